@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * memory.h - the one way to memory: an allocator (hook for tests and embedders), checked sizes, and the arena that a session's
+ * working memory is laid out in. An arena is used twice by the same function: first measuring (base NULL), then placing.
+ * Not thread-safe: an arena belongs to one thread. */
+#ifndef MSK_BASE_MEMORY_H
+#define MSK_BASE_MEMORY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "masksketch.h"
+
+#define MSK_ALIGNMENT ((size_t)64)
+
+/* 64-byte aligned memory from the allocator (NULL: C heap); NULL when refused. count * bytes is checked. Contents undefined. */
+void *msk_allocate(const msk_allocator *allocator, size_t count, size_t bytes);
+void *msk_allocate_zeroed(const msk_allocator *allocator, size_t count, size_t bytes);
+char *msk_duplicate_string(const msk_allocator *allocator, const char *text);
+/* msk_free() of the public header gives it back. */
+
+/* *product = a * b; false (and *product untouched) on overflow. */
+bool msk_multiply(size_t a, size_t b, size_t *product);
+bool msk_add(size_t a, size_t b, size_t *sum);
+
+typedef struct msk_arena {
+  char *base;          /* NULL: measuring */
+  size_t used, peak;   /* bytes; peak is what has to be allocated after measuring */
+  size_t capacity;     /* placing: bytes behind base */
+  bool overflow;       /* a size overflowed or the capacity was passed; what msk_arena_take() gave is NULL then */
+} msk_arena;
+
+/* The next count * bytes, 64-byte aligned. Measuring: returns NULL and counts. */
+void *msk_arena_take(msk_arena *arena, size_t count, size_t bytes);
+/* Marks and gives back what was taken since (temporaries of one pass share memory). */
+size_t msk_arena_mark(const msk_arena *arena);
+void msk_arena_release(msk_arena *arena, size_t mark);
+
+#endif

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * maskgit.h - the bidirectional transformer (BERT-style, post-LN, tanh GELU, tied head; section 2 of docs/model.md). One forward function:
+ * batch, head columns, attention read-out and structure score are parameters. Immutable after loading. */
+#ifndef MSK_MODEL_MASKGIT_H
+#define MSK_MODEL_MASKGIT_H
+
+#include "compute/backend.h"
+#include "model/vqgan.h"
+#include "tensor/weight_file.h"
+
+typedef struct msk_maskgit_config {
+  size_t layers, hidden, heads, intermediate, positions, vocabulary;
+} msk_maskgit_config;
+
+typedef struct msk_maskgit msk_maskgit;
+
+msk_status msk_maskgit_load(msk_maskgit **maskgit, const msk_device *device, const msk_weight_file *file, const char *prefix, msk_pool *pool,
+                            msk_error *error);
+void msk_maskgit_destroy(msk_maskgit *maskgit);
+const msk_maskgit_config *msk_maskgit_get_config(const msk_maskgit *maskgit);
+size_t msk_maskgit_bytes(const msk_maskgit *maskgit);
+
+/* One forward pass; outputs that are NULL are not computed, and the pass stops after the last layer (or the last q, k) that is needed. */
+typedef struct msk_maskgit_pass {
+  const int32_t *tokens;    /* [batch, positions], host memory; 0..vocabulary-1 or MSK_MASK_TOKEN */
+  size_t batch;
+  float *logits;            /* [batch, positions, columns] */
+  size_t columns;           /* first columns of the vocabulary (the codebook), or 0: all */
+  const int *layers;        /* layers whose attention is read out, ascending */
+  size_t layer_count;
+  float *maps, *log_maps;   /* [layer_count, batch, heads, N, N] */
+  const float *target, *log_target; /* [layer_count, heads, N, N] */
+  msk_distance distance;
+  float *score;             /* [batch, N]: mean over layers and heads of the likeness (backend.h) */
+  float *score_layers;      /* [layer_count, batch, N]: mean over heads; research and tests */
+  const msk_observer *observer; /* "embedding", "layerL_attention_ln", "layerL": [batch, N, hidden] as rows=batch, columns=N */
+} msk_maskgit_pass;
+void msk_maskgit_forward(const msk_maskgit *maskgit, msk_stream *stream, msk_arena *arena, const msk_maskgit_pass *pass);
+#endif

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * weight_file.h - weight files behind one interface: named tensors over a mapped file, plus string metadata. safetensors.c reads (and writes)
+ * safetensors; flax.c reads Flax msgpack checkpoints (import only). Every byte is foreign: all sizes are checked before use.
+ * Names of a Flax file are the path joined by '.', starting below `params` (which may be absent, or lie inside a training state).
+ * A tensor's data may be unaligned; msk_tensor_to_f32() reads any float type. Chunked Flax arrays are joined (allocated). */
+#ifndef MSK_TENSOR_WEIGHT_FILE_H
+#define MSK_TENSOR_WEIGHT_FILE_H
+
+#include "masksketch.h"
+
+typedef struct msk_tensor {
+  const char *name;
+  msk_dtype dtype;
+  int rank;
+  size_t shape[MSK_MAX_RANK];
+  size_t elements, bytes;
+  const uint8_t *data; /* inside the file's mapping or memory; little-endian */
+} msk_tensor;
+
+typedef struct msk_weight_file msk_weight_file;
+
+/* Opens and checks a file of either kind (told by its first bytes). */
+msk_status msk_weight_file_open(msk_weight_file **file, const char *path, const msk_allocator *allocator, msk_error *error);
+/* From memory that outlives the file: for fuzzing and tests. */
+msk_status msk_weight_file_parse(msk_weight_file **file, const uint8_t *bytes, size_t byte_count, const char *name, const msk_allocator *allocator,
+                                 msk_error *error);
+void msk_weight_file_close(msk_weight_file *file);
+const char *msk_weight_file_kind(const msk_weight_file *file); /* "safetensors", "flax" */
+const char *msk_weight_file_path(const msk_weight_file *file);
+size_t msk_weight_file_count(const msk_weight_file *file);
+const msk_tensor *msk_weight_file_at(const msk_weight_file *file, size_t index);          /* sorted by name */
+const msk_tensor *msk_weight_file_find(const msk_weight_file *file, const char *name);    /* NULL if missing */
+size_t msk_weight_file_metadata_count(const msk_weight_file *file);
+const char *msk_weight_file_metadata_at(const msk_weight_file *file, size_t index, const char **value);
+const char *msk_weight_file_metadata(const msk_weight_file *file, const char *key);       /* NULL if missing */
+
+size_t msk_dtype_bytes(msk_dtype dtype);
+const char *msk_dtype_name(msk_dtype dtype); /* safetensors' names: F32, F16, BF16, I8, ... */
+/* Elements first .. first+count-1 as float32. dtype F32, F16, BF16 or F64. */
+void msk_tensor_to_f32(const msk_tensor *tensor, size_t first, size_t count, float *values);
+/* float32 -> F32, F16 or BF16, round to nearest even. */
+void msk_f32_to_dtype(const float *values, size_t count, msk_dtype dtype, void *out);
+
+/* Writing: tensors (any order) and metadata -> a file, whole or not at all. Data is asked for tensor by tensor, in file order, so that a
+ * converter needs memory for one tensor only. fill() writes exactly tensor->bytes to `out`. */
+typedef struct msk_metadata_entry { const char *key, *value; } msk_metadata_entry;
+typedef msk_status msk_tensor_fill(void *user, size_t index, void *out, msk_error *error);
+msk_status msk_safetensors_write(const char *path, const msk_tensor *tensors, size_t count, const msk_metadata_entry *metadata, size_t metadata_count,
+                                 msk_tensor_fill *fill, void *user, const msk_allocator *allocator, msk_error *error);
+#endif

@@ -7,7 +7,6 @@
 
 #include "compute/backend.h"
 #include "model/vqgan.h"
-#include "tensor/weight_file.h"
 
 typedef struct msk_maskgit_config {
   size_t layers, hidden, heads, intermediate, positions, vocabulary;
@@ -17,6 +16,10 @@ typedef struct msk_maskgit msk_maskgit;
 
 msk_status msk_maskgit_load(msk_maskgit **maskgit, const msk_device *device, const msk_weight_file *file, const char *prefix, msk_pool *pool,
                             msk_error *error);
+/* The configuration alone, with every tensor's type and shape checked; nothing is packed. */
+msk_status msk_maskgit_read_config(msk_maskgit_config *config, const msk_weight_file *file, const char *prefix, msk_error *error);
+/* Lists the tensors of a transformer of this configuration (weights.h). */
+msk_status msk_maskgit_each_tensor(const msk_maskgit_config *config, msk_weight_visit *visit, void *user);
 void msk_maskgit_destroy(msk_maskgit *maskgit);
 const msk_maskgit_config *msk_maskgit_get_config(const msk_maskgit *maskgit);
 size_t msk_maskgit_bytes(const msk_maskgit *maskgit);

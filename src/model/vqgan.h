@@ -6,7 +6,7 @@
 #define MSK_MODEL_VQGAN_H
 
 #include "compute/backend.h"
-#include "tensor/weight_file.h"
+#include "model/weights.h"
 
 enum { MSK_VQGAN_MAX_LEVELS = 8, MSK_VQGAN_MAX_BLOCKS = 8 };
 
@@ -27,6 +27,10 @@ typedef struct msk_vqgan msk_vqgan;
 /* Tensors are found under `prefix` ("tokenizer." in a run-time file, "" in a checkpoint) by the authors' names. groups 0: 32. */
 msk_status msk_vqgan_load(msk_vqgan **vqgan, const msk_device *device, const msk_weight_file *file, const char *prefix, size_t groups, msk_pool *pool,
                           msk_error *error);
+/* The configuration alone, with every tensor's type and shape checked; nothing is packed. */
+msk_status msk_vqgan_read_config(msk_vqgan_config *config, const msk_weight_file *file, const char *prefix, size_t groups, msk_error *error);
+/* Lists the tensors of a tokenizer of this configuration (weights.h). */
+msk_status msk_vqgan_each_tensor(const msk_vqgan_config *config, msk_weight_visit *visit, void *user);
 void msk_vqgan_destroy(msk_vqgan *vqgan);
 const msk_vqgan_config *msk_vqgan_get_config(const msk_vqgan *vqgan);
 size_t msk_vqgan_bytes(const msk_vqgan *vqgan);

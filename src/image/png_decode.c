@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * png_decode.c - PNG through libpng's row interface. The header is read by hand first, so that a size is refused before libpng takes memory for
+ * it. Of the ancillary chunks only tRNS is interpreted (gamma, colour profiles and texts are skipped unread, their checksums still hold).
+ *
+ * libpng reports an error by a callback that must not return: ours jumps back into decode_guarded(). Everything that is alive across the jump is a
+ * member of png_job, never a local of that function, so no value is lost. */
+#include <png.h>
+#include <setjmp.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "image/codec.h"
+#include "image/png_chunk.h"
+
+/* What DEFLATE can make of one byte at most: 258 bytes from two one-bit codes (RFC 1951). */
+#define DEFLATE_MAX_RATIO 1032
+
+typedef struct png_job {
+  const msk_source *source;
+  size_t position;      /* bytes that libpng has read */
+  png_structp png;
+  png_infop info;
+  msk_image image;
+  uint8_t *rows;        /* RGBA or 16-bit grey: one row, or all of them where the picture is interlaced; NULL where rows go straight into the image */
+  msk_status status;    /* of a failure that is not libpng's */
+  bool no_memory;
+  char message[128];    /* libpng's */
+  jmp_buf jump;
+} png_job;
+
+static void *png_take(png_structp png, png_alloc_size_t bytes) {
+  png_job *job = png_get_mem_ptr(png);
+  void *memory = msk_allocate(job->source->allocator, bytes, 1);
+  if (memory == NULL) job->no_memory = true;
+  return memory;
+}
+
+static void png_give_back(png_structp png, void *memory) {
+  png_job *job = png_get_mem_ptr(png);
+  msk_free(job->source->allocator, memory);
+}
+
+static void png_failed(png_structp png, const char *message) {
+  png_job *job = png_get_error_ptr(png);
+  strncpy(job->message, message, sizeof job->message - 1);
+  longjmp(job->jump, 1);
+}
+
+/* libpng's warnings are about ancillary data and about bytes after the picture. */
+static void png_warned(png_structp png, const char *message) {
+  (void)png;
+  (void)message;
+}
+
+static void png_feed(png_structp png, png_bytep to, size_t count) {
+  png_job *job = png_get_io_ptr(png);
+  if (count > job->source->count - job->position) png_error(png, "the file ends too early");
+  memcpy(to, job->source->bytes + job->position, count);
+  job->position += count;
+}
+
+static uint32_t big_endian(const uint8_t *bytes) { return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 | bytes[3]; }
+
+static msk_status check_header(const msk_source *source) {
+  static const int channels_of_type[7] = {1, 0, 3, 1, 2, 0, 4};
+  const uint8_t *header = source->bytes + 8;
+  if (source->count < 8 + 8 + 13 + 4 || big_endian(header) != 13 || memcmp(header + 4, "IHDR", 4) != 0) {
+    return msk_source_damaged(source, "PNG", "it does not begin with a whole header");
+  }
+  uint32_t width = big_endian(header + 8), height = big_endian(header + 12);
+  unsigned depth = header[16], type = header[17];
+  msk_status status = msk_source_check_size(source, "PNG", width, height);
+  if (status != MSK_OK) return status;
+  if (depth > 16 || type > 6) return msk_source_damaged(source, "PNG", "unknown bit depth or colour type");
+  uint64_t row_bytes = ((uint64_t)width * depth * (unsigned)channels_of_type[type] + 7) / 8 + 1;
+  if (row_bytes * height / DEFLATE_MAX_RATIO > source->count) return msk_source_damaged(source, "PNG", "the file is too short for so many pixels");
+  return MSK_OK;
+}
+
+static void ignore_chunks(png_structp png) {
+  static const uint8_t chunks[] =
+      "bKGD\0cHRM\0eXIf\0gAMA\0hIST\0iCCP\0iTXt\0oFFs\0pCAL\0pHYs\0sBIT\0sCAL\0sPLT\0sRGB\0tEXt\0tIME\0zTXt";
+  png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_NEVER, NULL, 0);
+  png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_NEVER, chunks, (int)(sizeof chunks / 5));
+}
+
+/* Reads row y of every pass into rows + y * stride (stride 0: each into the same place). */
+static void read_rows(png_job *job, uint8_t *rows, size_t stride, void (*use)(png_job *job, int y, const uint8_t *row)) {
+  int passes = png_get_interlace_type(job->png, job->info) == PNG_INTERLACE_NONE ? 1 : PNG_INTERLACE_ADAM7_PASSES;
+  for (int pass = 0; pass < passes; pass++) {
+    for (int y = 0; y < job->image.height; y++) {
+      uint8_t *row = rows + (size_t)y * stride;
+      png_read_row(job->png, row, NULL);
+      if (use != NULL && pass == passes - 1) use(job, y, row);
+    }
+  }
+}
+
+static uint8_t *image_row(png_job *job, int y) { return job->image.pixels + (size_t)y * (size_t)job->image.width * 3; }
+
+static void use_rgba(png_job *job, int y, const uint8_t *row) {
+  msk_rgba_row(image_row(job, y), row, (size_t)job->image.width, job->source->alpha);
+}
+
+/* Pillow turns 16-bit grey into 8 bits by clipping. */
+static void use_clipped_grey(png_job *job, int y, const uint8_t *row) {
+  uint8_t *to = image_row(job, y);
+  for (int x = 0; x < job->image.width; x++, row += 2, to += 3) memset(to, row[0] != 0 ? 255 : row[1], 3);
+}
+
+static void choose_transformations(png_job *job, bool clipped_grey) {
+  if (!clipped_grey) {
+    png_set_expand(job->png);
+    png_set_strip_16(job->png);
+    png_set_gray_to_rgb(job->png);
+  }
+  png_set_interlace_handling(job->png);
+  png_read_update_info(job->png, job->info);
+}
+
+/* Runs libpng from the signature to the end; false when it or an allocation failed. */
+static bool decode_guarded(png_job *job) {
+  if (setjmp(job->jump) != 0) return false;
+  job->png = png_create_read_struct_2(PNG_LIBPNG_VER_STRING, job, png_failed, png_warned, job, png_take, png_give_back);
+  if (job->png == NULL) return false;
+  job->info = png_create_info_struct(job->png);
+  if (job->info == NULL) return false;
+  png_set_read_fn(job->png, job, png_feed);
+  png_set_user_limits(job->png, MSK_MAX_PIXELS, MSK_MAX_PIXELS);
+  png_set_crc_action(job->png, PNG_CRC_ERROR_QUIT, PNG_CRC_ERROR_QUIT);
+  ignore_chunks(job->png);
+  png_read_info(job->png, job->info);
+
+  bool clipped_grey = job->source->alpha == MSK_ALPHA_DROP && png_get_color_type(job->png, job->info) == PNG_COLOR_TYPE_GRAY &&
+                      png_get_bit_depth(job->png, job->info) == 16;
+  choose_transformations(job, clipped_grey);
+  job->status = msk_image_create(&job->image, (int)png_get_image_width(job->png, job->info), (int)png_get_image_height(job->png, job->info),
+                                 job->source->allocator, job->source->error);
+  if (job->status != MSK_OK) return false;
+  size_t row_bytes = png_get_rowbytes(job->png, job->info);
+  bool interlaced = png_get_interlace_type(job->png, job->info) != PNG_INTERLACE_NONE;
+  if (!clipped_grey && png_get_channels(job->png, job->info) == 3) {
+    read_rows(job, job->image.pixels, row_bytes, NULL);
+  } else {
+    job->rows = msk_allocate(job->source->allocator, interlaced ? (size_t)job->image.height : 1, row_bytes);
+    if (job->rows == NULL) job->no_memory = true;
+    if (job->no_memory) return false;
+    read_rows(job, job->rows, interlaced ? row_bytes : 0, clipped_grey ? use_clipped_grey : use_rgba);
+  }
+  png_read_end(job->png, NULL);
+  return !job->no_memory;
+}
+
+static int find_orientation(const msk_source *source) {
+  msk_png_chunk chunk = {0};
+  while (msk_png_next_chunk(source->bytes, source->count, &chunk)) {
+    if (memcmp(chunk.type, "eXIf", 4) == 0) return msk_exif_orientation(chunk.data, chunk.length);
+  }
+  return 1;
+}
+
+msk_status msk_png_decode(msk_image *image, int *orientation, const msk_source *source) {
+  msk_status status = check_header(source);
+  if (status != MSK_OK) return status;
+  png_job job = {.source = source};
+  bool done = decode_guarded(&job);
+  png_destroy_read_struct(&job.png, &job.info, NULL);
+  msk_free(source->allocator, job.rows);
+  if (done) {
+    *image = job.image;
+    *orientation = find_orientation(source);
+    return MSK_OK;
+  }
+  msk_image_free(&job.image);
+  if (job.status != MSK_OK) return job.status;
+  if (job.no_memory || job.message[0] == 0) return msk_source_no_memory(source, "PNG");
+  return msk_source_damaged(source, "PNG", job.message);
+}

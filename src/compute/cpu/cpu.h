@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * cpu.h - what the files of the CPU backend share: the device, packed matrices, scratch, and the blocked matrix product that linear layers,
+ * convolutions and the codebook are made of. Nothing outside src/compute/cpu includes it. */
+#ifndef MSK_COMPUTE_CPU_CPU_H
+#define MSK_COMPUTE_CPU_CPU_H
+
+#include <assert.h>
+
+#include "compute/backend.h"
+#include "compute/cpu/kernels.h"
+
+struct msk_device {
+  msk_kernels kernels;
+  msk_allocator allocator_storage;
+  const msk_allocator *allocator; /* NULL: C heap */
+};
+
+static inline size_t msk_smaller(size_t a, size_t b) { return a < b ? a : b; }
+static inline size_t msk_ceiling(size_t a, size_t b) { return (a + b - 1) / b; }
+static inline size_t msk_round_up(size_t a, size_t b) { return msk_ceiling(a, b) * b; }
+
+/* ---- scratch ---- */
+
+/* Bytes of `floats` floats, in whole cache lines. */
+static inline size_t msk_scratch_floats(size_t floats) { return msk_round_up(floats * sizeof(float), MSK_ALIGNMENT); }
+/* The number of workers whose scratch has to be laid out. */
+size_t msk_stream_workers(const msk_stream *stream);
+/* While measuring: notes `bytes` and answers true: the operation returns. Running: checks that they are there. */
+bool msk_stream_measure(msk_stream *stream, size_t bytes);
+
+/* ---- packed matrices ---- */
+
+typedef struct msk_matrix {
+  size_t depth, columns;
+  float *panels; /* 64-byte aligned; panel p starts at p * panel * depth */
+} msk_matrix;
+
+/* Panels of `columns` columns, and the width of panel p. */
+size_t msk_panel_count(const msk_kernels *kernels, size_t columns);
+size_t msk_panel_width(const msk_kernels *kernels, size_t columns, size_t p);
+/* Floats of a packed matrix; false on overflow. */
+bool msk_matrix_floats(const msk_kernels *kernels, size_t depth, size_t columns, size_t *floats);
+msk_status msk_matrix_create(msk_matrix *matrix, const msk_device *device, size_t depth, size_t columns, msk_error *error);
+void msk_matrix_destroy(msk_matrix *matrix, const msk_device *device);
+
+/* ---- the blocked product ---- */
+
+/* Copies rows [row, row + rows), contracted elements [k, k + count) into a[i * a_stride]. */
+typedef void msk_gather(const void *source, size_t row, size_t rows, size_t k, size_t count, float *a, size_t a_stride);
+
+/* y[r, 0..columns) = activation(row r x matrix + bias) + residual[r] */
+typedef struct msk_product {
+  const msk_kernels *kernels;
+  const msk_matrix *matrix;
+  const float *bias, *residual;
+  float *y;
+  size_t rows, columns, y_stride, residual_stride;
+  msk_activation activation;
+  msk_gather *gather;
+  const void *source;
+} msk_product;
+void msk_product_run(msk_stream *stream, const msk_product *product);
+
+#endif

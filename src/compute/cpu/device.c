@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * device.c - the CPU device: which instruction sets this build has and this machine can run, and the choice among them.
+ * An instruction set counts only when the processor has it (cpuid) and the operating system saves its registers (xgetbv). */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "compute/cpu/cpu.h"
+
+#if defined(MSK_HAVE_AVX2) || defined(MSK_HAVE_AVX512)
+#include <cpuid.h>
+
+static unsigned long long saved_registers(void) {
+  unsigned low, high;
+  __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+  return (unsigned long long)high << 32 | low;
+}
+
+/* The bits of leaf 7's EBX, if leaf 1 has `leaf1` in ECX beside OSXSAVE and the system saves `registers`; else 0. */
+static unsigned features(unsigned leaf1, unsigned long long registers) {
+  unsigned a, b, c, d;
+  leaf1 |= bit_OSXSAVE;
+  if (!__get_cpuid(1, &a, &b, &c, &d) || (c & leaf1) != leaf1) return 0;
+  if ((saved_registers() & registers) != registers) return 0;
+  return __get_cpuid_count(7, 0, &a, &b, &c, &d) ? b : 0;
+}
+
+enum { XMM_YMM = 0x6, XMM_YMM_ZMM = 0xe6 };
+
+static bool has_avx2(void) { return (features(bit_AVX | bit_FMA, XMM_YMM) & bit_AVX2) != 0; }
+
+static bool has_avx512(void) {
+  const unsigned wanted = bit_AVX512F | bit_AVX512DQ | bit_AVX512BW | bit_AVX512VL | bit_AVX2;
+  return (features(bit_AVX | bit_FMA, XMM_YMM_ZMM) & wanted) == wanted;
+}
+#endif
+
+static bool always(void) { return true; }
+
+/* Best last. A new instruction set is a line here, a file in isa/, and its library in meson.build. */
+static const struct instruction_set {
+  const char *name;
+  bool (*is_available)(void);
+  void (*fill)(msk_kernels *kernels);
+} instruction_sets[] = {
+    {"ref", always, msk_kernels_ref},
+#ifdef MSK_HAVE_AVX2
+    {"avx2", has_avx2, msk_kernels_avx2},
+#endif
+#ifdef MSK_HAVE_AVX512
+    {"avx512", has_avx512, msk_kernels_avx512},
+#endif
+};
+enum { SET_COUNT = sizeof instruction_sets / sizeof *instruction_sets };
+
+const char *msk_isa_name(int index) {
+  for (size_t i = 0; i < SET_COUNT; i++) {
+    if (instruction_sets[i].is_available() && index-- == 0) return instruction_sets[i].name;
+  }
+  return NULL;
+}
+
+static const struct instruction_set *find_set(const char *isa) {
+  const struct instruction_set *found = NULL;
+  for (size_t i = 0; i < SET_COUNT; i++) {
+    if (!instruction_sets[i].is_available()) continue;
+    if (isa == NULL || strcmp(isa, instruction_sets[i].name) == 0) found = &instruction_sets[i];
+  }
+  return found;
+}
+
+static msk_status fail_set(const char *isa, msk_error *error) {
+  char names[64] = "";
+  for (int i = 0; msk_isa_name(i) != NULL; i++) {
+    if (i > 0) strncat(names, " ", sizeof names - strlen(names) - 1);
+    strncat(names, msk_isa_name(i), sizeof names - strlen(names) - 1);
+  }
+  return msk_fail(error, MSK_ERROR_ARGUMENT, "instruction set '%s' is not available here; this machine has: %s", isa, names);
+}
+
+msk_status msk_device_create(msk_device **device, const char *isa, msk_precision precision, const msk_allocator *allocator, msk_error *error) {
+  if (precision != MSK_PRECISION_FP32) {
+    return msk_fail(error, MSK_ERROR_UNSUPPORTED, "this build computes in fp32 only; another precision was asked for");
+  }
+  if (isa == NULL) isa = getenv("MASKSKETCH_ISA");
+  if (isa != NULL && *isa == 0) isa = NULL;
+  const struct instruction_set *set = find_set(isa);
+  if (set == NULL) return fail_set(isa, error);
+  msk_device *created = msk_allocate_zeroed(allocator, 1, sizeof *created);
+  if (created == NULL) return msk_fail(error, MSK_ERROR_MEMORY, "no memory for the device");
+  if (allocator != NULL) {
+    created->allocator_storage = *allocator;
+    created->allocator = &created->allocator_storage;
+  }
+  msk_kernels_ref(&created->kernels);
+  set->fill(&created->kernels);
+  created->kernels.isa = set->name;
+  *device = created;
+  return MSK_OK;
+}
+
+void msk_device_destroy(msk_device *device) {
+  if (device == NULL) return;
+  msk_allocator copy = device->allocator_storage;
+  msk_free(device->allocator == NULL ? NULL : &copy, device);
+}
+
+const char *msk_device_isa(const msk_device *device) { return device->kernels.isa; }
+
+const msk_allocator *msk_device_allocator(const msk_device *device) { return device->allocator; }
+
+size_t msk_stream_workers(const msk_stream *stream) { return stream->pool == NULL ? 1 : (size_t)msk_pool_threads(stream->pool); }
+
+bool msk_stream_measure(msk_stream *stream, size_t bytes) {
+  if (stream->measuring) {
+    if (bytes > stream->scratch_bytes) stream->scratch_bytes = bytes;
+    return true;
+  }
+  assert(bytes <= stream->scratch_bytes);
+  return false;
+}

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * gemm.c - packed matrices and the blocked matrix product under linear layers and direct convolutions.
+ *
+ * A task is a block of rows x a block of panels. It walks the contracted index in blocks of kernels->block: gathers its rows into a small
+ * matrix (contiguous whatever the source's stride: no cache-set conflicts, padding and upsampling live in the gather), multiplies it with each
+ * panel's slice while that is in the nearest cache, and sums into its own block of results; then bias, activation and residual are applied row by row.
+ * Invariant: the order of summation of an element is fixed by depth and kernels->block alone. (Goto and van de Geijn, "Anatomy of
+ * High-Performance Matrix Multiplication", 2008, with the weights packed once.) */
+#include "base/error.h"
+#include "compute/cpu/cpu.h"
+
+/* Rows and columns of a task at most; their results and gathered rows (4 * ROWS * (COLUMNS + block)) stay in a 512 KiB cache. */
+enum { TASK_ROWS = 96, TASK_COLUMNS = 384, TASKS_A_WORKER = 4, STRIDE_PAD = 16 };
+
+size_t msk_panel_count(const msk_kernels *kernels, size_t columns) { return msk_ceiling(columns, kernels->panel); }
+
+size_t msk_panel_width(const msk_kernels *kernels, size_t columns, size_t p) {
+  return columns - p * kernels->panel <= kernels->lanes ? kernels->lanes : kernels->panel;
+}
+
+bool msk_matrix_floats(const msk_kernels *kernels, size_t depth, size_t columns, size_t *floats) {
+  if (!msk_add(columns, kernels->lanes - 1, &columns)) return false;
+  return msk_multiply(columns / kernels->lanes * kernels->lanes, depth, floats);
+}
+
+msk_status msk_matrix_create(msk_matrix *matrix, const msk_device *device, size_t depth, size_t columns, msk_error *error) {
+  size_t floats;
+  *matrix = (msk_matrix){.depth = depth, .columns = columns};
+  if (msk_matrix_floats(&device->kernels, depth, columns, &floats)) {
+    matrix->panels = msk_allocate_zeroed(device->allocator, floats, sizeof(float));
+  }
+  if (matrix->panels == NULL) {
+    return msk_fail(error, MSK_ERROR_MEMORY, "no memory for the packed weights of a %zu x %zu matrix", depth, columns);
+  }
+  return MSK_OK;
+}
+
+void msk_matrix_destroy(msk_matrix *matrix, const msk_device *device) {
+  msk_free(device->allocator, matrix->panels);
+  matrix->panels = NULL;
+}
+
+struct cut {
+  const msk_product *product;
+  size_t row_block, row_blocks, panel_block, panel_blocks; /* in rows, in panels */
+  size_t a_stride, c_stride, a_bytes, worker_bytes;
+  char *scratch;
+};
+
+static struct cut plan(const msk_stream *stream, const msk_product *product) {
+  const msk_kernels *kernels = product->kernels;
+  size_t panels = msk_panel_count(kernels, product->columns), workers = msk_stream_workers(stream);
+  struct cut cut = {.product = product, .scratch = stream->scratch};
+  cut.row_blocks = msk_ceiling(product->rows, TASK_ROWS);
+  cut.row_block = msk_round_up(msk_ceiling(product->rows, cut.row_blocks), kernels->tile_rows);
+  cut.row_blocks = msk_ceiling(product->rows, cut.row_block);
+  /* Wide tasks gather less; enough tasks keep every worker busy. */
+  size_t wanted = msk_ceiling(workers == 1 ? 1 : workers * TASKS_A_WORKER, cut.row_blocks);
+  size_t narrow = msk_ceiling(TASK_COLUMNS / 4, kernels->panel), wide = TASK_COLUMNS / kernels->panel;
+  cut.panel_block = msk_ceiling(panels, wanted);
+  if (cut.panel_block < narrow) cut.panel_block = narrow;
+  if (cut.panel_block > wide) cut.panel_block = wide;
+  cut.panel_block = msk_smaller(cut.panel_block, panels);
+  cut.panel_blocks = msk_ceiling(panels, cut.panel_block);
+  cut.a_stride = msk_round_up(msk_smaller(kernels->block, product->matrix->depth), STRIDE_PAD) + STRIDE_PAD;
+  cut.c_stride = msk_smaller(wide, panels) * kernels->panel + STRIDE_PAD;
+  /* Sized by the largest cut, so that fewer rows never need more scratch. */
+  size_t most_rows = msk_round_up(msk_smaller(product->rows, TASK_ROWS), kernels->tile_rows);
+  cut.a_bytes = msk_scratch_floats(most_rows * cut.a_stride);
+  cut.worker_bytes = cut.a_bytes + msk_scratch_floats(most_rows * cut.c_stride);
+  return cut;
+}
+
+static void run_task(void *user, size_t index, int worker) {
+  const struct cut *cut = user;
+  const msk_product *product = cut->product;
+  const msk_kernels *kernels = product->kernels;
+  const msk_matrix *matrix = product->matrix;
+  size_t row = index % cut->row_blocks * cut->row_block, rows = msk_smaller(cut->row_block, product->rows - row);
+  size_t panels = msk_panel_count(kernels, product->columns);
+  size_t first = index / cut->row_blocks * cut->panel_block, last = msk_smaller(first + cut->panel_block, panels);
+  float *a = (float *)(cut->scratch + (size_t)worker * cut->worker_bytes);
+  float *c = (float *)(cut->scratch + (size_t)worker * cut->worker_bytes + cut->a_bytes);
+  for (size_t k = 0; k < matrix->depth; k += kernels->block) {
+    size_t count = msk_smaller(kernels->block, matrix->depth - k);
+    product->gather(product->source, row, rows, k, count, a, cut->a_stride);
+    for (size_t p = first; p < last; p++) {
+      size_t width = msk_panel_width(kernels, matrix->columns, p);
+      const float *b = matrix->panels + p * kernels->panel * matrix->depth + k * width;
+      kernels->gemm_panel(rows, width, count, a, cut->a_stride, b, c + (p - first) * kernels->panel, cut->c_stride, k > 0);
+    }
+  }
+  size_t column = first * kernels->panel, columns = msk_smaller(last * kernels->panel, product->columns) - column;
+  for (size_t i = 0; i < rows; i++) {
+    const float *residual = product->residual == NULL ? NULL : product->residual + (row + i) * product->residual_stride + column;
+    kernels->finish_row(columns, c + i * cut->c_stride, product->bias == NULL ? NULL : product->bias + column, residual, product->activation,
+                        product->y + (row + i) * product->y_stride + column);
+  }
+}
+
+void msk_product_run(msk_stream *stream, const msk_product *product) {
+  if (product->rows == 0) return;
+  struct cut cut = plan(stream, product);
+  if (msk_stream_measure(stream, cut.worker_bytes * msk_stream_workers(stream))) return;
+  msk_pool_run(stream->pool, cut.row_blocks * cut.panel_blocks, run_task, &cut);
+}

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * ref.c - the kernels in plain C: the definition of the arithmetic (kernels.h). Products are summed in float, statistics in double. */
+#include <math.h>
+#include <string.h>
+
+#include "compute/cpu/kernels.h"
+
+enum { PANEL = 16 };
+
+static void gemm_panel(size_t rows, size_t width, size_t depth, const float *a, size_t a_stride, const float *b, float *c, size_t c_stride, bool add) {
+  (void)width; /* lanes == panel: every panel is full */
+  for (size_t i = 0; i < rows; i++) {
+    float sums[PANEL] = {0};
+    for (size_t k = 0; k < depth; k++) {
+      float x = a[i * a_stride + k];
+      for (size_t j = 0; j < PANEL; j++) sums[j] += x * b[k * PANEL + j];
+    }
+    for (size_t j = 0; j < PANEL; j++) c[i * c_stride + j] = add ? c[i * c_stride + j] + sums[j] : sums[j];
+  }
+}
+
+static float activate(float x, msk_activation activation) {
+  switch (activation) {
+    case MSK_ACT_NONE: return x;
+    case MSK_ACT_GELU_TANH: return 0.5f * x * (1.0f + tanhf(0.7978845608f * (x + 0.044715f * (x * x * x))));
+    case MSK_ACT_GELU_ERF: return 0.5f * x * (1.0f + erff(x * 0.7071067812f));
+    case MSK_ACT_QUICK_GELU: return x / (1.0f + expf(-1.702f * x));
+  }
+  return x;
+}
+
+static void finish_row(size_t count, const float *c, const float *bias, const float *residual, msk_activation activation, float *y) {
+  for (size_t j = 0; j < count; j++) {
+    float value = activate(bias == NULL ? c[j] : c[j] + bias[j], activation);
+    y[j] = residual == NULL ? value : value + residual[j];
+  }
+}
+
+static void scale_row(size_t count, const float *x, float factor, float *y) {
+  for (size_t j = 0; j < count; j++) y[j] = x[j] * factor;
+}
+
+static void layer_norm_row(size_t count, const float *x, const float *gamma, const float *beta, float epsilon, float *y) {
+  double sum = 0, deviation = 0;
+  for (size_t j = 0; j < count; j++) sum += x[j];
+  double mean = sum / (double)count;
+  for (size_t j = 0; j < count; j++) deviation += (x[j] - mean) * (x[j] - mean);
+  double scale = 1.0 / sqrt(deviation / (double)count + epsilon);
+  for (size_t j = 0; j < count; j++) y[j] = (float)((x[j] - mean) * scale) * gamma[j] + beta[j];
+}
+
+static void channel_sums(size_t pixels, size_t channels, const float *x, float *sums) {
+  for (size_t c = 0; c < channels; c++) sums[c] = 0;
+  for (size_t i = 0; i < pixels; i++) {
+    for (size_t c = 0; c < channels; c++) sums[c] += x[i * channels + c];
+  }
+}
+
+static void channel_squares(size_t pixels, size_t channels, const float *x, const float *mean, float *squares) {
+  for (size_t c = 0; c < channels; c++) squares[c] = 0;
+  for (size_t i = 0; i < pixels; i++) {
+    for (size_t c = 0; c < channels; c++) {
+      float difference = x[i * channels + c] - mean[c];
+      squares[c] += difference * difference;
+    }
+  }
+}
+
+static void normalise_pixels(size_t pixels, size_t channels, const float *x, const float *mean, const float *scale, const float *shift, bool swish,
+                             float *y) {
+  for (size_t i = 0; i < pixels * channels; i++) {
+    size_t c = i % channels;
+    float value = (x[i] - mean[c]) * scale[c] + shift[c];
+    y[i] = swish ? value / (1.0f + expf(-value)) : value;
+  }
+}
+
+static float softmax_row(size_t count, const float *s, float *e, float *maximum) {
+  float largest = s[0], sum = 0;
+  for (size_t j = 1; j < count; j++) largest = s[j] > largest || isnan(s[j]) ? s[j] : largest;
+  for (size_t j = 0; j < count; j++) sum += e[j] = expf(s[j] - largest);
+  *maximum = largest;
+  return sum;
+}
+
+/* One summand of the likeness: t, p probabilities, lt, lp their logarithms. */
+static float likeness(msk_distance distance, float t, float p, float lt, float lp) {
+  switch (distance) {
+    case MSK_DISTANCE_CROSS_ENTROPY: return t * lp + p * lt;
+    case MSK_DISTANCE_SYMMETRIC_KL: return -(t - p) * (lt - lp);
+    case MSK_DISTANCE_JENSEN_SHANNON: {
+      float middle = fmaxf(lt, lp) + log1pf(expf(-fabsf(lt - lp))) - 0.6931471806f;
+      return -0.5f * (t * (lt - middle) + p * (lp - middle));
+    }
+  }
+  return NAN;
+}
+
+static float score_row(msk_distance distance, size_t count, const float *s, const float *e, float maximum, float sum, const float *target,
+                       const float *log_target) {
+  float log_sum = logf(sum);
+  double total = 0;
+  for (size_t j = 0; j < count; j++) total += likeness(distance, target[j], e[j] / sum, log_target[j], (s[j] - maximum) - log_sum);
+  return (float)total;
+}
+
+void msk_kernels_ref(msk_kernels *kernels) {
+  *kernels = (msk_kernels){.isa = "ref", .lanes = PANEL, .panel = PANEL, .tile_rows = 8, .block = 256,
+#define MSK_KERNEL(result, name, arguments) .name = name,
+#include "compute/cpu/kernels.inc"
+#undef MSK_KERNEL
+  };
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * kernels.h - the kernel table of the CPU backend: small loops over rows and panels, one set an instruction set. The table is filled with the
+ * plain C reference (isa/ref.c), then overridden by what the machine has. `ref` is the definition of the arithmetic; tests compare all others
+ * with it and with float64.
+ *
+ * Rules for every kernel: it reads and writes only the elements named; float pointers have no alignment beyond 4 bytes unless said; an element's
+ * value does not depend on its place in a tile or panel nor on its neighbours; NaN and infinity follow IEEE; no global state.
+ *
+ * Panels. A matrix of depth x columns is stored as panels of `panel` columns (the last may be `lanes` wide), each depth x width, row-major,
+ * 64-byte aligned, missing columns zero. See gemm.c.
+ *
+ * gemm_panel        c[i][j] (+)= sum over k of a[i][k] * b[k][j], i < rows, j < width (lanes or panel), k ascending in one chain; with `add` the
+ *                   chain starts at zero and is added to c at its end. b: 64-byte aligned panel rows of `width` floats. depth >= 1.
+ * finish_row        y = activation(c + bias) + residual; bias, residual may be NULL; y may equal c or residual.
+ * scale_row         y = x * factor.
+ * layer_norm_row    y = (x - mean) / sqrt(variance + epsilon) * gamma + beta, two passes; y may equal x.
+ * channel_sums      sums[c] = sum over pixels of x; channel_squares: of (x - mean[c])^2. At most some hundred pixels: float chains.
+ * normalise_pixels  y = (x - mean[c]) * scale[c] + shift[c], then y * sigmoid(y) if swish; y may equal x.
+ * softmax_row       *maximum = largest of s (NaN if there is one); e = exp(s - maximum); returns the sum of e. e may equal s. count >= 1.
+ * score_row         likeness of P = e / sum to target (backend.h); log P = s - maximum - log(sum). */
+#ifndef MSK_COMPUTE_CPU_KERNELS_H
+#define MSK_COMPUTE_CPU_KERNELS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "compute/backend.h"
+
+typedef struct msk_kernels {
+  const char *isa;
+  size_t lanes;     /* floats of a vector, power of two */
+  size_t panel;     /* floats of a full panel row: lanes or 2 * lanes */
+  size_t tile_rows; /* rows that gemm_panel computes at once: row blocks are multiples of it */
+  size_t block;     /* contracted elements for which a panel stays in the nearest cache */
+#define MSK_KERNEL(result, name, arguments) result(*name) arguments;
+#include "compute/cpu/kernels.inc"
+#undef MSK_KERNEL
+} msk_kernels;
+
+/* Each overrides the entries that it has. ref fills all. */
+void msk_kernels_ref(msk_kernels *kernels);
+void msk_kernels_avx2(msk_kernels *kernels);
+void msk_kernels_avx512(msk_kernels *kernels);
+
+#endif

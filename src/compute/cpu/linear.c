@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * linear.c - linear layers and the codebook: packing of weights into panels, and the operations on them. */
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "compute/cpu/cpu.h"
+
+struct msk_linear {
+  const msk_device *device;
+  msk_matrix matrix;
+  float *bias;
+};
+
+/* ---- creation ---- */
+
+struct packing {
+  const msk_kernels *kernels;
+  const msk_linear_part *parts;
+  size_t part_count;
+  msk_matrix *matrix;
+};
+
+/* Column c of panel rows: from the part that it lies in. */
+static void pack_column(const msk_linear_part *part, size_t column, size_t depth, float *panel, size_t width) {
+  const float *source = part->weight + (part->transposed ? column * depth : column);
+  size_t step = part->transposed ? 1 : part->out;
+  for (size_t k = 0; k < depth; k++) panel[k * width] = source[k * step];
+}
+
+/* Columns of a panel that lie side by side in an in x out part: whole runs at a time. */
+static void pack_run(const msk_linear_part *part, size_t column, size_t run, size_t depth, float *panel, size_t width) {
+  for (size_t k = 0; k < depth; k++) memcpy(panel + k * width, part->weight + k * part->out + column, run * sizeof(float));
+}
+
+static void pack_panel(void *user, size_t p, int worker) {
+  const struct packing *packing = user;
+  const msk_matrix *matrix = packing->matrix;
+  (void)worker;
+  size_t width = msk_panel_width(packing->kernels, matrix->columns, p), first = p * packing->kernels->panel;
+  size_t last = msk_smaller(first + width, matrix->columns), start = 0;
+  float *panel = matrix->panels + first * matrix->depth;
+  for (size_t i = 0; i < packing->part_count; i++) {
+    const msk_linear_part *part = &packing->parts[i];
+    size_t from = first > start ? first : start, to = msk_smaller(last, start + part->out);
+    if (from < to && !part->transposed) {
+      pack_run(part, from - start, to - from, matrix->depth, panel + (from - first), width);
+    } else {
+      for (size_t c = from; c < to; c++) pack_column(part, c - start, matrix->depth, panel + (c - first), width);
+    }
+    start += part->out;
+  }
+}
+
+static void copy_bias(float *bias, const msk_linear_part *parts, size_t part_count) {
+  for (size_t i = 0; i < part_count; i++) {
+    if (parts[i].bias != NULL) {
+      memcpy(bias, parts[i].bias, parts[i].out * sizeof(float));
+    } else {
+      memset(bias, 0, parts[i].out * sizeof(float));
+    }
+    bias += parts[i].out;
+  }
+}
+
+msk_status msk_linear_create(msk_linear **linear, const msk_device *device, size_t in, const msk_linear_part *parts, size_t part_count, msk_pool *pool,
+                             msk_error *error) {
+  size_t out = 0;
+  for (size_t i = 0; i < part_count; i++) {
+    if (!msk_add(out, parts[i].out, &out)) return msk_fail(error, MSK_ERROR_MEMORY, "a linear layer is too wide");
+  }
+  assert(in > 0 && out > 0);
+  msk_linear *created = msk_allocate_zeroed(device->allocator, 1, sizeof *created);
+  if (created == NULL) return msk_fail(error, MSK_ERROR_MEMORY, "no memory for a linear layer");
+  created->device = device;
+  created->bias = msk_allocate(device->allocator, out, sizeof(float));
+  msk_status status = created->bias == NULL ? msk_fail(error, MSK_ERROR_MEMORY, "no memory for the bias of a linear layer")
+                                            : msk_matrix_create(&created->matrix, device, in, out, error);
+  if (status != MSK_OK) {
+    msk_linear_destroy(created);
+    return status;
+  }
+  copy_bias(created->bias, parts, part_count);
+  struct packing packing = {.kernels = &device->kernels, .parts = parts, .part_count = part_count, .matrix = &created->matrix};
+  msk_pool_run(pool, msk_panel_count(&device->kernels, out), pack_panel, &packing);
+  *linear = created;
+  return MSK_OK;
+}
+
+void msk_linear_destroy(msk_linear *linear) {
+  if (linear == NULL) return;
+  const msk_device *device = linear->device;
+  msk_matrix_destroy(&linear->matrix, device);
+  msk_free(device->allocator, linear->bias);
+  msk_free(device->allocator, linear);
+}
+
+size_t msk_linear_in(const msk_linear *linear) { return linear->matrix.depth; }
+
+size_t msk_linear_out(const msk_linear *linear) { return linear->matrix.columns; }
+
+size_t msk_linear_bytes(const msk_linear *linear) {
+  size_t floats = 0;
+  msk_matrix_floats(&linear->device->kernels, linear->matrix.depth, linear->matrix.columns, &floats);
+  return (floats + linear->matrix.columns) * sizeof(float) + sizeof *linear;
+}
+
+/* ---- the layer ---- */
+
+struct dense_rows {
+  const float *x;
+  size_t stride;
+};
+
+static void gather_dense(const void *source, size_t row, size_t rows, size_t k, size_t count, float *a, size_t a_stride) {
+  const struct dense_rows *dense = source;
+  for (size_t i = 0; i < rows; i++) memcpy(a + i * a_stride, dense->x + (row + i) * dense->stride + k, count * sizeof(float));
+}
+
+void msk_op_linear(msk_stream *stream, const msk_linear_args *args) {
+  const msk_linear *linear = args->linear;
+  size_t columns = args->columns == 0 ? linear->matrix.columns : args->columns;
+  assert(columns <= linear->matrix.columns);
+  assert(stream->measuring || args->x != args->y || args->rows == 0);
+  struct dense_rows source = {.x = args->x, .stride = args->x_stride == 0 ? linear->matrix.depth : args->x_stride};
+  msk_product product = {
+      .kernels = &linear->device->kernels, .matrix = &linear->matrix, .bias = linear->bias, .residual = args->residual, .y = args->y, .rows = args->rows,
+      .columns = columns, .y_stride = args->y_stride == 0 ? columns : args->y_stride,
+      .residual_stride = args->residual_stride == 0 ? columns : args->residual_stride, .activation = args->activation, .gather = gather_dense,
+      .source = &source};
+  msk_product_run(stream, &product);
+}
+
+/* ---- the codebook ---- */
+
+struct msk_codebook {
+  const msk_device *device;
+  size_t codes, dim;
+  float *vectors;
+  msk_linear *products; /* x . c - |c|^2 / 2: largest where the distance is least */
+  float largest;        /* largest |c| */
+};
+
+static double squared_norm(const float *x, size_t dim) {
+  double sum = 0;
+  for (size_t i = 0; i < dim; i++) sum += (double)x[i] * x[i];
+  return sum;
+}
+
+msk_status msk_codebook_create(msk_codebook **codebook, const msk_device *device, const float *vectors, size_t codes, size_t dim, msk_error *error) {
+  msk_codebook *created = msk_allocate_zeroed(device->allocator, 1, sizeof *created);
+  if (created == NULL) return msk_fail(error, MSK_ERROR_MEMORY, "no memory for the codebook");
+  size_t floats = 0;
+  created->device = device;
+  created->codes = codes;
+  created->dim = dim;
+  if (msk_multiply(codes, dim, &floats)) created->vectors = msk_allocate(device->allocator, floats, sizeof(float));
+  float *halves = msk_allocate(device->allocator, codes, sizeof(float));
+  msk_status status = MSK_OK;
+  if (created->vectors == NULL || halves == NULL) {
+    status = msk_fail(error, MSK_ERROR_MEMORY, "no memory for a codebook of %zu x %zu", codes, dim);
+    goto out;
+  }
+  memcpy(created->vectors, vectors, floats * sizeof(float));
+  for (size_t i = 0; i < codes; i++) {
+    double square = squared_norm(vectors + i * dim, dim);
+    halves[i] = (float)(-0.5 * square);
+    created->largest = fmaxf(created->largest, (float)sqrt(square));
+  }
+  msk_linear_part part = {.weight = vectors, .bias = halves, .out = codes, .transposed = true};
+  status = msk_linear_create(&created->products, device, dim, &part, 1, NULL, error);
+out:
+  msk_free(device->allocator, halves);
+  if (status == MSK_OK) {
+    *codebook = created;
+  } else {
+    msk_codebook_destroy(created);
+  }
+  return status;
+}
+
+void msk_codebook_destroy(msk_codebook *codebook) {
+  if (codebook == NULL) return;
+  const msk_allocator *allocator = codebook->device->allocator;
+  msk_linear_destroy(codebook->products);
+  msk_free(allocator, codebook->vectors);
+  msk_free(allocator, codebook);
+}
+
+/* The squared distance in float64, which decides among codes that float32 cannot tell apart. */
+static double squared_distance(const float *x, const float *c, size_t dim) {
+  double sum = 0;
+  for (size_t i = 0; i < dim; i++) sum += ((double)x[i] - c[i]) * ((double)x[i] - c[i]);
+  return sum;
+}
+
+struct search {
+  const msk_codebook *codebook;
+  const float *x, *likeness; /* likeness[r, c] = x[r] . c - |c|^2 / 2 */
+  size_t first;              /* row of x and codes that likeness starts at */
+  int32_t *codes;
+};
+
+/* Float32 finds the candidates: all codes within its rounding error of the best; float64 decides, first on a tie. So the code does not
+ * depend on the instruction set. A row with NaN in it gets the first code. */
+static void search_row(void *user, size_t index, int worker) {
+  const struct search *search = user;
+  const msk_codebook *codebook = search->codebook;
+  (void)worker;
+  const float *x = search->x + (search->first + index) * codebook->dim, *likeness = search->likeness + index * codebook->codes;
+  float best = -INFINITY;
+  for (size_t c = 0; c < codebook->codes; c++) best = likeness[c] > best ? likeness[c] : best;
+  float size = (float)sqrt(squared_norm(x, codebook->dim)) + codebook->largest;
+  float margin = 2 * FLT_EPSILON * (float)(codebook->dim + 2) * codebook->largest * size;
+  double nearest = INFINITY;
+  int32_t code = 0;
+  for (size_t c = 0; c < codebook->codes; c++) {
+    if (!(likeness[c] >= best - margin)) continue;
+    double distance = squared_distance(x, codebook->vectors + c * codebook->dim, codebook->dim);
+    if (distance < nearest) {
+      nearest = distance;
+      code = (int32_t)c;
+    }
+  }
+  search->codes[search->first + index] = code;
+}
+
+enum { SEARCH_ROWS = 256 }; /* rows whose likeness is in memory at once */
+
+void msk_op_nearest_code(msk_stream *stream, const msk_codebook *codebook, const float *x, size_t rows, int32_t *codes) {
+  size_t chunk = msk_smaller(rows, SEARCH_ROWS), own = msk_scratch_floats(chunk * codebook->codes);
+  if (rows == 0) return;
+  msk_stream inner = *stream;
+  if (stream->measuring) {
+    inner.scratch_bytes = 0;
+    msk_op_linear(&inner, &(msk_linear_args){.linear = codebook->products, .rows = chunk});
+    msk_stream_measure(stream, own + inner.scratch_bytes);
+    return;
+  }
+  assert(own <= stream->scratch_bytes);
+  float *likeness = stream->scratch;
+  inner.scratch = (char *)stream->scratch + own;
+  inner.scratch_bytes -= own;
+  for (size_t first = 0; first < rows; first += chunk) {
+    size_t count = msk_smaller(chunk, rows - first);
+    msk_op_linear(&inner, &(msk_linear_args){.linear = codebook->products, .x = x + first * codebook->dim, .y = likeness, .rows = count});
+    struct search search = {.codebook = codebook, .x = x, .likeness = likeness, .first = first, .codes = codes};
+    msk_pool_run(stream->pool, count, search_row, &search);
+  }
+}
+
+void msk_op_lookup_code(msk_stream *stream, const msk_codebook *codebook, const int32_t *codes, size_t rows, float *y) {
+  if (stream->measuring) return;
+  for (size_t i = 0; i < rows; i++) {
+    assert(codes[i] >= 0 && (size_t)codes[i] < codebook->codes);
+    memcpy(y + i * codebook->dim, codebook->vectors + (size_t)codes[i] * codebook->dim, codebook->dim * sizeof(float));
+  }
+}

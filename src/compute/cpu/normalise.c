@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * normalise.c - layer norm and group norm. Group statistics: pictures are cut into chunks of a size that depends on the channel count alone;
+ * each chunk gives every group's mean and squared deviation (two passes in float over data in cache); chunks are merged in order in
+ * float64 (Chan, Golub and LeVeque's pairwise update). So sums are accurate for any mean and the same for any number of threads. */
+#include <math.h>
+
+#include "compute/cpu/cpu.h"
+
+enum { CHUNK_FLOATS = 8192, CHUNK_PIXELS = 128, CHUNKS_A_TASK = 4, ROWS_A_TASK = 16 };
+
+struct layer_job {
+  const msk_kernels *kernels;
+  const float *x, *gamma, *beta;
+  float *y;
+  float epsilon;
+  size_t rows, dim;
+};
+
+static void layer_task(void *user, size_t index, int worker) {
+  const struct layer_job *job = user;
+  (void)worker;
+  size_t last = msk_smaller((index + 1) * ROWS_A_TASK, job->rows);
+  for (size_t i = index * ROWS_A_TASK; i < last; i++) {
+    job->kernels->layer_norm_row(job->dim, job->x + i * job->dim, job->gamma, job->beta, job->epsilon, job->y + i * job->dim);
+  }
+}
+
+void msk_op_layer_norm(msk_stream *stream, const float *x, const float *gamma, const float *beta, float epsilon, size_t rows, size_t dim, float *y) {
+  if (stream->measuring) return;
+  struct layer_job job = {.kernels = &stream->device->kernels, .x = x, .gamma = gamma, .beta = beta, .y = y, .epsilon = epsilon, .rows = rows, .dim = dim};
+  msk_pool_run(stream->pool, msk_ceiling(rows, ROWS_A_TASK), layer_task, &job);
+}
+
+/* ---- group norm ---- */
+
+struct moments {
+  double mean, deviation; /* deviation: sum of squared differences from the mean */
+};
+
+struct group_job {
+  const msk_kernels *kernels;
+  const float *x, *gamma, *beta;
+  float *y;
+  float epsilon;
+  bool swish;
+  size_t groups, pixels, channels, batch;
+  size_t chunk, chunks;   /* pixels of a chunk, chunks of a picture */
+  struct moments *chunk_moments; /* [batch][chunks][groups] */
+  float *mean, *scale;    /* [batch][channels] */
+  float *temporary;       /* 2 * channels floats a worker */
+};
+
+static void measure_chunk(const struct group_job *job, size_t picture, size_t chunk, float *sums, float *means) {
+  size_t first = chunk * job->chunk, count = msk_smaller(job->chunk, job->pixels - first), group_channels = job->channels / job->groups;
+  const float *x = job->x + (picture * job->pixels + first) * job->channels;
+  struct moments *found = job->chunk_moments + (picture * job->chunks + chunk) * job->groups;
+  job->kernels->channel_sums(count, job->channels, x, sums);
+  for (size_t g = 0; g < job->groups; g++) {
+    double sum = 0;
+    for (size_t c = 0; c < group_channels; c++) sum += sums[g * group_channels + c];
+    float mean = (float)(sum / (double)(count * group_channels));
+    for (size_t c = 0; c < group_channels; c++) means[g * group_channels + c] = mean;
+    found[g].mean = sum / (double)(count * group_channels);
+  }
+  job->kernels->channel_squares(count, job->channels, x, means, sums);
+  for (size_t g = 0; g < job->groups; g++) {
+    double deviation = 0;
+    for (size_t c = 0; c < group_channels; c++) deviation += sums[g * group_channels + c];
+    found[g].deviation = deviation;
+  }
+}
+
+static void moments_task(void *user, size_t index, int worker) {
+  const struct group_job *job = user;
+  size_t total = job->batch * job->chunks, last = msk_smaller((index + 1) * CHUNKS_A_TASK, total);
+  float *sums = job->temporary + (size_t)worker * 2 * job->channels;
+  for (size_t i = index * CHUNKS_A_TASK; i < last; i++) measure_chunk(job, i / job->chunks, i % job->chunks, sums, sums + job->channels);
+}
+
+/* Merges the chunks of one picture: first the mean, then the deviations from it. */
+static void merge_task(void *user, size_t picture, int worker) {
+  const struct group_job *job = user;
+  const struct moments *found = job->chunk_moments + picture * job->chunks * job->groups;
+  size_t group_channels = job->channels / job->groups;
+  (void)worker;
+  for (size_t g = 0; g < job->groups; g++) {
+    double sum = 0, deviation = 0, total = (double)(job->pixels * group_channels);
+    for (size_t i = 0; i < job->chunks; i++) {
+      size_t count = msk_smaller(job->chunk, job->pixels - i * job->chunk) * group_channels;
+      sum += found[i * job->groups + g].mean * (double)count;
+    }
+    double mean = sum / total;
+    for (size_t i = 0; i < job->chunks; i++) {
+      size_t count = msk_smaller(job->chunk, job->pixels - i * job->chunk) * group_channels;
+      double shift = found[i * job->groups + g].mean - mean;
+      deviation += found[i * job->groups + g].deviation + shift * shift * (double)count;
+    }
+    double inverse = 1.0 / sqrt(deviation / total + (double)job->epsilon);
+    for (size_t c = g * group_channels; c < (g + 1) * group_channels; c++) {
+      job->mean[picture * job->channels + c] = (float)mean;
+      job->scale[picture * job->channels + c] = (float)(inverse * (double)job->gamma[c]);
+    }
+  }
+}
+
+static void apply_task(void *user, size_t index, int worker) {
+  const struct group_job *job = user;
+  size_t total = job->batch * job->chunks, last = msk_smaller((index + 1) * CHUNKS_A_TASK, total);
+  (void)worker;
+  for (size_t i = index * CHUNKS_A_TASK; i < last; i++) {
+    size_t picture = i / job->chunks, first = i % job->chunks * job->chunk, offset = (picture * job->pixels + first) * job->channels;
+    job->kernels->normalise_pixels(msk_smaller(job->chunk, job->pixels - first), job->channels, job->x + offset, job->mean + picture * job->channels,
+                                   job->scale + picture * job->channels, job->beta, job->swish, job->y + offset);
+  }
+}
+
+void msk_op_group_norm(msk_stream *stream, const float *x, const float *gamma, const float *beta, float epsilon, size_t groups, bool swish,
+                       size_t batch, size_t pixels, size_t channels, float *y) {
+  assert(groups > 0 && channels % groups == 0);
+  if (batch * pixels == 0) return;
+  struct group_job job = {.kernels = &stream->device->kernels, .x = x, .gamma = gamma, .beta = beta, .y = y, .epsilon = epsilon, .swish = swish,
+                   .groups = groups, .pixels = pixels, .channels = channels, .batch = batch};
+  job.chunk = CHUNK_FLOATS / channels < 1 ? 1 : msk_smaller(CHUNK_FLOATS / channels, CHUNK_PIXELS);
+  job.chunks = msk_ceiling(pixels, job.chunk);
+  size_t moment_bytes = msk_round_up(batch * job.chunks * groups * sizeof(struct moments), MSK_ALIGNMENT);
+  size_t channel_bytes = msk_scratch_floats(batch * channels), workers = msk_stream_workers(stream);
+  if (msk_stream_measure(stream, moment_bytes + 2 * channel_bytes + msk_scratch_floats(workers * 2 * channels))) return;
+  job.chunk_moments = stream->scratch;
+  job.mean = (float *)((char *)stream->scratch + moment_bytes);
+  job.scale = job.mean + channel_bytes / sizeof(float);
+  job.temporary = job.scale + channel_bytes / sizeof(float);
+  size_t tasks = msk_ceiling(batch * job.chunks, CHUNKS_A_TASK);
+  msk_pool_run(stream->pool, tasks, moments_task, &job);
+  msk_pool_run(stream->pool, batch, merge_task, &job);
+  msk_pool_run(stream->pool, tasks, apply_task, &job);
+}

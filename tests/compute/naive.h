@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * naive.h - what the compute tests share: the operations written once more, in float64, from their definitions; guarded buffers; and a
+ * way to run an operation with exactly the scratch memory that it asked for. Header only; test code. */
+#ifndef MSK_TEST_COMPUTE_NAIVE_H
+#define MSK_TEST_COMPUTE_NAIVE_H
+
+#include <float.h>
+#include <math.h>
+
+#include "compute/backend.h"
+#include "support.h"
+
+#define UNIT (FLT_EPSILON / 2) /* unit roundoff of float32 */
+
+/* ---- guarded buffers ---- */
+
+enum { GUARD = 64 }; /* floats on either side, a pattern that no result has */
+static const float GUARD_VALUE = -1.2345678e30f;
+
+/* `count` floats, NaN, between guards. */
+static inline float *guarded_new(size_t count) {
+  float *memory = aligned_alloc(64, ((count + 2 * GUARD) * sizeof(float) + 63) / 64 * 64);
+  assert_non_null(memory);
+  for (size_t i = 0; i < GUARD; i++) memory[i] = memory[GUARD + count + i] = GUARD_VALUE;
+  for (size_t i = 0; i < count; i++) memory[GUARD + i] = NAN;
+  return memory + GUARD;
+}
+
+static inline void guarded_check(const float *buffer, size_t count) {
+  for (size_t i = 0; i < GUARD; i++) {
+    assert_true(buffer[(ptrdiff_t)i - GUARD] == GUARD_VALUE);
+    assert_true(buffer[count + i] == GUARD_VALUE);
+  }
+}
+
+static inline void guarded_free(float *buffer) { free(buffer - GUARD); }
+
+static inline float *random_new(size_t count, uint64_t seed, float scale) {
+  float *values = guarded_new(count);
+  for (size_t i = 0; i < count; i++) values[i] = scale * (test_uniform(&seed, -1, 1) + test_uniform(&seed, -1, 1));
+  return values;
+}
+
+/* |found - expected| <= tolerance, element by element; NaN equals NaN, infinities equal themselves. */
+static inline void check_value(double found, double expected, double tolerance, const char *what, size_t i) {
+  if (isnan(expected) ? isnan(found) : isinf(expected) ? found == expected : fabs(found - expected) <= tolerance) return;
+  fail_msg("%s[%zu]: %.9g, expected %.9g within %.3g", what, i, found, expected, tolerance);
+}
+
+/* ---- running ---- */
+
+typedef void operation(msk_stream *stream, const void *arguments);
+
+static inline msk_device *device_new(const char *isa) {
+  msk_device *device;
+  msk_error error;
+  assert_int_equal(msk_device_create(&device, isa, MSK_PRECISION_FP32, NULL, &error), MSK_OK);
+  return device;
+}
+
+/* Measures, then runs with exactly that scratch, NaN inside and guards behind. */
+static inline void run_operation(const msk_device *device, int threads, operation *function, const void *arguments) {
+  msk_stream stream = {.device = device, .measuring = true};
+  if (threads > 1) assert_int_equal(msk_pool_create(&stream.pool, threads, NULL, NULL), MSK_OK);
+  function(&stream, arguments);
+  size_t floats = (stream.scratch_bytes + 3) / 4;
+  float *scratch = guarded_new(floats);
+  stream.measuring = false;
+  stream.scratch = scratch;
+  function(&stream, arguments);
+  guarded_check(scratch, floats);
+  guarded_free(scratch);
+  msk_pool_destroy(stream.pool);
+}
+
+static inline void do_linear(msk_stream *stream, const void *arguments) { msk_op_linear(stream, arguments); }
+static inline void do_conv(msk_stream *stream, const void *arguments) { msk_op_conv(stream, arguments); }
+static inline void do_attention(msk_stream *stream, const void *arguments) { msk_op_attention(stream, arguments); }
+
+/* ---- float64 definitions ---- */
+
+static inline double naive_activation(double x, msk_activation activation) {
+  switch (activation) {
+    case MSK_ACT_NONE: return x;
+    case MSK_ACT_GELU_TANH: return 0.5 * x * (1 + tanh(sqrt(2 / 3.14159265358979323846) * (x + 0.044715 * x * x * x)));
+    case MSK_ACT_GELU_ERF: return 0.5 * x * (1 + erf(x / sqrt(2)));
+    case MSK_ACT_QUICK_GELU: return x / (1 + exp(-1.702 * x));
+  }
+  return NAN;
+}
+
+/* A sum of products and the sum of their sizes, from which its rounding error is bounded. */
+typedef struct naive_sum {
+  double value, size;
+} naive_sum;
+
+/* Output (oy, ox, o) of a SAME convolution by XLA's definition: pad, dilate nothing, slide. x is the (explicitly upsampled) picture. */
+typedef struct naive_conv {
+  const float *x, *weight;
+  size_t height, width, in, out, kernel, stride;
+} naive_conv;
+
+static inline naive_sum naive_conv_at(const naive_conv *conv, size_t oy, size_t ox, size_t o) {
+  long side[2] = {(long)conv->height, (long)conv->width}, low[2];
+  for (int axis = 0; axis < 2; axis++) {
+    long stride = (long)conv->stride, outputs = (side[axis] + stride - 1) / stride;
+    long padding = (outputs - 1) * stride + (long)conv->kernel - side[axis];
+    low[axis] = padding > 0 ? padding / 2 : 0; /* the larger half is behind */
+  }
+  naive_sum sum = {0, 0};
+  for (size_t ky = 0; ky < conv->kernel; ky++) {
+    for (size_t kx = 0; kx < conv->kernel; kx++) {
+      long y = (long)(oy * conv->stride + ky) - low[0], x = (long)(ox * conv->stride + kx) - low[1];
+      if (y < 0 || x < 0 || y >= side[0] || x >= side[1]) continue;
+      const float *pixel = conv->x + ((size_t)y * conv->width + (size_t)x) * conv->in;
+      for (size_t c = 0; c < conv->in; c++) {
+        double product = (double)pixel[c] * conv->weight[((ky * conv->kernel + kx) * conv->in + c) * conv->out + o];
+        sum.value += product;
+        sum.size += fabs(product);
+      }
+    }
+  }
+  return sum;
+}
+
+static inline float *naive_upsample(const float *x, size_t height, size_t width, size_t channels) {
+  float *y = guarded_new(4 * height * width * channels);
+  for (size_t i = 0; i < 4 * height * width; i++) {
+    const float *from = x + (i / (2 * width) / 2 * width + i % (2 * width) / 2) * channels;
+    memcpy(y + i * channels, from, channels * sizeof(float));
+  }
+  return y;
+}
+
+static inline double naive_likeness(msk_distance distance, double t, double p, double lt, double lp) {
+  double middle = log((t + p) / 2);
+  if (distance == MSK_DISTANCE_CROSS_ENTROPY) return t * lp + p * lt;
+  if (distance == MSK_DISTANCE_SYMMETRIC_KL) return -(t - p) * (lt - lp);
+  return -(t * (lt - middle) + p * (lp - middle)) / 2;
+}
+#endif

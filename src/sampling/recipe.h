@@ -27,7 +27,8 @@ typedef struct msk_model_defaults {
 
 /* The recipe `name` for a job: the table's row overlaid with `defaults` (NULL: nothing declared). `official` takes the structure layers alone.
  * model_layers: the transformer's depth; 0: unknown, the official model's is taken. Layers that nobody declares are the published six for 24 layers,
- * else all. Errors: MSK_ERROR_ARGUMENT for an unknown name (the names are listed) or a bad default (it is named). */
+ * else all. Errors: MSK_ERROR_ARGUMENT for an unknown name (the names are listed), MSK_ERROR_FILE for a
+ * bad default (it is named). */
 msk_status msk_recipe_from_defaults(msk_recipe *recipe, const msk_model_defaults *defaults, int model_layers, msk_job job, const char *name,
                                     msk_error *error);
 

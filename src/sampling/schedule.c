@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * schedule.c - see schedule.h. The official form follows the operations of the authors' mask_schedule.py as XLA lowers them: log2 is a quotient of
+ * natural logarithms, exp2 an exponential of a product. */
+#include "sampling/schedule.h"
+
+#include <math.h>
+
+#include "base/rng.h"
+
+#define HALF_PI 1.57079632679489661923
+#define LN_2 0.693147180559945309417f
+
+double msk_schedule_rate(msk_schedule schedule, double power, double ratio, int unknown) {
+  if (ratio >= 1) return 0;
+  const double bits = log2(unknown < 2 ? 2 : unknown); /* of a single token nothing is left to schedule */
+  double rate = 0;
+  switch (schedule) {
+    case MSK_SCHEDULE_UNIFORM: rate = 1 - ratio; break;
+    case MSK_SCHEDULE_COSINE: rate = cos(HALF_PI * ratio); break;
+    case MSK_SCHEDULE_POW: rate = 1 - pow(ratio, power); break;
+    case MSK_SCHEDULE_LOG: rate = -log2(ratio) / bits; break;
+    case MSK_SCHEDULE_EXP: rate = 1 - exp2(-bits * (1 - ratio)); break;
+  }
+  return fmin(fmax(rate, 0), 1);
+}
+
+static float log2_of(float x) { return msk_xla_log(x) / LN_2; }
+
+float msk_schedule_rate_official(msk_schedule schedule, double power, float ratio, int unknown) {
+  float rate = 0;
+  switch (schedule) {
+    case MSK_SCHEDULE_UNIFORM: rate = 1.0f - ratio; break;
+    case MSK_SCHEDULE_COSINE: rate = cosf((float)HALF_PI * ratio); break;
+    case MSK_SCHEDULE_POW: rate = 1.0f - powf(ratio, (float)power); break;
+    case MSK_SCHEDULE_LOG: rate = -log2_of(ratio) / log2_of((float)unknown); break;
+    case MSK_SCHEDULE_EXP: rate = 1.0f - expf(-log2_of((float)unknown) * (1.0f - ratio) * LN_2); break;
+  }
+  if (isnan(rate)) return rate; /* 0 / 0 of the logarithmic schedule with one token: JAX's clip keeps it */
+  return fminf(fmaxf(rate, 1e-6f), 1.0f);
+}

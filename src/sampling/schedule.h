@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * schedule.h - mask rate as a function of progress (MaskGIT, section 3.3): uniform 1 - r; cosine cos(pi r / 2); pow 1 - r^X;
+ * log -log2(r) / log2(U); exp 1 - 2^(-log2(U) (1 - r)); r in (0, 1] is the share of steps done, U the number of tokens masked at the start. */
+#ifndef MSK_SAMPLING_SCHEDULE_H
+#define MSK_SAMPLING_SCHEDULE_H
+
+#include "masksketch.h"
+
+/* In [0, 1], in double precision; 0 at r = 1 for every schedule. */
+double msk_schedule_rate(msk_schedule schedule, double power, double ratio, int unknown);
+
+/* The authors' arithmetic: float32 throughout, clamped into [1e-6, 1], so that the counts made from it agree to the last token. */
+float msk_schedule_rate_official(msk_schedule schedule, double power, float ratio, int unknown);
+
+#endif

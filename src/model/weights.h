@@ -43,8 +43,11 @@ typedef struct msk_weight_loader {
 
 /* The tensor prefix + name + number + rest (number -1: name alone), or NULL. */
 const msk_tensor *msk_weight_find(const msk_weight_loader *loader, const char *name, int number, const char *rest);
-/* How many of name0, name1, ... (followed by `rest`) there are without a gap; at most `limit`. */
-size_t msk_weight_count(const msk_weight_loader *loader, const char *name, const char *rest, size_t limit);
+/* 1 + the highest number below `limit` for which name, number, rest or name, number, other is there; 0: none. Two witnesses, so that a file that
+ * lacks one of them still counts right and the check names what is missing. */
+size_t msk_weight_count(const msk_weight_loader *loader, const char *name, const char *rest, const char *other, size_t limit);
+/* The error for a tensor (whole name) that is not there. */
+msk_status msk_weight_fail_missing(const msk_weight_loader *loader, const char *name);
 /* The tensor with that rank, sides within 1..MSK_WEIGHT_MAX_SIDE; otherwise an error that names it. */
 msk_status msk_weight_need(const msk_weight_loader *loader, const char *name, int number, const char *rest, int rank, const msk_tensor **tensor);
 

@@ -7,6 +7,8 @@
 #ifndef MSK_TENSOR_WEIGHT_FILE_H
 #define MSK_TENSOR_WEIGHT_FILE_H
 
+#include <stdbool.h>
+
 #include "masksketch.h"
 
 typedef struct msk_tensor {
@@ -39,11 +41,15 @@ size_t msk_dtype_bytes(msk_dtype dtype);
 const char *msk_dtype_name(msk_dtype dtype); /* safetensors' names: F32, F16, BF16, I8, ... */
 /* Elements first .. first+count-1 as float32. dtype F32, F16, BF16 or F64. */
 void msk_tensor_to_f32(const msk_tensor *tensor, size_t first, size_t count, float *values);
+bool msk_dtype_is_float(msk_dtype dtype); /* F32, F16, BF16, F64 */
+/* Refuses, naming the tensor, what is no float type or holds NaN or infinity. To be called on every tensor that is loaded for use. */
+msk_status msk_tensor_check_finite(const msk_tensor *tensor, const char *path, msk_error *error);
 /* float32 -> F32, F16 or BF16, round to nearest even. */
 void msk_f32_to_dtype(const float *values, size_t count, msk_dtype dtype, void *out);
 
 /* Writing: tensors (any order) and metadata -> a file, whole or not at all. Data is asked for tensor by tensor, in file order, so that a
- * converter needs memory for one tensor only. fill() writes exactly tensor->bytes to `out`. */
+ * converter needs memory for one tensor only. fill() writes exactly tensors[index].bytes to `out`; tensors[].data is not looked at.
+ * The same input gives the same bytes: wide elements first, then by name; the header is padded so that the data begins at a multiple of 64. */
 typedef struct msk_metadata_entry { const char *key, *value; } msk_metadata_entry;
 typedef msk_status msk_tensor_fill(void *user, size_t index, void *out, msk_error *error);
 msk_status msk_safetensors_write(const char *path, const msk_tensor *tensors, size_t count, const msk_metadata_entry *metadata, size_t metadata_count,

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * weight_file.c - see weight_file.h and weight_store.h: telling the kind of a file, the two runs of its reader, look-up by name. */
+#include "tensor/weight_file.h"
+
+#include <string.h>
+
+#include "base/bytes.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "tensor/weight_store.h"
+
+/* ---- What the readers use ---- */
+
+char *msk_store_text(msk_store *store, size_t bytes) {
+  char *room = store->placing ? store->file->text + store->text : NULL;
+  store->text += bytes;
+  return room;
+}
+
+uint8_t *msk_store_joined(msk_store *store, size_t bytes) {
+  uint8_t *room = store->placing ? store->file->joined + store->joined : NULL;
+  store->joined += bytes;
+  return room;
+}
+
+void msk_store_tensor(msk_store *store, const msk_tensor *tensor) {
+  if (store->placing) store->file->tensors[store->tensors] = *tensor;
+  store->tensors++;
+}
+
+void msk_store_metadata(msk_store *store, const char *key, const char *value) {
+  if (store->placing) store->file->metadata[store->metadata] = (msk_metadata_entry){key, value};
+  store->metadata++;
+}
+
+bool msk_shape_size(int rank, const size_t *shape, msk_dtype dtype, size_t *elements, size_t *bytes) {
+  size_t product = 1, total;
+  bool empty = false;
+  for (int d = 0; d < rank; d++) {
+    if (shape[d] == 0) {
+      empty = true;
+    } else if (!msk_multiply(product, shape[d], &product)) {
+      return false;
+    }
+  }
+  if (!msk_multiply(product, msk_dtype_bytes(dtype), &total)) return false;
+  *elements = empty ? 0 : product;
+  *bytes = empty ? 0 : total;
+  return true;
+}
+
+static void swap_items(uint8_t *a, uint8_t *b, size_t bytes) {
+  for (size_t i = 0; i < bytes; i++) {
+    uint8_t kept = a[i];
+    a[i] = b[i];
+    b[i] = kept;
+  }
+}
+
+static void sift_down(uint8_t *items, size_t root, size_t count, size_t bytes, int (*compare)(const void *, const void *)) {
+  for (;;) {
+    size_t child = 2 * root + 1;
+    if (child >= count) return;
+    if (child + 1 < count && compare(items + child * bytes, items + (child + 1) * bytes) < 0) child++;
+    if (compare(items + root * bytes, items + child * bytes) >= 0) return;
+    swap_items(items + root * bytes, items + child * bytes, bytes);
+    root = child;
+  }
+}
+
+void msk_sort(void *items, size_t count, size_t item_bytes, int (*compare)(const void *, const void *)) {
+  for (size_t root = count / 2; root-- > 0;) sift_down(items, root, count, item_bytes, compare);
+  for (size_t end = count; end-- > 1;) {
+    swap_items(items, (uint8_t *)items + end * item_bytes, item_bytes);
+    sift_down(items, 0, end, item_bytes, compare);
+  }
+}
+
+/* ---- Opening ---- */
+
+static int compare_names(const void *a, const void *b) { return strcmp(((const msk_tensor *)a)->name, ((const msk_tensor *)b)->name); }
+
+static int compare_keys(const void *a, const void *b) { return strcmp(((const msk_metadata_entry *)a)->key, ((const msk_metadata_entry *)b)->key); }
+
+/* Memory for what was measured, if it is in proportion to the file. */
+static msk_status reserve(msk_store *store, size_t byte_count) {
+  msk_weight_file *file = store->file;
+  size_t tensor_bytes, metadata_bytes, table, limit;
+  bool sane = msk_multiply(store->tensors, sizeof *file->tensors, &tensor_bytes) && msk_multiply(store->metadata, sizeof *file->metadata, &metadata_bytes) &&
+              msk_add(tensor_bytes, metadata_bytes, &table) && msk_add(table, store->text, &table) && msk_add(table, store->joined, &table) &&
+              msk_add(byte_count, MSK_STORE_ALLOWANCE, &limit) && table <= limit;
+  if (!sane) return msk_fail(store->error, MSK_ERROR_FILE, "%s lists %zu tensors in %zu bytes: no weight file looks like that", store->path, store->tensors, byte_count);
+  file->tensors = msk_allocate(file->allocator, store->tensors + 1, sizeof *file->tensors);
+  file->metadata = msk_allocate(file->allocator, store->metadata + 1, sizeof *file->metadata);
+  file->text = msk_allocate(file->allocator, store->text + 1, 1);
+  file->joined = msk_allocate(file->allocator, store->joined + 1, 1);
+  if (file->tensors == NULL || file->metadata == NULL || file->text == NULL || file->joined == NULL) {
+    return msk_fail(store->error, MSK_ERROR_MEMORY, "out of memory for the tensor table of %s", store->path);
+  }
+  return MSK_OK;
+}
+
+static msk_status sort_and_check(msk_store *store) {
+  msk_weight_file *file = store->file;
+  file->count = store->tensors;
+  file->metadata_count = store->metadata;
+  msk_sort(file->tensors, file->count, sizeof *file->tensors, compare_names);
+  msk_sort(file->metadata, file->metadata_count, sizeof *file->metadata, compare_keys);
+  for (size_t i = 1; i < file->count; i++) {
+    if (strcmp(file->tensors[i - 1].name, file->tensors[i].name) == 0) {
+      return msk_fail(store->error, MSK_ERROR_FILE, "%s is damaged: it holds tensor %s twice", store->path, file->tensors[i].name);
+    }
+  }
+  for (size_t i = 1; i < file->metadata_count; i++) {
+    if (strcmp(file->metadata[i - 1].key, file->metadata[i].key) == 0) {
+      return msk_fail(store->error, MSK_ERROR_FILE, "%s is damaged: it holds the metadata key %s twice", store->path, file->metadata[i].key);
+    }
+  }
+  return MSK_OK;
+}
+
+static bool map_marker(uint8_t byte) { return (byte & 0xF0) == 0x80 || byte == 0xDE || byte == 0xDF; }
+
+/* The reader for these bytes, or NULL and *complaint. */
+static msk_store_reader *choose_reader(const uint8_t *bytes, size_t byte_count, const char **kind, const char **complaint) {
+  static const struct { const char *start; size_t length; const char *complaint; } others[] = {
+      {"PK\x03\x04", 4, "a zip archive (a PyTorch file?): those run code when opened and are never read"},
+      {"\x80\x02", 2, "a Python pickle: those run code when opened and are never read"},
+      {"\x80\x03", 2, "a Python pickle: those run code when opened and are never read"},
+      {"\x80\x04", 2, "a Python pickle: those run code when opened and are never read"},
+      {"\x80\x05", 2, "a Python pickle: those run code when opened and are never read"},
+      {"<", 1, "a web page: did the download go wrong?"},
+      {"\x89PNG", 4, "a picture"},
+      {"version https://git-lfs", 23, "a Git LFS pointer: fetch the file itself"}};
+  for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+    if (byte_count >= others[i].length && memcmp(bytes, others[i].start, others[i].length) == 0 && !(byte_count > 8 && bytes[8] == '{')) {
+      *complaint = others[i].complaint;
+      return NULL;
+    }
+  }
+  bool brace = byte_count > 8 && bytes[8] == '{', map = byte_count > 0 && map_marker(bytes[0]);
+  if (brace && !(map && msk_little_u64(bytes) > byte_count)) {
+    *kind = "safetensors";
+    return msk_safetensors_read;
+  }
+  *kind = "flax";
+  *complaint = byte_count == 0 ? "empty" : "neither safetensors nor a Flax checkpoint";
+  return map ? msk_flax_read : NULL;
+}
+
+static msk_status read_bytes(msk_weight_file *file, const uint8_t *bytes, size_t byte_count, msk_error *error) {
+  const char *complaint = NULL;
+  msk_store_reader *reader = choose_reader(bytes, byte_count, &file->kind, &complaint);
+  if (reader == NULL) return msk_fail(error, MSK_ERROR_FILE, "%s is no weight file but %s", file->path, complaint);
+  msk_store store = {.file = file, .path = file->path, .error = error};
+  msk_status status = reader(&store, bytes, byte_count);
+  if (status == MSK_OK) status = reserve(&store, byte_count);
+  if (status != MSK_OK) return status;
+  store = (msk_store){.file = file, .path = file->path, .error = error, .placing = true};
+  status = reader(&store, bytes, byte_count);
+  return status == MSK_OK ? sort_and_check(&store) : status;
+}
+
+static msk_status create(msk_weight_file **file, const char *path, const msk_allocator *allocator, msk_error *error) {
+  *file = msk_allocate_zeroed(allocator, 1, sizeof **file);
+  char *copy = *file == NULL ? NULL : msk_duplicate_string(allocator, path);
+  if (copy == NULL) {
+    msk_free(allocator, *file);
+    return msk_fail(error, MSK_ERROR_MEMORY, "out of memory for opening %s", path);
+  }
+  (*file)->allocator = allocator;
+  (*file)->path = copy;
+  return MSK_OK;
+}
+
+msk_status msk_weight_file_parse(msk_weight_file **out, const uint8_t *bytes, size_t byte_count, const char *name, const msk_allocator *allocator,
+                                 msk_error *error) {
+  msk_weight_file *file = NULL;
+  msk_status status = create(&file, name, allocator, error);
+  if (status != MSK_OK) return status;
+  status = read_bytes(file, bytes, byte_count, error);
+  if (status == MSK_OK) {
+    *out = file;
+  } else {
+    msk_weight_file_close(file);
+  }
+  return status;
+}
+
+msk_status msk_weight_file_open(msk_weight_file **out, const char *path, const msk_allocator *allocator, msk_error *error) {
+  msk_weight_file *file = NULL;
+  msk_status status = create(&file, path, allocator, error);
+  if (status != MSK_OK) return status;
+  status = msk_map_file(&file->mapping, path, error);
+  if (status == MSK_OK) status = read_bytes(file, file->mapping.bytes, file->mapping.byte_count, error);
+  if (status == MSK_OK) {
+    *out = file;
+  } else {
+    msk_weight_file_close(file);
+  }
+  return status;
+}
+
+void msk_weight_file_close(msk_weight_file *file) {
+  if (file == NULL) return;
+  msk_unmap_file(&file->mapping);
+  msk_free(file->allocator, file->tensors);
+  msk_free(file->allocator, file->metadata);
+  msk_free(file->allocator, file->text);
+  msk_free(file->allocator, file->joined);
+  msk_free(file->allocator, file->path);
+  msk_free(file->allocator, file);
+}
+
+/* ---- Looking up ---- */
+
+const char *msk_weight_file_kind(const msk_weight_file *file) { return file->kind; }
+const char *msk_weight_file_path(const msk_weight_file *file) { return file->path; }
+size_t msk_weight_file_count(const msk_weight_file *file) { return file->count; }
+const msk_tensor *msk_weight_file_at(const msk_weight_file *file, size_t index) { return index < file->count ? &file->tensors[index] : NULL; }
+size_t msk_weight_file_metadata_count(const msk_weight_file *file) { return file->metadata_count; }
+
+const msk_tensor *msk_weight_file_find(const msk_weight_file *file, const char *name) {
+  size_t low = 0, high = file->count;
+  while (low < high) {
+    size_t middle = low + (high - low) / 2;
+    int order = strcmp(file->tensors[middle].name, name);
+    if (order == 0) return &file->tensors[middle];
+    if (order < 0) {
+      low = middle + 1;
+    } else {
+      high = middle;
+    }
+  }
+  return NULL;
+}
+
+const char *msk_weight_file_metadata_at(const msk_weight_file *file, size_t index, const char **value) {
+  if (index >= file->metadata_count) return NULL;
+  if (value != NULL) *value = file->metadata[index].value;
+  return file->metadata[index].key;
+}
+
+const char *msk_weight_file_metadata(const msk_weight_file *file, const char *key) {
+  for (size_t i = 0; i < file->metadata_count; i++) {
+    if (strcmp(file->metadata[i].key, key) == 0) return file->metadata[i].value;
+  }
+  return NULL;
+}

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "compute/cpu/cpu.h"
+#include "compute/isa_sets.h" /* made by meson: which instruction sets are built */
 
 #if defined(MSK_HAVE_AVX2) || defined(MSK_HAVE_AVX512)
 #include <cpuid.h>

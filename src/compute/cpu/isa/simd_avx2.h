@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * simd_avx2.h - the vector type that vector.inc is written in: AVX2 and FMA, 8 floats. Another instruction set is another such header. */
+#ifndef MSK_COMPUTE_CPU_ISA_SIMD_AVX2_H
+#define MSK_COMPUTE_CPU_ISA_SIMD_AVX2_H
+
+#include <immintrin.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define LANES 8
+#define TILE_ROWS 6 /* 6 x 2 sums, 2 panel vectors, 2 spare: the 16 registers */
+
+typedef __m256 vec;
+
+static inline vec vec_load(const float *p) { return _mm256_loadu_ps(p); }
+static inline vec vec_load_aligned(const float *p) { return _mm256_load_ps(p); }
+static inline void vec_store(float *p, vec v) { _mm256_storeu_ps(p, v); }
+static inline vec vec_set(float x) { return _mm256_set1_ps(x); }
+static inline vec vec_broadcast(const float *p) { return _mm256_broadcast_ss(p); }
+static inline vec vec_add(vec a, vec b) { return _mm256_add_ps(a, b); }
+static inline vec vec_sub(vec a, vec b) { return _mm256_sub_ps(a, b); }
+static inline vec vec_mul(vec a, vec b) { return _mm256_mul_ps(a, b); }
+static inline vec vec_div(vec a, vec b) { return _mm256_div_ps(a, b); }
+static inline vec vec_fma(vec a, vec b, vec c) { return _mm256_fmadd_ps(a, b, c); }   /* a b + c */
+static inline vec vec_fnma(vec a, vec b, vec c) { return _mm256_fnmadd_ps(a, b, c); } /* c - a b */
+/* The second operand where either is NaN. */
+static inline vec vec_max(vec a, vec b) { return _mm256_max_ps(a, b); }
+static inline vec vec_min(vec a, vec b) { return _mm256_min_ps(a, b); }
+static inline vec vec_round(vec a) { return _mm256_round_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
+static inline vec vec_abs(vec a) { return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a); }
+
+/* The first `count` < LANES floats; the others are zero, and are not read or written. */
+static inline __m256i first_lanes(size_t count) {
+  return _mm256_cmpgt_epi32(_mm256_set1_epi32((int)count), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+static inline vec vec_load_part(const float *p, size_t count) { return _mm256_maskload_ps(p, first_lanes(count)); }
+static inline void vec_store_part(float *p, vec v, size_t count) { _mm256_maskstore_ps(p, first_lanes(count), v); }
+/* v, with `fill` behind the first `count` lanes. */
+static inline vec vec_fill_behind(vec v, size_t count, vec fill) { return _mm256_blendv_ps(fill, v, _mm256_castsi256_ps(first_lanes(count))); }
+
+/* a * 2^n for whole n in [-252, 252], rounded once: two factors, each a normal number. */
+static inline vec vec_scale_power(vec a, vec n) {
+  __m256i whole = _mm256_cvtps_epi32(n), half = _mm256_srai_epi32(whole, 1), bias = _mm256_set1_epi32(127);
+  __m256i first = _mm256_slli_epi32(_mm256_add_epi32(half, bias), 23);
+  __m256i second = _mm256_slli_epi32(_mm256_add_epi32(_mm256_sub_epi32(whole, half), bias), 23);
+  return _mm256_mul_ps(_mm256_mul_ps(a, _mm256_castsi256_ps(first)), _mm256_castsi256_ps(second));
+}
+
+/* Sum of the lanes, in a fixed order; largest lane (NaN if there is one: the caller tests). */
+static inline float vec_sum(vec v) {
+  __m128 x = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+  x = _mm_add_ps(x, _mm_movehl_ps(x, x));
+  return _mm_cvtss_f32(_mm_add_ss(x, _mm_movehdup_ps(x)));
+}
+static inline float vec_largest(vec v) {
+  __m128 x = _mm_max_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+  x = _mm_max_ps(x, _mm_movehl_ps(x, x));
+  return _mm_cvtss_f32(_mm_max_ss(x, _mm_movehdup_ps(x)));
+}
+#endif

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * simd_avx512.h - the vector type that vector.inc is written in: AVX-512 (F, DQ, BW, VL), 16 floats. */
+#ifndef MSK_COMPUTE_CPU_ISA_SIMD_AVX512_H
+#define MSK_COMPUTE_CPU_ISA_SIMD_AVX512_H
+
+#include <immintrin.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define LANES 16
+#define TILE_ROWS 12 /* 12 x 2 sums, 2 panel vectors, 6 spare: the 32 registers */
+
+typedef __m512 vec;
+
+static inline vec vec_load(const float *p) { return _mm512_loadu_ps(p); }
+static inline vec vec_load_aligned(const float *p) { return _mm512_load_ps(p); }
+static inline void vec_store(float *p, vec v) { _mm512_storeu_ps(p, v); }
+static inline vec vec_set(float x) { return _mm512_set1_ps(x); }
+static inline vec vec_broadcast(const float *p) { return _mm512_set1_ps(*p); }
+static inline vec vec_add(vec a, vec b) { return _mm512_add_ps(a, b); }
+static inline vec vec_sub(vec a, vec b) { return _mm512_sub_ps(a, b); }
+static inline vec vec_mul(vec a, vec b) { return _mm512_mul_ps(a, b); }
+static inline vec vec_div(vec a, vec b) { return _mm512_div_ps(a, b); }
+static inline vec vec_fma(vec a, vec b, vec c) { return _mm512_fmadd_ps(a, b, c); }   /* a b + c */
+static inline vec vec_fnma(vec a, vec b, vec c) { return _mm512_fnmadd_ps(a, b, c); } /* c - a b */
+/* The second operand where either is NaN. */
+static inline vec vec_max(vec a, vec b) { return _mm512_max_ps(a, b); }
+static inline vec vec_min(vec a, vec b) { return _mm512_min_ps(a, b); }
+static inline vec vec_round(vec a) { return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
+static inline vec vec_abs(vec a) { return _mm512_abs_ps(a); }
+
+/* The first `count` < LANES floats; the others are zero, and are not read or written. */
+static inline __mmask16 first_lanes(size_t count) { return (__mmask16)((1u << count) - 1); }
+static inline vec vec_load_part(const float *p, size_t count) { return _mm512_maskz_loadu_ps(first_lanes(count), p); }
+static inline void vec_store_part(float *p, vec v, size_t count) { _mm512_mask_storeu_ps(p, first_lanes(count), v); }
+/* v, with `fill` behind the first `count` lanes. */
+static inline vec vec_fill_behind(vec v, size_t count, vec fill) { return _mm512_mask_blend_ps(first_lanes(count), fill, v); }
+
+/* a * 2^n for whole n, rounded once. */
+static inline vec vec_scale_power(vec a, vec n) { return _mm512_scalef_ps(a, n); }
+
+/* Sum of the lanes, in a fixed order; largest lane (NaN if there is one: the caller tests). */
+static inline float vec_sum(vec v) {
+  __m256 half = _mm256_add_ps(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps(v, 1));
+  __m128 x = _mm_add_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1));
+  x = _mm_add_ps(x, _mm_movehl_ps(x, x));
+  return _mm_cvtss_f32(_mm_add_ss(x, _mm_movehdup_ps(x)));
+}
+static inline float vec_largest(vec v) {
+  __m256 half = _mm256_max_ps(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps(v, 1));
+  __m128 x = _mm_max_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1));
+  x = _mm_max_ps(x, _mm_movehl_ps(x, x));
+  return _mm_cvtss_f32(_mm_max_ss(x, _mm_movehdup_ps(x)));
+}
+#endif

@@ -334,8 +334,9 @@ msk_status msk_flax_read(msk_store *store, const uint8_t *bytes, size_t byte_cou
   if (!msk_msgpack_skip(&whole)) return damaged(&w, "it is cut off, or no msgpack");
   if (whole.left != 0) return damaged(&w, "something follows the end of its msgpack");
   if (!msk_msgpack_next(&r, &root) || root.kind != MSK_MSGPACK_MAP) return damaged(&w, "it is no map");
-  w.fallback = (map_place){r, root.number};
-  msk_status status = walk_map(&w, &w.fallback, 0);
+  const map_place top = {r, root.number};
+  w.fallback = top;
+  msk_status status = walk_map(&w, &top, 0);
   if (status != MSK_OK) return status;
   if (w.rivals > 0) {
     return msk_fail(store->error, MSK_ERROR_FILE, "%s holds several sets of weights (%s and %s): save the one that is meant alone", store->path, w.best_path,

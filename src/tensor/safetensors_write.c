@@ -51,12 +51,13 @@ typedef struct placed {
   size_t index;
 } placed;
 
-static int compare_placed(const void *left, const void *right) {
-  const msk_tensor *a = ((const placed *)left)->tensor, *b = ((const placed *)right)->tensor;
+int msk_safetensors_compare(const msk_tensor *a, const msk_tensor *b) {
   size_t wide_a = msk_dtype_bytes(a->dtype), wide_b = msk_dtype_bytes(b->dtype);
   if (wide_a != wide_b) return wide_a > wide_b ? -1 : 1;
   return strcmp(a->name, b->name);
 }
+
+static int compare_placed(const void *a, const void *b) { return msk_safetensors_compare(((const placed *)a)->tensor, ((const placed *)b)->tensor); }
 
 static int compare_keys(const void *a, const void *b) { return strcmp(((const msk_metadata_entry *)a)->key, ((const msk_metadata_entry *)b)->key); }
 

@@ -85,10 +85,10 @@ static int compare_keys(const void *a, const void *b) { return strcmp(((const ms
 /* Memory for what was measured, if it is in proportion to the file. */
 static msk_status reserve(msk_store *store, size_t byte_count) {
   msk_weight_file *file = store->file;
-  size_t tensor_bytes, metadata_bytes, table, limit;
+  size_t tensor_bytes, metadata_bytes, table, limit = byte_count > SIZE_MAX - MSK_STORE_ALLOWANCE ? SIZE_MAX : byte_count + MSK_STORE_ALLOWANCE;
   bool sane = msk_multiply(store->tensors, sizeof *file->tensors, &tensor_bytes) && msk_multiply(store->metadata, sizeof *file->metadata, &metadata_bytes) &&
               msk_add(tensor_bytes, metadata_bytes, &table) && msk_add(table, store->text, &table) && msk_add(table, store->joined, &table) &&
-              msk_add(byte_count, MSK_STORE_ALLOWANCE, &limit) && table <= limit;
+              table <= limit;
   if (!sane) return msk_fail(store->error, MSK_ERROR_FILE, "%s lists %zu tensors in %zu bytes: no weight file looks like that", store->path, store->tensors, byte_count);
   file->tensors = msk_allocate(file->allocator, store->tensors + 1, sizeof *file->tensors);
   file->metadata = msk_allocate(file->allocator, store->metadata + 1, sizeof *file->metadata);
@@ -201,6 +201,37 @@ msk_status msk_weight_file_open(msk_weight_file **out, const char *path, const m
   return status;
 }
 
+msk_status msk_weight_file_view(msk_weight_file **out, const char *path, const char *kind, const msk_tensor *tensors, size_t count,
+                                const msk_allocator *allocator, msk_error *error) {
+  msk_weight_file *view = NULL;
+  msk_status status = create(&view, path, allocator, error);
+  if (status != MSK_OK) return status;
+  msk_store store = {.file = view, .path = view->path, .error = error};
+  view->kind = kind;
+  for (size_t i = 0; i < count; i++) {
+    msk_store_text(&store, strlen(tensors[i].name) + 1);
+    msk_store_tensor(&store, &tensors[i]);
+  }
+  status = reserve(&store, SIZE_MAX);
+  if (status == MSK_OK) {
+    store.placing = true;
+    store.text = store.tensors = 0;
+    for (size_t i = 0; i < count; i++) {
+      msk_tensor tensor = tensors[i];
+      size_t length = strlen(tensor.name) + 1;
+      tensor.name = memcpy(msk_store_text(&store, length), tensors[i].name, length);
+      msk_store_tensor(&store, &tensor);
+    }
+    status = sort_and_check(&store);
+  }
+  if (status == MSK_OK) {
+    *out = view;
+  } else {
+    msk_weight_file_close(view);
+  }
+  return status;
+}
+
 void msk_weight_file_close(msk_weight_file *file) {
   if (file == NULL) return;
   msk_unmap_file(&file->mapping);
@@ -216,6 +247,12 @@ void msk_weight_file_close(msk_weight_file *file) {
 
 const char *msk_weight_file_kind(const msk_weight_file *file) { return file->kind; }
 const char *msk_weight_file_path(const msk_weight_file *file) { return file->path; }
+
+const uint8_t *msk_weight_file_bytes(const msk_weight_file *file, size_t *byte_count) {
+  *byte_count = file->mapping.byte_count;
+  return file->mapping.bytes;
+}
+
 size_t msk_weight_file_count(const msk_weight_file *file) { return file->count; }
 const msk_tensor *msk_weight_file_at(const msk_weight_file *file, size_t index) { return index < file->count ? &file->tensors[index] : NULL; }
 size_t msk_weight_file_metadata_count(const msk_weight_file *file) { return file->metadata_count; }

@@ -37,6 +37,13 @@ size_t msk_weight_file_metadata_count(const msk_weight_file *file);
 const char *msk_weight_file_metadata_at(const msk_weight_file *file, size_t index, const char **value);
 const char *msk_weight_file_metadata(const msk_weight_file *file, const char *key);       /* NULL if missing */
 
+/* The bytes of the file as it lies on disk; NULL for one that was parsed from memory or is a view. */
+const uint8_t *msk_weight_file_bytes(const msk_weight_file *file, size_t *byte_count);
+/* A "file" of just these tensors (any order, names all different): the table is copied, the data stays where it is. For checking tensors under other
+ * names and shapes than their file has. `kind` must stay. */
+msk_status msk_weight_file_view(msk_weight_file **view, const char *path, const char *kind, const msk_tensor *tensors, size_t count,
+                                const msk_allocator *allocator, msk_error *error);
+
 size_t msk_dtype_bytes(msk_dtype dtype);
 const char *msk_dtype_name(msk_dtype dtype); /* safetensors' names: F32, F16, BF16, I8, ... */
 /* Elements first .. first+count-1 as float32. dtype F32, F16, BF16 or F64. */
@@ -50,6 +57,7 @@ void msk_f32_to_dtype(const float *values, size_t count, msk_dtype dtype, void *
 /* Writing: tensors (any order) and metadata -> a file, whole or not at all. Data is asked for tensor by tensor, in file order, so that a
  * converter needs memory for one tensor only. fill() writes exactly tensors[index].bytes to `out`; tensors[].data is not looked at.
  * The same input gives the same bytes: wide elements first, then by name; the header is padded so that the data begins at a multiple of 64. */
+int msk_safetensors_compare(const msk_tensor *a, const msk_tensor *b); /* that order, as for qsort */
 typedef struct msk_metadata_entry { const char *key, *value; } msk_metadata_entry;
 typedef msk_status msk_tensor_fill(void *user, size_t index, void *out, msk_error *error);
 msk_status msk_safetensors_write(const char *path, const msk_tensor *tensors, size_t count, const msk_metadata_entry *metadata, size_t metadata_count,

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * scene.h: the inside of the studio world, shared by its source files.
+ *
+ * A scene is a list of solids (signed distance functions) in groups. Solids of one group are blended or cut out of
+ * one another in order; groups are united. Each group has a bounding sphere. The floor is y = 0, the camera looks
+ * from +z at yaw 0, and objects are about 1 unit in radius. Outlines drawn in the plane are baked to distance grids
+ * (profile), then turned about y, extruded along z, or puffed up like a cushion.
+ */
+#ifndef MSK_TRAINING_SCENE_H
+#define MSK_TRAINING_SCENE_H
+
+#include "vec.h"
+#include "world.h"
+
+enum { PROFILE_GRID = 96, MAX_PROFILES = 10, MAX_SOLIDS = 96, MAX_GROUPS = 96, MAX_MATERIALS = 16, MAX_TUBE = 8 };
+
+enum solid_kind {
+    SOLID_ELLIPSOID, /* a = radii */
+    SOLID_BOX,       /* a = half sizes, rounding */
+    SOLID_CONE,      /* along y: a = half height, radius below, radius above, rounding */
+    SOLID_TUBE,      /* pt[npt]: quadratic B-spline; a = radius at start, at end, flattening of z (1 = round) */
+    SOLID_TORUS,     /* about y: a = large radius, small radius */
+    SOLID_TURNED,    /* profile (r, y) about y; a = amplitude of 5 lobes, height where they fade */
+    SOLID_EXTRUDED,  /* profile (x, y) along z; a = half depth, rounding, inset per unit of (top - z), narrowing per y,
+                        bend x^2, bend y^2 */
+    SOLID_PUFFED     /* profile (x, y), a = half thickness, thickness change per x */
+};
+
+enum solid_op { OP_UNITE, OP_BLEND, OP_CUT };
+
+struct profile {
+    float x0, y0, step, inv; /* node (i, j) lies at x0 + i*step, y0 + j*step */
+    float lo_x, lo_y, hi_x, hi_y; /* bounds of the outline */
+    float depth;             /* greatest inner depth */
+    int nx, ny;
+    float d[PROFILE_GRID * PROFILE_GRID]; /* signed distance, negative inside */
+};
+
+enum pattern {
+    PATTERN_PLAIN, PATTERN_BANDS, PATTERN_DOTS, PATTERN_STRIPES, PATTERN_DIPPED, PATTERN_APPLE, PATTERN_WALL,
+    PATTERN_ROOF, PATTERN_WOOD, PATTERN_FOLIAGE, PATTERN_FISH, PATTERN_CAR, PATTERN_CABIN, PATTERN_SPOTS,
+    PATTERN_GILLS, PATTERN_SAIL, PATTERN_BIRD, PATTERN_HULL, PATTERN_WHEEL, PATTERN_GLOW, PATTERN_FABRIC, PATTERN_FIN
+};
+
+struct material {
+    v3 base, alt, third;  /* linear light */
+    enum pattern pattern;
+    float scale, phase, amount, extra; /* meaning is the pattern's */
+    float gloss;          /* mirror part at normal incidence, 0..1 */
+    float rough;          /* blur of the mirrored lights, 0.02 (glass) .. 1 */
+    float grain;          /* strength of a fine variation of brightness */
+    float bump;           /* strength of surface unevenness */
+    float glow;           /* own light */
+};
+
+struct solid {
+    enum solid_kind kind;
+    enum solid_op op;
+    float blend;
+    int part, line, material; /* line: borders between different line ids are drawn */
+    v3 pos, ax, ay, az;       /* local axes as rows, world to local */
+    float a[6];
+    v3 pt[MAX_TUBE];
+    int npt;
+    const struct profile *profile;
+    float wave, wave_scale;   /* leafy displacement */
+    v3 centre;                /* bounding sphere */
+    float radius;
+};
+
+struct group {
+    int first, count;
+    v3 centre;
+    float radius;
+};
+
+struct view_range { /* what the class allows the camera, radians */
+    float yaw, pitch, roll, lens; /* lens: distance in object radii */
+};
+
+struct scene {
+    int class_id;
+    struct rng rng;
+    int nsolid, ngroup, nmaterial, nprofile;
+    struct solid solid[MAX_SOLIDS];
+    struct group group[MAX_GROUPS];
+    struct material material[MAX_MATERIALS];
+    struct profile profile[MAX_PROFILES];
+    v3 centre;     /* bounding sphere of all */
+    float radius;
+    float lift;    /* height of the object above the floor (fish) */
+    struct view_range view;
+};
+
+/* What the surface is at one point. */
+struct surface {
+    v3 albedo, flat; /* with and without texture, linear light */
+    float gloss, rough, glow;
+    int part, decal, face;
+    v3 normal;
+};
+
+/* A closed curve under construction: control points, smooth or corners. */
+struct curve {
+    int n;
+    float x[64], y[64];
+    uint8_t corner[64];
+};
+
+/* profile.c */
+void curve_smooth(struct curve *c, float x, float y);
+void curve_corner(struct curve *c, float x, float y);
+void curve_mirror(struct curve *c); /* append the mirror image in x, so that the curve closes about the y axis */
+const struct profile *profile_bake(struct scene *s, const struct curve *c);
+float profile_sample(const struct profile *p, float x, float y);
+
+/* solid.c */
+float solid_distance(const struct solid *b, v3 p);
+v3 solid_local(const struct solid *b, v3 p);
+v3 solid_local_direction(const struct solid *b, v3 d);
+void solid_turn(struct solid *b, int axis, float angle); /* turn about a world axis through the solid's origin */
+void solid_bound(struct solid *b);
+
+/* scene.c: scene_add starts a group; scene_blend and scene_cut work on the last one. */
+struct solid *scene_add(struct scene *s, enum solid_kind kind, int part, int material);
+struct solid *scene_blend(struct scene *s, enum solid_kind kind, int part, int material, float blend);
+struct solid *scene_cut(struct scene *s, enum solid_kind kind, int part, int material);
+int scene_material(struct scene *s, v3 base, float gloss, float rough);
+void scene_finish(struct scene *s); /* bounds; call once after the last solid */
+float scene_distance(const struct scene *s, v3 p, int *who);
+float scene_distance_far(const struct scene *s, v3 p); /* may be too small far away: for primary rays */
+
+/* surface.c */
+void surface_at(const struct scene *s, int who, v3 p, v3 n, struct surface *out);
+
+/* shapes_*.c: each fills the solids, materials and view of its class. */
+void shape_apple(struct scene *s);
+void shape_mug(struct scene *s);
+void shape_house(struct scene *s);
+void shape_fish(struct scene *s);
+void shape_tree(struct scene *s);
+void shape_car(struct scene *s);
+void shape_teapot(struct scene *s);
+void shape_sailboat(struct scene *s);
+void shape_mushroom(struct scene *s);
+void shape_bird(struct scene *s);
+void shape_chair(struct scene *s);
+void shape_lamp(struct scene *s);
+
+/* photo.c: one sample a pixel centre, kept for the drawings. */
+struct sample {
+    v3 colour, flat, normal, p; /* colour: linear light; normal, p: world */
+    float t, light;             /* light: brightness of the shading without colour, 0..1 */
+    uint8_t part, line, face, decal; /* part 0: background */
+};
+
+struct camera {
+    v3 eye, right, up, forward;
+    float u0, v0, window; /* top left and width of the picture in the plane at distance 1 */
+};
+
+struct picture {
+    int size;
+    struct scene *scene;
+    struct camera camera;
+    struct sample *sample; /* size*size */
+    uint8_t *edge;         /* size*size: pixel was supersampled */
+};
+
+int photo_render(struct picture *pic, const struct world_views *views, struct rng *rng);
+
+/* strokes.c: edges of the samples as smooth polylines. */
+enum stroke_kind { STROKE_OUTLINE = 1, STROKE_PART, STROKE_CREASE, STROKE_DECAL };
+
+struct stroke {
+    int first, count; /* points */
+    uint8_t kind, closed;
+};
+
+struct strokes {
+    int n, cap, npt, ptcap;
+    struct stroke *stroke;
+    float *x, *y; /* pixels */
+};
+
+int strokes_trace(const struct picture *pic, struct strokes *out); /* 0, or -1 without memory */
+void strokes_free(struct strokes *s);
+
+/* hands.c */
+void hands_draw(const struct strokes *s, int size, int hand, struct rng *rng, float *ink); /* ink: size*size, 0..1 */
+int hands_render(const struct picture *pic, const struct strokes *s, const struct world_views *v, uint64_t seed);
+
+/* flat.c */
+int flat_render(const struct picture *pic, const struct strokes *s, const struct world_views *v, uint64_t seed);
+
+#endif

@@ -48,7 +48,8 @@ msk_status msk_decode_begin(msk_decode *decode, const msk_decode_spec *spec, con
 msk_status msk_decode_step(msk_decode *decode, bool *done, msk_error *error);
 int msk_decode_step_count(const msk_decode_spec *spec); /* steps that msk_decode_step() takes, the tail included */
 int msk_decode_step_index(const msk_decode *decode);    /* steps taken so far */
-/* [batch, N]: the completed sequences after the last step taken; the sequences (with masks) that the next step starts from. */
+/* [batch, N]: the completed sequences after the last step taken; the sequences (with masks) that the next step starts from. Right after begin both
+ * are the initial sequences, which is also what the authors record for the steps before start_step; after the last step both are the result. */
 const int32_t *msk_decode_completed(const msk_decode *decode);
 const int32_t *msk_decode_current(const msk_decode *decode);
 int msk_decode_masked(const msk_decode *decode, int item);

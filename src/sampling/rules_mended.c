@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * rules_mended.c - decoding with the defects of the authors' code mended (docs/exactness.md, docs/recipes.md): guidance on every row, from the null
+ * class or a random class other than the target, new for each item and step; the class position out of the choice; integer counts, met exactly;
+ * constant scores decided by lot; a tail to no masks at all.
+ *
+ * Streams: every number is a function of seed, item, step and purpose, key = fold_in(fold_in(fold_in(PRNGKey(seed), item), 1 + step), purpose), over
+ * arrays of one item's size: item i of a seed is the same in any batch. */
+#include <math.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "sampling/decode_state.h"
+#include "sampling/schedule.h"
+
+typedef enum purpose { FOR_TOKENS, FOR_CLASS, FOR_STRUCTURE, FOR_CONFIDENCE, FOR_CHOICE, FOR_LOTS } purpose;
+
+/* moment: 0 the start, 1 + step afterwards */
+static msk_key stream(const msk_decode *decode, int item, int moment, purpose what) {
+  msk_key key = msk_rng_fold_in(decode->key, (uint32_t)(decode->spec.first_item + item));
+  return msk_rng_fold_in(msk_rng_fold_in(key, (uint32_t)moment), (uint32_t)what);
+}
+
+static msk_key step_stream(const msk_decode *decode, int item, purpose what) { return stream(decode, item, 1 + decode->step, what); }
+
+/* A class that a random unconditional pass may take. */
+static bool eligible(const msk_decode_spec *spec, int class_id) {
+  return class_id != spec->class_id && class_id != spec->null_class && (spec->class_hidden == NULL || !spec->class_hidden[class_id]);
+}
+
+static int count_eligible(const msk_decode_spec *spec) {
+  int count = 0;
+  for (int c = 0; c < spec->class_count; c++) count += eligible(spec, c);
+  return count;
+}
+
+static msk_status check(const msk_decode_spec *spec, msk_error *error) {
+  if (spec->recipe.guidance == 0) return MSK_OK;
+  if (spec->recipe.unconditional == MSK_UNCONDITIONAL_NULL) {
+    if (spec->null_class >= 0 && spec->null_class < spec->class_count) return MSK_OK;
+    return msk_fail(error, MSK_ERROR_ARGUMENT, "unconditional is 'null', expected 'random': the model has no null class");
+  }
+  if (count_eligible(spec) > 0) return MSK_OK;
+  return msk_fail(error, MSK_ERROR_ARGUMENT, "guidance is %g, expected 0: the model has no second class to move away from", spec->recipe.guidance);
+}
+
+/* One word for each token: the order among equals. */
+static void draw_lots(msk_decode *decode, msk_key key) {
+  const size_t tokens = (size_t)decode->spec.tokens;
+  msk_rng_bits(decode->spec.layout, key, tokens, 0, tokens, decode->lots);
+}
+
+/* max_mask_rate of the sketch's tokens, chosen by lot, are hidden; all of them where the recipe shows none. */
+static void hide_tokens(msk_decode *decode, int item) {
+  const msk_recipe *recipe = &decode->spec.recipe;
+  const int image = decode->spec.tokens - 1;
+  int32_t *tokens = decode->current + (size_t)item * (size_t)decode->spec.tokens;
+  int hidden = recipe->visible_sketch ? (int)ceil(image * recipe->max_mask_rate - 1e-9) : image;
+  draw_lots(decode, stream(decode, item, 0, FOR_LOTS));
+  for (int i = 1; i <= image; i++) decode->candidates[i - 1] = (msk_candidate){0.0f, decode->lots[i], i};
+  msk_candidates_sort(decode->candidates, (size_t)image);
+  for (int i = 0; i < hidden; i++) tokens[decode->candidates[i].index] = MSK_MASK_TOKEN;
+}
+
+/* Lambda of token i is lambda_structure * map[i]. Its mean gives the structure's share of the masks; inside that share a token's lack of structure
+ * counts by its lambda, inside the other its lack of confidence by 1 - lambda, each relative to the largest. A uniform map is the plain number. */
+static void weigh_tokens(msk_decode *decode) {
+  const msk_decode_spec *spec = &decode->spec;
+  const double lambda = spec->recipe.lambda_structure;
+  double sum = 0, most_structure = 0, most_confidence = 0;
+  for (int i = 1; i < spec->tokens; i++) {
+    double factor = spec->lambda_map == NULL ? 1 : (double)spec->lambda_map[i - 1];
+    sum += factor;
+    most_structure = fmax(most_structure, factor);
+    most_confidence = fmax(most_confidence, 1 - lambda * factor);
+  }
+  decode->mean_lambda = lambda * (sum / (spec->tokens - 1));
+  for (int i = 1; i < spec->tokens; i++) {
+    double factor = spec->lambda_map == NULL ? 1 : (double)spec->lambda_map[i - 1];
+    decode->structure_weight[i] = most_structure > 0 ? (float)(factor / most_structure) : 1.0f;
+    decode->confidence_weight[i] = most_confidence > 0 ? (float)((1 - lambda * factor) / most_confidence) : 1.0f;
+  }
+}
+
+static void begin(msk_decode *decode) {
+  const msk_decode_spec *spec = &decode->spec;
+  decode->key = msk_rng_key(spec->seed);
+  for (int b = 0; b < spec->batch; b++) decode->unconditional[b] = -1;
+  if (spec->job != MSK_JOB_DRAW) return;
+  for (int b = 0; b < spec->batch; b++) hide_tokens(decode, b);
+  weigh_tokens(decode);
+}
+
+/* Another class than the target, each equally likely. */
+static int32_t random_class(const msk_decode *decode, int item, int choices) {
+  const msk_decode_spec *spec = &decode->spec;
+  int32_t chosen;
+  msk_rng_randint(spec->layout, step_stream(decode, item, FOR_CLASS), 1, 0, 1, 0, choices, &chosen);
+  for (int c = 0; c < spec->class_count; c++) {
+    if (eligible(spec, c) && chosen-- == 0) return spec->codes + c;
+  }
+  return -1;
+}
+
+static void prepare(msk_decode *decode) {
+  const msk_decode_spec *spec = &decode->spec;
+  if (spec->recipe.guidance == 0) return;
+  const int choices = count_eligible(spec);
+  for (int b = 0; b < spec->batch; b++) {
+    bool null = spec->recipe.unconditional == MSK_UNCONDITIONAL_NULL;
+    decode->unconditional[b] = null ? spec->codes + spec->null_class : random_class(decode, b, choices);
+  }
+  msk_decode_trace(decode, "unconditional_class_tokens", MSK_DTYPE_I32, decode->unconditional, 2, (size_t)spec->batch, 1, 0);
+}
+
+static void sample(msk_decode *decode) {
+  const msk_decode_spec *spec = &decode->spec;
+  const size_t tokens = (size_t)spec->tokens, codes = (size_t)spec->codes;
+  const float temperature = (float)spec->recipe.token_temperature;
+  for (size_t b = 0; b < (size_t)spec->batch; b++) {
+    const msk_key key = step_stream(decode, (int)b, FOR_TOKENS);
+    for (size_t i = 0; i < tokens; i++) {
+      const size_t at = b * tokens + i;
+      decode->completed[at] = decode->current[at];
+      if (decode->current[at] != MSK_MASK_TOKEN) continue;
+      for (size_t j = 0; j < codes; j++) decode->row[j] = decode->logits[at * codes + j] / temperature;
+      msk_rng_categorical(spec->layout, key, tokens, i, 1, codes, decode->row, &decode->completed[at]);
+    }
+  }
+}
+
+/* Masks the `count` candidates of least key. */
+static void mask_lowest(uint8_t *mask, msk_candidate *candidates, int candidate_count, int count) {
+  msk_candidates_sort(candidates, (size_t)candidate_count);
+  for (int i = 0; i < count; i++) mask[candidates[i].index] = 1;
+}
+
+/* Masks `count` tokens that lack most: weight * (1 - score) less noise; those in `taken` (NULL: none) are masked already. */
+static void mask_lacking(msk_decode *decode, uint8_t *mask, const uint8_t *taken, const float *scores, const float *weights, double temperature,
+                         msk_key noise_key, int count) {
+  const int tokens = decode->spec.tokens;
+  int candidates = 0;
+  memset(mask, 0, (size_t)tokens);
+  if (temperature > 0) msk_rng_gumbel(decode->spec.layout, noise_key, (size_t)tokens, 0, (size_t)tokens, decode->noise);
+  for (int i = 1; i < tokens; i++) {
+    if (taken != NULL && taken[i]) continue;
+    float key = -weights[i] * (1.0f - scores[i]);
+    if (temperature > 0) key += (float)temperature * decode->noise[i];
+    decode->candidates[candidates++] = (msk_candidate){key, decode->lots[i], i};
+  }
+  mask_lowest(mask, decode->candidates, candidates, count);
+}
+
+static void remask_sketch(msk_decode *decode) {
+  const msk_recipe *recipe = &decode->spec.recipe;
+  const int tokens = decode->spec.tokens;
+  const double ratio = (decode->step + 1.0) / recipe->steps;
+  for (int b = 0; b < decode->spec.batch; b++) {
+    const size_t first = (size_t)b * (size_t)tokens;
+    double rate = msk_schedule_rate(recipe->schedule, recipe->schedule_power, ratio, decode->unknown[b]);
+    rate = recipe->min_mask_rate + rate * (recipe->max_mask_rate - recipe->min_mask_rate);
+    const int count = (int)floor(decode->unknown[b] * rate + 1e-9), by_structure = (int)floor(count * decode->mean_lambda + 1e-9);
+    decode->structure_k[b] = (float)by_structure;
+    decode->confidence_k[b] = (float)(count - by_structure);
+    decode->structure[first] = decode->confidence[first] = 1.0f; /* the class: never masked, out of the rescaling */
+    msk_rescale(decode->structure + first + 1, (size_t)tokens - 1);
+    msk_rescale(decode->confidence + first + 1, (size_t)tokens - 1);
+    draw_lots(decode, step_stream(decode, b, FOR_LOTS));
+    mask_lacking(decode, decode->structure_mask + first, NULL, decode->structure + first, decode->structure_weight, recipe->temperature_structure,
+                 step_stream(decode, b, FOR_STRUCTURE), by_structure);
+    mask_lacking(decode, decode->confidence_mask + first, decode->structure_mask + first, decode->confidence + first, decode->confidence_weight,
+                 recipe->temperature_confidence, step_stream(decode, b, FOR_CONFIDENCE), count - by_structure);
+    msk_decode_apply_mask(decode, b, decode->structure_mask + first, decode->confidence_mask + first);
+  }
+}
+
+/* Progress of MaskGIT: over the job's steps, or over the tail of draw, which follows the cosine. */
+static double maskgit_progress(const msk_decode *decode, msk_schedule *schedule) {
+  const msk_recipe *recipe = &decode->spec.recipe;
+  if (decode->spec.job == MSK_JOB_DRAW) {
+    *schedule = MSK_SCHEDULE_COSINE;
+    return (decode->step - recipe->steps + 1.0) / recipe->tail;
+  }
+  *schedule = recipe->schedule;
+  return (decode->step + 1.0) / recipe->steps;
+}
+
+static void remask_maskgit(msk_decode *decode) {
+  const msk_recipe *recipe = &decode->spec.recipe;
+  const size_t tokens = (size_t)decode->spec.tokens;
+  msk_schedule schedule;
+  const double ratio = maskgit_progress(decode, &schedule);
+  const float temperature = (float)(recipe->choice_temperature * (1 - ratio));
+  for (size_t b = 0; b < (size_t)decode->spec.batch; b++) {
+    uint8_t *mask = decode->confidence_mask + b * tokens;
+    int candidates = 0, masked = msk_decode_count_masked(decode, (int)b);
+    int count = (int)floor(decode->unknown[b] * msk_schedule_rate(schedule, recipe->schedule_power, ratio, decode->unknown[b]) + 1e-9);
+    if (count > masked - 1) count = masked > 0 ? masked - 1 : 0; /* each step keeps at least one */
+    draw_lots(decode, step_stream(decode, (int)b, FOR_LOTS));
+    msk_rng_gumbel(decode->spec.layout, step_stream(decode, (int)b, FOR_CHOICE), tokens, 0, tokens, decode->noise);
+    for (size_t i = 1; i < tokens; i++) {
+      if (decode->current[b * tokens + i] != MSK_MASK_TOKEN) continue;
+      float key = logf(decode->confidence[b * tokens + i]) + temperature * decode->noise[i];
+      decode->candidates[candidates++] = (msk_candidate){isnan(key) ? -INFINITY : key, decode->lots[i], (int32_t)i};
+    }
+    memset(mask, 0, tokens);
+    mask_lowest(mask, decode->candidates, candidates, count);
+    decode->confidence_k[b] = (float)count;
+    msk_decode_apply_mask(decode, (int)b, mask, NULL);
+  }
+  msk_decode_trace(decode, "temperature", MSK_DTYPE_F32, &temperature, 0, 0, 0, 0);
+}
+
+const msk_decode_rules msk_rules_mended = {check, begin, prepare, sample, remask_sketch, remask_maskgit};

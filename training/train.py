@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Everything from nothing: render, tokenizer, tokens, transformer, export. One command, resumable after a kill.
+
+    python train.py [--preset cpu|gpu|test] [--work FOLDER] [--set name=value ...] [--stage all|render|tokenizer|tokens|transformer|export]
+
+Work files (shards, checkpoints, curves.jsonl, tokenizer.png, samples.png, export/) lie in --work, never in the repository.
+"""
+import argparse
+import os
+import subprocess
+import sys
+import time
+
+import numpy as np
+import torch
+
+import cache
+import config as configs
+import data
+import export
+import norm
+import runtime
+import sample
+import tokenizer_train
+import transformer_train
+import verify
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+def _render(config, work):
+    """Start the renderers (niced, in their own processes); wait only for the test set and the first shard."""
+    worlds = (("test", config["test_seed"], config["test_objects"]), ("train", config["seed"], config["objects"]))
+    running = []
+    for name, seed, objects in worlds:
+        folder = os.path.join(work, "data", name)
+        os.makedirs(folder, exist_ok=True)
+        per = min(config["shard"], objects)
+        if len(data.shards(folder)) >= -(-objects // per):
+            continue
+        workers = config["render_workers"] if name == "train" else min(config["render_workers"], -(-objects // per))
+        commands = [["nice", "-n", "10", sys.executable, os.path.join(HERE, "render.py"), folder, str(seed), str(objects), str(config["size"]),
+                     str(per), str(w), str(workers)] for w in range(workers)]
+        started = [subprocess.Popen(c, stdout=None if k == 0 else subprocess.DEVNULL) for k, c in enumerate(commands)]
+        if name == "test":
+            if any(p.wait() for p in started):
+                raise SystemExit("rendering the test set failed")
+        running += started
+    while not data.shards(os.path.join(work, "data", "train")):
+        if running and all(p.poll() is not None for p in running):
+            raise SystemExit("rendering stopped before its first shard")
+        time.sleep(1)
+    return running
+
+
+def _stamp(config, work):
+    state = runtime.load(os.path.join(work, "tokenizer.pt"))
+    return f"{state['step']}"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--preset", default="cpu", choices=configs.PRESETS)
+    parser.add_argument("--work", default=os.path.expanduser("~/.cache/masksketch-training"))
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")
+    parser.add_argument("--stage", default="all", choices=("all", "render", "tokenizer", "tokens", "transformer", "export"))
+    options = parser.parse_args()
+    config, work = configs.load(options.preset, options.set), options.work
+    os.makedirs(work, exist_ok=True)
+    torch.set_num_threads(config["threads"])
+    if config["device"] == "cpu":
+        norm.build(work)
+    run(config, work, options.stage)
+
+
+def run(config, work, stage="all"):
+    """All stages up to and including `stage`. Returns (tokenizer, transformer), as far as they came."""
+    train_folder, test_folder, device = os.path.join(work, "data", "train"), os.path.join(work, "data", "test"), config["device"]
+    renderers = _render(config, work)
+    if stage == "render":
+        return [p.wait() for p in renderers]
+    tokenizer = tokenizer_train.train(config, work, [train_folder], test_folder)
+    if stage == "tokenizer":
+        return tokenizer, None
+    for p in renderers:
+        p.wait()
+    stamp = _stamp(config, work)
+    train = cache.build(tokenizer, stamp, work, train_folder, device)
+    test = cache.build(tokenizer, stamp, work, test_folder, device)
+    if stage == "tokens":
+        return tokenizer, None
+    pictures = data.stack(test_folder, "photo"), data.stack(test_folder, "hands")
+    layers = config["structure_layers"]
+
+    def sheet(net):
+        sample.contact(net, layers, tokenizer, test, pictures, os.path.join(work, "samples.png"), settings=({}, dict(free=True)))
+        export.write(os.path.join(work, "export"), tokenizer, net, config, sample.RECIPE, f"training/train.py, {config['objects']} rendered objects")
+
+    net = transformer_train.train(config, work, train, test, tokenizer.codebook, sheet)
+    sheet(net)
+    print("export", verify.compare(os.path.join(work, "export"), tokenizer, net, pictures[0][0] / np.float32(255)), flush=True)
+    return tokenizer, net
+
+
+if __name__ == "__main__":
+    main()

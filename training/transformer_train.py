@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Trains the transformer on cached tokens: masked-token loss and the pair loss (pairs.py), both from the first step."""
+import os
+import time
+
+import numpy as np
+import torch
+import torch.nn as nn
+
+import config as configs
+import runtime
+from pairs import PairBatches, PairLoss, diagnose
+from transformer import Transformer, masked_loss, start
+
+
+def build(config):
+    side = config["size"] // (config["stem"] * 2 ** (len(config["multipliers"]) - 1))
+    return Transformer(config["codes"], len(configs.LABELS), side * side + 1, config["layers"], config["width"], config["heads"])
+
+
+class MaskedBatches:
+    """Photos under their class label (some under `null`) and drawings under the label of their hand (a third under `null`)."""
+
+    def __init__(self, cache, config, seed):
+        self.cache, self.config, self.rng = cache, config, np.random.default_rng(seed)
+
+    def draw(self, n):
+        rng, c, codes = self.rng, self.cache, self.config["codes"]
+        null, hand0 = len(configs.OBJECTS), len(configs.OBJECTS) + 1
+        i = rng.integers(len(c["label"]), size=n)
+        ids, label = c["photo"][i].astype(np.int64), c["label"][i].copy()
+        label[rng.random(n) < self.config["null_share"]] = null
+        for k in np.flatnonzero(rng.random(n) < self.config["style_share"]):
+            h = rng.integers(c["hands"].shape[1])
+            ids[k] = c["hands"][i[k], h]
+            label[k] = null if rng.random() < 0.3 else hand0 + c["hand"][i[k], h]
+        ids = np.concatenate([codes + label[:, None], ids], 1)
+        mask = rng.random(ids.shape) < np.cos(rng.random((n, 1)) * np.pi / 2)
+        mask[np.arange(n), 1 + rng.integers(0, ids.shape[1] - 1, n)] = True
+        mask[:, 0] = False
+        return torch.from_numpy(ids), torch.from_numpy(mask)
+
+
+def _labelled(codes, label, ids):
+    return torch.from_numpy(np.concatenate([codes + label[:, None], ids], 1).astype(np.int64))
+
+
+@torch.no_grad()
+def evaluate(net, config, test, device):
+    batches = MaskedBatches(test, dict(config, style_share=0, null_share=0), 7)
+    net.eval()
+    with runtime.autocast(device):
+        losses = [float(masked_loss(net, *(t.to(device) for t in batches.draw(32)))[1]) for _ in range(4)]
+        retrieval, auc = diagnose(net, config["structure_layers"], test, device=device)
+    net.train()
+    return dict(ce=round(float(np.mean(losses)), 3), retrieval=round(retrieval, 3), auc=round(auc, 3))
+
+
+def _follow(average, net, step):
+    rate = max(1 / (step + 1), 0.002)
+    with torch.no_grad():
+        torch._foreach_lerp_([p.data for p in average.parameters()], [p.data for p in net.parameters()], rate)
+
+
+def train(config, work, cache, test, codebook, picture=None):
+    """Resumes from work/transformer.pt. cache, test: from cache.build. picture(net): called at every log, draws a sheet.
+
+    Returns the averaged network, which is what is exported.
+    """
+    device, path = config["device"], os.path.join(work, "transformer.pt")
+    torch.manual_seed(config["seed"] + 1)
+    net, average, pair = build(config), build(config), PairLoss(config["structure_layers"])
+    start(net, codebook.cpu())
+    average.load_state_dict(net.state_dict())
+    state = runtime.load(path)
+    if state:
+        net.load_state_dict(state["net"])
+        average.load_state_dict(state["average"])
+        pair.load_state_dict(state["pair"])
+    net, average, pair = net.to(device), average.to(device), pair.to(device)
+    if state and state["seconds"] >= config["transformer_seconds"]:
+        return average
+    decayed = [p for p in net.parameters() if p.ndim > 1]
+    plain = [p for p in net.parameters() if p.ndim <= 1]
+    optimiser = torch.optim.AdamW([dict(params=decayed, weight_decay=0.03), dict(params=plain + list(pair.parameters()), weight_decay=0.0)],
+                                  config["transformer_lr"], betas=(0.9, 0.96))
+    step = 0
+    if state:
+        optimiser.load_state_dict(state["optimiser"])
+        step = state["step"]
+    masked, pairs = MaskedBatches(cache, config, 11 + step), PairBatches(cache, 12 + step)
+    clock = runtime.Clock(config["transformer_seconds"], state["seconds"] if state else 0.0)
+    logged = saved = time.time()
+    sums, first = np.zeros(4), step
+    while True:
+        done = clock.fraction() >= 1
+        if done or time.time() - saved > config["save_every"]:
+            with clock.paused():
+                runtime.save(path, dict(net=net.state_dict(), average=average.state_dict(), pair=pair.state_dict(), step=step,
+                                        optimiser=optimiser.state_dict(), seconds=clock.spent, config=config))
+                saved = time.time()
+        if done or time.time() - logged > config["transformer_log"]:
+            with clock.paused():
+                result = evaluate(average, config, test, device)
+                ce, bce, pull, _ = sums / max(1, step - first)
+                print(f"transformer step {step} sequences {step * config['transformer_batch']} ce {ce:.3f} bce {bce:.3f} pull {pull:.3f} "
+                      f"held out {result} {clock.left()}", flush=True)
+                runtime.note(work, stage="transformer", step=step, seconds=clock.spent, train_ce=ce, bce=bce, pull=pull, **result)
+                if picture:
+                    picture(average)
+                sums, first, logged = np.zeros(4), step, time.time()
+        if done:
+            return average
+        for group in optimiser.param_groups:
+            group["lr"] = clock.rate(config["transformer_lr"], step, config["warmup"], 0.02)
+        ids, mask = (t.to(device) for t in masked.draw(config["transformer_batch"]))
+        photo, drawing, mix, verdict, label = pairs.draw(config["pair_batch"])
+        with runtime.autocast(device):
+            loss, ce = masked_loss(net, ids, mask)
+            bce, pull = pair(net, *(_labelled(net.codes, label, x).to(device) for x in (photo, drawing, mix)),
+                             torch.from_numpy(verdict).to(device))
+        optimiser.zero_grad()
+        (loss + config["pair_weight"] * bce + config["pull_weight"] * pull).backward()
+        nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+        optimiser.step()
+        _follow(average, net, step)
+        sums += [float(ce.detach()), float(bce.detach()), float(pull.detach()), 1]
+        step += 1

@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * convert.c - msk_convert(): checkpoints -> one run-time file (docs/formats.md). Everything is checked before the first byte is written: the
+ * networks' tensors against the same tables that load them, that the two belong together, class names and defaults against their sizes, every weight
+ * for being finite. The data is then made twice, tensor by tensor: once for its hash, which stands in the header, and once for the file. */
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/bundle.h"
+#include "api/class_list.h"
+#include "api/import.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/sha256.h"
+
+enum { LARGEST_DEFAULTS = 64 << 10, MAX_METADATA = 8 };
+
+typedef struct conversion {
+  const msk_convert_options *options;
+  const msk_allocator *allocator;
+  msk_error *error;
+  msk_import imports[2];       /* tokenizer, transformer */
+  msk_vqgan_config tokenizer;
+  msk_maskgit_config transformer;
+  size_t class_count;
+  char *defaults;              /* JSON text, or NULL */
+  char *classes;               /* JSON text */
+  char provenance[1024], name[256], licence[256], hash[65];
+  msk_tensor *tensors;         /* of the output, in file order */
+  const msk_import_tensor **sources; /* of each */
+  char (*names)[MSK_WEIGHT_NAME];
+  size_t count;
+  float *values, *scratch;     /* the largest tensor */
+} conversion;
+
+static msk_status out_of_memory(conversion *c) { return msk_fail(c->error, MSK_ERROR_MEMORY, "out of memory for converting to %s", c->options->output_path); }
+
+void msk_convert_options_init(msk_convert_options *options) {
+  *options = (msk_convert_options){.size = sizeof *options, .dtype = MSK_DTYPE_F32};
+}
+
+static msk_status check_options(const msk_convert_options *options, msk_error *error) {
+  if (options == NULL || options->size != sizeof *options) {
+    return msk_fail(error, MSK_ERROR_ARGUMENT, "convert options of an unknown size: set them up with msk_convert_options_init()");
+  }
+  if (options->tokenizer_path == NULL || options->transformer_path == NULL || options->output_path == NULL) {
+    return msk_fail(error, MSK_ERROR_ARGUMENT, "converting needs a tokenizer, a transformer and an output path");
+  }
+  if (options->dtype != MSK_DTYPE_F32 && options->dtype != MSK_DTYPE_F16 && options->dtype != MSK_DTYPE_BF16) {
+    return msk_fail(error, MSK_ERROR_ARGUMENT, "weights cannot be stored as %s, expected F32, F16 or BF16", msk_dtype_name(options->dtype));
+  }
+  return MSK_OK;
+}
+
+/* ---- Defaults ---- */
+
+/* The defaults' text: of the given file, else of a source that is a run-time file itself, else none. */
+static msk_status load_defaults(conversion *c) {
+  const char *path = c->options->defaults_path, *kept = msk_weight_file_metadata(c->imports[1].file, "defaults");
+  if (path != NULL) {
+    void *text;
+    size_t length;
+    msk_status status = msk_file_read(path, LARGEST_DEFAULTS, &text, &length, c->allocator, c->error);
+    if (status != MSK_OK) return status;
+    c->defaults = text;
+    if (memchr(text, 0, length) != NULL) return msk_fail(c->error, MSK_ERROR_FILE, "%s holds a NUL byte, expected JSON", path);
+  } else if (kept != NULL) {
+    if (strlen(kept) > LARGEST_DEFAULTS) return msk_fail(c->error, MSK_ERROR_FILE, "%s: its defaults are longer than 64 KiB", c->options->transformer_path);
+    c->defaults = msk_duplicate_string(c->allocator, kept);
+    if (c->defaults == NULL) return out_of_memory(c);
+  }
+  return MSK_OK;
+}
+
+static const char *defaults_path(const conversion *c) {
+  return c->options->defaults_path != NULL ? c->options->defaults_path : c->options->transformer_path;
+}
+
+static void copy_text(char *to, size_t bytes, const char *from) { snprintf(to, bytes, "%s", from == NULL ? "" : from); }
+
+/* What must be known of the defaults before the networks are: the number of groups, the name, the licence. The rest is checked once the classes and
+ * layers are known. */
+static msk_status peek_defaults(conversion *c, size_t *groups) {
+  *groups = 0;
+  copy_text(c->licence, sizeof c->licence, msk_weight_file_metadata(c->imports[1].file, "licence"));
+  if (c->defaults == NULL) return MSK_OK;
+  json_error_t problem;
+  json_t *object = json_loads(c->defaults, JSON_REJECT_DUPLICATES, &problem);
+  if (object == NULL) return msk_fail(c->error, MSK_ERROR_FILE, "%s is no valid JSON: line %d: %s", defaults_path(c), problem.line, problem.text);
+  const json_t *number = json_object_get(object, "groups");
+  if (json_is_integer(number) && json_integer_value(number) > 0) *groups = (size_t)json_integer_value(number);
+  copy_text(c->name, sizeof c->name, json_string_value(json_object_get(object, "name")));
+  const char *licence = json_string_value(json_object_get(object, "licence"));
+  if (licence != NULL) copy_text(c->licence, sizeof c->licence, licence);
+  json_decref(object);
+  return MSK_OK;
+}
+
+/* Every recipe of every job takes the defaults' values: a bad one must not come to light when somebody draws. */
+static msk_status check_recipes(conversion *c, const msk_model_defaults *defaults) {
+  static const msk_job jobs[] = {MSK_JOB_DRAW, MSK_JOB_GENERATE, MSK_JOB_EDIT};
+  for (int i = 0; msk_recipe_name(i) != NULL; i++) {
+    for (size_t j = 0; j < sizeof jobs / sizeof *jobs; j++) {
+      msk_recipe recipe;
+      msk_error reason = {.code = MSK_OK};
+      if (msk_recipe_from_defaults(&recipe, defaults, (int)c->transformer.layers, jobs[j], msk_recipe_name(i), &reason) != MSK_OK) {
+        return msk_fail(c->error, MSK_ERROR_FILE, "%s: %.400s", defaults_path(c), reason.message);
+      }
+    }
+  }
+  return MSK_OK;
+}
+
+static msk_status check_defaults(conversion *c) {
+  msk_bundle_defaults parsed;
+  size_t side = 1;
+  msk_status status = msk_defaults_parse(&parsed, c->defaults, c->class_count, c->transformer.layers, defaults_path(c), c->allocator, c->error);
+  if (status != MSK_OK) return status;
+  while (side * side + 1 < c->transformer.positions) side++;
+  if (parsed.image_size != 0 && parsed.image_size != side * c->tokenizer.patch) {
+    status = msk_fail(c->error, MSK_ERROR_FILE, "%s: image_size is %zu, but these networks make pictures of %zu pixels a side", defaults_path(c),
+                      parsed.image_size, side * c->tokenizer.patch);
+  }
+  if (status == MSK_OK) status = check_recipes(c, &parsed.recipe);
+  msk_defaults_free(&parsed, c->allocator);
+  return status;
+}
+
+/* ---- The networks ---- */
+
+static const char *base_name(const char *path) {
+  const char *slash = strrchr(path, '/');
+  return slash == NULL ? path : slash + 1;
+}
+
+/* The N of "imagenetN" in a file's name, as the official checkpoints have it; 0: none. */
+static long named_size(const char *path) {
+  const char *found = strstr(base_name(path), "imagenet");
+  return found == NULL ? 0 : strtol(found + strlen("imagenet"), NULL, 10);
+}
+
+/* Tokenizer and transformer of one model: what their tensors can tell, and what their names do. The 256- and 512-pixel tokenizers differ in
+ * nothing but their weights, so an exchange of those would otherwise go unnoticed. */
+static msk_status check_match(conversion *c) {
+  const char *path = c->options->transformer_path;
+  if (c->transformer.vocabulary < c->tokenizer.codes + 2) {
+    return msk_fail(c->error, MSK_ERROR_FILE,
+                    "%s: tensor Embed_0.word_embeddings.embedding has %zu rows, expected codes + classes + 1 with the %zu codes of the tokenizer's "
+                    "quantizer.codebook: the two do not belong together", path, c->transformer.vocabulary, c->tokenizer.codes);
+  }
+  size_t side = 1;
+  while (side * side + 1 < c->transformer.positions) side++;
+  if (side * side + 1 != c->transformer.positions) {
+    return msk_fail(c->error, MSK_ERROR_FILE, "%s: tensor Embed_0.position_embeddings.embedding has %zu rows, expected a square and 1: is this a MaskGIT transformer?",
+                    path, c->transformer.positions);
+  }
+  long tokenizer_size = named_size(c->options->tokenizer_path), transformer_size = named_size(path);
+  if (tokenizer_size > 0 && transformer_size > 0 && tokenizer_size != transformer_size) {
+    return msk_fail(c->error, MSK_ERROR_FILE, "%s is by its name for %ld pixels, %s for %ld (tensor Embed_0.position_embeddings.embedding makes %zu x %zu tokens): "
+                    "the two do not belong together", base_name(c->options->tokenizer_path), tokenizer_size, base_name(path), transformer_size, side, side);
+  }
+  c->class_count = c->transformer.vocabulary - c->tokenizer.codes - 1;
+  return MSK_OK;
+}
+
+static msk_status read_networks(conversion *c) {
+  msk_weight_file *views[2] = {NULL, NULL};
+  size_t groups = 0;
+  msk_status status = load_defaults(c);
+  if (status == MSK_OK) status = peek_defaults(c, &groups);
+  for (int n = 0; n < 2 && status == MSK_OK; n++) status = msk_import_view(&views[n], &c->imports[n], c->allocator, c->error);
+  if (status == MSK_OK) status = msk_vqgan_read_config(&c->tokenizer, views[0], "", groups, c->error);
+  if (status == MSK_OK) status = msk_maskgit_read_config(&c->transformer, views[1], "", c->error);
+  if (status == MSK_OK) status = check_match(c);
+  for (int n = 0; n < 2; n++) msk_weight_file_close(views[n]);
+  return status;
+}
+
+/* ---- Metadata ---- */
+
+static void hash_file(const msk_weight_file *file, char text[65]) {
+  msk_sha256 hash;
+  size_t count;
+  const uint8_t *bytes = msk_weight_file_bytes(file, &count);
+  msk_sha256_begin(&hash);
+  msk_sha256_add(&hash, bytes, count);
+  msk_sha256_end(&hash, text);
+}
+
+static msk_status make_provenance(conversion *c) {
+  static const char *const roles[] = {"tokenizer", "transformer"};
+  json_t *object = json_object();
+  for (int n = 0; n < 2; n++) {
+    char hash[65];
+    hash_file(c->imports[n].file, hash);
+    json_t *source = json_pack("{s:s, s:s}", "file", base_name(msk_weight_file_path(c->imports[n].file)), "sha256", hash);
+    if (source == NULL || json_object_set_new(object, roles[n], source) != 0) { /* no memory, or a file name that is no UTF-8 */
+      json_decref(object);
+      return msk_fail(c->error, MSK_ERROR_FILE, "%s: the file's name cannot be recorded: is it valid UTF-8?", msk_weight_file_path(c->imports[n].file));
+    }
+  }
+  char *text = json_dumps(object, JSON_COMPACT | JSON_SORT_KEYS);
+  json_decref(object);
+  if (text == NULL) return out_of_memory(c);
+  copy_text(c->provenance, sizeof c->provenance, text);
+  bool fits = strlen(text) < sizeof c->provenance;
+  free(text);
+  return fits ? MSK_OK : msk_fail(c->error, MSK_ERROR_FILE, "%s: the file's name is too long to be recorded", c->options->tokenizer_path);
+}
+
+static void make_name(conversion *c) {
+  if (c->options->name != NULL) {
+    copy_text(c->name, sizeof c->name, c->options->name);
+  } else if (c->name[0] == 0) {
+    copy_text(c->name, sizeof c->name, base_name(c->options->output_path));
+    char *suffix = strstr(c->name, ".safetensors");
+    if (suffix != NULL) *suffix = 0;
+  }
+}
+
+static msk_status make_metadata(conversion *c) {
+  msk_class_source source = {c->options->classes_path, msk_weight_file_metadata(c->imports[1].file, "classes"), c->options->transformer_path};
+  msk_status status = check_defaults(c);
+  if (status == MSK_OK) status = msk_class_list_json(&c->classes, &source, c->class_count, c->allocator, c->error);
+  if (status == MSK_OK) status = make_provenance(c);
+  make_name(c);
+  return status;
+}
+
+/* ---- Tensors ---- */
+
+static bool ends_with(const char *text, const char *end) {
+  size_t a = strlen(text), b = strlen(end);
+  return a >= b && strcmp(text + a - b, end) == 0;
+}
+
+/* Matrices, kernels and embeddings take the chosen type; biases, norms and the codebook stay float32. */
+static msk_dtype stored_dtype(const conversion *c, const char *name) {
+  return ends_with(name, ".kernel") || ends_with(name, ".embedding") ? c->options->dtype : MSK_DTYPE_F32;
+}
+
+static int compare_outputs(const void *a, const void *b) { return msk_safetensors_compare(a, b); }
+
+/* The output's tensors in file order. `data` serves as the way from a sorted tensor back to its source. */
+static msk_status list_tensors(conversion *c) {
+  size_t total = c->imports[0].count + c->imports[1].count, largest = 1;
+  c->tensors = msk_allocate(c->allocator, total, sizeof *c->tensors);
+  c->sources = msk_allocate(c->allocator, total, sizeof *c->sources);
+  c->names = msk_allocate(c->allocator, total, sizeof *c->names);
+  if (c->tensors == NULL || c->sources == NULL || c->names == NULL) return out_of_memory(c);
+  for (int n = 0; n < 2; n++) {
+    for (size_t i = 0; i < c->imports[n].count; i++) {
+      const msk_import_tensor *source = &c->imports[n].tensors[i];
+      msk_tensor *tensor = &c->tensors[c->count];
+      *tensor = source->tensor;
+      strcpy(c->names[c->count], n == 0 ? MSK_BUNDLE_TOKENIZER : MSK_BUNDLE_TRANSFORMER);
+      strcat(c->names[c->count], source->name); /* fits: msk_import_open() saw to it */
+      tensor->name = c->names[c->count];
+      tensor->dtype = stored_dtype(c, source->name);
+      tensor->bytes = tensor->elements * msk_dtype_bytes(tensor->dtype);
+      tensor->data = (const uint8_t *)source;
+      if (tensor->elements > largest) largest = tensor->elements;
+      c->count++;
+    }
+  }
+  qsort(c->tensors, c->count, sizeof *c->tensors, compare_outputs);
+  for (size_t i = 0; i < c->count; i++) c->sources[i] = (const msk_import_tensor *)(const void *)c->tensors[i].data;
+  c->values = msk_allocate(c->allocator, largest, sizeof *c->values);
+  c->scratch = msk_allocate(c->allocator, largest, sizeof *c->scratch);
+  return c->values != NULL && c->scratch != NULL ? MSK_OK : out_of_memory(c);
+}
+
+static msk_status fill_tensor(void *user, size_t index, void *out, msk_error *error) {
+  conversion *c = user;
+  (void)error;
+  msk_import_values(c->sources[index], c->values, c->scratch);
+  msk_f32_to_dtype(c->values, c->tensors[index].elements, c->tensors[index].dtype, out);
+  return MSK_OK;
+}
+
+/* Hashes the data in file order, and refuses what is not finite, before or after narrowing. */
+static msk_status hash_tensors(conversion *c) {
+  msk_sha256 hash;
+  msk_sha256_begin(&hash);
+  for (size_t i = 0; i < c->count; i++) {
+    const msk_tensor *source = &c->sources[i]->tensor;
+    const char *path = msk_weight_file_path(c->imports[strncmp(c->tensors[i].name, MSK_BUNDLE_TOKENIZER, strlen(MSK_BUNDLE_TOKENIZER)) != 0].file);
+    msk_status status = msk_tensor_check_finite(source, path, c->error);
+    if (status != MSK_OK) return status;
+    msk_import_values(c->sources[i], c->values, c->scratch);
+    msk_f32_to_dtype(c->values, c->tensors[i].elements, c->tensors[i].dtype, c->scratch);
+    msk_tensor narrowed = c->tensors[i];
+    narrowed.data = (const uint8_t *)c->scratch;
+    if (msk_tensor_check_finite(&narrowed, path, NULL) != MSK_OK) {
+      return msk_fail(c->error, MSK_ERROR_FILE, "tensor %s of %s holds numbers too large for %s: choose BF16 or F32", source->name, path,
+                      msk_dtype_name(narrowed.dtype));
+    }
+    msk_sha256_add(&hash, c->scratch, narrowed.bytes);
+  }
+  msk_sha256_end(&hash, c->hash);
+  return MSK_OK;
+}
+
+static msk_status write_output(conversion *c) {
+  msk_metadata_entry metadata[MAX_METADATA] = {
+      {"format", MSK_BUNDLE_FORMAT}, {"name", c->name}, {"classes", c->classes}, {"provenance", c->provenance}, {"tensors_sha256", c->hash}};
+  size_t count = 5;
+  if (c->defaults != NULL) metadata[count++] = (msk_metadata_entry){"defaults", c->defaults};
+  if (c->licence[0] != 0) metadata[count++] = (msk_metadata_entry){"licence", c->licence};
+  return msk_safetensors_write(c->options->output_path, c->tensors, c->count, metadata, count, fill_tensor, c, c->allocator, c->error);
+}
+
+static void free_conversion(conversion *c) {
+  for (int n = 0; n < 2; n++) msk_import_close(&c->imports[n], c->allocator);
+  msk_free(c->allocator, c->defaults);
+  msk_free(c->allocator, c->classes);
+  msk_free(c->allocator, c->tensors);
+  msk_free(c->allocator, (void *)c->sources);
+  msk_free(c->allocator, c->names);
+  msk_free(c->allocator, c->values);
+  msk_free(c->allocator, c->scratch);
+}
+
+msk_status msk_convert(const msk_convert_options *options, msk_error *error) {
+  msk_status status = check_options(options, error);
+  if (status != MSK_OK) return status;
+  conversion c = {.options = options, .allocator = options->allocator, .error = error};
+  status = msk_import_open(&c.imports[0], options->tokenizer_path, MSK_IMPORT_TOKENIZER, c.allocator, error);
+  if (status == MSK_OK) status = msk_import_open(&c.imports[1], options->transformer_path, MSK_IMPORT_TRANSFORMER, c.allocator, error);
+  if (status == MSK_OK) status = read_networks(&c);
+  if (status == MSK_OK) status = make_metadata(&c);
+  if (status == MSK_OK) status = list_tensors(&c);
+  if (status == MSK_OK) status = hash_tensors(&c);
+  if (status == MSK_OK) status = write_output(&c);
+  free_conversion(&c);
+  return status;
+}

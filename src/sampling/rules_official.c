@@ -85,8 +85,6 @@ static const float *row_noise(msk_decode *decode, msk_key key, float temperature
   return decode->noise;
 }
 
-static float step_ratio(const msk_decode *decode) { return (float)(decode->step + 1) / (float)decode->spec.recipe.steps; }
-
 static void remask_sketch(msk_decode *decode) {
   const msk_recipe *recipe = &decode->spec.recipe;
   const size_t tokens = (size_t)decode->spec.tokens;
@@ -95,7 +93,7 @@ static void remask_sketch(msk_decode *decode) {
     float *structure = decode->structure + b * tokens, *confidence = decode->confidence + b * tokens;
     msk_rescale_official(structure, tokens);          /* the class position included (quirk d) */
     msk_rescale_official(confidence + 1, tokens - 1); /* the class position stays NaN (quirk h) */
-    float rate = msk_schedule_rate_official(recipe->schedule, recipe->schedule_power, step_ratio(decode), decode->unknown[b]);
+    float rate = msk_schedule_rate_official(recipe->schedule, recipe->schedule_power, decode->step + 1, recipe->steps, decode->unknown[b]);
     rate = fmaf(rate, (float)(recipe->max_mask_rate - recipe->min_mask_rate), (float)recipe->min_mask_rate);
     const float length = floorf((float)decode->unknown[b] * rate); /* counts are float32 (quirk i) */
     decode->structure_k[b] = length * (float)recipe->lambda_structure;
@@ -111,7 +109,7 @@ static void remask_sketch(msk_decode *decode) {
 static void remask_maskgit(msk_decode *decode) {
   const msk_recipe *recipe = &decode->spec.recipe;
   const size_t tokens = (size_t)decode->spec.tokens;
-  const float ratio = step_ratio(decode), temperature = (float)recipe->choice_temperature * (1.0f - ratio);
+  const float temperature = (float)recipe->choice_temperature * msk_schedule_remaining_official(decode->step + 1, recipe->steps);
   for (size_t b = 0; b < (size_t)decode->spec.batch; b++) {
     float *confidence = decode->confidence + b * tokens;
     const float *noise = row_noise(decode, decode->choice_key, temperature, b);
@@ -119,7 +117,7 @@ static void remask_maskgit(msk_decode *decode) {
       float logarithm = msk_xla_log(confidence[i]);
       confidence[i] = noise == NULL ? logarithm : fmaf(temperature, noise[i], logarithm);
     }
-    float rate = msk_schedule_rate_official(recipe->schedule, recipe->schedule_power, ratio, decode->unknown[b]);
+    float rate = msk_schedule_rate_official(recipe->schedule, recipe->schedule_power, decode->step + 1, recipe->steps, decode->unknown[b]);
     float length = floorf((float)decode->unknown[b] * rate), most = (float)(msk_decode_count_masked(decode, (int)b) - 1);
     decode->confidence_k[b] = fmaxf(1.0f, fminf(most, length));
     msk_mask_below_cut(decode->confidence_mask + b * tokens, confidence, NULL, 0.0f, decode->confidence_k[b], tokens, decode->candidates);

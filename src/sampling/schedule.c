@@ -25,16 +25,19 @@ double msk_schedule_rate(msk_schedule schedule, double power, double ratio, int 
   return fmin(fmax(rate, 0), 1);
 }
 
-static float log2_of(float x) { return msk_xla_log(x) / LN_2; }
+static float log2_of(float x) { return msk_xla_log(x) * (1.0f / LN_2); }
 
-float msk_schedule_rate_official(msk_schedule schedule, double power, float ratio, int unknown) {
+float msk_schedule_remaining_official(int done, int steps) { return fmaf(-(float)done, 1.0f / (float)steps, 1.0f); }
+
+float msk_schedule_rate_official(msk_schedule schedule, double power, int done, int steps, int unknown) {
+  const float ratio = (float)done * (1.0f / (float)steps), remaining = msk_schedule_remaining_official(done, steps);
   float rate = 0;
   switch (schedule) {
-    case MSK_SCHEDULE_UNIFORM: rate = 1.0f - ratio; break;
+    case MSK_SCHEDULE_UNIFORM: rate = remaining; break;
     case MSK_SCHEDULE_COSINE: rate = cosf((float)HALF_PI * ratio); break;
     case MSK_SCHEDULE_POW: rate = 1.0f - powf(ratio, (float)power); break;
     case MSK_SCHEDULE_LOG: rate = -log2_of(ratio) / log2_of((float)unknown); break;
-    case MSK_SCHEDULE_EXP: rate = 1.0f - expf(-log2_of((float)unknown) * (1.0f - ratio) * LN_2); break;
+    case MSK_SCHEDULE_EXP: rate = 1.0f - expf(-log2_of((float)unknown) * remaining * LN_2); break;
   }
   if (isnan(rate)) return rate; /* 0 / 0 of the logarithmic schedule with one token: JAX's clip keeps it */
   return fminf(fmaxf(rate, 1e-6f), 1.0f);

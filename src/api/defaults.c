@@ -82,6 +82,12 @@ static msk_status parse_note(const struct parse *parse, const char *key, const j
   return json_is_string(value) ? MSK_OK : fail_value(parse, key, "a text");
 }
 
+/* Kept in the file for readers of it; nothing here depends on it. */
+static msk_status parse_anything(const struct parse *parse, const char *key, const json_t *value) {
+  (void)parse, (void)key, (void)value;
+  return MSK_OK;
+}
+
 /* The shortest decimal that reads back as the same double. */
 static void real_text(double value, char text[MAX_VALUE]) {
   for (int digits = 1; digits <= 17; digits++) {
@@ -143,7 +149,7 @@ static msk_status parse_recipe(const struct parse *parse, const char *name, cons
 static const struct { const char *key; msk_status (*parse)(const struct parse *, const char *, const json_t *); } keys[] = {
     {"structure_layers", parse_layers}, {"null_class", parse_null_class}, {"hidden_classes", parse_hidden}, {"start_from_sketch", parse_start},
     {"groups", parse_groups},           {"image_size", parse_image_size}, {"recipe", parse_recipe},         {"licence", parse_note},
-    {"name", parse_note},               {"note", parse_note},
+    {"name", parse_note},               {"note", parse_note}, {"provenance", parse_anything},
 };
 
 static msk_status parse_object(const struct parse *parse, const json_t *object) {

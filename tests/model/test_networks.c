@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * test_networks.c - tokenizer and transformer against what the authors' code computed (tests/golden), stage by stage, straight from the
+ * checkpoints, on every instruction set that this machine has; and the equivalences: threads, batches, partial passes. */
+#include <math.h>
+
+#include "networks.h"
+
+static void for_each_isa(void (*test)(struct bench *bench)) {
+  int count = 0;
+  for (; msk_isa_name(count) != NULL; count++) {
+    struct bench bench;
+    bench_open(&bench, msk_isa_name(count), 2);
+    test(&bench);
+    bench_close(&bench);
+  }
+  assert_true(count > 0);
+}
+
+/* ---- tokenizer ---- */
+
+struct stage_check {
+  const char *folder; /* golden folder of the stages */
+  int seen;
+};
+
+/* Compares where a golden file of that stage exists; the large ones are float16. */
+static void check_stage(void *user, const char *name, const float *data, size_t rows, size_t columns, size_t channels) {
+  struct stage_check *check = user;
+  const char *path = golden_path("%s/%s.npy", check->folder, name);
+  FILE *file = fopen(path, "rb");
+  if (file == NULL) return;
+  fclose(file);
+  golden_array golden = golden_load(path);
+  const float *expected = golden.data;
+  assert_int_equal(golden.elements, rows * columns * channels);
+  for (size_t i = 0; i < golden.elements; i++) {
+    double tolerance = 2e-4 + 1e-3 * fabs((double)expected[i]);
+    if (!(fabs((double)data[i] - (double)expected[i]) <= tolerance)) fail_msg("%s [%zu]: %g, expected %g", path, i, data[i], expected[i]);
+  }
+  golden_free(&golden);
+  check->seen++;
+}
+
+static void check_tokens(const int32_t *codes, const char *path) {
+  golden_array golden = golden_load(path);
+  assert_int_equal(golden.kind, 'i');
+  assert_memory_equal(codes, golden.data, golden.elements * sizeof *codes);
+  golden_free(&golden);
+}
+
+static void check_floats(const float *values, const char *path, double tolerance) {
+  golden_array golden = golden_load(path);
+  assert_close(values, (const float *)golden.data, golden.elements, tolerance);
+  golden_free(&golden);
+}
+
+/* Encodes pixels, checks latents, tokens and (unless NULL) the decoded picture, all below golden/`folder`. Returns the stages seen. */
+static int check_tokenizer(struct bench *bench, const msk_vqgan *vqgan, const char *folder, const char *stem, const float *pixels, size_t height,
+                           size_t width, bool decoded) {
+  size_t rows, columns, dim = msk_vqgan_get_config(vqgan)->dim, patch = msk_vqgan_get_config(vqgan)->patch;
+  struct stage_check check = {folder, 0};
+  msk_observer observer = {&check, check_stage};
+  msk_vqgan_latent_size(vqgan, height, width, &rows, &columns);
+  float *latents = malloc(rows * columns * dim * sizeof *latents), *picture = malloc(rows * columns * patch * patch * 3 * sizeof *picture);
+  int32_t *codes = malloc(rows * columns * sizeof *codes);
+  bench_encode(bench, vqgan, pixels, 1, height, width, latents, &observer);
+  check_floats(latents, golden_path("%s/%sencoder_out.npy", folder, stem), 2e-4);
+  bench_quantise(bench, vqgan, latents, rows * columns, codes);
+  if (strcmp(stem, "any_size_") != 0) check_tokens(codes, golden_path("%s/%stokens.npy", folder, stem));
+  if (decoded) {
+    bench_decode(bench, vqgan, codes, 1, rows, columns, picture, &observer);
+    check_floats(picture, golden_path("%s/%sdecoded.npy", folder, stem), 2e-4);
+  }
+  free(latents), free(picture), free(codes);
+  return check.seen;
+}
+
+static void check_tokenizer_set(struct bench *bench, const char *set, int size, int stages) {
+  static const char *const inputs[] = {"sketch0", "sketch1", "photo"};
+  msk_vqgan *vqgan = vqgan_open(bench, golden_path("%s/tokenizer_imagenet%d_checkpoint", set, size), "", 0);
+  for (size_t i = 0; i < 3; i++) {
+    size_t height, width;
+    float *pixels = load_pixels(golden_path("%s/input/%s.png", set, inputs[i]), &height, &width);
+    char folder[64];
+    snprintf(folder, sizeof folder, "%s/tokenizer/%s", set, inputs[i]);
+    int seen = check_tokenizer(bench, vqgan, folder, "", pixels, height, width, true);
+    assert_int_equal(seen, i == 0 ? stages : 0);
+    free(pixels);
+  }
+  golden_array image = golden_load(golden_path("%s/tokenizer/any_size/image.npy", set));
+  const size_t *shape = image.shape + image.rank - 3;
+  char folder[64];
+  snprintf(folder, sizeof folder, "%s/tokenizer/any_size", set);
+  check_tokenizer(bench, vqgan, folder, "", image.data, shape[0], shape[1], false);
+  golden_free(&image);
+  msk_vqgan_destroy(vqgan);
+}
+
+static void tokenizer_on(struct bench *bench) {
+  check_tokenizer_set(bench, "tiny", 128, 14);
+  check_tokenizer_set(bench, "odd", 80, 13);
+}
+static void test_tokenizer(void **state) { (void)state; for_each_isa(tokenizer_on); }
+
+static void strided_on(struct bench *bench) {
+  msk_vqgan *vqgan = vqgan_open(bench, golden_path("strided/tokenizer_imagenet48_checkpoint"), "", 0);
+  assert_true(msk_vqgan_get_config(vqgan)->strided);
+  static const char *const names[] = {"", "any_size_"};
+  for (size_t i = 0; i < 2; i++) {
+    golden_array image = golden_load(golden_path("strided/%simage.npy", names[i]));
+    const size_t *shape = image.shape + image.rank - 3;
+    check_tokenizer(bench, vqgan, "strided", names[i], image.data, shape[0], shape[1], i == 0);
+    golden_free(&image);
+  }
+  msk_vqgan_destroy(vqgan);
+}
+static void test_strided(void **state) { (void)state; for_each_isa(strided_on); }
+
+/* ---- transformer ---- */
+
+static void check_layer(void *user, const char *name, const float *data, size_t rows, size_t columns, size_t channels) {
+  struct stage_check *check = user;
+  golden_array golden = golden_load(golden_path("%s/%s.npy", check->folder, name));
+  assert_int_equal(golden.elements, rows * columns * channels);
+  assert_close(data, (const float *)golden.data, golden.elements, 5e-5);
+  golden_free(&golden);
+  check->seen++;
+}
+
+struct set { const char *name; int size, layers[3], layer_count; };
+static const struct set sets[] = {{"tiny", 128, {0, 2, 3}, 3}, {"odd", 80, {1, 4}, 2}};
+
+static void check_pass(struct bench *bench, const msk_maskgit *maskgit, const struct set *set, const char *kind) {
+  const msk_maskgit_config *config = msk_maskgit_get_config(maskgit);
+  size_t n = config->positions, maps = (size_t)set->layer_count * config->heads * n * n;
+  char folder[64];
+  snprintf(folder, sizeof folder, "%s/transformer/%s", set->name, kind);
+  struct stage_check check = {folder, 0};
+  msk_observer observer = {&check, check_layer};
+  golden_array tokens = golden_load(golden_path("%s/transformer/%s/tokens.npy", set->name, kind));
+  float *logits = malloc(n * config->vocabulary * sizeof *logits), *attention = malloc(maps * sizeof *attention);
+  float *cut = malloc(n * 10 * sizeof *cut), *alone = malloc(maps * sizeof *alone);
+  bench_forward(bench, maskgit, &(msk_maskgit_pass){.tokens = tokens.data, .batch = 1, .logits = logits, .layers = set->layers,
+                                                    .layer_count = (size_t)set->layer_count, .maps = attention, .observer = &observer});
+  assert_int_equal(check.seen, 1 + 2 * (int)config->layers);
+  check_floats(logits, golden_path("%s/transformer/%s/logits.npy", set->name, kind), 5e-5);
+  check_floats(attention, golden_path("%s/transformer/%s/attention.npy", set->name, kind), 1e-6);
+  /* A pass for the first columns, or for attention alone (which stops early), gives the same numbers. */
+  bench_forward(bench, maskgit, &(msk_maskgit_pass){.tokens = tokens.data, .batch = 1, .logits = cut, .columns = 10});
+  for (size_t i = 0; i < n; i++) assert_memory_equal(cut + i * 10, logits + i * config->vocabulary, 10 * sizeof *cut);
+  bench_forward(bench, maskgit, &(msk_maskgit_pass){.tokens = tokens.data, .batch = 1, .layers = set->layers,
+                                                    .layer_count = (size_t)set->layer_count, .maps = alone});
+  assert_memory_equal(alone, attention, maps * sizeof *alone);
+  golden_free(&tokens);
+  free(logits), free(attention), free(cut), free(alone);
+}
+
+/* Target: the full sequence; sample: the masked one. */
+static void check_score(struct bench *bench, const msk_maskgit *maskgit, const struct set *set) {
+  const msk_maskgit_config *config = msk_maskgit_get_config(maskgit);
+  size_t n = config->positions, count = (size_t)set->layer_count, maps = count * config->heads * n * n;
+  golden_array full = golden_load(golden_path("%s/transformer/full/tokens.npy", set->name));
+  golden_array masked = golden_load(golden_path("%s/transformer/masked/tokens.npy", set->name));
+  float *target = malloc(maps * sizeof *target), *log_target = malloc(maps * sizeof *log_target);
+  float *score = malloc(n * sizeof *score), *layers = malloc(count * n * sizeof *layers);
+  bench_forward(bench, maskgit, &(msk_maskgit_pass){.tokens = full.data, .batch = 1, .layers = set->layers, .layer_count = count, .maps = target,
+                                                    .log_maps = log_target});
+  bench_forward(bench, maskgit, &(msk_maskgit_pass){.tokens = masked.data, .batch = 1, .layers = set->layers, .layer_count = count,
+                                                    .target = target, .log_target = log_target, .score = score, .score_layers = layers});
+  check_floats(score, golden_path("%s/transformer/structure_score.npy", set->name), 2e-5);
+  check_floats(layers, golden_path("%s/transformer/structure_score_layers.npy", set->name), 2e-5);
+  golden_free(&full), golden_free(&masked);
+  free(target), free(log_target), free(score), free(layers);
+}
+
+static void transformer_on(struct bench *bench) {
+  for (size_t i = 0; i < 2; i++) {
+    msk_maskgit *maskgit = maskgit_open(bench, golden_path("%s/maskgit_imagenet%d_checkpoint", sets[i].name, sets[i].size), "");
+    check_pass(bench, maskgit, &sets[i], "full");
+    check_pass(bench, maskgit, &sets[i], "masked");
+    check_score(bench, maskgit, &sets[i]);
+    msk_maskgit_destroy(maskgit);
+  }
+}
+static void test_transformer(void **state) { (void)state; for_each_isa(transformer_on); }
+
+/* ---- equivalences ---- */
+
+/* Three sequences and three pictures at once, on 1 to 4 threads: always the bytes of one alone on one thread. */
+static void test_threads_and_batches(void **state) {
+  (void)state;
+  enum { BATCH = 3, N = 101, HEIGHT = 23, WIDTH = 17 };
+  int32_t tokens[BATCH * N];
+  static float pixels[BATCH * HEIGHT * WIDTH * 3], one[BATCH][N * 96], many[BATCH * N * 96], maps_one[BATCH][3 * N * N], maps_many[BATCH * 3 * N * N];
+  static float latents_one[BATCH][3 * 3 * 24], latents_many[BATCH * 3 * 3 * 24], score_one[BATCH][N], score_many[BATCH * N];
+  static float picture_one[BATCH][24 * 24 * 3], picture_many[BATCH * 24 * 24 * 3], target[3 * N * N], log_target[3 * N * N];
+  int32_t codes[BATCH * 9];
+  uint64_t random = 5;
+  for (size_t i = 0; i < BATCH * N; i++) tokens[i] = test_random(&random) % 3 == 0 ? MSK_MASK_TOKEN : (int32_t)(test_random(&random) % 96);
+  for (size_t i = 0; i < sizeof pixels / sizeof *pixels; i++) pixels[i] = test_uniform(&random, 0, 1);
+  for (size_t i = 0; i < BATCH * 9; i++) codes[i] = (int32_t)(test_random(&random) % 96);
+  const int layer = 4;
+  for (int threads = 1; threads <= 4; threads++) {
+    struct bench bench;
+    bench_open(&bench, NULL, threads);
+    msk_vqgan *vqgan = vqgan_open(&bench, golden_path("odd/tokenizer_imagenet80_checkpoint"), "", 0);
+    msk_maskgit *maskgit = maskgit_open(&bench, golden_path("odd/maskgit_imagenet80_checkpoint"), "");
+    for (size_t b = 0; threads == 1 && b < BATCH; b++) {
+      if (b == 0) {
+        bench_forward(&bench, maskgit, &(msk_maskgit_pass){.tokens = tokens + N, .batch = 1, .layers = &layer, .layer_count = 1, .maps = target,
+                                                           .log_maps = log_target});
+      }
+      bench_forward(&bench, maskgit, &(msk_maskgit_pass){.tokens = tokens + b * N, .batch = 1, .logits = one[b], .columns = 96, .layers = &layer,
+                                                         .layer_count = 1, .maps = maps_one[b], .target = target, .log_target = log_target,
+                                                         .score = score_one[b]});
+      bench_encode(&bench, vqgan, pixels + b * HEIGHT * WIDTH * 3, 1, HEIGHT, WIDTH, latents_one[b], NULL);
+      bench_decode(&bench, vqgan, codes + b * 9, 1, 3, 3, picture_one[b], NULL);
+    }
+    bench_forward(&bench, maskgit, &(msk_maskgit_pass){.tokens = tokens, .batch = BATCH, .logits = many, .columns = 96, .layers = &layer,
+                                                       .layer_count = 1, .maps = maps_many, .target = target, .log_target = log_target,
+                                                       .score = score_many});
+    bench_encode(&bench, vqgan, pixels, BATCH, HEIGHT, WIDTH, latents_many, NULL);
+    bench_decode(&bench, vqgan, codes, BATCH, 3, 3, picture_many, NULL);
+    assert_memory_equal(many, one, sizeof one);
+    assert_memory_equal(maps_many, maps_one, sizeof maps_one);
+    assert_memory_equal(score_many, score_one, sizeof score_one);
+    assert_memory_equal(latents_many, latents_one, sizeof latents_one);
+    assert_memory_equal(picture_many, picture_one, sizeof picture_one);
+    msk_vqgan_destroy(vqgan);
+    msk_maskgit_destroy(maskgit);
+    bench_close(&bench);
+  }
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_tokenizer), cmocka_unit_test(test_strided), cmocka_unit_test(test_transformer),
+                                     cmocka_unit_test(test_threads_and_batches)};
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}

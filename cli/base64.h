@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * base64.h - RFC 4648, section 4: with padding, without line breaks. */
+#ifndef CLI_BASE64_H
+#define CLI_BASE64_H
+
+#include <stddef.h>
+
+/* A terminated text to free(); NULL if memory is refused. */
+char *base64_encode(const void *bytes, size_t byte_count);
+/* The bytes to free(); NULL if the text is not base64 or memory is refused. Strict: no foreign character, padded, spare bits zero. */
+void *base64_decode(const char *text, size_t *byte_count);
+#endif

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * classes.c - the class names of a model, searched. */
+#include <jansson.h>
+#include <stdlib.h>
+
+#include "actions.h"
+#include "json.h"
+#include "model_path.h"
+
+static msk_status print_classes(const msk_model *model, const int *ids, int count, bool as_json, msk_error *error) {
+  for (int i = 0; i < count; i++) {
+    const char *name = msk_model_class_name(model, ids[i]);
+    if (as_json) {
+      msk_status status = json_print(json_pack("{s:i, s:s?}", "id", ids[i], "name", name), error);
+      if (status != MSK_OK) return status;
+    } else {
+      printf("%d\t", ids[i]);
+      cli_print_safe(stdout, name == NULL ? "" : name);
+      putchar('\n');
+    }
+  }
+  return cli_flush_stdout(error);
+}
+
+msk_status action_classes(const cli_options *options, msk_error *error) {
+  msk_model *model = NULL;
+  msk_model_info info;
+  const char *word = options->input_count > 0 ? options->inputs[0] : NULL;
+  msk_status status = model_path_open(&model, options, NULL, error);
+  if (status != MSK_OK) return status;
+  msk_model_get_info(model, &info);
+  int *ids = calloc((size_t)info.class_count + 1, sizeof *ids), id = 0;
+  if (ids == NULL) {
+    status = cli_fail(error, MSK_ERROR_MEMORY, "out of memory for the class names");
+  } else {
+    int count = msk_model_class_search(model, word, ids, info.class_count);
+    if (count > 0) {
+      status = print_classes(model, ids, count < info.class_count ? count : info.class_count, options->json != 0, error);
+    } else if (word != NULL && msk_model_class_find(model, word, &id, error) == MSK_OK) {
+      status = print_classes(model, &id, 1, options->json != 0, error); /* a number */
+    } else {
+      status = word == NULL ? MSK_OK : error->code;
+    }
+  }
+  free(ids);
+  msk_model_close(model);
+  return status;
+}

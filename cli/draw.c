@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * draw.c - draw, generate, edit: from the command line to an order of pictures (drawing.h). What can be judged without the model is judged first. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "actions.h"
+#include "drawing.h"
+#include "input.h"
+#include "model_path.h"
+
+/* The recipe as the command line wants it. `model` NULL: checks the settings alone, before the model is opened. */
+static msk_status choose_recipe(msk_recipe *recipe, const cli_options *options, const msk_model *model, msk_job job, msk_error *error) {
+  msk_status status = msk_recipe_find(recipe, model, job, options->recipe != NULL ? options->recipe : "balanced", error);
+  for (int i = 0; i < options->setting_count && status == MSK_OK; i++) {
+    const cli_setting *setting = &options->settings[i];
+    char key[64];
+    msk_error reason = {MSK_OK, ""};
+    snprintf(key, sizeof key, "%.*s", setting->key_length, setting->key);
+    status = msk_recipe_set(recipe, job, key, setting->value, &reason);
+    if (status != MSK_OK) cli_fail(error, status, "--%s: %s", setting->option, reason.message);
+  }
+  return status;
+}
+
+static msk_status check_words(const cli_options *options, const msk_recipe *recipe, msk_job job, msk_error *error) {
+  if (options->class_text == NULL) {
+    return cli_fail(error, MSK_ERROR_ARGUMENT, "no class was given, expected --class with what the picture shows: masksketch classes lists them");
+  }
+  if (recipe->official && options->first_item >= 0) {
+    return cli_fail(error, MSK_ERROR_ARGUMENT, "--first-item has no effect with the recipe official, whose batch is one draw: use --count and the seed");
+  }
+  if (recipe->official && options->seed > UINT32_MAX) {
+    return cli_fail(error, MSK_ERROR_ARGUMENT, "--seed was given %llu, expected a whole number from 0 to 4294967295 with the recipe official",
+                    (unsigned long long)options->seed);
+  }
+  if (options->class_text[0] == '-') {
+    return cli_fail(error, MSK_ERROR_ARGUMENT, "--class was given %s, expected a number from 0, or a name: masksketch classes lists them", options->class_text);
+  }
+  if (job != MSK_JOB_EDIT) return MSK_OK;
+  int areas = (options->box != NULL) + (options->mask != NULL) + (options->extend != NULL);
+  if (areas != 1) {
+    return cli_fail(error, MSK_ERROR_ARGUMENT, "%s, expected exactly one of --box, --mask and --extend to say what is painted",
+                    areas == 0 ? "no area was given" : "several areas were given");
+  }
+  if (options->fit == MSK_FIT_PAD) return cli_fail(error, MSK_ERROR_ARGUMENT, "--fit was given pad, expected stretch or crop: --extend paints outside the frame");
+  return MSK_OK;
+}
+
+/* The authors stretch, and never turn a sketch over. */
+static void choose_preparation(msk_prepare_options *preparation, const cli_options *options, const msk_recipe *recipe, msk_job job) {
+  msk_prepare_init(preparation);
+  if (recipe->official || job == MSK_JOB_EDIT) preparation->invert = MSK_INVERT_NO;
+  if (options->fit >= 0) preparation->fit = (msk_fit)options->fit;
+  if (options->invert >= 0) preparation->invert = (msk_invert)options->invert;
+  preparation->photo_of_paper = options->photo_of_paper;
+}
+
+/* A map or mask goes where its picture goes. It is scaled here only if it is larger than the model's square, or cut or padded with the picture. */
+static msk_status load_map(msk_image *out, const char *path, const drawing *d, msk_fit fit, msk_error *error) {
+  int side = d->info.image_size;
+  msk_image map = {0};
+  msk_status status = input_picture(&map, path, MSK_ALPHA_WHITE, error);
+  if (status != MSK_OK) return status;
+  if (fit == MSK_FIT_STRETCH && map.width <= side && map.height <= side) {
+    *out = map;
+    return MSK_OK;
+  }
+  msk_prepare_options options;
+  msk_prepare_init(&options);
+  options.fit = fit;
+  options.invert = MSK_INVERT_NO;
+  status = msk_image_prepare(out, &map, side, side, &options, NULL, error);
+  msk_image_free(&map);
+  return status;
+}
+
+/* ---- What is repainted ---- */
+
+/* Where pixel `at` of a photo's side of `length` pixels lies in the model's square; crop cuts the longer side at its centre. */
+static double to_square(double at, int length, int shorter, int side, msk_fit fit) {
+  if (fit != MSK_FIT_CROP) return at * side / length;
+  double position = (at - (length - shorter) / 2) * side / shorter;
+  return position < 0 ? 0 : position > side ? side : position;
+}
+
+/* A box in pixels of the photo -> the cells' box in pixels of the square, grown to whole pixels. */
+static msk_status place_box(msk_box *box, const char *text, const msk_image *photo, int side, msk_fit fit, msk_error *error) {
+  int n[4], count = 0;
+  msk_status status = cli_parse_list(text, "--box", 0, 1 << 20, n, 4, &count, error);
+  if (status != MSK_OK) return status;
+  if (count != 4) return cli_fail(error, MSK_ERROR_ARGUMENT, "--box was given %s, expected four numbers: top,left,height,width", text);
+  if (n[2] == 0 || n[3] == 0 || n[0] + n[2] > photo->height || n[1] + n[3] > photo->width) {
+    return cli_fail(error, MSK_ERROR_ARGUMENT, "--box was given %s, expected a box inside the photo, which is %d high and %d wide: top,left,height,width",
+                    text, photo->height, photo->width);
+  }
+  int shorter = photo->width < photo->height ? photo->width : photo->height;
+  int top = (int)to_square(n[0], photo->height, shorter, side, fit), left = (int)to_square(n[1], photo->width, shorter, side, fit);
+  double bottom = to_square(n[0] + n[2], photo->height, shorter, side, fit), right = to_square(n[1] + n[3], photo->width, shorter, side, fit);
+  box->top = top;
+  box->left = left;
+  box->height = (int)bottom - top + (bottom > (int)bottom);
+  box->width = (int)right - left + (right > (int)right);
+  if (box->height > 0 && box->width > 0) return MSK_OK;
+  return cli_fail(error, MSK_ERROR_ARGUMENT, "--box was given %s, which --fit crop cuts away: choose a box in the photo's centre square", text);
+}
+
+static int clamp(int value, int most) { return value < 0 ? 0 : value > most ? most : value; }
+
+/* Puts a wider frame around the photo, filled with the pixels at its edge, and makes the mask that is white in the frame. */
+static msk_status extend_photo(msk_image *photo, msk_image *mask, const char *text, msk_error *error) {
+  int n[4], count = 0;
+  msk_status status = cli_parse_list(text, "--extend", 0, 1 << 14, n, 4, &count, error);
+  if (status != MSK_OK) return status;
+  if (count != 4 || n[0] + n[1] + n[2] + n[3] == 0) {
+    return cli_fail(error, MSK_ERROR_ARGUMENT, "--extend was given %s, expected four numbers, not all 0: top,left,bottom,right", text);
+  }
+  msk_image wide = {0}, frame = {0};
+  int width = photo->width + n[1] + n[3], height = photo->height + n[0] + n[2];
+  if ((size_t)width * (size_t)height > MSK_MAX_PIXELS) {
+    return cli_fail(error, MSK_ERROR_ARGUMENT, "--extend was given %s, which makes a picture of %d x %d pixels, expected at most %zu in all", text, width, height,
+                    MSK_MAX_PIXELS);
+  }
+  status = msk_image_create(&wide, width, height, NULL, error);
+  if (status == MSK_OK) status = msk_image_create(&frame, width, height, NULL, error);
+  if (status != MSK_OK) {
+    msk_image_free(&wide);
+    return status;
+  }
+  for (int y = 0; y < height; y++) {
+    for (int x = 0; x < width; x++) {
+      int from_y = clamp(y - n[0], photo->height - 1), from_x = clamp(x - n[1], photo->width - 1);
+      size_t to = 3 * ((size_t)y * (size_t)width + (size_t)x);
+      bool outside = from_y != y - n[0] || from_x != x - n[1];
+      memcpy(wide.pixels + to, photo->pixels + 3 * ((size_t)from_y * (size_t)photo->width + (size_t)from_x), 3);
+      memset(frame.pixels + to, outside ? 255 : 0, 3);
+    }
+  }
+  msk_image_free(photo);
+  *photo = wide;
+  *mask = frame;
+  return MSK_OK;
+}
+
+static msk_status prepare_picture(msk_image *out, const msk_image *in, const drawing *d, const msk_prepare_options *preparation, msk_error *error) {
+  return msk_image_prepare(out, in, d->info.image_size, d->info.image_size, preparation, NULL, error);
+}
+
+/* The frame of --extend at the model's size: nearest pixel, so that it stays black and white. */
+static msk_status shrink_mask(msk_image *out, const msk_image *in, int side, msk_fit fit, msk_error *error) {
+  msk_status status = msk_image_create(out, side, side, NULL, error);
+  int shorter = in->width < in->height ? in->width : in->height;
+  int span_x = fit == MSK_FIT_CROP ? shorter : in->width, span_y = fit == MSK_FIT_CROP ? shorter : in->height;
+  for (int y = 0; y < side && status == MSK_OK; y++) {
+    for (int x = 0; x < side; x++) {
+      size_t from_y = (size_t)((in->height - span_y) / 2) + (size_t)(2 * y + 1) * (size_t)span_y / (size_t)(2 * side);
+      size_t from_x = (size_t)((in->width - span_x) / 2) + (size_t)(2 * x + 1) * (size_t)span_x / (size_t)(2 * side);
+      memcpy(out->pixels + 3 * ((size_t)y * (size_t)side + (size_t)x), in->pixels + 3 * (from_y * (size_t)in->width + from_x), 3);
+    }
+  }
+  return status;
+}
+
+/* ---- The order ---- */
+
+/* The photo's area: a box, a mask from a file, or the new frame. */
+static msk_status choose_area(drawing *d, msk_image *source, msk_fit fit, msk_error *error) {
+  const cli_options *options = d->options;
+  if (options->mask != NULL) return load_map(&d->mask, options->mask, d, fit, error);
+  if (options->box != NULL) return place_box(&d->request.edit_box, options->box, source, d->info.image_size, fit, error);
+  msk_image frame = {0};
+  msk_status status = extend_photo(source, &frame, options->extend, error);
+  if (status == MSK_OK) status = shrink_mask(&d->mask, &frame, d->info.image_size, fit, error);
+  msk_image_free(&frame);
+  return status;
+}
+
+static msk_status fill_request(drawing *d, const msk_recipe *recipe, msk_error *error) {
+  const cli_options *options = d->options;
+  d->request.recipe = *recipe;
+  d->request.seed = options->seed;
+  d->request.count = options->count > 0 ? options->count : 1;
+  d->request.first_item = options->first_item > 0 ? options->first_item : 0;
+  d->request.rng_layout = options->rng == 1 ? MSK_RNG_PARTITIONABLE : MSK_RNG_ORIGINAL;
+  if (d->picture.pixels != NULL) d->request.picture = &d->picture;
+  if (d->mask.pixels != NULL) d->request.edit_mask = &d->mask;
+  if (d->lambda_map.pixels != NULL) d->request.lambda_map = &d->lambda_map;
+  msk_status status = msk_model_class_find(d->model, options->class_text, &d->request.class_id, error);
+  if (status != MSK_OK) return status;
+  const char *source = options->input_count > 0 ? options->inputs[0] : NULL;
+  if (options->output == NULL) return output_default_name(d->output, source, options->class_text, options->seed, error);
+  return output_numbered(d->output, options->output, 0, 1, error);
+}
+
+/* Everything between the opened model and the finished request. `source` is what was read, at its own size. */
+static msk_status prepare_order(drawing *d, msk_job job, msk_image *source, msk_error *error) {
+  const cli_options *options = d->options;
+  msk_recipe recipe;
+  msk_prepare_options preparation;
+  msk_model_get_info(d->model, &d->info);
+  msk_status status = choose_recipe(&recipe, options, d->model, job, error);
+  if (status == MSK_OK) status = msk_request_init(&d->request, d->model, job, recipe.name, error);
+  if (status != MSK_OK) return status;
+  choose_preparation(&preparation, options, &recipe, job);
+  if (job == MSK_JOB_EDIT) status = choose_area(d, source, preparation.fit, error);
+  if (status == MSK_OK && source->pixels != NULL) status = prepare_picture(&d->picture, source, d, &preparation, error);
+  if (status == MSK_OK && options->lambda_map != NULL) status = load_map(&d->lambda_map, options->lambda_map, d, preparation.fit, error);
+  return status == MSK_OK ? fill_request(d, &recipe, error) : status;
+}
+
+static msk_status check_streams(const cli_options *options, msk_error *error) {
+  int readers = options->input_count > 0 && input_is_stdin(options->inputs[0]);
+  readers += (options->mask != NULL && input_is_stdin(options->mask)) + (options->lambda_map != NULL && input_is_stdin(options->lambda_map));
+  if (readers <= 1) return MSK_OK;
+  return cli_fail(error, MSK_ERROR_ARGUMENT, "several inputs are read from standard input, expected one: name the others");
+}
+
+static msk_status make_pictures(const cli_options *options, msk_job job, msk_error *error) {
+  drawing d = {.options = options, .kept = -1};
+  msk_image source = {0};
+  msk_recipe recipe;
+  msk_format format;
+  msk_status status = choose_recipe(&recipe, options, NULL, job, error);
+  if (status == MSK_OK) status = check_words(options, &recipe, job, error);
+  if (status == MSK_OK) status = check_streams(options, error);
+  if (status == MSK_OK && options->output != NULL) status = output_format(options->output, options->quality, &format, error);
+  msk_alpha alpha = status == MSK_OK && recipe.official ? MSK_ALPHA_DROP : MSK_ALPHA_WHITE;
+  if (status == MSK_OK && options->input_count > 0) status = input_picture(&source, options->inputs[0], alpha, error);
+  if (status == MSK_OK) status = model_path_open(&d.model, options, NULL, error);
+  if (status == MSK_OK) status = prepare_order(&d, job, &source, error);
+  msk_image_free(&source);
+  if (status == MSK_OK) status = drawing_run(&d, error);
+  drawing_free(&d);
+  return status;
+}
+
+msk_status action_draw(const cli_options *options, msk_error *error) { return make_pictures(options, MSK_JOB_DRAW, error); }
+msk_status action_generate(const cli_options *options, msk_error *error) { return make_pictures(options, MSK_JOB_GENERATE, error); }
+msk_status action_edit(const cli_options *options, msk_error *error) { return make_pictures(options, MSK_JOB_EDIT, error); }

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * info.c - what is in a model, a checkpoint or a picture. The kind is told by the file's first bytes, not by its name. */
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "actions.h"
+#include "input.h"
+#include "json.h"
+#include "metadata.h"
+
+static const char *dtype_name(msk_dtype dtype) {
+  static const char *const names[] = {"F32", "F16", "BF16", "I8", "I32", "I64", "U8", "U32", "BOOL", "F64"};
+  return (unsigned)dtype < sizeof names / sizeof names[0] ? names[dtype] : "?";
+}
+
+static void print_pair(const char *key, const char *value) {
+  printf("%-16s ", key);
+  cli_print_safe(stdout, value == NULL ? "" : value);
+  putchar('\n');
+}
+
+/* ---- Pictures ---- */
+
+static void print_member(const char *prefix, const char *key, const json_t *value) {
+  char name[128];
+  snprintf(name, sizeof name, "%s%s", prefix, key);
+  if (json_is_object(value)) {
+    const char *inner = NULL;
+    json_t *member = NULL;
+    if (*prefix != 0) return; /* what masksketch writes is not nested deeper */
+    snprintf(name, sizeof name, "%.100s.", key);
+    json_object_foreach((json_t *)(uintptr_t)value, inner, member) print_member(name, inner, member);
+  } else if (json_is_string(value) && json_string_length(value) <= 200) {
+    print_pair(name, json_string_value(value));
+  } else if (json_is_string(value)) {
+    printf("%-16s %zu bytes of base64\n", name, json_string_length(value));
+  } else if (json_is_array(value) && json_array_size(value) > 8) {
+    printf("%-16s %zu numbers\n", name, json_array_size(value));
+  } else {
+    char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
+    print_pair(name, text);
+    free(text);
+  }
+}
+
+static msk_status info_picture(const cli_options *options, msk_error *error) {
+  const char *path = options->inputs[0];
+  msk_image image = {0};
+  char *text = NULL;
+  msk_error none;
+  if (options->tensors) return cli_fail(error, MSK_ERROR_ARGUMENT, "--tensors has no effect on a picture (%s): leave it out", path);
+  msk_status status = msk_image_load(&image, path, MSK_ALPHA_WHITE, NULL, error);
+  if (status != MSK_OK) return status;
+  status = metadata_load(&text, path, &none); /* a picture without a text is still a picture */
+  json_t *request = status == MSK_OK ? json_loads(text, JSON_REJECT_DUPLICATES, NULL) : NULL;
+  msk_free(NULL, text);
+  if (options->json) {
+    status = json_print(json_pack("{s:o, s:s, s:i, s:i, s:o?}", "file", json_text(path), "kind", "picture", "width", image.width, "height", image.height, "request", request),
+                        error);
+  } else {
+    print_pair("picture", path);
+    printf("%-16s %d x %d\n", "pixels", image.width, image.height);
+    const char *key = NULL;
+    json_t *value = NULL;
+    if (request == NULL) printf("%-16s not known: no text by masksketch\n", "request");
+    json_object_foreach(request, key, value) print_member("", key, value);
+    json_decref(request);
+    status = cli_flush_stdout(error);
+  }
+  msk_image_free(&image);
+  return status;
+}
+
+/* ---- Weights ---- */
+
+typedef struct summary {
+  size_t tensors, elements, bytes;
+  size_t types[16]; /* tensors of each msk_dtype */
+} summary;
+
+static summary summarise(const msk_weight_listing *listing) {
+  summary s = {.tensors = (size_t)msk_weights_count(listing)};
+  for (int i = 0; i < msk_weights_count(listing); i++) {
+    msk_tensor_info info;
+    size_t elements = 1;
+    msk_weights_get(listing, i, &info);
+    for (int axis = 0; axis < info.rank; axis++) elements *= info.shape[axis];
+    s.elements += elements;
+    s.bytes += info.bytes;
+    if ((unsigned)info.dtype < 16) s.types[info.dtype]++;
+  }
+  return s;
+}
+
+static json_t *tensors_array(const msk_weight_listing *listing) {
+  json_t *array = json_array();
+  for (int i = 0; i < msk_weights_count(listing); i++) {
+    msk_tensor_info info;
+    msk_weights_get(listing, i, &info);
+    json_t *shape = json_array();
+    for (int axis = 0; axis < info.rank; axis++) json_array_append_new(shape, json_integer((json_int_t)info.shape[axis]));
+    json_array_append_new(array, json_pack("{s:o, s:s, s:o, s:I}", "name", json_text(info.name), "dtype", dtype_name(info.dtype), "shape", shape, "bytes", (json_int_t)info.bytes));
+  }
+  return array;
+}
+
+static void print_tensors(const msk_weight_listing *listing) {
+  for (int i = 0; i < msk_weights_count(listing); i++) {
+    msk_tensor_info info;
+    msk_weights_get(listing, i, &info);
+    cli_print_safe(stdout, info.name);
+    printf("  %s ", dtype_name(info.dtype));
+    for (int axis = 0; axis < info.rank; axis++) printf("%s%zu", axis == 0 ? "" : "x", info.shape[axis]);
+    putchar('\n');
+  }
+}
+
+/* Long metadata (class names, say) would drown the rest. */
+static void print_metadata(const msk_weight_listing *listing) {
+  const char *value = NULL;
+  for (int i = 0; msk_weights_metadata(listing, i, &value) != NULL; i++) {
+    const char *key = msk_weights_metadata(listing, i, &value);
+    if (strcmp(key, "classes") != 0) print_pair(key, value);
+  }
+}
+
+static json_t *metadata_object(const msk_weight_listing *listing) {
+  json_t *object = json_object();
+  const char *value = NULL;
+  for (int i = 0; msk_weights_metadata(listing, i, &value) != NULL; i++) {
+    const char *key = msk_weights_metadata(listing, i, &value);
+    json_object_set_new(object, key, json_text(value));
+  }
+  return object;
+}
+
+static bool is_model(const msk_weight_listing *listing) {
+  const char *value = NULL;
+  for (int i = 0; msk_weights_metadata(listing, i, &value) != NULL; i++) {
+    const char *key = msk_weights_metadata(listing, i, &value);
+    if (strcmp(key, "format") == 0 && strncmp(value, "masksketch", 10) == 0) return true;
+  }
+  return false;
+}
+
+static json_t *sizes_object(const msk_model_info *m) {
+  return json_pack("{s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i}", "image_size", m->image_size, "latent_size", m->latent_size, "tokens", m->tokens,
+                   "codebook_size", m->codebook_size, "codebook_dim", m->codebook_dim, "classes", m->class_count, "null_class", m->null_class, "layers", m->layers,
+                   "hidden", m->hidden, "heads", m->heads, "intermediate", m->intermediate, "filters", m->filters, "stem", m->stem);
+}
+
+static void print_sizes(const msk_model_info *m) {
+  printf("%-16s %d x %d pixels\n", "picture", m->image_size, m->image_size);
+  printf("%-16s %d x %d, codebook of %d codes with %d dimensions\n", "tokens", m->latent_size, m->latent_size, m->codebook_size, m->codebook_dim);
+  printf("%-16s %d filters, stem %d\n", "tokenizer", m->filters, m->stem);
+  printf("%-16s %d layers of %d, %d heads, intermediate %d\n", "transformer", m->layers, m->hidden, m->heads, m->intermediate);
+  if (m->null_class >= 0) {
+    printf("%-16s %d, with the null class %d\n", "classes", m->class_count, m->null_class);
+  } else {
+    printf("%-16s %d\n", "classes", m->class_count);
+  }
+}
+
+static msk_status print_weights(const cli_options *options, const msk_weight_listing *listing, const msk_model_info *sizes, msk_error *error) {
+  const char *path = options->inputs[0], *kind = sizes != NULL ? "model" : "checkpoint";
+  summary s = summarise(listing);
+  if (options->json) {
+    json_t *object = json_pack("{s:o, s:s, s:s, s:I, s:I, s:I, s:o}", "file", json_text(path), "kind", kind, "format", msk_weights_kind(listing), "tensors", (json_int_t)s.tensors,
+                               "parameters", (json_int_t)s.elements, "bytes", (json_int_t)s.bytes, "metadata", metadata_object(listing));
+    if (sizes != NULL) json_object_set_new(object, "sizes", sizes_object(sizes));
+    if (sizes != NULL) json_object_set_new(object, "name", json_string(sizes->name));
+    if (sizes != NULL) json_object_set_new(object, "hash", json_string(sizes->hash));
+    if (options->tensors) json_object_set_new(object, "tensor_list", tensors_array(listing));
+    return json_print(object, error);
+  }
+  print_pair(kind, path);
+  if (sizes != NULL) print_sizes(sizes);
+  printf("%-16s %s, %zu tensors, %zu parameters, %zu bytes (", "weights", msk_weights_kind(listing), s.tensors, s.elements, s.bytes);
+  bool first = true;
+  for (int type = 0; type < 16; type++) {
+    if (s.types[type] == 0) continue;
+    printf("%s%zu %s", first ? "" : ", ", s.types[type], dtype_name((msk_dtype)type));
+    first = false;
+  }
+  printf(")\n");
+  print_metadata(listing);
+  if (options->tensors) print_tensors(listing);
+  return cli_flush_stdout(error);
+}
+
+static msk_status info_weights(const cli_options *options, msk_error *error) {
+  msk_weight_listing *listing = NULL;
+  msk_model *model = NULL;
+  msk_model_info sizes;
+  msk_status status = msk_weights_open(&listing, options->inputs[0], NULL, error);
+  if (status != MSK_OK) return status;
+  bool complete = is_model(listing);
+  if (complete) {
+    msk_model_options model_options;
+    msk_model_options_init(&model_options);
+    status = msk_model_open(&model, options->inputs[0], &model_options, error);
+    if (status == MSK_OK) msk_model_get_info(model, &sizes);
+  }
+  if (status == MSK_OK) status = print_weights(options, listing, complete ? &sizes : NULL, error);
+  msk_model_close(model);
+  msk_weights_close(listing);
+  return status;
+}
+
+static bool is_picture(const unsigned char *start, size_t bytes) {
+  return (bytes >= 8 && memcmp(start, "\x89PNG\r\n\x1a\n", 8) == 0) || (bytes >= 3 && memcmp(start, "\xff\xd8\xff", 3) == 0) ||
+         (bytes >= 12 && memcmp(start, "RIFF", 4) == 0 && memcmp(start + 8, "WEBP", 4) == 0);
+}
+
+msk_status action_info(const cli_options *options, msk_error *error) {
+  unsigned char start[12];
+  const char *path = options->inputs[0];
+  FILE *file = fopen(path, "rb");
+  if (file == NULL) return cli_fail(error, MSK_ERROR_FILE, "cannot open %s, expected a model, a checkpoint or a picture", path);
+  size_t got = fread(start, 1, sizeof start, file);
+  fclose(file);
+  return is_picture(start, got) ? info_picture(options, error) : info_weights(options, error);
+}

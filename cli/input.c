@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * input.c - see input.h. */
+#include "input.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "report.h"
+
+bool input_is_stdin(const char *path) { return strcmp(path, "-") == 0; }
+
+/* Its length is unknown: the buffer doubles, and stays below the limit. */
+static msk_status read_stdin(size_t limit, void **bytes, size_t *byte_count, msk_error *error) {
+  size_t capacity = 1 << 16, used = 0;
+  char *memory = malloc(capacity);
+  while (memory != NULL) {
+    ssize_t got = read(STDIN_FILENO, memory + used, capacity - used);
+    if (got == 0) break;
+    if (got < 0) {
+      int reason = errno;
+      free(memory);
+      if (reason == EINTR) return cli_fail(error, MSK_ERROR_CANCELLED, "cancelled while standard input was read");
+      return cli_fail(error, MSK_ERROR_FILE, "cannot read standard input: %s", strerror(reason));
+    }
+    used += (size_t)got;
+    if (used > limit) {
+      free(memory);
+      return cli_fail(error, MSK_ERROR_FILE, "standard input has more than the %zu bytes that are read", limit);
+    }
+    if (used == capacity) {
+      char *larger = realloc(memory, capacity *= 2);
+      if (larger == NULL) free(memory);
+      memory = larger;
+    }
+  }
+  if (memory == NULL) return cli_fail(error, MSK_ERROR_MEMORY, "out of memory for standard input");
+  *bytes = memory; /* from the C heap, which is where msk_free(NULL, ...) returns it */
+  *byte_count = used;
+  return MSK_OK;
+}
+
+msk_status input_read(const char *path, size_t limit, void **bytes, size_t *byte_count, msk_error *error) {
+  if (input_is_stdin(path)) return read_stdin(limit, bytes, byte_count, error);
+  return msk_file_read(path, limit, bytes, byte_count, NULL, error);
+}
+
+msk_status input_picture(msk_image *image, const char *path, msk_alpha alpha, msk_error *error) {
+  void *bytes = NULL;
+  size_t byte_count = 0;
+  msk_status status = input_read(path, MSK_MAX_FILE_BYTES, &bytes, &byte_count, error);
+  if (status != MSK_OK) return status;
+  status = msk_image_decode(image, bytes, byte_count, alpha, input_is_stdin(path) ? "standard input" : path, NULL, error);
+  msk_free(NULL, bytes);
+  return status;
+}
+
+bool input_same_file(const char *a, const char *b) {
+  struct stat first, second;
+  if (input_is_stdin(a) || input_is_stdin(b)) return false;
+  return stat(a, &first) == 0 && stat(b, &second) == 0 && first.st_dev == second.st_dev && first.st_ino == second.st_ino;
+}

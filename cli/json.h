@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * json.h - what `--json` prints: one object a line on standard output. */
+#ifndef CLI_JSON_H
+#define CLI_JSON_H
+
+#include <jansson.h>
+
+#include "drawing.h"
+
+/* A seed as a number where every JSON reader keeps it exactly (below 2^53), else as text. */
+json_t *json_seed(uint64_t seed);
+/* A text of any origin: bytes that are no UTF-8 become '?'. */
+json_t *json_text(const char *text);
+/* Prints the object on a line of its own, and releases it. NULL: memory was refused while it was built. */
+msk_status json_print(json_t *object, msk_error *error);
+/* One finished picture: item `item` of the order, number `index` of `result`. */
+msk_status json_print_picture(const drawing *d, const char *file, int item, const msk_result *result, int index, msk_error *error);
+#endif

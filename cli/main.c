@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * main.c - masksketch: reads the command line (options.c), runs the command, turns its status into one line of error and an exit code. The program
+ * uses the library through its public header alone. */
+#include <locale.h>
+
+#include "actions.h"
+#include "cancel.h"
+
+const cli_command cli_commands[] = {
+    {"draw", "SKETCH --class CLASS [-o OUT]", "a sketch and a class in, a photo out", 1, 1, action_draw, MSK_JOB_DRAW},
+    {"generate", "--class CLASS [-o OUT]", "a photo of a class, without a sketch", 0, 0, action_generate, MSK_JOB_GENERATE},
+    {"edit", "PHOTO (--box T,L,H,W | --mask MASK | --extend T,L,B,R) --class CLASS [-o OUT]", "repaint a part of a photo, or paint outside its frame", 1, 1,
+     action_edit, MSK_JOB_EDIT},
+    {"replay", "PICTURE.png [-o OUT]", "make a picture again from what its PNG says", 1, 1, action_replay, -1},
+    {"convert", "--tokenizer FILE --transformer FILE [--classes NAMES.txt] -o MODEL.safetensors", "make a model file from published checkpoints", 0, 0,
+     action_convert, -1},
+    {"info", "MODEL|CHECKPOINT|PICTURE", "what is in a model, a checkpoint or a picture", 1, 1, action_info, -1},
+    {"classes", "[WORD]", "the class names of a model, searched", 0, 1, action_classes, -1},
+    {"tokenize", "IMAGE -o TOKENS.npy", "picture to tokens", 1, 1, action_tokenize, -1},
+    {"detokenize", "TOKENS.npy -o IMAGE.png|.npy", "tokens to picture", 1, 1, action_detokenize, -1},
+    {"attention", "IMAGE --class CLASS [--layers L,L] -o MAPS.npy|.png", "attention maps of a picture", 1, 1, action_attention, -1},
+    {"sheet", "PICTURE... -o OUT", "join pictures into one", 1, 1000, action_sheet, -1},
+};
+const int cli_command_count = sizeof cli_commands / sizeof cli_commands[0];
+
+static int finish(msk_status status, const msk_error *error) {
+  if (status != MSK_OK) cli_report(error);
+  return cli_exit_code(status);
+}
+
+int main(int argc, char **argv) {
+  msk_error error = {MSK_OK, ""};
+  cli_options options;
+  setlocale(LC_CTYPE, "");
+  cancel_install();
+  msk_status status = cli_options_parse(&options, argc, argv, &error);
+  if (status != MSK_OK) return finish(status, &error);
+  if (options.help || options.version) {
+    if (options.help) {
+      cli_options_help(options.command);
+    } else {
+      printf("masksketch %s\n", msk_version());
+    }
+    return finish(cli_flush_stdout(&error), &error);
+  }
+  status = options.command->action(&options, &error);
+  if (status == MSK_OK) status = cli_flush_stdout(&error);
+  return finish(status, &error);
+}

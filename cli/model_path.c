@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * model_path.c - see model_path.h. */
+#include "model_path.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Folder of the running program, with its slash; empty where the system does not tell. */
+static void program_folder(char folder[MAX_PATH_BYTES]) {
+  ssize_t length = readlink("/proc/self/exe", folder, MAX_PATH_BYTES - 1);
+  folder[length < 0 ? 0 : length] = 0;
+  char *slash = strrchr(folder, '/');
+  if (slash == NULL) {
+    folder[0] = 0;
+  } else {
+    slash[1] = 0;
+  }
+}
+
+/* Installed (bin beside share), beside the program, in the source tree (build/cli below it), where packagers said, here. */
+static bool find_in_folders(char path[MAX_PATH_BYTES], const char *name) {
+  static const char *const beside_program[] = {"../share/masksketch/models/", "models/", "../../models/"};
+  char folder[MAX_PATH_BYTES];
+  program_folder(folder);
+  for (size_t i = 0; folder[0] != 0 && i < sizeof beside_program / sizeof beside_program[0]; i++) {
+    int length = snprintf(path, MAX_PATH_BYTES, "%s%s%s.safetensors", folder, beside_program[i], name);
+    if (length < MAX_PATH_BYTES && access(path, F_OK) == 0) return true;
+  }
+  int length = snprintf(path, MAX_PATH_BYTES, "%s/%s.safetensors", MASKSKETCH_MODEL_FOLDER, name);
+  if (length < MAX_PATH_BYTES && access(path, F_OK) == 0) return true;
+  length = snprintf(path, MAX_PATH_BYTES, "models/%s.safetensors", name);
+  return length < MAX_PATH_BYTES && access(path, F_OK) == 0;
+}
+
+msk_status model_path_find(char path[MAX_PATH_BYTES], const char *given, msk_error *error) {
+  const char *wanted = given != NULL ? given : getenv("MASKSKETCH_MODEL");
+  if (wanted != NULL && *wanted == 0) wanted = NULL;
+  if (wanted == NULL) {
+    if (find_in_folders(path, "default")) return MSK_OK;
+    return cli_fail(error, MSK_ERROR_FILE,
+                    "there is no default model beside the program, expected models/default.safetensors: name a model file with --model, or make one "
+                    "from checkpoints with masksketch convert");
+  }
+  if (strlen(wanted) >= MAX_PATH_BYTES) return cli_fail(error, MSK_ERROR_ARGUMENT, "the model's name is too long: %.80s...", wanted);
+  if (strchr(wanted, '/') == NULL && access(wanted, F_OK) != 0 && find_in_folders(path, wanted)) return MSK_OK;
+  if (access(wanted, F_OK) != 0) {
+    return cli_fail(error, MSK_ERROR_FILE, "there is no model %s (%s), expected a file made by masksketch convert, or the name of an installed model",
+                    wanted, given != NULL ? "from --model" : "from the environment variable MASKSKETCH_MODEL");
+  }
+  strcpy(path, wanted);
+  return MSK_OK;
+}
+
+msk_status model_path_open(msk_model **model, const cli_options *options, const char *isa, msk_error *error) {
+  char path[MAX_PATH_BYTES];
+  msk_status status = model_path_find(path, options->model, error);
+  if (status != MSK_OK) return status;
+  msk_model_options model_options;
+  msk_model_options_init(&model_options);
+  model_options.isa = options->isa != NULL ? options->isa : isa;
+  model_options.threads = options->threads > 0 ? options->threads : 0;
+  return msk_model_open(model, path, &model_options, error);
+}

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * model_path.h - which model file is meant: --model PATH|NAME, else $MASKSKETCH_MODEL, else the default model, which is looked for where the
+ * program was installed, in its build folder's source tree, and in the working directory's models/. */
+#ifndef CLI_MODEL_PATH_H
+#define CLI_MODEL_PATH_H
+
+#include "options.h"
+#include "output.h"
+
+/* `given`: what --model says, or NULL. MSK_ERROR_FILE with how to get one. */
+msk_status model_path_find(char path[MAX_PATH_BYTES], const char *given, msk_error *error);
+/* Finds and opens it with --threads and --isa; `isa` is taken where --isa was not given (NULL: the best). */
+msk_status model_path_open(msk_model **model, const cli_options *options, const char *isa, msk_error *error);
+#endif

@@ -1,0 +1,401 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * options.c - see options.h. */
+#include "options.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef enum option_kind {
+  KIND_FLAG,    /* int: 1 */
+  KIND_TEXT,    /* const char * */
+  KIND_INT,     /* int within minimum..maximum */
+  KIND_SEED,    /* uint64_t */
+  KIND_CHOICE,  /* int: index of the word in `choices` */
+  KIND_SETTING, /* KEY=VALUE of the recipe */
+  KIND_FIELD    /* value of the recipe's key `choices` */
+} option_kind;
+
+enum {
+  DRAW = 1, GENERATE = 2, EDIT = 4, REPLAY = 8, CONVERT = 16, INFO = 32, CLASSES = 64, TOKENIZE = 128, DETOKENIZE = 256, ATTENTION = 512, SHEET = 1024,
+  MAKE = DRAW | GENERATE | EDIT,
+  PICTURES = MAKE | REPLAY,
+  NETWORKS = PICTURES | TOKENIZE | DETOKENIZE | ATTENTION,
+  ALL = 2047
+};
+
+typedef struct option {
+  const char *name;
+  char letter; /* 0: none */
+  option_kind kind;
+  const char *argument, *choices, *help;
+  int commands;
+  size_t offset;
+  int minimum, maximum;
+} option;
+
+#define TO(field) offsetof(cli_options, field), 0, 0
+#define IN(field, minimum, maximum) offsetof(cli_options, field), minimum, maximum
+
+static const option option_table[] = {
+  {"class", 'c', KIND_TEXT, "CLASS", NULL, "what the picture shows: a number, a name, or the beginning of one (see masksketch classes)", MAKE | ATTENTION, TO(class_text)},
+  {"output", 'o', KIND_TEXT, "FILE", NULL, "where the result goes; - is standard output", ALL & ~(INFO | CLASSES), TO(output)},
+  {"model", 'm', KIND_TEXT, "PATH|NAME", NULL, "the model file (default: $MASKSKETCH_MODEL, else the model that comes with the program)", NETWORKS | CLASSES, TO(model)},
+  {"recipe", 'r', KIND_TEXT, "NAME", NULL, "a named row of settings (default: balanced)", MAKE, TO(recipe)},
+  {"set", 's', KIND_SETTING, "KEY=VALUE", NULL, "sets one field of the recipe; repeatable", MAKE, TO(settings)},
+  {"lambda", 0, KIND_FIELD, "F", "lambda_structure", "how strictly the sketch is followed, 0 to 1", DRAW, TO(settings)},
+  {"guidance", 0, KIND_FIELD, "F", "guidance", "how strongly the class is insisted on, 0 to 100", MAKE, TO(settings)},
+  {"steps", 0, KIND_FIELD, "N", "steps", "decoding steps, 1 to 10000", MAKE, TO(settings)},
+  {"lambda-map", 0, KIND_TEXT, "MAP", NULL, "picture that scales lambda over the sketch: white follows it, black is free", DRAW, TO(lambda_map)},
+  {"seed", 0, KIND_SEED, "N", NULL, "which of the possible pictures (default: 0)", MAKE, TO(seed)},
+  {"count", 'n', KIND_INT, "N", NULL, "how many pictures (default: 1); they are named OUT-1, OUT-2, ...", MAKE, IN(count, 1, MAX_COUNT)},
+  {"first-item", 0, KIND_INT, "N", NULL, "number of the first picture of the seed, from 0; not with the recipe official", MAKE, IN(first_item, 0, 1000000)},
+  {"fit", 0, KIND_CHOICE, "HOW", "stretch pad crop", "how the picture comes to the model's square: stretch, pad or crop", DRAW | EDIT | TOKENIZE | ATTENTION, TO(fit)},
+  {"invert", 0, KIND_CHOICE, "WHEN", "auto yes no", "turn light lines on dark ground over: auto, yes or no", DRAW, TO(invert)},
+  {"photo-of-paper", 0, KIND_FLAG, NULL, NULL, "the sketch is a photograph of a drawing: even out the light, keep the lines", DRAW, TO(photo_of_paper)},
+  {"box", 0, KIND_TEXT, "T,L,H,W", NULL, "the box to repaint, in pixels of the photo: top, left, height, width", EDIT, TO(box)},
+  {"mask", 0, KIND_TEXT, "MASK", NULL, "picture that is white where the photo is repainted", EDIT, TO(mask)},
+  {"extend", 0, KIND_TEXT, "T,L,B,R", NULL, "paint outside the frame: pixels to add at the top, left, bottom and right", EDIT, TO(extend)},
+  {"rng", 0, KIND_CHOICE, "LAYOUT", "original partitionable", "bit layout of the random numbers: original (default) or partitionable", MAKE, TO(rng)},
+  {"preview", 'p', KIND_FLAG, NULL, NULL, "show the picture in the terminal as it comes", PICTURES, TO(preview)},
+  {"sheet", 0, KIND_TEXT, "FILE", NULL, "also write a contact sheet: what was given, then the pictures", MAKE, TO(sheet)},
+  {"quality", 0, KIND_INT, "N", NULL, "of JPEG and WebP, 1 to 100 (default: 92 for JPEG, lossless WebP)", PICTURES | DETOKENIZE | SHEET, IN(quality, 1, 100)},
+  {"no-metadata", 0, KIND_FLAG, NULL, NULL, "leave the request out of the PNG", PICTURES, TO(no_metadata)},
+  {"tokens-out", 0, KIND_TEXT, "FILE.npy", NULL, "also write the tokens, class token first", PICTURES, TO(tokens_out)},
+  {"trace", 0, KIND_TEXT, "FOLDER", NULL, "also write every step's quantities as .npy", PICTURES, TO(trace)},
+  {"latents", 0, KIND_TEXT, "FILE.npy", NULL, "also write the encoder's output before quantising", TOKENIZE, TO(latents)},
+  {"layers", 0, KIND_TEXT, "L,L", NULL, "transformer layers, from 0 (default: those of the recipe)", ATTENTION, TO(layers)},
+  {"tokenizer", 0, KIND_TEXT, "FILE", NULL, "tokenizer checkpoint: Flax msgpack or safetensors", CONVERT, TO(tokenizer)},
+  {"transformer", 0, KIND_TEXT, "FILE", NULL, "transformer checkpoint: Flax msgpack or safetensors", CONVERT, TO(transformer)},
+  {"classes", 0, KIND_TEXT, "NAMES.txt", NULL, "class names, one a line (default: the ImageNet names if there are 1000 classes)", CONVERT, TO(classes)},
+  {"defaults", 0, KIND_TEXT, "FILE.json", NULL, "the model's own defaults", CONVERT, TO(defaults)},
+  {"name", 0, KIND_TEXT, "NAME", NULL, "name of the model (default: the output's)", CONVERT, TO(name)},
+  {"dtype", 0, KIND_CHOICE, "TYPE", "f32 f16 bf16", "type of the stored matrices: f32 (default), f16 or bf16", CONVERT, TO(dtype)},
+  {"tensors", 0, KIND_FLAG, NULL, NULL, "list every tensor", INFO, TO(tensors)},
+  {"columns", 0, KIND_INT, "N", NULL, "pictures beside each other (default: 1)", SHEET, IN(columns, 1, 64)},
+  {"threads", 't', KIND_INT, "N", NULL, "processors to use (default: all that there are); the result is the same", NETWORKS, IN(threads, 1, MAX_THREADS)},
+  {"precision", 0, KIND_CHOICE, "TYPE", "fp32 int8", "arithmetic of the networks: fp32 (default)", NETWORKS, TO(precision)},
+  {"isa", 0, KIND_TEXT, "NAME", NULL, "instruction set of the kernels (default: the best that this machine has)", NETWORKS, TO(isa)},
+  {"json", 0, KIND_FLAG, NULL, NULL, "one JSON object a result on standard output", PICTURES | INFO | CLASSES, TO(json)},
+  {"quiet", 'q', KIND_FLAG, NULL, NULL, "no progress and no report on standard error", ALL & ~(INFO | CLASSES), TO(quiet)},
+  {"help", 'h', KIND_FLAG, NULL, NULL, "this text", ALL, TO(help)},
+  {"version", 0, KIND_FLAG, NULL, NULL, "the program's version", ALL, TO(version)},
+};
+enum { OPTION_COUNT = sizeof option_table / sizeof option_table[0] };
+
+/* ---- Looking up ---- */
+
+static int command_bit(const cli_command *command) { return 1 << (int)(command - cli_commands); }
+
+static const option *find_option(const char *name, size_t length) {
+  for (size_t i = 0; i < OPTION_COUNT; i++) {
+    if (strlen(option_table[i].name) == length && memcmp(option_table[i].name, name, length) == 0) return &option_table[i];
+  }
+  return NULL;
+}
+
+static const option *find_letter(char letter) {
+  for (size_t i = 0; i < OPTION_COUNT; i++) {
+    if (letter != 0 && option_table[i].letter == letter) return &option_table[i];
+  }
+  return NULL;
+}
+
+/* Edits (insert, delete, replace) between two words; long words are cut, which is enough for telling neighbours apart. */
+static int edit_distance(const char *a, size_t a_length, const char *b) {
+  enum { LONGEST = 31 };
+  int row[LONGEST + 1];
+  size_t n = strlen(b) < LONGEST ? strlen(b) : LONGEST, m = a_length < LONGEST ? a_length : LONGEST;
+  for (size_t j = 0; j <= n; j++) row[j] = (int)j;
+  for (size_t i = 1; i <= m; i++) {
+    int diagonal = row[0];
+    row[0] = (int)i;
+    for (size_t j = 1; j <= n; j++) {
+      int replaced = diagonal + (a[i - 1] != b[j - 1]);
+      int shorter = (row[j] < row[j - 1] ? row[j] : row[j - 1]) + 1;
+      diagonal = row[j];
+      row[j] = replaced < shorter ? replaced : shorter;
+    }
+  }
+  return row[n];
+}
+
+static const char *nearest_option(int commands, const char *name, size_t length) {
+  const char *best = "help";
+  int least = 1000;
+  for (size_t i = 0; i < OPTION_COUNT; i++) {
+    const option *candidate = &option_table[i];
+    if ((candidate->commands & commands) == 0) continue;
+    int distance = edit_distance(name, length, candidate->name);
+    if (length >= 3 && strlen(candidate->name) > length && memcmp(candidate->name, name, length) == 0) distance = 0;
+    if (distance < least) {
+      least = distance;
+      best = candidate->name;
+    }
+  }
+  return best;
+}
+
+static const cli_command *find_command(const char *name) {
+  for (int i = 0; i < cli_command_count; i++) {
+    if (strcmp(cli_commands[i].name, name) == 0) return &cli_commands[i];
+  }
+  return NULL;
+}
+
+static msk_status unknown_command(const char *name, msk_error *error) {
+  const char *best = cli_commands[0].name;
+  int least = 1000;
+  for (int i = 0; i < cli_command_count; i++) {
+    int distance = edit_distance(name, strlen(name), cli_commands[i].name);
+    if (distance < least) {
+      least = distance;
+      best = cli_commands[i].name;
+    }
+  }
+  return cli_fail(error, MSK_ERROR_ARGUMENT, "there is no command %s; the nearest is %s: masksketch --help lists them all", name, best);
+}
+
+static msk_status unknown_option(const cli_command *command, const char *written, const char *name, size_t length, msk_error *error) {
+  const option *other = find_option(name, length);
+  if (other == NULL) {
+    return cli_fail(error, MSK_ERROR_ARGUMENT, "%s has no option %s; the nearest is --%s: masksketch %s --help lists them all", command->name, written,
+                    nearest_option(command_bit(command), name, length), command->name);
+  }
+  char takers[160] = "";
+  for (int i = 0; i < cli_command_count; i++) {
+    if ((other->commands & 1 << i) == 0) continue;
+    size_t used = strlen(takers);
+    snprintf(takers + used, sizeof takers - used, "%s%s", used == 0 ? "" : ", ", cli_commands[i].name);
+  }
+  return cli_fail(error, MSK_ERROR_ARGUMENT, "--%s has no effect in %s; it belongs to %s: leave it out", other->name, command->name, takers);
+}
+
+/* ---- Values ---- */
+
+static bool parse_integer(const char *text, long long *value) {
+  char *end = NULL;
+  if ((*text < '0' || *text > '9') && *text != '-') return false;
+  errno = 0;
+  *value = strtoll(text, &end, 10);
+  return end != text && *end == 0 && errno == 0;
+}
+
+static msk_status take_int(const option *o, const char *value, int *out, msk_error *error) {
+  long long number = 0;
+  if (!parse_integer(value, &number) || number < o->minimum || number > o->maximum) {
+    return cli_fail(error, MSK_ERROR_ARGUMENT, "--%s was given %s, expected a whole number from %d to %d", o->name, value, o->minimum, o->maximum);
+  }
+  *out = (int)number;
+  return MSK_OK;
+}
+
+static msk_status take_seed(const option *o, const char *value, uint64_t *out, msk_error *error) {
+  char *end = NULL;
+  errno = 0;
+  unsigned long long number = *value >= '0' && *value <= '9' ? strtoull(value, &end, 10) : 0;
+  if (end == NULL || *end != 0 || errno != 0) {
+    return cli_fail(error, MSK_ERROR_ARGUMENT, "--%s was given %s, expected a whole number from 0 to 18446744073709551615", o->name, value);
+  }
+  *out = number;
+  return MSK_OK;
+}
+
+static msk_status take_choice(const option *o, const char *value, int *out, msk_error *error) {
+  const char *word = o->choices;
+  for (int index = 0; *word != 0; index++) {
+    size_t length = strcspn(word, " ");
+    if (strlen(value) == length && memcmp(word, value, length) == 0) {
+      *out = index;
+      return MSK_OK;
+    }
+    word += length + (word[length] == ' ');
+  }
+  return cli_fail(error, MSK_ERROR_ARGUMENT, "--%s was given %s, expected one of: %s", o->name, value, o->choices);
+}
+
+static msk_status take_setting(cli_options *options, const option *o, const char *value, msk_error *error) {
+  if (options->setting_count == MAX_SETTINGS) {
+    return cli_fail(error, MSK_ERROR_ARGUMENT, "more than %d recipe settings were given: keep the last of each key", MAX_SETTINGS);
+  }
+  cli_setting setting = {o->name, o->choices, 0, value};
+  if (o->kind == KIND_SETTING) {
+    const char *equals = strchr(value, '=');
+    if (equals == NULL || equals == value) {
+      return cli_fail(error, MSK_ERROR_ARGUMENT, "--set was given %s, expected KEY=VALUE, as in --set steps=32", value);
+    }
+    setting.key = value;
+    setting.value = equals + 1;
+    setting.key_length = (int)(equals - value);
+  } else {
+    setting.key_length = (int)strlen(setting.key);
+  }
+  options->settings[options->setting_count++] = setting;
+  return MSK_OK;
+}
+
+static msk_status take(cli_options *options, const option *o, const char *value, msk_error *error) {
+  char *field = (char *)options + o->offset;
+  switch (o->kind) {
+    case KIND_FLAG: *(int *)(void *)field = 1; return MSK_OK;
+    case KIND_TEXT:
+      if (*value == 0) return cli_fail(error, MSK_ERROR_ARGUMENT, "--%s was given an empty text, expected %s", o->name, o->argument);
+      *(const char **)(void *)field = value;
+      return MSK_OK;
+    case KIND_INT: return take_int(o, value, (int *)(void *)field, error);
+    case KIND_SEED: return take_seed(o, value, (uint64_t *)(void *)field, error);
+    case KIND_CHOICE: return take_choice(o, value, (int *)(void *)field, error);
+    case KIND_SETTING:
+    case KIND_FIELD: return take_setting(options, o, value, error);
+  }
+  return MSK_OK;
+}
+
+/* ---- The command line ---- */
+
+/* One argument that begins with '-'. *index moves on over a value that stands in the next argument. */
+static msk_status parse_option(cli_options *options, int argc, char **argv, int *index, msk_error *error) {
+  const char *written = argv[*index], *name = written + 2, *value = NULL;
+  const cli_command *command = options->command;
+  const option *o = NULL;
+  if (written[1] == '-') {
+    size_t length = strcspn(name, "=");
+    o = find_option(name, length);
+    if (name[length] == '=') value = name + length + 1;
+    if (o == NULL || (o->commands & command_bit(command)) == 0) return unknown_option(command, written, name, length, error);
+  } else {
+    o = find_letter(written[1]);
+    if (o == NULL) return unknown_option(command, written, written + 1, strlen(written + 1), error);
+    if ((o->commands & command_bit(command)) == 0) return unknown_option(command, written, o->name, strlen(o->name), error);
+    if (written[2] != 0) value = written + 2;
+  }
+  if (o->kind == KIND_FLAG) {
+    if (value != NULL) return cli_fail(error, MSK_ERROR_ARGUMENT, "--%s takes no value, but %s was given", o->name, value);
+    return take(options, o, NULL, error);
+  }
+  if (value == NULL) {
+    const char *next = *index + 1 < argc ? argv[*index + 1] : NULL;
+    bool is_option = next != NULL && next[0] == '-' && next[1] == '-' && find_option(next + 2, strcspn(next + 2, "=")) != NULL;
+    if (next == NULL || is_option) {
+      return cli_fail(error, MSK_ERROR_ARGUMENT, "--%s needs a value (%s), but %s follows", o->name, o->argument, next == NULL ? "nothing" : next);
+    }
+    value = next;
+    *index += 1;
+  }
+  return take(options, o, value, error);
+}
+
+static msk_status check_inputs(const cli_options *options, msk_error *error) {
+  const cli_command *command = options->command;
+  if (options->input_count < command->least_inputs) {
+    return cli_fail(error, MSK_ERROR_ARGUMENT, "%s was given %d of its inputs: masksketch %s %s", command->name, options->input_count, command->name,
+                    command->arguments);
+  }
+  if (options->input_count > command->most_inputs) {
+    return cli_fail(error, MSK_ERROR_ARGUMENT, "%s does not expect %s: masksketch %s %s", command->name, options->inputs[command->most_inputs],
+                    command->name, command->arguments);
+  }
+  if (options->precision == 1) {
+    return cli_fail(error, MSK_ERROR_ARGUMENT, "--precision was given int8, which this build does not have, expected fp32");
+  }
+  if (options->quiet && options->preview) {
+    return cli_fail(error, MSK_ERROR_ARGUMENT, "--quiet and --preview contradict each other: leave one of them out");
+  }
+  if (options->isa == NULL) return MSK_OK;
+  char names[160] = "";
+  for (int i = 0; msk_isa_name(i) != NULL; i++) {
+    if (strcmp(msk_isa_name(i), options->isa) == 0) return MSK_OK;
+    size_t used = strlen(names);
+    snprintf(names + used, sizeof names - used, " %s", msk_isa_name(i));
+  }
+  return cli_fail(error, MSK_ERROR_ARGUMENT, "--isa was given %s, expected one that this machine has:%s", options->isa, names);
+}
+
+/* True if an option that asks for a text stands among the arguments: then the text is all that is wanted. */
+static bool asks_for(int argc, char **argv, const char *word, const char *letter) {
+  for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+    if (strcmp(argv[i], word) == 0 || (letter != NULL && strcmp(argv[i], letter) == 0)) return true;
+  }
+  return false;
+}
+
+msk_status cli_options_parse(cli_options *options, int argc, char **argv, msk_error *error) {
+  *options = (cli_options){.count = -1, .first_item = -1, .threads = -1, .quality = -1, .columns = -1, .precision = -1, .rng = -1, .fit = -1, .invert = -1,
+                           .dtype = -1, .inputs = argv};
+  options->help = asks_for(argc, argv, "--help", "-h");
+  options->version = asks_for(argc, argv, "--version", NULL);
+  if (argc >= 2 && argv[1][0] != '-') {
+    options->command = find_command(argv[1]);
+    if (options->command == NULL && !options->version) return unknown_command(argv[1], error);
+  }
+  if (options->help || options->version) return MSK_OK;
+  if (options->command == NULL) {
+    return cli_fail(error, MSK_ERROR_ARGUMENT, "%s, expected a command, as in masksketch draw SKETCH --class CLASS: masksketch --help lists them all",
+                    argc < 2 ? "no command was given" : "an option stands where the command is expected");
+  }
+  bool only_inputs = false;
+  for (int i = 2; i < argc; i++) {
+    char *argument = argv[i];
+    if (only_inputs || argument[0] != '-' || argument[1] == 0) {
+      options->inputs[options->input_count++] = argument; /* never ahead of i: argv[0] and the command have been read */
+    } else if (strcmp(argument, "--") == 0) {
+      only_inputs = true;
+    } else {
+      msk_status status = parse_option(options, argc, argv, &i, error);
+      if (status != MSK_OK) return status;
+    }
+  }
+  return check_inputs(options, error);
+}
+
+msk_status cli_parse_list(const char *text, const char *what, int minimum, int maximum, int *numbers, int limit, int *count, msk_error *error) {
+  int found = 0;
+  for (const char *p = text;; p++) {
+    char *end = NULL;
+    errno = 0;
+    long value = *p >= '0' && *p <= '9' ? strtol(p, &end, 10) : 0;
+    if (end == NULL || errno != 0 || value < minimum || value > maximum || found == limit || (*end != ',' && *end != 0)) {
+      return cli_fail(error, MSK_ERROR_ARGUMENT, "%s was given %s, expected at most %d whole numbers from %d to %d with commas between them", what, text,
+                      limit, minimum, maximum);
+    }
+    numbers[found++] = (int)value;
+    if (*end == 0) break;
+    p = end;
+  }
+  *count = found;
+  return MSK_OK;
+}
+
+/* ---- Help ---- */
+
+static void print_option(const option *o) {
+  char left[64];
+  if (o->letter != 0) {
+    snprintf(left, sizeof left, "-%c, --%s %s", o->letter, o->name, o->argument == NULL ? "" : o->argument);
+  } else {
+    snprintf(left, sizeof left, "    --%s %s", o->name, o->argument == NULL ? "" : o->argument);
+  }
+  printf("  %-28s %s\n", left, o->help);
+}
+
+static void print_recipes(msk_job job) {
+  printf("\nRecipes (--recipe):\n");
+  for (int i = 0; msk_recipe_name(i) != NULL; i++) printf("  %-28s %s\n", msk_recipe_name(i), msk_recipe_description(i));
+  printf("\nKeys of a recipe (--set KEY=VALUE):\n");
+  const char *help = NULL;
+  for (int i = 0; msk_recipe_key(i, job, &help) != NULL; i++) printf("  %-28s %s\n", msk_recipe_key(i, job, &help), help);
+}
+
+void cli_options_help(const cli_command *command) {
+  if (command == NULL) {
+    printf("masksketch %s: a sketch and a class in, a photo out\n\nUsage: masksketch COMMAND ...\n\nCommands:\n", msk_version());
+    for (int i = 0; i < cli_command_count; i++) printf("  %-12s %s\n", cli_commands[i].name, cli_commands[i].summary);
+    printf("\nmasksketch COMMAND --help tells more about each; masksketch --version prints the version.\n");
+    return;
+  }
+  printf("masksketch %s: %s\n\nUsage: masksketch %s %s\n\nOptions:\n", command->name, command->summary, command->name, command->arguments);
+  for (size_t i = 0; i < OPTION_COUNT; i++) {
+    if (option_table[i].commands & command_bit(command)) print_option(&option_table[i]);
+  }
+  if (command->job >= 0) print_recipes((msk_job)command->job);
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * options.h - the commands and the one table of their options. The table drives parsing, `--help`, and the messages about mistakes; the
+ * tests hold the man page and docs/commands.md against what `--help` prints. A value that is out of range is refused here, with the range
+ * named; what only the library can judge (recipe keys, class names) is kept as text. */
+#ifndef CLI_OPTIONS_H
+#define CLI_OPTIONS_H
+
+#include <stdbool.h>
+
+#include "masksketch.h"
+#include "report.h"
+
+enum { MAX_SETTINGS = 64, MAX_COUNT = 1000, MAX_THREADS = 256 };
+
+/* A recipe field given by --set or by a short-hand of it; `key` is not terminated. */
+typedef struct cli_setting {
+  const char *option; /* that it came by: "set", "lambda" */
+  const char *key;
+  int key_length;
+  const char *value;
+} cli_setting;
+
+/* What the command line says. Texts point into argv; NULL and -1 mean "not given". */
+typedef struct cli_options {
+  const struct cli_command *command;
+  char **inputs; /* positional arguments, in order */
+  int input_count;
+  const char *output, *model, *isa, *recipe, *class_text, *lambda_map, *mask, *box, *extend, *tokens_out, *trace, *sheet, *latents, *layers;
+  const char *tokenizer, *transformer, *classes, *defaults, *name;
+  uint64_t seed;
+  int count, first_item, threads, quality, columns;
+  int precision, rng, fit, invert, dtype; /* index into the option's choices */
+  int json, quiet, no_metadata, preview, photo_of_paper, tensors, help, version;
+  cli_setting settings[MAX_SETTINGS];
+  int setting_count;
+} cli_options;
+
+typedef msk_status cli_action(const cli_options *options, msk_error *error);
+
+typedef struct cli_command {
+  const char *name, *arguments, *summary;
+  int least_inputs, most_inputs;
+  cli_action *action;
+  int job; /* a msk_job whose recipe keys the help lists, or -1 */
+} cli_command;
+
+extern const cli_command cli_commands[];
+extern const int cli_command_count;
+
+/* Reads the command line (argv is reordered: positional arguments move to the front). MSK_ERROR_ARGUMENT with what is valid.
+ * With --help or --version nothing else is demanded. */
+msk_status cli_options_parse(cli_options *options, int argc, char **argv, msk_error *error);
+/* Help of a command, or of the program where command is NULL, on standard output. */
+void cli_options_help(const cli_command *command);
+
+/* "0,3,5" -> numbers; `what` stands in messages. Each number lies in minimum..maximum. */
+msk_status cli_parse_list(const char *text, const char *what, int minimum, int maximum, int *numbers, int limit, int *count, msk_error *error);
+#endif

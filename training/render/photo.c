@@ -22,32 +22,31 @@ static v3 camera_ray(const struct camera *c, float u, float v)
     return v3_unit(v3_add(c->forward, v3_add(v3_scale(c->right, u), v3_scale(c->up, v))));
 }
 
-/* First hit along a ray, or -1. */
-static float march(const struct scene *s, v3 eye, v3 dir)
+/* First place along a ray, from `from` on, that is nearer to the scene than near + widen * distance; or -1. */
+static float march(const struct scene *s, v3 eye, v3 dir, float from, float near, float widen)
 {
     v3 oc = v3_sub(eye, s->centre);
-    float b = v3_dot(oc, dir), h = b * b - v3_dot(oc, oc) + s->radius * s->radius;
+    float b = v3_dot(oc, dir), r = s->radius + near - b * widen, h = b * b - v3_dot(oc, oc) + r * r;
     if (h <= 0.0f)
         return -1.0f;
     h = sqrtf(h);
-    float t = f_max(-b - h, 0.0f), end = -b + h;
+    float t = f_max(f_max(-b - h, 0.0f), from), end = -b + h;
     for (int i = 0; i < 110 && t < end; i++) {
         float d = scene_distance_far(s, v3_mad(eye, dir, t));
-        if (d < 0.0012f)
+        if (d < near + widen * t)
             return t;
-        t += d * 0.96f;
+        t += widen > 0.0f ? d - 0.79f * widen * t : d * 0.96f;
     }
-    return t < end && scene_distance_far(s, v3_mad(eye, dir, t)) < 0.01f ? t : -1.0f;
+    return t < end && (widen > 0.0f || scene_distance_far(s, v3_mad(eye, dir, t)) < 0.01f) ? t : -1.0f;
 }
 
-static v3 normal_at(const struct scene *s, v3 p)
+static v3 normal_at(const struct scene *s, int who, v3 p)
 {
     const float e = 0.0025f;
-    int w;
-    float a = scene_distance(s, v3_make(p.x + e, p.y - e, p.z - e), &w);
-    float b = scene_distance(s, v3_make(p.x - e, p.y - e, p.z + e), &w);
-    float c = scene_distance(s, v3_make(p.x - e, p.y + e, p.z - e), &w);
-    float d = scene_distance(s, v3_make(p.x + e, p.y + e, p.z + e), &w);
+    float a = scene_distance_near(s, who, v3_make(p.x + e, p.y - e, p.z - e));
+    float b = scene_distance_near(s, who, v3_make(p.x - e, p.y - e, p.z + e));
+    float c = scene_distance_near(s, who, v3_make(p.x - e, p.y + e, p.z - e));
+    float d = scene_distance_near(s, who, v3_make(p.x + e, p.y + e, p.z + e));
     return v3_unit(v3_make(a - b - c + d, c + d - a - b, b + d - a - c));
 }
 
@@ -59,8 +58,7 @@ static float shadow(const struct scene *s, v3 p, v3 dir, float soft)
         return 1.0f;
     float end = -b + sqrtf(h), t = f_max(0.02f, -b - sqrtf(h)), lit = 1.0f;
     for (int i = 0; i < 40 && t < end; i++) {
-        int w;
-        float d = scene_distance(s, v3_mad(p, dir, t), &w);
+        float d = scene_distance_within(s, v3_mad(p, dir, t), f_max(t / soft, 0.35f));
         lit = f_min(lit, 0.5f + 0.5f * d * soft / t);
         if (lit < 0.02f)
             return 0.0f;
@@ -75,9 +73,8 @@ static float occlusion(const struct scene *s, v3 p, v3 n)
     static const float at[3] = {0.05f, 0.16f, 0.4f}, weight[3] = {0.42f, 0.36f, 0.3f};
     float o = 0.0f;
     for (int i = 0; i < 3; i++) {
-        int w;
         v3 q = v3_mad(p, n, at[i]);
-        float d = f_min(scene_distance(s, q, &w), q.y);
+        float d = f_min(scene_distance_within(s, q, at[i]), q.y);
         o += weight[i] * f_clamp(1.0f - d / at[i], 0.0f, 1.0f);
     }
     return f_clamp(1.0f - o, 0.05f, 1.0f);
@@ -124,28 +121,47 @@ static v3 shade_hit(const struct picture *pic, const struct studio *st, struct s
     return v3_mad(c, f->albedo, f->glow);
 }
 
-/* Backdrop: a gradient over the picture, darkened where the floor lies in shadow. */
-static v3 shade_backdrop(const struct picture *pic, const struct studio *st, v3 dir, float x, float y)
+/* Light on the floor where a ray meets it, 1 in the open. */
+static float floor_light(const struct picture *pic, const struct studio *st, v3 dir)
 {
     const struct camera *cam = &pic->camera;
     const struct scene *s = pic->scene;
-    float dx = x - st->glow_x, dy = y - st->glow_y;
-    v3 c = v3_mix(st->wall, st->wall2, f_step(0.15f, 0.95f, y));
-    c = v3_scale(c, 1.0f + st->pool * (1.0f - 1.6f * (dx * dx + dy * dy)));
     if (dir.y > -0.01f)
-        return c;
-    float t = -cam->eye.y / dir.y;
-    v3 p = v3_mad(cam->eye, dir, t);
+        return 1.0f;
+    v3 p = v3_mad(cam->eye, dir, -cam->eye.y / dir.y);
     float ox = p.x - s->centre.x, oz = p.z - s->centre.z, away = sqrtf(ox * ox + oz * oz);
     if (away > s->radius * 4.5f)
-        return c;
+        return 1.0f;
     float fade = f_step(s->radius * 4.5f, s->radius * 2.2f, away);
     float lit = shadow(s, p, st->key, st->softness * 0.8f), ao = 1.0f;
     if (away < s->radius * 1.6f)
         ao = occlusion(s, p, v3_make(0.0f, 1.0f, 0.0f));
     float key = 1.55f * st->key.y, rest = 0.3f + st->ambient;
-    float k = (key * lit + rest * ao) / (key + rest);
-    return v3_scale(c, f_mix(1.0f, k, fade));
+    return f_mix(1.0f, (key * lit + rest * ao) / (key + rest), fade);
+}
+
+/* The same from a grid of nodes, which are computed when first asked for: shadows are soft. */
+static float floor_node(const struct picture *pic, const struct studio *st, int i, int j)
+{
+    float *f = &pic->floor_light[(size_t)j * (size_t)pic->nodes + (size_t)i];
+    if (*f < 0.0f) {
+        const struct camera *c = &pic->camera;
+        float step = c->window * (float)PICTURE_NODE / (float)pic->size;
+        *f = floor_light(pic, st, camera_ray(c, c->u0 + step * (float)i, c->v0 - step * (float)j));
+    }
+    return *f;
+}
+
+/* Backdrop: a gradient over the picture, darkened where the floor lies in shadow. */
+static v3 shade_backdrop(const struct picture *pic, const struct studio *st, float x, float y)
+{
+    float dx = x - st->glow_x, dy = y - st->glow_y, to_node = (float)pic->size / (float)PICTURE_NODE;
+    v3 c = v3_mix(st->wall, st->wall2, f_step(0.15f, 0.95f, y));
+    int i = (int)(x * to_node), j = (int)(y * to_node);
+    float u = x * to_node - (float)i, v = y * to_node - (float)j;
+    float a = f_mix(floor_node(pic, st, i, j), floor_node(pic, st, i + 1, j), u);
+    float b = f_mix(floor_node(pic, st, i, j + 1), floor_node(pic, st, i + 1, j + 1), u);
+    return v3_scale(c, (1.0f + st->pool * (1.0f - 1.6f * (dx * dx + dy * dy))) * f_mix(a, b, v));
 }
 
 static void take_sample(const struct picture *pic, const struct studio *st, float x, float y, struct sample *o)
@@ -154,10 +170,12 @@ static void take_sample(const struct picture *pic, const struct studio *st, floa
     const struct scene *s = pic->scene;
     memset(o, 0, sizeof *o);
     v3 dir = camera_ray(cam, cam->u0 + cam->window * x, cam->v0 - cam->window * y);
-    float t = march(s, cam->eye, dir);
+    float to_cell = (float)pic->size / (float)PICTURE_CELL;
+    float from = pic->start[(size_t)((int)(y * to_cell) * pic->cells + (int)(x * to_cell))];
+    float t = from < 0.0f ? -1.0f : march(s, cam->eye, dir, from, 0.0012f, 0.0f);
     o->t = t;
     if (t < 0.0f) {
-        o->colour = shade_backdrop(pic, st, dir, x, y);
+        o->colour = shade_backdrop(pic, st, x, y);
         o->light = 1.0f;
         return;
     }
@@ -165,7 +183,7 @@ static void take_sample(const struct picture *pic, const struct studio *st, floa
     int who = 0;
     o->p = v3_mad(cam->eye, dir, t);
     scene_distance(s, o->p, &who);
-    o->normal = normal_at(s, o->p);
+    o->normal = normal_at(s, who, o->p);
     surface_at(s, who, o->p, o->normal, &f);
     o->part = (uint8_t)f.part;
     o->line = (uint8_t)s->solid[who].line;
@@ -197,7 +215,7 @@ static void frame(struct camera *c, const struct scene *s, float lens, struct rn
     for (int j = 0; j < PROBE; j++)
         for (int i = 0; i < PROBE; i++) {
             float u = -reach + step * ((float)i + 0.5f), v = reach - step * ((float)j + 0.5f);
-            if (march(s, c->eye, camera_ray(c, u, v)) < 0.0f)
+            if (march(s, c->eye, camera_ray(c, u, v), 0.0f, 0.0f, 0.55f * step) < 0.0f)
                 continue;
             lo_x = i < lo_x ? i : lo_x;
             hi_x = i > hi_x ? i : hi_x;
@@ -205,7 +223,7 @@ static void frame(struct camera *c, const struct scene *s, float lens, struct rn
             hi_y = j > hi_y ? j : hi_y;
         }
     float w = step * (float)(hi_x - lo_x + 2), h = step * (float)(hi_y - lo_y + 2);
-    float fill = rng_range(rng, 0.66f, 0.95f), px = rng_range(rng, 0.0f, 1.0f), py = rng_range(rng, 0.0f, 1.0f);
+    float fill = rng_range(rng, 0.72f, 0.96f), px = rng_range(rng, 0.0f, 1.0f), py = rng_range(rng, 0.0f, 1.0f);
     c->window = f_max(w, h) / fill;
     float margin = 0.02f * c->window, room_x = c->window - w - 2.0f * margin, room_y = c->window - h - 2.0f * margin;
     px = 0.5f + (px - 0.5f) * 0.8f;
@@ -214,14 +232,27 @@ static void frame(struct camera *c, const struct scene *s, float lens, struct rn
     c->v0 = reach - step * ((float)lo_y - 0.5f) + margin + py * f_max(room_y, 0.0f);
 }
 
+/* For each cell of pixels the distance to which all its rays are free, by a ray as thick as the cell. */
+static void find_starts(struct picture *pic)
+{
+    const struct camera *c = &pic->camera;
+    float step = c->window * (float)PICTURE_CELL / (float)pic->size;
+    for (int j = 0; j < pic->cells; j++)
+        for (int i = 0; i < pic->cells; i++) {
+            v3 dir = camera_ray(c, c->u0 + step * ((float)i + 0.5f), c->v0 - step * ((float)j + 0.5f));
+            float t = march(pic->scene, c->eye, dir, 0.0f, 0.002f, 0.9f * step);
+            pic->start[j * pic->cells + i] = t < 0.0f ? -1.0f : t * 0.995f;
+        }
+}
+
 static v3 backdrop_colour(struct rng *rng)
 {
     float kind = rng_range(rng, 0.0f, 1.0f);
-    if (kind < 0.22f) /* greys and off-whites */
+    if (kind < 0.25f) /* greys and off-whites */
         return rng_colour(rng, 0.0f, 1.0f, 0.0f, 0.06f, 0.3f, 0.9f);
-    if (kind < 0.6f) /* pastel */
-        return rng_colour(rng, 0.0f, 1.0f, 0.1f, 0.3f, 0.62f, 0.9f);
-    return rng_colour(rng, 0.0f, 1.0f, 0.25f, 0.55f, 0.35f, 0.75f);
+    if (kind < 0.65f) /* pastel */
+        return rng_paint(rng, 0.08f, 0.27f, 0.6f, 0.9f);
+    return rng_paint(rng, 0.2f, 0.48f, 0.35f, 0.75f);
 }
 
 static float colour_apart(v3 a, v3 b)
@@ -352,7 +383,7 @@ static void put_pixel(const struct picture *pic, const struct studio *st, const 
     }
 }
 
-int photo_render(struct picture *pic, const struct world_views *views, struct rng *rng)
+void photo_render(struct picture *pic, const struct world_views *views, struct rng *rng)
 {
     struct scene *s = pic->scene;
     struct studio st;
@@ -360,6 +391,7 @@ int photo_render(struct picture *pic, const struct world_views *views, struct rn
     aim(&pic->camera, s, s->view.yaw, s->view.pitch, s->view.roll, s->view.lens);
     frame(&pic->camera, s, s->view.lens, rng);
     light_studio(&st, &pic->camera, s, rng);
+    find_starts(pic);
     int n = pic->size;
     float inv = 1.0f / (float)n;
     for (int y = 0; y < n; y++)
@@ -369,5 +401,4 @@ int photo_render(struct picture *pic, const struct world_views *views, struct rn
     for (int y = 0; y < n; y++)
         for (int x = 0; x < n; x++)
             put_pixel(pic, &st, views, x, y);
-    return 0;
 }

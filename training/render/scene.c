@@ -21,16 +21,19 @@ static struct solid *new_solid(struct scene *s, enum solid_kind kind, int part, 
 
 struct solid *scene_add(struct scene *s, enum solid_kind kind, int part, int material)
 {
-    struct group *g = &s->group[s->ngroup++];
+    struct group *g = &s->group[s->ngroup];
     g->first = s->nsolid;
     g->count = 1;
-    return new_solid(s, kind, part, material);
+    struct solid *b = new_solid(s, kind, part, material);
+    b->group = s->ngroup++;
+    return b;
 }
 
 struct solid *scene_blend(struct scene *s, enum solid_kind kind, int part, int material, float blend)
 {
     struct solid *b = new_solid(s, kind, part, material);
     s->group[s->ngroup - 1].count++;
+    b->group = s->ngroup - 1;
     b->op = OP_BLEND;
     b->blend = blend;
     return b;
@@ -143,6 +146,27 @@ float scene_distance(const struct scene *s, v3 p, int *who)
         }
     }
     return d;
+}
+
+float scene_distance_within(const struct scene *s, v3 p, float limit)
+{
+    float d = limit;
+    for (int g = 0; g < s->ngroup; g++) {
+        const struct group *u = &s->group[g];
+        v3 q = v3_sub(p, u->centre);
+        float reach = d + u->radius;
+        if (reach < 0.0f || v3_dot(q, q) > reach * reach)
+            continue;
+        int w;
+        d = f_min(d, group_distance(s, u, p, &w));
+    }
+    return d;
+}
+
+float scene_distance_near(const struct scene *s, int who, v3 p)
+{
+    int w;
+    return group_distance(s, &s->group[s->solid[who].group], p, &w);
 }
 
 float scene_distance_far(const struct scene *s, v3 p)

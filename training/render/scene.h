@@ -58,6 +58,7 @@ struct solid {
     enum solid_kind kind;
     enum solid_op op;
     float blend;
+    int group;
     int part, line, material; /* line: borders between different line ids are drawn */
     v3 pos, ax, ay, az;       /* local axes as rows, world to local */
     float a[6];
@@ -90,6 +91,7 @@ struct scene {
     v3 centre;     /* bounding sphere of all */
     float radius;
     float lift;    /* height of the object above the floor (fish) */
+    float gap;     /* jump in depth that counts as an edge */
     struct view_range view;
 };
 
@@ -130,6 +132,8 @@ int scene_material(struct scene *s, v3 base, float gloss, float rough);
 void scene_finish(struct scene *s); /* bounds; call once after the last solid */
 float scene_distance(const struct scene *s, v3 p, int *who);
 float scene_distance_far(const struct scene *s, v3 p); /* may be too small far away: for primary rays */
+float scene_distance_within(const struct scene *s, v3 p, float limit); /* exact below limit, else limit: cheap */
+float scene_distance_near(const struct scene *s, int who, v3 p); /* to the group of solid `who` alone */
 
 /* surface.c */
 void surface_at(const struct scene *s, int who, v3 p, v3 n, struct surface *out);
@@ -160,15 +164,20 @@ struct camera {
     float u0, v0, window; /* top left and width of the picture in the plane at distance 1 */
 };
 
+enum { PICTURE_CELL = 6, PICTURE_NODE = 2 };
+
 struct picture {
     int size;
     struct scene *scene;
     struct camera camera;
     struct sample *sample; /* size*size */
+    float *start;          /* per cell of PICTURE_CELL pixels: distance where its rays start, or -1: nothing there */
+    float *floor_light;    /* per node of a grid of PICTURE_NODE pixels: light on the floor there, or -1: not known */
+    int cells, nodes;      /* a side */
     uint8_t *edge;         /* size*size: pixel was supersampled */
 };
 
-int photo_render(struct picture *pic, const struct world_views *views, struct rng *rng);
+void photo_render(struct picture *pic, const struct world_views *views, struct rng *rng);
 
 /* strokes.c: edges of the samples as smooth polylines. */
 enum stroke_kind { STROKE_OUTLINE = 1, STROKE_PART, STROKE_CREASE, STROKE_DECAL };

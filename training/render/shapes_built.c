@@ -56,7 +56,7 @@ static void house_materials(struct scene *s)
     static const float finish[4] = {0.0f, 0.5f, 1.0f, 0.0f};
     int kind = rng_int(r, 4), roof = rng_int(r, 4);
     v3 brick = rng_colour(r, 0.01f, 0.05f, 0.4f, 0.6f, 0.45f, 0.7f), plaster = rng_colour(r, 0.05f, 0.17f, 0.03f, 0.3f, 0.75f, 0.95f);
-    v3 paint = rng_colour(r, 0.0f, 1.0f, 0.15f, 0.5f, 0.55f, 0.9f);
+    v3 paint = rng_paint(r, 0.12f, 0.45f, 0.55f, 0.9f);
     int m = scene_material(s, kind == 2 ? brick : kind == 3 ? paint : plaster, 0.0f, 1.0f);
     struct material *w = &s->material[m];
     w->pattern = PATTERN_WALL;
@@ -64,10 +64,10 @@ static void house_materials(struct scene *s)
     w->scale = (float)(2 + rng_int(r, 3));
     w->amount = (float)(1 + rng_int(r, 2));
     w->phase = pick(r, -0.9f, 0.9f);
-    w->third = rng_colour(r, 0.0f, 1.0f, 0.3f, 0.7f, 0.25f, 0.6f);
+    w->third = rng_paint(r, 0.3f, 0.7f, 0.25f, 0.6f);
     w->grain = 0.12f;
     v3 tile = rng_colour(r, 0.0f, 0.05f, 0.5f, 0.75f, 0.4f, 0.65f), slate = rng_colour(r, 0.55f, 0.65f, 0.05f, 0.3f, 0.2f, 0.42f);
-    v3 any = rng_colour(r, 0.0f, 1.0f, 0.25f, 0.6f, 0.3f, 0.55f);
+    v3 any = rng_paint(r, 0.2f, 0.5f, 0.3f, 0.55f);
     m = scene_material(s, roof < 2 ? tile : roof == 2 ? slate : any, 0.02f, 0.8f);
     s->material[m].pattern = PATTERN_ROOF;
     s->material[m].scale = pick(r, 8.0f, 13.0f);
@@ -109,7 +109,8 @@ void shape_house(struct scene *s)
     if (across)
         solid_turn(&s->solid[s->nsolid - 1], 1, 0.5f * PI_F);
     if (rng_chance(r, 0.6f)) {
-        float x = pick(r, 0.2f, 0.65f) * rng_sign(r), z = pick(r, -0.5f, 0.4f), up = pick(r, 0.1f, 0.35f), thick = pick(r, 0.08f, 0.13f);
+        float x = pick(r, 0.2f, 0.65f), flip = rng_sign(r), z = pick(r, -0.5f, 0.4f), up = pick(r, 0.1f, 0.35f), thick = pick(r, 0.08f, 0.13f);
+        x *= flip;
         float cx = across ? z * w : x * w, cz = across ? x * d : z * d, y = h + rise * (1.0f - fabsf(x));
         add_box(s, 3, 2, v3_make(cx, y + 0.5f * up - 0.1f, cz), v3_make(thick, 0.5f * up + 0.25f, thick), 0.006f);
         add_box(s, 3, 2, v3_make(cx, y + up + 0.15f, cz), v3_make(thick * 1.25f, 0.03f, thick * 1.25f), 0.006f);
@@ -205,7 +206,7 @@ static void car_materials(struct scene *s, const struct car_plan *p)
          : kind < 0.35f ? rng_colour(r, 0.0f, 1.0f, 0.0f, 0.1f, 0.12f, 0.4f)
          : kind < 0.55f ? rng_colour(r, 0.98f, 1.03f, 0.8f, 0.95f, 0.55f, 0.85f)
          : kind < 0.75f ? rng_colour(r, 0.55f, 0.66f, 0.5f, 0.85f, 0.35f, 0.75f)
-                        : rng_colour(r, 0.08f, 0.5f, 0.4f, 0.8f, 0.45f, 0.85f);
+                        : rng_paint(r, 0.35f, 0.75f, 0.45f, 0.85f);
     int m = scene_material(s, c, 0.07f, 0.06f);
     s->material[m].pattern = PATTERN_CAR;
     s->material[m].phase = p->len;
@@ -309,19 +310,19 @@ static void boat_materials(struct scene *s, float deep)
     struct rng *r = &s->rng;
     float kind = pick(r, 0.0f, 1.0f);
     v3 wood = rng_colour(r, 0.05f, 0.09f, 0.45f, 0.7f, 0.4f, 0.75f);
-    v3 paint = rng_colour(r, 0.0f, 1.0f, 0.4f, 0.85f, 0.3f, 0.8f), white = v3_make(0.8f, 0.79f, 0.75f);
+    v3 paint = rng_paint(r, 0.4f, 0.8f, 0.3f, 0.8f), white = v3_make(0.8f, 0.79f, 0.75f);
     int m = scene_material(s, kind < 0.25f ? wood : kind < 0.5f ? white : paint, 0.05f, 0.2f);
     struct material *h = &s->material[m];
     h->pattern = PATTERN_HULL;
-    h->alt = rng_colour(r, 0.0f, 1.0f, 0.4f, 0.8f, 0.2f, 0.6f);
+    h->alt = rng_paint(r, 0.4f, 0.8f, 0.2f, 0.6f);
     h->third = kind < 0.5f ? paint : white;
     h->phase = rng_chance(r, 0.6f) ? pick(r, -0.5f, 0.2f) * deep : -9.0f;
     h->amount = rng_chance(r, 0.6f) ? pick(r, 0.5f, 0.75f) * deep : 9.0f;
     h->scale = 0.02f;
-    m = scene_material(s, rng_chance(r, 0.65f) ? rng_colour(r, 0.08f, 0.14f, 0.02f, 0.15f, 0.88f, 0.97f) : rng_colour(r, 0.0f, 1.0f, 0.3f, 0.75f, 0.5f, 0.85f), 0.0f, 1.0f);
+    m = scene_material(s, rng_chance(r, 0.65f) ? rng_colour(r, 0.08f, 0.14f, 0.02f, 0.15f, 0.88f, 0.97f) : rng_paint(r, 0.3f, 0.7f, 0.5f, 0.85f), 0.0f, 1.0f);
     h = &s->material[m];
     h->pattern = PATTERN_SAIL;
-    h->alt = rng_colour(r, 0.0f, 1.0f, 0.5f, 0.85f, 0.4f, 0.85f);
+    h->alt = rng_paint(r, 0.5f, 0.8f, 0.4f, 0.85f);
     h->extra = (float)(rng_int(r, 6));
     h->scale = pick(r, 1.2f, 2.5f);
     h->amount = pick(r, 0.3f, 0.55f);
@@ -333,7 +334,7 @@ static void boat_materials(struct scene *s, float deep)
     s->material[m].scale = 1.0f;
     scene_material(s, rng_chance(r, 0.5f) ? wood : v3_make(0.55f, 0.55f, 0.56f), 0.06f, 0.35f);
     scene_material(s, white, 0.05f, 0.3f);
-    scene_material(s, rng_colour(r, 0.0f, 1.0f, 0.7f, 0.9f, 0.5f, 0.85f), 0.0f, 1.0f);
+    scene_material(s, rng_paint(r, 0.7f, 0.9f, 0.5f, 0.85f), 0.0f, 1.0f);
 }
 
 void shape_sailboat(struct scene *s)
@@ -346,10 +347,11 @@ void shape_sailboat(struct scene *s)
     add_bar(s, 3, 3, v3_make(mast_x, deck - 0.1f, 0.0f), v3_make(mast_x, deck + mast, 0.0f), 0.028f, 0.018f);
     float boom = (mast_x + len) * pick(r, 0.75f, 1.0f), up = pick(r, 0.14f, 0.26f);
     add_bar(s, 3, 3, v3_make(mast_x, deck + up, 0.0f), v3_make(mast_x - boom, deck + up, 0.12f * boom), 0.02f, 0.018f);
-    boat_sail(s, 4, 1, v3_make(mast_x - 0.03f, deck + up + 0.03f, 0.0f), -boom * 0.97f, mast * pick(r, 0.75f, 0.95f) - up, pick(r, -0.02f, 0.14f), -0.03f);
+    float high = mast * pick(r, 0.75f, 0.95f) - up, full = pick(r, -0.02f, 0.14f);
+    boat_sail(s, 4, 1, v3_make(mast_x - 0.03f, deck + up + 0.03f, 0.0f), -boom * 0.97f, high, full, -0.03f);
     if (rng_chance(r, 0.75f)) {
-        float reach = (len - mast_x) * pick(r, 0.7f, 0.95f), high = mast * pick(r, 0.5f, 0.88f);
-        boat_sail(s, 5, 2, v3_make(mast_x + 0.05f, deck + pick(r, 0.06f, 0.16f), 0.0f), reach, high, -0.05f, 0.02f);
+        float reach = (len - mast_x) * pick(r, 0.7f, 0.95f), tall = mast * pick(r, 0.5f, 0.88f);
+        boat_sail(s, 5, 2, v3_make(mast_x + 0.05f, deck + pick(r, 0.06f, 0.16f), 0.0f), reach, tall, -0.05f, 0.02f);
     }
     if (rng_chance(r, 0.4f)) {
         float size = pick(r, 0.16f, 0.3f);
@@ -458,7 +460,7 @@ static void chair_materials(struct scene *s)
 {
     struct rng *r = &s->rng;
     float kind = pick(r, 0.0f, 1.0f);
-    v3 wood = rng_colour(r, 0.045f, 0.095f, 0.4f, 0.7f, 0.3f, 0.8f), paint = rng_colour(r, 0.0f, 1.0f, 0.2f, 0.7f, 0.35f, 0.9f);
+    v3 wood = rng_colour(r, 0.045f, 0.095f, 0.4f, 0.7f, 0.3f, 0.8f), paint = rng_paint(r, 0.2f, 0.65f, 0.35f, 0.9f);
     int m = scene_material(s, kind < 0.6f ? wood : kind < 0.75f ? v3_make(0.03f, 0.03f, 0.032f) : paint, 0.045f, pick(r, 0.2f, 0.5f));
     if (kind < 0.6f) {
         s->material[m].pattern = PATTERN_WOOD;
@@ -471,7 +473,7 @@ static void chair_materials(struct scene *s)
     m = scene_material(s, paint, 0.045f, 0.4f);
     if (same)
         s->material[m] = first;
-    m = scene_material(s, rng_colour(r, 0.0f, 1.0f, 0.15f, 0.7f, 0.3f, 0.85f), 0.0f, 1.0f);
+    m = scene_material(s, rng_paint(r, 0.15f, 0.65f, 0.3f, 0.85f), 0.0f, 1.0f);
     s->material[m].pattern = PATTERN_FABRIC;
     s->material[m].scale = 60.0f;
 }

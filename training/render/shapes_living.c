@@ -54,12 +54,12 @@ static void fish_materials(struct scene *s)
     v3 c = kind < 0.35f ? rng_colour(r, 0.02f, 0.12f, 0.6f, 0.9f, 0.75f, 0.95f)
          : kind < 0.6f ? rng_colour(r, 0.5f, 0.64f, 0.2f, 0.7f, 0.4f, 0.8f)
          : kind < 0.8f ? rng_colour(r, 0.0f, 1.0f, 0.02f, 0.2f, 0.45f, 0.85f)
-                       : rng_colour(r, 0.0f, 1.0f, 0.4f, 0.8f, 0.5f, 0.9f);
+                       : rng_paint(r, 0.4f, 0.8f, 0.5f, 0.9f);
     int m = scene_material(s, c, 0.06f, pick(r, 0.15f, 0.35f));
     struct material *f = &s->material[m];
     f->pattern = PATTERN_FISH;
     f->extra = (float)rng_int(r, 6);
-    f->alt = rng_chance(r, 0.4f) ? v3_make(0.78f, 0.76f, 0.7f) : rng_colour(r, 0.0f, 1.0f, 0.2f, 0.85f, 0.15f, 0.8f);
+    f->alt = rng_chance(r, 0.4f) ? v3_make(0.78f, 0.76f, 0.7f) : rng_paint(r, 0.2f, 0.8f, 0.15f, 0.8f);
     f->third = v3_make(0.75f, 0.72f, 0.62f);
     f->scale = f->extra == 2.0f ? pick(r, 4.0f, 7.0f) : pick(r, 1.6f, 4.5f);
     f->amount = pick(r, 0.25f, 0.5f);
@@ -160,12 +160,14 @@ void shape_fish(struct scene *s)
     fish_fin(s, d0 * len, d1 * len, up * 0.82f, dorsal, pick(r, 0.0f, 0.25f), 1.0f);
     if (rng_chance(r, 0.7f)) {
         float x = pick(r, -0.5f, 0.0f);
-        fish_fin(s, (x - 0.22f) * len, (x + 0.12f) * len, down * 0.75f, pick(r, 0.08f, 0.3f), pick(r, 0.05f, 0.25f), -1.0f);
+        float tall = pick(r, 0.08f, 0.3f), sweep = pick(r, 0.05f, 0.25f);
+        fish_fin(s, (x - 0.22f) * len, (x + 0.12f) * len, down * 0.75f, tall, sweep, -1.0f);
     }
     float eye = pick(r, 0.06f, 0.105f), ex = len * pick(r, 0.58f, 0.68f), ey = up * 0.24f + 0.3f * snout;
     float z = thick * (1.0f + 0.25f * ex);
     add_eyes(s, 4, 2, 3, v3_make(ex, ey, 0.74f * z), eye);
-    fish_side_fin(s, len * pick(r, 0.2f, 0.36f), -0.15f * down, 0.98f * z, pick(r, 0.22f, 0.42f));
+    float fin = len * pick(r, 0.2f, 0.36f);
+    fish_side_fin(s, fin, -0.15f * down, 0.98f * z, pick(r, 0.22f, 0.42f));
     s->lift = f_max(down, 0.6f) + pick(r, 0.1f, 0.5f);
     set_view(s, side_yaw(r, 0.55f), -0.02f, 0.3f);
     s->view.roll = pick(r, -0.3f, 0.3f);
@@ -219,6 +221,7 @@ void shape_tree(struct scene *s)
 {
     struct rng *r = &s->rng;
     float kind = pick(r, 0.0f, 1.0f), top = 0.0f;
+    s->gap = 0.16f; /* leaves are not drawn one by one */
     v3 c = kind < 0.7f ? rng_colour(r, 0.2f, 0.36f, 0.45f, 0.75f, 0.3f, 0.6f)
          : kind < 0.9f ? rng_colour(r, 0.03f, 0.13f, 0.65f, 0.9f, 0.55f, 0.85f)
                        : rng_colour(r, 0.93f, 0.98f, 0.25f, 0.5f, 0.75f, 0.92f);
@@ -269,7 +272,7 @@ static void bird_materials(struct scene *s)
          : kind < 0.5f ? rng_colour(r, 0.54f, 0.62f, 0.4f, 0.75f, 0.4f, 0.75f)
          : kind < 0.65f ? rng_colour(r, 0.0f, 1.0f, 0.0f, 0.12f, 0.15f, 0.9f)
          : kind < 0.8f ? rng_colour(r, 0.12f, 0.16f, 0.6f, 0.85f, 0.75f, 0.95f)
-                       : rng_colour(r, 0.0f, 1.0f, 0.5f, 0.85f, 0.45f, 0.85f);
+                       : rng_paint(r, 0.4f, 0.8f, 0.4f, 0.85f);
     int m = scene_material(s, c, 0.02f, 0.7f);
     struct material *f = &s->material[m];
     f->pattern = PATTERN_BIRD;
@@ -392,12 +395,16 @@ void shape_bird(struct scene *s)
     b->a[1] = 0.3f * fat;
     b->a[2] = 0.35f * fat;
     solid_turn(b, 2, tilt);
-    bird_tail(s, back, pick(r, 0.25f, 0.85f), pick(r, 0.1f, 0.24f), tilt + pick(r, -0.35f, 0.3f));
-    bird_wing(s, v3_make(-0.05f * len, y + 0.06f, 0.82f * fat), len * pick(r, 0.9f, 1.2f), fat * pick(r, 0.7f, 1.0f), 0.1f);
+    float tail = pick(r, 0.25f, 0.85f), wide = pick(r, 0.1f, 0.24f), raise = pick(r, -0.35f, 0.3f);
+    bird_tail(s, back, tail, wide, tilt + raise);
+    float wing = len * pick(r, 0.9f, 1.2f), tall = fat * pick(r, 0.7f, 1.0f);
+    bird_wing(s, v3_make(-0.05f * len, y + 0.06f, 0.82f * fat), wing, tall, 0.1f);
     for (int i = s->nsolid - 2; i < s->nsolid; i++)
         solid_turn(&s->solid[i], 2, 0.8f * tilt);
-    bird_beak(s, v3_make(top.x + head * 0.95f, top.y + 0.02f, 0.0f), pick(r, 0.14f, 0.5f), pick(r, 0.05f, 0.1f), pick(r, -0.1f, 0.5f));
+    float beak = pick(r, 0.14f, 0.5f), thick = pick(r, 0.05f, 0.1f), bend = pick(r, -0.1f, 0.5f);
+    bird_beak(s, v3_make(top.x + head * 0.95f, top.y + 0.02f, 0.0f), beak, thick, bend);
     add_eyes(s, 5, -1, 3, v3_make(top.x + 0.42f * head, top.y + 0.12f * head + 0.05f, 0.84f * head), head * pick(r, 0.2f, 0.3f));
-    bird_legs(s, pick(r, -0.05f, 0.12f), leg + 0.25f * fat, 0.4f * fat, pick(r, 0.024f, 0.04f));
+    float legs_at = pick(r, -0.05f, 0.12f);
+    bird_legs(s, legs_at, leg + 0.25f * fat, 0.4f * fat, pick(r, 0.024f, 0.04f));
     set_view(s, side_yaw(r, 0.65f), 0.02f, 0.35f);
 }

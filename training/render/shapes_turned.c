@@ -35,7 +35,7 @@ static v3 natural_glaze(struct rng *r)
         return rng_colour(r, 0.02f, 0.12f, 0.4f, 0.75f, 0.4f, 0.85f); /* terracotta, ochre */
     if (kind < 0.8f)
         return rng_colour(r, 0.45f, 0.66f, 0.3f, 0.75f, 0.3f, 0.8f); /* teal, blue */
-    return rng_colour(r, 0.0f, 1.0f, 0.35f, 0.8f, 0.4f, 0.9f);
+    return rng_paint(r, 0.3f, 0.7f, 0.4f, 0.9f);
 }
 
 /* ---- apple ---- */
@@ -87,20 +87,15 @@ void shape_apple(struct scene *s)
 {
     struct rng *r = &s->rng;
     apple_colours(s);
-    float w = pick(r, 0.75f, 1.1f), h = pick(r, 1.15f, 2.0f), mid = pick(r, 0.46f, 0.64f), foot = pick(r, 0.3f, 0.9f);
-    float dimple = pick(r, 0.08f, 0.24f), shoulder = pick(r, 0.4f, 1.0f);
+    float w = pick(r, 0.75f, 1.1f), h = pick(r, 1.15f, 2.0f), taper = pick(r, -0.1f, 0.5f), square = pick(r, 0.72f, 1.05f);
+    float dimple = pick(r, 0.1f, 0.28f);
     struct curve c = {0};
-    float below = w * (0.35f + 0.55f * foot), above = w * (0.5f + 0.4f * shoulder);
-    curve_smooth(&c, 0.0f, 0.08f);
-    curve_smooth(&c, 0.3f * below, 0.0f);
-    curve_smooth(&c, 0.75f * below, 0.06f * h);
-    curve_smooth(&c, f_mix(below, w, 0.62f), 0.45f * mid * h);
-    curve_smooth(&c, w, mid * h);
-    curve_smooth(&c, f_mix(above, w, 0.55f), h * (0.55f * mid + 0.45f));
-    curve_smooth(&c, above * 0.66f, h * 0.985f);
-    curve_smooth(&c, above * 0.36f, h * 0.995f);
-    curve_smooth(&c, above * 0.14f, h - 0.6f * dimple);
-    curve_smooth(&c, 0.0f, h - dimple);
+    for (int i = 0; i <= 16; i++) { /* a ball, tapered, squared, pressed in at both ends */
+        float t = PI_F * (float)i / 16.0f, x = f_sin(t), y = -f_cos(t), wide = 1.0f - taper * (y < 0.0f ? y * y : -0.35f * y * y);
+        float press = (i > 8 ? dimple : 0.3f * dimple) * f_exp2(-f_sq(x / 0.34f));
+        x = i == 0 || i == 16 ? 0.0f : f_pow(x, square) * wide;
+        curve_smooth(&c, w * x, 0.5f * h * (1.0f + y) - (i > 8 ? press : -press));
+    }
     curve_mirror(&c);
     struct solid *b = scene_add(s, SOLID_TURNED, 1, 0);
     b->profile = profile_bake(s, &c);
@@ -138,7 +133,7 @@ static void vessel_pattern(struct scene *s, int m, float h)
     int kind = rng_int(r, 7);
     float at = pick(r, 0.25f, 0.65f), size = pick(r, 0.25f, 0.55f);
     a->alt = natural_glaze(r);
-    if (colour_hsv(0, 0, 0).x > 1.0f || kind >= 5)
+    if (kind >= 5)
         return;
     a->phase = pick(r, 0.0f, 1.0f);
     a->amount = size;
@@ -182,16 +177,30 @@ static void mug_handle(struct scene *s, float h, float lo, float hi, float belly
     b->a[2] = pick(r, 0.9f, 1.8f);
 }
 
+static const struct profile *mug_hollow(struct scene *s, float h, float lo, float hi, float belly, float thick)
+{
+    struct curve c = {0};
+    curve_corner(&c, 0.0f, 0.05f);
+    curve_corner(&c, wall_radius(lo, hi, belly, 0.05f) - 0.6f * thick, 0.05f * h);
+    for (int i = 1; i <= 6; i++)
+        curve_smooth(&c, wall_radius(lo, hi, belly, (float)i / 6.0f) - 0.6f * thick, h * (float)i / 6.0f);
+    curve_corner(&c, hi - 0.6f * thick, h * 1.5f);
+    curve_corner(&c, 0.0f, h * 1.5f);
+    curve_mirror(&c);
+    return profile_bake(s, &c);
+}
+
 void shape_mug(struct scene *s)
 {
     struct rng *r = &s->rng;
     float h = pick(r, 0.75f, 1.9f), lo = pick(r, 0.4f, 0.8f), hi = pick(r, 0.5f, 0.85f), thick = pick(r, 0.05f, 0.1f);
     float belly = rng_chance(r, 0.5f) ? pick(r, -0.1f, 0.22f) : 0.0f, foot = rng_chance(r, 0.3f) ? 0.08f : 0.0f;
-    int m = scene_material(s, natural_glaze(r), 0.05f, pick(r, 0.05f, 0.45f));
+    v3 glaze = natural_glaze(r);
+    int m = scene_material(s, glaze, 0.05f, pick(r, 0.05f, 0.45f));
     s->material[m].grain = 0.05f;
     vessel_pattern(s, m, h);
     m = scene_material(s, rng_chance(r, 0.75f) ? s->material[0].base : s->material[0].alt, 0.05f, s->material[0].rough);
-    int inside = scene_material(s, rng_chance(r, 0.5f) ? s->material[0].base : v3_make(0.75f, 0.72f, 0.66f), 0.05f, 0.3f);
+    scene_material(s, s->material[0].base, 0.05f, 0.3f);
     int drink = rng_int(r, 3);
     scene_material(s, drink == 0 ? v3_make(0.035f, 0.014f, 0.006f) : drink == 1 ? v3_make(0.3f, 0.16f, 0.07f) : v3_make(0.28f, 0.1f, 0.015f), 0.06f, 0.04f);
     struct curve c = {0};
@@ -208,16 +217,15 @@ void shape_mug(struct scene *s)
     struct solid *b = scene_add(s, SOLID_TURNED, 1, 0);
     b->profile = profile_bake(s, &c);
     solid_turn(b, 1, pick(r, 0.0f, 6.28f));
-    /* the drink; its material also paints the inner wall through the part below the rim */
     float level = pick(r, 0.7f, 0.9f);
     b = scene_add(s, SOLID_CONE, 3, 3);
     b->a[0] = 0.02f;
     b->a[1] = b->a[2] = wall_radius(lo, hi, belly, level) - 0.6f * thick;
     b->pos.y = level * h;
-    (void)inside;
-    if (rng_chance(r, 0.95f))
-        mug_handle(s, h, lo, hi, belly);
-    set_view(s, side_yaw(r, 0.95f), 0.12f, 0.65f);
+    mug_handle(s, h, lo, hi, belly);
+    struct solid *hollow = scene_cut(s, SOLID_TURNED, 2, 1); /* no handle inside the cup */
+    hollow->profile = mug_hollow(s, h, lo, hi, belly, thick);
+    set_view(s, side_yaw(r, 0.8f), 0.12f, 0.65f);
 }
 
 /* ---- teapot ---- */
@@ -271,7 +279,8 @@ void shape_teapot(struct scene *s)
     struct rng *r = &s->rng;
     float h = pick(r, 0.85f, 1.6f), w = pick(r, 0.75f, 1.1f), mouth = pick(r, 0.35f, 0.62f) * w, foot = pick(r, 0.45f, 0.85f) * w;
     float mid = pick(r, 0.32f, 0.62f), lid_h = pick(r, 0.1f, 0.35f);
-    int m = scene_material(s, natural_glaze(r), 0.05f, pick(r, 0.04f, 0.4f));
+    v3 glaze = natural_glaze(r);
+    int m = scene_material(s, glaze, 0.05f, pick(r, 0.04f, 0.4f));
     int metal = rng_chance(r, 0.12f);
     if (metal) {
         s->material[m].base = v3_make(0.6f, 0.58f, 0.55f);
@@ -352,6 +361,7 @@ static void mushroom_one(struct scene *s, float size, v3 at, float shape)
     cut->a[0] = cut->a[1] = cut->a[2] = 1.0f;
     cut->pos = v3_make(at.x, -1.0f, at.z);
     b = scene_add(s, SOLID_CONE, 3, 2); /* gills: a disc just below the cap's hollow */
+    b->line = 1;
     b->a[0] = 0.02f * size;
     b->a[1] = w * 0.9f;
     b->a[2] = w * 0.93f;

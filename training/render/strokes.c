@@ -15,7 +15,7 @@ struct lattice {
     uint8_t *edge[2]; /* (n+1)^2: kind of the border from vertex (x, y) to (x+1, y), and to (x, y+1) */
 };
 
-static uint8_t border_kind(const struct sample *a, const struct sample *b)
+static uint8_t border_kind(const struct sample *a, const struct sample *b, float gap)
 {
     if (!a->part && !b->part)
         return 0;
@@ -24,7 +24,7 @@ static uint8_t border_kind(const struct sample *a, const struct sample *b)
     if (a->line != b->line)
         return STROKE_PART;
     v3 d = v3_sub(b->p, a->p);
-    if (f_min(fabsf(v3_dot(a->normal, d)), fabsf(v3_dot(b->normal, d))) > 0.05f)
+    if (f_min(fabsf(v3_dot(a->normal, d)), fabsf(v3_dot(b->normal, d))) > gap)
         return STROKE_PART;
     if (a->decal != b->decal)
         return STROKE_DECAL;
@@ -38,9 +38,9 @@ static void lattice_fill(struct lattice *l, const struct picture *pic)
         for (int x = 0; x < n; x++) {
             const struct sample *a = &pic->sample[(size_t)y * (size_t)n + (size_t)x];
             if (x > 0)
-                l->edge[1][y * w + x] = border_kind(a - 1, a);
+                l->edge[1][y * w + x] = border_kind(a - 1, a, pic->scene->gap);
             if (y > 0)
-                l->edge[0][y * w + x] = border_kind(a - n, a);
+                l->edge[0][y * w + x] = border_kind(a - n, a, pic->scene->gap);
         }
 }
 
@@ -104,18 +104,34 @@ static int strokes_new(struct strokes *s, uint8_t kind)
     return 0;
 }
 
-/* Binomial smoothing; ends of open lines stay. */
-static void smooth(float *v, int n, int closed)
+/* Pull a line taut inside the band where the true border can lie, half a pixel to each side: steps of the raster
+ * become straight lines and round arcs, corners stay. home: the unsmoothed points. Ends of open lines stay. */
+static void smooth(float *v, const float *home, int n, int closed)
 {
-    for (int pass = 0; pass < 7; pass++) {
+    for (int pass = 0; pass < 48; pass++) {
         float first = v[0], before = closed ? v[n - 1] : v[0];
         for (int i = 0; i < n; i++) {
             float here = v[i], next = i + 1 < n ? v[i + 1] : closed ? first : here;
             if (closed || (i > 0 && i + 1 < n))
-                v[i] = 0.25f * before + 0.5f * here + 0.25f * next;
+                v[i] = f_clamp(0.25f * before + 0.5f * here + 0.25f * next, home[i] - 0.6f, home[i] + 0.6f);
             before = here;
         }
     }
+}
+
+/* Smooth the last stroke. */
+static int smooth_last(struct strokes *s)
+{
+    struct stroke *k = &s->stroke[s->n - 1];
+    float *home = malloc(sizeof *home * 2 * (size_t)k->count);
+    if (!home)
+        return -1;
+    memcpy(home, s->x + k->first, sizeof *home * (size_t)k->count);
+    memcpy(home + k->count, s->y + k->first, sizeof *home * (size_t)k->count);
+    smooth(s->x + k->first, home, k->count, k->closed);
+    smooth(s->y + k->first, home + k->count, k->count, k->closed);
+    free(home);
+    return 0;
 }
 
 /* Follow one line of a kind from a vertex until a junction, its end, or its start again; borders are used up. */
@@ -126,27 +142,28 @@ static int follow(struct lattice *l, struct strokes *s, int x, int y, uint8_t ki
     if (strokes_new(s, kind))
         return -1;
     struct stroke *k = &s->stroke[s->n - 1];
-    if (strokes_point(s, (float)x, (float)y))
+    if (!loop && strokes_point(s, (float)x, (float)y))
         return -1;
     int left = lattice_degree(l, x, y, kind, &dir);
     while (left > 0) {
         *lattice_edge(l, x, y, dir) = 0;
+        float mx = (float)x + 0.5f * (float)dx[dir], my = (float)y + 0.5f * (float)dy[dir];
         x += dx[dir];
         y += dy[dir];
+        if (strokes_point(s, mx, my))
+            return -1;
         if (loop && x == sx && y == sy) {
             k->closed = 1;
             break;
         }
-        if (strokes_point(s, (float)x, (float)y))
-            return -1;
         left = lattice_degree(l, x, y, kind, &dir);
         if (left != 1)
             break;
     }
+    if (!k->closed && strokes_point(s, (float)x, (float)y))
+        return -1;
     k->count = s->npt - k->first;
-    smooth(s->x + k->first, k->count, k->closed);
-    smooth(s->y + k->first, k->count, k->closed);
-    return 0;
+    return smooth_last(s);
 }
 
 /* Keep every second point; drop lines too short to be meant. */

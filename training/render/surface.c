@@ -67,8 +67,8 @@ static void pattern_apple(struct spot *s)
     v3 c = v3_mix(m->base, m->alt, f_step(0.25f, 0.75f, mix + 0.5f * (streak - 0.5f)));
     float near_stem = f_step(0.3f, 0.02f, sqrtf(s->q.x * s->q.x + s->q.z * s->q.z)) * f_step(0.3f, 0.6f, s->q.y);
     c = v3_mix(c, m->third, 0.6f * near_stem);
-    float freckle = noise3(s->q.x * 19.0f, s->q.y * 19.0f, s->q.z * 19.0f);
-    s->o->albedo = v3_mix(c, v3_make(0.75f, 0.6f, 0.3f), 0.35f * f_step(0.8f, 0.88f, freckle));
+    float freckle = noise3(s->q.x * 30.0f, s->q.y * 30.0f, s->q.z * 30.0f);
+    s->o->albedo = v3_mix(c, v3_make(0.75f, 0.6f, 0.3f), 0.3f * f_step(0.86f, 0.93f, freckle));
 }
 
 /* A row of windows, the door, and bricks or boards; scale: columns, amount: rows, phase: door place. */
@@ -360,6 +360,8 @@ static void apply_pattern(struct spot *s)
 static int face_of(const struct solid *b, v3 n)
 {
     float x = fabsf(n.x), y = fabsf(n.y), z = fabsf(n.z);
+    if (b->wave > 0.0f)
+        return 0;
     if (b->kind == SOLID_BOX)
         return x > y && x > z ? 1 + (n.x > 0.0f) : y > z ? 3 + (n.y > 0.0f) : 5 + (n.z > 0.0f);
     if (b->kind == SOLID_CONE)

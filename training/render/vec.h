@@ -182,4 +182,18 @@ static inline v3 rng_colour(struct rng *r, float h0, float h1, float s0, float s
     return colour_linear(colour_hsv(h, s, v));
 }
 
+/* A colour that paint and cloth really have: seldom magenta or poison green, and then subdued. */
+static inline v3 rng_paint(struct rng *r, float s0, float s1, float b0, float b1)
+{
+    float kind = rng_range(r, 0.0f, 1.0f), h = rng_range(r, 0.0f, 1.0f), s = rng_range(r, s0, s1);
+    float v = rng_range(r, b0, b1);
+    if (kind < 0.42f)
+        h = 0.97f + 0.18f * h; /* red, orange, yellow */
+    else if (kind < 0.75f)
+        h = 0.48f + 0.18f * h; /* teal, blue */
+    else
+        s *= h > 0.17f && h < 0.44f ? 0.8f : h > 0.7f && h < 0.95f ? 0.6f : 1.0f;
+    return colour_linear(colour_hsv(h, s, v));
+}
+
 #endif

@@ -72,10 +72,12 @@ static series *new_series(trace *t, const char *name, int step, const msk_array 
   memcpy(s->shape, array->shape, sizeof s->shape);
   if (npy_type(array->dtype, &s->slice_bytes) == NULL || snprintf(s->name, sizeof s->name, "%s", name) >= (int)sizeof s->name) return NULL;
   for (int i = 0; i < array->rank; i++) s->slice_bytes *= array->shape[i];
-  snprintf(s->temporary, sizeof s->temporary, "%s/.%s.XXXXXX", t->folder, s->name);
-  int descriptor = mkstemp(s->temporary);
+  char temporary[MAX_PATH_BYTES];
+  snprintf(temporary, sizeof temporary, "%s/.%s.XXXXXX", t->folder, name);
+  int descriptor = mkstemp(temporary);
   if (descriptor < 0) return NULL;
   t->count++;
+  memcpy(s->temporary, temporary, sizeof temporary);
   fchmod(descriptor, 0644);
   s->file = fdopen(descriptor, "wb");
   char nothing[HEADER_BYTES] = {0};

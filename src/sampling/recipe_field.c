@@ -167,7 +167,7 @@ static bool insert_layer(int *layers, int *count, int layer) {
 }
 
 static msk_status set_layers(const msk_recipe_field *field, msk_recipe *recipe, const char *value, msk_error *error) {
-  int layers[MSK_MAX_LAYERS], count = 0;
+  int layers[MSK_MAX_LAYERS] = {0}, count = 0;
   const char *cursor = value;
   do {
     char number[8];

@@ -84,7 +84,8 @@ static void compute_logits(const struct job *job, size_t head, size_t row, size_
   for (size_t i = 0; i < rows; i++) kernels->scale_row(args->head_dim, q + i * args->stride, args->scale, query + i * args->head_dim);
   for (size_t first = 0, p = 0; first < args->tokens; first += kernels->panel, p++) {
     size_t width = msk_panel_width(kernels, args->tokens, p);
-    kernels->gemm_panel(rows, width, args->head_dim, query, args->head_dim, keys + first * args->head_dim, logits + first, job->row_stride, false);
+    const float *panel = keys + first * args->head_dim;
+    kernels->gemm_panel(rows, width, args->head_dim, query, args->head_dim, panel, logits + first, job->row_stride, false, panel + width * args->head_dim);
   }
   for (size_t i = 0; args->causal && i < rows; i++) {
     for (size_t j = row + i + 1; j < args->tokens; j++) logits[i * job->row_stride + j] = -INFINITY;
@@ -113,8 +114,9 @@ static void weigh_values(const struct job *job, size_t head, size_t row, size_t 
   for (size_t first = 0, p = 0; first < args->head_dim; first += kernels->panel, p++) {
     size_t width = msk_panel_width(kernels, args->head_dim, p);
     for (size_t k = 0; k < args->tokens; k += kernels->block) {
-      kernels->gemm_panel(rows, width, msk_smaller(kernels->block, args->tokens - k), e + k, job->row_stride, values + first * args->tokens + k * width,
-                          out + first, job->out_stride, k > 0);
+      const float *panel = values + first * args->tokens + k * width;
+      kernels->gemm_panel(rows, width, msk_smaller(kernels->block, args->tokens - k), e + k, job->row_stride, panel, out + first, job->out_stride, k > 0,
+                          panel + kernels->block * width);
     }
   }
   size_t stride = args->out_stride == 0 ? args->heads * args->head_dim : args->out_stride;

@@ -59,6 +59,8 @@ typedef struct msk_product {
   msk_activation activation;
   msk_gather *gather;
   const void *source;
+  const float *dense;  /* rows that need no gathering, or NULL */
+  size_t dense_stride;
 } msk_product;
 void msk_product_run(msk_stream *stream, const msk_product *product);
 

@@ -3,15 +3,16 @@
  * gemm.c - packed matrices and the blocked matrix product under linear layers and direct convolutions.
  *
  * A task is a block of rows x a block of panels. It walks the contracted index in blocks of kernels->block: gathers its rows into a small
- * matrix (contiguous whatever the source's stride: no cache-set conflicts, padding and upsampling live in the gather), multiplies it with each
- * panel's slice while that is in the nearest cache, and sums into its own block of results; then bias, activation and residual are applied row by row.
+ * matrix (padding and upsampling live in the gather), multiplies it with each panel's slice while that is in the nearest cache, and sums into its
+ * own block of results; then bias, activation and residual are applied row by row. Dense rows are used where they lie, unless their stride would put
+ * a tile's rows into the same cache sets.
  * Invariant: the order of summation of an element is fixed by depth and kernels->block alone. (Goto and van de Geijn, "Anatomy of
  * High-Performance Matrix Multiplication", 2008, with the weights packed once.) */
 #include "base/error.h"
 #include "compute/cpu/cpu.h"
 
 /* Rows and columns of a task at most; their results and gathered rows (4 * ROWS * (COLUMNS + block)) stay in a 512 KiB cache. */
-enum { TASK_ROWS = 96, TASK_COLUMNS = 384, TASKS_A_WORKER = 4, STRIDE_PAD = 16 };
+enum { TASK_ROWS = 96, TASK_COLUMNS = 384, TASKS_A_WORKER = 4, STRIDE_PAD = 16, CONFLICT_FLOATS = 256 };
 
 size_t msk_panel_count(const msk_kernels *kernels, size_t columns) { return msk_ceiling(columns, kernels->panel); }
 
@@ -80,15 +81,19 @@ static void run_task(void *user, size_t index, int worker) {
   size_t row = index % cut->row_blocks * cut->row_block, rows = msk_smaller(cut->row_block, product->rows - row);
   size_t panels = msk_panel_count(kernels, product->columns);
   size_t first = index / cut->row_blocks * cut->panel_block, last = msk_smaller(first + cut->panel_block, panels);
-  float *a = (float *)(cut->scratch + (size_t)worker * cut->worker_bytes);
+  bool in_place = product->dense != NULL && product->dense_stride % CONFLICT_FLOATS != 0;
+  size_t a_stride = in_place ? product->dense_stride : cut->a_stride;
+  float *block = (float *)(cut->scratch + (size_t)worker * cut->worker_bytes);
   float *c = (float *)(cut->scratch + (size_t)worker * cut->worker_bytes + cut->a_bytes);
   for (size_t k = 0; k < matrix->depth; k += kernels->block) {
     size_t count = msk_smaller(kernels->block, matrix->depth - k);
-    product->gather(product->source, row, rows, k, count, a, cut->a_stride);
+    const float *a = in_place ? product->dense + row * product->dense_stride + k : block;
+    if (!in_place) product->gather(product->source, row, rows, k, count, block, a_stride);
     for (size_t p = first; p < last; p++) {
       size_t width = msk_panel_width(kernels, matrix->columns, p);
       const float *b = matrix->panels + p * kernels->panel * matrix->depth + k * width;
-      kernels->gemm_panel(rows, width, count, a, cut->a_stride, b, c + (p - first) * kernels->panel, cut->c_stride, k > 0);
+      const float *next = p + 1 < last ? b + kernels->panel * matrix->depth : matrix->panels + first * kernels->panel * matrix->depth + (k + count) * width;
+      kernels->gemm_panel(rows, width, count, a, a_stride, b, c + (p - first) * kernels->panel, cut->c_stride, k > 0, next);
     }
   }
   size_t column = first * kernels->panel, columns = msk_smaller(last * kernels->panel, product->columns) - column;

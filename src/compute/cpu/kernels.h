@@ -12,6 +12,7 @@
  *
  * gemm_panel        c[i][j] (+)= sum over k of a[i][k] * b[k][j], i < rows, j < width (lanes or panel), k ascending in one chain; with `add` the
  *                   chain starts at zero and is added to c at its end. b: 64-byte aligned panel rows of `width` floats. depth >= 1.
+ *                   next: the depth x width floats that will be wanted as b next, fetched into cache meanwhile; any address: nothing is read.
  * finish_row        y = activation(c + bias) + residual; bias, residual may be NULL; y may equal c or residual.
  * scale_row         y = x * factor.
  * layer_norm_row    y = (x - mean) / sqrt(variance + epsilon) * gamma + beta, two passes; y may equal x.

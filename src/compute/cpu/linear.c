@@ -128,7 +128,7 @@ void msk_op_linear(msk_stream *stream, const msk_linear_args *args) {
       .kernels = &linear->device->kernels, .matrix = &linear->matrix, .bias = linear->bias, .residual = args->residual, .y = args->y, .rows = args->rows,
       .columns = columns, .y_stride = args->y_stride == 0 ? columns : args->y_stride,
       .residual_stride = args->residual_stride == 0 ? columns : args->residual_stride, .activation = args->activation, .gather = gather_dense,
-      .source = &source};
+      .source = &source, .dense = args->x, .dense_stride = source.stride};
   msk_product_run(stream, &product);
 }
 

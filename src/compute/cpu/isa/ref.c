@@ -7,8 +7,10 @@
 
 enum { PANEL = 16 };
 
-static void gemm_panel(size_t rows, size_t width, size_t depth, const float *a, size_t a_stride, const float *b, float *c, size_t c_stride, bool add) {
+static void gemm_panel(size_t rows, size_t width, size_t depth, const float *a, size_t a_stride, const float *b, float *c, size_t c_stride, bool add,
+                       const float *next) {
   (void)width; /* lanes == panel: every panel is full */
+  (void)next;
   for (size_t i = 0; i < rows; i++) {
     float sums[PANEL] = {0};
     for (size_t k = 0; k < depth; k++) {

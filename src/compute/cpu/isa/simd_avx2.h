@@ -38,6 +38,9 @@ static inline void vec_store_part(float *p, vec v, size_t count) { _mm256_maskst
 /* v, with `fill` behind the first `count` lanes. */
 static inline vec vec_fill_behind(vec v, size_t count, vec fill) { return _mm256_blendv_ps(fill, v, _mm256_castsi256_ps(first_lanes(count))); }
 
+/* v, but zero where x < limit (NaN is not). */
+static inline vec vec_zero_below(vec v, vec x, float limit) { return _mm256_and_ps(v, _mm256_cmp_ps(x, _mm256_set1_ps(limit), _CMP_NLT_UQ)); }
+
 /* a * 2^n for whole n in [-252, 252], rounded once: two factors, each a normal number. */
 static inline vec vec_scale_power(vec a, vec n) {
   __m256i whole = _mm256_cvtps_epi32(n), half = _mm256_srai_epi32(whole, 1), bias = _mm256_set1_epi32(127);

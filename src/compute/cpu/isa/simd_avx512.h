@@ -36,6 +36,11 @@ static inline void vec_store_part(float *p, vec v, size_t count) { _mm512_mask_s
 /* v, with `fill` behind the first `count` lanes. */
 static inline vec vec_fill_behind(vec v, size_t count, vec fill) { return _mm512_mask_blend_ps(first_lanes(count), fill, v); }
 
+/* v, but zero where x < limit (NaN is not). */
+static inline vec vec_zero_below(vec v, vec x, float limit) {
+  return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(x, _mm512_set1_ps(limit), _CMP_NLT_UQ), v);
+}
+
 /* a * 2^n for whole n, rounded once. */
 static inline vec vec_scale_power(vec a, vec n) { return _mm512_scalef_ps(a, n); }
 

@@ -5,7 +5,8 @@
  *      edges of larger shadows stay where they are (a blur would smear them into lines). What is much darker than the closing over a far larger
  *      window is no shadow but ink: filled areas stay dark.
  *   2. Darkness = 1 - channel / light, in 1/1023; the largest of the three channels, so that pencils of every colour count.
- *   3. Most pixels are paper: the median and spread of the darkness tell what grain and noise amount to, and the rest what the ink does.
+ *   3. Most pixels are paper: the median and spread of the darkness tell, for each amount of light, what grain and
+ *      noise amount to, and the rest what the ink does.
  *   4. A connected group of dark pixels stays if it is somewhere dark enough and not a speck (hysteresis as in J. Canny, 1986).
  *   5. Between paper and ink the darkness is stretched over white to black. */
 #include <string.h>
@@ -23,7 +24,10 @@
 #define LINE_WINDOW 40         /* a line is thinner than 2 / LINE_WINDOW of the longer side; so is the window of the light */
 #define FILL_WINDOW 6          /* the same for filled areas */
 #define DEEPEST_SHADOW 40      /* percent of the light around: what is darker is ink */
+#define LEAST_PAPER 24         /* in 1/1023: this much darkness is paper whatever its grain */
 #define LEAST_CONTRAST 80      /* of ink over paper, in 1/1023: less is no drawing */
+#define LIGHT_BINS 16
+#define BIN_WIDTH (256 / LIGHT_BINS)
 
 typedef struct cleaning {
   int width, height, longer;
@@ -31,7 +35,8 @@ typedef struct cleaning {
   uint8_t *channel, *light, *far_light;
   uint16_t *darkness;
   uint32_t *stack;
-  uint8_t *state;  /* of each pixel: 0 not seen, 1 seen, 2 to stay */
+  uint8_t *dimmest; /* the light in the channel that has least */
+  uint8_t *state;   /* of each pixel: 1 once it has been seen */
   void *scratch;
 } cleaning;
 
@@ -47,6 +52,7 @@ static void place(cleaning *c, msk_arena *arena) {
   c->channel = msk_arena_take(arena, c->pixels, 1);
   c->light = msk_arena_take(arena, c->pixels, 1);
   c->far_light = msk_arena_take(arena, c->pixels, 1);
+  c->dimmest = msk_arena_take(arena, c->pixels, 1);
   c->state = msk_arena_take(arena, c->pixels, 1);
   c->darkness = msk_arena_take(arena, c->pixels, sizeof *c->darkness);
   c->stack = msk_arena_take(arena, c->pixels, sizeof *c->stack);
@@ -67,10 +73,12 @@ static void find_light(cleaning *c) {
 
 static void find_darkness(cleaning *c, const msk_image *sketch) {
   memset(c->darkness, 0, c->pixels * sizeof *c->darkness);
+  memset(c->dimmest, 255, c->pixels);
   for (int channel = 0; channel < 3; channel++) {
     for (size_t i = 0; i < c->pixels; i++) c->channel[i] = sketch->pixels[3 * i + (size_t)channel];
     find_light(c);
     for (size_t i = 0; i < c->pixels; i++) {
+      if (c->light[i] < c->dimmest[i]) c->dimmest[i] = c->light[i];
       if (c->channel[i] >= c->light[i]) continue;
       unsigned darkness = DARKEST * (unsigned)(c->light[i] - c->channel[i]) / c->light[i];
       if (darkness > c->darkness[i]) c->darkness[i] = (uint16_t)darkness;
@@ -78,40 +86,81 @@ static void find_darkness(cleaning *c, const msk_image *sketch) {
   }
 }
 
-/* The darkness that `percent` of the pixels above `from` do not exceed; -1 where no pixel is. */
-static int percentile(const uint32_t histogram[DARKEST + 1], int from, unsigned percent) {
+/* The darkness that `percent` of the pixels do not exceed; 0 where there are none. */
+static int percentile(const uint32_t histogram[DARKEST + 1], unsigned percent) {
   uint64_t total = 0, below = 0;
-  for (int value = from; value <= DARKEST; value++) total += histogram[value];
-  if (total == 0) return -1;
-  int value = from;
-  while ((below += histogram[value]) * 100 < total * percent) value++;
-  return value;
+  for (int value = 0; value <= DARKEST; value++) total += histogram[value];
+  int value = 0;
+  while (value < DARKEST && (below += histogram[value]) * 100 < total * percent) value++;
+  return total == 0 ? 0 : value;
 }
 
-/* Darkness up to *paper is paper, from *ink on it is ink. */
-static void find_levels(const cleaning *c, int *paper, int *ink) {
+/* Darkness up to `paper` is paper, from `ink` on it is ink; by how much light there is, for in the dark the grain is coarser. */
+typedef struct levels {
+  int paper[LIGHT_BINS], spread[LIGHT_BINS], ink[LIGHT_BINS];
+} levels;
+
+static void find_paper(const cleaning *c, levels *l) {
+  uint32_t histogram[LIGHT_BINS][DARKEST + 1] = {{0}};
+  size_t count[LIGHT_BINS] = {0};
+  int most = 0;
+  for (size_t i = 0; i < c->pixels; i++) {
+    histogram[c->dimmest[i] / BIN_WIDTH][c->darkness[i]]++;
+    count[c->dimmest[i] / BIN_WIDTH]++;
+  }
+  for (int bin = 0; bin < LIGHT_BINS; bin++) {
+    int median = percentile(histogram[bin], 50);
+    l->spread[bin] = median - percentile(histogram[bin], 16);
+    int white = median + 3 * l->spread[bin];
+    l->paper[bin] = white < LEAST_PAPER ? LEAST_PAPER : white;
+    if (count[bin] > count[most]) most = bin;
+  }
+  for (int bin = 0; bin < LIGHT_BINS; bin++) {
+    /* too few pixels to tell, or mostly ink */
+    if (count[bin] >= c->pixels / 200 && l->paper[bin] <= 3 * l->paper[most]) continue;
+    l->paper[bin] = l->paper[most];
+    l->spread[bin] = l->spread[most];
+  }
+}
+
+static void find_ink(const cleaning *c, levels *l) {
   uint32_t histogram[DARKEST + 1] = {0};
-  for (size_t i = 0; i < c->pixels; i++) histogram[c->darkness[i]]++;
-  int median = percentile(histogram, 0, 50), spread = median - percentile(histogram, 0, 16);
-  int white = median + 3 * spread;
-  *paper = white < 24 ? 24 : white > 400 ? 400 : white;
-  int drawn = percentile(histogram, *paper + spread + 1, 75);
-  *ink = drawn < *paper + LEAST_CONTRAST ? *paper + LEAST_CONTRAST : drawn;
+  for (size_t i = 0; i < c->pixels; i++) {
+    int bin = c->dimmest[i] / BIN_WIDTH;
+    if (c->darkness[i] > l->paper[bin] + l->spread[bin]) histogram[c->darkness[i]]++;
+  }
+  int drawn = percentile(histogram, 75);
+  for (int bin = 0; bin < LIGHT_BINS; bin++) {
+    int contrast = 4 * l->spread[bin] > LEAST_CONTRAST ? 4 * l->spread[bin] : LEAST_CONTRAST;
+    l->ink[bin] = drawn < l->paper[bin] + contrast ? l->paper[bin] + contrast : drawn;
+  }
 }
 
-/* Collects the group of pixels darker than `paper` around `start` on the stack; returns how many, and their greatest darkness. */
-static size_t collect_group(cleaning *c, size_t start, int paper, int *greatest) {
+/* 0: paper; 1..255: towards ink. Overwrites the channel. */
+static uint8_t *find_strength(cleaning *c) {
+  levels l;
+  find_paper(c, &l);
+  find_ink(c, &l);
+  for (size_t i = 0; i < c->pixels; i++) {
+    int bin = c->dimmest[i] / BIN_WIDTH, over = c->darkness[i] - l.paper[bin], range = l.ink[bin] - l.paper[bin];
+    c->channel[i] = (uint8_t)(over <= 0 ? 0 : over >= range ? 255 : 1 + 254 * over / range);
+  }
+  return c->channel;
+}
+
+/* Collects the group of pixels that are not paper around `start` on the stack; returns how many, and their greatest strength. */
+static size_t collect_group(cleaning *c, const uint8_t *strength, size_t start, int *greatest) {
   size_t count = 1;
   c->stack[0] = (uint32_t)start;
   c->state[start] = 1;
   *greatest = 0;
   for (size_t done = 0; done < count; done++) {
     int x = (int)(c->stack[done] % (uint32_t)c->width), y = (int)(c->stack[done] / (uint32_t)c->width);
-    if (c->darkness[c->stack[done]] > *greatest) *greatest = c->darkness[c->stack[done]];
+    if (strength[c->stack[done]] > *greatest) *greatest = strength[c->stack[done]];
     for (int ny = y > 0 ? y - 1 : 0; ny <= y + 1 && ny < c->height; ny++) {
       for (int nx = x > 0 ? x - 1 : 0; nx <= x + 1 && nx < c->width; nx++) {
         size_t next = (size_t)ny * (size_t)c->width + (size_t)nx;
-        if (c->state[next] != 0 || c->darkness[next] <= paper) continue;
+        if (c->state[next] != 0 || strength[next] == 0) continue;
         c->state[next] = 1;
         c->stack[count++] = (uint32_t)next;
       }
@@ -120,15 +169,16 @@ static size_t collect_group(cleaning *c, size_t start, int paper, int *greatest)
   return count;
 }
 
-static void choose_groups(cleaning *c, int paper, int ink) {
+/* Turns groups that are too small or nowhere dark enough into paper. */
+static void drop_specks(cleaning *c, uint8_t *strength) {
   size_t least = (size_t)SPECK_PIXELS * (size_t)c->longer * (size_t)c->longer / ((size_t)REFERENCE_SIDE * REFERENCE_SIDE) + 1;
   memset(c->state, 0, c->pixels);
   for (size_t i = 0; i < c->pixels; i++) {
     int greatest;
-    if (c->state[i] != 0 || c->darkness[i] <= paper) continue;
-    size_t count = collect_group(c, i, paper, &greatest);
-    if (count < least || greatest < paper + (ink - paper) / 2) continue;
-    for (size_t k = 0; k < count; k++) c->state[c->stack[k]] = 2;
+    if (c->state[i] != 0 || strength[i] == 0) continue;
+    size_t count = collect_group(c, strength, i, &greatest);
+    if (count >= least && greatest >= 128) continue;
+    for (size_t k = 0; k < count; k++) strength[c->stack[k]] = 0;
   }
 }
 
@@ -141,14 +191,10 @@ msk_status msk_sketch_clean_photo(msk_image *sketch, const msk_allocator *alloca
   if (memory == NULL) return msk_fail(error, MSK_ERROR_MEMORY, "no memory for cleaning a photo of %d x %d pixels", c.width, c.height);
   arena = (msk_arena){.base = memory, .capacity = arena.peak};
   place(&c, &arena);
-  int paper, ink;
   find_darkness(&c, sketch);
-  find_levels(&c, &paper, &ink);
-  choose_groups(&c, paper, ink);
-  for (size_t i = 0; i < c.pixels; i++) {
-    int over = c.state[i] != 2 ? 0 : c.darkness[i] - paper < ink - paper ? c.darkness[i] - paper : ink - paper;
-    memset(sketch->pixels + 3 * i, 255 - 255 * over / (ink - paper), 3);
-  }
+  uint8_t *strength = find_strength(&c);
+  drop_specks(&c, strength);
+  for (size_t i = 0; i < c.pixels; i++) memset(sketch->pixels + 3 * i, 255 - strength[i], 3);
   msk_free(allocator, memory);
   return MSK_OK;
 }

@@ -11,7 +11,6 @@
 
 #define MID_GREY 128
 #define LINE_WINDOW 32   /* a line is thinner than 2 / LINE_WINDOW of the longer side */
-#define GAP_FACTOR 2     /* light structures win up to this many times their weight: the gaps between light lines look like dark lines */
 
 static uint8_t histogram_median(const uint32_t histogram[256], uint64_t total) {
   uint64_t below = 0;
@@ -57,40 +56,71 @@ static bool ground_is_dark(const uint8_t *grey, int width, int height) {
   return histogram_median(all, total) < MID_GREY && histogram_median(border, border_total) < MID_GREY;
 }
 
-/* Thin structures' contrasts: a third of the strongest is taken for noise. */
-static bool light_structures_win(const uint8_t *grey, const uint8_t *opened, const uint8_t *closed, size_t pixels) {
-  uint8_t strongest = 0;
-  for (size_t i = 0; i < pixels; i++) {
-    uint8_t light = (uint8_t)(grey[i] - opened[i]), dark = (uint8_t)(closed[i] - grey[i]);
-    if (light > strongest) strongest = light;
-    if (dark > strongest) strongest = dark;
+/* The structures thinner than a window: their contrasts summed, without those up to `least`. */
+typedef struct structures {
+  uint64_t light, dark;
+} structures;
+
+typedef struct look {
+  int width, height;
+  size_t pixels;
+  uint8_t *grey, *light, *dark; /* brightness; contrast of thin light and dark structures */
+  void *scratch;
+} look;
+
+static void find_structures(const look *l, int radius) {
+  memcpy(l->light, l->grey, l->pixels);
+  memcpy(l->dark, l->grey, l->pixels);
+  msk_open_light(l->light, l->width, l->height, radius, l->scratch);
+  msk_close_dark(l->dark, l->width, l->height, radius, l->scratch);
+  for (size_t i = 0; i < l->pixels; i++) {
+    l->light[i] = (uint8_t)(l->grey[i] - l->light[i]);
+    l->dark[i] = (uint8_t)(l->dark[i] - l->grey[i]);
   }
-  uint64_t light_sum = 0, dark_sum = 0;
-  for (size_t i = 0; i < pixels; i++) {
-    uint8_t light = (uint8_t)(grey[i] - opened[i]), dark = (uint8_t)(closed[i] - grey[i]);
-    if (light > strongest / 3) light_sum += light;
-    if (dark > strongest / 3) dark_sum += dark;
+}
+
+static structures weigh_structures(const look *l, int least) {
+  structures found = {0};
+  for (size_t i = 0; i < l->pixels; i++) {
+    if (l->light[i] > least) found.light += l->light[i];
+    if (l->dark[i] > least) found.dark += l->dark[i];
   }
-  return GAP_FACTOR * light_sum >= dark_sum;
+  return found;
+}
+
+/* Lines are thinner than the gaps between them: as the window shrinks, it loses the lines last. The kind of structure that keeps half of its weight in
+ * a smaller window is the lines; the heavier one if that is the same window. */
+static bool light_structures_win(const look *l, int largest_radius) {
+  int strongest = 0;
+  find_structures(l, largest_radius);
+  for (size_t i = 0; i < l->pixels; i++) {
+    if (l->light[i] > strongest) strongest = l->light[i];
+    if (l->dark[i] > strongest) strongest = l->dark[i];
+  }
+  structures all = weigh_structures(l, strongest / 3);
+  if (all.light == 0 || all.dark == 0) return all.light >= all.dark;
+  for (int radius = largest_radius / 2; radius >= 1; radius /= 2) {
+    find_structures(l, radius);
+    structures left = weigh_structures(l, strongest / 3);
+    bool light_stays = 2 * left.light >= all.light, dark_stays = 2 * left.dark >= all.dark;
+    if (light_stays != dark_stays) return light_stays;
+    if (!light_stays) break;
+  }
+  return all.light >= all.dark;
 }
 
 msk_status msk_sketch_is_light_on_dark(bool *light_on_dark, const msk_image *sketch, const msk_allocator *allocator, msk_error *error) {
   int width = sketch->width, height = sketch->height, longer = width > height ? width : height;
   int radius = longer / LINE_WINDOW > 1 ? longer / LINE_WINDOW : 1;
-  size_t pixels = (size_t)width * (size_t)height;
-  uint8_t *grey = msk_allocate(allocator, pixels * 3 + msk_morphology_scratch(width, height, radius), 1);
-  if (grey == NULL) return msk_fail(error, MSK_ERROR_MEMORY, "no memory for looking at a sketch of %d x %d pixels", width, height);
-  uint8_t *opened = grey + pixels, *closed = opened + pixels, *scratch = closed + pixels;
-  fill_brightness(grey, sketch);
-  bool answer = ground_is_dark(grey, width, height);
-  if (answer) {
-    memcpy(opened, grey, pixels);
-    memcpy(closed, grey, pixels);
-    msk_open_light(opened, width, height, radius, scratch);
-    msk_close_dark(closed, width, height, radius, scratch);
-    answer = light_structures_win(grey, opened, closed, pixels);
-  }
-  msk_free(allocator, grey);
+  look l = {.width = width, .height = height, .pixels = (size_t)width * (size_t)height};
+  l.grey = msk_allocate(allocator, l.pixels * 3 + msk_morphology_scratch(width, height, radius), 1);
+  if (l.grey == NULL) return msk_fail(error, MSK_ERROR_MEMORY, "no memory for looking at a sketch of %d x %d pixels", width, height);
+  l.light = l.grey + l.pixels;
+  l.dark = l.light + l.pixels;
+  l.scratch = l.dark + l.pixels;
+  fill_brightness(l.grey, sketch);
+  bool answer = ground_is_dark(l.grey, width, height) && light_structures_win(&l, radius);
+  msk_free(allocator, l.grey);
   *light_on_dark = answer;
   return MSK_OK;
 }

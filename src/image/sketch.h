@@ -8,8 +8,8 @@
 
 #include "masksketch.h"
 
-/* Whether the sketch is light lines on dark ground. The rule: half of the border and half of the whole picture are darker than mid-grey, and the thin
- * light structures outweigh the thin dark ones (which underexposed paper has), by the sum of their contrasts, gaps between lines allowed for.
+/* Whether the sketch is light lines on dark ground. The rule: half of the border and half of the whole picture are darker than mid-grey, and of the
+ * thin structures the light ones are the lines and the dark ones the gaps between them (underexposed paper has it the other way round).
  * A sketch without any thin structure goes by its ground alone. Errors: MSK_ERROR_MEMORY. */
 msk_status msk_sketch_is_light_on_dark(bool *light_on_dark, const msk_image *sketch, const msk_allocator *allocator, msk_error *error);
 

@@ -6,6 +6,8 @@
 #include <dirent.h>
 #include <stdbool.h>
 
+#include "measuring.h"
+
 static msk_image load(const char *path, msk_alpha alpha) {
   msk_image image;
   msk_error error = {0};
@@ -102,28 +104,7 @@ static void damaged_files_are_refused(void **state) {
   assert_int_equal(refused, 26);
 }
 
-/* ---- Limits: an allocator that measures ---- */
-
-typedef struct measuring {
-  msk_allocator allocator;
-  size_t live, peak;
-} measuring;
-
-static void *measure_take(void *user, size_t bytes) {
-  measuring *m = user;
-  size_t *block = aligned_alloc(64, (bytes + 127) / 64 * 64);
-  *block = bytes;
-  m->live += bytes;
-  if (m->live > m->peak) m->peak = m->live;
-  return (char *)block + 64;
-}
-
-static void measure_give_back(void *user, void *memory) {
-  measuring *m = user;
-  size_t *block = (size_t *)((char *)memory - 64);
-  m->live -= *block;
-  free(block);
-}
+/* ---- Limits ---- */
 
 static void put_big_endian(uint8_t *to, uint32_t value) {
   for (int i = 0; i < 4; i++) to[i] = (uint8_t)(value >> (24 - 8 * i));

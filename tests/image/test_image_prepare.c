@@ -1,0 +1,403 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Preparing sketches: the default against Pillow's pixels; fitting, turning over and cleaning on drawings made here, whose lines are known. */
+#include "support.h"
+
+#include <math.h>
+#include <stdbool.h>
+
+enum { SIDE = 256 };
+
+static msk_prepare_options options(msk_fit fit, msk_invert invert, int photo) {
+  msk_prepare_options o;
+  msk_prepare_init(&o);
+  o.fit = fit;
+  o.invert = invert;
+  o.photo_of_paper = photo;
+  return o;
+}
+
+static msk_image blank(int width, int height, uint8_t value) {
+  msk_image image;
+  assert_int_equal(msk_image_create(&image, width, height, NULL, NULL), MSK_OK);
+  memset(image.pixels, value, (size_t)width * (size_t)height * 3);
+  return image;
+}
+
+static msk_image prepared(const msk_image *in, int width, int height, msk_prepare_options o) {
+  msk_image out;
+  msk_error error = {0};
+  if (msk_image_prepare(&out, in, width, height, &o, NULL, &error) != MSK_OK) fail_msg("%s", error.message);
+  assert_int_equal(out.width, width);
+  assert_int_equal(out.height, height);
+  return out;
+}
+
+static uint8_t *pixel(const msk_image *image, int x, int y) { return image->pixels + 3 * ((size_t)y * (size_t)image->width + (size_t)x); }
+
+static bool same(const msk_image *a, const msk_image *b) {
+  return a->width == b->width && a->height == b->height && memcmp(a->pixels, b->pixels, (size_t)a->width * (size_t)a->height * 3) == 0;
+}
+
+/* ---- Drawings ---- */
+
+/* Distance from (x, y) to the segment. */
+static double distance(double x, double y, const double s[4]) {
+  double dx = s[2] - s[0], dy = s[3] - s[1], t = ((x - s[0]) * dx + (y - s[1]) * dy) / (dx * dx + dy * dy);
+  t = t < 0 ? 0 : t > 1 ? 1 : t;
+  return hypot(x - s[0] - t * dx, y - s[1] - t * dy);
+}
+
+/* A house in the unit square: how much of the pixel is ink, 0..1, for lines of `thickness` (of the side). */
+static double ink(double x, double y, double thickness, double side) {
+  static const double lines[][4] = {{.2, .45, .2, .85}, {.2, .85, .8, .85}, {.8, .85, .8, .45}, {.15, .47, .5, .15}, {.5, .15, .85, .47},
+                                    {.45, .85, .45, .6}, {.45, .6, .6, .6}, {.6, .6, .6, .85}, {.28, .5, .38, .62}, {.28, .62, .38, .5}, {.65, .28, .65, .18}};
+  double nearest = 1e9;
+  for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) nearest = fmin(nearest, distance(x, y, lines[i]));
+  double coverage = (thickness / 2 - nearest) * side + 0.5;
+  return coverage < 0 ? 0 : coverage > 1 ? 1 : coverage;
+}
+
+static msk_image drawing(int width, int height, double thickness, double paper, double pen) {
+  msk_image image = blank(width, height, 255);
+  for (int y = 0; y < height; y++) {
+    for (int x = 0; x < width; x++) {
+      double covered = ink((x + 0.5) / width, (y + 0.5) / height, thickness, width);
+      memset(pixel(&image, x, y), (int)(paper + (pen - paper) * covered + 0.5), 3);
+    }
+  }
+  return image;
+}
+
+static double gaussian(uint64_t *random) {
+  double sum = -6;
+  for (int i = 0; i < 12; i++) sum += (double)test_uniform(random, 0, 1);
+  return sum;
+}
+
+/* What a camera makes of it: warm light falling off to a corner, the shadow of a hand (soft edge) or of a ruler (sharper), grain. */
+typedef struct camera {
+  double fall_off, shadow, edge, grain;
+} camera;
+
+static void photograph(msk_image *image, camera c, uint64_t seed) {
+  static const double tint[3] = {1.0, 0.95, 0.83};
+  for (int y = 0; y < image->height; y++) {
+    for (int x = 0; x < image->width; x++) {
+      double u = (double)x / image->width, v = (double)y / image->height;
+      double light = 0.95 - c.fall_off * (u + v) / 2, side = (0.9 * u + 0.4 * v - 0.7) / c.edge;
+      light *= 1 - c.shadow / (1 + exp(-4 * side));
+      double grain = c.grain * gaussian(&seed);
+      for (int k = 0; k < 3; k++) {
+        double value = pixel(image, x, y)[k] * light * tint[k] + grain + 0.3 * c.grain * gaussian(&seed);
+        pixel(image, x, y)[k] = (uint8_t)(value < 0 ? 0 : value > 255 ? 255 : value + 0.5);
+      }
+    }
+  }
+}
+
+/* ---- The default ---- */
+
+static void the_default_is_pillows_resize(void **state) {
+  (void)state;
+  static const char *const names[] = {"r00_down_512x384", "r01_wide_300x200", "r02_tall_200x300", "r03_noise_57x91", "r04_one_1x1", "r07_odd_101x77",
+                                      "r08_same_256x256", "r11_big_1023x511", "r12_verytall_97x640", "r14_noise_300x290"};
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+    msk_image in, expected;
+    assert_int_equal(msk_image_load(&in, golden_path("image/resize/%s.png", names[i]), MSK_ALPHA_DROP, NULL, NULL), MSK_OK);
+    assert_int_equal(msk_image_load(&expected, golden_path("image/resize/%s.bicubic.out.png", names[i]), MSK_ALPHA_DROP, NULL, NULL), MSK_OK);
+    msk_image out = prepared(&in, SIDE, SIDE, options(MSK_FIT_STRETCH, MSK_INVERT_NO, 0));
+    assert_true(same(&out, &expected));
+    msk_image_free(&out);
+    msk_image_free(&expected);
+    msk_image_free(&in);
+  }
+  msk_image sketch = drawing(300, 200, 0.02, 255, 0), plain = prepared(&sketch, SIDE, SIDE, options(MSK_FIT_STRETCH, MSK_INVERT_NO, 0)), out;
+  assert_int_equal(msk_image_prepare(&out, &sketch, SIDE, SIDE, NULL, NULL, NULL), MSK_OK);
+  assert_true(same(&out, &plain));
+  msk_image_free(&out);
+  msk_image_free(&plain);
+  msk_image_free(&sketch);
+}
+
+/* ---- Fitting ---- */
+
+static void padding_keeps_the_shape_on_paper(void **state) {
+  (void)state;
+  static const uint8_t paper[3] = {240, 230, 210};
+  static const struct { int width, height, left, top, inner_width, inner_height; } cases[] = {
+      {300, 200, 0, 42, 256, 171}, {200, 300, 42, 0, 171, 256}, {1000, 1, 0, 127, 256, 1}, {1, 1000, 127, 0, 1, 256}, {64, 64, 0, 0, 256, 256}};
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    msk_image in = blank(cases[i].width, cases[i].height, 0);
+    for (int y = 0; y < in.height; y++) {
+      for (int x = 0; x < in.width; x++) memcpy(pixel(&in, x, y), paper, 3);
+    }
+    if (in.width > 2 && in.height > 2) memset(pixel(&in, in.width / 2, in.height / 2), 0, 3);
+    msk_image inner = prepared(&in, cases[i].inner_width, cases[i].inner_height, options(MSK_FIT_STRETCH, MSK_INVERT_AUTO, 0));
+    msk_image out = prepared(&in, SIDE, SIDE, options(MSK_FIT_PAD, MSK_INVERT_AUTO, 0));
+    for (int y = 0; y < SIDE; y++) {
+      for (int x = 0; x < SIDE; x++) {
+        int ix = x - cases[i].left, iy = y - cases[i].top;
+        bool inside = ix >= 0 && iy >= 0 && ix < inner.width && iy < inner.height;
+        assert_memory_equal(pixel(&out, x, y), inside ? pixel(&inner, ix, iy) : paper, 3);
+      }
+    }
+    msk_image_free(&in);
+    msk_image_free(&inner);
+    msk_image_free(&out);
+  }
+}
+
+static void cropping_takes_the_centre(void **state) {
+  (void)state;
+  static const struct { int width, height, out_width, out_height, left, top, cut_width, cut_height; } cases[] = {
+      {300, 200, 256, 256, 50, 0, 200, 200}, {200, 301, 256, 256, 0, 50, 200, 200}, {90, 90, 256, 256, 0, 0, 90, 90}, {400, 100, 200, 100, 100, 0, 200, 100},
+      {1000, 1, 256, 256, 499, 0, 1, 1}};
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    msk_image in = drawing(cases[i].width, cases[i].height, 0.03, 255, 10), cut = blank(cases[i].cut_width, cases[i].cut_height, 0);
+    for (int y = 0; y < cut.height; y++) {
+      for (int x = 0; x < cut.width; x++) memcpy(pixel(&cut, x, y), pixel(&in, cases[i].left + x, cases[i].top + y), 3);
+    }
+    msk_image expected = prepared(&cut, cases[i].out_width, cases[i].out_height, options(MSK_FIT_STRETCH, MSK_INVERT_NO, 0));
+    msk_image out = prepared(&in, cases[i].out_width, cases[i].out_height, options(MSK_FIT_CROP, MSK_INVERT_NO, 0));
+    assert_true(same(&out, &expected));
+    msk_image_free(&in);
+    msk_image_free(&cut);
+    msk_image_free(&expected);
+    msk_image_free(&out);
+  }
+}
+
+/* ---- Turning over ---- */
+
+/* Whether the automatic choice turns the picture over: it then differs from the untouched one. */
+static bool turned(const msk_image *in) {
+  msk_image automatic = prepared(in, SIDE, SIDE, options(MSK_FIT_STRETCH, MSK_INVERT_AUTO, 0));
+  msk_image never = prepared(in, SIDE, SIDE, options(MSK_FIT_STRETCH, MSK_INVERT_NO, 0));
+  msk_image always = prepared(in, SIDE, SIDE, options(MSK_FIT_STRETCH, MSK_INVERT_YES, 0));
+  bool is_always = same(&automatic, &always), is_never = same(&automatic, &never);
+  assert_true(is_always != is_never);
+  msk_image_free(&automatic);
+  msk_image_free(&never);
+  msk_image_free(&always);
+  return is_always;
+}
+
+static void light_on_dark_is_found(void **state) {
+  (void)state;
+  static const double thicknesses[] = {0.004, 0.01, 0.03, 0.06};
+  for (size_t t = 0; t < 4; t++) {
+    static const struct { double paper, pen; bool turn; } cases[] = {
+        {255, 0, false}, {255, 200, false}, {200, 60, false}, {140, 20, false}, {100, 10, false}, /* underexposed paper */
+        {0, 255, true}, {30, 230, true}, {60, 140, true}, {100, 250, true}};
+    for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
+      msk_image in = drawing(400, 400, thicknesses[t], cases[c].paper, cases[c].pen);
+      if (turned(&in) != cases[c].turn) fail_msg("%g on %g, thickness %g: %s turned over", cases[c].pen, cases[c].paper, thicknesses[t], cases[c].turn ? "not" : "wrongly");
+      msk_image_free(&in);
+    }
+  }
+}
+
+static void shadows_on_paper_are_not_turned_over(void **state) {
+  (void)state;
+  uint64_t seed = 11;
+  for (int i = 0; i < 12; i++) {
+    msk_image in = drawing(300, 400, i % 2 ? 0.01 : 0.025, 235, 60);
+    photograph(&in, (camera){0.1 * (i % 5), 0.15 * (i % 6), i % 3 ? 0.3 : 0.05, 2 + i % 4}, seed++);
+    assert_false(turned(&in));
+    msk_image_free(&in);
+    in = drawing(300, 400, 0.025, 40, 220); /* a blackboard in the same light */
+    photograph(&in, (camera){0.1 * (i % 5), 0.1 * (i % 6), 0.3, 2}, seed++);
+    assert_true(turned(&in));
+    msk_image_free(&in);
+  }
+}
+
+/* A filled shape has no thin structures; its ground decides. */
+static void filled_shapes_go_by_their_ground(void **state) {
+  (void)state;
+  for (int light = 0; light < 2; light++) {
+    msk_image in = blank(256, 256, light ? 0 : 255);
+    for (int y = 60; y < 200; y++) memset(pixel(&in, 50, y), light ? 255 : 0, 3 * 140);
+    assert_int_equal(turned(&in), light);
+    msk_image_free(&in);
+  }
+}
+
+static void a_negative_gives_the_same_sketch(void **state) {
+  (void)state;
+  msk_image in = drawing(SIDE, SIDE, 0.02, 255, 30), negative = blank(SIDE, SIDE, 0);
+  for (size_t i = 0; i < 3 * SIDE * SIDE; i++) negative.pixels[i] = (uint8_t)(255 - in.pixels[i]);
+  msk_image a = prepared(&in, SIDE, SIDE, options(MSK_FIT_STRETCH, MSK_INVERT_AUTO, 0));
+  msk_image b = prepared(&negative, SIDE, SIDE, options(MSK_FIT_STRETCH, MSK_INVERT_AUTO, 0));
+  assert_true(same(&a, &b));
+  assert_true(same(&a, &in));
+  msk_image board = drawing(SIDE, SIDE, 0.02, 30, 230), c = prepared(&board, SIDE, SIDE, options(MSK_FIT_PAD, MSK_INVERT_AUTO, 0));
+  for (int c3 = 0; c3 < 3; c3++) assert_int_equal(pixel(&c, 3, 3)[c3], 255); /* grey ground becomes white paper */
+  msk_image_free(&a);
+  msk_image_free(&b);
+  msk_image_free(&c);
+  msk_image_free(&in);
+  msk_image_free(&negative);
+  msk_image_free(&board);
+}
+
+static void an_empty_sketch_stays_white(void **state) {
+  (void)state;
+  msk_image in = blank(100, 70, 255);
+  for (int fit = 0; fit < 3; fit++) {
+    for (int photo = 0; photo < 2; photo++) {
+      msk_image out = prepared(&in, SIDE, SIDE, options((msk_fit)fit, MSK_INVERT_AUTO, photo));
+      for (size_t i = 0; i < 3 * SIDE * SIDE; i++) assert_int_equal(out.pixels[i], 255);
+      msk_image_free(&out);
+    }
+  }
+  msk_image_free(&in);
+  in = blank(700, 500, 225); /* a sheet with nothing on it, photographed */
+  photograph(&in, (camera){0.4, 0.4, 0.3, 4}, 5);
+  msk_image out = prepared(&in, SIDE, SIDE, options(MSK_FIT_STRETCH, MSK_INVERT_AUTO, 1));
+  for (size_t i = 0; i < 3 * SIDE * SIDE; i++) assert_int_equal(out.pixels[i], 255);
+  msk_image_free(&out);
+  msk_image_free(&in);
+}
+
+/* ---- Photos of paper ---- */
+
+/* Lines found (darker than mid-grey) against lines drawn: intersection over union. `background`: darkest pixel more than `margin` pixels off any line. */
+static double overlap(const msk_image *out, double thickness, double margin, int *background) {
+  int both = 0, either = 0;
+  *background = 255;
+  for (int y = 0; y < out->height; y++) {
+    for (int x = 0; x < out->width; x++) {
+      double u = (x + 0.5) / out->width, v = (y + 0.5) / out->height;
+      bool truth = ink(u, v, thickness, out->width) >= 0.5, found = pixel(out, x, y)[1] < 128;
+      both += truth && found;
+      either += truth || found;
+      if (ink(u, v, thickness + 2 * margin / out->width, out->width) == 0 && pixel(out, x, y)[1] < *background) *background = pixel(out, x, y)[1];
+    }
+  }
+  return (double)both / either;
+}
+
+/* A line of 5 pixels that is found half a pixel too wide or too narrow on either side has 4/5 = 0.8; chance is below 0.1. */
+static void photographed_lines_are_kept(void **state) {
+  (void)state;
+  static const struct { int width, height; double thickness, pen; camera camera; } cases[] = {
+      {512, 512, 0.02, 40, {0, 0, 1, 2}},        {1200, 1200, 0.02, 40, {0.5, 0, 1, 4}},     {1200, 900, 0.02, 60, {0.3, 0.55, 0.3, 4}},
+      {2000, 2000, 0.02, 90, {0.4, 0.5, 0.1, 6}}, {1500, 2000, 0.02, 120, {0.2, 0.5, 0.3, 3}}, {300, 300, 0.02, 50, {0.4, 0.3, 0.3, 3}}};
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    msk_image in = drawing(cases[i].width, cases[i].height, cases[i].thickness, 230, cases[i].pen);
+    photograph(&in, cases[i].camera, i);
+    msk_image out = prepared(&in, SIDE, SIDE, options(MSK_FIT_STRETCH, MSK_INVERT_AUTO, 1)), plain = prepared(&in, SIDE, SIDE, options(MSK_FIT_STRETCH, MSK_INVERT_AUTO, 0));
+    int background, plain_background;
+    double iou = overlap(&out, cases[i].thickness, 2.5, &background), plain_iou = overlap(&plain, cases[i].thickness, 2.5, &plain_background);
+    print_message("  photo %zu: lines %.3f (without cleaning %.3f), background %d (%d)\n", i, iou, plain_iou, background, plain_background);
+    if (iou < 0.8) fail_msg("photo %zu: lines overlap by %.3f only", i, iou);
+    if (background < 240) fail_msg("photo %zu: background as dark as %d", i, background);
+    msk_image_free(&in);
+    msk_image_free(&out);
+    msk_image_free(&plain);
+  }
+}
+
+static void thin_and_faint_lines_are_kept(void **state) {
+  (void)state;
+  msk_image in = drawing(1600, 1600, 0.005, 230, 150);
+  photograph(&in, (camera){0.3, 0.4, 0.3, 2.5}, 77);
+  msk_image out = prepared(&in, SIDE, SIDE, options(MSK_FIT_STRETCH, MSK_INVERT_AUTO, 1));
+  int drawn = 0, kept = 0;
+  for (int y = 0; y < SIDE; y++) {
+    for (int x = 0; x < SIDE; x++) {
+      if (ink((x + 0.5) / SIDE, (y + 0.5) / SIDE, 0.005, SIDE) < 0.9) continue;
+      drawn++;
+      kept += pixel(&out, x, y)[0] < 128;
+    }
+  }
+  assert_true(drawn > 300);
+  print_message("  faint: %d of %d\n", kept, drawn);
+  assert_true(kept > drawn * 95 / 100);
+  msk_image_free(&in);
+  msk_image_free(&out);
+}
+
+/* Coloured pencils count as lines, filled ink stays filled. */
+static void colours_and_fillings_are_kept(void **state) {
+  (void)state;
+  static const uint8_t pencils[3][3] = {{220, 60, 60}, {60, 90, 210}, {240, 210, 60}};
+  msk_image in = blank(1000, 1000, 235);
+  for (int p = 0; p < 3; p++) {
+    for (int y = 100; y < 900; y++) {
+      for (int x = 0; x < 12; x++) memcpy(pixel(&in, 100 + 150 * p + x, y), pencils[p], 3);
+    }
+  }
+  for (int y = 300; y < 700; y++) memset(pixel(&in, 600, y), 20, 3 * 250);
+  photograph(&in, (camera){0.3, 0.4, 0.3, 2.5}, 3);
+  msk_image out = prepared(&in, 500, 500, options(MSK_FIT_STRETCH, MSK_INVERT_AUTO, 1));
+  for (int p = 0; p < 3; p++) assert_true(pixel(&out, 53 + 75 * p, 250)[0] < 128);
+  for (int y = 160; y < 340; y += 10) {
+    for (int x = 310; x < 415; x += 10) assert_true(pixel(&out, x, y)[0] < 128);
+  }
+  for (int y = 10; y < 490; y += 10) assert_true(pixel(&out, 280, y)[0] > 240);
+  msk_image_free(&in);
+  msk_image_free(&out);
+}
+
+static void a_blackboard_is_cleaned_too(void **state) {
+  (void)state;
+  msk_image in = drawing(900, 900, 0.02, 45, 215);
+  photograph(&in, (camera){0.2, 0.2, 0.3, 2}, 4);
+  msk_image out = prepared(&in, SIDE, SIDE, options(MSK_FIT_STRETCH, MSK_INVERT_AUTO, 1));
+  int background;
+  double iou = overlap(&out, 0.02, 2.5, &background);
+  print_message("  blackboard: lines %.3f, background %d\n", iou, background);
+  assert_true(iou >= 0.8 && background >= 240);
+  msk_image_free(&in);
+  msk_image_free(&out);
+}
+
+static void extreme_shapes_are_prepared(void **state) {
+  (void)state;
+  static const struct { int width, height; } sizes[] = {{1, 1}, {1, 2}, {5, 3}, {7, 7}, {1, 3000}, {3000, 2}};
+  for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
+    for (int i = 0; i < 18; i++) {
+      msk_image in = drawing(sizes[s].width, sizes[s].height, 0.2, 20, 230);
+      msk_image out = prepared(&in, 33, 17, options((msk_fit)(i % 3), (msk_invert)(i / 3 % 3), i / 9));
+      msk_image_free(&in);
+      msk_image_free(&out);
+    }
+  }
+}
+
+static void wrong_requests_are_refused(void **state) {
+  (void)state;
+  msk_image in = blank(4, 4, 255), out = {.width = 3}, none = {0};
+  msk_prepare_options good = options(MSK_FIT_PAD, MSK_INVERT_AUTO, 0), o = good;
+  msk_error error;
+  assert_int_equal(msk_image_prepare(&out, NULL, 8, 8, &good, NULL, &error), MSK_ERROR_ARGUMENT);
+  assert_int_equal(msk_image_prepare(&out, &none, 8, 8, &good, NULL, &error), MSK_ERROR_ARGUMENT);
+  assert_int_equal(msk_image_prepare(NULL, &in, 8, 8, &good, NULL, &error), MSK_ERROR_ARGUMENT);
+  assert_int_equal(msk_image_prepare(&out, &in, 0, 8, &good, NULL, &error), MSK_ERROR_ARGUMENT);
+  assert_int_equal(msk_image_prepare(&out, &in, 8, -8, &good, NULL, &error), MSK_ERROR_ARGUMENT);
+  assert_int_equal(msk_image_prepare(&out, &in, 8001, 8000, &good, NULL, &error), MSK_ERROR_ARGUMENT);
+  o.size = 4;
+  assert_int_equal(msk_image_prepare(&out, &in, 8, 8, &o, NULL, &error), MSK_ERROR_ARGUMENT);
+  o = good, o.fit = (msk_fit)7;
+  assert_int_equal(msk_image_prepare(&out, &in, 8, 8, &o, NULL, &error), MSK_ERROR_ARGUMENT);
+  o = good, o.invert = (msk_invert)-1;
+  assert_int_equal(msk_image_prepare(&out, &in, 8, 8, &o, NULL, &error), MSK_ERROR_ARGUMENT);
+  o = good, o.photo_of_paper = 2;
+  assert_int_equal(msk_image_prepare(&out, &in, 8, 8, &o, NULL, &error), MSK_ERROR_ARGUMENT);
+  assert_int_equal(out.width, 3);
+  msk_image_free(&in);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(the_default_is_pillows_resize), cmocka_unit_test(padding_keeps_the_shape_on_paper), cmocka_unit_test(cropping_takes_the_centre),
+      cmocka_unit_test(light_on_dark_is_found), cmocka_unit_test(shadows_on_paper_are_not_turned_over), cmocka_unit_test(filled_shapes_go_by_their_ground),
+      cmocka_unit_test(a_negative_gives_the_same_sketch), cmocka_unit_test(an_empty_sketch_stays_white), cmocka_unit_test(photographed_lines_are_kept),
+      cmocka_unit_test(thin_and_faint_lines_are_kept), cmocka_unit_test(colours_and_fillings_are_kept), cmocka_unit_test(a_blackboard_is_cleaned_too),
+      cmocka_unit_test(extreme_shapes_are_prepared), cmocka_unit_test(wrong_requests_are_refused),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}

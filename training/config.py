@@ -11,8 +11,8 @@ CPU = dict(
     size=256, objects=6000, test_objects=480, shard=200, seed=1, test_seed=900000001, render_workers=1,
     # tokenizer
     stem=2, filters=96, multipliers=(1, 1, 1, 1), blocks=1, code_dim=16, codes=1024,
-    perceptual_seconds=80, tokenizer_seconds=2000, tokenizer_batch=2, tokenizer_lr=4e-4, photo_share=0.65,
-    ae_share=0.12, crops_until=0.45, tokenizer_log=100,
+    perceptual_seconds=80, perceptual_weight=0.0, tokenizer_seconds=2000, tokenizer_batch=2, tokenizer_lr=4e-4, photo_share=0.65,
+    ae_share=0.12, crops_until=0.3, tokenizer_log=100,
     # transformer
     layers=6, width=224, heads=7, transformer_seconds=2700, transformer_batch=16, pair_batch=8, transformer_lr=1e-3,
     warmup=150, null_share=0.1, style_share=0.12, structure_layers=(1, 2, 3), pair_weight=0.5, pull_weight=0.1,
@@ -24,7 +24,7 @@ CPU = dict(
 # 25 minutes on one H100-class GPU: 2 of rendering ahead, 11 for each network. Not measured; batch sizes fit 40 GB.
 GPU = dict(
     CPU, objects=60000, render_workers=14, blocks=2, multipliers=(1, 1, 2, 2),
-    perceptual_seconds=40, tokenizer_seconds=640, tokenizer_batch=64, tokenizer_lr=8e-4, tokenizer_log=20,
+    perceptual_seconds=40, perceptual_weight=0.05, tokenizer_seconds=640, tokenizer_batch=64, tokenizer_lr=8e-4, tokenizer_log=20,
     layers=8, transformer_seconds=660, transformer_batch=256, pair_batch=128, transformer_lr=8e-4, warmup=300, transformer_log=20,
     device="cuda", threads=4,
 )
@@ -32,7 +32,7 @@ GPU = dict(
 # Two minutes for the whole chain: only shows that it runs, that losses fall and that the export loads.
 TEST = dict(
     CPU, size=128, objects=96, test_objects=24, shard=24, filters=64, blocks=1, code_dim=8, codes=64,
-    perceptual_seconds=8, tokenizer_seconds=30, tokenizer_log=10, layers=2, width=64, heads=2, structure_layers=(1,),
+    perceptual_seconds=8, perceptual_weight=0.05, tokenizer_seconds=30, tokenizer_log=10, layers=2, width=64, heads=2, structure_layers=(1,),
     transformer_seconds=25, transformer_batch=8, pair_batch=4, warmup=10, transformer_log=8, save_every=15,
 )
 

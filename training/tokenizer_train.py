@@ -109,7 +109,7 @@ def _start_quantiser(net, source, config):
     net.start_codebook(torch.cat([f.permute(0, 2, 3, 1).reshape(-1, net.code_dim).float() for f in features]))
 
 
-def _step(net, perceptual, x, quantise, device, config_perceptual=0.05):
+def _step(net, perceptual, x, quantise, device, weight):
     """Forward and backward of one batch; the picture loss is differentiated outside autocast. -> loss, commitment, restarted codes."""
     with runtime.autocast(device):
         z = net.encode(x)
@@ -126,8 +126,9 @@ def _step(net, perceptual, x, quantise, device, config_perceptual=0.05):
         y = net.decode(through)
     free = y.detach().requires_grad_(True)
     loss = reconstruction(x, free)
-    with runtime.autocast(device):
-        loss = loss + config_perceptual * perceptual.distance(x, free)
+    if perceptual is not None:
+        with runtime.autocast(device):
+            loss = loss + weight * perceptual.distance(x, free)
     gradient, = torch.autograd.grad(loss, free)
     torch.autograd.backward([y] if commitment is None else [y, 0.25 * commitment], [gradient] if commitment is None else [gradient, None])
     return float(loss.detach()), 0.0 if commitment is None else float(commitment.detach()), dead
@@ -146,7 +147,7 @@ def train(config, work, folders, test_folder):
     net = net.to(device, memory_format=torch.channels_last)
     if state and state["seconds"] >= config["tokenizer_seconds"]:
         return net.requires_grad_(False)
-    perceptual = train_perceptual(config, work, folders)
+    perceptual = train_perceptual(config, work, folders) if config["perceptual_weight"] else None
     optimiser = torch.optim.AdamW(net.parameters(), config["tokenizer_lr"], betas=(0.9, 0.97), weight_decay=1e-4)
     step, seen, quantise = 0, 0.0, False
     if state:
@@ -173,7 +174,8 @@ def train(config, work, folders, test_folder):
         whole = fraction >= config["crops_until"]
         crop = config["size"] if whole else config["size"] // 2
         batch = config["tokenizer_batch"] * (1 if whole else 4)
-        loss, c, d = _step(net, perceptual, source.batch(batch, crop, config["photo_share"]).to(device), quantise, device)
+        loss, c, d = _step(net, perceptual, source.batch(batch, crop, config["photo_share"]).to(device), quantise, device,
+                              config["perceptual_weight"])
         nn.utils.clip_grad_norm_(net.parameters(), 1.0)
         optimiser.step()
         optimiser.zero_grad()

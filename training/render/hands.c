@@ -109,40 +109,32 @@ static void draw_with(const struct hand_style *h, const struct strokes *s, int s
     }
 }
 
-void hands_draw(const struct strokes *s, int size, int hand, struct rng *rng, float *ink)
-{
-    struct hand_style h;
-    style_pick(&h, hand, rng);
-    memset(ink, 0, sizeof *ink * (size_t)size * (size_t)size);
-    draw_with(&h, s, size, rng, ink);
-}
-
-static void hand_picture(const struct strokes *s, int size, int hand, struct rng *rng, float *ink, uint8_t *out)
+float hands_draw(const struct strokes *s, int size, int hand, struct rng *rng, float *ink)
 {
     struct hand_style h;
     style_pick(&h, hand, rng);
     memset(ink, 0, sizeof *ink * (size_t)size * (size_t)size);
     draw_with(&h, s, size, rng, ink);
     float f = 300.0f / (float)size;
-    for (int y = 0; y < size; y++)
-        for (int x = 0; x < size; x++) {
-            size_t k = (size_t)y * (size_t)size + (size_t)x;
-            float c = ink[k];
-            if (h.grain > 0.0f && c > 0.0f)
-                c *= 1.0f - h.grain * noise3((float)x * f, (float)y * f, 3.3f);
-            out[k] = (uint8_t)(255.0f * h.paper * (1.0f - c) + 0.5f);
-        }
+    for (int y = 0; y < size && h.grain > 0.0f; y++)
+        for (int x = 0; x < size; x++)
+            ink[(size_t)y * (size_t)size + (size_t)x] *= 1.0f - h.grain * noise3((float)x * f, (float)y * f, 3.3f);
+    return h.paper;
 }
 
 int hands_render(const struct picture *pic, const struct strokes *s, const struct world_views *v, uint64_t seed)
 {
-    float *ink = malloc(sizeof *ink * (size_t)pic->size * (size_t)pic->size);
+    size_t count = (size_t)pic->size * (size_t)pic->size;
+    float *ink = malloc(sizeof *ink * count);
     if (!ink)
         return -1;
     for (int i = 0; i < WORLD_HANDS; i++) {
-        struct rng r = {seed ^ (0x5851F42D4C957F2Dull * (uint64_t)(i + 1))};
-        if (v->hands[i])
-            hand_picture(s, pic->size, i, &r, ink, v->hands[i]);
+        struct rng r = {seed ^ ((uint64_t)0x5851F42D4C957F2D * (uint64_t)(i + 1))};
+        if (!v->hands[i])
+            continue;
+        float paper = hands_draw(s, pic->size, i, &r, ink);
+        for (size_t k = 0; k < count; k++)
+            v->hands[i][k] = (uint8_t)(255.0f * paper * (1.0f - ink[k]) + 0.5f);
     }
     free(ink);
     return 0;

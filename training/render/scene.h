@@ -197,7 +197,8 @@ int strokes_trace(const struct picture *pic, struct strokes *out); /* 0, or -1 w
 void strokes_free(struct strokes *s);
 
 /* hands.c */
-void hands_draw(const struct strokes *s, int size, int hand, struct rng *rng, float *ink); /* ink: size*size, 0..1 */
+/* One drawing: fills ink (size*size, 0..1), returns the white of the paper. */
+float hands_draw(const struct strokes *s, int size, int hand, struct rng *rng, float *ink);
 int hands_render(const struct picture *pic, const struct strokes *s, const struct world_views *v, uint64_t seed);
 
 /* flat.c */

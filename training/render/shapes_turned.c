@@ -1,42 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * shapes_turned.c: things made round: apple, mug, teapot, mushroom, lamp.
+ * shapes_turned.c: things turned on a wheel: apple, mug, teapot.
  *
  * Parts: apple 1 body, 2 stem, 3 leaf, 4 flesh; mug 1 cup, 2 handle, 3 drink; teapot 1 body, 2 handle, 3 spout,
- * 4 lid, 5 knob; mushroom 1 cap, 2 stem, 3 gills, 4 ring; lamp 1 shade, 2 base, 3 pole, 4 bulb.
+ * 4 lid, 5 knob.
  */
-#include "scene.h"
-
-static float pick(struct rng *r, float lo, float hi) { return rng_range(r, lo, hi); }
-
-static void set_view(struct scene *s, float yaw, float pitch0, float pitch1)
-{
-    s->view.yaw = yaw;
-    s->view.pitch = pick(&s->rng, pitch0, pitch1);
-    s->view.roll = pick(&s->rng, -0.05f, 0.05f);
-    s->view.lens = pick(&s->rng, 3.2f, 5.5f);
-}
-
-/* Yaw near a side view, from either side. */
-static float side_yaw(struct rng *r, float spread)
-{
-    float y = pick(r, -spread, spread);
-    return rng_int(r, 2) ? y : y + PI_F;
-}
-
-static v3 natural_glaze(struct rng *r)
-{
-    float kind = pick(r, 0.0f, 1.0f);
-    if (kind < 0.25f)
-        return rng_colour(r, 0.05f, 0.15f, 0.02f, 0.18f, 0.75f, 0.95f); /* cream, white */
-    if (kind < 0.4f)
-        return rng_colour(r, 0.0f, 1.0f, 0.0f, 0.15f, 0.1f, 0.35f); /* black, slate */
-    if (kind < 0.6f)
-        return rng_colour(r, 0.02f, 0.12f, 0.4f, 0.75f, 0.4f, 0.85f); /* terracotta, ochre */
-    if (kind < 0.8f)
-        return rng_colour(r, 0.45f, 0.66f, 0.3f, 0.75f, 0.3f, 0.8f); /* teal, blue */
-    return rng_paint(r, 0.3f, 0.7f, 0.4f, 0.9f);
-}
+#include "shapes.h"
 
 /* ---- apple ---- */
 
@@ -274,12 +243,9 @@ static void teapot_handle(struct scene *s, float h, float w)
     b->a[2] = pick(r, 0.9f, 1.5f);
 }
 
-void shape_teapot(struct scene *s)
+static void teapot_materials(struct scene *s, v3 glaze, float h)
 {
     struct rng *r = &s->rng;
-    float h = pick(r, 0.85f, 1.6f), w = pick(r, 0.75f, 1.1f), mouth = pick(r, 0.35f, 0.62f) * w, foot = pick(r, 0.45f, 0.85f) * w;
-    float mid = pick(r, 0.32f, 0.62f), lid_h = pick(r, 0.1f, 0.35f);
-    v3 glaze = natural_glaze(r);
     int m = scene_material(s, glaze, 0.05f, pick(r, 0.04f, 0.4f));
     int metal = rng_chance(r, 0.12f);
     if (metal) {
@@ -294,6 +260,15 @@ void shape_teapot(struct scene *s)
     scene_material(s, v3_make(0.01f, 0.01f, 0.01f), 0.0f, 1.0f);
     scene_material(s, rng_chance(r, 0.6f) ? s->material[0].base : v3_make(0.12f, 0.05f, 0.02f), 0.05f, 0.3f);
     scene_material(s, rng_chance(r, 0.6f) ? s->material[0].base : s->material[0].alt, s->material[0].gloss, s->material[0].rough);
+}
+
+void shape_teapot(struct scene *s)
+{
+    struct rng *r = &s->rng;
+    float h = pick(r, 0.85f, 1.6f), w = pick(r, 0.75f, 1.1f), mouth = pick(r, 0.35f, 0.62f) * w, foot = pick(r, 0.45f, 0.85f) * w;
+    float mid = pick(r, 0.32f, 0.62f), lid_h = pick(r, 0.1f, 0.35f);
+    v3 glaze = natural_glaze(r);
+    teapot_materials(s, glaze, h);
     struct curve c = {0};
     curve_smooth(&c, 0.0f, 0.0f);
     curve_corner(&c, foot, 0.0f);
@@ -325,248 +300,4 @@ void shape_teapot(struct scene *s)
     teapot_spout(s, h, w);
     teapot_handle(s, h, w);
     set_view(s, side_yaw(r, 0.6f), 0.08f, 0.45f);
-}
-
-/* ---- mushroom ---- */
-
-static void mushroom_one(struct scene *s, float size, v3 at, float shape)
-{
-    struct rng *r = &s->rng;
-    float w = size * pick(r, 0.65f, 1.1f), h = size * f_mix(0.3f, 1.15f, shape) * pick(r, 0.85f, 1.1f), stem = size * pick(r, 0.6f, 1.4f);
-    float thick = size * pick(r, 0.13f, 0.3f), bulb = pick(r, 1.0f, 1.7f), round = pick(r, 0.62f, 0.98f), lean = pick(r, -0.2f, 0.2f);
-    float curl = pick(r, -0.12f, 0.12f) * size;
-    struct curve c = {0};
-    curve_smooth(&c, 0.0f, stem + h);
-    curve_smooth(&c, 0.45f * w, stem + h * (0.62f + 0.3f * round));
-    curve_smooth(&c, w * (0.72f + 0.18f * round), stem + 0.42f * h);
-    curve_corner(&c, w, stem + f_min(0.02f, curl));
-    curve_corner(&c, w * 0.97f, stem - 0.04f * size + f_min(0.0f, curl));
-    curve_smooth(&c, w * 0.5f, stem + 0.05f * h);
-    curve_smooth(&c, 0.0f, stem + 0.08f * h);
-    curve_mirror(&c);
-    struct solid *b = scene_add(s, SOLID_TURNED, 1, 0);
-    b->profile = profile_bake(s, &c);
-    solid_turn(b, 1, pick(r, 0.0f, 6.28f));
-    solid_turn(b, 2, lean);
-    b->pos = v3_add(at, v3_make(stem * lean, 0.0f, 0.0f)); /* cap sits where the leaning stem ends */
-    b = scene_add(s, SOLID_TUBE, 2, 1);
-    b->npt = 3;
-    b->pt[0] = v3_make(0.0f, thick * bulb * 0.6f, 0.0f);
-    b->pt[1] = v3_make(-0.4f * stem * lean, 0.5f * stem, 0.0f);
-    b->pt[2] = v3_make(0.0f, stem + 0.1f * h, 0.0f);
-    b->a[0] = thick * bulb;
-    b->a[1] = thick * 0.8f;
-    b->pos = at;
-    struct solid *cut = scene_cut(s, SOLID_BOX, 2, 1);
-    cut->a[0] = cut->a[1] = cut->a[2] = 1.0f;
-    cut->pos = v3_make(at.x, -1.0f, at.z);
-    b = scene_add(s, SOLID_CONE, 3, 2); /* gills: a disc just below the cap's hollow */
-    b->line = 1;
-    b->a[0] = 0.02f * size;
-    b->a[1] = w * 0.9f;
-    b->a[2] = w * 0.93f;
-    solid_turn(b, 2, lean);
-    b->pos = v3_add(at, v3_make(0.0f, stem - 0.005f * size, 0.0f));
-    if (rng_chance(r, 0.35f)) {
-        b = scene_add(s, SOLID_CONE, 4, 3);
-        b->a[0] = 0.05f * size;
-        b->a[1] = thick * 1.5f;
-        b->a[2] = thick * 0.95f;
-        b->a[3] = 0.015f;
-        b->pos = v3_add(at, v3_make(-0.1f * stem * lean, 0.72f * stem, 0.0f));
-    }
-}
-
-void shape_mushroom(struct scene *s)
-{
-    struct rng *r = &s->rng;
-    int kind = rng_int(r, 4);
-    v3 red = rng_colour(r, 0.985f, 1.03f, 0.8f, 0.95f, 0.6f, 0.85f), brown = rng_colour(r, 0.05f, 0.09f, 0.4f, 0.7f, 0.35f, 0.7f);
-    v3 pale = rng_colour(r, 0.07f, 0.13f, 0.1f, 0.3f, 0.75f, 0.93f), ochre = rng_colour(r, 0.07f, 0.13f, 0.6f, 0.85f, 0.7f, 0.9f);
-    int m = scene_material(s, kind == 0 ? red : kind == 1 ? brown : kind == 2 ? pale : ochre, 0.045f, pick(r, 0.2f, 0.6f));
-    s->material[m].alt = v3_make(0.85f, 0.8f, 0.68f);
-    s->material[m].third = v3_scale(s->material[m].base, 0.55f);
-    s->material[m].grain = 0.22f;
-    if (kind == 0 || rng_chance(r, 0.2f)) {
-        s->material[m].pattern = PATTERN_SPOTS;
-        s->material[m].scale = pick(r, 3.2f, 5.5f);
-        s->material[m].amount = pick(r, 0.24f, 0.4f);
-        s->material[m].phase = pick(r, 0.0f, 1.0f);
-    }
-    m = scene_material(s, rng_colour(r, 0.07f, 0.14f, 0.06f, 0.25f, 0.78f, 0.95f), 0.02f, 0.7f);
-    s->material[m].grain = 0.3f;
-    m = scene_material(s, rng_colour(r, 0.05f, 0.12f, 0.15f, 0.45f, 0.5f, 0.85f), 0.0f, 1.0f);
-    s->material[m].pattern = PATTERN_GILLS;
-    s->material[m].scale = (float)(40 + rng_int(r, 30));
-    scene_material(s, v3_scale(s->material[1].base, 0.95f), 0.02f, 0.7f);
-    float shape = pick(r, 0.0f, 1.0f);
-    mushroom_one(s, 1.0f, v3_make(0.0f, 0.0f, 0.0f), shape);
-    if (rng_chance(r, 0.35f)) {
-        float side = rng_sign(r), x = pick(r, 0.55f, 0.95f), z = pick(r, -0.1f, 0.5f), size = pick(r, 0.35f, 0.6f);
-        mushroom_one(s, size, v3_make(side * x, 0.0f, z), shape);
-    }
-    set_view(s, pick(r, -0.4f, 0.4f), 0.02f, 0.42f);
-}
-
-/* ---- lamp ---- */
-
-static void lamp_shade(struct scene *s, float y, float h, float lo, float hi, float curve)
-{
-    const float t = 0.025f;
-    struct curve c = {0};
-    curve_corner(&c, lo, y);
-    curve_smooth(&c, f_mix(lo, hi, 0.33f) + curve * 0.9f, y + 0.33f * h);
-    curve_smooth(&c, f_mix(lo, hi, 0.66f) + curve, y + 0.66f * h);
-    curve_corner(&c, hi, y + h);
-    curve_corner(&c, hi - t, y + h);
-    curve_smooth(&c, f_mix(lo, hi, 0.66f) + curve - t, y + 0.66f * h);
-    curve_smooth(&c, f_mix(lo, hi, 0.33f) + curve * 0.9f - t, y + 0.33f * h);
-    curve_corner(&c, lo - t, y);
-    struct solid *b = scene_add(s, SOLID_TURNED, 1, 0);
-    b->profile = profile_bake(s, &c);
-    struct solid *bulb = scene_add(s, SOLID_ELLIPSOID, 4, 3);
-    bulb->a[0] = bulb->a[2] = f_min(0.14f, 0.5f * hi);
-    bulb->a[1] = bulb->a[0] * 1.25f;
-    bulb->pos.y = y + 0.45f * h;
-}
-
-/* A turned base: disc, vase, balls or column. */
-static void lamp_base(struct scene *s, float top, float w)
-{
-    struct rng *r = &s->rng;
-    int kind = rng_int(r, 4);
-    struct curve c = {0};
-    float stem = 0.05f, n = 0.0f;
-    curve_smooth(&c, 0.0f, 0.0f);
-    curve_corner(&c, w, 0.0f);
-    if (kind == 0) { /* flat foot and thin pole */
-        curve_corner(&c, w, 0.06f);
-        curve_smooth(&c, 0.5f * w, 0.1f);
-        curve_smooth(&c, stem, 0.16f);
-    } else if (kind == 1) { /* vase */
-        float belly = pick(r, 0.25f, 0.5f), at = pick(r, 0.3f, 0.65f);
-        curve_smooth(&c, 0.85f * w, 0.06f);
-        curve_smooth(&c, f_max(belly * 0.75f, 0.6f * w), top * at * 0.5f);
-        curve_smooth(&c, belly, top * at);
-        curve_smooth(&c, belly * 0.6f, top * (0.5f * at + 0.42f));
-        curve_smooth(&c, 0.09f, top * 0.9f);
-    } else if (kind == 2) { /* stacked balls */
-        int balls = 2 + rng_int(r, 3);
-        n = (float)balls;
-        curve_corner(&c, w, 0.05f);
-        curve_smooth(&c, 0.12f, 0.09f);
-        for (int i = 0; i < balls; i++) {
-            float y0 = 0.09f + (top - 0.15f) * (float)i / n, dy = (top - 0.15f) / n, wide = f_min(0.55f * dy, 0.3f);
-            curve_smooth(&c, wide, y0 + 0.5f * dy);
-            curve_smooth(&c, 0.07f, y0 + dy);
-        }
-    } else { /* column */
-        float col = pick(r, 0.07f, 0.16f);
-        curve_corner(&c, w, 0.07f);
-        curve_corner(&c, 0.8f * w, 0.12f);
-        curve_smooth(&c, col * 1.2f, 0.2f);
-        curve_smooth(&c, col, 0.4f * top);
-        curve_smooth(&c, col * 0.8f, 0.9f * top);
-    }
-    curve_corner(&c, stem, top);
-    curve_smooth(&c, 0.0f, top);
-    curve_mirror(&c);
-    struct solid *b = scene_add(s, SOLID_TURNED, 2, 1);
-    b->profile = profile_bake(s, &c);
-}
-
-/* Desk lamp: foot, two arms, a bell that looks down. */
-static void lamp_desk(struct scene *s)
-{
-    struct rng *r = &s->rng;
-    float w = pick(r, 0.32f, 0.5f), a1 = pick(r, 0.2f, 0.75f), a2 = pick(r, 0.5f, 1.2f), l1 = pick(r, 0.8f, 1.2f), l2 = pick(r, 0.6f, 1.0f);
-    v3 foot = v3_make(0.0f, 0.08f, 0.0f), elbow = v3_make(-l1 * f_sin(a1), l1 * f_cos(a1), 0.0f);
-    v3 head = v3_make(elbow.x + l2 * f_sin(a2), elbow.y + l2 * f_cos(a2), 0.0f);
-    struct solid *b = scene_add(s, SOLID_CONE, 2, 1);
-    b->a[0] = 0.05f;
-    b->a[1] = w;
-    b->a[2] = w * 0.9f;
-    b->a[3] = 0.02f;
-    b->pos = v3_make(0.0f, 0.05f, 0.0f);
-    b = scene_add(s, SOLID_TUBE, 3, 2);
-    b->npt = 3;
-    b->pt[0] = foot;
-    b->pt[1] = v3_mix(foot, elbow, 0.5f);
-    b->pt[2] = elbow;
-    b->a[0] = b->a[1] = 0.038f;
-    b = scene_add(s, SOLID_TUBE, 3, 2);
-    b->npt = 3;
-    b->pt[0] = elbow;
-    b->pt[1] = v3_mix(elbow, head, 0.5f);
-    b->pt[2] = head;
-    b->a[0] = b->a[1] = 0.038f;
-    b = scene_add(s, SOLID_ELLIPSOID, 3, 2);
-    b->a[0] = b->a[1] = b->a[2] = 0.075f;
-    b->pos = elbow;
-    float wide = pick(r, 0.28f, 0.48f), deep = pick(r, 0.35f, 0.6f), tilt = pick(r, -0.1f, 0.7f);
-    int first = s->nsolid;
-    lamp_shade(s, -deep, deep, wide, 0.12f, pick(r, 0.0f, 0.12f));
-    for (int i = first; i < s->nsolid; i++) { /* hang the bell from the head, tilted */
-        struct solid *q = &s->solid[i];
-        v3 p = q->pos;
-        solid_turn(q, 2, tilt);
-        q->pos = v3_add(head, v3_make(-p.y * f_sin(tilt), p.y * f_cos(tilt) + 0.05f, 0.0f));
-    }
-    b = scene_add(s, SOLID_ELLIPSOID, 3, 2);
-    b->a[0] = b->a[1] = b->a[2] = 0.135f;
-    b->pos = v3_add(head, v3_make(0.0f, 0.04f, 0.0f));
-}
-
-static void lamp_legs(struct scene *s, float top, float spread)
-{
-    for (int i = 0; i < 3; i++) {
-        float a = 2.0943951f * (float)i + 0.5f;
-        struct solid *b = scene_add(s, SOLID_TUBE, 2, 1);
-        b->npt = 3;
-        b->pt[0] = v3_make(spread * f_cos(a), 0.03f, spread * f_sin(a));
-        b->pt[2] = v3_make(0.06f * f_cos(a), top, 0.06f * f_sin(a));
-        b->pt[1] = v3_mix(b->pt[0], b->pt[2], 0.5f);
-        b->a[0] = 0.03f;
-        b->a[1] = 0.05f;
-    }
-    struct solid *b = scene_add(s, SOLID_CONE, 3, 2);
-    b->a[0] = 0.09f;
-    b->a[1] = b->a[2] = 0.1f;
-    b->a[3] = 0.02f;
-    b->pos.y = top - 0.04f;
-}
-
-void shape_lamp(struct scene *s)
-{
-    struct rng *r = &s->rng;
-    int desk = rng_chance(r, 0.3f), lit = rng_chance(r, 0.6f);
-    v3 cream = rng_colour(r, 0.08f, 0.14f, 0.08f, 0.4f, 0.8f, 0.95f);
-    int m = scene_material(s, desk || rng_chance(r, 0.35f) ? natural_glaze(r) : cream, desk ? 0.05f : 0.0f, desk ? 0.2f : 1.0f);
-    s->material[m].pattern = PATTERN_GLOW;
-    s->material[m].glow = lit && !desk ? pick(r, 0.35f, 0.8f) : 0.0f;
-    s->material[m].alt = natural_glaze(r);
-    s->material[m].extra = !desk && rng_chance(r, 0.45f) ? pick(r, 0.06f, 0.14f) : 0.0f;
-    s->material[m].scale = !desk && rng_chance(r, 0.3f) ? (float)(16 + rng_int(r, 24)) : 0.0f;
-    int base = rng_int(r, 3);
-    v3 wood = rng_colour(r, 0.05f, 0.09f, 0.45f, 0.7f, 0.35f, 0.7f);
-    m = scene_material(s, base == 0 ? wood : base == 1 ? v3_make(0.55f, 0.38f, 0.16f) : natural_glaze(r), base == 1 ? 0.55f : 0.05f, base == 1 ? 0.2f : 0.25f);
-    s->material[m].alt = v3_scale(wood, 0.5f);
-    s->material[m].pattern = base == 0 ? PATTERN_WOOD : PATTERN_PLAIN;
-    s->material[m].amount = 0.8f;
-    scene_material(s, base == 1 ? s->material[1].base : v3_make(0.3f, 0.3f, 0.31f), 0.5f, 0.22f);
-    m = scene_material(s, v3_make(0.95f, 0.85f, 0.6f), 0.05f, 0.2f);
-    s->material[m].glow = lit ? 1.2f : 0.0f;
-    if (desk) {
-        lamp_desk(s);
-        set_view(s, side_yaw(r, 0.7f), 0.05f, 0.35f);
-        return;
-    }
-    float top = pick(r, 0.5f, 1.5f), h = pick(r, 0.4f, 0.9f), lo = pick(r, 0.4f, 0.85f), hi = lo * pick(r, 0.35f, 1.0f);
-    float shape = pick(r, -0.14f, 0.12f) * (hi < 0.8f * lo ? 1.0f : 0.3f), w = pick(r, 0.25f, 0.45f);
-    if (rng_chance(r, 0.2f))
-        lamp_legs(s, top + 0.1f, pick(r, 0.4f, 0.7f));
-    else
-        lamp_base(s, top + 0.1f, w);
-    lamp_shade(s, top, h, lo, hi, shape);
-    set_view(s, pick(r, 0.0f, 6.28f), 0.0f, 0.35f);
 }

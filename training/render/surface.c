@@ -71,6 +71,18 @@ static void pattern_apple(struct spot *s)
     s->o->albedo = v3_mix(c, v3_make(0.75f, 0.6f, 0.3f), 0.3f * f_step(0.86f, 0.93f, freckle));
 }
 
+/* Bricks (extra 1) or boards (extra 0.5). */
+static void wall_texture(struct spot *s, float w, float y)
+{
+    float r = y * 15.0f, u = w * 6.0f + 0.5f * (float)(f_floor(r) & 1);
+    if (s->m->extra == 1.0f && (f_fract(r) < 0.14f || f_fract(u) < 0.06f))
+        s->o->albedo = v3_scale(s->o->flat, 0.62f);
+    else if (s->m->extra == 1.0f)
+        s->o->albedo = v3_scale(s->o->flat, 0.82f + 0.36f * noise_hash(f_floor(r), f_floor(u), 7));
+    else if (s->m->extra == 0.5f && f_fract(y * 9.0f) < 0.1f)
+        s->o->albedo = v3_scale(s->o->flat, 0.6f);
+}
+
 /* A row of windows, the door, and bricks or boards; scale: columns, amount: rows, phase: door place. */
 static void pattern_wall(struct spot *s)
 {
@@ -88,7 +100,7 @@ static void pattern_wall(struct spot *s)
     float dx = fabsf(cx * cw), dy = fabsf(cy * ph);
     float door_w = f_min(0.15f, 0.3f * half), door_h = f_min(0.42f, 0.7f * ph);
     float dd = fabsf(w - m->phase * (half - door_w - 0.08f));
-    int front = !side && s->n.z > 0.0f && s->b->part == 1 && m->extra < 1.5f;
+    int front = !side && s->n.z > 0.0f;
     if (front && dd < door_w + 0.035f && y < door_h + 0.035f) {
         if (dd < door_w && y < door_h)
             paint_part(s->o, m->third, 3, 5, 0.03f, 0.5f);
@@ -100,20 +112,13 @@ static void pattern_wall(struct spot *s)
     }
     int under = front && dd < door_w + wx + 0.08f && y < ph;
     if (dx < wx + 0.03f && dy < wy + 0.03f && !under) {
-        int bar = dx > wx || dy > wy || dx < 0.012f || fabsf(dy - 0.25f * wy) < 0.0f || fabsf(cy * ph) < 0.012f;
-        if (bar)
+        if (dx > wx || dy > wy || dx < 0.012f || dy < 0.012f)
             paint(s->o, v3_make(0.82f, 0.8f, 0.76f), 2);
         else
             paint_part(s->o, v3_make(0.02f, 0.035f, 0.06f), 1, 4, 0.12f, 0.03f);
         return;
     }
-    float r = y * 15.0f, joint = f_fract(w * 6.0f + 0.5f * (float)(f_floor(r) & 1));
-    if (m->extra == 1.0f && (f_fract(r) < 0.14f || joint < 0.06f))
-        s->o->albedo = v3_scale(s->o->flat, 0.62f);
-    else if (m->extra == 1.0f)
-        s->o->albedo = v3_scale(s->o->flat, 0.82f + 0.36f * noise_hash(f_floor(r), f_floor(w * 6.0f + 0.5f * (float)(f_floor(r) & 1)), 7));
-    else if (m->extra == 0.5f && f_fract(y * 9.0f) < 0.1f)
-        s->o->albedo = v3_scale(s->o->flat, 0.6f);
+    wall_texture(s, w, y);
 }
 
 static void pattern_roof(struct spot *s)

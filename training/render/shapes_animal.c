@@ -1,37 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * shapes_living.c: fish, tree, bird.
+ * shapes_animal.c: fish and bird.
  *
- * Parts: fish 1 body, 2 tail, 3 fin, 4 eye, 5 mouth; tree 1 trunk, 2 crown; bird 1 body and head, 2 wing, 3 tail,
- * 4 beak, 5 eye, 6 leg.
+ * Parts: fish 1 body, 2 tail, 3 fin, 4 eye; bird 1 body and head, 2 wing, 3 tail, 4 beak, 5 eye, 6 leg.
  */
-#include "scene.h"
-
-static float pick(struct rng *r, float lo, float hi) { return rng_range(r, lo, hi); }
-
-static void set_view(struct scene *s, float yaw, float pitch0, float pitch1)
-{
-    s->view.yaw = yaw;
-    s->view.pitch = pick(&s->rng, pitch0, pitch1);
-    s->view.roll = pick(&s->rng, -0.05f, 0.05f);
-    s->view.lens = pick(&s->rng, 3.2f, 5.5f);
-}
-
-static float side_yaw(struct rng *r, float spread)
-{
-    float y = pick(r, -spread, spread);
-    return rng_int(r, 2) ? y : y + PI_F;
-}
-
-static struct solid *add_ball(struct scene *s, int part, int material, v3 at, v3 radii)
-{
-    struct solid *b = scene_add(s, SOLID_ELLIPSOID, part, material);
-    b->pos = at;
-    b->a[0] = radii.x;
-    b->a[1] = radii.y;
-    b->a[2] = radii.z;
-    return b;
-}
+#include "shapes.h"
 
 /* A pair of eyes at (x, y), z is the half distance. */
 static void add_eyes(struct scene *s, int part, int white, int black, v3 at, float size)
@@ -171,95 +144,6 @@ void shape_fish(struct scene *s)
     s->lift = f_max(down, 0.6f) + pick(r, 0.1f, 0.5f);
     set_view(s, side_yaw(r, 0.55f), -0.02f, 0.3f);
     s->view.roll = pick(r, -0.3f, 0.3f);
-}
-
-/* ---- tree ---- */
-
-static void tree_crown(struct scene *s, float trunk, float *top)
-{
-    struct rng *r = &s->rng;
-    float wave = pick(r, 0.05f, 0.11f), scale = pick(r, 5.0f, 8.0f);
-    int kind = rng_int(r, 3), first = s->nsolid;
-    if (kind == 0) { /* several round masses */
-        int n = 3 + rng_int(r, 5);
-        float wide = pick(r, 0.3f, 0.75f), tall = pick(r, 0.3f, 0.9f);
-        for (int i = 0; i < n; i++) {
-            float a = pick(r, 0.0f, 6.28f), d = i ? pick(r, 0.3f, 1.0f) : 0.0f, y = pick(r, 0.0f, 1.0f), size = pick(r, 0.28f, 0.5f);
-            v3 at = v3_make(wide * d * f_cos(a), trunk + 0.25f + tall * y, 0.7f * wide * d * f_sin(a));
-            struct solid *b = i ? scene_blend(s, SOLID_ELLIPSOID, 2, 0, 0.08f) : scene_add(s, SOLID_ELLIPSOID, 2, 0);
-            b->a[0] = b->a[2] = size;
-            b->a[1] = size * pick(r, 0.75f, 1.1f);
-            b->pos = at;
-            *top = f_max(*top, at.y + size);
-        }
-    } else if (kind == 1) { /* conifer: tiers of cones */
-        int n = 1 + rng_int(r, 5);
-        float h = pick(r, 1.1f, 2.0f), w = pick(r, 0.45f, 0.85f), y0 = trunk * pick(r, 0.5f, 0.9f);
-        for (int i = 0; i < n; i++) {
-            float t = (float)i / (float)n, size = n > 1 ? 1.0f - 0.65f * t : 1.0f, tall = n > 1 ? h * (0.75f / (float)n + 0.2f) : h;
-            struct solid *b = scene_add(s, SOLID_CONE, 2, 0);
-            b->a[0] = 0.5f * tall;
-            b->a[1] = w * size;
-            b->a[2] = n > 1 && i < n - 1 ? 0.25f * w * size : 0.02f;
-            b->a[3] = 0.015f;
-            b->pos.y = y0 + h * t * 0.9f + 0.5f * tall;
-            *top = b->pos.y;
-        }
-        wave *= 0.7f;
-    } else { /* one egg, ball or column */
-        float w = pick(r, 0.32f, 0.85f), h = pick(r, 0.45f, 1.1f);
-        struct solid *b = add_ball(s, 2, 0, v3_make(pick(r, -0.1f, 0.1f), trunk + 0.85f * h, 0.0f), v3_make(w, h, w));
-        *top = b->pos.y;
-    }
-    for (int i = first; i < s->nsolid; i++) {
-        s->solid[i].wave = wave;
-        s->solid[i].wave_scale = scale;
-    }
-}
-
-void shape_tree(struct scene *s)
-{
-    struct rng *r = &s->rng;
-    float kind = pick(r, 0.0f, 1.0f), top = 0.0f;
-    s->gap = 0.16f; /* leaves are not drawn one by one */
-    v3 c = kind < 0.7f ? rng_colour(r, 0.2f, 0.36f, 0.45f, 0.75f, 0.3f, 0.6f)
-         : kind < 0.9f ? rng_colour(r, 0.03f, 0.13f, 0.65f, 0.9f, 0.55f, 0.85f)
-                       : rng_colour(r, 0.93f, 0.98f, 0.25f, 0.5f, 0.75f, 0.92f);
-    int m = scene_material(s, c, 0.0f, 1.0f);
-    s->material[m].pattern = PATTERN_FOLIAGE;
-    s->material[m].scale = pick(r, 9.0f, 14.0f);
-    s->material[m].bump = 1.3f;
-    s->material[m].alt = v3_scale(c, 1.7f);
-    s->material[m].amount = pick(r, 0.0f, 0.6f);
-    m = scene_material(s, rng_colour(r, 0.05f, 0.09f, 0.3f, 0.55f, 0.22f, 0.45f), 0.0f, 1.0f);
-    s->material[m].pattern = PATTERN_WOOD;
-    s->material[m].scale = 3.0f;
-    s->material[m].amount = 0.9f;
-    s->material[m].alt = v3_scale(s->material[m].base, 0.45f);
-    s->material[m].bump = 0.5f;
-    float trunk = pick(r, 0.3f, 1.0f), thick = pick(r, 0.06f, 0.15f), lean = pick(r, -0.15f, 0.15f);
-    tree_crown(s, trunk, &top);
-    struct solid *b = scene_add(s, SOLID_TUBE, 1, 1);
-    b->npt = 3;
-    b->pt[0] = v3_make(lean, 0.0f, 0.0f);
-    b->pt[1] = v3_make(-0.5f * lean, 0.5f * trunk, 0.0f);
-    b->pt[2] = v3_make(0.0f, trunk + 0.3f, 0.0f);
-    b->a[0] = thick * 1.35f;
-    b->a[1] = thick * 0.7f;
-    struct solid *cut = scene_cut(s, SOLID_BOX, 1, 1);
-    cut->a[0] = cut->a[1] = cut->a[2] = 1.0f;
-    cut->pos.y = -1.0f;
-    for (int i = 0, n = rng_int(r, 3); i < n; i++) { /* boughs into the crown */
-        float side = rng_sign(r), y = pick(r, 0.5f, 0.9f) * trunk, reach = pick(r, 0.15f, 0.35f);
-        b = scene_add(s, SOLID_TUBE, 1, 1);
-        b->npt = 3;
-        b->pt[0] = v3_make(-0.2f * lean, y, 0.0f);
-        b->pt[1] = v3_make(side * 0.7f * reach, y + 0.1f, 0.05f);
-        b->pt[2] = v3_make(side * reach, trunk + 0.3f, 0.1f);
-        b->a[0] = thick * 0.6f;
-        b->a[1] = thick * 0.35f;
-    }
-    set_view(s, pick(r, 0.0f, 6.28f), 0.0f, 0.35f);
 }
 
 /* ---- bird ---- */

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * cli_run.c - see cli_run.h. */
+#include "cli_run.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <pty.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+run_setting run_with;
+static char *test_folder;
+
+const char *in_folder(const char *format, ...) {
+  static char buffers[16][4096];
+  static int next;
+  char *buffer = buffers[next++ % 16];
+  int used = snprintf(buffer, sizeof buffers[0], "%s/", test_folder);
+  va_list arguments;
+  va_start(arguments, format);
+  vsnprintf(buffer + used, sizeof buffers[0] - (size_t)used, format, arguments);
+  va_end(arguments);
+  return buffer;
+}
+
+/* In the child: files in place of the standard streams, limits, the program. Never returns. */
+static void become_program(const char *const *arguments, const char *out, const char *err) {
+  const char *program = getenv("MASKSKETCH_PROGRAM");
+  const char *vector[MAX_ARGUMENTS + 2] = {program};
+  int count = 1;
+  for (; arguments[count - 1] != NULL && count <= MAX_ARGUMENTS; count++) vector[count] = arguments[count - 1];
+  if (out != NULL) {
+    int files[3] = {open(run_with.input != NULL ? run_with.input : "/dev/null", O_RDONLY), open(out, O_WRONLY | O_CREAT | O_TRUNC, 0644),
+                    open(err, O_WRONLY | O_CREAT | O_TRUNC, 0644)};
+    for (int i = 0; i < 3; i++) {
+      if (files[i] < 0 || dup2(files[i], i) < 0) _exit(126);
+    }
+    for (int i = 3; i < 64; i++) close(i);
+  }
+  if (run_with.closed_output) close(STDOUT_FILENO);
+  if (run_with.folder != NULL && chdir(run_with.folder) != 0) _exit(126);
+  if (run_with.file_limit > 0) setrlimit(RLIMIT_FSIZE, &(struct rlimit){(rlim_t)run_with.file_limit, (rlim_t)run_with.file_limit});
+  if (program != NULL) execv(program, (char *const *)(uintptr_t)vector);
+  _exit(127);
+}
+
+static int exit_code(int status) { return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status); }
+
+static char *read_text(const char *path, size_t *bytes) {
+  FILE *file = fopen(path, "rb");
+  assert_non_null(file);
+  char *text = NULL;
+  size_t used = 0, got = 0;
+  do {
+    text = realloc(text, used + 65537);
+    assert_non_null(text);
+    got = fread(text + used, 1, 65536, file);
+    used += got;
+  } while (got > 0);
+  fclose(file);
+  text[used] = 0;
+  *bytes = used;
+  return text;
+}
+
+run_result run_program(const char *const *arguments) {
+  char out[4200], err[4200];
+  snprintf(out, sizeof out, "%s", in_folder(".out-%d", (int)getpid()));
+  snprintf(err, sizeof err, "%s", in_folder(".err-%d", (int)getpid()));
+  pid_t child = fork();
+  assert_true(child >= 0);
+  if (child == 0) become_program(arguments, run_with.output != NULL ? run_with.output : out, err);
+  int status = 0;
+  assert_int_equal(waitpid(child, &status, 0), child);
+  run_result result = {.code = exit_code(status)};
+  size_t ignored = 0;
+  result.out = run_with.output != NULL ? calloc(1, 1) : read_text(out, &result.out_bytes);
+  result.err = read_text(err, &ignored);
+  unlink(out);
+  unlink(err);
+  run_with = (run_setting){0};
+  return result;
+}
+
+void run_free(run_result *result) {
+  free(result->out);
+  free(result->err);
+}
+
+void run_expect(const char *file, int line, int code, const char *const *arguments) {
+  run_result result = run_program(arguments);
+  if (result.code != code) {
+    print_error("exit code %d, expected %d: %s", result.code, code, result.err);
+    _fail(file, line);
+  }
+  run_free(&result);
+}
+
+pid_t run_start(const char *const *arguments) {
+  pid_t child = fork();
+  assert_true(child >= 0);
+  if (child == 0) become_program(arguments, "/dev/null", "/dev/null");
+  run_with = (run_setting){0};
+  return child;
+}
+
+char *run_on_terminal(const char *term, int *code, const char *const *arguments) {
+  int terminal = -1;
+  struct winsize size = {.ws_row = 24, .ws_col = 80};
+  pid_t child = forkpty(&terminal, NULL, NULL, &size);
+  assert_true(child >= 0);
+  if (child == 0) {
+    static const char *const others[] = {"KITTY_WINDOW_ID", "TERM_PROGRAM", "TMUX", "STY"};
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) unsetenv(others[i]);
+    setenv("TERM", term, 1);
+    become_program(arguments, NULL, NULL);
+  }
+  char *text = calloc(1, 1);
+  size_t used = 0;
+  for (;;) {
+    char piece[4096];
+    ssize_t got = read(terminal, piece, sizeof piece);
+    if (got <= 0) break;
+    text = realloc(text, used + (size_t)got + 1);
+    assert_non_null(text);
+    memcpy(text + used, piece, (size_t)got);
+    used += (size_t)got;
+    text[used] = 0;
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  close(terminal);
+  *code = exit_code(status);
+  run_with = (run_setting){0};
+  return text;
+}
+
+/* ---- Files ---- */
+
+int exists(const char *path) {
+  struct stat info;
+  return stat(path, &info) == 0;
+}
+
+int same_bytes(const char *a, const char *b) {
+  size_t a_bytes = 0, b_bytes = 0;
+  uint8_t *first = test_read_file(a, &a_bytes), *second = test_read_file(b, &b_bytes);
+  int same = a_bytes == b_bytes && memcmp(first, second, a_bytes) == 0;
+  free(first);
+  free(second);
+  return same;
+}
+
+int count_files(const char *folder, const char *part) {
+  DIR *directory = opendir(folder);
+  assert_non_null(directory);
+  int count = 0;
+  for (struct dirent *entry; (entry = readdir(directory)) != NULL;) {
+    if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0) count += strstr(entry->d_name, part) != NULL;
+  }
+  closedir(directory);
+  return count;
+}
+
+/* ---- Models ---- */
+
+const char *model_of(const char *network) { return in_folder("%s.safetensors", network); }
+
+static void convert(const char *network, int pixels) {
+  char tokenizer[256], transformer[256];
+  snprintf(tokenizer, sizeof tokenizer, "%s", golden_path("%s/tokenizer_imagenet%d_checkpoint", network, pixels));
+  snprintf(transformer, sizeof transformer, "%s", golden_path("%s/maskgit_imagenet%d_checkpoint", network, pixels));
+  EXPECT(0, "convert", "--tokenizer", tokenizer, "--transformer", transformer, "-o", model_of(network), "--quiet");
+}
+
+int set_up_models(void **state) {
+  (void)state;
+  test_folder = test_make_folder();
+  if (test_folder == NULL || getenv("MASKSKETCH_PROGRAM") == NULL) return -1;
+  convert("tiny", 128);
+  convert("odd", 80);
+  return setenv("MASKSKETCH_MODEL", model_of("tiny"), 1);
+}
+
+int tear_down_models(void **state) {
+  (void)state;
+  test_remove_folder(test_folder);
+  return 0;
+}

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * test_cli_mistakes.c - what people get wrong, from outside: the exit code, one line of message that names what is valid, and no output left behind.
+ * Also the texts: every promised option is in the help of its commands, and everything in the help is in the man page and docs/commands.md. */
+#include <ctype.h>
+#include <unistd.h>
+
+#include "cli_run.h"
+
+/* Runs it and looks at code and message: one line, "masksketch: ...", with every part of `parts` in it. */
+static void mistake(int line, int code, const char *parts, const char *const *arguments) {
+  run_result result = run_program(arguments);
+  char copy[512], *save = NULL;
+  if (result.code != code) fail_msg("line %d: exit code %d, expected %d: %s", line, result.code, code, result.err);
+  if (strncmp(result.err, "masksketch: ", 12) != 0) fail_msg("line %d: the message is %s", line, result.err);
+  const char *end = strchr(result.err, '\n');
+  if (end == NULL || end[1] != 0) fail_msg("line %d: the message is not one line: %s", line, result.err);
+  snprintf(copy, sizeof copy, "%s", parts);
+  for (char *part = strtok_r(copy, "|", &save); part != NULL; part = strtok_r(NULL, "|", &save)) {
+    if (strstr(result.err, part) == NULL) fail_msg("line %d: '%s' is not in the message: %s", line, part, result.err);
+  }
+  assert_string_equal(result.out, "");
+  run_free(&result);
+}
+#define MISTAKE(code, parts, ...) mistake(__LINE__, (code), (parts), (const char *const[]){__VA_ARGS__, NULL})
+
+static const char *sketch(void) { return golden_path("tiny/input/sketch0.png"); }
+
+static void test_command_line(void **state) {
+  (void)state;
+  const char *out = in_folder("never.png");
+  MISTAKE(2, "no command|--help", NULL);
+  MISTAKE(2, "drew|draw", "drew");
+  MISTAKE(2, "--lambada|--lambda", "draw", sketch(), "--class", "3", "--lambada", "1");
+  MISTAKE(2, "--lambda|info|draw", "info", sketch(), "--lambda", "1");
+  MISTAKE(2, "--box|draw|edit", "draw", sketch(), "--class", "3", "--box", "1,2,3,4");
+  MISTAKE(2, "--seed|needs a value", "draw", sketch(), "--class", "3", "--seed");
+  MISTAKE(2, "--class|needs a value|--seed", "draw", sketch(), "--class", "--seed", "3");
+  MISTAKE(2, "--quiet|no value", "draw", sketch(), "--class", "3", "--quiet=yes");
+  MISTAKE(2, "draw|SKETCH", "draw", "--class", "3");
+  MISTAKE(2, "second.png", "draw", sketch(), "second.png", "--class", "3");
+  MISTAKE(2, "--class", "draw", sketch(), "-o", out);
+  MISTAKE(2, "--quiet|--preview", "draw", sketch(), "--class", "3", "--quiet", "--preview");
+  MISTAKE(2, "-Z", "draw", sketch(), "-Z");
+  assert_false(exists(out));
+}
+
+static void test_numbers(void **state) {
+  (void)state;
+  MISTAKE(2, "--threads|0|from 1", "draw", sketch(), "--class", "3", "--threads", "0");
+  MISTAKE(2, "--count|-1|from 1 to 1000", "draw", sketch(), "--class", "3", "--count", "-1");
+  MISTAKE(2, "--count|0", "draw", sketch(), "--class", "3", "--count=0");
+  MISTAKE(2, "--count|3x", "draw", sketch(), "--class", "3", "--count", "3x");
+  MISTAKE(2, "--count|0x3", "draw", sketch(), "--class", "3", "--count", "0x3");
+  MISTAKE(2, "--count| 3", "draw", sketch(), "--class", "3", "--count", " 3");
+  MISTAKE(2, "--count|99999999999999999999", "draw", sketch(), "--class", "3", "--count", "99999999999999999999");
+  MISTAKE(2, "--seed|-1", "draw", sketch(), "--class", "3", "--seed", "-1");
+  MISTAKE(2, "--seed|18446744073709551616", "draw", sketch(), "--class", "3", "--seed", "18446744073709551616");
+  MISTAKE(2, "--seed|4294967295|official", "draw", sketch(), "--class", "3", "--seed", "4294967296", "--recipe", "official");
+  MISTAKE(2, "lambda|2|0..1", "draw", sketch(), "--class", "3", "--lambda", "2");
+  MISTAKE(2, "lambda|nan", "draw", sketch(), "--class", "3", "--lambda", "nan");
+  MISTAKE(2, "guidance|-0.5", "draw", sketch(), "--class", "3", "--guidance", "-0.5");
+  MISTAKE(2, "steps|0|1..10000", "draw", sketch(), "--class", "3", "--steps", "0");
+  MISTAKE(2, "--quality|101|100", "draw", sketch(), "--class", "3", "-o", in_folder("never.jpg"), "--quality", "101");
+  MISTAKE(2, "--quality|PNG", "draw", sketch(), "--class", "3", "-o", in_folder("never.png"), "--quality", "90");
+}
+
+static void test_words(void **state) {
+  (void)state;
+  MISTAKE(2, "ludicrous|balanced|official", "draw", sketch(), "--class", "3", "--recipe", "ludicrous");
+  MISTAKE(2, "stepps|steps", "draw", sketch(), "--class", "3", "--set", "stepps=3");
+  MISTAKE(2, "steps|KEY=VALUE", "draw", sketch(), "--class", "3", "--set", "steps");
+  MISTAKE(2, "lambda_structure", "generate", "--class", "3", "--set", "lambda_structure=0.5");
+  MISTAKE(2, "schedule|linear|cosine", "draw", sketch(), "--class", "3", "--set", "schedule=linear");
+  MISTAKE(2, "layer", "draw", sketch(), "--class", "3", "--set", "layers=0,99");
+  MISTAKE(2, "--fit|tile|stretch pad crop", "draw", sketch(), "--class", "3", "--fit", "tile");
+  MISTAKE(2, "--precision|int8|fp32", "draw", sketch(), "--class", "3", "--precision", "int8");
+  MISTAKE(2, "--isa|z80|ref", "draw", sketch(), "--class", "3", "--isa", "z80");
+  MISTAKE(2, "--rng|mt19937|partitionable", "draw", sketch(), "--class", "3", "--rng", "mt19937");
+  MISTAKE(2, "--first-item|official", "draw", sketch(), "--class", "3", "--first-item", "1", "--recipe", "official");
+  MISTAKE(2, "99", "draw", sketch(), "--class", "99");
+  MISTAKE(2, "-1", "draw", sketch(), "--class", "-1");
+  MISTAKE(2, "unicorn", "draw", sketch(), "--class", "unicorn");
+  MISTAKE(2, "unicorn", "classes", "unicorn");
+}
+
+static void test_areas(void **state) {
+  (void)state;
+  const char *photo = golden_path("tiny/input/photo.png");
+  MISTAKE(2, "--box|--mask", "edit", photo, "--class", "3");
+  MISTAKE(2, "--box|--mask", "edit", photo, "--class", "3", "--box", "0,0,8,8", "--extend", "1,1,1,1");
+  MISTAKE(2, "--box|four", "edit", photo, "--class", "3", "--box", "0,0,8");
+  MISTAKE(2, "--box|128 high", "edit", photo, "--class", "3", "--box", "0,0,8,129");
+  MISTAKE(2, "--box", "edit", photo, "--class", "3", "--box", "0,0,0,8");
+  MISTAKE(2, "--box", "edit", photo, "--class", "3", "--box", "0,0,-8,8");
+  MISTAKE(2, "--extend", "edit", photo, "--class", "3", "--extend", "0,0,0,0");
+  MISTAKE(2, "--layers|3", "attention", photo, "--class", "3", "--layers", "0,4", "-o", in_folder("never.npy"));
+}
+
+static void test_inputs(void **state) {
+  (void)state;
+  char path[4096];
+  MISTAKE(3, "nowhere.png", "draw", in_folder("nowhere.png"), "--class", "3");
+  MISTAKE(3, "folder", "draw", in_folder("."), "--class", "3");
+  MISTAKE(3, "text.png", "draw", golden_path("image/bad/text.png"), "--class", "3");
+  MISTAKE(3, "truncated_idat.png", "draw", golden_path("image/bad/truncated_idat.png"), "--class", "3");
+  MISTAKE(3, "huge_100000x100000.png", "draw", golden_path("image/bad/huge_100000x100000.png"), "--class", "3");
+  MISTAKE(3, "sketch0.png", "draw", sketch(), "--class", "3", "--model", sketch());
+  MISTAKE(3, "nowhere|convert", "draw", sketch(), "--class", "3", "--model", "nowhere");
+  MISTAKE(3, "photo.png", "replay", golden_path("tiny/input/photo.png"));
+  MISTAKE(3, "odd.safetensors", "detokenize", model_of("odd"), "-o", in_folder("never.png"));
+  MISTAKE(3, "tokens", "detokenize", golden_path("tiny/tokenizer/photo/decoded.npy"), "-o", in_folder("never.png"));
+  snprintf(path, sizeof path, "%s", golden_path("tiny/tokenizer_imagenet128_checkpoint"));
+  MISTAKE(3, "", "convert", "--tokenizer", path, "--transformer", path, "-o", in_folder("never.safetensors"));
+  MISTAKE(3, "", "convert", "--tokenizer", path, "--transformer", golden_path("odd/maskgit_imagenet80_checkpoint"), "-o", in_folder("never.safetensors"));
+  MISTAKE(2, "--transformer", "convert", "--tokenizer", path, "-o", in_folder("never.safetensors"));
+  assert_int_equal(count_files(in_folder("."), "never"), 0);
+}
+
+static void test_outputs(void **state) {
+  (void)state;
+  MISTAKE(2, "out.bmp|.png", "draw", sketch(), "--class", "3", "-o", "out.bmp");
+  MISTAKE(1, "missing/out.png", "draw", sketch(), "--class", "3", "-o", in_folder("missing/out.png"));
+  MISTAKE(2, "folder", "convert", "--tokenizer", sketch(), "--transformer", sketch(), "-o", in_folder("."));
+  MISTAKE(2, "standard output", "draw", sketch(), "--class", "3", "-o", "-", "--json");
+  MISTAKE(2, "standard output", "draw", sketch(), "--class", "3", "-o", "-", "--count", "2");
+  MISTAKE(2, "standard output", "draw", sketch(), "--class", "3", "-o", "-", "--tokens-out", "-");
+  MISTAKE(2, "standard input", "draw", "-", "--class", "3", "--lambda-map", "-");
+  MISTAKE(2, "same name", "draw", sketch(), "--class", "3", "-o", in_folder("never.png"), "--sheet", in_folder("never.png"));
+  MISTAKE(2, "--no-metadata", "info", sketch(), "--no-metadata");
+}
+
+/* The input must not be replaced by what is made of it. */
+static void test_input_is_kept(void **state) {
+  (void)state;
+  size_t bytes = 0;
+  uint8_t *data = test_read_file(sketch(), &bytes);
+  msk_error error;
+  char copy[4096];
+  snprintf(copy, sizeof copy, "%s", in_folder("mine.png"));
+  assert_int_equal(msk_file_write(copy, data, bytes, &error), MSK_OK);
+  MISTAKE(2, "mine.png|input", "draw", copy, "--class", "3", "-o", copy);
+  assert_int_equal(symlink("mine.png", in_folder("other.png")), 0);
+  MISTAKE(2, "other.png|input", "draw", copy, "--class", "3", "-o", in_folder("other.png"));
+  MISTAKE(2, "read by this command", "draw", sketch(), "--class", "3", "--lambda-map", copy, "-o", copy);
+  assert_true(same_bytes(copy, sketch()));
+  free(data);
+}
+
+/* ---- Texts ---- */
+
+static const char *const promised[][20] = {
+    {"draw", "--class", "--output", "--model", "--recipe", "--set", "--seed", "--count", "--threads", "--precision", "--isa", "--rng", "--tokens-out", "--trace", "--json",
+     "--quiet", "--no-metadata", "--help", "--version"},
+    {"draw", "--lambda", "--guidance", "--steps", "--lambda-map", "--fit", "--invert", "--photo-of-paper", "--sheet", "--preview"},
+    {"generate", "--class", "--output", "--model", "--recipe", "--set", "--seed", "--count", "--threads", "--precision", "--isa", "--rng", "--tokens-out", "--trace", "--json",
+     "--quiet", "--no-metadata", "--steps", "--help"},
+    {"edit", "--class", "--box", "--mask", "--output", "--model", "--recipe", "--set", "--seed", "--count", "--threads", "--isa", "--rng", "--tokens-out", "--json", "--quiet",
+     "--steps", "--help"},
+    {"replay", "--output", "--model", "--threads", "--json", "--quiet", "--help"},
+    {"convert", "--tokenizer", "--transformer", "--classes", "--defaults", "--name", "--dtype", "--output", "--help"},
+    {"info", "--tensors", "--json", "--help"},
+    {"classes", "--model", "--json", "--help"},
+    {"tokenize", "--output", "--latents", "--model", "--help"},
+    {"detokenize", "--output", "--model", "--help"},
+    {"attention", "--class", "--layers", "--output", "--model", "--help"},
+    {"sheet", "--output", "--columns", "--help"},
+};
+
+/* The word stands there as a whole: "--class" does not count for "--classes". */
+static int has_word(const char *text, const char *word) {
+  size_t length = strlen(word);
+  for (const char *p = text; (p = strstr(p, word)) != NULL; p++) {
+    if (!isalnum((unsigned char)p[length]) && p[length] != '-') return 1;
+  }
+  return 0;
+}
+
+static void test_help_has_promised(void **state) {
+  (void)state;
+  for (size_t i = 0; i < sizeof promised / sizeof promised[0]; i++) {
+    run_result help = RUN(promised[i][0], "--help");
+    assert_int_equal(help.code, 0);
+    for (size_t k = 1; k < 20 && promised[i][k] != NULL; k++) {
+      if (!has_word(help.out, promised[i][k])) fail_msg("the help of %s lacks %s", promised[i][0], promised[i][k]);
+    }
+    run_free(&help);
+  }
+}
+
+/* A file without the backslashes of roff. */
+static char *plain_text(const char *path) {
+  size_t bytes = 0;
+  char *text = (char *)test_read_file(path, &bytes), *plain = calloc(1, bytes + 1);
+  assert_non_null(plain);
+  for (size_t i = 0, used = 0; i < bytes; i++) {
+    if (text[i] != '\\') plain[used++] = text[i];
+  }
+  free(text);
+  return plain;
+}
+
+static const char *of_root(const char *name) {
+  static char path[4096];
+  const char *root = getenv("MSK_TEST_ROOT");
+  snprintf(path, sizeof path, "%s/%s", root == NULL ? "." : root, name);
+  return path;
+}
+
+static void test_pages_have_all(void **state) {
+  (void)state;
+  char *man = plain_text(of_root("docs/masksketch.1")), *page = plain_text(of_root("docs/commands.md"));
+  run_result commands = RUN("--help");
+  int options = 0;
+  for (size_t i = 0; i < sizeof promised / sizeof promised[0]; i++) {
+    const char *command = promised[i][0];
+    if (!has_word(commands.out, command) || !has_word(man, command) || !has_word(page, command)) fail_msg("%s is missing in a text", command);
+    run_result help = RUN(command, "--help");
+    for (const char *p = help.out; (p = strstr(p, "--")) != NULL;) {
+      char word[64];
+      size_t length = 2 + strspn(p + 2, "abcdefghijklmnopqrstuvwxyz-");
+      snprintf(word, sizeof word, "%.*s", (int)length, p);
+      if (!has_word(man, word)) fail_msg("the man page lacks %s", word);
+      if (!has_word(page, word)) fail_msg("docs/commands.md lacks %s", word);
+      p += length;
+      options++;
+    }
+    run_free(&help);
+  }
+  assert_true(options > 100);
+  run_free(&commands);
+  free(man);
+  free(page);
+}
+
+static void test_version(void **state) {
+  (void)state;
+  run_result result = RUN("--version");
+  assert_int_equal(result.code, 0);
+  assert_string_equal(result.out, "masksketch " MSK_VERSION "\n");
+  assert_string_equal(result.err, "");
+  run_free(&result);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_command_line), cmocka_unit_test(test_numbers),           cmocka_unit_test(test_words),          cmocka_unit_test(test_areas),
+      cmocka_unit_test(test_inputs),       cmocka_unit_test(test_outputs),           cmocka_unit_test(test_input_is_kept),  cmocka_unit_test(test_help_has_promised),
+      cmocka_unit_test(test_pages_have_all), cmocka_unit_test(test_version)};
+  return cmocka_run_group_tests(tests, set_up_models, tear_down_models);
+}

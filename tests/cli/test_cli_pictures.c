@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * test_cli_pictures.c - what the commands leave behind: names, bytes that do not depend on threads or batch, replay, standard input and output, reports. */
+#include <jansson.h>
+#include <unistd.h>
+
+#include "cli_run.h"
+
+static const char *sketch(void) { return golden_path("tiny/input/sketch0.png"); }
+
+static void is_picture(const char *path, int width, int height) {
+  msk_image image = {0};
+  msk_error error;
+  if (msk_image_load(&image, path, MSK_ALPHA_WHITE, NULL, &error) != MSK_OK) fail_msg("%s", error.message);
+  assert_int_equal(image.width, width);
+  assert_int_equal(image.height, height);
+  msk_image_free(&image);
+}
+
+static void test_names(void **state) {
+  (void)state;
+  char folder[4096], source[4096];
+  assert_true(snprintf(folder, sizeof folder, "%s", in_folder("names")) > 0);
+  assert_int_equal(mkdtemp(strcpy(folder, in_folder("names-XXXXXX"))) != NULL, 1);
+  assert_non_null(realpath(sketch(), source));
+  run_with.folder = folder;
+  EXPECT(0, "draw", source, "--class", "3", "--seed", "7", "--steps", "2", "--quiet");
+  run_with.folder = folder;
+  EXPECT(0, "draw", source, "--class", "3", "--seed", "8", "--steps", "2", "--quiet", "--count", "2");
+  run_with.folder = folder;
+  EXPECT(0, "generate", "--class", "4", "--seed", "9", "--steps", "2", "--quiet");
+  run_with.folder = folder;
+  EXPECT(0, "draw", source, "--class", "3", "--steps", "2", "--count", "2", "-o", "a.b.jpg", "--quality", "80", "--quiet");
+  run_with.folder = folder;
+  EXPECT(0, "draw", source, "--class", "3", "--steps", "2", "-o", "x.WEBP", "--sheet", "s.png", "--quiet");
+  static const char *const names[] = {"sketch0-3-7.png", "sketch0-3-8-1.png", "sketch0-3-8-2.png", "4-9.png", "a.b-1.jpg", "a.b-2.jpg", "x.WEBP"};
+  for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+    char path[8192];
+    snprintf(path, sizeof path, "%s/%s", folder, names[i]);
+    is_picture(path, 128, 128);
+  }
+  assert_int_equal(count_files(folder, ""), 8); /* these and the sheet: nothing else */
+}
+
+/* Picture i of a seed is the same bytes with any number of threads, alone or among others. */
+static void test_same_bytes(void **state) {
+  (void)state;
+  EXPECT(0, "draw", sketch(), "--class", "3", "--seed", "5", "--steps", "6", "--count", "3", "--threads", "1", "-o", in_folder("one.png"), "--quiet");
+  for (int threads = 2; threads <= 4; threads++) {
+    char text[8];
+    snprintf(text, sizeof text, "%d", threads);
+    EXPECT(0, "draw", sketch(), "--class", "3", "--seed", "5", "--steps", "6", "--count", "3", "--threads", text, "-o", in_folder("many.png"), "--quiet");
+    for (int i = 1; i <= 3; i++) assert_true(same_bytes(in_folder("one-%d.png", i), in_folder("many-%d.png", i)));
+  }
+  EXPECT(0, "draw", sketch(), "--class", "3", "--seed", "5", "--steps", "6", "--first-item", "2", "-o", in_folder("third.png"), "--quiet");
+  assert_true(same_bytes(in_folder("one-3.png"), in_folder("third.png")));
+  assert_false(same_bytes(in_folder("one-1.png"), in_folder("one-2.png")));
+  EXPECT(0, "draw", sketch(), "--class", "3", "--seed", "6", "--steps", "6", "-o", in_folder("other.png"), "--quiet");
+  assert_false(same_bytes(in_folder("one-1.png"), in_folder("other.png")));
+}
+
+/* ---- replay ---- */
+
+static void replays(const char *picture) {
+  char again[4096];
+  snprintf(again, sizeof again, "%s", in_folder("again.png"));
+  unlink(again);
+  EXPECT(0, "replay", picture, "-o", again, "--quiet", "--threads", "2");
+  if (!same_bytes(picture, again)) fail_msg("%s: replay gives other bytes", picture);
+}
+
+static void test_replay(void **state) {
+  (void)state;
+  const char *photo = golden_path("tiny/input/photo.png");
+  EXPECT(0, "draw", sketch(), "--class", "3", "--seed", "18446744073709551615", "--count", "2", "--steps", "5", "--set", "schedule=pow2.37", "--lambda", "0.123456789",
+         "--guidance", "0.1", "-o", in_folder("r.png"), "--quiet");
+  replays(in_folder("r-1.png"));
+  replays(in_folder("r-2.png"));
+  EXPECT(0, "draw", sketch(), "--class", "3", "--lambda-map", photo, "--steps", "5", "--fit", "pad", "--invert", "yes", "--rng", "partitionable", "-o",
+         in_folder("map.png"), "--quiet");
+  replays(in_folder("map.png"));
+  EXPECT(0, "draw", sketch(), "--class", "3", "--recipe", "official", "--count", "3", "--steps", "5", "-o", in_folder("o.png"), "--quiet");
+  for (int i = 1; i <= 3; i++) replays(in_folder("o-%d.png", i));
+  EXPECT(0, "generate", "--class", "5", "--recipe", "official", "--count", "2", "--steps", "4", "-o", in_folder("g.png"), "--quiet");
+  replays(in_folder("g-2.png"));
+  EXPECT(0, "edit", photo, "--class", "5", "--box", "32,48,64,48", "--steps", "4", "-o", in_folder("e.png"), "--quiet");
+  replays(in_folder("e.png"));
+  EXPECT(0, "edit", photo, "--class", "5", "--mask", sketch(), "--steps", "4", "-o", in_folder("m.png"), "--quiet");
+  replays(in_folder("m.png"));
+  EXPECT(0, "edit", photo, "--class", "5", "--extend", "10,0,64,7", "--fit", "crop", "--steps", "4", "-o", in_folder("x.png"), "--quiet");
+  replays(in_folder("x.png"));
+}
+
+/* A text that is wrong, and a model that is another one, are refused. */
+static void test_replay_refuses(void **state) {
+  (void)state;
+  static const char *const texts[] = {"", "{", "[]", "{\"program\":\"masksketch\"}", "{\"program\":1}"};
+  EXPECT(0, "draw", sketch(), "--class", "3", "--steps", "2", "-o", in_folder("p.png"), "--quiet");
+  EXPECT(3, "replay", in_folder("p.png"), "--model", model_of("odd"), "-o", in_folder("q.png"));
+  EXPECT(0, "draw", sketch(), "--class", "3", "--steps", "2", "-o", in_folder("bare.png"), "--quiet", "--no-metadata");
+  EXPECT(3, "replay", in_folder("bare.png"), "-o", in_folder("q.png"));
+  msk_image image = {0};
+  msk_error error;
+  assert_int_equal(msk_image_load(&image, sketch(), MSK_ALPHA_WHITE, NULL, &error), MSK_OK);
+  for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+    void *bytes = NULL;
+    size_t byte_count = 0;
+    msk_text text = {"masksketch", texts[i]};
+    assert_int_equal(msk_image_encode(&image, MSK_FORMAT_PNG, 0, &text, 1, &bytes, &byte_count, NULL, &error), MSK_OK);
+    assert_int_equal(msk_file_write(in_folder("forged.png"), bytes, byte_count, &error), MSK_OK);
+    EXPECT(3, "replay", in_folder("forged.png"), "-o", in_folder("q.png"));
+    msk_free(NULL, bytes);
+  }
+  msk_image_free(&image);
+  assert_false(exists(in_folder("q.png")));
+}
+
+/* Every value of a real text, one after the other, replaced by nonsense: refused or harmless, never a crash. */
+static void test_replay_survives(void **state) {
+  (void)state;
+  static const char *const nonsense[] = {"null", "-1", "1e300", "\"\"", "[]", "{}", "99999999999"};
+  void *bytes = NULL;
+  size_t byte_count = 0;
+  char *text = NULL;
+  msk_error error;
+  msk_image image = {0};
+  EXPECT(0, "draw", sketch(), "--class", "3", "--steps", "2", "-o", in_folder("p.png"), "--quiet");
+  assert_int_equal(msk_file_read(in_folder("p.png"), 1 << 24, &bytes, &byte_count, NULL, &error), MSK_OK);
+  assert_int_equal(msk_png_text(bytes, byte_count, "masksketch", &text, NULL, &error), MSK_OK);
+  assert_int_equal(msk_image_load(&image, in_folder("p.png"), MSK_ALPHA_WHITE, NULL, &error), MSK_OK);
+  msk_free(NULL, bytes);
+  json_t *whole = json_loads(text, 0, NULL);
+  int index = 0;
+  for (void *at = json_object_iter(whole); at != NULL; at = json_object_iter_next(whole, at), index++) {
+    json_t *changed = json_deep_copy(whole);
+    json_object_set_new(changed, json_object_iter_key(at), json_loads(nonsense[index % 7], JSON_DECODE_ANY, NULL));
+    char *dumped = json_dumps(changed, 0);
+    msk_text entry = {"masksketch", dumped};
+    assert_int_equal(msk_image_encode(&image, MSK_FORMAT_PNG, 0, &entry, 1, &bytes, &byte_count, NULL, &error), MSK_OK);
+    assert_int_equal(msk_file_write(in_folder("forged.png"), bytes, byte_count, &error), MSK_OK);
+    run_result result = RUN("replay", in_folder("forged.png"), "-o", in_folder("q.png"), "--quiet");
+    if (result.code != 3 && result.code != 0) fail_msg("%s as %s: exit code %d: %s", json_object_iter_key(at), nonsense[index % 7], result.code, result.err);
+    run_free(&result);
+    msk_free(NULL, bytes);
+    free(dumped);
+    json_decref(changed);
+  }
+  assert_true(index >= 12);
+  json_decref(whole);
+  msk_free(NULL, text);
+  msk_image_free(&image);
+}
+
+/* ---- Streams and reports ---- */
+
+static void test_streams(void **state) {
+  (void)state;
+  EXPECT(0, "draw", sketch(), "--class", "3", "--steps", "4", "-o", in_folder("file.png"), "--quiet");
+  run_with.input = sketch();
+  run_result piped = RUN("draw", "-", "--class", "3", "--steps", "4", "-o", "-");
+  assert_int_equal(piped.code, 0);
+  size_t bytes = 0;
+  uint8_t *file = test_read_file(in_folder("file.png"), &bytes);
+  assert_int_equal(piped.out_bytes, bytes);
+  assert_memory_equal(piped.out, file, bytes);
+  assert_null(strchr(piped.err, '\x1b')); /* no terminal, no progress */
+  free(file);
+  run_free(&piped);
+  run_with.input = "/dev/null";
+  EXPECT(3, "draw", "-", "--class", "3", "-o", "-");
+  EXPECT(0, "draw", sketch(), "--class", "3", "--steps", "2", "-o", "/dev/null", "--quiet"); /* written to, not replaced */
+  assert_int_equal(access("/dev/null", W_OK), 0);
+}
+
+static json_t *parse_line(const char *line) {
+  json_t *object = json_loads(line, JSON_DISABLE_EOF_CHECK, NULL);
+  assert_true(json_is_object(object));
+  return object;
+}
+
+static void test_json(void **state) {
+  (void)state;
+  run_result result = RUN("draw", sketch(), "--class", "3", "--seed", "12", "--steps", "4", "--count", "2", "-o", in_folder("j.png"), "--json", "--quiet");
+  assert_int_equal(result.code, 0);
+  const char *line = result.out;
+  for (int i = 0; i < 2; i++) {
+    json_t *object = parse_line(line);
+    assert_string_equal(json_string_value(json_object_get(object, "file")), in_folder("j-%d.png", i + 1));
+    assert_int_equal(json_integer_value(json_object_get(object, "seed")), 12);
+    assert_int_equal(json_integer_value(json_object_get(object, "class")), 3);
+    assert_int_equal(json_integer_value(json_object_get(object, "item")), i);
+    assert_true(json_integer_value(json_object_get(object, "steps")) >= 4);
+    assert_true(json_real_value(json_object_get(json_object_get(object, "times"), "total")) > 0);
+    assert_true(json_is_real(json_object_get(json_object_get(object, "scores"), "structure")));
+    assert_true(json_integer_value(json_object_get(json_object_get(object, "memory"), "session")) > 0);
+    json_decref(object);
+    line = strchr(line, '\n') + 1;
+  }
+  assert_string_equal(line, "");
+  assert_string_equal(result.err, "");
+  run_free(&result);
+}
+
+static void test_info(void **state) {
+  (void)state;
+  EXPECT(0, "draw", sketch(), "--class", "3", "--seed", "12", "--steps", "4", "-o", in_folder("i.png"), "--quiet");
+  const char *files[] = {in_folder("i.png"), model_of("tiny"), golden_path("tiny/tokenizer_imagenet128_checkpoint"), sketch()};
+  const char *const kinds[] = {"picture", "model", "checkpoint", "picture"};
+  for (int i = 0; i < 4; i++) {
+    run_result plain = RUN("info", files[i]), json = RUN("info", files[i], "--json");
+    assert_int_equal(plain.code, 0);
+    assert_int_equal(json.code, 0);
+    json_t *object = parse_line(json.out);
+    assert_string_equal(json_string_value(json_object_get(object, "kind")), kinds[i]);
+    if (i == 0) assert_string_equal(json_string_value(json_object_get(json_object_get(object, "request"), "seed")), "12");
+    if (i == 1) assert_int_equal(json_integer_value(json_object_get(json_object_get(object, "sizes"), "codebook_size")), 64);
+    if (i == 1) assert_int_equal(json_integer_value(json_object_get(json_object_get(object, "sizes"), "layers")), 4);
+    json_decref(object);
+    run_free(&plain);
+    run_free(&json);
+  }
+  run_result tensors = RUN("info", model_of("tiny"), "--tensors");
+  assert_int_equal(tensors.code, 0);
+  assert_non_null(strstr(tensors.out, "quantizer.codebook"));
+  run_free(&tensors);
+  run_result classes = RUN("classes");
+  int lines = 0;
+  for (const char *p = classes.out; *p != 0; p++) lines += *p == '\n';
+  assert_int_equal(lines, 10);
+  run_free(&classes);
+}
+
+static void test_report(void **state) {
+  (void)state;
+  run_result result = RUN("draw", sketch(), "--class", "3", "--steps", "2", "-o", in_folder("z.png"));
+  assert_int_equal(result.code, 0);
+  assert_string_equal(result.out, "");
+  assert_non_null(strstr(result.err, "z.png"));
+  assert_int_equal(strlen(strchr(result.err, '\n')), 1);
+  run_free(&result);
+}
+
+static void test_terminal(void **state) {
+  (void)state;
+  static const struct { const char *term, *expected; } kinds[] = {{"xterm-kitty", "\x1b_Ga=T"}, {"foot", "\x1bPq"}, {"xterm-256color", "\xE2\x96\x80"}};
+  for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+    int code = -1;
+    char *seen = run_on_terminal(kinds[i].term, &code,
+                                 (const char *const[]){"draw", sketch(), "--class", "3", "--steps", "8", "-o", in_folder("t.png"), "--preview", NULL});
+    assert_int_equal(code, 0);
+    if (strstr(seen, kinds[i].expected) == NULL) fail_msg("%s: no such preview", kinds[i].term);
+    assert_non_null(strstr(seen, "step "));
+    assert_non_null(strstr(seen, " left"));
+    free(seen);
+  }
+  int code = -1;
+  char *seen = run_on_terminal("xterm", &code, (const char *const[]){"draw", sketch(), "--class", "3", "--steps", "8", "-o", in_folder("t.png"), "--quiet", NULL});
+  assert_int_equal(code, 0);
+  assert_string_equal(seen, "");
+  free(seen);
+}
+
+static void test_sheet(void **state) {
+  (void)state;
+  EXPECT(0, "draw", sketch(), "--class", "3", "--steps", "2", "--count", "2", "-o", in_folder("s.png"), "--sheet", in_folder("sheet.png"), "--quiet");
+  msk_image image = {0};
+  msk_error error;
+  assert_int_equal(msk_image_load(&image, in_folder("sheet.png"), MSK_ALPHA_WHITE, NULL, &error), MSK_OK);
+  assert_true(image.width >= 3 * 128 && image.width < 4 * 128 && image.height > 128);
+  int width = image.width, height = image.height;
+  msk_image_free(&image);
+  EXPECT(0, "sheet", in_folder("sheet.png"), in_folder("s-1.png"), in_folder("sheet.png"), "-o", in_folder("all.jpg"), "--quiet");
+  is_picture(in_folder("all.jpg"), width, 2 * height + 128);
+  EXPECT(0, "sheet", in_folder("s-1.png"), in_folder("s-2.png"), "--columns", "2", "-o", in_folder("two.png"), "--quiet");
+  is_picture(in_folder("two.png"), 256, 128);
+}
+
+/* An empty sketch is drawn like any other. */
+static void test_white(void **state) {
+  (void)state;
+  msk_image image = {0};
+  msk_error error;
+  void *bytes = NULL;
+  size_t byte_count = 0;
+  assert_int_equal(msk_image_create(&image, 300, 200, NULL, &error), MSK_OK);
+  memset(image.pixels, 255, 300 * 200 * 3);
+  assert_int_equal(msk_image_encode(&image, MSK_FORMAT_PNG, 0, NULL, 0, &bytes, &byte_count, NULL, &error), MSK_OK);
+  assert_int_equal(msk_file_write(in_folder("white.png"), bytes, byte_count, &error), MSK_OK);
+  EXPECT(0, "draw", in_folder("white.png"), "--class", "3", "--steps", "3", "-o", in_folder("from-white.png"), "--quiet");
+  EXPECT(0, "draw", in_folder("white.png"), "--class", "3", "--steps", "3", "-o", in_folder("from-paper.png"), "--photo-of-paper", "--fit", "pad", "--quiet");
+  is_picture(in_folder("from-white.png"), 128, 128);
+  msk_free(NULL, bytes);
+  msk_image_free(&image);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_names),   cmocka_unit_test(test_same_bytes),     cmocka_unit_test(test_replay), cmocka_unit_test(test_replay_refuses),
+                                     cmocka_unit_test(test_replay_survives), cmocka_unit_test(test_streams), cmocka_unit_test(test_json),   cmocka_unit_test(test_info),
+                                     cmocka_unit_test(test_report),  cmocka_unit_test(test_terminal),       cmocka_unit_test(test_sheet),  cmocka_unit_test(test_white)};
+  return cmocka_run_group_tests(tests, set_up_models, tear_down_models);
+}

@@ -9,7 +9,7 @@
 #include "base/memory.h"
 #include "image/codec.h"
 
-msk_status msk_image_create(msk_image *image, int width, int height, const msk_allocator *allocator, msk_error *error) {
+msk_status msk_image_allocate(msk_image *image, int width, int height, const msk_allocator *allocator, msk_error *error) {
   size_t pixels;
   if (image == NULL) return msk_fail(error, MSK_ERROR_ARGUMENT, "no place for the picture was given");
   if (width < 1 || height < 1 || !msk_multiply((size_t)width, (size_t)height, &pixels) || pixels > MSK_MAX_PIXELS) {
@@ -18,9 +18,14 @@ msk_status msk_image_create(msk_image *image, int width, int height, const msk_a
   }
   uint8_t *memory = msk_allocate(allocator, pixels, 3);
   if (memory == NULL) return msk_fail(error, MSK_ERROR_MEMORY, "no memory for a picture of %d x %d pixels", width, height);
-  memset(memory, 255, pixels * 3);
   *image = (msk_image){.width = width, .height = height, .pixels = memory, .allocator = allocator};
   return MSK_OK;
+}
+
+msk_status msk_image_create(msk_image *image, int width, int height, const msk_allocator *allocator, msk_error *error) {
+  msk_status status = msk_image_allocate(image, width, height, allocator, error);
+  if (status == MSK_OK) memset(image->pixels, 255, (size_t)width * (size_t)height * 3);
+  return status;
 }
 
 void msk_image_free(msk_image *image) {
@@ -99,7 +104,7 @@ static size_t upright_index(int orientation, int x, int y, int width, int height
 static msk_status turn_upright(msk_image *image, int orientation, msk_error *error) {
   msk_image upright;
   bool swapped = orientation >= 5;
-  msk_status status = msk_image_create(&upright, swapped ? image->height : image->width, swapped ? image->width : image->height, image->allocator, error);
+  msk_status status = msk_image_allocate(&upright, swapped ? image->height : image->width, swapped ? image->width : image->height, image->allocator, error);
   if (status != MSK_OK) return status;
   const uint8_t *from = image->pixels;
   for (int y = 0; y < image->height; y++) {
@@ -174,7 +179,7 @@ static uint8_t byte_of_float(float value) {
 msk_status msk_image_from_float(msk_image *image, const float *pixels, int width, int height, const msk_allocator *allocator, msk_error *error) {
   msk_image made;
   if (image == NULL || pixels == NULL) return msk_fail(error, MSK_ERROR_ARGUMENT, "turning floats into a picture needs both");
-  msk_status status = msk_image_create(&made, width, height, allocator, error);
+  msk_status status = msk_image_allocate(&made, width, height, allocator, error);
   if (status != MSK_OK) return status;
   size_t samples = (size_t)width * (size_t)height * 3;
   for (size_t i = 0; i < samples; i++) made.pixels[i] = byte_of_float(pixels[i]);

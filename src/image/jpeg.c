@@ -111,7 +111,7 @@ static bool decode_guarded(decode_job *job) {
   if (job->status != MSK_OK) return false;
   bool cmyk = job->info.jpeg_color_space == JCS_CMYK || job->info.jpeg_color_space == JCS_YCCK;
   job->info.out_color_space = cmyk ? JCS_CMYK : JCS_RGB;
-  job->status = msk_image_create(&job->image, (int)job->info.image_width, (int)job->info.image_height, job->source->allocator, job->source->error);
+  job->status = msk_image_allocate(&job->image, (int)job->info.image_width, (int)job->info.image_height, job->source->allocator, job->source->error);
   if (job->status != MSK_OK) return false;
   if (cmyk) {
     job->row = msk_allocate(job->source->allocator, job->info.image_width, 4);

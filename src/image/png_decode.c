@@ -136,7 +136,7 @@ static bool decode_guarded(png_job *job) {
   bool clipped_grey = job->source->alpha == MSK_ALPHA_DROP && png_get_color_type(job->png, job->info) == PNG_COLOR_TYPE_GRAY &&
                       png_get_bit_depth(job->png, job->info) == 16;
   choose_transformations(job, clipped_grey);
-  job->status = msk_image_create(&job->image, (int)png_get_image_width(job->png, job->info), (int)png_get_image_height(job->png, job->info),
+  job->status = msk_image_allocate(&job->image, (int)png_get_image_width(job->png, job->info), (int)png_get_image_height(job->png, job->info),
                                  job->source->allocator, job->source->error);
   if (job->status != MSK_OK) return false;
   size_t row_bytes = png_get_rowbytes(job->png, job->info);

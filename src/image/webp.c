@@ -13,6 +13,8 @@
 
 #define ANIMATION_FRAME_HEADER 16
 
+#define FORMAT_LOSSY 1 /* of WebPBitstreamFeatures */
+
 typedef struct riff_chunk {
   const uint8_t *type, *data;
   size_t length;
@@ -65,6 +67,14 @@ static msk_status status_of(VP8StatusCode code, const msk_source *source) {
   return msk_source_damaged(source, "WebP", (size_t)code < sizeof reasons / sizeof *reasons ? reasons[code] : "unknown damage");
 }
 
+/* A lossy picture spends more than a bit on every macroblock of 16 x 16 pixels, for the fixed probabilities of its modes (RFC 6386, section 11.2).
+ * A lossless one may be arbitrarily short. */
+static msk_status check_length(const WebPBitstreamFeatures *features, size_t count, const msk_source *source) {
+  uint64_t macroblocks = (uint64_t)((features->width + 15) / 16) * (uint64_t)((features->height + 15) / 16);
+  if (features->format != FORMAT_LOSSY || macroblocks / 8 <= count) return MSK_OK;
+  return msk_source_damaged(source, "WebP", "the file is too short for so many pixels");
+}
+
 static msk_status find_first_frame(webp_frame *frame, const msk_source *source) {
   riff_chunk chunk;
   if (!find_chunk(source, "ANMF", &chunk) || chunk.length <= ANIMATION_FRAME_HEADER) return msk_source_damaged(source, "WebP", "an animation without a whole frame");
@@ -79,6 +89,8 @@ static msk_status find_first_frame(webp_frame *frame, const msk_source *source) 
   if (!inside || features.has_animation || features.width != (int)width || features.height != (int)height) {
     return msk_source_damaged(source, "WebP", "the frame does not fit its canvas");
   }
+  status = check_length(&features, frame->count, source);
+  if (status != MSK_OK) return status;
   frame->left = (int)left;
   frame->top = (int)top;
   frame->width = (int)width;
@@ -91,6 +103,7 @@ static msk_status find_frame(webp_frame *frame, const msk_source *source) {
   WebPBitstreamFeatures features;
   msk_status status = status_of(WebPGetFeatures(source->bytes, source->count, &features), source);
   if (status == MSK_OK) status = msk_source_check_size(source, "WebP", (uint64_t)features.width, (uint64_t)features.height);
+  if (status == MSK_OK && !features.has_animation) status = check_length(&features, source->count, source);
   if (status != MSK_OK) return status;
   frame->bytes = source->bytes;
   frame->count = source->count;
@@ -122,13 +135,14 @@ msk_status msk_webp_decode(msk_image *image, int *orientation, const msk_source 
   uint8_t *canvas = NULL;
   msk_status status = find_frame(&frame, source);
   if (status != MSK_OK) return status;
-  status = msk_image_create(&decoded, frame.canvas_width, frame.canvas_height, source->allocator, source->error);
+  status = msk_image_allocate(&decoded, frame.canvas_width, frame.canvas_height, source->allocator, source->error);
   if (status != MSK_OK) return status;
   size_t pixels = (size_t)decoded.width * (size_t)decoded.height;
   if (!frame.alpha) {
     status = decode_frame(&frame, decoded.pixels, source);
   } else {
-    canvas = msk_allocate_zeroed(source->allocator, pixels, 4);
+    bool covered = frame.width == frame.canvas_width && frame.height == frame.canvas_height;
+    canvas = covered ? msk_allocate(source->allocator, pixels, 4) : msk_allocate_zeroed(source->allocator, pixels, 4);
     status = canvas == NULL ? msk_source_no_memory(source, "WebP") : decode_frame(&frame, canvas, source);
     if (status == MSK_OK) msk_rgba_row(decoded.pixels, canvas, pixels, source->alpha);
     msk_free(source->allocator, canvas);

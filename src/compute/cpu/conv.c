@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * conv.c - SAME convolutions, channels last, as a matrix product whose rows are gathered pixel by pixel into the product's small block (never an
- * im2col of the picture): contracted index (ky, kx, channel). Padding and nearest upsampling are part of the gather's addressing. */
+ * conv.c - SAME convolutions, channels last. Direct: a matrix product whose rows are gathered pixel by pixel into the product's small block (never
+ * an im2col of the picture), contracted index (ky, kx, channel); padding and nearest upsampling are part of the gather's addressing. 3 x 3
+ * convolutions for which it pays go to winograd.c instead; which, depends on the weight's shape alone, so only one form is kept. */
 #include <string.h>
 
 #include "base/error.h"
@@ -10,8 +11,9 @@
 struct msk_conv {
   const msk_device *device;
   size_t kernel, stride, in, out;
-  msk_matrix matrix;
-  float *bias; /* or NULL */
+  msk_matrix matrix; /* direct: kernel * kernel * in x out */
+  float *winograd;   /* or Winograd's form */
+  float *bias;       /* or NULL */
 };
 
 struct packing {
@@ -32,13 +34,16 @@ static void pack_panel(void *user, size_t p, int worker) {
 
 static msk_status pack(msk_conv *conv, const float *weight, const float *bias, msk_pool *pool, msk_error *error) {
   const msk_device *device = conv->device;
-  msk_status status = msk_matrix_create(&conv->matrix, device, conv->kernel * conv->kernel * conv->in, conv->out, error);
-  if (status != MSK_OK) return status;
   if (bias != NULL) {
     conv->bias = msk_allocate(device->allocator, conv->out, sizeof(float));
     if (conv->bias == NULL) return msk_fail(error, MSK_ERROR_MEMORY, "no memory for the bias of a convolution");
     memcpy(conv->bias, bias, conv->out * sizeof(float));
   }
+  if (msk_winograd_pays(&device->kernels, conv->kernel, conv->stride, conv->in, conv->out)) {
+    return msk_winograd_create(&conv->winograd, device, weight, conv->in, conv->out, pool, error);
+  }
+  msk_status status = msk_matrix_create(&conv->matrix, device, conv->kernel * conv->kernel * conv->in, conv->out, error);
+  if (status != MSK_OK) return status;
   struct packing packing = {.kernels = &device->kernels, .weight = weight, .matrix = &conv->matrix};
   msk_pool_run(pool, msk_panel_count(&device->kernels, conv->out), pack_panel, &packing);
   return MSK_OK;
@@ -63,13 +68,18 @@ void msk_conv_destroy(msk_conv *conv) {
   if (conv == NULL) return;
   const msk_device *device = conv->device;
   msk_matrix_destroy(&conv->matrix, device);
+  msk_free(device->allocator, conv->winograd);
   msk_free(device->allocator, conv->bias);
   msk_free(device->allocator, conv);
 }
 
 size_t msk_conv_bytes(const msk_conv *conv) {
   size_t floats = 0;
-  msk_matrix_floats(&conv->device->kernels, conv->matrix.depth, conv->out, &floats);
+  if (conv->winograd != NULL) {
+    msk_winograd_floats(&conv->device->kernels, conv->in, conv->out, &floats);
+  } else {
+    msk_matrix_floats(&conv->device->kernels, conv->matrix.depth, conv->out, &floats);
+  }
   return (floats + (conv->bias == NULL ? 0 : conv->out)) * sizeof(float) + sizeof *conv;
 }
 
@@ -80,21 +90,13 @@ void msk_conv_output(const msk_conv *conv, size_t height, size_t width, size_t u
 
 /* ---- the gather ---- */
 
-struct pixels {
-  const float *x;
-  size_t height, width, channels, upsample; /* of x */
-  size_t out_height, out_width, kernel, stride, top, left;
-};
-
 /* XLA's SAME: as much padding as gives ceil(side / stride) outputs, the larger half behind. */
 static size_t padding_before(size_t side, size_t out_side, size_t kernel, size_t stride) {
   size_t covered = (out_side - 1) * stride + kernel;
   return covered > side ? (covered - side) / 2 : 0;
 }
 
-/* The pixel under tap (ky, kx) of output (oy, ox), or NULL in the padding. */
-static const float *tap_pixel(const struct pixels *p, const float *picture, size_t oy, size_t ox, size_t tap) {
-  size_t y = oy * p->stride + tap / p->kernel, x = ox * p->stride + tap % p->kernel;
+const float *msk_pixel_at(const msk_pixels *p, const float *picture, size_t y, size_t x) {
   if (y < p->top || x < p->left) return NULL;
   y -= p->top;
   x -= p->left;
@@ -107,14 +109,14 @@ static const float *tap_pixel(const struct pixels *p, const float *picture, size
 }
 
 static void gather_pixels(const void *source, size_t row, size_t rows, size_t k, size_t count, float *a, size_t a_stride) {
-  const struct pixels *p = source;
+  const msk_pixels *p = source;
   size_t pixel = row % (p->out_height * p->out_width), ox = pixel % p->out_width, oy = pixel / p->out_width;
   const float *picture = p->x + row / (p->out_height * p->out_width) * p->height * p->width * p->channels;
   for (size_t i = 0; i < rows; i++, a += a_stride) {
     size_t tap = k / p->channels, channel = k % p->channels;
     for (size_t done = 0; done < count; tap++, channel = 0) {
       size_t run = msk_smaller(p->channels - channel, count - done);
-      const float *from = tap_pixel(p, picture, oy, ox, tap);
+      const float *from = msk_pixel_at(p, picture, oy * p->stride + tap / p->kernel, ox * p->stride + tap % p->kernel);
       if (from == NULL) {
         memset(a + done, 0, run * sizeof(float));
       } else {
@@ -136,11 +138,15 @@ void msk_op_conv(msk_stream *stream, const msk_conv_args *args) {
   const msk_conv *conv = args->conv;
   assert((args->upsample == 1 || args->upsample == 2) && args->height > 0 && args->width > 0);
   assert(stream->measuring || args->x != args->y);
-  struct pixels source = {.x = args->x, .height = args->height, .width = args->width, .channels = conv->in, .upsample = args->upsample,
-                   .kernel = conv->kernel, .stride = conv->stride};
+  msk_pixels source = {.x = args->x, .height = args->height, .width = args->width, .channels = conv->in, .upsample = args->upsample,
+                       .kernel = conv->kernel, .stride = conv->stride};
   msk_conv_output(conv, args->height, args->width, args->upsample, &source.out_height, &source.out_width);
   source.top = padding_before(args->height * args->upsample, source.out_height, conv->kernel, conv->stride);
   source.left = padding_before(args->width * args->upsample, source.out_width, conv->kernel, conv->stride);
+  if (conv->winograd != NULL) {
+    msk_winograd_run(stream, conv->winograd, conv->bias, args->residual, &source, args->batch, conv->out, args->y);
+    return;
+  }
   msk_product product = {.kernels = &conv->device->kernels, .matrix = &conv->matrix, .bias = conv->bias, .residual = args->residual, .y = args->y,
                          .rows = args->batch * source.out_height * source.out_width, .columns = conv->out, .y_stride = conv->out,
                          .residual_stride = conv->out, .gather = gather_pixels, .source = &source};

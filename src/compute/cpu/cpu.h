@@ -64,4 +64,23 @@ typedef struct msk_product {
 } msk_product;
 void msk_product_run(msk_stream *stream, const msk_product *product);
 
+/* ---- convolution ---- */
+
+/* What a convolution reads: pictures of height x width x channels, enlarged `upsample` times, padded with `top` and `left` zeros before. */
+typedef struct msk_pixels {
+  const float *x;
+  size_t height, width, channels, upsample; /* of x */
+  size_t out_height, out_width, kernel, stride, top, left;
+} msk_pixels;
+
+/* Pixel (y, x), counted in the padded, enlarged picture; NULL in the padding. */
+const float *msk_pixel_at(const msk_pixels *pixels, const float *picture, size_t y, size_t x);
+
+/* Winograd's form of a 3 x 3 convolution of stride 1: 36 matrices, in x out. */
+bool msk_winograd_pays(const msk_kernels *kernels, size_t kernel, size_t stride, size_t in, size_t out);
+bool msk_winograd_floats(const msk_kernels *kernels, size_t in, size_t out, size_t *floats);
+msk_status msk_winograd_create(float **packed, const msk_device *device, const float *weight, size_t in, size_t out, msk_pool *pool, msk_error *error);
+void msk_winograd_run(msk_stream *stream, const float *packed, const float *bias, const float *residual, const msk_pixels *pixels, size_t batch,
+                      size_t out, float *y);
+
 #endif

@@ -128,7 +128,7 @@ static msk_status read_metadata(msk_model *model, size_t layers, size_t patch, m
 static msk_status describe(msk_model *model, msk_error *error) {
   msk_vqgan_config tokenizer;
   msk_maskgit_config transformer;
-  size_t class_count, latent_size;
+  size_t class_count = 0, latent_size = 0;
   msk_status status = check_kind(model->file, error);
   if (status == MSK_OK) status = msk_vqgan_read_config(&tokenizer, model->file, MSK_BUNDLE_TOKENIZER, 1, error); /* the groups are not known yet */
   if (status == MSK_OK) status = msk_maskgit_read_config(&transformer, model->file, MSK_BUNDLE_TRANSFORMER, error);

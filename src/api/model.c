@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * model.c - the model functions of the public header, on bundle.h. */
+#include <string.h>
+
+#include "api/bundle.h"
+#include "base/error.h"
+
+enum { MAX_THREADS = 1024 };
+
+void msk_model_options_init(msk_model_options *options) { *options = (msk_model_options){.size = sizeof *options}; }
+
+msk_status msk_model_open(msk_model **model, const char *path, const msk_model_options *options, msk_error *error) {
+  msk_model_options chosen;
+  msk_model_options_init(&chosen);
+  if (model == NULL || path == NULL) return msk_fail(error, MSK_ERROR_ARGUMENT, "no model or no path given to msk_model_open");
+  if (options != NULL && options->size != sizeof *options) {
+    return msk_fail(error, MSK_ERROR_ARGUMENT, "model options of %zu bytes, expected %zu: call msk_model_options_init() first", options->size,
+                    sizeof *options);
+  }
+  if (options != NULL) chosen = *options;
+  if (chosen.threads < 0 || chosen.threads > MAX_THREADS) {
+    return msk_fail(error, MSK_ERROR_ARGUMENT, "%d threads, expected 1 to %d, or 0 for all processors", chosen.threads, MAX_THREADS);
+  }
+  if (chosen.precision != MSK_PRECISION_FP32 && chosen.precision != MSK_PRECISION_INT8) {
+    return msk_fail(error, MSK_ERROR_ARGUMENT, "precision %d, expected MSK_PRECISION_FP32 or MSK_PRECISION_INT8", (int)chosen.precision);
+  }
+  return msk_bundle_open(model, path, &chosen, error);
+}
+
+void msk_model_close(msk_model *model) { msk_bundle_close(model); }
+
+void msk_model_get_info(const msk_model *model, msk_model_info *info) {
+  const msk_vqgan_config *tokenizer = msk_vqgan_get_config(model->tokenizer);
+  const msk_maskgit_config *transformer = msk_maskgit_get_config(model->transformer);
+  *info = (msk_model_info){
+      .image_size = model->image_size,
+      .latent_size = model->latent_size,
+      .tokens = model->positions,
+      .codebook_size = model->codes,
+      .class_count = model->class_count,
+      .null_class = model->defaults.recipe.null_class,
+      .layers = (int)transformer->layers,
+      .hidden = (int)transformer->hidden,
+      .heads = (int)transformer->heads,
+      .intermediate = (int)transformer->intermediate,
+      .codebook_dim = (int)tokenizer->dim,
+      .filters = (int)tokenizer->filters,
+      .stem = (int)tokenizer->stem,
+      .parameters = model->parameters,
+      .isa = msk_device_isa(model->device),
+      .name = model->name,
+      .hash = model->hash,
+  };
+}
+
+const char *msk_model_metadata(const msk_model *model, const char *key) { return msk_weight_file_metadata(model->file, key); }

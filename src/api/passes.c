@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * passes.c - the networks' passes of a request, and the denoiser made of them (session.h). While measuring, outputs are only stood for: a forward
+ * function computes what it has somewhere to put. */
+#include <string.h>
+#include <time.h>
+
+#include "api/session.h"
+
+double msk_clock(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+/* Stands for an output that has no place yet. */
+static float *wanted(const msk_session *session, float *output, float *stand_in) { return session->stream.measuring ? stand_in : output; }
+
+static size_t positions(const msk_session *session) { return (size_t)session->model->positions; }
+
+int msk_session_group_items(const msk_request *request) {
+  return request->recipe.official || request->count < MSK_GROUP_ITEMS ? request->count : MSK_GROUP_ITEMS;
+}
+
+int msk_session_rows(const msk_session *session) {
+  const msk_request *request = &session->request;
+  int items = msk_session_group_items(request);
+  if (request->recipe.guidance > 0 && items <= MSK_PASS_ROWS) items *= 2;
+  return items < MSK_PASS_ROWS ? items : MSK_PASS_ROWS;
+}
+
+void msk_pass_encode(msk_session *session) {
+  const msk_model *model = session->model;
+  msk_arena *arena = &session->arena;
+  size_t mark = msk_arena_mark(arena), size = (size_t)model->image_size, count = size * size * 3, cells = positions(session) - 1;
+  float *pixels = session->at.photo;
+  if (pixels == NULL) pixels = msk_arena_take(arena, count, sizeof *pixels);
+  float *latents = msk_arena_take(arena, cells * msk_vqgan_get_config(model->tokenizer)->dim, sizeof *latents);
+  for (size_t i = 0; !session->stream.measuring && i < count; i++) pixels[i] = (float)session->request.picture->pixels[i] / 255.0f;
+  msk_vqgan_encode(model->tokenizer, &session->stream, arena, pixels, 1, size, size, latents, NULL);
+  msk_vqgan_quantise(model->tokenizer, &session->stream, latents, cells, session->at.picture_codes);
+  msk_arena_release(arena, mark);
+}
+
+void msk_pass_target(msk_session *session) {
+  float stand_in;
+  int32_t *sequence = session->at.sequences;
+  if (!session->stream.measuring) {
+    sequence[0] = session->model->codes + session->request.class_id;
+    memcpy(sequence + 1, session->at.picture_codes, (positions(session) - 1) * sizeof *sequence);
+  }
+  const msk_recipe *recipe = &session->request.recipe;
+  msk_maskgit_forward(session->model->transformer, &session->stream, &session->arena,
+                      &(msk_maskgit_pass){.tokens = sequence, .batch = 1, .layers = recipe->layers, .layer_count = (size_t)recipe->layer_count,
+                                          .maps = wanted(session, session->at.target, &stand_in),
+                                          .log_maps = wanted(session, session->at.log_target, &stand_in)});
+}
+
+void msk_pass_logits(msk_session *session, const int32_t *sequences, size_t rows, float *logits) {
+  float stand_in;
+  msk_maskgit_forward(session->model->transformer, &session->stream, &session->arena,
+                      &(msk_maskgit_pass){.tokens = sequences, .batch = rows, .logits = wanted(session, logits, &stand_in),
+                                          .columns = (size_t)session->model->codes});
+}
+
+void msk_pass_score(msk_session *session, const int32_t *sequences, size_t rows, float *score) {
+  float stand_in;
+  const msk_recipe *recipe = &session->request.recipe;
+  msk_maskgit_forward(session->model->transformer, &session->stream, &session->arena,
+                      &(msk_maskgit_pass){.tokens = sequences, .batch = rows, .layers = recipe->layers, .layer_count = (size_t)recipe->layer_count,
+                                          .target = wanted(session, session->at.target, &stand_in),
+                                          .log_target = wanted(session, session->at.log_target, &stand_in), .distance = recipe->distance,
+                                          .score = wanted(session, score, &stand_in)});
+}
+
+void msk_pass_decode(msk_session *session, const int32_t *sequence, float *pixels) {
+  size_t side = (size_t)session->model->latent_size;
+  msk_vqgan_decode(session->model->tokenizer, &session->stream, &session->arena, sequence == NULL ? NULL : sequence + 1, 1, side, side, pixels, NULL);
+}
+
+/* ---- the denoiser ---- */
+
+/* One network pass on its way: conditional rows and, behind each item's, its unconditional one where it has one. */
+struct guided_pass {
+  msk_session *session;
+  const int32_t *tokens, *unconditional;
+  float guidance, *logits;
+  size_t first, items, rows;
+};
+
+static bool is_guided(const struct guided_pass *pass, size_t item) { return pass->unconditional != NULL && pass->unconditional[item] >= 0; }
+
+static void fill_rows(struct guided_pass *pass, size_t batch) {
+  size_t n = positions(pass->session), room = (size_t)msk_session_rows(pass->session);
+  pass->items = pass->rows = 0;
+  while (pass->first + pass->items < batch) {
+    size_t item = pass->first + pass->items, need = is_guided(pass, item) ? 2 : 1;
+    if (pass->rows + need > room) break;
+    int32_t *row = pass->session->at.sequences + pass->rows * n;
+    memcpy(row, pass->tokens + item * n, n * sizeof *row);
+    if (need == 2) {
+      memcpy(row + n, row, n * sizeof *row);
+      row[n] = pass->unconditional[item];
+    }
+    pass->items++;
+    pass->rows += need;
+  }
+}
+
+static void combine_rows(const struct guided_pass *pass) {
+  size_t row_floats = positions(pass->session) * (size_t)pass->session->model->codes;
+  const float *row = pass->session->at.row_logits;
+  for (size_t i = 0; i < pass->items; i++, row += row_floats) {
+    float *out = pass->logits + (pass->first + i) * row_floats;
+    if (!is_guided(pass, pass->first + i)) {
+      memcpy(out, row, row_floats * sizeof *out);
+      continue;
+    }
+    const float *other = row + row_floats;
+    for (size_t j = 0; j < row_floats; j++) out[j] = row[j] + pass->guidance * (row[j] - other[j]);
+    row = other;
+  }
+}
+
+msk_status msk_denoise_logits(void *user, const int32_t *tokens, const int32_t *unconditional, float guidance, float *logits, msk_error *error) {
+  msk_session *session = user;
+  (void)error;
+  double started = msk_clock();
+  size_t batch = (size_t)session->group_count;
+  struct guided_pass pass = {.session = session, .tokens = tokens, .unconditional = unconditional, .guidance = guidance, .logits = logits};
+  for (; pass.first < batch; pass.first += pass.items) {
+    fill_rows(&pass, batch);
+    msk_pass_logits(session, session->at.sequences, pass.rows, session->at.row_logits);
+    combine_rows(&pass);
+  }
+  session->times.conditional += msk_clock() - started;
+  return MSK_OK;
+}
+
+msk_status msk_denoise_score(void *user, const int32_t *tokens, float *score, msk_error *error) {
+  msk_session *session = user;
+  (void)error;
+  double started = msk_clock();
+  size_t batch = (size_t)session->group_count, n = positions(session), room = (size_t)msk_session_rows(session);
+  for (size_t first = 0; first < batch; first += room) {
+    size_t rows = batch - first < room ? batch - first : room;
+    msk_pass_score(session, tokens + first * n, rows, score + first * n);
+  }
+  session->times.structure += msk_clock() - started;
+  return MSK_OK;
+}

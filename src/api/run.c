@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * run.c - a request from begin to end: prepare tokens and targets, draw group after group, decode and composite. Nothing is allocated here. */
+#include <string.h>
+
+#include "api/request.h"
+#include "api/session.h"
+#include "base/error.h"
+
+static size_t sequence_bytes(const msk_session *session, size_t items) { return items * (size_t)session->model->positions * sizeof(int32_t); }
+
+static size_t picture_floats(const msk_session *session) { return (size_t)session->model->image_size * (size_t)session->model->image_size * 3; }
+
+/* Any failure ends the request; the session can take the next. */
+static msk_status ended(msk_session *session, msk_status status) {
+  if (status != MSK_OK) session->phase = MSK_PHASE_IDLE;
+  return status;
+}
+
+/* ---- begin ---- */
+
+/* The session's memory, laid out for this request: the operations' scratch first, then the arena. */
+static msk_status place(msk_session *session, const msk_request *request, msk_error *error) {
+  size_t scratch, needed = msk_session_measure(session->model, session->pool, request, &scratch);
+  if (needed > session->capacity) {
+    return msk_fail(error, MSK_ERROR_ARGUMENT, "this request needs %.1f MB, the session was opened for one of %.1f MB: open a session for it",
+                    (double)needed / 1e6, (double)session->capacity / 1e6);
+  }
+  session->request = *request;
+  session->times = (msk_times){0};
+  session->stream = (msk_stream){.device = session->model->device, .pool = session->pool, .scratch_bytes = scratch, .scratch = session->memory};
+  scratch = (scratch + MSK_ALIGNMENT - 1) & ~(MSK_ALIGNMENT - 1);
+  session->arena = (msk_arena){.base = session->memory + scratch, .capacity = session->capacity - scratch};
+  msk_session_place(session);
+  return MSK_OK;
+}
+
+static msk_status prepare_edit(msk_session *session, msk_error *error) {
+  if (!msk_mask_latent(session, session->at.edit_mask)) {
+    return msk_fail(error, MSK_ERROR_ARGUMENT, "the mask marks nothing to repaint, expected white where the picture is to change");
+  }
+  if (session->request.picture != NULL) msk_mask_blend(session);
+  return MSK_OK;
+}
+
+static msk_status prepare(msk_session *session, msk_error *error) {
+  const msk_request *request = &session->request;
+  double started = msk_clock();
+  if (request->picture != NULL) {
+    msk_pass_encode(session);
+  } else if (request->picture_tokens != NULL) {
+    memcpy(session->at.picture_codes, request->picture_tokens, sequence_bytes(session, 1) - sizeof(int32_t));
+  }
+  session->times.encode = msk_clock() - started;
+  if (request->job == MSK_JOB_EDIT) return prepare_edit(session, error);
+  if (request->job != MSK_JOB_DRAW) return MSK_OK;
+  int side = session->model->latent_size;
+  if (request->lambda_map != NULL) msk_grid_means(request->lambda_map, side, side, session->at.lambda_map);
+  started = msk_clock();
+  msk_pass_target(session);
+  session->times.targets = msk_clock() - started;
+  return MSK_OK;
+}
+
+static msk_status begin_group(msk_session *session, int first, msk_error *error) {
+  int room = msk_session_group_items(&session->request), left = session->request.count - first;
+  session->group_first = first;
+  session->group_count = left < room ? left : room;
+  session->spec.first_item = session->request.first_item + first;
+  session->spec.batch = session->group_count;
+  session->denoiser = (msk_denoiser){session, msk_denoise_logits, msk_denoise_score};
+  return msk_decode_begin(session->at.decode, &session->spec, &session->denoiser, error);
+}
+
+msk_status msk_begin(msk_session *session, const msk_request *request, msk_error *error) {
+  if (session == NULL) return msk_fail(error, MSK_ERROR_ARGUMENT, "no session given");
+  msk_status status = msk_request_check(request, session->model, error);
+  if (status != MSK_OK) return status;
+  session->phase = MSK_PHASE_IDLE;
+  status = place(session, request, error);
+  if (status != MSK_OK) return status;
+  session->started = msk_clock();
+  status = prepare(session, error);
+  if (status == MSK_OK) status = begin_group(session, 0, error);
+  if (status == MSK_OK) session->phase = MSK_PHASE_STEPPING;
+  return status;
+}
+
+/* ---- step ---- */
+
+static void keep_step(msk_session *session, int step) {
+  if (session->at.step_tokens == NULL) return;
+  size_t n = (size_t)session->model->positions, row = (size_t)step * (size_t)session->request.count + (size_t)session->group_first;
+  memcpy(session->at.step_tokens + row * n, msk_decode_completed(session->at.decode), sequence_bytes(session, (size_t)session->group_count));
+}
+
+static msk_status report_step(msk_session *session, int step, msk_error *error) {
+  const msk_request *request = &session->request;
+  msk_decode *decode = session->at.decode;
+  if (request->callbacks.on_step == NULL) return MSK_OK;
+  msk_step_info info = {.step = step, .step_count = msk_decode_step_count(&session->spec), .item = session->group_first,
+                        .item_count = session->group_count, .masked = msk_decode_masked(decode, 0), .tokens = msk_decode_completed(decode)};
+  if (request->preview_every > 0 && (step + 1) % request->preview_every == 0) {
+    double started = msk_clock();
+    msk_pass_decode(session, info.tokens, session->at.preview);
+    session->times.decode += msk_clock() - started;
+    info.preview = session->at.preview;
+  }
+  info.seconds = msk_clock() - session->started;
+  if (request->callbacks.on_step(request->callbacks.user, &info) == 0) return MSK_OK;
+  return msk_fail(error, MSK_ERROR_CANCELLED, "cancelled at step %d of %d", step + 1, info.step_count);
+}
+
+/* A finished group's tokens are kept; the next group begins, or all steps are done. */
+static msk_status finish_group(msk_session *session, int *done, msk_error *error) {
+  size_t n = (size_t)session->model->positions;
+  memcpy(session->at.tokens + (size_t)session->group_first * n, msk_decode_completed(session->at.decode),
+         sequence_bytes(session, (size_t)session->group_count));
+  int next = session->group_first + session->group_count;
+  *done = next == session->request.count;
+  if (!*done) return begin_group(session, next, error);
+  session->phase = MSK_PHASE_STEPPED;
+  return MSK_OK;
+}
+
+msk_status msk_step(msk_session *session, int *done, msk_error *error) {
+  if (session == NULL || session->phase != MSK_PHASE_STEPPING) {
+    return msk_fail(error, MSK_ERROR_ARGUMENT, "no request is being drawn: msk_begin() comes first, msk_end() after the last step");
+  }
+  bool group_done = false;
+  int finished = 0, step = msk_decode_step_index(session->at.decode);
+  double started = msk_clock(), networks = session->times.conditional + session->times.structure;
+  msk_status status = msk_decode_step(session->at.decode, &group_done, error);
+  networks = session->times.conditional + session->times.structure - networks;
+  session->times.sampling += msk_clock() - started - networks;
+  if (status == MSK_OK) keep_step(session, step);
+  if (status == MSK_OK) status = report_step(session, step, error);
+  if (status == MSK_OK && group_done) status = finish_group(session, &finished, error);
+  if (status == MSK_OK) *done = finished;
+  return ended(session, status);
+}
+
+/* ---- end ---- */
+
+/* The structure score of the finished items: the mean over their image tokens. */
+static void score_items(msk_session *session) {
+  size_t n = (size_t)session->model->positions, count = (size_t)session->request.count, room = (size_t)msk_session_rows(session);
+  double started = msk_clock();
+  for (size_t first = 0; first < count; first += room) {
+    size_t rows = count - first < room ? count - first : room;
+    msk_pass_score(session, session->at.tokens + first * n, rows, session->at.row_score);
+    for (size_t r = 0; r < rows; r++) {
+      double sum = 0;
+      for (size_t i = 1; i < n; i++) sum += (double)session->at.row_score[r * n + i];
+      session->at.structure[first + r] = (float)(sum / (double)(n - 1));
+    }
+  }
+  session->times.structure += msk_clock() - started;
+}
+
+static void decode_items(msk_session *session) {
+  size_t n = (size_t)session->model->positions;
+  double started = msk_clock();
+  for (size_t i = 0; i < (size_t)session->request.count; i++) {
+    float *pixels = session->at.pixels + i * picture_floats(session);
+    msk_pass_decode(session, session->at.tokens + i * n, pixels);
+    if (session->at.blend != NULL) msk_mask_composite(session, pixels);
+  }
+  session->times.decode += msk_clock() - started;
+}
+
+msk_status msk_end(msk_session *session, msk_result *result, msk_error *error) {
+  if (session == NULL || session->phase != MSK_PHASE_STEPPED) {
+    return msk_fail(error, MSK_ERROR_ARGUMENT, "there is no finished request to end: call msk_step() until it is done");
+  }
+  session->phase = MSK_PHASE_IDLE;
+  if (session->at.structure != NULL) score_items(session);
+  if (session->at.pixels != NULL) decode_items(session);
+  session->times.total = msk_clock() - session->started;
+  *result = (msk_result){
+      .count = session->request.count,
+      .tokens_per_item = session->model->positions,
+      .step_count = msk_decode_step_count(&session->spec),
+      .tokens = session->at.tokens,
+      .step_tokens = session->at.step_tokens,
+      .pixels = session->at.pixels,
+      .structure = session->at.structure,
+      .times = session->times,
+      .memory = session->capacity + sizeof *session,
+  };
+  return MSK_OK;
+}
+
+msk_status msk_run(msk_session *session, const msk_request *request, msk_result *result, msk_error *error) {
+  int done = 0;
+  msk_status status = msk_begin(session, request, error);
+  while (status == MSK_OK && !done) status = msk_step(session, &done, error);
+  return status == MSK_OK ? msk_end(session, result, error) : status;
+}

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * session.c - opening and closing sessions, and the layout of their memory (session.h). */
+#include "api/session.h"
+
+#include <stdint.h>
+
+#include "api/request.h"
+#include "base/error.h"
+
+enum { MAX_THREADS = 1024 };
+
+/* ---- layout ---- */
+
+static msk_decode_spec group_spec(const msk_session *session) {
+  const msk_model *model = session->model;
+  const msk_request *request = &session->request;
+  return (msk_decode_spec){
+      .job = request->job,
+      .recipe = request->recipe,
+      .layout = request->rng_layout,
+      .seed = request->seed,
+      .first_item = request->first_item,
+      .batch = msk_session_group_items(request),
+      .tokens = model->positions,
+      .codes = model->codes,
+      .class_count = model->class_count,
+      .class_id = request->class_id,
+      .null_class = model->defaults.recipe.null_class,
+      .class_hidden = model->defaults.hidden,
+      .input = session->at.picture_codes,
+      .edit_mask = session->at.edit_mask,
+      .lambda_map = session->at.lambda_map,
+      .callbacks = {.user = request->callbacks.user, .on_trace = request->callbacks.on_trace},
+  };
+}
+
+static void place_inputs(msk_session *session) {
+  const msk_request *request = &session->request;
+  msk_arena *arena = &session->arena;
+  msk_buffers *at = &session->at;
+  size_t cells = (size_t)session->model->positions - 1, pixels = (size_t)session->model->image_size * (size_t)session->model->image_size;
+  if (request->job == MSK_JOB_GENERATE) return;
+  at->picture_codes = msk_arena_take(arena, cells, sizeof *at->picture_codes);
+  if (request->lambda_map != NULL) at->lambda_map = msk_arena_take(arena, cells, sizeof *at->lambda_map);
+  if (request->job != MSK_JOB_EDIT) return;
+  at->edit_mask = msk_arena_take(arena, cells, 1);
+  if (request->picture == NULL) return;
+  at->photo = msk_arena_take(arena, pixels * 3, sizeof *at->photo);
+  at->blend = msk_arena_take(arena, pixels, 1);
+}
+
+static void place_results(msk_session *session) {
+  const msk_request *request = &session->request;
+  msk_arena *arena = &session->arena;
+  msk_buffers *at = &session->at;
+  size_t n = (size_t)session->model->positions, count = (size_t)request->count, pixels = (size_t)session->model->image_size;
+  pixels *= pixels * 3;
+  at->tokens = msk_arena_take(arena, count * n, sizeof *at->tokens);
+  if (request->job == MSK_JOB_DRAW) {
+    at->structure = msk_arena_take(arena, count, sizeof *at->structure);
+  } else {
+    at->step_tokens = msk_arena_take(arena, (size_t)msk_decode_step_count(&session->spec) * count * n, sizeof *at->step_tokens);
+  }
+  if (!request->no_pictures) at->pixels = msk_arena_take(arena, count * pixels, sizeof *at->pixels);
+  if (request->preview_every > 0) at->preview = msk_arena_take(arena, pixels, sizeof *at->preview);
+}
+
+static void place_passes(msk_session *session) {
+  const msk_request *request = &session->request;
+  msk_arena *arena = &session->arena;
+  msk_buffers *at = &session->at;
+  size_t n = (size_t)session->model->positions, rows = (size_t)msk_session_rows(session), heads = msk_maskgit_get_config(session->model->transformer)->heads;
+  at->sequences = msk_arena_take(arena, rows * n, sizeof *at->sequences);
+  at->row_logits = msk_arena_take(arena, rows * n, (size_t)session->model->codes * sizeof *at->row_logits);
+  if (request->job != MSK_JOB_DRAW) return;
+  at->row_score = msk_arena_take(arena, rows * n, sizeof *at->row_score);
+  at->target = msk_arena_take(arena, (size_t)request->recipe.layer_count * heads * n, n * sizeof *at->target);
+  at->log_target = msk_arena_take(arena, (size_t)request->recipe.layer_count * heads * n, n * sizeof *at->log_target);
+}
+
+void msk_session_place(msk_session *session) {
+  session->at = (msk_buffers){0};
+  place_inputs(session);
+  session->spec = group_spec(session);
+  place_results(session);
+  place_passes(session);
+  session->at.decode = msk_decode_place(&session->arena, &session->spec);
+}
+
+/* Runs every pass that the request can need, so that arena and stream note the most that any of them takes. */
+static void measure_passes(msk_session *session) {
+  const msk_request *request = &session->request;
+  size_t rows = (size_t)msk_session_rows(session);
+  if (request->picture != NULL) msk_pass_encode(session);
+  if (request->picture != NULL && request->job == MSK_JOB_EDIT) msk_mask_blend(session);
+  if (request->job == MSK_JOB_DRAW) msk_pass_target(session);
+  for (size_t r = 1; r <= rows; r++) { /* fewer rows may be cut into other pieces, and then need more scratch */
+    msk_pass_logits(session, NULL, r, NULL);
+    if (request->job == MSK_JOB_DRAW) msk_pass_score(session, NULL, r, NULL);
+  }
+  if (!request->no_pictures || request->preview_every > 0) msk_pass_decode(session, NULL, NULL);
+}
+
+size_t msk_session_measure(const msk_model *model, msk_pool *pool, const msk_request *request, size_t *scratch) {
+  size_t bytes;
+  msk_session probe = {.model = model, .pool = pool, .request = *request,
+                       .stream = {.device = model->device, .pool = pool, .measuring = true}};
+  msk_session_place(&probe);
+  measure_passes(&probe);
+  *scratch = probe.stream.scratch_bytes;
+  bool fits = !probe.arena.overflow && msk_add(probe.arena.peak, *scratch, &bytes) && msk_add(bytes, MSK_ALIGNMENT, &bytes);
+  return fits ? bytes : SIZE_MAX;
+}
+
+/* ---- opening ---- */
+
+void msk_session_options_init(msk_session_options *options) { *options = (msk_session_options){.size = sizeof *options}; }
+
+static msk_status choose_threads(const msk_session_options *options, int *threads, msk_error *error) {
+  if (options != NULL && options->size != sizeof *options) {
+    return msk_fail(error, MSK_ERROR_ARGUMENT, "session options of %zu bytes, expected %zu: call msk_session_options_init() first", options->size,
+                    sizeof *options);
+  }
+  *threads = options == NULL || options->threads == 0 ? msk_default_threads() : options->threads;
+  if (*threads >= 1 && *threads <= MAX_THREADS) return MSK_OK;
+  return msk_fail(error, MSK_ERROR_ARGUMENT, "%d threads, expected 1 to %d, or 0 for all processors", *threads, MAX_THREADS);
+}
+
+static msk_status fail_memory(size_t bytes, msk_error *error) {
+  return msk_fail(error, MSK_ERROR_MEMORY, "this request needs %.1f MB of working memory, more than there is: ask for fewer items",
+                  (double)bytes / 1e6);
+}
+
+/* Scratch depends on the number of threads alone beside the request; a pool is made even for a measurement, so that both agree. */
+msk_status msk_session_bytes(size_t *bytes, const msk_model *model, const msk_request *request, const msk_session_options *options,
+                             msk_error *error) {
+  int threads = 1;
+  msk_pool *pool = NULL;
+  msk_status status = choose_threads(options, &threads, error);
+  if (status == MSK_OK) status = msk_request_check(request, model, error);
+  if (status == MSK_OK && threads > 1) status = msk_pool_create(&pool, threads, model->allocator, error);
+  if (status != MSK_OK) return status;
+  size_t scratch, needed = msk_session_measure(model, pool, request, &scratch);
+  if (pool != NULL) msk_pool_destroy(pool);
+  if (needed == SIZE_MAX) return fail_memory(needed, error);
+  *bytes = needed + sizeof(msk_session);
+  return MSK_OK;
+}
+
+msk_status msk_session_open(msk_session **session, const msk_model *model, const msk_request *request, const msk_session_options *options,
+                            msk_error *error) {
+  int threads = 1;
+  msk_status status = choose_threads(options, &threads, error);
+  if (status == MSK_OK) status = msk_request_check(request, model, error);
+  if (status != MSK_OK) return status;
+  msk_session *made = msk_allocate_zeroed(model->allocator, 1, sizeof *made);
+  if (made == NULL) return msk_fail(error, MSK_ERROR_MEMORY, "not enough memory for a session");
+  made->model = model;
+  if (threads > 1) status = msk_pool_create(&made->pool, threads, model->allocator, error);
+  if (status == MSK_OK) {
+    size_t scratch;
+    made->capacity = msk_session_measure(model, made->pool, request, &scratch);
+    made->memory = made->capacity == SIZE_MAX ? NULL : msk_allocate(model->allocator, made->capacity, 1);
+    if (made->memory == NULL) status = fail_memory(made->capacity, error);
+  }
+  if (status == MSK_OK) {
+    *session = made;
+  } else {
+    msk_session_close(made);
+  }
+  return status;
+}
+
+void msk_session_close(msk_session *session) {
+  if (session == NULL) return;
+  const msk_allocator *allocator = session->model->allocator;
+  if (session->pool != NULL) msk_pool_destroy(session->pool);
+  msk_free(allocator, session->memory);
+  msk_free(allocator, session);
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * session.h - a session's memory and its networks' passes. One block of memory, laid out by one function that runs twice: measuring (no memory,
+ * every network operation only says what it needs), then placing. Each pass below is such a function: while stream.measuring it computes nothing.
+ *
+ * Memory bound: a request is drawn in groups of at most MSK_GROUP_ITEMS items (under `official` the whole batch is one draw), a network pass takes at
+ * most MSK_PASS_ROWS sequences at once, pictures are encoded and decoded one by one. What an item gets does not depend on its neighbours. */
+#ifndef MSK_API_SESSION_H
+#define MSK_API_SESSION_H
+
+#include "api/bundle.h"
+#include "base/pool.h"
+#include "sampling/decode.h"
+
+enum { MSK_GROUP_ITEMS = 8, MSK_PASS_ROWS = 8 };
+
+/* What lives as long as the request; NULL where the request has no use for it. S = latent_size, P = image_size, N = S*S + 1. */
+typedef struct msk_buffers {
+  int32_t *picture_codes;     /* [N-1]: of the sketch or photo */
+  uint8_t *edit_mask;         /* [N-1] */
+  float *lambda_map;          /* [N-1] */
+  float *photo;               /* [P,P,3] in [0,1], to composite over */
+  uint8_t *blend;             /* [P,P]: 255 = repainted */
+  int32_t *sequences;         /* [rows,N]: input of a network pass */
+  float *row_logits;          /* [rows,N,codes] */
+  float *row_score;           /* [rows,N] */
+  float *target, *log_target; /* [layers,heads,N,N]: the sketch's attention */
+  int32_t *tokens;            /* [count,N]: finished items */
+  int32_t *step_tokens;       /* [steps,count,N] */
+  float *pixels;              /* [count,P,P,3] */
+  float *preview;             /* [P,P,3] */
+  float *structure;           /* [count] */
+  msk_decode *decode;
+} msk_buffers;
+
+enum msk_phase { MSK_PHASE_IDLE, MSK_PHASE_STEPPING, MSK_PHASE_STEPPED };
+
+struct msk_session {
+  const msk_model *model;
+  msk_pool *pool;
+  char *memory;
+  size_t capacity;
+  /* the request that runs */
+  enum msk_phase phase;
+  msk_request request;
+  msk_stream stream;
+  msk_arena arena;
+  msk_buffers at;
+  msk_decode_spec spec;
+  msk_denoiser denoiser;
+  int group_first, group_count; /* items of the request that are drawn now */
+  double started;
+  msk_times times;
+};
+
+/* session->model and request are set; everything else is placed, in arena or measured. After it, session->arena holds the request's buffers. */
+void msk_session_place(msk_session *session);
+/* Bytes for a request (SIZE_MAX: more than can be addressed), of which the operations' scratch. */
+size_t msk_session_measure(const msk_model *model, msk_pool *pool, const msk_request *request, size_t *scratch);
+
+/* ---- passes (passes.c) ---- */
+
+int msk_session_rows(const msk_session *session);       /* sequences in one network pass at most */
+int msk_session_group_items(const msk_request *request); /* items that are drawn together at most */
+void msk_pass_encode(msk_session *session);              /* request.picture -> picture_codes (and photo) */
+void msk_pass_target(msk_session *session);              /* picture_codes, class -> target, log_target */
+/* logits of `rows` sequences (at most msk_session_rows) */
+void msk_pass_logits(msk_session *session, const int32_t *sequences, size_t rows, float *logits);
+void msk_pass_score(msk_session *session, const int32_t *sequences, size_t rows, float *score);
+void msk_pass_decode(msk_session *session, const int32_t *sequence, float *pixels);
+/* The denoiser that src/sampling asks; batches of any size, in passes of msk_session_rows() sequences. */
+msk_status msk_denoise_logits(void *user, const int32_t *tokens, const int32_t *unconditional, float guidance, float *logits, msk_error *error);
+msk_status msk_denoise_score(void *user, const int32_t *tokens, float *score, msk_error *error);
+
+/* ---- masks (masks.c) ---- */
+
+/* Mean brightness in [0,1] of the part of a picture that each cell of a rows x columns grid covers. */
+void msk_grid_means(const msk_image *picture, int rows, int columns, float *means);
+/* request.edit_box or edit_mask -> edit_mask; false if it marks no token. */
+bool msk_mask_latent(const msk_session *session, uint8_t *edit_mask);
+/* edit_mask -> blend, as the authors blend: resized to the picture (bicubic), blurred by image_size / 16 - 1. */
+void msk_mask_blend(msk_session *session);
+/* pixels = pixels * blend + photo * (1 - blend) */
+void msk_mask_composite(const msk_session *session, float *pixels);
+
+double msk_clock(void); /* seconds, monotonic */
+
+#endif

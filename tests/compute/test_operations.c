@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * ops.c - every operation of backend.h, on every instruction set that this machine has, against its float64 definition. Tolerances follow from
+ * test_operations.c - every operation of backend.h, on every instruction set that this machine has, against its float64 definition. Tolerances follow from
  * the number of summands and the size of what is summed. */
 #include "naive.h"
 

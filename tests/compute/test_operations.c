@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * test_operations.c - every operation of backend.h, on every instruction set that this machine has, against its float64 definition. Tolerances follow from
- * the number of summands and the size of what is summed. */
+ * test_operations.c - every operation of backend.h, on every instruction set that this machine has, against its float64 definition. Tolerances
+ * follow from the number of summands and the size of what is summed. */
 #include "naive.h"
 
 static void for_each_isa(void (*test)(const msk_device *device)) {

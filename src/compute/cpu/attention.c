@@ -8,7 +8,7 @@
 
 #include "compute/cpu/cpu.h"
 
-enum { TILES_A_TASK = 4 };
+enum { TILES_A_TASK = 4, LONGEST_BLOCK = 384 }; /* keys summed in one chain: 257 need no second, short one */
 
 struct job {
   const msk_attention_args *args;
@@ -113,10 +113,11 @@ static void weigh_values(const struct job *job, size_t head, size_t row, size_t 
   const float *values = job->values + head * job->value_floats;
   for (size_t first = 0, p = 0; first < args->head_dim; first += kernels->panel, p++) {
     size_t width = msk_panel_width(kernels, args->head_dim, p);
-    for (size_t k = 0; k < args->tokens; k += kernels->block) {
+    size_t block = args->tokens <= LONGEST_BLOCK ? args->tokens : kernels->block;
+    for (size_t k = 0; k < args->tokens; k += block) {
       const float *panel = values + first * args->tokens + k * width;
-      kernels->gemm_panel(rows, width, msk_smaller(kernels->block, args->tokens - k), e + k, job->row_stride, panel, out + first, job->out_stride, k > 0,
-                          panel + kernels->block * width);
+      kernels->gemm_panel(rows, width, msk_smaller(block, args->tokens - k), e + k, job->row_stride, panel, out + first, job->out_stride, k > 0,
+                          panel + block * width);
     }
   }
   size_t stride = args->out_stride == 0 ? args->heads * args->head_dim : args->out_stride;

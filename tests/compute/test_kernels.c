@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * test_kernels.c - every kernel of kernels.inc on every instruction set: against the reference set, at sizes around the vector and the tile, between
+ * guards, in place, on special values. kernels.inc makes the list, so that a kernel without a test does not compile. */
+#include "naive.h"
+
+#include "compute/cpu/cpu.h"
+
+static const size_t lengths[] = {1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 32, 33, 47, 63, 64, 65, 127, 257, 768};
+enum { LENGTHS = sizeof lengths / sizeof *lengths };
+
+static msk_kernels reference;
+
+/* Values that kernels must not treat alike by accident. */
+static float special(size_t i) {
+  static const float values[] = {0, -0.0f, INFINITY, -INFINITY, NAN, FLT_MAX, -FLT_MAX, FLT_MIN, 1e-42f, -1e-42f, 1, -1, 88.9f, -88.9f, 104, -104, 1e10f, -1e10f};
+  return values[i % (sizeof values / sizeof *values)];
+}
+
+static bool same_kind(float a, float b) { return isnan(a) ? isnan(b) : isinf(a) ? a == b : isfinite(b) || isinf(b); }
+
+/* ---- gemm_panel ---- */
+
+static void gemm_case(const msk_kernels *k, size_t rows, size_t width, size_t depth, bool add) {
+  size_t a_stride = depth + 3, c_stride = width + 5;
+  float *a = random_new(rows * a_stride, 1, 1), *b = random_new(depth * width, 2, 1), *c = random_new(rows * c_stride, 3, 1);
+  float *before = random_new(rows * c_stride, 3, 1);
+  assert_true((uintptr_t)b % 64 == 0);
+  if (!add) {
+    for (size_t i = 0; i < rows * c_stride; i++) c[i] = NAN;
+  }
+  k->gemm_panel(rows, width, depth, a, a_stride, b, c, c_stride, add, b);
+  guarded_check(c, rows * c_stride);
+  for (size_t i = 0; i < rows * c_stride; i++) {
+    size_t row = i / c_stride, column = i % c_stride;
+    if (column >= width) { /* between rows: untouched */
+      assert_true(add ? c[i] == before[i] : isnan(c[i]));
+      continue;
+    }
+    double value = 0, size = 0;
+    for (size_t d = 0; d < depth; d++) {
+      double product = (double)a[row * a_stride + d] * b[d * width + column];
+      value += product;
+      size += fabs(product);
+    }
+    if (add) value += before[i], size += fabs(before[i]);
+    check_value(c[i], value, ((double)depth + 1) * UNIT * size + FLT_MIN, "gemm", i);
+  }
+  guarded_free(a), guarded_free(b), guarded_free(c), guarded_free(before);
+}
+
+/* The same element, bit for bit, wherever in a tile or panel it is computed. */
+static void gemm_position(const msk_kernels *k) {
+  enum { DEPTH = 77, ROWS = 29 };
+  float *row = random_new(DEPTH, 1, 1), *a = guarded_new(ROWS * DEPTH), *b = guarded_new(DEPTH * 64), *c = guarded_new(ROWS * 64);
+  for (size_t i = 0; i < ROWS * DEPTH; i++) a[i] = row[i % DEPTH];
+  float first = 0;
+  for (size_t width = k->lanes; width <= k->panel; width += k->lanes) {
+    for (size_t i = 0; i < DEPTH * width; i++) b[i] = row[i / width] * 0.7f;
+    for (size_t rows = 1; rows <= ROWS; rows++) {
+      k->gemm_panel(rows, width, DEPTH, a, DEPTH, b, c, 64, false, b);
+      if (rows == 1 && width == k->lanes) first = c[0];
+      for (size_t i = 0; i < rows * width; i++) assert_true(c[i / width * 64 + i % width] == first);
+    }
+  }
+  guarded_free(row), guarded_free(a), guarded_free(b), guarded_free(c);
+}
+
+static void test_gemm_panel(const msk_kernels *k) {
+  static const size_t depths[] = {1, 2, 17, 256, 300};
+  for (size_t rows = 1; rows <= 2 * k->tile_rows + 1; rows++) {
+    for (size_t width = k->lanes; width <= k->panel; width += k->lanes) {
+      for (size_t d = 0; d < 5; d++) gemm_case(k, rows, width, depths[d], (rows + d) % 2);
+    }
+  }
+  gemm_position(k);
+}
+
+/* ---- rows ---- */
+
+static void test_finish_row(const msk_kernels *k) {
+  for (size_t i = 0; i < LENGTHS * 16; i++) {
+    size_t n = lengths[i / 16];
+    msk_activation activation = (msk_activation)(i % 4);
+    float *c = random_new(n, 1, 6), *bias = random_new(n, 2, 1), *residual = random_new(n, 3, 1), *y = guarded_new(n), *expected = guarded_new(n);
+    const float *b = i & 4 ? bias : NULL, *r = i & 8 ? residual : NULL;
+    k->finish_row(n, c, b, r, activation, y);
+    guarded_check(y, n);
+    for (size_t j = 0; j < n; j++) {
+      double x = (double)c[j] + (b ? (double)bias[j] : 0), value = naive_activation(x, activation);
+      check_value(y[j], value + (r ? (double)residual[j] : 0), UNIT * (14 * fabs(value) + 3 * fabs(x) + 3), "finish", j);
+    }
+    memcpy(expected, y, n * sizeof(float));
+    if (r != NULL) k->finish_row(n, c, b, residual, activation, residual), assert_memory_equal(residual, expected, n * sizeof(float));
+    k->finish_row(n, c, b, i & 8 ? NULL : r, activation, c); /* in place */
+    if (r == NULL) assert_memory_equal(c, expected, n * sizeof(float));
+    guarded_free(c), guarded_free(bias), guarded_free(residual), guarded_free(y), guarded_free(expected);
+  }
+  for (int activation = 0; activation < 4; activation++) {
+    float x[36], y[36], expected[36];
+    for (size_t i = 0; i < 36; i++) x[i] = special(i);
+    k->finish_row(36, x, NULL, NULL, (msk_activation)activation, y);
+    reference.finish_row(36, x, NULL, NULL, (msk_activation)activation, expected);
+    for (size_t i = 0; i < 36; i++) assert_true(same_kind(expected[i], y[i]));
+  }
+}
+
+static void test_scale_row(const msk_kernels *k) {
+  for (size_t i = 0; i < LENGTHS; i++) {
+    float *x = random_new(lengths[i], 1, 1), *y = guarded_new(lengths[i]);
+    x[0] = special(i);
+    k->scale_row(lengths[i], x, 0.37f, y);
+    for (size_t j = 0; j < lengths[i]; j++) assert_true(y[j] == x[j] * 0.37f || isnan(x[j]));
+    guarded_check(y, lengths[i]);
+    guarded_free(x), guarded_free(y);
+  }
+}
+
+static void test_layer_norm_row(const msk_kernels *k) {
+  for (size_t i = 0; i < LENGTHS; i++) {
+    size_t n = lengths[i];
+    float *x = random_new(n, 1, 1), *gamma = random_new(n, 2, 1), *beta = random_new(n, 3, 1), *y = guarded_new(n), *expected = guarded_new(n);
+    for (size_t j = 0; j < n; j++) x[j] += 50; /* a mean far from zero cancels: each difference is wrong by an ulp of 50 */
+    k->layer_norm_row(n, x, gamma, beta, 1e-6f, y);
+    reference.layer_norm_row(n, x, gamma, beta, 1e-6f, expected);
+    guarded_check(y, n);
+    for (size_t j = 0; n > 2 && j < n; j++) check_value(y[j], expected[j], 64 * 4 * UNIT * fabs((double)gamma[j]) * 4 + 8 * UNIT, "layer norm", j);
+    k->layer_norm_row(n, x, gamma, beta, 1e-6f, x);
+    assert_memory_equal(x, y, n * sizeof(float));
+    x[n - 1] = NAN;
+    k->layer_norm_row(n, x, gamma, beta, 1e-6f, y);
+    for (size_t j = 0; j < n; j++) assert_true(isnan(y[j]));
+    guarded_free(x), guarded_free(gamma), guarded_free(beta), guarded_free(y), guarded_free(expected);
+  }
+}
+
+/* ---- channels ---- */
+
+static void channel_case(const msk_kernels *k, size_t pixels, size_t channels) {
+  float *x = random_new(pixels * channels, 1, 1), *mean = random_new(channels, 2, 1), *sums = guarded_new(channels), *squares = guarded_new(channels);
+  float *scale = random_new(channels, 3, 1), *shift = random_new(channels, 4, 1), *y = guarded_new(pixels * channels);
+  k->channel_sums(pixels, channels, x, sums);
+  k->channel_squares(pixels, channels, x, mean, squares);
+  guarded_check(sums, channels), guarded_check(squares, channels);
+  for (size_t c = 0; c < channels; c++) {
+    double sum = 0, size = 0, square = 0;
+    for (size_t i = 0; i < pixels; i++) {
+      double value = x[i * channels + c];
+      sum += value;
+      size += fabs(value);
+      square += (value - mean[c]) * (value - mean[c]);
+    }
+    check_value(sums[c], sum, (double)pixels * UNIT * size, "sum", c);
+    check_value(squares[c], square, ((double)pixels + 4) * UNIT * square * 2 + FLT_MIN, "square", c);
+  }
+  for (int swish = 0; swish < 2; swish++) {
+    k->normalise_pixels(pixels, channels, x, mean, scale, shift, swish, y);
+    guarded_check(y, pixels * channels);
+    for (size_t i = 0; i < pixels * channels; i++) {
+      size_t c = i % channels;
+      double product = ((double)x[i] - mean[c]) * scale[c], value = product + shift[c];
+      double slack = UNIT * (3 * fabs(product) + 2 * fabs(value));
+      check_value(y[i], swish ? value / (1 + exp(-value)) : value, 1.2 * slack + (swish ? 8 * UNIT * fabs(value) : 0), "normalise", i);
+    }
+  }
+  k->normalise_pixels(pixels, channels, x, mean, scale, shift, true, x);
+  assert_memory_equal(x, y, pixels * channels * sizeof(float));
+  guarded_free(x), guarded_free(mean), guarded_free(sums), guarded_free(squares), guarded_free(scale), guarded_free(shift), guarded_free(y);
+}
+
+static void test_channel_sums(const msk_kernels *k) {
+  for (size_t i = 0; i < LENGTHS; i++) channel_case(k, 1 + i * 5 % 13, lengths[i]);
+}
+
+static void test_channel_squares(const msk_kernels *k) { channel_case(k, 128, 40); }
+
+/* Swish far out: x at one end, 0 at the other, never NaN for finite input. */
+static void test_normalise_pixels(const msk_kernels *k) {
+  float x[6] = {1000, -1000, 89, -89, 1e38f, -1e38f}, y[6], zero[6] = {0}, one[6] = {1, 1, 1, 1, 1, 1};
+  k->normalise_pixels(1, 6, x, zero, one, zero, true, y);
+  for (size_t i = 0; i < 6; i++) assert_true(i % 2 ? fabsf(y[i]) < 1e-36f : y[i] == x[i]);
+  float special_x[36], found[36], expected[36], zeros[36] = {0}, ones[36];
+  for (size_t i = 0; i < 36; i++) special_x[i] = special(i), ones[i] = 1;
+  for (int swish = 0; swish < 2; swish++) {
+    k->normalise_pixels(1, 36, special_x, zeros, ones, zeros, swish, found);
+    reference.normalise_pixels(1, 36, special_x, zeros, ones, zeros, swish, expected);
+    for (size_t i = 0; i < 36; i++) assert_true(same_kind(expected[i], found[i]));
+  }
+}
+
+/* ---- softmax and scores ---- */
+
+/* The exponential, seen through a row whose maximum is 0: at most 2 ulp, zero once e^x is below the smallest normal number. */
+static void softmax_accuracy(const msk_kernels *k) {
+  enum { N = 4096 };
+  float *s = guarded_new(N), *e = guarded_new(N), maximum;
+  for (size_t block = 0; block < 22; block++) {
+    for (size_t i = 0; i < N; i++) s[i] = -4.0f * (float)block - 4.0f * (float)i / N;
+    s[0] = 0;
+    k->softmax_row(N, s, e, &maximum);
+    assert_true(maximum == 0 && e[0] == 1);
+    for (size_t i = 1; i < N; i++) {
+      double exact = exp((double)s[i]);
+      check_value(e[i], exact, exact < 1.3e-38 ? exact : 4 * UNIT * exact, "exp", i);
+    }
+  }
+  guarded_free(s), guarded_free(e);
+}
+
+static void test_softmax_row(const msk_kernels *k) {
+  softmax_accuracy(k);
+  for (size_t i = 0; i < LENGTHS; i++) {
+    size_t n = lengths[i];
+    float *s = random_new(n, 1, 5), *e = guarded_new(n), maximum, largest = -INFINITY;
+    double sum = 0;
+    for (size_t j = 0; j < n; j++) largest = fmaxf(largest, s[j]);
+    for (size_t j = 0; j < n; j++) sum += exp((double)s[j] - largest);
+    float total = k->softmax_row(n, s, e, &maximum);
+    guarded_check(e, n);
+    assert_true(maximum == largest);
+    check_value(total, sum, ((double)n + 4) * UNIT * sum, "softmax sum", i);
+    for (size_t j = 0; j < n; j++) check_value(e[j], exp((double)s[j] - largest), 4 * UNIT, "softmax", j);
+    k->softmax_row(n, s, s, &maximum);
+    assert_memory_equal(s, e, n * sizeof(float));
+    for (size_t j = 0; j < n; j++) s[j] = -INFINITY; /* nothing to attend to: NaN, as 0 / 0 */
+    assert_true(isnan(k->softmax_row(n, s, e, &maximum)));
+    s[n - 1] = -3;
+    assert_true(k->softmax_row(n, s, e, &maximum) == 1 && maximum == -3 && e[n - 1] == 1);
+    for (size_t j = 0; j + 1 < n; j++) assert_true(e[j] == 0);
+    for (size_t j = 0; j < n; j++) { /* a NaN or +inf anywhere is found */
+      memset(s, 0, n * sizeof(float));
+      s[j] = j % 2 ? INFINITY : NAN;
+      assert_true(isnan(k->softmax_row(n, s, e, &maximum)));
+    }
+    guarded_free(s), guarded_free(e);
+  }
+}
+
+static void test_score_row(const msk_kernels *k) {
+  for (size_t i = 0; i < LENGTHS * 3; i++) {
+    size_t n = lengths[i / 3];
+    msk_distance distance = (msk_distance)(i % 3);
+    float *s = random_new(n, 1, 8), *lt = random_new(n, 2, 8), *t = guarded_new(n), *e = guarded_new(n), maximum, t_maximum;
+    float t_sum = k->softmax_row(n, lt, t, &t_maximum), sum = k->softmax_row(n, s, e, &maximum);
+    double score = 0, size = 0;
+    for (size_t j = 0; j < n; j++) {
+      lt[j] = lt[j] - t_maximum - logf(t_sum);
+      t[j] /= t_sum;
+      double p = (double)e[j] / sum, lp = ((double)s[j] - maximum) - log((double)sum);
+      score += naive_likeness(distance, t[j], p, lt[j], lp);
+      size += (t[j] + p) * (1 + fabs(lp) + fabs((double)lt[j]));
+    }
+    float found = k->score_row(distance, n, s, e, maximum, sum, t, lt);
+    check_value(found, score, (12 + (double)n / 4) * UNIT * size, "score", i);
+    if (n > 1) { /* finite for finite logits, however far apart */
+      s[0] = 3000, lt[0] = -3000, t[0] = 0;
+      sum = k->softmax_row(n, s, e, &maximum);
+      assert_true(isfinite(k->score_row(distance, n, s, e, maximum, sum, t, lt)));
+    }
+    guarded_free(s), guarded_free(lt), guarded_free(t), guarded_free(e);
+  }
+  /* A row against itself: no divergence. */
+  float s[9] = {1, 2, 3, -4, 5, 0, 7, 1, -30}, e[9], maximum, sum = k->softmax_row(9, s, e, &maximum), p[9], lp[9];
+  for (size_t j = 0; j < 9; j++) p[j] = e[j] / sum, lp[j] = s[j] - maximum - logf(sum);
+  assert_true(fabsf(k->score_row(MSK_DISTANCE_SYMMETRIC_KL, 9, s, e, maximum, sum, p, lp)) < 1e-6f);
+  assert_true(fabsf(k->score_row(MSK_DISTANCE_JENSEN_SHANNON, 9, s, e, maximum, sum, p, lp)) < 1e-6f);
+}
+
+/* ---- all of them ---- */
+
+#define MSK_KERNEL(result, name, arguments) {#name, test_##name},
+static const struct {
+  const char *name;
+  void (*test)(const msk_kernels *kernels);
+} kernel_tests[] = {
+#include "compute/cpu/kernels.inc"
+};
+#undef MSK_KERNEL
+
+static void test_all_kernels(void **state) {
+  (void)state;
+  msk_kernels_ref(&reference);
+  int sets = 0;
+  for (; msk_isa_name(sets) != NULL; sets++) {
+    msk_device *device = device_new(msk_isa_name(sets));
+    for (size_t i = 0; i < sizeof kernel_tests / sizeof *kernel_tests; i++) {
+      print_message("%s %s\n", msk_isa_name(sets), kernel_tests[i].name);
+      kernel_tests[i].test(&device->kernels);
+    }
+    msk_device_destroy(device);
+  }
+  assert_true(sets > 0);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_all_kernels)};
+  return cmocka_run_group_tests_name("compute kernels", tests, NULL, NULL);
+}

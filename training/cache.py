@@ -13,24 +13,22 @@ import data
 import runtime
 from pairs import describe
 
-HANDS_EACH = 3
-
 
 @torch.no_grad()
 def _encode(net, pixels, device):
     """u8 n x S x S x (3 or 1) -> n x N int16."""
     out = []
     for k in range(0, len(pixels), 16):
-        x = torch.from_numpy(np.ascontiguousarray(pixels[k:k + 16])).permute(0, 3, 1, 2).float().div_(255).expand(-1, 3, -1, -1)
+        x = torch.from_numpy(np.array(pixels[k:k + 16])).permute(0, 3, 1, 2).float().div_(255).expand(-1, 3, -1, -1)
         with runtime.autocast(device):
             out.append(net.tokens(x.to(device)).cpu())
     return torch.cat(out).numpy().astype(np.int16)
 
 
-def _make(net, path, side, device, rng):
+def _make(net, path, side, device, hands_each, rng):
     s = {n: np.load(os.path.join(path, n + ".npy"), mmap_mode="r") for n in data.NAMES}
     n, hands = len(s["label"]), s["hands"].shape[1]
-    keep = min(HANDS_EACH, hands)
+    keep = min(hands_each, hands)
     result = dict(photo=[], hands=[], describe=[], label=np.concatenate([s["label"]] * 2).astype(np.int64))
     for mirrored in (False, True):
         turn = (lambda a: a[:, :, ::-1]) if mirrored else (lambda a: a)
@@ -44,7 +42,7 @@ def _make(net, path, side, device, rng):
     return {k: v if k == "label" else np.concatenate(v) for k, v in result.items()}
 
 
-def build(net, stamp, work, folder, device, limit=None):
+def build(net, stamp, work, folder, device, hands_each, limit=None):
     """Encode the shards that have no tokens of this tokenizer (stamp) yet; returns all tokens of the folder, joined."""
     out = os.path.join(work, "tokens", os.path.basename(folder))
     os.makedirs(out, exist_ok=True)
@@ -54,7 +52,7 @@ def build(net, stamp, work, folder, device, limit=None):
         target = os.path.join(out, f"{os.path.basename(path)}.{stamp}.npz")
         if not os.path.exists(target):
             side = np.load(os.path.join(path, "photo.npy"), mmap_mode="r").shape[1] // net.patch
-            made = _make(net, path, side, device, np.random.default_rng(int(os.path.basename(path))))
+            made = _make(net, path, side, device, hands_each, np.random.default_rng(int(os.path.basename(path))))
             np.savez(target + ".part.npz", **made)
             os.replace(target + ".part.npz", target)
             print(f"tokens of {path}: {len(np.unique(made['photo']))} codes in photos", flush=True)

@@ -8,14 +8,14 @@ LABELS = OBJECTS + [NULL] + HANDS  # the order of classes.txt; a label's token i
 
 CPU = dict(
     # the world
-    size=256, objects=6000, test_objects=480, shard=200, seed=1, test_seed=900000001, render_workers=1,
+    size=256, objects=6000, test_objects=480, shard=200, seed=1, test_seed=900000001, judge_seed=500000001, render_workers=1,
     # tokenizer
     stem=2, filters=96, multipliers=(1, 1, 1, 1), blocks=1, code_dim=16, codes=1024,
     perceptual_seconds=80, perceptual_weight=0.0, tokenizer_seconds=2000, tokenizer_batch=2, tokenizer_lr=4e-4, photo_share=0.65,
     ae_share=0.12, crops_until=0.3, tokenizer_log=100,
     # transformer
     layers=6, width=224, heads=7, transformer_seconds=2700, transformer_batch=16, pair_batch=8, transformer_lr=1e-3,
-    warmup=150, null_share=0.1, style_share=0.12, structure_layers=(1, 2, 3), pair_weight=0.5, pull_weight=0.1,
+    warmup=150, hands_each=2, null_share=0.1, style_share=0.12, structure_layers=(2, 3), pair_weight=0.5, pull_weight=0.1,
     transformer_log=60,
     # machine
     device="cpu", threads=2, save_every=120,

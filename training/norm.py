@@ -16,22 +16,25 @@ _FLAGS = ["-O3", "-march=native", "-mprefer-vector-width=512", "-ffast-math", "-
 _lib = None
 
 
-def build(work):
-    """Compile norm.c into the work folder and use it from now on. Returns whether that worked."""
-    global _lib
-    out = os.path.join(work, "libnorm.so")
-    source = os.path.join(_HERE, "norm.c")
+def compile_c(work, name):
+    """Compile name.c of this folder into the work folder -> the loaded library, or None where that fails."""
+    out, source = os.path.join(work, f"lib{name}.so"), os.path.join(_HERE, f"{name}.c")
     try:
         if not os.path.exists(out) or os.path.getmtime(out) < os.path.getmtime(source):
             os.makedirs(work, exist_ok=True)
             part = f"{out}.{os.getpid()}"
             subprocess.run(["cc", *_FLAGS, "-o", part, source, "-lm"], check=True, capture_output=True)
             os.replace(part, out)
-        _lib = ctypes.CDLL(out)
+        return ctypes.CDLL(out)
     except (OSError, subprocess.CalledProcessError) as error:
-        print(f"norm.c is not used ({error}); falling back to PyTorch's GroupNorm")
-        _lib = None
-    return _lib is not None
+        print(f"{name}.c is not used ({error}); falling back to PyTorch")
+        return None
+
+
+def build(work):
+    """Use norm.c from now on, where it compiles."""
+    global _lib
+    _lib = compile_c(work, "norm")
 
 
 def _ptr(tensor):

@@ -13,6 +13,8 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
+from attention import distance, distances
+
 PARTS = 8
 
 
@@ -77,11 +79,8 @@ class PairBatches:
 
 
 def scores(a, b):
-    """The decoder's structure score -symKL of two lists of log attention maps (B x H x N x N each) -> B x (N-1), label position left out."""
-    total = 0
-    for x, y in zip(a, b):
-        total = total - ((x.exp() - y.exp()) * (x - y)).sum(-1).mean(1)
-    return total[:, 1:] / len(a)
+    """The decoder's structure score -symKL of two lists of attention logits (B x H x N x N each) -> B x (N-1), label position left out."""
+    return -sum(distance(x, y) for x, y in zip(a, b))[:, 1:] / len(a)
 
 
 class PairLoss(nn.Module):
@@ -94,11 +93,10 @@ class PairLoss(nn.Module):
 
     def forward(self, net, photo, drawing, mix, verdict):
         """Token ids with the label first, B x N; verdict B x (N-1). -> BCE, pull."""
-        n = len(photo)
         maps = net.attention(torch.cat([photo, drawing, mix]), self.layers)
-        p, s, m = ([a[k * n:(k + 1) * n] for a in maps] for k in range(3))
-        pull = -scores(s, p).mean()
-        z = self.log_scale.exp() * scores(s, m) + self.offset
+        far = [distances(m) for m in maps]
+        pull = sum(f[0] for f in far)[:, 1:].mean() / len(maps)
+        z = self.offset - self.log_scale.exp() * sum(f[1] for f in far)[:, 1:] / len(maps)
         right, wrong = verdict == 0, verdict == 1
         bce = 0.5 * ((F.softplus(-z) * right).sum() / (right.sum() + 1.0) + (F.softplus(z) * wrong).sum() / (wrong.sum() + 1.0))
         return bce, pull

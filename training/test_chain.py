@@ -11,6 +11,7 @@ import sys
 
 import torch
 
+import attention
 import config as configs
 import norm
 import runtime
@@ -29,6 +30,7 @@ def main():
     config = configs.load("test")
     torch.set_num_threads(config["threads"])
     norm.build(work)
+    attention.build(work)
     train.run(dict(config, tokenizer_seconds=config["tokenizer_seconds"] * 0.6), work, "tokenizer")
     before = runtime.load(os.path.join(work, "tokenizer.pt"))["step"]
     tokenizer, transformer = train.run(config, work)

@@ -157,6 +157,7 @@ def train(config, work, folders, test_folder):
     clock = runtime.Clock(config["tokenizer_seconds"], state["seconds"] if state else 0.0)
     logged = saved = time.time()
     total = commit = dead = 0.0
+    since = step
     while True:
         fraction = clock.fraction()
         if fraction >= 1 or time.time() - saved > config["save_every"]:
@@ -182,12 +183,11 @@ def train(config, work, folders, test_folder):
         step, seen, total, commit, dead = step + 1, seen + batch * (crop / config["size"]) ** 2, total + loss, c, dead + d
         if time.time() - logged > config["tokenizer_log"]:
             with clock.paused():
-                steps = max(1, step - (state or {}).get("logged_step", 0))
                 result = evaluate(net, config, test_folder, quantise, sheet=os.path.join(work, "tokenizer.png"))
-                print(f"tokenizer step {step} pictures {seen:.0f} of {len(source)} objects, loss {total / steps:.4f} commit {commit:.3f} "
+                print(f"tokenizer step {step} pictures {seen:.0f} of {len(source)} objects, loss {total / (step - since):.4f} commit {commit:.3f} "
                       f"restarts {dead:.0f} {result} {clock.left()}", flush=True)
-                runtime.note(work, stage="tokenizer", step=step, pictures=seen, seconds=clock.spent, loss=total / steps, **result)
-                state, total, dead, logged = dict(logged_step=step), 0.0, 0.0, time.time()
+                runtime.note(work, stage="tokenizer", step=step, pictures=seen, seconds=clock.spent, loss=total / (step - since), **result)
+                since, total, dead, logged = step, 0.0, 0.0, time.time()
     result = evaluate(net, config, test_folder, True, 240, os.path.join(work, "tokenizer.png"))
     runtime.note(work, stage="tokenizer done", step=step, pictures=seen, **result)
     print("tokenizer done", step, "steps", result, flush=True)

@@ -14,6 +14,7 @@ import time
 import numpy as np
 import torch
 
+import attention
 import cache
 import config as configs
 import data
@@ -70,6 +71,7 @@ def main():
     torch.set_num_threads(config["threads"])
     if config["device"] == "cpu":
         norm.build(work)
+        attention.build(work)
     run(config, work, options.stage)
 
 
@@ -85,8 +87,8 @@ def run(config, work, stage="all"):
     for p in renderers:
         p.wait()
     stamp = _stamp(config, work)
-    train = cache.build(tokenizer, stamp, work, train_folder, device)
-    test = cache.build(tokenizer, stamp, work, test_folder, device)
+    train = cache.build(tokenizer, stamp, work, train_folder, device, config["hands_each"])
+    test = cache.build(tokenizer, stamp, work, test_folder, device, config["hands_each"])
     if stage == "tokens":
         return tokenizer, None
     pictures = data.stack(test_folder, "photo"), data.stack(test_folder, "hands")

@@ -11,6 +11,8 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
+from attention import attend
+
 
 def _norm(width):
     return nn.LayerNorm(width, eps=1e-12)
@@ -34,18 +36,14 @@ class Layer(nn.Module):
     def _split(self, x):
         return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
 
-    def log_attention(self, x):
-        """B x N x D -> B x H x N x N log-softmax of the attention, float32."""
+    def attention_logits(self, x):
+        """B x N x D -> B x H x N x N scaled attention logits, float32."""
         q, k = self._split(self.query(x)).float(), self._split(self.key(x)).float()
         with torch.autocast(x.device.type, enabled=False):
-            return F.log_softmax(q @ k.transpose(-1, -2) / math.sqrt(q.shape[-1]), -1)
+            return (q / math.sqrt(q.shape[-1])) @ k.transpose(-1, -2)
 
-    def forward(self, x, log_attention=None):
-        v = self._split(self.value(x))
-        if log_attention is None:
-            a = F.scaled_dot_product_attention(self._split(self.query(x)), self._split(self.key(x)), v)
-        else:
-            a = log_attention.exp().to(v.dtype) @ v
+    def forward(self, x):
+        a = attend(self._split(self.query(x)), self._split(self.key(x)), self._split(self.value(x)))
         x = self.norm0(x + self.out(a.transpose(1, 2).flatten(-2)))
         return self.norm1(x + self.down(F.gelu(self.up(x), approximate="tanh")))
 
@@ -66,27 +64,29 @@ class Transformer(nn.Module):
     def embed(self, ids):
         return self.norm(self.word(ids) + self.position.weight[: ids.shape[1]])
 
-    def forward(self, ids):
-        """B x N token ids -> B x N x codes logits."""
+    def hidden(self, ids):
         x = self.embed(ids)
         for layer in self.layers:
             x = layer(x)
-        return self.logits(x)
+        return x
+
+    def forward(self, ids):
+        """B x N token ids -> B x N x codes logits."""
+        return self.logits(self.hidden(ids))
 
     def logits(self, x):
         x = self.head_norm(F.gelu(self.head(x), approximate="tanh"))
         return F.linear(x, self.word.weight[: self.codes], self.bias[: self.codes])
 
     def attention(self, ids, layers):
-        """Log attention of the chosen layers, a list of B x H x N x N; nothing behind the last of them is computed."""
+        """Attention logits of the chosen layers, a list of B x H x N x N float32; nothing behind the last of them is computed."""
         x, maps = self.embed(ids), []
         for index, layer in enumerate(self.layers):
-            a = layer.log_attention(x) if index in layers else None
-            if a is not None:
-                maps.append(a)
+            if index in layers:
+                maps.append(layer.attention_logits(x))
             if index == max(layers):
                 return maps
-            x = layer(x, a)
+            x = layer(x)
         raise ValueError(f"structure layers {layers} lie beyond the last of {len(self.layers)} layers")
 
 
@@ -110,7 +110,7 @@ def start(net, codebook, seed=3):
 
 def masked_loss(net, ids, mask, smoothing=0.1):
     """Cross-entropy of the masked codes. ids B x N with the label first, mask B x N bool. -> loss with smoothing, plain mean."""
-    logits = net(torch.where(mask, net.mask, ids))[mask].float()
+    logits = net.logits(net.hidden(torch.where(mask, net.mask, ids))[mask]).float()
     log = F.log_softmax(logits, -1)
     plain = -log.gather(1, ids[mask][:, None])[:, 0].mean()
     return (1 - smoothing) * plain - smoothing * log.mean(), plain

@@ -136,7 +136,7 @@ def compare(folder, tokenizer, transformer_net, picture):
         t = torch.from_numpy(sequence)[None]
         d_logits = np.abs(logits[:, : transformer_net.codes] - transformer_net.cpu()(t)[0].numpy()).max()
         last = len(maps) - 1
-        d_map = np.abs(maps[last] - transformer_net.attention(t, (last,))[0][0].exp().numpy()).max()
+        d_map = np.abs(maps[last] - transformer_net.attention(t, (last,))[0][0].softmax(-1).numpy()).max()
     same = float((ids == ours).mean())
     assert same > 0.99 and d_image < 1e-2 and d_logits < 1e-2 and d_map < 1e-3, (same, d_image, d_logits, d_map)
     return dict(tokens_equal=same, image=float(d_image), logits=float(d_logits), attention=float(d_map))

@@ -2,7 +2,8 @@
  *
  * conv.c - SAME convolutions, channels last. Direct: a matrix product whose rows are gathered pixel by pixel into the product's small block (never
  * an im2col of the picture), contracted index (ky, kx, channel); padding and nearest upsampling are part of the gather's addressing. 3 x 3
- * convolutions for which it pays go to winograd.c instead; which, depends on the weight's shape alone, so only one form is kept. */
+ * convolutions for which it pays go to winograd.c instead, those to few channels to narrow.c; which, depends on the weight's shape alone, so only
+ * one form is kept. */
 #include <string.h>
 
 #include "base/error.h"
@@ -13,6 +14,7 @@ struct msk_conv {
   size_t kernel, stride, in, out;
   msk_matrix matrix; /* direct: kernel * kernel * in x out */
   float *winograd;   /* or Winograd's form */
+  float *narrow;     /* or that of few outputs */
   float *bias;       /* or NULL */
 };
 
@@ -42,6 +44,9 @@ static msk_status pack(msk_conv *conv, const float *weight, const float *bias, m
   if (msk_winograd_pays(&device->kernels, conv->kernel, conv->stride, conv->in, conv->out)) {
     return msk_winograd_create(&conv->winograd, device, weight, conv->in, conv->out, pool, error);
   }
+  if (msk_narrow_pays(&device->kernels, conv->in, conv->out)) {
+    return msk_narrow_create(&conv->narrow, device, weight, conv->kernel * conv->kernel, conv->in, conv->out, error);
+  }
   msk_status status = msk_matrix_create(&conv->matrix, device, conv->kernel * conv->kernel * conv->in, conv->out, error);
   if (status != MSK_OK) return status;
   struct packing packing = {.kernels = &device->kernels, .weight = weight, .matrix = &conv->matrix};
@@ -69,6 +74,7 @@ void msk_conv_destroy(msk_conv *conv) {
   const msk_device *device = conv->device;
   msk_matrix_destroy(&conv->matrix, device);
   msk_free(device->allocator, conv->winograd);
+  msk_free(device->allocator, conv->narrow);
   msk_free(device->allocator, conv->bias);
   msk_free(device->allocator, conv);
 }
@@ -77,6 +83,8 @@ size_t msk_conv_bytes(const msk_conv *conv) {
   size_t floats = 0;
   if (conv->winograd != NULL) {
     msk_winograd_floats(&conv->device->kernels, conv->in, conv->out, &floats);
+  } else if (conv->narrow != NULL) {
+    floats = conv->kernel * conv->kernel * conv->in * conv->out;
   } else {
     msk_matrix_floats(&conv->device->kernels, conv->matrix.depth, conv->out, &floats);
   }
@@ -145,6 +153,10 @@ void msk_op_conv(msk_stream *stream, const msk_conv_args *args) {
   source.left = padding_before(args->width * args->upsample, source.out_width, conv->kernel, conv->stride);
   if (conv->winograd != NULL) {
     msk_winograd_run(stream, conv->winograd, conv->bias, args->residual, &source, args->batch, conv->out, args->y);
+    return;
+  }
+  if (conv->narrow != NULL) {
+    msk_narrow_run(stream, conv->narrow, conv->bias, args->residual, &source, args->batch, conv->out, args->y);
     return;
   }
   msk_product product = {.kernels = &conv->device->kernels, .matrix = &conv->matrix, .bias = conv->bias, .residual = args->residual, .y = args->y,

@@ -83,4 +83,10 @@ msk_status msk_winograd_create(float **packed, const msk_device *device, const f
 void msk_winograd_run(msk_stream *stream, const float *packed, const float *bias, const float *residual, const msk_pixels *pixels, size_t batch,
                       size_t out, float *y);
 
+/* Convolutions to a few channels. */
+bool msk_narrow_pays(const msk_kernels *kernels, size_t in, size_t out);
+msk_status msk_narrow_create(float **packed, const msk_device *device, const float *weight, size_t taps, size_t in, size_t out, msk_error *error);
+void msk_narrow_run(msk_stream *stream, const float *packed, const float *bias, const float *residual, const msk_pixels *pixels, size_t batch,
+                    size_t out, float *y);
+
 #endif

@@ -21,6 +21,7 @@
  * softmax_row       *maximum = largest of s (NaN if there is one); e = exp(s - maximum); returns the sum of e. e may equal s. count >= 1.
  * winograd_input    v[p * plane + c] = (B' d B)[p] of the 6 x 6 pixels d, `channels` floats each; position p row by row.
  * winograd_output   y[i][c] = (A' m A)[i] + bias[c] + residual[i][c] for the 4 x 4 pixels, m[p * plane + c]; bias, residual may be NULL; y may be residual.
+ * narrow_pixels     sums[i][o] = sum over taps t, channels c of pixels[i * taps + t][c] * weight[o][t][c], for two pixels i.
  * score_row         likeness of P = e / sum to target (backend.h); log P = s - maximum - log(sum). */
 #ifndef MSK_COMPUTE_CPU_KERNELS_H
 #define MSK_COMPUTE_CPU_KERNELS_H
@@ -42,6 +43,8 @@ typedef struct msk_kernels {
   /* Winograd's F(4x4, 3x3); NULL: this set convolves directly. */
   void (*winograd_input)(size_t channels, const float *const pixels[36], float *v, size_t plane);
   void (*winograd_output)(size_t channels, const float *m, size_t plane, const float *bias, const float *const residual[16], float *const y[16]);
+  /* Convolution to at most 4 channels; NULL: as a product. */
+  void (*narrow_pixels)(size_t out, size_t taps, size_t channels, const float *const *pixels, const float *weight, float *sums);
 } msk_kernels;
 
 /* Each overrides the entries that it has. ref fills all. */

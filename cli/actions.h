@@ -5,10 +5,10 @@
 
 #include "options.h"
 
-cli_action action_draw, action_generate, action_edit; /* draw.c */
-cli_action action_replay;                             /* replay.c */
-cli_action action_convert, action_classes;            /* model_commands.c */
-cli_action action_info;                               /* info.c */
+cli_action action_draw, action_generate, action_edit;            /* draw.c */
+cli_action action_replay;                                        /* replay.c */
+cli_action action_convert, action_classes;                       /* model_commands.c */
+cli_action action_info;                                          /* info.c */
 cli_action action_tokenize, action_detokenize, action_attention; /* parts.c */
-cli_action action_sheet;                              /* sheet.c */
+cli_action action_sheet;                                         /* sheet.c */
 #endif

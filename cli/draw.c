@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * draw.c - draw, generate, edit: from the command line to an order of pictures (drawing.h). What can be judged without the model is judged first. */
+ * draw.c - draw, generate, edit: from the command line to an order of pictures (drawing.h). What can be judged without the model is judged
+ * first. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,17 +26,21 @@ static msk_status choose_recipe(msk_recipe *recipe, const cli_options *options, 
 
 static msk_status check_words(const cli_options *options, const msk_recipe *recipe, msk_job job, msk_error *error) {
   if (options->class_text == NULL) {
-    return cli_fail(error, MSK_ERROR_ARGUMENT, "no class was given, expected --class with what the picture shows: masksketch classes lists them");
+    return cli_fail(error, MSK_ERROR_ARGUMENT,
+                    "no class was given, expected --class with what the picture shows: masksketch classes lists them");
   }
   if (recipe->official && options->first_item >= 0) {
-    return cli_fail(error, MSK_ERROR_ARGUMENT, "--first-item has no effect with the recipe official, whose batch is one draw: use --count and the seed");
+    return cli_fail(error, MSK_ERROR_ARGUMENT,
+                    "--first-item has no effect with the recipe official, whose batch is one draw: use --count and the seed");
   }
   if (recipe->official && options->seed > UINT32_MAX) {
-    return cli_fail(error, MSK_ERROR_ARGUMENT, "--seed was given %llu, expected a whole number from 0 to 4294967295 with the recipe official",
+    return cli_fail(error, MSK_ERROR_ARGUMENT,
+                    "--seed was given %llu, expected a whole number from 0 to 4294967295 with the recipe official",
                     (unsigned long long)options->seed);
   }
   if (options->class_text[0] == '-') {
-    return cli_fail(error, MSK_ERROR_ARGUMENT, "--class was given %s, expected a number from 0, or a name: masksketch classes lists them", options->class_text);
+    return cli_fail(error, MSK_ERROR_ARGUMENT, "--class was given %s, expected a number from 0, or a name: masksketch classes lists them",
+                    options->class_text);
   }
   if (job != MSK_JOB_EDIT) return MSK_OK;
   int areas = (options->box != NULL) + (options->mask != NULL) + (options->extend != NULL);
@@ -43,7 +48,8 @@ static msk_status check_words(const cli_options *options, const msk_recipe *reci
     return cli_fail(error, MSK_ERROR_ARGUMENT, "%s, expected exactly one of --box, --mask and --extend to say what is painted",
                     areas == 0 ? "no area was given" : "several areas were given");
   }
-  if (options->fit == MSK_FIT_PAD) return cli_fail(error, MSK_ERROR_ARGUMENT, "--fit was given pad, expected stretch or crop: --extend paints outside the frame");
+  if (options->fit == MSK_FIT_PAD)
+    return cli_fail(error, MSK_ERROR_ARGUMENT, "--fit was given pad, expected stretch or crop: --extend paints outside the frame");
   return MSK_OK;
 }
 
@@ -56,7 +62,8 @@ static void choose_preparation(msk_prepare_options *preparation, const cli_optio
   preparation->photo_of_paper = options->photo_of_paper;
 }
 
-/* A map or mask goes where its picture goes. It is scaled here only if it is larger than the model's square, or cut or padded with the picture. */
+/* A map or mask goes where its picture goes. It is scaled here only if it is larger than the model's square, or cut or padded with the
+ * picture. */
 static msk_status load_map(msk_image *out, const char *path, const drawing *d, msk_fit fit, msk_error *error) {
   int side = d->info.image_size;
   msk_image map = {0};
@@ -91,18 +98,21 @@ static msk_status place_box(msk_box *box, const char *text, const msk_image *pho
   if (status != MSK_OK) return status;
   if (count != 4) return cli_fail(error, MSK_ERROR_ARGUMENT, "--box was given %s, expected four numbers: top,left,height,width", text);
   if (n[2] == 0 || n[3] == 0 || n[0] + n[2] > photo->height || n[1] + n[3] > photo->width) {
-    return cli_fail(error, MSK_ERROR_ARGUMENT, "--box was given %s, expected a box inside the photo, which is %d high and %d wide: top,left,height,width",
-                    text, photo->height, photo->width);
+    return cli_fail(error, MSK_ERROR_ARGUMENT,
+                    "--box was given %s, expected a box inside the photo, which is %d high and %d wide: top,left,height,width", text,
+                    photo->height, photo->width);
   }
   int shorter = photo->width < photo->height ? photo->width : photo->height;
   int top = (int)to_square(n[0], photo->height, shorter, side, fit), left = (int)to_square(n[1], photo->width, shorter, side, fit);
-  double bottom = to_square(n[0] + n[2], photo->height, shorter, side, fit), right = to_square(n[1] + n[3], photo->width, shorter, side, fit);
+  double bottom = to_square(n[0] + n[2], photo->height, shorter, side, fit),
+         right = to_square(n[1] + n[3], photo->width, shorter, side, fit);
   box->top = top;
   box->left = left;
   box->height = (int)bottom - top + (bottom > (int)bottom);
   box->width = (int)right - left + (right > (int)right);
   if (box->height > 0 && box->width > 0) return MSK_OK;
-  return cli_fail(error, MSK_ERROR_ARGUMENT, "--box was given %s, which --fit crop cuts away: choose a box in the photo's centre square", text);
+  return cli_fail(error, MSK_ERROR_ARGUMENT, "--box was given %s, which --fit crop cuts away: choose a box in the photo's centre square",
+                  text);
 }
 
 static int clamp(int value, int most) { return value < 0 ? 0 : value > most ? most : value; }
@@ -118,7 +128,8 @@ static msk_status extend_photo(msk_image *photo, msk_image *mask, const char *te
   msk_image wide = {0}, frame = {0};
   int width = photo->width + n[1] + n[3], height = photo->height + n[0] + n[2];
   if ((size_t)width * (size_t)height > MSK_MAX_PIXELS) {
-    return cli_fail(error, MSK_ERROR_ARGUMENT, "--extend was given %s, which makes a picture of %d x %d pixels, expected at most %zu in all", text, width, height,
+    return cli_fail(error, MSK_ERROR_ARGUMENT,
+                    "--extend was given %s, which makes a picture of %d x %d pixels, expected at most %zu in all", text, width, height,
                     MSK_MAX_PIXELS);
   }
   status = msk_image_create(&wide, width, height, NULL, error);
@@ -142,7 +153,8 @@ static msk_status extend_photo(msk_image *photo, msk_image *mask, const char *te
   return MSK_OK;
 }
 
-static msk_status prepare_picture(msk_image *out, const msk_image *in, const drawing *d, const msk_prepare_options *preparation, msk_error *error) {
+static msk_status prepare_picture(msk_image *out, const msk_image *in, const drawing *d, const msk_prepare_options *preparation,
+                                  msk_error *error) {
   return msk_image_prepare(out, in, d->info.image_size, d->info.image_size, preparation, NULL, error);
 }
 
@@ -210,7 +222,8 @@ static msk_status prepare_order(drawing *d, msk_job job, msk_image *source, msk_
 
 static msk_status check_streams(const cli_options *options, msk_error *error) {
   int readers = options->input_count > 0 && input_is_stdin(options->inputs[0]);
-  readers += (options->mask != NULL && input_is_stdin(options->mask)) + (options->lambda_map != NULL && input_is_stdin(options->lambda_map));
+  readers +=
+      (options->mask != NULL && input_is_stdin(options->mask)) + (options->lambda_map != NULL && input_is_stdin(options->lambda_map));
   if (readers <= 1) return MSK_OK;
   return cli_fail(error, MSK_ERROR_ARGUMENT, "several inputs are read from standard input, expected one: name the others");
 }

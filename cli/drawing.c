@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * drawing.c - see drawing.h. A recipe that mends the authors' code draws each item from a stream of its own, so items run one by one: each picture is
- * written as soon as it is finished, and Ctrl-C keeps it. The authors' own batch has to run together. */
+ * drawing.c - see drawing.h. A recipe that mends the authors' code draws each item from a stream of its own, so items run one by one: each
+ * picture is written as soon as it is finished, and Ctrl-C keeps it. The authors' own batch has to run together. */
 #include "drawing.h"
 
 #include <stdlib.h>
@@ -23,8 +23,8 @@ typedef struct workshop {
   preview picture;
   trace *steps;
   sheet *contact;
-  int32_t *tokens;      /* of all items, for --tokens-out */
-  size_t tokens_each;   /* of one item: N, or steps x N */
+  int32_t *tokens;    /* of all items, for --tokens-out */
+  size_t tokens_each; /* of one item: N, or steps x N */
   double encode_seconds;
   int finished, wanted; /* pictures */
 } workshop;
@@ -53,7 +53,8 @@ static int on_step(void *user, const msk_step_info *info) {
 
 static int on_trace(void *user, const char *name, int step, const msk_array *array) {
   workshop *w = user;
-  return trace_take(w->steps, name, step, array);
+  (void)step; /* they come in order */
+  return trace_take(w->steps, name, array);
 }
 
 /* ---- Setting up ---- */
@@ -141,7 +142,8 @@ static msk_status keep_tokens(workshop *w, const msk_result *result, int index, 
   }
   int32_t *out = w->tokens + (size_t)w->finished * w->tokens_each;
   for (size_t step = 0; step < steps; step++) {
-    const int32_t *in = every_step ? result->step_tokens + (step * (size_t)result->count + (size_t)index) * n : result->tokens + (size_t)index * n;
+    const int32_t *in =
+        every_step ? result->step_tokens + (step * (size_t)result->count + (size_t)index) * n : result->tokens + (size_t)index * n;
     memcpy(out + step * n, in, n * sizeof *in);
   }
   return MSK_OK;
@@ -163,8 +165,8 @@ static msk_status add_to_sheet(workshop *w, const msk_image *image, int item, ms
   if (w->contact == NULL) return MSK_OK;
   const char *class_name = msk_model_class_name(w->d->model, w->d->request.class_id);
   char label[160];
-  snprintf(label, sizeof label, "%.*s  %llu/%d", class_name == NULL ? 1 : (int)strcspn(class_name, ","), class_name == NULL ? "?" : class_name,
-           (unsigned long long)w->d->request.seed, item);
+  snprintf(label, sizeof label, "%.*s  %llu/%d", class_name == NULL ? 1 : (int)strcspn(class_name, ","),
+           class_name == NULL ? "?" : class_name, (unsigned long long)w->d->request.seed, item);
   return sheet_add(w->contact, image, label, error);
 }
 
@@ -176,7 +178,9 @@ static msk_status finish_picture(workshop *w, const msk_result *result, int inde
   msk_image image = {0};
   size_t side = (size_t)d->info.image_size;
   msk_status status = output_numbered(file, d->output, w->finished, w->wanted, error);
-  if (status == MSK_OK) status = msk_image_from_float(&image, result->pixels + (size_t)index * side * side * 3, d->info.image_size, d->info.image_size, NULL, error);
+  if (status == MSK_OK)
+    status =
+        msk_image_from_float(&image, result->pixels + (size_t)index * side * side * 3, d->info.image_size, d->info.image_size, NULL, error);
   if (status == MSK_OK && !d->options->no_metadata && d->verbatim == NULL) status = metadata_write(&text, d, item, error);
   const char *metadata = d->options->no_metadata ? NULL : d->verbatim != NULL ? d->verbatim : text;
   if (status == MSK_OK) status = output_picture(file, &image, d->options->quality, metadata, error);
@@ -220,7 +224,10 @@ static msk_status run_items(workshop *w, int first, int count, msk_error *error)
   result.times.encode += w->encode_seconds;
   result.times.total += w->encode_seconds;
   w->encode_seconds = 0;
-  if (w->picture.kind != PREVIEW_NONE) preview_draw(&w->picture, result.pixels + (size_t)(d->kept > 0 ? d->kept : 0) * (size_t)d->info.image_size * (size_t)d->info.image_size * 3, d->info.image_size);
+  if (w->picture.kind != PREVIEW_NONE)
+    preview_draw(&w->picture,
+                 result.pixels + (size_t)(d->kept > 0 ? d->kept : 0) * (size_t)d->info.image_size * (size_t)d->info.image_size * 3,
+                 d->info.image_size);
   for (int i = 0; i < count && status == MSK_OK; i++) {
     if (d->kept < 0 || d->kept == i) status = finish_picture(w, &result, i, first + i, started, error);
   }
@@ -261,7 +268,8 @@ static msk_status check_outputs(const drawing *d, int wanted, msk_error *error) 
   if (status == MSK_OK && options->tokens_out != NULL) status = output_check(options->tokens_out, options, error);
   if (status != MSK_OK) return status;
   int users = output_is_stdout(d->output) ? wanted : 0;
-  users += (options->sheet != NULL && output_is_stdout(options->sheet)) + (options->tokens_out != NULL && output_is_stdout(options->tokens_out));
+  users +=
+      (options->sheet != NULL && output_is_stdout(options->sheet)) + (options->tokens_out != NULL && output_is_stdout(options->tokens_out));
   if (users + (options->json != 0) > 1) {
     return cli_fail(error, MSK_ERROR_ARGUMENT, "several results were sent to standard output, expected one: give the others names");
   }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * font.h - a bitmap font of 5 x 7 dots in cells of 6 x 9, for the labels of contact sheets. ASCII; of other letters the accent is left out. */
+ * font.h - a bitmap font of 5 x 7 dots in cells of 6 x 9, for the labels of contact sheets. ASCII; of other letters the accent is left out.
+ */
 #ifndef CLI_FONT_H
 #define CLI_FONT_H
 

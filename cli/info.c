@@ -56,7 +56,8 @@ static msk_status info_picture(const cli_options *options, msk_error *error) {
   json_t *request = status == MSK_OK ? json_loads(text, JSON_REJECT_DUPLICATES, NULL) : NULL;
   msk_free(NULL, text);
   if (options->json) {
-    status = json_print(json_pack("{s:o, s:s, s:i, s:i, s:o?}", "file", json_text(path), "kind", "picture", "width", image.width, "height", image.height, "request", request),
+    status = json_print(json_pack("{s:o, s:s, s:i, s:i, s:o?}", "file", json_text(path), "kind", "picture", "width", image.width, "height",
+                                  image.height, "request", request),
                         error);
   } else {
     print_pair("picture", path);
@@ -100,7 +101,8 @@ static json_t *tensors_array(const msk_weight_listing *listing) {
     msk_weights_get(listing, i, &info);
     json_t *shape = json_array();
     for (int axis = 0; axis < info.rank; axis++) json_array_append_new(shape, json_integer((json_int_t)info.shape[axis]));
-    json_array_append_new(array, json_pack("{s:o, s:s, s:o, s:I}", "name", json_text(info.name), "dtype", dtype_name(info.dtype), "shape", shape, "bytes", (json_int_t)info.bytes));
+    json_array_append_new(array, json_pack("{s:o, s:s, s:o, s:I}", "name", json_text(info.name), "dtype", dtype_name(info.dtype), "shape",
+                                           shape, "bytes", (json_int_t)info.bytes));
   }
   return array;
 }
@@ -145,14 +147,16 @@ static bool is_model(const msk_weight_listing *listing) {
 }
 
 static json_t *sizes_object(const msk_model_info *m) {
-  return json_pack("{s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i}", "image_size", m->image_size, "latent_size", m->latent_size, "tokens", m->tokens,
-                   "codebook_size", m->codebook_size, "codebook_dim", m->codebook_dim, "classes", m->class_count, "null_class", m->null_class, "layers", m->layers,
-                   "hidden", m->hidden, "heads", m->heads, "intermediate", m->intermediate, "filters", m->filters, "stem", m->stem);
+  return json_pack("{s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i}", "image_size", m->image_size, "latent_size",
+                   m->latent_size, "tokens", m->tokens, "codebook_size", m->codebook_size, "codebook_dim", m->codebook_dim, "classes",
+                   m->class_count, "null_class", m->null_class, "layers", m->layers, "hidden", m->hidden, "heads", m->heads, "intermediate",
+                   m->intermediate, "filters", m->filters, "stem", m->stem);
 }
 
 static void print_sizes(const msk_model_info *m) {
   printf("%-16s %d x %d pixels\n", "picture", m->image_size, m->image_size);
-  printf("%-16s %d x %d, codebook of %d codes with %d dimensions\n", "tokens", m->latent_size, m->latent_size, m->codebook_size, m->codebook_dim);
+  printf("%-16s %d x %d, codebook of %d codes with %d dimensions\n", "tokens", m->latent_size, m->latent_size, m->codebook_size,
+         m->codebook_dim);
   printf("%-16s %d filters, stem %d\n", "tokenizer", m->filters, m->stem);
   printf("%-16s %d layers of %d, %d heads, intermediate %d\n", "transformer", m->layers, m->hidden, m->heads, m->intermediate);
   if (m->null_class >= 0) {
@@ -162,12 +166,14 @@ static void print_sizes(const msk_model_info *m) {
   }
 }
 
-static msk_status print_weights(const cli_options *options, const msk_weight_listing *listing, const msk_model_info *sizes, msk_error *error) {
+static msk_status print_weights(const cli_options *options, const msk_weight_listing *listing, const msk_model_info *sizes,
+                                msk_error *error) {
   const char *path = options->inputs[0], *kind = sizes != NULL ? "model" : "checkpoint";
   summary s = summarise(listing);
   if (options->json) {
-    json_t *object = json_pack("{s:o, s:s, s:s, s:I, s:I, s:I, s:o}", "file", json_text(path), "kind", kind, "format", msk_weights_kind(listing), "tensors", (json_int_t)s.tensors,
-                               "parameters", (json_int_t)s.elements, "bytes", (json_int_t)s.bytes, "metadata", metadata_object(listing));
+    json_t *object = json_pack("{s:o, s:s, s:s, s:I, s:I, s:I, s:o}", "file", json_text(path), "kind", kind, "format",
+                               msk_weights_kind(listing), "tensors", (json_int_t)s.tensors, "parameters", (json_int_t)s.elements, "bytes",
+                               (json_int_t)s.bytes, "metadata", metadata_object(listing));
     if (sizes != NULL) json_object_set_new(object, "sizes", sizes_object(sizes));
     if (sizes != NULL) json_object_set_new(object, "name", json_string(sizes->name));
     if (sizes != NULL) json_object_set_new(object, "hash", json_string(sizes->hash));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * main.c - masksketch: reads the command line (options.c), runs the command, turns its status into one line of error and an exit code. The program
- * uses the library through its public header alone. */
+ * main.c - masksketch: reads the command line (options.c), runs the command, turns its status into one line of error and an exit code. The
+ * program uses the library through its public header alone. */
 #include <fcntl.h>
 #include <locale.h>
 #include <unistd.h>
@@ -12,11 +12,11 @@
 const cli_command cli_commands[] = {
     {"draw", "SKETCH --class CLASS [-o OUT]", "a sketch and a class in, a photo out", 1, 1, action_draw, MSK_JOB_DRAW},
     {"generate", "--class CLASS [-o OUT]", "a photo of a class, without a sketch", 0, 0, action_generate, MSK_JOB_GENERATE},
-    {"edit", "PHOTO (--box T,L,H,W | --mask MASK | --extend T,L,B,R) --class CLASS [-o OUT]", "repaint a part of a photo, or paint outside its frame", 1, 1,
-     action_edit, MSK_JOB_EDIT},
+    {"edit", "PHOTO (--box T,L,H,W | --mask MASK | --extend T,L,B,R) --class CLASS [-o OUT]",
+     "repaint a part of a photo, or paint outside its frame", 1, 1, action_edit, MSK_JOB_EDIT},
     {"replay", "PICTURE.png [-o OUT]", "make a picture again from what its PNG says", 1, 1, action_replay, -1},
-    {"convert", "--tokenizer FILE --transformer FILE [--classes NAMES.txt] -o MODEL.safetensors", "make a model file from published checkpoints", 0, 0,
-     action_convert, -1},
+    {"convert", "--tokenizer FILE --transformer FILE [--classes NAMES.txt] -o MODEL.safetensors",
+     "make a model file from published checkpoints", 0, 0, action_convert, -1},
     {"info", "MODEL|CHECKPOINT|PICTURE", "what is in a model, a checkpoint or a picture", 1, 1, action_info, -1},
     {"classes", "[WORD]", "the class names of a model, searched", 0, 1, action_classes, -1},
     {"tokenize", "IMAGE -o TOKENS.npy", "picture to tokens", 1, 1, action_tokenize, -1},
@@ -26,8 +26,8 @@ const cli_command cli_commands[] = {
 };
 const int cli_command_count = sizeof cli_commands / sizeof cli_commands[0];
 
-/* A standard stream that is closed would give its number to the next file that is opened, and prints would go there. Reading /dev/null in its place lets
- * writes fail instead. */
+/* A standard stream that is closed would give its number to the next file that is opened, and prints would go there. Reading /dev/null in
+ * its place lets writes fail instead. */
 static void occupy_standard_streams(void) {
   for (int stream = STDIN_FILENO; stream <= STDERR_FILENO; stream++) {
     if (fcntl(stream, F_GETFD) < 0 && open("/dev/null", O_RDONLY) != stream) _exit(EXIT_FAILED);

@@ -39,7 +39,8 @@ static msk_status add_image(json_t *object, const char *key, const msk_image *im
   if (status != MSK_OK) return status;
   char *text = base64_encode(bytes, byte_count);
   msk_free(NULL, bytes);
-  if (text == NULL || json_object_set_new(object, key, json_string(text)) != 0) status = cli_fail(error, MSK_ERROR_MEMORY, "out of memory for the PNG's text");
+  if (text == NULL || json_object_set_new(object, key, json_string(text)) != 0)
+    status = cli_fail(error, MSK_ERROR_MEMORY, "out of memory for the PNG's text");
   free(text);
   return status;
 }
@@ -62,15 +63,17 @@ static msk_status add_sources(json_t *object, const drawing *d, msk_error *error
 msk_status metadata_write(char **text, const drawing *d, int item, msk_error *error) {
   char seed[24];
   snprintf(seed, sizeof seed, "%llu", (unsigned long long)d->request.seed);
-  json_t *object = json_pack("{s:s, s:s, s:s, s:{s:s?, s:s?}, s:{s:i, s:s?}, s:s, s:i, s:i, s:s, s:s?, s:s, s:o}", "program", "masksketch", "version", msk_version(),
-                             "job", job_names[d->request.job], "model", "name", d->info.name, "hash", d->info.hash, "class", "id", d->request.class_id, "name",
-                             msk_model_class_name(d->model, d->request.class_id), "seed", seed, "item", item, "batch",
-                             drawing_is_batch(d) ? d->request.count : 1, "rng", rng_names[d->request.rng_layout], "isa", d->info.isa, "precision", "fp32",
-                             "recipe", recipe_object(&d->request.recipe, d->request.job));
+  json_t *object =
+      json_pack("{s:s, s:s, s:s, s:{s:s?, s:s?}, s:{s:i, s:s?}, s:s, s:i, s:i, s:s, s:s?, s:s, s:o}", "program", "masksketch", "version",
+                msk_version(), "job", job_names[d->request.job], "model", "name", d->info.name, "hash", d->info.hash, "class", "id",
+                d->request.class_id, "name", msk_model_class_name(d->model, d->request.class_id), "seed", seed, "item", item, "batch",
+                drawing_is_batch(d) ? d->request.count : 1, "rng", rng_names[d->request.rng_layout], "isa", d->info.isa, "precision",
+                "fp32", "recipe", recipe_object(&d->request.recipe, d->request.job));
   if (object == NULL) return cli_fail(error, MSK_ERROR_MEMORY, "out of memory for the PNG's text");
   msk_status status = add_sources(object, d, error);
   char *dumped = status == MSK_OK ? json_dumps(object, JSON_COMPACT) : NULL;
-  if (dumped != NULL && strlen(dumped) > MAX_METADATA_BYTES) { /* a text that could not be read back: without the photo it is still of use */
+  if (dumped != NULL &&
+      strlen(dumped) > MAX_METADATA_BYTES) { /* a text that could not be read back: without the photo it is still of use */
     free(dumped);
     json_object_del(object, "photo");
     json_object_del(object, "lambda_map");
@@ -101,7 +104,8 @@ msk_status metadata_load(char **text, const char *path, msk_error *error) {
   msk_free(NULL, bytes);
   if (status != MSK_OK) return status;
   if (found == NULL) {
-    return cli_fail(error, MSK_ERROR_FILE, "%s does not say how it was made, expected a PNG that masksketch wrote without --no-metadata", path);
+    return cli_fail(error, MSK_ERROR_FILE, "%s does not say how it was made, expected a PNG that masksketch wrote without --no-metadata",
+                    path);
   }
   *text = found;
   return MSK_OK;
@@ -129,7 +133,8 @@ typedef struct reader {
 
 static void wrong(reader *r, const char *key, const char *expected) {
   if (r->status != MSK_OK) return;
-  r->status = cli_fail(r->error, MSK_ERROR_FILE, "the text of %s is damaged: its %s is missing or wrong, expected %s", r->path, key, expected);
+  r->status =
+      cli_fail(r->error, MSK_ERROR_FILE, "the text of %s is damaged: its %s is missing or wrong, expected %s", r->path, key, expected);
 }
 
 static int read_int(reader *r, const json_t *object, const char *key, int minimum, int maximum) {
@@ -190,7 +195,8 @@ static void read_tokens(reader *r, drawing *d) {
     }
     d->sketch_tokens[i] = (int32_t)token;
   }
-  if (d->sketch_tokens == NULL && r->status == MSK_OK) r->status = cli_fail(r->error, MSK_ERROR_MEMORY, "out of memory for the sketch's tokens");
+  if (d->sketch_tokens == NULL && r->status == MSK_OK)
+    r->status = cli_fail(r->error, MSK_ERROR_MEMORY, "out of memory for the sketch's tokens");
   d->request.picture_tokens = d->sketch_tokens;
 }
 
@@ -212,7 +218,8 @@ static const msk_image *read_image(reader *r, const char *key, int side, msk_ima
 
 static void read_sources(reader *r, drawing *d) {
   msk_request *request = &d->request;
-  if (json_is_true(json_object_get(r->root, "incomplete"))) wrong(r, "photo", "one of less than a megabyte: it was left out when the PNG was written");
+  if (json_is_true(json_object_get(r->root, "incomplete")))
+    wrong(r, "photo", "one of less than a megabyte: it was left out when the PNG was written");
   if (request->job == MSK_JOB_DRAW) {
     read_tokens(r, d);
     request->lambda_map = read_image(r, "lambda_map", 0, &d->lambda_map);
@@ -234,8 +241,10 @@ static void check_model(reader *r, const drawing *d) {
   if (hash == NULL) {
     wrong(r, "model", "name and hash of the model");
   } else if (r->status == MSK_OK && (d->info.hash == NULL || strcmp(hash, d->info.hash) != 0)) {
-    r->status = cli_fail(r->error, MSK_ERROR_FILE, "%s was made with the model %.60s (hash %.12s), but this is %.60s (hash %.12s): name the right one with --model",
-                         r->path, name == NULL ? "?" : name, hash, d->info.name == NULL ? "?" : d->info.name, d->info.hash == NULL ? "?" : d->info.hash);
+    r->status =
+        cli_fail(r->error, MSK_ERROR_FILE,
+                 "%s was made with the model %.60s (hash %.12s), but this is %.60s (hash %.12s): name the right one with --model", r->path,
+                 name == NULL ? "?" : name, hash, d->info.name == NULL ? "?" : d->info.name, d->info.hash == NULL ? "?" : d->info.hash);
   }
 }
 

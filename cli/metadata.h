@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * metadata.h - the request inside a PNG: JSON in the text chunk "masksketch" (docs/commands.md lists its fields). All that the picture depends on
- * is in it, the sketch as its tokens (a few kilobytes), photo, mask and lambda map as lossless WebP, so that `replay` needs the PNG and the model
- * alone. What is read back is foreign, and checked field by field. */
+ * metadata.h - the request inside a PNG: JSON in the text chunk "masksketch" (docs/commands.md lists its fields). All that the picture
+ * depends on is in it, the sketch as its tokens (a few kilobytes), photo, mask and lambda map as lossless WebP, so that `replay` needs the
+ * PNG and the model alone. What is read back is foreign, and checked field by field. */
 #ifndef CLI_METADATA_H
 #define CLI_METADATA_H
 

@@ -39,15 +39,17 @@ msk_status model_path_find(char path[MAX_PATH_BYTES], const char *given, msk_err
   if (wanted != NULL && *wanted == 0) wanted = NULL;
   if (wanted == NULL) {
     if (find_in_folders(path, "default")) return MSK_OK;
-    return cli_fail(error, MSK_ERROR_FILE,
-                    "there is no default model beside the program, expected models/default.safetensors: name a model file with --model, or make one "
-                    "from checkpoints with masksketch convert");
+    return cli_fail(
+        error, MSK_ERROR_FILE,
+        "there is no default model beside the program, expected models/default.safetensors: name a model file with --model, or make one "
+        "from checkpoints with masksketch convert");
   }
   if (strlen(wanted) >= MAX_PATH_BYTES) return cli_fail(error, MSK_ERROR_ARGUMENT, "the model's name is too long: %.80s...", wanted);
   if (strchr(wanted, '/') == NULL && access(wanted, F_OK) != 0 && find_in_folders(path, wanted)) return MSK_OK;
   if (access(wanted, F_OK) != 0) {
-    return cli_fail(error, MSK_ERROR_FILE, "there is no model %s (%s), expected a file made by masksketch convert, or the name of an installed model",
-                    wanted, given != NULL ? "from --model" : "from the environment variable MASKSKETCH_MODEL");
+    return cli_fail(error, MSK_ERROR_FILE,
+                    "there is no model %s (%s), expected a file made by masksketch convert, or the name of an installed model", wanted,
+                    given != NULL ? "from --model" : "from the environment variable MASKSKETCH_MODEL");
   }
   strcpy(path, wanted);
   return MSK_OK;

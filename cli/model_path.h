@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * model_path.h - which model file is meant: --model PATH|NAME, else $MASKSKETCH_MODEL, else the default model, which is looked for where the
- * program was installed, in its build folder's source tree, and in the working directory's models/. */
+ * model_path.h - which model file is meant: --model PATH|NAME, else $MASKSKETCH_MODEL, else the default model, which is looked for where
+ * the program was installed, in its build folder's source tree, and in the working directory's models/. */
 #ifndef CLI_MODEL_PATH_H
 #define CLI_MODEL_PATH_H
 

@@ -17,7 +17,17 @@ typedef enum option_kind {
 } option_kind;
 
 enum {
-  DRAW = 1, GENERATE = 2, EDIT = 4, REPLAY = 8, CONVERT = 16, INFO = 32, CLASSES = 64, TOKENIZE = 128, DETOKENIZE = 256, ATTENTION = 512, SHEET = 1024,
+  DRAW = 1,
+  GENERATE = 2,
+  EDIT = 4,
+  REPLAY = 8,
+  CONVERT = 16,
+  INFO = 32,
+  CLASSES = 64,
+  TOKENIZE = 128,
+  DETOKENIZE = 256,
+  ATTENTION = 512,
+  SHEET = 1024,
   MAKE = DRAW | GENERATE | EDIT,
   PICTURES = MAKE | REPLAY,
   NETWORKS = PICTURES | TOKENIZE | DETOKENIZE | ATTENTION,
@@ -38,48 +48,59 @@ typedef struct option {
 #define IN(field, minimum, maximum) offsetof(cli_options, field), minimum, maximum
 
 static const option option_table[] = {
-  {"class", 'c', KIND_TEXT, "CLASS", NULL, "what the picture shows: a number, a name, or the beginning of one (see masksketch classes)", MAKE | ATTENTION, TO(class_text)},
-  {"output", 'o', KIND_TEXT, "FILE", NULL, "where the result goes; - is standard output", ALL & ~(INFO | CLASSES), TO(output)},
-  {"model", 'm', KIND_TEXT, "PATH|NAME", NULL, "the model file (default: $MASKSKETCH_MODEL, else the model that comes with the program)", NETWORKS | CLASSES, TO(model)},
-  {"recipe", 'r', KIND_TEXT, "NAME", NULL, "a named row of settings (default: balanced)", MAKE, TO(recipe)},
-  {"set", 's', KIND_SETTING, "KEY=VALUE", NULL, "sets one field of the recipe; repeatable", MAKE, TO(settings)},
-  {"lambda", 0, KIND_FIELD, "F", "lambda_structure", "how strictly the sketch is followed, 0 to 1", DRAW, TO(settings)},
-  {"guidance", 0, KIND_FIELD, "F", "guidance", "how strongly the class is insisted on, 0 to 100", MAKE, TO(settings)},
-  {"steps", 0, KIND_FIELD, "N", "steps", "decoding steps, 1 to 10000", MAKE, TO(settings)},
-  {"lambda-map", 0, KIND_TEXT, "MAP", NULL, "picture that scales lambda over the sketch: white follows it, black is free", DRAW, TO(lambda_map)},
-  {"seed", 0, KIND_SEED, "N", NULL, "which of the possible pictures (default: 0)", MAKE, TO(seed)},
-  {"count", 'n', KIND_INT, "N", NULL, "how many pictures (default: 1); they are named OUT-1, OUT-2, ...", MAKE, IN(count, 1, MAX_COUNT)},
-  {"first-item", 0, KIND_INT, "N", NULL, "number of the first picture of the seed, from 0; not with the recipe official", MAKE, IN(first_item, 0, 1000000)},
-  {"fit", 0, KIND_CHOICE, "HOW", "stretch pad crop", "how the picture comes to the model's square: stretch, pad or crop", DRAW | EDIT | TOKENIZE | ATTENTION, TO(fit)},
-  {"invert", 0, KIND_CHOICE, "WHEN", "auto yes no", "turn light lines on dark ground over: auto, yes or no", DRAW, TO(invert)},
-  {"photo-of-paper", 0, KIND_FLAG, NULL, NULL, "the sketch is a photograph of a drawing: even out the light, keep the lines", DRAW, TO(photo_of_paper)},
-  {"box", 0, KIND_TEXT, "T,L,H,W", NULL, "the box to repaint, in pixels of the photo: top, left, height, width", EDIT, TO(box)},
-  {"mask", 0, KIND_TEXT, "MASK", NULL, "picture that is white where the photo is repainted", EDIT, TO(mask)},
-  {"extend", 0, KIND_TEXT, "T,L,B,R", NULL, "paint outside the frame: pixels to add at the top, left, bottom and right", EDIT, TO(extend)},
-  {"rng", 0, KIND_CHOICE, "LAYOUT", "original partitionable", "bit layout of the random numbers: original (default) or partitionable", MAKE, TO(rng)},
-  {"preview", 'p', KIND_FLAG, NULL, NULL, "show the picture in the terminal as it comes", PICTURES, TO(preview)},
-  {"sheet", 0, KIND_TEXT, "FILE", NULL, "also write a contact sheet: what was given, then the pictures", MAKE, TO(sheet)},
-  {"quality", 0, KIND_INT, "N", NULL, "of JPEG and WebP, 1 to 100 (default: 92 for JPEG, lossless WebP)", PICTURES | DETOKENIZE | SHEET, IN(quality, 1, 100)},
-  {"no-metadata", 0, KIND_FLAG, NULL, NULL, "leave the request out of the PNG", PICTURES, TO(no_metadata)},
-  {"tokens-out", 0, KIND_TEXT, "FILE.npy", NULL, "also write the tokens, class token first", PICTURES, TO(tokens_out)},
-  {"trace", 0, KIND_TEXT, "FOLDER", NULL, "also write every step's quantities as .npy", PICTURES, TO(trace)},
-  {"latents", 0, KIND_TEXT, "FILE.npy", NULL, "also write the encoder's output before quantising", TOKENIZE, TO(latents)},
-  {"layers", 0, KIND_TEXT, "L,L", NULL, "transformer layers, from 0 (default: those of the recipe)", ATTENTION, TO(layers)},
-  {"tokenizer", 0, KIND_TEXT, "FILE", NULL, "tokenizer checkpoint: Flax msgpack or safetensors", CONVERT, TO(tokenizer)},
-  {"transformer", 0, KIND_TEXT, "FILE", NULL, "transformer checkpoint: Flax msgpack or safetensors", CONVERT, TO(transformer)},
-  {"classes", 0, KIND_TEXT, "NAMES.txt", NULL, "class names, one a line (default: the ImageNet names if there are 1000 classes)", CONVERT, TO(classes)},
-  {"defaults", 0, KIND_TEXT, "FILE.json", NULL, "the model's own defaults", CONVERT, TO(defaults)},
-  {"name", 0, KIND_TEXT, "NAME", NULL, "name of the model (default: the output's)", CONVERT, TO(name)},
-  {"dtype", 0, KIND_CHOICE, "TYPE", "f32 f16 bf16", "type of the stored matrices: f32 (default), f16 or bf16", CONVERT, TO(dtype)},
-  {"tensors", 0, KIND_FLAG, NULL, NULL, "list every tensor", INFO, TO(tensors)},
-  {"columns", 0, KIND_INT, "N", NULL, "pictures beside each other (default: 1)", SHEET, IN(columns, 1, 64)},
-  {"threads", 't', KIND_INT, "N", NULL, "processors to use (default: all that there are); the result is the same", NETWORKS, IN(threads, 1, MAX_THREADS)},
-  {"precision", 0, KIND_CHOICE, "TYPE", "fp32 int8", "arithmetic of the networks: fp32 (default)", NETWORKS, TO(precision)},
-  {"isa", 0, KIND_TEXT, "NAME", NULL, "instruction set of the kernels (default: the best that this machine has)", NETWORKS, TO(isa)},
-  {"json", 0, KIND_FLAG, NULL, NULL, "one JSON object a result on standard output", PICTURES | INFO | CLASSES, TO(json)},
-  {"quiet", 'q', KIND_FLAG, NULL, NULL, "no progress and no report on standard error", ALL & ~(INFO | CLASSES), TO(quiet)},
-  {"help", 'h', KIND_FLAG, NULL, NULL, "this text", ALL, TO(help)},
-  {"version", 0, KIND_FLAG, NULL, NULL, "the program's version", ALL, TO(version)},
+    {"class", 'c', KIND_TEXT, "CLASS", NULL, "what the picture shows: a number, a name, or the beginning of one (see masksketch classes)",
+     MAKE | ATTENTION, TO(class_text)},
+    {"output", 'o', KIND_TEXT, "FILE", NULL, "where the result goes; - is standard output", ALL & ~(INFO | CLASSES), TO(output)},
+    {"model", 'm', KIND_TEXT, "PATH|NAME", NULL, "the model file (default: $MASKSKETCH_MODEL, else the model that comes with the program)",
+     NETWORKS | CLASSES, TO(model)},
+    {"recipe", 'r', KIND_TEXT, "NAME", NULL, "a named row of settings (default: balanced)", MAKE, TO(recipe)},
+    {"set", 's', KIND_SETTING, "KEY=VALUE", NULL, "sets one field of the recipe; repeatable", MAKE, TO(settings)},
+    {"lambda", 0, KIND_FIELD, "F", "lambda_structure", "how strictly the sketch is followed, 0 to 1", DRAW, TO(settings)},
+    {"guidance", 0, KIND_FIELD, "F", "guidance", "how strongly the class is insisted on, 0 to 100", MAKE, TO(settings)},
+    {"steps", 0, KIND_FIELD, "N", "steps", "decoding steps, 1 to 10000", MAKE, TO(settings)},
+    {"lambda-map", 0, KIND_TEXT, "MAP", NULL, "picture that scales lambda over the sketch: white follows it, black is free", DRAW,
+     TO(lambda_map)},
+    {"seed", 0, KIND_SEED, "N", NULL, "which of the possible pictures (default: 0)", MAKE, TO(seed)},
+    {"count", 'n', KIND_INT, "N", NULL, "how many pictures (default: 1); they are named OUT-1, OUT-2, ...", MAKE, IN(count, 1, MAX_COUNT)},
+    {"first-item", 0, KIND_INT, "N", NULL, "number of the first picture of the seed, from 0; not with the recipe official", MAKE,
+     IN(first_item, 0, 1000000)},
+    {"fit", 0, KIND_CHOICE, "HOW", "stretch pad crop", "how the picture comes to the model's square: stretch, pad or crop",
+     DRAW | EDIT | TOKENIZE | ATTENTION, TO(fit)},
+    {"invert", 0, KIND_CHOICE, "WHEN", "auto yes no", "turn light lines on dark ground over: auto, yes or no", DRAW, TO(invert)},
+    {"photo-of-paper", 0, KIND_FLAG, NULL, NULL, "the sketch is a photograph of a drawing: even out the light, keep the lines", DRAW,
+     TO(photo_of_paper)},
+    {"box", 0, KIND_TEXT, "T,L,H,W", NULL, "the box to repaint, in pixels of the photo: top, left, height, width", EDIT, TO(box)},
+    {"mask", 0, KIND_TEXT, "MASK", NULL, "picture that is white where the photo is repainted", EDIT, TO(mask)},
+    {"extend", 0, KIND_TEXT, "T,L,B,R", NULL, "paint outside the frame: pixels to add at the top, left, bottom and right", EDIT,
+     TO(extend)},
+    {"rng", 0, KIND_CHOICE, "LAYOUT", "original partitionable", "bit layout of the random numbers: original (default) or partitionable",
+     MAKE, TO(rng)},
+    {"preview", 'p', KIND_FLAG, NULL, NULL, "show the picture in the terminal as it comes", PICTURES, TO(preview)},
+    {"sheet", 0, KIND_TEXT, "FILE", NULL, "also write a contact sheet: what was given, then the pictures", MAKE, TO(sheet)},
+    {"quality", 0, KIND_INT, "N", NULL, "of JPEG and WebP, 1 to 100 (default: 92 for JPEG, lossless WebP)", PICTURES | DETOKENIZE | SHEET,
+     IN(quality, 1, 100)},
+    {"no-metadata", 0, KIND_FLAG, NULL, NULL, "leave the request out of the PNG", PICTURES, TO(no_metadata)},
+    {"tokens-out", 0, KIND_TEXT, "FILE.npy", NULL, "also write the tokens, class token first", PICTURES, TO(tokens_out)},
+    {"trace", 0, KIND_TEXT, "FOLDER", NULL, "also write every step's quantities as .npy", PICTURES, TO(trace)},
+    {"latents", 0, KIND_TEXT, "FILE.npy", NULL, "also write the encoder's output before quantising", TOKENIZE, TO(latents)},
+    {"layers", 0, KIND_TEXT, "L,L", NULL, "transformer layers, from 0 (default: those of the recipe)", ATTENTION, TO(layers)},
+    {"tokenizer", 0, KIND_TEXT, "FILE", NULL, "tokenizer checkpoint: Flax msgpack or safetensors", CONVERT, TO(tokenizer)},
+    {"transformer", 0, KIND_TEXT, "FILE", NULL, "transformer checkpoint: Flax msgpack or safetensors", CONVERT, TO(transformer)},
+    {"classes", 0, KIND_TEXT, "NAMES.txt", NULL, "class names, one a line (default: the ImageNet names if there are 1000 classes)", CONVERT,
+     TO(classes)},
+    {"defaults", 0, KIND_TEXT, "FILE.json", NULL, "the model's own defaults", CONVERT, TO(defaults)},
+    {"name", 0, KIND_TEXT, "NAME", NULL, "name of the model (default: the output's)", CONVERT, TO(name)},
+    {"dtype", 0, KIND_CHOICE, "TYPE", "f32 f16 bf16", "type of the stored matrices: f32 (default), f16 or bf16", CONVERT, TO(dtype)},
+    {"tensors", 0, KIND_FLAG, NULL, NULL, "list every tensor", INFO, TO(tensors)},
+    {"columns", 0, KIND_INT, "N", NULL, "pictures beside each other (default: 1)", SHEET, IN(columns, 1, 64)},
+    {"threads", 't', KIND_INT, "N", NULL, "processors to use (default: all that there are); the result is the same", NETWORKS,
+     IN(threads, 1, MAX_THREADS)},
+    {"precision", 0, KIND_CHOICE, "TYPE", "fp32 int8", "arithmetic of the networks: fp32 (default)", NETWORKS, TO(precision)},
+    {"isa", 0, KIND_TEXT, "NAME", NULL, "instruction set of the kernels (default: the best that this machine has)", NETWORKS, TO(isa)},
+    {"json", 0, KIND_FLAG, NULL, NULL, "one JSON object a result on standard output", PICTURES | INFO | CLASSES, TO(json)},
+    {"quiet", 'q', KIND_FLAG, NULL, NULL, "no progress and no report on standard error", ALL & ~(INFO | CLASSES), TO(quiet)},
+    {"help", 'h', KIND_FLAG, NULL, NULL, "this text", ALL, TO(help)},
+    {"version", 0, KIND_FLAG, NULL, NULL, "the program's version", ALL, TO(version)},
 };
 enum { OPTION_COUNT = sizeof option_table / sizeof option_table[0] };
 
@@ -159,8 +180,8 @@ static msk_status unknown_command(const char *name, msk_error *error) {
 static msk_status unknown_option(const cli_command *command, const char *written, const char *name, size_t length, msk_error *error) {
   const option *other = find_option(name, length);
   if (other == NULL) {
-    return cli_fail(error, MSK_ERROR_ARGUMENT, "%s has no option %s; the nearest is --%s: masksketch %s --help lists them all", command->name, written,
-                    nearest_option(command_bit(command), name, length), command->name);
+    return cli_fail(error, MSK_ERROR_ARGUMENT, "%s has no option %s; the nearest is --%s: masksketch %s --help lists them all",
+                    command->name, written, nearest_option(command_bit(command), name, length), command->name);
   }
   char takers[160] = "";
   for (int i = 0; i < cli_command_count; i++) {
@@ -168,7 +189,8 @@ static msk_status unknown_option(const cli_command *command, const char *written
     size_t used = strlen(takers);
     snprintf(takers + used, sizeof takers - used, "%s%s", used == 0 ? "" : ", ", cli_commands[i].name);
   }
-  return cli_fail(error, MSK_ERROR_ARGUMENT, "--%s has no effect in %s; it belongs to %s: leave it out", other->name, command->name, takers);
+  return cli_fail(error, MSK_ERROR_ARGUMENT, "--%s has no effect in %s; it belongs to %s: leave it out", other->name, command->name,
+                  takers);
 }
 
 /* ---- Values ---- */
@@ -184,7 +206,8 @@ static bool parse_integer(const char *text, long long *value) {
 static msk_status take_int(const option *o, const char *value, int *out, msk_error *error) {
   long long number = 0;
   if (!parse_integer(value, &number) || number < o->minimum || number > o->maximum) {
-    return cli_fail(error, MSK_ERROR_ARGUMENT, "--%s was given %s, expected a whole number from %d to %d", o->name, value, o->minimum, o->maximum);
+    return cli_fail(error, MSK_ERROR_ARGUMENT, "--%s was given %s, expected a whole number from %d to %d", o->name, value, o->minimum,
+                    o->maximum);
   }
   *out = (int)number;
   return MSK_OK;
@@ -277,7 +300,8 @@ static msk_status parse_option(cli_options *options, int argc, char **argv, int 
     const char *next = *index + 1 < argc ? argv[*index + 1] : NULL;
     bool is_option = next != NULL && next[0] == '-' && next[1] == '-' && find_option(next + 2, strcspn(next + 2, "=")) != NULL;
     if (next == NULL || is_option) {
-      return cli_fail(error, MSK_ERROR_ARGUMENT, "--%s needs a value (%s), but %s follows", o->name, o->argument, next == NULL ? "nothing" : next);
+      return cli_fail(error, MSK_ERROR_ARGUMENT, "--%s needs a value (%s), but %s follows", o->name, o->argument,
+                      next == NULL ? "nothing" : next);
     }
     value = next;
     *index += 1;
@@ -288,12 +312,12 @@ static msk_status parse_option(cli_options *options, int argc, char **argv, int 
 static msk_status check_inputs(const cli_options *options, msk_error *error) {
   const cli_command *command = options->command;
   if (options->input_count < command->least_inputs) {
-    return cli_fail(error, MSK_ERROR_ARGUMENT, "%s was given %d of its inputs: masksketch %s %s", command->name, options->input_count, command->name,
-                    command->arguments);
+    return cli_fail(error, MSK_ERROR_ARGUMENT, "%s was given %d of its inputs: masksketch %s %s", command->name, options->input_count,
+                    command->name, command->arguments);
   }
   if (options->input_count > command->most_inputs) {
-    return cli_fail(error, MSK_ERROR_ARGUMENT, "%s does not expect %s: masksketch %s %s", command->name, options->inputs[command->most_inputs],
-                    command->name, command->arguments);
+    return cli_fail(error, MSK_ERROR_ARGUMENT, "%s does not expect %s: masksketch %s %s", command->name,
+                    options->inputs[command->most_inputs], command->name, command->arguments);
   }
   if (options->precision == 1) {
     return cli_fail(error, MSK_ERROR_ARGUMENT, "--precision was given int8, which this build does not have, expected fp32");
@@ -320,8 +344,17 @@ static bool asks_for(int argc, char **argv, const char *word, const char *letter
 }
 
 msk_status cli_options_parse(cli_options *options, int argc, char **argv, msk_error *error) {
-  *options = (cli_options){.count = -1, .first_item = -1, .threads = -1, .quality = -1, .columns = -1, .precision = -1, .rng = -1, .fit = -1, .invert = -1,
-                           .dtype = -1, .inputs = argv};
+  *options = (cli_options){.count = -1,
+                           .first_item = -1,
+                           .threads = -1,
+                           .quality = -1,
+                           .columns = -1,
+                           .precision = -1,
+                           .rng = -1,
+                           .fit = -1,
+                           .invert = -1,
+                           .dtype = -1,
+                           .inputs = argv};
   options->help = asks_for(argc, argv, "--help", "-h");
   options->version = asks_for(argc, argv, "--version", NULL);
   if (argc >= 2 && argv[1][0] != '-') {
@@ -330,7 +363,8 @@ msk_status cli_options_parse(cli_options *options, int argc, char **argv, msk_er
   }
   if (options->help || options->version) return MSK_OK;
   if (options->command == NULL) {
-    return cli_fail(error, MSK_ERROR_ARGUMENT, "%s, expected a command, as in masksketch draw SKETCH --class CLASS: masksketch --help lists them all",
+    return cli_fail(error, MSK_ERROR_ARGUMENT,
+                    "%s, expected a command, as in masksketch draw SKETCH --class CLASS: masksketch --help lists them all",
                     argc < 2 ? "no command was given" : "an option stands where the command is expected");
   }
   bool only_inputs = false;
@@ -348,15 +382,17 @@ msk_status cli_options_parse(cli_options *options, int argc, char **argv, msk_er
   return check_inputs(options, error);
 }
 
-msk_status cli_parse_list(const char *text, const char *what, int minimum, int maximum, int *numbers, int limit, int *count, msk_error *error) {
+msk_status cli_parse_list(const char *text, const char *what, int minimum, int maximum, int *numbers, int limit, int *count,
+                          msk_error *error) {
   int found = 0;
   for (const char *p = text;; p++) {
     char *end = NULL;
     errno = 0;
     long value = *p >= '0' && *p <= '9' ? strtol(p, &end, 10) : 0;
     if (end == NULL || errno != 0 || value < minimum || value > maximum || found == limit || (*end != ',' && *end != 0)) {
-      return cli_fail(error, MSK_ERROR_ARGUMENT, "%s was given %s, expected at most %d whole numbers from %d to %d with commas between them", what, text,
-                      limit, minimum, maximum);
+      return cli_fail(error, MSK_ERROR_ARGUMENT,
+                      "%s was given %s, expected at most %d whole numbers from %d to %d with commas between them", what, text, limit,
+                      minimum, maximum);
     }
     numbers[found++] = (int)value;
     if (*end == 0) break;

@@ -55,5 +55,6 @@ msk_status cli_options_parse(cli_options *options, int argc, char **argv, msk_er
 void cli_options_help(const cli_command *command);
 
 /* "0,3,5" -> numbers; `what` stands in messages. Each number lies in minimum..maximum. */
-msk_status cli_parse_list(const char *text, const char *what, int minimum, int maximum, int *numbers, int limit, int *count, msk_error *error);
+msk_status cli_parse_list(const char *text, const char *what, int minimum, int maximum, int *numbers, int limit, int *count,
+                          msk_error *error);
 #endif

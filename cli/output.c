@@ -19,11 +19,13 @@ msk_status output_format(const char *path, int quality, msk_format *format, msk_
     if (stat(path, &info) == 0 && !S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode)) {
       *format = MSK_FORMAT_PNG; /* a device or pipe, as in -o /dev/stdout */
     } else {
-      return cli_fail(error, MSK_ERROR_ARGUMENT, "the output %s names no format, expected a name that ends in .png, .jpg, .jpeg or .webp", path);
+      return cli_fail(error, MSK_ERROR_ARGUMENT, "the output %s names no format, expected a name that ends in .png, .jpg, .jpeg or .webp",
+                      path);
     }
   }
   if (quality > 0 && *format == MSK_FORMAT_PNG) {
-    return cli_fail(error, MSK_ERROR_ARGUMENT, "--quality has no effect on PNG (%s), expected a name that ends in .jpg, .jpeg or .webp", path);
+    return cli_fail(error, MSK_ERROR_ARGUMENT, "--quality has no effect on PNG (%s), expected a name that ends in .jpg, .jpeg or .webp",
+                    path);
   }
   return MSK_OK;
 }
@@ -44,7 +46,8 @@ static const char *suffix_of(const char *name) {
 static void slug(char *out, size_t size, const char *text) {
   size_t used = 0;
   for (const unsigned char *c = (const unsigned char *)text; *c != 0 && used + 1 < size; c++) {
-    bool plain = (*c >= '0' && *c <= '9') || (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || *c >= 0x80 || *c == '-' || (*c == '.' && used > 0);
+    bool plain = (*c >= '0' && *c <= '9') || (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || *c >= 0x80 || *c == '-' ||
+                 (*c == '.' && used > 0);
     out[used++] = plain ? (char)*c : '_';
   }
   out[used] = 0;
@@ -58,8 +61,8 @@ msk_status output_default_name(char name[MAX_PATH_BYTES], const char *source, co
   char class_name[100];
   slug(class_name, sizeof class_name, class_text);
   const char *base = source == NULL ? "" : input_is_stdin(source) ? "sketch" : last_name(source);
-  int length = snprintf(name, MAX_PATH_BYTES, "%.*s%s%s-%llu.png", (int)(suffix_of(base) - base), base, source == NULL ? "" : "-", class_name,
-                        (unsigned long long)seed);
+  int length = snprintf(name, MAX_PATH_BYTES, "%.*s%s%s-%llu.png", (int)(suffix_of(base) - base), base, source == NULL ? "" : "-",
+                        class_name, (unsigned long long)seed);
   return length < MAX_PATH_BYTES ? MSK_OK : too_long(name, error);
 }
 
@@ -74,7 +77,8 @@ msk_status output_numbered(char name[MAX_PATH_BYTES], const char *path, int inde
 
 msk_status output_check(const char *path, const cli_options *options, msk_error *error) {
   if (output_is_stdout(path)) return MSK_OK;
-  const char *others[] = {options->model, options->lambda_map, options->mask, options->tokenizer, options->transformer, options->classes, options->defaults};
+  const char *others[] = {options->model,       options->lambda_map, options->mask,    options->tokenizer,
+                          options->transformer, options->classes,    options->defaults};
   for (int i = 0; i < options->input_count; i++) {
     if (input_same_file(path, options->inputs[i])) {
       return cli_fail(error, MSK_ERROR_ARGUMENT, "the output %s is the input itself, expected another file: choose one with -o", path);
@@ -82,7 +86,8 @@ msk_status output_check(const char *path, const cli_options *options, msk_error 
   }
   for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
     if (others[i] != NULL && input_same_file(path, others[i])) {
-      return cli_fail(error, MSK_ERROR_ARGUMENT, "the output %s is also read by this command, expected another file: choose one with -o", path);
+      return cli_fail(error, MSK_ERROR_ARGUMENT, "the output %s is also read by this command, expected another file: choose one with -o",
+                      path);
     }
   }
   struct stat info;
@@ -94,7 +99,8 @@ msk_status output_check(const char *path, const cli_options *options, msk_error 
   if (length >= sizeof folder) return too_long(path, error);
   memcpy(folder, path, length);
   memcpy(folder + length, ".", 2);
-  if (access(folder, F_OK) != 0) return cli_fail(error, MSK_ERROR_OUTPUT, "cannot write %s: the folder %.*s is not there: make it first", path, (int)length, path);
+  if (access(folder, F_OK) != 0)
+    return cli_fail(error, MSK_ERROR_OUTPUT, "cannot write %s: the folder %.*s is not there: make it first", path, (int)length, path);
   if (access(folder, W_OK) != 0 && access(path, W_OK) != 0) {
     return cli_fail(error, MSK_ERROR_OUTPUT, "cannot write %s: %s: choose another folder with -o", path, strerror(errno));
   }

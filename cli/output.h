@@ -18,7 +18,8 @@ msk_status output_format(const char *path, int quality, msk_format *format, msk_
 msk_status output_default_name(char name[MAX_PATH_BYTES], const char *source, const char *class_text, uint64_t seed, msk_error *error);
 /* Name of picture `index` of `count`: the path itself if count is 1, else OUT-1.png, OUT-2.png, ... */
 msk_status output_numbered(char name[MAX_PATH_BYTES], const char *path, int index, int count, msk_error *error);
-/* Refuses a path that is one of the options' inputs, that is a folder, or whose folder is missing or closed to us: before the work, not after. */
+/* Refuses a path that is one of the options' inputs, that is a folder, or whose folder is missing or closed to us: before the work, not
+ * after. */
 msk_status output_check(const char *path, const cli_options *options, msk_error *error);
 /* Writes bytes whole or not at all. */
 msk_status output_write(const char *path, const void *bytes, size_t byte_count, msk_error *error);

@@ -72,9 +72,11 @@ static msk_status load_picture(msk_image *image, const cli_options *options, con
 }
 
 /* Float pixels from an .npy, H x W x 3 in [0,1]. */
-static msk_status tokenize_array(const cli_options *options, bench *b, int32_t **tokens, float **latents, int *rows, int *columns, msk_error *error) {
+static msk_status tokenize_array(const cli_options *options, bench *b, int32_t **tokens, float **latents, int *rows, int *columns,
+                                 msk_error *error) {
   msk_array array = {0};
-  if (options->fit >= 0) return cli_fail(error, MSK_ERROR_ARGUMENT, "--fit has no effect on an .npy, whose pixels are taken as they are: leave it out");
+  if (options->fit >= 0)
+    return cli_fail(error, MSK_ERROR_ARGUMENT, "--fit has no effect on an .npy, whose pixels are taken as they are: leave it out");
   msk_status status = load_array(&array, options->inputs[0], error);
   if (status != MSK_OK) return status;
   bool good = array.dtype == MSK_DTYPE_F32 && array.rank == 3 && array.shape[2] == 3 && array.shape[0] > 0 && array.shape[1] > 0 &&
@@ -109,7 +111,8 @@ msk_status action_tokenize(const cli_options *options, msk_error *error) {
     status = output_array(options->output, &array, error);
   }
   if (status == MSK_OK && latents != NULL) {
-    msk_array array = {.dtype = MSK_DTYPE_F32, .rank = 3, .shape = {(size_t)rows, (size_t)columns, (size_t)b.info.codebook_dim}, .data = latents};
+    msk_array array = {
+        .dtype = MSK_DTYPE_F32, .rank = 3, .shape = {(size_t)rows, (size_t)columns, (size_t)b.info.codebook_dim}, .data = latents};
     status = output_array(options->latents, &array, error);
   }
   if (status == MSK_OK && !options->quiet) fprintf(stderr, "%s: %d x %d tokens\n", options->output, rows, columns);
@@ -143,7 +146,9 @@ static msk_status view_tokens(tokens_view *view, const msk_array *array, const m
   } else if (good && array->rank == 1 && last == (size_t)(info->tokens - 1)) {
     *view = (tokens_view){tokens, 1, 0, info->latent_size, info->latent_size};
   } else {
-    return cli_fail(error, MSK_ERROR_FILE, "%s holds no tokens, expected int32 of rows x columns, or of count x %d with the class token first", path, info->tokens);
+    return cli_fail(error, MSK_ERROR_FILE,
+                    "%s holds no tokens, expected int32 of rows x columns, or of count x %d with the class token first", path,
+                    info->tokens);
   }
   for (int k = 0; k < view->count; k++) {
     for (int i = 0; i < view->rows * view->columns; i++) {
@@ -174,7 +179,9 @@ static msk_status detokenize_one(bench *b, const cli_options *options, const tok
   int width = 0, height = 0;
   msk_status status = output_numbered(path, options->output, index, view->count, error);
   if (status == MSK_OK) status = output_check(path, options, error);
-  if (status == MSK_OK) status = msk_detokenize(b->session, view->tokens + (size_t)index * (size_t)view->stride, view->rows, view->columns, &pixels, &width, &height, error);
+  if (status == MSK_OK)
+    status = msk_detokenize(b->session, view->tokens + (size_t)index * (size_t)view->stride, view->rows, view->columns, &pixels, &width,
+                            &height, error);
   if (status == MSK_OK) status = write_pixels(path, pixels, width, height, options->quality, error);
   if (status == MSK_OK && !options->quiet) fprintf(stderr, "%s: %d x %d pixels\n", path, width, height);
   msk_free(NULL, pixels);
@@ -192,7 +199,8 @@ msk_status action_detokenize(const cli_options *options, msk_error *error) {
   if (status == MSK_OK) status = open_bench(&b, options, error);
   if (status == MSK_OK) status = view_tokens(&view, &array, &b.info, options->inputs[0], error);
   if (status == MSK_OK && view.count > 1 && output_is_stdout(options->output)) {
-    status = cli_fail(error, MSK_ERROR_ARGUMENT, "%d pictures do not fit into standard output, expected a name: choose one with -o", view.count);
+    status =
+        cli_fail(error, MSK_ERROR_ARGUMENT, "%d pictures do not fit into standard output, expected a name: choose one with -o", view.count);
   }
   for (int i = 0; i < view.count && status == MSK_OK; i++) status = detokenize_one(&b, options, &view, i, error);
   msk_free(NULL, array.data);
@@ -208,7 +216,8 @@ static msk_status write_maps(const char *path, const float *maps, int layers, in
   msk_image image = {0};
   size_t width = (size_t)heads * (size_t)(n + GAP) - GAP, height = (size_t)layers * (size_t)(n + GAP) - GAP;
   if (width > MSK_MAX_PIXELS / height) {
-    return cli_fail(error, MSK_ERROR_ARGUMENT, "the maps would make a picture of %zu x %zu pixels, expected at most %zu in all: ask for fewer --layers", width, height,
+    return cli_fail(error, MSK_ERROR_ARGUMENT,
+                    "the maps would make a picture of %zu x %zu pixels, expected at most %zu in all: ask for fewer --layers", width, height,
                     MSK_MAX_PIXELS);
   }
   msk_status status = msk_image_create(&image, (int)width, (int)height, NULL, error);
@@ -230,7 +239,8 @@ static msk_status write_maps(const char *path, const float *maps, int layers, in
 }
 
 static msk_status choose_layers(int layers[MSK_MAX_LAYERS], int *count, const cli_options *options, const bench *b, msk_error *error) {
-  if (options->layers != NULL) return cli_parse_list(options->layers, "--layers", 0, b->info.layers - 1, layers, MSK_MAX_LAYERS, count, error);
+  if (options->layers != NULL)
+    return cli_parse_list(options->layers, "--layers", 0, b->info.layers - 1, layers, MSK_MAX_LAYERS, count, error);
   msk_recipe recipe;
   msk_status status = msk_recipe_find(&recipe, b->model, MSK_JOB_DRAW, "balanced", error);
   if (status != MSK_OK) return status;
@@ -265,7 +275,8 @@ msk_status action_attention(const cli_options *options, msk_error *error) {
   msk_status status = need_output(options, "a name that ends in .npy or .png", error);
   if (status == MSK_OK && !has_suffix(options->output, ".npy")) status = output_format(options->output, 0, &format, error);
   if (status == MSK_OK && options->class_text == NULL) {
-    status = cli_fail(error, MSK_ERROR_ARGUMENT, "no class was given, expected --class with what the picture shows: masksketch classes lists them");
+    status = cli_fail(error, MSK_ERROR_ARGUMENT,
+                      "no class was given, expected --class with what the picture shows: masksketch classes lists them");
   }
   if (status == MSK_OK) status = open_bench(&b, options, error);
   if (status == MSK_OK) status = choose_layers(layers, &layer_count, options, &b, error);
@@ -281,7 +292,8 @@ msk_status action_attention(const cli_options *options, msk_error *error) {
   } else if (status == MSK_OK) {
     status = write_maps(options->output, maps, layer_count, b.info.heads, b.info.tokens, options->quality, error);
   }
-  if (status == MSK_OK && !options->quiet) fprintf(stderr, "%s: %d layers x %d heads x %zu x %zu\n", options->output, layer_count, b.info.heads, n, n);
+  if (status == MSK_OK && !options->quiet)
+    fprintf(stderr, "%s: %d layers x %d heads x %zu x %zu\n", options->output, layer_count, b.info.heads, n, n);
   free(sequence);
   msk_free(NULL, maps);
   close_bench(&b);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * preview.c - see preview.h. Sources: the terminal graphics protocol of kitty; DEC's sixel graphics and device attributes (attribute 4: sixel). */
+ * preview.c - see preview.h. Sources: the terminal graphics protocol of kitty; DEC's sixel graphics and device attributes (attribute 4:
+ * sixel). */
 #include "preview.h"
 
 #include <poll.h>
@@ -45,7 +46,8 @@ static bool answer_names_sixel(void) {
 static bool ask_for_sixel(void) {
   struct termios before, raw;
   int waiting = 0;
-  if (!isatty(STDIN_FILENO) || tcgetpgrp(STDIN_FILENO) != getpgrp() || ioctl(STDIN_FILENO, FIONREAD, &waiting) != 0 || waiting > 0) return false;
+  if (!isatty(STDIN_FILENO) || tcgetpgrp(STDIN_FILENO) != getpgrp() || ioctl(STDIN_FILENO, FIONREAD, &waiting) != 0 || waiting > 0)
+    return false;
   if (tcgetattr(STDIN_FILENO, &before) != 0) return false;
   raw = before;
   raw.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
@@ -71,7 +73,8 @@ preview_kind preview_detect(void) {
 
 void preview_start(preview *p, preview_kind kind, int image_size) {
   struct winsize size = {0};
-  if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_row == 0 || size.ws_col == 0) size = (struct winsize){.ws_row = 24, .ws_col = 80};
+  if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_row == 0 || size.ws_col == 0)
+    size = (struct winsize){.ws_row = 24, .ws_col = 80};
   int rows = size.ws_row > 4 ? size.ws_row - 3 : 1;
   if (2 * rows > size.ws_col) rows = size.ws_col / 2;
   int most = kind == PREVIEW_BLOCKS ? image_size / 2 : 24; /* finer than the picture shows nothing more */
@@ -178,13 +181,19 @@ void preview_draw(preview *p, const float *pixels, int image_size) {
     if (p->kind == PREVIEW_BLOCKS) {
       draw_blocks(p, &small);
     } else {
-      fputs("\x1b" "7", stderr); /* the cursor's place after a picture differs between terminals: save and restore it */
+      fputs(
+          "\x1b"
+          "7",
+          stderr); /* the cursor's place after a picture differs between terminals: save and restore it */
       if (p->kind == PREVIEW_KITTY) {
         draw_kitty(p, &small);
       } else {
         draw_sixel(&small);
       }
-      fprintf(stderr, "\x1b" "8\x1b[%dB", p->rows);
+      fprintf(stderr,
+              "\x1b"
+              "8\x1b[%dB",
+              p->rows);
     }
     fflush(stderr);
     p->drawn = 1;

@@ -9,12 +9,12 @@
 #include "masksketch.h"
 
 typedef struct progress {
-  bool shown;        /* standard error is a terminal, and --quiet was not given */
-  bool drawn;        /* the line stands there now */
-  int pictures;      /* of the whole command */
+  bool shown;                 /* standard error is a terminal, and --quiet was not given */
+  bool drawn;                 /* the line stands there now */
+  int pictures;               /* of the whole command */
   double started, last_drawn; /* seconds of the monotonic clock */
-  long steps_done;   /* of the whole command */
-  double first_step; /* when the first step was over: rates are taken from there */
+  long steps_done;            /* of the whole command */
+  double first_step;          /* when the first step was over: rates are taken from there */
 } progress;
 
 double progress_clock(void);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * replay.c - makes a picture again from the text of its PNG. The new PNG carries the same text, so that the bytes are the same; the kernel set is the
- * one of then, if this machine has it. */
+ * replay.c - makes a picture again from the text of its PNG. The new PNG carries the same text, so that the bytes are the same; the kernel
+ * set is the one of then, if this machine has it. */
 #include <string.h>
 
 #include "actions.h"

@@ -22,7 +22,8 @@ static void whiten(msk_image *image) { memset(image->pixels, 255, 3 * (size_t)im
 static void paste(msk_image *canvas, const msk_image *image, int left, int top) {
   int width = left + image->width > canvas->width ? canvas->width - left : image->width;
   for (int y = 0; y < image->height && top + y < canvas->height && width > 0; y++) {
-    memcpy(canvas->pixels + 3 * ((size_t)(top + y) * (size_t)canvas->width + (size_t)left), image->pixels + 3 * (size_t)y * (size_t)image->width, 3 * (size_t)width);
+    memcpy(canvas->pixels + 3 * ((size_t)(top + y) * (size_t)canvas->width + (size_t)left),
+           image->pixels + 3 * (size_t)y * (size_t)image->width, 3 * (size_t)width);
   }
 }
 
@@ -40,7 +41,8 @@ msk_status sheet_create(sheet **out, int side, int count, msk_error *error) {
   int width = s->columns * (side + GAP) + GAP, height = s->rows * (tile_height(s) + GAP) + GAP;
   msk_status status = MSK_OK;
   if ((size_t)width * (size_t)height > MSK_MAX_PIXELS) {
-    status = cli_fail(error, MSK_ERROR_ARGUMENT, "the contact sheet would have %d x %d pixels, expected at most %zu in all: ask for fewer pictures", width, height,
+    status = cli_fail(error, MSK_ERROR_ARGUMENT,
+                      "the contact sheet would have %d x %d pixels, expected at most %zu in all: ask for fewer pictures", width, height,
                       MSK_MAX_PIXELS);
   } else {
     status = msk_image_create(&s->canvas, width, height, NULL, error);
@@ -69,7 +71,8 @@ msk_status sheet_write(const sheet *s, const char *path, msk_error *error) {
   msk_status status = msk_image_create(&used, columns * (s->side + GAP) + GAP, rows * (tile_height(s) + GAP) + GAP, NULL, error);
   if (status != MSK_OK) return status;
   for (int y = 0; y < used.height; y++) {
-    memcpy(used.pixels + 3 * (size_t)y * (size_t)used.width, s->canvas.pixels + 3 * (size_t)y * (size_t)s->canvas.width, 3 * (size_t)used.width);
+    memcpy(used.pixels + 3 * (size_t)y * (size_t)used.width, s->canvas.pixels + 3 * (size_t)y * (size_t)s->canvas.width,
+           3 * (size_t)used.width);
   }
   status = output_picture(path, &used, 0, NULL, error);
   msk_image_free(&used);
@@ -111,7 +114,8 @@ static msk_status join(const msk_image *images, int count, int columns, const cl
   for (int i = 0; status == MSK_OK && i < g.columns; i++) width += (size_t)g.widths[i];
   for (int i = 0; status == MSK_OK && i < g.rows; i++) height += (size_t)g.heights[i];
   if (status == MSK_OK && (width > MSK_MAX_PIXELS || height > MSK_MAX_PIXELS || width * height > MSK_MAX_PIXELS)) {
-    status = cli_fail(error, MSK_ERROR_ARGUMENT, "the sheet would have %zu x %zu pixels, expected at most %zu in all: join fewer pictures", width, height, MSK_MAX_PIXELS);
+    status = cli_fail(error, MSK_ERROR_ARGUMENT, "the sheet would have %zu x %zu pixels, expected at most %zu in all: join fewer pictures",
+                      width, height, MSK_MAX_PIXELS);
   }
   if (status == MSK_OK) status = msk_image_create(&canvas, (int)width, (int)height, NULL, error);
   if (status == MSK_OK) {
@@ -139,7 +143,8 @@ msk_status action_sheet(const cli_options *options, msk_error *error) {
   if (status == MSK_OK) status = output_check(options->output, options, error);
   msk_image *images = calloc((size_t)options->input_count, sizeof *images);
   if (status == MSK_OK && images == NULL) status = cli_fail(error, MSK_ERROR_MEMORY, "out of memory for the sheet");
-  for (int i = 0; i < options->input_count && status == MSK_OK; i++) status = input_picture(&images[i], options->inputs[i], MSK_ALPHA_WHITE, error);
+  for (int i = 0; i < options->input_count && status == MSK_OK; i++)
+    status = input_picture(&images[i], options->inputs[i], MSK_ALPHA_WHITE, error);
   if (status == MSK_OK) status = join(images, options->input_count, options->columns > 0 ? options->columns : 1, options, error);
   for (int i = 0; images != NULL && i < options->input_count; i++) msk_image_free(&images[i]);
   free(images);

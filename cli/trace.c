@@ -20,7 +20,6 @@ typedef struct series {
   msk_dtype dtype;
   int rank;
   size_t shape[MSK_MAX_RANK], slice_bytes, slices;
-  bool single; /* came outside of the steps: not stacked */
 } series;
 
 struct trace {
@@ -65,10 +64,10 @@ static int fail(trace *t, const char *what, const char *path) {
   return -1;
 }
 
-static series *new_series(trace *t, const char *name, int step, const msk_array *array) {
+static series *new_series(trace *t, const char *name, const msk_array *array) {
   if (t->count == MAX_SERIES) return NULL;
   series *s = &t->list[t->count];
-  *s = (series){.dtype = array->dtype, .rank = array->rank, .single = step < 0};
+  *s = (series){.dtype = array->dtype, .rank = array->rank};
   memcpy(s->shape, array->shape, sizeof s->shape);
   if (npy_type(array->dtype, &s->slice_bytes) == NULL || snprintf(s->name, sizeof s->name, "%s", name) >= (int)sizeof s->name) return NULL;
   for (int i = 0; i < array->rank; i++) s->slice_bytes *= array->shape[i];
@@ -85,15 +84,16 @@ static series *new_series(trace *t, const char *name, int step, const msk_array 
   return s;
 }
 
-int trace_take(trace *t, const char *name, int step, const msk_array *array) {
+int trace_take(trace *t, const char *name, const msk_array *array) {
   if (t->failure.code != MSK_OK) return -1;
   series *s = NULL;
   for (int i = 0; i < t->count && s == NULL; i++) {
     if (strcmp(t->list[i].name, name) == 0) s = &t->list[i];
   }
-  if (s == NULL) s = new_series(t, name, step, array);
+  if (s == NULL) s = new_series(t, name, array);
   if (s == NULL) return fail(t, "write the trace in", t->folder);
-  bool same = s->dtype == array->dtype && s->rank == array->rank && memcmp(s->shape, array->shape, (size_t)s->rank * sizeof s->shape[0]) == 0;
+  bool same =
+      s->dtype == array->dtype && s->rank == array->rank && memcmp(s->shape, array->shape, (size_t)s->rank * sizeof s->shape[0]) == 0;
   if (!same) {
     cli_fail(&t->failure, MSK_ERROR_OUTPUT, "the shape of %s changes between steps, so that it cannot be stacked", name);
     return -1;
@@ -103,6 +103,9 @@ int trace_take(trace *t, const char *name, int step, const msk_array *array) {
   return 0;
 }
 
+/* The authors draw the unconditional classes once a call, not once a step: what came once is stored as it came. */
+static bool is_stacked(const series *s) { return s->slices != 1 || strcmp(s->name, "unconditional_class_tokens") != 0; }
+
 /* Magic, version 1.0, length of the text, the text padded with blanks and a line feed. */
 static void make_header(char header[HEADER_BYTES], const series *s) {
   size_t bytes = 0;
@@ -110,8 +113,9 @@ static void make_header(char header[HEADER_BYTES], const series *s) {
   memcpy(header, "\x93NUMPY\x01\x00", 8);
   header[8] = (char)(HEADER_BYTES - 10);
   header[9] = 0;
-  int used = 10 + snprintf(header + 10, HEADER_BYTES - 10, "{'descr': '%s', 'fortran_order': False, 'shape': (", npy_type(s->dtype, &bytes));
-  if (!s->single) used += snprintf(header + used, (size_t)(HEADER_BYTES - used), "%zu, ", s->slices);
+  int used =
+      10 + snprintf(header + 10, HEADER_BYTES - 10, "{'descr': '%s', 'fortran_order': False, 'shape': (", npy_type(s->dtype, &bytes));
+  if (is_stacked(s)) used += snprintf(header + used, (size_t)(HEADER_BYTES - used), "%zu, ", s->slices);
   for (int i = 0; i < s->rank; i++) used += snprintf(header + used, (size_t)(HEADER_BYTES - used), "%zu, ", s->shape[i]);
   used += snprintf(header + used, (size_t)(HEADER_BYTES - used), "), }");
   header[used] = ' ';

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * cli_run.h - running the built program from outside: arguments in; exit code, standard output and error out. The program's path comes from the
- * environment variable MASKSKETCH_PROGRAM. Test code only. */
+ * cli_run.h - running the built program from outside: arguments in; exit code, standard output and error out. The program's path comes from
+ * the environment variable MASKSKETCH_PROGRAM. Test code only. */
 #ifndef CLI_RUN_H
 #define CLI_RUN_H
 
@@ -11,17 +11,17 @@
 
 /* What the next run finds around it; zero means the ordinary. */
 typedef struct run_setting {
-  const char *folder;   /* working directory */
-  const char *input;    /* file for standard input */
-  const char *output;   /* file for standard output, instead of result.out */
-  long file_limit;      /* RLIMIT_FSIZE in bytes */
-  int closed_output;    /* standard output is closed */
+  const char *folder; /* working directory */
+  const char *input;  /* file for standard input */
+  const char *output; /* file for standard output, instead of result.out */
+  long file_limit;    /* RLIMIT_FSIZE in bytes */
+  int closed_output;  /* standard output is closed */
 } run_setting;
 extern run_setting run_with;
 
 typedef struct run_result {
-  int code;             /* exit code, or -signal */
-  char *out, *err;      /* what it wrote, terminated */
+  int code;        /* exit code, or -signal */
+  char *out, *err; /* what it wrote, terminated */
   size_t out_bytes;
 } run_result;
 

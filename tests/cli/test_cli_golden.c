@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * test_cli_golden.c - the authors' own results, token for token, through the command: `convert` reads the checkpoints, `draw`, `generate` and `edit`
- * under the recipe official give the tokens of every case in decode/cases.json, and the trace of every step. */
+ * test_cli_golden.c - the authors' own results, token for token, through the command: `convert` reads the checkpoints, `draw`, `generate`
+ * and `edit` under the recipe official give the tokens of every case in decode/cases.json, and the trace of every step. */
 #include <jansson.h>
 #include <math.h>
 
@@ -62,7 +62,13 @@ static void add_layers(command_line *line, const char *network) {
 }
 
 static void build(command_line *line, const char *network, const json_t *test_case) {
-  static const char *const fields[] = {"steps", "schedule", "guidance", "lambda_structure", "min_mask_rate", "max_mask_rate", "temperature_structure",
+  static const char *const fields[] = {"steps",
+                                       "schedule",
+                                       "guidance",
+                                       "lambda_structure",
+                                       "min_mask_rate",
+                                       "max_mask_rate",
+                                       "temperature_structure",
                                        "temperature_confidence"};
   const char *kind = json_string_value(json_object_get(test_case, "kind"));
   *line = (command_line){.count = 0};
@@ -113,7 +119,8 @@ static void compare_tokens(const char *network, const json_t *test_case) {
   for (size_t i = 0; i < batch; i++) {
     const int32_t *want = (int32_t *)expected.data + (edit ? (i * steps + steps - 1) * n : i * steps * n);
     size_t each = edit ? n : steps * n;
-    if (memcmp((int32_t *)found.data + i * each, want, each * sizeof *want) != 0) fail_msg("%s/%s: the tokens of row %zu differ", network, id, i);
+    if (memcmp((int32_t *)found.data + i * each, want, each * sizeof *want) != 0)
+      fail_msg("%s/%s: the tokens of row %zu differ", network, id, i);
   }
   golden_free(&expected);
   golden_free(&found);
@@ -123,7 +130,8 @@ static void run_case(const char *network, const json_t *test_case) {
   command_line line;
   build(&line, network, test_case);
   run_result result = run_program(line.words);
-  if (result.code != 0) fail_msg("%s/%s: exit code %d: %s", network, json_string_value(json_object_get(test_case, "id")), result.code, result.err);
+  if (result.code != 0)
+    fail_msg("%s/%s: exit code %d: %s", network, json_string_value(json_object_get(test_case, "id")), result.code, result.err);
   run_free(&result);
   compare_tokens(network, test_case);
 }
@@ -171,7 +179,8 @@ static void compare_pictures(const char *path, int batch) {
     const float *want = (float *)expected.data + (size_t)i * side * side * 3;
     for (size_t k = 0; k < side * side * 3; k++) {
       float value = want[k] < 0 ? 0 : want[k] > 1 ? 1 : want[k];
-      if (fabsf((float)image.pixels[k] - 255 * value) > 0.75f) fail_msg("%s: picture %d, sample %zu: %d, expected %g", path, i, k, image.pixels[k], (double)(255 * value));
+      if (fabsf((float)image.pixels[k] - 255 * value) > 0.75f)
+        fail_msg("%s: picture %d, sample %zu: %d, expected %g", path, i, k, image.pixels[k], (double)(255 * value));
     }
     msk_image_free(&image);
   }
@@ -208,9 +217,11 @@ static double number_at(const golden_array *array, size_t i) {
 }
 
 static void compare_trace(const char *network, const char *kind, const char *name) {
-  golden_array expected = golden_load(golden_path("%s/trace/%s/%s.npy", network, kind, name)), found = golden_load(in_folder("trace/%s.npy", name));
+  golden_array expected = golden_load(golden_path("%s/trace/%s/%s.npy", network, kind, name)),
+               found = golden_load(in_folder("trace/%s.npy", name));
   double tolerance = strcmp(name, "logits") == 0 ? 5e-5 : 2e-5;
-  if (found.rank != expected.rank || memcmp(found.shape, expected.shape, (size_t)expected.rank * sizeof expected.shape[0]) != 0 || found.kind != expected.kind) {
+  if (found.rank != expected.rank || memcmp(found.shape, expected.shape, (size_t)expected.rank * sizeof expected.shape[0]) != 0 ||
+      found.kind != expected.kind) {
     fail_msg("%s/%s: another shape or type than the golden trace: rank %d, expected %d", kind, name, found.rank, expected.rank);
   }
   for (size_t i = 0; i < expected.elements; i++) {
@@ -235,9 +246,12 @@ static void trace_of(const char *network, const char *kind, const char *id, cons
 }
 
 static void test_traces(void **state) {
-  static const char *const masksketch[] = {"sequence", "logits", "sampled", "structure_score", "structure_scaled", "confidence_scaled", "structure_k", "confidence_k",
-                                           "structure_mask", "confidence_mask", "sample_key", "unconditional_class_tokens", NULL};
-  static const char *const maskgit[] = {"sequence", "logits", "choice_key", "mask_len", "selected_probability", "temperature", "masking", NULL};
+  static const char *const masksketch[] = {
+      "sequence",    "logits",       "sampled",        "structure_score", "structure_scaled", "confidence_scaled",
+      "structure_k", "confidence_k", "structure_mask", "confidence_mask", "sample_key",       "unconditional_class_tokens",
+      NULL};
+  static const char *const maskgit[] = {"sequence",    "logits",  "choice_key", "mask_len", "selected_probability",
+                                        "temperature", "masking", NULL};
   (void)state;
   trace_of("tiny", "masksketch", "masksketch_main", masksketch);
   trace_of("tiny", "maskgit", "maskgit_main", maskgit);
@@ -302,7 +316,8 @@ static void test_attention(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_tiny),      cmocka_unit_test(test_odd),      cmocka_unit_test(test_pictures), cmocka_unit_test(test_traces),
-                                     cmocka_unit_test(test_tokenizer), cmocka_unit_test(test_any_size), cmocka_unit_test(test_attention)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_tiny),     cmocka_unit_test(test_odd),       cmocka_unit_test(test_pictures),
+                                     cmocka_unit_test(test_traces),   cmocka_unit_test(test_tokenizer), cmocka_unit_test(test_any_size),
+                                     cmocka_unit_test(test_attention)};
   return cmocka_run_group_tests(tests, set_up_models, tear_down_models);
 }

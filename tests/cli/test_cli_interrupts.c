@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * test_cli_interrupts.c - the program is stopped, killed, or refused room: finished pictures stay, half ones never stand under their final name. */
+ * test_cli_interrupts.c - the program is stopped, killed, or refused room: finished pictures stay, half ones never stand under their final
+ * name. */
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -42,7 +43,8 @@ static void stop_by(int signal_number) {
   fresh_folder(folder);
   snprintf(out, sizeof out, "%s/out.png", folder);
   snprintf(first, sizeof first, "%s/out-1.png", folder);
-  pid_t child = START("draw", sketch(), "--class", "3", "--steps", "100", "--count", "1000", "-o", out, "--tokens-out", in_folder("stopped.npy"));
+  pid_t child =
+      START("draw", sketch(), "--class", "3", "--steps", "100", "--count", "1000", "-o", out, "--tokens-out", in_folder("stopped.npy"));
   for (int i = 0; i < 6000 && !exists(first); i++) usleep(10000);
   assert_true(exists(first));
   kill(child, signal_number);
@@ -85,7 +87,8 @@ static void test_no_room(void **state) {
   EXPECT(1, "draw", sketch(), "--class", "3", "--steps", "2", "-o", out, "--quiet");
   assert_int_equal(count_files(folder, ""), 0);
   run_with.file_limit = 4000;
-  EXPECT(1, "convert", "--tokenizer", golden_path("tiny/tokenizer_imagenet128_checkpoint"), "--transformer", golden_path("tiny/maskgit_imagenet128_checkpoint"), "-o", out);
+  EXPECT(1, "convert", "--tokenizer", golden_path("tiny/tokenizer_imagenet128_checkpoint"), "--transformer",
+         golden_path("tiny/maskgit_imagenet128_checkpoint"), "-o", out);
   assert_int_equal(count_files(folder, ""), 0);
   snprintf(out, sizeof out, "%s/trace", folder);
   run_with.file_limit = 4000;
@@ -108,7 +111,11 @@ static void test_old_picture_stays(void **state) {
 
 static void test_full_output(void **state) {
   (void)state;
-  static const char *const lines[][10] = {{"--help"}, {"--version"}, {"draw", "--help"}, {"classes"}, {"generate", "--class", "1", "--steps", "1", "-o", "-"},
+  static const char *const lines[][10] = {{"--help"},
+                                          {"--version"},
+                                          {"draw", "--help"},
+                                          {"classes"},
+                                          {"generate", "--class", "1", "--steps", "1", "-o", "-"},
                                           {"generate", "--class", "1", "--steps", "1", "-o", "/dev/null", "--json"}};
   for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
     run_with.output = "/dev/full";
@@ -135,7 +142,8 @@ static void test_unwritable(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_stopped),           cmocka_unit_test(test_killed),      cmocka_unit_test(test_no_room),
-                                     cmocka_unit_test(test_old_picture_stays), cmocka_unit_test(test_full_output), cmocka_unit_test(test_unwritable)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_stopped),     cmocka_unit_test(test_killed),
+                                     cmocka_unit_test(test_no_room),     cmocka_unit_test(test_old_picture_stays),
+                                     cmocka_unit_test(test_full_output), cmocka_unit_test(test_unwritable)};
   return cmocka_run_group_tests(tests, set_up_models, tear_down_models);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * test_cli_mistakes.c - what people get wrong, from outside: the exit code, one line of message that names what is valid, and no output left behind.
- * Also the texts: every promised option is in the help of its commands, and everything in the help is in the man page and docs/commands.md. */
+ * test_cli_mistakes.c - what people get wrong, from outside: the exit code, one line of message that names what is valid, and no output
+ * left behind. Also the texts: every promised option is in the help of its commands, and everything in the help is in the man page and
+ * docs/commands.md. */
 #include <ctype.h>
 #include <unistd.h>
 
@@ -112,7 +113,8 @@ static void test_inputs(void **state) {
   MISTAKE(3, "tokens", "detokenize", golden_path("tiny/tokenizer/photo/decoded.npy"), "-o", in_folder("never.png"));
   snprintf(path, sizeof path, "%s", golden_path("tiny/tokenizer_imagenet128_checkpoint"));
   MISTAKE(3, "", "convert", "--tokenizer", path, "--transformer", path, "-o", in_folder("never.safetensors"));
-  MISTAKE(3, "", "convert", "--tokenizer", path, "--transformer", golden_path("odd/maskgit_imagenet80_checkpoint"), "-o", in_folder("never.safetensors"));
+  MISTAKE(3, "", "convert", "--tokenizer", path, "--transformer", golden_path("odd/maskgit_imagenet80_checkpoint"), "-o",
+          in_folder("never.safetensors"));
   MISTAKE(2, "--transformer", "convert", "--tokenizer", path, "-o", in_folder("never.safetensors"));
   assert_int_equal(count_files(in_folder("."), "never"), 0);
 }
@@ -150,13 +152,13 @@ static void test_input_is_kept(void **state) {
 /* ---- Texts ---- */
 
 static const char *const promised[][20] = {
-    {"draw", "--class", "--output", "--model", "--recipe", "--set", "--seed", "--count", "--threads", "--precision", "--isa", "--rng", "--tokens-out", "--trace", "--json",
-     "--quiet", "--no-metadata", "--help", "--version"},
+    {"draw", "--class", "--output", "--model", "--recipe", "--set", "--seed", "--count", "--threads", "--precision", "--isa", "--rng",
+     "--tokens-out", "--trace", "--json", "--quiet", "--no-metadata", "--help", "--version"},
     {"draw", "--lambda", "--guidance", "--steps", "--lambda-map", "--fit", "--invert", "--photo-of-paper", "--sheet", "--preview"},
-    {"generate", "--class", "--output", "--model", "--recipe", "--set", "--seed", "--count", "--threads", "--precision", "--isa", "--rng", "--tokens-out", "--trace", "--json",
-     "--quiet", "--no-metadata", "--steps", "--help"},
-    {"edit", "--class", "--box", "--mask", "--output", "--model", "--recipe", "--set", "--seed", "--count", "--threads", "--isa", "--rng", "--tokens-out", "--json", "--quiet",
-     "--steps", "--help"},
+    {"generate", "--class", "--output", "--model", "--recipe", "--set", "--seed", "--count", "--threads", "--precision", "--isa", "--rng",
+     "--tokens-out", "--trace", "--json", "--quiet", "--no-metadata", "--steps", "--help"},
+    {"edit", "--class", "--box", "--mask", "--output", "--model", "--recipe", "--set", "--seed", "--count", "--threads", "--isa", "--rng",
+     "--tokens-out", "--json", "--quiet", "--steps", "--help"},
     {"replay", "--output", "--model", "--threads", "--json", "--quiet", "--help"},
     {"convert", "--tokenizer", "--transformer", "--classes", "--defaults", "--name", "--dtype", "--output", "--help"},
     {"info", "--tensors", "--json", "--help"},
@@ -214,7 +216,8 @@ static void test_pages_have_all(void **state) {
   int options = 0;
   for (size_t i = 0; i < sizeof promised / sizeof promised[0]; i++) {
     const char *command = promised[i][0];
-    if (!has_word(commands.out, command) || !has_word(man, command) || !has_word(page, command)) fail_msg("%s is missing in a text", command);
+    if (!has_word(commands.out, command) || !has_word(man, command) || !has_word(page, command))
+      fail_msg("%s is missing in a text", command);
     run_result help = RUN(command, "--help");
     for (const char *p = help.out; (p = strstr(p, "--")) != NULL;) {
       char word[64];
@@ -243,9 +246,10 @@ static void test_version(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_command_line), cmocka_unit_test(test_numbers),           cmocka_unit_test(test_words),          cmocka_unit_test(test_areas),
-      cmocka_unit_test(test_inputs),       cmocka_unit_test(test_outputs),           cmocka_unit_test(test_input_is_kept),  cmocka_unit_test(test_help_has_promised),
-      cmocka_unit_test(test_pages_have_all), cmocka_unit_test(test_version)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_command_line),   cmocka_unit_test(test_numbers),
+                                     cmocka_unit_test(test_words),          cmocka_unit_test(test_areas),
+                                     cmocka_unit_test(test_inputs),         cmocka_unit_test(test_outputs),
+                                     cmocka_unit_test(test_input_is_kept),  cmocka_unit_test(test_help_has_promised),
+                                     cmocka_unit_test(test_pages_have_all), cmocka_unit_test(test_version)};
   return cmocka_run_group_tests(tests, set_up_models, tear_down_models);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * test_cli_pictures.c - what the commands leave behind: names, bytes that do not depend on threads or batch, replay, standard input and output, reports. */
+ * test_cli_pictures.c - what the commands leave behind: names, bytes that do not depend on threads or batch, replay, standard input and
+ * output, reports. */
 #include <jansson.h>
 #include <unistd.h>
 
@@ -33,7 +34,8 @@ static void test_names(void **state) {
   EXPECT(0, "draw", source, "--class", "3", "--steps", "2", "--count", "2", "-o", "a.b.jpg", "--quality", "80", "--quiet");
   run_with.folder = folder;
   EXPECT(0, "draw", source, "--class", "3", "--steps", "2", "-o", "x.WEBP", "--sheet", "s.png", "--quiet");
-  static const char *const names[] = {"sketch0-3-7.png", "sketch0-3-8-1.png", "sketch0-3-8-2.png", "4-9.png", "a.b-1.jpg", "a.b-2.jpg", "x.WEBP"};
+  static const char *const names[] = {"sketch0-3-7.png", "sketch0-3-8-1.png", "sketch0-3-8-2.png", "4-9.png", "a.b-1.jpg", "a.b-2.jpg",
+                                      "x.WEBP"};
   for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
     char path[8192];
     snprintf(path, sizeof path, "%s/%s", folder, names[i]);
@@ -45,11 +47,13 @@ static void test_names(void **state) {
 /* Picture i of a seed is the same bytes with any number of threads, alone or among others. */
 static void test_same_bytes(void **state) {
   (void)state;
-  EXPECT(0, "draw", sketch(), "--class", "3", "--seed", "5", "--steps", "6", "--count", "3", "--threads", "1", "-o", in_folder("one.png"), "--quiet");
+  EXPECT(0, "draw", sketch(), "--class", "3", "--seed", "5", "--steps", "6", "--count", "3", "--threads", "1", "-o", in_folder("one.png"),
+         "--quiet");
   for (int threads = 2; threads <= 4; threads++) {
     char text[8];
     snprintf(text, sizeof text, "%d", threads);
-    EXPECT(0, "draw", sketch(), "--class", "3", "--seed", "5", "--steps", "6", "--count", "3", "--threads", text, "-o", in_folder("many.png"), "--quiet");
+    EXPECT(0, "draw", sketch(), "--class", "3", "--seed", "5", "--steps", "6", "--count", "3", "--threads", text, "-o",
+           in_folder("many.png"), "--quiet");
     for (int i = 1; i <= 3; i++) assert_true(same_bytes(in_folder("one-%d.png", i), in_folder("many-%d.png", i)));
   }
   EXPECT(0, "draw", sketch(), "--class", "3", "--seed", "5", "--steps", "6", "--first-item", "2", "-o", in_folder("third.png"), "--quiet");
@@ -72,12 +76,12 @@ static void replays(const char *picture) {
 static void test_replay(void **state) {
   (void)state;
   const char *photo = golden_path("tiny/input/photo.png");
-  EXPECT(0, "draw", sketch(), "--class", "3", "--seed", "18446744073709551615", "--count", "2", "--steps", "5", "--set", "schedule=pow2.37", "--lambda", "0.123456789",
-         "--guidance", "0.1", "-o", in_folder("r.png"), "--quiet");
+  EXPECT(0, "draw", sketch(), "--class", "3", "--seed", "18446744073709551615", "--count", "2", "--steps", "5", "--set", "schedule=pow2.37",
+         "--lambda", "0.123456789", "--guidance", "0.1", "-o", in_folder("r.png"), "--quiet");
   replays(in_folder("r-1.png"));
   replays(in_folder("r-2.png"));
-  EXPECT(0, "draw", sketch(), "--class", "3", "--lambda-map", photo, "--steps", "5", "--fit", "pad", "--invert", "yes", "--rng", "partitionable", "-o",
-         in_folder("map.png"), "--quiet");
+  EXPECT(0, "draw", sketch(), "--class", "3", "--lambda-map", photo, "--steps", "5", "--fit", "pad", "--invert", "yes", "--rng",
+         "partitionable", "-o", in_folder("map.png"), "--quiet");
   replays(in_folder("map.png"));
   EXPECT(0, "draw", sketch(), "--class", "3", "--recipe", "official", "--count", "3", "--steps", "5", "-o", in_folder("o.png"), "--quiet");
   for (int i = 1; i <= 3; i++) replays(in_folder("o-%d.png", i));
@@ -139,7 +143,8 @@ static void test_replay_survives(void **state) {
     assert_int_equal(msk_image_encode(&image, MSK_FORMAT_PNG, 0, &entry, 1, &bytes, &byte_count, NULL, &error), MSK_OK);
     assert_int_equal(msk_file_write(in_folder("forged.png"), bytes, byte_count, &error), MSK_OK);
     run_result result = RUN("replay", in_folder("forged.png"), "-o", in_folder("q.png"), "--quiet");
-    if (result.code != 3 && result.code != 0) fail_msg("%s as %s: exit code %d: %s", json_object_iter_key(at), nonsense[index % 7], result.code, result.err);
+    if (result.code != 3 && result.code != 0)
+      fail_msg("%s as %s: exit code %d: %s", json_object_iter_key(at), nonsense[index % 7], result.code, result.err);
     run_free(&result);
     msk_free(NULL, bytes);
     free(dumped);
@@ -180,7 +185,8 @@ static json_t *parse_line(const char *line) {
 
 static void test_json(void **state) {
   (void)state;
-  run_result result = RUN("draw", sketch(), "--class", "3", "--seed", "12", "--steps", "4", "--count", "2", "-o", in_folder("j.png"), "--json", "--quiet");
+  run_result result =
+      RUN("draw", sketch(), "--class", "3", "--seed", "12", "--steps", "4", "--count", "2", "-o", in_folder("j.png"), "--json", "--quiet");
   assert_int_equal(result.code, 0);
   const char *line = result.out;
   for (int i = 0; i < 2; i++) {
@@ -242,11 +248,14 @@ static void test_report(void **state) {
 
 static void test_terminal(void **state) {
   (void)state;
-  static const struct { const char *term, *expected; } kinds[] = {{"xterm-kitty", "\x1b_Ga=T"}, {"foot", "\x1bPq"}, {"xterm-256color", "\xE2\x96\x80"}};
+  static const struct {
+    const char *term, *expected;
+  } kinds[] = {{"xterm-kitty", "\x1b_Ga=T"}, {"foot", "\x1bPq"}, {"xterm-256color", "\xE2\x96\x80"}};
   for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
     int code = -1;
-    char *seen = run_on_terminal(kinds[i].term, &code,
-                                 (const char *const[]){"draw", sketch(), "--class", "3", "--steps", "8", "-o", in_folder("t.png"), "--preview", NULL});
+    char *seen = run_on_terminal(
+        kinds[i].term, &code,
+        (const char *const[]){"draw", sketch(), "--class", "3", "--steps", "8", "-o", in_folder("t.png"), "--preview", NULL});
     assert_int_equal(code, 0);
     if (strstr(seen, kinds[i].expected) == NULL) fail_msg("%s: no such preview", kinds[i].term);
     assert_non_null(strstr(seen, "step "));
@@ -254,7 +263,8 @@ static void test_terminal(void **state) {
     free(seen);
   }
   int code = -1;
-  char *seen = run_on_terminal("xterm", &code, (const char *const[]){"draw", sketch(), "--class", "3", "--steps", "8", "-o", in_folder("t.png"), "--quiet", NULL});
+  char *seen = run_on_terminal(
+      "xterm", &code, (const char *const[]){"draw", sketch(), "--class", "3", "--steps", "8", "-o", in_folder("t.png"), "--quiet", NULL});
   assert_int_equal(code, 0);
   assert_string_equal(seen, "");
   free(seen);
@@ -262,7 +272,8 @@ static void test_terminal(void **state) {
 
 static void test_sheet(void **state) {
   (void)state;
-  EXPECT(0, "draw", sketch(), "--class", "3", "--steps", "2", "--count", "2", "-o", in_folder("s.png"), "--sheet", in_folder("sheet.png"), "--quiet");
+  EXPECT(0, "draw", sketch(), "--class", "3", "--steps", "2", "--count", "2", "-o", in_folder("s.png"), "--sheet", in_folder("sheet.png"),
+         "--quiet");
   msk_image image = {0};
   msk_error error;
   assert_int_equal(msk_image_load(&image, in_folder("sheet.png"), MSK_ALPHA_WHITE, NULL, &error), MSK_OK);
@@ -287,15 +298,25 @@ static void test_white(void **state) {
   assert_int_equal(msk_image_encode(&image, MSK_FORMAT_PNG, 0, NULL, 0, &bytes, &byte_count, NULL, &error), MSK_OK);
   assert_int_equal(msk_file_write(in_folder("white.png"), bytes, byte_count, &error), MSK_OK);
   EXPECT(0, "draw", in_folder("white.png"), "--class", "3", "--steps", "3", "-o", in_folder("from-white.png"), "--quiet");
-  EXPECT(0, "draw", in_folder("white.png"), "--class", "3", "--steps", "3", "-o", in_folder("from-paper.png"), "--photo-of-paper", "--fit", "pad", "--quiet");
+  EXPECT(0, "draw", in_folder("white.png"), "--class", "3", "--steps", "3", "-o", in_folder("from-paper.png"), "--photo-of-paper", "--fit",
+         "pad", "--quiet");
   is_picture(in_folder("from-white.png"), 128, 128);
   msk_free(NULL, bytes);
   msk_image_free(&image);
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_names),   cmocka_unit_test(test_same_bytes),     cmocka_unit_test(test_replay), cmocka_unit_test(test_replay_refuses),
-                                     cmocka_unit_test(test_replay_survives), cmocka_unit_test(test_streams), cmocka_unit_test(test_json),   cmocka_unit_test(test_info),
-                                     cmocka_unit_test(test_report),  cmocka_unit_test(test_terminal),       cmocka_unit_test(test_sheet),  cmocka_unit_test(test_white)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_names),
+                                     cmocka_unit_test(test_same_bytes),
+                                     cmocka_unit_test(test_replay),
+                                     cmocka_unit_test(test_replay_refuses),
+                                     cmocka_unit_test(test_replay_survives),
+                                     cmocka_unit_test(test_streams),
+                                     cmocka_unit_test(test_json),
+                                     cmocka_unit_test(test_info),
+                                     cmocka_unit_test(test_report),
+                                     cmocka_unit_test(test_terminal),
+                                     cmocka_unit_test(test_sheet),
+                                     cmocka_unit_test(test_white)};
   return cmocka_run_group_tests(tests, set_up_models, tear_down_models);
 }

@@ -42,14 +42,18 @@ def _make(net, path, side, device, hands_each, rng):
     return {k: v if k == "label" else np.concatenate(v) for k, v in result.items()}
 
 
+def file_of(work, folder, path, stamp):
+    """Where the tokens of shard `path` of `folder` lie."""
+    return os.path.join(work, "tokens", os.path.basename(folder), f"{os.path.basename(path)}.{stamp}.npz")
+
+
 def build(net, stamp, work, folder, device, hands_each, limit=None):
     """Encode the shards that have no tokens of this tokenizer (stamp) yet; returns all tokens of the folder, joined."""
-    out = os.path.join(work, "tokens", os.path.basename(folder))
-    os.makedirs(out, exist_ok=True)
+    os.makedirs(os.path.join(work, "tokens", os.path.basename(folder)), exist_ok=True)
     net = net.to(device).eval()
     files = []
     for path in data.shards(folder)[:limit]:
-        target = os.path.join(out, f"{os.path.basename(path)}.{stamp}.npz")
+        target = file_of(work, folder, path, stamp)
         if not os.path.exists(target):
             side = np.load(os.path.join(path, "photo.npy"), mmap_mode="r").shape[1] // net.patch
             made = _make(net, path, side, device, hands_each, np.random.default_rng(int(os.path.basename(path))))

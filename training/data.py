@@ -69,18 +69,19 @@ class Pictures:
         return torch.from_numpy(out).permute(0, 3, 1, 2).float().div_(255)
 
     def labelled(self, n):
-        """For the perceptual network: pictures (35 % drawings), label, contour darkness, silhouette."""
+        """For the perceptual network: crops of half size (35 % drawings) with label, contour darkness, silhouette."""
         self.look()
         xs, lines, masks, labels = [], [], [], []
         for _ in range(n):
             s = self.list[self.rng.integers(len(self.list))]
-            i = self.rng.integers(len(s["label"]))
+            i, crop = self.rng.integers(len(s["label"])), s["photo"].shape[1] // 2
+            y, x = 2 * self.rng.integers(0, crop // 2 + 1, 2)
+            window = (slice(y, y + crop), slice(x, x + crop))
             hands = s["hands"][i]
             drawing = self.rng.random() < 0.35
-            x = np.repeat(hands[self.rng.integers(len(hands)), ..., None], 3, -1) if drawing else s["photo"][i]
-            xs.append(x)
-            lines.append(255 - hands[0])
-            masks.append(np.kron(s["parts"][i] > 0, np.ones((2, 2), bool)))
+            xs.append(np.repeat(hands[self.rng.integers(len(hands))][window][..., None], 3, -1) if drawing else s["photo"][i][window])
+            lines.append(255 - hands[0][window])
+            masks.append(np.kron(s["parts"][i] > 0, np.ones((2, 2), bool))[window])
             labels.append(int(s["label"][i]))
         t = lambda a: torch.from_numpy(np.stack(a)).float()
         return t(xs).permute(0, 3, 1, 2) / 255, torch.tensor(labels), t(lines)[:, None] / 255, t(masks)[:, None]

@@ -34,9 +34,9 @@ class Perceptual(nn.Module):
         return sum((u.float() - v.float()).abs().mean() / (u.float().abs().mean() + 1e-3) for u, v in zip(fx, self.features(y)))
 
     def loss(self, x, label, line, mask):
-        """x N x 3 x S x S; line N x 1 x S x S darkness of the contour drawing; mask N x 1 x S x S silhouette. -> loss, accuracy."""
+        """x N x 3 x S x S crops; line N x 1 x S x S darkness of the contour drawing; mask N x 1 x S x S silhouette. -> loss, accuracy."""
         a, _, _, d = self.features(x)
         bce = F.binary_cross_entropy_with_logits
         logits = self.label(d.mean((2, 3))).float()
         loss = 2 * bce(self.line(a).float(), F.max_pool2d(line, 2)) + bce(self.mask(d).float(), F.avg_pool2d(mask, 16))
-        return loss + F.cross_entropy(logits, label), (logits.argmax(1) == label).float().mean()
+        return loss + 0.3 * F.cross_entropy(logits, label), (logits.argmax(1) == label).float().mean()

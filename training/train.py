@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Everything from nothing: render, tokenizer, tokens, transformer, export. One command, resumable after a kill.
+"""Everything from nothing: render, tokenizer, tokens, decoder, transformer, export. One command, resumable after a kill.
 
-    python train.py [--preset cpu|gpu|test] [--work FOLDER] [--set name=value ...] [--stage all|render|tokenizer|tokens|transformer|export]
+    python train.py [--preset cpu|gpu|test] [--work FOLDER] [--set name=value ...] [--stage all|render|tokenizer|tokens|decoder|transformer]
 
-Work files (shards, checkpoints, curves.jsonl, tokenizer.png, samples.png, export/) lie in --work, never in the repository.
+Once the tokens are made, `--stage decoder` and `--stage transformer` may run at the same time, one thread each, which uses two
+cores better than two threads do. Work files (shards, checkpoints, curves.jsonl, tokenizer.png, samples.png, export/) lie in --work, never in the repository.
 """
 import argparse
 import os
@@ -18,6 +19,7 @@ import attention
 import cache
 import config as configs
 import data
+import decoder_train
 import export
 import norm
 import runtime
@@ -64,7 +66,7 @@ def main():
     parser.add_argument("--preset", default="cpu", choices=configs.PRESETS)
     parser.add_argument("--work", default=os.path.expanduser("~/.cache/masksketch-training"))
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")
-    parser.add_argument("--stage", default="all", choices=("all", "render", "tokenizer", "tokens", "transformer", "export"))
+    parser.add_argument("--stage", default="all", choices=("all", "render", "tokenizer", "tokens", "decoder", "transformer"))
     options = parser.parse_args()
     config, work = configs.load(options.preset, options.set), options.work
     os.makedirs(work, exist_ok=True)
@@ -91,15 +93,22 @@ def run(config, work, stage="all"):
     test = cache.build(tokenizer, stamp, work, test_folder, device, config["hands_each"])
     if stage == "tokens":
         return tokenizer, None
+    if stage in ("all", "decoder"):
+        tokenizer = decoder_train.train(config, work, [train_folder], test_folder, stamp)
+    if stage == "decoder":
+        return tokenizer, None
     pictures = data.stack(test_folder, "photo"), data.stack(test_folder, "hands")
-    layers = config["structure_layers"]
 
-    def sheet(net):
-        sample.contact(net, layers, tokenizer, test, pictures, os.path.join(work, "samples.png"), settings=({}, dict(free=True)))
+    def show(net):
+        """A sample sheet and an export after every log, with the decoder as far as it has come."""
+        state = runtime.load(os.path.join(work, "decoder.pt"))
+        if state and state["stamp"] == stamp:
+            tokenizer.decoder.load_state_dict(state["decoder"])
+        sample.contact(net, config["structure_layers"], tokenizer, test, pictures, os.path.join(work, "samples.png"), settings=({}, dict(free=True)))
         export.write(os.path.join(work, "export"), tokenizer, net, config, sample.RECIPE, f"training/train.py, {config['objects']} rendered objects")
 
-    net = transformer_train.train(config, work, train, test, tokenizer.codebook, sheet)
-    sheet(net)
+    net = transformer_train.train(config, work, train, test, tokenizer.codebook, show)
+    show(net)
     print("export", verify.compare(os.path.join(work, "export"), tokenizer, net, pictures[0][0] / np.float32(255)), flush=True)
     return tokenizer, net
 

@@ -106,7 +106,7 @@ def train(config, work, cache, test, codebook, picture=None):
                 print(f"transformer step {step} sequences {step * config['transformer_batch']} ce {ce:.3f} bce {bce:.3f} pull {pull:.3f} "
                       f"held out {result} {clock.left()}", flush=True)
                 runtime.note(work, stage="transformer", step=step, seconds=clock.spent, train_ce=ce, bce=bce, pull=pull, **result)
-                if picture:
+                if picture and step > 0:
                     picture(average)
                 sums, first, logged = np.zeros(4), step, time.time()
         if done:

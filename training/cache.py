@@ -50,7 +50,7 @@ def file_of(work, folder, path, stamp):
 def build(net, stamp, work, folder, device, hands_each, limit=None):
     """Encode the shards that have no tokens of this tokenizer (stamp) yet; returns all tokens of the folder, joined."""
     os.makedirs(os.path.join(work, "tokens", os.path.basename(folder)), exist_ok=True)
-    net = net.to(device).eval()
+    net = net.to(device).eval() if net is not None else None
     files = []
     for path in data.shards(folder)[:limit]:
         target = file_of(work, folder, path, stamp)

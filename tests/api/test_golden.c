@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * test_golden.c - end to end, from the authors' checkpoints through msk_convert: every golden decode case gives the authors' tokens on every
+ * instruction set that this machine has, on one thread and two; pictures and the composite within tolerance; the research functions too. */
+#include <math.h>
+#include <stdbool.h>
+
+#include "api.h"
+
+static char *folder;
+
+static int setup(void **state) {
+  (void)state;
+  folder = test_make_folder();
+  api_convert(folder, "tiny", NULL);
+  api_convert(folder, "odd", NULL);
+  return 0;
+}
+
+static int teardown(void **state) {
+  (void)state;
+  test_remove_folder(folder);
+  return 0;
+}
+
+static bool file_exists(const char *path) {
+  FILE *file = fopen(path, "rb");
+  if (file != NULL) fclose(file);
+  return file != NULL;
+}
+
+/* The authors return batch x N from draw; batch x steps x N else, with the input repeated for the steps before the first one taken. */
+static void check_tokens(const msk_request *request, const msk_result *result, const char *set, const char *id, const char *how) {
+  golden_array golden = golden_load(golden_path("%s/decode/%s/tokens.npy", set, id));
+  size_t n = (size_t)result->tokens_per_item, count = (size_t)result->count, steps = (size_t)request->recipe.steps;
+  size_t first = (size_t)request->recipe.start_step;
+  const int32_t *expected = golden.data;
+  bool draw = request->job == MSK_JOB_DRAW;
+  assert_int_equal(golden.elements, draw ? count * n : count * steps * n);
+  for (size_t b = 0; b < count; b++) {
+    for (size_t s = draw ? 0 : first; s < (draw ? 1 : steps); s++) {
+      const int32_t *row = draw ? expected + b * n : expected + (b * steps + s) * n;
+      const int32_t *found = draw ? result->tokens + b * n : result->step_tokens + ((s - first) * count + b) * n;
+      if (memcmp(found, row, n * sizeof *row) != 0) fail_msg("%s %s (%s): tokens differ in item %zu, step %zu", set, id, how, b, s);
+    }
+    if (!draw) assert_memory_equal(result->tokens + b * n, expected + (b * steps + steps - 1) * n, n * sizeof *expected);
+  }
+  golden_free(&golden);
+}
+
+/* float16 golden pictures: half a unit of the last place of values up to 2, beside the pictures' own 2e-4. */
+static void check_picture(const msk_result *result, const char *set, const char *id, const char *name) {
+  const char *path = golden_path("%s/decode/%s/%s.npy", set, id, name);
+  if (!file_exists(path)) return;
+  golden_array golden = golden_load(path);
+  assert_int_equal(golden.elements % (size_t)result->count, 0);
+  const float *expected = golden.data;
+  for (size_t i = 0; i < golden.elements; i++) {
+    if (!(fabsf(result->pixels[i] - expected[i]) <= 2e-4f + 5e-4f * fabsf(expected[i]))) {
+      fail_msg("%s [%zu]: %g, expected %g", path, i, (double)result->pixels[i], (double)expected[i]);
+    }
+  }
+  golden_free(&golden);
+}
+
+static int run_cases(const char *set, const char *path, const char *isa, int threads) {
+  json_t *cases = api_cases(set), *golden_case;
+  msk_model *model = api_open(path, isa, NULL);
+  size_t index;
+  int checked = 0;
+  char how[64];
+  snprintf(how, sizeof how, "%s, %d threads", isa, threads);
+  json_array_foreach(cases, index, golden_case) {
+    msk_request request;
+    msk_image picture;
+    msk_result result;
+    msk_error error = {0};
+    const char *id = json_string_value(json_object_get(golden_case, "id"));
+    api_case_request(&request, model, set, golden_case, &picture);
+    request.no_pictures = threads != 2;
+    msk_session *session = api_session(model, &request, threads);
+    api_ok(msk_run(session, &request, &result, &error), &error);
+    check_tokens(&request, &result, set, id, how);
+    if (!request.no_pictures) check_picture(&result, set, id, request.job == MSK_JOB_EDIT ? "composite" : "image");
+    msk_session_close(session);
+    msk_image_free(&picture);
+    checked++;
+  }
+  msk_model_close(model);
+  json_decref(cases);
+  return checked;
+}
+
+static void run_set(const char *set, int cases) {
+  char path[600];
+  snprintf(path, sizeof path, "%s/%s.safetensors", folder, set);
+  for (int i = 0; msk_isa_name(i) != NULL; i++) {
+    for (int threads = 1; threads <= 2; threads++) assert_int_equal(run_cases(set, path, msk_isa_name(i), threads), cases);
+  }
+}
+
+static void test_tiny(void **state) { (void)state; run_set("tiny", 15); }
+static void test_odd(void **state) { (void)state; run_set("odd", 14); }
+
+/* Tokens, pictures, attention and logits one by one. */
+static void test_research(void **state) {
+  (void)state;
+  char path[600];
+  msk_error error = {0};
+  snprintf(path, sizeof path, "%s/tiny.safetensors", folder);
+  msk_model *model = api_open(path, NULL, NULL);
+  msk_request request;
+  api_ok(msk_request_init(&request, model, MSK_JOB_GENERATE, NULL, &error), &error);
+  msk_session *session = api_session(model, &request, 2);
+  msk_image photo = api_load(golden_path("tiny/input/photo.png"));
+  int32_t *tokens;
+  float *latents, *pixels, *maps, *logits;
+  int rows, columns, width, height;
+
+  api_ok(msk_tokenize(session, &photo, &tokens, &latents, &rows, &columns, &error), &error);
+  golden_array golden = golden_load(golden_path("tiny/tokenizer/photo/tokens.npy"));
+  assert_int_equal(rows * columns, golden.elements);
+  assert_memory_equal(tokens, golden.data, golden.elements * sizeof *tokens);
+  golden_free(&golden);
+  golden = golden_load(golden_path("tiny/tokenizer/photo/encoder_out.npy"));
+  assert_close(latents, (const float *)golden.data, golden.elements, 2e-4);
+  golden_free(&golden);
+  api_ok(msk_detokenize(session, tokens, rows, columns, &pixels, &width, &height, &error), &error);
+  golden = golden_load(golden_path("tiny/tokenizer/photo/decoded.npy"));
+  assert_int_equal(width, 128);
+  assert_int_equal(height, 128);
+  assert_close(pixels, (const float *)golden.data, golden.elements, 2e-4);
+  golden_free(&golden);
+  msk_free(NULL, tokens), msk_free(NULL, latents), msk_free(NULL, pixels);
+
+  golden = golden_load(golden_path("tiny/tokenizer/any_size/image.npy"));
+  const size_t *shape = golden.shape + golden.rank - 3;
+  api_ok(msk_tokenize_float(session, golden.data, (int)shape[1], (int)shape[0], &tokens, NULL, &rows, &columns, &error), &error);
+  golden_free(&golden);
+  golden = golden_load(golden_path("tiny/tokenizer/any_size/tokens.npy"));
+  assert_int_equal(rows * columns, golden.elements);
+  assert_memory_equal(tokens, golden.data, golden.elements * sizeof *tokens);
+  golden_free(&golden);
+  msk_free(NULL, tokens);
+
+  golden_array sequence = golden_load(golden_path("tiny/transformer/masked/tokens.npy"));
+  const int layers[] = {0, 2, 3};
+  api_ok(msk_attention(session, sequence.data, layers, 3, &maps, &error), &error);
+  golden = golden_load(golden_path("tiny/transformer/masked/attention.npy"));
+  assert_close(maps, (const float *)golden.data, golden.elements, 1e-6);
+  golden_free(&golden);
+  api_ok(msk_logits(session, sequence.data, &logits, &error), &error);
+  golden = golden_load(golden_path("tiny/transformer/masked/logits.npy"));
+  size_t all = golden.shape[golden.rank - 1];
+  for (size_t i = 0; i < 65; i++) assert_close(logits + i * 64, (const float *)golden.data + i * all, 64, 5e-5);
+  golden_free(&golden);
+  golden_free(&sequence);
+  msk_free(NULL, maps), msk_free(NULL, logits);
+  msk_image_free(&photo);
+  msk_session_close(session);
+  msk_model_close(model);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_tiny), cmocka_unit_test(test_odd), cmocka_unit_test(test_research)};
+  return cmocka_run_group_tests(tests, setup, teardown);
+}

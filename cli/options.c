@@ -16,6 +16,7 @@ typedef enum option_kind {
   KIND_FIELD    /* value of the recipe's key `choices` */
 } option_kind;
 
+/* One bit a command, in the order of cli_commands. */
 enum {
   DRAW = 1,
   GENERATE = 2,

@@ -42,6 +42,7 @@ static void become_program(const char *const *arguments, const char *out, const 
   if (run_with.closed_output) close(STDOUT_FILENO);
   if (run_with.folder != NULL && chdir(run_with.folder) != 0) _exit(126);
   if (run_with.file_limit > 0) setrlimit(RLIMIT_FSIZE, &(struct rlimit){(rlim_t)run_with.file_limit, (rlim_t)run_with.file_limit});
+  if (run_with.as_nobody && geteuid() == 0 && (setgid(65534) != 0 || setuid(65534) != 0)) _exit(126);
   if (program != NULL) execv(program, (char *const *)(uintptr_t)vector);
   _exit(127);
 }
@@ -179,6 +180,7 @@ int set_up_models(void **state) {
   (void)state;
   test_folder = test_make_folder();
   if (test_folder == NULL || getenv("MASKSKETCH_PROGRAM") == NULL) return -1;
+  chmod(test_folder, 0755); /* for runs as nobody */
   convert("tiny", 128);
   convert("odd", 80);
   return setenv("MASKSKETCH_MODEL", model_of("tiny"), 1);

@@ -15,6 +15,7 @@ typedef struct run_setting {
   const char *input;  /* file for standard input */
   const char *output; /* file for standard output, instead of result.out */
   long file_limit;    /* RLIMIT_FSIZE in bytes */
+  int as_nobody;      /* as a user without rights, where we are root */
   int closed_output;  /* standard output is closed */
 } run_setting;
 extern run_setting run_with;

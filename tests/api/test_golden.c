@@ -75,6 +75,7 @@ static int run_cases(const char *set, const char *path, const char *isa, int thr
     msk_result result;
     msk_error error = {0};
     const char *id = json_string_value(json_object_get(golden_case, "id"));
+    if (threads == 1 && strcmp(id, "masksketch_long") == 0) continue; /* 100 steps: on two threads only */
     api_case_request(&request, model, set, golden_case, &picture);
     request.no_pictures = threads != 2;
     msk_session *session = api_session(model, &request, threads);
@@ -94,7 +95,7 @@ static void run_set(const char *set, int cases) {
   char path[600];
   snprintf(path, sizeof path, "%s/%s.safetensors", folder, set);
   for (int i = 0; msk_isa_name(i) != NULL; i++) {
-    for (int threads = 1; threads <= 2; threads++) assert_int_equal(run_cases(set, path, msk_isa_name(i), threads), cases);
+    for (int threads = 1; threads <= 2; threads++) assert_int_equal(run_cases(set, path, msk_isa_name(i), threads), cases + threads - 2);
   }
 }
 

@@ -286,6 +286,83 @@ static void test_sheet(void **state) {
   is_picture(in_folder("two.png"), 256, 128);
 }
 
+/* ---- Areas and maps ---- */
+
+/* A picture of width x height that shows the golden photo, each pixel twice as large, from column `left` of the frame on. */
+static void write_enlarged(const char *path, int width, int height, int left) {
+  msk_image photo = {0}, large = {0};
+  msk_error error;
+  void *bytes = NULL;
+  size_t byte_count = 0;
+  assert_int_equal(msk_image_load(&photo, golden_path("tiny/input/photo.png"), MSK_ALPHA_DROP, NULL, &error), MSK_OK);
+  assert_int_equal(msk_image_create(&large, width, height, NULL, &error), MSK_OK);
+  memset(large.pixels, 90, (size_t)width * (size_t)height * 3);
+  for (int y = 0; y < 256; y++) {
+    for (int x = 0; x < 256; x++) memcpy(large.pixels + 3 * (y * width + x + left), photo.pixels + 3 * (y / 2 * 128 + x / 2), 3);
+  }
+  assert_int_equal(msk_image_encode(&large, MSK_FORMAT_PNG, 0, NULL, 0, &bytes, &byte_count, NULL, &error), MSK_OK);
+  assert_int_equal(msk_file_write(path, bytes, byte_count, &error), MSK_OK);
+  msk_free(NULL, bytes);
+  msk_image_free(&photo);
+  msk_image_free(&large);
+}
+
+static void box_is(const char *picture, int top, int left, int height, int width) {
+  run_result result = RUN("info", picture, "--json");
+  json_t *object = json_loads(result.out, JSON_DISABLE_EOF_CHECK, NULL), *box = json_object_get(json_object_get(object, "request"), "box");
+  const int expected[] = {top, left, height, width};
+  assert_int_equal(json_array_size(box), 4);
+  for (size_t i = 0; i < 4; i++) assert_int_equal(json_integer_value(json_array_get(box, i)), expected[i]);
+  json_decref(object);
+  run_free(&result);
+}
+
+/* A box is in pixels of the photo, whatever its size, and moves with it when it is cut. */
+static void test_box(void **state) {
+  (void)state;
+  write_enlarged(in_folder("large.png"), 256, 256, 0);
+  EXPECT(0, "edit", in_folder("large.png"), "--box", "64,96,128,95", "--class", "3", "--steps", "3", "-o", in_folder("b.png"), "--quiet");
+  box_is(in_folder("b.png"), 32, 48, 64, 48);
+  write_enlarged(in_folder("wide.png"), 400, 256, 72);
+  EXPECT(0, "edit", in_folder("wide.png"), "--box", "64,168,128,96", "--class", "3", "--steps", "3", "--fit", "crop", "-o",
+         in_folder("c.png"), "--quiet");
+  box_is(in_folder("c.png"), 32, 48, 64, 48);
+  EXPECT(0, "edit", in_folder("wide.png"), "--box", "0,0,256,200", "--class", "3", "--steps", "3", "--fit", "crop", "-o",
+         in_folder("c.png"), "--quiet");
+  box_is(in_folder("c.png"), 0, 0, 128, 64);
+  EXPECT(2, "edit", in_folder("wide.png"), "--box", "0,0,256,72", "--class", "3", "--fit", "crop", "-o", in_folder("d.png"), "--quiet");
+}
+
+/* Tokens of a draw with one more option. */
+static void draw_tokens(const char *name, const char *option, const char *value) {
+  EXPECT(0, "draw", sketch(), "--class", "3", "--steps", "5", "--tokens-out", in_folder("%s.npy", name), "-o", in_folder("%s.png", name),
+         "--quiet", option, value);
+}
+
+/* A white map is no map; a black one is lambda 0. */
+static void test_lambda_map(void **state) {
+  (void)state;
+  for (int shade = 0; shade < 2; shade++) {
+    msk_image image = {0};
+    msk_error error;
+    void *bytes = NULL;
+    size_t byte_count = 0;
+    assert_int_equal(msk_image_create(&image, 50, 70, NULL, &error), MSK_OK);
+    memset(image.pixels, shade * 255, 50 * 70 * 3);
+    assert_int_equal(msk_image_encode(&image, MSK_FORMAT_PNG, 0, NULL, 0, &bytes, &byte_count, NULL, &error), MSK_OK);
+    assert_int_equal(msk_file_write(in_folder("shade-%d.png", shade), bytes, byte_count, &error), MSK_OK);
+    msk_free(NULL, bytes);
+    msk_image_free(&image);
+  }
+  draw_tokens("plain", "--seed", "0");
+  draw_tokens("zero", "--lambda", "0");
+  draw_tokens("white", "--lambda-map", in_folder("shade-1.png"));
+  draw_tokens("black", "--lambda-map", in_folder("shade-0.png"));
+  assert_true(same_bytes(in_folder("plain.npy"), in_folder("white.npy")));
+  assert_true(same_bytes(in_folder("zero.npy"), in_folder("black.npy")));
+  assert_false(same_bytes(in_folder("plain.npy"), in_folder("zero.npy")));
+}
+
 /* An empty sketch is drawn like any other. */
 static void test_white(void **state) {
   (void)state;
@@ -317,6 +394,8 @@ int main(void) {
                                      cmocka_unit_test(test_report),
                                      cmocka_unit_test(test_terminal),
                                      cmocka_unit_test(test_sheet),
+                                     cmocka_unit_test(test_box),
+                                     cmocka_unit_test(test_lambda_map),
                                      cmocka_unit_test(test_white)};
   return cmocka_run_group_tests(tests, set_up_models, tear_down_models);
 }

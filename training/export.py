@@ -98,14 +98,14 @@ def defaults(config, recipe, provenance):
     null = len(configs.OBJECTS)
     return {"name": "MaskSketch studio", "licence": "Apache-2.0", "provenance": provenance,
             "structure_layers": list(config["structure_layers"]), "null_class": null, "hidden_classes": list(range(null, len(configs.LABELS))),
-            "start_from_sketch": False, "recipe": recipe}
+            "start_from_sketch": False, "recipe": {f"draw.{key}": value for key, value in recipe.items()}}
 
 
 def write(folder, tokenizer, transformer, config, recipe, provenance):
     os.makedirs(folder, exist_ok=True)
     files = {"tokenizer_checkpoint": pack(tokenizer_tree(tokenizer)), "transformer_checkpoint": pack(transformer_tree(transformer)),
              "classes.txt": ("\n".join(configs.LABELS) + "\n").encode(),
-             "defaults.json": (json.dumps(defaults(config, recipe, provenance), indent=1) + "\n").encode()}
+             "defaults.json": (json.dumps(defaults(config, recipe, provenance)) + "\n").encode()}
     for name, content in files.items():
         part = os.path.join(folder, name + ".part")
         with open(part, "wb") as f:

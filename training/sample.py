@@ -10,7 +10,7 @@ import config as configs
 import runtime
 from pairs import scores
 
-RECIPE = dict(steps=16, tail=8, lambda_structure=1.0, guidance=0.6, unconditional="random", temperature=1.0, min_mask_rate=0.35, max_mask_rate=0.95)
+RECIPE = dict(steps=16, tail=8, lambda_structure=1.0, guidance=0.6, unconditional="random", token_temperature=1.0, min_mask_rate=0.35, max_mask_rate=0.95)
 
 
 def _unit(s):
@@ -51,7 +51,7 @@ def draw(net, layers, label, sketch, seed=0, **recipe):
         weight = r["lambda_structure"] if sketch is not None else 0.0
         target = net.attention(torch.cat([net.codes + label[:, None], sketch], 1), layers) if weight else None
         for rate in _rates(r):
-            logits = _guided(net, label, tokens, r, generator) / r["temperature"]
+            logits = _guided(net, label, tokens, r, generator) / r["token_temperature"]
             p = logits.softmax(-1)
             noise = torch.rand(logits.shape, generator=generator, device=device).clamp_min(1e-9).log().neg().log().neg()
             full = torch.where(tokens == net.mask, (logits + noise).argmax(-1), tokens)

@@ -2,9 +2,7 @@
  *
  * main.c - masksketch: reads the command line (options.c), runs the command, turns its status into one line of error and an exit code. The
  * program uses the library through its public header alone. */
-#include <fcntl.h>
 #include <locale.h>
-#include <unistd.h>
 
 #include "actions.h"
 #include "cancel.h"
@@ -26,14 +24,6 @@ const cli_command cli_commands[] = {
 };
 const int cli_command_count = sizeof cli_commands / sizeof cli_commands[0];
 
-/* A standard stream that is closed would give its number to the next file that is opened, and prints would go there. Reading /dev/null in
- * its place lets writes fail instead. */
-static void occupy_standard_streams(void) {
-  for (int stream = STDIN_FILENO; stream <= STDERR_FILENO; stream++) {
-    if (fcntl(stream, F_GETFD) < 0 && open("/dev/null", O_RDONLY) != stream) _exit(EXIT_FAILED);
-  }
-}
-
 static int finish(msk_status status, const msk_error *error) {
   if (status != MSK_OK) cli_report(error);
   return cli_exit_code(status);
@@ -42,7 +32,6 @@ static int finish(msk_status status, const msk_error *error) {
 int main(int argc, char **argv) {
   msk_error error = {MSK_OK, ""};
   cli_options options;
-  occupy_standard_streams();
   setlocale(LC_CTYPE, "");
   cancel_install();
   msk_status status = cli_options_parse(&options, argc, argv, &error);

@@ -313,8 +313,8 @@ static msk_status parse_option(cli_options *options, int argc, char **argv, int 
 static msk_status check_inputs(const cli_options *options, msk_error *error) {
   const cli_command *command = options->command;
   if (options->input_count < command->least_inputs) {
-    return cli_fail(error, MSK_ERROR_ARGUMENT, "%s was given %d of its inputs: masksketch %s %s", command->name, options->input_count,
-                    command->name, command->arguments);
+    return cli_fail(error, MSK_ERROR_ARGUMENT, "%s was given no input, expected masksketch %s %s", command->name, command->name,
+                    command->arguments);
   }
   if (options->input_count > command->most_inputs) {
     return cli_fail(error, MSK_ERROR_ARGUMENT, "%s does not expect %s: masksketch %s %s", command->name,

@@ -363,6 +363,56 @@ static void test_lambda_map(void **state) {
   assert_false(same_bytes(in_folder("plain.npy"), in_folder("zero.npy")));
 }
 
+/* ---- Tokens and names ---- */
+
+/* What draw shows is its tokens, decoded. */
+static void test_tokens_are_the_picture(void **state) {
+  (void)state;
+  EXPECT(0, "draw", sketch(), "--class", "3", "--steps", "4", "--count", "2", "--tokens-out", in_folder("both.npy"), "-o",
+         in_folder("p.png"), "--no-metadata", "--quiet");
+  EXPECT(0, "detokenize", in_folder("both.npy"), "-o", in_folder("d.png"), "--quiet");
+  for (int i = 1; i <= 2; i++) assert_true(same_bytes(in_folder("p-%d.png", i), in_folder("d-%d.png", i)));
+}
+
+/* Class names come into the model with convert, and are found by their beginning. */
+static void test_class_names(void **state) {
+  (void)state;
+  static const char names[] = "apple\nbird\ntabby, tabby cat\ntable\ncaf\xC3\xA9\nf\ng\nh\ni\nj\n";
+  char tokenizer[4096];
+  msk_error error;
+  assert_int_equal(msk_file_write(in_folder("names.txt"), names, sizeof names - 1, &error), MSK_OK);
+  snprintf(tokenizer, sizeof tokenizer, "%s", golden_path("tiny/tokenizer_imagenet128_checkpoint"));
+  EXPECT(0, "convert", "--tokenizer", tokenizer, "--transformer", golden_path("tiny/maskgit_imagenet128_checkpoint"), "--classes",
+         in_folder("names.txt"), "--name", "named", "--dtype", "f16", "-o", in_folder("named.safetensors"), "--quiet");
+  run_result info = RUN("info", in_folder("named.safetensors"));
+  assert_non_null(strstr(info.out, " F16"));
+  assert_non_null(strstr(info.out, "named"));
+  run_free(&info);
+  run_result ambiguous = RUN("draw", sketch(), "--class", "tab", "--model", in_folder("named.safetensors"));
+  assert_int_equal(ambiguous.code, 2);
+  assert_non_null(strstr(ambiguous.err, "table"));
+  assert_non_null(strstr(ambiguous.err, "tabby"));
+  run_free(&ambiguous);
+  static const struct {
+    const char *given;
+    int id;
+  } found[] = {{"tabb", 2}, {"Tabby Cat", 2}, {"cafe", 4}, {"3", 3}, {"app", 0}};
+  for (size_t i = 0; i < sizeof found / sizeof found[0]; i++) {
+    run_result drawn = RUN("generate", "--class", found[i].given, "--model", in_folder("named.safetensors"), "--steps", "1", "-o",
+                           in_folder("n.png"), "--json");
+    assert_int_equal(drawn.code, 0);
+    json_t *object = parse_line(drawn.out);
+    assert_int_equal(json_integer_value(json_object_get(object, "class")), found[i].id);
+    json_decref(object);
+    run_free(&drawn);
+  }
+  run_result classes = RUN("classes", "tab", "--model", in_folder("named.safetensors"));
+  assert_non_null(strstr(classes.out, "2\ttabby"));
+  assert_non_null(strstr(classes.out, "3\ttable"));
+  assert_null(strstr(classes.out, "apple"));
+  run_free(&classes);
+}
+
 /* An empty sketch is drawn like any other. */
 static void test_white(void **state) {
   (void)state;
@@ -396,6 +446,8 @@ int main(void) {
                                      cmocka_unit_test(test_sheet),
                                      cmocka_unit_test(test_box),
                                      cmocka_unit_test(test_lambda_map),
+                                     cmocka_unit_test(test_tokens_are_the_picture),
+                                     cmocka_unit_test(test_class_names),
                                      cmocka_unit_test(test_white)};
   return cmocka_run_group_tests(tests, set_up_models, tear_down_models);
 }

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "cli_run.h"
@@ -61,8 +62,18 @@ static void test_stopped(void **state) {
   stop_by(SIGTERM);
 }
 
+static double seconds_now(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+/* Killed at random moments, from before the first picture to many later, on a machine of any speed. */
 static void test_killed(void **state) {
   (void)state;
+  double before = seconds_now();
+  EXPECT(0, "generate", "--class", "3", "--steps", "1", "--count", "3", "-o", in_folder("timed.png"), "--json");
+  double three_pictures = seconds_now() - before;
   uint64_t random = 20230618;
   int finished = 0;
   for (int round = 0; round < 20; round++) {
@@ -70,7 +81,7 @@ static void test_killed(void **state) {
     fresh_folder(folder);
     snprintf(out, sizeof out, "%s/out.png", folder);
     pid_t child = START("generate", "--class", "3", "--steps", "1", "--count", "200", "-o", out, "--json");
-    usleep((useconds_t)(20000 + test_random(&random) % 300000));
+    usleep((useconds_t)(1e6 * three_pictures * (double)test_uniform(&random, 0.3f, 4)));
     kill(child, SIGKILL);
     await(child);
     finished += whole_pictures(folder, 200);

@@ -51,37 +51,33 @@ def _distance(x, y):
     return ((a.exp() - b.exp()) * (a - b)).sum(-1).mean(1)
 
 
-class _Distances(torch.autograd.Function):
-    """Logits 3B x H x N x N of photo, drawing, mixture -> distances drawing-photo and drawing-mixture, B x N each."""
+class _Distance(torch.autograd.Function):
+    """Logits of two maps stacked, 2B x H x N x N -> symmetric KL of their rows, averaged over heads, B x N."""
 
     @staticmethod
     def forward(ctx, maps):
         ctx.save_for_backward(maps)
-        b, heads, n = len(maps) // 3, *maps.shape[1:3]
-        pull, score = torch.zeros(b, n), torch.zeros(b, n)
-        photo, drawing, mix = maps.split(b)
-        _lib.distance_forward(_p(drawing), _p(photo), _p(pull), b, heads, n)
-        _lib.distance_forward(_p(drawing), _p(mix), _p(score), b, heads, n)
-        return pull, score
+        b, heads, n = len(maps) // 2, *maps.shape[1:3]
+        x, y = maps.split(b)
+        out = torch.zeros(b, n)
+        _lib.distance_forward(_p(x), _p(y), _p(out), b, heads, n)
+        return out
 
     @staticmethod
-    def backward(ctx, g_pull, g_score):
+    def backward(ctx, g):
         maps, = ctx.saved_tensors
-        b, heads, n = len(maps) // 3, *maps.shape[1:3]
-        out = torch.zeros_like(maps)
-        (photo, drawing, mix), (gp, gd, gm) = maps.split(b), out.split(b)
-        g_pull, g_score = g_pull.contiguous(), g_score.contiguous()
-        _lib.distance_backward(_p(drawing), _p(photo), _p(g_pull), _p(gd), _p(gp), b, heads, n)
-        _lib.distance_backward(_p(drawing), _p(mix), _p(g_score), _p(gd), _p(gm), b, heads, n)
+        b, heads, n = len(maps) // 2, *maps.shape[1:3]
+        out, g = torch.zeros_like(maps), g.contiguous()
+        (x, y), (gx, gy) = maps.split(b), out.split(b)
+        _lib.distance_backward(_p(x), _p(y), _p(g), _p(gx), _p(gy), b, heads, n)
         return out
 
 
-def distances(maps):
-    """See _Distances; maps are float32."""
+def pair_distance(maps):
+    """See _Distance; maps are float32."""
     if _lib is not None and maps.device.type == "cpu":
-        return _Distances.apply(maps.contiguous())
-    photo, drawing, mix = maps.chunk(3)
-    return _distance(drawing, photo), _distance(drawing, mix)
+        return _Distance.apply(maps.contiguous())
+    return _distance(*maps.chunk(2))
 
 
 def distance(x, y):

@@ -14,10 +14,10 @@ CPU = dict(
     perceptual_seconds=80, perceptual_weight=0.0, tokenizer_seconds=2000, tokenizer_batch=2, tokenizer_lr=4e-4, photo_share=0.65,
     ae_share=0.12, crops_until=0.3, tokenizer_log=100,
     # decoder alone, from cached tokens
-    decoder_seconds=2100, decoder_batch=2, decoder_lr=5e-4, decoder_perceptual=0.1,
+    decoder_seconds=2100, decoder_batch=2, decoder_lr=5e-4, decoder_perceptual=0.0,
     # transformer
     layers=6, width=224, heads=7, transformer_seconds=2700, transformer_batch=16, pair_batch=8, transformer_lr=1e-3,
-    warmup=150, hands_each=2, null_share=0.1, style_share=0.12, structure_layers=(2, 3), pair_weight=0.5, pull_weight=0.1,
+    warmup=150, hands_each=2, null_share=0.1, style_share=0.12, structure_layers=(2, 3), pair_weight=1.0, pair_every=2,
     transformer_log=60,
     # machine
     device="cpu", threads=2, save_every=120,
@@ -27,7 +27,7 @@ CPU = dict(
 GPU = dict(
     CPU, objects=60000, render_workers=14, blocks=2, multipliers=(1, 1, 2, 2),
     perceptual_seconds=40, perceptual_weight=0.05, tokenizer_seconds=520, tokenizer_batch=64, tokenizer_lr=4e-4, tokenizer_log=20,
-    decoder_seconds=240, decoder_batch=64,
+    decoder_seconds=240, decoder_batch=64, decoder_perceptual=0.1,
     layers=8, transformer_seconds=540, transformer_batch=256, pair_batch=128, transformer_lr=8e-4, warmup=300, transformer_log=20,
     device="cuda", threads=4,
 )
@@ -35,7 +35,7 @@ GPU = dict(
 # Two minutes for the whole chain: only shows that it runs, that losses fall and that the export loads.
 TEST = dict(
     CPU, size=128, objects=96, test_objects=24, shard=24, filters=64, blocks=1, code_dim=8, codes=64,
-    perceptual_seconds=8, perceptual_weight=0.05, tokenizer_seconds=30, tokenizer_log=10, decoder_seconds=8, layers=2, width=64, heads=2, structure_layers=(1,),
+    perceptual_seconds=8, perceptual_weight=0.05, tokenizer_seconds=30, tokenizer_log=10, decoder_seconds=8, decoder_perceptual=0.1, layers=2, width=64, heads=2, structure_layers=(1,),
     transformer_seconds=25, transformer_batch=8, pair_batch=4, warmup=10, transformer_log=8, save_every=15,
 )
 

@@ -2,7 +2,8 @@
 """Trains the decoder on, with encoder and codes frozen: tokens stay what they are, so this may run beside the transformer,
 after it, or months later, and only ever makes pictures better.
 
-From cached tokens, photos alone (the program never needs a drawing back), whole pictures, a perceptual term for edges.
+From cached tokens, photos alone (the program never needs a drawing back), whole pictures. A perceptual term only with a perceptual network
+that has had minutes of its own: a poor one (80 s on a busy machine) made checkered highlights at once.
 """
 import os
 import time
@@ -52,7 +53,7 @@ def train(config, work, folders, test_folder, stamp):
     net = net.to(device, memory_format=torch.channels_last).requires_grad_(False)
     if state and state["seconds"] >= config["decoder_seconds"]:
         return net
-    perceptual = train_perceptual(config, work, folders)
+    perceptual = train_perceptual(config, work, folders) if config["decoder_perceptual"] else None
     decoder = net.decoder.requires_grad_(True)
     optimiser = torch.optim.AdamW(decoder.parameters(), config["decoder_lr"], betas=(0.9, 0.98), weight_decay=1e-4)
     step = 0
@@ -86,8 +87,9 @@ def train(config, work, folders, test_folder, stamp):
             y = net.pictures(ids, side)
         free = y.detach().requires_grad_(True)
         loss = reconstruction(x, free)
-        with runtime.autocast(device):
-            loss = loss + config["decoder_perceptual"] * perceptual.distance(x, free)
+        if perceptual is not None:
+            with runtime.autocast(device):
+                loss = loss + config["decoder_perceptual"] * perceptual.distance(x, free)
         gradient, = torch.autograd.grad(loss, free)
         y.backward(gradient)
         nn.utils.clip_grad_norm_(decoder.parameters(), 1.0)

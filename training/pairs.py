@@ -3,7 +3,8 @@
 
 For a photo P, a drawing S of the same object and a mixture M (P with some tokens replaced), the decoder's own score
 s_i = -symKL(A_S[i], A_M[i]), averaged over heads and structure layers, must tell right tokens from structurally wrong ones:
-class-balanced BCE(exp(a) s_i + b), plus a small pull symKL(A_S, A_P). Equal maps alone (the pull without the BCE) collapse.
+class-balanced BCE(exp(a) s_i + b). (The feasibility study added a small pull symKL(A_S, A_P): alone it collapses, beside the BCE it
+gave little, and it costs a third pass.) The maps learn within minutes, so the loss is taken every `pair_every` steps only.
 Right and wrong come from what the renderer knows: the parts and contour ink of every quarter of a token's patch.
 Replacements: another object of the class (half), an object of any class, or the photo's own tokens displaced by one to three
 cells: the last are the hard ones, for only the place is wrong.
@@ -13,7 +14,7 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
-from attention import distance, distances
+from attention import distance, pair_distance
 
 PARTS = 8
 
@@ -91,15 +92,12 @@ class PairLoss(nn.Module):
         self.layers = tuple(layers)
         self.log_scale, self.offset = nn.Parameter(torch.zeros(())), nn.Parameter(torch.ones(()))
 
-    def forward(self, net, photo, drawing, mix, verdict):
-        """Token ids with the label first, B x N; verdict B x (N-1). -> BCE, pull."""
-        maps = net.attention(torch.cat([photo, drawing, mix]), self.layers)
-        far = [distances(m) for m in maps]
-        pull = sum(f[0] for f in far)[:, 1:].mean() / len(maps)
-        z = self.offset - self.log_scale.exp() * sum(f[1] for f in far)[:, 1:] / len(maps)
+    def forward(self, net, drawing, mix, verdict):
+        """Token ids with the label first, B x N; verdict B x (N-1). -> class-balanced BCE."""
+        maps = net.attention(torch.cat([drawing, mix]), self.layers)
+        z = self.offset - self.log_scale.exp() * sum(pair_distance(m) for m in maps)[:, 1:] / len(maps)
         right, wrong = verdict == 0, verdict == 1
-        bce = 0.5 * ((F.softplus(-z) * right).sum() / (right.sum() + 1.0) + (F.softplus(z) * wrong).sum() / (wrong.sum() + 1.0))
-        return bce, pull
+        return 0.5 * ((F.softplus(-z) * right).sum() / (right.sum() + 1.0) + (F.softplus(z) * wrong).sum() / (wrong.sum() + 1.0))
 
 
 def _auc(score, good):

@@ -91,7 +91,7 @@ def train(config, work, cache, test, codebook, picture=None):
     masked, pairs = MaskedBatches(cache, config, 11 + step), PairBatches(cache, 12 + step)
     clock = runtime.Clock(config["transformer_seconds"], state["seconds"] if state else 0.0)
     logged = saved = time.time()
-    sums, first = np.zeros(4), step
+    sums, first = np.zeros(3), step
     while True:
         done = clock.fraction() >= 1
         if done or time.time() - saved > config["save_every"]:
@@ -102,27 +102,30 @@ def train(config, work, cache, test, codebook, picture=None):
         if done or time.time() - logged > config["transformer_log"]:
             with clock.paused():
                 result = evaluate(average, config, test, device)
-                ce, bce, pull, _ = sums / max(1, step - first)
-                print(f"transformer step {step} sequences {step * config['transformer_batch']} ce {ce:.3f} bce {bce:.3f} pull {pull:.3f} "
+                ce, bce = sums[0] / max(1, step - first), sums[1] / max(1, sums[2])
+                print(f"transformer step {step} sequences {step * config['transformer_batch']} ce {ce:.3f} bce {bce:.3f} "
                       f"held out {result} {clock.left()}", flush=True)
-                runtime.note(work, stage="transformer", step=step, seconds=clock.spent, train_ce=ce, bce=bce, pull=pull, **result)
+                runtime.note(work, stage="transformer", step=step, seconds=clock.spent, train_ce=ce, bce=bce, **result)
                 if picture and step > 0:
                     picture(average)
-                sums, first, logged = np.zeros(4), step, time.time()
+                sums, first, logged = np.zeros(3), step, time.time()
         if done:
             return average
         for group in optimiser.param_groups:
             group["lr"] = clock.rate(config["transformer_lr"], step, config["warmup"], 0.02)
         ids, mask = (t.to(device) for t in masked.draw(config["transformer_batch"]))
-        photo, drawing, mix, verdict, label = pairs.draw(config["pair_batch"])
         with runtime.autocast(device):
             loss, ce = masked_loss(net, ids, mask)
-            bce, pull = pair(net, *(_labelled(net.codes, label, x).to(device) for x in (photo, drawing, mix)),
-                             torch.from_numpy(verdict).to(device))
         optimiser.zero_grad()
-        (loss + config["pair_weight"] * bce + config["pull_weight"] * pull).backward()
+        loss.backward()
+        if step % config["pair_every"] == 0:
+            _, drawing, mix, verdict, label = pairs.draw(config["pair_batch"])
+            with runtime.autocast(device):
+                bce = pair(net, *(_labelled(net.codes, label, x).to(device) for x in (drawing, mix)), torch.from_numpy(verdict).to(device))
+            (config["pair_weight"] * bce).backward()
+            sums += [0, float(bce.detach()), 1]
         nn.utils.clip_grad_norm_(net.parameters(), 1.0)
         optimiser.step()
         _follow(average, net, step)
-        sums += [float(ce.detach()), float(bce.detach()), float(pull.detach()), 1]
+        sums[0] += float(ce.detach())
         step += 1

@@ -14,32 +14,34 @@ static const char *dtype_name(msk_dtype dtype) {
   return (unsigned)dtype < sizeof names / sizeof names[0] ? names[dtype] : "?";
 }
 
-static void print_pair(const char *key, const char *value) {
-  printf("%-16s ", key);
+enum { KEY_WIDTH = 16, REQUEST_KEY_WIDTH = 29 };
+
+static void print_pair(int width, const char *key, const char *value) {
+  printf("%-*s ", width, key);
   cli_print_safe(stdout, value == NULL ? "" : value);
   putchar('\n');
 }
 
 /* ---- Pictures ---- */
 
-static void print_member(const char *prefix, const char *key, const json_t *value) {
+static void print_member(const char *prefix, const char *key, json_t *value) {
   char name[128];
   snprintf(name, sizeof name, "%s%s", prefix, key);
   if (json_is_object(value)) {
-    const char *inner = NULL;
-    json_t *member = NULL;
     if (*prefix != 0) return; /* what masksketch writes is not nested deeper */
     snprintf(name, sizeof name, "%.100s.", key);
-    json_object_foreach((json_t *)(uintptr_t)value, inner, member) print_member(name, inner, member);
+    for (void *at = json_object_iter(value); at != NULL; at = json_object_iter_next(value, at)) {
+      print_member(name, json_object_iter_key(at), json_object_iter_value(at));
+    }
   } else if (json_is_string(value) && json_string_length(value) <= 200) {
-    print_pair(name, json_string_value(value));
+    print_pair(REQUEST_KEY_WIDTH, name, json_string_value(value));
   } else if (json_is_string(value)) {
-    printf("%-16s %zu bytes of base64\n", name, json_string_length(value));
+    printf("%-*s %zu bytes of base64\n", REQUEST_KEY_WIDTH, name, json_string_length(value));
   } else if (json_is_array(value) && json_array_size(value) > 8) {
-    printf("%-16s %zu numbers\n", name, json_array_size(value));
+    printf("%-*s %zu numbers\n", REQUEST_KEY_WIDTH, name, json_array_size(value));
   } else {
     char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
-    print_pair(name, text);
+    print_pair(REQUEST_KEY_WIDTH, name, text);
     free(text);
   }
 }
@@ -60,12 +62,12 @@ static msk_status info_picture(const cli_options *options, msk_error *error) {
                                   image.height, "request", request),
                         error);
   } else {
-    print_pair("picture", path);
-    printf("%-16s %d x %d\n", "pixels", image.width, image.height);
-    const char *key = NULL;
-    json_t *value = NULL;
-    if (request == NULL) printf("%-16s not known: no text by masksketch\n", "request");
-    json_object_foreach(request, key, value) print_member("", key, value);
+    print_pair(REQUEST_KEY_WIDTH, "picture", path);
+    printf("%-*s %d x %d\n", REQUEST_KEY_WIDTH, "pixels", image.width, image.height);
+    if (request == NULL) printf("%-*s not known: no text by masksketch\n", REQUEST_KEY_WIDTH, "request");
+    for (void *at = json_object_iter(request); at != NULL; at = json_object_iter_next(request, at)) {
+      print_member("", json_object_iter_key(at), json_object_iter_value(at));
+    }
     json_decref(request);
     status = cli_flush_stdout(error);
   }
@@ -123,7 +125,7 @@ static void print_metadata(const msk_weight_listing *listing) {
   const char *value = NULL;
   for (int i = 0; msk_weights_metadata(listing, i, &value) != NULL; i++) {
     const char *key = msk_weights_metadata(listing, i, &value);
-    if (strcmp(key, "classes") != 0) print_pair(key, value);
+    if (strcmp(key, "classes") != 0) print_pair(KEY_WIDTH, key, value);
   }
 }
 
@@ -180,7 +182,7 @@ static msk_status print_weights(const cli_options *options, const msk_weight_lis
     if (options->tensors) json_object_set_new(object, "tensor_list", tensors_array(listing));
     return json_print(object, error);
   }
-  print_pair(kind, path);
+  print_pair(KEY_WIDTH, kind, path);
   if (sizes != NULL) print_sizes(sizes);
   printf("%-16s %s, %zu tensors, %zu parameters, %zu bytes (", "weights", msk_weights_kind(listing), s.tensors, s.elements, s.bytes);
   bool first = true;

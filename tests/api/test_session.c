@@ -134,6 +134,32 @@ static void test_items_stand_alone(void **state) {
   msk_session_close(other);
 }
 
+/* Tokens in, tokens out: the session's memory is then what the transformer's passes take, at their fullest. */
+static void test_tokens_alone(void **state) {
+  (void)state;
+  msk_request request, bare;
+  msk_result result;
+  msk_error error = {0};
+  int32_t *tokens, expected[8 * 65];
+  int rows, columns;
+  api_small_draw(&request, model, &sketch, 2, 8);
+  msk_session *session = api_session(model, &request, 2);
+  api_ok(msk_run(session, &request, &result, &error), &error);
+  memcpy(expected, result.tokens, sizeof expected);
+  api_ok(msk_tokenize(session, &sketch, &tokens, NULL, &rows, &columns, &error), &error);
+  msk_session_close(session);
+  bare = request;
+  bare.picture = NULL;
+  bare.picture_tokens = tokens;
+  bare.no_pictures = 1;
+  session = api_session(model, &bare, 2);
+  api_ok(msk_run(session, &bare, &result, &error), &error);
+  assert_memory_equal(result.tokens, expected, sizeof expected);
+  assert_null(result.pixels);
+  msk_session_close(session);
+  msk_free(NULL, tokens);
+}
+
 /* ---- two sessions at once ---- */
 
 struct worker { msk_request request; uint64_t digest; };
@@ -385,7 +411,7 @@ static void test_edit_mask(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_model_defaults), cmocka_unit_test(test_nothing_lingers), cmocka_unit_test(test_items_stand_alone),
-      cmocka_unit_test(test_two_sessions), cmocka_unit_test(test_no_allocation_while_running), cmocka_unit_test(test_every_allocation_can_fail),
+      cmocka_unit_test(test_tokens_alone), cmocka_unit_test(test_two_sessions), cmocka_unit_test(test_no_allocation_while_running), cmocka_unit_test(test_every_allocation_can_fail),
       cmocka_unit_test(test_too_small_a_session), cmocka_unit_test(test_cancel_at_each_step), cmocka_unit_test(test_preview_changes_nothing),
       cmocka_unit_test(test_empty_sketch), cmocka_unit_test(test_equal_requests), cmocka_unit_test(test_edit_mask)};
   return cmocka_run_group_tests(tests, setup, teardown);

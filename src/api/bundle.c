@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * bundle.c - see bundle.h. A file is judged in this order: its kind, every tensor's name, type and shape, whether the networks belong together, the
- * metadata; memory for weights is taken last. */
+ * bundle.c - see bundle.h. A file is judged in this order: its kind, every tensor's name, type and shape, whether the networks belong
+ * together, the metadata; memory for weights is taken last. */
 #include "api/bundle.h"
 
 #include <jansson.h>
@@ -21,8 +21,9 @@ msk_status msk_bundle_match(const msk_vqgan_config *tokenizer, const msk_maskgit
   size_t side = 1;
   while (side < MAX_SIDE && side * side + 1 < transformer->positions) side++;
   if (side * side + 1 != transformer->positions) {
-    return msk_fail(error, MSK_ERROR_FILE, "%s: the transformer has %zu positions, expected 1 and a square of tokens: is this a MaskGIT transformer?",
-                    path, transformer->positions);
+    return msk_fail(error, MSK_ERROR_FILE,
+                    "%s: the transformer has %zu positions, expected 1 and a square of tokens: is this a MaskGIT transformer?", path,
+                    transformer->positions);
   }
   *class_count = transformer->vocabulary - tokenizer->codes - 1;
   *latent_size = side;
@@ -36,7 +37,8 @@ static msk_status check_kind(const msk_weight_file *file, msk_error *error) {
                     msk_weight_file_kind(file));
   }
   if (format == NULL || strcmp(format, MSK_BUNDLE_FORMAT) != 0) {
-    return msk_fail(error, MSK_ERROR_FILE, "%s: its metadata say format \"%.40s\", expected \"%s\": make a model file with `masksketch convert`", path,
+    return msk_fail(error, MSK_ERROR_FILE,
+                    "%s: its metadata say format \"%.40s\", expected \"%s\": make a model file with `masksketch convert`", path,
                     format == NULL ? "" : format, MSK_BUNDLE_FORMAT);
   }
   for (size_t i = 0; i < msk_weight_file_count(file); i++) {
@@ -67,7 +69,8 @@ static size_t count_elements(const char *json) {
 static msk_status copy_names(msk_model *model, const json_t *names, msk_error *error) {
   size_t bytes = 0, count = (size_t)model->class_count;
   if (!json_is_array(names) || json_array_size(names) != count) {
-    return msk_fail(error, MSK_ERROR_FILE, "%s: the metadata entry \"classes\" is no array of %zu names", msk_weight_file_path(model->file), count);
+    return msk_fail(error, MSK_ERROR_FILE, "%s: the metadata entry \"classes\" is no array of %zu names", msk_weight_file_path(model->file),
+                    count);
   }
   for (size_t i = 0; i < count; i++) {
     const char *name = json_string_value(json_array_get(names, i));
@@ -79,7 +82,8 @@ static msk_status copy_names(msk_model *model, const json_t *names, msk_error *e
   }
   model->class_text = msk_allocate(model->allocator, bytes, 1);
   model->class_names = msk_allocate(model->allocator, count, sizeof *model->class_names);
-  if (model->class_text == NULL || model->class_names == NULL) return msk_fail(error, MSK_ERROR_MEMORY, "not enough memory for the class names");
+  if (model->class_text == NULL || model->class_names == NULL)
+    return msk_fail(error, MSK_ERROR_MEMORY, "not enough memory for the class names");
   char *end = model->class_text;
   for (size_t i = 0; i < count; i++) {
     model->class_names[i] = strcpy(end, json_string_value(json_array_get(names, i)));
@@ -94,8 +98,8 @@ static msk_status read_names(msk_model *model, msk_error *error) {
   size_t elements = count_elements(text);
   if (elements != (size_t)model->class_count) {
     return msk_fail(error, MSK_ERROR_FILE,
-                    "%s: %zu class names, expected %d (vocabulary %zu - %d codes - 1): do transformer and tokenizer belong together?", path, elements,
-                    model->class_count, (size_t)model->class_count + (size_t)model->codes + 1, model->codes);
+                    "%s: %zu class names, expected %d (vocabulary %zu - %d codes - 1): do transformer and tokenizer belong together?", path,
+                    elements, model->class_count, (size_t)model->class_count + (size_t)model->codes + 1, model->codes);
   }
   json_error_t problem;
   json_t *names = json_loads(text, 0, &problem);
@@ -109,8 +113,8 @@ static msk_status read_metadata(msk_model *model, size_t layers, size_t patch, m
   const char *path = msk_weight_file_path(model->file);
   msk_status status = read_names(model, error);
   if (status == MSK_OK) {
-    status = msk_defaults_parse(&model->defaults, msk_weight_file_metadata(model->file, "defaults"), (size_t)model->class_count, layers, path,
-                                model->allocator, error);
+    status = msk_defaults_parse(&model->defaults, msk_weight_file_metadata(model->file, "defaults"), (size_t)model->class_count, layers,
+                                path, model->allocator, error);
   }
   if (status != MSK_OK) return status;
   model->image_size = model->latent_size * (int)patch;
@@ -130,7 +134,8 @@ static msk_status describe(msk_model *model, msk_error *error) {
   msk_maskgit_config transformer;
   size_t class_count = 0, latent_size = 0;
   msk_status status = check_kind(model->file, error);
-  if (status == MSK_OK) status = msk_vqgan_read_config(&tokenizer, model->file, MSK_BUNDLE_TOKENIZER, 1, error); /* the groups are not known yet */
+  if (status == MSK_OK)
+    status = msk_vqgan_read_config(&tokenizer, model->file, MSK_BUNDLE_TOKENIZER, 1, error); /* the groups are not known yet */
   if (status == MSK_OK) status = msk_maskgit_read_config(&transformer, model->file, MSK_BUNDLE_TRANSFORMER, error);
   if (status == MSK_OK) {
     status = msk_bundle_match(&tokenizer, &transformer, msk_weight_file_path(model->file), &class_count, &latent_size, error);

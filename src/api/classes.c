@@ -138,7 +138,8 @@ static int collect_near(const msk_model *model, const char *word, int class_ids[
   return count;
 }
 
-static msk_status fail_candidates(const msk_model *model, const char *text, const char *what, const int *class_ids, int count, msk_error *error) {
+static msk_status fail_candidates(const msk_model *model, const char *text, const char *what, const int *class_ids, int count,
+                                  msk_error *error) {
   char list[400] = "";
   size_t used = 0;
   for (int i = 0; i < count && used < sizeof list - 64; i++) {

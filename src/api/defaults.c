@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * defaults.c - the "defaults" object of a model file (bundle.h, docs/formats.md). Foreign text: bounded before it is parsed, every type and range
- * checked. Values of recipe keys become text here and are judged by src/sampling when a recipe is asked for. */
+ * defaults.c - the "defaults" object of a model file (bundle.h, docs/formats.md). Foreign text: bounded before it is parsed, every type and
+ * range checked. Values of recipe keys become text here and are judged by src/sampling when a recipe is asked for. */
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -126,7 +126,8 @@ static msk_status parse_recipe(const struct parse *parse, const char *name, cons
   char text[MAX_VALUE];
   size_t bytes = 0;
   msk_bundle_defaults *defaults = parse->defaults;
-  if (!json_is_object(object) || json_object_size(object) > MSK_MAX_DEFAULTS) return fail_value(parse, name, "an object of at most 64 values");
+  if (!json_is_object(object) || json_object_size(object) > MSK_MAX_DEFAULTS)
+    return fail_value(parse, name, "an object of at most 64 values");
   json_object_foreach((json_t *)(uintptr_t)object, key, value) {
     if (!setting_text(value, text)) return fail_value(parse, key, "a number, a text, true, false or an array of layers");
     bytes += strlen(key) + strlen(text) + 2;
@@ -146,10 +147,21 @@ static msk_status parse_recipe(const struct parse *parse, const char *name, cons
   return MSK_OK;
 }
 
-static const struct { const char *key; msk_status (*parse)(const struct parse *, const char *, const json_t *); } keys[] = {
-    {"structure_layers", parse_layers}, {"null_class", parse_null_class}, {"hidden_classes", parse_hidden}, {"start_from_sketch", parse_start},
-    {"groups", parse_groups},           {"image_size", parse_image_size}, {"recipe", parse_recipe},         {"licence", parse_note},
-    {"name", parse_note},               {"note", parse_note}, {"provenance", parse_anything},
+static const struct {
+  const char *key;
+  msk_status (*parse)(const struct parse *, const char *, const json_t *);
+} keys[] = {
+    {"structure_layers", parse_layers},
+    {"null_class", parse_null_class},
+    {"hidden_classes", parse_hidden},
+    {"start_from_sketch", parse_start},
+    {"groups", parse_groups},
+    {"image_size", parse_image_size},
+    {"recipe", parse_recipe},
+    {"licence", parse_note},
+    {"name", parse_note},
+    {"note", parse_note},
+    {"provenance", parse_anything},
 };
 
 static msk_status parse_object(const struct parse *parse, const json_t *object) {

@@ -14,8 +14,8 @@ msk_status msk_model_open(msk_model **model, const char *path, const msk_model_o
   msk_model_options_init(&chosen);
   if (model == NULL || path == NULL) return msk_fail(error, MSK_ERROR_ARGUMENT, "no model or no path given to msk_model_open");
   if (options != NULL && options->size != sizeof *options) {
-    return msk_fail(error, MSK_ERROR_ARGUMENT, "model options of %zu bytes, expected %zu: call msk_model_options_init() first", options->size,
-                    sizeof *options);
+    return msk_fail(error, MSK_ERROR_ARGUMENT, "model options of %zu bytes, expected %zu: call msk_model_options_init() first",
+                    options->size, sizeof *options);
   }
   if (options != NULL) chosen = *options;
   if (chosen.threads < 0 || chosen.threads > MAX_THREADS) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * passes.c - the networks' passes of a request, and the denoiser made of them (session.h). While measuring, outputs are only stood for: a forward
- * function computes what it has somewhere to put. */
+ * passes.c - the networks' passes of a request, and the denoiser made of them (session.h). While measuring, outputs are only stood for: a
+ * forward function computes what it has somewhere to put. */
 #include <string.h>
 #include <time.h>
 
@@ -50,31 +50,40 @@ void msk_pass_target(msk_session *session) {
   }
   const msk_recipe *recipe = &session->request.recipe;
   msk_maskgit_forward(session->model->transformer, &session->stream, &session->arena,
-                      &(msk_maskgit_pass){.tokens = sequence, .batch = 1, .layers = recipe->layers, .layer_count = (size_t)recipe->layer_count,
+                      &(msk_maskgit_pass){.tokens = sequence,
+                                          .batch = 1,
+                                          .layers = recipe->layers,
+                                          .layer_count = (size_t)recipe->layer_count,
                                           .maps = wanted(session, session->at.target, &stand_in),
                                           .log_maps = wanted(session, session->at.log_target, &stand_in)});
 }
 
 void msk_pass_logits(msk_session *session, const int32_t *sequences, size_t rows, float *logits) {
   float stand_in;
-  msk_maskgit_forward(session->model->transformer, &session->stream, &session->arena,
-                      &(msk_maskgit_pass){.tokens = sequences, .batch = rows, .logits = wanted(session, logits, &stand_in),
-                                          .columns = (size_t)session->model->codes});
+  msk_maskgit_forward(
+      session->model->transformer, &session->stream, &session->arena,
+      &(msk_maskgit_pass){
+          .tokens = sequences, .batch = rows, .logits = wanted(session, logits, &stand_in), .columns = (size_t)session->model->codes});
 }
 
 void msk_pass_score(msk_session *session, const int32_t *sequences, size_t rows, float *score) {
   float stand_in;
   const msk_recipe *recipe = &session->request.recipe;
   msk_maskgit_forward(session->model->transformer, &session->stream, &session->arena,
-                      &(msk_maskgit_pass){.tokens = sequences, .batch = rows, .layers = recipe->layers, .layer_count = (size_t)recipe->layer_count,
+                      &(msk_maskgit_pass){.tokens = sequences,
+                                          .batch = rows,
+                                          .layers = recipe->layers,
+                                          .layer_count = (size_t)recipe->layer_count,
                                           .target = wanted(session, session->at.target, &stand_in),
-                                          .log_target = wanted(session, session->at.log_target, &stand_in), .distance = recipe->distance,
+                                          .log_target = wanted(session, session->at.log_target, &stand_in),
+                                          .distance = recipe->distance,
                                           .score = wanted(session, score, &stand_in)});
 }
 
 void msk_pass_decode(msk_session *session, const int32_t *sequence, float *pixels) {
   size_t side = (size_t)session->model->latent_size;
-  msk_vqgan_decode(session->model->tokenizer, &session->stream, &session->arena, sequence == NULL ? NULL : sequence + 1, 1, side, side, pixels, NULL);
+  msk_vqgan_decode(session->model->tokenizer, &session->stream, &session->arena, sequence == NULL ? NULL : sequence + 1, 1, side, side,
+                   pixels, NULL);
 }
 
 /* ---- the denoiser ---- */
@@ -121,7 +130,8 @@ static void combine_rows(const struct guided_pass *pass) {
   }
 }
 
-msk_status msk_denoise_logits(void *user, const int32_t *tokens, const int32_t *unconditional, float guidance, float *logits, msk_error *error) {
+msk_status msk_denoise_logits(void *user, const int32_t *tokens, const int32_t *unconditional, float guidance, float *logits,
+                              msk_error *error) {
   msk_session *session = user;
   (void)error;
   double started = msk_clock();

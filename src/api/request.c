@@ -40,12 +40,14 @@ static msk_status check_picture(const msk_request *request, const msk_model *mod
   int given = (request->picture != NULL) + (request->picture_tokens != NULL);
   if (!wanted && given > 0) return msk_fail(error, MSK_ERROR_ARGUMENT, "a picture was given, but generate takes none: use draw or edit");
   if (wanted && given != 1) {
-    return msk_fail(error, MSK_ERROR_ARGUMENT, "%s, expected a picture or its tokens", given == 0 ? "no picture" : "both a picture and tokens");
+    return msk_fail(error, MSK_ERROR_ARGUMENT, "%s, expected a picture or its tokens",
+                    given == 0 ? "no picture" : "both a picture and tokens");
   }
   if (request->picture != NULL) return check_square(request->picture, model, edit ? "photo" : "sketch", error);
   for (int i = 0; wanted && i < model->positions - 1; i++) {
     if (request->picture_tokens[i] >= 0 && request->picture_tokens[i] < model->codes) continue;
-    return msk_fail(error, MSK_ERROR_ARGUMENT, "token %d of the picture is %d, expected 0 to %d", i, (int)request->picture_tokens[i], model->codes - 1);
+    return msk_fail(error, MSK_ERROR_ARGUMENT, "token %d of the picture is %d, expected 0 to %d", i, (int)request->picture_tokens[i],
+                    model->codes - 1);
   }
   return MSK_OK;
 }
@@ -56,8 +58,9 @@ static msk_status check_box(const msk_box *box, const msk_model *model, msk_erro
       box->height <= side - box->top && box->width <= side - box->left) {
     return MSK_OK;
   }
-  return msk_fail(error, MSK_ERROR_ARGUMENT, "the box to repaint is top %d, left %d, height %d, width %d, expected one inside %d x %d pixels", box->top,
-                  box->left, box->height, box->width, side, side);
+  return msk_fail(error, MSK_ERROR_ARGUMENT,
+                  "the box to repaint is top %d, left %d, height %d, width %d, expected one inside %d x %d pixels", box->top, box->left,
+                  box->height, box->width, side, side);
 }
 
 static msk_status check_maps(const msk_request *request, const msk_model *model, msk_error *error) {
@@ -74,7 +77,8 @@ static msk_status check_maps(const msk_request *request, const msk_model *model,
     return check_any_size(request->lambda_map, "lambda map", error);
   }
   if (request->job != MSK_JOB_EDIT) return MSK_OK;
-  if (request->edit_mask != NULL && boxed) return msk_fail(error, MSK_ERROR_ARGUMENT, "both a box and a mask to repaint, expected one of them");
+  if (request->edit_mask != NULL && boxed)
+    return msk_fail(error, MSK_ERROR_ARGUMENT, "both a box and a mask to repaint, expected one of them");
   return request->edit_mask != NULL ? check_any_size(request->edit_mask, "mask", error) : check_box(box, model, error);
 }
 
@@ -86,14 +90,18 @@ static msk_status check_counts(const msk_request *request, msk_error *error) {
     return msk_fail(error, MSK_ERROR_ARGUMENT, "first item %d, expected 0 to %d", request->first_item, INT32_MAX - request->count);
   }
   if (request->recipe.official && request->first_item != 0) {
-    return msk_fail(error, MSK_ERROR_ARGUMENT, "first item %d, expected 0: under the recipe official a batch is drawn whole", request->first_item);
+    return msk_fail(error, MSK_ERROR_ARGUMENT, "first item %d, expected 0: under the recipe official a batch is drawn whole",
+                    request->first_item);
   }
   if (request->recipe.official && request->seed > UINT32_MAX) {
-    return msk_fail(error, MSK_ERROR_ARGUMENT, "seed %llu, expected 0 to 4294967295 under the recipe official", (unsigned long long)request->seed);
+    return msk_fail(error, MSK_ERROR_ARGUMENT, "seed %llu, expected 0 to 4294967295 under the recipe official",
+                    (unsigned long long)request->seed);
   }
-  if (request->preview_every < 0) return msk_fail(error, MSK_ERROR_ARGUMENT, "preview every %d steps, expected 0 or more", request->preview_every);
+  if (request->preview_every < 0)
+    return msk_fail(error, MSK_ERROR_ARGUMENT, "preview every %d steps, expected 0 or more", request->preview_every);
   if (request->rng_layout != MSK_RNG_ORIGINAL && request->rng_layout != MSK_RNG_PARTITIONABLE) {
-    return msk_fail(error, MSK_ERROR_ARGUMENT, "rng layout %d, expected MSK_RNG_ORIGINAL or MSK_RNG_PARTITIONABLE", (int)request->rng_layout);
+    return msk_fail(error, MSK_ERROR_ARGUMENT, "rng layout %d, expected MSK_RNG_ORIGINAL or MSK_RNG_PARTITIONABLE",
+                    (int)request->rng_layout);
   }
   return MSK_OK;
 }
@@ -101,7 +109,8 @@ static msk_status check_counts(const msk_request *request, msk_error *error) {
 msk_status msk_request_check(const msk_request *request, const msk_model *model, msk_error *error) {
   if (request == NULL || model == NULL) return msk_fail(error, MSK_ERROR_ARGUMENT, "no request or no model given");
   if (request->size != sizeof *request) {
-    return msk_fail(error, MSK_ERROR_ARGUMENT, "a request of %zu bytes, expected %zu: call msk_request_init() first", request->size, sizeof *request);
+    return msk_fail(error, MSK_ERROR_ARGUMENT, "a request of %zu bytes, expected %zu: call msk_request_init() first", request->size,
+                    sizeof *request);
   }
   if (request->job != MSK_JOB_DRAW && request->job != MSK_JOB_GENERATE && request->job != MSK_JOB_EDIT) {
     return msk_fail(error, MSK_ERROR_ARGUMENT, "job %d, expected MSK_JOB_DRAW, MSK_JOB_GENERATE or MSK_JOB_EDIT", (int)request->job);
@@ -113,7 +122,8 @@ msk_status msk_request_check(const msk_request *request, const msk_model *model,
     return msk_fail(error, MSK_ERROR_ARGUMENT, "no structure layers, expected at least one of 0 to %d", layers - 1);
   }
   if (request->recipe.guidance > 0 && request->recipe.unconditional == MSK_UNCONDITIONAL_NULL && model->defaults.recipe.null_class < 0) {
-    return msk_fail(error, MSK_ERROR_ARGUMENT, "guidance away from the null class, but this model was trained without one: set unconditional=random");
+    return msk_fail(error, MSK_ERROR_ARGUMENT,
+                    "guidance away from the null class, but this model was trained without one: set unconditional=random");
   }
   if (request->class_id < 0 || request->class_id >= model->class_count) {
     return msk_fail(error, MSK_ERROR_ARGUMENT, "class %d, expected 0 to %d", request->class_id, model->class_count - 1);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * research.c - the parts for research: tokens, pictures, attention and logits one by one. Sizes are the caller's, so working memory is taken for the
- * call and given back; the session lends its threads. A running request is not disturbed. */
+ * research.c - the parts for research: tokens, pictures, attention and logits one by one. Sizes are the caller's, so working memory is
+ * taken for the call and given back; the session lends its threads. A running request is not disturbed. */
 #include <string.h>
 
 #include "api/session.h"
@@ -61,15 +61,17 @@ static void forward_part(struct part *part) { msk_maskgit_forward(part->model->t
 static msk_status check_size(const msk_model *model, int width, int height, msk_error *error) {
   int stem = (int)msk_vqgan_get_config(model->tokenizer)->stem;
   if (width < 1 || height < 1 || (size_t)width * (size_t)height > MSK_MAX_PIXELS) {
-    return msk_fail(error, MSK_ERROR_ARGUMENT, "a picture of %d x %d pixels, expected at least one and at most %zu", width, height, MSK_MAX_PIXELS);
+    return msk_fail(error, MSK_ERROR_ARGUMENT, "a picture of %d x %d pixels, expected at least one and at most %zu", width, height,
+                    MSK_MAX_PIXELS);
   }
   if (width % stem == 0 && height % stem == 0) return MSK_OK;
-  return msk_fail(error, MSK_ERROR_ARGUMENT, "a picture of %d x %d pixels, expected multiples of %d: this tokenizer takes %d x %d pixels at once",
-                  width, height, stem, stem, stem);
+  return msk_fail(error, MSK_ERROR_ARGUMENT,
+                  "a picture of %d x %d pixels, expected multiples of %d: this tokenizer takes %d x %d pixels at once", width, height, stem,
+                  stem, stem);
 }
 
-msk_status msk_tokenize_float(msk_session *session, const float *pixels, int width, int height, int32_t **tokens, float **latents, int *rows,
-                              int *columns, msk_error *error) {
+msk_status msk_tokenize_float(msk_session *session, const float *pixels, int width, int height, int32_t **tokens, float **latents,
+                              int *rows, int *columns, msk_error *error) {
   if (session == NULL || pixels == NULL || tokens == NULL || rows == NULL || columns == NULL) {
     return msk_fail(error, MSK_ERROR_ARGUMENT, "msk_tokenize needs a session, a picture, and places for tokens, rows and columns");
   }
@@ -79,7 +81,8 @@ msk_status msk_tokenize_float(msk_session *session, const float *pixels, int wid
   if (status != MSK_OK) return status;
   msk_vqgan_latent_size(session->model->tokenizer, part.height, part.width, &part.rows, &part.columns);
   part.codes = msk_allocate(allocator, part.rows * part.columns, sizeof *part.codes);
-  part.latents = msk_allocate(allocator, part.rows * part.columns * msk_vqgan_get_config(session->model->tokenizer)->dim, sizeof *part.latents);
+  part.latents =
+      msk_allocate(allocator, part.rows * part.columns * msk_vqgan_get_config(session->model->tokenizer)->dim, sizeof *part.latents);
   status = part.codes == NULL || part.latents == NULL ? fail_memory(part.rows * part.columns * sizeof(float), error)
                                                       : run(session, &part, encode_part, error);
   if (status == MSK_OK) {
@@ -129,7 +132,8 @@ msk_status msk_detokenize(msk_session *session, const int32_t *tokens, int rows,
   const msk_allocator *allocator = session->model->allocator;
   struct part part = {.rows = (size_t)rows, .columns = (size_t)columns, .codes = (int32_t *)(uintptr_t)tokens};
   part.picture = msk_allocate(allocator, count * patch * patch * 3, sizeof *part.picture);
-  msk_status status = part.picture == NULL ? fail_memory(count * patch * patch * 3 * sizeof(float), error) : run(session, &part, decode_part, error);
+  msk_status status =
+      part.picture == NULL ? fail_memory(count * patch * patch * 3 * sizeof(float), error) : run(session, &part, decode_part, error);
   if (status == MSK_OK) {
     *pixels = part.picture;
     *width = columns * (int)patch;
@@ -146,8 +150,8 @@ static msk_status check_sequence(const msk_model *model, const int32_t *sequence
   int limit = model->codes + model->class_count;
   for (int i = 0; i < model->positions; i++) {
     if (sequence[i] >= MSK_MASK_TOKEN && sequence[i] < limit) continue;
-    return msk_fail(error, MSK_ERROR_ARGUMENT, "token %d of the sequence is %d, expected %d (masked) to %d", i, (int)sequence[i], MSK_MASK_TOKEN,
-                    limit - 1);
+    return msk_fail(error, MSK_ERROR_ARGUMENT, "token %d of the sequence is %d, expected %d (masked) to %d", i, (int)sequence[i],
+                    MSK_MASK_TOKEN, limit - 1);
   }
   return MSK_OK;
 }
@@ -163,7 +167,8 @@ static msk_status check_layers(const msk_model *model, const int *layers, int co
 }
 
 /* Runs part->pass, which writes `count` floats to a new array at *output. */
-static msk_status run_forward(const msk_session *session, struct part *part, size_t count, float **output, float **result, msk_error *error) {
+static msk_status run_forward(const msk_session *session, struct part *part, size_t count, float **output, float **result,
+                              msk_error *error) {
   const msk_allocator *allocator = session->model->allocator;
   *output = msk_allocate(allocator, count, sizeof **output);
   msk_status status = *output == NULL ? fail_memory(count * sizeof(float), error) : run(session, part, forward_part, error);
@@ -175,7 +180,8 @@ static msk_status run_forward(const msk_session *session, struct part *part, siz
   return status;
 }
 
-msk_status msk_attention(msk_session *session, const int32_t *sequence, const int *layers, int layer_count, float **maps, msk_error *error) {
+msk_status msk_attention(msk_session *session, const int32_t *sequence, const int *layers, int layer_count, float **maps,
+                         msk_error *error) {
   if (session == NULL || sequence == NULL || layers == NULL || maps == NULL) {
     return msk_fail(error, MSK_ERROR_ARGUMENT, "msk_attention needs a session, a sequence, layers and a place for the maps");
   }

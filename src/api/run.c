@@ -1,14 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0
- * run.c - a request from begin to end: prepare tokens and targets, draw group after group, decode and composite. Nothing is allocated here. */
+ * run.c - a request from begin to end: prepare tokens and targets, draw group after group, decode and composite. Nothing is allocated here.
+ */
 #include <string.h>
 
 #include "api/request.h"
 #include "api/session.h"
 #include "base/error.h"
 
-static size_t sequence_bytes(const msk_session *session, size_t items) { return items * (size_t)session->model->positions * sizeof(int32_t); }
+static size_t sequence_bytes(const msk_session *session, size_t items) {
+  return items * (size_t)session->model->positions * sizeof(int32_t);
+}
 
-static size_t picture_floats(const msk_session *session) { return (size_t)session->model->image_size * (size_t)session->model->image_size * 3; }
+static size_t picture_floats(const msk_session *session) {
+  return (size_t)session->model->image_size * (size_t)session->model->image_size * 3;
+}
 
 /* Any failure ends the request; the session can take the next. */
 static msk_status ended(msk_session *session, msk_status status) {
@@ -22,12 +27,14 @@ static msk_status ended(msk_session *session, msk_status status) {
 static msk_status place(msk_session *session, const msk_request *request, msk_error *error) {
   size_t scratch, needed = msk_session_measure(session->model, session->pool, request, &scratch);
   if (needed > session->capacity) {
-    return msk_fail(error, MSK_ERROR_ARGUMENT, "this request needs %.1f MB, the session was opened for one of %.1f MB: open a session for it",
-                    (double)needed / 1e6, (double)session->capacity / 1e6);
+    return msk_fail(error, MSK_ERROR_ARGUMENT,
+                    "this request needs %.1f MB, the session was opened for one of %.1f MB: open a session for it", (double)needed / 1e6,
+                    (double)session->capacity / 1e6);
   }
   session->request = *request;
   session->times = (msk_times){0};
-  session->stream = (msk_stream){.device = session->model->device, .pool = session->pool, .scratch_bytes = scratch, .scratch = session->memory};
+  session->stream =
+      (msk_stream){.device = session->model->device, .pool = session->pool, .scratch_bytes = scratch, .scratch = session->memory};
   scratch = (scratch + MSK_ALIGNMENT - 1) & ~(MSK_ALIGNMENT - 1);
   session->arena = (msk_arena){.base = session->memory + scratch, .capacity = session->capacity - scratch};
   msk_session_place(session);
@@ -90,15 +97,20 @@ msk_status msk_begin(msk_session *session, const msk_request *request, msk_error
 static void keep_step(msk_session *session, int step) {
   if (session->at.step_tokens == NULL) return;
   size_t n = (size_t)session->model->positions, row = (size_t)step * (size_t)session->request.count + (size_t)session->group_first;
-  memcpy(session->at.step_tokens + row * n, msk_decode_completed(session->at.decode), sequence_bytes(session, (size_t)session->group_count));
+  memcpy(session->at.step_tokens + row * n, msk_decode_completed(session->at.decode),
+         sequence_bytes(session, (size_t)session->group_count));
 }
 
 static msk_status report_step(msk_session *session, int step, msk_error *error) {
   const msk_request *request = &session->request;
   msk_decode *decode = session->at.decode;
   if (request->callbacks.on_step == NULL) return MSK_OK;
-  msk_step_info info = {.step = step, .step_count = msk_decode_step_count(&session->spec), .item = session->group_first,
-                        .item_count = session->group_count, .masked = msk_decode_masked(decode, 0), .tokens = msk_decode_completed(decode)};
+  msk_step_info info = {.step = step,
+                        .step_count = msk_decode_step_count(&session->spec),
+                        .item = session->group_first,
+                        .item_count = session->group_count,
+                        .masked = msk_decode_masked(decode, 0),
+                        .tokens = msk_decode_completed(decode)};
   if (request->preview_every > 0 && (step + 1) % request->preview_every == 0) {
     double started = msk_clock();
     msk_pass_decode(session, info.tokens, session->at.preview);

@@ -69,7 +69,8 @@ static void place_passes(msk_session *session) {
   const msk_request *request = &session->request;
   msk_arena *arena = &session->arena;
   msk_buffers *at = &session->at;
-  size_t n = (size_t)session->model->positions, rows = (size_t)msk_session_rows(session), heads = msk_maskgit_get_config(session->model->transformer)->heads;
+  size_t n = (size_t)session->model->positions, rows = (size_t)msk_session_rows(session),
+         heads = msk_maskgit_get_config(session->model->transformer)->heads;
   at->sequences = msk_arena_take(arena, rows * n, sizeof *at->sequences);
   at->row_logits = msk_arena_take(arena, rows * n, (size_t)session->model->codes * sizeof *at->row_logits);
   if (request->job != MSK_JOB_DRAW) return;
@@ -103,8 +104,8 @@ static void measure_passes(msk_session *session) {
 
 size_t msk_session_measure(const msk_model *model, msk_pool *pool, const msk_request *request, size_t *scratch) {
   size_t bytes;
-  msk_session probe = {.model = model, .pool = pool, .request = *request,
-                       .stream = {.device = model->device, .pool = pool, .measuring = true}};
+  msk_session probe = {
+      .model = model, .pool = pool, .request = *request, .stream = {.device = model->device, .pool = pool, .measuring = true}};
   msk_session_place(&probe);
   measure_passes(&probe);
   *scratch = probe.stream.scratch_bytes;
@@ -118,8 +119,8 @@ void msk_session_options_init(msk_session_options *options) { *options = (msk_se
 
 static msk_status choose_threads(const msk_session_options *options, int *threads, msk_error *error) {
   if (options != NULL && options->size != sizeof *options) {
-    return msk_fail(error, MSK_ERROR_ARGUMENT, "session options of %zu bytes, expected %zu: call msk_session_options_init() first", options->size,
-                    sizeof *options);
+    return msk_fail(error, MSK_ERROR_ARGUMENT, "session options of %zu bytes, expected %zu: call msk_session_options_init() first",
+                    options->size, sizeof *options);
   }
   *threads = options == NULL || options->threads == 0 ? msk_default_threads() : options->threads;
   if (*threads >= 1 && *threads <= MAX_THREADS) return MSK_OK;

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * session.h - a session's memory and its networks' passes. One block of memory, laid out by one function that runs twice: measuring (no memory,
- * every network operation only says what it needs), then placing. Each pass below is such a function: while stream.measuring it computes nothing.
+ * session.h - a session's memory and its networks' passes. One block of memory, laid out by one function that runs twice: measuring (no
+ * memory, every network operation only says what it needs), then placing. Each pass below is such a function: while stream.measuring it
+ * computes nothing.
  *
- * Memory bound: a request is drawn in groups of at most MSK_GROUP_ITEMS items (under `official` the whole batch is one draw), a network pass takes at
- * most MSK_PASS_ROWS sequences at once, pictures are encoded and decoded one by one. What an item gets does not depend on its neighbours. */
+ * Memory bound: a request is drawn in groups of at most MSK_GROUP_ITEMS items (under `official` the whole batch is one draw), a network
+ * pass takes at most MSK_PASS_ROWS sequences at once, pictures are encoded and decoded one by one. What an item gets does not depend on its
+ * neighbours. */
 #ifndef MSK_API_SESSION_H
 #define MSK_API_SESSION_H
 
@@ -53,14 +55,15 @@ struct msk_session {
   msk_times times;
 };
 
-/* session->model and request are set; everything else is placed, in arena or measured. After it, session->arena holds the request's buffers. */
+/* session->model and request are set; everything else is placed, in arena or measured. After it, session->arena holds the request's
+ * buffers. */
 void msk_session_place(msk_session *session);
 /* Bytes for a request (SIZE_MAX: more than can be addressed), of which the operations' scratch. */
 size_t msk_session_measure(const msk_model *model, msk_pool *pool, const msk_request *request, size_t *scratch);
 
 /* ---- passes (passes.c) ---- */
 
-int msk_session_rows(const msk_session *session);       /* sequences in one network pass at most */
+int msk_session_rows(const msk_session *session);        /* sequences in one network pass at most */
 int msk_session_group_items(const msk_request *request); /* items that are drawn together at most */
 void msk_pass_encode(msk_session *session);              /* request.picture -> picture_codes (and photo) */
 void msk_pass_target(msk_session *session);              /* picture_codes, class -> target, log_target */
@@ -69,7 +72,8 @@ void msk_pass_logits(msk_session *session, const int32_t *sequences, size_t rows
 void msk_pass_score(msk_session *session, const int32_t *sequences, size_t rows, float *score);
 void msk_pass_decode(msk_session *session, const int32_t *sequence, float *pixels);
 /* The denoiser that src/sampling asks; batches of any size, in passes of msk_session_rows() sequences. */
-msk_status msk_denoise_logits(void *user, const int32_t *tokens, const int32_t *unconditional, float guidance, float *logits, msk_error *error);
+msk_status msk_denoise_logits(void *user, const int32_t *tokens, const int32_t *unconditional, float guidance, float *logits,
+                              msk_error *error);
 msk_status msk_denoise_score(void *user, const int32_t *tokens, float *score, msk_error *error);
 
 /* ---- masks (masks.c) ---- */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * maskgit.c - see maskgit.h. Reference: the authors' maskgit_transformer.py (a BERT without segments). What is easy to get wrong, and matters:
- * layer norms stand after the residual sums, their epsilon is 1e-12, GELU is its tanh form, the mask id -1 is the vocabulary's last row, and the head
- * multiplies by the word embedding itself. */
+ * maskgit.c - see maskgit.h. Reference: the authors' maskgit_transformer.py (a BERT without segments). What is easy to get wrong, and
+ * matters: layer norms stand after the residual sums, their epsilon is 1e-12, GELU is its tanh form, the mask id -1 is the vocabulary's
+ * last row, and the head multiplies by the word embedding itself. */
 #include "model/maskgit.h"
 
 #include <math.h>
@@ -13,7 +13,9 @@
 enum { MAX_LAYERS = 256 };
 #define LAYER_NORM_EPSILON 1e-12f
 
-struct norm { float *scale, *bias; };
+struct norm {
+  float *scale, *bias;
+};
 
 struct layer {
   msk_linear *qkv, *out, *up, *down;
@@ -35,12 +37,16 @@ struct msk_maskgit {
 enum { HIDDEN, HEADS, HEAD_DIM, INTERMEDIATE, VOCABULARY, POSITIONS };
 
 /* One table's fields as they come from the file; matrices live in the loader's scratch until they are packed. */
-typedef struct embed_fields { float *words, *positions, *scale, *bias; } embed_fields;
+typedef struct embed_fields {
+  float *words, *positions, *scale, *bias;
+} embed_fields;
 typedef struct layer_fields {
   float *query, *query_bias, *key, *key_bias, *value, *value_bias, *out, *out_bias, *attention_scale, *attention_bias;
   float *up, *up_bias, *down, *down_bias, *output_scale, *output_bias;
 } layer_fields;
-typedef struct head_fields { float *dense, *dense_bias, *scale, *bias, *columns_bias; } head_fields;
+typedef struct head_fields {
+  float *dense, *dense_bias, *scale, *bias, *columns_bias;
+} head_fields;
 
 static const msk_weight_row embed_rows[] = {
     {"word_embeddings.embedding", true, 2, {VOCABULARY, HIDDEN}, offsetof(embed_fields, words)},
@@ -78,8 +84,8 @@ static const msk_weight_row head_rows[] = {
 static bool maskgit_groups(const void *user, size_t index, msk_weight_group *group) {
   const msk_maskgit_config *config = user;
   if (index > config->layers + 1) return false;
-  *group = (msk_weight_group){.sizes = {config->hidden, config->heads, config->hidden / config->heads, config->intermediate, config->vocabulary,
-                                        config->positions}};
+  *group = (msk_weight_group){.sizes = {config->hidden, config->heads, config->hidden / config->heads, config->intermediate,
+                                        config->vocabulary, config->positions}};
   if (index == 0) {
     snprintf(group->prefix, sizeof group->prefix, "Embed_0.");
     group->rows = embed_rows, group->row_count = sizeof embed_rows / sizeof *embed_rows;
@@ -98,7 +104,8 @@ msk_status msk_maskgit_each_tensor(const msk_maskgit_config *config, msk_weight_
 }
 
 static msk_weight_loader make_loader(const msk_weight_file *file, const char *prefix, const msk_allocator *allocator, msk_error *error) {
-  return (msk_weight_loader){.file = file, .prefix = prefix, .hint = "is this a MaskGIT transformer?", .allocator = allocator, .error = error};
+  return (msk_weight_loader){
+      .file = file, .prefix = prefix, .hint = "is this a MaskGIT transformer?", .allocator = allocator, .error = error};
 }
 
 static msk_status detect_config(const msk_weight_loader *loader, msk_maskgit_config *config) {
@@ -108,10 +115,13 @@ static msk_status detect_config(const msk_weight_loader *loader, msk_maskgit_con
   if (status == MSK_OK) status = msk_weight_need(loader, "TransformerLayer_", 0, ".Attention_0.self_attention.query.kernel", 3, &query);
   if (status == MSK_OK) status = msk_weight_need(loader, "TransformerLayer_", 0, ".Mlp_0.intermediate_output.kernel", 2, &up);
   if (status != MSK_OK) return status;
-  *config = (msk_maskgit_config){
-      .layers = msk_weight_count(loader, "TransformerLayer_", ".Attention_0.self_attention.query.kernel", ".Mlp_0.layer_output_ln.scale", MAX_LAYERS),
-      .hidden = words->shape[1], .heads = query->shape[1], .intermediate = up->shape[1], .positions = positions->shape[0],
-      .vocabulary = words->shape[0]};
+  *config = (msk_maskgit_config){.layers = msk_weight_count(loader, "TransformerLayer_", ".Attention_0.self_attention.query.kernel",
+                                                            ".Mlp_0.layer_output_ln.scale", MAX_LAYERS),
+                                 .hidden = words->shape[1],
+                                 .heads = query->shape[1],
+                                 .intermediate = up->shape[1],
+                                 .positions = positions->shape[0],
+                                 .vocabulary = words->shape[0]};
   if (query->shape[1] * query->shape[2] != words->shape[1]) {
     return msk_fail(loader->error, MSK_ERROR_FILE, "%s: tensor %s has %zu heads of %zu, expected them to make the hidden size %zu",
                     msk_weight_file_path(loader->file), query->name, query->shape[1], query->shape[2], words->shape[1]);
@@ -140,8 +150,8 @@ struct packer {
   msk_pool *pool;
 };
 
-static msk_status pack_linear(const struct packer *packer, msk_linear **linear, size_t in, size_t out, const float *weight, const float *bias,
-                              bool transposed) {
+static msk_status pack_linear(const struct packer *packer, msk_linear **linear, size_t in, size_t out, const float *weight,
+                              const float *bias, bool transposed) {
   msk_linear_part part = {weight, bias, out, transposed};
   return msk_linear_create(linear, packer->maskgit->device, in, &part, 1, packer->pool, packer->loader->error);
 }
@@ -175,7 +185,8 @@ static msk_status load_layer(const struct packer *packer, size_t index) {
   status = msk_linear_create(&layer->qkv, packer->maskgit->device, config->hidden, parts, 3, packer->pool, packer->loader->error);
   if (status == MSK_OK) status = pack_linear(packer, &layer->out, config->hidden, config->hidden, fields.out, fields.out_bias, false);
   if (status == MSK_OK) status = pack_linear(packer, &layer->up, config->hidden, config->intermediate, fields.up, fields.up_bias, false);
-  if (status == MSK_OK) status = pack_linear(packer, &layer->down, config->intermediate, config->hidden, fields.down, fields.down_bias, false);
+  if (status == MSK_OK)
+    status = pack_linear(packer, &layer->down, config->intermediate, config->hidden, fields.down, fields.down_bias, false);
   return status;
 }
 
@@ -189,7 +200,8 @@ static msk_status load_head(const struct packer *packer) {
   if (status != MSK_OK) return status;
   maskgit->head_norm = (struct norm){fields.scale, fields.bias};
   status = pack_linear(packer, &maskgit->dense, config->hidden, config->hidden, fields.dense, fields.dense_bias, false);
-  if (status == MSK_OK) status = pack_linear(packer, &maskgit->head, config->hidden, config->vocabulary, maskgit->words, fields.columns_bias, true);
+  if (status == MSK_OK)
+    status = pack_linear(packer, &maskgit->head, config->hidden, config->vocabulary, maskgit->words, fields.columns_bias, true);
   return status;
 }
 
@@ -199,8 +211,8 @@ static msk_status load_all(const struct packer *packer) {
   return status == MSK_OK ? load_head(packer) : status;
 }
 
-msk_status msk_maskgit_load(msk_maskgit **maskgit, const msk_device *device, const msk_weight_file *file, const char *prefix, msk_pool *pool,
-                            msk_error *error) {
+msk_status msk_maskgit_load(msk_maskgit **maskgit, const msk_device *device, const msk_weight_file *file, const char *prefix,
+                            msk_pool *pool, msk_error *error) {
   const msk_allocator *allocator = msk_device_allocator(device);
   msk_weight_loader loader = make_loader(file, prefix, allocator, error);
   msk_maskgit_config config;
@@ -263,17 +275,19 @@ struct walk {
   float *x, *work, *score;
 };
 
-static void observe(const struct walk *walk, const char *format, size_t index) {
+/* Layer `index`, or the embedding where it is -1. */
+static void observe(const struct walk *walk, long index, const char *suffix) {
   const msk_observer *observer = walk->pass->observer;
   if (observer == NULL || walk->stream->measuring) return;
-  char name[64];
-  snprintf(name, sizeof name, format, index);
+  char name[64] = "embedding";
+  if (index >= 0) snprintf(name, sizeof name, "layer%ld%s", index, suffix);
   observer->observe(observer->user, name, walk->x, walk->pass->batch, walk->tokens, walk->hidden);
 }
 
-static void apply_linear(const struct walk *walk, const msk_linear *linear, const float *x, float *y, const float *residual, msk_activation activation) {
-  msk_op_linear(walk->stream, &(msk_linear_args){.linear = linear, .x = x, .y = y, .residual = residual, .rows = walk->rows,
-                                                 .activation = activation});
+static void apply_linear(const struct walk *walk, const msk_linear *linear, const float *x, float *y, const float *residual,
+                         msk_activation activation) {
+  msk_op_linear(walk->stream,
+                &(msk_linear_args){.linear = linear, .x = x, .y = y, .residual = residual, .rows = walk->rows, .activation = activation});
 }
 
 static void apply_norm(const struct walk *walk, const struct norm *norm, size_t rows, float *x) {
@@ -288,11 +302,19 @@ static const float *at_const(const float *base, size_t offset) { return base == 
 static void attend(const struct walk *walk, const struct layer *layer, long slot, bool keys_only) {
   const msk_maskgit_pass *pass = walk->pass;
   size_t hidden = walk->hidden, columns = keys_only ? 2 * hidden : 3 * hidden, maps = walk->heads * walk->tokens * walk->tokens;
-  msk_op_linear(walk->stream, &(msk_linear_args){.linear = layer->qkv, .x = walk->x, .y = walk->work, .rows = walk->rows, .y_stride = columns,
-                                                 .columns = columns});
-  msk_attention_args args = {.q = walk->work, .k = at(walk->work, hidden), .stride = columns, .batch = pass->batch, .tokens = walk->tokens,
-                             .heads = walk->heads, .head_dim = hidden / walk->heads,
-                             .scale = 1.0f / sqrtf((float)(hidden / walk->heads)), .out_stride = hidden, .distance = pass->distance};
+  msk_op_linear(
+      walk->stream,
+      &(msk_linear_args){.linear = layer->qkv, .x = walk->x, .y = walk->work, .rows = walk->rows, .y_stride = columns, .columns = columns});
+  msk_attention_args args = {.q = walk->work,
+                             .k = at(walk->work, hidden),
+                             .stride = columns,
+                             .batch = pass->batch,
+                             .tokens = walk->tokens,
+                             .heads = walk->heads,
+                             .head_dim = hidden / walk->heads,
+                             .scale = 1.0f / sqrtf((float)(hidden / walk->heads)),
+                             .out_stride = hidden,
+                             .distance = pass->distance};
   if (!keys_only) {
     args.v = at(walk->work, 2 * hidden);
     args.out = at(walk->work, 3 * hidden * walk->rows);
@@ -310,8 +332,8 @@ static void attend(const struct walk *walk, const struct layer *layer, long slot
   msk_op_attention(walk->stream, &args);
   if (args.target == NULL) return;
   if (pass->score != NULL) {
-    msk_op_head_sum(walk->stream, walk->score, pass->batch, walk->heads, walk->tokens, 1.0f / (float)(walk->heads * pass->layer_count), slot > 0,
-                    pass->score);
+    msk_op_head_sum(walk->stream, walk->score, pass->batch, walk->heads, walk->tokens, 1.0f / (float)(walk->heads * pass->layer_count),
+                    slot > 0, pass->score);
   }
   if (pass->score_layers != NULL) {
     msk_op_head_sum(walk->stream, walk->score, pass->batch, walk->heads, walk->tokens, 1.0f / (float)walk->heads, false,
@@ -324,11 +346,11 @@ static void run_layer(const struct walk *walk, size_t index, long slot) {
   attend(walk, layer, slot, false);
   apply_linear(walk, layer->out, at(walk->work, 3 * walk->hidden * walk->rows), walk->x, walk->x, MSK_ACT_NONE);
   apply_norm(walk, &layer->attention_norm, walk->rows, walk->x);
-  observe(walk, "layer%zu_attention_ln", index);
+  observe(walk, (long)index, "_attention_ln");
   apply_linear(walk, layer->up, walk->x, walk->work, NULL, MSK_ACT_GELU_TANH);
   apply_linear(walk, layer->down, walk->work, walk->x, walk->x, MSK_ACT_NONE);
   apply_norm(walk, &layer->output_norm, walk->rows, walk->x);
-  observe(walk, "layer%zu", index);
+  observe(walk, (long)index, "");
 }
 
 static void run_head(const struct walk *walk) {
@@ -337,23 +359,31 @@ static void run_head(const struct walk *walk) {
   apply_linear(walk, maskgit->dense, walk->x, walk->work, NULL, MSK_ACT_GELU_TANH);
   apply_norm(walk, &maskgit->head_norm, walk->rows, walk->work);
   size_t columns = pass->columns == 0 ? maskgit->config.vocabulary : pass->columns;
-  msk_op_linear(walk->stream, &(msk_linear_args){.linear = maskgit->head, .x = walk->work, .y = pass->logits, .rows = walk->rows,
-                                                 .y_stride = columns, .columns = columns});
+  msk_op_linear(
+      walk->stream,
+      &(msk_linear_args){
+          .linear = maskgit->head, .x = walk->work, .y = pass->logits, .rows = walk->rows, .y_stride = columns, .columns = columns});
 }
 
 void msk_maskgit_forward(const msk_maskgit *maskgit, msk_stream *stream, msk_arena *arena, const msk_maskgit_pass *pass) {
   const msk_maskgit_config *config = &maskgit->config;
   size_t rows = pass->batch * config->positions, mark = msk_arena_mark(arena);
   size_t wide = 4 * config->hidden > config->intermediate ? 4 * config->hidden : config->intermediate;
-  struct walk walk = {.maskgit = maskgit, .stream = stream, .pass = pass, .rows = rows, .hidden = config->hidden, .tokens = config->positions,
-               .heads = config->heads};
+  struct walk walk = {.maskgit = maskgit,
+                      .stream = stream,
+                      .pass = pass,
+                      .rows = rows,
+                      .hidden = config->hidden,
+                      .tokens = config->positions,
+                      .heads = config->heads};
   walk.x = msk_arena_take(arena, rows * config->hidden, sizeof(float));
   walk.work = msk_arena_take(arena, rows * wide, sizeof(float));
   walk.score = msk_arena_take(arena, rows * config->heads, sizeof(float));
 
-  msk_op_embed(stream, pass->tokens, maskgit->words, maskgit->positions, config->vocabulary, pass->batch, config->positions, config->hidden, walk.x);
+  msk_op_embed(stream, pass->tokens, maskgit->words, maskgit->positions, config->vocabulary, pass->batch, config->positions, config->hidden,
+               walk.x);
   apply_norm(&walk, &maskgit->embedding_norm, rows, walk.x);
-  observe(&walk, "embedding", 0);
+  observe(&walk, -1, "");
   /* Without logits (and without an observer, who wants every layer) the pass ends at the keys of the last layer that is read out. */
   bool whole = pass->logits != NULL || pass->observer != NULL;
   size_t next = 0;

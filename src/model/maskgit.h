@@ -14,8 +14,8 @@ typedef struct msk_maskgit_config {
 
 typedef struct msk_maskgit msk_maskgit;
 
-msk_status msk_maskgit_load(msk_maskgit **maskgit, const msk_device *device, const msk_weight_file *file, const char *prefix, msk_pool *pool,
-                            msk_error *error);
+msk_status msk_maskgit_load(msk_maskgit **maskgit, const msk_device *device, const msk_weight_file *file, const char *prefix,
+                            msk_pool *pool, msk_error *error);
 /* The configuration alone, with every tensor's type and shape checked; nothing is packed. */
 msk_status msk_maskgit_read_config(msk_maskgit_config *config, const msk_weight_file *file, const char *prefix, msk_error *error);
 /* Lists the tensors of a transformer of this configuration (weights.h). */
@@ -26,17 +26,17 @@ size_t msk_maskgit_bytes(const msk_maskgit *maskgit);
 
 /* One forward pass; outputs that are NULL are not computed, and the pass stops after the last layer (or the last q, k) that is needed. */
 typedef struct msk_maskgit_pass {
-  const int32_t *tokens;    /* [batch, positions], host memory; 0..vocabulary-1 or MSK_MASK_TOKEN */
+  const int32_t *tokens; /* [batch, positions], host memory; 0..vocabulary-1 or MSK_MASK_TOKEN */
   size_t batch;
-  float *logits;            /* [batch, positions, columns] */
-  size_t columns;           /* first columns of the vocabulary (the codebook), or 0: all */
-  const int *layers;        /* layers whose attention is read out, ascending */
+  float *logits;     /* [batch, positions, columns] */
+  size_t columns;    /* first columns of the vocabulary (the codebook), or 0: all */
+  const int *layers; /* layers whose attention is read out, ascending */
   size_t layer_count;
-  float *maps, *log_maps;   /* [layer_count, batch, heads, N, N] */
+  float *maps, *log_maps;           /* [layer_count, batch, heads, N, N] */
   const float *target, *log_target; /* [layer_count, heads, N, N] */
   msk_distance distance;
-  float *score;             /* [batch, N]: mean over layers and heads of the likeness (backend.h) */
-  float *score_layers;      /* [layer_count, batch, N]: mean over heads; research and tests */
+  float *score;                 /* [batch, N]: mean over layers and heads of the likeness (backend.h) */
+  float *score_layers;          /* [layer_count, batch, N]: mean over heads; research and tests */
   const msk_observer *observer; /* "embedding", "layerL_attention_ln", "layerL": [batch, N, hidden] as rows=batch, columns=N */
 } msk_maskgit_pass;
 void msk_maskgit_forward(const msk_maskgit *maskgit, msk_stream *stream, msk_arena *arena, const msk_maskgit_pass *pass);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * vqgan.c - see vqgan.h. Reference: the authors' vqgan_tokenizer.py. A tokenizer is a list of stages (convolution, residual block, pooling,
- * normalisation) that the configuration unfolds into; the same list drives the tensors' names and shapes, the loading and the one forward pass.
- * What is easy to get wrong, and matters: where a block changes the number of channels, its 1x1 shortcut is applied to the branch's output and the
- * block's input is dropped (this is how the published weights were trained); pooling at an odd border averages the cells that exist. */
+ * normalisation) that the configuration unfolds into; the same list drives the tensors' names and shapes, the loading and the one forward
+ * pass. What is easy to get wrong, and matters: where a block changes the number of channels, its 1x1 shortcut is applied to the branch's
+ * output and the block's input is dropped (this is how the published weights were trained); pooling at an odd border averages the cells
+ * that exist. */
 #include "model/vqgan.h"
 
 #include <stdio.h>
@@ -12,7 +13,8 @@
 
 #define GROUP_NORM_EPSILON 1e-6f
 enum { DEFAULT_GROUPS = 32, MAX_STEM = 8 };
-/* Both halves: first and last convolution, levels of blocks with a change of resolution, blocks in the middle, normalisation; and the codebook. */
+/* Both halves: first and last convolution, levels of blocks with a change of resolution, blocks in the middle, normalisation; and the
+ * codebook. */
 enum { MAX_STAGES = 2 * ((MSK_VQGAN_MAX_LEVELS + 1) * MSK_VQGAN_MAX_BLOCKS + MSK_VQGAN_MAX_LEVELS + 3) + 1 };
 
 enum stage_kind { STAGE_CODEBOOK, STAGE_CONV, STAGE_BLOCK, STAGE_POOL, STAGE_NORM };
@@ -59,8 +61,15 @@ static void add_blocks(struct plan *plan, bool decoder, size_t count, size_t *nu
 }
 
 static void add_conv(struct plan *plan, bool decoder, size_t number, bool bias, size_t kernel, size_t in, size_t out) {
-  add_stage(plan, (struct stage){.kind = STAGE_CONV, .decoder = decoder, .bias = bias, .number = number, .in = in, .out = out, .kernel = kernel,
-                                 .stride = 1, .upsample = 1});
+  add_stage(plan, (struct stage){.kind = STAGE_CONV,
+                                 .decoder = decoder,
+                                 .bias = bias,
+                                 .number = number,
+                                 .in = in,
+                                 .out = out,
+                                 .kernel = kernel,
+                                 .stride = 1,
+                                 .upsample = 1});
 }
 
 static void plan_encoder(struct plan *plan, const msk_vqgan_config *config) {
@@ -169,15 +178,18 @@ msk_status msk_vqgan_each_tensor(const msk_vqgan_config *config, msk_weight_visi
 /* ---- the configuration, from the tensors ---- */
 
 static msk_weight_loader make_loader(const msk_weight_file *file, const char *prefix, const msk_allocator *allocator, msk_error *error) {
-  return (msk_weight_loader){.file = file, .prefix = prefix, .hint = "is this a tokenizer, and the one for this picture size?",
-                             .allocator = allocator, .error = error};
+  return (msk_weight_loader){.file = file,
+                             .prefix = prefix,
+                             .hint = "is this a tokenizer, and the one for this picture size?",
+                             .allocator = allocator,
+                             .error = error};
 }
 
 static msk_status fail_odd(const msk_weight_loader *loader, const msk_tensor *tensor, const char *expected) {
   char shape[MSK_WEIGHT_NAME];
   msk_shape_text(shape, sizeof shape, tensor->rank, tensor->shape);
-  return msk_fail(loader->error, MSK_ERROR_FILE, "%s: tensor %s has shape %s, expected %s: %s", msk_weight_file_path(loader->file), tensor->name,
-                  shape, expected, loader->hint);
+  return msk_fail(loader->error, MSK_ERROR_FILE, "%s: tensor %s has shape %s, expected %s: %s", msk_weight_file_path(loader->file),
+                  tensor->name, shape, expected, loader->hint);
 }
 
 static msk_status fail_missing(const msk_weight_loader *loader, const char *name, size_t number, const char *rest) {
@@ -198,7 +210,8 @@ static msk_status detect_stem(const msk_weight_loader *loader, msk_vqgan_config 
   return MSK_OK;
 }
 
-/* Levels, from the decoder's convolutions: one before, one after each level but the last, one at the end, which gives the picture's channels. */
+/* Levels, from the decoder's convolutions: one before, one after each level but the last, one at the end, which gives the picture's
+ * channels. */
 static msk_status detect_levels(const msk_weight_loader *loader, msk_vqgan_config *config) {
   const msk_tensor *last, *second;
   size_t convs = msk_weight_count(loader, "decoder.Conv_", ".kernel", ".bias", MSK_VQGAN_MAX_LEVELS + 2);
@@ -241,7 +254,8 @@ static msk_status check_groups(const msk_weight_loader *loader, const msk_vqgan_
     if (i < config->levels) channels = config->channels[i];
   }
   if (channels % config->groups == 0) return MSK_OK;
-  return msk_fail(loader->error, MSK_ERROR_FILE, "%s: %zu channels do not divide into %zu normalisation groups: give the model's number of groups",
+  return msk_fail(loader->error, MSK_ERROR_FILE,
+                  "%s: %zu channels do not divide into %zu normalisation groups: give the model's number of groups",
                   msk_weight_file_path(loader->file), channels, config->groups);
 }
 
@@ -263,7 +277,8 @@ static msk_status read_config(const msk_weight_loader *loader, size_t groups, ms
   return status;
 }
 
-msk_status msk_vqgan_read_config(msk_vqgan_config *config, const msk_weight_file *file, const char *prefix, size_t groups, msk_error *error) {
+msk_status msk_vqgan_read_config(msk_vqgan_config *config, const msk_weight_file *file, const char *prefix, size_t groups,
+                                 msk_error *error) {
   struct plan plan;
   msk_weight_loader loader = make_loader(file, prefix, NULL, error);
   return read_config(&loader, groups, config, &plan);
@@ -279,12 +294,13 @@ static msk_status pack_stage(msk_vqgan *vqgan, size_t index, const struct stage_
   memcpy(packed->bias, fields->bias, sizeof packed->bias);
   if (stage->kind == STAGE_CODEBOOK) return msk_codebook_create(&vqgan->codebook, device, fields->kernel[0], stage->in, stage->out, error);
   if (stage->kind == STAGE_CONV) {
-    return msk_conv_create(&packed->conv[0], device, fields->kernel[0], stage->bias ? fields->conv_bias : NULL, stage->kernel, stage->stride,
-                           stage->in, stage->out, pool, error);
+    return msk_conv_create(&packed->conv[0], device, fields->kernel[0], stage->bias ? fields->conv_bias : NULL, stage->kernel,
+                           stage->stride, stage->in, stage->out, pool, error);
   }
   if (stage->kind != STAGE_BLOCK) return MSK_OK;
   msk_status status = msk_conv_create(&packed->conv[0], device, fields->kernel[0], NULL, 3, 1, stage->in, stage->out, pool, error);
-  if (status == MSK_OK) status = msk_conv_create(&packed->conv[1], device, fields->kernel[1], NULL, 3, 1, stage->out, stage->out, pool, error);
+  if (status == MSK_OK)
+    status = msk_conv_create(&packed->conv[1], device, fields->kernel[1], NULL, 3, 1, stage->out, stage->out, pool, error);
   if (status == MSK_OK && stage->in != stage->out) {
     status = msk_conv_create(&packed->conv[2], device, fields->kernel[2], NULL, 1, 1, stage->out, stage->out, pool, error);
   }
@@ -302,8 +318,8 @@ static msk_status load_stages(msk_vqgan *vqgan, msk_weight_loader *loader, msk_p
   return MSK_OK;
 }
 
-msk_status msk_vqgan_load(msk_vqgan **vqgan, const msk_device *device, const msk_weight_file *file, const char *prefix, size_t groups, msk_pool *pool,
-                          msk_error *error) {
+msk_status msk_vqgan_load(msk_vqgan **vqgan, const msk_device *device, const msk_weight_file *file, const char *prefix, size_t groups,
+                          msk_pool *pool, msk_error *error) {
   const msk_allocator *allocator = msk_device_allocator(device);
   msk_weight_loader loader = make_loader(file, prefix, allocator, error);
   msk_vqgan *made = msk_allocate_zeroed(allocator, 1, sizeof *made);
@@ -377,18 +393,26 @@ static size_t largest_map(const msk_vqgan *vqgan, size_t first, size_t end, size
 static void observe(const struct map_walk *walk, const struct stage *stage) {
   if (walk->observer == NULL || walk->stream->measuring || (stage->kind != STAGE_CONV && stage->kind != STAGE_BLOCK)) return;
   char name[64];
-  snprintf(name, sizeof name, "%s/%s_%zu", stage->decoder ? "decoder" : "encoder", stage->kind == STAGE_CONV ? "Conv" : "ResBlock", stage->number);
+  snprintf(name, sizeof name, "%s/%s_%zu", stage->decoder ? "decoder" : "encoder", stage->kind == STAGE_CONV ? "Conv" : "ResBlock",
+           stage->number);
   walk->observer->observe(walk->observer->user, name, walk->now, walk->height, walk->width, walk->channels);
 }
 
 static void run_conv(const struct map_walk *walk, const msk_conv *conv, const float *x, float *y, const float *residual, size_t upsample) {
-  msk_op_conv(walk->stream, &(msk_conv_args){.conv = conv, .x = x, .y = y, .residual = residual, .batch = walk->batch, .height = walk->height,
-                                             .width = walk->width, .upsample = upsample});
+  msk_op_conv(walk->stream, &(msk_conv_args){.conv = conv,
+                                             .x = x,
+                                             .y = y,
+                                             .residual = residual,
+                                             .batch = walk->batch,
+                                             .height = walk->height,
+                                             .width = walk->width,
+                                             .upsample = upsample});
 }
 
-static void run_norm(const struct map_walk *walk, const struct packed_stage *packed, size_t which, const float *x, size_t channels, float *y) {
-  msk_op_group_norm(walk->stream, x, packed->scale[which], packed->bias[which], GROUP_NORM_EPSILON, walk->vqgan->config.groups, true, walk->batch,
-                    walk->height * walk->width, channels, y);
+static void run_norm(const struct map_walk *walk, const struct packed_stage *packed, size_t which, const float *x, size_t channels,
+                     float *y) {
+  msk_op_group_norm(walk->stream, x, packed->scale[which], packed->bias[which], GROUP_NORM_EPSILON, walk->vqgan->config.groups, true,
+                    walk->batch, walk->height * walk->width, channels, y);
 }
 
 static void run_block(struct map_walk *walk, const struct stage *stage, const struct packed_stage *packed) {
@@ -441,8 +465,8 @@ static struct map_walk start_walk(const msk_vqgan *vqgan, msk_stream *stream, ms
   return walk;
 }
 
-void msk_vqgan_encode(const msk_vqgan *vqgan, msk_stream *stream, msk_arena *arena, const float *pixels, size_t batch, size_t height, size_t width,
-                      float *latents, const msk_observer *observer) {
+void msk_vqgan_encode(const msk_vqgan *vqgan, msk_stream *stream, msk_arena *arena, const float *pixels, size_t batch, size_t height,
+                      size_t width, float *latents, const msk_observer *observer) {
   size_t stem = vqgan->config.stem, mark = msk_arena_mark(arena), end = vqgan->plan.encoder_end;
   size_t floats = largest_map(vqgan, 0, end, height / stem, width / stem);
   struct map_walk walk = start_walk(vqgan, stream, arena, batch, height / stem, width / stem, floats, observer);
@@ -466,8 +490,8 @@ void msk_vqgan_quantise(const msk_vqgan *vqgan, msk_stream *stream, const float 
   msk_op_nearest_code(stream, vqgan->codebook, latents, rows, codes);
 }
 
-void msk_vqgan_decode(const msk_vqgan *vqgan, msk_stream *stream, msk_arena *arena, const int32_t *codes, size_t batch, size_t rows, size_t columns,
-                      float *pixels, const msk_observer *observer) {
+void msk_vqgan_decode(const msk_vqgan *vqgan, msk_stream *stream, msk_arena *arena, const int32_t *codes, size_t batch, size_t rows,
+                      size_t columns, float *pixels, const msk_observer *observer) {
   size_t stem = vqgan->config.stem, mark = msk_arena_mark(arena), first = vqgan->plan.encoder_end + 1, end = vqgan->plan.count;
   size_t floats = largest_map(vqgan, first, end, rows, columns);
   struct map_walk walk = start_walk(vqgan, stream, arena, batch, rows, columns, floats, observer);

@@ -45,7 +45,8 @@ msk_status msk_weight_fail_missing(const msk_weight_loader *loader, const char *
   return msk_fail(loader->error, MSK_ERROR_FILE, "%s: tensor %s is missing: %s", msk_weight_file_path(loader->file), name, loader->hint);
 }
 
-msk_status msk_weight_need(const msk_weight_loader *loader, const char *name, int number, const char *rest, int rank, const msk_tensor **tensor) {
+msk_status msk_weight_need(const msk_weight_loader *loader, const char *name, int number, const char *rest, int rank,
+                           const msk_tensor **tensor) {
   char text[MSK_WEIGHT_NAME], shape[MSK_WEIGHT_NAME];
   full_name(loader, name, number, rest, text);
   const msk_tensor *found = msk_weight_file_find(loader->file, text);
@@ -80,7 +81,8 @@ static msk_status check_tensor(const msk_weight_loader *loader, const msk_tensor
     char shape[MSK_WEIGHT_NAME], wanted[MSK_WEIGHT_NAME];
     msk_shape_text(shape, sizeof shape, found->rank, found->shape);
     msk_shape_text(wanted, sizeof wanted, expected->rank, expected->shape);
-    return msk_fail(loader->error, MSK_ERROR_FILE, "%s: tensor %s has shape %s, expected %s: %s", path, expected->name, shape, wanted, loader->hint);
+    return msk_fail(loader->error, MSK_ERROR_FILE, "%s: tensor %s has shape %s, expected %s: %s", path, expected->name, shape, wanted,
+                    loader->hint);
   }
   if (found->dtype != MSK_DTYPE_F32 && found->dtype != MSK_DTYPE_F16 && found->dtype != MSK_DTYPE_BF16 && found->dtype != MSK_DTYPE_F64) {
     return msk_fail(loader->error, MSK_ERROR_FILE, "%s: tensor %s has type %s, expected F32, F16 or BF16", path, expected->name,

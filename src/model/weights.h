@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * weights.h - binding tensor names to fields. A network describes itself as groups (one residual block, one transformer layer, ...), each a table of
- * rows: name, shape in terms of the group's sizes, field. The same rows drive the check of every shape, the loading, the listing of a network's
- * tensors and the random networks of the tests; so a name or a shape stands in one place. Sizes come from the file and are foreign: they are checked
- * before memory is taken. A loader is used by one thread while its network is being loaded. */
+ * weights.h - binding tensor names to fields. A network describes itself as groups (one residual block, one transformer layer, ...), each a
+ * table of rows: name, shape in terms of the group's sizes, field. The same rows drive the check of every shape, the loading, the listing
+ * of a network's tensors and the random networks of the tests; so a name or a shape stands in one place. Sizes come from the file and are
+ * foreign: they are checked before memory is taken. A loader is used by one thread while its network is being loaded. */
 #ifndef MSK_MODEL_WEIGHTS_H
 #define MSK_MODEL_WEIGHTS_H
 
@@ -15,11 +15,11 @@ enum { MSK_WEIGHT_NAME = 160, MSK_WEIGHT_RANK = 4 };
 #define MSK_WEIGHT_MAX_SIDE ((size_t)1 << 20) /* largest side of a tensor that is believed */
 
 typedef struct msk_weight_row {
-  const char *name;                    /* below the group's prefix */
-  bool keep;                           /* stays as float32 (norms, embeddings); otherwise scratch memory until the next group is loaded */
+  const char *name; /* below the group's prefix */
+  bool keep;        /* stays as float32 (norms, embeddings); otherwise scratch memory until the next group is loaded */
   int rank;
   unsigned char sides[MSK_WEIGHT_RANK]; /* indices into the group's sizes */
-  size_t field;                        /* offset of a `float *` in the group's fields */
+  size_t field;                         /* offset of a `float *` in the group's fields */
 } msk_weight_row;
 
 typedef struct msk_weight_group {
@@ -34,24 +34,26 @@ typedef bool msk_weight_groups(const void *config, size_t index, msk_weight_grou
 
 typedef struct msk_weight_loader {
   const msk_weight_file *file;
-  const char *prefix, *hint;  /* prefix of the network's tensors; a question that ends shape errors ("is this the 256-pixel tokenizer?") */
+  const char *prefix, *hint; /* prefix of the network's tensors; a question that ends shape errors ("is this the 256-pixel tokenizer?") */
   const msk_allocator *allocator;
-  float *scratch, *kept;      /* largest group's scratch; everything that is kept (handed to the network, which frees it) */
+  float *scratch, *kept; /* largest group's scratch; everything that is kept (handed to the network, which frees it) */
   size_t kept_used;
   msk_error *error;
 } msk_weight_loader;
 
 /* The tensor prefix + name + number + rest (number -1: name alone), or NULL. */
 const msk_tensor *msk_weight_find(const msk_weight_loader *loader, const char *name, int number, const char *rest);
-/* 1 + the highest number below `limit` for which name, number, rest or name, number, other is there; 0: none. Two witnesses, so that a file that
- * lacks one of them still counts right and the check names what is missing. */
+/* 1 + the highest number below `limit` for which name, number, rest or name, number, other is there; 0: none. Two witnesses, so that a file
+ * that lacks one of them still counts right and the check names what is missing. */
 size_t msk_weight_count(const msk_weight_loader *loader, const char *name, const char *rest, const char *other, size_t limit);
 /* The error for a tensor (whole name) that is not there. */
 msk_status msk_weight_fail_missing(const msk_weight_loader *loader, const char *name);
 /* The tensor with that rank, sides within 1..MSK_WEIGHT_MAX_SIDE; otherwise an error that names it. */
-msk_status msk_weight_need(const msk_weight_loader *loader, const char *name, int number, const char *rest, int rank, const msk_tensor **tensor);
+msk_status msk_weight_need(const msk_weight_loader *loader, const char *name, int number, const char *rest, int rank,
+                           const msk_tensor **tensor);
 
-/* Checks that every tensor of the network is there, has the type and shape of its row, and that the file holds no others under the prefix. */
+/* Checks that every tensor of the network is there, has the type and shape of its row, and that the file holds no others under the prefix.
+ */
 msk_status msk_weights_check(const msk_weight_loader *loader, msk_weight_groups *groups, const void *config);
 /* Takes scratch and kept memory for a checked network. */
 msk_status msk_weights_reserve(msk_weight_loader *loader, msk_weight_groups *groups, const void *config);

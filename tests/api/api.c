@@ -85,17 +85,23 @@ static void set_structure_layers(msk_request *request, const char *set) {
   char text[256] = "";
   msk_error error = {0};
   for (size_t i = 0; i < json_array_size(layers); i++) {
-    snprintf(text + strlen(text), sizeof text - strlen(text), "%s%d", i == 0 ? "" : ",", (int)json_integer_value(json_array_get(layers, i)));
+    snprintf(text + strlen(text), sizeof text - strlen(text), "%s%d", i == 0 ? "" : ",",
+             (int)json_integer_value(json_array_get(layers, i)));
   }
   api_ok(msk_recipe_set(&request->recipe, request->job, "layers", text, &error), &error);
   json_decref(config);
 }
 
 void api_case_request(msk_request *request, const msk_model *model, const char *set, const json_t *golden_case, msk_image *picture) {
-  static const char *const keys[][2] = {{"steps", "steps"}, {"guidance", "guidance"}, {"schedule", "schedule"},
-                                        {"lambda_structure", "lambda_structure"}, {"min_mask_rate", "min_mask_rate"},
-                                        {"max_mask_rate", "max_mask_rate"}, {"temperature_structure", "temperature_structure"},
-                                        {"temperature_confidence", "temperature_confidence"}, {"temperature", "choice_temperature"},
+  static const char *const keys[][2] = {{"steps", "steps"},
+                                        {"guidance", "guidance"},
+                                        {"schedule", "schedule"},
+                                        {"lambda_structure", "lambda_structure"},
+                                        {"min_mask_rate", "min_mask_rate"},
+                                        {"max_mask_rate", "max_mask_rate"},
+                                        {"temperature_structure", "temperature_structure"},
+                                        {"temperature_confidence", "temperature_confidence"},
+                                        {"temperature", "choice_temperature"},
                                         {"start_iter", "start_step"}};
   const char *kind = json_string_value(json_object_get(golden_case, "kind"));
   msk_job job = strcmp(kind, "masksketch") == 0 ? MSK_JOB_DRAW : strcmp(kind, "edit") == 0 ? MSK_JOB_EDIT : MSK_JOB_GENERATE;

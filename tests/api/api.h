@@ -8,7 +8,8 @@
 
 #include "support.h"
 
-/* Converts the checkpoints of a golden set ("tiny", "odd") into folder/SET.safetensors; returns the path, in a buffer of its own for each set. */
+/* Converts the checkpoints of a golden set ("tiny", "odd") into folder/SET.safetensors; returns the path, in a buffer of its own for each
+ * set. */
 const char *api_convert(const char *folder, const char *set, const char *defaults_json);
 msk_model *api_open(const char *path, const char *isa, const msk_allocator *allocator);
 msk_session *api_session(const msk_model *model, const msk_request *request, int threads);

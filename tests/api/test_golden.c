@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * test_golden.c - end to end, from the authors' checkpoints through msk_convert: every golden decode case gives the authors' tokens on every
- * instruction set that this machine has, on one thread and two; pictures and the composite within tolerance; the research functions too. */
+ * test_golden.c - end to end, from the authors' checkpoints through msk_convert: every golden decode case gives the authors' tokens on
+ * every instruction set that this machine has, on one thread and two; pictures and the composite within tolerance; the research functions
+ * too. */
 #include <math.h>
 #include <stdbool.h>
 
@@ -102,15 +103,24 @@ static void run_set(const char *set, int cases) {
   }
 }
 
-static void test_tiny(void **state) { (void)state; run_set("tiny", 15); }
-static void test_odd(void **state) { (void)state; run_set("odd", 14); }
+static void test_tiny(void **state) {
+  (void)state;
+  run_set("tiny", 15);
+}
+static void test_odd(void **state) {
+  (void)state;
+  run_set("odd", 14);
+}
 
 /* ---- traces ---- */
 
-struct trace { const char *folder; int compared; };
+struct trace {
+  const char *folder;
+  int compared;
+};
 
-/* Each step's quantity against the recorded one: floats within what the networks' own tolerances make of guided logits and scores, all else equal.
- * Rescaled scores divide by a row's spread, so they are compared a little wider. */
+/* Each step's quantity against the recorded one: floats within what the networks' own tolerances make of guided logits and scores, all else
+ * equal. Rescaled scores divide by a row's spread, so they are compared a little wider. */
 static int check_trace(void *user, const char *name, int step, const msk_array *array) {
   struct trace *trace = user;
   const char *path = golden_path("%s/%s.npy", trace->folder, name);
@@ -232,6 +242,7 @@ static void test_research(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_tiny), cmocka_unit_test(test_odd), cmocka_unit_test(test_traces), cmocka_unit_test(test_research)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_tiny), cmocka_unit_test(test_odd), cmocka_unit_test(test_traces),
+                                     cmocka_unit_test(test_research)};
   return cmocka_run_group_tests(tests, setup, teardown);
 }

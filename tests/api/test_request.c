@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
- * test_request.c - requests that must be refused, each with a message that names what is wrong, before memory is taken; class names found and not
- * found; model files that must be refused. */
+ * test_request.c - requests that must be refused, each with a message that names what is wrong, before memory is taken; class names found
+ * and not found; model files that must be refused. */
 #include <stdbool.h>
 
 #include "api.h"
 
 static const char defaults[] = "{\"structure_layers\": [0, 2], \"hidden_classes\": [8]}";
-static const char names[] = "tabby, tabby cat\ntiger cat\nTiger\ncaf\xC3\xA9 cr\xC3\xA8me\ncrane\ncrane\ntrilobite\nstop_sign\nstyle\nzebra\n";
+static const char names[] =
+    "tabby, tabby cat\ntiger cat\nTiger\ncaf\xC3\xA9 cr\xC3\xA8me\ncrane\ncrane\ntrilobite\nstop_sign\nstyle\nzebra\n";
 
 static char *folder;
 static const char *path;
@@ -65,12 +66,12 @@ static void refuse(const msk_request *request, const char *word) {
   assert_int_equal(counting.calls, calls);
 }
 
-#define REFUSE(word, change)                            \
-  do {                                                  \
-    msk_request request;                                \
-    api_small_draw(&request, model, &sketch, 2, 1);     \
-    change;                                             \
-    refuse(&request, word);                             \
+#define REFUSE(word, change)                        \
+  do {                                              \
+    msk_request request;                            \
+    api_small_draw(&request, model, &sketch, 2, 1); \
+    change;                                         \
+    refuse(&request, word);                         \
   } while (0)
 
 static void test_wrong_requests(void **state) {
@@ -291,8 +292,8 @@ static void test_pair_that_does_not_belong_together(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_wrong_requests), cmocka_unit_test(test_wrong_official_requests),
-                                     cmocka_unit_test(test_wrong_options), cmocka_unit_test(test_wrong_research),
-                                     cmocka_unit_test(test_class_names), cmocka_unit_test(test_wrong_models),
+                                     cmocka_unit_test(test_wrong_options),  cmocka_unit_test(test_wrong_research),
+                                     cmocka_unit_test(test_class_names),    cmocka_unit_test(test_wrong_models),
                                      cmocka_unit_test(test_changed_models), cmocka_unit_test(test_pair_that_does_not_belong_together)};
   return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * test_session.c - what a session promises: the same bytes whatever ran before, in any batch, on any number of threads; two sessions at once; no
- * allocation after opening; a clean error and no leak whichever allocation fails; cancelling at each step. */
+ * test_session.c - what a session promises: the same bytes whatever ran before, in any batch, on any number of threads; two sessions at
+ * once; no allocation after opening; a clean error and no leak whichever allocation fails; cancelling at each step. */
 #include <pthread.h>
 #include <stdbool.h>
 
@@ -162,7 +162,10 @@ static void test_tokens_alone(void **state) {
 
 /* ---- two sessions at once ---- */
 
-struct worker { msk_request request; uint64_t digest; };
+struct worker {
+  msk_request request;
+  uint64_t digest;
+};
 
 static void *work(void *user) {
   struct worker *worker = user;
@@ -280,7 +283,10 @@ static void test_too_small_a_session(void **state) {
 
 /* ---- steps ---- */
 
-struct canceller { int at, calls, seen_items; bool preview; };
+struct canceller {
+  int at, calls, seen_items;
+  bool preview;
+};
 
 static int cancel_step(void *user, const msk_step_info *info) {
   struct canceller *canceller = user;
@@ -409,10 +415,18 @@ static void test_edit_mask(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_model_defaults), cmocka_unit_test(test_nothing_lingers), cmocka_unit_test(test_items_stand_alone),
-      cmocka_unit_test(test_tokens_alone), cmocka_unit_test(test_two_sessions), cmocka_unit_test(test_no_allocation_while_running), cmocka_unit_test(test_every_allocation_can_fail),
-      cmocka_unit_test(test_too_small_a_session), cmocka_unit_test(test_cancel_at_each_step), cmocka_unit_test(test_preview_changes_nothing),
-      cmocka_unit_test(test_empty_sketch), cmocka_unit_test(test_equal_requests), cmocka_unit_test(test_edit_mask)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_model_defaults),
+                                     cmocka_unit_test(test_nothing_lingers),
+                                     cmocka_unit_test(test_items_stand_alone),
+                                     cmocka_unit_test(test_tokens_alone),
+                                     cmocka_unit_test(test_two_sessions),
+                                     cmocka_unit_test(test_no_allocation_while_running),
+                                     cmocka_unit_test(test_every_allocation_can_fail),
+                                     cmocka_unit_test(test_too_small_a_session),
+                                     cmocka_unit_test(test_cancel_at_each_step),
+                                     cmocka_unit_test(test_preview_changes_nothing),
+                                     cmocka_unit_test(test_empty_sketch),
+                                     cmocka_unit_test(test_equal_requests),
+                                     cmocka_unit_test(test_edit_mask)};
   return cmocka_run_group_tests(tests, setup, teardown);
 }

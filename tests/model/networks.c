@@ -64,8 +64,8 @@ msk_maskgit *maskgit_open(const struct bench *bench, const char *path, const cha
   return maskgit;
 }
 
-void bench_encode(struct bench *bench, const msk_vqgan *vqgan, const float *pixels, size_t batch, size_t height, size_t width, float *latents,
-                  const msk_observer *observer) {
+void bench_encode(struct bench *bench, const msk_vqgan *vqgan, const float *pixels, size_t batch, size_t height, size_t width,
+                  float *latents, const msk_observer *observer) {
   start_measuring(bench);
   msk_vqgan_encode(vqgan, &bench->stream, &bench->arena, pixels, batch, height, width, latents, observer);
   start_placing(bench);
@@ -81,8 +81,8 @@ void bench_quantise(struct bench *bench, const msk_vqgan *vqgan, const float *la
   msk_vqgan_quantise(vqgan, &bench->stream, latents, rows, codes);
 }
 
-void bench_decode(struct bench *bench, const msk_vqgan *vqgan, const int32_t *codes, size_t batch, size_t rows, size_t columns, float *pixels,
-                  const msk_observer *observer) {
+void bench_decode(struct bench *bench, const msk_vqgan *vqgan, const int32_t *codes, size_t batch, size_t rows, size_t columns,
+                  float *pixels, const msk_observer *observer) {
   start_measuring(bench);
   msk_vqgan_decode(vqgan, &bench->stream, &bench->arena, codes, batch, rows, columns, pixels, observer);
   start_placing(bench);

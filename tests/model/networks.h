@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * networks.h - what the network tests share: a device with a thread pool and memory that is measured before it is placed, as a session does it. */
+ * networks.h - what the network tests share: a device with a thread pool and memory that is measured before it is placed, as a session does
+ * it. */
 #ifndef MSK_TEST_NETWORKS_H
 #define MSK_TEST_NETWORKS_H
 
@@ -22,11 +23,11 @@ msk_vqgan *vqgan_open(const struct bench *bench, const char *path, const char *p
 msk_maskgit *maskgit_open(const struct bench *bench, const char *path, const char *prefix);
 
 /* Forward passes with their memory measured first; a pass that needs more than it measured fails the test. */
-void bench_encode(struct bench *bench, const msk_vqgan *vqgan, const float *pixels, size_t batch, size_t height, size_t width, float *latents,
-                  const msk_observer *observer);
+void bench_encode(struct bench *bench, const msk_vqgan *vqgan, const float *pixels, size_t batch, size_t height, size_t width,
+                  float *latents, const msk_observer *observer);
 void bench_quantise(struct bench *bench, const msk_vqgan *vqgan, const float *latents, size_t rows, int32_t *codes);
-void bench_decode(struct bench *bench, const msk_vqgan *vqgan, const int32_t *codes, size_t batch, size_t rows, size_t columns, float *pixels,
-                  const msk_observer *observer);
+void bench_decode(struct bench *bench, const msk_vqgan *vqgan, const int32_t *codes, size_t batch, size_t rows, size_t columns,
+                  float *pixels, const msk_observer *observer);
 void bench_forward(struct bench *bench, const msk_maskgit *maskgit, const msk_maskgit_pass *pass);
 
 /* A golden picture as float pixels; free with free(). */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * test_loading.c - sizes are read from the tensors, and a tensor that is missing, misshapen, not finite or out of place is named. And a tokenizer
- * with a pixel-shuffle stem against a plain float64 forward written here. */
+ * test_loading.c - sizes are read from the tensors, and a tensor that is missing, misshapen, not finite or out of place is named. And a
+ * tokenizer with a pixel-shuffle stem against a plain float64 forward written here. */
 #include <math.h>
 
 #include "networks.h"
@@ -19,14 +19,17 @@ static int teardown(void **state) {
   return 0;
 }
 
-static const msk_vqgan_config small_tokenizer = {.stem = 2, .filters = 8, .levels = 3, .channels = {8, 16, 12}, .blocks = 1, .groups = 4,
-                                                 .codes = 11, .dim = 5, .patch = 8};
-static const msk_vqgan_config small_strided = {.stem = 1, .filters = 8, .levels = 2, .channels = {8, 8}, .blocks = 2, .groups = 2, .codes = 3,
-                                               .dim = 4, .strided = true, .patch = 2};
-static const msk_maskgit_config small_transformer = {.layers = 2, .hidden = 24, .heads = 3, .intermediate = 40, .positions = 5, .vocabulary = 20};
+static const msk_vqgan_config small_tokenizer = {
+    .stem = 2, .filters = 8, .levels = 3, .channels = {8, 16, 12}, .blocks = 1, .groups = 4, .codes = 11, .dim = 5, .patch = 8};
+static const msk_vqgan_config small_strided = {
+    .stem = 1, .filters = 8, .levels = 2, .channels = {8, 8}, .blocks = 2, .groups = 2, .codes = 3, .dim = 4, .strided = true, .patch = 2};
+static const msk_maskgit_config small_transformer = {
+    .layers = 2, .hidden = 24, .heads = 3, .intermediate = 40, .positions = 5, .vocabulary = 20};
 
 static msk_status each_vqgan(const void *config, msk_weight_visit *visit, void *user) { return msk_vqgan_each_tensor(config, visit, user); }
-static msk_status each_maskgit(const void *config, msk_weight_visit *visit, void *user) { return msk_maskgit_each_tensor(config, visit, user); }
+static msk_status each_maskgit(const void *config, msk_weight_visit *visit, void *user) {
+  return msk_maskgit_each_tensor(config, visit, user);
+}
 
 static const char *network_path(const char *name) {
   static char path[600];
@@ -68,7 +71,8 @@ static msk_status add_elements(void *user, const msk_tensor *tensor) {
 
 static void test_official_sizes(void **state) {
   (void)state;
-  const msk_maskgit_config official = {.layers = 24, .hidden = 768, .heads = 16, .intermediate = 3072, .positions = 257, .vocabulary = 2025};
+  const msk_maskgit_config official = {
+      .layers = 24, .hidden = 768, .heads = 16, .intermediate = 3072, .positions = 257, .vocabulary = 2025};
   size_t count = 0, layer = 4 * (768 * 768 + 768) + 2 * 768 * 3072 + 3072 + 768 + 4 * 768;
   assert_int_equal(msk_maskgit_each_tensor(&official, add_elements, &count), MSK_OK);
   assert_int_equal(count, 24 * layer + (2025 + 257 + 2) * 768 + 768 * 768 + 3 * 768 + 2025);
@@ -91,7 +95,8 @@ static msk_status fill_damaged(void *user, size_t index, void *out, msk_error *e
   (void)error;
   memset(out, 0, tensor->bytes);
   const msk_tensor *original = msk_weight_file_find(damaged->file, tensor->name);
-  if (tensor->dtype == MSK_DTYPE_F32 && original != NULL && original->bytes == tensor->bytes) msk_tensor_to_f32(original, 0, tensor->elements, out);
+  if (tensor->dtype == MSK_DTYPE_F32 && original != NULL && original->bytes == tensor->bytes)
+    msk_tensor_to_f32(original, 0, tensor->elements, out);
   bool victim = strcmp(tensor->name, msk_weight_file_at(damaged->file, damaged->victim)->name) == 0;
   if (damaged->damage == NOT_FINITE && victim) {
     static const float odd[] = {NAN, INFINITY, -INFINITY};
@@ -115,14 +120,16 @@ static void write_damaged(struct damaged *damaged, const char *path) {
     damaged->tensors[damaged->count++] = tensor;
   }
   if (damaged->damage == ADD) {
-    damaged->tensors[damaged->count++] = (msk_tensor){.name = "encoder.Stranger_7.kernel", .rank = 1, .shape = {1}, .elements = 1, .bytes = 4};
+    damaged->tensors[damaged->count++] =
+        (msk_tensor){.name = "encoder.Stranger_7.kernel", .rank = 1, .shape = {1}, .elements = 1, .bytes = 4};
   }
   if (msk_safetensors_write(path, damaged->tensors, damaged->count, NULL, 0, fill_damaged, damaged, NULL, &error) != MSK_OK) {
     fail_msg("%s", error.message);
   }
 }
 
-/* Every tensor in every way. The damaged tensor is named, or, where its shape is what other sizes are read from, one that contradicts it. */
+/* Every tensor in every way. The damaged tensor is named, or, where its shape is what other sizes are read from, one that contradicts it.
+ */
 static void check_damages(const char *source, bool tokenizer, size_t groups) {
   msk_error error = {0};
   struct damaged *damaged = calloc(1, sizeof *damaged);
@@ -173,7 +180,10 @@ static void test_damaged_networks(void **state) {
 
 /* ---- the stem, against a plain float64 forward ---- */
 
-struct map { size_t height, width, channels; double *at; };
+struct map {
+  size_t height, width, channels;
+  double *at;
+};
 
 static struct map map_new(size_t height, size_t width, size_t channels) {
   struct map map = {height, width, channels, calloc(height * width * channels, sizeof(double))};
@@ -194,7 +204,8 @@ static double *weights(const msk_weight_file *file, const char *half, const char
   return wide;
 }
 
-static struct map naive_conv(const msk_weight_file *file, const char *half, const char *name, struct map x, size_t kernel, size_t out, bool free_x) {
+static struct map naive_conv(const msk_weight_file *file, const char *half, const char *name, struct map x, size_t kernel, size_t out,
+                             bool free_x) {
   double *weight = weights(file, half, name, ".kernel"), *bias = weights(file, half, name, ".bias");
   struct map y = map_new(x.height, x.width, out);
   long reach = (long)kernel / 2;
@@ -206,7 +217,8 @@ static struct map naive_conv(const msk_weight_file *file, const char *half, cons
         long r = row + dy - reach, c = column + dx - reach;
         if (r < 0 || c < 0 || r >= (long)x.height || c >= (long)x.width) continue;
         for (size_t k = 0; k < x.channels; k++) {
-          sum += x.at[((size_t)r * x.width + (size_t)c) * x.channels + k] * weight[(((size_t)dy * kernel + (size_t)dx) * x.channels + k) * out + i % out];
+          sum += x.at[((size_t)r * x.width + (size_t)c) * x.channels + k] *
+                 weight[(((size_t)dy * kernel + (size_t)dx) * x.channels + k) * out + i % out];
         }
       }
     }
@@ -240,7 +252,8 @@ static struct map naive_block(const msk_weight_file *file, const char *half, int
   snprintf(norm0, sizeof norm0, "ResBlock_%d.GroupNorm_0", number);
   snprintf(norm1, sizeof norm1, "ResBlock_%d.GroupNorm_1", number);
   for (int i = 0; i < 3; i++) snprintf(conv[i], sizeof conv[i], "ResBlock_%d.Conv_%d", number, i);
-  struct map h = naive_conv(file, half, conv[0], naive_norm(file, half, norm0, x, groups), 3, out, true), n = naive_norm(file, half, norm1, h, groups);
+  struct map h = naive_conv(file, half, conv[0], naive_norm(file, half, norm0, x, groups), 3, out, true),
+             n = naive_norm(file, half, norm1, h, groups);
   struct map y = naive_conv(file, half, conv[1], n, 3, out, true);
   struct map shortcut = x.channels == out ? x : naive_conv(file, half, conv[2], y, 1, out, false);
   for (size_t i = 0; i < y.height * y.width * out; i++) y.at[i] += shortcut.at[i];

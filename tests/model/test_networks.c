@@ -55,8 +55,8 @@ static void check_floats(const float *values, const char *path, double tolerance
 }
 
 /* Encodes pixels, checks latents, tokens and (unless NULL) the decoded picture, all below golden/`folder`. Returns the stages seen. */
-static int check_tokenizer(struct bench *bench, const msk_vqgan *vqgan, const char *folder, const char *stem, const float *pixels, size_t height,
-                           size_t width, bool decoded) {
+static int check_tokenizer(struct bench *bench, const msk_vqgan *vqgan, const char *folder, const char *stem, const float *pixels,
+                           size_t height, size_t width, bool decoded) {
   size_t rows, columns, dim = msk_vqgan_get_config(vqgan)->dim, patch = msk_vqgan_get_config(vqgan)->patch;
   struct stage_check check = {folder, 0};
   msk_observer observer = {&check, check_stage};
@@ -100,7 +100,10 @@ static void tokenizer_on(struct bench *bench) {
   check_tokenizer_set(bench, "tiny", 128, 14);
   check_tokenizer_set(bench, "odd", 80, 13);
 }
-static void test_tokenizer(void **state) { (void)state; for_each_isa(tokenizer_on); }
+static void test_tokenizer(void **state) {
+  (void)state;
+  for_each_isa(tokenizer_on);
+}
 
 static void strided_on(struct bench *bench) {
   msk_vqgan *vqgan = vqgan_open(bench, golden_path("strided/tokenizer_imagenet48_checkpoint"), "", 0);
@@ -114,7 +117,10 @@ static void strided_on(struct bench *bench) {
   }
   msk_vqgan_destroy(vqgan);
 }
-static void test_strided(void **state) { (void)state; for_each_isa(strided_on); }
+static void test_strided(void **state) {
+  (void)state;
+  for_each_isa(strided_on);
+}
 
 /* ---- transformer ---- */
 
@@ -127,7 +133,10 @@ static void check_layer(void *user, const char *name, const float *data, size_t 
   check->seen++;
 }
 
-struct set { const char *name; int size, layers[3], layer_count; };
+struct set {
+  const char *name;
+  int size, layers[3], layer_count;
+};
 static const struct set sets[] = {{"tiny", 128, {0, 2, 3}, 3}, {"odd", 80, {1, 4}, 2}};
 
 static void check_pass(struct bench *bench, const msk_maskgit *maskgit, const struct set *set, const char *kind) {
@@ -140,16 +149,23 @@ static void check_pass(struct bench *bench, const msk_maskgit *maskgit, const st
   golden_array tokens = golden_load(golden_path("%s/transformer/%s/tokens.npy", set->name, kind));
   float *logits = malloc(n * config->vocabulary * sizeof *logits), *attention = malloc(maps * sizeof *attention);
   float *cut = malloc(n * 10 * sizeof *cut), *alone = malloc(maps * sizeof *alone);
-  bench_forward(bench, maskgit, &(msk_maskgit_pass){.tokens = tokens.data, .batch = 1, .logits = logits, .layers = set->layers,
-                                                    .layer_count = (size_t)set->layer_count, .maps = attention, .observer = &observer});
+  bench_forward(bench, maskgit,
+                &(msk_maskgit_pass){.tokens = tokens.data,
+                                    .batch = 1,
+                                    .logits = logits,
+                                    .layers = set->layers,
+                                    .layer_count = (size_t)set->layer_count,
+                                    .maps = attention,
+                                    .observer = &observer});
   assert_int_equal(check.seen, 1 + 2 * (int)config->layers);
   check_floats(logits, golden_path("%s/transformer/%s/logits.npy", set->name, kind), 5e-5);
   check_floats(attention, golden_path("%s/transformer/%s/attention.npy", set->name, kind), 1e-6);
   /* A pass for the first columns, or for attention alone (which stops early), gives the same numbers. */
   bench_forward(bench, maskgit, &(msk_maskgit_pass){.tokens = tokens.data, .batch = 1, .logits = cut, .columns = 10});
   for (size_t i = 0; i < n; i++) assert_memory_equal(cut + i * 10, logits + i * config->vocabulary, 10 * sizeof *cut);
-  bench_forward(bench, maskgit, &(msk_maskgit_pass){.tokens = tokens.data, .batch = 1, .layers = set->layers,
-                                                    .layer_count = (size_t)set->layer_count, .maps = alone});
+  bench_forward(bench, maskgit,
+                &(msk_maskgit_pass){
+                    .tokens = tokens.data, .batch = 1, .layers = set->layers, .layer_count = (size_t)set->layer_count, .maps = alone});
   assert_memory_equal(alone, attention, maps * sizeof *alone);
   golden_free(&tokens);
   free(logits), free(attention), free(cut), free(alone);
@@ -163,10 +179,18 @@ static void check_score(struct bench *bench, const msk_maskgit *maskgit, const s
   golden_array masked = golden_load(golden_path("%s/transformer/masked/tokens.npy", set->name));
   float *target = malloc(maps * sizeof *target), *log_target = malloc(maps * sizeof *log_target);
   float *score = malloc(n * sizeof *score), *layers = malloc(count * n * sizeof *layers);
-  bench_forward(bench, maskgit, &(msk_maskgit_pass){.tokens = full.data, .batch = 1, .layers = set->layers, .layer_count = count, .maps = target,
-                                                    .log_maps = log_target});
-  bench_forward(bench, maskgit, &(msk_maskgit_pass){.tokens = masked.data, .batch = 1, .layers = set->layers, .layer_count = count,
-                                                    .target = target, .log_target = log_target, .score = score, .score_layers = layers});
+  bench_forward(bench, maskgit,
+                &(msk_maskgit_pass){
+                    .tokens = full.data, .batch = 1, .layers = set->layers, .layer_count = count, .maps = target, .log_maps = log_target});
+  bench_forward(bench, maskgit,
+                &(msk_maskgit_pass){.tokens = masked.data,
+                                    .batch = 1,
+                                    .layers = set->layers,
+                                    .layer_count = count,
+                                    .target = target,
+                                    .log_target = log_target,
+                                    .score = score,
+                                    .score_layers = layers});
   check_floats(score, golden_path("%s/transformer/structure_score.npy", set->name), 2e-5);
   check_floats(layers, golden_path("%s/transformer/structure_score_layers.npy", set->name), 2e-5);
   golden_free(&full), golden_free(&masked);
@@ -182,7 +206,10 @@ static void transformer_on(struct bench *bench) {
     msk_maskgit_destroy(maskgit);
   }
 }
-static void test_transformer(void **state) { (void)state; for_each_isa(transformer_on); }
+static void test_transformer(void **state) {
+  (void)state;
+  for_each_isa(transformer_on);
+}
 
 /* ---- equivalences ---- */
 
@@ -191,7 +218,8 @@ static void test_threads_and_batches(void **state) {
   (void)state;
   enum { BATCH = 3, N = 101, HEIGHT = 23, WIDTH = 17 };
   int32_t tokens[BATCH * N];
-  static float pixels[BATCH * HEIGHT * WIDTH * 3], one[BATCH][N * 96], many[BATCH * N * 96], maps_one[BATCH][3 * N * N], maps_many[BATCH * 3 * N * N];
+  static float pixels[BATCH * HEIGHT * WIDTH * 3], one[BATCH][N * 96], many[BATCH * N * 96], maps_one[BATCH][3 * N * N],
+      maps_many[BATCH * 3 * N * N];
   static float latents_one[BATCH][3 * 3 * 24], latents_many[BATCH * 3 * 3 * 24], score_one[BATCH][N], score_many[BATCH * N];
   static float picture_one[BATCH][24 * 24 * 3], picture_many[BATCH * 24 * 24 * 3], target[3 * N * N], log_target[3 * N * N];
   int32_t codes[BATCH * 9];
@@ -207,18 +235,35 @@ static void test_threads_and_batches(void **state) {
     msk_maskgit *maskgit = maskgit_open(&bench, golden_path("odd/maskgit_imagenet80_checkpoint"), "");
     for (size_t b = 0; threads == 1 && b < BATCH; b++) {
       if (b == 0) {
-        bench_forward(&bench, maskgit, &(msk_maskgit_pass){.tokens = tokens + N, .batch = 1, .layers = &layer, .layer_count = 1, .maps = target,
-                                                           .log_maps = log_target});
+        bench_forward(&bench, maskgit,
+                      &(msk_maskgit_pass){
+                          .tokens = tokens + N, .batch = 1, .layers = &layer, .layer_count = 1, .maps = target, .log_maps = log_target});
       }
-      bench_forward(&bench, maskgit, &(msk_maskgit_pass){.tokens = tokens + b * N, .batch = 1, .logits = one[b], .columns = 96, .layers = &layer,
-                                                         .layer_count = 1, .maps = maps_one[b], .target = target, .log_target = log_target,
-                                                         .score = score_one[b]});
+      bench_forward(&bench, maskgit,
+                    &(msk_maskgit_pass){.tokens = tokens + b * N,
+                                        .batch = 1,
+                                        .logits = one[b],
+                                        .columns = 96,
+                                        .layers = &layer,
+                                        .layer_count = 1,
+                                        .maps = maps_one[b],
+                                        .target = target,
+                                        .log_target = log_target,
+                                        .score = score_one[b]});
       bench_encode(&bench, vqgan, pixels + b * HEIGHT * WIDTH * 3, 1, HEIGHT, WIDTH, latents_one[b], NULL);
       bench_decode(&bench, vqgan, codes + b * 9, 1, 3, 3, picture_one[b], NULL);
     }
-    bench_forward(&bench, maskgit, &(msk_maskgit_pass){.tokens = tokens, .batch = BATCH, .logits = many, .columns = 96, .layers = &layer,
-                                                       .layer_count = 1, .maps = maps_many, .target = target, .log_target = log_target,
-                                                       .score = score_many});
+    bench_forward(&bench, maskgit,
+                  &(msk_maskgit_pass){.tokens = tokens,
+                                      .batch = BATCH,
+                                      .logits = many,
+                                      .columns = 96,
+                                      .layers = &layer,
+                                      .layer_count = 1,
+                                      .maps = maps_many,
+                                      .target = target,
+                                      .log_target = log_target,
+                                      .score = score_many});
     bench_encode(&bench, vqgan, pixels, BATCH, HEIGHT, WIDTH, latents_many, NULL);
     bench_decode(&bench, vqgan, codes, BATCH, 3, 3, picture_many, NULL);
     assert_memory_equal(many, one, sizeof one);

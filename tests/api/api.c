@@ -12,6 +12,7 @@ const char *api_convert(const char *folder, const char *set, const char *default
   static char paths[2][600];
   char defaults[600], tokenizer[200], transformer[200], *path = paths[strcmp(set, "odd") == 0];
   msk_error error = {0};
+  if (set == NULL) abort();
   snprintf(path, sizeof paths[0], "%s/%s.safetensors", folder, set);
   snprintf(defaults, sizeof defaults, "%s/%s-defaults.json", folder, set);
   snprintf(tokenizer, sizeof tokenizer, "tests/golden/%s/tokenizer_imagenet%d_checkpoint", set, size_of_set(set));

@@ -16,98 +16,117 @@
 enum { PROFILE_GRID = 96, MAX_PROFILES = 10, MAX_SOLIDS = 96, MAX_GROUPS = 96, MAX_MATERIALS = 16, MAX_TUBE = 8 };
 
 enum solid_kind {
-    SOLID_ELLIPSOID, /* a = radii */
-    SOLID_BOX,       /* a = half sizes, rounding */
-    SOLID_CONE,      /* along y: a = half height, radius below, radius above, rounding */
-    SOLID_TUBE,      /* pt[npt]: quadratic B-spline; a = radius at start, at end, flattening of z (1 = round) */
-    SOLID_TORUS,     /* about y: a = large radius, small radius */
-    SOLID_TURNED,    /* profile (r, y) about y; a = amplitude of 5 lobes, height where they fade */
-    SOLID_EXTRUDED,  /* profile (x, y) along z; a = half depth, rounding, inset per unit of (top - z), narrowing per y,
-                        bend x^2, bend y^2 */
-    SOLID_PUFFED     /* profile (x, y), a = half thickness, thickness change per x */
+  SOLID_ELLIPSOID, /* a = radii */
+  SOLID_BOX,       /* a = half sizes, rounding */
+  SOLID_CONE,      /* along y: a = half height, radius below, radius above, rounding */
+  SOLID_TUBE,      /* pt[npt]: quadratic B-spline; a = radius at start, at end, flattening of z (1 = round) */
+  SOLID_TORUS,     /* about y: a = large radius, small radius */
+  SOLID_TURNED,    /* profile (r, y) about y; a = amplitude of 5 lobes, height where they fade */
+  SOLID_EXTRUDED,  /* profile (x, y) along z; a = half depth, rounding, inset per unit of (top - z), narrowing per y,
+                      bend x^2, bend y^2 */
+  SOLID_PUFFED     /* profile (x, y), a = half thickness, thickness change per x */
 };
 
 enum solid_op { OP_UNITE, OP_BLEND, OP_CUT };
 
 struct profile {
-    float x0, y0, step, inv; /* node (i, j) lies at x0 + i*step, y0 + j*step */
-    float lo_x, lo_y, hi_x, hi_y; /* bounds of the outline */
-    float depth;             /* greatest inner depth */
-    int nx, ny;
-    float d[PROFILE_GRID * PROFILE_GRID]; /* signed distance, negative inside */
+  float x0, y0, step, inv;      /* node (i, j) lies at x0 + i*step, y0 + j*step */
+  float lo_x, lo_y, hi_x, hi_y; /* bounds of the outline */
+  float depth;                  /* greatest inner depth */
+  int nx, ny;
+  float d[PROFILE_GRID * PROFILE_GRID]; /* signed distance, negative inside */
 };
 
 enum pattern {
-    PATTERN_PLAIN, PATTERN_BANDS, PATTERN_DOTS, PATTERN_STRIPES, PATTERN_DIPPED, PATTERN_APPLE, PATTERN_WALL,
-    PATTERN_ROOF, PATTERN_WOOD, PATTERN_FOLIAGE, PATTERN_FISH, PATTERN_CAR, PATTERN_CABIN, PATTERN_SPOTS,
-    PATTERN_GILLS, PATTERN_SAIL, PATTERN_BIRD, PATTERN_HULL, PATTERN_WHEEL, PATTERN_GLOW, PATTERN_FABRIC, PATTERN_FIN
+  PATTERN_PLAIN,
+  PATTERN_BANDS,
+  PATTERN_DOTS,
+  PATTERN_STRIPES,
+  PATTERN_DIPPED,
+  PATTERN_APPLE,
+  PATTERN_WALL,
+  PATTERN_ROOF,
+  PATTERN_WOOD,
+  PATTERN_FOLIAGE,
+  PATTERN_FISH,
+  PATTERN_CAR,
+  PATTERN_CABIN,
+  PATTERN_SPOTS,
+  PATTERN_GILLS,
+  PATTERN_SAIL,
+  PATTERN_BIRD,
+  PATTERN_HULL,
+  PATTERN_WHEEL,
+  PATTERN_GLOW,
+  PATTERN_FABRIC,
+  PATTERN_FIN
 };
 
 struct material {
-    v3 base, alt, third;  /* linear light */
-    enum pattern pattern;
-    float scale, phase, amount, extra; /* meaning is the pattern's */
-    float gloss;          /* mirror part at normal incidence, 0..1 */
-    float rough;          /* blur of the mirrored lights, 0.02 (glass) .. 1 */
-    float grain;          /* strength of a fine variation of brightness */
-    float bump;           /* strength of surface unevenness */
-    float glow;           /* own light */
+  v3 base, alt, third; /* linear light */
+  enum pattern pattern;
+  float scale, phase, amount, extra; /* meaning is the pattern's */
+  float gloss;                       /* mirror part at normal incidence, 0..1 */
+  float rough;                       /* blur of the mirrored lights, 0.02 (glass) .. 1 */
+  float grain;                       /* strength of a fine variation of brightness */
+  float bump;                        /* strength of surface unevenness */
+  float glow;                        /* own light */
 };
 
 struct solid {
-    enum solid_kind kind;
-    enum solid_op op;
-    float blend;
-    int group;
-    int part, line, material; /* line: borders between different line ids are drawn */
-    v3 pos, ax, ay, az;       /* local axes as rows, world to local */
-    float a[6];
-    v3 pt[MAX_TUBE];
-    int npt;
-    const struct profile *profile;
-    float wave, wave_scale;   /* leafy displacement */
-    v3 centre;                /* bounding sphere */
-    float radius;
+  enum solid_kind kind;
+  enum solid_op op;
+  float blend;
+  int group;
+  int part, line, material; /* line: borders between different line ids are drawn */
+  v3 pos, ax, ay, az;       /* local axes as rows, world to local */
+  float a[6];
+  v3 pt[MAX_TUBE];
+  int npt;
+  const struct profile *profile;
+  float wave, wave_scale; /* leafy displacement */
+  v3 centre;              /* bounding sphere */
+  float radius;
 };
 
 struct group {
-    int first, count;
-    v3 centre;
-    float radius;
+  int first, count;
+  v3 centre;
+  float radius;
 };
 
-struct view_range { /* what the class allows the camera, radians */
-    float yaw, pitch, roll, lens; /* lens: distance in object radii */
+struct view_range {             /* what the class allows the camera, radians */
+  float yaw, pitch, roll, lens; /* lens: distance in object radii */
 };
 
 struct scene {
-    int class_id;
-    struct rng rng;
-    int nsolid, ngroup, nmaterial, nprofile;
-    struct solid solid[MAX_SOLIDS];
-    struct group group[MAX_GROUPS];
-    struct material material[MAX_MATERIALS];
-    struct profile profile[MAX_PROFILES];
-    v3 centre;     /* bounding sphere of all */
-    float radius;
-    float lift;    /* height of the object above the floor (fish) */
-    float gap;     /* jump in depth that counts as an edge */
-    struct view_range view;
+  int class_id;
+  struct rng rng;
+  int nsolid, ngroup, nmaterial, nprofile;
+  struct solid solid[MAX_SOLIDS];
+  struct group group[MAX_GROUPS];
+  struct material material[MAX_MATERIALS];
+  struct profile profile[MAX_PROFILES];
+  v3 centre; /* bounding sphere of all */
+  float radius;
+  float lift; /* height of the object above the floor (fish) */
+  float gap;  /* jump in depth that counts as an edge */
+  struct view_range view;
 };
 
 /* What the surface is at one point. */
 struct surface {
-    v3 albedo, flat; /* with and without texture, linear light */
-    float gloss, rough, glow;
-    int part, decal, face;
-    v3 normal;
+  v3 albedo, flat; /* with and without texture, linear light */
+  float gloss, rough, glow;
+  int part, decal, face;
+  v3 normal;
 };
 
 /* A closed curve under construction: control points, smooth or corners. */
 struct curve {
-    int n;
-    float x[64], y[64];
-    uint8_t corner[64];
+  int n;
+  float x[64], y[64];
+  uint8_t corner[64];
 };
 
 /* profile.c */
@@ -131,9 +150,9 @@ struct solid *scene_cut(struct scene *s, enum solid_kind kind, int part, int mat
 int scene_material(struct scene *s, v3 base, float gloss, float rough);
 void scene_finish(struct scene *s); /* bounds; call once after the last solid */
 float scene_distance(const struct scene *s, v3 p, int *who);
-float scene_distance_far(const struct scene *s, v3 p); /* may be too small far away: for primary rays */
+float scene_distance_far(const struct scene *s, v3 p);                 /* may be too small far away: for primary rays */
 float scene_distance_within(const struct scene *s, v3 p, float limit); /* exact below limit, else limit: cheap */
-float scene_distance_near(const struct scene *s, int who, v3 p); /* to the group of solid `who` alone */
+float scene_distance_near(const struct scene *s, int who, v3 p);       /* to the group of solid `who` alone */
 
 /* surface.c */
 void surface_at(const struct scene *s, int who, v3 p, v3 n, struct surface *out);
@@ -154,27 +173,27 @@ void shape_lamp(struct scene *s);
 
 /* photo.c: one sample a pixel centre, kept for the drawings. */
 struct sample {
-    v3 colour, flat, normal, p; /* colour: linear light; normal, p: world */
-    float t, light;             /* light: brightness of the shading without colour, 0..1 */
-    uint8_t part, line, face, decal; /* part 0: background */
+  v3 colour, flat, normal, p;      /* colour: linear light; normal, p: world */
+  float t, light;                  /* light: brightness of the shading without colour, 0..1 */
+  uint8_t part, line, face, decal; /* part 0: background */
 };
 
 struct camera {
-    v3 eye, right, up, forward;
-    float u0, v0, window; /* top left and width of the picture in the plane at distance 1 */
+  v3 eye, right, up, forward;
+  float u0, v0, window; /* top left and width of the picture in the plane at distance 1 */
 };
 
 enum { PICTURE_CELL = 6, PICTURE_NODE = 2 };
 
 struct picture {
-    int size;
-    struct scene *scene;
-    struct camera camera;
-    struct sample *sample; /* size*size */
-    float *start;          /* per cell of PICTURE_CELL pixels: distance where its rays start, or -1: nothing there */
-    float *floor_light;    /* per node of a grid of PICTURE_NODE pixels: light on the floor there, or -1: not known */
-    int cells, nodes;      /* a side */
-    uint8_t *edge;         /* size*size: pixel was supersampled */
+  int size;
+  struct scene *scene;
+  struct camera camera;
+  struct sample *sample; /* size*size */
+  float *start;          /* per cell of PICTURE_CELL pixels: distance where its rays start, or -1: nothing there */
+  float *floor_light;    /* per node of a grid of PICTURE_NODE pixels: light on the floor there, or -1: not known */
+  int cells, nodes;      /* a side */
+  uint8_t *edge;         /* size*size: pixel was supersampled */
 };
 
 void photo_render(struct picture *pic, const struct world_views *views, struct rng *rng);
@@ -183,14 +202,14 @@ void photo_render(struct picture *pic, const struct world_views *views, struct r
 enum stroke_kind { STROKE_OUTLINE = 1, STROKE_PART, STROKE_CREASE, STROKE_DECAL };
 
 struct stroke {
-    int first, count; /* points */
-    uint8_t kind, closed;
+  int first, count; /* points */
+  uint8_t kind, closed;
 };
 
 struct strokes {
-    int n, cap, npt, ptcap;
-    struct stroke *stroke;
-    float *x, *y; /* pixels */
+  int n, cap, npt, ptcap;
+  struct stroke *stroke;
+  float *x, *y; /* pixels */
 };
 
 int strokes_trace(const struct picture *pic, struct strokes *out); /* 0, or -1 without memory */

@@ -9,62 +9,53 @@
 #include <stdlib.h>
 
 static const struct {
-    const char *name;
-    void (*shape)(struct scene *);
+  const char *name;
+  void (*shape)(struct scene *);
 } CLASSES[WORLD_CLASSES] = {
-    {"apple", shape_apple}, {"mug", shape_mug},           {"house", shape_house},       {"fish", shape_fish},
-    {"tree", shape_tree},   {"car", shape_car},           {"teapot", shape_teapot},     {"sailboat", shape_sailboat},
-    {"mushroom", shape_mushroom}, {"bird", shape_bird},   {"chair", shape_chair},       {"lamp", shape_lamp},
+    {"apple", shape_apple},       {"mug", shape_mug},   {"house", shape_house},   {"fish", shape_fish},
+    {"tree", shape_tree},         {"car", shape_car},   {"teapot", shape_teapot}, {"sailboat", shape_sailboat},
+    {"mushroom", shape_mushroom}, {"bird", shape_bird}, {"chair", shape_chair},   {"lamp", shape_lamp},
 };
 
-const char *world_class_name(int class_id)
-{
-    return class_id < 0 || class_id >= WORLD_CLASSES ? NULL : CLASSES[class_id].name;
+const char *world_class_name(int class_id) { return class_id < 0 || class_id >= WORLD_CLASSES ? NULL : CLASSES[class_id].name; }
+
+static int render_all(struct picture *pic, const struct world_views *views, uint64_t seed) {
+  struct rng light = {seed ^ 0xA0761D6478BD642Full};
+  struct strokes strokes = {0};
+  photo_render(pic, views, &light);
+  int rc = strokes_trace(pic, &strokes);
+  if (rc == 0) rc = hands_render(pic, &strokes, views, seed ^ 0xE7037ED1A0B428DBull);
+  if (rc == 0) rc = flat_render(pic, &strokes, views, seed ^ 0x8EBC6AF09C88C6E3ull);
+  strokes_free(&strokes);
+  return rc;
 }
 
-static int render_all(struct picture *pic, const struct world_views *views, uint64_t seed)
-{
-    struct rng light = {seed ^ 0xA0761D6478BD642Full};
-    struct strokes strokes = {0};
-    photo_render(pic, views, &light);
-    int rc = strokes_trace(pic, &strokes);
-    if (rc == 0)
-        rc = hands_render(pic, &strokes, views, seed ^ 0xE7037ED1A0B428DBull);
-    if (rc == 0)
-        rc = flat_render(pic, &strokes, views, seed ^ 0x8EBC6AF09C88C6E3ull);
-    strokes_free(&strokes);
-    return rc;
-}
-
-int world_render(int class_id, uint64_t seed, int size, const struct world_views *views)
-{
-    if (!world_class_name(class_id) || size < WORLD_SIZE_MIN || size > WORLD_SIZE_MAX || !views)
-        return -1;
-    size_t count = (size_t)size * (size_t)size;
-    struct picture pic = {.size = size, .cells = size / PICTURE_CELL + 1, .nodes = size / PICTURE_NODE + 3};
-    size_t cells = (size_t)pic.cells * (size_t)pic.cells, nodes = (size_t)pic.nodes * (size_t)pic.nodes;
-    pic.scene = calloc(1, sizeof *pic.scene);
-    pic.sample = malloc(sizeof *pic.sample * count);
-    pic.edge = calloc(count, 1);
-    pic.start = malloc(sizeof *pic.start * (cells + nodes));
-    int rc = -1;
-    if (pic.scene && pic.sample && pic.edge && pic.start) {
-        pic.floor_light = pic.start + cells;
-        for (size_t i = 0; i < nodes; i++)
-            pic.floor_light[i] = -1.0f;
-        struct rng mixer = {seed * 0xD1342543DE82EF95ull + (uint64_t)class_id * 7919u + 12345u};
-        uint64_t own = ((uint64_t)rng_next(&mixer) << 32);
-        own |= rng_next(&mixer);
-        pic.scene->class_id = class_id;
-        pic.scene->rng.state = own;
-        pic.scene->gap = 0.05f;
-        CLASSES[class_id].shape(pic.scene);
-        scene_finish(pic.scene);
-        rc = render_all(&pic, views, own);
-    }
-    free(pic.scene);
-    free(pic.sample);
-    free(pic.edge);
-    free(pic.start);
-    return rc;
+int world_render(int class_id, uint64_t seed, int size, const struct world_views *views) {
+  if (!world_class_name(class_id) || size < WORLD_SIZE_MIN || size > WORLD_SIZE_MAX || !views) return -1;
+  size_t count = (size_t)size * (size_t)size;
+  struct picture pic = {.size = size, .cells = size / PICTURE_CELL + 1, .nodes = size / PICTURE_NODE + 3};
+  size_t cells = (size_t)pic.cells * (size_t)pic.cells, nodes = (size_t)pic.nodes * (size_t)pic.nodes;
+  pic.scene = calloc(1, sizeof *pic.scene);
+  pic.sample = malloc(sizeof *pic.sample * count);
+  pic.edge = calloc(count, 1);
+  pic.start = malloc(sizeof *pic.start * (cells + nodes));
+  int rc = -1;
+  if (pic.scene && pic.sample && pic.edge && pic.start) {
+    pic.floor_light = pic.start + cells;
+    for (size_t i = 0; i < nodes; i++) pic.floor_light[i] = -1.0f;
+    struct rng mixer = {seed * 0xD1342543DE82EF95ull + (uint64_t)class_id * 7919u + 12345u};
+    uint64_t own = ((uint64_t)rng_next(&mixer) << 32);
+    own |= rng_next(&mixer);
+    pic.scene->class_id = class_id;
+    pic.scene->rng.state = own;
+    pic.scene->gap = 0.05f;
+    CLASSES[class_id].shape(pic.scene);
+    scene_finish(pic.scene);
+    rc = render_all(&pic, views, own);
+  }
+  free(pic.scene);
+  free(pic.sample);
+  free(pic.edge);
+  free(pic.start);
+  return rc;
 }

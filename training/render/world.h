@@ -17,14 +17,14 @@ enum { WORLD_CLASSES = 12, WORLD_HANDS = 5, WORLD_SIZE_MIN = 16, WORLD_SIZE_MAX 
 
 /* Pictures to fill, row by row from the top left; caller-owned, each may be NULL; s = size. */
 struct world_views {
-    uint8_t *photo;              /* s*s*3, sRGB */
-    uint8_t *silhouette;         /* s*s, coverage 0..255 */
-    uint8_t *parts;              /* s*s, 0 = background, else part id (README.md names them) */
-    uint8_t *normals;            /* s*s*3, view space: 128 + 127 * (right, up, towards the camera); background 128 */
-    uint8_t *hands[WORLD_HANDS]; /* s*s grey: clean, wobbly pen, marker, pencil, outline only */
-    uint8_t *cartoon;            /* s*s*3, flat colours and ink lines */
-    uint8_t *shade;              /* s*s, grey shading on white */
-    uint8_t *coloured_pencil;    /* s*s*3 */
+  uint8_t *photo;              /* s*s*3, sRGB */
+  uint8_t *silhouette;         /* s*s, coverage 0..255 */
+  uint8_t *parts;              /* s*s, 0 = background, else part id (README.md names them) */
+  uint8_t *normals;            /* s*s*3, view space: 128 + 127 * (right, up, towards the camera); background 128 */
+  uint8_t *hands[WORLD_HANDS]; /* s*s grey: clean, wobbly pen, marker, pencil, outline only */
+  uint8_t *cartoon;            /* s*s*3, flat colours and ink lines */
+  uint8_t *shade;              /* s*s, grey shading on white */
+  uint8_t *coloured_pencil;    /* s*s*3 */
 };
 
 /* Render object `seed` of class `class_id` (0..WORLD_CLASSES-1) at size x size pixels.

@@ -61,6 +61,8 @@ static void test_official_rounding(void **state) {
   assert_true(floorf(60.0f * msk_schedule_rate_official(MSK_SCHEDULE_COSINE, 0, 8, 12, 60)) == 29.0f);
   assert_true(floorf(64.0f * msk_schedule_rate_official(MSK_SCHEDULE_EXP, 0, 4, 8, 64)) == 56.0f);
   assert_true(msk_schedule_remaining_official(8, 16) == 0.5f);
+  float rate = fmaf(msk_schedule_rate_official(MSK_SCHEDULE_UNIFORM, 0, 375, 500, 244), (float)(0.95 - 0.35), 0.35f);
+  assert_true(floorf(244.0f * rate) == 121.0f); /* exactly it would be 122: docs/exactness.md, Arithmetic */
   assert_true(msk_schedule_remaining_official(9, 12) < 0.25f); /* 1 - 9 * (1/12 in float32), rounded once */
 }
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * rng.c - see rng.h. Threefry-2x32 with 20 rounds (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011) under the conventions of
- * jax.random. Owns no state.
+ * rng.c - see rng.h. Threefry-2x32 with 20 rounds (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011) under the
+ * conventions of jax.random. Owns no state.
  *
- * Original layout: `total` counters 0..total-1 are cut into halves (an odd total is padded with one 0) and counter i of the first half is hashed
- * together with counter i of the second; the two output words go back to the two places.
- * Partitionable layout: element i is the exclusive or of the two words of hash(high word of i, low word of i). */
+ * Original layout: `total` counters 0..total-1 are cut into halves (an odd total is padded with one 0) and counter i of the first half is
+ * hashed together with counter i of the second; the two output words go back to the two places. Partitionable layout: element i is the
+ * exclusive or of the two words of hash(high word of i, low word of i). */
 #include "base/rng.h"
 
 #include <float.h>
@@ -13,7 +13,9 @@
 #include <stdbool.h>
 #include <string.h>
 
-typedef struct pair { uint32_t a, b; } pair;
+typedef struct pair {
+  uint32_t a, b;
+} pair;
 
 static inline uint32_t rotate_left(uint32_t word, int bits) { return word << bits | word >> (32 - bits); }
 
@@ -88,7 +90,8 @@ static inline float unit_float(uint32_t bits) {
   return value - 1.0f;
 }
 
-void msk_rng_uniform(msk_rng_layout layout, msk_key key, size_t total, size_t first, size_t count, float minimum, float maximum, float *values) {
+void msk_rng_uniform(msk_rng_layout layout, msk_key key, size_t total, size_t first, size_t count, float minimum, float maximum,
+                     float *values) {
   uint32_t bits[BLOCK];
   for (size_t done = 0; done < count; done += BLOCK) {
     size_t block = count - done < BLOCK ? count - done : BLOCK;
@@ -157,7 +160,8 @@ void msk_rng_randint(msk_rng_layout layout, msk_key key, size_t total, size_t fi
 }
 
 /* ---- categorical ----
- * argmax(logits + Gumbel) needs the two logarithms only where they can win: Gumbel noise grows with its 23 random bits, so the upper bits bound it. */
+ * argmax(logits + Gumbel) needs the two logarithms only where they can win: Gumbel noise grows with its 23 random bits, so the upper bits
+ * bound it. */
 
 #define BUCKET_BITS 7
 #define BUCKETS (1 << BUCKET_BITS)
@@ -171,7 +175,11 @@ static void fill_bounds(float *bounds) {
 }
 
 /* The winner so far of one row. */
-typedef struct winner { float value; size_t index; bool settled; } winner;
+typedef struct winner {
+  float value;
+  size_t index;
+  bool settled;
+} winner;
 
 static void contend(winner *best, const float *logits, const uint32_t *bits, const float *bounds, size_t first, size_t count) {
   for (size_t j = 0; j < count; j++) {
@@ -182,8 +190,8 @@ static void contend(winner *best, const float *logits, const uint32_t *bits, con
   }
 }
 
-void msk_rng_categorical(msk_rng_layout layout, msk_key key, size_t total_rows, size_t first_row, size_t rows, size_t columns, const float *logits,
-                         int32_t *indices) {
+void msk_rng_categorical(msk_rng_layout layout, msk_key key, size_t total_rows, size_t first_row, size_t rows, size_t columns,
+                         const float *logits, int32_t *indices) {
   float bounds[BUCKETS];
   uint32_t bits[BLOCK];
   fill_bounds(bounds);

@@ -62,17 +62,19 @@ static msk_status check_input(const msk_decode_spec *spec, msk_error *error) {
     }
     return MSK_OK;
   }
-  if (spec->lambda_map != NULL) return msk_fail(error, MSK_ERROR_ARGUMENT, "a lambda map was given, expected none: it has no effect in edit");
+  if (spec->lambda_map != NULL)
+    return msk_fail(error, MSK_ERROR_ARGUMENT, "a lambda map was given, expected none: it has no effect in edit");
   if (spec->edit_mask != NULL && memchr(spec->edit_mask, 1, (size_t)spec->tokens - 1) != NULL) return MSK_OK;
   return msk_fail(error, MSK_ERROR_ARGUMENT, "the edit mask marks no token, expected at least one");
 }
 
 static msk_status check_spec(const msk_decode *decode, const msk_decode_spec *spec, msk_error *error) {
-  if ((int)spec->job < MSK_JOB_DRAW || spec->job > MSK_JOB_EDIT) return msk_fail(error, MSK_ERROR_ARGUMENT, "the job is %d, expected 0..2", (int)spec->job);
+  if ((int)spec->job < MSK_JOB_DRAW || spec->job > MSK_JOB_EDIT)
+    return msk_fail(error, MSK_ERROR_ARGUMENT, "the job is %d, expected 0..2", (int)spec->job);
   if (spec->batch < 1 || spec->tokens < 2 || spec->codes < 1 || spec->batch > decode->room_batch || spec->tokens > decode->room_tokens ||
       spec->codes > decode->room_codes) {
-    return msk_fail(error, MSK_ERROR_ARGUMENT, "the request is %d x %d tokens of %d codes, expected at most %d x %d of %d", spec->batch, spec->tokens,
-                    spec->codes, decode->room_batch, decode->room_tokens, decode->room_codes);
+    return msk_fail(error, MSK_ERROR_ARGUMENT, "the request is %d x %d tokens of %d codes, expected at most %d x %d of %d", spec->batch,
+                    spec->tokens, spec->codes, decode->room_batch, decode->room_tokens, decode->room_codes);
   }
   if (spec->first_item < 0 || spec->first_item > INT32_MAX - spec->batch) {
     return msk_fail(error, MSK_ERROR_ARGUMENT, "the first item is %d, expected 0..%d", spec->first_item, INT32_MAX - spec->batch);
@@ -107,7 +109,8 @@ void msk_decode_apply_mask(msk_decode *decode, int item, const uint8_t *mask, co
   }
 }
 
-void msk_decode_trace(msk_decode *decode, const char *name, msk_dtype dtype, const void *data, int rank, size_t side0, size_t side1, size_t side2) {
+void msk_decode_trace(msk_decode *decode, const char *name, msk_dtype dtype, const void *data, int rank, size_t side0, size_t side1,
+                      size_t side2) {
   const msk_callbacks *callbacks = &decode->spec.callbacks;
   if (callbacks->on_trace == NULL || decode->cancelled) return;
   msk_array array = {.dtype = dtype, .rank = rank, .shape = {side0, side1, side2}, .data = (void *)(uintptr_t)data};
@@ -164,7 +167,8 @@ static void measure_confidence(msk_decode *decode, bool drawn_only) {
   const size_t items = (size_t)decode->spec.batch * (size_t)decode->spec.tokens, codes = (size_t)decode->spec.codes;
   for (size_t i = 0; i < items; i++) {
     bool known = decode->current[i] != MSK_MASK_TOKEN;
-    decode->confidence[i] = drawn_only && known ? (float)INFINITY : msk_token_probability(decode->logits + i * codes, codes, decode->completed[i]);
+    decode->confidence[i] =
+        drawn_only && known ? (float)INFINITY : msk_token_probability(decode->logits + i * codes, codes, decode->completed[i]);
   }
 }
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * decode.h - one decoding loop for MaskGIT, MaskSketch and editing, apart from the networks: it asks a denoiser for logits and structure scores, so
- * that it is tested token-exact from recorded values with no weights at all. Official rows reproduce the authors' code to the token (docs/exactness.md
- * lists each quirk); all other recipes use mended rules and per-item random streams (item i of seed S is the same in any batch). */
+ * decode.h - one decoding loop for MaskGIT, MaskSketch and editing, apart from the networks: it asks a denoiser for logits and structure
+ * scores, so that it is tested token-exact from recorded values with no weights at all. Official rows reproduce the authors' code to the
+ * token (docs/exactness.md lists each quirk); all other recipes use mended rules and per-item random streams (item i of seed S is the same
+ * in any batch). */
 #ifndef MSK_SAMPLING_DECODE_H
 #define MSK_SAMPLING_DECODE_H
 
@@ -15,8 +16,8 @@
 /* What the loop asks of the networks. Both return a status and fill `error`. */
 typedef struct msk_denoiser {
   void *user;
-  /* logits [batch, N, codes] of `tokens` [batch, N], guided: c + guidance * (c - u), u from the same sequence with unconditional[b] (a token id) in
-   * the class position; unconditional NULL or unconditional[b] < 0: c alone, at the cost of one pass. */
+  /* logits [batch, N, codes] of `tokens` [batch, N], guided: c + guidance * (c - u), u from the same sequence with unconditional[b] (a
+   * token id) in the class position; unconditional NULL or unconditional[b] < 0: c alone, at the cost of one pass. */
   msk_status (*logits)(void *user, const int32_t *tokens, const int32_t *unconditional, float guidance, float *logits, msk_error *error);
   /* structure score [batch, N] of completed sequences against the target of the request */
   msk_status (*score)(void *user, const int32_t *tokens, float *score, msk_error *error);
@@ -28,14 +29,14 @@ typedef struct msk_decode_spec {
   msk_rng_layout layout;
   uint64_t seed;
   int first_item, batch;
-  int tokens;                 /* N: sequence length, class token included */
-  int codes, class_count;     /* codebook size; classes (hidden ones included) */
-  int class_id, null_class;   /* null_class -1: none */
-  const uint8_t *class_hidden;/* class_count flags, NULL: none hidden; a random unconditional class is never hidden, nor the target */
-  const int32_t *input;       /* draw: N-1 image tokens of the sketch; edit: those of the photo; generate: NULL */
-  const uint8_t *edit_mask;   /* edit: N-1 flags, 1 = repaint; else NULL */
-  const float *lambda_map;    /* draw: N-1 factors in [0,1] on lambda_structure, or NULL */
-  msk_callbacks callbacks;    /* on_trace only; on_step is the caller's */
+  int tokens;                  /* N: sequence length, class token included */
+  int codes, class_count;      /* codebook size; classes (hidden ones included) */
+  int class_id, null_class;    /* null_class -1: none */
+  const uint8_t *class_hidden; /* class_count flags, NULL: none hidden; a random unconditional class is never hidden, nor the target */
+  const int32_t *input;        /* draw: N-1 image tokens of the sketch; edit: those of the photo; generate: NULL */
+  const uint8_t *edit_mask;    /* edit: N-1 flags, 1 = repaint; else NULL */
+  const float *lambda_map;     /* draw: N-1 factors in [0,1] on lambda_structure, or NULL */
+  msk_callbacks callbacks;     /* on_trace only; on_step is the caller's */
 } msk_decode_spec;
 
 typedef struct msk_decode msk_decode;
@@ -48,8 +49,9 @@ msk_status msk_decode_begin(msk_decode *decode, const msk_decode_spec *spec, con
 msk_status msk_decode_step(msk_decode *decode, bool *done, msk_error *error);
 int msk_decode_step_count(const msk_decode_spec *spec); /* steps that msk_decode_step() takes, the tail included */
 int msk_decode_step_index(const msk_decode *decode);    /* steps taken so far */
-/* [batch, N]: the completed sequences after the last step taken; the sequences (with masks) that the next step starts from. Right after begin both
- * are the initial sequences, which is also what the authors record for the steps before start_step; after the last step both are the result. */
+/* [batch, N]: the completed sequences after the last step taken; the sequences (with masks) that the next step starts from. Right after
+ * begin both are the initial sequences, which is also what the authors record for the steps before start_step; after the last step both are
+ * the result. */
 const int32_t *msk_decode_completed(const msk_decode *decode);
 const int32_t *msk_decode_current(const msk_decode *decode);
 int msk_decode_masked(const msk_decode *decode, int item);

@@ -11,11 +11,11 @@
 /* What differs between the authors' code and the mended form. Each acts on the whole batch. */
 typedef struct msk_decode_rules {
   msk_status (*check)(const msk_decode_spec *spec, msk_error *error); /* what these rules cannot do */
-  void (*begin)(msk_decode *decode);           /* keys, initial masks: current and unknown */
-  void (*prepare)(msk_decode *decode);         /* this step's keys and unconditional classes */
-  void (*sample)(msk_decode *decode);          /* completed: every masked token of current drawn from logits */
-  void (*remask_sketch)(msk_decode *decode);   /* current: completed, masked by structure and confidence */
-  void (*remask_maskgit)(msk_decode *decode);  /* current: completed, the least confident of the drawn tokens masked */
+  void (*begin)(msk_decode *decode);                                  /* keys, initial masks: current and unknown */
+  void (*prepare)(msk_decode *decode);                                /* this step's keys and unconditional classes */
+  void (*sample)(msk_decode *decode);                                 /* completed: every masked token of current drawn from logits */
+  void (*remask_sketch)(msk_decode *decode);                          /* current: completed, masked by structure and confidence */
+  void (*remask_maskgit)(msk_decode *decode); /* current: completed, the least confident of the drawn tokens masked */
 } msk_decode_rules;
 extern const msk_decode_rules msk_rules_official, msk_rules_mended;
 
@@ -24,26 +24,26 @@ struct msk_decode {
   const msk_denoiser *denoiser;
   const msk_decode_rules *rules;
   int room_batch, room_tokens, room_codes; /* what the arena's memory was laid out for */
-  int step, last;             /* the step to be taken now, counted from 0 with those before start_step; one past the last */
-  bool cancelled;             /* a trace callback asked to stop */
+  int step, last;                          /* the step to be taken now, counted from 0 with those before start_step; one past the last */
+  bool cancelled;                          /* a trace callback asked to stop */
 
-  int32_t *current, *completed; /* [batch, N] */
-  int32_t *unconditional;     /* [batch] token ids, -1: none */
-  float *logits;              /* [batch, N, codes] */
-  float *structure;           /* [batch, N]: score, then rescaled */
-  float *confidence;          /* [batch, N]: probability of the completed token, rescaled while drawing */
-  uint8_t *structure_mask, *confidence_mask; /* [batch, N]; MaskGIT's masking is in confidence_mask */
-  float *structure_k, *confidence_k; /* [batch]: how many each takes; MaskGIT's mask length is in confidence_k */
-  int *unknown;               /* [batch]: tokens masked at the start (of the tail, in the tail) */
-  msk_candidate *candidates;  /* [N] */
-  float *noise;               /* [N] */
-  float *row;                 /* [codes] */
-  uint32_t *lots;             /* [N]: mended: the order among equals */
+  int32_t *current, *completed;                /* [batch, N] */
+  int32_t *unconditional;                      /* [batch] token ids, -1: none */
+  float *logits;                               /* [batch, N, codes] */
+  float *structure;                            /* [batch, N]: score, then rescaled */
+  float *confidence;                           /* [batch, N]: probability of the completed token, rescaled while drawing */
+  uint8_t *structure_mask, *confidence_mask;   /* [batch, N]; MaskGIT's masking is in confidence_mask */
+  float *structure_k, *confidence_k;           /* [batch]: how many each takes; MaskGIT's mask length is in confidence_k */
+  int *unknown;                                /* [batch]: tokens masked at the start (of the tail, in the tail) */
+  msk_candidate *candidates;                   /* [N] */
+  float *noise;                                /* [N] */
+  float *row;                                  /* [codes] */
+  uint32_t *lots;                              /* [N]: mended: the order among equals */
   float *structure_weight, *confidence_weight; /* [N]: mended: from the lambda map */
-  double mean_lambda;         /* mended */
+  double mean_lambda;                          /* mended */
 
   msk_key key, sample_key, choice_key; /* official: the loop's key and this step's; mended: key is PRNGKey(seed) */
-  int32_t pair[2];            /* official: the unconditional class tokens of rows 0 and 1 */
+  int32_t pair[2];                     /* official: the unconditional class tokens of rows 0 and 1 */
 };
 
 /* Whether the present step ends with MaskSketch's two masks (else with MaskGIT's one). */
@@ -52,6 +52,7 @@ int msk_decode_count_masked(const msk_decode *decode, int item);
 /* Writes the masked copy of item's completed sequence into current. */
 void msk_decode_apply_mask(msk_decode *decode, int item, const uint8_t *mask, const uint8_t *other);
 /* Hands an array to the trace callback, if there is one. Shape: rank sides. */
-void msk_decode_trace(msk_decode *decode, const char *name, msk_dtype dtype, const void *data, int rank, size_t side0, size_t side1, size_t side2);
+void msk_decode_trace(msk_decode *decode, const char *name, msk_dtype dtype, const void *data, int rank, size_t side0, size_t side1,
+                      size_t side2);
 
 #endif

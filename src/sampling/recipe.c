@@ -10,7 +10,9 @@
 #include "base/error.h"
 #include "sampling/recipe_field.h"
 
-typedef struct setting { const char *key, *value; } setting;
+typedef struct setting {
+  const char *key, *value;
+} setting;
 
 #define JOBS 3
 #define MAX_SETTINGS 12
@@ -23,8 +25,16 @@ typedef struct row {
 
 /* What every mended row starts from. The tail's choice temperature is MaskGIT's 4.5 (1 - r) at the tail's first mask rate, 0.35. */
 static const setting base[JOBS][MAX_SETTINGS] = {
-    [MSK_JOB_DRAW] = {{"steps", "24"}, {"schedule", "uniform"}, {"lambda_structure", "0.9"}, {"min_mask_rate", "0.35"}, {"max_mask_rate", "0.95"},
-                      {"token_temperature", "0.9"}, {"choice_temperature", "1"}, {"guidance", "0.6"}, {"distance", "symmetric-kl"}, {"tail", "6"}},
+    [MSK_JOB_DRAW] = {{"steps", "24"},
+                      {"schedule", "uniform"},
+                      {"lambda_structure", "0.9"},
+                      {"min_mask_rate", "0.35"},
+                      {"max_mask_rate", "0.95"},
+                      {"token_temperature", "0.9"},
+                      {"choice_temperature", "1"},
+                      {"guidance", "0.6"},
+                      {"distance", "symmetric-kl"},
+                      {"tail", "6"}},
     [MSK_JOB_GENERATE] = {{"steps", "16"}, {"schedule", "cosine"}, {"choice_temperature", "4.5"}},
     [MSK_JOB_EDIT] = {{"steps", "12"}, {"schedule", "cosine"}, {"choice_temperature", "4.5"}},
 };
@@ -35,8 +45,13 @@ static const setting base[JOBS][MAX_SETTINGS] = {
 static const row rows[] = {
     [OFFICIAL] = {"official",
                   "the authors' code to the token, its defects included",
-                  {[MSK_JOB_DRAW] = {{"steps", "16"}, {"schedule", "uniform"}, {"lambda_structure", "0.9"}, {"min_mask_rate", "0.35"},
-                                     {"max_mask_rate", "0.95"}, {"guidance", "0.6"}, {"distance", "cross-entropy"}},
+                  {[MSK_JOB_DRAW] = {{"steps", "16"},
+                                     {"schedule", "uniform"},
+                                     {"lambda_structure", "0.9"},
+                                     {"min_mask_rate", "0.35"},
+                                     {"max_mask_rate", "0.95"},
+                                     {"guidance", "0.6"},
+                                     {"distance", "cross-entropy"}},
                    [MSK_JOB_GENERATE] = {{"steps", "16"}, {"schedule", "cosine"}, {"choice_temperature", "4.5"}},
                    [MSK_JOB_EDIT] = {{"steps", "12"}, {"schedule", "cosine"}, {"choice_temperature", "4.5"}, {"start_step", "2"}}}},
     [BALANCED] = {"balanced", "the defects mended, a tail that finishes every token: the default", {{{NULL, NULL}}}},
@@ -100,20 +115,23 @@ static msk_status read_scope(scope *out, const msk_default_pair *pair, msk_error
   found.field = msk_recipe_field_find(cursor);
   if (found.field == NULL) return bad_default(pair, "no recipe has this key", error);
   if (found.recipe == &rows[OFFICIAL]) return bad_default(pair, "the values of official are the authors'", error);
-  if (found.job >= 0 && !msk_recipe_field_acts(found.field, (msk_job)found.job, false)) return bad_default(pair, "no effect in this job", error);
+  if (found.job >= 0 && !msk_recipe_field_acts(found.field, (msk_job)found.job, false))
+    return bad_default(pair, "no effect in this job", error);
   *out = found;
   return MSK_OK;
 }
 
 /* Applies the pairs for this row and job: those that name the recipe, or those that do not. */
-static msk_status apply_pairs(msk_recipe *recipe, const msk_model_defaults *defaults, const row *chosen, msk_job job, bool named, msk_error *error) {
+static msk_status apply_pairs(msk_recipe *recipe, const msk_model_defaults *defaults, const row *chosen, msk_job job, bool named,
+                              msk_error *error) {
   for (size_t i = 0; i < defaults->pair_count; i++) {
     const msk_default_pair *pair = &defaults->pairs[i];
     scope where = {NULL, -1, NULL};
     msk_error reason = {MSK_OK, ""};
     msk_status status = read_scope(&where, pair, error);
     if (status != MSK_OK) return status;
-    bool here = (where.recipe == NULL || where.recipe == chosen) && (where.recipe != NULL) == named && (where.job < 0 || where.job == (int)job);
+    bool here =
+        (where.recipe == NULL || where.recipe == chosen) && (where.recipe != NULL) == named && (where.job < 0 || where.job == (int)job);
     if (!here || !msk_recipe_field_acts(where.field, job, false)) continue;
     if (msk_recipe_field_set(where.field, recipe, pair->value, &reason) != MSK_OK) return bad_default(pair, reason.message, error);
   }
@@ -154,7 +172,8 @@ static msk_status fill_mended(msk_recipe *recipe, const msk_model_defaults *defa
 static msk_status unknown_recipe(const char *name, msk_error *error) {
   char names[256] = "";
   size_t used = 0;
-  for (int i = 0; i < ROWS && used < sizeof names; i++) used += (size_t)snprintf(names + used, sizeof names - used, "%s%s", i ? ", " : "", rows[i].name);
+  for (int i = 0; i < ROWS && used < sizeof names; i++)
+    used += (size_t)snprintf(names + used, sizeof names - used, "%s%s", i ? ", " : "", rows[i].name);
   return msk_fail(error, MSK_ERROR_ARGUMENT, "the recipe is '%.60s', expected one of %s", name, names);
 }
 
@@ -164,8 +183,12 @@ msk_status msk_recipe_from_defaults(msk_recipe *recipe, const msk_model_defaults
   if ((int)job < 0 || (int)job >= JOBS) return msk_fail(error, MSK_ERROR_ARGUMENT, "the job is %d, expected 0..%d", (int)job, JOBS - 1);
   const row *chosen = find_row(name, strlen(name));
   if (chosen == NULL) return unknown_recipe(name, error);
-  msk_recipe filled = {.size = sizeof filled, .official = chosen == &rows[OFFICIAL], .schedule_power = 1, .max_mask_rate = 1,
-                       .token_temperature = 1, .visible_sketch = 1};
+  msk_recipe filled = {.size = sizeof filled,
+                       .official = chosen == &rows[OFFICIAL],
+                       .schedule_power = 1,
+                       .max_mask_rate = 1,
+                       .token_temperature = 1,
+                       .visible_sketch = 1};
   snprintf(filled.name, sizeof filled.name, "%s", chosen->name);
   msk_status status = set_layers(&filled, defaults, model_layers, error);
   if (status == MSK_OK) {
@@ -180,7 +203,8 @@ msk_status msk_recipe_from_defaults(msk_recipe *recipe, const msk_model_defaults
 
 /* A field that `official` cannot change holds what the authors' code does. */
 static msk_status check_official(const msk_recipe *recipe, msk_job job, msk_error *error) {
-  bool plain = recipe->token_temperature == 1 && recipe->unconditional == MSK_UNCONDITIONAL_RANDOM && recipe->visible_sketch == 1 && recipe->tail == 0;
+  bool plain = recipe->token_temperature == 1 && recipe->unconditional == MSK_UNCONDITIONAL_RANDOM && recipe->visible_sketch == 1 &&
+               recipe->tail == 0;
   bool distance = job != MSK_JOB_DRAW || recipe->distance == MSK_DISTANCE_CROSS_ENTROPY;
   bool choice = job == MSK_JOB_DRAW ? recipe->choice_temperature == 0 && recipe->start_step == 0 : recipe->guidance == 0;
   if (plain && distance && choice) return MSK_OK;
@@ -188,7 +212,8 @@ static msk_status check_official(const msk_recipe *recipe, msk_job job, msk_erro
 }
 
 msk_status msk_recipe_check(const msk_recipe *recipe, msk_job job, int model_layers, msk_error *error) {
-  if (recipe->size != sizeof *recipe) return msk_fail(error, MSK_ERROR_ARGUMENT, "the recipe's size is %zu, expected %zu", recipe->size, sizeof *recipe);
+  if (recipe->size != sizeof *recipe)
+    return msk_fail(error, MSK_ERROR_ARGUMENT, "the recipe's size is %zu, expected %zu", recipe->size, sizeof *recipe);
   for (int i = 0; msk_recipe_field_at(i) != NULL; i++) {
     msk_status status = msk_recipe_field_check(msk_recipe_field_at(i), recipe, error);
     if (status != MSK_OK) return status;
@@ -197,12 +222,14 @@ msk_status msk_recipe_check(const msk_recipe *recipe, msk_job job, int model_lay
     return msk_fail(error, MSK_ERROR_ARGUMENT, "start_step is %d, expected 0..%d (steps - 1)", recipe->start_step, recipe->steps - 1);
   }
   if (recipe->min_mask_rate > recipe->max_mask_rate) {
-    return msk_fail(error, MSK_ERROR_ARGUMENT, "min_mask_rate is %g, expected at most max_mask_rate, %g", recipe->min_mask_rate, recipe->max_mask_rate);
+    return msk_fail(error, MSK_ERROR_ARGUMENT, "min_mask_rate is %g, expected at most max_mask_rate, %g", recipe->min_mask_rate,
+                    recipe->max_mask_rate);
   }
-  if (job == MSK_JOB_DRAW && recipe->layer_count == 0) return msk_fail(error, MSK_ERROR_ARGUMENT, "layers is empty, expected at least one layer");
+  if (job == MSK_JOB_DRAW && recipe->layer_count == 0)
+    return msk_fail(error, MSK_ERROR_ARGUMENT, "layers is empty, expected at least one layer");
   if (model_layers > 0 && recipe->layer_count > 0 && recipe->layers[recipe->layer_count - 1] >= model_layers) {
-    return msk_fail(error, MSK_ERROR_ARGUMENT, "layers names layer %d, expected 0..%d: the model has %d", recipe->layers[recipe->layer_count - 1],
-                    model_layers - 1, model_layers);
+    return msk_fail(error, MSK_ERROR_ARGUMENT, "layers names layer %d, expected 0..%d: the model has %d",
+                    recipe->layers[recipe->layer_count - 1], model_layers - 1, model_layers);
   }
   return recipe->official ? check_official(recipe, job, error) : MSK_OK;
 }
@@ -236,7 +263,8 @@ static msk_status refuse_key(const char *key, const char *why, msk_job job, bool
 
 static msk_status find_field(const msk_recipe_field **field, const msk_recipe *recipe, const char *key, msk_job job, msk_error *error) {
   if (recipe == NULL || key == NULL) return msk_fail(error, MSK_ERROR_ARGUMENT, "the recipe or the key is missing");
-  if (recipe->size != sizeof *recipe) return msk_fail(error, MSK_ERROR_ARGUMENT, "the recipe's size is %zu, expected %zu", recipe->size, sizeof *recipe);
+  if (recipe->size != sizeof *recipe)
+    return msk_fail(error, MSK_ERROR_ARGUMENT, "the recipe's size is %zu, expected %zu", recipe->size, sizeof *recipe);
   *field = msk_recipe_field_find(key);
   return *field != NULL ? MSK_OK : refuse_key(key, "is unknown", job, recipe->official != 0, error);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * recipe_field.c - see recipe_field.h. Numbers are read and written with a decimal point also where the host program has set a locale with a comma,
- * and doubles with as many digits as read back exactly. */
+ * recipe_field.c - see recipe_field.h. Numbers are read and written with a decimal point also where the host program has set a locale with
+ * a comma, and doubles with as many digits as read back exactly. */
 #include "sampling/recipe_field.h"
 
 #include <errno.h>
@@ -19,8 +19,8 @@ struct msk_recipe_field {
   const char *key;
   field_kind kind;
   size_t offset;
-  double minimum, maximum;  /* FIELD_POSITIVE: the minimum is left out */
-  const char *const *names; /* FIELD_NAME: what values 0, 1, ... are called; NULL-terminated */
+  double minimum, maximum;   /* FIELD_POSITIVE: the minimum is left out */
+  const char *const *names;  /* FIELD_NAME: what values 0, 1, ... are called; NULL-terminated */
   unsigned mended, official; /* jobs in which the field acts, by rules */
   const char *help;
 };
@@ -38,17 +38,22 @@ static const char *const schedule_names[] = {"uniform", "cosine", "pow", "log", 
 static const msk_recipe_field fields[] = {
     {"steps", FIELD_COUNT, AT(steps), 1, 10000, NULL, ALL, ALL, "decoding steps, 1..10000"},
     {"schedule", FIELD_SCHEDULE, AT(schedule), 0, 0, NULL, ALL, ALL, "mask schedule: uniform, cosine, powX (pow2.5), log or exp"},
-    {"lambda_structure", FIELD_NUMBER, AT(lambda_structure), 0, 1, NULL, DRAW, DRAW, "share of the re-masked tokens chosen by structure, 0..1"},
+    {"lambda_structure", FIELD_NUMBER, AT(lambda_structure), 0, 1, NULL, DRAW, DRAW,
+     "share of the re-masked tokens chosen by structure, 0..1"},
     {"min_mask_rate", FIELD_NUMBER, AT(min_mask_rate), 0, 1, NULL, DRAW, DRAW, "mask rate after the last step, 0..1"},
     {"max_mask_rate", FIELD_NUMBER, AT(max_mask_rate), 0, 1, NULL, DRAW, DRAW, "mask rate at the start, 0..1"},
-    {"temperature_structure", FIELD_NUMBER, AT(temperature_structure), 0, 100, NULL, DRAW, DRAW, "Gumbel noise on the structure score, 0..100"},
-    {"temperature_confidence", FIELD_NUMBER, AT(temperature_confidence), 0, 100, NULL, DRAW, DRAW, "Gumbel noise on the confidence, 0..100"},
+    {"temperature_structure", FIELD_NUMBER, AT(temperature_structure), 0, 100, NULL, DRAW, DRAW,
+     "Gumbel noise on the structure score, 0..100"},
+    {"temperature_confidence", FIELD_NUMBER, AT(temperature_confidence), 0, 100, NULL, DRAW, DRAW,
+     "Gumbel noise on the confidence, 0..100"},
     {"token_temperature", FIELD_POSITIVE, AT(token_temperature), 0, 10, NULL, ALL, 0, "temperature of the token draw, above 0 to 10"},
     {"choice_temperature", FIELD_NUMBER, AT(choice_temperature), 0, 100, NULL, ALL, GENERATE | EDIT,
      "Gumbel noise on MaskGIT's choice of tokens to keep, falling to 0, 0..100"},
     {"guidance", FIELD_NUMBER, AT(guidance), 0, 100, NULL, ALL, DRAW, "guidance scale; 0 saves the unconditional pass, 0..100"},
-    {"unconditional", FIELD_NAME, AT(unconditional), 0, 1, unconditional_names, ALL, 0, "guidance moves away from: random (another class) or null"},
-    {"distance", FIELD_NAME, AT(distance), 0, 2, distance_names, DRAW, 0, "structure distance: cross-entropy, symmetric-kl or jensen-shannon"},
+    {"unconditional", FIELD_NAME, AT(unconditional), 0, 1, unconditional_names, ALL, 0,
+     "guidance moves away from: random (another class) or null"},
+    {"distance", FIELD_NAME, AT(distance), 0, 2, distance_names, DRAW, 0,
+     "structure distance: cross-entropy, symmetric-kl or jensen-shannon"},
     {"layers", FIELD_LAYERS, AT(layers), 0, 0, NULL, DRAW, DRAW, "layers whose attention is the structure, 0-based: 1,3,16"},
     {"visible_sketch", FIELD_COUNT, AT(visible_sketch), 0, 1, NULL, DRAW, 0, "1: start with some sketch tokens visible; 0: fully masked"},
     {"tail", FIELD_COUNT, AT(tail), 0, 10000, NULL, DRAW, 0, "MaskGIT steps from the last mask rate to 0, 0..10000"},
@@ -178,7 +183,8 @@ static msk_status set_layers(const msk_recipe_field *field, msk_recipe *recipe, 
     number[length] = '\0';
     if (!parse_int(number, &layer) || layer < 0) return refuse(field, value, error);
     if (!insert_layer(layers, &count, layer)) {
-      return msk_fail(error, MSK_ERROR_ARGUMENT, "layers is '%.60s', expected each layer once and at most %d of them", value, MSK_MAX_LAYERS);
+      return msk_fail(error, MSK_ERROR_ARGUMENT, "layers is '%.60s', expected each layer once and at most %d of them", value,
+                      MSK_MAX_LAYERS);
     }
     cursor += length;
   } while (*cursor++ == ',');

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * recipe_field.h - the table of a recipe's fields: one row a key, from which parsing, printing, ranges, help and effect follow. Immutable data. */
+ * recipe_field.h - the table of a recipe's fields: one row a key, from which parsing, printing, ranges, help and effect follow. Immutable
+ * data. */
 #ifndef MSK_SAMPLING_RECIPE_FIELD_H
 #define MSK_SAMPLING_RECIPE_FIELD_H
 

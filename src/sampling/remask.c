@@ -70,7 +70,8 @@ void msk_rescale(float *values, size_t count) {
   }
 }
 
-void msk_mask_below_cut(uint8_t *mask, const float *scores, const float *noise, float temperature, float k, size_t count, msk_candidate *scratch) {
+void msk_mask_below_cut(uint8_t *mask, const float *scores, const float *noise, float temperature, float k, size_t count,
+                        msk_candidate *scratch) {
   for (size_t i = 0; i < count; i++) {
     float key = noise == NULL ? scores[i] : fmaf(temperature, noise[i], scores[i]);
     scratch[i] = (msk_candidate){key, 0, (int32_t)i};

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * rules_mended.c - decoding with the defects of the authors' code mended (docs/exactness.md, docs/recipes.md): guidance on every row, from the null
- * class or a random class other than the target, new for each item and step; the class position out of the choice; integer counts, met exactly;
- * constant scores decided by lot; a tail to no masks at all.
+ * rules_mended.c - decoding with the defects of the authors' code mended (docs/exactness.md, docs/recipes.md): guidance on every row, from
+ * the null class or a random class other than the target, new for each item and step; the class position out of the choice; integer counts,
+ * met exactly; constant scores decided by lot; a tail to no masks at all.
  *
- * Streams: every number is a function of seed, item, step and purpose, key = fold_in(fold_in(fold_in(PRNGKey(seed), item), 1 + step), purpose), over
- * arrays of one item's size: item i of a seed is the same in any batch. */
+ * Streams: every number is a function of seed, item, step and purpose, key = fold_in(fold_in(fold_in(PRNGKey(seed), item), 1 + step),
+ * purpose), over arrays of one item's size: item i of a seed is the same in any batch. */
 #include <math.h>
 #include <string.h>
 
@@ -41,7 +41,8 @@ static msk_status check(const msk_decode_spec *spec, msk_error *error) {
     return msk_fail(error, MSK_ERROR_ARGUMENT, "unconditional is 'null', expected 'random': the model has no null class");
   }
   if (count_eligible(spec) > 0) return MSK_OK;
-  return msk_fail(error, MSK_ERROR_ARGUMENT, "guidance is %g, expected 0: the model has no second class to move away from", spec->recipe.guidance);
+  return msk_fail(error, MSK_ERROR_ARGUMENT, "guidance is %g, expected 0: the model has no second class to move away from",
+                  spec->recipe.guidance);
 }
 
 /* One word for each token: the order among equals. */
@@ -62,8 +63,9 @@ static void hide_tokens(msk_decode *decode, int item) {
   for (int i = 0; i < hidden; i++) tokens[decode->candidates[i].index] = MSK_MASK_TOKEN;
 }
 
-/* Lambda of token i is lambda_structure * map[i]. Its mean gives the structure's share of the masks; inside that share a token's lack of structure
- * counts by its lambda, inside the other its lack of confidence by 1 - lambda, each relative to the largest. A uniform map is the plain number. */
+/* Lambda of token i is lambda_structure * map[i]. Its mean gives the structure's share of the masks; inside that share a token's lack of
+ * structure counts by its lambda, inside the other its lack of confidence by 1 - lambda, each relative to the largest. A uniform map is the
+ * plain number. */
 static void weigh_tokens(msk_decode *decode) {
   const msk_decode_spec *spec = &decode->spec;
   const double lambda = spec->recipe.lambda_structure;
@@ -136,8 +138,8 @@ static void mask_lowest(uint8_t *mask, msk_candidate *candidates, int candidate_
 }
 
 /* Masks `count` tokens that lack most: weight * (1 - score) less noise; those in `taken` (NULL: none) are masked already. */
-static void mask_lacking(msk_decode *decode, uint8_t *mask, const uint8_t *taken, const float *scores, const float *weights, double temperature,
-                         msk_key noise_key, int count) {
+static void mask_lacking(msk_decode *decode, uint8_t *mask, const uint8_t *taken, const float *scores, const float *weights,
+                         double temperature, msk_key noise_key, int count) {
   const int tokens = decode->spec.tokens;
   int candidates = 0;
   memset(mask, 0, (size_t)tokens);
@@ -166,10 +168,10 @@ static void remask_sketch(msk_decode *decode) {
     msk_rescale(decode->structure + first + 1, (size_t)tokens - 1);
     msk_rescale(decode->confidence + first + 1, (size_t)tokens - 1);
     draw_lots(decode, step_stream(decode, b, FOR_LOTS));
-    mask_lacking(decode, decode->structure_mask + first, NULL, decode->structure + first, decode->structure_weight, recipe->temperature_structure,
-                 step_stream(decode, b, FOR_STRUCTURE), by_structure);
-    mask_lacking(decode, decode->confidence_mask + first, decode->structure_mask + first, decode->confidence + first, decode->confidence_weight,
-                 recipe->temperature_confidence, step_stream(decode, b, FOR_CONFIDENCE), count - by_structure);
+    mask_lacking(decode, decode->structure_mask + first, NULL, decode->structure + first, decode->structure_weight,
+                 recipe->temperature_structure, step_stream(decode, b, FOR_STRUCTURE), by_structure);
+    mask_lacking(decode, decode->confidence_mask + first, decode->structure_mask + first, decode->confidence + first,
+                 decode->confidence_weight, recipe->temperature_confidence, step_stream(decode, b, FOR_CONFIDENCE), count - by_structure);
     msk_decode_apply_mask(decode, b, decode->structure_mask + first, decode->confidence_mask + first);
   }
 }

@@ -3,8 +3,9 @@
  * rules_official.c - the authors' decoding to the token, its defects included (docs/exactness.md lists them by letter). Facts are from
  * google-research/masksketch: sketch_conditional_inference.py, parallel_decode_with_structure_similarity.py, parallel_decode.py.
  *
- * Keys of draw: PRNGKey(seed) gives the two unconditional classes, and is split only afterwards (quirk e) into the loop's key and the mask's; the
- * mask's is split again. Each step: loop, sample = split(loop); the sample key also makes both mask noises. MaskGIT: a choice key is split off too. */
+ * Keys of draw: PRNGKey(seed) gives the two unconditional classes, and is split only afterwards (quirk e) into the loop's key and the
+ * mask's; the mask's is split again. Each step: loop, sample = split(loop); the sample key also makes both mask noises. MaskGIT: a choice
+ * key is split off too. */
 #include <math.h>
 
 #include "base/error.h"
@@ -12,12 +13,15 @@
 #include "sampling/schedule.h"
 
 static msk_status check(const msk_decode_spec *spec, msk_error *error) {
-  if (spec->seed > UINT32_MAX) return msk_fail(error, MSK_ERROR_ARGUMENT, "the seed is %llu, expected 0..4294967295 under the recipe official",
-                                               (unsigned long long)spec->seed);
+  if (spec->seed > UINT32_MAX)
+    return msk_fail(error, MSK_ERROR_ARGUMENT, "the seed is %llu, expected 0..4294967295 under the recipe official",
+                    (unsigned long long)spec->seed);
   if (spec->first_item != 0) {
-    return msk_fail(error, MSK_ERROR_ARGUMENT, "the first item is %d, expected 0: under the recipe official a batch is drawn whole", spec->first_item);
+    return msk_fail(error, MSK_ERROR_ARGUMENT, "the first item is %d, expected 0: under the recipe official a batch is drawn whole",
+                    spec->first_item);
   }
-  if (spec->lambda_map != NULL) return msk_fail(error, MSK_ERROR_ARGUMENT, "a lambda map was given, expected none: it has no effect under official");
+  if (spec->lambda_map != NULL)
+    return msk_fail(error, MSK_ERROR_ARGUMENT, "a lambda map was given, expected none: it has no effect under official");
   return MSK_OK;
 }
 
@@ -50,7 +54,8 @@ static void begin(msk_decode *decode) {
   decode->key = msk_rng_key(spec->seed);
   for (int b = 0; b < spec->batch; b++) decode->unconditional[b] = -1;
   if (spec->job != MSK_JOB_DRAW) return;
-  /* Two rows whatever the batch: rows 2 and up keep their own class and so get no guidance (quirk a). The class may be the target's (quirk b). */
+  /* Two rows whatever the batch: rows 2 and up keep their own class and so get no guidance (quirk a). The class may be the target's (quirk
+   * b). */
   msk_rng_randint(spec->layout, decode->key, 2, 0, 2, spec->codes, spec->codes + spec->class_count, decode->pair);
   for (int b = 0; b < spec->batch && b < 2; b++) decode->unconditional[b] = decode->pair[b];
   hide_tokens(decode, split_off(decode, &decode->key));
@@ -100,8 +105,8 @@ static void remask_sketch(msk_decode *decode) {
     decode->confidence_k[b] = length * (float)(1.0 - recipe->lambda_structure);
     msk_mask_below_cut(decode->confidence_mask + b * tokens, confidence, row_noise(decode, decode->sample_key, confidence_noise, b),
                        confidence_noise, decode->confidence_k[b], tokens, decode->candidates);
-    msk_mask_below_cut(decode->structure_mask + b * tokens, structure, row_noise(decode, decode->sample_key, structure_noise, b), structure_noise,
-                       decode->structure_k[b], tokens, decode->candidates);
+    msk_mask_below_cut(decode->structure_mask + b * tokens, structure, row_noise(decode, decode->sample_key, structure_noise, b),
+                       structure_noise, decode->structure_k[b], tokens, decode->candidates);
     msk_decode_apply_mask(decode, (int)b, decode->structure_mask + b * tokens, decode->confidence_mask + b * tokens);
   }
 }

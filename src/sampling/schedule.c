@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * schedule.c - see schedule.h. The official form follows the operations of the authors' mask_schedule.py as XLA lowers them: log2 is a quotient of
- * natural logarithms, exp2 an exponential of a product. */
+ * schedule.c - see schedule.h. The official form follows the operations of the authors' mask_schedule.py as XLA lowers them: log2 is a
+ * quotient of natural logarithms, exp2 an exponential of a product. */
 #include "sampling/schedule.h"
 
 #include <math.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * test_rng.c - jax.random bit for bit: every vector of tests/golden/rng in both layouts, Gumbel noise to the last bit; slices, wide keys, and the
- * pruned categorical against the plain one. */
+ * test_rng.c - jax.random bit for bit: every vector of tests/golden/rng in both layouts, Gumbel noise to the last bit; slices, wide keys,
+ * and the pruned categorical against the plain one. */
 #include "support.h"
 
 #include <jansson.h>
@@ -74,7 +74,8 @@ static void test_golden_vectors(void **state) {
   assert_true(json_is_array(index));
   json_array_foreach(index, position, entry) {
     const char *file = json_string_value(json_object_get(entry, "file")), *function = json_string_value(json_object_get(entry, "function"));
-    vector v = {entry, strncmp(file, "partitionable/", 14) == 0 ? MSK_RNG_PARTITIONABLE : MSK_RNG_ORIGINAL, golden_load(golden_path("rng/%s", file))};
+    vector v = {entry, strncmp(file, "partitionable/", 14) == 0 ? MSK_RNG_PARTITIONABLE : MSK_RNG_ORIGINAL,
+                golden_load(golden_path("rng/%s", file))};
     if (strcmp(function, "PRNGKey") == 0 || strcmp(function, "split") == 0 || strcmp(function, "fold_in") == 0) {
       check_keys(&v, function);
     } else if (strcmp(function, "categorical") == 0) {
@@ -194,7 +195,7 @@ static void test_randint_is_even(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_golden_vectors),      cmocka_unit_test(test_wide_seed), cmocka_unit_test(test_slices),
+      cmocka_unit_test(test_golden_vectors),        cmocka_unit_test(test_wide_seed),           cmocka_unit_test(test_slices),
       cmocka_unit_test(test_categorical_is_argmax), cmocka_unit_test(test_categorical_special), cmocka_unit_test(test_log),
       cmocka_unit_test(test_randint_is_even),
   };

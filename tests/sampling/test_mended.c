@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * test_mended.c - properties of the decoding loop with a made-up denoiser whose answers depend on an item's own sequence alone: items do not depend on
- * their batch, counts are exact, known tokens stay, nothing stays masked, guidance takes the right classes, the lambda map does what it says; and what
- * is refused. Mostly the mended rules; some of the official ones that the recorded traces do not reach. */
+ * test_mended.c - properties of the decoding loop with a made-up denoiser whose answers depend on an item's own sequence alone: items do
+ * not depend on their batch, counts are exact, known tokens stay, nothing stays masked, guidance takes the right classes, the lambda map
+ * does what it says; and what is refused. Mostly the mended rules; some of the official ones that the recorded traces do not reach. */
 #include "support.h"
 
 #include <math.h>
@@ -23,12 +23,12 @@ typedef struct bench {
   int logits_calls, score_calls;
   int32_t unconditional[MAX_STEPS][MAX_BATCH];
   bool guided[MAX_STEPS];
-  int32_t sequences[MAX_STEPS][MAX_BATCH * TOKENS];  /* what each step started from */
-  float structure[MAX_STEPS][MAX_BATCH * TOKENS];    /* rescaled */
+  int32_t sequences[MAX_STEPS][MAX_BATCH * TOKENS]; /* what each step started from */
+  float structure[MAX_STEPS][MAX_BATCH * TOKENS];   /* rescaled */
   uint8_t structure_mask[MAX_STEPS][MAX_BATCH * TOKENS], confidence_mask[MAX_STEPS][MAX_BATCH * TOKENS];
-  int cancel_at;                                     /* trace call that asks to stop; 0: none */
+  int cancel_at; /* trace call that asks to stop; 0: none */
   int traced;
-  msk_status answer;                                 /* of the denoiser */
+  msk_status answer; /* of the denoiser */
 } bench;
 
 static uint8_t hidden[CLASSES] = {0, 0, 1, 0, 0, 1, 0, 0, 0};
@@ -41,7 +41,8 @@ static uint64_t hash_row(const bench *b, const int32_t *tokens, int32_t uncondit
   return state;
 }
 
-static msk_status made_up_logits(void *user, const int32_t *tokens, const int32_t *unconditional, float guidance, float *logits, msk_error *error) {
+static msk_status made_up_logits(void *user, const int32_t *tokens, const int32_t *unconditional, float guidance, float *logits,
+                                 msk_error *error) {
   bench *b = user;
   const int n = b->spec.tokens, codes = b->spec.codes;
   b->guided[b->logits_calls] = unconditional != NULL;
@@ -88,8 +89,15 @@ static bench *make_bench(msk_job job, const char *recipe, int batch) {
     sketch[i] = (int32_t)(test_random(&state) % CODES);
     box[i] = i % 7 >= 2 && i % 7 < 6 && i > 20;
   }
-  b->spec = (msk_decode_spec){.job = job, .seed = 5, .batch = batch, .tokens = TOKENS, .codes = CODES, .class_count = CLASSES, .class_id = 3,
-                              .null_class = -1, .class_hidden = hidden};
+  b->spec = (msk_decode_spec){.job = job,
+                              .seed = 5,
+                              .batch = batch,
+                              .tokens = TOKENS,
+                              .codes = CODES,
+                              .class_count = CLASSES,
+                              .class_id = 3,
+                              .null_class = -1,
+                              .class_hidden = hidden};
   assert_int_equal(msk_recipe_from_defaults(&b->spec.recipe, NULL, 4, job, recipe, NULL), MSK_OK);
   b->spec.recipe.steps = 10;
   if (job != MSK_JOB_GENERATE) b->spec.input = sketch;
@@ -193,9 +201,13 @@ static void test_again(void **state) {
 
 static void test_counts(void **state) {
   (void)state;
-  static const struct { double lambda, least, most; int tail; flavour scores; } grid[] = {
-      {0.9, 0.35, 0.95, 6, HASHED}, {0, 0.35, 0.95, 6, HASHED}, {1, 0.35, 0.95, 6, HASHED}, {0.5, 0, 1, 3, HASHED}, {0.9, 1, 1, 4, HASHED},
-      {0.9, 0, 0, 4, HASHED}, {0.9, 0.35, 0.95, 0, HASHED}, {0.7, 0.35, 0.95, 60, HASHED}, {0.9, 0.35, 0.95, 6, CONSTANT}, {0.9, 0.35, 0.95, 6, POISONED}};
+  static const struct {
+    double lambda, least, most;
+    int tail;
+    flavour scores;
+  } grid[] = {{0.9, 0.35, 0.95, 6, HASHED},   {0, 0.35, 0.95, 6, HASHED},    {1, 0.35, 0.95, 6, HASHED},   {0.5, 0, 1, 3, HASHED},
+              {0.9, 1, 1, 4, HASHED},         {0.9, 0, 0, 4, HASHED},        {0.9, 0.35, 0.95, 0, HASHED}, {0.7, 0.35, 0.95, 60, HASHED},
+              {0.9, 0.35, 0.95, 6, CONSTANT}, {0.9, 0.35, 0.95, 6, POISONED}};
   for (size_t g = 0; g < sizeof grid / sizeof *grid; g++) {
     bench *b = make_bench(MSK_JOB_DRAW, "balanced", 2);
     msk_recipe *r = &b->spec.recipe;
@@ -253,7 +265,9 @@ static void test_noise(void **state) {
   free_bench(b);
   for (int which = 0; which < 3; which++) {
     b = make_bench(MSK_JOB_DRAW, "balanced", 1);
-    *(which == 0 ? &b->spec.recipe.temperature_structure : which == 1 ? &b->spec.recipe.temperature_confidence : &b->spec.recipe.choice_temperature) = 2;
+    *(which == 0   ? &b->spec.recipe.temperature_structure
+      : which == 1 ? &b->spec.recipe.temperature_confidence
+                   : &b->spec.recipe.choice_temperature) = 2;
     assert_memory_not_equal(run(b), plain, sizeof plain);
     free_bench(b);
   }
@@ -383,7 +397,10 @@ static void test_official_guidance(void **state) {
 
 static void test_uniform_map(void **state) {
   (void)state;
-  static const struct { float grey; double lambda, plain; } grid[] = {{1, 0.9, 0.9}, {0.5f, 0.8, 0.4}, {0, 0.9, 0}, {1, 1, 1}, {0.25f, 1, 0.25}};
+  static const struct {
+    float grey;
+    double lambda, plain;
+  } grid[] = {{1, 0.9, 0.9}, {0.5f, 0.8, 0.4}, {0, 0.9, 0}, {1, 1, 1}, {0.25f, 1, 0.25}};
   for (size_t g = 0; g < sizeof grid / sizeof *grid; g++) {
     float map[TOKENS - 1];
     int32_t plain[2 * TOKENS];
@@ -412,8 +429,8 @@ static void test_half_map(void **state) {
       *(i <= 25 ? &strict : &loose) += b->structure_mask[step][i];
       *(i <= 25 ? &strict_by_confidence : &loose_by_confidence) += b->confidence_mask[step][i];
     }
-    assert_true(strict > 0 && loose == 0);                          /* structure decides where the map is white */
-    assert_true(loose_by_confidence > strict_by_confidence);        /* confidence where it is black */
+    assert_true(strict > 0 && loose == 0);                   /* structure decides where the map is white */
+    assert_true(loose_by_confidence > strict_by_confidence); /* confidence where it is black */
   }
   free_bench(b);
 }
@@ -432,8 +449,9 @@ static void test_refused(void **state) {
     bench *b = make_bench(MSK_JOB_DRAW, names[official], 2);
     msk_decode_spec good = b->spec;
     assert_int_equal(begin(b, &error), MSK_OK);
-#define REFUSED(change) \
-  (b->spec = good, (void)(change), error.message[0] = '\0', assert_int_equal(begin(b, &error), MSK_ERROR_ARGUMENT), assert_true(strlen(error.message) > 10))
+#define REFUSED(change)                                                                                             \
+  (b->spec = good, (void)(change), error.message[0] = '\0', assert_int_equal(begin(b, &error), MSK_ERROR_ARGUMENT), \
+   assert_true(strlen(error.message) > 10))
     REFUSED(b->spec.batch = 3);
     REFUSED(b->spec.batch = 0);
     REFUSED(b->spec.tokens = TOKENS + 1);
@@ -499,11 +517,23 @@ static void test_arena(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_items),         cmocka_unit_test(test_again),        cmocka_unit_test(test_counts),      cmocka_unit_test(test_choice),
-      cmocka_unit_test(test_noise),         cmocka_unit_test(test_generate),     cmocka_unit_test(test_edit),        cmocka_unit_test(test_small),
-      cmocka_unit_test(test_fully_masked_start), cmocka_unit_test(test_token_temperature), cmocka_unit_test(test_unconditional),
-      cmocka_unit_test(test_official_guidance), cmocka_unit_test(test_uniform_map), cmocka_unit_test(test_half_map), cmocka_unit_test(test_refused),
-      cmocka_unit_test(test_cancel),        cmocka_unit_test(test_arena),
+      cmocka_unit_test(test_items),
+      cmocka_unit_test(test_again),
+      cmocka_unit_test(test_counts),
+      cmocka_unit_test(test_choice),
+      cmocka_unit_test(test_noise),
+      cmocka_unit_test(test_generate),
+      cmocka_unit_test(test_edit),
+      cmocka_unit_test(test_small),
+      cmocka_unit_test(test_fully_masked_start),
+      cmocka_unit_test(test_token_temperature),
+      cmocka_unit_test(test_unconditional),
+      cmocka_unit_test(test_official_guidance),
+      cmocka_unit_test(test_uniform_map),
+      cmocka_unit_test(test_half_map),
+      cmocka_unit_test(test_refused),
+      cmocka_unit_test(test_cancel),
+      cmocka_unit_test(test_arena),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * test_official.c - every case of tests/golden/{tiny,odd}/decode with the networks in the loop: the recipe `official` returns the authors' tokens.
- * Passes are made singly, conditional and unconditional apart; the session's way of batching them is tested in tests/api. */
+ * test_official.c - every case of tests/golden/{tiny,odd}/decode with the networks in the loop: the recipe `official` returns the authors'
+ * tokens. Passes are made singly, conditional and unconditional apart; the session's way of batching them is tested in tests/api. */
 #include "support.h"
 
 #include <jansson.h>
@@ -41,7 +41,8 @@ static void forward(network *n, const msk_maskgit_pass *pass) {
   free(memory);
 }
 
-static msk_status network_logits(void *user, const int32_t *tokens, const int32_t *unconditional, float guidance, float *logits, msk_error *error) {
+static msk_status network_logits(void *user, const int32_t *tokens, const int32_t *unconditional, float guidance, float *logits,
+                                 msk_error *error) {
   network *n = user;
   (void)error;
   size_t row = n->tokens * n->codes;
@@ -59,8 +60,14 @@ static msk_status network_logits(void *user, const int32_t *tokens, const int32_
 static msk_status network_score(void *user, const int32_t *tokens, float *score, msk_error *error) {
   network *n = user;
   (void)error;
-  forward(n, &(msk_maskgit_pass){.tokens = tokens, .batch = n->batch, .layers = n->layers, .layer_count = n->layer_count, .target = n->target,
-                                 .log_target = n->log_target, .distance = MSK_DISTANCE_CROSS_ENTROPY, .score = score});
+  forward(n, &(msk_maskgit_pass){.tokens = tokens,
+                                 .batch = n->batch,
+                                 .layers = n->layers,
+                                 .layer_count = n->layer_count,
+                                 .target = n->target,
+                                 .log_target = n->log_target,
+                                 .distance = MSK_DISTANCE_CROSS_ENTROPY,
+                                 .score = score});
   return MSK_OK;
 }
 
@@ -100,14 +107,23 @@ static void set(msk_recipe *recipe, msk_job job, const char *key, const json_t *
   char text[40];
   msk_error error;
   snprintf(text, sizeof text, "%.17g", json_number_value(value));
-  if (msk_recipe_set(recipe, job, key, json_is_string(value) ? json_string_value(value) : text, &error) != MSK_OK) fail_msg("%s", error.message);
+  if (msk_recipe_set(recipe, job, key, json_is_string(value) ? json_string_value(value) : text, &error) != MSK_OK)
+    fail_msg("%s", error.message);
 }
 
 static void set_recipe(msk_recipe *recipe, msk_job job, const json_t *entry) {
-  static const struct { const char *name, *key; } keys[] = {
-      {"steps", "steps"}, {"schedule", "schedule"}, {"guidance", "guidance"}, {"lambda_structure", "lambda_structure"},
-      {"min_mask_rate", "min_mask_rate"}, {"max_mask_rate", "max_mask_rate"}, {"temperature_structure", "temperature_structure"},
-      {"temperature_confidence", "temperature_confidence"}, {"temperature", "choice_temperature"}, {"start_iter", "start_step"}};
+  static const struct {
+    const char *name, *key;
+  } keys[] = {{"steps", "steps"},
+              {"schedule", "schedule"},
+              {"guidance", "guidance"},
+              {"lambda_structure", "lambda_structure"},
+              {"min_mask_rate", "min_mask_rate"},
+              {"max_mask_rate", "max_mask_rate"},
+              {"temperature_structure", "temperature_structure"},
+              {"temperature_confidence", "temperature_confidence"},
+              {"temperature", "choice_temperature"},
+              {"start_iter", "start_step"}};
   assert_int_equal(msk_recipe_from_defaults(recipe, NULL, 4, job, "official", NULL), MSK_OK);
   for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
     const json_t *value = json_object_get(entry, keys[i].name);
@@ -132,7 +148,8 @@ static void run(network *n, const msk_decode_spec *spec, const json_t *entry) {
     if (spec->job == MSK_JOB_DRAW && !done) continue;
     for (size_t b = 0; b < n->batch; b++) {
       const int32_t *wanted = (int32_t *)golden.data + (spec->job == MSK_JOB_DRAW ? b : b * steps + step) * n->tokens;
-      if (memcmp(msk_decode_completed(decode) + b * n->tokens, wanted, n->tokens * 4) != 0) fail_msg("%s/%s: row %zu, step %zu differs", n->name, id, b, step);
+      if (memcmp(msk_decode_completed(decode) + b * n->tokens, wanted, n->tokens * 4) != 0)
+        fail_msg("%s/%s: row %zu, step %zu differs", n->name, id, b, step);
     }
   }
   free(memory);
@@ -143,14 +160,26 @@ static void run_case(network *n, const json_t *entry) {
   const char *id = json_string_value(json_object_get(entry, "id")), *kind = json_string_value(json_object_get(entry, "kind"));
   golden_array input = golden_load(golden_path("%s/decode/%s/input_tokens.npy", n->name, id));
   int32_t *tokens = input.data;
-  msk_decode_spec spec = {.job = strcmp(kind, "masksketch") == 0 ? MSK_JOB_DRAW : strcmp(kind, "edit") == 0 ? MSK_JOB_EDIT : MSK_JOB_GENERATE,
-                          .seed = (uint64_t)whole(entry, "seed"), .batch = whole(entry, "batch"), .tokens = (int)n->tokens, .codes = (int)n->codes,
-                          .class_count = whole(n->config, "num_class"), .class_id = whole(entry, "label"), .null_class = -1};
+  msk_decode_spec spec = {.job = strcmp(kind, "masksketch") == 0 ? MSK_JOB_DRAW
+                                 : strcmp(kind, "edit") == 0     ? MSK_JOB_EDIT
+                                                                 : MSK_JOB_GENERATE,
+                          .seed = (uint64_t)whole(entry, "seed"),
+                          .batch = whole(entry, "batch"),
+                          .tokens = (int)n->tokens,
+                          .codes = (int)n->codes,
+                          .class_count = whole(n->config, "num_class"),
+                          .class_id = whole(entry, "label"),
+                          .null_class = -1};
   uint8_t *mask = calloc(n->tokens, 1);
   set_recipe(&spec.recipe, spec.job, entry);
   n->batch = (size_t)spec.batch;
   if (spec.job == MSK_JOB_DRAW) {
-    forward(n, &(msk_maskgit_pass){.tokens = tokens, .batch = 1, .layers = n->layers, .layer_count = n->layer_count, .maps = n->target, .log_maps = n->log_target});
+    forward(n, &(msk_maskgit_pass){.tokens = tokens,
+                                   .batch = 1,
+                                   .layers = n->layers,
+                                   .layer_count = n->layer_count,
+                                   .maps = n->target,
+                                   .log_maps = n->log_target});
   }
   for (size_t i = 1; i < n->tokens; i++) {
     mask[i - 1] = tokens[i] < 0;

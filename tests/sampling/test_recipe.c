@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * test_recipe.c - recipes: every key printed and read back, bad values named, keys without effect refused, a model's defaults laid over the rows, and
- * the authors' values under `official`. */
+ * test_recipe.c - recipes: every key printed and read back, bad values named, keys without effect refused, a model's defaults laid over the
+ * rows, and the authors' values under `official`. */
 #include "support.h"
 
 #include <locale.h>
@@ -11,9 +11,22 @@
 #include "sampling/recipe.h"
 
 static const msk_job jobs[] = {MSK_JOB_DRAW, MSK_JOB_GENERATE, MSK_JOB_EDIT};
-static const char *const all_keys[] = {"steps", "schedule", "lambda_structure", "min_mask_rate", "max_mask_rate", "temperature_structure",
-                                       "temperature_confidence", "token_temperature", "choice_temperature", "guidance", "unconditional", "distance",
-                                       "layers", "visible_sketch", "tail", "start_step"};
+static const char *const all_keys[] = {"steps",
+                                       "schedule",
+                                       "lambda_structure",
+                                       "min_mask_rate",
+                                       "max_mask_rate",
+                                       "temperature_structure",
+                                       "temperature_confidence",
+                                       "token_temperature",
+                                       "choice_temperature",
+                                       "guidance",
+                                       "unconditional",
+                                       "distance",
+                                       "layers",
+                                       "visible_sketch",
+                                       "tail",
+                                       "start_step"};
 #define KEYS (sizeof all_keys / sizeof *all_keys)
 
 static msk_recipe find(msk_job job, const char *name, const msk_model_defaults *defaults, int layers) {
@@ -52,9 +65,16 @@ static void test_official_values(void **state) {
   (void)state;
   msk_recipe draw = find(MSK_JOB_DRAW, "official", NULL, 24), generate = find(MSK_JOB_GENERATE, "official", NULL, 24);
   msk_recipe edit = find(MSK_JOB_EDIT, "official", NULL, 24);
-  static const char *const wanted[][2] = {{"steps", "16"}, {"schedule", "uniform"}, {"lambda_structure", "0.9"}, {"min_mask_rate", "0.35"},
-                                          {"max_mask_rate", "0.95"}, {"guidance", "0.6"}, {"temperature_structure", "0"},
-                                          {"temperature_confidence", "0"}, {"layers", "1,3,16,20,21,22"}, {"distance", "cross-entropy"}};
+  static const char *const wanted[][2] = {{"steps", "16"},
+                                          {"schedule", "uniform"},
+                                          {"lambda_structure", "0.9"},
+                                          {"min_mask_rate", "0.35"},
+                                          {"max_mask_rate", "0.95"},
+                                          {"guidance", "0.6"},
+                                          {"temperature_structure", "0"},
+                                          {"temperature_confidence", "0"},
+                                          {"layers", "1,3,16,20,21,22"},
+                                          {"distance", "cross-entropy"}};
   for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) assert_value(&draw, wanted[i][0], wanted[i][1]);
   assert_value(&generate, "steps", "16");
   assert_value(&generate, "schedule", "cosine");
@@ -66,13 +86,24 @@ static void test_official_values(void **state) {
 /* What is printed reads back as the same recipe, for every key and many values. */
 static void test_round_trip(void **state) {
   (void)state;
-  static const struct { const char *key, *values[8]; } samples[] = {
-      {"steps", {"1", "10000", "17"}}, {"schedule", {"uniform", "cosine", "pow2.5", "pow0.1", "log", "exp", "pow3"}}, {"lambda_structure", {"0", "1", "0.1"}},
-      {"min_mask_rate", {"0", "0.333333333333333315"}}, {"max_mask_rate", {"1", "1e-300"}}, {"temperature_structure", {"100", "0.3"}},
-      {"temperature_confidence", {"2.2250738585072014e-308"}}, {"token_temperature", {"10", "4.9406564584124654e-324"}},
-      {"choice_temperature", {"4.5", "0"}}, {"guidance", {"0.60000000000000009", "100"}}, {"unconditional", {"random", "null"}},
-      {"distance", {"cross-entropy", "symmetric-kl", "jensen-shannon"}}, {"layers", {"0", "1,3,16", "2000000"}}, {"visible_sketch", {"0", "1"}},
-      {"tail", {"0", "8"}}, {"start_step", {"0", "3"}}};
+  static const struct {
+    const char *key, *values[8];
+  } samples[] = {{"steps", {"1", "10000", "17"}},
+                 {"schedule", {"uniform", "cosine", "pow2.5", "pow0.1", "log", "exp", "pow3"}},
+                 {"lambda_structure", {"0", "1", "0.1"}},
+                 {"min_mask_rate", {"0", "0.333333333333333315"}},
+                 {"max_mask_rate", {"1", "1e-300"}},
+                 {"temperature_structure", {"100", "0.3"}},
+                 {"temperature_confidence", {"2.2250738585072014e-308"}},
+                 {"token_temperature", {"10", "4.9406564584124654e-324"}},
+                 {"choice_temperature", {"4.5", "0"}},
+                 {"guidance", {"0.60000000000000009", "100"}},
+                 {"unconditional", {"random", "null"}},
+                 {"distance", {"cross-entropy", "symmetric-kl", "jensen-shannon"}},
+                 {"layers", {"0", "1,3,16", "2000000"}},
+                 {"visible_sketch", {"0", "1"}},
+                 {"tail", {"0", "8"}},
+                 {"start_step", {"0", "3"}}};
   assert_int_equal(sizeof samples / sizeof *samples, KEYS);
   for (size_t s = 0; s < KEYS; s++) {
     for (int v = 0; v < 8 && samples[s].values[v] != NULL; v++) {
@@ -114,18 +145,52 @@ static void test_layers(void **state) {
 /* Each bad value is refused, the message names key and value, the recipe is untouched. */
 static void test_bad_values(void **state) {
   (void)state;
-  static const char *const bad[][2] = {
-      {"steps", "0"}, {"steps", "10001"}, {"steps", "-1"}, {"steps", "1.5"}, {"steps", ""}, {"steps", " 3"}, {"steps", "3 "}, {"steps", "0x10"},
-      {"steps", "99999999999999999999"}, {"schedule", "linear"}, {"schedule", "pow"}, {"schedule", "pow0"}, {"schedule", "pow-1"}, {"schedule", "pownan"},
-      {"lambda_structure", "2"}, {"lambda_structure", "-0.1"}, {"lambda_structure", "nan"}, {"lambda_structure", "inf"}, {"lambda_structure", "0,5"},
-      {"lambda_structure", "0x1p-1"}, {"lambda_structure", "1e"}, {"lambda_structure", ""}, {"token_temperature", "0"}, {"token_temperature", "10.1"},
-      {"guidance", "101"}, {"guidance", "1e999"}, {"distance", "kl"}, {"unconditional", "none"}, {"visible_sketch", "2"}, {"tail", "-1"},
-      {"layers", ""}, {"layers", "1,"}, {"layers", ",1"}, {"layers", "1,1"}, {"layers", "-1"}, {"layers", "a"}, {"layers", "99999999999"},
-      {"min_mask_rate", "1.01"}, {"max_mask_rate", "-1"}, {"temperature_structure", "101"}, {"choice_temperature", "-1"}};
+  static const char *const bad[][2] = {{"steps", "0"},
+                                       {"steps", "10001"},
+                                       {"steps", "-1"},
+                                       {"steps", "1.5"},
+                                       {"steps", ""},
+                                       {"steps", " 3"},
+                                       {"steps", "3 "},
+                                       {"steps", "0x10"},
+                                       {"steps", "99999999999999999999"},
+                                       {"schedule", "linear"},
+                                       {"schedule", "pow"},
+                                       {"schedule", "pow0"},
+                                       {"schedule", "pow-1"},
+                                       {"schedule", "pownan"},
+                                       {"lambda_structure", "2"},
+                                       {"lambda_structure", "-0.1"},
+                                       {"lambda_structure", "nan"},
+                                       {"lambda_structure", "inf"},
+                                       {"lambda_structure", "0,5"},
+                                       {"lambda_structure", "0x1p-1"},
+                                       {"lambda_structure", "1e"},
+                                       {"lambda_structure", ""},
+                                       {"token_temperature", "0"},
+                                       {"token_temperature", "10.1"},
+                                       {"guidance", "101"},
+                                       {"guidance", "1e999"},
+                                       {"distance", "kl"},
+                                       {"unconditional", "none"},
+                                       {"visible_sketch", "2"},
+                                       {"tail", "-1"},
+                                       {"layers", ""},
+                                       {"layers", "1,"},
+                                       {"layers", ",1"},
+                                       {"layers", "1,1"},
+                                       {"layers", "-1"},
+                                       {"layers", "a"},
+                                       {"layers", "99999999999"},
+                                       {"min_mask_rate", "1.01"},
+                                       {"max_mask_rate", "-1"},
+                                       {"temperature_structure", "101"},
+                                       {"choice_temperature", "-1"}};
   msk_recipe recipe = find(MSK_JOB_DRAW, "balanced", NULL, 24), before = recipe;
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
     msk_error error = {MSK_OK, ""};
-    if (msk_recipe_set(&recipe, MSK_JOB_DRAW, bad[i][0], bad[i][1], &error) != MSK_ERROR_ARGUMENT) fail_msg("%s=%s is taken", bad[i][0], bad[i][1]);
+    if (msk_recipe_set(&recipe, MSK_JOB_DRAW, bad[i][0], bad[i][1], &error) != MSK_ERROR_ARGUMENT)
+      fail_msg("%s=%s is taken", bad[i][0], bad[i][1]);
     assert_non_null(strstr(error.message, bad[i][0]));
     assert_non_null(strstr(error.message, bad[i][1]));
     assert_memory_equal(&recipe, &before, sizeof recipe);
@@ -163,11 +228,22 @@ static void test_keys(void **state) {
 /* Keys without effect, by job and recipe. */
 static void test_effect(void **state) {
   (void)state;
-  static const struct { const char *recipe; msk_job job; const char *key, *value; } refused[] = {
-      {"official", MSK_JOB_DRAW, "distance", "symmetric-kl"}, {"official", MSK_JOB_DRAW, "token_temperature", "1"}, {"official", MSK_JOB_DRAW, "tail", "0"},
-      {"official", MSK_JOB_DRAW, "unconditional", "random"}, {"official", MSK_JOB_DRAW, "visible_sketch", "1"}, {"official", MSK_JOB_DRAW, "start_step", "0"},
-      {"official", MSK_JOB_DRAW, "choice_temperature", "1"}, {"official", MSK_JOB_GENERATE, "guidance", "0"}, {"official", MSK_JOB_EDIT, "layers", "1"},
-      {"balanced", MSK_JOB_GENERATE, "lambda_structure", "1"}, {"balanced", MSK_JOB_EDIT, "tail", "1"}, {"balanced", MSK_JOB_DRAW, "start_step", "1"}};
+  static const struct {
+    const char *recipe;
+    msk_job job;
+    const char *key, *value;
+  } refused[] = {{"official", MSK_JOB_DRAW, "distance", "symmetric-kl"},
+                 {"official", MSK_JOB_DRAW, "token_temperature", "1"},
+                 {"official", MSK_JOB_DRAW, "tail", "0"},
+                 {"official", MSK_JOB_DRAW, "unconditional", "random"},
+                 {"official", MSK_JOB_DRAW, "visible_sketch", "1"},
+                 {"official", MSK_JOB_DRAW, "start_step", "0"},
+                 {"official", MSK_JOB_DRAW, "choice_temperature", "1"},
+                 {"official", MSK_JOB_GENERATE, "guidance", "0"},
+                 {"official", MSK_JOB_EDIT, "layers", "1"},
+                 {"balanced", MSK_JOB_GENERATE, "lambda_structure", "1"},
+                 {"balanced", MSK_JOB_EDIT, "tail", "1"},
+                 {"balanced", MSK_JOB_DRAW, "start_step", "1"}};
   for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
     msk_recipe recipe = find(refused[i].job, refused[i].recipe, NULL, 24);
     msk_error error;
@@ -181,7 +257,8 @@ static void test_effect(void **state) {
 static void test_check(void **state) {
   (void)state;
   msk_recipe good = find(MSK_JOB_DRAW, "balanced", NULL, 24), recipe;
-#define REFUSED(change) (recipe = good, (void)(change), assert_int_equal(msk_recipe_check(&recipe, MSK_JOB_DRAW, 24, NULL), MSK_ERROR_ARGUMENT))
+#define REFUSED(change) \
+  (recipe = good, (void)(change), assert_int_equal(msk_recipe_check(&recipe, MSK_JOB_DRAW, 24, NULL), MSK_ERROR_ARGUMENT))
   REFUSED(recipe.size = 8);
   REFUSED(recipe.steps = 0);
   REFUSED(recipe.start_step = recipe.steps);
@@ -203,9 +280,14 @@ static void test_check(void **state) {
 
 static void test_model_defaults(void **state) {
   (void)state;
-  static const msk_default_pair pairs[] = {{"steps", "20"}, {"draw.guidance", "1.5"}, {"generate.guidance", "2"}, {"distance", "jensen-shannon"},
-                                           {"fast.tail", "5"}, {"thorough.draw.steps", "99"}};
-  msk_model_defaults defaults = {.structure_layers = {1, 2}, .structure_layer_count = 2, .null_class = 7, .start_from_sketch = 0, .pairs = pairs,
+  static const msk_default_pair pairs[] = {
+      {"steps", "20"},    {"draw.guidance", "1.5"},     {"generate.guidance", "2"}, {"distance", "jensen-shannon"},
+      {"fast.tail", "5"}, {"thorough.draw.steps", "99"}};
+  msk_model_defaults defaults = {.structure_layers = {1, 2},
+                                 .structure_layer_count = 2,
+                                 .null_class = 7,
+                                 .start_from_sketch = 0,
+                                 .pairs = pairs,
                                  .pair_count = sizeof pairs / sizeof *pairs};
   msk_recipe balanced = find(MSK_JOB_DRAW, "balanced", &defaults, 6), fast = find(MSK_JOB_DRAW, "fast", &defaults, 6);
   assert_value(&balanced, "layers", "1,2");
@@ -230,8 +312,15 @@ static void test_model_defaults(void **state) {
 
 static void test_bad_defaults(void **state) {
   (void)state;
-  static const msk_default_pair bad[] = {{"stepz", "2"}, {"steps", "0"}, {"official.steps", "2"}, {"paint.steps", "2"}, {"draw.draw.steps", "2"},
-                                         {"draw.balanced.steps", "2"}, {"edit.tail", "2"}, {"", "2"}, {".", "2"}};
+  static const msk_default_pair bad[] = {{"stepz", "2"},
+                                         {"steps", "0"},
+                                         {"official.steps", "2"},
+                                         {"paint.steps", "2"},
+                                         {"draw.draw.steps", "2"},
+                                         {"draw.balanced.steps", "2"},
+                                         {"edit.tail", "2"},
+                                         {"", "2"},
+                                         {".", "2"}};
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
     msk_model_defaults defaults = {.null_class = -1, .start_from_sketch = -1, .pairs = &bad[i], .pair_count = 1};
     msk_recipe recipe = {0}, before = recipe;
@@ -265,9 +354,10 @@ static void test_locale(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_rows),  cmocka_unit_test(test_official_values), cmocka_unit_test(test_round_trip),     cmocka_unit_test(test_layers),
-      cmocka_unit_test(test_bad_values), cmocka_unit_test(test_keys),       cmocka_unit_test(test_effect),         cmocka_unit_test(test_check),
-      cmocka_unit_test(test_model_defaults), cmocka_unit_test(test_bad_defaults), cmocka_unit_test(test_locale),
+      cmocka_unit_test(test_rows),         cmocka_unit_test(test_official_values), cmocka_unit_test(test_round_trip),
+      cmocka_unit_test(test_layers),       cmocka_unit_test(test_bad_values),      cmocka_unit_test(test_keys),
+      cmocka_unit_test(test_effect),       cmocka_unit_test(test_check),           cmocka_unit_test(test_model_defaults),
+      cmocka_unit_test(test_bad_defaults), cmocka_unit_test(test_locale),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

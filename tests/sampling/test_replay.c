@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * test_replay.c - the recipe `official` against the authors' code, with no network: logits and structure scores are the recorded ones of
- * tests/golden/{tiny,odd}/trace, and every key, count, score, mask and token of every step must come out as recorded; the initial masks of every
- * recorded sketch case too. */
+ * tests/golden/{tiny,odd}/trace, and every key, count, score, mask and token of every step must come out as recorded; the initial masks of
+ * every recorded sketch case too. */
 #include "support.h"
 
 #include <jansson.h>
@@ -14,12 +14,13 @@
 typedef struct replay {
   const char *network, *trace; /* "tiny", "masksketch" */
   golden_array logits, scores;
-  size_t step;        /* of the networks' next answer */
-  int traced;         /* quantities compared so far */
+  size_t step; /* of the networks' next answer */
+  int traced;  /* quantities compared so far */
   int32_t *sequence_seen;
 } replay;
 
-static msk_status recorded_logits(void *user, const int32_t *tokens, const int32_t *unconditional, float guidance, float *logits, msk_error *error) {
+static msk_status recorded_logits(void *user, const int32_t *tokens, const int32_t *unconditional, float guidance, float *logits,
+                                  msk_error *error) {
   replay *r = user;
   (void)unconditional, (void)guidance, (void)error;
   size_t step = r->logits.elements / r->logits.shape[0];
@@ -55,7 +56,8 @@ static int compare_trace(void *user, const char *name, int step, const msk_array
   assert_int_equal(sides, elements);
   if (golden.kind == 'f') {
     assert_int_equal(array->dtype, MSK_DTYPE_F32);
-    bool count = strcmp(name, "structure_k") == 0 || strcmp(name, "confidence_k") == 0 || strcmp(name, "mask_len") == 0 || strcmp(name, "temperature") == 0;
+    bool count = strcmp(name, "structure_k") == 0 || strcmp(name, "confidence_k") == 0 || strcmp(name, "mask_len") == 0 ||
+                 strcmp(name, "temperature") == 0;
     double difference = largest_difference(array->data, (float *)golden.data + first, elements);
     if (difference > (count ? 0 : 2e-5)) fail_msg("%s of step %d differs by %g", name, step, difference);
   } else {
@@ -79,13 +81,16 @@ static void set_number(msk_recipe *recipe, msk_job job, const json_t *entry, con
 /* The case's settings over the recipe official, as the command's --set would make them. */
 static msk_decode_spec spec_of(const json_t *entry, const json_t *config) {
   const char *kind = json_string_value(json_object_get(entry, "kind"));
-  msk_decode_spec spec = {.job = strcmp(kind, "masksketch") == 0 ? MSK_JOB_DRAW : strcmp(kind, "edit") == 0 ? MSK_JOB_EDIT : MSK_JOB_GENERATE};
+  msk_decode_spec spec = {.job = strcmp(kind, "masksketch") == 0 ? MSK_JOB_DRAW
+                                 : strcmp(kind, "edit") == 0     ? MSK_JOB_EDIT
+                                                                 : MSK_JOB_GENERATE};
   msk_recipe *recipe = &spec.recipe;
   assert_int_equal(msk_recipe_from_defaults(recipe, NULL, 4, spec.job, "official", NULL), MSK_OK);
   set_number(recipe, spec.job, entry, "steps", "steps");
   assert_int_equal(msk_recipe_set(recipe, spec.job, "schedule", json_string_value(json_object_get(entry, "schedule")), NULL), MSK_OK);
   if (spec.job == MSK_JOB_DRAW) {
-    static const char *const keys[] = {"guidance", "lambda_structure", "min_mask_rate", "max_mask_rate", "temperature_structure", "temperature_confidence"};
+    static const char *const keys[] = {"guidance",      "lambda_structure",      "min_mask_rate",
+                                       "max_mask_rate", "temperature_structure", "temperature_confidence"};
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) set_number(recipe, spec.job, entry, keys[i], keys[i]);
   } else {
     set_number(recipe, spec.job, entry, "temperature", "choice_temperature");
@@ -126,7 +131,8 @@ static const json_t *find_case(const json_t *cases, const char *id) {
 static void replay_case(const char *network, const char *trace) {
   char id[64];
   snprintf(id, sizeof id, "%s_main", trace);
-  json_t *cases = json_load_file(golden_path("%s/decode/cases.json", network), 0, NULL), *config = json_load_file(golden_path("%s/config.json", network), 0, NULL);
+  json_t *cases = json_load_file(golden_path("%s/decode/cases.json", network), 0, NULL),
+         *config = json_load_file(golden_path("%s/config.json", network), 0, NULL);
   const json_t *entry = find_case(cases, id);
   msk_decode_spec spec = spec_of(entry, config);
   replay r = {.network = network, .trace = trace, .logits = golden_load(golden_path("%s/trace/%s/logits.npy", network, trace))};
@@ -170,7 +176,8 @@ static void check_start(const char *network, const json_t *entry, const json_t *
   const char *id = json_string_value(json_object_get(entry, "id"));
   msk_decode_spec spec = spec_of(entry, config);
   golden_array input = golden_load(golden_path("%s/decode/%s/input_tokens.npy", network, id));
-  golden_array start = spec.job == MSK_JOB_DRAW ? golden_load(golden_path("%s/decode/%s/masked_tokens.npy", network, id)) : (golden_array){0};
+  golden_array start =
+      spec.job == MSK_JOB_DRAW ? golden_load(golden_path("%s/decode/%s/masked_tokens.npy", network, id)) : (golden_array){0};
   int32_t *photo = calloc((size_t)spec.tokens, sizeof *photo);
   uint8_t *mask = calloc((size_t)spec.tokens, 1);
   for (int i = 1; i < spec.tokens; i++) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * test_schedule.c - mask schedules against their closed forms, the official counts at places where rounding decides, and the choice of the lowest. */
+ * test_schedule.c - mask schedules against their closed forms, the official counts at places where rounding decides, and the choice of the
+ * lowest. */
 #include "support.h"
 
 #include <math.h>
@@ -42,7 +43,8 @@ static void test_falling(void **state) {
   (void)state;
   for (int schedule = MSK_SCHEDULE_UNIFORM; schedule <= MSK_SCHEDULE_EXP; schedule++) {
     for (int done = 1; done < 200; done++) {
-      assert_true(msk_schedule_rate((msk_schedule)schedule, 0.7, done / 200.0, 256) >= msk_schedule_rate((msk_schedule)schedule, 0.7, (done + 1) / 200.0, 256));
+      assert_true(msk_schedule_rate((msk_schedule)schedule, 0.7, done / 200.0, 256) >=
+                  msk_schedule_rate((msk_schedule)schedule, 0.7, (done + 1) / 200.0, 256));
     }
   }
 }
@@ -55,14 +57,15 @@ static void test_single_token(void **state) {
   }
 }
 
-/* cos(pi/3) in float32 is below one half, so half of the tokens is never reached there (the golden edit case, 12 steps from 60 tokens, needs it). */
+/* cos(pi/3) in float32 is below one half, so half of the tokens is never reached there (the golden edit case, 12 steps from 60 tokens,
+ * needs it). */
 static void test_official_rounding(void **state) {
   (void)state;
   assert_true(floorf(60.0f * msk_schedule_rate_official(MSK_SCHEDULE_COSINE, 0, 8, 12, 60)) == 29.0f);
   assert_true(floorf(64.0f * msk_schedule_rate_official(MSK_SCHEDULE_EXP, 0, 4, 8, 64)) == 56.0f);
   assert_true(msk_schedule_remaining_official(8, 16) == 0.5f);
   float rate = fmaf(msk_schedule_rate_official(MSK_SCHEDULE_UNIFORM, 0, 375, 500, 244), (float)(0.95 - 0.35), 0.35f);
-  assert_true(floorf(244.0f * rate) == 121.0f); /* exactly it would be 122: docs/exactness.md, Arithmetic */
+  assert_true(floorf(244.0f * rate) == 121.0f);                /* exactly it would be 122: docs/exactness.md, Arithmetic */
   assert_true(msk_schedule_remaining_official(9, 12) < 0.25f); /* 1 - 9 * (1/12 in float32), rounded once */
 }
 
@@ -74,7 +77,12 @@ static void test_sort(void **state) {
     msk_candidate c[COUNT];
     for (size_t i = 0; i < count; i++) {
       int kind = (int)(test_random(&random) % 12);
-      float key = kind == 0 ? NAN : kind == 1 ? INFINITY : kind == 2 ? -INFINITY : kind == 3 ? -0.0f : kind == 4 ? 0.0f : test_uniform(&random, -1, 1);
+      float key = kind == 0   ? NAN
+                  : kind == 1 ? INFINITY
+                  : kind == 2 ? -INFINITY
+                  : kind == 3 ? -0.0f
+                  : kind == 4 ? 0.0f
+                              : test_uniform(&random, -1, 1);
       c[i] = (msk_candidate){key, (uint32_t)(test_random(&random) % 3), (int32_t)i};
     }
     msk_candidates_sort(c, count);
@@ -85,7 +93,8 @@ static void test_sort(void **state) {
       if (i == 0) continue;
       const msk_candidate *a = &c[i - 1], *b = &c[i];
       bool equal = a->key == b->key || (isnan(a->key) && isnan(b->key));
-      assert_true(a->key < b->key || (isnan(b->key) && !isnan(a->key)) || (equal && (a->lot < b->lot || (a->lot == b->lot && a->index < b->index))));
+      assert_true(a->key < b->key || (isnan(b->key) && !isnan(a->key)) ||
+                  (equal && (a->lot < b->lot || (a->lot == b->lot && a->index < b->index))));
     }
   }
 }
@@ -149,8 +158,9 @@ static void test_probability(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_closed_forms), cmocka_unit_test(test_falling), cmocka_unit_test(test_single_token), cmocka_unit_test(test_official_rounding),
-      cmocka_unit_test(test_sort),         cmocka_unit_test(test_cut),     cmocka_unit_test(test_rescale),      cmocka_unit_test(test_probability),
+      cmocka_unit_test(test_closed_forms),      cmocka_unit_test(test_falling),     cmocka_unit_test(test_single_token),
+      cmocka_unit_test(test_official_rounding), cmocka_unit_test(test_sort),        cmocka_unit_test(test_cut),
+      cmocka_unit_test(test_rescale),           cmocka_unit_test(test_probability),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -56,7 +56,11 @@ def draw(net, layers, label, sketch, seed=0, **recipe):
             noise = torch.rand(logits.shape, generator=generator, device=device).clamp_min(1e-9).log().neg().log().neg()
             full = torch.where(tokens == net.mask, (logits + noise).argmax(-1), tokens)
             count = int(n * rate)
-            masked = _lowest(_unit(p.gather(-1, full[..., None])[..., 0]), int(count * (1 - weight)))
+            chosen = p.gather(-1, full[..., None])[..., 0]
+            if not weight:  # without noise the choice keeps the flattest tokens and the picture becomes plain backdrop
+                gumbel = torch.rand(chosen.shape, generator=generator, device=device).clamp_min(1e-9).log().neg().log().neg()
+                chosen = chosen.clamp_min(1e-9).log() + 4.5 * rate * gumbel
+            masked = _lowest(_unit(chosen), int(count * (1 - weight)))
             if weight:
                 now = net.attention(torch.cat([net.codes + label[:, None], full], 1), layers)
                 masked |= _lowest(scores(target, now), int(count * weight))

@@ -17,7 +17,7 @@ CPU = dict(
     decoder_seconds=2100, decoder_batch=2, decoder_lr=5e-4, decoder_perceptual=0.0,
     # transformer
     layers=6, width=224, heads=7, transformer_seconds=2700, transformer_batch=16, pair_batch=8, transformer_lr=1e-3,
-    warmup=150, hands_each=2, null_share=0.1, style_share=0.12, structure_layers=(2, 3), pair_weight=1.0, pair_every=2,
+    warmup=150, hands_each=2, null_share=0.1, style_share=0.04, structure_layers=(2, 3), pair_weight=1.0, pair_every=2,
     transformer_log=60,
     # machine
     device="cpu", threads=2, save_every=120,

@@ -10,7 +10,8 @@ import config as configs
 import runtime
 from pairs import scores
 
-RECIPE = dict(steps=16, tail=8, lambda_structure=1.0, guidance=0.6, unconditional="random", token_temperature=1.0, min_mask_rate=0.35, max_mask_rate=0.95)
+# Structure chooses to the very end (last rate 0, no tail): a tail that goes by confidence paints drawn parts over with backdrop.
+RECIPE = dict(steps=24, tail=0, lambda_structure=1.0, guidance=1.5, unconditional="null", token_temperature=0.9, min_mask_rate=0.0, max_mask_rate=0.95)
 
 
 def _unit(s):

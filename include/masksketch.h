@@ -405,6 +405,43 @@ MSK_API msk_status msk_logits(msk_session *session, const int32_t *sequence, flo
 MSK_API msk_status msk_image_from_float(msk_image *image, const float *pixels, int width, int height, const msk_allocator *allocator,
                                         msk_error *error);
 
+/* ---- CLIP ------------------------------------------------------------------------------------------------------ */
+
+/* A CLIP in Hugging Face's layout: how well a picture fits a text or another picture. Belongs to one thread at a time. */
+typedef struct msk_clip msk_clip;
+
+typedef struct msk_clip_options {
+  size_t size;
+  const char *isa;                /* as in msk_model_options */
+  int threads;                    /* 0: all processors that this process may use */
+  const msk_allocator *allocator; /* must outlive it */
+} msk_clip_options;
+MSK_API void msk_clip_options_init(msk_clip_options *options);
+
+/* Opens a folder with model.safetensors, config.json, vocab.json and merges.txt (docs/clip.md). Every tensor is held against config.json;
+ * what is missing or contradicts is named. */
+MSK_API msk_status msk_clip_open(msk_clip **clip, const char *folder, const msk_clip_options *options, msk_error *error);
+MSK_API void msk_clip_close(msk_clip *clip); /* NULL is ignored */
+
+typedef struct msk_clip_info {
+  int image_size, patch_size; /* pixels a side */
+  int dimensions;             /* of an embedding */
+  int text_tokens;            /* longest text, start and end token included (77) */
+  int vocabulary;
+  float logit_scale;          /* what cosines are multiplied by in CLIP's loss */
+  const char *isa;            /* kernel set in use */
+} msk_clip_info;
+MSK_API void msk_clip_get_info(const msk_clip *clip, msk_clip_info *info);
+
+/* Texts (UTF-8, at most 8192 bytes each) -> count x dimensions floats of length 1 each. token_counts, if not NULL: count numbers of tokens
+ * that each text takes; one above text_tokens means that its end was cut off, as CLIP does. */
+MSK_API msk_status msk_clip_embed_texts(msk_clip *clip, const char *const *texts, int count, float *embeddings, int *token_counts,
+                                        msk_error *error);
+/* Pictures of any size (the centre square counts) -> count x dimensions floats of length 1 each. */
+MSK_API msk_status msk_clip_embed_images(msk_clip *clip, const msk_image *images, int count, float *embeddings, msk_error *error);
+/* Cosine of two embeddings of length 1, in [-1,1]. */
+MSK_API double msk_clip_cosine(const float *a, const float *b, int dimensions);
+
 #ifdef __cplusplus
 }
 #endif

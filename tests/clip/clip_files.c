@@ -2,6 +2,8 @@
  * clip_files.c - see clip_files.h. */
 #include "clip_files.h"
 
+#include "tensor/weight_file.h"
+
 /* Moves on to the next tab or line end and terminates the field. */
 static char *next_field(char **at) {
   char *field = *at, *end = field + strcspn(field, "\t\n");
@@ -60,4 +62,76 @@ msk_clip_bpe *bpe_open(void) {
   if (msk_clip_bpe_create(&bpe, &vocab, &merges, 49408, NULL, &error) != MSK_OK) fail_msg("%s", error.message);
   free((void *)(uintptr_t)vocab.bytes), free((void *)(uintptr_t)merges.bytes);
   return bpe;
+}
+
+const char *clip_path(const char *folder, const char *name) {
+  static char path[600];
+  snprintf(path, sizeof path, "%s/%s", folder, name);
+  return path;
+}
+
+static void write_bytes(const char *folder, const char *name, const void *bytes, size_t count) {
+  assert_int_equal(msk_file_write(clip_path(folder, name), bytes, count, NULL), MSK_OK);
+}
+
+void clip_write_text(const char *folder, const char *name, const char *text) { write_bytes(folder, name, text, strlen(text)); }
+
+static void copy_file(const char *folder, const char *name, const char *from) {
+  size_t count;
+  uint8_t *bytes = test_read_file(from, &count);
+  write_bytes(folder, name, bytes, count);
+  free(bytes);
+}
+
+/* The golden file holds the rows of the token embedding that are needed; the others become zero. */
+struct whole_model {
+  msk_tensor tensors[100];
+  const msk_tensor *rows;
+};
+static const char words_name[] = "text_model.embeddings.token_embedding.weight";
+
+static msk_status fill_tensor(void *user, size_t index, void *out, msk_error *error) {
+  const struct whole_model *model = user;
+  const msk_tensor *tensor = &model->tensors[index];
+  (void)error;
+  if (strcmp(tensor->name, words_name) != 0) {
+    memcpy(out, tensor->data, tensor->bytes);
+    return MSK_OK;
+  }
+  size_t row_bytes = tensor->bytes / tensor->shape[0];
+  memset(out, 0, tensor->bytes);
+  for (size_t i = 0; i < model->rows->elements; i++) {
+    int32_t row;
+    memcpy(&row, model->rows->data + i * sizeof row, sizeof row);
+    memcpy((uint8_t *)out + (size_t)row * row_bytes, tensor->data + i * row_bytes, row_bytes);
+  }
+  return MSK_OK;
+}
+
+static void write_model(const char *folder) {
+  static struct whole_model model;
+  msk_error error = {0};
+  msk_weight_file *file = NULL;
+  size_t count = 0;
+  if (msk_weight_file_open(&file, golden_path("clip/model/model_rows.safetensors"), NULL, &error) != MSK_OK) fail_msg("%s", error.message);
+  model.rows = msk_weight_file_find(file, "rows");
+  for (size_t i = 0; i < msk_weight_file_count(file); i++) {
+    msk_tensor tensor = *msk_weight_file_at(file, i);
+    if (strcmp(tensor.name, words_name) == 0) {
+      tensor.shape[0] = 49408;
+      tensor.elements = tensor.shape[0] * tensor.shape[1];
+      tensor.bytes = tensor.elements * 2;
+    }
+    if (strcmp(tensor.name, "rows") != 0) model.tensors[count++] = tensor;
+  }
+  if (msk_safetensors_write(clip_path(folder, "model.safetensors"), model.tensors, count, NULL, 0, fill_tensor, &model, NULL, &error) != MSK_OK)
+    fail_msg("%s", error.message);
+  msk_weight_file_close(file);
+}
+
+void clip_write(const char *folder, const char *config) {
+  write_model(folder);
+  copy_file(folder, "config.json", golden_path("clip/model/%s", config));
+  copy_file(folder, "vocab.json", "data/clip/vocab.json");
+  copy_file(folder, "merges.txt", "data/clip/merges.txt");
 }

@@ -20,4 +20,9 @@ size_t prompts_load(prompt *prompts);
 /* A whole file; bytes are freed with free(). */
 msk_clip_file file_load(const char *path);
 msk_clip_bpe *bpe_open(void);
+/* Writes the golden model's four files into a folder; config: its name in golden/clip/model. */
+void clip_write(const char *folder, const char *config);
+/* FOLDER/NAME in a buffer that the next call reuses; and a text as a file there. */
+const char *clip_path(const char *folder, const char *name);
+void clip_write_text(const char *folder, const char *name, const char *text);
 #endif

@@ -29,7 +29,6 @@ typedef struct workshop {
   int finished, wanted; /* pictures */
 } workshop;
 
-bool drawing_is_batch(const drawing *d) { return d->request.recipe.official != 0; }
 
 void drawing_free(drawing *d) {
   msk_image_free(&d->picture);

@@ -1,54 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * encode.c - msk_image_encode(): checks the request, chooses the encoder; and the growing bytes that the encoders write to. */
-#include <string.h>
-
+ * encode.c - msk_image_encode(): checks the request, chooses the encoder. */
 #include "base/error.h"
-#include "base/memory.h"
 #include "image/codec.h"
 
 #define DEFAULT_JPEG_QUALITY 92
 
-void msk_bytes_free(msk_bytes *bytes) {
-  msk_free(bytes->allocator, bytes->data);
-  bytes->data = NULL;
-  bytes->count = bytes->capacity = 0;
-}
-
-bool msk_bytes_reserve(msk_bytes *bytes, size_t more) {
-  size_t needed;
-  if (bytes->failed) return false;
-  if (msk_add(bytes->count, more, &needed) && needed <= bytes->capacity) return true;
-  size_t capacity = bytes->capacity < 4096 ? 4096 : bytes->capacity;
-  while (capacity < needed && capacity <= SIZE_MAX / 2) capacity *= 2;
-  uint8_t *data = capacity < needed ? NULL : msk_allocate(bytes->allocator, capacity, 1);
-  if (data == NULL) {
-    msk_bytes_free(bytes);
-    bytes->failed = true;
-    return false;
-  }
-  if (bytes->count > 0) memcpy(data, bytes->data, bytes->count);
-  msk_free(bytes->allocator, bytes->data);
-  bytes->data = data;
-  bytes->capacity = capacity;
-  return true;
-}
-
-bool msk_bytes_append(msk_bytes *bytes, const void *data, size_t count) {
-  if (!msk_bytes_reserve(bytes, count)) return false;
-  if (count > 0) memcpy(bytes->data + bytes->count, data, count);
-  bytes->count += count;
-  return true;
-}
-
-static msk_status check_request(const msk_image *image, msk_format format, int quality, const msk_text *texts, size_t text_count, msk_error *error) {
+static msk_status check_request(const msk_image *image, msk_format format, int quality, const msk_text *texts, size_t text_count,
+                                msk_error *error) {
   if (image == NULL || image->pixels == NULL || image->width < 1 || image->height < 1) {
     return msk_fail(error, MSK_ERROR_ARGUMENT, "there is no picture to encode");
   }
   if (format != MSK_FORMAT_PNG && format != MSK_FORMAT_JPEG && format != MSK_FORMAT_WEBP) {
     return msk_fail(error, MSK_ERROR_ARGUMENT, "picture format %d is unknown, expected PNG, JPEG or WebP", (int)format);
   }
-  if (quality < 0 || quality > 100) return msk_fail(error, MSK_ERROR_ARGUMENT, "picture quality %d, expected 1 to 100, or 0 for the default", quality);
+  if (quality < 0 || quality > 100)
+    return msk_fail(error, MSK_ERROR_ARGUMENT, "picture quality %d, expected 1 to 100, or 0 for the default", quality);
   if (text_count > 0 && texts == NULL) return msk_fail(error, MSK_ERROR_ARGUMENT, "%zu texts were announced, none given", text_count);
   return MSK_OK;
 }
@@ -57,11 +24,15 @@ msk_status msk_image_encode(const msk_image *image, msk_format format, int quali
                             size_t *byte_count, const msk_allocator *allocator, msk_error *error) {
   msk_status status = check_request(image, format, quality, texts, text_count, error);
   if (status != MSK_OK) return status;
-  if (bytes == NULL || byte_count == NULL) return msk_fail(error, MSK_ERROR_ARGUMENT, "encoding a picture needs a place for the bytes and their number");
+  if (bytes == NULL || byte_count == NULL)
+    return msk_fail(error, MSK_ERROR_ARGUMENT, "encoding a picture needs a place for the bytes and their number");
   msk_bytes file = {.allocator = allocator};
-  if (format == MSK_FORMAT_PNG) status = msk_png_encode(&file, image, texts, text_count, error);
-  else if (format == MSK_FORMAT_JPEG) status = msk_jpeg_encode(&file, image, quality != 0 ? quality : DEFAULT_JPEG_QUALITY, error);
-  else status = msk_webp_encode(&file, image, quality, error);
+  if (format == MSK_FORMAT_PNG)
+    status = msk_png_encode(&file, image, texts, text_count, error);
+  else if (format == MSK_FORMAT_JPEG)
+    status = msk_jpeg_encode(&file, image, quality != 0 ? quality : DEFAULT_JPEG_QUALITY, error);
+  else
+    status = msk_webp_encode(&file, image, quality, error);
   if (status != MSK_OK) {
     msk_bytes_free(&file);
     return status;

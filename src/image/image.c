@@ -1,26 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * image.c - pictures as the public header has them: making and freeing, telling the format of bytes and paths, EXIF turning, float to 8 bits.
- * The formats themselves are behind codec.h. */
+ * image.c - pictures as the public header has them: making and freeing, telling the format of bytes and paths, EXIF turning, float to 8
+ * bits. The formats themselves are behind codec.h. */
 #include <string.h>
 #include <strings.h>
 
 #include "base/error.h"
 #include "base/memory.h"
 #include "image/codec.h"
-
-msk_status msk_image_allocate(msk_image *image, int width, int height, const msk_allocator *allocator, msk_error *error) {
-  size_t pixels;
-  if (image == NULL) return msk_fail(error, MSK_ERROR_ARGUMENT, "no place for the picture was given");
-  if (width < 1 || height < 1 || !msk_multiply((size_t)width, (size_t)height, &pixels) || pixels > MSK_MAX_PIXELS) {
-    return msk_fail(error, MSK_ERROR_ARGUMENT, "a picture of %d x %d pixels was asked for; sides are at least 1, the area at most %zu megapixels", width,
-                    height, MSK_MAX_PIXELS / 1000000);
-  }
-  uint8_t *memory = msk_allocate(allocator, pixels, 3);
-  if (memory == NULL) return msk_fail(error, MSK_ERROR_MEMORY, "no memory for a picture of %d x %d pixels", width, height);
-  *image = (msk_image){.width = width, .height = height, .pixels = memory, .allocator = allocator};
-  return MSK_OK;
-}
 
 msk_status msk_image_create(msk_image *image, int width, int height, const msk_allocator *allocator, msk_error *error) {
   msk_status status = msk_image_allocate(image, width, height, allocator, error);
@@ -32,30 +19,6 @@ void msk_image_free(msk_image *image) {
   if (image == NULL) return;
   msk_free(image->allocator, image->pixels);
   *image = (msk_image){0};
-}
-
-msk_status msk_source_check_size(const msk_source *source, const char *kind, uint64_t width, uint64_t height) {
-  if (width == 0 || height == 0) return msk_source_damaged(source, kind, "a side is 0 pixels");
-  if (width > MSK_MAX_PIXELS || height > MSK_MAX_PIXELS / width) {
-    return msk_fail(source->error, MSK_ERROR_FILE, "%s: %s of %llu x %llu pixels, at most %zu megapixels are read; scale it down first", source->name, kind,
-                    (unsigned long long)width, (unsigned long long)height, MSK_MAX_PIXELS / 1000000);
-  }
-  return MSK_OK;
-}
-
-msk_status msk_source_damaged(const msk_source *source, const char *kind, const char *reason) {
-  return msk_fail(source->error, MSK_ERROR_FILE, "%s: damaged %s: %s", source->name, kind, reason);
-}
-
-msk_status msk_source_no_memory(const msk_source *source, const char *kind) {
-  return msk_fail(source->error, MSK_ERROR_MEMORY, "%s: no memory for reading this %s", source->name, kind);
-}
-
-void msk_rgba_row(uint8_t *rgb, const uint8_t *rgba, size_t pixels, msk_alpha alpha) {
-  for (size_t i = 0; i < pixels; i++, rgb += 3, rgba += 4) {
-    unsigned a = alpha == MSK_ALPHA_DROP ? 255 : rgba[3];
-    for (int c = 0; c < 3; c++) rgb[c] = (uint8_t)((rgba[c] * a + 255 * (255 - a) + 127) / 255);
-  }
 }
 
 static bool starts_with(const msk_source *source, size_t offset, const char *magic) {
@@ -74,13 +37,14 @@ static msk_status refuse_unknown(const msk_source *source) {
   static const struct {
     size_t offset;
     const char *magic, *kind;
-  } others[] = {{0, "GIF8", "a GIF"}, {0, "BM", "a BMP"}, {0, "II*", "a TIFF"}, {0, "MM", "a TIFF"}, {4, "ftypavif", "an AVIF"},
-                {4, "ftyp", "a HEIC"}, {0, "%PDF", "a PDF"}, {0, "<svg", "an SVG"}};
-  if (source->count == 0) return msk_fail(source->error, MSK_ERROR_FILE, "%s: the file is empty, expected a PNG, JPEG or WebP picture", source->name);
+  } others[] = {{0, "GIF8", "a GIF"},       {0, "BM", "a BMP"},    {0, "II*", "a TIFF"}, {0, "MM", "a TIFF"},
+                {4, "ftypavif", "an AVIF"}, {4, "ftyp", "a HEIC"}, {0, "%PDF", "a PDF"}, {0, "<svg", "an SVG"}};
+  if (source->count == 0)
+    return msk_fail(source->error, MSK_ERROR_FILE, "%s: the file is empty, expected a PNG, JPEG or WebP picture", source->name);
   for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
     if (!starts_with(source, others[i].offset, others[i].magic)) continue;
-    return msk_fail(source->error, MSK_ERROR_FILE, "%s: looks like %s, expected a PNG, JPEG or WebP picture; save it as PNG first", source->name,
-                    others[i].kind);
+    return msk_fail(source->error, MSK_ERROR_FILE, "%s: looks like %s, expected a PNG, JPEG or WebP picture; save it as PNG first",
+                    source->name, others[i].kind);
   }
   return msk_fail(source->error, MSK_ERROR_FILE, "%s: not a picture, expected a PNG, JPEG or WebP", source->name);
 }
@@ -90,12 +54,27 @@ static size_t upright_index(int orientation, int x, int y, int width, int height
   int column = x, row = y, columns = orientation >= 5 ? height : width;
   switch (orientation) {
     case 2: column = width - 1 - x; break;
-    case 3: column = width - 1 - x; row = height - 1 - y; break;
+    case 3:
+      column = width - 1 - x;
+      row = height - 1 - y;
+      break;
     case 4: row = height - 1 - y; break;
-    case 5: column = y; row = x; break;
-    case 6: column = height - 1 - y; row = x; break;
-    case 7: column = height - 1 - y; row = width - 1 - x; break;
-    case 8: column = y; row = width - 1 - x; break;
+    case 5:
+      column = y;
+      row = x;
+      break;
+    case 6:
+      column = height - 1 - y;
+      row = x;
+      break;
+    case 7:
+      column = height - 1 - y;
+      row = width - 1 - x;
+      break;
+    case 8:
+      column = y;
+      row = width - 1 - x;
+      break;
     default: break;
   }
   return (size_t)row * (size_t)columns + (size_t)column;
@@ -104,7 +83,8 @@ static size_t upright_index(int orientation, int x, int y, int width, int height
 static msk_status turn_upright(msk_image *image, int orientation, msk_error *error) {
   msk_image upright;
   bool swapped = orientation >= 5;
-  msk_status status = msk_image_allocate(&upright, swapped ? image->height : image->width, swapped ? image->width : image->height, image->allocator, error);
+  msk_status status =
+      msk_image_allocate(&upright, swapped ? image->height : image->width, swapped ? image->width : image->height, image->allocator, error);
   if (status != MSK_OK) return status;
   const uint8_t *from = image->pixels;
   for (int y = 0; y < image->height; y++) {
@@ -127,22 +107,27 @@ static msk_status decode_format(msk_image *image, int *orientation, const msk_so
   return refuse_unknown(source);
 }
 
-msk_status msk_image_decode(msk_image *image, const void *bytes, size_t byte_count, msk_alpha alpha, const char *name, const msk_allocator *allocator,
-                            msk_error *error) {
-  msk_source source = {.bytes = bytes, .count = byte_count, .alpha = alpha, .name = name != NULL ? name : "picture", .allocator = allocator, .error = error};
+msk_status msk_image_decode(msk_image *image, const void *bytes, size_t byte_count, msk_alpha alpha, const char *name,
+                            const msk_allocator *allocator, msk_error *error) {
+  msk_source source = {
+      .bytes = bytes, .count = byte_count, .alpha = alpha, .name = name != NULL ? name : "picture", .allocator = allocator, .error = error};
   if (image == NULL || (bytes == NULL && byte_count != 0) || (alpha != MSK_ALPHA_WHITE && alpha != MSK_ALPHA_DROP)) {
-    return msk_fail(error, MSK_ERROR_ARGUMENT, "%s: decoding needs a picture to fill, bytes, and MSK_ALPHA_WHITE or MSK_ALPHA_DROP", source.name);
+    return msk_fail(error, MSK_ERROR_ARGUMENT, "%s: decoding needs a picture to fill, bytes, and MSK_ALPHA_WHITE or MSK_ALPHA_DROP",
+                    source.name);
   }
   if (byte_count > MSK_MAX_FILE_BYTES) {
-    return msk_fail(error, MSK_ERROR_FILE, "%s: the file has %zu bytes, at most %zu megabytes are read", source.name, byte_count, MSK_MAX_FILE_BYTES / 1000000);
+    return msk_fail(error, MSK_ERROR_FILE, "%s: the file has %zu bytes, at most %zu megabytes are read", source.name, byte_count,
+                    MSK_MAX_FILE_BYTES / 1000000);
   }
   msk_image decoded;
   int orientation = 1;
   msk_status status = decode_format(&decoded, &orientation, &source);
   if (status != MSK_OK) return status;
   if (orientation != 1 && alpha != MSK_ALPHA_DROP) status = turn_upright(&decoded, orientation, error);
-  if (status != MSK_OK) msk_image_free(&decoded);
-  else *image = decoded;
+  if (status != MSK_OK)
+    msk_image_free(&decoded);
+  else
+    *image = decoded;
   return status;
 }
 
@@ -176,7 +161,8 @@ static uint8_t byte_of_float(float value) {
   return value >= 1.0f ? 255 : (uint8_t)((double)value * 255.0 + 0.5);
 }
 
-msk_status msk_image_from_float(msk_image *image, const float *pixels, int width, int height, const msk_allocator *allocator, msk_error *error) {
+msk_status msk_image_from_float(msk_image *image, const float *pixels, int width, int height, const msk_allocator *allocator,
+                                msk_error *error) {
   msk_image made;
   if (image == NULL || pixels == NULL) return msk_fail(error, MSK_ERROR_ARGUMENT, "turning floats into a picture needs both");
   msk_status status = msk_image_allocate(&made, width, height, allocator, error);

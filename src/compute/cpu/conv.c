@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * conv.c - SAME convolutions, channels last. Direct: a matrix product whose rows are gathered pixel by pixel into the product's small block (never
- * an im2col of the picture), contracted index (ky, kx, channel); padding and nearest upsampling are part of the gather's addressing. 3 x 3
- * convolutions for which it pays go to winograd.c instead, those to few channels to narrow.c; which, depends on the weight's shape alone, so only
- * one form is kept. */
+ * conv.c - SAME convolutions, channels last. Direct: a matrix product whose rows are gathered pixel by pixel into the product's small block
+ * (never an im2col of the picture), contracted index (ky, kx, channel); padding and nearest upsampling are part of the gather's addressing.
+ * 3 x 3 convolutions for which it pays go to winograd.c instead, those to few channels to narrow.c; which, depends on the weight's shape
+ * alone, so only one form is kept. */
 #include <string.h>
 
 #include "base/error.h"
@@ -54,8 +54,8 @@ static msk_status pack(msk_conv *conv, const float *weight, const float *bias, m
   return MSK_OK;
 }
 
-msk_status msk_conv_create(msk_conv **conv, const msk_device *device, const float *weight, const float *bias, size_t kernel, size_t stride, size_t in,
-                           size_t out, msk_pool *pool, msk_error *error) {
+msk_status msk_conv_create(msk_conv **conv, const msk_device *device, const float *weight, const float *bias, size_t kernel, size_t stride,
+                           size_t in, size_t out, msk_pool *pool, msk_error *error) {
   assert(kernel >= 1 && kernel <= 4 && (stride == 1 || stride == 2) && in > 0 && out > 0);
   msk_conv *created = msk_allocate_zeroed(device->allocator, 1, sizeof *created);
   if (created == NULL) return msk_fail(error, MSK_ERROR_MEMORY, "no memory for a convolution");
@@ -104,18 +104,6 @@ static size_t padding_before(size_t side, size_t out_side, size_t kernel, size_t
   return covered > side ? (covered - side) / 2 : 0;
 }
 
-const float *msk_pixel_at(const msk_pixels *p, const float *picture, size_t y, size_t x) {
-  if (y < p->top || x < p->left) return NULL;
-  y -= p->top;
-  x -= p->left;
-  if (y >= p->height * p->upsample || x >= p->width * p->upsample) return NULL;
-  if (p->upsample == 2) {
-    y /= 2;
-    x /= 2;
-  }
-  return picture + (y * p->width + x) * p->channels;
-}
-
 static void gather_pixels(const void *source, size_t row, size_t rows, size_t k, size_t count, float *a, size_t a_stride) {
   const msk_pixels *p = source;
   size_t pixel = row % (p->out_height * p->out_width), ox = pixel % p->out_width, oy = pixel / p->out_width;
@@ -146,8 +134,13 @@ void msk_op_conv(msk_stream *stream, const msk_conv_args *args) {
   const msk_conv *conv = args->conv;
   assert((args->upsample == 1 || args->upsample == 2) && args->height > 0 && args->width > 0);
   assert(stream->measuring || args->x != args->y);
-  msk_pixels source = {.x = args->x, .height = args->height, .width = args->width, .channels = conv->in, .upsample = args->upsample,
-                       .kernel = conv->kernel, .stride = conv->stride};
+  msk_pixels source = {.x = args->x,
+                       .height = args->height,
+                       .width = args->width,
+                       .channels = conv->in,
+                       .upsample = args->upsample,
+                       .kernel = conv->kernel,
+                       .stride = conv->stride};
   msk_conv_output(conv, args->height, args->width, args->upsample, &source.out_height, &source.out_width);
   source.top = padding_before(args->height * args->upsample, source.out_height, conv->kernel, conv->stride);
   source.left = padding_before(args->width * args->upsample, source.out_width, conv->kernel, conv->stride);
@@ -159,8 +152,16 @@ void msk_op_conv(msk_stream *stream, const msk_conv_args *args) {
     msk_narrow_run(stream, conv->narrow, conv->bias, args->residual, &source, args->batch, conv->out, args->y);
     return;
   }
-  msk_product product = {.kernels = &conv->device->kernels, .matrix = &conv->matrix, .bias = conv->bias, .residual = args->residual, .y = args->y,
-                         .rows = args->batch * source.out_height * source.out_width, .columns = conv->out, .y_stride = conv->out,
-                         .residual_stride = conv->out, .gather = gather_pixels, .source = &source};
+  msk_product product = {.kernels = &conv->device->kernels,
+                         .matrix = &conv->matrix,
+                         .bias = conv->bias,
+                         .residual = args->residual,
+                         .y = args->y,
+                         .rows = args->batch * source.out_height * source.out_width,
+                         .columns = conv->out,
+                         .y_stride = conv->out,
+                         .residual_stride = conv->out,
+                         .gather = gather_pixels,
+                         .source = &source};
   msk_product_run(stream, &product);
 }

@@ -59,7 +59,7 @@ typedef struct msk_product {
   msk_activation activation;
   msk_gather *gather;
   const void *source;
-  const float *dense;  /* rows that need no gathering, or NULL */
+  const float *dense; /* rows that need no gathering, or NULL */
   size_t dense_stride;
 } msk_product;
 void msk_product_run(msk_stream *stream, const msk_product *product);
@@ -74,19 +74,31 @@ typedef struct msk_pixels {
 } msk_pixels;
 
 /* Pixel (y, x), counted in the padded, enlarged picture; NULL in the padding. */
-const float *msk_pixel_at(const msk_pixels *pixels, const float *picture, size_t y, size_t x);
+static inline const float *msk_pixel_at(const msk_pixels *p, const float *picture, size_t y, size_t x) {
+  if (y < p->top || x < p->left) return NULL;
+  y -= p->top;
+  x -= p->left;
+  if (y >= p->height * p->upsample || x >= p->width * p->upsample) return NULL;
+  if (p->upsample == 2) {
+    y /= 2;
+    x /= 2;
+  }
+  return picture + (y * p->width + x) * p->channels;
+}
 
 /* Winograd's form of a 3 x 3 convolution of stride 1: 36 matrices, in x out. */
 bool msk_winograd_pays(const msk_kernels *kernels, size_t kernel, size_t stride, size_t in, size_t out);
 bool msk_winograd_floats(const msk_kernels *kernels, size_t in, size_t out, size_t *floats);
-msk_status msk_winograd_create(float **packed, const msk_device *device, const float *weight, size_t in, size_t out, msk_pool *pool, msk_error *error);
-void msk_winograd_run(msk_stream *stream, const float *packed, const float *bias, const float *residual, const msk_pixels *pixels, size_t batch,
-                      size_t out, float *y);
+msk_status msk_winograd_create(float **packed, const msk_device *device, const float *weight, size_t in, size_t out, msk_pool *pool,
+                               msk_error *error);
+void msk_winograd_run(msk_stream *stream, const float *packed, const float *bias, const float *residual, const msk_pixels *pixels,
+                      size_t batch, size_t out, float *y);
 
 /* Convolutions to a few channels. */
 bool msk_narrow_pays(const msk_kernels *kernels, size_t in, size_t out);
-msk_status msk_narrow_create(float **packed, const msk_device *device, const float *weight, size_t taps, size_t in, size_t out, msk_error *error);
-void msk_narrow_run(msk_stream *stream, const float *packed, const float *bias, const float *residual, const msk_pixels *pixels, size_t batch,
-                    size_t out, float *y);
+msk_status msk_narrow_create(float **packed, const msk_device *device, const float *weight, size_t taps, size_t in, size_t out,
+                             msk_error *error);
+void msk_narrow_run(msk_stream *stream, const float *packed, const float *bias, const float *residual, const msk_pixels *pixels,
+                    size_t batch, size_t out, float *y);
 
 #endif

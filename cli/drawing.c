@@ -29,7 +29,6 @@ typedef struct workshop {
   int finished, wanted; /* pictures */
 } workshop;
 
-
 void drawing_free(drawing *d) {
   msk_image_free(&d->picture);
   msk_image_free(&d->mask);

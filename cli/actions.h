@@ -11,4 +11,5 @@ cli_action action_convert, action_classes;                       /* model_comman
 cli_action action_info;                                          /* info.c */
 cli_action action_tokenize, action_detokenize, action_attention; /* parts.c */
 cli_action action_sheet;                                         /* sheet.c */
+cli_action action_score;                                         /* score.c */
 #endif

@@ -19,33 +19,58 @@ static void program_folder(char folder[MAX_PATH_BYTES]) {
   }
 }
 
-/* Installed (bin beside share), beside the program, in the source tree (build/cli below it), where packagers said, here. */
-static bool find_in_folders(char path[MAX_PATH_BYTES], const char *name) {
+/* PREFIX FILE, if that is there. */
+static bool is_there(char path[MAX_PATH_BYTES], const char *prefix, const char *file) {
+  int length = snprintf(path, MAX_PATH_BYTES, "%s%s", prefix, file);
+  return length < MAX_PATH_BYTES && access(path, F_OK) == 0;
+}
+
+/* A file of the folder models: installed (bin beside share), beside the program, in the source tree (build/cli below it), where packagers
+ * said, here. */
+static bool find_in_folders(char path[MAX_PATH_BYTES], const char *file) {
   static const char *const beside_program[] = {"../share/masksketch/models/", "models/", "../../models/"};
-  char folder[MAX_PATH_BYTES];
+  char folder[MAX_PATH_BYTES], prefix[MAX_PATH_BYTES + 32];
   program_folder(folder);
   for (size_t i = 0; folder[0] != 0 && i < sizeof beside_program / sizeof beside_program[0]; i++) {
-    int length = snprintf(path, MAX_PATH_BYTES, "%s%s%s.safetensors", folder, beside_program[i], name);
-    if (length < MAX_PATH_BYTES && access(path, F_OK) == 0) return true;
+    snprintf(prefix, sizeof prefix, "%s%s", folder, beside_program[i]);
+    if (is_there(path, prefix, file)) return true;
   }
-  int length = snprintf(path, MAX_PATH_BYTES, "%s/%s.safetensors", MASKSKETCH_MODEL_FOLDER, name);
-  if (length < MAX_PATH_BYTES && access(path, F_OK) == 0) return true;
-  length = snprintf(path, MAX_PATH_BYTES, "models/%s.safetensors", name);
-  return length < MAX_PATH_BYTES && access(path, F_OK) == 0;
+  return is_there(path, MASKSKETCH_MODEL_FOLDER "/", file) || is_there(path, "models/", file);
+}
+
+static bool find_model(char path[MAX_PATH_BYTES], const char *name) {
+  char file[MAX_PATH_BYTES];
+  return snprintf(file, sizeof file, "%s.safetensors", name) < MAX_PATH_BYTES && find_in_folders(path, file);
+}
+
+msk_status model_path_find_clip(char path[MAX_PATH_BYTES], const char *given, msk_error *error) {
+  static const char file[] = "clip/model.safetensors";
+  if (given == NULL && find_in_folders(path, file)) {
+    path[strlen(path) - strlen("/model.safetensors")] = 0;
+    return MSK_OK;
+  }
+  if (given == NULL) {
+    return cli_fail(error, MSK_ERROR_FILE,
+                    "there is no CLIP in models/clip beside the default model: download model.safetensors, config.json, vocab.json and merges.txt "
+                    "of openai/clip-vit-base-patch32 from huggingface.co into a folder, and name it with --clip");
+  }
+  if (strlen(given) >= MAX_PATH_BYTES) return cli_fail(error, MSK_ERROR_ARGUMENT, "the folder's name is too long: %.80s...", given);
+  strcpy(path, given);
+  return MSK_OK;
 }
 
 msk_status model_path_find(char path[MAX_PATH_BYTES], const char *given, msk_error *error) {
   const char *wanted = given != NULL ? given : getenv("MASKSKETCH_MODEL");
   if (wanted != NULL && *wanted == 0) wanted = NULL;
   if (wanted == NULL) {
-    if (find_in_folders(path, "default")) return MSK_OK;
+    if (find_model(path, "default")) return MSK_OK;
     return cli_fail(
         error, MSK_ERROR_FILE,
         "there is no default model beside the program, expected models/default.safetensors: name a model file with --model, or make one "
         "from checkpoints with masksketch convert");
   }
   if (strlen(wanted) >= MAX_PATH_BYTES) return cli_fail(error, MSK_ERROR_ARGUMENT, "the model's name is too long: %.80s...", wanted);
-  if (strchr(wanted, '/') == NULL && access(wanted, F_OK) != 0 && find_in_folders(path, wanted)) return MSK_OK;
+  if (strchr(wanted, '/') == NULL && access(wanted, F_OK) != 0 && find_model(path, wanted)) return MSK_OK;
   if (access(wanted, F_OK) != 0) {
     return cli_fail(error, MSK_ERROR_FILE,
                     "there is no model %s (%s), expected a file made by masksketch convert, or the name of an installed model", wanted,

@@ -12,4 +12,6 @@
 msk_status model_path_find(char path[MAX_PATH_BYTES], const char *given, msk_error *error);
 /* Finds and opens it with --threads and --isa; `isa` is taken where --isa was not given (NULL: the best). */
 msk_status model_path_open(msk_model **model, const cli_options *options, const char *isa, msk_error *error);
+/* The folder of a CLIP: as given, else models/clip beside the default model. */
+msk_status model_path_find_clip(char path[MAX_PATH_BYTES], const char *given, msk_error *error);
 #endif

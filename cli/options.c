@@ -10,6 +10,7 @@ typedef enum option_kind {
   KIND_FLAG,    /* int: 1 */
   KIND_TEXT,    /* const char * */
   KIND_INT,     /* int within minimum..maximum */
+  KIND_REAL,    /* double within minimum..maximum */
   KIND_SEED,    /* uint64_t */
   KIND_CHOICE,  /* int: index of the word in `choices` */
   KIND_SETTING, /* KEY=VALUE of the recipe */
@@ -29,10 +30,11 @@ enum {
   DETOKENIZE = 256,
   ATTENTION = 512,
   SHEET = 1024,
+  SCORE = 2048,
   MAKE = DRAW | GENERATE | EDIT,
   PICTURES = MAKE | REPLAY,
   NETWORKS = PICTURES | TOKENIZE | DETOKENIZE | ATTENTION,
-  ALL = 2047
+  ALL = 4095
 };
 
 typedef struct option {
@@ -50,8 +52,8 @@ typedef struct option {
 
 static const option option_table[] = {
     {"class", 'c', KIND_TEXT, "CLASS", NULL, "what the picture shows: a number, a name, or the beginning of one (see masksketch classes)",
-     MAKE | ATTENTION, TO(class_text)},
-    {"output", 'o', KIND_TEXT, "FILE", NULL, "where the result goes; - is standard output", ALL & ~(INFO | CLASSES), TO(output)},
+     MAKE | ATTENTION | SCORE, TO(class_text)},
+    {"output", 'o', KIND_TEXT, "FILE", NULL, "where the result goes; - is standard output", ALL & ~(INFO | CLASSES | SCORE), TO(output)},
     {"model", 'm', KIND_TEXT, "PATH|NAME", NULL, "the model file (default: $MASKSKETCH_MODEL, else the model that comes with the program)",
      NETWORKS | CLASSES, TO(model)},
     {"recipe", 'r', KIND_TEXT, "NAME", NULL, "a named row of settings (default: balanced)", MAKE, TO(recipe)},
@@ -94,11 +96,20 @@ static const option option_table[] = {
     {"dtype", 0, KIND_CHOICE, "TYPE", "f32 f16 bf16", "type of the stored matrices: f32 (default), f16 or bf16", CONVERT, TO(dtype)},
     {"tensors", 0, KIND_FLAG, NULL, NULL, "list every tensor", INFO, TO(tensors)},
     {"columns", 0, KIND_INT, "N", NULL, "pictures beside each other (default: 1)", SHEET, IN(columns, 1, 64)},
-    {"threads", 't', KIND_INT, "N", NULL, "processors to use (default: all that there are); the result is the same", NETWORKS,
-     IN(threads, 1, MAX_THREADS)},
+    {"text", 0, KIND_TEXT, "TEXT", NULL, "what the pictures should show; {class} stands for --class (default: a photo of a {class})", SCORE,
+     TO(text)},
+    {"sketch", 0, KIND_TEXT, "SKETCH", NULL, "the drawing that the pictures should be like", SCORE, TO(sketch)},
+    {"clip", 0, KIND_TEXT, "DIR", NULL, "folder of a CLIP: model.safetensors, config.json, vocab.json, merges.txt (default: models/clip)",
+     SCORE, TO(clip)},
+    {"weight-text", 0, KIND_REAL, "F", NULL, "weight of the text in the score, 0 to 100 (default: 1)", SCORE, IN(weight_text, 0, 100)},
+    {"weight-sketch", 0, KIND_REAL, "F", NULL, "weight of the sketch in the score, 0 to 100 (default: 1)", SCORE,
+     IN(weight_sketch, 0, 100)},
+    {"threads", 't', KIND_INT, "N", NULL, "processors to use (default: all that there are); the result is the same",
+     NETWORKS | SCORE, IN(threads, 1, MAX_THREADS)},
     {"precision", 0, KIND_CHOICE, "TYPE", "fp32 int8", "arithmetic of the networks: fp32 (default)", NETWORKS, TO(precision)},
-    {"isa", 0, KIND_TEXT, "NAME", NULL, "instruction set of the kernels (default: the best that this machine has)", NETWORKS, TO(isa)},
-    {"json", 0, KIND_FLAG, NULL, NULL, "one JSON object a result on standard output", PICTURES | INFO | CLASSES, TO(json)},
+    {"isa", 0, KIND_TEXT, "NAME", NULL, "instruction set of the kernels (default: the best that this machine has)", NETWORKS | SCORE, TO(isa)},
+    {"json", 0, KIND_FLAG, NULL, NULL, "one JSON object a result on standard output; of score one array", PICTURES | INFO | CLASSES | SCORE,
+     TO(json)},
     {"quiet", 'q', KIND_FLAG, NULL, NULL, "no progress and no report on standard error", ALL & ~(INFO | CLASSES), TO(quiet)},
     {"help", 'h', KIND_FLAG, NULL, NULL, "this text", ALL, TO(help)},
     {"version", 0, KIND_FLAG, NULL, NULL, "the program's version", ALL, TO(version)},
@@ -214,6 +225,16 @@ static msk_status take_int(const option *o, const char *value, int *out, msk_err
   return MSK_OK;
 }
 
+static msk_status take_real(const option *o, const char *value, double *out, msk_error *error) {
+  char *end = NULL;
+  double number = (*value >= '0' && *value <= '9') || *value == '.' ? strtod(value, &end) : 0;
+  if (end == NULL || end == value || *end != 0 || !(number >= o->minimum && number <= o->maximum)) {
+    return cli_fail(error, MSK_ERROR_ARGUMENT, "--%s was given %s, expected a number from %d to %d", o->name, value, o->minimum, o->maximum);
+  }
+  *out = number;
+  return MSK_OK;
+}
+
 static msk_status take_seed(const option *o, const char *value, uint64_t *out, msk_error *error) {
   char *end = NULL;
   errno = 0;
@@ -267,6 +288,7 @@ static msk_status take(cli_options *options, const option *o, const char *value,
       *(const char **)(void *)field = value;
       return MSK_OK;
     case KIND_INT: return take_int(o, value, (int *)(void *)field, error);
+    case KIND_REAL: return take_real(o, value, (double *)(void *)field, error);
     case KIND_SEED: return take_seed(o, value, (uint64_t *)(void *)field, error);
     case KIND_CHOICE: return take_choice(o, value, (int *)(void *)field, error);
     case KIND_SETTING:
@@ -355,6 +377,8 @@ msk_status cli_options_parse(cli_options *options, int argc, char **argv, msk_er
                            .fit = -1,
                            .invert = -1,
                            .dtype = -1,
+                           .weight_text = -1,
+                           .weight_sketch = -1,
                            .inputs = argv};
   options->help = asks_for(argc, argv, "--help", "-h");
   options->version = asks_for(argc, argv, "--version", NULL);

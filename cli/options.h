@@ -28,6 +28,8 @@ typedef struct cli_options {
   int input_count;
   const char *output, *model, *isa, *recipe, *class_text, *lambda_map, *mask, *box, *extend, *tokens_out, *trace, *sheet, *latents, *layers;
   const char *tokenizer, *transformer, *classes, *defaults, *name;
+  const char *text, *sketch, *clip;
+  double weight_text, weight_sketch;
   uint64_t seed;
   int count, first_item, threads, quality, columns;
   int precision, rng, fit, invert, dtype; /* index into the option's choices */

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * score.c - score: how well pictures fit a text and a sketch, as cosines of CLIP's embeddings and their weighted sum; the best first. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "actions.h"
+#include "cancel.h"
+#include "input.h"
+#include "json.h"
+#include "model_path.h"
+
+enum { MAX_TEXT_BYTES = 8192 };
+
+typedef struct row {
+  const char *file;
+  int place; /* on the command line: decides between equal scores */
+  double text, sketch, score;
+} row;
+
+typedef struct scorer {
+  const cli_options *options;
+  msk_clip *clip;
+  msk_clip_info info;
+  bool with_text, with_sketch;
+  char text[MAX_TEXT_BYTES + 1];
+  float *text_vector, *sketch_vector, *vector; /* each info.dimensions */
+} scorer;
+
+/* ---- what is asked ---- */
+
+static const char class_mark[] = "{class}";
+
+static msk_status check_class(const char *name, bool has_mark, msk_error *error) {
+  if (name == NULL && has_mark) return cli_fail(error, MSK_ERROR_ARGUMENT, "--text holds {class}, expected --class with the word for it");
+  if (name == NULL) return MSK_OK;
+  if (!has_mark) return cli_fail(error, MSK_ERROR_ARGUMENT, "--class has no effect on a --text without {class}: leave one of them out");
+  if (name[strspn(name, "0123456789")] == 0) {
+    return cli_fail(error, MSK_ERROR_ARGUMENT, "--class was given %s, expected a word: CLIP reads names, not numbers", name);
+  }
+  return MSK_OK;
+}
+
+/* The text with the class for every {class}. */
+static msk_status fill_text(scorer *s, const char *text, const char *name, msk_error *error) {
+  size_t used = 0;
+  while (*text != 0) {
+    bool mark = strncmp(text, class_mark, strlen(class_mark)) == 0;
+    size_t length = mark ? strlen(name) : 1;
+    if (used + length > MAX_TEXT_BYTES) return cli_fail(error, MSK_ERROR_ARGUMENT, "--text is longer than the %d bytes that are taken", MAX_TEXT_BYTES);
+    memcpy(s->text + used, mark ? name : text, length);
+    used += length;
+    text += mark ? strlen(class_mark) : 1;
+  }
+  s->text[used] = 0;
+  return MSK_OK;
+}
+
+static msk_status read_request(scorer *s, msk_error *error) {
+  const cli_options *options = s->options;
+  const char *text = options->text != NULL ? options->text : options->class_text != NULL ? "a photo of a {class}" : NULL;
+  s->with_text = text != NULL;
+  s->with_sketch = options->sketch != NULL;
+  if (!s->with_text && !s->with_sketch)
+    return cli_fail(error, MSK_ERROR_ARGUMENT, "there is nothing to hold the pictures against, expected --text, --class or --sketch");
+  if (!s->with_text && options->weight_text >= 0)
+    return cli_fail(error, MSK_ERROR_ARGUMENT, "--weight-text has no effect without --text or --class: leave it out");
+  if (!s->with_sketch && options->weight_sketch >= 0)
+    return cli_fail(error, MSK_ERROR_ARGUMENT, "--weight-sketch has no effect without --sketch: leave it out");
+  if (!s->with_text) return MSK_OK;
+  msk_status status = check_class(options->class_text, strstr(text, class_mark) != NULL, error);
+  return status == MSK_OK ? fill_text(s, text, options->class_text, error) : status;
+}
+
+/* ---- embeddings ---- */
+
+static msk_status open_clip(scorer *s, msk_error *error) {
+  char folder[MAX_PATH_BYTES];
+  msk_clip_options clip_options;
+  msk_clip_options_init(&clip_options);
+  clip_options.isa = s->options->isa;
+  if (s->options->threads > 0) clip_options.threads = s->options->threads;
+  msk_status status = model_path_find_clip(folder, s->options->clip, error);
+  if (status == MSK_OK) status = msk_clip_open(&s->clip, folder, &clip_options, error);
+  if (status != MSK_OK) return status;
+  msk_clip_get_info(s->clip, &s->info);
+  s->text_vector = calloc((size_t)s->info.dimensions * 3, sizeof *s->text_vector);
+  if (s->text_vector == NULL) return cli_fail(error, MSK_ERROR_MEMORY, "out of memory for embeddings");
+  s->sketch_vector = s->text_vector + s->info.dimensions;
+  s->vector = s->sketch_vector + s->info.dimensions;
+  return MSK_OK;
+}
+
+static msk_status embed_text(scorer *s, msk_error *error) {
+  const char *text = s->text;
+  int tokens = 0;
+  msk_status status = msk_clip_embed_texts(s->clip, &text, 1, s->text_vector, &tokens, error);
+  if (status == MSK_OK && tokens > s->info.text_tokens && !s->options->quiet) {
+    fprintf(stderr, "masksketch: the text takes %d tokens, of which CLIP reads %d: its end was cut off\n", tokens, s->info.text_tokens);
+  }
+  return status;
+}
+
+static msk_status embed_picture(scorer *s, const char *path, float *vector, msk_error *error) {
+  msk_image image = {0};
+  msk_status status = cancel_requested() ? cli_fail(error, MSK_ERROR_CANCELLED, "cancelled") : input_picture(&image, path, MSK_ALPHA_WHITE, error);
+  if (status == MSK_OK) status = msk_clip_embed_images(s->clip, &image, 1, vector, error);
+  msk_image_free(&image);
+  return status;
+}
+
+static msk_status score_picture(scorer *s, row *r, msk_error *error) {
+  const cli_options *options = s->options;
+  msk_status status = embed_picture(s, r->file, s->vector, error);
+  if (status != MSK_OK) return status;
+  if (s->with_text) r->text = msk_clip_cosine(s->vector, s->text_vector, s->info.dimensions);
+  if (s->with_sketch) r->sketch = msk_clip_cosine(s->vector, s->sketch_vector, s->info.dimensions);
+  r->score = (options->weight_text >= 0 ? options->weight_text : 1) * r->text + (options->weight_sketch >= 0 ? options->weight_sketch : 1) * r->sketch;
+  return MSK_OK;
+}
+
+/* ---- results ---- */
+
+static int compare_rows(const void *left, const void *right) {
+  const row *a = left, *b = right;
+  if (a->score != b->score) return a->score > b->score ? -1 : 1;
+  return a->place - b->place;
+}
+
+static msk_status print_rows(const scorer *s, const row *rows, int count, msk_error *error) {
+  if (s->options->json) {
+    json_t *array = json_array();
+    for (int i = 0; i < count; i++) {
+      json_array_append_new(array, json_pack("{s:o, s:o, s:o, s:f}", "file", json_text(rows[i].file), "text",
+                                             s->with_text ? json_real(rows[i].text) : json_null(), "sketch",
+                                             s->with_sketch ? json_real(rows[i].sketch) : json_null(), "score", rows[i].score));
+    }
+    return json_print(array, error);
+  }
+  printf("%-8s%s%s  picture\n", "score", s->with_text ? "       text" : "", s->with_sketch ? "     sketch" : "");
+  for (int i = 0; i < count; i++) {
+    printf("%-8.4f", rows[i].score);
+    if (s->with_text) printf(" %10.4f", rows[i].text);
+    if (s->with_sketch) printf(" %10.4f", rows[i].sketch);
+    printf("  ");
+    cli_print_safe(stdout, rows[i].file);
+    putchar('\n');
+  }
+  return cli_flush_stdout(error);
+}
+
+msk_status action_score(const cli_options *options, msk_error *error) {
+  scorer s = {.options = options};
+  row *rows = calloc((size_t)options->input_count, sizeof *rows);
+  msk_status status = rows == NULL ? cli_fail(error, MSK_ERROR_MEMORY, "out of memory for the scores") : read_request(&s, error);
+  if (status == MSK_OK) status = open_clip(&s, error);
+  if (status == MSK_OK && s.with_text) status = embed_text(&s, error);
+  if (status == MSK_OK && s.with_sketch) status = embed_picture(&s, options->sketch, s.sketch_vector, error);
+  for (int i = 0; status == MSK_OK && i < options->input_count; i++) {
+    rows[i] = (row){.file = options->inputs[i], .place = i};
+    status = score_picture(&s, &rows[i], error);
+  }
+  if (status == MSK_OK) {
+    qsort(rows, (size_t)options->input_count, sizeof *rows, compare_rows);
+    status = print_rows(&s, rows, options->input_count, error);
+  }
+  free(s.text_vector);
+  msk_clip_close(s.clip);
+  free(rows);
+  return status;
+}

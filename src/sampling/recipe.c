@@ -221,7 +221,7 @@ msk_status msk_recipe_check(const msk_recipe *recipe, msk_job job, int model_lay
   if (recipe->start_step >= recipe->steps) {
     return msk_fail(error, MSK_ERROR_ARGUMENT, "start_step is %d, expected 0..%d (steps - 1)", recipe->start_step, recipe->steps - 1);
   }
-  if (recipe->min_mask_rate > recipe->max_mask_rate) {
+  if (!recipe->official && recipe->min_mask_rate > recipe->max_mask_rate) { /* the authors' code takes a rising rate */
     return msk_fail(error, MSK_ERROR_ARGUMENT, "min_mask_rate is %g, expected at most max_mask_rate, %g", recipe->min_mask_rate,
                     recipe->max_mask_rate);
   }

@@ -32,8 +32,8 @@ typedef struct msk_model_defaults {
 msk_status msk_recipe_from_defaults(msk_recipe *recipe, const msk_model_defaults *defaults, int model_layers, msk_job job, const char *name,
                                     msk_error *error);
 
-/* Checks every field against the table, and fields against each other (start_step < steps, min_mask_rate <= max_mask_rate, layers ascending
- * and below model_layers where that is > 0). For recipes whose fields were set directly. */
+/* Checks every field against the table, and fields against each other (start_step < steps, min_mask_rate <= max_mask_rate but under
+ * official, layers ascending and below model_layers where that is > 0). For recipes whose fields were set directly. */
 msk_status msk_recipe_check(const msk_recipe *recipe, msk_job job, int model_layers, msk_error *error);
 
 #endif

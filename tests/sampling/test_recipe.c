@@ -272,6 +272,8 @@ static void test_check(void **state) {
   REFUSED(recipe.schedule = (msk_schedule)9);
   REFUSED(recipe.visible_sketch = 2);
   good = find(MSK_JOB_DRAW, "official", NULL, 24);
+  recipe = good, recipe.min_mask_rate = 0.9, recipe.max_mask_rate = 0.2; /* a rising rate, which the authors' code takes */
+  assert_int_equal(msk_recipe_check(&recipe, MSK_JOB_DRAW, 24, NULL), MSK_OK);
   REFUSED(recipe.distance = MSK_DISTANCE_SYMMETRIC_KL);
   REFUSED(recipe.tail = 1);
   REFUSED(recipe.token_temperature = 0.9);

@@ -48,11 +48,15 @@ static void peak_task(void *user, size_t index, int worker) {
   (void)index;
   (void)worker;
   if (*(int *)user == 16) {
-    __asm__ volatile("vpxor %%ymm14, %%ymm14, %%ymm14\n vpxor %%ymm15, %%ymm15, %%ymm15\n"
-                     "1:\n" TWELVE(FMA_512) TWELVE(FMA_512) "dec %0\n jnz 1b\n vzeroupper" : "+r"(turns)::CLOBBERED);
+    __asm__ volatile(
+        "vpxor %%ymm14, %%ymm14, %%ymm14\n vpxor %%ymm15, %%ymm15, %%ymm15\n"
+        "1:\n" TWELVE(FMA_512) TWELVE(FMA_512) "dec %0\n jnz 1b\n vzeroupper"
+        : "+r"(turns)::CLOBBERED);
   } else {
-    __asm__ volatile("vpxor %%ymm14, %%ymm14, %%ymm14\n vpxor %%ymm15, %%ymm15, %%ymm15\n"
-                     "1:\n" TWELVE(FMA_256) TWELVE(FMA_256) "dec %0\n jnz 1b\n vzeroupper" : "+r"(turns)::CLOBBERED);
+    __asm__ volatile(
+        "vpxor %%ymm14, %%ymm14, %%ymm14\n vpxor %%ymm15, %%ymm15, %%ymm15\n"
+        "1:\n" TWELVE(FMA_256) TWELVE(FMA_256) "dec %0\n jnz 1b\n vzeroupper"
+        : "+r"(turns)::CLOBBERED);
   }
 }
 
@@ -81,7 +85,8 @@ typedef enum kind { LINEAR, CONV, ATTENTION, SCORE, GROUP_NORM, LAYER_NORM } kin
 typedef struct workload {
   const char *name;
   kind kind;
-  size_t a, b, c, d; /* LINEAR: rows, in, out; CONV: kernel, in, out, side; ATTENTION: batch; GROUP_NORM: side, channels; LAYER_NORM: rows */
+  size_t a, b, c,
+      d; /* LINEAR: rows, in, out; CONV: kernel, in, out, side; ATTENTION: batch; GROUP_NORM: side, channels; LAYER_NORM: rows */
   msk_activation activation;
   size_t upsample, stride;
 } workload;
@@ -119,7 +124,8 @@ typedef struct setup {
 
 static double flops(const workload *w) {
   if (w->kind == LINEAR) return 2.0 * (double)(w->a * w->b * w->c);
-  if (w->kind == CONV) return 2.0 * (double)(w->a * w->a * w->b * w->c) * (double)(w->d * w->d * w->upsample * w->upsample / (w->stride * w->stride));
+  if (w->kind == CONV)
+    return 2.0 * (double)(w->a * w->a * w->b * w->c) * (double)(w->d * w->d * w->upsample * w->upsample / (w->stride * w->stride));
   if (w->kind == ATTENTION || w->kind == SCORE) return 4.0 * (double)w->a * 257 * 257 * 768;
   return 0;
 }
@@ -143,17 +149,27 @@ static void execute(msk_stream *stream, const setup *s, const workload *w) {
       msk_op_linear(stream, &(msk_linear_args){.linear = s->linear, .x = s->x, .y = s->y, .rows = w->a, .activation = w->activation});
       break;
     case CONV:
-      msk_op_conv(stream, &(msk_conv_args){.conv = s->conv, .x = s->x, .y = s->y, .batch = 1, .height = w->d, .width = w->d, .upsample = w->upsample});
+      msk_op_conv(stream, &(msk_conv_args){
+                              .conv = s->conv, .x = s->x, .y = s->y, .batch = 1, .height = w->d, .width = w->d, .upsample = w->upsample});
       break;
     case ATTENTION:
     case SCORE:
-      msk_op_attention(stream, &(msk_attention_args){.q = s->x, .k = s->x + 768, .v = s->x + 1536, .stride = 2304, .out_stride = 768, .batch = w->a,
-                                                     .tokens = 257, .heads = 16, .head_dim = 48, .scale = 0.144f, .out = s->y,
-                                                     .score = w->kind == SCORE ? s->y + 1000000 : NULL, .target = s->x, .log_target = s->weight});
+      msk_op_attention(stream, &(msk_attention_args){.q = s->x,
+                                                     .k = s->x + 768,
+                                                     .v = s->x + 1536,
+                                                     .stride = 2304,
+                                                     .out_stride = 768,
+                                                     .batch = w->a,
+                                                     .tokens = 257,
+                                                     .heads = 16,
+                                                     .head_dim = 48,
+                                                     .scale = 0.144f,
+                                                     .out = s->y,
+                                                     .score = w->kind == SCORE ? s->y + 1000000 : NULL,
+                                                     .target = s->x,
+                                                     .log_target = s->weight});
       break;
-    case GROUP_NORM:
-      msk_op_group_norm(stream, s->x, s->weight, s->weight, 1e-6f, 32, true, 1, w->a * w->a, w->b, s->y);
-      break;
+    case GROUP_NORM: msk_op_group_norm(stream, s->x, s->weight, s->weight, 1e-6f, 32, true, 1, w->a * w->a, w->b, s->y); break;
     case LAYER_NORM: msk_op_layer_norm(stream, s->x, s->weight, s->weight, 1e-12f, w->a, w->b, s->y); break;
   }
 }

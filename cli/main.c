@@ -21,8 +21,8 @@ const cli_command cli_commands[] = {
     {"detokenize", "TOKENS.npy -o IMAGE.png|.npy", "tokens to picture", 1, 1, action_detokenize, -1},
     {"attention", "IMAGE --class CLASS [--layers L,L] -o MAPS.npy|.png", "attention maps of a picture", 1, 1, action_attention, -1},
     {"sheet", "PICTURE... -o OUT", "join pictures into one", 1, 1000, action_sheet, -1},
-    {"score", "PICTURE... [--text TEXT] [--class CLASS] [--sketch SKETCH] [--clip DIR]", "how well pictures fit a text and a sketch, by CLIP",
-     1, 1000, action_score, -1},
+    {"score", "PICTURE... [--text TEXT] [--class CLASS] [--sketch SKETCH] [--clip DIR]",
+     "how well pictures fit a text and a sketch, by CLIP", 1, 1000, action_score, -1},
 };
 const int cli_command_count = sizeof cli_commands / sizeof cli_commands[0];
 

@@ -50,9 +50,10 @@ msk_status model_path_find_clip(char path[MAX_PATH_BYTES], const char *given, ms
     return MSK_OK;
   }
   if (given == NULL) {
-    return cli_fail(error, MSK_ERROR_FILE,
-                    "there is no CLIP in models/clip beside the default model: download model.safetensors, config.json, vocab.json and merges.txt "
-                    "of openai/clip-vit-base-patch32 from huggingface.co into a folder, and name it with --clip");
+    return cli_fail(
+        error, MSK_ERROR_FILE,
+        "there is no CLIP in models/clip beside the default model: download model.safetensors, config.json, vocab.json and merges.txt "
+        "of openai/clip-vit-base-patch32 from huggingface.co into a folder, and name it with --clip");
   }
   if (strlen(given) >= MAX_PATH_BYTES) return cli_fail(error, MSK_ERROR_ARGUMENT, "the folder's name is too long: %.80s...", given);
   strcpy(path, given);

@@ -104,10 +104,11 @@ static const option option_table[] = {
     {"weight-text", 0, KIND_REAL, "F", NULL, "weight of the text in the score, 0 to 100 (default: 1)", SCORE, IN(weight_text, 0, 100)},
     {"weight-sketch", 0, KIND_REAL, "F", NULL, "weight of the sketch in the score, 0 to 100 (default: 1)", SCORE,
      IN(weight_sketch, 0, 100)},
-    {"threads", 't', KIND_INT, "N", NULL, "processors to use (default: all that there are); the result is the same",
-     NETWORKS | SCORE, IN(threads, 1, MAX_THREADS)},
+    {"threads", 't', KIND_INT, "N", NULL, "processors to use (default: all that there are); the result is the same", NETWORKS | SCORE,
+     IN(threads, 1, MAX_THREADS)},
     {"precision", 0, KIND_CHOICE, "TYPE", "fp32 int8", "arithmetic of the networks: fp32 (default)", NETWORKS, TO(precision)},
-    {"isa", 0, KIND_TEXT, "NAME", NULL, "instruction set of the kernels (default: the best that this machine has)", NETWORKS | SCORE, TO(isa)},
+    {"isa", 0, KIND_TEXT, "NAME", NULL, "instruction set of the kernels (default: the best that this machine has)", NETWORKS | SCORE,
+     TO(isa)},
     {"json", 0, KIND_FLAG, NULL, NULL, "one JSON object a result on standard output; of score one array", PICTURES | INFO | CLASSES | SCORE,
      TO(json)},
     {"quiet", 'q', KIND_FLAG, NULL, NULL, "no progress and no report on standard error", ALL & ~(INFO | CLASSES), TO(quiet)},
@@ -229,7 +230,8 @@ static msk_status take_real(const option *o, const char *value, double *out, msk
   char *end = NULL;
   double number = (*value >= '0' && *value <= '9') || *value == '.' ? strtod(value, &end) : 0;
   if (end == NULL || end == value || *end != 0 || !(number >= o->minimum && number <= o->maximum)) {
-    return cli_fail(error, MSK_ERROR_ARGUMENT, "--%s was given %s, expected a number from %d to %d", o->name, value, o->minimum, o->maximum);
+    return cli_fail(error, MSK_ERROR_ARGUMENT, "--%s was given %s, expected a number from %d to %d", o->name, value, o->minimum,
+                    o->maximum);
   }
   *out = number;
   return MSK_OK;

@@ -46,7 +46,8 @@ static msk_status fill_text(scorer *s, const char *text, const char *name, msk_e
   while (*text != 0) {
     bool mark = strncmp(text, class_mark, strlen(class_mark)) == 0;
     size_t length = mark ? strlen(name) : 1;
-    if (used + length > MAX_TEXT_BYTES) return cli_fail(error, MSK_ERROR_ARGUMENT, "--text is longer than the %d bytes that are taken", MAX_TEXT_BYTES);
+    if (used + length > MAX_TEXT_BYTES)
+      return cli_fail(error, MSK_ERROR_ARGUMENT, "--text is longer than the %d bytes that are taken", MAX_TEXT_BYTES);
     memcpy(s->text + used, mark ? name : text, length);
     used += length;
     text += mark ? strlen(class_mark) : 1;
@@ -102,7 +103,8 @@ static msk_status embed_text(scorer *s, msk_error *error) {
 
 static msk_status embed_picture(scorer *s, const char *path, float *vector, msk_error *error) {
   msk_image image = {0};
-  msk_status status = cancel_requested() ? cli_fail(error, MSK_ERROR_CANCELLED, "cancelled") : input_picture(&image, path, MSK_ALPHA_WHITE, error);
+  msk_status status =
+      cancel_requested() ? cli_fail(error, MSK_ERROR_CANCELLED, "cancelled") : input_picture(&image, path, MSK_ALPHA_WHITE, error);
   if (status == MSK_OK) status = msk_clip_embed_images(s->clip, &image, 1, vector, error);
   msk_image_free(&image);
   return status;
@@ -114,7 +116,8 @@ static msk_status score_picture(scorer *s, row *r, msk_error *error) {
   if (status != MSK_OK) return status;
   if (s->with_text) r->text = msk_clip_cosine(s->vector, s->text_vector, s->info.dimensions);
   if (s->with_sketch) r->sketch = msk_clip_cosine(s->vector, s->sketch_vector, s->info.dimensions);
-  r->score = (options->weight_text >= 0 ? options->weight_text : 1) * r->text + (options->weight_sketch >= 0 ? options->weight_sketch : 1) * r->sketch;
+  r->score = (options->weight_text >= 0 ? options->weight_text : 1) * r->text +
+             (options->weight_sketch >= 0 ? options->weight_sketch : 1) * r->sketch;
   return MSK_OK;
 }
 

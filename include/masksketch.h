@@ -48,19 +48,19 @@ extern "C" {
 #endif
 
 #define MSK_MASK_TOKEN (-1)
-#define MSK_MAX_LAYERS 64   /* structure layers that a recipe can name */
-#define MSK_MAX_PIXELS ((size_t)64 * 1000 * 1000)       /* largest picture that is read: 64 megapixels */
-#define MSK_MAX_FILE_BYTES ((size_t)64 * 1000 * 1000)   /* largest picture file that is read */
+#define MSK_MAX_LAYERS 64                             /* structure layers that a recipe can name */
+#define MSK_MAX_PIXELS ((size_t)64 * 1000 * 1000)     /* largest picture that is read: 64 megapixels */
+#define MSK_MAX_FILE_BYTES ((size_t)64 * 1000 * 1000) /* largest picture file that is read */
 
 /* ---- Errors ---------------------------------------------------------------------------------------------------- */
 
 typedef enum msk_status {
   MSK_OK = 0,
-  MSK_ERROR_ARGUMENT = 1,  /* the request is wrong: value out of range, unknown key, wrong combination */
-  MSK_ERROR_FILE = 2,      /* an input file cannot be read, is damaged, too large, or of the wrong kind */
-  MSK_ERROR_OUTPUT = 3,    /* an output cannot be written: no permission, disk full */
-  MSK_ERROR_MEMORY = 4,    /* memory was refused */
-  MSK_ERROR_CANCELLED = 5, /* a callback asked to stop */
+  MSK_ERROR_ARGUMENT = 1,   /* the request is wrong: value out of range, unknown key, wrong combination */
+  MSK_ERROR_FILE = 2,       /* an input file cannot be read, is damaged, too large, or of the wrong kind */
+  MSK_ERROR_OUTPUT = 3,     /* an output cannot be written: no permission, disk full */
+  MSK_ERROR_MEMORY = 4,     /* memory was refused */
+  MSK_ERROR_CANCELLED = 5,  /* a callback asked to stop */
   MSK_ERROR_UNSUPPORTED = 6 /* this build or machine cannot do it */
 } msk_status;
 
@@ -112,8 +112,7 @@ typedef enum msk_alpha { MSK_ALPHA_WHITE = 0, MSK_ALPHA_DROP } msk_alpha;
  * Errors: MSK_ERROR_FILE with the reason, MSK_ERROR_MEMORY. `name` stands in messages. */
 MSK_API msk_status msk_image_decode(msk_image *image, const void *bytes, size_t byte_count, msk_alpha alpha, const char *name,
                                     const msk_allocator *allocator, msk_error *error);
-MSK_API msk_status msk_image_load(msk_image *image, const char *path, msk_alpha alpha, const msk_allocator *allocator,
-                                  msk_error *error);
+MSK_API msk_status msk_image_load(msk_image *image, const char *path, msk_alpha alpha, const msk_allocator *allocator, msk_error *error);
 MSK_API msk_status msk_image_create(msk_image *image, int width, int height, const msk_allocator *allocator, msk_error *error);
 MSK_API void msk_image_free(msk_image *image);
 
@@ -128,8 +127,8 @@ MSK_API void msk_prepare_init(msk_prepare_options *options);
 
 /* Brings a picture to width x height. Resizing is Pillow's antialiased bicubic (a = -0.5), bit for bit.
  * `out` is a new picture of the caller's. */
-MSK_API msk_status msk_image_prepare(msk_image *out, const msk_image *in, int width, int height,
-                                     const msk_prepare_options *options, const msk_allocator *allocator, msk_error *error);
+MSK_API msk_status msk_image_prepare(msk_image *out, const msk_image *in, int width, int height, const msk_prepare_options *options,
+                                     const msk_allocator *allocator, msk_error *error);
 
 /* A key and its value in a PNG's text chunks. UTF-8, no NUL. */
 typedef struct msk_text {
@@ -138,26 +137,33 @@ typedef struct msk_text {
 
 /* Encodes a picture. `quality` 1..100 is for JPEG and lossy WebP (0: 92 for JPEG, lossless WebP). Texts go into PNG only.
  * *bytes is allocated; free it with msk_free(). The same input gives the same bytes. */
-MSK_API msk_status msk_image_encode(const msk_image *image, msk_format format, int quality, const msk_text *texts,
-                                    size_t text_count, void **bytes, size_t *byte_count, const msk_allocator *allocator,
-                                    msk_error *error);
+MSK_API msk_status msk_image_encode(const msk_image *image, msk_format format, int quality, const msk_text *texts, size_t text_count,
+                                    void **bytes, size_t *byte_count, const msk_allocator *allocator, msk_error *error);
 /* The format that a path's suffix asks for (.png .jpg .jpeg .webp, any case); MSK_FORMAT_AUTO where it is none of these. */
 MSK_API msk_format msk_format_of_path(const char *path);
 
 /* The value of a text chunk of a PNG (tEXt, iTXt, zTXt; at most 1 MiB), or *value = NULL where the key is missing. */
-MSK_API msk_status msk_png_text(const void *bytes, size_t byte_count, const char *key, char **value,
-                                const msk_allocator *allocator, msk_error *error);
+MSK_API msk_status msk_png_text(const void *bytes, size_t byte_count, const char *key, char **value, const msk_allocator *allocator,
+                                msk_error *error);
 
 /* ---- Files ----------------------------------------------------------------------------------------------------- */
 
 /* Writes a file whole or not at all: temporary file beside it, fsync, rename. An existing file is replaced. */
 MSK_API msk_status msk_file_write(const char *path, const void *bytes, size_t byte_count, msk_error *error);
 /* Reads a whole regular file of at most `limit` bytes. */
-MSK_API msk_status msk_file_read(const char *path, size_t limit, void **bytes, size_t *byte_count,
-                                 const msk_allocator *allocator, msk_error *error);
+MSK_API msk_status msk_file_read(const char *path, size_t limit, void **bytes, size_t *byte_count, const msk_allocator *allocator,
+                                 msk_error *error);
 
 typedef enum msk_dtype {
-  MSK_DTYPE_F32 = 0, MSK_DTYPE_F16, MSK_DTYPE_BF16, MSK_DTYPE_I8, MSK_DTYPE_I32, MSK_DTYPE_I64, MSK_DTYPE_U8, MSK_DTYPE_U32, MSK_DTYPE_BOOL,
+  MSK_DTYPE_F32 = 0,
+  MSK_DTYPE_F16,
+  MSK_DTYPE_BF16,
+  MSK_DTYPE_I8,
+  MSK_DTYPE_I32,
+  MSK_DTYPE_I64,
+  MSK_DTYPE_U8,
+  MSK_DTYPE_U32,
+  MSK_DTYPE_BOOL,
   MSK_DTYPE_F64
 } msk_dtype;
 #define MSK_MAX_RANK 8
@@ -172,8 +178,8 @@ typedef struct msk_array {
 /* NumPy's .npy, version 1.0. Loading takes f4, f8, i4, i8, u1, u4, b1 in C order; `array->data` is freed with msk_free(). */
 MSK_API msk_status msk_npy_encode(const msk_array *array, void **bytes, size_t *byte_count, const msk_allocator *allocator,
                                   msk_error *error);
-MSK_API msk_status msk_npy_decode(msk_array *array, const void *bytes, size_t byte_count, const char *name,
-                                  const msk_allocator *allocator, msk_error *error);
+MSK_API msk_status msk_npy_decode(msk_array *array, const void *bytes, size_t byte_count, const char *name, const msk_allocator *allocator,
+                                  msk_error *error);
 
 /* ---- Models ---------------------------------------------------------------------------------------------------- */
 
@@ -183,9 +189,9 @@ typedef enum msk_precision { MSK_PRECISION_FP32 = 0, MSK_PRECISION_INT8 } msk_pr
 
 typedef struct msk_model_options {
   size_t size;
-  const char *isa;          /* kernel set: NULL chooses the best that works; else one of msk_isa_name() */
+  const char *isa; /* kernel set: NULL chooses the best that works; else one of msk_isa_name() */
   msk_precision precision;
-  int threads;              /* for packing weights; 0: all processors that this process may use */
+  int threads;                    /* for packing weights; 0: all processors that this process may use */
   const msk_allocator *allocator; /* must outlive the model and its sessions */
 } msk_model_options;
 MSK_API void msk_model_options_init(msk_model_options *options);
@@ -199,16 +205,16 @@ MSK_API msk_status msk_model_open(msk_model **model, const char *path, const msk
 MSK_API void msk_model_close(msk_model *model); /* after all its sessions; NULL is ignored */
 
 typedef struct msk_model_info {
-  int image_size;                    /* pixels a side */
-  int latent_size;                   /* tokens a side */
-  int tokens;                        /* sequence length, class token included */
-  int codebook_size, class_count;    /* class_count counts hidden ones and the null class too */
-  int null_class;                    /* trained "no class" label, or -1 */
+  int image_size;                 /* pixels a side */
+  int latent_size;                /* tokens a side */
+  int tokens;                     /* sequence length, class token included */
+  int codebook_size, class_count; /* class_count counts hidden ones and the null class too */
+  int null_class;                 /* trained "no class" label, or -1 */
   int layers, hidden, heads, intermediate;
-  int codebook_dim, filters, stem;   /* stem: pixel-shuffle factor, 1 = none */
+  int codebook_dim, filters, stem; /* stem: pixel-shuffle factor, 1 = none */
   size_t parameters;
-  const char *isa;                   /* kernel set in use */
-  const char *name, *hash;           /* from the file: a name; SHA-256 of the file's tensors as 64 hex digits */
+  const char *isa;         /* kernel set in use */
+  const char *name, *hash; /* from the file: a name; SHA-256 of the file's tensors as 64 hex digits */
 } msk_model_info;
 MSK_API void msk_model_get_info(const msk_model *model, msk_model_info *info);
 /* Value of a metadata entry of the model file (name, licence, provenance, defaults, ...), or NULL. */
@@ -237,17 +243,17 @@ MSK_API msk_status msk_weights_open(msk_weight_listing **listing, const char *pa
 MSK_API int msk_weights_count(const msk_weight_listing *listing);
 MSK_API void msk_weights_get(const msk_weight_listing *listing, int index, msk_tensor_info *info);
 MSK_API const char *msk_weights_metadata(const msk_weight_listing *listing, int index, const char **value); /* key, NULL past the end */
-MSK_API const char *msk_weights_kind(const msk_weight_listing *listing); /* "safetensors" or "flax" */
+MSK_API const char *msk_weights_kind(const msk_weight_listing *listing);                                    /* "safetensors" or "flax" */
 MSK_API void msk_weights_close(msk_weight_listing *listing);
 
 typedef struct msk_convert_options {
   size_t size;
-  const char *tokenizer_path;    /* Flax msgpack, or safetensors under the authors' or the open-muse names */
-  const char *transformer_path;  /* Flax msgpack or safetensors */
-  const char *classes_path;      /* one name a line; NULL: the ImageNet names if there are 1000 classes, else numbers */
-  const char *defaults_path;     /* JSON with the model's own defaults (docs/formats.md); NULL: none */
-  const char *name;              /* NULL: the output's base name */
-  msk_dtype dtype;               /* F32, F16 or BF16 for matrices and kernels */
+  const char *tokenizer_path;   /* Flax msgpack, or safetensors under the authors' or the open-muse names */
+  const char *transformer_path; /* Flax msgpack or safetensors */
+  const char *classes_path;     /* one name a line; NULL: the ImageNet names if there are 1000 classes, else numbers */
+  const char *defaults_path;    /* JSON with the model's own defaults (docs/formats.md); NULL: none */
+  const char *name;             /* NULL: the output's base name */
+  msk_dtype dtype;              /* F32, F16 or BF16 for matrices and kernels */
   const char *output_path;
   const msk_allocator *allocator;
 } msk_convert_options;
@@ -259,7 +265,11 @@ MSK_API msk_status msk_convert(const msk_convert_options *options, msk_error *er
 
 typedef enum msk_job { MSK_JOB_DRAW = 0, MSK_JOB_GENERATE, MSK_JOB_EDIT } msk_job;
 typedef enum msk_schedule {
-  MSK_SCHEDULE_UNIFORM = 0, MSK_SCHEDULE_COSINE, MSK_SCHEDULE_POW, MSK_SCHEDULE_LOG, MSK_SCHEDULE_EXP
+  MSK_SCHEDULE_UNIFORM = 0,
+  MSK_SCHEDULE_COSINE,
+  MSK_SCHEDULE_POW,
+  MSK_SCHEDULE_LOG,
+  MSK_SCHEDULE_EXP
 } msk_schedule;
 /* How alike two attention rows are (all negated so that higher is more alike): the authors' symmetric cross-entropy,
  * symmetric Kullback-Leibler divergence, Jensen-Shannon divergence. */
@@ -272,22 +282,22 @@ typedef enum msk_rng_layout { MSK_RNG_ORIGINAL = 0, MSK_RNG_PARTITIONABLE } msk_
 typedef struct msk_recipe {
   size_t size;
   char name[32];
-  int official;                 /* 1: the authors' code to the token, its defects included */
-  int steps;                    /* 1..10000 */
-  int start_step;               /* 0..steps-1: first step taken (editing) */
+  int official;   /* 1: the authors' code to the token, its defects included */
+  int steps;      /* 1..10000 */
+  int start_step; /* 0..steps-1: first step taken (editing) */
   msk_schedule schedule;
-  double schedule_power;        /* X of "powX" */
-  double lambda_structure;      /* 0..1: share of the re-masked tokens chosen by structure */
-  double min_mask_rate, max_mask_rate; /* 0..1 */
+  double schedule_power;                                /* X of "powX" */
+  double lambda_structure;                              /* 0..1: share of the re-masked tokens chosen by structure */
+  double min_mask_rate, max_mask_rate;                  /* 0..1 */
   double temperature_structure, temperature_confidence; /* Gumbel noise on the two scores, 0..100 */
-  double token_temperature;     /* of the categorical, > 0 .. 10 */
-  double choice_temperature;    /* MaskGIT's tau, 0..100 */
-  double guidance;              /* 0..100 */
+  double token_temperature;                             /* of the categorical, > 0 .. 10 */
+  double choice_temperature;                            /* MaskGIT's tau, 0..100 */
+  double guidance;                                      /* 0..100 */
   msk_unconditional unconditional;
   msk_distance distance;
   int layers[MSK_MAX_LAYERS], layer_count; /* structure layers, 0-based, ascending */
-  int visible_sketch;           /* 1: decoding starts with 1 - max_mask_rate of the sketch's tokens visible (the authors' way) */
-  int tail;                     /* extra MaskGIT steps from the last mask rate to 0; 0: stop there */
+  int visible_sketch;                      /* 1: decoding starts with 1 - max_mask_rate of the sketch's tokens visible (the authors' way) */
+  int tail;                                /* extra MaskGIT steps from the last mask rate to 0; 0: stop there */
 } msk_recipe;
 
 /* Fills in a recipe by name for a job: the table's row, overlaid with the model's own defaults (model may be NULL). */
@@ -299,44 +309,47 @@ MSK_API const char *msk_recipe_description(int index);
 MSK_API msk_status msk_recipe_set(msk_recipe *recipe, msk_job job, const char *key, const char *value, msk_error *error);
 /* The value of a field as text that msk_recipe_set() takes; MSK_ERROR_ARGUMENT for an unknown key or a short buffer. */
 MSK_API msk_status msk_recipe_get(const msk_recipe *recipe, const char *key, char *text, size_t text_bytes, msk_error *error);
-MSK_API const char *msk_recipe_key(int index, msk_job job, const char **help); /* keys in order, those with effect in the job; NULL past the end */
+MSK_API const char *msk_recipe_key(int index, msk_job job,
+                                   const char **help); /* keys in order, those with effect in the job; NULL past the end */
 
 /* ---- Requests and results -------------------------------------------------------------------------------------- */
 
 /* What the callbacks are told. */
 typedef struct msk_step_info {
-  int step, step_count;        /* step 0..step_count-1 has been done; the tail counts */
-  int item, item_count;        /* first item of the request that this step belongs to, and how many run together */
-  int masked;                  /* tokens still masked in the first item */
-  double seconds;              /* since the request began */
-  const int32_t *tokens;       /* items x tokens: completed sequences */
-  const float *preview;        /* latent_size*? decoded picture of the first item, H x W x 3 unclamped, or NULL (see preview_every) */
+  int step, step_count;  /* step 0..step_count-1 has been done; the tail counts */
+  int item, item_count;  /* first item of the request that this step belongs to, and how many run together */
+  int masked;            /* tokens still masked in the first item */
+  double seconds;        /* since the request began */
+  const int32_t *tokens; /* items x tokens: completed sequences */
+  const float *preview;  /* decoded picture of the first item, H x W x 3 unclamped, or NULL (see preview_every) */
 } msk_step_info;
 
 typedef struct msk_callbacks {
   void *user;
-  int (*on_step)(void *user, const msk_step_info *info);  /* nonzero: stop, MSK_ERROR_CANCELLED */
+  int (*on_step)(void *user, const msk_step_info *info); /* nonzero: stop, MSK_ERROR_CANCELLED */
   /* A quantity of a step, under the names of docs/exactness.md; `array` is valid during the call. */
   int (*on_trace)(void *user, const char *name, int step, const msk_array *array);
 } msk_callbacks;
 
-typedef struct msk_box { int top, left, height, width; } msk_box;
+typedef struct msk_box {
+  int top, left, height, width;
+} msk_box;
 
 typedef struct msk_request {
   size_t size;
   msk_job job;
   msk_recipe recipe;
-  const msk_image *picture;     /* draw: the prepared sketch; edit: the photo; image_size x image_size. generate: NULL */
-  const int32_t *picture_tokens;/* instead of `picture`: its image tokens (tokens - 1 of them) */
-  const msk_image *edit_mask;   /* edit: white = repaint, any size; or NULL and */
-  msk_box edit_box;             /*   the box to repaint, in pixels of the picture */
-  const msk_image *lambda_map;  /* draw: white = lambda_structure, black = 0, between = scaled; any size; NULL: white */
+  const msk_image *picture;      /* draw: the prepared sketch; edit: the photo; image_size x image_size. generate: NULL */
+  const int32_t *picture_tokens; /* instead of `picture`: its image tokens (tokens - 1 of them) */
+  const msk_image *edit_mask;    /* edit: white = repaint, any size; or NULL and */
+  msk_box edit_box;              /*   the box to repaint, in pixels of the picture */
+  const msk_image *lambda_map;   /* draw: white = lambda_structure, black = 0, between = scaled; any size; NULL: white */
   int class_id;
-  uint64_t seed;                /* official: 0..2^32-1 as PRNGKey(seed) */
-  int first_item, count;        /* items first_item .. first_item+count-1 of the seed; official: first_item is 0, count is the batch */
+  uint64_t seed;         /* official: 0..2^32-1 as PRNGKey(seed) */
+  int first_item, count; /* items first_item .. first_item+count-1 of the seed; official: first_item is 0, count is the batch */
   msk_rng_layout rng_layout;
-  int preview_every;            /* 0: none; k: the first item is decoded after every k-th step */
-  int no_pictures;              /* 1: tokens only */
+  int preview_every; /* 0: none; k: the first item is decoded after every k-th step */
+  int no_pictures;   /* 1: tokens only */
   msk_callbacks callbacks;
 } msk_request;
 /* Defaults: the recipe as msk_recipe_find() gives it, class 0, seed 0, one item. recipe_name NULL: "balanced". */
@@ -349,12 +362,12 @@ typedef struct msk_times {
 /* All pointers point into the session and are valid until its next call. */
 typedef struct msk_result {
   int count, tokens_per_item, step_count;
-  const int32_t *tokens;        /* count x tokens: class token first */
-  const int32_t *step_tokens;   /* generate and edit: step_count x count x tokens; else NULL */
-  const float *pixels;          /* count x H x W x 3 unclamped; edit: composited; NULL with no_pictures */
-  const float *structure;       /* draw: count: mean structure score of the result (higher is more alike), else NULL */
+  const int32_t *tokens;      /* count x tokens: class token first */
+  const int32_t *step_tokens; /* generate and edit: step_count x count x tokens; else NULL */
+  const float *pixels;        /* count x H x W x 3 unclamped; edit: composited; NULL with no_pictures */
+  const float *structure;     /* draw: count: mean structure score of the result (higher is more alike), else NULL */
   msk_times times;
-  size_t memory;                /* bytes of the session */
+  size_t memory; /* bytes of the session */
 } msk_result;
 
 /* ---- Sessions -------------------------------------------------------------------------------------------------- */
@@ -363,13 +376,13 @@ typedef struct msk_session msk_session;
 
 typedef struct msk_session_options {
   size_t size;
-  int threads;                  /* 0: msk_default_threads() */
+  int threads; /* 0: msk_default_threads() */
 } msk_session_options;
 MSK_API void msk_session_options_init(msk_session_options *options);
 
 /* Memory that a session for this request takes, before it is taken. */
-MSK_API msk_status msk_session_bytes(size_t *bytes, const msk_model *model, const msk_request *request,
-                                     const msk_session_options *options, msk_error *error);
+MSK_API msk_status msk_session_bytes(size_t *bytes, const msk_model *model, const msk_request *request, const msk_session_options *options,
+                                     msk_error *error);
 /* Opens a session large enough for `request` and every request that needs no more (job, count, steps, layers). */
 MSK_API msk_status msk_session_open(msk_session **session, const msk_model *model, const msk_request *request,
                                     const msk_session_options *options, msk_error *error);
@@ -385,13 +398,13 @@ MSK_API msk_status msk_end(msk_session *session, msk_result *result, msk_error *
 
 /* ---- The parts, for research ----------------------------------------------------------------------------------- */
 
-/* Picture (any size; for `tokens` its sides are a multiple of nothing: partial cells are averaged as the authors do) -> image tokens,
- * row by row. *tokens is allocated, rows x columns of them. `latents`, if not NULL: rows x columns x codebook_dim before quantising, allocated too. */
+/* Picture of any size (a cell cut by the border averages the pixels that exist, as the authors' pooling does) -> image tokens, row by row.
+ * *tokens is allocated, rows x columns of them. `latents`, if not NULL: rows x columns x codebook_dim before quantising, allocated too. */
 MSK_API msk_status msk_tokenize(msk_session *session, const msk_image *image, int32_t **tokens, float **latents, int *rows, int *columns,
                                 msk_error *error);
 /* The same from float pixels (H x W x 3 in [0,1]). */
-MSK_API msk_status msk_tokenize_float(msk_session *session, const float *pixels, int width, int height, int32_t **tokens,
-                                      float **latents, int *rows, int *columns, msk_error *error);
+MSK_API msk_status msk_tokenize_float(msk_session *session, const float *pixels, int width, int height, int32_t **tokens, float **latents,
+                                      int *rows, int *columns, msk_error *error);
 /* Image tokens -> picture, height x width x 3 floats unclamped; *pixels is allocated. */
 MSK_API msk_status msk_detokenize(msk_session *session, const int32_t *tokens, int rows, int columns, float **pixels, int *width,
                                   int *height, msk_error *error);
@@ -428,8 +441,8 @@ typedef struct msk_clip_info {
   int dimensions;             /* of an embedding */
   int text_tokens;            /* longest text, start and end token included (77) */
   int vocabulary;
-  float logit_scale;          /* what cosines are multiplied by in CLIP's loss */
-  const char *isa;            /* kernel set in use */
+  float logit_scale; /* what cosines are multiplied by in CLIP's loss */
+  const char *isa;   /* kernel set in use */
 } msk_clip_info;
 MSK_API void msk_clip_get_info(const msk_clip *clip, msk_clip_info *info);
 

@@ -27,7 +27,8 @@ static msk_status read_lines(json_t *names, char *text, size_t length, const cha
     if (bytes == 0 || memchr(text + start, 0, bytes) != NULL || !msk_utf8_valid((const uint8_t *)text + start, bytes)) {
       return msk_fail(error, MSK_ERROR_FILE, "%s: line %zu is empty or no UTF-8 text, expected a class name", path, line);
     }
-    if (json_array_append_new(names, json_stringn(text + start, bytes)) != 0) return msk_fail(error, MSK_ERROR_MEMORY, "out of memory for class names");
+    if (json_array_append_new(names, json_stringn(text + start, bytes)) != 0)
+      return msk_fail(error, MSK_ERROR_MEMORY, "out of memory for class names");
     start = next;
   }
   return MSK_OK;
@@ -65,15 +66,18 @@ static msk_status make_names(json_t *names, size_t count, msk_error *error) {
   return MSK_OK;
 }
 
-msk_status msk_class_list_json(char **json, const msk_class_source *source, size_t count, const msk_allocator *allocator, msk_error *error) {
+msk_status msk_class_list_json(char **json, const msk_class_source *source, size_t count, const msk_allocator *allocator,
+                               msk_error *error) {
   json_t *names = json_array();
   const char *path = source->path != NULL ? source->path : source->kept_path;
   msk_status status = source->path != NULL   ? read_file(names, source->path, allocator, error)
                       : source->kept != NULL ? read_kept(names, source, error)
                                              : make_names(names, count, error);
   if (status == MSK_OK && json_array_size(names) != count) {
-    status = msk_fail(error, MSK_ERROR_FILE, "%s: %zu class names, but the transformer has %zu classes (rows of tensor Embed_0.word_embeddings.embedding "
-                      "less the codes and the mask)", path, json_array_size(names), count);
+    status = msk_fail(error, MSK_ERROR_FILE,
+                      "%s: %zu class names, but the transformer has %zu classes (rows of tensor Embed_0.word_embeddings.embedding "
+                      "less the codes and the mask)",
+                      path, json_array_size(names), count);
   }
   char *text = status == MSK_OK ? json_dumps(names, JSON_COMPACT) : NULL;
   char *copy = text == NULL ? NULL : msk_duplicate_string(allocator, text);

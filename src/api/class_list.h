@@ -6,9 +6,9 @@
 #include "masksketch.h"
 
 typedef struct msk_class_source {
-  const char *path;       /* text file, one name a line, UTF-8; NULL: none given */
-  const char *kept;       /* JSON array of a run-time file that is converted again; NULL: none */
-  const char *kept_path;  /* that file, for messages */
+  const char *path;      /* text file, one name a line, UTF-8; NULL: none given */
+  const char *kept;      /* JSON array of a run-time file that is converted again; NULL: none */
+  const char *kept_path; /* that file, for messages */
 } msk_class_source;
 
 /* A JSON array of `count` names: of the text file, else those kept, else ImageNet's if there are 1000, else the numbers. *json is allocated. */

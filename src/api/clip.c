@@ -60,8 +60,8 @@ static msk_status read_words(msk_clip *clip, const char *folder, msk_error *erro
   if (status == MSK_OK) status = msk_clip_bpe_create(&clip->bpe, &vocab, &merges, clip->config.vocabulary, clip->allocator, error);
   int32_t end = clip->config.end_token;
   if (status == MSK_OK && end != 2 && end != msk_clip_bpe_end_token(clip->bpe)) {
-    status = msk_fail(error, MSK_ERROR_FILE, "%s: <|endoftext|> is %d, but config.json says %d: do the two files belong together?", vocab_path,
-                      (int)msk_clip_bpe_end_token(clip->bpe), (int)end);
+    status = msk_fail(error, MSK_ERROR_FILE, "%s: <|endoftext|> is %d, but config.json says %d: do the two files belong together?",
+                      vocab_path, (int)msk_clip_bpe_end_token(clip->bpe), (int)end);
   }
   free_file(&vocab, clip->allocator);
   free_file(&merges, clip->allocator);
@@ -200,8 +200,8 @@ msk_status msk_clip_embed_images(msk_clip *clip, const msk_image *images, int co
   msk_status status = bytes == NULL || pixels == NULL ? msk_fail(error, MSK_ERROR_MEMORY, "not enough memory for a picture") : MSK_OK;
   for (int i = 0; status == MSK_OK && i < count; i++) {
     bool there = images[i].pixels != NULL && images[i].width > 0 && images[i].height > 0;
-    status = there ? msk_clip_cut(bytes, &images[i], n, clip->allocator, error)
-                   : msk_fail(error, MSK_ERROR_ARGUMENT, "picture %d is empty", i);
+    status =
+        there ? msk_clip_cut(bytes, &images[i], n, clip->allocator, error) : msk_fail(error, MSK_ERROR_ARGUMENT, "picture %d is empty", i);
     if (status != MSK_OK) break;
     msk_clip_normalise(pixels, bytes, n * n);
     struct pass pass = {.pixels = pixels, .vector = embeddings + (size_t)i * clip->config.projection};

@@ -22,21 +22,23 @@ typedef struct conversion {
   const msk_convert_options *options;
   const msk_allocator *allocator;
   msk_error *error;
-  msk_import imports[2];       /* tokenizer, transformer */
+  msk_import imports[2]; /* tokenizer, transformer */
   msk_vqgan_config tokenizer;
   msk_maskgit_config transformer;
   size_t class_count;
-  char *defaults;              /* JSON text, or NULL */
-  char *classes;               /* JSON text */
+  char *defaults; /* JSON text, or NULL */
+  char *classes;  /* JSON text */
   char provenance[1024], name[256], licence[256], hash[65];
-  msk_tensor *tensors;         /* of the output, in file order */
+  msk_tensor *tensors;               /* of the output, in file order */
   const msk_import_tensor **sources; /* of each */
   char (*names)[MSK_WEIGHT_NAME];
   size_t count;
-  float *values, *scratch;     /* the largest tensor */
+  float *values, *scratch; /* the largest tensor */
 } conversion;
 
-static msk_status out_of_memory(conversion *c) { return msk_fail(c->error, MSK_ERROR_MEMORY, "out of memory for converting to %s", c->options->output_path); }
+static msk_status out_of_memory(conversion *c) {
+  return msk_fail(c->error, MSK_ERROR_MEMORY, "out of memory for converting to %s", c->options->output_path);
+}
 
 void msk_convert_options_init(msk_convert_options *options) {
   *options = (msk_convert_options){.size = sizeof *options, .dtype = MSK_DTYPE_F32};
@@ -68,7 +70,8 @@ static msk_status load_defaults(conversion *c) {
     c->defaults = text;
     if (memchr(text, 0, length) != NULL) return msk_fail(c->error, MSK_ERROR_FILE, "%s holds a NUL byte, expected JSON", path);
   } else if (kept != NULL) {
-    if (strlen(kept) > LARGEST_DEFAULTS) return msk_fail(c->error, MSK_ERROR_FILE, "%s: its defaults are longer than 64 KiB", c->options->transformer_path);
+    if (strlen(kept) > LARGEST_DEFAULTS)
+      return msk_fail(c->error, MSK_ERROR_FILE, "%s: its defaults are longer than 64 KiB", c->options->transformer_path);
     c->defaults = msk_duplicate_string(c->allocator, kept);
     if (c->defaults == NULL) return out_of_memory(c);
   }
@@ -89,7 +92,8 @@ static msk_status peek_defaults(conversion *c, size_t *groups) {
   if (c->defaults == NULL) return MSK_OK;
   json_error_t problem;
   json_t *object = json_loads(c->defaults, JSON_REJECT_DUPLICATES, &problem);
-  if (object == NULL) return msk_fail(c->error, MSK_ERROR_FILE, "%s is no valid JSON: line %d: %s", defaults_path(c), problem.line, problem.text);
+  if (object == NULL)
+    return msk_fail(c->error, MSK_ERROR_FILE, "%s is no valid JSON: line %d: %s", defaults_path(c), problem.line, problem.text);
   const json_t *number = json_object_get(object, "groups");
   if (json_is_integer(number) && json_integer_value(number) > 0) *groups = (size_t)json_integer_value(number);
   copy_text(c->name, sizeof c->name, json_string_value(json_object_get(object, "name")));
@@ -117,12 +121,13 @@ static msk_status check_recipes(conversion *c, const msk_model_defaults *default
 static msk_status check_defaults(conversion *c) {
   msk_bundle_defaults parsed;
   size_t side = 1;
-  msk_status status = msk_defaults_parse(&parsed, c->defaults, c->class_count, c->transformer.layers, defaults_path(c), c->allocator, c->error);
+  msk_status status =
+      msk_defaults_parse(&parsed, c->defaults, c->class_count, c->transformer.layers, defaults_path(c), c->allocator, c->error);
   if (status != MSK_OK) return status;
   while (side * side + 1 < c->transformer.positions) side++;
   if (parsed.image_size != 0 && parsed.image_size != side * c->tokenizer.patch) {
-    status = msk_fail(c->error, MSK_ERROR_FILE, "%s: image_size is %zu, but these networks make pictures of %zu pixels a side", defaults_path(c),
-                      parsed.image_size, side * c->tokenizer.patch);
+    status = msk_fail(c->error, MSK_ERROR_FILE, "%s: image_size is %zu, but these networks make pictures of %zu pixels a side",
+                      defaults_path(c), parsed.image_size, side * c->tokenizer.patch);
   }
   if (status == MSK_OK) status = check_recipes(c, &parsed.recipe);
   msk_defaults_free(&parsed, c->allocator);
@@ -147,20 +152,26 @@ static long named_size(const char *path) {
 static msk_status check_match(conversion *c) {
   const char *path = c->options->transformer_path;
   if (c->transformer.vocabulary < c->tokenizer.codes + 2) {
-    return msk_fail(c->error, MSK_ERROR_FILE,
-                    "%s: tensor Embed_0.word_embeddings.embedding has %zu rows, expected codes + classes + 1 with the %zu codes of the tokenizer's "
-                    "quantizer.codebook: the two do not belong together", path, c->transformer.vocabulary, c->tokenizer.codes);
+    return msk_fail(
+        c->error, MSK_ERROR_FILE,
+        "%s: tensor Embed_0.word_embeddings.embedding has %zu rows, expected codes + classes + 1 with the %zu codes of the tokenizer's "
+        "quantizer.codebook: the two do not belong together",
+        path, c->transformer.vocabulary, c->tokenizer.codes);
   }
   size_t side = 1;
   while (side * side + 1 < c->transformer.positions) side++;
   if (side * side + 1 != c->transformer.positions) {
-    return msk_fail(c->error, MSK_ERROR_FILE, "%s: tensor Embed_0.position_embeddings.embedding has %zu rows, expected a square and 1: is this a MaskGIT transformer?",
-                    path, c->transformer.positions);
+    return msk_fail(
+        c->error, MSK_ERROR_FILE,
+        "%s: tensor Embed_0.position_embeddings.embedding has %zu rows, expected a square and 1: is this a MaskGIT transformer?", path,
+        c->transformer.positions);
   }
   long tokenizer_size = named_size(c->options->tokenizer_path), transformer_size = named_size(path);
   if (tokenizer_size > 0 && transformer_size > 0 && tokenizer_size != transformer_size) {
-    return msk_fail(c->error, MSK_ERROR_FILE, "%s is by its name for %ld pixels, %s for %ld (tensor Embed_0.position_embeddings.embedding makes %zu x %zu tokens): "
-                    "the two do not belong together", base_name(c->options->tokenizer_path), tokenizer_size, base_name(path), transformer_size, side, side);
+    return msk_fail(c->error, MSK_ERROR_FILE,
+                    "%s is by its name for %ld pixels, %s for %ld (tensor Embed_0.position_embeddings.embedding makes %zu x %zu tokens): "
+                    "the two do not belong together",
+                    base_name(c->options->tokenizer_path), tokenizer_size, base_name(path), transformer_size, side, side);
   }
   c->class_count = c->transformer.vocabulary - c->tokenizer.codes - 1;
   return MSK_OK;
@@ -199,7 +210,8 @@ static msk_status make_provenance(conversion *c) {
     json_t *source = json_pack("{s:s, s:s}", "file", base_name(msk_weight_file_path(c->imports[n].file)), "sha256", hash);
     if (source == NULL || json_object_set_new(object, roles[n], source) != 0) { /* no memory, or a file name that is no UTF-8 */
       json_decref(object);
-      return msk_fail(c->error, MSK_ERROR_FILE, "%s: the file's name cannot be recorded: is it valid UTF-8?", msk_weight_file_path(c->imports[n].file));
+      return msk_fail(c->error, MSK_ERROR_FILE, "%s: the file's name cannot be recorded: is it valid UTF-8?",
+                      msk_weight_file_path(c->imports[n].file));
     }
   }
   char *text = json_dumps(object, JSON_COMPACT | JSON_SORT_KEYS);
@@ -222,7 +234,8 @@ static void make_name(conversion *c) {
 }
 
 static msk_status make_metadata(conversion *c) {
-  msk_class_source source = {c->options->classes_path, msk_weight_file_metadata(c->imports[1].file, "classes"), c->options->transformer_path};
+  msk_class_source source = {c->options->classes_path, msk_weight_file_metadata(c->imports[1].file, "classes"),
+                             c->options->transformer_path};
   msk_status status = check_defaults(c);
   if (status == MSK_OK) status = msk_class_list_json(&c->classes, &source, c->class_count, c->allocator, c->error);
   if (status == MSK_OK) status = make_provenance(c);
@@ -287,7 +300,8 @@ static msk_status hash_tensors(conversion *c) {
   msk_sha256_begin(&hash);
   for (size_t i = 0; i < c->count; i++) {
     const msk_tensor *source = &c->sources[i]->tensor;
-    const char *path = msk_weight_file_path(c->imports[strncmp(c->tensors[i].name, MSK_BUNDLE_TOKENIZER, strlen(MSK_BUNDLE_TOKENIZER)) != 0].file);
+    const char *path =
+        msk_weight_file_path(c->imports[strncmp(c->tensors[i].name, MSK_BUNDLE_TOKENIZER, strlen(MSK_BUNDLE_TOKENIZER)) != 0].file);
     msk_status status = msk_tensor_check_finite(source, path, c->error);
     if (status != MSK_OK) return status;
     msk_import_values(c->sources[i], c->values, c->scratch);
@@ -305,8 +319,11 @@ static msk_status hash_tensors(conversion *c) {
 }
 
 static msk_status write_output(conversion *c) {
-  msk_metadata_entry metadata[MAX_METADATA] = {
-      {"format", MSK_BUNDLE_FORMAT}, {"name", c->name}, {"classes", c->classes}, {"provenance", c->provenance}, {"tensors_sha256", c->hash}};
+  msk_metadata_entry metadata[MAX_METADATA] = {{"format", MSK_BUNDLE_FORMAT},
+                                               {"name", c->name},
+                                               {"classes", c->classes},
+                                               {"provenance", c->provenance},
+                                               {"tensors_sha256", c->hash}};
   size_t count = 5;
   if (c->defaults != NULL) metadata[count++] = (msk_metadata_entry){"defaults", c->defaults};
   if (c->licence[0] != 0) metadata[count++] = (msk_metadata_entry){"licence", c->licence};

@@ -63,16 +63,19 @@ static muse_sizes measure_muse(const msk_weight_file *file) {
 
 /* Module of a residual block, "conv1.weight" -> "Conv_0.kernel". */
 static const char *block_module(const char *rest) {
-  static const char *const names[][2] = {
-      {"norm1.weight", "GroupNorm_0.scale"}, {"norm1.bias", "GroupNorm_0.bias"}, {"norm2.weight", "GroupNorm_1.scale"}, {"norm2.bias", "GroupNorm_1.bias"},
-      {"conv1.weight", "Conv_0.kernel"}, {"conv2.weight", "Conv_1.kernel"}, {"nin_shortcut.weight", "Conv_2.kernel"}};
+  static const char *const names[][2] = {{"norm1.weight", "GroupNorm_0.scale"},   {"norm1.bias", "GroupNorm_0.bias"},
+                                         {"norm2.weight", "GroupNorm_1.scale"},   {"norm2.bias", "GroupNorm_1.bias"},
+                                         {"conv1.weight", "Conv_0.kernel"},       {"conv2.weight", "Conv_1.kernel"},
+                                         {"nin_shortcut.weight", "Conv_2.kernel"}};
   for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
     if (strcmp(rest, names[i][0]) == 0) return names[i][1];
   }
   return NULL;
 }
 
-static const char *conv_field(const char *rest) { return strcmp(rest, ".weight") == 0 ? "kernel" : strcmp(rest, ".bias") == 0 ? "bias" : NULL; }
+static const char *conv_field(const char *rest) {
+  return strcmp(rest, ".weight") == 0 ? "kernel" : strcmp(rest, ".bias") == 0 ? "bias" : NULL;
+}
 
 /* encoder.* and decoder.*: `rest` behind "encoder." or "decoder.". */
 static bool translate_half(const char *half, const char *rest, muse_sizes sizes, char name[MSK_WEIGHT_NAME]) {
@@ -104,7 +107,8 @@ static bool translate_half(const char *half, const char *rest, muse_sizes sizes,
     if (!take_number(&at, &block) || !take_word(&at, ".") || block >= sizes.blocks) return false;
     number = encoder ? sizes.levels * sizes.blocks + block : block;
   } else {
-    if (!take_word(&at, encoder ? "down." : "up.") || !take_block(&at, &level, &block) || level >= sizes.levels || block >= sizes.blocks) return false;
+    if (!take_word(&at, encoder ? "down." : "up.") || !take_block(&at, &level, &block) || level >= sizes.levels || block >= sizes.blocks)
+      return false;
     number = encoder ? level * sizes.blocks + block : sizes.blocks + (sizes.levels - 1 - level) * sizes.blocks + block;
   }
   const char *module = block_module(at);
@@ -146,11 +150,13 @@ static msk_status check_kind(const msk_weight_file *file, msk_import_kind kind, 
   bool transformer = is_transformer(file, "") || is_transformer(file, MSK_BUNDLE_TRANSFORMER);
   const char *path = msk_weight_file_path(file);
   if (kind == MSK_IMPORT_TOKENIZER && transformer && !tokenizer) {
-    return msk_fail(error, MSK_ERROR_FILE, "%s is a transformer (it holds tensor Embed_0.word_embeddings.embedding), expected a tokenizer: were the two exchanged?",
-                    path);
+    return msk_fail(
+        error, MSK_ERROR_FILE,
+        "%s is a transformer (it holds tensor Embed_0.word_embeddings.embedding), expected a tokenizer: were the two exchanged?", path);
   }
   if (kind == MSK_IMPORT_TRANSFORMER && tokenizer && !transformer) {
-    return msk_fail(error, MSK_ERROR_FILE, "%s is a tokenizer (it holds the codebook), expected a transformer: were the two exchanged?", path);
+    return msk_fail(error, MSK_ERROR_FILE, "%s is a tokenizer (it holds the codebook), expected a transformer: were the two exchanged?",
+                    path);
   }
   if (msk_weight_file_count(file) == 0) return msk_fail(error, MSK_ERROR_FILE, "%s holds no tensors", path);
   return MSK_OK;
@@ -186,7 +192,9 @@ static msk_status translate(msk_import *import, msk_import_kind kind, msk_error 
     } else if (known) {
       strcpy(made->name, name);
     }
-    if (!known) return msk_fail(error, MSK_ERROR_FILE, "%s: tensor %s has no place in this network%s", path, name, muse ? " (read as an open-muse tokenizer)" : "");
+    if (!known)
+      return msk_fail(error, MSK_ERROR_FILE, "%s: tensor %s has no place in this network%s", path, name,
+                      muse ? " (read as an open-muse tokenizer)" : "");
   }
   return MSK_OK;
 }
@@ -197,7 +205,8 @@ msk_status msk_import_open(msk_import *out, const char *path, msk_import_kind ki
   if (status == MSK_OK) status = check_kind(import.file, kind, error);
   if (status == MSK_OK) {
     import.tensors = msk_allocate(allocator, msk_weight_file_count(import.file), sizeof *import.tensors);
-    status = import.tensors != NULL ? translate(&import, kind, error) : msk_fail(error, MSK_ERROR_MEMORY, "out of memory for importing %s", path);
+    status = import.tensors != NULL ? translate(&import, kind, error)
+                                    : msk_fail(error, MSK_ERROR_MEMORY, "out of memory for importing %s", path);
   }
   if (status == MSK_OK) {
     *out = import;

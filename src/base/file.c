@@ -72,7 +72,8 @@ static bool read_fully(int fd, uint8_t *memory, size_t bytes, size_t *got) {
   return true;
 }
 
-msk_status msk_file_read(const char *path, size_t limit, void **bytes, size_t *byte_count, const msk_allocator *allocator, msk_error *error) {
+msk_status msk_file_read(const char *path, size_t limit, void **bytes, size_t *byte_count, const msk_allocator *allocator,
+                         msk_error *error) {
   int fd = -1;
   size_t size = 0, got = 0;
   msk_status status = open_regular(path, &fd, &size, error);
@@ -155,7 +156,8 @@ static msk_status open_temporary(msk_file_writer *writer, msk_error *error) {
 msk_status msk_file_writer_begin(msk_file_writer *writer, const char *path, msk_error *error) {
   *writer = (msk_file_writer){.descriptor = -1, .folder = -1};
   size_t length = strlen(path);
-  if (length >= sizeof writer->path) return msk_fail(error, MSK_ERROR_OUTPUT, "cannot write: the path has %zu bytes, at most %d fit", length, PATH_MAX - 1);
+  if (length >= sizeof writer->path)
+    return msk_fail(error, MSK_ERROR_OUTPUT, "cannot write: the path has %zu bytes, at most %d fit", length, PATH_MAX - 1);
   memcpy(writer->path, path, length + 1);
   if (length == 0) return msk_fail(error, MSK_ERROR_OUTPUT, "cannot write: the output path is empty");
   struct stat target, link;
@@ -170,7 +172,8 @@ msk_status msk_file_writer_begin(msk_file_writer *writer, const char *path, msk_
   if (!(exists && lstat(path, &link) == 0 && S_ISLNK(link.st_mode) && realpath(path, resolved) != NULL)) memcpy(resolved, path, length + 1);
   msk_status status = open_folder(writer, resolved, error);
   if (status == MSK_OK) status = open_temporary(writer, error);
-  if (status == MSK_OK && exists && fchmod(writer->descriptor, target.st_mode & 0777) != 0) return output_failure(writer, "write", errno, error);
+  if (status == MSK_OK && exists && fchmod(writer->descriptor, target.st_mode & 0777) != 0)
+    return output_failure(writer, "write", errno, error);
   return status;
 }
 
@@ -192,7 +195,8 @@ msk_status msk_file_writer_commit(msk_file_writer *writer, msk_error *error) {
   writer->descriptor = -1;
   if (closed != 0) return output_failure(writer, "write", errno, error);
   if (writer->direct) return MSK_OK;
-  if (renameat(writer->folder, writer->temporary_name, writer->folder, writer->final_name) != 0) return output_failure(writer, "write", errno, error);
+  if (renameat(writer->folder, writer->temporary_name, writer->folder, writer->final_name) != 0)
+    return output_failure(writer, "write", errno, error);
   writer->temporary_name[0] = 0;
   /* Some file systems cannot sync a folder; the file itself is safe by then. */
   if (fsync(writer->folder) != 0 && errno == EIO) return output_failure(writer, "sync the folder of", errno, error);

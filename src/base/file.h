@@ -23,9 +23,9 @@ void msk_unmap_file(msk_mapping *mapping);
  * Every function that fails has already discarded. A symbolic link at `path` is followed; devices and pipes are written directly, as there is
  * nothing to rename. Errors: MSK_ERROR_OUTPUT. */
 typedef struct msk_file_writer {
-  int descriptor, folder;      /* -1: none */
+  int descriptor, folder; /* -1: none */
   bool direct;
-  char path[PATH_MAX];         /* as the caller named it: for messages */
+  char path[PATH_MAX];                               /* as the caller named it: for messages */
   char final_name[NAME_MAX + 1], temporary_name[64]; /* inside `folder` */
 } msk_file_writer;
 msk_status msk_file_writer_begin(msk_file_writer *writer, const char *path, msk_error *error);

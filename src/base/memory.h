@@ -24,10 +24,10 @@ bool msk_multiply(size_t a, size_t b, size_t *product);
 bool msk_add(size_t a, size_t b, size_t *sum);
 
 typedef struct msk_arena {
-  char *base;          /* NULL: measuring */
-  size_t used, peak;   /* bytes; peak is what has to be allocated after measuring */
-  size_t capacity;     /* placing: bytes behind base */
-  bool overflow;       /* a size overflowed or the capacity was passed; what msk_arena_take() gave is NULL then */
+  char *base;        /* NULL: measuring */
+  size_t used, peak; /* bytes; peak is what has to be allocated after measuring */
+  size_t capacity;   /* placing: bytes behind base */
+  bool overflow;     /* a size overflowed or the capacity was passed; what msk_arena_take() gave is NULL then */
 } msk_arena;
 
 /* The next count * bytes, 64-byte aligned. Measuring: returns NULL and counts. */

@@ -18,9 +18,9 @@ static const struct npy_type {
   size_t bytes;
   bool readable;
 } types[] = {
-    {"<f4", MSK_DTYPE_F32, 4, true}, {"<f8", MSK_DTYPE_F64, 8, true}, {"<i4", MSK_DTYPE_I32, 4, true}, {"<i8", MSK_DTYPE_I64, 8, true},
-    {"<u4", MSK_DTYPE_U32, 4, true}, {"|u1", MSK_DTYPE_U8, 1, true}, {"|b1", MSK_DTYPE_BOOL, 1, true}, {"|i1", MSK_DTYPE_I8, 1, false},
-    {"<f2", MSK_DTYPE_F16, 2, false},
+    {"<f4", MSK_DTYPE_F32, 4, true},  {"<f8", MSK_DTYPE_F64, 8, true}, {"<i4", MSK_DTYPE_I32, 4, true},
+    {"<i8", MSK_DTYPE_I64, 8, true},  {"<u4", MSK_DTYPE_U32, 4, true}, {"|u1", MSK_DTYPE_U8, 1, true},
+    {"|b1", MSK_DTYPE_BOOL, 1, true}, {"|i1", MSK_DTYPE_I8, 1, false}, {"<f2", MSK_DTYPE_F16, 2, false},
 };
 
 /* Elements of a shape; false when the product or its bytes overflow. */
@@ -28,8 +28,10 @@ static bool shape_bytes(const size_t *shape, int rank, size_t element_bytes, siz
   size_t total = element_bytes;
   bool empty = false;
   for (int d = 0; d < rank; d++) {
-    if (shape[d] == 0) empty = true;
-    else if (!msk_multiply(total, shape[d], &total)) return false;
+    if (shape[d] == 0)
+      empty = true;
+    else if (!msk_multiply(total, shape[d], &total))
+      return false;
   }
   *bytes = empty ? 0 : total;
   return true;
@@ -47,7 +49,8 @@ msk_status msk_npy_encode(const msk_array *array, void **bytes, size_t *byte_cou
   }
   char shape[MSK_MAX_RANK * 24 + 4], header[512];
   size_t used = 0;
-  for (int d = 0; d < array->rank; d++) used += (size_t)snprintf(shape + used, sizeof shape - used, "%s%zu", d ? ", " : "", array->shape[d]);
+  for (int d = 0; d < array->rank; d++)
+    used += (size_t)snprintf(shape + used, sizeof shape - used, "%s%zu", d ? ", " : "", array->shape[d]);
   snprintf(shape + used, sizeof shape - used, "%s", array->rank == 1 ? "," : "");
   size_t length = (size_t)snprintf(header, sizeof header, "{'descr': '%s', 'fortran_order': False, 'shape': (%s), }", type->descr, shape);
   size_t start = (MAGIC_BYTES + 4 + length + 1 + 63) / 64 * 64, text = start - MAGIC_BYTES - 4;
@@ -142,8 +145,10 @@ static bool parse_descr(msk_reader *r, npy_header *header) {
 static bool parse_entry(msk_reader *r, npy_header *header) {
   char key[20];
   if (!parse_quoted(r, key, sizeof key) || !take(r, ":")) return false;
-  bool *seen = strcmp(key, "descr") == 0 ? &header->seen_descr : strcmp(key, "shape") == 0 ? &header->seen_shape :
-               strcmp(key, "fortran_order") == 0 ? &header->seen_order : NULL;
+  bool *seen = strcmp(key, "descr") == 0           ? &header->seen_descr
+               : strcmp(key, "shape") == 0         ? &header->seen_shape
+               : strcmp(key, "fortran_order") == 0 ? &header->seen_order
+                                                   : NULL;
   if (seen == NULL || *seen) return false;
   *seen = true;
   if (seen == &header->seen_descr) return parse_descr(r, header);
@@ -165,7 +170,8 @@ static bool parse_header(msk_reader *r, npy_header *header) {
   return r->left == 0 && header->seen_descr && header->seen_order && header->seen_shape;
 }
 
-msk_status msk_npy_decode(msk_array *array, const void *bytes, size_t byte_count, const char *name, const msk_allocator *allocator, msk_error *error) {
+msk_status msk_npy_decode(msk_array *array, const void *bytes, size_t byte_count, const char *name, const msk_allocator *allocator,
+                          msk_error *error) {
   msk_reader reader = {bytes, byte_count};
   const uint8_t *start, *text;
   uint64_t length;
@@ -173,15 +179,18 @@ msk_status msk_npy_decode(msk_array *array, const void *bytes, size_t byte_count
     return msk_fail(error, MSK_ERROR_FILE, "%s is no .npy file", name);
   }
   if (start[MAGIC_BYTES] < 1 || start[MAGIC_BYTES] > 2 || start[MAGIC_BYTES + 1] != 0) {
-    return msk_fail(error, MSK_ERROR_FILE, "%s is .npy version %d.%d, expected 1.0 or 2.0", name, start[MAGIC_BYTES], start[MAGIC_BYTES + 1]);
+    return msk_fail(error, MSK_ERROR_FILE, "%s is .npy version %d.%d, expected 1.0 or 2.0", name, start[MAGIC_BYTES],
+                    start[MAGIC_BYTES + 1]);
   }
-  if (!msk_read_little(&reader, start[MAGIC_BYTES] == 1 ? 2 : 4, &length) || length > LONGEST_HEADER || !msk_read_span(&reader, (size_t)length, &text)) {
+  if (!msk_read_little(&reader, start[MAGIC_BYTES] == 1 ? 2 : 4, &length) || length > LONGEST_HEADER ||
+      !msk_read_span(&reader, (size_t)length, &text)) {
     return msk_fail(error, MSK_ERROR_FILE, "%s is damaged: its .npy header ends past the end of the file", name);
   }
   npy_header header = {.complaint = "a header that NumPy does not write"};
   msk_reader header_reader = {text, (size_t)length};
   if (!parse_header(&header_reader, &header)) return msk_fail(error, MSK_ERROR_FILE, "%s: this .npy has %s", name, header.complaint);
-  if (header.fortran && header.rank > 1) return msk_fail(error, MSK_ERROR_FILE, "%s: this .npy is in Fortran order, expected C order", name);
+  if (header.fortran && header.rank > 1)
+    return msk_fail(error, MSK_ERROR_FILE, "%s: this .npy is in Fortran order, expected C order", name);
   size_t data_bytes;
   if (!shape_bytes(header.shape, header.rank, header.type->bytes, &data_bytes) || data_bytes != reader.left) {
     return msk_fail(error, MSK_ERROR_FILE, "%s is damaged: its shape does not agree with the %zu bytes of data", name, reader.left);

@@ -30,15 +30,15 @@ typedef struct worker {
 
 struct msk_pool {
   const msk_allocator *allocator;
-  int threads, started;   /* workers 1..started run; worker 0 is the caller */
+  int threads, started; /* workers 1..started run; worker 0 is the caller */
   worker *workers;
   pthread_mutex_t mutex;
   pthread_cond_t wake, left;
   _Alignas(64) _Atomic uint64_t state;
-  _Atomic int sleepers;   /* workers that wait on `wake` or are about to */
+  _Atomic int sleepers; /* workers that wait on `wake` or are about to */
   _Atomic bool caller_waits;
   _Atomic bool stop;
-  msk_task *task;         /* the job; written only while it is closed and nobody is inside */
+  msk_task *task; /* the job; written only while it is closed and nobody is inside */
   void *user;
   size_t count;
   _Alignas(64) _Atomic size_t next;

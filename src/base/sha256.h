@@ -8,7 +8,7 @@
 
 typedef struct msk_sha256 {
   uint32_t state[8];
-  uint64_t bytes;     /* taken in so far */
+  uint64_t bytes; /* taken in so far */
   uint8_t block[64];
 } msk_sha256;
 

@@ -29,16 +29,17 @@ typedef struct msk_codebook msk_codebook;
 
 /* isa NULL: environment variable MASKSKETCH_ISA if set, else the best that the machine has. Unknown or unavailable: MSK_ERROR_ARGUMENT naming
  * the available ones. */
-msk_status msk_device_create(msk_device **device, const char *isa, msk_precision precision, const msk_allocator *allocator, msk_error *error);
+msk_status msk_device_create(msk_device **device, const char *isa, msk_precision precision, const msk_allocator *allocator,
+                             msk_error *error);
 void msk_device_destroy(msk_device *device);
 const char *msk_device_isa(const msk_device *device);
 const msk_allocator *msk_device_allocator(const msk_device *device);
 
 typedef struct msk_stream {
   const msk_device *device;
-  msk_pool *pool;        /* NULL: the caller's thread alone */
+  msk_pool *pool; /* NULL: the caller's thread alone */
   bool measuring;
-  size_t scratch_bytes;  /* measuring: grows to what is needed; running: what there is */
+  size_t scratch_bytes; /* measuring: grows to what is needed; running: what there is */
   void *scratch;
 } msk_stream;
 
@@ -51,21 +52,22 @@ typedef struct msk_linear_part {
   size_t out;
   bool transposed;
 } msk_linear_part;
-msk_status msk_linear_create(msk_linear **linear, const msk_device *device, size_t in, const msk_linear_part *parts, size_t part_count, msk_pool *pool,
-                             msk_error *error);
+msk_status msk_linear_create(msk_linear **linear, const msk_device *device, size_t in, const msk_linear_part *parts, size_t part_count,
+                             msk_pool *pool, msk_error *error);
 void msk_linear_destroy(msk_linear *linear);
 size_t msk_linear_in(const msk_linear *linear);
 size_t msk_linear_out(const msk_linear *linear);
 size_t msk_linear_bytes(const msk_linear *linear);
 
 /* SAME convolution, weight kernel x kernel x in x out (HWIO), stride 1 or 2 (XLA's SAME: padding split with the larger half behind). kernel 1..4. */
-msk_status msk_conv_create(msk_conv **conv, const msk_device *device, const float *weight, const float *bias, size_t kernel, size_t stride, size_t in,
-                           size_t out, msk_pool *pool, msk_error *error);
+msk_status msk_conv_create(msk_conv **conv, const msk_device *device, const float *weight, const float *bias, size_t kernel, size_t stride,
+                           size_t in, size_t out, msk_pool *pool, msk_error *error);
 void msk_conv_destroy(msk_conv *conv);
 size_t msk_conv_bytes(const msk_conv *conv);
 
 /* codes x dim vectors and their halved squared norms. */
-msk_status msk_codebook_create(msk_codebook **codebook, const msk_device *device, const float *vectors, size_t codes, size_t dim, msk_error *error);
+msk_status msk_codebook_create(msk_codebook **codebook, const msk_device *device, const float *vectors, size_t codes, size_t dim,
+                               msk_error *error);
 void msk_codebook_destroy(msk_codebook *codebook);
 
 /* ---- operations ---- */
@@ -84,7 +86,8 @@ typedef struct msk_linear_args {
 void msk_op_linear(msk_stream *stream, const msk_linear_args *args);
 
 /* y = LN(x) * gamma + beta over the last dimension; x = y allowed. */
-void msk_op_layer_norm(msk_stream *stream, const float *x, const float *gamma, const float *beta, float epsilon, size_t rows, size_t dim, float *y);
+void msk_op_layer_norm(msk_stream *stream, const float *x, const float *gamma, const float *beta, float epsilon, size_t rows, size_t dim,
+                       float *y);
 
 /* Softmax attention, batch x heads at once, without storing N x N unless asked to. q, k, v: rows of `stride` floats, head h at column h * head_dim.
  * Structure read-out, per (batch, head, token): `score` = likeness of row i's attention P to the target's row T (T shared by the batch):
@@ -93,16 +96,16 @@ void msk_op_layer_norm(msk_stream *stream, const float *x, const float *gamma, c
  *   JENSEN_SHANNON -(KL(T|M) + KL(P|M)) / 2, M = (T + P) / 2, in nats
  * computed from log-softmax: finite for finite logits. */
 typedef struct msk_attention_args {
-  const float *q, *k, *v;      /* v NULL with out NULL: score or maps only */
+  const float *q, *k, *v; /* v NULL with out NULL: score or maps only */
   size_t stride, out_stride;
   size_t batch, tokens, heads, head_dim;
   float scale;
   bool causal;
-  float *out;                  /* [batch*tokens, heads*head_dim] */
-  float *maps, *log_maps;      /* [batch, heads, tokens, tokens] or NULL */
+  float *out;                       /* [batch*tokens, heads*head_dim] */
+  float *maps, *log_maps;           /* [batch, heads, tokens, tokens] or NULL */
   const float *target, *log_target; /* [heads, tokens, tokens] or NULL */
   msk_distance distance;
-  float *score;                /* [batch, heads, tokens] or NULL */
+  float *score; /* [batch, heads, tokens] or NULL */
 } msk_attention_args;
 void msk_op_attention(msk_stream *stream, const msk_attention_args *args);
 
@@ -125,11 +128,13 @@ void msk_op_group_norm(msk_stream *stream, const float *x, const float *gamma, c
 /* 2x2 average, stride 2; a cell cut by the border averages what exists. y: ceil(h/2) x ceil(w/2). */
 void msk_op_average_pool(msk_stream *stream, const float *x, size_t batch, size_t height, size_t width, size_t channels, float *y);
 /* r x r pixels -> channels: out channel (dy * r + dx) * channels + c; and back. height, width of the larger side, multiples of r. */
-void msk_op_space_to_depth(msk_stream *stream, const float *x, size_t batch, size_t height, size_t width, size_t channels, size_t r, float *y);
-void msk_op_depth_to_space(msk_stream *stream, const float *x, size_t batch, size_t height, size_t width, size_t channels, size_t r, float *y);
+void msk_op_space_to_depth(msk_stream *stream, const float *x, size_t batch, size_t height, size_t width, size_t channels, size_t r,
+                           float *y);
+void msk_op_depth_to_space(msk_stream *stream, const float *x, size_t batch, size_t height, size_t width, size_t channels, size_t r,
+                           float *y);
 /* y[b, n] = words[id] + positions[n]; MSK_MASK_TOKEN is the last of `vocabulary` rows. ids are host memory. */
-void msk_op_embed(msk_stream *stream, const int32_t *ids, const float *words, const float *positions, size_t vocabulary, size_t batch, size_t tokens,
-                  size_t dim, float *y);
+void msk_op_embed(msk_stream *stream, const int32_t *ids, const float *words, const float *positions, size_t vocabulary, size_t batch,
+                  size_t tokens, size_t dim, float *y);
 /* Nearest code in squared Euclidean distance, first on a tie; codes are host memory. */
 void msk_op_nearest_code(msk_stream *stream, const msk_codebook *codebook, const float *x, size_t rows, int32_t *codes);
 /* y[r] = codebook row codes[r] */
@@ -137,6 +142,7 @@ void msk_op_lookup_code(msk_stream *stream, const msk_codebook *codebook, const 
 /* y = x; y += x; y[b, n] (+)= weight * sum over heads of score[b, h, n] */
 void msk_op_copy(msk_stream *stream, const float *x, size_t count, float *y);
 void msk_op_add(msk_stream *stream, const float *x, size_t count, float *y);
-void msk_op_head_sum(msk_stream *stream, const float *score, size_t batch, size_t heads, size_t tokens, float weight, bool accumulate, float *y);
+void msk_op_head_sum(msk_stream *stream, const float *score, size_t batch, size_t heads, size_t tokens, float weight, bool accumulate,
+                     float *y);
 
 #endif

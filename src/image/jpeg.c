@@ -16,8 +16,8 @@
 #include "base/memory.h"
 #include "image/codec.h"
 
-#define MAX_SCANS 100            /* of a progressive picture; real ones have about ten, a bomb thousands */
-#define MAX_STRAY_BYTES 16       /* before the end marker: cameras pad there; more is damage */
+#define MAX_SCANS 100                       /* of a progressive picture; real ones have about ten, a bomb thousands */
+#define MAX_STRAY_BYTES 16                  /* before the end marker: cameras pad there; more is damage */
 #define MAX_WORK_BYTES (768L * 1000 * 1000) /* libjpeg's own memory: 64 megapixels of four components, progressive, take 512 million */
 
 typedef struct error_manager {
@@ -75,7 +75,8 @@ static msk_status check_length(decode_job *job) {
   for (int c = 0; c < job->info.num_components; c++) {
     blocks += (uint64_t)job->info.comp_info[c].width_in_blocks * job->info.comp_info[c].height_in_blocks;
   }
-  if (!job->info.arith_code && blocks / 8 > job->source->count) return msk_source_damaged(job->source, "JPEG", "the file is too short for so many pixels");
+  if (!job->info.arith_code && blocks / 8 > job->source->count)
+    return msk_source_damaged(job->source, "JPEG", "the file is too short for so many pixels");
   return MSK_OK;
 }
 
@@ -111,7 +112,8 @@ static bool decode_guarded(decode_job *job) {
   if (job->status != MSK_OK) return false;
   bool cmyk = job->info.jpeg_color_space == JCS_CMYK || job->info.jpeg_color_space == JCS_YCCK;
   job->info.out_color_space = cmyk ? JCS_CMYK : JCS_RGB;
-  job->status = msk_image_allocate(&job->image, (int)job->info.image_width, (int)job->info.image_height, job->source->allocator, job->source->error);
+  job->status =
+      msk_image_allocate(&job->image, (int)job->info.image_width, (int)job->info.image_height, job->source->allocator, job->source->error);
   if (job->status != MSK_OK) return false;
   if (cmyk) {
     job->row = msk_allocate(job->source->allocator, job->info.image_width, 4);
@@ -214,8 +216,8 @@ static bool encode_guarded(encode_job *job, int quality) {
 
 msk_status msk_jpeg_encode(msk_bytes *bytes, const msk_image *image, int quality, msk_error *error) {
   if (image->width > JPEG_MAX_DIMENSION || image->height > JPEG_MAX_DIMENSION) {
-    return msk_fail(error, MSK_ERROR_ARGUMENT, "a picture of %d x %d pixels does not fit into a JPEG, whose sides are at most %ld; use PNG", image->width,
-                    image->height, JPEG_MAX_DIMENSION);
+    return msk_fail(error, MSK_ERROR_ARGUMENT, "a picture of %d x %d pixels does not fit into a JPEG, whose sides are at most %ld; use PNG",
+                    image->width, image->height, JPEG_MAX_DIMENSION);
   }
   encode_job job = {.bytes = bytes, .image = image};
   error_manager_init(&job.errors);
@@ -223,6 +225,8 @@ msk_status msk_jpeg_encode(msk_bytes *bytes, const msk_image *image, int quality
   bool done = encode_guarded(&job, quality);
   jpeg_destroy_compress(&job.info);
   if (done) return MSK_OK;
-  if (job.errors.no_memory) return msk_fail(error, MSK_ERROR_MEMORY, "no memory for writing a JPEG of %d x %d pixels", image->width, image->height);
-  return msk_fail(error, MSK_ERROR_ARGUMENT, "a JPEG of %d x %d pixels cannot be written: %s", image->width, image->height, job.errors.message);
+  if (job.errors.no_memory)
+    return msk_fail(error, MSK_ERROR_MEMORY, "no memory for writing a JPEG of %d x %d pixels", image->width, image->height);
+  return msk_fail(error, MSK_ERROR_ARGUMENT, "a JPEG of %d x %d pixels cannot be written: %s", image->width, image->height,
+                  job.errors.message);
 }

@@ -18,14 +18,14 @@
 #include "image/sketch.h"
 
 #define DARKEST 1023
-#define REFERENCE_SIDE 1024    /* sizes below are for pictures with this longer side */
-#define SMOOTHING 1.0f         /* standard deviation in pixels */
-#define SPECK_PIXELS 24        /* smaller groups are specks */
-#define LINE_WINDOW 40         /* a line is thinner than 2 / LINE_WINDOW of the longer side; so is the window of the light */
-#define FILL_WINDOW 6          /* the same for filled areas */
-#define DEEPEST_SHADOW 40      /* percent of the light around: what is darker is ink */
-#define LEAST_PAPER 24         /* in 1/1023: this much darkness is paper whatever its grain */
-#define LEAST_CONTRAST 80      /* of ink over paper, in 1/1023: less is no drawing */
+#define REFERENCE_SIDE 1024 /* sizes below are for pictures with this longer side */
+#define SMOOTHING 1.0f      /* standard deviation in pixels */
+#define SPECK_PIXELS 24     /* smaller groups are specks */
+#define LINE_WINDOW 40      /* a line is thinner than 2 / LINE_WINDOW of the longer side; so is the window of the light */
+#define FILL_WINDOW 6       /* the same for filled areas */
+#define DEEPEST_SHADOW 40   /* percent of the light around: what is darker is ink */
+#define LEAST_PAPER 24      /* in 1/1023: this much darkness is paper whatever its grain */
+#define LEAST_CONTRAST 80   /* of ink over paper, in 1/1023: less is no drawing */
 #define LIGHT_BINS 16
 #define BIN_WIDTH (256 / LIGHT_BINS)
 
@@ -183,7 +183,8 @@ static void drop_specks(cleaning *c, uint8_t *strength) {
 }
 
 msk_status msk_sketch_clean_photo(msk_image *sketch, const msk_allocator *allocator, msk_error *error) {
-  cleaning c = {.width = sketch->width, .height = sketch->height, .longer = sketch->width > sketch->height ? sketch->width : sketch->height};
+  cleaning c = {
+      .width = sketch->width, .height = sketch->height, .longer = sketch->width > sketch->height ? sketch->width : sketch->height};
   c.pixels = (size_t)c.width * (size_t)c.height;
   msk_arena arena = {0};
   place(&c, &arena);

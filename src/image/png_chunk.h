@@ -14,7 +14,7 @@
 typedef struct msk_png_chunk {
   const uint8_t *type, *data; /* `type` and `data` are followed by the checksum over both */
   size_t length;
-  size_t next;                /* where the next chunk begins; 0: at the first */
+  size_t next; /* where the next chunk begins; 0: at the first */
 } msk_png_chunk;
 
 /* Steps to the next whole chunk after the signature (which the caller has checked); false at the end, or where the file is cut off.

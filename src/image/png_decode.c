@@ -19,14 +19,15 @@
 
 typedef struct png_job {
   const msk_source *source;
-  size_t position;      /* bytes that libpng has read */
+  size_t position; /* bytes that libpng has read */
   png_structp png;
   png_infop info;
   msk_image image;
-  uint8_t *rows;        /* RGBA or 16-bit grey: one row, or all of them where the picture is interlaced; NULL where rows go straight into the image */
-  msk_status status;    /* of a failure that is not libpng's */
+  uint8_t
+      *rows; /* RGBA or 16-bit grey: one row, or all of them where the picture is interlaced; NULL where rows go straight into the image */
+  msk_status status; /* of a failure that is not libpng's */
   bool no_memory;
-  char message[128];    /* libpng's */
+  char message[128]; /* libpng's */
   jmp_buf jump;
 } png_job;
 
@@ -61,7 +62,9 @@ static void png_feed(png_structp png, png_bytep to, size_t count) {
   job->position += count;
 }
 
-static uint32_t big_endian(const uint8_t *bytes) { return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 | bytes[3]; }
+static uint32_t big_endian(const uint8_t *bytes) {
+  return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 | bytes[3];
+}
 
 static msk_status check_header(const msk_source *source) {
   static const int channels_of_type[7] = {1, 0, 3, 1, 2, 0, 4};
@@ -75,13 +78,13 @@ static msk_status check_header(const msk_source *source) {
   if (status != MSK_OK) return status;
   if (depth > 16 || type > 6) return msk_source_damaged(source, "PNG", "unknown bit depth or colour type");
   uint64_t row_bytes = ((uint64_t)width * depth * (unsigned)channels_of_type[type] + 7) / 8 + 1;
-  if (row_bytes * height / DEFLATE_MAX_RATIO > source->count) return msk_source_damaged(source, "PNG", "the file is too short for so many pixels");
+  if (row_bytes * height / DEFLATE_MAX_RATIO > source->count)
+    return msk_source_damaged(source, "PNG", "the file is too short for so many pixels");
   return MSK_OK;
 }
 
 static void ignore_chunks(png_structp png) {
-  static const uint8_t chunks[] =
-      "bKGD\0cHRM\0eXIf\0gAMA\0hIST\0iCCP\0iTXt\0oFFs\0pCAL\0pHYs\0sBIT\0sCAL\0sPLT\0sRGB\0tEXt\0tIME\0zTXt";
+  static const uint8_t chunks[] = "bKGD\0cHRM\0eXIf\0gAMA\0hIST\0iCCP\0iTXt\0oFFs\0pCAL\0pHYs\0sBIT\0sCAL\0sPLT\0sRGB\0tEXt\0tIME\0zTXt";
   png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_NEVER, NULL, 0);
   png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_NEVER, chunks, (int)(sizeof chunks / 5));
 }
@@ -136,8 +139,8 @@ static bool decode_guarded(png_job *job) {
   bool clipped_grey = job->source->alpha == MSK_ALPHA_DROP && png_get_color_type(job->png, job->info) == PNG_COLOR_TYPE_GRAY &&
                       png_get_bit_depth(job->png, job->info) == 16;
   choose_transformations(job, clipped_grey);
-  job->status = msk_image_allocate(&job->image, (int)png_get_image_width(job->png, job->info), (int)png_get_image_height(job->png, job->info),
-                                 job->source->allocator, job->source->error);
+  job->status = msk_image_allocate(&job->image, (int)png_get_image_width(job->png, job->info),
+                                   (int)png_get_image_height(job->png, job->info), job->source->allocator, job->source->error);
   if (job->status != MSK_OK) return false;
   size_t row_bytes = png_get_rowbytes(job->png, job->info);
   bool interlaced = png_get_interlace_type(job->png, job->info) != PNG_INTERLACE_NONE;

@@ -67,8 +67,10 @@ static msk_status check_texts(const msk_text *texts, size_t text_count, msk_erro
     msk_status status = msk_png_key(key, texts[i].key, error);
     if (status != MSK_OK) return status;
     size_t length = texts[i].value != NULL ? strlen(texts[i].value) : SIZE_MAX;
-    if (length > MSK_PNG_TEXT_LIMIT) return msk_fail(error, MSK_ERROR_ARGUMENT, "the PNG text '%s' is missing or longer than 1 MiB", texts[i].key);
-    if (!msk_utf8_check(texts[i].value, length, &latin1)) return msk_fail(error, MSK_ERROR_ARGUMENT, "the PNG text '%s' is not UTF-8", texts[i].key);
+    if (length > MSK_PNG_TEXT_LIMIT)
+      return msk_fail(error, MSK_ERROR_ARGUMENT, "the PNG text '%s' is missing or longer than 1 MiB", texts[i].key);
+    if (!msk_utf8_check(texts[i].value, length, &latin1))
+      return msk_fail(error, MSK_ERROR_ARGUMENT, "the PNG text '%s' is not UTF-8", texts[i].key);
   }
   return MSK_OK;
 }
@@ -83,8 +85,10 @@ static bool add_text(png_job *job, const msk_text *text) {
   job->latin1 = msk_allocate(job->bytes->allocator, length + 1, 1);
   if (job->latin1 == NULL) job->no_memory = true;
   if (job->no_memory) return false;
-  if (latin1) length = msk_utf8_to_latin1(job->latin1, text->value, length);
-  else memcpy(job->latin1, text->value, length);
+  if (latin1)
+    length = msk_utf8_to_latin1(job->latin1, text->value, length);
+  else
+    memcpy(job->latin1, text->value, length);
   job->latin1[length] = 0;
   png_text entry = {.key = key, .text = job->latin1, .lang = no_name, .lang_key = no_name};
   if (latin1) {
@@ -111,8 +115,8 @@ static bool encode_guarded(png_job *job) {
   png_set_compression_level(job->png, COMPRESSION_LEVEL);
   png_set_filter(job->png, PNG_FILTER_TYPE_BASE, PNG_ALL_FILTERS);
   png_set_text_compression_level(job->png, COMPRESSION_LEVEL);
-  png_set_IHDR(job->png, job->info, (png_uint_32)job->image->width, (png_uint_32)job->image->height, 8, PNG_COLOR_TYPE_RGB, PNG_INTERLACE_NONE,
-               PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
+  png_set_IHDR(job->png, job->info, (png_uint_32)job->image->width, (png_uint_32)job->image->height, 8, PNG_COLOR_TYPE_RGB,
+               PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
   for (size_t i = 0; i < job->text_count; i++) {
     if (!add_text(job, &job->texts[i])) return false;
   }
@@ -130,6 +134,7 @@ msk_status msk_png_encode(msk_bytes *bytes, const msk_image *image, const msk_te
   png_destroy_write_struct(&job.png, &job.info);
   msk_free(bytes->allocator, job.latin1);
   if (done) return MSK_OK;
-  if (job.no_memory || job.message[0] == 0) return msk_fail(error, MSK_ERROR_MEMORY, "no memory for writing a PNG of %d x %d pixels", image->width, image->height);
+  if (job.no_memory || job.message[0] == 0)
+    return msk_fail(error, MSK_ERROR_MEMORY, "no memory for writing a PNG of %d x %d pixels", image->width, image->height);
   return msk_fail(error, MSK_ERROR_ARGUMENT, "a PNG of %d x %d pixels cannot be written: %s", image->width, image->height, job.message);
 }

@@ -9,7 +9,9 @@
 #include "base/memory.h"
 #include "image/png_chunk.h"
 
-static uint32_t big_endian(const uint8_t *bytes) { return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 | bytes[3]; }
+static uint32_t big_endian(const uint8_t *bytes) {
+  return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 | bytes[3];
+}
 
 bool msk_png_next_chunk(const uint8_t *bytes, size_t count, msk_png_chunk *chunk) {
   size_t start = chunk->next == 0 ? 8 : chunk->next;
@@ -69,7 +71,8 @@ msk_status msk_png_key(char latin1[MSK_PNG_KEY_LIMIT + 1], const char *key, msk_
     valid = count <= MSK_PNG_KEY_LIMIT && buffer[0] != ' ' && buffer[count - 1] != ' ' && strstr(buffer, "  ") == NULL;
   }
   if (!valid) {
-    return msk_fail(error, MSK_ERROR_ARGUMENT, "'%s' is no key of a PNG text, expected 1 to %d Latin-1 characters without leading, trailing or double spaces",
+    return msk_fail(error, MSK_ERROR_ARGUMENT,
+                    "'%s' is no key of a PNG text, expected 1 to %d Latin-1 characters without leading, trailing or double spaces",
                     key != NULL ? key : "", MSK_PNG_KEY_LIMIT);
   }
   memcpy(latin1, buffer, count + 1);
@@ -93,10 +96,15 @@ static void *inflate_take(void *user, unsigned count, unsigned bytes) {
 static void inflate_give_back(void *user, void *memory) { msk_free(((inflate_user *)user)->allocator, memory); }
 
 /* Unpacks all of `packed` into `to` (room for `capacity`), or, with `to` NULL, only counts. More than the limit, or damage: MSK_ERROR_FILE. */
-static msk_status unpack(const uint8_t *packed, size_t packed_count, uint8_t *to, size_t *count, const msk_allocator *allocator, msk_error *error) {
+static msk_status unpack(const uint8_t *packed, size_t packed_count, uint8_t *to, size_t *count, const msk_allocator *allocator,
+                         msk_error *error) {
   inflate_user user = {.allocator = allocator};
   uint8_t discarded[4096];
-  z_stream stream = {.zalloc = inflate_take, .zfree = inflate_give_back, .opaque = &user, .next_in = (Bytef *)(uintptr_t)packed, .avail_in = (uInt)packed_count};
+  z_stream stream = {.zalloc = inflate_take,
+                     .zfree = inflate_give_back,
+                     .opaque = &user,
+                     .next_in = (Bytef *)(uintptr_t)packed,
+                     .avail_in = (uInt)packed_count};
   int result = inflateInit(&stream);
   size_t total = 0;
   while (result == Z_OK && total <= MSK_PNG_TEXT_LIMIT) {
@@ -192,13 +200,17 @@ static msk_status read_body(char **value, const text_body *body, const msk_alloc
   return finish_text(value, raw, count, body->utf8, allocator, error);
 }
 
-msk_status msk_png_text(const void *bytes, size_t byte_count, const char *key, char **value, const msk_allocator *allocator, msk_error *error) {
+msk_status msk_png_text(const void *bytes, size_t byte_count, const char *key, char **value, const msk_allocator *allocator,
+                        msk_error *error) {
   char latin1_key[MSK_PNG_KEY_LIMIT + 1];
-  if (bytes == NULL || value == NULL) return msk_fail(error, MSK_ERROR_ARGUMENT, "reading a PNG text needs the file's bytes and a place for the text");
+  if (bytes == NULL || value == NULL)
+    return msk_fail(error, MSK_ERROR_ARGUMENT, "reading a PNG text needs the file's bytes and a place for the text");
   msk_status status = msk_png_key(latin1_key, key, error);
   if (status != MSK_OK) return status;
-  if (byte_count > MSK_MAX_FILE_BYTES) return msk_fail(error, MSK_ERROR_FILE, "the PNG has %zu bytes, at most %zu are read", byte_count, MSK_MAX_FILE_BYTES);
-  if (byte_count < 8 || memcmp(bytes, "\x89PNG\r\n\x1a\n", 8) != 0) return msk_fail(error, MSK_ERROR_FILE, "not a PNG, and only a PNG holds texts");
+  if (byte_count > MSK_MAX_FILE_BYTES)
+    return msk_fail(error, MSK_ERROR_FILE, "the PNG has %zu bytes, at most %zu are read", byte_count, MSK_MAX_FILE_BYTES);
+  if (byte_count < 8 || memcmp(bytes, "\x89PNG\r\n\x1a\n", 8) != 0)
+    return msk_fail(error, MSK_ERROR_FILE, "not a PNG, and only a PNG holds texts");
   size_t key_length = strlen(latin1_key);
   msk_png_chunk chunk = {0};
   while (msk_png_next_chunk(bytes, byte_count, &chunk)) {
@@ -207,7 +219,8 @@ msk_status msk_png_text(const void *bytes, size_t byte_count, const char *key, c
       return MSK_OK;
     }
     if (memcmp(chunk.type, "tEXt", 4) != 0 && memcmp(chunk.type, "zTXt", 4) != 0 && memcmp(chunk.type, "iTXt", 4) != 0) continue;
-    if (crc32(0, chunk.type, (uInt)(chunk.length + 4)) != big_endian(chunk.data + chunk.length)) return damaged(error, "its checksum is wrong");
+    if (crc32(0, chunk.type, (uInt)(chunk.length + 4)) != big_endian(chunk.data + chunk.length))
+      return damaged(error, "its checksum is wrong");
     if (chunk.length <= key_length || memcmp(chunk.data, latin1_key, key_length + 1) != 0) continue;
     text_body body = {0};
     char *text = NULL;

@@ -10,7 +10,8 @@
 #include "image/resize.h"
 #include "image/sketch.h"
 
-#define PHOTO_WORKING_SIDE 1024 /* photos of paper are cleaned at this size, or at twice the model's if that is more; never scaled up for it */
+#define PHOTO_WORKING_SIDE \
+  1024 /* photos of paper are cleaned at this size, or at twice the model's if that is more; never scaled up for it */
 
 typedef struct rectangle {
   int left, top, width, height;
@@ -29,8 +30,10 @@ static int scaled_side(int a, int b, int c) {
 /* The largest rectangle of width : height inside `within`, in its centre. */
 static rectangle centred(int within_width, int within_height, int width, int height) {
   rectangle r = {.width = within_width, .height = within_height};
-  if ((int64_t)within_width * height > (int64_t)within_height * width) r.width = scaled_side(within_height, width, height);
-  else r.height = scaled_side(within_width, height, width);
+  if ((int64_t)within_width * height > (int64_t)within_height * width)
+    r.width = scaled_side(within_height, width, height);
+  else
+    r.height = scaled_side(within_width, height, width);
   r.left = (within_width - r.width) / 2;
   r.top = (within_height - r.height) / 2;
   return r;
@@ -54,16 +57,19 @@ static msk_status resize(msk_image *out, const msk_image *in, int width, int hei
   void *scratch = scratch_bytes == SIZE_MAX ? NULL : msk_allocate(allocator, scratch_bytes, 1);
   if (scratch == NULL) {
     msk_image_free(&resized);
-    return msk_fail(error, MSK_ERROR_MEMORY, "no memory for scaling a picture of %d x %d pixels to %d x %d", in->width, in->height, width, height);
+    return msk_fail(error, MSK_ERROR_MEMORY, "no memory for scaling a picture of %d x %d pixels to %d x %d", in->width, in->height, width,
+                    height);
   }
-  msk_resize(MSK_FILTER_BICUBIC, 3, &(msk_pixels){in->pixels, in->width, in->height}, &(msk_pixels){resized.pixels, width, height}, scratch);
+  msk_resize(MSK_FILTER_BICUBIC, 3, &(msk_pixels){in->pixels, in->width, in->height}, &(msk_pixels){resized.pixels, width, height},
+             scratch);
   msk_free(allocator, scratch);
   *out = resized;
   return MSK_OK;
 }
 
 /* The part of `in` -> width x height. */
-static msk_status resize_part(msk_image *out, const msk_image *in, rectangle part, int width, int height, const msk_allocator *allocator, msk_error *error) {
+static msk_status resize_part(msk_image *out, const msk_image *in, rectangle part, int width, int height, const msk_allocator *allocator,
+                              msk_error *error) {
   if (part.width == in->width && part.height == in->height) return resize(out, in, width, height, allocator, error);
   msk_image cut;
   msk_status status = copy_part(&cut, in, part, allocator, error);
@@ -87,7 +93,8 @@ static void turn_over(msk_image *image, bool whiten) {
   }
 }
 
-static msk_status turn_over_if_asked(msk_image *image, const msk_prepare_options *options, const msk_allocator *allocator, msk_error *error) {
+static msk_status turn_over_if_asked(msk_image *image, const msk_prepare_options *options, const msk_allocator *allocator,
+                                     msk_error *error) {
   bool light_on_dark = options->invert == MSK_INVERT_YES;
   msk_status status = MSK_OK;
   if (options->invert == MSK_INVERT_AUTO) status = msk_sketch_is_light_on_dark(&light_on_dark, image, allocator, error);
@@ -96,8 +103,8 @@ static msk_status turn_over_if_asked(msk_image *image, const msk_prepare_options
 }
 
 /* What stands in the model's square: `part` of the picture at width x height, dark on light. */
-static msk_status prepare_content(msk_image *out, const msk_image *in, rectangle part, int width, int height, const msk_prepare_options *options,
-                                  const msk_allocator *allocator, msk_error *error) {
+static msk_status prepare_content(msk_image *out, const msk_image *in, rectangle part, int width, int height,
+                                  const msk_prepare_options *options, const msk_allocator *allocator, msk_error *error) {
   int longer = part.width > part.height ? part.width : part.height, side = 2 * (width > height ? width : height);
   if (side < PHOTO_WORKING_SIDE) side = PHOTO_WORKING_SIDE;
   bool shrink = longer > side;
@@ -116,12 +123,15 @@ static msk_status prepare_content(msk_image *out, const msk_image *in, rectangle
       working = content;
     }
   }
-  if (status != MSK_OK) msk_image_free(&working);
-  else *out = working;
+  if (status != MSK_OK)
+    msk_image_free(&working);
+  else
+    *out = working;
   return status;
 }
 
-static msk_status pad(msk_image *out, const msk_image *content, rectangle place, int width, int height, const msk_allocator *allocator, msk_error *error) {
+static msk_status pad(msk_image *out, const msk_image *content, rectangle place, int width, int height, const msk_allocator *allocator,
+                      msk_error *error) {
   uint8_t paper[3];
   msk_image padded;
   msk_status status = msk_image_create(&padded, width, height, allocator, error);
@@ -129,33 +139,37 @@ static msk_status pad(msk_image *out, const msk_image *content, rectangle place,
   msk_sketch_paper(paper, content);
   for (size_t i = 0; i < (size_t)width * (size_t)height; i++) memcpy(padded.pixels + 3 * i, paper, 3);
   for (int y = 0; y < content->height; y++) {
-    memcpy(padded.pixels + 3 * ((size_t)(place.top + y) * (size_t)width + (size_t)place.left), content->pixels + 3 * (size_t)y * (size_t)content->width,
-           3 * (size_t)content->width);
+    memcpy(padded.pixels + 3 * ((size_t)(place.top + y) * (size_t)width + (size_t)place.left),
+           content->pixels + 3 * (size_t)y * (size_t)content->width, 3 * (size_t)content->width);
   }
   *out = padded;
   return MSK_OK;
 }
 
-static msk_status check_request(const msk_image *out, const msk_image *in, int width, int height, const msk_prepare_options *options, msk_error *error) {
-  if (out == NULL || in == NULL || in->pixels == NULL || in->width < 1 || in->height < 1) return msk_fail(error, MSK_ERROR_ARGUMENT, "there is no picture to prepare");
+static msk_status check_request(const msk_image *out, const msk_image *in, int width, int height, const msk_prepare_options *options,
+                                msk_error *error) {
+  if (out == NULL || in == NULL || in->pixels == NULL || in->width < 1 || in->height < 1)
+    return msk_fail(error, MSK_ERROR_ARGUMENT, "there is no picture to prepare");
   if (options != NULL && options->size != sizeof *options) {
-    return msk_fail(error, MSK_ERROR_ARGUMENT, "preparation options of %zu bytes, expected %zu: call msk_prepare_init() first", options->size, sizeof *options);
+    return msk_fail(error, MSK_ERROR_ARGUMENT, "preparation options of %zu bytes, expected %zu: call msk_prepare_init() first",
+                    options->size, sizeof *options);
   }
   if (width < 1 || height < 1 || (size_t)width > MSK_MAX_PIXELS / (size_t)height) {
-    return msk_fail(error, MSK_ERROR_ARGUMENT, "a prepared size of %d x %d pixels, expected sides of at least 1 and at most %zu megapixels", width, height,
-                    MSK_MAX_PIXELS / 1000000);
+    return msk_fail(error, MSK_ERROR_ARGUMENT, "a prepared size of %d x %d pixels, expected sides of at least 1 and at most %zu megapixels",
+                    width, height, MSK_MAX_PIXELS / 1000000);
   }
   if (options == NULL) return MSK_OK;
-  bool known = options->fit >= MSK_FIT_STRETCH && options->fit <= MSK_FIT_CROP && options->invert >= MSK_INVERT_AUTO && options->invert <= MSK_INVERT_NO;
+  bool known = options->fit >= MSK_FIT_STRETCH && options->fit <= MSK_FIT_CROP && options->invert >= MSK_INVERT_AUTO &&
+               options->invert <= MSK_INVERT_NO;
   if (!known || options->photo_of_paper < 0 || options->photo_of_paper > 1) {
-    return msk_fail(error, MSK_ERROR_ARGUMENT, "preparation with fit %d, invert %d, photo_of_paper %d, one of which is unknown", (int)options->fit,
-                    (int)options->invert, options->photo_of_paper);
+    return msk_fail(error, MSK_ERROR_ARGUMENT, "preparation with fit %d, invert %d, photo_of_paper %d, one of which is unknown",
+                    (int)options->fit, (int)options->invert, options->photo_of_paper);
   }
   return MSK_OK;
 }
 
-msk_status msk_image_prepare(msk_image *out, const msk_image *in, int width, int height, const msk_prepare_options *options, const msk_allocator *allocator,
-                             msk_error *error) {
+msk_status msk_image_prepare(msk_image *out, const msk_image *in, int width, int height, const msk_prepare_options *options,
+                             const msk_allocator *allocator, msk_error *error) {
   msk_prepare_options defaults;
   msk_status status = check_request(out, in, width, height, options, error);
   if (status != MSK_OK) return status;

@@ -53,8 +53,10 @@ static void place_taps(axis_taps *taps, msk_arena *arena, msk_filter filter, int
   taps->first = msk_arena_take(arena, (size_t)out, sizeof *taps->first);
   taps->count = msk_arena_take(arena, (size_t)out, sizeof *taps->count);
   size_t weights;
-  if (!msk_multiply((size_t)out, (size_t)taps->capacity, &weights)) arena->overflow = true;
-  else taps->weight = msk_arena_take(arena, weights, sizeof *taps->weight);
+  if (!msk_multiply((size_t)out, (size_t)taps->capacity, &weights))
+    arena->overflow = true;
+  else
+    taps->weight = msk_arena_take(arena, weights, sizeof *taps->weight);
 }
 
 static double raw_weight(msk_filter filter, int tap, int low, double centre, double inverse) {
@@ -124,7 +126,7 @@ static void resize_column_row(const axis_taps *taps, int y, const uint8_t *in, u
 typedef struct resize_work {
   bool across, down; /* the passes that there are */
   axis_taps horizontal, vertical;
-  uint8_t *between;  /* in_height rows of out_width pixels, where both passes are done */
+  uint8_t *between; /* in_height rows of out_width pixels, where both passes are done */
 } resize_work;
 
 static void place_work(resize_work *work, msk_arena *arena, msk_filter filter, int channels, int in_width, int in_height, int out_width,

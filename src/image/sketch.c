@@ -10,7 +10,7 @@
 #include "image/morphology.h"
 
 #define MID_GREY 128
-#define LINE_WINDOW 32   /* a line is thinner than 2 / LINE_WINDOW of the longer side */
+#define LINE_WINDOW 32 /* a line is thinner than 2 / LINE_WINDOW of the longer side */
 
 static uint8_t histogram_median(const uint32_t histogram[256], uint64_t total) {
   uint64_t below = 0;

@@ -33,7 +33,8 @@ static bool next_chunk(const msk_source *source, riff_chunk *chunk) {
   if (start > source->count || source->count - start < 8) return false;
   size_t length = little_endian(source->bytes + start + 4, 4);
   if (length > source->count - start - 8) return false;
-  *chunk = (riff_chunk){.type = source->bytes + start, .data = source->bytes + start + 8, .length = length, .next = start + 8 + length + (length & 1)};
+  *chunk = (riff_chunk){
+      .type = source->bytes + start, .data = source->bytes + start + 8, .length = length, .next = start + 8 + length + (length & 1)};
   return true;
 }
 
@@ -61,7 +62,8 @@ typedef struct webp_frame {
 } webp_frame;
 
 static msk_status status_of(VP8StatusCode code, const msk_source *source) {
-  static const char *const reasons[] = {"", "", "wrong parameter", "the bitstream is broken", "unsupported feature", "suspended", "aborted", "the file ends too early"};
+  static const char *const reasons[] = {"",          "",        "wrong parameter",        "the bitstream is broken", "unsupported feature",
+                                        "suspended", "aborted", "the file ends too early"};
   if (code == VP8_STATUS_OK) return MSK_OK;
   if (code == VP8_STATUS_OUT_OF_MEMORY) return msk_source_no_memory(source, "WebP");
   return msk_source_damaged(source, "WebP", (size_t)code < sizeof reasons / sizeof *reasons ? reasons[code] : "unknown damage");
@@ -77,7 +79,8 @@ static msk_status check_length(const WebPBitstreamFeatures *features, size_t cou
 
 static msk_status find_first_frame(webp_frame *frame, const msk_source *source) {
   riff_chunk chunk;
-  if (!find_chunk(source, "ANMF", &chunk) || chunk.length <= ANIMATION_FRAME_HEADER) return msk_source_damaged(source, "WebP", "an animation without a whole frame");
+  if (!find_chunk(source, "ANMF", &chunk) || chunk.length <= ANIMATION_FRAME_HEADER)
+    return msk_source_damaged(source, "WebP", "an animation without a whole frame");
   WebPBitstreamFeatures features;
   frame->bytes = chunk.data + ANIMATION_FRAME_HEADER;
   frame->count = chunk.length - ANIMATION_FRAME_HEADER;
@@ -118,7 +121,8 @@ static msk_status find_frame(webp_frame *frame, const msk_source *source) {
 static msk_status decode_frame(const webp_frame *frame, uint8_t *canvas, const msk_source *source) {
   size_t channels = frame->alpha ? 4 : 3, stride = (size_t)frame->canvas_width * channels;
   WebPDecoderConfig config;
-  if (!WebPInitDecoderConfig(&config)) return msk_fail(source->error, MSK_ERROR_UNSUPPORTED, "%s: the WebP library is of another version", source->name);
+  if (!WebPInitDecoderConfig(&config))
+    return msk_fail(source->error, MSK_ERROR_UNSUPPORTED, "%s: the WebP library is of another version", source->name);
   config.output.colorspace = frame->alpha ? MODE_RGBA : MODE_RGB;
   config.output.is_external_memory = 1;
   config.output.u.RGBA.rgba = canvas + (size_t)frame->top * stride + (size_t)frame->left * channels;
@@ -156,7 +160,9 @@ msk_status msk_webp_decode(msk_image *image, int *orientation, const msk_source 
   return MSK_OK;
 }
 
-static int store(const uint8_t *data, size_t count, const WebPPicture *picture) { return msk_bytes_append(picture->custom_ptr, data, count); }
+static int store(const uint8_t *data, size_t count, const WebPPicture *picture) {
+  return msk_bytes_append(picture->custom_ptr, data, count);
+}
 
 static bool configure(WebPConfig *config, int quality) {
   if (!WebPConfigInit(config)) return false;
@@ -170,10 +176,11 @@ msk_status msk_webp_encode(msk_bytes *bytes, const msk_image *image, int quality
   WebPConfig config;
   WebPPicture picture;
   if (image->width > WEBP_MAX_DIMENSION || image->height > WEBP_MAX_DIMENSION) {
-    return msk_fail(error, MSK_ERROR_ARGUMENT, "a picture of %d x %d pixels does not fit into a WebP, whose sides are at most %d; use PNG", image->width,
-                    image->height, WEBP_MAX_DIMENSION);
+    return msk_fail(error, MSK_ERROR_ARGUMENT, "a picture of %d x %d pixels does not fit into a WebP, whose sides are at most %d; use PNG",
+                    image->width, image->height, WEBP_MAX_DIMENSION);
   }
-  if (!configure(&config, quality) || !WebPPictureInit(&picture)) return msk_fail(error, MSK_ERROR_UNSUPPORTED, "the WebP library is of another version");
+  if (!configure(&config, quality) || !WebPPictureInit(&picture))
+    return msk_fail(error, MSK_ERROR_UNSUPPORTED, "the WebP library is of another version");
   picture.use_argb = 1;
   picture.width = image->width;
   picture.height = image->height;
@@ -186,5 +193,6 @@ msk_status msk_webp_encode(msk_bytes *bytes, const msk_image *image, int quality
   if (bytes->failed || code == VP8_ENC_ERROR_OUT_OF_MEMORY || code == VP8_ENC_ERROR_BITSTREAM_OUT_OF_MEMORY) {
     return msk_fail(error, MSK_ERROR_MEMORY, "no memory for writing a WebP of %d x %d pixels", image->width, image->height);
   }
-  return msk_fail(error, MSK_ERROR_ARGUMENT, "a WebP of %d x %d pixels cannot be written (libwebp error %d)", image->width, image->height, (int)code);
+  return msk_fail(error, MSK_ERROR_ARGUMENT, "a WebP of %d x %d pixels cannot be written (libwebp error %d)", image->width, image->height,
+                  (int)code);
 }

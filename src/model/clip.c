@@ -111,8 +111,9 @@ static bool clip_groups(const void *user, size_t index, msk_weight_group *group)
   bool vision = index == VISION_GROUP || (index >= FIRST_LAYER_GROUP && layer >= config->text.layers);
   const msk_clip_tower *tower = vision ? &config->vision : &config->text;
   if (index >= FIRST_LAYER_GROUP + config->text.layers + config->vision.layers) return false;
-  *group = (msk_weight_group){.sizes = {tower->hidden, tower->intermediate, config->projection, vision ? vision_tokens(config) : config->positions,
-                                        config->vocabulary, 3, config->patch, config->vision.hidden}};
+  *group = (msk_weight_group){.sizes = {tower->hidden, tower->intermediate, config->projection,
+                                        vision ? vision_tokens(config) : config->positions, config->vocabulary, 3, config->patch,
+                                        config->vision.hidden}};
   if (index == TEXT_GROUP) {
     snprintf(group->prefix, sizeof group->prefix, "text_model.");
     ROWS(group, text_rows);
@@ -148,7 +149,8 @@ static msk_status load_group(const struct packer *packer, size_t index, void *fi
 }
 
 /* Every matrix is stored out x in. */
-static msk_status pack_linear(const struct packer *packer, msk_linear **linear, size_t in, size_t out, const float *weight, const float *bias) {
+static msk_status pack_linear(const struct packer *packer, msk_linear **linear, size_t in, size_t out, const float *weight,
+                              const float *bias) {
   msk_linear_part part = {weight, bias, out, true};
   return msk_linear_create(linear, packer->towers->device, in, &part, 1, packer->pool, packer->loader->error);
 }
@@ -240,7 +242,8 @@ static msk_status load_all(const struct packer *packer) {
 }
 
 /* A view of the file without the position_ids that older files carry: they only count 0, 1, 2, ... */
-static msk_status without_position_ids(msk_weight_file **view, const msk_weight_file *file, const msk_allocator *allocator, msk_error *error) {
+static msk_status without_position_ids(msk_weight_file **view, const msk_weight_file *file, const msk_allocator *allocator,
+                                       msk_error *error) {
   static const char suffix[] = ".position_ids";
   size_t count = msk_weight_file_count(file), used = 0;
   msk_tensor *tensors = msk_allocate(allocator, count, sizeof *tensors);
@@ -251,8 +254,7 @@ static msk_status without_position_ids(msk_weight_file **view, const msk_weight_
     bool ids = length >= sizeof suffix && strcmp(tensor->name + length + 1 - sizeof suffix, suffix) == 0;
     if (!ids) tensors[used++] = *tensor;
   }
-  msk_status status =
-      msk_weight_file_view(view, msk_weight_file_path(file), msk_weight_file_kind(file), tensors, used, allocator, error);
+  msk_status status = msk_weight_file_view(view, msk_weight_file_path(file), msk_weight_file_kind(file), tensors, used, allocator, error);
   msk_free(allocator, tensors);
   return status;
 }
@@ -354,7 +356,8 @@ static void apply_norm(const struct walk *walk, const struct norm *norm, const f
 
 static void apply_linear(const struct walk *walk, const msk_linear *linear, const float *x, size_t rows, float *y, const float *residual,
                          msk_activation activation) {
-  msk_op_linear(walk->stream, &(msk_linear_args){.linear = linear, .x = x, .y = y, .residual = residual, .rows = rows, .activation = activation});
+  msk_op_linear(walk->stream,
+                &(msk_linear_args){.linear = linear, .x = x, .y = y, .residual = residual, .rows = rows, .activation = activation});
 }
 
 static void run_layer(const struct walk *walk, const struct layer *layer) {
@@ -429,8 +432,8 @@ static size_t end_position(const msk_clip_config *config, const int32_t *ids, si
   return best;
 }
 
-void msk_clip_embed_ids(const msk_clip_towers *towers, msk_stream *stream, msk_arena *arena, const int32_t *ids, size_t batch, size_t tokens,
-                        float *vectors, const msk_observer *observer) {
+void msk_clip_embed_ids(const msk_clip_towers *towers, msk_stream *stream, msk_arena *arena, const int32_t *ids, size_t batch,
+                        size_t tokens, float *vectors, const msk_observer *observer) {
   const msk_clip_config *config = &towers->config;
   size_t hidden = config->text.hidden, mark = msk_arena_mark(arena);
   struct walk walk = {.tower = &towers->text, .stream = stream, .observer = observer, .batch = batch, .tokens = tokens};

@@ -19,7 +19,7 @@ typedef struct msk_clip_config {
   size_t positions, vocabulary; /* text */
   size_t image_size, patch;     /* vision */
   size_t projection;
-  int32_t end_token;            /* as config.json has it; 2: the largest id ends a text (OpenAI's files) */
+  int32_t end_token; /* as config.json has it; 2: the largest id ends a text (OpenAI's files) */
 } msk_clip_config;
 
 /* config.json, what it leaves out being Hugging Face's default. Foreign: at most 64 KiB, every size within bounds. */
@@ -39,6 +39,6 @@ float msk_clip_towers_logit_scale(const msk_clip_towers *towers); /* before exp(
  * with an end token; what stands behind it has no effect. */
 void msk_clip_embed_pixels(const msk_clip_towers *towers, msk_stream *stream, msk_arena *arena, const float *pixels, size_t batch,
                            float *vectors, const msk_observer *observer);
-void msk_clip_embed_ids(const msk_clip_towers *towers, msk_stream *stream, msk_arena *arena, const int32_t *ids, size_t batch, size_t tokens,
-                        float *vectors, const msk_observer *observer);
+void msk_clip_embed_ids(const msk_clip_towers *towers, msk_stream *stream, msk_arena *arena, const int32_t *ids, size_t batch,
+                        size_t tokens, float *vectors, const msk_observer *observer);
 #endif

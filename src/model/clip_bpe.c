@@ -45,7 +45,8 @@ static msk_status need_word(const msk_clip_vocabulary *vocabulary, const char *p
                             int32_t *id, msk_error *error) {
   *id = msk_clip_vocabulary_find(vocabulary, text, bytes, end, strlen(end));
   if (*id >= 0) return MSK_OK;
-  return msk_fail(error, MSK_ERROR_FILE, "%s: the word %.*s%s is missing: is this CLIP's vocab.json?", path, (int)bytes, (const char *)text, end);
+  return msk_fail(error, MSK_ERROR_FILE, "%s: the word %.*s%s is missing: is this CLIP's vocab.json?", path, (int)bytes, (const char *)text,
+                  end);
 }
 
 static msk_status find_specials(msk_clip_bpe *bpe, const msk_clip_vocabulary *vocabulary, const char *path, msk_error *error) {
@@ -67,20 +68,20 @@ static int compare_merges(const void *left, const void *right) {
 }
 
 /* One line "LEFT RIGHT". */
-static msk_status parse_merge(const msk_clip_vocabulary *vocabulary, const msk_clip_file *file, size_t number, const uint8_t *line, size_t bytes,
-                              merge *out, msk_error *error) {
+static msk_status parse_merge(const msk_clip_vocabulary *vocabulary, const msk_clip_file *file, size_t number, const uint8_t *line,
+                              size_t bytes, merge *out, msk_error *error) {
   const uint8_t *space = bytes == 0 ? NULL : memchr(line, ' ', bytes);
   size_t left = space == NULL ? 0 : (size_t)(space - line), right = space == NULL ? 0 : bytes - left - 1;
   if (left == 0 || right == 0 || memchr(space + 1, ' ', right) != NULL) {
-    return msk_fail(error, MSK_ERROR_FILE, "%s: line %zu holds no two words with a space between them: is this CLIP's merges.txt?", file->path,
-                    number);
+    return msk_fail(error, MSK_ERROR_FILE, "%s: line %zu holds no two words with a space between them: is this CLIP's merges.txt?",
+                    file->path, number);
   }
   out->left = msk_clip_vocabulary_find(vocabulary, line, left, NULL, 0);
   out->right = msk_clip_vocabulary_find(vocabulary, space + 1, right, NULL, 0);
   out->merged = msk_clip_vocabulary_find(vocabulary, line, left, space + 1, right);
   if (out->left < 0 || out->right < 0 || out->merged < 0) {
-    return msk_fail(error, MSK_ERROR_FILE, "%s: line %zu merges what vocab.json does not hold: do the two files belong together?", file->path,
-                    number);
+    return msk_fail(error, MSK_ERROR_FILE, "%s: line %zu merges what vocab.json does not hold: do the two files belong together?",
+                    file->path, number);
   }
   return MSK_OK;
 }

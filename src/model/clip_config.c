@@ -20,7 +20,8 @@ static msk_status fail_key(const struct parse *parse, const char *part, const ch
 }
 
 /* A whole number of 1..limit; untouched where the key is missing. */
-static msk_status take_size(const struct parse *parse, const json_t *object, const char *part, const char *key, size_t limit, size_t *size) {
+static msk_status take_size(const struct parse *parse, const json_t *object, const char *part, const char *key, size_t limit,
+                            size_t *size) {
   const json_t *value = json_object_get(object, key);
   if (value == NULL) return MSK_OK;
   if (!json_is_integer(value) || json_integer_value(value) < 1 || json_integer_value(value) > (json_int_t)limit) {
@@ -80,7 +81,8 @@ static msk_status take_all(const struct parse *parse, const json_t *root, msk_cl
   const json_t *text = json_object_get(root, "text_config"), *vision = json_object_get(root, "vision_config");
   size_t channels = 3;
   if (!json_is_object(root) || (text == NULL && vision == NULL)) {
-    return msk_fail(parse->error, MSK_ERROR_FILE, "%s: holds neither text_config nor vision_config: is this CLIP's config.json?", parse->path);
+    return msk_fail(parse->error, MSK_ERROR_FILE, "%s: holds neither text_config nor vision_config: is this CLIP's config.json?",
+                    parse->path);
   }
   if ((text != NULL && !json_is_object(text)) || (vision != NULL && !json_is_object(vision))) {
     return fail_key(parse, "", text != NULL && !json_is_object(text) ? "text_config" : "vision_config", "an object");

@@ -18,8 +18,8 @@ msk_status msk_clip_cut(uint8_t *out, const msk_image *image, size_t n, const ms
   size_t width = (size_t)image->width, height = (size_t)image->height, shorter = width < height ? width : height;
   size_t new_width = n * width / shorter, new_height = n * height / shorter;
   if (new_width > MSK_MAX_PIXELS / new_height) {
-    return msk_fail(error, MSK_ERROR_ARGUMENT, "a picture of %zu x %zu pixels is too long for CLIP: its shorter side is brought to %zu", width,
-                    height, n);
+    return msk_fail(error, MSK_ERROR_ARGUMENT, "a picture of %zu x %zu pixels is too long for CLIP: its shorter side is brought to %zu",
+                    width, height, n);
   }
   const msk_pixels from = {image->pixels, image->width, image->height};
   msk_pixels to = {.width = (int)new_width, .height = (int)new_height};

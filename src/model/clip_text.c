@@ -22,11 +22,10 @@ typedef struct expansion {
 } expansion;
 
 static const expansion expansions[] = {
-    {0x132, "IJ", {0}},           {0x133, "ij", {0}},          {0x149, NULL, {'\'', 'n'}}, {0x1C4, NULL, {'D', 0x17D}},
-    {0x1C5, NULL, {'D', 0x17E}},  {0x1C6, NULL, {'d', 0x17E}}, {0x1C7, "LJ", {0}},         {0x1C8, "Lj", {0}},
-    {0x1C9, "lj", {0}},           {0x1CA, "NJ", {0}},          {0x1CB, "Nj", {0}},         {0x1CC, "nj", {0}},
-    {0x1F1, "DZ", {0}},           {0x1F2, "Dz", {0}},          {0x1F3, "dz", {0}},         {0xFB00, "ff", {0}},
-    {0xFB01, "fi", {0}},          {0xFB02, "fl", {0}},         {0xFB03, "ffi", {0}},       {0xFB04, "ffl", {0}},
+    {0x132, "IJ", {0}},           {0x133, "ij", {0}},  {0x149, NULL, {'\'', 'n'}}, {0x1C4, NULL, {'D', 0x17D}}, {0x1C5, NULL, {'D', 0x17E}},
+    {0x1C6, NULL, {'d', 0x17E}},  {0x1C7, "LJ", {0}},  {0x1C8, "Lj", {0}},         {0x1C9, "lj", {0}},          {0x1CA, "NJ", {0}},
+    {0x1CB, "Nj", {0}},           {0x1CC, "nj", {0}},  {0x1F1, "DZ", {0}},         {0x1F2, "Dz", {0}},          {0x1F3, "dz", {0}},
+    {0xFB00, "ff", {0}},          {0xFB01, "fi", {0}}, {0xFB02, "fl", {0}},        {0xFB03, "ffi", {0}},        {0xFB04, "ffl", {0}},
     {0xFB05, NULL, {0x17F, 't'}}, {0xFB06, "st", {0}}};
 
 /* Control characters 0x80 to 0x9F are read as Windows-1252; the five without a meaning there stay. */

@@ -20,8 +20,8 @@ struct parser {
 };
 
 static msk_status broken(const struct parser *p, const char *expected) {
-  return msk_fail(p->error, MSK_ERROR_FILE, "%s: at byte %zu stands something else than %s: is this CLIP's vocab.json?", p->file->path, p->at,
-                  expected);
+  return msk_fail(p->error, MSK_ERROR_FILE, "%s: at byte %zu stands something else than %s: is this CLIP's vocab.json?", p->file->path,
+                  p->at, expected);
 }
 
 static void skip_space(struct parser *p) {
@@ -107,8 +107,9 @@ static msk_status parse_words(struct parser *p) {
   do {
     msk_clip_word word;
     if (out->count == p->limit) {
-      return msk_fail(p->error, MSK_ERROR_FILE, "%s: more than the %zu words that the model knows: do vocab.json and config.json belong together?",
-                      p->file->path, p->limit);
+      return msk_fail(p->error, MSK_ERROR_FILE,
+                      "%s: more than the %zu words that the model knows: do vocab.json and config.json belong together?", p->file->path,
+                      p->limit);
     }
     if (!take_string(p, &word)) return broken(p, "a word in quotes");
     if (!take(p, ':')) return broken(p, "a colon");
@@ -149,8 +150,8 @@ static msk_status check_repeats(const msk_clip_vocabulary *v, const char *path, 
   return MSK_OK;
 }
 
-msk_status msk_clip_vocabulary_parse(msk_clip_vocabulary *vocabulary, const msk_clip_file *file, size_t limit, const msk_allocator *allocator,
-                                     msk_error *error) {
+msk_status msk_clip_vocabulary_parse(msk_clip_vocabulary *vocabulary, const msk_clip_file *file, size_t limit,
+                                     const msk_allocator *allocator, msk_error *error) {
   msk_clip_vocabulary made = {0};
   /* A word takes five bytes of the file at least ("":0,): so many can there be. */
   size_t most = file->byte_count / 5 + 1 < limit ? file->byte_count / 5 + 1 : limit;

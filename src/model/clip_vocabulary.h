@@ -21,8 +21,8 @@ typedef struct msk_clip_vocabulary {
 } msk_clip_vocabulary;
 
 /* Every id lies in 0..limit-1 and none is given twice. */
-msk_status msk_clip_vocabulary_parse(msk_clip_vocabulary *vocabulary, const msk_clip_file *file, size_t limit, const msk_allocator *allocator,
-                                     msk_error *error);
+msk_status msk_clip_vocabulary_parse(msk_clip_vocabulary *vocabulary, const msk_clip_file *file, size_t limit,
+                                     const msk_allocator *allocator, msk_error *error);
 void msk_clip_vocabulary_free(msk_clip_vocabulary *vocabulary, const msk_allocator *allocator);
 /* The id of the spelling left + right, or -1. */
 int32_t msk_clip_vocabulary_find(const msk_clip_vocabulary *vocabulary, const void *left, size_t left_bytes, const void *right,

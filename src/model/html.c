@@ -59,7 +59,8 @@ static const msk_html_entity *find(const char *name) {
 static size_t take_name(const uint32_t *text, size_t count, bool strict, size_t *taken, uint32_t *out) {
   char name[MAX_NAME + 1];
   size_t length = 0;
-  while (length < MAX_NAME && length + 1 < count && text[length + 1] > 0x20 && text[length + 1] < 0x7F && strchr("<&#;", (int)text[length + 1]) == NULL) {
+  while (length < MAX_NAME && length + 1 < count && text[length + 1] > 0x20 && text[length + 1] < 0x7F &&
+         strchr("<&#;", (int)text[length + 1]) == NULL) {
     name[length] = (char)text[length + 1];
     length++;
   }

@@ -3,6 +3,8 @@
  * characters, and whether it counts without its semicolon. */
 #include "model/html.h"
 
+/* clang-format off */
+
 const msk_html_entity msk_html_entities[] = {
     {"AElig", {0xc6, 0x0}, 1}, {"AMP", {0x26, 0x0}, 1}, {"Aacute", {0xc1, 0x0}, 1}, {"Abreve", {0x102, 0x0}, 0},
     {"Acirc", {0xc2, 0x0}, 1}, {"Acy", {0x410, 0x0}, 0}, {"Afr", {0x1d504, 0x0}, 0}, {"Agrave", {0xc0, 0x0}, 1},

@@ -8,9 +8,12 @@
 #include "base/error.h"
 #include "tensor/weight_file.h"
 
-static const struct { const char *name; size_t bytes; } dtypes[] = {
-    [MSK_DTYPE_F32] = {"F32", 4}, [MSK_DTYPE_F16] = {"F16", 2}, [MSK_DTYPE_BF16] = {"BF16", 2}, [MSK_DTYPE_I8] = {"I8", 1}, [MSK_DTYPE_I32] = {"I32", 4},
-    [MSK_DTYPE_I64] = {"I64", 8}, [MSK_DTYPE_U8] = {"U8", 1}, [MSK_DTYPE_U32] = {"U32", 4}, [MSK_DTYPE_BOOL] = {"BOOL", 1}, [MSK_DTYPE_F64] = {"F64", 8}};
+static const struct {
+  const char *name;
+  size_t bytes;
+} dtypes[] = {[MSK_DTYPE_F32] = {"F32", 4},   [MSK_DTYPE_F16] = {"F16", 2}, [MSK_DTYPE_BF16] = {"BF16", 2}, [MSK_DTYPE_I8] = {"I8", 1},
+              [MSK_DTYPE_I32] = {"I32", 4},   [MSK_DTYPE_I64] = {"I64", 8}, [MSK_DTYPE_U8] = {"U8", 1},     [MSK_DTYPE_U32] = {"U32", 4},
+              [MSK_DTYPE_BOOL] = {"BOOL", 1}, [MSK_DTYPE_F64] = {"F64", 8}};
 
 enum { DTYPE_COUNT = sizeof dtypes / sizeof *dtypes };
 
@@ -103,15 +106,16 @@ msk_status msk_tensor_check_finite(const msk_tensor *tensor, const char *path, m
   enum { BLOCK = 1024 };
   float values[BLOCK];
   if (!msk_dtype_is_float(tensor->dtype)) {
-    return msk_fail(error, MSK_ERROR_FILE, "tensor %s of %s has type %s, expected F32, F16, BF16 or F64", tensor->name, path, msk_dtype_name(tensor->dtype));
+    return msk_fail(error, MSK_ERROR_FILE, "tensor %s of %s has type %s, expected F32, F16, BF16 or F64", tensor->name, path,
+                    msk_dtype_name(tensor->dtype));
   }
   for (size_t first = 0; first < tensor->elements; first += BLOCK) {
     size_t count = tensor->elements - first < BLOCK ? tensor->elements - first : BLOCK;
     msk_tensor_to_f32(tensor, first, count, values);
     for (size_t i = 0; i < count; i++) {
       if (!isfinite(values[i])) {
-        return msk_fail(error, MSK_ERROR_FILE, "tensor %s of %s holds %s at element %zu, expected finite numbers: is the file damaged?", tensor->name, path,
-                        isnan(values[i]) ? "NaN" : "an infinity", first + i);
+        return msk_fail(error, MSK_ERROR_FILE, "tensor %s of %s holds %s at element %zu, expected finite numbers: is the file damaged?",
+                        tensor->name, path, isnan(values[i]) ? "NaN" : "an infinity", first + i);
       }
     }
   }

@@ -24,7 +24,7 @@ typedef struct map_place { /* a map in the file: its pairs come at `reader` */
 
 typedef struct flax_walk {
   msk_store *store;
-  bool collecting;          /* arrays are handed to the store; otherwise networks are looked for */
+  bool collecting; /* arrays are handed to the store; otherwise networks are looked for */
   char path[LONGEST_NAME + 1];
   size_t path_length;
   map_place best, fallback; /* fallback: the deepest `params` or `target`, where no network is recognised */
@@ -33,7 +33,8 @@ typedef struct flax_walk {
 } flax_walk;
 
 static msk_status damaged(const flax_walk *w, const char *what) {
-  return msk_fail(w->store->error, MSK_ERROR_FILE, "%s is damaged: %s%s%s", w->store->path, w->path_length > 0 ? w->path : "", w->path_length > 0 ? ": " : "", what);
+  return msk_fail(w->store->error, MSK_ERROR_FILE, "%s is damaged: %s%s%s", w->store->path, w->path_length > 0 ? w->path : "",
+                  w->path_length > 0 ? ": " : "", what);
 }
 
 static bool text_is(const msk_msgpack *value, const char *text) {
@@ -43,9 +44,12 @@ static bool text_is(const msk_msgpack *value, const char *text) {
 /* ---- Arrays ---- */
 
 static bool find_dtype(const msk_msgpack *name, msk_dtype *dtype) {
-  static const struct { const char *name; msk_dtype dtype; } names[] = {
-      {"float32", MSK_DTYPE_F32}, {"float16", MSK_DTYPE_F16}, {"bfloat16", MSK_DTYPE_BF16}, {"float64", MSK_DTYPE_F64}, {"int8", MSK_DTYPE_I8},
-      {"int32", MSK_DTYPE_I32}, {"int64", MSK_DTYPE_I64}, {"uint8", MSK_DTYPE_U8}, {"uint32", MSK_DTYPE_U32}, {"bool", MSK_DTYPE_BOOL}};
+  static const struct {
+    const char *name;
+    msk_dtype dtype;
+  } names[] = {{"float32", MSK_DTYPE_F32}, {"float16", MSK_DTYPE_F16}, {"bfloat16", MSK_DTYPE_BF16}, {"float64", MSK_DTYPE_F64},
+               {"int8", MSK_DTYPE_I8},     {"int32", MSK_DTYPE_I32},   {"int64", MSK_DTYPE_I64},     {"uint8", MSK_DTYPE_U8},
+               {"uint32", MSK_DTYPE_U32},  {"bool", MSK_DTYPE_BOOL}};
   for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
     if (text_is(name, names[i].name)) {
       *dtype = names[i].dtype;
@@ -71,11 +75,12 @@ static msk_status parse_array(flax_walk *w, const msk_msgpack *value, msk_tensor
   msk_reader r = {value->bytes, value->length};
   msk_msgpack head, name, data;
   *tensor = (msk_tensor){.rank = 0};
-  if (!msk_msgpack_next(&r, &head) || head.kind != MSK_MSGPACK_ARRAY || head.number != 3 || !parse_shape(&r, tensor) || !msk_msgpack_next(&r, &name) ||
-      !msk_msgpack_next(&r, &data) || data.kind != MSK_MSGPACK_BINARY || r.left != 0) {
+  if (!msk_msgpack_next(&r, &head) || head.kind != MSK_MSGPACK_ARRAY || head.number != 3 || !parse_shape(&r, tensor) ||
+      !msk_msgpack_next(&r, &name) || !msk_msgpack_next(&r, &data) || data.kind != MSK_MSGPACK_BINARY || r.left != 0) {
     return damaged(w, "an array that is not [shape of at most 8, dtype, bytes]");
   }
-  if (!find_dtype(&name, &tensor->dtype)) return damaged(w, "an array of a type that is not read (float16, bfloat16, float32, float64, int8, int32, ...)");
+  if (!find_dtype(&name, &tensor->dtype))
+    return damaged(w, "an array of a type that is not read (float16, bfloat16, float32, float64, int8, int32, ...)");
   if (!msk_shape_size(tensor->rank, tensor->shape, tensor->dtype, &tensor->elements, &tensor->bytes) || tensor->bytes != data.length) {
     return damaged(w, "an array whose shape does not agree with its number of bytes");
   }
@@ -120,7 +125,8 @@ static bool listed(const char *name, size_t length, const char *const *list) {
  * -1 for optimiser state. *last_plain: its last key is one under which parameters lie. */
 static int rank_path(const char *path, bool *last_plain) {
   static const char *const plain[] = {"params", "target", "optimizer", "state", "model", "variables", "train_state", NULL};
-  static const char *const moments[] = {"opt_state", "param_states", "mu", "nu", "trace", "grads", "gradients", "batch_stats", "grad_ema", "grad_sq_ema", NULL};
+  static const char *const moments[] = {"opt_state", "param_states", "mu",       "nu",          "trace", "grads",
+                                        "gradients", "batch_stats",  "grad_ema", "grad_sq_ema", NULL};
   static const char *const last[] = {"params", "target", NULL};
   int rank = 0;
   bool strange = false;
@@ -141,8 +147,14 @@ static int rank_path(const char *path, bool *last_plain) {
 enum { HAS_ENCODER = 1, HAS_DECODER = 2, HAS_EMBEDDING = 4, HAS_LAYER = 8, HAS_CHUNKS = 16 };
 
 static int feature_of(const msk_msgpack *key) {
-  static const struct { const char *key; int feature; } features[] = {
-      {"encoder", HAS_ENCODER}, {"decoder", HAS_DECODER}, {"Embed_0", HAS_EMBEDDING}, {"TransformerLayer_0", HAS_LAYER}, {"__msgpack_chunked_array__", HAS_CHUNKS}};
+  static const struct {
+    const char *key;
+    int feature;
+  } features[] = {{"encoder", HAS_ENCODER},
+                  {"decoder", HAS_DECODER},
+                  {"Embed_0", HAS_EMBEDDING},
+                  {"TransformerLayer_0", HAS_LAYER},
+                  {"__msgpack_chunked_array__", HAS_CHUNKS}};
   for (size_t i = 0; i < sizeof features / sizeof *features; i++) {
     if (text_is(key, features[i].key)) return features[i].feature;
   }
@@ -189,7 +201,8 @@ static msk_status survey(flax_walk *w, const map_place *map, int *features, msk_
 
 /* Notes a map as the place of the weights if it looks more like it than the best so far. */
 static void consider(flax_walk *w, const map_place *map, int features) {
-  bool network = (features & (HAS_ENCODER | HAS_DECODER)) == (HAS_ENCODER | HAS_DECODER) || (features & (HAS_EMBEDDING | HAS_LAYER)) == (HAS_EMBEDDING | HAS_LAYER);
+  bool network = (features & (HAS_ENCODER | HAS_DECODER)) == (HAS_ENCODER | HAS_DECODER) ||
+                 (features & (HAS_EMBEDDING | HAS_LAYER)) == (HAS_EMBEDDING | HAS_LAYER);
   bool last_plain;
   int rank = rank_path(w->path, &last_plain);
   if (rank >= 0 && rank < 100 && last_plain && rank > w->fallback_depth) {
@@ -254,8 +267,8 @@ static msk_status join_chunks(flax_walk *w, msk_reader chunks, msk_tensor *tenso
       msk_reader item;
       msk_msgpack value;
       msk_tensor chunk;
-      if (!tuple_item(chunks, i, &item, &count) || count > MOST_CHUNKS || !msk_msgpack_next(&item, &value) || value.kind != MSK_MSGPACK_EXTENSION ||
-          value.extension != 1) {
+      if (!tuple_item(chunks, i, &item, &count) || count > MOST_CHUNKS || !msk_msgpack_next(&item, &value) ||
+          value.kind != MSK_MSGPACK_EXTENSION || value.extension != 1) {
         return damaged(w, "a chunked array without its chunks");
       }
       msk_status status = parse_array(w, &value, &chunk);
@@ -279,7 +292,8 @@ static msk_status read_chunked(flax_walk *w, const map_place *map) {
   msk_reader shape, chunks, item;
   msk_msgpack side;
   uint64_t rank = 1;
-  if (map->pairs != 3 || !find_value(map, "shape", &shape) || !find_value(map, "chunks", &chunks)) return damaged(w, "a chunked array without shape and chunks");
+  if (map->pairs != 3 || !find_value(map, "shape", &shape) || !find_value(map, "chunks", &chunks))
+    return damaged(w, "a chunked array without shape and chunks");
   while ((uint64_t)tensor.rank < rank) {
     if (!tuple_item(shape, (uint64_t)tensor.rank, &item, &rank) || rank > MSK_MAX_RANK || !msk_msgpack_next(&item, &side) ||
         side.kind != MSK_MSGPACK_UNSIGNED || side.number > SIZE_MAX) {
@@ -339,8 +353,8 @@ msk_status msk_flax_read(msk_store *store, const uint8_t *bytes, size_t byte_cou
   msk_status status = walk_map(&w, &top, 0);
   if (status != MSK_OK) return status;
   if (w.rivals > 0) {
-    return msk_fail(store->error, MSK_ERROR_FILE, "%s holds several sets of weights (%s and %s): save the one that is meant alone", store->path, w.best_path,
-                    w.rival_path);
+    return msk_fail(store->error, MSK_ERROR_FILE, "%s holds several sets of weights (%s and %s): save the one that is meant alone",
+                    store->path, w.best_path, w.rival_path);
   }
   w.collecting = true;
   pop_to(&w, 0);

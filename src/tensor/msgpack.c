@@ -27,22 +27,44 @@ static bool marked(msk_reader *r, msk_msgpack *v, uint8_t mark) {
   uint64_t n = 0;
   switch (mark) {
     case 0xC0: v->kind = MSK_MSGPACK_NIL; return true;
-    case 0xC2: case 0xC3: v->kind = MSK_MSGPACK_BOOL; v->number = mark & 1; return true;
-    case 0xC4: case 0xC5: case 0xC6: return msk_read_big(r, (size_t)1 << (mark - 0xC4), &n) && payload(r, v, MSK_MSGPACK_BINARY, n);
-    case 0xC7: case 0xC8: case 0xC9: return msk_read_big(r, (size_t)1 << (mark - 0xC7), &n) && extension(r, v, n);
+    case 0xC2:
+    case 0xC3:
+      v->kind = MSK_MSGPACK_BOOL;
+      v->number = mark & 1;
+      return true;
+    case 0xC4:
+    case 0xC5:
+    case 0xC6: return msk_read_big(r, (size_t)1 << (mark - 0xC4), &n) && payload(r, v, MSK_MSGPACK_BINARY, n);
+    case 0xC7:
+    case 0xC8:
+    case 0xC9: return msk_read_big(r, (size_t)1 << (mark - 0xC7), &n) && extension(r, v, n);
     case 0xCA: v->kind = MSK_MSGPACK_FLOAT; return msk_read_big(r, 4, &n);
     case 0xCB: v->kind = MSK_MSGPACK_FLOAT; return msk_read_big(r, 8, &n);
-    case 0xCC: case 0xCD: case 0xCE: case 0xCF: v->kind = MSK_MSGPACK_UNSIGNED; return msk_read_big(r, (size_t)1 << (mark - 0xCC), &v->number);
-    case 0xD0: case 0xD1: case 0xD2: case 0xD3: {
+    case 0xCC:
+    case 0xCD:
+    case 0xCE:
+    case 0xCF: v->kind = MSK_MSGPACK_UNSIGNED; return msk_read_big(r, (size_t)1 << (mark - 0xCC), &v->number);
+    case 0xD0:
+    case 0xD1:
+    case 0xD2:
+    case 0xD3: {
       size_t width = (size_t)1 << (mark - 0xD0);
       if (!msk_read_big(r, width, &v->number)) return false;
       v->kind = v->number >> (8 * width - 1) ? MSK_MSGPACK_NEGATIVE : MSK_MSGPACK_UNSIGNED;
       return true;
     }
-    case 0xD4: case 0xD5: case 0xD6: case 0xD7: case 0xD8: return extension(r, v, (uint64_t)1 << (mark - 0xD4));
-    case 0xD9: case 0xDA: case 0xDB: return msk_read_big(r, (size_t)1 << (mark - 0xD9), &n) && payload(r, v, MSK_MSGPACK_STRING, n);
-    case 0xDC: case 0xDD: return msk_read_big(r, (size_t)2 << (mark - 0xDC), &n) && counted(r, v, MSK_MSGPACK_ARRAY, n);
-    case 0xDE: case 0xDF: return msk_read_big(r, (size_t)2 << (mark - 0xDE), &n) && counted(r, v, MSK_MSGPACK_MAP, n);
+    case 0xD4:
+    case 0xD5:
+    case 0xD6:
+    case 0xD7:
+    case 0xD8: return extension(r, v, (uint64_t)1 << (mark - 0xD4));
+    case 0xD9:
+    case 0xDA:
+    case 0xDB: return msk_read_big(r, (size_t)1 << (mark - 0xD9), &n) && payload(r, v, MSK_MSGPACK_STRING, n);
+    case 0xDC:
+    case 0xDD: return msk_read_big(r, (size_t)2 << (mark - 0xDC), &n) && counted(r, v, MSK_MSGPACK_ARRAY, n);
+    case 0xDE:
+    case 0xDF: return msk_read_big(r, (size_t)2 << (mark - 0xDE), &n) && counted(r, v, MSK_MSGPACK_MAP, n);
     default: return false; /* 0xC1 is never used */
   }
 }

@@ -32,7 +32,8 @@ typedef struct header_parser {
 static msk_status damaged(header_parser *p, const char *what) {
   if (p->name.bytes == NULL) return msk_fail(p->store->error, MSK_ERROR_FILE, "%s is damaged: %s", p->store->path, what);
   int shown = p->name.length < SHOWN ? (int)p->name.length : SHOWN;
-  return msk_fail(p->store->error, MSK_ERROR_FILE, "%s is damaged: tensor %.*s %s", p->store->path, shown, (const char *)p->name.bytes, what);
+  return msk_fail(p->store->error, MSK_ERROR_FILE, "%s is damaged: tensor %.*s %s", p->store->path, shown, (const char *)p->name.bytes,
+                  what);
 }
 
 /* ---- The few pieces of JSON ---- */
@@ -53,7 +54,10 @@ static bool hex_value(const uint8_t *digits, uint32_t *value) {
   *value = 0;
   for (int i = 0; i < 4; i++) {
     uint8_t c = digits[i];
-    uint32_t digit = c >= '0' && c <= '9' ? c - (uint32_t)'0' : c >= 'a' && c <= 'f' ? c - 'a' + 10u : c >= 'A' && c <= 'F' ? c - 'A' + 10u : 16u;
+    uint32_t digit = c >= '0' && c <= '9'   ? c - (uint32_t)'0'
+                     : c >= 'a' && c <= 'f' ? c - 'a' + 10u
+                     : c >= 'A' && c <= 'F' ? c - 'A' + 10u
+                                            : 16u;
     if (digit == 16) return false;
     *value = *value << 4 | digit;
   }
@@ -191,11 +195,14 @@ static msk_status parse_field(header_parser *p, tensor_entry *entry) {
   if (span_is(key, "dtype") && !entry->has_dtype) {
     entry->has_dtype = true;
     if (!take_string(p, &text)) return damaged(p, "has a dtype that is no string");
-    return find_dtype(text, &entry->tensor.dtype) ? MSK_OK : damaged(p, "has an unknown dtype, expected F64, F32, F16, BF16, I64, I32, I8, U32, U8 or BOOL");
+    return find_dtype(text, &entry->tensor.dtype)
+               ? MSK_OK
+               : damaged(p, "has an unknown dtype, expected F64, F32, F16, BF16, I64, I32, I8, U32, U8 or BOOL");
   }
   if (span_is(key, "shape") && !entry->has_shape) {
     entry->has_shape = true;
-    if (!take_numbers(p, entry->tensor.shape, MSK_MAX_RANK, &count)) return damaged(p, "has a shape that is no list of at most 8 whole numbers");
+    if (!take_numbers(p, entry->tensor.shape, MSK_MAX_RANK, &count))
+      return damaged(p, "has a shape that is no list of at most 8 whole numbers");
     entry->tensor.rank = count;
     return MSK_OK;
   }
@@ -233,7 +240,8 @@ static msk_status parse_metadata(header_parser *p) {
   if (!take(p, '{')) return damaged(p, "its __metadata__ is no JSON object");
   if (take(p, '}')) return MSK_OK;
   do {
-    if (!take_string(p, &key) || !take(p, ':') || !take_string(p, &value)) return damaged(p, "its __metadata__ is no list of strings with string keys");
+    if (!take_string(p, &key) || !take(p, ':') || !take_string(p, &value))
+      return damaged(p, "its __metadata__ is no list of strings with string keys");
     const char *stored_key = store_string(p, key), *stored_value = store_string(p, value);
     msk_store_metadata(p->store, stored_key, stored_value);
   } while (take(p, ','));

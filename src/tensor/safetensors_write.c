@@ -57,9 +57,13 @@ int msk_safetensors_compare(const msk_tensor *a, const msk_tensor *b) {
   return strcmp(a->name, b->name);
 }
 
-static int compare_placed(const void *a, const void *b) { return msk_safetensors_compare(((const placed *)a)->tensor, ((const placed *)b)->tensor); }
+static int compare_placed(const void *a, const void *b) {
+  return msk_safetensors_compare(((const placed *)a)->tensor, ((const placed *)b)->tensor);
+}
 
-static int compare_keys(const void *a, const void *b) { return strcmp(((const msk_metadata_entry *)a)->key, ((const msk_metadata_entry *)b)->key); }
+static int compare_keys(const void *a, const void *b) {
+  return strcmp(((const msk_metadata_entry *)a)->key, ((const msk_metadata_entry *)b)->key);
+}
 
 static void put_header(header_text *h, const placed *order, size_t count, const msk_metadata_entry *metadata, size_t metadata_count) {
   size_t offset = 0;
@@ -95,7 +99,8 @@ static void put_header(header_text *h, const placed *order, size_t count, const 
 static bool utf8(const char *text) { return msk_utf8_valid((const uint8_t *)text, strlen(text)); }
 
 /* What the reader would refuse is not written. *largest: the room that the data of one tensor needs. */
-static msk_status check_input(const placed *order, size_t count, const msk_metadata_entry *metadata, size_t metadata_count, size_t *largest, msk_error *error) {
+static msk_status check_input(const placed *order, size_t count, const msk_metadata_entry *metadata, size_t metadata_count, size_t *largest,
+                              msk_error *error) {
   size_t total = 0;
   *largest = 1;
   for (size_t i = 0; i < count; i++) {
@@ -106,18 +111,21 @@ static msk_status check_input(const placed *order, size_t count, const msk_metad
       return msk_fail(error, MSK_ERROR_ARGUMENT, "tensor %s cannot be written: name, shape and bytes do not agree", t->name);
     }
     if (bytes > *largest) *largest = bytes;
-    if (i > 0 && strcmp(order[i - 1].tensor->name, t->name) == 0) return msk_fail(error, MSK_ERROR_ARGUMENT, "tensor %s is there twice", t->name);
+    if (i > 0 && strcmp(order[i - 1].tensor->name, t->name) == 0)
+      return msk_fail(error, MSK_ERROR_ARGUMENT, "tensor %s is there twice", t->name);
   }
   for (size_t i = 0; i < metadata_count; i++) {
     bool twice = i > 0 && strcmp(metadata[i - 1].key, metadata[i].key) == 0;
     if (twice || !utf8(metadata[i].key) || !utf8(metadata[i].value)) {
-      return msk_fail(error, MSK_ERROR_ARGUMENT, "metadata key %s cannot be written: it is there twice, or no valid UTF-8", metadata[i].key);
+      return msk_fail(error, MSK_ERROR_ARGUMENT, "metadata key %s cannot be written: it is there twice, or no valid UTF-8",
+                      metadata[i].key);
     }
   }
   return MSK_OK;
 }
 
-static msk_status write_body(msk_file_writer *writer, const placed *order, size_t count, msk_tensor_fill *fill, void *user, void *room, msk_error *error) {
+static msk_status write_body(msk_file_writer *writer, const placed *order, size_t count, msk_tensor_fill *fill, void *user, void *room,
+                             msk_error *error) {
   for (size_t i = 0; i < count; i++) {
     msk_status status = fill(user, order[i].index, room, error);
     if (status == MSK_OK) status = msk_file_writer_write(writer, room, order[i].tensor->bytes, error);
@@ -126,8 +134,8 @@ static msk_status write_body(msk_file_writer *writer, const placed *order, size_
   return MSK_OK;
 }
 
-static msk_status write_file(const char *path, const header_text *header, const placed *order, size_t count, msk_tensor_fill *fill, void *user, void *room,
-                             msk_error *error) {
+static msk_status write_file(const char *path, const header_text *header, const placed *order, size_t count, msk_tensor_fill *fill,
+                             void *user, void *room, msk_error *error) {
   uint8_t length[8];
   for (int i = 0; i < 8; i++) length[i] = (uint8_t)((uint64_t)header->used >> 8 * i);
   msk_file_writer writer;
@@ -141,8 +149,9 @@ static msk_status write_file(const char *path, const header_text *header, const 
   return status;
 }
 
-msk_status msk_safetensors_write(const char *path, const msk_tensor *tensors, size_t count, const msk_metadata_entry *metadata, size_t metadata_count,
-                                 msk_tensor_fill *fill, void *user, const msk_allocator *allocator, msk_error *error) {
+msk_status msk_safetensors_write(const char *path, const msk_tensor *tensors, size_t count, const msk_metadata_entry *metadata,
+                                 size_t metadata_count, msk_tensor_fill *fill, void *user, const msk_allocator *allocator,
+                                 msk_error *error) {
   header_text header = {NULL, 0};
   void *room = NULL;
   placed *order = msk_allocate(allocator, count + 1, sizeof *order);

@@ -80,16 +80,21 @@ void msk_sort(void *items, size_t count, size_t item_bytes, int (*compare)(const
 
 static int compare_names(const void *a, const void *b) { return strcmp(((const msk_tensor *)a)->name, ((const msk_tensor *)b)->name); }
 
-static int compare_keys(const void *a, const void *b) { return strcmp(((const msk_metadata_entry *)a)->key, ((const msk_metadata_entry *)b)->key); }
+static int compare_keys(const void *a, const void *b) {
+  return strcmp(((const msk_metadata_entry *)a)->key, ((const msk_metadata_entry *)b)->key);
+}
 
 /* Memory for what was measured, if it is in proportion to the file. */
 static msk_status reserve(msk_store *store, size_t byte_count) {
   msk_weight_file *file = store->file;
-  size_t tensor_bytes, metadata_bytes, table, limit = byte_count > SIZE_MAX - MSK_STORE_ALLOWANCE ? SIZE_MAX : byte_count + MSK_STORE_ALLOWANCE;
-  bool sane = msk_multiply(store->tensors, sizeof *file->tensors, &tensor_bytes) && msk_multiply(store->metadata, sizeof *file->metadata, &metadata_bytes) &&
-              msk_add(tensor_bytes, metadata_bytes, &table) && msk_add(table, store->text, &table) && msk_add(table, store->joined, &table) &&
-              table <= limit;
-  if (!sane) return msk_fail(store->error, MSK_ERROR_FILE, "%s lists %zu tensors in %zu bytes: no weight file looks like that", store->path, store->tensors, byte_count);
+  size_t tensor_bytes, metadata_bytes, table,
+      limit = byte_count > SIZE_MAX - MSK_STORE_ALLOWANCE ? SIZE_MAX : byte_count + MSK_STORE_ALLOWANCE;
+  bool sane = msk_multiply(store->tensors, sizeof *file->tensors, &tensor_bytes) &&
+              msk_multiply(store->metadata, sizeof *file->metadata, &metadata_bytes) && msk_add(tensor_bytes, metadata_bytes, &table) &&
+              msk_add(table, store->text, &table) && msk_add(table, store->joined, &table) && table <= limit;
+  if (!sane)
+    return msk_fail(store->error, MSK_ERROR_FILE, "%s lists %zu tensors in %zu bytes: no weight file looks like that", store->path,
+                    store->tensors, byte_count);
   file->tensors = msk_allocate(file->allocator, store->tensors + 1, sizeof *file->tensors);
   file->metadata = msk_allocate(file->allocator, store->metadata + 1, sizeof *file->metadata);
   file->text = msk_allocate(file->allocator, store->text + 1, 1);
@@ -113,7 +118,8 @@ static msk_status sort_and_check(msk_store *store) {
   }
   for (size_t i = 1; i < file->metadata_count; i++) {
     if (strcmp(file->metadata[i - 1].key, file->metadata[i].key) == 0) {
-      return msk_fail(store->error, MSK_ERROR_FILE, "%s is damaged: it holds the metadata key %s twice", store->path, file->metadata[i].key);
+      return msk_fail(store->error, MSK_ERROR_FILE, "%s is damaged: it holds the metadata key %s twice", store->path,
+                      file->metadata[i].key);
     }
   }
   return MSK_OK;
@@ -123,15 +129,18 @@ static bool map_marker(uint8_t byte) { return (byte & 0xF0) == 0x80 || byte == 0
 
 /* The reader for these bytes, or NULL and *complaint. */
 static msk_store_reader *choose_reader(const uint8_t *bytes, size_t byte_count, const char **kind, const char **complaint) {
-  static const struct { const char *start; size_t length; const char *complaint; } others[] = {
-      {"PK\x03\x04", 4, "a zip archive (a PyTorch file?): those run code when opened and are never read"},
-      {"\x80\x02", 2, "a Python pickle: those run code when opened and are never read"},
-      {"\x80\x03", 2, "a Python pickle: those run code when opened and are never read"},
-      {"\x80\x04", 2, "a Python pickle: those run code when opened and are never read"},
-      {"\x80\x05", 2, "a Python pickle: those run code when opened and are never read"},
-      {"<", 1, "a web page: did the download go wrong?"},
-      {"\x89PNG", 4, "a picture"},
-      {"version https://git-lfs", 23, "a Git LFS pointer: fetch the file itself"}};
+  static const struct {
+    const char *start;
+    size_t length;
+    const char *complaint;
+  } others[] = {{"PK\x03\x04", 4, "a zip archive (a PyTorch file?): those run code when opened and are never read"},
+                {"\x80\x02", 2, "a Python pickle: those run code when opened and are never read"},
+                {"\x80\x03", 2, "a Python pickle: those run code when opened and are never read"},
+                {"\x80\x04", 2, "a Python pickle: those run code when opened and are never read"},
+                {"\x80\x05", 2, "a Python pickle: those run code when opened and are never read"},
+                {"<", 1, "a web page: did the download go wrong?"},
+                {"\x89PNG", 4, "a picture"},
+                {"version https://git-lfs", 23, "a Git LFS pointer: fetch the file itself"}};
   for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
     if (byte_count >= others[i].length && memcmp(bytes, others[i].start, others[i].length) == 0 && !(byte_count > 8 && bytes[8] == '{')) {
       *complaint = others[i].complaint;
@@ -173,8 +182,8 @@ static msk_status create(msk_weight_file **file, const char *path, const msk_all
   return MSK_OK;
 }
 
-msk_status msk_weight_file_parse(msk_weight_file **out, const uint8_t *bytes, size_t byte_count, const char *name, const msk_allocator *allocator,
-                                 msk_error *error) {
+msk_status msk_weight_file_parse(msk_weight_file **out, const uint8_t *bytes, size_t byte_count, const char *name,
+                                 const msk_allocator *allocator, msk_error *error) {
   msk_weight_file *file = NULL;
   msk_status status = create(&file, name, allocator, error);
   if (status != MSK_OK) return status;
@@ -254,7 +263,9 @@ const uint8_t *msk_weight_file_bytes(const msk_weight_file *file, size_t *byte_c
 }
 
 size_t msk_weight_file_count(const msk_weight_file *file) { return file->count; }
-const msk_tensor *msk_weight_file_at(const msk_weight_file *file, size_t index) { return index < file->count ? &file->tensors[index] : NULL; }
+const msk_tensor *msk_weight_file_at(const msk_weight_file *file, size_t index) {
+  return index < file->count ? &file->tensors[index] : NULL;
+}
 size_t msk_weight_file_metadata_count(const msk_weight_file *file) { return file->metadata_count; }
 
 const msk_tensor *msk_weight_file_find(const msk_weight_file *file, const char *name) {

@@ -25,17 +25,17 @@ typedef struct msk_weight_file msk_weight_file;
 /* Opens and checks a file of either kind (told by its first bytes). */
 msk_status msk_weight_file_open(msk_weight_file **file, const char *path, const msk_allocator *allocator, msk_error *error);
 /* From memory that outlives the file: for fuzzing and tests. */
-msk_status msk_weight_file_parse(msk_weight_file **file, const uint8_t *bytes, size_t byte_count, const char *name, const msk_allocator *allocator,
-                                 msk_error *error);
+msk_status msk_weight_file_parse(msk_weight_file **file, const uint8_t *bytes, size_t byte_count, const char *name,
+                                 const msk_allocator *allocator, msk_error *error);
 void msk_weight_file_close(msk_weight_file *file);
 const char *msk_weight_file_kind(const msk_weight_file *file); /* "safetensors", "flax" */
 const char *msk_weight_file_path(const msk_weight_file *file);
 size_t msk_weight_file_count(const msk_weight_file *file);
-const msk_tensor *msk_weight_file_at(const msk_weight_file *file, size_t index);          /* sorted by name */
-const msk_tensor *msk_weight_file_find(const msk_weight_file *file, const char *name);    /* NULL if missing */
+const msk_tensor *msk_weight_file_at(const msk_weight_file *file, size_t index);       /* sorted by name */
+const msk_tensor *msk_weight_file_find(const msk_weight_file *file, const char *name); /* NULL if missing */
 size_t msk_weight_file_metadata_count(const msk_weight_file *file);
 const char *msk_weight_file_metadata_at(const msk_weight_file *file, size_t index, const char **value);
-const char *msk_weight_file_metadata(const msk_weight_file *file, const char *key);       /* NULL if missing */
+const char *msk_weight_file_metadata(const msk_weight_file *file, const char *key); /* NULL if missing */
 
 /* The bytes of the file as it lies on disk; NULL for one that was parsed from memory or is a view. */
 const uint8_t *msk_weight_file_bytes(const msk_weight_file *file, size_t *byte_count);
@@ -58,8 +58,11 @@ void msk_f32_to_dtype(const float *values, size_t count, msk_dtype dtype, void *
  * converter needs memory for one tensor only. fill() writes exactly tensors[index].bytes to `out`; tensors[].data is not looked at.
  * The same input gives the same bytes: wide elements first, then by name; the header is padded so that the data begins at a multiple of 64. */
 int msk_safetensors_compare(const msk_tensor *a, const msk_tensor *b); /* that order, as for qsort */
-typedef struct msk_metadata_entry { const char *key, *value; } msk_metadata_entry;
+typedef struct msk_metadata_entry {
+  const char *key, *value;
+} msk_metadata_entry;
 typedef msk_status msk_tensor_fill(void *user, size_t index, void *out, msk_error *error);
-msk_status msk_safetensors_write(const char *path, const msk_tensor *tensors, size_t count, const msk_metadata_entry *metadata, size_t metadata_count,
-                                 msk_tensor_fill *fill, void *user, const msk_allocator *allocator, msk_error *error);
+msk_status msk_safetensors_write(const char *path, const msk_tensor *tensors, size_t count, const msk_metadata_entry *metadata,
+                                 size_t metadata_count, msk_tensor_fill *fill, void *user, const msk_allocator *allocator,
+                                 msk_error *error);
 #endif

@@ -19,8 +19,8 @@ struct msk_weight_file {
   msk_tensor *tensors;          /* sorted by name */
   msk_metadata_entry *metadata; /* sorted by key */
   size_t count, metadata_count;
-  char *text;                   /* names, keys, values */
-  uint8_t *joined;              /* data of chunked arrays */
+  char *text;      /* names, keys, values */
+  uint8_t *joined; /* data of chunked arrays */
 };
 
 typedef struct msk_store {

@@ -27,16 +27,32 @@ static void integers(void **state) {
 
 static void utf8(void **state) {
   (void)state;
-  static const char *const good[] = {"", "abc", "\xC3\xA9", "\xE2\x82\xAC", "\xF0\x9F\x98\x80", "\xED\x9F\xBF", "\xEE\x80\x80", "\xF4\x8F\xBF\xBF"};
-  static const char *const bad[] = {"\x80", "\xC0\x80", "\xC1\xBF", "\xE0\x80\x80", "\xE0\x9F\xBF", "\xED\xA0\x80", "\xF0\x80\x80\x80", "\xF4\x90\x80\x80",
-                                    "\xF5\x80\x80\x80", "\xC3", "\xE2\x82", "\xF0\x9F\x98", "a\xFF", "\xC3\xC3"};
+  static const char *const good[] = {
+      "", "abc", "\xC3\xA9", "\xE2\x82\xAC", "\xF0\x9F\x98\x80", "\xED\x9F\xBF", "\xEE\x80\x80", "\xF4\x8F\xBF\xBF"};
+  static const char *const bad[] = {"\x80",
+                                    "\xC0\x80",
+                                    "\xC1\xBF",
+                                    "\xE0\x80\x80",
+                                    "\xE0\x9F\xBF",
+                                    "\xED\xA0\x80",
+                                    "\xF0\x80\x80\x80",
+                                    "\xF4\x90\x80\x80",
+                                    "\xF5\x80\x80\x80",
+                                    "\xC3",
+                                    "\xE2\x82",
+                                    "\xF0\x9F\x98",
+                                    "a\xFF",
+                                    "\xC3\xC3"};
   for (size_t i = 0; i < sizeof good / sizeof *good; i++) assert_true(msk_utf8_valid((const uint8_t *)good[i], strlen(good[i])));
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) assert_false(msk_utf8_valid((const uint8_t *)bad[i], strlen(bad[i])));
 }
 
 static void sha256(void **state) {
   (void)state;
-  static const struct { const char *text, *hash; } vectors[] = { /* FIPS 180-4 examples */
+  static const struct {
+    const char *text, *hash;
+  } vectors[] = {
+      /* FIPS 180-4 examples */
       {"", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"},
       {"abc", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"},
       {"abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq", "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1"}};

@@ -14,7 +14,8 @@ static int entries(const char *folder) {
   DIR *directory = opendir(folder);
   assert_non_null(directory);
   int count = 0;
-  for (struct dirent *entry; (entry = readdir(directory)) != NULL;) count += strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
+  for (struct dirent *entry; (entry = readdir(directory)) != NULL;)
+    count += strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
   closedir(directory);
   return count;
 }
@@ -93,7 +94,8 @@ static void full_disk_keeps_the_old_file(void **state) {
   small = before;
   small.rlim_cur = 70000;
   setrlimit(RLIMIT_FSIZE, &small);
-  msk_status replacing = msk_file_write(inside(folder, "a"), much, 1 << 20, &error), fresh = msk_file_write(inside(folder, "b"), much, 1 << 20, NULL);
+  msk_status replacing = msk_file_write(inside(folder, "a"), much, 1 << 20, &error),
+             fresh = msk_file_write(inside(folder, "b"), much, 1 << 20, NULL);
   setrlimit(RLIMIT_FSIZE, &before);
   assert_int_equal(replacing, MSK_ERROR_OUTPUT);
   assert_int_equal(fresh, MSK_ERROR_OUTPUT);
@@ -139,7 +141,8 @@ static void read_with_a_limit(void **state) {
   assert_int_equal(msk_file_read(folder, 5, &bytes, &count, NULL, &error), MSK_ERROR_FILE);
   assert_int_equal(msk_file_read(inside(folder, "none"), 5, &bytes, &count, NULL, &error), MSK_ERROR_FILE);
   assert_int_equal(mkfifo(inside(folder, "pipe"), 0600), 0);
-  assert_int_equal(msk_file_read(inside(folder, "pipe"), 5, &bytes, &count, NULL, &error), MSK_ERROR_FILE); /* and does not wait for a writer */
+  assert_int_equal(msk_file_read(inside(folder, "pipe"), 5, &bytes, &count, NULL, &error),
+                   MSK_ERROR_FILE); /* and does not wait for a writer */
   test_remove_folder(folder);
 }
 

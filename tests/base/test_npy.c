@@ -6,8 +6,8 @@
 
 static void golden_files(void **state) {
   (void)state;
-  static const char *const names[] = {"tiny/tokenizer/sketch0/tokens.npy", "tiny/transformer/full/logits.npy", "rng/index.json", "tiny/trace/masksketch/structure_mask.npy",
-                                      "odd/transformer/structure_score.npy"};
+  static const char *const names[] = {"tiny/tokenizer/sketch0/tokens.npy", "tiny/transformer/full/logits.npy", "rng/index.json",
+                                      "tiny/trace/masksketch/structure_mask.npy", "odd/transformer/structure_score.npy"};
   for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
     size_t bytes;
     uint8_t *file = test_read_file(golden_path("%s", names[i]), &bytes);
@@ -21,7 +21,9 @@ static void golden_files(void **state) {
       golden_array golden = golden_load(golden_path("%s", names[i]));
       assert_int_equal(array.rank, golden.rank);
       for (int d = 0; d < array.rank; d++) assert_int_equal(array.shape[d], golden.shape[d]);
-      size_t element = array.dtype == MSK_DTYPE_BOOL || array.dtype == MSK_DTYPE_U8 ? 1 : array.dtype == MSK_DTYPE_I64 || array.dtype == MSK_DTYPE_F64 ? 8 : 4;
+      size_t element = array.dtype == MSK_DTYPE_BOOL || array.dtype == MSK_DTYPE_U8   ? 1
+                       : array.dtype == MSK_DTYPE_I64 || array.dtype == MSK_DTYPE_F64 ? 8
+                                                                                      : 4;
       assert_memory_equal(array.data, golden.data, golden.elements * element);
       msk_free(NULL, array.data);
       golden_free(&golden);
@@ -32,9 +34,13 @@ static void golden_files(void **state) {
 
 static void written_reads_back(void **state) {
   (void)state;
-  static const struct { msk_dtype dtype; size_t bytes; bool readable; } types[] = {
-      {MSK_DTYPE_F32, 4, true}, {MSK_DTYPE_F64, 8, true}, {MSK_DTYPE_I32, 4, true}, {MSK_DTYPE_I64, 8, true},  {MSK_DTYPE_U32, 4, true},
-      {MSK_DTYPE_U8, 1, true},  {MSK_DTYPE_BOOL, 1, true}, {MSK_DTYPE_I8, 1, false}, {MSK_DTYPE_F16, 2, false}};
+  static const struct {
+    msk_dtype dtype;
+    size_t bytes;
+    bool readable;
+  } types[] = {{MSK_DTYPE_F32, 4, true},  {MSK_DTYPE_F64, 8, true}, {MSK_DTYPE_I32, 4, true},
+               {MSK_DTYPE_I64, 8, true},  {MSK_DTYPE_U32, 4, true}, {MSK_DTYPE_U8, 1, true},
+               {MSK_DTYPE_BOOL, 1, true}, {MSK_DTYPE_I8, 1, false}, {MSK_DTYPE_F16, 2, false}};
   uint8_t data[8 * 24];
   for (size_t i = 0; i < sizeof data; i++) data[i] = (uint8_t)(i * 37 % 251);
   for (size_t t = 0; t < sizeof types / sizeof *types; t++) {
@@ -90,29 +96,32 @@ static size_t make_npy(uint8_t *file, const char *header, size_t data_bytes) {
 
 static void refused(void **state) {
   (void)state;
-  static const struct { const char *header; size_t data; bool good; } cases[] = {
-      {"{'descr': '<f4', 'fortran_order': False, 'shape': (2,), }\n", 8, true},
-      {"{\"shape\": (2,), \"descr\": \"<f4\", \"fortran_order\": False}", 8, true},
-      {"{'descr': '<f4', 'fortran_order': True, 'shape': (2,), }", 8, true},
-      {"{'descr': '<f4', 'fortran_order': False, 'shape': (), }", 4, true},
-      {"{'descr': '<f4', 'fortran_order': False, 'shape': (0, 5), }", 0, true},
-      {"{'descr': '<f4', 'fortran_order': True, 'shape': (2, 1), }", 8, false},
-      {"{'descr': '>f4', 'fortran_order': False, 'shape': (2,), }", 8, false},
-      {"{'descr': '|O', 'fortran_order': False, 'shape': (2,), }", 16, false},
-      {"{'descr': '<f4', 'fortran_order': False, 'shape': (2,), }", 7, false},
-      {"{'descr': '<f4', 'fortran_order': False, 'shape': (2,), }", 9, false},
-      {"{'descr': '<f4', 'fortran_order': False, 'shape': (2), }", 8, false},
-      {"{'descr': '<f4', 'fortran_order': False, 'shape': (-2,), }", 8, false},
-      {"{'descr': '<f4', 'fortran_order': False, 'shape': (4611686018427387904, 4), }", 0, false},
-      {"{'descr': '<f4', 'fortran_order': False, 'shape': (18446744073709551616,), }", 0, false},
-      {"{'descr': '<f4', 'fortran_order': False, 'shape': (1,1,1,1,1,1,1,1,1), }", 4, false},
-      {"{'descr': '<f4', 'fortran_order': False, }", 4, false},
-      {"{'descr': '<f4', 'descr': '<f4', 'fortran_order': False, 'shape': (1,), }", 4, false},
-      {"{'descr': '<f4', 'fortran_order': False, 'shape': (1,), 'more': 1}", 4, false},
-      {"{'descr': '<f4', 'fortran_order': False, 'shape': (1,), } x", 4, false},
-      {"{'descr': '<f4', 'fortran_order': False, 'shape': (1,)", 4, false},
-      {"{'descr': '<f4", 4, false},
-      {"", 4, false}};
+  static const struct {
+    const char *header;
+    size_t data;
+    bool good;
+  } cases[] = {{"{'descr': '<f4', 'fortran_order': False, 'shape': (2,), }\n", 8, true},
+               {"{\"shape\": (2,), \"descr\": \"<f4\", \"fortran_order\": False}", 8, true},
+               {"{'descr': '<f4', 'fortran_order': True, 'shape': (2,), }", 8, true},
+               {"{'descr': '<f4', 'fortran_order': False, 'shape': (), }", 4, true},
+               {"{'descr': '<f4', 'fortran_order': False, 'shape': (0, 5), }", 0, true},
+               {"{'descr': '<f4', 'fortran_order': True, 'shape': (2, 1), }", 8, false},
+               {"{'descr': '>f4', 'fortran_order': False, 'shape': (2,), }", 8, false},
+               {"{'descr': '|O', 'fortran_order': False, 'shape': (2,), }", 16, false},
+               {"{'descr': '<f4', 'fortran_order': False, 'shape': (2,), }", 7, false},
+               {"{'descr': '<f4', 'fortran_order': False, 'shape': (2,), }", 9, false},
+               {"{'descr': '<f4', 'fortran_order': False, 'shape': (2), }", 8, false},
+               {"{'descr': '<f4', 'fortran_order': False, 'shape': (-2,), }", 8, false},
+               {"{'descr': '<f4', 'fortran_order': False, 'shape': (4611686018427387904, 4), }", 0, false},
+               {"{'descr': '<f4', 'fortran_order': False, 'shape': (18446744073709551616,), }", 0, false},
+               {"{'descr': '<f4', 'fortran_order': False, 'shape': (1,1,1,1,1,1,1,1,1), }", 4, false},
+               {"{'descr': '<f4', 'fortran_order': False, }", 4, false},
+               {"{'descr': '<f4', 'descr': '<f4', 'fortran_order': False, 'shape': (1,), }", 4, false},
+               {"{'descr': '<f4', 'fortran_order': False, 'shape': (1,), 'more': 1}", 4, false},
+               {"{'descr': '<f4', 'fortran_order': False, 'shape': (1,), } x", 4, false},
+               {"{'descr': '<f4', 'fortran_order': False, 'shape': (1,)", 4, false},
+               {"{'descr': '<f4", 4, false},
+               {"", 4, false}};
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     uint8_t file[512];
     size_t bytes = make_npy(file, cases[i].header, cases[i].data);
@@ -148,7 +157,10 @@ static void damaged(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(golden_files), cmocka_unit_test(written_reads_back), cmocka_unit_test(independent_reader_agrees), cmocka_unit_test(refused),
+      cmocka_unit_test(golden_files),
+      cmocka_unit_test(written_reads_back),
+      cmocka_unit_test(independent_reader_agrees),
+      cmocka_unit_test(refused),
       cmocka_unit_test(damaged),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -164,7 +164,7 @@ static void quotas_are_honoured(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(every_index_once),         cmocka_unit_test(results_arrive),      cmocka_unit_test(sleepers_wake),
+      cmocka_unit_test(every_index_once),      cmocka_unit_test(results_arrive),           cmocka_unit_test(sleepers_wake),
       cmocka_unit_test(no_pool_is_the_caller), cmocka_unit_test(bad_counts_and_no_memory), cmocka_unit_test(quotas_are_honoured),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

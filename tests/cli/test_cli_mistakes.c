@@ -167,7 +167,8 @@ static const char *const promised[][20] = {
     {"detokenize", "--output", "--model", "--help"},
     {"attention", "--class", "--layers", "--output", "--model", "--help"},
     {"sheet", "--output", "--columns", "--help"},
-    {"score", "--text", "--class", "--sketch", "--clip", "--weight-text", "--weight-sketch", "--threads", "--isa", "--json", "--quiet", "--help"},
+    {"score", "--text", "--class", "--sketch", "--clip", "--weight-text", "--weight-sketch", "--threads", "--isa", "--json", "--quiet",
+     "--help"},
 };
 
 /* The word stands there as a whole: "--class" does not count for "--classes". */

@@ -124,7 +124,8 @@ static void write_model(const char *folder) {
     }
     if (strcmp(tensor.name, "rows") != 0) model.tensors[count++] = tensor;
   }
-  if (msk_safetensors_write(clip_path(folder, "model.safetensors"), model.tensors, count, NULL, 0, fill_tensor, &model, NULL, &error) != MSK_OK)
+  if (msk_safetensors_write(clip_path(folder, "model.safetensors"), model.tensors, count, NULL, 0, fill_tensor, &model, NULL, &error) !=
+      MSK_OK)
     fail_msg("%s", error.message);
   msk_weight_file_close(file);
 }

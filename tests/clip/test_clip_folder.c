@@ -22,9 +22,16 @@ static int teardown(void **state) {
 
 static const char *const images[] = {"pp0_gradient_256x256", "pp1_shapes_300x200", "pp2_noise_57x91",
                                      "pp3_oddcrop_105x100",  "pp4_same_64x64",     "pp5_small_40x30"};
-static const char *const texts[] = {"a photo of a songbird", "a photo of a dog",   "a red circle on a white background",
-                                    "a drawing of a cat",    "an oil painting of the sea at night", "Line drawing of a bicycle.",
-                                    "a sketch of a house with 2 windows", "noise", "tall tower, black ink", "don't draw a bird!"};
+static const char *const texts[] = {"a photo of a songbird",
+                                    "a photo of a dog",
+                                    "a red circle on a white background",
+                                    "a drawing of a cat",
+                                    "an oil painting of the sea at night",
+                                    "Line drawing of a bicycle.",
+                                    "a sketch of a house with 2 windows",
+                                    "noise",
+                                    "tall tower, black ink",
+                                    "don't draw a bird!"};
 
 static void check(const float *values, const char *name, size_t count, double tolerance) {
   golden_array golden = golden_load(golden_path("clip/embeddings/%s.npy", name));

@@ -88,7 +88,8 @@ static void test_long_text(void **state) {
 
 static void expect(int code, const char *said, const char *const *arguments) {
   run_result result = run_program(arguments);
-  if (result.code != code || strstr(result.err, said) == NULL) fail_msg("exit %d, %s; expected %d, %s", result.code, result.err, code, said);
+  if (result.code != code || strstr(result.err, said) == NULL)
+    fail_msg("exit %d, %s; expected %d, %s", result.code, result.err, code, said);
   run_free(&result);
 }
 #define REFUSED(code, said, ...) expect((code), (said), (const char *const[]){"score", __VA_ARGS__, NULL})

@@ -162,7 +162,10 @@ static void test_texts(void **state) {
   assert_same_tokens("&ldquo;hi&rdquo;", "\"hi\"");
   assert_same_tokens("a &nosuchentity; b", "a & nosuchentity; b");
   assert_same_tokens("\xC5\x89", "'n");
-  assert_same_tokens("A\xE2\x80\xA8" "B", "a b");
+  assert_same_tokens(
+      "A\xE2\x80\xA8"
+      "B",
+      "a b");
   assert_same_tokens("&#x110000;", "\xEF\xBF\xBD");
   assert_same_tokens("&#99999999999999;", "\xEF\xBF\xBD");
   assert_same_tokens("\xCE\x9F\xCE\xA3", "\xCE\xBF\xCF\x82"); /* final sigma */

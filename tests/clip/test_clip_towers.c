@@ -122,11 +122,16 @@ static void embed(struct bench *bench, const msk_clip_towers *towers, const floa
 }
 
 static void check_stage(void *user, const char *name, const float *data, size_t rows, size_t columns, size_t channels) {
-  static const char *const files[][2] = {{"vision/patches", "vision_0_patch_conv"},        {"vision/embeddings", "vision_1_embeddings"},
-                                         {"vision/pre_layrnorm", "vision_2_pre_layrnorm"}, {"vision/layer0", "vision_3_layer0"},
-                                         {"vision/layer1", "vision_4_layer1"},             {"vision/pooled", "vision_5_pooled"},
-                                         {"text/embeddings", "text_1_embeddings"},         {"text/layer0", "text_2_layer0"},
-                                         {"text/layer1", "text_3_layer1"},                 {"text/pooled", "text_5_pooled"}};
+  static const char *const files[][2] = {{"vision/patches", "vision_0_patch_conv"},
+                                         {"vision/embeddings", "vision_1_embeddings"},
+                                         {"vision/pre_layrnorm", "vision_2_pre_layrnorm"},
+                                         {"vision/layer0", "vision_3_layer0"},
+                                         {"vision/layer1", "vision_4_layer1"},
+                                         {"vision/pooled", "vision_5_pooled"},
+                                         {"text/embeddings", "text_1_embeddings"},
+                                         {"text/layer0", "text_2_layer0"},
+                                         {"text/layer1", "text_3_layer1"},
+                                         {"text/pooled", "text_5_pooled"}};
   for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
     if (strcmp(files[i][0], name) != 0) continue;
     golden_array golden = golden_load(golden_path("clip/stages/%s.npy", files[i][1]));
@@ -211,13 +216,21 @@ static void test_config(void **state) {
   assert_int_equal(config.vision.hidden, 768);
   assert_int_equal(config.text.layers, 12);
   assert_int_equal(config.projection, 512);
-  static const char *const wrong[][2] = {
-      {"", "JSON"}, {"[]", "neither"}, {"{}", "neither"}, {"{\"text_config\": 1}", "text_config"}, {"{\"text_config\":{},\"text_config\":{}}", "JSON"},
-      {"{\"text_config\":{\"hidden_size\":0}}", "hidden_size"}, {"{\"text_config\":{\"hidden_size\":\"x\"}}", "hidden_size"},
-      {"{\"text_config\":{\"hidden_size\":99999999}}", "hidden_size"}, {"{\"text_config\":{\"num_attention_heads\":7}}", "divisor"},
-      {"{\"text_config\":{\"hidden_act\":\"relu\"}}", "quick_gelu or gelu"}, {"{\"text_config\":{\"layer_norm_eps\":0}}", "layer_norm_eps"},
-      {"{\"vision_config\":{\"patch_size\":33}}", "patch_size"}, {"{\"vision_config\":{\"num_channels\":1}}", "num_channels"},
-      {"{\"text_config\":{\"eos_token_id\":49408}}", "eos_token_id"}, {"{\"text_config\":{\"num_hidden_layers\":1000000}}", "num_hidden_layers"}};
+  static const char *const wrong[][2] = {{"", "JSON"},
+                                         {"[]", "neither"},
+                                         {"{}", "neither"},
+                                         {"{\"text_config\": 1}", "text_config"},
+                                         {"{\"text_config\":{},\"text_config\":{}}", "JSON"},
+                                         {"{\"text_config\":{\"hidden_size\":0}}", "hidden_size"},
+                                         {"{\"text_config\":{\"hidden_size\":\"x\"}}", "hidden_size"},
+                                         {"{\"text_config\":{\"hidden_size\":99999999}}", "hidden_size"},
+                                         {"{\"text_config\":{\"num_attention_heads\":7}}", "divisor"},
+                                         {"{\"text_config\":{\"hidden_act\":\"relu\"}}", "quick_gelu or gelu"},
+                                         {"{\"text_config\":{\"layer_norm_eps\":0}}", "layer_norm_eps"},
+                                         {"{\"vision_config\":{\"patch_size\":33}}", "patch_size"},
+                                         {"{\"vision_config\":{\"num_channels\":1}}", "num_channels"},
+                                         {"{\"text_config\":{\"eos_token_id\":49408}}", "eos_token_id"},
+                                         {"{\"text_config\":{\"num_hidden_layers\":1000000}}", "num_hidden_layers"}};
   for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
     assert_int_equal(parse_config(wrong[i][0], &config, &error), MSK_ERROR_FILE);
     if (strstr(error.message, wrong[i][1]) == NULL) fail_msg("%s: %s", wrong[i][0], error.message);

@@ -13,7 +13,8 @@ static msk_kernels reference;
 
 /* Values that kernels must not treat alike by accident. */
 static float special(size_t i) {
-  static const float values[] = {0, -0.0f, INFINITY, -INFINITY, NAN, FLT_MAX, -FLT_MAX, FLT_MIN, 1e-42f, -1e-42f, 1, -1, 88.9f, -88.9f, 104, -104, 1e10f, -1e10f};
+  static const float values[] = {0,       -0.0f, INFINITY, -INFINITY, NAN,    FLT_MAX, -FLT_MAX, FLT_MIN, 1e-42f,
+                                 -1e-42f, 1,     -1,       88.9f,     -88.9f, 104,     -104,     1e10f,   -1e10f};
   return values[i % (sizeof values / sizeof *values)];
 }
 
@@ -82,7 +83,8 @@ static void test_finish_row(const msk_kernels *k) {
   for (size_t i = 0; i < LENGTHS * 16; i++) {
     size_t n = lengths[i / 16];
     msk_activation activation = (msk_activation)(i % 4);
-    float *c = random_new(n, 1, 6), *bias = random_new(n, 2, 1), *residual = random_new(n, 3, 1), *y = guarded_new(n), *expected = guarded_new(n);
+    float *c = random_new(n, 1, 6), *bias = random_new(n, 2, 1), *residual = random_new(n, 3, 1), *y = guarded_new(n),
+          *expected = guarded_new(n);
     const float *b = i & 4 ? bias : NULL, *r = i & 8 ? residual : NULL;
     k->finish_row(n, c, b, r, activation, y);
     guarded_check(y, n);
@@ -119,12 +121,14 @@ static void test_scale_row(const msk_kernels *k) {
 static void test_layer_norm_row(const msk_kernels *k) {
   for (size_t i = 0; i < LENGTHS; i++) {
     size_t n = lengths[i];
-    float *x = random_new(n, 1, 1), *gamma = random_new(n, 2, 1), *beta = random_new(n, 3, 1), *y = guarded_new(n), *expected = guarded_new(n);
+    float *x = random_new(n, 1, 1), *gamma = random_new(n, 2, 1), *beta = random_new(n, 3, 1), *y = guarded_new(n),
+          *expected = guarded_new(n);
     for (size_t j = 0; j < n; j++) x[j] += 50; /* a mean far from zero cancels: each difference is wrong by an ulp of 50 */
     k->layer_norm_row(n, x, gamma, beta, 1e-6f, y);
     reference.layer_norm_row(n, x, gamma, beta, 1e-6f, expected);
     guarded_check(y, n);
-    for (size_t j = 0; n > 2 && j < n; j++) check_value(y[j], expected[j], 64 * 4 * UNIT * fabs((double)gamma[j]) * 4 + 8 * UNIT, "layer norm", j);
+    for (size_t j = 0; n > 2 && j < n; j++)
+      check_value(y[j], expected[j], 64 * 4 * UNIT * fabs((double)gamma[j]) * 4 + 8 * UNIT, "layer norm", j);
     k->layer_norm_row(n, x, gamma, beta, 1e-6f, x);
     assert_memory_equal(x, y, n * sizeof(float));
     x[n - 1] = NAN;
@@ -137,7 +141,8 @@ static void test_layer_norm_row(const msk_kernels *k) {
 /* ---- channels ---- */
 
 static void channel_case(const msk_kernels *k, size_t pixels, size_t channels) {
-  float *x = random_new(pixels * channels, 1, 1), *mean = random_new(channels, 2, 1), *sums = guarded_new(channels), *squares = guarded_new(channels);
+  float *x = random_new(pixels * channels, 1, 1), *mean = random_new(channels, 2, 1), *sums = guarded_new(channels),
+        *squares = guarded_new(channels);
   float *scale = random_new(channels, 3, 1), *shift = random_new(channels, 4, 1), *y = guarded_new(pixels * channels);
   k->channel_sums(pixels, channels, x, sums);
   k->channel_squares(pixels, channels, x, mean, squares);

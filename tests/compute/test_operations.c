@@ -32,8 +32,8 @@ static msk_linear *linear_new(const msk_device *device, const struct linear_case
   return linear;
 }
 
-static void check_linear(const struct linear_case *c, size_t columns, const float *x, const float *weight, const float *bias, const float *residual,
-                         const float *y) {
+static void check_linear(const struct linear_case *c, size_t columns, const float *x, const float *weight, const float *bias,
+                         const float *residual, const float *y) {
   for (size_t r = 0; r < c->rows; r++) {
     for (size_t j = 0; j < columns; j++) {
       double value = c->bias ? bias[j] : 0, size = fabs(value);
@@ -56,9 +56,18 @@ static void test_linear_case(const msk_device *device, const struct linear_case 
   float *residual = random_new(c->rows * y_stride, 4, 1), *y = guarded_new(c->rows * y_stride);
   if (c->in_place) memcpy(y, residual, c->rows * y_stride * sizeof(float));
   msk_linear *linear = linear_new(device, c, weight, c->bias ? bias : NULL);
-  msk_linear_args args = {.linear = linear, .x = x, .y = y, .residual = c->in_place ? y : c->residual ? residual : NULL, .rows = c->rows,
-                          .x_stride = c->x_pad ? x_stride : 0, .y_stride = c->y_pad ? y_stride : 0, .residual_stride = c->y_pad ? y_stride : 0,
-                          .columns = c->columns, .activation = c->activation};
+  msk_linear_args args = {.linear = linear,
+                          .x = x,
+                          .y = y,
+                          .residual = c->in_place   ? y
+                                      : c->residual ? residual
+                                                    : NULL,
+                          .rows = c->rows,
+                          .x_stride = c->x_pad ? x_stride : 0,
+                          .y_stride = c->y_pad ? y_stride : 0,
+                          .residual_stride = c->y_pad ? y_stride : 0,
+                          .columns = c->columns,
+                          .activation = c->activation};
   run_operation(device, 1, do_linear, &args);
   guarded_check(y, c->rows * y_stride);
   check_linear(c, columns, x, weight, bias, residual, y);
@@ -67,13 +76,19 @@ static void test_linear_case(const msk_device *device, const struct linear_case 
 }
 
 static void linear_on(const msk_device *device) {
-  static const size_t rows[] = {1, 2, 3, 5, 6, 7, 11, 12, 13, 17, 97, 193}, columns[] = {1, 2, 7, 8, 9, 15, 16, 17, 31, 32, 33, 48, 49, 65, 131};
+  static const size_t rows[] = {1, 2, 3, 5, 6, 7, 11, 12, 13, 17, 97, 193},
+                      columns[] = {1, 2, 7, 8, 9, 15, 16, 17, 31, 32, 33, 48, 49, 65, 131};
   static const size_t depths[] = {1, 2, 3, 16, 47, 255, 256, 257, 300, 521};
   uint64_t seed = 11;
   for (size_t i = 0; i < 120; i++) {
     uint64_t pick = test_random(&seed);
-    struct linear_case c = {.rows = rows[i % 12], .in = depths[pick % 10], .out = columns[pick / 16 % 15], .activation = (msk_activation)(i % 4),
-                            .residual = pick >> 20 & 1, .transposed = pick >> 21 & 1, .bias = pick >> 22 & 1};
+    struct linear_case c = {.rows = rows[i % 12],
+                            .in = depths[pick % 10],
+                            .out = columns[pick / 16 % 15],
+                            .activation = (msk_activation)(i % 4),
+                            .residual = pick >> 20 & 1,
+                            .transposed = pick >> 21 & 1,
+                            .bias = pick >> 22 & 1};
     c.in_place = c.residual && (pick >> 23 & 1);
     if (pick >> 24 & 1) c.x_pad = 3, c.y_pad = 5;
     if (pick >> 25 & 1) c.columns = (c.out + 1) / 2;
@@ -163,13 +178,20 @@ struct conv_case {
 /* Winograd sums differently: its error is bounded by the same sums with a factor for the transforms (docs/kernels.md). */
 enum { WINOGRAD_FACTOR = 12 };
 
-static void check_conv(const struct conv_case *c, const float *x, const float *weight, const float *bias, const float *residual, const float *y) {
+static void check_conv(const struct conv_case *c, const float *x, const float *weight, const float *bias, const float *residual,
+                       const float *y) {
   size_t pixels = c->height * c->width * c->in, height = c->height * c->upsample, width = c->width * c->upsample;
   size_t out_height = (height + c->stride - 1) / c->stride, out_width = (width + c->stride - 1) / c->stride;
   for (size_t b = 0; b < c->batch; b++) {
     float *large = c->upsample == 2 ? naive_upsample(x + b * pixels, c->height, c->width, c->in) : NULL;
-    naive_conv conv = {.x = large ? large : x + b * pixels, .weight = weight, .height = height, .width = width, .in = c->in, .out = c->out,
-                       .kernel = c->kernel, .stride = c->stride};
+    naive_conv conv = {.x = large ? large : x + b * pixels,
+                       .weight = weight,
+                       .height = height,
+                       .width = width,
+                       .in = c->in,
+                       .out = c->out,
+                       .kernel = c->kernel,
+                       .stride = c->stride};
     double largest = 0;
     for (size_t pass = 0; pass < 2; pass++) {
       for (size_t i = 0; i < out_height * out_width * c->out; i++) {
@@ -200,7 +222,13 @@ static void test_conv_case(const msk_device *device, const struct conv_case *c) 
   size_t out_count = c->batch * out_height * out_width * c->out;
   float *residual = random_new(out_count, 4, 1), *y = guarded_new(out_count);
   if (c->residual) memcpy(y, residual, out_count * sizeof(float));
-  msk_conv_args args = {.conv = conv, .x = x, .y = y, .residual = c->residual ? y : NULL, .batch = c->batch, .height = c->height, .width = c->width,
+  msk_conv_args args = {.conv = conv,
+                        .x = x,
+                        .y = y,
+                        .residual = c->residual ? y : NULL,
+                        .batch = c->batch,
+                        .height = c->height,
+                        .width = c->width,
                         .upsample = c->upsample};
   run_operation(device, 1, do_conv, &args);
   guarded_check(y, out_count);
@@ -214,9 +242,16 @@ static void conv_on(const msk_device *device) {
   uint64_t seed = 3;
   for (size_t i = 0; i < 160; i++) {
     uint64_t pick = test_random(&seed);
-    struct conv_case c = {.kernel = i % 2 ? 3 : 1 + pick % 4, .stride = 1 + (pick >> 8) % 2, .in = channels[(pick >> 10) % 12], .out = channels[(pick >> 15) % 12],
-                          .height = sides[(pick >> 20) % 10], .width = sides[(pick >> 25) % 10], .batch = 1 + (pick >> 30) % 2, .bias = pick >> 31 & 1,
-                          .residual = pick >> 32 & 1, .upsample = 1};
+    struct conv_case c = {.kernel = i % 2 ? 3 : 1 + pick % 4,
+                          .stride = 1 + (pick >> 8) % 2,
+                          .in = channels[(pick >> 10) % 12],
+                          .out = channels[(pick >> 15) % 12],
+                          .height = sides[(pick >> 20) % 10],
+                          .width = sides[(pick >> 25) % 10],
+                          .batch = 1 + (pick >> 30) % 2,
+                          .bias = pick >> 31 & 1,
+                          .residual = pick >> 32 & 1,
+                          .upsample = 1};
     if (i % 2) c.stride = 1 + (i % 8 == 7);
     if (c.stride == 1 && c.kernel == 3) c.upsample = 1 + (pick >> 33) % 2;
     test_conv_case(device, &c);
@@ -236,7 +271,8 @@ static void conv_accuracy_on(const msk_device *device) {
   msk_conv *conv;
   assert_int_equal(msk_conv_create(&conv, device, weight, NULL, 3, 1, C, C, NULL, NULL), MSK_OK);
   assert_true(msk_conv_bytes(conv) >= 9 * C * C * 4);
-  run_operation(device, 1, do_conv, &(msk_conv_args){.conv = conv, .x = x, .y = y, .batch = 1, .height = SIDE, .width = SIDE, .upsample = 1});
+  run_operation(device, 1, do_conv,
+                &(msk_conv_args){.conv = conv, .x = x, .y = y, .batch = 1, .height = SIDE, .width = SIDE, .upsample = 1});
   naive_conv naive = {.x = x, .weight = weight, .height = SIDE, .width = SIDE, .in = C, .out = C, .kernel = 3, .stride = 1};
   double error = 0, size = 0;
   for (size_t i = 0; i < SIDE * SIDE * C; i += 7) {
@@ -262,8 +298,10 @@ static void upsample_on(const msk_device *device) {
   float *inside = guarded_new(4 * H * W * OUT), *first = guarded_new(4 * H * W * OUT);
   msk_conv *conv;
   assert_int_equal(msk_conv_create(&conv, device, weight, NULL, 3, 1, IN, OUT, NULL, NULL), MSK_OK);
-  run_operation(device, 1, do_conv, &(msk_conv_args){.conv = conv, .x = x, .y = inside, .batch = 1, .height = H, .width = W, .upsample = 2});
-  run_operation(device, 1, do_conv, &(msk_conv_args){.conv = conv, .x = large, .y = first, .batch = 1, .height = 2 * H, .width = 2 * W, .upsample = 1});
+  run_operation(device, 1, do_conv,
+                &(msk_conv_args){.conv = conv, .x = x, .y = inside, .batch = 1, .height = H, .width = W, .upsample = 2});
+  run_operation(device, 1, do_conv,
+                &(msk_conv_args){.conv = conv, .x = large, .y = first, .batch = 1, .height = 2 * H, .width = 2 * W, .upsample = 1});
   assert_memory_equal(inside, first, 4 * H * W * OUT * sizeof(float));
   msk_conv_destroy(conv);
   guarded_free(x), guarded_free(weight), guarded_free(large), guarded_free(inside), guarded_free(first);
@@ -283,8 +321,8 @@ struct attention_case {
   msk_distance distance;
 };
 
-
-static void naive_attention_row(const struct attention_case *c, const float *q, const float *k, size_t stride, float scale, size_t row, double *log_p) {
+static void naive_attention_row(const struct attention_case *c, const float *q, const float *k, size_t stride, float scale, size_t row,
+                                double *log_p) {
   size_t seen = c->causal ? row + 1 : c->tokens;
   double largest = -INFINITY, sum = 0;
   for (size_t j = 0; j < c->tokens; j++) {
@@ -310,7 +348,8 @@ static void make_target(size_t rows, size_t tokens, float *target, float *log_ta
   }
 }
 
-static void check_attention_row(const struct attention_case *c, const msk_attention_args *args, size_t b, size_t h, size_t i, double *log_p) {
+static void check_attention_row(const struct attention_case *c, const msk_attention_args *args, size_t b, size_t h, size_t i,
+                                double *log_p) {
   size_t n = c->tokens, at = (b * c->heads + h) * n + i;
   size_t offset = b * n * args->stride + h * c->head_dim;
   naive_attention_row(c, args->q + offset, args->k + offset, args->stride, args->scale, i, log_p);
@@ -334,23 +373,41 @@ static void check_attention_row(const struct attention_case *c, const msk_attent
       sum += exp(log_p[j]) * v;
       size += exp(log_p[j]) * fabs(v);
     }
-    check_value(args->out[(b * n + i) * args->out_stride + h * c->head_dim + d], sum, (relative + ((double)n + 4) * UNIT) * size, "attention", at);
+    check_value(args->out[(b * n + i) * args->out_stride + h * c->head_dim + d], sum, (relative + ((double)n + 4) * UNIT) * size,
+                "attention", at);
   }
 }
 
 static void test_attention_case(const msk_device *device, const struct attention_case *c) {
-  size_t width = c->heads * c->head_dim, stride = 3 * width + 1, rows = c->batch * c->tokens, n = c->tokens, cells = c->batch * c->heads * n * n;
+  size_t width = c->heads * c->head_dim, stride = 3 * width + 1, rows = c->batch * c->tokens, n = c->tokens,
+         cells = c->batch * c->heads * n * n;
   float *qkv = random_new(rows * stride, 9, 1), *target = guarded_new(c->heads * n * n), *log_target = guarded_new(c->heads * n * n);
   make_target(c->heads * n, n, target, log_target);
-  float *maps = guarded_new(cells), *log_maps = guarded_new(cells), *out = guarded_new(rows * width), *score = guarded_new(c->batch * c->heads * n);
-  msk_attention_args args = {.q = qkv, .k = qkv + width, .v = qkv + 2 * width, .stride = stride, .out_stride = width, .batch = c->batch, .tokens = n,
-                             .heads = c->heads, .head_dim = c->head_dim, .scale = c->spread / sqrtf((float)c->head_dim), .causal = c->causal, .out = out,
-                             .maps = maps, .log_maps = log_maps, .target = c->causal ? NULL : target, .log_target = c->causal ? NULL : log_target,
-                             .distance = c->distance, .score = c->causal ? NULL : score};
+  float *maps = guarded_new(cells), *log_maps = guarded_new(cells), *out = guarded_new(rows * width),
+        *score = guarded_new(c->batch * c->heads * n);
+  msk_attention_args args = {.q = qkv,
+                             .k = qkv + width,
+                             .v = qkv + 2 * width,
+                             .stride = stride,
+                             .out_stride = width,
+                             .batch = c->batch,
+                             .tokens = n,
+                             .heads = c->heads,
+                             .head_dim = c->head_dim,
+                             .scale = c->spread / sqrtf((float)c->head_dim),
+                             .causal = c->causal,
+                             .out = out,
+                             .maps = maps,
+                             .log_maps = log_maps,
+                             .target = c->causal ? NULL : target,
+                             .log_target = c->causal ? NULL : log_target,
+                             .distance = c->distance,
+                             .score = c->causal ? NULL : score};
   run_operation(device, 1, do_attention, &args);
   double *log_p = malloc(n * sizeof *log_p);
   for (size_t i = 0; i < c->batch * c->heads * n; i++) check_attention_row(c, &args, i / n / c->heads, i / n % c->heads, i % n, log_p);
-  guarded_check(maps, cells), guarded_check(log_maps, cells), guarded_check(out, rows * width), guarded_check(score, c->batch * c->heads * n);
+  guarded_check(maps, cells), guarded_check(log_maps, cells), guarded_check(out, rows * width),
+      guarded_check(score, c->batch * c->heads * n);
   /* The score alone is the same score. */
   float *alone = guarded_new(c->batch * c->heads * n);
   if (!c->causal) {
@@ -359,15 +416,20 @@ static void test_attention_case(const msk_device *device, const struct attention
     assert_memory_equal(alone, score, c->batch * c->heads * n * sizeof(float));
   }
   free(log_p);
-  guarded_free(qkv), guarded_free(target), guarded_free(log_target), guarded_free(maps), guarded_free(log_maps), guarded_free(out), guarded_free(score),
-      guarded_free(alone);
+  guarded_free(qkv), guarded_free(target), guarded_free(log_target), guarded_free(maps), guarded_free(log_maps), guarded_free(out),
+      guarded_free(score), guarded_free(alone);
 }
 
 static void attention_on(const msk_device *device) {
   static const size_t tokens[] = {1, 2, 5, 7, 16, 17, 33, 65, 101, 257, 300}, dims[] = {1, 4, 16, 24, 33, 48, 64};
   for (size_t i = 0; i < 33; i++) {
-    struct attention_case c = {.batch = 1 + i % 2, .tokens = tokens[i % 11], .heads = 1 + i % 3, .head_dim = dims[i % 7], .causal = i % 5 == 4,
-                               .spread = i % 4 == 3 ? 30 : 3, .distance = (msk_distance)(i % 3)};
+    struct attention_case c = {.batch = 1 + i % 2,
+                               .tokens = tokens[i % 11],
+                               .heads = 1 + i % 3,
+                               .head_dim = dims[i % 7],
+                               .causal = i % 5 == 4,
+                               .spread = i % 4 == 3 ? 30 : 3,
+                               .distance = (msk_distance)(i % 3)};
     test_attention_case(device, &c);
   }
 }
@@ -380,14 +442,26 @@ static void test_attention(void **state) {
 /* -inf logits carry no weight, a row of nothing else is NaN, +inf and NaN make their rows NaN; other rows stay as they were. */
 static void attention_special_on(const msk_device *device) {
   enum { N = 37 };
-  float *q = random_new(N, 1, 1), *k = guarded_new(N), *v = random_new(N, 2, 1), *out = guarded_new(N), *maps = guarded_new(N * N), *log_maps = guarded_new(N * N);
+  float *q = random_new(N, 1, 1), *k = guarded_new(N), *v = random_new(N, 2, 1), *out = guarded_new(N), *maps = guarded_new(N * N),
+        *log_maps = guarded_new(N * N);
   for (size_t j = 0; j < N; j++) k[j] = 1;
   k[30] = -INFINITY; /* with q > 0: logit -inf; with q < 0: +inf */
   for (size_t i = 0; i < N; i++) q[i] = 0.5f;
   q[4] = -1, q[5] = NAN, q[6] = INFINITY;
   v[30] = 3;
-  msk_attention_args args = {.q = q, .k = k, .v = v, .stride = 1, .out_stride = 1, .batch = 1, .tokens = N, .heads = 1, .head_dim = 1, .scale = 1,
-                             .out = out, .maps = maps, .log_maps = log_maps};
+  msk_attention_args args = {.q = q,
+                             .k = k,
+                             .v = v,
+                             .stride = 1,
+                             .out_stride = 1,
+                             .batch = 1,
+                             .tokens = N,
+                             .heads = 1,
+                             .head_dim = 1,
+                             .scale = 1,
+                             .out = out,
+                             .maps = maps,
+                             .log_maps = log_maps};
   run_operation(device, 1, do_attention, &args);
   double mean = 0;
   for (size_t j = 0; j < N; j++) mean += j == 30 ? 0 : v[j] / 36.0;
@@ -427,7 +501,8 @@ static void do_group_norm(msk_stream *stream, const void *arguments) {
 }
 
 /* Element i of the norm over the `count` elements that `member` picks. The tolerance knows that subtracting a mean cancels. */
-static void check_norm(const struct norm_arguments *a, const float *x, size_t first, size_t rows, size_t run, size_t row_stride, size_t gamma) {
+static void check_norm(const struct norm_arguments *a, const float *x, size_t first, size_t rows, size_t run, size_t row_stride,
+                       size_t gamma) {
   double sum = 0, deviation = 0, count = (double)(rows * run), largest = 0;
   for (size_t i = 0; i < rows * run; i++) sum += x[first + i / run * row_stride + i % run];
   double mean = sum / count;
@@ -470,13 +545,18 @@ static void test_norm_case(const msk_device *device, struct norm_arguments a, bo
 static void norms_on(const msk_device *device) {
   static const size_t dims[] = {1, 3, 16, 17, 48, 72, 100, 768};
   for (size_t i = 0; i < 32; i++) {
-    test_norm_case(device, (struct norm_arguments){.epsilon = 1e-12f, .batch = 1, .pixels = 1 + i % 19, .channels = dims[i % 8] + (i >= 16)}, true, (float)(i % 3) * 10);
+    test_norm_case(device,
+                   (struct norm_arguments){.epsilon = 1e-12f, .batch = 1, .pixels = 1 + i % 19, .channels = dims[i % 8] + (i >= 16)}, true,
+                   (float)(i % 3) * 10);
   }
-  static const size_t sizes[][3] = {{1, 4, 4}, {7, 32, 32}, {64, 48, 8}, {1000, 6, 3}, {333, 40, 8}, {1024, 128, 32}, {4100, 3, 1}, {50, 512, 32}, {3, 9000, 30}};
+  static const size_t sizes[][3] = {{1, 4, 4},       {7, 32, 32},  {64, 48, 8},   {1000, 6, 3}, {333, 40, 8},
+                                    {1024, 128, 32}, {4100, 3, 1}, {50, 512, 32}, {3, 9000, 30}};
   for (size_t i = 0; i < 18; i++) {
     const size_t *s = sizes[i % 9];
-    test_norm_case(device, (struct norm_arguments){.epsilon = 1e-6f, .batch = 1 + i % 3, .pixels = s[0], .channels = s[1], .groups = s[2], .swish = i % 2}, false,
-                   i % 4 == 1 ? 100 : 0);
+    test_norm_case(
+        device,
+        (struct norm_arguments){.epsilon = 1e-6f, .batch = 1 + i % 3, .pixels = s[0], .channels = s[1], .groups = s[2], .swish = i % 2},
+        false, i % 4 == 1 ? 100 : 0);
   }
 }
 
@@ -614,7 +694,8 @@ static void test_codebook(void **state) {
 /* `rows` outputs of a product-like operation at 1..8 threads, all bits equal. */
 static void threads_on(const msk_device *device) {
   enum { ROWS = 200, IN = 300, OUT = 100, H = 33, W = 21, C = 32, N = 70 };
-  float *x = random_new(ROWS * IN, 1, 1), *weight = random_new(9 * C * C + IN * OUT, 2, 1), *one = guarded_new(ROWS * OUT + H * W * C), *many = guarded_new(ROWS * OUT + H * W * C);
+  float *x = random_new(ROWS * IN, 1, 1), *weight = random_new(9 * C * C + IN * OUT, 2, 1), *one = guarded_new(ROWS * OUT + H * W * C),
+        *many = guarded_new(ROWS * OUT + H * W * C);
   float *picture = random_new(2 * H * W * C, 3, 1), *gamma = random_new(C, 4, 1);
   struct linear_case c = {.rows = ROWS, .in = IN, .out = OUT};
   msk_linear *linear = linear_new(device, &c, weight, NULL);
@@ -624,16 +705,38 @@ static void threads_on(const msk_device *device) {
     float *y = threads == 1 ? one : many;
     size_t counts[4] = {ROWS * OUT, H * W * C, H * W * C, 2 * N * 32};
     for (int op = 0; op < 4; op++) {
-      if (op == 0) run_operation(device, threads, do_linear, &(msk_linear_args){.linear = linear, .x = x, .y = y, .rows = ROWS, .activation = MSK_ACT_GELU_TANH});
-      if (op == 1) run_operation(device, threads, do_conv, &(msk_conv_args){.conv = conv, .x = picture, .y = y, .batch = 1, .height = H, .width = W, .upsample = 1});
+      if (op == 0)
+        run_operation(device, threads, do_linear,
+                      &(msk_linear_args){.linear = linear, .x = x, .y = y, .rows = ROWS, .activation = MSK_ACT_GELU_TANH});
+      if (op == 1)
+        run_operation(device, threads, do_conv,
+                      &(msk_conv_args){.conv = conv, .x = picture, .y = y, .batch = 1, .height = H, .width = W, .upsample = 1});
       if (op == 2) {
         run_operation(device, threads, do_group_norm,
-                      &(struct norm_arguments){.x = picture, .gamma = gamma, .beta = gamma, .epsilon = 1e-6f, .y = y, .groups = 4, .batch = 1, .pixels = H * W, .channels = C, .swish = true});
+                      &(struct norm_arguments){.x = picture,
+                                               .gamma = gamma,
+                                               .beta = gamma,
+                                               .epsilon = 1e-6f,
+                                               .y = y,
+                                               .groups = 4,
+                                               .batch = 1,
+                                               .pixels = H * W,
+                                               .channels = C,
+                                               .swish = true});
       }
       if (op == 3) {
         run_operation(device, threads, do_attention,
-                      &(msk_attention_args){.q = picture, .k = picture + 32, .v = picture + 64, .stride = 96, .out_stride = 32, .batch = 2, .tokens = N, .heads = 2,
-                                            .head_dim = 16, .scale = 0.3f, .out = y});
+                      &(msk_attention_args){.q = picture,
+                                            .k = picture + 32,
+                                            .v = picture + 64,
+                                            .stride = 96,
+                                            .out_stride = 32,
+                                            .batch = 2,
+                                            .tokens = N,
+                                            .heads = 2,
+                                            .head_dim = 16,
+                                            .scale = 0.3f,
+                                            .out = y});
       }
       static float *first[4];
       if (threads == 1) {
@@ -668,14 +771,34 @@ static void batch_on(const msk_device *device) {
       const float *from = b == B ? x : x + b * (op == 2 ? N * 3 * D : H * W * C);
       float *y = b == B ? together : alone;
       size_t batch = b == B ? B : 1;
-      if (op == 0) run_operation(device, 1, do_conv, &(msk_conv_args){.conv = conv, .x = from, .y = y, .batch = batch, .height = H, .width = W, .upsample = 1});
+      if (op == 0)
+        run_operation(device, 1, do_conv,
+                      &(msk_conv_args){.conv = conv, .x = from, .y = y, .batch = batch, .height = H, .width = W, .upsample = 1});
       if (op == 1) {
-        run_operation(device, 1, do_group_norm, &(struct norm_arguments){.x = from, .gamma = gamma, .beta = gamma, .epsilon = 1e-6f, .y = y, .groups = 4, .batch = batch,
-                                                                         .pixels = H * W, .channels = C});
+        run_operation(device, 1, do_group_norm,
+                      &(struct norm_arguments){.x = from,
+                                               .gamma = gamma,
+                                               .beta = gamma,
+                                               .epsilon = 1e-6f,
+                                               .y = y,
+                                               .groups = 4,
+                                               .batch = batch,
+                                               .pixels = H * W,
+                                               .channels = C});
       }
       if (op == 2) {
-        run_operation(device, 1, do_attention, &(msk_attention_args){.q = from, .k = from + D, .v = from + 2 * D, .stride = 3 * D, .out_stride = D, .batch = batch,
-                                                                     .tokens = N, .heads = 2, .head_dim = D / 2, .scale = 0.3f, .out = y});
+        run_operation(device, 1, do_attention,
+                      &(msk_attention_args){.q = from,
+                                            .k = from + D,
+                                            .v = from + 2 * D,
+                                            .stride = 3 * D,
+                                            .out_stride = D,
+                                            .batch = batch,
+                                            .tokens = N,
+                                            .heads = 2,
+                                            .head_dim = D / 2,
+                                            .scale = 0.3f,
+                                            .out = y});
       }
       static float *singles;
       if (b == 0) singles = malloc(B * each * sizeof(float));
@@ -790,10 +913,14 @@ static void test_allocation_failures(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_devices), cmocka_unit_test(test_allocation_failures), cmocka_unit_test(test_linear), cmocka_unit_test(test_parts),
-      cmocka_unit_test(test_special_values), cmocka_unit_test(test_conv), cmocka_unit_test(test_conv_accuracy), cmocka_unit_test(test_upsample), cmocka_unit_test(test_attention),
-      cmocka_unit_test(test_attention_special), cmocka_unit_test(test_norms), cmocka_unit_test(test_movers), cmocka_unit_test(test_embed),
-      cmocka_unit_test(test_codebook), cmocka_unit_test(test_threads), cmocka_unit_test(test_batch), cmocka_unit_test(test_scratch)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_devices),        cmocka_unit_test(test_allocation_failures),
+                                     cmocka_unit_test(test_linear),         cmocka_unit_test(test_parts),
+                                     cmocka_unit_test(test_special_values), cmocka_unit_test(test_conv),
+                                     cmocka_unit_test(test_conv_accuracy),  cmocka_unit_test(test_upsample),
+                                     cmocka_unit_test(test_attention),      cmocka_unit_test(test_attention_special),
+                                     cmocka_unit_test(test_norms),          cmocka_unit_test(test_movers),
+                                     cmocka_unit_test(test_embed),          cmocka_unit_test(test_codebook),
+                                     cmocka_unit_test(test_threads),        cmocka_unit_test(test_batch),
+                                     cmocka_unit_test(test_scratch)};
   return cmocka_run_group_tests_name("compute operations", tests, NULL, NULL);
 }

@@ -58,7 +58,8 @@ static void convert_well(const msk_convert_options *options) {
 static void convert_badly(const msk_convert_options *options, const char *word) {
   msk_error error = {.message = ""};
   msk_status status = msk_convert(options, &error);
-  if (status != MSK_ERROR_FILE || strstr(error.message, word) == NULL) fail_msg("status %d, \"%s\", expected \"%s\" in it", status, error.message, word);
+  if (status != MSK_ERROR_FILE || strstr(error.message, word) == NULL)
+    fail_msg("status %d, \"%s\", expected \"%s\" in it", status, error.message, word);
   assert_int_equal(access(options->output_path, F_OK), -1);
 }
 
@@ -92,8 +93,12 @@ static void assert_carries(const msk_weight_file *output, const char *prefix, co
     assert_int_equal(to->dtype, expected);
     assert_int_equal(to->rank, from->rank);
     assert_memory_equal(to->shape, from->shape, sizeof to->shape);
-    float *a = values_of(from), *b = values_of(to), relative = expected == MSK_DTYPE_F32 ? 0 : expected == MSK_DTYPE_F16 ? 0x1p-11f : 0x1p-8f;
-    for (size_t e = 0; e < from->elements; e++) assert_true(fabsf(a[e] - b[e]) <= relative * fabsf(a[e]) + (expected == MSK_DTYPE_F16 ? 0x1p-25f : 0));
+    float *a = values_of(from), *b = values_of(to),
+          relative = expected == MSK_DTYPE_F32   ? 0
+                     : expected == MSK_DTYPE_F16 ? 0x1p-11f
+                                                 : 0x1p-8f;
+    for (size_t e = 0; e < from->elements; e++)
+      assert_true(fabsf(a[e] - b[e]) <= relative * fabsf(a[e]) + (expected == MSK_DTYPE_F16 ? 0x1p-25f : 0));
     free(a);
     free(b);
   }
@@ -114,7 +119,10 @@ static void assert_hash(const msk_weight_file *file) {
 
 static void golden_checkpoints(void **state) {
   (void)state;
-  static const struct { const char *folder; int size; } models[] = {{"tiny", 128}, {"odd", 80}};
+  static const struct {
+    const char *folder;
+    int size;
+  } models[] = {{"tiny", 128}, {"odd", 80}};
   for (size_t m = 0; m < 2; m++) {
     char tokenizer[300], transformer[300];
     snprintf(tokenizer, sizeof tokenizer, "%s", golden_path("%s/tokenizer_imagenet%d_checkpoint", models[m].folder, models[m].size));
@@ -194,7 +202,8 @@ static void add_copy(copy *c, size_t source, const char *name, bool turned) {
   c->tensors[n].name = c->names[n];
   c->sources[n] = source;
   c->turned[n] = turned && from->rank == 4;
-  if (c->turned[n]) memcpy(c->tensors[n].shape, (size_t[]){from->shape[3], from->shape[2], from->shape[0], from->shape[1]}, 4 * sizeof(size_t));
+  if (c->turned[n])
+    memcpy(c->tensors[n].shape, (size_t[]){from->shape[3], from->shape[2], from->shape[0], from->shape[1]}, 4 * sizeof(size_t));
 }
 
 static void write_copy(copy *c, const char *path) {
@@ -212,21 +221,28 @@ static void muse_name(const char *name, int levels, int blocks, char *out) {
   }
   bool encoder = name[0] == 'e';
   if (sscanf(name, "%15[a-z].ResBlock_%d.%63[A-Za-z]_%d.%31s", half, &n, module, &sub, field) == 5) {
-    const char *part = strcmp(module, "GroupNorm") == 0 ? (sub == 0 ? "norm1" : "norm2") : sub == 0 ? "conv1" : sub == 1 ? "conv2" : "nin_shortcut";
+    const char *part = strcmp(module, "GroupNorm") == 0 ? (sub == 0 ? "norm1" : "norm2")
+                       : sub == 0                       ? "conv1"
+                       : sub == 1                       ? "conv2"
+                                                        : "nin_shortcut";
     const char *weight = strcmp(field, "bias") == 0 ? "bias" : "weight";
     int in_levels = encoder ? n : n - blocks, level = in_levels / blocks, mid = encoder ? n - levels * blocks : n;
     if (mid >= 0 && (encoder || n < blocks)) {
       sprintf(out, "%s.mid.%d.%s.%s", half, mid, part, weight);
     } else {
-      sprintf(out, "%s.%s.%d.block.%d.%s.%s", half, encoder ? "down" : "up", encoder ? level : levels - 1 - level, in_levels % blocks, part, weight);
+      sprintf(out, "%s.%s.%d.block.%d.%s.%s", half, encoder ? "down" : "up", encoder ? level : levels - 1 - level, in_levels % blocks, part,
+              weight);
     }
   } else if (sscanf(name, "%15[a-z].GroupNorm_0.%31s", half, field) == 2) {
     sprintf(out, "%s.norm_out.%s", half, strcmp(field, "bias") == 0 ? "bias" : "weight");
   } else if (sscanf(name, "%15[a-z].Conv_%d.%31s", half, &n, field) == 3) {
     const char *weight = strcmp(field, "bias") == 0 ? "bias" : "weight";
-    if (n == 0) sprintf(out, "%s.conv_in.%s", half, weight);
-    else if (n == (encoder ? 1 : levels)) sprintf(out, "%s.conv_out.%s", half, weight);
-    else sprintf(out, "%s.up.%d.upsample_conv.%s", half, levels - n, weight);
+    if (n == 0)
+      sprintf(out, "%s.conv_in.%s", half, weight);
+    else if (n == (encoder ? 1 : levels))
+      sprintf(out, "%s.conv_out.%s", half, weight);
+    else
+      sprintf(out, "%s.up.%d.upsample_conv.%s", half, levels - n, weight);
   } else {
     fail_msg("no open-muse name for %s", name);
   }
@@ -234,7 +250,10 @@ static void muse_name(const char *name, int levels, int blocks, char *out) {
 
 static void open_muse_tokenizers(void **state) {
   (void)state;
-  static const struct { const char *folder; int size, levels, blocks; } models[] = {{"tiny", 128, 5, 1}, {"odd", 80, 4, 2}};
+  static const struct {
+    const char *folder;
+    int size, levels, blocks;
+  } models[] = {{"tiny", 128, 5, 1}, {"odd", 80, 4, 2}};
   for (size_t m = 0; m < 2; m++) {
     copy *c = calloc(1, sizeof *c);
     msk_weight_file *source = open_file(golden_path("%s/tokenizer_imagenet%d_checkpoint", models[m].folder, models[m].size));
@@ -246,7 +265,8 @@ static void open_muse_tokenizers(void **state) {
     }
     write_copy(c, inside("muse.safetensors"));
     const char *transformer = golden_path("%s/maskgit_imagenet%d_checkpoint", models[m].folder, models[m].size);
-    msk_convert_options direct = options_for(golden_path("%s/tokenizer_imagenet%d_checkpoint", models[m].folder, models[m].size), transformer, inside("direct.safetensors"));
+    msk_convert_options direct = options_for(golden_path("%s/tokenizer_imagenet%d_checkpoint", models[m].folder, models[m].size),
+                                             transformer, inside("direct.safetensors"));
     msk_convert_options muse = options_for(inside("muse.safetensors"), transformer, inside("from-muse.safetensors"));
     convert_well(&direct);
     convert_well(&muse);
@@ -263,12 +283,14 @@ static void open_muse_tokenizers(void **state) {
 /* Run-time file -> run-time file, to another type and back; the networks alone under bare names. */
 static void run_time_files_again(void **state) {
   (void)state;
-  const char *classes = text_file("classes.txt", "\xEF\xBB\xBFone\r\ntwo, deux\nthree\nfour\nfive\nsix\nseven\neight\nnine\nl'\xC3\xA9t\xC3\xA9 \"10\"");
+  const char *classes =
+      text_file("classes.txt", "\xEF\xBB\xBFone\r\ntwo, deux\nthree\nfour\nfive\nsix\nseven\neight\nnine\nl'\xC3\xA9t\xC3\xA9 \"10\"");
   msk_convert_options first = options_for(TOKENIZER, TRANSFORMER, inside("first.safetensors"));
   first.classes_path = classes;
   first.defaults_path = text_file("d.json", "{\"licence\":\"MIT\",\"null_class\":3,\"recipe\":{\"steps\":7}}");
   convert_well(&first);
-  msk_convert_options half = options_for(TOKENIZER, TRANSFORMER, inside("half.safetensors")), again = options_for(first.output_path, first.output_path, inside("again.safetensors"));
+  msk_convert_options half = options_for(TOKENIZER, TRANSFORMER, inside("half.safetensors")),
+                      again = options_for(first.output_path, first.output_path, inside("again.safetensors"));
   half.dtype = again.dtype = MSK_DTYPE_F16;
   convert_well(&half);
   convert_well(&again);
@@ -301,7 +323,8 @@ static void run_time_files_again(void **state) {
 
 static void class_lists(void **state) {
   (void)state;
-  static const char *const bad[] = {"a\nb\n", "1\n2\n3\n4\n5\n6\n7\n8\n9\n10\n11\n", "1\n2\n3\n4\n\n6\n7\n8\n9\n10\n", "1\n2\n3\n4\n\xFF\n6\n7\n8\n9\n10\n", ""};
+  static const char *const bad[] = {"a\nb\n", "1\n2\n3\n4\n5\n6\n7\n8\n9\n10\n11\n", "1\n2\n3\n4\n\n6\n7\n8\n9\n10\n",
+                                    "1\n2\n3\n4\n\xFF\n6\n7\n8\n9\n10\n", ""};
   msk_convert_options options = options_for(TOKENIZER, TRANSFORMER, inside("classes.safetensors"));
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
     options.classes_path = text_file("bad.txt", bad[i]);
@@ -335,29 +358,56 @@ static void imagenet_names(void **state) {
     msk_tensor *tensor = &c->tensors[i];
     if (tensor->shape[0] == 75) tensor->shape[0] = 64 + 1000 + 1, tensor->bytes = tensor->bytes / 75 * 1065;
   }
-  assert_int_equal(msk_safetensors_write(inside("thousand.safetensors"), c->tensors, c->count, NULL, 0, fill_thousand, c, NULL, NULL), MSK_OK);
+  assert_int_equal(msk_safetensors_write(inside("thousand.safetensors"), c->tensors, c->count, NULL, 0, fill_thousand, c, NULL, NULL),
+                   MSK_OK);
   msk_weight_file_close(source);
   free(c);
   msk_convert_options options = options_for(TOKENIZER, inside("thousand.safetensors"), inside("imagenet.safetensors"));
   convert_well(&options);
   msk_weight_file *file = open_file(options.output_path);
   json_t *names = json_loads(msk_weight_file_metadata(file, "classes"), 0, NULL);
-  static const struct { size_t index; const char *name; } known[] = {
-      {0, "tench, Tinca tinca"}, {207, "golden retriever"}, {281, "tabby, tabby cat"}, {340, "zebra"}, {817, "sports car, sport car"},
-      {999, "toilet tissue, toilet paper, bathroom tissue"}, {134, "crane"}, {517, "crane"}, {35, "mud turtle"}, {90, "lorikeet"}, {345, "ox"}};
+  static const struct {
+    size_t index;
+    const char *name;
+  } known[] = {{0, "tench, Tinca tinca"},
+               {207, "golden retriever"},
+               {281, "tabby, tabby cat"},
+               {340, "zebra"},
+               {817, "sports car, sport car"},
+               {999, "toilet tissue, toilet paper, bathroom tissue"},
+               {134, "crane"},
+               {517, "crane"},
+               {35, "mud turtle"},
+               {90, "lorikeet"},
+               {345, "ox"}};
   assert_int_equal(json_array_size(names), 1000);
-  for (size_t i = 0; i < sizeof known / sizeof *known; i++) assert_string_equal(json_string_value(json_array_get(names, known[i].index)), known[i].name);
+  for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+    assert_string_equal(json_string_value(json_array_get(names, known[i].index)), known[i].name);
   json_decref(names);
   msk_weight_file_close(file);
 }
 
 static void defaults(void **state) {
   (void)state;
-  static const char *const good[] = {"{}", "{\"structure_layers\":[0,3],\"null_class\":9,\"hidden_classes\":[8,9],\"start_from_sketch\":false,\"image_size\":128,\"groups\":32,"
-                                           "\"licence\":\"CC0\",\"recipe\":{\"steps\":16,\"guidance\":0.5,\"lambda_structure\":1.0}}"};
-  static const char *const bad[] = {"", "[]", "{", "{\"a\":1}", "{\"null_class\":1,\"null_class\":2}", "{\"null_class\":10}", "{\"structure_layers\":[4]}",
-                                    "{\"structure_layers\":[1,1]}", "{\"hidden_classes\":[10]}", "{\"image_size\":127}", "{\"recipe\":{\"stepz\":1}}",
-                                    "{\"recipe\":{\"steps\":0}}", "{\"recipe\":{\"official.steps\":3}}", "{\"groups\":0}", "{\"start_from_sketch\":3}"};
+  static const char *const good[] = {
+      "{}",
+      "{\"structure_layers\":[0,3],\"null_class\":9,\"hidden_classes\":[8,9],\"start_from_sketch\":false,\"image_size\":128,\"groups\":32,"
+      "\"licence\":\"CC0\",\"recipe\":{\"steps\":16,\"guidance\":0.5,\"lambda_structure\":1.0}}"};
+  static const char *const bad[] = {"",
+                                    "[]",
+                                    "{",
+                                    "{\"a\":1}",
+                                    "{\"null_class\":1,\"null_class\":2}",
+                                    "{\"null_class\":10}",
+                                    "{\"structure_layers\":[4]}",
+                                    "{\"structure_layers\":[1,1]}",
+                                    "{\"hidden_classes\":[10]}",
+                                    "{\"image_size\":127}",
+                                    "{\"recipe\":{\"stepz\":1}}",
+                                    "{\"recipe\":{\"steps\":0}}",
+                                    "{\"recipe\":{\"official.steps\":3}}",
+                                    "{\"groups\":0}",
+                                    "{\"start_from_sketch\":3}"};
   msk_convert_options options = options_for(TOKENIZER, TRANSFORMER, inside("defaults.safetensors"));
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
     options.defaults_path = text_file("bad.json", bad[i]);
@@ -382,7 +432,8 @@ static void defaults(void **state) {
 
 static void strangers(void **state) {
   (void)state;
-  const char *odd_tokenizer = "tests/golden/odd/tokenizer_imagenet80_checkpoint", *odd_transformer = "tests/golden/odd/maskgit_imagenet80_checkpoint";
+  const char *odd_tokenizer = "tests/golden/odd/tokenizer_imagenet80_checkpoint",
+             *odd_transformer = "tests/golden/odd/maskgit_imagenet80_checkpoint";
   const char *strided = "tests/golden/strided/tokenizer_imagenet48_checkpoint";
   msk_convert_options options = options_for(TRANSFORMER, TOKENIZER, inside("none.safetensors"));
   convert_badly(&options, "exchanged");
@@ -493,11 +544,16 @@ static void no_memory(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test_setup_teardown(golden_checkpoints, make_folder, remove_folder), cmocka_unit_test_setup_teardown(open_muse_tokenizers, make_folder, remove_folder),
-      cmocka_unit_test_setup_teardown(run_time_files_again, make_folder, remove_folder), cmocka_unit_test_setup_teardown(class_lists, make_folder, remove_folder),
-      cmocka_unit_test_setup_teardown(imagenet_names, make_folder, remove_folder),     cmocka_unit_test_setup_teardown(defaults, make_folder, remove_folder),
-      cmocka_unit_test_setup_teardown(strangers, make_folder, remove_folder),          cmocka_unit_test_setup_teardown(bad_options, make_folder, remove_folder),
-      cmocka_unit_test_setup_teardown(wrong_tensors, make_folder, remove_folder),      cmocka_unit_test_setup_teardown(no_memory, make_folder, remove_folder),
+      cmocka_unit_test_setup_teardown(golden_checkpoints, make_folder, remove_folder),
+      cmocka_unit_test_setup_teardown(open_muse_tokenizers, make_folder, remove_folder),
+      cmocka_unit_test_setup_teardown(run_time_files_again, make_folder, remove_folder),
+      cmocka_unit_test_setup_teardown(class_lists, make_folder, remove_folder),
+      cmocka_unit_test_setup_teardown(imagenet_names, make_folder, remove_folder),
+      cmocka_unit_test_setup_teardown(defaults, make_folder, remove_folder),
+      cmocka_unit_test_setup_teardown(strangers, make_folder, remove_folder),
+      cmocka_unit_test_setup_teardown(bad_options, make_folder, remove_folder),
+      cmocka_unit_test_setup_teardown(wrong_tensors, make_folder, remove_folder),
+      cmocka_unit_test_setup_teardown(no_memory, make_folder, remove_folder),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -22,7 +22,9 @@ static uint16_t narrow(float value, msk_dtype dtype) {
 
 static double exact_half(unsigned bits) {
   int exponent = (int)(bits >> 10 & 31), mantissa = (int)(bits & 1023);
-  double value = exponent == 31 ? (mantissa ? (double)NAN : (double)INFINITY) : exponent ? ldexp(1024 + mantissa, exponent - 25) : ldexp(mantissa, -24);
+  double value = exponent == 31 ? (mantissa ? (double)NAN : (double)INFINITY)
+                 : exponent     ? ldexp(1024 + mantissa, exponent - 25)
+                                : ldexp(mantissa, -24);
   return bits >> 15 ? -value : value;
 }
 
@@ -112,7 +114,13 @@ static void finite_or_refused(void **state) {
   (void)state;
   enum { COUNT = 3000 };
   float values[COUNT] = {0};
-  msk_tensor tensor = {.name = "some.kernel", .dtype = MSK_DTYPE_F32, .rank = 1, .shape = {COUNT}, .elements = COUNT, .bytes = sizeof values, .data = (uint8_t *)values};
+  msk_tensor tensor = {.name = "some.kernel",
+                       .dtype = MSK_DTYPE_F32,
+                       .rank = 1,
+                       .shape = {COUNT},
+                       .elements = COUNT,
+                       .bytes = sizeof values,
+                       .data = (uint8_t *)values};
   msk_error error;
   assert_int_equal(msk_tensor_check_finite(&tensor, "f", &error), MSK_OK);
   static const float bad[] = {NAN, INFINITY, -INFINITY};
@@ -129,8 +137,12 @@ static void finite_or_refused(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(every_half),        cmocka_unit_test(every_bfloat),      cmocka_unit_test(halves_round_to_nearest_even), cmocka_unit_test(bfloats_round_to_nearest_even),
-      cmocka_unit_test(doubles_and_parts), cmocka_unit_test(finite_or_refused),
+      cmocka_unit_test(every_half),
+      cmocka_unit_test(every_bfloat),
+      cmocka_unit_test(halves_round_to_nearest_even),
+      cmocka_unit_test(bfloats_round_to_nearest_even),
+      cmocka_unit_test(doubles_and_parts),
+      cmocka_unit_test(finite_or_refused),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

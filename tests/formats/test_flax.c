@@ -25,8 +25,10 @@ static void check_transformer(const char *path, const json_t *config) {
   msk_weight_file *file = NULL;
   msk_error error;
   if (msk_weight_file_open(&file, path, NULL, &error) != MSK_OK) fail_msg("%s", error.message);
-  size_t hidden = (size_t)setting(config, "hidden_size"), layers = (size_t)setting(config, "num_layers"), heads = (size_t)setting(config, "num_heads");
-  size_t vocabulary = (size_t)(setting(config, "codebook_size") + setting(config, "num_class") + 1), positions = (size_t)setting(config, "positions");
+  size_t hidden = (size_t)setting(config, "hidden_size"), layers = (size_t)setting(config, "num_layers"),
+         heads = (size_t)setting(config, "num_heads");
+  size_t vocabulary = (size_t)(setting(config, "codebook_size") + setting(config, "num_class") + 1),
+         positions = (size_t)setting(config, "positions");
   assert_string_equal(msk_weight_file_kind(file), "flax");
   assert_string_equal(msk_weight_file_path(file), path);
   assert_int_equal(msk_weight_file_count(file), 4 + 5 + 16 * layers);
@@ -51,13 +53,18 @@ static void check_transformer(const char *path, const json_t *config) {
 
 static void golden_checkpoints(void **state) {
   (void)state;
-  static const struct { const char *folder; int size; } models[] = {{"tiny", 128}, {"odd", 80}};
+  static const struct {
+    const char *folder;
+    int size;
+  } models[] = {{"tiny", 128}, {"odd", 80}};
   for (size_t m = 0; m < 2; m++) {
     json_t *config = json_load_file(golden_path("%s/config.json", models[m].folder), 0, NULL);
     assert_non_null(config);
     check_transformer(golden_path("%s/maskgit_imagenet%d_checkpoint", models[m].folder, models[m].size), config);
     msk_weight_file *file = NULL;
-    assert_int_equal(msk_weight_file_open(&file, golden_path("%s/tokenizer_imagenet%d_checkpoint", models[m].folder, models[m].size), NULL, NULL), MSK_OK);
+    assert_int_equal(
+        msk_weight_file_open(&file, golden_path("%s/tokenizer_imagenet%d_checkpoint", models[m].folder, models[m].size), NULL, NULL),
+        MSK_OK);
     size_t filters = (size_t)setting(config, "filters"), dim = (size_t)setting(config, "embedding_dim");
     assert_shape(file, "encoder.Conv_0.kernel", 4, (size_t[]){3, 3, 3, filters});
     assert_shape(file, "quantizer.codebook", 2, (size_t[]){(size_t)setting(config, "codebook_size"), dim});
@@ -128,12 +135,20 @@ static msk_status parse(const maker *m, msk_weight_file **file, msk_error *error
 
 static void variables_are_found(void **state) {
   (void)state;
-  static const char *const scripts[] = {
-      "*1", "{1params *1", "{1params{1params *1", "{1target{1params *1", "{1target *1", "{1optimizer{1target{1params *1", "{1state{1params *1",
-      "{3step # params *1 opt_state{1 0{3count # mu *2 nu *3",
-      "{2optimizer{2target{1params *1 state{2step # param_states *2 model_state{0",
-      "{2ema_params *2 params *1", "{2params *1 ema_params *2", "{2generator{1params *1 discriminator{1params{1Conv{0",
-      "{2a{1b{1c{1d *1 opt_state{1mu *2", "{2params{1params *1 batch_stats{1encoder{0"};
+  static const char *const scripts[] = {"*1",
+                                        "{1params *1",
+                                        "{1params{1params *1",
+                                        "{1target{1params *1",
+                                        "{1target *1",
+                                        "{1optimizer{1target{1params *1",
+                                        "{1state{1params *1",
+                                        "{3step # params *1 opt_state{1 0{3count # mu *2 nu *3",
+                                        "{2optimizer{2target{1params *1 state{2step # param_states *2 model_state{0",
+                                        "{2ema_params *2 params *1",
+                                        "{2params *1 ema_params *2",
+                                        "{2generator{1params *1 discriminator{1params{1Conv{0",
+                                        "{2a{1b{1c{1d *1 opt_state{1mu *2",
+                                        "{2params{1params *1 batch_stats{1encoder{0"};
   for (size_t i = 0; i < sizeof scripts / sizeof *scripts; i++) {
     maker m = {0};
     put_script(&m, scripts[i]);
@@ -180,9 +195,13 @@ static void ambiguous_and_unknown(void **state) {
 
 static void every_type(void **state) {
   (void)state;
-  static const struct { const char *name; msk_dtype dtype; size_t bytes; } types[] = {
-      {"float32", MSK_DTYPE_F32, 4}, {"float16", MSK_DTYPE_F16, 2}, {"bfloat16", MSK_DTYPE_BF16, 2}, {"float64", MSK_DTYPE_F64, 8}, {"int8", MSK_DTYPE_I8, 1},
-      {"int32", MSK_DTYPE_I32, 4}, {"int64", MSK_DTYPE_I64, 8}, {"uint8", MSK_DTYPE_U8, 1}, {"uint32", MSK_DTYPE_U32, 4}, {"bool", MSK_DTYPE_BOOL, 1}};
+  static const struct {
+    const char *name;
+    msk_dtype dtype;
+    size_t bytes;
+  } types[] = {{"float32", MSK_DTYPE_F32, 4}, {"float16", MSK_DTYPE_F16, 2}, {"bfloat16", MSK_DTYPE_BF16, 2}, {"float64", MSK_DTYPE_F64, 8},
+               {"int8", MSK_DTYPE_I8, 1},     {"int32", MSK_DTYPE_I32, 4},   {"int64", MSK_DTYPE_I64, 8},     {"uint8", MSK_DTYPE_U8, 1},
+               {"uint32", MSK_DTYPE_U32, 4},  {"bool", MSK_DTYPE_BOOL, 1}};
   enum { TYPES = sizeof types / sizeof *types };
   maker m = {0};
   make_map(&m, TYPES + 3);
@@ -279,10 +298,22 @@ static void chunked_arrays(void **state) {
 
 static void misleading_arrays(void **state) {
   (void)state;
-  static const struct { const char *dtype; int rank; uint64_t shape[9]; size_t bytes; } arrays[] = {
-      {"float32", 1, {(uint64_t)1 << 60}, 4}, {"float32", 2, {(uint64_t)1 << 32, (uint64_t)1 << 30}, 0}, {"float32", 2, {(uint64_t)1 << 62, 4}, 0},
-      {"float32", 3, {0, (uint64_t)1 << 62, 16}, 0}, {"float32", 1, {3}, 11}, {"float32", 1, {3}, 13}, {"float32", 9, {1, 1, 1, 1, 1, 1, 1, 1, 1}, 4},
-      {"float31", 1, {3}, 12}, {"object", 1, {3}, 12}, {"", 1, {3}, 12}, {"float64", 1, {3}, 12}};
+  static const struct {
+    const char *dtype;
+    int rank;
+    uint64_t shape[9];
+    size_t bytes;
+  } arrays[] = {{"float32", 1, {(uint64_t)1 << 60}, 4},
+                {"float32", 2, {(uint64_t)1 << 32, (uint64_t)1 << 30}, 0},
+                {"float32", 2, {(uint64_t)1 << 62, 4}, 0},
+                {"float32", 3, {0, (uint64_t)1 << 62, 16}, 0},
+                {"float32", 1, {3}, 11},
+                {"float32", 1, {3}, 13},
+                {"float32", 9, {1, 1, 1, 1, 1, 1, 1, 1, 1}, 4},
+                {"float31", 1, {3}, 12},
+                {"object", 1, {3}, 12},
+                {"", 1, {3}, 12},
+                {"float64", 1, {3}, 12}};
   static const uint8_t zeros[64] = {0};
   for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) {
     maker m = {0};
@@ -294,8 +325,23 @@ static void misleading_arrays(void **state) {
     assert_non_null(strstr(error.message, "some_kernel"));
     make_free(&m);
   }
-  static const char *const payloads[] = {"", "\x93", "\x92\x91\x01\xA7" "float32", "\x93\x91\xFF\xA7" "float32\xC4\x04" "0123", "\x93\x91\x01\xA7" "float32\xA4" "0123",
-                                         "\x93\x91\x01\xA7" "float32\xC4\x04" "0123x", "\x93\xC7\x01\x01\x01\xA7" "float32\xC4\x04" "0123", "\x93\xDD\xFF\xFF\xFF\xFF"};
+  static const char *const payloads[] = {"",
+                                         "\x93",
+                                         "\x92\x91\x01\xA7"
+                                         "float32",
+                                         "\x93\x91\xFF\xA7"
+                                         "float32\xC4\x04"
+                                         "0123",
+                                         "\x93\x91\x01\xA7"
+                                         "float32\xA4"
+                                         "0123",
+                                         "\x93\x91\x01\xA7"
+                                         "float32\xC4\x04"
+                                         "0123x",
+                                         "\x93\xC7\x01\x01\x01\xA7"
+                                         "float32\xC4\x04"
+                                         "0123",
+                                         "\x93\xDD\xFF\xFF\xFF\xFF"};
   for (size_t i = 0; i < sizeof payloads / sizeof *payloads; i++) {
     maker m = {0}, payload = {0};
     make_bytes(&payload, payloads[i], strlen(payloads[i]));
@@ -310,15 +356,54 @@ static void misleading_arrays(void **state) {
 
 static void misleading_documents(void **state) {
   (void)state;
-  static const struct { const char *bytes; size_t count; } documents[] = {
+  static const struct {
+    const char *bytes;
+    size_t count;
+  } documents[] = {
 #define D(text) {text, sizeof text - 1}
-      D("\x81"), D("\x81\xA1"), D("\x81\xA1" "a"), D("\x80\x80"), D("\x80x"), D("\x81\xA1" "a\xC1"), D("\x81\x01\x01"), D("\x81\xC4\x01" "a\x01"), D("\x81\xA0\x01"),
-      D("\x81\xA2" "a\0\x01"), D("\x81\xA1\xFF\x01"), D("\x82\xA1" "a\x01\xA1" "a\x02"), D("\xDF\xFF\xFF\xFF\xFF"), D("\xDE\xFF\xFF\xA1" "a\x01"),
-      D("\x81\xA1" "a\xDD\xFF\xFF\xFF\xFF"), D("\x81\xA1" "a\xC9\xFF\xFF\xFF\xFF\x01"), D("\x81\xA1" "a\xC6\xFF\xFF\xFF\xFF"), D("\x81\xDB\xFF\xFF\xFF\xFF" "a"),
-      D("\x81\xA1" "a\xC7\x00"), D("\x81\xA1" "a\xD4\x01"), D("\x81\xA1" "a\xCF\x01"), D("\x81\xA1" "a\xCA\x01"), D("\x93\x01\x02\x03"), D("PK\x03\x04zip"), D("\x80\x04\x95pickle"),
-      D("\x80\x02}q"), D("<!DOCTYPE html>"), D("version https://git-lfs.github.com/spec/v1"), D(""), D("\0\0\0\0\0\0\0\0"), D("hello"),
+      D("\x81"), D("\x81\xA1"),
+      D("\x81\xA1"
+        "a"),
+      D("\x80\x80"), D("\x80x"),
+      D("\x81\xA1"
+        "a\xC1"),
+      D("\x81\x01\x01"),
+      D("\x81\xC4\x01"
+        "a\x01"),
+      D("\x81\xA0\x01"),
+      D("\x81\xA2"
+        "a\0\x01"),
+      D("\x81\xA1\xFF\x01"),
+      D("\x82\xA1"
+        "a\x01\xA1"
+        "a\x02"),
+      D("\xDF\xFF\xFF\xFF\xFF"),
+      D("\xDE\xFF\xFF\xA1"
+        "a\x01"),
+      D("\x81\xA1"
+        "a\xDD\xFF\xFF\xFF\xFF"),
+      D("\x81\xA1"
+        "a\xC9\xFF\xFF\xFF\xFF\x01"),
+      D("\x81\xA1"
+        "a\xC6\xFF\xFF\xFF\xFF"),
+      D("\x81\xDB\xFF\xFF\xFF\xFF"
+        "a"),
+      D("\x81\xA1"
+        "a\xC7\x00"),
+      D("\x81\xA1"
+        "a\xD4\x01"),
+      D("\x81\xA1"
+        "a\xCF\x01"),
+      D("\x81\xA1"
+        "a\xCA\x01"),
+      D("\x93\x01\x02\x03"), D("PK\x03\x04zip"), D("\x80\x04\x95pickle"), D("\x80\x02}q"), D("<!DOCTYPE html>"),
+      D("version https://git-lfs.github.com/spec/v1"), D(""), D("\0\0\0\0\0\0\0\0"), D("hello"),
       /* one key twice, with different leaves below: the two must not be merged */
-      D("\x82\xA1" "a\x81\xA1" "x\x01\xA1" "a\x81\xA1" "y\x01")};
+      D("\x82\xA1"
+        "a\x81\xA1"
+        "x\x01\xA1"
+        "a\x81\xA1"
+        "y\x01")};
   for (size_t i = 0; i < sizeof documents / sizeof *documents; i++) {
     maker m = {0};
     msk_error error = {.message = ""};
@@ -332,7 +417,11 @@ static void misleading_documents(void **state) {
 static void deep_and_wide(void **state) {
   (void)state;
   maker m = {0};
-  for (int i = 0; i < 300000; i++) make_bytes(&m, "\x81\xA1" "a", 3);
+  for (int i = 0; i < 300000; i++)
+    make_bytes(&m,
+               "\x81\xA1"
+               "a",
+               3);
   make_number(&m, 1);
   assert_int_equal(parse(&m, NULL, NULL), MSK_ERROR_FILE); /* maps in maps */
   make_free(&m);
@@ -437,9 +526,16 @@ static void listing(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(golden_checkpoints), cmocka_unit_test(variables_are_found), cmocka_unit_test(ambiguous_and_unknown), cmocka_unit_test(every_type),
-      cmocka_unit_test(chunked_arrays),     cmocka_unit_test(misleading_arrays),   cmocka_unit_test(misleading_documents),  cmocka_unit_test(deep_and_wide),
-      cmocka_unit_test(damaged),            cmocka_unit_test(listing),
+      cmocka_unit_test(golden_checkpoints),
+      cmocka_unit_test(variables_are_found),
+      cmocka_unit_test(ambiguous_and_unknown),
+      cmocka_unit_test(every_type),
+      cmocka_unit_test(chunked_arrays),
+      cmocka_unit_test(misleading_arrays),
+      cmocka_unit_test(misleading_documents),
+      cmocka_unit_test(deep_and_wide),
+      cmocka_unit_test(damaged),
+      cmocka_unit_test(listing),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,7 +7,8 @@
 #include "support.h"
 #include "tensor/weight_file.h"
 
-#define T(name, dtype, shape, begin, end) "\"" name "\":{\"dtype\":\"" dtype "\",\"shape\":[" shape "],\"data_offsets\":[" #begin "," #end "]}"
+#define T(name, dtype, shape, begin, end) \
+  "\"" name "\":{\"dtype\":\"" dtype "\",\"shape\":[" shape "],\"data_offsets\":[" #begin "," #end "]}"
 
 /* Parses a header and data in a block of their exact size; checks the memory it takes and that nothing is left. */
 static msk_status parse(const char *header, size_t data_bytes, msk_error *error) {
@@ -30,16 +31,18 @@ static msk_status parse(const char *header, size_t data_bytes, msk_error *error)
 
 static void what_the_format_allows(void **state) {
   (void)state;
-  static const struct { const char *header; size_t data; } good[] = {
-      {"{}", 0},
-      {"{}      ", 0},
-      {"{ \n\t\"__metadata__\" : { } \r}", 0},
-      {"{\"__metadata__\":{\"a\":\"b\",\"c\":\"\"}," T("x", "F32", "2,3", 0, 24) "}", 24},
-      {"{" T("b", "F16", "2", 4, 8) "," T("a", "U8", "4", 0, 4) "}", 8},                 /* any order */
-      {"{" T("s", "F32", "", 0, 4) "}", 4},                                               /* a scalar */
-      {"{" T("e", "F32", "0,7", 0, 0) "," T("x", "U8", "1", 0, 1) "," T("z", "F32", "0", 1, 1) "}", 1}, /* empty ones */
-      {"{" T("d", "BF16", "1,1,1,1,1,1,1,1", 0, 2) "}", 2},
-      {"{\"x\":{\"data_offsets\":[0,8],\"shape\":[1],\"dtype\":\"I64\"}}", 8}};
+  static const struct {
+    const char *header;
+    size_t data;
+  } good[] = {{"{}", 0},
+              {"{}      ", 0},
+              {"{ \n\t\"__metadata__\" : { } \r}", 0},
+              {"{\"__metadata__\":{\"a\":\"b\",\"c\":\"\"}," T("x", "F32", "2,3", 0, 24) "}", 24},
+              {"{" T("b", "F16", "2", 4, 8) "," T("a", "U8", "4", 0, 4) "}", 8},                                /* any order */
+              {"{" T("s", "F32", "", 0, 4) "}", 4},                                                             /* a scalar */
+              {"{" T("e", "F32", "0,7", 0, 0) "," T("x", "U8", "1", 0, 1) "," T("z", "F32", "0", 1, 1) "}", 1}, /* empty ones */
+              {"{" T("d", "BF16", "1,1,1,1,1,1,1,1", 0, 2) "}", 2},
+              {"{\"x\":{\"data_offsets\":[0,8],\"shape\":[1],\"dtype\":\"I64\"}}", 8}};
   msk_error error;
   for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
     if (parse(good[i].header, good[i].data, &error) != MSK_OK) fail_msg("%s: %s", good[i].header, error.message);
@@ -48,42 +51,73 @@ static void what_the_format_allows(void **state) {
 
 static void what_it_does_not(void **state) {
   (void)state;
-  static const struct { const char *header; size_t data; } bad[] = {
-      {"", 0}, {" {}", 0}, {"[]", 0}, {"{", 0}, {"{}}", 0}, {"{}x", 0}, {"{},", 0}, {"{", 4},
-      {"{\"a\":1}", 0}, {"{\"a\":{}}", 0}, {"{\"a\":[]}", 0}, {"{\"a\":null}", 0},
-      {"{" T("x", "F32", "2", 0, 8) "}", 7},                        /* past the end */
-      {"{" T("x", "F32", "2", 0, 8) "}", 9},                        /* does not end where the file ends */
-      {"{" T("x", "F32", "2", 0, 8) ",}", 8}, {"{" T("x", "F32", "2", 0, 8) "", 8},
-      {"{" T("x", "F32", "2,", 0, 8) "}", 8}, {"{" T("x", "F32", ",2", 0, 8) "}", 8},
-      {"{" T("x", "F32", "3", 0, 8) "}", 8}, {"{" T("x", "F64", "2", 0, 8) "}", 8},
-      {"{" T("x", "F32", "2", 8, 0) "}", 8}, {"{" T("x", "F32", "2", 4, 12) "}", 8},
-      {"{" T("x", "F32", "2", 4, 12) "}", 12},                      /* a hole at the start */
-      {"{" T("x", "F32", "2", 0, 8) "," T("y", "F32", "2", 12, 20) "}", 20}, /* in the middle */
-      {"{" T("x", "F32", "2", 0, 8) "," T("y", "F32", "2", 4, 12) "}", 12},  /* overlap */
-      {"{" T("x", "F32", "2", 0, 8) "," T("y", "F32", "2", 0, 8) "}", 8},    /* the same bytes twice */
-      {"{" T("x", "U8", "8", 0, 8) "," T("y", "U8", "0", 3, 3) "}", 8},      /* an empty one inside another */
-      {"{" T("x", "F32", "2", 0, 8) "," T("x", "F32", "2", 8, 16) "}", 16},  /* duplicate */
-      {"{" T("x", "F32", "2", 0, 8) "," T("\\u0078", "F32", "2", 8, 16) "}", 16}, /* duplicate behind an escape */
-      {"{\"x\":{\"dtype\":\"F32\",\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}", 8},
-      {"{\"x\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8],\"more\":1}}", 8},
-      {"{\"x\":{\"dtype\":\"F32\",\"shape\":[2]}}", 8},
-      {"{\"x\":{\"dtype\":\"F32\",\"shape\":2,\"data_offsets\":[0,8]}}", 8},
-      {"{\"x\":{\"dtype\":32,\"shape\":[2],\"data_offsets\":[0,8]}}", 8},
-      {"{\"x\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8,8]}}", 8},
-      {"{" T("x", "F31", "2", 0, 8) "}", 8}, {"{" T("x", "f32", "2", 0, 8) "}", 8},
-      {"{" T("x", "F32", "-2", 0, 8) "}", 8}, {"{" T("x", "F32", "2.0", 0, 8) "}", 8}, {"{" T("x", "F32", "2e0", 0, 8) "}", 8},
-      {"{" T("x", "F32", "02", 0, 8) "}", 8}, {"{" T("x", "F32", "\\\"2\\\"", 0, 8) "}", 8},
-      {"{" T("x", "F32", "4611686018427387904", 0, 0) "}", 0},             /* 2^62 x 4 bytes wraps to 0 */
-      {"{" T("x", "F32", "4294967296,4294967296", 0, 0) "}", 0},           /* 2^64 elements */
-      {"{" T("x", "F32", "0,4611686018427387904,4", 0, 0) "}", 0},
-      {"{" T("x", "F32", "18446744073709551617", 0, 4) "}", 4},            /* 2^64 + 1 */
-      {"{" T("x", "U8", "8", 18446744073709551612, 4) "}", 8},             /* the range wraps */
-      {"{" T("x", "U8", "1,1,1,1,1,1,1,1,1", 0, 1) "}", 1},                /* nine dimensions */
-      {"{\"__metadata__\":{\"a\":1}}", 0}, {"{\"__metadata__\":{\"a\":{}}}", 0}, {"{\"__metadata__\":[]}", 0}, {"{\"__metadata__\":{\"a\":\"b\",}}", 0},
-      {"{\"__metadata__\":{\"a\":\"b\",\"a\":\"c\"}}", 0}, {"{\"__metadata__\":{},\"__metadata__\":{}}", 0},
-      {"{\"__metadata__\":{\"\\ud800\":\"\"}}", 0}, {"{\"__metadata__\":{\"\\udc00\":\"\"}}", 0}, {"{\"__metadata__\":{\"\\u0000\":\"\"}}", 0},
-      {"{\"__metadata__\":{\"\\x\":\"\"}}", 0}, {"{\"__metadata__\":{\"\\u12g4\":\"\"}}", 0}, {"{\"__metadata__\":{\"a\nb\":\"\"}}", 0},
-      {"{\"__metadata__\":{\"\xC3\":\"\"}}", 0}, {"{\"__metadata__\":{\"\xED\xA0\x80\":\"\"}}", 0}, {"{\"__metadata__\":{\"a", 0}, {"{\"__metadata__\":{\"a\\", 0}};
+  static const struct {
+    const char *header;
+    size_t data;
+  } bad[] = {{"", 0},
+             {" {}", 0},
+             {"[]", 0},
+             {"{", 0},
+             {"{}}", 0},
+             {"{}x", 0},
+             {"{},", 0},
+             {"{", 4},
+             {"{\"a\":1}", 0},
+             {"{\"a\":{}}", 0},
+             {"{\"a\":[]}", 0},
+             {"{\"a\":null}", 0},
+             {"{" T("x", "F32", "2", 0, 8) "}", 7}, /* past the end */
+             {"{" T("x", "F32", "2", 0, 8) "}", 9}, /* does not end where the file ends */
+             {"{" T("x", "F32", "2", 0, 8) ",}", 8},
+             {"{" T("x", "F32", "2", 0, 8) "", 8},
+             {"{" T("x", "F32", "2,", 0, 8) "}", 8},
+             {"{" T("x", "F32", ",2", 0, 8) "}", 8},
+             {"{" T("x", "F32", "3", 0, 8) "}", 8},
+             {"{" T("x", "F64", "2", 0, 8) "}", 8},
+             {"{" T("x", "F32", "2", 8, 0) "}", 8},
+             {"{" T("x", "F32", "2", 4, 12) "}", 8},
+             {"{" T("x", "F32", "2", 4, 12) "}", 12},                                    /* a hole at the start */
+             {"{" T("x", "F32", "2", 0, 8) "," T("y", "F32", "2", 12, 20) "}", 20},      /* in the middle */
+             {"{" T("x", "F32", "2", 0, 8) "," T("y", "F32", "2", 4, 12) "}", 12},       /* overlap */
+             {"{" T("x", "F32", "2", 0, 8) "," T("y", "F32", "2", 0, 8) "}", 8},         /* the same bytes twice */
+             {"{" T("x", "U8", "8", 0, 8) "," T("y", "U8", "0", 3, 3) "}", 8},           /* an empty one inside another */
+             {"{" T("x", "F32", "2", 0, 8) "," T("x", "F32", "2", 8, 16) "}", 16},       /* duplicate */
+             {"{" T("x", "F32", "2", 0, 8) "," T("\\u0078", "F32", "2", 8, 16) "}", 16}, /* duplicate behind an escape */
+             {"{\"x\":{\"dtype\":\"F32\",\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}", 8},
+             {"{\"x\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8],\"more\":1}}", 8},
+             {"{\"x\":{\"dtype\":\"F32\",\"shape\":[2]}}", 8},
+             {"{\"x\":{\"dtype\":\"F32\",\"shape\":2,\"data_offsets\":[0,8]}}", 8},
+             {"{\"x\":{\"dtype\":32,\"shape\":[2],\"data_offsets\":[0,8]}}", 8},
+             {"{\"x\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8,8]}}", 8},
+             {"{" T("x", "F31", "2", 0, 8) "}", 8},
+             {"{" T("x", "f32", "2", 0, 8) "}", 8},
+             {"{" T("x", "F32", "-2", 0, 8) "}", 8},
+             {"{" T("x", "F32", "2.0", 0, 8) "}", 8},
+             {"{" T("x", "F32", "2e0", 0, 8) "}", 8},
+             {"{" T("x", "F32", "02", 0, 8) "}", 8},
+             {"{" T("x", "F32", "\\\"2\\\"", 0, 8) "}", 8},
+             {"{" T("x", "F32", "4611686018427387904", 0, 0) "}", 0},   /* 2^62 x 4 bytes wraps to 0 */
+             {"{" T("x", "F32", "4294967296,4294967296", 0, 0) "}", 0}, /* 2^64 elements */
+             {"{" T("x", "F32", "0,4611686018427387904,4", 0, 0) "}", 0},
+             {"{" T("x", "F32", "18446744073709551617", 0, 4) "}", 4}, /* 2^64 + 1 */
+             {"{" T("x", "U8", "8", 18446744073709551612, 4) "}", 8},  /* the range wraps */
+             {"{" T("x", "U8", "1,1,1,1,1,1,1,1,1", 0, 1) "}", 1},     /* nine dimensions */
+             {"{\"__metadata__\":{\"a\":1}}", 0},
+             {"{\"__metadata__\":{\"a\":{}}}", 0},
+             {"{\"__metadata__\":[]}", 0},
+             {"{\"__metadata__\":{\"a\":\"b\",}}", 0},
+             {"{\"__metadata__\":{\"a\":\"b\",\"a\":\"c\"}}", 0},
+             {"{\"__metadata__\":{},\"__metadata__\":{}}", 0},
+             {"{\"__metadata__\":{\"\\ud800\":\"\"}}", 0},
+             {"{\"__metadata__\":{\"\\udc00\":\"\"}}", 0},
+             {"{\"__metadata__\":{\"\\u0000\":\"\"}}", 0},
+             {"{\"__metadata__\":{\"\\x\":\"\"}}", 0},
+             {"{\"__metadata__\":{\"\\u12g4\":\"\"}}", 0},
+             {"{\"__metadata__\":{\"a\nb\":\"\"}}", 0},
+             {"{\"__metadata__\":{\"\xC3\":\"\"}}", 0},
+             {"{\"__metadata__\":{\"\xED\xA0\x80\":\"\"}}", 0},
+             {"{\"__metadata__\":{\"a", 0},
+             {"{\"__metadata__\":{\"a\\", 0}};
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
     msk_error error = {.message = ""};
     if (parse(bad[i].header, bad[i].data, &error) != MSK_ERROR_FILE) fail_msg("taken: %s", bad[i].header);
@@ -149,10 +183,12 @@ static msk_status fill_numbers(void *user, size_t index, void *out, msk_error *e
   return MSK_OK;
 }
 
-static const msk_tensor written[] = {
-    {.name = "z.bias", .dtype = MSK_DTYPE_F32, .rank = 1, .shape = {3}, .bytes = 12},   {.name = "a \"q\"\\ \xC3\xA9\n", .dtype = MSK_DTYPE_BF16, .rank = 2, .shape = {3, 1}, .bytes = 6},
-    {.name = "m", .dtype = MSK_DTYPE_I8, .rank = 0, .bytes = 1},                        {.name = "b", .dtype = MSK_DTYPE_F32, .rank = 3, .shape = {2, 2, 1}, .bytes = 16},
-    {.name = "none", .dtype = MSK_DTYPE_F32, .rank = 1, .shape = {0}, .bytes = 0},      {.name = "h", .dtype = MSK_DTYPE_F16, .rank = 1, .shape = {1}, .bytes = 2}};
+static const msk_tensor written[] = {{.name = "z.bias", .dtype = MSK_DTYPE_F32, .rank = 1, .shape = {3}, .bytes = 12},
+                                     {.name = "a \"q\"\\ \xC3\xA9\n", .dtype = MSK_DTYPE_BF16, .rank = 2, .shape = {3, 1}, .bytes = 6},
+                                     {.name = "m", .dtype = MSK_DTYPE_I8, .rank = 0, .bytes = 1},
+                                     {.name = "b", .dtype = MSK_DTYPE_F32, .rank = 3, .shape = {2, 2, 1}, .bytes = 16},
+                                     {.name = "none", .dtype = MSK_DTYPE_F32, .rank = 1, .shape = {0}, .bytes = 0},
+                                     {.name = "h", .dtype = MSK_DTYPE_F16, .rank = 1, .shape = {1}, .bytes = 2}};
 enum { WRITTEN = sizeof written / sizeof *written };
 
 static void written_reads_back(void **state) {
@@ -251,8 +287,14 @@ static void damaged(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(what_the_format_allows), cmocka_unit_test(what_it_does_not),   cmocka_unit_test(escapes_are_decoded),           cmocka_unit_test(header_lengths),
-      cmocka_unit_test(swarms),                 cmocka_unit_test(written_reads_back), cmocka_unit_test(failed_writing_leaves_nothing), cmocka_unit_test(damaged),
+      cmocka_unit_test(what_the_format_allows),
+      cmocka_unit_test(what_it_does_not),
+      cmocka_unit_test(escapes_are_decoded),
+      cmocka_unit_test(header_lengths),
+      cmocka_unit_test(swarms),
+      cmocka_unit_test(written_reads_back),
+      cmocka_unit_test(failed_writing_leaves_nothing),
+      cmocka_unit_test(damaged),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -37,12 +37,16 @@ static msk_status try(const uint8_t *file, size_t bytes, msk_alpha alpha, const 
   msk_image image = {.width = -1};
   msk_error error = {0};
   msk_status status = msk_image_decode(&image, exact, bytes, alpha, name, &counting.allocator, &error);
-  if (status == MSK_OK) msk_image_free(&image);
-  else if (status != MSK_ERROR_FILE || image.width != -1 || strlen(error.message) < 8) fail_msg("%s: status %d, \"%s\"", name, (int)status, error.message);
+  if (status == MSK_OK)
+    msk_image_free(&image);
+  else if (status != MSK_ERROR_FILE || image.width != -1 || strlen(error.message) < 8)
+    fail_msg("%s: status %d, \"%s\"", name, (int)status, error.message);
   char *text = NULL;
   msk_status text_status = msk_png_text(exact, bytes, "Comment", &text, &counting.allocator, &error);
-  if (text_status == MSK_OK) msk_free(&counting.allocator, text);
-  else assert_int_equal(text_status, MSK_ERROR_FILE);
+  if (text_status == MSK_OK)
+    msk_free(&counting.allocator, text);
+  else
+    assert_int_equal(text_status, MSK_ERROR_FILE);
   assert_int_equal(counting.live, 0);
   free(exact);
   return status;
@@ -77,7 +81,8 @@ static void check_flips(const uint8_t *file, size_t bytes, const char *name) {
     flipped[at] ^= (uint8_t)(1u << test_random(&random) % 8);
     msk_status status = try(flipped, bytes, round & 4 ? MSK_ALPHA_DROP : MSK_ALPHA_WHITE, name);
     /* Every bit of a PNG stands under a checksum. */
-    if (status == MSK_OK && strstr(name, ".png") != NULL && strstr(name, "text.png") == NULL) fail_msg("%s with a bit of byte %zu turned over is accepted", name, at);
+    if (status == MSK_OK && strstr(name, ".png") != NULL && strstr(name, "text.png") == NULL)
+      fail_msg("%s with a bit of byte %zu turned over is accepted", name, at);
   }
   free(flipped);
 }
@@ -227,9 +232,18 @@ static msk_status load_job(const msk_allocator *allocator, const void *user) {
 
 static void reading_without_memory(void **state) {
   (void)state;
-  static const char *const names[] = {"png/rgb8.png", "png/rgba16.png", "png/rgba8_adam7.png", "png/gray16_adam7.png", "png/pal4_trns.png", "png/rgb8_chunks.png",
-                                      "jpeg_webp/base_420.jpg", "jpeg_webp/cmyk_k.jpg", "jpeg_webp/exif_orient6.jpg", "jpeg_webp/lossless.webp",
-                                      "jpeg_webp/lossy_alpha.webp", "jpeg_webp/animated.webp"};
+  static const char *const names[] = {"png/rgb8.png",
+                                      "png/rgba16.png",
+                                      "png/rgba8_adam7.png",
+                                      "png/gray16_adam7.png",
+                                      "png/pal4_trns.png",
+                                      "png/rgb8_chunks.png",
+                                      "jpeg_webp/base_420.jpg",
+                                      "jpeg_webp/cmyk_k.jpg",
+                                      "jpeg_webp/exif_orient6.jpg",
+                                      "jpeg_webp/lossless.webp",
+                                      "jpeg_webp/lossy_alpha.webp",
+                                      "jpeg_webp/animated.webp"};
   for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
     fail_every_allocation(decode_job, golden_path("image/%s", names[i]), names[i]);
     fail_every_allocation(load_job, golden_path("image/%s", names[i]), names[i]);
@@ -264,7 +278,10 @@ static void preparing_without_memory(void **state) {
 }
 
 static msk_status encode_job(const msk_allocator *allocator, const void *user) {
-  static const struct { msk_format format; int quality; } kinds[] = {{MSK_FORMAT_PNG, 0}, {MSK_FORMAT_JPEG, 0}, {MSK_FORMAT_WEBP, 0}, {MSK_FORMAT_WEBP, 80}};
+  static const struct {
+    msk_format format;
+    int quality;
+  } kinds[] = {{MSK_FORMAT_PNG, 0}, {MSK_FORMAT_JPEG, 0}, {MSK_FORMAT_WEBP, 0}, {MSK_FORMAT_WEBP, 80}};
   int kind = *(const int *)user;
   static char long_value[3000];
   memset(long_value, 'x', sizeof long_value - 1);
@@ -272,7 +289,8 @@ static msk_status encode_job(const msk_allocator *allocator, const void *user) {
   msk_image image = noisy(90, 80);
   void *file;
   size_t bytes;
-  msk_status status = msk_image_encode(&image, kinds[kind].format, kinds[kind].quality, texts, kind == 0 ? 3 : 0, &file, &bytes, allocator, NULL);
+  msk_status status =
+      msk_image_encode(&image, kinds[kind].format, kinds[kind].quality, texts, kind == 0 ? 3 : 0, &file, &bytes, allocator, NULL);
   if (status == MSK_OK && kind == 0) {
     char *value = NULL;
     static const char *const keys[] = {"a", "b", "c"};
@@ -309,9 +327,11 @@ static void floats_without_memory(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(cut_off_everywhere), cmocka_unit_test(bits_turned_over), cmocka_unit_test(bytes_overwritten),
-      cmocka_unit_test(scans_without_end_are_refused), cmocka_unit_test(lying_exif_is_ignored), cmocka_unit_test(reading_without_memory),
-      cmocka_unit_test(preparing_without_memory), cmocka_unit_test(writing_without_memory), cmocka_unit_test(floats_without_memory),
+      cmocka_unit_test(cut_off_everywhere),       cmocka_unit_test(bits_turned_over),
+      cmocka_unit_test(bytes_overwritten),        cmocka_unit_test(scans_without_end_are_refused),
+      cmocka_unit_test(lying_exif_is_ignored),    cmocka_unit_test(reading_without_memory),
+      cmocka_unit_test(preparing_without_memory), cmocka_unit_test(writing_without_memory),
+      cmocka_unit_test(floats_without_memory),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

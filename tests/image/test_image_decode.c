@@ -66,10 +66,14 @@ static void check_lossy(const char *path, const char *name) {
   int tolerance = strstr(name, ".jpg") != NULL ? 2 : strstr(name, "lossless") != NULL ? 0 : 2;
   msk_image dropped = load(path, MSK_ALPHA_DROP), white = load(path, MSK_ALPHA_WHITE);
   assert_pixels(&dropped, golden_path("image/jpeg_webp/%s.pillow_rgb.npy", name), tolerance);
-  const char *oriented = golden_path("image/jpeg_webp/%s.oriented.npy", name), *composited = golden_path("image/jpeg_webp/%s.white.npy", name);
-  if (exists(oriented)) assert_pixels(&white, oriented, tolerance);
-  else if (exists(composited)) assert_pixels(&white, composited, tolerance);
-  else assert_pixels(&white, golden_path("image/jpeg_webp/%s.pillow_rgb.npy", name), tolerance);
+  const char *oriented = golden_path("image/jpeg_webp/%s.oriented.npy", name),
+             *composited = golden_path("image/jpeg_webp/%s.white.npy", name);
+  if (exists(oriented))
+    assert_pixels(&white, oriented, tolerance);
+  else if (exists(composited))
+    assert_pixels(&white, composited, tolerance);
+  else
+    assert_pixels(&white, golden_path("image/jpeg_webp/%s.pillow_rgb.npy", name), tolerance);
   msk_image_free(&dropped);
   msk_image_free(&white);
 }
@@ -123,7 +127,9 @@ static uint32_t checksum(const uint8_t *bytes, size_t count) {
 
 static void huge_sizes_take_no_memory(void **state) {
   (void)state;
-  static const struct { uint32_t width, height; } sizes[] = {{100000, 100000}, {8000, 8001}, {64000001, 1}, {8000, 8000}, {0x7fffffff, 0x7fffffff}, {1, 64000000}};
+  static const struct {
+    uint32_t width, height;
+  } sizes[] = {{100000, 100000}, {8000, 8001}, {64000001, 1}, {8000, 8000}, {0x7fffffff, 0x7fffffff}, {1, 64000000}};
   for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
     size_t bytes;
     uint8_t *file = test_read_file(golden_path("image/png/rgb8.png"), &bytes);
@@ -227,13 +233,28 @@ static uint8_t *webp_with_exif(int orientation, size_t *bytes) {
 static const uint8_t *upright_pixel(const msk_image *stored, int orientation, int x, int y) {
   int w = stored->width, h = stored->height, sx = x, sy = y;
   switch (orientation) {
-    case 2: sx = w - 1 - x; break;               /* row 0 top, column 0 right */
-    case 3: sx = w - 1 - x; sy = h - 1 - y; break; /* bottom, right */
-    case 4: sy = h - 1 - y; break;               /* bottom, left */
-    case 5: sx = y; sy = x; break;               /* left, top */
-    case 6: sx = y; sy = h - 1 - x; break;       /* right, top */
-    case 7: sx = w - 1 - y; sy = h - 1 - x; break; /* right, bottom */
-    case 8: sx = w - 1 - y; sy = x; break;       /* left, bottom */
+    case 2: sx = w - 1 - x; break; /* row 0 top, column 0 right */
+    case 3:
+      sx = w - 1 - x;
+      sy = h - 1 - y;
+      break;                       /* bottom, right */
+    case 4: sy = h - 1 - y; break; /* bottom, left */
+    case 5:
+      sx = y;
+      sy = x;
+      break; /* left, top */
+    case 6:
+      sx = y;
+      sy = h - 1 - x;
+      break; /* right, top */
+    case 7:
+      sx = w - 1 - y;
+      sy = h - 1 - x;
+      break; /* right, bottom */
+    case 8:
+      sx = w - 1 - y;
+      sy = x;
+      break; /* left, bottom */
     default: break;
   }
   return stored->pixels + 3 * ((size_t)sy * (size_t)w + (size_t)sx);
@@ -254,7 +275,8 @@ static void every_orientation_in_every_format(void **state) {
       assert_int_equal(upright.width, swapped ? stored.height : stored.width);
       for (int y = 0; y < upright.height; y++) {
         for (int x = 0; x < upright.width; x++) {
-          assert_memory_equal(upright.pixels + 3 * ((size_t)y * (size_t)upright.width + (size_t)x), upright_pixel(&stored, orientation, x, y), 3);
+          assert_memory_equal(upright.pixels + 3 * ((size_t)y * (size_t)upright.width + (size_t)x),
+                              upright_pixel(&stored, orientation, x, y), 3);
         }
       }
       msk_image_free(&stored);

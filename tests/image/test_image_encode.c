@@ -47,10 +47,13 @@ static double loss(const msk_image *image, const void *file, size_t bytes) {
 
 static void every_format_gives_the_picture_back(void **state) {
   (void)state;
-  static const struct { msk_format format; int quality; double low, high; } cases[] = {
-      {MSK_FORMAT_PNG, 0, 0, 0}, {MSK_FORMAT_WEBP, 0, 0, 0},
-      {MSK_FORMAT_JPEG, 0, 1e-3, 25}, {MSK_FORMAT_JPEG, 100, 1e-3, 2}, {MSK_FORMAT_JPEG, 20, 25, 1000},
-      {MSK_FORMAT_WEBP, 100, 1e-3, 60}, {MSK_FORMAT_WEBP, 20, 25, 1500}};
+  static const struct {
+    msk_format format;
+    int quality;
+    double low, high;
+  } cases[] = {{MSK_FORMAT_PNG, 0, 0, 0},       {MSK_FORMAT_WEBP, 0, 0, 0},      {MSK_FORMAT_JPEG, 0, 1e-3, 25},
+               {MSK_FORMAT_JPEG, 100, 1e-3, 2}, {MSK_FORMAT_JPEG, 20, 25, 1000}, {MSK_FORMAT_WEBP, 100, 1e-3, 60},
+               {MSK_FORMAT_WEBP, 20, 25, 1500}};
   static const struct { int width, height; } sizes[] = {{1, 1}, {3, 200}, {257, 129}, {256, 256}};
   for (size_t s = 0; s < 4; s++) {
     msk_image image = picture(sizes[s].width, sizes[s].height, s);
@@ -62,7 +65,8 @@ static void every_format_gives_the_picture_back(void **state) {
       assert_memory_equal(file, again, bytes);
       double error = loss(&image, file, bytes);
       if (error < 0 || (cases[c].high == 0 && error != 0)) fail_msg("format %d loses %g", (int)cases[c].format, error);
-      if (s >= 2 && (error < cases[c].low || error > cases[c].high)) fail_msg("format %d at %d loses %g", (int)cases[c].format, cases[c].quality, error);
+      if (s >= 2 && (error < cases[c].low || error > cases[c].high))
+        fail_msg("format %d at %d loses %g", (int)cases[c].format, cases[c].quality, error);
       msk_free(NULL, file);
       msk_free(NULL, again);
     }
@@ -89,18 +93,26 @@ static void wrong_requests_are_refused(void **state) {
   size_t bytes = 99;
   msk_error error;
   msk_text text = {"k", "v"};
-  const struct { const msk_image *image; msk_format format; int quality; const msk_text *texts; size_t count; } cases[] = {
-      {NULL, MSK_FORMAT_PNG, 0, NULL, 0}, {&none, MSK_FORMAT_PNG, 0, NULL, 0}, {&image, MSK_FORMAT_AUTO, 0, NULL, 0}, {&image, (msk_format)9, 0, NULL, 0},
-      {&image, MSK_FORMAT_JPEG, 101, NULL, 0}, {&image, MSK_FORMAT_JPEG, -1, NULL, 0}, {&wide, MSK_FORMAT_JPEG, 0, NULL, 0},
-      {&wide, MSK_FORMAT_WEBP, 0, NULL, 0}, {&image, MSK_FORMAT_PNG, 0, NULL, 1}};
+  const struct {
+    const msk_image *image;
+    msk_format format;
+    int quality;
+    const msk_text *texts;
+    size_t count;
+  } cases[] = {{NULL, MSK_FORMAT_PNG, 0, NULL, 0},   {&none, MSK_FORMAT_PNG, 0, NULL, 0},     {&image, MSK_FORMAT_AUTO, 0, NULL, 0},
+               {&image, (msk_format)9, 0, NULL, 0},  {&image, MSK_FORMAT_JPEG, 101, NULL, 0}, {&image, MSK_FORMAT_JPEG, -1, NULL, 0},
+               {&wide, MSK_FORMAT_JPEG, 0, NULL, 0}, {&wide, MSK_FORMAT_WEBP, 0, NULL, 0},    {&image, MSK_FORMAT_PNG, 0, NULL, 1}};
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-    assert_int_equal(msk_image_encode(cases[i].image, cases[i].format, cases[i].quality, cases[i].texts, cases[i].count, &file, &bytes, NULL, &error),
-                     MSK_ERROR_ARGUMENT);
+    assert_int_equal(
+        msk_image_encode(cases[i].image, cases[i].format, cases[i].quality, cases[i].texts, cases[i].count, &file, &bytes, NULL, &error),
+        MSK_ERROR_ARGUMENT);
     assert_true(strlen(error.message) > 10);
   }
   assert_int_equal(msk_image_encode(&image, MSK_FORMAT_PNG, 0, &text, 1, NULL, &bytes, NULL, &error), MSK_ERROR_ARGUMENT);
-  static const char *const bad_keys[] = {"", " k", "k ", "a  b", "a\nb", "sn\xe2\x98\x83w", "\xff",
-                                         "0123456789012345678901234567890123456789012345678901234567890123456789012345678X"};
+  static const char *const bad_keys[] = {"",     " k",
+                                         "k ",   "a  b",
+                                         "a\nb", "sn\xe2\x98\x83w",
+                                         "\xff", "0123456789012345678901234567890123456789012345678901234567890123456789012345678X"};
   for (size_t i = 0; i < sizeof bad_keys / sizeof *bad_keys; i++) {
     text = (msk_text){bad_keys[i], "v"};
     assert_int_equal(msk_image_encode(&image, MSK_FORMAT_PNG, 0, &text, 1, &file, &bytes, NULL, &error), MSK_ERROR_ARGUMENT);
@@ -117,7 +129,8 @@ static void wrong_requests_are_refused(void **state) {
 
 /* Whether the file has a chunk of this type that begins with the key. */
 static bool has_chunk(const uint8_t *file, size_t bytes, const char *type, const char *key) {
-  for (size_t at = 8; at + 12 <= bytes; at += 12 + ((size_t)file[at] << 24 | (size_t)file[at + 1] << 16 | (size_t)file[at + 2] << 8 | file[at + 3])) {
+  for (size_t at = 8; at + 12 <= bytes;
+       at += 12 + ((size_t)file[at] << 24 | (size_t)file[at + 1] << 16 | (size_t)file[at + 2] << 8 | file[at + 3])) {
     if (memcmp(file + at + 4, type, 4) == 0 && memcmp(file + at + 8, key, strlen(key) + 1) == 0) return true;
   }
   return false;
@@ -133,12 +146,21 @@ static char *long_text(const char *unit, size_t bytes) {
 
 static void texts_come_back(void **state) {
   (void)state;
-  char *ascii = long_text("masksketch ", 5000), *unicode = long_text("na\xc3\xafve \xe2\x98\x83 \xf0\x9f\x96\x8c ", 9000), *mega = long_text("x", 1 << 20);
-  const struct { msk_text text; const char *chunk; } cases[] = {
-      {{"Software", "MaskSketch 0.1.0"}, "tEXt"}, {{"empty", ""}, "tEXt"}, {{"lines", "a\nb\n{\"c\": [1, 2]}"}, "tEXt"},
-      {{"latin", "caf\xc3\xa9 \xc2\xbf\xc3\xbf"}, "tEXt"}, {{"cl\xc3\xa9", "cl\xc3\xa9 value"}, NULL}, {{"tab", "a\tb"}, "iTXt"},
-      {{"snow", "\xe2\x98\x83 \xf0\x9f\x96\x8c \xe6\x97\xa5\xe6\x9c\xac"}, "iTXt"}, {{"long", ascii}, "zTXt"}, {{"long unicode", unicode}, "iTXt"},
-      {{"megabyte", mega}, "zTXt"}};
+  char *ascii = long_text("masksketch ", 5000), *unicode = long_text("na\xc3\xafve \xe2\x98\x83 \xf0\x9f\x96\x8c ", 9000),
+       *mega = long_text("x", 1 << 20);
+  const struct {
+    msk_text text;
+    const char *chunk;
+  } cases[] = {{{"Software", "MaskSketch 0.1.0"}, "tEXt"},
+               {{"empty", ""}, "tEXt"},
+               {{"lines", "a\nb\n{\"c\": [1, 2]}"}, "tEXt"},
+               {{"latin", "caf\xc3\xa9 \xc2\xbf\xc3\xbf"}, "tEXt"},
+               {{"cl\xc3\xa9", "cl\xc3\xa9 value"}, NULL},
+               {{"tab", "a\tb"}, "iTXt"},
+               {{"snow", "\xe2\x98\x83 \xf0\x9f\x96\x8c \xe6\x97\xa5\xe6\x9c\xac"}, "iTXt"},
+               {{"long", ascii}, "zTXt"},
+               {{"long unicode", unicode}, "iTXt"},
+               {{"megabyte", mega}, "zTXt"}};
   enum { COUNT = sizeof cases / sizeof *cases };
   msk_text texts[COUNT];
   for (size_t i = 0; i < COUNT; i++) texts[i] = cases[i].text;
@@ -241,12 +263,28 @@ static void a_zip_bomb_takes_no_memory(void **state) {
 
 static void broken_texts_are_refused(void **state) {
   (void)state;
-  static const struct { const char *type, *data; size_t length; msk_status status; } cases[] = {
-      {"tEXt", "k\0ok", 4, MSK_OK}, {"tEXt", "k\0", 2, MSK_OK}, {"tEXt", "k\0a\0b", 5, MSK_ERROR_FILE},
-      {"zTXt", "k\0", 2, MSK_ERROR_FILE}, {"zTXt", "k\0\1x", 4, MSK_ERROR_FILE}, {"zTXt", "k\0\0garbage", 10, MSK_ERROR_FILE}, {"zTXt", "k\0\0", 3, MSK_ERROR_FILE},
-      {"iTXt", "k\0\0\0\0\0ok", 8, MSK_OK}, {"iTXt", "k\0", 2, MSK_ERROR_FILE}, {"iTXt", "k\0\0\0", 4, MSK_ERROR_FILE}, {"iTXt", "k\0\0\0en", 6, MSK_ERROR_FILE},
-      {"iTXt", "k\0\0\0\0x", 6, MSK_ERROR_FILE}, {"iTXt", "k\0\2\0\0\0x", 7, MSK_ERROR_FILE}, {"iTXt", "k\0\1\1\0\0x", 7, MSK_ERROR_FILE},
-      {"iTXt", "k\0\0\0\0\0\xff", 7, MSK_ERROR_FILE}, {"iTXt", "k\0\1\0\0\0x", 7, MSK_ERROR_FILE}, {"tEXt", "k", 1, MSK_OK}, {"tEXt", "", 0, MSK_OK}};
+  static const struct {
+    const char *type, *data;
+    size_t length;
+    msk_status status;
+  } cases[] = {{"tEXt", "k\0ok", 4, MSK_OK},
+               {"tEXt", "k\0", 2, MSK_OK},
+               {"tEXt", "k\0a\0b", 5, MSK_ERROR_FILE},
+               {"zTXt", "k\0", 2, MSK_ERROR_FILE},
+               {"zTXt", "k\0\1x", 4, MSK_ERROR_FILE},
+               {"zTXt", "k\0\0garbage", 10, MSK_ERROR_FILE},
+               {"zTXt", "k\0\0", 3, MSK_ERROR_FILE},
+               {"iTXt", "k\0\0\0\0\0ok", 8, MSK_OK},
+               {"iTXt", "k\0", 2, MSK_ERROR_FILE},
+               {"iTXt", "k\0\0\0", 4, MSK_ERROR_FILE},
+               {"iTXt", "k\0\0\0en", 6, MSK_ERROR_FILE},
+               {"iTXt", "k\0\0\0\0x", 6, MSK_ERROR_FILE},
+               {"iTXt", "k\0\2\0\0\0x", 7, MSK_ERROR_FILE},
+               {"iTXt", "k\0\1\1\0\0x", 7, MSK_ERROR_FILE},
+               {"iTXt", "k\0\0\0\0\0\xff", 7, MSK_ERROR_FILE},
+               {"iTXt", "k\0\1\0\0\0x", 7, MSK_ERROR_FILE},
+               {"tEXt", "k", 1, MSK_OK},
+               {"tEXt", "", 0, MSK_OK}};
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     char *value = NULL;
     msk_status status = text_of_chunk(cases[i].type, cases[i].data, cases[i].length, &value, NULL);
@@ -262,8 +300,12 @@ static void broken_texts_are_refused(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(every_format_gives_the_picture_back), cmocka_unit_test(jpeg_keeps_all_colour), cmocka_unit_test(wrong_requests_are_refused),
-      cmocka_unit_test(texts_come_back), cmocka_unit_test(texts_of_others_are_read), cmocka_unit_test(a_zip_bomb_takes_no_memory),
+      cmocka_unit_test(every_format_gives_the_picture_back),
+      cmocka_unit_test(jpeg_keeps_all_colour),
+      cmocka_unit_test(wrong_requests_are_refused),
+      cmocka_unit_test(texts_come_back),
+      cmocka_unit_test(texts_of_others_are_read),
+      cmocka_unit_test(a_zip_bomb_takes_no_memory),
       cmocka_unit_test(broken_texts_are_refused),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -67,7 +67,8 @@ static void fail_every_heap_allocation(const work *w, const char *name) {
     }
     bool webp_says_broken = w->image == NULL && strstr(name, ".webp") != NULL && status == MSK_ERROR_FILE;
     bool webp_does_without = w->format == MSK_FORMAT_WEBP && status == MSK_OK;
-    if (status != MSK_ERROR_MEMORY && !webp_says_broken && !webp_does_without) fail_msg("%s: status %d when heap allocation %ld fails", name, (int)status, k);
+    if (status != MSK_ERROR_MEMORY && !webp_says_broken && !webp_does_without)
+      fail_msg("%s: status %d when heap allocation %ld fails", name, (int)status, k);
   }
 }
 

@@ -50,8 +50,9 @@ static double distance(double x, double y, const double s[4]) {
 
 /* A house in the unit square: how much of the pixel is ink, 0..1, for lines of `thickness` (of the side). */
 static double ink(double x, double y, double thickness, double side) {
-  static const double lines[][4] = {{.2, .45, .2, .85}, {.2, .85, .8, .85}, {.8, .85, .8, .45}, {.15, .47, .5, .15}, {.5, .15, .85, .47},
-                                    {.45, .85, .45, .6}, {.45, .6, .6, .6}, {.6, .6, .6, .85}, {.28, .5, .38, .62}, {.28, .62, .38, .5}, {.65, .28, .65, .18}};
+  static const double lines[][4] = {{.2, .45, .2, .85},  {.2, .85, .8, .85},  {.8, .85, .8, .45},  {.15, .47, .5, .15},
+                                    {.5, .15, .85, .47}, {.45, .85, .45, .6}, {.45, .6, .6, .6},   {.6, .6, .6, .85},
+                                    {.28, .5, .38, .62}, {.28, .62, .38, .5}, {.65, .28, .65, .18}};
   double nearest = 1e9;
   for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) nearest = fmin(nearest, distance(x, y, lines[i]));
   double coverage = (thickness / 2 - nearest) * side + 0.5;
@@ -100,19 +101,22 @@ static void photograph(msk_image *image, camera c, uint64_t seed) {
 
 static void the_default_is_pillows_resize(void **state) {
   (void)state;
-  static const char *const names[] = {"r00_down_512x384", "r01_wide_300x200", "r02_tall_200x300", "r03_noise_57x91", "r04_one_1x1", "r07_odd_101x77",
-                                      "r08_same_256x256", "r11_big_1023x511", "r12_verytall_97x640", "r14_noise_300x290"};
+  static const char *const names[] = {"r00_down_512x384",    "r01_wide_300x200", "r02_tall_200x300", "r03_noise_57x91",
+                                      "r04_one_1x1",         "r07_odd_101x77",   "r08_same_256x256", "r11_big_1023x511",
+                                      "r12_verytall_97x640", "r14_noise_300x290"};
   for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
     msk_image in, expected;
     assert_int_equal(msk_image_load(&in, golden_path("image/resize/%s.png", names[i]), MSK_ALPHA_DROP, NULL, NULL), MSK_OK);
-    assert_int_equal(msk_image_load(&expected, golden_path("image/resize/%s.bicubic.out.png", names[i]), MSK_ALPHA_DROP, NULL, NULL), MSK_OK);
+    assert_int_equal(msk_image_load(&expected, golden_path("image/resize/%s.bicubic.out.png", names[i]), MSK_ALPHA_DROP, NULL, NULL),
+                     MSK_OK);
     msk_image out = prepared(&in, SIDE, SIDE, options(MSK_FIT_STRETCH, MSK_INVERT_NO, 0));
     assert_true(same(&out, &expected));
     msk_image_free(&out);
     msk_image_free(&expected);
     msk_image_free(&in);
   }
-  msk_image sketch = drawing(300, 200, 0.02, 255, 0), plain = prepared(&sketch, SIDE, SIDE, options(MSK_FIT_STRETCH, MSK_INVERT_NO, 0)), out;
+  msk_image sketch = drawing(300, 200, 0.02, 255, 0), plain = prepared(&sketch, SIDE, SIDE, options(MSK_FIT_STRETCH, MSK_INVERT_NO, 0)),
+            out;
   assert_int_equal(msk_image_prepare(&out, &sketch, SIDE, SIDE, NULL, NULL, NULL), MSK_OK);
   assert_true(same(&out, &plain));
   msk_image_free(&out);
@@ -125,8 +129,13 @@ static void the_default_is_pillows_resize(void **state) {
 static void padding_keeps_the_shape_on_paper(void **state) {
   (void)state;
   static const uint8_t paper[3] = {240, 230, 210};
-  static const struct { int width, height, left, top, inner_width, inner_height; } cases[] = {
-      {300, 200, 0, 42, 256, 171}, {200, 300, 42, 0, 171, 256}, {1000, 1, 0, 127, 256, 1}, {1, 1000, 127, 0, 1, 256}, {64, 64, 0, 0, 256, 256}};
+  static const struct {
+    int width, height, left, top, inner_width, inner_height;
+  } cases[] = {{300, 200, 0, 42, 256, 171},
+               {200, 300, 42, 0, 171, 256},
+               {1000, 1, 0, 127, 256, 1},
+               {1, 1000, 127, 0, 1, 256},
+               {64, 64, 0, 0, 256, 256}};
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     msk_image in = blank(cases[i].width, cases[i].height, 0);
     for (int y = 0; y < in.height; y++) {
@@ -150,9 +159,13 @@ static void padding_keeps_the_shape_on_paper(void **state) {
 
 static void cropping_takes_the_centre(void **state) {
   (void)state;
-  static const struct { int width, height, out_width, out_height, left, top, cut_width, cut_height; } cases[] = {
-      {300, 200, 256, 256, 50, 0, 200, 200}, {200, 301, 256, 256, 0, 50, 200, 200}, {90, 90, 256, 256, 0, 0, 90, 90}, {400, 100, 200, 100, 100, 0, 200, 100},
-      {1000, 1, 256, 256, 499, 0, 1, 1}};
+  static const struct {
+    int width, height, out_width, out_height, left, top, cut_width, cut_height;
+  } cases[] = {{300, 200, 256, 256, 50, 0, 200, 200},
+               {200, 301, 256, 256, 0, 50, 200, 200},
+               {90, 90, 256, 256, 0, 0, 90, 90},
+               {400, 100, 200, 100, 100, 0, 200, 100},
+               {1000, 1, 256, 256, 499, 0, 1, 1}};
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     msk_image in = drawing(cases[i].width, cases[i].height, 0.03, 255, 10), cut = blank(cases[i].cut_width, cases[i].cut_height, 0);
     for (int y = 0; y < cut.height; y++) {
@@ -187,12 +200,15 @@ static void light_on_dark_is_found(void **state) {
   (void)state;
   static const double thicknesses[] = {0.004, 0.01, 0.03, 0.06};
   for (size_t t = 0; t < 4; t++) {
-    static const struct { double paper, pen; bool turn; } cases[] = {
-        {255, 0, false}, {255, 200, false}, {200, 60, false}, {140, 20, false}, {100, 10, false}, /* underexposed paper */
-        {0, 255, true}, {30, 230, true}, {60, 140, true}, {100, 250, true}};
+    static const struct {
+      double paper, pen;
+      bool turn;
+    } cases[] = {{255, 0, false}, {255, 200, false}, {200, 60, false}, {140, 20, false}, {100, 10, false}, /* underexposed paper */
+                 {0, 255, true},  {30, 230, true},   {60, 140, true},  {100, 250, true}};
     for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
       msk_image in = drawing(400, 400, thicknesses[t], cases[c].paper, cases[c].pen);
-      if (turned(&in) != cases[c].turn) fail_msg("%g on %g, thickness %g: %s turned over", cases[c].pen, cases[c].paper, thicknesses[t], cases[c].turn ? "not" : "wrongly");
+      if (turned(&in) != cases[c].turn)
+        fail_msg("%g on %g, thickness %g: %s turned over", cases[c].pen, cases[c].paper, thicknesses[t], cases[c].turn ? "not" : "wrongly");
       msk_image_free(&in);
     }
   }
@@ -273,7 +289,8 @@ static double overlap(const msk_image *out, double thickness, double margin, int
       bool truth = ink(u, v, thickness, out->width) >= 0.5, found = pixel(out, x, y)[1] < 128;
       both += truth && found;
       either += truth || found;
-      if (ink(u, v, thickness + 2 * margin / out->width, out->width) == 0 && pixel(out, x, y)[1] < *background) *background = pixel(out, x, y)[1];
+      if (ink(u, v, thickness + 2 * margin / out->width, out->width) == 0 && pixel(out, x, y)[1] < *background)
+        *background = pixel(out, x, y)[1];
     }
   }
   return (double)both / either;
@@ -282,15 +299,21 @@ static double overlap(const msk_image *out, double thickness, double margin, int
 /* A line of 5 pixels that is found half a pixel too wide or too narrow on either side has 4/5 = 0.8; chance is below 0.1. */
 static void photographed_lines_are_kept(void **state) {
   (void)state;
-  static const struct { int width, height; double thickness, pen; camera camera; } cases[] = {
-      {512, 512, 0.02, 40, {0, 0, 1, 2}},        {1200, 1200, 0.02, 40, {0.5, 0, 1, 4}},     {1200, 900, 0.02, 60, {0.3, 0.55, 0.3, 4}},
-      {2000, 2000, 0.02, 90, {0.4, 0.5, 0.1, 6}}, {1500, 2000, 0.02, 120, {0.2, 0.5, 0.3, 3}}, {300, 300, 0.02, 50, {0.4, 0.3, 0.3, 3}}};
+  static const struct {
+    int width, height;
+    double thickness, pen;
+    camera camera;
+  } cases[] = {{512, 512, 0.02, 40, {0, 0, 1, 2}},          {1200, 1200, 0.02, 40, {0.5, 0, 1, 4}},
+               {1200, 900, 0.02, 60, {0.3, 0.55, 0.3, 4}},  {2000, 2000, 0.02, 90, {0.4, 0.5, 0.1, 6}},
+               {1500, 2000, 0.02, 120, {0.2, 0.5, 0.3, 3}}, {300, 300, 0.02, 50, {0.4, 0.3, 0.3, 3}}};
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     msk_image in = drawing(cases[i].width, cases[i].height, cases[i].thickness, 230, cases[i].pen);
     photograph(&in, cases[i].camera, i);
-    msk_image out = prepared(&in, SIDE, SIDE, options(MSK_FIT_STRETCH, MSK_INVERT_AUTO, 1)), plain = prepared(&in, SIDE, SIDE, options(MSK_FIT_STRETCH, MSK_INVERT_AUTO, 0));
+    msk_image out = prepared(&in, SIDE, SIDE, options(MSK_FIT_STRETCH, MSK_INVERT_AUTO, 1)),
+              plain = prepared(&in, SIDE, SIDE, options(MSK_FIT_STRETCH, MSK_INVERT_AUTO, 0));
     int background, plain_background;
-    double iou = overlap(&out, cases[i].thickness, 2.5, &background), plain_iou = overlap(&plain, cases[i].thickness, 2.5, &plain_background);
+    double iou = overlap(&out, cases[i].thickness, 2.5, &background),
+           plain_iou = overlap(&plain, cases[i].thickness, 2.5, &plain_background);
     print_message("  photo %zu: lines %.3f (without cleaning %.3f), background %d (%d)\n", i, iou, plain_iou, background, plain_background);
     if (iou < 0.8) fail_msg("photo %zu: lines overlap by %.3f only", i, iou);
     if (background < 240) fail_msg("photo %zu: background as dark as %d", i, background);
@@ -393,11 +416,20 @@ static void wrong_requests_are_refused(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(the_default_is_pillows_resize), cmocka_unit_test(padding_keeps_the_shape_on_paper), cmocka_unit_test(cropping_takes_the_centre),
-      cmocka_unit_test(light_on_dark_is_found), cmocka_unit_test(shadows_on_paper_are_not_turned_over), cmocka_unit_test(filled_shapes_go_by_their_ground),
-      cmocka_unit_test(a_negative_gives_the_same_sketch), cmocka_unit_test(an_empty_sketch_stays_white), cmocka_unit_test(photographed_lines_are_kept),
-      cmocka_unit_test(thin_and_faint_lines_are_kept), cmocka_unit_test(colours_and_fillings_are_kept), cmocka_unit_test(a_blackboard_is_cleaned_too),
-      cmocka_unit_test(extreme_shapes_are_prepared), cmocka_unit_test(wrong_requests_are_refused),
+      cmocka_unit_test(the_default_is_pillows_resize),
+      cmocka_unit_test(padding_keeps_the_shape_on_paper),
+      cmocka_unit_test(cropping_takes_the_centre),
+      cmocka_unit_test(light_on_dark_is_found),
+      cmocka_unit_test(shadows_on_paper_are_not_turned_over),
+      cmocka_unit_test(filled_shapes_go_by_their_ground),
+      cmocka_unit_test(a_negative_gives_the_same_sketch),
+      cmocka_unit_test(an_empty_sketch_stays_white),
+      cmocka_unit_test(photographed_lines_are_kept),
+      cmocka_unit_test(thin_and_faint_lines_are_kept),
+      cmocka_unit_test(colours_and_fillings_are_kept),
+      cmocka_unit_test(a_blackboard_is_cleaned_too),
+      cmocka_unit_test(extreme_shapes_are_prepared),
+      cmocka_unit_test(wrong_requests_are_refused),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

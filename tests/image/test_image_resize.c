@@ -47,12 +47,14 @@ static int each_output(const char *folder, void (*check)(const char *input, cons
   int checked = 0;
   for (struct dirent *entry; (entry = readdir(directory)) != NULL;) {
     char *dot = strchr(entry->d_name, '.');
-    if (strstr(entry->d_name, ".out.png") == NULL || strstr(entry->d_name, ".p13.") != NULL || dot == NULL || entry->d_name[0] == 'c') continue;
+    if (strstr(entry->d_name, ".out.png") == NULL || strstr(entry->d_name, ".p13.") != NULL || dot == NULL || entry->d_name[0] == 'c')
+      continue;
     char variant[64];
     size_t length = strlen(dot + 1) - strlen(".out.png");
     memcpy(variant, dot + 1, length);
     variant[length] = 0;
-    check(golden_path("image/%s/%.*s.png", folder, (int)(dot - entry->d_name), entry->d_name), golden_path("image/%s/%s", folder, entry->d_name), variant);
+    check(golden_path("image/%s/%.*s.png", folder, (int)(dot - entry->d_name), entry->d_name),
+          golden_path("image/%s/%s", folder, entry->d_name), variant);
     checked++;
   }
   closedir(directory);
@@ -184,8 +186,8 @@ static void floats_become_bytes(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(resize_rgb_is_pillows), cmocka_unit_test(resize_grey_is_pillows), cmocka_unit_test(blur_is_pillows),
-      cmocka_unit_test(the_edit_mask_is_pillows), cmocka_unit_test(flat_stays_flat), cmocka_unit_test(scratch_is_exact),
+      cmocka_unit_test(resize_rgb_is_pillows),    cmocka_unit_test(resize_grey_is_pillows), cmocka_unit_test(blur_is_pillows),
+      cmocka_unit_test(the_edit_mask_is_pillows), cmocka_unit_test(flat_stays_flat),        cmocka_unit_test(scratch_is_exact),
       cmocka_unit_test(floats_become_bytes),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

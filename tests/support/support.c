@@ -35,7 +35,9 @@ uint8_t *test_read_file(const char *path, size_t *bytes) {
 
 static float half_to_float(uint16_t half) {
   int exponent = half >> 10 & 31, mantissa = half & 1023;
-  double value = exponent == 31 ? (mantissa ? (double)NAN : (double)INFINITY) : exponent ? ldexp(1024 + mantissa, exponent - 25) : ldexp(mantissa, -24);
+  double value = exponent == 31 ? (mantissa ? (double)NAN : (double)INFINITY)
+                 : exponent     ? ldexp(1024 + mantissa, exponent - 25)
+                                : ldexp(mantissa, -24);
   return (float)(half >> 15 ? -value : value);
 }
 
@@ -66,8 +68,12 @@ golden_array golden_load(const char *path) {
   golden_array array = {0};
   array.elements = parse_shape(&array, header);
   assert_non_null(strstr(header, "'fortran_order': False"));
-  static const struct { const char *name; char kind; size_t bytes; } types[] = {
-      {"'<f4'", 'f', 4}, {"'<f2'", 'h', 2}, {"'<f8'", 'd', 8}, {"'<i4'", 'i', 4}, {"'<i8'", 'q', 8}, {"'<u4'", 'u', 4}, {"'|u1'", 'b', 1}, {"'|b1'", 'b', 1}};
+  static const struct {
+    const char *name;
+    char kind;
+    size_t bytes;
+  } types[] = {{"'<f4'", 'f', 4}, {"'<f2'", 'h', 2}, {"'<f8'", 'd', 8}, {"'<i4'", 'i', 4},
+               {"'<i8'", 'q', 8}, {"'<u4'", 'u', 4}, {"'|u1'", 'b', 1}, {"'|b1'", 'b', 1}};
   size_t size = 0;
   for (size_t t = 0; t < sizeof types / sizeof *types; t++) {
     if (strstr(header, types[t].name)) array.kind = types[t].kind, size = types[t].bytes;

@@ -21,8 +21,8 @@ const char *golden_path(const char *format, ...) __attribute__((format(printf, 1
 typedef struct golden_array {
   int rank;
   size_t shape[8], elements;
-  char kind;       /* 'f' float32, 'd' float64, 'i' int32, 'q' int64, 'u' uint32, 'b' uint8 or bool */
-  void *data;      /* free with golden_free */
+  char kind;  /* 'f' float32, 'd' float64, 'i' int32, 'q' int64, 'u' uint32, 'b' uint8 or bool */
+  void *data; /* free with golden_free */
 } golden_array;
 golden_array golden_load(const char *path);
 void golden_free(golden_array *array);

@@ -13,14 +13,16 @@ enum { TILES_A_TASK = 4, LONGEST_BLOCK = 384 }; /* keys summed in one chain: 257
 struct job {
   const msk_attention_args *args;
   const msk_kernels *kernels;
-  size_t key_floats, value_floats;              /* packed, of one head */
-  size_t rows, blocks, row_stride;              /* rows of a task; tasks of a head; floats of a row of logits */
+  size_t key_floats, value_floats; /* packed, of one head */
+  size_t rows, blocks, row_stride; /* rows of a task; tasks of a head; floats of a row of logits */
   size_t query_floats, logit_floats, out_floats, out_stride, worker_bytes;
   float *keys, *values; /* of all heads */
   char *scratch;
 };
 
-static size_t packed_floats(const msk_kernels *kernels, size_t depth, size_t columns) { return depth * msk_round_up(columns, kernels->lanes); }
+static size_t packed_floats(const msk_kernels *kernels, size_t depth, size_t columns) {
+  return depth * msk_round_up(columns, kernels->lanes);
+}
 
 static struct job plan(const msk_stream *stream, const msk_attention_args *args) {
   const msk_kernels *kernels = &stream->device->kernels;
@@ -85,7 +87,8 @@ static void compute_logits(const struct job *job, size_t head, size_t row, size_
   for (size_t first = 0, p = 0; first < args->tokens; first += kernels->panel, p++) {
     size_t width = msk_panel_width(kernels, args->tokens, p);
     const float *panel = keys + first * args->head_dim;
-    kernels->gemm_panel(rows, width, args->head_dim, query, args->head_dim, panel, logits + first, job->row_stride, false, panel + width * args->head_dim);
+    kernels->gemm_panel(rows, width, args->head_dim, query, args->head_dim, panel, logits + first, job->row_stride, false,
+                        panel + width * args->head_dim);
   }
   for (size_t i = 0; args->causal && i < rows; i++) {
     for (size_t j = row + i + 1; j < args->tokens; j++) logits[i * job->row_stride + j] = -INFINITY;
@@ -116,8 +119,8 @@ static void weigh_values(const struct job *job, size_t head, size_t row, size_t 
     size_t block = args->tokens <= LONGEST_BLOCK ? args->tokens : kernels->block;
     for (size_t k = 0; k < args->tokens; k += block) {
       const float *panel = values + first * args->tokens + k * width;
-      kernels->gemm_panel(rows, width, msk_smaller(block, args->tokens - k), e + k, job->row_stride, panel, out + first, job->out_stride, k > 0,
-                          panel + block * width);
+      kernels->gemm_panel(rows, width, msk_smaller(block, args->tokens - k), e + k, job->row_stride, panel, out + first, job->out_stride,
+                          k > 0, panel + block * width);
     }
   }
   size_t stride = args->out_stride == 0 ? args->heads * args->head_dim : args->out_stride;

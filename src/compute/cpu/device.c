@@ -79,7 +79,8 @@ static msk_status fail_set(const char *isa, msk_error *error) {
   return msk_fail(error, MSK_ERROR_ARGUMENT, "instruction set '%s' is not available here; this machine has: %s", isa, names);
 }
 
-msk_status msk_device_create(msk_device **device, const char *isa, msk_precision precision, const msk_allocator *allocator, msk_error *error) {
+msk_status msk_device_create(msk_device **device, const char *isa, msk_precision precision, const msk_allocator *allocator,
+                             msk_error *error) {
   if (precision != MSK_PRECISION_FP32) {
     return msk_fail(error, MSK_ERROR_UNSUPPORTED, "this build computes in fp32 only; another precision was asked for");
   }

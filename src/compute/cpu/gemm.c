@@ -92,15 +92,16 @@ static void run_task(void *user, size_t index, int worker) {
     for (size_t p = first; p < last; p++) {
       size_t width = msk_panel_width(kernels, matrix->columns, p);
       const float *b = matrix->panels + p * kernels->panel * matrix->depth + k * width;
-      const float *next = p + 1 < last ? b + kernels->panel * matrix->depth : matrix->panels + first * kernels->panel * matrix->depth + (k + count) * width;
+      const float *next =
+          p + 1 < last ? b + kernels->panel * matrix->depth : matrix->panels + first * kernels->panel * matrix->depth + (k + count) * width;
       kernels->gemm_panel(rows, width, count, a, a_stride, b, c + (p - first) * kernels->panel, cut->c_stride, k > 0, next);
     }
   }
   size_t column = first * kernels->panel, columns = msk_smaller(last * kernels->panel, product->columns) - column;
   for (size_t i = 0; i < rows; i++) {
     const float *residual = product->residual == NULL ? NULL : product->residual + (row + i) * product->residual_stride + column;
-    kernels->finish_row(columns, c + i * cut->c_stride, product->bias == NULL ? NULL : product->bias + column, residual, product->activation,
-                        product->y + (row + i) * product->y_stride + column);
+    kernels->finish_row(columns, c + i * cut->c_stride, product->bias == NULL ? NULL : product->bias + column, residual,
+                        product->activation, product->y + (row + i) * product->y_stride + column);
   }
 }
 

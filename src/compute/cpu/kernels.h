@@ -42,7 +42,8 @@ typedef struct msk_kernels {
 #undef MSK_KERNEL
   /* Winograd's F(4x4, 3x3); NULL: this set convolves directly. */
   void (*winograd_input)(size_t channels, const float *const pixels[36], float *v, size_t plane);
-  void (*winograd_output)(size_t channels, const float *m, size_t plane, const float *bias, const float *const residual[16], float *const y[16]);
+  void (*winograd_output)(size_t channels, const float *m, size_t plane, const float *bias, const float *const residual[16],
+                          float *const y[16]);
   /* Convolution to at most 4 channels; NULL: as a product. */
   void (*narrow_pixels)(size_t out, size_t taps, size_t channels, const float *const *pixels, const float *weight, float *sums);
 } msk_kernels;

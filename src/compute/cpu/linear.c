@@ -64,8 +64,8 @@ static void copy_bias(float *bias, const msk_linear_part *parts, size_t part_cou
   }
 }
 
-msk_status msk_linear_create(msk_linear **linear, const msk_device *device, size_t in, const msk_linear_part *parts, size_t part_count, msk_pool *pool,
-                             msk_error *error) {
+msk_status msk_linear_create(msk_linear **linear, const msk_device *device, size_t in, const msk_linear_part *parts, size_t part_count,
+                             msk_pool *pool, msk_error *error) {
   size_t out = 0;
   for (size_t i = 0; i < part_count; i++) {
     if (!msk_add(out, parts[i].out, &out)) return msk_fail(error, MSK_ERROR_MEMORY, "a linear layer is too wide");
@@ -124,11 +124,20 @@ void msk_op_linear(msk_stream *stream, const msk_linear_args *args) {
   assert(columns <= linear->matrix.columns);
   assert(stream->measuring || args->x != args->y || args->rows == 0);
   struct dense_rows source = {.x = args->x, .stride = args->x_stride == 0 ? linear->matrix.depth : args->x_stride};
-  msk_product product = {
-      .kernels = &linear->device->kernels, .matrix = &linear->matrix, .bias = linear->bias, .residual = args->residual, .y = args->y, .rows = args->rows,
-      .columns = columns, .y_stride = args->y_stride == 0 ? columns : args->y_stride,
-      .residual_stride = args->residual_stride == 0 ? columns : args->residual_stride, .activation = args->activation, .gather = gather_dense,
-      .source = &source, .dense = args->x, .dense_stride = source.stride};
+  msk_product product = {.kernels = &linear->device->kernels,
+                         .matrix = &linear->matrix,
+                         .bias = linear->bias,
+                         .residual = args->residual,
+                         .y = args->y,
+                         .rows = args->rows,
+                         .columns = columns,
+                         .y_stride = args->y_stride == 0 ? columns : args->y_stride,
+                         .residual_stride = args->residual_stride == 0 ? columns : args->residual_stride,
+                         .activation = args->activation,
+                         .gather = gather_dense,
+                         .source = &source,
+                         .dense = args->x,
+                         .dense_stride = source.stride};
   msk_product_run(stream, &product);
 }
 
@@ -148,7 +157,8 @@ static double squared_norm(const float *x, size_t dim) {
   return sum;
 }
 
-msk_status msk_codebook_create(msk_codebook **codebook, const msk_device *device, const float *vectors, size_t codes, size_t dim, msk_error *error) {
+msk_status msk_codebook_create(msk_codebook **codebook, const msk_device *device, const float *vectors, size_t codes, size_t dim,
+                               msk_error *error) {
   msk_codebook *created = msk_allocate_zeroed(device->allocator, 1, sizeof *created);
   if (created == NULL) return msk_fail(error, MSK_ERROR_MEMORY, "no memory for the codebook");
   size_t floats = 0;

@@ -64,22 +64,24 @@ static void to_space_task(void *user, size_t index, int worker) {
   }
 }
 
-void msk_op_space_to_depth(msk_stream *stream, const float *x, size_t batch, size_t height, size_t width, size_t channels, size_t r, float *y) {
+void msk_op_space_to_depth(msk_stream *stream, const float *x, size_t batch, size_t height, size_t width, size_t channels, size_t r,
+                           float *y) {
   assert(r > 0 && height % r == 0 && width % r == 0);
   if (stream->measuring) return;
   struct grid grid = {.x = x, .y = y, .height = height, .width = width, .channels = channels, .r = r};
   msk_pool_run(stream->pool, batch * (height / r), to_depth_task, &grid);
 }
 
-void msk_op_depth_to_space(msk_stream *stream, const float *x, size_t batch, size_t height, size_t width, size_t channels, size_t r, float *y) {
+void msk_op_depth_to_space(msk_stream *stream, const float *x, size_t batch, size_t height, size_t width, size_t channels, size_t r,
+                           float *y) {
   assert(r > 0 && height % r == 0 && width % r == 0);
   if (stream->measuring) return;
   struct grid grid = {.x = x, .y = y, .height = height, .width = width, .channels = channels, .r = r};
   msk_pool_run(stream->pool, batch * (height / r), to_space_task, &grid);
 }
 
-void msk_op_embed(msk_stream *stream, const int32_t *ids, const float *words, const float *positions, size_t vocabulary, size_t batch, size_t tokens,
-                  size_t dim, float *y) {
+void msk_op_embed(msk_stream *stream, const int32_t *ids, const float *words, const float *positions, size_t vocabulary, size_t batch,
+                  size_t tokens, size_t dim, float *y) {
   if (stream->measuring) return;
   for (size_t i = 0; i < batch * tokens; i++) {
     size_t id = ids[i] == MSK_MASK_TOKEN ? vocabulary - 1 : (size_t)ids[i];
@@ -121,7 +123,8 @@ void msk_op_add(msk_stream *stream, const float *x, size_t count, float *y) {
   msk_pool_run(stream->pool, msk_ceiling(count, PIECE), add_task, &piece);
 }
 
-void msk_op_head_sum(msk_stream *stream, const float *score, size_t batch, size_t heads, size_t tokens, float weight, bool accumulate, float *y) {
+void msk_op_head_sum(msk_stream *stream, const float *score, size_t batch, size_t heads, size_t tokens, float weight, bool accumulate,
+                     float *y) {
   if (stream->measuring) return;
   for (size_t i = 0; i < batch * tokens; i++) {
     const float *first = score + i / tokens * heads * tokens + i % tokens;

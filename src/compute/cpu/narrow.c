@@ -9,10 +9,13 @@
 
 enum { MOST_OUT = 4, LEAST_IN = 32, MOST_TAPS = 16, TOGETHER = 2 };
 
-bool msk_narrow_pays(const msk_kernels *kernels, size_t in, size_t out) { return kernels->narrow_pixels != NULL && out <= MOST_OUT && in >= LEAST_IN; }
+bool msk_narrow_pays(const msk_kernels *kernels, size_t in, size_t out) {
+  return kernels->narrow_pixels != NULL && out <= MOST_OUT && in >= LEAST_IN;
+}
 
 /* [out][tap][in] from [tap][in][out] */
-msk_status msk_narrow_create(float **packed, const msk_device *device, const float *weight, size_t taps, size_t in, size_t out, msk_error *error) {
+msk_status msk_narrow_create(float **packed, const msk_device *device, const float *weight, size_t taps, size_t in, size_t out,
+                             msk_error *error) {
   size_t depth = taps * in;
   float *created = msk_allocate(device->allocator, depth * out, sizeof(float));
   if (created == NULL) return msk_fail(error, MSK_ERROR_MEMORY, "no memory for the packed weights of a %zu x %zu convolution", in, out);
@@ -53,11 +56,17 @@ static void row_task(void *user, size_t index, int worker) {
   }
 }
 
-void msk_narrow_run(msk_stream *stream, const float *packed, const float *bias, const float *residual, const msk_pixels *pixels, size_t batch,
-                    size_t out, float *y) {
+void msk_narrow_run(msk_stream *stream, const float *packed, const float *bias, const float *residual, const msk_pixels *pixels,
+                    size_t batch, size_t out, float *y) {
   if (msk_stream_measure(stream, msk_scratch_floats(pixels->channels))) return;
   memset(stream->scratch, 0, pixels->channels * sizeof(float));
-  struct job job = {.kernels = &stream->device->kernels, .packed = packed, .bias = bias, .residual = residual, .zeros = stream->scratch,
-                    .pixels = pixels, .y = y, .out = out};
+  struct job job = {.kernels = &stream->device->kernels,
+                    .packed = packed,
+                    .bias = bias,
+                    .residual = residual,
+                    .zeros = stream->scratch,
+                    .pixels = pixels,
+                    .y = y,
+                    .out = out};
   msk_pool_run(stream->pool, batch * pixels->out_height, row_task, &job);
 }

@@ -26,9 +26,11 @@ static void layer_task(void *user, size_t index, int worker) {
   }
 }
 
-void msk_op_layer_norm(msk_stream *stream, const float *x, const float *gamma, const float *beta, float epsilon, size_t rows, size_t dim, float *y) {
+void msk_op_layer_norm(msk_stream *stream, const float *x, const float *gamma, const float *beta, float epsilon, size_t rows, size_t dim,
+                       float *y) {
   if (stream->measuring) return;
-  struct layer_job job = {.kernels = &stream->device->kernels, .x = x, .gamma = gamma, .beta = beta, .y = y, .epsilon = epsilon, .rows = rows, .dim = dim};
+  struct layer_job job = {
+      .kernels = &stream->device->kernels, .x = x, .gamma = gamma, .beta = beta, .y = y, .epsilon = epsilon, .rows = rows, .dim = dim};
   msk_pool_run(stream->pool, msk_ceiling(rows, ROWS_A_TASK), layer_task, &job);
 }
 
@@ -45,10 +47,10 @@ struct group_job {
   float epsilon;
   bool swish;
   size_t groups, pixels, channels, batch;
-  size_t chunk, chunks;   /* pixels of a chunk, chunks of a picture */
+  size_t chunk, chunks;          /* pixels of a chunk, chunks of a picture */
   struct moments *chunk_moments; /* [batch][chunks][groups] */
-  float *mean, *scale;    /* [batch][channels] */
-  float *temporary;       /* 2 * channels floats a worker */
+  float *mean, *scale;           /* [batch][channels] */
+  float *temporary;              /* 2 * channels floats a worker */
 };
 
 static void measure_chunk(const struct group_job *job, size_t picture, size_t chunk, float *sums, float *means) {
@@ -110,8 +112,9 @@ static void apply_task(void *user, size_t index, int worker) {
   (void)worker;
   for (size_t i = index * CHUNKS_A_TASK; i < last; i++) {
     size_t picture = i / job->chunks, first = i % job->chunks * job->chunk, offset = (picture * job->pixels + first) * job->channels;
-    job->kernels->normalise_pixels(msk_smaller(job->chunk, job->pixels - first), job->channels, job->x + offset, job->mean + picture * job->channels,
-                                   job->scale + picture * job->channels, job->beta, job->swish, job->y + offset);
+    job->kernels->normalise_pixels(msk_smaller(job->chunk, job->pixels - first), job->channels, job->x + offset,
+                                   job->mean + picture * job->channels, job->scale + picture * job->channels, job->beta, job->swish,
+                                   job->y + offset);
   }
 }
 
@@ -119,8 +122,17 @@ void msk_op_group_norm(msk_stream *stream, const float *x, const float *gamma, c
                        size_t batch, size_t pixels, size_t channels, float *y) {
   assert(groups > 0 && channels % groups == 0);
   if (batch * pixels == 0) return;
-  struct group_job job = {.kernels = &stream->device->kernels, .x = x, .gamma = gamma, .beta = beta, .y = y, .epsilon = epsilon, .swish = swish,
-                   .groups = groups, .pixels = pixels, .channels = channels, .batch = batch};
+  struct group_job job = {.kernels = &stream->device->kernels,
+                          .x = x,
+                          .gamma = gamma,
+                          .beta = beta,
+                          .y = y,
+                          .epsilon = epsilon,
+                          .swish = swish,
+                          .groups = groups,
+                          .pixels = pixels,
+                          .channels = channels,
+                          .batch = batch};
   job.chunk = CHUNK_FLOATS / channels < 1 ? 1 : msk_smaller(CHUNK_FLOATS / channels, CHUNK_PIXELS);
   job.chunks = msk_ceiling(pixels, job.chunk);
   size_t moment_bytes = msk_round_up(batch * job.chunks * groups * sizeof(struct moments), MSK_ALIGNMENT);

@@ -15,17 +15,18 @@
 
 enum {
   POSITIONS = 36,
-  CHUNK_BYTES = 8 << 20,      /* transformed inputs and products of a chunk: stay in the last shared cache */
-  CHUNK_TILES = 48,           /* at least, so that weights are read for something */
+  CHUNK_BYTES = 8 << 20, /* transformed inputs and products of a chunk: stay in the last shared cache */
+  CHUNK_TILES = 48,      /* at least, so that weights are read for something */
   TILES_A_TASK = 8,
   PANELS_A_TASK = 4,
-  LEAST_CHANNELS = 16,        /* below, the transforms cost more than they save */
-  MOST_WEIGHTS = 256 * 512,   /* in * out: above, the weights' 36 matrices take more memory and traffic than the saved work is worth */
-  PAD = 16                    /* floats behind a row: keeps rows and planes out of the same cache sets */
+  LEAST_CHANNELS = 16,      /* below, the transforms cost more than they save */
+  MOST_WEIGHTS = 256 * 512, /* in * out: above, the weights' 36 matrices take more memory and traffic than the saved work is worth */
+  PAD = 16                  /* floats behind a row: keeps rows and planes out of the same cache sets */
 };
 
 bool msk_winograd_pays(const msk_kernels *kernels, size_t kernel, size_t stride, size_t in, size_t out) {
-  return kernels->winograd_input != NULL && kernel == 3 && stride == 1 && in >= LEAST_CHANNELS && out >= LEAST_CHANNELS && in <= MOST_WEIGHTS / out;
+  return kernels->winograd_input != NULL && kernel == 3 && stride == 1 && in >= LEAST_CHANNELS && out >= LEAST_CHANNELS &&
+         in <= MOST_WEIGHTS / out;
 }
 
 /* ---- weights ---- */
@@ -78,9 +79,11 @@ static void pack_channel(void *user, size_t c, int worker) {
   }
 }
 
-msk_status msk_winograd_create(float **packed, const msk_device *device, const float *weight, size_t in, size_t out, msk_pool *pool, msk_error *error) {
+msk_status msk_winograd_create(float **packed, const msk_device *device, const float *weight, size_t in, size_t out, msk_pool *pool,
+                               msk_error *error) {
   size_t floats;
-  float *created = msk_winograd_floats(&device->kernels, in, out, &floats) ? msk_allocate_zeroed(device->allocator, floats, sizeof(float)) : NULL;
+  float *created =
+      msk_winograd_floats(&device->kernels, in, out, &floats) ? msk_allocate_zeroed(device->allocator, floats, sizeof(float)) : NULL;
   if (created == NULL) return msk_fail(error, MSK_ERROR_MEMORY, "no memory for the packed weights of a %zu x %zu convolution", in, out);
   struct packing packing = {.kernels = &device->kernels, .weight = weight, .packed = created, .in = in, .out = out};
   msk_pool_run(pool, in, pack_channel, &packing);
@@ -95,10 +98,10 @@ struct job {
   const float *packed, *bias, *residual;
   const msk_pixels *pixels;
   float *y;
-  size_t out, tile_rows, tile_columns; /* tiles of a picture */
-  size_t first, count, chunk;          /* tiles of this chunk; of a full one */
+  size_t out, tile_rows, tile_columns;         /* tiles of a picture */
+  size_t first, count, chunk;                  /* tiles of this chunk; of a full one */
   size_t v_stride, m_stride, v_plane, m_plane; /* floats of a tile's row; of a position */
-  float *zeros, *v, *m, *waste;        /* waste: where pixels outside go, out floats a worker */
+  float *zeros, *v, *m, *waste;                /* waste: where pixels outside go, out floats a worker */
 };
 
 static void input_task(void *user, size_t index, int worker) {
@@ -129,8 +132,8 @@ static void product_task(void *user, size_t index, int worker) {
     for (size_t k = 0; k < in; k += kernels->block) {
       const float *b = packed + p * kernels->panel * in + k * width;
       size_t depth = msk_smaller(kernels->block, in - k);
-      kernels->gemm_panel(job->count, width, depth, v + k, job->v_stride, b, job->m + position * job->m_plane + p * kernels->panel, job->m_stride, k > 0,
-                          b + depth * width);
+      kernels->gemm_panel(job->count, width, depth, v + k, job->v_stride, b, job->m + position * job->m_plane + p * kernels->panel,
+                          job->m_stride, k > 0, b + depth * width);
     }
   }
 }
@@ -151,7 +154,8 @@ static void output_task(void *user, size_t index, int worker) {
       to[i] = inside ? job->y + offset : waste;
       residual[i] = !inside ? waste : job->residual == NULL ? NULL : job->residual + offset;
     }
-    job->kernels->winograd_output(job->out, job->m + t * job->m_stride, job->m_plane, job->bias, job->residual == NULL ? NULL : residual, to);
+    job->kernels->winograd_output(job->out, job->m + t * job->m_stride, job->m_plane, job->bias, job->residual == NULL ? NULL : residual,
+                                  to);
   }
 }
 
@@ -173,11 +177,18 @@ static size_t place(struct job *job, const msk_stream *stream) {
   return zeros + v + m + msk_scratch_floats(workers * job->m_stride);
 }
 
-void msk_winograd_run(msk_stream *stream, const float *packed, const float *bias, const float *residual, const msk_pixels *pixels, size_t batch,
-                      size_t out, float *y) {
+void msk_winograd_run(msk_stream *stream, const float *packed, const float *bias, const float *residual, const msk_pixels *pixels,
+                      size_t batch, size_t out, float *y) {
   const msk_kernels *kernels = &stream->device->kernels;
-  struct job job = {.kernels = kernels, .packed = packed, .bias = bias, .residual = residual, .pixels = pixels, .y = y, .out = out,
-                    .tile_rows = msk_ceiling(pixels->out_height, 4), .tile_columns = msk_ceiling(pixels->out_width, 4)};
+  struct job job = {.kernels = kernels,
+                    .packed = packed,
+                    .bias = bias,
+                    .residual = residual,
+                    .pixels = pixels,
+                    .y = y,
+                    .out = out,
+                    .tile_rows = msk_ceiling(pixels->out_height, 4),
+                    .tile_columns = msk_ceiling(pixels->out_width, 4)};
   size_t tiles = batch * job.tile_rows * job.tile_columns, most = CHUNK_BYTES / (POSITIONS * sizeof(float) * (pixels->channels + out));
   job.chunk = msk_smaller(tiles, msk_round_up(most < CHUNK_TILES ? CHUNK_TILES : most, kernels->tile_rows));
   if (tiles == 0 || msk_stream_measure(stream, place(&job, stream))) return;

@@ -7,8 +7,8 @@
 
 enum { PANEL = 16 };
 
-static void gemm_panel(size_t rows, size_t width, size_t depth, const float *a, size_t a_stride, const float *b, float *c, size_t c_stride, bool add,
-                       const float *next) {
+static void gemm_panel(size_t rows, size_t width, size_t depth, const float *a, size_t a_stride, const float *b, float *c, size_t c_stride,
+                       bool add, const float *next) {
   (void)width; /* lanes == panel: every panel is full */
   (void)next;
   for (size_t i = 0; i < rows; i++) {
@@ -68,8 +68,8 @@ static void channel_squares(size_t pixels, size_t channels, const float *x, cons
   }
 }
 
-static void normalise_pixels(size_t pixels, size_t channels, const float *x, const float *mean, const float *scale, const float *shift, bool swish,
-                             float *y) {
+static void normalise_pixels(size_t pixels, size_t channels, const float *x, const float *mean, const float *scale, const float *shift,
+                             bool swish, float *y) {
   for (size_t i = 0; i < pixels * channels; i++) {
     size_t c = i % channels;
     float value = (x[i] - mean[c]) * scale[c] + shift[c];
@@ -107,7 +107,12 @@ static float score_row(msk_distance distance, size_t count, const float *s, cons
 }
 
 void msk_kernels_ref(msk_kernels *kernels) {
-  *kernels = (msk_kernels){.isa = "ref", .lanes = PANEL, .panel = PANEL, .tile_rows = 8, .block = 256,
+  *kernels = (msk_kernels){
+      .isa = "ref",
+      .lanes = PANEL,
+      .panel = PANEL,
+      .tile_rows = 8,
+      .block = 256,
 #define MSK_KERNEL(result, name, arguments) .name = name,
 #include "compute/cpu/kernels.inc"
 #undef MSK_KERNEL

@@ -36,10 +36,14 @@ static inline __m256i first_lanes(size_t count) {
 static inline vec vec_load_part(const float *p, size_t count) { return _mm256_maskload_ps(p, first_lanes(count)); }
 static inline void vec_store_part(float *p, vec v, size_t count) { _mm256_maskstore_ps(p, first_lanes(count), v); }
 /* v, with `fill` behind the first `count` lanes. */
-static inline vec vec_fill_behind(vec v, size_t count, vec fill) { return _mm256_blendv_ps(fill, v, _mm256_castsi256_ps(first_lanes(count))); }
+static inline vec vec_fill_behind(vec v, size_t count, vec fill) {
+  return _mm256_blendv_ps(fill, v, _mm256_castsi256_ps(first_lanes(count)));
+}
 
 /* v, but zero where x < limit (NaN is not). */
-static inline vec vec_zero_below(vec v, vec x, float limit) { return _mm256_and_ps(v, _mm256_cmp_ps(x, _mm256_set1_ps(limit), _CMP_NLT_UQ)); }
+static inline vec vec_zero_below(vec v, vec x, float limit) {
+  return _mm256_and_ps(v, _mm256_cmp_ps(x, _mm256_set1_ps(limit), _CMP_NLT_UQ));
+}
 
 /* a * 2^n for whole n in [-252, 252], rounded once: two factors, each a normal number. */
 static inline vec vec_scale_power(vec a, vec n) {

@@ -106,7 +106,7 @@ static const option option_table[] = {
      IN(weight_sketch, 0, 100)},
     {"threads", 't', KIND_INT, "N", NULL, "processors to use (default: all that there are); the result is the same", NETWORKS | SCORE,
      IN(threads, 1, MAX_THREADS)},
-    {"precision", 0, KIND_CHOICE, "TYPE", "fp32 int8", "arithmetic of the networks: fp32 (default)", NETWORKS, TO(precision)},
+    {"precision", 0, KIND_CHOICE, "TYPE", "fp32", "arithmetic of the networks: fp32 (default)", NETWORKS, TO(precision)},
     {"isa", 0, KIND_TEXT, "NAME", NULL, "instruction set of the kernels (default: the best that this machine has)", NETWORKS | SCORE,
      TO(isa)},
     {"json", 0, KIND_FLAG, NULL, NULL, "one JSON object a result on standard output; of score one array", PICTURES | INFO | CLASSES | SCORE,
@@ -343,9 +343,6 @@ static msk_status check_inputs(const cli_options *options, msk_error *error) {
   if (options->input_count > command->most_inputs) {
     return cli_fail(error, MSK_ERROR_ARGUMENT, "%s does not expect %s: masksketch %s %s", command->name,
                     options->inputs[command->most_inputs], command->name, command->arguments);
-  }
-  if (options->precision == 1) {
-    return cli_fail(error, MSK_ERROR_ARGUMENT, "--precision was given int8, which this build does not have, expected fp32");
   }
   if (options->quiet && options->preview) {
     return cli_fail(error, MSK_ERROR_ARGUMENT, "--quiet and --preview contradict each other: leave one of them out");

@@ -109,6 +109,7 @@ static msk_status unpack(const uint8_t *packed, size_t packed_count, uint8_t *to
   size_t total = 0;
   while (result == Z_OK && total <= MSK_PNG_TEXT_LIMIT) {
     size_t room = to != NULL ? *count - total : sizeof discarded;
+    /* cppcheck-suppress legacyUninitvar ; it is written, never read */
     stream.next_out = to != NULL ? to + total : discarded;
     stream.avail_out = (uInt)room;
     result = inflate(&stream, Z_NO_FLUSH);

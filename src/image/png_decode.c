@@ -5,14 +5,13 @@
  *
  * libpng reports an error by a callback that must not return: ours jumps back into decode_guarded(). Everything that is alive across the jump is a
  * member of png_job, never a local of that function, so no value is lost. */
-#include <png.h>
-#include <setjmp.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "base/memory.h"
 #include "image/codec.h"
 #include "image/png_chunk.h"
+#include "image/png_guard.h"
 
 /* What DEFLATE can make of one byte at most: 258 bytes from two one-bit codes (RFC 1951). */
 #define DEFLATE_MAX_RATIO 1032
@@ -26,34 +25,8 @@ typedef struct png_job {
   uint8_t
       *rows; /* RGBA or 16-bit grey: one row, or all of them where the picture is interlaced; NULL where rows go straight into the image */
   msk_status status; /* of a failure that is not libpng's */
-  bool no_memory;
-  char message[128]; /* libpng's */
-  jmp_buf jump;
+  png_guard guard;
 } png_job;
-
-static void *png_take(png_structp png, png_alloc_size_t bytes) {
-  png_job *job = png_get_mem_ptr(png);
-  void *memory = msk_allocate(job->source->allocator, bytes, 1);
-  if (memory == NULL) job->no_memory = true;
-  return memory;
-}
-
-static void png_give_back(png_structp png, void *memory) {
-  png_job *job = png_get_mem_ptr(png);
-  msk_free(job->source->allocator, memory);
-}
-
-static void png_failed(png_structp png, const char *message) {
-  png_job *job = png_get_error_ptr(png);
-  strncpy(job->message, message, sizeof job->message - 1);
-  longjmp(job->jump, 1);
-}
-
-/* libpng's warnings are about ancillary data and about bytes after the picture. */
-static void png_warned(png_structp png, const char *message) {
-  (void)png;
-  (void)message;
-}
 
 static void png_feed(png_structp png, png_bytep to, size_t count) {
   png_job *job = png_get_io_ptr(png);
@@ -125,8 +98,8 @@ static void choose_transformations(png_job *job, bool clipped_grey) {
 
 /* Runs libpng from the signature to the end; false when it or an allocation failed. */
 static bool decode_guarded(png_job *job) {
-  if (setjmp(job->jump) != 0) return false;
-  job->png = png_create_read_struct_2(PNG_LIBPNG_VER_STRING, job, png_failed, png_warned, job, png_take, png_give_back);
+  if (setjmp(job->guard.jump) != 0) return false;
+  job->png = png_create_read_struct_2(PNG_LIBPNG_VER_STRING, &job->guard, png_failed, png_warned, &job->guard, png_take, png_give_back);
   if (job->png == NULL) return false;
   job->info = png_create_info_struct(job->png);
   if (job->info == NULL) return false;
@@ -148,12 +121,12 @@ static bool decode_guarded(png_job *job) {
     read_rows(job, job->image.pixels, row_bytes, NULL);
   } else {
     job->rows = msk_allocate(job->source->allocator, interlaced ? (size_t)job->image.height : 1, row_bytes);
-    if (job->rows == NULL) job->no_memory = true;
-    if (job->no_memory) return false;
+    if (job->rows == NULL) job->guard.no_memory = true;
+    if (job->guard.no_memory) return false;
     read_rows(job, job->rows, interlaced ? row_bytes : 0, clipped_grey ? use_clipped_grey : use_rgba);
   }
   png_read_end(job->png, NULL);
-  return !job->no_memory;
+  return !job->guard.no_memory;
 }
 
 static int find_orientation(const msk_source *source) {
@@ -167,7 +140,7 @@ static int find_orientation(const msk_source *source) {
 msk_status msk_png_decode(msk_image *image, int *orientation, const msk_source *source) {
   msk_status status = check_header(source);
   if (status != MSK_OK) return status;
-  png_job job = {.source = source};
+  png_job job = {.source = source, .guard = {.allocator = source->allocator}};
   bool done = decode_guarded(&job);
   png_destroy_read_struct(&job.png, &job.info, NULL);
   msk_free(source->allocator, job.rows);
@@ -178,6 +151,6 @@ msk_status msk_png_decode(msk_image *image, int *orientation, const msk_source *
   }
   msk_image_free(&job.image);
   if (job.status != MSK_OK) return job.status;
-  if (job.no_memory || job.message[0] == 0) return msk_source_no_memory(source, "PNG");
-  return msk_source_damaged(source, "PNG", job.message);
+  if (job.guard.no_memory || job.guard.message[0] == 0) return msk_source_no_memory(source, "PNG");
+  return msk_source_damaged(source, "PNG", job.guard.message);
 }

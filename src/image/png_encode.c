@@ -3,14 +3,13 @@
  * png_encode.c - 8-bit RGB PNG through libpng, with texts: tEXt where Latin-1 suffices, else iTXt; compressed where that is worth it. Compression
  * level and filters are fixed and no time is written, so the same picture gives the same bytes (with the same zlib).
  * Errors jump as in png_decode.c: what is alive across the jump is a member of png_job. */
-#include <png.h>
-#include <setjmp.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "base/memory.h"
 #include "image/codec.h"
 #include "image/png_chunk.h"
+#include "image/png_guard.h"
 
 #define COMPRESSION_LEVEL 6
 #define TEXT_COMPRESSED_FROM 1024 /* bytes */
@@ -23,38 +22,13 @@ typedef struct png_job {
   char *latin1; /* the text that is being handed to libpng, which copies it */
   png_structp png;
   png_infop info;
-  bool no_memory;
-  char message[128];
-  jmp_buf jump;
+  png_guard guard;
 } png_job;
-
-static void *png_take(png_structp png, png_alloc_size_t bytes) {
-  png_job *job = png_get_mem_ptr(png);
-  void *memory = msk_allocate(job->bytes->allocator, bytes, 1);
-  if (memory == NULL) job->no_memory = true;
-  return memory;
-}
-
-static void png_give_back(png_structp png, void *memory) {
-  png_job *job = png_get_mem_ptr(png);
-  msk_free(job->bytes->allocator, memory);
-}
-
-static void png_failed(png_structp png, const char *message) {
-  png_job *job = png_get_error_ptr(png);
-  strncpy(job->message, message, sizeof job->message - 1);
-  longjmp(job->jump, 1);
-}
-
-static void png_warned(png_structp png, const char *message) {
-  (void)png;
-  (void)message;
-}
 
 static void png_store(png_structp png, png_bytep data, size_t count) {
   png_job *job = png_get_io_ptr(png);
   if (msk_bytes_append(job->bytes, data, count)) return;
-  job->no_memory = true;
+  job->guard.no_memory = true;
   png_error(png, "no memory");
 }
 
@@ -83,8 +57,8 @@ static bool add_text(png_job *job, const msk_text *text) {
   if (msk_png_key(key, text->key, NULL) != MSK_OK || !msk_utf8_check(text->value, length, &latin1)) return false;
   bool compressed = length >= TEXT_COMPRESSED_FROM;
   job->latin1 = msk_allocate(job->bytes->allocator, length + 1, 1);
-  if (job->latin1 == NULL) job->no_memory = true;
-  if (job->no_memory) return false;
+  if (job->latin1 == NULL) job->guard.no_memory = true;
+  if (job->guard.no_memory) return false;
   if (latin1)
     length = msk_utf8_to_latin1(job->latin1, text->value, length);
   else
@@ -105,8 +79,8 @@ static bool add_text(png_job *job, const msk_text *text) {
 }
 
 static bool encode_guarded(png_job *job) {
-  if (setjmp(job->jump) != 0) return false;
-  job->png = png_create_write_struct_2(PNG_LIBPNG_VER_STRING, job, png_failed, png_warned, job, png_take, png_give_back);
+  if (setjmp(job->guard.jump) != 0) return false;
+  job->png = png_create_write_struct_2(PNG_LIBPNG_VER_STRING, &job->guard, png_failed, png_warned, &job->guard, png_take, png_give_back);
   if (job->png == NULL) return false;
   job->info = png_create_info_struct(job->png);
   if (job->info == NULL) return false;
@@ -123,18 +97,19 @@ static bool encode_guarded(png_job *job) {
   png_write_info(job->png, job->info);
   for (int y = 0; y < job->image->height; y++) png_write_row(job->png, job->image->pixels + (size_t)y * (size_t)job->image->width * 3);
   png_write_end(job->png, job->info);
-  return !job->no_memory;
+  return !job->guard.no_memory;
 }
 
 msk_status msk_png_encode(msk_bytes *bytes, const msk_image *image, const msk_text *texts, size_t text_count, msk_error *error) {
   msk_status status = check_texts(texts, text_count, error);
   if (status != MSK_OK) return status;
-  png_job job = {.bytes = bytes, .image = image, .texts = texts, .text_count = text_count};
+  png_job job = {.bytes = bytes, .image = image, .texts = texts, .text_count = text_count, .guard = {.allocator = bytes->allocator}};
   bool done = encode_guarded(&job);
   png_destroy_write_struct(&job.png, &job.info);
   msk_free(bytes->allocator, job.latin1);
   if (done) return MSK_OK;
-  if (job.no_memory || job.message[0] == 0)
+  if (job.guard.no_memory || job.guard.message[0] == 0)
     return msk_fail(error, MSK_ERROR_MEMORY, "no memory for writing a PNG of %d x %d pixels", image->width, image->height);
-  return msk_fail(error, MSK_ERROR_ARGUMENT, "a PNG of %d x %d pixels cannot be written: %s", image->width, image->height, job.message);
+  return msk_fail(error, MSK_ERROR_ARGUMENT, "a PNG of %d x %d pixels cannot be written: %s", image->width, image->height,
+                  job.guard.message);
 }

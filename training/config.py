@@ -8,7 +8,7 @@ LABELS = OBJECTS + [NULL] + HANDS  # the order of classes.txt; a label's token i
 
 CPU = dict(
     # the world
-    size=256, objects=6000, test_objects=480, shard=200, seed=1, test_seed=900000001, judge_seed=500000001, render_workers=1,
+    size=256, style="plain", objects=6000, test_objects=480, shard=200, seed=1, test_seed=900000001, judge_seed=500000001, render_workers=1,
     # tokenizer
     stem=2, filters=96, multipliers=(1, 1, 1, 1), blocks=1, code_dim=16, codes=1024,
     perceptual_seconds=80, perceptual_weight=0.0, tokenizer_seconds=2000, tokenizer_batch=2, tokenizer_lr=4e-4, photo_share=0.65,

@@ -2,7 +2,7 @@
 """Renders training objects into shards with the world renderer (render/libworld.so, through ctypes).
 
 Object k of a set has the seed first_seed + k and the class k mod 12: a set is the same on every machine, and may be extended.
-    python render.py FOLDER FIRST_SEED OBJECTS SIZE SHARD [WORKER WORKERS]
+    python render.py FOLDER FIRST_SEED OBJECTS SIZE SHARD [WORKER WORKERS [STYLE]]      STYLE: plain (default) or rich
 """
 import ctypes
 import os
@@ -16,6 +16,7 @@ import data
 
 _HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "render")
 CLASSES, HANDS = 12, 5
+STYLES = {"rich": 0, "plain": 1}  # enum world_style
 _BYTES = ctypes.POINTER(ctypes.c_uint8)
 
 
@@ -30,21 +31,21 @@ def library(path=None):
     if not os.path.exists(path):
         subprocess.run(["make", "-s", "-C", _HERE, "libworld.so"], check=True)
     lib = ctypes.CDLL(path)
-    lib.world_render.argtypes = [ctypes.c_int, ctypes.c_uint64, ctypes.c_int, ctypes.POINTER(_Views)]
+    lib.world_render.argtypes = [ctypes.c_int, ctypes.c_uint64, ctypes.c_int, ctypes.c_int, ctypes.POINTER(_Views)]
     return lib
 
 
-def render(lib, label, seed, size):
+def render(lib, label, seed, size, style="plain"):
     """-> photo S x S x 3, hands 5 x S x S, parts S x S, all u8."""
     photo, hands, parts = np.empty((size, size, 3), np.uint8), np.empty((HANDS, size, size), np.uint8), np.empty((size, size), np.uint8)
     pointer = lambda a: a.ctypes.data_as(_BYTES)
     views = _Views(photo=pointer(photo), parts=pointer(parts), hands=(_BYTES * HANDS)(*(pointer(h) for h in hands)))
-    if lib.world_render(label, seed, size, ctypes.byref(views)):
+    if lib.world_render(label, seed, size, STYLES[style], ctypes.byref(views)):
         raise RuntimeError(f"world_render({label}, {seed}, {size}) failed")
     return photo, hands, parts
 
 
-def shard(lib, folder, first_seed, number, count, size):
+def shard(lib, folder, first_seed, number, count, size, style="plain"):
     """Render one shard unless it is there."""
     if os.path.isdir(os.path.join(folder, f"{number:05d}")):
         return False
@@ -52,7 +53,7 @@ def shard(lib, folder, first_seed, number, count, size):
                   parts=np.empty((count, size // 2, size // 2), np.uint8), label=np.empty(count, np.uint8))
     for k in range(count):
         index = number * count + k
-        photo, hands, parts = render(lib, index % CLASSES, first_seed + index, size)
+        photo, hands, parts = render(lib, index % CLASSES, first_seed + index, size, style)
         arrays["photo"][k], arrays["hands"][k], arrays["parts"][k], arrays["label"][k] = photo, hands, parts[::2, ::2], index % CLASSES
     data.write_shard(folder, number, arrays)
     return True
@@ -61,9 +62,10 @@ def shard(lib, folder, first_seed, number, count, size):
 def main():
     folder, first_seed, objects, size, per_shard = sys.argv[1], *map(int, sys.argv[2:6])
     worker, workers = (int(v) for v in sys.argv[6:8]) if len(sys.argv) > 6 else (0, 1)
+    style = sys.argv[8] if len(sys.argv) > 8 else "plain"
     lib, total, start, made = library(), -(-objects // per_shard), time.time(), 0
     for number in range(worker, total, workers):
-        made += shard(lib, folder, first_seed, number, per_shard, size)
+        made += shard(lib, folder, first_seed, number, per_shard, size, style)
         if made:
             left = (time.time() - start) / made * ((total - number - 1) // workers)
             print(f"rendered shard {number + 1} of {total}, {int(left // 60)}:{int(left % 60):02d} left", flush=True)

@@ -43,7 +43,7 @@ def _render(config, work):
             continue
         workers = config["render_workers"] if name == "train" else min(config["render_workers"], -(-objects // per))
         commands = [["nice", "-n", "10", sys.executable, os.path.join(HERE, "render.py"), folder, str(seed), str(objects), str(config["size"]),
-                     str(per), str(w), str(workers)] for w in range(workers)]
+                     str(per), str(w), str(workers), config["style"]] for w in range(workers)]
         started = [subprocess.Popen(c, stdout=None if k == 0 else subprocess.DEVNULL) for k, c in enumerate(commands)]
         if name == "test":
             if any(p.wait() for p in started):

@@ -71,12 +71,45 @@ static void bytes_are_fixed(void **state) {
   for (int c = 0; c < WORLD_CLASSES; c++) {
     struct album a;
     album_open(&a, SMALL);
-    assert_int_equal(world_render(c, 1000003u + (uint64_t)c, SMALL, &a.views), 0);
+    assert_int_equal(world_render(c, 1000003u + (uint64_t)c, SMALL, WORLD_RICH, &a.views), 0);
     uint64_t h = hash_bytes(a.block, album_bytes(SMALL));
     album_close(&a);
     if (h == EXPECTED[c]) continue;
     print_error("%s renders to 0x%016llXu, expected 0x%016llXu\n", world_class_name(c), (unsigned long long)h,
                 (unsigned long long)EXPECTED[c]);
+    wrong++;
+  }
+  assert_int_equal(wrong, 0);
+}
+
+/* The plain style, version 1: as above. */
+static const uint64_t EXPECTED_PLAIN[WORLD_CLASSES] = {
+    0x2054C25617EC7FA5u, /* apple */
+    0xDA9CCD3B2CD726DBu, /* mug */
+    0x7AB7363BBB58CD02u, /* house */
+    0x52728981730BA512u, /* fish */
+    0xF6E2283E0664CC17u, /* tree */
+    0x97AE2BE935FAEC94u, /* car */
+    0x57D09677D6B055B8u, /* teapot */
+    0xCB063778E7E7DC21u, /* sailboat */
+    0xC4E5BA95938EBC61u, /* mushroom */
+    0xC014E6DB1EEC2962u, /* bird */
+    0xEF58A46D52150490u, /* chair */
+    0xADE9614C382E81B7u, /* lamp */
+};
+
+static void plain_bytes_are_fixed(void **state) {
+  (void)state;
+  int wrong = 0;
+  for (int c = 0; c < WORLD_CLASSES; c++) {
+    struct album a;
+    album_open(&a, SMALL);
+    assert_int_equal(world_render(c, 1000003u + (uint64_t)c, SMALL, WORLD_PLAIN, &a.views), 0);
+    uint64_t h = hash_bytes(a.block, album_bytes(SMALL));
+    album_close(&a);
+    if (h == EXPECTED_PLAIN[c]) continue;
+    print_error("plain %s renders to 0x%016llXu, expected 0x%016llXu\n", world_class_name(c), (unsigned long long)h,
+                (unsigned long long)EXPECTED_PLAIN[c]);
     wrong++;
   }
   assert_int_equal(wrong, 0);
@@ -88,8 +121,8 @@ static void seeds_differ(void **state) {
   album_open(&a, SMALL);
   album_open(&b, SMALL);
   for (int c = 0; c < WORLD_CLASSES; c++) {
-    assert_int_equal(world_render(c, 7, SMALL, &a.views), 0);
-    assert_int_equal(world_render(c, 8, SMALL, &b.views), 0);
+    assert_int_equal(world_render(c, 7, SMALL, WORLD_RICH, &a.views), 0);
+    assert_int_equal(world_render(c, 8, SMALL, WORLD_RICH, &b.views), 0);
     assert_memory_not_equal(a.views.silhouette, b.views.silhouette, (size_t)SMALL * SMALL);
     assert_memory_not_equal(a.views.photo, b.views.photo, (size_t)SMALL * SMALL * 3);
   }
@@ -104,8 +137,8 @@ static void views_are_optional(void **state) {
   album_open(&one, SMALL);
   size_t plane = (size_t)SMALL * SMALL;
   struct world_views none = {0};
-  assert_int_equal(world_render(3, 5, SMALL, &none), 0);
-  assert_int_equal(world_render(3, 5, SMALL, &all.views), 0);
+  assert_int_equal(world_render(3, 5, SMALL, WORLD_RICH, &none), 0);
+  assert_int_equal(world_render(3, 5, SMALL, WORLD_RICH, &all.views), 0);
   for (size_t k = 0; k < 7 + WORLD_HANDS; k++) { /* each alone gives what it gives among all, and writes nothing else */
     size_t at = k < 4 ? 3 * k : 12 + k - 4, planes = k < 4 ? 3 : 1;
     uint8_t *p = one.block + at * plane;
@@ -116,7 +149,7 @@ static void views_are_optional(void **state) {
     else
       v.hands[k - 7] = p;
     memset(one.block, 0xA5, album_bytes(SMALL));
-    assert_int_equal(world_render(3, 5, SMALL, &v), 0);
+    assert_int_equal(world_render(3, 5, SMALL, WORLD_RICH, &v), 0);
     assert_memory_equal(p, all.block + at * plane, planes * plane);
     for (size_t i = 0; i < album_bytes(SMALL); i++)
       if (i < at * plane || i >= (at + planes) * plane) assert_int_equal(one.block[i], 0xA5);
@@ -132,8 +165,9 @@ static void bad_arguments(void **state) {
   static const struct {
     int class_id, size;
   } bad[] = {{-1, SMALL}, {WORLD_CLASSES, SMALL}, {0, 0}, {0, -5}, {0, WORLD_SIZE_MIN - 1}, {0, WORLD_SIZE_MAX + 1}};
-  for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) assert_int_equal(world_render(bad[i].class_id, 1, bad[i].size, &a.views), -1);
-  assert_int_equal(world_render(0, 1, SMALL, NULL), -1);
+  for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+    assert_int_equal(world_render(bad[i].class_id, 1, bad[i].size, WORLD_RICH, &a.views), -1);
+  assert_int_equal(world_render(0, 1, SMALL, WORLD_RICH, NULL), -1);
   for (size_t i = 0; i < album_bytes(SMALL); i++) assert_int_equal(a.block[i], 0xA5);
   album_close(&a);
   assert_null(world_class_name(-1));
@@ -149,7 +183,7 @@ static void objects_fill_the_frame(void **state) {
   album_open(&a, SMALL);
   for (int c = 0; c < WORLD_CLASSES; c++)
     for (uint64_t seed = 0; seed < 6; seed++) {
-      assert_int_equal(world_render(c, seed, SMALL, &a.views), 0);
+      assert_int_equal(world_render(c, seed, SMALL, WORLD_RICH, &a.views), 0);
       int lo[2] = {SMALL, SMALL}, hi[2] = {-1, -1}, parts = 0;
       for (int y = 0; y < SMALL; y++)
         for (int x = 0; x < SMALL; x++) {
@@ -179,7 +213,7 @@ static void hands_differ(void **state) {
   album_open(&a, LARGE);
   size_t plane = (size_t)LARGE * LARGE;
   for (int c = 0; c < WORLD_CLASSES; c += 3) {
-    assert_int_equal(world_render(c, 21, LARGE, &a.views), 0);
+    assert_int_equal(world_render(c, 21, LARGE, WORLD_RICH, &a.views), 0);
     double dark[WORLD_HANDS];
     for (int i = 0; i < WORLD_HANDS; i++) {
       dark[i] = 0;
@@ -217,7 +251,7 @@ static void strokes_lie_on_edges(void **state) {
   uint8_t *mask = malloc((size_t)LARGE * LARGE);
   assert_non_null(mask);
   for (int c = 0; c < WORLD_CLASSES; c++) {
-    assert_int_equal(world_render(c, 33, LARGE, &a.views), 0);
+    assert_int_equal(world_render(c, 33, LARGE, WORLD_RICH, &a.views), 0);
     for (int k = 0; k < LARGE * LARGE; k++) mask[k] = a.views.parts[k] != 0;
     int border = 0, drawn = 0, ink = 0, stray = 0;
     for (int y = 1; y + 1 < LARGE; y++)
@@ -245,7 +279,7 @@ static void part_borders_are_drawn(void **state) {
   struct album a;
   album_open(&a, LARGE);
   for (size_t n = 0; n < sizeof classes / sizeof *classes; n++) {
-    assert_int_equal(world_render(classes[n], 33, LARGE, &a.views), 0);
+    assert_int_equal(world_render(classes[n], 33, LARGE, WORLD_RICH, &a.views), 0);
     int border = 0, drawn = 0;
     for (int y = 1; y + 1 < LARGE; y++)
       for (int x = 1; x + 1 < LARGE; x++) {
@@ -261,7 +295,7 @@ static void part_borders_are_drawn(void **state) {
 
 static void *render_thread(void *album) {
   struct album *a = album;
-  return world_render(6, 77, a->size, &a->views) == 0 ? album : NULL;
+  return world_render(6, 77, a->size, WORLD_RICH, &a->views) == 0 ? album : NULL;
 }
 
 static void threads_agree(void **state) {
@@ -289,18 +323,24 @@ static void odd_sizes(void **state) {
     for (int c = 0; c < WORLD_CLASSES; c += 4) {
       struct album a;
       album_open(&a, sizes[i]);
-      assert_int_equal(world_render(c, UINT64_MAX - i, sizes[i], &a.views), 0);
+      assert_int_equal(world_render(c, UINT64_MAX - i, sizes[i], WORLD_RICH, &a.views), 0);
       album_close(&a);
     }
 }
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(bytes_are_fixed),        cmocka_unit_test(seeds_differ),
-      cmocka_unit_test(views_are_optional),     cmocka_unit_test(bad_arguments),
-      cmocka_unit_test(objects_fill_the_frame), cmocka_unit_test(hands_differ),
-      cmocka_unit_test(strokes_lie_on_edges),   cmocka_unit_test(part_borders_are_drawn),
-      cmocka_unit_test(threads_agree),          cmocka_unit_test(odd_sizes),
+      cmocka_unit_test(bytes_are_fixed),
+      cmocka_unit_test(plain_bytes_are_fixed),
+      cmocka_unit_test(seeds_differ),
+      cmocka_unit_test(views_are_optional),
+      cmocka_unit_test(bad_arguments),
+      cmocka_unit_test(objects_fill_the_frame),
+      cmocka_unit_test(hands_differ),
+      cmocka_unit_test(strokes_lie_on_edges),
+      cmocka_unit_test(part_borders_are_drawn),
+      cmocka_unit_test(threads_agree),
+      cmocka_unit_test(odd_sizes),
   };
   return cmocka_run_group_tests_name("world", tests, NULL, NULL);
 }

@@ -253,6 +253,27 @@ static void choose_backdrop(struct studio *st, const struct scene *s, struct rng
   st->wall2 = v3_scale(st->wall, turn);
 }
 
+/* The plain style's studio: only the side of the light and the backdrop differ. */
+static void plain_light(struct studio *st, const struct scene *s, struct rng *rng, v3 back, v3 right, float side) {
+  const float az = 0.7f, el = 0.85f;
+  v3 flat = v3_add(v3_scale(back, f_cos(az)), v3_scale(right, side * f_sin(az)));
+  st->key = v3_make(flat.x * f_cos(el), f_sin(el), flat.z * f_cos(el));
+  st->key_x = v3_unit(v3_cross(v3_make(0.0f, 1.0f, 0.0f), st->key));
+  st->key_y = v3_cross(st->key, st->key_x);
+  st->key_colour = v3_make(1.02f, 1.0f, 0.96f);
+  st->ambient = 0.4f;
+  st->softness = 7.0f;
+  st->box_w = 0.22f;
+  st->box_h = 0.26f;
+  st->glow_x = 0.5f;
+  st->glow_y = 0.35f;
+  st->pool = 0.06f;
+  st->exposure = 1.0f;
+  st->grain = 0.0f;
+  st->wall = plain_backdrop(s, rng);
+  st->wall2 = v3_scale(st->wall, 0.9f);
+}
+
 static void light_studio(struct studio *st, const struct camera *c, const struct scene *s, struct rng *rng) {
   float side = rng_sign(rng), az = rng_range(rng, 0.35f, 1.25f), el = rng_range(rng, 0.55f, 1.1f);
   v3 back = v3_unit(v3_make(-c->forward.x, 0.0f, -c->forward.z)), right = v3_make(back.z, 0.0f, -back.x);
@@ -274,6 +295,7 @@ static void light_studio(struct studio *st, const struct camera *c, const struct
   st->exposure = rng_range(rng, 0.92f, 1.12f);
   st->grain = rng_range(rng, 0.0f, 0.006f);
   choose_backdrop(st, s, rng);
+  if (s->plain) plain_light(st, s, rng, back, right, side);
   st->bounce = v3_add(v3_scale(st->wall, 0.75f), v3_make(0.06f, 0.06f, 0.06f));
 }
 

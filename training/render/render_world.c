@@ -16,6 +16,7 @@ struct options {
   int class_first, class_last, count, size;
   uint64_t seed;
   const char *out, *sheet;
+  enum world_style style;
 };
 
 struct view {
@@ -25,7 +26,7 @@ struct view {
 };
 
 static const char USAGE[] =
-    "usage: render_world --class NAME|all [--seed N] [--count K] [--size S] --out DIR | --sheet FILE.ppm\n"
+    "usage: render_world --class NAME|all [--seed N] [--count K] [--size S] [--style plain|rich] --out DIR | --sheet FILE.ppm\n"
     "  --out DIR       every picture of every object, as DIR/CLASS_SEED_VIEW.ppm (or .pgm)\n"
     "  --sheet FILE    one row an object: photo, drawings, cartoon, shading, pencil, parts, normals\n";
 
@@ -96,7 +97,7 @@ static int run(const struct options *o) {
   for (int c = o->class_first; c <= o->class_last && !rc; c++)
     for (int k = 0; k < o->count && !rc; k++, row++) {
       uint64_t seed = o->seed + (uint64_t)k;
-      rc = world_render(c, seed, o->size, &w);
+      rc = world_render(c, seed, o->size, o->style, &w);
       if (!rc && o->out) rc = save_views(o, v, w.parts, c, seed);
       for (int i = 0; i < VIEWS && sheet; i++) paste(sheet, VIEWS, i, row, &v[i], o->size);
     }
@@ -121,7 +122,7 @@ static int parse_class(struct options *o, const char *name) {
 }
 
 int main(int argc, char **argv) {
-  struct options o = {0, -1, 1, 256, 1, NULL, NULL};
+  struct options o = {0, -1, 1, 256, 1, NULL, NULL, WORLD_PLAIN};
   for (int i = 1; i < argc; i += 2) {
     const char *value = i + 1 < argc ? argv[i + 1] : NULL;
     int bad = !value;
@@ -134,6 +135,9 @@ int main(int argc, char **argv) {
       o.count = atoi(value);
     } else if (!strcmp(argv[i], "--size")) {
       o.size = atoi(value);
+    } else if (!strcmp(argv[i], "--style")) {
+      o.style = !strcmp(value, "rich") ? WORLD_RICH : WORLD_PLAIN;
+      bad = o.style == WORLD_PLAIN && strcmp(value, "plain");
     } else if (!strcmp(argv[i], "--out")) {
       o.out = value;
     } else if (!strcmp(argv[i], "--sheet")) {

@@ -101,6 +101,7 @@ struct view_range {             /* what the class allows the camera, radians */
 
 struct scene {
   int class_id;
+  int plain; /* the plain style: no textures, one studio */
   struct rng rng;
   int nsolid, ngroup, nmaterial, nprofile;
   struct solid solid[MAX_SOLIDS];
@@ -156,6 +157,10 @@ float scene_distance_near(const struct scene *s, int who, v3 p);       /* to the
 
 /* surface.c */
 void surface_at(const struct scene *s, int who, v3 p, v3 n, struct surface *out);
+
+/* plain.c: bring a finished scene to the plain style; its backdrop (linear light). */
+void plain_scene(struct scene *s);
+v3 plain_backdrop(const struct scene *s, struct rng *rng);
 
 /* shapes_*.c: each fills the solids, materials and view of its class. */
 void shape_apple(struct scene *s);

@@ -345,7 +345,7 @@ void surface_at(const struct scene *s, int who, v3 p, v3 n, struct surface *out)
   if (b->op == OP_CUT) spot.n = v3_scale(spot.n, -1.0f);
   out->face = face_of(b, spot.n);
   apply_pattern(&spot);
-  if (out->albedo.x < 0.0f) out->albedo = out->flat;
+  if (out->albedo.x < 0.0f || s->plain) out->albedo = out->flat;
   if (m->grain > 0.0f) {
     float g = noise3(p.x * 7.0f + 3.0f, p.y * 7.0f, p.z * 7.0f) + 0.6f * noise3(p.x * 31.0f, p.y * 31.0f, p.z * 31.0f) - 0.8f;
     out->albedo = v3_scale(out->albedo, 1.0f + m->grain * g);

@@ -30,8 +30,10 @@ static int render_all(struct picture *pic, const struct world_views *views, uint
   return rc;
 }
 
-int world_render(int class_id, uint64_t seed, int size, const struct world_views *views) {
-  if (!world_class_name(class_id) || size < WORLD_SIZE_MIN || size > WORLD_SIZE_MAX || !views) return -1;
+int world_render(int class_id, uint64_t seed, int size, enum world_style style, const struct world_views *views) {
+  if (!world_class_name(class_id) || (style != WORLD_RICH && style != WORLD_PLAIN) || size < WORLD_SIZE_MIN || size > WORLD_SIZE_MAX ||
+      !views)
+    return -1;
   size_t count = (size_t)size * (size_t)size;
   struct picture pic = {.size = size, .cells = size / PICTURE_CELL + 1, .nodes = size / PICTURE_NODE + 3};
   size_t cells = (size_t)pic.cells * (size_t)pic.cells, nodes = (size_t)pic.nodes * (size_t)pic.nodes;
@@ -50,6 +52,7 @@ int world_render(int class_id, uint64_t seed, int size, const struct world_views
     pic.scene->rng.state = own;
     pic.scene->gap = 0.05f;
     CLASSES[class_id].shape(pic.scene);
+    if (style == WORLD_PLAIN) plain_scene(pic.scene);
     scene_finish(pic.scene);
     rc = render_all(&pic, views, own);
   }

@@ -27,10 +27,16 @@ struct world_views {
   uint8_t *coloured_pencil;    /* s*s*3 */
 };
 
+/* How rich the world is. Both styles of one seed show the same object; they differ in colours, textures, light and tilt. */
+enum world_style {
+  WORLD_RICH, /* any hue, patterns, textures, a studio of its own for every picture */
+  WORLD_PLAIN /* fifteen colours, smooth surfaces, six backdrops, one studio: learned sooner */
+};
+
 /* Render object `seed` of class `class_id` (0..WORLD_CLASSES-1) at size x size pixels.
- * Returns 0, or -1 on a bad argument (class, size outside WORLD_SIZE_MIN..MAX, views NULL) or lack of memory;
+ * Returns 0, or -1 on a bad argument (class, style, size outside WORLD_SIZE_MIN..MAX, views NULL) or lack of memory;
  * then no picture is touched. Thread-safe. */
-int world_render(int class_id, uint64_t seed, int size, const struct world_views *views);
+int world_render(int class_id, uint64_t seed, int size, enum world_style style, const struct world_views *views);
 
 /* Name of a class ("apple", ...), or NULL when class_id is out of range. Static storage. */
 const char *world_class_name(int class_id);

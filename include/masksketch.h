@@ -297,6 +297,8 @@ typedef struct msk_recipe {
   msk_distance distance;
   int layers[MSK_MAX_LAYERS], layer_count; /* structure layers, 0-based, ascending */
   int visible_sketch;                      /* 1: decoding starts with 1 - max_mask_rate of the sketch's tokens visible (the authors' way) */
+  double sketch_share;                     /* 0..1: share of the sketch's tokens visible at the start; 0: visible_sketch decides */
+  int sketch_steps;                        /* first steps over which visible tokens of the sketch are masked again; 0: as any other token */
   int tail;                                /* extra MaskGIT steps from the last mask rate to 0; 0: stop there */
 } msk_recipe;
 

@@ -27,6 +27,7 @@ msk_decode *msk_decode_place(msk_arena *arena, const msk_decode_spec *spec) {
   laid.logits = msk_arena_take(arena, logits, sizeof *laid.logits);
   laid.structure = msk_arena_take(arena, items, sizeof *laid.structure);
   laid.confidence = msk_arena_take(arena, items, sizeof *laid.confidence);
+  laid.sketch = msk_arena_take(arena, items, 1);
   laid.structure_mask = msk_arena_take(arena, items, 1);
   laid.confidence_mask = msk_arena_take(arena, items, 1);
   laid.structure_k = msk_arena_take(arena, batch, sizeof *laid.structure_k);

@@ -32,6 +32,7 @@ struct msk_decode {
   float *logits;                               /* [batch, N, codes] */
   float *structure;                            /* [batch, N]: score, then rescaled */
   float *confidence;                           /* [batch, N]: probability of the completed token, rescaled while drawing */
+  uint8_t *sketch;                             /* [batch, N]: mended: 1 where a token of the sketch is visible, to be let go */
   uint8_t *structure_mask, *confidence_mask;   /* [batch, N]; MaskGIT's masking is in confidence_mask */
   float *structure_k, *confidence_k;           /* [batch]: how many each takes; MaskGIT's mask length is in confidence_k */
   int *unknown;                                /* [batch]: tokens masked at the start (of the tail, in the tail) */

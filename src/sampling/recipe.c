@@ -204,7 +204,7 @@ msk_status msk_recipe_from_defaults(msk_recipe *recipe, const msk_model_defaults
 /* A field that `official` cannot change holds what the authors' code does. */
 static msk_status check_official(const msk_recipe *recipe, msk_job job, msk_error *error) {
   bool plain = recipe->token_temperature == 1 && recipe->unconditional == MSK_UNCONDITIONAL_RANDOM && recipe->visible_sketch == 1 &&
-               recipe->tail == 0;
+               recipe->sketch_share == 0 && recipe->sketch_steps == 0 && recipe->tail == 0;
   bool distance = job != MSK_JOB_DRAW || recipe->distance == MSK_DISTANCE_CROSS_ENTROPY;
   bool choice = job == MSK_JOB_DRAW ? recipe->choice_temperature == 0 && recipe->start_step == 0 : recipe->guidance == 0;
   if (plain && distance && choice) return MSK_OK;
@@ -224,6 +224,11 @@ msk_status msk_recipe_check(const msk_recipe *recipe, msk_job job, int model_lay
   if (!recipe->official && recipe->min_mask_rate > recipe->max_mask_rate) { /* the authors' code takes a rising rate */
     return msk_fail(error, MSK_ERROR_ARGUMENT, "min_mask_rate is %g, expected at most max_mask_rate, %g", recipe->min_mask_rate,
                     recipe->max_mask_rate);
+  }
+  const int letting_go = recipe->steps - (recipe->tail == 0); /* steps of draw that end with masks */
+  if (job == MSK_JOB_DRAW && recipe->sketch_steps > letting_go) {
+    return msk_fail(error, MSK_ERROR_ARGUMENT, "sketch_steps is %d, expected 0..%d: %d steps with %s", recipe->sketch_steps, letting_go,
+                    recipe->steps, recipe->tail == 0 ? "no tail mask tokens again after all but the last" : "a tail");
   }
   if (job == MSK_JOB_DRAW && recipe->layer_count == 0)
     return msk_fail(error, MSK_ERROR_ARGUMENT, "layers is empty, expected at least one layer");

@@ -56,6 +56,10 @@ static const msk_recipe_field fields[] = {
      "structure distance: cross-entropy, symmetric-kl or jensen-shannon"},
     {"layers", FIELD_LAYERS, AT(layers), 0, 0, NULL, DRAW, DRAW, "layers whose attention is the structure, 0-based: 1,3,16"},
     {"visible_sketch", FIELD_COUNT, AT(visible_sketch), 0, 1, NULL, DRAW, 0, "1: start with some sketch tokens visible; 0: fully masked"},
+    {"sketch_share", FIELD_NUMBER, AT(sketch_share), 0, 1, NULL, DRAW, 0,
+     "share of the sketch's tokens visible at the start, 0..1; 0: visible_sketch decides"},
+    {"sketch_steps", FIELD_COUNT, AT(sketch_steps), 0, 10000, NULL, DRAW, 0,
+     "first steps over which the sketch's visible tokens are let go, 0..10000; 0: like any other token"},
     {"tail", FIELD_COUNT, AT(tail), 0, 10000, NULL, DRAW, 0, "MaskGIT steps from the last mask rate to 0, 0..10000"},
     {"start_step", FIELD_COUNT, AT(start_step), 0, 9999, NULL, GENERATE | EDIT, GENERATE | EDIT, "first step taken, 0..steps-1"},
 };

@@ -51,16 +51,29 @@ static void draw_lots(msk_decode *decode, msk_key key) {
   msk_rng_bits(decode->spec.layout, key, tokens, 0, tokens, decode->lots);
 }
 
-/* max_mask_rate of the sketch's tokens, chosen by lot, are hidden; all of them where the recipe shows none. */
+/* How many of the sketch's `image` tokens are hidden at the start. */
+static int hidden_at_start(const msk_recipe *recipe, int image) {
+  double rate = recipe->sketch_share > 0 ? 1 - recipe->sketch_share : recipe->visible_sketch ? recipe->max_mask_rate : 1;
+  return (int)ceil(image * rate - 1e-9);
+}
+
+/* Tokens of the sketch, chosen by lot, are hidden; where they are let go over the first steps, the others are marked. */
 static void hide_tokens(msk_decode *decode, int item) {
   const msk_recipe *recipe = &decode->spec.recipe;
-  const int image = decode->spec.tokens - 1;
-  int32_t *tokens = decode->current + (size_t)item * (size_t)decode->spec.tokens;
-  int hidden = recipe->visible_sketch ? (int)ceil(image * recipe->max_mask_rate - 1e-9) : image;
+  const int image = decode->spec.tokens - 1, hidden = hidden_at_start(recipe, image);
+  const size_t first = (size_t)item * (size_t)decode->spec.tokens;
   draw_lots(decode, stream(decode, item, 0, FOR_LOTS));
   for (int i = 1; i <= image; i++) decode->candidates[i - 1] = (msk_candidate){0.0f, decode->lots[i], i};
   msk_candidates_sort(decode->candidates, (size_t)image);
-  for (int i = 0; i < hidden; i++) tokens[decode->candidates[i].index] = MSK_MASK_TOKEN;
+  memset(decode->sketch + first, 0, (size_t)image + 1);
+  for (int i = 0; i < image; i++) {
+    const size_t at = first + (size_t)decode->candidates[i].index;
+    if (i < hidden) {
+      decode->current[at] = MSK_MASK_TOKEN;
+    } else {
+      decode->sketch[at] = recipe->sketch_steps > 0;
+    }
+  }
 }
 
 /* Lambda of token i is lambda_structure * map[i]. Its mean gives the structure's share of the masks; inside that share a token's lack of
@@ -137,15 +150,33 @@ static void mask_lowest(uint8_t *mask, msk_candidate *candidates, int candidate_
   for (int i = 0; i < count; i++) mask[candidates[i].index] = 1;
 }
 
-/* Masks `count` tokens that lack most: weight * (1 - score) less noise; those in `taken` (NULL: none) are masked already. */
-static void mask_lacking(msk_decode *decode, uint8_t *mask, const uint8_t *taken, const float *scores, const float *weights,
-                         double temperature, msk_key noise_key, int count) {
+/* Lets go of tokens of the sketch that are still visible, chosen by lot, so that after step s of sketch_steps a share 1 - s / sketch_steps
+ * of them is left. They are masked before structure and confidence choose. Returns how many; *left: how many stay visible. */
+static int let_go(msk_decode *decode, int item, int *left) {
+  const msk_recipe *recipe = &decode->spec.recipe;
+  const int tokens = decode->spec.tokens;
+  uint8_t *sketch = decode->sketch + (size_t)item * (size_t)tokens, *mask = decode->structure_mask + (size_t)item * (size_t)tokens;
+  const double share = 1 - (decode->step + 1.0) / recipe->sketch_steps;
+  int candidates = 0;
+  *left = share > 0 ? (int)floor((tokens - 1 - decode->unknown[item]) * share + 1e-9) : 0;
+  for (int i = 1; i < tokens; i++) {
+    if (sketch[i]) decode->candidates[candidates++] = (msk_candidate){0.0f, decode->lots[i], i};
+  }
+  const int gone = candidates - *left;
+  mask_lowest(mask, decode->candidates, candidates, gone);
+  for (int i = 1; i < tokens; i++) sketch[i] = sketch[i] && !mask[i];
+  return gone;
+}
+
+/* Masks `count` tokens that lack most: weight * (1 - score) less noise; those in `mask` and in `taken` (NULL: none) are masked already, and
+ * the sketch's tokens that are still to be let go stay. */
+static void mask_lacking(msk_decode *decode, uint8_t *mask, const uint8_t *taken, const uint8_t *sketch, const float *scores,
+                         const float *weights, double temperature, msk_key noise_key, int count) {
   const int tokens = decode->spec.tokens;
   int candidates = 0;
-  memset(mask, 0, (size_t)tokens);
   if (temperature > 0) msk_rng_gumbel(decode->spec.layout, noise_key, (size_t)tokens, 0, (size_t)tokens, decode->noise);
   for (int i = 1; i < tokens; i++) {
-    if (taken != NULL && taken[i]) continue;
+    if (mask[i] || sketch[i] || (taken != NULL && taken[i])) continue;
     float key = -weights[i] * (1.0f - scores[i]);
     if (temperature > 0) key += (float)temperature * decode->noise[i];
     decode->candidates[candidates++] = (msk_candidate){key, decode->lots[i], i};
@@ -153,26 +184,42 @@ static void mask_lacking(msk_decode *decode, uint8_t *mask, const uint8_t *taken
   mask_lowest(mask, decode->candidates, candidates, count);
 }
 
-static void remask_sketch(msk_decode *decode) {
+static void remask_item(msk_decode *decode, int item) {
   const msk_recipe *recipe = &decode->spec.recipe;
   const int tokens = decode->spec.tokens;
-  const double ratio = (decode->step + 1.0) / recipe->steps;
+  const size_t first = (size_t)item * (size_t)tokens;
+  uint8_t *by_structure = decode->structure_mask + first, *by_confidence = decode->confidence_mask + first;
+  const uint8_t *sketch = decode->sketch + first;
+  int gone = 0, unknown = decode->unknown[item], left;
+  memset(by_structure, 0, (size_t)tokens);
+  memset(by_confidence, 0, (size_t)tokens);
+  draw_lots(decode, step_stream(decode, item, FOR_LOTS));
+  if (recipe->sketch_steps > 0) {
+    gone = let_go(decode, item, &left);
+    unknown = tokens - 1 - left; /* the mask rate is one of the tokens that are not the sketch's */
+  }
+  double rate = msk_schedule_rate(recipe->schedule, recipe->schedule_power, (decode->step + 1.0) / recipe->steps, unknown);
+  rate = recipe->min_mask_rate + rate * (recipe->max_mask_rate - recipe->min_mask_rate);
+  int count = (int)floor(unknown * rate + 1e-9) - gone;
+  if (count < 0) count = 0;
+  const int structure_count = (int)floor(count * decode->mean_lambda + 1e-9);
+  decode->structure_k[item] = (float)(gone + structure_count);
+  decode->confidence_k[item] = (float)(count - structure_count);
+  mask_lacking(decode, by_structure, NULL, sketch, decode->structure + first, decode->structure_weight, recipe->temperature_structure,
+               step_stream(decode, item, FOR_STRUCTURE), structure_count);
+  mask_lacking(decode, by_confidence, by_structure, sketch, decode->confidence + first, decode->confidence_weight,
+               recipe->temperature_confidence, step_stream(decode, item, FOR_CONFIDENCE), count - structure_count);
+  msk_decode_apply_mask(decode, item, by_structure, by_confidence);
+}
+
+static void remask_sketch(msk_decode *decode) {
+  const size_t tokens = (size_t)decode->spec.tokens;
   for (int b = 0; b < decode->spec.batch; b++) {
-    const size_t first = (size_t)b * (size_t)tokens;
-    double rate = msk_schedule_rate(recipe->schedule, recipe->schedule_power, ratio, decode->unknown[b]);
-    rate = recipe->min_mask_rate + rate * (recipe->max_mask_rate - recipe->min_mask_rate);
-    const int count = (int)floor(decode->unknown[b] * rate + 1e-9), by_structure = (int)floor(count * decode->mean_lambda + 1e-9);
-    decode->structure_k[b] = (float)by_structure;
-    decode->confidence_k[b] = (float)(count - by_structure);
-    decode->structure[first] = decode->confidence[first] = 1.0f; /* the class: never masked, out of the rescaling */
-    msk_rescale(decode->structure + first + 1, (size_t)tokens - 1);
-    msk_rescale(decode->confidence + first + 1, (size_t)tokens - 1);
-    draw_lots(decode, step_stream(decode, b, FOR_LOTS));
-    mask_lacking(decode, decode->structure_mask + first, NULL, decode->structure + first, decode->structure_weight,
-                 recipe->temperature_structure, step_stream(decode, b, FOR_STRUCTURE), by_structure);
-    mask_lacking(decode, decode->confidence_mask + first, decode->structure_mask + first, decode->confidence + first,
-                 decode->confidence_weight, recipe->temperature_confidence, step_stream(decode, b, FOR_CONFIDENCE), count - by_structure);
-    msk_decode_apply_mask(decode, b, decode->structure_mask + first, decode->confidence_mask + first);
+    float *structure = decode->structure + (size_t)b * tokens, *confidence = decode->confidence + (size_t)b * tokens;
+    structure[0] = confidence[0] = 1.0f; /* the class: never masked, out of the rescaling */
+    msk_rescale(structure + 1, tokens - 1);
+    msk_rescale(confidence + 1, tokens - 1);
+    remask_item(decode, b);
   }
 }
 

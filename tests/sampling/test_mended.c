@@ -158,14 +158,20 @@ static int masked_at(const bench *b, int step, int item) {
 
 /* ---- items ---- */
 
-static void check_items(msk_job job, msk_rng_layout layout) {
+static void plainly(msk_recipe *recipe) { (void)recipe; }
+
+static void from_the_sketch(msk_recipe *recipe) { recipe->sketch_share = 0.5, recipe->sketch_steps = 4; }
+
+static void check_items(msk_job job, msk_rng_layout layout, void (*change)(msk_recipe *)) {
   bench *all = make_bench(job, "balanced", 4);
   all->spec.layout = layout;
+  change(&all->spec.recipe);
   const int32_t *whole = run(all);
   for (int first = 0; first < 4; first++) {
     for (int count = 1; first + count <= 4; count++) {
       bench *part = make_bench(job, "balanced", count);
       part->spec.layout = layout;
+      change(&part->spec.recipe);
       part->spec.first_item = first;
       assert_memory_equal(run(part), whole + first * TOKENS, (size_t)(count * TOKENS) * 4);
       free_bench(part);
@@ -174,6 +180,7 @@ static void check_items(msk_job job, msk_rng_layout layout) {
   }
   bench *seeded = make_bench(job, "balanced", 1);
   seeded->spec.layout = layout;
+  change(&seeded->spec.recipe);
   seeded->spec.seed = UINT64_C(5) << 32;
   assert_memory_not_equal(run(seeded), whole, TOKENS * 4);
   free_bench(seeded);
@@ -183,9 +190,10 @@ static void check_items(msk_job job, msk_rng_layout layout) {
 static void test_items(void **state) {
   (void)state;
   for (int job = MSK_JOB_DRAW; job <= MSK_JOB_EDIT; job++) {
-    check_items((msk_job)job, MSK_RNG_ORIGINAL);
-    check_items((msk_job)job, MSK_RNG_PARTITIONABLE);
+    check_items((msk_job)job, MSK_RNG_ORIGINAL, plainly);
+    check_items((msk_job)job, MSK_RNG_PARTITIONABLE, plainly);
   }
+  check_items(MSK_JOB_DRAW, MSK_RNG_ORIGINAL, from_the_sketch);
 }
 
 static void test_again(void **state) {
@@ -333,6 +341,73 @@ static void test_fully_masked_start(void **state) {
   run(b);
   assert_int_equal(masked_at(b, 0, 0), TOKENS - 1);
   free_bench(b);
+}
+
+/* ---- the sketch's own tokens ---- */
+
+/* Two recipes give the same tokens. */
+static void assert_same(void (*one)(msk_recipe *), void (*other)(msk_recipe *)) {
+  int32_t tokens[2 * TOKENS];
+  bench *b = make_bench(MSK_JOB_DRAW, "balanced", 2);
+  const msk_recipe plain = b->spec.recipe;
+  one(&b->spec.recipe);
+  memcpy(tokens, run(b), sizeof tokens);
+  b->spec.recipe = plain;
+  other(&b->spec.recipe);
+  assert_memory_equal(run(b), tokens, sizeof tokens);
+  free_bench(b);
+}
+
+static void share_of_the_mask_rate(msk_recipe *recipe) { recipe->sketch_share = 1 - recipe->max_mask_rate; }
+static void nothing_visible(msk_recipe *recipe) { recipe->visible_sketch = 0; }
+static void nothing_to_let_go(msk_recipe *recipe) { recipe->visible_sketch = 0, recipe->sketch_steps = 7; }
+
+static void test_sketch_equivalences(void **state) {
+  (void)state;
+  assert_same(plainly, share_of_the_mask_rate);
+  assert_same(nothing_visible, nothing_to_let_go);
+}
+
+/* Tokens of the sketch that have been visible ever since the start. */
+static int still_from_sketch(const bench *b, int step, int item) {
+  int count = 0;
+  for (int i = 1; i < TOKENS; i++) {
+    bool visible = true;
+    for (int before = 0; before <= step; before++) visible &= b->sequences[before][item * TOKENS + i] != MSK_MASK_TOKEN;
+    if (visible) assert_int_equal(b->sequences[step][item * TOKENS + i], sketch[i - 1]);
+    count += visible;
+  }
+  return count;
+}
+
+/* They go first and on time, all of them; the other masks are counted over the other tokens, and in the end all is as from an empty start.
+ */
+static void test_sketch_let_go(void **state) {
+  (void)state;
+  static const struct {
+    double share;
+    int steps;
+  } grid[] = {{0, 1}, {0.3, 1}, {0.3, 4}, {0.5, 3}, {0.9, 10}, {1, 5}};
+  for (size_t g = 0; g < sizeof grid / sizeof *grid; g++) {
+    bench *b = make_bench(MSK_JOB_DRAW, "balanced", 2);
+    msk_recipe *r = &b->spec.recipe;
+    r->sketch_share = grid[g].share, r->sketch_steps = grid[g].steps;
+    run(b);
+    const int image = TOKENS - 1, visible = image - (int)ceil(image * (grid[g].share > 0 ? 1 - grid[g].share : 0.95) - 1e-9);
+    for (int item = 0; item < 2; item++) {
+      assert_int_equal(masked_at(b, 0, item), image - visible);
+      for (int step = 1; step <= r->steps; step++) {
+        int before = step > r->sketch_steps ? 0 : (int)floor(visible * (1 - (step - 1.0) / r->sketch_steps) + 1e-9);
+        int left = step >= r->sketch_steps ? 0 : (int)floor(visible * (1 - (double)step / r->sketch_steps) + 1e-9);
+        double rate = r->min_mask_rate + (1 - (double)step / r->steps) * (r->max_mask_rate - r->min_mask_rate);
+        int wanted = (int)floor((image - left) * rate + 1e-9);
+        assert_int_equal(masked_at(b, step, item), wanted > before - left ? wanted : before - left);
+        if (left > 0) assert_int_equal(still_from_sketch(b, step, item), left);
+      }
+      assert_int_equal(still_from_sketch(b, r->sketch_steps, item), 0);
+    }
+    free_bench(b);
+  }
 }
 
 static void test_token_temperature(void **state) {
@@ -526,6 +601,8 @@ int main(void) {
       cmocka_unit_test(test_edit),
       cmocka_unit_test(test_small),
       cmocka_unit_test(test_fully_masked_start),
+      cmocka_unit_test(test_sketch_equivalences),
+      cmocka_unit_test(test_sketch_let_go),
       cmocka_unit_test(test_token_temperature),
       cmocka_unit_test(test_unconditional),
       cmocka_unit_test(test_official_guidance),

@@ -25,6 +25,8 @@ static const char *const all_keys[] = {"steps",
                                        "distance",
                                        "layers",
                                        "visible_sketch",
+                                       "sketch_share",
+                                       "sketch_steps",
                                        "tail",
                                        "start_step"};
 #define KEYS (sizeof all_keys / sizeof *all_keys)
@@ -102,6 +104,8 @@ static void test_round_trip(void **state) {
                  {"distance", {"cross-entropy", "symmetric-kl", "jensen-shannon"}},
                  {"layers", {"0", "1,3,16", "2000000"}},
                  {"visible_sketch", {"0", "1"}},
+                 {"sketch_share", {"0", "0.35", "1"}},
+                 {"sketch_steps", {"0", "8"}},
                  {"tail", {"0", "8"}},
                  {"start_step", {"0", "3"}}};
   assert_int_equal(sizeof samples / sizeof *samples, KEYS);
@@ -174,6 +178,10 @@ static void test_bad_values(void **state) {
                                        {"distance", "kl"},
                                        {"unconditional", "none"},
                                        {"visible_sketch", "2"},
+                                       {"sketch_share", "1.5"},
+                                       {"sketch_share", "-0.5"},
+                                       {"sketch_steps", "-1"},
+                                       {"sketch_steps", "10001"},
                                        {"tail", "-1"},
                                        {"layers", ""},
                                        {"layers", "1,"},
@@ -237,6 +245,10 @@ static void test_effect(void **state) {
                  {"official", MSK_JOB_DRAW, "tail", "0"},
                  {"official", MSK_JOB_DRAW, "unconditional", "random"},
                  {"official", MSK_JOB_DRAW, "visible_sketch", "1"},
+                 {"official", MSK_JOB_DRAW, "sketch_share", "0"},
+                 {"official", MSK_JOB_DRAW, "sketch_steps", "0"},
+                 {"balanced", MSK_JOB_EDIT, "sketch_share", "0.5"},
+                 {"balanced", MSK_JOB_GENERATE, "sketch_steps", "3"},
                  {"official", MSK_JOB_DRAW, "start_step", "0"},
                  {"official", MSK_JOB_DRAW, "choice_temperature", "1"},
                  {"official", MSK_JOB_GENERATE, "guidance", "0"},
@@ -271,11 +283,18 @@ static void test_check(void **state) {
   REFUSED(recipe.distance = (msk_distance)3);
   REFUSED(recipe.schedule = (msk_schedule)9);
   REFUSED(recipe.visible_sketch = 2);
+  REFUSED(recipe.sketch_share = NAN);
+  REFUSED(recipe.sketch_steps = recipe.steps + 1);
+  REFUSED((recipe.sketch_steps = recipe.steps, recipe.tail = 0)); /* the last step masks nothing again */
+  recipe = good, recipe.sketch_steps = recipe.steps;
+  assert_int_equal(msk_recipe_check(&recipe, MSK_JOB_DRAW, 24, NULL), MSK_OK);
   good = find(MSK_JOB_DRAW, "official", NULL, 24);
   recipe = good, recipe.min_mask_rate = 0.9, recipe.max_mask_rate = 0.2; /* a rising rate, which the authors' code takes */
   assert_int_equal(msk_recipe_check(&recipe, MSK_JOB_DRAW, 24, NULL), MSK_OK);
   REFUSED(recipe.distance = MSK_DISTANCE_SYMMETRIC_KL);
   REFUSED(recipe.tail = 1);
+  REFUSED(recipe.sketch_share = 0.5);
+  REFUSED(recipe.sketch_steps = 1);
   REFUSED(recipe.token_temperature = 0.9);
 #undef REFUSED
 }

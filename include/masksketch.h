@@ -457,6 +457,24 @@ MSK_API msk_status msk_clip_embed_images(msk_clip *clip, const msk_image *images
 /* Cosine of two embeddings of length 1, in [-1,1]. */
 MSK_API double msk_clip_cosine(const float *a, const float *b, int dimensions);
 
+/* ---- Distances of two sets of pictures -------------------------------------------------------------------------- */
+
+/* Features of a set of pictures: count x dimensions floats, all finite; CLIP embeddings, or the judge's. A view: nothing is owned. */
+typedef struct msk_features {
+  const float *values;
+  int count;      /* 2..1000000 */
+  int dimensions; /* 1..2048 */
+} msk_features;
+
+/* Frechet distance ("FID" when the features are Inception's): |mean_a - mean_b|^2 + trace(A + B - 2 (A B)^(1/2)) of the two sets' means and
+ * unbiased covariances A, B. 0: the same first two moments. Too large for small sets (it counts the covariances' noise): compare figures of
+ * equal counts only. Memory: 3 x dimensions^2 doubles. */
+MSK_API msk_status msk_features_frechet(const msk_features *a, const msk_features *b, double *distance, const msk_allocator *allocator,
+                                        msk_error *error);
+/* Kernel distance ("KID"): the unbiased estimate, over all pairs, of the squared maximum mean discrepancy under the kernel
+ * (x.y / dimensions + 1)^3. Its mean does not depend on the counts, so it can come out slightly below 0 where the sets are alike. */
+MSK_API msk_status msk_features_kernel(const msk_features *a, const msk_features *b, double *distance, msk_error *error);
+
 #ifdef __cplusplus
 }
 #endif

@@ -8,16 +8,16 @@ LABELS = OBJECTS + [NULL] + HANDS  # the order of classes.txt; a label's token i
 
 CPU = dict(
     # the world
-    size=256, style="plain", objects=6000, test_objects=480, shard=200, seed=1, test_seed=900000001, judge_seed=500000001, render_workers=1,
+    size=256, style="plain", objects=7200, test_objects=240, shard=120, seed=1, test_seed=900000001, judge_seed=500000001, render_workers=1,
     # tokenizer
-    stem=2, filters=96, multipliers=(1, 1, 1, 1), blocks=1, code_dim=16, codes=1024,
-    perceptual_seconds=80, perceptual_weight=0.0, tokenizer_seconds=2000, tokenizer_batch=2, tokenizer_lr=4e-4, photo_share=0.65,
+    stem=4, filters=96, multipliers=(1, 1, 1), blocks=1, code_dim=16, codes=512,
+    perceptual_seconds=80, perceptual_weight=0.0, tokenizer_seconds=1600, tokenizer_batch=2, tokenizer_lr=4e-4, photo_share=0.65,
     ae_share=0.12, crops_until=0.3, tokenizer_log=100,
     # decoder alone, from cached tokens
-    decoder_seconds=2100, decoder_batch=2, decoder_lr=5e-4, decoder_perceptual=0.0,
+    decoder_seconds=2100, decoder_batch=2, decoder_lr=5e-4, decoder_perceptual=0.0, decoder_adversary=0.3, adversary_from=0.5,
     # transformer
-    layers=6, width=224, heads=7, transformer_seconds=2700, transformer_batch=16, pair_batch=8, transformer_lr=1e-3,
-    warmup=150, hands_each=2, null_share=0.1, style_share=0.04, structure_layers=(2, 3), pair_weight=1.0, pair_every=2,
+    layers=6, width=256, heads=8, transformer_seconds=4800, transformer_batch=16, pair_batch=8, transformer_lr=1e-3,
+    warmup=150, hands_each=2, null_share=0.1, style_share=0.04, mix_share=0.35, structure_layers=(2, 3), pair_weight=1.0, pair_every=2,
     transformer_log=60,
     # machine
     device="cpu", threads=2, save_every=120,
@@ -25,7 +25,7 @@ CPU = dict(
 
 # 25 minutes on one H100-class GPU: 2 of rendering ahead, 11 for each network. Not measured; batch sizes fit 40 GB.
 GPU = dict(
-    CPU, objects=60000, render_workers=14, blocks=2, multipliers=(1, 1, 2, 2),
+    CPU, style="rich", objects=60000, shard=200, render_workers=14, stem=2, blocks=2, multipliers=(1, 1, 2, 2), codes=1024,
     perceptual_seconds=40, perceptual_weight=0.05, tokenizer_seconds=520, tokenizer_batch=64, tokenizer_lr=4e-4, tokenizer_log=20,
     decoder_seconds=240, decoder_batch=64, decoder_perceptual=0.1,
     layers=8, transformer_seconds=540, transformer_batch=256, pair_batch=128, transformer_lr=8e-4, warmup=300, transformer_log=20,

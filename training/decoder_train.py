@@ -4,6 +4,7 @@ after it, or months later, and only ever makes pictures better.
 
 From cached tokens, photos alone (the program never needs a drawing back), whole pictures. A perceptual term only with a perceptual network
 that has had minutes of its own: a poor one (80 s on a busy machine) made checkered highlights at once.
+From `adversary_from` of the time on an adversary (adversary.py) joins, which sharpens edges.
 """
 import os
 import time
@@ -12,6 +13,7 @@ import numpy as np
 import torch
 import torch.nn as nn
 
+import adversary
 import cache
 import data
 import runtime
@@ -60,22 +62,24 @@ def train(config, work, folders, test_folder, stamp):
     if state:
         optimiser.load_state_dict(state["optimiser"])
         step = state["step"]
+    duel = adversary.Duel(device, config["decoder_lr"], state and state.get("duel")) if config["decoder_adversary"] else None
     source = TokenPictures(work, folders[0], stamp, 21 + step)
     side, size = config["size"] // net.patch, config["decoder_batch"]
     clock = runtime.Clock(config["decoder_seconds"], state["seconds"] if state else 0.0)
     logged = saved = time.time()
-    total, since = 0.0, step
+    total, since, verdict = 0.0, step, float("nan")
     while True:
         done = clock.fraction() >= 1
         if done or time.time() - saved > config["save_every"]:
             with clock.paused():
-                runtime.save(path, dict(decoder=decoder.state_dict(), optimiser=optimiser.state_dict(), step=step, seconds=clock.spent, stamp=stamp))
+                runtime.save(path, dict(decoder=decoder.state_dict(), optimiser=optimiser.state_dict(), step=step, seconds=clock.spent, stamp=stamp,
+                                        duel=duel and duel.state()))
                 saved = time.time()
         if done or time.time() - logged > config["tokenizer_log"]:
             with clock.paused():
                 result = evaluate(net, config, test_folder, True, sheet=os.path.join(work, "decoder.png"))
                 loss = total / max(1, step - since)
-                print(f"decoder step {step} pictures {step * size} loss {loss:.4f} {result} {clock.left()}", flush=True)
+                print(f"decoder step {step} pictures {step * size} loss {loss:.4f} adversary {verdict:.2f} {result} {clock.left()}", flush=True)
                 runtime.note(work, stage="decoder", step=step, seconds=clock.spent, loss=loss, **result)
                 total, since, logged = 0.0, step, time.time()
         if done:
@@ -91,6 +95,10 @@ def train(config, work, folders, test_folder, stamp):
             with runtime.autocast(device):
                 loss = loss + config["decoder_perceptual"] * perceptual.distance(x, free)
         gradient, = torch.autograd.grad(loss, free)
+        if duel and clock.fraction() >= config["adversary_from"]:
+            verdict = duel.learn(x, y)
+            ramp = min(1.0, (clock.fraction() - config["adversary_from"]) / 0.1)
+            gradient = adversary.blend(gradient, duel.gradient(y), ramp * config["decoder_adversary"])
         y.backward(gradient)
         nn.utils.clip_grad_norm_(decoder.parameters(), 1.0)
         optimiser.step()

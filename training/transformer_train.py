@@ -19,7 +19,12 @@ def build(config):
 
 
 class MaskedBatches:
-    """Photos under their class label (some under `null`) and drawings under the label of their hand (a third under `null`)."""
+    """Photos under their class label (some under `null`) and drawings under the label of their hand (a third under `null`).
+
+    In a share of the photos (`mix_share`) visible tokens are those of a drawing of the same object, all of them or some: so the network
+    learns to read a drawing that is partly in view and to go on as a photo. Decoding may then start with a share of the drawing's
+    tokens visible (recipe key sketch_share). Photo tokens alone are predicted, so a drawing's token is never learned as an answer.
+    """
 
     def __init__(self, cache, config, seed):
         self.cache, self.config, self.rng = cache, config, np.random.default_rng(seed)
@@ -34,11 +39,16 @@ class MaskedBatches:
             h = rng.integers(c["hands"].shape[1])
             ids[k] = c["hands"][i[k], h]
             label[k] = null if rng.random() < 0.3 else hand0 + c["hand"][i[k], h]
-        ids = np.concatenate([codes + label[:, None], ids], 1)
-        mask = rng.random(ids.shape) < np.cos(rng.random((n, 1)) * np.pi / 2)
-        mask[np.arange(n), 1 + rng.integers(0, ids.shape[1] - 1, n)] = True
+        target = np.concatenate([codes + label[:, None], ids], 1)
+        shown = target.copy()
+        for k in np.flatnonzero((rng.random(n) < self.config["mix_share"]) & (label <= null)):
+            h = rng.integers(c["hands"].shape[1])
+            drawn = rng.random(ids.shape[1]) < (1.0 if rng.random() < 0.4 else rng.random())
+            shown[k, 1:] = np.where(drawn, c["hands"][i[k], h], ids[k])
+        mask = rng.random(target.shape) < np.cos(rng.random((n, 1)) * np.pi / 2)
+        mask[np.arange(n), 1 + rng.integers(0, ids.shape[1], n)] = True
         mask[:, 0] = False
-        return torch.from_numpy(ids), torch.from_numpy(mask)
+        return torch.from_numpy(target), torch.from_numpy(shown), torch.from_numpy(mask)
 
 
 def _labelled(codes, label, ids):
@@ -47,13 +57,15 @@ def _labelled(codes, label, ids):
 
 @torch.no_grad()
 def evaluate(net, config, test, device):
-    batches = MaskedBatches(test, dict(config, style_share=0, null_share=0), 7)
     net.eval()
+    losses = {}
     with runtime.autocast(device):
-        losses = [float(masked_loss(net, *(t.to(device) for t in batches.draw(32)))[1]) for _ in range(4)]
+        for name, mix in (("ce", 0), ("ce_drawn", 1)):
+            batches = MaskedBatches(test, dict(config, style_share=0, null_share=0, mix_share=mix), 7)
+            losses[name] = round(float(np.mean([float(masked_loss(net, *(t.to(device) for t in batches.draw(32)))[1]) for _ in range(4)])), 3)
         retrieval, auc = diagnose(net, config["structure_layers"], test, device=device)
     net.train()
-    return dict(ce=round(float(np.mean(losses)), 3), retrieval=round(retrieval, 3), auc=round(auc, 3))
+    return dict(losses, retrieval=round(retrieval, 3), auc=round(auc, 3))
 
 
 def _follow(average, net, step):
@@ -113,9 +125,9 @@ def train(config, work, cache, test, codebook, picture=None):
             return average
         for group in optimiser.param_groups:
             group["lr"] = clock.rate(config["transformer_lr"], step, config["warmup"], 0.02)
-        ids, mask = (t.to(device) for t in masked.draw(config["transformer_batch"]))
+        batch = [t.to(device) for t in masked.draw(config["transformer_batch"])]
         with runtime.autocast(device):
-            loss, ce = masked_loss(net, ids, mask)
+            loss, ce = masked_loss(net, *batch)
         optimiser.zero_grad()
         loss.backward()
         if step % config["pair_every"] == 0:

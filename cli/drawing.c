@@ -99,7 +99,7 @@ static msk_status set_up(workshop *w, msk_error *error) {
     preview_start(&w->picture, preview_detect(), d->info.image_size);
     if (w->picture.kind != PREVIEW_NONE) d->request.preview_every = d->request.recipe.steps / 8 > 1 ? d->request.recipe.steps / 8 : 1;
   }
-  d->request.callbacks = (msk_callbacks){w, on_step, options->trace != NULL ? on_trace : NULL};
+  d->request.callbacks = (msk_callbacks){.user = w, .on_step = on_step, .on_trace = options->trace != NULL ? on_trace : NULL};
   msk_status status = open_session(w, error);
   if (status == MSK_OK) status = encode_sketch(w, error);
   if (status != MSK_OK || options->sheet == NULL) return status;

@@ -23,6 +23,8 @@ const cli_command cli_commands[] = {
     {"sheet", "PICTURE... -o OUT", "join pictures into one", 1, 1000, action_sheet, -1},
     {"score", "PICTURE... [--text TEXT] [--class CLASS] [--sketch SKETCH] [--clip DIR]",
      "how well pictures fit a text and a sketch, by CLIP", 1, 1000, action_score, -1},
+    {"bench", "[forward] [step] [encode] [decode] [draw] [--size official|default|MODEL]",
+     "how fast this machine is, and what share of its peak", 0, 5, action_bench, -1},
 };
 const int cli_command_count = sizeof cli_commands / sizeof cli_commands[0];
 

@@ -31,10 +31,11 @@ enum {
   ATTENTION = 512,
   SHEET = 1024,
   SCORE = 2048,
+  BENCH = 4096,
   MAKE = DRAW | GENERATE | EDIT,
   PICTURES = MAKE | REPLAY,
   NETWORKS = PICTURES | TOKENIZE | DETOKENIZE | ATTENTION,
-  ALL = 4095
+  ALL = 8191
 };
 
 typedef struct option {
@@ -56,7 +57,7 @@ static const option option_table[] = {
     {"output", 'o', KIND_TEXT, "FILE", NULL, "where the result goes; - is standard output", ALL & ~(INFO | CLASSES | SCORE), TO(output)},
     {"model", 'm', KIND_TEXT, "PATH|NAME", NULL, "the model file (default: $MASKSKETCH_MODEL, else the model that comes with the program)",
      NETWORKS | CLASSES, TO(model)},
-    {"recipe", 'r', KIND_TEXT, "NAME", NULL, "a named row of settings (default: balanced)", MAKE, TO(recipe)},
+    {"recipe", 'r', KIND_TEXT, "NAME", NULL, "a named row of settings (default: balanced)", MAKE | BENCH, TO(recipe)},
     {"set", 's', KIND_SETTING, "KEY=VALUE", NULL, "sets one field of the recipe; repeatable", MAKE, TO(settings)},
     {"lambda", 0, KIND_FIELD, "F", "lambda_structure", "how strictly the sketch is followed, 0 to 1", DRAW, TO(settings)},
     {"guidance", 0, KIND_FIELD, "F", "guidance", "how strongly the class is insisted on, 0 to 100", MAKE, TO(settings)},
@@ -104,13 +105,20 @@ static const option option_table[] = {
     {"weight-text", 0, KIND_REAL, "F", NULL, "weight of the text in the score, 0 to 100 (default: 1)", SCORE, IN(weight_text, 0, 100)},
     {"weight-sketch", 0, KIND_REAL, "F", NULL, "weight of the sketch in the score, 0 to 100 (default: 1)", SCORE,
      IN(weight_sketch, 0, 100)},
-    {"threads", 't', KIND_INT, "N", NULL, "processors to use (default: all that there are); the result is the same", NETWORKS | SCORE,
-     IN(threads, 1, MAX_THREADS)},
-    {"precision", 0, KIND_CHOICE, "TYPE", "fp32", "arithmetic of the networks: fp32 (default)", NETWORKS, TO(precision)},
-    {"isa", 0, KIND_TEXT, "NAME", NULL, "instruction set of the kernels (default: the best that this machine has)", NETWORKS | SCORE,
-     TO(isa)},
-    {"json", 0, KIND_FLAG, NULL, NULL, "one JSON object a result on standard output; of score one array", PICTURES | INFO | CLASSES | SCORE,
-     TO(json)},
+    {"size", 0, KIND_TEXT, "SIZE|MODEL", NULL,
+     "what is measured: official sizes with random weights (default), the default model, or a model file", BENCH, TO(bench_size)},
+    {"rounds", 0, KIND_INT, "N", NULL, "times that everything is measured, 1 to 1000 (default: 5)", BENCH, IN(rounds, 1, 1000)},
+    {"seconds", 0, KIND_REAL, "S", NULL, "no new round begins after S seconds for each precision (default: 60)", BENCH,
+     IN(seconds, 0, 100000)},
+    {"kernels", 0, KIND_FLAG, NULL, NULL, "also tell where the time of each pass goes", BENCH, TO(kernels)},
+    {"against", 0, KIND_TEXT, "PROGRAM", NULL, "run another build of masksketch in turn with this one, and compare", BENCH, TO(against)},
+    {"threads", 't', KIND_INT, "N", NULL, "processors to use (default: all that there are); the result is the same",
+     NETWORKS | SCORE | BENCH, IN(threads, 1, MAX_THREADS)},
+    {"precision", 0, KIND_CHOICE, "TYPE", "fp32", "arithmetic of the networks: fp32 (default)", NETWORKS | BENCH, TO(precision)},
+    {"isa", 0, KIND_TEXT, "NAME", NULL, "instruction set of the kernels (default: the best that this machine has)",
+     NETWORKS | SCORE | BENCH, TO(isa)},
+    {"json", 0, KIND_FLAG, NULL, NULL, "one JSON object a result on standard output; of score one array",
+     PICTURES | INFO | CLASSES | SCORE | BENCH, TO(json)},
     {"quiet", 'q', KIND_FLAG, NULL, NULL, "no progress and no report on standard error", ALL & ~(INFO | CLASSES), TO(quiet)},
     {"help", 'h', KIND_FLAG, NULL, NULL, "this text", ALL, TO(help)},
     {"version", 0, KIND_FLAG, NULL, NULL, "the program's version", ALL, TO(version)},
@@ -378,6 +386,8 @@ msk_status cli_options_parse(cli_options *options, int argc, char **argv, msk_er
                            .dtype = -1,
                            .weight_text = -1,
                            .weight_sketch = -1,
+                           .rounds = -1,
+                           .seconds = -1,
                            .inputs = argv};
   options->help = asks_for(argc, argv, "--help", "-h");
   options->version = asks_for(argc, argv, "--version", NULL);

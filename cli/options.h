@@ -29,11 +29,12 @@ typedef struct cli_options {
   const char *output, *model, *isa, *recipe, *class_text, *lambda_map, *mask, *box, *extend, *tokens_out, *trace, *sheet, *latents, *layers;
   const char *tokenizer, *transformer, *classes, *defaults, *name;
   const char *text, *sketch, *clip;
-  double weight_text, weight_sketch;
+  const char *bench_size, *against;
+  double weight_text, weight_sketch, seconds;
   uint64_t seed;
-  int count, first_item, threads, quality, columns;
+  int count, first_item, threads, quality, columns, rounds;
   int precision, rng, fit, invert, dtype; /* index into the option's choices */
-  int json, quiet, no_metadata, preview, photo_of_paper, tensors, help, version;
+  int json, quiet, no_metadata, preview, photo_of_paper, tensors, kernels, help, version;
   cli_setting settings[MAX_SETTINGS];
   int setting_count;
 } cli_options;

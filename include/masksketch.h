@@ -331,6 +331,9 @@ typedef struct msk_callbacks {
   int (*on_step)(void *user, const msk_step_info *info); /* nonzero: stop, MSK_ERROR_CANCELLED */
   /* A quantity of a step, under the names of docs/exactness.md; `array` is valid during the call. */
   int (*on_trace)(void *user, const char *name, int step, const msk_array *array);
+  /* An operation of a network has run. pass: "encode", "target", "logits" (conditional and unconditional), "score" (structure), "decode".
+   * flop: multiplications and additions of the plain algorithm (a convolution counts as direct, whatever computes it); 0 where bytes count. */
+  void (*on_operation)(void *user, const char *pass, const char *name, double seconds, double flop);
 } msk_callbacks;
 
 typedef struct msk_box {
@@ -419,6 +422,32 @@ MSK_API msk_status msk_logits(msk_session *session, const int32_t *sequence, flo
 /* Float picture -> 8-bit picture as the authors do it: clamped to [0,1], times 255, rounded to nearest. */
 MSK_API msk_status msk_image_from_float(msk_image *image, const float *pixels, int width, int height, const msk_allocator *allocator,
                                         msk_error *error);
+
+/* ---- Measuring ------------------------------------------------------------------------------------------------- */
+
+/* What this machine can do at best with a kernel set's instructions: what speeds are to be held against. */
+typedef struct msk_limits {
+  int threads;
+  double fma_gflops;                /* fused multiply-adds in fp32, two operations each; 0: not known for this kind of processor */
+  double int8_gops;                 /* 8-bit products summed in 32 bits, two operations each; 0: not known */
+  double memory_gbs;                /* reading from memory, 10^9 bytes a second */
+  const char *fma_name, *int8_name; /* the instructions that reached it, "" if not known */
+} msk_limits;
+/* Measures for about `seconds` in all. isa NULL or "ref": the best set that the machine has. threads 0: msk_default_threads(). */
+MSK_API msk_status msk_limits_measure(msk_limits *limits, const char *isa, int threads, double seconds, const msk_allocator *allocator,
+                                      msk_error *error);
+
+/* A model file of the official networks' sizes (256 pixels, 1000 classes) with random weights, the same for the same seed: for measuring speed
+ * and memory, where the weights do not matter. */
+typedef struct msk_random_options {
+  size_t size;
+  uint64_t seed;
+  msk_dtype dtype; /* F32, F16 or BF16 for matrices and kernels */
+  const char *output_path;
+  const msk_allocator *allocator;
+} msk_random_options;
+MSK_API void msk_random_options_init(msk_random_options *options); /* seed 0, F16 */
+MSK_API msk_status msk_model_make_random(const msk_random_options *options, msk_error *error);
 
 /* ---- CLIP ------------------------------------------------------------------------------------------------------ */
 

@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "api/session.h"
+#include "compute/meter.h"
 
 double msk_clock(void) {
   struct timespec now;
@@ -35,7 +36,9 @@ void msk_pass_encode(msk_session *session) {
   float *pixels = session->at.photo;
   if (pixels == NULL) pixels = msk_arena_take(arena, count, sizeof *pixels);
   float *latents = msk_arena_take(arena, cells * msk_vqgan_get_config(model->tokenizer)->dim, sizeof *latents);
+  msk_meter_begin(&session->stream, "encode");
   for (size_t i = 0; !session->stream.measuring && i < count; i++) pixels[i] = (float)session->request.picture->pixels[i] / 255.0f;
+  msk_meter_note(&session->stream, "pixels to floats", 0);
   msk_vqgan_encode(model->tokenizer, &session->stream, arena, pixels, 1, size, size, latents, NULL);
   msk_vqgan_quantise(model->tokenizer, &session->stream, latents, cells, session->at.picture_codes);
   msk_arena_release(arena, mark);
@@ -49,6 +52,7 @@ void msk_pass_target(msk_session *session) {
     memcpy(sequence + 1, session->at.picture_codes, (positions(session) - 1) * sizeof *sequence);
   }
   const msk_recipe *recipe = &session->request.recipe;
+  msk_meter_begin(&session->stream, "target");
   msk_maskgit_forward(session->model->transformer, &session->stream, &session->arena,
                       &(msk_maskgit_pass){.tokens = sequence,
                                           .batch = 1,
@@ -60,6 +64,7 @@ void msk_pass_target(msk_session *session) {
 
 void msk_pass_logits(msk_session *session, const int32_t *sequences, size_t rows, float *logits) {
   float stand_in;
+  msk_meter_begin(&session->stream, "logits");
   msk_maskgit_forward(
       session->model->transformer, &session->stream, &session->arena,
       &(msk_maskgit_pass){
@@ -69,6 +74,7 @@ void msk_pass_logits(msk_session *session, const int32_t *sequences, size_t rows
 void msk_pass_score(msk_session *session, const int32_t *sequences, size_t rows, float *score) {
   float stand_in;
   const msk_recipe *recipe = &session->request.recipe;
+  msk_meter_begin(&session->stream, "score");
   msk_maskgit_forward(session->model->transformer, &session->stream, &session->arena,
                       &(msk_maskgit_pass){.tokens = sequences,
                                           .batch = rows,
@@ -82,6 +88,7 @@ void msk_pass_score(msk_session *session, const int32_t *sequences, size_t rows,
 
 void msk_pass_decode(msk_session *session, const int32_t *sequence, float *pixels) {
   size_t side = (size_t)session->model->latent_size;
+  msk_meter_begin(&session->stream, "decode");
   msk_vqgan_decode(session->model->tokenizer, &session->stream, &session->arena, sequence == NULL ? NULL : sequence + 1, 1, side, side,
                    pixels, NULL);
 }

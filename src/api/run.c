@@ -33,8 +33,10 @@ static msk_status place(msk_session *session, const msk_request *request, msk_er
   }
   session->request = *request;
   session->times = (msk_times){0};
+  session->meter = (msk_meter){.user = request->callbacks.user, .note = request->callbacks.on_operation};
   session->stream =
       (msk_stream){.device = session->model->device, .pool = session->pool, .scratch_bytes = scratch, .scratch = session->memory};
+  if (session->meter.note != NULL) session->stream.meter = &session->meter;
   scratch = (scratch + MSK_ALIGNMENT - 1) & ~(MSK_ALIGNMENT - 1);
   session->arena = (msk_arena){.base = session->memory + scratch, .capacity = session->capacity - scratch};
   msk_session_place(session);

@@ -12,6 +12,7 @@
 
 #include "api/bundle.h"
 #include "base/pool.h"
+#include "compute/meter.h"
 #include "sampling/decode.h"
 
 enum { MSK_GROUP_ITEMS = 8, MSK_PASS_ROWS = 8 };
@@ -46,6 +47,7 @@ struct msk_session {
   enum msk_phase phase;
   msk_request request;
   msk_stream stream;
+  msk_meter meter;
   msk_arena arena;
   msk_buffers at;
   msk_decode_spec spec;

@@ -35,9 +35,12 @@ void msk_device_destroy(msk_device *device);
 const char *msk_device_isa(const msk_device *device);
 const msk_allocator *msk_device_allocator(const msk_device *device);
 
+typedef struct msk_meter msk_meter; /* meter.h */
+
 typedef struct msk_stream {
   const msk_device *device;
-  msk_pool *pool; /* NULL: the caller's thread alone */
+  msk_pool *pool;   /* NULL: the caller's thread alone */
+  msk_meter *meter; /* NULL: nobody listens */
   bool measuring;
   size_t scratch_bytes; /* measuring: grows to what is needed; running: what there is */
   void *scratch;
@@ -64,6 +67,7 @@ msk_status msk_conv_create(msk_conv **conv, const msk_device *device, const floa
                            size_t in, size_t out, msk_pool *pool, msk_error *error);
 void msk_conv_destroy(msk_conv *conv);
 size_t msk_conv_bytes(const msk_conv *conv);
+void msk_conv_sizes(const msk_conv *conv, size_t *kernel, size_t *in, size_t *out);
 
 /* codes x dim vectors and their halved squared norms. */
 msk_status msk_codebook_create(msk_codebook **codebook, const msk_device *device, const float *vectors, size_t codes, size_t dim,

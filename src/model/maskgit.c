@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "compute/meter.h"
 
 enum { MAX_LAYERS = 256 };
 #define LAYER_NORM_EPSILON 1e-12f
@@ -284,14 +285,27 @@ static void observe(const struct walk *walk, long index, const char *suffix) {
   observer->observe(observer->user, name, walk->x, walk->pass->batch, walk->tokens, walk->hidden);
 }
 
-static void apply_linear(const struct walk *walk, const msk_linear *linear, const float *x, float *y, const float *residual,
-                         msk_activation activation) {
+static void note_linear(const struct walk *walk, const char *name, const msk_linear *linear, size_t columns) {
+  msk_meter_note(walk->stream, name, 2.0 * (double)walk->rows * (double)msk_linear_in(linear) * (double)columns);
+}
+
+static void apply_linear(const struct walk *walk, const char *name, const msk_linear *linear, const float *x, float *y,
+                         const float *residual, msk_activation activation) {
   msk_op_linear(walk->stream,
                 &(msk_linear_args){.linear = linear, .x = x, .y = y, .residual = residual, .rows = walk->rows, .activation = activation});
+  note_linear(walk, name, linear, msk_linear_out(linear));
 }
 
 static void apply_norm(const struct walk *walk, const struct norm *norm, size_t rows, float *x) {
   msk_op_layer_norm(walk->stream, x, norm->scale, norm->bias, LAYER_NORM_EPSILON, rows, walk->hidden, x);
+  msk_meter_note(walk->stream, "layer norm", 0);
+}
+
+/* Q K' of every pair of tokens, and P V where there are values. */
+static void note_attention(const struct walk *walk, const msk_attention_args *args) {
+  double pairs = (double)walk->rows * (double)walk->tokens * (double)walk->hidden;
+  const char *name = args->maps != NULL ? "attention, maps kept" : args->score != NULL ? "attention, scored" : "attention";
+  msk_meter_note(walk->stream, name, (args->v != NULL || args->out != NULL ? 4.0 : 2.0) * pairs);
 }
 
 /* NULL stays NULL while measuring, when buffers are not there yet. */
@@ -305,6 +319,7 @@ static void attend(const struct walk *walk, const struct layer *layer, long slot
   msk_op_linear(
       walk->stream,
       &(msk_linear_args){.linear = layer->qkv, .x = walk->x, .y = walk->work, .rows = walk->rows, .y_stride = columns, .columns = columns});
+  note_linear(walk, keys_only ? "q k" : "q k v", layer->qkv, columns);
   msk_attention_args args = {.q = walk->work,
                              .k = at(walk->work, hidden),
                              .stride = columns,
@@ -330,6 +345,7 @@ static void attend(const struct walk *walk, const struct layer *layer, long slot
     }
   }
   msk_op_attention(walk->stream, &args);
+  note_attention(walk, &args);
   if (args.target == NULL) return;
   if (pass->score != NULL) {
     msk_op_head_sum(walk->stream, walk->score, pass->batch, walk->heads, walk->tokens, 1.0f / (float)(walk->heads * pass->layer_count),
@@ -344,11 +360,11 @@ static void attend(const struct walk *walk, const struct layer *layer, long slot
 static void run_layer(const struct walk *walk, size_t index, long slot) {
   const struct layer *layer = &walk->maskgit->layers[index];
   attend(walk, layer, slot, false);
-  apply_linear(walk, layer->out, at(walk->work, 3 * walk->hidden * walk->rows), walk->x, walk->x, MSK_ACT_NONE);
+  apply_linear(walk, "attention output", layer->out, at(walk->work, 3 * walk->hidden * walk->rows), walk->x, walk->x, MSK_ACT_NONE);
   apply_norm(walk, &layer->attention_norm, walk->rows, walk->x);
   observe(walk, (long)index, "_attention_ln");
-  apply_linear(walk, layer->up, walk->x, walk->work, NULL, MSK_ACT_GELU_TANH);
-  apply_linear(walk, layer->down, walk->work, walk->x, walk->x, MSK_ACT_NONE);
+  apply_linear(walk, "mlp up, gelu", layer->up, walk->x, walk->work, NULL, MSK_ACT_GELU_TANH);
+  apply_linear(walk, "mlp down", layer->down, walk->work, walk->x, walk->x, MSK_ACT_NONE);
   apply_norm(walk, &layer->output_norm, walk->rows, walk->x);
   observe(walk, (long)index, "");
 }
@@ -356,13 +372,14 @@ static void run_layer(const struct walk *walk, size_t index, long slot) {
 static void run_head(const struct walk *walk) {
   const msk_maskgit *maskgit = walk->maskgit;
   const msk_maskgit_pass *pass = walk->pass;
-  apply_linear(walk, maskgit->dense, walk->x, walk->work, NULL, MSK_ACT_GELU_TANH);
+  apply_linear(walk, "head dense, gelu", maskgit->dense, walk->x, walk->work, NULL, MSK_ACT_GELU_TANH);
   apply_norm(walk, &maskgit->head_norm, walk->rows, walk->work);
   size_t columns = pass->columns == 0 ? maskgit->config.vocabulary : pass->columns;
   msk_op_linear(
       walk->stream,
       &(msk_linear_args){
           .linear = maskgit->head, .x = walk->work, .y = pass->logits, .rows = walk->rows, .y_stride = columns, .columns = columns});
+  note_linear(walk, "head", maskgit->head, columns);
 }
 
 void msk_maskgit_forward(const msk_maskgit *maskgit, msk_stream *stream, msk_arena *arena, const msk_maskgit_pass *pass) {
@@ -382,6 +399,7 @@ void msk_maskgit_forward(const msk_maskgit *maskgit, msk_stream *stream, msk_are
 
   msk_op_embed(stream, pass->tokens, maskgit->words, maskgit->positions, config->vocabulary, pass->batch, config->positions, config->hidden,
                walk.x);
+  msk_meter_note(stream, "embedding", 0);
   apply_norm(&walk, &maskgit->embedding_norm, rows, walk.x);
   observe(&walk, -1, "");
   /* Without logits (and without an observer, who wants every layer) the pass ends at the keys of the last layer that is read out. */

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "compute/meter.h"
 
 #define GROUP_NORM_EPSILON 1e-6f
 enum { DEFAULT_GROUPS = 32, MAX_STEM = 8 };
@@ -398,6 +399,16 @@ static void observe(const struct map_walk *walk, const struct stage *stage) {
   walk->observer->observe(walk->observer->user, name, walk->now, walk->height, walk->width, walk->channels);
 }
 
+static void note_conv(const struct map_walk *walk, const msk_conv *conv, size_t upsample) {
+  if (!msk_meter_listens(walk->stream)) return;
+  size_t kernel, in, out, height, width;
+  char name[64];
+  msk_conv_sizes(conv, &kernel, &in, &out);
+  msk_conv_output(conv, walk->height, walk->width, upsample, &height, &width);
+  snprintf(name, sizeof name, "conv %zux%zu %zu->%zu, %zux%zu", kernel, kernel, in, out, height, width);
+  msk_meter_note(walk->stream, name, 2.0 * (double)(walk->batch * height * width) * (double)(kernel * kernel * in) * (double)out);
+}
+
 static void run_conv(const struct map_walk *walk, const msk_conv *conv, const float *x, float *y, const float *residual, size_t upsample) {
   msk_op_conv(walk->stream, &(msk_conv_args){.conv = conv,
                                              .x = x,
@@ -407,12 +418,14 @@ static void run_conv(const struct map_walk *walk, const msk_conv *conv, const fl
                                              .height = walk->height,
                                              .width = walk->width,
                                              .upsample = upsample});
+  note_conv(walk, conv, upsample);
 }
 
 static void run_norm(const struct map_walk *walk, const struct packed_stage *packed, size_t which, const float *x, size_t channels,
                      float *y) {
   msk_op_group_norm(walk->stream, x, packed->scale[which], packed->bias[which], GROUP_NORM_EPSILON, walk->vqgan->config.groups, true,
                     walk->batch, walk->height * walk->width, channels, y);
+  msk_meter_note(walk->stream, "group norm, swish", 0);
 }
 
 static void run_block(struct map_walk *walk, const struct stage *stage, const struct packed_stage *packed) {
@@ -442,6 +455,7 @@ static void run_stage(struct map_walk *walk, size_t index, const float *input, f
       run_conv(walk, packed->conv[0], x, y, NULL, stage->upsample);
     } else {
       msk_op_average_pool(walk->stream, x, walk->batch, walk->height, walk->width, stage->in, y);
+      msk_meter_note(walk->stream, "pool", 0);
     }
     if (output == NULL) walk->spare[0] = walk->now;
     walk->now = y;
@@ -473,6 +487,7 @@ void msk_vqgan_encode(const msk_vqgan *vqgan, msk_stream *stream, msk_arena *are
   const float *input = pixels;
   if (stem > 1) {
     msk_op_space_to_depth(stream, pixels, batch, height, width, 3, stem, walk.now);
+    msk_meter_note(stream, "pixels to channels", 0);
     input = walk.now;
   }
   run_stages(&walk, 0, end, input, latents);
@@ -488,6 +503,7 @@ void msk_vqgan_latent_size(const msk_vqgan *vqgan, size_t height, size_t width, 
 
 void msk_vqgan_quantise(const msk_vqgan *vqgan, msk_stream *stream, const float *latents, size_t rows, int32_t *codes) {
   msk_op_nearest_code(stream, vqgan->codebook, latents, rows, codes);
+  msk_meter_note(stream, "nearest code", 2.0 * (double)rows * (double)vqgan->config.codes * (double)vqgan->config.dim);
 }
 
 void msk_vqgan_decode(const msk_vqgan *vqgan, msk_stream *stream, msk_arena *arena, const int32_t *codes, size_t batch, size_t rows,
@@ -496,11 +512,13 @@ void msk_vqgan_decode(const msk_vqgan *vqgan, msk_stream *stream, msk_arena *are
   size_t floats = largest_map(vqgan, first, end, rows, columns);
   struct map_walk walk = start_walk(vqgan, stream, arena, batch, rows, columns, floats, observer);
   msk_op_lookup_code(stream, vqgan->codebook, codes, batch * rows * columns, walk.now);
+  msk_meter_note(stream, "code look-up", 0);
   if (stem == 1) {
     run_stages(&walk, first, end, NULL, pixels);
   } else {
     run_stages(&walk, first, end, NULL, NULL);
     msk_op_depth_to_space(stream, walk.now, batch, walk.height * stem, walk.width * stem, 3, stem, pixels);
+    msk_meter_note(stream, "channels to pixels", 0);
   }
   msk_arena_release(arena, mark);
 }

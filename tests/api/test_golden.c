@@ -159,7 +159,7 @@ static void run_traced(const msk_model *model, const char *set, const char *id, 
     struct trace trace = {traces, 0};
     api_case_request(&request, model, set, golden_case, &picture);
     request.no_pictures = 1;
-    request.callbacks = (msk_callbacks){&trace, NULL, check_trace};
+    request.callbacks = (msk_callbacks){.user = &trace, .on_trace = check_trace};
     msk_session *session = api_session(model, &request, 2);
     api_ok(msk_run(session, &request, &result, &error), &error);
     assert_true(trace.compared >= names * request.recipe.steps);

@@ -307,7 +307,7 @@ static void test_cancel_at_each_step(void **state) {
   uint64_t whole = run_digest(session, &request);
   for (int at = 0; at < 6; at++) {
     struct canceller canceller = {at, 0, 0, false};
-    request.callbacks = (msk_callbacks){&canceller, cancel_step, NULL};
+    request.callbacks = (msk_callbacks){.user = &canceller, .on_step = cancel_step};
     memset(&result, 0x5A, sizeof result);
     assert_int_equal(msk_run(session, &request, &result, &error), MSK_ERROR_CANCELLED);
     assert_int_equal(result.count, 0x5A5A5A5A); /* untouched */
@@ -328,7 +328,7 @@ static void test_preview_changes_nothing(void **state) {
   msk_request previewed = request;
   struct canceller canceller = {-1, 0, 0, true};
   previewed.preview_every = 1;
-  previewed.callbacks = (msk_callbacks){&canceller, cancel_step, NULL};
+  previewed.callbacks = (msk_callbacks){.user = &canceller, .on_step = cancel_step};
   msk_session *session = api_session(model, &previewed, 1);
   uint64_t plain = run_digest(session, &request);
   assert_int_equal(run_digest(session, &previewed), plain);

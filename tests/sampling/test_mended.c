@@ -102,7 +102,7 @@ static bench *make_bench(msk_job job, const char *recipe, int batch) {
   b->spec.recipe.steps = 10;
   if (job != MSK_JOB_GENERATE) b->spec.input = sketch;
   if (job == MSK_JOB_EDIT) b->spec.edit_mask = box;
-  b->spec.callbacks = (msk_callbacks){b, NULL, keep_trace};
+  b->spec.callbacks = (msk_callbacks){.user = b, .on_trace = keep_trace};
   return b;
 }
 

@@ -142,7 +142,7 @@ static void replay_case(const char *network, const char *trace) {
     r.scores = golden_load(golden_path("%s/trace/%s/structure_score.npy", network, trace));
     spec.input = (int32_t *)input.data + 1;
   }
-  spec.callbacks = (msk_callbacks){&r, NULL, compare_trace};
+  spec.callbacks = (msk_callbacks){.user = &r, .on_trace = compare_trace};
   msk_denoiser denoiser = {&r, recorded_logits, recorded_score};
   void *memory;
   msk_decode *decode = place(&spec, &memory);

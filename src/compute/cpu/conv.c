@@ -24,6 +24,12 @@ struct packing {
   msk_matrix *matrix;
 };
 
+void msk_conv_sizes(const msk_conv *conv, size_t *kernel, size_t *in, size_t *out) {
+  *kernel = conv->kernel;
+  *in = conv->in;
+  *out = conv->out;
+}
+
 static void pack_panel(void *user, size_t p, int worker) {
   const struct packing *packing = user;
   const msk_matrix *matrix = packing->matrix;

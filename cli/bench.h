@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * bench.h - `masksketch bench`, in parts: measuring one model (bench_measure.c), telling the result (bench_report.c), two builds in turn
+ * (bench_against.c). Times are seconds; every measured operation is a request of the library, timed by the library. */
+#ifndef CLI_BENCH_H
+#define CLI_BENCH_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "options.h"
+
+typedef enum bench_item { BENCH_FORWARD, BENCH_STEP, BENCH_ENCODE, BENCH_DECODE, BENCH_DRAW, BENCH_ITEMS } bench_item;
+extern const char *const bench_item_names[BENCH_ITEMS];
+enum { BENCH_PRECISIONS = 2, BENCH_MAX_ROUNDS = 1000, BENCH_MAX_ROWS = 128 };
+extern const char *const bench_precision_names[BENCH_PRECISIONS];
+
+typedef struct bench_series {
+  int count;
+  double seconds[BENCH_MAX_ROUNDS];
+  double flop; /* of one run */
+} bench_series;
+
+/* One kind of operation of one pass. `seconds` is the best round's sum over a guided step, an encoding or a decoding. */
+typedef struct bench_row {
+  char pass[16], name[64];
+  int calls;
+  double seconds, flop;
+  double round_seconds, round_flop; /* of the round that runs */
+  int round_calls;
+} bench_row;
+
+/* What was measured of a model in one precision. */
+typedef struct bench_result {
+  bool measured;
+  double load_seconds;
+  size_t session_bytes;
+  msk_recipe recipe; /* of the whole picture */
+  bench_series items[BENCH_ITEMS];
+  int row_count;
+  bench_row rows[BENCH_MAX_ROWS];
+} bench_result;
+
+typedef struct bench {
+  const cli_options *options;
+  bool wanted[BENCH_ITEMS];
+  int rounds;
+  double seconds;      /* budget for each precision */
+  const char *path;    /* of the model */
+  msk_model_info info; /* of the model; names are not kept */
+  char isa[32];
+  msk_limits one, all; /* limits of one thread, and of those that are used */
+  bench_result results[BENCH_PRECISIONS];
+  size_t peak_bytes; /* of the process, at the end */
+} bench;
+
+/* Measures into b->results[precision]. MSK_ERROR_UNSUPPORTED: this build does not have it. */
+msk_status bench_measure(bench *b, msk_precision precision, msk_error *error);
+
+double bench_least(const bench_series *series);
+double bench_median(const double *values, int count);
+/* Share of the precision's own peak that a rate reaches; 0: the peak is not known. */
+double bench_share(const bench *b, int precision, double flop, double seconds);
+void bench_print(const bench *b);
+json_t *bench_json(const bench *b);
+
+/* This program and `other` in turn, each as a process of its own, on the model at b->path; prints the comparison. */
+msk_status bench_against(const bench *b, const char *other, msk_error *error);
+#endif

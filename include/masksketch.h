@@ -504,6 +504,41 @@ MSK_API msk_status msk_features_frechet(const msk_features *a, const msk_feature
  * (x.y / dimensions + 1)^3. Its mean does not depend on the counts, so it can come out slightly below 0 where the sets are alike. */
 MSK_API msk_status msk_features_kernel(const msk_features *a, const msk_features *b, double *distance, msk_error *error);
 
+/* ---- The judge ------------------------------------------------------------------------------------------------- */
+
+/* A network apart from the generator that measures pictures of the default model's world: what does it show, where does the object lie.
+ * training/README.md says how it was trained, docs/quality.md what it is good for. Belongs to one thread at a time. */
+typedef struct msk_judge msk_judge;
+
+typedef struct msk_judge_options {
+  size_t size;
+  const char *isa;                /* as in msk_model_options */
+  int threads;                    /* 0: all processors that this process may use */
+  const msk_allocator *allocator; /* must outlive it */
+} msk_judge_options;
+MSK_API void msk_judge_options_init(msk_judge_options *options);
+
+/* Opens training/judge/judge.safetensors or one like it: every tensor is checked, what is missing or contradicts is named. */
+MSK_API msk_status msk_judge_open(msk_judge **judge, const char *path, const msk_judge_options *options, msk_error *error);
+MSK_API void msk_judge_close(msk_judge *judge); /* NULL is ignored */
+
+typedef struct msk_judge_info {
+  int image_size;    /* pixels a side of what it sees and of a silhouette */
+  int class_count;   /* classes it tells apart */
+  int feature_count; /* numbers of a feature vector */
+  const char *isa;   /* kernel set in use */
+} msk_judge_info;
+MSK_API void msk_judge_get_info(const msk_judge *judge, msk_judge_info *info);
+MSK_API const char *msk_judge_class_name(const msk_judge *judge, int class_id); /* NULL out of range */
+
+/* Looks at pictures of any size, brought to image_size x image_size by area mean (a pixel is the mean of what lies under it; stretched where
+ * not square). Each of these is filled in unless NULL:
+ *   classes      count x class_count: probabilities, adding up to 1 for each picture
+ *   silhouettes  count x image_size x image_size: probability of every pixel to be the object's; rows from top to bottom
+ *   features     count x feature_count: for a Frechet distance between two sets of pictures */
+MSK_API msk_status msk_judge_look(msk_judge *judge, const msk_image *images, int count, float *classes, float *silhouettes, float *features,
+                                  msk_error *error);
+
 #ifdef __cplusplus
 }
 #endif

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # training/run.sh train [OPTIONS of train.py]   everything from nothing to an exported model; resumes after a kill
 # training/run.sh test                          a two-minute miniature of it, with assertions
+# training/run.sh train-judge [SECONDS]         the judge, about a quarter of an hour on one core; resumes after a kill
 # The Python environment and all work files lie in MSK_TRAINING (default ~/.cache/masksketch-training), never in the repository.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
@@ -31,5 +32,9 @@ setup() {
 case $word in
   train) setup; exec "$work/venv/bin/python" "$here/train.py" --work "$work/run" "$@" ;;
   test) setup; exec "$work/venv/bin/python" "$here/test_chain.py" "$work/test" "$@" ;;
-  *) sed -n '3,5s/^# //p' "$0" ;;
+  train-judge)
+    setup
+    OMP_NUM_THREADS=${OMP_NUM_THREADS:-1} "$work/venv/bin/python" "$here/judge.py" "$work/run" "$@"
+    OMP_NUM_THREADS=1 exec "$work/venv/bin/python" "$here/judge_export.py" "$work/run" "$here/judge/judge.safetensors" ;;
+  *) sed -n '3,6s/^# //p' "$0" ;;
 esac

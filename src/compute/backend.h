@@ -143,6 +143,8 @@ void msk_op_embed(msk_stream *stream, const int32_t *ids, const float *words, co
 void msk_op_nearest_code(msk_stream *stream, const msk_codebook *codebook, const float *x, size_t rows, int32_t *codes);
 /* y[r] = codebook row codes[r] */
 void msk_op_lookup_code(msk_stream *stream, const msk_codebook *codebook, const int32_t *codes, size_t rows, float *y);
+/* y = x, 0 where x < 0 (NaN stays); y = x allowed. */
+void msk_op_relu(msk_stream *stream, const float *x, size_t count, float *y);
 /* y = x; y += x; y[b, n] (+)= weight * sum over heads of score[b, h, n] */
 void msk_op_copy(msk_stream *stream, const float *x, size_t count, float *y);
 void msk_op_add(msk_stream *stream, const float *x, size_t count, float *y);

@@ -598,6 +598,13 @@ static void movers_on(const msk_device *device) {
   assert_memory_equal(deep, large, B * H2 * W2 * C * sizeof(float));
   msk_op_add(&stream, large, B * H2 * W2 * C, deep);
   for (size_t i = 0; i < B * H2 * W2 * C; i++) assert_true(deep[i] == 2 * large[i]);
+  large[0] = NAN, large[1] = -INFINITY, large[2] = INFINITY;
+  msk_op_relu(&stream, large, B * H2 * W2 * C, deep);
+  assert_true(isnan(deep[0]) && deep[1] == 0 && deep[2] == INFINITY);
+  for (size_t i = 3; i < B * H2 * W2 * C; i++) assert_true(deep[i] == fmaxf(large[i], 0));
+  msk_op_relu(&stream, large, B * H2 * W2 * C, large);
+  assert_memory_equal(large, deep, B * H2 * W2 * C * sizeof(float));
+  guarded_check(deep, B * H2 * W2 * C);
   guarded_free(large), guarded_free(deep), guarded_free(back);
 }
 

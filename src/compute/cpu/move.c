@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * move.c - operations that move or add more than they compute: pooling, space to depth and back, embedding, copies and sums. They wait for
+ * move.c - operations that move or add more than they compute: pooling, space to depth and back, embedding, ReLU, copies and sums. They wait for
  * memory, so plain C is as fast as anything. */
 #include <string.h>
 
@@ -109,6 +109,19 @@ static void add_task(void *user, size_t index, int worker) {
   (void)worker;
   size_t last = msk_smaller((index + 1) * PIECE, piece->count);
   for (size_t i = index * PIECE; i < last; i++) piece->y[i] += piece->x[i];
+}
+
+static void relu_task(void *user, size_t index, int worker) {
+  const struct piece *piece = user;
+  (void)worker;
+  size_t last = msk_smaller((index + 1) * PIECE, piece->count);
+  for (size_t i = index * PIECE; i < last; i++) piece->y[i] = piece->x[i] < 0 ? 0 : piece->x[i];
+}
+
+void msk_op_relu(msk_stream *stream, const float *x, size_t count, float *y) {
+  if (stream->measuring) return;
+  struct piece piece = {.x = x, .y = y, .count = count};
+  msk_pool_run(stream->pool, msk_ceiling(count, PIECE), relu_task, &piece);
 }
 
 void msk_op_copy(msk_stream *stream, const float *x, size_t count, float *y) {

@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * judge.c - see judge.h. */
+#include "model/judge.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+
+struct level {
+  msk_conv *down, *same;
+};
+struct rise {
+  msk_conv *below, *beside;
+};
+
+struct msk_judge_network {
+  msk_judge_config config;
+  const msk_device *device;
+  struct level levels[MSK_JUDGE_MAX_LEVELS];
+  struct rise rises[MSK_JUDGE_MAX_LEVELS];
+  msk_conv *silhouette;
+  msk_linear *label;
+};
+
+/* ---- the tensors ---- */
+
+enum { IN, OUT, THREE, ONE, SUBPIXELS, CLASSES, BELOW };
+
+typedef struct level_fields {
+  float *down, *down_bias, *same, *same_bias;
+} level_fields;
+typedef struct rise_fields {
+  float *below, *beside, *bias;
+} rise_fields;
+typedef struct head_fields {
+  float *silhouette, *silhouette_bias, *label, *label_bias;
+} head_fields;
+
+static const msk_weight_row level_rows[] = {
+    {"down.kernel", false, 4, {THREE, THREE, IN, OUT}, offsetof(level_fields, down)},
+    {"down.bias", false, 1, {OUT}, offsetof(level_fields, down_bias)},
+    {"same.kernel", false, 4, {THREE, THREE, OUT, OUT}, offsetof(level_fields, same)},
+    {"same.bias", false, 1, {OUT}, offsetof(level_fields, same_bias)},
+};
+static const msk_weight_row rise_rows[] = {
+    {"below.kernel", false, 4, {THREE, THREE, BELOW, OUT}, offsetof(rise_fields, below)},
+    {"beside.kernel", false, 4, {THREE, THREE, OUT, OUT}, offsetof(rise_fields, beside)},
+    {"bias", false, 1, {OUT}, offsetof(rise_fields, bias)},
+};
+static const msk_weight_row head_rows[] = {
+    {"silhouette.kernel", false, 4, {ONE, ONE, OUT, SUBPIXELS}, offsetof(head_fields, silhouette)},
+    {"silhouette.bias", false, 1, {SUBPIXELS}, offsetof(head_fields, silhouette_bias)},
+    {"label.kernel", false, 2, {BELOW, CLASSES}, offsetof(head_fields, label)},
+    {"label.bias", false, 1, {CLASSES}, offsetof(head_fields, label_bias)},
+};
+
+#define ROWS(group, table) (group)->rows = (table), (group)->row_count = sizeof(table) / sizeof *(table)
+
+/* Groups: the levels, the rises, the two heads. */
+static bool judge_groups(const void *user, size_t index, msk_weight_group *group) {
+  const msk_judge_config *config = user;
+  size_t levels = config->levels, l = index < levels ? index : index < 2 * levels - 1 ? index - levels : 0;
+  if (index >= 2 * levels) return false;
+  *group = (msk_weight_group){
+      .sizes = {l == 0 ? 3 : config->channels[l - 1], config->channels[l], 3, 1, 4, config->classes, config->channels[levels - 1]}};
+  if (index < levels) {
+    snprintf(group->prefix, sizeof group->prefix, "level_%zu.", l);
+    ROWS(group, level_rows);
+  } else if (index < 2 * levels - 1) {
+    snprintf(group->prefix, sizeof group->prefix, "rise_%zu.", l);
+    group->sizes[BELOW] = config->channels[l + 1];
+    ROWS(group, rise_rows);
+  } else {
+    ROWS(group, head_rows);
+  }
+  return true;
+}
+
+/* ---- the configuration ---- */
+
+static msk_status read_size(const msk_weight_loader *loader, msk_judge_config *config) {
+  const char *path = msk_weight_file_path(loader->file), *text = msk_weight_file_metadata(loader->file, "size");
+  char *end = NULL;
+  unsigned long size = text == NULL || *text < '0' || *text > '9' ? 0 : strtoul(text, &end, 10);
+  size_t deepest = size >> config->levels;
+  if (size == 0 || *end != 0 || size > MSK_JUDGE_MAX_SIZE || deepest << config->levels != size || (deepest & (deepest - 1)) != 0) {
+    return msk_fail(loader->error, MSK_ERROR_FILE,
+                    "%s: the metadata entry \"size\" is \"%.20s\", expected a power of two from %zu to %d: is this a judge?", path,
+                    text == NULL ? "" : text, (size_t)1 << config->levels, MSK_JUDGE_MAX_SIZE);
+  }
+  config->size = size;
+  return MSK_OK;
+}
+
+static msk_status read_config(const msk_weight_loader *loader, msk_judge_config *config) {
+  const msk_tensor *tensor;
+  *config = (msk_judge_config){.levels = msk_weight_count(loader, "level_", ".down.kernel", ".same.kernel", MSK_JUDGE_MAX_LEVELS)};
+  if (config->levels == 0) return msk_weight_fail_missing(loader, "level_0.down.kernel");
+  for (size_t l = 0; l < config->levels; l++) {
+    msk_status status = msk_weight_need(loader, "level_", (int)l, ".down.kernel", 4, &tensor);
+    if (status != MSK_OK) return status;
+    config->channels[l] = tensor->shape[3];
+  }
+  msk_status status = msk_weight_need(loader, "label.kernel", -1, "", 2, &tensor);
+  if (status != MSK_OK) return status;
+  config->classes = tensor->shape[1];
+  status = msk_weights_check(loader, judge_groups, config);
+  return status == MSK_OK ? read_size(loader, config) : status;
+}
+
+/* ---- loading ---- */
+
+struct packer {
+  msk_judge_network *network;
+  msk_weight_loader *loader;
+  msk_pool *pool;
+};
+
+static msk_status pack_conv(const struct packer *packer, msk_conv **conv, const float *kernel, const float *bias, size_t side,
+                            size_t stride, size_t in, size_t out) {
+  return msk_conv_create(conv, packer->network->device, kernel, bias, side, stride, in, out, packer->pool, packer->loader->error);
+}
+
+static msk_status load_level(const struct packer *packer, const msk_weight_group *group, size_t l) {
+  level_fields fields;
+  struct level *level = &packer->network->levels[l];
+  size_t in = group->sizes[IN], out = group->sizes[OUT];
+  msk_status status = msk_weights_load(packer->loader, group, &fields);
+  if (status == MSK_OK) status = pack_conv(packer, &level->down, fields.down, fields.down_bias, 3, 2, in, out);
+  if (status == MSK_OK) status = pack_conv(packer, &level->same, fields.same, fields.same_bias, 3, 1, out, out);
+  return status;
+}
+
+static msk_status load_rise(const struct packer *packer, const msk_weight_group *group, size_t l) {
+  rise_fields fields;
+  struct rise *rise = &packer->network->rises[l];
+  size_t below = group->sizes[BELOW], out = group->sizes[OUT];
+  msk_status status = msk_weights_load(packer->loader, group, &fields);
+  if (status == MSK_OK) status = pack_conv(packer, &rise->below, fields.below, NULL, 3, 1, below, out);
+  if (status == MSK_OK) status = pack_conv(packer, &rise->beside, fields.beside, fields.bias, 3, 1, out, out);
+  return status;
+}
+
+static msk_status load_heads(const struct packer *packer, const msk_weight_group *group) {
+  head_fields fields;
+  msk_judge_network *network = packer->network;
+  msk_status status = msk_weights_load(packer->loader, group, &fields);
+  if (status != MSK_OK) return status;
+  msk_linear_part part = {fields.label, fields.label_bias, group->sizes[CLASSES], false};
+  status = pack_conv(packer, &network->silhouette, fields.silhouette, fields.silhouette_bias, 1, 1, group->sizes[OUT], 4);
+  if (status != MSK_OK) return status;
+  return msk_linear_create(&network->label, network->device, group->sizes[BELOW], &part, 1, packer->pool, packer->loader->error);
+}
+
+static msk_status load_all(const struct packer *packer) {
+  size_t levels = packer->network->config.levels;
+  msk_weight_group group;
+  msk_status status = MSK_OK;
+  for (size_t i = 0; status == MSK_OK && judge_groups(&packer->network->config, i, &group); i++) {
+    status = i < levels           ? load_level(packer, &group, i)
+             : i < 2 * levels - 1 ? load_rise(packer, &group, i - levels)
+                                  : load_heads(packer, &group);
+  }
+  return status;
+}
+
+msk_status msk_judge_network_load(msk_judge_network **network, const msk_device *device, const msk_weight_file *file, msk_pool *pool,
+                                  msk_error *error) {
+  const msk_allocator *allocator = msk_device_allocator(device);
+  msk_judge_config config;
+  msk_weight_loader loader = {.file = file, .prefix = "", .hint = "is this a judge?", .allocator = allocator, .error = error};
+  msk_status status = read_config(&loader, &config);
+  if (status != MSK_OK) return status;
+  msk_judge_network *made = msk_allocate_zeroed(allocator, 1, sizeof *made);
+  if (made == NULL) return msk_fail(error, MSK_ERROR_MEMORY, "not enough memory for the judge");
+  made->config = config;
+  made->device = device;
+  status = msk_weights_reserve(&loader, judge_groups, &config);
+  if (status == MSK_OK) status = load_all(&(struct packer){made, &loader, pool});
+  msk_free(allocator, loader.scratch);
+  msk_free(allocator, loader.kept);
+  if (status == MSK_OK) {
+    *network = made;
+  } else {
+    msk_judge_network_destroy(made);
+  }
+  return status;
+}
+
+void msk_judge_network_destroy(msk_judge_network *network) {
+  if (network == NULL) return;
+  for (size_t l = 0; l < MSK_JUDGE_MAX_LEVELS; l++) {
+    msk_conv_destroy(network->levels[l].down);
+    msk_conv_destroy(network->levels[l].same);
+    msk_conv_destroy(network->rises[l].below);
+    msk_conv_destroy(network->rises[l].beside);
+  }
+  msk_conv_destroy(network->silhouette);
+  msk_linear_destroy(network->label);
+  msk_free(msk_device_allocator(network->device), network);
+}
+
+const msk_judge_config *msk_judge_network_config(const msk_judge_network *network) { return &network->config; }
+
+/* ---- the forward pass ---- */
+
+struct pass {
+  const msk_judge_network *network;
+  msk_stream *stream;
+  msk_arena *arena;
+  float *maps[MSK_JUDGE_MAX_LEVELS]; /* what each level put out */
+};
+
+static size_t level_side(const struct pass *pass, size_t l) { return pass->network->config.size >> (l + 1); }
+
+static float *take(const struct pass *pass, size_t side, size_t channels) {
+  return msk_arena_take(pass->arena, side * side * channels, sizeof(float));
+}
+
+/* side: of x */
+static void run_conv(const struct pass *pass, const msk_conv *conv, const float *x, size_t side, size_t upsample, const float *residual,
+                     float *y) {
+  msk_op_conv(pass->stream,
+              &(msk_conv_args){
+                  .conv = conv, .x = x, .y = y, .residual = residual, .batch = 1, .height = side, .width = side, .upsample = upsample});
+}
+
+static void run_levels(struct pass *pass, const float *pixels) {
+  const msk_judge_config *config = &pass->network->config;
+  const float *x = pixels;
+  for (size_t l = 0; l < config->levels; l++) {
+    size_t side = level_side(pass, l), count = side * side * config->channels[l];
+    float *half = take(pass, side, config->channels[l]), *y = take(pass, side, config->channels[l]);
+    run_conv(pass, pass->network->levels[l].down, x, side * 2, 1, NULL, half);
+    msk_op_relu(pass->stream, half, count, half);
+    run_conv(pass, pass->network->levels[l].same, half, side, 1, NULL, y);
+    msk_op_relu(pass->stream, y, count, y);
+    pass->maps[l] = y;
+    x = y;
+  }
+}
+
+/* The mean over all pixels, by halving: the side is a power of two. */
+static void run_features(const struct pass *pass, float *features) {
+  size_t last = pass->network->config.levels - 1, channels = pass->network->config.channels[last];
+  const float *x = pass->maps[last];
+  size_t side = level_side(pass, last);
+  if (side == 1) msk_op_copy(pass->stream, x, channels, features);
+  for (; side > 1; side /= 2) {
+    float *y = side == 2 ? features : take(pass, side / 2, channels);
+    msk_op_average_pool(pass->stream, x, 1, side, side, channels, y);
+    x = y;
+  }
+}
+
+static void run_silhouette(const struct pass *pass, float *silhouette) {
+  const msk_judge_network *network = pass->network;
+  const msk_judge_config *config = &network->config;
+  const float *x = pass->maps[config->levels - 1];
+  for (size_t l = config->levels - 1; l-- > 0;) {
+    size_t side = level_side(pass, l);
+    float *y = take(pass, side, config->channels[l]);
+    run_conv(pass, network->rises[l].beside, pass->maps[l], side, 1, NULL, y);
+    run_conv(pass, network->rises[l].below, x, side / 2, 2, y, y);
+    msk_op_relu(pass->stream, y, side * side * config->channels[l], y);
+    x = y;
+  }
+  float *cells = take(pass, level_side(pass, 0), 4);
+  run_conv(pass, network->silhouette, x, level_side(pass, 0), 1, NULL, cells);
+  msk_op_depth_to_space(pass->stream, cells, 1, config->size, config->size, 1, 2, silhouette);
+}
+
+void msk_judge_network_run(const msk_judge_network *network, msk_stream *stream, msk_arena *arena, const float *pixels, float *logits,
+                           float *silhouette, float *features) {
+  struct pass pass = {.network = network, .stream = stream, .arena = arena};
+  size_t mark = msk_arena_mark(arena);
+  run_levels(&pass, pixels);
+  run_features(&pass, features);
+  run_silhouette(&pass, silhouette);
+  msk_op_linear(stream, &(msk_linear_args){.linear = network->label, .x = features, .y = logits, .rows = 1});
+  msk_arena_release(arena, mark);
+}

@@ -25,6 +25,8 @@ const cli_command cli_commands[] = {
      "how well pictures fit a text and a sketch, by CLIP", 1, 1000, action_score, -1},
     {"bench", "[forward] [step] [encode] [decode] [draw] [--size official|default|MODEL]",
      "how fast this machine is, and what share of its peak", 0, 5, action_bench, -1},
+    {"eval", "SPEC.json [-o FOLDER]", "a grid of settings, drawings and seeds: pictures, scores, a report", 1, 1, action_eval, -1},
+    {"distance", "FOLDER FOLDER [--features judge|clip]", "how far apart two folders of pictures are", 2, 2, action_distance, -1},
 };
 const int cli_command_count = sizeof cli_commands / sizeof cli_commands[0];
 

@@ -60,6 +60,18 @@ msk_status model_path_find_clip(char path[MAX_PATH_BYTES], const char *given, ms
   return MSK_OK;
 }
 
+msk_status model_path_find_judge(char path[MAX_PATH_BYTES], const char *given, msk_error *error) {
+  if (given == NULL && (find_in_folders(path, "judge.safetensors") || find_in_folders(path, "../training/judge/judge.safetensors")))
+    return MSK_OK;
+  if (given == NULL) {
+    return cli_fail(error, MSK_ERROR_FILE,
+                    "there is no judge beside the default model, expected models/judge.safetensors: name its file with --judge");
+  }
+  if (strlen(given) >= MAX_PATH_BYTES) return cli_fail(error, MSK_ERROR_ARGUMENT, "the judge's name is too long: %.80s...", given);
+  strcpy(path, given);
+  return MSK_OK;
+}
+
 msk_status model_path_find(char path[MAX_PATH_BYTES], const char *given, msk_error *error) {
   const char *wanted = given != NULL ? given : getenv("MASKSKETCH_MODEL");
   if (wanted != NULL && *wanted == 0) wanted = NULL;

@@ -14,4 +14,6 @@ msk_status model_path_find(char path[MAX_PATH_BYTES], const char *given, msk_err
 msk_status model_path_open(msk_model **model, const cli_options *options, const char *isa, msk_error *error);
 /* The folder of a CLIP: as given, else models/clip beside the default model. */
 msk_status model_path_find_clip(char path[MAX_PATH_BYTES], const char *given, msk_error *error);
+/* The judge's file: as given, else judge.safetensors beside the default model, or where training leaves it in the source tree. */
+msk_status model_path_find_judge(char path[MAX_PATH_BYTES], const char *given, msk_error *error);
 #endif

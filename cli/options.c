@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "nearest.h"
+
 typedef enum option_kind {
   KIND_FLAG,    /* int: 1 */
   KIND_TEXT,    /* const char * */
@@ -32,10 +34,12 @@ enum {
   SHEET = 1024,
   SCORE = 2048,
   BENCH = 4096,
+  EVAL = 8192,
+  DISTANCE = 16384,
   MAKE = DRAW | GENERATE | EDIT,
   PICTURES = MAKE | REPLAY,
-  NETWORKS = PICTURES | TOKENIZE | DETOKENIZE | ATTENTION,
-  ALL = 8191
+  NETWORKS = PICTURES | TOKENIZE | DETOKENIZE | ATTENTION | EVAL,
+  ALL = 32767
 };
 
 typedef struct option {
@@ -54,7 +58,8 @@ typedef struct option {
 static const option option_table[] = {
     {"class", 'c', KIND_TEXT, "CLASS", NULL, "what the picture shows: a number, a name, or the beginning of one (see masksketch classes)",
      MAKE | ATTENTION | SCORE, TO(class_text)},
-    {"output", 'o', KIND_TEXT, "FILE", NULL, "where the result goes; - is standard output", ALL & ~(INFO | CLASSES | SCORE), TO(output)},
+    {"output", 'o', KIND_TEXT, "FILE", NULL, "where the result goes; - is standard output", ALL & ~(INFO | CLASSES | SCORE | DISTANCE),
+     TO(output)},
     {"model", 'm', KIND_TEXT, "PATH|NAME", NULL, "the model file (default: $MASKSKETCH_MODEL, else the model that comes with the program)",
      NETWORKS | CLASSES, TO(model)},
     {"recipe", 'r', KIND_TEXT, "NAME", NULL, "a named row of settings (default: balanced)", MAKE | BENCH, TO(recipe)},
@@ -101,7 +106,10 @@ static const option option_table[] = {
      TO(text)},
     {"sketch", 0, KIND_TEXT, "SKETCH", NULL, "the drawing that the pictures should be like", SCORE, TO(sketch)},
     {"clip", 0, KIND_TEXT, "DIR", NULL, "folder of a CLIP: model.safetensors, config.json, vocab.json, merges.txt (default: models/clip)",
-     SCORE, TO(clip)},
+     SCORE | EVAL | DISTANCE, TO(clip)},
+    {"judge", 0, KIND_TEXT, "FILE", NULL, "the judge's file (default: the one that comes with the program)", EVAL | DISTANCE, TO(judge)},
+    {"features", 0, KIND_CHOICE, "OF", "judge clip", "what stands for a picture: the judge's features (default) or CLIP's embeddings",
+     DISTANCE, TO(features)},
     {"weight-text", 0, KIND_REAL, "F", NULL, "weight of the text in the score, 0 to 100 (default: 1)", SCORE, IN(weight_text, 0, 100)},
     {"weight-sketch", 0, KIND_REAL, "F", NULL, "weight of the sketch in the score, 0 to 100 (default: 1)", SCORE,
      IN(weight_sketch, 0, 100)},
@@ -113,12 +121,12 @@ static const option option_table[] = {
     {"kernels", 0, KIND_FLAG, NULL, NULL, "also tell where the time of each pass goes", BENCH, TO(kernels)},
     {"against", 0, KIND_TEXT, "PROGRAM", NULL, "run another build of masksketch in turn with this one, and compare", BENCH, TO(against)},
     {"threads", 't', KIND_INT, "N", NULL, "processors to use (default: all that there are); the result is the same",
-     NETWORKS | SCORE | BENCH, IN(threads, 1, MAX_THREADS)},
+     NETWORKS | SCORE | BENCH | DISTANCE, IN(threads, 1, MAX_THREADS)},
     {"precision", 0, KIND_CHOICE, "TYPE", "fp32", "arithmetic of the networks: fp32 (default)", NETWORKS | BENCH, TO(precision)},
     {"isa", 0, KIND_TEXT, "NAME", NULL, "instruction set of the kernels (default: the best that this machine has)",
-     NETWORKS | SCORE | BENCH, TO(isa)},
+     NETWORKS | SCORE | BENCH | DISTANCE, TO(isa)},
     {"json", 0, KIND_FLAG, NULL, NULL, "one JSON object a result on standard output; of score one array",
-     PICTURES | INFO | CLASSES | SCORE | BENCH, TO(json)},
+     PICTURES | INFO | CLASSES | SCORE | BENCH | DISTANCE, TO(json)},
     {"quiet", 'q', KIND_FLAG, NULL, NULL, "no progress and no report on standard error", ALL & ~(INFO | CLASSES), TO(quiet)},
     {"help", 'h', KIND_FLAG, NULL, NULL, "this text", ALL, TO(help)},
     {"version", 0, KIND_FLAG, NULL, NULL, "the program's version", ALL, TO(version)},
@@ -143,33 +151,13 @@ static const option *find_letter(char letter) {
   return NULL;
 }
 
-/* Edits (insert, delete, replace) between two words; long words are cut, which is enough for telling neighbours apart. */
-static int edit_distance(const char *a, size_t a_length, const char *b) {
-  enum { LONGEST = 31 };
-  int row[LONGEST + 1];
-  size_t n = strlen(b) < LONGEST ? strlen(b) : LONGEST, m = a_length < LONGEST ? a_length : LONGEST;
-  for (size_t j = 0; j <= n; j++) row[j] = (int)j;
-  for (size_t i = 1; i <= m; i++) {
-    int diagonal = row[0];
-    row[0] = (int)i;
-    for (size_t j = 1; j <= n; j++) {
-      int replaced = diagonal + (a[i - 1] != b[j - 1]);
-      int shorter = (row[j] < row[j - 1] ? row[j] : row[j - 1]) + 1;
-      diagonal = row[j];
-      row[j] = replaced < shorter ? replaced : shorter;
-    }
-  }
-  return row[n];
-}
-
 static const char *nearest_option(int commands, const char *name, size_t length) {
   const char *best = "help";
   int least = 1000;
   for (size_t i = 0; i < OPTION_COUNT; i++) {
     const option *candidate = &option_table[i];
     if ((candidate->commands & commands) == 0) continue;
-    int distance = edit_distance(name, length, candidate->name);
-    if (length >= 3 && strlen(candidate->name) > length && memcmp(candidate->name, name, length) == 0) distance = 0;
+    int distance = nearest_edits(name, length, candidate->name);
     if (distance < least) {
       least = distance;
       best = candidate->name;
@@ -189,7 +177,7 @@ static msk_status unknown_command(const char *name, msk_error *error) {
   const char *best = cli_commands[0].name;
   int least = 1000;
   for (int i = 0; i < cli_command_count; i++) {
-    int distance = edit_distance(name, strlen(name), cli_commands[i].name);
+    int distance = nearest_edits(name, strlen(name), cli_commands[i].name);
     if (distance < least) {
       least = distance;
       best = cli_commands[i].name;
@@ -384,6 +372,7 @@ msk_status cli_options_parse(cli_options *options, int argc, char **argv, msk_er
                            .fit = -1,
                            .invert = -1,
                            .dtype = -1,
+                           .features = -1,
                            .weight_text = -1,
                            .weight_sketch = -1,
                            .rounds = -1,

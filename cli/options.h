@@ -28,12 +28,12 @@ typedef struct cli_options {
   int input_count;
   const char *output, *model, *isa, *recipe, *class_text, *lambda_map, *mask, *box, *extend, *tokens_out, *trace, *sheet, *latents, *layers;
   const char *tokenizer, *transformer, *classes, *defaults, *name;
-  const char *text, *sketch, *clip;
+  const char *text, *sketch, *clip, *judge;
   const char *bench_size, *against;
   double weight_text, weight_sketch, seconds;
   uint64_t seed;
   int count, first_item, threads, quality, columns, rounds;
-  int precision, rng, fit, invert, dtype; /* index into the option's choices */
+  int precision, rng, fit, invert, dtype, features; /* index into the option's choices */
   int json, quiet, no_metadata, preview, photo_of_paper, tensors, kernels, help, version;
   cli_setting settings[MAX_SETTINGS];
   int setting_count;

@@ -169,6 +169,8 @@ static const char *const promised[][20] = {
     {"sheet", "--output", "--columns", "--help"},
     {"score", "--text", "--class", "--sketch", "--clip", "--weight-text", "--weight-sketch", "--threads", "--isa", "--json", "--quiet",
      "--help"},
+    {"eval", "--output", "--model", "--judge", "--clip", "--threads", "--precision", "--isa", "--quiet", "--help"},
+    {"distance", "--features", "--judge", "--clip", "--threads", "--isa", "--json", "--quiet", "--help"},
 };
 
 /* The word stands there as a whole: "--class" does not count for "--classes". */

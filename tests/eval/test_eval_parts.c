@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * test_eval_parts.c - pieces of eval by themselves: the shape of a drawing (a disc, a square, lines with gaps), diagrams (places of points,
+ * foreign names), growing texts. */
+#include <math.h>
+
+#include "eval/plot.h"
+#include "eval/shape.h"
+#include "support.h"
+
+enum { SIDE = 256 };
+
+/* ---- shapes ---- */
+
+static void set_grey(msk_image *image, int x, int y, int grey) { memset(image->pixels + 3 * (y * SIDE + x), grey, 3); }
+
+/* A circle of a line 3 pixels thick around (100, 130), radius 70, without the part where the angle is below `gap` radians. */
+static msk_image draw_circle(double gap, int paper, int ink) {
+  msk_image image = {0};
+  assert_int_equal(msk_image_create(&image, SIDE, SIDE, NULL, NULL), MSK_OK);
+  memset(image.pixels, paper, 3 * SIDE * SIDE);
+  for (int y = 0; y < SIDE; y++) {
+    for (int x = 0; x < SIDE; x++) {
+      double apart = fabs(hypot(x - 100, y - 130) - 70), angle = atan2(y - 130, x - 100);
+      if (apart <= 1.5 && !(angle >= 0 && angle < gap)) set_grey(&image, x, y, ink);
+    }
+  }
+  return image;
+}
+
+/* IoU with the disc that the circle bounds, through shape_overlap(): the disc as a judge would see it. */
+static double overlap_with_disc(const uint8_t *shape, int side) {
+  float *inside = calloc((size_t)side * (size_t)side, sizeof *inside);
+  assert_non_null(inside);
+  for (int y = 0; y < side; y++) {
+    for (int x = 0; x < side; x++) {
+      double scale = (double)SIDE / side;
+      inside[y * side + x] = hypot((x + 0.5) * scale - 100.5, (y + 0.5) * scale - 130.5) <= 71.5 ? 0.9f : 0.1f;
+    }
+  }
+  double overlap = shape_overlap(shape, SIDE, SIDE, inside, side);
+  free(inside);
+  return overlap;
+}
+
+static double circle_overlap(double gap, int paper, int ink) {
+  msk_image image = draw_circle(gap, paper, ink);
+  uint8_t *shape = NULL;
+  assert_int_equal(shape_of_drawing(&shape, &image, NULL), MSK_OK);
+  double overlap = overlap_with_disc(shape, 128);
+  free(shape);
+  msk_image_free(&image);
+  return overlap;
+}
+
+static void shapes(void **state) {
+  (void)state;
+  assert_true(circle_overlap(0, 255, 0) > 0.98);
+  assert_true(circle_overlap(0, 240, 120) > 0.98);  /* pencil on grey paper */
+  assert_true(circle_overlap(0.09, 255, 0) > 0.97); /* 6 pixels missing */
+  assert_true(circle_overlap(0.2, 255, 0) > 0.95);  /* 14: closed by the wider reach */
+  assert_true(circle_overlap(1.5, 255, 0) < 0.3);   /* an open line encloses nothing but itself */
+  msk_image blank = draw_circle(10, 255, 255);
+  uint8_t *shape = NULL;
+  assert_int_equal(shape_of_drawing(&shape, &blank, NULL), MSK_OK);
+  for (int i = 0; i < SIDE * SIDE; i++) assert_int_equal(shape[i], 0);
+  float nothing[16] = {0}, corner[16] = {0.5f};
+  assert_true(shape_overlap(shape, SIDE, SIDE, nothing, 4) == 1);
+  assert_true(shape_overlap(shape, SIDE, SIDE, corner, 4) == 0);
+  free(shape);
+  msk_image_free(&blank);
+}
+
+/* A quarter of a mask against its own half: 1/2. Masks are white inside. */
+static void overlaps(void **state) {
+  (void)state;
+  uint8_t pixels[3 * 16];
+  msk_image mask = {4, 4, pixels, NULL};
+  for (int i = 0; i < 16; i++) memset(pixels + 3 * i, i % 4 < 2 ? 255 : 0, 3);
+  uint8_t *shape = NULL;
+  assert_int_equal(shape_of_mask(&shape, &mask, NULL), MSK_OK);
+  float inside[64]; /* 8 x 8: the upper left quarter */
+  for (int i = 0; i < 64; i++) inside[i] = i % 8 < 4 && i / 8 < 4 ? 1.0f : 0.49f;
+  assert_true(fabs(shape_overlap(shape, 4, 4, inside, 8) - 0.5) < 1e-12);
+  for (int i = 0; i < 64; i++) inside[i] = i % 8 >= 4 ? 1.0f : 0.0f;
+  assert_true(shape_overlap(shape, 4, 4, inside, 8) == 0);
+  free(shape);
+}
+
+/* ---- diagrams ---- */
+
+static int count_of(const char *text, const char *part) {
+  int count = 0;
+  for (; (text = strstr(text, part)) != NULL; text++) count++;
+  return count;
+}
+
+static void circle_at(const char *svg, int index, double *x, double *y) {
+  for (; index >= 0; index--) {
+    svg = strstr(svg, "<circle cx=");
+    assert_non_null(svg);
+    svg++;
+  }
+  assert_int_equal(sscanf(svg, "circle cx=\"%lf\" cy=\"%lf\"", x, y), 2);
+}
+
+static void diagrams(void **state) {
+  (void)state;
+  plot_point points[] = {{0, 1, NAN, 0.5, NULL}, {1, 2, NAN, NAN, "<&\">"}, {2, NAN, NAN, NAN, NULL}, {4, 5, 0.25, 0, NULL}};
+  plot_series series[] = {{"one", points, 4}};
+  plot p = {"a </title><script>", "x's \"label\"", "y & z", NULL, 0, series, 1};
+  eval_text text = {0};
+  plot_draw(&text, &p);
+  assert_false(text.failed);
+  assert_int_equal(count_of(text.bytes, "r=\"3.2\""), 3); /* the point that is not known is left out */
+  assert_int_equal(count_of(text.bytes, "<script"), 0);
+  assert_int_equal(count_of(text.bytes, "&lt;script&gt;"), 2);
+  assert_non_null(strstr(text.bytes, "&lt;&amp;&quot;&gt;"));
+  assert_non_null(strstr(text.bytes, "x&#39;s"));
+  assert_int_equal(count_of(text.bytes, "nan"), 0);
+  assert_int_equal(count_of(text.bytes, "inf"), 0);
+  double x[3], y[3]; /* the scale is straight, and y grows upwards */
+  for (int i = 0; i < 3; i++) circle_at(text.bytes, i, &x[i], &y[i]);
+  assert_true(fabs((x[2] - x[0]) / (x[1] - x[0]) - 4) < 0.02);
+  assert_true(fabs((y[2] - y[0]) / (y[1] - y[0]) - 4) < 0.02);
+  assert_true(y[2] < y[0] && x[2] > x[0]);
+  free(text.bytes);
+  static const char *const names[] = {"a", "b"};
+  plot named = {"t", "x", "y", names, 2, series, 0};
+  eval_text empty = {0};
+  plot_draw(&empty, &named); /* no series at all */
+  assert_non_null(strstr(empty.bytes, "</svg>"));
+  free(empty.bytes);
+}
+
+/* Values that are all the same, huge, or tiny still get a scale. */
+static void scales(void **state) {
+  (void)state;
+  static const double values[][2] = {{3, 3}, {0, 0}, {-1e300, 1e300}, {1e-300, 2e-300}, {1e15, 1e15 + 1}, {-5, -5}};
+  for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
+    plot_point points[] = {{values[i][0], values[i][0], NAN, NAN, NULL}, {values[i][1], values[i][1], NAN, NAN, NULL}};
+    plot_series series[] = {{NULL, points, 2}};
+    plot p = {"t", "x", "y", NULL, 0, series, 1};
+    eval_text text = {0};
+    plot_draw(&text, &p);
+    assert_true(text.used < 20000);
+    assert_int_equal(count_of(text.bytes, "nan"), 0);
+    double x, y;
+    for (int k = 0; k < 2; k++) {
+      circle_at(text.bytes, k, &x, &y);
+      assert_true(x >= 0 && x <= 520 && y >= 0 && y <= 340);
+    }
+    free(text.bytes);
+  }
+}
+
+static void texts(void **state) {
+  (void)state;
+  eval_text text = {0};
+  eval_text_csv(&text, "plain");
+  eval_text_add(&text, ",");
+  eval_text_csv(&text, "1,2");
+  eval_text_add(&text, ",");
+  eval_text_csv(&text, "say \"no\"\n");
+  assert_string_equal(text.bytes, "plain,\"1,2\",\"say \"\"no\"\"\n\"");
+  for (int i = 0; i < 100000; i++) eval_text_add(&text, "%d", i % 10);
+  assert_int_equal(text.used, strlen("plain,\"1,2\",\"say \"\"no\"\"\n\"") + 100000);
+  assert_false(text.failed);
+  free(text.bytes);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {cmocka_unit_test(shapes), cmocka_unit_test(overlaps), cmocka_unit_test(diagrams),
+                                     cmocka_unit_test(scales), cmocka_unit_test(texts)};
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * test_eval_parts.c - pieces of eval by themselves: the shape of a drawing (a disc, a square, lines with gaps), diagrams (places of points,
- * foreign names), growing texts. */
+ * test_eval_parts.c - pieces of eval by themselves: the shape of a drawing (a disc, lines with gaps), diagrams (places of points, foreign
+ * names), growing texts, the grid's numbering, and thousands of damaged SPECs. */
 #include <math.h>
 
+#include "eval/grid.h"
 #include "eval/plot.h"
 #include "eval/shape.h"
+#include "eval/views.h"
 #include "support.h"
 
 enum { SIDE = 256 };
@@ -169,8 +171,131 @@ static void texts(void **state) {
   free(text.bytes);
 }
 
+/* ---- SPECs ---- */
+
+static const char sample[] =
+    "{\"title\": \"t\", \"text\": \"a {class}\", \"models\": [\"a\", \"b/c\"], \"recipes\": [\"balanced\", \"fast\"], \"scores\": "
+    "[\"structure\"],\n"
+    " \"settings\": {\"lambda_structure\": [0, 0.5, 1e0], \"layers\": [[0, 1], [2], \"3\"], \"steps\": 4, \"distance\": "
+    "\"symmetric-kl\"},\n"
+    " \"sketches\": [{\"file\": \"x/a.png\", \"class\": \"c\", \"subject\": \"s\", \"level\": 1}, {\"file\": \"b.png\", \"class\": \"d\", "
+    "\"name\": \"n\", "
+    "\"fit\": \"pad\", \"invert\": \"no\", \"photo_of_paper\": true, \"mask\": \"m.png\"}],\n"
+    " \"seeds\": [0, 5], \"tile\": 64, \"reference\": \"r\", \"plots\": [{\"x\": \"structure\", \"y\": \"seconds\", \"along\": \"steps\", "
+    "\"by\": \"class\"}],\n"
+    " \"sheets\": [{\"rows\": \"sketch\", \"columns\": \"layers\", \"each\": \"seed\"}]}";
+
+static void write_file(const char *path, const char *bytes, size_t count) {
+  FILE *file = fopen(path, "wb");
+  assert_non_null(file);
+  assert_int_equal(fwrite(bytes, 1, count, file), count);
+  assert_int_equal(fclose(file), 0);
+}
+
+/* Reads it, and if it is good counts its grid and looks at its views. */
+static msk_status take_spec(const char *path, int *points, msk_error *error) {
+  eval_spec spec;
+  eval_grid grid = {0};
+  eval_views views;
+  msk_status status = eval_spec_load(&spec, path, error);
+  if (status == MSK_OK) status = eval_grid_create(&grid, &spec, error);
+  if (status == MSK_OK) status = eval_views_read(&views, &grid, error);
+  if (status == MSK_OK) *points = grid.points;
+  eval_grid_free(&grid);
+  eval_spec_free(&spec);
+  return status;
+}
+
+/* Bytes changed, left out, doubled, cut off: taken or refused in one line, and no more. */
+static void damaged_specs(void **state) {
+  (void)state;
+  char *folder = test_make_folder(), path[4096], bytes[2 * sizeof sample];
+  static const char marks[] = "{}[]\",:0-e\\9\xFF\x01tfn";
+  snprintf(path, sizeof path, "%s/spec.json", folder);
+  uint64_t random = 99;
+  int points = 0, taken = 0;
+  msk_error error = {MSK_OK, ""};
+  write_file(path, sample, sizeof sample - 1);
+  if (take_spec(path, &points, &error) != MSK_OK) fail_msg("%s", error.message);
+  assert_int_equal(points, 2 * 2 * (3 * 3) * 2 * 2);
+  for (int round = 0; round < 4000; round++) {
+    size_t count = sizeof sample - 1;
+    memcpy(bytes, sample, count);
+    for (int edits = 1 + (int)(test_random(&random) % 3); edits > 0; edits--) {
+      size_t at = test_random(&random) % count, length = 1 + test_random(&random) % 20;
+      if (at + length > count) length = count - at;
+      switch (test_random(&random) % 4) {
+        case 0: bytes[at] = marks[test_random(&random) % (sizeof marks - 1)]; break;
+        case 1:
+          memmove(bytes + at, bytes + at + length, count - at - length);
+          count -= length;
+          break;
+        case 2:
+          memmove(bytes + at + length, bytes + at, count - at);
+          count += length;
+          break;
+        default: count = test_random(&random) % 8 == 0 ? at : count;
+      }
+      if (count == 0) break;
+    }
+    write_file(path, bytes, count);
+    error.message[0] = 0;
+    msk_status status = take_spec(path, &points, &error);
+    taken += status == MSK_OK;
+    assert_true(status == MSK_OK || status == MSK_ERROR_FILE);
+    assert_true(status == MSK_OK || (error.message[0] != 0 && strchr(error.message, '\n') == NULL));
+  }
+  assert_true(taken > 50); /* so that what comes after the parser is reached */
+  test_remove_folder(folder);
+}
+
+/* Each axis of every point, by the order that grid.h promises. */
+static void grid_order(void **state) {
+  (void)state;
+  char *folder = test_make_folder(), path[4096];
+  snprintf(path, sizeof path, "%s/spec.json", folder);
+  write_file(path, sample, sizeof sample - 1);
+  eval_spec spec;
+  eval_grid grid;
+  assert_int_equal(eval_spec_load(&spec, path, NULL), MSK_OK);
+  assert_int_equal(eval_grid_create(&grid, &spec, NULL), MSK_OK);
+  int point = 0;
+  for (int model = 0; model < 2; model++) {
+    for (int recipe = 0; recipe < 2; recipe++) {
+      for (int setting = 0; setting < 9; setting++) {
+        for (int picture = 0; picture < 4; picture++, point++) {
+          static const char *const layers[] = {"0,1", "2", "3"}, *const lambdas[] = {"0", "0.5", "1"};
+          const int wanted[] = {model, recipe, setting / 3, setting % 3, picture / 2, picture / 2, picture % 2};
+          static const char *const names[] = {"model", "recipe", "lambda_structure", "layers", "sketch", "class", "seed"};
+          for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+            assert_int_equal(eval_grid_value(&grid, eval_grid_axis(&grid, names[i]), point), wanted[i]);
+          assert_true(eval_grid_seed(&grid, point) == (picture % 2 == 0 ? 0 : 5));
+          msk_recipe row;
+          char text[200];
+          assert_int_equal(eval_grid_recipe(&row, &grid, NULL, eval_grid_setting(&grid, point), NULL), MSK_OK);
+          assert_string_equal(row.name, recipe == 0 ? "balanced" : "fast");
+          assert_int_equal(msk_recipe_get(&row, "layers", text, sizeof text, NULL), MSK_OK);
+          assert_string_equal(text, layers[setting % 3]);
+          assert_int_equal(msk_recipe_get(&row, "lambda_structure", text, sizeof text, NULL), MSK_OK);
+          assert_string_equal(text, lambdas[setting / 3]);
+        }
+      }
+    }
+  }
+  assert_int_equal(point, grid.points);
+  const eval_axis *level = eval_grid_axis(&grid, "level");
+  assert_string_equal(level->values[eval_grid_value(&grid, level, 0)], "1");
+  assert_string_equal(level->values[eval_grid_value(&grid, level, 2)], "none");
+  assert_null(level->numbers);
+  assert_true(eval_grid_axis(&grid, "lambda_structure")->numbers[1] == 0.5);
+  eval_grid_free(&grid);
+  eval_spec_free(&spec);
+  test_remove_folder(folder);
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(shapes), cmocka_unit_test(overlaps), cmocka_unit_test(diagrams),
-                                     cmocka_unit_test(scales), cmocka_unit_test(texts)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(shapes),       cmocka_unit_test(overlaps), cmocka_unit_test(diagrams),
+                                     cmocka_unit_test(scales),       cmocka_unit_test(texts),    cmocka_unit_test(grid_order),
+                                     cmocka_unit_test(damaged_specs)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -81,6 +81,33 @@ static void test_pictures_are_draws(void **state) {
   assert_true(same_bytes(in_folder("replayed.png"), in_folder("whole/pictures/000010.png")));
 }
 
+/* Under the authors' recipe too, whose pictures are read their way. */
+static void test_official_is_draw(void **state) {
+  (void)state;
+  const char *path = write_text("official.json",
+                                "{\"recipes\": \"official\", \"settings\": {\"steps\": 2}, \"seeds\": 3, \"scores\": \"structure\", "
+                                "\"sketches\": [{\"file\": \"a.png\", \"class\": \"cone\"}]}");
+  EXPECT(0, "eval", path, "-o", in_folder("official"), "--quiet");
+  EXPECT(0, "draw", in_folder("a.png"), "--class", "cone", "--recipe", "official", "--steps", "2", "--seed", "3", "-o",
+         in_folder("authors.png"), "--quiet");
+  assert_true(same_bytes(in_folder("authors.png"), in_folder("official/pictures/000000.png")));
+}
+
+static void test_progress(void **state) {
+  (void)state;
+  int code = 0;
+  const char *path = write_text("progress.json",
+                                "{\"settings\": {\"steps\": 60}, \"seeds\": [0, 1, 2], \"scores\": \"structure\", \"sketches\": "
+                                "[{\"file\": \"a.png\", \"class\": \"cone\"}]}");
+  char *text = run_on_terminal("xterm", &code, (const char *const[]){"eval", path, "-o", in_folder("progress"), NULL});
+  assert_int_equal(code, 0);
+  assert_non_null(strstr(text, "picture 2 of 3, "));
+  assert_non_null(strstr(text, " steps/s, 0:00:"));
+  assert_non_null(strstr(text, " left"));
+  assert_non_null(strstr(text, "3 pictures, results.csv"));
+  free(text);
+}
+
 static void test_threads(void **state) {
   (void)state;
   EXPECT(0, "eval", spec(), "-o", in_folder("threads"), "--judge", golden_judge(), "--quiet", "--threads", "3");
@@ -210,9 +237,11 @@ static void test_no_room(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_whole),   cmocka_unit_test(test_pictures_are_draws), cmocka_unit_test(test_threads),
-      cmocka_unit_test(test_killed),  cmocka_unit_test(test_half_line),          cmocka_unit_test(test_lost_picture),
-      cmocka_unit_test(test_stopped), cmocka_unit_test(test_two_at_once),        cmocka_unit_test(test_no_room)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_whole),     cmocka_unit_test(test_pictures_are_draws),
+                                     cmocka_unit_test(test_threads),   cmocka_unit_test(test_killed),
+                                     cmocka_unit_test(test_half_line), cmocka_unit_test(test_lost_picture),
+                                     cmocka_unit_test(test_stopped),   cmocka_unit_test(test_two_at_once),
+                                     cmocka_unit_test(test_no_room),   cmocka_unit_test(test_official_is_draw),
+                                     cmocka_unit_test(test_progress)};
   return cmocka_run_group_tests(tests, set_up_resume, tear_down_eval);
 }

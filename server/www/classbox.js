@@ -3,116 +3,104 @@
 import { getJson } from "./api.js";
 
 export class ClassBox extends EventTarget {
-  chosen = null; // {id, name}
-  #items = [];
-  #at = -1;
-  #asked = 0;
+	chosen = null; // {id, name}
+	#items = [];
+	#at = -1;
+	#asked = 0;
 
-  constructor(input, list) {
-    super();
-    this.input = input;
-    this.list = list;
-    input.addEventListener("focus", () => { input.select(); this.#search(""); });
-    input.addEventListener("click", () => { if (list.hidden) this.#search(""); });
-    input.addEventListener("input", () => this.#search(input.value.trim()));
-    input.addEventListener("keydown", (e) => this.#key(e));
-    input.addEventListener("blur", () => this.#leave());
-    list.addEventListener("pointerdown", (e) => e.preventDefault()); // the input keeps the focus
-    list.addEventListener("click", (e) => {
-      const option = e.target.closest("[role=option]");
-      if (option) this.choose(this.#items[Number(option.dataset.index)]);
-    });
-  }
+	constructor(input, list) {
+		super();
+		this.input = input;
+		this.list = list;
+		input.addEventListener("focus", () => { input.select(); this.#search(""); });
+		input.addEventListener("click", () => { if (list.hidden) this.#search(""); });
+		input.addEventListener("input", () => this.#search(input.value.trim()));
+		input.addEventListener("keydown", (e) => this.#key(e));
+		input.addEventListener("blur", () => this.#leave());
+		list.addEventListener("pointerdown", (e) => e.preventDefault()); // the input keeps the focus
+		list.addEventListener("click", (e) => {
+			const option = e.target.closest("[role=option]");
+			const item = this.#items[[...list.children].indexOf(option)];
+			if (item) this.choose(item);
+		});
+	}
 
-  // The name up to its first synonym: "tabby, tabby cat" is shown as "tabby".
-  static short = (item) => item.name.split(",")[0].trim();
+	// The name up to its first synonym: "tabby, tabby cat" is shown as "tabby".
+	static short = (item) => item.name.split(",")[0].trim();
 
-  choose(item, quietly = false) {
-    this.chosen = item;
-    this.input.value = item ? ClassBox.short(item) : "";
-    this.input.removeAttribute("aria-invalid");
-    this.#close();
-    if (!quietly) this.dispatchEvent(new Event("change"));
-  }
+	choose(item, quietly = false) {
+		this.chosen = item;
+		this.input.value = item ? ClassBox.short(item) : "";
+		this.input.removeAttribute("aria-invalid");
+		this.#close();
+		if (!quietly) this.dispatchEvent(new Event("change"));
+	}
 
-  // The chosen class, or what was typed if it names exactly one; null otherwise.
-  async resolve() {
-    const typed = this.input.value.trim();
-    if (this.chosen && typed === ClassBox.short(this.chosen)) return this.chosen;
-    if (!typed) return null;
-    const { classes } = await getJson(`/v1/classes?limit=50&q=${encodeURIComponent(typed)}`);
-    const words = (c) => c.name.toLowerCase().split(",").map((w) => w.trim());
-    const exact = classes.find((c) => words(c).includes(typed.toLowerCase())) ?? (classes.length === 1 ? classes[0] : null);
-    if (exact) this.choose(exact);
-    return exact;
-  }
+	// The chosen class, or what was typed if it names exactly one; null otherwise.
+	async resolve() {
+		const typed = this.input.value.trim();
+		if (this.chosen && typed === ClassBox.short(this.chosen)) return this.chosen;
+		if (!typed) return null;
+		const { classes } = await getJson(`/v1/classes?limit=50&q=${encodeURIComponent(typed)}`);
+		const words = (c) => c.name.toLowerCase().split(",").map((w) => w.trim());
+		const exact = classes.find((c) => words(c).includes(typed.toLowerCase())) ?? (classes.length === 1 ? classes[0] : null);
+		if (exact) this.choose(exact);
+		return exact;
+	}
 
-  async #search(word) {
-    const asked = ++this.#asked;
-    let answer;
-    try { answer = await getJson(`/v1/classes?limit=50${word ? `&q=${encodeURIComponent(word)}` : ""}`); } catch { return; }
-    if (asked !== this.#asked || document.activeElement !== this.input) return;
-    this.#items = answer.classes;
-    this.#at = word && this.#items.length ? 0 : this.#items.findIndex((c) => c.id === this.chosen?.id);
-    this.list.replaceChildren(...this.#items.map((item, index) => {
-      const li = document.createElement("li");
-      li.id = `${this.list.id}-${index}`;
-      li.role = "option";
-      li.dataset.index = index;
-      li.textContent = item.name;
-      return li;
-    }));
-    if (!this.#items.length) {
-      const li = document.createElement("li");
-      li.className = "none";
-      li.role = "option";
-      li.ariaDisabled = "true";
-      li.textContent = `The model knows no “${word}”`;
-      this.list.append(li);
-    }
-    this.list.hidden = false;
-    this.input.ariaExpanded = "true";
-    this.#mark();
-  }
+	async #search(word) {
+		const asked = ++this.#asked;
+		let answer;
+		try { answer = await getJson(`/v1/classes?limit=50${word ? `&q=${encodeURIComponent(word)}` : ""}`); } catch { return; }
+		if (asked !== this.#asked || document.activeElement !== this.input) return;
+		this.#items = answer.classes;
+		this.#at = word && this.#items.length ? 0 : this.#items.findIndex((c) => c.id === this.chosen?.id);
+		const option = (textContent, more) => Object.assign(document.createElement("li"), { role: "option", textContent, ...more });
+		this.list.replaceChildren(...this.#items.map((item, index) => option(item.name, { id: `${this.list.id}-${index}` })));
+		if (!this.#items.length) this.list.append(option(`The model knows no “${word}”`, { className: "none", ariaDisabled: "true" }));
+		this.list.hidden = false;
+		this.input.ariaExpanded = "true";
+		this.#mark();
+	}
 
-  #mark() {
-    for (const [index, li] of [...this.list.children].entries()) li.ariaSelected = String(index === this.#at);
-    const option = this.#at >= 0 ? this.list.children[this.#at] : null;
-    if (option) this.input.setAttribute("aria-activedescendant", option.id);
-    else this.input.removeAttribute("aria-activedescendant");
-    if (option) this.list.scrollTop = Math.max(0, option.offsetTop - 100);
-  }
+	#mark() {
+		for (const [index, li] of [...this.list.children].entries()) li.ariaSelected = String(index === this.#at);
+		const option = this.#at >= 0 ? this.list.children[this.#at] : null;
+		if (option) this.input.setAttribute("aria-activedescendant", option.id);
+		else this.input.removeAttribute("aria-activedescendant");
+		if (option) this.list.scrollTop = Math.max(0, option.offsetTop - 100);
+	}
 
-  #key(e) {
-    if (e.key === "ArrowDown" || e.key === "ArrowUp") {
-      e.preventDefault();
-      if (this.list.hidden) { this.#search(""); return; }
-      const n = this.#items.length;
-      if (n) this.#at = (this.#at + (e.key === "ArrowDown" ? 1 : this.#at < 0 ? 0 : -1) + n) % n;
-      this.#mark();
-    } else if (e.key === "Enter" && !this.list.hidden && !e.ctrlKey && !e.metaKey) {
-      if (this.#at >= 0 && this.#items[this.#at]) {
-        const same = this.#items[this.#at].id === this.chosen?.id;
-        if (!same) e.preventDefault(); // the first Enter chooses, the next one draws
-        this.choose(this.#items[this.#at]);
-      }
-    } else if (e.key === "Escape" && !this.list.hidden) {
-      e.stopPropagation();
-      this.choose(this.chosen, true);
-    }
-  }
+	#key(e) {
+		if (e.key === "ArrowDown" || e.key === "ArrowUp") {
+			e.preventDefault();
+			if (this.list.hidden) { this.#search(""); return; }
+			const n = this.#items.length;
+			if (n) this.#at = (this.#at + (e.key === "ArrowDown" ? 1 : this.#at < 0 ? 0 : -1) + n) % n;
+			this.#mark();
+		} else if (e.key === "Enter" && !this.list.hidden && !e.ctrlKey && !e.metaKey) {
+			if (this.#at >= 0 && this.#items[this.#at]) {
+				const same = this.#items[this.#at].id === this.chosen?.id;
+				if (!same) e.preventDefault(); // the first Enter chooses, the next one draws
+				this.choose(this.#items[this.#at]);
+			}
+		} else if (e.key === "Escape" && !this.list.hidden) {
+			e.stopPropagation();
+			this.choose(this.chosen, true);
+		}
+	}
 
-  async #leave() {
-    this.#asked++;
-    this.#close();
-    try {
-      if (!(await this.resolve()) && this.chosen && !this.input.value.trim()) this.choose(this.chosen, true);
-    } catch { /* said when it is needed */ }
-  }
+	async #leave() {
+		this.#asked++;
+		this.#close();
+		try {
+			if (!(await this.resolve()) && this.chosen && !this.input.value.trim()) this.choose(this.chosen, true);
+		} catch { /* said when it is needed */ }
+	}
 
-  #close() {
-    this.list.hidden = true;
-    this.input.ariaExpanded = "false";
-    this.input.removeAttribute("aria-activedescendant");
-  }
+	#close() {
+		this.list.hidden = true;
+		this.input.ariaExpanded = "false";
+		this.input.removeAttribute("aria-activedescendant");
+	}
 }

@@ -1,7 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # training/run.sh train [OPTIONS of train.py]   everything from nothing to an exported model; resumes after a kill
-# training/run.sh test                          a two-minute miniature of it, with assertions
+# training/run.sh gpu [--dry-run]               the same on one large GPU in 25 minutes; --dry-run: its settings on the processor, made tiny, a few minutes
+# training/run.sh test PROGRAM                  a miniature of it, two minutes, with assertions; PROGRAM: a built masksketch
+# training/run.sh is-tested                     succeeds if the sources are those of the last test that passed (tested.sha256)
 # training/run.sh train-judge [SECONDS]         the judge, about a quarter of an hour on one core; resumes after a kill
 # The Python environment and all work files lie in MSK_TRAINING (default ~/.cache/masksketch-training), never in the repository.
 set -eu
@@ -29,12 +31,45 @@ setup() {
   export MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=17179869184
 }
 
+# What the test is about: the training's sources, and the program's importer.
+fingerprint() (
+  cd "$here/.."
+  { find training -name '*.py' -o -name '*.[ch]' -o -name '*.sh' -o -name requirements.txt; ls src/api/import* src/tensor/flax.c; } | LC_ALL=C sort | xargs sha256sum | sha256sum
+)
+
+# MSK_TRAINING_CLOCK: a crowded machine does the same work, only later.
+test_chain() {
+  setup
+  export MSK_TRAINING_CLOCK=processor
+  "$work/venv/bin/python" "$here/test_chain.py" "$work/test" "$@"
+  fingerprint >"$here/tested.sha256.part"
+  mv "$here/tested.sha256.part" "$here/tested.sha256"
+}
+
+# The preset's own networks, but few objects and seconds: shows that every stage of it runs.
+train_on_gpu() {
+  setup
+  if [ "${1:-}" = --dry-run ]; then
+    shift
+    rm -rf "$work/dry"
+    set -- --work "$work/dry" --set device=cpu --set threads=2 --set render_workers=2 --set size=64 --set objects=48 --set test_objects=24 --set shard=24 \
+      --set tokenizer_seconds=20 --set decoder_seconds=10 --set transformer_seconds=20 --set perceptual_seconds=5 --set clip_seconds=10 \
+      --set tokenizer_batch=4 --set decoder_batch=4 --set transformer_batch=8 --set pair_batch=4 --set clip_objects=48 --set clip_test_objects=24 \
+      --set clip_each=2 --set tokenizer_log=5 --set transformer_log=5 --set clip_log=5 "$@"
+  else
+    set -- --work "$work/gpu" "$@"
+  fi
+  exec "$work/venv/bin/python" "$here/train.py" --preset gpu "$@"
+}
+
 case $word in
+  gpu) train_on_gpu "$@" ;;
   train) setup; exec "$work/venv/bin/python" "$here/train.py" --work "$work/run" "$@" ;;
-  test) setup; exec "$work/venv/bin/python" "$here/test_chain.py" "$work/test" "$@" ;;
   train-judge)
     setup
     OMP_NUM_THREADS=${OMP_NUM_THREADS:-1} "$work/venv/bin/python" "$here/judge.py" "$work/run" "$@"
     OMP_NUM_THREADS=1 exec "$work/venv/bin/python" "$here/judge_export.py" "$work/run" "$here/judge/judge.safetensors" ;;
-  *) sed -n '3,6s/^# //p' "$0" ;;
+  test) test_chain "$@" ;;
+  is-tested) [ "$(fingerprint)" = "$(cat "$here/tested.sha256" 2>/dev/null)" ] ;;
+  *) sed -n '3,8s/^# //p' "$0" ;;
 esac

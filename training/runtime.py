@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Clock, checkpoints, autocast and contact sheets: what every training stage shares.
 
-A stage's schedule runs on trained seconds, which are kept in its checkpoint: a killed run goes on where it was.
+A stage's schedule runs on trained seconds, which are kept in its checkpoint: a killed run goes on where it was. With MSK_TRAINING_CLOCK=processor
+these are seconds of processor time a thread, so that on a crowded machine the same work is done, only later.
 """
 import json
 import math
@@ -11,6 +12,13 @@ import time
 import numpy as np
 import torch
 from PIL import Image
+
+
+_PROCESSOR = os.environ.get("MSK_TRAINING_CLOCK") == "processor"
+
+
+def _now():
+    return time.process_time() / torch.get_num_threads() if _PROCESSOR else time.time()
 
 
 def autocast(device):
@@ -37,10 +45,10 @@ class Clock:
     """Seconds trained, against a budget. Evaluation and saving are not counted: wrap them in `with clock.paused():`."""
 
     def __init__(self, budget, spent=0.0):
-        self.budget, self.spent, self._since = budget, spent, time.time()
+        self.budget, self.spent, self._since = budget, spent, _now()
 
     def seconds(self):
-        return self.spent + (time.time() - self._since if self._since else 0.0)
+        return self.spent + (_now() - self._since if self._since is not None else 0.0)
 
     def fraction(self):
         return min(1.0, self.seconds() / self.budget)
@@ -65,7 +73,7 @@ class _Pause:
         self.clock.spent, self.clock._since = self.clock.seconds(), None
 
     def __exit__(self, *_):
-        self.clock._since = time.time()
+        self.clock._since = _now()
 
 
 def sheet(columns, path, gap=3):

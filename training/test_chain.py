@@ -1,30 +1,79 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The whole chain in two minutes, with assertions: losses fall, a killed stage resumes, the export means what it should.
+"""The whole chain as a miniature, with assertions: losses fall, a stopped stage resumes, the exports load and draw in the program.
 
-    python test_chain.py FOLDER [MASKSKETCH]    FOLDER is emptied; with a program given, it must convert the export too
+    python test_chain.py FOLDER PROGRAM    FOLDER is emptied; PROGRAM is a built masksketch
+
+About two minutes of two cores. Its networks are far too small and too short trained for pictures worth looking at: what is shown is that
+every stage runs, learns something and fits the next.
 """
 import json
+import math
 import os
 import shutil
 import subprocess
 import sys
 
+import numpy as np
 import torch
+from PIL import Image
 
 import attention
+import clip
+import clip_data
+import clip_words
 import config as configs
+import curves
+import data
 import norm
 import runtime
 import train
 
 
-def _curve(work, stage, name):
+def _falls(work, stage, name):
     with open(os.path.join(work, "curves.jsonl")) as f:
-        return [row[name] for row in map(json.loads, f) if row["stage"] == stage]
+        values = [row[name] for row in map(json.loads, f) if row["stage"] == stage]
+    assert len(values) > 1 and all(map(math.isfinite, values)) and values[-1] < values[0], f"{stage}: {name} did not fall: {values}"
+    print(f"{stage} {name}: {values[0]:.3f} -> {values[-1]:.3f}", flush=True)
+
+
+def _program(program, *arguments):
+    done = subprocess.run([program, *map(str, arguments)], capture_output=True, text=True)
+    assert done.returncode == 0, f"masksketch {' '.join(map(str, arguments))}: exit {done.returncode}: {done.stderr}"
+    return done.stdout
+
+
+def _converts_and_draws(program, work, config):
+    """The export becomes a model; a rendered drawing becomes a picture of the model's size that is no plain colour; a seed gives it again."""
+    path = lambda *names: os.path.join(work, *names)
+    names = sorted(os.listdir(path("export")))
+    assert names == ["classes.txt", "defaults.json", "tokenizer_checkpoint", "transformer_checkpoint"], names
+    _program(program, "convert", "--tokenizer", path("export", "tokenizer_checkpoint"), "--transformer", path("export", "transformer_checkpoint"),
+             "--classes", path("export", "classes.txt"), "--defaults", path("export", "defaults.json"), "--dtype", "f16", "-o", path("model.safetensors"))
+    Image.fromarray(data.stack(path("data", "test"), "hands", 1)[0, 0]).save(path("sketch.png"))
+    for name in ("one.png", "two.png"):
+        _program(program, "draw", path("sketch.png"), "--model", path("model.safetensors"), "--class", configs.OBJECTS[0], "--seed", 7, "--quiet", "-o", path(name))
+    one, two = (np.asarray(Image.open(path(name)).convert("RGB")) for name in ("one.png", "two.png"))
+    assert one.shape == (config["size"], config["size"], 3) and (one == two).all() and one.std() > 2, (one.shape, one.std())
+    print("the export converts and draws", flush=True)
+
+
+def _scores(program, work):
+    """The program's cosines with the small CLIP are PyTorch's."""
+    path = lambda *names: os.path.join(work, *names)
+    net, words, config = clip.shipped(work)
+    record = clip_data.Objects(path("data", "clip-test"))[0]
+    Image.fromarray(record["photo"]).save(path("photo.png"))
+    Image.fromarray(record["hands"][0]).save(path("clip-sketch.png"))
+    text = clip_words.plain("photo", 0, 0)
+    photo, sketch = clip.embed(net, [record["photo"], record["hands"][0]], config["clip_side"])
+    said = json.loads(_program(program, "score", path("photo.png"), "--text", text, "--sketch", path("clip-sketch.png"), "--clip", path("clip"), "--json"))[0]
+    expected = dict(text=float(photo @ clip.embed_texts(net, words, [text])[0]), sketch=float(photo @ sketch))
+    assert all(abs(said[k] - expected[k]) < 2e-5 for k in expected), (said, expected)
+    print("the program's CLIP agrees:", expected, flush=True)
 
 
 def main():
-    work = sys.argv[1]
+    work, program = sys.argv[1:3]
     shutil.rmtree(work, ignore_errors=True)
     os.makedirs(work)
     config = configs.load("test")
@@ -33,21 +82,16 @@ def main():
     attention.build(work)
     train.run(dict(config, tokenizer_seconds=config["tokenizer_seconds"] * 0.6), work, "tokenizer")
     before = runtime.load(os.path.join(work, "tokenizer.pt"))["step"]
-    tokenizer, transformer = train.run(config, work)
+    train.run(config, work)
     after = runtime.load(os.path.join(work, "tokenizer.pt"))["step"]
     assert after > before > 0, f"the tokenizer did not resume: step {before}, then {after}"
-    for stage, name in (("tokenizer", "loss"), ("transformer", "train_ce"), ("transformer", "bce")):
-        values = _curve(work, stage, name)
-        assert len(values) > 1 and values[-1] < values[0], f"{stage}: {name} did not fall: {values}"
-        print(f"{stage} {name}: {values[0]:.3f} -> {values[-1]:.3f}")
-    folder = os.path.join(work, "export")
-    names = sorted(os.listdir(folder))
-    assert names == ["classes.txt", "defaults.json", "tokenizer_checkpoint", "transformer_checkpoint"], names
-    if len(sys.argv) > 2:
-        path = lambda n: os.path.join(folder, n)
-        subprocess.run([sys.argv[2], "convert", "--tokenizer", path("tokenizer_checkpoint"), "--transformer", path("transformer_checkpoint"),
-                        "--classes", path("classes.txt"), "--defaults", path("defaults.json"), "--dtype", "f16",
-                        "-o", os.path.join(work, "model.safetensors")], check=True)
+    for stage, name in (("tokenizer", "loss"), ("transformer", "train_ce"), ("transformer", "bce"), ("clip", "text"), ("clip", "parts")):
+        _falls(work, stage, name)
+    _converts_and_draws(program, work, config)
+    _scores(program, work)
+    curves.draw(work)
+    for name in ("tokenizer.png", "samples.png", "curves.svg"):
+        assert os.path.getsize(os.path.join(work, name)) > 0, name
     print("training chain: all assertions hold")
 
 

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Everything from nothing: render, tokenizer, tokens, decoder, transformer, export. One command, resumable after a kill.
+"""Everything from nothing: render, tokenizer, tokens, decoder, transformer, export, small CLIP. One command, resumable after a kill.
 
-    python train.py [--preset cpu|gpu|test] [--work FOLDER] [--set name=value ...] [--stage all|render|tokenizer|tokens|decoder|transformer]
+    python train.py [--preset cpu|gpu|test] [--work FOLDER] [--set name=value ...] [--stage all|render|tokenizer|tokens|decoder|transformer|clip]
 
 Once the tokens are made, `--stage decoder` and `--stage transformer` may run at the same time, one thread each, which uses two
-cores better than two threads do. Work files (shards, checkpoints, curves.jsonl, tokenizer.png, samples.png, export/) lie in --work, never in the repository.
+cores better than two threads do. Work files (shards, checkpoints, curves.jsonl, curves.svg, tokenizer.png, samples.png, export/, clip/) lie in --work, never in the repository.
 """
 import argparse
 import os
@@ -17,7 +17,9 @@ import torch
 
 import attention
 import cache
+import clip
 import config as configs
+import curves
 import data
 import decoder_train
 import export
@@ -66,19 +68,26 @@ def main():
     parser.add_argument("--preset", default="cpu", choices=configs.PRESETS)
     parser.add_argument("--work", default=os.path.expanduser("~/.cache/masksketch-training"))
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")
-    parser.add_argument("--stage", default="all", choices=("all", "render", "tokenizer", "tokens", "decoder", "transformer"))
+    parser.add_argument("--stage", default="all", choices=("all", "render", "tokenizer", "tokens", "decoder", "transformer", "clip"))
     options = parser.parse_args()
     config, work = configs.load(options.preset, options.set), options.work
+    if config["device"] == "cuda" and not torch.cuda.is_available():
+        raise SystemExit("no GPU that PyTorch can use was found: take --preset cpu, or try the settings with training/run.sh gpu --dry-run")
     os.makedirs(work, exist_ok=True)
     torch.set_num_threads(config["threads"])
     if config["device"] == "cpu":
         norm.build(work)
         attention.build(work)
     run(config, work, options.stage)
+    if os.path.exists(os.path.join(work, "curves.jsonl")):
+        curves.draw(work)
 
 
 def run(config, work, stage="all"):
-    """All stages up to and including `stage`. Returns (tokenizer, transformer), as far as they came."""
+    """All stages up to and including `stage`; "clip", which needs no other, alone. Returns (tokenizer, transformer), as far as they came."""
+    if stage == "clip":
+        clip.train(config, work)
+        return None, None
     train_folder, test_folder, device = os.path.join(work, "data", "train"), os.path.join(work, "data", "test"), config["device"]
     renderers = _render(config, work)
     if stage == "render":
@@ -109,7 +118,10 @@ def run(config, work, stage="all"):
 
     net = transformer_train.train(config, work, train, test, tokenizer.codebook, show)
     show(net)
+    curves.draw(work)
     print("export", verify.compare(os.path.join(work, "export"), tokenizer, net, pictures[0][0] / np.float32(255)), flush=True)
+    if stage == "all":
+        clip.train(config, work)
     return tokenizer, net
 
 

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * test_clip_shipped.c - the small CLIP in models/clip: its cosines are PyTorch's (tests/golden/clip_shipped, written by training/clip.py golden),
+ * and it tells classes, colours and shapes of pictures that it never saw. */
+#include <jansson.h>
+#include <math.h>
+
+#include "../cli/cli_run.h"
+#include "clip_files.h"
+
+#define SHIPPED "models/clip"
+enum { MAX_DIMENSIONS = 1024, CLASSES = 12, TEAPOTS = 6 };
+
+static const char *const names[CLASSES] = {"apple",  "mug",      "house",    "fish", "tree",  "car",
+                                           "teapot", "sailboat", "mushroom", "bird", "chair", "lamp"};
+static msk_clip *clip;
+static msk_clip_info info;
+
+static int setup(void **state) {
+  (void)state;
+  msk_error error = {0};
+  if (msk_clip_open(&clip, SHIPPED, NULL, &error) != MSK_OK) {
+    print_error("%s\n", error.message);
+    return -1;
+  }
+  msk_clip_get_info(clip, &info);
+  return info.dimensions <= MAX_DIMENSIONS ? 0 : -1;
+}
+
+static int teardown(void **state) {
+  (void)state;
+  msk_clip_close(clip);
+  return 0;
+}
+
+static void embed_picture(const char *name, float *vector) {
+  msk_image image;
+  msk_error error = {0};
+  if (msk_image_load(&image, golden_path("clip_shipped/%s", name), MSK_ALPHA_WHITE, NULL, &error) != MSK_OK) fail_msg("%s", error.message);
+  assert_int_equal(msk_clip_embed_images(clip, &image, 1, vector, &error), MSK_OK);
+  msk_image_free(&image);
+}
+
+static void embed_text(const char *text, float *vector) {
+  msk_error error = {0};
+  if (msk_clip_embed_texts(clip, &text, 1, vector, NULL, &error) != MSK_OK) fail_msg("%s", error.message);
+}
+
+static double of_text(const float *picture, const char *text) {
+  float vector[MAX_DIMENSIONS];
+  embed_text(text, vector);
+  return msk_clip_cosine(picture, vector, info.dimensions);
+}
+
+/* Each line: a picture, a text or a picture, their cosine in PyTorch. */
+static void test_cosines(void **state) {
+  (void)state;
+  char line[512], picture[100], other[300];
+  float a[MAX_DIMENSIONS], b[MAX_DIMENSIONS];
+  double expected;
+  int count = 0;
+  FILE *file = fopen(golden_path("clip_shipped/cosines.tsv"), "r");
+  assert_non_null(file);
+  for (; fgets(line, sizeof line, file) != NULL; count++) {
+    assert_int_equal(sscanf(line, "%99[^\t]\t%299[^\t]\t%lf", picture, other, &expected), 3);
+    embed_picture(picture, a);
+    if (strstr(other, ".png") != NULL) {
+      embed_picture(other, b);
+    } else {
+      embed_text(other, b);
+    }
+    double found = msk_clip_cosine(a, b, info.dimensions);
+    if (!(fabs(found - expected) < 2e-5)) fail_msg("%s, %s: %.6f, expected %.6f", picture, other, found, expected);
+  }
+  fclose(file);
+  assert_true(count > 50);
+}
+
+static void test_classes(void **state) {
+  (void)state;
+  for (size_t i = 0; i < CLASSES; i++) {
+    char name[64], text[64];
+    float picture[MAX_DIMENSIONS], drawing[MAX_DIMENSIONS];
+    snprintf(name, sizeof name, "photo-%s.png", names[i]);
+    embed_picture(name, picture);
+    snprintf(name, sizeof name, "sketch-%s.png", names[i]);
+    embed_picture(name, drawing);
+    double own = 0, own_sketch = 0, best = -2, best_sketch = -2;
+    for (size_t k = 0; k < CLASSES; k++) {
+      snprintf(text, sizeof text, "a photo of a%s %s", k == 0 ? "n" : "", names[k]);
+      double cosine = of_text(picture, text);
+      snprintf(text, sizeof text, "a sketch of a%s %s", k == 0 ? "n" : "", names[k]);
+      double cosine_sketch = of_text(drawing, text);
+      if (k == i) own = cosine, own_sketch = cosine_sketch;
+      if (k != i && cosine > best) best = cosine;
+      if (k != i && cosine_sketch > best_sketch) best_sketch = cosine_sketch;
+    }
+    if (!(own > best)) fail_msg("the photo of the %s: own text %.4f, best other %.4f", names[i], own, best);
+    if (!(own_sketch > best_sketch)) fail_msg("the sketch of the %s: own text %.4f, best other %.4f", names[i], own_sketch, best_sketch);
+  }
+}
+
+/* photo-apple.png is a red one. */
+static void test_colour(void **state) {
+  (void)state;
+  static const char *const others[] = {"a photo of a green apple", "a photo of a blue apple", "a photo of a white apple",
+                                       "a photo of a red car", "a sketch of an apple"};
+  float picture[MAX_DIMENSIONS];
+  embed_picture("photo-apple.png", picture);
+  double red = of_text(picture, "a photo of a red apple");
+  for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+    double other = of_text(picture, others[i]);
+    if (!(red > other)) fail_msg("a photo of a red apple %.4f, %s %.4f", red, others[i], other);
+  }
+}
+
+/* Of six teapots, each drawing finds its own. */
+static void test_shape(void **state) {
+  (void)state;
+  float photos[TEAPOTS][MAX_DIMENSIONS], drawing[MAX_DIMENSIONS];
+  char name[64];
+  for (size_t i = 0; i < TEAPOTS; i++) {
+    snprintf(name, sizeof name, "photo-teapot%zu.png", i);
+    embed_picture(name, photos[i]);
+  }
+  for (size_t i = 0; i < TEAPOTS; i++) {
+    snprintf(name, sizeof name, "sketch-teapot%zu.png", i);
+    embed_picture(name, drawing);
+    for (size_t k = 0; k < TEAPOTS; k++) {
+      double own = msk_clip_cosine(drawing, photos[i], info.dimensions), other = msk_clip_cosine(drawing, photos[k], info.dimensions);
+      if (k != i && !(own > other)) fail_msg("sketch %zu: own photo %.4f, photo %zu %.4f", i, own, k, other);
+    }
+  }
+}
+
+/* Words outside its small vocabulary are spelled in bytes, and a text in another script is no error. */
+static void test_any_text(void **state) {
+  (void)state;
+  const char *const texts[] = {"a photo of a zebra", "\xE4\xBD\xA0\xE5\xA5\xBD", "", "Caf\xC3\xA9 & <b>12%</b>"};
+  float vectors[4 * MAX_DIMENSIONS];
+  int counts[4];
+  assert_int_equal(msk_clip_embed_texts(clip, texts, 4, vectors, counts, NULL), MSK_OK);
+  assert_true(counts[0] > 7);
+  assert_int_equal(counts[2], 2);
+  for (int i = 0; i < 4 * info.dimensions; i++) assert_true(isfinite(vectors[i]));
+}
+
+/* Without --clip the command finds it. */
+static void test_out_of_the_box(void **state) {
+  (void)state;
+  run_result result = RUN("score", "tests/golden/clip_shipped/photo-mug.png", "tests/golden/clip_shipped/photo-car.png", "--class", "car",
+                          "--sketch", "tests/golden/clip_shipped/sketch-car.png", "--json");
+  if (result.code != 0) fail_msg("exit %d: %s", result.code, result.err);
+  json_t *rows = json_loads(result.out, 0, NULL);
+  assert_int_equal(json_array_size(rows), 2);
+  assert_non_null(strstr(json_string_value(json_object_get(json_array_get(rows, 0), "file")), "photo-car.png"));
+  json_decref(rows);
+  run_free(&result);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_cosines),  cmocka_unit_test(test_classes),
+                                     cmocka_unit_test(test_colour),   cmocka_unit_test(test_shape),
+                                     cmocka_unit_test(test_any_text), cmocka_unit_test(test_out_of_the_box)};
+  return cmocka_run_group_tests(tests, setup, teardown);
+}

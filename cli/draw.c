@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "actions.h"
+#include "area.h"
 #include "drawing.h"
 #include "input.h"
 #include "model_path.h"
@@ -62,57 +63,20 @@ static void choose_preparation(msk_prepare_options *preparation, const cli_optio
   preparation->photo_of_paper = options->photo_of_paper;
 }
 
-/* A map or mask goes where its picture goes. It is scaled here only if it is larger than the model's square, or cut or padded with the
- * picture. */
 static msk_status load_map(msk_image *out, const char *path, const drawing *d, msk_fit fit, msk_error *error) {
-  int side = d->info.image_size;
   msk_image map = {0};
   msk_status status = input_picture(&map, path, MSK_ALPHA_WHITE, error);
-  if (status != MSK_OK) return status;
-  if (fit == MSK_FIT_STRETCH && map.width <= side && map.height <= side) {
-    *out = map;
-    return MSK_OK;
-  }
-  msk_prepare_options options;
-  msk_prepare_init(&options);
-  options.fit = fit;
-  options.invert = MSK_INVERT_NO;
-  status = msk_image_prepare(out, &map, side, side, &options, NULL, error);
-  msk_image_free(&map);
-  return status;
+  return status == MSK_OK ? area_fit_map(out, &map, d->info.image_size, fit, error) : status;
 }
 
 /* ---- What is repainted ---- */
 
-/* Where pixel `at` of a photo's side of `length` pixels lies in the model's square; crop cuts the longer side at its centre. */
-static double to_square(double at, int length, int shorter, int side, msk_fit fit) {
-  if (fit != MSK_FIT_CROP) return at * side / length;
-  double position = (at - (length - shorter) / 2) * side / shorter;
-  return position < 0 ? 0 : position > side ? side : position;
-}
-
-/* A box in pixels of the photo -> the cells' box in pixels of the square, grown to whole pixels. */
 static msk_status place_box(msk_box *box, const char *text, const msk_image *photo, int side, msk_fit fit, msk_error *error) {
   int n[4], count = 0;
   msk_status status = cli_parse_list(text, "--box", 0, 1 << 20, n, 4, &count, error);
   if (status != MSK_OK) return status;
   if (count != 4) return cli_fail(error, MSK_ERROR_ARGUMENT, "--box was given %s, expected four numbers: top,left,height,width", text);
-  if (n[2] == 0 || n[3] == 0 || n[0] + n[2] > photo->height || n[1] + n[3] > photo->width) {
-    return cli_fail(error, MSK_ERROR_ARGUMENT,
-                    "--box was given %s, expected a box inside the photo, which is %d high and %d wide: top,left,height,width", text,
-                    photo->height, photo->width);
-  }
-  int shorter = photo->width < photo->height ? photo->width : photo->height;
-  int top = (int)to_square(n[0], photo->height, shorter, side, fit), left = (int)to_square(n[1], photo->width, shorter, side, fit);
-  double bottom = to_square(n[0] + n[2], photo->height, shorter, side, fit),
-         right = to_square(n[1] + n[3], photo->width, shorter, side, fit);
-  box->top = top;
-  box->left = left;
-  box->height = (int)bottom - top + (bottom > (int)bottom);
-  box->width = (int)right - left + (right > (int)right);
-  if (box->height > 0 && box->width > 0) return MSK_OK;
-  return cli_fail(error, MSK_ERROR_ARGUMENT, "--box was given %s, which --fit crop cuts away: choose a box in the photo's centre square",
-                  text);
+  return area_place_box(box, n, "--box", photo, side, fit, error);
 }
 
 static int clamp(int value, int most) { return value < 0 ? 0 : value > most ? most : value; }

@@ -6,6 +6,17 @@
 
 #include "actions.h"
 #include "cancel.h"
+#if MASKSKETCH_SERVE
+#include "serve.h"
+#endif
+
+#if !MASKSKETCH_SERVE
+static msk_status action_serve(const cli_options *options, msk_error *error) {
+  (void)options;
+  return cli_fail(error, MSK_ERROR_UNSUPPORTED,
+                  "this program was built without libmicrohttpd, which serve needs: build it with -Dserve=enabled");
+}
+#endif
 
 const cli_command cli_commands[] = {
     {"draw", "SKETCH --class CLASS [-o OUT]", "a sketch and a class in, a photo out", 1, 1, action_draw, MSK_JOB_DRAW},
@@ -27,6 +38,7 @@ const cli_command cli_commands[] = {
      "how fast this machine is, and what share of its peak", 0, 5, action_bench, -1},
     {"eval", "SPEC.json [-o FOLDER]", "a grid of settings, drawings and seeds: pictures, scores, a report", 1, 1, action_eval, -1},
     {"distance", "FOLDER FOLDER [--features judge|clip]", "how far apart two folders of pictures are", 2, 2, action_distance, -1},
+    {"serve", "[--listen ADDRESS] [--port N] [--open]", "the sketch pad in the browser, and an HTTP interface", 0, 0, action_serve, -1},
 };
 const int cli_command_count = sizeof cli_commands / sizeof cli_commands[0];
 

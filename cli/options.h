@@ -29,11 +29,13 @@ typedef struct cli_options {
   const char *output, *model, *isa, *recipe, *class_text, *lambda_map, *mask, *box, *extend, *tokens_out, *trace, *sheet, *latents, *layers;
   const char *tokenizer, *transformer, *classes, *defaults, *name;
   const char *text, *sketch, *clip, *judge;
+  const char *listen, *www, *gallery, *api_key, *api_key_file, *allow_host, *allow_origin;
   const char *bench_size, *against;
   double weight_text, weight_sketch, seconds;
   uint64_t seed;
   int count, first_item, threads, quality, columns, rounds;
   int precision, rng, fit, invert, dtype, features; /* index into the option's choices */
+  int port, workers, queue, connections, keep, request_time, body_limit, open_page, insecure;
   int json, quiet, no_metadata, preview, photo_of_paper, tensors, kernels, help, version;
   cli_setting settings[MAX_SETTINGS];
   int setting_count;

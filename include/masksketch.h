@@ -104,8 +104,9 @@ typedef enum msk_fit { MSK_FIT_STRETCH = 0, MSK_FIT_PAD, MSK_FIT_CROP } msk_fit;
 typedef enum msk_invert { MSK_INVERT_AUTO = 0, MSK_INVERT_YES, MSK_INVERT_NO } msk_invert;
 
 /* What alpha becomes: composited over white (what people expect), or dropped (what Pillow's convert("RGB") does and the
- * authors' code therefore does). ALPHA_DROP also clips 16-bit grey as Pillow does, and leaves EXIF rotation alone. */
-typedef enum msk_alpha { MSK_ALPHA_WHITE = 0, MSK_ALPHA_DROP } msk_alpha;
+ * authors' code therefore does). ALPHA_DROP also clips 16-bit grey as Pillow does, and leaves EXIF rotation alone. ALPHA_ONLY gives the
+ * alpha itself as grey: what is opaque is white, and so is a picture without alpha. */
+typedef enum msk_alpha { MSK_ALPHA_WHITE = 0, MSK_ALPHA_DROP, MSK_ALPHA_ONLY } msk_alpha;
 
 /* Reads a PNG, JPEG or WebP from memory or from a file. EXIF rotation is honoured (unless ALPHA_DROP), 16-bit, palette and
  * grey pictures become 8-bit RGB. Checked against MSK_MAX_PIXELS and MSK_MAX_FILE_BYTES before memory is taken.

@@ -41,9 +41,17 @@ msk_status msk_source_no_memory(const msk_source *source, const char *kind) {
 
 void msk_rgba_row(uint8_t *rgb, const uint8_t *rgba, size_t pixels, msk_alpha alpha) {
   for (size_t i = 0; i < pixels; i++, rgb += 3, rgba += 4) {
+    if (alpha == MSK_ALPHA_ONLY) {
+      memset(rgb, rgba[3], 3);
+      continue;
+    }
     unsigned a = alpha == MSK_ALPHA_DROP ? 255 : rgba[3];
     for (int c = 0; c < 3; c++) rgb[c] = (uint8_t)((rgba[c] * a + 255 * (255 - a) + 127) / 255);
   }
+}
+
+void msk_opaque_picture(msk_image *image, msk_alpha alpha) {
+  if (alpha == MSK_ALPHA_ONLY) memset(image->pixels, 255, (size_t)image->width * (size_t)image->height * 3);
 }
 
 void msk_bytes_free(msk_bytes *bytes) {

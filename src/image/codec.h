@@ -36,8 +36,10 @@ msk_status msk_source_no_memory(const msk_source *source, const char *kind);
 /* The orientation in a block of EXIF data (TIFF header first), 1 where there is none or it makes no sense. Any bytes are safe. */
 int msk_exif_orientation(const uint8_t *bytes, size_t count);
 
-/* A row of RGBA pixels -> RGB: composited over white, or alpha dropped. */
+/* A row of RGBA pixels -> RGB: composited over white, alpha dropped, or alpha alone. */
 void msk_rgba_row(uint8_t *rgb, const uint8_t *rgba, size_t pixels, msk_alpha alpha);
+/* A decoded picture that had no alpha: white where alpha alone is asked for. */
+void msk_opaque_picture(msk_image *image, msk_alpha alpha);
 
 /* Bytes that grow; `failed` once memory was refused (the data are given back then). */
 typedef struct msk_bytes {

@@ -111,8 +111,8 @@ msk_status msk_image_decode(msk_image *image, const void *bytes, size_t byte_cou
                             const msk_allocator *allocator, msk_error *error) {
   msk_source source = {
       .bytes = bytes, .count = byte_count, .alpha = alpha, .name = name != NULL ? name : "picture", .allocator = allocator, .error = error};
-  if (image == NULL || (bytes == NULL && byte_count != 0) || (alpha != MSK_ALPHA_WHITE && alpha != MSK_ALPHA_DROP)) {
-    return msk_fail(error, MSK_ERROR_ARGUMENT, "%s: decoding needs a picture to fill, bytes, and MSK_ALPHA_WHITE or MSK_ALPHA_DROP",
+  if (image == NULL || (bytes == NULL && byte_count != 0) || alpha < MSK_ALPHA_WHITE || alpha > MSK_ALPHA_ONLY) {
+    return msk_fail(error, MSK_ERROR_ARGUMENT, "%s: decoding needs a picture to fill, bytes, and one of MSK_ALPHA_WHITE, _DROP and _ONLY",
                     source.name);
   }
   if (byte_count > MSK_MAX_FILE_BYTES) {

@@ -152,6 +152,7 @@ msk_status msk_jpeg_decode(msk_image *image, int *orientation, const msk_source 
   msk_free(source->allocator, job.row);
   if (done) {
     *image = job.image;
+    msk_opaque_picture(image, source->alpha);
     *orientation = find_orientation(source);
     return MSK_OK;
   }

@@ -119,6 +119,7 @@ static bool decode_guarded(png_job *job) {
   bool interlaced = png_get_interlace_type(job->png, job->info) != PNG_INTERLACE_NONE;
   if (!clipped_grey && png_get_channels(job->png, job->info) == 3) {
     read_rows(job, job->image.pixels, row_bytes, NULL);
+    msk_opaque_picture(&job->image, job->source->alpha);
   } else {
     job->rows = msk_allocate(job->source->allocator, interlaced ? (size_t)job->image.height : 1, row_bytes);
     if (job->rows == NULL) job->guard.no_memory = true;

@@ -144,6 +144,7 @@ msk_status msk_webp_decode(msk_image *image, int *orientation, const msk_source 
   size_t pixels = (size_t)decoded.width * (size_t)decoded.height;
   if (!frame.alpha) {
     status = decode_frame(&frame, decoded.pixels, source);
+    if (status == MSK_OK) msk_opaque_picture(&decoded, source->alpha);
   } else {
     bool covered = frame.width == frame.canvas_width && frame.height == frame.canvas_height;
     canvas = covered ? msk_allocate(source->allocator, pixels, 4) : msk_allocate_zeroed(source->allocator, pixels, 4);

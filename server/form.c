@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * form.c - see form.h. */
+#include "form.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../cli/base64.h"
+
+/* ---- The body ---- */
+
+static bool read_json(form *f, const exchange *e) {
+  json_error_t error;
+  f->values = json_loadb((const char *)e->body, e->body_count, JSON_REJECT_DUPLICATES, &error);
+  if (f->values == NULL)
+    return problem_set(f->problem, 400, NULL, "the body is no JSON that can be read (line %d: %s), expected an object", error.line,
+                       error.text);
+  if (json_is_object(f->values)) return true;
+  return problem_set(f->problem, 422, NULL, "the body is JSON, but no object, expected one with the fields of docs/http.md");
+}
+
+static bool append(form_part *part, const char *data, size_t size) {
+  char *larger = realloc(part->bytes, part->count + size + 1);
+  if (larger == NULL) return false;
+  memcpy(larger + part->count, data, size);
+  part->bytes = larger;
+  part->count += size;
+  larger[part->count] = 0;
+  return true;
+}
+
+/* libmicrohttpd gives a part in pieces; a piece at offset 0 begins one. */
+static enum MHD_Result take_piece(void *user, enum MHD_ValueKind kind, const char *key, const char *file, const char *type,
+                                  const char *encoding, const char *data, uint64_t offset, size_t size) {
+  form *f = user;
+  (void)kind, (void)file, (void)type;
+  if (encoding != NULL && strcmp(encoding, "binary") != 0 && strcmp(encoding, "8bit") != 0 && strcmp(encoding, "7bit") != 0) {
+    problem_set(f->problem, 422, NULL, "a part has the transfer encoding %.40s, expected none", encoding);
+    return MHD_NO;
+  }
+  if (key == NULL || key[0] == 0 || strlen(key) >= FORM_NAME_BYTES) {
+    problem_set(f->problem, 422, NULL, "a part of the body has no name, or one too long, expected one of the fields of docs/http.md");
+    return MHD_NO;
+  }
+  form_part *part = f->part_count > 0 ? &f->parts[f->part_count - 1] : NULL;
+  if (offset == 0) {
+    if (f->part_count == FORM_MAX_PARTS || form_has(f, key)) {
+      problem_set(f->problem, 422, key, "the body has the part %s twice, or more than %d parts, expected each once", key, FORM_MAX_PARTS);
+      return MHD_NO;
+    }
+    part = &f->parts[f->part_count++];
+    snprintf(part->name, sizeof part->name, "%s", key);
+  }
+  if (part != NULL && append(part, data, size)) return MHD_YES;
+  problem_set(f->problem, 500, NULL, "out of memory for the request's body");
+  return MHD_NO;
+}
+
+static bool read_multipart(form *f, exchange *e) {
+  struct MHD_PostProcessor *reader = MHD_create_post_processor(e->connection, 4096, take_piece, f);
+  if (reader == NULL) return problem_set(f->problem, 400, NULL, "the body's Content-Type names no boundary, expected multipart/form-data");
+  bool good = MHD_post_process(reader, (const char *)e->body, e->body_count) == MHD_YES;
+  good = MHD_destroy_post_processor(reader) == MHD_YES && good;
+  if (good || f->problem->status != 0) return f->problem->status == 0;
+  return problem_set(f->problem, 400, NULL, "the body is no multipart/form-data that can be read, or ends too early");
+}
+
+bool form_read(form *f, exchange *e, bool may_be_empty) {
+  *f = (form){.server = e->server, .problem = &e->problem};
+  if (e->body_count == 0 && may_be_empty) {
+    f->values = json_object();
+    return f->values != NULL || problem_set(f->problem, 500, NULL, "out of memory");
+  }
+  return e->body_kind == BODY_MULTIPART ? read_multipart(f, e) : read_json(f, e);
+}
+
+void form_free(form *f) {
+  json_decref(f->values);
+  for (int i = 0; i < f->part_count; i++) free(f->parts[i].bytes);
+  *f = (form){0};
+}
+
+/* ---- Fields ---- */
+
+static const form_part *find_part(const form *f, const char *name) {
+  for (int i = 0; i < f->part_count; i++) {
+    if (strcmp(f->parts[i].name, name) == 0) return &f->parts[i];
+  }
+  return NULL;
+}
+
+bool form_has(const form *f, const char *name) {
+  return f->values != NULL ? json_object_get(f->values, name) != NULL : find_part(f, name) != NULL;
+}
+
+static bool check_name(form *f, const char *name, const char *const *names, const char *where) {
+  char list[400] = "";
+  for (int i = 0; names[i] != NULL; i++) {
+    if (strcmp(names[i], name) == 0) return true;
+    size_t used = strlen(list);
+    snprintf(list + used, sizeof list - used, "%s%s", used == 0 ? "" : " ", names[i]);
+  }
+  char shown[FORM_NAME_BYTES];
+  snprintf(shown, sizeof shown, "%s", name);
+  return problem_set(f->problem, 422, shown, "%s has no field %s; these are: %s", where, shown, list);
+}
+
+bool form_check_names(form *f, const char *const *names, const char *where) {
+  const char *name;
+  json_t *value;
+  json_object_foreach(f->values, name, value) {
+    if (!check_name(f, name, names, where)) return false;
+  }
+  for (int i = 0; i < f->part_count; i++) {
+    if (!check_name(f, f->parts[i].name, names, where)) return false;
+  }
+  return true;
+}
+
+static bool wrong(form *f, const char *name, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* "NAME was given VALUE, expected ..." */
+static bool wrong(form *f, const char *name, const char *format, ...) {
+  char expected[300], *shown = NULL;
+  const form_part *part = find_part(f, name);
+  va_list arguments;
+  va_start(arguments, format);
+  vsnprintf(expected, sizeof expected, format, arguments);
+  va_end(arguments);
+  if (part == NULL) shown = json_dumps(json_object_get(f->values, name), JSON_ENCODE_ANY | JSON_COMPACT);
+  problem_set(f->problem, 422, name, "%s was given %.80s, expected %s", name,
+              part != NULL    ? part->bytes
+              : shown == NULL ? "?"
+                              : shown,
+              expected);
+  free(shown);
+  return false;
+}
+
+bool form_missing(form *f, const char *name, const char *expected) {
+  return problem_set(f->problem, 422, name, "%s is missing, expected %s", name, expected);
+}
+
+/* A part of multipart as text: no NUL inside. */
+static bool part_text(form *f, const char *name, const char **out) {
+  const form_part *part = find_part(f, name);
+  if (part == NULL) return true;
+  if (strlen(part->bytes) != part->count) return wrong(f, name, "text without zero bytes");
+  *out = part->bytes;
+  return true;
+}
+
+bool form_text(form *f, const char *name, const char **out) {
+  if (f->values == NULL) return part_text(f, name, out);
+  const json_t *value = json_object_get(f->values, name);
+  if (value == NULL) return true;
+  if (!json_is_string(value)) return wrong(f, name, "a text");
+  *out = json_string_value(value);
+  return true;
+}
+
+bool form_number(form *f, const char *name, double minimum, double maximum, double *out) {
+  double number = NAN;
+  if (!form_has(f, name)) return true;
+  if (f->values != NULL) {
+    const json_t *value = json_object_get(f->values, name);
+    if (json_is_number(value)) number = json_number_value(value);
+  } else {
+    const char *text = "";
+    char *end = NULL;
+    if (!part_text(f, name, &text)) return false;
+    if (*text == '-' || *text == '.' || (*text >= '0' && *text <= '9')) number = strtod(text, &end);
+    if (end == NULL || *end != 0) number = NAN;
+  }
+  if (!(number >= minimum && number <= maximum)) return wrong(f, name, "a number from %.17g to %.17g", minimum, maximum);
+  *out = number;
+  return true;
+}
+
+bool form_integer(form *f, const char *name, long long minimum, long long maximum, long long *out) {
+  double number = (double)*out;
+  if (!form_has(f, name)) return true;
+  if (!form_number(f, name, (double)minimum, (double)maximum, &number) || number != floor(number))
+    return wrong(f, name, "a whole number from %lld to %lld", minimum, maximum);
+  *out = (long long)number;
+  return true;
+}
+
+bool form_boolean(form *f, const char *name, bool *out) {
+  const char *text = NULL;
+  if (!form_has(f, name)) return true;
+  if (f->values != NULL) {
+    const json_t *value = json_object_get(f->values, name);
+    if (!json_is_boolean(value)) return wrong(f, name, "true or false");
+    *out = json_is_true(value);
+    return true;
+  }
+  if (!part_text(f, name, &text)) return false;
+  *out = strcmp(text, "true") == 0;
+  return *out || strcmp(text, "false") == 0 || wrong(f, name, "true or false");
+}
+
+bool form_seed(form *f, const char *name, uint64_t *out) {
+  static const char expected[] = "a whole number from 0 to 18446744073709551615, as a number or as text";
+  const char *text = NULL;
+  const json_t *value = f->values == NULL ? NULL : json_object_get(f->values, name);
+  if (!form_has(f, name)) return true;
+  if (json_is_number(value)) {
+    double number = json_number_value(value);
+    if (!(number >= 0 && number <= 9007199254740992.0 && number == floor(number))) {
+      if (!json_is_integer(value) || json_integer_value(value) < 0) return wrong(f, name, expected);
+    }
+    *out = json_is_integer(value) ? (uint64_t)json_integer_value(value) : (uint64_t)number;
+    return true;
+  }
+  if (!form_text(f, name, &text)) return wrong(f, name, expected);
+  size_t length = strlen(text);
+  errno = 0;
+  unsigned long long number = length > 0 && strspn(text, "0123456789") == length ? strtoull(text, NULL, 10) : 0;
+  if (length == 0 || strspn(text, "0123456789") != length || errno != 0) return wrong(f, name, expected);
+  *out = number;
+  return true;
+}
+
+bool form_choice(form *f, const char *name, const char *const *words, int *out) {
+  const char *text = NULL;
+  char list[200] = "";
+  if (!form_has(f, name)) return true;
+  bool is_text = form_text(f, name, &text);
+  for (int i = 0; words[i] != NULL; i++) {
+    if (is_text && strcmp(text, words[i]) == 0) {
+      *out = i;
+      return true;
+    }
+    size_t used = strlen(list);
+    snprintf(list + used, sizeof list - used, "%s%s", used == 0 ? "" : " ", words[i]);
+  }
+  return wrong(f, name, "one of: %s", list);
+}
+
+bool form_json(form *f, const char *name, json_type type, json_t **out) {
+  json_t *value = NULL;
+  const char *text = NULL;
+  if (!form_has(f, name)) return true;
+  if (f->values != NULL) {
+    value = json_incref(json_object_get(f->values, name));
+  } else if (part_text(f, name, &text)) {
+    value = json_loads(text, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, NULL);
+  }
+  if (value == NULL || json_typeof(value) != type) {
+    json_decref(value);
+    return wrong(f, name, type == JSON_OBJECT ? "an object" : "a list");
+  }
+  *out = value;
+  return true;
+}
+
+bool form_loose_text(form *f, const char *name, char *out, size_t bytes) {
+  const char *text = NULL;
+  int length = 0;
+  if (!form_has(f, name)) return true;
+  const json_t *value = f->values == NULL ? NULL : json_object_get(f->values, name);
+  if (json_is_integer(value)) {
+    length = snprintf(out, bytes, "%lld", (long long)json_integer_value(value));
+  } else if (json_is_real(value)) {
+    length = snprintf(out, bytes, "%.17g", json_real_value(value));
+  } else {
+    if (!form_text(f, name, &text)) return wrong(f, name, "a number or a text");
+    length = snprintf(out, bytes, "%s", text);
+  }
+  return (length >= 0 && (size_t)length < bytes) || wrong(f, name, "less than %zu characters", bytes);
+}
+
+/* ---- Pictures ---- */
+
+static const char *skip_data_head(const char *text) {
+  if (strncmp(text, "data:", 5) != 0) return text;
+  const char *comma = memchr(text, ',', strnlen(text, 100));
+  return comma != NULL && comma - text >= 7 && memcmp(comma - 7, ";base64", 7) == 0 ? comma + 1 : NULL;
+}
+
+bool form_bytes(form *f, const char *name, void **bytes, size_t *count) {
+  const char *text = NULL;
+  if (!form_has(f, name)) return true;
+  if (f->values == NULL) {
+    const form_part *part = find_part(f, name);
+    if ((*bytes = malloc(part->count + 1)) == NULL) return problem_set(f->problem, 500, NULL, "out of memory for %s", name);
+    memcpy(*bytes, part->bytes, part->count);
+    *count = part->count;
+    return true;
+  }
+  bool is_text = form_text(f, name, &text);
+  if (is_text) text = skip_data_head(text);
+  if (!is_text || text == NULL || (*bytes = base64_decode(text, count)) == NULL)
+    return problem_set(f->problem, 422, name, "%s is no picture in base64, expected PNG, JPEG or WebP, bare or as a data: URI", name);
+  return true;
+}
+
+/* Memory of one decoding: refused beyond the bound. Each block carries its size in front. */
+typedef struct purse {
+  size_t left;
+  bool spent;
+} purse;
+enum { PURSE_HEAD = 64 };
+
+static void *purse_allocate(void *user, size_t bytes) {
+  purse *p = user;
+  if (bytes > p->left || bytes > SIZE_MAX - 2 * PURSE_HEAD) {
+    p->spent = true;
+    return NULL;
+  }
+  size_t whole = (bytes + PURSE_HEAD + PURSE_HEAD - 1) / PURSE_HEAD * PURSE_HEAD;
+  unsigned char *memory = aligned_alloc(PURSE_HEAD, whole);
+  if (memory == NULL) return NULL;
+  memcpy(memory, &bytes, sizeof bytes);
+  p->left -= bytes;
+  return memory + PURSE_HEAD;
+}
+
+static void purse_release(void *user, void *memory) {
+  purse *p = user;
+  size_t bytes;
+  unsigned char *block = (unsigned char *)memory - PURSE_HEAD;
+  memcpy(&bytes, block, sizeof bytes);
+  p->left += bytes;
+  free(block);
+}
+
+bool form_decode(server *s, const char *name, const void *bytes, size_t count, msk_alpha alpha, msk_image *out, problem *p) {
+  purse money = {.left = (size_t)SERVER_PICTURE_PIXELS * 8};
+  const msk_allocator allocator = {purse_allocate, purse_release, &money};
+  msk_error error = {MSK_OK, ""};
+  msk_image image = {0};
+  pthread_mutex_lock(&s->decoding);
+  msk_status status = msk_image_decode(&image, bytes, count, alpha, name, &allocator, &error);
+  bool large = money.spent || (status == MSK_OK && (size_t)image.width * (size_t)image.height > SERVER_PICTURE_PIXELS);
+  if (status == MSK_OK && !large) { /* a copy that does not lead back to this frame */
+    status = msk_image_create(out, image.width, image.height, NULL, &error);
+    if (status == MSK_OK) memcpy(out->pixels, image.pixels, (size_t)image.width * (size_t)image.height * 3);
+  }
+  msk_image_free(&image);
+  pthread_mutex_unlock(&s->decoding);
+  if (large) return problem_set(p, 413, name, "%s has too many pixels, expected at most %d", name, SERVER_PICTURE_PIXELS);
+  return status == MSK_OK || problem_from_error(p, name, &error);
+}
+
+bool form_picture(form *f, const char *name, msk_alpha alpha, msk_image *out) {
+  void *bytes = NULL;
+  size_t count = 0;
+  if (!form_has(f, name)) return true;
+  if (!form_bytes(f, name, &bytes, &count)) return false;
+  bool good = form_decode(f->server, name, bytes, count, alpha, out, f->problem);
+  free(bytes);
+  return good;
+}

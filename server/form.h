@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * form.h - the fields of a request's body, JSON or multipart, read with one set of functions. Every byte is foreign: what is wrong is told
+ * in a problem that names the field. In JSON the types count; in multipart everything is text, and read as what the field is. */
+#ifndef SERVER_FORM_H
+#define SERVER_FORM_H
+
+#include <jansson.h>
+
+#include "http.h"
+#include "problem.h"
+
+enum { FORM_MAX_PARTS = 40, FORM_NAME_BYTES = 64 };
+
+typedef struct form_part {
+  char name[FORM_NAME_BYTES];
+  char *bytes; /* terminated */
+  size_t count;
+} form_part;
+
+typedef struct form {
+  server *server;
+  json_t *values; /* JSON: an object; NULL for multipart */
+  form_part parts[FORM_MAX_PARTS];
+  int part_count;
+  problem *problem; /* of the exchange */
+} form;
+
+/* Reads the exchange's body. An empty body is an empty object where `may_be_empty`. Free it with form_free() in any case. */
+bool form_read(form *f, exchange *e, bool may_be_empty);
+void form_free(form *f);
+
+bool form_has(const form *f, const char *name);
+/* Refuses fields that are not in the list, which ends with NULL; `where` says what the list belongs to. */
+bool form_check_names(form *f, const char *const *names, const char *where);
+
+/* Each leaves *out alone where the field is missing, and is false where it is wrong. */
+bool form_text(form *f, const char *name, const char **out);
+bool form_integer(form *f, const char *name, long long minimum, long long maximum, long long *out);
+bool form_number(form *f, const char *name, double minimum, double maximum, double *out);
+bool form_boolean(form *f, const char *name, bool *out);
+bool form_seed(form *f, const char *name, uint64_t *out);
+/* Index of the word in `words`, which ends with NULL. */
+bool form_choice(form *f, const char *name, const char *const *words, int *out);
+/* An object or array, with a reference for the caller. */
+bool form_json(form *f, const char *name, json_type type, json_t **out);
+/* A value that may be a number or a text, as text. */
+bool form_loose_text(form *f, const char *name, char *out, size_t bytes);
+/* The bytes of a file: a part, or base64 (a data: URI or bare) in JSON; to free(). */
+bool form_bytes(form *f, const char *name, void **bytes, size_t *count);
+/* A picture: bounded in memory, one decoded at a time. */
+bool form_picture(form *f, const char *name, msk_alpha alpha, msk_image *out);
+bool form_decode(server *s, const char *name, const void *bytes, size_t count, msk_alpha alpha, msk_image *out, problem *p);
+
+bool form_missing(form *f, const char *name, const char *expected);
+#endif

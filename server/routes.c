@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * routes.c - the table of routes, and those that tell about the server. server/openapi.json describes every one of them. */
+#include "routes.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "../cli/base64.h"
+#include "../cli/json.h"
+#include "assets.h"
+#include "order.h"
+#include "score.h"
+
+const route routes[] = {
+    {METHOD_POST, "/v1/draw", route_draw, TAKES_JSON | TAKES_MULTIPART, false},
+    {METHOD_POST, "/v1/generate", route_generate, TAKES_JSON | TAKES_MULTIPART, false},
+    {METHOD_POST, "/v1/edit", route_edit, TAKES_JSON | TAKES_MULTIPART, false},
+    {METHOD_GET, "/v1/jobs/{id}", route_job, 0, false},
+    {METHOD_DELETE, "/v1/jobs/{id}", route_delete, 0, false},
+    {METHOD_GET, "/v1/jobs/{id}/events", route_events, 0, false},
+    {METHOD_GET, "/v1/jobs/{id}/images/{n}", route_image, 0, false},
+    {METHOD_POST, "/v1/jobs/{id}/score", route_score, TAKES_JSON | MAY_BE_EMPTY, false},
+    {METHOD_POST, "/v1/attention", route_attention, TAKES_JSON, false},
+    {METHOD_POST, "/v1/restore", route_restore, TAKES_PNG, false},
+    {METHOD_POST, "/v1/images/generations", route_openai_generate, TAKES_JSON, true},
+    {METHOD_POST, "/v1/images/edits", route_openai_edit, TAKES_MULTIPART, true},
+    {METHOD_GET, "/v1/models", route_models, 0, false},
+    {METHOD_GET, "/v1/classes", route_classes, 0, false},
+    {METHOD_GET, "/v1/recipes", route_recipes, 0, false},
+    {METHOD_GET, "/v1/openapi.json", route_openapi, 0, false},
+    {METHOD_GET, "/healthz", route_health, 0, false},
+    {METHOD_GET, "/metrics", route_metrics, 0, false},
+    {METHOD_GET, "/", assets_answer, 0, false},
+    {METHOD_GET, "/{file}", assets_answer, 0, false},
+};
+const int route_count = sizeof routes / sizeof routes[0];
+
+json_t *route_picture(const msk_image *image) {
+  static const char head[] = "data:image/png;base64,";
+  void *bytes = NULL;
+  size_t count = 0;
+  msk_error ignored;
+  if (image == NULL || image->pixels == NULL) return json_null();
+  if (msk_image_encode(image, MSK_FORMAT_PNG, 0, NULL, 0, &bytes, &count, NULL, &ignored) != MSK_OK) return NULL;
+  char *text = base64_encode(bytes, count), *url = text == NULL ? NULL : malloc(sizeof head + strlen(text));
+  json_t *value = NULL;
+  msk_free(NULL, bytes);
+  if (url != NULL) {
+    strcpy(url, head);
+    strcpy(url + sizeof head - 1, text);
+    value = json_string_nocheck(url);
+  }
+  free(text);
+  free(url);
+  return value;
+}
+
+/* ---- What there is ---- */
+
+enum MHD_Result route_models(exchange *e) {
+  const server *s = e->server;
+  const msk_model_info *info = &s->info;
+  int shown = msk_model_class_search(s->model, NULL, NULL, 0);
+  json_t *model =
+      json_pack("{s:o, s:s, s:i, s:s, s:s?, s:i, s:i, s:i, s:i, s:I, s:s?}", "id", json_text(info->name == NULL ? "model" : info->name),
+                "object", "model", "created", 0, "owned_by", "masksketch", "hash", info->hash, "image_size", info->image_size, "side",
+                info->latent_size, "layers", info->layers, "classes", shown, "parameters", (json_int_t)info->parameters, "isa", info->isa);
+  json_t *answer = json_pack("{s:s, s:[o], s:{s:i, s:i, s:i, s:I, s:i}, s:{s:b, s:b, s:b}}", "object", "list", "data", model, "limits",
+                             "count", SERVER_MAX_COUNT, "steps", SERVER_MAX_STEPS, "queue", s->config.queue, "body_bytes",
+                             (json_int_t)s->config.body_bytes, "picture_pixels", SERVER_PICTURE_PIXELS, "features", "score",
+                             s->scorer != NULL, "attention", 1, "key", s->config.api_key != NULL);
+  return answer_json(e, 200, answer);
+}
+
+enum MHD_Result route_classes(exchange *e) {
+  enum { MOST = 1000 };
+  const char *word = exchange_query(e, "q"), *text = exchange_query(e, "limit");
+  int ids[MOST], limit = MOST;
+  if (word != NULL && *word == 0) word = NULL;
+  if (text != NULL) {
+    size_t length = strlen(text);
+    limit = length > 0 && length <= 4 && strspn(text, "0123456789") == length ? atoi(text) : 0;
+    if (limit < 1 || limit > MOST) {
+      problem_set(&e->problem, 422, "limit", "limit was given %.20s, expected a whole number from 1 to %d", text, MOST);
+      return answer_problem(e);
+    }
+  }
+  int total = msk_model_class_search(e->server->model, word, ids, limit);
+  json_t *classes = json_array();
+  for (int i = 0; i < total && i < limit; i++) {
+    const char *name = msk_model_class_name(e->server->model, ids[i]);
+    json_array_append_new(classes, json_pack("{s:i, s:o}", "id", ids[i], "name", json_text(name == NULL ? "" : name)));
+  }
+  return answer_json(e, 200, json_pack("{s:o, s:i}", "classes", classes, "total", total));
+}
+
+static const char *const job_names[] = {"draw", "generate", "edit"};
+
+static json_t *recipe_object(const server *s, int index) {
+  json_t *settings = json_object();
+  for (int job_kind = 0; job_kind < 3; job_kind++) {
+    msk_recipe recipe;
+    msk_error ignored;
+    if (msk_recipe_find(&recipe, s->model, (msk_job)job_kind, msk_recipe_name(index), &ignored) == MSK_OK)
+      json_object_set_new(settings, job_names[job_kind], order_settings(&recipe, (msk_job)job_kind));
+  }
+  return json_pack("{s:s, s:s?, s:o}", "name", msk_recipe_name(index), "description", msk_recipe_description(index), "settings", settings);
+}
+
+/* Every key once, with the jobs in which it acts. */
+static json_t *key_list(void) {
+  json_t *keys = json_array();
+  for (int job_kind = 0; job_kind < 3; job_kind++) {
+    const char *help = NULL;
+    for (int i = 0; msk_recipe_key(i, (msk_job)job_kind, &help) != NULL; i++) {
+      const char *key = msk_recipe_key(i, (msk_job)job_kind, &help);
+      json_t *found = NULL, *entry;
+      size_t at;
+      json_array_foreach(keys, at, entry) {
+        if (strcmp(json_string_value(json_object_get(entry, "key")), key) == 0) found = entry;
+      }
+      if (found == NULL) {
+        found = json_pack("{s:s, s:s?, s:[]}", "key", key, "help", help, "jobs");
+        json_array_append_new(keys, found);
+      }
+      json_array_append_new(json_object_get(found, "jobs"), json_string(job_names[job_kind]));
+    }
+  }
+  return keys;
+}
+
+enum MHD_Result route_recipes(exchange *e) {
+  json_t *recipes = json_array();
+  for (int i = 0; msk_recipe_name(i) != NULL; i++) json_array_append_new(recipes, recipe_object(e->server, i));
+  return answer_json(e, 200, json_pack("{s:o, s:o}", "recipes", recipes, "keys", key_list()));
+}
+
+/* ---- For machines ---- */
+
+enum MHD_Result route_health(exchange *e) {
+  static const char good[] = "{\"status\":\"ok\"}";
+  return answer_static(e, 200, "application/json", good, sizeof good - 1);
+}
+
+enum MHD_Result route_metrics(exchange *e) {
+  metrics_gauges gauges;
+  size_t bytes = 0;
+  jobs_gauges(e->server->jobs, &gauges);
+  char *text = metrics_text(&e->server->metrics, &gauges, &bytes);
+  if (text != NULL) return answer_bytes(e, 200, "text/plain; version=0.0.4; charset=utf-8", text, bytes);
+  problem_set(&e->problem, 500, NULL, "out of memory for the metrics");
+  return answer_problem(e);
+}
+
+enum MHD_Result route_openapi(exchange *e) {
+  const asset_file *file = assets_find("openapi.json");
+  return answer_static(e, 200, "application/json", file->bytes, file->count);
+}

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * routes_jobs.c - jobs: asking for pictures, watching, fetching, cancelling. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "order.h"
+#include "routes.h"
+#include "stream.h"
+
+static enum MHD_Result take_order(exchange *e, msk_job kind) {
+  form f;
+  job *j = form_read(&f, e, false) ? order_from_form(&f, kind) : NULL;
+  form_free(&f);
+  if (j == NULL) return answer_problem(e);
+  if (!jobs_submit(e->server->jobs, j, &e->problem)) {
+    jobs_release(e->server->jobs, j);
+    return answer_problem(e);
+  }
+  json_t *object = jobs_object(e->server->jobs, j);
+  answer_header(e, "Location", "/v1/jobs/%s", j->id);
+  jobs_release(e->server->jobs, j);
+  return answer_json(e, 202, object);
+}
+
+enum MHD_Result route_draw(exchange *e) { return take_order(e, MSK_JOB_DRAW); }
+enum MHD_Result route_generate(exchange *e) { return take_order(e, MSK_JOB_GENERATE); }
+enum MHD_Result route_edit(exchange *e) { return take_order(e, MSK_JOB_EDIT); }
+
+static job *find(exchange *e) {
+  job *j = jobs_find(e->server->jobs, e->id);
+  if (j == NULL) problem_set(&e->problem, 404, NULL, "there is no job %s: it was never here, was deleted, or is forgotten by now", e->id);
+  return j;
+}
+
+enum MHD_Result route_job(exchange *e) {
+  job *j = find(e);
+  if (j == NULL) return answer_problem(e);
+  json_t *object = jobs_object(e->server->jobs, j);
+  jobs_release(e->server->jobs, j);
+  return answer_json(e, 200, object);
+}
+
+/* The answer tells the job as it is now; one that runs ends within a step. */
+enum MHD_Result route_delete(exchange *e) {
+  job *j = find(e);
+  if (j == NULL) return answer_problem(e);
+  jobs_delete(e->server->jobs, j);
+  json_t *object = jobs_object(e->server->jobs, j);
+  jobs_release(e->server->jobs, j);
+  return answer_json(e, 200, object);
+}
+
+enum MHD_Result route_events(exchange *e) {
+  job *j = find(e);
+  return j == NULL ? answer_problem(e) : stream_job(e, j);
+}
+
+enum MHD_Result route_image(exchange *e) {
+  job *j = find(e);
+  job_state state;
+  if (j == NULL) return answer_problem(e);
+  bool ended = jobs_ended(e->server->jobs, j, &state);
+  int count = jobs_image_count(e->server->jobs, j);
+  if (e->index >= count) {
+    if (ended || e->index >= j->order.request.count) {
+      problem_set(&e->problem, 404, NULL, "the job has no picture %d, expected 0 to %d", e->index,
+                  (ended ? count : j->order.request.count) - 1);
+    } else {
+      problem_set(&e->problem, 409, NULL, "picture %d is not finished yet, %d of %d are", e->index, count, j->order.request.count);
+    }
+    jobs_release(e->server->jobs, j);
+    return answer_problem(e);
+  }
+  const job_image *image = &j->images[e->index]; /* it does not change any more */
+  void *copy = malloc(image->byte_count);
+  size_t bytes = image->byte_count;
+  if (copy != NULL) memcpy(copy, image->bytes, bytes);
+  jobs_release(e->server->jobs, j);
+  if (copy == NULL) {
+    problem_set(&e->problem, 500, NULL, "out of memory for a picture");
+    return answer_problem(e);
+  }
+  answer_header(e, "Cache-Control", "private, max-age=3600, immutable");
+  return answer_bytes(e, 200, "image/png", copy, bytes);
+}

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * score.h - scores of finished pictures by CLIP, opened at the first request for it. */
+#ifndef SERVER_SCORE_H
+#define SERVER_SCORE_H
+
+#include "server.h"
+
+typedef struct scorer scorer;
+/* *scorer stays NULL where none is installed and none was asked for. */
+msk_status scorer_create(scorer **made, const server *s, msk_error *error);
+void scorer_destroy(scorer *clips);
+#endif

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * serve.c - see serve.h. The order of things: the socket first (so that a taken port is told at once), then model, sessions and HTTP; on
+ * SIGTERM or SIGINT jobs stop within a step, who waits gets an answer, and the connections end. */
+#include "serve.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "../cli/model_path.h"
+#include "gallery.h"
+#include "http.h"
+#include "jobs.h"
+#include "listen.h"
+#include "score.h"
+#include "worker.h"
+
+enum { DRAIN_SECONDS = 5, KEY_BYTES = 512, LEAST_KEY = 16 };
+
+/* What has to be undone at the end. */
+typedef struct running {
+  server server;
+  listener listener;
+  http *http;
+  int gallery;
+  char key[KEY_BYTES];
+} running;
+
+/* ---- Options ---- */
+
+/* The key from a file, without the line's end: on the command line everyone could read it. */
+static msk_status read_key(running *r, const char *path, msk_error *error) {
+  void *bytes = NULL;
+  size_t count = 0;
+  msk_status status = msk_file_read(path, KEY_BYTES - 1, &bytes, &count, NULL, error);
+  if (status != MSK_OK) return status;
+  memcpy(r->key, bytes, count);
+  r->key[count] = 0;
+  r->key[strcspn(r->key, "\r\n")] = 0;
+  msk_free(NULL, bytes);
+  r->server.config.api_key = r->key;
+  return MSK_OK;
+}
+
+static msk_status choose_key(running *r, const cli_options *options, msk_error *error) {
+  const char *given = options->api_key != NULL ? options->api_key : getenv("MASKSKETCH_API_KEY");
+  if (options->api_key != NULL && options->api_key_file != NULL)
+    return cli_fail(error, MSK_ERROR_ARGUMENT, "both --api-key and --api-key-file were given, expected one of them");
+  if (options->api_key_file != NULL) {
+    msk_status status = read_key(r, options->api_key_file, error);
+    if (status != MSK_OK) return status;
+    given = r->key;
+  }
+  if (given == NULL || (*given == 0 && options->api_key_file == NULL)) return MSK_OK;
+  size_t length = strlen(given);
+  for (size_t i = 0; i < length; i++) {
+    if (given[i] <= ' ' || given[i] > '~')
+      return cli_fail(error, MSK_ERROR_ARGUMENT, "the key has a character that is no printable ASCII, or a space");
+  }
+  if (length < LEAST_KEY || length >= KEY_BYTES)
+    return cli_fail(error, MSK_ERROR_ARGUMENT, "the key has %zu characters, expected %d to %d: openssl rand -hex 24 makes a good one",
+                    length, LEAST_KEY, KEY_BYTES - 1);
+  r->server.config.api_key = given;
+  return MSK_OK;
+}
+
+static int given_or(int value, int otherwise) { return value >= 0 ? value : otherwise; }
+
+static msk_status configure(running *r, const cli_options *options, msk_error *error) {
+  r->server.config = (server_config){
+      .listen = options->listen != NULL ? options->listen : "127.0.0.1",
+      .www = options->www,
+      .gallery = options->gallery,
+      .clip = options->clip,
+      .allow_host = options->allow_host,
+      .allow_origin = options->allow_origin,
+      .isa = options->isa,
+      .port = given_or(options->port, 0),
+      .insecure = options->insecure,
+      .open_page = options->open_page,
+      .quiet = options->quiet,
+      .threads = options->threads > 0 ? options->threads : 0,
+      .workers = given_or(options->workers, 1),
+      .queue = given_or(options->queue, 64),
+      .connections = given_or(options->connections, 256),
+      .keep_seconds = given_or(options->keep, 600),
+      .request_seconds = given_or(options->request_time, 30),
+      .body_bytes = (size_t)given_or(options->body_limit, 24) << 20,
+      .keep_bytes = (size_t)256 << 20,
+      .session_bytes = (size_t)2 << 30,
+  };
+  return choose_key(r, options, error);
+}
+
+/* ---- Starting ---- */
+
+static msk_status check_reach(const running *r, msk_error *error) {
+  const server_config *config = &r->server.config;
+  if (r->listener.loopback || config->api_key != NULL || config->insecure) return MSK_OK;
+  return cli_fail(error, MSK_ERROR_ARGUMENT,
+                  "%s can be reached from other machines, expected a key: --api-key-file FILE, or --insecure if everyone there may use it",
+                  r->listener.url);
+}
+
+static msk_status start(running *r, const cli_options *options, msk_error *error) {
+  server *s = &r->server;
+  msk_status status = listen_open(&r->listener, s->config.listen, s->config.port, error);
+  if (status == MSK_OK) status = check_reach(r, error);
+  if (status == MSK_OK && s->config.gallery != NULL) status = gallery_open(s->config.gallery, &r->gallery, error);
+  if (status == MSK_OK) status = model_path_open(&s->model, options, NULL, error);
+  if (status != MSK_OK) return status;
+  msk_model_get_info(s->model, &s->info);
+  status = scorer_create(&s->scorer, s, error);
+  if (status != MSK_OK) return status;
+  s->jobs = jobs_create(s);
+  if (s->jobs == NULL) return cli_fail(error, MSK_ERROR_MEMORY, "out of memory for the jobs");
+  s->workers = workers_start(s, error);
+  if (s->workers == NULL) return error->code;
+  r->http = http_start(s, r->listener.socket, error);
+  if (r->http == NULL) return error->code;
+  r->listener.socket = -1; /* http_stop() closes it */
+  return MSK_OK;
+}
+
+/* `xdg-open URL` or `open URL`, whichever there is. */
+static void open_page(const char *url) {
+  extern char **environ;
+  static const char *const programs[] = {"xdg-open", "open"};
+  for (size_t i = 0; i < sizeof programs / sizeof programs[0]; i++) {
+    pid_t child;
+    char *arguments[] = {(char *)(uintptr_t)programs[i], (char *)(uintptr_t)url, NULL};
+    if (posix_spawnp(&child, programs[i], NULL, NULL, arguments, environ) == 0) return;
+  }
+  fprintf(stderr, "masksketch: no browser could be opened: open %s yourself\n", url);
+}
+
+static void stop(running *r) {
+  server *s = &r->server;
+  atomic_store(&s->stopping, true);
+  if (s->jobs != NULL) jobs_stop(s->jobs);
+  if (r->http != NULL) http_stop(r->http, DRAIN_SECONDS);
+  workers_join(s->workers);
+  jobs_destroy(s->jobs);
+  scorer_destroy(s->scorer);
+  msk_model_close(s->model);
+  if (r->listener.socket >= 0) close(r->listener.socket);
+  if (r->gallery >= 0) close(r->gallery);
+  pthread_mutex_destroy(&s->decoding);
+}
+
+/* ---- Running ---- */
+
+/* SIGTERM and SIGINT are taken by sigtimedwait() here and by no handler; every thread inherits the mask. */
+static void watched_signals(sigset_t *set) {
+  sigemptyset(set);
+  sigaddset(set, SIGTERM);
+  sigaddset(set, SIGINT);
+}
+
+static void run(running *r, const sigset_t *signals) {
+  const struct timespec tick = {0, 500000000};
+  for (;;) {
+    int number = sigtimedwait(signals, NULL, &tick);
+    if (number == SIGTERM || number == SIGINT) return;
+    http_tick(r->http);
+    jobs_expire(r->server.jobs);
+    while (waitpid(-1, NULL, WNOHANG) > 0) { /* the browser's starter */
+    }
+  }
+}
+
+msk_status action_serve(const cli_options *options, msk_error *error) {
+  running r = {.listener = {.socket = -1}, .gallery = -1};
+  sigset_t signals, before;
+  if (pthread_mutex_init(&r.server.decoding, NULL) != 0) return cli_fail(error, MSK_ERROR_MEMORY, "out of memory for the server");
+  watched_signals(&signals);
+  pthread_sigmask(SIG_BLOCK, &signals, &before);
+  msk_status status = configure(&r, options, error);
+  if (status == MSK_OK) status = start(&r, options, error);
+  if (status == MSK_OK) {
+    printf("%s\n", r.listener.url);
+    status = cli_flush_stdout(error);
+  }
+  if (status == MSK_OK) {
+    if (!options->quiet) fprintf(stderr, "masksketch: open %s in a browser; Ctrl-C ends\n", r.listener.url);
+    if (r.server.config.open_page) open_page(r.listener.url);
+    run(&r, &signals);
+  }
+  stop(&r);
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  return status;
+}

@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * serve.h - `masksketch serve`, from options to the last answer. */
+#ifndef SERVER_SERVE_H
+#define SERVER_SERVE_H
+
+#include "../cli/options.h"
+
+cli_action action_serve;
+#endif

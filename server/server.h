@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * server.h - what the parts of `masksketch serve` share. One process: libmicrohttpd with a thread a connection (http.c), a table of jobs
+ * (jobs.c), worker threads with one session each (worker.c). docs/http.md is the interface.
+ *
+ *     main thread    signals, the clock's tick: watchdog of connections, expiry of jobs
+ *     connection     parses, checks and submits; waits for events; never computes
+ *     worker         the pictures, previews, and errands (attention, tokens -> picture) between two steps
+ *
+ * Locks: jobs->lock guards every job's state; connections->lock the list of connections; decoding->lock lets one picture of a request be
+ * decoded at a time, which bounds its memory. None is held while another is taken, and none while computing. */
+#ifndef SERVER_H
+#define SERVER_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "masksketch.h"
+#include "metrics.h"
+
+enum {
+  SERVER_MAX_COUNT = 16,          /* pictures a job */
+  SERVER_MAX_STEPS = 1000,        /* steps a picture */
+  SERVER_MAX_LIVE = 32,           /* live jobs waiting */
+  SERVER_MAX_ERRANDS = 32,        /* errands waiting */
+  SERVER_PREVIEW_MS = 150,        /* between two previews, if not asked otherwise */
+  SERVER_OPENAI_COUNT = 10,       /* as theirs */
+  SERVER_BODY_FACTOR = 8,         /* bodies of so many times the limit may be on their way at once */
+  SERVER_PICTURE_PIXELS = 1 << 24 /* largest picture in a request */
+};
+
+/* What the command line decides; texts point into argv or the environment. */
+typedef struct server_config {
+  const char *listen, *api_key, *www, *gallery, *clip;
+  const char *allow_host, *allow_origin; /* comma-separated, or NULL */
+  const char *isa;
+  int port; /* 0: 8188 or the next free one */
+  int insecure, open_page, quiet;
+  int threads, workers, queue, connections;
+  int keep_seconds;    /* how long a finished job is kept */
+  int request_seconds; /* how long a request may take to arrive, and an answer to leave */
+  size_t body_bytes, keep_bytes, session_bytes;
+} server_config;
+
+typedef struct server {
+  server_config config;
+  msk_model *model;
+  msk_model_info info;
+  struct jobs *jobs;
+  struct workers *workers;
+  struct scorer *scorer; /* NULL: no CLIP */
+  struct assets *assets;
+  metrics metrics;
+  pthread_mutex_t decoding;
+  atomic_bool stopping;
+} server;
+
+double server_clock(void); /* seconds, monotonic */
+
+#endif

@@ -121,7 +121,7 @@ function request(job, cls, over = {}) {
 		if (held.map && !map) body.lambda_map = held.map;
 	}
 	if (!body.sketch_tokens) {
-		body.sketch = inkOnPaper(pad.ops, 2 * server.size).toDataURL("image/png");
+		body.sketch = inkOnPaper(pad.ink.canvas, 2 * server.size).toDataURL("image/png");
 		body.invert = "no";
 	}
 	return body;

@@ -138,10 +138,10 @@ export function render(canvas, ops, layer, colours = {}) {
 	for (const op of flatten(ops)) drawOp(c, op, layer, colours);
 }
 
-// Ink on white paper, as the model is shown it.
-export function inkOnPaper(ops, side) {
-	const ink = makeCanvas(SIZE), out = makeCanvas(side), c = out.getContext("2d");
-	render(ink, ops, "ink");
+// Ink on white paper, as the model is shown it: operations, or a canvas that has them already.
+export function inkOnPaper(source, side) {
+	const isCanvas = !Array.isArray(source), ink = isCanvas ? source : makeCanvas(SIZE), out = makeCanvas(side), c = out.getContext("2d");
+	if (!isCanvas) render(ink, source, "ink");
 	c.fillStyle = "#fff";
 	c.fillRect(0, 0, side, side);
 	c.imageSmoothingQuality = "high";

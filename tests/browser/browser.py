@@ -1,16 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """The page in a real browser: draws with real pointer events, waits for pictures, and looks at pixels.
 
-    browser.py --program build/cli/masksketch [--pictures FOLDER] [--only WORD] [--url ADDRESS]
+    browser.py --program build/cli/masksketch [--pictures FOLDER] [--only PATTERN] [--url ADDRESS] [--measure]
 
 Starts `masksketch serve` with the default model on a free port (or takes the server at --url), drives Debian's Chromium through its
-WebDriver, and leaves screenshots in FOLDER. No test depends on how long something takes, only that it comes within a generous limit.
+WebDriver, and leaves screenshots in FOLDER. No test depends on how long something takes, only that it comes within a generous limit;
+--measure tests nothing and prints how long first previews and pictures take, and how often live mode refreshes.
 """
 import argparse
 import base64
 import json
 import math
 import os
+import re
 import signal
 import struct
 import subprocess
@@ -28,6 +30,17 @@ PATIENCE = 120.0  # seconds that a picture may take, on a busy machine
 
 CIRCLE = [(0.5 + 0.3 * math.cos(i * math.tau / 30), 0.55 + 0.3 * math.sin(i * math.tau / 30)) for i in range(31)]
 STALK = [(0.5, 0.26), (0.51, 0.2), (0.55, 0.14)]
+
+
+def ring(x, y, r, n=16):
+    return [(x + r * math.cos(i * math.tau / n), y + r * math.sin(i * math.tau / n)) for i in range(n + 1)]
+
+
+MUSHROOM = [
+    [(0.5 - 0.32 * math.cos(i * math.pi / 20), 0.5 - 0.33 * math.sin(i * math.pi / 20)) for i in range(21)] + [(0.66, 0.535), (0.5, 0.545), (0.34, 0.535), (0.18, 0.5)],
+    [(0.43, 0.545), (0.425, 0.68), (0.4, 0.83), (0.45, 0.855), (0.55, 0.855), (0.6, 0.83), (0.575, 0.68), (0.57, 0.545)],
+    ring(0.38, 0.37, 0.055), ring(0.57, 0.3, 0.045), ring(0.65, 0.43, 0.035),
+]
 
 
 def read(name):
@@ -51,7 +64,7 @@ class Page:
     def __init__(self, browser, url, pictures):
         self.b, self.url, self.pictures = browser, url, pictures
 
-    def fresh(self, width=1440, height=900, keep=False):
+    def fresh(self, width=1440, height=900, keep=False, recipe="fast"):
         self.b.size(width, height)
         self.b.media(prefers_color_scheme="light", prefers_reduced_motion="no-preference")
         if not keep:
@@ -59,6 +72,8 @@ class Page:
             self.b.cdp("Storage.clearDataForOrigin", origin=self.url.rstrip("/"), storageTypes="all")
         self.b.go(self.url)
         wait_for("the page", lambda: self.b.run("return document.documentElement.dataset.ready === 'true'"))
+        if recipe:
+            self.set_value("#recipe", recipe)  # most tests need a picture, not a good one
         # What the page asks of the server is kept, to be looked at.
         self.b.run("""window.asked = []; const real = window.fetch;
             window.fetch = (path, options) => {
@@ -100,6 +115,11 @@ class Page:
     def draw_apple(self):
         self.b.stroke("#paper", CIRCLE)
         self.b.stroke("#paper", STALK)
+
+    def draw_mushroom(self):
+        self.choose("mushroom")
+        for line in MUSHROOM:
+            self.b.stroke("#paper", line)
 
     def idle(self):
         return self.b.run("return document.querySelector('#working').hidden && !document.querySelector('#picture').hidden")
@@ -160,6 +180,7 @@ def test_units(p):
 
 
 def test_two_actions_to_a_photo(p):
+    p.fresh(recipe=None)
     p.shot("empty-1440")
     p.b.stroke("#paper", CIRCLE)  # the first action
     p.press_draw()  # the second
@@ -226,7 +247,7 @@ def test_tools(p):
 
 
 def test_guide_brush(p):
-    p.draw_apple()
+    p.draw_mushroom()
     p.b.click("[data-tool=guide]")
     p.set_value("#width", 160)
     p.b.stroke("#paper", [(0.25, 0.4), (0.25, 0.75)])  # free, the first mark offered
@@ -311,7 +332,7 @@ def test_candidates_scores_history(p):
 
 
 def test_explorer(p):
-    p.draw_apple()
+    p.draw_mushroom()
     p.press_draw()
     if p.b.run("return document.querySelector('#explore').hidden"):
         raise AssertionError("the server offers no attention")
@@ -329,6 +350,7 @@ def test_explorer(p):
 
     one, other = at(0.3, 0.4), at(0.7, 0.8)
     assert one[0] != other[0] and one[1] != other[1], "another place lights up the same"
+    at(0.4, 0.37)
     p.shot("explorer-1440", whole=False)
     p.b.click("#layers button:first-of-type")
     p.b.run("document.querySelector('#stage').focus()")
@@ -389,7 +411,7 @@ def test_png_restores_everything(p):
     wait_for("the settings", lambda: p.b.run("return document.querySelector('#class').value") == "mug")
     assert p.covered(".tint") == tint
     shown = p.b.run("return ['#seed', '#lambda', '#key-steps', '#recipe'].map((s) => document.querySelector(s).value)")
-    assert shown == ["4711", "0.8", "12", "balanced"], shown
+    assert shown == ["4711", "0.8", "12", "fast"], shown
     assert p.picture()["hash"] == picture
     p.press_draw()
     assert p.picture()["hash"] == picture, "the restored settings make another picture"
@@ -545,8 +567,10 @@ def test_errors_and_cancel(p):
 
 def test_looks(p):
     """360, 768 and 1440 pixels, light and dark: screenshots to be looked at, and the accessibility checks on each."""
-    p.draw_apple()
-    p.set_value("#count", 2)
+    p.fresh(recipe=None)
+    p.draw_mushroom()
+    p.set_value("#seed", "1")
+    p.set_value("#count", 3)
     p.press_draw()
     found = []
     for width, height in ((360, 740), (768, 1024), (1440, 900), (2560, 1300)):
@@ -598,6 +622,40 @@ def test_server_goes(p, server):
     p.b.stroke("#paper", STALK)  # the drawing goes on
 
 
+def measure(p):
+    """Times in the page, from the click on Draw; then the refreshes of live mode under one long line, and under short strokes."""
+    p.fresh(recipe=None)
+    p.draw_apple()
+    p.b.run("""window.at = {};
+        new MutationObserver(() => { if (!document.querySelector(".preview").hidden) at.preview ??= performance.now(); })
+          .observe(document.querySelector(".preview"), { attributes: true });
+        new MutationObserver(() => { at.picture ??= performance.now(); }).observe(document.querySelector("#entries"), { childList: true });
+        document.querySelector("#go").addEventListener("click", () => { window.at = { click: performance.now() }; }, true);""")
+    previews, pictures = [], []
+    for _ in range(7):
+        p.press_draw()
+        click, preview, picture = p.b.run("return [at.click, at.preview, at.picture]")
+        previews.append(preview - click)
+        pictures.append(picture - click)
+    print(f"first preview: median {sorted(previews)[3]:.0f} ms of {[round(v) for v in previews]}")
+    print(f"picture:       median {sorted(pictures)[3]:.0f} ms of {[round(v) for v in pictures]}")
+    p.b.click("#clear")
+    p.b.click("#live")
+    p.b.run("""window.shown = { pictures: 0, previews: 0 };
+        new MutationObserver((list) => { shown.pictures += list.length; }).observe(document.querySelector("#picture"), { attributes: true, attributeFilter: ["src"] });
+        const c = document.querySelector(".preview").getContext("2d"), real = c.drawImage.bind(c);
+        c.drawImage = (...args) => { shown.previews++; real(...args); };""")
+    spiral = [(0.5 + (0.1 + i / 2000) * math.cos(i / 16), 0.5 + (0.1 + i / 2000) * math.sin(i / 16)) for i in range(500)]
+    for what, lines in (("one long line", [spiral]), ("short strokes", [[(0.05 + 0.08 * i, 0.1), (0.1 + 0.08 * i, 0.2)] for i in range(11)])):
+        p.b.run("shown.pictures = shown.previews = 0")
+        started = time.monotonic()
+        for line in lines:
+            p.b.stroke("#paper", line)
+        seconds = time.monotonic() - started
+        pictures, previews = p.b.run("return [shown.pictures, shown.previews]")
+        print(f"live, {what}: {seconds:.1f} s, {pictures / seconds:.1f} pictures/s and {previews / seconds:.1f} previews/s")
+
+
 def start_server(program):
     port = free_port()
     server = subprocess.Popen([program, "serve", "--port", str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
@@ -621,9 +679,10 @@ def main():
     parser.add_argument("--pictures", default="browser-pictures")
     parser.add_argument("--only", default="")
     parser.add_argument("--url")
+    parser.add_argument("--measure", action="store_true")
     options = parser.parse_args()
     os.makedirs(options.pictures, exist_ok=True)
-    tests = [(n, f) for n, f in globals().items() if n.startswith("test_") and options.only in n]
+    tests = [(n, f) for n, f in globals().items() if n.startswith("test_") and re.search(options.only, n)]
     passed, failed, server, browser = 0, [], None, None
     try:
         url = options.url
@@ -631,6 +690,9 @@ def main():
             server, url = start_server(options.program)
         browser = Browser()
         page = Page(browser, url, options.pictures)
+        if options.measure:
+            measure(page)
+            return 0
         for name, test in tests:
             if name == "test_server_goes" and server is None:
                 continue

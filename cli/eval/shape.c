@@ -74,6 +74,20 @@ static void flood(sheet_of_paper *s) {
   }
 }
 
+/* Half the width of the lines, in pixels: a line of width w and length l has w l pixels, and about 2 l of them at its edge. */
+static int half_width(const sheet_of_paper *s) {
+  size_t area = 0, edge = 0;
+  for (int y = 1; y + 1 < s->height; y++) {
+    for (int x = 1; x + 1 < s->width; x++) {
+      const uint8_t *at = s->ink + (size_t)y * (size_t)s->width + (size_t)x;
+      if (*at == 0) continue;
+      area++;
+      edge += at[-1] == 0 || at[1] == 0 || at[-s->width] == 0 || at[s->width] == 0;
+    }
+  }
+  return edge == 0 ? 0 : (int)((double)area / (double)edge + 0.5);
+}
+
 /* Fills in work with the shape under gaps of up to twice `reach`; returns how many times the ink's area it has. */
 static double enclose(sheet_of_paper *s, int reach) {
   size_t pixels = (size_t)s->width * (size_t)s->height, ink = 0, inside = 0;
@@ -81,9 +95,9 @@ static double enclose(sheet_of_paper *s, int reach) {
   widen(s, s->work, reach);
   flood(s);
   for (size_t i = 0; i < pixels; i++) s->work[i] = s->work[i] == 2; /* the sea */
-  widen(s, s->work, reach);                                         /* takes back what the lines were thickened by */
+  widen(s, s->work, reach + half_width(s));                         /* takes back what the lines were thickened by, and their outer half */
   for (size_t i = 0; i < pixels; i++) {
-    s->work[i] = s->work[i] == 0 || s->ink[i] != 0;
+    s->work[i] = s->work[i] == 0;
     ink += s->ink[i];
     inside += s->work[i];
   }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * shape.h - the shape that a line drawing shows: what its lines enclose, the lines themselves included. */
+ * shape.h - the shape that a line drawing shows: what its lines enclose, up to the middle of the lines. */
 #ifndef CLI_EVAL_SHAPE_H
 #define CLI_EVAL_SHAPE_H
 

@@ -68,8 +68,8 @@ static double measure_peak(msk_pool *pool, int threads, int lanes) {
 
 /* The best of the widths that this set may use. */
 static double peak_of(const char *isa, msk_pool *pool, int threads) {
-  if (strcmp(isa, "avx512") == 0) return fmax(measure_peak(pool, threads, 16), measure_peak(pool, threads, 8));
-  return strcmp(isa, "avx2") == 0 ? measure_peak(pool, threads, 8) : NAN;
+  if (strncmp(isa, "avx512", 6) == 0) return fmax(measure_peak(pool, threads, 16), measure_peak(pool, threads, 8));
+  return strncmp(isa, "avx", 3) == 0 ? measure_peak(pool, threads, 8) : NAN;
 }
 #else
 static double peak_of(const char *isa, msk_pool *pool, int threads) {
@@ -80,13 +80,13 @@ static double peak_of(const char *isa, msk_pool *pool, int threads) {
 
 /* ---- what is measured ---- */
 
-typedef enum kind { LINEAR, CONV, ATTENTION, SCORE, GROUP_NORM, LAYER_NORM } kind;
+typedef enum kind { LINEAR, LINEAR_INT8, CONV, ATTENTION, SCORE, GROUP_NORM, LAYER_NORM } kind;
 
 typedef struct workload {
   const char *name;
   kind kind;
   size_t a, b, c,
-      d; /* LINEAR: rows, in, out; CONV: kernel, in, out, side; ATTENTION: batch; GROUP_NORM: side, channels; LAYER_NORM: rows */
+      d; /* LINEAR, LINEAR_INT8: rows, in, out; CONV: kernel, in, out, side; ATTENTION: batch; GROUP_NORM: side, channels; LAYER_NORM: rows */
   msk_activation activation;
   size_t upsample, stride;
 } workload;
@@ -99,6 +99,12 @@ static const workload workloads[] = {
     {"linear 257x768x2304 (qkv)", LINEAR, 257, 768, 2304, 0, MSK_ACT_NONE, 0, 0},
     {"linear 257x3072x768", LINEAR, 257, 3072, 768, 0, MSK_ACT_NONE, 0, 0},
     {"linear 257x768x1024 (head)", LINEAR, 257, 768, 1024, 0, MSK_ACT_NONE, 0, 0},
+    {"int8 514x768x2304 (qkv)", LINEAR_INT8, 514, 768, 2304, 0, MSK_ACT_NONE, 0, 0},
+    {"int8 514x768x768 (out)", LINEAR_INT8, 514, 768, 768, 0, MSK_ACT_NONE, 0, 0},
+    {"int8 514x768x3072 gelu", LINEAR_INT8, 514, 768, 3072, 0, MSK_ACT_GELU_TANH, 0, 0},
+    {"int8 514x3072x768", LINEAR_INT8, 514, 3072, 768, 0, MSK_ACT_NONE, 0, 0},
+    {"int8 257x768x2304 (qkv)", LINEAR_INT8, 257, 768, 2304, 0, MSK_ACT_NONE, 0, 0},
+    {"int8 257x3072x768", LINEAR_INT8, 257, 3072, 768, 0, MSK_ACT_NONE, 0, 0},
     {"attention 2x257x16x48", ATTENTION, 2, 0, 0, 0, MSK_ACT_NONE, 0, 0},
     {"attention with score, 1x", SCORE, 1, 0, 0, 0, MSK_ACT_NONE, 0, 0},
     {"layer norm 514x768", LAYER_NORM, 514, 768, 0, 0, MSK_ACT_NONE, 0, 0},
@@ -123,7 +129,7 @@ typedef struct setup {
 } setup;
 
 static double flops(const workload *w) {
-  if (w->kind == LINEAR) return 2.0 * (double)(w->a * w->b * w->c);
+  if (w->kind == LINEAR || w->kind == LINEAR_INT8) return 2.0 * (double)(w->a * w->b * w->c);
   if (w->kind == CONV)
     return 2.0 * (double)(w->a * w->a * w->b * w->c) * (double)(w->d * w->d * w->upsample * w->upsample / (w->stride * w->stride));
   if (w->kind == ATTENTION || w->kind == SCORE) return 4.0 * (double)w->a * 257 * 257 * 768;
@@ -135,7 +141,8 @@ static void prepare(setup *s, const workload *w, const msk_device *device, float
   msk_status status = MSK_OK;
   *s = (setup){.x = shared, .y = shared + 20000000, .weight = shared + 55000000};
   msk_linear_part part = {.weight = s->weight, .bias = s->weight, .out = w->c};
-  if (w->kind == LINEAR) status = msk_linear_create(&s->linear, device, w->b, &part, 1, NULL, &error);
+  msk_precision precision = w->kind == LINEAR ? MSK_PRECISION_FP32 : MSK_PRECISION_INT8;
+  if (w->kind == LINEAR || w->kind == LINEAR_INT8) status = msk_linear_create(&s->linear, device, precision, w->b, &part, 1, NULL, &error);
   if (w->kind == CONV) status = msk_conv_create(&s->conv, device, s->weight, s->weight, w->a, w->stride, w->b, w->c, NULL, &error);
   if (status != MSK_OK) {
     fprintf(stderr, "%s\n", error.message);
@@ -146,6 +153,7 @@ static void prepare(setup *s, const workload *w, const msk_device *device, float
 static void execute(msk_stream *stream, const setup *s, const workload *w) {
   switch (w->kind) {
     case LINEAR:
+    case LINEAR_INT8:
       msk_op_linear(stream, &(msk_linear_args){.linear = s->linear, .x = s->x, .y = s->y, .rows = w->a, .activation = w->activation});
       break;
     case CONV:

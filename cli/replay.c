@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * replay.c - makes a picture again from the text of its PNG. The new PNG carries the same text, so that the bytes are the same; the kernel
- * set is the one of then, if this machine has it. */
+ * set is the one of then, if this machine has it, and so is the precision. */
 #include <string.h>
 
 #include "actions.h"
@@ -24,7 +24,7 @@ msk_status action_replay(const cli_options *options, msk_error *error) {
   char *text = NULL;
   msk_status status = metadata_load(&text, options->inputs[0], error);
   if (status == MSK_OK) status = choose_name(&d, error);
-  if (status == MSK_OK) status = model_path_open(&d.model, options, metadata_isa(text), error);
+  if (status == MSK_OK) status = model_path_open(&d.model, options, metadata_isa(text), metadata_precision(text), error);
   if (status == MSK_OK) {
     msk_model_get_info(d.model, &d.info);
     status = metadata_read(&d, text, options->inputs[0], error);

@@ -215,6 +215,7 @@ typedef struct msk_model_info {
   int codebook_dim, filters, stem; /* stem: pixel-shuffle factor, 1 = none */
   size_t parameters;
   const char *isa;         /* kernel set in use */
+  msk_precision precision; /* arithmetic of the transformer's linear layers; everything else is fp32 */
   const char *name, *hash; /* from the file: a name; SHA-256 of the file's tensors as 64 hex digits */
 } msk_model_info;
 MSK_API void msk_model_get_info(const msk_model *model, msk_model_info *info);

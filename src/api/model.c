@@ -48,6 +48,7 @@ void msk_model_get_info(const msk_model *model, msk_model_info *info) {
       .stem = (int)tokenizer->stem,
       .parameters = model->parameters,
       .isa = msk_device_isa(model->device),
+      .precision = msk_device_precision(model->device),
       .name = model->name,
       .hash = model->hash,
   };

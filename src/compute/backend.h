@@ -33,6 +33,7 @@ msk_status msk_device_create(msk_device **device, const char *isa, msk_precision
                              msk_error *error);
 void msk_device_destroy(msk_device *device);
 const char *msk_device_isa(const msk_device *device);
+msk_precision msk_device_precision(const msk_device *device);
 const msk_allocator *msk_device_allocator(const msk_device *device);
 
 typedef struct msk_meter msk_meter; /* meter.h */
@@ -55,8 +56,10 @@ typedef struct msk_linear_part {
   size_t out;
   bool transposed;
 } msk_linear_part;
-msk_status msk_linear_create(msk_linear **linear, const msk_device *device, size_t in, const msk_linear_part *parts, size_t part_count,
-                             msk_pool *pool, msk_error *error);
+/* INT8: weights of 8 bits with a scale for each column, inputs of 8 bits with scale and zero point for each row, sums exact (docs/precision.md).
+ * In this layer an input row with a NaN or infinity gives a row of NaN. */
+msk_status msk_linear_create(msk_linear **linear, const msk_device *device, msk_precision precision, size_t in,
+                             const msk_linear_part *parts, size_t part_count, msk_pool *pool, msk_error *error);
 void msk_linear_destroy(msk_linear *linear);
 size_t msk_linear_in(const msk_linear *linear);
 size_t msk_linear_out(const msk_linear *linear);

@@ -152,7 +152,7 @@ static msk_status load_group(const struct packer *packer, size_t index, void *fi
 static msk_status pack_linear(const struct packer *packer, msk_linear **linear, size_t in, size_t out, const float *weight,
                               const float *bias) {
   msk_linear_part part = {weight, bias, out, true};
-  return msk_linear_create(linear, packer->towers->device, in, &part, 1, packer->pool, packer->loader->error);
+  return msk_linear_create(linear, packer->towers->device, MSK_PRECISION_FP32, in, &part, 1, packer->pool, packer->loader->error);
 }
 
 static msk_status load_text(const struct packer *packer) {
@@ -217,7 +217,8 @@ static msk_status load_layer(const struct packer *packer, struct tower *tower, s
   const msk_linear_part parts[] = {{fields.query, fields.query_bias, hidden, true},
                                    {fields.key, fields.key_bias, hidden, true},
                                    {fields.value, fields.value_bias, hidden, true}};
-  status = msk_linear_create(&layer->qkv, packer->towers->device, hidden, parts, 3, packer->pool, packer->loader->error);
+  status =
+      msk_linear_create(&layer->qkv, packer->towers->device, MSK_PRECISION_FP32, hidden, parts, 3, packer->pool, packer->loader->error);
   if (status == MSK_OK) status = pack_linear(packer, &layer->out, hidden, hidden, fields.out, fields.out_bias);
   if (status == MSK_OK) status = pack_linear(packer, &layer->up, hidden, intermediate, fields.up, fields.up_bias);
   if (status == MSK_OK) status = pack_linear(packer, &layer->down, intermediate, hidden, fields.down, fields.down_bias);

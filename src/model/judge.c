@@ -151,7 +151,8 @@ static msk_status load_heads(const struct packer *packer, const msk_weight_group
   msk_linear_part part = {fields.label, fields.label_bias, group->sizes[CLASSES], false};
   status = pack_conv(packer, &network->silhouette, fields.silhouette, fields.silhouette_bias, 1, 1, group->sizes[OUT], 4);
   if (status != MSK_OK) return status;
-  return msk_linear_create(&network->label, network->device, group->sizes[BELOW], &part, 1, packer->pool, packer->loader->error);
+  return msk_linear_create(&network->label, network->device, MSK_PRECISION_FP32, group->sizes[BELOW], &part, 1, packer->pool,
+                           packer->loader->error);
 }
 
 static msk_status load_all(const struct packer *packer) {

@@ -95,6 +95,25 @@ static void test_replay(void **state) {
   replays(in_folder("x.png"));
 }
 
+/* In int8: another picture, the same on any number of threads, made again from its PNG alone. */
+static void test_int8(void **state) {
+  (void)state;
+  const char *photo = golden_path("tiny/input/photo.png");
+  EXPECT(0, "draw", sketch(), "--class", "3", "--seed", "5", "--steps", "6", "-o", in_folder("fp32.png"), "--quiet");
+  EXPECT(0, "draw", sketch(), "--class", "3", "--seed", "5", "--steps", "6", "--precision", "int8", "--threads", "1", "-o",
+         in_folder("i1.png"), "--quiet");
+  EXPECT(0, "draw", sketch(), "--class", "3", "--seed", "5", "--steps", "6", "--precision", "int8", "--threads", "3", "-o",
+         in_folder("i3.png"), "--quiet");
+  assert_true(same_bytes(in_folder("i1.png"), in_folder("i3.png")));
+  assert_false(same_bytes(in_folder("i1.png"), in_folder("fp32.png")));
+  replays(in_folder("i1.png"));
+  EXPECT(0, "generate", "--class", "5", "--precision", "int8", "--steps", "4", "-o", in_folder("ig.png"), "--quiet");
+  replays(in_folder("ig.png"));
+  EXPECT(0, "edit", photo, "--class", "5", "--box", "32,48,64,48", "--steps", "4", "--precision", "int8", "-o", in_folder("ie.png"),
+         "--quiet");
+  replays(in_folder("ie.png"));
+}
+
 /* A text that is wrong, and a model that is another one, are refused. */
 static void test_replay_refuses(void **state) {
   (void)state;
@@ -433,21 +452,12 @@ static void test_white(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_names),
-                                     cmocka_unit_test(test_same_bytes),
-                                     cmocka_unit_test(test_replay),
-                                     cmocka_unit_test(test_replay_refuses),
-                                     cmocka_unit_test(test_replay_survives),
-                                     cmocka_unit_test(test_streams),
-                                     cmocka_unit_test(test_json),
-                                     cmocka_unit_test(test_info),
-                                     cmocka_unit_test(test_report),
-                                     cmocka_unit_test(test_terminal),
-                                     cmocka_unit_test(test_sheet),
-                                     cmocka_unit_test(test_box),
-                                     cmocka_unit_test(test_lambda_map),
-                                     cmocka_unit_test(test_tokens_are_the_picture),
-                                     cmocka_unit_test(test_class_names),
-                                     cmocka_unit_test(test_white)};
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_names),       cmocka_unit_test(test_same_bytes),     cmocka_unit_test(test_replay),
+      cmocka_unit_test(test_int8),        cmocka_unit_test(test_replay_refuses), cmocka_unit_test(test_replay_survives),
+      cmocka_unit_test(test_streams),     cmocka_unit_test(test_json),           cmocka_unit_test(test_info),
+      cmocka_unit_test(test_report),      cmocka_unit_test(test_terminal),       cmocka_unit_test(test_sheet),
+      cmocka_unit_test(test_box),         cmocka_unit_test(test_lambda_map),     cmocka_unit_test(test_tokens_are_the_picture),
+      cmocka_unit_test(test_class_names), cmocka_unit_test(test_white)};
   return cmocka_run_group_tests(tests, set_up_models, tear_down_models);
 }

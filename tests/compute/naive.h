@@ -7,6 +7,8 @@
 
 #include <float.h>
 #include <math.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "compute/backend.h"
 #include "support.h"
@@ -40,6 +42,21 @@ static inline float *random_new(size_t count, uint64_t seed, float scale) {
   float *values = guarded_new(count);
   for (size_t i = 0; i < count; i++) values[i] = scale * (test_uniform(&seed, -1, 1) + test_uniform(&seed, -1, 1));
   return values;
+}
+
+/* `bytes` that end at a page which may not be touched: reading or writing one too many is a crash. */
+static inline void *paged_new(size_t bytes) {
+  size_t page = (size_t)sysconf(_SC_PAGESIZE), whole = (bytes + page - 1) / page * page;
+  char *memory = mmap(NULL, whole + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  assert_true(memory != MAP_FAILED);
+  memset(memory, 0xFF, whole); /* NaN */
+  assert_int_equal(mprotect(memory + whole, page, PROT_NONE), 0);
+  return memory + whole - bytes;
+}
+
+static inline void paged_free(void *memory, size_t bytes) {
+  size_t page = (size_t)sysconf(_SC_PAGESIZE), whole = (bytes + page - 1) / page * page;
+  munmap((char *)memory + bytes - whole, whole + page);
 }
 
 /* |found - expected| <= tolerance, element by element; NaN equals NaN, infinities equal themselves. */

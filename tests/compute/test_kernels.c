@@ -107,6 +107,109 @@ static void test_finish_row(const msk_kernels *k) {
   }
 }
 
+/* ---- 8 bits ---- */
+
+/* Integers are compared one by one with the plain sum; buffers end at pages that may not be touched. */
+static void int8_case(const msk_kernels *k, size_t rows, size_t width, size_t depth, bool add, bool extreme) {
+  size_t a_stride = depth + 4, c_stride = width + 5, a_bytes = (rows - 1) * a_stride + depth, b_bytes = (depth * width + 63) / 64 * 64;
+  size_t c_bytes = ((rows - 1) * c_stride + width) * sizeof(int32_t);
+  uint8_t *a = paged_new(a_bytes);
+  int8_t *b = paged_new(b_bytes);
+  int32_t *c = paged_new(c_bytes), *before = paged_new(c_bytes);
+  uint64_t seed = rows * 1000 + depth;
+  bool is_signed = k->activation_offset != 0;
+  for (size_t i = 0; i < a_bytes; i++) a[i] = (uint8_t)(extreme ? (is_signed ? 127 : 255) : test_random(&seed) >> 56);
+  for (size_t i = 0; i < b_bytes; i++) {
+    int value = (int)(test_random(&seed) >> 40) % (2 * k->weight_limit + 1) - k->weight_limit;
+    b[i] = (int8_t)(extreme ? (rows % 2 ? k->weight_limit : -k->weight_limit) : value);
+  }
+  for (size_t i = 0; i < c_bytes / sizeof(int32_t); i++) before[i] = c[i] = (int32_t)(test_random(&seed) >> 44);
+  k->int8_panel(rows, width, depth, a, a_stride, b, c, c_stride, add, b);
+  for (size_t i = 0; i < c_bytes / sizeof(int32_t); i++) {
+    size_t row = i / c_stride, column = i % c_stride;
+    int32_t sum = add ? before[i] : 0;
+    for (size_t d = 0; column < width && d < depth; d++) {
+      int activation = is_signed ? (int8_t)a[row * a_stride + d] : a[row * a_stride + d];
+      sum += activation * b[d / 4 * width * 4 + column * 4 + d % 4];
+    }
+    assert_int_equal(c[i], column < width ? sum : before[i]);
+  }
+  paged_free(a, a_bytes), paged_free(b, b_bytes), paged_free(c, c_bytes), paged_free(before, c_bytes);
+}
+
+static void test_int8_panel(const msk_kernels *k) {
+  static const size_t depths[] = {4, 8, 20, 256, 1024};
+  for (size_t rows = 1; rows <= 2 * k->tile_rows + 1; rows++) {
+    for (size_t width = k->lanes; width <= k->panel; width += k->lanes) {
+      for (size_t d = 0; d < 5; d++) int8_case(k, rows, width, depths[d], (rows + d) % 2, rows % 3 == 0);
+    }
+  }
+}
+
+/* Codes and scales are the reference's, bit for bit, and each code stands for its value within half a step, one at the row's ends. */
+static void quantise_case(const msk_kernels *k, const float *x, size_t n) {
+  uint8_t *q = paged_new(n), expected[1024];
+  msk_quantised row = {-1, -1}, expected_row = {-1, -1};
+  k->quantise_row(n, x, q, &row);
+  reference.quantise_row(n, x, expected, &expected_row);
+  assert_memory_equal(&row.scale, &expected_row.scale, sizeof row.scale);
+  int offset = isnan(row.scale) || row.scale == 0 ? 0 : k->activation_offset; /* those rows have no codes */
+  assert_int_equal(row.zero + offset, expected_row.zero);
+  for (size_t j = 0; j < n; j++) {
+    int code = offset != 0 ? (int8_t)q[j] + offset : q[j];
+    assert_int_equal(code, expected[j]);
+    if (isnan(row.scale)) continue;
+    check_value((double)row.scale * (code - expected_row.zero), x[j], (1 + 512 * UNIT) * (double)row.scale + 1e-30, "code", j);
+  }
+  paged_free(q, n);
+}
+
+static void test_quantise_row(const msk_kernels *k) {
+  static const float shifts[] = {0, 3, -3, 1000, -0.01f}, scales[] = {1, 1e-20f, 1e20f, 0, 1e-38f};
+  for (size_t i = 0; i < LENGTHS * 5; i++) {
+    size_t n = lengths[i / 5];
+    float *x = random_new(n, i + 1, scales[i / 5 % 5]), *end = paged_new(n * sizeof(float));
+    for (size_t j = 0; j < n; j++) end[j] = x[j] + shifts[i % 5];
+    quantise_case(k, end, n);
+    end[n / 2] = i % 3 == 0 ? NAN : i % 3 == 1 ? INFINITY : -INFINITY;
+    quantise_case(k, end, n);
+    for (size_t j = 0; j < n; j++) end[j] = j % 2 ? FLT_MAX : -FLT_MAX; /* no float holds the range */
+    quantise_case(k, end, n);
+    guarded_free(x), paged_free(end, n * sizeof(float));
+  }
+}
+
+static void finish_int8_case(const msk_kernels *k, size_t n, msk_activation activation, bool with_residual) {
+  int32_t *c = paged_new(n * 4), *sums = paged_new(n * 4);
+  float *scales = random_new(n, 1, 1e-3f), *bias = random_new(n, 2, 1), *residual = random_new(n, 3, 1), *y = guarded_new(n);
+  float *expected = guarded_new(n);
+  msk_quantised row = {0.03f, 117 - k->activation_offset};
+  uint64_t seed = n;
+  for (size_t j = 0; j < n; j++) {
+    sums[j] = (int32_t)(test_random(&seed) >> 45) - (1 << 18);
+    c[j] = row.zero * sums[j] + (int32_t)(test_random(&seed) >> 43) - (1 << 20);
+  }
+  k->finish_int8_row(n, c, row, sums, scales, bias, with_residual ? residual : NULL, activation, y);
+  reference.finish_int8_row(n, c, row, sums, scales, bias, with_residual ? residual : NULL, activation, expected);
+  guarded_check(y, n);
+  for (size_t j = 0; j < n; j++) {
+    double product = (double)(c[j] - row.zero * sums[j]) * ((double)row.scale * scales[j]), x = product + bias[j];
+    double value = naive_activation(x, activation), old = with_residual ? residual[j] : 0;
+    check_value(y[j], value + old, UNIT * (14 * fabs(value) + 4 * fabs(product) + 3 * fabs(x) + fabs(old) + 3), "finish int8", j);
+    if (activation == MSK_ACT_NONE) assert_true(y[j] == expected[j]);
+  }
+  if (with_residual) {
+    k->finish_int8_row(n, c, row, sums, scales, bias, residual, activation, residual); /* in place */
+    assert_memory_equal(residual, y, n * sizeof(float));
+  }
+  paged_free(c, n * 4), paged_free(sums, n * 4);
+  guarded_free(scales), guarded_free(bias), guarded_free(residual), guarded_free(y), guarded_free(expected);
+}
+
+static void test_finish_int8_row(const msk_kernels *k) {
+  for (size_t i = 0; i < LENGTHS * 8; i++) finish_int8_case(k, lengths[i / 8], (msk_activation)(i % 4), i & 4);
+}
+
 static void test_scale_row(const msk_kernels *k) {
   for (size_t i = 0; i < LENGTHS; i++) {
     float *x = random_new(lengths[i], 1, 1), *y = guarded_new(lengths[i]);

@@ -8,7 +8,7 @@
 
 #include "compute/cpu/cpu.h"
 
-enum { TILES_A_TASK = 4, LONGEST_BLOCK = 384 }; /* keys summed in one chain: 257 need no second, short one */
+enum { TILES_A_TASK = 11, LONGEST_BLOCK = 384 }; /* keys summed in one chain: 257 need no second, short one */
 
 struct job {
   const msk_attention_args *args;
@@ -37,21 +37,23 @@ static struct job plan(const msk_stream *stream, const msk_attention_args *args)
   job.query_floats = msk_round_up(job.rows * args->head_dim, 16);
   job.logit_floats = job.rows * job.row_stride;
   job.out_floats = job.rows * job.out_stride;
-  job.worker_bytes = msk_scratch_floats(job.query_floats + 2 * job.logit_floats + job.out_floats);
+  job.worker_bytes = msk_scratch_floats(job.query_floats + job.logit_floats + job.row_stride + job.out_floats);
   job.keys = stream->scratch;
   job.values = job.keys == NULL ? NULL : job.keys + heads * job.key_floats;
   job.scratch = job.keys == NULL ? NULL : (char *)(job.values + heads * job.value_floats);
   return job;
 }
 
+/* Transposed: panel row d holds element d of each key. */
 static void pack_keys(const struct job *job, const float *k, float *packed) {
   const msk_attention_args *args = job->args;
   for (size_t first = 0, p = 0; first < args->tokens; first += job->kernels->panel, p++) {
-    size_t width = msk_panel_width(job->kernels, args->tokens, p);
+    size_t width = msk_panel_width(job->kernels, args->tokens, p), count = msk_smaller(width, args->tokens - first);
+    const float *keys = k + first * args->stride;
     float *panel = packed + first * args->head_dim;
-    for (size_t j = 0; j < width; j++) {
-      const float *key = k + (first + j) * args->stride;
-      for (size_t d = 0; d < args->head_dim; d++) panel[d * width + j] = first + j < args->tokens ? key[d] : 0.0f;
+    for (size_t d = 0; d < args->head_dim; d++, panel += width) {
+      for (size_t j = 0; j < count; j++) panel[j] = keys[j * args->stride + d];
+      for (size_t j = count; j < width; j++) panel[j] = 0.0f;
     }
   }
 }
@@ -61,9 +63,10 @@ static void pack_values(const struct job *job, const float *v, float *packed) {
   for (size_t first = 0, p = 0; first < args->head_dim; first += job->kernels->panel, p++) {
     size_t width = msk_panel_width(job->kernels, args->head_dim, p), run = msk_smaller(width, args->head_dim - first);
     float *panel = packed + first * args->tokens;
-    for (size_t n = 0; n < args->tokens; n++) {
-      memcpy(panel + n * width, v + n * args->stride + first, run * sizeof(float));
-      memset(panel + n * width + run, 0, (width - run) * sizeof(float));
+    for (size_t n = 0; n < args->tokens; n++, panel += width) {
+      const float *value = v + n * args->stride + first;
+      for (size_t j = 0; j < run; j++) panel[j] = value[j];
+      for (size_t j = run; j < width; j++) panel[j] = 0.0f;
     }
   }
 }
@@ -133,16 +136,20 @@ static void run_task(void *user, size_t index, int worker) {
   const msk_attention_args *args = job->args;
   size_t head = index / job->blocks, row = index % job->blocks * job->rows, rows = msk_smaller(job->rows, args->tokens - row);
   float *query = (float *)(job->scratch + (size_t)worker * job->worker_bytes);
-  float *logits = query + job->query_floats, *e = logits + job->logit_floats, *out = e + job->logit_floats;
+  float *logits = query + job->query_floats, *row_weights = logits + job->logit_floats, *out = row_weights + job->row_stride;
+  bool reads = args->score != NULL || args->maps != NULL || args->log_maps != NULL;
   float sums[256];
   assert(job->rows <= sizeof sums / sizeof *sums);
   compute_logits(job, head, row, rows, query, logits);
   for (size_t i = 0; i < rows; i++) {
-    float maximum, *s = logits + i * job->row_stride, *weights = e + i * job->row_stride;
+    /* The weights replace their logits, at once or, where the read-outs want both, after them. */
+    float maximum, *s = logits + i * job->row_stride, *weights = reads ? row_weights : s;
     sums[i] = job->kernels->softmax_row(args->tokens, s, weights, &maximum);
+    if (!reads) continue;
     read_out(job, head, row + i, s, weights, maximum, sums[i]);
+    memcpy(s, weights, args->tokens * sizeof(float));
   }
-  if (args->out != NULL) weigh_values(job, head, row, rows, e, sums, out);
+  if (args->out != NULL) weigh_values(job, head, row, rows, logits, sums, out);
 }
 
 void msk_op_attention(msk_stream *stream, const msk_attention_args *args) {

@@ -12,6 +12,7 @@
 
 struct msk_device {
   msk_kernels kernels;
+  msk_precision precision;
   msk_allocator allocator_storage;
   const msk_allocator *allocator; /* NULL: C heap */
 };
@@ -46,6 +47,13 @@ void msk_matrix_destroy(msk_matrix *matrix, const msk_device *device);
 
 /* ---- the blocked product ---- */
 
+/* How rows x columns of results are cut into tasks: row_blocks * panel_blocks of them, task `index` taking row block index % row_blocks. */
+typedef struct msk_cut {
+  size_t row_block, row_blocks, panel_block, panel_blocks; /* in rows, in panels */
+  size_t most_rows, c_stride; /* rows of a task at most, whatever the cut; row stride of its results: fewer rows never need more memory */
+} msk_cut;
+msk_cut msk_cut_product(const msk_stream *stream, size_t rows, size_t columns);
+
 /* Copies rows [row, row + rows), contracted elements [k, k + count) into a[i * a_stride]. */
 typedef void msk_gather(const void *source, size_t row, size_t rows, size_t k, size_t count, float *a, size_t a_stride);
 
@@ -63,6 +71,20 @@ typedef struct msk_product {
   size_t dense_stride;
 } msk_product;
 void msk_product_run(msk_stream *stream, const msk_product *product);
+
+/* ---- 8-bit products ---- */
+
+typedef struct msk_quantised_matrix {
+  size_t depth, columns;
+  int8_t *panels; /* 64-byte aligned; panel p starts at p * panel * (depth, to a multiple of 4) */
+  int32_t *sums;  /* of each column's weights */
+  float *scales;
+} msk_quantised_matrix;
+msk_status msk_quantised_create(msk_quantised_matrix *matrix, const msk_device *device, size_t depth, const msk_linear_part *parts,
+                                size_t part_count, size_t columns, msk_pool *pool, msk_error *error);
+void msk_quantised_destroy(msk_quantised_matrix *matrix, const msk_device *device);
+size_t msk_quantised_bytes(const msk_quantised_matrix *matrix, const msk_device *device);
+void msk_quantised_run(msk_stream *stream, const msk_quantised_matrix *matrix, const float *bias, const msk_linear_args *args);
 
 /* ---- convolution ---- */
 

@@ -30,10 +30,24 @@ enum { XMM_YMM = 0x6, XMM_YMM_ZMM = 0xe6 };
 
 static bool has_avx2(void) { return (features(bit_AVX | bit_FMA, XMM_YMM) & bit_AVX2) != 0; }
 
+#ifdef MSK_HAVE_AVXVNNI
+static bool has_avxvnni(void) {
+  unsigned a, b, c, d;
+  return has_avx2() && __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & bit_AVXVNNI) != 0;
+}
+#endif
+
 static bool has_avx512(void) {
   const unsigned wanted = bit_AVX512F | bit_AVX512DQ | bit_AVX512BW | bit_AVX512VL | bit_AVX2;
   return (features(bit_AVX | bit_FMA, XMM_YMM_ZMM) & wanted) == wanted;
 }
+
+#ifdef MSK_HAVE_AVX512VNNI
+static bool has_avx512vnni(void) {
+  unsigned a, b, c, d;
+  return has_avx512() && __get_cpuid_count(7, 0, &a, &b, &c, &d) && (c & bit_AVX512VNNI) != 0;
+}
+#endif
 #endif
 
 static bool always(void) { return true; }
@@ -48,8 +62,14 @@ static const struct instruction_set {
 #ifdef MSK_HAVE_AVX2
     {"avx2", has_avx2, msk_kernels_avx2},
 #endif
+#ifdef MSK_HAVE_AVXVNNI
+    {"avxvnni", has_avxvnni, msk_kernels_avxvnni},
+#endif
 #ifdef MSK_HAVE_AVX512
     {"avx512", has_avx512, msk_kernels_avx512},
+#endif
+#ifdef MSK_HAVE_AVX512VNNI
+    {"avx512vnni", has_avx512vnni, msk_kernels_avx512vnni},
 #endif
 };
 enum { SET_COUNT = sizeof instruction_sets / sizeof *instruction_sets };
@@ -81,9 +101,6 @@ static msk_status fail_set(const char *isa, msk_error *error) {
 
 msk_status msk_device_create(msk_device **device, const char *isa, msk_precision precision, const msk_allocator *allocator,
                              msk_error *error) {
-  if (precision != MSK_PRECISION_FP32) {
-    return msk_fail(error, MSK_ERROR_UNSUPPORTED, "this build computes in fp32 only; another precision was asked for");
-  }
   if (isa == NULL) isa = getenv("MASKSKETCH_ISA");
   if (isa != NULL && *isa == 0) isa = NULL;
   const struct instruction_set *set = find_set(isa);
@@ -97,6 +114,7 @@ msk_status msk_device_create(msk_device **device, const char *isa, msk_precision
   msk_kernels_ref(&created->kernels);
   set->fill(&created->kernels);
   created->kernels.isa = set->name;
+  created->precision = precision;
   *device = created;
   return MSK_OK;
 }
@@ -108,6 +126,8 @@ void msk_device_destroy(msk_device *device) {
 }
 
 const char *msk_device_isa(const msk_device *device) { return device->kernels.isa; }
+
+msk_precision msk_device_precision(const msk_device *device) { return device->precision; }
 
 const msk_allocator *msk_device_allocator(const msk_device *device) { return device->allocator; }
 

@@ -11,8 +11,9 @@
 #include "base/error.h"
 #include "compute/cpu/cpu.h"
 
-/* Rows and columns of a task at most; their results and gathered rows (4 * ROWS * (COLUMNS + block)) stay in a 512 KiB cache. */
-enum { TASK_ROWS = 96, TASK_COLUMNS = 384, TASKS_A_WORKER = 4, STRIDE_PAD = 16, CONFLICT_FLOATS = 256 };
+/* Rows and columns of a task at most; their results and gathered rows (4 * ROWS * (COLUMNS + block)) stay in a 512 KiB cache. Rows that lie a
+ * multiple of CONFLICT_FLOATS apart share the sets of the nearest cache. */
+enum { TASK_ROWS = 96, TASK_COLUMNS = 256, TASKS_A_WORKER = 4, STRIDE_PAD = 16, CONFLICT_FLOATS = 1024 };
 
 size_t msk_panel_count(const msk_kernels *kernels, size_t columns) { return msk_ceiling(columns, kernels->panel); }
 
@@ -42,20 +43,12 @@ void msk_matrix_destroy(msk_matrix *matrix, const msk_device *device) {
   matrix->panels = NULL;
 }
 
-struct cut {
-  const msk_product *product;
-  size_t row_block, row_blocks, panel_block, panel_blocks; /* in rows, in panels */
-  size_t a_stride, c_stride, a_bytes, worker_bytes;
-  char *scratch;
-};
-
-static struct cut plan(const msk_stream *stream, const msk_product *product) {
-  const msk_kernels *kernels = product->kernels;
-  size_t panels = msk_panel_count(kernels, product->columns), workers = msk_stream_workers(stream);
-  struct cut cut = {.product = product, .scratch = stream->scratch};
-  cut.row_blocks = msk_ceiling(product->rows, TASK_ROWS);
-  cut.row_block = msk_round_up(msk_ceiling(product->rows, cut.row_blocks), kernels->tile_rows);
-  cut.row_blocks = msk_ceiling(product->rows, cut.row_block);
+msk_cut msk_cut_product(const msk_stream *stream, size_t rows, size_t columns) {
+  const msk_kernels *kernels = &stream->device->kernels;
+  size_t panels = msk_panel_count(kernels, columns), workers = msk_stream_workers(stream);
+  msk_cut cut = {.row_blocks = msk_ceiling(rows, TASK_ROWS)};
+  cut.row_block = msk_round_up(msk_ceiling(rows, cut.row_blocks), kernels->tile_rows);
+  cut.row_blocks = msk_ceiling(rows, cut.row_block);
   /* Wide tasks gather less; enough tasks keep every worker busy. */
   size_t wanted = msk_ceiling(workers == 1 ? 1 : workers * TASKS_A_WORKER, cut.row_blocks);
   size_t narrow = msk_ceiling(TASK_COLUMNS / 4, kernels->panel), wide = TASK_COLUMNS / kernels->panel;
@@ -64,27 +57,40 @@ static struct cut plan(const msk_stream *stream, const msk_product *product) {
   if (cut.panel_block > wide) cut.panel_block = wide;
   cut.panel_block = msk_smaller(cut.panel_block, panels);
   cut.panel_blocks = msk_ceiling(panels, cut.panel_block);
-  cut.a_stride = msk_round_up(msk_smaller(kernels->block, product->matrix->depth), STRIDE_PAD) + STRIDE_PAD;
+  cut.most_rows = msk_round_up(msk_smaller(rows, TASK_ROWS), kernels->tile_rows);
   cut.c_stride = msk_smaller(wide, panels) * kernels->panel + STRIDE_PAD;
-  /* Sized by the largest cut, so that fewer rows never need more scratch. */
-  size_t most_rows = msk_round_up(msk_smaller(product->rows, TASK_ROWS), kernels->tile_rows);
-  cut.a_bytes = msk_scratch_floats(most_rows * cut.a_stride);
-  cut.worker_bytes = cut.a_bytes + msk_scratch_floats(most_rows * cut.c_stride);
   return cut;
 }
 
+struct job {
+  const msk_product *product;
+  msk_cut cut;
+  size_t a_stride, a_bytes, worker_bytes;
+  char *scratch;
+};
+
+static struct job plan(const msk_stream *stream, const msk_product *product) {
+  const msk_kernels *kernels = product->kernels;
+  struct job job = {.product = product, .cut = msk_cut_product(stream, product->rows, product->columns), .scratch = stream->scratch};
+  job.a_stride = msk_round_up(msk_smaller(kernels->block, product->matrix->depth), STRIDE_PAD) + STRIDE_PAD;
+  job.a_bytes = msk_scratch_floats(job.cut.most_rows * job.a_stride);
+  job.worker_bytes = job.a_bytes + msk_scratch_floats(job.cut.most_rows * job.cut.c_stride);
+  return job;
+}
+
 static void run_task(void *user, size_t index, int worker) {
-  const struct cut *cut = user;
-  const msk_product *product = cut->product;
+  const struct job *job = user;
+  const msk_cut *cut = &job->cut;
+  const msk_product *product = job->product;
   const msk_kernels *kernels = product->kernels;
   const msk_matrix *matrix = product->matrix;
   size_t row = index % cut->row_blocks * cut->row_block, rows = msk_smaller(cut->row_block, product->rows - row);
   size_t panels = msk_panel_count(kernels, product->columns);
   size_t first = index / cut->row_blocks * cut->panel_block, last = msk_smaller(first + cut->panel_block, panels);
   bool in_place = product->dense != NULL && product->dense_stride % CONFLICT_FLOATS != 0;
-  size_t a_stride = in_place ? product->dense_stride : cut->a_stride;
-  float *block = (float *)(cut->scratch + (size_t)worker * cut->worker_bytes);
-  float *c = (float *)(cut->scratch + (size_t)worker * cut->worker_bytes + cut->a_bytes);
+  size_t a_stride = in_place ? product->dense_stride : job->a_stride;
+  float *block = (float *)(job->scratch + (size_t)worker * job->worker_bytes);
+  float *c = (float *)(job->scratch + (size_t)worker * job->worker_bytes + job->a_bytes);
   for (size_t k = 0; k < matrix->depth; k += kernels->block) {
     size_t count = msk_smaller(kernels->block, matrix->depth - k);
     const float *a = in_place ? product->dense + row * product->dense_stride + k : block;
@@ -107,7 +113,7 @@ static void run_task(void *user, size_t index, int worker) {
 
 void msk_product_run(msk_stream *stream, const msk_product *product) {
   if (product->rows == 0) return;
-  struct cut cut = plan(stream, product);
-  if (msk_stream_measure(stream, cut.worker_bytes * msk_stream_workers(stream))) return;
-  msk_pool_run(stream->pool, cut.row_blocks * cut.panel_blocks, run_task, &cut);
+  struct job job = plan(stream, product);
+  if (msk_stream_measure(stream, job.worker_bytes * msk_stream_workers(stream))) return;
+  msk_pool_run(stream->pool, job.cut.row_blocks * job.cut.panel_blocks, run_task, &job);
 }

@@ -14,6 +14,11 @@
  *                   chain starts at zero and is added to c at its end. b: 64-byte aligned panel rows of `width` floats. depth >= 1.
  *                   next: the depth x width floats that will be wanted as b next, fetched into cache meanwhile; any address: nothing is read.
  * finish_row        y = activation(c + bias) + residual; bias, residual may be NULL; y may equal c or residual.
+ * int8_panel        c[i][j] (+)= sum over k of a[i][k] * b[k][j], exact in int32; depth a multiple of 4, b in groups of four contracted elements:
+ *                   b[k / 4 * width * 4 + j * 4 + k % 4], 64-byte aligned, |b| <= weight_limit; a in the set's own form (quantise_row); next as above.
+ * quantise_row      q = round(x * 255 / range) + zero, cut to 0..255; range that of the row and 0; stored as q - activation_offset in one byte.
+ *                   row: the scale range / 255, and zero - activation_offset. A row that is not finite gets scale NaN, one narrower than 1e-30 scale 0.
+ * finish_int8_row   y = activation((c - row.zero * column_sums) * (row.scale * column_scales) + bias) + residual; residual may be NULL, or y.
  * scale_row         y = x * factor.
  * layer_norm_row    y = (x - mean) / sqrt(variance + epsilon) * gamma + beta, two passes; y may equal x.
  * channel_sums      sums[c] = sum over pixels of x; channel_squares: of (x - mean[c])^2. At most some hundred pixels: float chains.
@@ -26,10 +31,18 @@
 #ifndef MSK_COMPUTE_CPU_KERNELS_H
 #define MSK_COMPUTE_CPU_KERNELS_H
 
+#include <math.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "compute/backend.h"
+
+/* How a row of activations was quantised: x is about scale * (q - zero). */
+typedef struct msk_quantised {
+  float scale;
+  int32_t zero;
+} msk_quantised;
 
 typedef struct msk_kernels {
   const char *isa;
@@ -37,6 +50,8 @@ typedef struct msk_kernels {
   size_t panel;     /* floats of a full panel row: lanes or 2 * lanes */
   size_t tile_rows; /* rows that gemm_panel computes at once: row blocks are multiples of it */
   size_t block;     /* contracted elements for which a panel stays in the nearest cache */
+  int weight_limit; /* largest 8-bit weight whose products this set sums exactly: 127, or 63 */
+  int activation_offset;
 #define MSK_KERNEL(result, name, arguments) result(*name) arguments;
 #include "compute/cpu/kernels.inc"
 #undef MSK_KERNEL
@@ -51,6 +66,18 @@ typedef struct msk_kernels {
 /* Each overrides the entries that it has. ref fills all. */
 void msk_kernels_ref(msk_kernels *kernels);
 void msk_kernels_avx2(msk_kernels *kernels);
+void msk_kernels_avxvnni(msk_kernels *kernels);
 void msk_kernels_avx512(msk_kernels *kernels);
+void msk_kernels_avx512vnni(msk_kernels *kernels);
+
+/* The quantisation of a row with these extremes, 0 among them; *inverse 0: the row has no values worth a code. Shared by all sets. */
+static inline msk_quantised msk_quantised_range(float lowest, float highest, bool finite, float *inverse) {
+  float range = highest - lowest;
+  *inverse = 0;
+  if (!finite || isinf(range)) return (msk_quantised){NAN, 0};
+  if (range < 1e-30f) return (msk_quantised){0, 0};
+  *inverse = 255.0f / range;
+  return (msk_quantised){range / 255.0f, (int32_t)rintf(-lowest * *inverse)};
+}
 
 #endif

@@ -74,10 +74,10 @@ static const loop loops[] = {
     {"avx512", false, "vfmadd231ps ymm", 16, run_fma_256, NULL},
     {"avx512", false, "vfmadd231ps zmm", 32, run_fma_512, NULL},
     {"avx2", true, "vpmaddubsw, vpmaddwd, vpaddd ymm", 64, run_pairs, NULL},
-    {"avx2", true, "vpdpbusd ymm", 64, run_dot_256, has_vnni_256},
+    {"avxvnni", false, "vfmadd231ps ymm", 16, run_fma_256, NULL},
+    {"avxvnni", true, "vpdpbusd ymm", 64, run_dot_256, has_vnni_256},
     {"avx512", true, "vpmaddubsw, vpmaddwd, vpaddd ymm", 64, run_pairs, NULL},
-    {"avx512", true, "vpdpbusd ymm", 64, run_dot_256, has_vnni_256},
-    {"avx512", true, "vpdpbusd zmm", 128, run_dot_512, has_vnni_512},
+    {"avx512vnni", true, "vpdpbusd zmm", 128, run_dot_512, has_vnni_512},
 #elif defined(__aarch64__)
     {"neon", false, "fmla v.4s", 8, run_fmla, NULL},
     {"neon", true, "sdot v.4s", 32, run_sdot, has_dot},

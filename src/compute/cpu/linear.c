@@ -9,7 +9,9 @@
 
 struct msk_linear {
   const msk_device *device;
-  msk_matrix matrix;
+  size_t in, out;
+  msk_matrix matrix;              /* fp32, */
+  msk_quantised_matrix quantised; /* or int8: the other has no panels */
   float *bias;
 };
 
@@ -64,8 +66,17 @@ static void copy_bias(float *bias, const msk_linear_part *parts, size_t part_cou
   }
 }
 
-msk_status msk_linear_create(msk_linear **linear, const msk_device *device, size_t in, const msk_linear_part *parts, size_t part_count,
-                             msk_pool *pool, msk_error *error) {
+static msk_status pack_matrix(msk_linear *linear, const msk_linear_part *parts, size_t part_count, msk_pool *pool, msk_error *error) {
+  const msk_kernels *kernels = &linear->device->kernels;
+  msk_status status = msk_matrix_create(&linear->matrix, linear->device, linear->in, linear->out, error);
+  if (status != MSK_OK) return status;
+  struct packing packing = {.kernels = kernels, .parts = parts, .part_count = part_count, .matrix = &linear->matrix};
+  msk_pool_run(pool, msk_panel_count(kernels, linear->out), pack_panel, &packing);
+  return MSK_OK;
+}
+
+msk_status msk_linear_create(msk_linear **linear, const msk_device *device, msk_precision precision, size_t in,
+                             const msk_linear_part *parts, size_t part_count, msk_pool *pool, msk_error *error) {
   size_t out = 0;
   for (size_t i = 0; i < part_count; i++) {
     if (!msk_add(out, parts[i].out, &out)) return msk_fail(error, MSK_ERROR_MEMORY, "a linear layer is too wide");
@@ -74,16 +85,22 @@ msk_status msk_linear_create(msk_linear **linear, const msk_device *device, size
   msk_linear *created = msk_allocate_zeroed(device->allocator, 1, sizeof *created);
   if (created == NULL) return msk_fail(error, MSK_ERROR_MEMORY, "no memory for a linear layer");
   created->device = device;
+  created->in = in;
+  created->out = out;
   created->bias = msk_allocate(device->allocator, out, sizeof(float));
-  msk_status status = created->bias == NULL ? msk_fail(error, MSK_ERROR_MEMORY, "no memory for the bias of a linear layer")
-                                            : msk_matrix_create(&created->matrix, device, in, out, error);
+  msk_status status = MSK_OK;
+  if (created->bias == NULL) {
+    status = msk_fail(error, MSK_ERROR_MEMORY, "no memory for the bias of a linear layer");
+  } else if (precision == MSK_PRECISION_INT8) {
+    status = msk_quantised_create(&created->quantised, device, in, parts, part_count, out, pool, error);
+  } else {
+    status = pack_matrix(created, parts, part_count, pool, error);
+  }
   if (status != MSK_OK) {
     msk_linear_destroy(created);
     return status;
   }
   copy_bias(created->bias, parts, part_count);
-  struct packing packing = {.kernels = &device->kernels, .parts = parts, .part_count = part_count, .matrix = &created->matrix};
-  msk_pool_run(pool, msk_panel_count(&device->kernels, out), pack_panel, &packing);
   *linear = created;
   return MSK_OK;
 }
@@ -92,18 +109,20 @@ void msk_linear_destroy(msk_linear *linear) {
   if (linear == NULL) return;
   const msk_device *device = linear->device;
   msk_matrix_destroy(&linear->matrix, device);
+  msk_quantised_destroy(&linear->quantised, device);
   msk_free(device->allocator, linear->bias);
   msk_free(device->allocator, linear);
 }
 
-size_t msk_linear_in(const msk_linear *linear) { return linear->matrix.depth; }
+size_t msk_linear_in(const msk_linear *linear) { return linear->in; }
 
-size_t msk_linear_out(const msk_linear *linear) { return linear->matrix.columns; }
+size_t msk_linear_out(const msk_linear *linear) { return linear->out; }
 
 size_t msk_linear_bytes(const msk_linear *linear) {
-  size_t floats = 0;
-  msk_matrix_floats(&linear->device->kernels, linear->matrix.depth, linear->matrix.columns, &floats);
-  return (floats + linear->matrix.columns) * sizeof(float) + sizeof *linear;
+  size_t floats = 0, own = linear->out * sizeof(float) + sizeof *linear;
+  if (linear->quantised.panels != NULL) return msk_quantised_bytes(&linear->quantised, linear->device) + own;
+  msk_matrix_floats(&linear->device->kernels, linear->in, linear->out, &floats);
+  return floats * sizeof(float) + own;
 }
 
 /* ---- the layer ---- */
@@ -120,10 +139,14 @@ static void gather_dense(const void *source, size_t row, size_t rows, size_t k, 
 
 void msk_op_linear(msk_stream *stream, const msk_linear_args *args) {
   const msk_linear *linear = args->linear;
-  size_t columns = args->columns == 0 ? linear->matrix.columns : args->columns;
-  assert(columns <= linear->matrix.columns);
+  size_t columns = args->columns == 0 ? linear->out : args->columns;
+  assert(columns <= linear->out);
   assert(stream->measuring || args->x != args->y || args->rows == 0);
-  struct dense_rows source = {.x = args->x, .stride = args->x_stride == 0 ? linear->matrix.depth : args->x_stride};
+  if (linear->quantised.panels != NULL) {
+    msk_quantised_run(stream, &linear->quantised, linear->bias, args);
+    return;
+  }
+  struct dense_rows source = {.x = args->x, .stride = args->x_stride == 0 ? linear->in : args->x_stride};
   msk_product product = {.kernels = &linear->device->kernels,
                          .matrix = &linear->matrix,
                          .bias = linear->bias,
@@ -179,7 +202,7 @@ msk_status msk_codebook_create(msk_codebook **codebook, const msk_device *device
     created->largest = fmaxf(created->largest, (float)sqrt(square));
   }
   msk_linear_part part = {.weight = vectors, .bias = halves, .out = codes, .transposed = true};
-  status = msk_linear_create(&created->products, device, dim, &part, 1, NULL, error);
+  status = msk_linear_create(&created->products, device, MSK_PRECISION_FP32, dim, &part, 1, NULL, error);
 out:
   msk_free(device->allocator, halves);
   if (status == MSK_OK) {

@@ -38,6 +38,42 @@ static void finish_row(size_t count, const float *c, const float *bias, const fl
   }
 }
 
+static void int8_panel(size_t rows, size_t width, size_t depth, const uint8_t *a, size_t a_stride, const int8_t *b, int32_t *c,
+                       size_t c_stride, bool add, const int8_t *next) {
+  (void)next;
+  for (size_t i = 0; i < rows; i++) {
+    for (size_t j = 0; j < width; j++) {
+      int32_t sum = 0;
+      for (size_t k = 0; k < depth; k++) sum += a[i * a_stride + k] * b[k / 4 * width * 4 + j * 4 + k % 4];
+      c[i * c_stride + j] = add ? c[i * c_stride + j] + sum : sum;
+    }
+  }
+}
+
+static void quantise_row(size_t count, const float *x, uint8_t *q, msk_quantised *row) {
+  float lowest = 0, highest = 0, inverse;
+  bool finite = true;
+  for (size_t j = 0; j < count; j++) {
+    lowest = x[j] < lowest ? x[j] : lowest;
+    highest = x[j] > highest ? x[j] : highest;
+    finite = finite && isfinite(x[j]);
+  }
+  *row = msk_quantised_range(lowest, highest, finite, &inverse);
+  for (size_t j = 0; j < count; j++) {
+    int32_t value = inverse == 0 ? 0 : (int32_t)rintf(x[j] * inverse) + row->zero;
+    q[j] = (uint8_t)(value < 0 ? 0 : value > 255 ? 255 : value);
+  }
+}
+
+static void finish_int8_row(size_t count, const int32_t *c, msk_quantised row, const int32_t *column_sums, const float *column_scales,
+                            const float *bias, const float *residual, msk_activation activation, float *y) {
+  for (size_t j = 0; j < count; j++) {
+    float value = (float)(c[j] - row.zero * column_sums[j]) * (row.scale * column_scales[j]);
+    value = activate(value + bias[j], activation);
+    y[j] = residual == NULL ? value : value + residual[j];
+  }
+}
+
 static void scale_row(size_t count, const float *x, float factor, float *y) {
   for (size_t j = 0; j < count; j++) y[j] = x[j] * factor;
 }
@@ -113,6 +149,7 @@ void msk_kernels_ref(msk_kernels *kernels) {
       .panel = PANEL,
       .tile_rows = 8,
       .block = 256,
+      .weight_limit = 127,
 #define MSK_KERNEL(result, name, arguments) .name = name,
 #include "compute/cpu/kernels.inc"
 #undef MSK_KERNEL

@@ -6,6 +6,7 @@
 #include <immintrin.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #define LANES 8
 #define TILE_ROWS 6 /* 6 x 2 sums, 2 panel vectors, 2 spare: the 16 registers */
@@ -63,5 +64,41 @@ static inline float vec_largest(vec v) {
   __m128 x = _mm_max_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
   x = _mm_max_ps(x, _mm_movehl_ps(x, x));
   return _mm_cvtss_f32(_mm_max_ss(x, _mm_movehdup_ps(x)));
+}
+
+/* ---- integers ---- */
+
+typedef __m256i ivec; /* 8 x int32 */
+
+#define ACTIVATION_OFFSET 0
+#if defined(__AVXVNNI__)
+#define WEIGHT_LIMIT 127
+static inline ivec ivec_dot(ivec sum, ivec u, ivec s) { return _mm256_dpbusd_avx_epi32(sum, u, s); }
+#else
+#define WEIGHT_LIMIT 63 /* 2 * 255 * 63 fits the 16 bits of vpmaddubsw, which saturates */
+static inline ivec ivec_dot(ivec sum, ivec u, ivec s) {
+  return _mm256_add_epi32(sum, _mm256_madd_epi16(_mm256_maddubs_epi16(u, s), _mm256_set1_epi16(1)));
+}
+#endif
+
+static inline ivec ivec_set(int32_t x) { return _mm256_set1_epi32(x); }
+static inline ivec ivec_load(const int32_t *p) { return _mm256_loadu_si256((const __m256i_u *)p); }
+static inline ivec ivec_load_part(const int32_t *p, size_t count) { return _mm256_maskload_epi32(p, first_lanes(count)); }
+static inline ivec ivec_load_aligned(const int8_t *p) { return _mm256_load_si256((const __m256i *)p); }
+static inline void ivec_store(int32_t *p, ivec v) { _mm256_storeu_si256((__m256i_u *)p, v); }
+static inline ivec ivec_broadcast(const uint8_t *p) {
+  int32_t four;
+  memcpy(&four, p, sizeof four);
+  return _mm256_set1_epi32(four);
+}
+static inline ivec ivec_add(ivec a, ivec b) { return _mm256_add_epi32(a, b); }
+static inline ivec ivec_sub(ivec a, ivec b) { return _mm256_sub_epi32(a, b); }
+static inline ivec ivec_mul(ivec a, ivec b) { return _mm256_mullo_epi32(a, b); }
+static inline ivec ivec_round(vec v) { return _mm256_cvtps_epi32(v); }
+static inline vec vec_from(ivec v) { return _mm256_cvtepi32_ps(v); }
+/* The 8 values, cut to 0..255. */
+static inline void ivec_store_bytes(uint8_t *p, ivec v) {
+  __m128i words = _mm_packus_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
+  _mm_storel_epi64((__m128i_u *)p, _mm_packus_epi16(_mm_min_epu16(words, _mm_set1_epi16(255)), words));
 }
 #endif

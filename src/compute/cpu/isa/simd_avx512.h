@@ -6,6 +6,7 @@
 #include <immintrin.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #define LANES 16
 #define TILE_ROWS 12 /* 12 x 2 sums, 2 panel vectors, 6 spare: the 32 registers */
@@ -56,5 +57,40 @@ static inline float vec_largest(vec v) {
   __m128 x = _mm_max_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1));
   x = _mm_max_ps(x, _mm_movehl_ps(x, x));
   return _mm_cvtss_f32(_mm_max_ss(x, _mm_movehdup_ps(x)));
+}
+
+/* ---- integers ---- */
+
+typedef __m512i ivec; /* 16 x int32 */
+
+#define ACTIVATION_OFFSET 0
+#if defined(__AVX512VNNI__)
+#define WEIGHT_LIMIT 127
+static inline ivec ivec_dot(ivec sum, ivec u, ivec s) { return _mm512_dpbusd_epi32(sum, u, s); }
+#else
+#define WEIGHT_LIMIT 63 /* 2 * 255 * 63 fits the 16 bits of vpmaddubsw, which saturates */
+static inline ivec ivec_dot(ivec sum, ivec u, ivec s) {
+  return _mm512_add_epi32(sum, _mm512_madd_epi16(_mm512_maddubs_epi16(u, s), _mm512_set1_epi16(1)));
+}
+#endif
+
+static inline ivec ivec_set(int32_t x) { return _mm512_set1_epi32(x); }
+static inline ivec ivec_load(const int32_t *p) { return _mm512_loadu_si512(p); }
+static inline ivec ivec_load_part(const int32_t *p, size_t count) { return _mm512_maskz_loadu_epi32(first_lanes(count), p); }
+static inline ivec ivec_load_aligned(const int8_t *p) { return _mm512_load_si512(p); }
+static inline void ivec_store(int32_t *p, ivec v) { _mm512_storeu_si512(p, v); }
+static inline ivec ivec_broadcast(const uint8_t *p) {
+  int32_t four;
+  memcpy(&four, p, sizeof four);
+  return _mm512_set1_epi32(four);
+}
+static inline ivec ivec_add(ivec a, ivec b) { return _mm512_add_epi32(a, b); }
+static inline ivec ivec_sub(ivec a, ivec b) { return _mm512_sub_epi32(a, b); }
+static inline ivec ivec_mul(ivec a, ivec b) { return _mm512_mullo_epi32(a, b); }
+static inline ivec ivec_round(vec v) { return _mm512_cvtps_epi32(v); }
+static inline vec vec_from(ivec v) { return _mm512_cvtepi32_ps(v); }
+/* The 16 values, cut to 0..255. */
+static inline void ivec_store_bytes(uint8_t *p, ivec v) {
+  _mm_storeu_si128((__m128i_u *)p, _mm512_cvtusepi32_epi8(_mm512_max_epi32(v, _mm512_setzero_si512())));
 }
 #endif

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * quantised.c - linear layers in 8 bits: weights are quantised once, symmetrically, with a scale for each output column; input rows on the fly,
+ * with a scale and a zero point for each row; sums of products are exact in int32. So the only roundings are those of the two quantisations and
+ * of the float32 end (scales, bias, activation, residual), and results do not depend on how the work is cut.
+ * Weights reach +-127, or +-63 where the instruction set could not add more exactly (kernels->weight_limit). */
+#include <math.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "compute/cpu/cpu.h"
+
+enum { DEEPEST = 65536, BLOCK = 1024, PAD = 64 }; /* 255 * 127 * DEEPEST < 2^31; BLOCK: contracted elements in the nearest cache */
+
+static size_t groups_of_four(size_t depth) { return msk_round_up(depth, 4); }
+
+/* ---- creation ---- */
+
+struct packing {
+  const msk_kernels *kernels;
+  const msk_linear_part *parts;
+  size_t part_count;
+  msk_quantised_matrix *matrix;
+};
+
+/* Column `column` of a part: first element and distance between elements. */
+static const float *part_column(const msk_linear_part *part, size_t column, size_t depth, size_t *step) {
+  *step = part->transposed ? 1 : part->out;
+  return part->weight + (part->transposed ? column * depth : column);
+}
+
+/* Quantises `run` columns of a part into a panel of `width`, whose column `at` is the first. */
+static void pack_run(const struct packing *packing, const msk_linear_part *part, size_t column, size_t run, size_t first, size_t width,
+                     size_t at) {
+  const msk_quantised_matrix *matrix = packing->matrix;
+  float limit = (float)packing->kernels->weight_limit;
+  int8_t *panel = matrix->panels + first * groups_of_four(matrix->depth);
+  for (size_t c = 0; c < run; c++) {
+    size_t step;
+    const float *source = part_column(part, column + c, matrix->depth, &step);
+    float largest = 0;
+    for (size_t k = 0; k < matrix->depth; k++) largest = fmaxf(largest, fabsf(source[k * step]));
+    float inverse = largest < 1e-30f ? 0 : limit / largest;
+    int32_t sum = 0;
+    for (size_t k = 0; k < matrix->depth; k++) {
+      int32_t q = (int32_t)lrintf(source[k * step] * inverse);
+      sum += q;
+      panel[k / 4 * width * 4 + (at + c) * 4 + k % 4] = (int8_t)q;
+    }
+    matrix->sums[first + at + c] = sum;
+    matrix->scales[first + at + c] = inverse == 0 ? 0 : largest / limit;
+  }
+}
+
+static void pack_panel(void *user, size_t p, int worker) {
+  const struct packing *packing = user;
+  const msk_quantised_matrix *matrix = packing->matrix;
+  (void)worker;
+  size_t width = msk_panel_width(packing->kernels, matrix->columns, p), first = p * packing->kernels->panel, start = 0;
+  size_t last = msk_smaller(first + width, matrix->columns);
+  for (size_t i = 0; i < packing->part_count; i++) {
+    size_t from = first > start ? first : start, to = msk_smaller(last, start + packing->parts[i].out);
+    if (from < to) pack_run(packing, &packing->parts[i], from - start, to - from, first, width, from - first);
+    start += packing->parts[i].out;
+  }
+}
+
+static bool panel_bytes(const msk_kernels *kernels, size_t depth, size_t columns, size_t *bytes) {
+  return msk_matrix_floats(kernels, groups_of_four(depth), columns, bytes);
+}
+
+msk_status msk_quantised_create(msk_quantised_matrix *matrix, const msk_device *device, size_t depth, const msk_linear_part *parts,
+                                size_t part_count, size_t columns, msk_pool *pool, msk_error *error) {
+  const msk_kernels *kernels = &device->kernels;
+  size_t bytes;
+  *matrix = (msk_quantised_matrix){.depth = depth, .columns = columns};
+  if (depth > DEEPEST) {
+    return msk_fail(error, MSK_ERROR_UNSUPPORTED, "a linear layer adds %zu products, expected at most %d in int8: use fp32", depth,
+                    DEEPEST);
+  }
+  if (panel_bytes(kernels, depth, columns, &bytes)) {
+    matrix->panels = msk_allocate_zeroed(device->allocator, bytes, 1);
+    matrix->sums = msk_allocate(device->allocator, columns, sizeof *matrix->sums);
+    matrix->scales = msk_allocate(device->allocator, columns, sizeof *matrix->scales);
+  }
+  if (matrix->panels == NULL || matrix->sums == NULL || matrix->scales == NULL) {
+    msk_quantised_destroy(matrix, device);
+    return msk_fail(error, MSK_ERROR_MEMORY, "no memory for the packed weights of a %zu x %zu matrix", depth, columns);
+  }
+  struct packing packing = {.kernels = kernels, .parts = parts, .part_count = part_count, .matrix = matrix};
+  msk_pool_run(pool, msk_panel_count(kernels, columns), pack_panel, &packing);
+  return MSK_OK;
+}
+
+void msk_quantised_destroy(msk_quantised_matrix *matrix, const msk_device *device) {
+  msk_free(device->allocator, matrix->panels);
+  msk_free(device->allocator, matrix->sums);
+  msk_free(device->allocator, matrix->scales);
+  *matrix = (msk_quantised_matrix){0};
+}
+
+size_t msk_quantised_bytes(const msk_quantised_matrix *matrix, const msk_device *device) {
+  size_t bytes = 0;
+  panel_bytes(&device->kernels, matrix->depth, matrix->columns, &bytes);
+  return bytes + matrix->columns * (sizeof *matrix->sums + sizeof *matrix->scales);
+}
+
+/* ---- the layer ---- */
+
+struct job {
+  const msk_kernels *kernels;
+  const msk_quantised_matrix *matrix;
+  const msk_linear_args *args;
+  const float *bias;
+  size_t columns, x_stride, y_stride, residual_stride, q_stride, worker_bytes;
+  msk_cut cut;
+  uint8_t *q; /* all rows, quantised */
+  msk_quantised *row_scales;
+  char *scratch;
+};
+
+enum { ROWS_A_TASK = 16 };
+
+static void quantise_task(void *user, size_t index, int worker) {
+  const struct job *job = user;
+  (void)worker;
+  size_t depth = job->matrix->depth, last = msk_smaller((index + 1) * ROWS_A_TASK, job->args->rows);
+  for (size_t i = index * ROWS_A_TASK; i < last; i++) {
+    uint8_t *q = job->q + i * job->q_stride;
+    job->kernels->quantise_row(depth, job->args->x + i * job->x_stride, q, &job->row_scales[i]);
+    memset(q + depth, 0, groups_of_four(depth) - depth);
+  }
+}
+
+static void multiply_task(void *user, size_t index, int worker) {
+  const struct job *job = user;
+  const msk_cut *cut = &job->cut;
+  const msk_kernels *kernels = job->kernels;
+  const msk_quantised_matrix *matrix = job->matrix;
+  size_t row = index % cut->row_blocks * cut->row_block, rows = msk_smaller(cut->row_block, job->args->rows - row);
+  size_t first = index / cut->row_blocks * cut->panel_block;
+  size_t last = msk_smaller(first + cut->panel_block, msk_panel_count(kernels, job->columns)), depth = groups_of_four(matrix->depth);
+  int32_t *c = (int32_t *)(job->scratch + (size_t)worker * job->worker_bytes);
+  for (size_t k = 0; k < depth; k += BLOCK) {
+    size_t count = msk_smaller(BLOCK, depth - k);
+    for (size_t p = first; p < last; p++) {
+      size_t width = msk_panel_width(kernels, matrix->columns, p), follow = p + 1 < last ? p + 1 : first;
+      const int8_t *b = matrix->panels + p * kernels->panel * depth + k * width;
+      const int8_t *next = matrix->panels + follow * kernels->panel * depth + (p + 1 < last ? k : k + count) * width;
+      kernels->int8_panel(rows, width, count, job->q + row * job->q_stride + k, job->q_stride, b, c + (p - first) * kernels->panel,
+                          cut->c_stride, k > 0, next);
+    }
+  }
+  size_t column = first * kernels->panel, columns = msk_smaller(last * kernels->panel, job->columns) - column;
+  for (size_t i = 0; i < rows; i++) {
+    const float *residual = job->args->residual == NULL ? NULL : job->args->residual + (row + i) * job->residual_stride + column;
+    kernels->finish_int8_row(columns, c + i * cut->c_stride, job->row_scales[row + i], matrix->sums + column, matrix->scales + column,
+                             job->bias + column, residual, job->args->activation, job->args->y + (row + i) * job->y_stride + column);
+  }
+}
+
+static size_t or_dense(size_t stride, size_t dense) { return stride == 0 ? dense : stride; }
+
+void msk_quantised_run(msk_stream *stream, const msk_quantised_matrix *matrix, const float *bias, const msk_linear_args *args) {
+  if (args->rows == 0) return;
+  size_t columns = or_dense(args->columns, matrix->columns);
+  struct job job = {.kernels = &stream->device->kernels,
+                    .matrix = matrix,
+                    .args = args,
+                    .bias = bias,
+                    .columns = columns,
+                    .x_stride = or_dense(args->x_stride, matrix->depth),
+                    .y_stride = or_dense(args->y_stride, columns),
+                    .residual_stride = or_dense(args->residual_stride, columns),
+                    .q_stride = msk_round_up(matrix->depth, PAD) + PAD,
+                    .cut = msk_cut_product(stream, args->rows, columns)};
+  size_t q_bytes = args->rows * job.q_stride, scale_bytes = msk_round_up(args->rows * sizeof *job.row_scales, MSK_ALIGNMENT);
+  job.worker_bytes = msk_round_up(job.cut.most_rows * job.cut.c_stride * sizeof(int32_t), MSK_ALIGNMENT);
+  if (msk_stream_measure(stream, q_bytes + scale_bytes + job.worker_bytes * msk_stream_workers(stream))) return;
+  job.q = stream->scratch;
+  job.row_scales = (msk_quantised *)(job.q + q_bytes);
+  job.scratch = (char *)stream->scratch + q_bytes + scale_bytes;
+  msk_pool_run(stream->pool, msk_ceiling(args->rows, ROWS_A_TASK), quantise_task, &job);
+  msk_pool_run(stream->pool, job.cut.row_blocks * job.cut.panel_blocks, multiply_task, &job);
+}

@@ -374,6 +374,33 @@ static void test_score_row(const msk_kernels *k) {
   assert_true(fabsf(k->score_row(MSK_DISTANCE_JENSEN_SHANNON, 9, s, e, maximum, sum, p, lp)) < 1e-6f);
 }
 
+/* Every binary16 number, by its definition in IEEE 754; counts around the vector, between guards. */
+static void test_widen_halves(const msk_kernels *k) {
+  enum { ALL = 65536 };
+  uint16_t *x = malloc(ALL * sizeof *x);
+  float *y = guarded_new(ALL);
+  for (size_t i = 0; i < ALL; i++) x[i] = (uint16_t)i;
+  k->widen_halves(ALL, x, y);
+  guarded_check(y, ALL);
+  for (size_t i = 0; i < ALL; i++) {
+    int exponent = (int)(i >> 10 & 31);
+    double mantissa = (double)(i & 1023) / 1024, sign = i & 0x8000 ? -1 : 1;
+    double exact = exponent == 31  ? (mantissa == 0 ? INFINITY : NAN)
+                   : exponent == 0 ? ldexp(mantissa, -14)
+                                   : ldexp(1 + mantissa, exponent - 15);
+    assert_true(isnan(exact) ? isnan(y[i]) : (double)y[i] == sign * exact && (signbit(y[i]) != 0) == (sign < 0));
+  }
+  for (size_t i = 0; i < LENGTHS; i++) {
+    float *part = guarded_new(lengths[i]);
+    k->widen_halves(lengths[i], x + 1001, part);
+    guarded_check(part, lengths[i]);
+    assert_memory_equal(part, y + 1001, lengths[i] * sizeof(float));
+    guarded_free(part);
+  }
+  guarded_free(y);
+  free(x);
+}
+
 /* ---- all of them ---- */
 
 #define MSK_KERNEL(result, name, arguments) {#name, test_##name},

@@ -131,6 +131,43 @@ static void test_parts(void **state) {
   for_each_isa(parts_on);
 }
 
+/* Weights that are binary16 numbers are kept as such, and nothing else changes: not a bit of the results. One weight that is none, in a column
+ * more, makes the layer keep floats. */
+static void halves_on(const msk_device *device) {
+  enum { ROWS = 101, IN = 300, OUT = 77 };
+  static const float odd[] = {65520, 0x1p-25f, 1.0f + 0x1p-11f, -3.0000002f};
+  float *x = random_new(ROWS * IN, 5, 1), *weight = random_new(IN * OUT, 6, 1), *more = guarded_new(IN * (OUT + 1));
+  float *y = guarded_new(ROWS * OUT), *wide = guarded_new(ROWS * (OUT + 1));
+  for (size_t i = 0; i < IN * OUT; i++) weight[i] = i % 7 == 0 ? (float)(i % 11) * 0x1p-24f : roundf(weight[i] * 512) / 512;
+  weight[1] = -65504, weight[2] = -0.0f;
+  for (size_t i = 0; i < IN; i++) {
+    memcpy(more + i * (OUT + 1), weight + i * OUT, OUT * sizeof *more);
+    more[i * (OUT + 1) + OUT] = odd[i % 4];
+  }
+  const msk_linear_part parts[2] = {{.weight = weight, .out = OUT}, {.weight = more, .out = OUT + 1}};
+  msk_linear *halved, *whole;
+  assert_int_equal(msk_linear_create(&halved, device, MSK_PRECISION_FP32, IN, &parts[0], 1, NULL, NULL), MSK_OK);
+  assert_int_equal(msk_linear_create(&whole, device, MSK_PRECISION_FP32, IN, &parts[1], 1, NULL, NULL), MSK_OK);
+  assert_true(msk_linear_bytes(halved) < IN * OUT * 3);
+  assert_true(msk_linear_bytes(whole) >= IN * OUT * 4);
+  run_operation(device, 2, do_linear, &(msk_linear_args){.linear = halved, .x = x, .y = y, .rows = ROWS});
+  run_operation(device, 1, do_linear, &(msk_linear_args){.linear = whole, .x = x, .y = wide, .rows = ROWS});
+  for (size_t r = 0; r < ROWS; r++) assert_memory_equal(y + r * OUT, wide + r * (OUT + 1), OUT * sizeof *y);
+  msk_linear_destroy(halved), msk_linear_destroy(whole);
+  for (size_t i = 0; i < 4; i++) { /* each kind of loss is seen */
+    weight[IN * OUT - 1] = odd[i];
+    assert_int_equal(msk_linear_create(&whole, device, MSK_PRECISION_FP32, IN, &parts[0], 1, NULL, NULL), MSK_OK);
+    assert_true(msk_linear_bytes(whole) >= IN * OUT * 4);
+    msk_linear_destroy(whole);
+  }
+  guarded_free(x), guarded_free(weight), guarded_free(more), guarded_free(y), guarded_free(wide);
+}
+
+static void test_halves(void **state) {
+  (void)state;
+  for_each_isa(halves_on);
+}
+
 /* NaN and infinity reach exactly the outputs that depend on them. */
 static void special_values_on(const msk_device *device) {
   enum { ROWS = 13, IN = 300, OUT = 33 };
@@ -919,14 +956,23 @@ static void test_allocation_failures(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_devices),        cmocka_unit_test(test_allocation_failures),
-                                     cmocka_unit_test(test_linear),         cmocka_unit_test(test_parts),
-                                     cmocka_unit_test(test_special_values), cmocka_unit_test(test_conv),
-                                     cmocka_unit_test(test_conv_accuracy),  cmocka_unit_test(test_upsample),
-                                     cmocka_unit_test(test_attention),      cmocka_unit_test(test_attention_special),
-                                     cmocka_unit_test(test_norms),          cmocka_unit_test(test_movers),
-                                     cmocka_unit_test(test_embed),          cmocka_unit_test(test_codebook),
-                                     cmocka_unit_test(test_threads),        cmocka_unit_test(test_batch),
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_devices),
+                                     cmocka_unit_test(test_allocation_failures),
+                                     cmocka_unit_test(test_linear),
+                                     cmocka_unit_test(test_parts),
+                                     cmocka_unit_test(test_halves),
+                                     cmocka_unit_test(test_special_values),
+                                     cmocka_unit_test(test_conv),
+                                     cmocka_unit_test(test_conv_accuracy),
+                                     cmocka_unit_test(test_upsample),
+                                     cmocka_unit_test(test_attention),
+                                     cmocka_unit_test(test_attention_special),
+                                     cmocka_unit_test(test_norms),
+                                     cmocka_unit_test(test_movers),
+                                     cmocka_unit_test(test_embed),
+                                     cmocka_unit_test(test_codebook),
+                                     cmocka_unit_test(test_threads),
+                                     cmocka_unit_test(test_batch),
                                      cmocka_unit_test(test_scratch)};
   return cmocka_run_group_tests_name("compute operations", tests, NULL, NULL);
 }

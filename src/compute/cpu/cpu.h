@@ -34,7 +34,8 @@ bool msk_stream_measure(msk_stream *stream, size_t bytes);
 
 typedef struct msk_matrix {
   size_t depth, columns;
-  float *panels; /* 64-byte aligned; panel p starts at p * panel * depth */
+  float *panels;    /* 64-byte aligned; panel p starts at p * panel * depth */
+  uint16_t *halves; /* or the same in binary16, where that loses nothing: half the memory, widened slice by slice while multiplying */
 } msk_matrix;
 
 /* Panels of `columns` columns, and the width of panel p. */
@@ -43,6 +44,8 @@ size_t msk_panel_width(const msk_kernels *kernels, size_t columns, size_t p);
 /* Floats of a packed matrix; false on overflow. */
 bool msk_matrix_floats(const msk_kernels *kernels, size_t depth, size_t columns, size_t *floats);
 msk_status msk_matrix_create(msk_matrix *matrix, const msk_device *device, size_t depth, size_t columns, msk_error *error);
+/* Keeps a packed matrix in binary16 if every element is one exactly (weights that were stored so); else it stays. */
+msk_status msk_matrix_halve(msk_matrix *matrix, const msk_device *device, msk_pool *pool, msk_error *error);
 void msk_matrix_destroy(msk_matrix *matrix, const msk_device *device);
 
 /* ---- the blocked product ---- */

@@ -28,7 +28,7 @@ static unsigned features(unsigned leaf1, unsigned long long registers) {
 
 enum { XMM_YMM = 0x6, XMM_YMM_ZMM = 0xe6 };
 
-static bool has_avx2(void) { return (features(bit_AVX | bit_FMA, XMM_YMM) & bit_AVX2) != 0; }
+static bool has_avx2(void) { return (features(bit_AVX | bit_FMA | bit_F16C, XMM_YMM) & bit_AVX2) != 0; }
 
 #ifdef MSK_HAVE_AVXVNNI
 static bool has_avxvnni(void) {
@@ -39,7 +39,7 @@ static bool has_avxvnni(void) {
 
 static bool has_avx512(void) {
   const unsigned wanted = bit_AVX512F | bit_AVX512DQ | bit_AVX512BW | bit_AVX512VL | bit_AVX2;
-  return (features(bit_AVX | bit_FMA, XMM_YMM_ZMM) & wanted) == wanted;
+  return (features(bit_AVX | bit_FMA | bit_F16C, XMM_YMM_ZMM) & wanted) == wanted;
 }
 
 #ifdef MSK_HAVE_AVX512VNNI

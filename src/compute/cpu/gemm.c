@@ -8,6 +8,9 @@
  * a tile's rows into the same cache sets.
  * Invariant: the order of summation of an element is fixed by depth and kernels->block alone. (Goto and van de Geijn, "Anatomy of
  * High-Performance Matrix Multiplication", 2008, with the weights packed once.) */
+#include <stdatomic.h>
+#include <string.h>
+
 #include "base/error.h"
 #include "compute/cpu/cpu.h"
 
@@ -40,8 +43,67 @@ msk_status msk_matrix_create(msk_matrix *matrix, const msk_device *device, size_
 
 void msk_matrix_destroy(msk_matrix *matrix, const msk_device *device) {
   msk_free(device->allocator, matrix->panels);
+  msk_free(device->allocator, matrix->halves);
   matrix->panels = NULL;
+  matrix->halves = NULL;
 }
+
+/* ---- halves ---- */
+
+enum { HALVING_TASK = 1 << 16 }; /* floats of a task */
+
+struct halving {
+  const float *panels;
+  uint16_t *halves;
+  size_t floats;
+  _Atomic bool inexact;
+};
+
+/* Scaled by 2^-112 a number has binary16's exponent, and drops behind its mantissa what binary16 has no room for; widening tells whether that
+ * was anything. */
+static void halve_task(void *user, size_t index, int worker) {
+  struct halving *halving = user;
+  (void)worker;
+  if (halving->inexact) return;
+  size_t first = index * HALVING_TASK, last = msk_smaller(first + HALVING_TASK, halving->floats);
+  uint32_t lost = 0;
+  for (size_t i = first; i < last; i++) {
+    float small = halving->panels[i] * 0x1p-112f;
+    uint32_t bits, narrow;
+    memcpy(&bits, &halving->panels[i], sizeof bits);
+    memcpy(&narrow, &small, sizeof narrow);
+    uint32_t half = (narrow >> 13 & 0x7FFF) | (bits >> 16 & 0x8000), wide_bits = (half & 0x7FFF) << 13;
+    float wide;
+    memcpy(&wide, &wide_bits, sizeof wide);
+    wide *= 0x1p112f;
+    memcpy(&wide_bits, &wide, sizeof wide_bits);
+    lost |= (wide_bits ^ bits) << 1; /* the sign is kept by itself */
+    lost |= (half & 0x7C00) == 0x7C00;
+    halving->halves[i] = (uint16_t)half;
+  }
+  if (lost != 0) halving->inexact = true;
+}
+
+msk_status msk_matrix_halve(msk_matrix *matrix, const msk_device *device, msk_pool *pool, msk_error *error) {
+  struct halving halving = {.panels = matrix->panels};
+  if (msk_matrix_floats(&device->kernels, matrix->depth, matrix->columns, &halving.floats)) {
+    halving.halves = msk_allocate(device->allocator, halving.floats, sizeof *halving.halves);
+  }
+  if (halving.halves == NULL) {
+    return msk_fail(error, MSK_ERROR_MEMORY, "no memory for the packed weights of a %zu x %zu matrix", matrix->depth, matrix->columns);
+  }
+  msk_pool_run(pool, msk_ceiling(halving.floats, HALVING_TASK), halve_task, &halving);
+  if (halving.inexact) {
+    msk_free(device->allocator, halving.halves);
+    return MSK_OK;
+  }
+  msk_free(device->allocator, matrix->panels);
+  matrix->panels = NULL;
+  matrix->halves = halving.halves;
+  return MSK_OK;
+}
+
+/* ---- the product ---- */
 
 msk_cut msk_cut_product(const msk_stream *stream, size_t rows, size_t columns) {
   const msk_kernels *kernels = &stream->device->kernels;
@@ -65,7 +127,7 @@ msk_cut msk_cut_product(const msk_stream *stream, size_t rows, size_t columns) {
 struct job {
   const msk_product *product;
   msk_cut cut;
-  size_t a_stride, a_bytes, worker_bytes;
+  size_t a_stride, a_bytes, c_bytes, worker_bytes;
   char *scratch;
 };
 
@@ -74,8 +136,25 @@ static struct job plan(const msk_stream *stream, const msk_product *product) {
   struct job job = {.product = product, .cut = msk_cut_product(stream, product->rows, product->columns), .scratch = stream->scratch};
   job.a_stride = msk_round_up(msk_smaller(kernels->block, product->matrix->depth), STRIDE_PAD) + STRIDE_PAD;
   job.a_bytes = msk_scratch_floats(job.cut.most_rows * job.a_stride);
-  job.worker_bytes = job.a_bytes + msk_scratch_floats(job.cut.most_rows * job.cut.c_stride);
+  job.c_bytes = msk_scratch_floats(job.cut.most_rows * job.cut.c_stride);
+  job.worker_bytes = job.a_bytes + job.c_bytes;
+  if (product->matrix->halves != NULL) job.worker_bytes += msk_scratch_floats(kernels->block * kernels->panel);
   return job;
+}
+
+/* Multiplies rows with the slice [k, k + count) of panel p; the slice of panel `next` at `next_k` is wanted after it. */
+static void multiply_slice(const struct job *job, size_t rows, const float *a, size_t a_stride, size_t k, size_t count, size_t p,
+                           size_t next, size_t next_k, float *wide, float *c) {
+  const msk_kernels *kernels = job->product->kernels;
+  const msk_matrix *matrix = job->product->matrix;
+  size_t width = msk_panel_width(kernels, matrix->columns, p), at = p * kernels->panel * matrix->depth + k * width;
+  size_t then = next * kernels->panel * matrix->depth + next_k * msk_panel_width(kernels, matrix->columns, next);
+  if (matrix->halves == NULL) {
+    kernels->gemm_panel(rows, width, count, a, a_stride, matrix->panels + at, c, job->cut.c_stride, k > 0, matrix->panels + then);
+    return;
+  }
+  kernels->widen_halves(count * width, matrix->halves + at, wide);
+  kernels->gemm_panel(rows, width, count, a, a_stride, wide, c, job->cut.c_stride, k > 0, (const float *)(matrix->halves + then));
 }
 
 static void run_task(void *user, size_t index, int worker) {
@@ -91,16 +170,15 @@ static void run_task(void *user, size_t index, int worker) {
   size_t a_stride = in_place ? product->dense_stride : job->a_stride;
   float *block = (float *)(job->scratch + (size_t)worker * job->worker_bytes);
   float *c = (float *)(job->scratch + (size_t)worker * job->worker_bytes + job->a_bytes);
+  float *wide = (float *)(job->scratch + (size_t)worker * job->worker_bytes + job->a_bytes + job->c_bytes);
   for (size_t k = 0; k < matrix->depth; k += kernels->block) {
     size_t count = msk_smaller(kernels->block, matrix->depth - k);
     const float *a = in_place ? product->dense + row * product->dense_stride + k : block;
     if (!in_place) product->gather(product->source, row, rows, k, count, block, a_stride);
     for (size_t p = first; p < last; p++) {
-      size_t width = msk_panel_width(kernels, matrix->columns, p);
-      const float *b = matrix->panels + p * kernels->panel * matrix->depth + k * width;
-      const float *next =
-          p + 1 < last ? b + kernels->panel * matrix->depth : matrix->panels + first * kernels->panel * matrix->depth + (k + count) * width;
-      kernels->gemm_panel(rows, width, count, a, a_stride, b, c + (p - first) * kernels->panel, cut->c_stride, k > 0, next);
+      bool more = p + 1 < last;
+      multiply_slice(job, rows, a, a_stride, k, count, p, more ? p + 1 : first, more ? k : k + count, wide,
+                     c + (p - first) * kernels->panel);
     }
   }
   size_t column = first * kernels->panel, columns = msk_smaller(last * kernels->panel, product->columns) - column;

@@ -27,6 +27,7 @@
  * winograd_input    v[p * plane + c] = (B' d B)[p] of the 6 x 6 pixels d, `channels` floats each; position p row by row.
  * winograd_output   y[i][c] = (A' m A)[i] + bias[c] + residual[i][c] for the 4 x 4 pixels, m[p * plane + c]; bias, residual may be NULL; y may be residual.
  * narrow_pixels     sums[i][o] = sum over taps t, channels c of pixels[i * taps + t][c] * weight[o][t][c], for two pixels i.
+ * widen_halves      y = x, binary16 to float, exact; y need not be aligned.
  * score_row         likeness of P = e / sum to target (backend.h); log P = s - maximum - log(sum). */
 #ifndef MSK_COMPUTE_CPU_KERNELS_H
 #define MSK_COMPUTE_CPU_KERNELS_H

@@ -72,7 +72,7 @@ static msk_status pack_matrix(msk_linear *linear, const msk_linear_part *parts, 
   if (status != MSK_OK) return status;
   struct packing packing = {.kernels = kernels, .parts = parts, .part_count = part_count, .matrix = &linear->matrix};
   msk_pool_run(pool, msk_panel_count(kernels, linear->out), pack_panel, &packing);
-  return MSK_OK;
+  return msk_matrix_halve(&linear->matrix, linear->device, pool, error);
 }
 
 msk_status msk_linear_create(msk_linear **linear, const msk_device *device, msk_precision precision, size_t in,
@@ -122,7 +122,7 @@ size_t msk_linear_bytes(const msk_linear *linear) {
   size_t floats = 0, own = linear->out * sizeof(float) + sizeof *linear;
   if (linear->quantised.panels != NULL) return msk_quantised_bytes(&linear->quantised, linear->device) + own;
   msk_matrix_floats(&linear->device->kernels, linear->in, linear->out, &floats);
-  return floats * sizeof(float) + own;
+  return floats * (linear->matrix.halves != NULL ? sizeof(uint16_t) : sizeof(float)) + own;
 }
 
 /* ---- the layer ---- */

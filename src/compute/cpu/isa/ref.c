@@ -142,6 +142,19 @@ static float score_row(msk_distance distance, size_t count, const float *s, cons
   return (float)total;
 }
 
+static void widen_halves(size_t count, const uint16_t *x, float *y) {
+  for (size_t i = 0; i < count; i++) {
+    int exponent = x[i] >> 10 & 31;
+    float mantissa = (float)(x[i] & 1023), size;
+    if (exponent == 31) {
+      size = mantissa == 0 ? INFINITY : NAN;
+    } else {
+      size = exponent == 0 ? ldexpf(mantissa, -24) : ldexpf(1024 + mantissa, exponent - 25);
+    }
+    y[i] = x[i] & 0x8000 ? -size : size;
+  }
+}
+
 void msk_kernels_ref(msk_kernels *kernels) {
   *kernels = (msk_kernels){
       .isa = "ref",

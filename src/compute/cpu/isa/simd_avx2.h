@@ -16,6 +16,8 @@ typedef __m256 vec;
 static inline vec vec_load(const float *p) { return _mm256_loadu_ps(p); }
 static inline vec vec_load_aligned(const float *p) { return _mm256_load_ps(p); }
 static inline void vec_store(float *p, vec v) { _mm256_storeu_ps(p, v); }
+/* Binary16 numbers. */
+static inline vec vec_load_halves(const uint16_t *p) { return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p)); }
 static inline vec vec_set(float x) { return _mm256_set1_ps(x); }
 static inline vec vec_broadcast(const float *p) { return _mm256_broadcast_ss(p); }
 static inline vec vec_add(vec a, vec b) { return _mm256_add_ps(a, b); }

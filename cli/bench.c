@@ -19,7 +19,6 @@ const char *const bench_item_names[BENCH_ITEMS] = {"forward", "step", "encode", 
 const char *const bench_precision_names[BENCH_PRECISIONS] = {"fp32", "int8"};
 
 enum { DEFAULT_ROUNDS = 5, DEFAULT_SECONDS = 60 };
-static const double limits_seconds = 0.5;
 
 static msk_status choose_items(bench *b, msk_error *error) {
   const cli_options *options = b->options;
@@ -105,11 +104,12 @@ static void keep_better(msk_limits *best, const msk_limits *found) {
 /* Measured before and after the networks: what other work on the machine took away once, it may not have taken twice. */
 static msk_status measure_limits(bench *b, msk_error *error) {
   int threads = b->options->threads > 0 ? b->options->threads : 0;
+  double seconds = b->seconds < 10 ? 0.05 * b->seconds : 0.5;
   msk_limits found;
-  msk_status status = msk_limits_measure(&found, b->options->isa, threads, limits_seconds, NULL, error);
+  msk_status status = msk_limits_measure(&found, b->options->isa, threads, seconds, NULL, error);
   if (status != MSK_OK) return status;
   keep_better(&b->all, &found);
-  status = msk_limits_measure(&found, b->options->isa, 1, limits_seconds, NULL, error);
+  status = msk_limits_measure(&found, b->options->isa, 1, seconds, NULL, error);
   if (status == MSK_OK) keep_better(&b->one, &found);
   return status;
 }

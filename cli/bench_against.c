@@ -24,7 +24,7 @@ typedef struct comparison {
 
 typedef struct command_line {
   const char *words[MAX_ARGUMENTS + 1];
-  char threads[NUMBER_BYTES];
+  char threads[NUMBER_BYTES], seconds[NUMBER_BYTES];
   int count;
 } command_line;
 
@@ -46,6 +46,8 @@ static void make_command(command_line *line, const bench *b, const char *program
   add(line, "--size", b->path);
   snprintf(line->threads, sizeof line->threads, "%d", options->threads);
   if (options->threads > 0) add(line, "--threads", line->threads);
+  snprintf(line->seconds, sizeof line->seconds, "%g", b->seconds);
+  add(line, "--seconds", line->seconds);
   if (options->isa != NULL) add(line, "--isa", options->isa);
   if (options->precision >= 0) add(line, "--precision", bench_precision_names[options->precision]);
   if (options->recipe != NULL) add(line, "--recipe", options->recipe);

@@ -117,13 +117,20 @@ static msk_status prepare_forward(job *j, const msk_model *model, int threads, m
   return open_job(j, model, threads, error);
 }
 
-static msk_status prepare_short(job *j, const msk_model *model, const msk_image *sketch, int threads, msk_error *error) {
+static msk_status prepare_short(const bench *b, job *j, const msk_model *model, const msk_image *sketch, const int32_t *tokens,
+                                msk_error *error) {
   msk_status status = msk_request_init(&j->request, model, MSK_JOB_DRAW, "official", error);
   if (status != MSK_OK) return status;
   j->request.recipe.steps = SHORT_STEPS;
   j->request.recipe.guidance = 1;
-  j->request.picture = sketch;
-  return open_job(j, model, threads, error);
+  /* What is not asked for is not run, unless the rows of --kernels are. */
+  if (b->wanted[BENCH_ENCODE] || b->options->kernels) {
+    j->request.picture = sketch;
+  } else {
+    j->request.picture_tokens = tokens;
+  }
+  j->request.no_pictures = !b->wanted[BENCH_DECODE] && !b->options->kernels;
+  return open_job(j, model, b->all.threads, error);
 }
 
 static msk_status prepare_whole(job *j, const msk_model *model, const msk_image *sketch, const char *recipe, int threads,
@@ -141,11 +148,11 @@ static void keep(bench_series *series, double seconds, double flop) {
   series->flop = flop;
 }
 
-static void keep_short(bench_result *result, const job *j) {
+static void keep_short(const bench *b, bench_result *result, const job *j) {
   const msk_times *times = &j->result.times;
   keep(&result->items[BENCH_STEP], (times->conditional + times->structure + times->sampling) / SHORT_STEPS, j->step_flop / SHORT_STEPS);
-  keep(&result->items[BENCH_ENCODE], times->encode, j->encode_flop);
-  keep(&result->items[BENCH_DECODE], times->decode, j->decode_flop);
+  if (b->wanted[BENCH_ENCODE]) keep(&result->items[BENCH_ENCODE], times->encode, j->encode_flop);
+  if (b->wanted[BENCH_DECODE]) keep(&result->items[BENCH_DECODE], times->decode, j->decode_flop);
 }
 
 static void tell_progress(const bench *b, const char *precision, int round) {
@@ -177,7 +184,7 @@ static msk_status run_rounds(const bench *b, bench_result *result, job *forward,
       spent[k] += now() - started;
       if (status != MSK_OK) break;
       if (k == 0) keep(&result->items[BENCH_FORWARD], forward->result.times.conditional, forward->flop);
-      if (k == 1) keep_short(result, some);
+      if (k == 1) keep_short(b, result, some);
       if (k == 2) keep(&result->items[BENCH_DRAW], whole->result.times.total, whole->flop);
     }
     close_round(result);
@@ -191,9 +198,11 @@ static msk_status measure_model(const bench *b, const msk_model *model, bench_re
   msk_image sketch = {0, 0, NULL, NULL};
   int threads = b->all.threads;
   bool parts = b->wanted[BENCH_STEP] || b->wanted[BENCH_ENCODE] || b->wanted[BENCH_DECODE] || b->options->kernels;
+  int32_t *tokens = calloc((size_t)b->info.tokens, sizeof *tokens);
+  if (tokens == NULL) return cli_fail(error, MSK_ERROR_MEMORY, "out of memory for the tokens of a picture");
   msk_status status = make_sketch(&sketch, b->info.image_size, error);
   if (status == MSK_OK && b->wanted[BENCH_FORWARD]) status = prepare_forward(&forward, model, threads, error);
-  if (status == MSK_OK && parts) status = prepare_short(&some, model, &sketch, threads, error);
+  if (status == MSK_OK && parts) status = prepare_short(b, &some, model, &sketch, tokens, error);
   if (status == MSK_OK && b->wanted[BENCH_DRAW]) status = prepare_whole(&whole, model, &sketch, b->options->recipe, threads, error);
   if (status == MSK_OK) status = run_rounds(b, result, &forward, &some, &whole, precision, error);
   if (whole.session != NULL) {
@@ -204,6 +213,7 @@ static msk_status measure_model(const bench *b, const msk_model *model, bench_re
   msk_session_close(some.session);
   msk_session_close(whole.session);
   msk_image_free(&sketch);
+  free(tokens);
   return status;
 }
 

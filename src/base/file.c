@@ -58,6 +58,18 @@ void msk_unmap_file(msk_mapping *mapping) {
   *mapping = (msk_mapping){NULL, 0};
 }
 
+/* Whole pages, those at the ends included: nothing was ever written to them. */
+void msk_mapping_forget(const msk_mapping *mapping, const void *from, size_t byte_count) {
+  uintptr_t start = (uintptr_t)mapping->bytes, first = (uintptr_t)from, page = (uintptr_t)sysconf(_SC_PAGESIZE);
+  if (mapping->bytes == NULL || byte_count == 0 || first < start || first - start > mapping->byte_count ||
+      byte_count > mapping->byte_count - (first - start)) {
+    return;
+  }
+  uintptr_t end = (first + byte_count + page - 1) / page * page;
+  first = first / page * page;
+  (void)madvise((void *)first, end - first, MADV_DONTNEED); /* a refusal costs memory, nothing else */
+}
+
 /* Reads until `bytes` are there or the file ends; *got tells. */
 static bool read_fully(int fd, uint8_t *memory, size_t bytes, size_t *got) {
   *got = 0;

@@ -18,6 +18,8 @@ typedef struct msk_mapping {
 /* Errors: MSK_ERROR_FILE for a missing, unreadable or irregular file. */
 msk_status msk_map_file(msk_mapping *mapping, const char *path, msk_error *error);
 void msk_unmap_file(msk_mapping *mapping);
+/* Bytes that lie inside the mapping are not needed for now: they no longer count as this process's memory, and are read again if they are. */
+void msk_mapping_forget(const msk_mapping *mapping, const void *from, size_t byte_count);
 
 /* A file on its way: begin; write any number of times; then either commit (fsync, rename onto `path`, fsync of the folder) or discard.
  * Every function that fails has already discarded. A symbolic link at `path` is followed; devices and pipes are written directly, as there is

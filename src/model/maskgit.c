@@ -219,6 +219,7 @@ msk_status msk_maskgit_load(msk_maskgit **maskgit, const msk_device *device, con
                             msk_pool *pool, msk_error *error) {
   const msk_allocator *allocator = msk_device_allocator(device);
   msk_weight_loader loader = make_loader(file, prefix, allocator, error);
+  loader.pool = pool;
   msk_maskgit_config config;
   msk_status status = read_config(&loader, &config);
   if (status != MSK_OK) return status;

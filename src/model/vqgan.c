@@ -323,6 +323,7 @@ msk_status msk_vqgan_load(msk_vqgan **vqgan, const msk_device *device, const msk
                           msk_pool *pool, msk_error *error) {
   const msk_allocator *allocator = msk_device_allocator(device);
   msk_weight_loader loader = make_loader(file, prefix, allocator, error);
+  loader.pool = pool;
   msk_vqgan *made = msk_allocate_zeroed(allocator, 1, sizeof *made);
   if (made == NULL) return msk_fail(error, MSK_ERROR_MEMORY, "not enough memory for the tokenizer");
   made->device = device;

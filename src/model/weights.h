@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 
+#include "base/pool.h"
 #include "tensor/weight_file.h"
 
 enum { MSK_WEIGHT_NAME = 160, MSK_WEIGHT_RANK = 4 };
@@ -38,6 +39,7 @@ typedef struct msk_weight_loader {
   const msk_allocator *allocator;
   float *scratch, *kept; /* largest group's scratch; everything that is kept (handed to the network, which frees it) */
   size_t kept_used;
+  msk_pool *pool; /* reads and converts; NULL: the caller's thread alone */
   msk_error *error;
 } msk_weight_loader;
 

@@ -31,12 +31,24 @@ static float float_of_bits(uint32_t bits) {
   return value;
 }
 
+static uint16_t little_u16(const uint8_t *bytes) {
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+  uint16_t value; /* one load, which loops can widen */
+  memcpy(&value, bytes, sizeof value);
+  return value;
+#else
+  return (uint16_t)(bytes[0] | bytes[1] << 8);
+#endif
+}
+
+/* Shifted into a float's place, a half is that float times 2^-112, subnormals too; infinities and NaN get their exponent back. No branches: loops
+ * over it become vector code. */
 static float f16_to_f32(uint16_t half) {
-  uint32_t sign = (uint32_t)(half & 0x8000) << 16, exponent = half >> 10 & 31, mantissa = half & 1023;
-  if (exponent == 31) return float_of_bits(sign | 0x7F800000 | mantissa << 13);
-  if (exponent != 0) return float_of_bits(sign | (exponent + 112) << 23 | mantissa << 13);
-  float magnitude = (float)mantissa * 0x1p-24f; /* exact: a subnormal half is a normal float */
-  return sign != 0 ? -magnitude : magnitude;
+  uint32_t sign = (uint32_t)(half & 0x8000) << 16, magnitude = (uint32_t)(half & 0x7FFF) << 13, bits;
+  float value = float_of_bits(magnitude) * 0x1p112f;
+  memcpy(&bits, &value, sizeof bits);
+  bits |= magnitude >= 0x0F800000 ? 0x7F800000 : 0;
+  return float_of_bits(sign | bits);
 }
 
 /* bits with its `drop` lowest bits rounded off, nearest, ties to even; 1 <= drop <= 31. */
@@ -69,10 +81,10 @@ void msk_tensor_to_f32(const msk_tensor *tensor, size_t first, size_t count, flo
       if (count > 0) memcpy(values, from, count * sizeof *values);
       return;
     case MSK_DTYPE_F16:
-      for (size_t i = 0; i < count; i++) values[i] = f16_to_f32((uint16_t)(from[2 * i] | from[2 * i + 1] << 8));
+      for (size_t i = 0; i < count; i++) values[i] = f16_to_f32(little_u16(from + 2 * i));
       return;
     case MSK_DTYPE_BF16:
-      for (size_t i = 0; i < count; i++) values[i] = float_of_bits((uint32_t)from[2 * i] << 16 | (uint32_t)from[2 * i + 1] << 24);
+      for (size_t i = 0; i < count; i++) values[i] = float_of_bits((uint32_t)little_u16(from + 2 * i) << 16);
       return;
     case MSK_DTYPE_F64:
       for (size_t i = 0; i < count; i++) {

@@ -262,6 +262,10 @@ const uint8_t *msk_weight_file_bytes(const msk_weight_file *file, size_t *byte_c
   return file->mapping.bytes;
 }
 
+void msk_weight_file_forget(const msk_weight_file *file, const msk_tensor *tensor) {
+  msk_mapping_forget(&file->mapping, tensor->data, tensor->bytes);
+}
+
 size_t msk_weight_file_count(const msk_weight_file *file) { return file->count; }
 const msk_tensor *msk_weight_file_at(const msk_weight_file *file, size_t index) {
   return index < file->count ? &file->tensors[index] : NULL;

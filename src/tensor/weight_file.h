@@ -37,6 +37,8 @@ size_t msk_weight_file_metadata_count(const msk_weight_file *file);
 const char *msk_weight_file_metadata_at(const msk_weight_file *file, size_t index, const char **value);
 const char *msk_weight_file_metadata(const msk_weight_file *file, const char *key); /* NULL if missing */
 
+/* A tensor's data has been used: pages of a mapped file are given back, and read again if it is looked at once more. */
+void msk_weight_file_forget(const msk_weight_file *file, const msk_tensor *tensor);
 /* The bytes of the file as it lies on disk; NULL for one that was parsed from memory or is a view. */
 const uint8_t *msk_weight_file_bytes(const msk_weight_file *file, size_t *byte_count);
 /* A "file" of just these tensors (any order, names all different): the table is copied, the data stays where it is. For checking tensors under other

@@ -86,8 +86,8 @@ static void test_shape(void **state) {
 /* The parts of a pass are the pass: what is told of a step's operations adds up to what is told of the step. */
 static void test_kernels(void **state) {
   (void)state;
-  json_t *object =
-      ANSWER("bench", "step", "encode", "--size", model_of("tiny"), "--rounds", "1", "--json", "--kernels", "--precision", "fp32");
+  json_t *object = ANSWER("bench", "step", "encode", "--size", model_of("tiny"), "--rounds", "1", "--seconds", "1", "--json", "--kernels",
+                          "--precision", "fp32");
   double step = 0, encode = 0, step_ms = 0;
   size_t index;
   const json_t *row, *rows = json_object_get(object, "kernels");
@@ -107,7 +107,7 @@ static void test_kernels(void **state) {
 
 static void test_table(void **state) {
   (void)state;
-  run_result result = RUN("bench", "forward", "--size", model_of("tiny"), "--rounds", "1", "--quiet");
+  run_result result = RUN("bench", "forward", "--size", model_of("tiny"), "--rounds", "1", "--seconds", "1", "--quiet");
   assert_int_equal(result.code, 0);
   assert_non_null(strstr(result.out, "forward"));
   assert_non_null(strstr(result.out, "peak, 1 thread"));
@@ -118,8 +118,8 @@ static void test_table(void **state) {
 static void test_against(void **state) {
   (void)state;
   const char *program = getenv("MASKSKETCH_PROGRAM");
-  json_t *object = ANSWER("bench", "forward", "encode", "--size", model_of("tiny"), "--against", program, "--rounds", "1", "--json",
-                          "--precision", "fp32");
+  json_t *object = ANSWER("bench", "forward", "encode", "--size", model_of("tiny"), "--against", program, "--rounds", "1", "--seconds", "1",
+                          "--json", "--precision", "fp32");
   const json_t *forward = measured(object, "forward", "fp32");
   assert_true(number(forward, "ms") > 0 && number(forward, "other_ms") > 0);
   near(number(forward, "other_ms") / number(forward, "ms"), number(forward, "ratio"), 1e-3);

@@ -323,9 +323,41 @@ static void conv_accuracy_on(const msk_device *device) {
   guarded_free(x), guarded_free(weight), guarded_free(y);
 }
 
+/* Large convolutions keep their filters as they are, in binary16 where that loses nothing; the results are those of floats, bit by bit. */
+static void conv_large_on(const msk_device *device) {
+  enum { SIDE = 9, C = 176, PLAIN = SIDE * SIDE * C };
+  float *x = random_new(PLAIN, 1, 1), *weight = random_new(9 * C * C, 2, 1), *y = guarded_new(PLAIN), *other = guarded_new(PLAIN);
+  for (size_t i = 0; i < 9 * C * C; i++) weight[i] = roundf(weight[i] * 256) / 256;
+  msk_conv *conv;
+  msk_conv_args args = {.x = x, .y = y, .batch = 1, .height = SIDE, .width = SIDE, .upsample = 1};
+  assert_int_equal(msk_conv_create(&conv, device, weight, NULL, 3, 1, C, C, NULL, NULL), MSK_OK);
+  assert_true(msk_conv_bytes(conv) < 9 * C * C * 3);
+  args.conv = conv;
+  run_operation(device, 2, do_conv, &args);
+  naive_conv naive = {.x = x, .weight = weight, .height = SIDE, .width = SIDE, .in = C, .out = C, .kernel = 3, .stride = 1};
+  double error = 0, size = 0;
+  for (size_t i = 0; i < PLAIN; i += 7) {
+    double value = naive_conv_at(&naive, i / C / SIDE, i / C % SIDE, i % C).value;
+    error += (y[i] - value) * (y[i] - value);
+    size += value * value;
+  }
+  assert_true(sqrt(error / size) < 24 * UNIT);
+  msk_conv_destroy(conv);
+  weight[C - 1] = 0x1p-30f; /* no binary16 number: of the last output channel */
+  assert_int_equal(msk_conv_create(&conv, device, weight, NULL, 3, 1, C, C, NULL, NULL), MSK_OK);
+  assert_true(msk_conv_bytes(conv) >= 9 * C * C * 4);
+  args.conv = conv;
+  args.y = other;
+  run_operation(device, 1, do_conv, &args);
+  for (size_t i = 0; i < PLAIN; i++) assert_true(i % C == C - 1 || y[i] == other[i]);
+  msk_conv_destroy(conv);
+  guarded_free(x), guarded_free(weight), guarded_free(y), guarded_free(other);
+}
+
 static void test_conv_accuracy(void **state) {
   (void)state;
   for_each_isa(conv_accuracy_on);
+  for_each_isa(conv_large_on);
 }
 
 /* Nearest upsampling inside the convolution equals upsampling first, bit for bit. */

@@ -3,7 +3,8 @@
  * conv.c - SAME convolutions, channels last. Direct: a matrix product whose rows are gathered pixel by pixel into the product's small block
  * (never an im2col of the picture), contracted index (ky, kx, channel); padding and nearest upsampling are part of the gather's addressing.
  * 3 x 3 convolutions for which it pays go to winograd.c instead, those to few channels to narrow.c; which, depends on the weight's shape
- * alone, so only one form is kept. */
+ * alone, so only one form is kept. Winograd's form takes four times the filters' memory, and a picture uses each once: above LARGE_FORM the
+ * filters are kept as they are, and transformed into scratch memory on their way to the product. */
 #include <string.h>
 
 #include "base/error.h"
@@ -13,10 +14,13 @@ struct msk_conv {
   const msk_device *device;
   size_t kernel, stride, in, out;
   msk_matrix matrix; /* direct: kernel * kernel * in x out */
-  float *winograd;   /* or Winograd's form */
+  float *winograd;   /* or Winograd's form, */
+  msk_filters raw;   /* or, where that is large, what it is made of each time that it is used */
   float *narrow;     /* or that of few outputs */
   float *bias;       /* or NULL */
 };
+
+enum { LARGE_FORM = 4 << 20 }; /* bytes of a Winograd form that is not kept */
 
 struct packing {
   const msk_kernels *kernels;
@@ -40,6 +44,37 @@ static void pack_panel(void *user, size_t p, int worker) {
   for (size_t k = 0; k < matrix->depth; k++) memcpy(panel + k * width, packing->weight + k * matrix->columns + first, run * sizeof(float));
 }
 
+static msk_status fail_memory(const msk_conv *conv, msk_error *error) {
+  return msk_fail(error, MSK_ERROR_MEMORY, "no memory for the packed weights of a %zu x %zu convolution", conv->in, conv->out);
+}
+
+/* The filters as they are, in half the memory if that loses nothing. */
+static msk_status keep_filters(msk_conv *conv, const float *weight, msk_pool *pool, msk_error *error) {
+  const msk_allocator *allocator = conv->device->allocator;
+  size_t count = 9 * conv->in * conv->out;
+  conv->raw.halves = msk_allocate(allocator, count, sizeof *conv->raw.halves);
+  if (conv->raw.halves == NULL) return fail_memory(conv, error);
+  if (msk_halve(weight, count, conv->raw.halves, pool)) return MSK_OK;
+  msk_free(allocator, conv->raw.halves);
+  conv->raw.halves = NULL;
+  conv->raw.floats = msk_allocate(allocator, count, sizeof *conv->raw.floats);
+  if (conv->raw.floats == NULL) return fail_memory(conv, error);
+  memcpy(conv->raw.floats, weight, count * sizeof *weight);
+  return MSK_OK;
+}
+
+static msk_status pack_winograd(msk_conv *conv, const float *weight, msk_pool *pool, msk_error *error) {
+  const msk_device *device = conv->device;
+  const msk_filters filters = {.floats = (float *)(uintptr_t)weight};
+  size_t floats;
+  if (!msk_winograd_floats(&device->kernels, conv->in, conv->out, &floats)) return fail_memory(conv, error);
+  if (floats > LARGE_FORM / sizeof(float)) return keep_filters(conv, weight, pool, error);
+  conv->winograd = msk_allocate(device->allocator, floats, sizeof(float));
+  if (conv->winograd == NULL) return fail_memory(conv, error);
+  msk_winograd_pack(&device->kernels, &filters, conv->in, conv->out, conv->winograd, pool);
+  return MSK_OK;
+}
+
 static msk_status pack(msk_conv *conv, const float *weight, const float *bias, msk_pool *pool, msk_error *error) {
   const msk_device *device = conv->device;
   if (bias != NULL) {
@@ -48,7 +83,7 @@ static msk_status pack(msk_conv *conv, const float *weight, const float *bias, m
     memcpy(conv->bias, bias, conv->out * sizeof(float));
   }
   if (msk_winograd_pays(&device->kernels, conv->kernel, conv->stride, conv->in, conv->out)) {
-    return msk_winograd_create(&conv->winograd, device, weight, conv->in, conv->out, pool, error);
+    return pack_winograd(conv, weight, pool, error);
   }
   if (msk_narrow_pays(&device->kernels, conv->in, conv->out)) {
     return msk_narrow_create(&conv->narrow, device, weight, conv->kernel * conv->kernel, conv->in, conv->out, error);
@@ -57,7 +92,7 @@ static msk_status pack(msk_conv *conv, const float *weight, const float *bias, m
   if (status != MSK_OK) return status;
   struct packing packing = {.kernels = &device->kernels, .weight = weight, .matrix = &conv->matrix};
   msk_pool_run(pool, msk_panel_count(&device->kernels, conv->out), pack_panel, &packing);
-  return MSK_OK;
+  return msk_matrix_halve(&conv->matrix, device, pool, error);
 }
 
 msk_status msk_conv_create(msk_conv **conv, const msk_device *device, const float *weight, const float *bias, size_t kernel, size_t stride,
@@ -80,21 +115,24 @@ void msk_conv_destroy(msk_conv *conv) {
   const msk_device *device = conv->device;
   msk_matrix_destroy(&conv->matrix, device);
   msk_free(device->allocator, conv->winograd);
+  msk_free(device->allocator, conv->raw.floats);
+  msk_free(device->allocator, conv->raw.halves);
   msk_free(device->allocator, conv->narrow);
   msk_free(device->allocator, conv->bias);
   msk_free(device->allocator, conv);
 }
 
 size_t msk_conv_bytes(const msk_conv *conv) {
-  size_t floats = 0;
+  size_t floats = 0, each = sizeof(float), filters = conv->kernel * conv->kernel * conv->in * conv->out;
   if (conv->winograd != NULL) {
     msk_winograd_floats(&conv->device->kernels, conv->in, conv->out, &floats);
-  } else if (conv->narrow != NULL) {
-    floats = conv->kernel * conv->kernel * conv->in * conv->out;
+  } else if (conv->narrow != NULL || conv->raw.floats != NULL || conv->raw.halves != NULL) {
+    floats = filters;
   } else {
     msk_matrix_floats(&conv->device->kernels, conv->matrix.depth, conv->out, &floats);
   }
-  return (floats + (conv->bias == NULL ? 0 : conv->out)) * sizeof(float) + sizeof *conv;
+  if (conv->raw.halves != NULL || conv->matrix.halves != NULL) each = sizeof(uint16_t);
+  return floats * each + (conv->bias == NULL ? 0 : conv->out) * sizeof(float) + sizeof *conv;
 }
 
 void msk_conv_output(const msk_conv *conv, size_t height, size_t width, size_t upsample, size_t *out_height, size_t *out_width) {
@@ -136,6 +174,27 @@ static void gather_pixels(const void *source, size_t row, size_t rows, size_t k,
   }
 }
 
+/* Winograd's form is made in the first part of the scratch memory; the rest is the convolution's. */
+static void run_raw(msk_stream *stream, const msk_conv *conv, const msk_conv_args *args, const msk_pixels *source) {
+  const msk_kernels *kernels = &conv->device->kernels;
+  size_t floats = 0;
+  msk_winograd_floats(kernels, conv->in, conv->out, &floats);
+  size_t own = msk_scratch_floats(floats);
+  msk_stream inner = *stream;
+  if (stream->measuring) {
+    inner.scratch_bytes = 0;
+    msk_winograd_run(&inner, NULL, conv->bias, args->residual, source, args->batch, conv->out, args->y);
+    msk_stream_measure(stream, own + inner.scratch_bytes);
+    return;
+  }
+  assert(own <= stream->scratch_bytes);
+  float *packed = stream->scratch;
+  msk_winograd_pack(kernels, &conv->raw, conv->in, conv->out, packed, stream->pool);
+  inner.scratch = (char *)stream->scratch + own;
+  inner.scratch_bytes -= own;
+  msk_winograd_run(&inner, packed, conv->bias, args->residual, source, args->batch, conv->out, args->y);
+}
+
 void msk_op_conv(msk_stream *stream, const msk_conv_args *args) {
   const msk_conv *conv = args->conv;
   assert((args->upsample == 1 || args->upsample == 2) && args->height > 0 && args->width > 0);
@@ -152,6 +211,10 @@ void msk_op_conv(msk_stream *stream, const msk_conv_args *args) {
   source.left = padding_before(args->width * args->upsample, source.out_width, conv->kernel, conv->stride);
   if (conv->winograd != NULL) {
     msk_winograd_run(stream, conv->winograd, conv->bias, args->residual, &source, args->batch, conv->out, args->y);
+    return;
+  }
+  if (conv->raw.floats != NULL || conv->raw.halves != NULL) {
+    run_raw(stream, conv, args, &source);
     return;
   }
   if (conv->narrow != NULL) {

@@ -47,6 +47,8 @@ msk_status msk_matrix_create(msk_matrix *matrix, const msk_device *device, size_
 /* Keeps a packed matrix in binary16 if every element is one exactly (weights that were stored so); else it stays. */
 msk_status msk_matrix_halve(msk_matrix *matrix, const msk_device *device, msk_pool *pool, msk_error *error);
 void msk_matrix_destroy(msk_matrix *matrix, const msk_device *device);
+/* halves[i] = panels[i]; false if one of them is no binary16 number. */
+bool msk_halve(const float *panels, size_t floats, uint16_t *halves, msk_pool *pool);
 
 /* ---- the blocked product ---- */
 
@@ -114,8 +116,13 @@ static inline const float *msk_pixel_at(const msk_pixels *p, const float *pictur
 /* Winograd's form of a 3 x 3 convolution of stride 1: 36 matrices, in x out. */
 bool msk_winograd_pays(const msk_kernels *kernels, size_t kernel, size_t stride, size_t in, size_t out);
 bool msk_winograd_floats(const msk_kernels *kernels, size_t in, size_t out, size_t *floats);
-msk_status msk_winograd_create(float **packed, const msk_device *device, const float *weight, size_t in, size_t out, msk_pool *pool,
-                               msk_error *error);
+/* 3 x 3 x in x out filters as they come, in floats or, where that loses nothing, in binary16. */
+typedef struct msk_filters {
+  float *floats;
+  uint16_t *halves;
+} msk_filters;
+/* packed: msk_winograd_floats() of them, 64-byte aligned. */
+void msk_winograd_pack(const msk_kernels *kernels, const msk_filters *filters, size_t in, size_t out, float *packed, msk_pool *pool);
 void msk_winograd_run(msk_stream *stream, const float *packed, const float *bias, const float *residual, const msk_pixels *pixels,
                       size_t batch, size_t out, float *y);
 

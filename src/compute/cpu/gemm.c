@@ -84,22 +84,28 @@ static void halve_task(void *user, size_t index, int worker) {
   if (lost != 0) halving->inexact = true;
 }
 
+bool msk_halve(const float *panels, size_t floats, uint16_t *halves, msk_pool *pool) {
+  struct halving halving = {.panels = panels, .halves = halves, .floats = floats};
+  msk_pool_run(pool, msk_ceiling(floats, HALVING_TASK), halve_task, &halving);
+  return !halving.inexact;
+}
+
 msk_status msk_matrix_halve(msk_matrix *matrix, const msk_device *device, msk_pool *pool, msk_error *error) {
-  struct halving halving = {.panels = matrix->panels};
-  if (msk_matrix_floats(&device->kernels, matrix->depth, matrix->columns, &halving.floats)) {
-    halving.halves = msk_allocate(device->allocator, halving.floats, sizeof *halving.halves);
+  size_t floats;
+  uint16_t *halves = NULL;
+  if (msk_matrix_floats(&device->kernels, matrix->depth, matrix->columns, &floats)) {
+    halves = msk_allocate(device->allocator, floats, sizeof *halves);
   }
-  if (halving.halves == NULL) {
+  if (halves == NULL) {
     return msk_fail(error, MSK_ERROR_MEMORY, "no memory for the packed weights of a %zu x %zu matrix", matrix->depth, matrix->columns);
   }
-  msk_pool_run(pool, msk_ceiling(halving.floats, HALVING_TASK), halve_task, &halving);
-  if (halving.inexact) {
-    msk_free(device->allocator, halving.halves);
+  if (!msk_halve(matrix->panels, floats, halves, pool)) {
+    msk_free(device->allocator, halves);
     return MSK_OK;
   }
   msk_free(device->allocator, matrix->panels);
   matrix->panels = NULL;
-  matrix->halves = halving.halves;
+  matrix->halves = halves;
   return MSK_OK;
 }
 

@@ -122,7 +122,7 @@ static double measure_loop(const loop *chosen, msk_pool *pool, double seconds) {
 /* ---- memory ---- */
 
 enum { READ_TASKS = 64 };
-static const size_t read_bytes = (size_t)256 << 20; /* more than any cache */
+static const size_t read_bytes = (size_t)128 << 20; /* more than any cache */
 
 struct read_job {
   const uint64_t *words;

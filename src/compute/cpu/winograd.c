@@ -39,56 +39,52 @@ bool msk_winograd_floats(const msk_kernels *kernels, size_t in, size_t out, size
 
 struct packing {
   const msk_kernels *kernels;
-  const float *weight;
+  const msk_filters *filters;
   float *packed;
   size_t in, out;
+  double matrix[6][3];
 };
 
-/* G g G' of one 3 x 3 filter, in double. Row i of G is (1, p, p^2) / product of (p - other points); the point at infinity gives (0, 0, 1). */
-static void transform_filter(const float *g, size_t step, double u[POSITIONS]) {
+/* Row i of G is (1, p, p^2) / product of (p - other points); the point at infinity gives (0, 0, 1). */
+static void make_matrix(double matrix[6][3]) {
   static const double points[5] = {0, 0.625, -0.625, 1.5, -1.5};
-  double matrix[6][3] = {{0}}, half[6][3];
   for (size_t i = 0; i < 5; i++) {
     double scale = 1;
     for (size_t j = 0; j < 5; j++) scale *= i == j ? 1 : points[i] - points[j];
     for (size_t k = 0; k < 3; k++) matrix[i][k] = (k == 0 ? 1 : k == 1 ? points[i] : points[i] * points[i]) / scale;
   }
+  matrix[5][0] = matrix[5][1] = 0;
   matrix[5][2] = 1;
-  for (size_t i = 0; i < 6; i++) {
-    for (size_t x = 0; x < 3; x++) {
-      half[i][x] = 0;
-      for (size_t k = 0; k < 3; k++) half[i][x] += matrix[i][k] * (double)g[(k * 3 + x) * step];
-    }
-    for (size_t j = 0; j < 6; j++) {
-      u[i * 6 + j] = 0;
-      for (size_t k = 0; k < 3; k++) u[i * 6 + j] += matrix[j][k] * half[i][k];
-    }
-  }
 }
 
-/* All filters of one input channel. */
+enum { WIDEST_PANEL = 64 };
+
+/* All filters of one input channel, a panel of them at a time. */
 static void pack_channel(void *user, size_t c, int worker) {
   const struct packing *packing = user;
+  const msk_kernels *kernels = packing->kernels;
   (void)worker;
-  size_t each = position_floats(packing->kernels, packing->in, packing->out), panel = packing->kernels->panel;
-  for (size_t o = 0; o < packing->out; o++) {
-    double u[POSITIONS];
-    transform_filter(packing->weight + c * packing->out + o, packing->in * packing->out, u);
-    size_t p = o / panel, at = p * panel * packing->in + c * msk_panel_width(packing->kernels, packing->out, p) + o % panel;
-    for (size_t i = 0; i < POSITIONS; i++) packing->packed[i * each + at] = (float)u[i];
+  size_t each = position_floats(kernels, packing->in, packing->out), panel = kernels->panel;
+  assert(panel <= WIDEST_PANEL);
+  for (size_t p = 0; p < msk_panel_count(kernels, packing->out); p++) {
+    float g[9 * WIDEST_PANEL] = {0};
+    size_t width = msk_panel_width(kernels, packing->out, p), count = msk_smaller(width, packing->out - p * panel);
+    for (size_t tap = 0; tap < 9; tap++) {
+      size_t from = (tap * packing->in + c) * packing->out + p * panel;
+      if (packing->filters->halves != NULL) {
+        kernels->widen_halves(count, packing->filters->halves + from, g + tap * panel);
+      } else {
+        memcpy(g + tap * panel, packing->filters->floats + from, count * sizeof *g);
+      }
+    }
+    kernels->winograd_filters(width, packing->matrix, g, packing->packed + p * panel * packing->in + c * width, each);
   }
 }
 
-msk_status msk_winograd_create(float **packed, const msk_device *device, const float *weight, size_t in, size_t out, msk_pool *pool,
-                               msk_error *error) {
-  size_t floats;
-  float *created =
-      msk_winograd_floats(&device->kernels, in, out, &floats) ? msk_allocate_zeroed(device->allocator, floats, sizeof(float)) : NULL;
-  if (created == NULL) return msk_fail(error, MSK_ERROR_MEMORY, "no memory for the packed weights of a %zu x %zu convolution", in, out);
-  struct packing packing = {.kernels = &device->kernels, .weight = weight, .packed = created, .in = in, .out = out};
+void msk_winograd_pack(const msk_kernels *kernels, const msk_filters *filters, size_t in, size_t out, float *packed, msk_pool *pool) {
+  struct packing packing = {.kernels = kernels, .filters = filters, .packed = packed, .in = in, .out = out};
+  make_matrix(packing.matrix);
   msk_pool_run(pool, in, pack_channel, &packing);
-  *packed = created;
-  return MSK_OK;
 }
 
 /* ---- running ---- */

@@ -29,10 +29,17 @@ int msk_session_rows(const msk_session *session) {
   return items < MSK_PASS_ROWS ? items : MSK_PASS_ROWS;
 }
 
+/* The tokenizer works where the targets lie while there are none; returns the mark to go back to. */
+static size_t take_targets_place(msk_session *session) {
+  size_t mark = msk_arena_mark(&session->arena);
+  if (!session->targets_live) msk_arena_release(&session->arena, session->before_targets);
+  return mark;
+}
+
 void msk_pass_encode(msk_session *session) {
   const msk_model *model = session->model;
   msk_arena *arena = &session->arena;
-  size_t mark = msk_arena_mark(arena), size = (size_t)model->image_size, count = size * size * 3, cells = positions(session) - 1;
+  size_t mark = take_targets_place(session), size = (size_t)model->image_size, count = size * size * 3, cells = positions(session) - 1;
   float *pixels = session->at.photo;
   if (pixels == NULL) pixels = msk_arena_take(arena, count, sizeof *pixels);
   float *latents = msk_arena_take(arena, cells * msk_vqgan_get_config(model->tokenizer)->dim, sizeof *latents);
@@ -60,6 +67,7 @@ void msk_pass_target(msk_session *session) {
                                           .layer_count = (size_t)recipe->layer_count,
                                           .maps = wanted(session, session->at.target, &stand_in),
                                           .log_maps = wanted(session, session->at.log_target, &stand_in)});
+  session->targets_live = !session->stream.measuring;
 }
 
 void msk_pass_logits(msk_session *session, const int32_t *sequences, size_t rows, float *logits) {
@@ -87,10 +95,11 @@ void msk_pass_score(msk_session *session, const int32_t *sequences, size_t rows,
 }
 
 void msk_pass_decode(msk_session *session, const int32_t *sequence, float *pixels) {
-  size_t side = (size_t)session->model->latent_size;
+  size_t side = (size_t)session->model->latent_size, mark = take_targets_place(session);
   msk_meter_begin(&session->stream, "decode");
   msk_vqgan_decode(session->model->tokenizer, &session->stream, &session->arena, sequence == NULL ? NULL : sequence + 1, 1, side, side,
                    pixels, NULL);
+  msk_arena_release(&session->arena, mark);
 }
 
 /* ---- the denoiser ---- */

@@ -33,6 +33,7 @@ static msk_status place(msk_session *session, const msk_request *request, msk_er
   }
   session->request = *request;
   session->times = (msk_times){0};
+  session->targets_live = false;
   session->meter = (msk_meter){.user = request->callbacks.user, .note = request->callbacks.on_operation};
   session->stream =
       (msk_stream){.device = session->model->device, .pool = session->pool, .scratch_bytes = scratch, .scratch = session->memory};
@@ -171,9 +172,11 @@ static void score_items(msk_session *session) {
   session->times.structure += msk_clock() - started;
 }
 
+/* Scores were the last use of the targets. */
 static void decode_items(msk_session *session) {
   size_t n = (size_t)session->model->positions;
   double started = msk_clock();
+  session->targets_live = false;
   for (size_t i = 0; i < (size_t)session->request.count; i++) {
     float *pixels = session->at.pixels + i * picture_floats(session);
     msk_pass_decode(session, session->at.tokens + i * n, pixels);

@@ -69,14 +69,22 @@ static void place_passes(msk_session *session) {
   const msk_request *request = &session->request;
   msk_arena *arena = &session->arena;
   msk_buffers *at = &session->at;
-  size_t n = (size_t)session->model->positions, rows = (size_t)msk_session_rows(session),
-         heads = msk_maskgit_get_config(session->model->transformer)->heads;
+  size_t n = (size_t)session->model->positions, rows = (size_t)msk_session_rows(session);
   at->sequences = msk_arena_take(arena, rows * n, sizeof *at->sequences);
   at->row_logits = msk_arena_take(arena, rows * n, (size_t)session->model->codes * sizeof *at->row_logits);
   if (request->job != MSK_JOB_DRAW) return;
   at->row_score = msk_arena_take(arena, rows * n, sizeof *at->row_score);
-  at->target = msk_arena_take(arena, (size_t)request->recipe.layer_count * heads * n, n * sizeof *at->target);
-  at->log_target = msk_arena_take(arena, (size_t)request->recipe.layer_count * heads * n, n * sizeof *at->log_target);
+}
+
+/* Last, so that encoding and decoding can have the same memory: one is over before the targets are made, the other begins after their last use. */
+static void place_targets(msk_session *session) {
+  const msk_recipe *recipe = &session->request.recipe;
+  msk_buffers *at = &session->at;
+  size_t n = (size_t)session->model->positions, heads = msk_maskgit_get_config(session->model->transformer)->heads;
+  session->before_targets = msk_arena_mark(&session->arena);
+  if (session->request.job != MSK_JOB_DRAW) return;
+  at->target = msk_arena_take(&session->arena, (size_t)recipe->layer_count * heads * n, n * sizeof *at->target);
+  at->log_target = msk_arena_take(&session->arena, (size_t)recipe->layer_count * heads * n, n * sizeof *at->log_target);
 }
 
 void msk_session_place(msk_session *session) {
@@ -86,6 +94,7 @@ void msk_session_place(msk_session *session) {
   place_results(session);
   place_passes(session);
   session->at.decode = msk_decode_place(&session->arena, &session->spec);
+  place_targets(session);
 }
 
 /* Runs every pass that the request can need, so that arena and stream note the most that any of them takes. */
@@ -99,6 +108,7 @@ static void measure_passes(msk_session *session) {
     msk_pass_logits(session, NULL, r, NULL);
     if (request->job == MSK_JOB_DRAW) msk_pass_score(session, NULL, r, NULL);
   }
+  session->targets_live = request->preview_every > 0;
   if (!request->no_pictures || request->preview_every > 0) msk_pass_decode(session, NULL, NULL);
 }
 

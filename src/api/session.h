@@ -50,6 +50,8 @@ struct msk_session {
   msk_meter meter;
   msk_arena arena;
   msk_buffers at;
+  size_t before_targets; /* mark of the arena: what lies behind is the targets', and the tokenizer's before and after them */
+  bool targets_live;     /* between them: only a request with preview_every > 0 has memory for decoding then */
   msk_decode_spec spec;
   msk_denoiser denoiser;
   int group_first, group_count; /* items of the request that are drawn now */

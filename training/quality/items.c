@@ -186,6 +186,7 @@ static const struct variation {
   enum change change;
 } plain_pen = {"pen", "plain pen", PEN_PLAIN, CHANGE_NONE},
   variations[] = {
+      {"pen", "as drawn (pen of 4 of 256)", PEN_PLAIN, CHANGE_NONE},
       {"thin", "thin pen (2 of 256)", PEN_THIN, CHANGE_NONE},
       {"thick", "thick marker (9 of 256)", PEN_THICK, CHANGE_NONE},
       {"broken", "pencil, a third of each line missing", PEN_BROKEN, CHANGE_NONE},

@@ -291,19 +291,30 @@ static msk_status write_sheet(const struct run *run, const char *file, const cha
   return report_sheet(path, rows, name_count, run->folder, cells, columns, error);
 }
 
+/* One sheet, a line for each variation. */
+static msk_status write_variations(const struct run *run, msk_error *error) {
+  const struct row *rows[MAX_VARIATIONS];
+  const char *name, *meaning;
+  char path[400];
+  int count = 0;
+  for (int i = 0; i < MAX_VARIATIONS && items_variation(i, &name, &meaning); i++) {
+    rows[count] = find_row(run, name, "draw");
+    count += rows[count] != NULL;
+  }
+  if (count == 0) return MSK_OK;
+  snprintf(path, sizeof path, "%s/robustness.jpg", run->folder);
+  fprintf(stderr, "%s\n", path);
+  return report_lines(path, rows, count, run->folder, 6, error);
+}
+
 static msk_status write_sheets(const struct run *run, msk_error *error) {
   static const char *const ways[] = {"draw", "plain", "tokens", "photo"}, *const lambdas[] = {"lambda-0", "lambda-0.5", "lambda-0.9",
                                                                                               "lambda-1"};
-  const char *name, *meaning;
-  char file[64];
   msk_status status = write_sheet(run, "renders", "renders", ways, 4, 24, 2, error);
   if (status == MSK_OK) status = write_sheet(run, "renders-lambda", "renders", lambdas, 4, 12, 2, error);
   if (status == MSK_OK) status = write_sheet(run, "sketches", "sketches", ways, 1, 60, 5, error);
   if (status == MSK_OK) status = write_sheet(run, "sketches-lambda", "sketches", lambdas, 4, 12, 2, error);
-  for (int i = 0; status == MSK_OK && items_variation(i, &name, &meaning); i++) {
-    snprintf(file, sizeof file, "robustness-%s", name);
-    status = write_sheet(run, file, name, ways, 1, 6, 6, error);
-  }
+  if (status == MSK_OK) status = write_variations(run, error);
   return status;
 }
 

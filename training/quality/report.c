@@ -61,21 +61,45 @@ static msk_status fill_cell(const msk_image *sheet, int left, int top, const str
   return status;
 }
 
+static msk_status save(const msk_image *sheet, const char *path, msk_error *error) {
+  void *bytes = NULL;
+  size_t byte_count;
+  msk_status status = msk_image_encode(sheet, MSK_FORMAT_JPEG, JPEG_QUALITY, NULL, 0, &bytes, &byte_count, NULL, error);
+  if (status == MSK_OK) status = msk_file_write(path, bytes, byte_count, error);
+  msk_free(NULL, bytes);
+  return status;
+}
+
+static msk_status new_sheet(msk_image *sheet, int cell, int columns, int lines, msk_error *error) {
+  msk_status status = msk_image_create(sheet, columns * cell - GAP, lines * (TILE + GAP) - GAP, NULL, error);
+  if (status == MSK_OK) memset(sheet->pixels, 255, (size_t)sheet->width * (size_t)sheet->height * 3);
+  return status;
+}
+
 msk_status report_sheet(const char *path, const struct row *const *rows, int row_count, const char *folder, int cells, int columns,
                         msk_error *error) {
   msk_image sheet = {0};
-  void *bytes = NULL;
-  size_t byte_count;
-  int count = rows[0]->list->count, shown = cells < count ? cells : count, lines = (shown + columns - 1) / columns;
-  int cell = (row_count + 1) * TILE + GAP;
-  msk_status status = msk_image_create(&sheet, columns * cell - GAP, lines * (TILE + GAP) - GAP, NULL, error);
-  if (status == MSK_OK) memset(sheet.pixels, 255, (size_t)sheet.width * (size_t)sheet.height * 3);
+  int count = rows[0]->list->count, shown = cells < count ? cells : count, cell = (row_count + 1) * TILE + GAP;
+  msk_status status = new_sheet(&sheet, cell, columns, (shown + columns - 1) / columns, error);
   for (int k = 0; status == MSK_OK && k < shown; k++) {
     status = fill_cell(&sheet, k % columns * cell, k / columns * (TILE + GAP), rows, row_count, folder, k * count / shown, error);
   }
-  if (status == MSK_OK) status = msk_image_encode(&sheet, MSK_FORMAT_JPEG, JPEG_QUALITY, NULL, 0, &bytes, &byte_count, NULL, error);
-  if (status == MSK_OK) status = msk_file_write(path, bytes, byte_count, error);
-  msk_free(NULL, bytes);
+  if (status == MSK_OK) status = save(&sheet, path, error);
+  msk_image_free(&sheet);
+  return status;
+}
+
+msk_status report_lines(const char *path, const struct row *const *rows, int row_count, const char *folder, int columns, msk_error *error) {
+  msk_image sheet = {0};
+  int cell = 2 * TILE + GAP;
+  msk_status status = new_sheet(&sheet, cell, columns, row_count, error);
+  for (int k = 0; status == MSK_OK && k < row_count * columns; k++) {
+    const struct row *row = rows[k / columns];
+    if (row->list->count == 0) continue;
+    status =
+        fill_cell(&sheet, k % columns * cell, k / columns * (TILE + GAP), &row, 1, folder, k % columns * row->list->count / columns, error);
+  }
+  if (status == MSK_OK) status = save(&sheet, path, error);
   msk_image_free(&sheet);
   return status;
 }

@@ -14,4 +14,6 @@ void report_row(FILE *out, const struct row *row, const struct figures *figures)
  * `cells` items, spread evenly. Written as JPEG. */
 msk_status report_sheet(const char *path, const struct row *const *rows, int row_count, const char *folder, int cells, int columns,
                         msk_error *error);
+/* A line for each row, whatever its list: `columns` pairs of sketch and picture. */
+msk_status report_lines(const char *path, const struct row *const *rows, int row_count, const char *folder, int columns, msk_error *error);
 #endif

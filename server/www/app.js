@@ -128,7 +128,7 @@ function request(job, cls, over = {}) {
 }
 
 // ---- Running a job ----
-const timeLeft = (s) => (s === null || s === undefined ? "" : s < 10 ? `${s.toFixed(1)} s left` : s < 90 ? `${Math.round(s)} s left` : `${Math.round(s / 60)} min left`);
+const timeLeft = (s) => (typeof s === "number" ? `${s < 10 ? s.toFixed(1) : Math.round(s)} s left` : "");
 
 function working(on, text = "") {
 	$("working").hidden = !on;
@@ -141,18 +141,28 @@ function stop(quiet = true) {
 	if (running.id && !running.live) cancelJob(running.id);
 	running = null;
 	working(false);
-	if (!quiet) { stage.endPreview(); whisper("Cancelled"); }
+	if (quiet) return;
+	stage.endPreview();
+	if (current) showStrip();
+	whisper("Cancelled");
 }
 
 async function run(job, body, entry) {
 	const me = { abort: new AbortController(), id: null, live: entry.live };
 	const { signal } = me.abort, images = [];
-	const load = (i) => { images[i.index] ??= getBlob(i.url, { signal }).then((blob) => ({ blob, item: i.item, scores: i.scores ?? {}, seconds: i.seconds })); };
+	const load = (i) => {
+		images[i.index] ??= getBlob(i.url, { signal }).then((blob) => {
+			if (running === me && body.count > 1) $("strip").append(thumb(blob, `Candidate ${i.index + 1}`));
+			return { blob, item: i.item, scores: i.scores ?? {}, seconds: i.seconds };
+		});
+	};
 	if (running?.live && !me.live && running.id) cancelJob(running.id);
 	stop();
 	running = me;
 	complain(null);
 	if (!me.live) working(true, "Sending");
+	$("strip").replaceChildren();
+	$("strip").hidden = body.count < 2;
 	try {
 		const finished = await runJob(job, body, {
 			signal,
@@ -183,6 +193,7 @@ async function run(job, body, entry) {
 		running = null;
 		working(false);
 		stage.endPreview();
+		if (current) showStrip();
 		if (error.name !== "AbortError" && error.message !== "Cancelled") {
 			complain(error);
 			if (error.field === "class") { $("class").ariaInvalid = "true"; $("class").focus(); }
@@ -386,6 +397,7 @@ async function repaint() {
 
 // ---- History ----
 function keep(entry) {
+	whisper(`${describe(entry)} is ready`);
 	entry.id = `${Date.now()}-${randomSeed()}`;
 	entries.push(entry);
 	store.history.put(entry);
@@ -510,7 +522,7 @@ const pageText = (ops, s) => ({ version: 1, ops, lambda: s.strict });
 async function download() {
 	const { blob, item: number } = item();
 	const name = current.job === "photo" ? "photo.png" : `${ClassBox.short(current.cls).replace(/[^\w-]+/g, "-")}-${current.seed}${number ? `-${number}` : ""}.png`;
-	save(current.job === "draw" ? await withPage(blob, pageText(current.ops, current.settings)) : blob, name);
+	save(current.job !== "photo" ? await withPage(blob, pageText(current.ops, current.settings)) : blob, name);
 }
 async function exportSketch() {
 	const blob = await new Promise((resolve) => inkOnPaper(sketch.active, 1024).toBlob(resolve, "image/png"));

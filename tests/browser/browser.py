@@ -386,6 +386,17 @@ def test_repaint(p):
     near, far = change[3 * 16 + 3], max(change[y * 16 + x] for y in range(11, 16) for x in range(11, 16))
     assert far < 3, f"the picture changed by {far} where nothing was painted"
     assert near > 0.5, f"nothing changed where it was painted ({near})"
+    # Its PNG brings back the photo, the part and the class: ready to be repainted.
+    name = p.b.run("return document.querySelector('#seed').value")
+    p.b.click("#download")
+    path = os.path.join(p.b.downloads, f"fish-{name}.png")
+    wait_for("the file", lambda: os.path.exists(path))
+    p.fresh()
+    p.drop(path)
+    wait_for("the part", lambda: p.covered(".mask") > 1000 or p.error())
+    assert not p.error(), p.error()
+    assert p.b.run("return [document.querySelector('#edit-class').value, document.querySelector('#repaint').disabled]") == ["fish", False]
+    wait_for("the photo", lambda: p.picture()["hash"] == before["hash"])
 
 
 def test_png_restores_everything(p):

@@ -53,10 +53,10 @@ msk_status json_print_picture(const drawing *d, const char *file, int item, cons
   json_t *scores = json_object();
   if (result->structure != NULL && isfinite(result->structure[index]))
     json_object_set_new(scores, "structure", json_real((double)result->structure[index]));
-  json_t *object = json_pack("{s:o, s:s, s:i, s:s?, s:o, s:i, s:i, s:s, s:i, s:o, s:o, s:{s:I, s:I}, s:s?}", "file", json_text(file), "job",
-                             jobs[d->request.job], "class", d->request.class_id, "class_name", class_name, "seed",
+  json_t *object = json_pack("{s:o, s:s, s:i, s:s?, s:o, s:i, s:i, s:s, s:i, s:I, s:o, s:o, s:{s:I, s:I}, s:s?}", "file", json_text(file),
+                             "job", jobs[d->request.job], "class", d->request.class_id, "class_name", class_name, "seed",
                              json_seed(d->request.seed), "item", item, "batch", result->count, "recipe", d->request.recipe.name, "steps",
-                             result->step_count, "times", times_object(&result->times), "scores", scores, "memory", "session",
-                             (json_int_t)result->memory, "peak", peak_memory(), "model", d->info.name);
+                             result->step_count, "passes", (json_int_t)result->passes, "times", times_object(&result->times), "scores",
+                             scores, "memory", "session", (json_int_t)result->memory, "peak", peak_memory(), "model", d->info.name);
   return json_print(object, error);
 }

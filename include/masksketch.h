@@ -278,6 +278,19 @@ typedef enum msk_schedule {
 typedef enum msk_distance { MSK_DISTANCE_CROSS_ENTROPY = 0, MSK_DISTANCE_SYMMETRIC_KL, MSK_DISTANCE_JENSEN_SHANNON } msk_distance;
 /* What guidance moves away from: a random other class (new for each item and step), or the model's trained null class. */
 typedef enum msk_unconditional { MSK_UNCONDITIONAL_RANDOM = 0, MSK_UNCONDITIONAL_NULL } msk_unconditional;
+/* How much of the guidance scale acts, p being the share of steps taken, this one included: all; p; half of 1 - cos(pi p^2); nothing in
+ * the first half of the steps and all in the second. */
+typedef enum msk_guidance_schedule {
+  MSK_GUIDANCE_CONSTANT = 0,
+  MSK_GUIDANCE_LINEAR,
+  MSK_GUIDANCE_POWER_COSINE,
+  MSK_GUIDANCE_LATE
+} msk_guidance_schedule;
+/* What takes the place of confidence where it chooses: itself; the Halton sequence of positions; lots. */
+typedef enum msk_order { MSK_ORDER_CONFIDENCE = 0, MSK_ORDER_HALTON, MSK_ORDER_RANDOM } msk_order;
+/* Which tokens draw may mask again, and what their confidence is: any token, by its present probability; only those that the step drew; any
+ * token, by the probability that it had when it was drawn. */
+typedef enum msk_remask { MSK_REMASK_ANY = 0, MSK_REMASK_DRAWN, MSK_REMASK_RECORDED } msk_remask;
 typedef enum msk_rng_layout { MSK_RNG_ORIGINAL = 0, MSK_RNG_PARTITIONABLE } msk_rng_layout;
 
 /* A named row of settings. Set fields directly or by key with msk_recipe_set(), which also checks ranges. */
@@ -295,7 +308,13 @@ typedef struct msk_recipe {
   double token_temperature;                             /* of the categorical, > 0 .. 10 */
   double choice_temperature;                            /* MaskGIT's tau, 0..100 */
   double guidance;                                      /* 0..100 */
+  msk_guidance_schedule guidance_schedule;
+  double guidance_skip;    /* 0..1: no unconditional pass in steps where less than this share of the guidance acts */
+  int unconditional_every; /* 1..1000: the unconditional pass is made in every k-th step, what it showed serves the others */
   msk_unconditional unconditional;
+  int structure_every; /* 1..1000: the structure pass is made in every k-th step, its score serves the others */
+  msk_order order;
+  msk_remask remask;
   msk_distance distance;
   int layers[MSK_MAX_LAYERS], layer_count; /* structure layers, 0-based, ascending */
   int visible_sketch;                      /* 1: decoding starts with 1 - max_mask_rate of the sketch's tokens visible (the authors' way) */
@@ -374,6 +393,7 @@ typedef struct msk_result {
   const float *pixels;        /* count x H x W x 3 unclamped; edit: composited; NULL with no_pictures */
   const float *structure;     /* draw: count: mean structure score of the result (higher is more alike), else NULL */
   msk_times times;
+  size_t passes; /* sequences that went through the transformer: what the job cost, whatever the machine */
   size_t memory; /* bytes of the session */
 } msk_result;
 

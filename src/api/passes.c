@@ -60,6 +60,7 @@ void msk_pass_target(msk_session *session) {
   }
   const msk_recipe *recipe = &session->request.recipe;
   msk_meter_begin(&session->stream, "target");
+  session->sequences++;
   msk_maskgit_forward(session->model->transformer, &session->stream, &session->arena,
                       &(msk_maskgit_pass){.tokens = sequence,
                                           .batch = 1,
@@ -73,6 +74,7 @@ void msk_pass_target(msk_session *session) {
 void msk_pass_logits(msk_session *session, const int32_t *sequences, size_t rows, float *logits) {
   float stand_in;
   msk_meter_begin(&session->stream, "logits");
+  session->sequences += rows;
   msk_maskgit_forward(
       session->model->transformer, &session->stream, &session->arena,
       &(msk_maskgit_pass){
@@ -83,6 +85,7 @@ void msk_pass_score(msk_session *session, const int32_t *sequences, size_t rows,
   float stand_in;
   const msk_recipe *recipe = &session->request.recipe;
   msk_meter_begin(&session->stream, "score");
+  session->sequences += rows;
   msk_maskgit_forward(session->model->transformer, &session->stream, &session->arena,
                       &(msk_maskgit_pass){.tokens = sequences,
                                           .batch = rows,
@@ -108,7 +111,7 @@ void msk_pass_decode(msk_session *session, const int32_t *sequence, float *pixel
 struct guided_pass {
   msk_session *session;
   const int32_t *tokens, *unconditional;
-  float guidance, *logits;
+  float guidance, *logits, *difference;
   size_t first, items, rows;
 };
 
@@ -142,17 +145,26 @@ static void combine_rows(const struct guided_pass *pass) {
     }
     const float *other = row + row_floats;
     for (size_t j = 0; j < row_floats; j++) out[j] = row[j] + pass->guidance * (row[j] - other[j]);
+    if (pass->difference != NULL) {
+      float *apart = pass->difference + (pass->first + i) * row_floats;
+      for (size_t j = 0; j < row_floats; j++) apart[j] = row[j] - other[j];
+    }
     row = other;
   }
 }
 
 msk_status msk_denoise_logits(void *user, const int32_t *tokens, const int32_t *unconditional, float guidance, float *logits,
-                              msk_error *error) {
+                              float *difference, msk_error *error) {
   msk_session *session = user;
   (void)error;
   double started = msk_clock();
   size_t batch = (size_t)session->group_count;
-  struct guided_pass pass = {.session = session, .tokens = tokens, .unconditional = unconditional, .guidance = guidance, .logits = logits};
+  struct guided_pass pass = {.session = session,
+                             .tokens = tokens,
+                             .unconditional = unconditional,
+                             .guidance = guidance,
+                             .logits = logits,
+                             .difference = difference};
   for (; pass.first < batch; pass.first += pass.items) {
     fill_rows(&pass, batch);
     msk_pass_logits(session, session->at.sequences, pass.rows, session->at.row_logits);

@@ -35,6 +35,7 @@ static msk_status place(msk_session *session, const msk_request *request, msk_er
   session->times = (msk_times){0};
   session->targets_live = false;
   session->meter = (msk_meter){.user = request->callbacks.user, .note = request->callbacks.on_operation};
+  session->sequences = 0;
   session->stream =
       (msk_stream){.device = session->model->device, .pool = session->pool, .scratch_bytes = scratch, .scratch = session->memory};
   if (session->meter.note != NULL) session->stream.meter = &session->meter;
@@ -202,6 +203,7 @@ msk_status msk_end(msk_session *session, msk_result *result, msk_error *error) {
       .pixels = session->at.pixels,
       .structure = session->at.structure,
       .times = session->times,
+      .passes = session->sequences,
       .memory = session->capacity + sizeof *session,
   };
   return MSK_OK;

@@ -56,6 +56,7 @@ struct msk_session {
   msk_denoiser denoiser;
   int group_first, group_count; /* items of the request that are drawn now */
   double started;
+  size_t sequences; /* that went through the transformer */
   msk_times times;
 };
 
@@ -77,7 +78,7 @@ void msk_pass_score(msk_session *session, const int32_t *sequences, size_t rows,
 void msk_pass_decode(msk_session *session, const int32_t *sequence, float *pixels);
 /* The denoiser that src/sampling asks; batches of any size, in passes of msk_session_rows() sequences. */
 msk_status msk_denoise_logits(void *user, const int32_t *tokens, const int32_t *unconditional, float guidance, float *logits,
-                              msk_error *error);
+                              float *difference, msk_error *error);
 msk_status msk_denoise_score(void *user, const int32_t *tokens, float *score, msk_error *error);
 
 /* ---- masks (masks.c) ---- */

@@ -9,8 +9,11 @@
 #include "base/error.h"
 #include "sampling/decode_state.h"
 #include "sampling/recipe.h"
+#include "sampling/schedule.h"
 
 /* ---- memory ---- */
+
+static bool keeps_difference(const msk_recipe *recipe) { return recipe->guidance > 0 && recipe->unconditional_every > 1; }
 
 msk_decode *msk_decode_place(msk_arena *arena, const msk_decode_spec *spec) {
   const size_t batch = (size_t)spec->batch, tokens = (size_t)spec->tokens, codes = (size_t)spec->codes;
@@ -25,6 +28,7 @@ msk_decode *msk_decode_place(msk_arena *arena, const msk_decode_spec *spec) {
   laid.completed = msk_arena_take(arena, items, sizeof *laid.completed);
   laid.unconditional = msk_arena_take(arena, batch, sizeof *laid.unconditional);
   laid.logits = msk_arena_take(arena, logits, sizeof *laid.logits);
+  if (keeps_difference(&spec->recipe)) laid.difference = msk_arena_take(arena, logits, sizeof *laid.difference);
   laid.structure = msk_arena_take(arena, items, sizeof *laid.structure);
   laid.confidence = msk_arena_take(arena, items, sizeof *laid.confidence);
   laid.sketch = msk_arena_take(arena, items, 1);
@@ -33,6 +37,8 @@ msk_decode *msk_decode_place(msk_arena *arena, const msk_decode_spec *spec) {
   laid.structure_k = msk_arena_take(arena, batch, sizeof *laid.structure_k);
   laid.confidence_k = msk_arena_take(arena, batch, sizeof *laid.confidence_k);
   laid.unknown = msk_arena_take(arena, batch, sizeof *laid.unknown);
+  laid.recorded = msk_arena_take(arena, items, sizeof *laid.recorded);
+  laid.rank = msk_arena_take(arena, tokens - 1, sizeof *laid.rank);
   laid.candidates = msk_arena_take(arena, tokens, sizeof *laid.candidates);
   laid.noise = msk_arena_take(arena, tokens, sizeof *laid.noise);
   laid.lots = msk_arena_take(arena, tokens, sizeof *laid.lots);
@@ -76,6 +82,10 @@ static msk_status check_spec(const msk_decode *decode, const msk_decode_spec *sp
       spec->codes > decode->room_codes) {
     return msk_fail(error, MSK_ERROR_ARGUMENT, "the request is %d x %d tokens of %d codes, expected at most %d x %d of %d", spec->batch,
                     spec->tokens, spec->codes, decode->room_batch, decode->room_tokens, decode->room_codes);
+  }
+  if (keeps_difference(&spec->recipe) && decode->difference == NULL) {
+    return msk_fail(error, MSK_ERROR_ARGUMENT, "unconditional_every is %d, expected 1: the memory was laid out for that",
+                    spec->recipe.unconditional_every);
   }
   if (spec->first_item < 0 || spec->first_item > INT32_MAX - spec->batch) {
     return msk_fail(error, MSK_ERROR_ARGUMENT, "the first item is %d, expected 0..%d", spec->first_item, INT32_MAX - spec->batch);
@@ -149,6 +159,7 @@ msk_status msk_decode_begin(msk_decode *decode, const msk_decode_spec *spec, con
   decode->step = spec->job == MSK_JOB_DRAW ? 0 : spec->recipe.start_step;
   decode->last = decode->step + msk_decode_step_count(spec);
   decode->cancelled = false;
+  decode->refreshed = -1;
   place_tokens(decode);
   rules->begin(decode);
   for (int b = 0; b < spec->batch; b++) decode->unknown[b] = msk_decode_count_masked(decode, b);
@@ -177,7 +188,7 @@ static void measure_confidence(msk_decode *decode, bool drawn_only) {
 static msk_status remask(msk_decode *decode, msk_error *error) {
   const size_t batch = (size_t)decode->spec.batch, tokens = (size_t)decode->spec.tokens;
   const bool sketching = msk_decode_sketching(decode);
-  if (sketching) {
+  if (sketching && decode->step % decode->spec.recipe.structure_every == 0) { /* else the last score, rescaled already, serves again */
     msk_status status = decode->denoiser->score(decode->denoiser->user, decode->completed, decode->structure, error);
     if (status != MSK_OK) return status;
     msk_decode_trace(decode, "structure_score", MSK_DTYPE_F32, decode->structure, 2, batch, tokens, 0);
@@ -200,15 +211,37 @@ static msk_status remask(msk_decode *decode, msk_error *error) {
   return MSK_OK;
 }
 
+/* The guidance of this step, and whether it needs a new unconditional pass. */
+static void choose_guidance(msk_decode *decode) {
+  const msk_recipe *recipe = &decode->spec.recipe;
+  const int taken = msk_decode_step_index(decode) + 1;
+  double share = msk_schedule_guidance(recipe->guidance_schedule, (double)taken / msk_decode_step_count(&decode->spec));
+  if (share < recipe->guidance_skip) share = 0;
+  decode->scale = recipe->guidance * share;
+  decode->fresh = decode->scale > 0 && (decode->refreshed < 0 || decode->step - decode->refreshed >= recipe->unconditional_every);
+}
+
+static msk_status guided_logits(msk_decode *decode, msk_error *error) {
+  const msk_decode_spec *spec = &decode->spec;
+  const size_t floats = (size_t)spec->batch * (size_t)spec->tokens * (size_t)spec->codes;
+  const float scale = (float)decode->scale;
+  const bool keep = decode->fresh && keeps_difference(&spec->recipe);
+  msk_status status = decode->denoiser->logits(decode->denoiser->user, decode->current, decode->fresh ? decode->unconditional : NULL, scale,
+                                               decode->logits, keep ? decode->difference : NULL, error);
+  if (status != MSK_OK) return status;
+  if (keep) decode->refreshed = decode->step;
+  for (size_t i = 0; scale > 0 && !decode->fresh && i < floats; i++) decode->logits[i] += scale * decode->difference[i];
+  return MSK_OK;
+}
+
 /* One pass through the networks: current -> completed -> current with the next masks. */
 static msk_status take_step(msk_decode *decode, msk_error *error) {
   const msk_decode_spec *spec = &decode->spec;
   const size_t batch = (size_t)spec->batch, tokens = (size_t)spec->tokens;
-  const bool guided = spec->recipe.guidance > 0;
+  choose_guidance(decode);
   decode->rules->prepare(decode);
   msk_decode_trace(decode, "sequence", MSK_DTYPE_I32, decode->current, 2, batch, tokens, 0);
-  msk_status status = decode->denoiser->logits(decode->denoiser->user, decode->current, guided ? decode->unconditional : NULL,
-                                               (float)spec->recipe.guidance, decode->logits, error);
+  msk_status status = guided_logits(decode, error);
   if (status != MSK_OK) return status;
   msk_decode_trace(decode, "logits", MSK_DTYPE_F32, decode->logits, 3, batch, tokens, (size_t)spec->codes);
   decode->rules->sample(decode);

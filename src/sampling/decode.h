@@ -17,8 +17,10 @@
 typedef struct msk_denoiser {
   void *user;
   /* logits [batch, N, codes] of `tokens` [batch, N], guided: c + guidance * (c - u), u from the same sequence with unconditional[b] (a
-   * token id) in the class position; unconditional NULL or unconditional[b] < 0: c alone, at the cost of one pass. */
-  msk_status (*logits)(void *user, const int32_t *tokens, const int32_t *unconditional, float guidance, float *logits, msk_error *error);
+   * token id) in the class position; unconditional NULL or unconditional[b] < 0: c alone, at the cost of one pass. difference, if not
+   * NULL: c - u of the items that have a u, laid out as the logits. */
+  msk_status (*logits)(void *user, const int32_t *tokens, const int32_t *unconditional, float guidance, float *logits, float *difference,
+                       msk_error *error);
   /* structure score [batch, N] of completed sequences against the target of the request */
   msk_status (*score)(void *user, const int32_t *tokens, float *score, msk_error *error);
 } msk_denoiser;

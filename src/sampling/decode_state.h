@@ -26,20 +26,26 @@ struct msk_decode {
   int room_batch, room_tokens, room_codes; /* what the arena's memory was laid out for */
   int step, last;                          /* the step to be taken now, counted from 0 with those before start_step; one past the last */
   bool cancelled;                          /* a trace callback asked to stop */
+  double scale;                            /* of this step's guidance */
+  bool fresh;                              /* this step makes its unconditional pass, if it is guided at all */
+  int refreshed;                           /* the step that `difference` is of; negative: none yet */
 
-  int32_t *current, *completed;                /* [batch, N] */
-  int32_t *unconditional;                      /* [batch] token ids, -1: none */
-  float *logits;                               /* [batch, N, codes] */
-  float *structure;                            /* [batch, N]: score, then rescaled */
-  float *confidence;                           /* [batch, N]: probability of the completed token, rescaled while drawing */
-  uint8_t *sketch;                             /* [batch, N]: mended: 1 where a token of the sketch is visible, to be let go */
-  uint8_t *structure_mask, *confidence_mask;   /* [batch, N]; MaskGIT's masking is in confidence_mask */
-  float *structure_k, *confidence_k;           /* [batch]: how many each takes; MaskGIT's mask length is in confidence_k */
-  int *unknown;                                /* [batch]: tokens masked at the start (of the tail, in the tail) */
-  msk_candidate *candidates;                   /* [N] */
-  float *noise;                                /* [N] */
-  float *row;                                  /* [codes] */
-  uint32_t *lots;                              /* [N]: mended: the order among equals */
+  int32_t *current, *completed;              /* [batch, N] */
+  int32_t *unconditional;                    /* [batch] token ids, -1: none */
+  float *logits;                             /* [batch, N, codes] */
+  float *difference;                         /* [batch, N, codes]: mended: conditional - unconditional of an earlier step; NULL: not kept */
+  float *structure;                          /* [batch, N]: score, then rescaled */
+  float *confidence;                         /* [batch, N]: probability of the completed token, rescaled while drawing */
+  uint8_t *sketch;                           /* [batch, N]: mended: 1 where a token of the sketch is visible, to be let go */
+  uint8_t *structure_mask, *confidence_mask; /* [batch, N]; MaskGIT's masking is in confidence_mask */
+  float *structure_k, *confidence_k;         /* [batch]: how many each takes; MaskGIT's mask length is in confidence_k */
+  int *unknown;                              /* [batch]: tokens masked at the start (of the tail, in the tail) */
+  float *recorded;                           /* [batch, N]: mended: probability of each token when it was drawn; negative: not known yet */
+  int32_t *rank;                             /* [N - 1]: mended: the Halton order of positions */
+  msk_candidate *candidates;                 /* [N] */
+  float *noise;                              /* [N] */
+  float *row;                                /* [codes] */
+  uint32_t *lots;                            /* [N]: mended: the order among equals */
   float *structure_weight, *confidence_weight; /* [N]: mended: from the lambda map */
   double mean_lambda;                          /* mended */
 

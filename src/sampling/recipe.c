@@ -188,6 +188,8 @@ msk_status msk_recipe_from_defaults(msk_recipe *recipe, const msk_model_defaults
                        .schedule_power = 1,
                        .max_mask_rate = 1,
                        .token_temperature = 1,
+                       .unconditional_every = 1,
+                       .structure_every = 1,
                        .visible_sketch = 1};
   snprintf(filled.name, sizeof filled.name, "%s", chosen->name);
   msk_status status = set_layers(&filled, defaults, model_layers, error);
@@ -205,6 +207,8 @@ msk_status msk_recipe_from_defaults(msk_recipe *recipe, const msk_model_defaults
 static msk_status check_official(const msk_recipe *recipe, msk_job job, msk_error *error) {
   bool plain = recipe->token_temperature == 1 && recipe->unconditional == MSK_UNCONDITIONAL_RANDOM && recipe->visible_sketch == 1 &&
                recipe->sketch_share == 0 && recipe->sketch_steps == 0 && recipe->tail == 0;
+  plain = plain && recipe->guidance_schedule == MSK_GUIDANCE_CONSTANT && recipe->guidance_skip == 0 && recipe->unconditional_every == 1 &&
+          recipe->structure_every == 1 && recipe->order == MSK_ORDER_CONFIDENCE && recipe->remask == MSK_REMASK_ANY;
   bool distance = job != MSK_JOB_DRAW || recipe->distance == MSK_DISTANCE_CROSS_ENTROPY;
   bool choice = job == MSK_JOB_DRAW ? recipe->choice_temperature == 0 && recipe->start_step == 0 : recipe->guidance == 0;
   if (plain && distance && choice) return MSK_OK;

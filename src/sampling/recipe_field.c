@@ -33,6 +33,9 @@ struct msk_recipe_field {
 
 static const char *const distance_names[] = {"cross-entropy", "symmetric-kl", "jensen-shannon", NULL};
 static const char *const unconditional_names[] = {"random", "null", NULL};
+static const char *const guidance_names[] = {"constant", "linear", "power-cosine", "late", NULL};
+static const char *const order_names[] = {"confidence", "halton", "random", NULL};
+static const char *const remask_names[] = {"any", "drawn", "recorded", NULL};
 static const char *const schedule_names[] = {"uniform", "cosine", "pow", "log", "exp", NULL};
 
 static const msk_recipe_field fields[] = {
@@ -50,8 +53,19 @@ static const msk_recipe_field fields[] = {
     {"choice_temperature", FIELD_NUMBER, AT(choice_temperature), 0, 100, NULL, ALL, GENERATE | EDIT,
      "Gumbel noise on MaskGIT's choice of tokens to keep, falling to 0, 0..100"},
     {"guidance", FIELD_NUMBER, AT(guidance), 0, 100, NULL, ALL, DRAW, "guidance scale; 0 saves the unconditional pass, 0..100"},
+    {"guidance_schedule", FIELD_NAME, AT(guidance_schedule), 0, 3, guidance_names, ALL, 0,
+     "how guidance grows over the steps: constant, linear, power-cosine or late"},
+    {"guidance_skip", FIELD_NUMBER, AT(guidance_skip), 0, 1, NULL, ALL, 0,
+     "no unconditional pass in steps where less than this share of the guidance acts, 0..1"},
+    {"unconditional_every", FIELD_COUNT, AT(unconditional_every), 1, 1000, NULL, ALL, 0,
+     "unconditional pass in every k-th step, reused in the others, 1..1000"},
     {"unconditional", FIELD_NAME, AT(unconditional), 0, 1, unconditional_names, ALL, 0,
      "guidance moves away from: random (another class) or null"},
+    {"structure_every", FIELD_COUNT, AT(structure_every), 1, 1000, NULL, DRAW, 0,
+     "structure pass in every k-th step, reused in the others, 1..1000"},
+    {"order", FIELD_NAME, AT(order), 0, 2, order_names, ALL, 0, "what chooses beside structure: confidence, halton (position) or random"},
+    {"remask", FIELD_NAME, AT(remask), 0, 2, remask_names, DRAW, 0,
+     "what may be masked again: any token, drawn (in this step), or any by recorded confidence"},
     {"distance", FIELD_NAME, AT(distance), 0, 2, distance_names, DRAW, 0,
      "structure distance: cross-entropy, symmetric-kl or jensen-shannon"},
     {"layers", FIELD_LAYERS, AT(layers), 0, 0, NULL, DRAW, DRAW, "layers whose attention is the structure, 0-based: 1,3,16"},

@@ -11,9 +11,10 @@
 
 #include "base/error.h"
 #include "sampling/decode_state.h"
+#include "sampling/order.h"
 #include "sampling/schedule.h"
 
-typedef enum purpose { FOR_TOKENS, FOR_CLASS, FOR_STRUCTURE, FOR_CONFIDENCE, FOR_CHOICE, FOR_LOTS } purpose;
+typedef enum purpose { FOR_TOKENS, FOR_CLASS, FOR_STRUCTURE, FOR_CONFIDENCE, FOR_CHOICE, FOR_LOTS, FOR_ORDER } purpose;
 
 /* moment: 0 the start, 1 + step afterwards */
 static msk_key stream(const msk_decode *decode, int item, int moment, purpose what) {
@@ -35,6 +36,9 @@ static int count_eligible(const msk_decode_spec *spec) {
 }
 
 static msk_status check(const msk_decode_spec *spec, msk_error *error) {
+  if (spec->recipe.order == MSK_ORDER_HALTON && msk_order_side(spec->tokens - 1) == 0)
+    return msk_fail(error, MSK_ERROR_ARGUMENT, "order is 'halton', expected 'confidence' or 'random': %d tokens are no square",
+                    spec->tokens - 1);
   if (spec->recipe.guidance == 0) return MSK_OK;
   if (spec->recipe.unconditional == MSK_UNCONDITIONAL_NULL) {
     if (spec->null_class >= 0 && spec->null_class < spec->class_count) return MSK_OK;
@@ -101,6 +105,8 @@ static void begin(msk_decode *decode) {
   const msk_decode_spec *spec = &decode->spec;
   decode->key = msk_rng_key(spec->seed);
   for (int b = 0; b < spec->batch; b++) decode->unconditional[b] = -1;
+  for (int i = 0; i < spec->batch * spec->tokens; i++) decode->recorded[i] = -1;
+  if (spec->recipe.order == MSK_ORDER_HALTON) msk_order_halton(decode->rank, msk_order_side(spec->tokens - 1));
   if (spec->job != MSK_JOB_DRAW) return;
   for (int b = 0; b < spec->batch; b++) hide_tokens(decode, b);
   weigh_tokens(decode);
@@ -119,7 +125,7 @@ static int32_t random_class(const msk_decode *decode, int item, int choices) {
 
 static void prepare(msk_decode *decode) {
   const msk_decode_spec *spec = &decode->spec;
-  if (spec->recipe.guidance == 0) return;
+  if (!decode->fresh) return;
   const int choices = count_eligible(spec);
   for (int b = 0; b < spec->batch; b++) {
     bool null = spec->recipe.unconditional == MSK_UNCONDITIONAL_NULL;
@@ -144,10 +150,12 @@ static void sample(msk_decode *decode) {
   }
 }
 
-/* Masks the `count` candidates of least key. */
-static void mask_lowest(uint8_t *mask, msk_candidate *candidates, int candidate_count, int count) {
+/* Masks the `count` candidates of least key, or all if there are fewer. Returns how many. */
+static int mask_lowest(uint8_t *mask, msk_candidate *candidates, int candidate_count, int count) {
+  if (count > candidate_count) count = candidate_count;
   msk_candidates_sort(candidates, (size_t)candidate_count);
   for (int i = 0; i < count; i++) mask[candidates[i].index] = 1;
+  return count;
 }
 
 /* Lets go of tokens of the sketch that are still visible, chosen by lot, so that after step s of sketch_steps a share 1 - s / sketch_steps
@@ -162,26 +170,74 @@ static int let_go(msk_decode *decode, int item, int *left) {
   for (int i = 1; i < tokens; i++) {
     if (sketch[i]) decode->candidates[candidates++] = (msk_candidate){0.0f, decode->lots[i], i};
   }
-  const int gone = candidates - *left;
-  mask_lowest(mask, decode->candidates, candidates, gone);
+  const int gone = mask_lowest(mask, decode->candidates, candidates, candidates - *left);
   for (int i = 1; i < tokens; i++) sketch[i] = sketch[i] && !mask[i];
   return gone;
 }
 
-/* Masks `count` tokens that lack most: weight * (1 - score) less noise; those in `mask` and in `taken` (NULL: none) are masked already, and
- * the sketch's tokens that are still to be let go stay. */
-static void mask_lacking(msk_decode *decode, uint8_t *mask, const uint8_t *taken, const uint8_t *sketch, const float *scores,
-                         const float *weights, double temperature, msk_key noise_key, int count) {
-  const int tokens = decode->spec.tokens;
-  int candidates = 0;
-  if (temperature > 0) msk_rng_gumbel(decode->spec.layout, noise_key, (size_t)tokens, 0, (size_t)tokens, decode->noise);
-  for (int i = 1; i < tokens; i++) {
-    if (mask[i] || sketch[i] || (taken != NULL && taken[i])) continue;
-    float key = -weights[i] * (1.0f - scores[i]);
-    if (temperature > 0) key += (float)temperature * decode->noise[i];
-    decode->candidates[candidates++] = (msk_candidate){key, decode->lots[i], i};
+/* What `order` puts in the place of confidence: the lowest is masked first. Halton: the latest positions of the order, which begins
+ * elsewhere for each item; random: nothing, so that the lots decide. */
+static float order_key(const msk_decode *decode, int32_t start, size_t position) {
+  const int image = decode->spec.tokens - 1;
+  if (decode->spec.recipe.order == MSK_ORDER_RANDOM) return 0;
+  return -(float)((decode->rank[position - 1] + image - start) % image);
+}
+
+static int32_t order_start(const msk_decode *decode, int item) {
+  int32_t start = 0;
+  if (decode->spec.recipe.order == MSK_ORDER_HALTON)
+    msk_rng_randint(decode->spec.layout, stream(decode, item, 0, FOR_ORDER), 1, 0, 1, 0, decode->spec.tokens - 1, &start);
+  return start;
+}
+
+/* Under `recorded` a token keeps the probability that it was drawn with; one of the sketch has that of the first step that sees it. */
+static void record_confidence(msk_decode *decode, int item) {
+  const size_t tokens = (size_t)decode->spec.tokens, first = (size_t)item * tokens;
+  for (size_t at = first + 1; at < first + tokens; at++) {
+    if (decode->current[at] == MSK_MASK_TOKEN || decode->recorded[at] < 0) decode->recorded[at] = decode->confidence[at];
+    decode->confidence[at] = decode->recorded[at];
   }
-  mask_lowest(mask, decode->candidates, candidates, count);
+}
+
+/* Whether structure and confidence may mask a token of an item: not twice, not the sketch's that are to be let go later, and under `drawn`
+ * none that the step did not draw. */
+static bool choosable(const msk_decode *decode, size_t first, size_t i) {
+  const bool drawn = decode->current[first + i] == MSK_MASK_TOKEN;
+  return !decode->structure_mask[first + i] && !decode->confidence_mask[first + i] && !decode->sketch[first + i] &&
+         (drawn || decode->spec.recipe.remask != MSK_REMASK_DRAWN);
+}
+
+/* Masks those `count` tokens that lack most: weight * (1 - score) less noise. Returns how many there were. */
+static int mask_by_structure(msk_decode *decode, int item, int count) {
+  const size_t tokens = (size_t)decode->spec.tokens, first = (size_t)item * tokens;
+  const float temperature = (float)decode->spec.recipe.temperature_structure;
+  int candidates = 0;
+  if (temperature > 0) msk_rng_gumbel(decode->spec.layout, step_stream(decode, item, FOR_STRUCTURE), tokens, 0, tokens, decode->noise);
+  for (size_t i = 1; i < tokens; i++) {
+    if (!choosable(decode, first, i)) continue;
+    float key = -decode->structure_weight[i] * (1.0f - decode->structure[first + i]);
+    if (temperature > 0) key += temperature * decode->noise[i];
+    decode->candidates[candidates++] = (msk_candidate){key, decode->lots[i], (int32_t)i};
+  }
+  return mask_lowest(decode->structure_mask + first, decode->candidates, candidates, count);
+}
+
+/* The same by confidence, or by what `order` puts in its place. */
+static int mask_by_confidence(msk_decode *decode, int item, int count) {
+  const msk_recipe *recipe = &decode->spec.recipe;
+  const size_t tokens = (size_t)decode->spec.tokens, first = (size_t)item * tokens;
+  const bool by_confidence = recipe->order == MSK_ORDER_CONFIDENCE;
+  const float temperature = by_confidence ? (float)recipe->temperature_confidence : 0;
+  const int32_t start = order_start(decode, item);
+  int candidates = 0;
+  if (temperature > 0) msk_rng_gumbel(decode->spec.layout, step_stream(decode, item, FOR_CONFIDENCE), tokens, 0, tokens, decode->noise);
+  for (size_t i = 1; i < tokens; i++) {
+    if (!choosable(decode, first, i)) continue;
+    float key = by_confidence ? -decode->confidence_weight[i] * (1.0f - decode->confidence[first + i]) : order_key(decode, start, i);
+    if (temperature > 0) key += temperature * decode->noise[i];
+    decode->candidates[candidates++] = (msk_candidate){key, decode->lots[i], (int32_t)i};
+  }
+  return mask_lowest(decode->confidence_mask + first, decode->candidates, candidates, count);
 }
 
 static void remask_item(msk_decode *decode, int item) {
@@ -189,7 +245,6 @@ static void remask_item(msk_decode *decode, int item) {
   const int tokens = decode->spec.tokens;
   const size_t first = (size_t)item * (size_t)tokens;
   uint8_t *by_structure = decode->structure_mask + first, *by_confidence = decode->confidence_mask + first;
-  const uint8_t *sketch = decode->sketch + first;
   int gone = 0, unknown = decode->unknown[item], left;
   memset(by_structure, 0, (size_t)tokens);
   memset(by_confidence, 0, (size_t)tokens);
@@ -203,12 +258,8 @@ static void remask_item(msk_decode *decode, int item) {
   int count = (int)floor(unknown * rate + 1e-9) - gone;
   if (count < 0) count = 0;
   const int structure_count = (int)floor(count * decode->mean_lambda + 1e-9);
-  decode->structure_k[item] = (float)(gone + structure_count);
-  decode->confidence_k[item] = (float)(count - structure_count);
-  mask_lacking(decode, by_structure, NULL, sketch, decode->structure + first, decode->structure_weight, recipe->temperature_structure,
-               step_stream(decode, item, FOR_STRUCTURE), structure_count);
-  mask_lacking(decode, by_confidence, by_structure, sketch, decode->confidence + first, decode->confidence_weight,
-               recipe->temperature_confidence, step_stream(decode, item, FOR_CONFIDENCE), count - structure_count);
+  decode->structure_k[item] = (float)(gone + mask_by_structure(decode, item, structure_count));
+  decode->confidence_k[item] = (float)mask_by_confidence(decode, item, count - structure_count);
   msk_decode_apply_mask(decode, item, by_structure, by_confidence);
 }
 
@@ -217,6 +268,7 @@ static void remask_sketch(msk_decode *decode) {
   for (int b = 0; b < decode->spec.batch; b++) {
     float *structure = decode->structure + (size_t)b * tokens, *confidence = decode->confidence + (size_t)b * tokens;
     structure[0] = confidence[0] = 1.0f; /* the class: never masked, out of the rescaling */
+    if (decode->spec.recipe.remask == MSK_REMASK_RECORDED) record_confidence(decode, b);
     msk_rescale(structure + 1, tokens - 1);
     msk_rescale(confidence + 1, tokens - 1);
     remask_item(decode, b);
@@ -245,11 +297,13 @@ static void remask_maskgit(msk_decode *decode) {
     int candidates = 0, masked = msk_decode_count_masked(decode, (int)b);
     int count = (int)floor(decode->unknown[b] * msk_schedule_rate(schedule, recipe->schedule_power, ratio, decode->unknown[b]) + 1e-9);
     if (count > masked - 1) count = masked > 0 ? masked - 1 : 0; /* each step keeps at least one */
+    const int32_t start = order_start(decode, (int)b);
     draw_lots(decode, step_stream(decode, (int)b, FOR_LOTS));
     msk_rng_gumbel(decode->spec.layout, step_stream(decode, (int)b, FOR_CHOICE), tokens, 0, tokens, decode->noise);
     for (size_t i = 1; i < tokens; i++) {
       if (decode->current[b * tokens + i] != MSK_MASK_TOKEN) continue;
-      float key = logf(decode->confidence[b * tokens + i]) + temperature * decode->noise[i];
+      float key = recipe->order == MSK_ORDER_CONFIDENCE ? logf(decode->confidence[b * tokens + i]) + temperature * decode->noise[i]
+                                                        : order_key(decode, start, i);
       decode->candidates[candidates++] = (msk_candidate){isnan(key) ? -INFINITY : key, decode->lots[i], (int32_t)i};
     }
     memset(mask, 0, tokens);

@@ -25,6 +25,16 @@ double msk_schedule_rate(msk_schedule schedule, double power, double ratio, int 
   return fmin(fmax(rate, 0), 1);
 }
 
+double msk_schedule_guidance(msk_guidance_schedule schedule, double progress) {
+  switch (schedule) {
+    case MSK_GUIDANCE_CONSTANT: break;
+    case MSK_GUIDANCE_LINEAR: return progress;
+    case MSK_GUIDANCE_POWER_COSINE: return progress >= 1 ? 1 : 0.5 * (1 - cos(2 * HALF_PI * progress * progress));
+    case MSK_GUIDANCE_LATE: return progress > 0.5 ? 1 : 0;
+  }
+  return 1;
+}
+
 static float log2_of(float x) { return msk_xla_log(x) * (1.0f / LN_2); }
 
 float msk_schedule_remaining_official(int done, int steps) { return fmaf(-(float)done, 1.0f / (float)steps, 1.0f); }

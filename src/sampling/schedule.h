@@ -11,6 +11,9 @@
 /* In [0, 1], in double precision; 0 at r = 1 for every schedule. */
 double msk_schedule_rate(msk_schedule schedule, double power, double ratio, int unknown);
 
+/* How much of the guidance acts at progress p in (0, 1]: in [0, 1], 1 at p = 1. */
+double msk_schedule_guidance(msk_guidance_schedule schedule, double progress);
+
 /* 1 - r and the rate at r = done / steps in the authors' arithmetic as XLA's CPU back end compiles it: float32, the division by a constant
  * a product with its reciprocal, products and sums fused; clamped into [1e-6, 1]. Counts made from it agree to the last token. */
 float msk_schedule_remaining_official(int done, int steps);

@@ -9,11 +9,13 @@
 #include <stdbool.h>
 
 #include "sampling/decode.h"
+#include "sampling/order.h"
 #include "sampling/recipe.h"
 
 enum { TOKENS = 50, CODES = 13, CLASSES = 9, MAX_BATCH = 6, MAX_STEPS = 80 };
 
-typedef enum flavour { HASHED, CONSTANT, POISONED } flavour;
+/* of the scores; STEADY also makes conditional and unconditional logits differ by the same everywhere and always */
+typedef enum flavour { HASHED, CONSTANT, POISONED, STEADY } flavour;
 
 typedef struct bench {
   msk_decode_spec spec;
@@ -25,6 +27,7 @@ typedef struct bench {
   bool guided[MAX_STEPS];
   int32_t sequences[MAX_STEPS][MAX_BATCH * TOKENS]; /* what each step started from */
   float structure[MAX_STEPS][MAX_BATCH * TOKENS];   /* rescaled */
+  float confidence[MAX_STEPS][MAX_BATCH * TOKENS];
   uint8_t structure_mask[MAX_STEPS][MAX_BATCH * TOKENS], confidence_mask[MAX_STEPS][MAX_BATCH * TOKENS];
   int cancel_at; /* trace call that asks to stop; 0: none */
   int traced;
@@ -42,15 +45,19 @@ static uint64_t hash_row(const bench *b, const int32_t *tokens, int32_t uncondit
 }
 
 static msk_status made_up_logits(void *user, const int32_t *tokens, const int32_t *unconditional, float guidance, float *logits,
-                                 msk_error *error) {
+                                 float *difference, msk_error *error) {
   bench *b = user;
   const int n = b->spec.tokens, codes = b->spec.codes;
   b->guided[b->logits_calls] = unconditional != NULL;
   for (int item = 0; item < b->spec.batch; item++) {
     int32_t other = unconditional != NULL ? unconditional[item] : -1;
     b->unconditional[b->logits_calls][item] = other;
-    uint64_t state = hash_row(b, tokens + item * n, other);
-    for (int i = 0; i < n * codes; i++) logits[item * n * codes + i] = test_uniform(&state, -2, 2) * (1 + guidance);
+    uint64_t conditional = hash_row(b, tokens + item * n, -1), state = hash_row(b, tokens + item * n, other);
+    for (int i = item * n * codes; i < (item + 1) * n * codes; i++) {
+      float apart = other < 0 ? 0 : b->scores == STEADY ? (float)(i % codes) / 8 : test_uniform(&state, -2, 2);
+      logits[i] = test_uniform(&conditional, -2, 2) + guidance * apart;
+      if (difference != NULL) difference[i] = apart;
+    }
   }
   b->logits_calls++;
   return b->answer == MSK_OK ? MSK_OK : (error->code = b->answer);
@@ -63,7 +70,7 @@ static msk_status made_up_score(void *user, const int32_t *tokens, float *score,
     uint64_t state = hash_row(b, tokens + item * b->spec.tokens, -2);
     for (int i = 0; i < b->spec.tokens; i++) {
       float value = test_uniform(&state, -9, -1);
-      if (b->scores == CONSTANT) value = -3;
+      if (b->scores == CONSTANT || b->scores == STEADY) value = -3;
       if (b->scores == POISONED && i % 3 == 1) value = i % 2 ? NAN : -INFINITY;
       score[item * b->spec.tokens + i] = value;
     }
@@ -77,6 +84,7 @@ static int keep_trace(void *user, const char *name, int step, const msk_array *a
   size_t bytes = (size_t)(b->spec.batch * b->spec.tokens);
   if (strcmp(name, "sequence") == 0) memcpy(b->sequences[step], array->data, bytes * 4);
   if (strcmp(name, "structure_scaled") == 0) memcpy(b->structure[step], array->data, bytes * 4);
+  if (strcmp(name, "confidence_scaled") == 0) memcpy(b->confidence[step], array->data, bytes * 4);
   if (strcmp(name, "structure_mask") == 0) memcpy(b->structure_mask[step], array->data, bytes);
   if (strcmp(name, "confidence_mask") == 0) memcpy(b->confidence_mask[step], array->data, bytes);
   return ++b->traced == b->cancel_at;
@@ -161,6 +169,12 @@ static int masked_at(const bench *b, int step, int item) {
 static void plainly(msk_recipe *recipe) { (void)recipe; }
 
 static void from_the_sketch(msk_recipe *recipe) { recipe->sketch_share = 0.5, recipe->sketch_steps = 4; }
+static void sparing(msk_recipe *recipe) {
+  recipe->guidance = 0.6, recipe->guidance_schedule = MSK_GUIDANCE_LINEAR, recipe->guidance_skip = 0.3, recipe->unconditional_every = 3;
+  recipe->structure_every = 2, recipe->remask = MSK_REMASK_RECORDED;
+}
+static void by_position(msk_recipe *recipe) { recipe->order = MSK_ORDER_HALTON, recipe->remask = MSK_REMASK_DRAWN; }
+static void by_lot(msk_recipe *recipe) { recipe->order = MSK_ORDER_RANDOM; }
 
 static void check_items(msk_job job, msk_rng_layout layout, void (*change)(msk_recipe *)) {
   bench *all = make_bench(job, "balanced", 4);
@@ -194,6 +208,10 @@ static void test_items(void **state) {
     check_items((msk_job)job, MSK_RNG_PARTITIONABLE, plainly);
   }
   check_items(MSK_JOB_DRAW, MSK_RNG_ORIGINAL, from_the_sketch);
+  check_items(MSK_JOB_DRAW, MSK_RNG_ORIGINAL, sparing);
+  check_items(MSK_JOB_DRAW, MSK_RNG_ORIGINAL, by_position);
+  check_items(MSK_JOB_EDIT, MSK_RNG_ORIGINAL, by_position);
+  check_items(MSK_JOB_GENERATE, MSK_RNG_ORIGINAL, by_lot);
 }
 
 static void test_again(void **state) {
@@ -468,6 +486,148 @@ static void test_official_guidance(void **state) {
   free_bench(b);
 }
 
+/* The steps in which the guidance acts, and those that make the pass for it. */
+static void test_guidance_schedule(void **state) {
+  (void)state;
+  for (int schedule = MSK_GUIDANCE_CONSTANT; schedule <= MSK_GUIDANCE_LATE; schedule++) {
+    for (int every = 1; every <= 4; every++) {
+      bench *b = make_bench(MSK_JOB_DRAW, "balanced", 2);
+      b->spec.recipe.guidance_schedule = (msk_guidance_schedule)schedule;
+      b->spec.recipe.guidance_skip = 0.4;
+      b->spec.recipe.unconditional_every = every;
+      run(b);
+      const int steps = msk_decode_step_count(&b->spec);
+      int since = every; /* the last pass */
+      for (int step = 0; step < steps; step++, since++) {
+        const double p = (step + 1.0) / steps, shares[] = {1, p, (1 - cos(acos(-1.0) * p * p)) / 2, p > 0.5};
+        const bool acts = shares[schedule] >= 0.4;
+        assert_true(b->guided[step] == (acts && since >= every));
+        if (acts && since >= every) since = 0;
+      }
+      free_bench(b);
+    }
+  }
+}
+
+static void every_step(msk_recipe *recipe) { recipe->unconditional_every = 1, recipe->structure_every = 1; }
+static void every_third(msk_recipe *recipe) { recipe->unconditional_every = 3, recipe->structure_every = 3; }
+
+/* Where the passes show the same at every step, it does not matter how often they are made; else it does. */
+static void test_reuse(void **state) {
+  (void)state;
+  for (int steady = 0; steady < 2; steady++) {
+    int32_t tokens[2 * TOKENS];
+    bench *b = make_bench(MSK_JOB_DRAW, "balanced", 2);
+    b->scores = steady ? STEADY : HASHED;
+    every_step(&b->spec.recipe);
+    memcpy(tokens, run(b), sizeof tokens);
+    assert_int_equal(b->score_calls, 10);
+    free_bench(b);
+    b = make_bench(MSK_JOB_DRAW, "balanced", 2);
+    b->scores = steady ? STEADY : HASHED;
+    every_third(&b->spec.recipe);
+    assert_int_equal(memcmp(run(b), tokens, sizeof tokens) == 0, steady);
+    assert_int_equal(b->score_calls, 4);
+    free_bench(b);
+  }
+}
+
+/* A session's memory that was laid out without room for the difference refuses to keep one. */
+static void test_reuse_needs_room(void **state) {
+  (void)state;
+  msk_error error;
+  bench *b = make_bench(MSK_JOB_DRAW, "balanced", 1);
+  run(b);
+  b->spec.recipe.unconditional_every = 2;
+  assert_int_equal(begin(b, &error), MSK_ERROR_ARGUMENT);
+  assert_non_null(strstr(error.message, "unconditional_every"));
+  free_bench(b);
+}
+
+/* ---- order and re-masking ---- */
+
+/* In Halton order what is masked lies behind what is known, counted from where the item's order begins. */
+static void test_position_order(void **state) {
+  (void)state;
+  int32_t rank[TOKENS - 1];
+  msk_order_halton(rank, 7);
+  bench *b = make_bench(MSK_JOB_GENERATE, "balanced", 4);
+  b->spec.recipe.order = MSK_ORDER_HALTON;
+  run(b);
+  int begins[4];
+  for (int item = 0; item < 4; item++) {
+    const int32_t *last = b->sequences[b->logits_calls - 1] + item * TOKENS, *second = b->sequences[1] + item * TOKENS;
+    int start = -1;
+    for (int from = 0; from < TOKENS - 1 && start < 0; from++) { /* the one beginning under which the second sequence is sorted */
+      int known = 0, sorted = 1;
+      for (int i = 1; i < TOKENS; i++) known += second[i] != MSK_MASK_TOKEN;
+      for (int i = 1; i < TOKENS; i++) {
+        int place = (rank[i - 1] + TOKENS - 1 - from) % (TOKENS - 1);
+        sorted &= (place < known) == (second[i] != MSK_MASK_TOKEN);
+      }
+      if (sorted) start = from;
+    }
+    assert_true(start >= 0);
+    begins[item] = start;
+    int earliest_masked = TOKENS, latest_known = -1;
+    for (int i = 1; i < TOKENS; i++) {
+      int place = (rank[i - 1] + TOKENS - 1 - start) % (TOKENS - 1);
+      if (last[i] == MSK_MASK_TOKEN && place < earliest_masked) earliest_masked = place;
+      if (last[i] != MSK_MASK_TOKEN && place > latest_known) latest_known = place;
+    }
+    assert_true(latest_known < earliest_masked);
+  }
+  assert_true(begins[0] != begins[1] || begins[1] != begins[2] || begins[2] != begins[3]);
+  free_bench(b);
+}
+
+static void test_remask_drawn(void **state) {
+  (void)state;
+  bench *b = make_bench(MSK_JOB_DRAW, "balanced", 2);
+  int again = 0;
+  for (int drawn = 0; drawn < 2; drawn++) {
+    b->spec.recipe.remask = drawn ? MSK_REMASK_DRAWN : MSK_REMASK_ANY;
+    run(b);
+    again = 0;
+    for (int step = 1; step < b->spec.recipe.steps; step++) {
+      for (int i = 0; i < 2 * TOKENS; i++) again += b->sequences[step - 1][i] != MSK_MASK_TOKEN && b->sequences[step][i] == MSK_MASK_TOKEN;
+      assert_int_equal(masked_at(b, step, 0), masked_at(b, step, 1));
+    }
+    assert_true(drawn ? again == 0 : again > 0);
+  }
+  free_bench(b);
+}
+
+/* How often two tokens that were kept from one step to the next change places in confidence. */
+static int changes_of_place(bench *b) {
+  int changes = 0;
+  for (int step = 1; step < b->spec.recipe.steps; step++) {
+    const int32_t *from = b->sequences[step];
+    for (int i = 1; i < TOKENS; i++) {
+      for (int j = 1; j < i; j++) {
+        if (from[i] == MSK_MASK_TOKEN || from[j] == MSK_MASK_TOKEN) continue;
+        changes += (b->confidence[step - 1][i] < b->confidence[step - 1][j]) != (b->confidence[step][i] < b->confidence[step][j]);
+      }
+    }
+  }
+  return changes;
+}
+
+static void lambda_one(msk_recipe *recipe) { recipe->lambda_structure = 1; }
+static void lambda_one_recorded(msk_recipe *recipe) { recipe->lambda_structure = 1, recipe->remask = MSK_REMASK_RECORDED; }
+
+static void test_remask_recorded(void **state) {
+  (void)state;
+  assert_same(lambda_one, lambda_one_recorded); /* confidence chooses nothing */
+  bench *b = make_bench(MSK_JOB_DRAW, "balanced", 1);
+  run(b);
+  assert_true(changes_of_place(b) > 0);
+  b->spec.recipe.remask = MSK_REMASK_RECORDED;
+  run(b);
+  assert_int_equal(changes_of_place(b), 0);
+  free_bench(b);
+}
+
 /* ---- the lambda map ---- */
 
 static void test_uniform_map(void **state) {
@@ -550,6 +710,7 @@ static void test_refused(void **state) {
     } else {
       REFUSED(b->spec.recipe.unconditional = MSK_UNCONDITIONAL_NULL);
       REFUSED(b->spec.class_hidden = lonely);
+      REFUSED((b->spec.tokens = TOKENS - 1, b->spec.recipe.order = MSK_ORDER_HALTON)); /* no square */
     }
 #undef REFUSED
     free_bench(b);
@@ -606,6 +767,12 @@ int main(void) {
       cmocka_unit_test(test_token_temperature),
       cmocka_unit_test(test_unconditional),
       cmocka_unit_test(test_official_guidance),
+      cmocka_unit_test(test_guidance_schedule),
+      cmocka_unit_test(test_reuse),
+      cmocka_unit_test(test_reuse_needs_room),
+      cmocka_unit_test(test_position_order),
+      cmocka_unit_test(test_remask_drawn),
+      cmocka_unit_test(test_remask_recorded),
       cmocka_unit_test(test_uniform_map),
       cmocka_unit_test(test_half_map),
       cmocka_unit_test(test_refused),

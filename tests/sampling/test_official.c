@@ -42,9 +42,9 @@ static void forward(network *n, const msk_maskgit_pass *pass) {
 }
 
 static msk_status network_logits(void *user, const int32_t *tokens, const int32_t *unconditional, float guidance, float *logits,
-                                 msk_error *error) {
+                                 float *difference, msk_error *error) {
   network *n = user;
-  (void)error;
+  (void)difference, (void)error;
   size_t row = n->tokens * n->codes;
   forward(n, &(msk_maskgit_pass){.tokens = tokens, .batch = n->batch, .logits = logits, .columns = n->codes});
   for (size_t b = 0; unconditional != NULL && b < n->batch; b++) {

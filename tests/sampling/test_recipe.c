@@ -21,6 +21,12 @@ static const char *const all_keys[] = {"steps",
                                        "token_temperature",
                                        "choice_temperature",
                                        "guidance",
+                                       "guidance_schedule",
+                                       "guidance_skip",
+                                       "unconditional_every",
+                                       "structure_every",
+                                       "order",
+                                       "remask",
                                        "unconditional",
                                        "distance",
                                        "layers",
@@ -100,7 +106,13 @@ static void test_round_trip(void **state) {
                  {"token_temperature", {"10", "4.9406564584124654e-324"}},
                  {"choice_temperature", {"4.5", "0"}},
                  {"guidance", {"0.60000000000000009", "100"}},
+                 {"guidance_schedule", {"constant", "linear", "power-cosine", "late"}},
+                 {"guidance_skip", {"0", "0.25", "1"}},
+                 {"unconditional_every", {"1", "1000"}},
                  {"unconditional", {"random", "null"}},
+                 {"structure_every", {"1", "4"}},
+                 {"order", {"confidence", "halton", "random"}},
+                 {"remask", {"any", "drawn", "recorded"}},
                  {"distance", {"cross-entropy", "symmetric-kl", "jensen-shannon"}},
                  {"layers", {"0", "1,3,16", "2000000"}},
                  {"visible_sketch", {"0", "1"}},
@@ -177,6 +189,13 @@ static void test_bad_values(void **state) {
                                        {"guidance", "1e999"},
                                        {"distance", "kl"},
                                        {"unconditional", "none"},
+                                       {"guidance_schedule", "cosine"},
+                                       {"guidance_skip", "1.01"},
+                                       {"unconditional_every", "0"},
+                                       {"unconditional_every", "1001"},
+                                       {"structure_every", "0"},
+                                       {"order", "sobol"},
+                                       {"remask", "all"},
                                        {"visible_sketch", "2"},
                                        {"sketch_share", "1.5"},
                                        {"sketch_share", "-0.5"},
@@ -245,6 +264,14 @@ static void test_effect(void **state) {
                  {"official", MSK_JOB_DRAW, "tail", "0"},
                  {"official", MSK_JOB_DRAW, "unconditional", "random"},
                  {"official", MSK_JOB_DRAW, "visible_sketch", "1"},
+                 {"official", MSK_JOB_DRAW, "guidance_schedule", "constant"},
+                 {"official", MSK_JOB_DRAW, "guidance_skip", "0"},
+                 {"official", MSK_JOB_DRAW, "unconditional_every", "1"},
+                 {"official", MSK_JOB_DRAW, "structure_every", "1"},
+                 {"official", MSK_JOB_GENERATE, "order", "confidence"},
+                 {"official", MSK_JOB_DRAW, "remask", "any"},
+                 {"balanced", MSK_JOB_GENERATE, "structure_every", "2"},
+                 {"balanced", MSK_JOB_EDIT, "remask", "drawn"},
                  {"official", MSK_JOB_DRAW, "sketch_share", "0"},
                  {"official", MSK_JOB_DRAW, "sketch_steps", "0"},
                  {"balanced", MSK_JOB_EDIT, "sketch_share", "0.5"},
@@ -283,6 +310,9 @@ static void test_check(void **state) {
   REFUSED(recipe.distance = (msk_distance)3);
   REFUSED(recipe.schedule = (msk_schedule)9);
   REFUSED(recipe.visible_sketch = 2);
+  REFUSED(recipe.unconditional_every = 0);
+  REFUSED(recipe.structure_every = 0);
+  REFUSED(recipe.order = (msk_order)3);
   REFUSED(recipe.sketch_share = NAN);
   REFUSED(recipe.sketch_steps = recipe.steps + 1);
   REFUSED((recipe.sketch_steps = recipe.steps, recipe.tail = 0)); /* the last step masks nothing again */
@@ -293,6 +323,12 @@ static void test_check(void **state) {
   assert_int_equal(msk_recipe_check(&recipe, MSK_JOB_DRAW, 24, NULL), MSK_OK);
   REFUSED(recipe.distance = MSK_DISTANCE_SYMMETRIC_KL);
   REFUSED(recipe.tail = 1);
+  REFUSED(recipe.guidance_schedule = MSK_GUIDANCE_LATE);
+  REFUSED(recipe.guidance_skip = 0.1);
+  REFUSED(recipe.unconditional_every = 2);
+  REFUSED(recipe.structure_every = 2);
+  REFUSED(recipe.order = MSK_ORDER_HALTON);
+  REFUSED(recipe.remask = MSK_REMASK_DRAWN);
   REFUSED(recipe.sketch_share = 0.5);
   REFUSED(recipe.sketch_steps = 1);
   REFUSED(recipe.token_temperature = 0.9);

@@ -20,9 +20,9 @@ typedef struct replay {
 } replay;
 
 static msk_status recorded_logits(void *user, const int32_t *tokens, const int32_t *unconditional, float guidance, float *logits,
-                                  msk_error *error) {
+                                  float *difference, msk_error *error) {
   replay *r = user;
-  (void)unconditional, (void)guidance, (void)error;
+  (void)unconditional, (void)guidance, (void)difference, (void)error;
   size_t step = r->logits.elements / r->logits.shape[0];
   golden_array sequence = golden_load(golden_path("%s/trace/%s/sequence.npy", r->network, r->trace));
   size_t items = sequence.elements / sequence.shape[0];

@@ -7,6 +7,7 @@
 #include <math.h>
 #include <stdbool.h>
 
+#include "sampling/order.h"
 #include "sampling/remask.h"
 #include "sampling/schedule.h"
 
@@ -19,6 +20,50 @@ static double closed_form(msk_schedule schedule, double power, double r, int unk
     case MSK_SCHEDULE_EXP: return 1 - exp(-log(unknown) * (1 - r));
   }
   return NAN;
+}
+
+static void test_guidance(void **state) {
+  (void)state;
+  const double pi = acos(-1.0);
+  for (int i = 1; i <= 40; i++) {
+    const double p = i / 40.0;
+    assert_true(msk_schedule_guidance(MSK_GUIDANCE_CONSTANT, p) == 1);
+    assert_true(msk_schedule_guidance(MSK_GUIDANCE_LINEAR, p) == p);
+    assert_true(fabs(msk_schedule_guidance(MSK_GUIDANCE_POWER_COSINE, p) - pow(sin(pi * p * p / 2), 2)) < 1e-12);
+    assert_true(msk_schedule_guidance(MSK_GUIDANCE_LATE, p) == (i > 20));
+  }
+  for (int schedule = MSK_GUIDANCE_CONSTANT; schedule <= MSK_GUIDANCE_LATE; schedule++)
+    assert_true(msk_schedule_guidance((msk_guidance_schedule)schedule, 1) == 1);
+}
+
+/* A permutation whose beginnings cover the square evenly. */
+static void test_halton(void **state) {
+  (void)state;
+  static const int sides[] = {1, 2, 3, 7, 16, 32};
+  static int32_t rank[32 * 32], position[32 * 32];
+  for (size_t s = 0; s < sizeof sides / sizeof *sides; s++) {
+    const int side = sides[s], count = side * side;
+    msk_order_halton(rank, side);
+    for (int i = 0; i < count; i++) position[i] = -1;
+    for (int i = 0; i < count; i++) {
+      assert_in_range(rank[i], 0, count - 1);
+      assert_int_equal(position[rank[i]], -1);
+      position[rank[i]] = i;
+    }
+    int quarter[4] = {0};
+    for (int n = 1; side >= 16 && n <= count; n++) {
+      const int at = position[n - 1];
+      quarter[2 * (at / side >= side / 2) + (at % side >= side / 2)]++;
+      for (int q = 0; q < 4; q++) assert_true(fabs(quarter[q] - n / 4.0) <= 6);
+    }
+  }
+  msk_order_halton(rank, 16);
+  assert_int_equal(rank[8 * 16 + 5], 0);  /* (1/2, 1/3) of 16, rounded down */
+  assert_int_equal(rank[4 * 16 + 10], 1); /* (1/4, 2/3) */
+  assert_int_equal(rank[12 * 16 + 1], 2); /* (3/4, 1/9) */
+  assert_int_equal(msk_order_side(256), 16);
+  assert_int_equal(msk_order_side(1), 1);
+  assert_int_equal(msk_order_side(48), 0);
 }
 
 static void test_closed_forms(void **state) {
@@ -158,9 +203,10 @@ static void test_probability(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_closed_forms),      cmocka_unit_test(test_falling),     cmocka_unit_test(test_single_token),
-      cmocka_unit_test(test_official_rounding), cmocka_unit_test(test_sort),        cmocka_unit_test(test_cut),
-      cmocka_unit_test(test_rescale),           cmocka_unit_test(test_probability),
+      cmocka_unit_test(test_guidance),    cmocka_unit_test(test_halton),       cmocka_unit_test(test_closed_forms),
+      cmocka_unit_test(test_falling),     cmocka_unit_test(test_single_token), cmocka_unit_test(test_official_rounding),
+      cmocka_unit_test(test_sort),        cmocka_unit_test(test_cut),          cmocka_unit_test(test_rescale),
+      cmocka_unit_test(test_probability),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -49,6 +49,7 @@ extern "C" {
 
 #define MSK_MASK_TOKEN (-1)
 #define MSK_MAX_LAYERS 64                             /* structure layers that a recipe can name */
+#define MSK_MAX_CANDIDATES 64                         /* candidates that one request can hold */
 #define MSK_MAX_PIXELS ((size_t)64 * 1000 * 1000)     /* largest picture that is read: 64 megapixels */
 #define MSK_MAX_FILE_BYTES ((size_t)64 * 1000 * 1000) /* largest picture file that is read */
 
@@ -374,8 +375,15 @@ typedef struct msk_request {
   uint64_t seed;         /* official: 0..2^32-1 as PRNGKey(seed) */
   int first_item, count; /* items first_item .. first_item+count-1 of the seed; official: first_item is 0, count is the batch */
   msk_rng_layout rng_layout;
-  int preview_every; /* 0: none; k: the first item is decoded after every k-th step */
-  int no_pictures;   /* 1: tokens only */
+  /* draw, not official: candidates for one picture, of which msk_result.candidates tells. With guidance_count > 0 each of the items is drawn
+   * with each of these scales in the place of the recipe's. With finish > 0 only so many are drawn to the end: by and by the weaker half is
+   * dropped (successive halving), by structure score and confidence_weight times confidence. Each result is what it would be alone. At most
+   * MSK_MAX_CANDIDATES; all of them are in memory at once. */
+  const double *guidance_scales;
+  int guidance_count, finish;
+  double confidence_weight; /* 0..100, both as deviations from the mean; 0: by structure alone */
+  int preview_every;        /* 0: none; k: the first item is decoded after every k-th step */
+  int no_pictures;          /* 1: tokens only */
   msk_callbacks callbacks;
 } msk_request;
 /* Defaults: the recipe as msk_recipe_find() gives it, class 0, seed 0, one item. recipe_name NULL: "balanced". */
@@ -385,13 +393,24 @@ typedef struct msk_times {
   double encode, targets, conditional, structure, sampling, decode, total; /* seconds; conditional counts the unconditional half too */
 } msk_times;
 
+/* What became of a candidate. */
+typedef struct msk_candidate_info {
+  int item;                    /* of the seed */
+  double guidance;             /* its scale */
+  int steps;                   /* taken before it was dropped, or all */
+  float structure, confidence; /* means over the image's tokens, as last measured while drawing */
+  int result;                  /* its place among the results, or -1: dropped */
+} msk_candidate_info;
+
 /* All pointers point into the session and are valid until its next call. */
 typedef struct msk_result {
   int count, tokens_per_item, step_count;
-  const int32_t *tokens;      /* count x tokens: class token first */
-  const int32_t *step_tokens; /* generate and edit: step_count x count x tokens; else NULL */
-  const float *pixels;        /* count x H x W x 3 unclamped; edit: composited; NULL with no_pictures */
-  const float *structure;     /* draw: count: mean structure score of the result (higher is more alike), else NULL */
+  const int32_t *tokens;                /* count x tokens: class token first */
+  const int32_t *step_tokens;           /* generate and edit: step_count x count x tokens; else NULL */
+  const float *pixels;                  /* count x H x W x 3 unclamped; edit: composited; NULL with no_pictures */
+  const float *structure;               /* draw: count: mean structure score of the result (higher is more alike), else NULL */
+  const msk_candidate_info *candidates; /* candidate_count of them, dropped ones included, item by item; NULL where none were asked for */
+  int candidate_count;
   msk_times times;
   size_t passes; /* sequences that went through the transformer: what the job cost, whatever the machine */
   size_t memory; /* bytes of the session */
@@ -422,6 +441,9 @@ MSK_API msk_status msk_run(msk_session *session, const msk_request *request, msk
 MSK_API msk_status msk_begin(msk_session *session, const msk_request *request, msk_error *error);
 MSK_API msk_status msk_step(msk_session *session, int *done, msk_error *error);
 MSK_API msk_status msk_end(msk_session *session, msk_result *result, msk_error *error);
+/* How the candidates of the running request stand after the last step; NULL, and 0, where it has none. Valid until the session's next call.
+ */
+MSK_API const msk_candidate_info *msk_session_candidates(const msk_session *session, int *count);
 
 /* ---- The parts, for research ----------------------------------------------------------------------------------- */
 

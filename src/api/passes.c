@@ -19,13 +19,26 @@ static float *wanted(const msk_session *session, float *output, float *stand_in)
 static size_t positions(const msk_session *session) { return (size_t)session->model->positions; }
 
 int msk_session_group_items(const msk_request *request) {
-  return request->recipe.official || request->count < MSK_GROUP_ITEMS ? request->count : MSK_GROUP_ITEMS;
+  int items = msk_request_items(request);
+  return request->recipe.official || msk_request_has_candidates(request) || items < MSK_GROUP_ITEMS ? items : MSK_GROUP_ITEMS;
+}
+
+bool msk_request_has_candidates(const msk_request *request) { return request->guidance_count > 0 || request->finish > 0; }
+
+int msk_request_items(const msk_request *request) {
+  return request->guidance_count > 0 ? request->count * request->guidance_count : request->count;
+}
+
+static bool is_guided_at_all(const msk_request *request) {
+  bool guided = request->recipe.guidance > 0;
+  for (int i = 0; i < request->guidance_count; i++) guided = guided || request->guidance_scales[i] > 0;
+  return guided;
 }
 
 int msk_session_rows(const msk_session *session) {
   const msk_request *request = &session->request;
   int items = msk_session_group_items(request);
-  if (request->recipe.guidance > 0 && items <= MSK_PASS_ROWS) items *= 2;
+  if (is_guided_at_all(request) && items <= MSK_PASS_ROWS) items *= 2;
   return items < MSK_PASS_ROWS ? items : MSK_PASS_ROWS;
 }
 
@@ -111,7 +124,8 @@ void msk_pass_decode(msk_session *session, const int32_t *sequence, float *pixel
 struct guided_pass {
   msk_session *session;
   const int32_t *tokens, *unconditional;
-  float guidance, *logits, *difference;
+  const float *guidance;
+  float *logits, *difference;
   size_t first, items, rows;
 };
 
@@ -143,8 +157,8 @@ static void combine_rows(const struct guided_pass *pass) {
       memcpy(out, row, row_floats * sizeof *out);
       continue;
     }
-    const float *other = row + row_floats;
-    for (size_t j = 0; j < row_floats; j++) out[j] = row[j] + pass->guidance * (row[j] - other[j]);
+    const float *other = row + row_floats, guidance = pass->guidance[pass->first + i];
+    for (size_t j = 0; j < row_floats; j++) out[j] = row[j] + guidance * (row[j] - other[j]);
     if (pass->difference != NULL) {
       float *apart = pass->difference + (pass->first + i) * row_floats;
       for (size_t j = 0; j < row_floats; j++) apart[j] = row[j] - other[j];
@@ -153,7 +167,7 @@ static void combine_rows(const struct guided_pass *pass) {
   }
 }
 
-msk_status msk_denoise_logits(void *user, const int32_t *tokens, const int32_t *unconditional, float guidance, float *logits,
+msk_status msk_denoise_logits(void *user, const int32_t *tokens, const int32_t *unconditional, const float *guidance, float *logits,
                               float *difference, msk_error *error) {
   msk_session *session = user;
   (void)error;

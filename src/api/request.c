@@ -106,6 +106,32 @@ static msk_status check_counts(const msk_request *request, msk_error *error) {
   return MSK_OK;
 }
 
+static msk_status check_candidates(const msk_request *request, const msk_model *model, msk_error *error) {
+  if (request->guidance_count == 0 && request->finish == 0) return MSK_OK;
+  if (request->job != MSK_JOB_DRAW || request->recipe.official)
+    return msk_fail(error, MSK_ERROR_ARGUMENT, "candidates were asked for, but only draw under a recipe other than official has them");
+  if (request->guidance_count < 0 || request->guidance_count > MSK_MAX_CANDIDATES ||
+      (request->guidance_count > 0 && request->guidance_scales == NULL))
+    return msk_fail(error, MSK_ERROR_ARGUMENT, "%d guidance scales, expected a list of at most %d", request->guidance_count,
+                    MSK_MAX_CANDIDATES);
+  const int scales = request->guidance_count > 0 ? request->guidance_count : 1;
+  if (request->count > MSK_MAX_CANDIDATES / scales)
+    return msk_fail(error, MSK_ERROR_ARGUMENT, "%d items with %d guidance scales, expected at most %d candidates", request->count, scales,
+                    MSK_MAX_CANDIDATES);
+  if (request->finish < 0 || request->finish > request->count * scales)
+    return msk_fail(error, MSK_ERROR_ARGUMENT, "%d candidates to finish, expected 0 (all) to %d", request->finish, request->count * scales);
+  if (!(request->confidence_weight >= 0 && request->confidence_weight <= 100))
+    return msk_fail(error, MSK_ERROR_ARGUMENT, "a confidence weight of %g, expected 0 to 100", request->confidence_weight);
+  for (int i = 0; i < request->guidance_count; i++) {
+    const double scale = request->guidance_scales[i];
+    if (!(scale >= 0 && scale <= 100)) return msk_fail(error, MSK_ERROR_ARGUMENT, "a guidance scale is %g, expected 0 to 100", scale);
+    if (scale > 0 && request->recipe.unconditional == MSK_UNCONDITIONAL_NULL && model->defaults.recipe.null_class < 0)
+      return msk_fail(error, MSK_ERROR_ARGUMENT,
+                      "guidance away from the null class, but this model was trained without one: set unconditional=random");
+  }
+  return MSK_OK;
+}
+
 msk_status msk_request_check(const msk_request *request, const msk_model *model, msk_error *error) {
   if (request == NULL || model == NULL) return msk_fail(error, MSK_ERROR_ARGUMENT, "no request or no model given");
   if (request->size != sizeof *request) {
@@ -129,6 +155,7 @@ msk_status msk_request_check(const msk_request *request, const msk_model *model,
     return msk_fail(error, MSK_ERROR_ARGUMENT, "class %d, expected 0 to %d", request->class_id, model->class_count - 1);
   }
   status = check_counts(request, error);
+  if (status == MSK_OK) status = check_candidates(request, model, error);
   if (status == MSK_OK) status = check_picture(request, model, error);
   return status == MSK_OK ? check_maps(request, model, error) : status;
 }

@@ -36,6 +36,7 @@ static msk_status place(msk_session *session, const msk_request *request, msk_er
   session->targets_live = false;
   session->meter = (msk_meter){.user = request->callbacks.user, .note = request->callbacks.on_operation};
   session->sequences = 0;
+  session->finished = 0;
   session->stream =
       (msk_stream){.device = session->model->device, .pool = session->pool, .scratch_bytes = scratch, .scratch = session->memory};
   if (session->meter.note != NULL) session->stream.meter = &session->meter;
@@ -72,12 +73,23 @@ static msk_status prepare(msk_session *session, msk_error *error) {
   return MSK_OK;
 }
 
+static void list_candidates(msk_session *session) {
+  const msk_request *request = &session->request;
+  const int scales = request->guidance_count > 0 ? request->guidance_count : 1;
+  for (int i = 0; i < session->group_count; i++) {
+    double guidance = request->guidance_count > 0 ? request->guidance_scales[i % scales] : request->recipe.guidance;
+    session->at.candidates[i] = (msk_candidate_info){.item = request->first_item + i / scales, .guidance = guidance, .result = -1};
+    session->at.places[i] = i;
+  }
+}
+
 static msk_status begin_group(msk_session *session, int first, msk_error *error) {
-  int room = msk_session_group_items(&session->request), left = session->request.count - first;
+  int room = msk_session_group_items(&session->request), left = msk_request_items(&session->request) - first;
   session->group_first = first;
   session->group_count = left < room ? left : room;
   session->spec.first_item = session->request.first_item + first;
   session->spec.batch = session->group_count;
+  if (session->at.candidates != NULL) list_candidates(session);
   session->denoiser = (msk_denoiser){session, msk_denoise_logits, msk_denoise_score};
   return msk_decode_begin(session->at.decode, &session->spec, &session->denoiser, error);
 }
@@ -126,13 +138,34 @@ static msk_status report_step(msk_session *session, int step, msk_error *error) 
   return msk_fail(error, MSK_ERROR_CANCELLED, "cancelled at step %d of %d", step + 1, info.step_count);
 }
 
+/* Notes how the candidates stand, and drops the weak ones where it is time to. */
+static void compare_candidates(msk_session *session, bool last) {
+  const msk_request *request = &session->request;
+  const msk_standing *standings = msk_decode_standings(session->at.decode);
+  const int taken = msk_decode_step_index(session->at.decode);
+  for (int i = 0; i < session->group_count; i++) {
+    msk_candidate_info *info = &session->at.candidates[session->at.places[i]];
+    info->steps = taken;
+    info->structure = standings[i].structure;
+    info->confidence = standings[i].confidence;
+    if (last) info->result = i;
+  }
+  const int alive = msk_select_alive(msk_request_items(request), request->finish, taken, msk_decode_step_count(&session->spec));
+  if (last || alive >= session->group_count) return;
+  msk_select_best(standings, session->group_count, request->confidence_weight, alive, session->at.values, session->at.kept);
+  msk_decode_keep(session->at.decode, session->at.kept, alive);
+  for (int i = 0; i < alive; i++) session->at.places[i] = session->at.places[session->at.kept[i]];
+  session->group_count = alive;
+}
+
 /* A finished group's tokens are kept; the next group begins, or all steps are done. */
 static msk_status finish_group(msk_session *session, int *done, msk_error *error) {
   size_t n = (size_t)session->model->positions;
   memcpy(session->at.tokens + (size_t)session->group_first * n, msk_decode_completed(session->at.decode),
          sequence_bytes(session, (size_t)session->group_count));
   int next = session->group_first + session->group_count;
-  *done = next == session->request.count;
+  session->finished = next;
+  *done = session->at.candidates != NULL || next == session->request.count;
   if (!*done) return begin_group(session, next, error);
   session->phase = MSK_PHASE_STEPPED;
   return MSK_OK;
@@ -150,6 +183,7 @@ msk_status msk_step(msk_session *session, int *done, msk_error *error) {
   session->times.sampling += msk_clock() - started - networks;
   if (status == MSK_OK) keep_step(session, step);
   if (status == MSK_OK) status = report_step(session, step, error);
+  if (status == MSK_OK && session->at.candidates != NULL) compare_candidates(session, group_done);
   if (status == MSK_OK && group_done) status = finish_group(session, &finished, error);
   if (status == MSK_OK) *done = finished;
   return ended(session, status);
@@ -159,7 +193,7 @@ msk_status msk_step(msk_session *session, int *done, msk_error *error) {
 
 /* The structure score of the finished items: the mean over their image tokens. */
 static void score_items(msk_session *session) {
-  size_t n = (size_t)session->model->positions, count = (size_t)session->request.count, room = (size_t)msk_session_rows(session);
+  size_t n = (size_t)session->model->positions, count = (size_t)session->finished, room = (size_t)msk_session_rows(session);
   double started = msk_clock();
   for (size_t first = 0; first < count; first += room) {
     size_t rows = count - first < room ? count - first : room;
@@ -178,7 +212,7 @@ static void decode_items(msk_session *session) {
   size_t n = (size_t)session->model->positions;
   double started = msk_clock();
   session->targets_live = false;
-  for (size_t i = 0; i < (size_t)session->request.count; i++) {
+  for (size_t i = 0; i < (size_t)session->finished; i++) {
     float *pixels = session->at.pixels + i * picture_floats(session);
     msk_pass_decode(session, session->at.tokens + i * n, pixels);
     if (session->at.blend != NULL) msk_mask_composite(session, pixels);
@@ -195,7 +229,7 @@ msk_status msk_end(msk_session *session, msk_result *result, msk_error *error) {
   if (session->at.pixels != NULL) decode_items(session);
   session->times.total = msk_clock() - session->started;
   *result = (msk_result){
-      .count = session->request.count,
+      .count = session->finished,
       .tokens_per_item = session->model->positions,
       .step_count = msk_decode_step_count(&session->spec),
       .tokens = session->at.tokens,
@@ -206,7 +240,14 @@ msk_status msk_end(msk_session *session, msk_result *result, msk_error *error) {
       .passes = session->sequences,
       .memory = session->capacity + sizeof *session,
   };
+  result->candidates = msk_session_candidates(session, &result->candidate_count);
   return MSK_OK;
+}
+
+const msk_candidate_info *msk_session_candidates(const msk_session *session, int *count) {
+  const bool any = session != NULL && session->at.candidates != NULL;
+  *count = any ? msk_request_items(&session->request) : 0;
+  return any ? session->at.candidates : NULL;
 }
 
 msk_status msk_run(msk_session *session, const msk_request *request, msk_result *result, msk_error *error) {

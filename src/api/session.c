@@ -30,6 +30,8 @@ static msk_decode_spec group_spec(const msk_session *session) {
       .input = session->at.picture_codes,
       .edit_mask = session->at.edit_mask,
       .lambda_map = session->at.lambda_map,
+      .scales = request->guidance_scales,
+      .scale_count = request->guidance_count,
       .callbacks = {.user = request->callbacks.user, .on_trace = request->callbacks.on_trace},
   };
 }
@@ -53,7 +55,7 @@ static void place_results(msk_session *session) {
   const msk_request *request = &session->request;
   msk_arena *arena = &session->arena;
   msk_buffers *at = &session->at;
-  size_t n = (size_t)session->model->positions, count = (size_t)request->count, pixels = (size_t)session->model->image_size;
+  size_t n = (size_t)session->model->positions, count = (size_t)msk_request_items(request), pixels = (size_t)session->model->image_size;
   pixels *= pixels * 3;
   at->tokens = msk_arena_take(arena, count * n, sizeof *at->tokens);
   if (request->job == MSK_JOB_DRAW) {
@@ -62,6 +64,12 @@ static void place_results(msk_session *session) {
     at->step_tokens = msk_arena_take(arena, (size_t)msk_decode_step_count(&session->spec) * count * n, sizeof *at->step_tokens);
   }
   if (!request->no_pictures) at->pixels = msk_arena_take(arena, count * pixels, sizeof *at->pixels);
+  if (msk_request_has_candidates(request)) {
+    at->candidates = msk_arena_take(arena, count, sizeof *at->candidates);
+    at->places = msk_arena_take(arena, count, sizeof *at->places);
+    at->values = msk_arena_take(arena, count, sizeof *at->values);
+    at->kept = msk_arena_take(arena, count, sizeof *at->kept);
+  }
   if (request->preview_every > 0) at->preview = msk_arena_take(arena, pixels, sizeof *at->preview);
 }
 

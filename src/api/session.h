@@ -19,20 +19,24 @@ enum { MSK_GROUP_ITEMS = 8, MSK_PASS_ROWS = 8 };
 
 /* What lives as long as the request; NULL where the request has no use for it. S = latent_size, P = image_size, N = S*S + 1. */
 typedef struct msk_buffers {
-  int32_t *picture_codes;     /* [N-1]: of the sketch or photo */
-  uint8_t *edit_mask;         /* [N-1] */
-  float *lambda_map;          /* [N-1] */
-  float *photo;               /* [P,P,3] in [0,1], to composite over */
-  uint8_t *blend;             /* [P,P]: 255 = repainted */
-  int32_t *sequences;         /* [rows,N]: input of a network pass */
-  float *row_logits;          /* [rows,N,codes] */
-  float *row_score;           /* [rows,N] */
-  float *target, *log_target; /* [layers,heads,N,N]: the sketch's attention */
-  int32_t *tokens;            /* [count,N]: finished items */
-  int32_t *step_tokens;       /* [steps,count,N] */
-  float *pixels;              /* [count,P,P,3] */
-  float *preview;             /* [P,P,3] */
-  float *structure;           /* [count] */
+  int32_t *picture_codes;         /* [N-1]: of the sketch or photo */
+  uint8_t *edit_mask;             /* [N-1] */
+  float *lambda_map;              /* [N-1] */
+  float *photo;                   /* [P,P,3] in [0,1], to composite over */
+  uint8_t *blend;                 /* [P,P]: 255 = repainted */
+  int32_t *sequences;             /* [rows,N]: input of a network pass */
+  float *row_logits;              /* [rows,N,codes] */
+  float *row_score;               /* [rows,N] */
+  float *target, *log_target;     /* [layers,heads,N,N]: the sketch's attention */
+  int32_t *tokens;                /* [count,N]: finished items */
+  int32_t *step_tokens;           /* [steps,count,N] */
+  float *pixels;                  /* [count,P,P,3] */
+  float *preview;                 /* [P,P,3] */
+  float *structure;               /* [count] */
+  msk_candidate_info *candidates; /* [count]: where the request has candidates; and the candidate of each row still drawn */
+  int *places;
+  double *values; /* [count] */
+  int *kept;      /* [count] */
   msk_decode *decode;
 } msk_buffers;
 
@@ -54,6 +58,7 @@ struct msk_session {
   bool targets_live;     /* between them: only a request with preview_every > 0 has memory for decoding then */
   msk_decode_spec spec;
   msk_denoiser denoiser;
+  int finished;                 /* results: items drawn to the end */
   int group_first, group_count; /* items of the request that are drawn now */
   double started;
   size_t sequences; /* that went through the transformer */
@@ -68,16 +73,18 @@ size_t msk_session_measure(const msk_model *model, msk_pool *pool, const msk_req
 
 /* ---- passes (passes.c) ---- */
 
-int msk_session_rows(const msk_session *session);        /* sequences in one network pass at most */
-int msk_session_group_items(const msk_request *request); /* items that are drawn together at most */
-void msk_pass_encode(msk_session *session);              /* request.picture -> picture_codes (and photo) */
-void msk_pass_target(msk_session *session);              /* picture_codes, class -> target, log_target */
+int msk_session_rows(const msk_session *session);            /* sequences in one network pass at most */
+int msk_request_items(const msk_request *request);           /* count, times the guidance scales */
+bool msk_request_has_candidates(const msk_request *request); /* they are drawn in lock step, in one group */
+int msk_session_group_items(const msk_request *request);     /* items that are drawn together at most */
+void msk_pass_encode(msk_session *session);                  /* request.picture -> picture_codes (and photo) */
+void msk_pass_target(msk_session *session);                  /* picture_codes, class -> target, log_target */
 /* logits of `rows` sequences (at most msk_session_rows) */
 void msk_pass_logits(msk_session *session, const int32_t *sequences, size_t rows, float *logits);
 void msk_pass_score(msk_session *session, const int32_t *sequences, size_t rows, float *score);
 void msk_pass_decode(msk_session *session, const int32_t *sequence, float *pixels);
 /* The denoiser that src/sampling asks; batches of any size, in passes of msk_session_rows() sequences. */
-msk_status msk_denoise_logits(void *user, const int32_t *tokens, const int32_t *unconditional, float guidance, float *logits,
+msk_status msk_denoise_logits(void *user, const int32_t *tokens, const int32_t *unconditional, const float *guidance, float *logits,
                               float *difference, msk_error *error);
 msk_status msk_denoise_score(void *user, const int32_t *tokens, float *score, msk_error *error);
 

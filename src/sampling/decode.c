@@ -13,7 +13,11 @@
 
 /* ---- memory ---- */
 
-static bool keeps_difference(const msk_recipe *recipe) { return recipe->guidance > 0 && recipe->unconditional_every > 1; }
+static bool keeps_difference(const msk_decode_spec *spec) {
+  bool guided = spec->recipe.guidance > 0;
+  for (int i = 0; i < spec->scale_count; i++) guided = guided || spec->scales[i] > 0;
+  return guided && spec->recipe.unconditional_every > 1;
+}
 
 msk_decode *msk_decode_place(msk_arena *arena, const msk_decode_spec *spec) {
   const size_t batch = (size_t)spec->batch, tokens = (size_t)spec->tokens, codes = (size_t)spec->codes;
@@ -26,9 +30,13 @@ msk_decode *msk_decode_place(msk_arena *arena, const msk_decode_spec *spec) {
   if (!msk_multiply(items, codes, &logits)) arena->overflow = true;
   laid.current = msk_arena_take(arena, items, sizeof *laid.current);
   laid.completed = msk_arena_take(arena, items, sizeof *laid.completed);
+  laid.item = msk_arena_take(arena, batch, sizeof *laid.item);
+  laid.guidance = msk_arena_take(arena, batch, sizeof *laid.guidance);
+  laid.scale = msk_arena_take(arena, batch, sizeof *laid.scale);
+  laid.standing = msk_arena_take(arena, batch, sizeof *laid.standing);
   laid.unconditional = msk_arena_take(arena, batch, sizeof *laid.unconditional);
   laid.logits = msk_arena_take(arena, logits, sizeof *laid.logits);
-  if (keeps_difference(&spec->recipe)) laid.difference = msk_arena_take(arena, logits, sizeof *laid.difference);
+  if (keeps_difference(spec)) laid.difference = msk_arena_take(arena, logits, sizeof *laid.difference);
   laid.structure = msk_arena_take(arena, items, sizeof *laid.structure);
   laid.confidence = msk_arena_take(arena, items, sizeof *laid.confidence);
   laid.sketch = msk_arena_take(arena, items, 1);
@@ -75,6 +83,18 @@ static msk_status check_input(const msk_decode_spec *spec, msk_error *error) {
   return msk_fail(error, MSK_ERROR_ARGUMENT, "the edit mask marks no token, expected at least one");
 }
 
+static msk_status check_scales(const msk_decode_spec *spec, msk_error *error) {
+  if (spec->scale_count == 0) return MSK_OK;
+  if (spec->recipe.official || spec->job != MSK_JOB_DRAW || spec->scale_count < 0 || spec->batch % spec->scale_count != 0)
+    return msk_fail(error, MSK_ERROR_ARGUMENT, "%d guidance scales were given, expected none: only draw under a mended recipe takes them",
+                    spec->scale_count);
+  for (int i = 0; i < spec->scale_count; i++) {
+    if (!(spec->scales[i] >= 0 && spec->scales[i] <= 100))
+      return msk_fail(error, MSK_ERROR_ARGUMENT, "a guidance scale is %g, expected 0..100", spec->scales[i]);
+  }
+  return MSK_OK;
+}
+
 static msk_status check_spec(const msk_decode *decode, const msk_decode_spec *spec, msk_error *error) {
   if ((int)spec->job < MSK_JOB_DRAW || spec->job > MSK_JOB_EDIT)
     return msk_fail(error, MSK_ERROR_ARGUMENT, "the job is %d, expected 0..2", (int)spec->job);
@@ -83,7 +103,7 @@ static msk_status check_spec(const msk_decode *decode, const msk_decode_spec *sp
     return msk_fail(error, MSK_ERROR_ARGUMENT, "the request is %d x %d tokens of %d codes, expected at most %d x %d of %d", spec->batch,
                     spec->tokens, spec->codes, decode->room_batch, decode->room_tokens, decode->room_codes);
   }
-  if (keeps_difference(&spec->recipe) && decode->difference == NULL) {
+  if (keeps_difference(spec) && decode->difference == NULL) {
     return msk_fail(error, MSK_ERROR_ARGUMENT, "unconditional_every is %d, expected 1: the memory was laid out for that",
                     spec->recipe.unconditional_every);
   }
@@ -97,6 +117,7 @@ static msk_status check_spec(const msk_decode *decode, const msk_decode_spec *sp
     return msk_fail(error, MSK_ERROR_ARGUMENT, "the rng layout is %d, expected 0 or 1", (int)spec->layout);
   }
   msk_status status = msk_recipe_check(&spec->recipe, spec->job, 0, error);
+  if (status == MSK_OK) status = check_scales(spec, error);
   return status == MSK_OK ? check_input(spec, error) : status;
 }
 
@@ -160,6 +181,12 @@ msk_status msk_decode_begin(msk_decode *decode, const msk_decode_spec *spec, con
   decode->last = decode->step + msk_decode_step_count(spec);
   decode->cancelled = false;
   decode->refreshed = -1;
+  for (int b = 0; b < spec->batch; b++) {
+    const int scales = spec->scale_count > 0 ? spec->scale_count : 1;
+    decode->item[b] = spec->first_item + b / scales;
+    decode->guidance[b] = (float)(spec->scale_count > 0 ? spec->scales[b % scales] : spec->recipe.guidance);
+    decode->standing[b] = (msk_standing){0, 0};
+  }
   place_tokens(decode);
   rules->begin(decode);
   for (int b = 0; b < spec->batch; b++) decode->unknown[b] = msk_decode_count_masked(decode, b);
@@ -184,6 +211,12 @@ static void measure_confidence(msk_decode *decode, bool drawn_only) {
   }
 }
 
+static float mean(const float *values, int count) {
+  double sum = 0;
+  for (int i = 0; i < count; i++) sum += (double)values[i];
+  return (float)(sum / count);
+}
+
 /* The masks that the next step starts from. */
 static msk_status remask(msk_decode *decode, msk_error *error) {
   const size_t batch = (size_t)decode->spec.batch, tokens = (size_t)decode->spec.tokens;
@@ -191,10 +224,12 @@ static msk_status remask(msk_decode *decode, msk_error *error) {
   if (sketching && decode->step % decode->spec.recipe.structure_every == 0) { /* else the last score, rescaled already, serves again */
     msk_status status = decode->denoiser->score(decode->denoiser->user, decode->completed, decode->structure, error);
     if (status != MSK_OK) return status;
+    for (size_t b = 0; b < batch; b++) decode->standing[b].structure = mean(decode->structure + b * tokens + 1, (int)tokens - 1);
     msk_decode_trace(decode, "structure_score", MSK_DTYPE_F32, decode->structure, 2, batch, tokens, 0);
   }
   measure_confidence(decode, !sketching);
   if (sketching) {
+    for (size_t b = 0; b < batch; b++) decode->standing[b].confidence = mean(decode->confidence + b * tokens + 1, (int)tokens - 1);
     decode->rules->remask_sketch(decode);
     msk_decode_trace(decode, "structure_scaled", MSK_DTYPE_F32, decode->structure, 2, batch, tokens, 0);
     msk_decode_trace(decode, "confidence_scaled", MSK_DTYPE_F32, decode->confidence, 2, batch, tokens, 0);
@@ -217,20 +252,26 @@ static void choose_guidance(msk_decode *decode) {
   const int taken = msk_decode_step_index(decode) + 1;
   double share = msk_schedule_guidance(recipe->guidance_schedule, (double)taken / msk_decode_step_count(&decode->spec));
   if (share < recipe->guidance_skip) share = 0;
-  decode->scale = recipe->guidance * share;
-  decode->fresh = decode->scale > 0 && (decode->refreshed < 0 || decode->step - decode->refreshed >= recipe->unconditional_every);
+  bool guided = false;
+  for (int b = 0; b < decode->spec.batch; b++) {
+    decode->scale[b] = decode->guidance[b] * (float)share;
+    guided = guided || decode->scale[b] > 0;
+  }
+  decode->fresh = guided && (decode->refreshed < 0 || decode->step - decode->refreshed >= recipe->unconditional_every);
 }
 
 static msk_status guided_logits(msk_decode *decode, msk_error *error) {
   const msk_decode_spec *spec = &decode->spec;
-  const size_t floats = (size_t)spec->batch * (size_t)spec->tokens * (size_t)spec->codes;
-  const float scale = (float)decode->scale;
-  const bool keep = decode->fresh && keeps_difference(&spec->recipe);
-  msk_status status = decode->denoiser->logits(decode->denoiser->user, decode->current, decode->fresh ? decode->unconditional : NULL, scale,
-                                               decode->logits, keep ? decode->difference : NULL, error);
+  const size_t floats = (size_t)spec->tokens * (size_t)spec->codes;
+  const bool keep = decode->fresh && keeps_difference(spec);
+  msk_status status = decode->denoiser->logits(decode->denoiser->user, decode->current, decode->fresh ? decode->unconditional : NULL,
+                                               decode->scale, decode->logits, keep ? decode->difference : NULL, error);
   if (status != MSK_OK) return status;
   if (keep) decode->refreshed = decode->step;
-  for (size_t i = 0; scale > 0 && !decode->fresh && i < floats; i++) decode->logits[i] += scale * decode->difference[i];
+  for (size_t b = 0; !decode->fresh && decode->refreshed >= 0 && b < (size_t)spec->batch; b++) {
+    for (size_t i = b * floats; decode->scale[b] > 0 && i < (b + 1) * floats; i++)
+      decode->logits[i] += decode->scale[b] * decode->difference[i];
+  }
   return MSK_OK;
 }
 
@@ -271,6 +312,28 @@ msk_status msk_decode_step(msk_decode *decode, bool *done, msk_error *error) {
   return MSK_OK;
 }
 
+void msk_decode_keep(msk_decode *decode, const int *kept, int count) {
+  const size_t tokens = (size_t)decode->spec.tokens, floats = tokens * (size_t)decode->spec.codes;
+#define MOVE(array, n) memmove((array) + to * (n), (array) + from * (n), (n) * sizeof *(array))
+  for (size_t to = 0; to < (size_t)count; to++) {
+    const size_t from = (size_t)kept[to];
+    MOVE(decode->item, 1);
+    MOVE(decode->guidance, 1);
+    MOVE(decode->standing, 1);
+    MOVE(decode->unconditional, 1);
+    MOVE(decode->unknown, 1);
+    MOVE(decode->current, tokens);
+    MOVE(decode->completed, tokens);
+    MOVE(decode->structure, tokens);
+    MOVE(decode->recorded, tokens);
+    MOVE(decode->sketch, tokens);
+    if (decode->refreshed >= 0) MOVE(decode->difference, floats);
+  }
+#undef MOVE
+  decode->spec.batch = count;
+}
+
+const msk_standing *msk_decode_standings(const msk_decode *decode) { return decode->standing; }
 int msk_decode_step_index(const msk_decode *decode) { return msk_decode_step_count(&decode->spec) - (decode->last - decode->step); }
 const int32_t *msk_decode_completed(const msk_decode *decode) { return decode->completed; }
 const int32_t *msk_decode_current(const msk_decode *decode) { return decode->current; }

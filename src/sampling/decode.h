@@ -12,15 +12,16 @@
 #include "base/memory.h"
 #include "base/rng.h"
 #include "masksketch.h"
+#include "sampling/select.h"
 
 /* What the loop asks of the networks. Both return a status and fill `error`. */
 typedef struct msk_denoiser {
   void *user;
-  /* logits [batch, N, codes] of `tokens` [batch, N], guided: c + guidance * (c - u), u from the same sequence with unconditional[b] (a
+  /* logits [batch, N, codes] of `tokens` [batch, N], guided: c + guidance[b] * (c - u), u from the same sequence with unconditional[b] (a
    * token id) in the class position; unconditional NULL or unconditional[b] < 0: c alone, at the cost of one pass. difference, if not
    * NULL: c - u of the items that have a u, laid out as the logits. */
-  msk_status (*logits)(void *user, const int32_t *tokens, const int32_t *unconditional, float guidance, float *logits, float *difference,
-                       msk_error *error);
+  msk_status (*logits)(void *user, const int32_t *tokens, const int32_t *unconditional, const float *guidance, float *logits,
+                       float *difference, msk_error *error);
   /* structure score [batch, N] of completed sequences against the target of the request */
   msk_status (*score)(void *user, const int32_t *tokens, float *score, msk_error *error);
 } msk_denoiser;
@@ -38,7 +39,9 @@ typedef struct msk_decode_spec {
   const int32_t *input;        /* draw: N-1 image tokens of the sketch; edit: those of the photo; generate: NULL */
   const uint8_t *edit_mask;    /* edit: N-1 flags, 1 = repaint; else NULL */
   const float *lambda_map;     /* draw: N-1 factors in [0,1] on lambda_structure, or NULL */
-  msk_callbacks callbacks;     /* on_trace only; on_step is the caller's */
+  const double *scales;    /* mended draw: scale_count guidance scales in the place of the recipe's, each item with each: row b is item */
+  int scale_count;         /*   first_item + b / scale_count with scale b % scale_count; 0: none */
+  msk_callbacks callbacks; /* on_trace only; on_step is the caller's */
 } msk_decode_spec;
 
 typedef struct msk_decode msk_decode;
@@ -56,5 +59,9 @@ int msk_decode_step_index(const msk_decode *decode);    /* steps taken so far */
  * the result. */
 const int32_t *msk_decode_completed(const msk_decode *decode);
 const int32_t *msk_decode_current(const msk_decode *decode);
+/* Drops all rows but `count` (kept: ascending); each stays what it would be without the others. */
+void msk_decode_keep(msk_decode *decode, const int *kept, int count);
+/* [batch]: as of the last step that measured it; draw only. */
+const msk_standing *msk_decode_standings(const msk_decode *decode);
 int msk_decode_masked(const msk_decode *decode, int item);
 #endif

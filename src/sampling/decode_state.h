@@ -26,11 +26,13 @@ struct msk_decode {
   int room_batch, room_tokens, room_codes; /* what the arena's memory was laid out for */
   int step, last;                          /* the step to be taken now, counted from 0 with those before start_step; one past the last */
   bool cancelled;                          /* a trace callback asked to stop */
-  double scale;                            /* of this step's guidance */
   bool fresh;                              /* this step makes its unconditional pass, if it is guided at all */
   int refreshed;                           /* the step that `difference` is of; negative: none yet */
 
   int32_t *current, *completed;              /* [batch, N] */
+  int *item;                                 /* [batch]: which item of the seed each row is */
+  float *guidance, *scale;                   /* [batch]: the row's guidance, and what of it acts in this step */
+  msk_standing *standing;                    /* [batch] */
   int32_t *unconditional;                    /* [batch] token ids, -1: none */
   float *logits;                             /* [batch, N, codes] */
   float *difference;                         /* [batch, N, codes]: mended: conditional - unconditional of an earlier step; NULL: not kept */

@@ -18,7 +18,7 @@ typedef enum purpose { FOR_TOKENS, FOR_CLASS, FOR_STRUCTURE, FOR_CONFIDENCE, FOR
 
 /* moment: 0 the start, 1 + step afterwards */
 static msk_key stream(const msk_decode *decode, int item, int moment, purpose what) {
-  msk_key key = msk_rng_fold_in(decode->key, (uint32_t)(decode->spec.first_item + item));
+  msk_key key = msk_rng_fold_in(decode->key, (uint32_t)decode->item[item]);
   return msk_rng_fold_in(msk_rng_fold_in(key, (uint32_t)moment), (uint32_t)what);
 }
 
@@ -39,14 +39,15 @@ static msk_status check(const msk_decode_spec *spec, msk_error *error) {
   if (spec->recipe.order == MSK_ORDER_HALTON && msk_order_side(spec->tokens - 1) == 0)
     return msk_fail(error, MSK_ERROR_ARGUMENT, "order is 'halton', expected 'confidence' or 'random': %d tokens are no square",
                     spec->tokens - 1);
-  if (spec->recipe.guidance == 0) return MSK_OK;
+  double guidance = spec->recipe.guidance;
+  for (int i = 0; i < spec->scale_count; i++) guidance = i == 0 ? spec->scales[0] : fmax(guidance, spec->scales[i]);
+  if (guidance == 0) return MSK_OK;
   if (spec->recipe.unconditional == MSK_UNCONDITIONAL_NULL) {
     if (spec->null_class >= 0 && spec->null_class < spec->class_count) return MSK_OK;
     return msk_fail(error, MSK_ERROR_ARGUMENT, "unconditional is 'null', expected 'random': the model has no null class");
   }
   if (count_eligible(spec) > 0) return MSK_OK;
-  return msk_fail(error, MSK_ERROR_ARGUMENT, "guidance is %g, expected 0: the model has no second class to move away from",
-                  spec->recipe.guidance);
+  return msk_fail(error, MSK_ERROR_ARGUMENT, "guidance is %g, expected 0: the model has no second class to move away from", guidance);
 }
 
 /* One word for each token: the order among equals. */
@@ -129,7 +130,7 @@ static void prepare(msk_decode *decode) {
   const int choices = count_eligible(spec);
   for (int b = 0; b < spec->batch; b++) {
     bool null = spec->recipe.unconditional == MSK_UNCONDITIONAL_NULL;
-    decode->unconditional[b] = null ? spec->codes + spec->null_class : random_class(decode, b, choices);
+    decode->unconditional[b] = decode->scale[b] == 0 ? -1 : null ? spec->codes + spec->null_class : random_class(decode, b, choices);
   }
   msk_decode_trace(decode, "unconditional_class_tokens", MSK_DTYPE_I32, decode->unconditional, 2, (size_t)spec->batch, 1, 0);
 }

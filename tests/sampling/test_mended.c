@@ -44,7 +44,7 @@ static uint64_t hash_row(const bench *b, const int32_t *tokens, int32_t uncondit
   return state;
 }
 
-static msk_status made_up_logits(void *user, const int32_t *tokens, const int32_t *unconditional, float guidance, float *logits,
+static msk_status made_up_logits(void *user, const int32_t *tokens, const int32_t *unconditional, const float *guidance, float *logits,
                                  float *difference, msk_error *error) {
   bench *b = user;
   const int n = b->spec.tokens, codes = b->spec.codes;
@@ -55,7 +55,7 @@ static msk_status made_up_logits(void *user, const int32_t *tokens, const int32_
     uint64_t conditional = hash_row(b, tokens + item * n, -1), state = hash_row(b, tokens + item * n, other);
     for (int i = item * n * codes; i < (item + 1) * n * codes; i++) {
       float apart = other < 0 ? 0 : b->scores == STEADY ? (float)(i % codes) / 8 : test_uniform(&state, -2, 2);
-      logits[i] = test_uniform(&conditional, -2, 2) + guidance * apart;
+      logits[i] = test_uniform(&conditional, -2, 2) + guidance[item] * apart;
       if (difference != NULL) difference[i] = apart;
     }
   }

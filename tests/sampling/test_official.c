@@ -41,7 +41,7 @@ static void forward(network *n, const msk_maskgit_pass *pass) {
   free(memory);
 }
 
-static msk_status network_logits(void *user, const int32_t *tokens, const int32_t *unconditional, float guidance, float *logits,
+static msk_status network_logits(void *user, const int32_t *tokens, const int32_t *unconditional, const float *guidance, float *logits,
                                  float *difference, msk_error *error) {
   network *n = user;
   (void)difference, (void)error;
@@ -52,7 +52,7 @@ static msk_status network_logits(void *user, const int32_t *tokens, const int32_
     memcpy(n->unconditional, tokens + b * n->tokens, n->tokens * sizeof *tokens);
     n->unconditional[0] = unconditional[b];
     forward(n, &(msk_maskgit_pass){.tokens = n->unconditional, .batch = 1, .logits = n->other, .columns = n->codes});
-    for (size_t i = 0; i < row; i++) logits[b * row + i] += guidance * (logits[b * row + i] - n->other[i]);
+    for (size_t i = 0; i < row; i++) logits[b * row + i] += guidance[b] * (logits[b * row + i] - n->other[i]);
   }
   return MSK_OK;
 }

@@ -19,7 +19,7 @@ typedef struct replay {
   int32_t *sequence_seen;
 } replay;
 
-static msk_status recorded_logits(void *user, const int32_t *tokens, const int32_t *unconditional, float guidance, float *logits,
+static msk_status recorded_logits(void *user, const int32_t *tokens, const int32_t *unconditional, const float *guidance, float *logits,
                                   float *difference, msk_error *error) {
   replay *r = user;
   (void)unconditional, (void)guidance, (void)difference, (void)error;

@@ -7,6 +7,7 @@
 
 #include "actions.h"
 #include "area.h"
+#include "candidates.h"
 #include "drawing.h"
 #include "input.h"
 #include "model_path.h"
@@ -16,6 +17,7 @@ static msk_status choose_recipe(msk_recipe *recipe, const cli_options *options, 
   msk_status status = msk_recipe_find(recipe, model, job, options->recipe != NULL ? options->recipe : "balanced", error);
   for (int i = 0; i < options->setting_count && status == MSK_OK; i++) {
     const cli_setting *setting = &options->settings[i];
+    if (candidates_take_setting(options, setting)) continue;
     char key[64];
     msk_error reason = {MSK_OK, ""};
     snprintf(key, sizeof key, "%.*s", setting->key_length, setting->key);
@@ -38,6 +40,10 @@ static msk_status check_words(const cli_options *options, const msk_recipe *reci
     return cli_fail(error, MSK_ERROR_ARGUMENT,
                     "--seed was given %llu, expected a whole number from 0 to 4294967295 with the recipe official",
                     (unsigned long long)options->seed);
+  }
+  if (job == MSK_JOB_DRAW) {
+    msk_status status = candidates_check(options, recipe, error);
+    if (status != MSK_OK) return status;
   }
   if (options->class_text[0] == '-') {
     return cli_fail(error, MSK_ERROR_ARGUMENT, "--class was given %s, expected a number from 0, or a name: masksketch classes lists them",
@@ -162,6 +168,7 @@ static msk_status fill_request(drawing *d, const msk_recipe *recipe, msk_error *
   if (d->mask.pixels != NULL) d->request.edit_mask = &d->mask;
   if (d->lambda_map.pixels != NULL) d->request.lambda_map = &d->lambda_map;
   msk_status status = msk_model_class_find(d->model, options->class_text, &d->request.class_id, error);
+  if (status == MSK_OK) status = candidates_fill(d, error);
   if (status != MSK_OK) return status;
   const char *source = options->input_count > 0 ? options->inputs[0] : NULL;
   if (options->output == NULL) return output_default_name(d->output, source, options->class_text, options->seed, error);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cancel.h"
+#include "candidates.h"
 #include "input.h"
 #include "json.h"
 #include "metadata.h"
@@ -26,7 +27,8 @@ typedef struct workshop {
   int32_t *tokens;    /* of all items, for --tokens-out */
   size_t tokens_each; /* of one item: N, or steps x N */
   double encode_seconds;
-  int finished, wanted; /* pictures */
+  const contender *chosen; /* the candidate whose picture is being finished, or NULL */
+  int finished, wanted;    /* pictures */
 } workshop;
 
 void drawing_free(drawing *d) {
@@ -84,7 +86,7 @@ static msk_status open_session(workshop *w, msk_error *error) {
   msk_session_options_init(&options);
   if (w->d->options->threads > 0) options.threads = w->d->options->threads;
   msk_request first = w->d->request;
-  if (!drawing_is_batch(w->d)) first.count = 1;
+  if (!drawing_is_batch(w->d) && first.guidance_count == 0) first.count = 1;
   return msk_session_open(&w->session, w->d->model, &first, &options, error);
 }
 
@@ -103,7 +105,7 @@ static msk_status set_up(workshop *w, msk_error *error) {
   msk_status status = open_session(w, error);
   if (status == MSK_OK) status = encode_sketch(w, error);
   if (status != MSK_OK || options->sheet == NULL) return status;
-  status = sheet_create(&w->contact, d->info.image_size, w->wanted + 1, error);
+  status = sheet_create(&w->contact, d->info.image_size, (options->candidates > 0 ? candidates_finished(d) : w->wanted) + 1, error);
   if (status == MSK_OK && d->picture.pixels != NULL) {
     status = sheet_add(w->contact, &d->picture, d->request.job == MSK_JOB_EDIT ? "photo" : "sketch", error);
   }
@@ -156,6 +158,11 @@ static void report_picture(workshop *w, const char *file, int item, double secon
   cli_print_safe(stderr, class_name == NULL ? "?" : class_name);
   fprintf(stderr, ", seed %llu", (unsigned long long)w->d->request.seed);
   if (w->wanted > 1 || item > 0) fprintf(stderr, ", item %d", item);
+  if (w->chosen != NULL) {
+    char text[160];
+    candidates_describe(text, sizeof text, w->chosen);
+    fprintf(stderr, ", %s", text);
+  }
   fprintf(stderr, ", %.1f s\n", seconds);
 }
 
@@ -165,6 +172,7 @@ static msk_status add_to_sheet(workshop *w, const msk_image *image, int item, ms
   char label[160];
   snprintf(label, sizeof label, "%.*s  %llu/%d", class_name == NULL ? 1 : (int)strcspn(class_name, ","),
            class_name == NULL ? "?" : class_name, (unsigned long long)w->d->request.seed, item);
+  if (w->chosen != NULL) snprintf(label, sizeof label, "%d g%g %+.2f", item, w->chosen->guidance, w->chosen->score);
   return sheet_add(w->contact, image, label, error);
 }
 
@@ -185,7 +193,7 @@ static msk_status finish_picture(workshop *w, const msk_result *result, int inde
   if (status == MSK_OK) status = add_to_sheet(w, &image, item, error);
   if (status == MSK_OK && d->options->tokens_out != NULL) status = keep_tokens(w, result, index, error);
   if (status == MSK_OK) report_picture(w, file, item, progress_clock() - started);
-  if (status == MSK_OK && d->options->json) status = json_print_picture(d, file, item, result, index, error);
+  if (status == MSK_OK && d->options->json) status = json_print_picture(d, file, item, result, index, w->chosen, error);
   free(text);
   msk_image_free(&image);
   w->finished++;
@@ -229,6 +237,47 @@ static msk_status run_items(workshop *w, int first, int count, msk_error *error)
   for (int i = 0; i < count && status == MSK_OK; i++) {
     if (d->kept < 0 || d->kept == i) status = finish_picture(w, &result, i, first + i, started, error);
   }
+  return status;
+}
+
+/* A finished candidate that is not written is shown on the sheet. */
+static msk_status show_candidate(workshop *w, const msk_result *result, msk_error *error) {
+  if (w->contact == NULL) return MSK_OK;
+  msk_image image = {0};
+  const size_t side = (size_t)w->d->info.image_size;
+  msk_status status =
+      msk_image_from_float(&image, result->pixels + (size_t)w->chosen->result * side * side * 3, (int)side, (int)side, NULL, error);
+  if (status == MSK_OK) status = add_to_sheet(w, &image, w->chosen->item, error);
+  msk_image_free(&image);
+  return status;
+}
+
+/* All candidates together; the best are finished like any other picture, each with its own guidance in the recipe. */
+static msk_status run_candidates(workshop *w, msk_error *error) {
+  drawing *d = w->d;
+  msk_result result = {0};
+  contender *contenders = NULL;
+  msk_clip *clip = NULL;
+  const double started = progress_clock(), guidance = d->request.recipe.guidance;
+  d->request.picture = NULL;
+  d->request.picture_tokens = d->sketch_tokens;
+  msk_status status = candidates_open_clip(&clip, d, error);
+  if (status == MSK_OK) status = msk_run(w->session, &d->request, &result, error);
+  progress_clear(&w->line);
+  if (status == MSK_OK) status = candidates_judge(d, clip, &result, &contenders, error);
+  msk_clip_close(clip);
+  result.times.encode += w->encode_seconds;
+  result.times.total += w->encode_seconds;
+  for (int i = 0; status == MSK_OK && i < result.count; i++) {
+    w->chosen = &contenders[i];
+    d->request.recipe.guidance = w->chosen->guidance;
+    status =
+        i < w->wanted ? finish_picture(w, &result, w->chosen->result, w->chosen->item, started, error) : show_candidate(w, &result, error);
+  }
+  d->request.recipe.guidance = guidance;
+  w->chosen = NULL;
+  if (status == MSK_OK && d->options->json) status = candidates_print_rest(d, &result, contenders, w->wanted, error);
+  free(contenders);
   return status;
 }
 
@@ -276,6 +325,7 @@ static msk_status check_outputs(const drawing *d, int wanted, msk_error *error) 
 
 static msk_status run_all(workshop *w, msk_error *error) {
   drawing *d = w->d;
+  if (d->request.guidance_count > 0) return run_candidates(w, error);
   if (drawing_is_batch(d)) return run_items(w, 0, d->request.count, error);
   msk_status status = MSK_OK;
   for (int i = 0; i < d->request.count && status == MSK_OK; i++) {
@@ -286,6 +336,7 @@ static msk_status run_all(workshop *w, msk_error *error) {
 
 msk_status drawing_run(drawing *d, msk_error *error) {
   workshop w = {.d = d, .wanted = d->kept >= 0 ? 1 : d->request.count};
+  if (d->request.guidance_count > 0) w.wanted = d->options->keep > 0 ? d->options->keep : 1;
   msk_status status = check_outputs(d, w.wanted, error);
   if (status == MSK_OK) status = set_up(&w, error);
   if (status == MSK_OK) status = run_all(&w, error);

@@ -17,9 +17,10 @@ typedef struct drawing {
   msk_request request; /* first_item and count of the whole order; its pointers lead to the fields below */
   msk_image picture;   /* prepared: image_size x image_size; empty for generate, and where only the tokens are known */
   msk_image mask, lambda_map;
-  int32_t *sketch_tokens; /* draw: tokens - 1 of them, malloc'ed; NULL until known */
-  const char *verbatim;   /* replay: the text for the new PNG, as the old one has it; else NULL */
-  int kept;               /* replay of a batch: the one item wanted; else -1 */
+  int32_t *sketch_tokens;            /* draw: tokens - 1 of them, malloc'ed; NULL until known */
+  const char *verbatim;              /* replay: the text for the new PNG, as the old one has it; else NULL */
+  double scales[MSK_MAX_CANDIDATES]; /* guidance scales of candidates */
+  int kept;                          /* replay of a batch: the one item wanted; else -1 */
   char output[MAX_PATH_BYTES];
 } drawing;
 

@@ -72,6 +72,11 @@ static const option option_table[] = {
      TO(lambda_map)},
     {"seed", 0, KIND_SEED, "N", NULL, "which of the possible pictures (default: 0)", MAKE, TO(seed)},
     {"count", 'n', KIND_INT, "N", NULL, "how many pictures (default: 1); they are named OUT-1, OUT-2, ...", MAKE, IN(count, 1, MAX_COUNT)},
+    {"candidates", 0, KIND_INT, "N", NULL, "draw N candidates (for each of --guidance F,F,...), and write the best by structure and CLIP",
+     DRAW, IN(candidates, 1, 64)},
+    {"keep", 0, KIND_INT, "N", NULL, "how many of the candidates are written, the best first (default: 1)", DRAW, IN(keep, 1, 64)},
+    {"finish", 0, KIND_INT, "N", NULL, "drop the weaker half of the candidates by and by, so that N are drawn to the end (default: all)",
+     DRAW, IN(finish, 1, 64)},
     {"first-item", 0, KIND_INT, "N", NULL, "number of the first picture of the seed, from 0; not with the recipe official", MAKE,
      IN(first_item, 0, 1000000)},
     {"fit", 0, KIND_CHOICE, "HOW", "stretch pad crop", "how the picture comes to the model's square: stretch, pad or crop",
@@ -103,17 +108,22 @@ static const option option_table[] = {
     {"dtype", 0, KIND_CHOICE, "TYPE", "f32 f16 bf16", "type of the stored matrices: f32 (default), f16 or bf16", CONVERT, TO(dtype)},
     {"tensors", 0, KIND_FLAG, NULL, NULL, "list every tensor", INFO, TO(tensors)},
     {"columns", 0, KIND_INT, "N", NULL, "pictures beside each other (default: 1)", SHEET, IN(columns, 1, 64)},
-    {"text", 0, KIND_TEXT, "TEXT", NULL, "what the pictures should show; {class} stands for --class (default: a photo of a {class})", SCORE,
-     TO(text)},
+    {"text", 0, KIND_TEXT, "TEXT", NULL, "what the pictures should show; {class} stands for --class (default: a photo of a {class})",
+     SCORE | DRAW, TO(text)},
     {"sketch", 0, KIND_TEXT, "SKETCH", NULL, "the drawing that the pictures should be like", SCORE, TO(sketch)},
     {"clip", 0, KIND_TEXT, "DIR", NULL, "folder of a CLIP: model.safetensors, config.json, vocab.json, merges.txt (default: models/clip)",
-     SCORE | EVAL | DISTANCE | SERVE, TO(clip)},
+     SCORE | EVAL | DISTANCE | SERVE | DRAW, TO(clip)},
     {"judge", 0, KIND_TEXT, "FILE", NULL, "the judge's file (default: the one that comes with the program)", EVAL | DISTANCE, TO(judge)},
     {"features", 0, KIND_CHOICE, "OF", "judge clip", "what stands for a picture: the judge's features (default) or CLIP's embeddings",
      DISTANCE, TO(features)},
-    {"weight-text", 0, KIND_REAL, "F", NULL, "weight of the text in the score, 0 to 100 (default: 1)", SCORE, IN(weight_text, 0, 100)},
-    {"weight-sketch", 0, KIND_REAL, "F", NULL, "weight of the sketch in the score, 0 to 100 (default: 1)", SCORE,
+    {"weight-text", 0, KIND_REAL, "F", NULL, "weight of the text in the score, 0 to 100 (default: 1)", SCORE | DRAW,
+     IN(weight_text, 0, 100)},
+    {"weight-sketch", 0, KIND_REAL, "F", NULL, "weight of the sketch in the score, 0 to 100 (default: 1)", SCORE | DRAW,
      IN(weight_sketch, 0, 100)},
+    {"weight-structure", 0, KIND_REAL, "F", NULL, "weight of the structure among candidates, 0 to 100 (default: 1)", DRAW,
+     IN(weight_structure, 0, 100)},
+    {"weight-confidence", 0, KIND_REAL, "F", NULL, "weight of confidence beside structure where --finish drops, 0 to 100 (default: 0)",
+     DRAW, IN(weight_confidence, 0, 100)},
     {"size", 0, KIND_TEXT, "SIZE|MODEL", NULL,
      "what is measured: official sizes with random weights (default), the default model, or a model file", BENCH, TO(bench_size)},
     {"rounds", 0, KIND_INT, "N", NULL, "times that everything is measured, 1 to 1000 (default: 5)", BENCH, IN(rounds, 1, 1000)},
@@ -158,11 +168,16 @@ enum { OPTION_COUNT = sizeof option_table / sizeof option_table[0] };
 
 static int command_bit(const cli_command *command) { return 1 << (int)(command - cli_commands); }
 
-static const option *find_option(const char *name, size_t length) {
+/* The option of that name that one of `commands` takes, else one that any command takes. */
+static const option *find_option(const char *name, size_t length, int commands) {
+  const option *found = NULL;
   for (size_t i = 0; i < OPTION_COUNT; i++) {
-    if (strlen(option_table[i].name) == length && memcmp(option_table[i].name, name, length) == 0) return &option_table[i];
+    const option *o = &option_table[i];
+    if (strlen(o->name) != length || memcmp(o->name, name, length) != 0) continue;
+    if (o->commands & commands) return o;
+    if (found == NULL) found = o;
   }
-  return NULL;
+  return found;
 }
 
 static const option *find_letter(char letter) {
@@ -208,7 +223,7 @@ static msk_status unknown_command(const char *name, msk_error *error) {
 }
 
 static msk_status unknown_option(const cli_command *command, const char *written, const char *name, size_t length, msk_error *error) {
-  const option *other = find_option(name, length);
+  const option *other = find_option(name, length, 0);
   if (other == NULL) {
     return cli_fail(error, MSK_ERROR_ARGUMENT, "%s has no option %s; the nearest is --%s: masksketch %s --help lists them all",
                     command->name, written, nearest_option(command_bit(command), name, length), command->name);
@@ -325,7 +340,7 @@ static msk_status parse_option(cli_options *options, int argc, char **argv, int 
   const option *o = NULL;
   if (written[1] == '-') {
     size_t length = strcspn(name, "=");
-    o = find_option(name, length);
+    o = find_option(name, length, command_bit(command));
     if (name[length] == '=') value = name + length + 1;
     if (o == NULL || (o->commands & command_bit(command)) == 0) return unknown_option(command, written, name, length, error);
   } else {
@@ -340,7 +355,7 @@ static msk_status parse_option(cli_options *options, int argc, char **argv, int 
   }
   if (value == NULL) {
     const char *next = *index + 1 < argc ? argv[*index + 1] : NULL;
-    bool is_option = next != NULL && next[0] == '-' && next[1] == '-' && find_option(next + 2, strcspn(next + 2, "=")) != NULL;
+    bool is_option = next != NULL && next[0] == '-' && next[1] == '-' && find_option(next + 2, strcspn(next + 2, "="), 0) != NULL;
     if (next == NULL || is_option) {
       return cli_fail(error, MSK_ERROR_ARGUMENT, "--%s needs a value (%s), but %s follows", o->name, o->argument,
                       next == NULL ? "nothing" : next);
@@ -391,7 +406,6 @@ msk_status cli_options_parse(cli_options *options, int argc, char **argv, msk_er
                            .workers = -1,
                            .queue = -1,
                            .connections = -1,
-                           .keep = -1,
                            .request_time = -1,
                            .body_limit = -1,
                            .columns = -1,
@@ -404,6 +418,11 @@ msk_status cli_options_parse(cli_options *options, int argc, char **argv, msk_er
                            .weight_text = -1,
                            .weight_sketch = -1,
                            .rounds = -1,
+                           .weight_structure = -1,
+                           .weight_confidence = -1,
+                           .candidates = -1,
+                           .keep = -1,
+                           .finish = -1,
                            .seconds = -1,
                            .inputs = argv};
   options->help = asks_for(argc, argv, "--help", "-h");

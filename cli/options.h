@@ -32,7 +32,9 @@ typedef struct cli_options {
   const char *listen, *www, *gallery, *api_key, *api_key_file, *allow_host, *allow_origin;
   const char *bench_size, *against;
   double weight_text, weight_sketch, seconds;
+  double weight_structure, weight_confidence;
   uint64_t seed;
+  int candidates, finish;
   int count, first_item, threads, quality, columns, rounds;
   int precision, rng, fit, invert, dtype, features; /* index into the option's choices */
   int port, workers, queue, connections, keep, request_time, body_limit, open_page, insecure;

@@ -8,8 +8,7 @@
 #include "input.h"
 #include "json.h"
 #include "model_path.h"
-
-enum { MAX_TEXT_BYTES = 8192 };
+#include "score.h"
 
 typedef struct row {
   const char *file;
@@ -40,19 +39,18 @@ static msk_status check_class(const char *name, bool has_mark, msk_error *error)
   return MSK_OK;
 }
 
-/* The text with the class for every {class}. */
-static msk_status fill_text(scorer *s, const char *text, const char *name, msk_error *error) {
+msk_status score_fill_text(char *out, const char *text, const char *name, msk_error *error) {
   size_t used = 0;
   while (*text != 0) {
     bool mark = strncmp(text, class_mark, strlen(class_mark)) == 0;
     size_t length = mark ? strlen(name) : 1;
     if (used + length > MAX_TEXT_BYTES)
       return cli_fail(error, MSK_ERROR_ARGUMENT, "--text is longer than the %d bytes that are taken", MAX_TEXT_BYTES);
-    memcpy(s->text + used, mark ? name : text, length);
+    memcpy(out + used, mark ? name : text, length);
     used += length;
     text += mark ? strlen(class_mark) : 1;
   }
-  s->text[used] = 0;
+  out[used] = 0;
   return MSK_OK;
 }
 
@@ -69,7 +67,7 @@ static msk_status read_request(scorer *s, msk_error *error) {
     return cli_fail(error, MSK_ERROR_ARGUMENT, "--weight-sketch has no effect without --sketch: leave it out");
   if (!s->with_text) return MSK_OK;
   msk_status status = check_class(options->class_text, strstr(text, class_mark) != NULL, error);
-  return status == MSK_OK ? fill_text(s, text, options->class_text, error) : status;
+  return status == MSK_OK ? score_fill_text(s->text, text, options->class_text, error) : status;
 }
 
 /* ---- embeddings ---- */

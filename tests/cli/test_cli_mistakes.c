@@ -79,6 +79,18 @@ static void test_words(void **state) {
   MISTAKE(2, "--isa|z80|ref", "draw", sketch(), "--class", "3", "--isa", "z80");
   MISTAKE(2, "--rng|mt19937|partitionable", "draw", sketch(), "--class", "3", "--rng", "mt19937");
   MISTAKE(2, "--first-item|official", "draw", sketch(), "--class", "3", "--first-item", "1", "--recipe", "official");
+  MISTAKE(2, "--keep|--candidates", "draw", sketch(), "--class", "3", "--keep", "2");
+  MISTAKE(2, "--weight-text|--candidates", "draw", sketch(), "--class", "3", "--weight-text", "2");
+  MISTAKE(2, "--count|--keep", "draw", sketch(), "--class", "3", "--candidates", "2", "--count", "2");
+  MISTAKE(2, "official", "draw", sketch(), "--class", "3", "--candidates", "2", "--recipe", "official");
+  MISTAKE(2, "--trace", "draw", sketch(), "--class", "3", "--candidates", "2", "--trace", in_folder("t"));
+  MISTAKE(2, "80|64", "draw", sketch(), "--class", "3", "--candidates", "40", "--guidance", "1,2");
+  MISTAKE(2, "--guidance|1,x", "draw", sketch(), "--class", "3", "--candidates", "2", "--guidance", "1,x");
+  MISTAKE(2, "guidance|1,2", "draw", sketch(), "--class", "3", "--guidance", "1,2");
+  MISTAKE(2, "--keep|3", "draw", sketch(), "--class", "3", "--candidates", "4", "--finish", "2", "--keep", "3");
+  MISTAKE(2, "--finish|5", "draw", sketch(), "--class", "3", "--candidates", "4", "--finish", "5");
+  MISTAKE(2, "--weight-confidence|--finish", "draw", sketch(), "--class", "3", "--candidates", "4", "--weight-confidence", "1");
+  MISTAKE(3, "nowhere", "draw", sketch(), "--class", "3", "--candidates", "2", "--clip", in_folder("nowhere"));
   MISTAKE(2, "99", "draw", sketch(), "--class", "99");
   MISTAKE(2, "-1", "draw", sketch(), "--class", "-1");
   MISTAKE(2, "unicorn", "draw", sketch(), "--class", "unicorn");

@@ -305,6 +305,49 @@ static void test_sheet(void **state) {
   is_picture(in_folder("two.png"), 256, 128);
 }
 
+/* ---- Candidates ---- */
+
+/* The best come first, each is the picture that its item and guidance make alone, and every candidate is told of. */
+static void check_candidates(const char *finish, int finished) {
+  run_result result =
+      RUN("draw", sketch(), "--class", "3", "--seed", "5", "--steps", "5", "--candidates", "3", "--guidance", "0,1.5", "--keep", "2",
+          "--finish", finish, "-o", in_folder("c.png"), "--sheet", in_folder("c-sheet.png"), "--json", "--quiet");
+  assert_int_equal(result.code, 0);
+  int lines = 0, with_score = 0;
+  double last = 1e9;
+  for (char *line = strtok(result.out, "\n"); line != NULL; line = strtok(NULL, "\n"), lines++) {
+    json_t *object = json_loads(line, 0, NULL);
+    const json_t *scores = json_object_get(object, "scores"), *score = json_object_get(scores, "score");
+    assert_true(json_is_real(json_object_get(scores, "structure")));
+    assert_true(json_is_string(json_object_get(object, "file")) == (lines < 2));
+    if (score != NULL) {
+      assert_true(json_real_value(score) <= last);
+      last = json_real_value(score);
+      with_score++;
+    }
+    if (lines < 2) {
+      char item[16], guidance[32];
+      snprintf(item, sizeof item, "%d", (int)json_integer_value(json_object_get(object, "item")));
+      snprintf(guidance, sizeof guidance, "%.1f", json_real_value(json_object_get(object, "guidance")));
+      EXPECT(0, "draw", sketch(), "--class", "3", "--seed", "5", "--steps", "5", "--first-item", item, "--guidance", guidance, "-o",
+             in_folder("alone.png"), "--quiet");
+      assert_true(same_bytes(in_folder("alone.png"), json_string_value(json_object_get(object, "file"))));
+      replays(json_string_value(json_object_get(object, "file")));
+    }
+    json_decref(object);
+  }
+  assert_int_equal(lines, 6);
+  assert_int_equal(with_score, finished);
+  assert_true(exists(in_folder("c-sheet.png")));
+  run_free(&result);
+}
+
+static void test_candidates(void **state) {
+  (void)state;
+  check_candidates("6", 6);
+  check_candidates("3", 3);
+}
+
 /* ---- Areas and maps ---- */
 
 /* A picture of width x height that shows the golden photo, each pixel twice as large, from column `left` of the frame on. */
@@ -452,12 +495,14 @@ static void test_white(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_names),       cmocka_unit_test(test_same_bytes),     cmocka_unit_test(test_replay),
-      cmocka_unit_test(test_int8),        cmocka_unit_test(test_replay_refuses), cmocka_unit_test(test_replay_survives),
-      cmocka_unit_test(test_streams),     cmocka_unit_test(test_json),           cmocka_unit_test(test_info),
-      cmocka_unit_test(test_report),      cmocka_unit_test(test_terminal),       cmocka_unit_test(test_sheet),
-      cmocka_unit_test(test_box),         cmocka_unit_test(test_lambda_map),     cmocka_unit_test(test_tokens_are_the_picture),
-      cmocka_unit_test(test_class_names), cmocka_unit_test(test_white)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_names),          cmocka_unit_test(test_same_bytes),
+                                     cmocka_unit_test(test_replay),         cmocka_unit_test(test_int8),
+                                     cmocka_unit_test(test_replay_refuses), cmocka_unit_test(test_replay_survives),
+                                     cmocka_unit_test(test_streams),        cmocka_unit_test(test_json),
+                                     cmocka_unit_test(test_info),           cmocka_unit_test(test_report),
+                                     cmocka_unit_test(test_terminal),       cmocka_unit_test(test_candidates),
+                                     cmocka_unit_test(test_sheet),          cmocka_unit_test(test_box),
+                                     cmocka_unit_test(test_lambda_map),     cmocka_unit_test(test_tokens_are_the_picture),
+                                     cmocka_unit_test(test_class_names),    cmocka_unit_test(test_white)};
   return cmocka_run_group_tests(tests, set_up_models, tear_down_models);
 }

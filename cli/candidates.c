@@ -55,6 +55,7 @@ static const char *contradiction(const cli_options *options, const msk_recipe *r
   if (recipe->official) return "the recipe official, whose batch is one draw";
   if (options->count >= 0) return "--count: --keep says how many pictures are written";
   if (options->trace != NULL) return "--trace: trace the one that was chosen, with its item and guidance";
+  if (options->film != NULL) return "--film: film the one that was chosen, with replay";
   if (options->preview) return "--preview: none of them is the picture yet";
   return NULL;
 }

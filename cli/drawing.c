@@ -8,6 +8,7 @@
 
 #include "cancel.h"
 #include "candidates.h"
+#include "film.h"
 #include "input.h"
 #include "json.h"
 #include "metadata.h"
@@ -23,6 +24,7 @@ typedef struct workshop {
   progress line;
   preview picture;
   trace *steps;
+  film *strip;
   sheet *contact;
   int32_t *tokens;    /* of all items, for --tokens-out */
   size_t tokens_each; /* of one item: N, or steps x N */
@@ -53,8 +55,8 @@ static int on_step(void *user, const msk_step_info *info) {
 
 static int on_trace(void *user, const char *name, int step, const msk_array *array) {
   workshop *w = user;
-  (void)step; /* they come in order */
-  return trace_take(w->steps, name, array);
+  if (w->strip != NULL) film_take(w->strip, name, step, w->d->kept > 0 && drawing_is_batch(w->d) ? w->d->kept : 0, array);
+  return w->steps == NULL ? 0 : trace_take(w->steps, name, array); /* which knows the step: they come in order */
 }
 
 /* ---- Setting up ---- */
@@ -101,8 +103,11 @@ static msk_status set_up(workshop *w, msk_error *error) {
     preview_start(&w->picture, preview_detect(), d->info.image_size);
     if (w->picture.kind != PREVIEW_NONE) d->request.preview_every = d->request.recipe.steps / 8 > 1 ? d->request.recipe.steps / 8 : 1;
   }
-  d->request.callbacks = (msk_callbacks){.user = w, .on_step = on_step, .on_trace = options->trace != NULL ? on_trace : NULL};
+  d->request.callbacks =
+      (msk_callbacks){.user = w, .on_step = on_step, .on_trace = options->trace != NULL || options->film != NULL ? on_trace : NULL};
   msk_status status = open_session(w, error);
+  if (status == MSK_OK && options->film != NULL)
+    status = film_create(&w->strip, &d->info, d->request.recipe.steps + d->request.recipe.tail, error);
   if (status == MSK_OK) status = encode_sketch(w, error);
   if (status != MSK_OK || options->sheet == NULL) return status;
   status = sheet_create(&w->contact, d->info.image_size, (options->candidates > 0 ? candidates_finished(d) : w->wanted) + 1, error);
@@ -237,6 +242,9 @@ static msk_status run_items(workshop *w, int first, int count, msk_error *error)
   for (int i = 0; i < count && status == MSK_OK; i++) {
     if (d->kept < 0 || d->kept == i) status = finish_picture(w, &result, i, first + i, started, error);
   }
+  char name[MAX_PATH_BYTES];
+  if (status == MSK_OK && w->strip != NULL) status = output_numbered(name, d->options->film, w->finished - 1, w->wanted, error);
+  if (status == MSK_OK && w->strip != NULL) status = film_write(w->strip, w->session, name, d->options->quality, error);
   return status;
 }
 
@@ -295,10 +303,34 @@ static msk_status write_tokens(workshop *w, msk_error *error) {
 /* ---- The order ---- */
 
 /* Every name that will be written, before the work begins. */
+static msk_status check_film(const drawing *d, int wanted, msk_error *error) {
+  const char *path = d->options->film;
+  msk_format format;
+  char name[MAX_PATH_BYTES];
+  if (path == NULL) return MSK_OK;
+  if (d->request.job != MSK_JOB_DRAW)
+    return cli_fail(error, MSK_ERROR_ARGUMENT, "--film has no effect here: only draw has structure scores to show");
+  if (drawing_is_batch(d) && wanted > 1)
+    return cli_fail(error, MSK_ERROR_ARGUMENT, "--film shows one picture, but the recipe official draws %d together: replay the one",
+                    wanted);
+  if (output_is_stdout(path)) return cli_fail(error, MSK_ERROR_ARGUMENT, "--film was given -, expected the name of a file");
+  msk_status status = output_format(path, 0, &format, error);
+  for (int i = 0; i < wanted && status == MSK_OK; i++) {
+    char picture[MAX_PATH_BYTES];
+    status = output_numbered(name, path, i, wanted, error);
+    if (status == MSK_OK) status = output_check(name, d->options, error);
+    if (status == MSK_OK) status = output_numbered(picture, d->output, i, wanted, error);
+    if (status == MSK_OK && strcmp(name, picture) == 0)
+      status = cli_fail(error, MSK_ERROR_ARGUMENT, "two outputs have the same name %s, expected different ones", name);
+  }
+  return status;
+}
+
 static msk_status check_outputs(const drawing *d, int wanted, msk_error *error) {
   const cli_options *options = d->options;
   msk_format format;
-  msk_status status = output_format(d->output, options->quality, &format, error);
+  msk_status status = check_film(d, wanted, error);
+  if (status == MSK_OK) status = output_format(d->output, options->quality, &format, error);
   if (status == MSK_OK && options->sheet != NULL) status = output_format(options->sheet, 0, &format, error);
   for (int i = 0; i < wanted && status == MSK_OK; i++) {
     char name[MAX_PATH_BYTES];
@@ -347,6 +379,7 @@ msk_status drawing_run(drawing *d, msk_error *error) {
     cli_fail(error, status, "cancelled; %d of %d pictures %s finished and kept", w.finished, w.wanted, w.finished == 1 ? "is" : "are");
   }
   sheet_free(w.contact);
+  film_free(w.strip);
   free(w.tokens);
   msk_session_close(w.session);
   return status;

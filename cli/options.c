@@ -16,6 +16,7 @@ typedef enum option_kind {
   KIND_SEED,    /* uint64_t */
   KIND_CHOICE,  /* int: index of the word in `choices` */
   KIND_SETTING, /* KEY=VALUE of the recipe */
+  KIND_AT,      /* one more text for at[] */
   KIND_FIELD    /* value of the recipe's key `choices` */
 } option_kind;
 
@@ -97,6 +98,9 @@ static const option option_table[] = {
     {"no-metadata", 0, KIND_FLAG, NULL, NULL, "leave the request out of the PNG", PICTURES, TO(no_metadata)},
     {"tokens-out", 0, KIND_TEXT, "FILE.npy", NULL, "also write the tokens, class token first", PICTURES, TO(tokens_out)},
     {"trace", 0, KIND_TEXT, "FOLDER", NULL, "also write every step's quantities as .npy", PICTURES, TO(trace)},
+    {"film", 0, KIND_TEXT, "FILE", NULL, "also write a picture of every step: what is drawn, and the structure score of each token",
+     DRAW | REPLAY, TO(film)},
+    {"at", 0, KIND_AT, "X,Y", NULL, "show what the token at this pixel of the model's square attends to; repeatable", ATTENTION, TO(at)},
     {"latents", 0, KIND_TEXT, "FILE.npy", NULL, "also write the encoder's output before quantising", TOKENIZE, TO(latents)},
     {"layers", 0, KIND_TEXT, "L,L", NULL, "transformer layers, from 0 (default: those of the recipe)", ATTENTION, TO(layers)},
     {"tokenizer", 0, KIND_TEXT, "FILE", NULL, "tokenizer checkpoint: Flax msgpack or safetensors", CONVERT, TO(tokenizer)},
@@ -325,6 +329,11 @@ static msk_status take(cli_options *options, const option *o, const char *value,
     case KIND_REAL: return take_real(o, value, (double *)(void *)field, error);
     case KIND_SEED: return take_seed(o, value, (uint64_t *)(void *)field, error);
     case KIND_CHOICE: return take_choice(o, value, (int *)(void *)field, error);
+    case KIND_AT:
+      if (options->at_count == MAX_POINTS)
+        return cli_fail(error, MSK_ERROR_ARGUMENT, "--at was given more than %d times: make several pictures", MAX_POINTS);
+      options->at[options->at_count++] = value;
+      return MSK_OK;
     case KIND_SETTING:
     case KIND_FIELD: return take_setting(options, o, value, error);
   }

@@ -11,7 +11,7 @@
 #include "masksketch.h"
 #include "report.h"
 
-enum { MAX_SETTINGS = 64, MAX_COUNT = 1000, MAX_THREADS = 256 };
+enum { MAX_SETTINGS = 64, MAX_POINTS = 16, MAX_COUNT = 1000, MAX_THREADS = 256 };
 
 /* A recipe field given by --set or by a short-hand of it; `key` is not terminated. */
 typedef struct cli_setting {
@@ -35,6 +35,8 @@ typedef struct cli_options {
   double weight_structure, weight_confidence;
   uint64_t seed;
   int candidates, finish;
+  const char *film, *at[MAX_POINTS];
+  int at_count;
   int count, first_item, threads, quality, columns, rounds;
   int precision, rng, fit, invert, dtype, features; /* index into the option's choices */
   int port, workers, queue, connections, keep, request_time, body_limit, open_page, insecure;

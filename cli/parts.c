@@ -9,12 +9,7 @@
 #include "input.h"
 #include "model_path.h"
 #include "output.h"
-
-typedef struct bench {
-  msk_model *model;
-  msk_model_info info;
-  msk_session *session;
-} bench;
+#include "parts.h"
 
 static msk_status open_bench(bench *b, const cli_options *options, msk_error *error) {
   msk_request request;
@@ -55,10 +50,10 @@ static msk_status load_array(msk_array *array, const char *path, msk_error *erro
 /* ---- tokenize ---- */
 
 /* A picture as it is, or brought to the model's square where --fit asks for it. */
-static msk_status load_picture(msk_image *image, const cli_options *options, const bench *b, bool square, msk_error *error) {
+msk_status parts_load(msk_image *image, const char *path, const cli_options *options, const bench *b, bool square, msk_error *error) {
   msk_image read = {0};
   msk_prepare_options preparation;
-  msk_status status = input_picture(&read, options->inputs[0], MSK_ALPHA_WHITE, error);
+  msk_status status = input_picture(&read, path, MSK_ALPHA_WHITE, error);
   if (status != MSK_OK || !square) {
     *image = read;
     return status;
@@ -103,7 +98,7 @@ msk_status action_tokenize(const cli_options *options, msk_error *error) {
   if (status == MSK_OK && has_suffix(options->inputs[0], ".npy")) {
     status = tokenize_array(options, &b, &tokens, wanted, &rows, &columns, error);
   } else if (status == MSK_OK) {
-    status = load_picture(&image, options, &b, options->fit >= 0, error);
+    status = parts_load(&image, options->inputs[0], options, &b, options->fit >= 0, error);
     if (status == MSK_OK) status = msk_tokenize(b.session, &image, &tokens, wanted, &rows, &columns, error);
   }
   if (status == MSK_OK) {
@@ -238,7 +233,7 @@ static msk_status write_maps(const char *path, const float *maps, int layers, in
   return status;
 }
 
-static msk_status choose_layers(int layers[MSK_MAX_LAYERS], int *count, const cli_options *options, const bench *b, msk_error *error) {
+msk_status parts_layers(int layers[MSK_MAX_LAYERS], int *count, const cli_options *options, const bench *b, msk_error *error) {
   if (options->layers != NULL)
     return cli_parse_list(options->layers, "--layers", 0, b->info.layers - 1, layers, MSK_MAX_LAYERS, count, error);
   msk_recipe recipe;
@@ -249,53 +244,68 @@ static msk_status choose_layers(int layers[MSK_MAX_LAYERS], int *count, const cl
   return MSK_OK;
 }
 
-/* The sequence of a picture: class token, then its tokens. */
-static msk_status make_sequence(bench *b, const cli_options *options, int32_t *sequence, msk_error *error) {
-  msk_image image = {0};
+msk_status parts_sequence(bench *b, const cli_options *options, const msk_image *image, int32_t *sequence, msk_error *error) {
   int32_t *tokens = NULL;
   int rows = 0, columns = 0, class_id = 0;
   msk_status status = msk_model_class_find(b->model, options->class_text, &class_id, error);
-  if (status == MSK_OK) status = load_picture(&image, options, b, true, error);
-  if (status == MSK_OK) status = msk_tokenize(b->session, &image, &tokens, NULL, &rows, &columns, error);
+  if (status == MSK_OK) status = msk_tokenize(b->session, image, &tokens, NULL, &rows, &columns, error);
   if (status == MSK_OK) {
     sequence[0] = b->info.codebook_size + class_id;
     memcpy(sequence + 1, tokens, (size_t)(b->info.tokens - 1) * sizeof *tokens);
   }
   msk_free(NULL, tokens);
-  msk_image_free(&image);
   return status;
+}
+
+/* The maps of one picture, as numbers or as a picture of all of them. */
+static msk_status write_attention(bench *b, const cli_options *options, const int *layers, int layer_count, msk_error *error) {
+  float *maps = NULL;
+  msk_image image = {0};
+  const size_t n = (size_t)b->info.tokens;
+  int32_t *sequence = malloc(n * sizeof *sequence);
+  msk_status status = sequence == NULL ? cli_fail(error, MSK_ERROR_MEMORY, "out of memory for a sequence of tokens")
+                                       : parts_load(&image, options->inputs[0], options, b, true, error);
+  if (status == MSK_OK) status = parts_sequence(b, options, &image, sequence, error);
+  if (status == MSK_OK) status = msk_attention(b->session, sequence, layers, layer_count, &maps, error);
+  if (status == MSK_OK && has_suffix(options->output, ".npy")) {
+    msk_array array = {.dtype = MSK_DTYPE_F32, .rank = 4, .shape = {(size_t)layer_count, (size_t)b->info.heads, n, n}, .data = maps};
+    status = output_array(options->output, &array, error);
+  } else if (status == MSK_OK) {
+    status = write_maps(options->output, maps, layer_count, b->info.heads, b->info.tokens, options->quality, error);
+  }
+  if (status == MSK_OK && !options->quiet)
+    fprintf(stderr, "%s: %d layers x %d heads x %zu x %zu\n", options->output, layer_count, b->info.heads, n, n);
+  msk_image_free(&image);
+  free(sequence);
+  msk_free(NULL, maps);
+  return status;
+}
+
+static msk_status check_attention(const cli_options *options, msk_error *error) {
+  msk_format format;
+  const bool array = options->output != NULL && has_suffix(options->output, ".npy");
+  msk_status status = need_output(options, "a name that ends in .npy or .png", error);
+  if (status == MSK_OK && !array) status = output_format(options->output, 0, &format, error);
+  if (status != MSK_OK) return status;
+  if (options->class_text == NULL)
+    return cli_fail(error, MSK_ERROR_ARGUMENT,
+                    "no class was given, expected --class with what the picture shows: masksketch classes lists them");
+  if (options->at_count > 0 && array)
+    return cli_fail(error, MSK_ERROR_ARGUMENT, "--at makes a picture, but %s ends in .npy: leave --at out for all maps", options->output);
+  if (options->input_count == 2 && options->at_count == 0)
+    return cli_fail(error, MSK_ERROR_ARGUMENT, "two pictures were given, expected --at X,Y with the tokens that are compared");
+  return MSK_OK;
 }
 
 msk_status action_attention(const cli_options *options, msk_error *error) {
   bench b = {0};
   int layers[MSK_MAX_LAYERS], layer_count = 0;
-  float *maps = NULL;
-  int32_t *sequence = NULL;
-  msk_format format;
-  msk_status status = need_output(options, "a name that ends in .npy or .png", error);
-  if (status == MSK_OK && !has_suffix(options->output, ".npy")) status = output_format(options->output, 0, &format, error);
-  if (status == MSK_OK && options->class_text == NULL) {
-    status = cli_fail(error, MSK_ERROR_ARGUMENT,
-                      "no class was given, expected --class with what the picture shows: masksketch classes lists them");
-  }
+  msk_status status = check_attention(options, error);
   if (status == MSK_OK) status = open_bench(&b, options, error);
-  if (status == MSK_OK) status = choose_layers(layers, &layer_count, options, &b, error);
-  if (status == MSK_OK && (sequence = malloc((size_t)b.info.tokens * sizeof *sequence)) == NULL) {
-    status = cli_fail(error, MSK_ERROR_MEMORY, "out of memory for a sequence of tokens");
-  }
-  if (status == MSK_OK) status = make_sequence(&b, options, sequence, error);
-  if (status == MSK_OK) status = msk_attention(b.session, sequence, layers, layer_count, &maps, error);
-  size_t n = (size_t)b.info.tokens;
-  if (status == MSK_OK && has_suffix(options->output, ".npy")) {
-    msk_array array = {.dtype = MSK_DTYPE_F32, .rank = 4, .shape = {(size_t)layer_count, (size_t)b.info.heads, n, n}, .data = maps};
-    status = output_array(options->output, &array, error);
-  } else if (status == MSK_OK) {
-    status = write_maps(options->output, maps, layer_count, b.info.heads, b.info.tokens, options->quality, error);
-  }
-  if (status == MSK_OK && !options->quiet)
-    fprintf(stderr, "%s: %d layers x %d heads x %zu x %zu\n", options->output, layer_count, b.info.heads, n, n);
-  free(sequence);
-  msk_free(NULL, maps);
+  if (status == MSK_OK) status = parts_layers(layers, &layer_count, options, &b, error);
+  if (status == MSK_OK)
+    status = options->at_count > 0 ? explore_attention(&b, options, layers, layer_count, error)
+                                   : write_attention(&b, options, layers, layer_count, error);
   close_bench(&b);
   return status;
 }

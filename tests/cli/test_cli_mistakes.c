@@ -91,6 +91,14 @@ static void test_words(void **state) {
   MISTAKE(2, "--finish|5", "draw", sketch(), "--class", "3", "--candidates", "4", "--finish", "5");
   MISTAKE(2, "--weight-confidence|--finish", "draw", sketch(), "--class", "3", "--candidates", "4", "--weight-confidence", "1");
   MISTAKE(3, "nowhere", "draw", sketch(), "--class", "3", "--candidates", "2", "--clip", in_folder("nowhere"));
+  MISTAKE(2, "--film|replay", "draw", sketch(), "--class", "3", "--candidates", "2", "--film", in_folder("f.png"));
+  MISTAKE(2, "--film|official", "draw", sketch(), "--class", "3", "--recipe", "official", "--count", "2", "--film", in_folder("f.png"));
+  MISTAKE(2, "--film|256", "draw", sketch(), "--class", "3", "--steps", "300", "--film", in_folder("f.png"));
+  MISTAKE(2, "same name", "draw", sketch(), "--class", "3", "-o", in_folder("f.png"), "--film", in_folder("f.png"));
+  MISTAKE(2, "--at", "attention", sketch(), sketch(), "--class", "3", "-o", in_folder("f.png"));
+  MISTAKE(2, "--at|npy", "attention", sketch(), "--class", "3", "--at", "1,1", "-o", in_folder("f.npy"));
+  MISTAKE(2, "--at|127", "attention", sketch(), "--class", "3", "--at", "128,1", "-o", in_folder("f.png"));
+  MISTAKE(2, "--at|X,Y", "attention", sketch(), "--class", "3", "--at", "12", "-o", in_folder("f.png"));
   MISTAKE(2, "99", "draw", sketch(), "--class", "99");
   MISTAKE(2, "-1", "draw", sketch(), "--class", "-1");
   MISTAKE(2, "unicorn", "draw", sketch(), "--class", "unicorn");

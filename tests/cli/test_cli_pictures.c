@@ -348,6 +348,30 @@ static void test_candidates(void **state) {
   check_candidates("3", 3);
 }
 
+/* ---- Films and attention ---- */
+
+static void test_film(void **state) {
+  (void)state;
+  EXPECT(0, "draw", sketch(), "--class", "3", "--steps", "7", "--set", "tail=3", "-o", in_folder("d.png"), "--film", in_folder("film.png"),
+         "--quiet");
+  is_picture(in_folder("film.png"), 6 + 8 * (64 + 6), 2 * (13 + 2 * 64 + 2 + 6)); /* ten steps, eight in a row, tokens of 8 pixels */
+  EXPECT(0, "replay", in_folder("d.png"), "-o", in_folder("e.png"), "--film", in_folder("again.png"), "--quiet");
+  assert_true(same_bytes(in_folder("film.png"), in_folder("again.png")));
+  assert_true(same_bytes(in_folder("d.png"), in_folder("e.png"))); /* a film changes nothing */
+  EXPECT(0, "draw", sketch(), "--class", "3", "--steps", "2", "--set", "tail=0", "--count", "2", "-o", in_folder("n.png"), "--film",
+         in_folder("nf.jpg"), "--quiet");
+  is_picture(in_folder("nf-2.jpg"), 6 + 2 * (64 + 6), 13 + 2 * 64 + 2 + 6);
+}
+
+static void test_explorer(void **state) {
+  (void)state;
+  EXPECT(0, "attention", sketch(), "--class", "3", "--layers", "0,2", "--at", "5,5", "-o", in_folder("a.png"), "--quiet");
+  is_picture(in_folder("a.png"), 6 + 3 * (64 + 6), 13 + 64 + 6);
+  EXPECT(0, "attention", sketch(), golden_path("tiny/input/photo.png"), "--class", "3", "--layers", "0,2", "--at", "5,5", "--at", "127,127",
+         "-o", in_folder("b.png"), "--quiet");
+  is_picture(in_folder("b.png"), 6 + 6 * (64 + 6), 13 + 2 * (64 + 6));
+}
+
 /* ---- Areas and maps ---- */
 
 /* A picture of width x height that shows the golden photo, each pixel twice as large, from column `left` of the frame on. */
@@ -495,14 +519,13 @@ static void test_white(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_names),          cmocka_unit_test(test_same_bytes),
-                                     cmocka_unit_test(test_replay),         cmocka_unit_test(test_int8),
-                                     cmocka_unit_test(test_replay_refuses), cmocka_unit_test(test_replay_survives),
-                                     cmocka_unit_test(test_streams),        cmocka_unit_test(test_json),
-                                     cmocka_unit_test(test_info),           cmocka_unit_test(test_report),
-                                     cmocka_unit_test(test_terminal),       cmocka_unit_test(test_candidates),
-                                     cmocka_unit_test(test_sheet),          cmocka_unit_test(test_box),
-                                     cmocka_unit_test(test_lambda_map),     cmocka_unit_test(test_tokens_are_the_picture),
-                                     cmocka_unit_test(test_class_names),    cmocka_unit_test(test_white)};
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_names),       cmocka_unit_test(test_same_bytes),     cmocka_unit_test(test_replay),
+      cmocka_unit_test(test_int8),        cmocka_unit_test(test_replay_refuses), cmocka_unit_test(test_replay_survives),
+      cmocka_unit_test(test_streams),     cmocka_unit_test(test_json),           cmocka_unit_test(test_info),
+      cmocka_unit_test(test_report),      cmocka_unit_test(test_terminal),       cmocka_unit_test(test_film),
+      cmocka_unit_test(test_explorer),    cmocka_unit_test(test_candidates),     cmocka_unit_test(test_sheet),
+      cmocka_unit_test(test_box),         cmocka_unit_test(test_lambda_map),     cmocka_unit_test(test_tokens_are_the_picture),
+      cmocka_unit_test(test_class_names), cmocka_unit_test(test_white)};
   return cmocka_run_group_tests(tests, set_up_models, tear_down_models);
 }

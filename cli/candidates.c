@@ -43,6 +43,7 @@ static msk_status read_scales(const char *list, double *scales, int *count, msk_
 static const char *lonely_option(const cli_options *options) {
   if (options->keep >= 0) return "keep";
   if (options->finish >= 0) return "finish";
+  if (options->drop_from >= 0) return "drop-from";
   if (options->weight_structure >= 0) return "weight-structure";
   if (options->weight_confidence >= 0) return "weight-confidence";
   if (options->weight_text >= 0) return "weight-text";
@@ -80,8 +81,9 @@ msk_status candidates_check(const cli_options *options, const msk_recipe *recipe
   if (finish > all) return cli_fail(error, MSK_ERROR_ARGUMENT, "--finish was given %d, expected at most the %d candidates", finish, all);
   if (options->keep > finish)
     return cli_fail(error, MSK_ERROR_ARGUMENT, "--keep was given %d, expected at most the %d that are finished", options->keep, finish);
-  if (options->weight_confidence >= 0 && options->finish < 0)
-    return cli_fail(error, MSK_ERROR_ARGUMENT, "--weight-confidence has no effect without --finish: leave it out");
+  const char *idle = options->weight_confidence >= 0 ? "weight-confidence" : options->drop_from >= 0 ? "drop-from" : NULL;
+  if (idle != NULL && options->finish < 0)
+    return cli_fail(error, MSK_ERROR_ARGUMENT, "--%s has no effect without --finish: leave it out", idle);
   return MSK_OK;
 }
 
@@ -97,6 +99,7 @@ msk_status candidates_fill(drawing *d, msk_error *error) {
   d->request.guidance_count = count;
   d->request.finish = options->finish > 0 ? options->finish : 0;
   d->request.confidence_weight = options->weight_confidence >= 0 ? options->weight_confidence : 0;
+  if (options->drop_from >= 0) d->request.drop_from = options->drop_from;
   return MSK_OK;
 }
 

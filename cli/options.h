@@ -32,7 +32,7 @@ typedef struct cli_options {
   const char *listen, *www, *gallery, *api_key, *api_key_file, *allow_host, *allow_origin;
   const char *bench_size, *against;
   double weight_text, weight_sketch, seconds;
-  double weight_structure, weight_confidence;
+  double weight_structure, weight_confidence, drop_from;
   uint64_t seed;
   int candidates, finish;
   const char *film, *at[MAX_POINTS];

@@ -13,7 +13,7 @@ msk_status msk_recipe_find(msk_recipe *recipe, const msk_model *model, msk_job j
 }
 
 msk_status msk_request_init(msk_request *request, const msk_model *model, msk_job job, const char *recipe_name, msk_error *error) {
-  msk_request made = {.size = sizeof made, .job = job, .count = 1};
+  msk_request made = {.size = sizeof made, .job = job, .count = 1, .drop_from = 0.65};
   if (request == NULL) return msk_fail(error, MSK_ERROR_ARGUMENT, "no request given to msk_request_init");
   msk_status status = msk_recipe_find(&made.recipe, model, job, recipe_name == NULL ? "balanced" : recipe_name, error);
   if (status == MSK_OK) *request = made;
@@ -122,6 +122,8 @@ static msk_status check_candidates(const msk_request *request, const msk_model *
     return msk_fail(error, MSK_ERROR_ARGUMENT, "%d candidates to finish, expected 0 (all) to %d", request->finish, request->count * scales);
   if (!(request->confidence_weight >= 0 && request->confidence_weight <= 100))
     return msk_fail(error, MSK_ERROR_ARGUMENT, "a confidence weight of %g, expected 0 to 100", request->confidence_weight);
+  if (!(request->drop_from >= 0 && request->drop_from <= 1))
+    return msk_fail(error, MSK_ERROR_ARGUMENT, "candidates are dropped from share %g of the steps on, expected 0 to 1", request->drop_from);
   for (int i = 0; i < request->guidance_count; i++) {
     const double scale = request->guidance_scales[i];
     if (!(scale >= 0 && scale <= 100)) return msk_fail(error, MSK_ERROR_ARGUMENT, "a guidance scale is %g, expected 0 to 100", scale);

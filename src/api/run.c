@@ -150,7 +150,8 @@ static void compare_candidates(msk_session *session, bool last) {
     info->confidence = standings[i].confidence;
     if (last) info->result = i;
   }
-  const int alive = msk_select_alive(msk_request_items(request), request->finish, taken, msk_decode_step_count(&session->spec));
+  const int alive =
+      msk_select_alive(msk_request_items(request), request->finish, request->drop_from, taken, msk_decode_step_count(&session->spec));
   if (last || alive >= session->group_count) return;
   msk_select_best(standings, session->group_count, request->confidence_weight, alive, session->at.values, session->at.kept);
   msk_decode_keep(session->at.decode, session->at.kept, alive);

@@ -8,15 +8,17 @@
 
 static int halved(int alive, int finish) { return (alive + 1) / 2 > finish ? (alive + 1) / 2 : finish; }
 
-int msk_select_alive(int candidates, int finish, int taken, int steps) {
-  if (finish <= 0 || finish >= candidates) return candidates;
-  double whole = 1.0 / finish, done = 0; /* stages last as 1 / alive */
-  for (int alive = candidates; alive > finish; alive = halved(alive, finish)) whole += 1.0 / alive;
-  int alive = candidates;
-  while (alive > finish) {
-    done += 1.0 / alive;
-    if (taken < 1 || taken + 1e-9 < steps * done / whole) break;
+int msk_select_alive(int candidates, int finish, double from, int taken, int steps) {
+  if (finish <= 0 || finish >= candidates || taken < 1) return candidates;
+  double whole = 0, done = 0; /* a stage lasts as 1 / alive */
+  for (int alive = candidates; alive > finish;) {
     alive = halved(alive, finish);
+    whole += 1.0 / alive;
+  }
+  int alive = candidates;
+  while (alive > finish && taken + 1e-9 >= steps * (from + (1 - from) * done / whole)) {
+    alive = halved(alive, finish);
+    done += 1.0 / alive;
   }
   return alive;
 }

@@ -13,9 +13,9 @@ typedef struct msk_standing {
   float confidence; /* mean probability of its tokens */
 } msk_standing;
 
-/* How many of `candidates` are still drawn after `taken` of `steps` steps, if `finish` of them are to be finished: each stage halves them,
- * and has candidates x steps like every other. All before the first step's end, `finish` for the last stage. */
-int msk_select_alive(int candidates, int finish, int taken, int steps);
+/* How many of `candidates` are still drawn after `taken` of `steps` steps, if `finish` of them are to be finished. All of them until the share
+ * `from` of the steps is taken; then the first half goes, and the stages that follow have the same candidates x steps each. */
+int msk_select_alive(int candidates, int finish, double from, int taken, int steps);
 
 /* Writes the places of the `keep` best, ascending, to kept. The rank is structure and `confidence_weight` times confidence, each as distance
  * from the mean in standard deviations; equals stay in their order. values: room for count. */

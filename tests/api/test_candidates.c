@@ -37,6 +37,7 @@ static msk_request candidates(int count, int finish) {
   request.guidance_count = 3;
   request.finish = finish;
   request.first_item = 2;
+  request.drop_from = 0.2;
   return request;
 }
 
@@ -194,6 +195,9 @@ static void test_refused(void **state) {
   request = candidates(2, 1);
   request.guidance_scales = bad, request.guidance_count = 2;
   refuse(request, "-1");
+  request = candidates(2, 1);
+  request.drop_from = 1.5;
+  refuse(request, "1.5");
   request = candidates(2, 1);
   request.confidence_weight = 101;
   refuse(request, "101");

@@ -90,6 +90,7 @@ static void test_words(void **state) {
   MISTAKE(2, "--keep|3", "draw", sketch(), "--class", "3", "--candidates", "4", "--finish", "2", "--keep", "3");
   MISTAKE(2, "--finish|5", "draw", sketch(), "--class", "3", "--candidates", "4", "--finish", "5");
   MISTAKE(2, "--weight-confidence|--finish", "draw", sketch(), "--class", "3", "--candidates", "4", "--weight-confidence", "1");
+  MISTAKE(2, "--drop-from|--finish", "draw", sketch(), "--class", "3", "--candidates", "4", "--drop-from", "0.5");
   MISTAKE(3, "nowhere", "draw", sketch(), "--class", "3", "--candidates", "2", "--clip", in_folder("nowhere"));
   MISTAKE(2, "--film|replay", "draw", sketch(), "--class", "3", "--candidates", "2", "--film", in_folder("f.png"));
   MISTAKE(2, "--film|official", "draw", sketch(), "--class", "3", "--recipe", "official", "--count", "2", "--film", in_folder("f.png"));

@@ -13,28 +13,33 @@ static void test_alive(void **state) {
   for (int candidates = 1; candidates <= 40; candidates += 3) {
     for (int finish = 1; finish <= candidates; finish += 2) {
       for (int steps = 1; steps <= 64; steps += 7) {
-        int before = candidates;
-        assert_int_equal(msk_select_alive(candidates, finish, 0, steps), candidates);
-        assert_int_equal(msk_select_alive(candidates, finish, steps, steps), finish);
-        for (int taken = 1; taken <= steps; taken++) {
-          const int alive = msk_select_alive(candidates, finish, taken, steps);
-          assert_in_range(alive, finish, before);
-          before = alive;
+        for (double from = 0; from <= 1; from += 0.25) {
+          int before = candidates;
+          assert_int_equal(msk_select_alive(candidates, finish, from, 0, steps), candidates);
+          assert_int_equal(msk_select_alive(candidates, finish, from, steps, steps), finish);
+          for (int taken = 1; taken <= steps; taken++) {
+            const int alive = msk_select_alive(candidates, finish, from, taken, steps);
+            assert_in_range(alive, finish, before);
+            if (taken < from * steps) assert_int_equal(alive, candidates);
+            before = alive;
+          }
         }
       }
     }
   }
-  assert_int_equal(msk_select_alive(8, 0, 5, 10), 8); /* no finish: all */
+  assert_int_equal(msk_select_alive(8, 0, 0.5, 5, 10), 8); /* no finish: all */
 }
 
-/* With many steps: 16, 8, 4, 2, 1 candidates for shares 1, 2, 4, 8, 16 of 31. */
+/* With many steps, from the half on: 8, 4, 2, 1 of 16 candidates for shares 1, 2, 4, 8 of 15. */
 static void test_stages(void **state) {
   (void)state;
-  enum { STEPS = 3100 };
+  enum { STEPS = 3000 };
   int lasted[17] = {0};
-  for (int taken = 0; taken < STEPS; taken++) lasted[msk_select_alive(16, 1, taken, STEPS)]++;
-  for (int alive = 1; alive <= 16; alive *= 2) assert_in_range(lasted[alive], STEPS / 31 * (16 / alive) - 1, STEPS / 31 * (16 / alive) + 1);
-  assert_int_equal(msk_select_alive(7, 2, STEPS - 1, STEPS), 2); /* 7, 4, 2 */
+  for (int taken = 0; taken < STEPS; taken++) lasted[msk_select_alive(16, 1, 0.5, taken, STEPS)]++;
+  assert_in_range(lasted[16], STEPS / 2, STEPS / 2 + 1);
+  for (int alive = 1; alive <= 8; alive *= 2) assert_in_range(lasted[alive], STEPS / 30 * (8 / alive) - 1, STEPS / 30 * (8 / alive) + 1);
+  assert_int_equal(msk_select_alive(7, 2, 0, 1, STEPS), 4); /* 7, 4, 2: the first half goes at once */
+  assert_int_equal(msk_select_alive(7, 2, 0, STEPS - 1, STEPS), 2);
 }
 
 static void assert_kept(const msk_standing *standings, int count, double weight, const int *wanted, int keep) {

@@ -102,5 +102,7 @@ msk_status model_path_open(msk_model **model, const cli_options *options, const 
   model_options.isa = options->isa != NULL ? options->isa : isa;
   model_options.precision = options->precision >= 0 ? (msk_precision)options->precision : precision;
   model_options.threads = options->threads > 0 ? options->threads : 0;
-  return msk_model_open(model, path, &model_options, error);
+  status = msk_model_open(model, path, &model_options, error);
+  if (status == MSK_OK && msk_model_warning(*model) != NULL) fprintf(stderr, "masksketch: warning: %s\n", msk_model_warning(*model));
+  return status;
 }

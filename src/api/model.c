@@ -54,4 +54,6 @@ void msk_model_get_info(const msk_model *model, msk_model_info *info) {
   };
 }
 
+const char *msk_model_warning(const msk_model *model) { return msk_device_warning(model->device); }
+
 const char *msk_model_metadata(const msk_model *model, const char *key) { return msk_weight_file_metadata(model->file, key); }

@@ -27,12 +27,14 @@ typedef struct msk_linear msk_linear;
 typedef struct msk_conv msk_conv;
 typedef struct msk_codebook msk_codebook;
 
-/* isa NULL: environment variable MASKSKETCH_ISA if set, else the best that the machine has. Unknown or unavailable: MSK_ERROR_ARGUMENT naming
+/* isa NULL: environment variable MASKSKETCH_ISA if set, else the best that the machine has and whose kernels pass a check of a millisecond against
+ * the reference; those that fail it are named in msk_device_warning (NULL: none). A named set that fails it: MSK_ERROR_UNSUPPORTED. Unknown or unavailable: MSK_ERROR_ARGUMENT naming
  * the available ones. */
 msk_status msk_device_create(msk_device **device, const char *isa, msk_precision precision, const msk_allocator *allocator,
                              msk_error *error);
 void msk_device_destroy(msk_device *device);
 const char *msk_device_isa(const msk_device *device);
+const char *msk_device_warning(const msk_device *device);
 msk_precision msk_device_precision(const msk_device *device);
 const msk_allocator *msk_device_allocator(const msk_device *device);
 

@@ -13,9 +13,20 @@
 struct msk_device {
   msk_kernels kernels;
   msk_precision precision;
+  char warning[512]; /* which sets were left out, and why; "" for none */
   msk_allocator allocator_storage;
   const msk_allocator *allocator; /* NULL: C heap */
 };
+
+/* For tests: `alter` changes a set's kernels after they were filled in, so that a fault can be put where there is none. */
+typedef struct msk_device_hook {
+  void (*alter)(void *user, msk_kernels *kernels);
+  void *user;
+} msk_device_hook;
+msk_status msk_device_create_with(msk_device **device, const char *isa, msk_precision precision, const msk_allocator *allocator,
+                                  const msk_device_hook *hook, msk_error *error);
+/* Runs the device's kernels against the reference's on small shapes; *wrong names what differs, or is NULL. */
+msk_status msk_selfcheck(const msk_device *device, const char **wrong, msk_error *error);
 
 static inline size_t msk_smaller(size_t a, size_t b) { return a < b ? a : b; }
 static inline size_t msk_ceiling(size_t a, size_t b) { return (a + b - 1) / b; }

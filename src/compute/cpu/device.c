@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * device.c - the CPU device: which instruction sets this build has and this machine can run, and the choice among them.
- * An instruction set counts only when the processor has it (cpuid) and the operating system saves its registers (xgetbv). */
+ * An instruction set counts only when the processor has it (cpuid), the operating system saves its registers (xgetbv), and its kernels agree with
+ * the reference (selfcheck.c). */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -50,6 +52,13 @@ static bool has_avx512vnni(void) {
 #endif
 #endif
 
+#ifdef MSK_HAVE_NEONDOT
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
+
+static bool has_dot_product(void) { return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0; }
+#endif
+
 static bool always(void) { return true; }
 
 /* Best last. A new instruction set is a line here, a file in isa/, and its library in meson.build. */
@@ -59,6 +68,12 @@ static const struct instruction_set {
   void (*fill)(msk_kernels *kernels);
 } instruction_sets[] = {
     {"ref", always, msk_kernels_ref},
+#ifdef MSK_HAVE_NEON
+    {"neon", always, msk_kernels_neon},
+#endif
+#ifdef MSK_HAVE_NEONDOT
+    {"neondot", has_dot_product, msk_kernels_neondot},
+#endif
 #ifdef MSK_HAVE_AVX2
     {"avx2", has_avx2, msk_kernels_avx2},
 #endif
@@ -81,13 +96,12 @@ const char *msk_isa_name(int index) {
   return NULL;
 }
 
-static const struct instruction_set *find_set(const char *isa) {
-  const struct instruction_set *found = NULL;
-  for (size_t i = 0; i < SET_COUNT; i++) {
-    if (!instruction_sets[i].is_available()) continue;
-    if (isa == NULL || strcmp(isa, instruction_sets[i].name) == 0) found = &instruction_sets[i];
+/* The best set at or before `last` that can run here, or that is named so. */
+static const struct instruction_set *find_set(const char *isa, const struct instruction_set *last) {
+  for (const struct instruction_set *set = last; set >= instruction_sets; set--) {
+    if (set->is_available() && (isa == NULL || strcmp(isa, set->name) == 0)) return set;
   }
-  return found;
+  return NULL;
 }
 
 static msk_status fail_set(const char *isa, msk_error *error) {
@@ -99,11 +113,38 @@ static msk_status fail_set(const char *isa, msk_error *error) {
   return msk_fail(error, MSK_ERROR_ARGUMENT, "instruction set '%s' is not available here; this machine has: %s", isa, names);
 }
 
-msk_status msk_device_create(msk_device **device, const char *isa, msk_precision precision, const msk_allocator *allocator,
+static void fill_set(msk_device *device, const struct instruction_set *set, const msk_device_hook *hook) {
+  msk_kernels_ref(&device->kernels);
+  set->fill(&device->kernels);
+  device->kernels.isa = set->name;
+  if (hook != NULL) hook->alter(hook->user, &device->kernels);
+}
+
+/* Takes `set`, or, where its kernels are wrong, the next best; one that was asked for by name is not replaced. */
+static msk_status choose_set(msk_device *device, const struct instruction_set *set, bool named, const msk_device_hook *hook,
                              msk_error *error) {
+  for (;;) {
+    const char *wrong = NULL;
+    fill_set(device, set, hook);
+    if (set == instruction_sets) return MSK_OK; /* the reference has nothing to be held against */
+    msk_status status = msk_selfcheck(device, &wrong, error);
+    if (status != MSK_OK || wrong == NULL) return status;
+    if (named) {
+      return msk_fail(error, MSK_ERROR_UNSUPPORTED, "instruction set '%s' computes wrong results on this machine (%s): choose another",
+                      set->name, wrong);
+    }
+    size_t used = strlen(device->warning);
+    snprintf(device->warning + used, sizeof device->warning - used,
+             "%sinstruction set '%s' computes wrong results on this machine (%s) and is left out", used == 0 ? "" : "; ", set->name, wrong);
+    set = find_set(NULL, set - 1);
+  }
+}
+
+msk_status msk_device_create_with(msk_device **device, const char *isa, msk_precision precision, const msk_allocator *allocator,
+                                  const msk_device_hook *hook, msk_error *error) {
   if (isa == NULL) isa = getenv("MASKSKETCH_ISA");
   if (isa != NULL && *isa == 0) isa = NULL;
-  const struct instruction_set *set = find_set(isa);
+  const struct instruction_set *set = find_set(isa, &instruction_sets[SET_COUNT - 1]);
   if (set == NULL) return fail_set(isa, error);
   msk_device *created = msk_allocate_zeroed(allocator, 1, sizeof *created);
   if (created == NULL) return msk_fail(error, MSK_ERROR_MEMORY, "no memory for the device");
@@ -111,12 +152,19 @@ msk_status msk_device_create(msk_device **device, const char *isa, msk_precision
     created->allocator_storage = *allocator;
     created->allocator = &created->allocator_storage;
   }
-  msk_kernels_ref(&created->kernels);
-  set->fill(&created->kernels);
-  created->kernels.isa = set->name;
   created->precision = precision;
-  *device = created;
-  return MSK_OK;
+  msk_status status = choose_set(created, set, isa != NULL, hook, error);
+  if (status == MSK_OK) {
+    *device = created;
+  } else {
+    msk_device_destroy(created);
+  }
+  return status;
+}
+
+msk_status msk_device_create(msk_device **device, const char *isa, msk_precision precision, const msk_allocator *allocator,
+                             msk_error *error) {
+  return msk_device_create_with(device, isa, precision, allocator, NULL, error);
 }
 
 void msk_device_destroy(msk_device *device) {
@@ -126,6 +174,8 @@ void msk_device_destroy(msk_device *device) {
 }
 
 const char *msk_device_isa(const msk_device *device) { return device->kernels.isa; }
+
+const char *msk_device_warning(const msk_device *device) { return device->warning[0] == 0 ? NULL : device->warning; }
 
 msk_precision msk_device_precision(const msk_device *device) { return device->precision; }
 

@@ -72,6 +72,8 @@ void msk_kernels_avx2(msk_kernels *kernels);
 void msk_kernels_avxvnni(msk_kernels *kernels);
 void msk_kernels_avx512(msk_kernels *kernels);
 void msk_kernels_avx512vnni(msk_kernels *kernels);
+void msk_kernels_neon(msk_kernels *kernels);
+void msk_kernels_neondot(msk_kernels *kernels);
 
 /* The quantisation of a row with these extremes, 0 among them; *inverse 0: the row has no values worth a code. Shared by all sets. */
 static inline msk_quantised msk_quantised_range(float lowest, float highest, bool finite, float *inverse) {

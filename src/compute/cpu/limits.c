@@ -53,7 +53,7 @@ static bool has_vnni_256(void) {
 #define SDOT(i) "sdot v" #i ".4s, v14.16b, v15.16b\n"
 
 static void run_fmla(long turns) { LOOP(TWELVE(FMLA) TWELVE(FMLA)); }
-static void run_sdot(long turns) { LOOP(".arch_extension dotprod\n" TWELVE(SDOT) TWELVE(SDOT)); }
+static void run_sdot(long turns) { LOOP(".arch armv8.2-a+dotprod\n" TWELVE(SDOT) TWELVE(SDOT)); }
 static bool has_dot(void) { return (getauxval(AT_HWCAP) >> 20 & 1) != 0; } /* HWCAP_ASIMDDP */
 #endif
 

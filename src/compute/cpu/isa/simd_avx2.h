@@ -48,12 +48,14 @@ static inline vec vec_zero_below(vec v, vec x, float limit) {
   return _mm256_and_ps(v, _mm256_cmp_ps(x, _mm256_set1_ps(limit), _CMP_NLT_UQ));
 }
 
-/* a * 2^n for whole n in [-252, 252], rounded once: two factors, each a normal number. */
+/* The end of e^x = a * 2^n, a about 0.7 to 1.42, n a whole number: n is added to the exponent's bits. x is at most EXP_HIGHEST, the logarithm of the
+ * largest float, so that the result is a normal number; what was above it is infinite. */
+#define EXP_HIGHEST 88.72283f
 static inline vec vec_scale_power(vec a, vec n) {
-  __m256i whole = _mm256_cvtps_epi32(n), half = _mm256_srai_epi32(whole, 1), bias = _mm256_set1_epi32(127);
-  __m256i first = _mm256_slli_epi32(_mm256_add_epi32(half, bias), 23);
-  __m256i second = _mm256_slli_epi32(_mm256_add_epi32(_mm256_sub_epi32(whole, half), bias), 23);
-  return _mm256_mul_ps(_mm256_mul_ps(a, _mm256_castsi256_ps(first)), _mm256_castsi256_ps(second));
+  return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(a), _mm256_slli_epi32(_mm256_cvtps_epi32(n), 23)));
+}
+static inline vec vec_overflow(vec v, vec x) {
+  return _mm256_blendv_ps(v, _mm256_set1_ps(__builtin_inff()), _mm256_cmp_ps(x, _mm256_set1_ps(EXP_HIGHEST), _CMP_GT_OQ));
 }
 
 /* Sum of the lanes, in a fixed order; largest lane (NaN if there is one: the caller tests). */

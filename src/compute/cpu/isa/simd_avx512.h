@@ -44,8 +44,10 @@ static inline vec vec_zero_below(vec v, vec x, float limit) {
   return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(x, _mm512_set1_ps(limit), _CMP_NLT_UQ), v);
 }
 
-/* a * 2^n for whole n, rounded once. */
+/* The end of e^x = a * 2^n, a about 0.7 to 1.42, n a whole number: x is at most EXP_HIGHEST, overflow follows by itself. */
+#define EXP_HIGHEST 89.0f
 static inline vec vec_scale_power(vec a, vec n) { return _mm512_scalef_ps(a, n); }
+static inline vec vec_overflow(vec v, vec x) { return (void)x, v; }
 
 /* Sum of the lanes, in a fixed order; largest lane (NaN if there is one: the caller tests). */
 static inline float vec_sum(vec v) {

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * selfcheck.c - a kernel set against the reference at start: each operation once, on a shape that has full and partial vectors and tiles, in about a
+ * millisecond. A compiler, an emulator or a hypervisor that gets an instruction wrong is found here, not in a picture. The thorough comparison
+ * is tests/compute. */
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "compute/cpu/cpu.h"
+
+enum { ROWS = 15, DEPTH = 84, COLUMNS = 41, SIDE = 6, CHANNELS = 36, TOKENS = 37, HEADS = 2, HEAD_DIM = 20 };
+enum {
+  HIDDEN = HEADS * HEAD_DIM,
+  LARGEST = 9 * CHANNELS * CHANNELS,
+  RESULTS = SIDE * SIDE * CHANNELS + TOKENS * HIDDEN,
+  SCRATCH_BYTES = 1 << 20
+};
+
+/* Everything that an operation is given, and room for what two sets make of it. */
+typedef struct bench {
+  float x[3 * TOKENS * HIDDEN], weight[LARGEST], bias[128], target[HEADS * TOKENS * TOKENS], log_target[HEADS * TOKENS * TOKENS];
+  float results[2][RESULTS];
+  _Alignas(MSK_ALIGNMENT) char scratch[SCRATCH_BYTES];
+} bench;
+
+/* Runs an operation on a device into `y`, which was zero; returns false where memory is missing. */
+typedef bool check_run(const msk_device *device, msk_stream *stream, const bench *b, float *y);
+
+static float next_value(unsigned *state) {
+  *state = *state * 1664525 + 1013904223;
+  return (float)(*state >> 8) / 8388608.0f - 1.0f;
+}
+
+static void fill(bench *b) {
+  unsigned state = 1;
+  for (size_t i = 0; i < sizeof b->x / sizeof(float); i++) b->x[i] = next_value(&state);
+  /* Weights that binary16 holds exactly: linear layers keep them so. */
+  for (size_t i = 0; i < sizeof b->weight / sizeof(float); i++) b->weight[i] = rintf(next_value(&state) * 512.0f) / 512.0f;
+  for (size_t i = 0; i < sizeof b->bias / sizeof(float); i++) b->bias[i] = next_value(&state);
+  for (size_t i = 0; i < sizeof b->target / sizeof(float); i++) {
+    b->target[i] = 1.0f / TOKENS;
+    b->log_target[i] = logf(1.0f / TOKENS);
+  }
+}
+
+static bool run_layers(const msk_device *device, msk_stream *stream, const bench *b, float *y, msk_precision precision) {
+  msk_linear *linear = NULL;
+  const msk_linear_part part = {.weight = b->weight, .bias = b->bias, .out = COLUMNS};
+  if (msk_linear_create(&linear, device, precision, DEPTH, &part, 1, NULL, NULL) != MSK_OK) return false;
+  msk_linear_args args = {.linear = linear, .x = b->x, .y = y, .residual = b->x, .rows = ROWS};
+  for (int activation = MSK_ACT_NONE; activation <= MSK_ACT_QUICK_GELU; activation++) {
+    args.activation = (msk_activation)activation;
+    msk_op_linear(stream, &args);
+    args.residual = y; /* each activation adds to what the ones before have left */
+  }
+  msk_linear_destroy(linear);
+  return true;
+}
+
+static bool run_linear(const msk_device *device, msk_stream *stream, const bench *b, float *y) {
+  return run_layers(device, stream, b, y, MSK_PRECISION_FP32);
+}
+
+static bool run_int8(const msk_device *device, msk_stream *stream, const bench *b, float *y) {
+  return run_layers(device, stream, b, y, MSK_PRECISION_INT8);
+}
+
+static bool run_conv_to(const msk_device *device, msk_stream *stream, const bench *b, float *y, size_t out) {
+  msk_conv *conv = NULL;
+  if (msk_conv_create(&conv, device, b->weight, b->bias, 3, 1, CHANNELS, out, NULL, NULL) != MSK_OK) return false;
+  msk_op_conv(stream, &(msk_conv_args){.conv = conv, .x = b->x, .y = y, .batch = 1, .height = SIDE, .width = SIDE, .upsample = 1});
+  msk_conv_destroy(conv);
+  return true;
+}
+
+static bool run_conv(const msk_device *device, msk_stream *stream, const bench *b, float *y) {
+  return run_conv_to(device, stream, b, y, CHANNELS) && run_conv_to(device, stream, b, y + SIDE * SIDE * CHANNELS, 3);
+}
+
+static bool run_attention(const msk_device *device, msk_stream *stream, const bench *b, float *y) {
+  (void)device;
+  float scores[HEADS * TOKENS];
+  for (int distance = MSK_DISTANCE_CROSS_ENTROPY; distance <= MSK_DISTANCE_JENSEN_SHANNON; distance++) {
+    msk_op_attention(stream, &(msk_attention_args){.q = b->x,
+                                                   .k = b->x + HIDDEN,
+                                                   .v = b->x + 2 * HIDDEN,
+                                                   .stride = 3 * HIDDEN,
+                                                   .batch = 1,
+                                                   .tokens = TOKENS,
+                                                   .heads = HEADS,
+                                                   .head_dim = HEAD_DIM,
+                                                   .scale = 1.0f,
+                                                   .out = y,
+                                                   .target = b->target,
+                                                   .log_target = b->log_target,
+                                                   .distance = (msk_distance)distance,
+                                                   .score = scores});
+    for (size_t i = 0; i < HEADS * TOKENS && !stream->measuring; i++) y[TOKENS * HIDDEN + i] += scores[i];
+  }
+  return true;
+}
+
+static bool run_norms(const msk_device *device, msk_stream *stream, const bench *b, float *y) {
+  (void)device;
+  msk_op_layer_norm(stream, b->x, b->weight, b->bias, 1e-6f, ROWS, CHANNELS + 1, y);
+  msk_op_group_norm(stream, b->x, b->weight, b->bias, 1e-6f, 4, true, 1, SIDE * SIDE, CHANNELS, y + ROWS * (CHANNELS + 1));
+  return true;
+}
+
+/* What values of size at most 1 may differ by: summands of the longest chain, twice, times the largest partial sum. */
+static const struct {
+  const char *name;
+  check_run *run;
+  float tolerance;
+} checks[] = {
+    {"linear", run_linear, 2 * (DEPTH + 20) * (FLT_EPSILON / 2) * (DEPTH + 4)},
+    {"int8", run_int8, 2 * 20 * (FLT_EPSILON / 2) * (DEPTH + 4)},
+    {"convolution", run_conv,
+     2 * 16 * (9 * CHANNELS + 20) * (FLT_EPSILON / 2) * 9 * CHANNELS / 10}, /* Winograd's factor, at a typical sum */
+    {"attention", run_attention, 2 * (HEAD_DIM + TOKENS + 20) * (FLT_EPSILON / 2) * HEAD_DIM * 4},
+    {"normalisation", run_norms, 2 * (SIDE * SIDE + 40) * (FLT_EPSILON / 2) * 8},
+};
+
+static bool run_twice(check_run *run, const msk_device *device, bench *b, float *y) {
+  msk_stream stream = {.device = device, .measuring = true};
+  memset(y, 0, RESULTS * sizeof(float));
+  if (!run(device, &stream, b, y)) return false;
+  assert(stream.scratch_bytes <= SCRATCH_BYTES);
+  stream.measuring = false;
+  stream.scratch = b->scratch;
+  return run(device, &stream, b, y);
+}
+
+static bool alike(const bench *b, float tolerance) {
+  for (size_t i = 0; i < RESULTS; i++) {
+    if (!(fabsf(b->results[0][i] - b->results[1][i]) <= tolerance)) return false;
+  }
+  return true;
+}
+
+msk_status msk_selfcheck(const msk_device *device, const char **wrong, msk_error *error) {
+  msk_device reference = *device;
+  bench *b = msk_allocate(device->allocator, 1, sizeof *b);
+  bool complete = b != NULL;
+  msk_kernels_ref(&reference.kernels);
+  reference.kernels.weight_limit = device->kernels.weight_limit;
+  *wrong = NULL;
+  if (complete) fill(b);
+  for (size_t i = 0; complete && *wrong == NULL && i < sizeof checks / sizeof *checks; i++) {
+    complete = run_twice(checks[i].run, &reference, b, b->results[0]) && run_twice(checks[i].run, device, b, b->results[1]);
+    if (complete && !alike(b, checks[i].tolerance)) *wrong = checks[i].name;
+  }
+  msk_free(device->allocator, b);
+  return complete ? MSK_OK : msk_fail(error, MSK_ERROR_MEMORY, "not enough memory to check the kernels");
+}

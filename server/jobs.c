@@ -396,9 +396,7 @@ void jobs_add_image(jobs *table, job *j, const job_image *image) {
 
 void jobs_end(jobs *table, job *j, job_state state, const msk_error *error) {
   pthread_mutex_lock(&table->lock);
-  if (state == JOB_FAILED) {
-    problem_set(&j->failure, 500, NULL, "%s", error->message);
-  }
+  if (state == JOB_FAILED) problem_from_error(&j->failure, NULL, error);
   end_locked(table, j, state, j->reason);
   table->running--;
   double waited = j->started - j->created, ran = j->ended - j->started;

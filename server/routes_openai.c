@@ -41,7 +41,7 @@ static int class_in_sentence(const msk_model *model, int class_count, const char
   char text[LONGEST_PROMPT + 1];
   size_t best = 0, length = 0;
   int found = -1;
-  for (; sentence[length] != 0 && length < LONGEST_PROMPT; length++) text[length] = (char)tolower((unsigned char)sentence[length]);
+  for (; length < LONGEST_PROMPT && sentence[length] != 0; length++) text[length] = (char)tolower((unsigned char)sentence[length]);
   text[length] = 0;
   for (int id = 0; id < class_count; id++) {
     const char *name = msk_model_class_hidden(model, id) ? NULL : msk_model_class_name(model, id);

@@ -54,6 +54,34 @@ static void every_kind_of_png(void **state) {
   assert_int_equal(each_file("png", ".png", check_png), 27);
 }
 
+/* Alpha alone: it is what makes the colours over white out of the colours without it. */
+static void check_alpha(const char *path, const char *name) {
+  msk_image white = load(path, MSK_ALPHA_WHITE), dropped = load(path, MSK_ALPHA_DROP), only = load(path, MSK_ALPHA_ONLY);
+  size_t pixels = (size_t)only.width * (size_t)only.height;
+  bool sixteen = strstr(name, "16") != NULL, some = false; /* 16-bit grey is clipped where alpha is dropped */
+  for (size_t i = 0; i < pixels; i++) {
+    const uint8_t *a = only.pixels + 3 * i, *w = white.pixels + 3 * i, *d = dropped.pixels + 3 * i;
+    assert_true(a[0] == a[1] && a[1] == a[2]);
+    some = some || a[0] < 255;
+    for (int c = 0; c < 3 && !sixteen; c++) assert_int_equal(w[c], (d[c] * a[0] + 255 * (255 - a[0]) + 127) / 255);
+  }
+  bool has_alpha = strstr(name, "rgba") != NULL || strstr(name, "graya") != NULL || strstr(name, "trns") != NULL ||
+                   strstr(name, "alpha") != NULL || strstr(name, "key") != NULL;
+  if (!has_alpha && some) fail_msg("%s: alpha below 255", name);
+  if (has_alpha && pixels > 1 && !some) fail_msg("%s: no alpha below 255", name);
+  msk_image_free(&white);
+  msk_image_free(&dropped);
+  msk_image_free(&only);
+}
+
+static void alpha_alone(void **state) {
+  (void)state;
+  assert_int_equal(each_file("png", ".png", check_alpha), 27);
+  check_alpha(golden_path("image/jpeg_webp/lossless_alpha.webp"), "lossless_alpha.webp");
+  check_alpha(golden_path("image/jpeg_webp/lossless.webp"), "lossless.webp");
+  check_alpha(golden_path("image/jpeg_webp/base_444.jpg"), "base_444.jpg");
+}
+
 static bool exists(const char *path) {
   FILE *file = fopen(path, "rb");
   if (file != NULL) fclose(file);
@@ -318,6 +346,7 @@ static void creating_checks_sizes(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(every_kind_of_png),
+      cmocka_unit_test(alpha_alone),
       cmocka_unit_test(every_kind_of_jpeg_and_webp),
       cmocka_unit_test(damaged_files_are_refused),
       cmocka_unit_test(huge_sizes_take_no_memory),

@@ -159,7 +159,7 @@ static const option option_table[] = {
     {"threads", 't', KIND_INT, "N", NULL, "processors to use (default: all that there are); the result is the same",
      NETWORKS | SCORE | BENCH | DISTANCE | SERVE, IN(threads, 1, MAX_THREADS)},
     {"precision", 0, KIND_CHOICE, "TYPE", "fp32 int8", "arithmetic of the transformer: fp32 (default) or int8, which is faster",
-     NETWORKS | BENCH, TO(precision)},
+     NETWORKS | BENCH | SERVE, TO(precision)},
     {"isa", 0, KIND_TEXT, "NAME", NULL, "instruction set of the kernels (default: the best that this machine has)",
      NETWORKS | SCORE | BENCH | DISTANCE | SERVE, TO(isa)},
     {"json", 0, KIND_FLAG, NULL, NULL, "one JSON object a result on standard output; of score one array",

@@ -156,8 +156,11 @@ static int position_of(const jobs *table, const job *j) {
   return mine + (others < between ? others : between);
 }
 
+static size_t pixels_of(const msk_image *image) { return (size_t)image->width * (size_t)image->height * 3; }
+
+/* What a job holds: its pictures, given and made. */
 static size_t bytes_of(const job *j) {
-  size_t sum = 0;
+  size_t sum = sizeof *j + pixels_of(&j->order.picture) + pixels_of(&j->order.mask) + pixels_of(&j->order.lambda_map);
   for (int i = 0; i < j->image_count; i++) sum += j->images[i].byte_count;
   return sum;
 }
@@ -174,14 +177,19 @@ static void unlink_job(jobs *table, job *j) {
   }
 }
 
+/* Old ones go, and the oldest where there are too many or too large ones. */
 static void expire_locked(jobs *table) {
   double now = server_clock();
   const server_config *config = &table->server->config;
-  for (job *j = table->all, *next; j != NULL; j = next) {
+  int count = 0;
+  for (job *j = table->all, *next; j != NULL; j = next, count++) {
     next = j->link;
-    if (has_ended(j) && now - j->ended > config->keep_seconds) unlink_job(table, j);
+    if (has_ended(j) && now - j->ended > config->keep_seconds) {
+      unlink_job(table, j);
+      count--;
+    }
   }
-  while (table->kept_bytes > config->keep_bytes) {
+  for (; table->kept_bytes > config->keep_bytes || count > SERVER_MAX_JOBS; count--) {
     job *oldest = NULL;
     for (job *j = table->all; j != NULL; j = j->link) {
       if (has_ended(j) && (oldest == NULL || j->ended < oldest->ended)) oldest = j;
@@ -254,6 +262,7 @@ bool jobs_submit(jobs *table, job *j, problem *p) {
     j->references++;
     j->link = table->all;
     table->all = j;
+    table->kept_bytes += bytes_of(j);
     j->created = server_clock();
     push(j->live ? &table->live : &table->ordinary, j);
     expire_locked(table);

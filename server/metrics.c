@@ -39,7 +39,7 @@ static void write_jobs(FILE *out, metrics *m, const metrics_gauges *gauges) {
   number(out, "jobs_live_queued", "gauge", "Live jobs that wait.", gauges->live);
   number(out, "jobs_running", "gauge", "Jobs that run.", gauges->running);
   number(out, "jobs_kept", "gauge", "Finished jobs that are kept.", gauges->finished);
-  number(out, "kept_bytes", "gauge", "Bytes of the pictures that are kept.", (double)gauges->kept_bytes);
+  number(out, "kept_bytes", "gauge", "Bytes of the jobs that are kept, pictures included.", (double)gauges->kept_bytes);
   head(out, "jobs_total", "counter", "Jobs by outcome.");
   const struct {
     const char *name;

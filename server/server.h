@@ -22,6 +22,7 @@
 enum {
   SERVER_MAX_COUNT = 16,          /* pictures a job */
   SERVER_MAX_STEPS = 1000,        /* steps a picture */
+  SERVER_MAX_JOBS = 2000,         /* in the table, finished ones included */
   SERVER_MAX_LIVE = 32,           /* live jobs waiting */
   SERVER_MAX_ERRANDS = 32,        /* errands waiting */
   SERVER_PREVIEW_MS = 150,        /* between two previews, if not asked otherwise */

@@ -53,7 +53,9 @@ static msk_status check_settings(const evaluation *e, const msk_model *model, in
     if (status == MSK_OK) status = eval_grid_recipe(&request.recipe, &e->grid, model, index * each + i, &reason);
     request.seed = largest_seed(&e->grid);
     if (status == MSK_OK) status = msk_session_bytes(&bytes, model, &request, &options, &reason);
-    if (status != MSK_OK) cli_fail(error, status, "setting %d of the SPEC with the model %.60s: %.300s", i, info.name, reason.message);
+    if (status != MSK_OK)
+      cli_fail(error, status, "setting %d of the SPEC with the model %.60s: %.300s", i, info.name == NULL ? "?" : info.name,
+               reason.message);
   }
   msk_image_free(&side);
   return status;
@@ -88,7 +90,7 @@ static msk_status check_models(evaluation *e, msk_error *error) {
     status = find_classes(e, model, error);
     if (status == MSK_OK) status = check_settings(e, model, i, error);
     if (status == MSK_OK && json_array_append_new(e->models, json_pack("{s:s?, s:s?, s:s, s:i}", "name", info.name, "hash", info.hash,
-                                                                       "isa", info.isa, "precision", e->options->precision > 0)) != 0)
+                                                                       "isa", info.isa, "precision", (int)info.precision)) != 0)
       status = cli_fail(error, MSK_ERROR_MEMORY, "out of memory for the models' names");
     msk_model_close(model);
   }

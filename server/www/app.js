@@ -194,10 +194,7 @@ async function run(job, body, entry) {
 		working(false);
 		stage.endPreview();
 		if (current) showStrip();
-		if (error.name !== "AbortError" && error.message !== "Cancelled") {
-			complain(error);
-			if (error.field === "class") { $("class").ariaInvalid = "true"; $("class").focus(); }
-		}
+		if (error.name !== "AbortError" && error.message !== "Cancelled") complain(error);
 		return false;
 	}
 }

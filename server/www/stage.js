@@ -218,19 +218,22 @@ export class Stage extends EventTarget {
 		const column = clamp(Math.floor((this.#cursor.x / SIZE) * side), 0, side - 1), row = clamp(Math.floor((this.#cursor.y / SIZE) * side), 0, side - 1);
 		for (const [element, name] of [[this.paper, "sketch"], [this.element, "photo"]]) {
 			const sum = new Float32Array(n);
-			let largest = 0;
 			for (const i of maps.chosen) {
 				const source = maps.layers[i][name], at = (row * side + column) * n;
-				for (let k = 0; k < n; k++) largest = Math.max(largest, (sum[k] += source[at + k]));
+				for (let k = 0; k < n; k++) sum[k] += source[at + k];
 			}
+			const most = Math.max(...sum), least = Math.min(...sum);
 			const small = makeCanvas(side), c = small.getContext("2d"), pixels = c.createImageData(side, side);
-			for (let k = 0; k < n; k++) pixels.data.set([255, 138, 0, largest ? 230 * (sum[k] / largest) : 0], 4 * k);
+			for (let k = 0; k < n; k++) { // the drawing glows there, the picture is dimmed elsewhere
+				const share = (sum[k] - least) / (most - least || 1);
+				pixels.data.set(name === "sketch" ? [255, 138, 0, 230 * share] : [10, 10, 14, 205 * (1 - share)], 4 * k);
+			}
 			c.putImageData(pixels, 0, 0);
 			const heat = element.querySelector(".heat"), h = heat.getContext("2d"), spot = element.querySelector(".spot");
 			h.imageSmoothingEnabled = true;
 			h.clearRect(0, 0, heat.width, heat.height);
 			h.drawImage(small, 0, 0, heat.width, heat.height);
-			heat.hidden = !largest;
+			heat.hidden = !most;
 			spot.hidden = false;
 			spot.style.width = `${100 / side}%`;
 			spot.style.left = `${(column / side) * 100}%`;

@@ -14,7 +14,7 @@ export class ClassBox extends EventTarget {
 		this.list = list;
 		input.addEventListener("focus", () => { input.select(); this.#search(""); });
 		input.addEventListener("click", () => { if (list.hidden) this.#search(""); });
-		input.addEventListener("input", () => this.#search(input.value.trim()));
+		input.addEventListener("input", () => { this.#at = -1; this.#search(input.value.trim()); }); // the old list no longer counts
 		input.addEventListener("keydown", (e) => this.#key(e));
 		input.addEventListener("blur", () => this.#leave());
 		list.addEventListener("pointerdown", (e) => e.preventDefault()); // the input keeps the focus
@@ -79,11 +79,10 @@ export class ClassBox extends EventTarget {
 			if (n) this.#at = (this.#at + (e.key === "ArrowDown" ? 1 : this.#at < 0 ? 0 : -1) + n) % n;
 			this.#mark();
 		} else if (e.key === "Enter" && !this.list.hidden && !e.ctrlKey && !e.metaKey) {
-			if (this.#at >= 0 && this.#items[this.#at]) {
-				const same = this.#items[this.#at].id === this.chosen?.id;
-				if (!same) e.preventDefault(); // the first Enter chooses, the next one draws
-				this.choose(this.#items[this.#at]);
-			}
+			const item = this.#items[this.#at];
+			if (!item || item.id !== this.chosen?.id) e.preventDefault(); // the first Enter chooses, the next one draws
+			if (item) this.choose(item);
+			else this.resolve().catch(() => {});
 		} else if (e.key === "Escape" && !this.list.hidden) {
 			e.stopPropagation();
 			this.choose(this.chosen, true);
@@ -91,7 +90,6 @@ export class ClassBox extends EventTarget {
 	}
 
 	async #leave() {
-		this.#asked++;
 		this.#close();
 		try {
 			if (!(await this.resolve()) && this.chosen && !this.input.value.trim()) this.choose(this.chosen, true);
@@ -99,6 +97,7 @@ export class ClassBox extends EventTarget {
 	}
 
 	#close() {
+		this.#asked++; // an answer on its way comes too late
 		this.list.hidden = true;
 		this.input.ariaExpanded = "false";
 		this.input.removeAttribute("aria-activedescendant");

@@ -151,7 +151,8 @@ class Page:
         self.b.type("#class", name)
         wait_for("the class in the list", lambda: self.b.run("return [...document.querySelectorAll('#class-list [role=option]')].some((o) => o.textContent === arguments[0])", name))
         self.b.keys(ENTER)
-        assert self.b.run("return document.querySelector('#class').value") == name
+        wait_for("the class", lambda: self.b.run("return document.querySelector('#class').value") == name)
+        wait_for("its list to close", lambda: self.b.run("return document.querySelector('#class-list').hidden"))
 
     def asked(self, path):
         return [a["body"] for a in self.b.run("return window.asked") if a["path"] == path]
@@ -626,7 +627,7 @@ def test_server_goes(p, server):
     """The last one: the server ends while the page is open, cleanly, and the page says so."""
     p.draw_apple()
     server.send_signal(signal.SIGTERM)
-    assert server.wait(30) == 0, f"the server ended with {server.returncode}"
+    assert server.wait(PATIENCE) == 0, f"the server ended with {server.returncode}"
     p.b.click("#go")
     wait_for("a complaint", p.error)
     assert "server" in p.error(), p.error()

@@ -153,7 +153,7 @@ async function run(job, body, entry) {
 	const load = (i) => {
 		images[i.index] ??= getBlob(i.url, { signal }).then((blob) => {
 			if (running === me && body.count > 1) $("strip").append(thumb(blob, `Candidate ${i.index + 1}`));
-			return { blob, item: i.item, scores: i.scores ?? {}, seconds: i.seconds };
+			return { blob, item: i.item, scores: i.scores ?? {} };
 		});
 	};
 	if (running?.live && !me.live && running.id) cancelJob(running.id);
@@ -285,7 +285,7 @@ function show(entry, chosen = entry.chosen) {
 function showFacts() {
 	const e = current, i = item();
 	$("facts").textContent = e.job === "photo" ? "A photo from outside. Paint the part to change."
-		: [ClassBox.short(e.cls), `seed ${e.seed}${i.item ? ` (picture ${i.item + 1})` : ""}`, e.settings.recipe, e.steps ? `${e.steps} steps` : "", i.seconds ? `${i.seconds.toFixed(2)} s` : "", ...scoreText(i.scores)].filter(Boolean).join(" · ");
+		: [ClassBox.short(e.cls), `seed ${e.seed}${i.item ? ` (picture ${i.item + 1})` : ""}`, e.settings.recipe, e.steps ? `${e.steps} steps` : "", ...scoreText(i.scores)].filter(Boolean).join(" · ");
 }
 const urls = new WeakMap(); // a blob's address, made once
 const urlOf = (blob) => urls.get(blob) ?? (urls.set(blob, URL.createObjectURL(blob)), urls.get(blob));

@@ -279,6 +279,9 @@ typedef enum msk_schedule {
 } msk_schedule;
 /* How alike two attention rows are (all negated so that higher is more alike): the authors' symmetric cross-entropy,
  * symmetric Kullback-Leibler divergence, Jensen-Shannon divergence. */
+/* What stands at a masked place in the conditional and unconditional passes of draw: the mask token (the published way), or the
+ * sketch's own token, for models that were trained to read it there. */
+typedef enum msk_placeholder { MSK_PLACEHOLDER_MASK = 0, MSK_PLACEHOLDER_SKETCH } msk_placeholder;
 typedef enum msk_distance { MSK_DISTANCE_CROSS_ENTROPY = 0, MSK_DISTANCE_SYMMETRIC_KL, MSK_DISTANCE_JENSEN_SHANNON } msk_distance;
 /* What guidance moves away from: a random other class (new for each item and step), or the model's trained null class. */
 typedef enum msk_unconditional { MSK_UNCONDITIONAL_RANDOM = 0, MSK_UNCONDITIONAL_NULL } msk_unconditional;
@@ -323,6 +326,7 @@ typedef struct msk_recipe {
   int layers[MSK_MAX_LAYERS], layer_count; /* structure layers, 0-based, ascending */
   int visible_sketch;                      /* 1: decoding starts with 1 - max_mask_rate of the sketch's tokens visible (the authors' way) */
   double sketch_share;                     /* 0..1: share of the sketch's tokens visible at the start; 0: visible_sketch decides */
+  msk_placeholder placeholder;             /* what the network sees at masked places */
   int sketch_steps;                        /* first steps over which visible tokens of the sketch are masked again; 0: as any other token */
   int tail;                                /* extra MaskGIT steps from the last mask rate to 0; 0: stop there */
 } msk_recipe;

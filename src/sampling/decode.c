@@ -30,6 +30,7 @@ msk_decode *msk_decode_place(msk_arena *arena, const msk_decode_spec *spec) {
   if (!msk_multiply(items, codes, &logits)) arena->overflow = true;
   laid.current = msk_arena_take(arena, items, sizeof *laid.current);
   laid.completed = msk_arena_take(arena, items, sizeof *laid.completed);
+  laid.shown = msk_arena_take(arena, items, sizeof *laid.shown);
   laid.item = msk_arena_take(arena, batch, sizeof *laid.item);
   laid.guidance = msk_arena_take(arena, batch, sizeof *laid.guidance);
   laid.scale = msk_arena_take(arena, batch, sizeof *laid.scale);
@@ -260,11 +261,22 @@ static void choose_guidance(msk_decode *decode) {
   decode->fresh = guided && (decode->refreshed < 0 || decode->step - decode->refreshed >= recipe->unconditional_every);
 }
 
+/* Current, with what stands at masked places. */
+static const int32_t *shown_tokens(msk_decode *decode) {
+  const msk_decode_spec *spec = &decode->spec;
+  if (spec->job != MSK_JOB_DRAW || spec->recipe.placeholder == MSK_PLACEHOLDER_MASK) return decode->current;
+  const size_t tokens = (size_t)spec->tokens;
+  for (size_t at = 0; at < (size_t)spec->batch * tokens; at++) {
+    decode->shown[at] = decode->current[at] == MSK_MASK_TOKEN ? spec->input[at % tokens - 1] : decode->current[at];
+  }
+  return decode->shown;
+}
+
 static msk_status guided_logits(msk_decode *decode, msk_error *error) {
   const msk_decode_spec *spec = &decode->spec;
   const size_t floats = (size_t)spec->tokens * (size_t)spec->codes;
   const bool keep = decode->fresh && keeps_difference(spec);
-  msk_status status = decode->denoiser->logits(decode->denoiser->user, decode->current, decode->fresh ? decode->unconditional : NULL,
+  msk_status status = decode->denoiser->logits(decode->denoiser->user, shown_tokens(decode), decode->fresh ? decode->unconditional : NULL,
                                                decode->scale, decode->logits, keep ? decode->difference : NULL, error);
   if (status != MSK_OK) return status;
   if (keep) decode->refreshed = decode->step;

@@ -33,6 +33,7 @@ struct msk_decode {
   int *item;                                 /* [batch]: which item of the seed each row is */
   float *guidance, *scale;                   /* [batch]: the row's guidance, and what of it acts in this step */
   msk_standing *standing;                    /* [batch] */
+  int32_t *shown;                            /* [batch, N]: current as the network sees it */
   int32_t *unconditional;                    /* [batch] token ids, -1: none */
   float *logits;                             /* [batch, N, codes] */
   float *difference;                         /* [batch, N, codes]: mended: conditional - unconditional of an earlier step; NULL: not kept */

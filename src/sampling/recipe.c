@@ -206,7 +206,7 @@ msk_status msk_recipe_from_defaults(msk_recipe *recipe, const msk_model_defaults
 /* A field that `official` cannot change holds what the authors' code does. */
 static msk_status check_official(const msk_recipe *recipe, msk_job job, msk_error *error) {
   bool plain = recipe->token_temperature == 1 && recipe->unconditional == MSK_UNCONDITIONAL_RANDOM && recipe->visible_sketch == 1 &&
-               recipe->sketch_share == 0 && recipe->sketch_steps == 0 && recipe->tail == 0;
+               recipe->sketch_share == 0 && recipe->sketch_steps == 0 && recipe->placeholder == MSK_PLACEHOLDER_MASK && recipe->tail == 0;
   plain = plain && recipe->guidance_schedule == MSK_GUIDANCE_CONSTANT && recipe->guidance_skip == 0 && recipe->unconditional_every == 1 &&
           recipe->structure_every == 1 && recipe->order == MSK_ORDER_CONFIDENCE && recipe->remask == MSK_REMASK_ANY;
   bool distance = job != MSK_JOB_DRAW || recipe->distance == MSK_DISTANCE_CROSS_ENTROPY;

@@ -32,6 +32,7 @@ struct msk_recipe_field {
 #define AT(member) offsetof(msk_recipe, member)
 
 static const char *const distance_names[] = {"cross-entropy", "symmetric-kl", "jensen-shannon", NULL};
+static const char *const placeholder_names[] = {"mask", "sketch", NULL};
 static const char *const unconditional_names[] = {"random", "null", NULL};
 static const char *const guidance_names[] = {"constant", "linear", "power-cosine", "late", NULL};
 static const char *const order_names[] = {"confidence", "halton", "random", NULL};
@@ -74,6 +75,8 @@ static const msk_recipe_field fields[] = {
      "share of the sketch's tokens visible at the start, 0..1; 0: visible_sketch decides"},
     {"sketch_steps", FIELD_COUNT, AT(sketch_steps), 0, 10000, NULL, DRAW, 0,
      "first steps over which the sketch's visible tokens are let go, 0..10000; 0: like any other token"},
+    {"placeholder", FIELD_NAME, AT(placeholder), 0, 1, placeholder_names, DRAW, 0,
+     "what masked places show: mask (the mask token) or sketch (the sketch's token, for models trained so)"},
     {"tail", FIELD_COUNT, AT(tail), 0, 10000, NULL, DRAW, 0, "MaskGIT steps from the last mask rate to 0, 0..10000"},
     {"start_step", FIELD_COUNT, AT(start_step), 0, 9999, NULL, GENERATE | EDIT, GENERATE | EDIT, "first step taken, 0..steps-1"},
 };

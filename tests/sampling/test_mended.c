@@ -26,6 +26,7 @@ typedef struct bench {
   int32_t unconditional[MAX_STEPS][MAX_BATCH];
   bool guided[MAX_STEPS];
   int32_t sequences[MAX_STEPS][MAX_BATCH * TOKENS]; /* what each step started from */
+  int32_t seen[MAX_STEPS][MAX_BATCH * TOKENS];      /* what the network was shown */
   float structure[MAX_STEPS][MAX_BATCH * TOKENS];   /* rescaled */
   float confidence[MAX_STEPS][MAX_BATCH * TOKENS];
   uint8_t structure_mask[MAX_STEPS][MAX_BATCH * TOKENS], confidence_mask[MAX_STEPS][MAX_BATCH * TOKENS];
@@ -59,6 +60,7 @@ static msk_status made_up_logits(void *user, const int32_t *tokens, const int32_
       if (difference != NULL) difference[i] = apart;
     }
   }
+  memcpy(b->seen[b->logits_calls], tokens, (size_t)(b->spec.batch * b->spec.tokens) * 4);
   b->logits_calls++;
   return b->answer == MSK_OK ? MSK_OK : (error->code = b->answer);
 }
@@ -169,6 +171,7 @@ static int masked_at(const bench *b, int step, int item) {
 static void plainly(msk_recipe *recipe) { (void)recipe; }
 
 static void from_the_sketch(msk_recipe *recipe) { recipe->sketch_share = 0.5, recipe->sketch_steps = 4; }
+static void seeing_the_sketch(msk_recipe *recipe) { recipe->placeholder = MSK_PLACEHOLDER_SKETCH; }
 static void sparing(msk_recipe *recipe) {
   recipe->guidance = 0.6, recipe->guidance_schedule = MSK_GUIDANCE_LINEAR, recipe->guidance_skip = 0.3, recipe->unconditional_every = 3;
   recipe->structure_every = 2, recipe->remask = MSK_REMASK_RECORDED;
@@ -208,6 +211,7 @@ static void test_items(void **state) {
     check_items((msk_job)job, MSK_RNG_PARTITIONABLE, plainly);
   }
   check_items(MSK_JOB_DRAW, MSK_RNG_ORIGINAL, from_the_sketch);
+  check_items(MSK_JOB_DRAW, MSK_RNG_ORIGINAL, seeing_the_sketch);
   check_items(MSK_JOB_DRAW, MSK_RNG_ORIGINAL, sparing);
   check_items(MSK_JOB_DRAW, MSK_RNG_ORIGINAL, by_position);
   check_items(MSK_JOB_EDIT, MSK_RNG_ORIGINAL, by_position);
@@ -221,6 +225,29 @@ static void test_again(void **state) {
   memcpy(first, run(b), sizeof first);
   assert_memory_equal(run(b), first, sizeof first); /* the same memory, used before */
   free_bench(b);
+}
+
+/* ---- what stands at masked places ---- */
+
+static void test_placeholder(void **state) {
+  (void)state;
+  for (int p = MSK_PLACEHOLDER_MASK; p <= MSK_PLACEHOLDER_SKETCH; p++) {
+    bench *b = make_bench(MSK_JOB_DRAW, "balanced", 2);
+    b->spec.recipe.placeholder = (msk_placeholder)p;
+    const int32_t *result = run(b);
+    int masked = 0;
+    for (int step = 0; step < b->logits_calls; step++) { /* the tail included */
+      for (int at = 0; at < 2 * TOKENS; at++) {
+        const int32_t stands = b->sequences[step][at];
+        const bool unknown = stands == MSK_MASK_TOKEN;
+        assert_int_equal(b->seen[step][at], unknown && p == MSK_PLACEHOLDER_SKETCH ? sketch[at % TOKENS - 1] : stands);
+        masked += unknown;
+      }
+    }
+    assert_true(masked > 100);
+    for (int at = 0; at < 2 * TOKENS; at++) assert_true(at % TOKENS == 0 || (result[at] >= 0 && result[at] < CODES));
+    free_bench(b);
+  }
 }
 
 /* ---- counts ---- */
@@ -755,6 +782,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_items),
       cmocka_unit_test(test_again),
+      cmocka_unit_test(test_placeholder),
       cmocka_unit_test(test_counts),
       cmocka_unit_test(test_choice),
       cmocka_unit_test(test_noise),

@@ -33,6 +33,7 @@ static const char *const all_keys[] = {"steps",
                                        "visible_sketch",
                                        "sketch_share",
                                        "sketch_steps",
+                                       "placeholder",
                                        "tail",
                                        "start_step"};
 #define KEYS (sizeof all_keys / sizeof *all_keys)
@@ -118,6 +119,7 @@ static void test_round_trip(void **state) {
                  {"visible_sketch", {"0", "1"}},
                  {"sketch_share", {"0", "0.35", "1"}},
                  {"sketch_steps", {"0", "8"}},
+                 {"placeholder", {"mask", "sketch"}},
                  {"tail", {"0", "8"}},
                  {"start_step", {"0", "3"}}};
   assert_int_equal(sizeof samples / sizeof *samples, KEYS);
@@ -274,6 +276,8 @@ static void test_effect(void **state) {
                  {"balanced", MSK_JOB_EDIT, "remask", "drawn"},
                  {"official", MSK_JOB_DRAW, "sketch_share", "0"},
                  {"official", MSK_JOB_DRAW, "sketch_steps", "0"},
+                 {"official", MSK_JOB_DRAW, "placeholder", "mask"},
+                 {"balanced", MSK_JOB_GENERATE, "placeholder", "sketch"},
                  {"balanced", MSK_JOB_EDIT, "sketch_share", "0.5"},
                  {"balanced", MSK_JOB_GENERATE, "sketch_steps", "3"},
                  {"official", MSK_JOB_DRAW, "start_step", "0"},
@@ -331,6 +335,7 @@ static void test_check(void **state) {
   REFUSED(recipe.remask = MSK_REMASK_DRAWN);
   REFUSED(recipe.sketch_share = 0.5);
   REFUSED(recipe.sketch_steps = 1);
+  REFUSED(recipe.placeholder = MSK_PLACEHOLDER_SKETCH);
   REFUSED(recipe.token_temperature = 0.9);
 #undef REFUSED
 }

@@ -17,8 +17,8 @@ ways() {
   cat <<'END'
 one candidate|--candidates 1
 8, all finished|--candidates 8
-8, 2 finished, dropped from 0.65 on|--candidates 8 --finish 2 --drop-from 0.65
-10, 2 finished, dropped from 0.65 on|--candidates 10 --finish 2 --drop-from 0.65
+8, 2 finished, dropped from 0.75 on|--candidates 8 --finish 2 --drop-from 0.75
+10, 2 finished, dropped from 0.75 on|--candidates 10 --finish 2 --drop-from 0.75
 8, 2 finished, dropped from 0.85 on|--candidates 8 --finish 2 --drop-from 0.85
 8, 2 finished, dropped from 0.3 on|--candidates 8 --finish 2 --drop-from 0.3
 18, 2 finished, dropped from 0.3 on|--candidates 18 --finish 2 --drop-from 0.3

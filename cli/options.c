@@ -78,7 +78,7 @@ static const option option_table[] = {
     {"keep", 0, KIND_INT, "N", NULL, "how many of the candidates are written, the best first (default: 1)", DRAW, IN(keep, 1, 64)},
     {"finish", 0, KIND_INT, "N", NULL, "drop the weaker half of the candidates by and by, so that N are drawn to the end (default: all)",
      DRAW, IN(finish, 1, 64)},
-    {"drop-from", 0, KIND_REAL, "SHARE", NULL, "share of the steps that all candidates take before any is dropped, 0 to 1 (default: 0.65)",
+    {"drop-from", 0, KIND_REAL, "SHARE", NULL, "share of the steps that all candidates take before any is dropped, 0 to 1 (default: 0.75)",
      DRAW, IN(drop_from, 0, 1)},
     {"first-item", 0, KIND_INT, "N", NULL, "number of the first picture of the seed, from 0; not with the recipe official", MAKE,
      IN(first_item, 0, 1000000)},

@@ -388,7 +388,7 @@ typedef struct msk_request {
    * MSK_MAX_CANDIDATES; all of them are in memory at once. */
   const double *guidance_scales;
   int guidance_count, finish;
-  double drop_from; /* 0..1: share of the steps that all candidates take (0.65: earlier their scores do not tell; docs/selection.md) */
+  double drop_from; /* 0..1: share of the steps that all candidates take (0.75: earlier their scores do not tell; docs/selection.md) */
   double confidence_weight; /* 0..100, both as deviations from the mean; 0: by structure alone */
   int preview_every;        /* 0: none; k: the first item is decoded after every k-th step */
   int no_pictures;          /* 1: tokens only */

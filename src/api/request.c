@@ -13,7 +13,7 @@ msk_status msk_recipe_find(msk_recipe *recipe, const msk_model *model, msk_job j
 }
 
 msk_status msk_request_init(msk_request *request, const msk_model *model, msk_job job, const char *recipe_name, msk_error *error) {
-  msk_request made = {.size = sizeof made, .job = job, .count = 1, .drop_from = 0.65};
+  msk_request made = {.size = sizeof made, .job = job, .count = 1, .drop_from = 0.75};
   if (request == NULL) return msk_fail(error, MSK_ERROR_ARGUMENT, "no request given to msk_request_init");
   msk_status status = msk_recipe_find(&made.recipe, model, job, recipe_name == NULL ? "balanced" : recipe_name, error);
   if (status == MSK_OK) *request = made;

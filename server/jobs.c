@@ -69,6 +69,16 @@ job *job_create(server *s) {
   return j;
 }
 
+msk_request job_request(const job *j) {
+  msk_request request = j->order.request;
+  if (j->candidates == 0) return request;
+  request.finish = request.count; /* the weaker ones are dropped by and by */
+  request.count = j->candidates;
+  request.guidance_scales = &j->order.request.recipe.guidance;
+  request.guidance_count = 1;
+  return request;
+}
+
 static void job_free(job *j) {
   j->order.model = NULL;
   drawing_free(&j->order);
@@ -460,7 +470,7 @@ static json_t *real_or_null(bool there, double value) { return there ? json_real
 static bool seconds_left(const job *j, double *seconds) {
   if (j->state != JOB_RUNNING || j->steps_done == 0) return false;
   const msk_request *request = &j->order.request;
-  int pictures = request->recipe.official ? 1 : request->count, all = j->step_count * pictures;
+  int pictures = request->recipe.official || j->candidates > 0 ? 1 : request->count, all = j->step_count * pictures;
   *seconds = (server_clock() - j->started) / j->steps_done * (all > j->steps_done ? all - j->steps_done : 0);
   return true;
 }
@@ -493,11 +503,11 @@ static json_t *object_locked(const jobs *table, const job *j) {
   snprintf(events, sizeof events, "/v1/jobs/%s/events", j->id);
   json_t *images = json_array();
   for (int i = 0; i < j->image_count; i++) json_array_append_new(images, image_object(j, i));
-  json_t *object =
-      json_pack("{s:s, s:s, s:s, s:s?, s:{s:i, s:s?}, s:s, s:i, s:i, s:s, s:b, s:O}", "id", j->id, "job", job_names[request->job], "state",
-                job_state_name(j->state), "reason", j->state == JOB_CANCELLED ? reasons[j->reason] : NULL, "class", "id", request->class_id,
-                "name", msk_model_class_name(j->order.model, request->class_id), "seed", seed, "first_item", request->first_item, "count",
-                request->count, "recipe", request->recipe.name, "live", j->live, "settings", j->settings);
+  json_t *object = json_pack(
+      "{s:s, s:s, s:s, s:s?, s:{s:i, s:s?}, s:s, s:i, s:i, s:s, s:b, s:O, s:i}", "id", j->id, "job", job_names[request->job], "state",
+      job_state_name(j->state), "reason", j->state == JOB_CANCELLED ? reasons[j->reason] : NULL, "class", "id", request->class_id, "name",
+      msk_model_class_name(j->order.model, request->class_id), "seed", seed, "first_item", request->first_item, "count", request->count,
+      "recipe", request->recipe.name, "live", j->live, "settings", j->settings, "candidates", j->candidates);
   if (object == NULL) {
     json_decref(images);
     return NULL;

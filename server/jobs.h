@@ -31,6 +31,7 @@ typedef struct job {
   drawing order; /* its model is the server's */
   json_t *settings;
   bool live;
+  int candidates;         /* draw: so many are begun for the pictures that are asked for; 0: as many as these */
   double preview_seconds; /* least time between two; negative: no previews */
   int preview_size;
   atomic_bool cancelled; /* asks the worker to stop */
@@ -58,6 +59,9 @@ void jobs_destroy(jobs *table); /* after the workers have ended and the connecti
 
 /* An empty job with a fresh id and one reference, or NULL. */
 job *job_create(server *s);
+
+/* What one run is asked for: the order's request; with candidates all of them together. */
+msk_request job_request(const job *j);
 
 /* Puts a job into table and queue; the caller keeps its reference. A newer live job takes the place of the same client's older one.
  * False: the queue is full, or the server stops. */

@@ -10,9 +10,9 @@
 enum { VALUE_BYTES = 1024 };
 
 static const char *const *names_of(msk_job kind) {
-  static const char *const draw[] = {"class",          "sketch", "sketch_tokens", "lambda_map", "recipe",     "lambda", "guidance",
-                                     "steps",          "set",    "seed",          "count",      "first_item", "fit",    "invert",
-                                     "photo_of_paper", "rng",    "preview",       "live",       "client",     NULL};
+  static const char *const draw[] = {
+      "class",      "sketch",     "sketch_tokens", "lambda_map", "recipe",         "lambda", "guidance", "steps", "set",    "seed", "count",
+      "candidates", "first_item", "fit",           "invert",     "photo_of_paper", "rng",    "preview",  "live",  "client", NULL};
   static const char *const generate[] = {"class",      "recipe", "guidance", "steps", "set",    "seed", "count",
                                          "first_item", "rng",    "preview",  "live",  "client", NULL};
   static const char *const edit[] = {"class", "photo",      "mask", "box", "recipe",  "guidance", "steps",  "set", "seed",
@@ -110,6 +110,21 @@ static bool read_numbers(form *f, msk_request *request) {
   request->count = (int)count;
   request->first_item = (int)first;
   request->rng_layout = layout == 1 ? MSK_RNG_PARTITIONABLE : MSK_RNG_ORIGINAL;
+  return true;
+}
+
+/* More are begun than are asked for; the best by structure are finished (docs/selection.md). */
+static bool read_candidates(form *f, job *j) {
+  long long candidates = 0;
+  const msk_request *request = &j->order.request;
+  if (!form_integer(f, "candidates", 1, MSK_MAX_CANDIDATES, &candidates)) return false;
+  if (candidates == 0) return true;
+  if (request->recipe.official)
+    return problem_set(f->problem, 422, "candidates", "candidates has no effect with the recipe official, whose batch is one draw");
+  if (candidates < request->count)
+    return problem_set(f->problem, 422, "candidates", "candidates was given %lld, expected at least the %d pictures of count", candidates,
+                       request->count);
+  j->candidates = (int)candidates;
   return true;
 }
 
@@ -258,7 +273,8 @@ static bool finish(server *s, job *j, problem *p) {
   j->settings = order_settings(&request->recipe, request->job);
   msk_session_options_init(&options);
   options.threads = 1;
-  if (msk_session_bytes(&bytes, s->model, request, &options, &error) != MSK_OK) return problem_from_error(p, NULL, &error);
+  const msk_request whole = job_request(j);
+  if (msk_session_bytes(&bytes, s->model, &whole, &options, &error) != MSK_OK) return problem_from_error(p, NULL, &error);
   if (bytes <= s->config.session_bytes) return true;
   return problem_set(p, 422, NULL, "this needs %zu MB of memory, expected at most %zu here: ask for fewer pictures or steps", bytes >> 20,
                      s->config.session_bytes >> 20);
@@ -268,7 +284,7 @@ static bool fill(form *f, job *j, msk_job kind) {
   drawing *d = &j->order;
   const char *const where[] = {"/v1/draw", "/v1/generate", "/v1/edit"};
   return form_check_names(f, names_of(kind), where[kind]) && read_recipe(f, &d->request, kind) && read_class(f, &d->request.class_id) &&
-         read_numbers(f, &d->request) && read_preview(f, j) && read_client(f, j) && read_pictures(f, d, kind) &&
+         read_numbers(f, &d->request) && read_candidates(f, j) && read_preview(f, j) && read_client(f, j) && read_pictures(f, d, kind) &&
          finish(f->server, j, f->problem);
 }
 

@@ -163,15 +163,30 @@ static msk_status finish_picture(worker *w, const msk_result *result, int index,
   return MSK_OK;
 }
 
+/* The finished candidate that has `rank` better ones: its place among the results, and its item. */
+static void place_of_rank(const msk_result *result, int rank, int *place, int *item) {
+  for (int i = 0; i < result->candidate_count; i++) {
+    int mine = result->candidates[i].result, better = 0;
+    if (mine < 0) continue;
+    for (int other = 0; other < result->count; other++) {
+      float a = result->structure[other], b = result->structure[mine];
+      better += a > b || (a == b && other < mine);
+    }
+    if (better != rank) continue;
+    *place = mine;
+    *item = result->candidates[i].item;
+  }
+}
+
 /* Pictures first .. first+count-1 of the job, together. */
 static msk_status run_items(worker *w, int first, int count, msk_error *error) {
   drawing *d = &w->job->order;
-  msk_request request = d->request;
+  msk_request request = job_request(w->job);
   msk_result result;
   double started = server_clock();
   w->index = first;
   request.first_item += first;
-  request.count = count;
+  if (w->job->candidates == 0) request.count = count;
   request.callbacks = (msk_callbacks){.user = w, .on_step = on_step};
   msk_status status = ready_session(w, &request, error);
   if (status == MSK_OK) status = encode_sketch(w, error);
@@ -186,7 +201,9 @@ static msk_status run_items(worker *w, int first, int count, msk_error *error) {
   w->encode_seconds = 0;
   for (int i = 0; i < count && status == MSK_OK; i++) {
     if (i > 0) result.times = (msk_times){0}; /* they are those of the whole batch */
-    status = finish_picture(w, &result, i, request.first_item + i, started, error);
+    int place = i, item = request.first_item + i;
+    if (result.candidates != NULL) place_of_rank(&result, i, &place, &item);
+    status = finish_picture(w, &result, place, item, started, error);
   }
   return status;
 }
@@ -196,7 +213,7 @@ static msk_status run_job(worker *w, msk_error *error) {
   msk_status status = MSK_OK;
   w->last_preview = 0;
   w->encode_seconds = 0;
-  if (request->recipe.official) return run_items(w, 0, request->count, error);
+  if (request->recipe.official || w->job->candidates > 0) return run_items(w, 0, request->count, error);
   for (int i = 0; i < request->count && status == MSK_OK; i++) {
     status = atomic_load(&w->job->cancelled) ? cli_fail(error, MSK_ERROR_CANCELLED, "cancelled") : run_items(w, i, 1, error);
   }

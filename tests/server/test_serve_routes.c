@@ -82,6 +82,27 @@ static void test_generate_and_official(void **state) {
   json_decref(job);
 }
 
+/* The best come first, and each is what the command line makes of its item alone. */
+static void test_candidates(void **state) {
+  (void)state;
+  json_t *job = job_of("/v1/draw", "{\"class\":3,\"seed\":5,\"steps\":4,\"candidates\":6,\"count\":2,\"sketch\":\"%s\"}", sketch());
+  double before = INFINITY;
+  assert_int_equal(json_array_size(json_object_get(job, "images")), 2);
+  for (size_t i = 0; i < 2; i++) {
+    const json_t *image = json_array_get(json_object_get(job, "images"), i);
+    double structure = json_real_value(json_object_get(json_object_get(image, "scores"), "structure"));
+    char item[16];
+    snprintf(item, sizeof item, "%d", (int)json_integer_value(json_object_get(image, "item")));
+    assert_true(structure <= before);
+    before = structure;
+    EXPECT(0, "draw", sketch(), "--class", "3", "--seed", "5", "--steps", "4", "--first-item", item, "-o", in_folder("c.png"), "--quiet");
+    expect_picture(job, i, in_folder("c.png"));
+  }
+  json_decref(job);
+  EXPECT_PROBLEM(POST(&server, "/v1/generate", "{\"class\":3,\"candidates\":4}"), 422, "candidates");
+  EXPECT_PROBLEM(POST(&server, "/v1/draw", "{\"class\":3,\"count\":5,\"candidates\":4}"), 422, "at least");
+}
+
 static void test_edit_by_box_and_mask(void **state) {
   (void)state;
   EXPECT(0, "edit", photo(), "--class", "3", "--box", "16,24,64,48", "--steps", "3", "-o", in_folder("b.png"), "--quiet");
@@ -457,6 +478,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_draw_is_the_command_lines),
       cmocka_unit_test(test_generate_and_official),
+      cmocka_unit_test(test_candidates),
       cmocka_unit_test(test_edit_by_box_and_mask),
       cmocka_unit_test(test_multipart),
       cmocka_unit_test(test_events_tell_the_job),

@@ -14,10 +14,10 @@ CPU = dict(
     perceptual_seconds=80, perceptual_weight=0.0, tokenizer_seconds=1600, tokenizer_batch=2, tokenizer_lr=4e-4, photo_share=0.65,
     ae_share=0.12, crops_until=0.3, tokenizer_log=100,
     # decoder alone, from cached tokens
-    decoder_seconds=2100, decoder_batch=2, decoder_lr=5e-4, decoder_perceptual=0.0, decoder_adversary=0.3, adversary_from=0.5,
+    decoder_seconds=2100, decoder_batch=2, decoder_lr=5e-4, decoder_perceptual=0.0, decoder_adversary=0.0, adversary_from=0.5,
     # transformer
     layers=6, width=256, heads=8, transformer_seconds=4800, transformer_batch=16, pair_batch=8, transformer_lr=1e-3,
-    warmup=150, hands_each=2, null_share=0.1, style_share=0.04, mix_share=0.35, structure_layers=(2, 3), pair_weight=1.0, pair_every=2,
+    warmup=150, hands_each=2, null_share=0.1, style_share=0.04, hint_share=0.75, structure_layers=(2, 3), pair_weight=1.0, pair_every=4,
     transformer_log=60,
     # the small CLIP: clip_main of the generator's objects, clip_objects of its own; groups x each objects a batch
     clip_main=7200, clip_objects=960, clip_test_objects=240, clip_seed=300000001, clip_test_seed=800000001, clip_render=128, clip_side=96, clip_patch=16,
@@ -31,7 +31,7 @@ CPU = dict(
 GPU = dict(
     CPU, style="rich", objects=60000, shard=200, render_workers=14, stem=2, blocks=2, multipliers=(1, 1, 2, 2), codes=1024,
     perceptual_seconds=40, perceptual_weight=0.05, tokenizer_seconds=480, tokenizer_batch=64, tokenizer_lr=4e-4, tokenizer_log=20,
-    decoder_seconds=200, decoder_batch=64, decoder_perceptual=0.1,
+    decoder_seconds=200, decoder_batch=64, decoder_perceptual=0.1, decoder_adversary=0.3,
     layers=8, transformer_seconds=500, transformer_batch=256, pair_batch=128, transformer_lr=8e-4, warmup=300, transformer_log=20,
     clip_objects=2400, clip_seconds=60, clip_groups=6, clip_each=48, clip_lr=1e-3, clip_log=30, clip_layers=6, clip_width=192, clip_heads=6,
     device="cuda", threads=4,

@@ -12,7 +12,7 @@ from pairs import scores
 
 # Structure chooses to the very end (last rate 0, no tail): a tail that goes by confidence paints drawn parts over with backdrop.
 RECIPE = dict(steps=24, tail=0, lambda_structure=0.95, guidance=3.0, unconditional="null", token_temperature=0.7, min_mask_rate=0.0, max_mask_rate=0.95,
-              sketch_share=0.0, sketch_steps=1)
+              placeholder="sketch")
 
 
 def _unit(s):
@@ -49,16 +49,13 @@ def draw(net, layers, label, sketch, seed=0, **recipe):
     generator = torch.Generator(device).manual_seed(seed)
     n = net.position.weight.shape[0] - 1
     tokens = torch.full((len(label), n), net.mask, device=device)
-    borrowed = torch.zeros_like(tokens, dtype=torch.bool)  # tokens of the drawing itself that are in view: let go over sketch_steps
-    if sketch is not None and r["sketch_share"]:
-        order = torch.rand(tokens.shape, generator=generator, device=device)
-        borrowed = order < r["sketch_share"]
-        tokens = torch.where(borrowed, sketch, tokens)
     with runtime.autocast(device.type):
         weight = r["lambda_structure"] if sketch is not None else 0.0
         target = net.attention(torch.cat([net.codes + label[:, None], sketch], 1), layers) if weight else None
-        for step, rate in enumerate(_rates(r)):
-            logits = _guided(net, label, tokens, r, generator) / r["token_temperature"]
+        for rate in _rates(r):
+            hinted = r["placeholder"] == "sketch" and sketch is not None
+            shown = torch.where(tokens == net.mask, sketch, tokens) if hinted else tokens
+            logits = _guided(net, label, shown, r, generator) / r["token_temperature"]
             p = logits.softmax(-1)
             noise = torch.rand(logits.shape, generator=generator, device=device).clamp_min(1e-9).log().neg().log().neg()
             full = torch.where(tokens == net.mask, (logits + noise).argmax(-1), tokens)
@@ -71,11 +68,6 @@ def draw(net, layers, label, sketch, seed=0, **recipe):
             if weight:
                 now = net.attention(torch.cat([net.codes + label[:, None], full], 1), layers)
                 masked |= _lowest(scores(target, now), int(count * weight))
-            if sketch is not None and r["sketch_share"]:
-                gone = borrowed & (order >= r["sketch_share"] * (1 - (step + 1) / r["sketch_steps"]))
-                masked |= gone
-                borrowed &= ~gone
-                masked &= ~borrowed
             tokens = torch.where(masked, net.mask, full)
     return full
 

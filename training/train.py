@@ -113,7 +113,7 @@ def run(config, work, stage="all"):
         state = runtime.load(os.path.join(work, "decoder.pt"))
         if state and state["stamp"] == stamp:
             tokenizer.decoder.load_state_dict(state["decoder"])
-        sample.contact(net, config["structure_layers"], tokenizer, test, pictures, os.path.join(work, "samples.png"), settings=({}, dict(free=True)))
+        sample.contact(net, config["structure_layers"], tokenizer, test, pictures, os.path.join(work, "samples.png"), settings=({}, dict(placeholder="mask"), dict(free=True)))
         export.write(os.path.join(work, "export"), tokenizer, net, config, sample.RECIPE, f"training/train.py, {config['objects']} rendered objects")
 
     net = transformer_train.train(config, work, train, test, tokenizer.codebook, show)

@@ -109,9 +109,8 @@ def start(net, codebook, seed=3):
 
 
 def masked_loss(net, ids, shown, mask, smoothing=0.1):
-    """Cross-entropy of the masked codes. ids: what is true, shown: what stands where nothing is masked, both B x N with the label
-    first; mask B x N bool. -> loss with smoothing, plain mean."""
-    logits = net.logits(net.hidden(torch.where(mask, net.mask, shown))[mask]).float()
+    """Cross-entropy of the masked codes. ids: what is true, shown: what the network sees, both B x N with the label first; mask B x N bool. -> loss with smoothing, plain mean."""
+    logits = net.logits(net.hidden(shown)[mask]).float()
     log = F.log_softmax(logits, -1)
     plain = -log.gather(1, ids[mask][:, None])[:, 0].mean()
     return (1 - smoothing) * plain - smoothing * log.mean(), plain

@@ -21,9 +21,9 @@ def build(config):
 class MaskedBatches:
     """Photos under their class label (some under `null`) and drawings under the label of their hand (a third under `null`).
 
-    In a share of the photos (`mix_share`) visible tokens are those of a drawing of the same object, all of them or some: so the network
-    learns to read a drawing that is partly in view and to go on as a photo. Decoding may then start with a share of the drawing's
-    tokens visible (recipe key sketch_share). Photo tokens alone are predicted, so a drawing's token is never learned as an answer.
+    In a share of the photos (`hint_share`) a masked place shows, instead of the mask token, the token that a drawing of the same object has
+    there: the network learns to read the drawing where it still has to paint (recipe key placeholder = sketch), which little compute
+    learns far sooner than shape from attention alone. Photo tokens alone are predicted, so a drawing's token is never an answer.
     """
 
     def __init__(self, cache, config, seed):
@@ -35,19 +35,20 @@ class MaskedBatches:
         i = rng.integers(len(c["label"]), size=n)
         ids, label = c["photo"][i].astype(np.int64), c["label"][i].copy()
         label[rng.random(n) < self.config["null_share"]] = null
-        for k in np.flatnonzero(rng.random(n) < self.config["style_share"]):
+        drawing = rng.random(n) < self.config["style_share"]
+        for k in np.flatnonzero(drawing):
             h = rng.integers(c["hands"].shape[1])
             ids[k] = c["hands"][i[k], h]
             label[k] = null if rng.random() < 0.3 else hand0 + c["hand"][i[k], h]
         target = np.concatenate([codes + label[:, None], ids], 1)
-        shown = target.copy()
-        for k in np.flatnonzero((rng.random(n) < self.config["mix_share"]) & (label <= null)):
-            h = rng.integers(c["hands"].shape[1])
-            drawn = rng.random(ids.shape[1]) < (1.0 if rng.random() < 0.4 else rng.random())
-            shown[k, 1:] = np.where(drawn, c["hands"][i[k], h], ids[k])
         mask = rng.random(target.shape) < np.cos(rng.random((n, 1)) * np.pi / 2)
         mask[np.arange(n), 1 + rng.integers(0, ids.shape[1], n)] = True
         mask[:, 0] = False
+        shown = np.where(mask, codes + len(configs.LABELS), target)
+        for k in np.flatnonzero((rng.random(n) < self.config["hint_share"]) & ~drawing):
+            h = rng.integers(c["hands"].shape[1])
+            hinted = mask[k, 1:] & (rng.random(ids.shape[1]) < (1.0 if rng.random() < 0.75 else rng.random()))
+            shown[k, 1:] = np.where(hinted, c["hands"][i[k], h], shown[k, 1:])
         return torch.from_numpy(target), torch.from_numpy(shown), torch.from_numpy(mask)
 
 
@@ -60,8 +61,8 @@ def evaluate(net, config, test, device):
     net.eval()
     losses = {}
     with runtime.autocast(device):
-        for name, mix in (("ce", 0), ("ce_drawn", 1)):
-            batches = MaskedBatches(test, dict(config, style_share=0, null_share=0, mix_share=mix), 7)
+        for name, hint in (("ce", 0), ("ce_hinted", 1)):
+            batches = MaskedBatches(test, dict(config, style_share=0, null_share=0, hint_share=hint), 7)
             losses[name] = round(float(np.mean([float(masked_loss(net, *(t.to(device) for t in batches.draw(32)))[1]) for _ in range(4)])), 3)
         retrieval, auc = diagnose(net, config["structure_layers"], test, device=device)
     net.train()

@@ -68,7 +68,8 @@ typedef struct msk_cut {
   size_t row_block, row_blocks, panel_block, panel_blocks; /* in rows, in panels */
   size_t most_rows, c_stride; /* rows of a task at most, whatever the cut; row stride of its results: fewer rows never need more memory */
 } msk_cut;
-msk_cut msk_cut_product(const msk_stream *stream, size_t rows, size_t columns);
+/* dense: rows lie ready and are not copied. */
+msk_cut msk_cut_product(const msk_stream *stream, size_t rows, size_t columns, bool dense);
 
 /* Copies rows [row, row + rows), contracted elements [k, k + count) into a[i * a_stride]. */
 typedef void msk_gather(const void *source, size_t row, size_t rows, size_t k, size_t count, float *a, size_t a_stride);
@@ -83,8 +84,8 @@ typedef struct msk_product {
   msk_activation activation;
   msk_gather *gather;
   const void *source;
-  const float *dense; /* rows that need no gathering, or NULL */
-  size_t dense_stride;
+  const float *dense;  /* rows that need no gathering, */
+  size_t dense_stride; /* and their stride; 0: there are none */
 } msk_product;
 void msk_product_run(msk_stream *stream, const msk_product *product);
 

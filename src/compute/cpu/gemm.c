@@ -14,9 +14,18 @@
 #include "base/error.h"
 #include "compute/cpu/cpu.h"
 
-/* Rows and columns of a task at most; their results and gathered rows (4 * ROWS * (COLUMNS + block)) stay in a 512 KiB cache. Rows that lie a
+/* Rows and columns of a task at most; their results and gathered rows (4 * ROWS * (COLUMNS + block)) stay in a 512 KiB cache. Rows that lie ready need
+ * no copy: more of them, where few workers share the work, read (and widen) the weights fewer times. Rows that lie a
  * multiple of CONFLICT_FLOATS apart share the sets of the nearest cache. */
-enum { TASK_ROWS = 96, TASK_COLUMNS = 256, TASKS_A_WORKER = 4, STRIDE_PAD = 16, CONFLICT_FLOATS = 1024 };
+enum {
+  TASK_ROWS = 96,
+  DENSE_TASK_ROWS = 264,
+  FEW_WORKERS = 4,
+  TASK_COLUMNS = 256,
+  TASKS_A_WORKER = 4,
+  STRIDE_PAD = 16,
+  CONFLICT_FLOATS = 1024
+};
 
 size_t msk_panel_count(const msk_kernels *kernels, size_t columns) { return msk_ceiling(columns, kernels->panel); }
 
@@ -111,10 +120,11 @@ msk_status msk_matrix_halve(msk_matrix *matrix, const msk_device *device, msk_po
 
 /* ---- the product ---- */
 
-msk_cut msk_cut_product(const msk_stream *stream, size_t rows, size_t columns) {
+msk_cut msk_cut_product(const msk_stream *stream, size_t rows, size_t columns, bool dense) {
   const msk_kernels *kernels = &stream->device->kernels;
   size_t panels = msk_panel_count(kernels, columns), workers = msk_stream_workers(stream);
-  msk_cut cut = {.row_blocks = msk_ceiling(rows, TASK_ROWS)};
+  size_t task_rows = dense && workers <= FEW_WORKERS ? DENSE_TASK_ROWS : TASK_ROWS;
+  msk_cut cut = {.row_blocks = msk_ceiling(rows, task_rows)};
   cut.row_block = msk_round_up(msk_ceiling(rows, cut.row_blocks), kernels->tile_rows);
   cut.row_blocks = msk_ceiling(rows, cut.row_block);
   /* Wide tasks gather less; enough tasks keep every worker busy. */
@@ -125,10 +135,13 @@ msk_cut msk_cut_product(const msk_stream *stream, size_t rows, size_t columns) {
   if (cut.panel_block > wide) cut.panel_block = wide;
   cut.panel_block = msk_smaller(cut.panel_block, panels);
   cut.panel_blocks = msk_ceiling(panels, cut.panel_block);
-  cut.most_rows = msk_round_up(msk_smaller(rows, TASK_ROWS), kernels->tile_rows);
+  cut.most_rows = msk_round_up(msk_smaller(rows, task_rows), kernels->tile_rows);
   cut.c_stride = msk_smaller(wide, panels) * kernels->panel + STRIDE_PAD;
   return cut;
 }
+
+/* Rows are used where they lie. While measuring there are no addresses yet, so that the stride alone tells. */
+static bool is_in_place(const msk_product *product) { return product->dense_stride != 0 && product->dense_stride % CONFLICT_FLOATS != 0; }
 
 struct job {
   const msk_product *product;
@@ -139,9 +152,11 @@ struct job {
 
 static struct job plan(const msk_stream *stream, const msk_product *product) {
   const msk_kernels *kernels = product->kernels;
-  struct job job = {.product = product, .cut = msk_cut_product(stream, product->rows, product->columns), .scratch = stream->scratch};
+  struct job job = {.product = product,
+                    .cut = msk_cut_product(stream, product->rows, product->columns, is_in_place(product)),
+                    .scratch = stream->scratch};
   job.a_stride = msk_round_up(msk_smaller(kernels->block, product->matrix->depth), STRIDE_PAD) + STRIDE_PAD;
-  job.a_bytes = msk_scratch_floats(job.cut.most_rows * job.a_stride);
+  job.a_bytes = is_in_place(product) ? 0 : msk_scratch_floats(job.cut.most_rows * job.a_stride);
   job.c_bytes = msk_scratch_floats(job.cut.most_rows * job.cut.c_stride);
   job.worker_bytes = job.a_bytes + job.c_bytes;
   if (product->matrix->halves != NULL) job.worker_bytes += msk_scratch_floats(kernels->block * kernels->panel);
@@ -172,7 +187,7 @@ static void run_task(void *user, size_t index, int worker) {
   size_t row = index % cut->row_blocks * cut->row_block, rows = msk_smaller(cut->row_block, product->rows - row);
   size_t panels = msk_panel_count(kernels, product->columns);
   size_t first = index / cut->row_blocks * cut->panel_block, last = msk_smaller(first + cut->panel_block, panels);
-  bool in_place = product->dense != NULL && product->dense_stride % CONFLICT_FLOATS != 0;
+  bool in_place = is_in_place(product);
   size_t a_stride = in_place ? product->dense_stride : job->a_stride;
   float *block = (float *)(job->scratch + (size_t)worker * job->worker_bytes);
   float *c = (float *)(job->scratch + (size_t)worker * job->worker_bytes + job->a_bytes);

@@ -173,7 +173,7 @@ void msk_quantised_run(msk_stream *stream, const msk_quantised_matrix *matrix, c
                     .y_stride = or_dense(args->y_stride, columns),
                     .residual_stride = or_dense(args->residual_stride, columns),
                     .q_stride = msk_round_up(matrix->depth, PAD) + PAD,
-                    .cut = msk_cut_product(stream, args->rows, columns)};
+                    .cut = msk_cut_product(stream, args->rows, columns, true)};
   size_t q_bytes = args->rows * job.q_stride, scale_bytes = msk_round_up(args->rows * sizeof *job.row_scales, MSK_ALIGNMENT);
   job.worker_bytes = msk_round_up(job.cut.most_rows * job.cut.c_stride * sizeof(int32_t), MSK_ALIGNMENT);
   if (msk_stream_measure(stream, q_bytes + scale_bytes + job.worker_bytes * msk_stream_workers(stream))) return;

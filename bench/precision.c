@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * precision.c - what int8 costs in quality: fp32 and int8 side by side on one model, through the public header alone. Usage:
+ *
+ *     bench_precision MODEL PICTURES SKETCH CLASS [SKETCH CLASS]...
+ *
+ * PICTURES pictures are drawn by the model's own recipe in each precision, the sketches in turn, seeds counted up. From the same state, every
+ * fp32 step that is a multiple of STEP_STRIDE, both precisions give logits: how often is the likeliest token of a masked position the same, how
+ * far apart are the distributions (Kullback-Leibler, in nats), how often is fp32's likeliest among int8's five likeliest. Of the finished
+ * pictures: the structure score, both measured by the fp32 network on the finished tokens (mean over layers, heads, rows of
+ * sum T log P + P log T, the recipe's cross-entropy). */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "masksketch.h"
+
+enum { STEP_STRIDE = 4, MAX_STEPS = 256, THIRDS = 3 };
+
+typedef struct side {
+  msk_model *model;
+  msk_session *session;
+  double structure, structure_squared;
+} side;
+
+/* Sequences of the steps that are looked at, as fp32 met them. */
+typedef struct record {
+  int32_t *sequences;
+  size_t tokens, count;
+} record;
+
+/* Sums over masked positions, by thirds of the picture's steps. */
+typedef struct agreement {
+  double positions, same, among_five, divergence;
+} agreement;
+
+static void check(msk_status status, const msk_error *error) {
+  if (status == MSK_OK) return;
+  fprintf(stderr, "bench_precision: %s\n", error->message);
+  exit(1);
+}
+
+static void open_side(side *s, const char *path, msk_precision precision, const msk_image *sketch) {
+  msk_error error;
+  msk_model_options options;
+  msk_request request;
+  msk_model_options_init(&options);
+  options.precision = precision;
+  check(msk_model_open(&s->model, path, &options, &error), &error);
+  check(msk_request_init(&request, s->model, MSK_JOB_DRAW, NULL, &error), &error);
+  request.picture = sketch;
+  request.no_pictures = 1;
+  check(msk_session_open(&s->session, s->model, &request, NULL, &error), &error);
+}
+
+static int note(void *user, const char *name, int step, const msk_array *array) {
+  record *r = user;
+  if (strcmp(name, "sequence") != 0 || step % STEP_STRIDE != 0 || r->count == MAX_STEPS) return 0;
+  memcpy(r->sequences + r->count++ * r->tokens, array->data, r->tokens * sizeof(int32_t));
+  return 0;
+}
+
+/* Draws one picture; copies its tokens. */
+static void draw(side *s, const msk_image *sketch, int class_id, uint64_t seed, record *r, int32_t *tokens, size_t count) {
+  msk_error error;
+  msk_request request;
+  msk_result result;
+  check(msk_request_init(&request, s->model, MSK_JOB_DRAW, NULL, &error), &error);
+  request.picture = sketch;
+  request.no_pictures = 1;
+  request.class_id = class_id;
+  request.seed = seed;
+  if (r != NULL) request.callbacks = (msk_callbacks){.user = r, .on_trace = note};
+  check(msk_run(s->session, &request, &result, &error), &error);
+  memcpy(tokens, result.tokens, count * sizeof *tokens);
+}
+
+static double log_sum(const float *logits, int count, float largest) {
+  double sum = 0;
+  for (int i = 0; i < count; i++) sum += exp((double)logits[i] - largest);
+  return log(sum) + largest;
+}
+
+static void compare_position(const float *exact, const float *found, int count, agreement *a) {
+  int best = 0, other = 0, above = 0;
+  for (int i = 1; i < count; i++) {
+    if (exact[i] > exact[best]) best = i;
+    if (found[i] > found[other]) other = i;
+  }
+  for (int i = 0; i < count; i++) above += found[i] > found[best];
+  double exact_sum = log_sum(exact, count, exact[best]), found_sum = log_sum(found, count, found[other]);
+  for (int i = 0; i < count; i++) a->divergence += exp(exact[i] - exact_sum) * ((exact[i] - exact_sum) - (found[i] - found_sum));
+  a->positions++;
+  a->same += best == other;
+  a->among_five += above < 5;
+}
+
+static void compare_steps(const side sides[2], const record *r, int codes, agreement thirds[THIRDS]) {
+  for (size_t step = 0; step < r->count; step++) {
+    const int32_t *sequence = r->sequences + step * r->tokens;
+    float *logits[2];
+    msk_error error;
+    for (int i = 0; i < 2; i++) check(msk_logits(sides[i].session, sequence, &logits[i], &error), &error);
+    for (size_t n = 1; n < r->tokens; n++) {
+      if (sequence[n] != MSK_MASK_TOKEN) continue;
+      compare_position(logits[0] + n * (size_t)codes, logits[1] + n * (size_t)codes, codes, &thirds[step * THIRDS / r->count]);
+    }
+    for (int i = 0; i < 2; i++) msk_free(NULL, logits[i]);
+  }
+}
+
+/* Likeness of the finished tokens' attention to the sketch's, by the fp32 network. */
+static double structure_of(const side *exact, const msk_recipe *recipe, const float *target, const int32_t *tokens, size_t count) {
+  msk_error error;
+  float *maps;
+  check(msk_attention(exact->session, tokens, recipe->layers, recipe->layer_count, &maps, &error), &error);
+  double sum = 0;
+  for (size_t i = 0; i < count; i++) {
+    double p = fmax(maps[i], 1e-30), t = fmax(target[i], 1e-30);
+    sum += t * log(p) + p * log(t);
+  }
+  msk_free(NULL, maps);
+  return sum;
+}
+
+static void prepare(msk_image *sketch, const char *path, int side_pixels) {
+  msk_error error;
+  msk_image loaded = {0};
+  msk_prepare_options options;
+  msk_prepare_init(&options);
+  check(msk_image_load(&loaded, path, MSK_ALPHA_WHITE, NULL, &error), &error);
+  check(msk_image_prepare(sketch, &loaded, side_pixels, side_pixels, &options, NULL, &error), &error);
+  msk_image_free(&loaded);
+}
+
+static void print_agreement(const agreement thirds[THIRDS]) {
+  static const char *const names[THIRDS] = {"first third of the steps", "second", "last"};
+  for (int i = 0; i < THIRDS; i++) {
+    const agreement *a = &thirds[i];
+    printf("%-25s %8.0f masked positions: same likeliest token %.4f, among the five likeliest %.4f, divergence %.5f nats\n", names[i],
+           a->positions, a->same / a->positions, a->among_five / a->positions, a->divergence / a->positions);
+  }
+}
+
+/* Everything that is being found out. */
+typedef struct study {
+  side sides[2];
+  msk_model_info info;
+  msk_recipe recipe;
+  size_t tokens, map_floats;
+  record record;
+  int32_t *finished[2], *drawn; /* of the picture at hand; the sketch's own sequence */
+  agreement thirds[THIRDS];
+  double difference, difference_squared, same_tokens;
+} study;
+
+static void open_study(study *s, const char *path, const char *sketch) {
+  msk_error error;
+  msk_request request;
+  msk_image blank = {0};
+  prepare(&blank, sketch, 256);
+  for (int i = 0; i < 2; i++) open_side(&s->sides[i], path, (msk_precision)i, &blank);
+  msk_image_free(&blank);
+  msk_model_get_info(s->sides[0].model, &s->info);
+  check(msk_request_init(&request, s->sides[0].model, MSK_JOB_DRAW, NULL, &error), &error);
+  s->recipe = request.recipe;
+  s->tokens = (size_t)s->info.tokens;
+  s->map_floats = (size_t)s->recipe.layer_count * (size_t)s->info.heads * s->tokens * s->tokens;
+  s->record = (record){.sequences = malloc(MAX_STEPS * s->tokens * sizeof(int32_t)), .tokens = s->tokens};
+  s->drawn = malloc(s->tokens * sizeof(int32_t));
+  for (int i = 0; i < 2; i++) s->finished[i] = malloc(s->tokens * sizeof(int32_t));
+  if (s->record.sequences == NULL || s->drawn == NULL || s->finished[0] == NULL || s->finished[1] == NULL) exit(1);
+}
+
+static void close_study(study *s) {
+  for (int i = 0; i < 2; i++) {
+    msk_session_close(s->sides[i].session);
+    msk_model_close(s->sides[i].model);
+    free(s->finished[i]);
+  }
+  free(s->drawn);
+  free(s->record.sequences);
+}
+
+/* The attention of the sketch's own tokens, which the pictures are held against; free with msk_free(). */
+static float *target_of(study *s, const msk_image *sketch, int class_id) {
+  msk_error error;
+  int rows, columns;
+  int32_t *codes;
+  float *target;
+  check(msk_tokenize(s->sides[0].session, sketch, &codes, NULL, &rows, &columns, &error), &error);
+  s->drawn[0] = s->info.codebook_size + class_id;
+  memcpy(s->drawn + 1, codes, (s->tokens - 1) * sizeof *codes);
+  msk_free(NULL, codes);
+  check(msk_attention(s->sides[0].session, s->drawn, s->recipe.layers, s->recipe.layer_count, &target, &error), &error);
+  return target;
+}
+
+static void study_picture(study *s, const char *path, const char *class_name, uint64_t seed) {
+  msk_error error;
+  msk_image sketch = {0};
+  int class_id;
+  double scores[2];
+  prepare(&sketch, path, s->info.image_size);
+  check(msk_model_class_find(s->sides[0].model, class_name, &class_id, &error), &error);
+  float *target = target_of(s, &sketch, class_id);
+  s->record.count = 0;
+  for (int i = 0; i < 2; i++) {
+    side *one = &s->sides[i];
+    draw(one, &sketch, class_id, seed, i == 0 ? &s->record : NULL, s->finished[i], s->tokens);
+    scores[i] = structure_of(&s->sides[0], &s->recipe, target, s->finished[i], s->map_floats) * (double)s->tokens / (double)s->map_floats;
+    one->structure += scores[i];
+    one->structure_squared += scores[i] * scores[i];
+  }
+  for (size_t n = 1; n < s->tokens; n++) s->same_tokens += s->finished[0][n] == s->finished[1][n];
+  s->difference += scores[1] - scores[0];
+  s->difference_squared += (scores[1] - scores[0]) * (scores[1] - scores[0]);
+  msk_free(NULL, target);
+  compare_steps(s->sides, &s->record, s->info.codebook_size, s->thirds);
+  msk_image_free(&sketch);
+}
+
+static void print_study(const study *s, double n) {
+  double mean = s->difference / n;
+  printf("%s, hash %.12s, kernels %s, %.0f pictures\n", s->info.name, s->info.hash, s->info.isa, n);
+  print_agreement(s->thirds);
+  for (int i = 0; i < 2; i++) {
+    double average = s->sides[i].structure / n;
+    printf("structure score, %s: mean %.5f, standard deviation %.5f\n", i == 0 ? "fp32" : "int8", average,
+           sqrt(fmax(0, s->sides[i].structure_squared / n - average * average)));
+  }
+  printf("int8 minus fp32: %+.5f, standard error %.5f; tokens that are the same in the end: %.3f\n", mean,
+         sqrt(fmax(0, s->difference_squared / n - mean * mean) / n), s->same_tokens / (n * (double)(s->tokens - 1)));
+}
+
+int main(int argc, char **argv) {
+  int pictures = argc > 2 ? atoi(argv[2]) : 0, sketches = (argc - 3) / 2;
+  if (argc < 5 || (argc - 3) % 2 != 0 || pictures < 1) {
+    fprintf(stderr, "usage: %s MODEL PICTURES SKETCH CLASS [SKETCH CLASS]...\n", argv[0]);
+    return 2;
+  }
+  study s = {0};
+  open_study(&s, argv[1], argv[3]);
+  for (int p = 0; p < pictures; p++) {
+    study_picture(&s, argv[3 + p % sketches * 2], argv[4 + p % sketches * 2], (uint64_t)p);
+    fprintf(stderr, "\r%d of %d ", p + 1, pictures);
+  }
+  print_study(&s, pictures);
+  close_study(&s);
+  return 0;
+}

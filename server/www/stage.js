@@ -226,7 +226,7 @@ export class Stage extends EventTarget {
 			const small = makeCanvas(side), c = small.getContext("2d"), pixels = c.createImageData(side, side);
 			for (let k = 0; k < n; k++) { // the drawing glows there, the picture is dimmed elsewhere
 				const share = (sum[k] - least) / (most - least || 1);
-				pixels.data.set(name === "sketch" ? [255, 138, 0, 230 * share] : [10, 10, 14, 205 * (1 - share)], 4 * k);
+				pixels.data.set(name === "sketch" ? [255, 138, 0, 230 * share] : [10, 10, 14, 170 * (1 - share)], 4 * k);
 			}
 			c.putImageData(pixels, 0, 0);
 			const heat = element.querySelector(".heat"), h = heat.getContext("2d"), spot = element.querySelector(".spot");

@@ -73,6 +73,32 @@ let far = 0;
 for (let i = 3; i < a.length; i += 4) far += Math.abs(a[i] - b[i]) > 64;
 check(`growing is drawing (${far} pixels differ)`, far < 40);
 
+// The pad shows what the operations say, however one came there (it draws from copies that lie some operations back).
+const { Pad } = await import("/pad.js");
+const paper = document.createElement("div");
+paper.innerHTML = `<canvas class="ink" width="1024" height="1024"></canvas><canvas class="tint" width="1024" height="1024"></canvas><span class="dot"></span>`;
+const shown = new S.Sketch(), pad = new Pad(paper, shown, () => {});
+const isTrue = (when) => {
+  const fresh = S.makeCanvas(1024), ink = pixels(paper.querySelector(".ink")), tint = pixels(paper.querySelector(".tint"));
+  S.render(fresh, shown.active, "ink");
+  const inkNow = pixels(fresh);
+  S.render(fresh, shown.active, "map", pad.colours);
+  const tintNow = pixels(fresh);
+  check(`${when}: the pad shows the drawing`, ink.every((v, i) => v === inkNow[i]) && tint.every((v, i) => v === tintNow[i]));
+};
+for (let i = 0; i < 130; i++) {
+  shown.push(i === 70 ? { k: "c", l: "ink" } : stroke([20 + 7 * i, 100, 255, 20 + 7 * i, 900, 200], i % 9 === 4 ? { l: "map", t: i % 2 ? "free" : "keep" } : { t: i % 10 === 3 ? "eraser" : "pen" }));
+  if (i % 43 === 42) isTrue(`after ${i + 1} strokes`);
+}
+for (let i = 0; i < 75; i++) shown.undo();
+isTrue("after 75 undone");
+for (let i = 0; i < 30; i++) shown.redo();
+isTrue("after 30 redone");
+shown.push(line);
+isTrue("after a new one");
+while (shown.undo());
+isTrue("after all undone");
+
 // ---- The guide's marks ----
 const free = stroke([200, 200, 255], { l: "map", t: "free", w: 200 }), keep = stroke([800, 800, 255], { l: "map", t: "keep", w: 200 });
 const grey = (map, x, y) => map.getContext("2d").getImageData(x / 4, y / 4, 1, 1).data[0];

@@ -43,7 +43,7 @@ static int free_port(void) {
 }
 
 static void become_server(const char *const *options, int port, int output, const char *log) {
-  const char *program = getenv("MASKSKETCH_PROGRAM"), *vector[MAX_ARGUMENTS + 6];
+  const char *program = getenv("MASKSKETCH_PROGRAM"), *vector[MAX_ARGUMENTS + 8];
   char text[16];
   int count = 0, errors = open(log, O_WRONLY | O_CREAT | O_TRUNC, 0644);
   sigset_t none;
@@ -54,6 +54,11 @@ static void become_server(const char *const *options, int port, int output, cons
   vector[count++] = "serve";
   vector[count++] = "--port";
   vector[count++] = text;
+  const char *sanitizer = getenv("MSK_TEST_SANITIZER");
+  if (sanitizer != NULL && *sanitizer != 0) { /* threads that wait by spinning are very slow there */
+    vector[count++] = "--threads";
+    vector[count++] = "1";
+  }
   for (int i = 0; options[i] != NULL && count < MAX_ARGUMENTS; i++) vector[count++] = options[i];
   vector[count] = NULL;
   if (dup2(output, STDOUT_FILENO) < 0 || dup2(errors, STDERR_FILENO) < 0) _exit(126);

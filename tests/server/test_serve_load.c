@@ -174,7 +174,8 @@ static void test_two_hundred_clients(void **state) {
   static client clients[CLIENTS];
   char count[16];
   snprintf(count, sizeof count, "%d", CLIENTS);
-  EXPECT(0, "generate", "--class", "3", "--seed", "1", "--steps", "2", "--count", count, "-o", in_folder("load.png"), "--quiet");
+  EXPECT(0, "generate", "--class", "3", "--seed", "1", "--steps", "2", "--count", count, "--threads", "1", "-o", in_folder("load.png"),
+         "--quiet");
   served s = SERVE("--quiet", "--workers", "2");
   settle(&s);
   int descriptors = serve_descriptors(&s);

@@ -4,16 +4,17 @@
     python clip.py train WORK [--preset cpu|gpu|test] [--set name=value ...]    renders, trains (resumes after a kill), measures, writes WORK/clip
     python clip.py measure WORK | export WORK | golden WORK FOLDER        of the checkpoint as it is; golden: pictures and cosines for the C tests
 
-Two losses on one space. Texts: every picture (photo or drawing) against texts that are true or untrue of it; several may be true, so the
-target is spread over them, and what cannot be said (a second colour) is left out. Drawings: every drawing against all photos of the batch,
-of which most are of its own class, for the program ranks candidates of one class. Training aids that leave no trace in the export: the parts
-under every patch; class, colour and silhouette from the embedding itself, the last of which makes cosines fall as shapes differ.
+Two stages. First the picture tower without its last layer learns what lies where (clip_trunk.py). Then that trunk rests, its tokens of all
+pictures are kept, and the last layer, the projections and the text tower learn on them, many steps a second. Two losses on one space. Texts: every
+picture (photo or drawing) against texts that are true or untrue of it; several may be true, so the target is spread over them, and what cannot be
+said (a second colour) is left out. Drawings: every drawing against all photos of the batch, of which most are of its own class, for the program
+ranks candidates of one class. Aids that leave no trace in the export: class, colour and silhouette from the embedding itself, the last of which
+makes cosines fall as shapes differ.
 """
 import argparse
 import json
 import math
 import os
-import struct
 import time
 
 import numpy as np
@@ -23,166 +24,34 @@ import torch.nn.functional as F
 from PIL import Image
 
 import clip_data
+import clip_net
+import clip_trunk
 import clip_words
 import config as configs
 import runtime
-from clip_words import ANY, COLOURS, PHOTO, SKETCH
+from clip_net import Clip
+from clip_words import COLOURS, PHOTO, SKETCH
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-EXTRA_TEXTS, CELLS = 40, 4  # texts of no picture in a batch; cells of a patch's side whose parts are guessed
-
-
-class _Attention(nn.Module):
-    def __init__(self, width, heads, causal):
-        super().__init__()
-        self.heads, self.causal = heads, causal
-        self.q_proj, self.k_proj, self.v_proj, self.out_proj = (nn.Linear(width, width) for _ in range(4))
-
-    def forward(self, x):
-        three = self.q_proj, self.k_proj, self.v_proj
-        joined = F.linear(x, torch.cat([p.weight for p in three]), torch.cat([p.bias for p in three]))
-        q, k, v = (t.unflatten(-1, (self.heads, -1)).transpose(1, 2) for t in joined.chunk(3, -1))
-        return self.out_proj(F.scaled_dot_product_attention(q, k, v, is_causal=self.causal).transpose(1, 2).flatten(2))
-
-
-class _Mlp(nn.Module):
-    def __init__(self, width):
-        super().__init__()
-        self.fc1, self.fc2 = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
-
-    def forward(self, x):
-        h = self.fc1(x)
-        return self.fc2(h * torch.sigmoid(1.702 * h))
-
-
-class _Layer(nn.Module):
-    def __init__(self, width, heads, causal):
-        super().__init__()
-        self.self_attn, self.mlp = _Attention(width, heads, causal), _Mlp(width)
-        self.layer_norm1, self.layer_norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
-
-    def forward(self, x):
-        x = x + self.self_attn(self.layer_norm1(x))
-        return x + self.mlp(self.layer_norm2(x))
-
-
-class _Encoder(nn.Module):
-    def __init__(self, layers, width, heads, causal):
-        super().__init__()
-        self.layers = nn.ModuleList(_Layer(width, heads, causal) for _ in range(layers))
-
-    def forward(self, x):
-        for layer in self.layers:
-            x = layer(x)
-        return x
-
-
-class _TextEmbeddings(nn.Module):
-    def __init__(self, vocabulary, positions, width):
-        super().__init__()
-        self.token_embedding, self.position_embedding = nn.Embedding(vocabulary, width), nn.Embedding(positions, width)
-
-    def forward(self, ids):
-        return self.token_embedding(ids) + self.position_embedding.weight[:ids.shape[1]]
-
-
-class _Text(nn.Module):
-    def __init__(self, vocabulary, positions, layers, width, heads):
-        super().__init__()
-        self.embeddings, self.encoder = _TextEmbeddings(vocabulary, positions, width), _Encoder(layers, width, heads, True)
-        self.final_layer_norm = nn.LayerNorm(width)
-
-    def forward(self, ids, ends):
-        x = self.encoder(self.embeddings(ids))
-        return self.final_layer_norm(x[torch.arange(len(x), device=x.device), ends])
-
-
-class _VisionEmbeddings(nn.Module):
-    def __init__(self, side, patch, width):
-        super().__init__()
-        self.class_embedding = nn.Parameter(0.02 * torch.randn(width))
-        self.patch_embedding = nn.Conv2d(3, width, patch, patch, bias=False)
-        self.position_embedding = nn.Embedding((side // patch) ** 2 + 1, width)
-        self.position_embedding.weight.data.copy_(_grid(side // patch, width))
-
-    def forward(self, pixels):
-        x = self.patch_embedding(pixels).flatten(2).transpose(1, 2)
-        return torch.cat([self.class_embedding.to(x.dtype).expand(len(x), 1, -1), x], 1) + self.position_embedding.weight
-
-
-def _grid(side, width):
-    """Smooth 2-D features to start positions from; row 0, of the class token, is zero."""
-    place, waves = torch.arange(side) / side, 2 * math.pi * 0.5 * (1 + torch.arange(width // 4))
-    wave = torch.cat([torch.sin(place[:, None] * waves), torch.cos(place[:, None] * waves)], 1)
-    y, x = wave[:, None].expand(-1, side, -1), wave[None].expand(side, -1, -1)
-    rows = F.pad(torch.cat([y, x], -1).reshape(side * side, -1), (0, width - 4 * (width // 4)))
-    return 0.5 * torch.cat([torch.zeros(1, width), rows])
-
-
-class _Vision(nn.Module):
-    def __init__(self, side, patch, layers, width, heads):
-        super().__init__()
-        self.embeddings, self.encoder = _VisionEmbeddings(side, patch, width), _Encoder(layers, width, heads, False)
-        self.pre_layrnorm, self.post_layernorm = nn.LayerNorm(width), nn.LayerNorm(width)
-
-    def forward(self, pixels):
-        """-> the class token behind the last norm, the patches before it."""
-        x = self.encoder(self.pre_layrnorm(self.embeddings(pixels)))
-        return self.post_layernorm(x[:, 0]), x[:, 1:]
-
-
-class Clip(nn.Module):
-    """Parameters have Hugging Face's names."""
-
-    def __init__(self, config, vocabulary):
-        super().__init__()
-        c = config
-        self.text_model = _Text(vocabulary, c["clip_positions"], c["clip_text_layers"], c["clip_text_width"], c["clip_text_heads"])
-        self.vision_model = _Vision(c["clip_side"], c["clip_patch"], c["clip_layers"], c["clip_width"], c["clip_heads"])
-        self.visual_projection = nn.Linear(c["clip_width"], c["clip_dimensions"], bias=False)
-        self.text_projection = nn.Linear(c["clip_text_width"], c["clip_dimensions"], bias=False)
-        self.logit_scale = nn.Parameter(torch.tensor(math.log(10.0)))
-        for module in self.modules():
-            if isinstance(module, nn.Linear):
-                nn.init.normal_(module.weight, std=module.in_features ** -0.5 * (0.5 if module.out_features == module.in_features else 1))
-                if module.bias is not None:
-                    nn.init.zeros_(module.bias)
-        # Bytes start at zero, and those that no training text has stay there: an unknown word then says next to nothing.
-        nn.init.normal_(self.text_model.embeddings.token_embedding.weight, std=0.1)
-        self.text_model.embeddings.token_embedding.weight.data[:512] = 0
-        nn.init.normal_(self.text_model.embeddings.position_embedding.weight, std=0.03)
-
-    def pictures(self, pixels):
-        """N x 3 x S x S -> unit vectors, patches."""
-        x, patches = self.vision_model(pixels)
-        return F.normalize(self.visual_projection(x).float(), dim=-1), patches
-
-    def texts(self, ids, ends):
-        return F.normalize(self.text_projection(self.text_model(ids, ends)).float(), dim=-1)
+EXTRA_TEXTS = 40  # of no picture in a batch
+TWO = 2  # drawings of an object among the tokens
 
 
 class Aids(nn.Module):
-    """What training needs beside the towers."""
+    """What this stage needs beside the towers."""
 
-    def __init__(self, config):
+    def __init__(self, dimensions):
         super().__init__()
-        width, dimensions = config["clip_width"], config["clip_dimensions"]
-        self.norm, self.parts = nn.LayerNorm(width), nn.Linear(width, CELLS * CELLS * 8)
         self.shape = nn.Sequential(nn.Linear(dimensions, 256), nn.GELU(), nn.Linear(256, 256))
         self.names = nn.Linear(dimensions, len(configs.OBJECTS) + len(COLOURS))
-        self.sketch_scale = nn.Parameter(torch.tensor(math.log(10.0)))
+        self.sketch_scale = nn.Parameter(torch.tensor(math.log(20.0)))
 
-    def losses(self, vectors, patches, parts, label, colour):
-        """parts: N x S/2 x S/2 ids; colour -1: unknown. -> cross-entropies of the parts, of a 16 x 16 silhouette from the embedding, of the names."""
-        n, side = len(parts), int(patches.shape[1] ** 0.5)
-        cells = side * CELLS
-        small = F.interpolate(parts[:, None].float(), (cells, cells), mode="nearest")[:, 0].long().clamp(max=7)
-        target = small.view(n, side, CELLS, side, CELLS).transpose(2, 3).reshape(n, side * side, CELLS * CELLS)
-        logits = self.parts(self.norm(patches)).view(n, side * side, CELLS * CELLS, 8)
-        silhouette = F.interpolate((parts > 0).float()[:, None], (16, 16), mode="area").flatten(1)
-        names = 10 * self.names(vectors).float()
-        named = F.cross_entropy(names[:, :len(configs.OBJECTS)], label) + 0.5 * F.cross_entropy(names[:, len(configs.OBJECTS):], colour, ignore_index=-1)
-        return F.cross_entropy(logits.flatten(0, 2).float(), target.flatten()), F.binary_cross_entropy_with_logits(self.shape(vectors).float(), silhouette), named
+    def forward(self, vectors, silhouette, label, colour):
+        """silhouette N x 256; colour -1: unknown. -> cross-entropies of a 16 x 16 silhouette and of the names."""
+        names, classes = 10 * self.names(vectors), len(configs.OBJECTS)
+        known = (colour >= 0).sum().clamp_min(1)
+        named = F.cross_entropy(names[:, :classes], label) + F.cross_entropy(names[:, classes:], colour, ignore_index=-1, reduction="sum") / known
+        return F.binary_cross_entropy_with_logits(self.shape(vectors), silhouette), named
 
 
 # ---- losses ----
@@ -212,28 +81,104 @@ def _disturb(x):
     return x * (0.9 + 0.2 * r(1)) + 0.06 * (r(3) - 0.5) * 2 + 0.3 * r(1) * (r(1) < 0.3) * spots
 
 
-def _step_losses(net, aids, batch, texts, words, objects, device):
-    photos, drawings, kinds, parts, index = batch
-    n = len(index)
-    grey = kinds == SKETCH
-    label, both = objects.label[index], lambda a, b: np.concatenate([a, b])
+def _prepare(objects, device):
+    """A batch of pictures -> pixels of photos and drawings, their parts, labels and colours."""
+    def prepare(batch):
+        photos, drawings, kinds, parts, index = batch
+        n, both = len(index), lambda a, b: np.concatenate([a, b])
+        pixels = torch.from_numpy(clip_data.normalise(both(photos, drawings))).to(device)
+        pixels[:n] = _disturb(pixels[:n])
+        colour = both(objects.colour[index], np.where(kinds == SKETCH, -1, objects.colour[index]))
+        return pixels, *(torch.from_numpy(a) for a in (both(parts, parts), both(objects.label[index], objects.label[index]), colour))
+    return prepare
+
+
+def _silhouettes(parts):
+    return F.interpolate((parts > 0).float()[:, None], (16, 16), mode="area").flatten(1)
+
+
+@torch.no_grad()
+def _tokens(net, batches, objects, config, work):
+    """The trunk's tokens of every object: photo, and TWO drawings. Kept in work/clip-tokens.pt. -> dictionary of tensors, first index the object."""
+    path, device = os.path.join(work, "clip-tokens.pt"), config["device"]
+    kept = runtime.load(path)
+    if kept:
+        return kept
+    n, found = len(objects), dict(tokens=[], kinds=[], silhouette=[])
+    prepare, start = _prepare(objects, device), time.time()
+    for first in range(0, n, 32):
+        index = np.arange(first, min(n, first + 32))
+        tokens, kinds = [], []
+        for pixels, silhouette, kind in _views(batches, prepare, index):
+            with runtime.autocast(device):
+                tokens.append(net.vision_model.trunk(pixels).to(torch.bfloat16).cpu())
+            kinds.append(kind)
+        found["tokens"].append(torch.cat(tokens).unflatten(0, (1 + TWO, len(index))).transpose(0, 1))
+        found["kinds"].append(torch.stack(kinds, 1))
+        found["silhouette"].append(silhouette)
+        if first // 32 % 64 == 63:
+            left = (time.time() - start) / (first + 32) * (n - first - 32)
+            print(f"clip: tokens of {first + 32} of {n} objects, {int(left // 60)}:{int(left % 60):02d} left", flush=True)
+    found = {k: torch.cat(v) for k, v in found.items()}
+    runtime.save(path, found)
+    return found
+
+
+def _views(batches, prepare, index):
+    """Photos with a drawing each, then the others of TWO drawings, displaced alike."""
+    state = batches.rng.bit_generator.state
+    for k in range(TWO):
+        batches.rng.bit_generator.state = state
+        batch = batches.of(index, k)
+        pixels, parts, _, _ = prepare(batch)
+        yield pixels[len(index):] if k else pixels, _silhouettes(parts[:len(index)]), torch.from_numpy(batch[2])
+
+
+@torch.no_grad()
+def _start_regions(net, tokens):
+    """The last layer's heads begin as a net of regions: head k of the class token looks at the k-th place of a grid, whatever is there. Where a
+    token stands is read from it by least squares."""
+    vision, layer = net.vision_model, net.vision_model.encoder.layers[-1]
+    heads, width = layer.self_attn.heads, layer.self_attn.q_proj.in_features
+    side, grid = int((tokens.shape[1] - 1) ** 0.5), int(heads ** 0.5)
+    x = layer.layer_norm1(tokens.float())
+    place = torch.stack(torch.meshgrid(*(torch.arange(side) + 0.5,) * 2, indexing="ij"), -1).reshape(-1, 1, 2) / side
+    centre = torch.stack(torch.meshgrid(*(torch.arange(grid) + 0.5,) * 2, indexing="ij"), -1).reshape(1, -1, 2) / grid
+    wanted = -((place - centre) ** 2).sum(-1) / (2 * (0.55 / grid) ** 2)
+    wanted = torch.cat([torch.full((1, grid * grid), float(wanted.min())), wanted]).clamp_min(-9)
+    a = torch.cat([x, torch.ones_like(x[..., :1])], -1).flatten(0, 1).double()
+    b = wanted.expand(len(x), -1, -1).flatten(0, 1).double()
+    fit = torch.linalg.solve(a.T @ a + 1e-3 * len(a) * torch.eye(width + 1, dtype=torch.double), a.T @ b).float()
+    print("clip: regions fitted, residual", float(((a.float() @ fit - b.float()) ** 2).mean() ** 0.5), flush=True)
+    q, k, size = layer.self_attn.q_proj, layer.self_attn.k_proj, width // heads
+    q.weight.mul_(0.1)
+    for head in range(grid * grid):
+        row = head * size
+        q.bias[row], k.weight[row], k.bias[row] = size ** 0.5, fit[:-1, head], fit[-1, head]
+    layer.self_attn.out_proj.weight.mul_(2)
+
+
+def _step_losses(net, aids, data, index, texts, words, objects, device):
+    """index: objects of the batch; data: what _tokens gives."""
+    n, drawing = len(index), texts.rng.integers(TWO, size=len(index))
+    where = torch.from_numpy(index)
+    kinds, both = data["kinds"][where, torch.from_numpy(drawing)].numpy(), lambda a, b: np.concatenate([a, b])
+    grey, label = kinds == SKETCH, both(objects.label[index], objects.label[index])
     colour, colours = both(objects.colour[index], np.where(grey, -1, objects.colour[index])), both(objects.colours[index], np.where(grey, 0, objects.colours[index]))
-    label, kind = both(label, label), both(np.full(n, PHOTO), kinds)
+    kind = both(np.full(n, PHOTO), kinds)
     items = [texts.make(label[k], colour[k], kind[k]) for k in range(2 * n)]
     items += [texts.make(texts.rng.integers(len(configs.OBJECTS)), texts.rng.integers(len(COLOURS))) for _ in range(EXTRA_TEXTS)]
     true, ignored = (torch.from_numpy(a).to(device) for a in _truth(items, label, colour, colours, kind))
     ids, ends = (torch.from_numpy(a).to(device) for a in words.batch([i[0] for i in items]))
-    pixels = torch.from_numpy(clip_data.normalise(both(photos, drawings))).to(device)
-    pixels[:n] = _disturb(pixels[:n])
+    tokens = torch.cat([data["tokens"][where, 0], data["tokens"][where, 1 + torch.from_numpy(drawing)]]).to(device)
     with runtime.autocast(device):
-        vectors, patches = net.pictures(pixels)
-        spoken = net.texts(ids, ends)
-        place, shape, named = aids.losses(vectors, patches, *(torch.from_numpy(a).to(device) for a in (both(parts, parts), label, colour)))
+        vectors, spoken = net.project(tokens), net.texts(ids, ends)
+    shape, named = aids(vectors, data["silhouette"][where].repeat(2, 1).to(device), torch.from_numpy(label).to(device), torch.from_numpy(colour).to(device))
     logits = net.logit_scale.exp() * vectors @ spoken.t()
     text = 0.5 * (_spread(logits, true, ignored) + _spread(logits.t(), true.t(), ignored.t()))
     pairs, own = aids.sketch_scale.exp() * vectors[n:] @ vectors[:n].t(), torch.arange(n, device=device)
     sketch = 0.5 * (F.cross_entropy(pairs, own) + F.cross_entropy(pairs.t(), own))
-    return dict(text=text, sketch=sketch, parts=place, shape=shape, names=named)
+    return dict(text=text, sketch=sketch, shape=shape, names=named)
 
 
 # ---- measuring ----
@@ -244,7 +189,7 @@ def embed(net, pictures, side, device="cpu"):
     out = []
     for k in range(0, len(pictures), 48):
         pixels = clip_data.normalise(np.stack([clip_data.prepare(p, side) for p in pictures[k:k + 48]]))
-        out.append(net.pictures(torch.from_numpy(pixels).to(device))[0].cpu().numpy())
+        out.append(net.pictures(torch.from_numpy(pixels).to(device)).cpu().numpy())
     return np.concatenate(out)
 
 
@@ -306,29 +251,50 @@ def load(work):
     return net.eval(), words, state["config"]
 
 
-def train(config, work):
-    """Takes the rendered objects of work/data/train, renders what else it wants, resumes from work/clip.pt, measures, exports. Returns the averaged network."""
-    device, folder = config["device"], lambda name: os.path.join(work, "data", "clip-" + name)
+def _objects(config, work):
+    """Renders what is missing. -> training objects, unseen objects."""
+    folder = lambda name: os.path.join(work, "data", "clip-" + name)
     styles = ("rich",) if config["style"] == "rich" else ("plain", "plain", "rich")
     clip_data.make(folder("test"), config["clip_test_seed"], config["clip_test_objects"], config["clip_render"], (config["style"],))
     clip_data.make(folder("train"), config["clip_seed"], config["clip_objects"], config["clip_render"], styles, config["clip_side"])
     clip_data.shrink(os.path.join(work, "data", "train"), folder("main"), config["clip_side"], config["clip_main"])
-    objects, unseen, words = clip_data.Objects(folder("main"), folder("train")), clip_data.Objects(folder("test")), tokenizer()
-    print(f"clip: {len(objects)} objects, {sum(p.numel() for p in Clip(config, len(words.vocabulary)).parameters())} parameters", flush=True)
-    net, aids = Clip(config, len(words.vocabulary)), Aids(config)
-    average, state, step = Clip(config, len(words.vocabulary)), runtime.load(_checkpoint(work)), 0
-    average.load_state_dict(net.state_dict())
+    return clip_data.Objects(folder("main"), folder("train")), clip_data.Objects(folder("test"))
+
+
+def train(config, work):
+    """Takes the rendered objects of work/data/train, renders what else it wants, resumes from its checkpoints, measures, exports. Returns the
+    averaged network."""
+    device = config["device"]
+    torch.manual_seed(11)
+    (objects, unseen), words = _objects(config, work), tokenizer()
+    net = Clip(config, len(words.vocabulary)).to(device)
+    print(f"clip: {len(objects)} objects, {sum(p.numel() for p in net.parameters())} parameters", flush=True)
+    batches = clip_data.Batches(objects, config["clip_side"], 11)
+    clip_trunk.train(net, config, work, batches, _prepare(objects, device))
+    net.vision_model.load_state_dict(runtime.load(os.path.join(work, "clip-trunk.pt"))["vision"])
+    data = _tokens(net, batches, objects, config, work)
+    net = _train_head(net.cpu(), config, work, data, objects, unseen, words)
+    clip_net.export(net, words, config, os.path.join(work, "clip"))
+    return net
+
+
+def _train_head(net, config, work, data, objects, unseen, words):
+    device, state, step = config["device"], runtime.load(_checkpoint(work)), 0
+    vision, aids, average = net.vision_model, Aids(config["clip_dimensions"]), Clip(config, len(words.vocabulary))
     if state:
         net.load_state_dict(state["net"]), aids.load_state_dict(state["aids"]), average.load_state_dict(state["average"])
         step = state["step"]
+    else:
+        _start_regions(net, data["tokens"][:200].flatten(0, 1))
+        average.load_state_dict(net.state_dict())
     net, aids, average = net.to(device), aids.to(device), average.to(device).requires_grad_(False).eval()
-    weights = [p for p in net.parameters() if p.ndim > 1] + [p for p in aids.parameters() if p.ndim > 1]
-    others = [p for p in net.parameters() if p.ndim <= 1] + [p for p in aids.parameters() if p.ndim <= 1]
-    optimiser = torch.optim.AdamW([dict(params=weights, weight_decay=0.05), dict(params=others, weight_decay=0.0)], config["clip_lr"], betas=(0.9, 0.98))
+    parts = (vision.encoder.layers[-1], vision.post_layernorm, net.visual_projection, net.text_projection, net.text_model, aids)
+    learned = [p for part in parts for p in part.parameters()] + [net.logit_scale]
+    optimiser = torch.optim.AdamW([dict(params=[p for p in learned if p.ndim > 1], weight_decay=0.05), dict(params=[p for p in learned if p.ndim <= 1], weight_decay=0.0)],
+                                  config["clip_lr"], betas=(0.9, 0.98))
     if state:
         optimiser.load_state_dict(state["optimiser"])
-    clock = runtime.Clock(config["clip_seconds"], state["seconds"] if state else 0.0)
-    batches, texts = clip_data.Batches(objects, config["clip_side"], 11 + step), clip_words.Texts(np.random.default_rng(12 + step))
+    clock, texts = runtime.Clock(config["clip_seconds"], state["seconds"] if state else 0.0), clip_words.Texts(np.random.default_rng(12 + step))
     logged = saved = time.time()
     totals, since = {}, step
     while True:
@@ -340,63 +306,28 @@ def train(config, work):
                 saved = time.time()
         if (done or time.time() - logged > config["clip_log"]) and step > since:
             with clock.paused():
-                result = measure(average, words, unseen, config["clip_side"], device, range(len(clip_data.DRAWINGS)) if done else range(0, 5, 2))
-                mean = {k: v / (step - since) for k, v in totals.items()}
-                print(f"clip step {step}", *(f"{k} {v:.3f}" for k, v in mean.items()), result, clock.left(), flush=True)
-                runtime.note(work, stage="clip", step=step, seconds=clock.spent, **{k: v for k, v in {**mean, **{"found_" + k: v for k, v in result.items()}}.items() if not isinstance(v, list)})
+                _report(average if step > 400 else net, words, unseen, config, work, clock, step, {k: v / (step - since) for k, v in totals.items()}, done)
                 totals, since, logged = {}, step, time.time()
         if done:
-            break
+            return average.cpu()
         for group in optimiser.param_groups:
-            group["lr"] = clock.rate(config["clip_lr"], step, 100, 0.02)
-        losses = _step_losses(net, aids, batches.draw(config["clip_groups"], config["clip_each"]), texts, words, objects, device)
-        (losses["text"] + losses["sketch"] + 0.5 * losses["parts"] + losses["shape"] + 0.5 * losses["names"]).backward()
-        nn.utils.clip_grad_norm_(list(net.parameters()) + list(aids.parameters()), 1.0)
+            group["lr"] = clock.rate(config["clip_lr"], step, 60, 0.02)
+        losses = _step_losses(net, aids, data, objects.choose(texts.rng, config["clip_groups"], config["clip_each"]), texts, words, objects, device)
+        (losses["text"] + losses["sketch"] + losses["shape"] + 0.3 * losses["names"]).backward()
+        nn.utils.clip_grad_norm_(learned, 1.0)
         optimiser.step()
         optimiser.zero_grad()
         with torch.no_grad():
             net.logit_scale.clamp_(max=math.log(100)), aids.sketch_scale.clamp_(max=math.log(100))
-            torch._foreach_lerp_(list(average.parameters()), list(net.parameters()), max(0.005, 1 / (step + 1)))
+            torch._foreach_lerp_(list(average.parameters()), list(net.parameters()), max(0.01, 1 / (step + 1)))
         totals, step = {k: totals.get(k, 0.0) + float(v.detach()) for k, v in losses.items()}, step + 1
-    export(average.cpu(), words, config, os.path.join(work, "clip"))
-    return average
 
 
-# ---- export ----
-
-def _save_tensors(path, tensors):
-    """safetensors: u64 length, JSON header padded to 8, data; F16."""
-    header, at, parts = {}, 0, []
-    for name, tensor in tensors.items():
-        data = tensor.detach().to(torch.float16).contiguous().numpy().tobytes()
-        header[name] = {"dtype": "F16", "shape": list(tensor.shape), "data_offsets": [at, at + len(data)]}
-        parts.append(data)
-        at += len(data)
-    text = json.dumps(header, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)
-    with open(path + ".part", "wb") as f:
-        f.write(struct.pack("<Q", len(text)) + text + b"".join(parts))
-    os.replace(path + ".part", path)
-
-
-def hugging_face_config(config, words):
-    def tower(kind, layers, width, heads, **more):
-        return dict(model_type=f"clip_{kind}_model", hidden_act="quick_gelu", layer_norm_eps=1e-5, num_hidden_layers=layers, hidden_size=width,
-                    intermediate_size=4 * width, num_attention_heads=heads, projection_dim=config["clip_dimensions"], **more)
-    c = config
-    return dict(architectures=["CLIPModel"], model_type="clip", projection_dim=c["clip_dimensions"], torch_dtype="float16",
-                text_config=tower("text", c["clip_text_layers"], c["clip_text_width"], c["clip_text_heads"], max_position_embeddings=c["clip_positions"],
-                                  vocab_size=len(words.vocabulary), bos_token_id=words.start, eos_token_id=words.end, pad_token_id=words.end),
-                vision_config=tower("vision", c["clip_layers"], c["clip_width"], c["clip_heads"], image_size=c["clip_side"], patch_size=c["clip_patch"], num_channels=3))
-
-
-def export(net, words, config, folder):
-    os.makedirs(folder, exist_ok=True)
-    clip_words.write(words, folder)
-    with open(os.path.join(folder, "config.json"), "w") as f:
-        json.dump(hugging_face_config(config, words), f, indent=1)
-        f.write("\n")
-    _save_tensors(os.path.join(folder, "model.safetensors"), net.state_dict())
+def _report(net, words, unseen, config, work, clock, step, mean, done):
+    result = measure(net, words, unseen, config["clip_side"], config["device"], range(len(clip_data.DRAWINGS)) if done else range(0, 5, 2))
+    print(f"clip step {step}", *(f"{k} {v:.3f}" for k, v in mean.items()), result, clock.left(), flush=True)
+    found = {"found_" + k: v for k, v in result.items() if not isinstance(v, list)}
+    runtime.note(work, stage="clip", step=step, seconds=clock.spent, **mean, **found)
 
 
 def shipped(work):
@@ -448,7 +379,7 @@ def main():
         return golden(options.work, options.folder)
     net, words, config = load(options.work)
     if options.word == "export":
-        return export(net, words, config, os.path.join(options.work, "clip"))
+        return clip_net.export(net, words, config, os.path.join(options.work, "clip"))
     for name in sorted(os.listdir(os.path.join(options.work, "data"))):
         if name.startswith("clip-test"):
             print(name, json.dumps(measure(net, words, clip_data.Objects(os.path.join(options.work, "data", name)), config["clip_side"])), flush=True)

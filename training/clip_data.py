@@ -138,6 +138,11 @@ class Objects:
     def __len__(self):
         return len(self.place)
 
+    def choose(self, rng, groups, each):
+        """Indices of `each` objects of `groups` classes."""
+        classes = rng.permutation(render.CLASSES)[:groups]
+        return np.concatenate([rng.choice(self.members[c], min(each, len(self.members[c])), replace=False) for c in classes])
+
     def __getitem__(self, index):
         s, k = self.place[index]
         return self.shards[s][k]
@@ -168,15 +173,18 @@ class Batches:
         assert all(s["photo"].shape[1] == side for s in objects.shards), "records of another size: remove data/clip-*"
 
     def draw(self, groups, each):
-        """-> photos, drawings (u8 n x side x side x 3), kinds of the drawings, parts (n x side/2 x side/2 ids), indices."""
+        return self.of(self.objects.choose(self.rng, groups, each))
+
+    def of(self, index, skip=0):
+        """-> photos, drawings (u8 n x side x side x 3), kinds of the drawings, parts (n x side/2 x side/2 ids, displaced alike), indices. skip: takes
+        that many drawings on in their order, all else being as the generator says."""
         r, photos, drawings, kinds, parts = self.rng, [], [], [], []
-        classes = r.permutation(render.CLASSES)[:groups]
-        index = np.concatenate([r.choice(self.objects.members[c], min(each, len(self.objects.members[c])), replace=False) for c in classes])
         reach = self.side // 14
         for i in index:
-            record = self.objects[i]
-            number = r.integers(render.HANDS, len(DRAWINGS)) if "pencil" in record.dtype.names and r.random() < 0.4 else r.integers(render.HANDS)
-            place = 2 * (r.integers(-reach, reach + 1, 2) // 2) if r.random() < 0.7 else np.zeros(2, int)
+            record, every = self.objects[i], "pencil" in self.objects[i].dtype.names
+            number = (r.integers(render.HANDS, len(DRAWINGS)) if r.random() < 0.4 and every else r.integers(render.HANDS)) + skip
+            number %= len(DRAWINGS) if every else render.HANDS
+            place = 2 * (r.integers(-reach, reach + 1, 2) // 2) * (r.random() < 0.7)
             turn = (lambda a: a[:, ::-1]) if r.random() < 0.5 else (lambda a: a)
             picture = drawing(record, number)
             photos.append(_displaced(turn(record["photo"]), place))

@@ -17,7 +17,7 @@ from PIL import Image
 _PROCESSOR = os.environ.get("MSK_TRAINING_CLOCK") == "processor"
 
 
-def _now():
+def now():
     return time.process_time() / torch.get_num_threads() if _PROCESSOR else time.time()
 
 
@@ -45,10 +45,10 @@ class Clock:
     """Seconds trained, against a budget. Evaluation and saving are not counted: wrap them in `with clock.paused():`."""
 
     def __init__(self, budget, spent=0.0):
-        self.budget, self.spent, self._since = budget, spent, _now()
+        self.budget, self.spent, self._since = budget, spent, now()
 
     def seconds(self):
-        return self.spent + (_now() - self._since if self._since is not None else 0.0)
+        return self.spent + (now() - self._since if self._since is not None else 0.0)
 
     def fraction(self):
         return min(1.0, self.seconds() / self.budget)
@@ -73,7 +73,7 @@ class _Pause:
         self.clock.spent, self.clock._since = self.clock.seconds(), None
 
     def __exit__(self, *_):
-        self.clock._since = _now()
+        self.clock._since = now()
 
 
 def sheet(columns, path, gap=3):

@@ -12,6 +12,7 @@ import os
 import shutil
 import subprocess
 import sys
+import types
 
 import numpy as np
 import torch
@@ -20,13 +21,17 @@ from PIL import Image
 import attention
 import clip
 import clip_data
+import clip_trunk
 import clip_words
 import config as configs
 import curves
 import data
+import decoder_train
 import norm
 import runtime
+import tokenizer_train
 import train
+import transformer_train
 
 
 def _falls(work, stage, name):
@@ -77,6 +82,8 @@ def main():
     shutil.rmtree(work, ignore_errors=True)
     os.makedirs(work)
     config = configs.load("test")
+    for stage in (tokenizer_train, decoder_train, transformer_train, clip_trunk, clip):  # measure and save by the same clock as they train
+        stage.time = types.SimpleNamespace(time=runtime.now)
     torch.set_num_threads(config["threads"])
     norm.build(work)
     attention.build(work)
@@ -85,7 +92,7 @@ def main():
     train.run(config, work)
     after = runtime.load(os.path.join(work, "tokenizer.pt"))["step"]
     assert after > before > 0, f"the tokenizer did not resume: step {before}, then {after}"
-    for stage, name in (("tokenizer", "loss"), ("transformer", "train_ce"), ("transformer", "bce"), ("clip", "text"), ("clip", "parts")):
+    for stage, name in (("tokenizer", "loss"), ("transformer", "train_ce"), ("transformer", "bce"), ("clip trunk", "parts"), ("clip", "text"), ("clip", "sketch")):
         _falls(work, stage, name)
     _converts_and_draws(program, work, config)
     _scores(program, work)

@@ -27,6 +27,8 @@ import config as configs
 import curves
 import data
 import decoder_train
+import judge
+import judge_export
 import norm
 import runtime
 import tokenizer_train
@@ -77,6 +79,18 @@ def _scores(program, work):
     print("the program's CLIP agrees:", expected, flush=True)
 
 
+def _judges(work):
+    """A miniature of the judge learns, and is exported."""
+    judge.SHARD, judge.UNSEEN = 24, 12
+    judge.train(work, 4, 24)
+    photos, covers, labels = judge.objects(work, configs.CPU["judge_seed"], 24, judge.SIZE, judge.STYLES)
+    loss = lambda net: float(judge._step(net.train(), photos, covers, labels, np.arange(24), torch.Generator().manual_seed(3)).detach())
+    before, after = loss(judge.Judge()), loss(judge.load(work))
+    assert after < before, f"the judge's loss did not fall: {before}, then {after}"
+    judge_export.export(work, os.path.join(work, "judge.safetensors"))
+    print(f"judge loss: {before:.3f} -> {after:.3f}", flush=True)
+
+
 def main():
     work, program = sys.argv[1:3]
     shutil.rmtree(work, ignore_errors=True)
@@ -96,6 +110,7 @@ def main():
         _falls(work, stage, name)
     _converts_and_draws(program, work, config)
     _scores(program, work)
+    _judges(work)
     curves.draw(work)
     for name in ("tokenizer.png", "samples.png", "curves.svg"):
         assert os.path.getsize(os.path.join(work, name)) > 0, name

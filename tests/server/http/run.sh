@@ -4,7 +4,7 @@
 # `./run test-http` with the built program; the clients come from PyPI into build-http/.
 set -eu
 program=$1
-here=$(dirname "$0")
+here=$(cd "$(dirname "$0")" && pwd)
 work=${2:-build-http}
 mkdir -p "$work"
 work=$(cd "$work" && pwd)
@@ -31,6 +31,7 @@ address=$(cat "$work/address")
 
 # Not checked: that every picture made of random letters is taken (it is none), and that a job which was cancelled by DELETE is gone (it tells that
 # it was cancelled; a second DELETE forgets it).
+cd "$work" # it leaves its notes where it runs
 "$work/venv/bin/st" --config-file "$here/schemathesis.toml" run "${address}v1/openapi.json" --checks all \
   --exclude-checks positive_data_acceptance,use_after_free --max-examples "${MASKSKETCH_EXAMPLES:-40}" --continue-on-failure --request-timeout 120 \
   --seed 1 --warnings off --no-color --report-junit-path "$work/report.xml"

@@ -9,6 +9,7 @@
  * Invariant: the order of summation of an element is fixed by depth and kernels->block alone. (Goto and van de Geijn, "Anatomy of
  * High-Performance Matrix Multiplication", 2008, with the weights packed once.) */
 #include <stdatomic.h>
+#include <stdint.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -17,15 +18,7 @@
 /* Rows and columns of a task at most; their results and gathered rows (4 * ROWS * (COLUMNS + block)) stay in a 512 KiB cache. Rows that lie ready need
  * no copy: more of them, where few workers share the work, read (and widen) the weights fewer times. Rows that lie a
  * multiple of CONFLICT_FLOATS apart share the sets of the nearest cache. */
-enum {
-  TASK_ROWS = 96,
-  DENSE_TASK_ROWS = 264,
-  FEW_WORKERS = 4,
-  TASK_COLUMNS = 256,
-  TASKS_A_WORKER = 4,
-  STRIDE_PAD = 16,
-  CONFLICT_FLOATS = 1024
-};
+enum { TASK_ROWS = 96, DENSE_TASK_ROWS = 264, FEW_WORKERS = 4, TASK_COLUMNS = 256, STRIDE_PAD = 16, CONFLICT_FLOATS = 1024 };
 
 size_t msk_panel_count(const msk_kernels *kernels, size_t columns) { return msk_ceiling(columns, kernels->panel); }
 
@@ -120,6 +113,19 @@ msk_status msk_matrix_halve(msk_matrix *matrix, const msk_device *device, msk_po
 
 /* ---- the product ---- */
 
+/* Panels of a task, from `narrow` to `wide`: those that keep the busiest worker's share smallest, wide ones first: they gather less. */
+static size_t choose_panels(size_t panels, size_t row_blocks, size_t workers, size_t narrow, size_t wide) {
+  size_t best = wide, least = SIZE_MAX;
+  for (size_t count = wide; count >= narrow; count--) {
+    size_t share = msk_ceiling(row_blocks * msk_ceiling(panels, count), workers) * count;
+    if (share < least) {
+      least = share;
+      best = count;
+    }
+  }
+  return best;
+}
+
 msk_cut msk_cut_product(const msk_stream *stream, size_t rows, size_t columns, bool dense) {
   const msk_kernels *kernels = &stream->device->kernels;
   size_t panels = msk_panel_count(kernels, columns), workers = msk_stream_workers(stream);
@@ -127,16 +133,12 @@ msk_cut msk_cut_product(const msk_stream *stream, size_t rows, size_t columns, b
   msk_cut cut = {.row_blocks = msk_ceiling(rows, task_rows)};
   cut.row_block = msk_round_up(msk_ceiling(rows, cut.row_blocks), kernels->tile_rows);
   cut.row_blocks = msk_ceiling(rows, cut.row_block);
-  /* Wide tasks gather less; enough tasks keep every worker busy. */
-  size_t wanted = msk_ceiling(workers == 1 ? 1 : workers * TASKS_A_WORKER, cut.row_blocks);
-  size_t narrow = msk_ceiling(TASK_COLUMNS / 4, kernels->panel), wide = TASK_COLUMNS / kernels->panel;
-  cut.panel_block = msk_ceiling(panels, wanted);
-  if (cut.panel_block < narrow) cut.panel_block = narrow;
-  if (cut.panel_block > wide) cut.panel_block = wide;
-  cut.panel_block = msk_smaller(cut.panel_block, panels);
+  size_t wide = msk_smaller(TASK_COLUMNS / kernels->panel, panels),
+         narrow = msk_smaller(msk_ceiling(TASK_COLUMNS / 4, kernels->panel), wide);
+  cut.panel_block = choose_panels(panels, cut.row_blocks, workers, narrow, wide);
   cut.panel_blocks = msk_ceiling(panels, cut.panel_block);
   cut.most_rows = msk_round_up(msk_smaller(rows, task_rows), kernels->tile_rows);
-  cut.c_stride = msk_smaller(wide, panels) * kernels->panel + STRIDE_PAD;
+  cut.c_stride = wide * kernels->panel + STRIDE_PAD;
   return cut;
 }
 

@@ -37,7 +37,7 @@ typedef struct item_options {
 } item_options;
 
 /* Renders with seeds that neither the generator nor the judge saw; hand of drawing k of a class: k mod 5. Kept in the cache. `reference`: another
- * set of seeds, photos only. */
+ * set of seeds, whose photos Frechet distances are taken to. */
 msk_status items_render(item_list *list, const item_options *options, bool reference, msk_error *error);
 /* The sketches by hand, plain pen. */
 msk_status items_sketches(item_list *list, const item_options *options, msk_error *error);

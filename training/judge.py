@@ -22,7 +22,7 @@ import render
 import runtime
 
 SIZE, WIDTHS, SHARD, UNSEEN = 128, (24, 48, 96, 128, 128), 200, 200
-PEAK, BATCH = 2e-3, 32
+PEAK, BATCH, GENTLE = 2e-3, 32, 0.8  # GENTLE: the last fifth sees pictures nearly as they are, for the silhouettes' finest parts
 STYLES = ("plain", "plain", "plain", "rich")  # of its objects: the generator's world, and some of a richer one lest it clings to studio colours
 
 
@@ -124,10 +124,11 @@ def objects(work, first_seed, count, size, styles):
 # ---- training ----
 
 
-def _affine(x, mask, r):
-    """Mirrored, turned by up to 15 degrees, 0.65 to 1.15 times as large, moved; the border's colour goes on beyond it."""
+def _affine(x, mask, r, strength):
+    """Mirrored; `strength` of them turned by up to 15 degrees, 0.65 to 1.15 times as large, moved; the border's colour goes on beyond it."""
     n = len(x)
-    angle, scale, flip = r(-0.26, 0.26) * (r(0, 1) < 0.5), 1 / r(0.65, 1.15), torch.where(r(0, 1) < 0.5, -1.0, 1.0)
+    moved = (r(0, 1) < strength).float()
+    angle, scale, flip = r(-0.26, 0.26) * (r(0, 1) < 0.5) * moved, 1 + (1 / r(0.65, 1.15) - 1) * moved, torch.where(r(0, 1) < 0.5, -1.0, 1.0)
     row = lambda a, b, c: torch.cat([a, b, c], 1)
     theta = torch.stack([row(flip * scale * angle.cos(), -scale * angle.sin(), r(-0.2, 0.2)),
                          row(flip * scale * angle.sin(), scale * angle.cos(), r(-0.2, 0.2))], 1)
@@ -135,27 +136,27 @@ def _affine(x, mask, r):
     return F.grid_sample(x, grid, padding_mode="border", align_corners=False), F.grid_sample(mask, grid, align_corners=False)
 
 
-def _augment(x, mask, generator):
-    """x in [-1,1]. What a generator may do to a picture and must not matter: softness, colour, grain, small cells out of place."""
+def _augment(x, mask, generator, strength):
+    """x in [-1,1], strength 0 to 1. What a generator may do to a picture and must not matter: softness, colour, grain, small cells out of place."""
     n = len(x)
     r = lambda a, b: a + (b - a) * torch.rand(n, 1, generator=generator)
     wide = lambda a, b: r(a, b)[..., None, None]
-    x, mask = _affine(x, mask, r)
+    x, mask = _affine(x, mask, r, strength)
     blur = F.avg_pool2d(F.pad(x, (2, 2, 2, 2), mode="reflect"), 5, 1)
     coarse = F.interpolate(F.avg_pool2d(x, 4), x.shape[2:], mode="bilinear", align_corners=False)
-    x = torch.lerp(x, torch.where(wide(0, 1) < 0.3, coarse, blur), wide(0, 1))
+    x = torch.lerp(x, torch.where(wide(0, 1) < 0.3, coarse, blur), wide(0, strength))
     shift = torch.randint(-3, 4, (2,), generator=generator).tolist()
-    cells = F.interpolate((torch.rand(n, 1, 16, 16, generator=generator) < 0.15).float() * (wide(0, 1) < 0.4), x.shape[2:], mode="nearest")
+    cells = F.interpolate((torch.rand(n, 1, 16, 16, generator=generator) < 0.15).float() * (wide(0, 1) < 0.4 * strength), x.shape[2:], mode="nearest")
     x = torch.lerp(x, torch.roll(x, shift, (2, 3)), cells)
-    x = x * wide(0.7, 1.2) + (torch.rand(n, 3, 1, 1, generator=generator) - 0.5) * 0.4
+    x = x * wide(1 - 0.3 * strength, 1 + 0.2 * strength) + (torch.rand(n, 3, 1, 1, generator=generator) - 0.5) * 0.4 * strength
     grey = x.mean(1, keepdim=True)
-    x = torch.lerp(x, grey, wide(0, 1) * (wide(0, 1) < 0.3))
-    return (x + torch.randn(x.shape, generator=generator) * wide(0, 0.08)).clamp(-1, 1), mask
+    x = torch.lerp(x, grey, wide(0, 1) * (wide(0, 1) < 0.3 * strength))
+    return (x + torch.randn(x.shape, generator=generator) * wide(0, 0.08 * strength)).clamp(-1, 1), mask
 
 
-def _step(net, photos, covers, labels, i, generator):
+def _step(net, photos, covers, labels, i, generator, strength=1.0):
     mask = torch.from_numpy(covers[i]).float()[:, None] / 255
-    x, mask = _augment(as_input(photos[i]), mask, generator)
+    x, mask = _augment(as_input(photos[i]), mask, generator, strength)
     with runtime.autocast("cpu"):
         label, shape, _ = net(x.to(memory_format=torch.channels_last))
     return F.cross_entropy(label.float(), torch.from_numpy(labels[i]), label_smoothing=0.02) + 2 * F.binary_cross_entropy_with_logits(shape.float(), mask)
@@ -188,7 +189,7 @@ def train(work, seconds, count=2400):
         i = torch.randint(len(labels), (BATCH,), generator=generator).numpy()
         for group in optimiser.param_groups:
             group["lr"] = clock.rate(PEAK, step, 50, floor=0.01)
-        loss = _step(net, photos, covers, labels, i, generator)
+        loss = _step(net, photos, covers, labels, i, generator, 1.0 if clock.fraction() < GENTLE else 0.3)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()

@@ -141,8 +141,8 @@ bool client_send(int socket, const void *bytes, size_t count) {
 }
 
 const char *reply_header(const reply *r, const char *name) {
-  static char buffers[8][1024];
-  static int next;
+  static _Thread_local char buffers[8][1024]; /* the load test asks from many threads */
+  static _Thread_local int next;
   char *buffer = buffers[next++ % 8];
   size_t length = strlen(name);
   buffer[0] = 0;

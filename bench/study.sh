@@ -16,6 +16,8 @@ mkdir -p "$folder"
 settings() {
   cat <<'END'
 balanced    balanced
+fast        fast
+thorough    thorough
 steps-8     balanced "steps":8
 steps-12    balanced "steps":12
 steps-16    balanced "steps":16
@@ -26,6 +28,8 @@ warm        balanced "token_temperature":1
 tail-6      balanced "min_mask_rate":0.35,"tail":6
 rest-0.1    balanced "min_mask_rate":0.1
 rates-0.6   balanced "max_mask_rate":0.6
+low-12      balanced "steps":12,"max_mask_rate":0.6
+low-8       balanced "steps":8,"max_mask_rate":0.6
 cosine      balanced "schedule":"cosine"
 pow0.5      balanced "schedule":"pow0.5"
 kept-stay   balanced "remask":"drawn"
@@ -66,6 +70,7 @@ first_sketch() { ls "$root"/demo/sketches/* | head -n 1; }
 # The keys of a line as --set options, for the count of network passes that one picture takes.
 passes() {
   recipe=$1
+  # shellcheck disable=SC2046
   set -- $(printf '%s' "$2" | sed 's/"//g; s/,/ /g; s/:/=/g')
   options=
   for pair in "$@"; do options="$options --set $pair"; done
@@ -89,28 +94,29 @@ rm -f "$folder/passes.png"
 
 settings | while read -r name recipe members; do
   [ -s "$folder/$name/summary.csv" ] || continue
-  seconds=$(sed 's/.*"seconds": *\([0-9.e+-]*\).*/\1/' "$folder/$name/records.jsonl" | awk '{ s += $1 } END { printf "%.3f", s / NR }')
-  awk -F, -v name="$name" -v what="$recipe $members" -v passes="$(cat "$folder/$name.passes")" -v seconds="$seconds" '
+  awk -F, -v name="$name" -v what="$recipe${members:+ $members}" -v passes="$(cat "$folder/$name.passes")" '
     NR == 1 { for (i = 1; i <= NF; i++) column[$i] = i; next }
     function value(key) { return key in column ? $column[key] : "" }
     { gsub(/"/, "", what)
-      printf "%s|%s|%s|%s|%s|%s", name, what, passes, seconds, value("structure"), value("structure_error")
+      printf "%s|%s|%s|%s|%s|%s", name, what, passes, value("pictures"), value("structure"), value("structure_error")
       printf "|%s|%s|%s|%s", value("judge_correct"), value("judge_iou"), value("judge_iou_error"), value("judge_specificity")
       printf "|%s|%s\n", value("clip_text"), value("clip_sketch") }' "$folder/$name/summary.csv"
 done >"$folder/rows.txt"
 
 awk -F'|' '
   function cell(x, digits) { return x == "" ? "" : sprintf("%." digits "f", x) }
-  { row[NR] = $0; judge = judge || $7 != ""; clip = clip || $11 != "" }
+  { row[NR] = $0; judge = judge || $7 != ""; drawing = drawing || $10 != ""; clip = clip || $11 != "" }
   END {
-    head = "| setting | what is set | passes | s | structure |"; rule = "|---|---|---|---|---|"
-    if (judge) { head = head " class | IoU | by the drawing |"; rule = rule "---|---|---|" }
+    head = "| setting | what is set | passes | structure |"; rule = "|---|---|---|---|"
+    if (judge) { head = head " class | IoU |"; rule = rule "---|---|" }
+    if (drawing) { head = head " by the drawing |"; rule = rule "---|" }
     if (clip) { head = head " CLIP text | CLIP sketch |"; rule = rule "---|---|" }
     print head; print rule
     for (i = 1; i <= NR; i++) {
       split(row[i], f, "|")
-      line = "| " f[1] " | " (f[1] == "balanced" ? "the model'"'"'s own" : "`" f[2] "`") " | " f[3] " | " cell(f[4], 2) " | " cell(f[5], 3) " ± " cell(f[6], 3) " |"
-      if (judge) line = line " " cell(f[7], 2) " | " cell(f[8], 3) " ± " cell(f[9], 3) " | " cell(f[10], 3) " |"
+      line = "| " f[1] " | " (f[1] == "balanced" ? "the model'"'"'s own" : "`" f[2] "`") " | " f[3] " | " cell(f[5], 3) " ± " cell(f[6], 3) " |"
+      if (judge) line = line " " cell(f[7], 2) " | " cell(f[8], 3) " ± " cell(f[9], 3) " |"
+      if (drawing) line = line " " cell(f[10], 3) " |"
       if (clip) line = line " " cell(f[11], 3) " | " cell(f[12], 3) " |"
       print line
     }

@@ -50,7 +50,7 @@ void msk_select_best(const msk_standing *standings, int count, double confidence
   int used = 0;
   for (int i = 0; i < count; i++) {
     int better = 0;
-    for (int j = 0; j < count; j++) better += values[j] > values[i] || (values[j] == values[i] && j < i);
+    for (int j = 0; j < count; j++) better += values[j] > values[i] || (j < i && values[j] == values[i]);
     if (better < keep) kept[used++] = i;
   }
 }

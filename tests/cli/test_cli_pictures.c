@@ -83,6 +83,10 @@ static void test_replay(void **state) {
   EXPECT(0, "draw", sketch(), "--class", "3", "--lambda-map", photo, "--steps", "5", "--fit", "pad", "--invert", "yes", "--rng",
          "partitionable", "-o", in_folder("map.png"), "--quiet");
   replays(in_folder("map.png"));
+  EXPECT(0, "draw", sketch(), "--class", "3", "--steps", "5", "--set", "guidance_schedule=linear", "--set", "guidance_skip=0.3", "--set",
+         "unconditional_every=2", "--set", "structure_every=2", "--set", "order=halton", "--set", "remask=recorded", "--set",
+         "sketch_share=0.4", "--set", "sketch_steps=3", "--trace", in_folder("sparing"), "-o", in_folder("k.png"), "--quiet");
+  replays(in_folder("k.png"));
   EXPECT(0, "draw", sketch(), "--class", "3", "--recipe", "official", "--count", "3", "--steps", "5", "-o", in_folder("o.png"), "--quiet");
   for (int i = 1; i <= 3; i++) replays(in_folder("o-%d.png", i));
   EXPECT(0, "generate", "--class", "5", "--recipe", "official", "--count", "2", "--steps", "4", "-o", in_folder("g.png"), "--quiet");

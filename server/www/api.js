@@ -4,7 +4,7 @@
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 let key = "";
 try { key = sessionStorage.getItem("key") ?? ""; } catch { /* no memory */ }
-let askKey = null; // () => Promise<string>
+let askKey = null, asking = null; // () => Promise<string>; the question that is being asked
 export const setAskKey = (ask) => { askKey = ask; };
 
 // What the server says went wrong (RFC 9457); status 0: it could not be reached.
@@ -29,7 +29,7 @@ export async function call(path, { method = "GET", json, body, type, signal } = 
 	}
 	if (response.ok) return response;
 	if (response.status === 401 && askKey && again) {
-		key = await askKey();
+		key = await (asking ??= askKey().finally(() => { asking = null; }));
 		try { sessionStorage.setItem("key", key); } catch { /* no memory */ }
 		return call(path, { method, json, body, type, signal }, false);
 	}

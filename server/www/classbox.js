@@ -14,7 +14,7 @@ export class ClassBox extends EventTarget {
 		this.list = list;
 		input.addEventListener("focus", () => { input.select(); this.#search(""); });
 		input.addEventListener("click", () => { if (list.hidden) this.#search(""); });
-		input.addEventListener("input", () => { this.#at = -1; this.#search(input.value.trim()); }); // the old list no longer counts
+		input.addEventListener("input", () => { this.#at = -1; this.#search(input.value.trim()); });
 		input.addEventListener("keydown", (e) => this.#key(e));
 		input.addEventListener("blur", () => this.#leave());
 		list.addEventListener("pointerdown", (e) => e.preventDefault()); // the input keeps the focus

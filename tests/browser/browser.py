@@ -623,6 +623,25 @@ def test_nothing_from_outside(p):
     assert size <= 100 * 1024, f"the page has {size} bytes, more than 100 KB"
 
 
+def test_key(p):
+    """A server that wants a key: asked for once, then kept for the visit."""
+    if p.program is None:
+        return
+    server, url = start_server(p.program, "--api-key", "open-sesame-open-sesame")
+    try:
+        p.b.go(url)
+        wait_for("the question", lambda: p.b.run("return document.querySelector('#ask-key').open"))
+        p.b.type("#api-key", "open-sesame-open-sesame")
+        p.b.keys(ENTER)
+        wait_for("the settings", lambda: p.b.run("return document.querySelector('#recipe').options.length") > 1)
+        p.b.go(url)
+        wait_for("the settings again", lambda: p.b.run("return document.querySelector('#recipe').options.length") > 1)
+        assert not p.b.run("return document.querySelector('#ask-key').open")
+    finally:
+        server.terminate()
+        server.wait(PATIENCE)
+
+
 def test_server_goes(p, server):
     """The last one: the server ends while the page is open, cleanly, and the page says so."""
     p.draw_apple()
@@ -663,14 +682,15 @@ def measure(p):
         started = time.monotonic()
         for line in lines:
             p.b.stroke("#paper", line)
+            time.sleep(0.4)
         seconds = time.monotonic() - started
         pictures, previews = p.b.run("return [shown.pictures, shown.previews]")
         print(f"live, {what}: {seconds:.1f} s, {pictures / seconds:.1f} pictures/s and {previews / seconds:.1f} previews/s")
 
 
-def start_server(program):
+def start_server(program, *options):
     port = free_port()
-    server = subprocess.Popen([program, "serve", "--port", str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    server = subprocess.Popen([program, "serve", "--port", str(port), *options], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     url = f"http://127.0.0.1:{port}/"
 
     def answers():
@@ -702,6 +722,7 @@ def main():
             server, url = start_server(options.program)
         browser = Browser()
         page = Page(browser, url, options.pictures)
+        page.program = None if options.url else options.program
         if options.measure:
             measure(page)
             return 0

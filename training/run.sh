@@ -52,10 +52,11 @@ train_on_gpu() {
   if [ "${1:-}" = --dry-run ]; then
     shift
     rm -rf "$work/dry"
+    export MSK_TRAINING_CLOCK=processor
     set -- --work "$work/dry" --set device=cpu --set threads=2 --set render_workers=2 --set size=64 --set objects=48 --set test_objects=24 --set shard=24 \
-      --set tokenizer_seconds=20 --set decoder_seconds=10 --set transformer_seconds=20 --set perceptual_seconds=5 --set clip_seconds=10 \
+      --set tokenizer_seconds=6 --set decoder_seconds=3 --set transformer_seconds=6 --set perceptual_seconds=2 --set clip_trunk_seconds=3 --set clip_seconds=3 \
       --set tokenizer_batch=4 --set decoder_batch=4 --set transformer_batch=8 --set pair_batch=4 --set clip_objects=48 --set clip_test_objects=24 \
-      --set clip_each=2 --set tokenizer_log=5 --set transformer_log=5 --set clip_log=5 "$@"
+      --set clip_each=2 "$@"
   else
     set -- --work "$work/gpu" "$@"
   fi

@@ -89,6 +89,12 @@ static msk_status open_session(workshop *w, msk_error *error) {
   if (w->d->options->threads > 0) options.threads = w->d->options->threads;
   msk_request first = w->d->request;
   if (!drawing_is_batch(w->d) && first.guidance_count == 0) first.count = 1;
+  if (w->d->options->memory) {
+    size_t bytes = 0;
+    msk_status status = msk_session_bytes(&bytes, w->d->model, &first, &options, error);
+    if (status != MSK_OK) return status;
+    fprintf(stderr, "memory: %.1f MB to work in\n", 1e-6 * (double)bytes);
+  }
   return msk_session_open(&w->session, w->d->model, &first, &options, error);
 }
 

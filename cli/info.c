@@ -75,6 +75,54 @@ static msk_status info_picture(const cli_options *options, msk_error *error) {
   return status;
 }
 
+/* ---- Memory ---- */
+
+typedef struct memory {
+  msk_memory_plan plans[2]; /* fp32, int8 */
+  size_t draw, generate;    /* of a session */
+} memory;
+static const char *const precision_names[2] = {"fp32", "int8"};
+
+static msk_status session_bytes(size_t *bytes, const msk_model *model, msk_job job, const msk_image *picture, msk_error *error) {
+  msk_request request;
+  msk_status status = msk_request_init(&request, model, job, NULL, error);
+  if (job == MSK_JOB_DRAW) request.picture = picture;
+  return status == MSK_OK ? msk_session_bytes(bytes, model, &request, NULL, error) : status;
+}
+
+static msk_status measure_memory(memory *m, const char *path, const msk_model *model, const msk_model_info *sizes, msk_error *error) {
+  msk_model_options options;
+  msk_image picture = {0, 0, NULL, NULL};
+  msk_model_options_init(&options);
+  msk_status status = msk_image_create(&picture, sizes->image_size, sizes->image_size, NULL, error);
+  for (int p = 0; p < 2 && status == MSK_OK; p++) {
+    options.precision = (msk_precision)p;
+    status = msk_model_plan(&m->plans[p], path, &options, error);
+  }
+  if (status == MSK_OK) status = session_bytes(&m->draw, model, MSK_JOB_DRAW, &picture, error);
+  if (status == MSK_OK) status = session_bytes(&m->generate, model, MSK_JOB_GENERATE, NULL, error);
+  msk_image_free(&picture);
+  return status;
+}
+
+static json_t *memory_object(const memory *m) {
+  json_t *object = json_object();
+  for (int p = 0; p < 2; p++) {
+    json_object_set_new(object, precision_names[p],
+                        json_pack("{s:I, s:I}", "weights", (json_int_t)m->plans[p].weights, "loading", (json_int_t)m->plans[p].loading));
+  }
+  json_object_set_new(object, "session", json_pack("{s:I, s:I}", "draw", (json_int_t)m->draw, "generate", (json_int_t)m->generate));
+  return object;
+}
+
+static void print_memory(const memory *m) {
+  for (int p = 0; p < 2; p++) {
+    printf("%-16s %s: %.1f MB for the weights, and %.1f MB more while they are loaded\n", "memory", precision_names[p],
+           1e-6 * (double)m->plans[p].weights, 1e-6 * (double)m->plans[p].loading);
+  }
+  printf("%-16s to work in: %.1f MB to draw, %.1f MB to generate\n", "memory", 1e-6 * (double)m->draw, 1e-6 * (double)m->generate);
+}
+
 /* ---- Weights ---- */
 
 typedef struct summary {
@@ -168,7 +216,7 @@ static void print_sizes(const msk_model_info *m) {
   }
 }
 
-static msk_status print_weights(const cli_options *options, const msk_weight_listing *listing, const msk_model_info *sizes,
+static msk_status print_weights(const cli_options *options, const msk_weight_listing *listing, const msk_model_info *sizes, const memory *m,
                                 msk_error *error) {
   const char *path = options->inputs[0], *kind = sizes != NULL ? "model" : "checkpoint";
   summary s = summarise(listing);
@@ -179,6 +227,7 @@ static msk_status print_weights(const cli_options *options, const msk_weight_lis
     if (sizes != NULL) json_object_set_new(object, "sizes", sizes_object(sizes));
     if (sizes != NULL) json_object_set_new(object, "name", json_string(sizes->name));
     if (sizes != NULL) json_object_set_new(object, "hash", json_string(sizes->hash));
+    if (m != NULL) json_object_set_new(object, "memory", memory_object(m));
     if (options->tensors) json_object_set_new(object, "tensor_list", tensors_array(listing));
     return json_print(object, error);
   }
@@ -193,6 +242,7 @@ static msk_status print_weights(const cli_options *options, const msk_weight_lis
   }
   printf(")\n");
   print_metadata(listing);
+  if (m != NULL) print_memory(m);
   if (options->tensors) print_tensors(listing);
   return cli_flush_stdout(error);
 }
@@ -201,6 +251,7 @@ static msk_status info_weights(const cli_options *options, msk_error *error) {
   msk_weight_listing *listing = NULL;
   msk_model *model = NULL;
   msk_model_info sizes;
+  memory m;
   msk_status status = msk_weights_open(&listing, options->inputs[0], NULL, error);
   if (status != MSK_OK) return status;
   bool complete = is_model(listing);
@@ -209,8 +260,13 @@ static msk_status info_weights(const cli_options *options, msk_error *error) {
     msk_model_options_init(&model_options);
     status = msk_model_open(&model, options->inputs[0], &model_options, error);
     if (status == MSK_OK) msk_model_get_info(model, &sizes);
+    if (status == MSK_OK && options->memory) status = measure_memory(&m, options->inputs[0], model, &sizes, error);
+  } else if (options->memory) {
+    status = cli_fail(error, MSK_ERROR_ARGUMENT, "--memory has no effect on a checkpoint, expected a model made by masksketch convert");
   }
-  if (status == MSK_OK) status = print_weights(options, listing, complete ? &sizes : NULL, error);
+  if (status == MSK_OK) {
+    status = print_weights(options, listing, complete ? &sizes : NULL, complete && options->memory ? &m : NULL, error);
+  }
   msk_model_close(model);
   msk_weights_close(listing);
   return status;
@@ -228,5 +284,7 @@ msk_status action_info(const cli_options *options, msk_error *error) {
   if (file == NULL) return cli_fail(error, MSK_ERROR_FILE, "cannot open %s, expected a model, a checkpoint or a picture", path);
   size_t got = fread(start, 1, sizeof start, file);
   fclose(file);
+  if (is_picture(start, got) && options->memory)
+    return cli_fail(error, MSK_ERROR_ARGUMENT, "--memory has no effect on a picture, expected a model: leave it out");
   return is_picture(start, got) ? info_picture(options, error) : info_weights(options, error);
 }

@@ -102,6 +102,13 @@ msk_status model_path_open(msk_model **model, const cli_options *options, const 
   model_options.isa = options->isa != NULL ? options->isa : isa;
   model_options.precision = options->precision >= 0 ? (msk_precision)options->precision : precision;
   model_options.threads = options->threads > 0 ? options->threads : 0;
+  if (options->memory) {
+    msk_memory_plan plan;
+    status = msk_model_plan(&plan, path, &model_options, error);
+    if (status != MSK_OK) return status;
+    fprintf(stderr, "memory: %.1f MB for the weights, and %.1f MB more while they are loaded\n", 1e-6 * (double)plan.weights,
+            1e-6 * (double)plan.loading);
+  }
   status = msk_model_open(model, path, &model_options, error);
   if (status == MSK_OK && msk_model_warning(*model) != NULL) fprintf(stderr, "masksketch: warning: %s\n", msk_model_warning(*model));
   return status;

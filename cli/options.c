@@ -112,6 +112,7 @@ static const option option_table[] = {
     {"defaults", 0, KIND_TEXT, "FILE.json", NULL, "the model's own defaults", CONVERT, TO(defaults)},
     {"name", 0, KIND_TEXT, "NAME", NULL, "name of the model (default: the output's)", CONVERT, TO(name)},
     {"dtype", 0, KIND_CHOICE, "TYPE", "f32 f16 bf16", "type of the stored matrices: f32 (default), f16 or bf16", CONVERT, TO(dtype)},
+    {"memory", 0, KIND_FLAG, NULL, NULL, "tell how much memory weights and work will take, before it is taken", MAKE | INFO, TO(memory)},
     {"tensors", 0, KIND_FLAG, NULL, NULL, "list every tensor", INFO, TO(tensors)},
     {"columns", 0, KIND_INT, "N", NULL, "pictures beside each other (default: 1)", SHEET, IN(columns, 1, 64)},
     {"text", 0, KIND_TEXT, "TEXT", NULL, "what the pictures should show; {class} stands for --class (default: a photo of a {class})",
@@ -389,6 +390,9 @@ static msk_status check_inputs(const cli_options *options, msk_error *error) {
   }
   if (options->quiet && options->preview) {
     return cli_fail(error, MSK_ERROR_ARGUMENT, "--quiet and --preview contradict each other: leave one of them out");
+  }
+  if (options->quiet && options->memory) {
+    return cli_fail(error, MSK_ERROR_ARGUMENT, "--quiet and --memory contradict each other: leave one of them out");
   }
   if (options->isa == NULL) return MSK_OK;
   char names[160] = "";

@@ -204,6 +204,13 @@ MSK_API int msk_default_threads(void); /* processors that this process may use: 
 
 /* Opens a run-time model file (safetensors made by `convert`). It is mapped, checked, and its matrices packed. */
 MSK_API msk_status msk_model_open(msk_model **model, const char *path, const msk_model_options *options, msk_error *error);
+
+/* Memory that opening a model takes, told before it is taken: from the file's list of tensors alone, nothing else is read. */
+typedef struct msk_memory_plan {
+  size_t weights; /* as long as the model is open; weights stored as F16 are kept in that many bytes */
+  size_t loading; /* beside them at most, while it is being opened */
+} msk_memory_plan;
+MSK_API msk_status msk_model_plan(msk_memory_plan *plan, const char *path, const msk_model_options *options, msk_error *error);
 MSK_API void msk_model_close(msk_model *model); /* after all its sessions; NULL is ignored */
 
 typedef struct msk_model_info {

@@ -149,6 +149,38 @@ static msk_status describe(msk_model *model, msk_error *error) {
   return read_metadata(model, transformer.layers, tokenizer.patch, error);
 }
 
+/* True if every matrix under the prefix is stored in binary16, and so kept in it. */
+static bool is_halved(const msk_weight_file *file, const char *prefix) {
+  for (size_t i = 0; i < msk_weight_file_count(file); i++) {
+    const msk_tensor *tensor = msk_weight_file_at(file, i);
+    size_t length = strlen(tensor->name);
+    if (strncmp(tensor->name, prefix, strlen(prefix)) != 0 || length < 7 || strcmp(tensor->name + length - 7, ".kernel") != 0) continue;
+    if (tensor->dtype != MSK_DTYPE_F16) return false;
+  }
+  return true;
+}
+
+msk_status msk_bundle_plan(msk_memory_plan *plan, const char *path, const msk_model_options *options, msk_error *error) {
+  msk_weight_file *file = NULL;
+  msk_device *device = NULL;
+  msk_vqgan_config tokenizer;
+  msk_maskgit_config transformer;
+  size_t kept[2], meanwhile[2];
+  msk_status status = msk_weight_file_open(&file, path, options->allocator, error);
+  if (status == MSK_OK) status = check_kind(file, error);
+  if (status == MSK_OK) status = msk_vqgan_read_config(&tokenizer, file, MSK_BUNDLE_TOKENIZER, 1, error);
+  if (status == MSK_OK) status = msk_maskgit_read_config(&transformer, file, MSK_BUNDLE_TRANSFORMER, error);
+  if (status == MSK_OK) status = msk_device_create(&device, options->isa, options->precision, options->allocator, error);
+  if (status == MSK_OK) {
+    msk_vqgan_plan(&tokenizer, device, is_halved(file, MSK_BUNDLE_TOKENIZER), &kept[0], &meanwhile[0]);
+    msk_maskgit_plan(&transformer, device, is_halved(file, MSK_BUNDLE_TRANSFORMER), &kept[1], &meanwhile[1]);
+    *plan = (msk_memory_plan){.weights = kept[0] + kept[1], .loading = meanwhile[0] > meanwhile[1] ? meanwhile[0] : meanwhile[1]};
+    msk_device_destroy(device);
+  }
+  if (file != NULL) msk_weight_file_close(file);
+  return status;
+}
+
 static msk_status pack(msk_model *model, const msk_model_options *options, msk_error *error) {
   msk_pool *pool = NULL;
   int threads = options->threads == 0 ? msk_default_threads() : options->threads;
@@ -159,6 +191,7 @@ static msk_status pack(msk_model *model, const msk_model_options *options, msk_e
   }
   if (status == MSK_OK) status = msk_maskgit_load(&model->transformer, model->device, model->file, MSK_BUNDLE_TRANSFORMER, pool, error);
   if (pool != NULL) msk_pool_destroy(pool);
+  msk_memory_trim(model->allocator);
   return status;
 }
 

@@ -40,6 +40,8 @@ struct msk_model {
   msk_bundle_defaults defaults;
 };
 
+/* What opening takes, from the table of tensors. */
+msk_status msk_bundle_plan(msk_memory_plan *plan, const char *path, const msk_model_options *options, msk_error *error);
 /* Opens, checks, packs. *model is untouched on failure. */
 msk_status msk_bundle_open(msk_model **model, const char *path, const msk_model_options *options, msk_error *error);
 void msk_bundle_close(msk_model *model);

@@ -9,22 +9,35 @@ enum { MAX_THREADS = 1024 };
 
 void msk_model_options_init(msk_model_options *options) { *options = (msk_model_options){.size = sizeof *options}; }
 
-msk_status msk_model_open(msk_model **model, const char *path, const msk_model_options *options, msk_error *error) {
-  msk_model_options chosen;
-  msk_model_options_init(&chosen);
-  if (model == NULL || path == NULL) return msk_fail(error, MSK_ERROR_ARGUMENT, "no model or no path given to msk_model_open");
+/* *chosen: the options given, or the defaults; checked. */
+static msk_status choose_options(msk_model_options *chosen, const msk_model_options *options, msk_error *error) {
+  msk_model_options_init(chosen);
   if (options != NULL && options->size != sizeof *options) {
     return msk_fail(error, MSK_ERROR_ARGUMENT, "model options of %zu bytes, expected %zu: call msk_model_options_init() first",
                     options->size, sizeof *options);
   }
-  if (options != NULL) chosen = *options;
-  if (chosen.threads < 0 || chosen.threads > MAX_THREADS) {
-    return msk_fail(error, MSK_ERROR_ARGUMENT, "%d threads, expected 1 to %d, or 0 for all processors", chosen.threads, MAX_THREADS);
+  if (options != NULL) *chosen = *options;
+  if (chosen->threads < 0 || chosen->threads > MAX_THREADS) {
+    return msk_fail(error, MSK_ERROR_ARGUMENT, "%d threads, expected 1 to %d, or 0 for all processors", chosen->threads, MAX_THREADS);
   }
-  if (chosen.precision != MSK_PRECISION_FP32 && chosen.precision != MSK_PRECISION_INT8) {
-    return msk_fail(error, MSK_ERROR_ARGUMENT, "precision %d, expected MSK_PRECISION_FP32 or MSK_PRECISION_INT8", (int)chosen.precision);
+  if (chosen->precision != MSK_PRECISION_FP32 && chosen->precision != MSK_PRECISION_INT8) {
+    return msk_fail(error, MSK_ERROR_ARGUMENT, "precision %d, expected MSK_PRECISION_FP32 or MSK_PRECISION_INT8", (int)chosen->precision);
   }
-  return msk_bundle_open(model, path, &chosen, error);
+  return MSK_OK;
+}
+
+msk_status msk_model_plan(msk_memory_plan *plan, const char *path, const msk_model_options *options, msk_error *error) {
+  msk_model_options chosen;
+  if (plan == NULL || path == NULL) return msk_fail(error, MSK_ERROR_ARGUMENT, "no plan or no path given to msk_model_plan");
+  msk_status status = choose_options(&chosen, options, error);
+  return status == MSK_OK ? msk_bundle_plan(plan, path, &chosen, error) : status;
+}
+
+msk_status msk_model_open(msk_model **model, const char *path, const msk_model_options *options, msk_error *error) {
+  msk_model_options chosen;
+  if (model == NULL || path == NULL) return msk_fail(error, MSK_ERROR_ARGUMENT, "no model or no path given to msk_model_open");
+  msk_status status = choose_options(&chosen, options, error);
+  return status == MSK_OK ? msk_bundle_open(model, path, &chosen, error) : status;
 }
 
 void msk_model_close(msk_model *model) { msk_bundle_close(model); }

@@ -6,6 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
 static void *heap_allocate(size_t bytes) {
   size_t padded;
   if (!msk_add(bytes, MSK_ALIGNMENT - 1, &padded)) return NULL;
@@ -24,6 +28,14 @@ void *msk_allocate_zeroed(const msk_allocator *allocator, size_t count, size_t b
   void *memory = msk_allocate(allocator, count, bytes);
   if (memory != NULL) memset(memory, 0, count * bytes);
   return memory;
+}
+
+void msk_memory_trim(const msk_allocator *allocator) {
+#ifdef __GLIBC__
+  if (allocator == NULL) malloc_trim(0);
+#else
+  (void)allocator;
+#endif
 }
 
 char *msk_duplicate_string(const msk_allocator *allocator, const char *text) {

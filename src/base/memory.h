@@ -16,6 +16,8 @@
 /* 64-byte aligned memory from the allocator (NULL: C heap); NULL when refused. count * bytes is checked. Contents undefined. */
 void *msk_allocate(const msk_allocator *allocator, size_t count, size_t bytes);
 void *msk_allocate_zeroed(const msk_allocator *allocator, size_t count, size_t bytes);
+/* Much has been given back and little will be taken soon: the C heap may return it to the system. */
+void msk_memory_trim(const msk_allocator *allocator);
 char *msk_duplicate_string(const msk_allocator *allocator, const char *text);
 /* msk_free() of the public header gives it back. */
 

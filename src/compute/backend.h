@@ -66,12 +66,15 @@ void msk_linear_destroy(msk_linear *linear);
 size_t msk_linear_in(const msk_linear *linear);
 size_t msk_linear_out(const msk_linear *linear);
 size_t msk_linear_bytes(const msk_linear *linear);
+/* What it would have of a layer with these sizes. halves: every weight is a binary16 number. */
+size_t msk_linear_plan(const msk_device *device, msk_precision precision, size_t in, size_t out, bool halves);
 
 /* SAME convolution, weight kernel x kernel x in x out (HWIO), stride 1 or 2 (XLA's SAME: padding split with the larger half behind). kernel 1..4. */
 msk_status msk_conv_create(msk_conv **conv, const msk_device *device, const float *weight, const float *bias, size_t kernel, size_t stride,
                            size_t in, size_t out, msk_pool *pool, msk_error *error);
 void msk_conv_destroy(msk_conv *conv);
 size_t msk_conv_bytes(const msk_conv *conv);
+size_t msk_conv_plan(const msk_device *device, size_t kernel, size_t stride, size_t in, size_t out, bool halves);
 void msk_conv_sizes(const msk_conv *conv, size_t *kernel, size_t *in, size_t *out);
 
 /* codes x dim vectors and their halved squared norms. */

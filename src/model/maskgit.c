@@ -268,6 +268,19 @@ size_t msk_maskgit_bytes(const msk_maskgit *maskgit) {
   return bytes + (maskgit->config.vocabulary + maskgit->config.positions) * maskgit->config.hidden * sizeof(float);
 }
 
+void msk_maskgit_plan(const msk_maskgit_config *config, const msk_device *device, bool halves, size_t *kept, size_t *meanwhile) {
+  msk_precision precision = msk_device_precision(device);
+  size_t d = config->hidden, wide = config->intermediate, scratch, own;
+  msk_weights_measure(maskgit_groups, config, &scratch, &own);
+  size_t layer = msk_linear_plan(device, precision, d, 3 * d, halves) + msk_linear_plan(device, precision, d, d, halves) +
+                 msk_linear_plan(device, precision, d, wide, halves) + msk_linear_plan(device, precision, wide, d, halves);
+  *kept = own + config->layers * layer + msk_linear_plan(device, MSK_PRECISION_FP32, d, d, halves) +
+          msk_linear_plan(device, MSK_PRECISION_FP32, d, config->vocabulary, halves);
+  /* A matrix is packed as floats first. */
+  size_t largest = wide > 3 * d ? wide : 3 * d;
+  *meanwhile = scratch + msk_linear_plan(device, MSK_PRECISION_FP32, d, largest > config->vocabulary ? largest : config->vocabulary, false);
+}
+
 /* ---- the forward pass ---- */
 
 /* One pass's way through the network. Buffers: x [rows, D]; work holds [rows, 3D] q|k|v and behind it [rows, D] the attention's output, or

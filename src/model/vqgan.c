@@ -361,6 +361,31 @@ size_t msk_vqgan_bytes(const msk_vqgan *vqgan) {
   return bytes;
 }
 
+static size_t plan_stage(const struct stage *stage, const msk_device *device, bool halves, size_t *largest) {
+  size_t floats = stage->kernel * stage->kernel * stage->in * stage->out, bytes = 0;
+  if (stage->kind == STAGE_CODEBOOK) {
+    bytes = stage->in * stage->out * sizeof(float) + msk_linear_plan(device, MSK_PRECISION_FP32, stage->out, stage->in, halves);
+  } else if (stage->kind == STAGE_CONV) {
+    bytes = msk_conv_plan(device, stage->kernel, stage->stride, stage->in, stage->out, halves);
+  } else if (stage->kind == STAGE_BLOCK) {
+    floats = 9 * stage->out * (stage->in > stage->out ? stage->in : stage->out);
+    bytes = msk_conv_plan(device, 3, 1, stage->in, stage->out, halves) + msk_conv_plan(device, 3, 1, stage->out, stage->out, halves);
+    if (stage->in != stage->out) bytes += msk_conv_plan(device, 1, 1, stage->out, stage->out, halves);
+  }
+  if (floats * sizeof(float) > *largest) *largest = floats * sizeof(float);
+  return bytes;
+}
+
+void msk_vqgan_plan(const msk_vqgan_config *config, const msk_device *device, bool halves, size_t *kept, size_t *meanwhile) {
+  struct plan plan;
+  size_t scratch, largest = 0;
+  make_plan(&plan, config);
+  msk_weights_measure(vqgan_groups, &plan, &scratch, kept);
+  for (size_t i = 0; i < plan.count; i++) *kept += plan_stage(&plan.stages[i], device, halves, &largest);
+  *kept += sizeof(msk_vqgan);
+  *meanwhile = scratch + largest;
+}
+
 /* ---- the forward pass ---- */
 
 /* A feature map on its way: `now` is one of the three buffers, the others are free. Each holds the largest map of the pass. */

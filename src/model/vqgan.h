@@ -32,6 +32,8 @@ msk_status msk_vqgan_read_config(msk_vqgan_config *config, const msk_weight_file
                                  msk_error *error);
 /* Lists the tensors of a tokenizer of this configuration (weights.h). */
 msk_status msk_vqgan_each_tensor(const msk_vqgan_config *config, msk_weight_visit *visit, void *user);
+/* Bytes that loading a tokenizer of this configuration takes and keeps, and takes beside them meanwhile. halves: its kernels are F16. */
+void msk_vqgan_plan(const msk_vqgan_config *config, const msk_device *device, bool halves, size_t *kept, size_t *meanwhile);
 void msk_vqgan_destroy(msk_vqgan *vqgan);
 const msk_vqgan_config *msk_vqgan_get_config(const msk_vqgan *vqgan);
 size_t msk_vqgan_bytes(const msk_vqgan *vqgan);

@@ -142,7 +142,7 @@ static size_t padded_elements(const msk_weight_group *group, const msk_weight_ro
   return (elements + 15) & ~(size_t)15;
 }
 
-msk_status msk_weights_reserve(msk_weight_loader *loader, msk_weight_groups *groups, const void *config) {
+void msk_weights_measure(msk_weight_groups *groups, const void *config, size_t *scratch_bytes, size_t *kept_bytes) {
   size_t scratch = 0, kept = 0;
   msk_weight_group group;
   for (size_t g = 0; groups(config, g, &group); g++) {
@@ -152,9 +152,16 @@ msk_status msk_weights_reserve(msk_weight_loader *loader, msk_weight_groups *gro
     }
     if (group_scratch > scratch) scratch = group_scratch;
   }
+  *scratch_bytes = scratch * sizeof(float);
+  *kept_bytes = kept * sizeof(float);
+}
+
+msk_status msk_weights_reserve(msk_weight_loader *loader, msk_weight_groups *groups, const void *config) {
+  size_t scratch, kept;
+  msk_weights_measure(groups, config, &scratch, &kept);
   loader->kept_used = 0;
-  loader->scratch = msk_allocate(loader->allocator, scratch, sizeof(float));
-  loader->kept = msk_allocate(loader->allocator, kept, sizeof(float));
+  loader->scratch = msk_allocate(loader->allocator, scratch, 1);
+  loader->kept = msk_allocate(loader->allocator, kept, 1);
   if (loader->scratch == NULL || loader->kept == NULL) {
     return msk_fail(loader->error, MSK_ERROR_MEMORY, "not enough memory for the weights of %s", msk_weight_file_path(loader->file));
   }

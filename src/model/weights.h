@@ -57,6 +57,8 @@ msk_status msk_weight_need(const msk_weight_loader *loader, const char *name, in
 /* Checks that every tensor of the network is there, has the type and shape of its row, and that the file holds no others under the prefix.
  */
 msk_status msk_weights_check(const msk_weight_loader *loader, msk_weight_groups *groups, const void *config);
+/* Bytes of the scratch and the kept memory of a network. */
+void msk_weights_measure(msk_weight_groups *groups, const void *config, size_t *scratch_bytes, size_t *kept_bytes);
 /* Takes scratch and kept memory for a checked network. */
 msk_status msk_weights_reserve(msk_weight_loader *loader, msk_weight_groups *groups, const void *config);
 /* Reads a checked group into *fields; NaN and infinity are refused, naming the tensor. */

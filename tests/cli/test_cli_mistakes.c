@@ -42,6 +42,8 @@ static void test_command_line(void **state) {
   MISTAKE(2, "second.png", "draw", sketch(), "second.png", "--class", "3");
   MISTAKE(2, "--class", "draw", sketch(), "-o", out);
   MISTAKE(2, "--quiet|--preview", "draw", sketch(), "--class", "3", "--quiet", "--preview");
+  MISTAKE(2, "--quiet|--memory", "draw", sketch(), "--class", "3", "--quiet", "--memory");
+  MISTAKE(2, "--memory|picture", "info", sketch(), "--memory");
   MISTAKE(2, "-Z", "draw", sketch(), "-Z");
   assert_false(exists(out));
 }

@@ -20,7 +20,7 @@ struct msk_conv {
   float *bias;       /* or NULL */
 };
 
-enum { LARGE_FORM = 4 << 20 }; /* bytes of a Winograd form that is not kept */
+enum { LARGE_FORM = 2 << 20 }; /* bytes of a Winograd form that is not kept */
 
 struct packing {
   const msk_kernels *kernels;
@@ -122,17 +122,22 @@ void msk_conv_destroy(msk_conv *conv) {
   msk_free(device->allocator, conv);
 }
 
-size_t msk_conv_bytes(const msk_conv *conv) {
-  size_t floats = 0, each = sizeof(float), filters = conv->kernel * conv->kernel * conv->in * conv->out;
-  if (conv->winograd != NULL) {
-    msk_winograd_floats(&conv->device->kernels, conv->in, conv->out, &floats);
-  } else if (conv->narrow != NULL || conv->raw.floats != NULL || conv->raw.halves != NULL) {
-    floats = filters;
-  } else {
-    msk_matrix_floats(&conv->device->kernels, conv->matrix.depth, conv->out, &floats);
+size_t msk_conv_plan(const msk_device *device, size_t kernel, size_t stride, size_t in, size_t out, bool halves) {
+  const msk_kernels *kernels = &device->kernels;
+  size_t floats = 0, filters = kernel * kernel * in * out, half = halves ? sizeof(uint16_t) : sizeof(float);
+  if (msk_winograd_pays(kernels, kernel, stride, in, out)) {
+    msk_winograd_floats(kernels, in, out, &floats);
+    return sizeof(msk_conv) + (floats > LARGE_FORM / sizeof(float) ? filters * half : floats * sizeof(float));
   }
-  if (conv->raw.halves != NULL || conv->matrix.halves != NULL) each = sizeof(uint16_t);
-  return floats * each + (conv->bias == NULL ? 0 : conv->out) * sizeof(float) + sizeof *conv;
+  if (msk_narrow_pays(kernels, in, out)) return sizeof(msk_conv) + filters * sizeof(float);
+  msk_matrix_floats(kernels, kernel * kernel * in, out, &floats);
+  return sizeof(msk_conv) + floats * half;
+}
+
+size_t msk_conv_bytes(const msk_conv *conv) {
+  bool halves = conv->raw.halves != NULL || conv->matrix.halves != NULL;
+  size_t bias = conv->bias == NULL ? 0 : conv->out * sizeof(float);
+  return msk_conv_plan(conv->device, conv->kernel, conv->stride, conv->in, conv->out, halves) + bias;
 }
 
 void msk_conv_output(const msk_conv *conv, size_t height, size_t width, size_t upsample, size_t *out_height, size_t *out_width) {

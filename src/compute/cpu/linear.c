@@ -118,11 +118,17 @@ size_t msk_linear_in(const msk_linear *linear) { return linear->in; }
 
 size_t msk_linear_out(const msk_linear *linear) { return linear->out; }
 
+size_t msk_linear_plan(const msk_device *device, msk_precision precision, size_t in, size_t out, bool halves) {
+  const msk_quantised_matrix quantised = {.depth = in, .columns = out};
+  size_t floats = 0, own = out * sizeof(float) + sizeof(msk_linear);
+  if (precision == MSK_PRECISION_INT8) return msk_quantised_bytes(&quantised, device) + own;
+  msk_matrix_floats(&device->kernels, in, out, &floats);
+  return floats * (halves ? sizeof(uint16_t) : sizeof(float)) + own;
+}
+
 size_t msk_linear_bytes(const msk_linear *linear) {
-  size_t floats = 0, own = linear->out * sizeof(float) + sizeof *linear;
-  if (linear->quantised.panels != NULL) return msk_quantised_bytes(&linear->quantised, linear->device) + own;
-  msk_matrix_floats(&linear->device->kernels, linear->in, linear->out, &floats);
-  return floats * (linear->matrix.halves != NULL ? sizeof(uint16_t) : sizeof(float)) + own;
+  msk_precision precision = linear->quantised.panels != NULL ? MSK_PRECISION_INT8 : MSK_PRECISION_FP32;
+  return msk_linear_plan(linear->device, precision, linear->in, linear->out, linear->matrix.halves != NULL);
 }
 
 /* ---- the layer ---- */

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * test_memory.c - the plan of a model's memory against what an allocator really gave: for each kernel set and precision, weights stored as F32
+ * and as F16. */
+#include <stdatomic.h>
+
+#include "api.h"
+
+enum { HEADER = 64 };
+
+/* Bytes that are out, and the most that ever were. */
+typedef struct meter {
+  msk_allocator allocator;
+  _Atomic size_t now, most;
+} meter;
+
+static void *meter_allocate(void *user, size_t bytes) {
+  meter *m = user;
+  char *block = aligned_alloc(HEADER, (bytes + 2 * HEADER - 1) / HEADER * HEADER);
+  if (block == NULL) return NULL;
+  memcpy(block, &bytes, sizeof bytes);
+  size_t now = atomic_fetch_add(&m->now, bytes) + bytes, most = m->most;
+  while (now > most && !atomic_compare_exchange_weak(&m->most, &most, now)) continue;
+  return block + HEADER;
+}
+
+static void meter_release(void *user, void *memory) {
+  meter *m = user;
+  size_t bytes;
+  memcpy(&bytes, (char *)memory - HEADER, sizeof bytes);
+  atomic_fetch_sub(&m->now, bytes);
+  free((char *)memory - HEADER);
+}
+
+/* Tables and names beside the weights: some hundred bytes a tensor. */
+enum { TABLES = 250000 };
+
+static void check_plan(const char *path, const char *isa, msk_precision precision, size_t *weights) {
+  meter m = {.allocator = {.allocate = meter_allocate, .release = meter_release}};
+  msk_model_options options;
+  msk_memory_plan plan;
+  msk_error error = {0};
+  msk_model *model = NULL;
+  m.allocator.user = &m;
+  msk_model_options_init(&options);
+  options.isa = isa;
+  options.precision = precision;
+  options.threads = 2;
+  options.allocator = &m.allocator;
+  api_ok(msk_model_plan(&plan, path, &options, &error), &error);
+  assert_int_equal(m.now, 0);
+  size_t device = m.most; /* the kernels' check of themselves, which comes and goes */
+  m.most = 0;
+  api_ok(msk_model_open(&model, path, &options, &error), &error);
+  size_t kept = m.now, most = m.most;
+  msk_model_close(model);
+  assert_int_equal(m.now, 0);
+  if (kept < plan.weights - plan.weights / 50 || kept > plan.weights + plan.weights / 50 + TABLES) {
+    fail_msg("%s %s %d: %zu bytes are kept, %zu were planned", path, isa, (int)precision, kept, plan.weights);
+  }
+  if (most > plan.weights + plan.weights / 50 + plan.loading + TABLES + device) {
+    fail_msg("%s %s %d: %zu bytes at most, %zu + %zu were planned", path, isa, (int)precision, most, plan.weights, plan.loading);
+  }
+  *weights = plan.weights;
+}
+
+/* The same networks, stored in F16. */
+static const char *narrow(const char *path) {
+  static char narrowed[4096];
+  msk_convert_options options;
+  msk_error error = {0};
+  snprintf(narrowed, sizeof narrowed, "%s.f16", path);
+  msk_convert_options_init(&options);
+  options.tokenizer_path = options.transformer_path = path;
+  options.dtype = MSK_DTYPE_F16;
+  options.output_path = narrowed;
+  api_ok(msk_convert(&options, &error), &error);
+  return narrowed;
+}
+
+static void test_plan(void **state) {
+  const char *folder = *state, *sets[] = {"tiny", "odd"};
+  for (int s = 0; s < 2; s++) {
+    const char *path = api_convert(folder, sets[s], NULL), *small = narrow(path);
+    for (int i = 0; msk_isa_name(i) != NULL; i++) {
+      size_t whole, half, int8;
+      check_plan(path, msk_isa_name(i), MSK_PRECISION_FP32, &whole);
+      check_plan(small, msk_isa_name(i), MSK_PRECISION_FP32, &half);
+      check_plan(path, msk_isa_name(i), MSK_PRECISION_INT8, &int8);
+      assert_true(half < whole && int8 < whole);
+    }
+  }
+}
+
+static void test_mistakes(void **state) {
+  msk_memory_plan plan = {1, 2};
+  msk_error error = {0};
+  char missing[4096];
+  snprintf(missing, sizeof missing, "%s/missing", (const char *)*state);
+  assert_int_equal(msk_model_plan(NULL, missing, NULL, &error), MSK_ERROR_ARGUMENT);
+  assert_int_equal(msk_model_plan(&plan, missing, NULL, &error), MSK_ERROR_FILE);
+  assert_int_equal(plan.weights, 1);
+}
+
+static int set_up(void **state) {
+  *state = test_make_folder();
+  return *state == NULL ? -1 : 0;
+}
+
+static int tear_down(void **state) {
+  test_remove_folder(*state);
+  return 0;
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_plan), cmocka_unit_test(test_mistakes)};
+  return cmocka_run_group_tests_name("memory", tests, set_up, tear_down);
+}

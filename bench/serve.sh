@@ -3,6 +3,7 @@
 # How long the page waits: from "draw" to the first preview and to the picture, and how often a live drawing is refreshed. Everything goes through
 # curl, whose start (some milliseconds each) is counted too.
 #     sh bench/serve.sh build/cli/masksketch [SERVE OPTION...]
+# LIVE_SET='{"tail":0}' changes the recipe of the live drawing.
 set -eu
 program=$1
 shift
@@ -17,7 +18,7 @@ until [ -s "$work/address" ]; do sleep 0.05; done
 address=$(cat "$work/address")
 
 printf '{"class":"%s","seed":1,"sketch":"%s"}' "$class" "$(base64 -w0 "$sketch")" >"$work/draw.json"
-printf '{"class":"%s","seed":1,"recipe":"fast","live":true,"client":"bench","preview":false,"sketch":"%s"}' "$class" "$(base64 -w0 "$sketch")" >"$work/live.json"
+printf '{"class":"%s","seed":1,"recipe":"fast","set":%s,"live":true,"client":"bench","preview":false,"sketch":"%s"}' "$class" "${LIVE_SET:-{\}}" "$(base64 -w0 "$sketch")" >"$work/live.json"
 now() { echo $(($(date +%s%N) / 1000)); }
 # post FILE: the job's address
 post() { curl -s -H 'Content-Type: application/json' --data-binary "@$1" "${address}v1/draw" | sed 's/.*"self":"\/\([^"]*\)".*/\1/'; }

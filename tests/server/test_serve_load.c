@@ -64,12 +64,13 @@ static int submit(client *c, char *url, size_t bytes) {
     reply r = request(c, "POST", "/v1/generate", body);
     int status = r.status;
     if (status == 202) snprintf(url, bytes, "%s", reply_header(&r, "Location"));
-    bool patient = status == 429 && reply_header(&r, "Retry-After")[0] != 0;
+    int seconds = atoi(reply_header(&r, "Retry-After"));
+    bool patient = status == 429 && seconds >= 1;
     reply_free(&r);
     if (status == 202) return 1;
     WANT(patient && c->tries < 2000);
     c->refused++;
-    usleep(100000);
+    usleep((useconds_t)seconds * 1000000);
   }
 }
 

@@ -175,7 +175,7 @@ class Decoder(nn.Module):
             fill_conv(convolution, w, f"decoder.Conv_{i + 1}")
 
     def forward(self, codes):
-        x = self.first(self.codebook[codes].permute(0, 3, 1, 2))
+        x = self.first(F.embedding(codes.long(), self.codebook).permute(0, 3, 1, 2))
         for i, block in enumerate(self.blocks):
             x = block(x)
             if i % 2 == 1 and 3 <= i < 10:

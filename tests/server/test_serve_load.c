@@ -170,6 +170,17 @@ static void settle(const served *s) {
            metric(s, "\nmasksketch_jobs_queued "));
 }
 
+/* The least within a second: a connection that has ended keeps its descriptor for a moment. */
+static int settled_descriptors(const served *s) {
+  int least = serve_descriptors(s);
+  for (int i = 0; i < 20; i++) {
+    usleep(50000);
+    int now = serve_descriptors(s);
+    if (now < least) least = now;
+  }
+  return least;
+}
+
 static void test_two_hundred_clients(void **state) {
   (void)state;
   static client clients[CLIENTS];
@@ -179,7 +190,7 @@ static void test_two_hundred_clients(void **state) {
          "--quiet");
   served s = SERVE("--quiet", "--workers", "2");
   settle(&s);
-  int descriptors = serve_descriptors(&s);
+  int descriptors = settled_descriptors(&s);
   for (int i = 0; i < CLIENTS; i++) {
     clients[i] = (client){.server = &s, .number = i, .manner = i % 4 == 1 ? SLOW : i % 4 == 2 ? LEAVING : i % 16 == 3 ? RUBBISH : PLAIN};
     clients[i].wanted = test_read_file(in_folder("load-%d.png", i + 1), &clients[i].wanted_bytes);
@@ -203,7 +214,7 @@ static void test_two_hundred_clients(void **state) {
   assert_true(metric(&s, "\nmasksketch_body_bytes ") == 0);
   print_message("%g jobs, %g done, %g cancelled, %d times sent away; peak %ld MB\n", accepted, done, cancelled, refused,
                 serve_kilobytes(&s) / 1024);
-  assert_int_equal(serve_descriptors(&s), descriptors);
+  assert_int_equal(settled_descriptors(&s), descriptors);
   const char *sanitizer = getenv("MSK_TEST_SANITIZER"); /* these have memory of their own */
   if (sanitizer == NULL || *sanitizer == 0) assert_true(serve_kilobytes(&s) / 1024 < MEMORY_MB);
   assert_int_equal(serve_stop(&s, SIGTERM), 0);

@@ -11,7 +11,7 @@ import runtime
 from pairs import scores
 
 # Structure chooses to the very end (last rate 0, no tail): a tail that goes by confidence paints drawn parts over with backdrop.
-RECIPE = dict(steps=24, tail=0, lambda_structure=0.95, guidance=3.0, unconditional="null", token_temperature=0.7, min_mask_rate=0.0, max_mask_rate=0.95,
+RECIPE = dict(steps=12, tail=0, lambda_structure=0.9, guidance=2.0, unconditional="null", token_temperature=0.4, min_mask_rate=0.0, max_mask_rate=0.95,
               placeholder="sketch")
 
 

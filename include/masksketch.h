@@ -227,8 +227,8 @@ typedef struct msk_model_info {
   const char *name, *hash; /* from the file: a name; SHA-256 of the file's tensors as 64 hex digits */
 } msk_model_info;
 MSK_API void msk_model_get_info(const msk_model *model, msk_model_info *info);
-/* What the user should be told about this machine, NULL for nothing: at opening, the kernel set is held against the reference in a
- * millisecond or so; one that computes wrong results is left out for the next best. */
+/* What the user should be told about this machine, NULL for nothing: at opening, the kernel set is held against the reference
+ * on small shapes; one that computes wrong results is left out for the next best. */
 MSK_API const char *msk_model_warning(const msk_model *model);
 /* Value of a metadata entry of the model file (name, licence, provenance, defaults, ...), or NULL. */
 MSK_API const char *msk_model_metadata(const msk_model *model, const char *key);

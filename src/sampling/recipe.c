@@ -54,7 +54,7 @@ static const row rows[] = {
                                      {"distance", "cross-entropy"}},
                    [MSK_JOB_GENERATE] = {{"steps", "16"}, {"schedule", "cosine"}, {"choice_temperature", "4.5"}},
                    [MSK_JOB_EDIT] = {{"steps", "12"}, {"schedule", "cosine"}, {"choice_temperature", "4.5"}, {"start_step", "2"}}}},
-    [BALANCED] = {"balanced", "the defects mended, a tail that finishes every token: the default", {{{NULL, NULL}}}},
+    [BALANCED] = {"balanced", "the default: a good picture in moderate time", {{{NULL, NULL}}}},
     {"fast",
      "balanced with about a third of the steps",
      {[MSK_JOB_DRAW] = {{"steps", "8"}, {"tail", "3"}}, [MSK_JOB_GENERATE] = {{"steps", "8"}}, [MSK_JOB_EDIT] = {{"steps", "6"}}}},

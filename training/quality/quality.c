@@ -21,6 +21,7 @@ struct options {
   bool floor; /* plain MaskGIT too */
   enum half half;
   enum world_style style;
+  msk_precision precision;
   uint64_t seed;
 };
 
@@ -54,6 +55,7 @@ static const char usage[] =
     "  --only PART          renders, sketches or robustness\n"
     "  --style STYLE        plain (default) or rich: the renders' world\n"
     "  --seed N             of the pictures (1)\n"
+    "  --precision TYPE     arithmetic of the transformer: fp32 (default) or int8\n"
     "  --threads N          0: all processors\n"
     "  --work FOLDER        where everything is kept (build/quality)\n";
 
@@ -99,6 +101,10 @@ static bool take_value(struct options *o, const char *name, const char *value) {
   if (strcmp(name, "--style") == 0) {
     o->style = strcmp(value, "rich") == 0 ? WORLD_RICH : WORLD_PLAIN;
     return o->style == WORLD_RICH || strcmp(value, "plain") == 0;
+  }
+  if (strcmp(name, "--precision") == 0) {
+    o->precision = strcmp(value, "int8") == 0 ? MSK_PRECISION_INT8 : MSK_PRECISION_FP32;
+    return o->precision == MSK_PRECISION_INT8 || strcmp(value, "fp32") == 0;
   }
   if (strcmp(name, "--set") != 0 || o->setting_count == MAX_SETTINGS) return false;
   o->settings[o->setting_count++] = value;
@@ -257,7 +263,8 @@ static msk_status write_table(struct run *run, FILE *out, msk_error *error) {
   msk_status status = MSK_OK;
   msk_model_info info;
   msk_model_get_info(run->model, &info);
-  fprintf(out, "Model %.16s, kernels %s, recipe %s", info.hash, info.isa, run->options.recipe);
+  fprintf(out, "Model %.16s, kernels %s, %s, recipe %s", info.hash, info.isa, info.precision == MSK_PRECISION_INT8 ? "int8" : "fp32",
+          run->options.recipe);
   for (int i = 0; i < run->options.setting_count; i++) fprintf(out, " %s", run->options.settings[i]);
   fprintf(out, ", seed %llu.\n", (unsigned long long)run->options.seed);
   for (int r = 0; status == MSK_OK && r < run->row_count; r++) {
@@ -339,10 +346,13 @@ static msk_status execute(struct run *run, msk_error *error) {
   const struct options *o = &run->options;
   painter_options options = {o->recipe, o->settings, o->setting_count, o->seed, o->threads, run->folder};
   msk_judge_options judge_options;
+  msk_model_options model_options;
+  msk_model_options_init(&model_options);
+  model_options.precision = o->precision;
   msk_judge_options_init(&judge_options);
   judge_options.threads = o->threads;
   msk_status status = msk_judge_open(&run->judge, o->judge, &judge_options, error);
-  if (status == MSK_OK) status = msk_model_open(&run->model, o->model, NULL, error);
+  if (status == MSK_OK) status = msk_model_open(&run->model, o->model, &model_options, error);
   if (status == MSK_OK) status = painter_open(&run->painter, run->model, &options, error);
   plan(run);
   if (status == MSK_OK) status = make_folders(run, error);

@@ -38,7 +38,7 @@ struct painter {
   msk_request draw, generate;
   msk_session *session;
   int class_ids[QUALITY_CLASSES]; /* the model's, by name */
-  char key[32];
+  char key[48];
 };
 
 static void hash_text(uint64_t *hash, const char *text) { /* FNV-1a */
@@ -88,7 +88,8 @@ msk_status painter_open(struct painter **made, const msk_model *model, const pai
   msk_model_get_info(model, &info);
   hash_recipe(&hash, &p->draw.recipe, MSK_JOB_DRAW);
   hash_recipe(&hash, &p->generate.recipe, MSK_JOB_GENERATE);
-  snprintf(p->key, sizeof p->key, "%.8s-%08x-%llu", info.hash, (unsigned)(hash ^ (hash >> 32)), (unsigned long long)options->seed);
+  snprintf(p->key, sizeof p->key, "%.8s-%08x-%llu%s", info.hash, (unsigned)(hash ^ (hash >> 32)), (unsigned long long)options->seed,
+           info.precision == MSK_PRECISION_INT8 ? "-int8" : "");
   return MSK_OK;
 }
 

@@ -38,7 +38,7 @@ typedef struct painter_options {
 /* Holds the model's sessions. `model` and what the options point to must outlive it. */
 msk_status painter_open(struct painter **made, const msk_model *model, const painter_options *options, msk_error *error);
 void painter_close(struct painter *painter);
-/* A short name for model, recipe and seed: pictures made with one are not taken for another's. */
+/* A short name for model, recipe, seed and precision: pictures made with one are not taken for another's. */
 const char *painter_key(const struct painter *painter);
 /* Makes what is missing of a row; done() is told after each picture. */
 typedef void row_done(void *user);

@@ -133,7 +133,7 @@ int main(int argc, char **argv) {
   }
   b.device = b.stream.device = device;
   open_bench(&b, precision);
-  printf("%s, %s, %d threads\n", msk_device_isa(device), precision == MSK_PRECISION_INT8 ? "int8" : "fp32", threads);
+  printf("%s, %s, %d threads\n", msk_device_isa(device), msk_precision_name((int)precision), threads);
   double two = run_batch(&b, 2, rounds, msk_device_isa(device), threads), one = run_batch(&b, 1, rounds, msk_device_isa(device), threads);
   printf("  peak %.0f GFLOP/s; a guided step's layers %.1f ms\n", b.peak, 24 * two + 22 * one);
   return 0;

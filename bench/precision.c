@@ -227,7 +227,7 @@ static void print_study(const study *s, double n) {
   print_agreement(s->thirds);
   for (int i = 0; i < 2; i++) {
     double average = s->sides[i].structure / n;
-    printf("structure score, %s: mean %.5f, standard deviation %.5f\n", i == 0 ? "fp32" : "int8", average,
+    printf("structure score, %s: mean %.5f, standard deviation %.5f\n", msk_precision_name(i), average,
            sqrt(fmax(0, s->sides[i].structure_squared / n - average * average)));
   }
   printf("int8 minus fp32: %+.5f, standard error %.5f; tokens that are the same in the end: %.3f\n", mean,

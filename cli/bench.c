@@ -16,7 +16,6 @@
 #include "output.h"
 
 const char *const bench_item_names[BENCH_ITEMS] = {"forward", "step", "encode", "decode", "draw"};
-const char *const bench_precision_names[BENCH_PRECISIONS] = {"fp32", "int8"};
 
 enum { DEFAULT_ROUNDS = 5, DEFAULT_SECONDS = 60 };
 

@@ -13,7 +13,6 @@
 typedef enum bench_item { BENCH_FORWARD, BENCH_STEP, BENCH_ENCODE, BENCH_DECODE, BENCH_DRAW, BENCH_ITEMS } bench_item;
 extern const char *const bench_item_names[BENCH_ITEMS];
 enum { BENCH_PRECISIONS = 2, BENCH_MAX_ROUNDS = 1000, BENCH_MAX_ROWS = 128 };
-extern const char *const bench_precision_names[BENCH_PRECISIONS];
 
 typedef struct bench_series {
   int count;

@@ -49,7 +49,7 @@ static void make_command(command_line *line, const bench *b, const char *program
   snprintf(line->seconds, sizeof line->seconds, "%g", b->seconds);
   add(line, "--seconds", line->seconds);
   if (options->isa != NULL) add(line, "--isa", options->isa);
-  if (options->precision >= 0) add(line, "--precision", bench_precision_names[options->precision]);
+  if (options->precision >= 0) add(line, "--precision", msk_precision_name(options->precision));
   if (options->recipe != NULL) add(line, "--recipe", options->recipe);
   line->words[line->count] = NULL;
 }
@@ -93,7 +93,7 @@ static void keep_answer(comparison *c, int which, int round, const json_t *answe
   const json_t *results = json_object_get(answer, "results");
   for (int p = 0; p < BENCH_PRECISIONS; p++) {
     for (int item = 0; item < BENCH_ITEMS; item++) {
-      const json_t *one = json_object_get(json_object_get(results, bench_item_names[item]), bench_precision_names[p]);
+      const json_t *one = json_object_get(json_object_get(results, bench_item_names[item]), msk_precision_name(p));
       c->ms[which][p][item][round] = json_number_value(json_object_get(one, "ms")); /* 0 where it is missing */
     }
   }
@@ -125,10 +125,10 @@ static msk_status print_comparison(const bench *b, const comparison *c, const ch
       double own, other, ratio, spread;
       if (!compare(c, p, item, &own, &other, &ratio, &spread)) continue;
       if (!b->options->json) {
-        printf("%-5s %-9s %10.2f ms, the other %10.2f ms, ratio %6.3f, spread %5.3f\n", bench_precision_names[p], bench_item_names[item],
-               own, other, ratio, spread);
+        printf("%-5s %-9s %10.2f ms, the other %10.2f ms, ratio %6.3f, spread %5.3f\n", msk_precision_name(p), bench_item_names[item], own,
+               other, ratio, spread);
       }
-      json_object_set_new(object, bench_precision_names[p],
+      json_object_set_new(object, msk_precision_name(p),
                           json_pack("{s:f, s:f, s:f, s:f}", "ms", own, "other_ms", other, "ratio", ratio, "spread", spread));
     }
     json_object_set_new(results, bench_item_names[item], object);

@@ -231,7 +231,7 @@ msk_status bench_measure(bench *b, msk_precision precision, msk_error *error) {
   result->load_seconds = now() - started;
   msk_model_get_info(model, &b->info);
   snprintf(b->isa, sizeof b->isa, "%s", b->info.isa);
-  status = measure_model(b, model, result, bench_precision_names[precision], error);
+  status = measure_model(b, model, result, msk_precision_name(precision), error);
   msk_model_close(model);
   b->info.name = b->info.hash = b->info.isa = NULL;
   result->measured = status == MSK_OK;

@@ -53,13 +53,13 @@ static void print_items(const bench *b, int precision) {
     const bench_series *series = &result->items[item];
     if (!b->wanted[item] || series->count == 0) continue;
     double least = bench_least(series);
-    printf("%-5s %-9s %10.2f ms  median %10.2f  of %3d  %9.2f GFLOP", bench_precision_names[precision], bench_item_names[item], 1e3 * least,
+    printf("%-5s %-9s %10.2f ms  median %10.2f  of %3d  %9.2f GFLOP", msk_precision_name(precision), bench_item_names[item], 1e3 * least,
            1e3 * bench_median(series->seconds, series->count), series->count, 1e-9 * series->flop);
     print_rate(b, precision, series->flop, least);
   }
   if (result->session_bytes > 0) {
     printf("%-5s draw is a picture by the recipe %s, %d steps; the session takes %.1f MB, opening the model %.3f s\n",
-           bench_precision_names[precision], result->recipe.name, result->recipe.steps, 1e-6 * (double)result->session_bytes,
+           msk_precision_name(precision), result->recipe.name, result->recipe.steps, 1e-6 * (double)result->session_bytes,
            result->load_seconds);
   }
 }
@@ -76,7 +76,7 @@ static void print_kernels(const bench *b, int precision) {
   for (int i = 0; i < result->row_count; i++) {
     const bench_row *row = &result->rows[i];
     double whole = pass_seconds(result, row->pass);
-    if (strcmp(pass, row->pass) != 0) printf("\n%s %s: %.2f ms\n", bench_precision_names[precision], row->pass, 1e3 * whole);
+    if (strcmp(pass, row->pass) != 0) printf("\n%s %s: %.2f ms\n", msk_precision_name(precision), row->pass, 1e3 * whole);
     pass = row->pass;
     printf("  %-32s %4d x %9.3f ms  %5.1f %%", row->name, row->calls, 1e3 * row->seconds / (row->calls > 0 ? row->calls : 1),
            100 * row->seconds / whole);
@@ -128,7 +128,7 @@ static json_t *item_object(const bench *b, int item) {
       json_object_set_new(series, "steps", json_integer(result->recipe.steps));
       json_object_set_new(series, "session_bytes", json_integer((json_int_t)result->session_bytes));
     }
-    json_object_set_new(object, bench_precision_names[p], series);
+    json_object_set_new(object, msk_precision_name(p), series);
   }
   return object;
 }
@@ -139,9 +139,9 @@ static json_t *kernels_array(const bench *b) {
     const bench_result *result = &b->results[p];
     for (int i = 0; result->measured && i < result->row_count; i++) {
       const bench_row *row = &result->rows[i];
-      json_array_append_new(array, json_pack("{s:s, s:s, s:s, s:i, s:f, s:f, s:f}", "precision", bench_precision_names[p], "pass",
-                                             row->pass, "name", row->name, "calls", row->calls, "ms", 1e3 * row->seconds, "gflop",
-                                             1e-9 * row->flop, "share", bench_share(b, p, row->flop, row->seconds)));
+      json_array_append_new(array, json_pack("{s:s, s:s, s:s, s:i, s:f, s:f, s:f}", "precision", msk_precision_name(p), "pass", row->pass,
+                                             "name", row->name, "calls", row->calls, "ms", 1e3 * row->seconds, "gflop", 1e-9 * row->flop,
+                                             "share", bench_share(b, p, row->flop, row->seconds)));
     }
   }
   return array;
@@ -153,7 +153,7 @@ json_t *bench_json(const bench *b) {
     if (b->wanted[item]) json_object_set_new(results, bench_item_names[item], item_object(b, item));
   }
   for (int p = 0; p < BENCH_PRECISIONS; p++) {
-    if (b->results[p].measured) json_object_set_new(loading, bench_precision_names[p], json_real(1e3 * b->results[p].load_seconds));
+    if (b->results[p].measured) json_object_set_new(loading, msk_precision_name(p), json_real(1e3 * b->results[p].load_seconds));
   }
   json_t *object =
       json_pack("{s:s, s:s, s:i, s:o, s:f, s:f, s:f, s:[o, o], s:o, s:o, s:I}", "version", msk_version(), "isa", b->isa, "threads",

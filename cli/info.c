@@ -81,7 +81,6 @@ typedef struct memory {
   msk_memory_plan plans[2]; /* fp32, int8 */
   size_t draw, generate;    /* of a session */
 } memory;
-static const char *const precision_names[2] = {"fp32", "int8"};
 
 static msk_status session_bytes(size_t *bytes, const msk_model *model, msk_job job, const msk_image *picture, msk_error *error) {
   msk_request request;
@@ -108,7 +107,7 @@ static msk_status measure_memory(memory *m, const char *path, const msk_model *m
 static json_t *memory_object(const memory *m) {
   json_t *object = json_object();
   for (int p = 0; p < 2; p++) {
-    json_object_set_new(object, precision_names[p],
+    json_object_set_new(object, msk_precision_name(p),
                         json_pack("{s:I, s:I}", "weights", (json_int_t)m->plans[p].weights, "loading", (json_int_t)m->plans[p].loading));
   }
   json_object_set_new(object, "session", json_pack("{s:I, s:I}", "draw", (json_int_t)m->draw, "generate", (json_int_t)m->generate));
@@ -117,7 +116,7 @@ static json_t *memory_object(const memory *m) {
 
 static void print_memory(const memory *m) {
   for (int p = 0; p < 2; p++) {
-    printf("%-16s %s: %.1f MB for the weights, and %.1f MB more while they are loaded\n", "memory", precision_names[p],
+    printf("%-16s %s: %.1f MB for the weights, and %.1f MB more while they are loaded\n", "memory", msk_precision_name(p),
            1e-6 * (double)m->plans[p].weights, 1e-6 * (double)m->plans[p].loading);
   }
   printf("%-16s to work in: %.1f MB to draw, %.1f MB to generate\n", "memory", 1e-6 * (double)m->draw, 1e-6 * (double)m->generate);

@@ -14,7 +14,6 @@ enum { MAX_VALUE_BYTES = 1024 };
 
 static const char *const job_names[] = {"draw", "generate", "edit"};
 static const char *const rng_names[] = {"original", "partitionable"};
-static const char *const precision_names[] = {"fp32", "int8"}; /* by msk_precision */
 
 /* ---- Writing ---- */
 
@@ -69,7 +68,7 @@ msk_status metadata_write(char **text, const drawing *d, int item, msk_error *er
                 msk_version(), "job", job_names[d->request.job], "model", "name", d->info.name, "hash", d->info.hash, "class", "id",
                 d->request.class_id, "name", msk_model_class_name(d->model, d->request.class_id), "seed", seed, "item", item, "batch",
                 drawing_is_batch(d) ? d->request.count : 1, "rng", rng_names[d->request.rng_layout], "isa", d->info.isa, "precision",
-                precision_names[d->info.precision], "recipe", recipe_object(&d->request.recipe, d->request.job));
+                msk_precision_name((int)d->info.precision), "recipe", recipe_object(&d->request.recipe, d->request.job));
   if (object == NULL) return cli_fail(error, MSK_ERROR_MEMORY, "out of memory for the PNG's text");
   msk_status status = add_sources(object, d, error);
   char *dumped = status == MSK_OK ? json_dumps(object, JSON_COMPACT) : NULL;
@@ -127,7 +126,8 @@ const char *metadata_isa(const char *text) {
 msk_precision metadata_precision(const char *text) {
   json_t *root = parse(text);
   const char *found = json_string_value(json_object_get(root, "precision"));
-  msk_precision precision = found != NULL && strcmp(found, "int8") == 0 ? MSK_PRECISION_INT8 : MSK_PRECISION_FP32;
+  msk_precision precision =
+      found != NULL && strcmp(found, msk_precision_name(MSK_PRECISION_INT8)) == 0 ? MSK_PRECISION_INT8 : MSK_PRECISION_FP32;
   json_decref(root);
   return precision;
 }

@@ -188,6 +188,7 @@ MSK_API msk_status msk_npy_decode(msk_array *array, const void *bytes, size_t by
 typedef struct msk_model msk_model;
 
 typedef enum msk_precision { MSK_PRECISION_FP32 = 0, MSK_PRECISION_INT8 } msk_precision;
+MSK_API const char *msk_precision_name(int precision); /* "fp32", "int8"; NULL past the end */
 
 typedef struct msk_model_options {
   size_t size;

@@ -40,6 +40,11 @@ msk_status msk_model_open(msk_model **model, const char *path, const msk_model_o
   return status == MSK_OK ? msk_bundle_open(model, path, &chosen, error) : status;
 }
 
+const char *msk_precision_name(int precision) {
+  static const char *const names[] = {"fp32", "int8"};
+  return precision >= 0 && (size_t)precision < sizeof names / sizeof *names ? names[precision] : NULL;
+}
+
 void msk_model_close(msk_model *model) { msk_bundle_close(model); }
 
 void msk_model_get_info(const msk_model *model, msk_model_info *info) {

@@ -103,8 +103,10 @@ static bool take_value(struct options *o, const char *name, const char *value) {
     return o->style == WORLD_RICH || strcmp(value, "plain") == 0;
   }
   if (strcmp(name, "--precision") == 0) {
-    o->precision = strcmp(value, "int8") == 0 ? MSK_PRECISION_INT8 : MSK_PRECISION_FP32;
-    return o->precision == MSK_PRECISION_INT8 || strcmp(value, "fp32") == 0;
+    for (int p = 0; msk_precision_name(p) != NULL; p++) {
+      if (strcmp(value, msk_precision_name(p)) == 0) return o->precision = (msk_precision)p, true;
+    }
+    return false;
   }
   if (strcmp(name, "--set") != 0 || o->setting_count == MAX_SETTINGS) return false;
   o->settings[o->setting_count++] = value;
@@ -263,8 +265,7 @@ static msk_status write_table(struct run *run, FILE *out, msk_error *error) {
   msk_status status = MSK_OK;
   msk_model_info info;
   msk_model_get_info(run->model, &info);
-  fprintf(out, "Model %.16s, kernels %s, %s, recipe %s", info.hash, info.isa, info.precision == MSK_PRECISION_INT8 ? "int8" : "fp32",
-          run->options.recipe);
+  fprintf(out, "Model %.16s, kernels %s, %s, recipe %s", info.hash, info.isa, msk_precision_name((int)info.precision), run->options.recipe);
   for (int i = 0; i < run->options.setting_count; i++) fprintf(out, " %s", run->options.settings[i]);
   fprintf(out, ", seed %llu.\n", (unsigned long long)run->options.seed);
   for (int r = 0; status == MSK_OK && r < run->row_count; r++) {

@@ -29,12 +29,23 @@ for source in $sources; do
   printf '%s %s -c %s -o %s\n' "$flags" "$extra" "$source" "$out/objects/$(echo "$source" | tr / _).o"
 done | xargs -P 2 -L 1 "$compiler"
 
-status=0
-for name in test_selfcheck test_kernels test_int8; do
+# All at once: the longest is test_operations, some 75 seconds.
+tests="test_operations test_kernels test_int8 test_selfcheck"
+run_test() {
   # shellcheck disable=SC2086
-  "$compiler" $flags "tests/compute/$name.c" "$out"/objects/*.o -o "$out/$name" -L"$out/sysroot/usr/lib/aarch64-linux-gnu" -lcmocka -lm -lpthread
-  qemu-aarch64 -L /usr/aarch64-linux-gnu -E LD_LIBRARY_PATH="$out/sysroot/usr/lib/aarch64-linux-gnu" "$out/$name" >"$out/$name.log" 2>&1 || status=1
-  grep -E 'PASSED|FAILED|ERROR|error' "$out/$name.log" | sed "s/^/$name: /"
+  "$compiler" $flags "tests/compute/$1.c" "$out"/objects/*.o -o "$out/$1" -L"$out/sysroot/usr/lib/aarch64-linux-gnu" -lcmocka -lm -lpthread &&
+    qemu-aarch64 -L /usr/aarch64-linux-gnu -E LD_LIBRARY_PATH="$out/sysroot/usr/lib/aarch64-linux-gnu" "$out/$1"
+}
+for name in $tests; do
+  rm -f "$out/$name.passed"
+  { run_test "$name" >"$out/$name.log" 2>&1 && : >"$out/$name.passed"; } &
+done
+wait
+
+status=0
+for name in $tests; do
+  grep -E 'PASSED|FAILED|ERROR|error' "$out/$name.log" | sed "s/^/$name: /" || true
+  [ -e "$out/$name.passed" ] || { echo "neon.sh: $name failed; $out/$name.log tells more" >&2; status=1; }
 done
 grep -q '^neondot quantise_row' "$out/test_kernels.log" || { echo "neon.sh: the NEON kernels did not run" >&2; exit 1; }
 exit $status

@@ -72,9 +72,17 @@ size_t msk_linear_plan(const msk_device *device, msk_precision precision, size_t
 /* SAME convolution, weight kernel x kernel x in x out (HWIO), stride 1 or 2 (XLA's SAME: padding split with the larger half behind). kernel 1..4. */
 msk_status msk_conv_create(msk_conv **conv, const msk_device *device, const float *weight, const float *bias, size_t kernel, size_t stride,
                            size_t in, size_t out, msk_pool *pool, msk_error *error);
+/* 3 x 3, stride 1, in 8 bits, as linear layers are but with a scale and zero point for each row of x's pixels; for this upsampling alone. in: a
+ * multiple of 4. A row of pixels with a NaN or infinity makes the rows of y that see it NaN. */
+msk_status msk_conv_create_int8(msk_conv **conv, const msk_device *device, const float *weight, const float *bias, size_t upsample,
+                                size_t in, size_t out, msk_pool *pool, msk_error *error);
+/* Whether it can be, and is faster than float32 on this device. */
+bool msk_conv_int8_pays(const msk_device *device, size_t kernel, size_t stride, size_t upsample, size_t in, size_t out);
+msk_precision msk_conv_precision(const msk_conv *conv);
 void msk_conv_destroy(msk_conv *conv);
 size_t msk_conv_bytes(const msk_conv *conv);
 size_t msk_conv_plan(const msk_device *device, size_t kernel, size_t stride, size_t in, size_t out, bool halves);
+size_t msk_conv_int8_plan(const msk_device *device, size_t upsample, size_t in, size_t out);
 void msk_conv_sizes(const msk_conv *conv, size_t *kernel, size_t *in, size_t *out);
 
 /* codes x dim vectors and their halved squared norms. */
@@ -121,7 +129,15 @@ typedef struct msk_attention_args {
 } msk_attention_args;
 void msk_op_attention(msk_stream *stream, const msk_attention_args *args);
 
-/* y[b, h * up, w * up, out] = conv(nearest-upsampled x) (+ residual, y's shape); upsample 1 or 2. y may equal residual, not x. */
+/* Group normalisation over (pixels, channels of a group) of each picture, then x * sigmoid(x). */
+typedef struct msk_norm {
+  const float *gamma, *beta;
+  float epsilon;
+  size_t groups;
+} msk_norm;
+
+/* y[b, h * up, w * up, out] = conv(nearest-upsampled x) (+ residual, y's shape); upsample 1 or 2. y may equal residual, not x. In 8 bits
+ * `norm` may say that x is normalised on its way. */
 typedef struct msk_conv_args {
   const msk_conv *conv;
   const float *x;
@@ -129,6 +145,7 @@ typedef struct msk_conv_args {
   const float *residual;
   size_t batch, height, width; /* of x */
   size_t upsample;
+  const msk_norm *norm; /* or NULL */
 } msk_conv_args;
 void msk_op_conv(msk_stream *stream, const msk_conv_args *args);
 /* Output sides of a convolution. */

@@ -210,6 +210,39 @@ static void test_finish_int8_row(const msk_kernels *k) {
   for (size_t i = 0; i < LENGTHS * 8; i++) finish_int8_case(k, lengths[i / 8], (msk_activation)(i % 4), i & 4);
 }
 
+static void finish_taps_case(const msk_kernels *k, size_t n, size_t taps, bool with_residual) {
+  size_t plane = n + 3, sums_plane = n + 1, c_count = (taps - 1) * plane + n, sum_count = (taps - 1) * sums_plane + n;
+  int32_t *c = paged_new(c_count * 4), *sums = paged_new(sum_count * 4);
+  float *scales = random_new(n, 1, 1e-3f), *bias = random_new(n, 2, 1), *residual = random_new(n, 3, 1), *y = guarded_new(n);
+  float *expected = guarded_new(n);
+  msk_quantised rows[3] = {{0.03f, 117 - k->activation_offset}, {0.01f, 3 - k->activation_offset}, {0, 0}};
+  uint64_t seed = n;
+  for (size_t j = 0; j < c_count; j++) c[j] = (int32_t)(test_random(&seed) >> 43) - (1 << 20);
+  for (size_t j = 0; j < sum_count; j++) sums[j] = (int32_t)(test_random(&seed) >> 49) - (1 << 14);
+  k->finish_int8_taps(n, taps, c, plane, rows, sums, sums_plane, scales, bias, with_residual ? residual : NULL, y);
+  reference.finish_int8_taps(n, taps, c, plane, rows, sums, sums_plane, scales, bias, with_residual ? residual : NULL, expected);
+  guarded_check(y, n);
+  for (size_t j = 0; j < n; j++) {
+    double sum = 0, size = 0, end = (double)bias[j] + (with_residual ? (double)residual[j] : 0);
+    for (size_t t = 0; t < taps; t++) {
+      double product = (double)(c[t * plane + j] - rows[t].zero * sums[t * sums_plane + j]) * rows[t].scale * scales[j];
+      sum += product, size += fabs(product);
+    }
+    check_value(y[j], sum + end, UNIT * (6 * size + 3 * fabs(end) + 3), "finish taps", j);
+    assert_true(y[j] == expected[j]);
+  }
+  if (with_residual) {
+    k->finish_int8_taps(n, taps, c, plane, rows, sums, sums_plane, scales, bias, residual, residual); /* in place */
+    assert_memory_equal(residual, y, n * sizeof(float));
+  }
+  paged_free(c, c_count * 4), paged_free(sums, sum_count * 4);
+  guarded_free(scales), guarded_free(bias), guarded_free(residual), guarded_free(y), guarded_free(expected);
+}
+
+static void test_finish_int8_taps(const msk_kernels *k) {
+  for (size_t i = 0; i < LENGTHS * 6; i++) finish_taps_case(k, lengths[i / 6], 1 + i % 3, i & 1);
+}
+
 static void test_scale_row(const msk_kernels *k) {
   for (size_t i = 0; i < LENGTHS; i++) {
     float *x = random_new(lengths[i], 1, 1), *y = guarded_new(lengths[i]);

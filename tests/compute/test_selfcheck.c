@@ -54,6 +54,12 @@ static void bad_finish_int8(size_t count, const int32_t *c, msk_quantised row, c
   good.finish_int8_row(count, c, row, column_sums, column_scales, bias, residual, activation, y);
   y[0] = off(y[0]);
 }
+static void bad_finish_taps(size_t count, size_t taps, const int32_t *c, size_t plane, const msk_quantised *rows,
+                            const int32_t *column_sums, size_t sums_plane, const float *column_scales, const float *bias,
+                            const float *residual, float *y) {
+  good.finish_int8_taps(count, taps, c, plane, rows, column_sums, sums_plane, column_scales, bias, residual, y);
+  y[count - 1] = off(y[count - 1]);
+}
 static void bad_scale(size_t count, const float *x, float factor, float *y) {
   good.scale_row(count, x, factor, y);
   y[count - 1] = off(y[count - 1]);
@@ -99,7 +105,7 @@ static void bad_widen(size_t count, const uint16_t *x, float *y) {
   y[count - 1] = off(y[count - 1]) + 0.1f;
 }
 
-enum { FAULTS = 16 };
+enum { FAULTS = 17 };
 
 static void break_kernel(void *user, msk_kernels *kernels) {
   if (user != NULL && strcmp(user, kernels->isa) != 0) return;
@@ -120,6 +126,7 @@ static void break_kernel(void *user, msk_kernels *kernels) {
     case 12: kernels->winograd_input = bad_winograd; break;
     case 14: kernels->widen_halves = bad_widen; break;
     case 13: kernels->winograd_output = bad_output; break;
+    case 15: kernels->finish_int8_taps = bad_finish_taps; break;
     default: kernels->narrow_pixels = bad_narrow; break;
   }
 }

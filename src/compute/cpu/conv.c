@@ -12,15 +12,19 @@
 
 struct msk_conv {
   const msk_device *device;
-  size_t kernel, stride, in, out;
-  msk_matrix matrix; /* direct: kernel * kernel * in x out */
-  float *winograd;   /* or Winograd's form, */
-  msk_filters raw;   /* or, where that is large, what it is made of each time that it is used */
-  float *narrow;     /* or that of few outputs */
-  float *bias;       /* or NULL */
+  size_t kernel, stride, in, out, upsample; /* upsample: of an 8-bit one */
+  msk_matrix matrix;                        /* direct: kernel * kernel * in x out */
+  float *winograd;                          /* or Winograd's form, */
+  msk_filters raw;                          /* or, where that is large, what it is made of each time that it is used */
+  float *narrow;                            /* or that of few outputs */
+  float *bias;                              /* or NULL */
+  msk_conv_int8 *int8;                      /* or all of it in 8 bits */
 };
 
-enum { LARGE_FORM = 2 << 20 }; /* bytes of a Winograd form that is not kept */
+enum {
+  LARGE_FORM = 2 << 20, /* bytes of a Winograd form that is not kept */
+  LEAST_INT8 = 16       /* channels of an 8-bit convolution that is worth its ends */
+};
 
 struct packing {
   const msk_kernels *kernels;
@@ -110,6 +114,29 @@ msk_status msk_conv_create(msk_conv **conv, const msk_device *device, const floa
   return status;
 }
 
+bool msk_conv_int8_pays(const msk_device *device, size_t kernel, size_t stride, size_t upsample, size_t in, size_t out) {
+  const msk_kernels *kernels = &device->kernels;
+  if (kernel != 3 || stride != 1 || in % 4 != 0 || in < LEAST_INT8 || out < LEAST_INT8) return false;
+  if (kernels->int8_rate >= 4) return true;
+  return kernels->int8_rate >= 2 && (upsample == 2 || !msk_winograd_pays(kernels, kernel, stride, in, out));
+}
+
+msk_status msk_conv_create_int8(msk_conv **conv, const msk_device *device, const float *weight, const float *bias, size_t upsample,
+                                size_t in, size_t out, msk_pool *pool, msk_error *error) {
+  msk_conv *created = msk_allocate_zeroed(device->allocator, 1, sizeof *created);
+  if (created == NULL) return msk_fail(error, MSK_ERROR_MEMORY, "no memory for a convolution");
+  *created = (msk_conv){.device = device, .kernel = 3, .stride = 1, .in = in, .out = out, .upsample = upsample};
+  msk_status status = msk_conv_int8_create(&created->int8, device, weight, bias, upsample, in, out, pool, error);
+  if (status == MSK_OK) {
+    *conv = created;
+  } else {
+    msk_conv_destroy(created);
+  }
+  return status;
+}
+
+msk_precision msk_conv_precision(const msk_conv *conv) { return conv->int8 != NULL ? MSK_PRECISION_INT8 : MSK_PRECISION_FP32; }
+
 void msk_conv_destroy(msk_conv *conv) {
   if (conv == NULL) return;
   const msk_device *device = conv->device;
@@ -119,6 +146,7 @@ void msk_conv_destroy(msk_conv *conv) {
   msk_free(device->allocator, conv->raw.halves);
   msk_free(device->allocator, conv->narrow);
   msk_free(device->allocator, conv->bias);
+  msk_conv_int8_destroy(conv->int8, device);
   msk_free(device->allocator, conv);
 }
 
@@ -134,7 +162,12 @@ size_t msk_conv_plan(const msk_device *device, size_t kernel, size_t stride, siz
   return sizeof(msk_conv) + floats * half;
 }
 
+size_t msk_conv_int8_plan(const msk_device *device, size_t upsample, size_t in, size_t out) {
+  return sizeof(msk_conv) + msk_conv_int8_bytes(&device->kernels, upsample, in, out);
+}
+
 size_t msk_conv_bytes(const msk_conv *conv) {
+  if (conv->int8 != NULL) return msk_conv_int8_plan(conv->device, conv->upsample, conv->in, conv->out);
   bool halves = conv->raw.halves != NULL || conv->matrix.halves != NULL;
   size_t bias = conv->bias == NULL ? 0 : conv->out * sizeof(float);
   return msk_conv_plan(conv->device, conv->kernel, conv->stride, conv->in, conv->out, halves) + bias;
@@ -204,6 +237,11 @@ void msk_op_conv(msk_stream *stream, const msk_conv_args *args) {
   const msk_conv *conv = args->conv;
   assert((args->upsample == 1 || args->upsample == 2) && args->height > 0 && args->width > 0);
   assert(stream->measuring || args->x != args->y);
+  if (conv->int8 != NULL) {
+    msk_conv_int8_run(stream, conv->int8, args);
+    return;
+  }
+  assert(args->norm == NULL);
   msk_pixels source = {.x = args->x,
                        .height = args->height,
                        .width = args->width,

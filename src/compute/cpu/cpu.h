@@ -103,6 +103,13 @@ void msk_quantised_destroy(msk_quantised_matrix *matrix, const msk_device *devic
 size_t msk_quantised_bytes(const msk_quantised_matrix *matrix, const msk_device *device);
 void msk_quantised_run(msk_stream *stream, const msk_quantised_matrix *matrix, const float *bias, const msk_linear_args *args);
 
+/* ---- group normalisation of one picture, for those who apply it themselves ---- */
+
+size_t msk_norm_bytes(const msk_stream *stream, const msk_norm *norm, size_t pixels, size_t channels);
+/* y = (x - mean[c]) * scale[c] + beta[c]; both lie in scratch, which has room for msk_norm_bytes(). */
+void msk_norm_measure(const msk_stream *stream, const msk_norm *norm, const float *x, size_t pixels, size_t channels, void *scratch,
+                      const float **mean, const float **scale);
+
 /* ---- convolution ---- */
 
 /* What a convolution reads: pictures of height x width x channels, enlarged `upsample` times, padded with `top` and `left` zeros before. */
@@ -144,5 +151,13 @@ msk_status msk_narrow_create(float **packed, const msk_device *device, const flo
                              msk_error *error);
 void msk_narrow_run(msk_stream *stream, const float *packed, const float *bias, const float *residual, const msk_pixels *pixels,
                     size_t batch, size_t out, float *y);
+
+/* 3 x 3 convolutions of stride 1 in 8 bits (conv_int8.c). */
+typedef struct msk_conv_int8 msk_conv_int8;
+msk_status msk_conv_int8_create(msk_conv_int8 **conv, const msk_device *device, const float *weight, const float *bias, size_t upsample,
+                                size_t in, size_t out, msk_pool *pool, msk_error *error);
+void msk_conv_int8_destroy(msk_conv_int8 *conv, const msk_device *device);
+size_t msk_conv_int8_bytes(const msk_kernels *kernels, size_t upsample, size_t in, size_t out);
+void msk_conv_int8_run(msk_stream *stream, const msk_conv_int8 *conv, const msk_conv_args *args);
 
 #endif

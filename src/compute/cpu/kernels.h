@@ -19,6 +19,8 @@
  * quantise_row      q = round(x * 255 / range) + zero, cut to 0..255; range that of the row and 0; stored as q - activation_offset in one byte.
  *                   row: the scale range / 255, and zero - activation_offset. A row that is not finite gets scale NaN, one narrower than 1e-30 scale 0.
  * finish_int8_row   y = activation((c - row.zero * column_sums) * (row.scale * column_scales) + bias) + residual; residual may be NULL, or y.
+ * finish_int8_taps  y = (sum over taps t of (c[t * plane] - rows[t].zero * column_sums[t * sums_plane]) * rows[t].scale) * column_scales + bias + residual, element
+ *                   by element; residual may be NULL, or y. taps >= 1.
  * scale_row         y = x * factor.
  * layer_norm_row    y = (x - mean) / sqrt(variance + epsilon) * gamma + beta, two passes; y may equal x.
  * channel_sums      sums[c] = sum over pixels of x; channel_squares: of (x - mean[c])^2. At most some hundred pixels: float chains.
@@ -54,6 +56,7 @@ typedef struct msk_kernels {
   size_t block;     /* contracted elements for which a panel stays in the nearest cache */
   int weight_limit; /* largest 8-bit weight whose products this set sums exactly: 127, or 63 */
   int activation_offset;
+  int int8_rate; /* 8-bit products in the time of a float32 one, about */
 #define MSK_KERNEL(result, name, arguments) result(*name) arguments;
 #include "compute/cpu/kernels.inc"
 #undef MSK_KERNEL

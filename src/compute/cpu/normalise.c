@@ -118,12 +118,59 @@ static void apply_task(void *user, size_t index, int worker) {
   }
 }
 
+/* Sizes of the work; bytes of scratch memory for it. */
+static size_t plan_groups(struct group_job *job, const msk_stream *stream) {
+  job->kernels = &stream->device->kernels;
+  job->chunk = CHUNK_FLOATS / job->channels < 1 ? 1 : msk_smaller(CHUNK_FLOATS / job->channels, CHUNK_PIXELS);
+  job->chunks = msk_ceiling(job->pixels, job->chunk);
+  return msk_round_up(job->batch * job->chunks * job->groups * sizeof(struct moments), MSK_ALIGNMENT) +
+         2 * msk_scratch_floats(job->batch * job->channels) + msk_scratch_floats(msk_stream_workers(stream) * 2 * job->channels);
+}
+
+static size_t count_tasks(const struct group_job *job) { return msk_ceiling(job->batch * job->chunks, CHUNKS_A_TASK); }
+
+/* Finds job->mean and job->scale, which lie in scratch memory. */
+static void measure_groups(const msk_stream *stream, struct group_job *job, void *scratch) {
+  size_t moment_bytes = msk_round_up(job->batch * job->chunks * job->groups * sizeof(struct moments), MSK_ALIGNMENT);
+  size_t channel_floats = msk_scratch_floats(job->batch * job->channels) / sizeof(float);
+  job->chunk_moments = scratch;
+  job->mean = (float *)((char *)scratch + moment_bytes);
+  job->scale = job->mean + channel_floats;
+  job->temporary = job->scale + channel_floats;
+  msk_pool_run(stream->pool, count_tasks(job), moments_task, job);
+  msk_pool_run(stream->pool, job->batch, merge_task, job);
+}
+
+static struct group_job picture_job(const msk_norm *norm, size_t pixels, size_t channels) {
+  return (struct group_job){.gamma = norm->gamma,
+                            .beta = norm->beta,
+                            .epsilon = norm->epsilon,
+                            .groups = norm->groups,
+                            .pixels = pixels,
+                            .channels = channels,
+                            .batch = 1};
+}
+
+size_t msk_norm_bytes(const msk_stream *stream, const msk_norm *norm, size_t pixels, size_t channels) {
+  struct group_job job = picture_job(norm, pixels, channels);
+  return plan_groups(&job, stream);
+}
+
+void msk_norm_measure(const msk_stream *stream, const msk_norm *norm, const float *x, size_t pixels, size_t channels, void *scratch,
+                      const float **mean, const float **scale) {
+  struct group_job job = picture_job(norm, pixels, channels);
+  job.x = x;
+  plan_groups(&job, stream);
+  measure_groups(stream, &job, scratch);
+  *mean = job.mean;
+  *scale = job.scale;
+}
+
 void msk_op_group_norm(msk_stream *stream, const float *x, const float *gamma, const float *beta, float epsilon, size_t groups, bool swish,
                        size_t batch, size_t pixels, size_t channels, float *y) {
   assert(groups > 0 && channels % groups == 0);
   if (batch * pixels == 0) return;
-  struct group_job job = {.kernels = &stream->device->kernels,
-                          .x = x,
+  struct group_job job = {.x = x,
                           .gamma = gamma,
                           .beta = beta,
                           .y = y,
@@ -133,17 +180,7 @@ void msk_op_group_norm(msk_stream *stream, const float *x, const float *gamma, c
                           .pixels = pixels,
                           .channels = channels,
                           .batch = batch};
-  job.chunk = CHUNK_FLOATS / channels < 1 ? 1 : msk_smaller(CHUNK_FLOATS / channels, CHUNK_PIXELS);
-  job.chunks = msk_ceiling(pixels, job.chunk);
-  size_t moment_bytes = msk_round_up(batch * job.chunks * groups * sizeof(struct moments), MSK_ALIGNMENT);
-  size_t channel_bytes = msk_scratch_floats(batch * channels), workers = msk_stream_workers(stream);
-  if (msk_stream_measure(stream, moment_bytes + 2 * channel_bytes + msk_scratch_floats(workers * 2 * channels))) return;
-  job.chunk_moments = stream->scratch;
-  job.mean = (float *)((char *)stream->scratch + moment_bytes);
-  job.scale = job.mean + channel_bytes / sizeof(float);
-  job.temporary = job.scale + channel_bytes / sizeof(float);
-  size_t tasks = msk_ceiling(batch * job.chunks, CHUNKS_A_TASK);
-  msk_pool_run(stream->pool, tasks, moments_task, &job);
-  msk_pool_run(stream->pool, batch, merge_task, &job);
-  msk_pool_run(stream->pool, tasks, apply_task, &job);
+  if (msk_stream_measure(stream, plan_groups(&job, stream))) return;
+  measure_groups(stream, &job, stream->scratch);
+  msk_pool_run(stream->pool, count_tasks(&job), apply_task, &job);
 }

@@ -15,7 +15,7 @@ enum { ROWS = 15, DEPTH = 84, COLUMNS = 41, SIDE = 6, CHANNELS = 36, TOKENS = 37
 enum {
   HIDDEN = HEADS * HEAD_DIM,
   LARGEST = 9 * CHANNELS * CHANNELS,
-  RESULTS = SIDE * SIDE * CHANNELS + TOKENS * HIDDEN,
+  RESULTS = 2 * SIDE * SIDE * CHANNELS + TOKENS * HIDDEN,
   SCRATCH_BYTES = 1 << 20
 };
 
@@ -80,6 +80,19 @@ static bool run_conv(const msk_device *device, msk_stream *stream, const bench *
   return run_conv_to(device, stream, b, y, CHANNELS) && run_conv_to(device, stream, b, y + SIDE * SIDE * CHANNELS, 3);
 }
 
+/* A picture, and one a quarter of it that is enlarged. */
+static bool run_conv_int8(const msk_device *device, msk_stream *stream, const bench *b, float *y) {
+  for (size_t upsample = 1; upsample <= 2; upsample++) {
+    msk_conv *conv = NULL;
+    if (msk_conv_create_int8(&conv, device, b->weight, b->bias, upsample, CHANNELS, CHANNELS, NULL, NULL) != MSK_OK) return false;
+    msk_conv_args args = {.conv = conv, .x = b->x, .batch = 1, .height = SIDE / upsample, .width = SIDE / upsample, .upsample = upsample};
+    args.y = y + (upsample - 1) * SIDE * SIDE * CHANNELS;
+    msk_op_conv(stream, &args);
+    msk_conv_destroy(conv);
+  }
+  return true;
+}
+
 static bool run_attention(const msk_device *device, msk_stream *stream, const bench *b, float *y) {
   (void)device;
   float scores[HEADS * TOKENS];
@@ -120,6 +133,7 @@ static const struct {
     {"int8", run_int8, 2 * 20 * (FLT_EPSILON / 2) * (DEPTH + 4)},
     {"convolution", run_conv,
      2 * 16 * (9 * CHANNELS + 20) * (FLT_EPSILON / 2) * 9 * CHANNELS / 10}, /* Winograd's factor, at a typical sum */
+    {"int8 convolution", run_conv_int8, 2 * 20 * (FLT_EPSILON / 2) * 9 * CHANNELS / 4},
     {"attention", run_attention, 2 * (HEAD_DIM + TOKENS + 20) * (FLT_EPSILON / 2) * HEAD_DIM * 4},
     {"normalisation", run_norms, 2 * (SIDE * SIDE + 40) * (FLT_EPSILON / 2) * 8},
 };

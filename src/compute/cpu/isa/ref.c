@@ -74,6 +74,19 @@ static void finish_int8_row(size_t count, const int32_t *c, msk_quantised row, c
   }
 }
 
+static void finish_int8_taps(size_t count, size_t taps, const int32_t *c, size_t plane, const msk_quantised *rows,
+                             const int32_t *column_sums, size_t sums_plane, const float *column_scales, const float *bias,
+                             const float *residual, float *y) {
+  for (size_t j = 0; j < count; j++) {
+    float value = (float)(c[j] - rows[0].zero * column_sums[j]) * rows[0].scale;
+    for (size_t t = 1; t < taps; t++) {
+      value += (float)(c[t * plane + j] - rows[t].zero * column_sums[t * sums_plane + j]) * rows[t].scale;
+    }
+    value = value * column_scales[j] + bias[j];
+    y[j] = residual == NULL ? value : value + residual[j];
+  }
+}
+
 static void scale_row(size_t count, const float *x, float factor, float *y) {
   for (size_t j = 0; j < count; j++) y[j] = x[j] * factor;
 }
@@ -163,6 +176,7 @@ void msk_kernels_ref(msk_kernels *kernels) {
       .tile_rows = 8,
       .block = 256,
       .weight_limit = 127,
+      .int8_rate = 4, /* of no consequence: it takes what the fastest take */
 #define MSK_KERNEL(result, name, arguments) .name = name,
 #include "compute/cpu/kernels.inc"
 #undef MSK_KERNEL

@@ -77,9 +77,11 @@ typedef __m256i ivec; /* 8 x int32 */
 #define ACTIVATION_OFFSET 0
 #if defined(__AVXVNNI__)
 #define WEIGHT_LIMIT 127
+#define INT8_RATE 4
 static inline ivec ivec_dot(ivec sum, ivec u, ivec s) { return _mm256_dpbusd_avx_epi32(sum, u, s); }
 #else
 #define WEIGHT_LIMIT 63 /* 2 * 255 * 63 fits the 16 bits of vpmaddubsw, which saturates */
+#define INT8_RATE 2
 static inline ivec ivec_dot(ivec sum, ivec u, ivec s) {
   return _mm256_add_epi32(sum, _mm256_madd_epi16(_mm256_maddubs_epi16(u, s), _mm256_set1_epi16(1)));
 }

@@ -70,9 +70,11 @@ typedef __m512i ivec; /* 16 x int32 */
 #define ACTIVATION_OFFSET 0
 #if defined(__AVX512VNNI__)
 #define WEIGHT_LIMIT 127
+#define INT8_RATE 4
 static inline ivec ivec_dot(ivec sum, ivec u, ivec s) { return _mm512_dpbusd_epi32(sum, u, s); }
 #else
 #define WEIGHT_LIMIT 63 /* 2 * 255 * 63 fits the 16 bits of vpmaddubsw, which saturates */
+#define INT8_RATE 1
 static inline ivec ivec_dot(ivec sum, ivec u, ivec s) {
   return _mm512_add_epi32(sum, _mm512_madd_epi16(_mm512_maddubs_epi16(u, s), _mm512_set1_epi16(1)));
 }

@@ -74,8 +74,10 @@ typedef int32x4_t ivec; /* 4 x int32 */
 #define ACTIVATION_OFFSET 128
 #define WEIGHT_LIMIT 127
 #if defined(__ARM_FEATURE_DOTPROD)
+#define INT8_RATE 4
 static inline ivec ivec_dot(ivec sum, ivec u, ivec s) { return vdotq_s32(sum, vreinterpretq_s8_s32(u), vreinterpretq_s8_s32(s)); }
 #else
+#define INT8_RATE 1
 static inline ivec ivec_dot(ivec sum, ivec u, ivec s) {
   int8x16_t a = vreinterpretq_s8_s32(u), b = vreinterpretq_s8_s32(s);
   int32x4_t low = vpaddlq_s16(vmull_s8(vget_low_s8(a), vget_low_s8(b))), high = vpaddlq_s16(vmull_high_s8(a, b));

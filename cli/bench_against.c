@@ -50,6 +50,7 @@ static void make_command(command_line *line, const bench *b, const char *program
   add(line, "--seconds", line->seconds);
   if (options->isa != NULL) add(line, "--isa", options->isa);
   if (options->precision >= 0) add(line, "--precision", msk_precision_name(options->precision));
+  if (options->decode_precision >= 0) add(line, "--decode-precision", msk_precision_name(options->decode_precision));
   if (options->recipe != NULL) add(line, "--recipe", options->recipe);
   line->words[line->count] = NULL;
 }

@@ -224,6 +224,7 @@ msk_status bench_measure(bench *b, msk_precision precision, msk_error *error) {
   msk_model_options_init(&options);
   options.isa = b->options->isa;
   options.precision = precision;
+  options.decode_precision = b->options->decode_precision >= 0 ? (msk_precision)b->options->decode_precision : precision;
   options.threads = b->all.threads;
   double started = now();
   msk_status status = msk_model_open(&model, b->path, &options, error);

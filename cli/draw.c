@@ -210,7 +210,7 @@ static msk_status make_pictures(const cli_options *options, msk_job job, msk_err
   if (status == MSK_OK && options->output != NULL) status = output_format(options->output, options->quality, &format, error);
   msk_alpha alpha = status == MSK_OK && recipe.official ? MSK_ALPHA_DROP : MSK_ALPHA_WHITE;
   if (status == MSK_OK && options->input_count > 0) status = input_picture(&source, options->inputs[0], alpha, error);
-  if (status == MSK_OK) status = model_path_open(&d.model, options, NULL, MSK_PRECISION_FP32, error);
+  if (status == MSK_OK) status = model_path_open(&d.model, options, NULL, error);
   if (status == MSK_OK) status = prepare_order(&d, job, &source, error);
   msk_image_free(&source);
   if (status == MSK_OK) status = drawing_run(&d, error);

@@ -64,11 +64,12 @@ msk_status metadata_write(char **text, const drawing *d, int item, msk_error *er
   char seed[24];
   snprintf(seed, sizeof seed, "%llu", (unsigned long long)d->request.seed);
   json_t *object =
-      json_pack("{s:s, s:s, s:s, s:{s:s?, s:s?}, s:{s:i, s:s?}, s:s, s:i, s:i, s:s, s:s?, s:s, s:o}", "program", "masksketch", "version",
-                msk_version(), "job", job_names[d->request.job], "model", "name", d->info.name, "hash", d->info.hash, "class", "id",
-                d->request.class_id, "name", msk_model_class_name(d->model, d->request.class_id), "seed", seed, "item", item, "batch",
+      json_pack("{s:s, s:s, s:s, s:{s:s?, s:s?}, s:{s:i, s:s?}, s:s, s:i, s:i, s:s, s:s?, s:s, s:s, s:o}", "program", "masksketch",
+                "version", msk_version(), "job", job_names[d->request.job], "model", "name", d->info.name, "hash", d->info.hash, "class",
+                "id", d->request.class_id, "name", msk_model_class_name(d->model, d->request.class_id), "seed", seed, "item", item, "batch",
                 drawing_is_batch(d) ? d->request.count : 1, "rng", rng_names[d->request.rng_layout], "isa", d->info.isa, "precision",
-                msk_precision_name((int)d->info.precision), "recipe", recipe_object(&d->request.recipe, d->request.job));
+                msk_precision_name((int)d->info.precision), "decode_precision", msk_precision_name((int)d->info.decode_precision), "recipe",
+                recipe_object(&d->request.recipe, d->request.job));
   if (object == NULL) return cli_fail(error, MSK_ERROR_MEMORY, "out of memory for the PNG's text");
   msk_status status = add_sources(object, d, error);
   char *dumped = status == MSK_OK ? json_dumps(object, JSON_COMPACT) : NULL;
@@ -123,9 +124,9 @@ const char *metadata_isa(const char *text) {
   return found;
 }
 
-msk_precision metadata_precision(const char *text) {
+msk_precision metadata_precision(const char *text, const char *key) {
   json_t *root = parse(text);
-  const char *found = json_string_value(json_object_get(root, "precision"));
+  const char *found = json_string_value(json_object_get(root, key));
   msk_precision precision =
       found != NULL && strcmp(found, msk_precision_name(MSK_PRECISION_INT8)) == 0 ? MSK_PRECISION_INT8 : MSK_PRECISION_FP32;
   json_decref(root);

@@ -18,7 +18,7 @@ msk_status metadata_load(char **text, const char *path, msk_error *error);
 /* The kernel set that the picture was made with, if this machine has it; NULL if not or if the text does not tell. */
 const char *metadata_isa(const char *text);
 /* The arithmetic that the picture was made with; fp32 where the text does not tell. */
-msk_precision metadata_precision(const char *text);
+msk_precision metadata_precision(const char *text, const char *key); /* key: precision or decode_precision */
 /* Fills in request, pictures and kept item of `d`, whose model is open and is held against the text. */
 msk_status metadata_read(drawing *d, const char *text, const char *path, msk_error *error);
 #endif

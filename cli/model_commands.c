@@ -58,7 +58,7 @@ msk_status action_classes(const cli_options *options, msk_error *error) {
   msk_model *model = NULL;
   msk_model_info info;
   const char *word = options->input_count > 0 ? options->inputs[0] : NULL;
-  msk_status status = model_path_open(&model, options, NULL, MSK_PRECISION_FP32, error);
+  msk_status status = model_path_open(&model, options, NULL, error);
   if (status != MSK_OK) return status;
   msk_model_get_info(model, &info);
   int *ids = calloc((size_t)info.class_count + 1, sizeof *ids), id = 0;

@@ -93,14 +93,20 @@ msk_status model_path_find(char path[MAX_PATH_BYTES], const char *given, msk_err
   return MSK_OK;
 }
 
-msk_status model_path_open(msk_model **model, const cli_options *options, const char *isa, msk_precision precision, msk_error *error) {
+msk_status model_path_open(msk_model **model, const cli_options *options, const model_arithmetic *then, msk_error *error) {
   char path[MAX_PATH_BYTES];
   msk_status status = model_path_find(path, options->model, error);
   if (status != MSK_OK) return status;
   msk_model_options model_options;
   msk_model_options_init(&model_options);
-  model_options.isa = options->isa != NULL ? options->isa : isa;
-  model_options.precision = options->precision >= 0 ? (msk_precision)options->precision : precision;
+  if (then != NULL) {
+    model_options.isa = then->isa;
+    model_options.precision = then->precision;
+    model_options.decode_precision = then->decode_precision;
+  }
+  if (options->isa != NULL) model_options.isa = options->isa;
+  if (options->precision >= 0) model_options.precision = (msk_precision)options->precision;
+  if (options->decode_precision >= 0) model_options.decode_precision = (msk_precision)options->decode_precision;
   model_options.threads = options->threads > 0 ? options->threads : 0;
   if (options->memory) {
     msk_memory_plan plan;

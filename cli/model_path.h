@@ -10,8 +10,14 @@
 
 /* `given`: what --model says, or NULL. MSK_ERROR_FILE with how to get one. */
 msk_status model_path_find(char path[MAX_PATH_BYTES], const char *given, msk_error *error);
-/* Finds and opens it with --threads, --isa and --precision; `isa` (NULL: the best) and `precision` are taken where these were not given. */
-msk_status model_path_open(msk_model **model, const cli_options *options, const char *isa, msk_precision precision, msk_error *error);
+/* How a picture was computed. */
+typedef struct model_arithmetic {
+  const char *isa; /* NULL: the best */
+  msk_precision precision, decode_precision;
+} model_arithmetic;
+
+/* Finds and opens it with --threads, --isa, --precision and --decode-precision; where these were not given, with `then`'s (NULL: the defaults). */
+msk_status model_path_open(msk_model **model, const cli_options *options, const model_arithmetic *then, msk_error *error);
 /* The folder of a CLIP: as given, else models/clip beside the default model. */
 msk_status model_path_find_clip(char path[MAX_PATH_BYTES], const char *given, msk_error *error);
 /* The judge's file: as given, else judge.safetensors beside the default model, or where training leaves it in the source tree. */

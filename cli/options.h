@@ -38,7 +38,7 @@ typedef struct cli_options {
   const char *film, *at[MAX_POINTS];
   int at_count;
   int count, first_item, threads, quality, columns, rounds;
-  int precision, rng, fit, invert, dtype, features; /* index into the option's choices */
+  int precision, decode_precision, rng, fit, invert, dtype, features; /* index into the option's choices */
   int port, workers, queue, connections, keep, request_time, body_limit, open_page, insecure;
   int json, quiet, no_metadata, preview, photo_of_paper, tensors, memory, kernels, help, version;
   cli_setting settings[MAX_SETTINGS];

@@ -14,7 +14,7 @@
 static msk_status open_bench(bench *b, const cli_options *options, msk_error *error) {
   msk_request request;
   msk_session_options session_options;
-  msk_status status = model_path_open(&b->model, options, NULL, MSK_PRECISION_FP32, error);
+  msk_status status = model_path_open(&b->model, options, NULL, error);
   if (status != MSK_OK) return status;
   msk_model_get_info(b->model, &b->info);
   msk_session_options_init(&session_options);

@@ -22,9 +22,15 @@ static msk_status choose_name(drawing *d, msk_error *error) {
 msk_status action_replay(const cli_options *options, msk_error *error) {
   drawing d = {.options = options, .kept = -1};
   char *text = NULL;
+  model_arithmetic then = {.isa = NULL};
   msk_status status = metadata_load(&text, options->inputs[0], error);
   if (status == MSK_OK) status = choose_name(&d, error);
-  if (status == MSK_OK) status = model_path_open(&d.model, options, metadata_isa(text), metadata_precision(text), error);
+  if (status == MSK_OK) {
+    then.isa = metadata_isa(text);
+    then.precision = metadata_precision(text, "precision");
+    then.decode_precision = metadata_precision(text, "decode_precision");
+  }
+  if (status == MSK_OK) status = model_path_open(&d.model, options, &then, error);
   if (status == MSK_OK) {
     msk_model_get_info(d.model, &d.info);
     status = metadata_read(&d, text, options->inputs[0], error);

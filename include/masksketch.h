@@ -192,8 +192,9 @@ MSK_API const char *msk_precision_name(int precision); /* "fp32", "int8"; NULL p
 
 typedef struct msk_model_options {
   size_t size;
-  const char *isa; /* kernel set: NULL chooses the best that works; else one of msk_isa_name() */
-  msk_precision precision;
+  const char *isa;                /* kernel set: NULL chooses the best that works; else one of msk_isa_name() */
+  msk_precision precision;        /* arithmetic of the transformer's linear layers */
+  msk_precision decode_precision; /* arithmetic of the convolutions that turn tokens into pixels */
   int threads;                    /* for packing weights; 0: all processors that this process may use */
   const msk_allocator *allocator; /* must outlive the model and its sessions */
 } msk_model_options;
@@ -223,9 +224,10 @@ typedef struct msk_model_info {
   int layers, hidden, heads, intermediate;
   int codebook_dim, filters, stem; /* stem: pixel-shuffle factor, 1 = none */
   size_t parameters;
-  const char *isa;         /* kernel set in use */
-  msk_precision precision; /* arithmetic of the transformer's linear layers; everything else is fp32 */
-  const char *name, *hash; /* from the file: a name; SHA-256 of the file's tensors as 64 hex digits */
+  const char *isa;                /* kernel set in use */
+  msk_precision precision;        /* arithmetic of the transformer's linear layers */
+  msk_precision decode_precision; /* of the convolutions that turn tokens into pixels; everything else is fp32 */
+  const char *name, *hash;        /* from the file: a name; SHA-256 of the file's tensors as 64 hex digits */
 } msk_model_info;
 MSK_API void msk_model_get_info(const msk_model *model, msk_model_info *info);
 /* What the user should be told about this machine, NULL for nothing: at opening, the kernel set is held against the reference

@@ -111,7 +111,7 @@ static msk_status start(running *r, const cli_options *options, msk_error *error
   msk_status status = listen_open(&r->listener, s->config.listen, s->config.port, error);
   if (status == MSK_OK) status = check_reach(r, error);
   if (status == MSK_OK && s->config.gallery != NULL) status = gallery_open(s->config.gallery, &r->gallery, error);
-  if (status == MSK_OK) status = model_path_open(&s->model, options, NULL, MSK_PRECISION_FP32, error);
+  if (status == MSK_OK) status = model_path_open(&s->model, options, NULL, error);
   if (status != MSK_OK) return status;
   msk_model_get_info(s->model, &s->info);
   status = scorer_create(&s->scorer, s, error);

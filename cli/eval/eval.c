@@ -25,7 +25,7 @@ msk_status evaluation_open_model(msk_model **model, const evaluation *e, int ind
     given = path;
   }
   if (given != NULL) options.model = given;
-  return model_path_open(model, &options, NULL, MSK_PRECISION_FP32, error);
+  return model_path_open(model, &options, NULL, error);
 }
 
 static uint64_t largest_seed(const eval_grid *grid) {

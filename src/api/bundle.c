@@ -172,7 +172,7 @@ msk_status msk_bundle_plan(msk_memory_plan *plan, const char *path, const msk_mo
   if (status == MSK_OK) status = msk_maskgit_read_config(&transformer, file, MSK_BUNDLE_TRANSFORMER, error);
   if (status == MSK_OK) status = msk_device_create(&device, options->isa, options->precision, options->allocator, error);
   if (status == MSK_OK) {
-    msk_vqgan_plan(&tokenizer, device, is_halved(file, MSK_BUNDLE_TOKENIZER), &kept[0], &meanwhile[0]);
+    msk_vqgan_plan(&tokenizer, device, options->decode_precision, is_halved(file, MSK_BUNDLE_TOKENIZER), &kept[0], &meanwhile[0]);
     msk_maskgit_plan(&transformer, device, is_halved(file, MSK_BUNDLE_TRANSFORMER), &kept[1], &meanwhile[1]);
     *plan = (msk_memory_plan){.weights = kept[0] + kept[1], .loading = meanwhile[0] > meanwhile[1] ? meanwhile[0] : meanwhile[1]};
     msk_device_destroy(device);
@@ -187,7 +187,8 @@ static msk_status pack(msk_model *model, const msk_model_options *options, msk_e
   msk_status status = msk_device_create(&model->device, options->isa, options->precision, model->allocator, error);
   if (status == MSK_OK && threads > 1) status = msk_pool_create(&pool, threads, model->allocator, error);
   if (status == MSK_OK) {
-    status = msk_vqgan_load(&model->tokenizer, model->device, model->file, MSK_BUNDLE_TOKENIZER, model->defaults.groups, pool, error);
+    status = msk_vqgan_load(&model->tokenizer, model->device, model->file, MSK_BUNDLE_TOKENIZER, model->defaults.groups,
+                            options->decode_precision, pool, error);
   }
   if (status == MSK_OK) status = msk_maskgit_load(&model->transformer, model->device, model->file, MSK_BUNDLE_TRANSFORMER, pool, error);
   if (pool != NULL) msk_pool_destroy(pool);

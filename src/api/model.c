@@ -23,6 +23,10 @@ static msk_status choose_options(msk_model_options *chosen, const msk_model_opti
   if (chosen->precision != MSK_PRECISION_FP32 && chosen->precision != MSK_PRECISION_INT8) {
     return msk_fail(error, MSK_ERROR_ARGUMENT, "precision %d, expected MSK_PRECISION_FP32 or MSK_PRECISION_INT8", (int)chosen->precision);
   }
+  if (chosen->decode_precision != MSK_PRECISION_FP32 && chosen->decode_precision != MSK_PRECISION_INT8) {
+    return msk_fail(error, MSK_ERROR_ARGUMENT, "decode_precision %d, expected MSK_PRECISION_FP32 or MSK_PRECISION_INT8",
+                    (int)chosen->decode_precision);
+  }
   return MSK_OK;
 }
 
@@ -67,6 +71,7 @@ void msk_model_get_info(const msk_model *model, msk_model_info *info) {
       .parameters = model->parameters,
       .isa = msk_device_isa(model->device),
       .precision = msk_device_precision(model->device),
+      .decode_precision = msk_vqgan_decode_precision(model->tokenizer),
       .name = model->name,
       .hash = model->hash,
   };

@@ -29,7 +29,7 @@ struct stage {
 
 /* Stages 0 .. encoder_end-1 are the encoder, the next is the codebook, the rest the decoder. */
 struct plan {
-  size_t count, encoder_end;
+  size_t count, encoder_end, small_end; /* small_end: behind the decoder's stages of the codes' resolution */
   struct stage stages[MAX_STAGES];
 };
 
@@ -41,6 +41,7 @@ struct packed_stage {
 struct msk_vqgan {
   msk_vqgan_config config;
   const msk_device *device;
+  msk_precision decoding;
   float *kept;
   msk_codebook *codebook;
   struct plan plan;
@@ -97,6 +98,7 @@ static void plan_decoder(struct plan *plan, const msk_vqgan_config *config) {
   add_blocks(plan, true, config->blocks, &block, &channels, channels);
   for (size_t i = config->levels; i-- > 0;) {
     add_blocks(plan, true, config->blocks, &block, &channels, config->channels[i]);
+    if (i + 1 == config->levels) plan->small_end = plan->count;
     if (i == 0) break;
     add_conv(plan, true, conv++, true, 3, channels, channels);
     plan->stages[plan->count - 1].upsample = 2;
@@ -287,6 +289,26 @@ msk_status msk_vqgan_read_config(msk_vqgan_config *config, const msk_weight_file
 
 /* ---- loading ---- */
 
+/* Whether a 3 x 3 convolution of a stage is done in 8 bits: in the decoder, where that is faster than float32; but neither at the codes' resolution, whose
+ * errors all that follows would spread, nor in the last, which makes the pixels. */
+static bool is_int8(const struct plan *plan, size_t index, msk_precision decoding, const msk_device *device, size_t in) {
+  const struct stage *stage = &plan->stages[index];
+  if (decoding != MSK_PRECISION_INT8 || index < plan->small_end || index + 1 == plan->count) return false;
+  bool conv = stage->kind == STAGE_CONV;
+  return msk_conv_int8_pays(device, conv ? stage->kernel : 3, conv ? stage->stride : 1, conv ? stage->upsample : 1, in, stage->out);
+}
+
+static msk_status create_conv(const msk_vqgan *vqgan, size_t index, msk_conv **conv, const float *weight, const float *bias, size_t in,
+                              msk_pool *pool, msk_error *error) {
+  const struct stage *stage = &vqgan->plan.stages[index];
+  bool block = stage->kind == STAGE_BLOCK;
+  if (is_int8(&vqgan->plan, index, vqgan->decoding, vqgan->device, in)) {
+    return msk_conv_create_int8(conv, vqgan->device, weight, bias, block ? 1 : stage->upsample, in, stage->out, pool, error);
+  }
+  return msk_conv_create(conv, vqgan->device, weight, bias, block ? 3 : stage->kernel, block ? 1 : stage->stride, in, stage->out, pool,
+                         error);
+}
+
 static msk_status pack_stage(msk_vqgan *vqgan, size_t index, const struct stage_fields *fields, msk_pool *pool, msk_error *error) {
   const struct stage *stage = &vqgan->plan.stages[index];
   struct packed_stage *packed = &vqgan->packed[index];
@@ -295,13 +317,11 @@ static msk_status pack_stage(msk_vqgan *vqgan, size_t index, const struct stage_
   memcpy(packed->bias, fields->bias, sizeof packed->bias);
   if (stage->kind == STAGE_CODEBOOK) return msk_codebook_create(&vqgan->codebook, device, fields->kernel[0], stage->in, stage->out, error);
   if (stage->kind == STAGE_CONV) {
-    return msk_conv_create(&packed->conv[0], device, fields->kernel[0], stage->bias ? fields->conv_bias : NULL, stage->kernel,
-                           stage->stride, stage->in, stage->out, pool, error);
+    return create_conv(vqgan, index, &packed->conv[0], fields->kernel[0], stage->bias ? fields->conv_bias : NULL, stage->in, pool, error);
   }
   if (stage->kind != STAGE_BLOCK) return MSK_OK;
-  msk_status status = msk_conv_create(&packed->conv[0], device, fields->kernel[0], NULL, 3, 1, stage->in, stage->out, pool, error);
-  if (status == MSK_OK)
-    status = msk_conv_create(&packed->conv[1], device, fields->kernel[1], NULL, 3, 1, stage->out, stage->out, pool, error);
+  msk_status status = create_conv(vqgan, index, &packed->conv[0], fields->kernel[0], NULL, stage->in, pool, error);
+  if (status == MSK_OK) status = create_conv(vqgan, index, &packed->conv[1], fields->kernel[1], NULL, stage->out, pool, error);
   if (status == MSK_OK && stage->in != stage->out) {
     status = msk_conv_create(&packed->conv[2], device, fields->kernel[2], NULL, 1, 1, stage->out, stage->out, pool, error);
   }
@@ -320,13 +340,14 @@ static msk_status load_stages(msk_vqgan *vqgan, msk_weight_loader *loader, msk_p
 }
 
 msk_status msk_vqgan_load(msk_vqgan **vqgan, const msk_device *device, const msk_weight_file *file, const char *prefix, size_t groups,
-                          msk_pool *pool, msk_error *error) {
+                          msk_precision decoding, msk_pool *pool, msk_error *error) {
   const msk_allocator *allocator = msk_device_allocator(device);
   msk_weight_loader loader = make_loader(file, prefix, allocator, error);
   loader.pool = pool;
   msk_vqgan *made = msk_allocate_zeroed(allocator, 1, sizeof *made);
   if (made == NULL) return msk_fail(error, MSK_ERROR_MEMORY, "not enough memory for the tokenizer");
   made->device = device;
+  made->decoding = decoding;
   msk_status status = read_config(&loader, groups, &made->config, &made->plan);
   if (status == MSK_OK) status = msk_weights_reserve(&loader, vqgan_groups, &made->plan);
   made->kept = loader.kept;
@@ -351,6 +372,8 @@ void msk_vqgan_destroy(msk_vqgan *vqgan) {
   msk_free(allocator, vqgan);
 }
 
+msk_precision msk_vqgan_decode_precision(const msk_vqgan *vqgan) { return vqgan->decoding; }
+
 const msk_vqgan_config *msk_vqgan_get_config(const msk_vqgan *vqgan) { return &vqgan->config; }
 
 size_t msk_vqgan_bytes(const msk_vqgan *vqgan) {
@@ -361,27 +384,37 @@ size_t msk_vqgan_bytes(const msk_vqgan *vqgan) {
   return bytes;
 }
 
-static size_t plan_stage(const struct stage *stage, const msk_device *device, bool halves, size_t *largest) {
+static size_t plan_conv(const struct plan *plan, size_t index, msk_precision decoding, const msk_device *device, size_t in, bool halves) {
+  const struct stage *stage = &plan->stages[index];
+  bool block = stage->kind == STAGE_BLOCK;
+  if (is_int8(plan, index, decoding, device, in)) return msk_conv_int8_plan(device, block ? 1 : stage->upsample, in, stage->out);
+  return msk_conv_plan(device, block ? 3 : stage->kernel, block ? 1 : stage->stride, in, stage->out, halves);
+}
+
+static size_t plan_stage(const struct plan *plan, size_t index, msk_precision decoding, const msk_device *device, bool halves,
+                         size_t *largest) {
+  const struct stage *stage = &plan->stages[index];
   size_t floats = stage->kernel * stage->kernel * stage->in * stage->out, bytes = 0;
   if (stage->kind == STAGE_CODEBOOK) {
     bytes = stage->in * stage->out * sizeof(float) + msk_linear_plan(device, MSK_PRECISION_FP32, stage->out, stage->in, halves);
   } else if (stage->kind == STAGE_CONV) {
-    bytes = msk_conv_plan(device, stage->kernel, stage->stride, stage->in, stage->out, halves);
+    bytes = plan_conv(plan, index, decoding, device, stage->in, halves);
   } else if (stage->kind == STAGE_BLOCK) {
     floats = 9 * stage->out * (stage->in > stage->out ? stage->in : stage->out);
-    bytes = msk_conv_plan(device, 3, 1, stage->in, stage->out, halves) + msk_conv_plan(device, 3, 1, stage->out, stage->out, halves);
+    bytes = plan_conv(plan, index, decoding, device, stage->in, halves) + plan_conv(plan, index, decoding, device, stage->out, halves);
     if (stage->in != stage->out) bytes += msk_conv_plan(device, 1, 1, stage->out, stage->out, halves);
   }
   if (floats * sizeof(float) > *largest) *largest = floats * sizeof(float);
   return bytes;
 }
 
-void msk_vqgan_plan(const msk_vqgan_config *config, const msk_device *device, bool halves, size_t *kept, size_t *meanwhile) {
+void msk_vqgan_plan(const msk_vqgan_config *config, const msk_device *device, msk_precision decoding, bool halves, size_t *kept,
+                    size_t *meanwhile) {
   struct plan plan;
   size_t scratch, largest = 0;
   make_plan(&plan, config);
   msk_weights_measure(vqgan_groups, &plan, &scratch, kept);
-  for (size_t i = 0; i < plan.count; i++) *kept += plan_stage(&plan.stages[i], device, halves, &largest);
+  for (size_t i = 0; i < plan.count; i++) *kept += plan_stage(&plan, i, decoding, device, halves, &largest);
   *kept += sizeof(msk_vqgan);
   *meanwhile = scratch + largest;
 }
@@ -425,45 +458,63 @@ static void observe(const struct map_walk *walk, const struct stage *stage) {
   walk->observer->observe(walk->observer->user, name, walk->now, walk->height, walk->width, walk->channels);
 }
 
-static void note_conv(const struct map_walk *walk, const msk_conv *conv, size_t upsample) {
+static void note_conv(const struct map_walk *walk, const msk_conv *conv, const msk_conv_args *args) {
   if (!msk_meter_listens(walk->stream)) return;
   size_t kernel, in, out, height, width;
   char name[64];
   msk_conv_sizes(conv, &kernel, &in, &out);
-  msk_conv_output(conv, walk->height, walk->width, upsample, &height, &width);
-  snprintf(name, sizeof name, "conv %zux%zu %zu->%zu, %zux%zu", kernel, kernel, in, out, height, width);
+  msk_conv_output(conv, walk->height, walk->width, args->upsample, &height, &width);
+  snprintf(name, sizeof name, "%sconv %zux%zu %zu->%zu, %zux%zu%s", args->norm == NULL ? "" : "norm, ", kernel, kernel, in, out, height,
+           width, msk_conv_precision(conv) == MSK_PRECISION_INT8 ? ", int8" : "");
   msk_meter_note(walk->stream, name, 2.0 * (double)(walk->batch * height * width) * (double)(kernel * kernel * in) * (double)out);
 }
 
-static void run_conv(const struct map_walk *walk, const msk_conv *conv, const float *x, float *y, const float *residual, size_t upsample) {
-  msk_op_conv(walk->stream, &(msk_conv_args){.conv = conv,
-                                             .x = x,
-                                             .y = y,
-                                             .residual = residual,
-                                             .batch = walk->batch,
-                                             .height = walk->height,
-                                             .width = walk->width,
-                                             .upsample = upsample});
-  note_conv(walk, conv, upsample);
+static void run_conv(const struct map_walk *walk, const msk_conv *conv, const float *x, float *y, const float *residual, size_t upsample,
+                     const msk_norm *norm) {
+  msk_conv_args args = {.conv = conv,
+                        .x = x,
+                        .y = y,
+                        .residual = residual,
+                        .batch = walk->batch,
+                        .height = walk->height,
+                        .width = walk->width,
+                        .upsample = upsample,
+                        .norm = norm};
+  msk_op_conv(walk->stream, &args);
+  note_conv(walk, conv, &args);
 }
 
-static void run_norm(const struct map_walk *walk, const struct packed_stage *packed, size_t which, const float *x, size_t channels,
-                     float *y) {
-  msk_op_group_norm(walk->stream, x, packed->scale[which], packed->bias[which], GROUP_NORM_EPSILON, walk->vqgan->config.groups, true,
-                    walk->batch, walk->height * walk->width, channels, y);
+static void run_norm(const struct map_walk *walk, const msk_norm *norm, const float *x, size_t channels, float *y) {
+  msk_op_group_norm(walk->stream, x, norm->gamma, norm->beta, norm->epsilon, norm->groups, true, walk->batch, walk->height * walk->width,
+                    channels, y);
   msk_meter_note(walk->stream, "group norm, swish", 0);
+}
+
+static msk_norm norm_of(const struct map_walk *walk, const struct packed_stage *packed, size_t which) {
+  return (msk_norm){packed->scale[which], packed->bias[which], GROUP_NORM_EPSILON, walk->vqgan->config.groups};
+}
+
+/* Norm `which` of a block, swish, and the convolution that follows; the normalised map goes to `between`, unless it is made on the way. */
+static void run_half(const struct map_walk *walk, const struct packed_stage *packed, size_t which, const float *x, size_t channels,
+                     float *between, float *y, const float *residual) {
+  const msk_conv *conv = packed->conv[which];
+  msk_norm norm = norm_of(walk, packed, which);
+  if (msk_conv_precision(conv) == MSK_PRECISION_INT8) {
+    run_conv(walk, conv, x, y, residual, 1, &norm);
+  } else {
+    run_norm(walk, &norm, x, channels, between);
+    run_conv(walk, conv, between, y, residual, 1, NULL);
+  }
 }
 
 static void run_block(struct map_walk *walk, const struct stage *stage, const struct packed_stage *packed) {
   float *a = walk->spare[0], *b = walk->spare[1];
-  run_norm(walk, packed, 0, walk->now, stage->in, a);
-  run_conv(walk, packed->conv[0], a, b, NULL, 1);
-  run_norm(walk, packed, 1, b, stage->out, b);
+  run_half(walk, packed, 0, walk->now, stage->in, a, b, NULL);
   if (stage->in == stage->out) {
-    run_conv(walk, packed->conv[1], b, walk->now, walk->now, 1);
+    run_half(walk, packed, 1, b, stage->out, b, walk->now, walk->now);
   } else { /* the shortcut comes from the branch; the block's input is dropped */
-    run_conv(walk, packed->conv[1], b, a, NULL, 1);
-    run_conv(walk, packed->conv[2], a, walk->now, a, 1);
+    run_half(walk, packed, 1, b, stage->out, b, a, NULL);
+    run_conv(walk, packed->conv[2], a, walk->now, a, 1, NULL);
   }
 }
 
@@ -474,11 +525,12 @@ static void run_stage(struct map_walk *walk, size_t index, const float *input, f
   if (stage->kind == STAGE_BLOCK) {
     run_block(walk, stage, packed);
   } else if (stage->kind == STAGE_NORM) {
-    run_norm(walk, packed, 0, walk->now, stage->out, walk->now);
+    msk_norm norm = norm_of(walk, packed, 0);
+    run_norm(walk, &norm, walk->now, stage->out, walk->now);
   } else {
     const float *x = input != NULL ? input : walk->now;
     if (stage->kind == STAGE_CONV) {
-      run_conv(walk, packed->conv[0], x, y, NULL, stage->upsample);
+      run_conv(walk, packed->conv[0], x, y, NULL, stage->upsample, NULL);
     } else {
       msk_op_average_pool(walk->stream, x, walk->batch, walk->height, walk->width, stage->in, y);
       msk_meter_note(walk->stream, "pool", 0);

@@ -26,14 +26,17 @@ typedef struct msk_vqgan msk_vqgan;
 
 /* Tensors are found under `prefix` ("tokenizer." in a run-time file, "" in a checkpoint) by the authors' names. groups 0: 32. */
 msk_status msk_vqgan_load(msk_vqgan **vqgan, const msk_device *device, const msk_weight_file *file, const char *prefix, size_t groups,
-                          msk_pool *pool, msk_error *error);
+                          msk_precision decoding, msk_pool *pool, msk_error *error);
 /* The configuration alone, with every tensor's type and shape checked; nothing is packed. */
 msk_status msk_vqgan_read_config(msk_vqgan_config *config, const msk_weight_file *file, const char *prefix, size_t groups,
                                  msk_error *error);
 /* Lists the tensors of a tokenizer of this configuration (weights.h). */
 msk_status msk_vqgan_each_tensor(const msk_vqgan_config *config, msk_weight_visit *visit, void *user);
+/* The precision that was asked for; where 8 bits would be slower, or cost too much, the decoder is float32 all the same. */
+msk_precision msk_vqgan_decode_precision(const msk_vqgan *vqgan);
 /* Bytes that loading a tokenizer of this configuration takes and keeps, and takes beside them meanwhile. halves: its kernels are F16. */
-void msk_vqgan_plan(const msk_vqgan_config *config, const msk_device *device, bool halves, size_t *kept, size_t *meanwhile);
+void msk_vqgan_plan(const msk_vqgan_config *config, const msk_device *device, msk_precision decoding, bool halves, size_t *kept,
+                    size_t *meanwhile);
 void msk_vqgan_destroy(msk_vqgan *vqgan);
 const msk_vqgan_config *msk_vqgan_get_config(const msk_vqgan *vqgan);
 size_t msk_vqgan_bytes(const msk_vqgan *vqgan);

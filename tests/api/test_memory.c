@@ -44,7 +44,7 @@ static void check_plan(const char *path, const char *isa, msk_precision precisio
   m.allocator.user = &m;
   msk_model_options_init(&options);
   options.isa = isa;
-  options.precision = precision;
+  options.precision = options.decode_precision = precision;
   options.threads = 2;
   options.allocator = &m.allocator;
   api_ok(msk_model_plan(&plan, path, &options, &error), &error);

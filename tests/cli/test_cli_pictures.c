@@ -118,6 +118,18 @@ static void test_int8(void **state) {
   replays(in_folder("ie.png"));
 }
 
+/* Decoding in int8: the same tokens, other pixels, and replay knows. */
+static void test_decode_int8(void **state) {
+  (void)state;
+  EXPECT(0, "draw", sketch(), "--class", "3", "--seed", "5", "--steps", "6", "-o", in_folder("fp32.png"), "--tokens-out",
+         in_folder("fp32.npy"), "--isa", "ref", "--quiet");
+  EXPECT(0, "draw", sketch(), "--class", "3", "--seed", "5", "--steps", "6", "--decode-precision", "int8", "-o", in_folder("d8.png"),
+         "--tokens-out", in_folder("d8.npy"), "--isa", "ref", "--quiet");
+  assert_true(same_bytes(in_folder("d8.npy"), in_folder("fp32.npy")));
+  assert_false(same_bytes(in_folder("d8.png"), in_folder("fp32.png")));
+  replays(in_folder("d8.png"));
+}
+
 /* A text that is wrong, and a model that is another one, are refused. */
 static void test_replay_refuses(void **state) {
   (void)state;
@@ -523,13 +535,26 @@ static void test_white(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_names),       cmocka_unit_test(test_same_bytes),     cmocka_unit_test(test_replay),
-      cmocka_unit_test(test_int8),        cmocka_unit_test(test_replay_refuses), cmocka_unit_test(test_replay_survives),
-      cmocka_unit_test(test_streams),     cmocka_unit_test(test_json),           cmocka_unit_test(test_info),
-      cmocka_unit_test(test_report),      cmocka_unit_test(test_terminal),       cmocka_unit_test(test_film),
-      cmocka_unit_test(test_explorer),    cmocka_unit_test(test_candidates),     cmocka_unit_test(test_sheet),
-      cmocka_unit_test(test_box),         cmocka_unit_test(test_lambda_map),     cmocka_unit_test(test_tokens_are_the_picture),
-      cmocka_unit_test(test_class_names), cmocka_unit_test(test_white)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_names),
+                                     cmocka_unit_test(test_same_bytes),
+                                     cmocka_unit_test(test_replay),
+                                     cmocka_unit_test(test_int8),
+                                     cmocka_unit_test(test_decode_int8),
+                                     cmocka_unit_test(test_replay_refuses),
+                                     cmocka_unit_test(test_replay_survives),
+                                     cmocka_unit_test(test_streams),
+                                     cmocka_unit_test(test_json),
+                                     cmocka_unit_test(test_info),
+                                     cmocka_unit_test(test_report),
+                                     cmocka_unit_test(test_terminal),
+                                     cmocka_unit_test(test_film),
+                                     cmocka_unit_test(test_explorer),
+                                     cmocka_unit_test(test_candidates),
+                                     cmocka_unit_test(test_sheet),
+                                     cmocka_unit_test(test_box),
+                                     cmocka_unit_test(test_lambda_map),
+                                     cmocka_unit_test(test_tokens_are_the_picture),
+                                     cmocka_unit_test(test_class_names),
+                                     cmocka_unit_test(test_white)};
   return cmocka_run_group_tests(tests, set_up_models, tear_down_models);
 }

@@ -49,7 +49,8 @@ msk_vqgan *vqgan_open(const struct bench *bench, const char *path, const char *p
   msk_weight_file *file;
   msk_vqgan *vqgan = NULL;
   if (msk_weight_file_open(&file, path, NULL, &error) != MSK_OK) fail_msg("%s", error.message);
-  if (msk_vqgan_load(&vqgan, bench->device, file, prefix, groups, bench->pool, &error) != MSK_OK) fail_msg("%s", error.message);
+  if (msk_vqgan_load(&vqgan, bench->device, file, prefix, groups, bench->decoding, bench->pool, &error) != MSK_OK)
+    fail_msg("%s", error.message);
   msk_weight_file_close(file);
   return vqgan;
 }

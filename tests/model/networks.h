@@ -11,6 +11,7 @@
 
 struct bench {
   msk_device *device;
+  msk_precision decoding;
   msk_pool *pool;
   msk_stream stream;
   msk_arena arena;

@@ -148,7 +148,7 @@ static void check_damages(const char *source, bool tokenizer, size_t groups) {
       msk_vqgan *vqgan = NULL;
       msk_maskgit *maskgit = NULL;
       assert_int_equal(msk_weight_file_open(&changed, path, NULL, &error), MSK_OK);
-      msk_status status = tokenizer ? msk_vqgan_load(&vqgan, bench.device, changed, "", groups, NULL, &error)
+      msk_status status = tokenizer ? msk_vqgan_load(&vqgan, bench.device, changed, "", groups, MSK_PRECISION_FP32, NULL, &error)
                                     : msk_maskgit_load(&maskgit, bench.device, changed, "", NULL, &error);
       const char *name = damaged->damage == ADD ? "Stranger_7" : msk_weight_file_at(file, damaged->victim)->name;
       if (status != MSK_ERROR_FILE) fail_msg("%s, damage %d: accepted", name, (int)damaged->damage);

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * test_decode_int8.c - a decoder in 8 bits beside the same in float32: on the default model pictures differ by at most 2/255 on average, whatever
+ * the instruction set; the bits do not depend on threads nor on the other pictures of a batch; the encoder is the same to the bit. */
+#include <math.h>
+
+#include "networks.h"
+
+enum { SIDE = 16, PIXELS = 256 * 256 * 3, TOKENS = SIDE * SIDE };
+
+static void open_model(struct bench *bench, msk_vqgan **vqgan, const char *isa, int threads, msk_precision decoding) {
+  bench_open(bench, isa, threads);
+  bench->decoding = decoding;
+  *vqgan = vqgan_open(bench, "models/default.safetensors", "tokenizer.", 0);
+  assert_int_equal(msk_vqgan_decode_precision(*vqgan), decoding);
+}
+
+static void close_model(struct bench *bench, msk_vqgan *vqgan) {
+  msk_vqgan_destroy(vqgan);
+  bench_close(bench);
+}
+
+static float *decode(const char *isa, int threads, msk_precision decoding, const int32_t *codes, size_t batch) {
+  struct bench bench;
+  msk_vqgan *vqgan;
+  float *pixels = malloc(batch * PIXELS * sizeof *pixels);
+  open_model(&bench, &vqgan, isa, threads, decoding);
+  bench_decode(&bench, vqgan, codes, batch, SIDE, SIDE, pixels, NULL);
+  close_model(&bench, vqgan);
+  return pixels;
+}
+
+/* The tokens of a drawing, and random ones, which are worse than any picture. */
+static void make_codes(int32_t codes[2 * TOKENS]) {
+  struct bench bench;
+  msk_vqgan *vqgan;
+  size_t height, width;
+  float *sketch = load_pixels("demo/sketches/apple-pen.png", &height, &width), *latents = malloc(TOKENS * 64 * sizeof *latents);
+  open_model(&bench, &vqgan, NULL, 2, MSK_PRECISION_INT8);
+  assert_true(height >= 256 && width >= 256 && msk_vqgan_get_config(vqgan)->dim <= 64);
+  float *square = malloc(PIXELS * sizeof *square);
+  for (size_t y = 0; y < 256; y++) memcpy(square + y * 256 * 3, sketch + y * width * 3, 256 * 3 * sizeof *square);
+  bench_encode(&bench, vqgan, square, 1, 256, 256, latents, NULL);
+  bench_quantise(&bench, vqgan, latents, TOKENS, codes);
+  uint64_t seed = 7;
+  for (size_t i = TOKENS; i < 2 * TOKENS; i++) codes[i] = (int32_t)(test_random(&seed) % msk_vqgan_get_config(vqgan)->codes);
+  close_model(&bench, vqgan);
+  free(sketch), free(square), free(latents);
+}
+
+static void test_distance(void **state) {
+  (void)state;
+  int32_t codes[2 * TOKENS];
+  make_codes(codes);
+  float *exact = decode("ref", 2, MSK_PRECISION_FP32, codes, 2);
+  for (int set = 0; msk_isa_name(set) != NULL; set++) {
+    float *pixels = decode(msk_isa_name(set), 2, MSK_PRECISION_INT8, codes, 2);
+    double sum = 0, largest = 0;
+    for (size_t i = 0; i < 2 * PIXELS; i++) {
+      double difference = 255 * fabs((double)fminf(fmaxf(pixels[i], 0), 1) - (double)fminf(fmaxf(exact[i], 0), 1));
+      sum += difference;
+      largest = fmax(largest, difference);
+    }
+    print_message("%s: mean difference %.3f / 255, largest %.1f\n", msk_isa_name(set), sum / (2 * PIXELS), largest);
+    assert_true(sum / (2 * PIXELS) <= 2);
+    free(pixels);
+  }
+  free(exact);
+}
+
+static void test_same_bits(void **state) {
+  (void)state;
+  int32_t codes[2 * TOKENS];
+  make_codes(codes);
+  float *both = decode(NULL, 1, MSK_PRECISION_INT8, codes, 2);
+  for (int threads = 2; threads <= 4; threads++) {
+    float *again = decode(NULL, threads, MSK_PRECISION_INT8, codes, 2), *alone = decode(NULL, threads, MSK_PRECISION_INT8, codes + TOKENS, 1);
+    assert_memory_equal(again, both, 2 * PIXELS * sizeof *both);
+    assert_memory_equal(alone, both + PIXELS, PIXELS * sizeof *both);
+    free(again), free(alone);
+  }
+  free(both);
+}
+
+static void test_encoder(void **state) {
+  (void)state;
+  float *latents[2], *picture = malloc(PIXELS * sizeof *picture);
+  uint64_t seed = 3;
+  for (size_t i = 0; i < PIXELS; i++) picture[i] = test_uniform(&seed, 0, 1);
+  size_t count = 0;
+  for (int p = 0; p < 2; p++) {
+    struct bench bench;
+    msk_vqgan *vqgan;
+    open_model(&bench, &vqgan, NULL, 2, (msk_precision)p);
+    count = TOKENS * msk_vqgan_get_config(vqgan)->dim;
+    latents[p] = malloc(count * sizeof(float));
+    bench_encode(&bench, vqgan, picture, 1, 256, 256, latents[p], NULL);
+    close_model(&bench, vqgan);
+  }
+  assert_memory_equal(latents[0], latents[1], count * sizeof(float));
+  free(latents[0]), free(latents[1]), free(picture);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_distance), cmocka_unit_test(test_same_bits), cmocka_unit_test(test_encoder)};
+  return cmocka_run_group_tests_name("decode int8", tests, NULL, NULL);
+}

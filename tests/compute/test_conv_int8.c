@@ -125,8 +125,7 @@ static msk_conv *conv_new(const msk_device *device, const struct conv_case *c, c
 }
 
 static msk_conv_args arguments(const struct conv_case *c, const msk_conv *conv, const float *x, float *y) {
-  return (msk_conv_args){
-      .conv = conv, .x = x, .y = y, .batch = c->batch, .height = c->height, .width = c->width, .upsample = c->upsample};
+  return (msk_conv_args){.conv = conv, .x = x, .y = y, .batch = c->batch, .height = c->height, .width = c->width, .upsample = c->upsample};
 }
 
 static void run_case(const msk_device *device, const struct conv_case *c) {
@@ -159,7 +158,8 @@ static void cases_on(const msk_device *device) {
                                          .bias = pick >> 33 & 1,
                                          .residual = pick >> 34 & 1});
   }
-  run_case(device, &(struct conv_case){.upsample = 1, .in = 260, .out = 5, .height = 3, .width = 4, .batch = 1}); /* several blocks of inputs */
+  run_case(device,
+           &(struct conv_case){.upsample = 1, .in = 260, .out = 5, .height = 3, .width = 4, .batch = 1}); /* several blocks of inputs */
   run_case(device, &(struct conv_case){.upsample = 1, .in = 4, .out = 3, .height = 3, .width = 530, .batch = 1}); /* and of a row */
 }
 
@@ -234,7 +234,8 @@ static void norm_on(const msk_device *device) {
   guarded_check(fused, BATCH * MADE / 4);
   assert_memory_equal(fused, y, BATCH * MADE / 4 * sizeof(float));
   msk_conv_destroy(conv);
-  guarded_free(x), guarded_free(weight), guarded_free(gamma), guarded_free(beta), guarded_free(between), guarded_free(y), guarded_free(fused);
+  guarded_free(x), guarded_free(weight), guarded_free(gamma), guarded_free(beta), guarded_free(between), guarded_free(y),
+      guarded_free(fused);
 }
 
 static void test_norm(void **state) {

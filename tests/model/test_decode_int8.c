@@ -74,7 +74,8 @@ static void test_same_bits(void **state) {
   make_codes(codes);
   float *both = decode(NULL, 1, MSK_PRECISION_INT8, codes, 2);
   for (int threads = 2; threads <= 4; threads++) {
-    float *again = decode(NULL, threads, MSK_PRECISION_INT8, codes, 2), *alone = decode(NULL, threads, MSK_PRECISION_INT8, codes + TOKENS, 1);
+    float *again = decode(NULL, threads, MSK_PRECISION_INT8, codes, 2),
+          *alone = decode(NULL, threads, MSK_PRECISION_INT8, codes + TOKENS, 1);
     assert_memory_equal(again, both, 2 * PIXELS * sizeof *both);
     assert_memory_equal(alone, both + PIXELS, PIXELS * sizeof *both);
     free(again), free(alone);

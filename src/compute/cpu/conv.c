@@ -186,21 +186,31 @@ static size_t padding_before(size_t side, size_t out_side, size_t kernel, size_t
   return covered > side ? (covered - side) / 2 : 0;
 }
 
+/* How many taps from this one on, whose pixel lies in the picture at x (with padding), are neighbours in memory. */
+static size_t taps_in_a_run(const msk_pixels *p, size_t tap, size_t x) {
+  if (p->upsample != 1) return 1;
+  return msk_smaller(p->kernel - tap % p->kernel, p->left + p->width - x);
+}
+
 static void gather_pixels(const void *source, size_t row, size_t rows, size_t k, size_t count, float *a, size_t a_stride) {
   const msk_pixels *p = source;
   size_t pixel = row % (p->out_height * p->out_width), ox = pixel % p->out_width, oy = pixel / p->out_width;
   const float *picture = p->x + row / (p->out_height * p->out_width) * p->height * p->width * p->channels;
   for (size_t i = 0; i < rows; i++, a += a_stride) {
     size_t tap = k / p->channels, channel = k % p->channels;
-    for (size_t done = 0; done < count; tap++, channel = 0) {
-      size_t run = msk_smaller(p->channels - channel, count - done);
-      const float *from = msk_pixel_at(p, picture, oy * p->stride + tap / p->kernel, ox * p->stride + tap % p->kernel);
+    for (size_t done = 0; done < count;) {
+      size_t y = oy * p->stride + tap / p->kernel, x = ox * p->stride + tap % p->kernel;
+      const float *from = msk_pixel_at(p, picture, y, x);
+      size_t taps = from == NULL ? 1 : taps_in_a_run(p, tap, x);
+      size_t run = msk_smaller(taps * p->channels - channel, count - done);
       if (from == NULL) {
         memset(a + done, 0, run * sizeof(float));
       } else {
         memcpy(a + done, from + channel, run * sizeof(float));
       }
       done += run;
+      tap += taps;
+      channel = 0;
     }
     if (++ox == p->out_width) {
       ox = 0;

@@ -18,10 +18,10 @@
 enum { MOST_PHASES = 4, MOST_TAPS = 3 };
 
 struct msk_conv_int8 {
-  size_t in, out, upsample, taps;            /* taps: rows, and columns, of a window */
-  msk_quantised_matrix matrix[MOST_PHASES];  /* taps * taps * in x out each; phase 2 * py + px makes the pixels (2 y + py, 2 x + px) */
-  int32_t *sums;                             /* of the weights of a window's row: [phase][taps][out] */
-  float *bias;                               /* zeros if there is none */
+  size_t in, out, upsample, taps;           /* taps: rows, and columns, of a window */
+  msk_quantised_matrix matrix[MOST_PHASES]; /* taps * taps * in x out each; phase 2 * py + px makes the pixels (2 y + py, 2 x + px) */
+  int32_t *sums;                            /* of the weights of a window's row: [phase][taps][out] */
+  float *bias;                              /* zeros if there is none */
 };
 
 static size_t phases_of(size_t upsample) { return upsample * upsample; }

@@ -3,8 +3,10 @@
  * winograd.c - 3 x 3 convolutions of stride 1 by Winograd's F(4x4, 3x3) (Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks",
  * 2016): 36 matrix products replace 144 multiplications an output tile of 4 x 4 and channel pair, a quarter of the direct work.
  *
- * A chunk of tiles goes through three phases on the pool: input transform (a task: some tiles), products (a task: a position and some panels, so
- * that each weight is read once a chunk), output transform with bias and residual. Tiles lie on a grid fixed in the picture.
+ * A chunk of tiles goes through three phases: input transform, products, output transform with bias and residual. Where weights are small, each worker
+ * takes chunks of its own, so small that what lies between the phases never leaves its second cache, and computes the products of some panels at
+ * a time. Else all share a large chunk, and each phase is spread over the pool (a task: some tiles; a position and some panels), so that each weight is
+ * read once a chunk. Tiles lie on a grid fixed in the picture, and a tile's arithmetic is the same in both.
  *
  * Points. The usual 0, +-1, +-2, infinity give 2 to 3e-6 relative error; 0, +-5/8, +-3/2, infinity give 1.0e-6 to 1.3e-6 (128 to 512 channels,
  * swish-distributed inputs), no more than a direct float32 sum in one chain. So the encoder, whose tokens are decided by an argmin, may use it too. */
@@ -19,9 +21,15 @@ enum {
   CHUNK_TILES = 48,      /* at least, so that weights are read for something */
   TILES_A_TASK = 8,
   PANELS_A_TASK = 4,
-  LEAST_CHANNELS = 16,      /* below, the transforms cost more than they save */
-  MOST_WEIGHTS = 256 * 512, /* in * out: above, the weights' 36 matrices take more memory and traffic than the saved work is worth */
-  PAD = 16                  /* floats behind a row: keeps rows and planes out of the same cache sets */
+  LEAST_CHANNELS = 16,            /* below, the transforms cost more than they save */
+  MOST_WEIGHTS = 256 * 256,       /* in * out: above, the weights' 36 matrices take more memory and traffic than the saved work is worth */
+  LOCAL_BYTES = 768 << 10,        /* of a worker's own chunk: stays in its second cache */
+  LOCAL_COLUMNS = 64,             /* of its products that are there at once */
+  LOCAL_TASKS = 2,                /* chunks a worker at least */
+  LEAST_LOCAL_TILES = 12,         /* tiles for which the weights are read again */
+  MOST_LOCAL_WEIGHTS = 256 * 128, /* in * out: above, reading them for each worker's chunk takes longer than sharing a chunk does */
+  MOST_LOCAL_WORKERS = 16,
+  PAD = 16 /* floats behind a row: keeps rows and planes out of the same cache sets */
 };
 
 bool msk_winograd_pays(const msk_kernels *kernels, size_t kernel, size_t stride, size_t in, size_t out) {
@@ -94,75 +102,137 @@ struct job {
   const float *packed, *bias, *residual;
   const msk_pixels *pixels;
   float *y;
-  size_t out, tile_rows, tile_columns;         /* tiles of a picture */
+  size_t out, tile_rows, tile_columns, tiles;  /* tiles of a picture, and of all */
   size_t first, count, chunk;                  /* tiles of this chunk; of a full one */
+  size_t panel_block;                          /* panels whose products are there at once */
   size_t v_stride, m_stride, v_plane, m_plane; /* floats of a tile's row; of a position */
   float *zeros, *v, *m, *waste;                /* waste: where pixels outside go, out floats a worker */
+  size_t worker_bytes;                         /* chunks by worker: its own v and m */
 };
 
-static void input_task(void *user, size_t index, int worker) {
-  const struct job *job = user;
+/* Tiles [from, to) of the whole, whose first row of v is `v`. */
+static void transform_inputs(const struct job *job, size_t from, size_t to, float *v) {
   const msk_pixels *p = job->pixels;
-  (void)worker;
-  size_t last = msk_smaller((index + 1) * TILES_A_TASK, job->count);
-  for (size_t t = index * TILES_A_TASK; t < last; t++) {
-    size_t tile = job->first + t, y = tile / job->tile_columns % job->tile_rows * 4, x = tile % job->tile_columns * 4;
+  for (size_t tile = from; tile < to; tile++, v += job->v_stride) {
+    size_t y = tile / job->tile_columns % job->tile_rows * 4, x = tile % job->tile_columns * 4;
     const float *picture = p->x + tile / (job->tile_rows * job->tile_columns) * p->height * p->width * p->channels, *pixels[POSITIONS];
     for (size_t i = 0; i < POSITIONS; i++) {
       const float *pixel = msk_pixel_at(p, picture, y + i / 6, x + i % 6);
       pixels[i] = pixel == NULL ? job->zeros : pixel;
     }
-    job->kernels->winograd_input(p->channels, pixels, job->v + t * job->v_stride, job->v_plane);
+    job->kernels->winograd_input(p->channels, pixels, v, job->v_plane);
   }
 }
 
-static void product_task(void *user, size_t index, int worker) {
-  const struct job *job = user;
+/* Panels [from, to) of a position: `rows` tiles of v times the filters, into m. `next` will be wanted next. */
+static void multiply(const struct job *job, size_t position, size_t from, size_t to, size_t rows, const float *v, float *m,
+                     const float *next) {
   const msk_kernels *kernels = job->kernels;
-  (void)worker;
-  size_t panels = msk_panel_count(kernels, job->out), groups = msk_ceiling(panels, PANELS_A_TASK), in = job->pixels->channels;
-  size_t position = index / groups, last = msk_smaller((index % groups + 1) * PANELS_A_TASK, panels);
-  const float *packed = job->packed + position * position_floats(kernels, in, job->out), *v = job->v + position * job->v_plane;
-  for (size_t p = index % groups * PANELS_A_TASK; p < last; p++) {
+  size_t in = job->pixels->channels;
+  const float *packed = job->packed + position * position_floats(kernels, in, job->out);
+  v += position * job->v_plane;
+  m += position * job->m_plane;
+  for (size_t p = from; p < to; p++) {
     size_t width = msk_panel_width(kernels, job->out, p);
     for (size_t k = 0; k < in; k += kernels->block) {
       const float *b = packed + p * kernels->panel * in + k * width;
       size_t depth = msk_smaller(kernels->block, in - k);
-      kernels->gemm_panel(job->count, width, depth, v + k, job->v_stride, b, job->m + position * job->m_plane + p * kernels->panel,
-                          job->m_stride, k > 0, b + depth * width);
+      kernels->gemm_panel(rows, width, depth, v + k, job->v_stride, b, m + (p - from) * kernels->panel, job->m_stride, k > 0,
+                          p + 1 < to || k + depth < in ? b + depth * width : next);
     }
   }
+}
+
+/* Columns [column, column + columns) of the outputs of tiles [from, to), whose first row of m is `m`. */
+static void transform_outputs(const struct job *job, size_t from, size_t to, size_t column, size_t columns, const float *m, float *waste) {
+  const msk_pixels *p = job->pixels;
+  for (size_t tile = from; tile < to; tile++, m += job->m_stride) {
+    size_t y = tile / job->tile_columns % job->tile_rows * 4, x = tile % job->tile_columns * 4;
+    size_t picture = tile / (job->tile_rows * job->tile_columns) * p->out_height * p->out_width;
+    const float *residual[16];
+    float *to_pixels[16];
+    for (size_t i = 0; i < 16; i++) {
+      bool inside = y + i / 4 < p->out_height && x + i % 4 < p->out_width;
+      size_t offset = inside ? (picture + (y + i / 4) * p->out_width + x + i % 4) * job->out + column : 0;
+      to_pixels[i] = inside ? job->y + offset : waste;
+      residual[i] = !inside ? waste : job->residual == NULL ? NULL : job->residual + offset;
+    }
+    job->kernels->winograd_output(columns, m, job->m_plane, job->bias == NULL ? NULL : job->bias + column,
+                                  job->residual == NULL ? NULL : residual, to_pixels);
+  }
+}
+
+/* ---- a chunk at a time, its three phases on the pool ---- */
+
+static void input_task(void *user, size_t index, int worker) {
+  const struct job *job = user;
+  (void)worker;
+  size_t first = index * TILES_A_TASK, last = msk_smaller(first + TILES_A_TASK, job->count);
+  transform_inputs(job, job->first + first, job->first + last, job->v + first * job->v_stride);
+}
+
+static void product_task(void *user, size_t index, int worker) {
+  const struct job *job = user;
+  (void)worker;
+  size_t panels = msk_panel_count(job->kernels, job->out), groups = msk_ceiling(panels, PANELS_A_TASK), position = index / groups;
+  size_t first = index % groups * PANELS_A_TASK, last = msk_smaller(first + PANELS_A_TASK, panels);
+  const float *next = job->packed + (position + 1) * position_floats(job->kernels, job->pixels->channels, job->out);
+  multiply(job, position, first, last, job->count, job->v, job->m + first * job->kernels->panel, next);
 }
 
 static void output_task(void *user, size_t index, int worker) {
   const struct job *job = user;
-  const msk_pixels *p = job->pixels;
-  size_t last = msk_smaller((index + 1) * TILES_A_TASK, job->count);
-  float *waste = job->waste + (size_t)worker * job->m_stride;
-  for (size_t t = index * TILES_A_TASK; t < last; t++) {
-    size_t tile = job->first + t, y = tile / job->tile_columns % job->tile_rows * 4, x = tile % job->tile_columns * 4;
-    size_t picture = tile / (job->tile_rows * job->tile_columns) * p->out_height * p->out_width;
-    const float *residual[16];
-    float *to[16];
-    for (size_t i = 0; i < 16; i++) {
-      bool inside = y + i / 4 < p->out_height && x + i % 4 < p->out_width;
-      size_t offset = inside ? (picture + (y + i / 4) * p->out_width + x + i % 4) * job->out : 0;
-      to[i] = inside ? job->y + offset : waste;
-      residual[i] = !inside ? waste : job->residual == NULL ? NULL : job->residual + offset;
-    }
-    job->kernels->winograd_output(job->out, job->m + t * job->m_stride, job->m_plane, job->bias, job->residual == NULL ? NULL : residual,
-                                  to);
+  size_t first = index * TILES_A_TASK, last = msk_smaller(first + TILES_A_TASK, job->count);
+  transform_outputs(job, job->first + first, job->first + last, 0, job->out, job->m + first * job->m_stride,
+                    job->waste + (size_t)worker * job->m_stride);
+}
+
+static void run_chunks(msk_stream *stream, struct job *job) {
+  size_t groups = msk_ceiling(msk_panel_count(job->kernels, job->out), PANELS_A_TASK);
+  for (job->first = 0; job->first < job->tiles; job->first += job->chunk) {
+    job->count = msk_smaller(job->chunk, job->tiles - job->first);
+    msk_pool_run(stream->pool, msk_ceiling(job->count, TILES_A_TASK), input_task, job);
+    msk_pool_run(stream->pool, POSITIONS * groups, product_task, job);
+    msk_pool_run(stream->pool, msk_ceiling(job->count, TILES_A_TASK), output_task, job);
   }
 }
 
-/* Lays the job out in scratch memory; bytes of it all. */
-static size_t place(struct job *job, const msk_stream *stream) {
-  size_t in = job->pixels->channels, workers = msk_stream_workers(stream);
-  job->v_stride = msk_round_up(in, 16) + PAD;
-  job->m_stride = msk_round_up(job->out, job->kernels->panel) + PAD;
+/* ---- a chunk a worker, which never leaves its second cache ---- */
+
+static void chunk_task(void *user, size_t index, int worker) {
+  const struct job *job = user;
+  const msk_kernels *kernels = job->kernels;
+  size_t first = index * job->chunk, last = msk_smaller(first + job->chunk, job->tiles), in = job->pixels->channels;
+  size_t panels = msk_panel_count(kernels, job->out), each = position_floats(kernels, in, job->out);
+  float *v = (float *)((char *)job->v + (size_t)worker * job->worker_bytes), *m = v + POSITIONS * job->v_plane;
+  transform_inputs(job, first, last, v);
+  for (size_t p = 0; p < panels; p += job->panel_block) {
+    size_t end = msk_smaller(p + job->panel_block, panels), column = p * kernels->panel;
+    for (size_t position = 0; position < POSITIONS; position++) {
+      size_t follow = position + 1 < POSITIONS ? p : end < panels ? end : 0;
+      const float *next = job->packed + (position + 1) % POSITIONS * each + follow * kernels->panel * in;
+      multiply(job, position, p, end, last - first, v, m, next);
+    }
+    transform_outputs(job, first, last, column, msk_smaller(end * kernels->panel, job->out) - column, m, m + POSITIONS * job->m_plane);
+  }
+}
+
+/* ---- memory ---- */
+
+static void set_strides(struct job *job, size_t columns) {
+  job->v_stride = msk_round_up(job->pixels->channels, 16) + PAD;
+  job->m_stride = msk_round_up(columns, job->kernels->panel) + PAD;
   job->v_plane = job->chunk * job->v_stride + PAD;
   job->m_plane = job->chunk * job->m_stride + PAD;
-  size_t zeros = msk_scratch_floats(in), v = msk_scratch_floats(POSITIONS * job->v_plane), m = msk_scratch_floats(POSITIONS * job->m_plane);
+}
+
+/* Lays the chunk out in scratch memory; bytes of it all. */
+static size_t place(struct job *job, const msk_stream *stream) {
+  size_t most = CHUNK_BYTES / (POSITIONS * sizeof(float) * (job->pixels->channels + job->out)), workers = msk_stream_workers(stream);
+  job->chunk = msk_smaller(job->tiles, msk_round_up(most < CHUNK_TILES ? CHUNK_TILES : most, job->kernels->tile_rows));
+  set_strides(job, job->out);
+  size_t zeros = msk_scratch_floats(job->pixels->channels), v = msk_scratch_floats(POSITIONS * job->v_plane),
+         m = msk_scratch_floats(POSITIONS * job->m_plane);
   char *scratch = stream->scratch;
   if (scratch != NULL) {
     job->zeros = (float *)scratch;
@@ -171,6 +241,24 @@ static size_t place(struct job *job, const msk_stream *stream) {
     job->waste = (float *)(scratch + zeros + v + m);
   }
   return zeros + v + m + msk_scratch_floats(workers * job->m_stride);
+}
+
+/* Chunks by worker, where there is enough for all; bytes of it all, 0: there is not, and the other layout stays. */
+static size_t place_local(struct job *job, const msk_stream *stream) {
+  size_t workers = msk_stream_workers(stream), tile_rows = job->kernels->tile_rows, in = job->pixels->channels;
+  struct job local = *job;
+  local.panel_block = msk_smaller(msk_ceiling(LOCAL_COLUMNS, job->kernels->panel), msk_panel_count(job->kernels, job->out));
+  size_t columns = local.panel_block * job->kernels->panel, fit = LOCAL_BYTES / (POSITIONS * sizeof(float) * (in + columns));
+  size_t share = msk_ceiling(job->tiles, LOCAL_TASKS * workers);
+  local.chunk = msk_round_up(msk_smaller(share, fit), tile_rows);
+  if (local.chunk > fit) local.chunk -= tile_rows;
+  if (local.chunk < LEAST_LOCAL_TILES || workers > MOST_LOCAL_WORKERS || in * job->out > MOST_LOCAL_WEIGHTS) return 0;
+  set_strides(&local, columns);
+  local.worker_bytes = msk_scratch_floats(POSITIONS * (local.v_plane + local.m_plane) + local.m_stride);
+  size_t zeros = msk_scratch_floats(in);
+  local.v = (float *)((char *)stream->scratch + zeros);
+  *job = local;
+  return zeros + workers * local.worker_bytes;
 }
 
 void msk_winograd_run(msk_stream *stream, const float *packed, const float *bias, const float *residual, const msk_pixels *pixels,
@@ -185,15 +273,13 @@ void msk_winograd_run(msk_stream *stream, const float *packed, const float *bias
                     .out = out,
                     .tile_rows = msk_ceiling(pixels->out_height, 4),
                     .tile_columns = msk_ceiling(pixels->out_width, 4)};
-  size_t tiles = batch * job.tile_rows * job.tile_columns, most = CHUNK_BYTES / (POSITIONS * sizeof(float) * (pixels->channels + out));
-  job.chunk = msk_smaller(tiles, msk_round_up(most < CHUNK_TILES ? CHUNK_TILES : most, kernels->tile_rows));
-  if (tiles == 0 || msk_stream_measure(stream, place(&job, stream))) return;
+  job.tiles = batch * job.tile_rows * job.tile_columns;
+  size_t bytes = place(&job, stream), local = place_local(&job, stream);
+  if (job.tiles == 0 || msk_stream_measure(stream, bytes > local ? bytes : local)) return;
   memset(job.zeros, 0, pixels->channels * sizeof(float));
-  size_t groups = msk_ceiling(msk_panel_count(kernels, out), PANELS_A_TASK);
-  for (job.first = 0; job.first < tiles; job.first += job.chunk) {
-    job.count = msk_smaller(job.chunk, tiles - job.first);
-    msk_pool_run(stream->pool, msk_ceiling(job.count, TILES_A_TASK), input_task, &job);
-    msk_pool_run(stream->pool, POSITIONS * groups, product_task, &job);
-    msk_pool_run(stream->pool, msk_ceiling(job.count, TILES_A_TASK), output_task, &job);
+  if (local > 0) {
+    msk_pool_run(stream->pool, msk_ceiling(job.tiles, job.chunk), chunk_task, &job);
+  } else {
+    run_chunks(stream, &job);
   }
 }

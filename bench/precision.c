@@ -8,7 +8,8 @@
  * fp32 step that is a multiple of STEP_STRIDE, both precisions give logits: how often is the likeliest token of a masked position the same, how
  * far apart are the distributions (Kullback-Leibler, in nats), how often is fp32's likeliest among int8's five likeliest. Of the finished
  * pictures: the structure score, both measured by the fp32 network on the finished tokens (mean over layers, heads, rows of
- * sum T log P + P log T, the recipe's cross-entropy). */
+ * sum T log P + P log T, the recipe's cross-entropy). And what decoding in int8 does to pixels: fp32's tokens made into a picture by either, as bytes;
+ * the mean over pictures and the largest of the differences. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -46,7 +47,7 @@ static void open_side(side *s, const char *path, msk_precision precision, const 
   msk_model_options options;
   msk_request request;
   msk_model_options_init(&options);
-  options.precision = precision;
+  options.precision = options.decode_precision = precision;
   check(msk_model_open(&s->model, path, &options, &error), &error);
   check(msk_request_init(&request, s->model, MSK_JOB_DRAW, NULL, &error), &error);
   request.picture = sketch;
@@ -153,6 +154,8 @@ typedef struct study {
   int32_t *finished[2], *drawn; /* of the picture at hand; the sketch's own sequence */
   agreement thirds[THIRDS];
   double difference, difference_squared, same_tokens;
+  double pixel_mean, worst_mean; /* of the differences of a picture's bytes: summed over pictures, the largest of one */
+  int pixel_most;
 } study;
 
 static void open_study(study *s, const char *path, const char *sketch) {
@@ -197,6 +200,31 @@ static float *target_of(study *s, const msk_image *sketch, int class_id) {
   return target;
 }
 
+static void decode(const side *s, const int32_t *tokens, int rows, msk_image *image) {
+  msk_error error;
+  float *pixels;
+  int width, height;
+  check(msk_detokenize(s->session, tokens, rows, rows, &pixels, &width, &height, &error), &error);
+  check(msk_image_from_float(image, pixels, width, height, NULL, &error), &error);
+  msk_free(NULL, pixels);
+}
+
+/* fp32's picture, decoded by both. */
+static void compare_pixels(study *s) {
+  msk_image images[2] = {{0}, {0}};
+  double sum = 0;
+  for (int i = 0; i < 2; i++) decode(&s->sides[i], s->finished[0] + 1, s->info.latent_size, &images[i]);
+  size_t count = (size_t)images[0].width * (size_t)images[0].height * 3;
+  for (size_t i = 0; i < count; i++) {
+    int difference = abs(images[0].pixels[i] - images[1].pixels[i]);
+    sum += difference;
+    if (difference > s->pixel_most) s->pixel_most = difference;
+  }
+  s->pixel_mean += sum / (double)count;
+  s->worst_mean = fmax(s->worst_mean, sum / (double)count);
+  for (int i = 0; i < 2; i++) msk_image_free(&images[i]);
+}
+
 static void study_picture(study *s, const char *path, const char *class_name, uint64_t seed) {
   msk_error error;
   msk_image sketch = {0};
@@ -217,6 +245,7 @@ static void study_picture(study *s, const char *path, const char *class_name, ui
   s->difference += scores[1] - scores[0];
   s->difference_squared += (scores[1] - scores[0]) * (scores[1] - scores[0]);
   msk_free(NULL, target);
+  compare_pixels(s);
   compare_steps(s->sides, &s->record, s->info.codebook_size, s->thirds);
   msk_image_free(&sketch);
 }
@@ -230,6 +259,8 @@ static void print_study(const study *s, double n) {
     printf("structure score, %s: mean %.5f, standard deviation %.5f\n", msk_precision_name(i), average,
            sqrt(fmax(0, s->sides[i].structure_squared / n - average * average)));
   }
+  printf("pixels decoded in int8: off by %.3f of 255 on average, by %.3f in the worst picture, a value by %d at most\n", s->pixel_mean / n,
+         s->worst_mean, s->pixel_most);
   printf("int8 minus fp32: %+.5f, standard error %.5f; tokens that are the same in the end: %.3f\n", mean,
          sqrt(fmax(0, s->difference_squared / n - mean * mean) / n), s->same_tokens / (n * (double)(s->tokens - 1)));
 }

@@ -78,8 +78,8 @@ static msk_status info_picture(const cli_options *options, msk_error *error) {
 /* ---- Memory ---- */
 
 typedef struct memory {
-  msk_memory_plan plans[2]; /* fp32, int8 */
-  size_t draw, generate;    /* of a session */
+  msk_memory_plan plans[2][2]; /* [precision][decode precision]: fp32, int8 */
+  size_t draw, generate;       /* of a session */
 } memory;
 
 static msk_status session_bytes(size_t *bytes, const msk_model *model, msk_job job, const msk_image *picture, msk_error *error) {
@@ -94,9 +94,10 @@ static msk_status measure_memory(memory *m, const char *path, const msk_model *m
   msk_image picture = {0, 0, NULL, NULL};
   msk_model_options_init(&options);
   msk_status status = msk_image_create(&picture, sizes->image_size, sizes->image_size, NULL, error);
-  for (int p = 0; p < 2 && status == MSK_OK; p++) {
-    options.precision = (msk_precision)p;
-    status = msk_model_plan(&m->plans[p], path, &options, error);
+  for (int i = 0; i < 4 && status == MSK_OK; i++) {
+    options.precision = (msk_precision)(i / 2);
+    options.decode_precision = (msk_precision)(i % 2);
+    status = msk_model_plan(&m->plans[i / 2][i % 2], path, &options, error);
   }
   if (status == MSK_OK) status = session_bytes(&m->draw, model, MSK_JOB_DRAW, &picture, error);
   if (status == MSK_OK) status = session_bytes(&m->generate, model, MSK_JOB_GENERATE, NULL, error);
@@ -107,8 +108,10 @@ static msk_status measure_memory(memory *m, const char *path, const msk_model *m
 static json_t *memory_object(const memory *m) {
   json_t *object = json_object();
   for (int p = 0; p < 2; p++) {
+    const msk_memory_plan *plain = &m->plans[p][0], *decoding = &m->plans[p][1];
     json_object_set_new(object, msk_precision_name(p),
-                        json_pack("{s:I, s:I}", "weights", (json_int_t)m->plans[p].weights, "loading", (json_int_t)m->plans[p].loading));
+                        json_pack("{s:I, s:I, s:{s:I, s:I}}", "weights", (json_int_t)plain->weights, "loading", (json_int_t)plain->loading,
+                                  "decode_int8", "weights", (json_int_t)decoding->weights, "loading", (json_int_t)decoding->loading));
   }
   json_object_set_new(object, "session", json_pack("{s:I, s:I}", "draw", (json_int_t)m->draw, "generate", (json_int_t)m->generate));
   return object;
@@ -116,8 +119,10 @@ static json_t *memory_object(const memory *m) {
 
 static void print_memory(const memory *m) {
   for (int p = 0; p < 2; p++) {
-    printf("%-16s %s: %.1f MB for the weights, and %.1f MB more while they are loaded\n", "memory", msk_precision_name(p),
-           1e-6 * (double)m->plans[p].weights, 1e-6 * (double)m->plans[p].loading);
+    const msk_memory_plan *plain = &m->plans[p][0], *decoding = &m->plans[p][1];
+    printf("%-16s %s: %.1f MB for the weights, and %.1f MB more while they are loaded; decoding in int8: %.1f and %.1f MB\n", "memory",
+           msk_precision_name(p), 1e-6 * (double)plain->weights, 1e-6 * (double)plain->loading, 1e-6 * (double)decoding->weights,
+           1e-6 * (double)decoding->loading);
   }
   printf("%-16s to work in: %.1f MB to draw, %.1f MB to generate\n", "memory", 1e-6 * (double)m->draw, 1e-6 * (double)m->generate);
 }

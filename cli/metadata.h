@@ -17,8 +17,8 @@ msk_status metadata_write(char **text, const drawing *d, int item, msk_error *er
 msk_status metadata_load(char **text, const char *path, msk_error *error);
 /* The kernel set that the picture was made with, if this machine has it; NULL if not or if the text does not tell. */
 const char *metadata_isa(const char *text);
-/* The arithmetic that the picture was made with; fp32 where the text does not tell. */
-msk_precision metadata_precision(const char *text, const char *key); /* key: precision or decode_precision */
+/* The arithmetic that the picture was made with, by `key` (precision, decode_precision); fp32 where the text does not tell. */
+msk_precision metadata_precision(const char *text, const char *key);
 /* Fills in request, pictures and kept item of `d`, whose model is open and is held against the text. */
 msk_status metadata_read(drawing *d, const char *text, const char *path, msk_error *error);
 #endif

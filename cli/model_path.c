@@ -93,6 +93,16 @@ msk_status model_path_find(char path[MAX_PATH_BYTES], const char *given, msk_err
   return MSK_OK;
 }
 
+static void tell_warnings(const msk_model *model, const msk_model_options *asked) {
+  msk_model_info info;
+  msk_model_get_info(model, &info);
+  if (msk_model_warning(model) != NULL) fprintf(stderr, "masksketch: warning: %s\n", msk_model_warning(model));
+  if (info.decode_precision != asked->decode_precision) {
+    fprintf(stderr, "masksketch: warning: --decode-precision int8 would not be faster with this model on the kernels %s: fp32 is used\n",
+            info.isa);
+  }
+}
+
 msk_status model_path_open(msk_model **model, const cli_options *options, const model_arithmetic *then, msk_error *error) {
   char path[MAX_PATH_BYTES];
   msk_status status = model_path_find(path, options->model, error);
@@ -116,6 +126,6 @@ msk_status model_path_open(msk_model **model, const cli_options *options, const 
             1e-6 * (double)plan.loading);
   }
   status = msk_model_open(model, path, &model_options, error);
-  if (status == MSK_OK && msk_model_warning(*model) != NULL) fprintf(stderr, "masksketch: warning: %s\n", msk_model_warning(*model));
+  if (status == MSK_OK) tell_warnings(*model, &model_options);
   return status;
 }

@@ -192,10 +192,11 @@ MSK_API const char *msk_precision_name(int precision); /* "fp32", "int8"; NULL p
 
 typedef struct msk_model_options {
   size_t size;
-  const char *isa;                /* kernel set: NULL chooses the best that works; else one of msk_isa_name() */
-  msk_precision precision;        /* arithmetic of the transformer's linear layers */
-  msk_precision decode_precision; /* arithmetic of the convolutions that turn tokens into pixels */
-  int threads;                    /* for packing weights; 0: all processors that this process may use */
+  const char *isa;         /* kernel set: NULL chooses the best that works; else one of msk_isa_name() */
+  msk_precision precision; /* arithmetic of the transformer's linear layers */
+  msk_precision
+      decode_precision; /* arithmetic of the convolutions that turn tokens into pixels; int8 only where that is faster: see msk_model_info */
+  int threads;          /* for packing weights; 0: all processors that this process may use */
   const msk_allocator *allocator; /* must outlive the model and its sessions */
 } msk_model_options;
 MSK_API void msk_model_options_init(msk_model_options *options);

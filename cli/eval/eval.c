@@ -89,8 +89,9 @@ static msk_status check_models(evaluation *e, msk_error *error) {
     msk_model_get_info(model, &info);
     status = find_classes(e, model, error);
     if (status == MSK_OK) status = check_settings(e, model, i, error);
-    if (status == MSK_OK && json_array_append_new(e->models, json_pack("{s:s?, s:s?, s:s, s:i}", "name", info.name, "hash", info.hash,
-                                                                       "isa", info.isa, "precision", (int)info.precision)) != 0)
+    if (status == MSK_OK &&
+        json_array_append_new(e->models, json_pack("{s:s?, s:s?, s:s, s:i, s:i}", "name", info.name, "hash", info.hash, "isa", info.isa,
+                                                   "precision", (int)info.precision, "decode_precision", (int)info.decode_precision)) != 0)
       status = cli_fail(error, MSK_ERROR_MEMORY, "out of memory for the models' names");
     msk_model_close(model);
   }

@@ -82,7 +82,8 @@ msk_precision msk_conv_precision(const msk_conv *conv);
 void msk_conv_destroy(msk_conv *conv);
 size_t msk_conv_bytes(const msk_conv *conv);
 size_t msk_conv_plan(const msk_device *device, size_t kernel, size_t stride, size_t in, size_t out, bool halves);
-size_t msk_conv_int8_plan(const msk_device *device, size_t upsample, size_t in, size_t out);
+/* meanwhile: bytes that its creation takes beside them. */
+size_t msk_conv_int8_plan(const msk_device *device, size_t upsample, size_t in, size_t out, size_t *meanwhile);
 void msk_conv_sizes(const msk_conv *conv, size_t *kernel, size_t *in, size_t *out);
 
 /* codes x dim vectors and their halved squared norms. */

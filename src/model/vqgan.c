@@ -289,24 +289,28 @@ msk_status msk_vqgan_read_config(msk_vqgan_config *config, const msk_weight_file
 
 /* ---- loading ---- */
 
-/* Whether a 3 x 3 convolution of a stage is done in 8 bits: in the decoder, where that is faster than float32; but neither at the codes' resolution, whose
- * errors all that follows would spread, nor in the last, which makes the pixels. */
-static bool is_int8(const struct plan *plan, size_t index, msk_precision decoding, const msk_device *device, size_t in) {
+/* A convolution of a stage, from `in` channels. */
+struct conv_shape {
+  size_t kernel, stride, upsample, in, out;
+  bool int8;
+};
+
+/* In 8 bits: 3 x 3 in the decoder, where that is faster than float32; but neither at the codes' resolution, whose errors all that follows would spread, nor in
+ * the last, which makes the pixels. */
+static struct conv_shape shape_of(const struct plan *plan, size_t index, msk_precision decoding, const msk_device *device, size_t in) {
   const struct stage *stage = &plan->stages[index];
-  if (decoding != MSK_PRECISION_INT8 || index < plan->small_end || index + 1 == plan->count) return false;
-  bool conv = stage->kind == STAGE_CONV;
-  return msk_conv_int8_pays(device, conv ? stage->kernel : 3, conv ? stage->stride : 1, conv ? stage->upsample : 1, in, stage->out);
+  struct conv_shape shape = {.kernel = 3, .stride = 1, .upsample = 1, .in = in, .out = stage->out};
+  if (stage->kind == STAGE_CONV) shape.kernel = stage->kernel, shape.stride = stage->stride, shape.upsample = stage->upsample;
+  shape.int8 = decoding == MSK_PRECISION_INT8 && index >= plan->small_end && index + 1 < plan->count &&
+               msk_conv_int8_pays(device, shape.kernel, shape.stride, shape.upsample, in, shape.out);
+  return shape;
 }
 
 static msk_status create_conv(const msk_vqgan *vqgan, size_t index, msk_conv **conv, const float *weight, const float *bias, size_t in,
                               msk_pool *pool, msk_error *error) {
-  const struct stage *stage = &vqgan->plan.stages[index];
-  bool block = stage->kind == STAGE_BLOCK;
-  if (is_int8(&vqgan->plan, index, vqgan->decoding, vqgan->device, in)) {
-    return msk_conv_create_int8(conv, vqgan->device, weight, bias, block ? 1 : stage->upsample, in, stage->out, pool, error);
-  }
-  return msk_conv_create(conv, vqgan->device, weight, bias, block ? 3 : stage->kernel, block ? 1 : stage->stride, in, stage->out, pool,
-                         error);
+  struct conv_shape s = shape_of(&vqgan->plan, index, vqgan->decoding, vqgan->device, in);
+  if (s.int8) return msk_conv_create_int8(conv, vqgan->device, weight, bias, s.upsample, s.in, s.out, pool, error);
+  return msk_conv_create(conv, vqgan->device, weight, bias, s.kernel, s.stride, s.in, s.out, pool, error);
 }
 
 static msk_status pack_stage(msk_vqgan *vqgan, size_t index, const struct stage_fields *fields, msk_pool *pool, msk_error *error) {
@@ -372,7 +376,15 @@ void msk_vqgan_destroy(msk_vqgan *vqgan) {
   msk_free(allocator, vqgan);
 }
 
-msk_precision msk_vqgan_decode_precision(const msk_vqgan *vqgan) { return vqgan->decoding; }
+msk_precision msk_vqgan_decode_precision(const msk_vqgan *vqgan) {
+  for (size_t i = 0; i < vqgan->plan.count; i++) {
+    for (size_t k = 0; k < 3; k++) {
+      const msk_conv *conv = vqgan->packed[i].conv[k];
+      if (conv != NULL && msk_conv_precision(conv) == MSK_PRECISION_INT8) return MSK_PRECISION_INT8;
+    }
+  }
+  return MSK_PRECISION_FP32;
+}
 
 const msk_vqgan_config *msk_vqgan_get_config(const msk_vqgan *vqgan) { return &vqgan->config; }
 
@@ -384,11 +396,15 @@ size_t msk_vqgan_bytes(const msk_vqgan *vqgan) {
   return bytes;
 }
 
-static size_t plan_conv(const struct plan *plan, size_t index, msk_precision decoding, const msk_device *device, size_t in, bool halves) {
-  const struct stage *stage = &plan->stages[index];
-  bool block = stage->kind == STAGE_BLOCK;
-  if (is_int8(plan, index, decoding, device, in)) return msk_conv_int8_plan(device, block ? 1 : stage->upsample, in, stage->out);
-  return msk_conv_plan(device, block ? 3 : stage->kernel, block ? 1 : stage->stride, in, stage->out, halves);
+/* Bytes kept; *largest grows to what is there meanwhile, beside the weights. */
+static size_t plan_conv(const struct plan *plan, size_t index, msk_precision decoding, const msk_device *device, size_t in, bool halves,
+                        size_t *largest) {
+  struct conv_shape s = shape_of(plan, index, decoding, device, in);
+  size_t meanwhile = 0, floats = s.kernel * s.kernel * in * s.out;
+  size_t bytes =
+      s.int8 ? msk_conv_int8_plan(device, s.upsample, in, s.out, &meanwhile) : msk_conv_plan(device, s.kernel, s.stride, in, s.out, halves);
+  if (floats * sizeof(float) + meanwhile > *largest) *largest = floats * sizeof(float) + meanwhile;
+  return bytes;
 }
 
 static size_t plan_stage(const struct plan *plan, size_t index, msk_precision decoding, const msk_device *device, bool halves,
@@ -398,10 +414,11 @@ static size_t plan_stage(const struct plan *plan, size_t index, msk_precision de
   if (stage->kind == STAGE_CODEBOOK) {
     bytes = stage->in * stage->out * sizeof(float) + msk_linear_plan(device, MSK_PRECISION_FP32, stage->out, stage->in, halves);
   } else if (stage->kind == STAGE_CONV) {
-    bytes = plan_conv(plan, index, decoding, device, stage->in, halves);
+    bytes = plan_conv(plan, index, decoding, device, stage->in, halves, largest);
   } else if (stage->kind == STAGE_BLOCK) {
     floats = 9 * stage->out * (stage->in > stage->out ? stage->in : stage->out);
-    bytes = plan_conv(plan, index, decoding, device, stage->in, halves) + plan_conv(plan, index, decoding, device, stage->out, halves);
+    bytes = plan_conv(plan, index, decoding, device, stage->in, halves, largest) +
+            plan_conv(plan, index, decoding, device, stage->out, halves, largest);
     if (stage->in != stage->out) bytes += msk_conv_plan(device, 1, 1, stage->out, stage->out, halves);
   }
   if (floats * sizeof(float) > *largest) *largest = floats * sizeof(float);

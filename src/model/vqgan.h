@@ -32,7 +32,7 @@ msk_status msk_vqgan_read_config(msk_vqgan_config *config, const msk_weight_file
                                  msk_error *error);
 /* Lists the tensors of a tokenizer of this configuration (weights.h). */
 msk_status msk_vqgan_each_tensor(const msk_vqgan_config *config, msk_weight_visit *visit, void *user);
-/* The precision that was asked for; where 8 bits would be slower, or cost too much, the decoder is float32 all the same. */
+/* The decoder's: int8 if some of its convolutions are. Where 8 bits would be slower than float32 (msk_conv_int8_pays), none is, whatever was asked for. */
 msk_precision msk_vqgan_decode_precision(const msk_vqgan *vqgan);
 /* Bytes that loading a tokenizer of this configuration takes and keeps, and takes beside them meanwhile. halves: its kernels are F16. */
 void msk_vqgan_plan(const msk_vqgan_config *config, const msk_device *device, msk_precision decoding, bool halves, size_t *kept,

@@ -35,7 +35,7 @@ static void meter_release(void *user, void *memory) {
 /* Tables and names beside the weights: some hundred bytes a tensor. */
 enum { TABLES = 250000 };
 
-static void check_plan(const char *path, const char *isa, msk_precision precision, size_t *weights) {
+static void check_plan(const char *path, const char *isa, msk_precision precision, msk_precision decoding, size_t *weights) {
   meter m = {.allocator = {.allocate = meter_allocate, .release = meter_release}};
   msk_model_options options;
   msk_memory_plan plan;
@@ -44,7 +44,8 @@ static void check_plan(const char *path, const char *isa, msk_precision precisio
   m.allocator.user = &m;
   msk_model_options_init(&options);
   options.isa = isa;
-  options.precision = options.decode_precision = precision;
+  options.precision = precision;
+  options.decode_precision = decoding;
   options.threads = 2;
   options.allocator = &m.allocator;
   api_ok(msk_model_plan(&plan, path, &options, &error), &error);
@@ -56,10 +57,11 @@ static void check_plan(const char *path, const char *isa, msk_precision precisio
   msk_model_close(model);
   assert_int_equal(m.now, 0);
   if (kept < plan.weights - plan.weights / 50 || kept > plan.weights + plan.weights / 50 + TABLES) {
-    fail_msg("%s %s %d: %zu bytes are kept, %zu were planned", path, isa, (int)precision, kept, plan.weights);
+    fail_msg("%s %s %d %d: %zu bytes are kept, %zu were planned", path, isa, (int)precision, (int)decoding, kept, plan.weights);
   }
   if (most > plan.weights + plan.weights / 50 + plan.loading + TABLES + device) {
-    fail_msg("%s %s %d: %zu bytes at most, %zu + %zu were planned", path, isa, (int)precision, most, plan.weights, plan.loading);
+    fail_msg("%s %s %d %d: %zu bytes at most, %zu + %zu were planned", path, isa, (int)precision, (int)decoding, most, plan.weights,
+             plan.loading);
   }
   *weights = plan.weights;
 }
@@ -83,11 +85,12 @@ static void test_plan(void **state) {
   for (int s = 0; s < 2; s++) {
     const char *path = api_convert(folder, sets[s], NULL), *small = narrow(path);
     for (int i = 0; msk_isa_name(i) != NULL; i++) {
-      size_t whole, half, int8;
-      check_plan(path, msk_isa_name(i), MSK_PRECISION_FP32, &whole);
-      check_plan(small, msk_isa_name(i), MSK_PRECISION_FP32, &half);
-      check_plan(path, msk_isa_name(i), MSK_PRECISION_INT8, &int8);
-      assert_true(half < whole && int8 < whole);
+      size_t whole, half, int8, both;
+      check_plan(path, msk_isa_name(i), MSK_PRECISION_FP32, MSK_PRECISION_FP32, &whole);
+      check_plan(small, msk_isa_name(i), MSK_PRECISION_FP32, MSK_PRECISION_FP32, &half);
+      check_plan(path, msk_isa_name(i), MSK_PRECISION_INT8, MSK_PRECISION_FP32, &int8);
+      check_plan(path, msk_isa_name(i), MSK_PRECISION_INT8, MSK_PRECISION_INT8, &both);
+      assert_true(half < whole && int8 < whole && both <= int8);
     }
   }
 }

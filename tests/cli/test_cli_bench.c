@@ -105,6 +105,34 @@ static void test_kernels(void **state) {
   json_decref(object);
 }
 
+/* In how many kinds of operations of decoding 8 bits are used, by `choice` of --decode-precision (NULL: not given). */
+static int decoded_in_int8(const char *precision, const char *choice) {
+  json_t *object = choice == NULL ? ANSWER("bench", "decode", "--size", model_of("tiny"), "--rounds", "1", "--seconds", "1", "--json",
+                                           "--kernels", "--isa", "ref", "--precision", precision)
+                                  : ANSWER("bench", "decode", "--size", model_of("tiny"), "--rounds", "1", "--seconds", "1", "--json",
+                                           "--kernels", "--isa", "ref", "--precision", precision, "--decode-precision", choice);
+  int found = 0;
+  size_t index;
+  const json_t *row, *rows = json_object_get(object, "kernels");
+  json_array_foreach(rows, index, row) {
+    const char *pass = json_string_value(json_object_get(row, "pass")), *name = json_string_value(json_object_get(row, "name"));
+    if (strstr(name, ", int8") == NULL) continue;
+    assert_string_equal(pass, "decode");
+    found++;
+  }
+  assert_true(number(measured(object, "decode", precision), "ms") > 0);
+  json_decref(object);
+  return found;
+}
+
+static void test_decode_precision(void **state) {
+  (void)state;
+  assert_int_equal(decoded_in_int8("fp32", NULL), 0);
+  assert_int_equal(decoded_in_int8("int8", "fp32"), 0);
+  assert_true(decoded_in_int8("int8", NULL) > 0);
+  assert_true(decoded_in_int8("fp32", "int8") > 0);
+}
+
 static void test_table(void **state) {
   (void)state;
   run_result result = RUN("bench", "forward", "--size", model_of("tiny"), "--rounds", "1", "--seconds", "1", "--quiet");
@@ -155,8 +183,8 @@ static void test_refusals(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_shape),   cmocka_unit_test(test_kernels),  cmocka_unit_test(test_table),
-      cmocka_unit_test(test_against), cmocka_unit_test(test_refusals),
+      cmocka_unit_test(test_shape), cmocka_unit_test(test_kernels), cmocka_unit_test(test_decode_precision),
+      cmocka_unit_test(test_table), cmocka_unit_test(test_against), cmocka_unit_test(test_refusals),
   };
   return cmocka_run_group_tests_name("cli bench", tests, set_up_models, tear_down_models);
 }

@@ -78,6 +78,8 @@ static void test_words(void **state) {
   MISTAKE(2, "layer", "draw", sketch(), "--class", "3", "--set", "layers=0,99");
   MISTAKE(2, "--fit|tile|stretch pad crop", "draw", sketch(), "--class", "3", "--fit", "tile");
   MISTAKE(2, "--precision|int4|fp32 int8", "draw", sketch(), "--class", "3", "--precision", "int4");
+  MISTAKE(2, "--decode-precision|bf16|fp32 int8", "draw", sketch(), "--class", "3", "--decode-precision", "bf16");
+  MISTAKE(2, "--decode-precision", "sheet", sketch(), "-o", in_folder("never.png"), "--decode-precision", "int8");
   MISTAKE(2, "--isa|z80|ref", "draw", sketch(), "--class", "3", "--isa", "z80");
   MISTAKE(2, "--rng|mt19937|partitionable", "draw", sketch(), "--class", "3", "--rng", "mt19937");
   MISTAKE(2, "--first-item|official", "draw", sketch(), "--class", "3", "--first-item", "1", "--recipe", "official");

@@ -130,6 +130,48 @@ static void test_decode_int8(void **state) {
   replays(in_folder("d8.png"));
 }
 
+static json_t *parse_line(const char *line) {
+  json_t *object = json_loads(line, JSON_DISABLE_EOF_CHECK, NULL);
+  assert_true(json_is_object(object));
+  return object;
+}
+
+/* What --memory and info say of it: less to keep; `draw` says the same number. */
+static void test_decode_memory(void **state) {
+  (void)state;
+  run_result result = RUN("info", model_of("tiny"), "--memory", "--json");
+  assert_int_equal(result.code, 0);
+  json_t *info = parse_line(result.out);
+  const json_t *plan = json_object_get(json_object_get(info, "memory"), "fp32"), *decode = json_object_get(plan, "decode_int8");
+  json_int_t weights = json_integer_value(json_object_get(decode, "weights"));
+  assert_true(weights > 0 && weights <= json_integer_value(json_object_get(plan, "weights")));
+  assert_true(json_integer_value(json_object_get(decode, "loading")) > 0);
+  run_free(&result);
+  json_decref(info);
+  char expected[64];
+  snprintf(expected, sizeof expected, "memory: %.1f MB for the weights", 1e-6 * (double)weights);
+  result = RUN("draw", sketch(), "--class", "3", "--steps", "2", "--memory", "--decode-precision", "int8", "-o", in_folder("dm.png"));
+  assert_int_equal(result.code, 0);
+  assert_non_null(strstr(result.err, expected));
+  run_free(&result);
+}
+
+/* AVX-512 without VNNI multiplies 8-bit numbers no faster than floats: the program says so, and the picture is that of fp32, in its text too. */
+static void test_decode_slower(void **state) {
+  (void)state;
+  run_result result = RUN("draw", sketch(), "--class", "3", "--steps", "2", "-o", in_folder("s0.png"), "--isa", "avx512", "--quiet");
+  int code = result.code;
+  run_free(&result);
+  if (code == 2) return; /* this machine has none */
+  assert_int_equal(code, 0);
+  result =
+      RUN("draw", sketch(), "--class", "3", "--steps", "2", "--decode-precision", "int8", "-o", in_folder("s8.png"), "--isa", "avx512");
+  assert_int_equal(result.code, 0);
+  assert_non_null(strstr(result.err, "fp32 is used"));
+  assert_true(same_bytes(in_folder("s0.png"), in_folder("s8.png")));
+  run_free(&result);
+}
+
 /* A text that is wrong, and a model that is another one, are refused. */
 static void test_replay_refuses(void **state) {
   (void)state;
@@ -210,12 +252,6 @@ static void test_streams(void **state) {
   EXPECT(3, "draw", "-", "--class", "3", "-o", "-");
   EXPECT(0, "draw", sketch(), "--class", "3", "--steps", "2", "-o", "/dev/null", "--quiet"); /* written to, not replaced */
   assert_int_equal(access("/dev/null", W_OK), 0);
-}
-
-static json_t *parse_line(const char *line) {
-  json_t *object = json_loads(line, JSON_DISABLE_EOF_CHECK, NULL);
-  assert_true(json_is_object(object));
-  return object;
 }
 
 static void test_json(void **state) {
@@ -535,26 +571,14 @@ static void test_white(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_names),
-                                     cmocka_unit_test(test_same_bytes),
-                                     cmocka_unit_test(test_replay),
-                                     cmocka_unit_test(test_int8),
-                                     cmocka_unit_test(test_decode_int8),
-                                     cmocka_unit_test(test_replay_refuses),
-                                     cmocka_unit_test(test_replay_survives),
-                                     cmocka_unit_test(test_streams),
-                                     cmocka_unit_test(test_json),
-                                     cmocka_unit_test(test_info),
-                                     cmocka_unit_test(test_report),
-                                     cmocka_unit_test(test_terminal),
-                                     cmocka_unit_test(test_film),
-                                     cmocka_unit_test(test_explorer),
-                                     cmocka_unit_test(test_candidates),
-                                     cmocka_unit_test(test_sheet),
-                                     cmocka_unit_test(test_box),
-                                     cmocka_unit_test(test_lambda_map),
-                                     cmocka_unit_test(test_tokens_are_the_picture),
-                                     cmocka_unit_test(test_class_names),
-                                     cmocka_unit_test(test_white)};
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_names),         cmocka_unit_test(test_same_bytes),     cmocka_unit_test(test_replay),
+      cmocka_unit_test(test_int8),          cmocka_unit_test(test_decode_int8),    cmocka_unit_test(test_decode_memory),
+      cmocka_unit_test(test_decode_slower), cmocka_unit_test(test_replay_refuses), cmocka_unit_test(test_replay_survives),
+      cmocka_unit_test(test_streams),       cmocka_unit_test(test_json),           cmocka_unit_test(test_info),
+      cmocka_unit_test(test_report),        cmocka_unit_test(test_terminal),       cmocka_unit_test(test_film),
+      cmocka_unit_test(test_explorer),      cmocka_unit_test(test_candidates),     cmocka_unit_test(test_sheet),
+      cmocka_unit_test(test_box),           cmocka_unit_test(test_lambda_map),     cmocka_unit_test(test_tokens_are_the_picture),
+      cmocka_unit_test(test_class_names),   cmocka_unit_test(test_white)};
   return cmocka_run_group_tests(tests, set_up_models, tear_down_models);
 }

@@ -120,7 +120,9 @@ static msk_conv *conv_new(const msk_device *device, const struct conv_case *c, c
   msk_conv *conv;
   assert_int_equal(msk_conv_create_int8(&conv, device, weight, c->bias ? bias : NULL, c->upsample, c->in, c->out, NULL, NULL), MSK_OK);
   assert_int_equal(msk_conv_precision(conv), MSK_PRECISION_INT8);
-  assert_int_equal(msk_conv_bytes(conv), msk_conv_int8_plan(device, c->upsample, c->in, c->out));
+  size_t meanwhile;
+  assert_int_equal(msk_conv_bytes(conv), msk_conv_int8_plan(device, c->upsample, c->in, c->out, &meanwhile));
+  assert_int_equal(meanwhile, c->upsample == 1 ? 0 : 4 * c->in * c->out * sizeof(float));
   return conv;
 }
 
@@ -161,6 +163,7 @@ static void cases_on(const msk_device *device) {
   run_case(device,
            &(struct conv_case){.upsample = 1, .in = 260, .out = 5, .height = 3, .width = 4, .batch = 1}); /* several blocks of inputs */
   run_case(device, &(struct conv_case){.upsample = 1, .in = 4, .out = 3, .height = 3, .width = 530, .batch = 1}); /* and of a row */
+  run_case(device, &(struct conv_case){.upsample = 1, .in = 4, .out = 1, .height = 2, .width = 528, .batch = 1}); /* of the longest */
 }
 
 static void test_cases(void **state) {

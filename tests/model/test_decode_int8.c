@@ -12,7 +12,8 @@ static void open_model(struct bench *bench, msk_vqgan **vqgan, const char *isa, 
   bench_open(bench, isa, threads);
   bench->decoding = decoding;
   *vqgan = vqgan_open(bench, "models/default.safetensors", "tokenizer.", 0);
-  assert_int_equal(msk_vqgan_decode_precision(*vqgan), decoding);
+  bool slower = !msk_conv_int8_pays(bench->device, 3, 1, 2, 128, 128);
+  assert_int_equal(msk_vqgan_decode_precision(*vqgan), slower ? MSK_PRECISION_FP32 : decoding);
 }
 
 static void close_model(struct bench *bench, msk_vqgan *vqgan) {
@@ -63,6 +64,7 @@ static void test_distance(void **state) {
     }
     print_message("%s: mean difference %.3f / 255, largest %.1f\n", msk_isa_name(set), sum / (2 * PIXELS), largest);
     assert_true(sum / (2 * PIXELS) <= 2);
+    assert_true(strstr(msk_isa_name(set), "vnni") == NULL || largest > 0.5); /* it is another arithmetic */
     free(pixels);
   }
   free(exact);

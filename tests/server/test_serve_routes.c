@@ -362,6 +362,8 @@ static void test_lists(void **state) {
   json_t *models = reply_json(&r), *model = json_array_get(json_object_get(models, "data"), 0);
   assert_int_equal(json_integer_value(json_object_get(model, "image_size")), 128);
   assert_string_equal(text_of(model, "object"), "model");
+  assert_string_equal(text_of(model, "precision"), "fp32");
+  assert_string_equal(text_of(model, "decode_precision"), "fp32");
   json_decref(models);
   r = GET(&server, "/v1/classes?limit=2");
   json_t *classes = reply_json(&r);

@@ -162,12 +162,13 @@ size_t msk_conv_plan(const msk_device *device, size_t kernel, size_t stride, siz
   return sizeof(msk_conv) + floats * half;
 }
 
-size_t msk_conv_int8_plan(const msk_device *device, size_t upsample, size_t in, size_t out) {
-  return sizeof(msk_conv) + msk_conv_int8_bytes(&device->kernels, upsample, in, out);
+size_t msk_conv_int8_plan(const msk_device *device, size_t upsample, size_t in, size_t out, size_t *meanwhile) {
+  return sizeof(msk_conv) + msk_conv_int8_bytes(&device->kernels, upsample, in, out, meanwhile);
 }
 
 size_t msk_conv_bytes(const msk_conv *conv) {
-  if (conv->int8 != NULL) return msk_conv_int8_plan(conv->device, conv->upsample, conv->in, conv->out);
+  size_t meanwhile;
+  if (conv->int8 != NULL) return msk_conv_int8_plan(conv->device, conv->upsample, conv->in, conv->out, &meanwhile);
   bool halves = conv->raw.halves != NULL || conv->matrix.halves != NULL;
   size_t bias = conv->bias == NULL ? 0 : conv->out * sizeof(float);
   return msk_conv_plan(conv->device, conv->kernel, conv->stride, conv->in, conv->out, halves) + bias;

@@ -111,10 +111,11 @@ void msk_conv_int8_destroy(msk_conv_int8 *conv, const msk_device *device) {
   msk_free(device->allocator, conv);
 }
 
-size_t msk_conv_int8_bytes(const msk_kernels *kernels, size_t upsample, size_t in, size_t out) {
+size_t msk_conv_int8_bytes(const msk_kernels *kernels, size_t upsample, size_t in, size_t out, size_t *meanwhile) {
   size_t taps = taps_of(upsample), phases = phases_of(upsample), panels = 0;
   msk_matrix_floats(kernels, taps * taps * in, out, &panels);
   size_t each = panels + out * (sizeof(int32_t) + sizeof(float)) + taps * out * sizeof(int32_t);
+  *meanwhile = upsample == 1 ? 0 : taps * taps * in * out * sizeof(float); /* a phase's filters */
   return sizeof(msk_conv_int8) + phases * each + out * sizeof(float);
 }
 
@@ -214,6 +215,7 @@ static void cut(struct job *job, const msk_stream *stream) {
   job->segments = msk_ceiling(job->width, TASK_PIXELS);
   job->segment = msk_smaller(msk_round_up(msk_ceiling(job->width, job->segments), job->kernels->tile_rows), job->width);
   job->segments = msk_ceiling(job->width, job->segment);
+  assert(job->segment <= TASK_PIXELS); /* a multiple of every set's tile */
   job->panel_block = msk_smaller(msk_ceiling(TASK_COLUMNS, job->kernels->panel), panels);
   job->panel_blocks = msk_ceiling(panels, job->panel_block);
   job->strip = msk_smaller(TASK_PIXELS / job->segment, job->height);

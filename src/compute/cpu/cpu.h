@@ -157,7 +157,7 @@ typedef struct msk_conv_int8 msk_conv_int8;
 msk_status msk_conv_int8_create(msk_conv_int8 **conv, const msk_device *device, const float *weight, const float *bias, size_t upsample,
                                 size_t in, size_t out, msk_pool *pool, msk_error *error);
 void msk_conv_int8_destroy(msk_conv_int8 *conv, const msk_device *device);
-size_t msk_conv_int8_bytes(const msk_kernels *kernels, size_t upsample, size_t in, size_t out);
+size_t msk_conv_int8_bytes(const msk_kernels *kernels, size_t upsample, size_t in, size_t out, size_t *meanwhile);
 void msk_conv_int8_run(msk_stream *stream, const msk_conv_int8 *conv, const msk_conv_args *args);
 
 #endif

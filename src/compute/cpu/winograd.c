@@ -256,7 +256,7 @@ static size_t place_local(struct job *job, const msk_stream *stream) {
   set_strides(&local, columns);
   local.worker_bytes = msk_scratch_floats(POSITIONS * (local.v_plane + local.m_plane) + local.m_stride);
   size_t zeros = msk_scratch_floats(in);
-  local.v = (float *)((char *)stream->scratch + zeros);
+  if (stream->scratch != NULL) local.v = (float *)((char *)stream->scratch + zeros);
   *job = local;
   return zeros + workers * local.worker_bytes;
 }

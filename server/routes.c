@@ -61,12 +61,11 @@ enum MHD_Result route_models(exchange *e) {
   const server *s = e->server;
   const msk_model_info *info = &s->info;
   int shown = msk_model_class_search(s->model, NULL, NULL, 0);
-  json_t *model =
-      json_pack("{s:o, s:s, s:i, s:s, s:s?, s:i, s:i, s:i, s:i, s:I, s:s?, s:s, s:s}", "id",
-                json_text(info->name == NULL ? "model" : info->name), "object", "model", "created", 0, "owned_by", "masksketch", "hash",
-                info->hash, "image_size", info->image_size, "side", info->latent_size, "layers", info->layers, "classes", shown,
-                "parameters", (json_int_t)info->parameters, "isa", info->isa, "precision", msk_precision_name((int)info->precision),
-                "decode_precision", msk_precision_name((int)info->decode_precision));
+  json_t *model = json_pack("{s:o, s:s, s:i, s:s, s:s?, s:i, s:i, s:i, s:i, s:I, s:s?, s:s, s:s}", "id",
+                            json_text(info->name == NULL ? "model" : info->name), "object", "model", "created", 0, "owned_by", "masksketch",
+                            "hash", info->hash, "image_size", info->image_size, "side", info->latent_size, "layers", info->layers,
+                            "classes", shown, "parameters", (json_int_t)info->parameters, "isa", info->isa, "precision",
+                            msk_precision_name((int)info->precision), "decode_precision", msk_precision_name((int)info->decode_precision));
   json_t *answer = json_pack("{s:s, s:[o], s:{s:i, s:i, s:i, s:I, s:i}, s:{s:b, s:b, s:b}}", "object", "list", "data", model, "limits",
                              "count", SERVER_MAX_COUNT, "steps", SERVER_MAX_STEPS, "queue", s->config.queue, "body_bytes",
                              (json_int_t)s->config.body_bytes, "picture_pixels", SERVER_PICTURE_PIXELS, "features", "score",

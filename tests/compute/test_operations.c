@@ -834,6 +834,32 @@ static void test_threads(void **state) {
   for_each_isa(threads_on);
 }
 
+/* Winograd's two ways of cutting the work, which the number of workers chooses between (more than 16 share one chunk), give the same bits: here 90
+ * tiles, of a last row and column that are cut, and more outputs than one worker keeps at once. */
+static void winograd_cuts_on(const msk_device *device) {
+  enum { H = 35, W = 38, IN = 20, OUT = 72 };
+  float *x = random_new(H * W * IN, 1, 1), *weight = random_new(9 * IN * OUT, 2, 1), *residual = random_new(H * W * OUT, 3, 1);
+  float *one = guarded_new(H * W * OUT), *many = guarded_new(H * W * OUT);
+  msk_conv *conv;
+  assert_int_equal(msk_conv_create(&conv, device, weight, residual, 3, 1, IN, OUT, NULL, NULL), MSK_OK);
+  msk_conv_args args = {.conv = conv, .x = x, .y = one, .residual = residual, .batch = 1, .height = H, .width = W, .upsample = 1};
+  run_operation(device, 1, do_conv, &args);
+  guarded_check(one, H * W * OUT);
+  args.y = many;
+  for (int threads = 2; threads <= 17; threads += 5) {
+    run_operation(device, threads, do_conv, &args);
+    guarded_check(many, H * W * OUT);
+    assert_memory_equal(one, many, H * W * OUT * sizeof(float));
+  }
+  msk_conv_destroy(conv);
+  guarded_free(x), guarded_free(weight), guarded_free(residual), guarded_free(one), guarded_free(many);
+}
+
+static void test_winograd_cuts(void **state) {
+  (void)state;
+  for_each_isa(winograd_cuts_on);
+}
+
 /* A batch gives what its pictures give alone; scratch for a batch is enough for less. */
 static void batch_on(const msk_device *device) {
   enum { B = 5, H = 18, W = 13, C = 32, N = 37, D = 32 };
@@ -1004,6 +1030,7 @@ int main(void) {
                                      cmocka_unit_test(test_embed),
                                      cmocka_unit_test(test_codebook),
                                      cmocka_unit_test(test_threads),
+                                     cmocka_unit_test(test_winograd_cuts),
                                      cmocka_unit_test(test_batch),
                                      cmocka_unit_test(test_scratch)};
   return cmocka_run_group_tests_name("compute operations", tests, NULL, NULL);

@@ -7,6 +7,7 @@ the results gather in a JSON file, from which the table is made.
 A step here is two passes over the whole transformer, at batch 2 and at batch 1: what every program is given to do. masksketch's own step is a
 drawing's: the second pass stops at the keys of layer 22, reads attention out and scores it, and tokens are sampled."""
 import argparse
+import importlib.metadata
 import json
 import os
 import signal
@@ -21,6 +22,7 @@ KINDS = {
     "jax": "the authors' code (JAX, jitted)",
     "onnxruntime": "ONNX Runtime",
     "openvino": "OpenVINO",
+    "openvino-bf16": "OpenVINO, bf16",
     "torch": "PyTorch, eager, channels last",
     "torch-compile": "PyTorch, torch.compile",
     "onnxruntime-int8": "ONNX Runtime, dynamic int8",
@@ -39,15 +41,19 @@ def own_times(arguments, precision):
 
 
 class Worker:
+    """Makes its files before it starts: one kind after another, as some share them."""
+
     def __init__(self, arguments, kind):
         environment = dict(os.environ)
         # Set on some machines for old OpenBLAS builds; it slows a current numpy.
         for variable in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"):
             environment.pop(variable, None)
         log = open(os.path.join(os.path.dirname(arguments.model), f"{kind}.log"), "w")
-        self.process = subprocess.Popen([sys.executable, os.path.join(HERE, "worker.py"), kind, arguments.model, str(arguments.threads)],
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, env=environment)
         self.failure = f"{kind} does not start; {log.name} says why"
+        command = [sys.executable, os.path.join(HERE, "worker.py"), kind, arguments.model, str(arguments.threads)]
+        if subprocess.run([*command, "files"], stdout=log, stderr=log, env=environment).returncode:
+            sys.exit(self.failure)
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, env=environment)
 
     def wait_until_ready(self):
         for line in self.process.stdout:
@@ -82,8 +88,8 @@ def measure(arguments, kinds, results):
     checks = {kind: worker.ask("check") for kind, worker in workers.items()}
     print("all are ready", file=sys.stderr)
     wait_for(arguments.after)
-    entries = {kind: {"own": {item: [] for item in ITEMS}, "other": {item: [] for item in ITEMS}, "peaks": [], "check": checks[kind]}
-               for kind in kinds}
+    entries = {kind: {"own": {item: [] for item in ITEMS}, "other": {item: [] for item in ITEMS}, "peaks": [], "check": checks[kind],
+                      "release": importlib.metadata.version(kind.split("-")[0])} for kind in kinds}
     precision_of = {kind: "int8" if kind.endswith("int8") else "fp32" for kind in kinds}
     for _ in range(arguments.rounds):
         own = {precision: own_times(arguments, precision) for precision in sorted(set(precision_of.values()))}
@@ -133,6 +139,8 @@ def table(results):
         lines.append(own_row(precision, [results[k] for k in kinds], precision))
         lines += [row(KINDS[k], results[k]) for k in kinds]
     lines.append("")
+    releases = {kind.split("-")[0]: entry["release"] for kind, entry in results.items()}
+    lines.append("Releases: " + ", ".join(f"{package} {release}" for package, release in sorted(releases.items())) + ".")
     lines.append("Milliseconds, the least of all rounds; (how many times as long as masksketch beside it: median over rounds); [share of the measured peak].")
     return "\n".join(lines)
 

@@ -35,9 +35,9 @@ def nested(flat):
     return tree
 
 
-def inputs(batch):
+def inputs(batch, seed=0):
     """Tokens as in the middle of a drawing (class first, -1 masked), a picture, codes: the same for everybody."""
-    generator = numpy.random.default_rng(0)
+    generator = numpy.random.default_rng(seed)
     tokens = generator.integers(0, 1024, (batch, 257)).astype(numpy.int32)
     tokens[:, 0] = 1024 + numpy.arange(batch)
     tokens[:, 1:][generator.random((batch, 256)) < 0.6] = -1

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """One program that is compared, as a process of its own: `worker.py KIND MODEL THREADS`. Prepares everything, prints "ready", then for each line
 "forward", "step", "encode" or "decode" on standard input runs that once and prints its seconds, or "none" where the kind does not do it; "check"
-prints a checksum of logits and picture; "memory" the peak of its memory in bytes. Each kind is set up as its documentation says is fastest on a CPU."""
+prints a checksum of logits and picture; "memory" the peak of its memory in bytes. Each kind is set up as its documentation says is fastest on a CPU.
+With a fourth argument, `files`, it makes the files that the kind runs from, once, and ends: so that the memory which that takes is not counted."""
 import os
 import resource
 import sys
@@ -41,14 +42,17 @@ def torch_parts(kind):
     }
 
 
+PARTS = ("transformer", "encode", "decode")
+
+
 def exported(part):
     """The part as an ONNX file, made once from the PyTorch network."""
-    import torch
-
-    import torch_networks as networks
-
     path = os.path.join(CACHE, part + ".onnx")
     if not os.path.exists(path):
+        import torch
+
+        import torch_networks as networks
+
         os.makedirs(CACHE, exist_ok=True)
         w = weights.load(MODEL)
         tokens, picture, codes = weights.inputs(2)
@@ -60,6 +64,15 @@ def exported(part):
         shapes = {0: torch.export.Dim.DYNAMIC} if part == "transformer" else None
         torch.onnx.export(make().eval(), (torch.from_numpy(example),), path, dynamo=True, input_names=["x"], output_names=["y"],
                           dynamic_shapes=(shapes,) if shapes else None)
+    return path
+
+
+def onnx_quantised(part):
+    path = os.path.join(CACHE, part + "-int8.onnx")
+    if not os.path.exists(path):
+        from onnxruntime.quantization import QuantType, quantize_dynamic
+
+        quantize_dynamic(exported(part), path, weight_type=QuantType.QInt8, per_channel=True, op_types_to_quantize=["MatMul", "Gemm"])
     return path
 
 
@@ -75,44 +88,45 @@ def onnx_parts(kind):
         return lambda x: made.run(["y"], {"x": x})[0]
 
     if kind == "onnxruntime-int8":
-        from onnxruntime.quantization import QuantType, quantize_dynamic
+        return {"transformer": session(onnx_quantised("transformer"))}
+    return {part: session(exported(part)) for part in PARTS}
 
-        path = os.path.join(CACHE, "transformer-int8.onnx")
-        if not os.path.exists(path):
-            quantize_dynamic(exported("transformer"), path, weight_type=QuantType.QInt8, per_channel=True, op_types_to_quantize=["MatMul", "Gemm"])
-        return {"transformer": session(path)}
-    return {part: session(exported(part)) for part in ("transformer", "encode", "decode")}
+
+def openvino_quantised(part):
+    """The part by NNCF's post-training quantisation, calibrated on eight inputs that are not the measured ones."""
+    path = os.path.join(CACHE, part + "-int8.xml")
+    if not os.path.exists(path):
+        import nncf
+        import openvino
+
+        position = PARTS.index(part)
+        items = [weights.inputs(2, seed)[position] for seed in range(1, 9)]
+        if part == "encode":
+            items = [picture.transpose(0, 3, 1, 2).copy() for picture in items]
+        preset = nncf.ModelType.TRANSFORMER if part == "transformer" else None
+        network = openvino.Core().read_model(exported(part))
+        openvino.save_model(nncf.quantize(network, nncf.Dataset(items), model_type=preset, subset_size=len(items)), path, compress_to_fp16=False)
+    return path
 
 
 def openvino_parts(kind):
+    """With fixed shapes, as advised where they are known: the transformer is compiled for one row and for two. The precision is said, because a
+    processor that has BF16 makes OpenVINO compute fp32 networks, and what is not quantised of the others, in it."""
     import openvino
 
     core = openvino.Core()
-    settings = {"INFERENCE_NUM_THREADS": THREADS, "PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
+    settings = {"INFERENCE_NUM_THREADS": THREADS, "PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "bf16" if kind == "openvino-bf16" else "f32"}
+    path = openvino_quantised if kind == "openvino-int8" else exported
 
-    def compiled(model):
-        made = core.compile_model(model, "CPU", settings)
+    def compiled(part, shape=None):
+        network = core.read_model(path(part))
+        if shape:
+            network.reshape(shape)
+        made = core.compile_model(network, "CPU", settings)
         return lambda x: made(x)[0]
 
-    def quantised(part, items):
-        import nncf
-
-        path = os.path.join(CACHE, part + "-int8.xml")
-        if not os.path.exists(path):
-            preset = nncf.ModelType.TRANSFORMER if part == "transformer" else None
-            data = nncf.Dataset(items)
-            openvino.save_model(nncf.quantize(core.read_model(exported(part)), data, model_type=preset, subset_size=len(items)), path,
-                                compress_to_fp16=False)
-        return compiled(path)
-
-    if kind == "openvino-int8":
-        tokens, picture, codes = weights.inputs(2)
-        return {
-            "transformer": quantised("transformer", [tokens, tokens[::-1].copy()]),
-            "encode": quantised("encode", [picture.transpose(0, 3, 1, 2).copy()]),
-            "decode": quantised("decode", [codes]),
-        }
-    return {part: compiled(exported(part)) for part in ("transformer", "encode", "decode")}
+    by_rows = {rows: compiled("transformer", [rows, 257]) for rows in (1, 2)}
+    return {"transformer": lambda x: by_rows[len(x)](x), "encode": compiled("encode"), "decode": compiled("decode")}
 
 
 def jax_parts(kind):
@@ -142,7 +156,20 @@ def jax_parts(kind):
 MAKERS = {"torch": torch_parts, "onnxruntime": onnx_parts, "openvino": openvino_parts, "jax": jax_parts}
 
 
+def make_files():
+    if KIND == "onnxruntime-int8":
+        onnx_quantised("transformer")
+    elif KIND == "openvino-int8":
+        for part in PARTS:
+            openvino_quantised(part)
+    elif KIND.startswith(("onnxruntime", "openvino")):
+        for part in PARTS:
+            exported(part)
+
+
 def main():
+    if sys.argv[4:] == ["files"]:
+        return make_files()
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:THREADS])
     parts = MAKERS[KIND.split("-")[0]](KIND)
     two, picture, codes = weights.inputs(2)

@@ -15,7 +15,7 @@ struct job {
   const msk_kernels *kernels;
   size_t key_floats, value_floats; /* packed, of one head */
   size_t rows, blocks, row_stride; /* rows of a task; tasks of a head; floats of a row of logits */
-  size_t query_floats, logit_floats, out_floats, out_stride, worker_bytes;
+  size_t logit_floats, out_floats, out_stride, worker_bytes;
   float *keys, *values; /* of all heads */
   char *scratch;
 };
@@ -34,27 +34,22 @@ static struct job plan(const msk_stream *stream, const msk_attention_args *args)
   job.blocks = msk_ceiling(args->tokens, job.rows);
   job.row_stride = msk_round_up(args->tokens, kernels->panel) + 16;
   job.out_stride = msk_round_up(args->head_dim, kernels->panel) + 16;
-  job.query_floats = msk_round_up(job.rows * args->head_dim, 16);
   job.logit_floats = job.rows * job.row_stride;
   job.out_floats = job.rows * job.out_stride;
-  job.worker_bytes = msk_scratch_floats(job.query_floats + job.logit_floats + job.row_stride + job.out_floats);
+  job.worker_bytes = msk_scratch_floats(job.logit_floats + job.row_stride + job.out_floats);
   job.keys = stream->scratch;
   job.values = job.keys == NULL ? NULL : job.keys + heads * job.key_floats;
   job.scratch = job.keys == NULL ? NULL : (char *)(job.values + heads * job.value_floats);
   return job;
 }
 
-/* Transposed: panel row d holds element d of each key. */
+/* Transposed: panel row d holds element d of each key, times the logits' scale. */
 static void pack_keys(const struct job *job, const float *k, float *packed) {
   const msk_attention_args *args = job->args;
   for (size_t first = 0, p = 0; first < args->tokens; first += job->kernels->panel, p++) {
-    size_t width = msk_panel_width(job->kernels, args->tokens, p), count = msk_smaller(width, args->tokens - first);
-    const float *keys = k + first * args->stride;
-    float *panel = packed + first * args->head_dim;
-    for (size_t d = 0; d < args->head_dim; d++, panel += width) {
-      for (size_t j = 0; j < count; j++) panel[j] = keys[j * args->stride + d];
-      for (size_t j = count; j < width; j++) panel[j] = 0.0f;
-    }
+    size_t width = msk_panel_width(job->kernels, args->tokens, p);
+    job->kernels->transpose_rows(msk_smaller(width, args->tokens - first), width, args->head_dim, k + first * args->stride, args->stride,
+                                 args->scale, packed + first * args->head_dim);
   }
 }
 
@@ -81,16 +76,15 @@ static void pack_head(void *user, size_t index, int worker) {
 }
 
 /* logits[i][j] = scale * q_i . k_j; -inf behind the row in a causal pass. */
-static void compute_logits(const struct job *job, size_t head, size_t row, size_t rows, float *query, float *logits) {
+static void compute_logits(const struct job *job, size_t head, size_t row, size_t rows, float *logits) {
   const msk_attention_args *args = job->args;
   const msk_kernels *kernels = job->kernels;
   const float *q = args->q + (head / args->heads * args->tokens + row) * args->stride + head % args->heads * args->head_dim;
   const float *keys = job->keys + head * job->key_floats;
-  for (size_t i = 0; i < rows; i++) kernels->scale_row(args->head_dim, q + i * args->stride, args->scale, query + i * args->head_dim);
   for (size_t first = 0, p = 0; first < args->tokens; first += kernels->panel, p++) {
     size_t width = msk_panel_width(kernels, args->tokens, p);
     const float *panel = keys + first * args->head_dim;
-    kernels->gemm_panel(rows, width, args->head_dim, query, args->head_dim, panel, logits + first, job->row_stride, false,
+    kernels->gemm_panel(rows, width, args->head_dim, q, args->stride, panel, logits + first, job->row_stride, false,
                         panel + width * args->head_dim);
   }
   for (size_t i = 0; args->causal && i < rows; i++) {
@@ -135,12 +129,12 @@ static void run_task(void *user, size_t index, int worker) {
   const struct job *job = user;
   const msk_attention_args *args = job->args;
   size_t head = index / job->blocks, row = index % job->blocks * job->rows, rows = msk_smaller(job->rows, args->tokens - row);
-  float *query = (float *)(job->scratch + (size_t)worker * job->worker_bytes);
-  float *logits = query + job->query_floats, *row_weights = logits + job->logit_floats, *out = row_weights + job->row_stride;
+  float *logits = (float *)(job->scratch + (size_t)worker * job->worker_bytes), *row_weights = logits + job->logit_floats,
+        *out = row_weights + job->row_stride;
   bool reads = args->score != NULL || args->maps != NULL || args->log_maps != NULL;
   float sums[256];
   assert(job->rows <= sizeof sums / sizeof *sums);
-  compute_logits(job, head, row, rows, query, logits);
+  compute_logits(job, head, row, rows, logits);
   for (size_t i = 0; i < rows; i++) {
     /* The weights replace their logits, at once or, where the read-outs want both, after them. */
     float maximum, *s = logits + i * job->row_stride, *weights = reads ? row_weights : s;

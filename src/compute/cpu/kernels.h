@@ -21,6 +21,7 @@
  * finish_int8_row   y = activation((c - row.zero * column_sums) * (row.scale * column_scales) + bias) + residual; residual may be NULL, or y.
  * finish_int8_taps  y = (sum over taps t of (c[t * plane] - rows[t].zero * column_sums[t * sums_plane]) * rows[t].scale) * column_scales + bias + residual, element
  *                   by element; residual may be NULL, or y. taps >= 1.
+ * transpose_rows    y[k][i] = x[i][k] * factor for k < count, i < rows; 0 for rows <= i < width, which is lanes or panel and the stride of y.
  * scale_row         y = x * factor.
  * layer_norm_row    y = (x - mean) / sqrt(variance + epsilon) * gamma + beta, two passes; y may equal x.
  * channel_sums      sums[c] = sum over pixels of x; channel_squares: of (x - mean[c])^2. At most some hundred pixels: float chains.

@@ -87,6 +87,12 @@ static void finish_int8_taps(size_t count, size_t taps, const int32_t *c, size_t
   }
 }
 
+static void transpose_rows(size_t rows, size_t width, size_t count, const float *x, size_t x_stride, float factor, float *y) {
+  for (size_t k = 0; k < count; k++) {
+    for (size_t i = 0; i < width; i++) y[k * width + i] = i < rows ? x[i * x_stride + k] * factor : 0.0f;
+  }
+}
+
 static void scale_row(size_t count, const float *x, float factor, float *y) {
   for (size_t j = 0; j < count; j++) y[j] = x[j] * factor;
 }

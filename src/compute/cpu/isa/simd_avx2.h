@@ -70,6 +70,21 @@ static inline float vec_largest(vec v) {
   return _mm_cvtss_f32(_mm_max_ss(x, _mm_movehdup_ps(x)));
 }
 
+/* v[i] lane j <-> v[j] lane i. */
+static inline void vec_transpose(vec v[LANES]) {
+  vec w[LANES];
+  for (size_t i = 0; i < LANES; i += 4) { /* 4 x 4 blocks within each 128 bits */
+    __m256d low = _mm256_castps_pd(_mm256_unpacklo_ps(v[i], v[i + 1])), high = _mm256_castps_pd(_mm256_unpackhi_ps(v[i], v[i + 1]));
+    __m256d low2 = _mm256_castps_pd(_mm256_unpacklo_ps(v[i + 2], v[i + 3])),
+            high2 = _mm256_castps_pd(_mm256_unpackhi_ps(v[i + 2], v[i + 3]));
+    w[i] = _mm256_castpd_ps(_mm256_unpacklo_pd(low, low2)), w[i + 1] = _mm256_castpd_ps(_mm256_unpackhi_pd(low, low2));
+    w[i + 2] = _mm256_castpd_ps(_mm256_unpacklo_pd(high, high2)), w[i + 3] = _mm256_castpd_ps(_mm256_unpackhi_pd(high, high2));
+  }
+  for (size_t i = 0; i < 4; i++) {
+    v[i] = _mm256_permute2f128_ps(w[i], w[i + 4], 0x20), v[i + 4] = _mm256_permute2f128_ps(w[i], w[i + 4], 0x31);
+  }
+}
+
 /* ---- integers ---- */
 
 typedef __m256i ivec; /* 8 x int32 */

@@ -63,6 +63,24 @@ static inline float vec_largest(vec v) {
   return _mm_cvtss_f32(_mm_max_ss(x, _mm_movehdup_ps(x)));
 }
 
+/* v[i] lane j <-> v[j] lane i. */
+static inline void vec_transpose(vec v[LANES]) {
+  vec w[LANES];
+  for (size_t i = 0; i < LANES; i += 4) { /* 4 x 4 blocks within each 128 bits */
+    __m512d low = _mm512_castps_pd(_mm512_unpacklo_ps(v[i], v[i + 1])), high = _mm512_castps_pd(_mm512_unpackhi_ps(v[i], v[i + 1]));
+    __m512d low2 = _mm512_castps_pd(_mm512_unpacklo_ps(v[i + 2], v[i + 3])),
+            high2 = _mm512_castps_pd(_mm512_unpackhi_ps(v[i + 2], v[i + 3]));
+    w[i] = _mm512_castpd_ps(_mm512_unpacklo_pd(low, low2)), w[i + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(low, low2));
+    w[i + 2] = _mm512_castpd_ps(_mm512_unpacklo_pd(high, high2)), w[i + 3] = _mm512_castpd_ps(_mm512_unpackhi_pd(high, high2));
+  }
+  for (size_t i = 0; i < 4; i++) { /* the 4 x 4 of those blocks */
+    vec even = _mm512_shuffle_f32x4(w[i], w[i + 4], 0x88), odd = _mm512_shuffle_f32x4(w[i], w[i + 4], 0xdd);
+    vec even2 = _mm512_shuffle_f32x4(w[i + 8], w[i + 12], 0x88), odd2 = _mm512_shuffle_f32x4(w[i + 8], w[i + 12], 0xdd);
+    v[i] = _mm512_shuffle_f32x4(even, even2, 0x88), v[i + 8] = _mm512_shuffle_f32x4(even, even2, 0xdd);
+    v[i + 4] = _mm512_shuffle_f32x4(odd, odd2, 0x88), v[i + 12] = _mm512_shuffle_f32x4(odd, odd2, 0xdd);
+  }
+}
+
 /* ---- integers ---- */
 
 typedef __m512i ivec; /* 16 x int32 */

@@ -66,6 +66,14 @@ static inline vec vec_overflow(vec v, vec x) { return vbslq_f32(vcgtq_f32(x, vdu
 static inline float vec_sum(vec v) { return vaddvq_f32(v); }
 static inline float vec_largest(vec v) { return vmaxvq_f32(v); }
 
+/* v[i] lane j <-> v[j] lane i. */
+static inline void vec_transpose(vec v[LANES]) {
+  float64x2_t even = vreinterpretq_f64_f32(vtrn1q_f32(v[0], v[1])), odd = vreinterpretq_f64_f32(vtrn2q_f32(v[0], v[1]));
+  float64x2_t even2 = vreinterpretq_f64_f32(vtrn1q_f32(v[2], v[3])), odd2 = vreinterpretq_f64_f32(vtrn2q_f32(v[2], v[3]));
+  v[0] = vreinterpretq_f32_f64(vtrn1q_f64(even, even2)), v[2] = vreinterpretq_f32_f64(vtrn2q_f64(even, even2));
+  v[1] = vreinterpretq_f32_f64(vtrn1q_f64(odd, odd2)), v[3] = vreinterpretq_f32_f64(vtrn2q_f64(odd, odd2));
+}
+
 /* ---- integers ---- */
 
 typedef int32x4_t ivec; /* 4 x int32 */

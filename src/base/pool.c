@@ -22,7 +22,10 @@
 
 enum { SPINS = 2000, MAX_THREADS = 1024 };
 
+/* The worker and its part of the job's indices, [next, end): each takes its own first, then what others have left. */
 typedef struct worker {
+  _Alignas(64) _Atomic size_t next;
+  size_t end;
   msk_pool *pool;
   pthread_t thread;
   int number;
@@ -31,7 +34,7 @@ typedef struct worker {
 struct msk_pool {
   const msk_allocator *allocator;
   int threads, started; /* workers 1..started run; worker 0 is the caller */
-  worker *workers;
+  worker *workers;      /* `threads`, the caller's among them */
   pthread_mutex_t mutex;
   pthread_cond_t wake, left;
   _Alignas(64) _Atomic uint64_t state;
@@ -40,8 +43,6 @@ struct msk_pool {
   _Atomic bool stop;
   msk_task *task; /* the job; written only while it is closed and nobody is inside */
   void *user;
-  size_t count;
-  _Alignas(64) _Atomic size_t next;
 };
 
 static void relax(void) {
@@ -53,11 +54,23 @@ static void relax(void) {
 }
 
 static void take_indices(msk_pool *pool, int number) {
-  size_t count = pool->count;
-  for (;;) {
-    size_t index = atomic_fetch_add_explicit(&pool->next, 1, memory_order_relaxed);
-    if (index >= count) return;
-    pool->task(pool->user, index, number);
+  for (int i = 0; i < pool->threads; i++) {
+    worker *owner = &pool->workers[(number + i) % pool->threads];
+    size_t end = owner->end;
+    while (atomic_load_explicit(&owner->next, memory_order_relaxed) < end) {
+      size_t index = atomic_fetch_add_explicit(&owner->next, 1, memory_order_relaxed);
+      if (index < end) pool->task(pool->user, index, number);
+    }
+  }
+}
+
+/* Worker w's part is the w-th of equal runs, so that where one job's index k reads what another's index k wrote, it mostly lies in the reader's own cache. */
+static void share_out(msk_pool *pool, size_t count) {
+  size_t threads = (size_t)pool->threads, each = count / threads, more = count % threads, first = 0;
+  for (size_t w = 0; w < threads; w++) {
+    atomic_store_explicit(&pool->workers[w].next, first, memory_order_relaxed);
+    first += each + (w < more ? 1 : 0);
+    pool->workers[w].end = first;
   }
 }
 
@@ -124,8 +137,7 @@ void msk_pool_run(msk_pool *pool, size_t count, msk_task *task, void *user) {
   }
   pool->task = task;
   pool->user = user;
-  pool->count = count;
-  atomic_store_explicit(&pool->next, 0, memory_order_relaxed);
+  share_out(pool, count);
   uint64_t job = (atomic_load(&pool->state) / JOB_STEP + 1) & UINT32_MAX;
   atomic_store(&pool->state, job * JOB_STEP);
   if (atomic_load(&pool->sleepers) > 0) {
@@ -146,7 +158,7 @@ static bool start_workers(msk_pool *pool) {
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
   while (pool->started < pool->threads - 1) {
-    worker *w = &pool->workers[pool->started];
+    worker *w = &pool->workers[pool->started + 1];
     w->pool = pool;
     w->number = pool->started + 1;
     if (pthread_create(&w->thread, NULL, worker_main, w) != 0) break;
@@ -187,7 +199,7 @@ void msk_pool_destroy(msk_pool *pool) {
   atomic_store(&pool->stop, true);
   pthread_cond_broadcast(&pool->wake);
   pthread_mutex_unlock(&pool->mutex);
-  for (int i = 0; i < pool->started; i++) pthread_join(pool->workers[i].thread, NULL);
+  for (int i = 0; i < pool->started; i++) pthread_join(pool->workers[i + 1].thread, NULL);
   pthread_cond_destroy(&pool->left);
   pthread_cond_destroy(&pool->wake);
   pthread_mutex_destroy(&pool->mutex);

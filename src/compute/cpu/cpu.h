@@ -63,11 +63,15 @@ bool msk_halve(const float *panels, size_t floats, uint16_t *halves, msk_pool *p
 
 /* ---- the blocked product ---- */
 
-/* How rows x columns of results are cut into tasks: row_blocks * panel_blocks of them, task `index` taking row block index % row_blocks. */
+/* How rows x columns of results are cut into tasks: row_blocks * panel_blocks of them (msk_cut_task). */
 typedef struct msk_cut {
+  bool
+      rows_outer; /* all panels of a row block before the next row block: a worker stays with its rows, whose results it reads in the next layer */
   size_t row_block, row_blocks, panel_block, panel_blocks; /* in rows, in panels */
   size_t most_rows, c_stride; /* rows of a task at most, whatever the cut; row stride of its results: fewer rows never need more memory */
 } msk_cut;
+/* Where task `index` starts: its first row and its first panel. */
+void msk_cut_task(const msk_cut *cut, size_t index, size_t *row, size_t *panel);
 /* dense: rows lie ready and are not copied. */
 msk_cut msk_cut_product(const msk_stream *stream, size_t rows, size_t columns, bool dense);
 

@@ -130,7 +130,7 @@ msk_cut msk_cut_product(const msk_stream *stream, size_t rows, size_t columns, b
   const msk_kernels *kernels = &stream->device->kernels;
   size_t panels = msk_panel_count(kernels, columns), workers = msk_stream_workers(stream);
   size_t task_rows = dense && workers <= FEW_WORKERS ? DENSE_TASK_ROWS : TASK_ROWS;
-  msk_cut cut = {.row_blocks = msk_ceiling(rows, task_rows)};
+  msk_cut cut = {.rows_outer = dense, .row_blocks = msk_ceiling(rows, task_rows)};
   cut.row_block = msk_round_up(msk_ceiling(rows, cut.row_blocks), kernels->tile_rows);
   cut.row_blocks = msk_ceiling(rows, cut.row_block);
   size_t wide = msk_smaller(TASK_COLUMNS / kernels->panel, panels),
@@ -140,6 +140,11 @@ msk_cut msk_cut_product(const msk_stream *stream, size_t rows, size_t columns, b
   cut.most_rows = msk_round_up(msk_smaller(rows, task_rows), kernels->tile_rows);
   cut.c_stride = wide * kernels->panel + STRIDE_PAD;
   return cut;
+}
+
+void msk_cut_task(const msk_cut *cut, size_t index, size_t *row, size_t *panel) {
+  *row = (cut->rows_outer ? index / cut->panel_blocks : index % cut->row_blocks) * cut->row_block;
+  *panel = (cut->rows_outer ? index % cut->panel_blocks : index / cut->row_blocks) * cut->panel_block;
 }
 
 /* Rows are used where they lie. While measuring there are no addresses yet, so that the stride alone tells. */
@@ -186,9 +191,10 @@ static void run_task(void *user, size_t index, int worker) {
   const msk_product *product = job->product;
   const msk_kernels *kernels = product->kernels;
   const msk_matrix *matrix = product->matrix;
-  size_t row = index % cut->row_blocks * cut->row_block, rows = msk_smaller(cut->row_block, product->rows - row);
-  size_t panels = msk_panel_count(kernels, product->columns);
-  size_t first = index / cut->row_blocks * cut->panel_block, last = msk_smaller(first + cut->panel_block, panels);
+  size_t row, first;
+  msk_cut_task(cut, index, &row, &first);
+  size_t rows = msk_smaller(cut->row_block, product->rows - row);
+  size_t last = msk_smaller(first + cut->panel_block, msk_panel_count(kernels, product->columns));
   bool in_place = is_in_place(product);
   size_t a_stride = in_place ? product->dense_stride : job->a_stride;
   float *block = (float *)(job->scratch + (size_t)worker * job->worker_bytes);

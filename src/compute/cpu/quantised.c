@@ -137,8 +137,9 @@ static void multiply_task(void *user, size_t index, int worker) {
   const msk_cut *cut = &job->cut;
   const msk_kernels *kernels = job->kernels;
   const msk_quantised_matrix *matrix = job->matrix;
-  size_t row = index % cut->row_blocks * cut->row_block, rows = msk_smaller(cut->row_block, job->args->rows - row);
-  size_t first = index / cut->row_blocks * cut->panel_block;
+  size_t row, first;
+  msk_cut_task(cut, index, &row, &first);
+  size_t rows = msk_smaller(cut->row_block, job->args->rows - row);
   size_t last = msk_smaller(first + cut->panel_block, msk_panel_count(kernels, job->columns)), depth = groups_of_four(matrix->depth);
   int32_t *c = (int32_t *)(job->scratch + (size_t)worker * job->worker_bytes);
   for (size_t k = 0; k < depth; k += BLOCK) {

@@ -254,6 +254,27 @@ static void test_scale_row(const msk_kernels *k) {
   }
 }
 
+static void test_transpose_rows(const msk_kernels *k) {
+  for (size_t width = k->lanes; width <= k->panel; width += k->lanes) {
+    for (size_t i = 0; i < LENGTHS; i++) {
+      size_t count = lengths[i], rows = 1 + (i * 5 + 3) % width, stride = count + i % 3;
+      size_t bytes = ((rows - 1) * stride + count) * sizeof(float);
+      float *x = paged_new(bytes), *noise = random_new(rows * stride, 1, 1), *y = guarded_new(count * width);
+      memcpy(x, noise, bytes);
+      x[0] = special(i);
+      k->transpose_rows(rows, width, count, x, stride, 0.37f, y);
+      for (size_t d = 0; d < count; d++) {
+        for (size_t r = 0; r < width; r++) {
+          float expected = r < rows ? x[r * stride + d] * 0.37f : 0.0f;
+          assert_true(y[d * width + r] == expected || (isnan(expected) && isnan(y[d * width + r])));
+        }
+      }
+      guarded_check(y, count * width);
+      paged_free(x, bytes), guarded_free(noise), guarded_free(y);
+    }
+  }
+}
+
 static void test_layer_norm_row(const msk_kernels *k) {
   for (size_t i = 0; i < LENGTHS; i++) {
     size_t n = lengths[i];

@@ -64,6 +64,10 @@ static void bad_scale(size_t count, const float *x, float factor, float *y) {
   good.scale_row(count, x, factor, y);
   y[count - 1] = off(y[count - 1]);
 }
+static void bad_transpose(size_t rows, size_t width, size_t count, const float *x, size_t x_stride, float factor, float *y) {
+  good.transpose_rows(rows, width, count, x, x_stride, factor, y);
+  y[0] = off(y[0]) + 1;
+}
 static void bad_layer_norm(size_t count, const float *x, const float *gamma, const float *beta, float epsilon, float *y) {
   good.layer_norm_row(count, x, gamma, beta, epsilon, y);
   y[count - 1] = off(y[count - 1]);
@@ -105,7 +109,7 @@ static void bad_widen(size_t count, const uint16_t *x, float *y) {
   y[count - 1] = off(y[count - 1]) + 0.1f;
 }
 
-enum { FAULTS = 17 };
+enum { FAULTS = 18 };
 
 static void break_kernel(void *user, msk_kernels *kernels) {
   if (user != NULL && strcmp(user, kernels->isa) != 0) return;
@@ -127,6 +131,7 @@ static void break_kernel(void *user, msk_kernels *kernels) {
     case 14: kernels->widen_halves = bad_widen; break;
     case 13: kernels->winograd_output = bad_output; break;
     case 15: kernels->finish_int8_taps = bad_finish_taps; break;
+    case 16: kernels->transpose_rows = bad_transpose; break;
     default: kernels->narrow_pixels = bad_narrow; break;
   }
 }

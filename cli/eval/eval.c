@@ -11,22 +11,8 @@
 #include "eval/run.h"
 #include "eval/table.h"
 #include "input.h"
-#include "model_path.h"
 
 /* ---- models ---- */
-
-msk_status evaluation_open_model(msk_model **model, const evaluation *e, int index, msk_error *error) {
-  cli_options options = *e->options;
-  char path[MAX_PATH_BYTES];
-  const char *given = e->spec.models == NULL ? NULL : eval_spec_text(e->spec.models, (size_t)index);
-  if (given != NULL && strchr(given, '/') != NULL) {
-    msk_status status = eval_spec_path(path, &e->spec, given, error);
-    if (status != MSK_OK) return status;
-    given = path;
-  }
-  if (given != NULL) options.model = given;
-  return model_path_open(model, &options, NULL, error);
-}
 
 static uint64_t largest_seed(const eval_grid *grid) {
   uint64_t largest = 0;

@@ -180,14 +180,3 @@ const char *msk_device_warning(const msk_device *device) { return device->warnin
 msk_precision msk_device_precision(const msk_device *device) { return device->precision; }
 
 const msk_allocator *msk_device_allocator(const msk_device *device) { return device->allocator; }
-
-size_t msk_stream_workers(const msk_stream *stream) { return stream->pool == NULL ? 1 : (size_t)msk_pool_threads(stream->pool); }
-
-bool msk_stream_measure(msk_stream *stream, size_t bytes) {
-  if (stream->measuring) {
-    if (bytes > stream->scratch_bytes) stream->scratch_bytes = bytes;
-    return true;
-  }
-  assert(bytes <= stream->scratch_bytes);
-  return false;
-}

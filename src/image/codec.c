@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * codec.c - what the picture formats share: memory for a picture, refusals, rows of RGBA, and the growing bytes that encoders write to. */
+ * codec.c - what the picture formats share: making and freeing a picture, refusals, rows of RGBA, and the growing bytes that encoders write to. */
 #include "image/codec.h"
 
 #include <string.h>
@@ -20,6 +20,18 @@ msk_status msk_image_allocate(msk_image *image, int width, int height, const msk
   if (memory == NULL) return msk_fail(error, MSK_ERROR_MEMORY, "no memory for a picture of %d x %d pixels", width, height);
   *image = (msk_image){.width = width, .height = height, .pixels = memory, .allocator = allocator};
   return MSK_OK;
+}
+
+msk_status msk_image_create(msk_image *image, int width, int height, const msk_allocator *allocator, msk_error *error) {
+  msk_status status = msk_image_allocate(image, width, height, allocator, error);
+  if (status == MSK_OK) memset(image->pixels, 255, (size_t)width * (size_t)height * 3);
+  return status;
+}
+
+void msk_image_free(msk_image *image) {
+  if (image == NULL) return;
+  msk_free(image->allocator, image->pixels);
+  *image = (msk_image){0};
 }
 
 msk_status msk_source_check_size(const msk_source *source, const char *kind, uint64_t width, uint64_t height) {

@@ -1,25 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * image.c - pictures as the public header has them: making and freeing, telling the format of bytes and paths, EXIF turning, float to 8
- * bits. The formats themselves are behind codec.h. */
+ * image.c - pictures as the public header has them: telling the format of bytes and paths, EXIF turning, float to 8 bits. The formats
+ * themselves are behind codec.h. */
 #include <string.h>
 #include <strings.h>
 
 #include "base/error.h"
 #include "base/memory.h"
 #include "image/codec.h"
-
-msk_status msk_image_create(msk_image *image, int width, int height, const msk_allocator *allocator, msk_error *error) {
-  msk_status status = msk_image_allocate(image, width, height, allocator, error);
-  if (status == MSK_OK) memset(image->pixels, 255, (size_t)width * (size_t)height * 3);
-  return status;
-}
-
-void msk_image_free(msk_image *image) {
-  if (image == NULL) return;
-  msk_free(image->allocator, image->pixels);
-  *image = (msk_image){0};
-}
 
 static bool starts_with(const msk_source *source, size_t offset, const char *magic) {
   size_t length = strlen(magic);

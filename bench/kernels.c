@@ -143,7 +143,8 @@ static void prepare(setup *s, const workload *w, const msk_device *device, float
   msk_linear_part part = {.weight = s->weight, .bias = s->weight, .out = w->c};
   msk_precision precision = w->kind == LINEAR ? MSK_PRECISION_FP32 : MSK_PRECISION_INT8;
   if (w->kind == LINEAR || w->kind == LINEAR_INT8) status = msk_linear_create(&s->linear, device, precision, w->b, &part, 1, NULL, &error);
-  if (w->kind == CONV) status = msk_conv_create(&s->conv, device, s->weight, s->weight, w->a, w->stride, w->b, w->c, NULL, &error);
+  if (w->kind == CONV)
+    status = msk_conv_create(&s->conv, device, s->weight, MSK_DTYPE_F32, s->weight, w->a, w->stride, w->b, w->c, NULL, &error);
   if (status != MSK_OK) {
     fprintf(stderr, "%s\n", error.message);
     exit(1);

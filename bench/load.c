@@ -88,7 +88,8 @@ int main(int count, char **words) {
   static double figures[FIGURES][MOST_ROUNDS];
   msk_model_options options;
   msk_model_options_init(&options);
-  if (count > 2 && strcmp(words[2], "file") != 0) options.precision = strcmp(words[2], "int8") == 0 ? MSK_PRECISION_INT8 : MSK_PRECISION_FP32;
+  if (count > 2 && strcmp(words[2], "file") != 0)
+    options.precision = strcmp(words[2], "int8") == 0 ? MSK_PRECISION_INT8 : MSK_PRECISION_FP32;
   options.threads = count > 3 ? atoi(words[3]) : 0;
   int rounds = count > 4 ? atoi(words[4]) : 10;
   if (count > 5) options.isa = words[5];

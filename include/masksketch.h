@@ -187,16 +187,18 @@ MSK_API msk_status msk_npy_decode(msk_array *array, const void *bytes, size_t by
 
 typedef struct msk_model msk_model;
 
-typedef enum msk_precision { MSK_PRECISION_FP32 = 0, MSK_PRECISION_INT8 } msk_precision;
+/* OF_FILE, of the transformer only: int8 for a model file whose matrices are stored in 8 bits, else fp32. */
+typedef enum msk_precision { MSK_PRECISION_FP32 = 0, MSK_PRECISION_INT8, MSK_PRECISION_OF_FILE } msk_precision;
 MSK_API const char *msk_precision_name(int precision); /* "fp32", "int8"; NULL past the end */
 
 typedef struct msk_model_options {
   size_t size;
-  const char *isa;         /* kernel set: NULL chooses the best that works; else one of msk_isa_name() */
-  msk_precision precision; /* arithmetic of the transformer's linear layers */
-  msk_precision
-      decode_precision; /* arithmetic of the convolutions that turn tokens into pixels; int8 only where that is faster: see msk_model_info */
-  int threads;          /* for packing weights; 0: all processors that this process may use */
+  const char *isa; /* kernel set: NULL chooses the best that works; else one of msk_isa_name() */
+  /* Arithmetic of the transformer's linear layers. OF_FILE if not set; fp32 of a file stored in 8 bits multiplies the numbers out. */
+  msk_precision precision;
+  /* Arithmetic of the convolutions that turn tokens into pixels, fp32 or int8; int8 only where that is faster: see msk_model_info. */
+  msk_precision decode_precision;
+  int threads;                    /* for packing weights; 0: all processors that this process may use */
   const msk_allocator *allocator; /* must outlive the model and its sessions */
 } msk_model_options;
 MSK_API void msk_model_options_init(msk_model_options *options);
@@ -226,7 +228,7 @@ typedef struct msk_model_info {
   int codebook_dim, filters, stem; /* stem: pixel-shuffle factor, 1 = none */
   size_t parameters;
   const char *isa;                /* kernel set in use */
-  msk_precision precision;        /* arithmetic of the transformer's linear layers */
+  msk_precision precision;        /* FP32 or INT8: of the transformer's linear layers */
   msk_precision decode_precision; /* of the convolutions that turn tokens into pixels; everything else is fp32 */
   const char *name, *hash;        /* from the file: a name; SHA-256 of the file's tensors as 64 hex digits */
 } msk_model_info;

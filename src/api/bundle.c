@@ -36,13 +36,18 @@ static msk_status check_kind(const msk_weight_file *file, msk_error *error) {
     return msk_fail(error, MSK_ERROR_FILE, "%s: this is a %s checkpoint, expected a model file: make one with `masksketch convert`", path,
                     msk_weight_file_kind(file));
   }
-  if (format == NULL || strcmp(format, MSK_BUNDLE_FORMAT) != 0) {
+  bool codes = format != NULL && strcmp(format, MSK_BUNDLE_FORMAT_CODES) == 0;
+  if (format == NULL || (!codes && strcmp(format, MSK_BUNDLE_FORMAT) != 0)) {
     return msk_fail(error, MSK_ERROR_FILE,
-                    "%s: its metadata say format \"%.40s\", expected \"%s\": make a model file with `masksketch convert`", path,
-                    format == NULL ? "" : format, MSK_BUNDLE_FORMAT);
+                    "%s: its metadata say format \"%.40s\", expected \"%s\" or \"%s\": make a model file with `masksketch convert`", path,
+                    format == NULL ? "" : format, MSK_BUNDLE_FORMAT, MSK_BUNDLE_FORMAT_CODES);
   }
   for (size_t i = 0; i < msk_weight_file_count(file); i++) {
     const char *name = msk_weight_file_at(file, i)->name;
+    if (!codes && msk_weight_file_at(file, i)->dtype == MSK_DTYPE_I8) {
+      return msk_fail(error, MSK_ERROR_FILE, "%s: tensor %s has type I8, which a file of format \"%s\" cannot have: expected \"%s\"", path,
+                      name, MSK_BUNDLE_FORMAT, MSK_BUNDLE_FORMAT_CODES);
+    }
     if (strncmp(name, MSK_BUNDLE_TOKENIZER, strlen(MSK_BUNDLE_TOKENIZER)) == 0) continue;
     if (strncmp(name, MSK_BUNDLE_TRANSFORMER, strlen(MSK_BUNDLE_TRANSFORMER)) == 0) continue;
     return msk_fail(error, MSK_ERROR_FILE, "%s: tensor %s belongs to no part of a model file", path, name);
@@ -145,38 +150,36 @@ static msk_status describe(msk_model *model, msk_error *error) {
   model->latent_size = (int)latent_size;
   model->codes = (int)tokenizer.codes;
   model->positions = (int)transformer.positions;
-  for (size_t i = 0; i < msk_weight_file_count(model->file); i++) model->parameters += msk_weight_file_at(model->file, i)->elements;
+  for (size_t i = 0; i < msk_weight_file_count(model->file); i++) {
+    const msk_tensor *tensor = msk_weight_file_at(model->file, i);
+    if (!msk_weight_is_scales(tensor->name)) model->parameters += tensor->elements;
+  }
   return read_metadata(model, transformer.layers, tokenizer.patch, error);
 }
 
-/* True if every matrix under the prefix is stored in binary16, and so kept in it. */
-static bool is_halved(const msk_weight_file *file, const char *prefix) {
+/* 8 bits for a file whose matrices are codes, unless the caller says otherwise. */
+static msk_precision choose_precision(const msk_weight_file *file, const msk_model_options *options) {
+  if (options->precision != MSK_PRECISION_OF_FILE) return options->precision;
   for (size_t i = 0; i < msk_weight_file_count(file); i++) {
-    const msk_tensor *tensor = msk_weight_file_at(file, i);
-    size_t length = strlen(tensor->name);
-    if (strncmp(tensor->name, prefix, strlen(prefix)) != 0 || length < 7 || strcmp(tensor->name + length - 7, ".kernel") != 0) continue;
-    if (tensor->dtype != MSK_DTYPE_F16) return false;
+    if (msk_weight_file_at(file, i)->dtype == MSK_DTYPE_I8) return MSK_PRECISION_INT8;
   }
-  return true;
+  return MSK_PRECISION_FP32;
 }
 
 msk_status msk_bundle_plan(msk_memory_plan *plan, const char *path, const msk_model_options *options, msk_error *error) {
   msk_weight_file *file = NULL;
   msk_device *device = NULL;
-  msk_vqgan_config tokenizer;
-  msk_maskgit_config transformer;
   size_t kept[2], meanwhile[2];
   msk_status status = msk_weight_file_open(&file, path, options->allocator, error);
   if (status == MSK_OK) status = check_kind(file, error);
-  if (status == MSK_OK) status = msk_vqgan_read_config(&tokenizer, file, MSK_BUNDLE_TOKENIZER, 1, error);
-  if (status == MSK_OK) status = msk_maskgit_read_config(&transformer, file, MSK_BUNDLE_TRANSFORMER, error);
-  if (status == MSK_OK) status = msk_device_create(&device, options->isa, options->precision, options->allocator, error);
+  if (status == MSK_OK) status = msk_device_create(&device, options->isa, choose_precision(file, options), options->allocator, error);
+  if (status == MSK_OK)
+    status = msk_vqgan_plan(device, file, MSK_BUNDLE_TOKENIZER, options->decode_precision, &kept[0], &meanwhile[0], error);
+  if (status == MSK_OK) status = msk_maskgit_plan(device, file, MSK_BUNDLE_TRANSFORMER, &kept[1], &meanwhile[1], error);
   if (status == MSK_OK) {
-    msk_vqgan_plan(&tokenizer, device, options->decode_precision, is_halved(file, MSK_BUNDLE_TOKENIZER), &kept[0], &meanwhile[0]);
-    msk_maskgit_plan(&transformer, device, is_halved(file, MSK_BUNDLE_TRANSFORMER), &kept[1], &meanwhile[1]);
     *plan = (msk_memory_plan){.weights = kept[0] + kept[1], .loading = meanwhile[0] > meanwhile[1] ? meanwhile[0] : meanwhile[1]};
-    msk_device_destroy(device);
   }
+  if (device != NULL) msk_device_destroy(device);
   if (file != NULL) msk_weight_file_close(file);
   return status;
 }
@@ -184,7 +187,7 @@ msk_status msk_bundle_plan(msk_memory_plan *plan, const char *path, const msk_mo
 static msk_status pack(msk_model *model, const msk_model_options *options, msk_error *error) {
   msk_pool *pool = NULL;
   int threads = options->threads == 0 ? msk_default_threads() : options->threads;
-  msk_status status = msk_device_create(&model->device, options->isa, options->precision, model->allocator, error);
+  msk_status status = msk_device_create(&model->device, options->isa, choose_precision(model->file, options), model->allocator, error);
   if (status == MSK_OK && threads > 1) status = msk_pool_create(&pool, threads, model->allocator, error);
   if (status == MSK_OK) {
     status = msk_vqgan_load(&model->tokenizer, model->device, model->file, MSK_BUNDLE_TOKENIZER, model->defaults.groups,

@@ -10,8 +10,9 @@
 #include "model/vqgan.h"
 #include "sampling/recipe.h"
 
-#define MSK_BUNDLE_FORMAT "masksketch 1"  /* value of the metadata key "format" */
-#define MSK_BUNDLE_TOKENIZER "tokenizer." /* prefixes of tensor names */
+#define MSK_BUNDLE_FORMAT "masksketch 1"       /* value of the metadata key "format" */
+#define MSK_BUNDLE_FORMAT_CODES "masksketch 2" /* of a file with matrices in codes of 8 bits, which older programs must not open */
+#define MSK_BUNDLE_TOKENIZER "tokenizer."      /* prefixes of tensor names */
 #define MSK_BUNDLE_TRANSFORMER "transformer."
 
 enum { MSK_MAX_DEFAULTS = 64 }; /* recipe values that a model brings along */

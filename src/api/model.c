@@ -7,7 +7,9 @@
 
 enum { MAX_THREADS = 1024 };
 
-void msk_model_options_init(msk_model_options *options) { *options = (msk_model_options){.size = sizeof *options}; }
+void msk_model_options_init(msk_model_options *options) {
+  *options = (msk_model_options){.size = sizeof *options, .precision = MSK_PRECISION_OF_FILE};
+}
 
 /* *chosen: the options given, or the defaults; checked. */
 static msk_status choose_options(msk_model_options *chosen, const msk_model_options *options, msk_error *error) {
@@ -20,8 +22,9 @@ static msk_status choose_options(msk_model_options *chosen, const msk_model_opti
   if (chosen->threads < 0 || chosen->threads > MAX_THREADS) {
     return msk_fail(error, MSK_ERROR_ARGUMENT, "%d threads, expected 1 to %d, or 0 for all processors", chosen->threads, MAX_THREADS);
   }
-  if (chosen->precision != MSK_PRECISION_FP32 && chosen->precision != MSK_PRECISION_INT8) {
-    return msk_fail(error, MSK_ERROR_ARGUMENT, "precision %d, expected MSK_PRECISION_FP32 or MSK_PRECISION_INT8", (int)chosen->precision);
+  if ((int)chosen->precision < MSK_PRECISION_FP32 || chosen->precision > MSK_PRECISION_OF_FILE) {
+    return msk_fail(error, MSK_ERROR_ARGUMENT, "precision %d, expected MSK_PRECISION_FP32, MSK_PRECISION_INT8 or MSK_PRECISION_OF_FILE",
+                    (int)chosen->precision);
   }
   if (chosen->decode_precision != MSK_PRECISION_FP32 && chosen->decode_precision != MSK_PRECISION_INT8) {
     return msk_fail(error, MSK_ERROR_ARGUMENT, "decode_precision %d, expected MSK_PRECISION_FP32 or MSK_PRECISION_INT8",

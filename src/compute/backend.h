@@ -36,6 +36,8 @@ void msk_device_destroy(msk_device *device);
 const char *msk_device_isa(const msk_device *device);
 const char *msk_device_warning(const msk_device *device);
 msk_precision msk_device_precision(const msk_device *device);
+/* Linear layers may be given as codes of -127 to 127: the precision is int8, and products of such codes are exact on this set. */
+bool msk_device_takes_codes(const msk_device *device);
 const msk_allocator *msk_device_allocator(const msk_device *device);
 
 typedef struct msk_meter msk_meter; /* meter.h */
@@ -51,12 +53,15 @@ typedef struct msk_stream {
 
 /* ---- weights ---- */
 
-/* y = x W + b. W is given as column blocks (q, k, v side by side, say): each in x out row-major, or out x in when `transposed`. */
+/* y = x W + b. W is given as column blocks (q, k, v side by side, say): each in x out row-major, or out x in when `transposed`. Values are finite floats;
+ * or, not transposed, binary16 numbers; or, for a device that msk_device_takes_codes(), codes. */
 typedef struct msk_linear_part {
-  const float *weight;
+  const void *weight;
   const float *bias; /* out floats, or NULL: zeros */
   size_t out;
   bool transposed;
+  msk_dtype dtype;     /* F32, F16 in this machine's byte order, I8 */
+  const float *scales; /* of I8: a scale for each column */
 } msk_linear_part;
 /* INT8: weights of 8 bits with a scale for each column, inputs of 8 bits with scale and zero point for each row, sums exact (docs/precision.md).
  * In this layer an input row with a NaN or infinity gives a row of NaN. */
@@ -69,13 +74,14 @@ size_t msk_linear_bytes(const msk_linear *linear);
 /* What it would have of a layer with these sizes. halves: every weight is a binary16 number. */
 size_t msk_linear_plan(const msk_device *device, msk_precision precision, size_t in, size_t out, bool halves);
 
-/* SAME convolution, weight kernel x kernel x in x out (HWIO), stride 1 or 2 (XLA's SAME: padding split with the larger half behind). kernel 1..4. */
-msk_status msk_conv_create(msk_conv **conv, const msk_device *device, const float *weight, const float *bias, size_t kernel, size_t stride,
-                           size_t in, size_t out, msk_pool *pool, msk_error *error);
+/* SAME convolution, weight kernel x kernel x in x out (HWIO), stride 1 or 2 (XLA's SAME: padding split with the larger half behind). kernel 1..4.
+ * dtype F32 or F16. */
+msk_status msk_conv_create(msk_conv **conv, const msk_device *device, const void *weight, msk_dtype dtype, const float *bias, size_t kernel,
+                           size_t stride, size_t in, size_t out, msk_pool *pool, msk_error *error);
 /* 3 x 3, stride 1, in 8 bits, as linear layers are but with a scale and zero point for each row of x's pixels; for this upsampling alone. in: a
  * multiple of 4. A row of pixels with a NaN or infinity makes the rows of y that see it NaN. */
-msk_status msk_conv_create_int8(msk_conv **conv, const msk_device *device, const float *weight, const float *bias, size_t upsample,
-                                size_t in, size_t out, msk_pool *pool, msk_error *error);
+msk_status msk_conv_create_int8(msk_conv **conv, const msk_device *device, const void *weight, msk_dtype dtype, const float *bias,
+                                size_t upsample, size_t in, size_t out, msk_pool *pool, msk_error *error);
 /* Whether it can be, and is faster than float32 on this device. */
 bool msk_conv_int8_pays(const msk_device *device, size_t kernel, size_t stride, size_t upsample, size_t in, size_t out);
 msk_precision msk_conv_precision(const msk_conv *conv);

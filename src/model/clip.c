@@ -58,42 +58,42 @@ typedef struct layer_fields {
 } layer_fields;
 
 static const msk_weight_row text_rows[] = {
-    {"embeddings.token_embedding.weight", true, 2, {VOCABULARY, HIDDEN}, offsetof(text_fields, words)},
-    {"embeddings.position_embedding.weight", true, 2, {POSITIONS, HIDDEN}, offsetof(text_fields, positions)},
-    {"final_layer_norm.weight", true, 1, {HIDDEN}, offsetof(text_fields, scale)},
-    {"final_layer_norm.bias", true, 1, {HIDDEN}, offsetof(text_fields, bias)},
+    {"embeddings.token_embedding.weight", MSK_WEIGHT_KEPT, 2, {VOCABULARY, HIDDEN}, offsetof(text_fields, words)},
+    {"embeddings.position_embedding.weight", MSK_WEIGHT_KEPT, 2, {POSITIONS, HIDDEN}, offsetof(text_fields, positions)},
+    {"final_layer_norm.weight", MSK_WEIGHT_KEPT, 1, {HIDDEN}, offsetof(text_fields, scale)},
+    {"final_layer_norm.bias", MSK_WEIGHT_KEPT, 1, {HIDDEN}, offsetof(text_fields, bias)},
 };
 static const msk_weight_row vision_rows[] = {
-    {"embeddings.class_embedding", true, 1, {HIDDEN}, offsetof(vision_fields, class_embedding)},
-    {"embeddings.patch_embedding.weight", false, 4, {HIDDEN, CHANNELS, PATCH, PATCH}, offsetof(vision_fields, patches)},
-    {"embeddings.position_embedding.weight", true, 2, {POSITIONS, HIDDEN}, offsetof(vision_fields, positions)},
-    {"pre_layrnorm.weight", true, 1, {HIDDEN}, offsetof(vision_fields, first_scale)},
-    {"pre_layrnorm.bias", true, 1, {HIDDEN}, offsetof(vision_fields, first_bias)},
-    {"post_layernorm.weight", true, 1, {HIDDEN}, offsetof(vision_fields, last_scale)},
-    {"post_layernorm.bias", true, 1, {HIDDEN}, offsetof(vision_fields, last_bias)},
+    {"embeddings.class_embedding", MSK_WEIGHT_KEPT, 1, {HIDDEN}, offsetof(vision_fields, class_embedding)},
+    {"embeddings.patch_embedding.weight", MSK_WEIGHT_SCRATCH, 4, {HIDDEN, CHANNELS, PATCH, PATCH}, offsetof(vision_fields, patches)},
+    {"embeddings.position_embedding.weight", MSK_WEIGHT_KEPT, 2, {POSITIONS, HIDDEN}, offsetof(vision_fields, positions)},
+    {"pre_layrnorm.weight", MSK_WEIGHT_KEPT, 1, {HIDDEN}, offsetof(vision_fields, first_scale)},
+    {"pre_layrnorm.bias", MSK_WEIGHT_KEPT, 1, {HIDDEN}, offsetof(vision_fields, first_bias)},
+    {"post_layernorm.weight", MSK_WEIGHT_KEPT, 1, {HIDDEN}, offsetof(vision_fields, last_scale)},
+    {"post_layernorm.bias", MSK_WEIGHT_KEPT, 1, {HIDDEN}, offsetof(vision_fields, last_bias)},
 };
 static const msk_weight_row top_rows[] = {
-    {"logit_scale", false, 0, {0}, offsetof(top_fields, logit_scale)},
-    {"text_projection.weight", false, 2, {PROJECTION, HIDDEN}, offsetof(top_fields, text)},
-    {"visual_projection.weight", false, 2, {PROJECTION, OTHER}, offsetof(top_fields, vision)},
+    {"logit_scale", MSK_WEIGHT_SCRATCH, 0, {0}, offsetof(top_fields, logit_scale)},
+    {"text_projection.weight", MSK_WEIGHT_SCRATCH, 2, {PROJECTION, HIDDEN}, offsetof(top_fields, text)},
+    {"visual_projection.weight", MSK_WEIGHT_SCRATCH, 2, {PROJECTION, OTHER}, offsetof(top_fields, vision)},
 };
 static const msk_weight_row layer_rows[] = {
-    {"self_attn.q_proj.weight", false, 2, {HIDDEN, HIDDEN}, offsetof(layer_fields, query)},
-    {"self_attn.q_proj.bias", false, 1, {HIDDEN}, offsetof(layer_fields, query_bias)},
-    {"self_attn.k_proj.weight", false, 2, {HIDDEN, HIDDEN}, offsetof(layer_fields, key)},
-    {"self_attn.k_proj.bias", false, 1, {HIDDEN}, offsetof(layer_fields, key_bias)},
-    {"self_attn.v_proj.weight", false, 2, {HIDDEN, HIDDEN}, offsetof(layer_fields, value)},
-    {"self_attn.v_proj.bias", false, 1, {HIDDEN}, offsetof(layer_fields, value_bias)},
-    {"self_attn.out_proj.weight", false, 2, {HIDDEN, HIDDEN}, offsetof(layer_fields, out)},
-    {"self_attn.out_proj.bias", false, 1, {HIDDEN}, offsetof(layer_fields, out_bias)},
-    {"mlp.fc1.weight", false, 2, {INTERMEDIATE, HIDDEN}, offsetof(layer_fields, up)},
-    {"mlp.fc1.bias", false, 1, {INTERMEDIATE}, offsetof(layer_fields, up_bias)},
-    {"mlp.fc2.weight", false, 2, {HIDDEN, INTERMEDIATE}, offsetof(layer_fields, down)},
-    {"mlp.fc2.bias", false, 1, {HIDDEN}, offsetof(layer_fields, down_bias)},
-    {"layer_norm1.weight", true, 1, {HIDDEN}, offsetof(layer_fields, attention_scale)},
-    {"layer_norm1.bias", true, 1, {HIDDEN}, offsetof(layer_fields, attention_bias)},
-    {"layer_norm2.weight", true, 1, {HIDDEN}, offsetof(layer_fields, mlp_scale)},
-    {"layer_norm2.bias", true, 1, {HIDDEN}, offsetof(layer_fields, mlp_bias)},
+    {"self_attn.q_proj.weight", MSK_WEIGHT_SCRATCH, 2, {HIDDEN, HIDDEN}, offsetof(layer_fields, query)},
+    {"self_attn.q_proj.bias", MSK_WEIGHT_SCRATCH, 1, {HIDDEN}, offsetof(layer_fields, query_bias)},
+    {"self_attn.k_proj.weight", MSK_WEIGHT_SCRATCH, 2, {HIDDEN, HIDDEN}, offsetof(layer_fields, key)},
+    {"self_attn.k_proj.bias", MSK_WEIGHT_SCRATCH, 1, {HIDDEN}, offsetof(layer_fields, key_bias)},
+    {"self_attn.v_proj.weight", MSK_WEIGHT_SCRATCH, 2, {HIDDEN, HIDDEN}, offsetof(layer_fields, value)},
+    {"self_attn.v_proj.bias", MSK_WEIGHT_SCRATCH, 1, {HIDDEN}, offsetof(layer_fields, value_bias)},
+    {"self_attn.out_proj.weight", MSK_WEIGHT_SCRATCH, 2, {HIDDEN, HIDDEN}, offsetof(layer_fields, out)},
+    {"self_attn.out_proj.bias", MSK_WEIGHT_SCRATCH, 1, {HIDDEN}, offsetof(layer_fields, out_bias)},
+    {"mlp.fc1.weight", MSK_WEIGHT_SCRATCH, 2, {INTERMEDIATE, HIDDEN}, offsetof(layer_fields, up)},
+    {"mlp.fc1.bias", MSK_WEIGHT_SCRATCH, 1, {INTERMEDIATE}, offsetof(layer_fields, up_bias)},
+    {"mlp.fc2.weight", MSK_WEIGHT_SCRATCH, 2, {HIDDEN, INTERMEDIATE}, offsetof(layer_fields, down)},
+    {"mlp.fc2.bias", MSK_WEIGHT_SCRATCH, 1, {HIDDEN}, offsetof(layer_fields, down_bias)},
+    {"layer_norm1.weight", MSK_WEIGHT_KEPT, 1, {HIDDEN}, offsetof(layer_fields, attention_scale)},
+    {"layer_norm1.bias", MSK_WEIGHT_KEPT, 1, {HIDDEN}, offsetof(layer_fields, attention_bias)},
+    {"layer_norm2.weight", MSK_WEIGHT_KEPT, 1, {HIDDEN}, offsetof(layer_fields, mlp_scale)},
+    {"layer_norm2.bias", MSK_WEIGHT_KEPT, 1, {HIDDEN}, offsetof(layer_fields, mlp_bias)},
 };
 
 static size_t vision_tokens(const msk_clip_config *config) {
@@ -151,7 +151,7 @@ static msk_status load_group(const struct packer *packer, size_t index, void *fi
 /* Every matrix is stored out x in. */
 static msk_status pack_linear(const struct packer *packer, msk_linear **linear, size_t in, size_t out, const float *weight,
                               const float *bias) {
-  msk_linear_part part = {weight, bias, out, true};
+  msk_linear_part part = {.weight = weight, .bias = bias, .out = out, .transposed = true};
   return msk_linear_create(linear, packer->towers->device, MSK_PRECISION_FP32, in, &part, 1, packer->pool, packer->loader->error);
 }
 
@@ -214,9 +214,9 @@ static msk_status load_layer(const struct packer *packer, struct tower *tower, s
   if (status != MSK_OK) return status;
   layer->attention_norm = (struct norm){fields.attention_scale, fields.attention_bias};
   layer->mlp_norm = (struct norm){fields.mlp_scale, fields.mlp_bias};
-  const msk_linear_part parts[] = {{fields.query, fields.query_bias, hidden, true},
-                                   {fields.key, fields.key_bias, hidden, true},
-                                   {fields.value, fields.value_bias, hidden, true}};
+  const msk_linear_part parts[] = {{.weight = fields.query, .bias = fields.query_bias, .out = hidden, .transposed = true},
+                                   {.weight = fields.key, .bias = fields.key_bias, .out = hidden, .transposed = true},
+                                   {.weight = fields.value, .bias = fields.value_bias, .out = hidden, .transposed = true}};
   status =
       msk_linear_create(&layer->qkv, packer->towers->device, MSK_PRECISION_FP32, hidden, parts, 3, packer->pool, packer->loader->error);
   if (status == MSK_OK) status = pack_linear(packer, &layer->out, hidden, hidden, fields.out, fields.out_bias);

@@ -39,21 +39,21 @@ typedef struct head_fields {
 } head_fields;
 
 static const msk_weight_row level_rows[] = {
-    {"down.kernel", false, 4, {THREE, THREE, IN, OUT}, offsetof(level_fields, down)},
-    {"down.bias", false, 1, {OUT}, offsetof(level_fields, down_bias)},
-    {"same.kernel", false, 4, {THREE, THREE, OUT, OUT}, offsetof(level_fields, same)},
-    {"same.bias", false, 1, {OUT}, offsetof(level_fields, same_bias)},
+    {"down.kernel", MSK_WEIGHT_SCRATCH, 4, {THREE, THREE, IN, OUT}, offsetof(level_fields, down)},
+    {"down.bias", MSK_WEIGHT_SCRATCH, 1, {OUT}, offsetof(level_fields, down_bias)},
+    {"same.kernel", MSK_WEIGHT_SCRATCH, 4, {THREE, THREE, OUT, OUT}, offsetof(level_fields, same)},
+    {"same.bias", MSK_WEIGHT_SCRATCH, 1, {OUT}, offsetof(level_fields, same_bias)},
 };
 static const msk_weight_row rise_rows[] = {
-    {"below.kernel", false, 4, {THREE, THREE, BELOW, OUT}, offsetof(rise_fields, below)},
-    {"beside.kernel", false, 4, {THREE, THREE, OUT, OUT}, offsetof(rise_fields, beside)},
-    {"bias", false, 1, {OUT}, offsetof(rise_fields, bias)},
+    {"below.kernel", MSK_WEIGHT_SCRATCH, 4, {THREE, THREE, BELOW, OUT}, offsetof(rise_fields, below)},
+    {"beside.kernel", MSK_WEIGHT_SCRATCH, 4, {THREE, THREE, OUT, OUT}, offsetof(rise_fields, beside)},
+    {"bias", MSK_WEIGHT_SCRATCH, 1, {OUT}, offsetof(rise_fields, bias)},
 };
 static const msk_weight_row head_rows[] = {
-    {"silhouette.kernel", false, 4, {ONE, ONE, OUT, SUBPIXELS}, offsetof(head_fields, silhouette)},
-    {"silhouette.bias", false, 1, {SUBPIXELS}, offsetof(head_fields, silhouette_bias)},
-    {"label.kernel", false, 2, {BELOW, CLASSES}, offsetof(head_fields, label)},
-    {"label.bias", false, 1, {CLASSES}, offsetof(head_fields, label_bias)},
+    {"silhouette.kernel", MSK_WEIGHT_SCRATCH, 4, {ONE, ONE, OUT, SUBPIXELS}, offsetof(head_fields, silhouette)},
+    {"silhouette.bias", MSK_WEIGHT_SCRATCH, 1, {SUBPIXELS}, offsetof(head_fields, silhouette_bias)},
+    {"label.kernel", MSK_WEIGHT_SCRATCH, 2, {BELOW, CLASSES}, offsetof(head_fields, label)},
+    {"label.bias", MSK_WEIGHT_SCRATCH, 1, {CLASSES}, offsetof(head_fields, label_bias)},
 };
 
 #define ROWS(group, table) (group)->rows = (table), (group)->row_count = sizeof(table) / sizeof *(table)
@@ -120,7 +120,8 @@ struct packer {
 
 static msk_status pack_conv(const struct packer *packer, msk_conv **conv, const float *kernel, const float *bias, size_t side,
                             size_t stride, size_t in, size_t out) {
-  return msk_conv_create(conv, packer->network->device, kernel, bias, side, stride, in, out, packer->pool, packer->loader->error);
+  return msk_conv_create(conv, packer->network->device, kernel, MSK_DTYPE_F32, bias, side, stride, in, out, packer->pool,
+                         packer->loader->error);
 }
 
 static msk_status load_level(const struct packer *packer, const msk_weight_group *group, size_t l) {
@@ -148,7 +149,7 @@ static msk_status load_heads(const struct packer *packer, const msk_weight_group
   msk_judge_network *network = packer->network;
   msk_status status = msk_weights_load(packer->loader, group, &fields);
   if (status != MSK_OK) return status;
-  msk_linear_part part = {fields.label, fields.label_bias, group->sizes[CLASSES], false};
+  msk_linear_part part = {.weight = fields.label, .bias = fields.label_bias, .out = group->sizes[CLASSES]};
   status = pack_conv(packer, &network->silhouette, fields.silhouette, fields.silhouette_bias, 1, 1, group->sizes[OUT], 4);
   if (status != MSK_OK) return status;
   return msk_linear_create(&network->label, network->device, MSK_PRECISION_FP32, group->sizes[BELOW], &part, 1, packer->pool,

@@ -42,43 +42,45 @@ typedef struct embed_fields {
   float *words, *positions, *scale, *bias;
 } embed_fields;
 typedef struct layer_fields {
-  float *query, *query_bias, *key, *key_bias, *value, *value_bias, *out, *out_bias, *attention_scale, *attention_bias;
-  float *up, *up_bias, *down, *down_bias, *output_scale, *output_bias;
+  msk_weight_stored query, key, value, out, up, down;
+  float *query_bias, *key_bias, *value_bias, *out_bias, *up_bias, *down_bias;
+  float *attention_scale, *attention_bias, *output_scale, *output_bias;
 } layer_fields;
 typedef struct head_fields {
-  float *dense, *dense_bias, *scale, *bias, *columns_bias;
+  msk_weight_stored dense;
+  float *dense_bias, *scale, *bias, *columns_bias;
 } head_fields;
 
 static const msk_weight_row embed_rows[] = {
-    {"word_embeddings.embedding", true, 2, {VOCABULARY, HIDDEN}, offsetof(embed_fields, words)},
-    {"position_embeddings.embedding", true, 2, {POSITIONS, HIDDEN}, offsetof(embed_fields, positions)},
-    {"embeddings_ln.scale", true, 1, {HIDDEN}, offsetof(embed_fields, scale)},
-    {"embeddings_ln.bias", true, 1, {HIDDEN}, offsetof(embed_fields, bias)},
+    {"word_embeddings.embedding", MSK_WEIGHT_KEPT, 2, {VOCABULARY, HIDDEN}, offsetof(embed_fields, words)},
+    {"position_embeddings.embedding", MSK_WEIGHT_KEPT, 2, {POSITIONS, HIDDEN}, offsetof(embed_fields, positions)},
+    {"embeddings_ln.scale", MSK_WEIGHT_KEPT, 1, {HIDDEN}, offsetof(embed_fields, scale)},
+    {"embeddings_ln.bias", MSK_WEIGHT_KEPT, 1, {HIDDEN}, offsetof(embed_fields, bias)},
 };
 static const msk_weight_row layer_rows[] = {
-    {"Attention_0.self_attention.query.kernel", false, 3, {HIDDEN, HEADS, HEAD_DIM}, offsetof(layer_fields, query)},
-    {"Attention_0.self_attention.query.bias", false, 2, {HEADS, HEAD_DIM}, offsetof(layer_fields, query_bias)},
-    {"Attention_0.self_attention.key.kernel", false, 3, {HIDDEN, HEADS, HEAD_DIM}, offsetof(layer_fields, key)},
-    {"Attention_0.self_attention.key.bias", false, 2, {HEADS, HEAD_DIM}, offsetof(layer_fields, key_bias)},
-    {"Attention_0.self_attention.value.kernel", false, 3, {HIDDEN, HEADS, HEAD_DIM}, offsetof(layer_fields, value)},
-    {"Attention_0.self_attention.value.bias", false, 2, {HEADS, HEAD_DIM}, offsetof(layer_fields, value_bias)},
-    {"Attention_0.self_attention.out.kernel", false, 3, {HEADS, HEAD_DIM, HIDDEN}, offsetof(layer_fields, out)},
-    {"Attention_0.self_attention.out.bias", false, 1, {HIDDEN}, offsetof(layer_fields, out_bias)},
-    {"Attention_0.attention_output_ln.scale", true, 1, {HIDDEN}, offsetof(layer_fields, attention_scale)},
-    {"Attention_0.attention_output_ln.bias", true, 1, {HIDDEN}, offsetof(layer_fields, attention_bias)},
-    {"Mlp_0.intermediate_output.kernel", false, 2, {HIDDEN, INTERMEDIATE}, offsetof(layer_fields, up)},
-    {"Mlp_0.intermediate_output.bias", false, 1, {INTERMEDIATE}, offsetof(layer_fields, up_bias)},
-    {"Mlp_0.layer_output.kernel", false, 2, {INTERMEDIATE, HIDDEN}, offsetof(layer_fields, down)},
-    {"Mlp_0.layer_output.bias", false, 1, {HIDDEN}, offsetof(layer_fields, down_bias)},
-    {"Mlp_0.layer_output_ln.scale", true, 1, {HIDDEN}, offsetof(layer_fields, output_scale)},
-    {"Mlp_0.layer_output_ln.bias", true, 1, {HIDDEN}, offsetof(layer_fields, output_bias)},
+    {"Attention_0.self_attention.query.kernel", MSK_WEIGHT_CODED_2, 3, {HIDDEN, HEADS, HEAD_DIM}, offsetof(layer_fields, query)},
+    {"Attention_0.self_attention.query.bias", MSK_WEIGHT_SCRATCH, 2, {HEADS, HEAD_DIM}, offsetof(layer_fields, query_bias)},
+    {"Attention_0.self_attention.key.kernel", MSK_WEIGHT_CODED_2, 3, {HIDDEN, HEADS, HEAD_DIM}, offsetof(layer_fields, key)},
+    {"Attention_0.self_attention.key.bias", MSK_WEIGHT_SCRATCH, 2, {HEADS, HEAD_DIM}, offsetof(layer_fields, key_bias)},
+    {"Attention_0.self_attention.value.kernel", MSK_WEIGHT_CODED_2, 3, {HIDDEN, HEADS, HEAD_DIM}, offsetof(layer_fields, value)},
+    {"Attention_0.self_attention.value.bias", MSK_WEIGHT_SCRATCH, 2, {HEADS, HEAD_DIM}, offsetof(layer_fields, value_bias)},
+    {"Attention_0.self_attention.out.kernel", MSK_WEIGHT_CODED_1, 3, {HEADS, HEAD_DIM, HIDDEN}, offsetof(layer_fields, out)},
+    {"Attention_0.self_attention.out.bias", MSK_WEIGHT_SCRATCH, 1, {HIDDEN}, offsetof(layer_fields, out_bias)},
+    {"Attention_0.attention_output_ln.scale", MSK_WEIGHT_KEPT, 1, {HIDDEN}, offsetof(layer_fields, attention_scale)},
+    {"Attention_0.attention_output_ln.bias", MSK_WEIGHT_KEPT, 1, {HIDDEN}, offsetof(layer_fields, attention_bias)},
+    {"Mlp_0.intermediate_output.kernel", MSK_WEIGHT_CODED_1, 2, {HIDDEN, INTERMEDIATE}, offsetof(layer_fields, up)},
+    {"Mlp_0.intermediate_output.bias", MSK_WEIGHT_SCRATCH, 1, {INTERMEDIATE}, offsetof(layer_fields, up_bias)},
+    {"Mlp_0.layer_output.kernel", MSK_WEIGHT_CODED_1, 2, {INTERMEDIATE, HIDDEN}, offsetof(layer_fields, down)},
+    {"Mlp_0.layer_output.bias", MSK_WEIGHT_SCRATCH, 1, {HIDDEN}, offsetof(layer_fields, down_bias)},
+    {"Mlp_0.layer_output_ln.scale", MSK_WEIGHT_KEPT, 1, {HIDDEN}, offsetof(layer_fields, output_scale)},
+    {"Mlp_0.layer_output_ln.bias", MSK_WEIGHT_KEPT, 1, {HIDDEN}, offsetof(layer_fields, output_bias)},
 };
 static const msk_weight_row head_rows[] = {
-    {"mlm_dense.kernel", false, 2, {HIDDEN, HIDDEN}, offsetof(head_fields, dense)},
-    {"mlm_dense.bias", false, 1, {HIDDEN}, offsetof(head_fields, dense_bias)},
-    {"mlm_ln.scale", true, 1, {HIDDEN}, offsetof(head_fields, scale)},
-    {"mlm_ln.bias", true, 1, {HIDDEN}, offsetof(head_fields, bias)},
-    {"mlm_bias.bias", false, 1, {VOCABULARY}, offsetof(head_fields, columns_bias)},
+    {"mlm_dense.kernel", MSK_WEIGHT_STORED, 2, {HIDDEN, HIDDEN}, offsetof(head_fields, dense)},
+    {"mlm_dense.bias", MSK_WEIGHT_SCRATCH, 1, {HIDDEN}, offsetof(head_fields, dense_bias)},
+    {"mlm_ln.scale", MSK_WEIGHT_KEPT, 1, {HIDDEN}, offsetof(head_fields, scale)},
+    {"mlm_ln.bias", MSK_WEIGHT_KEPT, 1, {HIDDEN}, offsetof(head_fields, bias)},
+    {"mlm_bias.bias", MSK_WEIGHT_SCRATCH, 1, {VOCABULARY}, offsetof(head_fields, columns_bias)},
 };
 
 /* Group 0 is the embedding, 1..layers the layers, layers + 1 the head. */
@@ -151,9 +153,13 @@ struct packer {
   msk_pool *pool;
 };
 
+static msk_linear_part make_part(const msk_weight_stored *weight, const float *bias, size_t out) {
+  return (msk_linear_part){.weight = weight->at, .bias = bias, .out = out, .dtype = weight->dtype, .scales = weight->scales};
+}
+
 static msk_status pack_linear(const struct packer *packer, msk_linear **linear, msk_precision precision, size_t in, size_t out,
-                              const float *weight, const float *bias, bool transposed) {
-  msk_linear_part part = {weight, bias, out, transposed};
+                              const msk_weight_stored *weight, const float *bias) {
+  msk_linear_part part = make_part(weight, bias, out);
   return msk_linear_create(linear, packer->maskgit->device, precision, in, &part, 1, packer->pool, packer->loader->error);
 }
 
@@ -180,15 +186,16 @@ static msk_status load_layer(const struct packer *packer, size_t index) {
   layer->attention_norm = (struct norm){fields.attention_scale, fields.attention_bias};
   layer->output_norm = (struct norm){fields.output_scale, fields.output_bias};
   /* q, k, v side by side: one product, and the first two thirds of its columns where only q and k are wanted. */
-  const msk_linear_part parts[] = {{fields.query, fields.query_bias, config->hidden, false},
-                                   {fields.key, fields.key_bias, config->hidden, false},
-                                   {fields.value, fields.value_bias, config->hidden, false}};
+  const msk_linear_part parts[] = {make_part(&fields.query, fields.query_bias, config->hidden),
+                                   make_part(&fields.key, fields.key_bias, config->hidden),
+                                   make_part(&fields.value, fields.value_bias, config->hidden)};
   size_t hidden = config->hidden, wide = config->intermediate;
   msk_precision precision = msk_device_precision(packer->maskgit->device);
   status = msk_linear_create(&layer->qkv, packer->maskgit->device, precision, hidden, parts, 3, packer->pool, packer->loader->error);
-  if (status == MSK_OK) status = pack_linear(packer, &layer->out, precision, hidden, hidden, fields.out, fields.out_bias, false);
-  if (status == MSK_OK) status = pack_linear(packer, &layer->up, precision, hidden, wide, fields.up, fields.up_bias, false);
-  if (status == MSK_OK) status = pack_linear(packer, &layer->down, precision, wide, hidden, fields.down, fields.down_bias, false);
+  if (status == MSK_OK) status = pack_linear(packer, &layer->out, precision, hidden, hidden, &fields.out, fields.out_bias);
+  if (status == MSK_OK) status = pack_linear(packer, &layer->up, precision, hidden, wide, &fields.up, fields.up_bias);
+  if (status == MSK_OK) status = pack_linear(packer, &layer->down, precision, wide, hidden, &fields.down, fields.down_bias);
+  msk_weights_done(packer->loader, &group);
   return status;
 }
 
@@ -202,11 +209,12 @@ static msk_status load_head(const struct packer *packer) {
   msk_status status = msk_weights_load(packer->loader, &group, &fields);
   if (status != MSK_OK) return status;
   maskgit->head_norm = (struct norm){fields.scale, fields.bias};
-  status = pack_linear(packer, &maskgit->dense, MSK_PRECISION_FP32, config->hidden, config->hidden, fields.dense, fields.dense_bias, false);
-  if (status == MSK_OK)
-    status = pack_linear(packer, &maskgit->head, MSK_PRECISION_FP32, config->hidden, config->vocabulary, maskgit->words,
-                         fields.columns_bias, true);
-  return status;
+  status = pack_linear(packer, &maskgit->dense, MSK_PRECISION_FP32, config->hidden, config->hidden, &fields.dense, fields.dense_bias);
+  msk_weights_done(packer->loader, &group);
+  if (status != MSK_OK) return status;
+  const msk_linear_part part = {.weight = maskgit->words, .bias = fields.columns_bias, .out = config->vocabulary, .transposed = true};
+  return msk_linear_create(&maskgit->head, maskgit->device, MSK_PRECISION_FP32, config->hidden, &part, 1, packer->pool,
+                           packer->loader->error);
 }
 
 static msk_status load_all(const struct packer *packer) {
@@ -220,6 +228,7 @@ msk_status msk_maskgit_load(msk_maskgit **maskgit, const msk_device *device, con
   const msk_allocator *allocator = msk_device_allocator(device);
   msk_weight_loader loader = make_loader(file, prefix, allocator, error);
   loader.pool = pool;
+  loader.codes = msk_device_takes_codes(device);
   msk_maskgit_config config;
   msk_status status = read_config(&loader, &config);
   if (status != MSK_OK) return status;
@@ -268,17 +277,31 @@ size_t msk_maskgit_bytes(const msk_maskgit *maskgit) {
   return bytes + (maskgit->config.vocabulary + maskgit->config.positions) * maskgit->config.hidden * sizeof(float);
 }
 
-void msk_maskgit_plan(const msk_maskgit_config *config, const msk_device *device, bool halves, size_t *kept, size_t *meanwhile) {
+msk_status msk_maskgit_plan(const msk_device *device, const msk_weight_file *file, const char *prefix, size_t *kept, size_t *meanwhile,
+                            msk_error *error) {
+  msk_weight_loader loader = make_loader(file, prefix, NULL, error);
+  msk_maskgit_config config;
+  loader.codes = msk_device_takes_codes(device);
+  msk_status status = read_config(&loader, &config);
+  if (status != MSK_OK) return status;
   msk_precision precision = msk_device_precision(device);
-  size_t d = config->hidden, wide = config->intermediate, scratch, own;
-  msk_weights_measure(maskgit_groups, config, &scratch, &own);
-  size_t layer = msk_linear_plan(device, precision, d, 3 * d, halves) + msk_linear_plan(device, precision, d, d, halves) +
-                 msk_linear_plan(device, precision, d, wide, halves) + msk_linear_plan(device, precision, wide, d, halves);
-  *kept = own + config->layers * layer + msk_linear_plan(device, MSK_PRECISION_FP32, d, d, halves) +
-          msk_linear_plan(device, MSK_PRECISION_FP32, d, config->vocabulary, halves);
-  /* A matrix is packed as floats first. */
-  size_t largest = wide > 3 * d ? wide : 3 * d;
-  *meanwhile = scratch + msk_linear_plan(device, MSK_PRECISION_FP32, d, largest > config->vocabulary ? largest : config->vocabulary, false);
+  size_t d = config.hidden, wide = config.intermediate;
+  msk_weights_sizes sizes = msk_weights_measure(&loader, maskgit_groups, &config);
+  bool words_halved = msk_weight_find(&loader, "Embed_0.word_embeddings.embedding", -1, "")->dtype == MSK_DTYPE_F16;
+  msk_weight_group group;
+  *kept = sizes.kept + msk_linear_plan(device, MSK_PRECISION_FP32, d, config.vocabulary, words_halved);
+  *meanwhile = sizes.scratch + sizes.mapped;
+  for (size_t i = 1; maskgit_groups(&config, i, &group); i++) {
+    bool halves = msk_weights_halved(&loader, &group), head = i == config.layers + 1;
+    *kept += head ? msk_linear_plan(device, MSK_PRECISION_FP32, d, d, halves)
+                  : msk_linear_plan(device, precision, d, 3 * d, halves) + msk_linear_plan(device, precision, d, d, halves) +
+                        msk_linear_plan(device, precision, d, wide, halves) + msk_linear_plan(device, precision, wide, d, halves);
+  }
+  return MSK_OK;
+}
+
+size_t msk_maskgit_code_columns(const msk_maskgit_config *config, const char *name) {
+  return msk_weights_columns(maskgit_groups, config, name);
 }
 
 /* ---- the forward pass ---- */

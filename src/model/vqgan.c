@@ -120,28 +120,29 @@ static void make_plan(struct plan *plan, const msk_vqgan_config *config) {
 enum { IN, OUT, KERNEL, THREE, ONE };
 
 struct stage_fields {
-  float *kernel[3], *conv_bias, *scale[2], *bias[2];
+  msk_weight_stored kernel[3];
+  float *codebook, *conv_bias, *scale[2], *bias[2];
 };
 #define FIELD(member) offsetof(struct stage_fields, member)
 
-static const msk_weight_row codebook_rows[] = {{"codebook", false, 2, {IN, OUT}, FIELD(kernel[0])}};
+static const msk_weight_row codebook_rows[] = {{"codebook", MSK_WEIGHT_SCRATCH, 2, {IN, OUT}, FIELD(codebook)}};
 /* The bias comes last, so that a convolution without one is the same table cut short; a block without a shortcut likewise. */
 static const msk_weight_row conv_rows[] = {
-    {"kernel", false, 4, {KERNEL, KERNEL, IN, OUT}, FIELD(kernel[0])},
-    {"bias", false, 1, {OUT}, FIELD(conv_bias)},
+    {"kernel", MSK_WEIGHT_STORED, 4, {KERNEL, KERNEL, IN, OUT}, FIELD(kernel[0])},
+    {"bias", MSK_WEIGHT_SCRATCH, 1, {OUT}, FIELD(conv_bias)},
 };
 static const msk_weight_row norm_rows[] = {
-    {"GroupNorm_0.scale", true, 1, {OUT}, FIELD(scale[0])},
-    {"GroupNorm_0.bias", true, 1, {OUT}, FIELD(bias[0])},
+    {"GroupNorm_0.scale", MSK_WEIGHT_KEPT, 1, {OUT}, FIELD(scale[0])},
+    {"GroupNorm_0.bias", MSK_WEIGHT_KEPT, 1, {OUT}, FIELD(bias[0])},
 };
 static const msk_weight_row block_rows[] = {
-    {"GroupNorm_0.scale", true, 1, {IN}, FIELD(scale[0])},
-    {"GroupNorm_0.bias", true, 1, {IN}, FIELD(bias[0])},
-    {"Conv_0.kernel", false, 4, {THREE, THREE, IN, OUT}, FIELD(kernel[0])},
-    {"GroupNorm_1.scale", true, 1, {OUT}, FIELD(scale[1])},
-    {"GroupNorm_1.bias", true, 1, {OUT}, FIELD(bias[1])},
-    {"Conv_1.kernel", false, 4, {THREE, THREE, OUT, OUT}, FIELD(kernel[1])},
-    {"Conv_2.kernel", false, 4, {ONE, ONE, OUT, OUT}, FIELD(kernel[2])},
+    {"GroupNorm_0.scale", MSK_WEIGHT_KEPT, 1, {IN}, FIELD(scale[0])},
+    {"GroupNorm_0.bias", MSK_WEIGHT_KEPT, 1, {IN}, FIELD(bias[0])},
+    {"Conv_0.kernel", MSK_WEIGHT_STORED, 4, {THREE, THREE, IN, OUT}, FIELD(kernel[0])},
+    {"GroupNorm_1.scale", MSK_WEIGHT_KEPT, 1, {OUT}, FIELD(scale[1])},
+    {"GroupNorm_1.bias", MSK_WEIGHT_KEPT, 1, {OUT}, FIELD(bias[1])},
+    {"Conv_1.kernel", MSK_WEIGHT_STORED, 4, {THREE, THREE, OUT, OUT}, FIELD(kernel[1])},
+    {"Conv_2.kernel", MSK_WEIGHT_STORED, 4, {ONE, ONE, OUT, OUT}, FIELD(kernel[2])},
 };
 
 static bool vqgan_groups(const void *user, size_t index, msk_weight_group *group) {
@@ -306,11 +307,12 @@ static struct conv_shape shape_of(const struct plan *plan, size_t index, msk_pre
   return shape;
 }
 
-static msk_status create_conv(const msk_vqgan *vqgan, size_t index, msk_conv **conv, const float *weight, const float *bias, size_t in,
-                              msk_pool *pool, msk_error *error) {
+static msk_status create_conv(const msk_vqgan *vqgan, size_t index, msk_conv **conv, const msk_weight_stored *kernel, const float *bias,
+                              size_t in, msk_pool *pool, msk_error *error) {
   struct conv_shape s = shape_of(&vqgan->plan, index, vqgan->decoding, vqgan->device, in);
-  if (s.int8) return msk_conv_create_int8(conv, vqgan->device, weight, bias, s.upsample, s.in, s.out, pool, error);
-  return msk_conv_create(conv, vqgan->device, weight, bias, s.kernel, s.stride, s.in, s.out, pool, error);
+  const msk_device *device = vqgan->device;
+  if (s.int8) return msk_conv_create_int8(conv, device, kernel->at, kernel->dtype, bias, s.upsample, s.in, s.out, pool, error);
+  return msk_conv_create(conv, device, kernel->at, kernel->dtype, bias, s.kernel, s.stride, s.in, s.out, pool, error);
 }
 
 static msk_status pack_stage(msk_vqgan *vqgan, size_t index, const struct stage_fields *fields, msk_pool *pool, msk_error *error) {
@@ -319,15 +321,16 @@ static msk_status pack_stage(msk_vqgan *vqgan, size_t index, const struct stage_
   const msk_device *device = vqgan->device;
   memcpy(packed->scale, fields->scale, sizeof packed->scale);
   memcpy(packed->bias, fields->bias, sizeof packed->bias);
-  if (stage->kind == STAGE_CODEBOOK) return msk_codebook_create(&vqgan->codebook, device, fields->kernel[0], stage->in, stage->out, error);
+  if (stage->kind == STAGE_CODEBOOK) return msk_codebook_create(&vqgan->codebook, device, fields->codebook, stage->in, stage->out, error);
   if (stage->kind == STAGE_CONV) {
-    return create_conv(vqgan, index, &packed->conv[0], fields->kernel[0], stage->bias ? fields->conv_bias : NULL, stage->in, pool, error);
+    return create_conv(vqgan, index, &packed->conv[0], &fields->kernel[0], stage->bias ? fields->conv_bias : NULL, stage->in, pool, error);
   }
   if (stage->kind != STAGE_BLOCK) return MSK_OK;
-  msk_status status = create_conv(vqgan, index, &packed->conv[0], fields->kernel[0], NULL, stage->in, pool, error);
-  if (status == MSK_OK) status = create_conv(vqgan, index, &packed->conv[1], fields->kernel[1], NULL, stage->out, pool, error);
+  msk_status status = create_conv(vqgan, index, &packed->conv[0], &fields->kernel[0], NULL, stage->in, pool, error);
+  if (status == MSK_OK) status = create_conv(vqgan, index, &packed->conv[1], &fields->kernel[1], NULL, stage->out, pool, error);
   if (status == MSK_OK && stage->in != stage->out) {
-    status = msk_conv_create(&packed->conv[2], device, fields->kernel[2], NULL, 1, 1, stage->out, stage->out, pool, error);
+    const msk_weight_stored *shortcut = &fields->kernel[2];
+    status = msk_conv_create(&packed->conv[2], device, shortcut->at, shortcut->dtype, NULL, 1, 1, stage->out, stage->out, pool, error);
   }
   return status;
 }
@@ -338,6 +341,7 @@ static msk_status load_stages(msk_vqgan *vqgan, msk_weight_loader *loader, msk_p
     struct stage_fields fields = {0};
     msk_status status = msk_weights_load(loader, &group, &fields);
     if (status == MSK_OK) status = pack_stage(vqgan, i, &fields, pool, loader->error);
+    msk_weights_done(loader, &group);
     if (status != MSK_OK) return status;
   }
   return MSK_OK;
@@ -396,44 +400,48 @@ size_t msk_vqgan_bytes(const msk_vqgan *vqgan) {
   return bytes;
 }
 
-/* Bytes kept; *largest grows to what is there meanwhile, beside the weights. */
+/* Bytes kept; *meanwhile grows to what creation takes beside them. */
 static size_t plan_conv(const struct plan *plan, size_t index, msk_precision decoding, const msk_device *device, size_t in, bool halves,
-                        size_t *largest) {
+                        size_t *meanwhile) {
   struct conv_shape s = shape_of(plan, index, decoding, device, in);
-  size_t meanwhile = 0, floats = s.kernel * s.kernel * in * s.out;
-  size_t bytes =
-      s.int8 ? msk_conv_int8_plan(device, s.upsample, in, s.out, &meanwhile) : msk_conv_plan(device, s.kernel, s.stride, in, s.out, halves);
-  if (floats * sizeof(float) + meanwhile > *largest) *largest = floats * sizeof(float) + meanwhile;
+  size_t now = 0, bytes = s.int8 ? msk_conv_int8_plan(device, s.upsample, in, s.out, &now)
+                                 : msk_conv_plan(device, s.kernel, s.stride, in, s.out, halves);
+  if (now > *meanwhile) *meanwhile = now;
   return bytes;
 }
 
 static size_t plan_stage(const struct plan *plan, size_t index, msk_precision decoding, const msk_device *device, bool halves,
-                         size_t *largest) {
+                         size_t *meanwhile) {
   const struct stage *stage = &plan->stages[index];
-  size_t floats = stage->kernel * stage->kernel * stage->in * stage->out, bytes = 0;
+  size_t bytes = 0;
   if (stage->kind == STAGE_CODEBOOK) {
     bytes = stage->in * stage->out * sizeof(float) + msk_linear_plan(device, MSK_PRECISION_FP32, stage->out, stage->in, halves);
   } else if (stage->kind == STAGE_CONV) {
-    bytes = plan_conv(plan, index, decoding, device, stage->in, halves, largest);
+    bytes = plan_conv(plan, index, decoding, device, stage->in, halves, meanwhile);
   } else if (stage->kind == STAGE_BLOCK) {
-    floats = 9 * stage->out * (stage->in > stage->out ? stage->in : stage->out);
-    bytes = plan_conv(plan, index, decoding, device, stage->in, halves, largest) +
-            plan_conv(plan, index, decoding, device, stage->out, halves, largest);
+    bytes = plan_conv(plan, index, decoding, device, stage->in, halves, meanwhile) +
+            plan_conv(plan, index, decoding, device, stage->out, halves, meanwhile);
     if (stage->in != stage->out) bytes += msk_conv_plan(device, 1, 1, stage->out, stage->out, halves);
   }
-  if (floats * sizeof(float) > *largest) *largest = floats * sizeof(float);
   return bytes;
 }
 
-void msk_vqgan_plan(const msk_vqgan_config *config, const msk_device *device, msk_precision decoding, bool halves, size_t *kept,
-                    size_t *meanwhile) {
+msk_status msk_vqgan_plan(const msk_device *device, const msk_weight_file *file, const char *prefix, msk_precision decoding, size_t *kept,
+                          size_t *meanwhile, msk_error *error) {
+  msk_weight_loader loader = make_loader(file, prefix, NULL, error);
+  msk_vqgan_config config;
   struct plan plan;
-  size_t scratch, largest = 0;
-  make_plan(&plan, config);
-  msk_weights_measure(vqgan_groups, &plan, &scratch, kept);
-  for (size_t i = 0; i < plan.count; i++) *kept += plan_stage(&plan, i, decoding, device, halves, &largest);
-  *kept += sizeof(msk_vqgan);
-  *meanwhile = scratch + largest;
+  msk_status status = read_config(&loader, 1, &config, &plan); /* the groups do not matter here */
+  if (status != MSK_OK) return status;
+  msk_weights_sizes sizes = msk_weights_measure(&loader, vqgan_groups, &plan);
+  msk_weight_group group;
+  size_t creation = 0;
+  *kept = sizes.kept + sizeof(msk_vqgan);
+  for (size_t i = 0; vqgan_groups(&plan, i, &group); i++) {
+    *kept += plan_stage(&plan, i, decoding, device, msk_weights_halved(&loader, &group), &creation);
+  }
+  *meanwhile = sizes.scratch + sizes.mapped + creation;
+  return MSK_OK;
 }
 
 /* ---- the forward pass ---- */

@@ -34,9 +34,9 @@ msk_status msk_vqgan_read_config(msk_vqgan_config *config, const msk_weight_file
 msk_status msk_vqgan_each_tensor(const msk_vqgan_config *config, msk_weight_visit *visit, void *user);
 /* The decoder's: int8 if some of its convolutions are. Where 8 bits would be slower than float32 (msk_conv_int8_pays), none is, whatever was asked for. */
 msk_precision msk_vqgan_decode_precision(const msk_vqgan *vqgan);
-/* Bytes that loading a tokenizer of this configuration takes and keeps, and takes beside them meanwhile. halves: its kernels are F16. */
-void msk_vqgan_plan(const msk_vqgan_config *config, const msk_device *device, msk_precision decoding, bool halves, size_t *kept,
-                    size_t *meanwhile);
+/* Bytes that loading the tokenizer takes and keeps, and takes beside them meanwhile (the file's pages counted). */
+msk_status msk_vqgan_plan(const msk_device *device, const msk_weight_file *file, const char *prefix, msk_precision decoding, size_t *kept,
+                          size_t *meanwhile, msk_error *error);
 void msk_vqgan_destroy(msk_vqgan *vqgan);
 const msk_vqgan_config *msk_vqgan_get_config(const msk_vqgan *vqgan);
 size_t msk_vqgan_bytes(const msk_vqgan *vqgan);

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * weights.c - see weights.h. Checking comes first and for the whole network, so that memory is only taken for files that fit. */
+ * weights.c - see weights.h: names, sizes, checking; weights_read.c reads. Checking comes first and for the whole network, so that memory is only taken for files that fit. */
 #include "model/weights.h"
 
-#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -62,8 +61,8 @@ msk_status msk_weight_need(const msk_weight_loader *loader, const char *name, in
   return MSK_OK;
 }
 
-static void expected_tensor(const char *prefix, const msk_weight_group *group, const msk_weight_row *row, char name[MSK_WEIGHT_NAME],
-                            msk_tensor *tensor) {
+void msk_weight_expected(const char *prefix, const msk_weight_group *group, const msk_weight_row *row, char name[MSK_WEIGHT_NAME],
+                         msk_tensor *tensor) {
   snprintf(name, MSK_WEIGHT_NAME, "%s%s%s", prefix, group->prefix, row->name);
   *tensor = (msk_tensor){.name = name, .dtype = MSK_DTYPE_F32, .rank = row->rank, .elements = 1};
   for (int i = 0; i < row->rank; i++) {
@@ -73,7 +72,24 @@ static void expected_tensor(const char *prefix, const msk_weight_group *group, c
   tensor->bytes = tensor->elements * sizeof(float);
 }
 
-static msk_status check_tensor(const msk_weight_loader *loader, const msk_tensor *expected) {
+void msk_weight_expected_scales(const msk_weight_row *row, const msk_tensor *codes, char name[MSK_WEIGHT_NAME], msk_tensor *scales) {
+  int inputs = row->rank - msk_weight_outputs(row);
+  snprintf(name, MSK_WEIGHT_NAME, "%.*s%s", (int)(MSK_WEIGHT_NAME - sizeof MSK_WEIGHT_SCALES), codes->name, MSK_WEIGHT_SCALES);
+  *scales = (msk_tensor){.name = name, .dtype = MSK_DTYPE_F32, .rank = msk_weight_outputs(row), .elements = 1};
+  for (int i = 0; i < msk_weight_outputs(row); i++) {
+    scales->shape[i] = codes->shape[inputs + i];
+    scales->elements *= scales->shape[i];
+  }
+  scales->bytes = scales->elements * sizeof(float);
+}
+
+bool msk_weight_is_scales(const char *name) {
+  size_t length = strlen(name), end = strlen(MSK_WEIGHT_SCALES);
+  return length > end && strcmp(name + length - end, MSK_WEIGHT_SCALES) == 0;
+}
+
+/* codes: a tensor of codes may stand there too. */
+static msk_status check_tensor(const msk_weight_loader *loader, const msk_tensor *expected, bool codes) {
   const char *path = msk_weight_file_path(loader->file);
   const msk_tensor *found = msk_weight_file_find(loader->file, expected->name);
   if (found == NULL) return msk_weight_fail_missing(loader, expected->name);
@@ -84,23 +100,44 @@ static msk_status check_tensor(const msk_weight_loader *loader, const msk_tensor
     return msk_fail(loader->error, MSK_ERROR_FILE, "%s: tensor %s has shape %s, expected %s: %s", path, expected->name, shape, wanted,
                     loader->hint);
   }
-  if (found->dtype != MSK_DTYPE_F32 && found->dtype != MSK_DTYPE_F16 && found->dtype != MSK_DTYPE_BF16 && found->dtype != MSK_DTYPE_F64) {
-    return msk_fail(loader->error, MSK_ERROR_FILE, "%s: tensor %s has type %s, expected F32, F16 or BF16", path, expected->name,
-                    msk_dtype_name(found->dtype));
+  if (!msk_dtype_is_float(found->dtype) && !(codes && found->dtype == MSK_DTYPE_I8)) {
+    return msk_fail(loader->error, MSK_ERROR_FILE, "%s: tensor %s has type %s, expected F32, F16 or BF16%s", path, expected->name,
+                    msk_dtype_name(found->dtype), codes ? ", or I8" : "");
   }
   return MSK_OK;
 }
 
+static msk_status check_scales(const msk_weight_loader *loader, const msk_weight_row *row, const msk_tensor *codes) {
+  char name[MSK_WEIGHT_NAME];
+  msk_tensor expected;
+  msk_weight_expected_scales(row, codes, name, &expected);
+  msk_status status = check_tensor(loader, &expected, false);
+  if (status != MSK_OK) return status;
+  const msk_tensor *found = msk_weight_file_find(loader->file, name);
+  if (found->dtype == MSK_DTYPE_F32) return MSK_OK;
+  return msk_fail(loader->error, MSK_ERROR_FILE, "%s: tensor %s has type %s, expected F32", msk_weight_file_path(loader->file), name,
+                  msk_dtype_name(found->dtype));
+}
+
 static bool has_prefix(const char *name, const char *prefix) { return strncmp(name, prefix, strlen(prefix)) == 0; }
 
-static bool is_expected(const char *prefix, msk_weight_groups *groups, const void *config, const char *name) {
+/* The name is the row's, or that of the scales of its codes. */
+static bool is_row(const msk_weight_loader *loader, const msk_weight_group *group, const msk_weight_row *row, const char *name) {
+  char text[MSK_WEIGHT_NAME], scales_text[MSK_WEIGHT_NAME];
+  msk_tensor expected, scales;
+  msk_weight_expected(loader->prefix, group, row, text, &expected);
+  if (strcmp(name, text) == 0) return true;
+  const msk_tensor *found = msk_weight_file_find(loader->file, text);
+  if (msk_weight_outputs(row) == 0 || found == NULL || found->dtype != MSK_DTYPE_I8) return false;
+  msk_weight_expected_scales(row, &expected, scales_text, &scales);
+  return strcmp(name, scales_text) == 0;
+}
+
+static bool is_expected(const msk_weight_loader *loader, msk_weight_groups *groups, const void *config, const char *name) {
   msk_weight_group group;
   for (size_t g = 0; groups(config, g, &group); g++) {
-    char start[MSK_WEIGHT_NAME];
-    snprintf(start, sizeof start, "%s%s", prefix, group.prefix);
-    if (!has_prefix(name, start)) continue;
     for (size_t r = 0; r < group.row_count; r++) {
-      if (strcmp(name + strlen(start), group.rows[r].name) == 0) return true;
+      if (is_row(loader, &group, &group.rows[r], name)) return true;
     }
   }
   return false;
@@ -110,7 +147,7 @@ static bool is_expected(const char *prefix, msk_weight_groups *groups, const voi
 static msk_status fail_stranger(const msk_weight_loader *loader, msk_weight_groups *groups, const void *config) {
   for (size_t i = 0; i < msk_weight_file_count(loader->file); i++) {
     const msk_tensor *tensor = msk_weight_file_at(loader->file, i);
-    if (!has_prefix(tensor->name, loader->prefix) || is_expected(loader->prefix, groups, config, tensor->name)) continue;
+    if (!has_prefix(tensor->name, loader->prefix) || is_expected(loader, groups, config, tensor->name)) continue;
     return msk_fail(loader->error, MSK_ERROR_FILE, "%s: tensor %s has no place in this network: %s", msk_weight_file_path(loader->file),
                     tensor->name, loader->hint);
   }
@@ -124,8 +161,12 @@ msk_status msk_weights_check(const msk_weight_loader *loader, msk_weight_groups 
     for (size_t r = 0; r < group.row_count; r++, expected_count++) {
       char name[MSK_WEIGHT_NAME];
       msk_tensor expected;
-      expected_tensor(loader->prefix, &group, &group.rows[r], name, &expected);
-      msk_status status = check_tensor(loader, &expected);
+      msk_weight_expected(loader->prefix, &group, &group.rows[r], name, &expected);
+      msk_status status = check_tensor(loader, &expected, msk_weight_outputs(&group.rows[r]) > 0);
+      if (status == MSK_OK && msk_weight_file_find(loader->file, name)->dtype == MSK_DTYPE_I8) {
+        status = check_scales(loader, &group.rows[r], &expected);
+        expected_count++;
+      }
       if (status != MSK_OK) return status;
     }
   }
@@ -135,91 +176,20 @@ msk_status msk_weights_check(const msk_weight_loader *loader, msk_weight_groups 
   return found_count > expected_count ? fail_stranger(loader, groups, config) : MSK_OK;
 }
 
-/* Every tensor starts at a multiple of 16 floats, so that kernels may load aligned. */
-static size_t padded_elements(const msk_weight_group *group, const msk_weight_row *row) {
-  size_t elements = 1;
-  for (int i = 0; i < row->rank; i++) elements *= group->sizes[row->sides[i]];
-  return (elements + 15) & ~(size_t)15;
-}
-
-void msk_weights_measure(msk_weight_groups *groups, const void *config, size_t *scratch_bytes, size_t *kept_bytes) {
-  size_t scratch = 0, kept = 0;
+size_t msk_weights_columns(msk_weight_groups *groups, const void *config, const char *name) {
   msk_weight_group group;
   for (size_t g = 0; groups(config, g, &group); g++) {
-    size_t group_scratch = 0;
+    size_t start = strlen(group.prefix);
+    if (strncmp(name, group.prefix, start) != 0) continue;
     for (size_t r = 0; r < group.row_count; r++) {
-      *(group.rows[r].keep ? &kept : &group_scratch) += padded_elements(&group, &group.rows[r]);
+      const msk_weight_row *row = &group.rows[r];
+      if (msk_weight_outputs(row) == 0 || strcmp(name + start, row->name) != 0) continue;
+      size_t columns = 1;
+      for (int i = row->rank - msk_weight_outputs(row); i < row->rank; i++) columns *= group.sizes[row->sides[i]];
+      return columns;
     }
-    if (group_scratch > scratch) scratch = group_scratch;
   }
-  *scratch_bytes = scratch * sizeof(float);
-  *kept_bytes = kept * sizeof(float);
-}
-
-msk_status msk_weights_reserve(msk_weight_loader *loader, msk_weight_groups *groups, const void *config) {
-  size_t scratch, kept;
-  msk_weights_measure(groups, config, &scratch, &kept);
-  loader->kept_used = 0;
-  loader->scratch = msk_allocate(loader->allocator, scratch, 1);
-  loader->kept = msk_allocate(loader->allocator, kept, 1);
-  if (loader->scratch == NULL || loader->kept == NULL) {
-    return msk_fail(loader->error, MSK_ERROR_MEMORY, "not enough memory for the weights of %s", msk_weight_file_path(loader->file));
-  }
-  return MSK_OK;
-}
-
-/* On the bits and without branches, so that it becomes vector code and keeps pace with reading the file. */
-static bool all_finite(const float *values, size_t count) {
-  uint32_t found = 0;
-  for (size_t i = 0; i < count; i++) {
-    uint32_t bits;
-    memcpy(&bits, &values[i], sizeof bits);
-    found |= (bits & 0x7F800000) == 0x7F800000;
-  }
-  return found == 0;
-}
-
-enum { READING_TASK = 1 << 16 }; /* elements of a task */
-
-struct reading {
-  const msk_tensor *tensor;
-  float *values;
-  _Atomic bool damaged;
-};
-
-static void read_task(void *user, size_t index, int worker) {
-  struct reading *reading = user;
-  (void)worker;
-  size_t first = index * READING_TASK, left = reading->tensor->elements - first, count = left < READING_TASK ? left : READING_TASK;
-  msk_tensor_to_f32(reading->tensor, first, count, reading->values + first);
-  if (!all_finite(reading->values + first, count)) reading->damaged = true;
-}
-
-/* False: a value is no finite number. The file's pages are given back: what is kept, is kept in memory of our own. */
-static bool read_tensor(const msk_weight_loader *loader, const msk_tensor *tensor, float *values) {
-  struct reading reading = {.tensor = tensor, .values = values};
-  msk_pool_run(loader->pool, (tensor->elements + READING_TASK - 1) / READING_TASK, read_task, &reading);
-  msk_weight_file_forget(loader->file, tensor);
-  return !reading.damaged;
-}
-
-msk_status msk_weights_load(msk_weight_loader *loader, const msk_weight_group *group, void *fields) {
-  size_t scratch_used = 0;
-  for (size_t r = 0; r < group->row_count; r++) {
-    const msk_weight_row *row = &group->rows[r];
-    char name[MSK_WEIGHT_NAME];
-    msk_tensor expected;
-    expected_tensor(loader->prefix, group, row, name, &expected);
-    size_t *used = row->keep ? &loader->kept_used : &scratch_used;
-    float *values = (row->keep ? loader->kept : loader->scratch) + *used;
-    *used += padded_elements(group, row);
-    if (!read_tensor(loader, msk_weight_file_find(loader->file, name), values)) {
-      return msk_fail(loader->error, MSK_ERROR_FILE, "%s: tensor %s holds values that are not finite numbers: the file is damaged",
-                      msk_weight_file_path(loader->file), name);
-    }
-    memcpy((char *)fields + row->field, &values, sizeof values);
-  }
-  return MSK_OK;
+  return 0;
 }
 
 msk_status msk_weights_each(msk_weight_groups *groups, const void *config, msk_weight_visit *visit, void *user) {
@@ -228,7 +198,7 @@ msk_status msk_weights_each(msk_weight_groups *groups, const void *config, msk_w
     for (size_t r = 0; r < group.row_count; r++) {
       char name[MSK_WEIGHT_NAME];
       msk_tensor tensor;
-      expected_tensor("", &group, &group.rows[r], name, &tensor);
+      msk_weight_expected("", &group, &group.rows[r], name, &tensor);
       msk_status status = visit(user, &tensor);
       if (status != MSK_OK) return status;
     }

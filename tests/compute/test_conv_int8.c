@@ -118,7 +118,8 @@ static void check_case(const struct conv_case *c, int limit, const float *x, con
 
 static msk_conv *conv_new(const msk_device *device, const struct conv_case *c, const float *weight, const float *bias) {
   msk_conv *conv;
-  assert_int_equal(msk_conv_create_int8(&conv, device, weight, c->bias ? bias : NULL, c->upsample, c->in, c->out, NULL, NULL), MSK_OK);
+  assert_int_equal(
+      msk_conv_create_int8(&conv, device, weight, MSK_DTYPE_F32, c->bias ? bias : NULL, c->upsample, c->in, c->out, NULL, NULL), MSK_OK);
   assert_int_equal(msk_conv_precision(conv), MSK_PRECISION_INT8);
   size_t meanwhile;
   assert_int_equal(msk_conv_bytes(conv), msk_conv_int8_plan(device, c->upsample, c->in, c->out, &meanwhile));
@@ -299,7 +300,7 @@ static void test_allocation_failures(void **state) {
     msk_device *device = NULL;
     msk_conv *conv = NULL;
     msk_status status = msk_device_create(&device, NULL, MSK_PRECISION_FP32, &counting.allocator, &error);
-    if (status == MSK_OK) status = msk_conv_create_int8(&conv, device, weight, NULL, 2, 16, 20, NULL, &error);
+    if (status == MSK_OK) status = msk_conv_create_int8(&conv, device, weight, MSK_DTYPE_F32, NULL, 2, 16, 20, NULL, &error);
     msk_conv_destroy(conv);
     msk_device_destroy(device);
     assert_int_equal(counting.live, 0);

@@ -252,7 +252,9 @@ static void test_conv_case(const msk_device *device, const struct conv_case *c) 
   size_t count = c->batch * c->height * c->width * c->in, out_height, out_width;
   float *x = random_new(count, 1, 1), *weight = random_new(c->kernel * c->kernel * c->in * c->out, 2, 1), *bias = random_new(c->out, 3, 1);
   msk_conv *conv;
-  assert_int_equal(msk_conv_create(&conv, device, weight, c->bias ? bias : NULL, c->kernel, c->stride, c->in, c->out, NULL, NULL), MSK_OK);
+  assert_int_equal(
+      msk_conv_create(&conv, device, weight, MSK_DTYPE_F32, c->bias ? bias : NULL, c->kernel, c->stride, c->in, c->out, NULL, NULL),
+      MSK_OK);
   msk_conv_output(conv, c->height, c->width, c->upsample, &out_height, &out_width);
   assert_int_equal(out_height, (c->height * c->upsample + c->stride - 1) / c->stride);
   assert_int_equal(out_width, (c->width * c->upsample + c->stride - 1) / c->stride);
@@ -306,7 +308,7 @@ static void conv_accuracy_on(const msk_device *device) {
   float *x = random_new(SIDE * SIDE * C, 1, 1), *weight = random_new(9 * C * C, 2, 1), *y = guarded_new(SIDE * SIDE * C);
   for (size_t i = 0; i < SIDE * SIDE * C; i++) x[i] = x[i] / (1 + expf(-x[i]));
   msk_conv *conv;
-  assert_int_equal(msk_conv_create(&conv, device, weight, NULL, 3, 1, C, C, NULL, NULL), MSK_OK);
+  assert_int_equal(msk_conv_create(&conv, device, weight, MSK_DTYPE_F32, NULL, 3, 1, C, C, NULL, NULL), MSK_OK);
   assert_true(msk_conv_bytes(conv) >= 9 * C * C * 4);
   run_operation(device, 1, do_conv,
                 &(msk_conv_args){.conv = conv, .x = x, .y = y, .batch = 1, .height = SIDE, .width = SIDE, .upsample = 1});
@@ -330,7 +332,7 @@ static void conv_large_on(const msk_device *device) {
   for (size_t i = 0; i < 9 * C * C; i++) weight[i] = roundf(weight[i] * 256) / 256;
   msk_conv *conv;
   msk_conv_args args = {.x = x, .y = y, .batch = 1, .height = SIDE, .width = SIDE, .upsample = 1};
-  assert_int_equal(msk_conv_create(&conv, device, weight, NULL, 3, 1, C, C, NULL, NULL), MSK_OK);
+  assert_int_equal(msk_conv_create(&conv, device, weight, MSK_DTYPE_F32, NULL, 3, 1, C, C, NULL, NULL), MSK_OK);
   assert_true(msk_conv_bytes(conv) < 9 * C * C * 3);
   args.conv = conv;
   run_operation(device, 2, do_conv, &args);
@@ -344,7 +346,7 @@ static void conv_large_on(const msk_device *device) {
   assert_true(sqrt(error / size) < 24 * UNIT);
   msk_conv_destroy(conv);
   weight[C - 1] = 0x1p-30f; /* no binary16 number: of the last output channel */
-  assert_int_equal(msk_conv_create(&conv, device, weight, NULL, 3, 1, C, C, NULL, NULL), MSK_OK);
+  assert_int_equal(msk_conv_create(&conv, device, weight, MSK_DTYPE_F32, NULL, 3, 1, C, C, NULL, NULL), MSK_OK);
   assert_true(msk_conv_bytes(conv) >= 9 * C * C * 4);
   args.conv = conv;
   args.y = other;
@@ -366,7 +368,7 @@ static void upsample_on(const msk_device *device) {
   float *x = random_new(H * W * IN, 1, 1), *weight = random_new(9 * IN * OUT, 2, 1), *large = naive_upsample(x, H, W, IN);
   float *inside = guarded_new(4 * H * W * OUT), *first = guarded_new(4 * H * W * OUT);
   msk_conv *conv;
-  assert_int_equal(msk_conv_create(&conv, device, weight, NULL, 3, 1, IN, OUT, NULL, NULL), MSK_OK);
+  assert_int_equal(msk_conv_create(&conv, device, weight, MSK_DTYPE_F32, NULL, 3, 1, IN, OUT, NULL, NULL), MSK_OK);
   run_operation(device, 1, do_conv,
                 &(msk_conv_args){.conv = conv, .x = x, .y = inside, .batch = 1, .height = H, .width = W, .upsample = 2});
   run_operation(device, 1, do_conv,
@@ -776,7 +778,7 @@ static void threads_on(const msk_device *device) {
   struct linear_case c = {.rows = ROWS, .in = IN, .out = OUT};
   msk_linear *linear = linear_new(device, &c, weight, NULL);
   msk_conv *conv;
-  assert_int_equal(msk_conv_create(&conv, device, weight, gamma, 3, 1, C, C, NULL, NULL), MSK_OK);
+  assert_int_equal(msk_conv_create(&conv, device, weight, MSK_DTYPE_F32, gamma, 3, 1, C, C, NULL, NULL), MSK_OK);
   for (int threads = 1; threads <= 8; threads++) {
     float *y = threads == 1 ? one : many;
     size_t counts[4] = {ROWS * OUT, H * W * C, H * W * C, 2 * N * 32};
@@ -841,7 +843,7 @@ static void winograd_cuts_on(const msk_device *device) {
   float *x = random_new(H * W * IN, 1, 1), *weight = random_new(9 * IN * OUT, 2, 1), *residual = random_new(H * W * OUT, 3, 1);
   float *one = guarded_new(H * W * OUT), *many = guarded_new(H * W * OUT);
   msk_conv *conv;
-  assert_int_equal(msk_conv_create(&conv, device, weight, residual, 3, 1, IN, OUT, NULL, NULL), MSK_OK);
+  assert_int_equal(msk_conv_create(&conv, device, weight, MSK_DTYPE_F32, residual, 3, 1, IN, OUT, NULL, NULL), MSK_OK);
   msk_conv_args args = {.conv = conv, .x = x, .y = one, .residual = residual, .batch = 1, .height = H, .width = W, .upsample = 1};
   run_operation(device, 1, do_conv, &args);
   guarded_check(one, H * W * OUT);
@@ -866,7 +868,7 @@ static void batch_on(const msk_device *device) {
   float *x = random_new(B * H * W * C, 1, 1), *weight = random_new(9 * C * C, 2, 1), *gamma = random_new(C, 4, 1);
   float *together = guarded_new(B * H * W * C), *alone = guarded_new(H * W * C);
   msk_conv *conv;
-  assert_int_equal(msk_conv_create(&conv, device, weight, NULL, 3, 1, C, C, NULL, NULL), MSK_OK);
+  assert_int_equal(msk_conv_create(&conv, device, weight, MSK_DTYPE_F32, NULL, 3, 1, C, C, NULL, NULL), MSK_OK);
   for (int op = 0; op < 3; op++) {
     size_t each = op == 2 ? N * D : H * W * C;
     for (size_t b = 0; b <= B; b++) { /* b == B: all of them */
@@ -928,7 +930,7 @@ static void scratch_on(const msk_device *device) {
   struct linear_case c = {.in = IN, .out = OUT};
   msk_linear *linear = linear_new(device, &c, weight, NULL);
   msk_conv *conv;
-  assert_int_equal(msk_conv_create(&conv, device, weight, NULL, 3, 1, IN, OUT, NULL, NULL), MSK_OK);
+  assert_int_equal(msk_conv_create(&conv, device, weight, MSK_DTYPE_F32, NULL, 3, 1, IN, OUT, NULL, NULL), MSK_OK);
   size_t last[4] = {0, 0, 0, 0};
   for (size_t n = 1; n < 300; n++) {
     for (int op = 0; op < 4; op++) {
@@ -987,7 +989,7 @@ static msk_status create_all(const msk_allocator *allocator, msk_error *error) {
   msk_linear_part part = {.weight = weight, .bias = bias, .out = 6};
   msk_status status = msk_device_create(&device, NULL, MSK_PRECISION_FP32, allocator, error);
   if (status == MSK_OK) status = msk_linear_create(&linear, device, MSK_PRECISION_FP32, 5, &part, 1, NULL, error);
-  if (status == MSK_OK) status = msk_conv_create(&conv, device, weight, bias, 3, 1, 5, 6, NULL, error);
+  if (status == MSK_OK) status = msk_conv_create(&conv, device, weight, MSK_DTYPE_F32, bias, 3, 1, 5, 6, NULL, error);
   if (status == MSK_OK) status = msk_codebook_create(&codebook, device, weight, 6, 5, error);
   msk_codebook_destroy(codebook);
   msk_conv_destroy(conv);

@@ -5,6 +5,7 @@
  * 3 x 3 convolutions for which it pays go to winograd.c instead, those to few channels to narrow.c; which, depends on the weight's shape
  * alone, so only one form is kept. Winograd's form takes four times the filters' memory, and a picture uses each once: above LARGE_FORM the
  * filters are kept as they are, and transformed into scratch memory on their way to the product. */
+#include <stdatomic.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -26,86 +27,101 @@ enum {
   LEAST_INT8 = 16       /* channels of an 8-bit convolution that is worth its ends */
 };
 
-struct packing {
-  const msk_kernels *kernels;
-  const float *weight;
-  msk_matrix *matrix;
-};
-
 void msk_conv_sizes(const msk_conv *conv, size_t *kernel, size_t *in, size_t *out) {
   *kernel = conv->kernel;
   *in = conv->in;
   *out = conv->out;
 }
 
-static void pack_panel(void *user, size_t p, int worker) {
-  const struct packing *packing = user;
-  const msk_matrix *matrix = packing->matrix;
-  (void)worker;
-  size_t width = msk_panel_width(packing->kernels, matrix->columns, p), first = p * packing->kernels->panel;
-  size_t run = msk_smaller(width, matrix->columns - first);
-  float *panel = matrix->panels + first * matrix->depth;
-  for (size_t k = 0; k < matrix->depth; k++) memcpy(panel + k * width, packing->weight + k * matrix->columns + first, run * sizeof(float));
-}
-
 static msk_status fail_memory(const msk_conv *conv, msk_error *error) {
   return msk_fail(error, MSK_ERROR_MEMORY, "no memory for the packed weights of a %zu x %zu convolution", conv->in, conv->out);
 }
 
+enum { KEEPING_TASK = 1 << 16 }; /* numbers of a task */
+
+struct keeping {
+  const void *weight;
+  msk_dtype dtype;
+  msk_filters *filters;
+  size_t count;
+  _Atomic bool lossy;
+};
+
+static void keep_task(void *user, size_t index, int worker) {
+  struct keeping *keeping = user;
+  (void)worker;
+  size_t first = index * KEEPING_TASK, count = msk_smaller(keeping->count - first, KEEPING_TASK);
+  const float *floats = keeping->weight;
+  if (keeping->filters->floats != NULL) {
+    memcpy(keeping->filters->floats + first, floats + first, count * sizeof *floats);
+  } else if (keeping->dtype == MSK_DTYPE_F16) {
+    memcpy(keeping->filters->halves + first, (const uint16_t *)keeping->weight + first, count * sizeof(uint16_t));
+  } else if (!keeping->lossy && !msk_narrow_halves(floats + first, count, keeping->filters->halves + first)) {
+    keeping->lossy = true;
+  }
+}
+
 /* The filters as they are, in half the memory if that loses nothing. */
-static msk_status keep_filters(msk_conv *conv, const float *weight, msk_pool *pool, msk_error *error) {
+static msk_status keep_filters(msk_conv *conv, const void *weight, msk_dtype dtype, msk_pool *pool, msk_error *error) {
   const msk_allocator *allocator = conv->device->allocator;
-  size_t count = 9 * conv->in * conv->out;
-  conv->raw.halves = msk_allocate(allocator, count, sizeof *conv->raw.halves);
+  struct keeping keeping = {.weight = weight, .dtype = dtype, .filters = &conv->raw, .count = 9 * conv->in * conv->out};
+  size_t tasks = msk_ceiling(keeping.count, KEEPING_TASK);
+  conv->raw.halves = msk_allocate(allocator, keeping.count, sizeof *conv->raw.halves);
   if (conv->raw.halves == NULL) return fail_memory(conv, error);
-  if (msk_halve(weight, count, conv->raw.halves, pool)) return MSK_OK;
+  msk_pool_run(pool, tasks, keep_task, &keeping);
+  if (!keeping.lossy) return MSK_OK;
   msk_free(allocator, conv->raw.halves);
   conv->raw.halves = NULL;
-  conv->raw.floats = msk_allocate(allocator, count, sizeof *conv->raw.floats);
+  conv->raw.floats = msk_allocate(allocator, keeping.count, sizeof *conv->raw.floats);
   if (conv->raw.floats == NULL) return fail_memory(conv, error);
-  memcpy(conv->raw.floats, weight, count * sizeof *weight);
+  msk_pool_run(pool, tasks, keep_task, &keeping);
   return MSK_OK;
 }
 
-static msk_status pack_winograd(msk_conv *conv, const float *weight, msk_pool *pool, msk_error *error) {
+/* The caller's weights as filters, only to be read. */
+static msk_filters filters_of(const void *weight, msk_dtype dtype) {
+  void *at = (void *)(uintptr_t)weight;
+  return dtype == MSK_DTYPE_F16 ? (msk_filters){.halves = at} : (msk_filters){.floats = at};
+}
+
+static msk_status pack_winograd(msk_conv *conv, const void *weight, msk_dtype dtype, msk_pool *pool, msk_error *error) {
   const msk_device *device = conv->device;
-  const msk_filters filters = {.floats = (float *)(uintptr_t)weight};
+  const msk_filters filters = filters_of(weight, dtype);
   size_t floats;
   if (!msk_winograd_floats(&device->kernels, conv->in, conv->out, &floats)) return fail_memory(conv, error);
-  if (floats > LARGE_FORM / sizeof(float)) return keep_filters(conv, weight, pool, error);
+  if (floats > LARGE_FORM / sizeof(float)) return keep_filters(conv, weight, dtype, pool, error);
   conv->winograd = msk_allocate(device->allocator, floats, sizeof(float));
   if (conv->winograd == NULL) return fail_memory(conv, error);
   msk_winograd_pack(&device->kernels, &filters, conv->in, conv->out, conv->winograd, pool);
   return MSK_OK;
 }
 
-static msk_status pack(msk_conv *conv, const float *weight, const float *bias, msk_pool *pool, msk_error *error) {
+static msk_status pack(msk_conv *conv, const void *weight, msk_dtype dtype, const float *bias, msk_pool *pool, msk_error *error) {
   const msk_device *device = conv->device;
+  const msk_filters filters = filters_of(weight, dtype);
   if (bias != NULL) {
     conv->bias = msk_allocate(device->allocator, conv->out, sizeof(float));
     if (conv->bias == NULL) return msk_fail(error, MSK_ERROR_MEMORY, "no memory for the bias of a convolution");
     memcpy(conv->bias, bias, conv->out * sizeof(float));
   }
   if (msk_winograd_pays(&device->kernels, conv->kernel, conv->stride, conv->in, conv->out)) {
-    return pack_winograd(conv, weight, pool, error);
+    return pack_winograd(conv, weight, dtype, pool, error);
   }
   if (msk_narrow_pays(&device->kernels, conv->in, conv->out)) {
-    return msk_narrow_create(&conv->narrow, device, weight, conv->kernel * conv->kernel, conv->in, conv->out, error);
+    return msk_narrow_create(&conv->narrow, device, &filters, conv->kernel * conv->kernel, conv->in, conv->out, error);
   }
-  msk_status status = msk_matrix_create(&conv->matrix, device, conv->kernel * conv->kernel * conv->in, conv->out, error);
-  if (status != MSK_OK) return status;
-  struct packing packing = {.kernels = &device->kernels, .weight = weight, .matrix = &conv->matrix};
-  msk_pool_run(pool, msk_panel_count(&device->kernels, conv->out), pack_panel, &packing);
-  return msk_matrix_halve(&conv->matrix, device, pool, error);
+  const msk_linear_part part = {.weight = weight, .out = conv->out, .dtype = dtype};
+  return msk_matrix_pack(&conv->matrix, device, conv->kernel * conv->kernel * conv->in, &part, 1, conv->out, pool, error);
 }
 
-msk_status msk_conv_create(msk_conv **conv, const msk_device *device, const float *weight, const float *bias, size_t kernel, size_t stride,
-                           size_t in, size_t out, msk_pool *pool, msk_error *error) {
+msk_status msk_conv_create(msk_conv **conv, const msk_device *device, const void *weight, msk_dtype dtype, const float *bias, size_t kernel,
+                           size_t stride, size_t in, size_t out, msk_pool *pool, msk_error *error) {
+  assert(dtype == MSK_DTYPE_F32 || dtype == MSK_DTYPE_F16);
   assert(kernel >= 1 && kernel <= 4 && (stride == 1 || stride == 2) && in > 0 && out > 0);
   msk_conv *created = msk_allocate_zeroed(device->allocator, 1, sizeof *created);
   if (created == NULL) return msk_fail(error, MSK_ERROR_MEMORY, "no memory for a convolution");
   *created = (msk_conv){.device = device, .kernel = kernel, .stride = stride, .in = in, .out = out};
-  msk_status status = pack(created, weight, bias, pool, error);
+  msk_status status = pack(created, weight, dtype, bias, pool, error);
   if (status == MSK_OK) {
     *conv = created;
   } else {
@@ -121,12 +137,13 @@ bool msk_conv_int8_pays(const msk_device *device, size_t kernel, size_t stride, 
   return kernels->int8_rate >= 2 && (upsample == 2 || !msk_winograd_pays(kernels, kernel, stride, in, out));
 }
 
-msk_status msk_conv_create_int8(msk_conv **conv, const msk_device *device, const float *weight, const float *bias, size_t upsample,
-                                size_t in, size_t out, msk_pool *pool, msk_error *error) {
+msk_status msk_conv_create_int8(msk_conv **conv, const msk_device *device, const void *weight, msk_dtype dtype, const float *bias,
+                                size_t upsample, size_t in, size_t out, msk_pool *pool, msk_error *error) {
+  assert(dtype == MSK_DTYPE_F32 || dtype == MSK_DTYPE_F16);
   msk_conv *created = msk_allocate_zeroed(device->allocator, 1, sizeof *created);
   if (created == NULL) return msk_fail(error, MSK_ERROR_MEMORY, "no memory for a convolution");
   *created = (msk_conv){.device = device, .kernel = 3, .stride = 1, .in = in, .out = out, .upsample = upsample};
-  msk_status status = msk_conv_int8_create(&created->int8, device, weight, bias, upsample, in, out, pool, error);
+  msk_status status = msk_conv_int8_create(&created->int8, device, weight, dtype, bias, upsample, in, out, pool, error);
   if (status == MSK_OK) {
     *conv = created;
   } else {

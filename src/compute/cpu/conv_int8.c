@@ -35,17 +35,26 @@ static void met_by(size_t upsample, size_t p, size_t t, size_t *first, size_t *c
   *count = upsample == 2 && t != p ? 2 : 1;
 }
 
-/* The filters of a phase: [tap row][tap column][in][out]. */
-static void add_filters(const float *weight, size_t upsample, size_t phase, size_t in, size_t out, float *filters) {
-  size_t taps = taps_of(upsample), each = in * out;
+/* filters[k] += weight[tap][k] */
+static void add_tap(const msk_kernels *kernels, const msk_linear_part *weight, size_t tap, float *filters) {
+  float room[MSK_WIDEST_PANEL];
+  for (size_t k = 0; k < weight->out; k += MSK_WIDEST_PANEL) {
+    size_t run = msk_smaller(MSK_WIDEST_PANEL, weight->out - k);
+    const float *from = msk_part_row(kernels, weight, 9, tap, k, run, room);
+    for (size_t i = 0; i < run; i++) filters[k + i] += from[i];
+  }
+}
+
+/* The filters of a phase: [tap row][tap column][in][out]. weight: the nine taps, a row each. */
+static void add_filters(const msk_kernels *kernels, const msk_linear_part *weight, size_t upsample, size_t phase, float *filters) {
+  size_t taps = taps_of(upsample), each = weight->out;
   memset(filters, 0, taps * taps * each * sizeof *filters);
   for (size_t t = 0; t < taps * taps; t++) {
     size_t y, x, rows, columns;
     met_by(upsample, phase / 2, t / taps, &y, &rows);
     met_by(upsample, phase % 2, t % taps, &x, &columns);
     for (size_t i = 0; i < rows * columns; i++) {
-      const float *from = weight + ((y + i / columns) * 3 + x + i % columns) * each;
-      for (size_t k = 0; k < each; k++) filters[t * each + k] += from[k];
+      add_tap(kernels, weight, (y + i / columns) * 3 + x + i % columns, filters + t * each);
     }
   }
 }
@@ -69,14 +78,17 @@ static msk_status fail_memory(const msk_conv_int8 *conv, msk_error *error) {
   return msk_fail(error, MSK_ERROR_MEMORY, "no memory for the packed weights of a %zu x %zu convolution", conv->in, conv->out);
 }
 
-static msk_status pack(msk_conv_int8 *conv, const msk_device *device, const float *weight, msk_pool *pool, msk_error *error) {
+static msk_status pack(msk_conv_int8 *conv, const msk_device *device, const void *weight, msk_dtype dtype, msk_pool *pool,
+                       msk_error *error) {
   size_t taps = conv->taps, depth = taps * taps * conv->in, phases = phases_of(conv->upsample);
   msk_status status = MSK_OK;
   float *filters = conv->upsample == 1 ? NULL : msk_allocate(device->allocator, depth * conv->out, sizeof *filters);
   if (conv->upsample != 1 && filters == NULL) return fail_memory(conv, error);
   for (size_t i = 0; i < phases && status == MSK_OK; i++) {
-    if (filters != NULL) add_filters(weight, conv->upsample, i, conv->in, conv->out, filters);
-    const msk_linear_part part = {.weight = filters != NULL ? filters : weight, .out = conv->out};
+    const msk_linear_part whole = {.weight = weight, .out = conv->in * conv->out, .dtype = dtype};
+    if (filters != NULL) add_filters(&device->kernels, &whole, conv->upsample, i, filters);
+    msk_linear_part part = {.weight = weight, .out = conv->out, .dtype = dtype};
+    if (filters != NULL) part = (msk_linear_part){.weight = filters, .out = conv->out, .dtype = MSK_DTYPE_F32};
     status = msk_quantised_create(&conv->matrix[i], device, depth, &part, 1, conv->out, pool, error);
     if (status == MSK_OK) sum_rows(&device->kernels, &conv->matrix[i], taps, conv->sums + i * taps * conv->out);
   }
@@ -84,8 +96,8 @@ static msk_status pack(msk_conv_int8 *conv, const msk_device *device, const floa
   return status;
 }
 
-msk_status msk_conv_int8_create(msk_conv_int8 **conv, const msk_device *device, const float *weight, const float *bias, size_t upsample,
-                                size_t in, size_t out, msk_pool *pool, msk_error *error) {
+msk_status msk_conv_int8_create(msk_conv_int8 **conv, const msk_device *device, const void *weight, msk_dtype dtype, const float *bias,
+                                size_t upsample, size_t in, size_t out, msk_pool *pool, msk_error *error) {
   assert((upsample == 1 || upsample == 2) && in > 0 && in % 4 == 0 && out > 0);
   msk_conv_int8 *made = msk_allocate_zeroed(device->allocator, 1, sizeof *made);
   if (made == NULL) return msk_fail(error, MSK_ERROR_MEMORY, "no memory for a convolution");
@@ -94,7 +106,7 @@ msk_status msk_conv_int8_create(msk_conv_int8 **conv, const msk_device *device, 
   made->bias = msk_allocate_zeroed(device->allocator, out, sizeof *made->bias);
   msk_status status = made->sums == NULL || made->bias == NULL ? fail_memory(made, error) : MSK_OK;
   if (status == MSK_OK && bias != NULL) memcpy(made->bias, bias, out * sizeof *bias);
-  if (status == MSK_OK) status = pack(made, device, weight, pool, error);
+  if (status == MSK_OK) status = pack(made, device, weight, dtype, pool, error);
   if (status == MSK_OK) {
     *conv = made;
   } else {

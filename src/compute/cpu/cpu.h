@@ -43,6 +43,8 @@ bool msk_stream_measure(msk_stream *stream, size_t bytes);
 
 /* ---- packed matrices ---- */
 
+enum { MSK_WIDEST_PANEL = 64 }; /* columns; of every set */
+
 typedef struct msk_matrix {
   size_t depth, columns;
   float *panels;    /* 64-byte aligned; panel p starts at p * panel * depth */
@@ -54,12 +56,15 @@ size_t msk_panel_count(const msk_kernels *kernels, size_t columns);
 size_t msk_panel_width(const msk_kernels *kernels, size_t columns, size_t p);
 /* Floats of a packed matrix; false on overflow. */
 bool msk_matrix_floats(const msk_kernels *kernels, size_t depth, size_t columns, size_t *floats);
-msk_status msk_matrix_create(msk_matrix *matrix, const msk_device *device, size_t depth, size_t columns, msk_error *error);
-/* Keeps a packed matrix in binary16 if every element is one exactly (weights that were stored so); else it stays. */
-msk_status msk_matrix_halve(msk_matrix *matrix, const msk_device *device, msk_pool *pool, msk_error *error);
+/* Packs the parts' columns side by side: in binary16 if that loses nothing (weights that were stored so), else as floats. Parts: F32 or F16. */
+msk_status msk_matrix_pack(msk_matrix *matrix, const msk_device *device, size_t depth, const msk_linear_part *parts, size_t part_count,
+                           size_t columns, msk_pool *pool, msk_error *error);
 void msk_matrix_destroy(msk_matrix *matrix, const msk_device *device);
-/* halves[i] = panels[i]; false if one of them is no binary16 number. */
-bool msk_halve(const float *panels, size_t floats, uint16_t *halves, msk_pool *pool);
+/* to[i] = from[i] in binary16; false if one of them is no binary16 number. */
+bool msk_narrow_halves(const float *from, size_t count, uint16_t *to);
+/* Columns [column, column + run) of row k of a part (F32 or F16) as floats: where they lie, or brought to `room`. */
+const float *msk_part_row(const msk_kernels *kernels, const msk_linear_part *part, size_t depth, size_t k, size_t column, size_t run,
+                          float *room);
 
 /* ---- the blocked product ---- */
 
@@ -151,15 +156,15 @@ void msk_winograd_run(msk_stream *stream, const float *packed, const float *bias
 
 /* Convolutions to a few channels. */
 bool msk_narrow_pays(const msk_kernels *kernels, size_t in, size_t out);
-msk_status msk_narrow_create(float **packed, const msk_device *device, const float *weight, size_t taps, size_t in, size_t out,
+msk_status msk_narrow_create(float **packed, const msk_device *device, const msk_filters *filters, size_t taps, size_t in, size_t out,
                              msk_error *error);
 void msk_narrow_run(msk_stream *stream, const float *packed, const float *bias, const float *residual, const msk_pixels *pixels,
                     size_t batch, size_t out, float *y);
 
 /* 3 x 3 convolutions of stride 1 in 8 bits (conv_int8.c). */
 typedef struct msk_conv_int8 msk_conv_int8;
-msk_status msk_conv_int8_create(msk_conv_int8 **conv, const msk_device *device, const float *weight, const float *bias, size_t upsample,
-                                size_t in, size_t out, msk_pool *pool, msk_error *error);
+msk_status msk_conv_int8_create(msk_conv_int8 **conv, const msk_device *device, const void *weight, msk_dtype dtype, const float *bias,
+                                size_t upsample, size_t in, size_t out, msk_pool *pool, msk_error *error);
 void msk_conv_int8_destroy(msk_conv_int8 *conv, const msk_device *device);
 size_t msk_conv_int8_bytes(const msk_kernels *kernels, size_t upsample, size_t in, size_t out, size_t *meanwhile);
 void msk_conv_int8_run(msk_stream *stream, const msk_conv_int8 *conv, const msk_conv_args *args);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/codes.h"
 #include "base/error.h"
 #include "compute/cpu/cpu.h"
 #include "compute/isa_sets.h" /* made by meson: which instruction sets are built */
@@ -178,5 +179,9 @@ const char *msk_device_isa(const msk_device *device) { return device->kernels.is
 const char *msk_device_warning(const msk_device *device) { return device->warning[0] == 0 ? NULL : device->warning; }
 
 msk_precision msk_device_precision(const msk_device *device) { return device->precision; }
+
+bool msk_device_takes_codes(const msk_device *device) {
+  return device->precision == MSK_PRECISION_INT8 && device->kernels.weight_limit == MSK_CODE_LIMIT;
+}
 
 const msk_allocator *msk_device_allocator(const msk_device *device) { return device->allocator; }

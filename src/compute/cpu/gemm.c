@@ -8,11 +8,9 @@
  * a tile's rows into the same cache sets.
  * Invariant: the order of summation of an element is fixed by depth and kernels->block alone. (Goto and van de Geijn, "Anatomy of
  * High-Performance Matrix Multiplication", 2008, with the weights packed once.) */
-#include <stdatomic.h>
 #include <stdint.h>
 #include <string.h>
 
-#include "base/error.h"
 #include "compute/cpu/cpu.h"
 
 /* Rows and columns of a task at most; their results and gathered rows (4 * ROWS * (COLUMNS + block)) stay in a 512 KiB cache. Rows that lie ready need
@@ -29,86 +27,6 @@ size_t msk_panel_width(const msk_kernels *kernels, size_t columns, size_t p) {
 bool msk_matrix_floats(const msk_kernels *kernels, size_t depth, size_t columns, size_t *floats) {
   if (!msk_add(columns, kernels->lanes - 1, &columns)) return false;
   return msk_multiply(columns / kernels->lanes * kernels->lanes, depth, floats);
-}
-
-msk_status msk_matrix_create(msk_matrix *matrix, const msk_device *device, size_t depth, size_t columns, msk_error *error) {
-  size_t floats;
-  *matrix = (msk_matrix){.depth = depth, .columns = columns};
-  if (msk_matrix_floats(&device->kernels, depth, columns, &floats)) {
-    matrix->panels = msk_allocate_zeroed(device->allocator, floats, sizeof(float));
-  }
-  if (matrix->panels == NULL) {
-    return msk_fail(error, MSK_ERROR_MEMORY, "no memory for the packed weights of a %zu x %zu matrix", depth, columns);
-  }
-  return MSK_OK;
-}
-
-void msk_matrix_destroy(msk_matrix *matrix, const msk_device *device) {
-  msk_free(device->allocator, matrix->panels);
-  msk_free(device->allocator, matrix->halves);
-  matrix->panels = NULL;
-  matrix->halves = NULL;
-}
-
-/* ---- halves ---- */
-
-enum { HALVING_TASK = 1 << 16 }; /* floats of a task */
-
-struct halving {
-  const float *panels;
-  uint16_t *halves;
-  size_t floats;
-  _Atomic bool inexact;
-};
-
-/* Scaled by 2^-112 a number has binary16's exponent, and drops behind its mantissa what binary16 has no room for; widening tells whether that
- * was anything. */
-static void halve_task(void *user, size_t index, int worker) {
-  struct halving *halving = user;
-  (void)worker;
-  if (halving->inexact) return;
-  size_t first = index * HALVING_TASK, last = msk_smaller(first + HALVING_TASK, halving->floats);
-  uint32_t lost = 0;
-  for (size_t i = first; i < last; i++) {
-    float small = halving->panels[i] * 0x1p-112f;
-    uint32_t bits, narrow;
-    memcpy(&bits, &halving->panels[i], sizeof bits);
-    memcpy(&narrow, &small, sizeof narrow);
-    uint32_t half = (narrow >> 13 & 0x7FFF) | (bits >> 16 & 0x8000), wide_bits = (half & 0x7FFF) << 13;
-    float wide;
-    memcpy(&wide, &wide_bits, sizeof wide);
-    wide *= 0x1p112f;
-    memcpy(&wide_bits, &wide, sizeof wide_bits);
-    lost |= (wide_bits ^ bits) << 1; /* the sign is kept by itself */
-    lost |= (half & 0x7C00) == 0x7C00;
-    halving->halves[i] = (uint16_t)half;
-  }
-  if (lost != 0) halving->inexact = true;
-}
-
-bool msk_halve(const float *panels, size_t floats, uint16_t *halves, msk_pool *pool) {
-  struct halving halving = {.panels = panels, .halves = halves, .floats = floats};
-  msk_pool_run(pool, msk_ceiling(floats, HALVING_TASK), halve_task, &halving);
-  return !halving.inexact;
-}
-
-msk_status msk_matrix_halve(msk_matrix *matrix, const msk_device *device, msk_pool *pool, msk_error *error) {
-  size_t floats;
-  uint16_t *halves = NULL;
-  if (msk_matrix_floats(&device->kernels, matrix->depth, matrix->columns, &floats)) {
-    halves = msk_allocate(device->allocator, floats, sizeof *halves);
-  }
-  if (halves == NULL) {
-    return msk_fail(error, MSK_ERROR_MEMORY, "no memory for the packed weights of a %zu x %zu matrix", matrix->depth, matrix->columns);
-  }
-  if (!msk_halve(matrix->panels, floats, halves, pool)) {
-    msk_free(device->allocator, halves);
-    return MSK_OK;
-  }
-  msk_free(device->allocator, matrix->panels);
-  matrix->panels = NULL;
-  matrix->halves = halves;
-  return MSK_OK;
 }
 
 /* ---- the product ---- */

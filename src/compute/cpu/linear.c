@@ -17,44 +17,6 @@ struct msk_linear {
 
 /* ---- creation ---- */
 
-struct packing {
-  const msk_kernels *kernels;
-  const msk_linear_part *parts;
-  size_t part_count;
-  msk_matrix *matrix;
-};
-
-/* Column c of panel rows: from the part that it lies in. */
-static void pack_column(const msk_linear_part *part, size_t column, size_t depth, float *panel, size_t width) {
-  const float *source = part->weight + (part->transposed ? column * depth : column);
-  size_t step = part->transposed ? 1 : part->out;
-  for (size_t k = 0; k < depth; k++) panel[k * width] = source[k * step];
-}
-
-/* Columns of a panel that lie side by side in an in x out part: whole runs at a time. */
-static void pack_run(const msk_linear_part *part, size_t column, size_t run, size_t depth, float *panel, size_t width) {
-  for (size_t k = 0; k < depth; k++) memcpy(panel + k * width, part->weight + k * part->out + column, run * sizeof(float));
-}
-
-static void pack_panel(void *user, size_t p, int worker) {
-  const struct packing *packing = user;
-  const msk_matrix *matrix = packing->matrix;
-  (void)worker;
-  size_t width = msk_panel_width(packing->kernels, matrix->columns, p), first = p * packing->kernels->panel;
-  size_t last = msk_smaller(first + width, matrix->columns), start = 0;
-  float *panel = matrix->panels + first * matrix->depth;
-  for (size_t i = 0; i < packing->part_count; i++) {
-    const msk_linear_part *part = &packing->parts[i];
-    size_t from = first > start ? first : start, to = msk_smaller(last, start + part->out);
-    if (from < to && !part->transposed) {
-      pack_run(part, from - start, to - from, matrix->depth, panel + (from - first), width);
-    } else {
-      for (size_t c = from; c < to; c++) pack_column(part, c - start, matrix->depth, panel + (c - first), width);
-    }
-    start += part->out;
-  }
-}
-
 static void copy_bias(float *bias, const msk_linear_part *parts, size_t part_count) {
   for (size_t i = 0; i < part_count; i++) {
     if (parts[i].bias != NULL) {
@@ -64,15 +26,6 @@ static void copy_bias(float *bias, const msk_linear_part *parts, size_t part_cou
     }
     bias += parts[i].out;
   }
-}
-
-static msk_status pack_matrix(msk_linear *linear, const msk_linear_part *parts, size_t part_count, msk_pool *pool, msk_error *error) {
-  const msk_kernels *kernels = &linear->device->kernels;
-  msk_status status = msk_matrix_create(&linear->matrix, linear->device, linear->in, linear->out, error);
-  if (status != MSK_OK) return status;
-  struct packing packing = {.kernels = kernels, .parts = parts, .part_count = part_count, .matrix = &linear->matrix};
-  msk_pool_run(pool, msk_panel_count(kernels, linear->out), pack_panel, &packing);
-  return msk_matrix_halve(&linear->matrix, linear->device, pool, error);
 }
 
 msk_status msk_linear_create(msk_linear **linear, const msk_device *device, msk_precision precision, size_t in,
@@ -94,7 +47,7 @@ msk_status msk_linear_create(msk_linear **linear, const msk_device *device, msk_
   } else if (precision == MSK_PRECISION_INT8) {
     status = msk_quantised_create(&created->quantised, device, in, parts, part_count, out, pool, error);
   } else {
-    status = pack_matrix(created, parts, part_count, pool, error);
+    status = msk_matrix_pack(&created->matrix, device, in, parts, part_count, out, pool, error);
   }
   if (status != MSK_OK) {
     msk_linear_destroy(created);

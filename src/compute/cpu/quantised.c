@@ -7,6 +7,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/codes.h"
 #include "base/error.h"
 #include "compute/cpu/cpu.h"
 
@@ -23,33 +24,88 @@ struct packing {
   msk_quantised_matrix *matrix;
 };
 
-/* Column `column` of a part: first element and distance between elements. */
-static const float *part_column(const msk_linear_part *part, size_t column, size_t depth, size_t *step) {
-  *step = part->transposed ? 1 : part->out;
-  return part->weight + (part->transposed ? column * depth : column);
+enum { GROUP = 4 };
+
+/* Columns of a part on their way into a panel: `panel` points to the first of them. */
+struct run {
+  const msk_kernels *kernels;
+  const msk_linear_part *part;
+  size_t depth, column, count, width;
+  int8_t *panel;
+  int32_t *sums;
+  float *scales;
+};
+
+/* rows[i]: row k + i of the run; one behind the last row is zeros. */
+static void find_rows(const struct run *run, size_t k, float room[GROUP][MSK_WIDEST_PANEL], const float *rows[GROUP]) {
+  static const float zeros[MSK_WIDEST_PANEL];
+  for (size_t i = 0; i < GROUP; i++) {
+    rows[i] = k + i < run->depth ? msk_part_row(run->kernels, run->part, run->depth, k + i, run->column, run->count, room[i]) : zeros;
+  }
 }
 
-/* Quantises `run` columns of a part into a panel of `width`, whose column `at` is the first. */
-static void pack_run(const struct packing *packing, const msk_linear_part *part, size_t column, size_t run, size_t first, size_t width,
-                     size_t at) {
-  const msk_quantised_matrix *matrix = packing->matrix;
-  float limit = (float)packing->kernels->weight_limit;
-  int8_t *panel = matrix->panels + first * groups_of_four(matrix->depth);
-  for (size_t c = 0; c < run; c++) {
-    size_t step;
-    const float *source = part_column(part, column + c, matrix->depth, &step);
-    float largest = 0;
-    for (size_t k = 0; k < matrix->depth; k++) largest = fmaxf(largest, fabsf(source[k * step]));
-    float inverse = largest < 1e-30f ? 0 : limit / largest;
-    int32_t sum = 0;
-    for (size_t k = 0; k < matrix->depth; k++) {
-      int32_t q = (int32_t)lrintf(source[k * step] * inverse);
-      sum += q;
-      panel[k / 4 * width * 4 + (at + c) * 4 + k % 4] = (int8_t)q;
+/* Row by row, as they lie: a column by itself would touch a cache line for each of its values. */
+static void find_scales(const struct run *run, float *inverse) {
+  float room[GROUP][MSK_WIDEST_PANEL], largest[MSK_WIDEST_PANEL] = {0};
+  const float *rows[GROUP];
+  for (size_t k = 0; k < run->depth; k += GROUP) {
+    find_rows(run, k, room, rows);
+    for (size_t c = 0; c < run->count; c++) {
+      float a = fabsf(rows[0][c]), b = fabsf(rows[1][c]), d = fabsf(rows[2][c]), e = fabsf(rows[3][c]);
+      a = a > b ? a : b;
+      d = d > e ? d : e;
+      a = a > d ? a : d;
+      largest[c] = largest[c] > a ? largest[c] : a;
     }
-    matrix->sums[first + at + c] = sum;
-    matrix->scales[first + at + c] = inverse == 0 ? 0 : largest / limit;
   }
+  for (size_t c = 0; c < run->count; c++) run->scales[c] = msk_code_scale(largest[c], (float)run->kernels->weight_limit, &inverse[c]);
+}
+
+/* Four codes of a column lie side by side, the first in front. */
+static uint32_t join_codes(int32_t a, int32_t b, int32_t c, int32_t d) {
+  uint32_t joined = (uint32_t)(a & 255) | (uint32_t)(b & 255) << 8 | (uint32_t)(c & 255) << 16 | (uint32_t)d << 24;
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+  joined = __builtin_bswap32(joined);
+#endif
+  return joined;
+}
+
+static void pack_floats(const struct run *run) {
+  float room[GROUP][MSK_WIDEST_PANEL], inverse[MSK_WIDEST_PANEL];
+  const float *rows[GROUP];
+  int32_t sums[MSK_WIDEST_PANEL] = {0};
+  find_scales(run, inverse);
+  for (size_t k = 0; k < run->depth; k += GROUP) {
+    uint32_t codes[MSK_WIDEST_PANEL];
+    find_rows(run, k, room, rows);
+    for (size_t c = 0; c < run->count; c++) {
+      int32_t q[GROUP] = {msk_code(rows[0][c], inverse[c]), msk_code(rows[1][c], inverse[c]), msk_code(rows[2][c], inverse[c]),
+                          msk_code(rows[3][c], inverse[c])};
+      sums[c] += q[0] + q[1] + q[2] + q[3];
+      codes[c] = join_codes(q[0], q[1], q[2], q[3]);
+    }
+    memcpy(run->panel + k * run->width, codes, run->count * sizeof *codes);
+  }
+  memcpy(run->sums, sums, run->count * sizeof *sums);
+}
+
+/* Codes that are there already. */
+static void pack_codes(const struct run *run) {
+  static const int8_t zeros[MSK_WIDEST_PANEL];
+  const int8_t *weight = run->part->weight;
+  int32_t sums[MSK_WIDEST_PANEL] = {0};
+  for (size_t k = 0; k < run->depth; k += GROUP) {
+    uint32_t codes[MSK_WIDEST_PANEL];
+    const int8_t *rows[GROUP];
+    for (size_t i = 0; i < GROUP; i++) rows[i] = k + i < run->depth ? weight + (k + i) * run->part->out + run->column : zeros;
+    for (size_t c = 0; c < run->count; c++) {
+      sums[c] += rows[0][c] + rows[1][c] + rows[2][c] + rows[3][c];
+      codes[c] = join_codes(rows[0][c], rows[1][c], rows[2][c], rows[3][c]);
+    }
+    memcpy(run->panel + k * run->width, codes, run->count * sizeof *codes);
+  }
+  memcpy(run->sums, sums, run->count * sizeof *sums);
+  memcpy(run->scales, run->part->scales + run->column, run->count * sizeof *run->scales);
 }
 
 static void pack_panel(void *user, size_t p, int worker) {
@@ -57,11 +113,21 @@ static void pack_panel(void *user, size_t p, int worker) {
   const msk_quantised_matrix *matrix = packing->matrix;
   (void)worker;
   size_t width = msk_panel_width(packing->kernels, matrix->columns, p), first = p * packing->kernels->panel, start = 0;
-  size_t last = msk_smaller(first + width, matrix->columns);
+  size_t last = msk_smaller(first + width, matrix->columns), depth = groups_of_four(matrix->depth);
+  int8_t *panel = matrix->panels + first * depth;
+  assert(width <= MSK_WIDEST_PANEL);
   for (size_t i = 0; i < packing->part_count; i++) {
-    size_t from = first > start ? first : start, to = msk_smaller(last, start + packing->parts[i].out);
-    if (from < to) pack_run(packing, &packing->parts[i], from - start, to - from, first, width, from - first);
-    start += packing->parts[i].out;
+    const msk_linear_part *part = &packing->parts[i];
+    size_t from = first > start ? first : start, to = msk_smaller(last, start + part->out);
+    struct run run = {
+        packing->kernels,     part, matrix->depth, from - start, to - from, width, panel + (from - first) * GROUP, matrix->sums + from,
+        matrix->scales + from};
+    if (from < to && part->dtype == MSK_DTYPE_I8) pack_codes(&run);
+    if (from < to && part->dtype != MSK_DTYPE_I8) pack_floats(&run);
+    start += part->out;
+  }
+  for (size_t k = 0; last < first + width && k < depth; k += GROUP) {
+    memset(panel + k * width + (last - first) * GROUP, 0, (first + width - last) * GROUP);
   }
 }
 
@@ -79,7 +145,7 @@ msk_status msk_quantised_create(msk_quantised_matrix *matrix, const msk_device *
                     DEEPEST);
   }
   if (panel_bytes(kernels, depth, columns, &bytes)) {
-    matrix->panels = msk_allocate_zeroed(device->allocator, bytes, 1);
+    matrix->panels = msk_allocate(device->allocator, bytes, 1);
     matrix->sums = msk_allocate(device->allocator, columns, sizeof *matrix->sums);
     matrix->scales = msk_allocate(device->allocator, columns, sizeof *matrix->scales);
   }

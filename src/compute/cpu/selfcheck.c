@@ -70,7 +70,7 @@ static bool run_int8(const msk_device *device, msk_stream *stream, const bench *
 
 static bool run_conv_to(const msk_device *device, msk_stream *stream, const bench *b, float *y, size_t out) {
   msk_conv *conv = NULL;
-  if (msk_conv_create(&conv, device, b->weight, b->bias, 3, 1, CHANNELS, out, NULL, NULL) != MSK_OK) return false;
+  if (msk_conv_create(&conv, device, b->weight, MSK_DTYPE_F32, b->bias, 3, 1, CHANNELS, out, NULL, NULL) != MSK_OK) return false;
   msk_op_conv(stream, &(msk_conv_args){.conv = conv, .x = b->x, .y = y, .batch = 1, .height = SIDE, .width = SIDE, .upsample = 1});
   msk_conv_destroy(conv);
   return true;
@@ -84,7 +84,8 @@ static bool run_conv(const msk_device *device, msk_stream *stream, const bench *
 static bool run_conv_int8(const msk_device *device, msk_stream *stream, const bench *b, float *y) {
   for (size_t upsample = 1; upsample <= 2; upsample++) {
     msk_conv *conv = NULL;
-    if (msk_conv_create_int8(&conv, device, b->weight, b->bias, upsample, CHANNELS, CHANNELS, NULL, NULL) != MSK_OK) return false;
+    if (msk_conv_create_int8(&conv, device, b->weight, MSK_DTYPE_F32, b->bias, upsample, CHANNELS, CHANNELS, NULL, NULL) != MSK_OK)
+      return false;
     msk_conv_args args = {.conv = conv, .x = b->x, .batch = 1, .height = SIDE / upsample, .width = SIDE / upsample, .upsample = upsample};
     args.y = y + (upsample - 1) * SIDE * SIDE * CHANNELS;
     msk_op_conv(stream, &args);

@@ -65,17 +65,15 @@ static void make_matrix(double matrix[6][3]) {
   matrix[5][2] = 1;
 }
 
-enum { WIDEST_PANEL = 64 };
-
 /* All filters of one input channel, a panel of them at a time. */
 static void pack_channel(void *user, size_t c, int worker) {
   const struct packing *packing = user;
   const msk_kernels *kernels = packing->kernels;
   (void)worker;
   size_t each = position_floats(kernels, packing->in, packing->out), panel = kernels->panel;
-  assert(panel <= WIDEST_PANEL);
+  assert(panel <= MSK_WIDEST_PANEL);
   for (size_t p = 0; p < msk_panel_count(kernels, packing->out); p++) {
-    float g[9 * WIDEST_PANEL] = {0};
+    float g[9 * MSK_WIDEST_PANEL] = {0};
     size_t width = msk_panel_width(kernels, packing->out, p), count = msk_smaller(width, packing->out - p * panel);
     for (size_t tap = 0; tap < 9; tap++) {
       size_t from = (tap * packing->in + c) * packing->out + p * panel;

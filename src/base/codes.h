@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * codes.h - weights in codes of 8 bits: a column's values are its scale times whole numbers from -limit to limit. The arithmetic stands here alone, for
+ * those who store codes and those who make them when a model is opened, so that both get the same bits. No branches or calls: loops become vector code. */
+#ifndef MSK_BASE_CODES_H
+#define MSK_BASE_CODES_H
+
+#include <stdint.h>
+#include <string.h>
+
+enum { MSK_CODE_LIMIT = 127 }; /* of stored codes */
+
+/* The scale of a column whose largest magnitude is `largest`; *inverse: what its values are multiplied by. Both 0 where nothing is worth a code. */
+static inline float msk_code_scale(float largest, float limit, float *inverse) {
+  *inverse = largest < 1e-30f ? 0 : limit / largest;
+  return *inverse == 0 ? 0 : largest / limit;
+}
+
+/* value * inverse to the nearest whole number, ties to even, for results below 2^22: one whose last bit is worth 1 is added and taken away. */
+static inline int32_t msk_code(float value, float inverse) {
+  float shifted = value * inverse + 0x1.8p23f;
+  int32_t bits;
+  memcpy(&bits, &shifted, sizeof bits);
+  return bits - 0x4B400000;
+}
+
+#endif

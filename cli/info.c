@@ -212,6 +212,8 @@ static void print_sizes(const msk_model_info *m) {
   printf("%-16s %d x %d, codebook of %d codes with %d dimensions\n", "tokens", m->latent_size, m->latent_size, m->codebook_size,
          m->codebook_dim);
   printf("%-16s %d filters, stem %d\n", "tokenizer", m->filters, m->stem);
+  if (m->precision == MSK_PRECISION_INT8)
+    printf("%-16s int8, as its layers are stored; --precision fp32 uses what their codes stand for\n", "precision");
   printf("%-16s %d layers of %d, %d heads, intermediate %d\n", "transformer", m->layers, m->hidden, m->heads, m->intermediate);
   if (m->null_class >= 0) {
     printf("%-16s %d, with the null class %d\n", "classes", m->class_count, m->null_class);
@@ -224,11 +226,13 @@ static msk_status print_weights(const cli_options *options, const msk_weight_lis
                                 msk_error *error) {
   const char *path = options->inputs[0], *kind = sizes != NULL ? "model" : "checkpoint";
   summary s = summarise(listing);
+  if (sizes != NULL) s.elements = sizes->parameters; /* scales of codes are none */
   if (options->json) {
     json_t *object = json_pack("{s:o, s:s, s:s, s:I, s:I, s:I, s:o}", "file", json_text(path), "kind", kind, "format",
                                msk_weights_kind(listing), "tensors", (json_int_t)s.tensors, "parameters", (json_int_t)s.elements, "bytes",
                                (json_int_t)s.bytes, "metadata", metadata_object(listing));
     if (sizes != NULL) json_object_set_new(object, "sizes", sizes_object(sizes));
+    if (sizes != NULL) json_object_set_new(object, "precision", json_string(msk_precision_name((int)sizes->precision)));
     if (sizes != NULL) json_object_set_new(object, "name", json_string(sizes->name));
     if (sizes != NULL) json_object_set_new(object, "hash", json_string(sizes->hash));
     if (m != NULL) json_object_set_new(object, "memory", memory_object(m));

@@ -31,6 +31,7 @@ msk_status action_convert(const cli_options *options, msk_error *error) {
   convert.name = options->name;
   convert.output_path = options->output;
   if (options->dtype >= 0) convert.dtype = (msk_dtype[]){MSK_DTYPE_F32, MSK_DTYPE_F16, MSK_DTYPE_BF16}[options->dtype];
+  convert.int8 = options->int8;
   status = msk_convert(&convert, error);
   if (status == MSK_OK && !options->quiet)
     fprintf(stderr, "%s is written; masksketch info %s shows what is in it\n", options->output, options->output);

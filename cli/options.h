@@ -40,7 +40,7 @@ typedef struct cli_options {
   int count, first_item, threads, quality, columns, rounds;
   int precision, decode_precision, rng, fit, invert, dtype, features; /* index into the option's choices */
   int port, workers, queue, connections, keep, request_time, body_limit, open_page, insecure;
-  int json, quiet, no_metadata, preview, photo_of_paper, tensors, memory, kernels, help, version;
+  int json, quiet, no_metadata, preview, photo_of_paper, tensors, memory, kernels, int8, help, version;
   cli_setting settings[MAX_SETTINGS];
   int setting_count;
 } cli_options;

@@ -273,6 +273,7 @@ typedef struct msk_convert_options {
   const char *defaults_path;    /* JSON with the model's own defaults (docs/formats.md); NULL: none */
   const char *name;             /* NULL: the output's base name */
   msk_dtype dtype;              /* F32, F16 or BF16 for matrices and kernels */
+  int int8;                     /* 1: those of the transformer's layers in 8 bits instead, made from numbers of that type */
   const char *output_path;
   const msk_allocator *allocator;
 } msk_convert_options;

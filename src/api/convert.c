@@ -11,7 +11,7 @@
 
 #include "api/bundle.h"
 #include "api/class_list.h"
-#include "api/import.h"
+#include "api/convert_tensors.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/sha256.h"
@@ -29,11 +29,7 @@ typedef struct conversion {
   char *defaults; /* JSON text, or NULL */
   char *classes;  /* JSON text */
   char provenance[1024], name[256], licence[256], hash[65];
-  msk_tensor *tensors;               /* of the output, in file order */
-  const msk_import_tensor **sources; /* of each */
-  char (*names)[MSK_WEIGHT_NAME];
-  size_t count;
-  float *values, *scratch; /* the largest tensor */
+  msk_outputs outputs;
 } conversion;
 
 static msk_status out_of_memory(conversion *c) {
@@ -53,6 +49,9 @@ static msk_status check_options(const msk_convert_options *options, msk_error *e
   }
   if (options->dtype != MSK_DTYPE_F32 && options->dtype != MSK_DTYPE_F16 && options->dtype != MSK_DTYPE_BF16) {
     return msk_fail(error, MSK_ERROR_ARGUMENT, "weights cannot be stored as %s, expected F32, F16 or BF16", msk_dtype_name(options->dtype));
+  }
+  if (options->int8 != 0 && options->int8 != 1) {
+    return msk_fail(error, MSK_ERROR_ARGUMENT, "int8 is %d, expected 0 or 1", options->int8);
   }
   return MSK_OK;
 }
@@ -243,83 +242,10 @@ static msk_status make_metadata(conversion *c) {
   return status;
 }
 
-/* ---- Tensors ---- */
-
-static bool ends_with(const char *text, const char *end) {
-  size_t a = strlen(text), b = strlen(end);
-  return a >= b && strcmp(text + a - b, end) == 0;
-}
-
-/* Matrices, kernels and embeddings take the chosen type; biases, norms and the codebook stay float32. */
-static msk_dtype stored_dtype(const conversion *c, const char *name) {
-  return ends_with(name, ".kernel") || ends_with(name, ".embedding") ? c->options->dtype : MSK_DTYPE_F32;
-}
-
-static int compare_outputs(const void *a, const void *b) { return msk_safetensors_compare(a, b); }
-
-/* The output's tensors in file order. `data` serves as the way from a sorted tensor back to its source. */
-static msk_status list_tensors(conversion *c) {
-  size_t total = c->imports[0].count + c->imports[1].count, largest = 1;
-  c->tensors = msk_allocate(c->allocator, total, sizeof *c->tensors);
-  c->sources = msk_allocate(c->allocator, total, sizeof *c->sources);
-  c->names = msk_allocate(c->allocator, total, sizeof *c->names);
-  if (c->tensors == NULL || c->sources == NULL || c->names == NULL) return out_of_memory(c);
-  for (int n = 0; n < 2; n++) {
-    for (size_t i = 0; i < c->imports[n].count; i++) {
-      const msk_import_tensor *source = &c->imports[n].tensors[i];
-      msk_tensor *tensor = &c->tensors[c->count];
-      *tensor = source->tensor;
-      strcpy(c->names[c->count], n == 0 ? MSK_BUNDLE_TOKENIZER : MSK_BUNDLE_TRANSFORMER);
-      strcat(c->names[c->count], source->name); /* fits: msk_import_open() saw to it */
-      tensor->name = c->names[c->count];
-      tensor->dtype = stored_dtype(c, source->name);
-      tensor->bytes = tensor->elements * msk_dtype_bytes(tensor->dtype);
-      tensor->data = (const uint8_t *)source;
-      if (tensor->elements > largest) largest = tensor->elements;
-      c->count++;
-    }
-  }
-  qsort(c->tensors, c->count, sizeof *c->tensors, compare_outputs);
-  for (size_t i = 0; i < c->count; i++) c->sources[i] = (const msk_import_tensor *)(const void *)c->tensors[i].data;
-  c->values = msk_allocate(c->allocator, largest, sizeof *c->values);
-  c->scratch = msk_allocate(c->allocator, largest, sizeof *c->scratch);
-  return c->values != NULL && c->scratch != NULL ? MSK_OK : out_of_memory(c);
-}
-
-static msk_status fill_tensor(void *user, size_t index, void *out, msk_error *error) {
-  conversion *c = user;
-  (void)error;
-  msk_import_values(c->sources[index], c->values, c->scratch);
-  msk_f32_to_dtype(c->values, c->tensors[index].elements, c->tensors[index].dtype, out);
-  return MSK_OK;
-}
-
-/* Hashes the data in file order, and refuses what is not finite, before or after narrowing. */
-static msk_status hash_tensors(conversion *c) {
-  msk_sha256 hash;
-  msk_sha256_begin(&hash);
-  for (size_t i = 0; i < c->count; i++) {
-    const msk_tensor *source = &c->sources[i]->tensor;
-    const char *path =
-        msk_weight_file_path(c->imports[strncmp(c->tensors[i].name, MSK_BUNDLE_TOKENIZER, strlen(MSK_BUNDLE_TOKENIZER)) != 0].file);
-    msk_status status = msk_tensor_check_finite(source, path, c->error);
-    if (status != MSK_OK) return status;
-    msk_import_values(c->sources[i], c->values, c->scratch);
-    msk_f32_to_dtype(c->values, c->tensors[i].elements, c->tensors[i].dtype, c->scratch);
-    msk_tensor narrowed = c->tensors[i];
-    narrowed.data = (const uint8_t *)c->scratch;
-    if (msk_tensor_check_finite(&narrowed, path, NULL) != MSK_OK) {
-      return msk_fail(c->error, MSK_ERROR_FILE, "tensor %s of %s holds numbers too large for %s: choose BF16 or F32", source->name, path,
-                      msk_dtype_name(narrowed.dtype));
-    }
-    msk_sha256_add(&hash, c->scratch, narrowed.bytes);
-  }
-  msk_sha256_end(&hash, c->hash);
-  return MSK_OK;
-}
+/* ---- The file ---- */
 
 static msk_status write_output(conversion *c) {
-  msk_metadata_entry metadata[MAX_METADATA] = {{"format", MSK_BUNDLE_FORMAT},
+  msk_metadata_entry metadata[MAX_METADATA] = {{"format", c->options->int8 ? MSK_BUNDLE_FORMAT_CODES : MSK_BUNDLE_FORMAT},
                                                {"name", c->name},
                                                {"classes", c->classes},
                                                {"provenance", c->provenance},
@@ -327,18 +253,15 @@ static msk_status write_output(conversion *c) {
   size_t count = 5;
   if (c->defaults != NULL) metadata[count++] = (msk_metadata_entry){"defaults", c->defaults};
   if (c->licence[0] != 0) metadata[count++] = (msk_metadata_entry){"licence", c->licence};
-  return msk_safetensors_write(c->options->output_path, c->tensors, c->count, metadata, count, fill_tensor, c, c->allocator, c->error);
+  return msk_safetensors_write(c->options->output_path, c->outputs.tensors, c->outputs.count, metadata, count, msk_outputs_fill,
+                               &c->outputs, c->allocator, c->error);
 }
 
 static void free_conversion(conversion *c) {
   for (int n = 0; n < 2; n++) msk_import_close(&c->imports[n], c->allocator);
   msk_free(c->allocator, c->defaults);
   msk_free(c->allocator, c->classes);
-  msk_free(c->allocator, c->tensors);
-  msk_free(c->allocator, (void *)c->sources);
-  msk_free(c->allocator, c->names);
-  msk_free(c->allocator, c->values);
-  msk_free(c->allocator, c->scratch);
+  msk_outputs_free(&c->outputs);
 }
 
 msk_status msk_convert(const msk_convert_options *options, msk_error *error) {
@@ -349,8 +272,9 @@ msk_status msk_convert(const msk_convert_options *options, msk_error *error) {
   if (status == MSK_OK) status = msk_import_open(&c.imports[1], options->transformer_path, MSK_IMPORT_TRANSFORMER, c.allocator, error);
   if (status == MSK_OK) status = read_networks(&c);
   if (status == MSK_OK) status = make_metadata(&c);
-  if (status == MSK_OK) status = list_tensors(&c);
-  if (status == MSK_OK) status = hash_tensors(&c);
+  c.outputs = (msk_outputs){.imports = c.imports, .transformer = &c.transformer, .options = options, .error = error};
+  if (status == MSK_OK) status = msk_outputs_list(&c.outputs);
+  if (status == MSK_OK) status = msk_outputs_hash(&c.outputs, c.hash);
   if (status == MSK_OK) status = write_output(&c);
   free_conversion(&c);
   return status;

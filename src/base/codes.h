@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * codes.h - weights in codes of 8 bits: a column's values are its scale times whole numbers from -limit to limit. The arithmetic stands here alone, for
- * those who store codes and those who make them when a model is opened, so that both get the same bits. No branches or calls: loops become vector code. */
+ * those who store codes and those who make them when a model is opened, so that both get the same bits. No branches or calls: loops become vector code.
+ * Stored codes lie as the values did, in rows of `columns`. */
 #ifndef MSK_BASE_CODES_H
 #define MSK_BASE_CODES_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -23,5 +26,14 @@ static inline int32_t msk_code(float value, float inverse) {
   memcpy(&bits, &shifted, sizeof bits);
   return bits - 0x4B400000;
 }
+
+/* Each column's scale, and what its values are multiplied by. `count`: values, whole rows. */
+void msk_codes_scales(const float *values, size_t count, size_t columns, float *scales, float *inverses);
+void msk_codes_make(const float *values, size_t count, size_t columns, const float *inverses, int8_t *codes);
+/* Elements [first, first + count) back to values, at the same places. */
+void msk_codes_values(const int8_t *codes, const float *scales, size_t columns, size_t first, size_t count, float *values);
+/* Codes from -127 to 127; scales from 0 up, whose product with any code is finite. */
+bool msk_codes_valid(const int8_t *codes, size_t count);
+bool msk_scales_valid(const float *scales, size_t count);
 
 #endif

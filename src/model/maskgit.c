@@ -300,8 +300,8 @@ msk_status msk_maskgit_plan(const msk_device *device, const msk_weight_file *fil
   return MSK_OK;
 }
 
-size_t msk_maskgit_code_columns(const msk_maskgit_config *config, const char *name) {
-  return msk_weights_columns(maskgit_groups, config, name);
+int msk_maskgit_code_outputs(const msk_maskgit_config *config, const char *name) {
+  return msk_weights_outputs(maskgit_groups, config, name);
 }
 
 /* ---- the forward pass ---- */

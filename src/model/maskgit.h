@@ -23,8 +23,8 @@ msk_status msk_maskgit_each_tensor(const msk_maskgit_config *config, msk_weight_
 /* Bytes that loading the transformer takes and keeps, and takes beside them meanwhile (the file's pages counted). */
 msk_status msk_maskgit_plan(const msk_device *device, const msk_weight_file *file, const char *prefix, size_t *kept, size_t *meanwhile,
                             msk_error *error);
-/* Columns of the tensor of that name (below the prefix) if it may be stored in codes of 8 bits, else 0. */
-size_t msk_maskgit_code_columns(const msk_maskgit_config *config, const char *name);
+/* How many of the last sides of the tensor of that name (below the prefix) have a scale for each element, if it may be stored in codes; else 0. */
+int msk_maskgit_code_outputs(const msk_maskgit_config *config, const char *name);
 void msk_maskgit_destroy(msk_maskgit *maskgit);
 const msk_maskgit_config *msk_maskgit_get_config(const msk_maskgit *maskgit);
 size_t msk_maskgit_bytes(const msk_maskgit *maskgit);

@@ -176,17 +176,13 @@ msk_status msk_weights_check(const msk_weight_loader *loader, msk_weight_groups 
   return found_count > expected_count ? fail_stranger(loader, groups, config) : MSK_OK;
 }
 
-size_t msk_weights_columns(msk_weight_groups *groups, const void *config, const char *name) {
+int msk_weights_outputs(msk_weight_groups *groups, const void *config, const char *name) {
   msk_weight_group group;
   for (size_t g = 0; groups(config, g, &group); g++) {
     size_t start = strlen(group.prefix);
     if (strncmp(name, group.prefix, start) != 0) continue;
     for (size_t r = 0; r < group.row_count; r++) {
-      const msk_weight_row *row = &group.rows[r];
-      if (msk_weight_outputs(row) == 0 || strcmp(name + start, row->name) != 0) continue;
-      size_t columns = 1;
-      for (int i = row->rank - msk_weight_outputs(row); i < row->rank; i++) columns *= group.sizes[row->sides[i]];
-      return columns;
+      if (strcmp(name + start, group.rows[r].name) == 0) return msk_weight_outputs(&group.rows[r]);
     }
   }
   return 0;

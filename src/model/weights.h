@@ -93,8 +93,8 @@ msk_status msk_weights_reserve(msk_weight_loader *loader, msk_weight_groups *gro
 msk_status msk_weights_load(msk_weight_loader *loader, const msk_weight_group *group, void *fields);
 /* What was STORED has been packed: the file's pages are given back. */
 void msk_weights_done(const msk_weight_loader *loader, const msk_weight_group *group);
-/* Columns of the network's tensor of that name (below the prefix) if it may be stored in codes, else 0. */
-size_t msk_weights_columns(msk_weight_groups *groups, const void *config, const char *name);
+/* Sides that make the columns of the network's tensor of that name (below the prefix) if it may be stored in codes, else 0. */
+int msk_weights_outputs(msk_weight_groups *groups, const void *config, const char *name);
 
 /* Lists a network's tensors: names below the prefix, F32, no data. Stops at the first status that is not MSK_OK and returns it. */
 typedef msk_status msk_weight_visit(void *user, const msk_tensor *tensor);

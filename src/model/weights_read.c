@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * weights_read.c - see weights.h: what a network's tensors take, and reading them. A tensor that can be packed as it lies in the file is only looked
  * through, so that the one copy made of it is the packed one; others become float32 in scratch memory. Every value is looked at before anything is made of it. */
-#include <math.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -101,19 +100,6 @@ static bool all_finite_halves(const uint16_t *values, size_t count) {
   return found == 0;
 }
 
-static bool all_codes(const int8_t *values, size_t count) {
-  uint8_t found = 0;
-  for (size_t i = 0; i < count; i++) found |= (uint8_t)(values[i] < -MSK_CODE_LIMIT);
-  return found == 0;
-}
-
-/* Whatever code it belongs to, the product is finite. */
-static bool all_scales(const float *values, size_t count) {
-  bool good = true;
-  for (size_t i = 0; i < count; i++) good = good && values[i] >= 0 && isfinite(values[i] * (float)MSK_CODE_LIMIT);
-  return good;
-}
-
 /* ---- reading ---- */
 
 enum { READING_TASK = 1 << 16 }; /* elements of a task */
@@ -126,16 +112,6 @@ struct reading {
   _Atomic bool damaged;
 };
 
-static void multiply_out(const struct reading *reading, size_t first, size_t count) {
-  const int8_t *codes = (const int8_t *)reading->tensor->data;
-  for (size_t i = first; i < first + count;) {
-    size_t column = i % reading->columns,
-           run = reading->columns - column < first + count - i ? reading->columns - column : first + count - i;
-    for (size_t c = 0; c < run; c++) reading->values[i + c] = (float)codes[i + c] * reading->scales[column + c];
-    i += run;
-  }
-}
-
 static void read_task(void *user, size_t index, int worker) {
   struct reading *reading = user;
   const msk_tensor *tensor = reading->tensor;
@@ -144,8 +120,9 @@ static void read_task(void *user, size_t index, int worker) {
   const void *at = tensor->data + first * msk_dtype_bytes(tensor->dtype);
   bool good;
   if (tensor->dtype == MSK_DTYPE_I8) {
-    good = all_codes(at, count);
-    if (reading->values != NULL) multiply_out(reading, first, count);
+    const int8_t *codes = (const int8_t *)tensor->data;
+    good = msk_codes_valid(codes + first, count);
+    if (reading->values != NULL) msk_codes_values(codes, reading->scales, reading->columns, first, count, reading->values);
   } else if (reading->values != NULL) {
     msk_tensor_to_f32(tensor, first, count, reading->values + first);
     good = all_finite(reading->values + first, count);
@@ -165,7 +142,7 @@ static msk_status read_scales(const msk_weight_loader *loader, const msk_weight_
   msk_tensor expected;
   msk_weight_expected_scales(row, tensor, name, &expected);
   msk_tensor_to_f32(msk_weight_file_find(loader->file, name), 0, expected.elements, scales);
-  return all_scales(scales, expected.elements) ? MSK_OK : fail_damaged(loader, name, "finite numbers from 0 up");
+  return msk_scales_valid(scales, expected.elements) ? MSK_OK : fail_damaged(loader, name, "finite numbers from 0 up");
 }
 
 /* One row, into its field. `room`: scratch_floats(). Pages of the file that are not needed any more are given back. */

@@ -66,15 +66,17 @@ static void check_plan(const char *path, const char *isa, msk_precision precisio
   *weights = plan.weights;
 }
 
-/* The same networks, stored in F16. */
-static const char *narrow(const char *path) {
-  static char narrowed[4096];
+/* The same networks, stored in F16; the layers in 8 bits. */
+static const char *narrow(const char *path, int int8) {
+  static char narrowed_paths[2][4096], *narrowed;
   msk_convert_options options;
   msk_error error = {0};
-  snprintf(narrowed, sizeof narrowed, "%s.f16", path);
+  narrowed = narrowed_paths[int8];
+  snprintf(narrowed, sizeof narrowed_paths[0], "%s.%s", path, int8 ? "int8" : "f16");
   msk_convert_options_init(&options);
   options.tokenizer_path = options.transformer_path = path;
   options.dtype = MSK_DTYPE_F16;
+  options.int8 = int8;
   options.output_path = narrowed;
   api_ok(msk_convert(&options, &error), &error);
   return narrowed;
@@ -83,14 +85,16 @@ static const char *narrow(const char *path) {
 static void test_plan(void **state) {
   const char *folder = *state, *sets[] = {"tiny", "odd"};
   for (int s = 0; s < 2; s++) {
-    const char *path = api_convert(folder, sets[s], NULL), *small = narrow(path);
+    const char *path = api_convert(folder, sets[s], NULL), *small = narrow(path, 0), *codes = narrow(path, 1);
     for (int i = 0; msk_isa_name(i) != NULL; i++) {
-      size_t whole, half, int8, both;
+      size_t whole, half, int8, both, stored, opened;
       check_plan(path, msk_isa_name(i), MSK_PRECISION_FP32, MSK_PRECISION_FP32, &whole);
       check_plan(small, msk_isa_name(i), MSK_PRECISION_FP32, MSK_PRECISION_FP32, &half);
       check_plan(path, msk_isa_name(i), MSK_PRECISION_INT8, MSK_PRECISION_FP32, &int8);
       check_plan(path, msk_isa_name(i), MSK_PRECISION_INT8, MSK_PRECISION_INT8, &both);
-      assert_true(half < whole && int8 < whole && both <= int8);
+      check_plan(codes, msk_isa_name(i), MSK_PRECISION_OF_FILE, MSK_PRECISION_FP32, &stored);
+      check_plan(codes, msk_isa_name(i), MSK_PRECISION_FP32, MSK_PRECISION_FP32, &opened);
+      assert_true(half < whole && int8 < whole && both <= int8 && stored < half && opened > half);
     }
   }
 }

@@ -221,7 +221,7 @@ static const char *const promised[][20] = {
     {"edit", "--class", "--box", "--mask", "--output", "--model", "--recipe", "--set", "--seed", "--count", "--threads", "--isa", "--rng",
      "--tokens-out", "--json", "--quiet", "--steps", "--help"},
     {"replay", "--output", "--model", "--threads", "--json", "--quiet", "--help"},
-    {"convert", "--tokenizer", "--transformer", "--classes", "--defaults", "--name", "--dtype", "--output", "--help"},
+    {"convert", "--tokenizer", "--transformer", "--classes", "--defaults", "--name", "--dtype", "--int8", "--output", "--help"},
     {"info", "--tensors", "--json", "--help"},
     {"classes", "--model", "--json", "--help"},
     {"tokenize", "--output", "--latents", "--model", "--help"},
@@ -286,7 +286,7 @@ static void test_pages_have_all(void **state) {
     run_result help = RUN(command, "--help");
     for (const char *p = help.out; (p = strstr(p, "--")) != NULL;) {
       char word[64];
-      size_t length = 2 + strspn(p + 2, "abcdefghijklmnopqrstuvwxyz-");
+      size_t length = 2 + strspn(p + 2, "abcdefghijklmnopqrstuvwxyz0123456789-");
       snprintf(word, sizeof word, "%.*s", (int)length, p);
       if (!has_word(man, word)) fail_msg("the man page lacks %s", word);
       if (!has_word(page, word)) fail_msg("docs/commands.md lacks %s", word);

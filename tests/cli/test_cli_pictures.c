@@ -512,6 +512,47 @@ static void test_tokens_are_the_picture(void **state) {
   for (int i = 1; i <= 2; i++) assert_true(same_bytes(in_folder("p-%d.png", i), in_folder("d-%d.png", i)));
 }
 
+/* A model stored in 8 bits: what info says of it, which precision it draws with, and that pictures are those of the model that it was made of. */
+static void test_stored_in_codes(void **state) {
+  (void)state;
+  char tokenizer[4096], transformer[4096];
+  static const char *const files[] = {"whole.safetensors", "codes.safetensors"};
+  snprintf(tokenizer, sizeof tokenizer, "%s", golden_path("tiny/tokenizer_imagenet128_checkpoint"));
+  snprintf(transformer, sizeof transformer, "%s", golden_path("tiny/maskgit_imagenet128_checkpoint"));
+  EXPECT(0, "convert", "--tokenizer", tokenizer, "--transformer", transformer, "-o", in_folder(files[0]), "--quiet");
+  EXPECT(0, "convert", "--tokenizer", tokenizer, "--transformer", transformer, "--int8", "-o", in_folder(files[1]), "--quiet");
+  for (int i = 0; i < 2; i++) {
+    run_result info = RUN("info", in_folder(files[i]), "--json", "--memory");
+    assert_int_equal(info.code, 0);
+    json_t *object = parse_line(info.out);
+    assert_string_equal(json_string_value(json_object_get(object, "precision")), i == 0 ? "fp32" : "int8");
+    assert_true(json_integer_value(json_object_get(object, "parameters")) > 100000);
+    json_decref(object);
+    run_free(&info);
+  }
+  run_result info = RUN("info", in_folder(files[1]));
+  assert_non_null(strstr(info.out, " I8"));
+  assert_non_null(strstr(info.out, "int8, as its layers are stored"));
+  run_free(&info);
+  EXPECT(0, "generate", "--class", "3", "--steps", "2", "--isa", "ref", "--precision", "int8", "--model", in_folder(files[0]),
+         "--tokens-out", in_folder("whole.npy"), "-o", in_folder("whole.png"), "--quiet");
+  EXPECT(0, "generate", "--class", "3", "--steps", "2", "--isa", "ref", "--model", in_folder(files[1]), "--tokens-out",
+         in_folder("codes.npy"), "-o", in_folder("codes.png"), "--quiet");
+  size_t whole_bytes, codes_bytes;
+  uint8_t *whole = test_read_file(in_folder("whole.npy"), &whole_bytes), *codes = test_read_file(in_folder("codes.npy"), &codes_bytes);
+  assert_int_equal(whole_bytes, codes_bytes);
+  assert_memory_equal(whole, codes, whole_bytes);
+  free(whole), free(codes);
+  run_result picture = RUN("info", in_folder("codes.png"));
+  assert_non_null(strstr(picture.out, "int8"));
+  run_free(&picture);
+  EXPECT(0, "generate", "--class", "3", "--steps", "1", "--precision", "fp32", "--model", in_folder(files[1]), "-o", in_folder("codes.png"),
+         "--quiet");
+  picture = RUN("info", in_folder("codes.png"));
+  assert_non_null(strstr(picture.out, "fp32"));
+  run_free(&picture);
+}
+
 /* Class names come into the model with convert, and are found by their beginning. */
 static void test_class_names(void **state) {
   (void)state;
@@ -571,14 +612,29 @@ static void test_white(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_names),         cmocka_unit_test(test_same_bytes),     cmocka_unit_test(test_replay),
-      cmocka_unit_test(test_int8),          cmocka_unit_test(test_decode_int8),    cmocka_unit_test(test_decode_memory),
-      cmocka_unit_test(test_decode_slower), cmocka_unit_test(test_replay_refuses), cmocka_unit_test(test_replay_survives),
-      cmocka_unit_test(test_streams),       cmocka_unit_test(test_json),           cmocka_unit_test(test_info),
-      cmocka_unit_test(test_report),        cmocka_unit_test(test_terminal),       cmocka_unit_test(test_film),
-      cmocka_unit_test(test_explorer),      cmocka_unit_test(test_candidates),     cmocka_unit_test(test_sheet),
-      cmocka_unit_test(test_box),           cmocka_unit_test(test_lambda_map),     cmocka_unit_test(test_tokens_are_the_picture),
-      cmocka_unit_test(test_class_names),   cmocka_unit_test(test_white)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_names),
+                                     cmocka_unit_test(test_same_bytes),
+                                     cmocka_unit_test(test_replay),
+                                     cmocka_unit_test(test_int8),
+                                     cmocka_unit_test(test_decode_int8),
+                                     cmocka_unit_test(test_decode_memory),
+                                     cmocka_unit_test(test_decode_slower),
+                                     cmocka_unit_test(test_replay_refuses),
+                                     cmocka_unit_test(test_replay_survives),
+                                     cmocka_unit_test(test_streams),
+                                     cmocka_unit_test(test_json),
+                                     cmocka_unit_test(test_info),
+                                     cmocka_unit_test(test_report),
+                                     cmocka_unit_test(test_terminal),
+                                     cmocka_unit_test(test_film),
+                                     cmocka_unit_test(test_explorer),
+                                     cmocka_unit_test(test_candidates),
+                                     cmocka_unit_test(test_sheet),
+                                     cmocka_unit_test(test_box),
+                                     cmocka_unit_test(test_lambda_map),
+                                     cmocka_unit_test(test_tokens_are_the_picture),
+                                     cmocka_unit_test(test_stored_in_codes),
+                                     cmocka_unit_test(test_class_names),
+                                     cmocka_unit_test(test_white)};
   return cmocka_run_group_tests(tests, set_up_models, tear_down_models);
 }

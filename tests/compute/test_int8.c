@@ -5,6 +5,7 @@
  * quantisations' steps; the bits do not depend on threads, batch, neighbours, nor on the instruction set where weights have the same bits. */
 #include "naive.h"
 
+#include "base/codes.h"
 #include "compute/cpu/cpu.h"
 
 struct int8_case {
@@ -213,6 +214,57 @@ static void test_special(void **state) {
   for_each_set(special_on);
 }
 
+/* Codes made beforehand, and binary16 numbers, in parts beside floats: the same bits as from the floats. */
+static void stored_on(const msk_device *device) {
+  enum { N = 5, FLOATS = 21, CODES = 38, HALVES = 11, COLUMNS = FLOATS + CODES + HALVES, DEPTH = 83 };
+  static int8_t codes[DEPTH * CODES];
+  static uint16_t halves[DEPTH * HALVES];
+  static float widened[DEPTH * HALVES];
+  float scales[CODES], inverses[CODES];
+  float *x = random_new(N * DEPTH, 1, 1), *floats = random_new(DEPTH * FLOATS, 2, 1), *coded = random_new(DEPTH * CODES, 3, 1);
+  float *numbers = random_new(DEPTH * HALVES, 4, 1), *y = guarded_new(N * COLUMNS), *again = guarded_new(N * COLUMNS);
+  for (size_t k = 0; k < DEPTH; k++) coded[k * CODES + 3] = 0;
+  msk_codes_scales(coded, DEPTH * CODES, CODES, scales, inverses);
+  msk_codes_make(coded, DEPTH * CODES, CODES, inverses, codes);
+  msk_narrow_halves(numbers, DEPTH * HALVES, halves);
+  device->kernels.widen_halves(DEPTH * HALVES, halves, widened);
+  const msk_linear_part from_floats[] = {
+      {.weight = floats, .out = FLOATS}, {.weight = coded, .out = CODES}, {.weight = widened, .out = HALVES}};
+  const msk_linear_part stored[] = {{.weight = floats, .out = FLOATS},
+                                    {.weight = codes, .out = CODES, .dtype = MSK_DTYPE_I8, .scales = scales},
+                                    {.weight = halves, .out = HALVES, .dtype = MSK_DTYPE_F16}};
+  const msk_linear_part *const parts[] = {from_floats, stored};
+  for (int i = 0; i < 2 && msk_device_takes_codes(device); i++) {
+    msk_linear *linear;
+    assert_int_equal(msk_linear_create(&linear, device, MSK_PRECISION_INT8, DEPTH, parts[i], 3, NULL, NULL), MSK_OK);
+    run_operation(device, 1, do_linear, &(msk_linear_args){.linear = linear, .x = x, .y = i == 0 ? y : again, .rows = N});
+    msk_linear_destroy(linear);
+  }
+  assert_int_equal(msk_device_takes_codes(device), device->kernels.weight_limit == 127);
+  if (msk_device_takes_codes(device)) assert_memory_equal(y, again, N * COLUMNS * sizeof *y);
+  guarded_free(x), guarded_free(floats), guarded_free(coded), guarded_free(numbers), guarded_free(y), guarded_free(again);
+}
+
+static void test_stored(void **state) {
+  (void)state;
+  for_each_set(stored_on);
+}
+
+/* Rounding by adding is rounding to nearest, ties to even; a column without weights has the scale 0. */
+static void test_code_arithmetic(void **state) {
+  (void)state;
+  uint64_t seed = 3;
+  for (int i = -254; i <= 254; i++) assert_int_equal(msk_code((float)i * 0.5f, 1), lrintf((float)i * 0.5f));
+  for (int i = 0; i < 100000; i++) {
+    float value = test_uniform(&seed, -127, 127), inverse = test_uniform(&seed, 0, 1);
+    assert_int_equal(msk_code(value, inverse), lrintf(value * inverse));
+  }
+  float inverse = 1;
+  assert_true(msk_code_scale(0, 127, &inverse) == 0 && inverse == 0);
+  assert_true(msk_code_scale(1e-31f, 127, &inverse) == 0 && inverse == 0);
+  assert_true(msk_code_scale(254, 127, &inverse) == 2 && inverse == 0.5f);
+}
+
 /* Sums that int32 could not hold are refused; every allocation may fail. */
 static void test_refusals(void **state) {
   (void)state;
@@ -244,7 +296,8 @@ static void test_refusals(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_layers), cmocka_unit_test(test_same_bits), cmocka_unit_test(test_special),
-                                     cmocka_unit_test(test_refusals)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_layers),          cmocka_unit_test(test_same_bits),
+                                     cmocka_unit_test(test_special),         cmocka_unit_test(test_stored),
+                                     cmocka_unit_test(test_code_arithmetic), cmocka_unit_test(test_refusals)};
   return cmocka_run_group_tests_name("compute int8", tests, NULL, NULL);
 }

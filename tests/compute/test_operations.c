@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * test_operations.c - every operation of backend.h, on every instruction set that this machine has, against its float64 definition. Tolerances
  * follow from the number of summands and the size of what is summed. */
+#include "compute/cpu/cpu.h"
 #include "naive.h"
 
 static void for_each_isa(void (*test)(const msk_device *device)) {
@@ -161,6 +162,65 @@ static void halves_on(const msk_device *device) {
     msk_linear_destroy(whole);
   }
   guarded_free(x), guarded_free(weight), guarded_free(more), guarded_free(y), guarded_free(wide);
+}
+
+/* Given as binary16 numbers: the same bytes as given as floats. Beside floats that are none, all become floats. */
+static void stored_halves_on(const msk_device *device) {
+  enum { ROWS = 19, IN = 300, OUT = 77, MORE = 5, C = 24 };
+  float *x = random_new(ROWS * IN, 5, 1), *weight = random_new(IN * OUT, 6, 1), *odd = random_new(IN * MORE, 7, 1);
+  float *y[4] = {guarded_new(ROWS * (OUT + MORE)), guarded_new(ROWS * (OUT + MORE)), guarded_new(ROWS * (OUT + MORE)),
+                 guarded_new(ROWS * (OUT + MORE))};
+  uint16_t halves[IN * OUT];
+  msk_narrow_halves(weight, IN * OUT, halves);
+  device->kernels.widen_halves(IN * OUT, halves, weight);
+  for (int i = 0; i < 4; i++) {
+    const msk_linear_part parts[] = {
+        {.weight = i % 2 ? (const void *)halves : weight, .out = OUT, .dtype = i % 2 ? MSK_DTYPE_F16 : MSK_DTYPE_F32},
+        {.weight = odd, .out = MORE}};
+    msk_linear *linear;
+    assert_int_equal(msk_linear_create(&linear, device, MSK_PRECISION_FP32, IN, parts, i < 2 ? 1 : 2, NULL, NULL), MSK_OK);
+    assert_int_equal(msk_linear_bytes(linear) < IN * OUT * 3, i < 2);
+    run_operation(device, 1, do_linear, &(msk_linear_args){.linear = linear, .x = x, .y = y[i], .rows = ROWS});
+    msk_linear_destroy(linear);
+  }
+  assert_memory_equal(y[0], y[1], ROWS * OUT * sizeof(float));
+  assert_memory_equal(y[2], y[3], ROWS * (OUT + MORE) * sizeof(float));
+  guarded_free(x), guarded_free(weight), guarded_free(odd);
+  for (int i = 0; i < 4; i++) guarded_free(y[i]);
+}
+
+/* Direct, Winograd's form kept and made each time, and few outputs. */
+static void stored_filters_on(const msk_device *device) {
+  static const struct {
+    size_t kernel, stride, in, out;
+  } shapes[] = {{1, 1, 40, 24}, {4, 2, 6, 9}, {3, 1, 24, 20}, {3, 1, 144, 144}, {3, 1, 40, 3}};
+  for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++) {
+    size_t kernel = shapes[s].kernel, in = shapes[s].in, out = shapes[s].out, count = kernel * kernel * in * out, side = 8;
+    float *x = random_new(side * side * in, 1, 1), *weight = random_new(count, 2, 1), *y[2];
+    uint16_t *halves = malloc(count * sizeof *halves);
+    msk_narrow_halves(weight, count, halves);
+    device->kernels.widen_halves(count, halves, weight);
+    for (int i = 0; i < 2; i++) {
+      msk_conv *conv;
+      assert_int_equal(msk_conv_create(&conv, device, i ? (const void *)halves : weight, i ? MSK_DTYPE_F16 : MSK_DTYPE_F32, NULL, kernel,
+                                       shapes[s].stride, in, out, NULL, NULL),
+                       MSK_OK);
+      y[i] = guarded_new(side * side * out);
+      memset(y[i], 0, side * side * out * sizeof(float));
+      run_operation(device, 1, do_conv,
+                    &(msk_conv_args){.conv = conv, .x = x, .y = y[i], .batch = 1, .height = side, .width = side, .upsample = 1});
+      msk_conv_destroy(conv);
+    }
+    assert_memory_equal(y[0], y[1], side * side * out * sizeof(float));
+    guarded_free(x), guarded_free(weight), guarded_free(y[0]), guarded_free(y[1]);
+    free(halves);
+  }
+}
+
+static void test_stored_halves(void **state) {
+  (void)state;
+  for_each_isa(stored_halves_on);
+  for_each_isa(stored_filters_on);
 }
 
 static void test_halves(void **state) {
@@ -1016,24 +1076,15 @@ static void test_allocation_failures(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_devices),
-                                     cmocka_unit_test(test_allocation_failures),
-                                     cmocka_unit_test(test_linear),
-                                     cmocka_unit_test(test_parts),
-                                     cmocka_unit_test(test_halves),
-                                     cmocka_unit_test(test_special_values),
-                                     cmocka_unit_test(test_conv),
-                                     cmocka_unit_test(test_conv_accuracy),
-                                     cmocka_unit_test(test_upsample),
-                                     cmocka_unit_test(test_attention),
-                                     cmocka_unit_test(test_attention_special),
-                                     cmocka_unit_test(test_norms),
-                                     cmocka_unit_test(test_movers),
-                                     cmocka_unit_test(test_embed),
-                                     cmocka_unit_test(test_codebook),
-                                     cmocka_unit_test(test_threads),
-                                     cmocka_unit_test(test_winograd_cuts),
-                                     cmocka_unit_test(test_batch),
-                                     cmocka_unit_test(test_scratch)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_devices),        cmocka_unit_test(test_allocation_failures),
+                                     cmocka_unit_test(test_linear),         cmocka_unit_test(test_parts),
+                                     cmocka_unit_test(test_halves),         cmocka_unit_test(test_stored_halves),
+                                     cmocka_unit_test(test_special_values), cmocka_unit_test(test_conv),
+                                     cmocka_unit_test(test_conv_accuracy),  cmocka_unit_test(test_upsample),
+                                     cmocka_unit_test(test_attention),      cmocka_unit_test(test_attention_special),
+                                     cmocka_unit_test(test_norms),          cmocka_unit_test(test_movers),
+                                     cmocka_unit_test(test_embed),          cmocka_unit_test(test_codebook),
+                                     cmocka_unit_test(test_threads),        cmocka_unit_test(test_winograd_cuts),
+                                     cmocka_unit_test(test_batch),          cmocka_unit_test(test_scratch)};
   return cmocka_run_group_tests_name("compute operations", tests, NULL, NULL);
 }

@@ -13,10 +13,11 @@
 
 enum { MSK_CODE_LIMIT = 127 }; /* of stored codes */
 
-/* The scale of a column whose largest magnitude is `largest`; *inverse: what its values are multiplied by. Both 0 where nothing is worth a code. */
+/* The scale of a column whose largest magnitude is `largest`; *inverse: what its values are multiplied by. Both 0 where nothing is worth a code; of a
+ * column with an infinity the scale is infinite. */
 static inline float msk_code_scale(float largest, float limit, float *inverse) {
   *inverse = largest < 1e-30f ? 0 : limit / largest;
-  return *inverse == 0 ? 0 : largest / limit;
+  return largest < 1e-30f ? 0 : largest / limit;
 }
 
 /* value * inverse to the nearest whole number, ties to even, for results below 2^22: one whose last bit is worth 1 is added and taken away. */

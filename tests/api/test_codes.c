@@ -245,7 +245,8 @@ typedef enum harm {
   FILTER_IN_CODES,
   OLD_FORMAT,
   NEXT_FORMAT,
-  HARMS
+  HARMS,
+  TOO_LARGE /* for binary16; of a file without codes */
 } harm;
 
 static const struct {
@@ -282,6 +283,8 @@ static msk_status fill(void *user, size_t index, void *out, msk_error *error) {
   bool scales = strcmp(tensor->name, VICTIM "_scales") == 0;
   float odd = r->harm == SCALE_NAN ? NAN : r->harm == SCALE_INFINITE ? INFINITY : r->harm == SCALE_NEGATIVE ? -1e-3f : 3e37f;
   if (scales && r->harm >= SCALE_NAN && r->harm <= SCALE_HUGE) memcpy((char *)out + tensor->bytes - sizeof odd, &odd, sizeof odd);
+  float large = 1e5f;
+  if (r->harm == TOO_LARGE && strcmp(tensor->name, VICTIM) == 0) memcpy((char *)out + tensor->bytes - sizeof large, &large, sizeof large);
   if (r->harm == CODE_OUT && strcmp(tensor->name, VICTIM) == 0) ((int8_t *)out)[tensor->bytes / 2] = -128;
   return MSK_OK;
 }
@@ -363,6 +366,30 @@ static void test_damages(void **state) {
   msk_weight_file_close(file);
 }
 
+/* Codes are made of numbers of the type that is asked for: what that type cannot hold is refused, although codes could. */
+static void test_too_large(void **state) {
+  (void)state;
+  char path[600], output[600];
+  msk_weight_file *file = open_file(plain);
+  msk_convert_options options;
+  msk_error error = {.message = ""};
+  snprintf(path, sizeof path, "%s/large", folder);
+  snprintf(output, sizeof output, "%s/not-written", folder);
+  write_harmed(path, file, TOO_LARGE);
+  msk_weight_file_close(file);
+  msk_convert_options_init(&options);
+  options.tokenizer_path = options.transformer_path = path;
+  options.output_path = output;
+  options.dtype = MSK_DTYPE_F16;
+  options.int8 = 1;
+  assert_int_equal(msk_convert(&options, &error), MSK_ERROR_FILE);
+  assert_non_null(strstr(error.message, strchr(VICTIM, '.') + 1));
+  assert_non_null(strstr(error.message, "F16"));
+  assert_int_equal(access(output, F_OK), -1);
+  convert(path, output, MSK_DTYPE_F32, 1);
+  msk_model_close(open_model(output, NULL, MSK_PRECISION_OF_FILE));
+}
+
 /* ---- memory ---- */
 
 static void test_no_memory(void **state) {
@@ -417,9 +444,9 @@ static void test_no_memory_to_open(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_contents),         cmocka_unit_test(test_same_bits),
-                                     cmocka_unit_test(test_precision),        cmocka_unit_test(test_converted_again),
-                                     cmocka_unit_test(test_damages),          cmocka_unit_test(test_no_memory),
-                                     cmocka_unit_test(test_no_memory_to_open)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_contents),  cmocka_unit_test(test_same_bits),
+                                     cmocka_unit_test(test_precision), cmocka_unit_test(test_converted_again),
+                                     cmocka_unit_test(test_damages),   cmocka_unit_test(test_too_large),
+                                     cmocka_unit_test(test_no_memory), cmocka_unit_test(test_no_memory_to_open)};
   return cmocka_run_group_tests_name("codes", tests, setup, teardown);
 }

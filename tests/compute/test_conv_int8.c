@@ -276,6 +276,54 @@ static void test_special(void **state) {
   for_each_set(special_on);
 }
 
+/* Filters so large that adding the taps of an upsampled pixel's window overflows: no number comes of it. */
+static void overflow_on(const msk_device *device) {
+  struct conv_case c = {.upsample = 2, .in = IN, .out = OUT, .height = 4, .width = 4, .batch = 1};
+  float *x = random_new(16 * IN, 1, 1), *weight = random_new(9 * IN * OUT, 2, 1), *y = guarded_new(64 * OUT);
+  for (size_t k = 0; k < 9 * IN; k++) weight[k * OUT + 3] = k % 2 ? -3e38f : 3e38f;
+  msk_conv *conv = conv_new(device, &c, weight, NULL);
+  msk_conv_args args = arguments(&c, conv, x, y);
+  run_operation(device, 1, do_conv, &args);
+  for (size_t i = 0; i < 64 * OUT; i++) assert_true(i % OUT == 3 ? !isfinite(y[i]) : isfinite(y[i]));
+  msk_conv_destroy(conv);
+  guarded_free(x), guarded_free(weight), guarded_free(y);
+}
+
+static void test_overflow(void **state) {
+  (void)state;
+  for_each_set(overflow_on);
+}
+
+/* ---- weights stored in binary16 ---- */
+
+/* The same bytes as of the floats that they stand for. */
+static void stored_halves_on(const msk_device *device) {
+  for (size_t upsample = 1; upsample <= 2; upsample++) {
+    struct conv_case c = {.upsample = upsample, .in = IN, .out = OUT, .height = 5, .width = 7, .batch = 1};
+    size_t count = 35 * upsample * upsample * OUT;
+    float *x = random_new(35 * IN, 1, 1), *weight = random_new(9 * IN * OUT, 2, 1), *y = guarded_new(count), *again = guarded_new(count);
+    uint16_t *halves = malloc(9 * IN * OUT * sizeof *halves);
+    msk_narrow_halves(weight, 9 * IN * OUT, halves);
+    device->kernels.widen_halves(9 * IN * OUT, halves, weight);
+    msk_conv *conv = conv_new(device, &c, weight, NULL), *stored;
+    assert_int_equal(msk_conv_create_int8(&stored, device, halves, MSK_DTYPE_F16, NULL, upsample, IN, OUT, NULL, NULL), MSK_OK);
+    msk_conv_args args = arguments(&c, conv, x, y);
+    run_operation(device, 1, do_conv, &args);
+    args = arguments(&c, stored, x, again);
+    run_operation(device, 1, do_conv, &args);
+    assert_memory_equal(y, again, count * sizeof *y);
+    msk_conv_destroy(conv);
+    msk_conv_destroy(stored);
+    free(halves);
+    guarded_free(x), guarded_free(weight), guarded_free(y), guarded_free(again);
+  }
+}
+
+static void test_stored_halves(void **state) {
+  (void)state;
+  for_each_set(stored_halves_on);
+}
+
 /* ---- when it pays; memory ---- */
 
 static void test_choice(void **state) {
@@ -314,8 +362,9 @@ static void test_allocation_failures(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_cases),  cmocka_unit_test(test_same_bits),
-                                     cmocka_unit_test(test_norm),   cmocka_unit_test(test_special),
-                                     cmocka_unit_test(test_choice), cmocka_unit_test(test_allocation_failures)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_cases),    cmocka_unit_test(test_same_bits),
+                                     cmocka_unit_test(test_norm),     cmocka_unit_test(test_special),
+                                     cmocka_unit_test(test_overflow), cmocka_unit_test(test_stored_halves),
+                                     cmocka_unit_test(test_choice),   cmocka_unit_test(test_allocation_failures)};
   return cmocka_run_group_tests_name("compute conv int8", tests, NULL, NULL);
 }

@@ -263,6 +263,7 @@ static void test_code_arithmetic(void **state) {
   assert_true(msk_code_scale(0, 127, &inverse) == 0 && inverse == 0);
   assert_true(msk_code_scale(1e-31f, 127, &inverse) == 0 && inverse == 0);
   assert_true(msk_code_scale(254, 127, &inverse) == 2 && inverse == 0.5f);
+  assert_true(isinf(msk_code_scale(INFINITY, 127, &inverse)) && inverse == 0);
 }
 
 /* Sums that int32 could not hold are refused; every allocation may fail. */

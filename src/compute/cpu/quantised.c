@@ -73,7 +73,7 @@ static uint32_t join_codes(int32_t a, int32_t b, int32_t c, int32_t d) {
 static void pack_floats(const struct run *run) {
   float room[GROUP][MSK_WIDEST_PANEL], inverse[MSK_WIDEST_PANEL];
   const float *rows[GROUP];
-  int32_t sums[MSK_WIDEST_PANEL] = {0};
+  uint32_t sums[MSK_WIDEST_PANEL] = {0}; /* unsigned: a filter that became infinite when taps were added has no codes that mean anything */
   find_scales(run, inverse);
   for (size_t k = 0; k < run->depth; k += GROUP) {
     uint32_t codes[MSK_WIDEST_PANEL];
@@ -81,7 +81,7 @@ static void pack_floats(const struct run *run) {
     for (size_t c = 0; c < run->count; c++) {
       int32_t q[GROUP] = {msk_code(rows[0][c], inverse[c]), msk_code(rows[1][c], inverse[c]), msk_code(rows[2][c], inverse[c]),
                           msk_code(rows[3][c], inverse[c])};
-      sums[c] += q[0] + q[1] + q[2] + q[3];
+      sums[c] += (uint32_t)q[0] + (uint32_t)q[1] + (uint32_t)q[2] + (uint32_t)q[3];
       codes[c] = join_codes(q[0], q[1], q[2], q[3]);
     }
     memcpy(run->panel + k * run->width, codes, run->count * sizeof *codes);

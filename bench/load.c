@@ -82,7 +82,9 @@ static int make(const char *path, const char *type) {
 int main(int count, char **words) {
   if (count >= 3 && strcmp(words[1], "--make") == 0) return make(words[2], count > 3 ? words[3] : "f16");
   if (count < 2) {
-    fprintf(stderr, "usage: bench_load MODEL.safetensors [fp32|int8 [THREADS [ROUNDS [ISA]]]], or bench_load --make MODEL.safetensors\n");
+    fprintf(stderr,
+            "usage: bench_load MODEL.safetensors [fp32|int8|file [THREADS [ROUNDS [ISA]]]], or bench_load --make MODEL.safetensors "
+            "[f32|f16|bf16]\n");
     return 2;
   }
   static double figures[FIGURES][MOST_ROUNDS];

@@ -24,7 +24,7 @@ const cli_command cli_commands[] = {
     {"edit", "PHOTO (--box T,L,H,W | --mask MASK | --extend T,L,B,R) --class CLASS [-o OUT]",
      "repaint a part of a photo, or paint outside its frame", 1, 1, action_edit, MSK_JOB_EDIT},
     {"replay", "PICTURE.png [-o OUT]", "make a picture again from what its PNG says", 1, 1, action_replay, -1},
-    {"convert", "--tokenizer FILE --transformer FILE [--classes NAMES.txt] -o MODEL.safetensors",
+    {"convert", "--tokenizer FILE --transformer FILE [--classes NAMES.txt] [--dtype TYPE] [--int8] -o MODEL.safetensors",
      "make a model file from published checkpoints", 0, 0, action_convert, -1},
     {"info", "MODEL|CHECKPOINT|PICTURE", "what is in a model, a checkpoint or a picture", 1, 1, action_info, -1},
     {"classes", "[WORD]", "the class names of a model, searched", 0, 1, action_classes, -1},

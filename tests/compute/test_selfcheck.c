@@ -90,6 +90,10 @@ static float bad_score(msk_distance distance, size_t count, const float *s, cons
                        const float *log_target) {
   return off(good.score_row(distance, count, s, e, maximum, sum, target, log_target));
 }
+static void bad_filters(size_t count, const float *g, size_t tap_stride, float *u, size_t plane) {
+  good.winograd_filters(count, g, tap_stride, u, plane);
+  u[7 * plane] = off(u[7 * plane]) + 0.1f;
+}
 static void bad_winograd(size_t channels, const float *const pixels[36], float *v, size_t plane) {
   good.winograd_input(channels, pixels, v, plane);
   v[35 * plane] = off(v[35 * plane]) + 0.1f;
@@ -109,7 +113,7 @@ static void bad_widen(size_t count, const uint16_t *x, float *y) {
   y[count - 1] = off(y[count - 1]) + 0.1f;
 }
 
-enum { FAULTS = 18 };
+enum { FAULTS = 19 };
 
 static void break_kernel(void *user, msk_kernels *kernels) {
   if (user != NULL && strcmp(user, kernels->isa) != 0) return;
@@ -130,8 +134,9 @@ static void break_kernel(void *user, msk_kernels *kernels) {
     case 12: kernels->winograd_input = bad_winograd; break;
     case 14: kernels->widen_halves = bad_widen; break;
     case 13: kernels->winograd_output = bad_output; break;
+    case 16: kernels->winograd_filters = bad_filters; break;
     case 15: kernels->finish_int8_taps = bad_finish_taps; break;
-    case 16: kernels->transpose_rows = bad_transpose; break;
+    case 17: kernels->transpose_rows = bad_transpose; break;
     default: kernels->narrow_pixels = bad_narrow; break;
   }
 }

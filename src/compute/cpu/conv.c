@@ -4,8 +4,7 @@
  * (never an im2col of the picture), contracted index (ky, kx, channel); padding and nearest upsampling are part of the gather's addressing.
  * 3 x 3 convolutions for which it pays go to winograd.c instead, those to few channels to narrow.c; which, depends on the weight's shape
  * alone, so only one form is kept. Winograd's form takes four times the filters' memory, and a picture uses each once: above LARGE_FORM the
- * filters are kept as they are, and transformed into scratch memory on their way to the product. */
-#include <stdatomic.h>
+ * filters are kept as a direct convolution has them, and transformed on their way to the product. */
 #include <string.h>
 
 #include "base/error.h"
@@ -14,9 +13,9 @@
 struct msk_conv {
   const msk_device *device;
   size_t kernel, stride, in, out, upsample; /* upsample: of an 8-bit one */
-  msk_matrix matrix;                        /* direct: kernel * kernel * in x out */
-  float *winograd;                          /* or Winograd's form, */
-  msk_filters raw;                          /* or, where that is large, what it is made of each time that it is used */
+  bool tiled;                               /* by Winograd's method */
+  msk_matrix matrix;                        /* kernel * kernel * in x out */
+  float *winograd;                          /* or, where it is small, Winograd's form */
   float *narrow;                            /* or that of few outputs */
   float *bias;                              /* or NULL */
   msk_conv_int8 *int8;                      /* or all of it in 8 bits */
@@ -33,85 +32,43 @@ void msk_conv_sizes(const msk_conv *conv, size_t *kernel, size_t *in, size_t *ou
   *out = conv->out;
 }
 
-static msk_status fail_memory(const msk_conv *conv, msk_error *error) {
-  return msk_fail(error, MSK_ERROR_MEMORY, "no memory for the packed weights of a %zu x %zu convolution", conv->in, conv->out);
-}
-
-enum { KEEPING_TASK = 1 << 16 }; /* numbers of a task */
-
-struct keeping {
-  const void *weight;
-  msk_dtype dtype;
-  msk_filters *filters;
-  size_t count;
-  _Atomic bool lossy;
-};
-
-static void keep_task(void *user, size_t index, int worker) {
-  struct keeping *keeping = user;
-  (void)worker;
-  size_t first = index * KEEPING_TASK, count = msk_smaller(keeping->count - first, KEEPING_TASK);
-  const float *floats = keeping->weight;
-  if (keeping->filters->floats != NULL) {
-    memcpy(keeping->filters->floats + first, floats + first, count * sizeof *floats);
-  } else if (keeping->dtype == MSK_DTYPE_F16) {
-    memcpy(keeping->filters->halves + first, (const uint16_t *)keeping->weight + first, count * sizeof(uint16_t));
-  } else if (!keeping->lossy && !msk_narrow_halves(floats + first, count, keeping->filters->halves + first)) {
-    keeping->lossy = true;
-  }
-}
-
-/* The filters as they are, in half the memory if that loses nothing. */
-static msk_status keep_filters(msk_conv *conv, const void *weight, msk_dtype dtype, msk_pool *pool, msk_error *error) {
-  const msk_allocator *allocator = conv->device->allocator;
-  struct keeping keeping = {.weight = weight, .dtype = dtype, .filters = &conv->raw, .count = 9 * conv->in * conv->out};
-  size_t tasks = msk_ceiling(keeping.count, KEEPING_TASK);
-  conv->raw.halves = msk_allocate(allocator, keeping.count, sizeof *conv->raw.halves);
-  if (conv->raw.halves == NULL) return fail_memory(conv, error);
-  msk_pool_run(pool, tasks, keep_task, &keeping);
-  if (!keeping.lossy) return MSK_OK;
-  msk_free(allocator, conv->raw.halves);
-  conv->raw.halves = NULL;
-  conv->raw.floats = msk_allocate(allocator, keeping.count, sizeof *conv->raw.floats);
-  if (conv->raw.floats == NULL) return fail_memory(conv, error);
-  msk_pool_run(pool, tasks, keep_task, &keeping);
-  return MSK_OK;
-}
-
 /* The caller's weights as filters, only to be read. */
 static msk_filters filters_of(const void *weight, msk_dtype dtype) {
-  void *at = (void *)(uintptr_t)weight;
-  return dtype == MSK_DTYPE_F16 ? (msk_filters){.halves = at} : (msk_filters){.floats = at};
+  return dtype == MSK_DTYPE_F16 ? (msk_filters){.halves = weight} : (msk_filters){.floats = weight};
 }
 
-static msk_status pack_winograd(msk_conv *conv, const void *weight, msk_dtype dtype, msk_pool *pool, msk_error *error) {
+/* From the matrix, which goes. */
+static msk_status make_winograd(msk_conv *conv, size_t floats, msk_pool *pool, msk_error *error) {
   const msk_device *device = conv->device;
-  const msk_filters filters = filters_of(weight, dtype);
-  size_t floats;
-  if (!msk_winograd_floats(&device->kernels, conv->in, conv->out, &floats)) return fail_memory(conv, error);
-  if (floats > LARGE_FORM / sizeof(float)) return keep_filters(conv, weight, dtype, pool, error);
   conv->winograd = msk_allocate(device->allocator, floats, sizeof(float));
-  if (conv->winograd == NULL) return fail_memory(conv, error);
-  msk_winograd_pack(&device->kernels, &filters, conv->in, conv->out, conv->winograd, pool);
+  if (conv->winograd == NULL) {
+    return msk_fail(error, MSK_ERROR_MEMORY, "no memory for the packed weights of a %zu x %zu convolution", conv->in, conv->out);
+  }
+  msk_winograd_pack(&device->kernels, &conv->matrix, conv->winograd, pool);
+  msk_matrix_destroy(&conv->matrix, device);
   return MSK_OK;
 }
 
 static msk_status pack(msk_conv *conv, const void *weight, msk_dtype dtype, const float *bias, msk_pool *pool, msk_error *error) {
   const msk_device *device = conv->device;
-  const msk_filters filters = filters_of(weight, dtype);
+  size_t floats = 0;
   if (bias != NULL) {
     conv->bias = msk_allocate(device->allocator, conv->out, sizeof(float));
     if (conv->bias == NULL) return msk_fail(error, MSK_ERROR_MEMORY, "no memory for the bias of a convolution");
     memcpy(conv->bias, bias, conv->out * sizeof(float));
   }
-  if (msk_winograd_pays(&device->kernels, conv->kernel, conv->stride, conv->in, conv->out)) {
-    return pack_winograd(conv, weight, dtype, pool, error);
-  }
-  if (msk_narrow_pays(&device->kernels, conv->in, conv->out)) {
+  conv->tiled = msk_winograd_pays(&device->kernels, conv->kernel, conv->stride, conv->in, conv->out);
+  if (!conv->tiled && msk_narrow_pays(&device->kernels, conv->in, conv->out)) {
+    const msk_filters filters = filters_of(weight, dtype);
     return msk_narrow_create(&conv->narrow, device, &filters, conv->kernel * conv->kernel, conv->in, conv->out, error);
   }
   const msk_linear_part part = {.weight = weight, .out = conv->out, .dtype = dtype};
-  return msk_matrix_pack(&conv->matrix, device, conv->kernel * conv->kernel * conv->in, &part, 1, conv->out, pool, error);
+  msk_status status = msk_matrix_pack(&conv->matrix, device, conv->kernel * conv->kernel * conv->in, &part, 1, conv->out, pool, error);
+  if (status != MSK_OK) return status;
+  if (conv->tiled && msk_winograd_floats(&device->kernels, conv->in, conv->out, &floats) && floats <= LARGE_FORM / sizeof(float)) {
+    return make_winograd(conv, floats, pool, error);
+  }
+  return MSK_OK;
 }
 
 msk_status msk_conv_create(msk_conv **conv, const msk_device *device, const void *weight, msk_dtype dtype, const float *bias, size_t kernel,
@@ -159,8 +116,6 @@ void msk_conv_destroy(msk_conv *conv) {
   const msk_device *device = conv->device;
   msk_matrix_destroy(&conv->matrix, device);
   msk_free(device->allocator, conv->winograd);
-  msk_free(device->allocator, conv->raw.floats);
-  msk_free(device->allocator, conv->raw.halves);
   msk_free(device->allocator, conv->narrow);
   msk_free(device->allocator, conv->bias);
   msk_conv_int8_destroy(conv->int8, device);
@@ -169,12 +124,13 @@ void msk_conv_destroy(msk_conv *conv) {
 
 size_t msk_conv_plan(const msk_device *device, size_t kernel, size_t stride, size_t in, size_t out, bool halves) {
   const msk_kernels *kernels = &device->kernels;
-  size_t floats = 0, filters = kernel * kernel * in * out, half = halves ? sizeof(uint16_t) : sizeof(float);
+  size_t floats = 0, half = halves ? sizeof(uint16_t) : sizeof(float);
   if (msk_winograd_pays(kernels, kernel, stride, in, out)) {
     msk_winograd_floats(kernels, in, out, &floats);
-    return sizeof(msk_conv) + (floats > LARGE_FORM / sizeof(float) ? filters * half : floats * sizeof(float));
+    if (floats <= LARGE_FORM / sizeof(float)) return sizeof(msk_conv) + floats * sizeof(float);
+  } else if (msk_narrow_pays(kernels, in, out)) {
+    return sizeof(msk_conv) + kernel * kernel * in * out * sizeof(float);
   }
-  if (msk_narrow_pays(kernels, in, out)) return sizeof(msk_conv) + filters * sizeof(float);
   msk_matrix_floats(kernels, kernel * kernel * in, out, &floats);
   return sizeof(msk_conv) + floats * half;
 }
@@ -186,7 +142,7 @@ size_t msk_conv_int8_plan(const msk_device *device, size_t upsample, size_t in, 
 size_t msk_conv_bytes(const msk_conv *conv) {
   size_t meanwhile;
   if (conv->int8 != NULL) return msk_conv_int8_plan(conv->device, conv->upsample, conv->in, conv->out, &meanwhile);
-  bool halves = conv->raw.halves != NULL || conv->matrix.halves != NULL;
+  bool halves = conv->matrix.halves != NULL;
   size_t bias = conv->bias == NULL ? 0 : conv->out * sizeof(float);
   return msk_conv_plan(conv->device, conv->kernel, conv->stride, conv->in, conv->out, halves) + bias;
 }
@@ -240,27 +196,6 @@ static void gather_pixels(const void *source, size_t row, size_t rows, size_t k,
   }
 }
 
-/* Winograd's form is made in the first part of the scratch memory; the rest is the convolution's. */
-static void run_raw(msk_stream *stream, const msk_conv *conv, const msk_conv_args *args, const msk_pixels *source) {
-  const msk_kernels *kernels = &conv->device->kernels;
-  size_t floats = 0;
-  msk_winograd_floats(kernels, conv->in, conv->out, &floats);
-  size_t own = msk_scratch_floats(floats);
-  msk_stream inner = *stream;
-  if (stream->measuring) {
-    inner.scratch_bytes = 0;
-    msk_winograd_run(&inner, NULL, conv->bias, args->residual, source, args->batch, conv->out, args->y);
-    msk_stream_measure(stream, own + inner.scratch_bytes);
-    return;
-  }
-  assert(own <= stream->scratch_bytes);
-  float *packed = stream->scratch;
-  msk_winograd_pack(kernels, &conv->raw, conv->in, conv->out, packed, stream->pool);
-  inner.scratch = (char *)stream->scratch + own;
-  inner.scratch_bytes -= own;
-  msk_winograd_run(&inner, packed, conv->bias, args->residual, source, args->batch, conv->out, args->y);
-}
-
 void msk_op_conv(msk_stream *stream, const msk_conv_args *args) {
   const msk_conv *conv = args->conv;
   assert((args->upsample == 1 || args->upsample == 2) && args->height > 0 && args->width > 0);
@@ -280,12 +215,9 @@ void msk_op_conv(msk_stream *stream, const msk_conv_args *args) {
   msk_conv_output(conv, args->height, args->width, args->upsample, &source.out_height, &source.out_width);
   source.top = padding_before(args->height * args->upsample, source.out_height, conv->kernel, conv->stride);
   source.left = padding_before(args->width * args->upsample, source.out_width, conv->kernel, conv->stride);
-  if (conv->winograd != NULL) {
-    msk_winograd_run(stream, conv->winograd, conv->bias, args->residual, &source, args->batch, conv->out, args->y);
-    return;
-  }
-  if (conv->raw.floats != NULL || conv->raw.halves != NULL) {
-    run_raw(stream, conv, args, &source);
+  if (conv->tiled) {
+    msk_winograd_weights weights = {conv->winograd, conv->winograd == NULL ? &conv->matrix : NULL};
+    msk_winograd_run(stream, weights, conv->bias, args->residual, &source, args->batch, conv->out, args->y);
     return;
   }
   if (conv->narrow != NULL) {

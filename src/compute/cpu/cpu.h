@@ -144,17 +144,21 @@ static inline const float *msk_pixel_at(const msk_pixels *p, const float *pictur
 /* Winograd's form of a 3 x 3 convolution of stride 1: 36 matrices, in x out. */
 bool msk_winograd_pays(const msk_kernels *kernels, size_t kernel, size_t stride, size_t in, size_t out);
 bool msk_winograd_floats(const msk_kernels *kernels, size_t in, size_t out, size_t *floats);
-/* 3 x 3 x in x out filters as they come, in floats or, where that loses nothing, in binary16. */
-typedef struct msk_filters {
-  float *floats;
-  uint16_t *halves;
-} msk_filters;
-/* packed: msk_winograd_floats() of them, 64-byte aligned. */
-void msk_winograd_pack(const msk_kernels *kernels, const msk_filters *filters, size_t in, size_t out, float *packed, msk_pool *pool);
-void msk_winograd_run(msk_stream *stream, const float *packed, const float *bias, const float *residual, const msk_pixels *pixels,
+/* filters: 9 * in x out, as direct convolution has them; packed: msk_winograd_floats() of them, 64-byte aligned. */
+void msk_winograd_pack(const msk_kernels *kernels, const msk_matrix *filters, float *packed, msk_pool *pool);
+/* One of the two: the form, or filters of which it is made on the way. */
+typedef struct msk_winograd_weights {
+  const float *packed;
+  const msk_matrix *filters;
+} msk_winograd_weights;
+void msk_winograd_run(msk_stream *stream, msk_winograd_weights weights, const float *bias, const float *residual, const msk_pixels *pixels,
                       size_t batch, size_t out, float *y);
 
-/* Convolutions to a few channels. */
+/* Convolutions to a few channels. filters: taps * in x out as they come, in floats or binary16. */
+typedef struct msk_filters {
+  const float *floats;
+  const uint16_t *halves;
+} msk_filters;
 bool msk_narrow_pays(const msk_kernels *kernels, size_t in, size_t out);
 msk_status msk_narrow_create(float **packed, const msk_device *device, const msk_filters *filters, size_t taps, size_t in, size_t out,
                              msk_error *error);

@@ -27,7 +27,7 @@
  * channel_sums      sums[c] = sum over pixels of x; channel_squares: of (x - mean[c])^2. At most some hundred pixels: float chains.
  * normalise_pixels  y = (x - mean[c]) * scale[c] + shift[c], then y * sigmoid(y) if swish; y may equal x.
  * softmax_row       *maximum = largest of s (NaN if there is one); e = exp(s - maximum); returns the sum of e. e may equal s. count >= 1.
- * winograd_filters  u[p * plane + o] = (G g G')[p] in double, rounded once, of `count` <= panel filters: tap t of filter o at g[t * panel + o].
+ * winograd_filters  u[p * plane + o] = (G g G')[p] of `count` filters, a multiple of `lanes`: tap t of filter o at g[t * tap_stride + o].
  * winograd_input    v[p * plane + c] = (B' d B)[p] of the 6 x 6 pixels d, `channels` floats each; position p row by row.
  * winograd_output   y[i][c] = (A' m A)[i] + bias[c] + residual[i][c] for the 4 x 4 pixels, m[p * plane + c]; bias, residual may be NULL; y may be residual.
  * narrow_pixels     sums[i][o] = sum over taps t, channels c of pixels[i * taps + t][c] * weight[o][t][c], for two pixels i.
@@ -62,7 +62,7 @@ typedef struct msk_kernels {
 #include "compute/cpu/kernels.inc"
 #undef MSK_KERNEL
   /* Winograd's F(4x4, 3x3); NULL: this set convolves directly. */
-  void (*winograd_filters)(size_t count, const double matrix[6][3], const float *g, float *u, size_t plane);
+  void (*winograd_filters)(size_t count, const float *g, size_t tap_stride, float *u, size_t plane);
   void (*winograd_input)(size_t channels, const float *const pixels[36], float *v, size_t plane);
   void (*winograd_output)(size_t channels, const float *m, size_t plane, const float *bias, const float *const residual[16],
                           float *const y[16]);

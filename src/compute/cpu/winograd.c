@@ -7,6 +7,9 @@
  * takes chunks of its own, so small that what lies between the phases never leaves its second cache, and computes the products of some panels at
  * a time. Else all share a large chunk, and each phase is spread over the pool (a task: some tiles; a position and some panels), so that each weight is
  * read once a chunk. Tiles lie on a grid fixed in the picture, and a tile's arithmetic is the same in both.
+ * The largest weights are never there in Winograd's form as a whole: it would go to memory and come back. All share a chunk's transformed inputs, and
+ * a worker transforms the filters of some panels, a slice of channels at a time, multiplies with them while they are in its second cache, and
+ * transforms these panels' outputs. Which of these it is, depends on the weights' sizes alone: a slice is a chain of its own.
  *
  * Points. The usual 0, +-1, +-2, infinity give 2 to 3e-6 relative error; 0, +-5/8, +-3/2, infinity give 1.0e-6 to 1.3e-6 (128 to 512 channels,
  * swish-distributed inputs), no more than a direct float32 sum in one chain. So the encoder, whose tokens are decided by an argmin, may use it too. */
@@ -22,13 +25,20 @@ enum {
   TILES_A_TASK = 8,
   PANELS_A_TASK = 4,
   LEAST_CHANNELS = 16,            /* below, the transforms cost more than they save */
-  MOST_WEIGHTS = 256 * 256,       /* in * out: above, the weights' 36 matrices take more memory and traffic than the saved work is worth */
+  MOST_WEIGHTS = 512 * 512,       /* in * out: nothing larger was measured */
   LOCAL_BYTES = 768 << 10,        /* of a worker's own chunk: stays in its second cache */
   LOCAL_COLUMNS = 64,             /* of its products that are there at once */
   LOCAL_TASKS = 2,                /* chunks a worker at least */
   LEAST_LOCAL_TILES = 12,         /* tiles for which the weights are read again */
   MOST_LOCAL_WEIGHTS = 256 * 128, /* in * out: above, reading them for each worker's chunk takes longer than sharing a chunk does */
   MOST_LOCAL_WORKERS = 16,
+  MOST_PACKED_WEIGHTS = 256 * 256, /* in * out: above, filters are transformed as they are used */
+  STREAM_TILES = 72,               /* for which filters are transformed again: with STREAM_COLUMNS of their products, */
+  STREAM_COLUMNS = 64,             /* and STREAM_DEPTH channels' filters in all 36 forms, they stay in a worker's second cache */
+  STREAM_DEPTH = 64,
+  TAPS = 9,
+  PACK_DEPTH = 16, /* channels of a task */
+  FILTER_FLOATS = TAPS * PACK_DEPTH * MSK_WIDEST_PANEL,
   PAD = 16 /* floats behind a row: keeps rows and planes out of the same cache sets */
 };
 
@@ -39,6 +49,7 @@ bool msk_winograd_pays(const msk_kernels *kernels, size_t kernel, size_t stride,
 
 /* ---- weights ---- */
 
+/* Of one position. */
 static size_t position_floats(const msk_kernels *kernels, size_t in, size_t out) { return in * msk_round_up(out, kernels->lanes); }
 
 bool msk_winograd_floats(const msk_kernels *kernels, size_t in, size_t out, size_t *floats) {
@@ -47,50 +58,43 @@ bool msk_winograd_floats(const msk_kernels *kernels, size_t in, size_t out, size
 
 struct packing {
   const msk_kernels *kernels;
-  const msk_filters *filters;
+  const msk_matrix *filters;
   float *packed;
-  size_t in, out;
-  double matrix[6][3];
+  size_t in;
 };
 
-/* Row i of G is (1, p, p^2) / product of (p - other points); the point at infinity gives (0, 0, 1). */
-static void make_matrix(double matrix[6][3]) {
-  static const double points[5] = {0, 0.625, -0.625, 1.5, -1.5};
-  for (size_t i = 0; i < 5; i++) {
-    double scale = 1;
-    for (size_t j = 0; j < 5; j++) scale *= i == j ? 1 : points[i] - points[j];
-    for (size_t k = 0; k < 3; k++) matrix[i][k] = (k == 0 ? 1 : k == 1 ? points[i] : points[i] * points[i]) / scale;
+/* Channels [c, c + count) of panel p: position i's matrix, count rows of the panel's width, at u + i * plane. `wide`: for
+ * TAPS * count * width floats. */
+static void transform_filters(const msk_kernels *kernels, const msk_matrix *filters, size_t p, size_t c, size_t count, float *wide,
+                              float *u, size_t plane) {
+  size_t in = filters->depth / TAPS, width = msk_panel_width(kernels, filters->columns, p), tap_stride = in * width;
+  size_t at = p * kernels->panel * filters->depth + c * width;
+  const float *g = filters->panels + at;
+  if (filters->halves != NULL) {
+    for (size_t tap = 0; tap < TAPS; tap++)
+      kernels->widen_halves(count * width, filters->halves + at + tap * tap_stride, wide + tap * count * width);
+    g = wide;
+    tap_stride = count * width;
   }
-  matrix[5][0] = matrix[5][1] = 0;
-  matrix[5][2] = 1;
+  for (size_t i = 0; i < count; i++) kernels->winograd_filters(width, g + i * width, tap_stride, u + i * width, plane);
 }
 
-/* All filters of one input channel, a panel of them at a time. */
-static void pack_channel(void *user, size_t c, int worker) {
+static void pack_task(void *user, size_t index, int worker) {
   const struct packing *packing = user;
   const msk_kernels *kernels = packing->kernels;
   (void)worker;
-  size_t each = position_floats(kernels, packing->in, packing->out), panel = kernels->panel;
-  assert(panel <= MSK_WIDEST_PANEL);
-  for (size_t p = 0; p < msk_panel_count(kernels, packing->out); p++) {
-    float g[9 * MSK_WIDEST_PANEL] = {0};
-    size_t width = msk_panel_width(kernels, packing->out, p), count = msk_smaller(width, packing->out - p * panel);
-    for (size_t tap = 0; tap < 9; tap++) {
-      size_t from = (tap * packing->in + c) * packing->out + p * panel;
-      if (packing->filters->halves != NULL) {
-        kernels->widen_halves(count, packing->filters->halves + from, g + tap * panel);
-      } else {
-        memcpy(g + tap * panel, packing->filters->floats + from, count * sizeof *g);
-      }
-    }
-    kernels->winograd_filters(width, packing->matrix, g, packing->packed + p * panel * packing->in + c * width, each);
-  }
+  float wide[FILTER_FLOATS];
+  size_t slices = msk_ceiling(packing->in, PACK_DEPTH), p = index / slices, c = index % slices * PACK_DEPTH;
+  size_t width = msk_panel_width(kernels, packing->filters->columns, p);
+  transform_filters(kernels, packing->filters, p, c, msk_smaller(PACK_DEPTH, packing->in - c), wide,
+                    packing->packed + p * kernels->panel * packing->in + c * width,
+                    position_floats(kernels, packing->in, packing->filters->columns));
 }
 
-void msk_winograd_pack(const msk_kernels *kernels, const msk_filters *filters, size_t in, size_t out, float *packed, msk_pool *pool) {
-  struct packing packing = {.kernels = kernels, .filters = filters, .packed = packed, .in = in, .out = out};
-  make_matrix(packing.matrix);
-  msk_pool_run(pool, in, pack_channel, &packing);
+void msk_winograd_pack(const msk_kernels *kernels, const msk_matrix *filters, float *packed, msk_pool *pool) {
+  struct packing packing = {.kernels = kernels, .filters = filters, .packed = packed, .in = filters->depth / TAPS};
+  assert(kernels->panel <= MSK_WIDEST_PANEL);
+  msk_pool_run(pool, msk_panel_count(kernels, filters->columns) * msk_ceiling(packing.in, PACK_DEPTH), pack_task, &packing);
 }
 
 /* ---- running ---- */
@@ -98,6 +102,7 @@ void msk_winograd_pack(const msk_kernels *kernels, const msk_filters *filters, s
 struct job {
   const msk_kernels *kernels;
   const float *packed, *bias, *residual;
+  const msk_matrix *filters;
   const msk_pixels *pixels;
   float *y;
   size_t out, tile_rows, tile_columns, tiles;  /* tiles of a picture, and of all */
@@ -105,7 +110,8 @@ struct job {
   size_t panel_block;                          /* panels whose products are there at once */
   size_t v_stride, m_stride, v_plane, m_plane; /* floats of a tile's row; of a position */
   float *zeros, *v, *m, *waste;                /* waste: where pixels outside go, out floats a worker */
-  size_t worker_bytes;                         /* chunks by worker: its own v and m */
+  size_t worker_bytes;                         /* of its own: v and m, or u, m and floats from binary16 */
+  size_t u_plane;                              /* floats of a position's filters in a slice of STREAM_DEPTH channels */
 };
 
 /* Tiles [from, to) of the whole, whose first row of v is `v`. */
@@ -215,6 +221,43 @@ static void chunk_task(void *user, size_t index, int worker) {
   }
 }
 
+/* ---- a shared chunk's inputs, filters transformed by those who multiply with them ---- */
+
+/* Columns of panels [p, end), channels [k, k + depth), for all positions: filters into u, products into m. */
+static void stream_slice(const struct job *job, size_t p, size_t end, size_t k, size_t depth, float *wide, float *u, float *m) {
+  const msk_kernels *kernels = job->kernels;
+  size_t panel = kernels->panel;
+  for (size_t q = p; q < end; q++) {
+    transform_filters(kernels, job->filters, q, k, depth, wide, u + (q - p) * panel * STREAM_DEPTH, job->u_plane);
+  }
+  for (size_t position = 0; position < POSITIONS; position++) {
+    for (size_t q = p; q < end; q++) {
+      const float *b = u + position * job->u_plane + (q - p) * panel * STREAM_DEPTH;
+      kernels->gemm_panel(job->count, msk_panel_width(kernels, job->out, q), depth, job->v + position * job->v_plane + k, job->v_stride, b,
+                          m + position * job->m_plane + (q - p) * panel, job->m_stride, k > 0,
+                          q + 1 < end ? b + panel * STREAM_DEPTH : u + (position + 1) % POSITIONS * job->u_plane);
+    }
+  }
+}
+
+static void stream_task(void *user, size_t index, int worker) {
+  const struct job *job = user;
+  size_t panels = msk_panel_count(job->kernels, job->out), p = index * job->panel_block, end = msk_smaller(p + job->panel_block, panels);
+  size_t column = p * job->kernels->panel, in = job->pixels->channels;
+  float *u = (float *)((char *)job->m + (size_t)worker * job->worker_bytes), *m = u + POSITIONS * job->u_plane,
+        *waste = m + POSITIONS * job->m_plane, *wide = waste + job->m_stride;
+  for (size_t k = 0; k < in; k += STREAM_DEPTH) stream_slice(job, p, end, k, msk_smaller(STREAM_DEPTH, in - k), wide, u, m);
+  transform_outputs(job, job->first, job->first + job->count, column, msk_smaller(end * job->kernels->panel, job->out) - column, m, waste);
+}
+
+static void run_stream(msk_stream *stream, struct job *job) {
+  for (job->first = 0; job->first < job->tiles; job->first += job->chunk) {
+    job->count = msk_smaller(job->chunk, job->tiles - job->first);
+    msk_pool_run(stream->pool, msk_ceiling(job->count, TILES_A_TASK), input_task, job);
+    msk_pool_run(stream->pool, msk_ceiling(msk_panel_count(job->kernels, job->out), job->panel_block), stream_task, job);
+  }
+}
+
 /* ---- memory ---- */
 
 static void set_strides(struct job *job, size_t columns) {
@@ -259,11 +302,55 @@ static size_t place_local(struct job *job, const msk_stream *stream) {
   return zeros + workers * local.worker_bytes;
 }
 
-void msk_winograd_run(msk_stream *stream, const float *packed, const float *bias, const float *residual, const msk_pixels *pixels,
+/* Chunks whose filters are transformed on the way; bytes of it all. */
+static size_t place_stream(struct job *job, const msk_stream *stream) {
+  size_t workers = msk_stream_workers(stream), panel = job->kernels->panel, panels = msk_panel_count(job->kernels, job->out);
+  job->panel_block = msk_smaller(msk_ceiling(STREAM_COLUMNS, panel), panels);
+  job->chunk = msk_smaller(job->tiles, STREAM_TILES);
+  set_strides(job, job->panel_block * panel);
+  job->chunk = msk_ceiling(job->tiles, msk_ceiling(job->tiles, STREAM_TILES));
+  job->u_plane = job->panel_block * panel * STREAM_DEPTH + PAD;
+  job->worker_bytes = msk_scratch_floats(POSITIONS * (job->u_plane + job->m_plane) + job->m_stride + TAPS * STREAM_DEPTH * panel);
+  while (job->panel_block > 1 && msk_ceiling(panels, job->panel_block) < workers) job->panel_block = msk_ceiling(job->panel_block, 2);
+  size_t zeros = msk_scratch_floats(job->pixels->channels), v = msk_scratch_floats(POSITIONS * job->v_plane);
+  if (stream->scratch != NULL) {
+    job->zeros = stream->scratch;
+    job->v = (float *)((char *)stream->scratch + zeros);
+    job->m = (float *)((char *)stream->scratch + zeros + v);
+  }
+  return zeros + v + workers * job->worker_bytes;
+}
+
+static void stream_filters(msk_stream *stream, struct job *job) {
+  if (msk_stream_measure(stream, place_stream(job, stream))) return;
+  memset(job->zeros, 0, job->pixels->channels * sizeof(float));
+  run_stream(stream, job);
+}
+
+/* With Winograd's form, which is made in the first `own` bytes of the scratch memory unless it is there. */
+static void run_packed(msk_stream *stream, struct job *job, size_t own) {
+  msk_stream inner = *stream;
+  if (inner.scratch != NULL) inner.scratch = (char *)stream->scratch + own;
+  size_t bytes = place(job, &inner), local = place_local(job, &inner);
+  if (msk_stream_measure(stream, own + (bytes > local ? bytes : local))) return;
+  if (job->packed == NULL) {
+    msk_winograd_pack(job->kernels, job->filters, stream->scratch, stream->pool);
+    job->packed = stream->scratch;
+  }
+  memset(job->zeros, 0, job->pixels->channels * sizeof(float));
+  if (local > 0) {
+    msk_pool_run(stream->pool, msk_ceiling(job->tiles, job->chunk), chunk_task, job);
+  } else {
+    run_chunks(stream, job);
+  }
+}
+
+void msk_winograd_run(msk_stream *stream, msk_winograd_weights weights, const float *bias, const float *residual, const msk_pixels *pixels,
                       size_t batch, size_t out, float *y) {
   const msk_kernels *kernels = &stream->device->kernels;
   struct job job = {.kernels = kernels,
-                    .packed = packed,
+                    .packed = weights.packed,
+                    .filters = weights.filters,
                     .bias = bias,
                     .residual = residual,
                     .pixels = pixels,
@@ -272,12 +359,12 @@ void msk_winograd_run(msk_stream *stream, const float *packed, const float *bias
                     .tile_rows = msk_ceiling(pixels->out_height, 4),
                     .tile_columns = msk_ceiling(pixels->out_width, 4)};
   job.tiles = batch * job.tile_rows * job.tile_columns;
-  size_t bytes = place(&job, stream), local = place_local(&job, stream);
-  if (job.tiles == 0 || msk_stream_measure(stream, bytes > local ? bytes : local)) return;
-  memset(job.zeros, 0, pixels->channels * sizeof(float));
-  if (local > 0) {
-    msk_pool_run(stream->pool, msk_ceiling(job.tiles, job.chunk), chunk_task, &job);
-  } else {
-    run_chunks(stream, &job);
+  if (job.tiles == 0) return;
+  if (weights.packed == NULL && pixels->channels * out > MOST_PACKED_WEIGHTS) {
+    stream_filters(stream, &job);
+    return;
   }
+  size_t floats = 0;
+  if (weights.packed == NULL) msk_winograd_floats(kernels, pixels->channels, out, &floats);
+  run_packed(stream, &job, msk_scratch_floats(floats));
 }

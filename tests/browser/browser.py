@@ -100,7 +100,9 @@ class Page:
         """The pixels of the picture on the stage as 16 x 16 cells of [r, g, b], with its size and a hash; None while there is none."""
         return self.b.run_async("""const image = document.querySelector("#picture");
             if (image.hidden || !image.src) return null;
-            await image.decode();
+            for (let left = 40; ; left--) { // a decoding ends with an error when the page puts another picture there meanwhile
+              try { await image.decode(); break; } catch (error) { if (left === 0) throw error; await new Promise((go) => setTimeout(go, 50)); }
+            }
             const big = document.createElement("canvas"); big.width = image.naturalWidth; big.height = image.naturalHeight;
             const c = big.getContext("2d"); c.drawImage(image, 0, 0);
             const d = c.getImageData(0, 0, big.width, big.height).data, n = big.width / 16, cells = [];

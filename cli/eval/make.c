@@ -161,8 +161,8 @@ static msk_status make_setting(workshop *w, int setting, msk_error *error) {
   for (int i = 0; i < each && status == MSK_OK; i++) {
     int point = setting * each + i;
     if (e->results.records[point].done) continue;
-    if (cancel_requested()) return cli_fail(error, MSK_ERROR_CANCELLED, "cancelled");
-    if (w->session == NULL) status = open_session(w, setting, error);
+    if (cancel_requested()) status = cli_fail(error, MSK_ERROR_CANCELLED, "cancelled");
+    if (status == MSK_OK && w->session == NULL) status = open_session(w, setting, error);
     if (status == MSK_OK) status = make_picture(w, point, error);
   }
   msk_session_close(w->session);

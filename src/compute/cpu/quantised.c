@@ -73,10 +73,10 @@ static uint32_t join_codes(int32_t a, int32_t b, int32_t c, int32_t d) {
 static void pack_floats(const struct run *run) {
   float room[GROUP][MSK_WIDEST_PANEL], inverse[MSK_WIDEST_PANEL];
   const float *rows[GROUP];
+  uint32_t codes[MSK_WIDEST_PANEL] = {0};
   uint32_t sums[MSK_WIDEST_PANEL] = {0}; /* unsigned: a filter that became infinite when taps were added has no codes that mean anything */
   find_scales(run, inverse);
   for (size_t k = 0; k < run->depth; k += GROUP) {
-    uint32_t codes[MSK_WIDEST_PANEL];
     find_rows(run, k, room, rows);
     for (size_t c = 0; c < run->count; c++) {
       int32_t q[GROUP] = {msk_code(rows[0][c], inverse[c]), msk_code(rows[1][c], inverse[c]), msk_code(rows[2][c], inverse[c]),
@@ -93,9 +93,9 @@ static void pack_floats(const struct run *run) {
 static void pack_codes(const struct run *run) {
   static const int8_t zeros[MSK_WIDEST_PANEL];
   const int8_t *weight = run->part->weight;
+  uint32_t codes[MSK_WIDEST_PANEL] = {0};
   int32_t sums[MSK_WIDEST_PANEL] = {0};
   for (size_t k = 0; k < run->depth; k += GROUP) {
-    uint32_t codes[MSK_WIDEST_PANEL];
     const int8_t *rows[GROUP];
     for (size_t i = 0; i < GROUP; i++) rows[i] = k + i < run->depth ? weight + (k + i) * run->part->out + run->column : zeros;
     for (size_t c = 0; c < run->count; c++) {

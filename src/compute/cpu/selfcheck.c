@@ -96,7 +96,7 @@ static bool run_conv_int8(const msk_device *device, msk_stream *stream, const be
 
 static bool run_attention(const msk_device *device, msk_stream *stream, const bench *b, float *y) {
   (void)device;
-  float scores[HEADS * TOKENS];
+  float scores[HEADS * TOKENS] = {0};
   for (int distance = MSK_DISTANCE_CROSS_ENTROPY; distance <= MSK_DISTANCE_JENSEN_SHANNON; distance++) {
     msk_op_attention(stream, &(msk_attention_args){.q = b->x,
                                                    .k = b->x + HIDDEN,

@@ -32,11 +32,6 @@ void msk_conv_sizes(const msk_conv *conv, size_t *kernel, size_t *in, size_t *ou
   *out = conv->out;
 }
 
-/* The caller's weights as filters, only to be read. */
-static msk_filters filters_of(const void *weight, msk_dtype dtype) {
-  return dtype == MSK_DTYPE_F16 ? (msk_filters){.halves = weight} : (msk_filters){.floats = weight};
-}
-
 /* From the matrix, which goes. */
 static msk_status make_winograd(msk_conv *conv, size_t floats, msk_pool *pool, msk_error *error) {
   const msk_device *device = conv->device;
@@ -51,6 +46,7 @@ static msk_status make_winograd(msk_conv *conv, size_t floats, msk_pool *pool, m
 
 static msk_status pack(msk_conv *conv, const void *weight, msk_dtype dtype, const float *bias, msk_pool *pool, msk_error *error) {
   const msk_device *device = conv->device;
+  const msk_linear_part part = {.weight = weight, .out = conv->out, .dtype = dtype};
   size_t floats = 0;
   if (bias != NULL) {
     conv->bias = msk_allocate(device->allocator, conv->out, sizeof(float));
@@ -59,10 +55,8 @@ static msk_status pack(msk_conv *conv, const void *weight, msk_dtype dtype, cons
   }
   conv->tiled = msk_winograd_pays(&device->kernels, conv->kernel, conv->stride, conv->in, conv->out);
   if (!conv->tiled && msk_narrow_pays(&device->kernels, conv->in, conv->out)) {
-    const msk_filters filters = filters_of(weight, dtype);
-    return msk_narrow_create(&conv->narrow, device, &filters, conv->kernel * conv->kernel, conv->in, conv->out, error);
+    return msk_narrow_create(&conv->narrow, device, &part, conv->kernel * conv->kernel, conv->in, error);
   }
-  const msk_linear_part part = {.weight = weight, .out = conv->out, .dtype = dtype};
   msk_status status = msk_matrix_pack(&conv->matrix, device, conv->kernel * conv->kernel * conv->in, &part, 1, conv->out, pool, error);
   if (status != MSK_OK) return status;
   if (conv->tiled && msk_winograd_floats(&device->kernels, conv->in, conv->out, &floats) && floats <= LARGE_FORM / sizeof(float)) {

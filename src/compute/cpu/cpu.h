@@ -70,8 +70,7 @@ const float *msk_part_row(const msk_kernels *kernels, const msk_linear_part *par
 
 /* How rows x columns of results are cut into tasks: row_blocks * panel_blocks of them (msk_cut_task). */
 typedef struct msk_cut {
-  bool
-      rows_outer; /* all panels of a row block before the next row block: a worker stays with its rows, whose results it reads in the next layer */
+  bool rows_outer; /* all panels of a row block before the next: a worker stays with its rows, whose results it reads in the next layer */
   size_t row_block, row_blocks, panel_block, panel_blocks; /* in rows, in panels */
   size_t most_rows, c_stride; /* rows of a task at most, whatever the cut; row stride of its results: fewer rows never need more memory */
 } msk_cut;
@@ -154,13 +153,9 @@ typedef struct msk_winograd_weights {
 void msk_winograd_run(msk_stream *stream, msk_winograd_weights weights, const float *bias, const float *residual, const msk_pixels *pixels,
                       size_t batch, size_t out, float *y);
 
-/* Convolutions to a few channels. filters: taps * in x out as they come, in floats or binary16. */
-typedef struct msk_filters {
-  const float *floats;
-  const uint16_t *halves;
-} msk_filters;
+/* Convolutions to a few channels. part: taps * in x out, F32 or F16. */
 bool msk_narrow_pays(const msk_kernels *kernels, size_t in, size_t out);
-msk_status msk_narrow_create(float **packed, const msk_device *device, const msk_filters *filters, size_t taps, size_t in, size_t out,
+msk_status msk_narrow_create(float **packed, const msk_device *device, const msk_linear_part *part, size_t taps, size_t in,
                              msk_error *error);
 void msk_narrow_run(msk_stream *stream, const float *packed, const float *bias, const float *residual, const msk_pixels *pixels,
                     size_t batch, size_t out, float *y);

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * kernels.c - speed of the backend's operations at the official sizes, as GFLOP/s and as a share of the machine's fused multiply-add peak, which is
- * measured in the same rotation: on shared machines only figures of one rotation compare. Usage: bench_kernels [THREADS [ROUNDS [FILTER]]].
- * Every instruction set runs in turn, round by round; the median of the rounds is printed. */
+ * kernels.c - speed of the backend's operations at the official sizes, as GFLOP/s and as a share
+ * of the machine's fused multiply-add peak, which is measured in the same rotation: on shared
+ * machines only figures of one rotation compare. Usage: bench_kernels [THREADS [ROUNDS
+ * [FILTER]]]. Every instruction set runs in turn, round by round; the median of the rounds is
+ * printed. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,7 +43,9 @@ static float *make(size_t count) {
 #define FMA_256(i) "vfmadd231ps %%ymm14, %%ymm15, %%ymm" #i "\n"
 #define FMA_512(i) "vfmadd231ps %%zmm14, %%zmm15, %%zmm" #i "\n"
 #define TWELVE(op) op(0) op(1) op(2) op(3) op(4) op(5) op(6) op(7) op(8) op(9) op(10) op(11)
-#define CLOBBERED "ymm0", "ymm1", "ymm2", "ymm3", "ymm4", "ymm5", "ymm6", "ymm7", "ymm8", "ymm9", "ymm10", "ymm11", "ymm14", "ymm15"
+#define CLOBBERED                                                                          \
+  "ymm0", "ymm1", "ymm2", "ymm3", "ymm4", "ymm5", "ymm6", "ymm7", "ymm8", "ymm9", "ymm10", \
+      "ymm11", "ymm14", "ymm15"
 
 static void peak_task(void *user, size_t index, int worker) {
   long turns = 200000;
@@ -68,7 +72,8 @@ static double measure_peak(msk_pool *pool, int threads, int lanes) {
 
 /* The best of the widths that this set may use. */
 static double peak_of(const char *isa, msk_pool *pool, int threads) {
-  if (strncmp(isa, "avx512", 6) == 0) return fmax(measure_peak(pool, threads, 16), measure_peak(pool, threads, 8));
+  if (strncmp(isa, "avx512", 6) == 0)
+    return fmax(measure_peak(pool, threads, 16), measure_peak(pool, threads, 8));
   return strncmp(isa, "avx", 3) == 0 ? measure_peak(pool, threads, 8) : NAN;
 }
 #else
@@ -86,7 +91,9 @@ typedef struct workload {
   const char *name;
   kind kind;
   size_t a, b, c,
-      d; /* LINEAR, LINEAR_INT8: rows, in, out; CONV: kernel, in, out, side; ATTENTION: batch; GROUP_NORM: side, channels; LAYER_NORM: rows */
+      /* LINEAR, LINEAR_INT8: rows, in, out; CONV: kernel, in, out, side; ATTENTION: batch;
+       * GROUP_NORM: side, channels; LAYER_NORM: rows */
+      d;
   msk_activation activation;
   size_t upsample, stride;
 } workload;
@@ -131,7 +138,8 @@ typedef struct setup {
 static double flops(const workload *w) {
   if (w->kind == LINEAR || w->kind == LINEAR_INT8) return 2.0 * (double)(w->a * w->b * w->c);
   if (w->kind == CONV)
-    return 2.0 * (double)(w->a * w->a * w->b * w->c) * (double)(w->d * w->d * w->upsample * w->upsample / (w->stride * w->stride));
+    return 2.0 * (double)(w->a * w->a * w->b * w->c) *
+           (double)(w->d * w->d * w->upsample * w->upsample / (w->stride * w->stride));
   if (w->kind == ATTENTION || w->kind == SCORE) return 4.0 * (double)w->a * 257 * 257 * 768;
   return 0;
 }
@@ -142,9 +150,11 @@ static void prepare(setup *s, const workload *w, const msk_device *device, float
   *s = (setup){.x = shared, .y = shared + 20000000, .weight = shared + 55000000};
   msk_linear_part part = {.weight = s->weight, .bias = s->weight, .out = w->c};
   msk_precision precision = w->kind == LINEAR ? MSK_PRECISION_FP32 : MSK_PRECISION_INT8;
-  if (w->kind == LINEAR || w->kind == LINEAR_INT8) status = msk_linear_create(&s->linear, device, precision, w->b, &part, 1, NULL, &error);
+  if (w->kind == LINEAR || w->kind == LINEAR_INT8)
+    status = msk_linear_create(&s->linear, device, precision, w->b, &part, 1, NULL, &error);
   if (w->kind == CONV)
-    status = msk_conv_create(&s->conv, device, s->weight, MSK_DTYPE_F32, s->weight, w->a, w->stride, w->b, w->c, NULL, &error);
+    status = msk_conv_create(&s->conv, device, s->weight, MSK_DTYPE_F32, s->weight, w->a, w->stride,
+                             w->b, w->c, NULL, &error);
   if (status != MSK_OK) {
     fprintf(stderr, "%s\n", error.message);
     exit(1);
@@ -155,35 +165,51 @@ static void execute(msk_stream *stream, const setup *s, const workload *w) {
   switch (w->kind) {
     case LINEAR:
     case LINEAR_INT8:
-      msk_op_linear(stream, &(msk_linear_args){.linear = s->linear, .x = s->x, .y = s->y, .rows = w->a, .activation = w->activation});
+      msk_op_linear(stream, &(msk_linear_args){.linear = s->linear,
+                                               .x = s->x,
+                                               .y = s->y,
+                                               .rows = w->a,
+                                               .activation = w->activation});
       break;
     case CONV:
-      msk_op_conv(stream, &(msk_conv_args){
-                              .conv = s->conv, .x = s->x, .y = s->y, .batch = 1, .height = w->d, .width = w->d, .upsample = w->upsample});
+      msk_op_conv(stream, &(msk_conv_args){.conv = s->conv,
+                                           .x = s->x,
+                                           .y = s->y,
+                                           .batch = 1,
+                                           .height = w->d,
+                                           .width = w->d,
+                                           .upsample = w->upsample});
       break;
     case ATTENTION:
     case SCORE:
-      msk_op_attention(stream, &(msk_attention_args){.q = s->x,
-                                                     .k = s->x + 768,
-                                                     .v = s->x + 1536,
-                                                     .stride = 2304,
-                                                     .out_stride = 768,
-                                                     .batch = w->a,
-                                                     .tokens = 257,
-                                                     .heads = 16,
-                                                     .head_dim = 48,
-                                                     .scale = 0.144f,
-                                                     .out = s->y,
-                                                     .score = w->kind == SCORE ? s->y + 1000000 : NULL,
-                                                     .target = s->x,
-                                                     .log_target = s->weight});
+      msk_op_attention(stream,
+                       &(msk_attention_args){.q = s->x,
+                                             .k = s->x + 768,
+                                             .v = s->x + 1536,
+                                             .stride = 2304,
+                                             .out_stride = 768,
+                                             .batch = w->a,
+                                             .tokens = 257,
+                                             .heads = 16,
+                                             .head_dim = 48,
+                                             .scale = 0.144f,
+                                             .out = s->y,
+                                             .score = w->kind == SCORE ? s->y + 1000000 : NULL,
+                                             .target = s->x,
+                                             .log_target = s->weight});
       break;
-    case GROUP_NORM: msk_op_group_norm(stream, s->x, s->weight, s->weight, 1e-6f, 32, true, 1, w->a * w->a, w->b, s->y); break;
-    case LAYER_NORM: msk_op_layer_norm(stream, s->x, s->weight, s->weight, 1e-12f, w->a, w->b, s->y); break;
+    case GROUP_NORM:
+      msk_op_group_norm(stream, s->x, s->weight, s->weight, 1e-6f, 32, true, 1, w->a * w->a, w->b,
+                        s->y);
+      break;
+    case LAYER_NORM:
+      msk_op_layer_norm(stream, s->x, s->weight, s->weight, 1e-12f, w->a, w->b, s->y);
+      break;
   }
 }
 
-static void measure(const workload *w, msk_device *const *devices, int count, msk_pool *pool, int threads, int rounds, float *shared) {
+static void measure(const workload *w, msk_device *const *devices, int count, msk_pool *pool,
+                    int threads, int rounds, float *shared) {
   static double seconds[MAX_SETS][MAX_ROUNDS], peaks[MAX_SETS][MAX_ROUNDS];
   setup setups[MAX_SETS];
   msk_stream streams[MAX_SETS];
@@ -219,7 +245,8 @@ static void measure(const workload *w, msk_device *const *devices, int count, ms
 }
 
 int main(int argc, char **argv) {
-  int threads = argc > 1 ? atoi(argv[1]) : msk_default_threads(), rounds = argc > 2 ? atoi(argv[2]) : 11, count = 0;
+  int threads = argc > 1 ? atoi(argv[1]) : msk_default_threads(),
+      rounds = argc > 2 ? atoi(argv[2]) : 11, count = 0;
   const char *filter = argc > 3 ? argv[3] : "";
   if (threads < 1 || rounds < 1 || rounds > MAX_ROUNDS) {
     fprintf(stderr, "usage: %s [THREADS [ROUNDS (1..%d) [FILTER]]]\n", argv[0], MAX_ROUNDS);
@@ -231,13 +258,17 @@ int main(int argc, char **argv) {
   if (msk_pool_create(&pool, threads, NULL, &error) != MSK_OK) return 1;
   for (int i = 0; msk_isa_name(i) != NULL && count < MAX_SETS; i++) {
     if (strcmp(msk_isa_name(i), "ref") == 0) continue; /* minutes, and no surprise */
-    if (msk_device_create(&devices[count], msk_isa_name(i), MSK_PRECISION_FP32, NULL, &error) != MSK_OK) return 1;
-    printf("%s: %.1f GFLOP/s peak on %d threads\n", msk_isa_name(i), peak_of(msk_isa_name(i), pool, threads), threads);
+    if (msk_device_create(&devices[count], msk_isa_name(i), MSK_PRECISION_FP32, NULL, &error) !=
+        MSK_OK)
+      return 1;
+    printf("%s: %.1f GFLOP/s peak on %d threads\n", msk_isa_name(i),
+           peak_of(msk_isa_name(i), pool, threads), threads);
     count++;
   }
   float *shared = make(60000000);
   for (size_t i = 0; i < sizeof workloads / sizeof *workloads; i++) {
-    if (strstr(workloads[i].name, filter) != NULL) measure(&workloads[i], devices, count, pool, threads, rounds, shared);
+    if (strstr(workloads[i].name, filter) != NULL)
+      measure(&workloads[i], devices, count, pool, threads, rounds, shared);
   }
   free(shared);
   while (count > 0) msk_device_destroy(devices[--count]);

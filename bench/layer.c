@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * layer.c - one guided step of the official transformer, estimated in a second or two: four layers with random weights that binary16 holds, as converted files
- * have them, a batch of two and then of one, each operation's best time over the rounds, times 24 layers (the structure pass: 22). Head and
- * embedding are left out (one percent). Peak: fused multiply-adds, measured between the rounds. For shared machines: short enough to run at real-time
- * priority. Usage: bench_layer [THREADS [ISA [fp32|int8 [ROUNDS]]]]. */
+ * layer.c - one guided step of the official transformer, estimated in a second or two: four
+ * layers with random weights that binary16 holds, as converted files have them, a batch of two
+ * and then of one, each operation's best time over the rounds, times 24 layers (the structure
+ * pass: 22). Head and embedding are left out (one percent). Peak: fused multiply-adds, measured
+ * between the rounds. For shared machines: short enough to run at real-time priority. Usage:
+ * bench_layer [THREADS [ISA [fp32|int8 [ROUNDS]]]]. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +15,8 @@
 
 enum { LAYERS = 4, HIDDEN = 768, WIDE = 3072, PAD = 16, TOKENS = 257, HEADS = 16, OPERATIONS = 7 };
 
-static const char *const names[OPERATIONS] = {"q k v", "attention", "output", "norm", "up, gelu", "down", "norm"};
+static const char *const names[OPERATIONS] = {"q k v",    "attention", "output", "norm",
+                                              "up, gelu", "down",      "norm"};
 
 typedef struct layer_bench {
   const msk_device *device;
@@ -42,12 +45,14 @@ static float *make(size_t count) {
 
 static void tick(layer_bench *b, int operation, double *since) {
   double time = now();
-  if (!b->stream.measuring && time - *since < b->best[operation]) b->best[operation] = time - *since;
+  if (!b->stream.measuring && time - *since < b->best[operation])
+    b->best[operation] = time - *since;
   *since = time;
 }
 
-static void run_linear(layer_bench *b, const msk_linear *linear, const float *x, float *y, size_t rows, size_t x_stride, size_t y_stride,
-                       bool residual, msk_activation activation) {
+static void run_linear(layer_bench *b, const msk_linear *linear, const float *x, float *y,
+                       size_t rows, size_t x_stride, size_t y_stride, bool residual,
+                       msk_activation activation) {
   msk_op_linear(&b->stream, &(msk_linear_args){.linear = linear,
                                                .x = x,
                                                .y = y,
@@ -88,30 +93,38 @@ static void run_layer(layer_bench *b, size_t layer, size_t batch) {
 
 /* Milliseconds of a layer. */
 static double run_batch(layer_bench *b, size_t batch, int rounds, const char *isa, int threads) {
-  double total = 0, flop = 2.0 * (double)batch * TOKENS * (4.0 * HIDDEN * HIDDEN + 2.0 * HIDDEN * WIDE + 2.0 * TOKENS * HIDDEN);
+  double total = 0, flop = 2.0 * (double)batch * TOKENS *
+                           (4.0 * HIDDEN * HIDDEN + 2.0 * HIDDEN * WIDE + 2.0 * TOKENS * HIDDEN);
   for (int i = 0; i < OPERATIONS; i++) b->best[i] = 1e9;
   for (int r = 0; r < rounds; r++) {
     msk_limits limits = {0};
-    if (msk_limits_measure(&limits, isa, threads, 0.005, NULL, NULL) == MSK_OK && limits.fma_gflops > b->peak) b->peak = limits.fma_gflops;
+    if (msk_limits_measure(&limits, isa, threads, 0.005, NULL, NULL) == MSK_OK &&
+        limits.fma_gflops > b->peak)
+      b->peak = limits.fma_gflops;
     memcpy(b->x, b->start, 2 * TOKENS * HIDDEN * sizeof(float));
     for (size_t layer = 0; layer < LAYERS; layer++) run_layer(b, layer, batch);
   }
   for (int i = 0; i < OPERATIONS; i++) total += b->best[i];
-  printf("  batch %zu: layer %.3f ms (%.3f of the peak):", batch, 1e3 * total, flop / total / 1e9 / b->peak);
+  printf("  batch %zu: layer %.3f ms (%.3f of the peak):", batch, 1e3 * total,
+         flop / total / 1e9 / b->peak);
   for (int i = 0; i < OPERATIONS; i++) printf(" %s %.3f", names[i], 1e3 * b->best[i]);
   printf("\n");
   return 1e3 * total;
 }
 
 static void open_bench(layer_bench *b, msk_precision precision) {
-  static const size_t in[4] = {HIDDEN, HIDDEN, HIDDEN, WIDE}, out[4] = {3 * HIDDEN, HIDDEN, WIDE, HIDDEN};
+  static const size_t in[4] = {HIDDEN, HIDDEN, HIDDEN, WIDE},
+                      out[4] = {3 * HIDDEN, HIDDEN, WIDE, HIDDEN};
   float *weight = make((size_t)HIDDEN * WIDE);
   for (size_t i = 0; i < LAYERS * 4; i++) {
     msk_linear_part part = {.weight = weight, .bias = weight, .out = out[i % 4]};
-    if (msk_linear_create(&b->linear[i / 4][i % 4], b->device, precision, in[i % 4], &part, 1, b->stream.pool, NULL) != MSK_OK) exit(1);
+    if (msk_linear_create(&b->linear[i / 4][i % 4], b->device, precision, in[i % 4], &part, 1,
+                          b->stream.pool, NULL) != MSK_OK)
+      exit(1);
   }
   free(weight);
-  b->x = make(2 * TOKENS * HIDDEN), b->start = make(2 * TOKENS * HIDDEN), b->out = make(2 * TOKENS * HIDDEN), b->gamma = make(WIDE);
+  b->x = make(2 * TOKENS * HIDDEN), b->start = make(2 * TOKENS * HIDDEN),
+  b->out = make(2 * TOKENS * HIDDEN), b->gamma = make(WIDE);
   b->work = make(2 * (size_t)TOKENS * (WIDE + PAD));
   b->stream.measuring = true;
   run_layer(b, 0, 2);
@@ -120,9 +133,11 @@ static void open_bench(layer_bench *b, msk_precision precision) {
 }
 
 int main(int argc, char **argv) {
-  int threads = argc > 1 ? atoi(argv[1]) : msk_default_threads(), rounds = argc > 4 ? atoi(argv[4]) : 6;
+  int threads = argc > 1 ? atoi(argv[1]) : msk_default_threads(),
+      rounds = argc > 4 ? atoi(argv[4]) : 6;
   const char *isa = argc > 2 ? argv[2] : NULL;
-  msk_precision precision = argc > 3 && strcmp(argv[3], "int8") == 0 ? MSK_PRECISION_INT8 : MSK_PRECISION_FP32;
+  msk_precision precision =
+      argc > 3 && strcmp(argv[3], "int8") == 0 ? MSK_PRECISION_INT8 : MSK_PRECISION_FP32;
   msk_error error;
   msk_device *device;
   layer_bench b = {0};
@@ -133,8 +148,10 @@ int main(int argc, char **argv) {
   }
   b.device = b.stream.device = device;
   open_bench(&b, precision);
-  printf("%s, %s, %d threads\n", msk_device_isa(device), msk_precision_name((int)precision), threads);
-  double two = run_batch(&b, 2, rounds, msk_device_isa(device), threads), one = run_batch(&b, 1, rounds, msk_device_isa(device), threads);
+  printf("%s, %s, %d threads\n", msk_device_isa(device), msk_precision_name((int)precision),
+         threads);
+  double two = run_batch(&b, 2, rounds, msk_device_isa(device), threads),
+         one = run_batch(&b, 1, rounds, msk_device_isa(device), threads);
   printf("  peak %.0f GFLOP/s; a guided step's layers %.1f ms\n", b.peak, 24 * two + 22 * one);
   return 0;
 }

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * load.c - how long opening a model takes, the file in the page cache. Every round opens it in a process of its own, as a command does; medians and the
- * least and most over the rounds: wall time, processor time of all threads, page faults and the memory that the process has then.
+ * load.c - how long opening a model takes, the file in the page cache. Every round opens it in a
+ * process of its own, as a command does; medians and the least and most over the rounds: wall
+ * time, processor time of all threads, page faults and the memory that the process has then.
  * Usage: bench_load MODEL.safetensors [fp32|int8|file [THREADS [ROUNDS [ISA]]]]
- *        bench_load --make MODEL.safetensors [f32|f16|bf16] writes one of the official size with random weights. */
+ *        bench_load --make MODEL.safetensors [f32|f16|bf16] writes one of the official size with
+ *        random weights. */
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,9 +19,12 @@
 
 enum { WALL, USER, SYSTEM, FAULTS, MEMORY, FIGURES, MOST_ROUNDS = 1000 };
 
-static const char *const names[FIGURES] = {"wall, ms", "user, ms", "system, ms", "page faults", "memory, MB"};
+static const char *const names[FIGURES] = {"wall, ms", "user, ms", "system, ms", "page faults",
+                                           "memory, MB"};
 
-static double seconds(struct timeval time) { return (double)time.tv_sec + 1e-6 * (double)time.tv_usec; }
+static double seconds(struct timeval time) {
+  return (double)time.tv_sec + 1e-6 * (double)time.tv_usec;
+}
 
 static double now(void) {
   struct timespec time;
@@ -48,7 +53,8 @@ static bool open_once(const char *path, const msk_model_options *options, double
 }
 
 /* In a child: what one opening leaves behind (a heap that has grown) must not help the next. */
-static bool open_apart(const char *path, const msk_model_options *options, double figures[FIGURES]) {
+static bool open_apart(const char *path, const msk_model_options *options,
+                       double figures[FIGURES]) {
   int ends[2], status = 1;
   if (pipe(ends) != 0) return false;
   pid_t child = fork();
@@ -58,7 +64,8 @@ static bool open_apart(const char *path, const msk_model_options *options, doubl
     _exit(good && write(ends[1], figures, FIGURES * sizeof *figures) == wanted ? 0 : 1);
   }
   close(ends[1]);
-  bool good = child > 0 && read(ends[0], figures, FIGURES * sizeof *figures) == (ssize_t)(FIGURES * sizeof *figures);
+  bool good = child > 0 && read(ends[0], figures, FIGURES * sizeof *figures) ==
+                               (ssize_t)(FIGURES * sizeof *figures);
   close(ends[0]);
   return child > 0 && waitpid(child, &status, 0) == child && status == 0 && good;
 }
@@ -73,17 +80,21 @@ static int make(const char *path, const char *type) {
   msk_error error = {.message = ""};
   msk_random_options_init(&options);
   options.output_path = path;
-  options.dtype = strcmp(type, "f32") == 0 ? MSK_DTYPE_F32 : strcmp(type, "bf16") == 0 ? MSK_DTYPE_BF16 : MSK_DTYPE_F16;
+  options.dtype = strcmp(type, "f32") == 0    ? MSK_DTYPE_F32
+                  : strcmp(type, "bf16") == 0 ? MSK_DTYPE_BF16
+                                              : MSK_DTYPE_F16;
   if (msk_model_make_random(&options, &error) == MSK_OK) return 0;
   fprintf(stderr, "bench_load: %s\n", error.message);
   return 1;
 }
 
 int main(int count, char **words) {
-  if (count >= 3 && strcmp(words[1], "--make") == 0) return make(words[2], count > 3 ? words[3] : "f16");
+  if (count >= 3 && strcmp(words[1], "--make") == 0)
+    return make(words[2], count > 3 ? words[3] : "f16");
   if (count < 2) {
     fprintf(stderr,
-            "usage: bench_load MODEL.safetensors [fp32|int8|file [THREADS [ROUNDS [ISA]]]], or bench_load --make MODEL.safetensors "
+            "usage: bench_load MODEL.safetensors [fp32|int8|file [THREADS [ROUNDS [ISA]]]], or "
+            "bench_load --make MODEL.safetensors "
             "[f32|f16|bf16]\n");
     return 2;
   }
@@ -103,7 +114,8 @@ int main(int count, char **words) {
   }
   for (int i = 0; i < FIGURES; i++) {
     qsort(figures[i], (size_t)rounds, sizeof figures[i][0], compare);
-    printf("%-12s %9.1f (%.1f to %.1f)\n", names[i], figures[i][rounds / 2], figures[i][0], figures[i][rounds - 1]);
+    printf("%-12s %9.1f (%.1f to %.1f)\n", names[i], figures[i][rounds / 2], figures[i][0],
+           figures[i][rounds - 1]);
   }
   return 0;
 }

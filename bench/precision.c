@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * precision.c - what int8 costs in quality: fp32 and int8 side by side on one model, through the public header alone. Usage:
+ * precision.c - what int8 costs in quality: fp32 and int8 side by side on one model, through the
+ * public header alone. Usage:
  *
  *     bench_precision MODEL PICTURES SKETCH CLASS [SKETCH CLASS]...
  *
- * PICTURES pictures are drawn by the model's own recipe in each precision, the sketches in turn, seeds counted up. From the same state, every
- * fp32 step that is a multiple of STEP_STRIDE, both precisions give logits: how often is the likeliest token of a masked position the same, how
- * far apart are the distributions (Kullback-Leibler, in nats), how often is fp32's likeliest among int8's five likeliest. Of the finished
- * pictures: the structure score, both measured by the fp32 network on the finished tokens (mean over layers, heads, rows of
- * sum T log P + P log T, the recipe's cross-entropy). And what decoding in int8 does to pixels: fp32's tokens made into a picture by either, as bytes;
- * the mean over pictures and the largest of the differences. */
+ * PICTURES pictures are drawn by the model's own recipe in each precision, the sketches in turn,
+ * seeds counted up. From the same state, every fp32 step that is a multiple of STEP_STRIDE, both
+ * precisions give logits: how often is the likeliest token of a masked position the same, how
+ * far apart are the distributions (Kullback-Leibler, in nats), how often is fp32's likeliest
+ * among int8's five likeliest. Of the finished pictures: the structure score, both measured by
+ * the fp32 network on the finished tokens (mean over layers, heads, rows of sum T log P + P log
+ * T, the recipe's cross-entropy). And what decoding in int8 does to pixels: fp32's tokens made
+ * into a picture by either, as bytes; the mean over pictures and the largest of the differences. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -63,7 +66,8 @@ static int note(void *user, const char *name, int step, const msk_array *array) 
 }
 
 /* Draws one picture; copies its tokens. */
-static void draw(side *s, const msk_image *sketch, int class_id, uint64_t seed, record *r, int32_t *tokens, size_t count) {
+static void draw(side *s, const msk_image *sketch, int class_id, uint64_t seed, record *r,
+                 int32_t *tokens, size_t count) {
   msk_error error;
   msk_request request;
   msk_result result;
@@ -90,32 +94,39 @@ static void compare_position(const float *exact, const float *found, int count, 
     if (found[i] > found[other]) other = i;
   }
   for (int i = 0; i < count; i++) above += found[i] > found[best];
-  double exact_sum = log_sum(exact, count, exact[best]), found_sum = log_sum(found, count, found[other]);
-  for (int i = 0; i < count; i++) a->divergence += exp(exact[i] - exact_sum) * ((exact[i] - exact_sum) - (found[i] - found_sum));
+  double exact_sum = log_sum(exact, count, exact[best]),
+         found_sum = log_sum(found, count, found[other]);
+  for (int i = 0; i < count; i++)
+    a->divergence += exp(exact[i] - exact_sum) * ((exact[i] - exact_sum) - (found[i] - found_sum));
   a->positions++;
   a->same += best == other;
   a->among_five += above < 5;
 }
 
-static void compare_steps(const side sides[2], const record *r, int codes, agreement thirds[THIRDS]) {
+static void compare_steps(const side sides[2], const record *r, int codes,
+                          agreement thirds[THIRDS]) {
   for (size_t step = 0; step < r->count; step++) {
     const int32_t *sequence = r->sequences + step * r->tokens;
     float *logits[2];
     msk_error error;
-    for (int i = 0; i < 2; i++) check(msk_logits(sides[i].session, sequence, &logits[i], &error), &error);
+    for (int i = 0; i < 2; i++)
+      check(msk_logits(sides[i].session, sequence, &logits[i], &error), &error);
     for (size_t n = 1; n < r->tokens; n++) {
       if (sequence[n] != MSK_MASK_TOKEN) continue;
-      compare_position(logits[0] + n * (size_t)codes, logits[1] + n * (size_t)codes, codes, &thirds[step * THIRDS / r->count]);
+      compare_position(logits[0] + n * (size_t)codes, logits[1] + n * (size_t)codes, codes,
+                       &thirds[step * THIRDS / r->count]);
     }
     for (int i = 0; i < 2; i++) msk_free(NULL, logits[i]);
   }
 }
 
 /* Likeness of the finished tokens' attention to the sketch's, by the fp32 network. */
-static double structure_of(const side *exact, const msk_recipe *recipe, const float *target, const int32_t *tokens, size_t count) {
+static double structure_of(const side *exact, const msk_recipe *recipe, const float *target,
+                           const int32_t *tokens, size_t count) {
   msk_error error;
   float *maps;
-  check(msk_attention(exact->session, tokens, recipe->layers, recipe->layer_count, &maps, &error), &error);
+  check(msk_attention(exact->session, tokens, recipe->layers, recipe->layer_count, &maps, &error),
+        &error);
   double sum = 0;
   for (size_t i = 0; i < count; i++) {
     double p = fmax(maps[i], 1e-30), t = fmax(target[i], 1e-30);
@@ -131,7 +142,8 @@ static void prepare(msk_image *sketch, const char *path, int side_pixels) {
   msk_prepare_options options;
   msk_prepare_init(&options);
   check(msk_image_load(&loaded, path, MSK_ALPHA_WHITE, NULL, &error), &error);
-  check(msk_image_prepare(sketch, &loaded, side_pixels, side_pixels, &options, NULL, &error), &error);
+  check(msk_image_prepare(sketch, &loaded, side_pixels, side_pixels, &options, NULL, &error),
+        &error);
   msk_image_free(&loaded);
 }
 
@@ -139,8 +151,11 @@ static void print_agreement(const agreement thirds[THIRDS]) {
   static const char *const names[THIRDS] = {"first third of the steps", "second", "last"};
   for (int i = 0; i < THIRDS; i++) {
     const agreement *a = &thirds[i];
-    printf("%-25s %8.0f masked positions: same likeliest token %.4f, among the five likeliest %.4f, divergence %.5f nats\n", names[i],
-           a->positions, a->same / a->positions, a->among_five / a->positions, a->divergence / a->positions);
+    printf(
+        "%-25s %8.0f masked positions: same likeliest token %.4f, among the five likeliest %.4f, "
+        "divergence %.5f nats\n",
+        names[i], a->positions, a->same / a->positions, a->among_five / a->positions,
+        a->divergence / a->positions);
   }
 }
 
@@ -154,7 +169,8 @@ typedef struct study {
   int32_t *finished[2], *drawn; /* of the picture at hand; the sketch's own sequence */
   agreement thirds[THIRDS];
   double difference, difference_squared, same_tokens;
-  double pixel_mean, worst_mean; /* of the differences of a picture's bytes: summed over pictures, the largest of one */
+  /* of the differences of a picture's bytes: summed over pictures, the largest of one */
+  double pixel_mean, worst_mean;
   int pixel_most;
 } study;
 
@@ -170,10 +186,13 @@ static void open_study(study *s, const char *path, const char *sketch) {
   s->recipe = request.recipe;
   s->tokens = (size_t)s->info.tokens;
   s->map_floats = (size_t)s->recipe.layer_count * (size_t)s->info.heads * s->tokens * s->tokens;
-  s->record = (record){.sequences = malloc(MAX_STEPS * s->tokens * sizeof(int32_t)), .tokens = s->tokens};
+  s->record =
+      (record){.sequences = malloc(MAX_STEPS * s->tokens * sizeof(int32_t)), .tokens = s->tokens};
   s->drawn = malloc(s->tokens * sizeof(int32_t));
   for (int i = 0; i < 2; i++) s->finished[i] = malloc(s->tokens * sizeof(int32_t));
-  if (s->record.sequences == NULL || s->drawn == NULL || s->finished[0] == NULL || s->finished[1] == NULL) exit(1);
+  if (s->record.sequences == NULL || s->drawn == NULL || s->finished[0] == NULL ||
+      s->finished[1] == NULL)
+    exit(1);
 }
 
 static void close_study(study *s) {
@@ -186,7 +205,8 @@ static void close_study(study *s) {
   free(s->record.sequences);
 }
 
-/* The attention of the sketch's own tokens, which the pictures are held against; free with msk_free(). */
+/* The attention of the sketch's own tokens, which the pictures are held against; free with
+ * msk_free(). */
 static float *target_of(study *s, const msk_image *sketch, int class_id) {
   msk_error error;
   int rows, columns;
@@ -196,7 +216,9 @@ static float *target_of(study *s, const msk_image *sketch, int class_id) {
   s->drawn[0] = s->info.codebook_size + class_id;
   memcpy(s->drawn + 1, codes, (s->tokens - 1) * sizeof *codes);
   msk_free(NULL, codes);
-  check(msk_attention(s->sides[0].session, s->drawn, s->recipe.layers, s->recipe.layer_count, &target, &error), &error);
+  check(msk_attention(s->sides[0].session, s->drawn, s->recipe.layers, s->recipe.layer_count,
+                      &target, &error),
+        &error);
   return target;
 }
 
@@ -213,7 +235,8 @@ static void decode(const side *s, const int32_t *tokens, int rows, msk_image *im
 static void compare_pixels(study *s) {
   msk_image images[2] = {{0}, {0}};
   double sum = 0;
-  for (int i = 0; i < 2; i++) decode(&s->sides[i], s->finished[0] + 1, s->info.latent_size, &images[i]);
+  for (int i = 0; i < 2; i++)
+    decode(&s->sides[i], s->finished[0] + 1, s->info.latent_size, &images[i]);
   size_t count = (size_t)images[0].width * (size_t)images[0].height * 3;
   for (size_t i = 0; i < count; i++) {
     int difference = abs(images[0].pixels[i] - images[1].pixels[i]);
@@ -237,7 +260,8 @@ static void study_picture(study *s, const char *path, const char *class_name, ui
   for (int i = 0; i < 2; i++) {
     side *one = &s->sides[i];
     draw(one, &sketch, class_id, seed, i == 0 ? &s->record : NULL, s->finished[i], s->tokens);
-    scores[i] = structure_of(&s->sides[0], &s->recipe, target, s->finished[i], s->map_floats) * (double)s->tokens / (double)s->map_floats;
+    scores[i] = structure_of(&s->sides[0], &s->recipe, target, s->finished[i], s->map_floats) *
+                (double)s->tokens / (double)s->map_floats;
     one->structure += scores[i];
     one->structure_squared += scores[i] * scores[i];
   }
@@ -256,13 +280,16 @@ static void print_study(const study *s, double n) {
   print_agreement(s->thirds);
   for (int i = 0; i < 2; i++) {
     double average = s->sides[i].structure / n;
-    printf("structure score, %s: mean %.5f, standard deviation %.5f\n", msk_precision_name(i), average,
-           sqrt(fmax(0, s->sides[i].structure_squared / n - average * average)));
+    printf("structure score, %s: mean %.5f, standard deviation %.5f\n", msk_precision_name(i),
+           average, sqrt(fmax(0, s->sides[i].structure_squared / n - average * average)));
   }
-  printf("pixels decoded in int8: off by %.3f of 255 on average, by %.3f in the worst picture, a value by %d at most\n", s->pixel_mean / n,
-         s->worst_mean, s->pixel_most);
-  printf("int8 minus fp32: %+.5f, standard error %.5f; tokens that are the same in the end: %.3f\n", mean,
-         sqrt(fmax(0, s->difference_squared / n - mean * mean) / n), s->same_tokens / (n * (double)(s->tokens - 1)));
+  printf(
+      "pixels decoded in int8: off by %.3f of 255 on average, by %.3f in the worst picture, a "
+      "value by %d at most\n",
+      s->pixel_mean / n, s->worst_mean, s->pixel_most);
+  printf("int8 minus fp32: %+.5f, standard error %.5f; tokens that are the same in the end: %.3f\n",
+         mean, sqrt(fmax(0, s->difference_squared / n - mean * mean) / n),
+         s->same_tokens / (n * (double)(s->tokens - 1)));
 }
 
 int main(int argc, char **argv) {

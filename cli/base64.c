@@ -15,7 +15,8 @@ char *base64_encode(const void *bytes, size_t byte_count) {
   if (text == NULL) return NULL;
   for (size_t i = 0; i < byte_count; i += 3) {
     size_t left = byte_count - i;
-    uint32_t group = (uint32_t)in[i] << 16 | (left > 1 ? (uint32_t)in[i + 1] << 8 : 0) | (left > 2 ? in[i + 2] : 0);
+    uint32_t group = (uint32_t)in[i] << 16 | (left > 1 ? (uint32_t)in[i + 1] << 8 : 0) |
+                     (left > 2 ? in[i + 2] : 0);
     *out++ = alphabet[group >> 18];
     *out++ = alphabet[group >> 12 & 63];
     *out++ = left > 1 ? alphabet[group >> 6 & 63] : '=';
@@ -28,7 +29,9 @@ char *base64_encode(const void *bytes, size_t byte_count) {
 void *base64_decode(const char *text, size_t *byte_count) {
   size_t length = strlen(text);
   if (length % 4 != 0) return NULL;
-  size_t padding = length == 0 ? 0 : (size_t)(text[length - 1] == '=') + (size_t)(text[length - 1] == '=' && text[length - 2] == '=');
+  size_t padding = length == 0 ? 0
+                               : (size_t)(text[length - 1] == '=') +
+                                     (size_t)(text[length - 1] == '=' && text[length - 2] == '=');
   uint8_t *bytes = malloc(length / 4 * 3 + 1), *out = bytes;
   if (bytes == NULL) return NULL;
   uint32_t group = 0;

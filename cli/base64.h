@@ -7,6 +7,7 @@
 
 /* A terminated text to free(); NULL if memory is refused. */
 char *base64_encode(const void *bytes, size_t byte_count);
-/* The bytes to free(); NULL if the text is not base64 or memory is refused. Strict: no foreign character, padded, spare bits zero. */
+/* The bytes to free(); NULL if the text is not base64 or memory is refused. Strict: no foreign
+ * character, padded, spare bits zero. */
 void *base64_decode(const char *text, size_t *byte_count);
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * bench.c - `masksketch bench`: how fast the networks are here, held against what this machine can do at best, which is measured in the same
- * run. Chooses what is measured and the model: the official sizes with random weights (a temporary file), the default model, or a file. */
+ * bench.c - `masksketch bench`: how fast the networks are here, held against what this machine
+ * can do at best, which is measured in the same run. Chooses what is measured and the model: the
+ * official sizes with random weights (a temporary file), the default model, or a file. */
 #include "bench.h"
 
 #include <errno.h>
@@ -25,12 +26,14 @@ static msk_status choose_items(bench *b, msk_error *error) {
     int item = 0;
     while (item < BENCH_ITEMS && strcmp(options->inputs[i], bench_item_names[item]) != 0) item++;
     if (item == BENCH_ITEMS) {
-      return cli_fail(error, MSK_ERROR_ARGUMENT, "bench was given %s, expected any of forward, step, encode, decode, draw",
+      return cli_fail(error, MSK_ERROR_ARGUMENT,
+                      "bench was given %s, expected any of forward, step, encode, decode, draw",
                       options->inputs[i]);
     }
     b->wanted[item] = true;
   }
-  for (int item = 0; options->input_count == 0 && item < BENCH_ITEMS; item++) b->wanted[item] = true;
+  for (int item = 0; options->input_count == 0 && item < BENCH_ITEMS; item++)
+    b->wanted[item] = true;
   return MSK_OK;
 }
 
@@ -38,32 +41,41 @@ static msk_status check_options(const bench *b, msk_error *error) {
   const cli_options *options = b->options;
   msk_recipe recipe;
   if (options->recipe != NULL && !b->wanted[BENCH_DRAW])
-    return cli_fail(error, MSK_ERROR_ARGUMENT, "--recipe has no effect without draw, which is not among what is measured: leave it out");
+    return cli_fail(
+        error, MSK_ERROR_ARGUMENT,
+        "--recipe has no effect without draw, which is not among what is measured: leave it out");
   if (options->recipe != NULL) {
     msk_status status = msk_recipe_find(&recipe, NULL, MSK_JOB_DRAW, options->recipe, error);
     if (status != MSK_OK) return status;
   }
   if (options->against != NULL && options->kernels)
-    return cli_fail(error, MSK_ERROR_ARGUMENT, "--kernels and --against contradict each other: leave one of them out");
+    return cli_fail(error, MSK_ERROR_ARGUMENT,
+                    "--kernels and --against contradict each other: leave one of them out");
   bool official = options->bench_size == NULL || strcmp(options->bench_size, "official") == 0;
   if (options->output != NULL && !official)
-    return cli_fail(error, MSK_ERROR_ARGUMENT, "--output keeps the random model of --size official, but --size is %s: leave it out",
-                    options->bench_size);
+    return cli_fail(
+        error, MSK_ERROR_ARGUMENT,
+        "--output keeps the random model of --size official, but --size is %s: leave it out",
+        options->bench_size);
   if (options->output != NULL && output_is_stdout(options->output))
-    return cli_fail(error, MSK_ERROR_ARGUMENT, "a model is not written to standard output, expected -o MODEL.safetensors");
+    return cli_fail(error, MSK_ERROR_ARGUMENT,
+                    "a model is not written to standard output, expected -o MODEL.safetensors");
   return MSK_OK;
 }
 
 /* ---- the model ---- */
 
-/* A name in the folder for temporary files; the file is made by the library, whole or not at all. */
+/* A name in the folder for temporary files; the file is made by the library, whole or not at
+ * all. */
 static msk_status temporary_path(char path[MAX_PATH_BYTES], msk_error *error) {
   const char *folder = getenv("TMPDIR");
   if (folder == NULL || *folder == 0) folder = "/tmp";
   int length = snprintf(path, MAX_PATH_BYTES, "%s/masksketch-bench-XXXXXX", folder);
   int descriptor = length < MAX_PATH_BYTES ? mkstemp(path) : -1;
   if (descriptor < 0) {
-    return cli_fail(error, MSK_ERROR_OUTPUT, "cannot make a temporary file in %s: %s; the environment variable TMPDIR names another folder",
+    return cli_fail(error, MSK_ERROR_OUTPUT,
+                    "cannot make a temporary file in %s: %s; the environment variable TMPDIR names "
+                    "another folder",
                     folder, strerror(errno));
   }
   close(descriptor);
@@ -71,7 +83,8 @@ static msk_status temporary_path(char path[MAX_PATH_BYTES], msk_error *error) {
 }
 
 /* *temporary: the file is ours to remove, whatever comes. */
-static msk_status find_bench_model(char path[MAX_PATH_BYTES], bool *temporary, const cli_options *options, msk_error *error) {
+static msk_status find_bench_model(char path[MAX_PATH_BYTES], bool *temporary,
+                                   const cli_options *options, msk_error *error) {
   const char *size = options->bench_size;
   *temporary = false;
   if (size != NULL && strcmp(size, "default") == 0) return model_path_find(path, NULL, error);
@@ -80,7 +93,8 @@ static msk_status find_bench_model(char path[MAX_PATH_BYTES], bool *temporary, c
   msk_random_options_init(&random);
   msk_status status = MSK_OK;
   if (options->output != NULL) {
-    if (strlen(options->output) >= MAX_PATH_BYTES) return cli_fail(error, MSK_ERROR_ARGUMENT, "the name for the model is too long");
+    if (strlen(options->output) >= MAX_PATH_BYTES)
+      return cli_fail(error, MSK_ERROR_ARGUMENT, "the name for the model is too long");
     strcpy(path, options->output);
   } else {
     status = temporary_path(path, error);
@@ -96,11 +110,13 @@ static void keep_better(msk_limits *best, const msk_limits *found) {
   best->threads = found->threads;
   if (best->fma_name == NULL || found->fma_gflops > best->fma_gflops)
     best->fma_gflops = found->fma_gflops, best->fma_name = found->fma_name;
-  if (best->int8_name == NULL || found->int8_gops > best->int8_gops) best->int8_gops = found->int8_gops, best->int8_name = found->int8_name;
+  if (best->int8_name == NULL || found->int8_gops > best->int8_gops)
+    best->int8_gops = found->int8_gops, best->int8_name = found->int8_name;
   if (found->memory_gbs > best->memory_gbs) best->memory_gbs = found->memory_gbs;
 }
 
-/* Measured before and after the networks: what other work on the machine took away once, it may not have taken twice. */
+/* Measured before and after the networks: what other work on the machine took away once, it may
+ * not have taken twice. */
 static msk_status measure_limits(bench *b, msk_error *error) {
   int threads = b->options->threads > 0 ? b->options->threads : 0;
   double seconds = b->seconds < 10 ? 0.05 * b->seconds : 0.5;
@@ -152,7 +168,9 @@ msk_status action_bench(const cli_options *options, msk_error *error) {
   msk_status status = choose_items(b, error);
   if (status == MSK_OK) status = check_options(b, error);
   if (status == MSK_OK) status = find_bench_model(path, &temporary, options, error);
-  if (status == MSK_OK) status = options->against != NULL ? bench_against(b, options->against, error) : measure_all(b, error);
+  if (status == MSK_OK)
+    status = options->against != NULL ? bench_against(b, options->against, error)
+                                      : measure_all(b, error);
   if (temporary) unlink(path);
   free(b);
   return status;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * bench.h - `masksketch bench`, in parts: measuring one model (bench_measure.c), telling the result (bench_report.c), two builds in turn
- * (bench_against.c). Times are seconds; every measured operation is a request of the library, timed by the library. */
+ * bench.h - `masksketch bench`, in parts: measuring one model (bench_measure.c), telling the
+ * result (bench_report.c), two builds in turn (bench_against.c). Times are seconds; every
+ * measured operation is a request of the library, timed by the library. */
 #ifndef CLI_BENCH_H
 #define CLI_BENCH_H
 
@@ -10,7 +11,14 @@
 
 #include "options.h"
 
-typedef enum bench_item { BENCH_FORWARD, BENCH_STEP, BENCH_ENCODE, BENCH_DECODE, BENCH_DRAW, BENCH_ITEMS } bench_item;
+typedef enum bench_item {
+  BENCH_FORWARD,
+  BENCH_STEP,
+  BENCH_ENCODE,
+  BENCH_DECODE,
+  BENCH_DRAW,
+  BENCH_ITEMS
+} bench_item;
 extern const char *const bench_item_names[BENCH_ITEMS];
 enum { BENCH_PRECISIONS = 2, BENCH_MAX_ROUNDS = 1000, BENCH_MAX_ROWS = 128 };
 
@@ -20,7 +28,8 @@ typedef struct bench_series {
   double flop; /* of one run */
 } bench_series;
 
-/* One kind of operation of one pass. `seconds` is the best round's sum over a guided step, an encoding or a decoding. */
+/* One kind of operation of one pass. `seconds` is the best round's sum over a guided step, an
+ * encoding or a decoding. */
 typedef struct bench_row {
   char pass[16], name[64];
   int calls;
@@ -63,6 +72,7 @@ double bench_share(const bench *b, int precision, double flop, double seconds);
 void bench_print(const bench *b);
 json_t *bench_json(const bench *b);
 
-/* This program and `other` in turn, each as a process of its own, on the model at b->path; prints the comparison. */
+/* This program and `other` in turn, each as a process of its own, on the model at b->path;
+ * prints the comparison. */
 msk_status bench_against(const bench *b, const char *other, msk_error *error);
 #endif

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
- * bench_against.c - `masksketch bench --against OTHER`: this program and another build in turn, process by process, on one model file, so that
- * what the machine does meanwhile hits both alike. Each process measures for itself and answers with its JSON. */
+ *
+ * bench_against.c - `masksketch bench --against OTHER`: this program and another build in turn,
+ * process by process, on one model file, so that what the machine does meanwhile hits both
+ * alike. Each process measures for itself and answers with its JSON. */
 #include <errno.h>
 #include <math.h>
 #include <spawn.h>
@@ -50,7 +52,8 @@ static void make_command(command_line *line, const bench *b, const char *program
   add(line, "--seconds", line->seconds);
   if (options->isa != NULL) add(line, "--isa", options->isa);
   if (options->precision >= 0) add(line, "--precision", msk_precision_name(options->precision));
-  if (options->decode_precision >= 0) add(line, "--decode-precision", msk_precision_name(options->decode_precision));
+  if (options->decode_precision >= 0)
+    add(line, "--decode-precision", msk_precision_name(options->decode_precision));
   if (options->recipe != NULL) add(line, "--recipe", options->recipe);
   line->words[line->count] = NULL;
 }
@@ -61,17 +64,22 @@ static msk_status run_program(json_t **answer, const command_line *line, msk_err
   int ends[2], status = 0;
   pid_t child;
   posix_spawn_file_actions_t actions;
-  if (pipe(ends) != 0) return cli_fail(error, MSK_ERROR_OUTPUT, "cannot make a pipe to %s: %s", program, strerror(errno));
+  if (pipe(ends) != 0)
+    return cli_fail(error, MSK_ERROR_OUTPUT, "cannot make a pipe to %s: %s", program,
+                    strerror(errno));
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
   posix_spawn_file_actions_addclose(&actions, ends[0]);
   posix_spawn_file_actions_addclose(&actions, ends[1]);
-  int failure = posix_spawn(&child, program, &actions, NULL, (char *const *)(uintptr_t)line->words, environ);
+  int failure =
+      posix_spawn(&child, program, &actions, NULL, (char *const *)(uintptr_t)line->words, environ);
   posix_spawn_file_actions_destroy(&actions);
   close(ends[1]);
   if (failure != 0) {
     close(ends[0]);
-    return cli_fail(error, MSK_ERROR_FILE, "cannot run %s: %s; expected another build of masksketch", program, strerror(failure));
+    return cli_fail(error, MSK_ERROR_FILE,
+                    "cannot run %s: %s; expected another build of masksketch", program,
+                    strerror(failure));
   }
   json_error_t problem;
   json_t *object = json_loadfd(ends[0], JSON_DISABLE_EOF_CHECK, &problem);
@@ -86,7 +94,9 @@ static msk_status run_program(json_t **answer, const command_line *line, msk_err
     return MSK_OK;
   }
   json_decref(object);
-  return cli_fail(error, MSK_ERROR_FILE, "%s bench did not answer with a JSON object (exit status %d), expected a build that has bench",
+  return cli_fail(error, MSK_ERROR_FILE,
+                  "%s bench did not answer with a JSON object (exit status %d), expected a build "
+                  "that has bench",
                   program, WIFEXITED(status) ? WEXITSTATUS(status) : -1);
 }
 
@@ -94,14 +104,17 @@ static void keep_answer(comparison *c, int which, int round, const json_t *answe
   const json_t *results = json_object_get(answer, "results");
   for (int p = 0; p < BENCH_PRECISIONS; p++) {
     for (int item = 0; item < BENCH_ITEMS; item++) {
-      const json_t *one = json_object_get(json_object_get(results, bench_item_names[item]), msk_precision_name(p));
-      c->ms[which][p][item][round] = json_number_value(json_object_get(one, "ms")); /* 0 where it is missing */
+      const json_t *one =
+          json_object_get(json_object_get(results, bench_item_names[item]), msk_precision_name(p));
+      /* 0 where it is missing */
+      c->ms[which][p][item][round] = json_number_value(json_object_get(one, "ms"));
     }
   }
 }
 
 /* True if both programs measured it. Ratios of neighbours: above 1 this program is faster. */
-static bool compare(const comparison *c, int p, int item, double *own, double *other, double *ratio, double *spread) {
+static bool compare(const comparison *c, int p, int item, double *own, double *other, double *ratio,
+                    double *spread) {
   double ratios[BENCH_MAX_ROUNDS], least = INFINITY, largest = 0;
   for (int r = 0; r < c->rounds; r++) {
     if (!(c->ms[0][p][item][r] > 0 && c->ms[1][p][item][r] > 0)) return false;
@@ -116,26 +129,31 @@ static bool compare(const comparison *c, int p, int item, double *own, double *o
   return c->rounds > 0;
 }
 
-static msk_status print_comparison(const bench *b, const comparison *c, const char *other_program, msk_error *error) {
+static msk_status print_comparison(const bench *b, const comparison *c, const char *other_program,
+                                   msk_error *error) {
   json_t *results = json_object();
   if (!b->options->json)
-    printf("this build against %s, %d rounds in turn; ratio above 1: this build is faster\n", other_program, c->rounds);
+    printf("this build against %s, %d rounds in turn; ratio above 1: this build is faster\n",
+           other_program, c->rounds);
   for (int item = 0; item < BENCH_ITEMS; item++) {
     json_t *object = json_object();
     for (int p = 0; p < BENCH_PRECISIONS; p++) {
       double own, other, ratio, spread;
       if (!compare(c, p, item, &own, &other, &ratio, &spread)) continue;
       if (!b->options->json) {
-        printf("%-5s %-9s %10.2f ms, the other %10.2f ms, ratio %6.3f, spread %5.3f\n", msk_precision_name(p), bench_item_names[item], own,
-               other, ratio, spread);
+        printf("%-5s %-9s %10.2f ms, the other %10.2f ms, ratio %6.3f, spread %5.3f\n",
+               msk_precision_name(p), bench_item_names[item], own, other, ratio, spread);
       }
       json_object_set_new(object, msk_precision_name(p),
-                          json_pack("{s:f, s:f, s:f, s:f}", "ms", own, "other_ms", other, "ratio", ratio, "spread", spread));
+                          json_pack("{s:f, s:f, s:f, s:f}", "ms", own, "other_ms", other, "ratio",
+                                    ratio, "spread", spread));
     }
     json_object_set_new(results, bench_item_names[item], object);
   }
   if (b->options->json) {
-    return json_print(json_pack("{s:o, s:i, s:o}", "against", json_text(other_program), "rounds", c->rounds, "results", results), error);
+    return json_print(json_pack("{s:o, s:i, s:o}", "against", json_text(other_program), "rounds",
+                                c->rounds, "results", results),
+                      error);
   }
   json_decref(results);
   return cli_flush_stdout(error);
@@ -147,10 +165,14 @@ msk_status bench_against(const bench *b, const char *other, msk_error *error) {
   const char *programs[2] = {"/proc/self/exe", other};
   char self[4096];
   if (access(other, X_OK) != 0) {
-    return cli_fail(error, MSK_ERROR_FILE, "cannot run %s: %s; expected another build of masksketch", other, strerror(errno));
+    return cli_fail(error, MSK_ERROR_FILE,
+                    "cannot run %s: %s; expected another build of masksketch", other,
+                    strerror(errno));
   }
   ssize_t length = readlink(programs[0], self, sizeof self - 1);
-  if (length < 0) return cli_fail(error, MSK_ERROR_UNSUPPORTED, "this system does not tell where the running program is");
+  if (length < 0)
+    return cli_fail(error, MSK_ERROR_UNSUPPORTED,
+                    "this system does not tell where the running program is");
   self[length] = 0;
   programs[0] = self;
   for (int round = 0; round < b->rounds; round++) {

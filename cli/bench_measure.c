@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
- * bench_measure.c - measuring one model in one precision (bench.h). A round is: a conditional forward pass alone (a generated picture of one step
- * without guidance), a drawing of a few steps (encoding, guided steps, decoding), a whole picture by the recipe. Sessions are opened once, and
- * everything runs once before it counts. */
+ *
+ * bench_measure.c - measuring one model in one precision (bench.h). A round is: a conditional
+ * forward pass alone (a generated picture of one step without guidance), a drawing of a few
+ * steps (encoding, guided steps, decoding), a whole picture by the recipe. Sessions are opened
+ * once, and everything runs once before it counts. */
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -32,7 +34,8 @@ static double now(void) {
 
 static bench_row *find_row(bench_result *result, const char *pass, const char *name) {
   for (int i = 0; i < result->row_count; i++) {
-    if (strcmp(result->rows[i].pass, pass) == 0 && strcmp(result->rows[i].name, name) == 0) return &result->rows[i];
+    if (strcmp(result->rows[i].pass, pass) == 0 && strcmp(result->rows[i].name, name) == 0)
+      return &result->rows[i];
   }
   if (result->row_count == BENCH_MAX_ROWS) return NULL;
   bench_row *row = &result->rows[result->row_count++];
@@ -42,7 +45,8 @@ static bench_row *find_row(bench_result *result, const char *pass, const char *n
   return row;
 }
 
-static void note_operation(void *user, const char *pass, const char *name, double seconds, double flop) {
+static void note_operation(void *user, const char *pass, const char *name, double seconds,
+                           double flop) {
   job *j = user;
   bool step = strcmp(pass, "logits") == 0 || strcmp(pass, "score") == 0;
   j->flop += flop;
@@ -81,7 +85,8 @@ static msk_status make_sketch(msk_image *sketch, int side, msk_error *error) {
   for (int y = 0; y < side; y++) {
     for (int x = 0; x < side; x++) {
       int dx = 2 * x - side, dy = 2 * y - side, distance = (dx * dx + dy * dy) / side;
-      bool ink = (distance > side / 3 && distance < side / 3 + side / 16) || (y > 3 * side / 4 && y < 3 * side / 4 + side / 40);
+      bool ink = (distance > side / 3 && distance < side / 3 + side / 16) ||
+                 (y > 3 * side / 4 && y < 3 * side / 4 + side / 40);
       memset(sketch->pixels + 3 * (y * side + x), ink ? 20 : 245, 3);
     }
   }
@@ -117,8 +122,8 @@ static msk_status prepare_forward(job *j, const msk_model *model, int threads, m
   return open_job(j, model, threads, error);
 }
 
-static msk_status prepare_short(const bench *b, job *j, const msk_model *model, const msk_image *sketch, const int32_t *tokens,
-                                msk_error *error) {
+static msk_status prepare_short(const bench *b, job *j, const msk_model *model,
+                                const msk_image *sketch, const int32_t *tokens, msk_error *error) {
   msk_status status = msk_request_init(&j->request, model, MSK_JOB_DRAW, "official", error);
   if (status != MSK_OK) return status;
   j->request.recipe.steps = SHORT_STEPS;
@@ -133,8 +138,8 @@ static msk_status prepare_short(const bench *b, job *j, const msk_model *model, 
   return open_job(j, model, b->all.threads, error);
 }
 
-static msk_status prepare_whole(job *j, const msk_model *model, const msk_image *sketch, const char *recipe, int threads,
-                                msk_error *error) {
+static msk_status prepare_whole(job *j, const msk_model *model, const msk_image *sketch,
+                                const char *recipe, int threads, msk_error *error) {
   msk_status status = msk_request_init(&j->request, model, MSK_JOB_DRAW, recipe, error);
   if (status != MSK_OK) return status;
   j->request.picture = sketch;
@@ -150,7 +155,9 @@ static void keep(bench_series *series, double seconds, double flop) {
 
 static void keep_short(const bench *b, bench_result *result, const job *j) {
   const msk_times *times = &j->result.times;
-  keep(&result->items[BENCH_STEP], (times->conditional + times->structure + times->sampling) / SHORT_STEPS, j->step_flop / SHORT_STEPS);
+  keep(&result->items[BENCH_STEP],
+       (times->conditional + times->structure + times->sampling) / SHORT_STEPS,
+       j->step_flop / SHORT_STEPS);
   if (b->wanted[BENCH_ENCODE]) keep(&result->items[BENCH_ENCODE], times->encode, j->encode_flop);
   if (b->wanted[BENCH_DECODE]) keep(&result->items[BENCH_DECODE], times->decode, j->decode_flop);
 }
@@ -161,17 +168,21 @@ static void tell_progress(const bench *b, const char *precision, int round) {
   fflush(stderr);
 }
 
-/* A kind of job runs again while rounds and its part of the time are left; the first run is not counted unless it is all there is. */
-static bool again(const bench *b, double spent, int kinds, int round) { return round == 0 || spent < b->seconds / kinds; }
+/* A kind of job runs again while rounds and its part of the time are left; the first run is not
+ * counted unless it is all there is. */
+static bool again(const bench *b, double spent, int kinds, int round) {
+  return round == 0 || spent < b->seconds / kinds;
+}
 
-static msk_status run_rounds(const bench *b, bench_result *result, job *forward, job *some, job *whole, const char *precision,
-                             msk_error *error) {
+static msk_status run_rounds(const bench *b, bench_result *result, job *forward, job *some,
+                             job *whole, const char *precision, msk_error *error) {
   double spent[3] = {0, 0, 0};
   job *jobs[3] = {forward, some, whole};
   int kinds = 0;
   msk_status status = MSK_OK;
   for (int k = 0; k < 3; k++) kinds += jobs[k]->session != NULL;
-  for (int k = 0; k < 2 && status == MSK_OK; k++) { /* warming up; the whole picture is long enough by itself */
+  /* warming up; the whole picture is long enough by itself */
+  for (int k = 0; k < 2 && status == MSK_OK; k++) {
     if (jobs[k]->session != NULL) status = run_job(jobs[k], error);
   }
   some->rows = result;
@@ -183,7 +194,8 @@ static msk_status run_rounds(const bench *b, bench_result *result, job *forward,
       status = run_job(jobs[k], error);
       spent[k] += now() - started;
       if (status != MSK_OK) break;
-      if (k == 0) keep(&result->items[BENCH_FORWARD], forward->result.times.conditional, forward->flop);
+      if (k == 0)
+        keep(&result->items[BENCH_FORWARD], forward->result.times.conditional, forward->flop);
       if (k == 1) keep_short(b, result, some);
       if (k == 2) keep(&result->items[BENCH_DRAW], whole->result.times.total, whole->flop);
     }
@@ -193,17 +205,22 @@ static msk_status run_rounds(const bench *b, bench_result *result, job *forward,
   return status;
 }
 
-static msk_status measure_model(const bench *b, const msk_model *model, bench_result *result, const char *precision, msk_error *error) {
+static msk_status measure_model(const bench *b, const msk_model *model, bench_result *result,
+                                const char *precision, msk_error *error) {
   job forward = {.rows = NULL}, some = {.rows = NULL}, whole = {.rows = NULL};
   msk_image sketch = {0, 0, NULL, NULL};
   int threads = b->all.threads;
-  bool parts = b->wanted[BENCH_STEP] || b->wanted[BENCH_ENCODE] || b->wanted[BENCH_DECODE] || b->options->kernels;
+  bool parts = b->wanted[BENCH_STEP] || b->wanted[BENCH_ENCODE] || b->wanted[BENCH_DECODE] ||
+               b->options->kernels;
   int32_t *tokens = calloc((size_t)b->info.tokens, sizeof *tokens);
-  if (tokens == NULL) return cli_fail(error, MSK_ERROR_MEMORY, "out of memory for the tokens of a picture");
+  if (tokens == NULL)
+    return cli_fail(error, MSK_ERROR_MEMORY, "out of memory for the tokens of a picture");
   msk_status status = make_sketch(&sketch, b->info.image_size, error);
-  if (status == MSK_OK && b->wanted[BENCH_FORWARD]) status = prepare_forward(&forward, model, threads, error);
+  if (status == MSK_OK && b->wanted[BENCH_FORWARD])
+    status = prepare_forward(&forward, model, threads, error);
   if (status == MSK_OK && parts) status = prepare_short(b, &some, model, &sketch, tokens, error);
-  if (status == MSK_OK && b->wanted[BENCH_DRAW]) status = prepare_whole(&whole, model, &sketch, b->options->recipe, threads, error);
+  if (status == MSK_OK && b->wanted[BENCH_DRAW])
+    status = prepare_whole(&whole, model, &sketch, b->options->recipe, threads, error);
   if (status == MSK_OK) status = run_rounds(b, result, &forward, &some, &whole, precision, error);
   if (whole.session != NULL) {
     result->recipe = whole.request.recipe;
@@ -224,7 +241,8 @@ msk_status bench_measure(bench *b, msk_precision precision, msk_error *error) {
   msk_model_options_init(&options);
   options.isa = b->options->isa;
   options.precision = precision;
-  options.decode_precision = b->options->decode_precision >= 0 ? (msk_precision)b->options->decode_precision : precision;
+  options.decode_precision =
+      b->options->decode_precision >= 0 ? (msk_precision)b->options->decode_precision : precision;
   options.threads = b->all.threads;
   double started = now();
   msk_status status = msk_model_open(&model, b->path, &options, error);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * bench_report.c - what `masksketch bench` tells, as a table and as JSON (bench.h, docs/bench.md). */
+ *
+ * bench_report.c - what `masksketch bench` tells, as a table and as JSON (bench.h,
+ * docs/bench.md). */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,7 +24,8 @@ double bench_median(const double *values, int count) {
 
 double bench_least(const bench_series *series) {
   double least = INFINITY;
-  for (int i = 0; i < series->count; i++) least = series->seconds[i] < least ? series->seconds[i] : least;
+  for (int i = 0; i < series->count; i++)
+    least = series->seconds[i] < least ? series->seconds[i] : least;
   return least;
 }
 
@@ -53,20 +56,24 @@ static void print_items(const bench *b, int precision) {
     const bench_series *series = &result->items[item];
     if (!b->wanted[item] || series->count == 0) continue;
     double least = bench_least(series);
-    printf("%-5s %-9s %10.2f ms  median %10.2f  of %3d  %9.2f GFLOP", msk_precision_name(precision), bench_item_names[item], 1e3 * least,
-           1e3 * bench_median(series->seconds, series->count), series->count, 1e-9 * series->flop);
+    printf("%-5s %-9s %10.2f ms  median %10.2f  of %3d  %9.2f GFLOP", msk_precision_name(precision),
+           bench_item_names[item], 1e3 * least, 1e3 * bench_median(series->seconds, series->count),
+           series->count, 1e-9 * series->flop);
     print_rate(b, precision, series->flop, least);
   }
   if (result->session_bytes > 0) {
-    printf("%-5s draw is a picture by the recipe %s, %d steps; the session takes %.1f MB, opening the model %.3f s\n",
-           msk_precision_name(precision), result->recipe.name, result->recipe.steps, 1e-6 * (double)result->session_bytes,
-           result->load_seconds);
+    printf(
+        "%-5s draw is a picture by the recipe %s, %d steps; the session takes %.1f MB, opening the "
+        "model %.3f s\n",
+        msk_precision_name(precision), result->recipe.name, result->recipe.steps,
+        1e-6 * (double)result->session_bytes, result->load_seconds);
   }
 }
 
 static double pass_seconds(const bench_result *result, const char *pass) {
   double seconds = 0;
-  for (int i = 0; i < result->row_count; i++) seconds += strcmp(result->rows[i].pass, pass) == 0 ? result->rows[i].seconds : 0;
+  for (int i = 0; i < result->row_count; i++)
+    seconds += strcmp(result->rows[i].pass, pass) == 0 ? result->rows[i].seconds : 0;
   return seconds;
 }
 
@@ -76,16 +83,18 @@ static void print_kernels(const bench *b, int precision) {
   for (int i = 0; i < result->row_count; i++) {
     const bench_row *row = &result->rows[i];
     double whole = pass_seconds(result, row->pass);
-    if (strcmp(pass, row->pass) != 0) printf("\n%s %s: %.2f ms\n", msk_precision_name(precision), row->pass, 1e3 * whole);
+    if (strcmp(pass, row->pass) != 0)
+      printf("\n%s %s: %.2f ms\n", msk_precision_name(precision), row->pass, 1e3 * whole);
     pass = row->pass;
-    printf("  %-32s %4d x %9.3f ms  %5.1f %%", row->name, row->calls, 1e3 * row->seconds / (row->calls > 0 ? row->calls : 1),
-           100 * row->seconds / whole);
+    printf("  %-32s %4d x %9.3f ms  %5.1f %%", row->name, row->calls,
+           1e3 * row->seconds / (row->calls > 0 ? row->calls : 1), 100 * row->seconds / whole);
     print_rate(b, precision, row->flop, row->seconds);
   }
 }
 
 void bench_print(const bench *b) {
-  printf("masksketch %s, %s kernels, %d thread%s, model %s\n", msk_version(), b->isa, b->all.threads, b->all.threads == 1 ? "" : "s",
+  printf("masksketch %s, %s kernels, %d thread%s, model %s\n", msk_version(), b->isa,
+         b->all.threads, b->all.threads == 1 ? "" : "s",
          b->options->bench_size == NULL ? "official" : b->options->bench_size);
   print_limits("peak, 1 thread", &b->one);
   if (b->all.threads > 1) {
@@ -104,17 +113,20 @@ void bench_print(const bench *b) {
 /* ---- JSON ---- */
 
 static json_t *limits_object(const msk_limits *limits) {
-  return json_pack("{s:i, s:f, s:s, s:f, s:s, s:f}", "threads", limits->threads, "fma_gflops", limits->fma_gflops, "fma", limits->fma_name,
-                   "int8_gops", limits->int8_gops, "int8", limits->int8_name, "memory_gbs", limits->memory_gbs);
+  return json_pack("{s:i, s:f, s:s, s:f, s:s, s:f}", "threads", limits->threads, "fma_gflops",
+                   limits->fma_gflops, "fma", limits->fma_name, "int8_gops", limits->int8_gops,
+                   "int8", limits->int8_name, "memory_gbs", limits->memory_gbs);
 }
 
 static json_t *series_object(const bench *b, int precision, const bench_series *series) {
   double least = bench_least(series);
   json_t *times = json_array();
-  for (int i = 0; i < series->count; i++) json_array_append_new(times, json_real(1e3 * series->seconds[i]));
-  return json_pack("{s:f, s:f, s:f, s:f, s:i, s:o}", "ms", 1e3 * least, "median_ms", 1e3 * bench_median(series->seconds, series->count),
-                   "gflop", 1e-9 * series->flop, "share", bench_share(b, precision, series->flop, least), "runs", series->count, "all_ms",
-                   times);
+  for (int i = 0; i < series->count; i++)
+    json_array_append_new(times, json_real(1e3 * series->seconds[i]));
+  return json_pack("{s:f, s:f, s:f, s:f, s:i, s:o}", "ms", 1e3 * least, "median_ms",
+                   1e3 * bench_median(series->seconds, series->count), "gflop", 1e-9 * series->flop,
+                   "share", bench_share(b, precision, series->flop, least), "runs", series->count,
+                   "all_ms", times);
 }
 
 static json_t *item_object(const bench *b, int item) {
@@ -139,9 +151,11 @@ static json_t *kernels_array(const bench *b) {
     const bench_result *result = &b->results[p];
     for (int i = 0; result->measured && i < result->row_count; i++) {
       const bench_row *row = &result->rows[i];
-      json_array_append_new(array, json_pack("{s:s, s:s, s:s, s:i, s:f, s:f, s:f}", "precision", msk_precision_name(p), "pass", row->pass,
-                                             "name", row->name, "calls", row->calls, "ms", 1e3 * row->seconds, "gflop", 1e-9 * row->flop,
-                                             "share", bench_share(b, p, row->flop, row->seconds)));
+      json_array_append_new(
+          array, json_pack("{s:s, s:s, s:s, s:i, s:f, s:f, s:f}", "precision",
+                           msk_precision_name(p), "pass", row->pass, "name", row->name, "calls",
+                           row->calls, "ms", 1e3 * row->seconds, "gflop", 1e-9 * row->flop, "share",
+                           bench_share(b, p, row->flop, row->seconds)));
     }
   }
   return array;
@@ -153,13 +167,17 @@ json_t *bench_json(const bench *b) {
     if (b->wanted[item]) json_object_set_new(results, bench_item_names[item], item_object(b, item));
   }
   for (int p = 0; p < BENCH_PRECISIONS; p++) {
-    if (b->results[p].measured) json_object_set_new(loading, msk_precision_name(p), json_real(1e3 * b->results[p].load_seconds));
+    if (b->results[p].measured)
+      json_object_set_new(loading, msk_precision_name(p),
+                          json_real(1e3 * b->results[p].load_seconds));
   }
   json_t *object =
-      json_pack("{s:s, s:s, s:i, s:o, s:f, s:f, s:f, s:[o, o], s:o, s:o, s:I}", "version", msk_version(), "isa", b->isa, "threads",
-                b->all.threads, "model", json_text(b->options->bench_size == NULL ? "official" : b->options->bench_size), "peak_gflops",
-                b->all.fma_gflops, "peak_int8_gops", b->all.int8_gops, "memory_gbs", b->all.memory_gbs, "limits", limits_object(&b->one),
-                limits_object(&b->all), "load_ms", loading, "results", results, "peak_memory", (json_int_t)b->peak_bytes);
+      json_pack("{s:s, s:s, s:i, s:o, s:f, s:f, s:f, s:[o, o], s:o, s:o, s:I}", "version",
+                msk_version(), "isa", b->isa, "threads", b->all.threads, "model",
+                json_text(b->options->bench_size == NULL ? "official" : b->options->bench_size),
+                "peak_gflops", b->all.fma_gflops, "peak_int8_gops", b->all.int8_gops, "memory_gbs",
+                b->all.memory_gbs, "limits", limits_object(&b->one), limits_object(&b->all),
+                "load_ms", loading, "results", results, "peak_memory", (json_int_t)b->peak_bytes);
   if (b->options->kernels) json_object_set_new(object, "kernels", kernels_array(b));
   return object;
 }

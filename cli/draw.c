@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * draw.c - draw, generate, edit: from the command line to an order of pictures (drawing.h). What can be judged without the model is judged
- * first. */
+ * draw.c - draw, generate, edit: from the command line to an order of pictures (drawing.h). What
+ * can be judged without the model is judged first. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,9 +12,12 @@
 #include "input.h"
 #include "model_path.h"
 
-/* The recipe as the command line wants it. `model` NULL: checks the settings alone, before the model is opened. */
-static msk_status choose_recipe(msk_recipe *recipe, const cli_options *options, const msk_model *model, msk_job job, msk_error *error) {
-  msk_status status = msk_recipe_find(recipe, model, job, options->recipe != NULL ? options->recipe : "balanced", error);
+/* The recipe as the command line wants it. `model` NULL: checks the settings alone, before the
+ * model is opened. */
+static msk_status choose_recipe(msk_recipe *recipe, const cli_options *options,
+                                const msk_model *model, msk_job job, msk_error *error) {
+  msk_status status = msk_recipe_find(
+      recipe, model, job, options->recipe != NULL ? options->recipe : "balanced", error);
   for (int i = 0; i < options->setting_count && status == MSK_OK; i++) {
     const cli_setting *setting = &options->settings[i];
     if (candidates_take_setting(options, setting)) continue;
@@ -27,18 +30,22 @@ static msk_status choose_recipe(msk_recipe *recipe, const cli_options *options, 
   return status;
 }
 
-static msk_status check_words(const cli_options *options, const msk_recipe *recipe, msk_job job, msk_error *error) {
+static msk_status check_words(const cli_options *options, const msk_recipe *recipe, msk_job job,
+                              msk_error *error) {
   if (options->class_text == NULL) {
     return cli_fail(error, MSK_ERROR_ARGUMENT,
-                    "no class was given, expected --class with what the picture shows: masksketch classes lists them");
+                    "no class was given, expected --class with what the picture shows: masksketch "
+                    "classes lists them");
   }
   if (recipe->official && options->first_item >= 0) {
     return cli_fail(error, MSK_ERROR_ARGUMENT,
-                    "--first-item has no effect with the recipe official, whose batch is one draw: use --count and the seed");
+                    "--first-item has no effect with the recipe official, whose batch is one draw: "
+                    "use --count and the seed");
   }
   if (recipe->official && options->seed > UINT32_MAX) {
     return cli_fail(error, MSK_ERROR_ARGUMENT,
-                    "--seed was given %llu, expected a whole number from 0 to 4294967295 with the recipe official",
+                    "--seed was given %llu, expected a whole number from 0 to 4294967295 with the "
+                    "recipe official",
                     (unsigned long long)options->seed);
   }
   if (job == MSK_JOB_DRAW) {
@@ -46,22 +53,28 @@ static msk_status check_words(const cli_options *options, const msk_recipe *reci
     if (status != MSK_OK) return status;
   }
   if (options->class_text[0] == '-') {
-    return cli_fail(error, MSK_ERROR_ARGUMENT, "--class was given %s, expected a number from 0, or a name: masksketch classes lists them",
-                    options->class_text);
+    return cli_fail(
+        error, MSK_ERROR_ARGUMENT,
+        "--class was given %s, expected a number from 0, or a name: masksketch classes lists them",
+        options->class_text);
   }
   if (job != MSK_JOB_EDIT) return MSK_OK;
   int areas = (options->box != NULL) + (options->mask != NULL) + (options->extend != NULL);
   if (areas != 1) {
-    return cli_fail(error, MSK_ERROR_ARGUMENT, "%s, expected exactly one of --box, --mask and --extend to say what is painted",
+    return cli_fail(error, MSK_ERROR_ARGUMENT,
+                    "%s, expected exactly one of --box, --mask and --extend to say what is painted",
                     areas == 0 ? "no area was given" : "several areas were given");
   }
   if (options->fit == MSK_FIT_PAD)
-    return cli_fail(error, MSK_ERROR_ARGUMENT, "--fit was given pad, expected stretch or crop: --extend paints outside the frame");
+    return cli_fail(
+        error, MSK_ERROR_ARGUMENT,
+        "--fit was given pad, expected stretch or crop: --extend paints outside the frame");
   return MSK_OK;
 }
 
 /* The authors stretch, and never turn a sketch over. */
-static void choose_preparation(msk_prepare_options *preparation, const cli_options *options, const msk_recipe *recipe, msk_job job) {
+static void choose_preparation(msk_prepare_options *preparation, const cli_options *options,
+                               const msk_recipe *recipe, msk_job job) {
   msk_prepare_init(preparation);
   if (recipe->official || job == MSK_JOB_EDIT) preparation->invert = MSK_INVERT_NO;
   if (options->fit >= 0) preparation->fit = (msk_fit)options->fit;
@@ -69,7 +82,8 @@ static void choose_preparation(msk_prepare_options *preparation, const cli_optio
   preparation->photo_of_paper = options->photo_of_paper;
 }
 
-static msk_status load_map(msk_image *out, const char *path, const drawing *d, msk_fit fit, msk_error *error) {
+static msk_status load_map(msk_image *out, const char *path, const drawing *d, msk_fit fit,
+                           msk_error *error) {
   msk_image map = {0};
   msk_status status = input_picture(&map, path, MSK_ALPHA_WHITE, error);
   return status == MSK_OK ? area_fit_map(out, &map, d->info.image_size, fit, error) : status;
@@ -77,30 +91,38 @@ static msk_status load_map(msk_image *out, const char *path, const drawing *d, m
 
 /* ---- What is repainted ---- */
 
-static msk_status place_box(msk_box *box, const char *text, const msk_image *photo, int side, msk_fit fit, msk_error *error) {
+static msk_status place_box(msk_box *box, const char *text, const msk_image *photo, int side,
+                            msk_fit fit, msk_error *error) {
   int n[4], count = 0;
   msk_status status = cli_parse_list(text, "--box", 0, 1 << 20, n, 4, &count, error);
   if (status != MSK_OK) return status;
-  if (count != 4) return cli_fail(error, MSK_ERROR_ARGUMENT, "--box was given %s, expected four numbers: top,left,height,width", text);
+  if (count != 4)
+    return cli_fail(error, MSK_ERROR_ARGUMENT,
+                    "--box was given %s, expected four numbers: top,left,height,width", text);
   return area_place_box(box, n, "--box", photo, side, fit, error);
 }
 
 static int clamp(int value, int most) { return value < 0 ? 0 : value > most ? most : value; }
 
-/* Puts a wider frame around the photo, filled with the pixels at its edge, and makes the mask that is white in the frame. */
-static msk_status extend_photo(msk_image *photo, msk_image *mask, const char *text, msk_error *error) {
+/* Puts a wider frame around the photo, filled with the pixels at its edge, and makes the mask
+ * that is white in the frame. */
+static msk_status extend_photo(msk_image *photo, msk_image *mask, const char *text,
+                               msk_error *error) {
   int n[4], count = 0;
   msk_status status = cli_parse_list(text, "--extend", 0, 1 << 14, n, 4, &count, error);
   if (status != MSK_OK) return status;
   if (count != 4 || n[0] + n[1] + n[2] + n[3] == 0) {
-    return cli_fail(error, MSK_ERROR_ARGUMENT, "--extend was given %s, expected four numbers, not all 0: top,left,bottom,right", text);
+    return cli_fail(
+        error, MSK_ERROR_ARGUMENT,
+        "--extend was given %s, expected four numbers, not all 0: top,left,bottom,right", text);
   }
   msk_image wide = {0}, frame = {0};
   int width = photo->width + n[1] + n[3], height = photo->height + n[0] + n[2];
   if ((size_t)width * (size_t)height > MSK_MAX_PIXELS) {
     return cli_fail(error, MSK_ERROR_ARGUMENT,
-                    "--extend was given %s, which makes a picture of %d x %d pixels, expected at most %zu in all", text, width, height,
-                    MSK_MAX_PIXELS);
+                    "--extend was given %s, which makes a picture of %d x %d pixels, expected at "
+                    "most %zu in all",
+                    text, width, height, MSK_MAX_PIXELS);
   }
   status = msk_image_create(&wide, width, height, NULL, error);
   if (status == MSK_OK) status = msk_image_create(&frame, width, height, NULL, error);
@@ -113,7 +135,8 @@ static msk_status extend_photo(msk_image *photo, msk_image *mask, const char *te
       int from_y = clamp(y - n[0], photo->height - 1), from_x = clamp(x - n[1], photo->width - 1);
       size_t to = 3 * ((size_t)y * (size_t)width + (size_t)x);
       bool outside = from_y != y - n[0] || from_x != x - n[1];
-      memcpy(wide.pixels + to, photo->pixels + 3 * ((size_t)from_y * (size_t)photo->width + (size_t)from_x), 3);
+      memcpy(wide.pixels + to,
+             photo->pixels + 3 * ((size_t)from_y * (size_t)photo->width + (size_t)from_x), 3);
       memset(frame.pixels + to, outside ? 255 : 0, 3);
     }
   }
@@ -123,21 +146,27 @@ static msk_status extend_photo(msk_image *photo, msk_image *mask, const char *te
   return MSK_OK;
 }
 
-static msk_status prepare_picture(msk_image *out, const msk_image *in, const drawing *d, const msk_prepare_options *preparation,
-                                  msk_error *error) {
-  return msk_image_prepare(out, in, d->info.image_size, d->info.image_size, preparation, NULL, error);
+static msk_status prepare_picture(msk_image *out, const msk_image *in, const drawing *d,
+                                  const msk_prepare_options *preparation, msk_error *error) {
+  return msk_image_prepare(out, in, d->info.image_size, d->info.image_size, preparation, NULL,
+                           error);
 }
 
 /* The frame of --extend at the model's size: nearest pixel, so that it stays black and white. */
-static msk_status shrink_mask(msk_image *out, const msk_image *in, int side, msk_fit fit, msk_error *error) {
+static msk_status shrink_mask(msk_image *out, const msk_image *in, int side, msk_fit fit,
+                              msk_error *error) {
   msk_status status = msk_image_create(out, side, side, NULL, error);
   int shorter = in->width < in->height ? in->width : in->height;
-  int span_x = fit == MSK_FIT_CROP ? shorter : in->width, span_y = fit == MSK_FIT_CROP ? shorter : in->height;
+  int span_x = fit == MSK_FIT_CROP ? shorter : in->width,
+      span_y = fit == MSK_FIT_CROP ? shorter : in->height;
   for (int y = 0; y < side && status == MSK_OK; y++) {
     for (int x = 0; x < side; x++) {
-      size_t from_y = (size_t)((in->height - span_y) / 2) + (size_t)(2 * y + 1) * (size_t)span_y / (size_t)(2 * side);
-      size_t from_x = (size_t)((in->width - span_x) / 2) + (size_t)(2 * x + 1) * (size_t)span_x / (size_t)(2 * side);
-      memcpy(out->pixels + 3 * ((size_t)y * (size_t)side + (size_t)x), in->pixels + 3 * (from_y * (size_t)in->width + from_x), 3);
+      size_t from_y = (size_t)((in->height - span_y) / 2) +
+                      (size_t)(2 * y + 1) * (size_t)span_y / (size_t)(2 * side);
+      size_t from_x = (size_t)((in->width - span_x) / 2) +
+                      (size_t)(2 * x + 1) * (size_t)span_x / (size_t)(2 * side);
+      memcpy(out->pixels + 3 * ((size_t)y * (size_t)side + (size_t)x),
+             in->pixels + 3 * (from_y * (size_t)in->width + from_x), 3);
     }
   }
   return status;
@@ -149,7 +178,8 @@ static msk_status shrink_mask(msk_image *out, const msk_image *in, int side, msk
 static msk_status choose_area(drawing *d, msk_image *source, msk_fit fit, msk_error *error) {
   const cli_options *options = d->options;
   if (options->mask != NULL) return load_map(&d->mask, options->mask, d, fit, error);
-  if (options->box != NULL) return place_box(&d->request.edit_box, options->box, source, d->info.image_size, fit, error);
+  if (options->box != NULL)
+    return place_box(&d->request.edit_box, options->box, source, d->info.image_size, fit, error);
   msk_image frame = {0};
   msk_status status = extend_photo(source, &frame, options->extend, error);
   if (status == MSK_OK) status = shrink_mask(&d->mask, &frame, d->info.image_size, fit, error);
@@ -167,15 +197,18 @@ static msk_status fill_request(drawing *d, const msk_recipe *recipe, msk_error *
   if (d->picture.pixels != NULL) d->request.picture = &d->picture;
   if (d->mask.pixels != NULL) d->request.edit_mask = &d->mask;
   if (d->lambda_map.pixels != NULL) d->request.lambda_map = &d->lambda_map;
-  msk_status status = msk_model_class_find(d->model, options->class_text, &d->request.class_id, error);
+  msk_status status =
+      msk_model_class_find(d->model, options->class_text, &d->request.class_id, error);
   if (status == MSK_OK) status = candidates_fill(d, error);
   if (status != MSK_OK) return status;
   const char *source = options->input_count > 0 ? options->inputs[0] : NULL;
-  if (options->output == NULL) return output_default_name(d->output, source, options->class_text, options->seed, error);
+  if (options->output == NULL)
+    return output_default_name(d->output, source, options->class_text, options->seed, error);
   return output_numbered(d->output, options->output, 0, 1, error);
 }
 
-/* Everything between the opened model and the finished request. `source` is what was read, at its own size. */
+/* Everything between the opened model and the finished request. `source` is what was read, at
+ * its own size. */
 static msk_status prepare_order(drawing *d, msk_job job, msk_image *source, msk_error *error) {
   const cli_options *options = d->options;
   msk_recipe recipe;
@@ -186,17 +219,20 @@ static msk_status prepare_order(drawing *d, msk_job job, msk_image *source, msk_
   if (status != MSK_OK) return status;
   choose_preparation(&preparation, options, &recipe, job);
   if (job == MSK_JOB_EDIT) status = choose_area(d, source, preparation.fit, error);
-  if (status == MSK_OK && source->pixels != NULL) status = prepare_picture(&d->picture, source, d, &preparation, error);
-  if (status == MSK_OK && options->lambda_map != NULL) status = load_map(&d->lambda_map, options->lambda_map, d, preparation.fit, error);
+  if (status == MSK_OK && source->pixels != NULL)
+    status = prepare_picture(&d->picture, source, d, &preparation, error);
+  if (status == MSK_OK && options->lambda_map != NULL)
+    status = load_map(&d->lambda_map, options->lambda_map, d, preparation.fit, error);
   return status == MSK_OK ? fill_request(d, &recipe, error) : status;
 }
 
 static msk_status check_streams(const cli_options *options, msk_error *error) {
   int readers = options->input_count > 0 && input_is_stdin(options->inputs[0]);
-  readers +=
-      (options->mask != NULL && input_is_stdin(options->mask)) + (options->lambda_map != NULL && input_is_stdin(options->lambda_map));
+  readers += (options->mask != NULL && input_is_stdin(options->mask)) +
+             (options->lambda_map != NULL && input_is_stdin(options->lambda_map));
   if (readers <= 1) return MSK_OK;
-  return cli_fail(error, MSK_ERROR_ARGUMENT, "several inputs are read from standard input, expected one: name the others");
+  return cli_fail(error, MSK_ERROR_ARGUMENT,
+                  "several inputs are read from standard input, expected one: name the others");
 }
 
 static msk_status make_pictures(const cli_options *options, msk_job job, msk_error *error) {
@@ -207,9 +243,11 @@ static msk_status make_pictures(const cli_options *options, msk_job job, msk_err
   msk_status status = choose_recipe(&recipe, options, NULL, job, error);
   if (status == MSK_OK) status = check_words(options, &recipe, job, error);
   if (status == MSK_OK) status = check_streams(options, error);
-  if (status == MSK_OK && options->output != NULL) status = output_format(options->output, options->quality, &format, error);
+  if (status == MSK_OK && options->output != NULL)
+    status = output_format(options->output, options->quality, &format, error);
   msk_alpha alpha = status == MSK_OK && recipe.official ? MSK_ALPHA_DROP : MSK_ALPHA_WHITE;
-  if (status == MSK_OK && options->input_count > 0) status = input_picture(&source, options->inputs[0], alpha, error);
+  if (status == MSK_OK && options->input_count > 0)
+    status = input_picture(&source, options->inputs[0], alpha, error);
   if (status == MSK_OK) status = model_path_open(&d.model, options, NULL, error);
   if (status == MSK_OK) status = prepare_order(&d, job, &source, error);
   msk_image_free(&source);
@@ -218,6 +256,12 @@ static msk_status make_pictures(const cli_options *options, msk_job job, msk_err
   return status;
 }
 
-msk_status action_draw(const cli_options *options, msk_error *error) { return make_pictures(options, MSK_JOB_DRAW, error); }
-msk_status action_generate(const cli_options *options, msk_error *error) { return make_pictures(options, MSK_JOB_GENERATE, error); }
-msk_status action_edit(const cli_options *options, msk_error *error) { return make_pictures(options, MSK_JOB_EDIT, error); }
+msk_status action_draw(const cli_options *options, msk_error *error) {
+  return make_pictures(options, MSK_JOB_DRAW, error);
+}
+msk_status action_generate(const cli_options *options, msk_error *error) {
+  return make_pictures(options, MSK_JOB_GENERATE, error);
+}
+msk_status action_edit(const cli_options *options, msk_error *error) {
+  return make_pictures(options, MSK_JOB_EDIT, error);
+}

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
- * drawing.c - see drawing.h. A recipe that mends the authors' code draws each item from a stream of its own, so items run one by one: each
- * picture is written as soon as it is finished, and Ctrl-C keeps it. The authors' own batch has to run together. */
+ *
+ * drawing.c - see drawing.h. A recipe that mends the authors' code draws each item from a stream
+ * of its own, so items run one by one: each picture is written as soon as it is finished, and
+ * Ctrl-C keeps it. The authors' own batch has to run together. */
 #include "drawing.h"
 
 #include <stdlib.h>
@@ -55,13 +57,17 @@ static int on_step(void *user, const msk_step_info *info) {
 
 static int on_trace(void *user, const char *name, int step, const msk_array *array) {
   workshop *w = user;
-  if (w->strip != NULL) film_take(w->strip, name, step, w->d->kept > 0 && drawing_is_batch(w->d) ? w->d->kept : 0, array);
-  return w->steps == NULL ? 0 : trace_take(w->steps, name, array); /* which knows the step: they come in order */
+  if (w->strip != NULL)
+    film_take(w->strip, name, step, w->d->kept > 0 && drawing_is_batch(w->d) ? w->d->kept : 0,
+              array);
+  /* which knows the step: they come in order */
+  return w->steps == NULL ? 0 : trace_take(w->steps, name, array);
 }
 
 /* ---- Setting up ---- */
 
-/* The sketch is encoded once, whatever the number of pictures; its tokens are also what the PNG keeps. */
+/* The sketch is encoded once, whatever the number of pictures; its tokens are also what the PNG
+ * keeps. */
 static msk_status encode_sketch(workshop *w, msk_error *error) {
   drawing *d = w->d;
   if (d->request.job != MSK_JOB_DRAW || d->sketch_tokens != NULL) return MSK_OK;
@@ -72,7 +78,8 @@ static msk_status encode_sketch(workshop *w, msk_error *error) {
   if (status != MSK_OK) return status;
   size_t count = (size_t)rows * (size_t)columns;
   if (count != (size_t)(d->info.tokens - 1)) {
-    status = cli_fail(error, MSK_ERROR_ARGUMENT, "the sketch has %zu tokens, the model expects %d", count, d->info.tokens - 1);
+    status = cli_fail(error, MSK_ERROR_ARGUMENT, "the sketch has %zu tokens, the model expects %d",
+                      count, d->info.tokens - 1);
   } else if ((d->sketch_tokens = malloc(count * sizeof *tokens)) == NULL) {
     status = cli_fail(error, MSK_ERROR_MEMORY, "out of memory for the sketch's tokens");
   } else {
@@ -98,8 +105,11 @@ static msk_status open_session(workshop *w, msk_error *error) {
   return msk_session_open(&w->session, w->d->model, &first, &options, error);
 }
 
-/* Under the authors' recipe, `generate` tells the tokens of every step; all else those of the result. */
-static bool keeps_every_step(const drawing *d) { return d->request.job == MSK_JOB_GENERATE && drawing_is_batch(d); }
+/* Under the authors' recipe, `generate` tells the tokens of every step; all else those of the
+ * result. */
+static bool keeps_every_step(const drawing *d) {
+  return d->request.job == MSK_JOB_GENERATE && drawing_is_batch(d);
+}
 
 static msk_status set_up(workshop *w, msk_error *error) {
   drawing *d = w->d;
@@ -107,18 +117,24 @@ static msk_status set_up(workshop *w, msk_error *error) {
   progress_start(&w->line, options->quiet != 0, w->wanted);
   if (options->preview) {
     preview_start(&w->picture, preview_detect(), d->info.image_size);
-    if (w->picture.kind != PREVIEW_NONE) d->request.preview_every = d->request.recipe.steps / 8 > 1 ? d->request.recipe.steps / 8 : 1;
+    if (w->picture.kind != PREVIEW_NONE)
+      d->request.preview_every = d->request.recipe.steps / 8 > 1 ? d->request.recipe.steps / 8 : 1;
   }
-  d->request.callbacks =
-      (msk_callbacks){.user = w, .on_step = on_step, .on_trace = options->trace != NULL || options->film != NULL ? on_trace : NULL};
+  d->request.callbacks = (msk_callbacks){
+      .user = w,
+      .on_step = on_step,
+      .on_trace = options->trace != NULL || options->film != NULL ? on_trace : NULL};
   msk_status status = open_session(w, error);
   if (status == MSK_OK && options->film != NULL)
-    status = film_create(&w->strip, &d->info, d->request.recipe.steps + d->request.recipe.tail, error);
+    status =
+        film_create(&w->strip, &d->info, d->request.recipe.steps + d->request.recipe.tail, error);
   if (status == MSK_OK) status = encode_sketch(w, error);
   if (status != MSK_OK || options->sheet == NULL) return status;
-  status = sheet_create(&w->contact, d->info.image_size, (options->candidates > 0 ? candidates_finished(d) : w->wanted) + 1, error);
+  status = sheet_create(&w->contact, d->info.image_size,
+                        (options->candidates > 0 ? candidates_finished(d) : w->wanted) + 1, error);
   if (status == MSK_OK && d->picture.pixels != NULL) {
-    status = sheet_add(w->contact, &d->picture, d->request.job == MSK_JOB_EDIT ? "photo" : "sketch", error);
+    status = sheet_add(w->contact, &d->picture, d->request.job == MSK_JOB_EDIT ? "photo" : "sketch",
+                       error);
   }
   return status;
 }
@@ -136,7 +152,8 @@ static msk_status open_trace(workshop *w, int item, msk_error *error) {
     trace_free(parent);
     if (status != MSK_OK) return status;
     if (snprintf(name, sizeof name, "%s/item-%d", folder, item) >= (int)sizeof name) {
-      return cli_fail(error, MSK_ERROR_ARGUMENT, "the trace folder's name is too long: %.80s...", folder);
+      return cli_fail(error, MSK_ERROR_ARGUMENT, "the trace folder's name is too long: %.80s...",
+                      folder);
     }
     folder = name;
   }
@@ -149,12 +166,14 @@ static msk_status keep_tokens(workshop *w, const msk_result *result, int index, 
   if (w->tokens == NULL) {
     w->tokens_each = steps * n;
     w->tokens = calloc((size_t)w->wanted, w->tokens_each * sizeof *w->tokens);
-    if (w->tokens == NULL) return cli_fail(error, MSK_ERROR_MEMORY, "out of memory for --tokens-out");
+    if (w->tokens == NULL)
+      return cli_fail(error, MSK_ERROR_MEMORY, "out of memory for --tokens-out");
   }
   int32_t *out = w->tokens + (size_t)w->finished * w->tokens_each;
   for (size_t step = 0; step < steps; step++) {
     const int32_t *in =
-        every_step ? result->step_tokens + (step * (size_t)result->count + (size_t)index) * n : result->tokens + (size_t)index * n;
+        every_step ? result->step_tokens + (step * (size_t)result->count + (size_t)index) * n
+                   : result->tokens + (size_t)index * n;
     memcpy(out + step * n, in, n * sizeof *in);
   }
   return MSK_OK;
@@ -181,14 +200,17 @@ static msk_status add_to_sheet(workshop *w, const msk_image *image, int item, ms
   if (w->contact == NULL) return MSK_OK;
   const char *class_name = msk_model_class_name(w->d->model, w->d->request.class_id);
   char label[160];
-  snprintf(label, sizeof label, "%.*s  %llu/%d", class_name == NULL ? 1 : (int)strcspn(class_name, ","),
+  snprintf(label, sizeof label, "%.*s  %llu/%d",
+           class_name == NULL ? 1 : (int)strcspn(class_name, ","),
            class_name == NULL ? "?" : class_name, (unsigned long long)w->d->request.seed, item);
-  if (w->chosen != NULL) snprintf(label, sizeof label, "%d g%g %+.2f", item, w->chosen->guidance, w->chosen->score);
+  if (w->chosen != NULL)
+    snprintf(label, sizeof label, "%d g%g %+.2f", item, w->chosen->guidance, w->chosen->score);
   return sheet_add(w->contact, image, label, error);
 }
 
 /* Picture `index` of a result: to its file, the sheet, the token list, and the reports. */
-static msk_status finish_picture(workshop *w, const msk_result *result, int index, int item, double started, msk_error *error) {
+static msk_status finish_picture(workshop *w, const msk_result *result, int index, int item,
+                                 double started, msk_error *error) {
   drawing *d = w->d;
   char file[MAX_PATH_BYTES];
   char *text = NULL;
@@ -196,15 +218,18 @@ static msk_status finish_picture(workshop *w, const msk_result *result, int inde
   size_t side = (size_t)d->info.image_size;
   msk_status status = output_numbered(file, d->output, w->finished, w->wanted, error);
   if (status == MSK_OK)
-    status =
-        msk_image_from_float(&image, result->pixels + (size_t)index * side * side * 3, d->info.image_size, d->info.image_size, NULL, error);
-  if (status == MSK_OK && !d->options->no_metadata && d->verbatim == NULL) status = metadata_write(&text, d, item, error);
+    status = msk_image_from_float(&image, result->pixels + (size_t)index * side * side * 3,
+                                  d->info.image_size, d->info.image_size, NULL, error);
+  if (status == MSK_OK && !d->options->no_metadata && d->verbatim == NULL)
+    status = metadata_write(&text, d, item, error);
   const char *metadata = d->options->no_metadata ? NULL : d->verbatim != NULL ? d->verbatim : text;
   if (status == MSK_OK) status = output_picture(file, &image, d->options->quality, metadata, error);
   if (status == MSK_OK) status = add_to_sheet(w, &image, item, error);
-  if (status == MSK_OK && d->options->tokens_out != NULL) status = keep_tokens(w, result, index, error);
+  if (status == MSK_OK && d->options->tokens_out != NULL)
+    status = keep_tokens(w, result, index, error);
   if (status == MSK_OK) report_picture(w, file, item, progress_clock() - started);
-  if (status == MSK_OK && d->options->json) status = json_print_picture(d, file, item, result, index, w->chosen, error);
+  if (status == MSK_OK && d->options->json)
+    status = json_print_picture(d, file, item, result, index, w->chosen, error);
   free(text);
   msk_image_free(&image);
   w->finished++;
@@ -243,14 +268,18 @@ static msk_status run_items(workshop *w, int first, int count, msk_error *error)
   w->encode_seconds = 0;
   if (w->picture.kind != PREVIEW_NONE)
     preview_draw(&w->picture,
-                 result.pixels + (size_t)(d->kept > 0 ? d->kept : 0) * (size_t)d->info.image_size * (size_t)d->info.image_size * 3,
+                 result.pixels + (size_t)(d->kept > 0 ? d->kept : 0) * (size_t)d->info.image_size *
+                                     (size_t)d->info.image_size * 3,
                  d->info.image_size);
   for (int i = 0; i < count && status == MSK_OK; i++) {
-    if (d->kept < 0 || d->kept == i) status = finish_picture(w, &result, i, first + i, started, error);
+    if (d->kept < 0 || d->kept == i)
+      status = finish_picture(w, &result, i, first + i, started, error);
   }
   char name[MAX_PATH_BYTES];
-  if (status == MSK_OK && w->strip != NULL) status = output_numbered(name, d->options->film, w->finished - 1, w->wanted, error);
-  if (status == MSK_OK && w->strip != NULL) status = film_write(w->strip, w->session, name, d->options->quality, error);
+  if (status == MSK_OK && w->strip != NULL)
+    status = output_numbered(name, d->options->film, w->finished - 1, w->wanted, error);
+  if (status == MSK_OK && w->strip != NULL)
+    status = film_write(w->strip, w->session, name, d->options->quality, error);
   return status;
 }
 
@@ -260,13 +289,15 @@ static msk_status show_candidate(workshop *w, const msk_result *result, msk_erro
   msk_image image = {0};
   const size_t side = (size_t)w->d->info.image_size;
   msk_status status =
-      msk_image_from_float(&image, result->pixels + (size_t)w->chosen->result * side * side * 3, (int)side, (int)side, NULL, error);
+      msk_image_from_float(&image, result->pixels + (size_t)w->chosen->result * side * side * 3,
+                           (int)side, (int)side, NULL, error);
   if (status == MSK_OK) status = add_to_sheet(w, &image, w->chosen->item, error);
   msk_image_free(&image);
   return status;
 }
 
-/* All candidates together; the best are finished like any other picture, each with its own guidance in the recipe. */
+/* All candidates together; the best are finished like any other picture, each with its own
+ * guidance in the recipe. */
 static msk_status run_candidates(workshop *w, msk_error *error) {
   drawing *d = w->d;
   msk_result result = {0};
@@ -285,19 +316,22 @@ static msk_status run_candidates(workshop *w, msk_error *error) {
   for (int i = 0; status == MSK_OK && i < result.count; i++) {
     w->chosen = &contenders[i];
     d->request.recipe.guidance = w->chosen->guidance;
-    status =
-        i < w->wanted ? finish_picture(w, &result, w->chosen->result, w->chosen->item, started, error) : show_candidate(w, &result, error);
+    status = i < w->wanted
+                 ? finish_picture(w, &result, w->chosen->result, w->chosen->item, started, error)
+                 : show_candidate(w, &result, error);
   }
   d->request.recipe.guidance = guidance;
   w->chosen = NULL;
-  if (status == MSK_OK && d->options->json) status = candidates_print_rest(d, &result, contenders, w->wanted, error);
+  if (status == MSK_OK && d->options->json)
+    status = candidates_print_rest(d, &result, contenders, w->wanted, error);
   free(contenders);
   return status;
 }
 
 static msk_status write_tokens(workshop *w, msk_error *error) {
   size_t n = (size_t)w->d->info.tokens;
-  msk_array array = {.dtype = MSK_DTYPE_I32, .rank = 2, .shape = {(size_t)w->finished, n}, .data = w->tokens};
+  msk_array array = {
+      .dtype = MSK_DTYPE_I32, .rank = 2, .shape = {(size_t)w->finished, n}, .data = w->tokens};
   if (keeps_every_step(w->d)) {
     array.rank = 3;
     array.shape[1] = w->tokens_each / n;
@@ -315,11 +349,15 @@ static msk_status check_film(const drawing *d, int wanted, msk_error *error) {
   char name[MAX_PATH_BYTES];
   if (path == NULL) return MSK_OK;
   if (d->request.job != MSK_JOB_DRAW)
-    return cli_fail(error, MSK_ERROR_ARGUMENT, "--film has no effect here: only draw has structure scores to show");
+    return cli_fail(error, MSK_ERROR_ARGUMENT,
+                    "--film has no effect here: only draw has structure scores to show");
   if (drawing_is_batch(d) && wanted > 1)
-    return cli_fail(error, MSK_ERROR_ARGUMENT, "--film shows one picture, but the recipe official draws %d together: replay the one",
-                    wanted);
-  if (output_is_stdout(path)) return cli_fail(error, MSK_ERROR_ARGUMENT, "--film was given -, expected the name of a file");
+    return cli_fail(
+        error, MSK_ERROR_ARGUMENT,
+        "--film shows one picture, but the recipe official draws %d together: replay the one",
+        wanted);
+  if (output_is_stdout(path))
+    return cli_fail(error, MSK_ERROR_ARGUMENT, "--film was given -, expected the name of a file");
   msk_status status = output_format(path, 0, &format, error);
   for (int i = 0; i < wanted && status == MSK_OK; i++) {
     char picture[MAX_PATH_BYTES];
@@ -327,7 +365,8 @@ static msk_status check_film(const drawing *d, int wanted, msk_error *error) {
     if (status == MSK_OK) status = output_check(name, d->options, error);
     if (status == MSK_OK) status = output_numbered(picture, d->output, i, wanted, error);
     if (status == MSK_OK && strcmp(name, picture) == 0)
-      status = cli_fail(error, MSK_ERROR_ARGUMENT, "two outputs have the same name %s, expected different ones", name);
+      status = cli_fail(error, MSK_ERROR_ARGUMENT,
+                        "two outputs have the same name %s, expected different ones", name);
   }
   return status;
 }
@@ -337,7 +376,8 @@ static msk_status check_outputs(const drawing *d, int wanted, msk_error *error) 
   msk_format format;
   msk_status status = check_film(d, wanted, error);
   if (status == MSK_OK) status = output_format(d->output, options->quality, &format, error);
-  if (status == MSK_OK && options->sheet != NULL) status = output_format(options->sheet, 0, &format, error);
+  if (status == MSK_OK && options->sheet != NULL)
+    status = output_format(options->sheet, 0, &format, error);
   for (int i = 0; i < wanted && status == MSK_OK; i++) {
     char name[MAX_PATH_BYTES];
     status = output_numbered(name, d->output, i, wanted, error);
@@ -345,18 +385,23 @@ static msk_status check_outputs(const drawing *d, int wanted, msk_error *error) 
     const char *others[] = {options->sheet, options->tokens_out};
     for (int k = 0; k < 2 && status == MSK_OK; k++) {
       if (others[k] != NULL && !output_is_stdout(name) && strcmp(others[k], name) == 0) {
-        status = cli_fail(error, MSK_ERROR_ARGUMENT, "two outputs have the same name %s, expected different ones", name);
+        status = cli_fail(error, MSK_ERROR_ARGUMENT,
+                          "two outputs have the same name %s, expected different ones", name);
       }
     }
   }
-  if (status == MSK_OK && options->sheet != NULL) status = output_check(options->sheet, options, error);
-  if (status == MSK_OK && options->tokens_out != NULL) status = output_check(options->tokens_out, options, error);
+  if (status == MSK_OK && options->sheet != NULL)
+    status = output_check(options->sheet, options, error);
+  if (status == MSK_OK && options->tokens_out != NULL)
+    status = output_check(options->tokens_out, options, error);
   if (status != MSK_OK) return status;
   int users = output_is_stdout(d->output) ? wanted : 0;
-  users +=
-      (options->sheet != NULL && output_is_stdout(options->sheet)) + (options->tokens_out != NULL && output_is_stdout(options->tokens_out));
+  users += (options->sheet != NULL && output_is_stdout(options->sheet)) +
+           (options->tokens_out != NULL && output_is_stdout(options->tokens_out));
   if (users + (options->json != 0) > 1) {
-    return cli_fail(error, MSK_ERROR_ARGUMENT, "several results were sent to standard output, expected one: give the others names");
+    return cli_fail(
+        error, MSK_ERROR_ARGUMENT,
+        "several results were sent to standard output, expected one: give the others names");
   }
   return MSK_OK;
 }
@@ -367,7 +412,8 @@ static msk_status run_all(workshop *w, msk_error *error) {
   if (drawing_is_batch(d)) return run_items(w, 0, d->request.count, error);
   msk_status status = MSK_OK;
   for (int i = 0; i < d->request.count && status == MSK_OK; i++) {
-    status = cancel_requested() ? cli_fail(error, MSK_ERROR_CANCELLED, "cancelled") : run_items(w, d->request.first_item + i, 1, error);
+    status = cancel_requested() ? cli_fail(error, MSK_ERROR_CANCELLED, "cancelled")
+                                : run_items(w, d->request.first_item + i, 1, error);
   }
   return status;
 }
@@ -380,9 +426,11 @@ msk_status drawing_run(drawing *d, msk_error *error) {
   if (status == MSK_OK) status = run_all(&w, error);
   progress_clear(&w.line);
   if (status == MSK_OK && w.tokens != NULL) status = write_tokens(&w, error);
-  if (status == MSK_OK && w.contact != NULL) status = sheet_write(w.contact, d->options->sheet, error);
+  if (status == MSK_OK && w.contact != NULL)
+    status = sheet_write(w.contact, d->options->sheet, error);
   if (status == MSK_ERROR_CANCELLED) {
-    cli_fail(error, status, "cancelled; %d of %d pictures %s finished and kept", w.finished, w.wanted, w.finished == 1 ? "is" : "are");
+    cli_fail(error, status, "cancelled; %d of %d pictures %s finished and kept", w.finished,
+             w.wanted, w.finished == 1 ? "is" : "are");
   }
   sheet_free(w.contact);
   film_free(w.strip);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * drawing.h - one order of pictures, whichever command it comes from: draw, generate and edit fill it in from the command line, replay from
- * a PNG's text; drawing_run() makes and writes the pictures. */
+ * drawing.h - one order of pictures, whichever command it comes from: draw, generate and edit
+ * fill it in from the command line, replay from a PNG's text; drawing_run() makes and writes the
+ * pictures. */
 #ifndef CLI_DRAWING_H
 #define CLI_DRAWING_H
 
@@ -14,11 +15,14 @@ typedef struct drawing {
   const cli_options *options;
   msk_model *model;
   msk_model_info info;
-  msk_request request; /* first_item and count of the whole order; its pointers lead to the fields below */
-  msk_image picture;   /* prepared: image_size x image_size; empty for generate, and where only the tokens are known */
+  /* first_item and count of the whole order; its pointers lead to the fields below */
+  msk_request request;
+  /* prepared: image_size x image_size; empty for generate, and where only the tokens are known */
+  msk_image picture;
   msk_image mask, lambda_map;
-  int32_t *sketch_tokens;            /* draw: tokens - 1 of them, malloc'ed; NULL until known */
-  const char *verbatim;              /* replay: the text for the new PNG, as the old one has it; else NULL */
+  int32_t *sketch_tokens; /* draw: tokens - 1 of them, malloc'ed; NULL until known */
+  /* replay: the text for the new PNG, as the old one has it; else NULL */
+  const char *verbatim;
   double scales[MSK_MAX_CANDIDATES]; /* guidance scales of candidates */
   int kept;                          /* replay of a batch: the one item wanted; else -1 */
   char output[MAX_PATH_BYTES];

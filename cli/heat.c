@@ -5,7 +5,9 @@
 #include <math.h>
 #include <string.h>
 
-static uint8_t *pixel(msk_image *canvas, int x, int y) { return canvas->pixels + 3 * ((size_t)y * (size_t)canvas->width + (size_t)x); }
+static uint8_t *pixel(msk_image *canvas, int x, int y) {
+  return canvas->pixels + 3 * ((size_t)y * (size_t)canvas->width + (size_t)x);
+}
 
 msk_status heat_canvas(msk_image *canvas, int width, int height, msk_error *error) {
   msk_status status = msk_image_create(canvas, width, height, NULL, error);
@@ -13,7 +15,8 @@ msk_status heat_canvas(msk_image *canvas, int width, int height, msk_error *erro
   return status;
 }
 
-msk_status heat_picture(msk_image *canvas, int left, int top, int tile, const msk_image *image, int grey, msk_error *error) {
+msk_status heat_picture(msk_image *canvas, int left, int top, int tile, const msk_image *image,
+                        int grey, msk_error *error) {
   msk_prepare_options options;
   msk_image small = {0};
   msk_prepare_init(&options);
@@ -31,7 +34,8 @@ msk_status heat_picture(msk_image *canvas, int left, int top, int tile, const ms
   return status;
 }
 
-void heat_values(msk_image *canvas, int left, int top, int tile, const float *values, int cells, float low, float high) {
+void heat_values(msk_image *canvas, int left, int top, int tile, const float *values, int cells,
+                 float low, float high) {
   for (int y = 0; y < tile; y++) {
     for (int x = 0; x < tile; x++) {
       const float value = values[y * cells / tile * cells + x * cells / tile];
@@ -39,14 +43,16 @@ void heat_values(msk_image *canvas, int left, int top, int tile, const float *va
       heat = fminf(fmaxf(heat, 0), 1);
       const float colour[3] = {235, 200 * (1 - heat) * (1 - heat), 20}, share = sqrtf(heat) * 0.8f;
       uint8_t *to = pixel(canvas, left + x, top + y);
-      for (int c = 0; c < 3; c++) to[c] = (uint8_t)lroundf((float)to[c] * (1 - share) + colour[c] * share);
+      for (int c = 0; c < 3; c++)
+        to[c] = (uint8_t)lroundf((float)to[c] * (1 - share) + colour[c] * share);
     }
   }
 }
 
 void heat_frame_cell(msk_image *canvas, int left, int top, int tile, int cells, int x, int y) {
   static const uint8_t blue[3] = {30, 60, 230};
-  const int x0 = x * tile / cells, x1 = (x + 1) * tile / cells, y0 = y * tile / cells, y1 = (y + 1) * tile / cells;
+  const int x0 = x * tile / cells, x1 = (x + 1) * tile / cells, y0 = y * tile / cells,
+            y1 = (y + 1) * tile / cells;
   for (int v = y0; v < y1; v++) {
     for (int u = x0; u < x1; u++) {
       if (u >= x0 + 2 && u < x1 - 2 && v >= y0 + 2 && v < y1 - 2) continue;

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * info.c - what is in a model, a checkpoint or a picture. The kind is told by the file's first bytes, not by its name. */
+ *
+ * info.c - what is in a model, a checkpoint or a picture. The kind is told by the file's first
+ * bytes, not by its name. */
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +12,8 @@
 #include "metadata.h"
 
 static const char *dtype_name(msk_dtype dtype) {
-  static const char *const names[] = {"F32", "F16", "BF16", "I8", "I32", "I64", "U8", "U32", "BOOL", "F64"};
+  static const char *const names[] = {"F32", "F16", "BF16", "I8",   "I32",
+                                      "I64", "U8",  "U32",  "BOOL", "F64"};
   return (unsigned)dtype < sizeof names / sizeof names[0] ? names[dtype] : "?";
 }
 
@@ -51,21 +54,26 @@ static msk_status info_picture(const cli_options *options, msk_error *error) {
   msk_image image = {0};
   char *text = NULL;
   msk_error none;
-  if (options->tensors) return cli_fail(error, MSK_ERROR_ARGUMENT, "--tensors has no effect on a picture (%s): leave it out", path);
+  if (options->tensors)
+    return cli_fail(error, MSK_ERROR_ARGUMENT,
+                    "--tensors has no effect on a picture (%s): leave it out", path);
   msk_status status = msk_image_load(&image, path, MSK_ALPHA_WHITE, NULL, error);
   if (status != MSK_OK) return status;
   status = metadata_load(&text, path, &none); /* a picture without a text is still a picture */
   json_t *request = status == MSK_OK ? json_loads(text, JSON_REJECT_DUPLICATES, NULL) : NULL;
   msk_free(NULL, text);
   if (options->json) {
-    status = json_print(json_pack("{s:o, s:s, s:i, s:i, s:o?}", "file", json_text(path), "kind", "picture", "width", image.width, "height",
-                                  image.height, "request", request),
-                        error);
+    status = json_print(
+        json_pack("{s:o, s:s, s:i, s:i, s:o?}", "file", json_text(path), "kind", "picture", "width",
+                  image.width, "height", image.height, "request", request),
+        error);
   } else {
     print_pair(REQUEST_KEY_WIDTH, "picture", path);
     printf("%-*s %d x %d\n", REQUEST_KEY_WIDTH, "pixels", image.width, image.height);
-    if (request == NULL) printf("%-*s not known: no text by masksketch\n", REQUEST_KEY_WIDTH, "request");
-    for (void *at = json_object_iter(request); at != NULL; at = json_object_iter_next(request, at)) {
+    if (request == NULL)
+      printf("%-*s not known: no text by masksketch\n", REQUEST_KEY_WIDTH, "request");
+    for (void *at = json_object_iter(request); at != NULL;
+         at = json_object_iter_next(request, at)) {
       print_member("", json_object_iter_key(at), json_object_iter_value(at));
     }
     json_decref(request);
@@ -82,14 +90,16 @@ typedef struct memory {
   size_t draw, generate;       /* of a session */
 } memory;
 
-static msk_status session_bytes(size_t *bytes, const msk_model *model, msk_job job, const msk_image *picture, msk_error *error) {
+static msk_status session_bytes(size_t *bytes, const msk_model *model, msk_job job,
+                                const msk_image *picture, msk_error *error) {
   msk_request request;
   msk_status status = msk_request_init(&request, model, job, NULL, error);
   if (job == MSK_JOB_DRAW) request.picture = picture;
   return status == MSK_OK ? msk_session_bytes(bytes, model, &request, NULL, error) : status;
 }
 
-static msk_status measure_memory(memory *m, const char *path, const msk_model *model, const msk_model_info *sizes, msk_error *error) {
+static msk_status measure_memory(memory *m, const char *path, const msk_model *model,
+                                 const msk_model_info *sizes, msk_error *error) {
   msk_model_options options;
   msk_image picture = {0, 0, NULL, NULL};
   msk_model_options_init(&options);
@@ -109,22 +119,30 @@ static json_t *memory_object(const memory *m) {
   json_t *object = json_object();
   for (int p = 0; p < 2; p++) {
     const msk_memory_plan *plain = &m->plans[p][0], *decoding = &m->plans[p][1];
-    json_object_set_new(object, msk_precision_name(p),
-                        json_pack("{s:I, s:I, s:{s:I, s:I}}", "weights", (json_int_t)plain->weights, "loading", (json_int_t)plain->loading,
-                                  "decode_int8", "weights", (json_int_t)decoding->weights, "loading", (json_int_t)decoding->loading));
+    json_object_set_new(
+        object, msk_precision_name(p),
+        json_pack("{s:I, s:I, s:{s:I, s:I}}", "weights", (json_int_t)plain->weights, "loading",
+                  (json_int_t)plain->loading, "decode_int8", "weights",
+                  (json_int_t)decoding->weights, "loading", (json_int_t)decoding->loading));
   }
-  json_object_set_new(object, "session", json_pack("{s:I, s:I}", "draw", (json_int_t)m->draw, "generate", (json_int_t)m->generate));
+  json_object_set_new(
+      object, "session",
+      json_pack("{s:I, s:I}", "draw", (json_int_t)m->draw, "generate", (json_int_t)m->generate));
   return object;
 }
 
 static void print_memory(const memory *m) {
   for (int p = 0; p < 2; p++) {
     const msk_memory_plan *plain = &m->plans[p][0], *decoding = &m->plans[p][1];
-    printf("%-16s %s: %.1f MB for the weights, and %.1f MB more while they are loaded; decoding in int8: %.1f and %.1f MB\n", "memory",
-           msk_precision_name(p), 1e-6 * (double)plain->weights, 1e-6 * (double)plain->loading, 1e-6 * (double)decoding->weights,
-           1e-6 * (double)decoding->loading);
+    printf(
+        "%-16s %s: %.1f MB for the weights, and %.1f MB more while they are loaded; decoding in "
+        "int8: %.1f and %.1f MB\n",
+        "memory", msk_precision_name(p), 1e-6 * (double)plain->weights,
+        1e-6 * (double)plain->loading, 1e-6 * (double)decoding->weights,
+        1e-6 * (double)decoding->loading);
   }
-  printf("%-16s to work in: %.1f MB to draw, %.1f MB to generate\n", "memory", 1e-6 * (double)m->draw, 1e-6 * (double)m->generate);
+  printf("%-16s to work in: %.1f MB to draw, %.1f MB to generate\n", "memory",
+         1e-6 * (double)m->draw, 1e-6 * (double)m->generate);
 }
 
 /* ---- Weights ---- */
@@ -154,9 +172,11 @@ static json_t *tensors_array(const msk_weight_listing *listing) {
     msk_tensor_info info;
     msk_weights_get(listing, i, &info);
     json_t *shape = json_array();
-    for (int axis = 0; axis < info.rank; axis++) json_array_append_new(shape, json_integer((json_int_t)info.shape[axis]));
-    json_array_append_new(array, json_pack("{s:o, s:s, s:o, s:I}", "name", json_text(info.name), "dtype", dtype_name(info.dtype), "shape",
-                                           shape, "bytes", (json_int_t)info.bytes));
+    for (int axis = 0; axis < info.rank; axis++)
+      json_array_append_new(shape, json_integer((json_int_t)info.shape[axis]));
+    json_array_append_new(
+        array, json_pack("{s:o, s:s, s:o, s:I}", "name", json_text(info.name), "dtype",
+                         dtype_name(info.dtype), "shape", shape, "bytes", (json_int_t)info.bytes));
   }
   return array;
 }
@@ -167,7 +187,8 @@ static void print_tensors(const msk_weight_listing *listing) {
     msk_weights_get(listing, i, &info);
     cli_print_safe(stdout, info.name);
     printf("  %s ", dtype_name(info.dtype));
-    for (int axis = 0; axis < info.rank; axis++) printf("%s%zu", axis == 0 ? "" : "x", info.shape[axis]);
+    for (int axis = 0; axis < info.rank; axis++)
+      printf("%s%zu", axis == 0 ? "" : "x", info.shape[axis]);
     putchar('\n');
   }
 }
@@ -201,20 +222,25 @@ static bool is_model(const msk_weight_listing *listing) {
 }
 
 static json_t *sizes_object(const msk_model_info *m) {
-  return json_pack("{s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i}", "image_size", m->image_size, "latent_size",
-                   m->latent_size, "tokens", m->tokens, "codebook_size", m->codebook_size, "codebook_dim", m->codebook_dim, "classes",
-                   m->class_count, "null_class", m->null_class, "layers", m->layers, "hidden", m->hidden, "heads", m->heads, "intermediate",
-                   m->intermediate, "filters", m->filters, "stem", m->stem);
+  return json_pack("{s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i}",
+                   "image_size", m->image_size, "latent_size", m->latent_size, "tokens", m->tokens,
+                   "codebook_size", m->codebook_size, "codebook_dim", m->codebook_dim, "classes",
+                   m->class_count, "null_class", m->null_class, "layers", m->layers, "hidden",
+                   m->hidden, "heads", m->heads, "intermediate", m->intermediate, "filters",
+                   m->filters, "stem", m->stem);
 }
 
 static void print_sizes(const msk_model_info *m) {
   printf("%-16s %d x %d pixels\n", "picture", m->image_size, m->image_size);
-  printf("%-16s %d x %d, codebook of %d codes with %d dimensions\n", "tokens", m->latent_size, m->latent_size, m->codebook_size,
-         m->codebook_dim);
+  printf("%-16s %d x %d, codebook of %d codes with %d dimensions\n", "tokens", m->latent_size,
+         m->latent_size, m->codebook_size, m->codebook_dim);
   printf("%-16s %d filters, stem %d\n", "tokenizer", m->filters, m->stem);
   if (m->precision == MSK_PRECISION_INT8)
-    printf("%-16s int8, as its layers are stored; --precision fp32 uses what their codes stand for\n", "precision");
-  printf("%-16s %d layers of %d, %d heads, intermediate %d\n", "transformer", m->layers, m->hidden, m->heads, m->intermediate);
+    printf(
+        "%-16s int8, as its layers are stored; --precision fp32 uses what their codes stand for\n",
+        "precision");
+  printf("%-16s %d layers of %d, %d heads, intermediate %d\n", "transformer", m->layers, m->hidden,
+         m->heads, m->intermediate);
   if (m->null_class >= 0) {
     printf("%-16s %d, with the null class %d\n", "classes", m->class_count, m->null_class);
   } else {
@@ -222,17 +248,20 @@ static void print_sizes(const msk_model_info *m) {
   }
 }
 
-static msk_status print_weights(const cli_options *options, const msk_weight_listing *listing, const msk_model_info *sizes, const memory *m,
-                                msk_error *error) {
+static msk_status print_weights(const cli_options *options, const msk_weight_listing *listing,
+                                const msk_model_info *sizes, const memory *m, msk_error *error) {
   const char *path = options->inputs[0], *kind = sizes != NULL ? "model" : "checkpoint";
   summary s = summarise(listing);
   if (sizes != NULL) s.elements = sizes->parameters; /* scales of codes are none */
   if (options->json) {
-    json_t *object = json_pack("{s:o, s:s, s:s, s:I, s:I, s:I, s:o}", "file", json_text(path), "kind", kind, "format",
-                               msk_weights_kind(listing), "tensors", (json_int_t)s.tensors, "parameters", (json_int_t)s.elements, "bytes",
+    json_t *object = json_pack("{s:o, s:s, s:s, s:I, s:I, s:I, s:o}", "file", json_text(path),
+                               "kind", kind, "format", msk_weights_kind(listing), "tensors",
+                               (json_int_t)s.tensors, "parameters", (json_int_t)s.elements, "bytes",
                                (json_int_t)s.bytes, "metadata", metadata_object(listing));
     if (sizes != NULL) json_object_set_new(object, "sizes", sizes_object(sizes));
-    if (sizes != NULL) json_object_set_new(object, "precision", json_string(msk_precision_name((int)sizes->precision)));
+    if (sizes != NULL)
+      json_object_set_new(object, "precision",
+                          json_string(msk_precision_name((int)sizes->precision)));
     if (sizes != NULL) json_object_set_new(object, "name", json_string(sizes->name));
     if (sizes != NULL) json_object_set_new(object, "hash", json_string(sizes->hash));
     if (m != NULL) json_object_set_new(object, "memory", memory_object(m));
@@ -241,7 +270,8 @@ static msk_status print_weights(const cli_options *options, const msk_weight_lis
   }
   print_pair(KEY_WIDTH, kind, path);
   if (sizes != NULL) print_sizes(sizes);
-  printf("%-16s %s, %zu tensors, %zu parameters, %zu bytes (", "weights", msk_weights_kind(listing), s.tensors, s.elements, s.bytes);
+  printf("%-16s %s, %zu tensors, %zu parameters, %zu bytes (", "weights", msk_weights_kind(listing),
+         s.tensors, s.elements, s.bytes);
   bool first = true;
   for (int type = 0; type < 16; type++) {
     if (s.types[type] == 0) continue;
@@ -268,12 +298,16 @@ static msk_status info_weights(const cli_options *options, msk_error *error) {
     msk_model_options_init(&model_options);
     status = msk_model_open(&model, options->inputs[0], &model_options, error);
     if (status == MSK_OK) msk_model_get_info(model, &sizes);
-    if (status == MSK_OK && options->memory) status = measure_memory(&m, options->inputs[0], model, &sizes, error);
+    if (status == MSK_OK && options->memory)
+      status = measure_memory(&m, options->inputs[0], model, &sizes, error);
   } else if (options->memory) {
-    status = cli_fail(error, MSK_ERROR_ARGUMENT, "--memory has no effect on a checkpoint, expected a model made by masksketch convert");
+    status = cli_fail(
+        error, MSK_ERROR_ARGUMENT,
+        "--memory has no effect on a checkpoint, expected a model made by masksketch convert");
   }
   if (status == MSK_OK) {
-    status = print_weights(options, listing, complete ? &sizes : NULL, complete && options->memory ? &m : NULL, error);
+    status = print_weights(options, listing, complete ? &sizes : NULL,
+                           complete && options->memory ? &m : NULL, error);
   }
   msk_model_close(model);
   msk_weights_close(listing);
@@ -281,7 +315,8 @@ static msk_status info_weights(const cli_options *options, msk_error *error) {
 }
 
 static bool is_picture(const unsigned char *start, size_t bytes) {
-  return (bytes >= 8 && memcmp(start, "\x89PNG\r\n\x1a\n", 8) == 0) || (bytes >= 3 && memcmp(start, "\xff\xd8\xff", 3) == 0) ||
+  return (bytes >= 8 && memcmp(start, "\x89PNG\r\n\x1a\n", 8) == 0) ||
+         (bytes >= 3 && memcmp(start, "\xff\xd8\xff", 3) == 0) ||
          (bytes >= 12 && memcmp(start, "RIFF", 4) == 0 && memcmp(start + 8, "WEBP", 4) == 0);
 }
 
@@ -289,10 +324,13 @@ msk_status action_info(const cli_options *options, msk_error *error) {
   unsigned char start[12];
   const char *path = options->inputs[0];
   FILE *file = fopen(path, "rb");
-  if (file == NULL) return cli_fail(error, MSK_ERROR_FILE, "cannot open %s, expected a model, a checkpoint or a picture", path);
+  if (file == NULL)
+    return cli_fail(error, MSK_ERROR_FILE,
+                    "cannot open %s, expected a model, a checkpoint or a picture", path);
   size_t got = fread(start, 1, sizeof start, file);
   fclose(file);
   if (is_picture(start, got) && options->memory)
-    return cli_fail(error, MSK_ERROR_ARGUMENT, "--memory has no effect on a picture, expected a model: leave it out");
+    return cli_fail(error, MSK_ERROR_ARGUMENT,
+                    "--memory has no effect on a picture, expected a model: leave it out");
   return is_picture(start, got) ? info_picture(options, error) : info_weights(options, error);
 }

@@ -22,13 +22,15 @@ static msk_status read_stdin(size_t limit, void **bytes, size_t *byte_count, msk
     if (got < 0) {
       int reason = errno;
       free(memory);
-      if (reason == EINTR) return cli_fail(error, MSK_ERROR_CANCELLED, "cancelled while standard input was read");
+      if (reason == EINTR)
+        return cli_fail(error, MSK_ERROR_CANCELLED, "cancelled while standard input was read");
       return cli_fail(error, MSK_ERROR_FILE, "cannot read standard input: %s", strerror(reason));
     }
     used += (size_t)got;
     if (used > limit) {
       free(memory);
-      return cli_fail(error, MSK_ERROR_FILE, "standard input has more than the %zu bytes that are read", limit);
+      return cli_fail(error, MSK_ERROR_FILE,
+                      "standard input has more than the %zu bytes that are read", limit);
     }
     if (used == capacity) {
       char *larger = realloc(memory, capacity *= 2);
@@ -42,7 +44,8 @@ static msk_status read_stdin(size_t limit, void **bytes, size_t *byte_count, msk
   return MSK_OK;
 }
 
-msk_status input_read(const char *path, size_t limit, void **bytes, size_t *byte_count, msk_error *error) {
+msk_status input_read(const char *path, size_t limit, void **bytes, size_t *byte_count,
+                      msk_error *error) {
   if (input_is_stdin(path)) return read_stdin(limit, bytes, byte_count, error);
   return msk_file_read(path, limit, bytes, byte_count, NULL, error);
 }
@@ -52,7 +55,8 @@ msk_status input_picture(msk_image *image, const char *path, msk_alpha alpha, ms
   size_t byte_count = 0;
   msk_status status = input_read(path, MSK_MAX_FILE_BYTES, &bytes, &byte_count, error);
   if (status != MSK_OK) return status;
-  status = msk_image_decode(image, bytes, byte_count, alpha, input_is_stdin(path) ? "standard input" : path, NULL, error);
+  status = msk_image_decode(image, bytes, byte_count, alpha,
+                            input_is_stdin(path) ? "standard input" : path, NULL, error);
   msk_free(NULL, bytes);
   return status;
 }
@@ -60,5 +64,6 @@ msk_status input_picture(msk_image *image, const char *path, msk_alpha alpha, ms
 bool input_same_file(const char *a, const char *b) {
   struct stat first, second;
   if (input_is_stdin(a) || input_is_stdin(b)) return false;
-  return stat(a, &first) == 0 && stat(b, &second) == 0 && first.st_dev == second.st_dev && first.st_ino == second.st_ino;
+  return stat(a, &first) == 0 && stat(b, &second) == 0 && first.st_dev == second.st_dev &&
+         first.st_ino == second.st_ino;
 }

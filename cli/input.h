@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * input.h - files that the commands read: whole files and pictures, from a path or from standard input (`-`). */
+ * input.h - files that the commands read: whole files and pictures, from a path or from standard
+ * input (`-`). */
 #ifndef CLI_INPUT_H
 #define CLI_INPUT_H
 
@@ -10,7 +11,8 @@
 
 bool input_is_stdin(const char *path);
 /* Reads a whole file of at most `limit` bytes; free with msk_free(NULL, ...). */
-msk_status input_read(const char *path, size_t limit, void **bytes, size_t *byte_count, msk_error *error);
+msk_status input_read(const char *path, size_t limit, void **bytes, size_t *byte_count,
+                      msk_error *error);
 msk_status input_picture(msk_image *image, const char *path, msk_alpha alpha, msk_error *error);
 /* True if both paths lead to one existing file. */
 bool input_same_file(const char *a, const char *b);

@@ -38,9 +38,9 @@ msk_status json_print(json_t *object, msk_error *error) {
 }
 
 static json_t *times_object(const msk_times *times) {
-  return json_pack("{s:f, s:f, s:f, s:f, s:f, s:f, s:f}", "encode", times->encode, "targets", times->targets, "conditional",
-                   times->conditional, "structure", times->structure, "sampling", times->sampling, "decode", times->decode, "total",
-                   times->total);
+  return json_pack("{s:f, s:f, s:f, s:f, s:f, s:f, s:f}", "encode", times->encode, "targets",
+                   times->targets, "conditional", times->conditional, "structure", times->structure,
+                   "sampling", times->sampling, "decode", times->decode, "total", times->total);
 }
 
 /* Bytes of physical memory that the process has held at most. */
@@ -49,18 +49,21 @@ static json_int_t peak_memory(void) {
   return getrusage(RUSAGE_SELF, &usage) == 0 ? (json_int_t)usage.ru_maxrss * 1024 : 0;
 }
 
-msk_status json_print_picture(const drawing *d, const char *file, int item, const msk_result *result, int index,
-                              const struct contender *chosen, msk_error *error) {
+msk_status json_print_picture(const drawing *d, const char *file, int item,
+                              const msk_result *result, int index, const struct contender *chosen,
+                              msk_error *error) {
   static const char *const jobs[] = {"draw", "generate", "edit"};
   const char *class_name = msk_model_class_name(d->model, d->request.class_id);
   json_t *scores = chosen != NULL ? candidates_scores(chosen) : json_object();
   if (chosen == NULL && result->structure != NULL && isfinite(result->structure[index]))
     json_object_set_new(scores, "structure", json_real((double)result->structure[index]));
-  json_t *object = json_pack("{s:o, s:s, s:i, s:s?, s:o, s:i, s:i, s:s, s:i, s:I, s:o, s:o, s:{s:I, s:I}, s:s?}", "file", json_text(file),
-                             "job", jobs[d->request.job], "class", d->request.class_id, "class_name", class_name, "seed",
-                             json_seed(d->request.seed), "item", item, "batch", result->count, "recipe", d->request.recipe.name, "steps",
-                             result->step_count, "passes", (json_int_t)result->passes, "times", times_object(&result->times), "scores",
-                             scores, "memory", "session", (json_int_t)result->memory, "peak", peak_memory(), "model", d->info.name);
+  json_t *object = json_pack(
+      "{s:o, s:s, s:i, s:s?, s:o, s:i, s:i, s:s, s:i, s:I, s:o, s:o, s:{s:I, s:I}, s:s?}", "file",
+      json_text(file), "job", jobs[d->request.job], "class", d->request.class_id, "class_name",
+      class_name, "seed", json_seed(d->request.seed), "item", item, "batch", result->count,
+      "recipe", d->request.recipe.name, "steps", result->step_count, "passes",
+      (json_int_t)result->passes, "times", times_object(&result->times), "scores", scores, "memory",
+      "session", (json_int_t)result->memory, "peak", peak_memory(), "model", d->info.name);
   if (chosen != NULL) json_object_set_new(object, "guidance", json_real(chosen->guidance));
   return json_print(object, error);
 }

@@ -12,10 +12,13 @@
 json_t *json_seed(uint64_t seed);
 /* A text of any origin: bytes that are no UTF-8 become '?'. */
 json_t *json_text(const char *text);
-/* Prints the object on a line of its own, and releases it. NULL: memory was refused while it was built. */
+/* Prints the object on a line of its own, and releases it. NULL: memory was refused while it was
+ * built. */
 msk_status json_print(json_t *object, msk_error *error);
 struct contender;
-/* One finished picture, chosen from candidates or not (NULL): item `item` of the order, number `index` of `result`. */
-msk_status json_print_picture(const drawing *d, const char *file, int item, const msk_result *result, int index,
-                              const struct contender *chosen, msk_error *error);
+/* One finished picture, chosen from candidates or not (NULL): item `item` of the order, number
+ * `index` of `result`. */
+msk_status json_print_picture(const drawing *d, const char *file, int item,
+                              const msk_result *result, int index, const struct contender *chosen,
+                              msk_error *error);
 #endif

@@ -26,16 +26,19 @@ static json_t *recipe_object(const msk_recipe *recipe, msk_job job) {
     msk_recipe copy = *recipe;
     msk_error ignored;
     if (msk_recipe_get(recipe, key, value, sizeof value, &ignored) != MSK_OK) continue;
-    if (msk_recipe_set(&copy, job, key, value, &ignored) == MSK_OK) json_object_set_new(object, key, json_string(value));
+    if (msk_recipe_set(&copy, job, key, value, &ignored) == MSK_OK)
+      json_object_set_new(object, key, json_string(value));
   }
   return object;
 }
 
-static msk_status add_image(json_t *object, const char *key, const msk_image *image, msk_error *error) {
+static msk_status add_image(json_t *object, const char *key, const msk_image *image,
+                            msk_error *error) {
   void *bytes = NULL;
   size_t byte_count = 0;
   if (image->pixels == NULL) return MSK_OK;
-  msk_status status = msk_image_encode(image, MSK_FORMAT_WEBP, 0, NULL, 0, &bytes, &byte_count, NULL, error);
+  msk_status status =
+      msk_image_encode(image, MSK_FORMAT_WEBP, 0, NULL, 0, &bytes, &byte_count, NULL, error);
   if (status != MSK_OK) return status;
   char *text = base64_encode(bytes, byte_count);
   msk_free(NULL, bytes);
@@ -49,13 +52,16 @@ static msk_status add_image(json_t *object, const char *key, const msk_image *im
 static msk_status add_sources(json_t *object, const drawing *d, msk_error *error) {
   if (d->request.job == MSK_JOB_DRAW && d->sketch_tokens != NULL) {
     json_t *tokens = json_array();
-    for (int i = 0; i < d->info.tokens - 1; i++) json_array_append_new(tokens, json_integer(d->sketch_tokens[i]));
+    for (int i = 0; i < d->info.tokens - 1; i++)
+      json_array_append_new(tokens, json_integer(d->sketch_tokens[i]));
     json_object_set_new(object, "sketch_tokens", tokens);
   }
   msk_status status = add_image(object, "lambda_map", &d->lambda_map, error);
   if (status != MSK_OK || d->request.job != MSK_JOB_EDIT) return status;
   const msk_box *box = &d->request.edit_box;
-  if (d->mask.pixels == NULL) json_object_set_new(object, "box", json_pack("[i, i, i, i]", box->top, box->left, box->height, box->width));
+  if (d->mask.pixels == NULL)
+    json_object_set_new(object, "box",
+                        json_pack("[i, i, i, i]", box->top, box->left, box->height, box->width));
   status = add_image(object, "mask", &d->mask, error);
   return status == MSK_OK ? add_image(object, "photo", &d->picture, error) : status;
 }
@@ -63,18 +69,21 @@ static msk_status add_sources(json_t *object, const drawing *d, msk_error *error
 msk_status metadata_write(char **text, const drawing *d, int item, msk_error *error) {
   char seed[24];
   snprintf(seed, sizeof seed, "%llu", (unsigned long long)d->request.seed);
-  json_t *object =
-      json_pack("{s:s, s:s, s:s, s:{s:s?, s:s?}, s:{s:i, s:s?}, s:s, s:i, s:i, s:s, s:s?, s:s, s:s, s:o}", "program", "masksketch",
-                "version", msk_version(), "job", job_names[d->request.job], "model", "name", d->info.name, "hash", d->info.hash, "class",
-                "id", d->request.class_id, "name", msk_model_class_name(d->model, d->request.class_id), "seed", seed, "item", item, "batch",
-                drawing_is_batch(d) ? d->request.count : 1, "rng", rng_names[d->request.rng_layout], "isa", d->info.isa, "precision",
-                msk_precision_name((int)d->info.precision), "decode_precision", msk_precision_name((int)d->info.decode_precision), "recipe",
-                recipe_object(&d->request.recipe, d->request.job));
+  json_t *object = json_pack(
+      "{s:s, s:s, s:s, s:{s:s?, s:s?}, s:{s:i, s:s?}, s:s, s:i, s:i, s:s, s:s?, s:s, s:s, s:o}",
+      "program", "masksketch", "version", msk_version(), "job", job_names[d->request.job], "model",
+      "name", d->info.name, "hash", d->info.hash, "class", "id", d->request.class_id, "name",
+      msk_model_class_name(d->model, d->request.class_id), "seed", seed, "item", item, "batch",
+      drawing_is_batch(d) ? d->request.count : 1, "rng", rng_names[d->request.rng_layout], "isa",
+      d->info.isa, "precision", msk_precision_name((int)d->info.precision), "decode_precision",
+      msk_precision_name((int)d->info.decode_precision), "recipe",
+      recipe_object(&d->request.recipe, d->request.job));
   if (object == NULL) return cli_fail(error, MSK_ERROR_MEMORY, "out of memory for the PNG's text");
   msk_status status = add_sources(object, d, error);
   char *dumped = status == MSK_OK ? json_dumps(object, JSON_COMPACT) : NULL;
   if (dumped != NULL &&
-      strlen(dumped) > MAX_METADATA_BYTES) { /* a text that could not be read back: without the photo it is still of use */
+      /* a text that could not be read back: without the photo it is still of use */
+      strlen(dumped) > MAX_METADATA_BYTES) {
     free(dumped);
     json_object_del(object, "photo");
     json_object_del(object, "lambda_map");
@@ -98,14 +107,19 @@ msk_status metadata_load(char **text, const char *path, msk_error *error) {
   msk_status status = input_read(path, MSK_MAX_FILE_BYTES, &bytes, &byte_count, error);
   if (status != MSK_OK) return status;
   if (byte_count < 8 || memcmp(bytes, "\x89PNG\r\n\x1a\n", 8) != 0) {
-    status = cli_fail(error, MSK_ERROR_FILE, "%s is no PNG, expected one that masksketch wrote: only these say how they were made", path);
+    status = cli_fail(
+        error, MSK_ERROR_FILE,
+        "%s is no PNG, expected one that masksketch wrote: only these say how they were made",
+        path);
   } else {
     status = msk_png_text(bytes, byte_count, "masksketch", &found, NULL, error);
   }
   msk_free(NULL, bytes);
   if (status != MSK_OK) return status;
   if (found == NULL) {
-    return cli_fail(error, MSK_ERROR_FILE, "%s does not say how it was made, expected a PNG that masksketch wrote without --no-metadata",
+    return cli_fail(error, MSK_ERROR_FILE,
+                    "%s does not say how it was made, expected a PNG that masksketch wrote without "
+                    "--no-metadata",
                     path);
   }
   *text = found;
@@ -128,7 +142,9 @@ msk_precision metadata_precision(const char *text, const char *key) {
   json_t *root = parse(text);
   const char *found = json_string_value(json_object_get(root, key));
   msk_precision precision =
-      found != NULL && strcmp(found, msk_precision_name(MSK_PRECISION_INT8)) == 0 ? MSK_PRECISION_INT8 : MSK_PRECISION_FP32;
+      found != NULL && strcmp(found, msk_precision_name(MSK_PRECISION_INT8)) == 0
+          ? MSK_PRECISION_INT8
+          : MSK_PRECISION_FP32;
   json_decref(root);
   return precision;
 }
@@ -143,8 +159,9 @@ typedef struct reader {
 
 static void wrong(reader *r, const char *key, const char *expected) {
   if (r->status != MSK_OK) return;
-  r->status =
-      cli_fail(r->error, MSK_ERROR_FILE, "the text of %s is damaged: its %s is missing or wrong, expected %s", r->path, key, expected);
+  r->status = cli_fail(r->error, MSK_ERROR_FILE,
+                       "the text of %s is damaged: its %s is missing or wrong, expected %s",
+                       r->path, key, expected);
 }
 
 static int read_int(reader *r, const json_t *object, const char *key, int minimum, int maximum) {
@@ -182,9 +199,11 @@ static uint64_t read_seed(reader *r) {
 static void read_recipe(reader *r, msk_recipe *recipe, msk_job job) {
   const json_t *object = json_object_get(r->root, "recipe");
   for (int i = 0; r->status == MSK_OK && msk_recipe_key(i, job, NULL) != NULL; i++) {
-    const char *key = msk_recipe_key(i, job, NULL), *value = json_string_value(json_object_get(object, key));
+    const char *key = msk_recipe_key(i, job, NULL),
+               *value = json_string_value(json_object_get(object, key));
     msk_error reason = {MSK_OK, ""};
-    if (value != NULL && msk_recipe_set(recipe, job, key, value, &reason) != MSK_OK) wrong(r, key, reason.message);
+    if (value != NULL && msk_recipe_set(recipe, job, key, value, &reason) != MSK_OK)
+      wrong(r, key, reason.message);
   }
 }
 
@@ -222,7 +241,8 @@ static const msk_image *read_image(reader *r, const char *key, int side, msk_ima
   }
   r->status = msk_image_decode(image, bytes, byte_count, MSK_ALPHA_WHITE, key, NULL, r->error);
   free(bytes);
-  if (r->status == MSK_OK && side != 0 && (image->width != side || image->height != side)) wrong(r, key, "a picture of the model's size");
+  if (r->status == MSK_OK && side != 0 && (image->width != side || image->height != side))
+    wrong(r, key, "a picture of the model's size");
   return r->status == MSK_OK ? image : NULL;
 }
 
@@ -235,31 +255,37 @@ static void read_sources(reader *r, drawing *d) {
     request->lambda_map = read_image(r, "lambda_map", 0, &d->lambda_map);
   } else if (request->job == MSK_JOB_EDIT) {
     const json_t *box = json_object_get(r->root, "box");
-    int *fields[] = {&request->edit_box.top, &request->edit_box.left, &request->edit_box.height, &request->edit_box.width};
+    int *fields[] = {&request->edit_box.top, &request->edit_box.left, &request->edit_box.height,
+                     &request->edit_box.width};
     request->picture = read_image(r, "photo", d->info.image_size, &d->picture);
     request->edit_mask = read_image(r, "mask", 0, &d->mask);
     if (request->picture == NULL) wrong(r, "photo", "the photo in base64");
     if (request->edit_mask == NULL && json_array_size(box) != 4) wrong(r, "box", "four numbers");
-    for (size_t i = 0; i < json_array_size(box) && i < 4; i++) *fields[i] = (int)json_integer_value(json_array_get(box, i));
+    for (size_t i = 0; i < json_array_size(box) && i < 4; i++)
+      *fields[i] = (int)json_integer_value(json_array_get(box, i));
   }
 }
 
 /* The same weights, by their hash. */
 static void check_model(reader *r, const drawing *d) {
   const json_t *model = json_object_get(r->root, "model");
-  const char *hash = json_string_value(json_object_get(model, "hash")), *name = json_string_value(json_object_get(model, "name"));
+  const char *hash = json_string_value(json_object_get(model, "hash")),
+             *name = json_string_value(json_object_get(model, "name"));
   if (hash == NULL) {
     wrong(r, "model", "name and hash of the model");
   } else if (r->status == MSK_OK && (d->info.hash == NULL || strcmp(hash, d->info.hash) != 0)) {
-    r->status =
-        cli_fail(r->error, MSK_ERROR_FILE,
-                 "%s was made with the model %.60s (hash %.12s), but this is %.60s (hash %.12s): name the right one with --model", r->path,
-                 name == NULL ? "?" : name, hash, d->info.name == NULL ? "?" : d->info.name, d->info.hash == NULL ? "?" : d->info.hash);
+    r->status = cli_fail(r->error, MSK_ERROR_FILE,
+                         "%s was made with the model %.60s (hash %.12s), but this is %.60s (hash "
+                         "%.12s): name the right one with --model",
+                         r->path, name == NULL ? "?" : name, hash,
+                         d->info.name == NULL ? "?" : d->info.name,
+                         d->info.hash == NULL ? "?" : d->info.hash);
   }
 }
 
 static void read_request(reader *r, drawing *d) {
-  const char *recipe = json_string_value(json_object_get(json_object_get(r->root, "recipe"), "name"));
+  const char *recipe =
+      json_string_value(json_object_get(json_object_get(r->root, "recipe"), "name"));
   msk_job job = (msk_job)read_word(r, "job", job_names, 3);
   if (recipe == NULL) wrong(r, "recipe", "its name and fields");
   check_model(r, d);
@@ -269,7 +295,8 @@ static void read_request(reader *r, drawing *d) {
     return;
   }
   read_recipe(r, &d->request.recipe, job);
-  d->request.class_id = read_int(r, json_object_get(r->root, "class"), "id", 0, d->info.class_count - 1);
+  d->request.class_id =
+      read_int(r, json_object_get(r->root, "class"), "id", 0, d->info.class_count - 1);
   d->request.seed = read_seed(r);
   d->request.rng_layout = (msk_rng_layout)read_word(r, "rng", rng_names, 2);
   int batch = read_int(r, r->root, "batch", 1, MAX_COUNT);
@@ -285,7 +312,8 @@ msk_status metadata_read(drawing *d, const char *text, const char *path, msk_err
   json_t *root = parse(text);
   reader r = {root, path, error, MSK_OK};
   const char *program = json_string_value(json_object_get(root, "program"));
-  if (program == NULL || strcmp(program, "masksketch") != 0) wrong(&r, "beginning", "a JSON object by masksketch");
+  if (program == NULL || strcmp(program, "masksketch") != 0)
+    wrong(&r, "beginning", "a JSON object by masksketch");
   if (r.status == MSK_OK) read_request(&r, d);
   json_decref(root);
   return r.status;

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * model_commands.c - convert: checkpoints to one model file; classes: the class names of a model, searched. */
+ *
+ * model_commands.c - convert: checkpoints to one model file; classes: the class names of a
+ * model, searched. */
 #include <jansson.h>
 #include <stdlib.h>
 
@@ -21,7 +23,8 @@ msk_status action_convert(const cli_options *options, msk_error *error) {
                     options->command->arguments);
   }
   if (output_is_stdout(options->output))
-    return cli_fail(error, MSK_ERROR_ARGUMENT, "a model is not written to standard output, expected -o MODEL.safetensors");
+    return cli_fail(error, MSK_ERROR_ARGUMENT,
+                    "a model is not written to standard output, expected -o MODEL.safetensors");
   msk_status status = output_check(options->output, options, error);
   if (status != MSK_OK) return status;
   convert.tokenizer_path = options->tokenizer;
@@ -30,17 +33,20 @@ msk_status action_convert(const cli_options *options, msk_error *error) {
   convert.defaults_path = options->defaults;
   convert.name = options->name;
   convert.output_path = options->output;
-  if (options->dtype >= 0) convert.dtype = (msk_dtype[]){MSK_DTYPE_F32, MSK_DTYPE_F16, MSK_DTYPE_BF16}[options->dtype];
+  if (options->dtype >= 0)
+    convert.dtype = (msk_dtype[]){MSK_DTYPE_F32, MSK_DTYPE_F16, MSK_DTYPE_BF16}[options->dtype];
   convert.int8 = options->int8;
   status = msk_convert(&convert, error);
   if (status == MSK_OK && !options->quiet)
-    fprintf(stderr, "%s is written; masksketch info %s shows what is in it\n", options->output, options->output);
+    fprintf(stderr, "%s is written; masksketch info %s shows what is in it\n", options->output,
+            options->output);
   return status;
 }
 
 /* ---- classes ---- */
 
-static msk_status print_classes(const msk_model *model, const int *ids, int count, bool as_json, msk_error *error) {
+static msk_status print_classes(const msk_model *model, const int *ids, int count, bool as_json,
+                                msk_error *error) {
   for (int i = 0; i < count; i++) {
     const char *name = msk_model_class_name(model, ids[i]);
     if (as_json) {
@@ -68,7 +74,8 @@ msk_status action_classes(const cli_options *options, msk_error *error) {
   } else {
     int count = msk_model_class_search(model, word, ids, info.class_count);
     if (count > 0) {
-      status = print_classes(model, ids, count < info.class_count ? count : info.class_count, options->json != 0, error);
+      status = print_classes(model, ids, count < info.class_count ? count : info.class_count,
+                             options->json != 0, error);
     } else if (word != NULL && msk_model_class_find(model, word, &id, error) == MSK_OK) {
       status = print_classes(model, &id, 1, options->json != 0, error); /* a number */
     } else {

@@ -25,10 +25,11 @@ static bool is_there(char path[MAX_PATH_BYTES], const char *prefix, const char *
   return length < MAX_PATH_BYTES && access(path, F_OK) == 0;
 }
 
-/* A file of the folder models: installed (bin beside share), beside the program, in the source tree (build/cli below it), where packagers
- * said, here. */
+/* A file of the folder models: installed (bin beside share), beside the program, in the source
+ * tree (build/cli below it), where packagers said, here. */
 static bool find_in_folders(char path[MAX_PATH_BYTES], const char *file) {
-  static const char *const beside_program[] = {"../share/masksketch/models/", "models/", "../../models/"};
+  static const char *const beside_program[] = {"../share/masksketch/models/", "models/",
+                                               "../../models/"};
   char folder[MAX_PATH_BYTES], prefix[MAX_PATH_BYTES + 32];
   program_folder(folder);
   for (size_t i = 0; folder[0] != 0 && i < sizeof beside_program / sizeof beside_program[0]; i++) {
@@ -40,7 +41,8 @@ static bool find_in_folders(char path[MAX_PATH_BYTES], const char *file) {
 
 static bool find_model(char path[MAX_PATH_BYTES], const char *name) {
   char file[MAX_PATH_BYTES];
-  return snprintf(file, sizeof file, "%s.safetensors", name) < MAX_PATH_BYTES && find_in_folders(path, file);
+  return snprintf(file, sizeof file, "%s.safetensors", name) < MAX_PATH_BYTES &&
+         find_in_folders(path, file);
 }
 
 msk_status model_path_find_clip(char path[MAX_PATH_BYTES], const char *given, msk_error *error) {
@@ -50,24 +52,29 @@ msk_status model_path_find_clip(char path[MAX_PATH_BYTES], const char *given, ms
     return MSK_OK;
   }
   if (given == NULL) {
-    return cli_fail(
-        error, MSK_ERROR_FILE,
-        "there is no CLIP in models/clip beside the default model: download model.safetensors, config.json, vocab.json and merges.txt "
-        "of openai/clip-vit-base-patch32 from huggingface.co into a folder, and name it with --clip");
+    return cli_fail(error, MSK_ERROR_FILE,
+                    "there is no CLIP in models/clip beside the default model: download "
+                    "model.safetensors, config.json, vocab.json and merges.txt "
+                    "of openai/clip-vit-base-patch32 from huggingface.co into a folder, and name "
+                    "it with --clip");
   }
-  if (strlen(given) >= MAX_PATH_BYTES) return cli_fail(error, MSK_ERROR_ARGUMENT, "the folder's name is too long: %.80s...", given);
+  if (strlen(given) >= MAX_PATH_BYTES)
+    return cli_fail(error, MSK_ERROR_ARGUMENT, "the folder's name is too long: %.80s...", given);
   strcpy(path, given);
   return MSK_OK;
 }
 
 msk_status model_path_find_judge(char path[MAX_PATH_BYTES], const char *given, msk_error *error) {
-  if (given == NULL && (find_in_folders(path, "judge.safetensors") || find_in_folders(path, "../training/judge/judge.safetensors")))
+  if (given == NULL && (find_in_folders(path, "judge.safetensors") ||
+                        find_in_folders(path, "../training/judge/judge.safetensors")))
     return MSK_OK;
   if (given == NULL) {
     return cli_fail(error, MSK_ERROR_FILE,
-                    "there is no judge beside the default model, expected models/judge.safetensors: name its file with --judge");
+                    "there is no judge beside the default model, expected "
+                    "models/judge.safetensors: name its file with --judge");
   }
-  if (strlen(given) >= MAX_PATH_BYTES) return cli_fail(error, MSK_ERROR_ARGUMENT, "the judge's name is too long: %.80s...", given);
+  if (strlen(given) >= MAX_PATH_BYTES)
+    return cli_fail(error, MSK_ERROR_ARGUMENT, "the judge's name is too long: %.80s...", given);
   strcpy(path, given);
   return MSK_OK;
 }
@@ -77,17 +84,21 @@ msk_status model_path_find(char path[MAX_PATH_BYTES], const char *given, msk_err
   if (wanted != NULL && *wanted == 0) wanted = NULL;
   if (wanted == NULL) {
     if (find_model(path, "default")) return MSK_OK;
+    return cli_fail(error, MSK_ERROR_FILE,
+                    "there is no default model beside the program, expected "
+                    "models/default.safetensors: name a model file with --model, or make one "
+                    "from checkpoints with masksketch convert");
+  }
+  if (strlen(wanted) >= MAX_PATH_BYTES)
+    return cli_fail(error, MSK_ERROR_ARGUMENT, "the model's name is too long: %.80s...", wanted);
+  if (strchr(wanted, '/') == NULL && access(wanted, F_OK) != 0 && find_model(path, wanted))
+    return MSK_OK;
+  if (access(wanted, F_OK) != 0) {
     return cli_fail(
         error, MSK_ERROR_FILE,
-        "there is no default model beside the program, expected models/default.safetensors: name a model file with --model, or make one "
-        "from checkpoints with masksketch convert");
-  }
-  if (strlen(wanted) >= MAX_PATH_BYTES) return cli_fail(error, MSK_ERROR_ARGUMENT, "the model's name is too long: %.80s...", wanted);
-  if (strchr(wanted, '/') == NULL && access(wanted, F_OK) != 0 && find_model(path, wanted)) return MSK_OK;
-  if (access(wanted, F_OK) != 0) {
-    return cli_fail(error, MSK_ERROR_FILE,
-                    "there is no model %s (%s), expected a file made by masksketch convert, or the name of an installed model", wanted,
-                    given != NULL ? "from --model" : "from the environment variable MASKSKETCH_MODEL");
+        "there is no model %s (%s), expected a file made by masksketch convert, or the name of an "
+        "installed model",
+        wanted, given != NULL ? "from --model" : "from the environment variable MASKSKETCH_MODEL");
   }
   strcpy(path, wanted);
   return MSK_OK;
@@ -96,14 +107,18 @@ msk_status model_path_find(char path[MAX_PATH_BYTES], const char *given, msk_err
 static void tell_warnings(const msk_model *model, const msk_model_options *asked) {
   msk_model_info info;
   msk_model_get_info(model, &info);
-  if (msk_model_warning(model) != NULL) fprintf(stderr, "masksketch: warning: %s\n", msk_model_warning(model));
+  if (msk_model_warning(model) != NULL)
+    fprintf(stderr, "masksketch: warning: %s\n", msk_model_warning(model));
   if (info.decode_precision != asked->decode_precision) {
-    fprintf(stderr, "masksketch: warning: --decode-precision int8 would not be faster with this model on the kernels %s: fp32 is used\n",
+    fprintf(stderr,
+            "masksketch: warning: --decode-precision int8 would not be faster with this model on "
+            "the kernels %s: fp32 is used\n",
             info.isa);
   }
 }
 
-msk_status model_path_open(msk_model **model, const cli_options *options, const model_arithmetic *then, msk_error *error) {
+msk_status model_path_open(msk_model **model, const cli_options *options,
+                           const model_arithmetic *then, msk_error *error) {
   char path[MAX_PATH_BYTES];
   msk_status status = model_path_find(path, options->model, error);
   if (status != MSK_OK) return status;
@@ -116,14 +131,15 @@ msk_status model_path_open(msk_model **model, const cli_options *options, const 
   }
   if (options->isa != NULL) model_options.isa = options->isa;
   if (options->precision >= 0) model_options.precision = (msk_precision)options->precision;
-  if (options->decode_precision >= 0) model_options.decode_precision = (msk_precision)options->decode_precision;
+  if (options->decode_precision >= 0)
+    model_options.decode_precision = (msk_precision)options->decode_precision;
   model_options.threads = options->threads > 0 ? options->threads : 0;
   if (options->memory) {
     msk_memory_plan plan;
     status = msk_model_plan(&plan, path, &model_options, error);
     if (status != MSK_OK) return status;
-    fprintf(stderr, "memory: %.1f MB for the weights, and %.1f MB more while they are loaded\n", 1e-6 * (double)plan.weights,
-            1e-6 * (double)plan.loading);
+    fprintf(stderr, "memory: %.1f MB for the weights, and %.1f MB more while they are loaded\n",
+            1e-6 * (double)plan.weights, 1e-6 * (double)plan.loading);
   }
   status = msk_model_open(model, path, &model_options, error);
   if (status == MSK_OK) tell_warnings(*model, &model_options);

@@ -8,7 +8,8 @@ int nearest_edits(const char *written, size_t length, const char *word) {
   enum { LONGEST = 31 };
   int row[LONGEST + 1];
   if (length >= 3 && strlen(word) > length && memcmp(word, written, length) == 0) return 0;
-  size_t n = strlen(word) < LONGEST ? strlen(word) : LONGEST, m = length < LONGEST ? length : LONGEST;
+  size_t n = strlen(word) < LONGEST ? strlen(word) : LONGEST,
+         m = length < LONGEST ? length : LONGEST;
   for (size_t j = 0; j <= n; j++) row[j] = (int)j;
   for (size_t i = 1; i <= m; i++) {
     int diagonal = row[0];

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * options.h - the commands and the one table of their options. The table drives parsing, `--help`, and the messages about mistakes; the
- * tests hold the man page and docs/commands.md against what `--help` prints. A value that is out of range is refused here, with the range
+ * options.h - the commands and the one table of their options. The table drives parsing,
+ * `--help`, and the messages about mistakes; the tests hold the man page and docs/commands.md
+ * against what `--help` prints. A value that is out of range is refused here, with the range
  * named; what only the library can judge (recipe keys, class names) is kept as text. */
 #ifndef CLI_OPTIONS_H
 #define CLI_OPTIONS_H
@@ -26,7 +27,8 @@ typedef struct cli_options {
   const struct cli_command *command;
   char **inputs; /* positional arguments, in order */
   int input_count;
-  const char *output, *model, *isa, *recipe, *class_text, *lambda_map, *mask, *box, *extend, *tokens_out, *trace, *sheet, *latents, *layers;
+  const char *output, *model, *isa, *recipe, *class_text, *lambda_map, *mask, *box, *extend,
+      *tokens_out, *trace, *sheet, *latents, *layers;
   const char *tokenizer, *transformer, *classes, *defaults, *name;
   const char *text, *sketch, *clip, *judge;
   const char *listen, *www, *gallery, *api_key, *api_key_file, *allow_host, *allow_origin;
@@ -38,9 +40,11 @@ typedef struct cli_options {
   const char *film, *at[MAX_POINTS];
   int at_count;
   int count, first_item, threads, quality, columns, rounds;
-  int precision, decode_precision, rng, fit, invert, dtype, features; /* index into the option's choices */
+  /* index into the option's choices */
+  int precision, decode_precision, rng, fit, invert, dtype, features;
   int port, workers, queue, connections, keep, request_time, body_limit, open_page, insecure;
-  int json, quiet, no_metadata, preview, photo_of_paper, tensors, memory, kernels, int8, help, version;
+  int json, quiet, no_metadata, preview, photo_of_paper, tensors, memory, kernels, int8, help,
+      version;
   cli_setting settings[MAX_SETTINGS];
   int setting_count;
 } cli_options;
@@ -57,13 +61,13 @@ typedef struct cli_command {
 extern const cli_command cli_commands[];
 extern const int cli_command_count;
 
-/* Reads the command line (argv is reordered: positional arguments move to the front). MSK_ERROR_ARGUMENT with what is valid.
- * With --help or --version nothing else is demanded. */
+/* Reads the command line (argv is reordered: positional arguments move to the front).
+ * MSK_ERROR_ARGUMENT with what is valid. With --help or --version nothing else is demanded. */
 msk_status cli_options_parse(cli_options *options, int argc, char **argv, msk_error *error);
 /* Help of a command, or of the program where command is NULL, on standard output. */
 void cli_options_help(const cli_command *command);
 
 /* "0,3,5" -> numbers; `what` stands in messages. Each number lies in minimum..maximum. */
-msk_status cli_parse_list(const char *text, const char *what, int minimum, int maximum, int *numbers, int limit, int *count,
-                          msk_error *error);
+msk_status cli_parse_list(const char *text, const char *what, int minimum, int maximum,
+                          int *numbers, int limit, int *count, msk_error *error);
 #endif

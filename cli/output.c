@@ -19,13 +19,17 @@ msk_status output_format(const char *path, int quality, msk_format *format, msk_
     if (stat(path, &info) == 0 && !S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode)) {
       *format = MSK_FORMAT_PNG; /* a device or pipe, as in -o /dev/stdout */
     } else {
-      return cli_fail(error, MSK_ERROR_ARGUMENT, "the output %s names no format, expected a name that ends in .png, .jpg, .jpeg or .webp",
-                      path);
+      return cli_fail(
+          error, MSK_ERROR_ARGUMENT,
+          "the output %s names no format, expected a name that ends in .png, .jpg, .jpeg or .webp",
+          path);
     }
   }
   if (quality > 0 && *format == MSK_FORMAT_PNG) {
-    return cli_fail(error, MSK_ERROR_ARGUMENT, "--quality has no effect on PNG (%s), expected a name that ends in .jpg, .jpeg or .webp",
-                    path);
+    return cli_fail(
+        error, MSK_ERROR_ARGUMENT,
+        "--quality has no effect on PNG (%s), expected a name that ends in .jpg, .jpeg or .webp",
+        path);
   }
   return MSK_OK;
 }
@@ -46,8 +50,8 @@ static const char *suffix_of(const char *name) {
 static void slug(char *out, size_t size, const char *text) {
   size_t used = 0;
   for (const unsigned char *c = (const unsigned char *)text; *c != 0 && used + 1 < size; c++) {
-    bool plain = (*c >= '0' && *c <= '9') || (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || *c >= 0x80 || *c == '-' ||
-                 (*c == '.' && used > 0);
+    bool plain = (*c >= '0' && *c <= '9') || (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') ||
+                 *c >= 0x80 || *c == '-' || (*c == '.' && used > 0);
     out[used++] = plain ? (char)*c : '_';
   }
   out[used] = 0;
@@ -57,19 +61,22 @@ static msk_status too_long(const char *path, msk_error *error) {
   return cli_fail(error, MSK_ERROR_ARGUMENT, "the output's name is too long: %.80s...", path);
 }
 
-msk_status output_default_name(char name[MAX_PATH_BYTES], const char *source, const char *class_text, uint64_t seed, msk_error *error) {
+msk_status output_default_name(char name[MAX_PATH_BYTES], const char *source,
+                               const char *class_text, uint64_t seed, msk_error *error) {
   char class_name[100];
   slug(class_name, sizeof class_name, class_text);
   const char *base = source == NULL ? "" : input_is_stdin(source) ? "sketch" : last_name(source);
-  int length = snprintf(name, MAX_PATH_BYTES, "%.*s%s%s-%llu.png", (int)(suffix_of(base) - base), base, source == NULL ? "" : "-",
-                        class_name, (unsigned long long)seed);
+  int length = snprintf(name, MAX_PATH_BYTES, "%.*s%s%s-%llu.png", (int)(suffix_of(base) - base),
+                        base, source == NULL ? "" : "-", class_name, (unsigned long long)seed);
   return length < MAX_PATH_BYTES ? MSK_OK : too_long(name, error);
 }
 
-msk_status output_numbered(char name[MAX_PATH_BYTES], const char *path, int index, int count, msk_error *error) {
+msk_status output_numbered(char name[MAX_PATH_BYTES], const char *path, int index, int count,
+                           msk_error *error) {
   const char *suffix = suffix_of(last_name(path));
   int length = count == 1 ? snprintf(name, MAX_PATH_BYTES, "%s", path)
-                          : snprintf(name, MAX_PATH_BYTES, "%.*s-%d%s", (int)(suffix - path), path, index + 1, suffix);
+                          : snprintf(name, MAX_PATH_BYTES, "%.*s-%d%s", (int)(suffix - path), path,
+                                     index + 1, suffix);
   return length < MAX_PATH_BYTES ? MSK_OK : too_long(path, error);
 }
 
@@ -77,22 +84,28 @@ msk_status output_numbered(char name[MAX_PATH_BYTES], const char *path, int inde
 
 msk_status output_check(const char *path, const cli_options *options, msk_error *error) {
   if (output_is_stdout(path)) return MSK_OK;
-  const char *others[] = {options->model,       options->lambda_map, options->mask,    options->tokenizer,
-                          options->transformer, options->classes,    options->defaults};
+  const char *others[] = {options->model,     options->lambda_map,  options->mask,
+                          options->tokenizer, options->transformer, options->classes,
+                          options->defaults};
   for (int i = 0; i < options->input_count; i++) {
     if (input_same_file(path, options->inputs[i])) {
-      return cli_fail(error, MSK_ERROR_ARGUMENT, "the output %s is the input itself, expected another file: choose one with -o", path);
+      return cli_fail(
+          error, MSK_ERROR_ARGUMENT,
+          "the output %s is the input itself, expected another file: choose one with -o", path);
     }
   }
   for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
     if (others[i] != NULL && input_same_file(path, others[i])) {
-      return cli_fail(error, MSK_ERROR_ARGUMENT, "the output %s is also read by this command, expected another file: choose one with -o",
-                      path);
+      return cli_fail(
+          error, MSK_ERROR_ARGUMENT,
+          "the output %s is also read by this command, expected another file: choose one with -o",
+          path);
     }
   }
   struct stat info;
   if (stat(path, &info) == 0 && S_ISDIR(info.st_mode)) {
-    return cli_fail(error, MSK_ERROR_ARGUMENT, "the output %s is a folder, expected the name of a file in it", path);
+    return cli_fail(error, MSK_ERROR_ARGUMENT,
+                    "the output %s is a folder, expected the name of a file in it", path);
   }
   char folder[MAX_PATH_BYTES];
   size_t length = (size_t)(last_name(path) - path);
@@ -100,20 +113,25 @@ msk_status output_check(const char *path, const cli_options *options, msk_error 
   memcpy(folder, path, length);
   memcpy(folder + length, ".", 2);
   if (access(folder, F_OK) != 0)
-    return cli_fail(error, MSK_ERROR_OUTPUT, "cannot write %s: the folder %.*s is not there: make it first", path, (int)length, path);
+    return cli_fail(error, MSK_ERROR_OUTPUT,
+                    "cannot write %s: the folder %.*s is not there: make it first", path,
+                    (int)length, path);
   if (access(folder, W_OK) != 0 && access(path, W_OK) != 0) {
-    return cli_fail(error, MSK_ERROR_OUTPUT, "cannot write %s: %s: choose another folder with -o", path, strerror(errno));
+    return cli_fail(error, MSK_ERROR_OUTPUT, "cannot write %s: %s: choose another folder with -o",
+                    path, strerror(errno));
   }
   return MSK_OK;
 }
 
 /* ---- Writing ---- */
 
-static msk_status write_descriptor(int descriptor, const char *name, const char *bytes, size_t byte_count, msk_error *error) {
+static msk_status write_descriptor(int descriptor, const char *name, const char *bytes,
+                                   size_t byte_count, msk_error *error) {
   while (byte_count > 0) {
     ssize_t written = write(descriptor, bytes, byte_count);
     if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return cli_fail(error, MSK_ERROR_OUTPUT, "cannot write to %s: %s", name, strerror(errno));
+    if (written < 0)
+      return cli_fail(error, MSK_ERROR_OUTPUT, "cannot write to %s: %s", name, strerror(errno));
     bytes += written;
     byte_count -= (size_t)written;
   }
@@ -123,19 +141,25 @@ static msk_status write_descriptor(int descriptor, const char *name, const char 
 msk_status output_write(const char *path, const void *bytes, size_t byte_count, msk_error *error) {
   if (output_is_stdout(path)) {
     msk_status status = cli_flush_stdout(error);
-    return status != MSK_OK ? status : write_descriptor(STDOUT_FILENO, "standard output", bytes, byte_count, error);
+    return status != MSK_OK
+               ? status
+               : write_descriptor(STDOUT_FILENO, "standard output", bytes, byte_count, error);
   }
   struct stat info;
-  if (stat(path, &info) != 0 || S_ISREG(info.st_mode)) return msk_file_write(path, bytes, byte_count, error);
+  if (stat(path, &info) != 0 || S_ISREG(info.st_mode))
+    return msk_file_write(path, bytes, byte_count, error);
   /* A device or pipe must be written to, not replaced by a file of its name. */
   int descriptor = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
-  if (descriptor < 0) return cli_fail(error, MSK_ERROR_OUTPUT, "cannot write %s: %s", path, strerror(errno));
+  if (descriptor < 0)
+    return cli_fail(error, MSK_ERROR_OUTPUT, "cannot write %s: %s", path, strerror(errno));
   msk_status status = write_descriptor(descriptor, path, bytes, byte_count, error);
-  if (close(descriptor) != 0 && status == MSK_OK) status = cli_fail(error, MSK_ERROR_OUTPUT, "cannot write %s: %s", path, strerror(errno));
+  if (close(descriptor) != 0 && status == MSK_OK)
+    status = cli_fail(error, MSK_ERROR_OUTPUT, "cannot write %s: %s", path, strerror(errno));
   return status;
 }
 
-msk_status output_picture(const char *path, const msk_image *image, int quality, const char *metadata, msk_error *error) {
+msk_status output_picture(const char *path, const msk_image *image, int quality,
+                          const char *metadata, msk_error *error) {
   msk_format format = MSK_FORMAT_PNG;
   void *bytes = NULL;
   size_t byte_count = 0;
@@ -143,7 +167,8 @@ msk_status output_picture(const char *path, const msk_image *image, int quality,
   if (status != MSK_OK) return status;
   msk_text text = {"masksketch", metadata};
   size_t texts = metadata != NULL && format == MSK_FORMAT_PNG;
-  status = msk_image_encode(image, format, quality > 0 ? quality : 0, &text, texts, &bytes, &byte_count, NULL, error);
+  status = msk_image_encode(image, format, quality > 0 ? quality : 0, &text, texts, &bytes,
+                            &byte_count, NULL, error);
   if (status != MSK_OK) return status;
   status = output_write(path, bytes, byte_count, error);
   msk_free(NULL, bytes);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * output.h - where results go: names of pictures, refusals (an input is never overwritten, one name is used once, standard output has one
- * user), and writing: whole or not at all for files, straight through for standard output and devices. */
+ * output.h - where results go: names of pictures, refusals (an input is never overwritten, one
+ * name is used once, standard output has one user), and writing: whole or not at all for files,
+ * straight through for standard output and devices. */
 #ifndef CLI_OUTPUT_H
 #define CLI_OUTPUT_H
 
@@ -12,19 +13,26 @@
 enum { MAX_PATH_BYTES = 4096 };
 
 bool output_is_stdout(const char *path);
-/* Format by suffix; PNG for standard output. MSK_ERROR_ARGUMENT for another suffix, or --quality with PNG. */
+/* Format by suffix; PNG for standard output. MSK_ERROR_ARGUMENT for another suffix, or --quality
+ * with PNG. */
 msk_status output_format(const char *path, int quality, msk_format *format, msk_error *error);
-/* "sketches/cat.png", "tabby cat", 7 -> "cat-tabby_cat-7.png"; without a source (NULL) "tabby_cat-7.png". */
-msk_status output_default_name(char name[MAX_PATH_BYTES], const char *source, const char *class_text, uint64_t seed, msk_error *error);
-/* Name of picture `index` of `count`: the path itself if count is 1, else OUT-1.png, OUT-2.png, ... */
-msk_status output_numbered(char name[MAX_PATH_BYTES], const char *path, int index, int count, msk_error *error);
-/* Refuses a path that is one of the options' inputs, that is a folder, or whose folder is missing or closed to us: before the work, not
- * after. */
+/* "sketches/cat.png", "tabby cat", 7 -> "cat-tabby_cat-7.png"; without a source (NULL)
+ * "tabby_cat-7.png". */
+msk_status output_default_name(char name[MAX_PATH_BYTES], const char *source,
+                               const char *class_text, uint64_t seed, msk_error *error);
+/* Name of picture `index` of `count`: the path itself if count is 1, else OUT-1.png, OUT-2.png,
+ * ... */
+msk_status output_numbered(char name[MAX_PATH_BYTES], const char *path, int index, int count,
+                           msk_error *error);
+/* Refuses a path that is one of the options' inputs, that is a folder, or whose folder is
+ * missing or closed to us: before the work, not after. */
 msk_status output_check(const char *path, const cli_options *options, msk_error *error);
 /* Writes bytes whole or not at all. */
 msk_status output_write(const char *path, const void *bytes, size_t byte_count, msk_error *error);
-/* Encodes and writes a picture; `metadata` goes into a PNG under the key "masksketch" (NULL: none). */
-msk_status output_picture(const char *path, const msk_image *image, int quality, const char *metadata, msk_error *error);
+/* Encodes and writes a picture; `metadata` goes into a PNG under the key "masksketch" (NULL:
+ * none). */
+msk_status output_picture(const char *path, const msk_image *image, int quality,
+                          const char *metadata, msk_error *error);
 /* Encodes and writes an array as .npy. */
 msk_status output_array(const char *path, const msk_array *array, msk_error *error);
 #endif

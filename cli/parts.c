@@ -20,7 +20,9 @@ static msk_status open_bench(bench *b, const cli_options *options, msk_error *er
   msk_session_options_init(&session_options);
   if (options->threads > 0) session_options.threads = options->threads;
   status = msk_request_init(&request, b->model, MSK_JOB_GENERATE, "balanced", error);
-  return status == MSK_OK ? msk_session_open(&b->session, b->model, &request, &session_options, error) : status;
+  return status == MSK_OK
+             ? msk_session_open(&b->session, b->model, &request, &session_options, error)
+             : status;
 }
 
 static void close_bench(bench *b) {
@@ -29,7 +31,8 @@ static void close_bench(bench *b) {
 }
 
 static msk_status need_output(const cli_options *options, const char *what, msk_error *error) {
-  if (options->output == NULL) return cli_fail(error, MSK_ERROR_ARGUMENT, "no output was given, expected -o with %s", what);
+  if (options->output == NULL)
+    return cli_fail(error, MSK_ERROR_ARGUMENT, "no output was given, expected -o with %s", what);
   return output_check(options->output, options, error);
 }
 
@@ -50,7 +53,8 @@ static msk_status load_array(msk_array *array, const char *path, msk_error *erro
 /* ---- tokenize ---- */
 
 /* A picture as it is, or brought to the model's square where --fit asks for it. */
-msk_status parts_load(msk_image *image, const char *path, const cli_options *options, const bench *b, bool square, msk_error *error) {
+msk_status parts_load(msk_image *image, const char *path, const cli_options *options,
+                      const bench *b, bool square, msk_error *error) {
   msk_image read = {0};
   msk_prepare_options preparation;
   msk_status status = input_picture(&read, path, MSK_ALPHA_WHITE, error);
@@ -61,25 +65,32 @@ msk_status parts_load(msk_image *image, const char *path, const cli_options *opt
   msk_prepare_init(&preparation);
   preparation.invert = MSK_INVERT_NO;
   if (options->fit >= 0) preparation.fit = (msk_fit)options->fit;
-  status = msk_image_prepare(image, &read, b->info.image_size, b->info.image_size, &preparation, NULL, error);
+  status = msk_image_prepare(image, &read, b->info.image_size, b->info.image_size, &preparation,
+                             NULL, error);
   msk_image_free(&read);
   return status;
 }
 
 /* Float pixels from an .npy, H x W x 3 in [0,1]. */
-static msk_status tokenize_array(const cli_options *options, bench *b, int32_t **tokens, float **latents, int *rows, int *columns,
-                                 msk_error *error) {
+static msk_status tokenize_array(const cli_options *options, bench *b, int32_t **tokens,
+                                 float **latents, int *rows, int *columns, msk_error *error) {
   msk_array array = {0};
   if (options->fit >= 0)
-    return cli_fail(error, MSK_ERROR_ARGUMENT, "--fit has no effect on an .npy, whose pixels are taken as they are: leave it out");
+    return cli_fail(
+        error, MSK_ERROR_ARGUMENT,
+        "--fit has no effect on an .npy, whose pixels are taken as they are: leave it out");
   msk_status status = load_array(&array, options->inputs[0], error);
   if (status != MSK_OK) return status;
-  bool good = array.dtype == MSK_DTYPE_F32 && array.rank == 3 && array.shape[2] == 3 && array.shape[0] > 0 && array.shape[1] > 0 &&
-              array.shape[0] <= MSK_MAX_PIXELS && array.shape[1] <= MSK_MAX_PIXELS;
+  bool good = array.dtype == MSK_DTYPE_F32 && array.rank == 3 && array.shape[2] == 3 &&
+              array.shape[0] > 0 && array.shape[1] > 0 && array.shape[0] <= MSK_MAX_PIXELS &&
+              array.shape[1] <= MSK_MAX_PIXELS;
   if (good) {
-    status = msk_tokenize_float(b->session, array.data, (int)array.shape[1], (int)array.shape[0], tokens, latents, rows, columns, error);
+    status = msk_tokenize_float(b->session, array.data, (int)array.shape[1], (int)array.shape[0],
+                                tokens, latents, rows, columns, error);
   } else {
-    status = cli_fail(error, MSK_ERROR_FILE, "%s holds no picture, expected float32 of height x width x 3", options->inputs[0]);
+    status =
+        cli_fail(error, MSK_ERROR_FILE,
+                 "%s holds no picture, expected float32 of height x width x 3", options->inputs[0]);
   }
   msk_free(NULL, array.data);
   return status;
@@ -99,18 +110,25 @@ msk_status action_tokenize(const cli_options *options, msk_error *error) {
     status = tokenize_array(options, &b, &tokens, wanted, &rows, &columns, error);
   } else if (status == MSK_OK) {
     status = parts_load(&image, options->inputs[0], options, &b, options->fit >= 0, error);
-    if (status == MSK_OK) status = msk_tokenize(b.session, &image, &tokens, wanted, &rows, &columns, error);
+    if (status == MSK_OK)
+      status = msk_tokenize(b.session, &image, &tokens, wanted, &rows, &columns, error);
   }
   if (status == MSK_OK) {
-    msk_array array = {.dtype = MSK_DTYPE_I32, .rank = 2, .shape = {(size_t)rows, (size_t)columns}, .data = tokens};
+    msk_array array = {.dtype = MSK_DTYPE_I32,
+                       .rank = 2,
+                       .shape = {(size_t)rows, (size_t)columns},
+                       .data = tokens};
     status = output_array(options->output, &array, error);
   }
   if (status == MSK_OK && latents != NULL) {
-    msk_array array = {
-        .dtype = MSK_DTYPE_F32, .rank = 3, .shape = {(size_t)rows, (size_t)columns, (size_t)b.info.codebook_dim}, .data = latents};
+    msk_array array = {.dtype = MSK_DTYPE_F32,
+                       .rank = 3,
+                       .shape = {(size_t)rows, (size_t)columns, (size_t)b.info.codebook_dim},
+                       .data = latents};
     status = output_array(options->latents, &array, error);
   }
-  if (status == MSK_OK && !options->quiet) fprintf(stderr, "%s: %d x %d tokens\n", options->output, rows, columns);
+  if (status == MSK_OK && !options->quiet)
+    fprintf(stderr, "%s: %d x %d tokens\n", options->output, rows, columns);
   msk_free(NULL, tokens);
   msk_free(NULL, latents);
   msk_image_free(&image);
@@ -126,39 +144,49 @@ typedef struct tokens_view {
   int count, stride, rows, columns;
 } tokens_view;
 
-/* rows x columns as `tokenize` writes them; or sequences (count x N, class token first) as --tokens-out writes them; or one sequence. */
-static msk_status view_tokens(tokens_view *view, const msk_array *array, const msk_model_info *info, const char *path, msk_error *error) {
+/* rows x columns as `tokenize` writes them; or sequences (count x N, class token first) as
+ * --tokens-out writes them; or one sequence. */
+static msk_status view_tokens(tokens_view *view, const msk_array *array, const msk_model_info *info,
+                              const char *path, msk_error *error) {
   const int32_t *tokens = array->data;
   size_t last = array->rank > 0 ? array->shape[array->rank - 1] : 0, elements = 1;
   for (int i = 0; i < array->rank; i++) elements *= array->shape[i];
   bool good = array->dtype == MSK_DTYPE_I32 && elements > 0 && elements <= 1 << 24;
   bool sequences = good && array->rank <= 2 && last == (size_t)info->tokens;
-  for (size_t i = 0; sequences && i < elements; i += last) sequences = tokens[i] >= info->codebook_size;
+  for (size_t i = 0; sequences && i < elements; i += last)
+    sequences = tokens[i] >= info->codebook_size;
   if (sequences) {
-    *view = (tokens_view){tokens + 1, (int)(elements / last), (int)last, info->latent_size, info->latent_size};
+    *view = (tokens_view){tokens + 1, (int)(elements / last), (int)last, info->latent_size,
+                          info->latent_size};
   } else if (good && array->rank == 2) {
     *view = (tokens_view){tokens, 1, 0, (int)array->shape[0], (int)array->shape[1]};
   } else if (good && array->rank == 1 && last == (size_t)(info->tokens - 1)) {
     *view = (tokens_view){tokens, 1, 0, info->latent_size, info->latent_size};
   } else {
     return cli_fail(error, MSK_ERROR_FILE,
-                    "%s holds no tokens, expected int32 of rows x columns, or of count x %d with the class token first", path,
-                    info->tokens);
+                    "%s holds no tokens, expected int32 of rows x columns, or of count x %d with "
+                    "the class token first",
+                    path, info->tokens);
   }
   for (int k = 0; k < view->count; k++) {
     for (int i = 0; i < view->rows * view->columns; i++) {
       int32_t token = view->tokens[k * view->stride + i];
       if (token < 0 || token >= info->codebook_size) {
-        return cli_fail(error, MSK_ERROR_FILE, "%s holds the token %d, expected 0 to %d", path, token, info->codebook_size - 1);
+        return cli_fail(error, MSK_ERROR_FILE, "%s holds the token %d, expected 0 to %d", path,
+                        token, info->codebook_size - 1);
       }
     }
   }
   return MSK_OK;
 }
 
-static msk_status write_pixels(const char *path, const float *pixels, int width, int height, int quality, msk_error *error) {
+static msk_status write_pixels(const char *path, const float *pixels, int width, int height,
+                               int quality, msk_error *error) {
   if (has_suffix(path, ".npy")) {
-    msk_array array = {.dtype = MSK_DTYPE_F32, .rank = 3, .shape = {(size_t)height, (size_t)width, 3}, .data = (void *)(uintptr_t)pixels};
+    msk_array array = {.dtype = MSK_DTYPE_F32,
+                       .rank = 3,
+                       .shape = {(size_t)height, (size_t)width, 3},
+                       .data = (void *)(uintptr_t)pixels};
     return output_array(path, &array, error);
   }
   msk_image image = {0};
@@ -168,17 +196,19 @@ static msk_status write_pixels(const char *path, const float *pixels, int width,
   return status;
 }
 
-static msk_status detokenize_one(bench *b, const cli_options *options, const tokens_view *view, int index, msk_error *error) {
+static msk_status detokenize_one(bench *b, const cli_options *options, const tokens_view *view,
+                                 int index, msk_error *error) {
   char path[MAX_PATH_BYTES];
   float *pixels = NULL;
   int width = 0, height = 0;
   msk_status status = output_numbered(path, options->output, index, view->count, error);
   if (status == MSK_OK) status = output_check(path, options, error);
   if (status == MSK_OK)
-    status = msk_detokenize(b->session, view->tokens + (size_t)index * (size_t)view->stride, view->rows, view->columns, &pixels, &width,
-                            &height, error);
+    status = msk_detokenize(b->session, view->tokens + (size_t)index * (size_t)view->stride,
+                            view->rows, view->columns, &pixels, &width, &height, error);
   if (status == MSK_OK) status = write_pixels(path, pixels, width, height, options->quality, error);
-  if (status == MSK_OK && !options->quiet) fprintf(stderr, "%s: %d x %d pixels\n", path, width, height);
+  if (status == MSK_OK && !options->quiet)
+    fprintf(stderr, "%s: %d x %d pixels\n", path, width, height);
   msk_free(NULL, pixels);
   return status;
 }
@@ -189,15 +219,19 @@ msk_status action_detokenize(const cli_options *options, msk_error *error) {
   tokens_view view = {0};
   msk_format format;
   msk_status status = need_output(options, "a name that ends in .png, .jpg, .webp or .npy", error);
-  if (status == MSK_OK && !has_suffix(options->output, ".npy")) status = output_format(options->output, options->quality, &format, error);
+  if (status == MSK_OK && !has_suffix(options->output, ".npy"))
+    status = output_format(options->output, options->quality, &format, error);
   if (status == MSK_OK) status = load_array(&array, options->inputs[0], error);
   if (status == MSK_OK) status = open_bench(&b, options, error);
   if (status == MSK_OK) status = view_tokens(&view, &array, &b.info, options->inputs[0], error);
   if (status == MSK_OK && view.count > 1 && output_is_stdout(options->output)) {
     status =
-        cli_fail(error, MSK_ERROR_ARGUMENT, "%d pictures do not fit into standard output, expected a name: choose one with -o", view.count);
+        cli_fail(error, MSK_ERROR_ARGUMENT,
+                 "%d pictures do not fit into standard output, expected a name: choose one with -o",
+                 view.count);
   }
-  for (int i = 0; i < view.count && status == MSK_OK; i++) status = detokenize_one(&b, options, &view, i, error);
+  for (int i = 0; i < view.count && status == MSK_OK; i++)
+    status = detokenize_one(&b, options, &view, i, error);
   msk_free(NULL, array.data);
   close_bench(&b);
   return status;
@@ -205,15 +239,19 @@ msk_status action_detokenize(const cli_options *options, msk_error *error) {
 
 /* ---- attention ---- */
 
-/* Maps side by side: a row a layer, a column a head; each map scaled to its largest value, square root for the faint ones. */
-static msk_status write_maps(const char *path, const float *maps, int layers, int heads, int n, int quality, msk_error *error) {
+/* Maps side by side: a row a layer, a column a head; each map scaled to its largest value,
+ * square root for the faint ones. */
+static msk_status write_maps(const char *path, const float *maps, int layers, int heads, int n,
+                             int quality, msk_error *error) {
   enum { GAP = 2 };
   msk_image image = {0};
-  size_t width = (size_t)heads * (size_t)(n + GAP) - GAP, height = (size_t)layers * (size_t)(n + GAP) - GAP;
+  size_t width = (size_t)heads * (size_t)(n + GAP) - GAP,
+         height = (size_t)layers * (size_t)(n + GAP) - GAP;
   if (width > MSK_MAX_PIXELS / height) {
     return cli_fail(error, MSK_ERROR_ARGUMENT,
-                    "the maps would make a picture of %zu x %zu pixels, expected at most %zu in all: ask for fewer --layers", width, height,
-                    MSK_MAX_PIXELS);
+                    "the maps would make a picture of %zu x %zu pixels, expected at most %zu in "
+                    "all: ask for fewer --layers",
+                    width, height, MSK_MAX_PIXELS);
   }
   msk_status status = msk_image_create(&image, (int)width, (int)height, NULL, error);
   if (status != MSK_OK) return status;
@@ -222,10 +260,12 @@ static msk_status write_maps(const char *path, const float *maps, int layers, in
     const float *values = maps + (size_t)map * (size_t)n * (size_t)n;
     float largest = 0;
     for (int i = 0; i < n * n; i++) largest = fmaxf(largest, values[i]);
-    size_t left = (size_t)(map % heads) * (size_t)(n + GAP), top = (size_t)(map / heads) * (size_t)(n + GAP);
+    size_t left = (size_t)(map % heads) * (size_t)(n + GAP),
+           top = (size_t)(map / heads) * (size_t)(n + GAP);
     for (int i = 0; i < n * n; i++) {
       float grey = largest > 0 ? sqrtf(values[i] / largest) : 0;
-      memset(image.pixels + 3 * ((top + (size_t)(i / n)) * width + left + (size_t)(i % n)), (int)(255 * grey + 0.5f), 3);
+      memset(image.pixels + 3 * ((top + (size_t)(i / n)) * width + left + (size_t)(i % n)),
+             (int)(255 * grey + 0.5f), 3);
     }
   }
   status = output_picture(path, &image, quality, NULL, error);
@@ -233,9 +273,11 @@ static msk_status write_maps(const char *path, const float *maps, int layers, in
   return status;
 }
 
-msk_status parts_layers(int layers[MSK_MAX_LAYERS], int *count, const cli_options *options, const bench *b, msk_error *error) {
+msk_status parts_layers(int layers[MSK_MAX_LAYERS], int *count, const cli_options *options,
+                        const bench *b, msk_error *error) {
   if (options->layers != NULL)
-    return cli_parse_list(options->layers, "--layers", 0, b->info.layers - 1, layers, MSK_MAX_LAYERS, count, error);
+    return cli_parse_list(options->layers, "--layers", 0, b->info.layers - 1, layers,
+                          MSK_MAX_LAYERS, count, error);
   msk_recipe recipe;
   msk_status status = msk_recipe_find(&recipe, b->model, MSK_JOB_DRAW, "balanced", error);
   if (status != MSK_OK) return status;
@@ -244,11 +286,13 @@ msk_status parts_layers(int layers[MSK_MAX_LAYERS], int *count, const cli_option
   return MSK_OK;
 }
 
-msk_status parts_sequence(bench *b, const cli_options *options, const msk_image *image, int32_t *sequence, msk_error *error) {
+msk_status parts_sequence(bench *b, const cli_options *options, const msk_image *image,
+                          int32_t *sequence, msk_error *error) {
   int32_t *tokens = NULL;
   int rows = 0, columns = 0, class_id = 0;
   msk_status status = msk_model_class_find(b->model, options->class_text, &class_id, error);
-  if (status == MSK_OK) status = msk_tokenize(b->session, image, &tokens, NULL, &rows, &columns, error);
+  if (status == MSK_OK)
+    status = msk_tokenize(b->session, image, &tokens, NULL, &rows, &columns, error);
   if (status == MSK_OK) {
     sequence[0] = b->info.codebook_size + class_id;
     memcpy(sequence + 1, tokens, (size_t)(b->info.tokens - 1) * sizeof *tokens);
@@ -258,23 +302,31 @@ msk_status parts_sequence(bench *b, const cli_options *options, const msk_image 
 }
 
 /* The maps of one picture, as numbers or as a picture of all of them. */
-static msk_status write_attention(bench *b, const cli_options *options, const int *layers, int layer_count, msk_error *error) {
+static msk_status write_attention(bench *b, const cli_options *options, const int *layers,
+                                  int layer_count, msk_error *error) {
   float *maps = NULL;
   msk_image image = {0};
   const size_t n = (size_t)b->info.tokens;
   int32_t *sequence = malloc(n * sizeof *sequence);
-  msk_status status = sequence == NULL ? cli_fail(error, MSK_ERROR_MEMORY, "out of memory for a sequence of tokens")
-                                       : parts_load(&image, options->inputs[0], options, b, true, error);
+  msk_status status =
+      sequence == NULL ? cli_fail(error, MSK_ERROR_MEMORY, "out of memory for a sequence of tokens")
+                       : parts_load(&image, options->inputs[0], options, b, true, error);
   if (status == MSK_OK) status = parts_sequence(b, options, &image, sequence, error);
-  if (status == MSK_OK) status = msk_attention(b->session, sequence, layers, layer_count, &maps, error);
+  if (status == MSK_OK)
+    status = msk_attention(b->session, sequence, layers, layer_count, &maps, error);
   if (status == MSK_OK && has_suffix(options->output, ".npy")) {
-    msk_array array = {.dtype = MSK_DTYPE_F32, .rank = 4, .shape = {(size_t)layer_count, (size_t)b->info.heads, n, n}, .data = maps};
+    msk_array array = {.dtype = MSK_DTYPE_F32,
+                       .rank = 4,
+                       .shape = {(size_t)layer_count, (size_t)b->info.heads, n, n},
+                       .data = maps};
     status = output_array(options->output, &array, error);
   } else if (status == MSK_OK) {
-    status = write_maps(options->output, maps, layer_count, b->info.heads, b->info.tokens, options->quality, error);
+    status = write_maps(options->output, maps, layer_count, b->info.heads, b->info.tokens,
+                        options->quality, error);
   }
   if (status == MSK_OK && !options->quiet)
-    fprintf(stderr, "%s: %d layers x %d heads x %zu x %zu\n", options->output, layer_count, b->info.heads, n, n);
+    fprintf(stderr, "%s: %d layers x %d heads x %zu x %zu\n", options->output, layer_count,
+            b->info.heads, n, n);
   msk_image_free(&image);
   free(sequence);
   msk_free(NULL, maps);
@@ -289,11 +341,15 @@ static msk_status check_attention(const cli_options *options, msk_error *error) 
   if (status != MSK_OK) return status;
   if (options->class_text == NULL)
     return cli_fail(error, MSK_ERROR_ARGUMENT,
-                    "no class was given, expected --class with what the picture shows: masksketch classes lists them");
+                    "no class was given, expected --class with what the picture shows: masksketch "
+                    "classes lists them");
   if (options->at_count > 0 && array)
-    return cli_fail(error, MSK_ERROR_ARGUMENT, "--at makes a picture, but %s ends in .npy: leave --at out for all maps", options->output);
+    return cli_fail(error, MSK_ERROR_ARGUMENT,
+                    "--at makes a picture, but %s ends in .npy: leave --at out for all maps",
+                    options->output);
   if (options->input_count == 2 && options->at_count == 0)
-    return cli_fail(error, MSK_ERROR_ARGUMENT, "two pictures were given, expected --at X,Y with the tokens that are compared");
+    return cli_fail(error, MSK_ERROR_ARGUMENT,
+                    "two pictures were given, expected --at X,Y with the tokens that are compared");
   return MSK_OK;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * preview.c - see preview.h. Sources: the terminal graphics protocol of kitty; DEC's sixel graphics and device attributes (attribute 4:
- * sixel). */
+ *
+ * preview.c - see preview.h. Sources: the terminal graphics protocol of kitty; DEC's sixel
+ * graphics and device attributes (attribute 4: sixel). */
 #include "preview.h"
 
 #include <poll.h>
@@ -27,12 +28,14 @@ static bool environment_contains(const char *variable, const char *part) {
   return found != NULL && strstr(found, part) != NULL;
 }
 
-/* Reads the answer to "device attributes": ESC [ ? 62 ; 4 ; ... c. Gives up after a fifth of a second without a byte. */
+/* Reads the answer to "device attributes": ESC [ ? 62 ; 4 ; ... c. Gives up after a fifth of a
+ * second without a byte. */
 static bool answer_names_sixel(void) {
   char answer[64];
   size_t used = 0;
   struct pollfd waiting = {STDIN_FILENO, POLLIN, 0};
-  while (used + 1 < sizeof answer && poll(&waiting, 1, 200) == 1 && read(STDIN_FILENO, answer + used, 1) == 1) {
+  while (used + 1 < sizeof answer && poll(&waiting, 1, 200) == 1 &&
+         read(STDIN_FILENO, answer + used, 1) == 1) {
     if (answer[used++] == 'c') break;
   }
   answer[used] = 0;
@@ -42,11 +45,13 @@ static bool answer_names_sixel(void) {
   return false;
 }
 
-/* Only as the terminal's foreground process, and with nothing typed ahead, which the answer would get mixed with. */
+/* Only as the terminal's foreground process, and with nothing typed ahead, which the answer
+ * would get mixed with. */
 static bool ask_for_sixel(void) {
   struct termios before, raw;
   int waiting = 0;
-  if (!isatty(STDIN_FILENO) || tcgetpgrp(STDIN_FILENO) != getpgrp() || ioctl(STDIN_FILENO, FIONREAD, &waiting) != 0 || waiting > 0)
+  if (!isatty(STDIN_FILENO) || tcgetpgrp(STDIN_FILENO) != getpgrp() ||
+      ioctl(STDIN_FILENO, FIONREAD, &waiting) != 0 || waiting > 0)
     return false;
   if (tcgetattr(STDIN_FILENO, &before) != 0) return false;
   raw = before;
@@ -61,12 +66,15 @@ static bool ask_for_sixel(void) {
 
 preview_kind preview_detect(void) {
   if (!progress_is_terminal()) return PREVIEW_NONE;
-  bool multiplexed = getenv("TMUX") != NULL || getenv("STY") != NULL; /* they swallow kitty's escapes */
-  bool kitty = getenv("KITTY_WINDOW_ID") != NULL || environment_contains("TERM", "kitty") || environment_contains("TERM", "ghostty") ||
-               environment_is("TERM_PROGRAM", "ghostty") || environment_is("TERM_PROGRAM", "WezTerm");
+  /* they swallow kitty's escapes */
+  bool multiplexed = getenv("TMUX") != NULL || getenv("STY") != NULL;
+  bool kitty = getenv("KITTY_WINDOW_ID") != NULL || environment_contains("TERM", "kitty") ||
+               environment_contains("TERM", "ghostty") ||
+               environment_is("TERM_PROGRAM", "ghostty") ||
+               environment_is("TERM_PROGRAM", "WezTerm");
   if (kitty && !multiplexed) return PREVIEW_KITTY;
-  bool sixel = environment_contains("TERM", "sixel") || environment_contains("TERM", "foot") || environment_contains("TERM", "mlterm") ||
-               environment_is("TERM_PROGRAM", "mintty");
+  bool sixel = environment_contains("TERM", "sixel") || environment_contains("TERM", "foot") ||
+               environment_contains("TERM", "mlterm") || environment_is("TERM_PROGRAM", "mintty");
   if (!multiplexed && sixel) return PREVIEW_SIXEL;
   return ask_for_sixel() ? PREVIEW_SIXEL : PREVIEW_BLOCKS;
 }
@@ -77,12 +85,19 @@ void preview_start(preview *p, preview_kind kind, int image_size) {
     size = (struct winsize){.ws_row = 24, .ws_col = 80};
   int rows = size.ws_row > 4 ? size.ws_row - 3 : 1;
   if (2 * rows > size.ws_col) rows = size.ws_col / 2;
-  int most = kind == PREVIEW_BLOCKS ? image_size / 2 : 24; /* finer than the picture shows nothing more */
+  /* finer than the picture shows nothing more */
+  int most = kind == PREVIEW_BLOCKS ? image_size / 2 : 24;
   if (rows > most) rows = most;
   if (rows < 1) rows = 1;
   int cell = size.ws_ypixel > 0 ? size.ws_ypixel / size.ws_row : 16;
-  int pixels = kind == PREVIEW_BLOCKS ? 2 * rows : kind == PREVIEW_SIXEL ? rows * (cell > 0 ? cell : 16) : image_size;
-  *p = (preview){.kind = kind, .columns = 2 * rows, .rows = rows, .pixel_width = pixels, .pixel_height = pixels};
+  int pixels = kind == PREVIEW_BLOCKS  ? 2 * rows
+               : kind == PREVIEW_SIXEL ? rows * (cell > 0 ? cell : 16)
+                                       : image_size;
+  *p = (preview){.kind = kind,
+                 .columns = 2 * rows,
+                 .rows = rows,
+                 .pixel_width = pixels,
+                 .pixel_height = pixels};
 }
 
 /* ---- Drawing ---- */
@@ -90,15 +105,18 @@ void preview_start(preview *p, preview_kind kind, int image_size) {
 static void draw_blocks(const preview *p, const msk_image *image) {
   for (int row = 0; row < p->rows; row++) {
     for (int column = 0; column < p->columns; column++) {
-      const uint8_t *upper = image->pixels + 3 * ((size_t)(2 * row) * (size_t)image->width + (size_t)column);
+      const uint8_t *upper =
+          image->pixels + 3 * ((size_t)(2 * row) * (size_t)image->width + (size_t)column);
       const uint8_t *lower = upper + 3 * (size_t)image->width;
-      fprintf(stderr, "\x1b[38;2;%d;%d;%dm\x1b[48;2;%d;%d;%dm\xE2\x96\x80", upper[0], upper[1], upper[2], lower[0], lower[1], lower[2]);
+      fprintf(stderr, "\x1b[38;2;%d;%d;%dm\x1b[48;2;%d;%d;%dm\xE2\x96\x80", upper[0], upper[1],
+              upper[2], lower[0], lower[1], lower[2]);
     }
     fputs("\x1b[0m\r\n", stderr);
   }
 }
 
-/* One picture with a fixed number, put over the one before; in pieces of at most 4096 characters; the terminal's answers are off. */
+/* One picture with a fixed number, put over the one before; in pieces of at most 4096
+ * characters; the terminal's answers are off. */
 static void draw_kitty(const preview *p, const msk_image *image) {
   size_t bytes = 3 * (size_t)image->width * (size_t)image->height;
   char *text = base64_encode(image->pixels, bytes);
@@ -108,7 +126,8 @@ static void draw_kitty(const preview *p, const msk_image *image) {
     size_t piece = length - at < 4096 ? length - at : 4096;
     fputs("\x1b_G", stderr);
     if (at == 0) {
-      fprintf(stderr, "a=T,f=24,s=%d,v=%d,c=%d,r=%d,i=7193,p=1,C=1,q=2,", image->width, image->height, p->columns, p->rows);
+      fprintf(stderr, "a=T,f=24,s=%d,v=%d,c=%d,r=%d,i=7193,p=1,C=1,q=2,", image->width,
+              image->height, p->columns, p->rows);
     }
     fprintf(stderr, "m=%d;%.*s\x1b\\", at + piece < length, (int)piece, text + at);
   }
@@ -132,7 +151,8 @@ static void draw_sixel_band(const msk_image *image, int top) {
   int height = image->height - top < 6 ? image->height - top : 6;
   for (int i = 0; i < height * image->width; i++) {
     int x = i % image->width, y = top + i / image->width;
-    used[cube_index(image->pixels + 3 * ((size_t)y * (size_t)image->width + (size_t)x), x, y)] = true;
+    used[cube_index(image->pixels + 3 * ((size_t)y * (size_t)image->width + (size_t)x), x, y)] =
+        true;
   }
   for (int colour = 0; colour < 216; colour++) {
     if (!used[colour]) continue;
@@ -141,7 +161,8 @@ static void draw_sixel_band(const msk_image *image, int top) {
     for (int x = 0; x <= image->width; x++) {
       int bits = 0;
       for (int y = 0; x < image->width && y < height; y++) {
-        const uint8_t *pixel = image->pixels + 3 * ((size_t)(top + y) * (size_t)image->width + (size_t)x);
+        const uint8_t *pixel =
+            image->pixels + 3 * ((size_t)(top + y) * (size_t)image->width + (size_t)x);
         if (cube_index(pixel, x, top + y) == colour) bits |= 1 << y;
       }
       if (x < image->width && bits == previous) {
@@ -159,7 +180,8 @@ static void draw_sixel_band(const msk_image *image, int top) {
 
 static void draw_sixel(const msk_image *image) {
   fprintf(stderr, "\x1bPq\"1;1;%d;%d", image->width, image->height);
-  for (int i = 0; i < 216; i++) fprintf(stderr, "#%d;2;%d;%d;%d", i, i / 36 * 20, i / 6 % 6 * 20, i % 6 * 20);
+  for (int i = 0; i < 216; i++)
+    fprintf(stderr, "#%d;2;%d;%d;%d", i, i / 36 * 20, i / 6 % 6 * 20, i % 6 * 20);
   for (int top = 0; top < image->height; top += 6) draw_sixel_band(image, top);
   fputs("\x1b\\", stderr);
 }
@@ -172,7 +194,8 @@ void preview_draw(preview *p, const float *pixels, int image_size) {
   msk_prepare_init(&options);
   options.invert = MSK_INVERT_NO;
   if (msk_image_from_float(&full, pixels, image_size, image_size, NULL, &error) == MSK_OK &&
-      msk_image_prepare(&small, &full, p->pixel_width, p->pixel_height, &options, NULL, &error) == MSK_OK) {
+      msk_image_prepare(&small, &full, p->pixel_width, p->pixel_height, &options, NULL, &error) ==
+          MSK_OK) {
     fputs("\r\x1b[K", stderr);
     if (!p->drawn) {
       for (int i = 0; i < p->rows; i++) fputc('\n', stderr); /* scrolls, so that there is room */
@@ -184,7 +207,8 @@ void preview_draw(preview *p, const float *pixels, int image_size) {
       fputs(
           "\x1b"
           "7",
-          stderr); /* the cursor's place after a picture differs between terminals: save and restore it */
+          /* the cursor's place after a picture differs between terminals: save and restore it */
+          stderr);
       if (p->kind == PREVIEW_KITTY) {
         draw_kitty(p, &small);
       } else {

@@ -20,7 +20,8 @@ bool progress_is_terminal(void) {
 }
 
 void progress_start(progress *p, bool quiet, int pictures) {
-  *p = (progress){.shown = !quiet && progress_is_terminal(), .pictures = pictures, .started = progress_clock()};
+  *p = (progress){
+      .shown = !quiet && progress_is_terminal(), .pictures = pictures, .started = progress_clock()};
 }
 
 void progress_clear(progress *p) {
@@ -47,7 +48,8 @@ void progress_step(progress *p, const msk_step_info *info, int picture, int pict
   if (!p->shown || (now - p->last_drawn < 0.1 && !last)) return;
   p->last_drawn = now;
   fputs("\r\x1b[K", stderr);
-  if (p->pictures > 1 && pictures_together == 1) fprintf(stderr, "picture %d of %d, ", picture + 1, p->pictures);
+  if (p->pictures > 1 && pictures_together == 1)
+    fprintf(stderr, "picture %d of %d, ", picture + 1, p->pictures);
   if (pictures_together > 1) fprintf(stderr, "%d pictures, ", pictures_together);
   fprintf(stderr, "step %d of %d", info->step + 1, info->step_count);
   if (p->steps_done > 1 && now > p->first_step) {

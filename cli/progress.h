@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * progress.h - the line on standard error that tells how far the work is: picture, step, rate, time left. On a terminal only. */
+ * progress.h - the line on standard error that tells how far the work is: picture, step, rate,
+ * time left. On a terminal only. */
 #ifndef CLI_PROGRESS_H
 #define CLI_PROGRESS_H
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * replay.c - makes a picture again from the text of its PNG. The new PNG carries the same text, so that the bytes are the same; the kernel
- * set is the one of then, if this machine has it, and so is the precision. */
+ * replay.c - makes a picture again from the text of its PNG. The new PNG carries the same text,
+ * so that the bytes are the same; the kernel set is the one of then, if this machine has it, and
+ * so is the precision. */
 #include <string.h>
 
 #include "actions.h"
@@ -10,8 +11,10 @@
 #include "model_path.h"
 
 static msk_status choose_name(drawing *d, msk_error *error) {
-  const char *path = d->options->inputs[0], *slash = strrchr(path, '/'), *name = slash == NULL ? path : slash + 1;
-  if (d->options->output != NULL) return output_numbered(d->output, d->options->output, 0, 1, error);
+  const char *path = d->options->inputs[0], *slash = strrchr(path, '/'),
+             *name = slash == NULL ? path : slash + 1;
+  if (d->options->output != NULL)
+    return output_numbered(d->output, d->options->output, 0, 1, error);
   const char *dot = strrchr(name, '.');
   if (strcmp(path, "-") == 0) name = "picture";
   int length = dot == NULL || dot == name ? (int)strlen(name) : (int)(dot - name);

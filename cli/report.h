@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * report.h - errors of the program: filling a msk_error, one line on standard error, the exit code. */
+ * report.h - errors of the program: filling a msk_error, one line on standard error, the exit
+ * code. */
 #ifndef CLI_REPORT_H
 #define CLI_REPORT_H
 
@@ -11,7 +12,8 @@
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_INPUT = 3, EXIT_CANCELLED = 130 };
 
 /* Fills `error` and returns `code`. */
-msk_status cli_fail(msk_error *error, msk_status code, const char *format, ...) __attribute__((format(printf, 3, 4)));
+msk_status cli_fail(msk_error *error, msk_status code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 /* The exit code that stands for a status. */
 int cli_exit_code(msk_status status);
 /* `masksketch: MESSAGE` on standard error, as one line. */

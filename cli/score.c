@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * score.c - score: how well pictures fit a text and a sketch, as cosines of CLIP's embeddings and their weighted sum; the best first. */
+ *
+ * score.c - score: how well pictures fit a text and a sketch, as cosines of CLIP's embeddings
+ * and their weighted sum; the best first. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,11 +32,16 @@ typedef struct scorer {
 static const char class_mark[] = "{class}";
 
 static msk_status check_class(const char *name, bool has_mark, msk_error *error) {
-  if (name == NULL && has_mark) return cli_fail(error, MSK_ERROR_ARGUMENT, "--text holds {class}, expected --class with the word for it");
+  if (name == NULL && has_mark)
+    return cli_fail(error, MSK_ERROR_ARGUMENT,
+                    "--text holds {class}, expected --class with the word for it");
   if (name == NULL) return MSK_OK;
-  if (!has_mark) return cli_fail(error, MSK_ERROR_ARGUMENT, "--class has no effect on a --text without {class}: leave one of them out");
+  if (!has_mark)
+    return cli_fail(error, MSK_ERROR_ARGUMENT,
+                    "--class has no effect on a --text without {class}: leave one of them out");
   if (name[strspn(name, "0123456789")] == 0) {
-    return cli_fail(error, MSK_ERROR_ARGUMENT, "--class was given %s, expected a word: CLIP reads names, not numbers", name);
+    return cli_fail(error, MSK_ERROR_ARGUMENT,
+                    "--class was given %s, expected a word: CLIP reads names, not numbers", name);
   }
   return MSK_OK;
 }
@@ -45,7 +52,8 @@ msk_status score_fill_text(char *out, const char *text, const char *name, msk_er
     bool mark = strncmp(text, class_mark, strlen(class_mark)) == 0;
     size_t length = mark ? strlen(name) : 1;
     if (used + length > MAX_TEXT_BYTES)
-      return cli_fail(error, MSK_ERROR_ARGUMENT, "--text is longer than the %d bytes that are taken", MAX_TEXT_BYTES);
+      return cli_fail(error, MSK_ERROR_ARGUMENT,
+                      "--text is longer than the %d bytes that are taken", MAX_TEXT_BYTES);
     memcpy(out + used, mark ? name : text, length);
     used += length;
     text += mark ? strlen(class_mark) : 1;
@@ -56,15 +64,21 @@ msk_status score_fill_text(char *out, const char *text, const char *name, msk_er
 
 static msk_status read_request(scorer *s, msk_error *error) {
   const cli_options *options = s->options;
-  const char *text = options->text != NULL ? options->text : options->class_text != NULL ? "a photo of a {class}" : NULL;
+  const char *text = options->text != NULL         ? options->text
+                     : options->class_text != NULL ? "a photo of a {class}"
+                                                   : NULL;
   s->with_text = text != NULL;
   s->with_sketch = options->sketch != NULL;
   if (!s->with_text && !s->with_sketch)
-    return cli_fail(error, MSK_ERROR_ARGUMENT, "there is nothing to hold the pictures against, expected --text, --class or --sketch");
+    return cli_fail(
+        error, MSK_ERROR_ARGUMENT,
+        "there is nothing to hold the pictures against, expected --text, --class or --sketch");
   if (!s->with_text && options->weight_text >= 0)
-    return cli_fail(error, MSK_ERROR_ARGUMENT, "--weight-text has no effect without --text or --class: leave it out");
+    return cli_fail(error, MSK_ERROR_ARGUMENT,
+                    "--weight-text has no effect without --text or --class: leave it out");
   if (!s->with_sketch && options->weight_sketch >= 0)
-    return cli_fail(error, MSK_ERROR_ARGUMENT, "--weight-sketch has no effect without --sketch: leave it out");
+    return cli_fail(error, MSK_ERROR_ARGUMENT,
+                    "--weight-sketch has no effect without --sketch: leave it out");
   if (!s->with_text) return MSK_OK;
   msk_status status = check_class(options->class_text, strstr(text, class_mark) != NULL, error);
   return status == MSK_OK ? score_fill_text(s->text, text, options->class_text, error) : status;
@@ -83,7 +97,8 @@ static msk_status open_clip(scorer *s, msk_error *error) {
   if (status != MSK_OK) return status;
   msk_clip_get_info(s->clip, &s->info);
   s->text_vector = calloc((size_t)s->info.dimensions * 3, sizeof *s->text_vector);
-  if (s->text_vector == NULL) return cli_fail(error, MSK_ERROR_MEMORY, "out of memory for embeddings");
+  if (s->text_vector == NULL)
+    return cli_fail(error, MSK_ERROR_MEMORY, "out of memory for embeddings");
   s->sketch_vector = s->text_vector + s->info.dimensions;
   s->vector = s->sketch_vector + s->info.dimensions;
   return MSK_OK;
@@ -94,15 +109,17 @@ static msk_status embed_text(scorer *s, msk_error *error) {
   int tokens = 0;
   msk_status status = msk_clip_embed_texts(s->clip, &text, 1, s->text_vector, &tokens, error);
   if (status == MSK_OK && tokens > s->info.text_tokens && !s->options->quiet) {
-    fprintf(stderr, "masksketch: the text takes %d tokens, of which CLIP reads %d: its end was cut off\n", tokens, s->info.text_tokens);
+    fprintf(stderr,
+            "masksketch: the text takes %d tokens, of which CLIP reads %d: its end was cut off\n",
+            tokens, s->info.text_tokens);
   }
   return status;
 }
 
 static msk_status embed_picture(scorer *s, const char *path, float *vector, msk_error *error) {
   msk_image image = {0};
-  msk_status status =
-      cancel_requested() ? cli_fail(error, MSK_ERROR_CANCELLED, "cancelled") : input_picture(&image, path, MSK_ALPHA_WHITE, error);
+  msk_status status = cancel_requested() ? cli_fail(error, MSK_ERROR_CANCELLED, "cancelled")
+                                         : input_picture(&image, path, MSK_ALPHA_WHITE, error);
   if (status == MSK_OK) status = msk_clip_embed_images(s->clip, &image, 1, vector, error);
   msk_image_free(&image);
   return status;
@@ -131,13 +148,16 @@ static msk_status print_rows(const scorer *s, const row *rows, int count, msk_er
   if (s->options->json) {
     json_t *array = json_array();
     for (int i = 0; i < count; i++) {
-      json_array_append_new(array, json_pack("{s:o, s:o, s:o, s:f}", "file", json_text(rows[i].file), "text",
-                                             s->with_text ? json_real(rows[i].text) : json_null(), "sketch",
-                                             s->with_sketch ? json_real(rows[i].sketch) : json_null(), "score", rows[i].score));
+      json_array_append_new(
+          array, json_pack("{s:o, s:o, s:o, s:f}", "file", json_text(rows[i].file), "text",
+                           s->with_text ? json_real(rows[i].text) : json_null(), "sketch",
+                           s->with_sketch ? json_real(rows[i].sketch) : json_null(), "score",
+                           rows[i].score));
     }
     return json_print(array, error);
   }
-  printf("%-8s%s%s  picture\n", "score", s->with_text ? "       text" : "", s->with_sketch ? "     sketch" : "");
+  printf("%-8s%s%s  picture\n", "score", s->with_text ? "       text" : "",
+         s->with_sketch ? "     sketch" : "");
   for (int i = 0; i < count; i++) {
     printf("%-8.4f", rows[i].score);
     if (s->with_text) printf(" %10.4f", rows[i].text);
@@ -152,10 +172,13 @@ static msk_status print_rows(const scorer *s, const row *rows, int count, msk_er
 msk_status action_score(const cli_options *options, msk_error *error) {
   scorer s = {.options = options};
   row *rows = calloc((size_t)options->input_count, sizeof *rows);
-  msk_status status = rows == NULL ? cli_fail(error, MSK_ERROR_MEMORY, "out of memory for the scores") : read_request(&s, error);
+  msk_status status = rows == NULL
+                          ? cli_fail(error, MSK_ERROR_MEMORY, "out of memory for the scores")
+                          : read_request(&s, error);
   if (status == MSK_OK) status = open_clip(&s, error);
   if (status == MSK_OK && s.with_text) status = embed_text(&s, error);
-  if (status == MSK_OK && s.with_sketch) status = embed_picture(&s, options->sketch, s.sketch_vector, error);
+  if (status == MSK_OK && s.with_sketch)
+    status = embed_picture(&s, options->sketch, s.sketch_vector, error);
   for (int i = 0; status == MSK_OK && i < options->input_count; i++) {
     rows[i] = (row){.file = options->inputs[i], .place = i};
     status = score_picture(&s, &rows[i], error);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * sheet.h - contact sheets: `--sheet` (what was given, then the pictures, each with a label), and the command `sheet`, which joins
- * pictures. */
+ * sheet.h - contact sheets: `--sheet` (what was given, then the pictures, each with a label),
+ * and the command `sheet`, which joins pictures. */
 #ifndef CLI_SHEET_H
 #define CLI_SHEET_H
 

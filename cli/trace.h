@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * trace.h - `--trace FOLDER`: each quantity that the library names is stacked over the steps in FOLDER/NAME.npy. Data is streamed to a
- * temporary file, because the logits of a long run do not fit into memory; the file gets its name when the run is over. */
+ * trace.h - `--trace FOLDER`: each quantity that the library names is stacked over the steps in
+ * FOLDER/NAME.npy. Data is streamed to a temporary file, because the logits of a long run do not
+ * fit into memory; the file gets its name when the run is over. */
 #ifndef CLI_TRACE_H
 #define CLI_TRACE_H
 
@@ -11,7 +12,8 @@ typedef struct trace trace;
 
 /* Makes the folder if it is missing. */
 msk_status trace_open(trace **out, const char *folder, msk_error *error);
-/* Takes one array: for msk_callbacks.on_trace. Returns 0, or -1 after a failure, which trace_close() reports. */
+/* Takes one array: for msk_callbacks.on_trace. Returns 0, or -1 after a failure, which
+ * trace_close() reports. */
 int trace_take(trace *t, const char *name, const msk_array *array);
 /* Gives all files their names. */
 msk_status trace_finish(trace *t, msk_error *error);

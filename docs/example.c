@@ -29,21 +29,31 @@ static msk_status draw(struct job *job, char **argument, msk_error *error) {
   msk_model_info info;
   size_t bytes;
   msk_status status = msk_model_open(&job->model, argument[1], NULL, error);
-  if (status == MSK_OK) status = msk_request_init(&request, job->model, MSK_JOB_DRAW, "balanced", error);
-  if (status == MSK_OK) status = msk_model_class_find(job->model, argument[3], &request.class_id, error);
-  if (status == MSK_OK) status = msk_image_load(&job->file, argument[2], MSK_ALPHA_WHITE, NULL, error);
+  if (status == MSK_OK)
+    status = msk_request_init(&request, job->model, MSK_JOB_DRAW, "balanced", error);
+  if (status == MSK_OK)
+    status = msk_model_class_find(job->model, argument[3], &request.class_id, error);
+  if (status == MSK_OK)
+    status = msk_image_load(&job->file, argument[2], MSK_ALPHA_WHITE, NULL, error);
   if (status != MSK_OK) return status;
   msk_model_get_info(job->model, &info);
-  status = msk_image_prepare(&job->sketch, &job->file, info.image_size, info.image_size, NULL, NULL, error);
+  status = msk_image_prepare(&job->sketch, &job->file, info.image_size, info.image_size, NULL, NULL,
+                             error);
   request.picture = &job->sketch;
   request.seed = 7;
   request.callbacks.on_step = show_step;
   if (status == MSK_OK) status = msk_session_open(&job->session, job->model, &request, NULL, error);
   if (status == MSK_OK) status = msk_run(job->session, &request, &result, error);
-  if (status == MSK_OK) status = msk_image_from_float(&job->photo, result.pixels, info.image_size, info.image_size, NULL, error);
-  if (status == MSK_OK) status = msk_image_encode(&job->photo, MSK_FORMAT_PNG, 0, NULL, 0, &job->png, &bytes, NULL, error);
+  if (status == MSK_OK)
+    status = msk_image_from_float(&job->photo, result.pixels, info.image_size, info.image_size,
+                                  NULL, error);
+  if (status == MSK_OK)
+    status =
+        msk_image_encode(&job->photo, MSK_FORMAT_PNG, 0, NULL, 0, &job->png, &bytes, NULL, error);
   if (status == MSK_OK) status = msk_file_write(argument[4], job->png, bytes, error);
-  if (status == MSK_OK) fprintf(stderr, "\n%s, in %.1f s\n", msk_model_class_name(job->model, request.class_id), result.times.total);
+  if (status == MSK_OK)
+    fprintf(stderr, "\n%s, in %.1f s\n", msk_model_class_name(job->model, request.class_id),
+            result.times.total);
   return status;
 }
 

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * fuzz_image.c - libFuzzer: any bytes as a picture (PNG, JPEG, WebP), and as a PNG with a request in its text. */
+ *
+ * fuzz_image.c - libFuzzer: any bytes as a picture (PNG, JPEG, WebP), and as a PNG with a
+ * request in its text. */
 #include <stdlib.h>
 
 #include "masksketch.h"

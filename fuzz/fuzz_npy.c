@@ -14,7 +14,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count) {
   if (msk_npy_decode(&array, bytes, count, "input", NULL, NULL) != MSK_OK) return 0;
   if (msk_npy_encode(&array, &written, &written_count, NULL, NULL) != MSK_OK) abort();
   if (msk_npy_decode(&again, written, written_count, "written", NULL, NULL) != MSK_OK) abort();
-  if (again.rank != array.rank || memcmp(again.shape, array.shape, sizeof again.shape) != 0) abort();
+  if (again.rank != array.rank || memcmp(again.shape, array.shape, sizeof again.shape) != 0)
+    abort();
   msk_free(NULL, array.data);
   msk_free(NULL, again.data);
   msk_free(NULL, written);

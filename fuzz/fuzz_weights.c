@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * fuzz_weights.c - libFuzzer: any bytes as a weight file (safetensors or Flax). What opens must hold together. */
+ *
+ * fuzz_weights.c - libFuzzer: any bytes as a weight file (safetensors or Flax). What opens must
+ * hold together. */
 #include <stdlib.h>
 #include <string.h>
 

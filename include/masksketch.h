@@ -16,15 +16,20 @@
  *     msk_run(session, &request, &result, &error);
  *
  * Rules that hold everywhere:
- *   - A function that can fail returns msk_status, takes a caller-owned msk_error last (NULL allowed), and leaves its
- *     out-parameters untouched on failure. The library never prints, exits, aborts, or keeps mutable global state.
- *   - Structures that a caller fills begin with `size_t size`; the *_init() functions set it. A structure whose size is
- *     unknown to the library is refused, so that a program built against another version fails clearly.
- *   - A model may be used by any number of threads at once. A session belongs to one thread at a time.
+ *   - A function that can fail returns msk_status, takes a caller-owned msk_error last (NULL
+ *     allowed), and leaves its out-parameters untouched on failure. The library never prints,
+ *     exits, aborts, or keeps mutable global state.
+ *   - Structures that a caller fills begin with `size_t size`; the *_init() functions set it. A
+ *     structure whose size is unknown to the library is refused, so that a program built against
+ *     another version fails clearly.
+ *   - A model may be used by any number of threads at once. A session belongs to one thread at a
+ *     time.
  *   - After msk_session_open() has returned, running requests that fit it allocates nothing.
- *   - Pictures are RGB, rows from top to bottom. Float pictures are H x W x 3 in [0,1], unclamped where said so.
- *   - A token is an int32_t: 0..codebook_size-1 is an image code, codebook_size + c is class c, MSK_MASK_TOKEN is "masked".
- *     A sequence is the class token followed by the image tokens row by row.
+ *   - Pictures are RGB, rows from top to bottom. Float pictures are H x W x 3 in [0,1],
+ *     unclamped where said so.
+ *   - A token is an int32_t: 0..codebook_size-1 is an image code, codebook_size + c is class c,
+ *     MSK_MASK_TOKEN is "masked". A sequence is the class token followed by the image tokens row
+ *     by row.
  */
 #ifndef MASKSKETCH_H
 #define MASKSKETCH_H
@@ -48,17 +53,20 @@ extern "C" {
 #endif
 
 #define MSK_MASK_TOKEN (-1)
-#define MSK_MAX_LAYERS 64                             /* structure layers that a recipe can name */
-#define MSK_MAX_CANDIDATES 64                         /* candidates that one request can hold */
-#define MSK_MAX_PIXELS ((size_t)64 * 1000 * 1000)     /* largest picture that is read: 64 megapixels */
+#define MSK_MAX_LAYERS 64     /* structure layers that a recipe can name */
+#define MSK_MAX_CANDIDATES 64 /* candidates that one request can hold */
+/* largest picture that is read: 64 megapixels */
+#define MSK_MAX_PIXELS ((size_t)64 * 1000 * 1000)
 #define MSK_MAX_FILE_BYTES ((size_t)64 * 1000 * 1000) /* largest picture file that is read */
 
-/* ---- Errors ---------------------------------------------------------------------------------------------------- */
+/* ---- Errors ---------------------------------------------------------------------------------- */
 
 typedef enum msk_status {
   MSK_OK = 0,
-  MSK_ERROR_ARGUMENT = 1,   /* the request is wrong: value out of range, unknown key, wrong combination */
-  MSK_ERROR_FILE = 2,       /* an input file cannot be read, is damaged, too large, or of the wrong kind */
+  /* the request is wrong: value out of range, unknown key, wrong combination */
+  MSK_ERROR_ARGUMENT = 1,
+  /* an input file cannot be read, is damaged, too large, or of the wrong kind */
+  MSK_ERROR_FILE = 2,
   MSK_ERROR_OUTPUT = 3,     /* an output cannot be written: no permission, disk full */
   MSK_ERROR_MEMORY = 4,     /* memory was refused */
   MSK_ERROR_CANCELLED = 5,  /* a callback asked to stop */
@@ -74,48 +82,62 @@ typedef struct msk_error {
 MSK_API const char *msk_version(void);
 MSK_API const char *msk_status_name(msk_status status);
 
-/* ---- Memory ---------------------------------------------------------------------------------------------------- */
+/* ---- Memory ---------------------------------------------------------------------------------- */
 
-/* All memory of the library goes through one of these. `allocate` returns memory aligned to 64 bytes or NULL; `release`
- * takes what it gave (never NULL). Both must be safe to call from any thread. NULL instead of an allocator: the C heap. */
+/* All memory of the library goes through one of these. `allocate` returns memory aligned to 64
+ * bytes or NULL; `release` takes what it gave (never NULL). Both must be safe to call from any
+ * thread. NULL instead of an allocator: the C heap. */
 typedef struct msk_allocator {
   void *(*allocate)(void *user, size_t bytes);
   void (*release)(void *user, void *memory);
   void *user;
 } msk_allocator;
 
-/* Frees byte buffers, token arrays and pictures' pixels that the functions below hand out. NULL memory is ignored. */
+/* Frees byte buffers, token arrays and pictures' pixels that the functions below hand out. NULL
+ * memory is ignored. */
 MSK_API void msk_free(const msk_allocator *allocator, void *memory);
 
-/* ---- Pictures -------------------------------------------------------------------------------------------------- */
+/* ---- Pictures -------------------------------------------------------------------------------- */
 
-/* 8-bit RGB, height x width x 3. Owned by whoever holds it; msk_image_free() empties it. `allocator` is the one it came from. */
+/* 8-bit RGB, height x width x 3. Owned by whoever holds it; msk_image_free() empties it.
+ * `allocator` is the one it came from. */
 typedef struct msk_image {
   int width, height;
   uint8_t *pixels;
   const msk_allocator *allocator;
 } msk_image;
 
-typedef enum msk_format { MSK_FORMAT_AUTO = 0, MSK_FORMAT_PNG, MSK_FORMAT_JPEG, MSK_FORMAT_WEBP } msk_format;
+typedef enum msk_format {
+  MSK_FORMAT_AUTO = 0,
+  MSK_FORMAT_PNG,
+  MSK_FORMAT_JPEG,
+  MSK_FORMAT_WEBP
+} msk_format;
 
-/* How a picture's aspect ratio is brought to the model's square: stretched; padded with paper colour; cut at the centre. */
+/* How a picture's aspect ratio is brought to the model's square: stretched; padded with paper
+ * colour; cut at the centre. */
 typedef enum msk_fit { MSK_FIT_STRETCH = 0, MSK_FIT_PAD, MSK_FIT_CROP } msk_fit;
 
 /* Light lines on dark ground are turned over: when found so, always, never. */
 typedef enum msk_invert { MSK_INVERT_AUTO = 0, MSK_INVERT_YES, MSK_INVERT_NO } msk_invert;
 
-/* What alpha becomes: composited over white (what people expect), or dropped (what Pillow's convert("RGB") does and the
- * authors' code therefore does). ALPHA_DROP also clips 16-bit grey as Pillow does, and leaves EXIF rotation alone. ALPHA_ONLY gives the
- * alpha itself as grey: what is opaque is white, and so is a picture without alpha. */
+/* What alpha becomes: composited over white (what people expect), or dropped (what Pillow's
+ * convert("RGB") does and the authors' code therefore does). ALPHA_DROP also clips 16-bit grey
+ * as Pillow does, and leaves EXIF rotation alone. ALPHA_ONLY gives the alpha itself as grey:
+ * what is opaque is white, and so is a picture without alpha. */
 typedef enum msk_alpha { MSK_ALPHA_WHITE = 0, MSK_ALPHA_DROP, MSK_ALPHA_ONLY } msk_alpha;
 
-/* Reads a PNG, JPEG or WebP from memory or from a file. EXIF rotation is honoured (unless ALPHA_DROP), 16-bit, palette and
- * grey pictures become 8-bit RGB. Checked against MSK_MAX_PIXELS and MSK_MAX_FILE_BYTES before memory is taken.
- * Errors: MSK_ERROR_FILE with the reason, MSK_ERROR_MEMORY. `name` stands in messages. */
-MSK_API msk_status msk_image_decode(msk_image *image, const void *bytes, size_t byte_count, msk_alpha alpha, const char *name,
+/* Reads a PNG, JPEG or WebP from memory or from a file. EXIF rotation is honoured (unless
+ * ALPHA_DROP), 16-bit, palette and grey pictures become 8-bit RGB. Checked against
+ * MSK_MAX_PIXELS and MSK_MAX_FILE_BYTES before memory is taken. Errors: MSK_ERROR_FILE with the
+ * reason, MSK_ERROR_MEMORY. `name` stands in messages. */
+MSK_API msk_status msk_image_decode(msk_image *image, const void *bytes, size_t byte_count,
+                                    msk_alpha alpha, const char *name,
                                     const msk_allocator *allocator, msk_error *error);
-MSK_API msk_status msk_image_load(msk_image *image, const char *path, msk_alpha alpha, const msk_allocator *allocator, msk_error *error);
-MSK_API msk_status msk_image_create(msk_image *image, int width, int height, const msk_allocator *allocator, msk_error *error);
+MSK_API msk_status msk_image_load(msk_image *image, const char *path, msk_alpha alpha,
+                                  const msk_allocator *allocator, msk_error *error);
+MSK_API msk_status msk_image_create(msk_image *image, int width, int height,
+                                    const msk_allocator *allocator, msk_error *error);
 MSK_API void msk_image_free(msk_image *image);
 
 /* Options of sketch preparation; msk_prepare_init(): stretch, invert auto, photo_of_paper 0. */
@@ -127,9 +149,10 @@ typedef struct msk_prepare_options {
 } msk_prepare_options;
 MSK_API void msk_prepare_init(msk_prepare_options *options);
 
-/* Brings a picture to width x height. Resizing is Pillow's antialiased bicubic (a = -0.5), bit for bit.
- * `out` is a new picture of the caller's. */
-MSK_API msk_status msk_image_prepare(msk_image *out, const msk_image *in, int width, int height, const msk_prepare_options *options,
+/* Brings a picture to width x height. Resizing is Pillow's antialiased bicubic (a = -0.5), bit
+ * for bit. `out` is a new picture of the caller's. */
+MSK_API msk_status msk_image_prepare(msk_image *out, const msk_image *in, int width, int height,
+                                     const msk_prepare_options *options,
                                      const msk_allocator *allocator, msk_error *error);
 
 /* A key and its value in a PNG's text chunks. UTF-8, no NUL. */
@@ -137,24 +160,31 @@ typedef struct msk_text {
   const char *key, *value;
 } msk_text;
 
-/* Encodes a picture. `quality` 1..100 is for JPEG and lossy WebP (0: 92 for JPEG, lossless WebP). Texts go into PNG only.
- * *bytes is allocated; free it with msk_free(). The same input gives the same bytes. */
-MSK_API msk_status msk_image_encode(const msk_image *image, msk_format format, int quality, const msk_text *texts, size_t text_count,
-                                    void **bytes, size_t *byte_count, const msk_allocator *allocator, msk_error *error);
-/* The format that a path's suffix asks for (.png .jpg .jpeg .webp, any case); MSK_FORMAT_AUTO where it is none of these. */
+/* Encodes a picture. `quality` 1..100 is for JPEG and lossy WebP (0: 92 for JPEG, lossless
+ * WebP). Texts go into PNG only. *bytes is allocated; free it with msk_free(). The same input
+ * gives the same bytes. */
+MSK_API msk_status msk_image_encode(const msk_image *image, msk_format format, int quality,
+                                    const msk_text *texts, size_t text_count, void **bytes,
+                                    size_t *byte_count, const msk_allocator *allocator,
+                                    msk_error *error);
+/* The format that a path's suffix asks for (.png .jpg .jpeg .webp, any case); MSK_FORMAT_AUTO
+ * where it is none of these. */
 MSK_API msk_format msk_format_of_path(const char *path);
 
-/* The value of a text chunk of a PNG (tEXt, iTXt, zTXt; at most 1 MiB), or *value = NULL where the key is missing. */
-MSK_API msk_status msk_png_text(const void *bytes, size_t byte_count, const char *key, char **value, const msk_allocator *allocator,
-                                msk_error *error);
+/* The value of a text chunk of a PNG (tEXt, iTXt, zTXt; at most 1 MiB), or *value = NULL where
+ * the key is missing. */
+MSK_API msk_status msk_png_text(const void *bytes, size_t byte_count, const char *key, char **value,
+                                const msk_allocator *allocator, msk_error *error);
 
-/* ---- Files ----------------------------------------------------------------------------------------------------- */
+/* ---- Files ----------------------------------------------------------------------------------- */
 
-/* Writes a file whole or not at all: temporary file beside it, fsync, rename. An existing file is replaced. */
-MSK_API msk_status msk_file_write(const char *path, const void *bytes, size_t byte_count, msk_error *error);
+/* Writes a file whole or not at all: temporary file beside it, fsync, rename. An existing file
+ * is replaced. */
+MSK_API msk_status msk_file_write(const char *path, const void *bytes, size_t byte_count,
+                                  msk_error *error);
 /* Reads a whole regular file of at most `limit` bytes. */
-MSK_API msk_status msk_file_read(const char *path, size_t limit, void **bytes, size_t *byte_count, const msk_allocator *allocator,
-                                 msk_error *error);
+MSK_API msk_status msk_file_read(const char *path, size_t limit, void **bytes, size_t *byte_count,
+                                 const msk_allocator *allocator, msk_error *error);
 
 typedef enum msk_dtype {
   MSK_DTYPE_F32 = 0,
@@ -177,45 +207,62 @@ typedef struct msk_array {
   size_t shape[MSK_MAX_RANK];
   void *data;
 } msk_array;
-/* NumPy's .npy, version 1.0. Loading takes f4, f8, i4, i8, u1, u4, b1 in C order; `array->data` is freed with msk_free(). */
-MSK_API msk_status msk_npy_encode(const msk_array *array, void **bytes, size_t *byte_count, const msk_allocator *allocator,
-                                  msk_error *error);
-MSK_API msk_status msk_npy_decode(msk_array *array, const void *bytes, size_t byte_count, const char *name, const msk_allocator *allocator,
+/* NumPy's .npy, version 1.0. Loading takes f4, f8, i4, i8, u1, u4, b1 in C order; `array->data`
+ * is freed with msk_free(). */
+MSK_API msk_status msk_npy_encode(const msk_array *array, void **bytes, size_t *byte_count,
+                                  const msk_allocator *allocator, msk_error *error);
+MSK_API msk_status msk_npy_decode(msk_array *array, const void *bytes, size_t byte_count,
+                                  const char *name, const msk_allocator *allocator,
                                   msk_error *error);
 
-/* ---- Models ---------------------------------------------------------------------------------------------------- */
+/* ---- Models ---------------------------------------------------------------------------------- */
 
 typedef struct msk_model msk_model;
 
-/* OF_FILE, of the transformer only: int8 for a model file whose matrices are stored in 8 bits, else fp32. */
-typedef enum msk_precision { MSK_PRECISION_FP32 = 0, MSK_PRECISION_INT8, MSK_PRECISION_OF_FILE } msk_precision;
+/* OF_FILE, of the transformer only: int8 for a model file whose matrices are stored in 8 bits,
+ * else fp32. */
+typedef enum msk_precision {
+  MSK_PRECISION_FP32 = 0,
+  MSK_PRECISION_INT8,
+  MSK_PRECISION_OF_FILE
+} msk_precision;
 MSK_API const char *msk_precision_name(int precision); /* "fp32", "int8"; NULL past the end */
 
 typedef struct msk_model_options {
   size_t size;
   const char *isa; /* kernel set: NULL chooses the best that works; else one of msk_isa_name() */
-  /* Arithmetic of the transformer's linear layers. OF_FILE if not set; fp32 of a file stored in 8 bits multiplies the numbers out. */
+  /* Arithmetic of the transformer's linear layers. OF_FILE if not set; fp32 of a file stored in
+   * 8 bits multiplies the numbers out. */
   msk_precision precision;
-  /* Arithmetic of the convolutions that turn tokens into pixels, fp32 or int8; int8 only where that is faster: see msk_model_info. */
+  /* Arithmetic of the convolutions that turn tokens into pixels, fp32 or int8; int8 only where
+   * that is faster: see msk_model_info. */
   msk_precision decode_precision;
-  int threads;                    /* for packing weights; 0: all processors that this process may use */
+  /* for packing weights; 0: all processors that this process may use */
+  int threads;
   const msk_allocator *allocator; /* must outlive the model and its sessions */
 } msk_model_options;
 MSK_API void msk_model_options_init(msk_model_options *options);
 
-/* The kernel sets that this build has and this machine can run, best last ("ref" is always there). NULL past the end. */
+/* The kernel sets that this build has and this machine can run, best last ("ref" is always
+ * there). NULL past the end. */
 MSK_API const char *msk_isa_name(int index);
-MSK_API int msk_default_threads(void); /* processors that this process may use: affinity and cgroup quota honoured */
+/* processors that this process may use: affinity and cgroup quota honoured */
+MSK_API int msk_default_threads(void);
 
-/* Opens a run-time model file (safetensors made by `convert`). It is mapped, checked, and its matrices packed. */
-MSK_API msk_status msk_model_open(msk_model **model, const char *path, const msk_model_options *options, msk_error *error);
+/* Opens a run-time model file (safetensors made by `convert`). It is mapped, checked, and its
+ * matrices packed. */
+MSK_API msk_status msk_model_open(msk_model **model, const char *path,
+                                  const msk_model_options *options, msk_error *error);
 
-/* Memory that opening a model takes, told before it is taken: from the file's list of tensors alone, nothing else is read. */
+/* Memory that opening a model takes, told before it is taken: from the file's list of tensors
+ * alone, nothing else is read. */
 typedef struct msk_memory_plan {
-  size_t weights; /* as long as the model is open; weights stored as F16 are kept in that many bytes */
+  /* as long as the model is open; weights stored as F16 are kept in that many bytes */
+  size_t weights;
   size_t loading; /* beside them at most, while it is being opened */
 } msk_memory_plan;
-MSK_API msk_status msk_model_plan(msk_memory_plan *plan, const char *path, const msk_model_options *options, msk_error *error);
+MSK_API msk_status msk_model_plan(msk_memory_plan *plan, const char *path,
+                                  const msk_model_options *options, msk_error *error);
 MSK_API void msk_model_close(msk_model *model); /* after all its sessions; NULL is ignored */
 
 typedef struct msk_model_info {
@@ -227,26 +274,35 @@ typedef struct msk_model_info {
   int layers, hidden, heads, intermediate;
   int codebook_dim, filters, stem; /* stem: pixel-shuffle factor, 1 = none */
   size_t parameters;
-  const char *isa;                /* kernel set in use */
-  msk_precision precision;        /* FP32 or INT8: of the transformer's linear layers */
-  msk_precision decode_precision; /* of the convolutions that turn tokens into pixels; everything else is fp32 */
-  const char *name, *hash;        /* from the file: a name; SHA-256 of the file's tensors as 64 hex digits */
+  const char *isa;         /* kernel set in use */
+  msk_precision precision; /* FP32 or INT8: of the transformer's linear layers */
+  /* of the convolutions that turn tokens into pixels; everything else is fp32 */
+  msk_precision decode_precision;
+  /* from the file: a name; SHA-256 of the file's tensors as 64 hex digits */
+  const char *name, *hash;
 } msk_model_info;
 MSK_API void msk_model_get_info(const msk_model *model, msk_model_info *info);
-/* What the user should be told about this machine, NULL for nothing: at opening, the kernel set is held against the reference
- * on small shapes; one that computes wrong results is left out for the next best. */
+/* What the user should be told about this machine, NULL for nothing: at opening, the kernel set
+ * is held against the reference on small shapes; one that computes wrong results is left out for
+ * the next best. */
 MSK_API const char *msk_model_warning(const msk_model *model);
-/* Value of a metadata entry of the model file (name, licence, provenance, defaults, ...), or NULL. */
+/* Value of a metadata entry of the model file (name, licence, provenance, defaults, ...), or
+ * NULL. */
 MSK_API const char *msk_model_metadata(const msk_model *model, const char *key);
 
 /* Class names. A hidden class (null class, style label) is left out of search and listings. */
-MSK_API const char *msk_model_class_name(const msk_model *model, int class_id); /* NULL out of range */
+/* NULL out of range */
+MSK_API const char *msk_model_class_name(const msk_model *model, int class_id);
 MSK_API int msk_model_class_hidden(const msk_model *model, int class_id);
-/* A number, a name, or the beginning of one if it is the only one (letter case and accents aside, any of a name's comma-separated
- * synonyms). Several candidates or none: MSK_ERROR_ARGUMENT with the nearest names. */
-MSK_API msk_status msk_model_class_find(const msk_model *model, const char *text, int *class_id, msk_error *error);
-/* Writes up to `limit` ids of classes that match `word` (all if NULL), best first; returns how many match in all. */
-MSK_API int msk_model_class_search(const msk_model *model, const char *word, int *class_ids, int limit);
+/* A number, a name, or the beginning of one if it is the only one (letter case and accents
+ * aside, any of a name's comma-separated synonyms). Several candidates or none:
+ * MSK_ERROR_ARGUMENT with the nearest names. */
+MSK_API msk_status msk_model_class_find(const msk_model *model, const char *text, int *class_id,
+                                        msk_error *error);
+/* Writes up to `limit` ids of classes that match `word` (all if NULL), best first; returns how
+ * many match in all. */
+MSK_API int msk_model_class_search(const msk_model *model, const char *word, int *class_ids,
+                                   int limit);
 
 /* A tensor of any weight file, for listings. */
 typedef struct msk_tensor_info {
@@ -257,31 +313,41 @@ typedef struct msk_tensor_info {
   size_t bytes;
 } msk_tensor_info;
 typedef struct msk_weight_listing msk_weight_listing;
-/* Lists a weight file of any kind that `convert` reads (safetensors, Flax msgpack), checked whole. */
-MSK_API msk_status msk_weights_open(msk_weight_listing **listing, const char *path, const msk_allocator *allocator, msk_error *error);
+/* Lists a weight file of any kind that `convert` reads (safetensors, Flax msgpack), checked
+ * whole. */
+MSK_API msk_status msk_weights_open(msk_weight_listing **listing, const char *path,
+                                    const msk_allocator *allocator, msk_error *error);
 MSK_API int msk_weights_count(const msk_weight_listing *listing);
 MSK_API void msk_weights_get(const msk_weight_listing *listing, int index, msk_tensor_info *info);
-MSK_API const char *msk_weights_metadata(const msk_weight_listing *listing, int index, const char **value); /* key, NULL past the end */
-MSK_API const char *msk_weights_kind(const msk_weight_listing *listing);                                    /* "safetensors" or "flax" */
+/* key, NULL past the end */
+MSK_API const char *msk_weights_metadata(const msk_weight_listing *listing, int index,
+                                         const char **value);
+/* "safetensors" or "flax" */
+MSK_API const char *msk_weights_kind(const msk_weight_listing *listing);
 MSK_API void msk_weights_close(msk_weight_listing *listing);
 
 typedef struct msk_convert_options {
   size_t size;
-  const char *tokenizer_path;   /* Flax msgpack, or safetensors under the authors' or the open-muse names */
+  /* Flax msgpack, or safetensors under the authors' or the open-muse names */
+  const char *tokenizer_path;
   const char *transformer_path; /* Flax msgpack or safetensors */
-  const char *classes_path;     /* one name a line; NULL: the ImageNet names if there are 1000 classes, else numbers */
-  const char *defaults_path;    /* JSON with the model's own defaults (docs/formats.md); NULL: none */
-  const char *name;             /* NULL: the output's base name */
-  msk_dtype dtype;              /* F32, F16 or BF16 for matrices and kernels */
-  int int8;                     /* 1: those of the transformer's layers in 8 bits instead, made from numbers of that type */
+  /* one name a line; NULL: the ImageNet names if there are 1000 classes, else numbers */
+  const char *classes_path;
+  /* JSON with the model's own defaults (docs/formats.md); NULL: none */
+  const char *defaults_path;
+  const char *name; /* NULL: the output's base name */
+  msk_dtype dtype;  /* F32, F16 or BF16 for matrices and kernels */
+  /* 1: those of the transformer's layers in 8 bits instead, made from numbers of that type */
+  int int8;
   const char *output_path;
   const msk_allocator *allocator;
 } msk_convert_options;
 MSK_API void msk_convert_options_init(msk_convert_options *options);
-/* Checkpoints -> one run-time file. Every size is read from the tensors; contradictions name the tensor. */
+/* Checkpoints -> one run-time file. Every size is read from the tensors; contradictions name the
+ * tensor. */
 MSK_API msk_status msk_convert(const msk_convert_options *options, msk_error *error);
 
-/* ---- Recipes --------------------------------------------------------------------------------------------------- */
+/* ---- Recipes --------------------------------------------------------------------------------- */
 
 typedef enum msk_job { MSK_JOB_DRAW = 0, MSK_JOB_GENERATE, MSK_JOB_EDIT } msk_job;
 typedef enum msk_schedule {
@@ -291,30 +357,42 @@ typedef enum msk_schedule {
   MSK_SCHEDULE_LOG,
   MSK_SCHEDULE_EXP
 } msk_schedule;
-/* How alike two attention rows are (all negated so that higher is more alike): the authors' symmetric cross-entropy,
- * symmetric Kullback-Leibler divergence, Jensen-Shannon divergence. */
-/* What stands at a masked place in the conditional and unconditional passes of draw: the mask token (the published way), or the
- * sketch's own token, for models that were trained to read it there. */
+/* How alike two attention rows are (all negated so that higher is more alike): the authors'
+ * symmetric cross-entropy, symmetric Kullback-Leibler divergence, Jensen-Shannon divergence. */
+/* What stands at a masked place in the conditional and unconditional passes of draw: the mask
+ * token (the published way), or the sketch's own token, for models that were trained to read it
+ * there. */
 typedef enum msk_placeholder { MSK_PLACEHOLDER_MASK = 0, MSK_PLACEHOLDER_SKETCH } msk_placeholder;
-typedef enum msk_distance { MSK_DISTANCE_CROSS_ENTROPY = 0, MSK_DISTANCE_SYMMETRIC_KL, MSK_DISTANCE_JENSEN_SHANNON } msk_distance;
-/* What guidance moves away from: a random other class (new for each item and step), or the model's trained null class. */
-typedef enum msk_unconditional { MSK_UNCONDITIONAL_RANDOM = 0, MSK_UNCONDITIONAL_NULL } msk_unconditional;
-/* How much of the guidance scale acts, p being the share of steps taken, this one included: all; p; half of 1 - cos(pi p^2); nothing in
- * the first half of the steps and all in the second. */
+typedef enum msk_distance {
+  MSK_DISTANCE_CROSS_ENTROPY = 0,
+  MSK_DISTANCE_SYMMETRIC_KL,
+  MSK_DISTANCE_JENSEN_SHANNON
+} msk_distance;
+/* What guidance moves away from: a random other class (new for each item and step), or the
+ * model's trained null class. */
+typedef enum msk_unconditional {
+  MSK_UNCONDITIONAL_RANDOM = 0,
+  MSK_UNCONDITIONAL_NULL
+} msk_unconditional;
+/* How much of the guidance scale acts, p being the share of steps taken, this one included: all;
+ * p; half of 1 - cos(pi p^2); nothing in the first half of the steps and all in the second. */
 typedef enum msk_guidance_schedule {
   MSK_GUIDANCE_CONSTANT = 0,
   MSK_GUIDANCE_LINEAR,
   MSK_GUIDANCE_POWER_COSINE,
   MSK_GUIDANCE_LATE
 } msk_guidance_schedule;
-/* What takes the place of confidence where it chooses: itself; the Halton sequence of positions; lots. */
+/* What takes the place of confidence where it chooses: itself; the Halton sequence of positions;
+ * lots. */
 typedef enum msk_order { MSK_ORDER_CONFIDENCE = 0, MSK_ORDER_HALTON, MSK_ORDER_RANDOM } msk_order;
-/* Which tokens draw may mask again, and what their confidence is: any token, by its present probability; only those that the step drew; any
- * token, by the probability that it had when it was drawn. */
+/* Which tokens draw may mask again, and what their confidence is: any token, by its present
+ * probability; only those that the step drew; any token, by the probability that it had when it
+ * was drawn. */
 typedef enum msk_remask { MSK_REMASK_ANY = 0, MSK_REMASK_DRAWN, MSK_REMASK_RECORDED } msk_remask;
 typedef enum msk_rng_layout { MSK_RNG_ORIGINAL = 0, MSK_RNG_PARTITIONABLE } msk_rng_layout;
 
-/* A named row of settings. Set fields directly or by key with msk_recipe_set(), which also checks ranges. */
+/* A named row of settings. Set fields directly or by key with msk_recipe_set(), which also
+ * checks ranges. */
 typedef struct msk_recipe {
   size_t size;
   char name[32];
@@ -322,60 +400,79 @@ typedef struct msk_recipe {
   int steps;      /* 1..10000 */
   int start_step; /* 0..steps-1: first step taken (editing) */
   msk_schedule schedule;
-  double schedule_power;                                /* X of "powX" */
-  double lambda_structure;                              /* 0..1: share of the re-masked tokens chosen by structure */
+  double schedule_power; /* X of "powX" */
+  /* 0..1: share of the re-masked tokens chosen by structure */
+  double lambda_structure;
   double min_mask_rate, max_mask_rate;                  /* 0..1 */
   double temperature_structure, temperature_confidence; /* Gumbel noise on the two scores, 0..100 */
   double token_temperature;                             /* of the categorical, > 0 .. 10 */
   double choice_temperature;                            /* MaskGIT's tau, 0..100 */
   double guidance;                                      /* 0..100 */
   msk_guidance_schedule guidance_schedule;
-  double guidance_skip;    /* 0..1: no unconditional pass in steps where less than this share of the guidance acts */
-  int unconditional_every; /* 1..1000: the unconditional pass is made in every k-th step, what it showed serves the others */
+  /* 0..1: no unconditional pass in steps where less than this share of the guidance acts */
+  double guidance_skip;
+  /* 1..1000: the unconditional pass is made in every k-th step, what it showed serves the others */
+  int unconditional_every;
   msk_unconditional unconditional;
-  int structure_every; /* 1..1000: the structure pass is made in every k-th step, its score serves the others */
+  /* 1..1000: the structure pass is made in every k-th step, its score serves the others */
+  int structure_every;
   msk_order order;
   msk_remask remask;
   msk_distance distance;
   int layers[MSK_MAX_LAYERS], layer_count; /* structure layers, 0-based, ascending */
-  int visible_sketch;                      /* 1: decoding starts with 1 - max_mask_rate of the sketch's tokens visible (the authors' way) */
-  double sketch_share;                     /* 0..1: share of the sketch's tokens visible at the start; 0: visible_sketch decides */
-  msk_placeholder placeholder;             /* what the network sees at masked places */
-  int sketch_steps;                        /* first steps over which visible tokens of the sketch are masked again; 0: as any other token */
-  int tail;                                /* extra MaskGIT steps from the last mask rate to 0; 0: stop there */
+  /* 1: decoding starts with 1 - max_mask_rate of the sketch's tokens visible (the authors' way) */
+  int visible_sketch;
+  /* 0..1: share of the sketch's tokens visible at the start; 0: visible_sketch decides */
+  double sketch_share;
+  msk_placeholder placeholder; /* what the network sees at masked places */
+  /* first steps over which visible tokens of the sketch are masked again; 0: as any other token */
+  int sketch_steps;
+  /* extra MaskGIT steps from the last mask rate to 0; 0: stop there */
+  int tail;
 } msk_recipe;
 
-/* Fills in a recipe by name for a job: the table's row, overlaid with the model's own defaults (model may be NULL). */
-MSK_API msk_status msk_recipe_find(msk_recipe *recipe, const msk_model *model, msk_job job, const char *name, msk_error *error);
+/* Fills in a recipe by name for a job: the table's row, overlaid with the model's own defaults
+ * (model may be NULL). */
+MSK_API msk_status msk_recipe_find(msk_recipe *recipe, const msk_model *model, msk_job job,
+                                   const char *name, msk_error *error);
 MSK_API const char *msk_recipe_name(int index); /* NULL past the end */
 MSK_API const char *msk_recipe_description(int index);
-/* Sets a field from text. Unknown key or value out of range: MSK_ERROR_ARGUMENT naming what is valid. `job` decides which
- * keys have an effect; one without effect is refused. */
-MSK_API msk_status msk_recipe_set(msk_recipe *recipe, msk_job job, const char *key, const char *value, msk_error *error);
-/* The value of a field as text that msk_recipe_set() takes; MSK_ERROR_ARGUMENT for an unknown key or a short buffer. */
-MSK_API msk_status msk_recipe_get(const msk_recipe *recipe, const char *key, char *text, size_t text_bytes, msk_error *error);
+/* Sets a field from text. Unknown key or value out of range: MSK_ERROR_ARGUMENT naming what is
+ * valid. `job` decides which keys have an effect; one without effect is refused. */
+MSK_API msk_status msk_recipe_set(msk_recipe *recipe, msk_job job, const char *key,
+                                  const char *value, msk_error *error);
+/* The value of a field as text that msk_recipe_set() takes; MSK_ERROR_ARGUMENT for an unknown
+ * key or a short buffer. */
+MSK_API msk_status msk_recipe_get(const msk_recipe *recipe, const char *key, char *text,
+                                  size_t text_bytes, msk_error *error);
 MSK_API const char *msk_recipe_key(int index, msk_job job,
-                                   const char **help); /* keys in order, those with effect in the job; NULL past the end */
+                                   /* keys in order, those with effect in the job; NULL past the
+                                    * end */
+                                   const char **help);
 
-/* ---- Requests and results -------------------------------------------------------------------------------------- */
+/* ---- Requests and results -------------------------------------------------------------------- */
 
 /* What the callbacks are told. */
 typedef struct msk_step_info {
-  int step, step_count;  /* step 0..step_count-1 has been done; the tail counts */
-  int item, item_count;  /* first item of the request that this step belongs to, and how many run together */
+  int step, step_count; /* step 0..step_count-1 has been done; the tail counts */
+  /* first item of the request that this step belongs to, and how many run together */
+  int item, item_count;
   int masked;            /* tokens still masked in the first item */
   double seconds;        /* since the request began */
   const int32_t *tokens; /* items x tokens: completed sequences */
-  const float *preview;  /* decoded picture of the first item, H x W x 3 unclamped, or NULL (see preview_every) */
+  /* decoded picture of the first item, H x W x 3 unclamped, or NULL (see preview_every) */
+  const float *preview;
 } msk_step_info;
 
 typedef struct msk_callbacks {
   void *user;
   int (*on_step)(void *user, const msk_step_info *info); /* nonzero: stop, MSK_ERROR_CANCELLED */
-  /* A quantity of a step, under the names of docs/exactness.md; `array` is valid during the call. */
+  /* A quantity of a step, under the names of docs/exactness.md; `array` is valid during the
+   * call. */
   int (*on_trace)(void *user, const char *name, int step, const msk_array *array);
-  /* An operation of a network has run. pass: "encode", "target", "logits" (conditional and unconditional), "score" (structure), "decode".
-   * flop: multiplications and additions of the plain algorithm (a convolution counts as direct, whatever computes it); 0 where bytes count. */
+  /* An operation of a network has run. pass: "encode", "target", "logits" (conditional and
+   * unconditional), "score" (structure), "decode". flop: multiplications and additions of the
+   * plain algorithm (a convolution counts as direct, whatever computes it); 0 where bytes count. */
   void (*on_operation)(void *user, const char *pass, const char *name, double seconds, double flop);
 } msk_callbacks;
 
@@ -387,32 +484,43 @@ typedef struct msk_request {
   size_t size;
   msk_job job;
   msk_recipe recipe;
-  const msk_image *picture;      /* draw: the prepared sketch; edit: the photo; image_size x image_size. generate: NULL */
+  /* draw: the prepared sketch; edit: the photo; image_size x image_size. generate: NULL */
+  const msk_image *picture;
   const int32_t *picture_tokens; /* instead of `picture`: its image tokens (tokens - 1 of them) */
   const msk_image *edit_mask;    /* edit: white = repaint, any size; or NULL and */
   msk_box edit_box;              /*   the box to repaint, in pixels of the picture */
-  const msk_image *lambda_map;   /* draw: white = lambda_structure, black = 0, between = scaled; any size; NULL: white */
+  /* draw: white = lambda_structure, black = 0, between = scaled; any size; NULL: white */
+  const msk_image *lambda_map;
   int class_id;
-  uint64_t seed;         /* official: 0..2^32-1 as PRNGKey(seed) */
-  int first_item, count; /* items first_item .. first_item+count-1 of the seed; official: first_item is 0, count is the batch */
+  uint64_t seed; /* official: 0..2^32-1 as PRNGKey(seed) */
+  /* items first_item .. first_item+count-1 of the seed; official: first_item is 0, count is the
+   * batch */
+  int first_item, count;
   msk_rng_layout rng_layout;
-  /* draw, not official: candidates for one picture, of which msk_result.candidates tells. With guidance_count > 0 each of the items is drawn
-   * with each of these scales in the place of the recipe's. With finish > 0 only so many are drawn to the end: by and by the weaker half is
-   * dropped (successive halving), by structure score and confidence_weight times confidence. Each result is what it would be alone. At most
-   * MSK_MAX_CANDIDATES; all of them are in memory at once. */
+  /* draw, not official: candidates for one picture, of which msk_result.candidates tells. With
+   * guidance_count > 0 each of the items is drawn with each of these scales in the place of the
+   * recipe's. With finish > 0 only so many are drawn to the end: by and by the weaker half is
+   * dropped (successive halving), by structure score and confidence_weight times confidence.
+   * Each result is what it would be alone. At most MSK_MAX_CANDIDATES; all of them are in memory
+   * at once. */
   const double *guidance_scales;
   int guidance_count, finish;
-  double drop_from; /* 0..1: share of the steps that all candidates take (0.75: earlier their scores do not tell; docs/selection.md) */
+  /* 0..1: share of the steps that all candidates take (0.75: earlier their scores do not tell;
+   * docs/selection.md) */
+  double drop_from;
   double confidence_weight; /* 0..100, both as deviations from the mean; 0: by structure alone */
   int preview_every;        /* 0: none; k: the first item is decoded after every k-th step */
   int no_pictures;          /* 1: tokens only */
   msk_callbacks callbacks;
 } msk_request;
-/* Defaults: the recipe as msk_recipe_find() gives it, class 0, seed 0, one item. recipe_name NULL: "balanced". */
-MSK_API msk_status msk_request_init(msk_request *request, const msk_model *model, msk_job job, const char *recipe_name, msk_error *error);
+/* Defaults: the recipe as msk_recipe_find() gives it, class 0, seed 0, one item. recipe_name
+ * NULL: "balanced". */
+MSK_API msk_status msk_request_init(msk_request *request, const msk_model *model, msk_job job,
+                                    const char *recipe_name, msk_error *error);
 
 typedef struct msk_times {
-  double encode, targets, conditional, structure, sampling, decode, total; /* seconds; conditional counts the unconditional half too */
+  /* seconds; conditional counts the unconditional half too */
+  double encode, targets, conditional, structure, sampling, decode, total;
 } msk_times;
 
 /* What became of a candidate. */
@@ -427,18 +535,23 @@ typedef struct msk_candidate_info {
 /* All pointers point into the session and are valid until its next call. */
 typedef struct msk_result {
   int count, tokens_per_item, step_count;
-  const int32_t *tokens;                /* count x tokens: class token first */
-  const int32_t *step_tokens;           /* generate and edit: step_count x count x tokens; else NULL */
-  const float *pixels;                  /* count x H x W x 3 unclamped; edit: composited; NULL with no_pictures */
-  const float *structure;               /* draw: count: mean structure score of the result (higher is more alike), else NULL */
-  const msk_candidate_info *candidates; /* candidate_count of them, dropped ones included, item by item; NULL where none were asked for */
+  const int32_t *tokens; /* count x tokens: class token first */
+  /* generate and edit: step_count x count x tokens; else NULL */
+  const int32_t *step_tokens;
+  /* count x H x W x 3 unclamped; edit: composited; NULL with no_pictures */
+  const float *pixels;
+  /* draw: count: mean structure score of the result (higher is more alike), else NULL */
+  const float *structure;
+  /* candidate_count of them, dropped ones included, item by item; NULL where none were asked for */
+  const msk_candidate_info *candidates;
   int candidate_count;
   msk_times times;
-  size_t passes; /* sequences that went through the transformer: what the job cost, whatever the machine */
+  /* sequences that went through the transformer: what the job cost, whatever the machine */
+  size_t passes;
   size_t memory; /* bytes of the session */
 } msk_result;
 
-/* ---- Sessions -------------------------------------------------------------------------------------------------- */
+/* ---- Sessions -------------------------------------------------------------------------------- */
 
 typedef struct msk_session msk_session;
 
@@ -449,62 +562,81 @@ typedef struct msk_session_options {
 MSK_API void msk_session_options_init(msk_session_options *options);
 
 /* Memory that a session for this request takes, before it is taken. */
-MSK_API msk_status msk_session_bytes(size_t *bytes, const msk_model *model, const msk_request *request, const msk_session_options *options,
+MSK_API msk_status msk_session_bytes(size_t *bytes, const msk_model *model,
+                                     const msk_request *request, const msk_session_options *options,
                                      msk_error *error);
-/* Opens a session large enough for `request` and every request that needs no more (job, count, steps, layers). */
-MSK_API msk_status msk_session_open(msk_session **session, const msk_model *model, const msk_request *request,
-                                    const msk_session_options *options, msk_error *error);
+/* Opens a session large enough for `request` and every request that needs no more (job, count,
+ * steps, layers). */
+MSK_API msk_status msk_session_open(msk_session **session, const msk_model *model,
+                                    const msk_request *request, const msk_session_options *options,
+                                    msk_error *error);
 MSK_API void msk_session_close(msk_session *session);
 
-/* The whole job. The same request gives the same result whatever the thread count, the batch, or what ran before. */
-MSK_API msk_status msk_run(msk_session *session, const msk_request *request, msk_result *result, msk_error *error);
+/* The whole job. The same request gives the same result whatever the thread count, the batch, or
+ * what ran before. */
+MSK_API msk_status msk_run(msk_session *session, const msk_request *request, msk_result *result,
+                           msk_error *error);
 
-/* The same, step by step: begin; step until *done; end decodes. The request must stay valid until the end. */
+/* The same, step by step: begin; step until *done; end decodes. The request must stay valid
+ * until the end. */
 MSK_API msk_status msk_begin(msk_session *session, const msk_request *request, msk_error *error);
 MSK_API msk_status msk_step(msk_session *session, int *done, msk_error *error);
 MSK_API msk_status msk_end(msk_session *session, msk_result *result, msk_error *error);
-/* How the candidates of the running request stand after the last step; NULL, and 0, where it has none. Valid until the session's next call.
+/* How the candidates of the running request stand after the last step; NULL, and 0, where it has
+ * none. Valid until the session's next call.
  */
 MSK_API const msk_candidate_info *msk_session_candidates(const msk_session *session, int *count);
 
-/* ---- The parts, for research ----------------------------------------------------------------------------------- */
+/* ---- The parts, for research ----------------------------------------------------------------- */
 
-/* Picture of any size (a cell cut by the border averages the pixels that exist, as the authors' pooling does) -> image tokens, row by row.
- * *tokens is allocated, rows x columns of them. `latents`, if not NULL: rows x columns x codebook_dim before quantising, allocated too. */
-MSK_API msk_status msk_tokenize(msk_session *session, const msk_image *image, int32_t **tokens, float **latents, int *rows, int *columns,
-                                msk_error *error);
+/* Picture of any size (a cell cut by the border averages the pixels that exist, as the authors'
+ * pooling does) -> image tokens, row by row. *tokens is allocated, rows x columns of them.
+ * `latents`, if not NULL: rows x columns x codebook_dim before quantising, allocated too. */
+MSK_API msk_status msk_tokenize(msk_session *session, const msk_image *image, int32_t **tokens,
+                                float **latents, int *rows, int *columns, msk_error *error);
 /* The same from float pixels (H x W x 3 in [0,1]). */
-MSK_API msk_status msk_tokenize_float(msk_session *session, const float *pixels, int width, int height, int32_t **tokens, float **latents,
-                                      int *rows, int *columns, msk_error *error);
+MSK_API msk_status msk_tokenize_float(msk_session *session, const float *pixels, int width,
+                                      int height, int32_t **tokens, float **latents, int *rows,
+                                      int *columns, msk_error *error);
 /* Image tokens -> picture, height x width x 3 floats unclamped; *pixels is allocated. */
-MSK_API msk_status msk_detokenize(msk_session *session, const int32_t *tokens, int rows, int columns, float **pixels, int *width,
-                                  int *height, msk_error *error);
-/* Attention maps of a sequence (tokens as in the model's info, class token first): layers x heads x N x N floats, allocated. */
-MSK_API msk_status msk_attention(msk_session *session, const int32_t *sequence, const int *layers, int layer_count, float **maps,
-                                 msk_error *error);
+MSK_API msk_status msk_detokenize(msk_session *session, const int32_t *tokens, int rows,
+                                  int columns, float **pixels, int *width, int *height,
+                                  msk_error *error);
+/* Attention maps of a sequence (tokens as in the model's info, class token first): layers x
+ * heads x N x N floats, allocated. */
+MSK_API msk_status msk_attention(msk_session *session, const int32_t *sequence, const int *layers,
+                                 int layer_count, float **maps, msk_error *error);
 /* Logits of a sequence: N x codebook_size floats, allocated. */
-MSK_API msk_status msk_logits(msk_session *session, const int32_t *sequence, float **logits, msk_error *error);
+MSK_API msk_status msk_logits(msk_session *session, const int32_t *sequence, float **logits,
+                              msk_error *error);
 
-/* Float picture -> 8-bit picture as the authors do it: clamped to [0,1], times 255, rounded to nearest. */
-MSK_API msk_status msk_image_from_float(msk_image *image, const float *pixels, int width, int height, const msk_allocator *allocator,
+/* Float picture -> 8-bit picture as the authors do it: clamped to [0,1], times 255, rounded to
+ * nearest. */
+MSK_API msk_status msk_image_from_float(msk_image *image, const float *pixels, int width,
+                                        int height, const msk_allocator *allocator,
                                         msk_error *error);
 
-/* ---- Measuring ------------------------------------------------------------------------------------------------- */
+/* ---- Measuring ------------------------------------------------------------------------------- */
 
-/* What this machine can do at best with a kernel set's instructions: what speeds are to be held against. */
+/* What this machine can do at best with a kernel set's instructions: what speeds are to be held
+ * against. */
 typedef struct msk_limits {
   int threads;
-  double fma_gflops;                /* fused multiply-adds in fp32, two operations each; 0: not known for this kind of processor */
-  double int8_gops;                 /* 8-bit products summed in 32 bits, two operations each; 0: not known */
+  /* fused multiply-adds in fp32, two operations each; 0: not known for this kind of processor */
+  double fma_gflops;
+  /* 8-bit products summed in 32 bits, two operations each; 0: not known */
+  double int8_gops;
   double memory_gbs;                /* reading from memory, 10^9 bytes a second */
   const char *fma_name, *int8_name; /* the instructions that reached it, "" if not known */
 } msk_limits;
-/* Measures for about `seconds` in all. isa NULL or "ref": the best set that the machine has. threads 0: msk_default_threads(). */
-MSK_API msk_status msk_limits_measure(msk_limits *limits, const char *isa, int threads, double seconds, const msk_allocator *allocator,
+/* Measures for about `seconds` in all. isa NULL or "ref": the best set that the machine has.
+ * threads 0: msk_default_threads(). */
+MSK_API msk_status msk_limits_measure(msk_limits *limits, const char *isa, int threads,
+                                      double seconds, const msk_allocator *allocator,
                                       msk_error *error);
 
-/* A model file of the official networks' sizes (256 pixels, 1000 classes) with random weights, the same for the same seed: for measuring speed
- * and memory, where the weights do not matter. */
+/* A model file of the official networks' sizes (256 pixels, 1000 classes) with random weights,
+ * the same for the same seed: for measuring speed and memory, where the weights do not matter. */
 typedef struct msk_random_options {
   size_t size;
   uint64_t seed;
@@ -515,9 +647,10 @@ typedef struct msk_random_options {
 MSK_API void msk_random_options_init(msk_random_options *options); /* seed 0, F16 */
 MSK_API msk_status msk_model_make_random(const msk_random_options *options, msk_error *error);
 
-/* ---- CLIP ------------------------------------------------------------------------------------------------------ */
+/* ---- CLIP ------------------------------------------------------------------------------------ */
 
-/* A CLIP in Hugging Face's layout: how well a picture fits a text or another picture. Belongs to one thread at a time. */
+/* A CLIP in Hugging Face's layout: how well a picture fits a text or another picture. Belongs to
+ * one thread at a time. */
 typedef struct msk_clip msk_clip;
 
 typedef struct msk_clip_options {
@@ -528,9 +661,10 @@ typedef struct msk_clip_options {
 } msk_clip_options;
 MSK_API void msk_clip_options_init(msk_clip_options *options);
 
-/* Opens a folder with model.safetensors, config.json, vocab.json and merges.txt (docs/clip.md). Every tensor is held against config.json;
- * what is missing or contradicts is named. */
-MSK_API msk_status msk_clip_open(msk_clip **clip, const char *folder, const msk_clip_options *options, msk_error *error);
+/* Opens a folder with model.safetensors, config.json, vocab.json and merges.txt (docs/clip.md).
+ * Every tensor is held against config.json; what is missing or contradicts is named. */
+MSK_API msk_status msk_clip_open(msk_clip **clip, const char *folder,
+                                 const msk_clip_options *options, msk_error *error);
 MSK_API void msk_clip_close(msk_clip *clip); /* NULL is ignored */
 
 typedef struct msk_clip_info {
@@ -543,37 +677,45 @@ typedef struct msk_clip_info {
 } msk_clip_info;
 MSK_API void msk_clip_get_info(const msk_clip *clip, msk_clip_info *info);
 
-/* Texts (UTF-8, at most 8192 bytes each) -> count x dimensions floats of length 1 each. token_counts, if not NULL: count numbers of tokens
- * that each text takes; one above text_tokens means that its end was cut off, as CLIP does. */
-MSK_API msk_status msk_clip_embed_texts(msk_clip *clip, const char *const *texts, int count, float *embeddings, int *token_counts,
-                                        msk_error *error);
+/* Texts (UTF-8, at most 8192 bytes each) -> count x dimensions floats of length 1 each.
+ * token_counts, if not NULL: count numbers of tokens that each text takes; one above text_tokens
+ * means that its end was cut off, as CLIP does. */
+MSK_API msk_status msk_clip_embed_texts(msk_clip *clip, const char *const *texts, int count,
+                                        float *embeddings, int *token_counts, msk_error *error);
 /* Pictures of any size (the centre square counts) -> count x dimensions floats of length 1 each. */
-MSK_API msk_status msk_clip_embed_images(msk_clip *clip, const msk_image *images, int count, float *embeddings, msk_error *error);
+MSK_API msk_status msk_clip_embed_images(msk_clip *clip, const msk_image *images, int count,
+                                         float *embeddings, msk_error *error);
 /* Cosine of two embeddings of length 1, in [-1,1]. */
 MSK_API double msk_clip_cosine(const float *a, const float *b, int dimensions);
 
-/* ---- Distances of two sets of pictures -------------------------------------------------------------------------- */
+/* ---- Distances of two sets of pictures ------------------------------------------------------- */
 
-/* Features of a set of pictures: count x dimensions floats, all finite; CLIP embeddings, or the judge's. A view: nothing is owned. */
+/* Features of a set of pictures: count x dimensions floats, all finite; CLIP embeddings, or the
+ * judge's. A view: nothing is owned. */
 typedef struct msk_features {
   const float *values;
   int count;      /* 2..1000000 */
   int dimensions; /* 1..2048 */
 } msk_features;
 
-/* Frechet distance ("FID" when the features are Inception's): |mean_a - mean_b|^2 + trace(A + B - 2 (A B)^(1/2)) of the two sets' means and
- * unbiased covariances A, B. 0: the same first two moments. Too large for small sets (it counts the covariances' noise): compare figures of
- * equal counts only. Memory: 3 x dimensions^2 doubles. */
-MSK_API msk_status msk_features_frechet(const msk_features *a, const msk_features *b, double *distance, const msk_allocator *allocator,
+/* Frechet distance ("FID" when the features are Inception's): |mean_a - mean_b|^2 + trace(A + B
+ * - 2 (A B)^(1/2)) of the two sets' means and unbiased covariances A, B. 0: the same first two
+ * moments. Too large for small sets (it counts the covariances' noise): compare figures of equal
+ * counts only. Memory: 3 x dimensions^2 doubles. */
+MSK_API msk_status msk_features_frechet(const msk_features *a, const msk_features *b,
+                                        double *distance, const msk_allocator *allocator,
                                         msk_error *error);
-/* Kernel distance ("KID"): the unbiased estimate, over all pairs, of the squared maximum mean discrepancy under the kernel
- * (x.y / dimensions + 1)^3. Its mean does not depend on the counts, so it can come out slightly below 0 where the sets are alike. */
-MSK_API msk_status msk_features_kernel(const msk_features *a, const msk_features *b, double *distance, msk_error *error);
+/* Kernel distance ("KID"): the unbiased estimate, over all pairs, of the squared maximum mean
+ * discrepancy under the kernel (x.y / dimensions + 1)^3. Its mean does not depend on the counts,
+ * so it can come out slightly below 0 where the sets are alike. */
+MSK_API msk_status msk_features_kernel(const msk_features *a, const msk_features *b,
+                                       double *distance, msk_error *error);
 
-/* ---- The judge ------------------------------------------------------------------------------------------------- */
+/* ---- The judge ------------------------------------------------------------------------------- */
 
-/* A network apart from the generator that measures pictures of the default model's world: what does it show, where does the object lie.
- * training/README.md says how it was trained, docs/quality.md what it is good for. Belongs to one thread at a time. */
+/* A network apart from the generator that measures pictures of the default model's world: what
+ * does it show, where does the object lie. training/README.md says how it was trained,
+ * docs/quality.md what it is good for. Belongs to one thread at a time. */
 typedef struct msk_judge msk_judge;
 
 typedef struct msk_judge_options {
@@ -584,8 +726,10 @@ typedef struct msk_judge_options {
 } msk_judge_options;
 MSK_API void msk_judge_options_init(msk_judge_options *options);
 
-/* Opens training/judge/judge.safetensors or one like it: every tensor is checked, what is missing or contradicts is named. */
-MSK_API msk_status msk_judge_open(msk_judge **judge, const char *path, const msk_judge_options *options, msk_error *error);
+/* Opens training/judge/judge.safetensors or one like it: every tensor is checked, what is
+ * missing or contradicts is named. */
+MSK_API msk_status msk_judge_open(msk_judge **judge, const char *path,
+                                  const msk_judge_options *options, msk_error *error);
 MSK_API void msk_judge_close(msk_judge *judge); /* NULL is ignored */
 
 typedef struct msk_judge_info {
@@ -595,14 +739,18 @@ typedef struct msk_judge_info {
   const char *isa;   /* kernel set in use */
 } msk_judge_info;
 MSK_API void msk_judge_get_info(const msk_judge *judge, msk_judge_info *info);
-MSK_API const char *msk_judge_class_name(const msk_judge *judge, int class_id); /* NULL out of range */
+/* NULL out of range */
+MSK_API const char *msk_judge_class_name(const msk_judge *judge, int class_id);
 
-/* Looks at pictures of any size, brought to image_size x image_size by area mean (a pixel is the mean of what lies under it; stretched where
- * not square). Each of these is filled in unless NULL:
+/* Looks at pictures of any size, brought to image_size x image_size by area mean (a pixel is the
+ * mean of what lies under it; stretched where not square). Each of these is filled in unless
+ * NULL:
  *   classes      count x class_count: probabilities, adding up to 1 for each picture
- *   silhouettes  count x image_size x image_size: probability of every pixel to be the object's; rows from top to bottom
+ *   silhouettes  count x image_size x image_size: probability of every pixel to be the object's;
+ *                rows from top to bottom
  *   features     count x feature_count: for a Frechet distance between two sets of pictures */
-MSK_API msk_status msk_judge_look(msk_judge *judge, const msk_image *images, int count, float *classes, float *silhouettes, float *features,
+MSK_API msk_status msk_judge_look(msk_judge *judge, const msk_image *images, int count,
+                                  float *classes, float *silhouettes, float *features,
                                   msk_error *error);
 
 #ifdef __cplusplus

@@ -39,7 +39,8 @@ static uint64_t hash_of(const unsigned char *bytes, size_t count) {
 }
 
 static enum MHD_Result answer_missing(exchange *e, const char *name) {
-  problem_set(&e->problem, 404, NULL, "there is no %.80s here: docs/http.md and /v1/openapi.json list the routes", name);
+  problem_set(&e->problem, 404, NULL,
+              "there is no %.80s here: docs/http.md and /v1/openapi.json list the routes", name);
   return answer_problem(e);
 }
 
@@ -49,13 +50,16 @@ static enum MHD_Result answer_from_folder(exchange *e, const char *name, const c
   size_t count = 0;
   msk_error error;
   int length = snprintf(path, sizeof path, "%s/%s", e->server->config.www, name);
-  if (length >= (int)sizeof path || msk_file_read(path, 1 << 24, &bytes, &count, NULL, &error) != MSK_OK) return answer_missing(e, name);
+  if (length >= (int)sizeof path ||
+      msk_file_read(path, 1 << 24, &bytes, &count, NULL, &error) != MSK_OK)
+    return answer_missing(e, name);
   answer_header(e, "Cache-Control", "no-cache");
   return answer_bytes(e, 200, type, bytes, count); /* msk_file_read() took it from the C heap */
 }
 
 enum MHD_Result assets_answer(exchange *e) {
-  const char *name = strcmp(e->url, "/") == 0 ? "index.html" : e->url + 1, *type = assets_type(name);
+  const char *name = strcmp(e->url, "/") == 0 ? "index.html" : e->url + 1,
+             *type = assets_type(name);
   if (type == NULL) return answer_missing(e, e->url);
   if (e->server->config.www != NULL) return answer_from_folder(e, name, type);
   const asset_file *file = assets_find(name);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
- * assets.h - the page's files: built into the binary from server/www, or read from a folder while one works on them (`--www DIR`). A name is
- * letters, digits, - and _, one dot, a known suffix: no request can name a path. */
+ *
+ * assets.h - the page's files: built into the binary from server/www, or read from a folder
+ * while one works on them (`--www DIR`). A name is letters, digits, - and _, one dot, a known
+ * suffix: no request can name a path. */
 #ifndef SERVER_ASSETS_H
 #define SERVER_ASSETS_H
 

@@ -16,10 +16,13 @@ static bool read_json(form *f, const exchange *e) {
   json_error_t error;
   f->values = json_loadb((const char *)e->body, e->body_count, JSON_REJECT_DUPLICATES, &error);
   if (f->values == NULL)
-    return problem_set(f->problem, 400, NULL, "the body is no JSON that can be read (line %d: %s), expected an object", error.line,
-                       error.text);
+    return problem_set(f->problem, 400, NULL,
+                       "the body is no JSON that can be read (line %d: %s), expected an object",
+                       error.line, error.text);
   if (json_is_object(f->values)) return true;
-  return problem_set(f->problem, 422, NULL, "the body is JSON, but no object, expected one with the fields of docs/http.md");
+  return problem_set(
+      f->problem, 422, NULL,
+      "the body is JSON, but no object, expected one with the fields of docs/http.md");
 }
 
 static bool append(form_part *part, const char *data, size_t size) {
@@ -33,22 +36,29 @@ static bool append(form_part *part, const char *data, size_t size) {
 }
 
 /* libmicrohttpd gives a part in pieces; a piece at offset 0 begins one. */
-static enum MHD_Result take_piece(void *user, enum MHD_ValueKind kind, const char *key, const char *file, const char *type,
-                                  const char *encoding, const char *data, uint64_t offset, size_t size) {
+static enum MHD_Result take_piece(void *user, enum MHD_ValueKind kind, const char *key,
+                                  const char *file, const char *type, const char *encoding,
+                                  const char *data, uint64_t offset, size_t size) {
   form *f = user;
   (void)kind, (void)file, (void)type;
-  if (encoding != NULL && strcmp(encoding, "binary") != 0 && strcmp(encoding, "8bit") != 0 && strcmp(encoding, "7bit") != 0) {
-    problem_set(f->problem, 422, NULL, "a part has the transfer encoding %.40s, expected none", encoding);
+  if (encoding != NULL && strcmp(encoding, "binary") != 0 && strcmp(encoding, "8bit") != 0 &&
+      strcmp(encoding, "7bit") != 0) {
+    problem_set(f->problem, 422, NULL, "a part has the transfer encoding %.40s, expected none",
+                encoding);
     return MHD_NO;
   }
   if (key == NULL || key[0] == 0 || strlen(key) >= FORM_NAME_BYTES) {
-    problem_set(f->problem, 422, NULL, "a part of the body has no name, or one too long, expected one of the fields of docs/http.md");
+    problem_set(f->problem, 422, NULL,
+                "a part of the body has no name, or one too long, expected one of the fields of "
+                "docs/http.md");
     return MHD_NO;
   }
   form_part *part = f->part_count > 0 ? &f->parts[f->part_count - 1] : NULL;
   if (offset == 0) {
     if (f->part_count == FORM_MAX_PARTS || form_has(f, key)) {
-      problem_set(f->problem, 422, key, "the body has the part %s twice, or more than %d parts, expected each once", key, FORM_MAX_PARTS);
+      problem_set(f->problem, 422, key,
+                  "the body has the part %s twice, or more than %d parts, expected each once", key,
+                  FORM_MAX_PARTS);
       return MHD_NO;
     }
     part = &f->parts[f->part_count++];
@@ -61,11 +71,14 @@ static enum MHD_Result take_piece(void *user, enum MHD_ValueKind kind, const cha
 
 static bool read_multipart(form *f, exchange *e) {
   struct MHD_PostProcessor *reader = MHD_create_post_processor(e->connection, 4096, take_piece, f);
-  if (reader == NULL) return problem_set(f->problem, 400, NULL, "the body's Content-Type names no boundary, expected multipart/form-data");
+  if (reader == NULL)
+    return problem_set(f->problem, 400, NULL,
+                       "the body's Content-Type names no boundary, expected multipart/form-data");
   bool good = MHD_post_process(reader, (const char *)e->body, e->body_count) == MHD_YES;
   good = MHD_destroy_post_processor(reader) == MHD_YES && good;
   if (good || f->problem->status != 0) return f->problem->status == 0;
-  return problem_set(f->problem, 400, NULL, "the body is no multipart/form-data that can be read, or ends too early");
+  return problem_set(f->problem, 400, NULL,
+                     "the body is no multipart/form-data that can be read, or ends too early");
 }
 
 bool form_read(form *f, exchange *e, bool may_be_empty) {
@@ -105,7 +118,8 @@ static bool check_name(form *f, const char *name, const char *const *names, cons
   }
   char shown[FORM_NAME_BYTES];
   snprintf(shown, sizeof shown, "%s", name);
-  return problem_set(f->problem, 422, shown, "%s has no field %s; these are: %s", where, shown, list);
+  return problem_set(f->problem, 422, shown, "%s has no field %s; these are: %s", where, shown,
+                     list);
 }
 
 bool form_check_names(form *f, const char *const *names, const char *where) {
@@ -120,7 +134,8 @@ bool form_check_names(form *f, const char *const *names, const char *where) {
   return true;
 }
 
-static bool wrong(form *f, const char *name, const char *format, ...) __attribute__((format(printf, 3, 4)));
+static bool wrong(form *f, const char *name, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 /* "NAME was given VALUE, expected ..." */
 static bool wrong(form *f, const char *name, const char *format, ...) {
   char expected[300], *shown = NULL;
@@ -129,7 +144,8 @@ static bool wrong(form *f, const char *name, const char *format, ...) {
   va_start(arguments, format);
   vsnprintf(expected, sizeof expected, format, arguments);
   va_end(arguments);
-  if (part == NULL) shown = json_dumps(json_object_get(f->values, name), JSON_ENCODE_ANY | JSON_COMPACT);
+  if (part == NULL)
+    shown = json_dumps(json_object_get(f->values, name), JSON_ENCODE_ANY | JSON_COMPACT);
   problem_set(f->problem, 422, name, "%s was given %.80s, expected %s", name,
               part != NULL    ? part->bytes
               : shown == NULL ? "?"
@@ -174,7 +190,8 @@ bool form_number(form *f, const char *name, double minimum, double maximum, doub
     if (*text == '-' || *text == '.' || (*text >= '0' && *text <= '9')) number = strtod(text, &end);
     if (end == NULL || *end != 0) number = NAN;
   }
-  if (!(number >= minimum && number <= maximum)) return wrong(f, name, "a number from %.17g to %.17g", minimum, maximum);
+  if (!(number >= minimum && number <= maximum))
+    return wrong(f, name, "a number from %.17g to %.17g", minimum, maximum);
   *out = number;
   return true;
 }
@@ -203,7 +220,8 @@ bool form_boolean(form *f, const char *name, bool *out) {
 }
 
 bool form_seed(form *f, const char *name, uint64_t *out) {
-  static const char expected[] = "a whole number from 0 to 18446744073709551615, as a number or as text";
+  static const char expected[] =
+      "a whole number from 0 to 18446744073709551615, as a number or as text";
   const char *text = NULL;
   const json_t *value = f->values == NULL ? NULL : json_object_get(f->values, name);
   if (!form_has(f, name)) return true;
@@ -218,8 +236,10 @@ bool form_seed(form *f, const char *name, uint64_t *out) {
   if (!form_text(f, name, &text)) return wrong(f, name, expected);
   size_t length = strlen(text);
   errno = 0;
-  unsigned long long number = length > 0 && strspn(text, "0123456789") == length ? strtoull(text, NULL, 10) : 0;
-  if (length == 0 || strspn(text, "0123456789") != length || errno != 0) return wrong(f, name, expected);
+  unsigned long long number =
+      length > 0 && strspn(text, "0123456789") == length ? strtoull(text, NULL, 10) : 0;
+  if (length == 0 || strspn(text, "0123456789") != length || errno != 0)
+    return wrong(f, name, expected);
   *out = number;
   return true;
 }
@@ -270,7 +290,8 @@ bool form_loose_text(form *f, const char *name, char *out, size_t bytes) {
     if (!form_text(f, name, &text)) return wrong(f, name, "a number or a text");
     length = snprintf(out, bytes, "%s", text);
   }
-  return (length >= 0 && (size_t)length < bytes) || wrong(f, name, "less than %zu characters", bytes);
+  return (length >= 0 && (size_t)length < bytes) ||
+         wrong(f, name, "less than %zu characters", bytes);
 }
 
 /* ---- Pictures ---- */
@@ -278,7 +299,8 @@ bool form_loose_text(form *f, const char *name, char *out, size_t bytes) {
 static const char *skip_data_head(const char *text) {
   if (strncmp(text, "data:", 5) != 0) return text;
   const char *comma = memchr(text, ',', strnlen(text, 100));
-  return comma != NULL && comma - text >= 7 && memcmp(comma - 7, ";base64", 7) == 0 ? comma + 1 : NULL;
+  return comma != NULL && comma - text >= 7 && memcmp(comma - 7, ";base64", 7) == 0 ? comma + 1
+                                                                                    : NULL;
 }
 
 bool form_bytes(form *f, const char *name, void **bytes, size_t *count) {
@@ -286,7 +308,8 @@ bool form_bytes(form *f, const char *name, void **bytes, size_t *count) {
   if (!form_has(f, name)) return true;
   if (f->values == NULL) {
     const form_part *part = find_part(f, name);
-    if ((*bytes = malloc(part->count + 1)) == NULL) return problem_set(f->problem, 500, NULL, "out of memory for %s", name);
+    if ((*bytes = malloc(part->count + 1)) == NULL)
+      return problem_set(f->problem, 500, NULL, "out of memory for %s", name);
     memcpy(*bytes, part->bytes, part->count);
     *count = part->count;
     return true;
@@ -294,7 +317,9 @@ bool form_bytes(form *f, const char *name, void **bytes, size_t *count) {
   bool is_text = form_text(f, name, &text);
   if (is_text) text = skip_data_head(text);
   if (!is_text || text == NULL || (*bytes = base64_decode(text, count)) == NULL)
-    return problem_set(f->problem, 422, name, "%s is no picture in base64, expected PNG, JPEG or WebP, bare or as a data: URI", name);
+    return problem_set(
+        f->problem, 422, name,
+        "%s is no picture in base64, expected PNG, JPEG or WebP, bare or as a data: URI", name);
   return true;
 }
 
@@ -328,21 +353,26 @@ static void purse_release(void *user, void *memory) {
   free(block);
 }
 
-bool form_decode(server *s, const char *name, const void *bytes, size_t count, msk_alpha alpha, msk_image *out, problem *p) {
+bool form_decode(server *s, const char *name, const void *bytes, size_t count, msk_alpha alpha,
+                 msk_image *out, problem *p) {
   purse money = {.left = (size_t)SERVER_PICTURE_PIXELS * 8};
   const msk_allocator allocator = {purse_allocate, purse_release, &money};
   msk_error error = {MSK_OK, ""};
   msk_image image = {0};
   pthread_mutex_lock(&s->decoding);
   msk_status status = msk_image_decode(&image, bytes, count, alpha, name, &allocator, &error);
-  bool large = money.spent || (status == MSK_OK && (size_t)image.width * (size_t)image.height > SERVER_PICTURE_PIXELS);
+  bool large = money.spent || (status == MSK_OK &&
+                               (size_t)image.width * (size_t)image.height > SERVER_PICTURE_PIXELS);
   if (status == MSK_OK && !large) { /* a copy that does not lead back to this frame */
     status = msk_image_create(out, image.width, image.height, NULL, &error);
-    if (status == MSK_OK) memcpy(out->pixels, image.pixels, (size_t)image.width * (size_t)image.height * 3);
+    if (status == MSK_OK)
+      memcpy(out->pixels, image.pixels, (size_t)image.width * (size_t)image.height * 3);
   }
   msk_image_free(&image);
   pthread_mutex_unlock(&s->decoding);
-  if (large) return problem_set(p, 413, name, "%s has too many pixels, expected at most %d", name, SERVER_PICTURE_PIXELS);
+  if (large)
+    return problem_set(p, 413, name, "%s has too many pixels, expected at most %d", name,
+                       SERVER_PICTURE_PIXELS);
   return status == MSK_OK || problem_from_error(p, name, &error);
 }
 

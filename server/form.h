@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * form.h - the fields of a request's body, JSON or multipart, read with one set of functions. Every byte is foreign: what is wrong is told
- * in a problem that names the field. In JSON the types count; in multipart everything is text, and read as what the field is. */
+ * form.h - the fields of a request's body, JSON or multipart, read with one set of functions.
+ * Every byte is foreign: what is wrong is told in a problem that names the field. In JSON the
+ * types count; in multipart everything is text, and read as what the field is. */
 #ifndef SERVER_FORM_H
 #define SERVER_FORM_H
 
@@ -26,12 +27,14 @@ typedef struct form {
   problem *problem; /* of the exchange */
 } form;
 
-/* Reads the exchange's body. An empty body is an empty object where `may_be_empty`. Free it with form_free() in any case. */
+/* Reads the exchange's body. An empty body is an empty object where `may_be_empty`. Free it with
+ * form_free() in any case. */
 bool form_read(form *f, exchange *e, bool may_be_empty);
 void form_free(form *f);
 
 bool form_has(const form *f, const char *name);
-/* Refuses fields that are not in the list, which ends with NULL; `where` says what the list belongs to. */
+/* Refuses fields that are not in the list, which ends with NULL; `where` says what the list
+ * belongs to. */
 bool form_check_names(form *f, const char *const *names, const char *where);
 
 /* Each leaves *out alone where the field is missing, and is false where it is wrong. */
@@ -50,7 +53,8 @@ bool form_loose_text(form *f, const char *name, char *out, size_t bytes);
 bool form_bytes(form *f, const char *name, void **bytes, size_t *count);
 /* A picture: bounded in memory, one decoded at a time. */
 bool form_picture(form *f, const char *name, msk_alpha alpha, msk_image *out);
-bool form_decode(server *s, const char *name, const void *bytes, size_t count, msk_alpha alpha, msk_image *out, problem *p);
+bool form_decode(server *s, const char *name, const void *bytes, size_t count, msk_alpha alpha,
+                 msk_image *out, problem *p);
 
 bool form_missing(form *f, const char *name, const char *expected);
 #endif

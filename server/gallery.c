@@ -15,7 +15,8 @@
 static bool is_leftover(const char *name) {
   static const char head[] = ".masksketch-", tail[] = ".tmp";
   size_t length = strlen(name);
-  return length > sizeof head + sizeof tail && strncmp(name, head, sizeof head - 1) == 0 && strcmp(name + length - 4, tail) == 0;
+  return length > sizeof head + sizeof tail && strncmp(name, head, sizeof head - 1) == 0 &&
+         strcmp(name + length - 4, tail) == 0;
 }
 
 static void tidy(int folder) {
@@ -33,14 +34,19 @@ static void tidy(int folder) {
 
 msk_status gallery_open(const char *path, int *folder, msk_error *error) {
   int opened = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (opened < 0) return cli_fail(error, MSK_ERROR_ARGUMENT, "--gallery names %s: %s, expected a folder", path, strerror(errno));
+  if (opened < 0)
+    return cli_fail(error, MSK_ERROR_ARGUMENT, "--gallery names %s: %s, expected a folder", path,
+                    strerror(errno));
   if (flock(opened, LOCK_EX | LOCK_NB) != 0) {
     close(opened);
-    return cli_fail(error, MSK_ERROR_ARGUMENT, "another server writes to the gallery %s, expected a folder of our own", path);
+    return cli_fail(error, MSK_ERROR_ARGUMENT,
+                    "another server writes to the gallery %s, expected a folder of our own", path);
   }
   if (faccessat(opened, ".", W_OK | X_OK, 0) != 0) {
     close(opened);
-    return cli_fail(error, MSK_ERROR_OUTPUT, "the gallery %s is closed to us, expected a folder that can be written to", path);
+    return cli_fail(error, MSK_ERROR_OUTPUT,
+                    "the gallery %s is closed to us, expected a folder that can be written to",
+                    path);
   }
   tidy(opened);
   *folder = opened;
@@ -53,14 +59,16 @@ msk_status gallery_write(const server *s, const job *j, const job_image *image, 
   const msk_request *request = &j->order.request;
   const char *name = msk_model_class_name(s->model, request->class_id);
   size_t used = 0;
-  for (; name != NULL && name[used] != 0 && name[used] != ',' && used + 1 < sizeof class_name; used++)
+  for (; name != NULL && name[used] != 0 && name[used] != ',' && used + 1 < sizeof class_name;
+       used++)
     class_name[used] = (char)(isalnum((unsigned char)name[used]) ? name[used] : '_');
   class_name[used] = 0;
   time_t now = time(NULL);
   struct tm parts;
   strftime(day, sizeof day, "%Y%m%d-%H%M%S", gmtime_r(&now, &parts));
-  int length = snprintf(path, sizeof path, "%s/%s-%s-%llu-%d-%.8s.png", s->config.gallery, day, class_name,
-                        (unsigned long long)request->seed, image->item, j->id);
-  if (length >= (int)sizeof path) return cli_fail(error, MSK_ERROR_OUTPUT, "the gallery's name is too long");
+  int length = snprintf(path, sizeof path, "%s/%s-%s-%llu-%d-%.8s.png", s->config.gallery, day,
+                        class_name, (unsigned long long)request->seed, image->item, j->id);
+  if (length >= (int)sizeof path)
+    return cli_fail(error, MSK_ERROR_OUTPUT, "the gallery's name is too long");
   return msk_file_write(path, image->bytes, image->byte_count, error);
 }

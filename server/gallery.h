@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
- * gallery.h - `--gallery DIR`: every finished picture as a file, written whole or not at all. What a killed server left behind under a
- * temporary name is removed at the next start, which a lock on the folder makes safe. */
+ *
+ * gallery.h - `--gallery DIR`: every finished picture as a file, written whole or not at all.
+ * What a killed server left behind under a temporary name is removed at the next start, which a
+ * lock on the folder makes safe. */
 #ifndef SERVER_GALLERY_H
 #define SERVER_GALLERY_H
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
- * guard.c - see guard.h. A page of another site reaches a server on this machine in two ways: by asking it straight (then the browser sends
- * Origin), or by a name of its own that it lets point here (DNS rebinding; then Host is that name). Numeric addresses cannot be rebound. */
+ *
+ * guard.c - see guard.h. A page of another site reaches a server on this machine in two ways: by
+ * asking it straight (then the browser sends Origin), or by a name of its own that it lets point
+ * here (DNS rebinding; then Host is that name). Numeric addresses cannot be rebound. */
 #include "guard.h"
 
 #include <arpa/inet.h>
@@ -49,30 +51,37 @@ static bool listed(const char *list, const char *word) {
 bool guard_same_bytes(const char *given, const char *expected) {
   size_t given_length = strlen(given), length = strlen(expected);
   unsigned char difference = given_length != length;
-  for (size_t i = 0; i < given_length; i++) difference |= (unsigned char)(given[i] ^ expected[length == 0 ? 0 : i % length]);
+  for (size_t i = 0; i < given_length; i++)
+    difference |= (unsigned char)(given[i] ^ expected[length == 0 ? 0 : i % length]);
   return difference == 0;
 }
 
 static bool check_host(exchange *e, const char *host) {
   char name[HEADER_BYTES];
   if (host != NULL && guard_host_name(host, name, sizeof name) &&
-      (strcmp(name, "localhost") == 0 || is_numeric(name) || listed(e->server->config.allow_host, name)))
+      (strcmp(name, "localhost") == 0 || is_numeric(name) ||
+       listed(e->server->config.allow_host, name)))
     return true;
   return problem_set(&e->problem, 403, NULL,
-                     "the Host header says %.80s, expected localhost, a numeric address or a name from --allow-host",
+                     "the Host header says %.80s, expected localhost, a numeric address or a name "
+                     "from --allow-host",
                      host == NULL ? "nothing" : host);
 }
 
 static bool check_origin(exchange *e, const char *host, const char *origin) {
   if (origin == NULL) return true;
-  const char *rest = strncmp(origin, "http://", 7) == 0 ? origin + 7 : strncmp(origin, "https://", 8) == 0 ? origin + 8 : NULL;
+  const char *rest = strncmp(origin, "http://", 7) == 0    ? origin + 7
+                     : strncmp(origin, "https://", 8) == 0 ? origin + 8
+                                                           : NULL;
   if (rest != NULL && strcasecmp(rest, host) == 0) return true;
   if (strlen(origin) < sizeof e->origin && listed(e->server->config.allow_origin, origin)) {
     strcpy(e->origin, origin);
     return true;
   }
   return problem_set(&e->problem, 403, NULL,
-                     "the Origin header says %.80s, expected this server's own page or an origin from --allow-origin", origin);
+                     "the Origin header says %.80s, expected this server's own page or an origin "
+                     "from --allow-origin",
+                     origin);
 }
 
 bool guard_check(exchange *e, bool needs_key) {
@@ -82,7 +91,8 @@ bool guard_check(exchange *e, bool needs_key) {
   if (!check_host(e, host) || !check_origin(e, host, origin)) return false;
   if (!needs_key || key == NULL) return true;
   const char *given = MHD_lookup_connection_value(e->connection, MHD_HEADER_KIND, "Authorization");
-  if (given != NULL && strncasecmp(given, "Bearer ", 7) == 0 && guard_same_bytes(given + 7, key)) return true;
+  if (given != NULL && strncasecmp(given, "Bearer ", 7) == 0 && guard_same_bytes(given + 7, key))
+    return true;
   answer_header(e, "WWW-Authenticate", "Bearer realm=\"masksketch\"");
   return problem_set(&e->problem, 401, NULL, "%s, expected the header Authorization: Bearer KEY",
                      given == NULL ? "no key was given" : "this is not the key");

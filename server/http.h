@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * http.h - HTTP for the routes: an exchange is one request and its answer. http.c owns the daemon (libmicrohttpd, a thread a connection), the
- * guards that stand before every route, the body's collection within its bounds, and the headers of every answer. */
+ * http.h - HTTP for the routes: an exchange is one request and its answer. http.c owns the
+ * daemon (libmicrohttpd, a thread a connection), the guards that stand before every route, the
+ * body's collection within its bounds, and the headers of every answer. */
 #ifndef SERVER_HTTP_H
 #define SERVER_HTTP_H
 
@@ -56,18 +57,20 @@ extern const int route_count;
 
 /* ---- answers ---- */
 
-void answer_header(exchange *e, const char *name, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void answer_header(exchange *e, const char *name, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 /* Takes over `body`, which comes from malloc(). */
 enum MHD_Result answer_bytes(exchange *e, int status, const char *type, void *body, size_t bytes);
 /* `body` lives as long as the server. */
-enum MHD_Result answer_static(exchange *e, int status, const char *type, const void *body, size_t bytes);
+enum MHD_Result answer_static(exchange *e, int status, const char *type, const void *body,
+                              size_t bytes);
 /* Takes over the object; NULL means that memory was refused. */
 enum MHD_Result answer_json(exchange *e, int status, json_t *object);
 /* The exchange's problem. */
 enum MHD_Result answer_problem(exchange *e);
 /* A body that comes piece by piece. */
-enum MHD_Result answer_stream(exchange *e, const char *type, MHD_ContentReaderCallback read, void *user,
-                              MHD_ContentReaderFreeCallback done);
+enum MHD_Result answer_stream(exchange *e, const char *type, MHD_ContentReaderCallback read,
+                              void *user, MHD_ContentReaderFreeCallback done);
 const char *exchange_query(const exchange *e, const char *name);
 /* True once the other side has closed, or the server stops and nobody needs to wait on. */
 bool exchange_left(const exchange *e);

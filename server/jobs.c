@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * jobs.c - see jobs.h. Two queues: live jobs and the others; workers take from them turn by turn. */
+ *
+ * jobs.c - see jobs.h. Two queues: live jobs and the others; workers take from them turn by
+ * turn. */
 #include "jobs.h"
 
 #include <errno.h>
@@ -47,7 +49,9 @@ jobs *jobs_create(server *s) {
   jobs *table = calloc(1, sizeof *table);
   if (table == NULL) return NULL;
   table->server = s;
-  if (pthread_mutex_init(&table->lock, NULL) == 0 && condition_init(&table->work) && condition_init(&table->errand_done)) return table;
+  if (pthread_mutex_init(&table->lock, NULL) == 0 && condition_init(&table->work) &&
+      condition_init(&table->errand_done))
+    return table;
   free(table);
   return NULL;
 }
@@ -56,7 +60,8 @@ job *job_create(server *s) {
   unsigned char random[JOB_ID_DIGITS / 2];
   job *j = calloc(1, sizeof *j);
   if (j == NULL) return NULL;
-  if (getrandom(random, sizeof random, 0) != (ssize_t)sizeof random || !condition_init(&j->changed)) {
+  if (getrandom(random, sizeof random, 0) != (ssize_t)sizeof random ||
+      !condition_init(&j->changed)) {
     free(j);
     return NULL;
   }
@@ -155,7 +160,8 @@ static void positions_changed(jobs *table) {
   for (job *j = table->live.first; j != NULL; j = j->next) changed(j);
 }
 
-/* Jobs that go before this one: live ones first, as long as they are no more than the ordinary ones before it, turn by turn. */
+/* Jobs that go before this one: live ones first, as long as they are no more than the ordinary
+ * ones before it, turn by turn. */
 static int position_of(const jobs *table, const job *j) {
   int mine = 0;
   const queue *q = j->live ? &table->live : &table->ordinary;
@@ -166,11 +172,14 @@ static int position_of(const jobs *table, const job *j) {
   return mine + (others < between ? others : between);
 }
 
-static size_t pixels_of(const msk_image *image) { return (size_t)image->width * (size_t)image->height * 3; }
+static size_t pixels_of(const msk_image *image) {
+  return (size_t)image->width * (size_t)image->height * 3;
+}
 
 /* What a job holds: its pictures, given and made. */
 static size_t bytes_of(const job *j) {
-  size_t sum = sizeof *j + pixels_of(&j->order.picture) + pixels_of(&j->order.mask) + pixels_of(&j->order.lambda_map);
+  size_t sum = sizeof *j + pixels_of(&j->order.picture) + pixels_of(&j->order.mask) +
+               pixels_of(&j->order.lambda_map);
   for (int i = 0; i < j->image_count; i++) sum += j->images[i].byte_count;
   return sum;
 }
@@ -220,7 +229,10 @@ static void end_locked(jobs *table, job *j, job_state state, job_reason reason) 
   j->state = state;
   j->reason = state == JOB_CANCELLED ? reason : REASON_NONE;
   j->ended = server_clock();
-  atomic_fetch_add(state == JOB_DONE ? &m->jobs_done : state == JOB_FAILED ? &m->jobs_failed : &m->jobs_cancelled, 1);
+  atomic_fetch_add(state == JOB_DONE     ? &m->jobs_done
+                   : state == JOB_FAILED ? &m->jobs_failed
+                                         : &m->jobs_cancelled,
+                   1);
   changed(j);
 }
 
@@ -264,9 +276,11 @@ bool jobs_submit(jobs *table, job *j, problem *p) {
   if (j->live) replace_older(table, j);
   if (table->stopping) {
     problem_set(p, 503, NULL, "the server is stopping");
-  } else if (j->live ? table->live.count >= SERVER_MAX_LIVE : table->ordinary.count >= config->queue) {
+  } else if (j->live ? table->live.count >= SERVER_MAX_LIVE
+                     : table->ordinary.count >= config->queue) {
     problem_set(p, 429, NULL, "%d jobs wait already, expected fewer than %d: try again later",
-                j->live ? table->live.count : table->ordinary.count, j->live ? SERVER_MAX_LIVE : config->queue);
+                j->live ? table->live.count : table->ordinary.count,
+                j->live ? SERVER_MAX_LIVE : config->queue);
     p->retry_after = 1;
   } else {
     j->references++;
@@ -281,7 +295,8 @@ bool jobs_submit(jobs *table, job *j, problem *p) {
     accepted = true;
   }
   pthread_mutex_unlock(&table->lock);
-  atomic_fetch_add(accepted ? &table->server->metrics.jobs_accepted : &table->server->metrics.jobs_refused, 1);
+  atomic_fetch_add(
+      accepted ? &table->server->metrics.jobs_accepted : &table->server->metrics.jobs_refused, 1);
   return accepted;
 }
 
@@ -307,8 +322,10 @@ void jobs_stop(jobs *table) {
 
 void jobs_gauges(jobs *table, metrics_gauges *gauges) {
   pthread_mutex_lock(&table->lock);
-  *gauges = (metrics_gauges){
-      .queued = table->ordinary.count, .live = table->live.count, .running = table->running, .kept_bytes = table->kept_bytes};
+  *gauges = (metrics_gauges){.queued = table->ordinary.count,
+                             .live = table->live.count,
+                             .running = table->running,
+                             .kept_bytes = table->kept_bytes};
   for (const job *j = table->all; j != NULL; j = j->link) gauges->finished += has_ended(j);
   pthread_mutex_unlock(&table->lock);
 }
@@ -333,7 +350,8 @@ bool jobs_errand(jobs *table, errand *e, problem *p) {
   if (stopping) return problem_set(p, 503, NULL, "the server is stopping");
   if (!full) return true;
   p->retry_after = 1;
-  return problem_set(p, 429, NULL, "%d such requests wait already, expected fewer: try again later", SERVER_MAX_ERRANDS);
+  return problem_set(p, 429, NULL, "%d such requests wait already, expected fewer: try again later",
+                     SERVER_MAX_ERRANDS);
 }
 
 static void run_errands_locked(jobs *table, msk_session *session) {
@@ -437,7 +455,8 @@ unsigned jobs_wait(jobs *table, job *j, unsigned seen, int milliseconds) {
     until.tv_nsec -= 1000000000;
   }
   pthread_mutex_lock(&table->lock);
-  while (j->version == seen && pthread_cond_timedwait(&j->changed, &table->lock, &until) != ETIMEDOUT) {
+  while (j->version == seen &&
+         pthread_cond_timedwait(&j->changed, &table->lock, &until) != ETIMEDOUT) {
   }
   unsigned version = j->version;
   pthread_mutex_unlock(&table->lock);
@@ -463,15 +482,21 @@ const char *job_state_name(job_state state) {
   return names[state];
 }
 
-static json_t *integer_or_null(bool there, int value) { return there ? json_integer(value) : json_null(); }
-static json_t *real_or_null(bool there, double value) { return there ? json_real(value) : json_null(); }
+static json_t *integer_or_null(bool there, int value) {
+  return there ? json_integer(value) : json_null();
+}
+static json_t *real_or_null(bool there, double value) {
+  return there ? json_real(value) : json_null();
+}
 
 /* From the steps done so far; false before the first. */
 static bool seconds_left(const job *j, double *seconds) {
   if (j->state != JOB_RUNNING || j->steps_done == 0) return false;
   const msk_request *request = &j->order.request;
-  int pictures = request->recipe.official || j->candidates > 0 ? 1 : request->count, all = j->step_count * pictures;
-  *seconds = (server_clock() - j->started) / j->steps_done * (all > j->steps_done ? all - j->steps_done : 0);
+  int pictures = request->recipe.official || j->candidates > 0 ? 1 : request->count,
+      all = j->step_count * pictures;
+  *seconds = (server_clock() - j->started) / j->steps_done *
+             (all > j->steps_done ? all - j->steps_done : 0);
   return true;
 }
 
@@ -485,10 +510,12 @@ static json_t *image_object(const job *j, int index) {
   char url[96];
   snprintf(url, sizeof url, "/v1/jobs/%s/images/%d", j->id, index);
   json_t *scores = json_object();
-  if (image->structure == image->structure) json_object_set_new(scores, "structure", json_real((double)image->structure));
-  return json_pack("{s:i, s:i, s:s, s:s, s:I, s:i, s:i, s:o, s:f}", "index", index, "item", image->item, "url", url, "type", "image/png",
-                   "bytes", (json_int_t)image->byte_count, "width", j->order.info.image_size, "height", j->order.info.image_size, "scores",
-                   scores, "seconds", image->seconds);
+  if (image->structure == image->structure)
+    json_object_set_new(scores, "structure", json_real((double)image->structure));
+  return json_pack("{s:i, s:i, s:s, s:s, s:I, s:i, s:i, s:o, s:f}", "index", index, "item",
+                   image->item, "url", url, "type", "image/png", "bytes",
+                   (json_int_t)image->byte_count, "width", j->order.info.image_size, "height",
+                   j->order.info.image_size, "scores", scores, "seconds", image->seconds);
 }
 
 static json_t *object_locked(const jobs *table, const job *j) {
@@ -504,22 +531,26 @@ static json_t *object_locked(const jobs *table, const job *j) {
   json_t *images = json_array();
   for (int i = 0; i < j->image_count; i++) json_array_append_new(images, image_object(j, i));
   json_t *object = json_pack(
-      "{s:s, s:s, s:s, s:s?, s:{s:i, s:s?}, s:s, s:i, s:i, s:s, s:b, s:O, s:i}", "id", j->id, "job", job_names[request->job], "state",
-      job_state_name(j->state), "reason", j->state == JOB_CANCELLED ? reasons[j->reason] : NULL, "class", "id", request->class_id, "name",
-      msk_model_class_name(j->order.model, request->class_id), "seed", seed, "first_item", request->first_item, "count", request->count,
-      "recipe", request->recipe.name, "live", j->live, "settings", j->settings, "candidates", j->candidates);
+      "{s:s, s:s, s:s, s:s?, s:{s:i, s:s?}, s:s, s:i, s:i, s:s, s:b, s:O, s:i}", "id", j->id, "job",
+      job_names[request->job], "state", job_state_name(j->state), "reason",
+      j->state == JOB_CANCELLED ? reasons[j->reason] : NULL, "class", "id", request->class_id,
+      "name", msk_model_class_name(j->order.model, request->class_id), "seed", seed, "first_item",
+      request->first_item, "count", request->count, "recipe", request->recipe.name, "live", j->live,
+      "settings", j->settings, "candidates", j->candidates);
   if (object == NULL) {
     json_decref(images);
     return NULL;
   }
-  json_object_set_new(object, "position", integer_or_null(j->state == JOB_QUEUED, position_of(table, j)));
+  json_object_set_new(object, "position",
+                      integer_or_null(j->state == JOB_QUEUED, position_of(table, j)));
   json_object_set_new(object, "item", integer_or_null(stepped, j->item));
   json_object_set_new(object, "step", integer_or_null(stepped, j->step));
   json_object_set_new(object, "steps", integer_or_null(stepped, j->step_count));
   json_object_set_new(object, "seconds", json_real(seconds_run(j)));
   json_object_set_new(object, "seconds_left", real_or_null(known, left));
   json_object_set_new(object, "images", images);
-  json_object_set_new(object, "error", j->state == JOB_FAILED ? problem_object(&j->failure) : json_null());
+  json_object_set_new(object, "error",
+                      j->state == JOB_FAILED ? problem_object(&j->failure) : json_null());
   double expires = j->ended + table->server->config.keep_seconds - server_clock();
   json_object_set_new(object, "expires_in", real_or_null(has_ended(j), expires > 0 ? expires : 0));
   json_object_set_new(object, "links", json_pack("{s:s, s:s}", "self", self, "events", events));
@@ -543,13 +574,15 @@ static json_t *step_object(const job *j, bool with_preview) {
     char *url = malloc(bytes);
     if (url != NULL) {
       snprintf(url, bytes, "%s%s", head, j->preview);
-      preview = json_pack("{s:s, s:i, s:i}", "url", url, "width", j->preview_size, "height", j->preview_size);
+      preview = json_pack("{s:s, s:i, s:i}", "url", url, "width", j->preview_size, "height",
+                          j->preview_size);
       free(url);
     }
   }
-  return json_pack("{s:s, s:i, s:i, s:i, s:i, s:i, s:f, s:o, s:o}", "id", j->id, "index", j->index, "item", j->item, "step", j->step,
-                   "steps", j->step_count, "masked", j->masked, "seconds", seconds_run(j), "seconds_left", real_or_null(known, left),
-                   "preview", preview);
+  return json_pack("{s:s, s:i, s:i, s:i, s:i, s:i, s:f, s:o, s:o}", "id", j->id, "index", j->index,
+                   "item", j->item, "step", j->step, "steps", j->step_count, "masked", j->masked,
+                   "seconds", seconds_run(j), "seconds_left", real_or_null(known, left), "preview",
+                   preview);
 }
 
 /* In the order in which they happened, as far as they are still true. */

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * jobs.h - the table of jobs and their queue. A job is made by a connection's thread (order.c), submitted, taken by a worker, watched by any
- * number of connections, and forgotten some time after its end. Whoever holds a pointer holds a reference (jobs_find, jobs_release).
+ * jobs.h - the table of jobs and their queue. A job is made by a connection's thread (order.c),
+ * submitted, taken by a worker, watched by any number of connections, and forgotten some time
+ * after its end. Whoever holds a pointer holds a reference (jobs_find, jobs_release).
  *
- * What may change after a job was submitted is guarded by the table's lock; order, preview wishes, id and client do not change. */
+ * What may change after a job was submitted is guarded by the table's lock; order, preview
+ * wishes, id and client do not change. */
 #ifndef SERVER_JOBS_H
 #define SERVER_JOBS_H
 
@@ -31,7 +33,8 @@ typedef struct job {
   drawing order; /* its model is the server's */
   json_t *settings;
   bool live;
-  int candidates;         /* draw: so many are begun for the pictures that are asked for; 0: as many as these */
+  /* draw: so many are begun for the pictures that are asked for; 0: as many as these */
+  int candidates;
   double preview_seconds; /* least time between two; negative: no previews */
   int preview_size;
   atomic_bool cancelled; /* asks the worker to stop */
@@ -63,8 +66,8 @@ job *job_create(server *s);
 /* What one run is asked for: the order's request; with candidates all of them together. */
 msk_request job_request(const job *j);
 
-/* Puts a job into table and queue; the caller keeps its reference. A newer live job takes the place of the same client's older one.
- * False: the queue is full, or the server stops. */
+/* Puts a job into table and queue; the caller keeps its reference. A newer live job takes the
+ * place of the same client's older one. False: the queue is full, or the server stops. */
 bool jobs_submit(jobs *table, job *j, problem *p);
 job *jobs_find(jobs *table, const char *id); /* NULL: none */
 void jobs_release(jobs *table, job *j);
@@ -98,7 +101,8 @@ void jobs_end(jobs *table, job *j, job_state state, const msk_error *error);
 
 /* ---- for connections ---- */
 
-/* Waits until the job's version is no longer `seen`, at most `milliseconds`; returns the version. */
+/* Waits until the job's version is no longer `seen`, at most `milliseconds`; returns the
+ * version. */
 unsigned jobs_wait(jobs *table, job *j, unsigned seen, int milliseconds);
 /* The job object of docs/http.md. */
 json_t *jobs_object(jobs *table, job *j);
@@ -111,7 +115,8 @@ typedef struct job_told {
   int position, images;
   bool any, over;
 } job_told;
-/* The next event that the stream has not told, or NULL when there is none for now; *event is its name. */
+/* The next event that the stream has not told, or NULL when there is none for now; *event is its
+ * name. */
 json_t *jobs_next_event(jobs *table, job *j, job_told *told, const char **event);
 
 const char *job_state_name(job_state state);

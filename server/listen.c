@@ -48,12 +48,15 @@ static msk_status describe(listener *l, msk_error *error) {
   char text[INET6_ADDRSTRLEN] = "";
   memset(&a, 0, sizeof a);
   if (getsockname(l->socket, &a.any, &length) != 0)
-    return cli_fail(error, MSK_ERROR_ARGUMENT, "the socket that was handed over is none: %s", strerror(errno));
+    return cli_fail(error, MSK_ERROR_ARGUMENT, "the socket that was handed over is none: %s",
+                    strerror(errno));
   l->loopback = is_loopback(&a);
   if (a.any.sa_family == AF_INET) {
-    snprintf(l->url, sizeof l->url, "http://%s:%d/", inet_ntop(AF_INET, &a.v4.sin_addr, text, sizeof text), ntohs(a.v4.sin_port));
+    snprintf(l->url, sizeof l->url, "http://%s:%d/",
+             inet_ntop(AF_INET, &a.v4.sin_addr, text, sizeof text), ntohs(a.v4.sin_port));
   } else if (a.any.sa_family == AF_INET6) {
-    snprintf(l->url, sizeof l->url, "http://[%s]:%d/", inet_ntop(AF_INET6, &a.v6.sin6_addr, text, sizeof text), ntohs(a.v6.sin6_port));
+    snprintf(l->url, sizeof l->url, "http://[%s]:%d/",
+             inet_ntop(AF_INET6, &a.v6.sin6_addr, text, sizeof text), ntohs(a.v6.sin6_port));
   } else {
     snprintf(l->url, sizeof l->url, "a local socket");
   }
@@ -63,7 +66,8 @@ static msk_status describe(listener *l, msk_error *error) {
 /* LISTEN_PID and LISTEN_FDS say that descriptor 3 is a listening socket of ours. */
 static bool handed_over(void) {
   const char *pid = getenv("LISTEN_PID"), *count = getenv("LISTEN_FDS");
-  bool ours = pid != NULL && count != NULL && strtol(pid, NULL, 10) == (long)getpid() && strtol(count, NULL, 10) >= 1;
+  bool ours = pid != NULL && count != NULL && strtol(pid, NULL, 10) == (long)getpid() &&
+              strtol(count, NULL, 10) >= 1;
   unsetenv("LISTEN_PID");
   unsetenv("LISTEN_FDS");
   unsetenv("LISTEN_FDNAMES");
@@ -98,14 +102,16 @@ msk_status listen_open(listener *l, const char *where, int port, msk_error *erro
     return describe(l, error);
   }
   if (!parse(&a, where))
-    return cli_fail(error, MSK_ERROR_ARGUMENT, "--listen was given %.80s, expected a numeric address, as in 127.0.0.1, 0.0.0.0 or ::1",
-                    where);
+    return cli_fail(
+        error, MSK_ERROR_ARGUMENT,
+        "--listen was given %.80s, expected a numeric address, as in 127.0.0.1, 0.0.0.0 or ::1",
+        where);
   int first = port > 0 ? port : LISTEN_FIRST_PORT, last = port > 0 ? port : LISTEN_LAST_PORT;
   for (int p = first; p <= last && l->socket < 0; p++) {
     l->socket = try_port(&a, p);
     if (l->socket < 0 && errno != EADDRINUSE) break;
   }
   if (l->socket >= 0) return describe(l, error);
-  return cli_fail(error, MSK_ERROR_OUTPUT, "cannot listen on %s port %d%s: %s", where, first, first == last ? "" : " and those after it",
-                  strerror(errno));
+  return cli_fail(error, MSK_ERROR_OUTPUT, "cannot listen on %s port %d%s: %s", where, first,
+                  first == last ? "" : " and those after it", strerror(errno));
 }

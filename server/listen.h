@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * listen.h - the socket: handed over by systemd (the protocol of sd_listen_fds(3)), or bound to an address and the first free port. */
+ *
+ * listen.h - the socket: handed over by systemd (the protocol of sd_listen_fds(3)), or bound to
+ * an address and the first free port. */
 #ifndef SERVER_LISTEN_H
 #define SERVER_LISTEN_H
 
@@ -16,6 +18,7 @@ typedef struct listener {
   char url[LISTEN_URL_BYTES]; /* http://127.0.0.1:8188/ */
 } listener;
 
-/* `address`: a numeric IPv4 or IPv6 address or localhost. port 0: the first free one of LISTEN_FIRST_PORT .. LISTEN_LAST_PORT. */
+/* `address`: a numeric IPv4 or IPv6 address or localhost. port 0: the first free one of
+ * LISTEN_FIRST_PORT .. LISTEN_LAST_PORT. */
 msk_status listen_open(listener *l, const char *address, int port, msk_error *error);
 #endif

@@ -5,16 +5,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static const char *const stage_names[METRIC_STAGES] = {"encode",   "targets", "conditional", "structure",
-                                                       "sampling", "decode",  "png",         "total"};
+static const char *const stage_names[METRIC_STAGES] = {
+    "encode", "targets", "conditional", "structure", "sampling", "decode", "png", "total"};
 static const double bucket_bounds[METRIC_BUCKETS] = {0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60};
 
-static unsigned long long nanoseconds(double seconds) { return seconds > 0 ? (unsigned long long)(seconds * 1e9) : 0; }
+static unsigned long long nanoseconds(double seconds) {
+  return seconds > 0 ? (unsigned long long)(seconds * 1e9) : 0;
+}
 
 void metrics_add_times(metrics *m, const msk_times *times, double encoding_seconds) {
-  const double values[METRIC_STAGES] = {times->encode,   times->targets, times->conditional, times->structure,
-                                        times->sampling, times->decode,  encoding_seconds,   times->total + encoding_seconds};
-  for (int i = 0; i < METRIC_STAGES; i++) atomic_fetch_add(&m->stage_nanoseconds[i], nanoseconds(values[i]));
+  const double values[METRIC_STAGES] = {
+      times->encode,   times->targets, times->conditional, times->structure,
+      times->sampling, times->decode,  encoding_seconds,   times->total + encoding_seconds};
+  for (int i = 0; i < METRIC_STAGES; i++)
+    atomic_fetch_add(&m->stage_nanoseconds[i], nanoseconds(values[i]));
 }
 
 void metrics_add_job(metrics *m, double wait_seconds, double run_seconds) {
@@ -39,7 +43,8 @@ static void write_jobs(FILE *out, metrics *m, const metrics_gauges *gauges) {
   number(out, "jobs_live_queued", "gauge", "Live jobs that wait.", gauges->live);
   number(out, "jobs_running", "gauge", "Jobs that run.", gauges->running);
   number(out, "jobs_kept", "gauge", "Finished jobs that are kept.", gauges->finished);
-  number(out, "kept_bytes", "gauge", "Bytes of the jobs that are kept, pictures included.", (double)gauges->kept_bytes);
+  number(out, "kept_bytes", "gauge", "Bytes of the jobs that are kept, pictures included.",
+         (double)gauges->kept_bytes);
   head(out, "jobs_total", "counter", "Jobs by outcome.");
   const struct {
     const char *name;
@@ -50,7 +55,8 @@ static void write_jobs(FILE *out, metrics *m, const metrics_gauges *gauges) {
                   {"cancelled", &m->jobs_cancelled},
                   {"refused", &m->jobs_refused}};
   for (size_t i = 0; i < sizeof outcomes / sizeof outcomes[0]; i++)
-    fprintf(out, "masksketch_jobs_total{outcome=\"%s\"} %llu\n", outcomes[i].name, atomic_load(outcomes[i].value));
+    fprintf(out, "masksketch_jobs_total{outcome=\"%s\"} %llu\n", outcomes[i].name,
+            atomic_load(outcomes[i].value));
   head(out, "job_seconds", "histogram", "Time that jobs ran.");
   unsigned long long sum = 0;
   for (int i = 0; i < METRIC_BUCKETS; i++) {
@@ -58,8 +64,10 @@ static void write_jobs(FILE *out, metrics *m, const metrics_gauges *gauges) {
     fprintf(out, "masksketch_job_seconds_bucket{le=\"%g\"} %llu\n", bucket_bounds[i], sum);
   }
   sum += atomic_load(&m->job_bucket[METRIC_BUCKETS]);
-  fprintf(out, "masksketch_job_seconds_bucket{le=\"+Inf\"} %llu\nmasksketch_job_seconds_sum %.9f\nmasksketch_job_seconds_count %llu\n", sum,
-          (double)atomic_load(&m->job_nanoseconds) * 1e-9, sum);
+  fprintf(out,
+          "masksketch_job_seconds_bucket{le=\"+Inf\"} %llu\nmasksketch_job_seconds_sum "
+          "%.9f\nmasksketch_job_seconds_count %llu\n",
+          sum, (double)atomic_load(&m->job_nanoseconds) * 1e-9, sum);
   number(out, "job_wait_seconds_total", "counter", "Time that jobs waited before they ran.",
          (double)atomic_load(&m->wait_nanoseconds) * 1e-9);
 }
@@ -68,7 +76,8 @@ static void write_work(FILE *out, metrics *m) {
   number(out, "steps_total", "counter", "Decoding steps.", (double)atomic_load(&m->steps));
   number(out, "pictures_total", "counter", "Finished pictures.", (double)atomic_load(&m->pictures));
   number(out, "previews_total", "counter", "Previews.", (double)atomic_load(&m->previews));
-  number(out, "errands_total", "counter", "Attention maps and pictures from tokens.", (double)atomic_load(&m->errands));
+  number(out, "errands_total", "counter", "Attention maps and pictures from tokens.",
+         (double)atomic_load(&m->errands));
   head(out, "stage_seconds_total", "counter", "Time of finished pictures by stage.");
   for (int i = 0; i < METRIC_STAGES; i++)
     fprintf(out, "masksketch_stage_seconds_total{stage=\"%s\"} %.9f\n", stage_names[i],
@@ -77,11 +86,15 @@ static void write_work(FILE *out, metrics *m) {
 
 static void write_connections(FILE *out, metrics *m) {
   head(out, "answers_total", "counter", "HTTP answers by class of status.");
-  for (int i = 1; i < 6; i++) fprintf(out, "masksketch_answers_total{class=\"%dxx\"} %llu\n", i, atomic_load(&m->answers[i]));
+  for (int i = 1; i < 6; i++)
+    fprintf(out, "masksketch_answers_total{class=\"%dxx\"} %llu\n", i, atomic_load(&m->answers[i]));
   number(out, "connections", "gauge", "Open connections.", (double)atomic_load(&m->connections));
-  number(out, "connections_total", "counter", "Connections accepted.", (double)atomic_load(&m->connections_opened));
-  number(out, "connections_cut_total", "counter", "Connections closed for being too slow.", (double)atomic_load(&m->connections_cut));
-  number(out, "body_bytes", "gauge", "Bytes of request bodies in memory.", (double)atomic_load(&m->body_bytes));
+  number(out, "connections_total", "counter", "Connections accepted.",
+         (double)atomic_load(&m->connections_opened));
+  number(out, "connections_cut_total", "counter", "Connections closed for being too slow.",
+         (double)atomic_load(&m->connections_cut));
+  number(out, "body_bytes", "gauge", "Bytes of request bodies in memory.",
+         (double)atomic_load(&m->body_bytes));
 }
 
 char *metrics_text(metrics *m, const metrics_gauges *gauges, size_t *bytes) {

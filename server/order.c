@@ -10,24 +10,32 @@
 enum { VALUE_BYTES = 1024 };
 
 static const char *const *names_of(msk_job kind) {
-  static const char *const draw[] = {
-      "class",      "sketch",     "sketch_tokens", "lambda_map", "recipe",         "lambda", "guidance", "steps", "set",    "seed", "count",
-      "candidates", "first_item", "fit",           "invert",     "photo_of_paper", "rng",    "preview",  "live",  "client", NULL};
-  static const char *const generate[] = {"class",      "recipe", "guidance", "steps", "set",    "seed", "count",
-                                         "first_item", "rng",    "preview",  "live",  "client", NULL};
-  static const char *const edit[] = {"class", "photo",      "mask", "box", "recipe",  "guidance", "steps",  "set", "seed",
-                                     "count", "first_item", "fit",  "rng", "preview", "live",     "client", NULL};
+  static const char *const draw[] = {"class",      "sketch",  "sketch_tokens", "lambda_map",
+                                     "recipe",     "lambda",  "guidance",      "steps",
+                                     "set",        "seed",    "count",         "candidates",
+                                     "first_item", "fit",     "invert",        "photo_of_paper",
+                                     "rng",        "preview", "live",          "client",
+                                     NULL};
+  static const char *const generate[] = {"class", "recipe", "guidance",   "steps", "set",
+                                         "seed",  "count",  "first_item", "rng",   "preview",
+                                         "live",  "client", NULL};
+  static const char *const edit[] = {"class", "photo",   "mask", "box",    "recipe",     "guidance",
+                                     "steps", "set",     "seed", "count",  "first_item", "fit",
+                                     "rng",   "preview", "live", "client", NULL};
   return kind == MSK_JOB_DRAW ? draw : kind == MSK_JOB_GENERATE ? generate : edit;
 }
 
 /* ---- Recipe ---- */
 
-static bool set_key(form *f, msk_recipe *recipe, msk_job kind, const char *field, const char *key, const char *value) {
+static bool set_key(form *f, msk_recipe *recipe, msk_job kind, const char *field, const char *key,
+                    const char *value) {
   msk_error error = {MSK_OK, ""};
-  return msk_recipe_set(recipe, kind, key, value, &error) == MSK_OK || problem_set(f->problem, 422, field, "%s: %s", field, error.message);
+  return msk_recipe_set(recipe, kind, key, value, &error) == MSK_OK ||
+         problem_set(f->problem, 422, field, "%s: %s", field, error.message);
 }
 
-static bool read_shorthand(form *f, msk_recipe *recipe, msk_job kind, const char *field, const char *key) {
+static bool read_shorthand(form *f, msk_recipe *recipe, msk_job kind, const char *field,
+                           const char *key) {
   char value[VALUE_BYTES];
   double number = 0;
   if (!form_has(f, field)) return true;
@@ -46,11 +54,13 @@ static bool read_settings(form *f, msk_recipe *recipe, msk_job kind) {
     char text[VALUE_BYTES] = "";
     int length = -1;
     if (json_is_string(value)) length = snprintf(text, sizeof text, "%s", json_string_value(value));
-    if (json_is_integer(value)) length = snprintf(text, sizeof text, "%lld", (long long)json_integer_value(value));
+    if (json_is_integer(value))
+      length = snprintf(text, sizeof text, "%lld", (long long)json_integer_value(value));
     if (json_is_real(value)) length = snprintf(text, sizeof text, "%.17g", json_real_value(value));
     good = length >= 0 && (size_t)length < sizeof text
                ? set_key(f, recipe, kind, "set", key, text)
-               : problem_set(f->problem, 422, "set", "set: %.60s has a value that is no number and no short text", key);
+               : problem_set(f->problem, 422, "set",
+                             "set: %.60s has a value that is no number and no short text", key);
     if (!good) break;
   }
   json_decref(settings);
@@ -61,14 +71,17 @@ static bool read_recipe(form *f, msk_request *request, msk_job kind) {
   const char *name = "balanced";
   msk_error error = {MSK_OK, ""};
   if (!form_text(f, "recipe", &name)) return false;
-  if (msk_request_init(request, f->server->model, kind, name, &error) != MSK_OK) return problem_from_error(f->problem, "recipe", &error);
+  if (msk_request_init(request, f->server->model, kind, name, &error) != MSK_OK)
+    return problem_from_error(f->problem, "recipe", &error);
   msk_recipe *recipe = &request->recipe;
-  bool good = (kind != MSK_JOB_DRAW || read_shorthand(f, recipe, kind, "lambda", "lambda_structure")) &&
-              read_shorthand(f, recipe, kind, "guidance", "guidance") && read_shorthand(f, recipe, kind, "steps", "steps") &&
-              read_settings(f, recipe, kind);
+  bool good =
+      (kind != MSK_JOB_DRAW || read_shorthand(f, recipe, kind, "lambda", "lambda_structure")) &&
+      read_shorthand(f, recipe, kind, "guidance", "guidance") &&
+      read_shorthand(f, recipe, kind, "steps", "steps") && read_settings(f, recipe, kind);
   if (good && recipe->steps + recipe->tail > SERVER_MAX_STEPS)
-    return problem_set(f->problem, 422, "steps", "%d steps were asked for, expected at most %d here", recipe->steps + recipe->tail,
-                       SERVER_MAX_STEPS);
+    return problem_set(f->problem, 422, "steps",
+                       "%d steps were asked for, expected at most %d here",
+                       recipe->steps + recipe->tail, SERVER_MAX_STEPS);
   return good;
 }
 
@@ -79,7 +92,8 @@ json_t *order_settings(const msk_recipe *recipe, msk_job kind) {
     char value[VALUE_BYTES];
     msk_recipe copy = *recipe;
     msk_error ignored;
-    if (msk_recipe_get(recipe, key, value, sizeof value, &ignored) == MSK_OK && msk_recipe_set(&copy, kind, key, value, &ignored) == MSK_OK)
+    if (msk_recipe_get(recipe, key, value, sizeof value, &ignored) == MSK_OK &&
+        msk_recipe_set(&copy, kind, key, value, &ignored) == MSK_OK)
       json_object_set_new(object, key, json_string(value));
   }
   return object;
@@ -90,22 +104,29 @@ json_t *order_settings(const msk_recipe *recipe, msk_job kind) {
 static bool read_class(form *f, int *class_id) {
   char text[200] = "";
   msk_error error = {MSK_OK, ""};
-  if (!form_has(f, "class")) return form_missing(f, "class", "what the picture shows: a number or a name, see /v1/classes");
+  if (!form_has(f, "class"))
+    return form_missing(f, "class", "what the picture shows: a number or a name, see /v1/classes");
   if (!form_loose_text(f, "class", text, sizeof text)) return false;
-  return msk_model_class_find(f->server->model, text, class_id, &error) == MSK_OK || problem_from_error(f->problem, "class", &error);
+  return msk_model_class_find(f->server->model, text, class_id, &error) == MSK_OK ||
+         problem_from_error(f->problem, "class", &error);
 }
 
 static bool read_numbers(form *f, msk_request *request) {
   static const char *const layouts[] = {"original", "partitionable", NULL};
   long long count = 1, first = 0;
   int layout = 0;
-  if (!form_seed(f, "seed", &request->seed) || !form_integer(f, "count", 1, SERVER_MAX_COUNT, &count) ||
-      !form_integer(f, "first_item", 0, 1000000, &first) || !form_choice(f, "rng", layouts, &layout))
+  if (!form_seed(f, "seed", &request->seed) ||
+      !form_integer(f, "count", 1, SERVER_MAX_COUNT, &count) ||
+      !form_integer(f, "first_item", 0, 1000000, &first) ||
+      !form_choice(f, "rng", layouts, &layout))
     return false;
   if (request->recipe.official && form_has(f, "first_item"))
-    return problem_set(f->problem, 422, "first_item", "first_item has no effect with the recipe official, whose batch is one draw");
+    return problem_set(
+        f->problem, 422, "first_item",
+        "first_item has no effect with the recipe official, whose batch is one draw");
   if (request->recipe.official && request->seed > UINT32_MAX)
-    return problem_set(f->problem, 422, "seed", "seed was given %llu, expected at most 4294967295 with the recipe official",
+    return problem_set(f->problem, 422, "seed",
+                       "seed was given %llu, expected at most 4294967295 with the recipe official",
                        (unsigned long long)request->seed);
   request->count = (int)count;
   request->first_item = (int)first;
@@ -120,10 +141,13 @@ static bool read_candidates(form *f, job *j) {
   if (!form_integer(f, "candidates", 1, MSK_MAX_CANDIDATES, &candidates)) return false;
   if (candidates == 0) return true;
   if (request->recipe.official)
-    return problem_set(f->problem, 422, "candidates", "candidates has no effect with the recipe official, whose batch is one draw");
+    return problem_set(
+        f->problem, 422, "candidates",
+        "candidates has no effect with the recipe official, whose batch is one draw");
   if (candidates < request->count)
-    return problem_set(f->problem, 422, "candidates", "candidates was given %lld, expected at least the %d pictures of count", candidates,
-                       request->count);
+    return problem_set(f->problem, 422, "candidates",
+                       "candidates was given %lld, expected at least the %d pictures of count",
+                       candidates, request->count);
   j->candidates = (int)candidates;
   return true;
 }
@@ -138,14 +162,16 @@ static bool read_preview(form *f, job *j) {
     *f->problem = (problem){0};
     if (!form_boolean(f, "preview", &on))
       return problem_set(f->problem, 422, "preview",
-                         "preview is no object and no boolean, expected false, or {\"every_ms\": 150, \"size\": 256}");
+                         "preview is no object and no boolean, expected false, or {\"every_ms\": "
+                         "150, \"size\": 256}");
     if (!on) j->preview_seconds = -1;
     return true;
   }
   form inner = {.server = f->server, .values = wishes, .problem = f->problem};
   static const char *const names[] = {"every_ms", "size", NULL};
   long long every = SERVER_PREVIEW_MS, size = j->preview_size;
-  bool good = form_check_names(&inner, names, "preview") && form_integer(&inner, "every_ms", 0, 60000, &every) &&
+  bool good = form_check_names(&inner, names, "preview") &&
+              form_integer(&inner, "every_ms", 0, 60000, &every) &&
               form_integer(&inner, "size", 16, j->order.info.image_size, &size);
   j->preview_seconds = (double)every / 1000;
   j->preview_size = (int)size;
@@ -156,11 +182,15 @@ static bool read_preview(form *f, job *j) {
 static bool read_client(form *f, job *j) {
   const char *client = NULL;
   if (!form_boolean(f, "live", &j->live) || !form_text(f, "client", &client)) return false;
-  if (client == NULL) return !j->live || form_missing(f, "client", "with live: a word of your own, so that a newer job replaces the older");
+  if (client == NULL)
+    return !j->live ||
+           form_missing(f, "client",
+                        "with live: a word of your own, so that a newer job replaces the older");
   size_t length = strlen(client);
   if (length < 1 || length > JOB_CLIENT_BYTES ||
       strspn(client, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_") != length)
-    return problem_set(f->problem, 422, "client", "client is no word of 1 to %d letters, digits, - and _", JOB_CLIENT_BYTES);
+    return problem_set(f->problem, 422, "client",
+                       "client is no word of 1 to %d letters, digits, - and _", JOB_CLIENT_BYTES);
   memcpy(j->client, client, length + 1);
   return true;
 }
@@ -168,15 +198,21 @@ static bool read_client(form *f, job *j) {
 /* ---- Pictures ---- */
 
 /* The authors stretch, and never turn a sketch over (cli/draw.c does the same). */
-static bool read_preparation(form *f, msk_prepare_options *preparation, const msk_recipe *recipe, msk_job kind) {
-  static const char *const fits[] = {"stretch", "pad", "crop", NULL}, *const inverts[] = {"auto", "yes", "no", NULL};
-  int fit = MSK_FIT_STRETCH, invert = recipe->official || kind == MSK_JOB_EDIT ? MSK_INVERT_NO : MSK_INVERT_AUTO;
+static bool read_preparation(form *f, msk_prepare_options *preparation, const msk_recipe *recipe,
+                             msk_job kind) {
+  static const char *const fits[] = {"stretch", "pad", "crop", NULL}, *const inverts[] = {
+                                                                          "auto", "yes", "no",
+                                                                          NULL};
+  int fit = MSK_FIT_STRETCH,
+      invert = recipe->official || kind == MSK_JOB_EDIT ? MSK_INVERT_NO : MSK_INVERT_AUTO;
   bool paper = false;
   msk_prepare_init(preparation);
-  if (!form_choice(f, "fit", fits, &fit) || !form_choice(f, "invert", inverts, &invert) || !form_boolean(f, "photo_of_paper", &paper))
+  if (!form_choice(f, "fit", fits, &fit) || !form_choice(f, "invert", inverts, &invert) ||
+      !form_boolean(f, "photo_of_paper", &paper))
     return false;
   if (kind == MSK_JOB_EDIT && fit == MSK_FIT_PAD)
-    return problem_set(f->problem, 422, "fit", "fit was given pad, expected stretch or crop when editing");
+    return problem_set(f->problem, 422, "fit",
+                       "fit was given pad, expected stretch or crop when editing");
   preparation->fit = (msk_fit)fit;
   preparation->invert = (msk_invert)invert;
   preparation->photo_of_paper = paper;
@@ -188,7 +224,8 @@ static bool read_map(form *f, const char *name, msk_image *out, msk_fit fit) {
   msk_error error = {MSK_OK, ""};
   if (!form_picture(f, name, MSK_ALPHA_WHITE, &map)) return false;
   if (map.pixels == NULL) return true;
-  return area_fit_map(out, &map, f->server->info.image_size, fit, &error) == MSK_OK || problem_from_error(f->problem, name, &error);
+  return area_fit_map(out, &map, f->server->info.image_size, fit, &error) == MSK_OK ||
+         problem_from_error(f->problem, name, &error);
 }
 
 static bool read_tokens(form *f, drawing *d) {
@@ -208,8 +245,9 @@ static bool read_tokens(form *f, drawing *d) {
     if (good) d->sketch_tokens[i] = (int32_t)token;
   }
   json_decref(list);
-  return good || problem_set(f->problem, 422, "sketch_tokens", "sketch_tokens is wrong, expected a list of %zu numbers from 0 to %d", count,
-                             d->info.codebook_size - 1);
+  return good || problem_set(f->problem, 422, "sketch_tokens",
+                             "sketch_tokens is wrong, expected a list of %zu numbers from 0 to %d",
+                             count, d->info.codebook_size - 1);
 }
 
 static bool read_box(form *f, drawing *d, const msk_image *photo, msk_fit fit) {
@@ -224,15 +262,19 @@ static bool read_box(form *f, drawing *d, const msk_image *photo, msk_fit fit) {
     if (good) numbers[i] = (int)number;
   }
   json_decref(list);
-  if (!good) return problem_set(f->problem, 422, "box", "box is wrong, expected four whole numbers: [top, left, height, width]");
+  if (!good)
+    return problem_set(f->problem, 422, "box",
+                       "box is wrong, expected four whole numbers: [top, left, height, width]");
   msk_error error = {MSK_OK, ""};
-  return area_place_box(&d->request.edit_box, numbers, "box", photo, d->info.image_size, fit, &error) == MSK_OK ||
+  return area_place_box(&d->request.edit_box, numbers, "box", photo, d->info.image_size, fit,
+                        &error) == MSK_OK ||
          problem_from_error(f->problem, "box", &error);
 }
 
 static bool read_area(form *f, drawing *d, const msk_image *photo, msk_fit fit) {
   if (form_has(f, "mask") == form_has(f, "box"))
-    return problem_set(f->problem, 422, "mask", "%s, expected exactly one of mask and box to say what is painted",
+    return problem_set(f->problem, 422, "mask",
+                       "%s, expected exactly one of mask and box to say what is painted",
                        form_has(f, "mask") ? "both mask and box were given" : "no area was given");
   return form_has(f, "box") ? read_box(f, d, photo, fit) : read_map(f, "mask", &d->mask, fit);
 }
@@ -246,20 +288,25 @@ static bool read_pictures(form *f, drawing *d, msk_job kind) {
   if (kind == MSK_JOB_GENERATE) return true;
   if (!read_preparation(f, &preparation, recipe, kind) || !read_tokens(f, d)) return false;
   if (form_has(f, name) && d->sketch_tokens != NULL)
-    return problem_set(f->problem, 422, name, "both sketch and sketch_tokens were given, expected one of them");
-  if (!form_has(f, name) && d->sketch_tokens == NULL) return form_missing(f, name, "a picture: PNG, JPEG or WebP");
+    return problem_set(f->problem, 422, name,
+                       "both sketch and sketch_tokens were given, expected one of them");
+  if (!form_has(f, name) && d->sketch_tokens == NULL)
+    return form_missing(f, name, "a picture: PNG, JPEG or WebP");
   bool good = form_picture(f, name, recipe->official ? MSK_ALPHA_DROP : MSK_ALPHA_WHITE, &source);
   if (good && kind == MSK_JOB_EDIT) good = read_area(f, d, &source, preparation.fit);
   if (good && source.pixels != NULL &&
-      msk_image_prepare(&d->picture, &source, d->info.image_size, d->info.image_size, &preparation, NULL, &error) != MSK_OK)
+      msk_image_prepare(&d->picture, &source, d->info.image_size, d->info.image_size, &preparation,
+                        NULL, &error) != MSK_OK)
     good = problem_from_error(f->problem, name, &error);
   msk_image_free(&source);
-  return good && (kind != MSK_JOB_DRAW || read_map(f, "lambda_map", &d->lambda_map, preparation.fit));
+  return good &&
+         (kind != MSK_JOB_DRAW || read_map(f, "lambda_map", &d->lambda_map, preparation.fit));
 }
 
 /* ---- The job ---- */
 
-/* Connects the request to the job's pictures, and has the library judge it before it is accepted. */
+/* Connects the request to the job's pictures, and has the library judge it before it is
+ * accepted. */
 static bool finish(server *s, job *j, problem *p) {
   drawing *d = &j->order;
   msk_request *request = &d->request;
@@ -274,18 +321,22 @@ static bool finish(server *s, job *j, problem *p) {
   msk_session_options_init(&options);
   options.threads = 1;
   const msk_request whole = job_request(j);
-  if (msk_session_bytes(&bytes, s->model, &whole, &options, &error) != MSK_OK) return problem_from_error(p, NULL, &error);
+  if (msk_session_bytes(&bytes, s->model, &whole, &options, &error) != MSK_OK)
+    return problem_from_error(p, NULL, &error);
   if (bytes <= s->config.session_bytes) return true;
-  return problem_set(p, 422, NULL, "this needs %zu MB of memory, expected at most %zu here: ask for fewer pictures or steps", bytes >> 20,
-                     s->config.session_bytes >> 20);
+  return problem_set(
+      p, 422, NULL,
+      "this needs %zu MB of memory, expected at most %zu here: ask for fewer pictures or steps",
+      bytes >> 20, s->config.session_bytes >> 20);
 }
 
 static bool fill(form *f, job *j, msk_job kind) {
   drawing *d = &j->order;
   const char *const where[] = {"/v1/draw", "/v1/generate", "/v1/edit"};
-  return form_check_names(f, names_of(kind), where[kind]) && read_recipe(f, &d->request, kind) && read_class(f, &d->request.class_id) &&
-         read_numbers(f, &d->request) && read_candidates(f, j) && read_preview(f, j) && read_client(f, j) && read_pictures(f, d, kind) &&
-         finish(f->server, j, f->problem);
+  return form_check_names(f, names_of(kind), where[kind]) && read_recipe(f, &d->request, kind) &&
+         read_class(f, &d->request.class_id) && read_numbers(f, &d->request) &&
+         read_candidates(f, j) && read_preview(f, j) && read_client(f, j) &&
+         read_pictures(f, d, kind) && finish(f->server, j, f->problem);
 }
 
 job *order_from_form(form *f, msk_job kind) {
@@ -299,7 +350,8 @@ job *order_from_form(form *f, msk_job kind) {
   return NULL;
 }
 
-job *order_plain(server *s, msk_job kind, const order_wishes *wishes, msk_image *photo, msk_image *mask, problem *p) {
+job *order_plain(server *s, msk_job kind, const order_wishes *wishes, msk_image *photo,
+                 msk_image *mask, problem *p) {
   job *j = job_create(s);
   msk_error error = {MSK_OK, ""};
   if (j == NULL) {
@@ -316,8 +368,10 @@ job *order_plain(server *s, msk_job kind, const order_wishes *wishes, msk_image 
   d->request.count = wishes->count;
   d->request.seed = wishes->seed;
   if (status == MSK_OK && photo != NULL)
-    status = msk_image_prepare(&d->picture, photo, s->info.image_size, s->info.image_size, &preparation, NULL, &error);
-  if (status == MSK_OK && mask != NULL) status = area_fit_map(&d->mask, mask, s->info.image_size, MSK_FIT_STRETCH, &error);
+    status = msk_image_prepare(&d->picture, photo, s->info.image_size, s->info.image_size,
+                               &preparation, NULL, &error);
+  if (status == MSK_OK && mask != NULL)
+    status = area_fit_map(&d->mask, mask, s->info.image_size, MSK_FIT_STRETCH, &error);
   bool good = status == MSK_OK ? finish(s, j, p) : problem_from_error(p, NULL, &error);
   if (good) return j;
   jobs_release(s->jobs, j);

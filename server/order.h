@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
- * order.h - from the fields of a request to a job that can be submitted: the server's counterpart of cli/draw.c. All that can be wrong is
- * found here, so that an accepted job does not fail for it. */
+ *
+ * order.h - from the fields of a request to a job that can be submitted: the server's
+ * counterpart of cli/draw.c. All that can be wrong is found here, so that an accepted job does
+ * not fail for it. */
 #ifndef SERVER_ORDER_H
 #define SERVER_ORDER_H
 
@@ -15,7 +17,8 @@ typedef struct order_wishes {
   uint64_t seed;
 } order_wishes;
 /* A job of the default recipe. `photo` and `mask` (edit; taken over) or NULL. */
-job *order_plain(server *s, msk_job kind, const order_wishes *wishes, msk_image *photo, msk_image *mask, problem *p);
+job *order_plain(server *s, msk_job kind, const order_wishes *wishes, msk_image *photo,
+                 msk_image *mask, problem *p);
 /* Every recipe key that acts, as text. */
 json_t *order_settings(const msk_recipe *recipe, msk_job kind);
 #endif

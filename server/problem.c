@@ -59,8 +59,9 @@ const char *problem_title(int status) {
 }
 
 json_t *problem_object(const problem *p) {
-  json_t *object = json_pack("{s:s, s:s, s:i, s:o}", "type", "about:blank", "title", problem_title(p->status), "status", p->status,
-                             "detail", json_text(p->detail));
+  json_t *object =
+      json_pack("{s:s, s:s, s:i, s:o}", "type", "about:blank", "title", problem_title(p->status),
+                "status", p->status, "detail", json_text(p->detail));
   if (object != NULL && p->field[0] != 0) json_object_set_new(object, "field", json_text(p->field));
   return object;
 }

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * routes.c - the table of routes, and those that tell about the server. server/openapi.json describes every one of them. */
+ *
+ * routes.c - the table of routes, and those that tell about the server. server/openapi.json
+ * describes every one of them. */
 #include "routes.h"
 
 #include <stdlib.h>
@@ -41,8 +43,10 @@ json_t *route_picture(const msk_image *image) {
   size_t count = 0;
   msk_error ignored;
   if (image == NULL || image->pixels == NULL) return json_null();
-  if (msk_image_encode(image, MSK_FORMAT_PNG, 0, NULL, 0, &bytes, &count, NULL, &ignored) != MSK_OK) return NULL;
-  char *text = base64_encode(bytes, count), *url = text == NULL ? NULL : malloc(sizeof head + strlen(text));
+  if (msk_image_encode(image, MSK_FORMAT_PNG, 0, NULL, 0, &bytes, &count, NULL, &ignored) != MSK_OK)
+    return NULL;
+  char *text = base64_encode(bytes, count),
+       *url = text == NULL ? NULL : malloc(sizeof head + strlen(text));
   json_t *value = NULL;
   msk_free(NULL, bytes);
   if (url != NULL) {
@@ -61,15 +65,20 @@ enum MHD_Result route_models(exchange *e) {
   const server *s = e->server;
   const msk_model_info *info = &s->info;
   int shown = msk_model_class_search(s->model, NULL, NULL, 0);
-  json_t *model = json_pack("{s:o, s:s, s:i, s:s, s:s?, s:i, s:i, s:i, s:i, s:I, s:s?, s:s, s:s}", "id",
-                            json_text(info->name == NULL ? "model" : info->name), "object", "model", "created", 0, "owned_by", "masksketch",
-                            "hash", info->hash, "image_size", info->image_size, "side", info->latent_size, "layers", info->layers,
-                            "classes", shown, "parameters", (json_int_t)info->parameters, "isa", info->isa, "precision",
-                            msk_precision_name((int)info->precision), "decode_precision", msk_precision_name((int)info->decode_precision));
-  json_t *answer = json_pack("{s:s, s:[o], s:{s:i, s:i, s:i, s:I, s:i}, s:{s:b, s:b, s:b}}", "object", "list", "data", model, "limits",
-                             "count", SERVER_MAX_COUNT, "steps", SERVER_MAX_STEPS, "queue", s->config.queue, "body_bytes",
-                             (json_int_t)s->config.body_bytes, "picture_pixels", SERVER_PICTURE_PIXELS, "features", "score",
-                             s->scorer != NULL, "attention", 1, "key", s->config.api_key != NULL);
+  json_t *model =
+      json_pack("{s:o, s:s, s:i, s:s, s:s?, s:i, s:i, s:i, s:i, s:I, s:s?, s:s, s:s}", "id",
+                json_text(info->name == NULL ? "model" : info->name), "object", "model", "created",
+                0, "owned_by", "masksketch", "hash", info->hash, "image_size", info->image_size,
+                "side", info->latent_size, "layers", info->layers, "classes", shown, "parameters",
+                (json_int_t)info->parameters, "isa", info->isa, "precision",
+                msk_precision_name((int)info->precision), "decode_precision",
+                msk_precision_name((int)info->decode_precision));
+  json_t *answer =
+      json_pack("{s:s, s:[o], s:{s:i, s:i, s:i, s:I, s:i}, s:{s:b, s:b, s:b}}", "object", "list",
+                "data", model, "limits", "count", SERVER_MAX_COUNT, "steps", SERVER_MAX_STEPS,
+                "queue", s->config.queue, "body_bytes", (json_int_t)s->config.body_bytes,
+                "picture_pixels", SERVER_PICTURE_PIXELS, "features", "score", s->scorer != NULL,
+                "attention", 1, "key", s->config.api_key != NULL);
   return answer_json(e, 200, answer);
 }
 
@@ -82,7 +91,8 @@ enum MHD_Result route_classes(exchange *e) {
     size_t length = strlen(text);
     limit = length > 0 && length <= 4 && strspn(text, "0123456789") == length ? atoi(text) : 0;
     if (limit < 1 || limit > MOST) {
-      problem_set(&e->problem, 422, "limit", "limit was given %.20s, expected a whole number from 1 to %d", text, MOST);
+      problem_set(&e->problem, 422, "limit",
+                  "limit was given %.20s, expected a whole number from 1 to %d", text, MOST);
       return answer_problem(e);
     }
   }
@@ -90,7 +100,8 @@ enum MHD_Result route_classes(exchange *e) {
   json_t *classes = json_array();
   for (int i = 0; i < total && i < limit; i++) {
     const char *name = msk_model_class_name(e->server->model, ids[i]);
-    json_array_append_new(classes, json_pack("{s:i, s:o}", "id", ids[i], "name", json_text(name == NULL ? "" : name)));
+    json_array_append_new(classes, json_pack("{s:i, s:o}", "id", ids[i], "name",
+                                             json_text(name == NULL ? "" : name)));
   }
   return answer_json(e, 200, json_pack("{s:o, s:i}", "classes", classes, "total", total));
 }
@@ -102,10 +113,13 @@ static json_t *recipe_object(const server *s, int index) {
   for (int job_kind = 0; job_kind < 3; job_kind++) {
     msk_recipe recipe;
     msk_error ignored;
-    if (msk_recipe_find(&recipe, s->model, (msk_job)job_kind, msk_recipe_name(index), &ignored) == MSK_OK)
-      json_object_set_new(settings, job_names[job_kind], order_settings(&recipe, (msk_job)job_kind));
+    if (msk_recipe_find(&recipe, s->model, (msk_job)job_kind, msk_recipe_name(index), &ignored) ==
+        MSK_OK)
+      json_object_set_new(settings, job_names[job_kind],
+                          order_settings(&recipe, (msk_job)job_kind));
   }
-  return json_pack("{s:s, s:s?, s:o}", "name", msk_recipe_name(index), "description", msk_recipe_description(index), "settings", settings);
+  return json_pack("{s:s, s:s?, s:o}", "name", msk_recipe_name(index), "description",
+                   msk_recipe_description(index), "settings", settings);
 }
 
 /* Every key once, with the jobs in which it acts. */
@@ -132,7 +146,8 @@ static json_t *key_list(void) {
 
 enum MHD_Result route_recipes(exchange *e) {
   json_t *recipes = json_array();
-  for (int i = 0; msk_recipe_name(i) != NULL; i++) json_array_append_new(recipes, recipe_object(e->server, i));
+  for (int i = 0; msk_recipe_name(i) != NULL; i++)
+    json_array_append_new(recipes, recipe_object(e->server, i));
   return answer_json(e, 200, json_pack("{s:o, s:o}", "recipes", recipes, "keys", key_list()));
 }
 
@@ -148,7 +163,8 @@ enum MHD_Result route_metrics(exchange *e) {
   size_t bytes = 0;
   jobs_gauges(e->server->jobs, &gauges);
   char *text = metrics_text(&e->server->metrics, &gauges, &bytes);
-  if (text != NULL) return answer_bytes(e, 200, "text/plain; version=0.0.4; charset=utf-8", text, bytes);
+  if (text != NULL)
+    return answer_bytes(e, 200, "text/plain; version=0.0.4; charset=utf-8", text, bytes);
   problem_set(&e->problem, 500, NULL, "out of memory for the metrics");
   return answer_problem(e);
 }

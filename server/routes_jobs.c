@@ -28,7 +28,10 @@ enum MHD_Result route_edit(exchange *e) { return take_order(e, MSK_JOB_EDIT); }
 
 static job *find(exchange *e) {
   job *j = jobs_find(e->server->jobs, e->id);
-  if (j == NULL) problem_set(&e->problem, 404, NULL, "there is no job %s: it was never here, was deleted, or is forgotten by now", e->id);
+  if (j == NULL)
+    problem_set(&e->problem, 404, NULL,
+                "there is no job %s: it was never here, was deleted, or is forgotten by now",
+                e->id);
   return j;
 }
 
@@ -66,7 +69,8 @@ enum MHD_Result route_image(exchange *e) {
       problem_set(&e->problem, 404, NULL, "the job has no picture %d, expected 0 to %d", e->index,
                   (ended ? count : j->order.request.count) - 1);
     } else {
-      problem_set(&e->problem, 409, NULL, "picture %d is not finished yet, %d of %d are", e->index, count, j->order.request.count);
+      problem_set(&e->problem, 409, NULL, "picture %d is not finished yet, %d of %d are", e->index,
+                  count, j->order.request.count);
     }
     jobs_release(e->server->jobs, j);
     return answer_problem(e);

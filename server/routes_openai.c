@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * routes_openai.c - the shape of OpenAI's images API, so that programs written for it work: the prompt names a class. The answer waits for the
- * pictures; a client that leaves cancels its job. */
+ *
+ * routes_openai.c - the shape of OpenAI's images API, so that programs written for it work: the
+ * prompt names a class. The answer waits for the pictures; a client that leaves cancels its job. */
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,19 +37,22 @@ static bool has_word(const char *text, const char *word) {
   return false;
 }
 
-/* The class whose name stands in the sentence; the longest name counts. -1: none; -2: several of the same length. */
+/* The class whose name stands in the sentence; the longest name counts. -1: none; -2: several of
+ * the same length. */
 static int class_in_sentence(const msk_model *model, int class_count, const char *sentence) {
   char text[LONGEST_PROMPT + 1];
   size_t best = 0, length = 0;
   int found = -1;
-  for (; length < LONGEST_PROMPT && sentence[length] != 0; length++) text[length] = (char)tolower((unsigned char)sentence[length]);
+  for (; length < LONGEST_PROMPT && sentence[length] != 0; length++)
+    text[length] = (char)tolower((unsigned char)sentence[length]);
   text[length] = 0;
   for (int id = 0; id < class_count; id++) {
     const char *name = msk_model_class_hidden(model, id) ? NULL : msk_model_class_name(model, id);
     while (name != NULL && *name != 0) {
       char word[LONGEST_NAME + 1];
       size_t n = strcspn(name, ","), used = 0;
-      for (size_t i = 0; i < n && used < LONGEST_NAME; i++) word[used++] = (char)tolower((unsigned char)name[i]);
+      for (size_t i = 0; i < n && used < LONGEST_NAME; i++)
+        word[used++] = (char)tolower((unsigned char)name[i]);
       word[used] = 0;
       if (used >= best && has_word(text, word)) {
         if (used == best && found != id) found = -2;
@@ -66,16 +70,22 @@ static bool find_class(form *f, int *class_id) {
   const char *prompt = NULL;
   msk_error error = {MSK_OK, ""};
   if (!form_text(f, "prompt", &prompt)) return false;
-  if (prompt == NULL || *prompt == 0) return form_missing(f, "prompt", "a class's name, or a sentence with one in it");
-  if (strlen(prompt) > LONGEST_PROMPT) return problem_set(f->problem, 422, "prompt", "the prompt is longer than %d bytes", LONGEST_PROMPT);
+  if (prompt == NULL || *prompt == 0)
+    return form_missing(f, "prompt", "a class's name, or a sentence with one in it");
+  if (strlen(prompt) > LONGEST_PROMPT)
+    return problem_set(f->problem, 422, "prompt", "the prompt is longer than %d bytes",
+                       LONGEST_PROMPT);
   bool numeric = prompt[strspn(prompt, "0123456789")] == 0;
-  if (!numeric && msk_model_class_find(f->server->model, prompt, class_id, &error) == MSK_OK) return true;
+  if (!numeric && msk_model_class_find(f->server->model, prompt, class_id, &error) == MSK_OK)
+    return true;
   int found = class_in_sentence(f->server->model, f->server->info.class_count, prompt);
   if (found >= 0) {
     *class_id = found;
     return true;
   }
-  if (found == -2) return problem_set(f->problem, 400, "prompt", "the prompt names several classes, expected one: %.200s", prompt);
+  if (found == -2)
+    return problem_set(f->problem, 400, "prompt",
+                       "the prompt names several classes, expected one: %.200s", prompt);
   return problem_set(f->problem, 400, "prompt", "the prompt names no class of this model: %.300s",
                      numeric ? "a number is no name" : error.message);
 }
@@ -99,11 +109,14 @@ static bool read_size(form *f, int *size) {
     *size = known[i].side;
     return true;
   }
-  return problem_set(f->problem, 422, "size", "size was given %.40s, expected auto, %s, 256x256, 512x512 or 1024x1024", text, ours);
+  return problem_set(f->problem, 422, "size",
+                     "size was given %.40s, expected auto, %s, 256x256, 512x512 or 1024x1024", text,
+                     ours);
 }
 
 static bool read_wishes(form *f, wishes *w) {
-  static const char *const formats[] = {"png", "jpeg", "webp", NULL}, *const responses[] = {"b64_json", NULL};
+  static const char *const formats[] = {"png", "jpeg", "webp", NULL}, *const responses[] = {
+                                                                          "b64_json", NULL};
   static const msk_format values[] = {MSK_FORMAT_PNG, MSK_FORMAT_JPEG, MSK_FORMAT_WEBP};
   long long count = 1, quality = 0;
   int format = 0, response = 0;
@@ -111,9 +124,11 @@ static bool read_wishes(form *f, wishes *w) {
   if (getrandom(&seed, sizeof seed, 0) != (ssize_t)sizeof seed)
     return problem_set(f->problem, 500, NULL, "the system gives no random number");
   seed >>= 11; /* a number that JSON keeps */
-  if (!find_class(f, &w->order.class_id) || !form_integer(f, "n", 1, SERVER_OPENAI_COUNT, &count) || !form_seed(f, "seed", &seed) ||
-      !read_size(f, &w->size) || !form_choice(f, "output_format", formats, &format) ||
-      !form_choice(f, "response_format", responses, &response) || !form_integer(f, "output_compression", 1, 100, &quality))
+  if (!find_class(f, &w->order.class_id) || !form_integer(f, "n", 1, SERVER_OPENAI_COUNT, &count) ||
+      !form_seed(f, "seed", &seed) || !read_size(f, &w->size) ||
+      !form_choice(f, "output_format", formats, &format) ||
+      !form_choice(f, "response_format", responses, &response) ||
+      !form_integer(f, "output_compression", 1, 100, &quality))
     return false;
   w->order.count = (int)count;
   w->order.seed = seed;
@@ -124,7 +139,8 @@ static bool read_wishes(form *f, wishes *w) {
 
 /* ---- The answer ---- */
 
-/* A finished picture in the size and format that were asked for; PNG of our own size as it is, with its settings. */
+/* A finished picture in the size and format that were asked for; PNG of our own size as it is,
+ * with its settings. */
 static json_t *encode(const exchange *e, const wishes *w, const job_image *image) {
   void *bytes = NULL;
   size_t count = 0;
@@ -138,10 +154,13 @@ static json_t *encode(const exchange *e, const wishes *w, const job_image *image
   } else {
     msk_prepare_init(&options);
     options.invert = MSK_INVERT_NO;
-    msk_status status = msk_image_decode(&own, image->bytes, image->byte_count, MSK_ALPHA_WHITE, "picture", NULL, &ignored);
-    if (status == MSK_OK && resized) status = msk_image_prepare(&sized, &own, w->size, w->size, &options, NULL, &ignored);
+    msk_status status = msk_image_decode(&own, image->bytes, image->byte_count, MSK_ALPHA_WHITE,
+                                         "picture", NULL, &ignored);
+    if (status == MSK_OK && resized)
+      status = msk_image_prepare(&sized, &own, w->size, w->size, &options, NULL, &ignored);
     if (status == MSK_OK)
-      status = msk_image_encode(resized ? &sized : &own, w->format, w->quality, NULL, 0, &bytes, &count, NULL, &ignored);
+      status = msk_image_encode(resized ? &sized : &own, w->format, w->quality, NULL, 0, &bytes,
+                                &count, NULL, &ignored);
     if (status == MSK_OK) text = base64_encode(bytes, count);
   }
   json_t *value = text == NULL ? NULL : json_string_nocheck(text);
@@ -185,7 +204,8 @@ static enum MHD_Result run(exchange *e, const wishes *w, job *j) {
     job_state state = await_job(e, j);
     good = state == JOB_DONE;
     if (good) answer = make_answer(e, w, j, jobs_image_count(table, j));
-    if (state == JOB_CANCELLED) problem_set(&e->problem, 503, NULL, "the job was cancelled: the server is stopping");
+    if (state == JOB_CANCELLED)
+      problem_set(&e->problem, 503, NULL, "the job was cancelled: the server is stopping");
     if (state == JOB_FAILED) e->problem = j->failure;
     jobs_delete(table, j); /* nobody knows its id */
   }
@@ -194,17 +214,32 @@ static enum MHD_Result run(exchange *e, const wishes *w, job *j) {
 }
 
 enum MHD_Result route_openai_generate(exchange *e) {
-  static const char *const names[] = {"prompt", "n",    "size",    "seed",  "response_format", "output_format", "output_compression",
-                                      "model",  "user", "quality", "style", "background",      "moderation",    NULL};
+  static const char *const names[] = {"prompt",
+                                      "n",
+                                      "size",
+                                      "seed",
+                                      "response_format",
+                                      "output_format",
+                                      "output_compression",
+                                      "model",
+                                      "user",
+                                      "quality",
+                                      "style",
+                                      "background",
+                                      "moderation",
+                                      NULL};
   form f;
   wishes w = {0};
-  bool good = form_read(&f, e, false) && form_check_names(&f, names, "/v1/images/generations") && read_wishes(&f, &w);
+  bool good = form_read(&f, e, false) && form_check_names(&f, names, "/v1/images/generations") &&
+              read_wishes(&f, &w);
   form_free(&f);
-  job *j = good ? order_plain(e->server, MSK_JOB_GENERATE, &w.order, NULL, NULL, &e->problem) : NULL;
+  job *j =
+      good ? order_plain(e->server, MSK_JOB_GENERATE, &w.order, NULL, NULL, &e->problem) : NULL;
   return j == NULL ? answer_problem(e) : run(e, &w, j);
 }
 
-/* Their mask is transparent where the picture is repainted, ours white; without one the picture's own transparency is meant. */
+/* Their mask is transparent where the picture is repainted, ours white; without one the
+ * picture's own transparency is meant. */
 static bool read_area(form *f, msk_image *mask) {
   const char *name = form_has(f, "mask") ? "mask" : "image";
   bool any = false;
@@ -214,18 +249,36 @@ static bool read_area(form *f, msk_image *mask) {
     mask->pixels[i] = (uint8_t)(255 - mask->pixels[i]);
     any = any || mask->pixels[i] >= 128;
   }
-  return any || problem_set(f->problem, 422, name, "%s has no transparent place, expected some where the picture is to be repainted", name);
+  return any ||
+         problem_set(
+             f->problem, 422, name,
+             "%s has no transparent place, expected some where the picture is to be repainted",
+             name);
 }
 
 enum MHD_Result route_openai_edit(exchange *e) {
-  static const char *const names[] = {
-      "image", "mask", "prompt",  "n",          "size",           "seed", "response_format", "output_format", "output_compression",
-      "model", "user", "quality", "background", "input_fidelity", NULL};
+  static const char *const names[] = {"image",
+                                      "mask",
+                                      "prompt",
+                                      "n",
+                                      "size",
+                                      "seed",
+                                      "response_format",
+                                      "output_format",
+                                      "output_compression",
+                                      "model",
+                                      "user",
+                                      "quality",
+                                      "background",
+                                      "input_fidelity",
+                                      NULL};
   form f;
   wishes w = {0};
   msk_image photo = {0}, mask = {0};
-  bool good = form_read(&f, e, false) && form_check_names(&f, names, "/v1/images/edits") && read_wishes(&f, &w);
-  if (good && !form_has(&f, "image")) good = form_missing(&f, "image", "a picture: PNG, JPEG or WebP");
+  bool good = form_read(&f, e, false) && form_check_names(&f, names, "/v1/images/edits") &&
+              read_wishes(&f, &w);
+  if (good && !form_has(&f, "image"))
+    good = form_missing(&f, "image", "a picture: PNG, JPEG or WebP");
   if (good) good = form_picture(&f, "image", MSK_ALPHA_WHITE, &photo) && read_area(&f, &mask);
   form_free(&f);
   job *j = good ? order_plain(e->server, MSK_JOB_EDIT, &w.order, &photo, &mask, &e->problem) : NULL;

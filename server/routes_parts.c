@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * routes_parts.c - the attention explorer's maps, and a PNG's settings. Both need a session for a moment: a worker lends its own between two
- * steps (an errand). */
+ *
+ * routes_parts.c - the attention explorer's maps, and a PNG's settings. Both need a session for
+ * a moment: a worker lends its own between two steps (an errand). */
 #include <stdlib.h>
 #include <string.h>
 
@@ -41,7 +42,9 @@ static msk_status attend(attention *a, int side, msk_session *session) {
   int32_t *tokens = a->tokens[side], *made = NULL;
   int rows, columns;
   if (tokens == NULL && a->pictures[side].pixels == NULL) return MSK_OK;
-  msk_status status = tokens != NULL ? MSK_OK : msk_tokenize(session, &a->pictures[side], &made, NULL, &rows, &columns, &a->error);
+  msk_status status = tokens != NULL ? MSK_OK
+                                     : msk_tokenize(session, &a->pictures[side], &made, NULL, &rows,
+                                                    &columns, &a->error);
   if (status != MSK_OK) return status;
   int32_t *sequence = malloc(n * sizeof *sequence);
   float *maps = NULL;
@@ -54,7 +57,8 @@ static msk_status attend(attention *a, int side, msk_session *session) {
     status = msk_attention(session, sequence, a->layers, a->layer_count, &maps, &a->error);
   }
   for (int layer = 0; status == MSK_OK && layer < a->layer_count; layer++)
-    mean_heads(a->maps[side] + (size_t)layer * k * k, maps + (size_t)layer * (size_t)a->info->heads * n * n, a->info->heads, n);
+    mean_heads(a->maps[side] + (size_t)layer * k * k,
+               maps + (size_t)layer * (size_t)a->info->heads * n * n, a->info->heads, n);
   msk_free(NULL, maps);
   msk_free(NULL, made);
   free(sequence);
@@ -80,7 +84,8 @@ static json_t *layer_picture(const attention *a, int layer) {
       float largest = 0;
       for (size_t i = 0; i < k; i++) largest = map[q * k + i] > largest ? map[q * k + i] : largest;
       for (size_t i = 0; largest > 0 && i < k; i++)
-        image.pixels[3 * (q * k + i) + (size_t)side] = (uint8_t)(map[q * k + i] / largest * 255.0f + 0.5f);
+        image.pixels[3 * (q * k + i) + (size_t)side] =
+            (uint8_t)(map[q * k + i] / largest * 255.0f + 0.5f);
     }
   }
   json_t *value = route_picture(&image);
@@ -97,9 +102,11 @@ static json_t *attention_answer(const server *s, const attention *a) {
     json_array_append_new(maps, layer_picture(a, i));
   }
   if (msk_recipe_find(&recipe, s->model, MSK_JOB_DRAW, "balanced", &ignored) == MSK_OK) {
-    for (int i = 0; i < recipe.layer_count; i++) json_array_append_new(structure, json_integer(recipe.layers[i]));
+    for (int i = 0; i < recipe.layer_count; i++)
+      json_array_append_new(structure, json_integer(recipe.layers[i]));
   }
-  return json_pack("{s:i, s:o, s:o, s:o}", "side", a->info->latent_size, "layers", layers, "structure_layers", structure, "maps", maps);
+  return json_pack("{s:i, s:o, s:o, s:o}", "side", a->info->latent_size, "layers", layers,
+                   "structure_layers", structure, "maps", maps);
 }
 
 static bool read_layers(form *f, attention *a) {
@@ -115,16 +122,20 @@ static bool read_layers(form *f, attention *a) {
   for (size_t i = 0; good && i < json_array_size(list); i++) {
     const json_t *value = json_array_get(list, i);
     json_int_t layer = json_integer_value(value);
-    good = json_is_integer(value) && layer >= 0 && layer < a->info->layers && (i == 0 || layer > a->layers[i - 1]);
+    good = json_is_integer(value) && layer >= 0 && layer < a->info->layers &&
+           (i == 0 || layer > a->layers[i - 1]);
     if (good) a->layers[a->layer_count++] = (int)layer;
   }
   json_decref(list);
-  return good || problem_set(f->problem, 422, "layers", "layers is wrong, expected a list of layers from 0 to %d in ascending order",
-                             a->info->layers - 1);
+  return good ||
+         problem_set(f->problem, 422, "layers",
+                     "layers is wrong, expected a list of layers from 0 to %d in ascending order",
+                     a->info->layers - 1);
 }
 
 static bool copy_tokens(int32_t **out, const int32_t *tokens, size_t count, problem *p) {
-  if ((*out = malloc(count * sizeof **out)) == NULL) return problem_set(p, 500, NULL, "out of memory for tokens");
+  if ((*out = malloc(count * sizeof **out)) == NULL)
+    return problem_set(p, 500, NULL, "out of memory for tokens");
   memcpy(*out, tokens, count * sizeof **out);
   return true;
 }
@@ -133,43 +144,56 @@ static bool copy_tokens(int32_t **out, const int32_t *tokens, size_t count, prob
 static bool read_job(form *f, attention *a) {
   const char *id = NULL;
   long long index = 0;
-  if (!form_text(f, "job", &id) || !form_integer(f, "index", 0, SERVER_MAX_COUNT - 1, &index)) return false;
+  if (!form_text(f, "job", &id) || !form_integer(f, "index", 0, SERVER_MAX_COUNT - 1, &index))
+    return false;
   job *j = jobs_find(f->server->jobs, id);
   size_t k = (size_t)(a->info->tokens - 1);
   if (j == NULL)
-    return problem_set(f->problem, 404, "job", "there is no job %.40s: it was never here, was deleted, or is forgotten by now", id);
+    return problem_set(
+        f->problem, 404, "job",
+        "there is no job %.40s: it was never here, was deleted, or is forgotten by now", id);
   bool good = jobs_image_count(f->server->jobs, j) > index;
-  if (!good) problem_set(f->problem, 409, "index", "picture %lld of the job is not finished", index);
+  if (!good)
+    problem_set(f->problem, 409, "index", "picture %lld of the job is not finished", index);
   a->class_id = j->order.request.class_id;
   if (good) good = copy_tokens(&a->tokens[1], j->images[index].tokens + 1, k, f->problem);
-  if (good && j->order.sketch_tokens != NULL) good = copy_tokens(&a->tokens[0], j->order.sketch_tokens, k, f->problem);
+  if (good && j->order.sketch_tokens != NULL)
+    good = copy_tokens(&a->tokens[0], j->order.sketch_tokens, k, f->problem);
   jobs_release(f->server->jobs, j);
   return good;
 }
 
-static bool read_side(form *f, attention *a, int side, const char *name, msk_prepare_options *options) {
+static bool read_side(form *f, attention *a, int side, const char *name,
+                      msk_prepare_options *options) {
   msk_image source = {0};
   msk_error error = {MSK_OK, ""};
   int size = a->info->image_size;
   if (!form_picture(f, name, MSK_ALPHA_WHITE, &source)) return false;
   if (source.pixels == NULL) return true;
-  msk_status status = msk_image_prepare(&a->pictures[side], &source, size, size, options, NULL, &error);
+  msk_status status =
+      msk_image_prepare(&a->pictures[side], &source, size, size, options, NULL, &error);
   msk_image_free(&source);
   return status == MSK_OK || problem_from_error(f->problem, name, &error);
 }
 
 static bool read_pictures(form *f, attention *a) {
-  static const char *const fits[] = {"stretch", "pad", "crop", NULL}, *const inverts[] = {"auto", "yes", "no", NULL};
+  static const char *const fits[] = {"stretch", "pad", "crop", NULL}, *const inverts[] = {
+                                                                          "auto", "yes", "no",
+                                                                          NULL};
   char text[200] = "";
   int fit = MSK_FIT_STRETCH, invert = MSK_INVERT_AUTO;
   msk_error error = {MSK_OK, ""};
   msk_prepare_options options;
   msk_prepare_init(&options);
-  if (!form_has(f, "class")) return form_missing(f, "class", "a number or a name, see /v1/classes; or job");
-  if (!form_loose_text(f, "class", text, sizeof text) || !form_choice(f, "fit", fits, &fit) || !form_choice(f, "invert", inverts, &invert))
+  if (!form_has(f, "class"))
+    return form_missing(f, "class", "a number or a name, see /v1/classes; or job");
+  if (!form_loose_text(f, "class", text, sizeof text) || !form_choice(f, "fit", fits, &fit) ||
+      !form_choice(f, "invert", inverts, &invert))
     return false;
-  if (msk_model_class_find(f->server->model, text, &a->class_id, &error) != MSK_OK) return problem_from_error(f->problem, "class", &error);
-  if (!form_has(f, "sketch") && !form_has(f, "photo")) return form_missing(f, "sketch", "sketch, photo, or both; or job");
+  if (msk_model_class_find(f->server->model, text, &a->class_id, &error) != MSK_OK)
+    return problem_from_error(f->problem, "class", &error);
+  if (!form_has(f, "sketch") && !form_has(f, "photo"))
+    return form_missing(f, "sketch", "sketch, photo, or both; or job");
   options.fit = (msk_fit)fit;
   options.invert = (msk_invert)invert;
   if (!read_side(f, a, 0, "sketch", &options)) return false;
@@ -179,11 +203,14 @@ static bool read_pictures(form *f, attention *a) {
 
 enum MHD_Result route_attention(exchange *e) {
   static const char *const of_job[] = {"job", "index", "layers", NULL};
-  static const char *const of_pictures[] = {"class", "sketch", "photo", "fit", "invert", "layers", NULL};
+  static const char *const of_pictures[] = {"class",  "sketch", "photo", "fit",
+                                            "invert", "layers", NULL};
   attention a = {.errand = {.run = run_attention}, .info = &e->server->info};
   form f;
   bool good = form_read(&f, e, false), by_job = good && form_has(&f, "job");
-  if (good) good = form_check_names(&f, by_job ? of_job : of_pictures, "/v1/attention") && read_layers(&f, &a);
+  if (good)
+    good =
+        form_check_names(&f, by_job ? of_job : of_pictures, "/v1/attention") && read_layers(&f, &a);
   if (good) good = by_job ? read_job(&f, &a) : read_pictures(&f, &a);
   if (good) good = jobs_errand(e->server->jobs, &a.errand, &e->problem);
   if (good && a.status != MSK_OK) good = problem_from_error(&e->problem, NULL, &a.error);
@@ -211,49 +238,65 @@ static void run_likeness(errand *e, msk_session *session) {
   float *pixels = NULL;
   int width, height, side = l->order->info.latent_size;
   msk_error ignored;
-  if (msk_detokenize(session, l->order->sketch_tokens, side, side, &pixels, &width, &height, &ignored) != MSK_OK) return;
-  if (msk_image_from_float(&l->image, pixels, width, height, NULL, &ignored) != MSK_OK) l->image = (msk_image){0};
+  if (msk_detokenize(session, l->order->sketch_tokens, side, side, &pixels, &width, &height,
+                     &ignored) != MSK_OK)
+    return;
+  if (msk_image_from_float(&l->image, pixels, width, height, NULL, &ignored) != MSK_OK)
+    l->image = (msk_image){0};
   msk_free(NULL, pixels);
 }
 
-/* 409 where the PNG names another model: its class numbers and tokens would mean something else here. */
+/* 409 where the PNG names another model: its class numbers and tokens would mean something else
+ * here. */
 static bool check_model(const exchange *e, const char *text, problem *p) {
   json_t *root = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
   const json_t *model = json_object_get(root, "model");
-  const char *hash = json_string_value(json_object_get(model, "hash")), *name = json_string_value(json_object_get(model, "name"));
+  const char *hash = json_string_value(json_object_get(model, "hash")),
+             *name = json_string_value(json_object_get(model, "name"));
   const char *ours = e->server->info.hash;
   bool other = hash != NULL && (ours == NULL || strcmp(hash, ours) != 0);
   if (other)
-    problem_set(p, 409, NULL, "the PNG was made with the model %.60s (hash %.12s), this is %.60s (hash %.12s)", name == NULL ? "?" : name,
-                hash, e->server->info.name == NULL ? "?" : e->server->info.name, ours == NULL ? "?" : ours);
+    problem_set(p, 409, NULL,
+                "the PNG was made with the model %.60s (hash %.12s), this is %.60s (hash %.12s)",
+                name == NULL ? "?" : name, hash,
+                e->server->info.name == NULL ? "?" : e->server->info.name,
+                ours == NULL ? "?" : ours);
   json_decref(root);
   return !other;
 }
 
 static bool find_text(exchange *e, const char *key, char **text) {
   msk_error error = {MSK_OK, ""};
-  return msk_png_text(e->body, e->body_count, key, text, NULL, &error) == MSK_OK || problem_from_error(&e->problem, NULL, &error);
+  return msk_png_text(e->body, e->body_count, key, text, NULL, &error) == MSK_OK ||
+         problem_from_error(&e->problem, NULL, &error);
 }
 
 static json_t *restored(const drawing *d, const msk_image *sketch, const char *page) {
-  static const char *const jobs_named[] = {"draw", "generate", "edit"}, *const layouts[] = {"original", "partitionable"};
+  static const char *const jobs_named[] = {"draw", "generate", "edit"}, *const layouts[] = {
+                                                                            "original",
+                                                                            "partitionable"};
   const msk_request *request = &d->request;
   char seed[24];
   snprintf(seed, sizeof seed, "%llu", (unsigned long long)request->seed);
   json_t *object =
-      json_pack("{s:s, s:{s:i, s:s?}, s:s, s:i, s:i, s:s, s:s, s:o, s:o, s:o, s:o, s:o}", "job", jobs_named[request->job], "class", "id",
-                request->class_id, "name", msk_model_class_name(d->model, request->class_id), "seed", seed, "item",
-                request->recipe.official ? d->kept : request->first_item, "count", request->count, "recipe", request->recipe.name, "rng",
-                layouts[request->rng_layout], "set", order_settings(&request->recipe, request->job), "sketch", route_picture(sketch),
-                "photo", route_picture(request->job == MSK_JOB_EDIT ? &d->picture : NULL), "mask", route_picture(&d->mask), "lambda_map",
-                route_picture(&d->lambda_map));
+      json_pack("{s:s, s:{s:i, s:s?}, s:s, s:i, s:i, s:s, s:s, s:o, s:o, s:o, s:o, s:o}", "job",
+                jobs_named[request->job], "class", "id", request->class_id, "name",
+                msk_model_class_name(d->model, request->class_id), "seed", seed, "item",
+                request->recipe.official ? d->kept : request->first_item, "count", request->count,
+                "recipe", request->recipe.name, "rng", layouts[request->rng_layout], "set",
+                order_settings(&request->recipe, request->job), "sketch", route_picture(sketch),
+                "photo", route_picture(request->job == MSK_JOB_EDIT ? &d->picture : NULL), "mask",
+                route_picture(&d->mask), "lambda_map", route_picture(&d->lambda_map));
   if (object == NULL) return NULL;
   json_t *tokens = d->sketch_tokens == NULL ? json_null() : json_array();
-  for (int i = 0; d->sketch_tokens != NULL && i < d->info.tokens - 1; i++) json_array_append_new(tokens, json_integer(d->sketch_tokens[i]));
+  for (int i = 0; d->sketch_tokens != NULL && i < d->info.tokens - 1; i++)
+    json_array_append_new(tokens, json_integer(d->sketch_tokens[i]));
   json_object_set_new(object, "sketch_tokens", tokens);
   const msk_box *b = &request->edit_box;
   bool boxed = request->job == MSK_JOB_EDIT && d->mask.pixels == NULL;
-  json_object_set_new(object, "box", boxed ? json_pack("[i, i, i, i]", b->top, b->left, b->height, b->width) : json_null());
+  json_object_set_new(
+      object, "box",
+      boxed ? json_pack("[i, i, i, i]", b->top, b->left, b->height, b->width) : json_null());
   json_object_set_new(object, "page", page == NULL ? json_null() : json_text(page));
   return object;
 }
@@ -264,7 +307,8 @@ static bool read_png(exchange *e, drawing *d, char **text, char **page) {
   if (!find_text(e, "masksketch", text) || !find_text(e, "masksketch-page", page)) return false;
   if (*text == NULL)
     return problem_set(&e->problem, 422, NULL,
-                       "the PNG does not say how it was made, expected one that masksketch wrote with its settings");
+                       "the PNG does not say how it was made, expected one that masksketch wrote "
+                       "with its settings");
   if (!check_model(e, *text, &e->problem)) return false;
   pthread_mutex_lock(&e->server->decoding); /* there may be pictures in it */
   msk_status status = metadata_read(d, *text, "the PNG", &error);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
- * serve.c - see serve.h. The order of things: the socket first (so that a taken port is told at once), then model, sessions and HTTP; on
- * SIGTERM or SIGINT jobs stop within a step, who waits gets an answer, and the connections end. */
+ *
+ * serve.c - see serve.h. The order of things: the socket first (so that a taken port is told at
+ * once), then model, sessions and HTTP; on SIGTERM or SIGINT jobs stop within a step, who waits
+ * gets an answer, and the connections end. */
 #include "serve.h"
 
 #include <fcntl.h>
@@ -49,7 +51,8 @@ static msk_status read_key(running *r, const char *path, msk_error *error) {
 static msk_status choose_key(running *r, const cli_options *options, msk_error *error) {
   const char *given = options->api_key != NULL ? options->api_key : getenv("MASKSKETCH_API_KEY");
   if (options->api_key != NULL && options->api_key_file != NULL)
-    return cli_fail(error, MSK_ERROR_ARGUMENT, "both --api-key and --api-key-file were given, expected one of them");
+    return cli_fail(error, MSK_ERROR_ARGUMENT,
+                    "both --api-key and --api-key-file were given, expected one of them");
   if (options->api_key_file != NULL) {
     msk_status status = read_key(r, options->api_key_file, error);
     if (status != MSK_OK) return status;
@@ -59,11 +62,14 @@ static msk_status choose_key(running *r, const cli_options *options, msk_error *
   size_t length = strlen(given);
   for (size_t i = 0; i < length; i++) {
     if (given[i] <= ' ' || given[i] > '~')
-      return cli_fail(error, MSK_ERROR_ARGUMENT, "the key has a character that is no printable ASCII, or a space");
+      return cli_fail(error, MSK_ERROR_ARGUMENT,
+                      "the key has a character that is no printable ASCII, or a space");
   }
   if (length < LEAST_KEY || length >= KEY_BYTES)
-    return cli_fail(error, MSK_ERROR_ARGUMENT, "the key has %zu characters, expected %d to %d: openssl rand -hex 24 makes a good one",
-                    length, LEAST_KEY, KEY_BYTES - 1);
+    return cli_fail(
+        error, MSK_ERROR_ARGUMENT,
+        "the key has %zu characters, expected %d to %d: openssl rand -hex 24 makes a good one",
+        length, LEAST_KEY, KEY_BYTES - 1);
   r->server.config.api_key = given;
   return MSK_OK;
 }
@@ -102,7 +108,8 @@ static msk_status check_reach(const running *r, msk_error *error) {
   const server_config *config = &r->server.config;
   if (r->listener.loopback || config->api_key != NULL || config->insecure) return MSK_OK;
   return cli_fail(error, MSK_ERROR_ARGUMENT,
-                  "%s can be reached from other machines, expected a key: --api-key-file FILE, or --insecure if everyone there may use it",
+                  "%s can be reached from other machines, expected a key: --api-key-file FILE, or "
+                  "--insecure if everyone there may use it",
                   r->listener.url);
 }
 
@@ -110,7 +117,8 @@ static msk_status start(running *r, const cli_options *options, msk_error *error
   server *s = &r->server;
   msk_status status = listen_open(&r->listener, s->config.listen, s->config.port, error);
   if (status == MSK_OK) status = check_reach(r, error);
-  if (status == MSK_OK && s->config.gallery != NULL) status = gallery_open(s->config.gallery, &r->gallery, error);
+  if (status == MSK_OK && s->config.gallery != NULL)
+    status = gallery_open(s->config.gallery, &r->gallery, error);
   if (status == MSK_OK) status = model_path_open(&s->model, options, NULL, error);
   if (status != MSK_OK) return status;
   msk_model_get_info(s->model, &s->info);
@@ -154,7 +162,8 @@ static void stop(running *r) {
 
 /* ---- Running ---- */
 
-/* SIGTERM and SIGINT are taken by sigtimedwait() here and by no handler; every thread inherits the mask. */
+/* SIGTERM and SIGINT are taken by sigtimedwait() here and by no handler; every thread inherits
+ * the mask. */
 static void watched_signals(sigset_t *set) {
   sigemptyset(set);
   sigaddset(set, SIGTERM);
@@ -176,7 +185,8 @@ static void run(running *r, const sigset_t *signals) {
 msk_status action_serve(const cli_options *options, msk_error *error) {
   running r = {.listener = {.socket = -1}, .gallery = -1};
   sigset_t signals, before;
-  if (pthread_mutex_init(&r.server.decoding, NULL) != 0) return cli_fail(error, MSK_ERROR_MEMORY, "out of memory for the server");
+  if (pthread_mutex_init(&r.server.decoding, NULL) != 0)
+    return cli_fail(error, MSK_ERROR_MEMORY, "out of memory for the server");
   watched_signals(&signals);
   pthread_sigmask(SIG_BLOCK, &signals, &before);
   msk_status status = configure(&r, options, error);
@@ -186,7 +196,8 @@ msk_status action_serve(const cli_options *options, msk_error *error) {
     status = cli_flush_stdout(error);
   }
   if (status == MSK_OK) {
-    if (!options->quiet) fprintf(stderr, "masksketch: open %s in a browser; Ctrl-C ends\n", r.listener.url);
+    if (!options->quiet)
+      fprintf(stderr, "masksketch: open %s in a browser; Ctrl-C ends\n", r.listener.url);
     if (r.server.config.open_page) open_page(r.listener.url);
     run(&r, &signals);
   }

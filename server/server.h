@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * server.h - what the parts of `masksketch serve` share. One process: libmicrohttpd with a thread a connection (http.c), a table of jobs
- * (jobs.c), worker threads with one session each (worker.c). docs/http.md is the interface.
+ * server.h - what the parts of `masksketch serve` share. One process: libmicrohttpd with a
+ * thread a connection (http.c), a table of jobs (jobs.c), worker threads with one session each
+ * (worker.c). docs/http.md is the interface.
  *
  *     main thread    signals, the clock's tick: watchdog of connections, expiry of jobs
  *     connection     parses, checks and submits; waits for events; never computes
- *     worker         the pictures, previews, and errands (attention, tokens -> picture) between two steps
+ *     worker         the pictures, previews, and errands (attention, tokens -> picture) between
+ *                    two steps
  *
- * Locks: jobs->lock guards every job's state; connections->lock the list of connections; decoding->lock lets one picture of a request be
- * decoded at a time, which bounds its memory. None is held while another is taken, and none while computing. */
+ * Locks: jobs->lock guards every job's state; connections->lock the list of connections;
+ * decoding->lock lets one picture of a request be decoded at a time, which bounds its memory.
+ * None is held while another is taken, and none while computing. */
 #ifndef SERVER_H
 #define SERVER_H
 
@@ -20,14 +23,15 @@
 #include "metrics.h"
 
 enum {
-  SERVER_MAX_COUNT = 16,          /* pictures a job */
-  SERVER_MAX_STEPS = 1000,        /* steps a picture */
-  SERVER_MAX_JOBS = 2000,         /* in the table, finished ones included */
-  SERVER_MAX_LIVE = 32,           /* live jobs waiting */
-  SERVER_MAX_ERRANDS = 32,        /* errands waiting */
-  SERVER_PREVIEW_MS = 150,        /* between two previews, if not asked otherwise */
-  SERVER_OPENAI_COUNT = 10,       /* as theirs */
-  SERVER_BODY_FACTOR = 8,         /* bodies of so many times the limit may be on their way at once */
+  SERVER_MAX_COUNT = 16,    /* pictures a job */
+  SERVER_MAX_STEPS = 1000,  /* steps a picture */
+  SERVER_MAX_JOBS = 2000,   /* in the table, finished ones included */
+  SERVER_MAX_LIVE = 32,     /* live jobs waiting */
+  SERVER_MAX_ERRANDS = 32,  /* errands waiting */
+  SERVER_PREVIEW_MS = 150,  /* between two previews, if not asked otherwise */
+  SERVER_OPENAI_COUNT = 10, /* as theirs */
+  /* bodies of so many times the limit may be on their way at once */
+  SERVER_BODY_FACTOR = 8,
   SERVER_PICTURE_PIXELS = 1 << 24 /* largest picture in a request */
 };
 

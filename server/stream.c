@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * stream.c - see stream.h. Source: HTML Living Standard, server-sent events. The connection's own thread waits here for the job to change. */
+ *
+ * stream.c - see stream.h. Source: HTML Living Standard, server-sent events. The connection's
+ * own thread waits here for the job to change. */
 #include "stream.h"
 
 #include <stdlib.h>
@@ -24,13 +26,15 @@ static bool set_text(stream *s, const char *event, json_t *data) {
   if (line == NULL) return false;
   size_t bytes = strlen(line) + strlen(event) + 32;
   s->text = malloc(bytes);
-  if (s->text != NULL) s->count = (size_t)snprintf(s->text, bytes, "event: %s\ndata: %s\n\n", event, line);
+  if (s->text != NULL)
+    s->count = (size_t)snprintf(s->text, bytes, "event: %s\ndata: %s\n\n", event, line);
   free(line);
   s->sent = 0;
   return s->text != NULL;
 }
 
-/* Waits for something to tell. 1: there is text; 0: the job is over and told; -1: the reader left, or memory was refused. */
+/* Waits for something to tell. 1: there is text; 0: the job is over and told; -1: the reader
+ * left, or memory was refused. */
 static int next_text(stream *s) {
   for (;;) {
     const char *event = NULL;
@@ -53,7 +57,8 @@ static ssize_t read_stream(void *user, uint64_t position, char *buffer, size_t r
   (void)position;
   if (s->text == NULL) {
     int found = next_text(s);
-    if (found <= 0) return found == 0 ? MHD_CONTENT_READER_END_OF_STREAM : MHD_CONTENT_READER_END_WITH_ERROR;
+    if (found <= 0)
+      return found == 0 ? MHD_CONTENT_READER_END_OF_STREAM : MHD_CONTENT_READER_END_WITH_ERROR;
   }
   size_t left = s->count - s->sent, piece = left < room ? left : room;
   memcpy(buffer, s->text + s->sent, piece);

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
- * worker.c - see worker.h. Items are made one by one, as the command line does, so that each picture is there as soon as it is finished; under
- * the recipe official they are one batch. Between two steps a worker runs errands, decodes a preview when one is due, and looks whether the
- * job was cancelled. */
+ *
+ * worker.c - see worker.h. Items are made one by one, as the command line does, so that each
+ * picture is there as soon as it is finished; under the recipe official they are one batch.
+ * Between two steps a worker runs errands, decodes a preview when one is due, and looks whether
+ * the job was cancelled. */
 #include "worker.h"
 
 #include <math.h>
@@ -60,7 +62,8 @@ static msk_status open_first_session(worker *w, msk_error *error) {
   msk_image blank = {0};
   int side = w->server->info.image_size;
   msk_status status = msk_image_create(&blank, side, side, NULL, error);
-  if (status == MSK_OK) status = msk_request_init(&request, w->server->model, MSK_JOB_DRAW, "balanced", error);
+  if (status == MSK_OK)
+    status = msk_request_init(&request, w->server->model, MSK_JOB_DRAW, "balanced", error);
   if (status == MSK_OK) {
     request.picture = &blank;
     status = ready_session(w, &request, error);
@@ -83,11 +86,15 @@ static char *make_preview(worker *w, const int32_t *tokens) {
   msk_prepare_options options;
   msk_prepare_init(&options);
   options.invert = MSK_INVERT_NO;
-  if (msk_detokenize(w->session, tokens + 1, side, side, &pixels, &width, &height, &ignored) != MSK_OK) return NULL;
+  if (msk_detokenize(w->session, tokens + 1, side, side, &pixels, &width, &height, &ignored) !=
+      MSK_OK)
+    return NULL;
   msk_status status = msk_image_from_float(&full, pixels, width, height, NULL, &ignored);
-  if (status == MSK_OK && size != width) status = msk_image_prepare(&small, &full, size, size, &options, NULL, &ignored);
+  if (status == MSK_OK && size != width)
+    status = msk_image_prepare(&small, &full, size, size, &options, NULL, &ignored);
   if (status == MSK_OK)
-    status = msk_image_encode(size != width ? &small : &full, MSK_FORMAT_JPEG, 85, NULL, 0, &bytes, &count, NULL, &ignored);
+    status = msk_image_encode(size != width ? &small : &full, MSK_FORMAT_JPEG, 85, NULL, 0, &bytes,
+                              &count, NULL, &ignored);
   if (status == MSK_OK) text = base64_encode(bytes, count);
   msk_free(NULL, bytes);
   msk_free(NULL, pixels);
@@ -104,7 +111,8 @@ static int on_step(void *user, const msk_step_info *info) {
   double now = server_clock();
   bool last = info->step + 1 == info->step_count; /* the picture itself follows */
   if (atomic_load(&j->cancelled)) return 1;
-  if (j->preview_seconds >= 0 && !last && (info->step == 0 || now - w->last_preview >= j->preview_seconds)) {
+  if (j->preview_seconds >= 0 && !last &&
+      (info->step == 0 || now - w->last_preview >= j->preview_seconds)) {
     preview = make_preview(w, info->tokens);
     w->last_preview = now;
   }
@@ -113,7 +121,8 @@ static int on_step(void *user, const msk_step_info *info) {
   return atomic_load(&j->cancelled);
 }
 
-/* The sketch is encoded once, whatever the number of pictures; its tokens are also what the PNG keeps. */
+/* The sketch is encoded once, whatever the number of pictures; its tokens are also what the PNG
+ * keeps. */
 static msk_status encode_sketch(worker *w, msk_error *error) {
   drawing *d = &w->job->order;
   int32_t *tokens = NULL;
@@ -126,30 +135,37 @@ static msk_status encode_sketch(worker *w, msk_error *error) {
   int32_t *copy = malloc(bytes);
   if (copy != NULL) memcpy(copy, tokens, bytes);
   msk_free(NULL, tokens);
-  if (copy == NULL) return cli_fail(error, MSK_ERROR_MEMORY, "out of memory for the sketch's tokens");
+  if (copy == NULL)
+    return cli_fail(error, MSK_ERROR_MEMORY, "out of memory for the sketch's tokens");
   d->sketch_tokens = copy;
   w->encode_seconds = server_clock() - before;
   return MSK_OK;
 }
 
 /* Picture `index` of a result: encoded with its settings, as the command line writes it. */
-static msk_status finish_picture(worker *w, const msk_result *result, int index, int item, double started, msk_error *error) {
+static msk_status finish_picture(worker *w, const msk_result *result, int index, int item,
+                                 double started, msk_error *error) {
   drawing *d = &w->job->order;
   char *text = NULL;
   msk_image image = {0};
-  job_image made = {.item = item, .structure = result->structure == NULL ? NAN : result->structure[index]};
+  job_image made = {.item = item,
+                    .structure = result->structure == NULL ? NAN : result->structure[index]};
   size_t side = (size_t)d->info.image_size, n = (size_t)d->info.tokens;
   double before = server_clock();
-  msk_status status = msk_image_from_float(&image, result->pixels + (size_t)index * side * side * 3, (int)side, (int)side, NULL, error);
+  msk_status status = msk_image_from_float(&image, result->pixels + (size_t)index * side * side * 3,
+                                           (int)side, (int)side, NULL, error);
   if (status == MSK_OK) status = metadata_write(&text, d, item, error);
   if (status == MSK_OK) {
     const msk_text texts[] = {{"masksketch", text}};
-    status = msk_image_encode(&image, MSK_FORMAT_PNG, 0, texts, 1, &made.bytes, &made.byte_count, NULL, error);
+    status = msk_image_encode(&image, MSK_FORMAT_PNG, 0, texts, 1, &made.bytes, &made.byte_count,
+                              NULL, error);
   }
   if (status == MSK_OK && (made.tokens = malloc(n * sizeof *made.tokens)) == NULL)
     status = cli_fail(error, MSK_ERROR_MEMORY, "out of memory for a picture's tokens");
-  if (status == MSK_OK) memcpy(made.tokens, result->tokens + (size_t)index * n, n * sizeof *made.tokens);
-  if (status == MSK_OK && w->server->config.gallery != NULL) status = gallery_write(w->server, w->job, &made, error);
+  if (status == MSK_OK)
+    memcpy(made.tokens, result->tokens + (size_t)index * n, n * sizeof *made.tokens);
+  if (status == MSK_OK && w->server->config.gallery != NULL)
+    status = gallery_write(w->server, w->job, &made, error);
   free(text);
   msk_image_free(&image);
   if (status != MSK_OK) {
@@ -213,9 +229,11 @@ static msk_status run_job(worker *w, msk_error *error) {
   msk_status status = MSK_OK;
   w->last_preview = 0;
   w->encode_seconds = 0;
-  if (request->recipe.official || w->job->candidates > 0) return run_items(w, 0, request->count, error);
+  if (request->recipe.official || w->job->candidates > 0)
+    return run_items(w, 0, request->count, error);
   for (int i = 0; i < request->count && status == MSK_OK; i++) {
-    status = atomic_load(&w->job->cancelled) ? cli_fail(error, MSK_ERROR_CANCELLED, "cancelled") : run_items(w, i, 1, error);
+    status = atomic_load(&w->job->cancelled) ? cli_fail(error, MSK_ERROR_CANCELLED, "cancelled")
+                                             : run_items(w, i, 1, error);
   }
   return status;
 }
@@ -226,9 +244,15 @@ static void *worker_main(void *user) {
   while ((w->job = jobs_take(table, w->session)) != NULL) {
     msk_error error = {MSK_OK, ""};
     msk_status status = run_job(w, &error);
-    jobs_end(table, w->job, status == MSK_OK ? JOB_DONE : status == MSK_ERROR_CANCELLED ? JOB_CANCELLED : JOB_FAILED, &error);
+    jobs_end(table, w->job,
+             status == MSK_OK                ? JOB_DONE
+             : status == MSK_ERROR_CANCELLED ? JOB_CANCELLED
+                                             : JOB_FAILED,
+             &error);
     msk_error ignored;
-    while (w->session == NULL && !atomic_load(&w->server->stopping) && open_first_session(w, &ignored) != MSK_OK) { /* memory was refused */
+    /* memory was refused */
+    while (w->session == NULL && !atomic_load(&w->server->stopping) &&
+           open_first_session(w, &ignored) != MSK_OK) {
       struct timespec pause = {1, 0};
       nanosleep(&pause, NULL);
     }
@@ -248,7 +272,8 @@ void workers_join(workers *w) {
 
 workers *workers_start(server *s, msk_error *error) {
   workers *w = calloc(1, sizeof *w + (size_t)s->config.workers * sizeof w->each[0]);
-  msk_status status = w == NULL ? cli_fail(error, MSK_ERROR_MEMORY, "out of memory for the workers") : MSK_OK;
+  msk_status status =
+      w == NULL ? cli_fail(error, MSK_ERROR_MEMORY, "out of memory for the workers") : MSK_OK;
   for (int i = 0; i < s->config.workers && status == MSK_OK; i++) {
     w->each[i].server = s;
     w->count = i + 1;
@@ -256,7 +281,8 @@ workers *workers_start(server *s, msk_error *error) {
   }
   for (int i = 0; i < s->config.workers && status == MSK_OK; i++) {
     w->each[i].started = pthread_create(&w->each[i].thread, NULL, worker_main, &w->each[i]) == 0;
-    if (!w->each[i].started) status = cli_fail(error, MSK_ERROR_MEMORY, "the system gives no thread for a worker");
+    if (!w->each[i].started)
+      status = cli_fail(error, MSK_ERROR_MEMORY, "the system gives no thread for a worker");
   }
   if (status == MSK_OK) return w;
   jobs_stop(s->jobs);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * worker.h - the threads that make pictures: each has one session, sized for the largest request that it has met. */
+ *
+ * worker.h - the threads that make pictures: each has one session, sized for the largest request
+ * that it has met. */
 #ifndef SERVER_WORKER_H
 #define SERVER_WORKER_H
 

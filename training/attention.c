@@ -85,7 +85,8 @@ void distance_forward(const float *x, const float *y, float *out, int items, int
 }
 
 // g [items][n]: gradient of the distances; gx, gy += gradients of the logits.
-void distance_backward(const float *x, const float *y, const float *g, float *gx, float *gy, int items, int heads, int n) {
+void distance_backward(const float *x, const float *y, const float *g, float *gx, float *gy,
+                       int items, int heads, int n) {
 #pragma omp parallel for
   for (long t = 0; t < (long)items * n; t++) {
     const long item = t / n, row = t % n;

@@ -26,7 +26,8 @@ static inline bf16 narrow(float x) {
   return (bf16)((u + 0x7fff + ((u >> 16) & 1)) >> 16);
 }
 
-void norm_forward(const bf16 *x, const float *w, const float *b, bf16 *y, float *stat, int n, long p, int c, int g, float eps) {
+void norm_forward(const bf16 *x, const float *w, const float *b, bf16 *y, float *stat, int n,
+                  long p, int c, int g, float eps) {
   const int per = c / g;
 #pragma omp parallel for
   for (int i = 0; i < n; i++) {
@@ -63,8 +64,8 @@ void norm_forward(const bf16 *x, const float *w, const float *b, bf16 *y, float 
 }
 
 // part is scratch [N][C][2]; gx first holds the gradient behind the SiLU, then is turned into the gradient of x in place.
-void norm_backward(const bf16 *x, const float *w, const float *b, const bf16 *gy, const float *stat, bf16 *gx, float *gw, float *gb,
-                   float *part, int n, long p, int c, int g) {
+void norm_backward(const bf16 *x, const float *w, const float *b, const bf16 *gy, const float *stat,
+                   bf16 *gx, float *gw, float *gb, float *part, int n, long p, int c, int g) {
   const int per = c / g;
 #pragma omp parallel for
   for (int i = 0; i < n; i++) {
@@ -104,7 +105,8 @@ void norm_backward(const bf16 *x, const float *w, const float *b, const bf16 *gy
       }
     }
     for (long q = 0; q < p; q++)
-      for (int k = 0; k < c; k++) oi[q * c + k] = narrow(widen(oi[q * c + k]) * k0[k] + widen(xi[q * c + k]) * k1[k] + k2[k]);
+      for (int k = 0; k < c; k++)
+        oi[q * c + k] = narrow(widen(oi[q * c + k]) * k0[k] + widen(xi[q * c + k]) * k1[k] + k2[k]);
   }
   for (int k = 0; k < c; k++) {
     gw[k] = gb[k] = 0;

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * contact.c - see contact.h. A row whose pictures come from one drawing begins with it; otherwise each cell shows its own above the picture. */
+ *
+ * contact.c - see contact.h. A row whose pictures come from one drawing begins with it;
+ * otherwise each cell shows its own above the picture. */
 #include "eval/contact.h"
 
 #include <stdlib.h>
@@ -19,7 +21,8 @@ typedef struct contact {
 
 /* ---- one picture ---- */
 
-static msk_status add_image(contact *c, const msk_image *image, const char *name, msk_error *error) {
+static msk_status add_image(contact *c, const msk_image *image, const char *name,
+                            msk_error *error) {
   int side = c->table->e->spec.tile;
   msk_prepare_options options;
   msk_image small = {0};
@@ -28,12 +31,15 @@ static msk_status add_image(contact *c, const msk_image *image, const char *name
   msk_prepare_init(&options);
   options.invert = MSK_INVERT_NO;
   msk_status status = msk_image_prepare(&small, image, side, side, &options, NULL, error);
-  if (status == MSK_OK) status = msk_image_encode(&small, MSK_FORMAT_JPEG, JPEG_QUALITY, NULL, 0, &bytes, &byte_count, NULL, error);
+  if (status == MSK_OK)
+    status = msk_image_encode(&small, MSK_FORMAT_JPEG, JPEG_QUALITY, NULL, 0, &bytes, &byte_count,
+                              NULL, error);
   msk_image_free(&small);
   if (status != MSK_OK) return status;
   char *coded = base64_encode(bytes, byte_count);
   msk_free(NULL, bytes);
-  if (coded == NULL) return cli_fail(error, MSK_ERROR_MEMORY, "out of memory for a picture of the report");
+  if (coded == NULL)
+    return cli_fail(error, MSK_ERROR_MEMORY, "out of memory for a picture of the report");
   eval_text_add(c->html, "<img width=\"%d\" height=\"%d\" alt=\"", side, side);
   eval_text_html(c->html, name);
   eval_text_add(c->html, "\" title=\"");
@@ -54,10 +60,12 @@ static msk_status add_drawing(contact *c, int sketch, msk_error *error) {
 static msk_status add_picture(contact *c, int point, msk_error *error) {
   char path[MAX_PATH_BYTES];
   msk_image image = {0};
-  if (cancel_requested()) return cli_fail(error, MSK_ERROR_CANCELLED, "cancelled; all pictures are finished and kept");
+  if (cancel_requested())
+    return cli_fail(error, MSK_ERROR_CANCELLED, "cancelled; all pictures are finished and kept");
   msk_status status = eval_results_picture(path, &c->table->e->results, point, error);
   if (status == MSK_OK) status = input_picture(&image, path, MSK_ALPHA_WHITE, error);
-  if (status == MSK_OK) status = add_image(c, &image, path + strlen(c->table->e->results.folder) + 1, error);
+  if (status == MSK_OK)
+    status = add_image(c, &image, path + strlen(c->table->e->results.folder) + 1, error);
   msk_image_free(&image);
   return status;
 }
@@ -95,7 +103,9 @@ static msk_status write_cell(contact *c, const selection *s, bool with_drawing, 
   eval_text_add(c->html, "<td>");
   if (sketch >= 0) status = add_drawing(c, sketch, error);
   if (sketch >= 0) eval_text_add(c->html, "<br>");
-  for (int point = 0; point < grid->points && status == MSK_OK && shown < MAX_TILES_IN_CELL && c->tiles < MAX_TILES; point++) {
+  for (int point = 0; point < grid->points && status == MSK_OK && shown < MAX_TILES_IN_CELL &&
+                      c->tiles < MAX_TILES;
+       point++) {
     if (!belongs(grid, s, point)) continue;
     status = add_picture(c, point, error);
     shown++;
@@ -113,7 +123,8 @@ static msk_status write_row(contact *c, const selection *row, msk_error *error) 
   eval_text_add(c->html, "</th><td>");
   if (sketch >= 0) status = add_drawing(c, sketch, error);
   eval_text_add(c->html, "</td>");
-  for (int column = 0; column < view->columns->count && status == MSK_OK && c->cells < MAX_TILES; column++) {
+  for (int column = 0; column < view->columns->count && status == MSK_OK && c->cells < MAX_TILES;
+       column++) {
     selection cell = *row;
     cell.column = column;
     status = write_cell(c, &cell, sketch < 0, error);
@@ -133,7 +144,8 @@ static msk_status write_sheet(contact *c, const eval_sheet_view *view, int each,
     eval_text_add(c->html, ": %s ", view->each->name);
     eval_text_html(c->html, view->each->values[each]);
   }
-  eval_text_add(c->html, "</h3>\n<div class=\"wide\"><table class=\"sheet\">\n<tr><th></th><th></th>");
+  eval_text_add(c->html,
+                "</h3>\n<div class=\"wide\"><table class=\"sheet\">\n<tr><th></th><th></th>");
   for (int i = 0; i < view->columns->count; i++) {
     eval_text_add(c->html, "<th>");
     eval_text_html(c->html, view->columns->values[i]);
@@ -141,7 +153,9 @@ static msk_status write_sheet(contact *c, const eval_sheet_view *view, int each,
   }
   eval_text_add(c->html, "</tr>\n");
   msk_status status = MSK_OK;
-  for (int row = 0; row < view->rows->count && status == MSK_OK && c->tiles < MAX_TILES && c->cells < MAX_TILES; row++) {
+  for (int row = 0;
+       row < view->rows->count && status == MSK_OK && c->tiles < MAX_TILES && c->cells < MAX_TILES;
+       row++) {
     const selection s = {view, each, row, -1};
     status = write_row(c, &s, error);
   }
@@ -149,16 +163,21 @@ static msk_status write_sheet(contact *c, const eval_sheet_view *view, int each,
   return status;
 }
 
-msk_status contact_write(eval_text *html, const eval_table *table, const eval_views *views, msk_error *error) {
+msk_status contact_write(eval_text *html, const eval_table *table, const eval_views *views,
+                         msk_error *error) {
   contact c = {.html = html, .table = table};
   msk_status status = MSK_OK;
   if (views->sheet_count == 0) return MSK_OK;
-  eval_text_add(html, "<h2>Pictures</h2>\n<p class=\"small\">At most %d pictures a cell; all of them stand in the folder pictures.</p>\n",
+  eval_text_add(html,
+                "<h2>Pictures</h2>\n<p class=\"small\">At most %d pictures a cell; all of them "
+                "stand in the folder pictures.</p>\n",
                 MAX_TILES_IN_CELL);
   for (int i = 0; i < views->sheet_count && status == MSK_OK; i++) {
     const eval_sheet_view *view = &views->sheets[i];
     if (view->each == NULL) status = write_sheet(&c, view, -1, error);
-    for (int each = 0; view->each != NULL && each < view->each->count && status == MSK_OK && c.tiles < MAX_TILES; each++)
+    for (int each = 0;
+         view->each != NULL && each < view->each->count && status == MSK_OK && c.tiles < MAX_TILES;
+         each++)
       status = write_sheet(&c, view, each, error);
   }
   if (c.tiles >= MAX_TILES || c.cells >= MAX_TILES)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * eval.c - eval: from a SPEC to pictures, scores, a CSV and a report. Everything that can be wrong is looked for before the first picture is
- * made. */
+ *
+ * eval.c - eval: from a SPEC to pictures, scores, a CSV and a report. Everything that can be
+ * wrong is looked for before the first picture is made. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,12 +17,14 @@
 
 static uint64_t largest_seed(const eval_grid *grid) {
   uint64_t largest = 0;
-  for (int i = 0; i < grid->seeds; i++) largest = eval_grid_seed(grid, i) > largest ? eval_grid_seed(grid, i) : largest;
+  for (int i = 0; i < grid->seeds; i++)
+    largest = eval_grid_seed(grid, i) > largest ? eval_grid_seed(grid, i) : largest;
   return largest;
 }
 
 /* Every setting of a model must be one that it can run. */
-static msk_status check_settings(const evaluation *e, const msk_model *model, int index, msk_error *error) {
+static msk_status check_settings(const evaluation *e, const msk_model *model, int index,
+                                 msk_error *error) {
   msk_model_info info;
   msk_image side = {0};
   msk_session_options options;
@@ -36,12 +39,13 @@ static msk_status check_settings(const evaluation *e, const msk_model *model, in
     size_t bytes = 0;
     status = msk_request_init(&request, model, MSK_JOB_DRAW, NULL, &reason);
     request.picture = &side;
-    if (status == MSK_OK) status = eval_grid_recipe(&request.recipe, &e->grid, model, index * each + i, &reason);
+    if (status == MSK_OK)
+      status = eval_grid_recipe(&request.recipe, &e->grid, model, index * each + i, &reason);
     request.seed = largest_seed(&e->grid);
     if (status == MSK_OK) status = msk_session_bytes(&bytes, model, &request, &options, &reason);
     if (status != MSK_OK)
-      cli_fail(error, status, "setting %d of the SPEC with the model %.60s: %.300s", i, info.name == NULL ? "?" : info.name,
-               reason.message);
+      cli_fail(error, status, "setting %d of the SPEC with the model %.60s: %.300s", i,
+               info.name == NULL ? "?" : info.name, reason.message);
   }
   msk_image_free(&side);
   return status;
@@ -52,12 +56,15 @@ static msk_status find_classes(evaluation *e, const msk_model *model, msk_error 
   for (int i = 0; i < e->grid.sketches; i++) {
     int id = 0;
     msk_error reason = {MSK_OK, ""};
-    msk_status status = msk_model_class_find(model, eval_spec_sketch(&e->spec, (size_t)i, "class"), &id, &reason);
-    if (status != MSK_OK) return cli_fail(error, MSK_ERROR_FILE, "the SPEC's sketches[%d]: %.400s", i, reason.message);
+    msk_status status =
+        msk_model_class_find(model, eval_spec_sketch(&e->spec, (size_t)i, "class"), &id, &reason);
+    if (status != MSK_OK)
+      return cli_fail(error, MSK_ERROR_FILE, "the SPEC's sketches[%d]: %.400s", i, reason.message);
     if (e->class_names[i] != NULL) continue;
     const char *name = msk_model_class_name(model, id);
     e->class_names[i] = strdup(name == NULL ? "?" : name);
-    if (e->class_names[i] == NULL) return cli_fail(error, MSK_ERROR_MEMORY, "out of memory for class names");
+    if (e->class_names[i] == NULL)
+      return cli_fail(error, MSK_ERROR_MEMORY, "out of memory for class names");
   }
   return MSK_OK;
 }
@@ -65,19 +72,23 @@ static msk_status find_classes(evaluation *e, const msk_model *model, msk_error 
 static msk_status check_models(evaluation *e, msk_error *error) {
   e->models = json_array();
   e->class_names = calloc((size_t)e->grid.sketches, sizeof *e->class_names);
-  if (e->models == NULL || e->class_names == NULL) return cli_fail(error, MSK_ERROR_MEMORY, "out of memory for class names");
+  if (e->models == NULL || e->class_names == NULL)
+    return cli_fail(error, MSK_ERROR_MEMORY, "out of memory for class names");
   msk_status status = MSK_OK;
   for (int i = 0; i < e->grid.models && status == MSK_OK; i++) {
     msk_model *model = NULL;
     msk_model_info info;
-    status = cancel_requested() ? cli_fail(error, MSK_ERROR_CANCELLED, "cancelled") : evaluation_open_model(&model, e, i, error);
+    status = cancel_requested() ? cli_fail(error, MSK_ERROR_CANCELLED, "cancelled")
+                                : evaluation_open_model(&model, e, i, error);
     if (status != MSK_OK) return status;
     msk_model_get_info(model, &info);
     status = find_classes(e, model, error);
     if (status == MSK_OK) status = check_settings(e, model, i, error);
     if (status == MSK_OK &&
-        json_array_append_new(e->models, json_pack("{s:s?, s:s?, s:s, s:i, s:i}", "name", info.name, "hash", info.hash, "isa", info.isa,
-                                                   "precision", (int)info.precision, "decode_precision", (int)info.decode_precision)) != 0)
+        json_array_append_new(
+            e->models, json_pack("{s:s?, s:s?, s:s, s:i, s:i}", "name", info.name, "hash",
+                                 info.hash, "isa", info.isa, "precision", (int)info.precision,
+                                 "decode_precision", (int)info.decode_precision)) != 0)
       status = cli_fail(error, MSK_ERROR_MEMORY, "out of memory for the models' names");
     msk_model_close(model);
   }
@@ -87,19 +98,30 @@ static msk_status check_models(evaluation *e, msk_error *error) {
 /* ---- the folder ---- */
 
 /* "study/lambda.json" -> "lambda-results" */
-static msk_status choose_folder(char folder[MAX_PATH_BYTES], const cli_options *options, msk_error *error) {
+static msk_status choose_folder(char folder[MAX_PATH_BYTES], const cli_options *options,
+                                msk_error *error) {
   if (options->output != NULL) {
     if (output_is_stdout(options->output))
-      return cli_fail(error, MSK_ERROR_ARGUMENT, "the results were sent to standard output, expected a folder: name it with -o");
+      return cli_fail(
+          error, MSK_ERROR_ARGUMENT,
+          "the results were sent to standard output, expected a folder: name it with -o");
     int length = snprintf(folder, MAX_PATH_BYTES, "%s", options->output);
-    return length < MAX_PATH_BYTES ? MSK_OK
-                                   : cli_fail(error, MSK_ERROR_ARGUMENT, "the folder's name is too long: %.80s...", options->output);
+    return length < MAX_PATH_BYTES
+               ? MSK_OK
+               : cli_fail(error, MSK_ERROR_ARGUMENT, "the folder's name is too long: %.80s...",
+                          options->output);
   }
-  const char *path = options->inputs[0], *slash = strrchr(path, '/'), *name = slash == NULL ? path : slash + 1, *dot = strrchr(name, '.');
-  if (input_is_stdin(path)) return cli_fail(error, MSK_ERROR_ARGUMENT, "the SPEC comes from standard input, expected -o with a folder");
+  const char *path = options->inputs[0], *slash = strrchr(path, '/'),
+             *name = slash == NULL ? path : slash + 1, *dot = strrchr(name, '.');
+  if (input_is_stdin(path))
+    return cli_fail(error, MSK_ERROR_ARGUMENT,
+                    "the SPEC comes from standard input, expected -o with a folder");
   int length =
-      snprintf(folder, MAX_PATH_BYTES, "%.*s-results", (int)(dot == NULL || dot == name ? strlen(name) : (size_t)(dot - name)), name);
-  return length < MAX_PATH_BYTES ? MSK_OK : cli_fail(error, MSK_ERROR_ARGUMENT, "the folder's name is too long: %.80s...", name);
+      snprintf(folder, MAX_PATH_BYTES, "%.*s-results",
+               (int)(dot == NULL || dot == name ? strlen(name) : (size_t)(dot - name)), name);
+  return length < MAX_PATH_BYTES
+             ? MSK_OK
+             : cli_fail(error, MSK_ERROR_ARGUMENT, "the folder's name is too long: %.80s...", name);
 }
 
 static msk_status open_results(evaluation *e, msk_error *error) {
@@ -110,9 +132,11 @@ static msk_status open_results(evaluation *e, msk_error *error) {
     if (eval_eyes_have(&e->eyes, kind)) dimensions[kind] = eval_eyes_dimensions(&e->eyes, kind);
   }
   msk_status status = choose_folder(folder, e->options, error);
-  if (status == MSK_OK) status = eval_identity_make(&identity, &e->spec, &e->eyes, e->models, error);
   if (status == MSK_OK)
-    status = eval_results_open(&e->results, folder, identity, e->grid.points, dimensions, e->options->quiet != 0, error);
+    status = eval_identity_make(&identity, &e->spec, &e->eyes, e->models, error);
+  if (status == MSK_OK)
+    status = eval_results_open(&e->results, folder, identity, e->grid.points, dimensions,
+                               e->options->quiet != 0, error);
   json_decref(identity);
   if (status == MSK_OK && e->results.done > 0 && !e->options->quiet)
     fprintf(stderr, "%d of %d pictures are there already\n", e->results.done, e->results.points);
@@ -130,16 +154,20 @@ static eval_wish wish_for(const evaluation *e, const char *score, const char *na
 }
 
 static msk_status open_eyes(evaluation *e, msk_error *error) {
-  eval_wish judge = wish_for(e, "judge", e->options->judge), clip = wish_for(e, "clip", e->options->clip);
-  if ((judge == EYE_UNWANTED && e->options->judge != NULL) || (clip == EYE_UNWANTED && e->options->clip != NULL))
-    return cli_fail(error, MSK_ERROR_ARGUMENT, "--%s has no effect, as the SPEC's \"scores\" leave it out",
+  eval_wish judge = wish_for(e, "judge", e->options->judge),
+            clip = wish_for(e, "clip", e->options->clip);
+  if ((judge == EYE_UNWANTED && e->options->judge != NULL) ||
+      (clip == EYE_UNWANTED && e->options->clip != NULL))
+    return cli_fail(error, MSK_ERROR_ARGUMENT,
+                    "--%s has no effect, as the SPEC's \"scores\" leave it out",
                     judge == EYE_UNWANTED ? "judge" : "clip");
   msk_status status = eval_eyes_open(&e->eyes, e->options, judge, clip, error);
-  if (status == MSK_OK && e->spec.reference != NULL && e->eyes.judge == NULL && e->eyes.clip == NULL) {
-    status =
-        cli_fail(error, MSK_ERROR_FILE,
-                 "the SPEC names a \"reference\", but there is neither a judge nor a CLIP whose features could be compared: name one with "
-                 "--judge or --clip");
+  if (status == MSK_OK && e->spec.reference != NULL && e->eyes.judge == NULL &&
+      e->eyes.clip == NULL) {
+    status = cli_fail(error, MSK_ERROR_FILE,
+                      "the SPEC names a \"reference\", but there is neither a judge nor a CLIP "
+                      "whose features could be compared: name one with "
+                      "--judge or --clip");
   }
   return status;
 }
@@ -147,14 +175,17 @@ static msk_status open_eyes(evaluation *e, msk_error *error) {
 static msk_status prepare(evaluation *e, msk_error *error) {
   msk_status status = eval_spec_load(&e->spec, e->options->inputs[0], error);
   if (status == MSK_OK && e->spec.models != NULL && e->options->model != NULL)
-    status = cli_fail(error, MSK_ERROR_ARGUMENT, "--model was given, but the SPEC names its \"models\": leave one of them out");
+    status =
+        cli_fail(error, MSK_ERROR_ARGUMENT,
+                 "--model was given, but the SPEC names its \"models\": leave one of them out");
   if (status == MSK_OK) status = eval_grid_create(&e->grid, &e->spec, error);
   if (status == MSK_OK) status = eval_report_check(&e->grid, error);
   if (status == MSK_OK) status = eval_sketches_open(&e->sketches, &e->spec, error);
   if (status == MSK_OK) status = open_eyes(e, error);
   if (status == MSK_OK) status = check_models(e, error);
   if (status == MSK_OK)
-    status = eval_scorer_open(&e->scorer, &e->eyes, &e->sketches, (const char *const *)e->class_names, e->options->quiet != 0, error);
+    status = eval_scorer_open(&e->scorer, &e->eyes, &e->sketches,
+                              (const char *const *)e->class_names, e->options->quiet != 0, error);
   return status == MSK_OK ? open_results(e, error) : status;
 }
 

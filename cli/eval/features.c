@@ -13,7 +13,8 @@
 
 /* ---- the networks ---- */
 
-static msk_status open_judge(eval_eyes *eyes, const cli_options *options, eval_wish wish, msk_error *error) {
+static msk_status open_judge(eval_eyes *eyes, const cli_options *options, eval_wish wish,
+                             msk_error *error) {
   msk_judge_options judge_options;
   if (wish == EYE_UNWANTED) return MSK_OK;
   msk_status status = model_path_find_judge(eyes->judge_path, options->judge, error);
@@ -26,7 +27,8 @@ static msk_status open_judge(eval_eyes *eyes, const cli_options *options, eval_w
   return status;
 }
 
-static msk_status open_clip(eval_eyes *eyes, const cli_options *options, eval_wish wish, msk_error *error) {
+static msk_status open_clip(eval_eyes *eyes, const cli_options *options, eval_wish wish,
+                            msk_error *error) {
   msk_clip_options clip_options;
   if (wish == EYE_UNWANTED) return MSK_OK;
   msk_status status = model_path_find_clip(eyes->clip_path, options->clip, error);
@@ -39,7 +41,8 @@ static msk_status open_clip(eval_eyes *eyes, const cli_options *options, eval_wi
   return status;
 }
 
-msk_status eval_eyes_open(eval_eyes *eyes, const cli_options *options, eval_wish judge, eval_wish clip, msk_error *error) {
+msk_status eval_eyes_open(eval_eyes *eyes, const cli_options *options, eval_wish judge,
+                          eval_wish clip, msk_error *error) {
   *eyes = (eval_eyes){0};
   msk_status status = open_judge(eyes, options, judge, error);
   return status == MSK_OK ? open_clip(eyes, options, clip, error) : status;
@@ -51,7 +54,9 @@ void eval_eyes_close(eval_eyes *eyes) {
   *eyes = (eval_eyes){0};
 }
 
-bool eval_eyes_have(const eval_eyes *eyes, int kind) { return kind == FEATURES_JUDGE ? eyes->judge != NULL : eyes->clip != NULL; }
+bool eval_eyes_have(const eval_eyes *eyes, int kind) {
+  return kind == FEATURES_JUDGE ? eyes->judge != NULL : eyes->clip != NULL;
+}
 
 int eval_eyes_dimensions(const eval_eyes *eyes, int kind) {
   return kind == FEATURES_JUDGE ? eyes->judge_info.feature_count : eyes->clip_info.dimensions;
@@ -59,7 +64,8 @@ int eval_eyes_dimensions(const eval_eyes *eyes, int kind) {
 
 const char *eval_features_name(int kind) { return kind == FEATURES_JUDGE ? "judge" : "clip"; }
 
-msk_status eval_eyes_features(eval_eyes *eyes, int kind, const msk_image *image, float *values, msk_error *error) {
+msk_status eval_eyes_features(eval_eyes *eyes, int kind, const msk_image *image, float *values,
+                              msk_error *error) {
   return kind == FEATURES_JUDGE ? msk_judge_look(eyes->judge, image, 1, NULL, NULL, values, error)
                                 : msk_clip_embed_images(eyes->clip, image, 1, values, error);
 }
@@ -76,28 +82,36 @@ static void free_names(name_list *list) {
   free(list->names);
 }
 
-static msk_status keep_name(name_list *list, const char *name, const char *folder, msk_error *error) {
+static msk_status keep_name(name_list *list, const char *name, const char *folder,
+                            msk_error *error) {
   if (list->count == MAX_FOLDER_PICTURES) {
-    return cli_fail(error, MSK_ERROR_FILE, "%s holds more than the %d pictures that are taken from a folder", folder, MAX_FOLDER_PICTURES);
+    return cli_fail(error, MSK_ERROR_FILE,
+                    "%s holds more than the %d pictures that are taken from a folder", folder,
+                    MAX_FOLDER_PICTURES);
   }
   if (list->count == list->capacity) {
     size_t larger = list->capacity == 0 ? 64 : 2 * list->capacity;
     char **names = realloc(list->names, larger * sizeof *names);
-    if (names == NULL) return cli_fail(error, MSK_ERROR_MEMORY, "out of memory for the names in %s", folder);
+    if (names == NULL)
+      return cli_fail(error, MSK_ERROR_MEMORY, "out of memory for the names in %s", folder);
     list->names = names;
     list->capacity = larger;
   }
   list->names[list->count] = strdup(name);
-  if (list->names[list->count] == NULL) return cli_fail(error, MSK_ERROR_MEMORY, "out of memory for the names in %s", folder);
+  if (list->names[list->count] == NULL)
+    return cli_fail(error, MSK_ERROR_MEMORY, "out of memory for the names in %s", folder);
   list->count++;
   return MSK_OK;
 }
 
-static int compare_names(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
+static int compare_names(const void *a, const void *b) {
+  return strcmp(*(char *const *)a, *(char *const *)b);
+}
 
 static msk_status list_pictures(name_list *list, const char *path, msk_error *error) {
   DIR *folder = opendir(path);
-  if (folder == NULL) return cli_fail(error, MSK_ERROR_FILE, "cannot read the folder %s: %s", path, strerror(errno));
+  if (folder == NULL)
+    return cli_fail(error, MSK_ERROR_FILE, "cannot read the folder %s: %s", path, strerror(errno));
   msk_status status = MSK_OK;
   for (struct dirent *entry; status == MSK_OK && (entry = readdir(folder)) != NULL;) {
     if (entry->d_name[0] != '.' && msk_format_of_path(entry->d_name) != MSK_FORMAT_AUTO)
@@ -106,28 +120,35 @@ static msk_status list_pictures(name_list *list, const char *path, msk_error *er
   closedir(folder);
   if (status == MSK_OK && list->count < 2) {
     status = cli_fail(error, MSK_ERROR_FILE,
-                      "%s holds %zu pictures (.png, .jpg, .webp), expected at least 2: a distance needs their spread", path, list->count);
+                      "%s holds %zu pictures (.png, .jpg, .webp), expected at least 2: a distance "
+                      "needs their spread",
+                      path, list->count);
   }
   if (status == MSK_OK) qsort(list->names, list->count, sizeof *list->names, compare_names);
   return status;
 }
 
-static msk_status take_memory(eval_folder *folder, const eval_eyes *eyes, const bool kinds[FEATURE_KINDS], msk_error *error) {
+static msk_status take_memory(eval_folder *folder, const eval_eyes *eyes,
+                              const bool kinds[FEATURE_KINDS], msk_error *error) {
   for (int kind = 0; kind < FEATURE_KINDS; kind++) {
     if (!kinds[kind] || !eval_eyes_have(eyes, kind)) continue;
     size_t bytes = (size_t)folder->count * (size_t)eval_eyes_dimensions(eyes, kind) * sizeof(float);
     if (bytes > MAX_FEATURE_BYTES) {
-      return cli_fail(error, MSK_ERROR_FILE, "the features of %d pictures take %zu bytes, expected at most %d: compare fewer pictures",
-                      folder->count, bytes, MAX_FEATURE_BYTES);
+      return cli_fail(
+          error, MSK_ERROR_FILE,
+          "the features of %d pictures take %zu bytes, expected at most %d: compare fewer pictures",
+          folder->count, bytes, MAX_FEATURE_BYTES);
     }
     folder->values[kind] = malloc(bytes);
     if (folder->values[kind] == NULL)
-      return cli_fail(error, MSK_ERROR_MEMORY, "out of memory for the features of %d pictures", folder->count);
+      return cli_fail(error, MSK_ERROR_MEMORY, "out of memory for the features of %d pictures",
+                      folder->count);
   }
   return MSK_OK;
 }
 
-static msk_status look_at(eval_folder *folder, eval_eyes *eyes, const char *path, const char *name, int index, msk_error *error) {
+static msk_status look_at(eval_folder *folder, eval_eyes *eyes, const char *path, const char *name,
+                          int index, msk_error *error) {
   char file[MAX_PATH_BYTES];
   msk_image image = {0};
   if (snprintf(file, sizeof file, "%s/%s", path, name) >= (int)sizeof file)
@@ -142,8 +163,8 @@ static msk_status look_at(eval_folder *folder, eval_eyes *eyes, const char *path
   return status;
 }
 
-msk_status eval_folder_look(eval_folder *folder, eval_eyes *eyes, const bool kinds[FEATURE_KINDS], const char *path, bool quiet,
-                            msk_error *error) {
+msk_status eval_folder_look(eval_folder *folder, eval_eyes *eyes, const bool kinds[FEATURE_KINDS],
+                            const char *path, bool quiet, msk_error *error) {
   name_list list = {0};
   bool shown = !quiet && progress_is_terminal();
   *folder = (eval_folder){0};
@@ -151,9 +172,10 @@ msk_status eval_folder_look(eval_folder *folder, eval_eyes *eyes, const bool kin
   folder->count = (int)list.count;
   if (status == MSK_OK) status = take_memory(folder, eyes, kinds, error);
   for (size_t i = 0; i < list.count && status == MSK_OK; i++) {
-    if (shown) fprintf(stderr, "\r\x1b[Klooking at picture %zu of %zu in the folder", i + 1, list.count);
-    status =
-        cancel_requested() ? cli_fail(error, MSK_ERROR_CANCELLED, "cancelled") : look_at(folder, eyes, path, list.names[i], (int)i, error);
+    if (shown)
+      fprintf(stderr, "\r\x1b[Klooking at picture %zu of %zu in the folder", i + 1, list.count);
+    status = cancel_requested() ? cli_fail(error, MSK_ERROR_CANCELLED, "cancelled")
+                                : look_at(folder, eyes, path, list.names[i], (int)i, error);
   }
   if (shown) fputs("\r\x1b[K", stderr);
   free_names(&list);

@@ -6,7 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static msk_status no_memory(msk_error *error) { return cli_fail(error, MSK_ERROR_MEMORY, "out of memory for the grid of pictures"); }
+static msk_status no_memory(msk_error *error) {
+  return cli_fail(error, MSK_ERROR_MEMORY, "out of memory for the grid of pictures");
+}
 
 /* ---- axes ---- */
 
@@ -31,11 +33,15 @@ static msk_status find_numbers(eval_axis *axis, msk_error *error) {
 
 static eval_axis *new_axis(eval_grid *grid, const char *name, int count, int stride) {
   eval_axis *axis = &grid->axes[grid->axis_count++];
-  *axis = (eval_axis){.name = name, .count = count, .stride = stride, .values = calloc((size_t)count, sizeof *axis->values)};
+  *axis = (eval_axis){.name = name,
+                      .count = count,
+                      .stride = stride,
+                      .values = calloc((size_t)count, sizeof *axis->values)};
   return axis->values != NULL ? axis : NULL;
 }
 
-static msk_status add_list(eval_grid *grid, const char *name, const json_t *list, int stride, msk_error *error) {
+static msk_status add_list(eval_grid *grid, const char *name, const json_t *list, int stride,
+                           msk_error *error) {
   eval_axis *axis = new_axis(grid, name, (int)json_array_size(list), stride);
   if (axis == NULL) return no_memory(error);
   axis->setting = true;
@@ -43,14 +49,18 @@ static msk_status add_list(eval_grid *grid, const char *name, const json_t *list
   return find_numbers(axis, error);
 }
 
-/* An axis over a field of the sketches; those that lack it are told apart by their names (subject), or have none (level). */
+/* An axis over a field of the sketches; those that lack it are told apart by their names
+ * (subject), or have none (level). */
 static msk_status add_field(eval_grid *grid, const char *field, msk_error *error) {
   eval_axis *axis = new_axis(grid, field, grid->sketches, 0);
   bool by_name = strcmp(field, "subject") == 0;
-  if (axis == NULL || (axis->of_sketch = calloc((size_t)grid->sketches, sizeof *axis->of_sketch)) == NULL) return no_memory(error);
+  if (axis == NULL ||
+      (axis->of_sketch = calloc((size_t)grid->sketches, sizeof *axis->of_sketch)) == NULL)
+    return no_memory(error);
   axis->count = 0;
   for (int i = 0; i < grid->sketches; i++) {
-    const char *value = eval_spec_sketch(grid->spec, (size_t)i, strcmp(field, "sketch") == 0 ? "name" : field);
+    const char *value =
+        eval_spec_sketch(grid->spec, (size_t)i, strcmp(field, "sketch") == 0 ? "name" : field);
     if (value == NULL) value = by_name ? eval_spec_sketch(grid->spec, (size_t)i, "name") : "none";
     int k = 0;
     while (k < axis->count && strcmp(axis->values[k], value) != 0) k++;
@@ -90,15 +100,19 @@ static msk_status count_points(eval_grid *grid, msk_error *error) {
   grid->seeds = (int)json_array_size(spec->seeds);
   grid->keys = (int)json_object_size(spec->settings);
   grid->settings = 1;
-  bool fits = grow(&grid->settings, (size_t)grid->models) && grow(&grid->settings, (size_t)grid->recipes);
+  bool fits =
+      grow(&grid->settings, (size_t)grid->models) && grow(&grid->settings, (size_t)grid->recipes);
   const char *key;
   json_t *list;
-  json_object_foreach(spec->settings, key, list) fits = fits && grow(&grid->settings, json_array_size(list));
+  json_object_foreach(spec->settings, key, list) fits =
+      fits && grow(&grid->settings, json_array_size(list));
   grid->points = grid->settings;
-  fits = fits && grow(&grid->points, (size_t)grid->sketches) && grow(&grid->points, (size_t)grid->seeds);
+  fits = fits && grow(&grid->points, (size_t)grid->sketches) &&
+         grow(&grid->points, (size_t)grid->seeds);
   if (fits) return MSK_OK;
   return cli_fail(error, MSK_ERROR_FILE,
-                  "the SPEC asks for more than %d pictures, which is what one evaluation may have: name fewer values, sketches or seeds",
+                  "the SPEC asks for more than %d pictures, which is what one evaluation may have: "
+                  "name fewer values, sketches or seeds",
                   MAX_SPEC_PICTURES);
 }
 
@@ -117,7 +131,8 @@ msk_status eval_grid_create(eval_grid *grid, const eval_spec *spec, msk_error *e
     if (status == MSK_OK) status = add_list(grid, key, list, stride, error);
   }
   static const char *const fields[] = {"sketch", "class", "subject", "level"};
-  for (size_t i = 0; i < sizeof fields / sizeof fields[0] && status == MSK_OK; i++) status = add_field(grid, fields[i], error);
+  for (size_t i = 0; i < sizeof fields / sizeof fields[0] && status == MSK_OK; i++)
+    status = add_field(grid, fields[i], error);
   return status == MSK_OK ? add_seeds(grid, error) : status;
 }
 
@@ -147,14 +162,17 @@ void eval_grid_names(const eval_grid *grid, const char *names[MAX_AXES + 1]) {
 }
 
 int eval_grid_value(const eval_grid *grid, const eval_axis *axis, int point) {
-  return axis->of_sketch != NULL ? axis->of_sketch[eval_grid_sketch(grid, point)] : point / axis->stride % axis->count;
+  return axis->of_sketch != NULL ? axis->of_sketch[eval_grid_sketch(grid, point)]
+                                 : point / axis->stride % axis->count;
 }
 
 uint64_t eval_grid_seed(const eval_grid *grid, int point) {
-  return (uint64_t)json_integer_value(json_array_get(grid->spec->seeds, (size_t)(point % grid->seeds)));
+  return (uint64_t)json_integer_value(
+      json_array_get(grid->spec->seeds, (size_t)(point % grid->seeds)));
 }
 
-msk_status eval_grid_recipe(msk_recipe *recipe, const eval_grid *grid, const msk_model *model, int setting, msk_error *error) {
+msk_status eval_grid_recipe(msk_recipe *recipe, const eval_grid *grid, const msk_model *model,
+                            int setting, msk_error *error) {
   int values[MAX_SPEC_KEYS] = {0}, point = setting * grid->seeds * grid->sketches, key = 0;
   const char *name = NULL;
   for (int i = 0; i < grid->axis_count; i++) {

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
- * identity.c - see identity.h. Fingerprints (FNV-1a, 64 bits) tell a changed file from an unchanged one; they are no protection against
- * somebody who means to deceive, who could as well write the records. */
+ *
+ * identity.c - see identity.h. Fingerprints (FNV-1a, 64 bits) tell a changed file from an
+ * unchanged one; they are no protection against somebody who means to deceive, who could as well
+ * write the records. */
 #include "eval/identity.h"
 
 #include <errno.h>
@@ -9,14 +11,17 @@
 
 #include "cancel.h"
 
-static msk_status no_memory(msk_error *error) { return cli_fail(error, MSK_ERROR_MEMORY, "out of memory for the evaluation's identity"); }
+static msk_status no_memory(msk_error *error) {
+  return cli_fail(error, MSK_ERROR_MEMORY, "out of memory for the evaluation's identity");
+}
 
 /* "1234-89abcdef01234567": length and fingerprint of a file. */
 static msk_status fingerprint(char text[48], const char *path, msk_error *error) {
   static const uint64_t offset = 0xCBF29CE484222325u, prime = 0x100000001B3u;
   uint8_t bytes[1 << 14];
   FILE *file = fopen(path, "rbe");
-  if (file == NULL) return cli_fail(error, MSK_ERROR_FILE, "cannot open %s: %s", path, strerror(errno));
+  if (file == NULL)
+    return cli_fail(error, MSK_ERROR_FILE, "cannot open %s: %s", path, strerror(errno));
   uint64_t hash = offset, length = 0;
   size_t got;
   while ((got = fread(bytes, 1, sizeof bytes, file)) > 0 && !cancel_requested()) {
@@ -61,14 +66,17 @@ static msk_status add_eyes(json_t *object, const eval_eyes *eyes, msk_error *err
   return add_file(object, "clip", path, error);
 }
 
-msk_status eval_identity_make(json_t **identity, const eval_spec *spec, const eval_eyes *eyes, json_t *models, msk_error *error) {
+msk_status eval_identity_make(json_t **identity, const eval_spec *spec, const eval_eyes *eyes,
+                              json_t *models, msk_error *error) {
   json_t *sketches = json_array();
-  json_t *object = json_pack("{s:s, s:O, s:O, s:O, s:O, s:s, s:b, s:o}", "format", "masksketch eval 1", "models", models, "recipes",
-                             spec->recipes, "settings", spec->settings, "seeds", spec->seeds, "text", spec->text, "reference",
-                             spec->reference != NULL, "sketches", sketches);
+  json_t *object =
+      json_pack("{s:s, s:O, s:O, s:O, s:O, s:s, s:b, s:o}", "format", "masksketch eval 1", "models",
+                models, "recipes", spec->recipes, "settings", spec->settings, "seeds", spec->seeds,
+                "text", spec->text, "reference", spec->reference != NULL, "sketches", sketches);
   if (object == NULL) return no_memory(error);
   msk_status status = MSK_OK;
-  for (size_t i = 0; i < json_array_size(spec->sketches) && status == MSK_OK; i++) status = add_sketch(sketches, spec, i, error);
+  for (size_t i = 0; i < json_array_size(spec->sketches) && status == MSK_OK; i++)
+    status = add_sketch(sketches, spec, i, error);
   if (status == MSK_OK) status = add_eyes(object, eyes, error);
   if (status == MSK_OK) {
     *identity = object;

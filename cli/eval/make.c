@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * make.c - the pictures of an evaluation, one after the other: model by model, setting by setting, and each one scored, written and recorded
- * before the next begins. */
+ *
+ * make.c - the pictures of an evaluation, one after the other: model by model, setting by
+ * setting, and each one scored, written and recorded before the next begins. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +13,8 @@
 #include "model_path.h"
 #include "progress.h"
 
-/* What lasts while pictures are made. `tokens`: of each drawing under the model and the rules at work, NULL until needed. */
+/* What lasts while pictures are made. `tokens`: of each drawing under the model and the rules at
+ * work, NULL until needed. */
 typedef struct workshop {
   evaluation *e;
   drawing d; /* model, request and tokens of the picture in hand: what its PNG remembers */
@@ -39,7 +41,8 @@ static void draw_line(workshop *w, double steps) {
   fprintf(stderr, "\r\x1b[Kpicture %d of %d", w->e->results.done + 1, w->e->results.points);
   if (done > 0) {
     long left = (long)((now - w->started) * (w->work - done) / done + 0.5);
-    fprintf(stderr, ", %.1f steps/s, %ld:%02ld:%02ld left", done / (now - w->started), left / 3600, left / 60 % 60, left % 60);
+    fprintf(stderr, ", %.1f steps/s, %ld:%02ld:%02ld left", done / (now - w->started), left / 3600,
+            left / 60 % 60, left % 60);
   }
   fflush(stderr);
   w->drawn = true;
@@ -67,10 +70,13 @@ static msk_status encode_sketch(workshop *w, int sketch, msk_error *error) {
   int32_t *tokens = NULL;
   int rows = 0, columns = 0;
   size_t bytes = (size_t)(d->info.tokens - 1) * sizeof *tokens;
-  msk_status status = eval_sketches_prepare(&image, &w->e->spec, sketch, d->info.image_size, d->request.recipe.official != 0, error);
-  if (status == MSK_OK) status = msk_tokenize(w->session, &image, &tokens, NULL, &rows, &columns, error);
+  msk_status status = eval_sketches_prepare(&image, &w->e->spec, sketch, d->info.image_size,
+                                            d->request.recipe.official != 0, error);
+  if (status == MSK_OK)
+    status = msk_tokenize(w->session, &image, &tokens, NULL, &rows, &columns, error);
   if (status == MSK_OK && rows * columns != d->info.tokens - 1)
-    status = cli_fail(error, MSK_ERROR_ARGUMENT, "a drawing has %d tokens, the model expects %d", rows * columns, d->info.tokens - 1);
+    status = cli_fail(error, MSK_ERROR_ARGUMENT, "a drawing has %d tokens, the model expects %d",
+                      rows * columns, d->info.tokens - 1);
   if (status == MSK_OK && (w->tokens[sketch] = malloc(bytes)) == NULL)
     status = cli_fail(error, MSK_ERROR_MEMORY, "out of memory for a drawing's tokens");
   if (status == MSK_OK) memcpy(w->tokens[sketch], tokens, bytes);
@@ -85,7 +91,8 @@ static msk_status open_session(workshop *w, int setting, msk_error *error) {
   msk_session_options_init(&options);
   if (w->e->options->threads > 0) options.threads = w->e->options->threads;
   msk_status status = msk_request_init(&d->request, d->model, MSK_JOB_DRAW, NULL, error);
-  if (status == MSK_OK) status = eval_grid_recipe(&d->request.recipe, &w->e->grid, d->model, setting, error);
+  if (status == MSK_OK)
+    status = eval_grid_recipe(&d->request.recipe, &w->e->grid, d->model, setting, error);
   if (status != MSK_OK) return status;
   if (d->request.recipe.official != w->official) forget_tokens(w);
   w->official = d->request.recipe.official;
@@ -125,9 +132,12 @@ static msk_status make_picture(workshop *w, int point, msk_error *error) {
   d->sketch_tokens = w->tokens[sketch];
   d->request.picture_tokens = d->sketch_tokens;
   d->request.seed = eval_grid_seed(&e->grid, point);
-  status = msk_model_class_find(d->model, eval_spec_sketch(&e->spec, (size_t)sketch, "class"), &d->request.class_id, error);
+  status = msk_model_class_find(d->model, eval_spec_sketch(&e->spec, (size_t)sketch, "class"),
+                                &d->request.class_id, error);
   if (status == MSK_OK) status = msk_run(w->session, &d->request, &result, error);
-  if (status == MSK_OK) status = msk_image_from_float(&image, result.pixels, d->info.image_size, d->info.image_size, NULL, error);
+  if (status == MSK_OK)
+    status = msk_image_from_float(&image, result.pixels, d->info.image_size, d->info.image_size,
+                                  NULL, error);
   if (status == MSK_OK) status = eval_scorer_look(&e->scorer, &image, sketch, measures, error);
   if (status == MSK_OK) {
     measures[MEASURE_STRUCTURE] = result.structure != NULL ? (double)result.structure[0] : NAN;
@@ -135,7 +145,8 @@ static msk_status make_picture(workshop *w, int point, msk_error *error) {
     w->work_done += result.step_count;
     status = keep_picture(w, &image, error);
   }
-  if (status == MSK_OK) status = eval_results_append(&e->results, point, measures, e->scorer.features, error);
+  if (status == MSK_OK)
+    status = eval_results_append(&e->results, point, measures, e->scorer.features, error);
   msk_image_free(&image);
   return status;
 }
@@ -150,7 +161,8 @@ static void measure_work(workshop *w) {
     msk_recipe recipe;
     msk_error ignored;
     if (eval_grid_recipe(&recipe, &e->grid, NULL, setting, &ignored) != MSK_OK) continue;
-    for (int i = 0; i < each; i++) w->work += e->results.records[setting * each + i].done ? 0 : recipe.steps + recipe.tail;
+    for (int i = 0; i < each; i++)
+      w->work += e->results.records[setting * each + i].done ? 0 : recipe.steps + recipe.tail;
   }
 }
 
@@ -174,30 +186,36 @@ static msk_status make_model(workshop *w, int model, msk_error *error) {
   evaluation *e = w->e;
   int each = e->grid.settings / e->grid.models, points = e->grid.points / e->grid.models;
   bool complete = true;
-  for (int i = 0; i < points; i++) complete = complete && e->results.records[model * points + i].done;
+  for (int i = 0; i < points; i++)
+    complete = complete && e->results.records[model * points + i].done;
   if (complete) return MSK_OK;
   w->d = (drawing){.options = e->options, .kept = -1};
   w->official = -1;
   msk_status status = evaluation_open_model(&w->d.model, e, model, error);
   if (status == MSK_OK) msk_model_get_info(w->d.model, &w->d.info);
-  for (int i = 0; i < each && status == MSK_OK; i++) status = make_setting(w, model * each + i, error);
+  for (int i = 0; i < each && status == MSK_OK; i++)
+    status = make_setting(w, model * each + i, error);
   forget_tokens(w);
   msk_model_close(w->d.model);
   return status;
 }
 
 msk_status evaluation_make_pictures(evaluation *e, msk_error *error) {
-  workshop w = {.e = e, .shown = !e->options->quiet && progress_is_terminal(), .started = progress_clock()};
+  workshop w = {
+      .e = e, .shown = !e->options->quiet && progress_is_terminal(), .started = progress_clock()};
   w.tokens = calloc((size_t)e->grid.sketches, sizeof *w.tokens);
-  if (w.tokens == NULL) return cli_fail(error, MSK_ERROR_MEMORY, "out of memory for the drawings' tokens");
+  if (w.tokens == NULL)
+    return cli_fail(error, MSK_ERROR_MEMORY, "out of memory for the drawings' tokens");
   measure_work(&w);
   msk_status status = MSK_OK;
   for (int i = 0; i < e->grid.models && status == MSK_OK; i++) status = make_model(&w, i, error);
   clear_line(&w);
   free(w.tokens);
   if (status == MSK_ERROR_CANCELLED) {
-    cli_fail(error, status, "cancelled; %d of %d pictures are finished and kept: the same command goes on from there", e->results.done,
-             e->results.points);
+    cli_fail(
+        error, status,
+        "cancelled; %d of %d pictures are finished and kept: the same command goes on from there",
+        e->results.done, e->results.points);
   }
   return status;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * measure.h - what a picture, or a set of pictures, is measured by: one table of names, words for people, and directions. A value that is not
- * known (no judge at hand, a class that it does not know) is NaN. */
+ * measure.h - what a picture, or a set of pictures, is measured by: one table of names, words
+ * for people, and directions. A value that is not known (no judge at hand, a class that it does
+ * not know) is NaN. */
 #ifndef CLI_EVAL_MEASURE_H
 #define CLI_EVAL_MEASURE_H
 

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
- * open.c - the models of an evaluation: names in the SPEC are of installed models, paths start from the SPEC's folder. */
+ *
+ * open.c - the models of an evaluation: names in the SPEC are of installed models, paths start
+ * from the SPEC's folder. */
 #include <string.h>
 
 #include "eval/run.h"
 #include "model_path.h"
 
-msk_status evaluation_open_model(msk_model **model, const evaluation *e, int index, msk_error *error) {
+msk_status evaluation_open_model(msk_model **model, const evaluation *e, int index,
+                                 msk_error *error) {
   cli_options options = *e->options;
   char path[MAX_PATH_BYTES];
   const char *given = e->spec.models == NULL ? NULL : eval_spec_text(e->spec.models, (size_t)index);

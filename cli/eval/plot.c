@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * plot.c - see plot.h. Coordinates are written with one decimal, so that the same data give the same bytes everywhere. */
+ *
+ * plot.c - see plot.h. Coordinates are written with one decimal, so that the same data give the
+ * same bytes everywhere. */
 #include "eval/plot.h"
 
 #include <math.h>
@@ -19,11 +21,14 @@ enum {
   MAX_LEGEND = 17
 };
 
-static const char *const colours[] = {"#1b6ca8", "#d1495b", "#2e8b57", "#8e5ea2", "#c77f1a", "#3aa6a6", "#7a6a5a", "#444444"};
+static const char *const colours[] = {"#1b6ca8", "#d1495b", "#2e8b57", "#8e5ea2",
+                                      "#c77f1a", "#3aa6a6", "#7a6a5a", "#444444"};
 enum { COLOURS = sizeof colours / sizeof colours[0] };
 
 /* Where the frame ends: names of series stand to the right of it. */
-static int right_edge(const plot *p) { return WIDTH - RIGHT - (p->series_count > 0 && p->series[0].name != NULL ? LEGEND : 0); }
+static int right_edge(const plot *p) {
+  return WIDTH - RIGHT - (p->series_count > 0 && p->series[0].name != NULL ? LEGEND : 0);
+}
 
 /* ---- scales ---- */
 
@@ -56,7 +61,9 @@ static void fit(scale *s, double low, double high) {
   s->step = nice_step(high - low);
 }
 
-static double place(const scale *s, double value) { return s->start + (value - s->low) / (s->high - s->low) * s->length; }
+static double place(const scale *s, double value) {
+  return s->start + (value - s->low) / (s->high - s->low) * s->length;
+}
 
 static double reach(double error) { return isfinite(error) ? error : 0; }
 
@@ -97,8 +104,10 @@ static void cut(char *out, size_t most, const char *text) {
   out[length] = 0;
 }
 
-static void write_text(eval_text *text, double x, double y, const char *anchor, const char *attributes, const char *foreign) {
-  eval_text_add(text, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\"%s>", x, y, anchor, attributes);
+static void write_text(eval_text *text, double x, double y, const char *anchor,
+                       const char *attributes, const char *foreign) {
+  eval_text_add(text, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\"%s>", x, y, anchor,
+                attributes);
   eval_text_html(text, foreign);
   eval_text_add(text, "</text>\n");
 }
@@ -124,28 +133,37 @@ static void draw_y_axis(eval_text *text, const scale *y, int right) {
 }
 
 static void draw_x_axis(eval_text *text, const scale *x, const plot *p) {
-  int every = p->names == NULL ? 1 : (p->name_count + 9) / 10; /* names that would overlap are left out */
+  /* names that would overlap are left out */
+  int every = p->names == NULL ? 1 : (p->name_count + 9) / 10;
   double tick = p->names != NULL ? 0 : ceil(x->low / x->step) * x->step;
   for (; tick <= x->high && (p->names == NULL || tick < p->name_count); tick += x->step * every) {
     char label[32];
     if (p->names != NULL) {
-      cut(label, p->name_count <= 4 ? 18 : p->name_count <= 7 ? 12 : 8, p->names[(int)(tick + 0.5)]);
+      cut(label,
+          p->name_count <= 4   ? 18
+          : p->name_count <= 7 ? 12
+                               : 8,
+          p->names[(int)(tick + 0.5)]);
     } else {
       number_text(label, tick, x->step);
     }
-    eval_text_add(text, "<path class=\"grid\" d=\"M%.1f %dV%d\"/>\n", place(x, tick), TOP, HEIGHT - BOTTOM);
+    eval_text_add(text, "<path class=\"grid\" d=\"M%.1f %dV%d\"/>\n", place(x, tick), TOP,
+                  HEIGHT - BOTTOM);
     write_text(text, place(x, tick), HEIGHT - BOTTOM + 16, "middle", "", label);
   }
 }
 
 static void draw_bars(eval_text *text, const scale *x, const scale *y, const plot_point *p) {
   if (reach(p->y_error) > 0)
-    eval_text_add(text, "<path d=\"M%.1f %.1fV%.1f\"/>", place(x, p->x), place(y, p->y - p->y_error), place(y, p->y + p->y_error));
+    eval_text_add(text, "<path d=\"M%.1f %.1fV%.1f\"/>", place(x, p->x),
+                  place(y, p->y - p->y_error), place(y, p->y + p->y_error));
   if (reach(p->x_error) > 0)
-    eval_text_add(text, "<path d=\"M%.1f %.1fH%.1f\"/>", place(x, p->x - p->x_error), place(y, p->y), place(x, p->x + p->x_error));
+    eval_text_add(text, "<path d=\"M%.1f %.1fH%.1f\"/>", place(x, p->x - p->x_error),
+                  place(y, p->y), place(x, p->x + p->x_error));
 }
 
-static void draw_series(eval_text *text, const scale *x, const scale *y, const plot_series *series, const char *colour) {
+static void draw_series(eval_text *text, const scale *x, const scale *y, const plot_series *series,
+                        const char *colour) {
   bool begun = false;
   eval_text_add(text, "<g stroke=\"%s\" fill=\"none\"><path stroke-width=\"1.6\" d=\"", colour);
   for (int i = 0; i < series->count; i++) {
@@ -156,14 +174,17 @@ static void draw_series(eval_text *text, const scale *x, const scale *y, const p
   }
   eval_text_add(text, begun ? "\"/>\n" : "M0 0\"/>\n");
   for (int i = 0; i < series->count; i++) {
-    if (isfinite(series->points[i].x) && isfinite(series->points[i].y)) draw_bars(text, x, y, &series->points[i]);
+    if (isfinite(series->points[i].x) && isfinite(series->points[i].y))
+      draw_bars(text, x, y, &series->points[i]);
   }
   eval_text_add(text, "</g>\n<g fill=\"%s\">\n", colour);
   for (int i = 0; i < series->count; i++) {
     const plot_point *p = &series->points[i];
     if (!isfinite(p->x) || !isfinite(p->y)) continue;
-    eval_text_add(text, "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"3.2\"/>\n", place(x, p->x), place(y, p->y));
-    if (p->label != NULL) write_text(text, place(x, p->x) + 6, place(y, p->y) - 6, "start", "", p->label);
+    eval_text_add(text, "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"3.2\"/>\n", place(x, p->x),
+                  place(y, p->y));
+    if (p->label != NULL)
+      write_text(text, place(x, p->x) + 6, place(y, p->y) - 6, "start", "", p->label);
   }
   eval_text_add(text, "</g>\n");
 }
@@ -174,7 +195,8 @@ static void draw_legend(eval_text *text, const plot *p) {
     int y = TOP + 6 + LEGEND_LINE * line++;
     char name[16];
     cut(name, 12, p->series[k].name);
-    eval_text_add(text, "<circle cx=\"%d\" cy=\"%d\" r=\"4\" fill=\"%s\"/>\n", right_edge(p) + 12, y, colours[k % COLOURS]);
+    eval_text_add(text, "<circle cx=\"%d\" cy=\"%d\" r=\"4\" fill=\"%s\"/>\n", right_edge(p) + 12,
+                  y, colours[k % COLOURS]);
     write_text(text, right_edge(p) + 20, y + 4, "start", "", name);
   }
 }
@@ -183,17 +205,22 @@ void plot_draw(eval_text *text, const plot *p) {
   scale x, y;
   char turned[80];
   find_scales(&x, &y, p);
-  eval_text_add(text, "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" role=\"img\">\n<title>", WIDTH, HEIGHT);
+  eval_text_add(
+      text,
+      "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" role=\"img\">\n<title>",
+      WIDTH, HEIGHT);
   eval_text_html(text, p->title);
   eval_text_add(text, "</title>\n");
   write_text(text, LEFT, 18, "start", " class=\"title\"", p->title);
   draw_y_axis(text, &y, right_edge(p));
   draw_x_axis(text, &x, p);
-  eval_text_add(text, "<path class=\"axis\" d=\"M%d %dV%dH%d\"/>\n", LEFT, TOP, HEIGHT - BOTTOM, right_edge(p));
+  eval_text_add(text, "<path class=\"axis\" d=\"M%d %dV%dH%d\"/>\n", LEFT, TOP, HEIGHT - BOTTOM,
+                right_edge(p));
   write_text(text, (LEFT + right_edge(p)) / 2.0, HEIGHT - 10, "middle", "", p->x_label);
   snprintf(turned, sizeof turned, " transform=\"rotate(-90 14 %d)\"", (TOP + HEIGHT - BOTTOM) / 2);
   write_text(text, 14, (TOP + HEIGHT - BOTTOM) / 2.0, "middle", turned, p->y_label);
-  for (int k = 0; k < p->series_count; k++) draw_series(text, &x, &y, &p->series[k], colours[k % COLOURS]);
+  for (int k = 0; k < p->series_count; k++)
+    draw_series(text, &x, &y, &p->series[k], colours[k % COLOURS]);
   draw_legend(text, p);
   eval_text_add(text, "</svg>\n");
 }

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * plot.h - one diagram as SVG: series of points joined by lines, with error bars, over numbers or over names. */
+ *
+ * plot.h - one diagram as SVG: series of points joined by lines, with error bars, over numbers
+ * or over names. */
 #ifndef CLI_EVAL_PLOT_H
 #define CLI_EVAL_PLOT_H
 

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * report.h - report.html: plots, contact sheets and the table of settings in one file that asks for nothing else. */
+ *
+ * report.h - report.html: plots, contact sheets and the table of settings in one file that asks
+ * for nothing else. */
 #ifndef CLI_EVAL_REPORT_H
 #define CLI_EVAL_REPORT_H
 

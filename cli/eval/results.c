@@ -17,12 +17,17 @@ enum { MAX_LINE_BYTES = 1024, MAX_IDENTITY_BYTES = 4 << 20 };
 
 /* ---- names ---- */
 
-msk_status eval_results_path(char path[MAX_PATH_BYTES], const eval_results *results, const char *name, msk_error *error) {
+msk_status eval_results_path(char path[MAX_PATH_BYTES], const eval_results *results,
+                             const char *name, msk_error *error) {
   int length = snprintf(path, MAX_PATH_BYTES, "%s/%s", results->folder, name);
-  return length < MAX_PATH_BYTES ? MSK_OK : cli_fail(error, MSK_ERROR_ARGUMENT, "the folder's name is too long: %.80s...", results->folder);
+  return length < MAX_PATH_BYTES
+             ? MSK_OK
+             : cli_fail(error, MSK_ERROR_ARGUMENT, "the folder's name is too long: %.80s...",
+                        results->folder);
 }
 
-msk_status eval_results_picture(char path[MAX_PATH_BYTES], const eval_results *results, int point, msk_error *error) {
+msk_status eval_results_picture(char path[MAX_PATH_BYTES], const eval_results *results, int point,
+                                msk_error *error) {
   char name[40];
   snprintf(name, sizeof name, "pictures/%06d.png", point);
   return eval_results_path(path, results, name, error);
@@ -44,30 +49,37 @@ static msk_status make_folder(const char *path, msk_error *error) {
 /* What a kill leaves of a file in hand; src/base/file.c names it so. */
 static bool is_temporary(const char *name) {
   size_t length = strlen(name);
-  return strncmp(name, ".masksketch-", 12) == 0 && length > 16 && strcmp(name + length - 4, ".tmp") == 0;
+  return strncmp(name, ".masksketch-", 12) == 0 && length > 16 &&
+         strcmp(name + length - 4, ".tmp") == 0;
 }
 
 /* Tells whether a folder holds anything but temporary files; `sweep`: these are removed. */
 static msk_status look_into(const char *path, bool sweep, bool *holds_files, msk_error *error) {
   DIR *folder = opendir(path);
-  if (folder == NULL) return cli_fail(error, MSK_ERROR_OUTPUT, "cannot read the folder %s: %s", path, strerror(errno));
+  if (folder == NULL)
+    return cli_fail(error, MSK_ERROR_OUTPUT, "cannot read the folder %s: %s", path,
+                    strerror(errno));
   for (struct dirent *entry; (entry = readdir(folder)) != NULL;) {
     const char *name = entry->d_name;
     if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0) continue;
     if (!is_temporary(name)) *holds_files = true;
     if (is_temporary(name) && sweep) unlinkat(dirfd(folder), name, 0);
   }
-  if (sweep) fsync(dirfd(folder)); /* the names made so far are on the disk before the first picture counts on them */
+  /* the names made so far are on the disk before the first picture counts on them */
+  if (sweep) fsync(dirfd(folder));
   closedir(folder);
   return MSK_OK;
 }
 
-static msk_status open_file(int *descriptor, const eval_results *results, const char *name, int flags, msk_error *error) {
+static msk_status open_file(int *descriptor, const eval_results *results, const char *name,
+                            int flags, msk_error *error) {
   char path[MAX_PATH_BYTES];
   msk_status status = eval_results_path(path, results, name, error);
   if (status != MSK_OK) return status;
   *descriptor = open(path, flags | O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
-  return *descriptor >= 0 ? MSK_OK : cli_fail(error, MSK_ERROR_OUTPUT, "cannot open %s: %s", path, strerror(errno));
+  return *descriptor >= 0
+             ? MSK_OK
+             : cli_fail(error, MSK_ERROR_OUTPUT, "cannot open %s: %s", path, strerror(errno));
 }
 
 /* ---- identity ---- */
@@ -97,7 +109,8 @@ static void find_difference(const json_t *a, const json_t *b, char *name, size_t
   }
 }
 
-static msk_status check_identity(const eval_results *results, const json_t *identity, bool holds_files, msk_error *error) {
+static msk_status check_identity(const eval_results *results, const json_t *identity,
+                                 bool holds_files, msk_error *error) {
   char path[MAX_PATH_BYTES], name[200] = "";
   void *bytes = NULL;
   size_t byte_count = 0;
@@ -106,7 +119,8 @@ static msk_status check_identity(const eval_results *results, const json_t *iden
   if (access(path, F_OK) != 0 && !holds_files) return write_identity(path, identity, error);
   if (access(path, F_OK) != 0) {
     return cli_fail(error, MSK_ERROR_ARGUMENT,
-                    "the folder %s holds other files, expected a new folder or one that eval has begun: choose another with -o",
+                    "the folder %s holds other files, expected a new folder or one that eval has "
+                    "begun: choose another with -o",
                     results->folder);
   }
   status = msk_file_read(path, MAX_IDENTITY_BYTES, &bytes, &byte_count, NULL, error);
@@ -114,12 +128,15 @@ static msk_status check_identity(const eval_results *results, const json_t *iden
   json_t *known = json_loadb(bytes, byte_count, JSON_REJECT_DUPLICATES, NULL);
   msk_free(NULL, bytes);
   if (!json_is_object(known)) {
-    status =
-        cli_fail(error, MSK_ERROR_FILE, "%s is damaged, expected what eval wrote: choose another folder with -o, or delete this one", path);
+    status = cli_fail(error, MSK_ERROR_FILE,
+                      "%s is damaged, expected what eval wrote: choose another folder with -o, or "
+                      "delete this one",
+                      path);
   } else if (!json_equal(known, identity)) {
     find_difference(known, identity, name, sizeof name);
     status = cli_fail(error, MSK_ERROR_ARGUMENT,
-                      "the folder %.200s holds the results of another SPEC (\"%s\" differs), expected a new folder: choose another with -o",
+                      "the folder %.200s holds the results of another SPEC (\"%s\" differs), "
+                      "expected a new folder: choose another with -o",
                       results->folder, name);
   }
   json_decref(known);
@@ -131,7 +148,8 @@ static msk_status check_identity(const eval_results *results, const json_t *iden
 static bool take_line(eval_results *results, const char *line, size_t length) {
   json_t *object = json_loadb(line, length, JSON_REJECT_DUPLICATES, NULL);
   const json_t *point = json_object_get(object, "point");
-  bool good = json_is_integer(point) && json_integer_value(point) >= 0 && json_integer_value(point) < results->points;
+  bool good = json_is_integer(point) && json_integer_value(point) >= 0 &&
+              json_integer_value(point) < results->points;
   if (good) {
     eval_record *record = &results->records[json_integer_value(point)];
     record->done = true;
@@ -145,7 +163,8 @@ static bool take_line(eval_results *results, const char *line, size_t length) {
 }
 
 /* Lines up to the end, or to the last one if that is broken: *kept tells how many bytes stay. */
-static msk_status take_lines(eval_results *results, const char *bytes, size_t byte_count, size_t *kept, msk_error *error) {
+static msk_status take_lines(eval_results *results, const char *bytes, size_t byte_count,
+                             size_t *kept, msk_error *error) {
   size_t at = 0, number = 1;
   for (; at < byte_count; number++) {
     const char *end = memchr(bytes + at, '\n', byte_count - at);
@@ -153,10 +172,10 @@ static msk_status take_lines(eval_results *results, const char *bytes, size_t by
     size_t length = (size_t)(end - bytes) - at;
     if (!take_line(results, bytes + at, length)) {
       if (at + length + 1 == byte_count) break;
-      return cli_fail(
-          error, MSK_ERROR_FILE,
-          "line %zu of %.200s/records.jsonl is damaged, expected a finished picture: delete that line, and its picture is made again",
-          number, results->folder);
+      return cli_fail(error, MSK_ERROR_FILE,
+                      "line %zu of %.200s/records.jsonl is damaged, expected a finished picture: "
+                      "delete that line, and its picture is made again",
+                      number, results->folder);
     }
     at += length + 1;
   }
@@ -175,8 +194,12 @@ static msk_status read_log(eval_results *results, bool quiet, msk_error *error) 
   msk_free(NULL, bytes);
   if (status != MSK_OK) return status;
   if (kept < byte_count) {
-    if (!quiet) fprintf(stderr, "masksketch: the last line of records.jsonl was half written; it is cut off, and its picture made again\n");
-    if (ftruncate(results->log, (off_t)kept) != 0) return cli_fail(error, MSK_ERROR_OUTPUT, "cannot shorten %s: %s", path, strerror(errno));
+    if (!quiet)
+      fprintf(stderr,
+              "masksketch: the last line of records.jsonl was half written; it is cut off, and its "
+              "picture made again\n");
+    if (ftruncate(results->log, (off_t)kept) != 0)
+      return cli_fail(error, MSK_ERROR_OUTPUT, "cannot shorten %s: %s", path, strerror(errno));
   }
   results->log_bytes = (long long)kept;
   for (int i = 0; i < results->points; i++) {
@@ -186,7 +209,8 @@ static msk_status read_log(eval_results *results, bool quiet, msk_error *error) 
   return MSK_OK;
 }
 
-static msk_status open_features(eval_results *results, const int dimensions[FEATURE_KINDS], msk_error *error) {
+static msk_status open_features(eval_results *results, const int dimensions[FEATURE_KINDS],
+                                msk_error *error) {
   for (int kind = 0; kind < FEATURE_KINDS; kind++) {
     char name[40];
     results->dimensions[kind] = dimensions[kind];
@@ -198,21 +222,27 @@ static msk_status open_features(eval_results *results, const int dimensions[FEAT
   return MSK_OK;
 }
 
-msk_status eval_results_open(eval_results *results, const char *folder, const json_t *identity, int points,
-                             const int dimensions[FEATURE_KINDS], bool quiet, msk_error *error) {
+msk_status eval_results_open(eval_results *results, const char *folder, const json_t *identity,
+                             int points, const int dimensions[FEATURE_KINDS], bool quiet,
+                             msk_error *error) {
   char pictures[MAX_PATH_BYTES];
   bool holds_files = false;
   *results = (eval_results){.points = points, .log = -1, .features = {-1, -1}};
-  if (snprintf(results->folder, sizeof results->folder, "%s", folder) >= (int)sizeof results->folder)
+  if (snprintf(results->folder, sizeof results->folder, "%s", folder) >=
+      (int)sizeof results->folder)
     return cli_fail(error, MSK_ERROR_ARGUMENT, "the folder's name is too long: %.80s...", folder);
   results->records = calloc((size_t)points, sizeof *results->records);
-  if (results->records == NULL) return cli_fail(error, MSK_ERROR_MEMORY, "out of memory for the records of %d pictures", points);
+  if (results->records == NULL)
+    return cli_fail(error, MSK_ERROR_MEMORY, "out of memory for the records of %d pictures",
+                    points);
   msk_status status = make_folder(folder, error);
   if (status == MSK_OK) status = look_into(folder, false, &holds_files, error);
   if (status == MSK_OK) status = check_identity(results, identity, holds_files, error);
-  if (status == MSK_OK) status = open_file(&results->log, results, "records.jsonl", O_APPEND, error);
+  if (status == MSK_OK)
+    status = open_file(&results->log, results, "records.jsonl", O_APPEND, error);
   if (status == MSK_OK && flock(results->log, LOCK_EX | LOCK_NB) != 0)
-    status = cli_fail(error, MSK_ERROR_OUTPUT, "another eval is at work in %s, expected one at a time: wait for it", folder);
+    status = cli_fail(error, MSK_ERROR_OUTPUT,
+                      "another eval is at work in %s, expected one at a time: wait for it", folder);
   if (status == MSK_OK) status = eval_results_path(pictures, results, "pictures", error);
   if (status == MSK_OK) status = make_folder(pictures, error);
   if (status == MSK_OK) status = open_features(results, dimensions, error);
@@ -234,7 +264,8 @@ void eval_results_close(eval_results *results) {
 
 static bool write_all(int descriptor, const char *bytes, size_t byte_count, long long at) {
   while (byte_count > 0) {
-    ssize_t written = at < 0 ? write(descriptor, bytes, byte_count) : pwrite(descriptor, bytes, byte_count, (off_t)at);
+    ssize_t written = at < 0 ? write(descriptor, bytes, byte_count)
+                             : pwrite(descriptor, bytes, byte_count, (off_t)at);
     if (written < 0 && errno == EINTR) continue;
     if (written < 0) return false;
     bytes += written;
@@ -245,27 +276,32 @@ static bool write_all(int descriptor, const char *bytes, size_t byte_count, long
 }
 
 static msk_status cannot_write(const eval_results *results, const char *name, msk_error *error) {
-  return cli_fail(error, MSK_ERROR_OUTPUT, "cannot write %.200s/%s: %s", results->folder, name, strerror(errno));
+  return cli_fail(error, MSK_ERROR_OUTPUT, "cannot write %.200s/%s: %s", results->folder, name,
+                  strerror(errno));
 }
 
 static char *make_line(int point, const double measures[MEASURES_OF_PICTURES]) {
   json_t *object = json_pack("{s:i}", "point", point);
   for (int i = 0; i < MEASURES_OF_PICTURES && object != NULL; i++) {
-    if (isfinite(measures[i])) json_object_set_new(object, eval_measures[i].name, json_real(measures[i]));
+    if (isfinite(measures[i]))
+      json_object_set_new(object, eval_measures[i].name, json_real(measures[i]));
   }
-  char *text = object == NULL ? NULL : json_dumps(object, JSON_COMPACT | JSON_PRESERVE_ORDER), *line = NULL;
+  char *text = object == NULL ? NULL : json_dumps(object, JSON_COMPACT | JSON_PRESERVE_ORDER),
+       *line = NULL;
   json_decref(object);
   if (text != NULL && (line = malloc(strlen(text) + 2)) != NULL) sprintf(line, "%s\n", text);
   free(text);
   return line;
 }
 
-msk_status eval_results_append(eval_results *results, int point, const double measures[MEASURES_OF_PICTURES],
+msk_status eval_results_append(eval_results *results, int point,
+                               const double measures[MEASURES_OF_PICTURES],
                                float *const features[FEATURE_KINDS], msk_error *error) {
   for (int kind = 0; kind < FEATURE_KINDS; kind++) {
     if (results->features[kind] < 0) continue;
     size_t bytes = (size_t)results->dimensions[kind] * sizeof(float);
-    if (!write_all(results->features[kind], (const char *)features[kind], bytes, (long long)point * (long long)bytes) ||
+    if (!write_all(results->features[kind], (const char *)features[kind], bytes,
+                   (long long)point * (long long)bytes) ||
         fdatasync(results->features[kind]) != 0)
       return cannot_write(results, "features", error);
   }
@@ -276,7 +312,8 @@ msk_status eval_results_append(eval_results *results, int point, const double me
   free(line);
   if (!written) {
     msk_status status = cannot_write(results, "records.jsonl", error);
-    if (ftruncate(results->log, (off_t)results->log_bytes) != 0) return status; /* then the half line is cut off by the next run */
+    /* then the half line is cut off by the next run */
+    if (ftruncate(results->log, (off_t)results->log_bytes) != 0) return status;
     return status;
   }
   results->log_bytes += (long long)length;
@@ -286,15 +323,18 @@ msk_status eval_results_append(eval_results *results, int point, const double me
   return MSK_OK;
 }
 
-msk_status eval_results_features(const eval_results *results, int kind, int point, float *values, msk_error *error) {
+msk_status eval_results_features(const eval_results *results, int kind, int point, float *values,
+                                 msk_error *error) {
   size_t bytes = (size_t)results->dimensions[kind] * sizeof(float), got = 0;
   while (got < bytes) {
-    ssize_t n = pread(results->features[kind], (char *)values + got, bytes - got, (off_t)((size_t)point * bytes + got));
+    ssize_t n = pread(results->features[kind], (char *)values + got, bytes - got,
+                      (off_t)((size_t)point * bytes + got));
     if (n < 0 && errno == EINTR) continue;
     if (n <= 0) {
       return cli_fail(error, MSK_ERROR_FILE,
-                      "%.200s/features-%s.f32 is too short for picture %d: delete the folder's records to begin again", results->folder,
-                      eval_features_name(kind), point);
+                      "%.200s/features-%s.f32 is too short for picture %d: delete the folder's "
+                      "records to begin again",
+                      results->folder, eval_features_name(kind), point);
     }
     got += (size_t)n;
   }

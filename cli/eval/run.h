@@ -20,7 +20,8 @@ typedef struct evaluation {
 } evaluation;
 
 /* Opens model `index` of the SPEC (or the one that --model names). */
-msk_status evaluation_open_model(msk_model **model, const evaluation *e, int index, msk_error *error);
+msk_status evaluation_open_model(msk_model **model, const evaluation *e, int index,
+                                 msk_error *error);
 /* Makes every picture that is not there yet. */
 msk_status evaluation_make_pictures(evaluation *e, msk_error *error);
 #endif

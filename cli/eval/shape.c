@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * shape.c - see shape.h. Lines are thickened until their gaps close, the ground is flooded from the border, and what stays dry is thinned by
- * as much again. */
+ *
+ * shape.c - see shape.h. Lines are thickened until their gaps close, the ground is flooded from
+ * the border, and what stays dry is thinned by as much again. */
 #include "eval/shape.h"
 
 #include <stdlib.h>
@@ -28,7 +29,8 @@ static void find_ink(sheet_of_paper *s, const msk_image *drawing) {
     if (2 * seen < pixels) paper = level;
     seen += counts[level];
   }
-  for (size_t i = 0; i < pixels; i++) s->ink[i] = 2 * grey(drawing->pixels + 3 * i) < darkest + paper && paper - darkest > 16;
+  for (size_t i = 0; i < pixels; i++)
+    s->ink[i] = 2 * grey(drawing->pixels + 3 * i) < darkest + paper && paper - darkest > 16;
 }
 
 /* Along one line of pixels: 1 where a 1 lies within `reach`. */
@@ -42,8 +44,10 @@ static void widen_line(uint8_t *line, size_t step, int length, int reach, uint8_
 }
 
 static void widen(sheet_of_paper *s, uint8_t *pixels, int reach) {
-  for (int y = 0; y < s->height; y++) widen_line(pixels + (size_t)y * (size_t)s->width, 1, s->width, reach, s->row);
-  for (int x = 0; x < s->width; x++) widen_line(pixels + x, (size_t)s->width, s->height, reach, s->row);
+  for (int y = 0; y < s->height; y++)
+    widen_line(pixels + (size_t)y * (size_t)s->width, 1, s->width, reach, s->row);
+  for (int x = 0; x < s->width; x++)
+    widen_line(pixels + x, (size_t)s->width, s->height, reach, s->row);
 }
 
 static void wet(sheet_of_paper *s, int x, int y, size_t *waiting) {
@@ -74,7 +78,8 @@ static void flood(sheet_of_paper *s) {
   }
 }
 
-/* Half the width of the lines, in pixels: a line of width w and length l has w l pixels, and about 2 l of them at its edge. */
+/* Half the width of the lines, in pixels: a line of width w and length l has w l pixels, and
+ * about 2 l of them at its edge. */
 static int half_width(const sheet_of_paper *s) {
   size_t area = 0, edge = 0;
   for (int y = 1; y + 1 < s->height; y++) {
@@ -88,14 +93,16 @@ static int half_width(const sheet_of_paper *s) {
   return edge == 0 ? 0 : (int)((double)area / (double)edge + 0.5);
 }
 
-/* Fills in work with the shape under gaps of up to twice `reach`; returns how many times the ink's area it has. */
+/* Fills in work with the shape under gaps of up to twice `reach`; returns how many times the
+ * ink's area it has. */
 static double enclose(sheet_of_paper *s, int reach) {
   size_t pixels = (size_t)s->width * (size_t)s->height, ink = 0, inside = 0;
   memcpy(s->work, s->ink, pixels);
   widen(s, s->work, reach);
   flood(s);
   for (size_t i = 0; i < pixels; i++) s->work[i] = s->work[i] == 2; /* the sea */
-  widen(s, s->work, reach + half_width(s));                         /* takes back what the lines were thickened by, and their outer half */
+  /* takes back what the lines were thickened by, and their outer half */
+  widen(s, s->work, reach + half_width(s));
   for (size_t i = 0; i < pixels; i++) {
     s->work[i] = s->work[i] == 0;
     ink += s->ink[i];
@@ -127,7 +134,8 @@ msk_status shape_of_drawing(uint8_t **shape, const msk_image *drawing, msk_error
 msk_status shape_of_mask(uint8_t **shape, const msk_image *mask, msk_error *error) {
   size_t pixels = (size_t)mask->width * (size_t)mask->height;
   uint8_t *made = malloc(pixels);
-  if (made == NULL) return cli_fail(error, MSK_ERROR_MEMORY, "out of memory for the shape of a drawing");
+  if (made == NULL)
+    return cli_fail(error, MSK_ERROR_MEMORY, "out of memory for the shape of a drawing");
   for (size_t i = 0; i < pixels; i++) made[i] = grey(mask->pixels + 3 * i) >= 128;
   *shape = made;
   return MSK_OK;
@@ -138,7 +146,8 @@ double shape_overlap(const uint8_t *shape, int width, int height, const float *i
   for (int y = 0; y < side; y++) {
     const uint8_t *row = shape + (size_t)((2 * y + 1) * height / (2 * side)) * (size_t)width;
     for (int x = 0; x < side; x++) {
-      bool drawn = row[(2 * x + 1) * width / (2 * side)] != 0, seen = inside[(size_t)y * (size_t)side + (size_t)x] >= 0.5f;
+      bool drawn = row[(2 * x + 1) * width / (2 * side)] != 0,
+           seen = inside[(size_t)y * (size_t)side + (size_t)x] >= 0.5f;
       both += drawn && seen;
       either += drawn || seen;
     }

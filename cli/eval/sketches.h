@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * sketches.h - the drawings of a SPEC: how each is prepared, and what stays in memory of it, a view of 256 x 256 pixels. Drawings at a model's
- * size are read again when they are needed, so that memory does not grow with the files. */
+ * sketches.h - the drawings of a SPEC: how each is prepared, and what stays in memory of it, a
+ * view of 256 x 256 pixels. Drawings at a model's size are read again when they are needed, so
+ * that memory does not grow with the files. */
 #ifndef CLI_EVAL_SKETCHES_H
 #define CLI_EVAL_SKETCHES_H
 
@@ -20,5 +21,6 @@ typedef struct eval_sketches {
 msk_status eval_sketches_open(eval_sketches *sketches, const eval_spec *spec, msk_error *error);
 void eval_sketches_free(eval_sketches *sketches);
 /* Drawing `index` prepared for a model; `official`: as the authors' code reads it. */
-msk_status eval_sketches_prepare(msk_image *out, const eval_spec *spec, int index, int side, bool official, msk_error *error);
+msk_status eval_sketches_prepare(msk_image *out, const eval_spec *spec, int index, int side,
+                                 bool official, msk_error *error);
 #endif

@@ -18,7 +18,9 @@ msk_status spec_refuse(const spec_checker *check, const char *format, ...) {
   return cli_fail(check->error, MSK_ERROR_FILE, "%.100s: %s", check->path, reason);
 }
 
-static msk_status no_memory(const spec_checker *check) { return cli_fail(check->error, MSK_ERROR_MEMORY, "out of memory for the SPEC"); }
+static msk_status no_memory(const spec_checker *check) {
+  return cli_fail(check->error, MSK_ERROR_MEMORY, "out of memory for the SPEC");
+}
 
 /* ---- keys ---- */
 
@@ -35,13 +37,16 @@ const char *spec_nearest(const char *const *keys, const char *word) {
   return best;
 }
 
-msk_status spec_check_keys(const spec_checker *check, const json_t *object, const char *where, const char *const *keys) {
+msk_status spec_check_keys(const spec_checker *check, const json_t *object, const char *where,
+                           const char *const *keys) {
   const char *key;
   json_t *value;
   json_object_foreach((json_t *)(uintptr_t)object, key, value) {
     bool known = false;
     for (int i = 0; keys[i] != NULL && !known; i++) known = strcmp(keys[i], key) == 0;
-    if (!known) return spec_refuse(check, "there is no key \"%s%.60s\", the nearest is \"%s\"", where, key, spec_nearest(keys, key));
+    if (!known)
+      return spec_refuse(check, "there is no key \"%s%.60s\", the nearest is \"%s\"", where, key,
+                         spec_nearest(keys, key));
   }
   return MSK_OK;
 }
@@ -55,19 +60,21 @@ static bool is_plain(const char *text) {
   return true;
 }
 
-msk_status spec_take_text(const spec_checker *check, json_t *out, const json_t *in, const char *where, const char *key, bool needed) {
+msk_status spec_take_text(const spec_checker *check, json_t *out, const json_t *in,
+                          const char *where, const char *key, bool needed) {
   json_t *value = json_object_get(in, key);
   if (value == NULL && !needed) return MSK_OK;
   const char *text = json_string_value(value);
   if (text == NULL || *text == 0 || strlen(text) > MAX_SPEC_TEXT || !is_plain(text)) {
-    return spec_refuse(check, "\"%s%s\" %s, expected a text of 1 to %d bytes without control characters", where, key,
-                       value == NULL ? "is missing" : "is something else", MAX_SPEC_TEXT);
+    return spec_refuse(
+        check, "\"%s%s\" %s, expected a text of 1 to %d bytes without control characters", where,
+        key, value == NULL ? "is missing" : "is something else", MAX_SPEC_TEXT);
   }
   return json_object_set(out, key, value) == 0 ? MSK_OK : no_memory(check);
 }
 
-msk_status spec_take_word(const spec_checker *check, json_t *out, const json_t *in, const char *where, const char *key,
-                          const char *const *words) {
+msk_status spec_take_word(const spec_checker *check, json_t *out, const json_t *in,
+                          const char *where, const char *key, const char *const *words) {
   json_t *value = json_object_get(in, key);
   const char *text = value == NULL ? words[0] : json_string_value(value);
   char list[200] = "";
@@ -97,12 +104,14 @@ static bool join_numbers(char *text, size_t size, const json_t *list) {
   for (size_t i = 0; i < json_array_size(list); i++) {
     const json_t *number = json_array_get(list, i);
     if (!json_is_integer(number) || used + 24 > size) return false;
-    used += (size_t)snprintf(text + used, size - used, "%s%lld", i == 0 ? "" : ",", (long long)json_integer_value(number));
+    used += (size_t)snprintf(text + used, size - used, "%s%lld", i == 0 ? "" : ",",
+                             (long long)json_integer_value(number));
   }
   return used > 0;
 }
 
-msk_status spec_value_text(const spec_checker *check, json_t **text, const json_t *value, const char *where) {
+msk_status spec_value_text(const spec_checker *check, json_t **text, const json_t *value,
+                           const char *where) {
   char buffer[MAX_SPEC_TEXT + 1] = "";
   bool good = true;
   if (json_is_integer(value)) {
@@ -118,7 +127,9 @@ msk_status spec_value_text(const spec_checker *check, json_t **text, const json_
   } else {
     good = join_numbers(buffer, sizeof buffer, value);
   }
-  if (!good) return spec_refuse(check, "\"%s\" holds something that is no number, text or list of whole numbers", where);
+  if (!good)
+    return spec_refuse(
+        check, "\"%s\" holds something that is no number, text or list of whole numbers", where);
   *text = json_string(buffer);
   return *text != NULL ? MSK_OK : no_memory(check);
 }
@@ -130,29 +141,34 @@ static bool holds(const json_t *list, const json_t *text) {
   return false;
 }
 
-static msk_status append_value(const spec_checker *check, json_t *list, const json_t *value, const char *name) {
+static msk_status append_value(const spec_checker *check, json_t *list, const json_t *value,
+                               const char *name) {
   json_t *text = NULL;
   msk_status status = spec_value_text(check, &text, value, name);
   if (status != MSK_OK) return status;
   if (holds(list, text)) {
-    status = spec_refuse(check, "\"%s\" holds %.60s twice, expected each value once", name, json_string_value(text));
+    status = spec_refuse(check, "\"%s\" holds %.60s twice, expected each value once", name,
+                         json_string_value(text));
     json_decref(text);
     return status;
   }
   return json_array_append_new(list, text) == 0 ? MSK_OK : no_memory(check);
 }
 
-msk_status spec_take_values(const spec_checker *check, json_t *out, const json_t *in, const char *where, const char *key, size_t limit) {
+msk_status spec_take_values(const spec_checker *check, json_t *out, const json_t *in,
+                            const char *where, const char *key, size_t limit) {
   char name[MAX_SPEC_TEXT];
   const json_t *given = json_object_get(in, key);
   size_t count = json_is_array(given) ? json_array_size(given) : 1;
   snprintf(name, sizeof name, "%s%.100s", where, key);
-  if (count < 1 || count > limit) return spec_refuse(check, "\"%s\" has %zu values, expected 1 to %zu", name, count, limit);
+  if (count < 1 || count > limit)
+    return spec_refuse(check, "\"%s\" has %zu values, expected 1 to %zu", name, count, limit);
   json_t *list = json_array();
   if (list == NULL || json_object_set_new(out, key, list) != 0) return no_memory(check);
   msk_status status = MSK_OK;
   for (size_t i = 0; i < count && status == MSK_OK; i++) {
-    status = append_value(check, list, json_is_array(given) ? json_array_get(given, i) : given, name);
+    status =
+        append_value(check, list, json_is_array(given) ? json_array_get(given, i) : given, name);
   }
   return status;
 }

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * table.h - the finished pictures as figures: means of any set of them, with standard errors, and the two CSV files. */
+ *
+ * table.h - the finished pictures as figures: means of any set of them, with standard errors,
+ * and the two CSV files. */
 #ifndef CLI_EVAL_TABLE_H
 #define CLI_EVAL_TABLE_H
 
@@ -11,7 +13,8 @@ typedef struct eval_table {
   eval_folder reference;
 } eval_table;
 
-/* Mean of a measure over pictures. `error`: its standard error, NaN for fewer than two, and for distances. */
+/* Mean of a measure over pictures. `error`: its standard error, NaN for fewer than two, and for
+ * distances. */
 typedef struct eval_value {
   double mean, error;
   int count; /* pictures that have it */
@@ -20,7 +23,8 @@ typedef struct eval_value {
 /* Looks at the pictures of the SPEC's reference, where there is one. */
 msk_status eval_table_create(eval_table *table, evaluation *e, msk_error *error);
 void eval_table_free(eval_table *table);
-msk_status eval_table_value(eval_value *value, const eval_table *table, int measure, const int *points, int count, msk_error *error);
+msk_status eval_table_value(eval_value *value, const eval_table *table, int measure,
+                            const int *points, int count, msk_error *error);
 /* results.csv: a line a picture; summary.csv: a line a setting. */
 msk_status eval_table_write(const eval_table *table, msk_error *error);
 #endif

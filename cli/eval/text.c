@@ -64,6 +64,7 @@ void eval_text_csv(eval_text *text, const char *foreign) {
     return;
   }
   eval_text_raw(text, "\"", 1);
-  for (const char *c = foreign; *c != 0; c++) eval_text_raw(text, *c == '"' ? "\"\"" : c, *c == '"' ? 2 : 1);
+  for (const char *c = foreign; *c != 0; c++)
+    eval_text_raw(text, *c == '"' ? "\"\"" : c, *c == '"' ? 2 : 1);
   eval_text_raw(text, "\"", 1);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * text.h - a text that grows. What cannot be added because memory is refused, or because the text would pass MAX_BUILT_BYTES, is left out,
- * and `failed` tells: asked for once, at the end. */
+ *
+ * text.h - a text that grows. What cannot be added because memory is refused, or because the
+ * text would pass MAX_BUILT_BYTES, is left out, and `failed` tells: asked for once, at the end. */
 #ifndef CLI_EVAL_TEXT_H
 #define CLI_EVAL_TEXT_H
 

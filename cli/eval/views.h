@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * views.h - which plots and contact sheets a report has: those of the SPEC, else what the grid suggests. */
+ *
+ * views.h - which plots and contact sheets a report has: those of the SPEC, else what the grid
+ * suggests. */
 #ifndef CLI_EVAL_VIEWS_H
 #define CLI_EVAL_VIEWS_H
 
@@ -26,7 +28,8 @@ typedef struct eval_views {
   int plot_count, sheet_count;
 } eval_views;
 
-/* The SPEC's own views; a name that is neither axis nor measure is refused, and the nearest named. */
+/* The SPEC's own views; a name that is neither axis nor measure is refused, and the nearest
+ * named. */
 msk_status eval_views_read(eval_views *views, const eval_grid *grid, msk_error *error);
 /* Views for what the SPEC leaves open. */
 void eval_views_suggest(eval_views *views, const eval_table *table);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
- * bundle.c - see bundle.h. A file is judged in this order: its kind, every tensor's name, type and shape, whether the networks belong
- * together, the metadata; memory for weights is taken last. */
+ *
+ * bundle.c - see bundle.h. A file is judged in this order: its kind, every tensor's name, type
+ * and shape, whether the networks belong together, the metadata; memory for weights is taken
+ * last. */
 #include "api/bundle.h"
 
 #include <jansson.h>
@@ -11,19 +13,22 @@
 
 enum { MAX_SIDE = 1024, MAX_CLASS_NAME = 1000 };
 
-msk_status msk_bundle_match(const msk_vqgan_config *tokenizer, const msk_maskgit_config *transformer, const char *path, size_t *class_count,
-                            size_t *latent_size, msk_error *error) {
+msk_status msk_bundle_match(const msk_vqgan_config *tokenizer,
+                            const msk_maskgit_config *transformer, const char *path,
+                            size_t *class_count, size_t *latent_size, msk_error *error) {
   if (transformer->vocabulary < tokenizer->codes + 2) {
     return msk_fail(error, MSK_ERROR_FILE,
-                    "%s: the transformer knows %zu tokens, expected more than the tokenizer's %zu codes: they do not belong together", path,
-                    transformer->vocabulary, tokenizer->codes);
+                    "%s: the transformer knows %zu tokens, expected more than the tokenizer's %zu "
+                    "codes: they do not belong together",
+                    path, transformer->vocabulary, tokenizer->codes);
   }
   size_t side = 1;
   while (side < MAX_SIDE && side * side + 1 < transformer->positions) side++;
   if (side * side + 1 != transformer->positions) {
     return msk_fail(error, MSK_ERROR_FILE,
-                    "%s: the transformer has %zu positions, expected 1 and a square of tokens: is this a MaskGIT transformer?", path,
-                    transformer->positions);
+                    "%s: the transformer has %zu positions, expected 1 and a square of tokens: is "
+                    "this a MaskGIT transformer?",
+                    path, transformer->positions);
   }
   *class_count = transformer->vocabulary - tokenizer->codes - 1;
   *latent_size = side;
@@ -33,29 +38,36 @@ msk_status msk_bundle_match(const msk_vqgan_config *tokenizer, const msk_maskgit
 static msk_status check_kind(const msk_weight_file *file, msk_error *error) {
   const char *path = msk_weight_file_path(file), *format = msk_weight_file_metadata(file, "format");
   if (strcmp(msk_weight_file_kind(file), "safetensors") != 0) {
-    return msk_fail(error, MSK_ERROR_FILE, "%s: this is a %s checkpoint, expected a model file: make one with `masksketch convert`", path,
-                    msk_weight_file_kind(file));
+    return msk_fail(
+        error, MSK_ERROR_FILE,
+        "%s: this is a %s checkpoint, expected a model file: make one with `masksketch convert`",
+        path, msk_weight_file_kind(file));
   }
   bool codes = format != NULL && strcmp(format, MSK_BUNDLE_FORMAT_CODES) == 0;
   if (format == NULL || (!codes && strcmp(format, MSK_BUNDLE_FORMAT) != 0)) {
     return msk_fail(error, MSK_ERROR_FILE,
-                    "%s: its metadata say format \"%.40s\", expected \"%s\" or \"%s\": make a model file with `masksketch convert`", path,
-                    format == NULL ? "" : format, MSK_BUNDLE_FORMAT, MSK_BUNDLE_FORMAT_CODES);
+                    "%s: its metadata say format \"%.40s\", expected \"%s\" or \"%s\": make a "
+                    "model file with `masksketch convert`",
+                    path, format == NULL ? "" : format, MSK_BUNDLE_FORMAT, MSK_BUNDLE_FORMAT_CODES);
   }
   for (size_t i = 0; i < msk_weight_file_count(file); i++) {
     const char *name = msk_weight_file_at(file, i)->name;
     if (!codes && msk_weight_file_at(file, i)->dtype == MSK_DTYPE_I8) {
-      return msk_fail(error, MSK_ERROR_FILE, "%s: tensor %s has type I8, which a file of format \"%s\" cannot have: expected \"%s\"", path,
-                      name, MSK_BUNDLE_FORMAT, MSK_BUNDLE_FORMAT_CODES);
+      return msk_fail(
+          error, MSK_ERROR_FILE,
+          "%s: tensor %s has type I8, which a file of format \"%s\" cannot have: expected \"%s\"",
+          path, name, MSK_BUNDLE_FORMAT, MSK_BUNDLE_FORMAT_CODES);
     }
     if (strncmp(name, MSK_BUNDLE_TOKENIZER, strlen(MSK_BUNDLE_TOKENIZER)) == 0) continue;
     if (strncmp(name, MSK_BUNDLE_TRANSFORMER, strlen(MSK_BUNDLE_TRANSFORMER)) == 0) continue;
-    return msk_fail(error, MSK_ERROR_FILE, "%s: tensor %s belongs to no part of a model file", path, name);
+    return msk_fail(error, MSK_ERROR_FILE, "%s: tensor %s belongs to no part of a model file", path,
+                    name);
   }
   return MSK_OK;
 }
 
-/* Elements of a JSON array of flat values, counted without building it, so that a hostile list is refused before it takes memory. */
+/* Elements of a JSON array of flat values, counted without building it, so that a hostile list
+ * is refused before it takes memory. */
 static size_t count_elements(const char *json) {
   size_t commas = 0;
   bool quoted = false;
@@ -74,14 +86,16 @@ static size_t count_elements(const char *json) {
 static msk_status copy_names(msk_model *model, const json_t *names, msk_error *error) {
   size_t bytes = 0, count = (size_t)model->class_count;
   if (!json_is_array(names) || json_array_size(names) != count) {
-    return msk_fail(error, MSK_ERROR_FILE, "%s: the metadata entry \"classes\" is no array of %zu names", msk_weight_file_path(model->file),
-                    count);
+    return msk_fail(error, MSK_ERROR_FILE,
+                    "%s: the metadata entry \"classes\" is no array of %zu names",
+                    msk_weight_file_path(model->file), count);
   }
   for (size_t i = 0; i < count; i++) {
     const char *name = json_string_value(json_array_get(names, i));
     if (name == NULL || name[0] == 0 || strlen(name) > MAX_CLASS_NAME) {
-      return msk_fail(error, MSK_ERROR_FILE, "%s: the name of class %zu is no text of 1 to %d bytes", msk_weight_file_path(model->file), i,
-                      MAX_CLASS_NAME);
+      return msk_fail(error, MSK_ERROR_FILE,
+                      "%s: the name of class %zu is no text of 1 to %d bytes",
+                      msk_weight_file_path(model->file), i, MAX_CLASS_NAME);
     }
     bytes += strlen(name) + 1;
   }
@@ -98,17 +112,23 @@ static msk_status copy_names(msk_model *model, const json_t *names, msk_error *e
 }
 
 static msk_status read_names(msk_model *model, msk_error *error) {
-  const char *path = msk_weight_file_path(model->file), *text = msk_weight_file_metadata(model->file, "classes");
-  if (text == NULL) return msk_fail(error, MSK_ERROR_FILE, "%s: the metadata entry \"classes\" is missing", path);
+  const char *path = msk_weight_file_path(model->file),
+             *text = msk_weight_file_metadata(model->file, "classes");
+  if (text == NULL)
+    return msk_fail(error, MSK_ERROR_FILE, "%s: the metadata entry \"classes\" is missing", path);
   size_t elements = count_elements(text);
   if (elements != (size_t)model->class_count) {
     return msk_fail(error, MSK_ERROR_FILE,
-                    "%s: %zu class names, expected %d (vocabulary %zu - %d codes - 1): do transformer and tokenizer belong together?", path,
-                    elements, model->class_count, (size_t)model->class_count + (size_t)model->codes + 1, model->codes);
+                    "%s: %zu class names, expected %d (vocabulary %zu - %d codes - 1): do "
+                    "transformer and tokenizer belong together?",
+                    path, elements, model->class_count,
+                    (size_t)model->class_count + (size_t)model->codes + 1, model->codes);
   }
   json_error_t problem;
   json_t *names = json_loads(text, 0, &problem);
-  if (names == NULL) return msk_fail(error, MSK_ERROR_FILE, "%s: the class names are no valid JSON: %s", path, problem.text);
+  if (names == NULL)
+    return msk_fail(error, MSK_ERROR_FILE, "%s: the class names are no valid JSON: %s", path,
+                    problem.text);
   msk_status status = copy_names(model, names, error);
   json_decref(names);
   return status;
@@ -118,16 +138,18 @@ static msk_status read_metadata(msk_model *model, size_t layers, size_t patch, m
   const char *path = msk_weight_file_path(model->file);
   msk_status status = read_names(model, error);
   if (status == MSK_OK) {
-    status = msk_defaults_parse(&model->defaults, msk_weight_file_metadata(model->file, "defaults"), (size_t)model->class_count, layers,
-                                path, model->allocator, error);
+    status = msk_defaults_parse(&model->defaults, msk_weight_file_metadata(model->file, "defaults"),
+                                (size_t)model->class_count, layers, path, model->allocator, error);
   }
   if (status != MSK_OK) return status;
   model->image_size = model->latent_size * (int)patch;
   if (model->defaults.image_size != 0 && model->defaults.image_size != (size_t)model->image_size) {
-    return msk_fail(error, MSK_ERROR_FILE, "%s: the defaults say %zu pixels a side, the networks make %d", path, model->defaults.image_size,
-                    model->image_size);
+    return msk_fail(error, MSK_ERROR_FILE,
+                    "%s: the defaults say %zu pixels a side, the networks make %d", path,
+                    model->defaults.image_size, model->image_size);
   }
-  const char *name = msk_weight_file_metadata(model->file, "name"), *hash = msk_weight_file_metadata(model->file, "tensors_sha256");
+  const char *name = msk_weight_file_metadata(model->file, "name"),
+             *hash = msk_weight_file_metadata(model->file, "tensors_sha256");
   model->name = name == NULL ? "" : name;
   model->hash = hash == NULL ? "" : hash;
   return MSK_OK;
@@ -139,11 +161,13 @@ static msk_status describe(msk_model *model, msk_error *error) {
   msk_maskgit_config transformer;
   size_t class_count = 0, latent_size = 0;
   msk_status status = check_kind(model->file, error);
+  if (status == MSK_OK) /* the groups are not known yet */
+    status = msk_vqgan_read_config(&tokenizer, model->file, MSK_BUNDLE_TOKENIZER, 1, error);
   if (status == MSK_OK)
-    status = msk_vqgan_read_config(&tokenizer, model->file, MSK_BUNDLE_TOKENIZER, 1, error); /* the groups are not known yet */
-  if (status == MSK_OK) status = msk_maskgit_read_config(&transformer, model->file, MSK_BUNDLE_TRANSFORMER, error);
+    status = msk_maskgit_read_config(&transformer, model->file, MSK_BUNDLE_TRANSFORMER, error);
   if (status == MSK_OK) {
-    status = msk_bundle_match(&tokenizer, &transformer, msk_weight_file_path(model->file), &class_count, &latent_size, error);
+    status = msk_bundle_match(&tokenizer, &transformer, msk_weight_file_path(model->file),
+                              &class_count, &latent_size, error);
   }
   if (status != MSK_OK) return status;
   model->class_count = (int)class_count;
@@ -158,7 +182,8 @@ static msk_status describe(msk_model *model, msk_error *error) {
 }
 
 /* 8 bits for a file whose matrices are codes, unless the caller says otherwise. */
-static msk_precision choose_precision(const msk_weight_file *file, const msk_model_options *options) {
+static msk_precision choose_precision(const msk_weight_file *file,
+                                      const msk_model_options *options) {
   if (options->precision != MSK_PRECISION_OF_FILE) return options->precision;
   for (size_t i = 0; i < msk_weight_file_count(file); i++) {
     if (msk_weight_file_at(file, i)->dtype == MSK_DTYPE_I8) return MSK_PRECISION_INT8;
@@ -166,18 +191,24 @@ static msk_precision choose_precision(const msk_weight_file *file, const msk_mod
   return MSK_PRECISION_FP32;
 }
 
-msk_status msk_bundle_plan(msk_memory_plan *plan, const char *path, const msk_model_options *options, msk_error *error) {
+msk_status msk_bundle_plan(msk_memory_plan *plan, const char *path,
+                           const msk_model_options *options, msk_error *error) {
   msk_weight_file *file = NULL;
   msk_device *device = NULL;
   size_t kept[2], meanwhile[2];
   msk_status status = msk_weight_file_open(&file, path, options->allocator, error);
   if (status == MSK_OK) status = check_kind(file, error);
-  if (status == MSK_OK) status = msk_device_create(&device, options->isa, choose_precision(file, options), options->allocator, error);
   if (status == MSK_OK)
-    status = msk_vqgan_plan(device, file, MSK_BUNDLE_TOKENIZER, options->decode_precision, &kept[0], &meanwhile[0], error);
-  if (status == MSK_OK) status = msk_maskgit_plan(device, file, MSK_BUNDLE_TRANSFORMER, &kept[1], &meanwhile[1], error);
+    status = msk_device_create(&device, options->isa, choose_precision(file, options),
+                               options->allocator, error);
+  if (status == MSK_OK)
+    status = msk_vqgan_plan(device, file, MSK_BUNDLE_TOKENIZER, options->decode_precision, &kept[0],
+                            &meanwhile[0], error);
+  if (status == MSK_OK)
+    status = msk_maskgit_plan(device, file, MSK_BUNDLE_TRANSFORMER, &kept[1], &meanwhile[1], error);
   if (status == MSK_OK) {
-    *plan = (msk_memory_plan){.weights = kept[0] + kept[1], .loading = meanwhile[0] > meanwhile[1] ? meanwhile[0] : meanwhile[1]};
+    *plan = (msk_memory_plan){.weights = kept[0] + kept[1],
+                              .loading = meanwhile[0] > meanwhile[1] ? meanwhile[0] : meanwhile[1]};
   }
   if (device != NULL) msk_device_destroy(device);
   if (file != NULL) msk_weight_file_close(file);
@@ -187,19 +218,25 @@ msk_status msk_bundle_plan(msk_memory_plan *plan, const char *path, const msk_mo
 static msk_status pack(msk_model *model, const msk_model_options *options, msk_error *error) {
   msk_pool *pool = NULL;
   int threads = options->threads == 0 ? msk_default_threads() : options->threads;
-  msk_status status = msk_device_create(&model->device, options->isa, choose_precision(model->file, options), model->allocator, error);
-  if (status == MSK_OK && threads > 1) status = msk_pool_create(&pool, threads, model->allocator, error);
+  msk_status status =
+      msk_device_create(&model->device, options->isa, choose_precision(model->file, options),
+                        model->allocator, error);
+  if (status == MSK_OK && threads > 1)
+    status = msk_pool_create(&pool, threads, model->allocator, error);
   if (status == MSK_OK) {
-    status = msk_vqgan_load(&model->tokenizer, model->device, model->file, MSK_BUNDLE_TOKENIZER, model->defaults.groups,
-                            options->decode_precision, pool, error);
+    status = msk_vqgan_load(&model->tokenizer, model->device, model->file, MSK_BUNDLE_TOKENIZER,
+                            model->defaults.groups, options->decode_precision, pool, error);
   }
-  if (status == MSK_OK) status = msk_maskgit_load(&model->transformer, model->device, model->file, MSK_BUNDLE_TRANSFORMER, pool, error);
+  if (status == MSK_OK)
+    status = msk_maskgit_load(&model->transformer, model->device, model->file,
+                              MSK_BUNDLE_TRANSFORMER, pool, error);
   if (pool != NULL) msk_pool_destroy(pool);
   msk_memory_trim(model->allocator);
   return status;
 }
 
-msk_status msk_bundle_open(msk_model **model, const char *path, const msk_model_options *options, msk_error *error) {
+msk_status msk_bundle_open(msk_model **model, const char *path, const msk_model_options *options,
+                           msk_error *error) {
   msk_model *made = msk_allocate_zeroed(options->allocator, 1, sizeof *made);
   if (made == NULL) return msk_fail(error, MSK_ERROR_MEMORY, "not enough memory for a model");
   made->allocator = options->allocator;

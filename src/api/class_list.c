@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * class_list.c - see class_list.h. The ImageNet names are data/imagenet_classes.txt, turned into a C array by the build. */
+ *
+ * class_list.c - see class_list.h. The ImageNet names are data/imagenet_classes.txt, turned into
+ * a C array by the build. */
 #include "api/class_list.h"
 
 #include <jansson.h>
@@ -16,16 +18,22 @@ extern const int msk_imagenet_classes_count;
 
 enum { LARGEST_LIST = 1 << 20 };
 
-/* Lines of a text, without their line ends and a byte order mark. The text is changed: each line end becomes a NUL. */
-static msk_status read_lines(json_t *names, char *text, size_t length, const char *path, msk_error *error) {
+/* Lines of a text, without their line ends and a byte order mark. The text is changed: each line
+ * end becomes a NUL. */
+static msk_status read_lines(json_t *names, char *text, size_t length, const char *path,
+                             msk_error *error) {
   size_t line = 0, start = length >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0;
   while (start < length) {
     char *end = memchr(text + start, '\n', length - start);
-    size_t bytes = end == NULL ? length - start : (size_t)(end - text) - start, next = start + bytes + 1;
-    while (bytes > 0 && (text[start + bytes - 1] == '\r' || text[start + bytes - 1] == ' ')) bytes--;
+    size_t bytes = end == NULL ? length - start : (size_t)(end - text) - start,
+           next = start + bytes + 1;
+    while (bytes > 0 && (text[start + bytes - 1] == '\r' || text[start + bytes - 1] == ' '))
+      bytes--;
     line++;
-    if (bytes == 0 || memchr(text + start, 0, bytes) != NULL || !msk_utf8_valid((const uint8_t *)text + start, bytes)) {
-      return msk_fail(error, MSK_ERROR_FILE, "%s: line %zu is empty or no UTF-8 text, expected a class name", path, line);
+    if (bytes == 0 || memchr(text + start, 0, bytes) != NULL ||
+        !msk_utf8_valid((const uint8_t *)text + start, bytes)) {
+      return msk_fail(error, MSK_ERROR_FILE,
+                      "%s: line %zu is empty or no UTF-8 text, expected a class name", path, line);
     }
     if (json_array_append_new(names, json_stringn(text + start, bytes)) != 0)
       return msk_fail(error, MSK_ERROR_MEMORY, "out of memory for class names");
@@ -34,7 +42,8 @@ static msk_status read_lines(json_t *names, char *text, size_t length, const cha
   return MSK_OK;
 }
 
-static msk_status read_file(json_t *names, const char *path, const msk_allocator *allocator, msk_error *error) {
+static msk_status read_file(json_t *names, const char *path, const msk_allocator *allocator,
+                            msk_error *error) {
   void *text;
   size_t length;
   msk_status status = msk_file_read(path, LARGEST_LIST, &text, &length, allocator, error);
@@ -46,12 +55,17 @@ static msk_status read_file(json_t *names, const char *path, const msk_allocator
 
 static msk_status read_kept(json_t *names, const msk_class_source *source, msk_error *error) {
   json_error_t problem;
-  json_t *kept = strlen(source->kept) <= LARGEST_LIST ? json_loads(source->kept, JSON_REJECT_DUPLICATES, &problem) : NULL;
+  json_t *kept = strlen(source->kept) <= LARGEST_LIST
+                     ? json_loads(source->kept, JSON_REJECT_DUPLICATES, &problem)
+                     : NULL;
   bool sound = json_is_array(kept);
-  for (size_t i = 0; sound && i < json_array_size(kept); i++) sound = json_is_string(json_array_get(kept, i));
+  for (size_t i = 0; sound && i < json_array_size(kept); i++)
+    sound = json_is_string(json_array_get(kept, i));
   if (sound) sound = json_array_extend(names, kept) == 0;
   json_decref(kept);
-  return sound ? MSK_OK : msk_fail(error, MSK_ERROR_FILE, "%s: its class names are no JSON array of texts", source->kept_path);
+  return sound ? MSK_OK
+               : msk_fail(error, MSK_ERROR_FILE, "%s: its class names are no JSON array of texts",
+                          source->kept_path);
 }
 
 static msk_status make_names(json_t *names, size_t count, msk_error *error) {
@@ -59,15 +73,16 @@ static msk_status make_names(json_t *names, size_t count, msk_error *error) {
   for (size_t i = 0; i < count; i++) {
     char number[24];
     snprintf(number, sizeof number, "%zu", i);
-    if (json_array_append_new(names, json_string(imagenet ? msk_imagenet_classes[i] : number)) != 0) {
+    if (json_array_append_new(names, json_string(imagenet ? msk_imagenet_classes[i] : number)) !=
+        0) {
       return msk_fail(error, MSK_ERROR_MEMORY, "out of memory for class names");
     }
   }
   return MSK_OK;
 }
 
-msk_status msk_class_list_json(char **json, const msk_class_source *source, size_t count, const msk_allocator *allocator,
-                               msk_error *error) {
+msk_status msk_class_list_json(char **json, const msk_class_source *source, size_t count,
+                               const msk_allocator *allocator, msk_error *error) {
   json_t *names = json_array();
   const char *path = source->path != NULL ? source->path : source->kept_path;
   msk_status status = source->path != NULL   ? read_file(names, source->path, allocator, error)
@@ -75,13 +90,15 @@ msk_status msk_class_list_json(char **json, const msk_class_source *source, size
                                              : make_names(names, count, error);
   if (status == MSK_OK && json_array_size(names) != count) {
     status = msk_fail(error, MSK_ERROR_FILE,
-                      "%s: %zu class names, but the transformer has %zu classes (rows of tensor Embed_0.word_embeddings.embedding "
+                      "%s: %zu class names, but the transformer has %zu classes (rows of tensor "
+                      "Embed_0.word_embeddings.embedding "
                       "less the codes and the mask)",
                       path, json_array_size(names), count);
   }
   char *text = status == MSK_OK ? json_dumps(names, JSON_COMPACT) : NULL;
   char *copy = text == NULL ? NULL : msk_duplicate_string(allocator, text);
-  if (status == MSK_OK && copy == NULL) status = msk_fail(error, MSK_ERROR_MEMORY, "out of memory for class names");
+  if (status == MSK_OK && copy == NULL)
+    status = msk_fail(error, MSK_ERROR_MEMORY, "out of memory for class names");
   free(text);
   json_decref(names);
   if (status == MSK_OK) *json = copy;

@@ -11,6 +11,8 @@ typedef struct msk_class_source {
   const char *kept_path; /* that file, for messages */
 } msk_class_source;
 
-/* A JSON array of `count` names: of the text file, else those kept, else ImageNet's if there are 1000, else the numbers. *json is allocated. */
-msk_status msk_class_list_json(char **json, const msk_class_source *source, size_t count, const msk_allocator *allocator, msk_error *error);
+/* A JSON array of `count` names: of the text file, else those kept, else ImageNet's if there are
+ * 1000, else the numbers. *json is allocated. */
+msk_status msk_class_list_json(char **json, const msk_class_source *source, size_t count,
+                               const msk_allocator *allocator, msk_error *error);
 #endif

@@ -75,7 +75,8 @@ static int edit_distance(const char *a, const char *b) {
     int diagonal = row[0];
     row[0] = (int)i + 1;
     for (size_t j = 0; j < columns; j++) {
-      int change = diagonal + (a[i] != b[j]), other = (row[j] < row[j + 1] ? row[j] : row[j + 1]) + 1;
+      int change = diagonal + (a[i] != b[j]),
+          other = (row[j] < row[j + 1] ? row[j] : row[j + 1]) + 1;
       diagonal = row[j + 1];
       row[j + 1] = change < other ? change : other;
     }
@@ -101,10 +102,14 @@ int msk_model_class_hidden(const msk_model *model, int class_id) {
   return class_id >= 0 && class_id < model->class_count ? model->defaults.hidden[class_id] : 0;
 }
 
-/* Classes of one rank (of any if word is NULL) in order of their ids; writes while there is room, returns how many. */
-static int collect_rank(const msk_model *model, const char *word, int rank, int *class_ids, int found, int limit) {
+/* Classes of one rank (of any if word is NULL) in order of their ids; writes while there is
+ * room, returns how many. */
+static int collect_rank(const msk_model *model, const char *word, int rank, int *class_ids,
+                        int found, int limit) {
   for (int id = 0; id < model->class_count; id++) {
-    if (model->defaults.hidden[id] || (word != NULL && msk_class_rank(model->class_names[id], word) != rank)) continue;
+    if (model->defaults.hidden[id] ||
+        (word != NULL && msk_class_rank(model->class_names[id], word) != rank))
+      continue;
     if (found < limit && class_ids != NULL) class_ids[found] = id;
     found++;
   }
@@ -116,7 +121,8 @@ int msk_model_class_search(const msk_model *model, const char *word, int *class_
   if (word == NULL) return collect_rank(model, NULL, 0, class_ids, 0, limit);
   msk_fold_name(word, strlen(word), folded);
   int found = 0;
-  for (int rank = 0; rank <= 3; rank++) found = collect_rank(model, folded, rank, class_ids, found, limit);
+  for (int rank = 0; rank <= 3; rank++)
+    found = collect_rank(model, folded, rank, class_ids, found, limit);
   return found;
 }
 
@@ -131,40 +137,48 @@ static int collect_near(const msk_model *model, const char *word, int class_ids[
     while (place > 0 && distances[place - 1] > distance) place--;
     if (place == CANDIDATES) continue;
     if (count < CANDIDATES) count++;
-    for (int i = count - 1; i > place; i--) distances[i] = distances[i - 1], class_ids[i] = class_ids[i - 1];
+    for (int i = count - 1; i > place; i--)
+      distances[i] = distances[i - 1], class_ids[i] = class_ids[i - 1];
     distances[place] = distance;
     class_ids[place] = id;
   }
   return count;
 }
 
-static msk_status fail_candidates(const msk_model *model, const char *text, const char *what, const int *class_ids, int count,
-                                  msk_error *error) {
+static msk_status fail_candidates(const msk_model *model, const char *text, const char *what,
+                                  const int *class_ids, int count, msk_error *error) {
   char list[400] = "";
   size_t used = 0;
   for (int i = 0; i < count && used < sizeof list - 64; i++) {
     const char *name = model->class_names[class_ids[i]];
-    int written = snprintf(list + used, sizeof list - used, "%s%.*s (%d)", i == 0 ? "" : "; ", (int)strcspn(name, ","), name, class_ids[i]);
-    used = written < 0 || (size_t)written >= sizeof list - used ? sizeof list : used + (size_t)written;
+    int written = snprintf(list + used, sizeof list - used, "%s%.*s (%d)", i == 0 ? "" : "; ",
+                           (int)strcspn(name, ","), name, class_ids[i]);
+    used =
+        written < 0 || (size_t)written >= sizeof list - used ? sizeof list : used + (size_t)written;
   }
   return msk_fail(error, MSK_ERROR_ARGUMENT, "class \"%.60s\" %s: %s", text, what, list);
 }
 
-static msk_status find_number(const msk_model *model, const char *text, int *class_id, msk_error *error) {
+static msk_status find_number(const msk_model *model, const char *text, int *class_id,
+                              msk_error *error) {
   unsigned long number = strlen(text) > 9 ? ULONG_MAX : strtoul(text, NULL, 10);
   if (number >= (unsigned long)model->class_count) {
-    return msk_fail(error, MSK_ERROR_ARGUMENT, "class %.20s does not exist, expected 0 to %d", text, model->class_count - 1);
+    return msk_fail(error, MSK_ERROR_ARGUMENT, "class %.20s does not exist, expected 0 to %d", text,
+                    model->class_count - 1);
   }
   *class_id = (int)number;
   return MSK_OK;
 }
 
-msk_status msk_model_class_find(const msk_model *model, const char *text, int *class_id, msk_error *error) {
+msk_status msk_model_class_find(const msk_model *model, const char *text, int *class_id,
+                                msk_error *error) {
   char word[MSK_FOLDED_NAME];
   int ids[CANDIDATES];
-  if (text == NULL) return msk_fail(error, MSK_ERROR_ARGUMENT, "no class given, expected a number or a name");
+  if (text == NULL)
+    return msk_fail(error, MSK_ERROR_ARGUMENT, "no class given, expected a number or a name");
   msk_fold_name(text, strlen(text), word);
-  if (word[0] == 0) return msk_fail(error, MSK_ERROR_ARGUMENT, "the class is empty, expected a number or a name");
+  if (word[0] == 0)
+    return msk_fail(error, MSK_ERROR_ARGUMENT, "the class is empty, expected a number or a name");
   if (word[strspn(word, "0123456789")] == 0) return find_number(model, word, class_id, error);
   int exact = collect_rank(model, word, 0, ids, 0, CANDIDATES);
   int found = exact > 0 ? exact : collect_rank(model, word, 1, ids, 0, CANDIDATES);
@@ -173,10 +187,12 @@ msk_status msk_model_class_find(const msk_model *model, const char *text, int *c
     return MSK_OK;
   }
   if (found > 1) {
-    return fail_candidates(model, text, "is not the only one of that name; give more of the name or the number", ids,
-                           found < CANDIDATES ? found : CANDIDATES, error);
+    return fail_candidates(model, text,
+                           "is not the only one of that name; give more of the name or the number",
+                           ids, found < CANDIDATES ? found : CANDIDATES, error);
   }
   found = msk_model_class_search(model, text, ids, CANDIDATES);
   if (found == 0) found = collect_near(model, word, ids);
-  return fail_candidates(model, text, "is unknown; the nearest are", ids, found < CANDIDATES ? found : CANDIDATES, error);
+  return fail_candidates(model, text, "is unknown; the nearest are", ids,
+                         found < CANDIDATES ? found : CANDIDATES, error);
 }

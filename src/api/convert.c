@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * convert.c - msk_convert(): checkpoints -> one run-time file (docs/formats.md). Everything is checked before the first byte is written: the
- * networks' tensors against the same tables that load them, that the two belong together, class names and defaults against their sizes, every weight
- * for being finite. The data is then made twice, tensor by tensor: once for its hash, which stands in the header, and once for the file. */
+ * convert.c - msk_convert(): checkpoints -> one run-time file (docs/formats.md). Everything is
+ * checked before the first byte is written: the networks' tensors against the same tables that
+ * load them, that the two belong together, class names and defaults against their sizes, every
+ * weight for being finite. The data is then made twice, tensor by tensor: once for its hash,
+ * which stands in the header, and once for the file. */
 #include <jansson.h>
 #include <math.h>
 #include <stdio.h>
@@ -33,7 +35,8 @@ typedef struct conversion {
 } conversion;
 
 static msk_status out_of_memory(conversion *c) {
-  return msk_fail(c->error, MSK_ERROR_MEMORY, "out of memory for converting to %s", c->options->output_path);
+  return msk_fail(c->error, MSK_ERROR_MEMORY, "out of memory for converting to %s",
+                  c->options->output_path);
 }
 
 void msk_convert_options_init(msk_convert_options *options) {
@@ -42,13 +45,20 @@ void msk_convert_options_init(msk_convert_options *options) {
 
 static msk_status check_options(const msk_convert_options *options, msk_error *error) {
   if (options == NULL || options->size != sizeof *options) {
-    return msk_fail(error, MSK_ERROR_ARGUMENT, "convert options of an unknown size: set them up with msk_convert_options_init()");
+    return msk_fail(
+        error, MSK_ERROR_ARGUMENT,
+        "convert options of an unknown size: set them up with msk_convert_options_init()");
   }
-  if (options->tokenizer_path == NULL || options->transformer_path == NULL || options->output_path == NULL) {
-    return msk_fail(error, MSK_ERROR_ARGUMENT, "converting needs a tokenizer, a transformer and an output path");
+  if (options->tokenizer_path == NULL || options->transformer_path == NULL ||
+      options->output_path == NULL) {
+    return msk_fail(error, MSK_ERROR_ARGUMENT,
+                    "converting needs a tokenizer, a transformer and an output path");
   }
-  if (options->dtype != MSK_DTYPE_F32 && options->dtype != MSK_DTYPE_F16 && options->dtype != MSK_DTYPE_BF16) {
-    return msk_fail(error, MSK_ERROR_ARGUMENT, "weights cannot be stored as %s, expected F32, F16 or BF16", msk_dtype_name(options->dtype));
+  if (options->dtype != MSK_DTYPE_F32 && options->dtype != MSK_DTYPE_F16 &&
+      options->dtype != MSK_DTYPE_BF16) {
+    return msk_fail(error, MSK_ERROR_ARGUMENT,
+                    "weights cannot be stored as %s, expected F32, F16 or BF16",
+                    msk_dtype_name(options->dtype));
   }
   if (options->int8 != 0 && options->int8 != 1) {
     return msk_fail(error, MSK_ERROR_ARGUMENT, "int8 is %d, expected 0 or 1", options->int8);
@@ -58,19 +68,24 @@ static msk_status check_options(const msk_convert_options *options, msk_error *e
 
 /* ---- Defaults ---- */
 
-/* The defaults' text: of the given file, else of a source that is a run-time file itself, else none. */
+/* The defaults' text: of the given file, else of a source that is a run-time file itself, else
+ * none. */
 static msk_status load_defaults(conversion *c) {
-  const char *path = c->options->defaults_path, *kept = msk_weight_file_metadata(c->imports[1].file, "defaults");
+  const char *path = c->options->defaults_path,
+             *kept = msk_weight_file_metadata(c->imports[1].file, "defaults");
   if (path != NULL) {
     void *text;
     size_t length;
-    msk_status status = msk_file_read(path, LARGEST_DEFAULTS, &text, &length, c->allocator, c->error);
+    msk_status status =
+        msk_file_read(path, LARGEST_DEFAULTS, &text, &length, c->allocator, c->error);
     if (status != MSK_OK) return status;
     c->defaults = text;
-    if (memchr(text, 0, length) != NULL) return msk_fail(c->error, MSK_ERROR_FILE, "%s holds a NUL byte, expected JSON", path);
+    if (memchr(text, 0, length) != NULL)
+      return msk_fail(c->error, MSK_ERROR_FILE, "%s holds a NUL byte, expected JSON", path);
   } else if (kept != NULL) {
     if (strlen(kept) > LARGEST_DEFAULTS)
-      return msk_fail(c->error, MSK_ERROR_FILE, "%s: its defaults are longer than 64 KiB", c->options->transformer_path);
+      return msk_fail(c->error, MSK_ERROR_FILE, "%s: its defaults are longer than 64 KiB",
+                      c->options->transformer_path);
     c->defaults = msk_duplicate_string(c->allocator, kept);
     if (c->defaults == NULL) return out_of_memory(c);
   }
@@ -78,13 +93,16 @@ static msk_status load_defaults(conversion *c) {
 }
 
 static const char *defaults_path(const conversion *c) {
-  return c->options->defaults_path != NULL ? c->options->defaults_path : c->options->transformer_path;
+  return c->options->defaults_path != NULL ? c->options->defaults_path
+                                           : c->options->transformer_path;
 }
 
-static void copy_text(char *to, size_t bytes, const char *from) { snprintf(to, bytes, "%s", from == NULL ? "" : from); }
+static void copy_text(char *to, size_t bytes, const char *from) {
+  snprintf(to, bytes, "%s", from == NULL ? "" : from);
+}
 
-/* What must be known of the defaults before the networks are: the number of groups, the name, the licence. The rest is checked once the classes and
- * layers are known. */
+/* What must be known of the defaults before the networks are: the number of groups, the name,
+ * the licence. The rest is checked once the classes and layers are known. */
 static msk_status peek_defaults(conversion *c, size_t *groups) {
   *groups = 0;
   copy_text(c->licence, sizeof c->licence, msk_weight_file_metadata(c->imports[1].file, "licence"));
@@ -92,9 +110,11 @@ static msk_status peek_defaults(conversion *c, size_t *groups) {
   json_error_t problem;
   json_t *object = json_loads(c->defaults, JSON_REJECT_DUPLICATES, &problem);
   if (object == NULL)
-    return msk_fail(c->error, MSK_ERROR_FILE, "%s is no valid JSON: line %d: %s", defaults_path(c), problem.line, problem.text);
+    return msk_fail(c->error, MSK_ERROR_FILE, "%s is no valid JSON: line %d: %s", defaults_path(c),
+                    problem.line, problem.text);
   const json_t *number = json_object_get(object, "groups");
-  if (json_is_integer(number) && json_integer_value(number) > 0) *groups = (size_t)json_integer_value(number);
+  if (json_is_integer(number) && json_integer_value(number) > 0)
+    *groups = (size_t)json_integer_value(number);
   copy_text(c->name, sizeof c->name, json_string_value(json_object_get(object, "name")));
   const char *licence = json_string_value(json_object_get(object, "licence"));
   if (licence != NULL) copy_text(c->licence, sizeof c->licence, licence);
@@ -102,14 +122,16 @@ static msk_status peek_defaults(conversion *c, size_t *groups) {
   return MSK_OK;
 }
 
-/* Every recipe of every job takes the defaults' values: a bad one must not come to light when somebody draws. */
+/* Every recipe of every job takes the defaults' values: a bad one must not come to light when
+ * somebody draws. */
 static msk_status check_recipes(conversion *c, const msk_model_defaults *defaults) {
   static const msk_job jobs[] = {MSK_JOB_DRAW, MSK_JOB_GENERATE, MSK_JOB_EDIT};
   for (int i = 0; msk_recipe_name(i) != NULL; i++) {
     for (size_t j = 0; j < sizeof jobs / sizeof *jobs; j++) {
       msk_recipe recipe;
       msk_error reason = {.code = MSK_OK};
-      if (msk_recipe_from_defaults(&recipe, defaults, (int)c->transformer.layers, jobs[j], msk_recipe_name(i), &reason) != MSK_OK) {
+      if (msk_recipe_from_defaults(&recipe, defaults, (int)c->transformer.layers, jobs[j],
+                                   msk_recipe_name(i), &reason) != MSK_OK) {
         return msk_fail(c->error, MSK_ERROR_FILE, "%s: %.400s", defaults_path(c), reason.message);
       }
     }
@@ -121,12 +143,15 @@ static msk_status check_defaults(conversion *c) {
   msk_bundle_defaults parsed;
   size_t side = 1;
   msk_status status =
-      msk_defaults_parse(&parsed, c->defaults, c->class_count, c->transformer.layers, defaults_path(c), c->allocator, c->error);
+      msk_defaults_parse(&parsed, c->defaults, c->class_count, c->transformer.layers,
+                         defaults_path(c), c->allocator, c->error);
   if (status != MSK_OK) return status;
   while (side * side + 1 < c->transformer.positions) side++;
   if (parsed.image_size != 0 && parsed.image_size != side * c->tokenizer.patch) {
-    status = msk_fail(c->error, MSK_ERROR_FILE, "%s: image_size is %zu, but these networks make pictures of %zu pixels a side",
-                      defaults_path(c), parsed.image_size, side * c->tokenizer.patch);
+    status =
+        msk_fail(c->error, MSK_ERROR_FILE,
+                 "%s: image_size is %zu, but these networks make pictures of %zu pixels a side",
+                 defaults_path(c), parsed.image_size, side * c->tokenizer.patch);
   }
   if (status == MSK_OK) status = check_recipes(c, &parsed.recipe);
   msk_defaults_free(&parsed, c->allocator);
@@ -146,31 +171,34 @@ static long named_size(const char *path) {
   return found == NULL ? 0 : strtol(found + strlen("imagenet"), NULL, 10);
 }
 
-/* Tokenizer and transformer of one model: what their tensors can tell, and what their names do. The 256- and 512-pixel tokenizers differ in
- * nothing but their weights, so an exchange of those would otherwise go unnoticed. */
+/* Tokenizer and transformer of one model: what their tensors can tell, and what their names do.
+ * The 256- and 512-pixel tokenizers differ in nothing but their weights, so an exchange of those
+ * would otherwise go unnoticed. */
 static msk_status check_match(conversion *c) {
   const char *path = c->options->transformer_path;
   if (c->transformer.vocabulary < c->tokenizer.codes + 2) {
-    return msk_fail(
-        c->error, MSK_ERROR_FILE,
-        "%s: tensor Embed_0.word_embeddings.embedding has %zu rows, expected codes + classes + 1 with the %zu codes of the tokenizer's "
-        "quantizer.codebook: the two do not belong together",
-        path, c->transformer.vocabulary, c->tokenizer.codes);
+    return msk_fail(c->error, MSK_ERROR_FILE,
+                    "%s: tensor Embed_0.word_embeddings.embedding has %zu rows, expected codes + "
+                    "classes + 1 with the %zu codes of the tokenizer's "
+                    "quantizer.codebook: the two do not belong together",
+                    path, c->transformer.vocabulary, c->tokenizer.codes);
   }
   size_t side = 1;
   while (side * side + 1 < c->transformer.positions) side++;
   if (side * side + 1 != c->transformer.positions) {
-    return msk_fail(
-        c->error, MSK_ERROR_FILE,
-        "%s: tensor Embed_0.position_embeddings.embedding has %zu rows, expected a square and 1: is this a MaskGIT transformer?", path,
-        c->transformer.positions);
+    return msk_fail(c->error, MSK_ERROR_FILE,
+                    "%s: tensor Embed_0.position_embeddings.embedding has %zu rows, expected a "
+                    "square and 1: is this a MaskGIT transformer?",
+                    path, c->transformer.positions);
   }
   long tokenizer_size = named_size(c->options->tokenizer_path), transformer_size = named_size(path);
   if (tokenizer_size > 0 && transformer_size > 0 && tokenizer_size != transformer_size) {
     return msk_fail(c->error, MSK_ERROR_FILE,
-                    "%s is by its name for %ld pixels, %s for %ld (tensor Embed_0.position_embeddings.embedding makes %zu x %zu tokens): "
+                    "%s is by its name for %ld pixels, %s for %ld (tensor "
+                    "Embed_0.position_embeddings.embedding makes %zu x %zu tokens): "
                     "the two do not belong together",
-                    base_name(c->options->tokenizer_path), tokenizer_size, base_name(path), transformer_size, side, side);
+                    base_name(c->options->tokenizer_path), tokenizer_size, base_name(path),
+                    transformer_size, side, side);
   }
   c->class_count = c->transformer.vocabulary - c->tokenizer.codes - 1;
   return MSK_OK;
@@ -181,8 +209,10 @@ static msk_status read_networks(conversion *c) {
   size_t groups = 0;
   msk_status status = load_defaults(c);
   if (status == MSK_OK) status = peek_defaults(c, &groups);
-  for (int n = 0; n < 2 && status == MSK_OK; n++) status = msk_import_view(&views[n], &c->imports[n], c->allocator, c->error);
-  if (status == MSK_OK) status = msk_vqgan_read_config(&c->tokenizer, views[0], "", groups, c->error);
+  for (int n = 0; n < 2 && status == MSK_OK; n++)
+    status = msk_import_view(&views[n], &c->imports[n], c->allocator, c->error);
+  if (status == MSK_OK)
+    status = msk_vqgan_read_config(&c->tokenizer, views[0], "", groups, c->error);
   if (status == MSK_OK) status = msk_maskgit_read_config(&c->transformer, views[1], "", c->error);
   if (status == MSK_OK) status = check_match(c);
   for (int n = 0; n < 2; n++) msk_weight_file_close(views[n]);
@@ -206,10 +236,13 @@ static msk_status make_provenance(conversion *c) {
   for (int n = 0; n < 2; n++) {
     char hash[65];
     hash_file(c->imports[n].file, hash);
-    json_t *source = json_pack("{s:s, s:s}", "file", base_name(msk_weight_file_path(c->imports[n].file)), "sha256", hash);
-    if (source == NULL || json_object_set_new(object, roles[n], source) != 0) { /* no memory, or a file name that is no UTF-8 */
+    json_t *source = json_pack("{s:s, s:s}", "file",
+                               base_name(msk_weight_file_path(c->imports[n].file)), "sha256", hash);
+    /* no memory, or a file name that is no UTF-8 */
+    if (source == NULL || json_object_set_new(object, roles[n], source) != 0) {
       json_decref(object);
-      return msk_fail(c->error, MSK_ERROR_FILE, "%s: the file's name cannot be recorded: is it valid UTF-8?",
+      return msk_fail(c->error, MSK_ERROR_FILE,
+                      "%s: the file's name cannot be recorded: is it valid UTF-8?",
                       msk_weight_file_path(c->imports[n].file));
     }
   }
@@ -219,7 +252,9 @@ static msk_status make_provenance(conversion *c) {
   copy_text(c->provenance, sizeof c->provenance, text);
   bool fits = strlen(text) < sizeof c->provenance;
   free(text);
-  return fits ? MSK_OK : msk_fail(c->error, MSK_ERROR_FILE, "%s: the file's name is too long to be recorded", c->options->tokenizer_path);
+  return fits ? MSK_OK
+              : msk_fail(c->error, MSK_ERROR_FILE, "%s: the file's name is too long to be recorded",
+                         c->options->tokenizer_path);
 }
 
 static void make_name(conversion *c) {
@@ -233,10 +268,12 @@ static void make_name(conversion *c) {
 }
 
 static msk_status make_metadata(conversion *c) {
-  msk_class_source source = {c->options->classes_path, msk_weight_file_metadata(c->imports[1].file, "classes"),
+  msk_class_source source = {c->options->classes_path,
+                             msk_weight_file_metadata(c->imports[1].file, "classes"),
                              c->options->transformer_path};
   msk_status status = check_defaults(c);
-  if (status == MSK_OK) status = msk_class_list_json(&c->classes, &source, c->class_count, c->allocator, c->error);
+  if (status == MSK_OK)
+    status = msk_class_list_json(&c->classes, &source, c->class_count, c->allocator, c->error);
   if (status == MSK_OK) status = make_provenance(c);
   make_name(c);
   return status;
@@ -245,16 +282,18 @@ static msk_status make_metadata(conversion *c) {
 /* ---- The file ---- */
 
 static msk_status write_output(conversion *c) {
-  msk_metadata_entry metadata[MAX_METADATA] = {{"format", c->options->int8 ? MSK_BUNDLE_FORMAT_CODES : MSK_BUNDLE_FORMAT},
-                                               {"name", c->name},
-                                               {"classes", c->classes},
-                                               {"provenance", c->provenance},
-                                               {"tensors_sha256", c->hash}};
+  msk_metadata_entry metadata[MAX_METADATA] = {
+      {"format", c->options->int8 ? MSK_BUNDLE_FORMAT_CODES : MSK_BUNDLE_FORMAT},
+      {"name", c->name},
+      {"classes", c->classes},
+      {"provenance", c->provenance},
+      {"tensors_sha256", c->hash}};
   size_t count = 5;
   if (c->defaults != NULL) metadata[count++] = (msk_metadata_entry){"defaults", c->defaults};
   if (c->licence[0] != 0) metadata[count++] = (msk_metadata_entry){"licence", c->licence};
-  return msk_safetensors_write(c->options->output_path, c->outputs.tensors, c->outputs.count, metadata, count, msk_outputs_fill,
-                               &c->outputs, c->allocator, c->error);
+  return msk_safetensors_write(c->options->output_path, c->outputs.tensors, c->outputs.count,
+                               metadata, count, msk_outputs_fill, &c->outputs, c->allocator,
+                               c->error);
 }
 
 static void free_conversion(conversion *c) {
@@ -268,11 +307,15 @@ msk_status msk_convert(const msk_convert_options *options, msk_error *error) {
   msk_status status = check_options(options, error);
   if (status != MSK_OK) return status;
   conversion c = {.options = options, .allocator = options->allocator, .error = error};
-  status = msk_import_open(&c.imports[0], options->tokenizer_path, MSK_IMPORT_TOKENIZER, c.allocator, error);
-  if (status == MSK_OK) status = msk_import_open(&c.imports[1], options->transformer_path, MSK_IMPORT_TRANSFORMER, c.allocator, error);
+  status = msk_import_open(&c.imports[0], options->tokenizer_path, MSK_IMPORT_TOKENIZER,
+                           c.allocator, error);
+  if (status == MSK_OK)
+    status = msk_import_open(&c.imports[1], options->transformer_path, MSK_IMPORT_TRANSFORMER,
+                             c.allocator, error);
   if (status == MSK_OK) status = read_networks(&c);
   if (status == MSK_OK) status = make_metadata(&c);
-  c.outputs = (msk_outputs){.imports = c.imports, .transformer = &c.transformer, .options = options, .error = error};
+  c.outputs = (msk_outputs){
+      .imports = c.imports, .transformer = &c.transformer, .options = options, .error = error};
   if (status == MSK_OK) status = msk_outputs_list(&c.outputs);
   if (status == MSK_OK) status = msk_outputs_hash(&c.outputs, c.hash);
   if (status == MSK_OK) status = write_output(&c);

@@ -15,12 +15,14 @@
 /* Where a tensor of the output comes from. */
 struct msk_origin {
   const msk_import_tensor *source, *scales; /* scales: of a source that is in codes, else NULL */
-  size_t columns;                           /* of one that is or becomes codes, or their scales; else 0 */
-  int network;                              /* 0: tokenizer, 1: transformer */
+  /* of one that is or becomes codes, or their scales; else 0 */
+  size_t columns;
+  int network; /* 0: tokenizer, 1: transformer */
 };
 
 static msk_status out_of_memory(msk_outputs *o) {
-  return msk_fail(o->error, MSK_ERROR_MEMORY, "out of memory for converting to %s", o->options->output_path);
+  return msk_fail(o->error, MSK_ERROR_MEMORY, "out of memory for converting to %s",
+                  o->options->output_path);
 }
 
 /* ---- the list ---- */
@@ -30,9 +32,11 @@ static bool ends_with(const char *text, const char *end) {
   return a >= b && strcmp(text + a - b, end) == 0;
 }
 
-/* Matrices, kernels and embeddings take the chosen type; biases, norms and the codebook stay float32. */
+/* Matrices, kernels and embeddings take the chosen type; biases, norms and the codebook stay
+ * float32. */
 static msk_dtype stored_dtype(const msk_outputs *o, const char *name) {
-  return ends_with(name, ".kernel") || ends_with(name, ".embedding") ? o->options->dtype : MSK_DTYPE_F32;
+  return ends_with(name, ".kernel") || ends_with(name, ".embedding") ? o->options->dtype
+                                                                     : MSK_DTYPE_F32;
 }
 
 static const struct msk_origin *origin_of(const msk_outputs *o, size_t index) {
@@ -41,19 +45,22 @@ static const struct msk_origin *origin_of(const msk_outputs *o, size_t index) {
 
 static const msk_import_tensor *find_scales(const msk_import *import, const char *name) {
   char text[MSK_WEIGHT_NAME];
-  snprintf(text, sizeof text, "%.*s%s", (int)(sizeof text - sizeof MSK_WEIGHT_SCALES), name, MSK_WEIGHT_SCALES);
+  snprintf(text, sizeof text, "%.*s%s", (int)(sizeof text - sizeof MSK_WEIGHT_SCALES), name,
+           MSK_WEIGHT_SCALES);
   for (size_t i = 0; i < import->count; i++) {
     if (strcmp(import->tensors[i].name, text) == 0) return &import->tensors[i];
   }
   return NULL;
 }
 
-static void add_tensor(msk_outputs *o, const struct msk_origin *origin, const char *suffix, msk_dtype dtype, size_t elements) {
+static void add_tensor(msk_outputs *o, const struct msk_origin *origin, const char *suffix,
+                       msk_dtype dtype, size_t elements) {
   msk_tensor *tensor = &o->tensors[o->count];
   char *name = o->names[o->count];
   *tensor = origin->source->tensor;
   strcpy(name, origin->network == 0 ? MSK_BUNDLE_TOKENIZER : MSK_BUNDLE_TRANSFORMER);
-  strcat(name, origin->source->name); /* fits: msk_import_open() saw to it, and names with a suffix are the network's own */
+  /* fits: msk_import_open() saw to it, and names with a suffix are the network's own */
+  strcat(name, origin->source->name);
   strcat(name, suffix);
   o->origins[o->count] = *origin;
   tensor->name = name;
@@ -67,7 +74,8 @@ static void add_tensor(msk_outputs *o, const struct msk_origin *origin, const ch
 static void add_scales(msk_outputs *o, const struct msk_origin *origin, int outputs) {
   add_tensor(o, origin, MSK_WEIGHT_SCALES, MSK_DTYPE_F32, origin->columns);
   msk_tensor *tensor = &o->tensors[o->count - 1];
-  memmove(tensor->shape, tensor->shape + tensor->rank - outputs, (size_t)outputs * sizeof *tensor->shape);
+  memmove(tensor->shape, tensor->shape + tensor->rank - outputs,
+          (size_t)outputs * sizeof *tensor->shape);
   tensor->rank = outputs;
 }
 
@@ -78,11 +86,13 @@ static void add_source(msk_outputs *o, int network, const msk_import_tensor *sou
   if (from_codes) origin.scales = find_scales(&o->imports[network], source->name);
   if (outputs > 0 && (from_codes || o->options->int8)) {
     origin.columns = 1;
-    for (int i = source->tensor.rank - outputs; i < source->tensor.rank; i++) origin.columns *= source->tensor.shape[i];
+    for (int i = source->tensor.rank - outputs; i < source->tensor.rank; i++)
+      origin.columns *= source->tensor.shape[i];
   }
   if (origin.columns > o->widest) o->widest = origin.columns;
   bool codes = o->options->int8 && origin.columns > 0;
-  add_tensor(o, &origin, "", codes ? MSK_DTYPE_I8 : stored_dtype(o, source->name), source->tensor.elements);
+  add_tensor(o, &origin, "", codes ? MSK_DTYPE_I8 : stored_dtype(o, source->name),
+             source->tensor.elements);
   if (codes) add_scales(o, &origin, outputs);
 }
 
@@ -108,16 +118,19 @@ msk_status msk_outputs_list(msk_outputs *o) {
   o->scratch = msk_allocate(o->options->allocator, largest, sizeof *o->scratch);
   o->scales = msk_allocate(o->options->allocator, o->widest, sizeof *o->scales);
   o->inverses = msk_allocate(o->options->allocator, o->widest, sizeof *o->inverses);
-  bool complete = o->values != NULL && o->scratch != NULL && o->scales != NULL && o->inverses != NULL;
+  bool complete =
+      o->values != NULL && o->scratch != NULL && o->scales != NULL && o->inverses != NULL;
   return complete ? MSK_OK : out_of_memory(o);
 }
 
-/* The values of a source, narrowed to the type that the file would have them in without codes: so codes are those that opening that file would make. */
+/* The values of a source, narrowed to the type that the file would have them in without codes:
+ * so codes are those that opening that file would make. */
 static void make_values(msk_outputs *o, const struct msk_origin *origin) {
   const msk_tensor *source = &origin->source->tensor;
   if (origin->scales != NULL) {
     msk_tensor_to_f32(&origin->scales->tensor, 0, origin->columns, o->scales);
-    msk_codes_values((const int8_t *)source->data, o->scales, origin->columns, 0, source->elements, o->values);
+    msk_codes_values((const int8_t *)source->data, o->scales, origin->columns, 0, source->elements,
+                     o->values);
     return;
   }
   msk_import_values(origin->source, o->values, o->scratch);
@@ -163,19 +176,28 @@ static msk_status check_source(msk_outputs *o, const struct msk_origin *origin) 
   const msk_tensor *source = &origin->source->tensor;
   if (origin->scales == NULL) return msk_tensor_check_finite(source, path_of(o, origin), o->error);
   msk_tensor_to_f32(&origin->scales->tensor, 0, origin->columns, o->scales);
-  if (msk_codes_valid((const int8_t *)source->data, source->elements) && msk_scales_valid(o->scales, origin->columns)) return MSK_OK;
-  return msk_fail(o->error, MSK_ERROR_FILE, "tensor %s of %s holds codes or scales that are out of range: is the file damaged?",
-                  source->name, path_of(o, origin));
+  if (msk_codes_valid((const int8_t *)source->data, source->elements) &&
+      msk_scales_valid(o->scales, origin->columns))
+    return MSK_OK;
+  return msk_fail(
+      o->error, MSK_ERROR_FILE,
+      "tensor %s of %s holds codes or scales that are out of range: is the file damaged?",
+      source->name, path_of(o, origin));
 }
 
-/* Refuses what is not finite once it is narrowed: scales of a column that became infinite are so too. */
+/* Refuses what is not finite once it is narrowed: scales of a column that became infinite are so
+ * too. */
 static msk_status check_narrowed(msk_outputs *o, size_t index) {
   const struct msk_origin *origin = origin_of(o, index);
   msk_tensor narrowed = o->tensors[index];
   narrowed.data = (const uint8_t *)o->scratch;
-  if (narrowed.dtype == MSK_DTYPE_I8 || msk_tensor_check_finite(&narrowed, path_of(o, origin), NULL) == MSK_OK) return MSK_OK;
-  return msk_fail(o->error, MSK_ERROR_FILE, "tensor %s of %s holds numbers too large for %s: choose BF16 or F32",
-                  origin->source->tensor.name, path_of(o, origin), msk_dtype_name(o->options->dtype));
+  if (narrowed.dtype == MSK_DTYPE_I8 ||
+      msk_tensor_check_finite(&narrowed, path_of(o, origin), NULL) == MSK_OK)
+    return MSK_OK;
+  return msk_fail(o->error, MSK_ERROR_FILE,
+                  "tensor %s of %s holds numbers too large for %s: choose BF16 or F32",
+                  origin->source->tensor.name, path_of(o, origin),
+                  msk_dtype_name(o->options->dtype));
 }
 
 /* Hashes the data in file order, and refuses what is not finite, before or after narrowing. */

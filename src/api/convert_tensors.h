@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * convert_tensors.h - the tensors of a run-time file, made from two imported networks: which there are, of which type, and their bytes. Each is made
- * twice, once for the hash and once for the file, so that memory for the largest is enough. */
+ * convert_tensors.h - the tensors of a run-time file, made from two imported networks: which
+ * there are, of which type, and their bytes. Each is made twice, once for the hash and once for
+ * the file, so that memory for the largest is enough. */
 #ifndef MSK_API_CONVERT_TENSORS_H
 #define MSK_API_CONVERT_TENSORS_H
 
@@ -24,7 +25,8 @@ typedef struct msk_outputs {
 } msk_outputs;
 
 msk_status msk_outputs_list(msk_outputs *outputs);
-/* SHA-256 over all bytes in file order. Refuses what is not finite, before or after narrowing, and codes out of range. */
+/* SHA-256 over all bytes in file order. Refuses what is not finite, before or after narrowing,
+ * and codes out of range. */
 msk_status msk_outputs_hash(msk_outputs *outputs, char text[65]);
 /* A msk_tensor_fill. */
 msk_status msk_outputs_fill(void *outputs, size_t index, void *out, msk_error *error);

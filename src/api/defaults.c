@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
- * defaults.c - the "defaults" object of a model file (bundle.h, docs/formats.md). Foreign text: bounded before it is parsed, every type and
- * range checked. Values of recipe keys become text here and are judged by src/sampling when a recipe is asked for. */
+ *
+ * defaults.c - the "defaults" object of a model file (bundle.h, docs/formats.md). Foreign text:
+ * bounded before it is parsed, every type and range checked. Values of recipe keys become text
+ * here and are judged by src/sampling when a recipe is asked for. */
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,11 +22,15 @@ struct parse {
 };
 
 static msk_status fail_value(const struct parse *parse, const char *key, const char *expected) {
-  return msk_fail(parse->error, MSK_ERROR_FILE, "%s: the model's default \"%s\" is wrong, expected %s", parse->path, key, expected);
+  return msk_fail(parse->error, MSK_ERROR_FILE,
+                  "%s: the model's default \"%s\" is wrong, expected %s", parse->path, key,
+                  expected);
 }
 
 static bool integer_below(const json_t *value, size_t limit, size_t *number) {
-  if (!json_is_integer(value) || json_integer_value(value) < 0 || (unsigned long long)json_integer_value(value) >= limit) return false;
+  if (!json_is_integer(value) || json_integer_value(value) < 0 ||
+      (unsigned long long)json_integer_value(value) >= limit)
+    return false;
   *number = (size_t)json_integer_value(value);
   return true;
 }
@@ -32,10 +38,12 @@ static bool integer_below(const json_t *value, size_t limit, size_t *number) {
 static msk_status parse_layers(const struct parse *parse, const char *key, const json_t *value) {
   msk_model_defaults *recipe = &parse->defaults->recipe;
   size_t count = json_array_size(value), limit = parse->layers == 0 ? 1024 : parse->layers;
-  if (!json_is_array(value) || count > MSK_MAX_LAYERS) return fail_value(parse, key, "an array of at most 64 layers");
+  if (!json_is_array(value) || count > MSK_MAX_LAYERS)
+    return fail_value(parse, key, "an array of at most 64 layers");
   for (size_t i = 0; i < count; i++) {
     size_t layer;
-    if (!integer_below(json_array_get(value, i), limit, &layer) || (i > 0 && (int)layer <= recipe->structure_layers[i - 1])) {
+    if (!integer_below(json_array_get(value, i), limit, &layer) ||
+        (i > 0 && (int)layer <= recipe->structure_layers[i - 1])) {
       return fail_value(parse, key, "layers of the transformer, from 0, ascending");
     }
     recipe->structure_layers[i] = (int)layer;
@@ -44,10 +52,12 @@ static msk_status parse_layers(const struct parse *parse, const char *key, const
   return MSK_OK;
 }
 
-static msk_status parse_null_class(const struct parse *parse, const char *key, const json_t *value) {
+static msk_status parse_null_class(const struct parse *parse, const char *key,
+                                   const json_t *value) {
   size_t class_id;
   if (json_is_null(value)) return MSK_OK;
-  if (!integer_below(value, parse->class_count, &class_id)) return fail_value(parse, key, "one of the model's classes");
+  if (!integer_below(value, parse->class_count, &class_id))
+    return fail_value(parse, key, "one of the model's classes");
   parse->defaults->recipe.null_class = (int)class_id;
   return MSK_OK;
 }
@@ -56,7 +66,8 @@ static msk_status parse_hidden(const struct parse *parse, const char *key, const
   if (!json_is_array(value)) return fail_value(parse, key, "an array of classes");
   for (size_t i = 0; i < json_array_size(value); i++) {
     size_t class_id;
-    if (!integer_below(json_array_get(value, i), parse->class_count, &class_id)) return fail_value(parse, key, "classes of the model");
+    if (!integer_below(json_array_get(value, i), parse->class_count, &class_id))
+      return fail_value(parse, key, "classes of the model");
     parse->defaults->hidden[class_id] = 1;
   }
   return MSK_OK;
@@ -69,12 +80,15 @@ static msk_status parse_start(const struct parse *parse, const char *key, const 
 }
 
 static msk_status parse_groups(const struct parse *parse, const char *key, const json_t *value) {
-  if (!integer_below(value, 1025, &parse->defaults->groups) || parse->defaults->groups == 0) return fail_value(parse, key, "1 to 1024");
+  if (!integer_below(value, 1025, &parse->defaults->groups) || parse->defaults->groups == 0)
+    return fail_value(parse, key, "1 to 1024");
   return MSK_OK;
 }
 
-static msk_status parse_image_size(const struct parse *parse, const char *key, const json_t *value) {
-  if (!integer_below(value, 65536, &parse->defaults->image_size)) return fail_value(parse, key, "a number of pixels");
+static msk_status parse_image_size(const struct parse *parse, const char *key,
+                                   const json_t *value) {
+  if (!integer_below(value, 65536, &parse->defaults->image_size))
+    return fail_value(parse, key, "a number of pixels");
   return MSK_OK;
 }
 
@@ -96,7 +110,8 @@ static void real_text(double value, char text[MAX_VALUE]) {
   }
 }
 
-/* Number, text, boolean or array of integers -> what msk_recipe_set() takes. False where it is none of these or too long. */
+/* Number, text, boolean or array of integers -> what msk_recipe_set() takes. False where it is
+ * none of these or too long. */
 static bool setting_text(const json_t *value, char text[MAX_VALUE]) {
   if (json_is_string(value) && strlen(json_string_value(value)) < MAX_VALUE) {
     strcpy(text, json_string_value(value));
@@ -129,11 +144,13 @@ static msk_status parse_recipe(const struct parse *parse, const char *name, cons
   if (!json_is_object(object) || json_object_size(object) > MSK_MAX_DEFAULTS)
     return fail_value(parse, name, "an object of at most 64 values");
   json_object_foreach((json_t *)(uintptr_t)object, key, value) {
-    if (!setting_text(value, text)) return fail_value(parse, key, "a number, a text, true, false or an array of layers");
+    if (!setting_text(value, text))
+      return fail_value(parse, key, "a number, a text, true, false or an array of layers");
     bytes += strlen(key) + strlen(text) + 2;
   }
   defaults->text = msk_allocate(parse->allocator, bytes, 1);
-  if (defaults->text == NULL) return msk_fail(parse->error, MSK_ERROR_MEMORY, "not enough memory for the model's defaults");
+  if (defaults->text == NULL)
+    return msk_fail(parse->error, MSK_ERROR_MEMORY, "not enough memory for the model's defaults");
   char *end = defaults->text;
   json_object_foreach((json_t *)(uintptr_t)object, key, value) {
     msk_default_pair *pair = &defaults->pairs[defaults->recipe.pair_count++];
@@ -178,19 +195,24 @@ static msk_status parse_object(const struct parse *parse, const json_t *object) 
   return MSK_OK;
 }
 
-msk_status msk_defaults_parse(msk_bundle_defaults *defaults, const char *json, size_t class_count, size_t layers, const char *path,
-                              const msk_allocator *allocator, msk_error *error) {
+msk_status msk_defaults_parse(msk_bundle_defaults *defaults, const char *json, size_t class_count,
+                              size_t layers, const char *path, const msk_allocator *allocator,
+                              msk_error *error) {
   msk_bundle_defaults made = {.recipe = {.null_class = -1, .start_from_sketch = -1}, .groups = 32};
   struct parse parse = {&made, class_count, layers, path, allocator, error};
-  if (json != NULL && strlen(json) > MAX_JSON) return fail_value(&parse, "defaults", "at most 64 KiB");
+  if (json != NULL && strlen(json) > MAX_JSON)
+    return fail_value(&parse, "defaults", "at most 64 KiB");
   made.hidden = msk_allocate_zeroed(allocator, class_count, 1);
-  if (made.hidden == NULL) return msk_fail(error, MSK_ERROR_MEMORY, "not enough memory for the model's defaults");
+  if (made.hidden == NULL)
+    return msk_fail(error, MSK_ERROR_MEMORY, "not enough memory for the model's defaults");
   msk_status status = MSK_OK;
   if (json != NULL) {
     json_error_t problem;
     json_t *object = json_loads(json, JSON_REJECT_DUPLICATES, &problem);
-    status = object == NULL ? msk_fail(error, MSK_ERROR_FILE, "%s: the model's defaults are no valid JSON: %s", path, problem.text)
-                            : parse_object(&parse, object);
+    status = object == NULL
+                 ? msk_fail(error, MSK_ERROR_FILE, "%s: the model's defaults are no valid JSON: %s",
+                            path, problem.text)
+                 : parse_object(&parse, object);
     json_decref(object);
   }
   if (status == MSK_OK) {

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * import.c - see import.h. open-muse (muse/modeling_maskgit_vqgan.py, also TiTok's copy) numbers blocks by level and keeps PyTorch's layouts:
+ * import.c - see import.h. open-muse (muse/modeling_maskgit_vqgan.py, also TiTok's copy) numbers
+ * blocks by level and keeps PyTorch's layouts:
  *   encoder.down.{level}.block.{j}, encoder.mid.{i}    -> encoder.ResBlock_n in order of use
- *   decoder.mid.{i}, decoder.up.{level}.block.{j}      -> decoder.ResBlock_n in order of use: the highest level runs first
+ *   decoder.mid.{i}, decoder.up.{level}.block.{j}      -> decoder.ResBlock_n in order of use:
+ *   the highest level runs first
  *   decoder.up.{level}.upsample_conv                   -> decoder.Conv_n likewise
- *   norm1 conv1 norm2 conv2 nin_shortcut               -> GroupNorm_0 Conv_0 GroupNorm_1 Conv_1 Conv_2
+ *   norm1 conv1 norm2 conv2 nin_shortcut               -> GroupNorm_0 Conv_0 GroupNorm_1 Conv_1
+ *   Conv_2
  * Convolutions are out x in x height x width there; codebooks and vectors need no change. */
 #include "api/import.h"
 
@@ -17,7 +20,9 @@
 
 enum { MOST_NUMBER = 999 };
 
-static bool starts_with(const char *text, const char *start) { return strncmp(text, start, strlen(start)) == 0; }
+static bool starts_with(const char *text, const char *start) {
+  return strncmp(text, start, strlen(start)) == 0;
+}
 
 /* ---- open-muse names ---- */
 
@@ -46,7 +51,8 @@ typedef struct muse_sizes {
 
 /* "{level}.block.{j}." behind "down." or "up.". */
 static bool take_block(const char **text, size_t *level, size_t *block) {
-  return take_number(text, level) && take_word(text, ".block.") && take_number(text, block) && take_word(text, ".");
+  return take_number(text, level) && take_word(text, ".block.") && take_number(text, block) &&
+         take_word(text, ".");
 }
 
 static muse_sizes measure_muse(const msk_weight_file *file) {
@@ -63,10 +69,11 @@ static muse_sizes measure_muse(const msk_weight_file *file) {
 
 /* Module of a residual block, "conv1.weight" -> "Conv_0.kernel". */
 static const char *block_module(const char *rest) {
-  static const char *const names[][2] = {{"norm1.weight", "GroupNorm_0.scale"},   {"norm1.bias", "GroupNorm_0.bias"},
-                                         {"norm2.weight", "GroupNorm_1.scale"},   {"norm2.bias", "GroupNorm_1.bias"},
-                                         {"conv1.weight", "Conv_0.kernel"},       {"conv2.weight", "Conv_1.kernel"},
-                                         {"nin_shortcut.weight", "Conv_2.kernel"}};
+  static const char *const names[][2] = {
+      {"norm1.weight", "GroupNorm_0.scale"},   {"norm1.bias", "GroupNorm_0.bias"},
+      {"norm2.weight", "GroupNorm_1.scale"},   {"norm2.bias", "GroupNorm_1.bias"},
+      {"conv1.weight", "Conv_0.kernel"},       {"conv2.weight", "Conv_1.kernel"},
+      {"nin_shortcut.weight", "Conv_2.kernel"}};
   for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
     if (strcmp(rest, names[i][0]) == 0) return names[i][1];
   }
@@ -78,14 +85,16 @@ static const char *conv_field(const char *rest) {
 }
 
 /* encoder.* and decoder.*: `rest` behind "encoder." or "decoder.". */
-static bool translate_half(const char *half, const char *rest, muse_sizes sizes, char name[MSK_WEIGHT_NAME]) {
+static bool translate_half(const char *half, const char *rest, muse_sizes sizes,
+                           char name[MSK_WEIGHT_NAME]) {
   bool encoder = strcmp(half, "encoder") == 0;
   size_t conv = 0, level = 0, block = 0;
   const char *at = rest, *field = NULL;
   if (take_word(&at, "norm_out")) {
     field = conv_field(at);
     if (field == NULL) return false;
-    snprintf(name, MSK_WEIGHT_NAME, "%s.GroupNorm_0.%s", half, strcmp(field, "kernel") == 0 ? "scale" : "bias");
+    snprintf(name, MSK_WEIGHT_NAME, "%s.GroupNorm_0.%s", half,
+             strcmp(field, "kernel") == 0 ? "scale" : "bias");
     return true;
   }
   if (take_word(&at, "conv_in")) {
@@ -93,7 +102,8 @@ static bool translate_half(const char *half, const char *rest, muse_sizes sizes,
   } else if (take_word(&at, "conv_out")) {
     conv = encoder ? 1 : sizes.levels;
     field = conv_field(at);
-  } else if (!encoder && take_word(&at, "up.") && take_number(&at, &level) && level < sizes.levels && take_word(&at, ".upsample_conv")) {
+  } else if (!encoder && take_word(&at, "up.") && take_number(&at, &level) &&
+             level < sizes.levels && take_word(&at, ".upsample_conv")) {
     conv = sizes.levels - level;
     field = conv_field(at);
   }
@@ -107,9 +117,11 @@ static bool translate_half(const char *half, const char *rest, muse_sizes sizes,
     if (!take_number(&at, &block) || !take_word(&at, ".") || block >= sizes.blocks) return false;
     number = encoder ? sizes.levels * sizes.blocks + block : block;
   } else {
-    if (!take_word(&at, encoder ? "down." : "up.") || !take_block(&at, &level, &block) || level >= sizes.levels || block >= sizes.blocks)
+    if (!take_word(&at, encoder ? "down." : "up.") || !take_block(&at, &level, &block) ||
+        level >= sizes.levels || block >= sizes.blocks)
       return false;
-    number = encoder ? level * sizes.blocks + block : sizes.blocks + (sizes.levels - 1 - level) * sizes.blocks + block;
+    number = encoder ? level * sizes.blocks + block
+                     : sizes.blocks + (sizes.levels - 1 - level) * sizes.blocks + block;
   }
   const char *module = block_module(at);
   if (module != NULL) snprintf(name, MSK_WEIGHT_NAME, "%s.ResBlock_%zu.%s", half, number, module);
@@ -121,8 +133,10 @@ static bool translate_muse(const char *muse, muse_sizes sizes, char name[MSK_WEI
     strcpy(name, "quantizer.codebook");
     return true;
   }
-  if (starts_with(muse, "encoder.")) return translate_half("encoder", muse + strlen("encoder."), sizes, name);
-  if (starts_with(muse, "decoder.")) return translate_half("decoder", muse + strlen("decoder."), sizes, name);
+  if (starts_with(muse, "encoder."))
+    return translate_half("encoder", muse + strlen("encoder."), sizes, name);
+  if (starts_with(muse, "decoder."))
+    return translate_half("decoder", muse + strlen("decoder."), sizes, name);
   return false;
 }
 
@@ -141,24 +155,30 @@ static bool is_transformer(const msk_weight_file *file, const char *prefix) {
 }
 
 static bool is_muse(const msk_weight_file *file) {
-  return msk_weight_file_find(file, "quantize.embedding.weight") != NULL || msk_weight_file_find(file, "encoder.conv_in.weight") != NULL;
+  return msk_weight_file_find(file, "quantize.embedding.weight") != NULL ||
+         msk_weight_file_find(file, "encoder.conv_in.weight") != NULL;
 }
 
 /* A file that plainly holds the other network alone. */
 static msk_status check_kind(const msk_weight_file *file, msk_import_kind kind, msk_error *error) {
-  bool tokenizer = is_tokenizer(file, "") || is_tokenizer(file, MSK_BUNDLE_TOKENIZER) || is_muse(file);
+  bool tokenizer =
+      is_tokenizer(file, "") || is_tokenizer(file, MSK_BUNDLE_TOKENIZER) || is_muse(file);
   bool transformer = is_transformer(file, "") || is_transformer(file, MSK_BUNDLE_TRANSFORMER);
   const char *path = msk_weight_file_path(file);
   if (kind == MSK_IMPORT_TOKENIZER && transformer && !tokenizer) {
-    return msk_fail(
-        error, MSK_ERROR_FILE,
-        "%s is a transformer (it holds tensor Embed_0.word_embeddings.embedding), expected a tokenizer: were the two exchanged?", path);
-  }
-  if (kind == MSK_IMPORT_TRANSFORMER && tokenizer && !transformer) {
-    return msk_fail(error, MSK_ERROR_FILE, "%s is a tokenizer (it holds the codebook), expected a transformer: were the two exchanged?",
+    return msk_fail(error, MSK_ERROR_FILE,
+                    "%s is a transformer (it holds tensor Embed_0.word_embeddings.embedding), "
+                    "expected a tokenizer: were the two exchanged?",
                     path);
   }
-  if (msk_weight_file_count(file) == 0) return msk_fail(error, MSK_ERROR_FILE, "%s holds no tensors", path);
+  if (kind == MSK_IMPORT_TRANSFORMER && tokenizer && !transformer) {
+    return msk_fail(error, MSK_ERROR_FILE,
+                    "%s is a tokenizer (it holds the codebook), expected a transformer: were the "
+                    "two exchanged?",
+                    path);
+  }
+  if (msk_weight_file_count(file) == 0)
+    return msk_fail(error, MSK_ERROR_FILE, "%s holds no tensors", path);
   return MSK_OK;
 }
 
@@ -174,8 +194,10 @@ static void permute_shape(msk_import_tensor *made) {
 
 static msk_status translate(msk_import *import, msk_import_kind kind, msk_error *error) {
   const msk_weight_file *file = import->file;
-  const char *prefix = kind == MSK_IMPORT_TOKENIZER ? MSK_BUNDLE_TOKENIZER : MSK_BUNDLE_TRANSFORMER, *path = msk_weight_file_path(file);
-  bool prefixed = kind == MSK_IMPORT_TOKENIZER ? is_tokenizer(file, prefix) : is_transformer(file, prefix);
+  const char *prefix = kind == MSK_IMPORT_TOKENIZER ? MSK_BUNDLE_TOKENIZER : MSK_BUNDLE_TRANSFORMER,
+             *path = msk_weight_file_path(file);
+  bool prefixed =
+      kind == MSK_IMPORT_TOKENIZER ? is_tokenizer(file, prefix) : is_transformer(file, prefix);
   bool muse = kind == MSK_IMPORT_TOKENIZER && !prefixed && is_muse(file);
   muse_sizes sizes = muse ? measure_muse(file) : (muse_sizes){0, 0};
   for (size_t i = 0; i < msk_weight_file_count(file); i++) {
@@ -193,20 +215,23 @@ static msk_status translate(msk_import *import, msk_import_kind kind, msk_error 
       strcpy(made->name, name);
     }
     if (!known)
-      return msk_fail(error, MSK_ERROR_FILE, "%s: tensor %s has no place in this network%s", path, name,
-                      muse ? " (read as an open-muse tokenizer)" : "");
+      return msk_fail(error, MSK_ERROR_FILE, "%s: tensor %s has no place in this network%s", path,
+                      name, muse ? " (read as an open-muse tokenizer)" : "");
   }
   return MSK_OK;
 }
 
-msk_status msk_import_open(msk_import *out, const char *path, msk_import_kind kind, const msk_allocator *allocator, msk_error *error) {
+msk_status msk_import_open(msk_import *out, const char *path, msk_import_kind kind,
+                           const msk_allocator *allocator, msk_error *error) {
   msk_import import = {NULL, NULL, 0};
   msk_status status = msk_weight_file_open(&import.file, path, allocator, error);
   if (status == MSK_OK) status = check_kind(import.file, kind, error);
   if (status == MSK_OK) {
-    import.tensors = msk_allocate(allocator, msk_weight_file_count(import.file), sizeof *import.tensors);
-    status = import.tensors != NULL ? translate(&import, kind, error)
-                                    : msk_fail(error, MSK_ERROR_MEMORY, "out of memory for importing %s", path);
+    import.tensors =
+        msk_allocate(allocator, msk_weight_file_count(import.file), sizeof *import.tensors);
+    status = import.tensors != NULL
+                 ? translate(&import, kind, error)
+                 : msk_fail(error, MSK_ERROR_MEMORY, "out of memory for importing %s", path);
   }
   if (status == MSK_OK) {
     *out = import;
@@ -222,15 +247,18 @@ void msk_import_close(msk_import *import, const msk_allocator *allocator) {
   *import = (msk_import){NULL, NULL, 0};
 }
 
-msk_status msk_import_view(msk_weight_file **view, const msk_import *import, const msk_allocator *allocator, msk_error *error) {
+msk_status msk_import_view(msk_weight_file **view, const msk_import *import,
+                           const msk_allocator *allocator, msk_error *error) {
   const char *path = msk_weight_file_path(import->file);
   msk_tensor *tensors = msk_allocate(allocator, import->count, sizeof *tensors);
-  if (tensors == NULL) return msk_fail(error, MSK_ERROR_MEMORY, "out of memory for importing %s", path);
+  if (tensors == NULL)
+    return msk_fail(error, MSK_ERROR_MEMORY, "out of memory for importing %s", path);
   for (size_t i = 0; i < import->count; i++) {
     tensors[i] = import->tensors[i].tensor;
     tensors[i].name = import->tensors[i].name;
   }
-  msk_status status = msk_weight_file_view(view, path, msk_weight_file_kind(import->file), tensors, import->count, allocator, error);
+  msk_status status = msk_weight_file_view(view, path, msk_weight_file_kind(import->file), tensors,
+                                           import->count, allocator, error);
   msk_free(allocator, tensors);
   return status;
 }
@@ -239,10 +267,12 @@ void msk_import_values(const msk_import_tensor *from, float *values, float *scra
   const msk_tensor *tensor = &from->tensor;
   msk_tensor_to_f32(tensor, 0, tensor->elements, from->permuted ? scratch : values);
   if (!from->permuted) return;
-  size_t height = tensor->shape[0], width = tensor->shape[1], in = tensor->shape[2], out = tensor->shape[3];
+  size_t height = tensor->shape[0], width = tensor->shape[1], in = tensor->shape[2],
+         out = tensor->shape[3];
   for (size_t o = 0; o < out; o++) {
     for (size_t i = 0; i < in; i++) {
-      for (size_t yx = 0; yx < height * width; yx++) values[(yx * in + i) * out + o] = scratch[(o * in + i) * height * width + yx];
+      for (size_t yx = 0; yx < height * width; yx++)
+        values[(yx * in + i) * out + o] = scratch[(o * in + i) * height * width + yx];
     }
   }
 }

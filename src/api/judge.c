@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * judge.c - the judge's functions of the public header: its file, and one picture at a time, in memory taken once when it is opened. */
+ *
+ * judge.c - the judge's functions of the public header: its file, and one picture at a time, in
+ * memory taken once when it is opened. */
 #include "model/judge.h"
 
 #include <math.h>
@@ -23,7 +25,9 @@ struct msk_judge {
   void *scratch, *arena;
 };
 
-void msk_judge_options_init(msk_judge_options *options) { *options = (msk_judge_options){.size = sizeof *options}; }
+void msk_judge_options_init(msk_judge_options *options) {
+  *options = (msk_judge_options){.size = sizeof *options};
+}
 
 /* ---- opening ---- */
 
@@ -33,8 +37,10 @@ static msk_status read_names(msk_judge *judge, const msk_weight_file *file, msk_
   size_t expected = msk_judge_network_config(judge->network)->classes, count = 1;
   for (const char *c = text; c != NULL && *c != 0; c++) count += *c == ',';
   if (text == NULL || count != expected) {
-    return msk_fail(error, MSK_ERROR_FILE, "%s: the metadata entry \"classes\" has %zu names, expected %zu with commas between them", path,
-                    text == NULL ? 0 : count, expected);
+    return msk_fail(
+        error, MSK_ERROR_FILE,
+        "%s: the metadata entry \"classes\" has %zu names, expected %zu with commas between them",
+        path, text == NULL ? 0 : count, expected);
   }
   judge->class_text = msk_allocate(judge->allocator, strlen(text) + 1, 1);
   judge->class_names = msk_allocate(judge->allocator, count, sizeof *judge->class_names);
@@ -43,7 +49,8 @@ static msk_status read_names(msk_judge *judge, const msk_weight_file *file, msk_
   char *at = strcpy(judge->class_text, text);
   for (size_t i = 0; i < count; i++) {
     size_t length = strcspn(at, ",");
-    if (length == 0) return msk_fail(error, MSK_ERROR_FILE, "%s: the name of class %zu is empty", path, i);
+    if (length == 0)
+      return msk_fail(error, MSK_ERROR_FILE, "%s: the name of class %zu is empty", path, i);
     judge->class_names[i] = at;
     at[length] = 0;
     at += length + 1;
@@ -52,7 +59,8 @@ static msk_status read_names(msk_judge *judge, const msk_weight_file *file, msk_
 }
 
 static void run(const msk_judge *judge, msk_stream *stream, msk_arena *arena) {
-  msk_judge_network_run(judge->network, stream, arena, judge->pixels, judge->logits, judge->silhouette, judge->features);
+  msk_judge_network_run(judge->network, stream, arena, judge->pixels, judge->logits,
+                        judge->silhouette, judge->features);
 }
 
 /* Memory of a pass, measured by running it without computing. */
@@ -67,45 +75,58 @@ static msk_status take_memory(msk_judge *judge, msk_error *error) {
     judge->pixels = msk_allocate(judge->allocator, config->size * config->size * 3, sizeof(float));
     judge->logits = msk_allocate(judge->allocator, config->classes, sizeof(float));
     judge->silhouette = msk_allocate(judge->allocator, config->size * config->size, sizeof(float));
-    judge->features = msk_allocate(judge->allocator, config->channels[config->levels - 1], sizeof(float));
+    judge->features =
+        msk_allocate(judge->allocator, config->channels[config->levels - 1], sizeof(float));
     judge->scratch = msk_allocate(judge->allocator, judge->scratch_bytes + 1, 1);
     judge->arena = msk_allocate(judge->allocator, judge->arena_bytes, 1);
   }
-  bool complete = judge->pixels != NULL && judge->logits != NULL && judge->silhouette != NULL && judge->features != NULL &&
-                  judge->scratch != NULL && judge->arena != NULL;
+  bool complete = judge->pixels != NULL && judge->logits != NULL && judge->silhouette != NULL &&
+                  judge->features != NULL && judge->scratch != NULL && judge->arena != NULL;
   return complete ? MSK_OK : msk_fail(error, MSK_ERROR_MEMORY, "not enough memory for the judge");
 }
 
-static msk_status open_file(msk_judge *judge, const char *path, const msk_judge_options *options, msk_error *error) {
+static msk_status open_file(msk_judge *judge, const char *path, const msk_judge_options *options,
+                            msk_error *error) {
   msk_weight_file *file = NULL;
   int threads = options->threads == 0 ? msk_default_threads() : options->threads;
   msk_status status = msk_weight_file_open(&file, path, judge->allocator, error);
   if (status != MSK_OK) return status;
   const char *format = msk_weight_file_metadata(file, "format");
   if (format == NULL || strcmp(format, JUDGE_FORMAT) != 0) {
-    status = msk_fail(error, MSK_ERROR_FILE, "%s: its metadata say format \"%.40s\", expected \"%s\": is this a judge?", path,
-                      format == NULL ? "" : format, JUDGE_FORMAT);
+    status = msk_fail(error, MSK_ERROR_FILE,
+                      "%s: its metadata say format \"%.40s\", expected \"%s\": is this a judge?",
+                      path, format == NULL ? "" : format, JUDGE_FORMAT);
   }
-  if (status == MSK_OK) status = msk_device_create(&judge->device, options->isa, MSK_PRECISION_FP32, judge->allocator, error);
-  if (status == MSK_OK && threads > 1) status = msk_pool_create(&judge->pool, threads, judge->allocator, error);
-  if (status == MSK_OK) status = msk_judge_network_load(&judge->network, judge->device, file, judge->pool, error);
+  if (status == MSK_OK)
+    status = msk_device_create(&judge->device, options->isa, MSK_PRECISION_FP32, judge->allocator,
+                               error);
+  if (status == MSK_OK && threads > 1)
+    status = msk_pool_create(&judge->pool, threads, judge->allocator, error);
+  if (status == MSK_OK)
+    status = msk_judge_network_load(&judge->network, judge->device, file, judge->pool, error);
   if (status == MSK_OK) status = read_names(judge, file, error);
   if (status == MSK_OK) status = take_memory(judge, error);
   msk_weight_file_close(file);
   return status;
 }
 
-msk_status msk_judge_open(msk_judge **judge, const char *path, const msk_judge_options *options, msk_error *error) {
+msk_status msk_judge_open(msk_judge **judge, const char *path, const msk_judge_options *options,
+                          msk_error *error) {
   msk_judge_options chosen;
   msk_judge_options_init(&chosen);
-  if (judge == NULL || path == NULL) return msk_fail(error, MSK_ERROR_ARGUMENT, "no place for a judge or no file given to msk_judge_open");
+  if (judge == NULL || path == NULL)
+    return msk_fail(error, MSK_ERROR_ARGUMENT,
+                    "no place for a judge or no file given to msk_judge_open");
   if (options != NULL && options->size != sizeof *options) {
-    return msk_fail(error, MSK_ERROR_ARGUMENT, "judge options of %zu bytes, expected %zu: call msk_judge_options_init() first",
+    return msk_fail(error, MSK_ERROR_ARGUMENT,
+                    "judge options of %zu bytes, expected %zu: call msk_judge_options_init() first",
                     options->size, sizeof *options);
   }
   if (options != NULL) chosen = *options;
   if (chosen.threads < 0 || chosen.threads > MAX_THREADS) {
-    return msk_fail(error, MSK_ERROR_ARGUMENT, "%d threads, expected 1 to %d, or 0 for all processors", chosen.threads, MAX_THREADS);
+    return msk_fail(error, MSK_ERROR_ARGUMENT,
+                    "%d threads, expected 1 to %d, or 0 for all processors", chosen.threads,
+                    MAX_THREADS);
   }
   msk_judge *made = msk_allocate_zeroed(chosen.allocator, 1, sizeof *made);
   if (made == NULL) return msk_fail(error, MSK_ERROR_MEMORY, "not enough memory for a judge");
@@ -140,7 +161,8 @@ void msk_judge_get_info(const msk_judge *judge, msk_judge_info *info) {
 }
 
 const char *msk_judge_class_name(const msk_judge *judge, int class_id) {
-  bool known = class_id >= 0 && (size_t)class_id < msk_judge_network_config(judge->network)->classes;
+  bool known =
+      class_id >= 0 && (size_t)class_id < msk_judge_network_config(judge->network)->classes;
   return known ? judge->class_names[class_id] : NULL;
 }
 
@@ -150,7 +172,8 @@ static msk_status place_pixels(const msk_judge *judge, const msk_image *image, m
   size_t size = msk_judge_network_config(judge->network)->size;
   double *row = msk_allocate(judge->allocator, (size_t)image->width, 3 * sizeof *row);
   if (row == NULL) return msk_fail(error, MSK_ERROR_MEMORY, "not enough memory for a picture");
-  msk_area_mean(image->pixels, (size_t)image->width, (size_t)image->height, size, row, judge->pixels);
+  msk_area_mean(image->pixels, (size_t)image->width, (size_t)image->height, size, row,
+                judge->pixels);
   msk_free(judge->allocator, row);
   for (size_t i = 0; i < size * size * 3; i++) judge->pixels[i] = judge->pixels[i] / 127.5f - 1;
   return MSK_OK;
@@ -163,8 +186,8 @@ static void softmax(const float *logits, size_t count, float *shares) {
   for (size_t i = 0; i < count; i++) shares[i] = (float)(exp((double)logits[i] - most) / sum);
 }
 
-msk_status msk_judge_look(msk_judge *judge, const msk_image *images, int count, float *classes, float *silhouettes, float *features,
-                          msk_error *error) {
+msk_status msk_judge_look(msk_judge *judge, const msk_image *images, int count, float *classes,
+                          float *silhouettes, float *features, msk_error *error) {
   if (judge == NULL || images == NULL || count < 0) {
     return msk_fail(error, MSK_ERROR_ARGUMENT, "msk_judge_look needs a judge and pictures");
   }
@@ -172,16 +195,21 @@ msk_status msk_judge_look(msk_judge *judge, const msk_image *images, int count, 
   size_t area = config->size * config->size, feature_count = config->channels[config->levels - 1];
   for (size_t k = 0; k < (size_t)count; k++) {
     bool there = images[k].pixels != NULL && images[k].width > 0 && images[k].height > 0;
-    msk_status status = there ? place_pixels(judge, &images[k], error) : msk_fail(error, MSK_ERROR_ARGUMENT, "picture %zu is empty", k);
+    msk_status status = there ? place_pixels(judge, &images[k], error)
+                              : msk_fail(error, MSK_ERROR_ARGUMENT, "picture %zu is empty", k);
     if (status != MSK_OK) return status;
-    msk_stream stream = {.device = judge->device, .pool = judge->pool, .scratch_bytes = judge->scratch_bytes, .scratch = judge->scratch};
+    msk_stream stream = {.device = judge->device,
+                         .pool = judge->pool,
+                         .scratch_bytes = judge->scratch_bytes,
+                         .scratch = judge->scratch};
     msk_arena arena = {.base = judge->arena, .capacity = judge->arena_bytes};
     run(judge, &stream, &arena);
     if (classes != NULL) softmax(judge->logits, config->classes, classes + k * config->classes);
     for (size_t i = 0; silhouettes != NULL && i < area; i++) {
       silhouettes[k * area + i] = (float)(1 / (1 + exp(-(double)judge->silhouette[i])));
     }
-    if (features != NULL) memcpy(features + k * feature_count, judge->features, feature_count * sizeof(float));
+    if (features != NULL)
+      memcpy(features + k * feature_count, judge->features, feature_count * sizeof(float));
   }
   return MSK_OK;
 }

@@ -12,44 +12,57 @@ void msk_model_options_init(msk_model_options *options) {
 }
 
 /* *chosen: the options given, or the defaults; checked. */
-static msk_status choose_options(msk_model_options *chosen, const msk_model_options *options, msk_error *error) {
+static msk_status choose_options(msk_model_options *chosen, const msk_model_options *options,
+                                 msk_error *error) {
   msk_model_options_init(chosen);
   if (options != NULL && options->size != sizeof *options) {
-    return msk_fail(error, MSK_ERROR_ARGUMENT, "model options of %zu bytes, expected %zu: call msk_model_options_init() first",
+    return msk_fail(error, MSK_ERROR_ARGUMENT,
+                    "model options of %zu bytes, expected %zu: call msk_model_options_init() first",
                     options->size, sizeof *options);
   }
   if (options != NULL) *chosen = *options;
   if (chosen->threads < 0 || chosen->threads > MAX_THREADS) {
-    return msk_fail(error, MSK_ERROR_ARGUMENT, "%d threads, expected 1 to %d, or 0 for all processors", chosen->threads, MAX_THREADS);
+    return msk_fail(error, MSK_ERROR_ARGUMENT,
+                    "%d threads, expected 1 to %d, or 0 for all processors", chosen->threads,
+                    MAX_THREADS);
   }
   if ((int)chosen->precision < MSK_PRECISION_FP32 || chosen->precision > MSK_PRECISION_OF_FILE) {
-    return msk_fail(error, MSK_ERROR_ARGUMENT, "precision %d, expected MSK_PRECISION_FP32, MSK_PRECISION_INT8 or MSK_PRECISION_OF_FILE",
-                    (int)chosen->precision);
+    return msk_fail(
+        error, MSK_ERROR_ARGUMENT,
+        "precision %d, expected MSK_PRECISION_FP32, MSK_PRECISION_INT8 or MSK_PRECISION_OF_FILE",
+        (int)chosen->precision);
   }
-  if (chosen->decode_precision != MSK_PRECISION_FP32 && chosen->decode_precision != MSK_PRECISION_INT8) {
-    return msk_fail(error, MSK_ERROR_ARGUMENT, "decode_precision %d, expected MSK_PRECISION_FP32 or MSK_PRECISION_INT8",
+  if (chosen->decode_precision != MSK_PRECISION_FP32 &&
+      chosen->decode_precision != MSK_PRECISION_INT8) {
+    return msk_fail(error, MSK_ERROR_ARGUMENT,
+                    "decode_precision %d, expected MSK_PRECISION_FP32 or MSK_PRECISION_INT8",
                     (int)chosen->decode_precision);
   }
   return MSK_OK;
 }
 
-msk_status msk_model_plan(msk_memory_plan *plan, const char *path, const msk_model_options *options, msk_error *error) {
+msk_status msk_model_plan(msk_memory_plan *plan, const char *path, const msk_model_options *options,
+                          msk_error *error) {
   msk_model_options chosen;
-  if (plan == NULL || path == NULL) return msk_fail(error, MSK_ERROR_ARGUMENT, "no plan or no path given to msk_model_plan");
+  if (plan == NULL || path == NULL)
+    return msk_fail(error, MSK_ERROR_ARGUMENT, "no plan or no path given to msk_model_plan");
   msk_status status = choose_options(&chosen, options, error);
   return status == MSK_OK ? msk_bundle_plan(plan, path, &chosen, error) : status;
 }
 
-msk_status msk_model_open(msk_model **model, const char *path, const msk_model_options *options, msk_error *error) {
+msk_status msk_model_open(msk_model **model, const char *path, const msk_model_options *options,
+                          msk_error *error) {
   msk_model_options chosen;
-  if (model == NULL || path == NULL) return msk_fail(error, MSK_ERROR_ARGUMENT, "no model or no path given to msk_model_open");
+  if (model == NULL || path == NULL)
+    return msk_fail(error, MSK_ERROR_ARGUMENT, "no model or no path given to msk_model_open");
   msk_status status = choose_options(&chosen, options, error);
   return status == MSK_OK ? msk_bundle_open(model, path, &chosen, error) : status;
 }
 
 const char *msk_precision_name(int precision) {
   static const char *const names[] = {"fp32", "int8"};
-  return precision >= 0 && (size_t)precision < sizeof names / sizeof *names ? names[precision] : NULL;
+  return precision >= 0 && (size_t)precision < sizeof names / sizeof *names ? names[precision]
+                                                                            : NULL;
 }
 
 void msk_model_close(msk_model *model) { msk_bundle_close(model); }
@@ -82,4 +95,6 @@ void msk_model_get_info(const msk_model *model, msk_model_info *info) {
 
 const char *msk_model_warning(const msk_model *model) { return msk_device_warning(model->device); }
 
-const char *msk_model_metadata(const msk_model *model, const char *key) { return msk_weight_file_metadata(model->file, key); }
+const char *msk_model_metadata(const msk_model *model, const char *key) {
+  return msk_weight_file_metadata(model->file, key);
+}

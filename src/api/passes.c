@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
- * passes.c - the networks' passes of a request, and the denoiser made of them (session.h). While measuring, outputs are only stood for: a
- * forward function computes what it has somewhere to put. */
+ *
+ * passes.c - the networks' passes of a request, and the denoiser made of them (session.h). While
+ * measuring, outputs are only stood for: a forward function computes what it has somewhere to
+ * put. */
 #include <string.h>
 #include <time.h>
 
@@ -14,16 +16,22 @@ double msk_clock(void) {
 }
 
 /* Stands for an output that has no place yet. */
-static float *wanted(const msk_session *session, float *output, float *stand_in) { return session->stream.measuring ? stand_in : output; }
+static float *wanted(const msk_session *session, float *output, float *stand_in) {
+  return session->stream.measuring ? stand_in : output;
+}
 
 static size_t positions(const msk_session *session) { return (size_t)session->model->positions; }
 
 int msk_session_group_items(const msk_request *request) {
   int items = msk_request_items(request);
-  return request->recipe.official || msk_request_has_candidates(request) || items < MSK_GROUP_ITEMS ? items : MSK_GROUP_ITEMS;
+  return request->recipe.official || msk_request_has_candidates(request) || items < MSK_GROUP_ITEMS
+             ? items
+             : MSK_GROUP_ITEMS;
 }
 
-bool msk_request_has_candidates(const msk_request *request) { return request->guidance_count > 0 || request->finish > 0; }
+bool msk_request_has_candidates(const msk_request *request) {
+  return request->guidance_count > 0 || request->finish > 0;
+}
 
 int msk_request_items(const msk_request *request) {
   return request->guidance_count > 0 ? request->count * request->guidance_count : request->count;
@@ -31,7 +39,8 @@ int msk_request_items(const msk_request *request) {
 
 static bool is_guided_at_all(const msk_request *request) {
   bool guided = request->recipe.guidance > 0;
-  for (int i = 0; i < request->guidance_count; i++) guided = guided || request->guidance_scales[i] > 0;
+  for (int i = 0; i < request->guidance_count; i++)
+    guided = guided || request->guidance_scales[i] > 0;
   return guided;
 }
 
@@ -42,7 +51,8 @@ int msk_session_rows(const msk_session *session) {
   return items < MSK_PASS_ROWS ? items : MSK_PASS_ROWS;
 }
 
-/* The tokenizer works where the targets lie while there are none; returns the mark to go back to. */
+/* The tokenizer works where the targets lie while there are none; returns the mark to go back
+ * to. */
 static size_t take_targets_place(msk_session *session) {
   size_t mark = msk_arena_mark(&session->arena);
   if (!session->targets_live) msk_arena_release(&session->arena, session->before_targets);
@@ -52,12 +62,15 @@ static size_t take_targets_place(msk_session *session) {
 void msk_pass_encode(msk_session *session) {
   const msk_model *model = session->model;
   msk_arena *arena = &session->arena;
-  size_t mark = take_targets_place(session), size = (size_t)model->image_size, count = size * size * 3, cells = positions(session) - 1;
+  size_t mark = take_targets_place(session), size = (size_t)model->image_size,
+         count = size * size * 3, cells = positions(session) - 1;
   float *pixels = session->at.photo;
   if (pixels == NULL) pixels = msk_arena_take(arena, count, sizeof *pixels);
-  float *latents = msk_arena_take(arena, cells * msk_vqgan_get_config(model->tokenizer)->dim, sizeof *latents);
+  float *latents =
+      msk_arena_take(arena, cells * msk_vqgan_get_config(model->tokenizer)->dim, sizeof *latents);
   msk_meter_begin(&session->stream, "encode");
-  for (size_t i = 0; !session->stream.measuring && i < count; i++) pixels[i] = (float)session->request.picture->pixels[i] / 255.0f;
+  for (size_t i = 0; !session->stream.measuring && i < count; i++)
+    pixels[i] = (float)session->request.picture->pixels[i] / 255.0f;
   msk_meter_note(&session->stream, "pixels to floats", 0);
   msk_vqgan_encode(model->tokenizer, &session->stream, arena, pixels, 1, size, size, latents, NULL);
   msk_vqgan_quantise(model->tokenizer, &session->stream, latents, cells, session->at.picture_codes);
@@ -74,13 +87,14 @@ void msk_pass_target(msk_session *session) {
   const msk_recipe *recipe = &session->request.recipe;
   msk_meter_begin(&session->stream, "target");
   session->sequences++;
-  msk_maskgit_forward(session->model->transformer, &session->stream, &session->arena,
-                      &(msk_maskgit_pass){.tokens = sequence,
-                                          .batch = 1,
-                                          .layers = recipe->layers,
-                                          .layer_count = (size_t)recipe->layer_count,
-                                          .maps = wanted(session, session->at.target, &stand_in),
-                                          .log_maps = wanted(session, session->at.log_target, &stand_in)});
+  msk_maskgit_forward(
+      session->model->transformer, &session->stream, &session->arena,
+      &(msk_maskgit_pass){.tokens = sequence,
+                          .batch = 1,
+                          .layers = recipe->layers,
+                          .layer_count = (size_t)recipe->layer_count,
+                          .maps = wanted(session, session->at.target, &stand_in),
+                          .log_maps = wanted(session, session->at.log_target, &stand_in)});
   session->targets_live = !session->stream.measuring;
 }
 
@@ -88,10 +102,11 @@ void msk_pass_logits(msk_session *session, const int32_t *sequences, size_t rows
   float stand_in;
   msk_meter_begin(&session->stream, "logits");
   session->sequences += rows;
-  msk_maskgit_forward(
-      session->model->transformer, &session->stream, &session->arena,
-      &(msk_maskgit_pass){
-          .tokens = sequences, .batch = rows, .logits = wanted(session, logits, &stand_in), .columns = (size_t)session->model->codes});
+  msk_maskgit_forward(session->model->transformer, &session->stream, &session->arena,
+                      &(msk_maskgit_pass){.tokens = sequences,
+                                          .batch = rows,
+                                          .logits = wanted(session, logits, &stand_in),
+                                          .columns = (size_t)session->model->codes});
 }
 
 void msk_pass_score(msk_session *session, const int32_t *sequences, size_t rows, float *score) {
@@ -99,28 +114,30 @@ void msk_pass_score(msk_session *session, const int32_t *sequences, size_t rows,
   const msk_recipe *recipe = &session->request.recipe;
   msk_meter_begin(&session->stream, "score");
   session->sequences += rows;
-  msk_maskgit_forward(session->model->transformer, &session->stream, &session->arena,
-                      &(msk_maskgit_pass){.tokens = sequences,
-                                          .batch = rows,
-                                          .layers = recipe->layers,
-                                          .layer_count = (size_t)recipe->layer_count,
-                                          .target = wanted(session, session->at.target, &stand_in),
-                                          .log_target = wanted(session, session->at.log_target, &stand_in),
-                                          .distance = recipe->distance,
-                                          .score = wanted(session, score, &stand_in)});
+  msk_maskgit_forward(
+      session->model->transformer, &session->stream, &session->arena,
+      &(msk_maskgit_pass){.tokens = sequences,
+                          .batch = rows,
+                          .layers = recipe->layers,
+                          .layer_count = (size_t)recipe->layer_count,
+                          .target = wanted(session, session->at.target, &stand_in),
+                          .log_target = wanted(session, session->at.log_target, &stand_in),
+                          .distance = recipe->distance,
+                          .score = wanted(session, score, &stand_in)});
 }
 
 void msk_pass_decode(msk_session *session, const int32_t *sequence, float *pixels) {
   size_t side = (size_t)session->model->latent_size, mark = take_targets_place(session);
   msk_meter_begin(&session->stream, "decode");
-  msk_vqgan_decode(session->model->tokenizer, &session->stream, &session->arena, sequence == NULL ? NULL : sequence + 1, 1, side, side,
-                   pixels, NULL);
+  msk_vqgan_decode(session->model->tokenizer, &session->stream, &session->arena,
+                   sequence == NULL ? NULL : sequence + 1, 1, side, side, pixels, NULL);
   msk_arena_release(&session->arena, mark);
 }
 
 /* ---- the denoiser ---- */
 
-/* One network pass on its way: conditional rows and, behind each item's, its unconditional one where it has one. */
+/* One network pass on its way: conditional rows and, behind each item's, its unconditional one
+ * where it has one. */
 struct guided_pass {
   msk_session *session;
   const int32_t *tokens, *unconditional;
@@ -129,7 +146,9 @@ struct guided_pass {
   size_t first, items, rows;
 };
 
-static bool is_guided(const struct guided_pass *pass, size_t item) { return pass->unconditional != NULL && pass->unconditional[item] >= 0; }
+static bool is_guided(const struct guided_pass *pass, size_t item) {
+  return pass->unconditional != NULL && pass->unconditional[item] >= 0;
+}
 
 static void fill_rows(struct guided_pass *pass, size_t batch) {
   size_t n = positions(pass->session), room = (size_t)msk_session_rows(pass->session);
@@ -167,8 +186,9 @@ static void combine_rows(const struct guided_pass *pass) {
   }
 }
 
-msk_status msk_denoise_logits(void *user, const int32_t *tokens, const int32_t *unconditional, const float *guidance, float *logits,
-                              float *difference, msk_error *error) {
+msk_status msk_denoise_logits(void *user, const int32_t *tokens, const int32_t *unconditional,
+                              const float *guidance, float *logits, float *difference,
+                              msk_error *error) {
   msk_session *session = user;
   (void)error;
   double started = msk_clock();
@@ -192,7 +212,8 @@ msk_status msk_denoise_score(void *user, const int32_t *tokens, float *score, ms
   msk_session *session = user;
   (void)error;
   double started = msk_clock();
-  size_t batch = (size_t)session->group_count, n = positions(session), room = (size_t)msk_session_rows(session);
+  size_t batch = (size_t)session->group_count, n = positions(session),
+         room = (size_t)msk_session_rows(session);
   for (size_t first = 0; first < batch; first += room) {
     size_t rows = batch - first < room ? batch - first : room;
     msk_pass_score(session, tokens + first * n, rows, score + first * n);

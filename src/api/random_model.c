@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
- * random_model.c - msk_model_make_random(): the official networks' sizes (docs/model.md) with random weights. Kernels are uniform with variance
- * 1 / fan-in and norms keep their scale of 1, so that values stay of the size that trained networks have. */
+ *
+ * random_model.c - msk_model_make_random(): the official networks' sizes (docs/model.md) with
+ * random weights. Kernels are uniform with variance 1 / fan-in and norms keep their scale of 1,
+ * so that values stay of the size that trained networks have. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,8 +23,12 @@ static const msk_vqgan_config official_tokenizer = {.stem = 1,
                                                     .codes = 1024,
                                                     .dim = 256,
                                                     .patch = 16};
-static const msk_maskgit_config official_transformer = {
-    .layers = 24, .hidden = 768, .heads = 16, .intermediate = 3072, .positions = 257, .vocabulary = 1024 + CLASSES + 1};
+static const msk_maskgit_config official_transformer = {.layers = 24,
+                                                        .hidden = 768,
+                                                        .heads = 16,
+                                                        .intermediate = 3072,
+                                                        .positions = 257,
+                                                        .vocabulary = 1024 + CLASSES + 1};
 
 struct random_model {
   const msk_random_options *options;
@@ -44,7 +50,8 @@ static msk_status add_tensor(void *user, const msk_tensor *tensor) {
   strcat(strcpy(name, model->prefix), tensor->name);
   *added = *tensor;
   added->name = name;
-  if (ends_with(name, ".kernel") || ends_with(name, ".embedding")) added->dtype = model->options->dtype;
+  if (ends_with(name, ".kernel") || ends_with(name, ".embedding"))
+    added->dtype = model->options->dtype;
   added->bytes = added->elements * msk_dtype_bytes(added->dtype);
   return MSK_OK;
 }
@@ -57,9 +64,11 @@ static uint64_t random_bits(uint64_t stream, uint64_t k) {
   return z ^ (z >> 31);
 }
 
-static void fill_chunk(uint64_t stream, size_t first, size_t count, float centre, float spread, float *values) {
+static void fill_chunk(uint64_t stream, size_t first, size_t count, float centre, float spread,
+                       float *values) {
   for (size_t i = 0; i < count; i++) {
-    uint32_t bits = (uint32_t)(random_bits(stream, first + i) >> 40); /* 24: as many as a float has */
+    /* 24: as many as a float has */
+    uint32_t bits = (uint32_t)(random_bits(stream, first + i) >> 40);
     values[i] = centre + spread * ((float)bits * 0x1p-23f - 1.0f);
   }
 }
@@ -72,14 +81,16 @@ static msk_status fill_tensor(void *user, size_t index, void *out, msk_error *er
   double fan_in = 1;
   (void)error;
   for (int i = 0; i + 1 < tensor->rank; i++) fan_in *= (double)tensor->shape[i];
-  if (strstr(tensor->name, ".query.") != NULL || strstr(tensor->name, ".key.") != NULL || strstr(tensor->name, ".value.") != NULL)
+  if (strstr(tensor->name, ".query.") != NULL || strstr(tensor->name, ".key.") != NULL ||
+      strstr(tensor->name, ".value.") != NULL)
     fan_in = (double)tensor->shape[0]; /* hidden x heads x head size */
   if (ends_with(tensor->name, ".kernel")) spread = (float)sqrt(3.0 / fan_in);
   if (ends_with(tensor->name, ".embedding") || ends_with(tensor->name, ".codebook")) spread = 0.1f;
   for (size_t first = 0; first < tensor->elements; first += CHUNK) {
     size_t count = tensor->elements - first < CHUNK ? tensor->elements - first : CHUNK;
     fill_chunk(stream, first, count, centre, spread, values);
-    msk_f32_to_dtype(values, count, tensor->dtype, (char *)out + first * msk_dtype_bytes(tensor->dtype));
+    msk_f32_to_dtype(values, count, tensor->dtype,
+                     (char *)out + first * msk_dtype_bytes(tensor->dtype));
   }
   return MSK_OK;
 }
@@ -91,7 +102,8 @@ static msk_status list_networks(struct random_model *model) {
   msk_status status = msk_vqgan_each_tensor(&official_tokenizer, add_tensor, model);
   model->prefix = MSK_BUNDLE_TRANSFORMER;
   if (status == MSK_OK) status = msk_maskgit_each_tensor(&official_transformer, add_tensor, model);
-  /* File order, so that the stream of a tensor hangs on its name and not on how the networks list theirs. */
+  /* File order, so that the stream of a tensor hangs on its name and not on how the networks
+   * list theirs. */
   qsort(model->tensors, model->count, sizeof *model->tensors, compare_tensors);
   return status;
 }
@@ -102,10 +114,15 @@ void msk_random_options_init(msk_random_options *options) {
 
 msk_status msk_model_make_random(const msk_random_options *options, msk_error *error) {
   if (options == NULL || options->size != sizeof *options || options->output_path == NULL) {
-    return msk_fail(error, MSK_ERROR_ARGUMENT, "a random model needs options, set up with msk_random_options_init(), and an output path");
+    return msk_fail(
+        error, MSK_ERROR_ARGUMENT,
+        "a random model needs options, set up with msk_random_options_init(), and an output path");
   }
-  if (options->dtype != MSK_DTYPE_F32 && options->dtype != MSK_DTYPE_F16 && options->dtype != MSK_DTYPE_BF16) {
-    return msk_fail(error, MSK_ERROR_ARGUMENT, "weights cannot be stored as %s, expected F32, F16 or BF16", msk_dtype_name(options->dtype));
+  if (options->dtype != MSK_DTYPE_F32 && options->dtype != MSK_DTYPE_F16 &&
+      options->dtype != MSK_DTYPE_BF16) {
+    return msk_fail(error, MSK_ERROR_ARGUMENT,
+                    "weights cannot be stored as %s, expected F32, F16 or BF16",
+                    msk_dtype_name(options->dtype));
   }
   const msk_allocator *allocator = options->allocator;
   struct random_model *model = msk_allocate_zeroed(allocator, 1, sizeof *model);
@@ -116,9 +133,11 @@ msk_status msk_model_make_random(const msk_random_options *options, msk_error *e
   msk_status status = list_networks(model);
   if (status == MSK_OK) status = msk_class_list_json(&classes, &source, CLASSES, allocator, error);
   if (status == MSK_OK) {
-    const msk_metadata_entry metadata[] = {{"format", MSK_BUNDLE_FORMAT}, {"name", "official size, random"}, {"classes", classes}};
-    status = msk_safetensors_write(options->output_path, model->tensors, model->count, metadata, sizeof metadata / sizeof *metadata,
-                                   fill_tensor, model, allocator, error);
+    const msk_metadata_entry metadata[] = {
+        {"format", MSK_BUNDLE_FORMAT}, {"name", "official size, random"}, {"classes", classes}};
+    status = msk_safetensors_write(options->output_path, model->tensors, model->count, metadata,
+                                   sizeof metadata / sizeof *metadata, fill_tensor, model,
+                                   allocator, error);
   }
   msk_free(allocator, classes);
   msk_free(allocator, model);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
- * research.c - the parts for research: tokens, pictures, attention and logits one by one. Sizes are the caller's, so working memory is
- * taken for the call and given back; the session lends its threads. A running request is not disturbed. */
+ *
+ * research.c - the parts for research: tokens, pictures, attention and logits one by one. Sizes
+ * are the caller's, so working memory is taken for the call and given back; the session lends
+ * its threads. A running request is not disturbed. */
 #include <string.h>
 
 #include "api/session.h"
@@ -23,18 +25,22 @@ struct part {
 typedef void run_part(struct part *part);
 
 static msk_status fail_memory(size_t bytes, msk_error *error) {
-  return msk_fail(error, MSK_ERROR_MEMORY, "%.1f MB were asked for, more than there is", (double)bytes / 1e6);
+  return msk_fail(error, MSK_ERROR_MEMORY, "%.1f MB were asked for, more than there is",
+                  (double)bytes / 1e6);
 }
 
-static msk_status run(const msk_session *session, struct part *part, run_part *pass, msk_error *error) {
+static msk_status run(const msk_session *session, struct part *part, run_part *pass,
+                      msk_error *error) {
   const msk_allocator *allocator = session->model->allocator;
   size_t bytes;
   part->model = session->model;
-  part->stream = (msk_stream){.device = session->model->device, .pool = session->pool, .measuring = true};
+  part->stream =
+      (msk_stream){.device = session->model->device, .pool = session->pool, .measuring = true};
   part->arena = (msk_arena){0};
   pass(part);
   size_t scratch = (part->stream.scratch_bytes + MSK_ALIGNMENT - 1) & ~(MSK_ALIGNMENT - 1);
-  if (part->arena.overflow || !msk_add(scratch, part->arena.peak, &bytes)) return fail_memory(SIZE_MAX, error);
+  if (part->arena.overflow || !msk_add(scratch, part->arena.peak, &bytes))
+    return fail_memory(SIZE_MAX, error);
   char *memory = msk_allocate(allocator, bytes, 1);
   if (memory == NULL) return fail_memory(bytes, error);
   part->stream.measuring = false;
@@ -46,45 +52,58 @@ static msk_status run(const msk_session *session, struct part *part, run_part *p
 }
 
 static void encode_part(struct part *part) {
-  msk_vqgan_encode(part->model->tokenizer, &part->stream, &part->arena, part->pixels, 1, part->height, part->width, part->latents, NULL);
-  msk_vqgan_quantise(part->model->tokenizer, &part->stream, part->latents, part->rows * part->columns, part->codes);
+  msk_vqgan_encode(part->model->tokenizer, &part->stream, &part->arena, part->pixels, 1,
+                   part->height, part->width, part->latents, NULL);
+  msk_vqgan_quantise(part->model->tokenizer, &part->stream, part->latents,
+                     part->rows * part->columns, part->codes);
 }
 
 static void decode_part(struct part *part) {
-  msk_vqgan_decode(part->model->tokenizer, &part->stream, &part->arena, part->codes, 1, part->rows, part->columns, part->picture, NULL);
+  msk_vqgan_decode(part->model->tokenizer, &part->stream, &part->arena, part->codes, 1, part->rows,
+                   part->columns, part->picture, NULL);
 }
 
-static void forward_part(struct part *part) { msk_maskgit_forward(part->model->transformer, &part->stream, &part->arena, &part->pass); }
+static void forward_part(struct part *part) {
+  msk_maskgit_forward(part->model->transformer, &part->stream, &part->arena, &part->pass);
+}
 
 /* ---- tokenizer ---- */
 
 static msk_status check_size(const msk_model *model, int width, int height, msk_error *error) {
   int stem = (int)msk_vqgan_get_config(model->tokenizer)->stem;
   if (width < 1 || height < 1 || (size_t)width * (size_t)height > MSK_MAX_PIXELS) {
-    return msk_fail(error, MSK_ERROR_ARGUMENT, "a picture of %d x %d pixels, expected at least one and at most %zu", width, height,
-                    MSK_MAX_PIXELS);
+    return msk_fail(error, MSK_ERROR_ARGUMENT,
+                    "a picture of %d x %d pixels, expected at least one and at most %zu", width,
+                    height, MSK_MAX_PIXELS);
   }
   if (width % stem == 0 && height % stem == 0) return MSK_OK;
   return msk_fail(error, MSK_ERROR_ARGUMENT,
-                  "a picture of %d x %d pixels, expected multiples of %d: this tokenizer takes %d x %d pixels at once", width, height, stem,
-                  stem, stem);
+                  "a picture of %d x %d pixels, expected multiples of %d: this tokenizer takes %d "
+                  "x %d pixels at once",
+                  width, height, stem, stem, stem);
 }
 
-msk_status msk_tokenize_float(msk_session *session, const float *pixels, int width, int height, int32_t **tokens, float **latents,
-                              int *rows, int *columns, msk_error *error) {
+msk_status msk_tokenize_float(msk_session *session, const float *pixels, int width, int height,
+                              int32_t **tokens, float **latents, int *rows, int *columns,
+                              msk_error *error) {
   if (session == NULL || pixels == NULL || tokens == NULL || rows == NULL || columns == NULL) {
-    return msk_fail(error, MSK_ERROR_ARGUMENT, "msk_tokenize needs a session, a picture, and places for tokens, rows and columns");
+    return msk_fail(
+        error, MSK_ERROR_ARGUMENT,
+        "msk_tokenize needs a session, a picture, and places for tokens, rows and columns");
   }
   const msk_allocator *allocator = session->model->allocator;
   struct part part = {.pixels = pixels, .height = (size_t)height, .width = (size_t)width};
   msk_status status = check_size(session->model, width, height, error);
   if (status != MSK_OK) return status;
-  msk_vqgan_latent_size(session->model->tokenizer, part.height, part.width, &part.rows, &part.columns);
+  msk_vqgan_latent_size(session->model->tokenizer, part.height, part.width, &part.rows,
+                        &part.columns);
   part.codes = msk_allocate(allocator, part.rows * part.columns, sizeof *part.codes);
-  part.latents =
-      msk_allocate(allocator, part.rows * part.columns * msk_vqgan_get_config(session->model->tokenizer)->dim, sizeof *part.latents);
-  status = part.codes == NULL || part.latents == NULL ? fail_memory(part.rows * part.columns * sizeof(float), error)
-                                                      : run(session, &part, encode_part, error);
+  part.latents = msk_allocate(
+      allocator, part.rows * part.columns * msk_vqgan_get_config(session->model->tokenizer)->dim,
+      sizeof *part.latents);
+  status = part.codes == NULL || part.latents == NULL
+               ? fail_memory(part.rows * part.columns * sizeof(float), error)
+               : run(session, &part, encode_part, error);
   if (status == MSK_OK) {
     *tokens = part.codes;
     *rows = (int)part.rows;
@@ -97,8 +116,8 @@ msk_status msk_tokenize_float(msk_session *session, const float *pixels, int wid
   return status;
 }
 
-msk_status msk_tokenize(msk_session *session, const msk_image *image, int32_t **tokens, float **latents, int *rows, int *columns,
-                        msk_error *error) {
+msk_status msk_tokenize(msk_session *session, const msk_image *image, int32_t **tokens,
+                        float **latents, int *rows, int *columns, msk_error *error) {
   if (session == NULL || image == NULL || image->pixels == NULL) {
     return msk_fail(error, MSK_ERROR_ARGUMENT, "msk_tokenize needs a session and a picture");
   }
@@ -109,31 +128,39 @@ msk_status msk_tokenize(msk_session *session, const msk_image *image, int32_t **
   float *pixels = msk_allocate(allocator, count, sizeof *pixels);
   if (pixels == NULL) return fail_memory(count * sizeof *pixels, error);
   for (size_t i = 0; i < count; i++) pixels[i] = (float)image->pixels[i] / 255.0f;
-  status = msk_tokenize_float(session, pixels, image->width, image->height, tokens, latents, rows, columns, error);
+  status = msk_tokenize_float(session, pixels, image->width, image->height, tokens, latents, rows,
+                              columns, error);
   msk_free(allocator, pixels);
   return status;
 }
 
-msk_status msk_detokenize(msk_session *session, const int32_t *tokens, int rows, int columns, float **pixels, int *width, int *height,
-                          msk_error *error) {
+msk_status msk_detokenize(msk_session *session, const int32_t *tokens, int rows, int columns,
+                          float **pixels, int *width, int *height, msk_error *error) {
   if (session == NULL || tokens == NULL || pixels == NULL || width == NULL || height == NULL) {
-    return msk_fail(error, MSK_ERROR_ARGUMENT, "msk_detokenize needs a session, tokens, and places for pixels, width and height");
+    return msk_fail(
+        error, MSK_ERROR_ARGUMENT,
+        "msk_detokenize needs a session, tokens, and places for pixels, width and height");
   }
   size_t patch = msk_vqgan_get_config(session->model->tokenizer)->patch;
-  if (rows < 1 || columns < 1 || (size_t)rows * (size_t)columns > MSK_MAX_PIXELS / (patch * patch)) {
-    return msk_fail(error, MSK_ERROR_ARGUMENT, "%d x %d tokens, expected at least one and a picture of at most %zu pixels", rows, columns,
-                    MSK_MAX_PIXELS);
+  if (rows < 1 || columns < 1 ||
+      (size_t)rows * (size_t)columns > MSK_MAX_PIXELS / (patch * patch)) {
+    return msk_fail(error, MSK_ERROR_ARGUMENT,
+                    "%d x %d tokens, expected at least one and a picture of at most %zu pixels",
+                    rows, columns, MSK_MAX_PIXELS);
   }
   size_t count = (size_t)rows * (size_t)columns;
   for (size_t i = 0; i < count; i++) {
     if (tokens[i] >= 0 && tokens[i] < session->model->codes) continue;
-    return msk_fail(error, MSK_ERROR_ARGUMENT, "token %zu is %d, expected 0 to %d", i, (int)tokens[i], session->model->codes - 1);
+    return msk_fail(error, MSK_ERROR_ARGUMENT, "token %zu is %d, expected 0 to %d", i,
+                    (int)tokens[i], session->model->codes - 1);
   }
   const msk_allocator *allocator = session->model->allocator;
-  struct part part = {.rows = (size_t)rows, .columns = (size_t)columns, .codes = (int32_t *)(uintptr_t)tokens};
+  struct part part = {
+      .rows = (size_t)rows, .columns = (size_t)columns, .codes = (int32_t *)(uintptr_t)tokens};
   part.picture = msk_allocate(allocator, count * patch * patch * 3, sizeof *part.picture);
-  msk_status status =
-      part.picture == NULL ? fail_memory(count * patch * patch * 3 * sizeof(float), error) : run(session, &part, decode_part, error);
+  msk_status status = part.picture == NULL
+                          ? fail_memory(count * patch * patch * 3 * sizeof(float), error)
+                          : run(session, &part, decode_part, error);
   if (status == MSK_OK) {
     *pixels = part.picture;
     *width = columns * (int)patch;
@@ -146,32 +173,39 @@ msk_status msk_detokenize(msk_session *session, const int32_t *tokens, int rows,
 
 /* ---- transformer ---- */
 
-static msk_status check_sequence(const msk_model *model, const int32_t *sequence, msk_error *error) {
+static msk_status check_sequence(const msk_model *model, const int32_t *sequence,
+                                 msk_error *error) {
   int limit = model->codes + model->class_count;
   for (int i = 0; i < model->positions; i++) {
     if (sequence[i] >= MSK_MASK_TOKEN && sequence[i] < limit) continue;
-    return msk_fail(error, MSK_ERROR_ARGUMENT, "token %d of the sequence is %d, expected %d (masked) to %d", i, (int)sequence[i],
-                    MSK_MASK_TOKEN, limit - 1);
+    return msk_fail(error, MSK_ERROR_ARGUMENT,
+                    "token %d of the sequence is %d, expected %d (masked) to %d", i,
+                    (int)sequence[i], MSK_MASK_TOKEN, limit - 1);
   }
   return MSK_OK;
 }
 
-static msk_status check_layers(const msk_model *model, const int *layers, int count, msk_error *error) {
+static msk_status check_layers(const msk_model *model, const int *layers, int count,
+                               msk_error *error) {
   int depth = (int)msk_maskgit_get_config(model->transformer)->layers;
-  if (count < 1 || count > depth) return msk_fail(error, MSK_ERROR_ARGUMENT, "%d layers, expected 1 to %d", count, depth);
+  if (count < 1 || count > depth)
+    return msk_fail(error, MSK_ERROR_ARGUMENT, "%d layers, expected 1 to %d", count, depth);
   for (int i = 0; i < count; i++) {
     if (layers[i] >= 0 && layers[i] < depth && (i == 0 || layers[i] > layers[i - 1])) continue;
-    return msk_fail(error, MSK_ERROR_ARGUMENT, "layer %d, expected layers of 0 to %d in ascending order", layers[i], depth - 1);
+    return msk_fail(error, MSK_ERROR_ARGUMENT,
+                    "layer %d, expected layers of 0 to %d in ascending order", layers[i],
+                    depth - 1);
   }
   return MSK_OK;
 }
 
 /* Runs part->pass, which writes `count` floats to a new array at *output. */
-static msk_status run_forward(const msk_session *session, struct part *part, size_t count, float **output, float **result,
-                              msk_error *error) {
+static msk_status run_forward(const msk_session *session, struct part *part, size_t count,
+                              float **output, float **result, msk_error *error) {
   const msk_allocator *allocator = session->model->allocator;
   *output = msk_allocate(allocator, count, sizeof **output);
-  msk_status status = *output == NULL ? fail_memory(count * sizeof(float), error) : run(session, part, forward_part, error);
+  msk_status status = *output == NULL ? fail_memory(count * sizeof(float), error)
+                                      : run(session, part, forward_part, error);
   if (status == MSK_OK) {
     *result = *output;
   } else {
@@ -180,25 +214,35 @@ static msk_status run_forward(const msk_session *session, struct part *part, siz
   return status;
 }
 
-msk_status msk_attention(msk_session *session, const int32_t *sequence, const int *layers, int layer_count, float **maps,
-                         msk_error *error) {
+msk_status msk_attention(msk_session *session, const int32_t *sequence, const int *layers,
+                         int layer_count, float **maps, msk_error *error) {
   if (session == NULL || sequence == NULL || layers == NULL || maps == NULL) {
-    return msk_fail(error, MSK_ERROR_ARGUMENT, "msk_attention needs a session, a sequence, layers and a place for the maps");
+    return msk_fail(error, MSK_ERROR_ARGUMENT,
+                    "msk_attention needs a session, a sequence, layers and a place for the maps");
   }
   msk_status status = check_sequence(session->model, sequence, error);
   if (status == MSK_OK) status = check_layers(session->model, layers, layer_count, error);
   if (status != MSK_OK) return status;
-  size_t n = (size_t)session->model->positions, heads = msk_maskgit_get_config(session->model->transformer)->heads;
-  struct part part = {.pass = {.tokens = sequence, .batch = 1, .layers = layers, .layer_count = (size_t)layer_count}};
-  return run_forward(session, &part, (size_t)layer_count * heads * n * n, &part.pass.maps, maps, error);
+  size_t n = (size_t)session->model->positions,
+         heads = msk_maskgit_get_config(session->model->transformer)->heads;
+  struct part part = {
+      .pass = {
+          .tokens = sequence, .batch = 1, .layers = layers, .layer_count = (size_t)layer_count}};
+  return run_forward(session, &part, (size_t)layer_count * heads * n * n, &part.pass.maps, maps,
+                     error);
 }
 
-msk_status msk_logits(msk_session *session, const int32_t *sequence, float **logits, msk_error *error) {
+msk_status msk_logits(msk_session *session, const int32_t *sequence, float **logits,
+                      msk_error *error) {
   if (session == NULL || sequence == NULL || logits == NULL) {
-    return msk_fail(error, MSK_ERROR_ARGUMENT, "msk_logits needs a session, a sequence and a place for the logits");
+    return msk_fail(error, MSK_ERROR_ARGUMENT,
+                    "msk_logits needs a session, a sequence and a place for the logits");
   }
   msk_status status = check_sequence(session->model, sequence, error);
   if (status != MSK_OK) return status;
-  struct part part = {.pass = {.tokens = sequence, .batch = 1, .columns = (size_t)session->model->codes}};
-  return run_forward(session, &part, (size_t)session->model->positions * (size_t)session->model->codes, &part.pass.logits, logits, error);
+  struct part part = {
+      .pass = {.tokens = sequence, .batch = 1, .columns = (size_t)session->model->codes}};
+  return run_forward(session, &part,
+                     (size_t)session->model->positions * (size_t)session->model->codes,
+                     &part.pass.logits, logits, error);
 }

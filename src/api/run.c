@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * run.c - a request from begin to end: prepare tokens and targets, draw group after group, decode and composite. Nothing is allocated here.
+ *
+ * run.c - a request from begin to end: prepare tokens and targets, draw group after group,
+ * decode and composite. Nothing is allocated here.
  */
 #include <string.h>
 
@@ -23,32 +25,40 @@ static msk_status ended(msk_session *session, msk_status status) {
 
 /* ---- begin ---- */
 
-/* The session's memory, laid out for this request: the operations' scratch first, then the arena. */
+/* The session's memory, laid out for this request: the operations' scratch first, then the
+ * arena. */
 static msk_status place(msk_session *session, const msk_request *request, msk_error *error) {
   size_t scratch, needed = msk_session_measure(session->model, session->pool, request, &scratch);
   if (needed > session->capacity) {
     return msk_fail(error, MSK_ERROR_ARGUMENT,
-                    "this request needs %.1f MB, the session was opened for one of %.1f MB: open a session for it", (double)needed / 1e6,
-                    (double)session->capacity / 1e6);
+                    "this request needs %.1f MB, the session was opened for one of %.1f MB: open a "
+                    "session for it",
+                    (double)needed / 1e6, (double)session->capacity / 1e6);
   }
   session->request = *request;
   session->times = (msk_times){0};
   session->targets_live = false;
-  session->meter = (msk_meter){.user = request->callbacks.user, .note = request->callbacks.on_operation};
+  session->meter =
+      (msk_meter){.user = request->callbacks.user, .note = request->callbacks.on_operation};
   session->sequences = 0;
   session->finished = 0;
-  session->stream =
-      (msk_stream){.device = session->model->device, .pool = session->pool, .scratch_bytes = scratch, .scratch = session->memory};
+  session->stream = (msk_stream){.device = session->model->device,
+                                 .pool = session->pool,
+                                 .scratch_bytes = scratch,
+                                 .scratch = session->memory};
   if (session->meter.note != NULL) session->stream.meter = &session->meter;
   scratch = (scratch + MSK_ALIGNMENT - 1) & ~(MSK_ALIGNMENT - 1);
-  session->arena = (msk_arena){.base = session->memory + scratch, .capacity = session->capacity - scratch};
+  session->arena =
+      (msk_arena){.base = session->memory + scratch, .capacity = session->capacity - scratch};
   msk_session_place(session);
   return MSK_OK;
 }
 
 static msk_status prepare_edit(msk_session *session, msk_error *error) {
   if (!msk_mask_latent(session, session->at.edit_mask)) {
-    return msk_fail(error, MSK_ERROR_ARGUMENT, "the mask marks nothing to repaint, expected white where the picture is to change");
+    return msk_fail(
+        error, MSK_ERROR_ARGUMENT,
+        "the mask marks nothing to repaint, expected white where the picture is to change");
   }
   if (session->request.picture != NULL) msk_mask_blend(session);
   return MSK_OK;
@@ -60,13 +70,15 @@ static msk_status prepare(msk_session *session, msk_error *error) {
   if (request->picture != NULL) {
     msk_pass_encode(session);
   } else if (request->picture_tokens != NULL) {
-    memcpy(session->at.picture_codes, request->picture_tokens, sequence_bytes(session, 1) - sizeof(int32_t));
+    memcpy(session->at.picture_codes, request->picture_tokens,
+           sequence_bytes(session, 1) - sizeof(int32_t));
   }
   session->times.encode = msk_clock() - started;
   if (request->job == MSK_JOB_EDIT) return prepare_edit(session, error);
   if (request->job != MSK_JOB_DRAW) return MSK_OK;
   int side = session->model->latent_size;
-  if (request->lambda_map != NULL) msk_grid_means(request->lambda_map, side, side, session->at.lambda_map);
+  if (request->lambda_map != NULL)
+    msk_grid_means(request->lambda_map, side, side, session->at.lambda_map);
   started = msk_clock();
   msk_pass_target(session);
   session->times.targets = msk_clock() - started;
@@ -77,14 +89,17 @@ static void list_candidates(msk_session *session) {
   const msk_request *request = &session->request;
   const int scales = request->guidance_count > 0 ? request->guidance_count : 1;
   for (int i = 0; i < session->group_count; i++) {
-    double guidance = request->guidance_count > 0 ? request->guidance_scales[i % scales] : request->recipe.guidance;
-    session->at.candidates[i] = (msk_candidate_info){.item = request->first_item + i / scales, .guidance = guidance, .result = -1};
+    double guidance = request->guidance_count > 0 ? request->guidance_scales[i % scales]
+                                                  : request->recipe.guidance;
+    session->at.candidates[i] = (msk_candidate_info){
+        .item = request->first_item + i / scales, .guidance = guidance, .result = -1};
     session->at.places[i] = i;
   }
 }
 
 static msk_status begin_group(msk_session *session, int first, msk_error *error) {
-  int room = msk_session_group_items(&session->request), left = msk_request_items(&session->request) - first;
+  int room = msk_session_group_items(&session->request),
+      left = msk_request_items(&session->request) - first;
   session->group_first = first;
   session->group_count = left < room ? left : room;
   session->spec.first_item = session->request.first_item + first;
@@ -112,7 +127,8 @@ msk_status msk_begin(msk_session *session, const msk_request *request, msk_error
 
 static void keep_step(msk_session *session, int step) {
   if (session->at.step_tokens == NULL) return;
-  size_t n = (size_t)session->model->positions, row = (size_t)step * (size_t)session->request.count + (size_t)session->group_first;
+  size_t n = (size_t)session->model->positions,
+         row = (size_t)step * (size_t)session->request.count + (size_t)session->group_first;
   memcpy(session->at.step_tokens + row * n, msk_decode_completed(session->at.decode),
          sequence_bytes(session, (size_t)session->group_count));
 }
@@ -135,7 +151,8 @@ static msk_status report_step(msk_session *session, int step, msk_error *error) 
   }
   info.seconds = msk_clock() - session->started;
   if (request->callbacks.on_step(request->callbacks.user, &info) == 0) return MSK_OK;
-  return msk_fail(error, MSK_ERROR_CANCELLED, "cancelled at step %d of %d", step + 1, info.step_count);
+  return msk_fail(error, MSK_ERROR_CANCELLED, "cancelled at step %d of %d", step + 1,
+                  info.step_count);
 }
 
 /* Notes how the candidates stand, and drops the weak ones where it is time to. */
@@ -151,9 +168,11 @@ static void compare_candidates(msk_session *session, bool last) {
     if (last) info->result = i;
   }
   const int alive =
-      msk_select_alive(msk_request_items(request), request->finish, request->drop_from, taken, msk_decode_step_count(&session->spec));
+      msk_select_alive(msk_request_items(request), request->finish, request->drop_from, taken,
+                       msk_decode_step_count(&session->spec));
   if (last || alive >= session->group_count) return;
-  msk_select_best(standings, session->group_count, request->confidence_weight, alive, session->at.values, session->at.kept);
+  msk_select_best(standings, session->group_count, request->confidence_weight, alive,
+                  session->at.values, session->at.kept);
   msk_decode_keep(session->at.decode, session->at.kept, alive);
   for (int i = 0; i < alive; i++) session->at.places[i] = session->at.places[session->at.kept[i]];
   session->group_count = alive;
@@ -162,7 +181,8 @@ static void compare_candidates(msk_session *session, bool last) {
 /* A finished group's tokens are kept; the next group begins, or all steps are done. */
 static msk_status finish_group(msk_session *session, int *done, msk_error *error) {
   size_t n = (size_t)session->model->positions;
-  memcpy(session->at.tokens + (size_t)session->group_first * n, msk_decode_completed(session->at.decode),
+  memcpy(session->at.tokens + (size_t)session->group_first * n,
+         msk_decode_completed(session->at.decode),
          sequence_bytes(session, (size_t)session->group_count));
   int next = session->group_first + session->group_count;
   session->finished = next;
@@ -174,7 +194,9 @@ static msk_status finish_group(msk_session *session, int *done, msk_error *error
 
 msk_status msk_step(msk_session *session, int *done, msk_error *error) {
   if (session == NULL || session->phase != MSK_PHASE_STEPPING) {
-    return msk_fail(error, MSK_ERROR_ARGUMENT, "no request is being drawn: msk_begin() comes first, msk_end() after the last step");
+    return msk_fail(
+        error, MSK_ERROR_ARGUMENT,
+        "no request is being drawn: msk_begin() comes first, msk_end() after the last step");
   }
   bool group_done = false;
   int finished = 0, step = msk_decode_step_index(session->at.decode);
@@ -194,7 +216,8 @@ msk_status msk_step(msk_session *session, int *done, msk_error *error) {
 
 /* The structure score of the finished items: the mean over their image tokens. */
 static void score_items(msk_session *session) {
-  size_t n = (size_t)session->model->positions, count = (size_t)session->finished, room = (size_t)msk_session_rows(session);
+  size_t n = (size_t)session->model->positions, count = (size_t)session->finished,
+         room = (size_t)msk_session_rows(session);
   double started = msk_clock();
   for (size_t first = 0; first < count; first += room) {
     size_t rows = count - first < room ? count - first : room;
@@ -223,7 +246,8 @@ static void decode_items(msk_session *session) {
 
 msk_status msk_end(msk_session *session, msk_result *result, msk_error *error) {
   if (session == NULL || session->phase != MSK_PHASE_STEPPED) {
-    return msk_fail(error, MSK_ERROR_ARGUMENT, "there is no finished request to end: call msk_step() until it is done");
+    return msk_fail(error, MSK_ERROR_ARGUMENT,
+                    "there is no finished request to end: call msk_step() until it is done");
   }
   session->phase = MSK_PHASE_IDLE;
   if (session->at.structure != NULL) score_items(session);
@@ -251,7 +275,8 @@ const msk_candidate_info *msk_session_candidates(const msk_session *session, int
   return any ? session->at.candidates : NULL;
 }
 
-msk_status msk_run(msk_session *session, const msk_request *request, msk_result *result, msk_error *error) {
+msk_status msk_run(msk_session *session, const msk_request *request, msk_result *result,
+                   msk_error *error) {
   int done = 0;
   msk_status status = msk_begin(session, request, error);
   while (status == MSK_OK && !done) status = msk_step(session, &done, error);

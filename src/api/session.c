@@ -40,10 +40,12 @@ static void place_inputs(msk_session *session) {
   const msk_request *request = &session->request;
   msk_arena *arena = &session->arena;
   msk_buffers *at = &session->at;
-  size_t cells = (size_t)session->model->positions - 1, pixels = (size_t)session->model->image_size * (size_t)session->model->image_size;
+  size_t cells = (size_t)session->model->positions - 1,
+         pixels = (size_t)session->model->image_size * (size_t)session->model->image_size;
   if (request->job == MSK_JOB_GENERATE) return;
   at->picture_codes = msk_arena_take(arena, cells, sizeof *at->picture_codes);
-  if (request->lambda_map != NULL) at->lambda_map = msk_arena_take(arena, cells, sizeof *at->lambda_map);
+  if (request->lambda_map != NULL)
+    at->lambda_map = msk_arena_take(arena, cells, sizeof *at->lambda_map);
   if (request->job != MSK_JOB_EDIT) return;
   at->edit_mask = msk_arena_take(arena, cells, 1);
   if (request->picture == NULL) return;
@@ -55,13 +57,15 @@ static void place_results(msk_session *session) {
   const msk_request *request = &session->request;
   msk_arena *arena = &session->arena;
   msk_buffers *at = &session->at;
-  size_t n = (size_t)session->model->positions, count = (size_t)msk_request_items(request), pixels = (size_t)session->model->image_size;
+  size_t n = (size_t)session->model->positions, count = (size_t)msk_request_items(request),
+         pixels = (size_t)session->model->image_size;
   pixels *= pixels * 3;
   at->tokens = msk_arena_take(arena, count * n, sizeof *at->tokens);
   if (request->job == MSK_JOB_DRAW) {
     at->structure = msk_arena_take(arena, count, sizeof *at->structure);
   } else {
-    at->step_tokens = msk_arena_take(arena, (size_t)msk_decode_step_count(&session->spec) * count * n, sizeof *at->step_tokens);
+    at->step_tokens = msk_arena_take(
+        arena, (size_t)msk_decode_step_count(&session->spec) * count * n, sizeof *at->step_tokens);
   }
   if (!request->no_pictures) at->pixels = msk_arena_take(arena, count * pixels, sizeof *at->pixels);
   if (msk_request_has_candidates(request)) {
@@ -79,20 +83,25 @@ static void place_passes(msk_session *session) {
   msk_buffers *at = &session->at;
   size_t n = (size_t)session->model->positions, rows = (size_t)msk_session_rows(session);
   at->sequences = msk_arena_take(arena, rows * n, sizeof *at->sequences);
-  at->row_logits = msk_arena_take(arena, rows * n, (size_t)session->model->codes * sizeof *at->row_logits);
+  at->row_logits =
+      msk_arena_take(arena, rows * n, (size_t)session->model->codes * sizeof *at->row_logits);
   if (request->job != MSK_JOB_DRAW) return;
   at->row_score = msk_arena_take(arena, rows * n, sizeof *at->row_score);
 }
 
-/* Last, so that encoding and decoding can have the same memory: one is over before the targets are made, the other begins after their last use. */
+/* Last, so that encoding and decoding can have the same memory: one is over before the targets
+ * are made, the other begins after their last use. */
 static void place_targets(msk_session *session) {
   const msk_recipe *recipe = &session->request.recipe;
   msk_buffers *at = &session->at;
-  size_t n = (size_t)session->model->positions, heads = msk_maskgit_get_config(session->model->transformer)->heads;
+  size_t n = (size_t)session->model->positions,
+         heads = msk_maskgit_get_config(session->model->transformer)->heads;
   session->before_targets = msk_arena_mark(&session->arena);
   if (session->request.job != MSK_JOB_DRAW) return;
-  at->target = msk_arena_take(&session->arena, (size_t)recipe->layer_count * heads * n, n * sizeof *at->target);
-  at->log_target = msk_arena_take(&session->arena, (size_t)recipe->layer_count * heads * n, n * sizeof *at->log_target);
+  at->target = msk_arena_take(&session->arena, (size_t)recipe->layer_count * heads * n,
+                              n * sizeof *at->target);
+  at->log_target = msk_arena_take(&session->arena, (size_t)recipe->layer_count * heads * n,
+                                  n * sizeof *at->log_target);
 }
 
 void msk_session_place(msk_session *session) {
@@ -105,14 +114,16 @@ void msk_session_place(msk_session *session) {
   place_targets(session);
 }
 
-/* Runs every pass that the request can need, so that arena and stream note the most that any of them takes. */
+/* Runs every pass that the request can need, so that arena and stream note the most that any of
+ * them takes. */
 static void measure_passes(msk_session *session) {
   const msk_request *request = &session->request;
   size_t rows = (size_t)msk_session_rows(session);
   if (request->picture != NULL) msk_pass_encode(session);
   if (request->picture != NULL && request->job == MSK_JOB_EDIT) msk_mask_blend(session);
   if (request->job == MSK_JOB_DRAW) msk_pass_target(session);
-  for (size_t r = 1; r <= rows; r++) { /* fewer rows may be cut into other pieces, and then need more scratch */
+  /* fewer rows may be cut into other pieces, and then need more scratch */
+  for (size_t r = 1; r <= rows; r++) {
     msk_pass_logits(session, NULL, r, NULL);
     if (request->job == MSK_JOB_DRAW) msk_pass_score(session, NULL, r, NULL);
   }
@@ -120,44 +131,58 @@ static void measure_passes(msk_session *session) {
   if (!request->no_pictures || request->preview_every > 0) msk_pass_decode(session, NULL, NULL);
 }
 
-size_t msk_session_measure(const msk_model *model, msk_pool *pool, const msk_request *request, size_t *scratch) {
+size_t msk_session_measure(const msk_model *model, msk_pool *pool, const msk_request *request,
+                           size_t *scratch) {
   size_t bytes;
-  msk_session probe = {
-      .model = model, .pool = pool, .request = *request, .stream = {.device = model->device, .pool = pool, .measuring = true}};
+  msk_session probe = {.model = model,
+                       .pool = pool,
+                       .request = *request,
+                       .stream = {.device = model->device, .pool = pool, .measuring = true}};
   msk_session_place(&probe);
   measure_passes(&probe);
   *scratch = probe.stream.scratch_bytes;
-  bool fits = !probe.arena.overflow && msk_add(probe.arena.peak, *scratch, &bytes) && msk_add(bytes, MSK_ALIGNMENT, &bytes);
+  bool fits = !probe.arena.overflow && msk_add(probe.arena.peak, *scratch, &bytes) &&
+              msk_add(bytes, MSK_ALIGNMENT, &bytes);
   return fits ? bytes : SIZE_MAX;
 }
 
 /* ---- opening ---- */
 
-void msk_session_options_init(msk_session_options *options) { *options = (msk_session_options){.size = sizeof *options}; }
+void msk_session_options_init(msk_session_options *options) {
+  *options = (msk_session_options){.size = sizeof *options};
+}
 
-static msk_status choose_threads(const msk_session_options *options, int *threads, msk_error *error) {
+static msk_status choose_threads(const msk_session_options *options, int *threads,
+                                 msk_error *error) {
   if (options != NULL && options->size != sizeof *options) {
-    return msk_fail(error, MSK_ERROR_ARGUMENT, "session options of %zu bytes, expected %zu: call msk_session_options_init() first",
-                    options->size, sizeof *options);
+    return msk_fail(
+        error, MSK_ERROR_ARGUMENT,
+        "session options of %zu bytes, expected %zu: call msk_session_options_init() first",
+        options->size, sizeof *options);
   }
   *threads = options == NULL || options->threads == 0 ? msk_default_threads() : options->threads;
   if (*threads >= 1 && *threads <= MAX_THREADS) return MSK_OK;
-  return msk_fail(error, MSK_ERROR_ARGUMENT, "%d threads, expected 1 to %d, or 0 for all processors", *threads, MAX_THREADS);
+  return msk_fail(error, MSK_ERROR_ARGUMENT,
+                  "%d threads, expected 1 to %d, or 0 for all processors", *threads, MAX_THREADS);
 }
 
 static msk_status fail_memory(size_t bytes, msk_error *error) {
-  return msk_fail(error, MSK_ERROR_MEMORY, "this request needs %.1f MB of working memory, more than there is: ask for fewer items",
-                  (double)bytes / 1e6);
+  return msk_fail(
+      error, MSK_ERROR_MEMORY,
+      "this request needs %.1f MB of working memory, more than there is: ask for fewer items",
+      (double)bytes / 1e6);
 }
 
-/* Scratch depends on the number of threads alone beside the request; a pool is made even for a measurement, so that both agree. */
-msk_status msk_session_bytes(size_t *bytes, const msk_model *model, const msk_request *request, const msk_session_options *options,
-                             msk_error *error) {
+/* Scratch depends on the number of threads alone beside the request; a pool is made even for a
+ * measurement, so that both agree. */
+msk_status msk_session_bytes(size_t *bytes, const msk_model *model, const msk_request *request,
+                             const msk_session_options *options, msk_error *error) {
   int threads = 1;
   msk_pool *pool = NULL;
   msk_status status = choose_threads(options, &threads, error);
   if (status == MSK_OK) status = msk_request_check(request, model, error);
-  if (status == MSK_OK && threads > 1) status = msk_pool_create(&pool, threads, model->allocator, error);
+  if (status == MSK_OK && threads > 1)
+    status = msk_pool_create(&pool, threads, model->allocator, error);
   if (status != MSK_OK) return status;
   size_t scratch, needed = msk_session_measure(model, pool, request, &scratch);
   if (pool != NULL) msk_pool_destroy(pool);
@@ -166,7 +191,8 @@ msk_status msk_session_bytes(size_t *bytes, const msk_model *model, const msk_re
   return MSK_OK;
 }
 
-msk_status msk_session_open(msk_session **session, const msk_model *model, const msk_request *request, const msk_session_options *options,
+msk_status msk_session_open(msk_session **session, const msk_model *model,
+                            const msk_request *request, const msk_session_options *options,
                             msk_error *error) {
   int threads = 1;
   msk_status status = choose_threads(options, &threads, error);
@@ -179,7 +205,8 @@ msk_status msk_session_open(msk_session **session, const msk_model *model, const
   if (status == MSK_OK) {
     size_t scratch;
     made->capacity = msk_session_measure(model, made->pool, request, &scratch);
-    made->memory = made->capacity == SIZE_MAX ? NULL : msk_allocate(model->allocator, made->capacity, 1);
+    made->memory =
+        made->capacity == SIZE_MAX ? NULL : msk_allocate(model->allocator, made->capacity, 1);
     if (made->memory == NULL) status = fail_memory(made->capacity, error);
   }
   if (status == MSK_OK) {

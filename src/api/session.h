@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * session.h - a session's memory and its networks' passes. One block of memory, laid out by one function that runs twice: measuring (no
- * memory, every network operation only says what it needs), then placing. Each pass below is such a function: while stream.measuring it
- * computes nothing.
+ * session.h - a session's memory and its networks' passes. One block of memory, laid out by one
+ * function that runs twice: measuring (no memory, every network operation only says what it
+ * needs), then placing. Each pass below is such a function: while stream.measuring it computes
+ * nothing.
  *
- * Memory bound: a request is drawn in groups of at most MSK_GROUP_ITEMS items (under `official` the whole batch is one draw), a network
- * pass takes at most MSK_PASS_ROWS sequences at once, pictures are encoded and decoded one by one. What an item gets does not depend on its
+ * Memory bound: a request is drawn in groups of at most MSK_GROUP_ITEMS items (under `official`
+ * the whole batch is one draw), a network pass takes at most MSK_PASS_ROWS sequences at once,
+ * pictures are encoded and decoded one by one. What an item gets does not depend on its
  * neighbours. */
 #ifndef MSK_API_SESSION_H
 #define MSK_API_SESSION_H
@@ -17,23 +19,25 @@
 
 enum { MSK_GROUP_ITEMS = 8, MSK_PASS_ROWS = 8 };
 
-/* What lives as long as the request; NULL where the request has no use for it. S = latent_size, P = image_size, N = S*S + 1. */
+/* What lives as long as the request; NULL where the request has no use for it. S = latent_size,
+ * P = image_size, N = S*S + 1. */
 typedef struct msk_buffers {
-  int32_t *picture_codes;         /* [N-1]: of the sketch or photo */
-  uint8_t *edit_mask;             /* [N-1] */
-  float *lambda_map;              /* [N-1] */
-  float *photo;                   /* [P,P,3] in [0,1], to composite over */
-  uint8_t *blend;                 /* [P,P]: 255 = repainted */
-  int32_t *sequences;             /* [rows,N]: input of a network pass */
-  float *row_logits;              /* [rows,N,codes] */
-  float *row_score;               /* [rows,N] */
-  float *target, *log_target;     /* [layers,heads,N,N]: the sketch's attention */
-  int32_t *tokens;                /* [count,N]: finished items */
-  int32_t *step_tokens;           /* [steps,count,N] */
-  float *pixels;                  /* [count,P,P,3] */
-  float *preview;                 /* [P,P,3] */
-  float *structure;               /* [count] */
-  msk_candidate_info *candidates; /* [count]: where the request has candidates; and the candidate of each row still drawn */
+  int32_t *picture_codes;     /* [N-1]: of the sketch or photo */
+  uint8_t *edit_mask;         /* [N-1] */
+  float *lambda_map;          /* [N-1] */
+  float *photo;               /* [P,P,3] in [0,1], to composite over */
+  uint8_t *blend;             /* [P,P]: 255 = repainted */
+  int32_t *sequences;         /* [rows,N]: input of a network pass */
+  float *row_logits;          /* [rows,N,codes] */
+  float *row_score;           /* [rows,N] */
+  float *target, *log_target; /* [layers,heads,N,N]: the sketch's attention */
+  int32_t *tokens;            /* [count,N]: finished items */
+  int32_t *step_tokens;       /* [steps,count,N] */
+  float *pixels;              /* [count,P,P,3] */
+  float *preview;             /* [P,P,3] */
+  float *structure;           /* [count] */
+  /* [count]: where the request has candidates; and the candidate of each row still drawn */
+  msk_candidate_info *candidates;
   int *places;
   double *values; /* [count] */
   int *kept;      /* [count] */
@@ -54,8 +58,11 @@ struct msk_session {
   msk_meter meter;
   msk_arena arena;
   msk_buffers at;
-  size_t before_targets; /* mark of the arena: what lies behind is the targets', and the tokenizer's before and after them */
-  bool targets_live;     /* between them: only a request with preview_every > 0 has memory for decoding then */
+  /* mark of the arena: what lies behind is the targets', and the tokenizer's before and after
+   * them */
+  size_t before_targets;
+  /* between them: only a request with preview_every > 0 has memory for decoding then */
+  bool targets_live;
   msk_decode_spec spec;
   msk_denoiser denoiser;
   int finished;                 /* results: items drawn to the end */
@@ -65,36 +72,46 @@ struct msk_session {
   msk_times times;
 };
 
-/* session->model and request are set; everything else is placed, in arena or measured. After it, session->arena holds the request's
- * buffers. */
+/* session->model and request are set; everything else is placed, in arena or measured. After it,
+ * session->arena holds the request's buffers. */
 void msk_session_place(msk_session *session);
 /* Bytes for a request (SIZE_MAX: more than can be addressed), of which the operations' scratch. */
-size_t msk_session_measure(const msk_model *model, msk_pool *pool, const msk_request *request, size_t *scratch);
+size_t msk_session_measure(const msk_model *model, msk_pool *pool, const msk_request *request,
+                           size_t *scratch);
 
 /* ---- passes (passes.c) ---- */
 
-int msk_session_rows(const msk_session *session);            /* sequences in one network pass at most */
-int msk_request_items(const msk_request *request);           /* count, times the guidance scales */
-bool msk_request_has_candidates(const msk_request *request); /* they are drawn in lock step, in one group */
-int msk_session_group_items(const msk_request *request);     /* items that are drawn together at most */
-void msk_pass_encode(msk_session *session);                  /* request.picture -> picture_codes (and photo) */
-void msk_pass_target(msk_session *session);                  /* picture_codes, class -> target, log_target */
+/* sequences in one network pass at most */
+int msk_session_rows(const msk_session *session);
+int msk_request_items(const msk_request *request); /* count, times the guidance scales */
+/* they are drawn in lock step, in one group */
+bool msk_request_has_candidates(const msk_request *request);
+/* items that are drawn together at most */
+int msk_session_group_items(const msk_request *request);
+/* request.picture -> picture_codes (and photo) */
+void msk_pass_encode(msk_session *session);
+/* picture_codes, class -> target, log_target */
+void msk_pass_target(msk_session *session);
 /* logits of `rows` sequences (at most msk_session_rows) */
 void msk_pass_logits(msk_session *session, const int32_t *sequences, size_t rows, float *logits);
 void msk_pass_score(msk_session *session, const int32_t *sequences, size_t rows, float *score);
 void msk_pass_decode(msk_session *session, const int32_t *sequence, float *pixels);
-/* The denoiser that src/sampling asks; batches of any size, in passes of msk_session_rows() sequences. */
-msk_status msk_denoise_logits(void *user, const int32_t *tokens, const int32_t *unconditional, const float *guidance, float *logits,
-                              float *difference, msk_error *error);
+/* The denoiser that src/sampling asks; batches of any size, in passes of msk_session_rows()
+ * sequences. */
+msk_status msk_denoise_logits(void *user, const int32_t *tokens, const int32_t *unconditional,
+                              const float *guidance, float *logits, float *difference,
+                              msk_error *error);
 msk_status msk_denoise_score(void *user, const int32_t *tokens, float *score, msk_error *error);
 
 /* ---- masks (masks.c) ---- */
 
-/* Mean brightness in [0,1] of the part of a picture that each cell of a rows x columns grid covers. */
+/* Mean brightness in [0,1] of the part of a picture that each cell of a rows x columns grid
+ * covers. */
 void msk_grid_means(const msk_image *picture, int rows, int columns, float *means);
 /* request.edit_box or edit_mask -> edit_mask; false if it marks no token. */
 bool msk_mask_latent(const msk_session *session, uint8_t *edit_mask);
-/* edit_mask -> blend, as the authors blend: resized to the picture (bicubic), blurred by image_size / 16 - 1. */
+/* edit_mask -> blend, as the authors blend: resized to the picture (bicubic), blurred by
+ * image_size / 16 - 1. */
 void msk_mask_blend(msk_session *session);
 /* pixels = pixels * blend + photo * (1 - blend) */
 void msk_mask_composite(const msk_session *session, float *pixels);

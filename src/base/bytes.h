@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * bytes.h - a bounded reader over foreign bytes. Nothing is read past the end: a read that does not fit returns false and moves nothing.
- * Integers are composed byte by byte, so that neither alignment nor the machine's byte order matters. */
+ * bytes.h - a bounded reader over foreign bytes. Nothing is read past the end: a read that does
+ * not fit returns false and moves nothing. Integers are composed byte by byte, so that neither
+ * alignment nor the machine's byte order matters. */
 #ifndef MSK_BASE_BYTES_H
 #define MSK_BASE_BYTES_H
 

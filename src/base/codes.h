@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * codes.h - weights in codes of 8 bits: a column's values are its scale times whole numbers from -limit to limit. The arithmetic stands here alone, for
- * those who store codes and those who make them when a model is opened, so that both get the same bits. No branches or calls: loops become vector code.
- * Stored codes lie as the values did, in rows of `columns`. */
+ * codes.h - weights in codes of 8 bits: a column's values are its scale times whole numbers from
+ * -limit to limit. The arithmetic stands here alone, for those who store codes and those who
+ * make them when a model is opened, so that both get the same bits. No branches or calls: loops
+ * become vector code. Stored codes lie as the values did, in rows of `columns`. */
 #ifndef MSK_BASE_CODES_H
 #define MSK_BASE_CODES_H
 
@@ -13,14 +14,16 @@
 
 enum { MSK_CODE_LIMIT = 127 }; /* of stored codes */
 
-/* The scale of a column whose largest magnitude is `largest`; *inverse: what its values are multiplied by. Both 0 where nothing is worth a code; of a
- * column with an infinity the scale is infinite. */
+/* The scale of a column whose largest magnitude is `largest`; *inverse: what its values are
+ * multiplied by. Both 0 where nothing is worth a code; of a column with an infinity the scale is
+ * infinite. */
 static inline float msk_code_scale(float largest, float limit, float *inverse) {
   *inverse = largest < 1e-30f ? 0 : limit / largest;
   return largest < 1e-30f ? 0 : largest / limit;
 }
 
-/* value * inverse to the nearest whole number, ties to even, for results below 2^22: one whose last bit is worth 1 is added and taken away. */
+/* value * inverse to the nearest whole number, ties to even, for results below 2^22: one whose
+ * last bit is worth 1 is added and taken away. */
 static inline int32_t msk_code(float value, float inverse) {
   float shifted = value * inverse + 0x1.8p23f;
   int32_t bits;
@@ -29,10 +32,13 @@ static inline int32_t msk_code(float value, float inverse) {
 }
 
 /* Each column's scale, and what its values are multiplied by. `count`: values, whole rows. */
-void msk_codes_scales(const float *values, size_t count, size_t columns, float *scales, float *inverses);
-void msk_codes_make(const float *values, size_t count, size_t columns, const float *inverses, int8_t *codes);
+void msk_codes_scales(const float *values, size_t count, size_t columns, float *scales,
+                      float *inverses);
+void msk_codes_make(const float *values, size_t count, size_t columns, const float *inverses,
+                    int8_t *codes);
 /* Elements [first, first + count) back to values, at the same places. */
-void msk_codes_values(const int8_t *codes, const float *scales, size_t columns, size_t first, size_t count, float *values);
+void msk_codes_values(const int8_t *codes, const float *scales, size_t columns, size_t first,
+                      size_t count, float *values);
 /* Codes from -127 to 127; scales from 0 up, whose product with any code is finite. */
 bool msk_codes_valid(const int8_t *codes, size_t count);
 bool msk_scales_valid(const float *scales, size_t count);

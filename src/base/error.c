@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * error.c - see error.h. Control characters that foreign file names or keys carry are replaced, so that a message stays one line. */
+ *
+ * error.c - see error.h. Control characters that foreign file names or keys carry are replaced,
+ * so that a message stays one line. */
 #include "base/error.h"
 
 #include <stdarg.h>

@@ -5,8 +5,10 @@
 
 #include "masksketch.h"
 
-/* Writes code and message into *error (NULL allowed) and returns the code, so that `return msk_fail(...)` reads well.
- * Messages say what was found, what was expected, and a hint; one line; long ones are cut. */
-msk_status msk_fail(msk_error *error, msk_status code, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* Writes code and message into *error (NULL allowed) and returns the code, so that `return
+ * msk_fail(...)` reads well. Messages say what was found, what was expected, and a hint; one
+ * line; long ones are cut. */
+msk_status msk_fail(msk_error *error, msk_status code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 #endif

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * memory.h - the one way to memory: an allocator (hook for tests and embedders), checked sizes, and the arena that a session's
- * working memory is laid out in. An arena is used twice by the same function: first measuring (base NULL), then placing.
- * Not thread-safe: an arena belongs to one thread. */
+ * memory.h - the one way to memory: an allocator (hook for tests and embedders), checked sizes,
+ * and the arena that a session's working memory is laid out in. An arena is used twice by the
+ * same function: first measuring (base NULL), then placing. Not thread-safe: an arena belongs to
+ * one thread. */
 #ifndef MSK_BASE_MEMORY_H
 #define MSK_BASE_MEMORY_H
 
@@ -13,10 +14,12 @@
 
 #define MSK_ALIGNMENT ((size_t)64)
 
-/* 64-byte aligned memory from the allocator (NULL: C heap); NULL when refused. count * bytes is checked. Contents undefined. */
+/* 64-byte aligned memory from the allocator (NULL: C heap); NULL when refused. count * bytes is
+ * checked. Contents undefined. */
 void *msk_allocate(const msk_allocator *allocator, size_t count, size_t bytes);
 void *msk_allocate_zeroed(const msk_allocator *allocator, size_t count, size_t bytes);
-/* Much has been given back and little will be taken soon: the C heap may return it to the system. */
+/* Much has been given back and little will be taken soon: the C heap may return it to the
+ * system. */
 void msk_memory_trim(const msk_allocator *allocator);
 char *msk_duplicate_string(const msk_allocator *allocator, const char *text);
 /* msk_free() of the public header gives it back. */
@@ -29,7 +32,8 @@ typedef struct msk_arena {
   char *base;        /* NULL: measuring */
   size_t used, peak; /* bytes; peak is what has to be allocated after measuring */
   size_t capacity;   /* placing: bytes behind base */
-  bool overflow;     /* a size overflowed or the capacity was passed; what msk_arena_take() gave is NULL then */
+  /* a size overflowed or the capacity was passed; what msk_arena_take() gave is NULL then */
+  bool overflow;
 } msk_arena;
 
 /* The next count * bytes, 64-byte aligned. Measuring: returns NULL and counts. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * npy.c - NumPy's .npy: a magic number, a version, a Python dictionary as text, then the data. Version 1.0 is written; 1.0 and 2.0 are read (they
- * differ in the width of the header's length). Every size is checked before memory is taken; the data must fill the file exactly. */
+ * npy.c - NumPy's .npy: a magic number, a version, a Python dictionary as text, then the data.
+ * Version 1.0 is written; 1.0 and 2.0 are read (they differ in the width of the header's
+ * length). Every size is checked before memory is taken; the data must fill the file exactly. */
 #include <stdio.h>
 #include <string.h>
 
@@ -18,9 +19,11 @@ static const struct npy_type {
   size_t bytes;
   bool readable;
 } types[] = {
-    {"<f4", MSK_DTYPE_F32, 4, true},  {"<f8", MSK_DTYPE_F64, 8, true}, {"<i4", MSK_DTYPE_I32, 4, true},
-    {"<i8", MSK_DTYPE_I64, 8, true},  {"<u4", MSK_DTYPE_U32, 4, true}, {"|u1", MSK_DTYPE_U8, 1, true},
-    {"|b1", MSK_DTYPE_BOOL, 1, true}, {"|i1", MSK_DTYPE_I8, 1, false}, {"<f2", MSK_DTYPE_F16, 2, false},
+    {"<f4", MSK_DTYPE_F32, 4, true},  {"<f8", MSK_DTYPE_F64, 8, true},
+    {"<i4", MSK_DTYPE_I32, 4, true},  {"<i8", MSK_DTYPE_I64, 8, true},
+    {"<u4", MSK_DTYPE_U32, 4, true},  {"|u1", MSK_DTYPE_U8, 1, true},
+    {"|b1", MSK_DTYPE_BOOL, 1, true}, {"|i1", MSK_DTYPE_I8, 1, false},
+    {"<f2", MSK_DTYPE_F16, 2, false},
 };
 
 /* Elements of a shape; false when the product or its bytes overflow. */
@@ -37,25 +40,34 @@ static bool shape_bytes(const size_t *shape, int rank, size_t element_bytes, siz
   return true;
 }
 
-msk_status msk_npy_encode(const msk_array *array, void **bytes, size_t *byte_count, const msk_allocator *allocator, msk_error *error) {
+msk_status msk_npy_encode(const msk_array *array, void **bytes, size_t *byte_count,
+                          const msk_allocator *allocator, msk_error *error) {
   const struct npy_type *type = NULL;
   for (size_t t = 0; t < sizeof types / sizeof *types; t++) {
     if (types[t].dtype == array->dtype) type = &types[t];
   }
   size_t data_bytes, total;
-  if (type == NULL) return msk_fail(error, MSK_ERROR_ARGUMENT, "arrays of this type cannot be written as .npy");
-  if (array->rank < 0 || array->rank > MSK_MAX_RANK || !shape_bytes(array->shape, array->rank, type->bytes, &data_bytes)) {
-    return msk_fail(error, MSK_ERROR_ARGUMENT, "an array of rank %d cannot be written as .npy: rank or size is out of range", array->rank);
+  if (type == NULL)
+    return msk_fail(error, MSK_ERROR_ARGUMENT, "arrays of this type cannot be written as .npy");
+  if (array->rank < 0 || array->rank > MSK_MAX_RANK ||
+      !shape_bytes(array->shape, array->rank, type->bytes, &data_bytes)) {
+    return msk_fail(error, MSK_ERROR_ARGUMENT,
+                    "an array of rank %d cannot be written as .npy: rank or size is out of range",
+                    array->rank);
   }
   char shape[MSK_MAX_RANK * 24 + 4], header[512];
   size_t used = 0;
   for (int d = 0; d < array->rank; d++)
-    used += (size_t)snprintf(shape + used, sizeof shape - used, "%s%zu", d ? ", " : "", array->shape[d]);
+    used += (size_t)snprintf(shape + used, sizeof shape - used, "%s%zu", d ? ", " : "",
+                             array->shape[d]);
   snprintf(shape + used, sizeof shape - used, "%s", array->rank == 1 ? "," : "");
-  size_t length = (size_t)snprintf(header, sizeof header, "{'descr': '%s', 'fortran_order': False, 'shape': (%s), }", type->descr, shape);
+  size_t length = (size_t)snprintf(header, sizeof header,
+                                   "{'descr': '%s', 'fortran_order': False, 'shape': (%s), }",
+                                   type->descr, shape);
   size_t start = (MAGIC_BYTES + 4 + length + 1 + 63) / 64 * 64, text = start - MAGIC_BYTES - 4;
   uint8_t *out = msk_add(start, data_bytes, &total) ? msk_allocate(allocator, total, 1) : NULL;
-  if (out == NULL) return msk_fail(error, MSK_ERROR_MEMORY, "out of memory for a .npy of %zu bytes", data_bytes);
+  if (out == NULL)
+    return msk_fail(error, MSK_ERROR_MEMORY, "out of memory for a .npy of %zu bytes", data_bytes);
   memcpy(out, magic, MAGIC_BYTES);
   memcpy(out + MAGIC_BYTES, (uint8_t[]){1, 0, (uint8_t)(text & 255), (uint8_t)(text >> 8)}, 4);
   memset(out + MAGIC_BYTES + 4, ' ', text);
@@ -111,7 +123,8 @@ static bool parse_number(msk_reader *r, size_t *number) {
   skip_space(r);
   size_t value = 0, digits = 0;
   while (r->left > 0 && *r->at >= '0' && *r->at <= '9') {
-    if (!msk_multiply(value, 10, &value) || !msk_add(value, (size_t)(*r->at - '0'), &value)) return false;
+    if (!msk_multiply(value, 10, &value) || !msk_add(value, (size_t)(*r->at - '0'), &value))
+      return false;
     r->at++, r->left--, digits++;
   }
   *number = value;
@@ -127,7 +140,8 @@ static bool parse_shape(msk_reader *r, npy_header *header) {
     }
     if (!parse_number(r, &header->shape[header->rank])) return false;
     header->rank++;
-    if (!take(r, ",")) return take(r, ")") && header->rank > 1; /* "(3)" is a number in Python, "(3,)" a shape */
+    /* "(3)" is a number in Python, "(3,)" a shape */
+    if (!take(r, ",")) return take(r, ")") && header->rank > 1;
   }
   return true;
 }
@@ -138,7 +152,8 @@ static bool parse_descr(msk_reader *r, npy_header *header) {
   for (size_t t = 0; t < sizeof types / sizeof *types; t++) {
     if (types[t].readable && strcmp(descr, types[t].descr) == 0) header->type = &types[t];
   }
-  if (header->type == NULL) header->complaint = "a type other than f4, f8, i4, i8, u1, u4, b1 (little-endian)";
+  if (header->type == NULL)
+    header->complaint = "a type other than f4, f8, i4, i8, u1, u4, b1 (little-endian)";
   return header->type != NULL;
 }
 
@@ -170,8 +185,8 @@ static bool parse_header(msk_reader *r, npy_header *header) {
   return r->left == 0 && header->seen_descr && header->seen_order && header->seen_shape;
 }
 
-msk_status msk_npy_decode(msk_array *array, const void *bytes, size_t byte_count, const char *name, const msk_allocator *allocator,
-                          msk_error *error) {
+msk_status msk_npy_decode(msk_array *array, const void *bytes, size_t byte_count, const char *name,
+                          const msk_allocator *allocator, msk_error *error) {
   msk_reader reader = {bytes, byte_count};
   const uint8_t *start, *text;
   uint64_t length;
@@ -179,27 +194,37 @@ msk_status msk_npy_decode(msk_array *array, const void *bytes, size_t byte_count
     return msk_fail(error, MSK_ERROR_FILE, "%s is no .npy file", name);
   }
   if (start[MAGIC_BYTES] < 1 || start[MAGIC_BYTES] > 2 || start[MAGIC_BYTES + 1] != 0) {
-    return msk_fail(error, MSK_ERROR_FILE, "%s is .npy version %d.%d, expected 1.0 or 2.0", name, start[MAGIC_BYTES],
-                    start[MAGIC_BYTES + 1]);
+    return msk_fail(error, MSK_ERROR_FILE, "%s is .npy version %d.%d, expected 1.0 or 2.0", name,
+                    start[MAGIC_BYTES], start[MAGIC_BYTES + 1]);
   }
-  if (!msk_read_little(&reader, start[MAGIC_BYTES] == 1 ? 2 : 4, &length) || length > LONGEST_HEADER ||
-      !msk_read_span(&reader, (size_t)length, &text)) {
-    return msk_fail(error, MSK_ERROR_FILE, "%s is damaged: its .npy header ends past the end of the file", name);
+  if (!msk_read_little(&reader, start[MAGIC_BYTES] == 1 ? 2 : 4, &length) ||
+      length > LONGEST_HEADER || !msk_read_span(&reader, (size_t)length, &text)) {
+    return msk_fail(error, MSK_ERROR_FILE,
+                    "%s is damaged: its .npy header ends past the end of the file", name);
   }
   npy_header header = {.complaint = "a header that NumPy does not write"};
   msk_reader header_reader = {text, (size_t)length};
-  if (!parse_header(&header_reader, &header)) return msk_fail(error, MSK_ERROR_FILE, "%s: this .npy has %s", name, header.complaint);
+  if (!parse_header(&header_reader, &header))
+    return msk_fail(error, MSK_ERROR_FILE, "%s: this .npy has %s", name, header.complaint);
   if (header.fortran && header.rank > 1)
-    return msk_fail(error, MSK_ERROR_FILE, "%s: this .npy is in Fortran order, expected C order", name);
+    return msk_fail(error, MSK_ERROR_FILE, "%s: this .npy is in Fortran order, expected C order",
+                    name);
   size_t data_bytes;
-  if (!shape_bytes(header.shape, header.rank, header.type->bytes, &data_bytes) || data_bytes != reader.left) {
-    return msk_fail(error, MSK_ERROR_FILE, "%s is damaged: its shape does not agree with the %zu bytes of data", name, reader.left);
+  if (!shape_bytes(header.shape, header.rank, header.type->bytes, &data_bytes) ||
+      data_bytes != reader.left) {
+    return msk_fail(error, MSK_ERROR_FILE,
+                    "%s is damaged: its shape does not agree with the %zu bytes of data", name,
+                    reader.left);
   }
   for (size_t i = 0; header.type->dtype == MSK_DTYPE_BOOL && i < data_bytes; i++) {
-    if (reader.at[i] > 1) return msk_fail(error, MSK_ERROR_FILE, "%s is damaged: a truth value is %d", name, reader.at[i]);
+    if (reader.at[i] > 1)
+      return msk_fail(error, MSK_ERROR_FILE, "%s is damaged: a truth value is %d", name,
+                      reader.at[i]);
   }
   void *data = msk_allocate(allocator, data_bytes == 0 ? 1 : data_bytes, 1);
-  if (data == NULL) return msk_fail(error, MSK_ERROR_MEMORY, "out of memory for the %zu bytes of %s", data_bytes, name);
+  if (data == NULL)
+    return msk_fail(error, MSK_ERROR_MEMORY, "out of memory for the %zu bytes of %s", data_bytes,
+                    name);
   if (data_bytes > 0) memcpy(data, reader.at, data_bytes);
   *array = (msk_array){.dtype = header.type->dtype, .rank = header.rank, .data = data};
   memcpy(array->shape, header.shape, sizeof array->shape);

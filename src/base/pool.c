@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * pool.c - see pool.h. One word, `state`, decides everything about a job: its number, whether it is closed, and how many workers are inside.
- * A worker enters a job by compare-and-swap of that word and reads the job's fields only while it is inside; the caller closes the job when no
- * index is left and waits until nobody is inside. A worker that wakes late therefore finds the job closed and never touches the next one's
- * fields, and the caller never waits for a worker that did not come. */
+ * pool.c - see pool.h. One word, `state`, decides everything about a job: its number, whether it
+ * is closed, and how many workers are inside. A worker enters a job by compare-and-swap of that
+ * word and reads the job's fields only while it is inside; the caller closes the job when no
+ * index is left and waits until nobody is inside. A worker that wakes late therefore finds the
+ * job closed and never touches the next one's fields, and the caller never waits for a worker
+ * that did not come. */
 #include "base/pool.h"
 
 #include <pthread.h>
@@ -22,7 +24,8 @@
 
 enum { SPINS = 2000, MAX_THREADS = 1024 };
 
-/* The worker and its part of the job's indices, [next, end): each takes its own first, then what others have left. */
+/* The worker and its part of the job's indices, [next, end): each takes its own first, then what
+ * others have left. */
 typedef struct worker {
   _Alignas(64) _Atomic size_t next;
   size_t end;
@@ -64,7 +67,8 @@ static void take_indices(msk_pool *pool, int number) {
   }
 }
 
-/* Worker w's part is the w-th of equal runs, so that where one job's index k reads what another's index k wrote, it mostly lies in the reader's own cache. */
+/* Worker w's part is the w-th of equal runs, so that where one job's index k reads what
+ * another's index k wrote, it mostly lies in the reader's own cache. */
 static void share_out(msk_pool *pool, size_t count) {
   size_t threads = (size_t)pool->threads, each = count / threads, more = count % threads, first = 0;
   for (size_t w = 0; w < threads; w++) {
@@ -88,8 +92,10 @@ static bool wait_for_job(msk_pool *pool, uint64_t last, uint64_t *state) {
     relax();
   }
   pthread_mutex_lock(&pool->mutex);
-  atomic_fetch_add(&pool->sleepers, 1); /* before looking again: the caller publishes the job, then looks here */
-  while (!job_open(pool, last, state) && !atomic_load(&pool->stop)) pthread_cond_wait(&pool->wake, &pool->mutex);
+  /* before looking again: the caller publishes the job, then looks here */
+  atomic_fetch_add(&pool->sleepers, 1);
+  while (!job_open(pool, last, state) && !atomic_load(&pool->stop))
+    pthread_cond_wait(&pool->wake, &pool->mutex);
   atomic_fetch_sub(&pool->sleepers, 1);
   pthread_mutex_unlock(&pool->mutex);
   return !atomic_load(&pool->stop);
@@ -97,7 +103,8 @@ static bool wait_for_job(msk_pool *pool, uint64_t last, uint64_t *state) {
 
 static void leave_job(msk_pool *pool) {
   uint64_t after = atomic_fetch_sub(&pool->state, 1) - 1;
-  if ((after & CLOSED) == 0 || (after & INSIDE_MASK) != 0 || !atomic_load(&pool->caller_waits)) return;
+  if ((after & CLOSED) == 0 || (after & INSIDE_MASK) != 0 || !atomic_load(&pool->caller_waits))
+    return;
   pthread_mutex_lock(&pool->mutex);
   pthread_cond_signal(&pool->left);
   pthread_mutex_unlock(&pool->mutex);
@@ -108,7 +115,8 @@ static void *worker_main(void *argument) {
   msk_pool *pool = self->pool;
   uint64_t last = 0, state;
   while (wait_for_job(pool, last, &state)) {
-    if (!atomic_compare_exchange_strong(&pool->state, &state, state + 1)) continue; /* another came in, or it was closed */
+    /* another came in, or it was closed */
+    if (!atomic_compare_exchange_strong(&pool->state, &state, state + 1)) continue;
     last = state / JOB_STEP;
     take_indices(pool, self->number);
     leave_job(pool);
@@ -168,9 +176,11 @@ static bool start_workers(msk_pool *pool) {
   return pool->started == pool->threads - 1;
 }
 
-msk_status msk_pool_create(msk_pool **out, int threads, const msk_allocator *allocator, msk_error *error) {
+msk_status msk_pool_create(msk_pool **out, int threads, const msk_allocator *allocator,
+                           msk_error *error) {
   if (threads < 1 || threads > MAX_THREADS) {
-    return msk_fail(error, MSK_ERROR_ARGUMENT, "thread count %d is out of range, expected 1 to %d", threads, MAX_THREADS);
+    return msk_fail(error, MSK_ERROR_ARGUMENT, "thread count %d is out of range, expected 1 to %d",
+                    threads, MAX_THREADS);
   }
   msk_pool *pool = msk_allocate_zeroed(allocator, 1, sizeof *pool);
   if (pool == NULL) return msk_fail(error, MSK_ERROR_MEMORY, "out of memory for the thread pool");
@@ -187,7 +197,8 @@ msk_status msk_pool_create(msk_pool **out, int threads, const msk_allocator *all
   pthread_cond_init(&pool->left, NULL);
   if (!start_workers(pool)) {
     msk_pool_destroy(pool);
-    return msk_fail(error, MSK_ERROR_MEMORY, "the system refused to start %d threads: try fewer", threads);
+    return msk_fail(error, MSK_ERROR_MEMORY, "the system refused to start %d threads: try fewer",
+                    threads);
   }
   *out = pool;
   return MSK_OK;

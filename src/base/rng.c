@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * rng.c - see rng.h. Threefry-2x32 with 20 rounds (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011) under the
- * conventions of jax.random. Owns no state.
+ * rng.c - see rng.h. Threefry-2x32 with 20 rounds (Salmon et al., "Parallel random numbers: as
+ * easy as 1, 2, 3", 2011) under the conventions of jax.random. Owns no state.
  *
- * Original layout: `total` counters 0..total-1 are cut into halves (an odd total is padded with one 0) and counter i of the first half is
- * hashed together with counter i of the second; the two output words go back to the two places. Partitionable layout: element i is the
- * exclusive or of the two words of hash(high word of i, low word of i). */
+ * Original layout: `total` counters 0..total-1 are cut into halves (an odd total is padded with
+ * one 0) and counter i of the first half is hashed together with counter i of the second; the
+ * two output words go back to the two places. Partitionable layout: element i is the exclusive
+ * or of the two words of hash(high word of i, low word of i). */
 #include "base/rng.h"
 
 #include <float.h>
@@ -17,7 +18,9 @@ typedef struct pair {
   uint32_t a, b;
 } pair;
 
-static inline uint32_t rotate_left(uint32_t word, int bits) { return word << bits | word >> (32 - bits); }
+static inline uint32_t rotate_left(uint32_t word, int bits) {
+  return word << bits | word >> (32 - bits);
+}
 
 #define MIX(bits) (x.a += x.b, x.b = rotate_left(x.b, bits), x.b ^= x.a)
 
@@ -47,10 +50,13 @@ msk_key msk_rng_fold_in(msk_key key, uint32_t data) {
 static void original_bits(msk_key key, size_t total, size_t first, size_t count, uint32_t *bits) {
   const size_t half = total / 2 + total % 2, end = first + count;
   const size_t middle = end < half ? end : first > half ? first : half;
-  for (size_t i = first; i < middle; i++) bits[i - first] = threefry(key, (uint32_t)i, (uint32_t)(i + half)).a;
+  for (size_t i = first; i < middle; i++)
+    bits[i - first] = threefry(key, (uint32_t)i, (uint32_t)(i + half)).a;
   /* the padding of an odd total is counter 0, not `total` */
-  if (total % 2 == 1 && first < half && middle == half) bits[half - 1 - first] = threefry(key, (uint32_t)(half - 1), 0).a;
-  for (size_t i = middle; i < end; i++) bits[i - first] = threefry(key, (uint32_t)(i - half), (uint32_t)i).b;
+  if (total % 2 == 1 && first < half && middle == half)
+    bits[half - 1 - first] = threefry(key, (uint32_t)(half - 1), 0).a;
+  for (size_t i = middle; i < end; i++)
+    bits[i - first] = threefry(key, (uint32_t)(i - half), (uint32_t)i).b;
 }
 
 static void partitionable_bits(msk_key key, size_t first, size_t count, uint32_t *bits) {
@@ -61,7 +67,8 @@ static void partitionable_bits(msk_key key, size_t first, size_t count, uint32_t
   }
 }
 
-void msk_rng_bits(msk_rng_layout layout, msk_key key, size_t total, size_t first, size_t count, uint32_t *bits) {
+void msk_rng_bits(msk_rng_layout layout, msk_key key, size_t total, size_t first, size_t count,
+                  uint32_t *bits) {
   if (layout == MSK_RNG_PARTITIONABLE) {
     partitionable_bits(key, first, count, bits);
   } else {
@@ -90,13 +97,14 @@ static inline float unit_float(uint32_t bits) {
   return value - 1.0f;
 }
 
-void msk_rng_uniform(msk_rng_layout layout, msk_key key, size_t total, size_t first, size_t count, float minimum, float maximum,
-                     float *values) {
+void msk_rng_uniform(msk_rng_layout layout, msk_key key, size_t total, size_t first, size_t count,
+                     float minimum, float maximum, float *values) {
   uint32_t bits[BLOCK];
   for (size_t done = 0; done < count; done += BLOCK) {
     size_t block = count - done < BLOCK ? count - done : BLOCK;
     msk_rng_bits(layout, key, total, first + done, block, bits);
-    for (size_t i = 0; i < block; i++) values[done + i] = fmaxf(minimum, fmaf(unit_float(bits[i]), maximum - minimum, minimum));
+    for (size_t i = 0; i < block; i++)
+      values[done + i] = fmaxf(minimum, fmaf(unit_float(bits[i]), maximum - minimum, minimum));
   }
 }
 
@@ -122,7 +130,8 @@ float msk_xla_log(float x) {
   float high = fmaf(fmaf(7.0376836292e-2f, m, -1.1514610310e-1f), m, 1.1676998740e-1f);
   float middle = fmaf(fmaf(-1.2420140846e-1f, m, 1.4249322787e-1f), m, -1.6668057665e-1f);
   float low = fmaf(fmaf(2.0000714765e-1f, m, -2.4999993993e-1f), m, 3.3333331174e-1f);
-  float polynomial = fmaf(fmaf(fmaf(high, cube, middle), cube, low), cube, -2.12194440e-4f * exponent);
+  float polynomial =
+      fmaf(fmaf(fmaf(high, cube, middle), cube, low), cube, -2.12194440e-4f * exponent);
   return fmaf(0.693359375f, exponent, fmaf(-0.5f, square, m) + polynomial);
 }
 
@@ -131,7 +140,8 @@ static inline float gumbel_of_bits(uint32_t bits) {
   return -msk_xla_log(-msk_xla_log(uniform));
 }
 
-void msk_rng_gumbel(msk_rng_layout layout, msk_key key, size_t total, size_t first, size_t count, float *values) {
+void msk_rng_gumbel(msk_rng_layout layout, msk_key key, size_t total, size_t first, size_t count,
+                    float *values) {
   uint32_t bits[BLOCK];
   for (size_t done = 0; done < count; done += BLOCK) {
     size_t block = count - done < BLOCK ? count - done : BLOCK;
@@ -140,12 +150,13 @@ void msk_rng_gumbel(msk_rng_layout layout, msk_key key, size_t total, size_t fir
   }
 }
 
-void msk_rng_randint(msk_rng_layout layout, msk_key key, size_t total, size_t first, size_t count, int32_t minimum, int32_t maximum,
-                     int32_t *values) {
+void msk_rng_randint(msk_rng_layout layout, msk_key key, size_t total, size_t first, size_t count,
+                     int32_t minimum, int32_t maximum, int32_t *values) {
   msk_key keys[2];
   msk_rng_split(layout, key, 2, keys);
   const uint32_t span = maximum > minimum ? (uint32_t)maximum - (uint32_t)minimum : 1;
-  uint32_t multiplier = 65536u % span; /* 2^32 modulo span, in uint32 as JAX does it: the square wraps */
+  /* 2^32 modulo span, in uint32 as JAX does it: the square wraps */
+  uint32_t multiplier = 65536u % span;
   multiplier = multiplier * multiplier % span;
   uint32_t high[BLOCK], low[BLOCK];
   for (size_t done = 0; done < count; done += BLOCK) {
@@ -159,9 +170,8 @@ void msk_rng_randint(msk_rng_layout layout, msk_key key, size_t total, size_t fi
   }
 }
 
-/* ---- categorical ----
- * argmax(logits + Gumbel) needs the two logarithms only where they can win: Gumbel noise grows with its 23 random bits, so the upper bits
- * bound it. */
+/* ---- categorical ---- argmax(logits + Gumbel) needs the two logarithms only where they can
+ * win: Gumbel noise grows with its 23 random bits, so the upper bits bound it. */
 
 #define BUCKET_BITS 7
 #define BUCKETS (1 << BUCKET_BITS)
@@ -181,7 +191,8 @@ typedef struct winner {
   bool settled;
 } winner;
 
-static void contend(winner *best, const float *logits, const uint32_t *bits, const float *bounds, size_t first, size_t count) {
+static void contend(winner *best, const float *logits, const uint32_t *bits, const float *bounds,
+                    size_t first, size_t count) {
   for (size_t j = 0; j < count; j++) {
     if (logits[j] + bounds[bits[j] >> (32 - BUCKET_BITS)] <= best->value) continue;
     float value = gumbel_of_bits(bits[j]) + logits[j];
@@ -190,8 +201,8 @@ static void contend(winner *best, const float *logits, const uint32_t *bits, con
   }
 }
 
-void msk_rng_categorical(msk_rng_layout layout, msk_key key, size_t total_rows, size_t first_row, size_t rows, size_t columns,
-                         const float *logits, int32_t *indices) {
+void msk_rng_categorical(msk_rng_layout layout, msk_key key, size_t total_rows, size_t first_row,
+                         size_t rows, size_t columns, const float *logits, int32_t *indices) {
   float bounds[BUCKETS];
   uint32_t bits[BLOCK];
   fill_bounds(bounds);
@@ -199,7 +210,8 @@ void msk_rng_categorical(msk_rng_layout layout, msk_key key, size_t total_rows, 
     winner best = {-INFINITY, 0, false};
     for (size_t done = 0; done < columns && !best.settled; done += BLOCK) {
       size_t block = columns - done < BLOCK ? columns - done : BLOCK;
-      msk_rng_bits(layout, key, total_rows * columns, (first_row + row) * columns + done, block, bits);
+      msk_rng_bits(layout, key, total_rows * columns, (first_row + row) * columns + done, block,
+                   bits);
       contend(&best, logits + row * columns + done, bits, bounds, done, block);
     }
     indices[row] = (int32_t)best.index;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
- * threads.c - see threads.h. The affinity mask tells which processors may be used, the control group's quota how much of them: in a container
- * with two processors' worth of quota on a 64-way machine, 64 threads would be throttled for most of each period. */
+ *
+ * threads.c - see threads.h. The affinity mask tells which processors may be used, the control
+ * group's quota how much of them: in a container with two processors' worth of quota on a 64-way
+ * machine, 64 threads would be throttled for most of each period. */
 #include "base/threads.h"
 
 #include <sched.h>
@@ -14,7 +16,8 @@
 enum { PATH_BYTES = 2048, LARGEST_MASK = 1 << 16 };
 
 static int affinity_threads(void) {
-  for (int bits = 1024; bits <= LARGEST_MASK; bits *= 2) { /* the kernel refuses a mask shorter than its own */
+  /* the kernel refuses a mask shorter than its own */
+  for (int bits = 1024; bits <= LARGEST_MASK; bits *= 2) {
     cpu_set_t *set = CPU_ALLOC(bits);
     if (set == NULL) return 1;
     bool known = sched_getaffinity(0, CPU_ALLOC_SIZE(bits), set) == 0;
@@ -58,7 +61,8 @@ static int folder_quota(const char *folder, bool version2) {
   return rounded_up(strtod(line, NULL), strtod(second, NULL));
 }
 
-/* The tightest quota from root/group up to root. A path that does not exist (seen from inside a container) leaves the root. */
+/* The tightest quota from root/group up to root. A path that does not exist (seen from inside a
+ * container) leaves the root. */
 static int tree_quota(const char *root, const char *group, bool version2) {
   char folder[PATH_BYTES];
   int used = snprintf(folder, sizeof folder, "%s%s", root, group);
@@ -87,7 +91,8 @@ static int line_quota(char *line, const char *root) {
   char list[256], base[PATH_BYTES];
   snprintf(list, sizeof list, ",%s,", controllers);
   if (strstr(list, ",cpu,") == NULL) return 0;
-  snprintf(base, sizeof base, "%s/cpu", root); /* a link to the joint hierarchy where several controllers share one */
+  /* a link to the joint hierarchy where several controllers share one */
+  snprintf(base, sizeof base, "%s/cpu", root);
   int limit = tree_quota(base, group, false);
   if (limit != 0) return limit;
   snprintf(base, sizeof base, "%s/%.200s", root, controllers);
@@ -105,6 +110,7 @@ int msk_quota_threads(const char *membership, const char *root) {
 }
 
 int msk_default_threads(void) {
-  int allowed = affinity_threads(), quota = msk_quota_threads("/proc/self/cgroup", "/sys/fs/cgroup");
+  int allowed = affinity_threads(),
+      quota = msk_quota_threads("/proc/self/cgroup", "/sys/fs/cgroup");
   return tighter(allowed, quota);
 }

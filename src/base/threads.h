@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
- * threads.h - how many processors this process may use. msk_default_threads() of the public header is implemented here. */
+ *
+ * threads.h - how many processors this process may use. msk_default_threads() of the public
+ * header is implemented here. */
 #ifndef MSK_BASE_THREADS_H
 #define MSK_BASE_THREADS_H
 
-/* Processors that the CPU quota of this process's control group allows (rounded up, the tightest of the group and its parents), version 1 or 2;
- * 0: no limit. `membership` is /proc/self/cgroup, `root` /sys/fs/cgroup; parameters for tests. */
+/* Processors that the CPU quota of this process's control group allows (rounded up, the tightest
+ * of the group and its parents), version 1 or 2; 0: no limit. `membership` is /proc/self/cgroup,
+ * `root` /sys/fs/cgroup; parameters for tests. */
 int msk_quota_threads(const char *membership, const char *root);
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * meter.h - who listens to what a network does, and how long it takes. A forward function notes each operation after it has run; the time
- * since the note before is that operation's. Without a listener a note costs one comparison. Belongs to one thread, as its stream does. */
+ * meter.h - who listens to what a network does, and how long it takes. A forward function notes
+ * each operation after it has run; the time since the note before is that operation's. Without a
+ * listener a note costs one comparison. Belongs to one thread, as its stream does. */
 #ifndef MSK_COMPUTE_METER_H
 #define MSK_COMPUTE_METER_H
 
@@ -9,7 +10,8 @@
 
 struct msk_meter {
   void *user;
-  /* flop: multiplications and additions of the plain algorithm (a convolution counts as direct, whatever computes it); 0 where bytes count */
+  /* flop: multiplications and additions of the plain algorithm (a convolution counts as direct,
+   * whatever computes it); 0 where bytes count */
   void (*note)(void *user, const char *pass, const char *name, double seconds, double flop);
   const char *pass;
   double since;
@@ -20,6 +22,8 @@ void msk_meter_begin(const msk_stream *stream, const char *pass);
 /* The operation since the last note has ended. */
 void msk_meter_note(const msk_stream *stream, const char *name, double flop);
 /* True if names are worth making. */
-static inline bool msk_meter_listens(const msk_stream *stream) { return stream->meter != NULL && !stream->measuring; }
+static inline bool msk_meter_listens(const msk_stream *stream) {
+  return stream->meter != NULL && !stream->measuring;
+}
 
 #endif

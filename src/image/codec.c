@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * codec.c - what the picture formats share: making and freeing a picture, refusals, rows of RGBA, and the growing bytes that encoders write to. */
+ * codec.c - what the picture formats share: making and freeing a picture, refusals, rows of
+ * RGBA, and the growing bytes that encoders write to. */
 #include "image/codec.h"
 
 #include <string.h>
@@ -8,21 +9,28 @@
 #include "base/error.h"
 #include "base/memory.h"
 
-msk_status msk_image_allocate(msk_image *image, int width, int height, const msk_allocator *allocator, msk_error *error) {
+msk_status msk_image_allocate(msk_image *image, int width, int height,
+                              const msk_allocator *allocator, msk_error *error) {
   size_t pixels;
-  if (image == NULL) return msk_fail(error, MSK_ERROR_ARGUMENT, "no place for the picture was given");
-  if (width < 1 || height < 1 || !msk_multiply((size_t)width, (size_t)height, &pixels) || pixels > MSK_MAX_PIXELS) {
+  if (image == NULL)
+    return msk_fail(error, MSK_ERROR_ARGUMENT, "no place for the picture was given");
+  if (width < 1 || height < 1 || !msk_multiply((size_t)width, (size_t)height, &pixels) ||
+      pixels > MSK_MAX_PIXELS) {
     return msk_fail(error, MSK_ERROR_ARGUMENT,
-                    "a picture of %d x %d pixels was asked for; sides are at least 1, the area at most %zu megapixels", width, height,
-                    MSK_MAX_PIXELS / 1000000);
+                    "a picture of %d x %d pixels was asked for; sides are at least 1, the area at "
+                    "most %zu megapixels",
+                    width, height, MSK_MAX_PIXELS / 1000000);
   }
   uint8_t *memory = msk_allocate(allocator, pixels, 3);
-  if (memory == NULL) return msk_fail(error, MSK_ERROR_MEMORY, "no memory for a picture of %d x %d pixels", width, height);
+  if (memory == NULL)
+    return msk_fail(error, MSK_ERROR_MEMORY, "no memory for a picture of %d x %d pixels", width,
+                    height);
   *image = (msk_image){.width = width, .height = height, .pixels = memory, .allocator = allocator};
   return MSK_OK;
 }
 
-msk_status msk_image_create(msk_image *image, int width, int height, const msk_allocator *allocator, msk_error *error) {
+msk_status msk_image_create(msk_image *image, int width, int height, const msk_allocator *allocator,
+                            msk_error *error) {
   msk_status status = msk_image_allocate(image, width, height, allocator, error);
   if (status == MSK_OK) memset(image->pixels, 255, (size_t)width * (size_t)height * 3);
   return status;
@@ -34,11 +42,15 @@ void msk_image_free(msk_image *image) {
   *image = (msk_image){0};
 }
 
-msk_status msk_source_check_size(const msk_source *source, const char *kind, uint64_t width, uint64_t height) {
+msk_status msk_source_check_size(const msk_source *source, const char *kind, uint64_t width,
+                                 uint64_t height) {
   if (width == 0 || height == 0) return msk_source_damaged(source, kind, "a side is 0 pixels");
   if (width > MSK_MAX_PIXELS || height > MSK_MAX_PIXELS / width) {
-    return msk_fail(source->error, MSK_ERROR_FILE, "%s: %s of %llu x %llu pixels, at most %zu megapixels are read; scale it down first",
-                    source->name, kind, (unsigned long long)width, (unsigned long long)height, MSK_MAX_PIXELS / 1000000);
+    return msk_fail(
+        source->error, MSK_ERROR_FILE,
+        "%s: %s of %llu x %llu pixels, at most %zu megapixels are read; scale it down first",
+        source->name, kind, (unsigned long long)width, (unsigned long long)height,
+        MSK_MAX_PIXELS / 1000000);
   }
   return MSK_OK;
 }
@@ -48,7 +60,8 @@ msk_status msk_source_damaged(const msk_source *source, const char *kind, const 
 }
 
 msk_status msk_source_no_memory(const msk_source *source, const char *kind) {
-  return msk_fail(source->error, MSK_ERROR_MEMORY, "%s: no memory for reading this %s", source->name, kind);
+  return msk_fail(source->error, MSK_ERROR_MEMORY, "%s: no memory for reading this %s",
+                  source->name, kind);
 }
 
 void msk_rgba_row(uint8_t *rgb, const uint8_t *rgba, size_t pixels, msk_alpha alpha) {
@@ -63,7 +76,8 @@ void msk_rgba_row(uint8_t *rgb, const uint8_t *rgba, size_t pixels, msk_alpha al
 }
 
 void msk_opaque_picture(msk_image *image, msk_alpha alpha) {
-  if (alpha == MSK_ALPHA_ONLY) memset(image->pixels, 255, (size_t)image->width * (size_t)image->height * 3);
+  if (alpha == MSK_ALPHA_ONLY)
+    memset(image->pixels, 255, (size_t)image->width * (size_t)image->height * 3);
 }
 
 void msk_bytes_free(msk_bytes *bytes) {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * codec.h - what stands between image.c and the picture formats: one decoder and one encoder a format, with the same signatures.
- * A decoder checks every size against the limits of masksketch.h before it takes memory, and leaves no trace when it fails. */
+ * codec.h - what stands between image.c and the picture formats: one decoder and one encoder a
+ * format, with the same signatures. A decoder checks every size against the limits of
+ * masksketch.h before it takes memory, and leaves no trace when it fails. */
 #ifndef MSK_IMAGE_CODEC_H
 #define MSK_IMAGE_CODEC_H
 
@@ -19,21 +20,27 @@ typedef struct msk_source {
   msk_error *error;
 } msk_source;
 
-/* Each fills *image (not yet turned) and *orientation (EXIF, 1..8). *image is untouched on failure. */
+/* Each fills *image (not yet turned) and *orientation (EXIF, 1..8). *image is untouched on
+ * failure. */
 msk_status msk_png_decode(msk_image *image, int *orientation, const msk_source *source);
 msk_status msk_jpeg_decode(msk_image *image, int *orientation, const msk_source *source);
 msk_status msk_webp_decode(msk_image *image, int *orientation, const msk_source *source);
 
-/* msk_image_create() without filling: memory that a decoder never comes to write is never touched. */
-msk_status msk_image_allocate(msk_image *image, int width, int height, const msk_allocator *allocator, msk_error *error);
+/* msk_image_create() without filling: memory that a decoder never comes to write is never
+ * touched. */
+msk_status msk_image_allocate(msk_image *image, int width, int height,
+                              const msk_allocator *allocator, msk_error *error);
 
-/* MSK_ERROR_FILE unless 1 <= width, height and width * height <= MSK_MAX_PIXELS. `kind` is "PNG" and the like. */
-msk_status msk_source_check_size(const msk_source *source, const char *kind, uint64_t width, uint64_t height);
+/* MSK_ERROR_FILE unless 1 <= width, height and width * height <= MSK_MAX_PIXELS. `kind` is "PNG"
+ * and the like. */
+msk_status msk_source_check_size(const msk_source *source, const char *kind, uint64_t width,
+                                 uint64_t height);
 /* MSK_ERROR_FILE: "NAME: damaged KIND: REASON". */
 msk_status msk_source_damaged(const msk_source *source, const char *kind, const char *reason);
 msk_status msk_source_no_memory(const msk_source *source, const char *kind);
 
-/* The orientation in a block of EXIF data (TIFF header first), 1 where there is none or it makes no sense. Any bytes are safe. */
+/* The orientation in a block of EXIF data (TIFF header first), 1 where there is none or it makes
+ * no sense. Any bytes are safe. */
 int msk_exif_orientation(const uint8_t *bytes, size_t count);
 
 /* A row of RGBA pixels -> RGB: composited over white, alpha dropped, or alpha alone. */
@@ -53,8 +60,10 @@ bool msk_bytes_reserve(msk_bytes *bytes, size_t more);
 bool msk_bytes_append(msk_bytes *bytes, const void *data, size_t count);
 void msk_bytes_free(msk_bytes *bytes);
 
-/* Each appends the whole file to *bytes, which its caller frees on failure. quality 1..100; webp: 0 is lossless. */
-msk_status msk_png_encode(msk_bytes *bytes, const msk_image *image, const msk_text *texts, size_t text_count, msk_error *error);
+/* Each appends the whole file to *bytes, which its caller frees on failure. quality 1..100;
+ * webp: 0 is lossless. */
+msk_status msk_png_encode(msk_bytes *bytes, const msk_image *image, const msk_text *texts,
+                          size_t text_count, msk_error *error);
 msk_status msk_jpeg_encode(msk_bytes *bytes, const msk_image *image, int quality, msk_error *error);
 msk_status msk_webp_encode(msk_bytes *bytes, const msk_image *image, int quality, msk_error *error);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * image.c - pictures as the public header has them: telling the format of bytes and paths, EXIF turning, float to 8 bits. The formats
- * themselves are behind codec.h. */
+ * image.c - pictures as the public header has them: telling the format of bytes and paths, EXIF
+ * turning, float to 8 bits. The formats themselves are behind codec.h. */
 #include <string.h>
 #include <strings.h>
 
@@ -25,19 +25,24 @@ static msk_status refuse_unknown(const msk_source *source) {
   static const struct {
     size_t offset;
     const char *magic, *kind;
-  } others[] = {{0, "GIF8", "a GIF"},       {0, "BM", "a BMP"},    {0, "II*", "a TIFF"}, {0, "MM", "a TIFF"},
-                {4, "ftypavif", "an AVIF"}, {4, "ftyp", "a HEIC"}, {0, "%PDF", "a PDF"}, {0, "<svg", "an SVG"}};
+  } others[] = {{0, "GIF8", "a GIF"}, {0, "BM", "a BMP"},         {0, "II*", "a TIFF"},
+                {0, "MM", "a TIFF"},  {4, "ftypavif", "an AVIF"}, {4, "ftyp", "a HEIC"},
+                {0, "%PDF", "a PDF"}, {0, "<svg", "an SVG"}};
   if (source->count == 0)
-    return msk_fail(source->error, MSK_ERROR_FILE, "%s: the file is empty, expected a PNG, JPEG or WebP picture", source->name);
+    return msk_fail(source->error, MSK_ERROR_FILE,
+                    "%s: the file is empty, expected a PNG, JPEG or WebP picture", source->name);
   for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
     if (!starts_with(source, others[i].offset, others[i].magic)) continue;
-    return msk_fail(source->error, MSK_ERROR_FILE, "%s: looks like %s, expected a PNG, JPEG or WebP picture; save it as PNG first",
+    return msk_fail(source->error, MSK_ERROR_FILE,
+                    "%s: looks like %s, expected a PNG, JPEG or WebP picture; save it as PNG first",
                     source->name, others[i].kind);
   }
-  return msk_fail(source->error, MSK_ERROR_FILE, "%s: not a picture, expected a PNG, JPEG or WebP", source->name);
+  return msk_fail(source->error, MSK_ERROR_FILE, "%s: not a picture, expected a PNG, JPEG or WebP",
+                  source->name);
 }
 
-/* Where pixel (x, y) of the stored picture stands in the upright one: EXIF 2.32, section 4.6.5, tag 0x0112. */
+/* Where pixel (x, y) of the stored picture stands in the upright one: EXIF 2.32, section 4.6.5,
+ * tag 0x0112. */
 static size_t upright_index(int orientation, int x, int y, int width, int height) {
   int column = x, row = y, columns = orientation >= 5 ? height : width;
   switch (orientation) {
@@ -72,12 +77,14 @@ static msk_status turn_upright(msk_image *image, int orientation, msk_error *err
   msk_image upright;
   bool swapped = orientation >= 5;
   msk_status status =
-      msk_image_allocate(&upright, swapped ? image->height : image->width, swapped ? image->width : image->height, image->allocator, error);
+      msk_image_allocate(&upright, swapped ? image->height : image->width,
+                         swapped ? image->width : image->height, image->allocator, error);
   if (status != MSK_OK) return status;
   const uint8_t *from = image->pixels;
   for (int y = 0; y < image->height; y++) {
     for (int x = 0; x < image->width; x++, from += 3) {
-      memcpy(upright.pixels + 3 * upright_index(orientation, x, y, image->width, image->height), from, 3);
+      memcpy(upright.pixels + 3 * upright_index(orientation, x, y, image->width, image->height),
+             from, 3);
     }
   }
   msk_image_free(image);
@@ -95,23 +102,32 @@ static msk_status decode_format(msk_image *image, int *orientation, const msk_so
   return refuse_unknown(source);
 }
 
-msk_status msk_image_decode(msk_image *image, const void *bytes, size_t byte_count, msk_alpha alpha, const char *name,
-                            const msk_allocator *allocator, msk_error *error) {
-  msk_source source = {
-      .bytes = bytes, .count = byte_count, .alpha = alpha, .name = name != NULL ? name : "picture", .allocator = allocator, .error = error};
-  if (image == NULL || (bytes == NULL && byte_count != 0) || alpha < MSK_ALPHA_WHITE || alpha > MSK_ALPHA_ONLY) {
-    return msk_fail(error, MSK_ERROR_ARGUMENT, "%s: decoding needs a picture to fill, bytes, and one of MSK_ALPHA_WHITE, _DROP and _ONLY",
-                    source.name);
+msk_status msk_image_decode(msk_image *image, const void *bytes, size_t byte_count, msk_alpha alpha,
+                            const char *name, const msk_allocator *allocator, msk_error *error) {
+  msk_source source = {.bytes = bytes,
+                       .count = byte_count,
+                       .alpha = alpha,
+                       .name = name != NULL ? name : "picture",
+                       .allocator = allocator,
+                       .error = error};
+  if (image == NULL || (bytes == NULL && byte_count != 0) || alpha < MSK_ALPHA_WHITE ||
+      alpha > MSK_ALPHA_ONLY) {
+    return msk_fail(
+        error, MSK_ERROR_ARGUMENT,
+        "%s: decoding needs a picture to fill, bytes, and one of MSK_ALPHA_WHITE, _DROP and _ONLY",
+        source.name);
   }
   if (byte_count > MSK_MAX_FILE_BYTES) {
-    return msk_fail(error, MSK_ERROR_FILE, "%s: the file has %zu bytes, at most %zu megabytes are read", source.name, byte_count,
-                    MSK_MAX_FILE_BYTES / 1000000);
+    return msk_fail(error, MSK_ERROR_FILE,
+                    "%s: the file has %zu bytes, at most %zu megabytes are read", source.name,
+                    byte_count, MSK_MAX_FILE_BYTES / 1000000);
   }
   msk_image decoded;
   int orientation = 1;
   msk_status status = decode_format(&decoded, &orientation, &source);
   if (status != MSK_OK) return status;
-  if (orientation != 1 && alpha != MSK_ALPHA_DROP) status = turn_upright(&decoded, orientation, error);
+  if (orientation != 1 && alpha != MSK_ALPHA_DROP)
+    status = turn_upright(&decoded, orientation, error);
   if (status != MSK_OK)
     msk_image_free(&decoded);
   else
@@ -119,7 +135,8 @@ msk_status msk_image_decode(msk_image *image, const void *bytes, size_t byte_cou
   return status;
 }
 
-msk_status msk_image_load(msk_image *image, const char *path, msk_alpha alpha, const msk_allocator *allocator, msk_error *error) {
+msk_status msk_image_load(msk_image *image, const char *path, msk_alpha alpha,
+                          const msk_allocator *allocator, msk_error *error) {
   void *bytes;
   size_t count;
   if (path == NULL) return msk_fail(error, MSK_ERROR_ARGUMENT, "no path of a picture was given");
@@ -134,11 +151,16 @@ msk_format msk_format_of_path(const char *path) {
   static const struct {
     const char *suffix;
     msk_format format;
-  } suffixes[] = {{".png", MSK_FORMAT_PNG}, {".jpg", MSK_FORMAT_JPEG}, {".jpeg", MSK_FORMAT_JPEG}, {".webp", MSK_FORMAT_WEBP}};
+  } suffixes[] = {{".png", MSK_FORMAT_PNG},
+                  {".jpg", MSK_FORMAT_JPEG},
+                  {".jpeg", MSK_FORMAT_JPEG},
+                  {".webp", MSK_FORMAT_WEBP}};
   size_t length = path != NULL ? strlen(path) : 0;
   for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++) {
     size_t suffix_length = strlen(suffixes[i].suffix);
-    if (length > suffix_length && strcasecmp(path + length - suffix_length, suffixes[i].suffix) == 0) return suffixes[i].format;
+    if (length > suffix_length &&
+        strcasecmp(path + length - suffix_length, suffixes[i].suffix) == 0)
+      return suffixes[i].format;
   }
   return MSK_FORMAT_AUTO;
 }
@@ -149,10 +171,11 @@ static uint8_t byte_of_float(float value) {
   return value >= 1.0f ? 255 : (uint8_t)((double)value * 255.0 + 0.5);
 }
 
-msk_status msk_image_from_float(msk_image *image, const float *pixels, int width, int height, const msk_allocator *allocator,
-                                msk_error *error) {
+msk_status msk_image_from_float(msk_image *image, const float *pixels, int width, int height,
+                                const msk_allocator *allocator, msk_error *error) {
   msk_image made;
-  if (image == NULL || pixels == NULL) return msk_fail(error, MSK_ERROR_ARGUMENT, "turning floats into a picture needs both");
+  if (image == NULL || pixels == NULL)
+    return msk_fail(error, MSK_ERROR_ARGUMENT, "turning floats into a picture needs both");
   msk_status status = msk_image_allocate(&made, width, height, allocator, error);
   if (status != MSK_OK) return status;
   size_t samples = (size_t)width * (size_t)height * 3;

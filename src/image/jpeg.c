@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * jpeg.c - JPEG through libjpeg-turbo, in and out. Its warnings about corrupt data are errors here: it would fill what is missing with grey.
- * libjpeg takes its working memory from the C heap; pixels and encoded bytes come from the allocator.
+ * jpeg.c - JPEG through libjpeg-turbo, in and out. Its warnings about corrupt data are errors
+ * here: it would fill what is missing with grey. libjpeg takes its working memory from the C
+ * heap; pixels and encoded bytes come from the allocator.
  *
- * libjpeg reports an error by a callback that must not return: ours jumps back into the *_guarded() functions. Everything that is alive across the
- * jump is a member of a job structure, never a local of those functions, so no value is lost. */
+ * libjpeg reports an error by a callback that must not return: ours jumps back into the
+ * *_guarded() functions. Everything that is alive across the jump is a member of a job
+ * structure, never a local of those functions, so no value is lost. */
 #include <stdio.h> /* jpeglib.h needs it first */
 
 #include <jerror.h>
@@ -16,9 +18,12 @@
 #include "base/memory.h"
 #include "image/codec.h"
 
-#define MAX_SCANS 100                       /* of a progressive picture; real ones have about ten, a bomb thousands */
-#define MAX_STRAY_BYTES 16                  /* before the end marker: cameras pad there; more is damage */
-#define MAX_WORK_BYTES (768L * 1000 * 1000) /* libjpeg's own memory: 64 megapixels of four components, progressive, take 512 million */
+/* of a progressive picture; real ones have about ten, a bomb thousands */
+#define MAX_SCANS 100
+/* before the end marker: cameras pad there; more is damage */
+#define MAX_STRAY_BYTES 16
+/* libjpeg's own memory: 64 megapixels of four components, progressive, take 512 million */
+#define MAX_WORK_BYTES (768L * 1000 * 1000)
 
 typedef struct error_manager {
   struct jpeg_error_mgr base; /* first, so that libjpeg's pointer is ours */
@@ -35,8 +40,11 @@ static void jpeg_failed(j_common_ptr info) {
 }
 
 static bool harmless(const struct jpeg_error_mgr *error) {
-  if (error->msg_code == JWRN_ADOBE_XFORM || error->msg_code == JWRN_JFIF_MAJOR || error->msg_code == JWRN_BOGUS_ICC) return true;
-  return error->msg_code == JWRN_EXTRANEOUS_DATA && error->msg_parm.i[0] <= MAX_STRAY_BYTES && error->msg_parm.i[1] == JPEG_EOI;
+  if (error->msg_code == JWRN_ADOBE_XFORM || error->msg_code == JWRN_JFIF_MAJOR ||
+      error->msg_code == JWRN_BOGUS_ICC)
+    return true;
+  return error->msg_code == JWRN_EXTRANEOUS_DATA && error->msg_parm.i[0] <= MAX_STRAY_BYTES &&
+         error->msg_parm.i[1] == JPEG_EOI;
 }
 
 /* level -1 is a warning, 0 and above are for tracing */
@@ -73,7 +81,8 @@ static void limit_scans(j_common_ptr info) {
 static msk_status check_length(decode_job *job) {
   uint64_t blocks = 0;
   for (int c = 0; c < job->info.num_components; c++) {
-    blocks += (uint64_t)job->info.comp_info[c].width_in_blocks * job->info.comp_info[c].height_in_blocks;
+    blocks +=
+        (uint64_t)job->info.comp_info[c].width_in_blocks * job->info.comp_info[c].height_in_blocks;
   }
   if (!job->info.arith_code && blocks / 8 > job->source->count)
     return msk_source_damaged(job->source, "JPEG", "the file is too short for so many pixels");
@@ -92,7 +101,8 @@ static void cmyk_row(uint8_t *rgb, const uint8_t *cmyk, int pixels) {
 
 static void read_rows(decode_job *job) {
   while (job->info.output_scanline < job->info.output_height) {
-    uint8_t *to = job->image.pixels + (size_t)job->info.output_scanline * (size_t)job->image.width * 3;
+    uint8_t *to =
+        job->image.pixels + (size_t)job->info.output_scanline * (size_t)job->image.width * 3;
     JSAMPROW row = job->row != NULL ? job->row : to;
     jpeg_read_scanlines(&job->info, &row, 1);
     if (job->row != NULL) cmyk_row(to, job->row, job->image.width);
@@ -107,13 +117,15 @@ static bool decode_guarded(decode_job *job) {
   job->info.progress = &job->progress;
   jpeg_mem_src(&job->info, job->source->bytes, job->source->count);
   jpeg_read_header(&job->info, TRUE);
-  job->status = msk_source_check_size(job->source, "JPEG", job->info.image_width, job->info.image_height);
+  job->status =
+      msk_source_check_size(job->source, "JPEG", job->info.image_width, job->info.image_height);
   if (job->status == MSK_OK) job->status = check_length(job);
   if (job->status != MSK_OK) return false;
   bool cmyk = job->info.jpeg_color_space == JCS_CMYK || job->info.jpeg_color_space == JCS_YCCK;
   job->info.out_color_space = cmyk ? JCS_CMYK : JCS_RGB;
   job->status =
-      msk_image_allocate(&job->image, (int)job->info.image_width, (int)job->info.image_height, job->source->allocator, job->source->error);
+      msk_image_allocate(&job->image, (int)job->info.image_width, (int)job->info.image_height,
+                         job->source->allocator, job->source->error);
   if (job->status != MSK_OK) return false;
   if (cmyk) {
     job->row = msk_allocate(job->source->allocator, job->info.image_width, 4);
@@ -126,7 +138,8 @@ static bool decode_guarded(decode_job *job) {
   return true;
 }
 
-/* The orientation in the first EXIF block before the first scan. Marker lengths are checked against the file. */
+/* The orientation in the first EXIF block before the first scan. Marker lengths are checked
+ * against the file. */
 static int find_orientation(const msk_source *source) {
   size_t position = 2;
   while (source->count - position >= 4 && source->bytes[position] == 0xff) {
@@ -137,7 +150,8 @@ static int find_orientation(const msk_source *source) {
       continue;
     }
     if (marker[1] == 0xda || length < 2 || length > source->count - position - 2) return 1;
-    if (marker[1] == 0xe1 && length >= 8 && memcmp(marker + 4, "Exif\0\0", 6) == 0) return msk_exif_orientation(marker + 10, length - 8);
+    if (marker[1] == 0xe1 && length >= 8 && memcmp(marker + 4, "Exif\0\0", 6) == 0)
+      return msk_exif_orientation(marker + 10, length - 8);
     position += 2 + length;
   }
   return 1;
@@ -158,7 +172,8 @@ msk_status msk_jpeg_decode(msk_image *image, int *orientation, const msk_source 
   }
   msk_image_free(&job.image);
   if (job.status != MSK_OK) return job.status;
-  return job.errors.no_memory ? msk_source_no_memory(source, "JPEG") : msk_source_damaged(source, "JPEG", job.errors.message);
+  return job.errors.no_memory ? msk_source_no_memory(source, "JPEG")
+                              : msk_source_damaged(source, "JPEG", job.errors.message);
 }
 
 /* ---- Writing ---- */
@@ -205,19 +220,24 @@ static bool encode_guarded(encode_job *job, int quality) {
   jpeg_set_defaults(&job->info);
   jpeg_set_quality(&job->info, quality, TRUE);
   job->info.optimize_coding = TRUE;
-  job->info.comp_info[0].h_samp_factor = job->info.comp_info[0].v_samp_factor = 1; /* 4:4:4: lines keep their colour */
+  /* 4:4:4: lines keep their colour */
+  job->info.comp_info[0].h_samp_factor = job->info.comp_info[0].v_samp_factor = 1;
   jpeg_start_compress(&job->info, TRUE);
   while (job->info.next_scanline < job->info.image_height) {
-    JSAMPROW row = job->image->pixels + (size_t)job->info.next_scanline * (size_t)job->image->width * 3;
+    JSAMPROW row =
+        job->image->pixels + (size_t)job->info.next_scanline * (size_t)job->image->width * 3;
     jpeg_write_scanlines(&job->info, &row, 1);
   }
   jpeg_finish_compress(&job->info);
   return true;
 }
 
-msk_status msk_jpeg_encode(msk_bytes *bytes, const msk_image *image, int quality, msk_error *error) {
+msk_status msk_jpeg_encode(msk_bytes *bytes, const msk_image *image, int quality,
+                           msk_error *error) {
   if (image->width > JPEG_MAX_DIMENSION || image->height > JPEG_MAX_DIMENSION) {
-    return msk_fail(error, MSK_ERROR_ARGUMENT, "a picture of %d x %d pixels does not fit into a JPEG, whose sides are at most %ld; use PNG",
+    return msk_fail(error, MSK_ERROR_ARGUMENT,
+                    "a picture of %d x %d pixels does not fit into a JPEG, whose sides are at most "
+                    "%ld; use PNG",
                     image->width, image->height, JPEG_MAX_DIMENSION);
   }
   encode_job job = {.bytes = bytes, .image = image};
@@ -227,7 +247,8 @@ msk_status msk_jpeg_encode(msk_bytes *bytes, const msk_image *image, int quality
   jpeg_destroy_compress(&job.info);
   if (done) return MSK_OK;
   if (job.errors.no_memory)
-    return msk_fail(error, MSK_ERROR_MEMORY, "no memory for writing a JPEG of %d x %d pixels", image->width, image->height);
-  return msk_fail(error, MSK_ERROR_ARGUMENT, "a JPEG of %d x %d pixels cannot be written: %s", image->width, image->height,
-                  job.errors.message);
+    return msk_fail(error, MSK_ERROR_MEMORY, "no memory for writing a JPEG of %d x %d pixels",
+                    image->width, image->height);
+  return msk_fail(error, MSK_ERROR_ARGUMENT, "a JPEG of %d x %d pixels cannot be written: %s",
+                  image->width, image->height, job.errors.message);
 }

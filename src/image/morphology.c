@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * morphology.c - see morphology.h. Each line by the running maximum of M. van Herk (1992) and J. Gil & M. Werman (1993): maxima from the left and
- * from the right within blocks of a window's length; any window is the end of one block and the beginning of the next. */
+ * morphology.c - see morphology.h. Each line by the running maximum of M. van Herk (1992) and J.
+ * Gil & M. Werman (1993): maxima from the left and from the right within blocks of a window's
+ * length; any window is the end of one block and the beginning of the next. */
 #include "image/morphology.h"
 
 #include <string.h>
@@ -12,10 +13,13 @@ static size_t padded_length(int count, int radius) {
   return ((size_t)count + 2 * (size_t)radius + window - 1) / window * window;
 }
 
-size_t msk_morphology_scratch(int width, int height, int radius) { return 3 * padded_length(width > height ? width : height, radius); }
+size_t msk_morphology_scratch(int width, int height, int radius) {
+  return 3 * padded_length(width > height ? width : height, radius);
+}
 
 /* `flip` 255 turns the greatest into the least. */
-static void line_extreme(uint8_t *pixels, size_t step, int count, int radius, uint8_t flip, uint8_t *scratch) {
+static void line_extreme(uint8_t *pixels, size_t step, int count, int radius, uint8_t flip,
+                         uint8_t *scratch) {
   size_t window = 2 * (size_t)radius + 1, length = padded_length(count, radius);
   uint8_t *line = scratch, *from_left = scratch + length, *from_right = scratch + 2 * length;
   memset(line, 0, length);
@@ -35,9 +39,12 @@ static void line_extreme(uint8_t *pixels, size_t step, int count, int radius, ui
   }
 }
 
-static void extreme(uint8_t *pixels, int width, int height, int radius, uint8_t flip, void *scratch) {
-  for (int y = 0; y < height; y++) line_extreme(pixels + (size_t)y * (size_t)width, 1, width, radius, flip, scratch);
-  for (int x = 0; x < width; x++) line_extreme(pixels + x, (size_t)width, height, radius, flip, scratch);
+static void extreme(uint8_t *pixels, int width, int height, int radius, uint8_t flip,
+                    void *scratch) {
+  for (int y = 0; y < height; y++)
+    line_extreme(pixels + (size_t)y * (size_t)width, 1, width, radius, flip, scratch);
+  for (int x = 0; x < width; x++)
+    line_extreme(pixels + x, (size_t)width, height, radius, flip, scratch);
 }
 
 void msk_close_dark(uint8_t *pixels, int width, int height, int radius, void *scratch) {

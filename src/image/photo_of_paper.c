@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * photo_of_paper.c - msk_sketch_clean_photo(): from a photographed drawing to lines on white. The steps, all but the light smoothing in integers:
- *   1. Each channel is smoothed lightly. The light on the paper is its morphological closing: dark structures thinner than the window vanish, the
- *      edges of larger shadows stay where they are (a blur would smear them into lines). What is much darker than the closing over a far larger
- *      window is no shadow but ink: filled areas stay dark.
- *   2. Darkness = 1 - channel / light, in 1/1023; the largest of the three channels, so that pencils of every colour count.
- *   3. Most pixels are paper: the median and spread of the darkness tell, for each amount of light, what grain and
- *      noise amount to, and the rest what the ink does.
- *   4. A connected group of dark pixels stays if it is somewhere dark enough and not a speck (hysteresis as in J. Canny, 1986).
+ * photo_of_paper.c - msk_sketch_clean_photo(): from a photographed drawing to lines on white.
+ * The steps, all but the light smoothing in integers:
+ *   1. Each channel is smoothed lightly. The light on the paper is its morphological closing:
+ *      dark structures thinner than the window vanish, the edges of larger shadows stay where
+ *      they are (a blur would smear them into lines). What is much darker than the closing over
+ *      a far larger window is no shadow but ink: filled areas stay dark.
+ *   2. Darkness = 1 - channel / light, in 1/1023; the largest of the three channels, so that
+ *      pencils of every colour count.
+ *   3. Most pixels are paper: the median and spread of the darkness tell, for each amount of
+ *      light, what grain and noise amount to, and the rest what the ink does.
+ *   4. A connected group of dark pixels stays if it is somewhere dark enough and not a speck
+ *      (hysteresis as in J. Canny, 1986).
  *   5. Between paper and ink the darkness is stretched over white to black. */
 #include <string.h>
 
@@ -21,11 +25,12 @@
 #define REFERENCE_SIDE 1024 /* sizes below are for pictures with this longer side */
 #define SMOOTHING 1.0f      /* standard deviation in pixels */
 #define SPECK_PIXELS 24     /* smaller groups are specks */
-#define LINE_WINDOW 40      /* a line is thinner than 2 / LINE_WINDOW of the longer side; so is the window of the light */
-#define FILL_WINDOW 6       /* the same for filled areas */
-#define DEEPEST_SHADOW 40   /* percent of the light around: what is darker is ink */
-#define LEAST_PAPER 24      /* in 1/1023: this much darkness is paper whatever its grain */
-#define LEAST_CONTRAST 80   /* of ink over paper, in 1/1023: less is no drawing */
+/* a line is thinner than 2 / LINE_WINDOW of the longer side; so is the window of the light */
+#define LINE_WINDOW 40
+#define FILL_WINDOW 6     /* the same for filled areas */
+#define DEEPEST_SHADOW 40 /* percent of the light around: what is darker is ink */
+#define LEAST_PAPER 24    /* in 1/1023: this much darkness is paper whatever its grain */
+#define LEAST_CONTRAST 80 /* of ink over paper, in 1/1023: less is no drawing */
 #define LIGHT_BINS 16
 #define BIN_WIDTH (256 / LIGHT_BINS)
 
@@ -40,12 +45,15 @@ typedef struct cleaning {
   void *scratch;
 } cleaning;
 
-static int near_radius(const cleaning *c) { return c->longer / LINE_WINDOW > 2 ? c->longer / LINE_WINDOW : 2; }
+static int near_radius(const cleaning *c) {
+  return c->longer / LINE_WINDOW > 2 ? c->longer / LINE_WINDOW : 2;
+}
 
 static int far_radius(const cleaning *c) { return c->longer / FILL_WINDOW + 2; }
 
 static void place(cleaning *c, msk_arena *arena) {
-  const size_t scratch[3] = {msk_blur_scratch(c->width, c->height), msk_morphology_scratch(c->width, c->height, near_radius(c)),
+  const size_t scratch[3] = {msk_blur_scratch(c->width, c->height),
+                             msk_morphology_scratch(c->width, c->height, near_radius(c)),
                              msk_morphology_scratch(c->width, c->height, far_radius(c))};
   size_t largest = 0;
   for (int i = 0; i < 3; i++) largest = scratch[i] > largest ? scratch[i] : largest;
@@ -60,7 +68,8 @@ static void place(cleaning *c, msk_arena *arena) {
 }
 
 static void find_light(cleaning *c) {
-  msk_gaussian_blur(c->channel, c->width, c->height, SMOOTHING * (float)c->longer / REFERENCE_SIDE, c->scratch);
+  msk_gaussian_blur(c->channel, c->width, c->height, SMOOTHING * (float)c->longer / REFERENCE_SIDE,
+                    c->scratch);
   memcpy(c->light, c->channel, c->pixels);
   memcpy(c->far_light, c->channel, c->pixels);
   msk_close_dark(c->light, c->width, c->height, near_radius(c), c->scratch);
@@ -95,7 +104,8 @@ static int percentile(const uint32_t histogram[DARKEST + 1], unsigned percent) {
   return total == 0 ? 0 : value;
 }
 
-/* Darkness up to `paper` is paper, from `ink` on it is ink; by how much light there is, for in the dark the grain is coarser. */
+/* Darkness up to `paper` is paper, from `ink` on it is ink; by how much light there is, for in
+ * the dark the grain is coarser. */
 typedef struct levels {
   int paper[LIGHT_BINS], spread[LIGHT_BINS], ink[LIGHT_BINS];
 } levels;
@@ -142,20 +152,23 @@ static uint8_t *find_strength(cleaning *c) {
   find_paper(c, &l);
   find_ink(c, &l);
   for (size_t i = 0; i < c->pixels; i++) {
-    int bin = c->dimmest[i] / BIN_WIDTH, over = c->darkness[i] - l.paper[bin], range = l.ink[bin] - l.paper[bin];
+    int bin = c->dimmest[i] / BIN_WIDTH, over = c->darkness[i] - l.paper[bin],
+        range = l.ink[bin] - l.paper[bin];
     c->channel[i] = (uint8_t)(over <= 0 ? 0 : over >= range ? 255 : 1 + 254 * over / range);
   }
   return c->channel;
 }
 
-/* Collects the group of pixels that are not paper around `start` on the stack; returns how many, and their greatest strength. */
+/* Collects the group of pixels that are not paper around `start` on the stack; returns how many,
+ * and their greatest strength. */
 static size_t collect_group(cleaning *c, const uint8_t *strength, size_t start, int *greatest) {
   size_t count = 1;
   c->stack[0] = (uint32_t)start;
   c->state[start] = 1;
   *greatest = 0;
   for (size_t done = 0; done < count; done++) {
-    int x = (int)(c->stack[done] % (uint32_t)c->width), y = (int)(c->stack[done] / (uint32_t)c->width);
+    int x = (int)(c->stack[done] % (uint32_t)c->width),
+        y = (int)(c->stack[done] / (uint32_t)c->width);
     if (strength[c->stack[done]] > *greatest) *greatest = strength[c->stack[done]];
     for (int ny = y > 0 ? y - 1 : 0; ny <= y + 1 && ny < c->height; ny++) {
       for (int nx = x > 0 ? x - 1 : 0; nx <= x + 1 && nx < c->width; nx++) {
@@ -171,7 +184,9 @@ static size_t collect_group(cleaning *c, const uint8_t *strength, size_t start, 
 
 /* Turns groups that are too small or nowhere dark enough into paper. */
 static void drop_specks(cleaning *c, uint8_t *strength) {
-  size_t least = (size_t)SPECK_PIXELS * (size_t)c->longer * (size_t)c->longer / ((size_t)REFERENCE_SIDE * REFERENCE_SIDE) + 1;
+  size_t least = (size_t)SPECK_PIXELS * (size_t)c->longer * (size_t)c->longer /
+                     ((size_t)REFERENCE_SIDE * REFERENCE_SIDE) +
+                 1;
   memset(c->state, 0, c->pixels);
   for (size_t i = 0; i < c->pixels; i++) {
     int greatest;
@@ -182,14 +197,18 @@ static void drop_specks(cleaning *c, uint8_t *strength) {
   }
 }
 
-msk_status msk_sketch_clean_photo(msk_image *sketch, const msk_allocator *allocator, msk_error *error) {
-  cleaning c = {
-      .width = sketch->width, .height = sketch->height, .longer = sketch->width > sketch->height ? sketch->width : sketch->height};
+msk_status msk_sketch_clean_photo(msk_image *sketch, const msk_allocator *allocator,
+                                  msk_error *error) {
+  cleaning c = {.width = sketch->width,
+                .height = sketch->height,
+                .longer = sketch->width > sketch->height ? sketch->width : sketch->height};
   c.pixels = (size_t)c.width * (size_t)c.height;
   msk_arena arena = {0};
   place(&c, &arena);
   void *memory = arena.overflow ? NULL : msk_allocate(allocator, arena.peak, 1);
-  if (memory == NULL) return msk_fail(error, MSK_ERROR_MEMORY, "no memory for cleaning a photo of %d x %d pixels", c.width, c.height);
+  if (memory == NULL)
+    return msk_fail(error, MSK_ERROR_MEMORY, "no memory for cleaning a photo of %d x %d pixels",
+                    c.width, c.height);
   arena = (msk_arena){.base = memory, .capacity = arena.peak};
   place(&c, &arena);
   find_darkness(&c, sketch);

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * png_decode.c - PNG through libpng's row interface. The header is read by hand first, so that a size is refused before libpng takes memory for
- * it. Of the ancillary chunks only tRNS is interpreted (gamma, colour profiles and texts are skipped unread, their checksums still hold).
+ * png_decode.c - PNG through libpng's row interface. The header is read by hand first, so that a
+ * size is refused before libpng takes memory for it. Of the ancillary chunks only tRNS is
+ * interpreted (gamma, colour profiles and texts are skipped unread, their checksums still hold).
  *
- * libpng reports an error by a callback that must not return: ours jumps back into decode_guarded(). Everything that is alive across the jump is a
- * member of png_job, never a local of that function, so no value is lost. */
+ * libpng reports an error by a callback that must not return: ours jumps back into
+ * decode_guarded(). Everything that is alive across the jump is a member of png_job, never a
+ * local of that function, so no value is lost. */
 #include <string.h>
 
 #include "base/error.h"
@@ -23,7 +25,9 @@ typedef struct png_job {
   png_infop info;
   msk_image image;
   uint8_t
-      *rows; /* RGBA or 16-bit grey: one row, or all of them where the picture is interlaced; NULL where rows go straight into the image */
+      /* RGBA or 16-bit grey: one row, or all of them where the picture is interlaced; NULL where
+       * rows go straight into the image */
+      *rows;
   msk_status status; /* of a failure that is not libpng's */
   png_guard guard;
 } png_job;
@@ -42,14 +46,16 @@ static uint32_t big_endian(const uint8_t *bytes) {
 static msk_status check_header(const msk_source *source) {
   static const int channels_of_type[7] = {1, 0, 3, 1, 2, 0, 4};
   const uint8_t *header = source->bytes + 8;
-  if (source->count < 8 + 8 + 13 + 4 || big_endian(header) != 13 || memcmp(header + 4, "IHDR", 4) != 0) {
+  if (source->count < 8 + 8 + 13 + 4 || big_endian(header) != 13 ||
+      memcmp(header + 4, "IHDR", 4) != 0) {
     return msk_source_damaged(source, "PNG", "it does not begin with a whole header");
   }
   uint32_t width = big_endian(header + 8), height = big_endian(header + 12);
   unsigned depth = header[16], type = header[17];
   msk_status status = msk_source_check_size(source, "PNG", width, height);
   if (status != MSK_OK) return status;
-  if (depth > 16 || type > 6) return msk_source_damaged(source, "PNG", "unknown bit depth or colour type");
+  if (depth > 16 || type > 6)
+    return msk_source_damaged(source, "PNG", "unknown bit depth or colour type");
   uint64_t row_bytes = ((uint64_t)width * depth * (unsigned)channels_of_type[type] + 7) / 8 + 1;
   if (row_bytes * height / DEFLATE_MAX_RATIO > source->count)
     return msk_source_damaged(source, "PNG", "the file is too short for so many pixels");
@@ -57,14 +63,19 @@ static msk_status check_header(const msk_source *source) {
 }
 
 static void ignore_chunks(png_structp png) {
-  static const uint8_t chunks[] = "bKGD\0cHRM\0eXIf\0gAMA\0hIST\0iCCP\0iTXt\0oFFs\0pCAL\0pHYs\0sBIT\0sCAL\0sPLT\0sRGB\0tEXt\0tIME\0zTXt";
+  static const uint8_t chunks[] =
+      "bKGD\0cHRM\0eXIf\0gAMA\0hIST\0iCCP\0iTXt\0oFFs\0pCAL\0pHYs\0sBIT\0sCAL\0sPLT\0sRGB\0tEXt\0tI"
+      "ME\0zTXt";
   png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_NEVER, NULL, 0);
   png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_NEVER, chunks, (int)(sizeof chunks / 5));
 }
 
 /* Reads row y of every pass into rows + y * stride (stride 0: each into the same place). */
-static void read_rows(png_job *job, uint8_t *rows, size_t stride, void (*use)(png_job *job, int y, const uint8_t *row)) {
-  int passes = png_get_interlace_type(job->png, job->info) == PNG_INTERLACE_NONE ? 1 : PNG_INTERLACE_ADAM7_PASSES;
+static void read_rows(png_job *job, uint8_t *rows, size_t stride,
+                      void (*use)(png_job *job, int y, const uint8_t *row)) {
+  int passes = png_get_interlace_type(job->png, job->info) == PNG_INTERLACE_NONE
+                   ? 1
+                   : PNG_INTERLACE_ADAM7_PASSES;
   for (int pass = 0; pass < passes; pass++) {
     for (int y = 0; y < job->image.height; y++) {
       uint8_t *row = rows + (size_t)y * stride;
@@ -74,7 +85,9 @@ static void read_rows(png_job *job, uint8_t *rows, size_t stride, void (*use)(pn
   }
 }
 
-static uint8_t *image_row(png_job *job, int y) { return job->image.pixels + (size_t)y * (size_t)job->image.width * 3; }
+static uint8_t *image_row(png_job *job, int y) {
+  return job->image.pixels + (size_t)y * (size_t)job->image.width * 3;
+}
 
 static void use_rgba(png_job *job, int y, const uint8_t *row) {
   msk_rgba_row(image_row(job, y), row, (size_t)job->image.width, job->source->alpha);
@@ -83,7 +96,8 @@ static void use_rgba(png_job *job, int y, const uint8_t *row) {
 /* Pillow turns 16-bit grey into 8 bits by clipping. */
 static void use_clipped_grey(png_job *job, int y, const uint8_t *row) {
   uint8_t *to = image_row(job, y);
-  for (int x = 0; x < job->image.width; x++, row += 2, to += 3) memset(to, row[0] != 0 ? 255 : row[1], 3);
+  for (int x = 0; x < job->image.width; x++, row += 2, to += 3)
+    memset(to, row[0] != 0 ? 255 : row[1], 3);
 }
 
 static void choose_transformations(png_job *job, bool clipped_grey) {
@@ -99,7 +113,8 @@ static void choose_transformations(png_job *job, bool clipped_grey) {
 /* Runs libpng from the signature to the end; false when it or an allocation failed. */
 static bool decode_guarded(png_job *job) {
   if (setjmp(job->guard.jump) != 0) return false;
-  job->png = png_create_read_struct_2(PNG_LIBPNG_VER_STRING, &job->guard, png_failed, png_warned, &job->guard, png_take, png_give_back);
+  job->png = png_create_read_struct_2(PNG_LIBPNG_VER_STRING, &job->guard, png_failed, png_warned,
+                                      &job->guard, png_take, png_give_back);
   if (job->png == NULL) return false;
   job->info = png_create_info_struct(job->png);
   if (job->info == NULL) return false;
@@ -109,11 +124,13 @@ static bool decode_guarded(png_job *job) {
   ignore_chunks(job->png);
   png_read_info(job->png, job->info);
 
-  bool clipped_grey = job->source->alpha == MSK_ALPHA_DROP && png_get_color_type(job->png, job->info) == PNG_COLOR_TYPE_GRAY &&
+  bool clipped_grey = job->source->alpha == MSK_ALPHA_DROP &&
+                      png_get_color_type(job->png, job->info) == PNG_COLOR_TYPE_GRAY &&
                       png_get_bit_depth(job->png, job->info) == 16;
   choose_transformations(job, clipped_grey);
   job->status = msk_image_allocate(&job->image, (int)png_get_image_width(job->png, job->info),
-                                   (int)png_get_image_height(job->png, job->info), job->source->allocator, job->source->error);
+                                   (int)png_get_image_height(job->png, job->info),
+                                   job->source->allocator, job->source->error);
   if (job->status != MSK_OK) return false;
   size_t row_bytes = png_get_rowbytes(job->png, job->info);
   bool interlaced = png_get_interlace_type(job->png, job->info) != PNG_INTERLACE_NONE;
@@ -121,10 +138,12 @@ static bool decode_guarded(png_job *job) {
     read_rows(job, job->image.pixels, row_bytes, NULL);
     msk_opaque_picture(&job->image, job->source->alpha);
   } else {
-    job->rows = msk_allocate(job->source->allocator, interlaced ? (size_t)job->image.height : 1, row_bytes);
+    job->rows =
+        msk_allocate(job->source->allocator, interlaced ? (size_t)job->image.height : 1, row_bytes);
     if (job->rows == NULL) job->guard.no_memory = true;
     if (job->guard.no_memory) return false;
-    read_rows(job, job->rows, interlaced ? row_bytes : 0, clipped_grey ? use_clipped_grey : use_rgba);
+    read_rows(job, job->rows, interlaced ? row_bytes : 0,
+              clipped_grey ? use_clipped_grey : use_rgba);
   }
   png_read_end(job->png, NULL);
   return !job->guard.no_memory;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * png_guard.h - what reading and writing a PNG share: libpng's memory comes from our allocator, and its errors, whose callback must not return,
- * jump to the setjmp() that the user of the guard has set. Pass the guard to libpng as its memory and its error pointer. */
+ * png_guard.h - what reading and writing a PNG share: libpng's memory comes from our allocator,
+ * and its errors, whose callback must not return, jump to the setjmp() that the user of the
+ * guard has set. Pass the guard to libpng as its memory and its error pointer. */
 #ifndef MSK_IMAGE_PNG_GUARD_H
 #define MSK_IMAGE_PNG_GUARD_H
 

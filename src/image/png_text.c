@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * png_text.c - reading a text of a PNG (tEXt, zTXt, iTXt; PNG specification, third edition, section 11.3.3) without decoding the picture, and the
- * rules of keys. Nothing is trusted: lengths are checked against the file, checksums hold, a compressed text is measured before memory is taken. */
+ * png_text.c - reading a text of a PNG (tEXt, zTXt, iTXt; PNG specification, third edition,
+ * section 11.3.3) without decoding the picture, and the rules of keys. Nothing is trusted:
+ * lengths are checked against the file, checksums hold, a compressed text is measured before
+ * memory is taken. */
 #include <string.h>
 #include <zlib.h>
 
@@ -18,14 +20,21 @@ bool msk_png_next_chunk(const uint8_t *bytes, size_t count, msk_png_chunk *chunk
   if (start > count || count - start < 12) return false;
   size_t length = big_endian(bytes + start);
   if (length > count - start - 12) return false;
-  *chunk = (msk_png_chunk){.type = bytes + start + 4, .data = bytes + start + 8, .length = length, .next = start + 12 + length};
+  *chunk = (msk_png_chunk){.type = bytes + start + 4,
+                           .data = bytes + start + 8,
+                           .length = length,
+                           .next = start + 12 + length};
   return true;
 }
 
 /* Bytes of the sequence at `text` (0: not UTF-8) and its code point. */
 static size_t decode_utf8(const uint8_t *text, size_t length, uint32_t *point) {
   static const uint32_t smallest[5] = {0, 0, 0x80, 0x800, 0x10000};
-  size_t bytes = text[0] < 0x80 ? 1 : text[0] >> 5 == 6 ? 2 : text[0] >> 4 == 14 ? 3 : text[0] >> 3 == 30 ? 4 : 0;
+  size_t bytes = text[0] < 0x80       ? 1
+                 : text[0] >> 5 == 6  ? 2
+                 : text[0] >> 4 == 14 ? 3
+                 : text[0] >> 3 == 30 ? 4
+                                      : 0;
   if (bytes == 0 || bytes > length) return 0;
   *point = bytes == 1 ? text[0] : text[0] & (0x7fu >> bytes);
   for (size_t i = 1; i < bytes; i++) {
@@ -36,7 +45,9 @@ static size_t decode_utf8(const uint8_t *text, size_t length, uint32_t *point) {
   return *point < smallest[bytes] || *point > 0x10ffff || surrogate ? 0 : bytes;
 }
 
-static bool latin1_printable(uint32_t point) { return (point >= 32 && point <= 126) || (point >= 161 && point <= 255); }
+static bool latin1_printable(uint32_t point) {
+  return (point >= 32 && point <= 126) || (point >= 161 && point <= 255);
+}
 
 bool msk_utf8_check(const char *text, size_t length, bool *latin1) {
   *latin1 = true;
@@ -64,22 +75,27 @@ msk_status msk_png_key(char latin1[MSK_PNG_KEY_LIMIT + 1], const char *key, msk_
   size_t length = key != NULL ? strlen(key) : 0, count = 0;
   bool valid = length >= 1 && length <= 2 * MSK_PNG_KEY_LIMIT, printable = false;
   char buffer[2 * MSK_PNG_KEY_LIMIT + 1];
-  valid = valid && msk_utf8_check(key, length, &printable) && printable && strchr(key, '\n') == NULL;
+  valid =
+      valid && msk_utf8_check(key, length, &printable) && printable && strchr(key, '\n') == NULL;
   if (valid) {
     count = msk_utf8_to_latin1(buffer, key, length);
     buffer[count] = 0;
-    valid = count <= MSK_PNG_KEY_LIMIT && buffer[0] != ' ' && buffer[count - 1] != ' ' && strstr(buffer, "  ") == NULL;
+    valid = count <= MSK_PNG_KEY_LIMIT && buffer[0] != ' ' && buffer[count - 1] != ' ' &&
+            strstr(buffer, "  ") == NULL;
   }
   if (!valid) {
     return msk_fail(error, MSK_ERROR_ARGUMENT,
-                    "'%s' is no key of a PNG text, expected 1 to %d Latin-1 characters without leading, trailing or double spaces",
+                    "'%s' is no key of a PNG text, expected 1 to %d Latin-1 characters without "
+                    "leading, trailing or double spaces",
                     key != NULL ? key : "", MSK_PNG_KEY_LIMIT);
   }
   memcpy(latin1, buffer, count + 1);
   return MSK_OK;
 }
 
-static msk_status damaged(msk_error *error, const char *reason) { return msk_fail(error, MSK_ERROR_FILE, "damaged PNG text: %s", reason); }
+static msk_status damaged(msk_error *error, const char *reason) {
+  return msk_fail(error, MSK_ERROR_FILE, "damaged PNG text: %s", reason);
+}
 
 typedef struct inflate_user {
   const msk_allocator *allocator;
@@ -93,11 +109,14 @@ static void *inflate_take(void *user, unsigned count, unsigned bytes) {
   return memory;
 }
 
-static void inflate_give_back(void *user, void *memory) { msk_free(((inflate_user *)user)->allocator, memory); }
+static void inflate_give_back(void *user, void *memory) {
+  msk_free(((inflate_user *)user)->allocator, memory);
+}
 
-/* Unpacks all of `packed` into `to` (room for `capacity`), or, with `to` NULL, only counts. More than the limit, or damage: MSK_ERROR_FILE. */
-static msk_status unpack(const uint8_t *packed, size_t packed_count, uint8_t *to, size_t *count, const msk_allocator *allocator,
-                         msk_error *error) {
+/* Unpacks all of `packed` into `to` (room for `capacity`), or, with `to` NULL, only counts. More
+ * than the limit, or damage: MSK_ERROR_FILE. */
+static msk_status unpack(const uint8_t *packed, size_t packed_count, uint8_t *to, size_t *count,
+                         const msk_allocator *allocator, msk_error *error) {
   inflate_user user = {.allocator = allocator};
   uint8_t discarded[4096];
   z_stream stream = {.zalloc = inflate_take,
@@ -116,15 +135,18 @@ static msk_status unpack(const uint8_t *packed, size_t packed_count, uint8_t *to
     total += room - stream.avail_out;
   }
   inflateEnd(&stream);
-  if (user.no_memory) return msk_fail(error, MSK_ERROR_MEMORY, "no memory for unpacking a PNG text");
+  if (user.no_memory)
+    return msk_fail(error, MSK_ERROR_MEMORY, "no memory for unpacking a PNG text");
   if (total > MSK_PNG_TEXT_LIMIT) return damaged(error, "it is longer than 1 MiB");
   if (result != Z_STREAM_END) return damaged(error, "its compressed data are broken");
   *count = total;
   return MSK_OK;
 }
 
-/* Latin-1 -> UTF-8 at the end of `bytes`, or a check that UTF-8 is UTF-8. Takes over `raw` (count bytes and room for a NUL). */
-static msk_status finish_text(char **value, char *raw, size_t count, bool utf8, const msk_allocator *allocator, msk_error *error) {
+/* Latin-1 -> UTF-8 at the end of `bytes`, or a check that UTF-8 is UTF-8. Takes over `raw`
+ * (count bytes and room for a NUL). */
+static msk_status finish_text(char **value, char *raw, size_t count, bool utf8,
+                              const msk_allocator *allocator, msk_error *error) {
   bool latin1;
   if (memchr(raw, 0, count) != NULL || (utf8 && !msk_utf8_check(raw, count, &latin1))) {
     msk_free(allocator, raw);
@@ -160,14 +182,16 @@ typedef struct text_body {
   bool packed, utf8;
 } text_body;
 
-static msk_status find_body(text_body *body, const msk_png_chunk *chunk, size_t key_length, msk_error *error) {
+static msk_status find_body(text_body *body, const msk_png_chunk *chunk, size_t key_length,
+                            msk_error *error) {
   const uint8_t *cursor = chunk->data + key_length + 1, *end = chunk->data + chunk->length;
   bool zipped = chunk->type[0] == 'z', international = chunk->type[0] == 'i', packed = zipped;
   if (zipped) {
     if (end - cursor < 1 || cursor[0] != 0) return damaged(error, "unknown compression");
     cursor += 1;
   } else if (international) {
-    if (end - cursor < 2 || cursor[0] > 1 || (cursor[0] == 1 && cursor[1] != 0)) return damaged(error, "unknown compression");
+    if (end - cursor < 2 || cursor[0] > 1 || (cursor[0] == 1 && cursor[1] != 0))
+      return damaged(error, "unknown compression");
     packed = cursor[0] == 1;
     cursor += 2;
     for (int skipped = 0; skipped < 2; skipped++) { /* language, translated key */
@@ -176,18 +200,21 @@ static msk_status find_body(text_body *body, const msk_png_chunk *chunk, size_t 
       cursor = zero + 1;
     }
   }
-  *body = (text_body){.data = cursor, .length = (size_t)(end - cursor), .packed = packed, .utf8 = international};
+  *body = (text_body){
+      .data = cursor, .length = (size_t)(end - cursor), .packed = packed, .utf8 = international};
   return MSK_OK;
 }
 
-static msk_status read_body(char **value, const text_body *body, const msk_allocator *allocator, msk_error *error) {
+static msk_status read_body(char **value, const text_body *body, const msk_allocator *allocator,
+                            msk_error *error) {
   size_t count = body->length;
   msk_status status = MSK_OK;
   if (body->packed) status = unpack(body->data, body->length, NULL, &count, allocator, error);
   if (status != MSK_OK) return status;
   if (count > MSK_PNG_TEXT_LIMIT) return damaged(error, "it is longer than 1 MiB");
   char *raw = msk_allocate(allocator, count + 1, 1);
-  if (raw == NULL) return msk_fail(error, MSK_ERROR_MEMORY, "no memory for a PNG text of %zu bytes", count);
+  if (raw == NULL)
+    return msk_fail(error, MSK_ERROR_MEMORY, "no memory for a PNG text of %zu bytes", count);
   if (!body->packed) {
     memcpy(raw, body->data, count);
   } else {
@@ -201,15 +228,17 @@ static msk_status read_body(char **value, const text_body *body, const msk_alloc
   return finish_text(value, raw, count, body->utf8, allocator, error);
 }
 
-msk_status msk_png_text(const void *bytes, size_t byte_count, const char *key, char **value, const msk_allocator *allocator,
-                        msk_error *error) {
+msk_status msk_png_text(const void *bytes, size_t byte_count, const char *key, char **value,
+                        const msk_allocator *allocator, msk_error *error) {
   char latin1_key[MSK_PNG_KEY_LIMIT + 1];
   if (bytes == NULL || value == NULL)
-    return msk_fail(error, MSK_ERROR_ARGUMENT, "reading a PNG text needs the file's bytes and a place for the text");
+    return msk_fail(error, MSK_ERROR_ARGUMENT,
+                    "reading a PNG text needs the file's bytes and a place for the text");
   msk_status status = msk_png_key(latin1_key, key, error);
   if (status != MSK_OK) return status;
   if (byte_count > MSK_MAX_FILE_BYTES)
-    return msk_fail(error, MSK_ERROR_FILE, "the PNG has %zu bytes, at most %zu are read", byte_count, MSK_MAX_FILE_BYTES);
+    return msk_fail(error, MSK_ERROR_FILE, "the PNG has %zu bytes, at most %zu are read",
+                    byte_count, MSK_MAX_FILE_BYTES);
   if (byte_count < 8 || memcmp(bytes, "\x89PNG\r\n\x1a\n", 8) != 0)
     return msk_fail(error, MSK_ERROR_FILE, "not a PNG, and only a PNG holds texts");
   size_t key_length = strlen(latin1_key);
@@ -219,7 +248,9 @@ msk_status msk_png_text(const void *bytes, size_t byte_count, const char *key, c
       *value = NULL;
       return MSK_OK;
     }
-    if (memcmp(chunk.type, "tEXt", 4) != 0 && memcmp(chunk.type, "zTXt", 4) != 0 && memcmp(chunk.type, "iTXt", 4) != 0) continue;
+    if (memcmp(chunk.type, "tEXt", 4) != 0 && memcmp(chunk.type, "zTXt", 4) != 0 &&
+        memcmp(chunk.type, "iTXt", 4) != 0)
+      continue;
     if (crc32(0, chunk.type, (uInt)(chunk.length + 4)) != big_endian(chunk.data + chunk.length))
       return damaged(error, "its checksum is wrong");
     if (chunk.length <= key_length || memcmp(chunk.data, latin1_key, key_length + 1) != 0) continue;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * resize.c - see resize.h. The arithmetic is Pillow's (src/libImaging/Resample.c), re-made from its description in tests/golden/image/MANIFEST.md:
- * weights in double, normalised, then 22-bit fixed point; each pass rounds and clips to 8 bits; a pass that changes nothing is left out.
+ * resize.c - see resize.h. The arithmetic is Pillow's (src/libImaging/Resample.c), re-made from
+ * its description in tests/golden/image/MANIFEST.md: weights in double, normalised, then 22-bit
+ * fixed point; each pass rounds and clips to 8 bits; a pass that changes nothing is left out.
  * The order of every floating-point operation below is part of the result. */
 #include "image/resize.h"
 
@@ -11,9 +12,11 @@
 #include "base/memory.h"
 
 #define PRECISION_BITS (32 - 8 - 2)
-#define ROW_BLOCK 512 /* samples of a row that the vertical pass sums at a time: the sums stay in the first-level cache */
+/* samples of a row that the vertical pass sums at a time: the sums stay in the first-level cache */
+#define ROW_BLOCK 512
 
-/* The taps of one axis: output i is the sum over k < count[i] of weight[i * capacity + k] * input[first[i] + k]. */
+/* The taps of one axis: output i is the sum over k < count[i] of weight[i * capacity + k] *
+ * input[first[i] + k]. */
 typedef struct axis_taps {
   int capacity;
   int32_t *first, *count, *weight;
@@ -76,7 +79,8 @@ static void fill_taps(const axis_taps *taps, msk_filter filter, int in, int out)
       double weight = raw_weight(filter, k, low, centre, inverse);
       if (sum != 0.0) weight /= sum;
       weight *= 1 << PRECISION_BITS;
-      taps->weight[(size_t)i * (size_t)taps->capacity + (size_t)k] = weight < 0 ? (int)(weight - 0.5) : (int)(weight + 0.5);
+      taps->weight[(size_t)i * (size_t)taps->capacity + (size_t)k] =
+          weight < 0 ? (int)(weight - 0.5) : (int)(weight + 0.5);
     }
     taps->first[i] = low;
     taps->count[i] = high - low;
@@ -89,11 +93,13 @@ static inline uint8_t clip(int32_t sum) {
   return (uint8_t)(sum < 0 ? 0 : sum > 255 ? 255 : sum);
 }
 
-static void resize_row(const axis_taps *taps, int channels, const uint8_t *in, uint8_t *out, int out_width) {
+static void resize_row(const axis_taps *taps, int channels, const uint8_t *in, uint8_t *out,
+                       int out_width) {
   for (int x = 0; x < out_width; x++) {
     const int32_t *weight = taps->weight + (size_t)x * (size_t)taps->capacity;
     const uint8_t *from = in + (size_t)taps->first[x] * (size_t)channels;
-    int32_t sum[3] = {1 << (PRECISION_BITS - 1), 1 << (PRECISION_BITS - 1), 1 << (PRECISION_BITS - 1)};
+    int32_t sum[3] = {1 << (PRECISION_BITS - 1), 1 << (PRECISION_BITS - 1),
+                      1 << (PRECISION_BITS - 1)};
     if (channels == 3) {
       for (int k = 0; k < taps->count[x]; k++, from += 3) {
         sum[0] += from[0] * weight[k];
@@ -108,7 +114,8 @@ static void resize_row(const axis_taps *taps, int channels, const uint8_t *in, u
 }
 
 /* One output row from the rows of `in`, each `samples` bytes. */
-static void resize_column_row(const axis_taps *taps, int y, const uint8_t *in, uint8_t *out, size_t samples) {
+static void resize_column_row(const axis_taps *taps, int y, const uint8_t *in, uint8_t *out,
+                              size_t samples) {
   const int32_t *weight = taps->weight + (size_t)y * (size_t)taps->capacity;
   for (size_t start = 0; start < samples; start += ROW_BLOCK) {
     size_t count = samples - start < ROW_BLOCK ? samples - start : ROW_BLOCK;
@@ -129,27 +136,31 @@ typedef struct resize_work {
   uint8_t *between; /* in_height rows of out_width pixels, where both passes are done */
 } resize_work;
 
-static void place_work(resize_work *work, msk_arena *arena, msk_filter filter, int channels, int in_width, int in_height, int out_width,
-                       int out_height) {
+static void place_work(resize_work *work, msk_arena *arena, msk_filter filter, int channels,
+                       int in_width, int in_height, int out_width, int out_height) {
   memset(work, 0, sizeof *work);
   work->across = in_width != out_width;
   work->down = in_height != out_height;
   if (work->across) place_taps(&work->horizontal, arena, filter, in_width, out_width);
   if (work->down) place_taps(&work->vertical, arena, filter, in_height, out_height);
-  if (work->across && work->down) work->between = msk_arena_take(arena, (size_t)in_height, (size_t)out_width * (size_t)channels);
+  if (work->across && work->down)
+    work->between = msk_arena_take(arena, (size_t)in_height, (size_t)out_width * (size_t)channels);
 }
 
-size_t msk_resize_scratch(msk_filter filter, int channels, int in_width, int in_height, int out_width, int out_height) {
+size_t msk_resize_scratch(msk_filter filter, int channels, int in_width, int in_height,
+                          int out_width, int out_height) {
   resize_work work;
   msk_arena arena = {0};
   place_work(&work, &arena, filter, channels, in_width, in_height, out_width, out_height);
   return arena.overflow ? SIZE_MAX : arena.peak;
 }
 
-void msk_resize(msk_filter filter, int channels, const msk_pixels *in, const msk_pixels *out, void *scratch) {
+void msk_resize(msk_filter filter, int channels, const msk_pixels *in, const msk_pixels *out,
+                void *scratch) {
   resize_work work;
   msk_arena arena = {.base = scratch, .capacity = SIZE_MAX};
-  size_t in_row = (size_t)in->width * (size_t)channels, out_row = (size_t)out->width * (size_t)channels;
+  size_t in_row = (size_t)in->width * (size_t)channels,
+         out_row = (size_t)out->width * (size_t)channels;
   place_work(&work, &arena, filter, channels, in->width, in->height, out->width, out->height);
   if (!work.across && !work.down) {
     memcpy(out->data, in->data, in_row * (size_t)in->height);
@@ -160,12 +171,14 @@ void msk_resize(msk_filter filter, int channels, const msk_pixels *in, const msk
     uint8_t *to = work.down ? work.between : out->data;
     fill_taps(&work.horizontal, filter, in->width, out->width);
     for (int y = 0; y < in->height; y++) {
-      resize_row(&work.horizontal, channels, in->data + (size_t)y * in_row, to + (size_t)y * out_row, out->width);
+      resize_row(&work.horizontal, channels, in->data + (size_t)y * in_row,
+                 to + (size_t)y * out_row, out->width);
     }
     rows = to;
   }
   if (work.down) {
     fill_taps(&work.vertical, filter, in->height, out->height);
-    for (int y = 0; y < out->height; y++) resize_column_row(&work.vertical, y, rows, out->data + (size_t)y * out_row, out_row);
+    for (int y = 0; y < out->height; y++)
+      resize_column_row(&work.vertical, y, rows, out->data + (size_t)y * out_row, out_row);
   }
 }

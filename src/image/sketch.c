@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * sketch.c - finding the paper of a sketch and whether it is light on dark; see sketch.h. Integers throughout. */
+ * sketch.c - finding the paper of a sketch and whether it is light on dark; see sketch.h.
+ * Integers throughout. */
 #include "image/sketch.h"
 
 #include <string.h>
@@ -19,7 +20,9 @@ static uint8_t histogram_median(const uint32_t histogram[256], uint64_t total) {
   return (uint8_t)value;
 }
 
-static bool on_border(int x, int y, int width, int height) { return x == 0 || y == 0 || x == width - 1 || y == height - 1; }
+static bool on_border(int x, int y, int width, int height) {
+  return x == 0 || y == 0 || x == width - 1 || y == height - 1;
+}
 
 void msk_sketch_paper(uint8_t paper[3], const msk_image *sketch) {
   uint32_t histogram[3][256] = {{0}};
@@ -37,7 +40,8 @@ void msk_sketch_paper(uint8_t paper[3], const msk_image *sketch) {
 static void fill_brightness(uint8_t *grey, const msk_image *sketch) {
   size_t pixels = (size_t)sketch->width * (size_t)sketch->height;
   const uint8_t *from = sketch->pixels;
-  for (size_t i = 0; i < pixels; i++, from += 3) grey[i] = (uint8_t)((299u * from[0] + 587u * from[1] + 114u * from[2] + 500) / 1000);
+  for (size_t i = 0; i < pixels; i++, from += 3)
+    grey[i] = (uint8_t)((299u * from[0] + 587u * from[1] + 114u * from[2] + 500) / 1000);
 }
 
 static bool ground_is_dark(const uint8_t *grey, int width, int height) {
@@ -53,7 +57,8 @@ static bool ground_is_dark(const uint8_t *grey, int width, int height) {
     }
   }
   uint64_t total = (uint64_t)width * (uint64_t)height;
-  return histogram_median(all, total) < MID_GREY && histogram_median(border, border_total) < MID_GREY;
+  return histogram_median(all, total) < MID_GREY &&
+         histogram_median(border, border_total) < MID_GREY;
 }
 
 /* The structures thinner than a window: their contrasts summed, without those up to `least`. */
@@ -88,8 +93,9 @@ static structures weigh_structures(const look *l, int least) {
   return found;
 }
 
-/* Lines are thinner than the gaps between them: as the window shrinks, it loses the lines last. The kind of structure that keeps half of its weight in
- * a smaller window is the lines; the heavier one if that is the same window. */
+/* Lines are thinner than the gaps between them: as the window shrinks, it loses the lines last.
+ * The kind of structure that keeps half of its weight in a smaller window is the lines; the
+ * heavier one if that is the same window. */
 static bool light_structures_win(const look *l, int largest_radius) {
   int strongest = 0;
   find_structures(l, largest_radius);
@@ -109,12 +115,15 @@ static bool light_structures_win(const look *l, int largest_radius) {
   return all.light >= all.dark;
 }
 
-msk_status msk_sketch_is_light_on_dark(bool *light_on_dark, const msk_image *sketch, const msk_allocator *allocator, msk_error *error) {
+msk_status msk_sketch_is_light_on_dark(bool *light_on_dark, const msk_image *sketch,
+                                       const msk_allocator *allocator, msk_error *error) {
   int width = sketch->width, height = sketch->height, longer = width > height ? width : height;
   int radius = longer / LINE_WINDOW > 1 ? longer / LINE_WINDOW : 1;
   look l = {.width = width, .height = height, .pixels = (size_t)width * (size_t)height};
   l.grey = msk_allocate(allocator, l.pixels * 3 + msk_morphology_scratch(width, height, radius), 1);
-  if (l.grey == NULL) return msk_fail(error, MSK_ERROR_MEMORY, "no memory for looking at a sketch of %d x %d pixels", width, height);
+  if (l.grey == NULL)
+    return msk_fail(error, MSK_ERROR_MEMORY, "no memory for looking at a sketch of %d x %d pixels",
+                    width, height);
   l.light = l.grey + l.pixels;
   l.dark = l.light + l.pixels;
   l.scratch = l.dark + l.pixels;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * webp.c - WebP through libwebp, in and out. The RIFF container (RFC 9649, section 2) is walked by hand for the first frame of an animation and
- * for EXIF; libwebp decodes the pictures themselves. libwebp takes its working memory from the C heap; pixels and encoded bytes come from the
- * allocator. */
+ * webp.c - WebP through libwebp, in and out. The RIFF container (RFC 9649, section 2) is walked
+ * by hand for the first frame of an animation and for EXIF; libwebp decodes the pictures
+ * themselves. libwebp takes its working memory from the C heap; pixels and encoded bytes come
+ * from the allocator. */
 #include <string.h>
 #include <webp/decode.h>
 #include <webp/encode.h>
@@ -27,14 +28,17 @@ static uint32_t little_endian(const uint8_t *bytes, int width) {
   return value;
 }
 
-/* Steps to the next whole chunk after the file header; false at the end, or where the file is cut off. */
+/* Steps to the next whole chunk after the file header; false at the end, or where the file is
+ * cut off. */
 static bool next_chunk(const msk_source *source, riff_chunk *chunk) {
   size_t start = chunk->next == 0 ? 12 : chunk->next;
   if (start > source->count || source->count - start < 8) return false;
   size_t length = little_endian(source->bytes + start + 4, 4);
   if (length > source->count - start - 8) return false;
-  *chunk = (riff_chunk){
-      .type = source->bytes + start, .data = source->bytes + start + 8, .length = length, .next = start + 8 + length + (length & 1)};
+  *chunk = (riff_chunk){.type = source->bytes + start,
+                        .data = source->bytes + start + 8,
+                        .length = length,
+                        .next = start + 8 + length + (length & 1)};
   return true;
 }
 
@@ -49,11 +53,13 @@ static bool find_chunk(const msk_source *source, const char *type, riff_chunk *c
 static int find_orientation(const msk_source *source) {
   riff_chunk chunk;
   if (!find_chunk(source, "EXIF", &chunk)) return 1;
-  size_t prefix = chunk.length >= 6 && memcmp(chunk.data, "Exif\0\0", 6) == 0 ? 6 : 0; /* some writers copy it from JPEG */
+  /* some writers copy it from JPEG */
+  size_t prefix = chunk.length >= 6 && memcmp(chunk.data, "Exif\0\0", 6) == 0 ? 6 : 0;
   return msk_exif_orientation(chunk.data + prefix, chunk.length - prefix);
 }
 
-/* The picture in the canvas: the whole file for a still picture, the first frame of an animation. */
+/* The picture in the canvas: the whole file for a still picture, the first frame of an
+ * animation. */
 typedef struct webp_frame {
   const uint8_t *bytes;
   size_t count;
@@ -62,17 +68,27 @@ typedef struct webp_frame {
 } webp_frame;
 
 static msk_status status_of(VP8StatusCode code, const msk_source *source) {
-  static const char *const reasons[] = {"",          "",        "wrong parameter",        "the bitstream is broken", "unsupported feature",
-                                        "suspended", "aborted", "the file ends too early"};
+  static const char *const reasons[] = {"",
+                                        "",
+                                        "wrong parameter",
+                                        "the bitstream is broken",
+                                        "unsupported feature",
+                                        "suspended",
+                                        "aborted",
+                                        "the file ends too early"};
   if (code == VP8_STATUS_OK) return MSK_OK;
   if (code == VP8_STATUS_OUT_OF_MEMORY) return msk_source_no_memory(source, "WebP");
-  return msk_source_damaged(source, "WebP", (size_t)code < sizeof reasons / sizeof *reasons ? reasons[code] : "unknown damage");
+  return msk_source_damaged(
+      source, "WebP",
+      (size_t)code < sizeof reasons / sizeof *reasons ? reasons[code] : "unknown damage");
 }
 
-/* A lossy picture spends more than a bit on every macroblock of 16 x 16 pixels, for the fixed probabilities of its modes (RFC 6386, section 11.2).
- * A lossless one may be arbitrarily short. */
-static msk_status check_length(const WebPBitstreamFeatures *features, size_t count, const msk_source *source) {
-  uint64_t macroblocks = (uint64_t)((features->width + 15) / 16) * (uint64_t)((features->height + 15) / 16);
+/* A lossy picture spends more than a bit on every macroblock of 16 x 16 pixels, for the fixed
+ * probabilities of its modes (RFC 6386, section 11.2). A lossless one may be arbitrarily short. */
+static msk_status check_length(const WebPBitstreamFeatures *features, size_t count,
+                               const msk_source *source) {
+  uint64_t macroblocks =
+      (uint64_t)((features->width + 15) / 16) * (uint64_t)((features->height + 15) / 16);
   if (features->format != FORMAT_LOSSY || macroblocks / 8 <= count) return MSK_OK;
   return msk_source_damaged(source, "WebP", "the file is too short for so many pixels");
 }
@@ -87,9 +103,12 @@ static msk_status find_first_frame(webp_frame *frame, const msk_source *source) 
   msk_status status = status_of(WebPGetFeatures(frame->bytes, frame->count, &features), source);
   if (status != MSK_OK) return status;
   uint32_t left = 2 * little_endian(chunk.data, 3), top = 2 * little_endian(chunk.data + 3, 3);
-  uint32_t width = little_endian(chunk.data + 6, 3) + 1, height = little_endian(chunk.data + 9, 3) + 1;
-  bool inside = left + width <= (uint32_t)frame->canvas_width && top + height <= (uint32_t)frame->canvas_height;
-  if (!inside || features.has_animation || features.width != (int)width || features.height != (int)height) {
+  uint32_t width = little_endian(chunk.data + 6, 3) + 1,
+           height = little_endian(chunk.data + 9, 3) + 1;
+  bool inside = left + width <= (uint32_t)frame->canvas_width &&
+                top + height <= (uint32_t)frame->canvas_height;
+  if (!inside || features.has_animation || features.width != (int)width ||
+      features.height != (int)height) {
     return msk_source_damaged(source, "WebP", "the frame does not fit its canvas");
   }
   status = check_length(&features, frame->count, source);
@@ -105,8 +124,11 @@ static msk_status find_first_frame(webp_frame *frame, const msk_source *source) 
 static msk_status find_frame(webp_frame *frame, const msk_source *source) {
   WebPBitstreamFeatures features;
   msk_status status = status_of(WebPGetFeatures(source->bytes, source->count, &features), source);
-  if (status == MSK_OK) status = msk_source_check_size(source, "WebP", (uint64_t)features.width, (uint64_t)features.height);
-  if (status == MSK_OK && !features.has_animation) status = check_length(&features, source->count, source);
+  if (status == MSK_OK)
+    status =
+        msk_source_check_size(source, "WebP", (uint64_t)features.width, (uint64_t)features.height);
+  if (status == MSK_OK && !features.has_animation)
+    status = check_length(&features, source->count, source);
   if (status != MSK_OK) return status;
   frame->bytes = source->bytes;
   frame->count = source->count;
@@ -122,12 +144,14 @@ static msk_status decode_frame(const webp_frame *frame, uint8_t *canvas, const m
   size_t channels = frame->alpha ? 4 : 3, stride = (size_t)frame->canvas_width * channels;
   WebPDecoderConfig config;
   if (!WebPInitDecoderConfig(&config))
-    return msk_fail(source->error, MSK_ERROR_UNSUPPORTED, "%s: the WebP library is of another version", source->name);
+    return msk_fail(source->error, MSK_ERROR_UNSUPPORTED,
+                    "%s: the WebP library is of another version", source->name);
   config.output.colorspace = frame->alpha ? MODE_RGBA : MODE_RGB;
   config.output.is_external_memory = 1;
   config.output.u.RGBA.rgba = canvas + (size_t)frame->top * stride + (size_t)frame->left * channels;
   config.output.u.RGBA.stride = (int)stride;
-  config.output.u.RGBA.size = stride * (size_t)(frame->height - 1) + (size_t)frame->width * channels;
+  config.output.u.RGBA.size =
+      stride * (size_t)(frame->height - 1) + (size_t)frame->width * channels;
   VP8StatusCode code = WebPDecode(frame->bytes, frame->count, &config);
   WebPFreeDecBuffer(&config.output);
   return status_of(code, source);
@@ -139,7 +163,8 @@ msk_status msk_webp_decode(msk_image *image, int *orientation, const msk_source 
   uint8_t *canvas = NULL;
   msk_status status = find_frame(&frame, source);
   if (status != MSK_OK) return status;
-  status = msk_image_allocate(&decoded, frame.canvas_width, frame.canvas_height, source->allocator, source->error);
+  status = msk_image_allocate(&decoded, frame.canvas_width, frame.canvas_height, source->allocator,
+                              source->error);
   if (status != MSK_OK) return status;
   size_t pixels = (size_t)decoded.width * (size_t)decoded.height;
   if (!frame.alpha) {
@@ -147,8 +172,10 @@ msk_status msk_webp_decode(msk_image *image, int *orientation, const msk_source 
     if (status == MSK_OK) msk_opaque_picture(&decoded, source->alpha);
   } else {
     bool covered = frame.width == frame.canvas_width && frame.height == frame.canvas_height;
-    canvas = covered ? msk_allocate(source->allocator, pixels, 4) : msk_allocate_zeroed(source->allocator, pixels, 4);
-    status = canvas == NULL ? msk_source_no_memory(source, "WebP") : decode_frame(&frame, canvas, source);
+    canvas = covered ? msk_allocate(source->allocator, pixels, 4)
+                     : msk_allocate_zeroed(source->allocator, pixels, 4);
+    status = canvas == NULL ? msk_source_no_memory(source, "WebP")
+                            : decode_frame(&frame, canvas, source);
     if (status == MSK_OK) msk_rgba_row(decoded.pixels, canvas, pixels, source->alpha);
     msk_free(source->allocator, canvas);
   }
@@ -173,12 +200,15 @@ static bool configure(WebPConfig *config, int quality) {
   return WebPValidateConfig(config) != 0;
 }
 
-msk_status msk_webp_encode(msk_bytes *bytes, const msk_image *image, int quality, msk_error *error) {
+msk_status msk_webp_encode(msk_bytes *bytes, const msk_image *image, int quality,
+                           msk_error *error) {
   WebPConfig config;
   WebPPicture picture;
   if (image->width > WEBP_MAX_DIMENSION || image->height > WEBP_MAX_DIMENSION) {
-    return msk_fail(error, MSK_ERROR_ARGUMENT, "a picture of %d x %d pixels does not fit into a WebP, whose sides are at most %d; use PNG",
-                    image->width, image->height, WEBP_MAX_DIMENSION);
+    return msk_fail(
+        error, MSK_ERROR_ARGUMENT,
+        "a picture of %d x %d pixels does not fit into a WebP, whose sides are at most %d; use PNG",
+        image->width, image->height, WEBP_MAX_DIMENSION);
   }
   if (!configure(&config, quality) || !WebPPictureInit(&picture))
     return msk_fail(error, MSK_ERROR_UNSUPPORTED, "the WebP library is of another version");
@@ -187,13 +217,17 @@ msk_status msk_webp_encode(msk_bytes *bytes, const msk_image *image, int quality
   picture.height = image->height;
   picture.writer = store;
   picture.custom_ptr = bytes;
-  bool done = WebPPictureImportRGB(&picture, image->pixels, image->width * 3) != 0 && WebPEncode(&config, &picture) != 0;
+  bool done = WebPPictureImportRGB(&picture, image->pixels, image->width * 3) != 0 &&
+              WebPEncode(&config, &picture) != 0;
   WebPEncodingError code = picture.error_code;
   WebPPictureFree(&picture);
   if (done) return MSK_OK;
-  if (bytes->failed || code == VP8_ENC_ERROR_OUT_OF_MEMORY || code == VP8_ENC_ERROR_BITSTREAM_OUT_OF_MEMORY) {
-    return msk_fail(error, MSK_ERROR_MEMORY, "no memory for writing a WebP of %d x %d pixels", image->width, image->height);
+  if (bytes->failed || code == VP8_ENC_ERROR_OUT_OF_MEMORY ||
+      code == VP8_ENC_ERROR_BITSTREAM_OUT_OF_MEMORY) {
+    return msk_fail(error, MSK_ERROR_MEMORY, "no memory for writing a WebP of %d x %d pixels",
+                    image->width, image->height);
   }
-  return msk_fail(error, MSK_ERROR_ARGUMENT, "a WebP of %d x %d pixels cannot be written (libwebp error %d)", image->width, image->height,
-                  (int)code);
+  return msk_fail(error, MSK_ERROR_ARGUMENT,
+                  "a WebP of %d x %d pixels cannot be written (libwebp error %d)", image->width,
+                  image->height, (int)code);
 }

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
- * eigen.c - Jacobi's method on one side (Hestenes 1958): pairs of rows are rotated until all rows are at right angles. A symmetric matrix
- * without negative eigenvalues has singular values equal to its eigenvalues, so the rows' lengths are those, and their directions the
- * eigenvectors. Rotating rows alone keeps memory accesses contiguous, which the method on both sides does not. */
+ *
+ * eigen.c - Jacobi's method on one side (Hestenes 1958): pairs of rows are rotated until all
+ * rows are at right angles. A symmetric matrix without negative eigenvalues has singular values
+ * equal to its eigenvalues, so the rows' lengths are those, and their directions the
+ * eigenvectors. Rotating rows alone keeps memory accesses contiguous, which the method on both
+ * sides does not. */
 #include "metrics/eigen.h"
 
 #include <float.h>
@@ -18,11 +21,14 @@ double msk_dot(const double *a, const double *b, size_t count) {
   }
   double rest = 0;
   for (; i < count; i++) rest += a[i] * b[i];
-  return ((sums[0] + sums[4]) + (sums[2] + sums[6])) + ((sums[1] + sums[5]) + (sums[3] + sums[7])) + rest;
+  return ((sums[0] + sums[4]) + (sums[2] + sums[6])) + ((sums[1] + sums[5]) + (sums[3] + sums[7])) +
+         rest;
 }
 
-/* Turns two rows so that their product, `together`, becomes 0; squares are the rows' squared lengths. */
-static void rotate(double *p, double *q, size_t n, double p_square, double q_square, double together) {
+/* Turns two rows so that their product, `together`, becomes 0; squares are the rows' squared
+ * lengths. */
+static void rotate(double *p, double *q, size_t n, double p_square, double q_square,
+                   double together) {
   double zeta = (q_square - p_square) / (2 * together);
   double tangent = (zeta >= 0 ? 1 : -1) / (fabs(zeta) + hypot(1, zeta));
   double cosine = 1 / hypot(1, tangent), sine = cosine * tangent;
@@ -33,7 +39,8 @@ static void rotate(double *p, double *q, size_t n, double p_square, double q_squ
   }
 }
 
-/* One pass over all pairs; returns whether anything had to be turned. `squares`: squared lengths of the rows, kept up to date. */
+/* One pass over all pairs; returns whether anything had to be turned. `squares`: squared lengths
+ * of the rows, kept up to date. */
 static bool sweep(double *matrix, size_t n, double *squares, double negligible) {
   bool turned = false;
   for (size_t p = 0; p + 1 < n; p++) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * clip_text.c - see clip_text.h. Steps and their order: ftfy.fix_text (each repair until nothing changes), html.unescape twice, strip, runs of
- * white space to one space, str.lower(). */
+ *
+ * clip_text.c - see clip_text.h. Steps and their order: ftfy.fix_text (each repair until nothing
+ * changes), html.unescape twice, strip, runs of white space to one space, str.lower(). */
 #include "model/clip_text.h"
 
 #include <string.h>
@@ -22,13 +23,17 @@ typedef struct expansion {
 } expansion;
 
 static const expansion expansions[] = {
-    {0x132, "IJ", {0}},           {0x133, "ij", {0}},  {0x149, NULL, {'\'', 'n'}}, {0x1C4, NULL, {'D', 0x17D}}, {0x1C5, NULL, {'D', 0x17E}},
-    {0x1C6, NULL, {'d', 0x17E}},  {0x1C7, "LJ", {0}},  {0x1C8, "Lj", {0}},         {0x1C9, "lj", {0}},          {0x1CA, "NJ", {0}},
-    {0x1CB, "Nj", {0}},           {0x1CC, "nj", {0}},  {0x1F1, "DZ", {0}},         {0x1F2, "Dz", {0}},          {0x1F3, "dz", {0}},
-    {0xFB00, "ff", {0}},          {0xFB01, "fi", {0}}, {0xFB02, "fl", {0}},        {0xFB03, "ffi", {0}},        {0xFB04, "ffl", {0}},
-    {0xFB05, NULL, {0x17F, 't'}}, {0xFB06, "st", {0}}};
+    {0x132, "IJ", {0}},          {0x133, "ij", {0}},          {0x149, NULL, {'\'', 'n'}},
+    {0x1C4, NULL, {'D', 0x17D}}, {0x1C5, NULL, {'D', 0x17E}}, {0x1C6, NULL, {'d', 0x17E}},
+    {0x1C7, "LJ", {0}},          {0x1C8, "Lj", {0}},          {0x1C9, "lj", {0}},
+    {0x1CA, "NJ", {0}},          {0x1CB, "Nj", {0}},          {0x1CC, "nj", {0}},
+    {0x1F1, "DZ", {0}},          {0x1F2, "Dz", {0}},          {0x1F3, "dz", {0}},
+    {0xFB00, "ff", {0}},         {0xFB01, "fi", {0}},         {0xFB02, "fl", {0}},
+    {0xFB03, "ffi", {0}},        {0xFB04, "ffl", {0}},        {0xFB05, NULL, {0x17F, 't'}},
+    {0xFB06, "st", {0}}};
 
-/* Control characters 0x80 to 0x9F are read as Windows-1252; the five without a meaning there stay. */
+/* Control characters 0x80 to 0x9F are read as Windows-1252; the five without a meaning there
+ * stay. */
 static uint32_t control_as_windows(uint32_t c) {
   uint32_t reference[] = {'&', '#', '1', '0' + c / 10 % 10, '0' + c % 10, ';'};
   if (c < 0x80 || c > 0x9F) return c;
@@ -36,8 +41,8 @@ static uint32_t control_as_windows(uint32_t c) {
 }
 
 static bool is_dropped(uint32_t c) {
-  return c <= 0x08 || c == 0x0B || (c >= 0x0E && c <= 0x1F) || c == 0x7F || (c >= 0x206A && c <= 0x206F) || c == 0xFEFF ||
-         (c >= 0xFFF9 && c <= 0xFFFC);
+  return c <= 0x08 || c == 0x0B || (c >= 0x0E && c <= 0x1F) || c == 0x7F ||
+         (c >= 0x206A && c <= 0x206F) || c == 0xFEFF || (c >= 0xFFF9 && c <= 0xFFFC);
 }
 
 static uint32_t straight_quote(uint32_t c) {
@@ -61,7 +66,8 @@ static size_t repair(uint32_t c, uint32_t *out) {
     if (expansions[i].character != c) continue;
     const char *ascii = expansions[i].ascii;
     size_t length = ascii == NULL ? 2 : strlen(ascii);
-    for (size_t k = 0; k < length; k++) out[k] = ascii == NULL ? expansions[i].characters[k] : (uint32_t)ascii[k];
+    for (size_t k = 0; k < length; k++)
+      out[k] = ascii == NULL ? expansions[i].characters[k] : (uint32_t)ascii[k];
     return length;
   }
   c = straight_quote(msk_ordinary_width(c));
@@ -71,7 +77,8 @@ static size_t repair(uint32_t c, uint32_t *out) {
   return 1;
 }
 
-/* `text` is read from its end part, so that growing never overtakes it: the caller's buffer is GROWTH times as long. */
+/* `text` is read from its end part, so that growing never overtakes it: the caller's buffer is
+ * GROWTH times as long. */
 static size_t repair_all(uint32_t *text, size_t count, size_t capacity) {
   uint32_t *from = text + capacity - count;
   size_t used = 0;
@@ -91,7 +98,8 @@ static bool contains(const uint32_t *text, size_t count, uint32_t character) {
   return false;
 }
 
-/* A round unescapes, then repairs; only another reference can make another round necessary, and each removes characters. */
+/* A round unescapes, then repairs; only another reference can make another round necessary, and
+ * each removes characters. */
 static size_t fix(uint32_t *text, size_t count, size_t capacity) {
   for (size_t before = SIZE_MAX; count != before;) {
     before = count;
@@ -117,14 +125,18 @@ static size_t single_spaces(uint32_t *text, size_t count) {
   return used > 0 && text[used - 1] == ' ' ? used - 1 : used;
 }
 
-static bool is_mark(uint32_t c) { return (c >= 0x300 && c <= 0x36F) || c == '\'' || c == '.' || c == ':' || c == 0xAD || c == 0xB7; }
+static bool is_mark(uint32_t c) {
+  return (c >= 0x300 && c <= 0x36F) || c == '\'' || c == '.' || c == ':' || c == 0xAD || c == 0xB7;
+}
 
-/* Capital sigma at the end of a word, as str.lower() has it: a letter before it and none after it, marks aside. */
+/* Capital sigma at the end of a word, as str.lower() has it: a letter before it and none after
+ * it, marks aside. */
 static bool is_final(const uint32_t *text, size_t count, size_t at) {
   size_t before = at, after = at + 1;
   while (before > 0 && is_mark(text[before - 1])) before--;
   while (after < count && is_mark(text[after])) after++;
-  return before > 0 && msk_is_letter(text[before - 1]) && !(after < count && msk_is_letter(text[after]));
+  return before > 0 && msk_is_letter(text[before - 1]) &&
+         !(after < count && msk_is_letter(text[after]));
 }
 
 static size_t lower_all(uint32_t *text, size_t count, size_t capacity) {
@@ -142,15 +154,19 @@ static size_t lower_all(uint32_t *text, size_t count, size_t capacity) {
   return used;
 }
 
-msk_status msk_clip_clean(uint32_t **characters, size_t *count, const char *text, const msk_allocator *allocator, msk_error *error) {
+msk_status msk_clip_clean(uint32_t **characters, size_t *count, const char *text,
+                          const msk_allocator *allocator, msk_error *error) {
   size_t bytes = strlen(text), length = 0, capacity = GROWTH * bytes + 1;
   if (bytes > MSK_CLIP_MAX_TEXT) {
-    return msk_fail(error, MSK_ERROR_ARGUMENT, "a text of %zu bytes, expected at most %d", bytes, MSK_CLIP_MAX_TEXT);
+    return msk_fail(error, MSK_ERROR_ARGUMENT, "a text of %zu bytes, expected at most %d", bytes,
+                    MSK_CLIP_MAX_TEXT);
   }
-  if (!msk_utf8_valid((const uint8_t *)text, bytes)) return msk_fail(error, MSK_ERROR_ARGUMENT, "a text that is no well-formed UTF-8");
+  if (!msk_utf8_valid((const uint8_t *)text, bytes))
+    return msk_fail(error, MSK_ERROR_ARGUMENT, "a text that is no well-formed UTF-8");
   uint32_t *made = msk_allocate(allocator, capacity, sizeof *made);
   if (made == NULL) return msk_fail(error, MSK_ERROR_MEMORY, "not enough memory for a text");
-  for (const uint8_t *at = (const uint8_t *)text, *end = at + bytes; at < end;) made[length++] = msk_utf8_next(&at);
+  for (const uint8_t *at = (const uint8_t *)text, *end = at + bytes; at < end;)
+    made[length++] = msk_utf8_next(&at);
   length = fix(made, length, capacity);
   for (int i = 0; i < 2; i++) length = msk_html_unescape(made, length, false);
   length = single_spaces(made, length);

@@ -20,13 +20,16 @@ struct parser {
 };
 
 static msk_status broken(const struct parser *p, const char *expected) {
-  return msk_fail(p->error, MSK_ERROR_FILE, "%s: at byte %zu stands something else than %s: is this CLIP's vocab.json?", p->file->path,
-                  p->at, expected);
+  return msk_fail(p->error, MSK_ERROR_FILE,
+                  "%s: at byte %zu stands something else than %s: is this CLIP's vocab.json?",
+                  p->file->path, p->at, expected);
 }
 
 static void skip_space(struct parser *p) {
   const uint8_t *bytes = p->file->bytes;
-  while (p->at < p->file->byte_count && (bytes[p->at] == ' ' || (bytes[p->at] >= '\t' && bytes[p->at] <= '\r'))) p->at++;
+  while (p->at < p->file->byte_count &&
+         (bytes[p->at] == ' ' || (bytes[p->at] >= '\t' && bytes[p->at] <= '\r')))
+    p->at++;
 }
 
 static bool take(struct parser *p, char wanted) {
@@ -61,14 +64,17 @@ static bool take_escape(struct parser *p, uint32_t *character) {
   uint32_t low;
   if (c != 'u' || !take_unit(p, character)) return false;
   if (*character < 0xD800 || *character > 0xDFFF) return true;
-  if (*character > 0xDBFF || p->file->byte_count - p->at < 2 || memcmp(p->file->bytes + p->at, "\\u", 2) != 0) return false;
+  if (*character > 0xDBFF || p->file->byte_count - p->at < 2 ||
+      memcmp(p->file->bytes + p->at, "\\u", 2) != 0)
+    return false;
   p->at += 2;
   if (!take_unit(p, &low) || low < 0xDC00 || low > 0xDFFF) return false;
   *character = 0x10000 + ((*character - 0xD800) << 10) + (low - 0xDC00);
   return true;
 }
 
-/* A string; its UTF-8 goes behind what the text block holds already and never takes more bytes than the spelling in the file. */
+/* A string; its UTF-8 goes behind what the text block holds already and never takes more bytes
+ * than the spelling in the file. */
 static bool take_string(struct parser *p, msk_clip_word *word) {
   const msk_clip_file *file = p->file;
   if (!take(p, '"')) return false;
@@ -94,7 +100,9 @@ static bool take_string(struct parser *p, msk_clip_word *word) {
 static bool take_id(struct parser *p, int32_t *id) {
   size_t digits = 0, value = 0;
   skip_space(p);
-  for (; p->at < p->file->byte_count && p->file->bytes[p->at] >= '0' && p->file->bytes[p->at] <= '9' && digits < 9; digits++) {
+  for (; p->at < p->file->byte_count && p->file->bytes[p->at] >= '0' &&
+         p->file->bytes[p->at] <= '9' && digits < 9;
+       digits++) {
     value = value * 10 + (p->file->bytes[p->at++] - '0');
   }
   *id = (int32_t)value;
@@ -108,13 +116,16 @@ static msk_status parse_words(struct parser *p) {
     msk_clip_word word;
     if (out->count == p->limit) {
       return msk_fail(p->error, MSK_ERROR_FILE,
-                      "%s: more than the %zu words that the model knows: do vocab.json and config.json belong together?", p->file->path,
-                      p->limit);
+                      "%s: more than the %zu words that the model knows: do vocab.json and "
+                      "config.json belong together?",
+                      p->file->path, p->limit);
     }
     if (!take_string(p, &word)) return broken(p, "a word in quotes");
     if (!take(p, ':')) return broken(p, "a colon");
     if (!take_id(p, &word.id)) return broken(p, "an id below the vocabulary's size");
-    if (p->seen[word.id]) return msk_fail(p->error, MSK_ERROR_FILE, "%s: the id %d is given twice", p->file->path, (int)word.id);
+    if (p->seen[word.id])
+      return msk_fail(p->error, MSK_ERROR_FILE, "%s: the id %d is given twice", p->file->path,
+                      (int)word.id);
     p->seen[word.id] = 1;
     out->words[out->count++] = word;
   } while (take(p, ','));
@@ -124,7 +135,8 @@ static msk_status parse_words(struct parser *p) {
 }
 
 /* Bytes of a, then of b, against those of one word. */
-static int compare_to(const msk_clip_word *word, const uint8_t *a, size_t a_bytes, const uint8_t *b, size_t b_bytes) {
+static int compare_to(const msk_clip_word *word, const uint8_t *a, size_t a_bytes, const uint8_t *b,
+                      size_t b_bytes) {
   const uint8_t *text = word->text + word->first;
   size_t length = word->length, head = a_bytes < length ? a_bytes : length;
   int order = head == 0 ? 0 : memcmp(a, text, head);
@@ -144,25 +156,29 @@ static int compare_words(const void *left, const void *right) {
 static msk_status check_repeats(const msk_clip_vocabulary *v, const char *path, msk_error *error) {
   for (size_t i = 1; i < v->count; i++) {
     if (compare_words(&v->words[i - 1], &v->words[i]) == 0) {
-      return msk_fail(error, MSK_ERROR_FILE, "%s: a word is given twice, as %d and %d", path, (int)v->words[i - 1].id, (int)v->words[i].id);
+      return msk_fail(error, MSK_ERROR_FILE, "%s: a word is given twice, as %d and %d", path,
+                      (int)v->words[i - 1].id, (int)v->words[i].id);
     }
   }
   return MSK_OK;
 }
 
-msk_status msk_clip_vocabulary_parse(msk_clip_vocabulary *vocabulary, const msk_clip_file *file, size_t limit,
-                                     const msk_allocator *allocator, msk_error *error) {
+msk_status msk_clip_vocabulary_parse(msk_clip_vocabulary *vocabulary, const msk_clip_file *file,
+                                     size_t limit, const msk_allocator *allocator,
+                                     msk_error *error) {
   msk_clip_vocabulary made = {0};
   /* A word takes five bytes of the file at least ("":0,): so many can there be. */
   size_t most = file->byte_count / 5 + 1 < limit ? file->byte_count / 5 + 1 : limit;
   struct parser parser = {.file = file, .limit = limit, .out = &made, .error = error};
-  if (!msk_utf8_valid(file->bytes, file->byte_count)) return msk_fail(error, MSK_ERROR_FILE, "%s: is no well-formed UTF-8", file->path);
+  if (!msk_utf8_valid(file->bytes, file->byte_count))
+    return msk_fail(error, MSK_ERROR_FILE, "%s: is no well-formed UTF-8", file->path);
   made.text = msk_allocate(allocator, file->byte_count + 1, 1);
   made.words = msk_allocate(allocator, most, sizeof *made.words);
   parser.seen = msk_allocate_zeroed(allocator, limit, 1);
-  msk_status status = made.text == NULL || made.words == NULL || parser.seen == NULL
-                          ? msk_fail(error, MSK_ERROR_MEMORY, "not enough memory for the vocabulary")
-                          : parse_words(&parser);
+  msk_status status =
+      made.text == NULL || made.words == NULL || parser.seen == NULL
+          ? msk_fail(error, MSK_ERROR_MEMORY, "not enough memory for the vocabulary")
+          : parse_words(&parser);
   msk_free(allocator, parser.seen);
   if (status == MSK_OK) {
     msk_sort(made.words, made.count, sizeof *made.words, compare_words);
@@ -182,8 +198,8 @@ void msk_clip_vocabulary_free(msk_clip_vocabulary *vocabulary, const msk_allocat
   *vocabulary = (msk_clip_vocabulary){0};
 }
 
-int32_t msk_clip_vocabulary_find(const msk_clip_vocabulary *vocabulary, const void *left, size_t left_bytes, const void *right,
-                                 size_t right_bytes) {
+int32_t msk_clip_vocabulary_find(const msk_clip_vocabulary *vocabulary, const void *left,
+                                 size_t left_bytes, const void *right, size_t right_bytes) {
   size_t low = 0, high = vocabulary->count;
   while (low < high) {
     size_t middle = low + (high - low) / 2;

@@ -45,26 +45,41 @@ static const msk_weight_row level_rows[] = {
     {"same.bias", MSK_WEIGHT_SCRATCH, 1, {OUT}, offsetof(level_fields, same_bias)},
 };
 static const msk_weight_row rise_rows[] = {
-    {"below.kernel", MSK_WEIGHT_SCRATCH, 4, {THREE, THREE, BELOW, OUT}, offsetof(rise_fields, below)},
-    {"beside.kernel", MSK_WEIGHT_SCRATCH, 4, {THREE, THREE, OUT, OUT}, offsetof(rise_fields, beside)},
+    {"below.kernel",
+     MSK_WEIGHT_SCRATCH,
+     4,
+     {THREE, THREE, BELOW, OUT},
+     offsetof(rise_fields, below)},
+    {"beside.kernel",
+     MSK_WEIGHT_SCRATCH,
+     4,
+     {THREE, THREE, OUT, OUT},
+     offsetof(rise_fields, beside)},
     {"bias", MSK_WEIGHT_SCRATCH, 1, {OUT}, offsetof(rise_fields, bias)},
 };
 static const msk_weight_row head_rows[] = {
-    {"silhouette.kernel", MSK_WEIGHT_SCRATCH, 4, {ONE, ONE, OUT, SUBPIXELS}, offsetof(head_fields, silhouette)},
+    {"silhouette.kernel",
+     MSK_WEIGHT_SCRATCH,
+     4,
+     {ONE, ONE, OUT, SUBPIXELS},
+     offsetof(head_fields, silhouette)},
     {"silhouette.bias", MSK_WEIGHT_SCRATCH, 1, {SUBPIXELS}, offsetof(head_fields, silhouette_bias)},
     {"label.kernel", MSK_WEIGHT_SCRATCH, 2, {BELOW, CLASSES}, offsetof(head_fields, label)},
     {"label.bias", MSK_WEIGHT_SCRATCH, 1, {CLASSES}, offsetof(head_fields, label_bias)},
 };
 
-#define ROWS(group, table) (group)->rows = (table), (group)->row_count = sizeof(table) / sizeof *(table)
+#define ROWS(group, table) \
+  (group)->rows = (table), (group)->row_count = sizeof(table) / sizeof *(table)
 
 /* Groups: the levels, the rises, the two heads. */
 static bool judge_groups(const void *user, size_t index, msk_weight_group *group) {
   const msk_judge_config *config = user;
-  size_t levels = config->levels, l = index < levels ? index : index < 2 * levels - 1 ? index - levels : 0;
+  size_t levels = config->levels, l = index < levels           ? index
+                                      : index < 2 * levels - 1 ? index - levels
+                                                               : 0;
   if (index >= 2 * levels) return false;
-  *group = (msk_weight_group){
-      .sizes = {l == 0 ? 3 : config->channels[l - 1], config->channels[l], 3, 1, 4, config->classes, config->channels[levels - 1]}};
+  *group = (msk_weight_group){.sizes = {l == 0 ? 3 : config->channels[l - 1], config->channels[l],
+                                        3, 1, 4, config->classes, config->channels[levels - 1]}};
   if (index < levels) {
     snprintf(group->prefix, sizeof group->prefix, "level_%zu.", l);
     ROWS(group, level_rows);
@@ -81,14 +96,18 @@ static bool judge_groups(const void *user, size_t index, msk_weight_group *group
 /* ---- the configuration ---- */
 
 static msk_status read_size(const msk_weight_loader *loader, msk_judge_config *config) {
-  const char *path = msk_weight_file_path(loader->file), *text = msk_weight_file_metadata(loader->file, "size");
+  const char *path = msk_weight_file_path(loader->file),
+             *text = msk_weight_file_metadata(loader->file, "size");
   char *end = NULL;
   unsigned long size = text == NULL || *text < '0' || *text > '9' ? 0 : strtoul(text, &end, 10);
   size_t deepest = size >> config->levels;
-  if (size == 0 || *end != 0 || size > MSK_JUDGE_MAX_SIZE || deepest << config->levels != size || (deepest & (deepest - 1)) != 0) {
+  if (size == 0 || *end != 0 || size > MSK_JUDGE_MAX_SIZE || deepest << config->levels != size ||
+      (deepest & (deepest - 1)) != 0) {
     return msk_fail(loader->error, MSK_ERROR_FILE,
-                    "%s: the metadata entry \"size\" is \"%.20s\", expected a power of two from %zu to %d: is this a judge?", path,
-                    text == NULL ? "" : text, (size_t)1 << config->levels, MSK_JUDGE_MAX_SIZE);
+                    "%s: the metadata entry \"size\" is \"%.20s\", expected a power of two from "
+                    "%zu to %d: is this a judge?",
+                    path, text == NULL ? "" : text, (size_t)1 << config->levels,
+                    MSK_JUDGE_MAX_SIZE);
   }
   config->size = size;
   return MSK_OK;
@@ -96,7 +115,8 @@ static msk_status read_size(const msk_weight_loader *loader, msk_judge_config *c
 
 static msk_status read_config(const msk_weight_loader *loader, msk_judge_config *config) {
   const msk_tensor *tensor;
-  *config = (msk_judge_config){.levels = msk_weight_count(loader, "level_", ".down.kernel", ".same.kernel", MSK_JUDGE_MAX_LEVELS)};
+  *config = (msk_judge_config){.levels = msk_weight_count(loader, "level_", ".down.kernel",
+                                                          ".same.kernel", MSK_JUDGE_MAX_LEVELS)};
   if (config->levels == 0) return msk_weight_fail_missing(loader, "level_0.down.kernel");
   for (size_t l = 0; l < config->levels; l++) {
     msk_status status = msk_weight_need(loader, "level_", (int)l, ".down.kernel", 4, &tensor);
@@ -118,10 +138,10 @@ struct packer {
   msk_pool *pool;
 };
 
-static msk_status pack_conv(const struct packer *packer, msk_conv **conv, const float *kernel, const float *bias, size_t side,
-                            size_t stride, size_t in, size_t out) {
-  return msk_conv_create(conv, packer->network->device, kernel, MSK_DTYPE_F32, bias, side, stride, in, out, packer->pool,
-                         packer->loader->error);
+static msk_status pack_conv(const struct packer *packer, msk_conv **conv, const float *kernel,
+                            const float *bias, size_t side, size_t stride, size_t in, size_t out) {
+  return msk_conv_create(conv, packer->network->device, kernel, MSK_DTYPE_F32, bias, side, stride,
+                         in, out, packer->pool, packer->loader->error);
 }
 
 static msk_status load_level(const struct packer *packer, const msk_weight_group *group, size_t l) {
@@ -129,8 +149,10 @@ static msk_status load_level(const struct packer *packer, const msk_weight_group
   struct level *level = &packer->network->levels[l];
   size_t in = group->sizes[IN], out = group->sizes[OUT];
   msk_status status = msk_weights_load(packer->loader, group, &fields);
-  if (status == MSK_OK) status = pack_conv(packer, &level->down, fields.down, fields.down_bias, 3, 2, in, out);
-  if (status == MSK_OK) status = pack_conv(packer, &level->same, fields.same, fields.same_bias, 3, 1, out, out);
+  if (status == MSK_OK)
+    status = pack_conv(packer, &level->down, fields.down, fields.down_bias, 3, 2, in, out);
+  if (status == MSK_OK)
+    status = pack_conv(packer, &level->same, fields.same, fields.same_bias, 3, 1, out, out);
   return status;
 }
 
@@ -139,8 +161,10 @@ static msk_status load_rise(const struct packer *packer, const msk_weight_group 
   struct rise *rise = &packer->network->rises[l];
   size_t below = group->sizes[BELOW], out = group->sizes[OUT];
   msk_status status = msk_weights_load(packer->loader, group, &fields);
-  if (status == MSK_OK) status = pack_conv(packer, &rise->below, fields.below, NULL, 3, 1, below, out);
-  if (status == MSK_OK) status = pack_conv(packer, &rise->beside, fields.beside, fields.bias, 3, 1, out, out);
+  if (status == MSK_OK)
+    status = pack_conv(packer, &rise->below, fields.below, NULL, 3, 1, below, out);
+  if (status == MSK_OK)
+    status = pack_conv(packer, &rise->beside, fields.beside, fields.bias, 3, 1, out, out);
   return status;
 }
 
@@ -149,11 +173,13 @@ static msk_status load_heads(const struct packer *packer, const msk_weight_group
   msk_judge_network *network = packer->network;
   msk_status status = msk_weights_load(packer->loader, group, &fields);
   if (status != MSK_OK) return status;
-  msk_linear_part part = {.weight = fields.label, .bias = fields.label_bias, .out = group->sizes[CLASSES]};
-  status = pack_conv(packer, &network->silhouette, fields.silhouette, fields.silhouette_bias, 1, 1, group->sizes[OUT], 4);
+  msk_linear_part part = {
+      .weight = fields.label, .bias = fields.label_bias, .out = group->sizes[CLASSES]};
+  status = pack_conv(packer, &network->silhouette, fields.silhouette, fields.silhouette_bias, 1, 1,
+                     group->sizes[OUT], 4);
   if (status != MSK_OK) return status;
-  return msk_linear_create(&network->label, network->device, MSK_PRECISION_FP32, group->sizes[BELOW], &part, 1, packer->pool,
-                           packer->loader->error);
+  return msk_linear_create(&network->label, network->device, MSK_PRECISION_FP32,
+                           group->sizes[BELOW], &part, 1, packer->pool, packer->loader->error);
 }
 
 static msk_status load_all(const struct packer *packer) {
@@ -168,11 +194,15 @@ static msk_status load_all(const struct packer *packer) {
   return status;
 }
 
-msk_status msk_judge_network_load(msk_judge_network **network, const msk_device *device, const msk_weight_file *file, msk_pool *pool,
-                                  msk_error *error) {
+msk_status msk_judge_network_load(msk_judge_network **network, const msk_device *device,
+                                  const msk_weight_file *file, msk_pool *pool, msk_error *error) {
   const msk_allocator *allocator = msk_device_allocator(device);
   msk_judge_config config;
-  msk_weight_loader loader = {.file = file, .prefix = "", .hint = "is this a judge?", .allocator = allocator, .error = error};
+  msk_weight_loader loader = {.file = file,
+                              .prefix = "",
+                              .hint = "is this a judge?",
+                              .allocator = allocator,
+                              .error = error};
   msk_status status = read_config(&loader, &config);
   if (status != MSK_OK) return status;
   msk_judge_network *made = msk_allocate_zeroed(allocator, 1, sizeof *made);
@@ -204,7 +234,9 @@ void msk_judge_network_destroy(msk_judge_network *network) {
   msk_free(msk_device_allocator(network->device), network);
 }
 
-const msk_judge_config *msk_judge_network_config(const msk_judge_network *network) { return &network->config; }
+const msk_judge_config *msk_judge_network_config(const msk_judge_network *network) {
+  return &network->config;
+}
 
 /* ---- the forward pass ---- */
 
@@ -215,18 +247,25 @@ struct pass {
   float *maps[MSK_JUDGE_MAX_LEVELS]; /* what each level put out */
 };
 
-static size_t level_side(const struct pass *pass, size_t l) { return pass->network->config.size >> (l + 1); }
+static size_t level_side(const struct pass *pass, size_t l) {
+  return pass->network->config.size >> (l + 1);
+}
 
 static float *take(const struct pass *pass, size_t side, size_t channels) {
   return msk_arena_take(pass->arena, side * side * channels, sizeof(float));
 }
 
 /* side: of x */
-static void run_conv(const struct pass *pass, const msk_conv *conv, const float *x, size_t side, size_t upsample, const float *residual,
-                     float *y) {
-  msk_op_conv(pass->stream,
-              &(msk_conv_args){
-                  .conv = conv, .x = x, .y = y, .residual = residual, .batch = 1, .height = side, .width = side, .upsample = upsample});
+static void run_conv(const struct pass *pass, const msk_conv *conv, const float *x, size_t side,
+                     size_t upsample, const float *residual, float *y) {
+  msk_op_conv(pass->stream, &(msk_conv_args){.conv = conv,
+                                             .x = x,
+                                             .y = y,
+                                             .residual = residual,
+                                             .batch = 1,
+                                             .height = side,
+                                             .width = side,
+                                             .upsample = upsample});
 }
 
 static void run_levels(struct pass *pass, const float *pixels) {
@@ -274,13 +313,14 @@ static void run_silhouette(const struct pass *pass, float *silhouette) {
   msk_op_depth_to_space(pass->stream, cells, 1, config->size, config->size, 1, 2, silhouette);
 }
 
-void msk_judge_network_run(const msk_judge_network *network, msk_stream *stream, msk_arena *arena, const float *pixels, float *logits,
-                           float *silhouette, float *features) {
+void msk_judge_network_run(const msk_judge_network *network, msk_stream *stream, msk_arena *arena,
+                           const float *pixels, float *logits, float *silhouette, float *features) {
   struct pass pass = {.network = network, .stream = stream, .arena = arena};
   size_t mark = msk_arena_mark(arena);
   run_levels(&pass, pixels);
   run_features(&pass, features);
   run_silhouette(&pass, silhouette);
-  msk_op_linear(stream, &(msk_linear_args){.linear = network->label, .x = features, .y = logits, .rows = 1});
+  msk_op_linear(
+      stream, &(msk_linear_args){.linear = network->label, .x = features, .y = logits, .rows = 1});
   msk_arena_release(arena, mark);
 }

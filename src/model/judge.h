@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * judge.h - the judge: a network apart from the generator (strided convolutions with skips, no group norm, no attention) that says what a
- * picture shows, where the object lies, and gives features for a Frechet distance. Trained by training/judge.py, which folds its batch
- * norms into weights. Level l halves the picture: 3 x 3 convolution with stride 2 (SAME), 3 x 3 convolution, ReLU behind both. Features:
- * the deepest level's mean over pixels. On the way up, rise l = ReLU(conv(upsampled level l + 1) + conv(level l)), the sum being what a
- * convolution over both laid side by side is. Silhouette: 1 x 1 convolution of rise 0 to 2 x 2 sub-pixels. Immutable after loading. */
+ * judge.h - the judge: a network apart from the generator (strided convolutions with skips, no
+ * group norm, no attention) that says what a picture shows, where the object lies, and gives
+ * features for a Frechet distance. Trained by training/judge.py, which folds its batch norms
+ * into weights. Level l halves the picture: 3 x 3 convolution with stride 2 (SAME), 3 x 3
+ * convolution, ReLU behind both. Features: the deepest level's mean over pixels. On the way up,
+ * rise l = ReLU(conv(upsampled level l + 1) + conv(level l)), the sum being what a convolution
+ * over both laid side by side is. Silhouette: 1 x 1 convolution of rise 0 to 2 x 2 sub-pixels.
+ * Immutable after loading. */
 #ifndef MSK_MODEL_JUDGE_H
 #define MSK_MODEL_JUDGE_H
 
@@ -23,13 +26,13 @@ typedef struct msk_judge_config {
 typedef struct msk_judge_network msk_judge_network;
 
 /* Sizes are read from the tensors and from the metadata entry "size". */
-msk_status msk_judge_network_load(msk_judge_network **network, const msk_device *device, const msk_weight_file *file, msk_pool *pool,
-                                  msk_error *error);
+msk_status msk_judge_network_load(msk_judge_network **network, const msk_device *device,
+                                  const msk_weight_file *file, msk_pool *pool, msk_error *error);
 void msk_judge_network_destroy(msk_judge_network *network);
 const msk_judge_config *msk_judge_network_config(const msk_judge_network *network);
 
 /* pixels [size, size, 3] in [-1, 1] -> logits [classes], silhouette logits [size, size], features
  * [channels of the deepest level]. Temporaries come from the arena and go back. */
-void msk_judge_network_run(const msk_judge_network *network, msk_stream *stream, msk_arena *arena, const float *pixels, float *logits,
-                           float *silhouette, float *features);
+void msk_judge_network_run(const msk_judge_network *network, msk_stream *stream, msk_arena *arena,
+                           const float *pixels, float *logits, float *silhouette, float *features);
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * maskgit.h - the bidirectional transformer (BERT-style, post-LN, tanh GELU, tied head; section 2 of docs/model.md). One forward function:
- * batch, head columns, attention read-out and structure score are parameters. Immutable after loading. */
+ * maskgit.h - the bidirectional transformer (BERT-style, post-LN, tanh GELU, tied head; section
+ * 2 of docs/model.md). One forward function: batch, head columns, attention read-out and
+ * structure score are parameters. Immutable after loading. */
 #ifndef MSK_MODEL_MASKGIT_H
 #define MSK_MODEL_MASKGIT_H
 
@@ -14,22 +15,28 @@ typedef struct msk_maskgit_config {
 
 typedef struct msk_maskgit msk_maskgit;
 
-msk_status msk_maskgit_load(msk_maskgit **maskgit, const msk_device *device, const msk_weight_file *file, const char *prefix,
-                            msk_pool *pool, msk_error *error);
-/* The configuration alone, with every tensor's type and shape checked; nothing is packed. */
-msk_status msk_maskgit_read_config(msk_maskgit_config *config, const msk_weight_file *file, const char *prefix, msk_error *error);
-/* Lists the tensors of a transformer of this configuration (weights.h). */
-msk_status msk_maskgit_each_tensor(const msk_maskgit_config *config, msk_weight_visit *visit, void *user);
-/* Bytes that loading the transformer takes and keeps, and takes beside them meanwhile (the file's pages counted). */
-msk_status msk_maskgit_plan(const msk_device *device, const msk_weight_file *file, const char *prefix, size_t *kept, size_t *meanwhile,
+msk_status msk_maskgit_load(msk_maskgit **maskgit, const msk_device *device,
+                            const msk_weight_file *file, const char *prefix, msk_pool *pool,
                             msk_error *error);
-/* How many of the last sides of the tensor of that name (below the prefix) have a scale for each element, if it may be stored in codes; else 0. */
+/* The configuration alone, with every tensor's type and shape checked; nothing is packed. */
+msk_status msk_maskgit_read_config(msk_maskgit_config *config, const msk_weight_file *file,
+                                   const char *prefix, msk_error *error);
+/* Lists the tensors of a transformer of this configuration (weights.h). */
+msk_status msk_maskgit_each_tensor(const msk_maskgit_config *config, msk_weight_visit *visit,
+                                   void *user);
+/* Bytes that loading the transformer takes and keeps, and takes beside them meanwhile (the
+ * file's pages counted). */
+msk_status msk_maskgit_plan(const msk_device *device, const msk_weight_file *file,
+                            const char *prefix, size_t *kept, size_t *meanwhile, msk_error *error);
+/* How many of the last sides of the tensor of that name (below the prefix) have a scale for each
+ * element, if it may be stored in codes; else 0. */
 int msk_maskgit_code_outputs(const msk_maskgit_config *config, const char *name);
 void msk_maskgit_destroy(msk_maskgit *maskgit);
 const msk_maskgit_config *msk_maskgit_get_config(const msk_maskgit *maskgit);
 size_t msk_maskgit_bytes(const msk_maskgit *maskgit);
 
-/* One forward pass; outputs that are NULL are not computed, and the pass stops after the last layer (or the last q, k) that is needed. */
+/* One forward pass; outputs that are NULL are not computed, and the pass stops after the last
+ * layer (or the last q, k) that is needed. */
 typedef struct msk_maskgit_pass {
   const int32_t *tokens; /* [batch, positions], host memory; 0..vocabulary-1 or MSK_MASK_TOKEN */
   size_t batch;
@@ -40,9 +47,12 @@ typedef struct msk_maskgit_pass {
   float *maps, *log_maps;           /* [layer_count, batch, heads, N, N] */
   const float *target, *log_target; /* [layer_count, heads, N, N] */
   msk_distance distance;
-  float *score;                 /* [batch, N]: mean over layers and heads of the likeness (backend.h) */
-  float *score_layers;          /* [layer_count, batch, N]: mean over heads; research and tests */
-  const msk_observer *observer; /* "embedding", "layerL_attention_ln", "layerL": [batch, N, hidden] as rows=batch, columns=N */
+  /* [batch, N]: mean over layers and heads of the likeness (backend.h) */
+  float *score;
+  float *score_layers; /* [layer_count, batch, N]: mean over heads; research and tests */
+  /* "embedding", "layerL_attention_ln", "layerL": [batch, N, hidden] as rows=batch, columns=N */
+  const msk_observer *observer;
 } msk_maskgit_pass;
-void msk_maskgit_forward(const msk_maskgit *maskgit, msk_stream *stream, msk_arena *arena, const msk_maskgit_pass *pass);
+void msk_maskgit_forward(const msk_maskgit *maskgit, msk_stream *stream, msk_arena *arena,
+                         const msk_maskgit_pass *pass);
 #endif

@@ -15,18 +15,25 @@ static bool in_ranges(const msk_unicode_range *ranges, size_t count, uint32_t ch
   return low < count && character >= ranges[low].first;
 }
 
-bool msk_is_letter(uint32_t character) { return in_ranges(msk_unicode_letters, msk_unicode_letter_count, character); }
+bool msk_is_letter(uint32_t character) {
+  return in_ranges(msk_unicode_letters, msk_unicode_letter_count, character);
+}
 
-bool msk_is_number(uint32_t character) { return in_ranges(msk_unicode_numbers, msk_unicode_number_count, character); }
+bool msk_is_number(uint32_t character) {
+  return in_ranges(msk_unicode_numbers, msk_unicode_number_count, character);
+}
 
 bool msk_is_space(uint32_t c) {
-  return (c >= 0x09 && c <= 0x0D) || (c >= 0x1C && c <= 0x20) || c == 0x85 || c == 0xA0 || c == 0x1680 || (c >= 0x2000 && c <= 0x200A) ||
-         c == 0x2028 || c == 0x2029 || c == 0x202F || c == 0x205F || c == 0x3000;
+  return (c >= 0x09 && c <= 0x0D) || (c >= 0x1C && c <= 0x20) || c == 0x85 || c == 0xA0 ||
+         c == 0x1680 || (c >= 0x2000 && c <= 0x200A) || c == 0x2028 || c == 0x2029 || c == 0x202F ||
+         c == 0x205F || c == 0x3000;
 }
 
 uint32_t msk_lower(uint32_t character) {
   size_t low = 0, high = msk_unicode_lower_count;
-  while (low < high) { /* the first run that does not end before the character; runs overlap at most as neighbours of step 2 */
+  /* the first run that does not end before the character; runs overlap at most as neighbours of
+   * step 2 */
+  while (low < high) {
     size_t middle = low + (high - low) / 2;
     if (character > msk_unicode_lowers[middle].last) {
       low = middle + 1;
@@ -43,7 +50,8 @@ uint32_t msk_lower(uint32_t character) {
 uint32_t msk_ordinary_width(uint32_t character) {
   if (character == 0x3000) return 0x20;
   if (character >= 0xFF01 && character <= 0xFF5E) return character - 0xFEE0;
-  return character >= 0xFF5F && character <= 0xFFEE ? msk_unicode_widths[character - 0xFF5F] : character;
+  return character >= 0xFF5F && character <= 0xFFEE ? msk_unicode_widths[character - 0xFF5F]
+                                                    : character;
 }
 
 uint32_t msk_utf8_next(const uint8_t **bytes) {

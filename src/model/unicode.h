@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * unicode.h - what a text tokenizer must know of characters: letters, numbers, white space, lower case, and the compatibility forms of the
- * block "Halfwidth and Fullwidth Forms". Unicode 14. A character is its code point; 0..0x10FFFF. */
+ * unicode.h - what a text tokenizer must know of characters: letters, numbers, white space,
+ * lower case, and the compatibility forms of the block "Halfwidth and Fullwidth Forms". Unicode
+ * 14. A character is its code point; 0..0x10FFFF. */
 #ifndef MSK_MODEL_UNICODE_H
 #define MSK_MODEL_UNICODE_H
 

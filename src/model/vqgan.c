@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
- * vqgan.c - see vqgan.h. Reference: the authors' vqgan_tokenizer.py. A tokenizer is a list of stages (convolution, residual block, pooling,
- * normalisation) that the configuration unfolds into; the same list drives the tensors' names and shapes, the loading and the one forward
- * pass. What is easy to get wrong, and matters: where a block changes the number of channels, its 1x1 shortcut is applied to the branch's
- * output and the block's input is dropped (this is how the published weights were trained); pooling at an odd border averages the cells
- * that exist. */
+ *
+ * vqgan.c - see vqgan.h. Reference: the authors' vqgan_tokenizer.py. A tokenizer is a list of
+ * stages (convolution, residual block, pooling, normalisation) that the configuration unfolds
+ * into; the same list drives the tensors' names and shapes, the loading and the one forward
+ * pass. What is easy to get wrong, and matters: where a block changes the number of channels,
+ * its 1x1 shortcut is applied to the branch's output and the block's input is dropped (this is
+ * how the published weights were trained); pooling at an odd border averages the cells that
+ * exist. */
 #include "model/vqgan.h"
 
 #include <stdio.h>
@@ -14,9 +17,12 @@
 
 #define GROUP_NORM_EPSILON 1e-6f
 enum { DEFAULT_GROUPS = 32, MAX_STEM = 8 };
-/* Both halves: first and last convolution, levels of blocks with a change of resolution, blocks in the middle, normalisation; and the
- * codebook. */
-enum { MAX_STAGES = 2 * ((MSK_VQGAN_MAX_LEVELS + 1) * MSK_VQGAN_MAX_BLOCKS + MSK_VQGAN_MAX_LEVELS + 3) + 1 };
+/* Both halves: first and last convolution, levels of blocks with a change of resolution, blocks
+ * in the middle, normalisation; and the codebook. */
+enum {
+  MAX_STAGES =
+      2 * ((MSK_VQGAN_MAX_LEVELS + 1) * MSK_VQGAN_MAX_BLOCKS + MSK_VQGAN_MAX_LEVELS + 3) + 1
+};
 
 enum stage_kind { STAGE_CODEBOOK, STAGE_CONV, STAGE_BLOCK, STAGE_POOL, STAGE_NORM };
 
@@ -29,7 +35,8 @@ struct stage {
 
 /* Stages 0 .. encoder_end-1 are the encoder, the next is the codebook, the rest the decoder. */
 struct plan {
-  size_t count, encoder_end, small_end; /* small_end: behind the decoder's stages of the codes' resolution */
+  /* small_end: behind the decoder's stages of the codes' resolution */
+  size_t count, encoder_end, small_end;
   struct stage stages[MAX_STAGES];
 };
 
@@ -55,14 +62,20 @@ static struct stage *add_stage(struct plan *plan, struct stage stage) {
   return &plan->stages[plan->count++];
 }
 
-static void add_blocks(struct plan *plan, bool decoder, size_t count, size_t *number, size_t *channels, size_t out) {
+static void add_blocks(struct plan *plan, bool decoder, size_t count, size_t *number,
+                       size_t *channels, size_t out) {
   for (size_t i = 0; i < count; i++) {
-    add_stage(plan, (struct stage){.kind = STAGE_BLOCK, .decoder = decoder, .number = (*number)++, .in = *channels, .out = out});
+    add_stage(plan, (struct stage){.kind = STAGE_BLOCK,
+                                   .decoder = decoder,
+                                   .number = (*number)++,
+                                   .in = *channels,
+                                   .out = out});
     *channels = out;
   }
 }
 
-static void add_conv(struct plan *plan, bool decoder, size_t number, bool bias, size_t kernel, size_t in, size_t out) {
+static void add_conv(struct plan *plan, bool decoder, size_t number, bool bias, size_t kernel,
+                     size_t in, size_t out) {
   add_stage(plan, (struct stage){.kind = STAGE_CONV,
                                  .decoder = decoder,
                                  .bias = bias,
@@ -103,7 +116,8 @@ static void plan_decoder(struct plan *plan, const msk_vqgan_config *config) {
     add_conv(plan, true, conv++, true, 3, channels, channels);
     plan->stages[plan->count - 1].upsample = 2;
   }
-  add_stage(plan, (struct stage){.kind = STAGE_NORM, .decoder = true, .in = channels, .out = channels});
+  add_stage(plan,
+            (struct stage){.kind = STAGE_NORM, .decoder = true, .in = channels, .out = channels});
   add_conv(plan, true, conv, true, 3, channels, 3 * config->stem * config->stem);
 }
 
@@ -125,8 +139,10 @@ struct stage_fields {
 };
 #define FIELD(member) offsetof(struct stage_fields, member)
 
-static const msk_weight_row codebook_rows[] = {{"codebook", MSK_WEIGHT_SCRATCH, 2, {IN, OUT}, FIELD(codebook)}};
-/* The bias comes last, so that a convolution without one is the same table cut short; a block without a shortcut likewise. */
+static const msk_weight_row codebook_rows[] = {
+    {"codebook", MSK_WEIGHT_SCRATCH, 2, {IN, OUT}, FIELD(codebook)}};
+/* The bias comes last, so that a convolution without one is the same table cut short; a block
+ * without a shortcut likewise. */
 static const msk_weight_row conv_rows[] = {
     {"kernel", MSK_WEIGHT_STORED, 4, {KERNEL, KERNEL, IN, OUT}, FIELD(kernel[0])},
     {"bias", MSK_WEIGHT_SCRATCH, 1, {OUT}, FIELD(conv_bias)},
@@ -173,7 +189,8 @@ static bool vqgan_groups(const void *user, size_t index, msk_weight_group *group
   return true;
 }
 
-msk_status msk_vqgan_each_tensor(const msk_vqgan_config *config, msk_weight_visit *visit, void *user) {
+msk_status msk_vqgan_each_tensor(const msk_vqgan_config *config, msk_weight_visit *visit,
+                                 void *user) {
   struct plan plan;
   make_plan(&plan, config);
   return msk_weights_each(vqgan_groups, &plan, visit, user);
@@ -181,7 +198,8 @@ msk_status msk_vqgan_each_tensor(const msk_vqgan_config *config, msk_weight_visi
 
 /* ---- the configuration, from the tensors ---- */
 
-static msk_weight_loader make_loader(const msk_weight_file *file, const char *prefix, const msk_allocator *allocator, msk_error *error) {
+static msk_weight_loader make_loader(const msk_weight_file *file, const char *prefix,
+                                     const msk_allocator *allocator, msk_error *error) {
   return (msk_weight_loader){.file = file,
                              .prefix = prefix,
                              .hint = "is this a tokenizer, and the one for this picture size?",
@@ -189,14 +207,16 @@ static msk_weight_loader make_loader(const msk_weight_file *file, const char *pr
                              .error = error};
 }
 
-static msk_status fail_odd(const msk_weight_loader *loader, const msk_tensor *tensor, const char *expected) {
+static msk_status fail_odd(const msk_weight_loader *loader, const msk_tensor *tensor,
+                           const char *expected) {
   char shape[MSK_WEIGHT_NAME];
   msk_shape_text(shape, sizeof shape, tensor->rank, tensor->shape);
-  return msk_fail(loader->error, MSK_ERROR_FILE, "%s: tensor %s has shape %s, expected %s: %s", msk_weight_file_path(loader->file),
-                  tensor->name, shape, expected, loader->hint);
+  return msk_fail(loader->error, MSK_ERROR_FILE, "%s: tensor %s has shape %s, expected %s: %s",
+                  msk_weight_file_path(loader->file), tensor->name, shape, expected, loader->hint);
 }
 
-static msk_status fail_missing(const msk_weight_loader *loader, const char *name, size_t number, const char *rest) {
+static msk_status fail_missing(const msk_weight_loader *loader, const char *name, size_t number,
+                               const char *rest) {
   char text[MSK_WEIGHT_NAME];
   snprintf(text, sizeof text, "%s%s%zu%s", loader->prefix, name, number, rest);
   return msk_weight_fail_missing(loader, text);
@@ -209,25 +229,29 @@ static msk_status detect_stem(const msk_weight_loader *loader, msk_vqgan_config 
   for (config->stem = 1; config->stem <= MAX_STEM; config->stem++) {
     if (first->shape[2] == 3 * config->stem * config->stem) break;
   }
-  if (config->stem > MAX_STEM) return fail_odd(loader, first, "3 r r input channels (r x r pixels of a picture, r 1 to 8)");
+  if (config->stem > MAX_STEM)
+    return fail_odd(loader, first, "3 r r input channels (r x r pixels of a picture, r 1 to 8)");
   config->filters = first->shape[3];
   return MSK_OK;
 }
 
-/* Levels, from the decoder's convolutions: one before, one after each level but the last, one at the end, which gives the picture's
- * channels. */
+/* Levels, from the decoder's convolutions: one before, one after each level but the last, one at
+ * the end, which gives the picture's channels. */
 static msk_status detect_levels(const msk_weight_loader *loader, msk_vqgan_config *config) {
   const msk_tensor *last, *second;
-  size_t convs = msk_weight_count(loader, "decoder.Conv_", ".kernel", ".bias", MSK_VQGAN_MAX_LEVELS + 2);
+  size_t convs =
+      msk_weight_count(loader, "decoder.Conv_", ".kernel", ".bias", MSK_VQGAN_MAX_LEVELS + 2);
   if (convs == 0) return fail_missing(loader, "decoder.Conv_", 0, ".kernel");
   msk_status status = msk_weight_need(loader, "decoder.Conv_", (int)convs - 1, ".kernel", 4, &last);
   if (status != MSK_OK) return status;
   if (convs < 2 || last->shape[3] != 3 * config->stem * config->stem) {
-    return convs <= MSK_VQGAN_MAX_LEVELS ? fail_missing(loader, "decoder.Conv_", convs, ".kernel")
-                                         : fail_odd(loader, last, "the picture's channels, as encoder.Conv_0 takes them in");
+    return convs <= MSK_VQGAN_MAX_LEVELS
+               ? fail_missing(loader, "decoder.Conv_", convs, ".kernel")
+               : fail_odd(loader, last, "the picture's channels, as encoder.Conv_0 takes them in");
   }
   config->levels = convs - 1;
-  if (config->levels > MSK_VQGAN_MAX_LEVELS) return fail_odd(loader, last, "at most 8 levels of resolution");
+  if (config->levels > MSK_VQGAN_MAX_LEVELS)
+    return fail_odd(loader, last, "at most 8 levels of resolution");
   status = msk_weight_need(loader, "encoder.Conv_1.kernel", -1, "", 4, &second);
   if (status != MSK_OK) return status;
   config->strided = config->levels > 1 && second->shape[0] == 4;
@@ -236,16 +260,20 @@ static msk_status detect_levels(const msk_weight_loader *loader, msk_vqgan_confi
 
 static msk_status detect_blocks(const msk_weight_loader *loader, msk_vqgan_config *config) {
   size_t limit = (MSK_VQGAN_MAX_LEVELS + 1) * MSK_VQGAN_MAX_BLOCKS, parts = config->levels + 1;
-  size_t count = msk_weight_count(loader, "encoder.ResBlock_", ".Conv_0.kernel", ".GroupNorm_1.scale", limit);
-  if (count % parts != 0 || count == 0) return fail_missing(loader, "encoder.ResBlock_", count, ".Conv_0.kernel");
+  size_t count =
+      msk_weight_count(loader, "encoder.ResBlock_", ".Conv_0.kernel", ".GroupNorm_1.scale", limit);
+  if (count % parts != 0 || count == 0)
+    return fail_missing(loader, "encoder.ResBlock_", count, ".Conv_0.kernel");
   config->blocks = count / parts;
   if (config->blocks > MSK_VQGAN_MAX_BLOCKS) {
-    return msk_fail(loader->error, MSK_ERROR_FILE, "%s: the encoder has %zu residual blocks a level, expected at most %d",
+    return msk_fail(loader->error, MSK_ERROR_FILE,
+                    "%s: the encoder has %zu residual blocks a level, expected at most %d",
                     msk_weight_file_path(loader->file), config->blocks, MSK_VQGAN_MAX_BLOCKS);
   }
   for (size_t i = 0; i < config->levels; i++) {
     const msk_tensor *kernel;
-    msk_status status = msk_weight_need(loader, "encoder.ResBlock_", (int)(i * config->blocks), ".Conv_0.kernel", 4, &kernel);
+    msk_status status = msk_weight_need(loader, "encoder.ResBlock_", (int)(i * config->blocks),
+                                        ".Conv_0.kernel", 4, &kernel);
     if (status != MSK_OK) return status;
     config->channels[i] = kernel->shape[3];
   }
@@ -259,17 +287,20 @@ static msk_status check_groups(const msk_weight_loader *loader, const msk_vqgan_
   }
   if (channels % config->groups == 0) return MSK_OK;
   return msk_fail(loader->error, MSK_ERROR_FILE,
-                  "%s: %zu channels do not divide into %zu normalisation groups: give the model's number of groups",
+                  "%s: %zu channels do not divide into %zu normalisation groups: give the model's "
+                  "number of groups",
                   msk_weight_file_path(loader->file), channels, config->groups);
 }
 
-static msk_status read_config(const msk_weight_loader *loader, size_t groups, msk_vqgan_config *config, struct plan *plan) {
+static msk_status read_config(const msk_weight_loader *loader, size_t groups,
+                              msk_vqgan_config *config, struct plan *plan) {
   msk_vqgan_config found = {.groups = groups == 0 ? DEFAULT_GROUPS : groups};
   const msk_tensor *codebook;
   msk_status status = detect_stem(loader, &found);
   if (status == MSK_OK) status = detect_levels(loader, &found);
   if (status == MSK_OK) status = detect_blocks(loader, &found);
-  if (status == MSK_OK) status = msk_weight_need(loader, "quantizer.codebook", -1, "", 2, &codebook);
+  if (status == MSK_OK)
+    status = msk_weight_need(loader, "quantizer.codebook", -1, "", 2, &codebook);
   if (status != MSK_OK) return status;
   found.codes = codebook->shape[0];
   found.dim = codebook->shape[1];
@@ -281,8 +312,8 @@ static msk_status read_config(const msk_weight_loader *loader, size_t groups, ms
   return status;
 }
 
-msk_status msk_vqgan_read_config(msk_vqgan_config *config, const msk_weight_file *file, const char *prefix, size_t groups,
-                                 msk_error *error) {
+msk_status msk_vqgan_read_config(msk_vqgan_config *config, const msk_weight_file *file,
+                                 const char *prefix, size_t groups, msk_error *error) {
   struct plan plan;
   msk_weight_loader loader = make_loader(file, prefix, NULL, error);
   return read_config(&loader, groups, config, &plan);
@@ -296,41 +327,57 @@ struct conv_shape {
   bool int8;
 };
 
-/* In 8 bits: 3 x 3 in the decoder, where that is faster than float32; but neither at the codes' resolution, whose errors all that follows would spread, nor in
- * the last, which makes the pixels. */
-static struct conv_shape shape_of(const struct plan *plan, size_t index, msk_precision decoding, const msk_device *device, size_t in) {
+/* In 8 bits: 3 x 3 in the decoder, where that is faster than float32; but neither at the codes'
+ * resolution, whose errors all that follows would spread, nor in the last, which makes the
+ * pixels. */
+static struct conv_shape shape_of(const struct plan *plan, size_t index, msk_precision decoding,
+                                  const msk_device *device, size_t in) {
   const struct stage *stage = &plan->stages[index];
   struct conv_shape shape = {.kernel = 3, .stride = 1, .upsample = 1, .in = in, .out = stage->out};
-  if (stage->kind == STAGE_CONV) shape.kernel = stage->kernel, shape.stride = stage->stride, shape.upsample = stage->upsample;
-  shape.int8 = decoding == MSK_PRECISION_INT8 && index >= plan->small_end && index + 1 < plan->count &&
-               msk_conv_int8_pays(device, shape.kernel, shape.stride, shape.upsample, in, shape.out);
+  if (stage->kind == STAGE_CONV)
+    shape.kernel = stage->kernel, shape.stride = stage->stride, shape.upsample = stage->upsample;
+  shape.int8 =
+      decoding == MSK_PRECISION_INT8 && index >= plan->small_end && index + 1 < plan->count &&
+      msk_conv_int8_pays(device, shape.kernel, shape.stride, shape.upsample, in, shape.out);
   return shape;
 }
 
-static msk_status create_conv(const msk_vqgan *vqgan, size_t index, msk_conv **conv, const msk_weight_stored *kernel, const float *bias,
-                              size_t in, msk_pool *pool, msk_error *error) {
+static msk_status create_conv(const msk_vqgan *vqgan, size_t index, msk_conv **conv,
+                              const msk_weight_stored *kernel, const float *bias, size_t in,
+                              msk_pool *pool, msk_error *error) {
   struct conv_shape s = shape_of(&vqgan->plan, index, vqgan->decoding, vqgan->device, in);
   const msk_device *device = vqgan->device;
-  if (s.int8) return msk_conv_create_int8(conv, device, kernel->at, kernel->dtype, bias, s.upsample, s.in, s.out, pool, error);
-  return msk_conv_create(conv, device, kernel->at, kernel->dtype, bias, s.kernel, s.stride, s.in, s.out, pool, error);
+  if (s.int8)
+    return msk_conv_create_int8(conv, device, kernel->at, kernel->dtype, bias, s.upsample, s.in,
+                                s.out, pool, error);
+  return msk_conv_create(conv, device, kernel->at, kernel->dtype, bias, s.kernel, s.stride, s.in,
+                         s.out, pool, error);
 }
 
-static msk_status pack_stage(msk_vqgan *vqgan, size_t index, const struct stage_fields *fields, msk_pool *pool, msk_error *error) {
+static msk_status pack_stage(msk_vqgan *vqgan, size_t index, const struct stage_fields *fields,
+                             msk_pool *pool, msk_error *error) {
   const struct stage *stage = &vqgan->plan.stages[index];
   struct packed_stage *packed = &vqgan->packed[index];
   const msk_device *device = vqgan->device;
   memcpy(packed->scale, fields->scale, sizeof packed->scale);
   memcpy(packed->bias, fields->bias, sizeof packed->bias);
-  if (stage->kind == STAGE_CODEBOOK) return msk_codebook_create(&vqgan->codebook, device, fields->codebook, stage->in, stage->out, error);
+  if (stage->kind == STAGE_CODEBOOK)
+    return msk_codebook_create(&vqgan->codebook, device, fields->codebook, stage->in, stage->out,
+                               error);
   if (stage->kind == STAGE_CONV) {
-    return create_conv(vqgan, index, &packed->conv[0], &fields->kernel[0], stage->bias ? fields->conv_bias : NULL, stage->in, pool, error);
+    return create_conv(vqgan, index, &packed->conv[0], &fields->kernel[0],
+                       stage->bias ? fields->conv_bias : NULL, stage->in, pool, error);
   }
   if (stage->kind != STAGE_BLOCK) return MSK_OK;
-  msk_status status = create_conv(vqgan, index, &packed->conv[0], &fields->kernel[0], NULL, stage->in, pool, error);
-  if (status == MSK_OK) status = create_conv(vqgan, index, &packed->conv[1], &fields->kernel[1], NULL, stage->out, pool, error);
+  msk_status status =
+      create_conv(vqgan, index, &packed->conv[0], &fields->kernel[0], NULL, stage->in, pool, error);
+  if (status == MSK_OK)
+    status = create_conv(vqgan, index, &packed->conv[1], &fields->kernel[1], NULL, stage->out, pool,
+                         error);
   if (status == MSK_OK && stage->in != stage->out) {
     const msk_weight_stored *shortcut = &fields->kernel[2];
-    status = msk_conv_create(&packed->conv[2], device, shortcut->at, shortcut->dtype, NULL, 1, 1, stage->out, stage->out, pool, error);
+    status = msk_conv_create(&packed->conv[2], device, shortcut->at, shortcut->dtype, NULL, 1, 1,
+                             stage->out, stage->out, pool, error);
   }
   return status;
 }
@@ -347,8 +394,9 @@ static msk_status load_stages(msk_vqgan *vqgan, msk_weight_loader *loader, msk_p
   return MSK_OK;
 }
 
-msk_status msk_vqgan_load(msk_vqgan **vqgan, const msk_device *device, const msk_weight_file *file, const char *prefix, size_t groups,
-                          msk_precision decoding, msk_pool *pool, msk_error *error) {
+msk_status msk_vqgan_load(msk_vqgan **vqgan, const msk_device *device, const msk_weight_file *file,
+                          const char *prefix, size_t groups, msk_precision decoding, msk_pool *pool,
+                          msk_error *error) {
   const msk_allocator *allocator = msk_device_allocator(device);
   msk_weight_loader loader = make_loader(file, prefix, allocator, error);
   loader.pool = pool;
@@ -395,14 +443,15 @@ const msk_vqgan_config *msk_vqgan_get_config(const msk_vqgan *vqgan) { return &v
 size_t msk_vqgan_bytes(const msk_vqgan *vqgan) {
   size_t bytes = sizeof *vqgan + vqgan->config.codes * vqgan->config.dim * sizeof(float);
   for (size_t i = 0; i < vqgan->plan.count; i++) {
-    for (size_t k = 0; k < 3; k++) bytes += vqgan->packed[i].conv[k] == NULL ? 0 : msk_conv_bytes(vqgan->packed[i].conv[k]);
+    for (size_t k = 0; k < 3; k++)
+      bytes += vqgan->packed[i].conv[k] == NULL ? 0 : msk_conv_bytes(vqgan->packed[i].conv[k]);
   }
   return bytes;
 }
 
 /* Bytes kept; *meanwhile grows to what creation takes beside them. */
-static size_t plan_conv(const struct plan *plan, size_t index, msk_precision decoding, const msk_device *device, size_t in, bool halves,
-                        size_t *meanwhile) {
+static size_t plan_conv(const struct plan *plan, size_t index, msk_precision decoding,
+                        const msk_device *device, size_t in, bool halves, size_t *meanwhile) {
   struct conv_shape s = shape_of(plan, index, decoding, device, in);
   size_t now = 0, bytes = s.int8 ? msk_conv_int8_plan(device, s.upsample, in, s.out, &now)
                                  : msk_conv_plan(device, s.kernel, s.stride, in, s.out, halves);
@@ -410,24 +459,27 @@ static size_t plan_conv(const struct plan *plan, size_t index, msk_precision dec
   return bytes;
 }
 
-static size_t plan_stage(const struct plan *plan, size_t index, msk_precision decoding, const msk_device *device, bool halves,
-                         size_t *meanwhile) {
+static size_t plan_stage(const struct plan *plan, size_t index, msk_precision decoding,
+                         const msk_device *device, bool halves, size_t *meanwhile) {
   const struct stage *stage = &plan->stages[index];
   size_t bytes = 0;
   if (stage->kind == STAGE_CODEBOOK) {
-    bytes = stage->in * stage->out * sizeof(float) + msk_linear_plan(device, MSK_PRECISION_FP32, stage->out, stage->in, halves);
+    bytes = stage->in * stage->out * sizeof(float) +
+            msk_linear_plan(device, MSK_PRECISION_FP32, stage->out, stage->in, halves);
   } else if (stage->kind == STAGE_CONV) {
     bytes = plan_conv(plan, index, decoding, device, stage->in, halves, meanwhile);
   } else if (stage->kind == STAGE_BLOCK) {
     bytes = plan_conv(plan, index, decoding, device, stage->in, halves, meanwhile) +
             plan_conv(plan, index, decoding, device, stage->out, halves, meanwhile);
-    if (stage->in != stage->out) bytes += msk_conv_plan(device, 1, 1, stage->out, stage->out, halves);
+    if (stage->in != stage->out)
+      bytes += msk_conv_plan(device, 1, 1, stage->out, stage->out, halves);
   }
   return bytes;
 }
 
-msk_status msk_vqgan_plan(const msk_device *device, const msk_weight_file *file, const char *prefix, msk_precision decoding, size_t *kept,
-                          size_t *meanwhile, msk_error *error) {
+msk_status msk_vqgan_plan(const msk_device *device, const msk_weight_file *file, const char *prefix,
+                          msk_precision decoding, size_t *kept, size_t *meanwhile,
+                          msk_error *error) {
   msk_weight_loader loader = make_loader(file, prefix, NULL, error);
   msk_vqgan_config config;
   struct plan plan;
@@ -446,7 +498,8 @@ msk_status msk_vqgan_plan(const msk_device *device, const msk_weight_file *file,
 
 /* ---- the forward pass ---- */
 
-/* A feature map on its way: `now` is one of the three buffers, the others are free. Each holds the largest map of the pass. */
+/* A feature map on its way: `now` is one of the three buffers, the others are free. Each holds
+ * the largest map of the pass. */
 struct map_walk {
   const msk_vqgan *vqgan;
   msk_stream *stream;
@@ -464,7 +517,8 @@ static void next_size(const struct stage *stage, size_t *height, size_t *width) 
 }
 
 /* Floats of the largest map that the stages first .. end-1 put out for one picture. */
-static size_t largest_map(const msk_vqgan *vqgan, size_t first, size_t end, size_t height, size_t width) {
+static size_t largest_map(const msk_vqgan *vqgan, size_t first, size_t end, size_t height,
+                          size_t width) {
   size_t largest = height * width * vqgan->plan.stages[first].in;
   for (size_t i = first; i < end; i++) {
     const struct stage *stage = &vqgan->plan.stages[i];
@@ -476,26 +530,33 @@ static size_t largest_map(const msk_vqgan *vqgan, size_t first, size_t end, size
 }
 
 static void observe(const struct map_walk *walk, const struct stage *stage) {
-  if (walk->observer == NULL || walk->stream->measuring || (stage->kind != STAGE_CONV && stage->kind != STAGE_BLOCK)) return;
+  if (walk->observer == NULL || walk->stream->measuring ||
+      (stage->kind != STAGE_CONV && stage->kind != STAGE_BLOCK))
+    return;
   char name[64];
-  snprintf(name, sizeof name, "%s/%s_%zu", stage->decoder ? "decoder" : "encoder", stage->kind == STAGE_CONV ? "Conv" : "ResBlock",
-           stage->number);
-  walk->observer->observe(walk->observer->user, name, walk->now, walk->height, walk->width, walk->channels);
+  snprintf(name, sizeof name, "%s/%s_%zu", stage->decoder ? "decoder" : "encoder",
+           stage->kind == STAGE_CONV ? "Conv" : "ResBlock", stage->number);
+  walk->observer->observe(walk->observer->user, name, walk->now, walk->height, walk->width,
+                          walk->channels);
 }
 
-static void note_conv(const struct map_walk *walk, const msk_conv *conv, const msk_conv_args *args) {
+static void note_conv(const struct map_walk *walk, const msk_conv *conv,
+                      const msk_conv_args *args) {
   if (!msk_meter_listens(walk->stream)) return;
   size_t kernel, in, out, height, width;
   char name[64];
   msk_conv_sizes(conv, &kernel, &in, &out);
   msk_conv_output(conv, walk->height, walk->width, args->upsample, &height, &width);
-  snprintf(name, sizeof name, "%sconv %zux%zu %zu->%zu, %zux%zu%s", args->norm == NULL ? "" : "norm, ", kernel, kernel, in, out, height,
-           width, msk_conv_precision(conv) == MSK_PRECISION_INT8 ? ", int8" : "");
-  msk_meter_note(walk->stream, name, 2.0 * (double)(walk->batch * height * width) * (double)(kernel * kernel * in) * (double)out);
+  snprintf(name, sizeof name, "%sconv %zux%zu %zu->%zu, %zux%zu%s",
+           args->norm == NULL ? "" : "norm, ", kernel, kernel, in, out, height, width,
+           msk_conv_precision(conv) == MSK_PRECISION_INT8 ? ", int8" : "");
+  msk_meter_note(
+      walk->stream, name,
+      2.0 * (double)(walk->batch * height * width) * (double)(kernel * kernel * in) * (double)out);
 }
 
-static void run_conv(const struct map_walk *walk, const msk_conv *conv, const float *x, float *y, const float *residual, size_t upsample,
-                     const msk_norm *norm) {
+static void run_conv(const struct map_walk *walk, const msk_conv *conv, const float *x, float *y,
+                     const float *residual, size_t upsample, const msk_norm *norm) {
   msk_conv_args args = {.conv = conv,
                         .x = x,
                         .y = y,
@@ -509,19 +570,24 @@ static void run_conv(const struct map_walk *walk, const msk_conv *conv, const fl
   note_conv(walk, conv, &args);
 }
 
-static void run_norm(const struct map_walk *walk, const msk_norm *norm, const float *x, size_t channels, float *y) {
-  msk_op_group_norm(walk->stream, x, norm->gamma, norm->beta, norm->epsilon, norm->groups, true, walk->batch, walk->height * walk->width,
-                    channels, y);
+static void run_norm(const struct map_walk *walk, const msk_norm *norm, const float *x,
+                     size_t channels, float *y) {
+  msk_op_group_norm(walk->stream, x, norm->gamma, norm->beta, norm->epsilon, norm->groups, true,
+                    walk->batch, walk->height * walk->width, channels, y);
   msk_meter_note(walk->stream, "group norm, swish", 0);
 }
 
-static msk_norm norm_of(const struct map_walk *walk, const struct packed_stage *packed, size_t which) {
-  return (msk_norm){packed->scale[which], packed->bias[which], GROUP_NORM_EPSILON, walk->vqgan->config.groups};
+static msk_norm norm_of(const struct map_walk *walk, const struct packed_stage *packed,
+                        size_t which) {
+  return (msk_norm){packed->scale[which], packed->bias[which], GROUP_NORM_EPSILON,
+                    walk->vqgan->config.groups};
 }
 
-/* Norm `which` of a block, swish, and the convolution that follows; the normalised map goes to `between`, unless it is made on the way. */
-static void run_half(const struct map_walk *walk, const struct packed_stage *packed, size_t which, const float *x, size_t channels,
-                     float *between, float *y, const float *residual) {
+/* Norm `which` of a block, swish, and the convolution that follows; the normalised map goes to
+ * `between`, unless it is made on the way. */
+static void run_half(const struct map_walk *walk, const struct packed_stage *packed, size_t which,
+                     const float *x, size_t channels, float *between, float *y,
+                     const float *residual) {
   const msk_conv *conv = packed->conv[which];
   msk_norm norm = norm_of(walk, packed, which);
   if (msk_conv_precision(conv) == MSK_PRECISION_INT8) {
@@ -532,7 +598,8 @@ static void run_half(const struct map_walk *walk, const struct packed_stage *pac
   }
 }
 
-static void run_block(struct map_walk *walk, const struct stage *stage, const struct packed_stage *packed) {
+static void run_block(struct map_walk *walk, const struct stage *stage,
+                      const struct packed_stage *packed) {
   float *a = walk->spare[0], *b = walk->spare[1];
   run_half(walk, packed, 0, walk->now, stage->in, a, b, NULL);
   if (stage->in == stage->out) {
@@ -569,24 +636,34 @@ static void run_stage(struct map_walk *walk, size_t index, const float *input, f
 }
 
 /* Runs stages first .. end-1 on walk->now; the last, a convolution, writes to `output`. */
-static void run_stages(struct map_walk *walk, size_t first, size_t end, const float *input, float *output) {
-  for (size_t i = first; i < end; i++) run_stage(walk, i, i == first ? input : NULL, i + 1 == end ? output : NULL);
+static void run_stages(struct map_walk *walk, size_t first, size_t end, const float *input,
+                       float *output) {
+  for (size_t i = first; i < end; i++)
+    run_stage(walk, i, i == first ? input : NULL, i + 1 == end ? output : NULL);
 }
 
-static struct map_walk start_walk(const msk_vqgan *vqgan, msk_stream *stream, msk_arena *arena, size_t batch, size_t height, size_t width,
-                                  size_t floats, const msk_observer *observer) {
-  struct map_walk walk = {.vqgan = vqgan, .stream = stream, .observer = observer, .batch = batch, .height = height, .width = width};
+static struct map_walk start_walk(const msk_vqgan *vqgan, msk_stream *stream, msk_arena *arena,
+                                  size_t batch, size_t height, size_t width, size_t floats,
+                                  const msk_observer *observer) {
+  struct map_walk walk = {.vqgan = vqgan,
+                          .stream = stream,
+                          .observer = observer,
+                          .batch = batch,
+                          .height = height,
+                          .width = width};
   walk.now = msk_arena_take(arena, batch * floats, sizeof(float));
   walk.spare[0] = msk_arena_take(arena, batch * floats, sizeof(float));
   walk.spare[1] = msk_arena_take(arena, batch * floats, sizeof(float));
   return walk;
 }
 
-void msk_vqgan_encode(const msk_vqgan *vqgan, msk_stream *stream, msk_arena *arena, const float *pixels, size_t batch, size_t height,
-                      size_t width, float *latents, const msk_observer *observer) {
+void msk_vqgan_encode(const msk_vqgan *vqgan, msk_stream *stream, msk_arena *arena,
+                      const float *pixels, size_t batch, size_t height, size_t width,
+                      float *latents, const msk_observer *observer) {
   size_t stem = vqgan->config.stem, mark = msk_arena_mark(arena), end = vqgan->plan.encoder_end;
   size_t floats = largest_map(vqgan, 0, end, height / stem, width / stem);
-  struct map_walk walk = start_walk(vqgan, stream, arena, batch, height / stem, width / stem, floats, observer);
+  struct map_walk walk =
+      start_walk(vqgan, stream, arena, batch, height / stem, width / stem, floats, observer);
   const float *input = pixels;
   if (stem > 1) {
     msk_op_space_to_depth(stream, pixels, batch, height, width, 3, stem, walk.now);
@@ -597,21 +674,27 @@ void msk_vqgan_encode(const msk_vqgan *vqgan, msk_stream *stream, msk_arena *are
   msk_arena_release(arena, mark);
 }
 
-void msk_vqgan_latent_size(const msk_vqgan *vqgan, size_t height, size_t width, size_t *rows, size_t *columns) {
+void msk_vqgan_latent_size(const msk_vqgan *vqgan, size_t height, size_t width, size_t *rows,
+                           size_t *columns) {
   height /= vqgan->config.stem, width /= vqgan->config.stem;
-  for (size_t i = 0; i < vqgan->plan.encoder_end; i++) next_size(&vqgan->plan.stages[i], &height, &width);
+  for (size_t i = 0; i < vqgan->plan.encoder_end; i++)
+    next_size(&vqgan->plan.stages[i], &height, &width);
   *rows = height;
   *columns = width;
 }
 
-void msk_vqgan_quantise(const msk_vqgan *vqgan, msk_stream *stream, const float *latents, size_t rows, int32_t *codes) {
+void msk_vqgan_quantise(const msk_vqgan *vqgan, msk_stream *stream, const float *latents,
+                        size_t rows, int32_t *codes) {
   msk_op_nearest_code(stream, vqgan->codebook, latents, rows, codes);
-  msk_meter_note(stream, "nearest code", 2.0 * (double)rows * (double)vqgan->config.codes * (double)vqgan->config.dim);
+  msk_meter_note(stream, "nearest code",
+                 2.0 * (double)rows * (double)vqgan->config.codes * (double)vqgan->config.dim);
 }
 
-void msk_vqgan_decode(const msk_vqgan *vqgan, msk_stream *stream, msk_arena *arena, const int32_t *codes, size_t batch, size_t rows,
-                      size_t columns, float *pixels, const msk_observer *observer) {
-  size_t stem = vqgan->config.stem, mark = msk_arena_mark(arena), first = vqgan->plan.encoder_end + 1, end = vqgan->plan.count;
+void msk_vqgan_decode(const msk_vqgan *vqgan, msk_stream *stream, msk_arena *arena,
+                      const int32_t *codes, size_t batch, size_t rows, size_t columns,
+                      float *pixels, const msk_observer *observer) {
+  size_t stem = vqgan->config.stem, mark = msk_arena_mark(arena),
+         first = vqgan->plan.encoder_end + 1, end = vqgan->plan.count;
   size_t floats = largest_map(vqgan, first, end, rows, columns);
   struct map_walk walk = start_walk(vqgan, stream, arena, batch, rows, columns, floats, observer);
   msk_op_lookup_code(stream, vqgan->codebook, codes, batch * rows * columns, walk.now);
@@ -620,7 +703,8 @@ void msk_vqgan_decode(const msk_vqgan *vqgan, msk_stream *stream, msk_arena *are
     run_stages(&walk, first, end, NULL, pixels);
   } else {
     run_stages(&walk, first, end, NULL, NULL);
-    msk_op_depth_to_space(stream, walk.now, batch, walk.height * stem, walk.width * stem, 3, stem, pixels);
+    msk_op_depth_to_space(stream, walk.now, batch, walk.height * stem, walk.width * stem, 3, stem,
+                          pixels);
     msk_meter_note(stream, "channels to pixels", 0);
   }
   msk_arena_release(arena, mark);

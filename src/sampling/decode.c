@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * decode.c - see decode.h: memory, checks, the loop, the trace. One step (MaskSketch, section 3.3; MaskGIT, section 3.2):
- *   logits of the current sequence -> every masked token drawn -> [structure score of the completed sequence] -> the next masks.
+ * decode.c - see decode.h: memory, checks, the loop, the trace. One step (MaskSketch, section
+ * 3.3; MaskGIT, section 3.2):
+ *   logits of the current sequence -> every masked token drawn -> [structure score of the
+ *   completed sequence] -> the next masks.
  * The two sets of rules are in rules_official.c and rules_mended.c. */
 #include <math.h>
 #include <string.h>
@@ -20,11 +22,15 @@ static bool keeps_difference(const msk_decode_spec *spec) {
 }
 
 msk_decode *msk_decode_place(msk_arena *arena, const msk_decode_spec *spec) {
-  const size_t batch = (size_t)spec->batch, tokens = (size_t)spec->tokens, codes = (size_t)spec->codes;
+  const size_t batch = (size_t)spec->batch, tokens = (size_t)spec->tokens,
+               codes = (size_t)spec->codes;
   const bool measuring = arena->base == NULL;
   size_t items = 0;
-  if (spec->batch < 1 || spec->tokens < 2 || spec->codes < 1 || !msk_multiply(batch, tokens, &items)) arena->overflow = true;
-  msk_decode laid = {.room_batch = spec->batch, .room_tokens = spec->tokens, .room_codes = spec->codes};
+  if (spec->batch < 1 || spec->tokens < 2 || spec->codes < 1 ||
+      !msk_multiply(batch, tokens, &items))
+    arena->overflow = true;
+  msk_decode laid = {
+      .room_batch = spec->batch, .room_tokens = spec->tokens, .room_codes = spec->codes};
   msk_decode *decode = msk_arena_take(arena, 1, sizeof *decode);
   size_t logits = 0;
   if (!msk_multiply(items, codes, &logits)) arena->overflow = true;
@@ -37,7 +43,8 @@ msk_decode *msk_decode_place(msk_arena *arena, const msk_decode_spec *spec) {
   laid.standing = msk_arena_take(arena, batch, sizeof *laid.standing);
   laid.unconditional = msk_arena_take(arena, batch, sizeof *laid.unconditional);
   laid.logits = msk_arena_take(arena, logits, sizeof *laid.logits);
-  if (keeps_difference(spec)) laid.difference = msk_arena_take(arena, logits, sizeof *laid.difference);
+  if (keeps_difference(spec))
+    laid.difference = msk_arena_take(arena, logits, sizeof *laid.difference);
   laid.structure = msk_arena_take(arena, items, sizeof *laid.structure);
   laid.confidence = msk_arena_take(arena, items, sizeof *laid.confidence);
   laid.sketch = msk_arena_take(arena, items, 1);
@@ -64,58 +71,76 @@ msk_decode *msk_decode_place(msk_arena *arena, const msk_decode_spec *spec) {
 static msk_status check_input(const msk_decode_spec *spec, msk_error *error) {
   if (spec->job == MSK_JOB_GENERATE) {
     if (spec->input == NULL && spec->edit_mask == NULL && spec->lambda_map == NULL) return MSK_OK;
-    return msk_fail(error, MSK_ERROR_ARGUMENT, "a picture, mask or map was given, expected none: generate takes a class alone");
+    return msk_fail(
+        error, MSK_ERROR_ARGUMENT,
+        "a picture, mask or map was given, expected none: generate takes a class alone");
   }
-  if (spec->input == NULL) return msk_fail(error, MSK_ERROR_ARGUMENT, "the picture's tokens are missing");
+  if (spec->input == NULL)
+    return msk_fail(error, MSK_ERROR_ARGUMENT, "the picture's tokens are missing");
   for (int i = 0; i < spec->tokens - 1; i++) {
     if (spec->input[i] >= 0 && spec->input[i] < spec->codes) continue;
-    return msk_fail(error, MSK_ERROR_ARGUMENT, "token %d of the picture is %d, expected 0..%d", i, (int)spec->input[i], spec->codes - 1);
+    return msk_fail(error, MSK_ERROR_ARGUMENT, "token %d of the picture is %d, expected 0..%d", i,
+                    (int)spec->input[i], spec->codes - 1);
   }
   if (spec->job == MSK_JOB_DRAW) {
     for (int i = 0; spec->lambda_map != NULL && i < spec->tokens - 1; i++) {
       if (spec->lambda_map[i] >= 0 && spec->lambda_map[i] <= 1) continue;
-      return msk_fail(error, MSK_ERROR_ARGUMENT, "the lambda map holds %g, expected 0..1", (double)spec->lambda_map[i]);
+      return msk_fail(error, MSK_ERROR_ARGUMENT, "the lambda map holds %g, expected 0..1",
+                      (double)spec->lambda_map[i]);
     }
     return MSK_OK;
   }
   if (spec->lambda_map != NULL)
-    return msk_fail(error, MSK_ERROR_ARGUMENT, "a lambda map was given, expected none: it has no effect in edit");
-  if (spec->edit_mask != NULL && memchr(spec->edit_mask, 1, (size_t)spec->tokens - 1) != NULL) return MSK_OK;
+    return msk_fail(error, MSK_ERROR_ARGUMENT,
+                    "a lambda map was given, expected none: it has no effect in edit");
+  if (spec->edit_mask != NULL && memchr(spec->edit_mask, 1, (size_t)spec->tokens - 1) != NULL)
+    return MSK_OK;
   return msk_fail(error, MSK_ERROR_ARGUMENT, "the edit mask marks no token, expected at least one");
 }
 
 static msk_status check_scales(const msk_decode_spec *spec, msk_error *error) {
   if (spec->scale_count == 0) return MSK_OK;
-  if (spec->recipe.official || spec->job != MSK_JOB_DRAW || spec->scale_count < 0 || spec->batch % spec->scale_count != 0)
-    return msk_fail(error, MSK_ERROR_ARGUMENT, "%d guidance scales were given, expected none: only draw under a mended recipe takes them",
-                    spec->scale_count);
+  if (spec->recipe.official || spec->job != MSK_JOB_DRAW || spec->scale_count < 0 ||
+      spec->batch % spec->scale_count != 0)
+    return msk_fail(
+        error, MSK_ERROR_ARGUMENT,
+        "%d guidance scales were given, expected none: only draw under a mended recipe takes them",
+        spec->scale_count);
   for (int i = 0; i < spec->scale_count; i++) {
     if (!(spec->scales[i] >= 0 && spec->scales[i] <= 100))
-      return msk_fail(error, MSK_ERROR_ARGUMENT, "a guidance scale is %g, expected 0..100", spec->scales[i]);
+      return msk_fail(error, MSK_ERROR_ARGUMENT, "a guidance scale is %g, expected 0..100",
+                      spec->scales[i]);
   }
   return MSK_OK;
 }
 
-static msk_status check_spec(const msk_decode *decode, const msk_decode_spec *spec, msk_error *error) {
+static msk_status check_spec(const msk_decode *decode, const msk_decode_spec *spec,
+                             msk_error *error) {
   if ((int)spec->job < MSK_JOB_DRAW || spec->job > MSK_JOB_EDIT)
     return msk_fail(error, MSK_ERROR_ARGUMENT, "the job is %d, expected 0..2", (int)spec->job);
-  if (spec->batch < 1 || spec->tokens < 2 || spec->codes < 1 || spec->batch > decode->room_batch || spec->tokens > decode->room_tokens ||
-      spec->codes > decode->room_codes) {
-    return msk_fail(error, MSK_ERROR_ARGUMENT, "the request is %d x %d tokens of %d codes, expected at most %d x %d of %d", spec->batch,
-                    spec->tokens, spec->codes, decode->room_batch, decode->room_tokens, decode->room_codes);
+  if (spec->batch < 1 || spec->tokens < 2 || spec->codes < 1 || spec->batch > decode->room_batch ||
+      spec->tokens > decode->room_tokens || spec->codes > decode->room_codes) {
+    return msk_fail(error, MSK_ERROR_ARGUMENT,
+                    "the request is %d x %d tokens of %d codes, expected at most %d x %d of %d",
+                    spec->batch, spec->tokens, spec->codes, decode->room_batch, decode->room_tokens,
+                    decode->room_codes);
   }
   if (keeps_difference(spec) && decode->difference == NULL) {
-    return msk_fail(error, MSK_ERROR_ARGUMENT, "unconditional_every is %d, expected 1: the memory was laid out for that",
+    return msk_fail(error, MSK_ERROR_ARGUMENT,
+                    "unconditional_every is %d, expected 1: the memory was laid out for that",
                     spec->recipe.unconditional_every);
   }
   if (spec->first_item < 0 || spec->first_item > INT32_MAX - spec->batch) {
-    return msk_fail(error, MSK_ERROR_ARGUMENT, "the first item is %d, expected 0..%d", spec->first_item, INT32_MAX - spec->batch);
+    return msk_fail(error, MSK_ERROR_ARGUMENT, "the first item is %d, expected 0..%d",
+                    spec->first_item, INT32_MAX - spec->batch);
   }
   if (spec->class_id < 0 || spec->class_id >= spec->class_count) {
-    return msk_fail(error, MSK_ERROR_ARGUMENT, "the class is %d, expected 0..%d", spec->class_id, spec->class_count - 1);
+    return msk_fail(error, MSK_ERROR_ARGUMENT, "the class is %d, expected 0..%d", spec->class_id,
+                    spec->class_count - 1);
   }
   if (spec->layout != MSK_RNG_ORIGINAL && spec->layout != MSK_RNG_PARTITIONABLE) {
-    return msk_fail(error, MSK_ERROR_ARGUMENT, "the rng layout is %d, expected 0 or 1", (int)spec->layout);
+    return msk_fail(error, MSK_ERROR_ARGUMENT, "the rng layout is %d, expected 0 or 1",
+                    (int)spec->layout);
   }
   msk_status status = msk_recipe_check(&spec->recipe, spec->job, 0, error);
   if (status == MSK_OK) status = check_scales(spec, error);
@@ -124,7 +149,9 @@ static msk_status check_spec(const msk_decode *decode, const msk_decode_spec *sp
 
 /* ---- what the rules use ---- */
 
-bool msk_decode_sketching(const msk_decode *decode) { return decode->spec.job == MSK_JOB_DRAW && decode->step < decode->spec.recipe.steps; }
+bool msk_decode_sketching(const msk_decode *decode) {
+  return decode->spec.job == MSK_JOB_DRAW && decode->step < decode->spec.recipe.steps;
+}
 
 int msk_decode_count_masked(const msk_decode *decode, int item) {
   const int32_t *tokens = decode->current + (size_t)item * (size_t)decode->spec.tokens;
@@ -133,20 +160,25 @@ int msk_decode_count_masked(const msk_decode *decode, int item) {
   return masked;
 }
 
-void msk_decode_apply_mask(msk_decode *decode, int item, const uint8_t *mask, const uint8_t *other) {
+void msk_decode_apply_mask(msk_decode *decode, int item, const uint8_t *mask,
+                           const uint8_t *other) {
   const size_t first = (size_t)item * (size_t)decode->spec.tokens;
   decode->current[first] = decode->completed[first]; /* the class is never masked */
   for (int i = 1; i < decode->spec.tokens; i++) {
     bool masked = mask[i] || (other != NULL && other[i]);
-    decode->current[first + (size_t)i] = masked ? MSK_MASK_TOKEN : decode->completed[first + (size_t)i];
+    decode->current[first + (size_t)i] =
+        masked ? MSK_MASK_TOKEN : decode->completed[first + (size_t)i];
   }
 }
 
-void msk_decode_trace(msk_decode *decode, const char *name, msk_dtype dtype, const void *data, int rank, size_t side0, size_t side1,
-                      size_t side2) {
+void msk_decode_trace(msk_decode *decode, const char *name, msk_dtype dtype, const void *data,
+                      int rank, size_t side0, size_t side1, size_t side2) {
   const msk_callbacks *callbacks = &decode->spec.callbacks;
   if (callbacks->on_trace == NULL || decode->cancelled) return;
-  msk_array array = {.dtype = dtype, .rank = rank, .shape = {side0, side1, side2}, .data = (void *)(uintptr_t)data};
+  msk_array array = {.dtype = dtype,
+                     .rank = rank,
+                     .shape = {side0, side1, side2},
+                     .data = (void *)(uintptr_t)data};
   decode->cancelled = callbacks->on_trace(callbacks->user, name, decode->step, &array) != 0;
 }
 
@@ -164,13 +196,15 @@ static void place_tokens(msk_decode *decode) {
     int32_t *tokens = decode->current + (size_t)b * (size_t)spec->tokens;
     tokens[0] = spec->codes + spec->class_id;
     for (int i = 1; i < spec->tokens; i++) {
-      bool known = spec->job == MSK_JOB_DRAW || (spec->job == MSK_JOB_EDIT && !spec->edit_mask[i - 1]);
+      bool known =
+          spec->job == MSK_JOB_DRAW || (spec->job == MSK_JOB_EDIT && !spec->edit_mask[i - 1]);
       tokens[i] = known ? spec->input[i - 1] : MSK_MASK_TOKEN;
     }
   }
 }
 
-msk_status msk_decode_begin(msk_decode *decode, const msk_decode_spec *spec, const msk_denoiser *denoiser, msk_error *error) {
+msk_status msk_decode_begin(msk_decode *decode, const msk_decode_spec *spec,
+                            const msk_denoiser *denoiser, msk_error *error) {
   const msk_decode_rules *rules = spec->recipe.official ? &msk_rules_official : &msk_rules_mended;
   msk_status status = check_spec(decode, spec, error);
   if (status == MSK_OK) status = rules->check(spec, error);
@@ -185,13 +219,15 @@ msk_status msk_decode_begin(msk_decode *decode, const msk_decode_spec *spec, con
   for (int b = 0; b < spec->batch; b++) {
     const int scales = spec->scale_count > 0 ? spec->scale_count : 1;
     decode->item[b] = spec->first_item + b / scales;
-    decode->guidance[b] = (float)(spec->scale_count > 0 ? spec->scales[b % scales] : spec->recipe.guidance);
+    decode->guidance[b] =
+        (float)(spec->scale_count > 0 ? spec->scales[b % scales] : spec->recipe.guidance);
     decode->standing[b] = (msk_standing){0, 0};
   }
   place_tokens(decode);
   rules->begin(decode);
   for (int b = 0; b < spec->batch; b++) decode->unknown[b] = msk_decode_count_masked(decode, b);
-  memcpy(decode->completed, decode->current, (size_t)spec->batch * (size_t)spec->tokens * sizeof *decode->completed);
+  memcpy(decode->completed, decode->current,
+         (size_t)spec->batch * (size_t)spec->tokens * sizeof *decode->completed);
   return MSK_OK;
 }
 
@@ -202,13 +238,17 @@ static bool all_known(const msk_decode *decode) {
   return true;
 }
 
-/* The probabilities of the completed tokens; where `drawn_only`, +infinity for those that were known. */
+/* The probabilities of the completed tokens; where `drawn_only`, +infinity for those that were
+ * known. */
 static void measure_confidence(msk_decode *decode, bool drawn_only) {
-  const size_t items = (size_t)decode->spec.batch * (size_t)decode->spec.tokens, codes = (size_t)decode->spec.codes;
+  const size_t items = (size_t)decode->spec.batch * (size_t)decode->spec.tokens,
+               codes = (size_t)decode->spec.codes;
   for (size_t i = 0; i < items; i++) {
     bool known = decode->current[i] != MSK_MASK_TOKEN;
     decode->confidence[i] =
-        drawn_only && known ? (float)INFINITY : msk_token_probability(decode->logits + i * codes, codes, decode->completed[i]);
+        drawn_only && known
+            ? (float)INFINITY
+            : msk_token_probability(decode->logits + i * codes, codes, decode->completed[i]);
   }
 }
 
@@ -222,24 +262,34 @@ static float mean(const float *values, int count) {
 static msk_status remask(msk_decode *decode, msk_error *error) {
   const size_t batch = (size_t)decode->spec.batch, tokens = (size_t)decode->spec.tokens;
   const bool sketching = msk_decode_sketching(decode);
-  if (sketching && decode->step % decode->spec.recipe.structure_every == 0) { /* else the last score, rescaled already, serves again */
-    msk_status status = decode->denoiser->score(decode->denoiser->user, decode->completed, decode->structure, error);
+  /* else the last score, rescaled already, serves again */
+  if (sketching && decode->step % decode->spec.recipe.structure_every == 0) {
+    msk_status status = decode->denoiser->score(decode->denoiser->user, decode->completed,
+                                                decode->structure, error);
     if (status != MSK_OK) return status;
-    for (size_t b = 0; b < batch; b++) decode->standing[b].structure = mean(decode->structure + b * tokens + 1, (int)tokens - 1);
-    msk_decode_trace(decode, "structure_score", MSK_DTYPE_F32, decode->structure, 2, batch, tokens, 0);
+    for (size_t b = 0; b < batch; b++)
+      decode->standing[b].structure = mean(decode->structure + b * tokens + 1, (int)tokens - 1);
+    msk_decode_trace(decode, "structure_score", MSK_DTYPE_F32, decode->structure, 2, batch, tokens,
+                     0);
   }
   measure_confidence(decode, !sketching);
   if (sketching) {
-    for (size_t b = 0; b < batch; b++) decode->standing[b].confidence = mean(decode->confidence + b * tokens + 1, (int)tokens - 1);
+    for (size_t b = 0; b < batch; b++)
+      decode->standing[b].confidence = mean(decode->confidence + b * tokens + 1, (int)tokens - 1);
     decode->rules->remask_sketch(decode);
-    msk_decode_trace(decode, "structure_scaled", MSK_DTYPE_F32, decode->structure, 2, batch, tokens, 0);
-    msk_decode_trace(decode, "confidence_scaled", MSK_DTYPE_F32, decode->confidence, 2, batch, tokens, 0);
+    msk_decode_trace(decode, "structure_scaled", MSK_DTYPE_F32, decode->structure, 2, batch, tokens,
+                     0);
+    msk_decode_trace(decode, "confidence_scaled", MSK_DTYPE_F32, decode->confidence, 2, batch,
+                     tokens, 0);
     msk_decode_trace(decode, "structure_k", MSK_DTYPE_F32, decode->structure_k, 2, batch, 1, 0);
     msk_decode_trace(decode, "confidence_k", MSK_DTYPE_F32, decode->confidence_k, 2, batch, 1, 0);
-    msk_decode_trace(decode, "structure_mask", MSK_DTYPE_U8, decode->structure_mask, 2, batch, tokens, 0);
-    msk_decode_trace(decode, "confidence_mask", MSK_DTYPE_U8, decode->confidence_mask, 2, batch, tokens, 0);
+    msk_decode_trace(decode, "structure_mask", MSK_DTYPE_U8, decode->structure_mask, 2, batch,
+                     tokens, 0);
+    msk_decode_trace(decode, "confidence_mask", MSK_DTYPE_U8, decode->confidence_mask, 2, batch,
+                     tokens, 0);
   } else {
-    msk_decode_trace(decode, "selected_probability", MSK_DTYPE_F32, decode->confidence, 2, batch, tokens, 0);
+    msk_decode_trace(decode, "selected_probability", MSK_DTYPE_F32, decode->confidence, 2, batch,
+                     tokens, 0);
     decode->rules->remask_maskgit(decode);
     msk_decode_trace(decode, "mask_len", MSK_DTYPE_F32, decode->confidence_k, 2, batch, 1, 0);
     msk_decode_trace(decode, "masking", MSK_DTYPE_U8, decode->confidence_mask, 2, batch, tokens, 0);
@@ -251,23 +301,27 @@ static msk_status remask(msk_decode *decode, msk_error *error) {
 static void choose_guidance(msk_decode *decode) {
   const msk_recipe *recipe = &decode->spec.recipe;
   const int taken = msk_decode_step_index(decode) + 1;
-  double share = msk_schedule_guidance(recipe->guidance_schedule, (double)taken / msk_decode_step_count(&decode->spec));
+  double share = msk_schedule_guidance(recipe->guidance_schedule,
+                                       (double)taken / msk_decode_step_count(&decode->spec));
   if (share < recipe->guidance_skip) share = 0;
   bool guided = false;
   for (int b = 0; b < decode->spec.batch; b++) {
     decode->scale[b] = decode->guidance[b] * (float)share;
     guided = guided || decode->scale[b] > 0;
   }
-  decode->fresh = guided && (decode->refreshed < 0 || decode->step - decode->refreshed >= recipe->unconditional_every);
+  decode->fresh = guided && (decode->refreshed < 0 ||
+                             decode->step - decode->refreshed >= recipe->unconditional_every);
 }
 
 /* Current, with what stands at masked places. */
 static const int32_t *shown_tokens(msk_decode *decode) {
   const msk_decode_spec *spec = &decode->spec;
-  if (spec->job != MSK_JOB_DRAW || spec->recipe.placeholder == MSK_PLACEHOLDER_MASK) return decode->current;
+  if (spec->job != MSK_JOB_DRAW || spec->recipe.placeholder == MSK_PLACEHOLDER_MASK)
+    return decode->current;
   const size_t tokens = (size_t)spec->tokens;
   for (size_t at = 0; at < (size_t)spec->batch * tokens; at++) {
-    decode->shown[at] = decode->current[at] == MSK_MASK_TOKEN ? spec->input[at % tokens - 1] : decode->current[at];
+    decode->shown[at] =
+        decode->current[at] == MSK_MASK_TOKEN ? spec->input[at % tokens - 1] : decode->current[at];
   }
   return decode->shown;
 }
@@ -276,8 +330,9 @@ static msk_status guided_logits(msk_decode *decode, msk_error *error) {
   const msk_decode_spec *spec = &decode->spec;
   const size_t floats = (size_t)spec->tokens * (size_t)spec->codes;
   const bool keep = decode->fresh && keeps_difference(spec);
-  msk_status status = decode->denoiser->logits(decode->denoiser->user, shown_tokens(decode), decode->fresh ? decode->unconditional : NULL,
-                                               decode->scale, decode->logits, keep ? decode->difference : NULL, error);
+  msk_status status = decode->denoiser->logits(
+      decode->denoiser->user, shown_tokens(decode), decode->fresh ? decode->unconditional : NULL,
+      decode->scale, decode->logits, keep ? decode->difference : NULL, error);
   if (status != MSK_OK) return status;
   if (keep) decode->refreshed = decode->step;
   for (size_t b = 0; !decode->fresh && decode->refreshed >= 0 && b < (size_t)spec->batch; b++) {
@@ -296,28 +351,35 @@ static msk_status take_step(msk_decode *decode, msk_error *error) {
   msk_decode_trace(decode, "sequence", MSK_DTYPE_I32, decode->current, 2, batch, tokens, 0);
   msk_status status = guided_logits(decode, error);
   if (status != MSK_OK) return status;
-  msk_decode_trace(decode, "logits", MSK_DTYPE_F32, decode->logits, 3, batch, tokens, (size_t)spec->codes);
+  msk_decode_trace(decode, "logits", MSK_DTYPE_F32, decode->logits, 3, batch, tokens,
+                   (size_t)spec->codes);
   decode->rules->sample(decode);
   msk_decode_trace(decode, "sampled", MSK_DTYPE_I32, decode->completed, 2, batch, tokens, 0);
-  /* Masks after the last step serve nobody: the authors compute them, here only a trace of their code does. */
+  /* Masks after the last step serve nobody: the authors compute them, here only a trace of their
+   * code does. */
   bool last = decode->step + 1 == decode->last;
-  return last && !(spec->recipe.official && spec->callbacks.on_trace != NULL) ? MSK_OK : remask(decode, error);
+  return last && !(spec->recipe.official && spec->callbacks.on_trace != NULL)
+             ? MSK_OK
+             : remask(decode, error);
 }
 
 msk_status msk_decode_step(msk_decode *decode, bool *done, msk_error *error) {
   const msk_decode_spec *spec = &decode->spec;
   const size_t bytes = (size_t)spec->batch * (size_t)spec->tokens * sizeof *decode->current;
-  if (decode->step >= decode->last) return msk_fail(error, MSK_ERROR_ARGUMENT, "all steps were taken, expected no further one");
+  if (decode->step >= decode->last)
+    return msk_fail(error, MSK_ERROR_ARGUMENT, "all steps were taken, expected no further one");
   if (spec->job == MSK_JOB_DRAW && decode->step == spec->recipe.steps) {
     for (int b = 0; b < spec->batch; b++) decode->unknown[b] = msk_decode_count_masked(decode, b);
   }
   if (!spec->recipe.official && !msk_decode_sketching(decode) && all_known(decode)) {
-    memcpy(decode->completed, decode->current, bytes); /* fewer tokens than steps: nothing is left to draw */
+    /* fewer tokens than steps: nothing is left to draw */
+    memcpy(decode->completed, decode->current, bytes);
   } else {
     msk_status status = take_step(decode, error);
     if (status != MSK_OK) return status;
   }
-  if (decode->cancelled) return msk_fail(error, MSK_ERROR_CANCELLED, "the trace callback asked to stop");
+  if (decode->cancelled)
+    return msk_fail(error, MSK_ERROR_CANCELLED, "the trace callback asked to stop");
   decode->step++;
   *done = decode->step == decode->last;
   if (*done) memcpy(decode->current, decode->completed, bytes);
@@ -346,7 +408,11 @@ void msk_decode_keep(msk_decode *decode, const int *kept, int count) {
 }
 
 const msk_standing *msk_decode_standings(const msk_decode *decode) { return decode->standing; }
-int msk_decode_step_index(const msk_decode *decode) { return msk_decode_step_count(&decode->spec) - (decode->last - decode->step); }
+int msk_decode_step_index(const msk_decode *decode) {
+  return msk_decode_step_count(&decode->spec) - (decode->last - decode->step);
+}
 const int32_t *msk_decode_completed(const msk_decode *decode) { return decode->completed; }
 const int32_t *msk_decode_current(const msk_decode *decode) { return decode->current; }
-int msk_decode_masked(const msk_decode *decode, int item) { return msk_decode_count_masked(decode, item); }
+int msk_decode_masked(const msk_decode *decode, int item) {
+  return msk_decode_count_masked(decode, item);
+}

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * decode.h - one decoding loop for MaskGIT, MaskSketch and editing, apart from the networks: it asks a denoiser for logits and structure
- * scores, so that it is tested token-exact from recorded values with no weights at all. Official rows reproduce the authors' code to the
- * token (docs/exactness.md lists each quirk); all other recipes use mended rules and per-item random streams (item i of seed S is the same
- * in any batch). */
+ * decode.h - one decoding loop for MaskGIT, MaskSketch and editing, apart from the networks: it
+ * asks a denoiser for logits and structure scores, so that it is tested token-exact from
+ * recorded values with no weights at all. Official rows reproduce the authors' code to the token
+ * (docs/exactness.md lists each quirk); all other recipes use mended rules and per-item random
+ * streams (item i of seed S is the same in any batch). */
 #ifndef MSK_SAMPLING_DECODE_H
 #define MSK_SAMPLING_DECODE_H
 
@@ -17,11 +18,12 @@
 /* What the loop asks of the networks. Both return a status and fill `error`. */
 typedef struct msk_denoiser {
   void *user;
-  /* logits [batch, N, codes] of `tokens` [batch, N], guided: c + guidance[b] * (c - u), u from the same sequence with unconditional[b] (a
-   * token id) in the class position; unconditional NULL or unconditional[b] < 0: c alone, at the cost of one pass. difference, if not
-   * NULL: c - u of the items that have a u, laid out as the logits. */
-  msk_status (*logits)(void *user, const int32_t *tokens, const int32_t *unconditional, const float *guidance, float *logits,
-                       float *difference, msk_error *error);
+  /* logits [batch, N, codes] of `tokens` [batch, N], guided: c + guidance[b] * (c - u), u from
+   * the same sequence with unconditional[b] (a token id) in the class position; unconditional
+   * NULL or unconditional[b] < 0: c alone, at the cost of one pass. difference, if not NULL: c -
+   * u of the items that have a u, laid out as the logits. */
+  msk_status (*logits)(void *user, const int32_t *tokens, const int32_t *unconditional,
+                       const float *guidance, float *logits, float *difference, msk_error *error);
   /* structure score [batch, N] of completed sequences against the target of the request */
   msk_status (*score)(void *user, const int32_t *tokens, float *score, msk_error *error);
 } msk_denoiser;
@@ -32,14 +34,19 @@ typedef struct msk_decode_spec {
   msk_rng_layout layout;
   uint64_t seed;
   int first_item, batch;
-  int tokens;                  /* N: sequence length, class token included */
-  int codes, class_count;      /* codebook size; classes (hidden ones included) */
-  int class_id, null_class;    /* null_class -1: none */
-  const uint8_t *class_hidden; /* class_count flags, NULL: none hidden; a random unconditional class is never hidden, nor the target */
-  const int32_t *input;        /* draw: N-1 image tokens of the sketch; edit: those of the photo; generate: NULL */
-  const uint8_t *edit_mask;    /* edit: N-1 flags, 1 = repaint; else NULL */
-  const float *lambda_map;     /* draw: N-1 factors in [0,1] on lambda_structure, or NULL */
-  const double *scales;    /* mended draw: scale_count guidance scales in the place of the recipe's, each item with each: row b is item */
+  int tokens;               /* N: sequence length, class token included */
+  int codes, class_count;   /* codebook size; classes (hidden ones included) */
+  int class_id, null_class; /* null_class -1: none */
+  /* class_count flags, NULL: none hidden; a random unconditional class is never hidden, nor the
+   * target */
+  const uint8_t *class_hidden;
+  /* draw: N-1 image tokens of the sketch; edit: those of the photo; generate: NULL */
+  const int32_t *input;
+  const uint8_t *edit_mask; /* edit: N-1 flags, 1 = repaint; else NULL */
+  const float *lambda_map;  /* draw: N-1 factors in [0,1] on lambda_structure, or NULL */
+  /* mended draw: scale_count guidance scales in the place of the recipe's, each item with each:
+   * row b is item */
+  const double *scales;
   int scale_count;         /*   first_item + b / scale_count with scale b % scale_count; 0: none */
   msk_callbacks callbacks; /* on_trace only; on_step is the caller's */
 } msk_decode_spec;
@@ -49,14 +56,17 @@ typedef struct msk_decode msk_decode;
 /* Lays out the loop's state in the arena (measuring or placing); NULL when measuring. */
 msk_decode *msk_decode_place(msk_arena *arena, const msk_decode_spec *spec);
 /* Starts: initial masks and keys. `spec` is copied; what it points to must stay. */
-msk_status msk_decode_begin(msk_decode *decode, const msk_decode_spec *spec, const msk_denoiser *denoiser, msk_error *error);
+msk_status msk_decode_begin(msk_decode *decode, const msk_decode_spec *spec,
+                            const msk_denoiser *denoiser, msk_error *error);
 /* One step; *done after the last. */
 msk_status msk_decode_step(msk_decode *decode, bool *done, msk_error *error);
-int msk_decode_step_count(const msk_decode_spec *spec); /* steps that msk_decode_step() takes, the tail included */
-int msk_decode_step_index(const msk_decode *decode);    /* steps taken so far */
-/* [batch, N]: the completed sequences after the last step taken; the sequences (with masks) that the next step starts from. Right after
- * begin both are the initial sequences, which is also what the authors record for the steps before start_step; after the last step both are
- * the result. */
+/* steps that msk_decode_step() takes, the tail included */
+int msk_decode_step_count(const msk_decode_spec *spec);
+int msk_decode_step_index(const msk_decode *decode); /* steps taken so far */
+/* [batch, N]: the completed sequences after the last step taken; the sequences (with masks) that
+ * the next step starts from. Right after begin both are the initial sequences, which is also
+ * what the authors record for the steps before start_step; after the last step both are the
+ * result. */
 const int32_t *msk_decode_completed(const msk_decode *decode);
 const int32_t *msk_decode_current(const msk_decode *decode);
 /* Drops all rows but `count` (kept: ascending); each stays what it would be without the others. */

@@ -3,7 +3,8 @@
  * order.c - see order.h. */
 #include "sampling/order.h"
 
-/* index in base `base`, its digits mirrored at the point: in [0, 1). As a fraction of whole numbers, so that cells are exact. */
+/* index in base `base`, its digits mirrored at the point: in [0, 1). As a fraction of whole
+ * numbers, so that cells are exact. */
 static int mirrored_cell(uint32_t index, uint32_t base, int side) {
   uint64_t numerator = 0, denominator = 1;
   for (; index > 0; index /= base) {
@@ -15,7 +16,8 @@ static int mirrored_cell(uint32_t index, uint32_t base, int side) {
 
 void msk_order_halton(int32_t *rank, int side) {
   const int count = side * side;
-  const uint32_t most = 64u * (uint32_t)count; /* far more points than cover every cell of any grid in use; the rest comes in rows */
+  /* far more points than cover every cell of any grid in use; the rest comes in rows */
+  const uint32_t most = 64u * (uint32_t)count;
   int placed = 0;
   for (int i = 0; i < count; i++) rank[i] = -1;
   for (uint32_t index = 1; placed < count && index <= most; index++) {

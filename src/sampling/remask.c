@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * remask.c - see remask.h. Sorting is heapsort: in place, no allocation, and the order is total, so that the result is unique. */
+ * remask.c - see remask.h. Sorting is heapsort: in place, no allocation, and the order is total,
+ * so that the result is unique. */
 #include "sampling/remask.h"
 
 #include <math.h>
@@ -37,7 +38,8 @@ void msk_candidates_sort(msk_candidate *candidates, size_t count) {
 float msk_token_probability(const float *logits, size_t codes, int32_t token) {
   if (token < 0 || (size_t)token >= codes) return NAN;
   float largest = logits[0];
-  for (size_t j = 1; j < codes; j++) largest = logits[j] > largest || isnan(logits[j]) ? logits[j] : largest;
+  for (size_t j = 1; j < codes; j++)
+    largest = logits[j] > largest || isnan(logits[j]) ? logits[j] : largest;
   double sum = 0;
   for (size_t j = 0; j < codes; j++) sum += (double)expf(logits[j] - largest);
   return expf(logits[token] - largest) / (float)sum;
@@ -45,7 +47,8 @@ float msk_token_probability(const float *logits, size_t codes, int32_t token) {
 
 void msk_rescale_official(float *values, size_t count) {
   float least = values[0], largest = -INFINITY;
-  for (size_t i = 1; i < count; i++) least = values[i] < least || isnan(values[i]) ? values[i] : least;
+  for (size_t i = 1; i < count; i++)
+    least = values[i] < least || isnan(values[i]) ? values[i] : least;
   for (size_t i = 0; i < count; i++) {
     values[i] -= least;
     largest = values[i] > largest || isnan(values[i]) ? values[i] : largest;
@@ -70,8 +73,8 @@ void msk_rescale(float *values, size_t count) {
   }
 }
 
-void msk_mask_below_cut(uint8_t *mask, const float *scores, const float *noise, float temperature, float k, size_t count,
-                        msk_candidate *scratch) {
+void msk_mask_below_cut(uint8_t *mask, const float *scores, const float *noise, float temperature,
+                        float k, size_t count, msk_candidate *scratch) {
   for (size_t i = 0; i < count; i++) {
     float key = noise == NULL ? scores[i] : fmaf(temperature, noise[i], scores[i]);
     scratch[i] = (msk_candidate){key, 0, (int32_t)i};

@@ -6,7 +6,9 @@
 #include <math.h>
 #include <stdbool.h>
 
-static int halved(int alive, int finish) { return (alive + 1) / 2 > finish ? (alive + 1) / 2 : finish; }
+static int halved(int alive, int finish) {
+  return (alive + 1) / 2 > finish ? (alive + 1) / 2 : finish;
+}
 
 int msk_select_alive(int candidates, int finish, double from, int taken, int steps) {
   if (finish <= 0 || finish >= candidates || taken < 1) return candidates;
@@ -23,7 +25,8 @@ int msk_select_alive(int candidates, int finish, double from, int taken, int ste
   return alive;
 }
 
-/* Adds weight * (x - mean) / deviation; equal values add nothing, one that is no number the least that there is. */
+/* Adds weight * (x - mean) / deviation; equal values add nothing, one that is no number the
+ * least that there is. */
 static void add_deviations(const float *x, int stride, int count, double weight, double *values) {
   double sum = 0, squares = 0, least = 0;
   int finite = 0;
@@ -33,15 +36,19 @@ static void add_deviations(const float *x, int stride, int count, double weight,
     squares += (double)x[i * stride] * (double)x[i * stride];
     finite++;
   }
-  const double mean = finite > 0 ? sum / finite : 0, variance = finite > 0 ? squares / finite - mean * mean : 0;
+  const double mean = finite > 0 ? sum / finite : 0,
+               variance = finite > 0 ? squares / finite - mean * mean : 0;
   const double deviation = variance > 1e-12 * (1 + mean * mean) ? sqrt(variance) : INFINITY;
   for (int i = 0; i < count; i++) {
     if (isfinite(x[i * stride])) least = fmin(least, ((double)x[i * stride] - mean) / deviation);
   }
-  for (int i = 0; i < count; i++) values[i] += weight * (isfinite(x[i * stride]) ? ((double)x[i * stride] - mean) / deviation : least - 1);
+  for (int i = 0; i < count; i++)
+    values[i] +=
+        weight * (isfinite(x[i * stride]) ? ((double)x[i * stride] - mean) / deviation : least - 1);
 }
 
-void msk_select_best(const msk_standing *standings, int count, double confidence_weight, int keep, double *values, int *kept) {
+void msk_select_best(const msk_standing *standings, int count, double confidence_weight, int keep,
+                     double *values, int *kept) {
   enum { STRIDE = sizeof *standings / sizeof(float) };
   for (int i = 0; i < count; i++) values[i] = 0;
   if (count == 0) return;
@@ -50,7 +57,8 @@ void msk_select_best(const msk_standing *standings, int count, double confidence
   int used = 0;
   for (int i = 0; i < count; i++) {
     int better = 0;
-    for (int j = 0; j < count; j++) better += values[j] > values[i] || (j < i && values[j] == values[i]);
+    for (int j = 0; j < count; j++)
+      better += values[j] > values[i] || (j < i && values[j] == values[i]);
     if (better < keep) kept[used++] = i;
   }
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * dtype.c - element types: sizes, names, and conversions to and from float32. Narrowing rounds to nearest, ties to even, keeps subnormals, signs of
- * zero and infinities; a NaN stays a NaN. All in integers, so that no instruction set or rounding mode decides. */
+ * dtype.c - element types: sizes, names, and conversions to and from float32. Narrowing rounds
+ * to nearest, ties to even, keeps subnormals, signs of zero and infinities; a NaN stays a NaN.
+ * All in integers, so that no instruction set or rounding mode decides. */
 #include <math.h>
 #include <string.h>
 
@@ -11,18 +12,25 @@
 static const struct {
   const char *name;
   size_t bytes;
-} dtypes[] = {[MSK_DTYPE_F32] = {"F32", 4},   [MSK_DTYPE_F16] = {"F16", 2}, [MSK_DTYPE_BF16] = {"BF16", 2}, [MSK_DTYPE_I8] = {"I8", 1},
-              [MSK_DTYPE_I32] = {"I32", 4},   [MSK_DTYPE_I64] = {"I64", 8}, [MSK_DTYPE_U8] = {"U8", 1},     [MSK_DTYPE_U32] = {"U32", 4},
-              [MSK_DTYPE_BOOL] = {"BOOL", 1}, [MSK_DTYPE_F64] = {"F64", 8}};
+} dtypes[] = {
+    [MSK_DTYPE_F32] = {"F32", 4}, [MSK_DTYPE_F16] = {"F16", 2}, [MSK_DTYPE_BF16] = {"BF16", 2},
+    [MSK_DTYPE_I8] = {"I8", 1},   [MSK_DTYPE_I32] = {"I32", 4}, [MSK_DTYPE_I64] = {"I64", 8},
+    [MSK_DTYPE_U8] = {"U8", 1},   [MSK_DTYPE_U32] = {"U32", 4}, [MSK_DTYPE_BOOL] = {"BOOL", 1},
+    [MSK_DTYPE_F64] = {"F64", 8}};
 
 enum { DTYPE_COUNT = sizeof dtypes / sizeof *dtypes };
 
-size_t msk_dtype_bytes(msk_dtype dtype) { return (unsigned)dtype < DTYPE_COUNT ? dtypes[dtype].bytes : 0; }
+size_t msk_dtype_bytes(msk_dtype dtype) {
+  return (unsigned)dtype < DTYPE_COUNT ? dtypes[dtype].bytes : 0;
+}
 
-const char *msk_dtype_name(msk_dtype dtype) { return (unsigned)dtype < DTYPE_COUNT ? dtypes[dtype].name : "unknown"; }
+const char *msk_dtype_name(msk_dtype dtype) {
+  return (unsigned)dtype < DTYPE_COUNT ? dtypes[dtype].name : "unknown";
+}
 
 bool msk_dtype_is_float(msk_dtype dtype) {
-  return dtype == MSK_DTYPE_F32 || dtype == MSK_DTYPE_F16 || dtype == MSK_DTYPE_BF16 || dtype == MSK_DTYPE_F64;
+  return dtype == MSK_DTYPE_F32 || dtype == MSK_DTYPE_F16 || dtype == MSK_DTYPE_BF16 ||
+         dtype == MSK_DTYPE_F64;
 }
 
 static float float_of_bits(uint32_t bits) {
@@ -41,10 +49,11 @@ static uint16_t little_u16(const uint8_t *bytes) {
 #endif
 }
 
-/* Shifted into a float's place, a half is that float times 2^-112, subnormals too; infinities and NaN get their exponent back. No branches: loops
- * over it become vector code. */
+/* Shifted into a float's place, a half is that float times 2^-112, subnormals too; infinities
+ * and NaN get their exponent back. No branches: loops over it become vector code. */
 static float f16_to_f32(uint16_t half) {
-  uint32_t sign = (uint32_t)(half & 0x8000) << 16, magnitude = (uint32_t)(half & 0x7FFF) << 13, bits;
+  uint32_t sign = (uint32_t)(half & 0x8000) << 16, magnitude = (uint32_t)(half & 0x7FFF) << 13,
+           bits;
   float value = float_of_bits(magnitude) * 0x1p112f;
   memcpy(&bits, &value, sizeof bits);
   bits |= magnitude >= 0x0F800000 ? 0x7F800000 : 0;
@@ -61,9 +70,11 @@ static uint16_t f32_to_f16(uint32_t bits) {
   uint16_t sign = (uint16_t)(bits >> 16 & 0x8000);
   uint32_t magnitude = bits & 0x7FFFFFFF;
   if (magnitude > 0x7F800000) return (uint16_t)(sign | 0x7E00 | (magnitude >> 13 & 0x3FF));
-  if (magnitude >= 0x477FF000) return (uint16_t)(sign | 0x7C00); /* 65520 and above round to infinity */
+  /* 65520 and above round to infinity */
+  if (magnitude >= 0x477FF000) return (uint16_t)(sign | 0x7C00);
   if (magnitude >= 0x38800000) return (uint16_t)(sign | round_off(magnitude - (112u << 23), 13));
-  if (magnitude <= 0x33000000) return sign; /* at most half of the smallest subnormal: to zero, the tie too */
+  /* at most half of the smallest subnormal: to zero, the tie too */
+  if (magnitude <= 0x33000000) return sign;
   unsigned exponent = magnitude >> 23;
   return (uint16_t)(sign | round_off((magnitude & 0x7FFFFF) | 0x800000, 126 - exponent));
 }
@@ -84,7 +95,8 @@ void msk_tensor_to_f32(const msk_tensor *tensor, size_t first, size_t count, flo
       for (size_t i = 0; i < count; i++) values[i] = f16_to_f32(little_u16(from + 2 * i));
       return;
     case MSK_DTYPE_BF16:
-      for (size_t i = 0; i < count; i++) values[i] = float_of_bits((uint32_t)little_u16(from + 2 * i) << 16);
+      for (size_t i = 0; i < count; i++)
+        values[i] = float_of_bits((uint32_t)little_u16(from + 2 * i) << 16);
       return;
     case MSK_DTYPE_F64:
       for (size_t i = 0; i < count; i++) {
@@ -118,15 +130,18 @@ msk_status msk_tensor_check_finite(const msk_tensor *tensor, const char *path, m
   enum { BLOCK = 1024 };
   float values[BLOCK];
   if (!msk_dtype_is_float(tensor->dtype)) {
-    return msk_fail(error, MSK_ERROR_FILE, "tensor %s of %s has type %s, expected F32, F16, BF16 or F64", tensor->name, path,
-                    msk_dtype_name(tensor->dtype));
+    return msk_fail(error, MSK_ERROR_FILE,
+                    "tensor %s of %s has type %s, expected F32, F16, BF16 or F64", tensor->name,
+                    path, msk_dtype_name(tensor->dtype));
   }
   for (size_t first = 0; first < tensor->elements; first += BLOCK) {
     size_t count = tensor->elements - first < BLOCK ? tensor->elements - first : BLOCK;
     msk_tensor_to_f32(tensor, first, count, values);
     for (size_t i = 0; i < count; i++) {
       if (!isfinite(values[i])) {
-        return msk_fail(error, MSK_ERROR_FILE, "tensor %s of %s holds %s at element %zu, expected finite numbers: is the file damaged?",
+        return msk_fail(error, MSK_ERROR_FILE,
+                        "tensor %s of %s holds %s at element %zu, expected finite numbers: is the "
+                        "file damaged?",
                         tensor->name, path, isnan(values[i]) ? "NaN" : "an infinity", first + i);
       }
     }

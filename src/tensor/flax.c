@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * flax.c - the reader of Flax checkpoints (flax.serialization's msgpack; import only). Nested maps with string keys; an array is extension 1, whose
- * payload is msgpack again: [shape, dtype name, bytes]; extension 2 is a complex number, 3 a NumPy scalar in the form of an array. Arrays past 2^30
- * bytes come as a map {"__msgpack_chunked_array__", "shape", "chunks"} with the chunks keyed "0", "1", ...
+ * flax.c - the reader of Flax checkpoints (flax.serialization's msgpack; import only). Nested
+ * maps with string keys; an array is extension 1, whose payload is msgpack again: [shape, dtype
+ * name, bytes]; extension 2 is a complex number, 3 a NumPy scalar in the form of an array.
+ * Arrays past 2^30 bytes come as a map {"__msgpack_chunked_array__", "shape", "chunks"} with the
+ * chunks keyed "0", "1", ...
  *
- * The network's variables may be the whole file, lie under `params`, or deep in a training state beside the optimiser's moments, which have the same
- * names. So a first walk over the whole document looks for maps that hold the modules of one of the two networks and ranks their paths; a second
- * and third (measuring, placing) collect the arrays below the best one. Recursion is as deep as the maps are nested, at most MAX_DEPTH. */
+ * The network's variables may be the whole file, lie under `params`, or deep in a training state
+ * beside the optimiser's moments, which have the same names. So a first walk over the whole
+ * document looks for maps that hold the modules of one of the two networks and ranks their
+ * paths; a second and third (measuring, placing) collect the arrays below the best one.
+ * Recursion is as deep as the maps are nested, at most MAX_DEPTH. */
 #include <stdio.h>
 #include <string.h>
 
@@ -27,18 +31,20 @@ typedef struct flax_walk {
   bool collecting; /* arrays are handed to the store; otherwise networks are looked for */
   char path[LONGEST_NAME + 1];
   size_t path_length;
-  map_place best, fallback; /* fallback: the deepest `params` or `target`, where no network is recognised */
+  /* fallback: the deepest `params` or `target`, where no network is recognised */
+  map_place best, fallback;
   int best_rank, fallback_depth, rivals;
   char best_path[LONGEST_NAME + 1], rival_path[LONGEST_NAME + 1];
 } flax_walk;
 
 static msk_status damaged(const flax_walk *w, const char *what) {
-  return msk_fail(w->store->error, MSK_ERROR_FILE, "%s is damaged: %s%s%s", w->store->path, w->path_length > 0 ? w->path : "",
-                  w->path_length > 0 ? ": " : "", what);
+  return msk_fail(w->store->error, MSK_ERROR_FILE, "%s is damaged: %s%s%s", w->store->path,
+                  w->path_length > 0 ? w->path : "", w->path_length > 0 ? ": " : "", what);
 }
 
 static bool text_is(const msk_msgpack *value, const char *text) {
-  return value->kind == MSK_MSGPACK_STRING && value->length == strlen(text) && memcmp(value->bytes, text, value->length) == 0;
+  return value->kind == MSK_MSGPACK_STRING && value->length == strlen(text) &&
+         memcmp(value->bytes, text, value->length) == 0;
 }
 
 /* ---- Arrays ---- */
@@ -47,9 +53,10 @@ static bool find_dtype(const msk_msgpack *name, msk_dtype *dtype) {
   static const struct {
     const char *name;
     msk_dtype dtype;
-  } names[] = {{"float32", MSK_DTYPE_F32}, {"float16", MSK_DTYPE_F16}, {"bfloat16", MSK_DTYPE_BF16}, {"float64", MSK_DTYPE_F64},
-               {"int8", MSK_DTYPE_I8},     {"int32", MSK_DTYPE_I32},   {"int64", MSK_DTYPE_I64},     {"uint8", MSK_DTYPE_U8},
-               {"uint32", MSK_DTYPE_U32},  {"bool", MSK_DTYPE_BOOL}};
+  } names[] = {{"float32", MSK_DTYPE_F32}, {"float16", MSK_DTYPE_F16}, {"bfloat16", MSK_DTYPE_BF16},
+               {"float64", MSK_DTYPE_F64}, {"int8", MSK_DTYPE_I8},     {"int32", MSK_DTYPE_I32},
+               {"int64", MSK_DTYPE_I64},   {"uint8", MSK_DTYPE_U8},    {"uint32", MSK_DTYPE_U32},
+               {"bool", MSK_DTYPE_BOOL}};
   for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
     if (text_is(name, names[i].name)) {
       *dtype = names[i].dtype;
@@ -61,9 +68,11 @@ static bool find_dtype(const msk_msgpack *name, msk_dtype *dtype) {
 
 static bool parse_shape(msk_reader *r, msk_tensor *tensor) {
   msk_msgpack head, side;
-  if (!msk_msgpack_next(r, &head) || head.kind != MSK_MSGPACK_ARRAY || head.number > MSK_MAX_RANK) return false;
+  if (!msk_msgpack_next(r, &head) || head.kind != MSK_MSGPACK_ARRAY || head.number > MSK_MAX_RANK)
+    return false;
   for (uint64_t d = 0; d < head.number; d++) {
-    if (!msk_msgpack_next(r, &side) || side.kind != MSK_MSGPACK_UNSIGNED || side.number > SIZE_MAX) return false;
+    if (!msk_msgpack_next(r, &side) || side.kind != MSK_MSGPACK_UNSIGNED || side.number > SIZE_MAX)
+      return false;
     tensor->shape[d] = (size_t)side.number;
   }
   tensor->rank = (int)head.number;
@@ -75,13 +84,18 @@ static msk_status parse_array(flax_walk *w, const msk_msgpack *value, msk_tensor
   msk_reader r = {value->bytes, value->length};
   msk_msgpack head, name, data;
   *tensor = (msk_tensor){.rank = 0};
-  if (!msk_msgpack_next(&r, &head) || head.kind != MSK_MSGPACK_ARRAY || head.number != 3 || !parse_shape(&r, tensor) ||
-      !msk_msgpack_next(&r, &name) || !msk_msgpack_next(&r, &data) || data.kind != MSK_MSGPACK_BINARY || r.left != 0) {
+  if (!msk_msgpack_next(&r, &head) || head.kind != MSK_MSGPACK_ARRAY || head.number != 3 ||
+      !parse_shape(&r, tensor) || !msk_msgpack_next(&r, &name) || !msk_msgpack_next(&r, &data) ||
+      data.kind != MSK_MSGPACK_BINARY || r.left != 0) {
     return damaged(w, "an array that is not [shape of at most 8, dtype, bytes]");
   }
   if (!find_dtype(&name, &tensor->dtype))
-    return damaged(w, "an array of a type that is not read (float16, bfloat16, float32, float64, int8, int32, ...)");
-  if (!msk_shape_size(tensor->rank, tensor->shape, tensor->dtype, &tensor->elements, &tensor->bytes) || tensor->bytes != data.length) {
+    return damaged(w,
+                   "an array of a type that is not read (float16, bfloat16, float32, float64, "
+                   "int8, int32, ...)");
+  if (!msk_shape_size(tensor->rank, tensor->shape, tensor->dtype, &tensor->elements,
+                      &tensor->bytes) ||
+      tensor->bytes != data.length) {
     return damaged(w, "an array whose shape does not agree with its number of bytes");
   }
   tensor->data = data.bytes;
@@ -100,8 +114,11 @@ static void add_tensor(flax_walk *w, msk_tensor *tensor) {
 /* Lengthens the path by a key; false if the key is empty, too long, no UTF-8, or holds a NUL. */
 static bool push_key(flax_walk *w, const msk_msgpack *key) {
   size_t dot = w->path_length > 0;
-  if (key->kind != MSK_MSGPACK_STRING || key->length == 0 || key->length > LONGEST_NAME - w->path_length - dot) return false;
-  if (memchr(key->bytes, 0, key->length) != NULL || !msk_utf8_valid(key->bytes, key->length)) return false;
+  if (key->kind != MSK_MSGPACK_STRING || key->length == 0 ||
+      key->length > LONGEST_NAME - w->path_length - dot)
+    return false;
+  if (memchr(key->bytes, 0, key->length) != NULL || !msk_utf8_valid(key->bytes, key->length))
+    return false;
   if (dot) w->path[w->path_length++] = '.';
   memcpy(w->path + w->path_length, key->bytes, key->length);
   w->path_length += key->length;
@@ -121,12 +138,15 @@ static bool listed(const char *name, size_t length, const char *const *list) {
   return false;
 }
 
-/* How little a path looks like the one that holds the weights: its number of keys; more by 100 where a key is not one that training states use;
- * -1 for optimiser state. *last_plain: its last key is one under which parameters lie. */
+/* How little a path looks like the one that holds the weights: its number of keys; more by 100
+ * where a key is not one that training states use; -1 for optimiser state. *last_plain: its last
+ * key is one under which parameters lie. */
 static int rank_path(const char *path, bool *last_plain) {
-  static const char *const plain[] = {"params", "target", "optimizer", "state", "model", "variables", "train_state", NULL};
-  static const char *const moments[] = {"opt_state", "param_states", "mu",       "nu",          "trace", "grads",
-                                        "gradients", "batch_stats",  "grad_ema", "grad_sq_ema", NULL};
+  static const char *const plain[] = {"params", "target",    "optimizer",   "state",
+                                      "model",  "variables", "train_state", NULL};
+  static const char *const moments[] = {"opt_state", "param_states", "mu",        "nu",
+                                        "trace",     "grads",        "gradients", "batch_stats",
+                                        "grad_ema",  "grad_sq_ema",  NULL};
   static const char *const last[] = {"params", "target", NULL};
   int rank = 0;
   bool strange = false;
@@ -172,13 +192,16 @@ static int compare_spans(const void *left, const void *right) {
   return order != 0 ? order : a->length < b->length ? -1 : a->length > b->length;
 }
 
-/* Looks a map over: whole, keys are strings, none twice; *features tells which known keys there are, *end where the map ends. */
+/* Looks a map over: whole, keys are strings, none twice; *features tells which known keys there
+ * are, *end where the map ends. */
 static msk_status survey(flax_walk *w, const map_place *map, int *features, msk_reader *end) {
   key_span few[FEW_KEYS], *keys = few;
   const msk_allocator *allocator = w->store->file->allocator;
   if (map->pairs > MOST_KEYS) return damaged(w, "a map of more than 16384 entries");
   if (map->pairs > FEW_KEYS) keys = msk_allocate(allocator, (size_t)map->pairs, sizeof *keys);
-  if (keys == NULL) return msk_fail(w->store->error, MSK_ERROR_MEMORY, "out of memory for reading %s", w->store->path);
+  if (keys == NULL)
+    return msk_fail(w->store->error, MSK_ERROR_MEMORY, "out of memory for reading %s",
+                    w->store->path);
   const char *complaint = NULL;
   *features = 0;
   *end = map->reader;
@@ -237,7 +260,8 @@ static bool find_value(const map_place *map, const char *name, msk_reader *at) {
   return false;
 }
 
-/* The index-th item of a tuple, which Flax writes as a map keyed "0", "1", ...; a plain array is taken too. *count: its length. */
+/* The index-th item of a tuple, which Flax writes as a map keyed "0", "1", ...; a plain array is
+ * taken too. *count: its length. */
 static bool tuple_item(msk_reader at, uint64_t index, msk_reader *item, uint64_t *count) {
   msk_msgpack head;
   char name[24];
@@ -255,31 +279,37 @@ static bool tuple_item(msk_reader at, uint64_t index, msk_reader *item, uint64_t
   return head.kind == MSK_MSGPACK_MAP && find_value(&map, name, item);
 }
 
-/* Joins the chunks at `chunks` into `out` (NULL when measuring) and checks that they make up `tensor`, whose dtype the first one gives. */
+/* Joins the chunks at `chunks` into `out` (NULL when measuring) and checks that they make up
+ * `tensor`, whose dtype the first one gives. */
 static msk_status join_chunks(flax_walk *w, msk_reader chunks, msk_tensor *tensor) {
   uint64_t count = 1;
   size_t bytes = 0;
   uint8_t *out = NULL;
-  for (int pass = 0; pass < (w->store->placing ? 2 : 1); pass++) { /* the length must be known before the room is taken */
+  /* the length must be known before the room is taken */
+  for (int pass = 0; pass < (w->store->placing ? 2 : 1); pass++) {
     if (pass == 1) out = msk_store_joined(w->store, bytes);
     bytes = 0;
     for (uint64_t i = 0; i < count; i++) {
       msk_reader item;
       msk_msgpack value;
       msk_tensor chunk;
-      if (!tuple_item(chunks, i, &item, &count) || count > MOST_CHUNKS || !msk_msgpack_next(&item, &value) ||
-          value.kind != MSK_MSGPACK_EXTENSION || value.extension != 1) {
+      if (!tuple_item(chunks, i, &item, &count) || count > MOST_CHUNKS ||
+          !msk_msgpack_next(&item, &value) || value.kind != MSK_MSGPACK_EXTENSION ||
+          value.extension != 1) {
         return damaged(w, "a chunked array without its chunks");
       }
       msk_status status = parse_array(w, &value, &chunk);
       if (status != MSK_OK) return status;
-      if (i > 0 && chunk.dtype != tensor->dtype) return damaged(w, "a chunked array of several types");
+      if (i > 0 && chunk.dtype != tensor->dtype)
+        return damaged(w, "a chunked array of several types");
       tensor->dtype = chunk.dtype;
       if (out != NULL && chunk.bytes > 0) memcpy(out + bytes, chunk.data, chunk.bytes);
       bytes += chunk.bytes;
     }
   }
-  if (!msk_shape_size(tensor->rank, tensor->shape, tensor->dtype, &tensor->elements, &tensor->bytes) || tensor->bytes != bytes) {
+  if (!msk_shape_size(tensor->rank, tensor->shape, tensor->dtype, &tensor->elements,
+                      &tensor->bytes) ||
+      tensor->bytes != bytes) {
     return damaged(w, "a chunked array whose shape does not agree with its chunks");
   }
   if (!w->store->placing) msk_store_joined(w->store, bytes);
@@ -295,8 +325,9 @@ static msk_status read_chunked(flax_walk *w, const map_place *map) {
   if (map->pairs != 3 || !find_value(map, "shape", &shape) || !find_value(map, "chunks", &chunks))
     return damaged(w, "a chunked array without shape and chunks");
   while ((uint64_t)tensor.rank < rank) {
-    if (!tuple_item(shape, (uint64_t)tensor.rank, &item, &rank) || rank > MSK_MAX_RANK || !msk_msgpack_next(&item, &side) ||
-        side.kind != MSK_MSGPACK_UNSIGNED || side.number > SIZE_MAX) {
+    if (!tuple_item(shape, (uint64_t)tensor.rank, &item, &rank) || rank > MSK_MAX_RANK ||
+        !msk_msgpack_next(&item, &side) || side.kind != MSK_MSGPACK_UNSIGNED ||
+        side.number > SIZE_MAX) {
       return damaged(w, "a chunked array whose shape is no tuple of at most 8 numbers");
     }
     tensor.shape[tensor.rank++] = (size_t)side.number;
@@ -308,12 +339,15 @@ static msk_status read_chunked(flax_walk *w, const map_place *map) {
 
 static msk_status walk_map(flax_walk *w, const map_place *map, int depth);
 
-/* One value below the path: a map is walked, an array collected, anything else (step counters, complex numbers) passed over. */
+/* One value below the path: a map is walked, an array collected, anything else (step counters,
+ * complex numbers) passed over. */
 static msk_status walk_value(flax_walk *w, msk_reader at, int depth) {
   msk_msgpack value;
   if (!msk_msgpack_next(&at, &value)) return damaged(w, "it is cut off");
   if (value.kind == MSK_MSGPACK_MAP) return walk_map(w, &(map_place){at, value.number}, depth + 1);
-  if (!w->collecting || value.kind != MSK_MSGPACK_EXTENSION || (value.extension != 1 && value.extension != 3)) return MSK_OK;
+  if (!w->collecting || value.kind != MSK_MSGPACK_EXTENSION ||
+      (value.extension != 1 && value.extension != 3))
+    return MSK_OK;
   msk_tensor tensor;
   msk_status status = parse_array(w, &value, &tensor);
   if (status == MSK_OK) add_tensor(w, &tensor);
@@ -332,7 +366,8 @@ static msk_status walk_map(flax_walk *w, const map_place *map, int depth) {
   r = map->reader;
   for (uint64_t i = 0; i < map->pairs; i++) {
     msk_msgpack key;
-    if (!msk_msgpack_next(&r, &key) || !push_key(w, &key)) return damaged(w, "a key below this that is empty, too long, or no text");
+    if (!msk_msgpack_next(&r, &key) || !push_key(w, &key))
+      return damaged(w, "a key below this that is empty, too long, or no text");
     status = walk_value(w, r, depth);
     if (status != MSK_OK) return status;
     pop_to(w, length);
@@ -347,14 +382,17 @@ msk_status msk_flax_read(msk_store *store, const uint8_t *bytes, size_t byte_cou
   msk_msgpack root;
   if (!msk_msgpack_skip(&whole)) return damaged(&w, "it is cut off, or no msgpack");
   if (whole.left != 0) return damaged(&w, "something follows the end of its msgpack");
-  if (!msk_msgpack_next(&r, &root) || root.kind != MSK_MSGPACK_MAP) return damaged(&w, "it is no map");
+  if (!msk_msgpack_next(&r, &root) || root.kind != MSK_MSGPACK_MAP)
+    return damaged(&w, "it is no map");
   const map_place top = {r, root.number};
   w.fallback = top;
   msk_status status = walk_map(&w, &top, 0);
   if (status != MSK_OK) return status;
   if (w.rivals > 0) {
-    return msk_fail(store->error, MSK_ERROR_FILE, "%s holds several sets of weights (%s and %s): save the one that is meant alone",
-                    store->path, w.best_path, w.rival_path);
+    return msk_fail(
+        store->error, MSK_ERROR_FILE,
+        "%s holds several sets of weights (%s and %s): save the one that is meant alone",
+        store->path, w.best_path, w.rival_path);
   }
   w.collecting = true;
   pop_to(&w, 0);

@@ -34,7 +34,9 @@ static bool marked(msk_reader *r, msk_msgpack *v, uint8_t mark) {
       return true;
     case 0xC4:
     case 0xC5:
-    case 0xC6: return msk_read_big(r, (size_t)1 << (mark - 0xC4), &n) && payload(r, v, MSK_MSGPACK_BINARY, n);
+    case 0xC6:
+      return msk_read_big(r, (size_t)1 << (mark - 0xC4), &n) &&
+             payload(r, v, MSK_MSGPACK_BINARY, n);
     case 0xC7:
     case 0xC8:
     case 0xC9: return msk_read_big(r, (size_t)1 << (mark - 0xC7), &n) && extension(r, v, n);
@@ -43,7 +45,9 @@ static bool marked(msk_reader *r, msk_msgpack *v, uint8_t mark) {
     case 0xCC:
     case 0xCD:
     case 0xCE:
-    case 0xCF: v->kind = MSK_MSGPACK_UNSIGNED; return msk_read_big(r, (size_t)1 << (mark - 0xCC), &v->number);
+    case 0xCF:
+      v->kind = MSK_MSGPACK_UNSIGNED;
+      return msk_read_big(r, (size_t)1 << (mark - 0xCC), &v->number);
     case 0xD0:
     case 0xD1:
     case 0xD2:
@@ -60,11 +64,15 @@ static bool marked(msk_reader *r, msk_msgpack *v, uint8_t mark) {
     case 0xD8: return extension(r, v, (uint64_t)1 << (mark - 0xD4));
     case 0xD9:
     case 0xDA:
-    case 0xDB: return msk_read_big(r, (size_t)1 << (mark - 0xD9), &n) && payload(r, v, MSK_MSGPACK_STRING, n);
+    case 0xDB:
+      return msk_read_big(r, (size_t)1 << (mark - 0xD9), &n) &&
+             payload(r, v, MSK_MSGPACK_STRING, n);
     case 0xDC:
-    case 0xDD: return msk_read_big(r, (size_t)2 << (mark - 0xDC), &n) && counted(r, v, MSK_MSGPACK_ARRAY, n);
+    case 0xDD:
+      return msk_read_big(r, (size_t)2 << (mark - 0xDC), &n) && counted(r, v, MSK_MSGPACK_ARRAY, n);
     case 0xDE:
-    case 0xDF: return msk_read_big(r, (size_t)2 << (mark - 0xDE), &n) && counted(r, v, MSK_MSGPACK_MAP, n);
+    case 0xDF:
+      return msk_read_big(r, (size_t)2 << (mark - 0xDE), &n) && counted(r, v, MSK_MSGPACK_MAP, n);
     default: return false; /* 0xC1 is never used */
   }
 }
@@ -83,7 +91,8 @@ bool msk_msgpack_next(msk_reader *r, msk_msgpack *v) {
 }
 
 bool msk_msgpack_skip(msk_reader *r) {
-  uint64_t pending = 1; /* values to come; each has a byte at least, so more than are left means truncated */
+  /* values to come; each has a byte at least, so more than are left means truncated */
+  uint64_t pending = 1;
   while (pending > 0) {
     msk_msgpack value;
     if (pending > r->left || !msk_msgpack_next(r, &value)) return false;

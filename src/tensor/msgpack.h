@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * msgpack.h - one msgpack value at a time over foreign bytes (https://github.com/msgpack/msgpack/blob/master/spec.md). Owns nothing. Every claimed
- * length and count is held against the bytes that are left: a string, binary or extension lies inside, an array of n has n bytes to come at least, a
- * map 2n; so no caller can be made to count to 2^32 on a short file. */
+ * msgpack.h - one msgpack value at a time over foreign bytes
+ * (https://github.com/msgpack/msgpack/blob/master/spec.md). Owns nothing. Every claimed length
+ * and count is held against the bytes that are left: a string, binary or extension lies inside,
+ * an array of n has n bytes to come at least, a map 2n; so no caller can be made to count to
+ * 2^32 on a short file. */
 #ifndef MSK_TENSOR_MSGPACK_H
 #define MSK_TENSOR_MSGPACK_H
 
@@ -23,7 +25,8 @@ typedef enum msk_msgpack_kind {
 
 typedef struct msk_msgpack {
   msk_msgpack_kind kind;
-  uint64_t number;      /* unsigned value, truth value, or count of an array's items or a map's pairs */
+  /* unsigned value, truth value, or count of an array's items or a map's pairs */
+  uint64_t number;
   int extension;        /* type of an extension */
   const uint8_t *bytes; /* string, binary, extension */
   size_t length;

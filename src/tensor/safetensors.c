@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * safetensors.c - the reader. A file is: header length (8 bytes, little-endian), a JSON header, tensor data. The header's JSON has one fixed form,
- * {"NAME": {"dtype": "F32", "shape": [..], "data_offsets": [begin, end]}, "__metadata__": {"KEY": "VALUE"}}, so it is read by a parser of just that
- * form: no recursion, no tree in memory (a general JSON tree takes a hundred bytes for each "{}" of a hostile file), every unknown thing refused.
- * Rules: https://huggingface.co/docs/safetensors; readers that left one out were exploited (shape product wrapping to 0, offsets never compared
- * with the file's size). */
+ * safetensors.c - the reader. A file is: header length (8 bytes, little-endian), a JSON header,
+ * tensor data. The header's JSON has one fixed form, {"NAME": {"dtype": "F32", "shape": [..],
+ * "data_offsets": [begin, end]}, "__metadata__": {"KEY": "VALUE"}}, so it is read by a parser of
+ * just that form: no recursion, no tree in memory (a general JSON tree takes a hundred bytes for
+ * each "{}" of a hostile file), every unknown thing refused. Rules:
+ * https://huggingface.co/docs/safetensors; readers that left one out were exploited (shape
+ * product wrapping to 0, offsets never compared with the file's size). */
 #include <string.h>
 
 #include "base/bytes.h"
@@ -30,16 +32,18 @@ typedef struct header_parser {
 } header_parser;
 
 static msk_status damaged(header_parser *p, const char *what) {
-  if (p->name.bytes == NULL) return msk_fail(p->store->error, MSK_ERROR_FILE, "%s is damaged: %s", p->store->path, what);
+  if (p->name.bytes == NULL)
+    return msk_fail(p->store->error, MSK_ERROR_FILE, "%s is damaged: %s", p->store->path, what);
   int shown = p->name.length < SHOWN ? (int)p->name.length : SHOWN;
-  return msk_fail(p->store->error, MSK_ERROR_FILE, "%s is damaged: tensor %.*s %s", p->store->path, shown, (const char *)p->name.bytes,
-                  what);
+  return msk_fail(p->store->error, MSK_ERROR_FILE, "%s is damaged: tensor %.*s %s", p->store->path,
+                  shown, (const char *)p->name.bytes, what);
 }
 
 /* ---- The few pieces of JSON ---- */
 
 static void skip_space(msk_reader *r) {
-  while (r->left > 0 && (*r->at == ' ' || *r->at == '\n' || *r->at == '\r' || *r->at == '\t')) r->at++, r->left--;
+  while (r->left > 0 && (*r->at == ' ' || *r->at == '\n' || *r->at == '\r' || *r->at == '\t'))
+    r->at++, r->left--;
 }
 
 static bool take(header_parser *p, char expected) {
@@ -64,14 +68,17 @@ static bool hex_value(const uint8_t *digits, uint32_t *value) {
   return true;
 }
 
-/* A \uXXXX at r (behind the "u"), or a surrogate pair of two. NUL is refused: names are C strings. */
+/* A \uXXXX at r (behind the "u"), or a surrogate pair of two. NUL is refused: names are C
+ * strings. */
 static bool take_unicode(msk_reader *r, uint32_t *point) {
   uint32_t low;
   if (r->left < 4 || !hex_value(r->at, point)) return false;
   r->at += 4, r->left -= 4;
   if (*point >= 0xDC00 && *point <= 0xDFFF) return false;
   if (*point < 0xD800 || *point > 0xDBFF) return *point != 0;
-  if (r->left < 6 || r->at[0] != '\\' || r->at[1] != 'u' || !hex_value(r->at + 2, &low) || low < 0xDC00 || low > 0xDFFF) return false;
+  if (r->left < 6 || r->at[0] != '\\' || r->at[1] != 'u' || !hex_value(r->at + 2, &low) ||
+      low < 0xDC00 || low > 0xDFFF)
+    return false;
   r->at += 6, r->left -= 6;
   *point = 0x10000 + ((*point - 0xD800) << 10) + (low - 0xDC00);
   return true;
@@ -79,9 +86,11 @@ static bool take_unicode(msk_reader *r, uint32_t *point) {
 
 static size_t put_utf8(uint32_t point, char *out) {
   if (point < 0x80) return out[0] = (char)point, 1;
-  if (point < 0x800) return out[0] = (char)(0xC0 | point >> 6), out[1] = (char)(0x80 | (point & 63)), 2;
+  if (point < 0x800)
+    return out[0] = (char)(0xC0 | point >> 6), out[1] = (char)(0x80 | (point & 63)), 2;
   if (point < 0x10000) {
-    return out[0] = (char)(0xE0 | point >> 12), out[1] = (char)(0x80 | (point >> 6 & 63)), out[2] = (char)(0x80 | (point & 63)), 3;
+    return out[0] = (char)(0xE0 | point >> 12), out[1] = (char)(0x80 | (point >> 6 & 63)),
+           out[2] = (char)(0x80 | (point & 63)), 3;
   }
   out[0] = (char)(0xF0 | point >> 18), out[1] = (char)(0x80 | (point >> 12 & 63));
   return out[2] = (char)(0x80 | (point >> 6 & 63)), out[3] = (char)(0x80 | (point & 63)), 4;
@@ -149,7 +158,8 @@ static bool take_number(header_parser *p, size_t *number) {
   size_t value = 0, digits = 0;
   bool zero = r->left > 0 && *r->at == '0';
   while (r->left > 0 && *r->at >= '0' && *r->at <= '9') {
-    if (!msk_multiply(value, 10, &value) || !msk_add(value, (size_t)(*r->at - '0'), &value)) return false;
+    if (!msk_multiply(value, 10, &value) || !msk_add(value, (size_t)(*r->at - '0'), &value))
+      return false;
     r->at++, r->left--, digits++;
   }
   *number = value;
@@ -168,7 +178,9 @@ static bool take_numbers(header_parser *p, size_t *numbers, int limit, int *coun
   return take(p, ']');
 }
 
-static bool span_is(span s, const char *text) { return s.length == strlen(text) && memcmp(s.bytes, text, s.length) == 0; }
+static bool span_is(span s, const char *text) {
+  return s.length == strlen(text) && memcmp(s.bytes, text, s.length) == 0;
+}
 
 /* ---- The header ---- */
 
@@ -197,7 +209,9 @@ static msk_status parse_field(header_parser *p, tensor_entry *entry) {
     if (!take_string(p, &text)) return damaged(p, "has a dtype that is no string");
     return find_dtype(text, &entry->tensor.dtype)
                ? MSK_OK
-               : damaged(p, "has an unknown dtype, expected F64, F32, F16, BF16, I64, I32, I8, U32, U8 or BOOL");
+               : damaged(p,
+                         "has an unknown dtype, expected F64, F32, F16, BF16, I64, I32, I8, U32, "
+                         "U8 or BOOL");
   }
   if (span_is(key, "shape") && !entry->has_shape) {
     entry->has_shape = true;
@@ -208,7 +222,8 @@ static msk_status parse_field(header_parser *p, tensor_entry *entry) {
   }
   if (span_is(key, "data_offsets") && !entry->has_offsets) {
     entry->has_offsets = true;
-    if (!take_numbers(p, entry->offsets, 2, &count) || count != 2) return damaged(p, "has data_offsets that are no two whole numbers");
+    if (!take_numbers(p, entry->offsets, 2, &count) || count != 2)
+      return damaged(p, "has data_offsets that are no two whole numbers");
     return MSK_OK;
   }
   return damaged(p, "has an unknown or repeated key");
@@ -223,9 +238,12 @@ static msk_status parse_tensor(header_parser *p) {
     if (status != MSK_OK) return status;
   } while (take(p, ','));
   if (!take(p, '}')) return damaged(p, "is described by broken JSON");
-  if (!entry.has_dtype || !entry.has_shape || !entry.has_offsets) return damaged(p, "lacks its dtype, shape or data_offsets");
-  if (entry.offsets[0] > entry.offsets[1] || entry.offsets[1] > p->data_bytes) return damaged(p, "lies outside the file");
-  if (!msk_shape_size(tensor->rank, tensor->shape, tensor->dtype, &tensor->elements, &tensor->bytes) ||
+  if (!entry.has_dtype || !entry.has_shape || !entry.has_offsets)
+    return damaged(p, "lacks its dtype, shape or data_offsets");
+  if (entry.offsets[0] > entry.offsets[1] || entry.offsets[1] > p->data_bytes)
+    return damaged(p, "lies outside the file");
+  if (!msk_shape_size(tensor->rank, tensor->shape, tensor->dtype, &tensor->elements,
+                      &tensor->bytes) ||
       tensor->bytes != entry.offsets[1] - entry.offsets[0]) {
     return damaged(p, "has a shape that does not agree with its number of bytes");
   }
@@ -290,7 +308,8 @@ static msk_status check_ranges(header_parser *p) {
     end = begin + tensor->bytes;
   }
   p->name.bytes = NULL;
-  return end == p->data_bytes ? MSK_OK : damaged(p, "the last tensor does not end where the file ends");
+  return end == p->data_bytes ? MSK_OK
+                              : damaged(p, "the last tensor does not end where the file ends");
 }
 
 msk_status msk_safetensors_read(msk_store *store, const uint8_t *bytes, size_t byte_count) {
@@ -302,7 +321,8 @@ msk_status msk_safetensors_read(msk_store *store, const uint8_t *bytes, size_t b
   p.reader = (msk_reader){bytes + 8, (size_t)length};
   p.data = bytes + 8 + length;
   p.data_bytes = byte_count - 8 - (size_t)length;
-  if (!store->placing && !msk_utf8_valid(bytes + 8, (size_t)length)) return damaged(&p, "its header is no valid UTF-8");
+  if (!store->placing && !msk_utf8_valid(bytes + 8, (size_t)length))
+    return damaged(&p, "its header is no valid UTF-8");
   msk_status status = parse_header(&p);
   return status == MSK_OK && store->placing ? check_ranges(&p) : status;
 }

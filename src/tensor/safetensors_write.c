@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * safetensors_write.c - the writer. Tensors stand in the file by descending element size, then by name, so that every element is aligned to its own
- * size although the format allows no gaps; the header is padded with spaces so that the data begins at a multiple of 64. Metadata keys are sorted. */
+ * safetensors_write.c - the writer. Tensors stand in the file by descending element size, then
+ * by name, so that every element is aligned to its own size although the format allows no gaps;
+ * the header is padded with spaces so that the data begins at a multiple of 64. Metadata keys
+ * are sorted. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -65,7 +67,8 @@ static int compare_keys(const void *a, const void *b) {
   return strcmp(((const msk_metadata_entry *)a)->key, ((const msk_metadata_entry *)b)->key);
 }
 
-static void put_header(header_text *h, const placed *order, size_t count, const msk_metadata_entry *metadata, size_t metadata_count) {
+static void put_header(header_text *h, const placed *order, size_t count,
+                       const msk_metadata_entry *metadata, size_t metadata_count) {
   size_t offset = 0;
   put_text(h, "{\"__metadata__\":{");
   for (size_t i = 0; i < metadata_count; i++) {
@@ -98,17 +101,20 @@ static void put_header(header_text *h, const placed *order, size_t count, const 
 
 static bool utf8(const char *text) { return msk_utf8_valid((const uint8_t *)text, strlen(text)); }
 
-/* What the reader would refuse is not written. *largest: the room that the data of one tensor needs. */
-static msk_status check_input(const placed *order, size_t count, const msk_metadata_entry *metadata, size_t metadata_count, size_t *largest,
-                              msk_error *error) {
+/* What the reader would refuse is not written. *largest: the room that the data of one tensor
+ * needs. */
+static msk_status check_input(const placed *order, size_t count, const msk_metadata_entry *metadata,
+                              size_t metadata_count, size_t *largest, msk_error *error) {
   size_t total = 0;
   *largest = 1;
   for (size_t i = 0; i < count; i++) {
     const msk_tensor *t = order[i].tensor;
     size_t elements, bytes;
-    if (t->rank < 0 || t->rank > MSK_MAX_RANK || !msk_shape_size(t->rank, t->shape, t->dtype, &elements, &bytes) || bytes != t->bytes ||
+    if (t->rank < 0 || t->rank > MSK_MAX_RANK ||
+        !msk_shape_size(t->rank, t->shape, t->dtype, &elements, &bytes) || bytes != t->bytes ||
         !msk_add(total, bytes, &total) || !utf8(t->name) || strcmp(t->name, "__metadata__") == 0) {
-      return msk_fail(error, MSK_ERROR_ARGUMENT, "tensor %s cannot be written: name, shape and bytes do not agree", t->name);
+      return msk_fail(error, MSK_ERROR_ARGUMENT,
+                      "tensor %s cannot be written: name, shape and bytes do not agree", t->name);
     }
     if (bytes > *largest) *largest = bytes;
     if (i > 0 && strcmp(order[i - 1].tensor->name, t->name) == 0)
@@ -117,25 +123,28 @@ static msk_status check_input(const placed *order, size_t count, const msk_metad
   for (size_t i = 0; i < metadata_count; i++) {
     bool twice = i > 0 && strcmp(metadata[i - 1].key, metadata[i].key) == 0;
     if (twice || !utf8(metadata[i].key) || !utf8(metadata[i].value)) {
-      return msk_fail(error, MSK_ERROR_ARGUMENT, "metadata key %s cannot be written: it is there twice, or no valid UTF-8",
+      return msk_fail(error, MSK_ERROR_ARGUMENT,
+                      "metadata key %s cannot be written: it is there twice, or no valid UTF-8",
                       metadata[i].key);
     }
   }
   return MSK_OK;
 }
 
-static msk_status write_body(msk_file_writer *writer, const placed *order, size_t count, msk_tensor_fill *fill, void *user, void *room,
-                             msk_error *error) {
+static msk_status write_body(msk_file_writer *writer, const placed *order, size_t count,
+                             msk_tensor_fill *fill, void *user, void *room, msk_error *error) {
   for (size_t i = 0; i < count; i++) {
     msk_status status = fill(user, order[i].index, room, error);
-    if (status == MSK_OK) status = msk_file_writer_write(writer, room, order[i].tensor->bytes, error);
+    if (status == MSK_OK)
+      status = msk_file_writer_write(writer, room, order[i].tensor->bytes, error);
     if (status != MSK_OK) return status;
   }
   return MSK_OK;
 }
 
-static msk_status write_file(const char *path, const header_text *header, const placed *order, size_t count, msk_tensor_fill *fill,
-                             void *user, void *room, msk_error *error) {
+static msk_status write_file(const char *path, const header_text *header, const placed *order,
+                             size_t count, msk_tensor_fill *fill, void *user, void *room,
+                             msk_error *error) {
   uint8_t length[8];
   for (int i = 0; i < 8; i++) length[i] = (uint8_t)((uint64_t)header->used >> 8 * i);
   msk_file_writer writer;
@@ -149,8 +158,9 @@ static msk_status write_file(const char *path, const header_text *header, const 
   return status;
 }
 
-msk_status msk_safetensors_write(const char *path, const msk_tensor *tensors, size_t count, const msk_metadata_entry *metadata,
-                                 size_t metadata_count, msk_tensor_fill *fill, void *user, const msk_allocator *allocator,
+msk_status msk_safetensors_write(const char *path, const msk_tensor *tensors, size_t count,
+                                 const msk_metadata_entry *metadata, size_t metadata_count,
+                                 msk_tensor_fill *fill, void *user, const msk_allocator *allocator,
                                  msk_error *error) {
   header_text header = {NULL, 0};
   void *room = NULL;

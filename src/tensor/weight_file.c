@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * weight_file.c - see weight_file.h and weight_store.h: telling the kind of a file, the two runs of its reader, look-up by name. */
+ *
+ * weight_file.c - see weight_file.h and weight_store.h: telling the kind of a file, the two runs
+ * of its reader, look-up by name. */
 #include "tensor/weight_file.h"
 
 #include <string.h>
@@ -33,7 +35,8 @@ void msk_store_metadata(msk_store *store, const char *key, const char *value) {
   store->metadata++;
 }
 
-bool msk_shape_size(int rank, const size_t *shape, msk_dtype dtype, size_t *elements, size_t *bytes) {
+bool msk_shape_size(int rank, const size_t *shape, msk_dtype dtype, size_t *elements,
+                    size_t *bytes) {
   size_t product = 1, total;
   bool empty = false;
   for (int d = 0; d < rank; d++) {
@@ -57,18 +60,21 @@ static void swap_items(uint8_t *a, uint8_t *b, size_t bytes) {
   }
 }
 
-static void sift_down(uint8_t *items, size_t root, size_t count, size_t bytes, int (*compare)(const void *, const void *)) {
+static void sift_down(uint8_t *items, size_t root, size_t count, size_t bytes,
+                      int (*compare)(const void *, const void *)) {
   for (;;) {
     size_t child = 2 * root + 1;
     if (child >= count) return;
-    if (child + 1 < count && compare(items + child * bytes, items + (child + 1) * bytes) < 0) child++;
+    if (child + 1 < count && compare(items + child * bytes, items + (child + 1) * bytes) < 0)
+      child++;
     if (compare(items + root * bytes, items + child * bytes) >= 0) return;
     swap_items(items + root * bytes, items + child * bytes, bytes);
     root = child;
   }
 }
 
-void msk_sort(void *items, size_t count, size_t item_bytes, int (*compare)(const void *, const void *)) {
+void msk_sort(void *items, size_t count, size_t item_bytes,
+              int (*compare)(const void *, const void *)) {
   for (size_t root = count / 2; root-- > 0;) sift_down(items, root, count, item_bytes, compare);
   for (size_t end = count; end-- > 1;) {
     swap_items(items, (uint8_t *)items + end * item_bytes, item_bytes);
@@ -78,7 +84,9 @@ void msk_sort(void *items, size_t count, size_t item_bytes, int (*compare)(const
 
 /* ---- Opening ---- */
 
-static int compare_names(const void *a, const void *b) { return strcmp(((const msk_tensor *)a)->name, ((const msk_tensor *)b)->name); }
+static int compare_names(const void *a, const void *b) {
+  return strcmp(((const msk_tensor *)a)->name, ((const msk_tensor *)b)->name);
+}
 
 static int compare_keys(const void *a, const void *b) {
   return strcmp(((const msk_metadata_entry *)a)->key, ((const msk_metadata_entry *)b)->key);
@@ -88,19 +96,25 @@ static int compare_keys(const void *a, const void *b) {
 static msk_status reserve(msk_store *store, size_t byte_count) {
   msk_weight_file *file = store->file;
   size_t tensor_bytes, metadata_bytes, table,
-      limit = byte_count > SIZE_MAX - MSK_STORE_ALLOWANCE ? SIZE_MAX : byte_count + MSK_STORE_ALLOWANCE;
+      limit =
+          byte_count > SIZE_MAX - MSK_STORE_ALLOWANCE ? SIZE_MAX : byte_count + MSK_STORE_ALLOWANCE;
   bool sane = msk_multiply(store->tensors, sizeof *file->tensors, &tensor_bytes) &&
-              msk_multiply(store->metadata, sizeof *file->metadata, &metadata_bytes) && msk_add(tensor_bytes, metadata_bytes, &table) &&
-              msk_add(table, store->text, &table) && msk_add(table, store->joined, &table) && table <= limit;
+              msk_multiply(store->metadata, sizeof *file->metadata, &metadata_bytes) &&
+              msk_add(tensor_bytes, metadata_bytes, &table) &&
+              msk_add(table, store->text, &table) && msk_add(table, store->joined, &table) &&
+              table <= limit;
   if (!sane)
-    return msk_fail(store->error, MSK_ERROR_FILE, "%s lists %zu tensors in %zu bytes: no weight file looks like that", store->path,
-                    store->tensors, byte_count);
+    return msk_fail(store->error, MSK_ERROR_FILE,
+                    "%s lists %zu tensors in %zu bytes: no weight file looks like that",
+                    store->path, store->tensors, byte_count);
   file->tensors = msk_allocate(file->allocator, store->tensors + 1, sizeof *file->tensors);
   file->metadata = msk_allocate(file->allocator, store->metadata + 1, sizeof *file->metadata);
   file->text = msk_allocate(file->allocator, store->text + 1, 1);
   file->joined = msk_allocate(file->allocator, store->joined + 1, 1);
-  if (file->tensors == NULL || file->metadata == NULL || file->text == NULL || file->joined == NULL) {
-    return msk_fail(store->error, MSK_ERROR_MEMORY, "out of memory for the tensor table of %s", store->path);
+  if (file->tensors == NULL || file->metadata == NULL || file->text == NULL ||
+      file->joined == NULL) {
+    return msk_fail(store->error, MSK_ERROR_MEMORY, "out of memory for the tensor table of %s",
+                    store->path);
   }
   return MSK_OK;
 }
@@ -113,27 +127,33 @@ static msk_status sort_and_check(msk_store *store) {
   msk_sort(file->metadata, file->metadata_count, sizeof *file->metadata, compare_keys);
   for (size_t i = 1; i < file->count; i++) {
     if (strcmp(file->tensors[i - 1].name, file->tensors[i].name) == 0) {
-      return msk_fail(store->error, MSK_ERROR_FILE, "%s is damaged: it holds tensor %s twice", store->path, file->tensors[i].name);
+      return msk_fail(store->error, MSK_ERROR_FILE, "%s is damaged: it holds tensor %s twice",
+                      store->path, file->tensors[i].name);
     }
   }
   for (size_t i = 1; i < file->metadata_count; i++) {
     if (strcmp(file->metadata[i - 1].key, file->metadata[i].key) == 0) {
-      return msk_fail(store->error, MSK_ERROR_FILE, "%s is damaged: it holds the metadata key %s twice", store->path,
+      return msk_fail(store->error, MSK_ERROR_FILE,
+                      "%s is damaged: it holds the metadata key %s twice", store->path,
                       file->metadata[i].key);
     }
   }
   return MSK_OK;
 }
 
-static bool map_marker(uint8_t byte) { return (byte & 0xF0) == 0x80 || byte == 0xDE || byte == 0xDF; }
+static bool map_marker(uint8_t byte) {
+  return (byte & 0xF0) == 0x80 || byte == 0xDE || byte == 0xDF;
+}
 
 /* The reader for these bytes, or NULL and *complaint. */
-static msk_store_reader *choose_reader(const uint8_t *bytes, size_t byte_count, const char **kind, const char **complaint) {
+static msk_store_reader *choose_reader(const uint8_t *bytes, size_t byte_count, const char **kind,
+                                       const char **complaint) {
   static const struct {
     const char *start;
     size_t length;
     const char *complaint;
-  } others[] = {{"PK\x03\x04", 4, "a zip archive (a PyTorch file?): those run code when opened and are never read"},
+  } others[] = {{"PK\x03\x04", 4,
+                 "a zip archive (a PyTorch file?): those run code when opened and are never read"},
                 {"\x80\x02", 2, "a Python pickle: those run code when opened and are never read"},
                 {"\x80\x03", 2, "a Python pickle: those run code when opened and are never read"},
                 {"\x80\x04", 2, "a Python pickle: those run code when opened and are never read"},
@@ -142,7 +162,8 @@ static msk_store_reader *choose_reader(const uint8_t *bytes, size_t byte_count, 
                 {"\x89PNG", 4, "a picture"},
                 {"version https://git-lfs", 23, "a Git LFS pointer: fetch the file itself"}};
   for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
-    if (byte_count >= others[i].length && memcmp(bytes, others[i].start, others[i].length) == 0 && !(byte_count > 8 && bytes[8] == '{')) {
+    if (byte_count >= others[i].length && memcmp(bytes, others[i].start, others[i].length) == 0 &&
+        !(byte_count > 8 && bytes[8] == '{')) {
       *complaint = others[i].complaint;
       return NULL;
     }
@@ -157,10 +178,12 @@ static msk_store_reader *choose_reader(const uint8_t *bytes, size_t byte_count, 
   return map ? msk_flax_read : NULL;
 }
 
-static msk_status read_bytes(msk_weight_file *file, const uint8_t *bytes, size_t byte_count, msk_error *error) {
+static msk_status read_bytes(msk_weight_file *file, const uint8_t *bytes, size_t byte_count,
+                             msk_error *error) {
   const char *complaint = NULL;
   msk_store_reader *reader = choose_reader(bytes, byte_count, &file->kind, &complaint);
-  if (reader == NULL) return msk_fail(error, MSK_ERROR_FILE, "%s is no weight file but %s", file->path, complaint);
+  if (reader == NULL)
+    return msk_fail(error, MSK_ERROR_FILE, "%s is no weight file but %s", file->path, complaint);
   msk_store store = {.file = file, .path = file->path, .error = error};
   msk_status status = reader(&store, bytes, byte_count);
   if (status == MSK_OK) status = reserve(&store, byte_count);
@@ -170,7 +193,8 @@ static msk_status read_bytes(msk_weight_file *file, const uint8_t *bytes, size_t
   return status == MSK_OK ? sort_and_check(&store) : status;
 }
 
-static msk_status create(msk_weight_file **file, const char *path, const msk_allocator *allocator, msk_error *error) {
+static msk_status create(msk_weight_file **file, const char *path, const msk_allocator *allocator,
+                         msk_error *error) {
   *file = msk_allocate_zeroed(allocator, 1, sizeof **file);
   char *copy = *file == NULL ? NULL : msk_duplicate_string(allocator, path);
   if (copy == NULL) {
@@ -182,8 +206,9 @@ static msk_status create(msk_weight_file **file, const char *path, const msk_all
   return MSK_OK;
 }
 
-msk_status msk_weight_file_parse(msk_weight_file **out, const uint8_t *bytes, size_t byte_count, const char *name,
-                                 const msk_allocator *allocator, msk_error *error) {
+msk_status msk_weight_file_parse(msk_weight_file **out, const uint8_t *bytes, size_t byte_count,
+                                 const char *name, const msk_allocator *allocator,
+                                 msk_error *error) {
   msk_weight_file *file = NULL;
   msk_status status = create(&file, name, allocator, error);
   if (status != MSK_OK) return status;
@@ -196,12 +221,14 @@ msk_status msk_weight_file_parse(msk_weight_file **out, const uint8_t *bytes, si
   return status;
 }
 
-msk_status msk_weight_file_open(msk_weight_file **out, const char *path, const msk_allocator *allocator, msk_error *error) {
+msk_status msk_weight_file_open(msk_weight_file **out, const char *path,
+                                const msk_allocator *allocator, msk_error *error) {
   msk_weight_file *file = NULL;
   msk_status status = create(&file, path, allocator, error);
   if (status != MSK_OK) return status;
   status = msk_map_file(&file->mapping, path, error);
-  if (status == MSK_OK) status = read_bytes(file, file->mapping.bytes, file->mapping.byte_count, error);
+  if (status == MSK_OK)
+    status = read_bytes(file, file->mapping.bytes, file->mapping.byte_count, error);
   if (status == MSK_OK) {
     *out = file;
   } else {
@@ -210,7 +237,8 @@ msk_status msk_weight_file_open(msk_weight_file **out, const char *path, const m
   return status;
 }
 
-msk_status msk_weight_file_view(msk_weight_file **out, const char *path, const char *kind, const msk_tensor *tensors, size_t count,
+msk_status msk_weight_file_view(msk_weight_file **out, const char *path, const char *kind,
+                                const msk_tensor *tensors, size_t count,
                                 const msk_allocator *allocator, msk_error *error) {
   msk_weight_file *view = NULL;
   msk_status status = create(&view, path, allocator, error);
@@ -287,7 +315,8 @@ const msk_tensor *msk_weight_file_find(const msk_weight_file *file, const char *
   return NULL;
 }
 
-const char *msk_weight_file_metadata_at(const msk_weight_file *file, size_t index, const char **value) {
+const char *msk_weight_file_metadata_at(const msk_weight_file *file, size_t index,
+                                        const char **value) {
   if (index >= file->metadata_count) return NULL;
   if (value != NULL) *value = file->metadata[index].value;
   return file->metadata[index].key;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * weight_store.h - inside of an opened weight file, shared by the readers of this folder. A reader runs twice over the bytes: first measuring (how
- * many tensors, how much text), then placing; so memory is taken once, after everything but the order of the ranges has been checked, and never
- * more than the file itself has bytes plus MSK_STORE_ALLOWANCE. */
+ * weight_store.h - inside of an opened weight file, shared by the readers of this folder. A
+ * reader runs twice over the bytes: first measuring (how many tensors, how much text), then
+ * placing; so memory is taken once, after everything but the order of the ranges has been
+ * checked, and never more than the file itself has bytes plus MSK_STORE_ALLOWANCE. */
 #ifndef MSK_TENSOR_WEIGHT_STORE_H
 #define MSK_TENSOR_WEIGHT_STORE_H
 
@@ -34,14 +35,18 @@ typedef struct msk_store {
 typedef msk_status msk_store_reader(msk_store *store, const uint8_t *bytes, size_t byte_count);
 msk_store_reader msk_safetensors_read, msk_flax_read;
 
-/* Room for `bytes` of text; NULL when measuring. Likewise for joined data, and for a tensor and a metadata entry, which are copied. */
+/* Room for `bytes` of text; NULL when measuring. Likewise for joined data, and for a tensor and
+ * a metadata entry, which are copied. */
 char *msk_store_text(msk_store *store, size_t bytes);
 uint8_t *msk_store_joined(msk_store *store, size_t bytes);
 void msk_store_tensor(msk_store *store, const msk_tensor *tensor);
 void msk_store_metadata(msk_store *store, const char *key, const char *value);
 
-/* elements and bytes of a shape by checked multiplication; false on overflow. A side of 0 makes both 0. */
-bool msk_shape_size(int rank, const size_t *shape, msk_dtype dtype, size_t *elements, size_t *bytes);
+/* elements and bytes of a shape by checked multiplication; false on overflow. A side of 0 makes
+ * both 0. */
+bool msk_shape_size(int rank, const size_t *shape, msk_dtype dtype, size_t *elements,
+                    size_t *bytes);
 /* In place, without memory (qsort of the C library takes some). */
-void msk_sort(void *items, size_t count, size_t item_bytes, int (*compare)(const void *, const void *));
+void msk_sort(void *items, size_t count, size_t item_bytes,
+              int (*compare)(const void *, const void *));
 #endif

@@ -15,8 +15,10 @@ const char *api_convert(const char *folder, const char *set, const char *default
   if (set == NULL) abort();
   snprintf(path, sizeof paths[0], "%s/%s.safetensors", folder, set);
   snprintf(defaults, sizeof defaults, "%s/%s-defaults.json", folder, set);
-  snprintf(tokenizer, sizeof tokenizer, "tests/golden/%s/tokenizer_imagenet%d_checkpoint", set, size_of_set(set));
-  snprintf(transformer, sizeof transformer, "tests/golden/%s/maskgit_imagenet%d_checkpoint", set, size_of_set(set));
+  snprintf(tokenizer, sizeof tokenizer, "tests/golden/%s/tokenizer_imagenet%d_checkpoint", set,
+           size_of_set(set));
+  snprintf(transformer, sizeof transformer, "tests/golden/%s/maskgit_imagenet%d_checkpoint", set,
+           size_of_set(set));
   msk_convert_options options;
   msk_convert_options_init(&options);
   options.tokenizer_path = tokenizer;
@@ -66,7 +68,8 @@ json_t *api_cases(const char *set) {
   return cases;
 }
 
-static void set_field(msk_request *request, const json_t *golden_case, const char *from, const char *key) {
+static void set_field(msk_request *request, const json_t *golden_case, const char *from,
+                      const char *key) {
   const json_t *value = json_object_get(golden_case, from);
   char text[64];
   msk_error error = {0};
@@ -82,7 +85,8 @@ static void set_field(msk_request *request, const json_t *golden_case, const cha
 }
 
 static void set_structure_layers(msk_request *request, const char *set) {
-  json_t *config = json_load_file(golden_path("%s/config.json", set), 0, NULL), *layers = json_object_get(config, "structure_layers");
+  json_t *config = json_load_file(golden_path("%s/config.json", set), 0, NULL),
+         *layers = json_object_get(config, "structure_layers");
   char text[256] = "";
   msk_error error = {0};
   for (size_t i = 0; i < json_array_size(layers); i++) {
@@ -93,7 +97,8 @@ static void set_structure_layers(msk_request *request, const char *set) {
   json_decref(config);
 }
 
-void api_case_request(msk_request *request, const msk_model *model, const char *set, const json_t *golden_case, msk_image *picture) {
+void api_case_request(msk_request *request, const msk_model *model, const char *set,
+                      const json_t *golden_case, msk_image *picture) {
   static const char *const keys[][2] = {{"steps", "steps"},
                                         {"guidance", "guidance"},
                                         {"schedule", "schedule"},
@@ -105,16 +110,20 @@ void api_case_request(msk_request *request, const msk_model *model, const char *
                                         {"temperature", "choice_temperature"},
                                         {"start_iter", "start_step"}};
   const char *kind = json_string_value(json_object_get(golden_case, "kind"));
-  msk_job job = strcmp(kind, "masksketch") == 0 ? MSK_JOB_DRAW : strcmp(kind, "edit") == 0 ? MSK_JOB_EDIT : MSK_JOB_GENERATE;
+  msk_job job = strcmp(kind, "masksketch") == 0 ? MSK_JOB_DRAW
+                : strcmp(kind, "edit") == 0     ? MSK_JOB_EDIT
+                                                : MSK_JOB_GENERATE;
   msk_error error = {0};
   api_ok(msk_request_init(request, model, job, "official", &error), &error);
-  for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) set_field(request, golden_case, keys[i][0], keys[i][1]);
+  for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+    set_field(request, golden_case, keys[i][0], keys[i][1]);
   request->class_id = (int)json_integer_value(json_object_get(golden_case, "label"));
   request->seed = (uint64_t)json_integer_value(json_object_get(golden_case, "seed"));
   request->count = (int)json_integer_value(json_object_get(golden_case, "batch"));
   *picture = (msk_image){0};
   if (job == MSK_JOB_GENERATE) return;
-  const char *file = json_string_value(json_object_get(golden_case, job == MSK_JOB_DRAW ? "sketch" : "image_in"));
+  const char *file =
+      json_string_value(json_object_get(golden_case, job == MSK_JOB_DRAW ? "sketch" : "image_in"));
   *picture = api_load(golden_path("%s/%s", set, file));
   request->picture = picture;
   if (job == MSK_JOB_DRAW) {
@@ -122,11 +131,13 @@ void api_case_request(msk_request *request, const msk_model *model, const char *
   } else {
     msk_box *box = &request->edit_box;
     const char *text = json_string_value(json_object_get(golden_case, "box_top_left_height_width"));
-    assert_int_equal(sscanf(text, "%d_%d_%d_%d", &box->top, &box->left, &box->height, &box->width), 4);
+    assert_int_equal(sscanf(text, "%d_%d_%d_%d", &box->top, &box->left, &box->height, &box->width),
+                     4);
   }
 }
 
-void api_small_draw(msk_request *request, const msk_model *model, const msk_image *sketch, int steps, int count) {
+void api_small_draw(msk_request *request, const msk_model *model, const msk_image *sketch,
+                    int steps, int count) {
   msk_error error = {0};
   api_ok(msk_request_init(request, model, MSK_JOB_DRAW, "balanced", &error), &error);
   request->recipe.steps = steps;
@@ -146,7 +157,9 @@ uint64_t api_digest(const msk_model *model, const msk_result *result) {
   uint64_t digest = 0xCBF29CE484222325u;
   msk_model_info info;
   msk_model_get_info(model, &info);
-  size_t count = (size_t)result->count, sequence = (size_t)result->tokens_per_item * sizeof(int32_t), side = (size_t)info.image_size;
+  size_t count = (size_t)result->count,
+         sequence = (size_t)result->tokens_per_item * sizeof(int32_t),
+         side = (size_t)info.image_size;
   digest_bytes(&digest, result->tokens, count * sequence);
   digest_bytes(&digest, result->step_tokens, (size_t)result->step_count * count * sequence);
   digest_bytes(&digest, result->pixels, count * side * side * 3 * sizeof(float));

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * test_candidates.c - several candidates in one request: each finished one is what it would be alone, whatever was dropped beside it; the
- * weak are dropped at the right steps by what was measured then; the passes saved are counted; and what is refused. */
+ * test_candidates.c - several candidates in one request: each finished one is what it would be
+ * alone, whatever was dropped beside it; the weak are dropped at the right steps by what was
+ * measured then; the passes saved are counted; and what is refused. */
 #include <math.h>
 #include <stdbool.h>
 
 #include "api.h"
 
-static const char defaults[] = "{\"structure_layers\": [0, 2], \"null_class\": 9, \"recipe\": {\"unconditional\": \"null\"}}";
+static const char defaults[] =
+    "{\"structure_layers\": [0, 2], \"null_class\": 9, \"recipe\": {\"unconditional\": \"null\"}}";
 static const double scales[] = {0.3, 0, 1.2};
 
 static char *folder;
@@ -58,8 +60,10 @@ static void assert_alone(const msk_request *request, msk_result *result) {
     one.first_item = info->item;
     one.recipe.guidance = info->guidance;
     api_ok(msk_run(session, &one, &single, &error), &error);
-    assert_memory_equal(single.tokens, result->tokens + (size_t)info->result * n, n * sizeof(int32_t));
-    assert_memory_equal(single.pixels, result->pixels + (size_t)info->result * pixels, pixels * sizeof(float));
+    assert_memory_equal(single.tokens, result->tokens + (size_t)info->result * n,
+                        n * sizeof(int32_t));
+    assert_memory_equal(single.pixels, result->pixels + (size_t)info->result * pixels,
+                        pixels * sizeof(float));
     assert_true(single.structure[0] == result->structure[info->result]);
     found++;
   }
@@ -69,7 +73,8 @@ static void assert_alone(const msk_request *request, msk_result *result) {
 
 static void plain(msk_recipe *recipe) { (void)recipe; }
 static void sparing(msk_recipe *recipe) {
-  recipe->unconditional_every = 2, recipe->structure_every = 2, recipe->sketch_share = 0.4, recipe->sketch_steps = 4;
+  recipe->unconditional_every = 2, recipe->structure_every = 2, recipe->sketch_share = 0.4,
+  recipe->sketch_steps = 4;
   recipe->remask = MSK_REMASK_RECORDED;
 }
 
@@ -95,7 +100,8 @@ static void test_as_alone(void **state) {
   check_alone(3, 1, sparing);
 }
 
-/* A candidate is dropped when the halving says so, and none that is dropped then stands better than one that goes on. */
+/* A candidate is dropped when the halving says so, and none that is dropped then stands better
+ * than one that goes on. */
 static void test_dropping(void **state) {
   (void)state;
   msk_request request = candidates(4, 2);
@@ -115,14 +121,16 @@ static void test_dropping(void **state) {
     assert_true((info->steps == steps) == (info->result >= 0));
     for (int step = 0; step < info->steps; step++) alive[step]++;
     ends[info->steps]++;
-    passes += (size_t)info->steps * (info->guidance > 0 ? 2 : 1) + (size_t)(info->steps < 7 ? info->steps : 7);
+    passes += (size_t)info->steps * (info->guidance > 0 ? 2 : 1) +
+              (size_t)(info->steps < 7 ? info->steps : 7);
   }
   assert_int_equal(result.passes, passes);
   assert_int_equal(alive[0], 12);
   assert_int_equal(alive[steps - 1], 2);
   int stages = 0;
   for (int step = 1; step < steps; step++) {
-    assert_true(alive[step] == alive[step - 1] || alive[step] == 6 || alive[step] == 3 || alive[step] == 2);
+    assert_true(alive[step] == alive[step - 1] || alive[step] == 6 || alive[step] == 3 ||
+                alive[step] == 2);
     stages += ends[step] > 0;
   }
   assert_int_equal(stages, 3);
@@ -134,7 +142,8 @@ static void test_dropping(void **state) {
   msk_session_close(session);
 }
 
-/* By structure alone, the candidate that stood best when the first were dropped is not among them. */
+/* By structure alone, the candidate that stood best when the first were dropped is not among
+ * them. */
 static void test_the_weak_go(void **state) {
   (void)state;
   msk_request request = candidates(2, 3);
@@ -143,11 +152,13 @@ static void test_the_weak_go(void **state) {
   msk_session *session = api_session(model, &request, 1);
   api_ok(msk_run(session, &request, &result, &error), &error);
   int at = 0;
-  for (int i = 1; i < 6; i++) at = result.candidates[i].steps < result.candidates[at].steps ? i : at;
+  for (int i = 1; i < 6; i++)
+    at = result.candidates[i].steps < result.candidates[at].steps ? i : at;
   const int dropped_after = result.candidates[at].steps;
   float best_dropped = -1e30f;
   for (int i = 0; i < 6; i++) {
-    if (result.candidates[i].steps == dropped_after) best_dropped = fmaxf(best_dropped, result.candidates[i].structure);
+    if (result.candidates[i].steps == dropped_after)
+      best_dropped = fmaxf(best_dropped, result.candidates[i].structure);
   }
   /* the survivors as they stood then */
   float worst_kept = 1e30f;
@@ -160,7 +171,8 @@ static void test_the_weak_go(void **state) {
     msk_session *single = api_session(model, &one, 1);
     int done = 0;
     api_ok(msk_begin(single, &one, &error), &error);
-    for (int step = 0; step < dropped_after; step++) api_ok(msk_step(single, &done, &error), &error);
+    for (int step = 0; step < dropped_after; step++)
+      api_ok(msk_step(single, &done, &error), &error);
     int count = 0;
     const msk_candidate_info *info = msk_session_candidates(single, &count);
     assert_int_equal(count, 1);

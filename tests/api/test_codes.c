@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
- * test_codes.c - model files with the transformer's layers in 8 bits: they are what opening the same file without them would make, to the bit; which
- * precision they open in; converting them again; damaged ones; every allocation refused. */
+ *
+ * test_codes.c - model files with the transformer's layers in 8 bits: they are what opening the
+ * same file without them would make, to the bit; which precision they open in; converting them
+ * again; damaged ones; every allocation refused. */
 #include <math.h>
 #include <unistd.h>
 
@@ -85,12 +87,14 @@ static bool ends_with(const char *text, const char *end) {
 }
 
 /* By the definition (docs/precision.md), a column at a time. */
-static void check_column(const float *values, const int8_t *codes, size_t rows, size_t columns, size_t column, float scale) {
+static void check_column(const float *values, const int8_t *codes, size_t rows, size_t columns,
+                         size_t column, float scale) {
   float largest = 0;
   for (size_t r = 0; r < rows; r++) largest = fmaxf(largest, fabsf(values[r * columns + column]));
   assert_true(scale == largest / 127.0f);
   for (size_t r = 0; r < rows; r++) {
-    assert_int_equal(codes[r * columns + column], lrintf(values[r * columns + column] * (127.0f / largest)));
+    assert_int_equal(codes[r * columns + column],
+                     lrintf(values[r * columns + column] * (127.0f / largest)));
   }
 }
 
@@ -99,10 +103,12 @@ static void check_codes(const char *path, const char *source_path, size_t expect
   size_t found = 0;
   assert_string_equal(msk_weight_file_metadata(file, "format"), "masksketch 2");
   for (size_t i = 0; i < msk_weight_file_count(source); i++) {
-    const msk_tensor *from = msk_weight_file_at(source, i), *to = msk_weight_file_find(file, from->name);
+    const msk_tensor *from = msk_weight_file_at(source, i),
+                     *to = msk_weight_file_find(file, from->name);
     assert_non_null(to);
     assert_memory_equal(to->shape, from->shape, sizeof to->shape);
-    bool layer = strstr(from->name, ".TransformerLayer_") != NULL && ends_with(from->name, ".kernel");
+    bool layer =
+        strstr(from->name, ".TransformerLayer_") != NULL && ends_with(from->name, ".kernel");
     if (!layer) {
       assert_int_equal(to->dtype, from->dtype);
       assert_memory_equal(to->data, from->data, from->bytes);
@@ -114,7 +120,8 @@ static void check_codes(const char *path, const char *source_path, size_t expect
     assert_non_null(scales);
     assert_int_equal(to->dtype, MSK_DTYPE_I8);
     assert_int_equal(scales->dtype, MSK_DTYPE_F32);
-    snprintf(name, sizeof name, "%.*sbias", (int)(strlen(from->name) - strlen("kernel")), from->name);
+    snprintf(name, sizeof name, "%.*sbias", (int)(strlen(from->name) - strlen("kernel")),
+             from->name);
     const msk_tensor *bias = msk_weight_file_find(file, name); /* of the same columns */
     assert_int_equal(scales->rank, bias->rank);
     assert_memory_equal(scales->shape, bias->shape, (size_t)bias->rank * sizeof *bias->shape);
@@ -122,7 +129,8 @@ static void check_codes(const char *path, const char *source_path, size_t expect
     msk_tensor_to_f32(from, 0, from->elements, values);
     msk_tensor_to_f32(scales, 0, scales->elements, factors);
     for (size_t c = 0; c < scales->elements; c++)
-      check_column(values, (const int8_t *)to->data, from->elements / scales->elements, scales->elements, c, factors[c]);
+      check_column(values, (const int8_t *)to->data, from->elements / scales->elements,
+                   scales->elements, c, factors[c]);
     free(values), free(factors);
     found++;
   }
@@ -134,7 +142,8 @@ static void check_codes(const char *path, const char *source_path, size_t expect
 
 static void test_contents(void **state) {
   (void)state;
-  msk_model *model = open_model(plain, NULL, MSK_PRECISION_FP32), *smaller = open_model(coded, NULL, MSK_PRECISION_FP32);
+  msk_model *model = open_model(plain, NULL, MSK_PRECISION_FP32),
+            *smaller = open_model(coded, NULL, MSK_PRECISION_FP32);
   msk_model_info info, smaller_info;
   msk_model_get_info(model, &info);
   msk_model_get_info(smaller, &smaller_info);
@@ -147,7 +156,9 @@ static void test_contents(void **state) {
 
 /* ---- the same bits ---- */
 
-static int limit_of(const char *isa) { return strcmp(isa, "avx2") == 0 || strcmp(isa, "avx512") == 0 ? 63 : 127; }
+static int limit_of(const char *isa) {
+  return strcmp(isa, "avx2") == 0 || strcmp(isa, "avx512") == 0 ? 63 : 127;
+}
 
 static void test_same_bits(void **state) {
   (void)state;
@@ -156,7 +167,8 @@ static void test_same_bits(void **state) {
     uint64_t of_codes = digest(coded, isa, MSK_PRECISION_INT8);
     if (limit_of(isa) == 127) {
       assert_true(of_codes == digest(plain, isa, MSK_PRECISION_INT8));
-      assert_true(digest(coded_halves, isa, MSK_PRECISION_INT8) == digest(halved, isa, MSK_PRECISION_INT8));
+      assert_true(digest(coded_halves, isa, MSK_PRECISION_INT8) ==
+                  digest(halved, isa, MSK_PRECISION_INT8));
     } else { /* made from the numbers that the codes stand for */
       assert_true(of_codes == digest(opened, isa, MSK_PRECISION_INT8));
     }
@@ -169,9 +181,12 @@ static void test_precision(void **state) {
   static const struct {
     const char *path;
     msk_precision asked, found;
-  } cases[] = {{plain, MSK_PRECISION_OF_FILE, MSK_PRECISION_FP32}, {halved, MSK_PRECISION_OF_FILE, MSK_PRECISION_FP32},
-               {coded, MSK_PRECISION_OF_FILE, MSK_PRECISION_INT8}, {coded, MSK_PRECISION_FP32, MSK_PRECISION_FP32},
-               {plain, MSK_PRECISION_INT8, MSK_PRECISION_INT8},    {opened, MSK_PRECISION_OF_FILE, MSK_PRECISION_FP32}};
+  } cases[] = {{plain, MSK_PRECISION_OF_FILE, MSK_PRECISION_FP32},
+               {halved, MSK_PRECISION_OF_FILE, MSK_PRECISION_FP32},
+               {coded, MSK_PRECISION_OF_FILE, MSK_PRECISION_INT8},
+               {coded, MSK_PRECISION_FP32, MSK_PRECISION_FP32},
+               {plain, MSK_PRECISION_INT8, MSK_PRECISION_INT8},
+               {opened, MSK_PRECISION_OF_FILE, MSK_PRECISION_FP32}};
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     msk_model_info info;
     msk_model *model = open_model(cases[i].path, NULL, cases[i].asked);
@@ -191,14 +206,17 @@ static void test_precision(void **state) {
 
 static void assert_same_file(const char *a, const char *b) {
   msk_weight_file *first = open_file(a), *second = open_file(b);
-  assert_string_equal(msk_weight_file_metadata(first, "tensors_sha256"), msk_weight_file_metadata(second, "tensors_sha256"));
-  assert_string_equal(msk_weight_file_metadata(first, "format"), msk_weight_file_metadata(second, "format"));
+  assert_string_equal(msk_weight_file_metadata(first, "tensors_sha256"),
+                      msk_weight_file_metadata(second, "tensors_sha256"));
+  assert_string_equal(msk_weight_file_metadata(first, "format"),
+                      msk_weight_file_metadata(second, "format"));
   assert_int_equal(msk_weight_file_count(first), msk_weight_file_count(second));
   msk_weight_file_close(first);
   msk_weight_file_close(second);
 }
 
-/* Codes are passed on as they are, also beside other types; what they stand for is their product with the scales. */
+/* Codes are passed on as they are, also beside other types; what they stand for is their product
+ * with the scales. */
 static void test_converted_again(void **state) {
   (void)state;
   char again[600];
@@ -211,12 +229,15 @@ static void test_converted_again(void **state) {
   assert_same_file(coded_halves, again);
   msk_weight_file *file = open_file(coded), *values = open_file(opened);
   const char *name = "transformer.TransformerLayer_0.Mlp_0.layer_output.kernel";
-  const msk_tensor *codes = msk_weight_file_find(file, name), *product = msk_weight_file_find(values, name);
-  const float *scales =
-      (const float *)(const void *)msk_weight_file_find(file, "transformer.TransformerLayer_0.Mlp_0.layer_output.kernel_scales")->data;
+  const msk_tensor *codes = msk_weight_file_find(file, name),
+                   *product = msk_weight_file_find(values, name);
+  const float *scales = (const float *)(const void *)msk_weight_file_find(
+                            file, "transformer.TransformerLayer_0.Mlp_0.layer_output.kernel_scales")
+                            ->data;
   assert_int_equal(product->dtype, MSK_DTYPE_F32);
   for (size_t i = 0; i < codes->elements; i++) {
-    assert_true(((const float *)(const void *)product->data)[i] == (float)(int8_t)codes->data[i] * scales[i % codes->shape[1]]);
+    assert_true(((const float *)(const void *)product->data)[i] ==
+                (float)(int8_t)codes->data[i] * scales[i % codes->shape[1]]);
   }
   assert_string_equal(msk_weight_file_metadata(values, "format"), "masksketch 1");
   msk_weight_file_close(file);
@@ -276,21 +297,29 @@ typedef struct rewriting {
 
 static msk_status fill(void *user, size_t index, void *out, msk_error *error) {
   const rewriting *r = user;
-  const msk_tensor *tensor = &r->tensors[index], *from = msk_weight_file_find(r->file, tensor->name);
+  const msk_tensor *tensor = &r->tensors[index],
+                   *from = msk_weight_file_find(r->file, tensor->name);
   (void)error;
   memset(out, 0, tensor->bytes);
   if (from != NULL && from->bytes <= tensor->bytes) memcpy(out, from->data, from->bytes);
   bool scales = strcmp(tensor->name, VICTIM "_scales") == 0;
-  float odd = r->harm == SCALE_NAN ? NAN : r->harm == SCALE_INFINITE ? INFINITY : r->harm == SCALE_NEGATIVE ? -1e-3f : 3e37f;
-  if (scales && r->harm >= SCALE_NAN && r->harm <= SCALE_HUGE) memcpy((char *)out + tensor->bytes - sizeof odd, &odd, sizeof odd);
+  float odd = r->harm == SCALE_NAN        ? NAN
+              : r->harm == SCALE_INFINITE ? INFINITY
+              : r->harm == SCALE_NEGATIVE ? -1e-3f
+                                          : 3e37f;
+  if (scales && r->harm >= SCALE_NAN && r->harm <= SCALE_HUGE)
+    memcpy((char *)out + tensor->bytes - sizeof odd, &odd, sizeof odd);
   float large = 1e5f;
-  if (r->harm == TOO_LARGE && strcmp(tensor->name, VICTIM) == 0) memcpy((char *)out + tensor->bytes - sizeof large, &large, sizeof large);
-  if (r->harm == CODE_OUT && strcmp(tensor->name, VICTIM) == 0) ((int8_t *)out)[tensor->bytes / 2] = -128;
+  if (r->harm == TOO_LARGE && strcmp(tensor->name, VICTIM) == 0)
+    memcpy((char *)out + tensor->bytes - sizeof large, &large, sizeof large);
+  if (r->harm == CODE_OUT && strcmp(tensor->name, VICTIM) == 0)
+    ((int8_t *)out)[tensor->bytes / 2] = -128;
   return MSK_OK;
 }
 
 static void alter(msk_tensor *tensor, harm kind) {
-  bool victim = strcmp(tensor->name, VICTIM) == 0, scales = strcmp(tensor->name, VICTIM "_scales") == 0;
+  bool victim = strcmp(tensor->name, VICTIM) == 0,
+       scales = strcmp(tensor->name, VICTIM "_scales") == 0;
   if (scales && kind == LONG_SCALES) tensor->shape[1]++;
   if (scales && kind == NARROW_SCALES) tensor->dtype = MSK_DTYPE_F16;
   if (victim && kind == UNSIGNED_CODES) tensor->dtype = MSK_DTYPE_U8;
@@ -313,17 +342,23 @@ static void write_harmed(const char *path, const msk_weight_file *file, harm kin
     r->tensors[r->count++] = tensor;
   }
   if (kind == STRANGE_SCALES) {
-    r->tensors[r->count++] = (msk_tensor){.name = HEAD "_scales", .rank = 1, .shape = {1}, .elements = 1, .bytes = sizeof(float)};
+    r->tensors[r->count++] = (msk_tensor){
+        .name = HEAD "_scales", .rank = 1, .shape = {1}, .elements = 1, .bytes = sizeof(float)};
   }
-  const char *format = kind == OLD_FORMAT ? "masksketch 1" : kind == NEXT_FORMAT ? "masksketch 3" : "masksketch 2";
-  const msk_metadata_entry metadata[] = {{"format", format}, {"classes", msk_weight_file_metadata(file, "classes")}};
-  api_ok(msk_safetensors_write(path, r->tensors, r->count, metadata, 2, fill, r, NULL, &error), &error);
+  const char *format = kind == OLD_FORMAT    ? "masksketch 1"
+                       : kind == NEXT_FORMAT ? "masksketch 3"
+                                             : "masksketch 2";
+  const msk_metadata_entry metadata[] = {{"format", format},
+                                         {"classes", msk_weight_file_metadata(file, "classes")}};
+  api_ok(msk_safetensors_write(path, r->tensors, r->count, metadata, 2, fill, r, NULL, &error),
+         &error);
   free(r);
 }
 
 static void check_refused(msk_status status, harm kind, const char *doing, const msk_error *error) {
   if (status != MSK_ERROR_FILE || strstr(error->message, expected[kind].word) == NULL)
-    fail_msg("harm %d, %s: status %d, \"%s\", expected \"%s\" in it", (int)kind, doing, (int)status, error->message, expected[kind].word);
+    fail_msg("harm %d, %s: status %d, \"%s\", expected \"%s\" in it", (int)kind, doing, (int)status,
+             error->message, expected[kind].word);
 }
 
 static void try_harmed(const char *path, harm kind, const char *isa, msk_precision precision) {
@@ -336,7 +371,8 @@ static void try_harmed(const char *path, harm kind, const char *isa, msk_precisi
   options.precision = precision;
   check_refused(msk_model_open(&model, path, &options, &error), kind, "opening", &error);
   assert_null(model);
-  if (expected[kind].plain_to_see) check_refused(msk_model_plan(&plan, path, &options, &error), kind, "planning", &error);
+  if (expected[kind].plain_to_see)
+    check_refused(msk_model_plan(&plan, path, &options, &error), kind, "planning", &error);
 }
 
 static void test_damages(void **state) {
@@ -359,14 +395,16 @@ static void test_damages(void **state) {
     options.tokenizer_path = options.transformer_path = path;
     options.output_path = output;
     options.int8 = kind % 2;
-    if (kind == OLD_FORMAT || kind == NEXT_FORMAT) continue; /* a source's format is not looked at */
+    /* a source's format is not looked at */
+    if (kind == OLD_FORMAT || kind == NEXT_FORMAT) continue;
     if (msk_convert(&options, &error) != MSK_ERROR_FILE) fail_msg("harm %d: converted", (int)kind);
     assert_int_equal(access(output, F_OK), -1);
   }
   msk_weight_file_close(file);
 }
 
-/* Codes are made of numbers of the type that is asked for: what that type cannot hold is refused, although codes could. */
+/* Codes are made of numbers of the type that is asked for: what that type cannot hold is
+ * refused, although codes could. */
 static void test_too_large(void **state) {
   (void)state;
   char path[600], output[600];
@@ -444,9 +482,10 @@ static void test_no_memory_to_open(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_contents),  cmocka_unit_test(test_same_bits),
-                                     cmocka_unit_test(test_precision), cmocka_unit_test(test_converted_again),
-                                     cmocka_unit_test(test_damages),   cmocka_unit_test(test_too_large),
-                                     cmocka_unit_test(test_no_memory), cmocka_unit_test(test_no_memory_to_open)};
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_contents),  cmocka_unit_test(test_same_bits),
+      cmocka_unit_test(test_precision), cmocka_unit_test(test_converted_again),
+      cmocka_unit_test(test_damages),   cmocka_unit_test(test_too_large),
+      cmocka_unit_test(test_no_memory), cmocka_unit_test(test_no_memory_to_open)};
   return cmocka_run_group_tests_name("codes", tests, setup, teardown);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * test_example.c - docs/example.c, built against the public header alone, draws a picture; and says what is wrong when it cannot. The
- * program's path is the first argument. */
+ *
+ * test_example.c - docs/example.c, built against the public header alone, draws a picture; and
+ * says what is wrong when it cannot. The program's path is the first argument. */
 #include "api.h"
 
 static const char *program;
@@ -8,8 +9,10 @@ static char *folder;
 
 static int run_example(const char *class_name, const char *output) {
   char command[2000];
-  snprintf(command, sizeof command, "'%s' '%s/tiny.safetensors' tests/golden/tiny/input/sketch0.png '%s' '%s/%s' 2> '%s/said'", program,
-           folder, class_name, folder, output, folder);
+  snprintf(
+      command, sizeof command,
+      "'%s' '%s/tiny.safetensors' tests/golden/tiny/input/sketch0.png '%s' '%s/%s' 2> '%s/said'",
+      program, folder, class_name, folder, output, folder);
   return system(command);
 }
 

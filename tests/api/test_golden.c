@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
- * test_golden.c - end to end, from the authors' checkpoints through msk_convert: every golden decode case gives the authors' tokens on
- * every instruction set that this machine has, on one thread and two; pictures and the composite within tolerance; the research functions
- * too. */
+ *
+ * test_golden.c - end to end, from the authors' checkpoints through msk_convert: every golden
+ * decode case gives the authors' tokens on every instruction set that this machine has, on one
+ * thread and two; pictures and the composite within tolerance; the research functions too. */
 #include <math.h>
 #include <stdbool.h>
 
@@ -29,10 +30,13 @@ static bool file_exists(const char *path) {
   return file != NULL;
 }
 
-/* The authors return batch x N from draw; batch x steps x N else, with the input repeated for the steps before the first one taken. */
-static void check_tokens(const msk_request *request, const msk_result *result, const char *set, const char *id, const char *how) {
+/* The authors return batch x N from draw; batch x steps x N else, with the input repeated for
+ * the steps before the first one taken. */
+static void check_tokens(const msk_request *request, const msk_result *result, const char *set,
+                         const char *id, const char *how) {
   golden_array golden = golden_load(golden_path("%s/decode/%s/tokens.npy", set, id));
-  size_t n = (size_t)result->tokens_per_item, count = (size_t)result->count, steps = (size_t)request->recipe.steps;
+  size_t n = (size_t)result->tokens_per_item, count = (size_t)result->count,
+         steps = (size_t)request->recipe.steps;
   size_t first = (size_t)request->recipe.start_step;
   const int32_t *expected = golden.data;
   bool draw = request->job == MSK_JOB_DRAW;
@@ -40,16 +44,22 @@ static void check_tokens(const msk_request *request, const msk_result *result, c
   for (size_t b = 0; b < count; b++) {
     for (size_t s = draw ? 0 : first; s < (draw ? 1 : steps); s++) {
       const int32_t *row = draw ? expected + b * n : expected + (b * steps + s) * n;
-      const int32_t *found = draw ? result->tokens + b * n : result->step_tokens + ((s - first) * count + b) * n;
-      if (memcmp(found, row, n * sizeof *row) != 0) fail_msg("%s %s (%s): tokens differ in item %zu, step %zu", set, id, how, b, s);
+      const int32_t *found =
+          draw ? result->tokens + b * n : result->step_tokens + ((s - first) * count + b) * n;
+      if (memcmp(found, row, n * sizeof *row) != 0)
+        fail_msg("%s %s (%s): tokens differ in item %zu, step %zu", set, id, how, b, s);
     }
-    if (!draw) assert_memory_equal(result->tokens + b * n, expected + (b * steps + steps - 1) * n, n * sizeof *expected);
+    if (!draw)
+      assert_memory_equal(result->tokens + b * n, expected + (b * steps + steps - 1) * n,
+                          n * sizeof *expected);
   }
   golden_free(&golden);
 }
 
-/* float16 golden pictures: half a unit of the last place of values up to 2, beside the pictures' own 2e-4. */
-static void check_picture(const msk_result *result, const char *set, const char *id, const char *name) {
+/* float16 golden pictures: half a unit of the last place of values up to 2, beside the pictures'
+ * own 2e-4. */
+static void check_picture(const msk_result *result, const char *set, const char *id,
+                          const char *name) {
   const char *path = golden_path("%s/decode/%s/%s.npy", set, id, name);
   if (!file_exists(path)) return;
   golden_array golden = golden_load(path);
@@ -57,7 +67,8 @@ static void check_picture(const msk_result *result, const char *set, const char 
   const float *expected = golden.data;
   for (size_t i = 0; i < golden.elements; i++) {
     if (!(fabsf(result->pixels[i] - expected[i]) <= 2e-4f + 5e-4f * fabsf(expected[i]))) {
-      fail_msg("%s [%zu]: %g, expected %g", path, i, (double)result->pixels[i], (double)expected[i]);
+      fail_msg("%s [%zu]: %g, expected %g", path, i, (double)result->pixels[i],
+               (double)expected[i]);
     }
   }
   golden_free(&golden);
@@ -76,13 +87,15 @@ static int run_cases(const char *set, const char *path, const char *isa, int thr
     msk_result result;
     msk_error error = {0};
     const char *id = json_string_value(json_object_get(golden_case, "id"));
-    if (threads == 1 && strcmp(id, "masksketch_long") == 0) continue; /* 100 steps: on two threads only */
+    /* 100 steps: on two threads only */
+    if (threads == 1 && strcmp(id, "masksketch_long") == 0) continue;
     api_case_request(&request, model, set, golden_case, &picture);
     request.no_pictures = threads != 2;
     msk_session *session = api_session(model, &request, threads);
     api_ok(msk_run(session, &request, &result, &error), &error);
     check_tokens(&request, &result, set, id, how);
-    if (!request.no_pictures) check_picture(&result, set, id, request.job == MSK_JOB_EDIT ? "composite" : "image");
+    if (!request.no_pictures)
+      check_picture(&result, set, id, request.job == MSK_JOB_EDIT ? "composite" : "image");
     msk_session_close(session);
     msk_image_free(&picture);
     checked++;
@@ -96,7 +109,8 @@ static void run_set(const char *set, int cases) {
   char path[600];
   snprintf(path, sizeof path, "%s/%s.safetensors", folder, set);
   for (int i = 0; msk_isa_name(i) != NULL; i++) {
-    /* The slow reference kernels run on two threads only: that threads change nothing is tested of every kernel set on its own. */
+    /* The slow reference kernels run on two threads only: that threads change nothing is tested
+     * of every kernel set on its own. */
     for (int threads = i == 0 ? 2 : 1; threads <= 2; threads++) {
       assert_int_equal(run_cases(set, path, msk_isa_name(i), threads), cases + threads - 2);
     }
@@ -119,8 +133,9 @@ struct trace {
   int compared;
 };
 
-/* Each step's quantity against the recorded one: floats within what the networks' own tolerances make of guided logits and scores, all else
- * equal. Rescaled scores divide by a row's spread, so they are compared a little wider. */
+/* Each step's quantity against the recorded one: floats within what the networks' own tolerances
+ * make of guided logits and scores, all else equal. Rescaled scores divide by a row's spread, so
+ * they are compared a little wider. */
 static int check_trace(void *user, const char *name, int step, const msk_array *array) {
   struct trace *trace = user;
   const char *path = golden_path("%s/%s.npy", trace->folder, name);
@@ -138,14 +153,16 @@ static int check_trace(void *user, const char *name, int step, const msk_array *
   } else {
     size_t bytes = golden.kind == 'b' ? 1 : golden.kind == 'q' ? 8 : 4;
     assert_int_not_equal(bytes, 8);
-    if (memcmp(array->data, (const char *)golden.data + first * bytes, elements * bytes) != 0) fail_msg("%s, step %d differs", path, step);
+    if (memcmp(array->data, (const char *)golden.data + first * bytes, elements * bytes) != 0)
+      fail_msg("%s, step %d differs", path, step);
   }
   golden_free(&golden);
   trace->compared++;
   return 0;
 }
 
-static void run_traced(const msk_model *model, const char *set, const char *id, const char *trace_folder, int names) {
+static void run_traced(const msk_model *model, const char *set, const char *id,
+                       const char *trace_folder, int names) {
   json_t *cases = api_cases(set), *golden_case;
   size_t index;
   json_array_foreach(cases, index, golden_case) {
@@ -215,7 +232,9 @@ static void test_research(void **state) {
 
   golden = golden_load(golden_path("tiny/tokenizer/any_size/image.npy"));
   const size_t *shape = golden.shape + golden.rank - 3;
-  api_ok(msk_tokenize_float(session, golden.data, (int)shape[1], (int)shape[0], &tokens, NULL, &rows, &columns, &error), &error);
+  api_ok(msk_tokenize_float(session, golden.data, (int)shape[1], (int)shape[0], &tokens, NULL,
+                            &rows, &columns, &error),
+         &error);
   golden_free(&golden);
   golden = golden_load(golden_path("tiny/tokenizer/any_size/tokens.npy"));
   assert_int_equal(rows * columns, golden.elements);
@@ -232,7 +251,8 @@ static void test_research(void **state) {
   api_ok(msk_logits(session, sequence.data, &logits, &error), &error);
   golden = golden_load(golden_path("tiny/transformer/masked/logits.npy"));
   size_t all = golden.shape[golden.rank - 1];
-  for (size_t i = 0; i < 65; i++) assert_close(logits + i * 64, (const float *)golden.data + i * all, 64, 5e-5);
+  for (size_t i = 0; i < 65; i++)
+    assert_close(logits + i * 64, (const float *)golden.data + i * all, 64, 5e-5);
   golden_free(&golden);
   golden_free(&sequence);
   msk_free(NULL, maps), msk_free(NULL, logits);
@@ -242,7 +262,8 @@ static void test_research(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_tiny), cmocka_unit_test(test_odd), cmocka_unit_test(test_traces),
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_tiny), cmocka_unit_test(test_odd),
+                                     cmocka_unit_test(test_traces),
                                      cmocka_unit_test(test_research)};
   return cmocka_run_group_tests(tests, setup, teardown);
 }

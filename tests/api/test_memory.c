@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * test_memory.c - the plan of a model's memory against what an allocator really gave: for each kernel set and precision, weights stored as F32
- * and as F16. */
+ * test_memory.c - the plan of a model's memory against what an allocator really gave: for each
+ * kernel set and precision, weights stored as F32 and as F16. */
 #include <stdatomic.h>
 
 #include "api.h"
@@ -35,7 +35,8 @@ static void meter_release(void *user, void *memory) {
 /* Tables and names beside the weights: some hundred bytes a tensor. */
 enum { TABLES = 250000 };
 
-static void check_plan(const char *path, const char *isa, msk_precision precision, msk_precision decoding, size_t *weights) {
+static void check_plan(const char *path, const char *isa, msk_precision precision,
+                       msk_precision decoding, size_t *weights) {
   meter m = {.allocator = {.allocate = meter_allocate, .release = meter_release}};
   msk_model_options options;
   msk_memory_plan plan;
@@ -57,11 +58,12 @@ static void check_plan(const char *path, const char *isa, msk_precision precisio
   msk_model_close(model);
   assert_int_equal(m.now, 0);
   if (kept < plan.weights - plan.weights / 50 || kept > plan.weights + plan.weights / 50 + TABLES) {
-    fail_msg("%s %s %d %d: %zu bytes are kept, %zu were planned", path, isa, (int)precision, (int)decoding, kept, plan.weights);
+    fail_msg("%s %s %d %d: %zu bytes are kept, %zu were planned", path, isa, (int)precision,
+             (int)decoding, kept, plan.weights);
   }
   if (most > plan.weights + plan.weights / 50 + plan.loading + TABLES + device) {
-    fail_msg("%s %s %d %d: %zu bytes at most, %zu + %zu were planned", path, isa, (int)precision, (int)decoding, most, plan.weights,
-             plan.loading);
+    fail_msg("%s %s %d %d: %zu bytes at most, %zu + %zu were planned", path, isa, (int)precision,
+             (int)decoding, most, plan.weights, plan.loading);
   }
   *weights = plan.weights;
 }
@@ -85,7 +87,8 @@ static const char *narrow(const char *path, int int8) {
 static void test_plan(void **state) {
   const char *folder = *state, *sets[] = {"tiny", "odd"};
   for (int s = 0; s < 2; s++) {
-    const char *path = api_convert(folder, sets[s], NULL), *small = narrow(path, 0), *codes = narrow(path, 1);
+    const char *path = api_convert(folder, sets[s], NULL), *small = narrow(path, 0),
+               *codes = narrow(path, 1);
     for (int i = 0; msk_isa_name(i) != NULL; i++) {
       size_t whole, half, int8, both, stored, opened;
       check_plan(path, msk_isa_name(i), MSK_PRECISION_FP32, MSK_PRECISION_FP32, &whole);

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
- * test_request.c - requests that must be refused, each with a message that names what is wrong, before memory is taken; class names found
- * and not found; model files that must be refused. */
+ *
+ * test_request.c - requests that must be refused, each with a message that names what is wrong,
+ * before memory is taken; class names found and not found; model files that must be refused. */
 #include <stdbool.h>
 
 #include "api.h"
 
 static const char defaults[] = "{\"structure_layers\": [0, 2], \"hidden_classes\": [8]}";
 static const char names[] =
-    "tabby, tabby cat\ntiger cat\nTiger\ncaf\xC3\xA9 cr\xC3\xA8me\ncrane\ncrane\ntrilobite\nstop_sign\nstyle\nzebra\n";
+    "tabby, tabby cat\ntiger cat\nTiger\ncaf\xC3\xA9 "
+    "cr\xC3\xA8me\ncrane\ncrane\ntrilobite\nstop_sign\nstyle\nzebra\n";
 
 static char *folder;
 static const char *path;
@@ -107,8 +109,10 @@ static void test_wrong_requests(void **state) {
   REFUSE("generate", request.job = MSK_JOB_GENERATE);
   REFUSE("box", request.job = MSK_JOB_EDIT; request.recipe.tail = 0);
   REFUSE("inside", request.job = MSK_JOB_EDIT; request.edit_box = ((msk_box){100, 0, 29, 10}));
-  REFUSE("inside", request.job = MSK_JOB_EDIT; request.edit_box = ((msk_box){0, 0, 2147483647, 10}));
-  REFUSE("both", request.job = MSK_JOB_EDIT; request.edit_box = ((msk_box){0, 0, 9, 10}); request.edit_mask = &sketch);
+  REFUSE("inside", request.job = MSK_JOB_EDIT;
+         request.edit_box = ((msk_box){0, 0, 2147483647, 10}));
+  REFUSE("both", request.job = MSK_JOB_EDIT; request.edit_box = ((msk_box){0, 0, 9, 10});
+         request.edit_mask = &sketch);
 }
 
 static void test_wrong_official_requests(void **state) {
@@ -136,11 +140,14 @@ static void test_wrong_options(void **state) {
   api_small_draw(&request, model, &sketch, 2, 1);
   msk_session_options_init(&options);
   options.threads = -1;
-  assert_int_equal(msk_session_open(&session, model, &request, &options, &error), MSK_ERROR_ARGUMENT);
+  assert_int_equal(msk_session_open(&session, model, &request, &options, &error),
+                   MSK_ERROR_ARGUMENT);
   assert_non_null(strstr(error.message, "threads"));
   options.size = 1;
-  assert_int_equal(msk_session_open(&session, model, &request, &options, &error), MSK_ERROR_ARGUMENT);
-  assert_int_equal(msk_request_init(&request, model, MSK_JOB_DRAW, "no such recipe", &error), MSK_ERROR_ARGUMENT);
+  assert_int_equal(msk_session_open(&session, model, &request, &options, &error),
+                   MSK_ERROR_ARGUMENT);
+  assert_int_equal(msk_request_init(&request, model, MSK_JOB_DRAW, "no such recipe", &error),
+                   MSK_ERROR_ARGUMENT);
   assert_non_null(strstr(error.message, "balanced"));
   msk_model *opened = NULL;
   msk_model_options with;
@@ -166,9 +173,13 @@ static void test_wrong_research(void **state) {
   sequence[5] = 74;
   assert_int_equal(msk_logits(session, sequence, &output, &error), MSK_ERROR_ARGUMENT);
   assert_non_null(strstr(error.message, "token 5"));
-  assert_int_equal(msk_detokenize(session, sequence, 8, 8, &output, &width, &height, &error), MSK_ERROR_ARGUMENT);
-  assert_int_equal(msk_detokenize(session, sequence, 0, 8, &output, &width, &height, &error), MSK_ERROR_ARGUMENT);
-  assert_int_equal(msk_detokenize(session, sequence, 1 << 15, 1 << 15, &output, &width, &height, &error), MSK_ERROR_ARGUMENT);
+  assert_int_equal(msk_detokenize(session, sequence, 8, 8, &output, &width, &height, &error),
+                   MSK_ERROR_ARGUMENT);
+  assert_int_equal(msk_detokenize(session, sequence, 0, 8, &output, &width, &height, &error),
+                   MSK_ERROR_ARGUMENT);
+  assert_int_equal(
+      msk_detokenize(session, sequence, 1 << 15, 1 << 15, &output, &width, &height, &error),
+      MSK_ERROR_ARGUMENT);
   msk_session_close(session);
 }
 
@@ -273,7 +284,8 @@ static void test_changed_models(void **state) {
   check_changed("[0, 2]", "[0,-2]", "structure_layers");
   check_changed("[8]", "[12", "");
   check_changed("\"classes\"", "\"classic\"", "classes");
-  check_changed("transformer.MlmLayer_0.mlm_bias.bias", "transformer.MlmLayer_0.mlm_bias.bats", "mlm_bias");
+  check_changed("transformer.MlmLayer_0.mlm_bias.bias", "transformer.MlmLayer_0.mlm_bias.bats",
+                "mlm_bias");
 }
 
 static void test_pair_that_does_not_belong_together(void **state) {
@@ -291,9 +303,13 @@ static void test_pair_that_does_not_belong_together(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_wrong_requests), cmocka_unit_test(test_wrong_official_requests),
-                                     cmocka_unit_test(test_wrong_options),  cmocka_unit_test(test_wrong_research),
-                                     cmocka_unit_test(test_class_names),    cmocka_unit_test(test_wrong_models),
-                                     cmocka_unit_test(test_changed_models), cmocka_unit_test(test_pair_that_does_not_belong_together)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_wrong_requests),
+                                     cmocka_unit_test(test_wrong_official_requests),
+                                     cmocka_unit_test(test_wrong_options),
+                                     cmocka_unit_test(test_wrong_research),
+                                     cmocka_unit_test(test_class_names),
+                                     cmocka_unit_test(test_wrong_models),
+                                     cmocka_unit_test(test_changed_models),
+                                     cmocka_unit_test(test_pair_that_does_not_belong_together)};
   return cmocka_run_group_tests(tests, setup, teardown);
 }

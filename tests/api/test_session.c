@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
- * test_session.c - what a session promises: the same bytes whatever ran before, in any batch, on any number of threads; two sessions at
- * once; no allocation after opening; a clean error and no leak whichever allocation fails; cancelling at each step. */
+ *
+ * test_session.c - what a session promises: the same bytes whatever ran before, in any batch, on
+ * any number of threads; two sessions at once; no allocation after opening; a clean error and no
+ * leak whichever allocation fails; cancelling at each step. */
 #include <pthread.h>
 #include <stdbool.h>
 
 #include "api.h"
 
 static const char defaults[] =
-    "{\"structure_layers\": [0, 2], \"null_class\": 9, \"hidden_classes\": [8, 9], \"start_from_sketch\": false,"
+    "{\"structure_layers\": [0, 2], \"null_class\": 9, \"hidden_classes\": [8, 9], "
+    "\"start_from_sketch\": false,"
     " \"recipe\": {\"unconditional\": \"null\", \"guidance\": 0.8}}";
 
 static char *folder;
@@ -85,7 +88,8 @@ static void test_model_defaults(void **state) {
   assert_int_equal(msk_model_class_hidden(model, 7), 0);
 }
 
-/* Each kind of request: alone in a fresh session, and after the others in one session, on 1 to 3 threads. */
+/* Each kind of request: alone in a fresh session, and after the others in one session, on 1 to 3
+ * threads. */
 static void test_nothing_lingers(void **state) {
   (void)state;
   msk_request requests[3];
@@ -102,12 +106,14 @@ static void test_nothing_lingers(void **state) {
   largest.count = 8;
   for (int threads = 1; threads <= 3; threads++) {
     msk_session *session = api_session(model, &largest, threads);
-    for (int i = 0; i < 9; i++) assert_int_equal(run_digest(session, &requests[i * 2 % 3]), fresh[i * 2 % 3]);
+    for (int i = 0; i < 9; i++)
+      assert_int_equal(run_digest(session, &requests[i * 2 % 3]), fresh[i * 2 % 3]);
     msk_session_close(session);
   }
 }
 
-/* Item i of a seed is the same alone, in a batch, in a later group of a large batch, and when counted from another first item. */
+/* Item i of a seed is the same alone, in a batch, in a later group of a large batch, and when
+ * counted from another first item. */
 static void test_items_stand_alone(void **state) {
   (void)state;
   enum { COUNT = 11 };
@@ -134,7 +140,8 @@ static void test_items_stand_alone(void **state) {
   msk_session_close(other);
 }
 
-/* Tokens in, tokens out: the session's memory is then what the transformer's passes take, at their fullest. */
+/* Tokens in, tokens out: the session's memory is then what the transformer's passes take, at
+ * their fullest. */
 static void test_tokens_alone(void **state) {
   (void)state;
   msk_request request, bare;
@@ -185,7 +192,8 @@ static void test_two_sessions(void **state) {
     together[i].request = alone[i].request;
     work(&alone[i]);
   }
-  for (int i = 0; i < 2; i++) assert_int_equal(pthread_create(&threads[i], NULL, work, &together[i]), 0);
+  for (int i = 0; i < 2; i++)
+    assert_int_equal(pthread_create(&threads[i], NULL, work, &together[i]), 0);
   for (int i = 0; i < 2; i++) assert_int_equal(pthread_join(threads[i], NULL), 0);
   for (int i = 0; i < 2; i++) assert_int_equal(together[i].digest, alone[i].digest);
 }
@@ -219,7 +227,8 @@ static void test_no_allocation_while_running(void **state) {
   assert_int_equal(counting.live, 0);
 }
 
-/* Opens the model, a session, and draws, with the k-th allocation failing. True once k is past the last. */
+/* Opens the model, a session, and draws, with the k-th allocation failing. True once k is past
+ * the last. */
 static bool draw_failing(counting_allocator *counting, long k) {
   msk_model_options options;
   msk_model *opened = NULL;
@@ -354,7 +363,8 @@ static void test_empty_sketch(void **state) {
   msk_image_free(&white);
 }
 
-/* A sketch and its tokens are the same request; a white lambda map is no map; a black one is lambda 0. */
+/* A sketch and its tokens are the same request; a white lambda map is no map; a black one is
+ * lambda 0. */
 static void test_equal_requests(void **state) {
   (void)state;
   msk_request request, other;
@@ -386,7 +396,8 @@ static void test_equal_requests(void **state) {
   msk_session_close(session);
 }
 
-/* The mask picture that fills exactly the cells of a box repaints the same tokens; outside, far from it, the photo stays. */
+/* The mask picture that fills exactly the cells of a box repaints the same tokens; outside, far
+ * from it, the photo stays. */
 static void test_edit_mask(void **state) {
   (void)state;
   msk_request boxed, masked;
@@ -405,7 +416,8 @@ static void test_edit_mask(void **state) {
   assert_int_equal(run_digest(session, &masked), digest);
   api_ok(msk_run(session, &masked, &result, &error), &error);
   for (size_t i = 127 * 128 * 3; i < 128 * 128 * 3; i++) {
-    assert_true(result.pixels[i] - (float)photo.pixels[i] / 255.0f < 0.02f && result.pixels[i] - (float)photo.pixels[i] / 255.0f > -0.02f);
+    assert_true(result.pixels[i] - (float)photo.pixels[i] / 255.0f < 0.02f &&
+                result.pixels[i] - (float)photo.pixels[i] / 255.0f > -0.02f);
   }
   memset(mask.pixels, 0, 8 * 8 * 3);
   assert_int_equal(msk_run(session, &masked, &result, &error), MSK_ERROR_ARGUMENT);

@@ -27,8 +27,14 @@ static void integers(void **state) {
 
 static void utf8(void **state) {
   (void)state;
-  static const char *const good[] = {
-      "", "abc", "\xC3\xA9", "\xE2\x82\xAC", "\xF0\x9F\x98\x80", "\xED\x9F\xBF", "\xEE\x80\x80", "\xF4\x8F\xBF\xBF"};
+  static const char *const good[] = {"",
+                                     "abc",
+                                     "\xC3\xA9",
+                                     "\xE2\x82\xAC",
+                                     "\xF0\x9F\x98\x80",
+                                     "\xED\x9F\xBF",
+                                     "\xEE\x80\x80",
+                                     "\xF4\x8F\xBF\xBF"};
   static const char *const bad[] = {"\x80",
                                     "\xC0\x80",
                                     "\xC1\xBF",
@@ -43,19 +49,21 @@ static void utf8(void **state) {
                                     "\xF0\x9F\x98",
                                     "a\xFF",
                                     "\xC3\xC3"};
-  for (size_t i = 0; i < sizeof good / sizeof *good; i++) assert_true(msk_utf8_valid((const uint8_t *)good[i], strlen(good[i])));
-  for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) assert_false(msk_utf8_valid((const uint8_t *)bad[i], strlen(bad[i])));
+  for (size_t i = 0; i < sizeof good / sizeof *good; i++)
+    assert_true(msk_utf8_valid((const uint8_t *)good[i], strlen(good[i])));
+  for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+    assert_false(msk_utf8_valid((const uint8_t *)bad[i], strlen(bad[i])));
 }
 
 static void sha256(void **state) {
   (void)state;
   static const struct {
     const char *text, *hash;
-  } vectors[] = {
-      /* FIPS 180-4 examples */
-      {"", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"},
-      {"abc", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"},
-      {"abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq", "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1"}};
+  } vectors[] = {/* FIPS 180-4 examples */
+                 {"", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"},
+                 {"abc", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"},
+                 {"abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq",
+                  "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1"}};
   char text[65];
   msk_sha256 hash;
   for (size_t i = 0; i < 3; i++) {
@@ -66,9 +74,11 @@ static void sha256(void **state) {
   }
   char *million = malloc(1000000);
   memset(million, 'a', 1000000);
-  for (size_t piece = 1; piece <= 100000; piece = piece * 7 + 3) { /* however it is cut into pieces */
+  /* however it is cut into pieces */
+  for (size_t piece = 1; piece <= 100000; piece = piece * 7 + 3) {
     msk_sha256_begin(&hash);
-    for (size_t at = 0; at < 1000000; at += piece) msk_sha256_add(&hash, million + at, piece < 1000000 - at ? piece : 1000000 - at);
+    for (size_t at = 0; at < 1000000; at += piece)
+      msk_sha256_add(&hash, million + at, piece < 1000000 - at ? piece : 1000000 - at);
     msk_sha256_end(&hash, text);
     assert_string_equal(text, "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
   }
@@ -76,6 +86,7 @@ static void sha256(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(integers), cmocka_unit_test(utf8), cmocka_unit_test(sha256)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(integers), cmocka_unit_test(utf8),
+                                     cmocka_unit_test(sha256)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

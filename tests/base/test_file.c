@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * test_file.c - files are written whole or not at all, read with a limit, mapped; nothing is left behind after any failure. */
+ *
+ * test_file.c - files are written whole or not at all, read with a limit, mapped; nothing is
+ * left behind after any failure. */
 #include "base/file.h"
 
 #include <dirent.h>
@@ -65,7 +67,8 @@ static void refused_outputs(void **state) {
   memset(long_name, 'x', sizeof long_name - 1);
   long_name[sizeof long_name - 1] = 0;
   long_name[300] = 0;
-  const char *paths[] = {"", folder, inside(folder, "missing/a"), inside(folder, "sub/"), inside(folder, long_name)};
+  const char *paths[] = {"", folder, inside(folder, "missing/a"), inside(folder, "sub/"),
+                         inside(folder, long_name)};
   for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
     assert_int_equal(msk_file_write(paths[i], "x", 1, &error), MSK_ERROR_OUTPUT);
     assert_true(strlen(error.message) > 10 && strchr(error.message, '\n') == NULL);
@@ -73,7 +76,8 @@ static void refused_outputs(void **state) {
   long_name[300] = 'x';
   assert_int_equal(msk_file_write(long_name, "x", 1, &error), MSK_ERROR_OUTPUT);
   assert_int_equal(entries(folder), 0);
-  if (access("/dev/full", W_OK) == 0) assert_int_equal(msk_file_write("/dev/full", "x", 1, &error), MSK_ERROR_OUTPUT);
+  if (access("/dev/full", W_OK) == 0)
+    assert_int_equal(msk_file_write("/dev/full", "x", 1, &error), MSK_ERROR_OUTPUT);
   assert_int_equal(msk_file_write("/dev/null", "x", 1, &error), MSK_OK);
   struct stat info;
   assert_int_equal(stat("/dev/null", &info), 0);
@@ -127,19 +131,25 @@ static void read_with_a_limit(void **state) {
   counting_allocator counting;
   counting_allocator_init(&counting);
   assert_int_equal(msk_file_write(inside(folder, "a"), "12345", 5, &error), MSK_OK);
-  assert_int_equal(msk_file_read(inside(folder, "a"), 4, &bytes, &count, &counting.allocator, &error), MSK_ERROR_FILE);
+  assert_int_equal(
+      msk_file_read(inside(folder, "a"), 4, &bytes, &count, &counting.allocator, &error),
+      MSK_ERROR_FILE);
   assert_null(bytes);
   assert_int_equal(count, 77);
   assert_int_equal(counting.calls, 0);
-  assert_int_equal(msk_file_read(inside(folder, "a"), 5, &bytes, &count, &counting.allocator, &error), MSK_OK);
+  assert_int_equal(
+      msk_file_read(inside(folder, "a"), 5, &bytes, &count, &counting.allocator, &error), MSK_OK);
   assert_int_equal(count, 5);
   assert_memory_equal(bytes, "12345", 5);
   msk_free(&counting.allocator, bytes);
   counting.fail_at = counting.calls + 1;
-  assert_int_equal(msk_file_read(inside(folder, "a"), 5, &bytes, &count, &counting.allocator, &error), MSK_ERROR_MEMORY);
+  assert_int_equal(
+      msk_file_read(inside(folder, "a"), 5, &bytes, &count, &counting.allocator, &error),
+      MSK_ERROR_MEMORY);
   assert_int_equal(counting.live, 0);
   assert_int_equal(msk_file_read(folder, 5, &bytes, &count, NULL, &error), MSK_ERROR_FILE);
-  assert_int_equal(msk_file_read(inside(folder, "none"), 5, &bytes, &count, NULL, &error), MSK_ERROR_FILE);
+  assert_int_equal(msk_file_read(inside(folder, "none"), 5, &bytes, &count, NULL, &error),
+                   MSK_ERROR_FILE);
   assert_int_equal(mkfifo(inside(folder, "pipe"), 0600), 0);
   assert_int_equal(msk_file_read(inside(folder, "pipe"), 5, &bytes, &count, NULL, &error),
                    MSK_ERROR_FILE); /* and does not wait for a writer */
@@ -168,8 +178,12 @@ static void mapped(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(written_and_replaced),     cmocka_unit_test(refused_outputs),   cmocka_unit_test(full_disk_keeps_the_old_file),
-      cmocka_unit_test(discarded_leaves_nothing), cmocka_unit_test(read_with_a_limit), cmocka_unit_test(mapped),
+      cmocka_unit_test(written_and_replaced),
+      cmocka_unit_test(refused_outputs),
+      cmocka_unit_test(full_disk_keeps_the_old_file),
+      cmocka_unit_test(discarded_leaves_nothing),
+      cmocka_unit_test(read_with_a_limit),
+      cmocka_unit_test(mapped),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

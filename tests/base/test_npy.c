@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
- * test_npy.c - .npy files: NumPy's own (the golden data) are read, what is written reads back by an independent parser, damaged ones are refused. */
+ *
+ * test_npy.c - .npy files: NumPy's own (the golden data) are read, what is written reads back by
+ * an independent parser, damaged ones are refused. */
 #include <stdbool.h>
 
 #include "support.h"
 
 static void golden_files(void **state) {
   (void)state;
-  static const char *const names[] = {"tiny/tokenizer/sketch0/tokens.npy", "tiny/transformer/full/logits.npy", "rng/index.json",
-                                      "tiny/trace/masksketch/structure_mask.npy", "odd/transformer/structure_score.npy"};
+  static const char *const names[] = {
+      "tiny/tokenizer/sketch0/tokens.npy", "tiny/transformer/full/logits.npy", "rng/index.json",
+      "tiny/trace/masksketch/structure_mask.npy", "odd/transformer/structure_score.npy"};
   for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
     size_t bytes;
     uint8_t *file = test_read_file(golden_path("%s", names[i]), &bytes);
@@ -45,7 +48,11 @@ static void written_reads_back(void **state) {
   for (size_t i = 0; i < sizeof data; i++) data[i] = (uint8_t)(i * 37 % 251);
   for (size_t t = 0; t < sizeof types / sizeof *types; t++) {
     for (int rank = 0; rank <= 8; rank++) {
-      msk_array array = {.dtype = types[t].dtype, .rank = rank, .shape = {1, 2, 3, 4, 1, 1, 1, 1}, .data = data}, back;
+      msk_array array = {.dtype = types[t].dtype,
+                         .rank = rank,
+                         .shape = {1, 2, 3, 4, 1, 1, 1, 1},
+                         .data = data},
+                back;
       if (types[t].dtype == MSK_DTYPE_BOOL) memset(data, 1, sizeof data);
       void *bytes;
       size_t count, elements = rank == 0 || rank == 1 ? 1 : rank == 2 ? 2 : rank == 3 ? 6 : 24;
@@ -100,46 +107,51 @@ static void refused(void **state) {
     const char *header;
     size_t data;
     bool good;
-  } cases[] = {{"{'descr': '<f4', 'fortran_order': False, 'shape': (2,), }\n", 8, true},
-               {"{\"shape\": (2,), \"descr\": \"<f4\", \"fortran_order\": False}", 8, true},
-               {"{'descr': '<f4', 'fortran_order': True, 'shape': (2,), }", 8, true},
-               {"{'descr': '<f4', 'fortran_order': False, 'shape': (), }", 4, true},
-               {"{'descr': '<f4', 'fortran_order': False, 'shape': (0, 5), }", 0, true},
-               {"{'descr': '<f4', 'fortran_order': True, 'shape': (2, 1), }", 8, false},
-               {"{'descr': '>f4', 'fortran_order': False, 'shape': (2,), }", 8, false},
-               {"{'descr': '|O', 'fortran_order': False, 'shape': (2,), }", 16, false},
-               {"{'descr': '<f4', 'fortran_order': False, 'shape': (2,), }", 7, false},
-               {"{'descr': '<f4', 'fortran_order': False, 'shape': (2,), }", 9, false},
-               {"{'descr': '<f4', 'fortran_order': False, 'shape': (2), }", 8, false},
-               {"{'descr': '<f4', 'fortran_order': False, 'shape': (-2,), }", 8, false},
-               {"{'descr': '<f4', 'fortran_order': False, 'shape': (4611686018427387904, 4), }", 0, false},
-               {"{'descr': '<f4', 'fortran_order': False, 'shape': (18446744073709551616,), }", 0, false},
-               {"{'descr': '<f4', 'fortran_order': False, 'shape': (1,1,1,1,1,1,1,1,1), }", 4, false},
-               {"{'descr': '<f4', 'fortran_order': False, }", 4, false},
-               {"{'descr': '<f4', 'descr': '<f4', 'fortran_order': False, 'shape': (1,), }", 4, false},
-               {"{'descr': '<f4', 'fortran_order': False, 'shape': (1,), 'more': 1}", 4, false},
-               {"{'descr': '<f4', 'fortran_order': False, 'shape': (1,), } x", 4, false},
-               {"{'descr': '<f4', 'fortran_order': False, 'shape': (1,)", 4, false},
-               {"{'descr': '<f4", 4, false},
-               {"", 4, false}};
+  } cases[] = {
+      {"{'descr': '<f4', 'fortran_order': False, 'shape': (2,), }\n", 8, true},
+      {"{\"shape\": (2,), \"descr\": \"<f4\", \"fortran_order\": False}", 8, true},
+      {"{'descr': '<f4', 'fortran_order': True, 'shape': (2,), }", 8, true},
+      {"{'descr': '<f4', 'fortran_order': False, 'shape': (), }", 4, true},
+      {"{'descr': '<f4', 'fortran_order': False, 'shape': (0, 5), }", 0, true},
+      {"{'descr': '<f4', 'fortran_order': True, 'shape': (2, 1), }", 8, false},
+      {"{'descr': '>f4', 'fortran_order': False, 'shape': (2,), }", 8, false},
+      {"{'descr': '|O', 'fortran_order': False, 'shape': (2,), }", 16, false},
+      {"{'descr': '<f4', 'fortran_order': False, 'shape': (2,), }", 7, false},
+      {"{'descr': '<f4', 'fortran_order': False, 'shape': (2,), }", 9, false},
+      {"{'descr': '<f4', 'fortran_order': False, 'shape': (2), }", 8, false},
+      {"{'descr': '<f4', 'fortran_order': False, 'shape': (-2,), }", 8, false},
+      {"{'descr': '<f4', 'fortran_order': False, 'shape': (4611686018427387904, 4), }", 0, false},
+      {"{'descr': '<f4', 'fortran_order': False, 'shape': (18446744073709551616,), }", 0, false},
+      {"{'descr': '<f4', 'fortran_order': False, 'shape': (1,1,1,1,1,1,1,1,1), }", 4, false},
+      {"{'descr': '<f4', 'fortran_order': False, }", 4, false},
+      {"{'descr': '<f4', 'descr': '<f4', 'fortran_order': False, 'shape': (1,), }", 4, false},
+      {"{'descr': '<f4', 'fortran_order': False, 'shape': (1,), 'more': 1}", 4, false},
+      {"{'descr': '<f4', 'fortran_order': False, 'shape': (1,), } x", 4, false},
+      {"{'descr': '<f4', 'fortran_order': False, 'shape': (1,)", 4, false},
+      {"{'descr': '<f4", 4, false},
+      {"", 4, false}};
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     uint8_t file[512];
     size_t bytes = make_npy(file, cases[i].header, cases[i].data);
     msk_array array = {.data = NULL};
     msk_error error;
-    assert_int_equal(msk_npy_decode(&array, file, bytes, "x", NULL, &error), cases[i].good ? MSK_OK : MSK_ERROR_FILE);
+    assert_int_equal(msk_npy_decode(&array, file, bytes, "x", NULL, &error),
+                     cases[i].good ? MSK_OK : MSK_ERROR_FILE);
     msk_free(NULL, array.data);
   }
 }
 
-/* Cut off anywhere, any bit turned: never a crash, a success only with data that fits the bytes, never much memory. */
+/* Cut off anywhere, any bit turned: never a crash, a success only with data that fits the bytes,
+ * never much memory. */
 static void damaged(void **state) {
   (void)state;
   uint8_t file[512], changed[512];
-  size_t bytes = make_npy(file, "{'descr': '<i4', 'fortran_order': False, 'shape': (3, 2), }\n", 24);
+  size_t bytes =
+      make_npy(file, "{'descr': '<i4', 'fortran_order': False, 'shape': (3, 2), }\n", 24);
   msk_array array;
   for (size_t length = 0; length < bytes; length++) {
-    uint8_t *exact = malloc(length == 0 ? 1 : length); /* its own block, so that a read past the end is seen */
+    /* its own block, so that a read past the end is seen */
+    uint8_t *exact = malloc(length == 0 ? 1 : length);
     memcpy(exact, file, length);
     assert_int_equal(msk_npy_decode(&array, exact, length, "x", NULL, NULL), MSK_ERROR_FILE);
     free(exact);
@@ -147,12 +159,14 @@ static void damaged(void **state) {
   for (size_t bit = 0; bit < bytes * 8; bit++) {
     memcpy(changed, file, bytes);
     changed[bit / 8] ^= (uint8_t)(1 << bit % 8);
-    if (msk_npy_decode(&array, changed, bytes, "x", NULL, NULL) == MSK_OK) msk_free(NULL, array.data);
+    if (msk_npy_decode(&array, changed, bytes, "x", NULL, NULL) == MSK_OK)
+      msk_free(NULL, array.data);
   }
   counting_allocator counting;
   counting_allocator_init(&counting);
   counting.fail_at = 1;
-  assert_int_equal(msk_npy_decode(&array, file, bytes, "x", &counting.allocator, NULL), MSK_ERROR_MEMORY);
+  assert_int_equal(msk_npy_decode(&array, file, bytes, "x", &counting.allocator, NULL),
+                   MSK_ERROR_MEMORY);
 }
 
 int main(void) {

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
- * test_pool.c - every index runs exactly once, on a worker of the team, whatever the count; results do not depend on the number of threads; pools
- * come and go without leaks; the processor count honours control groups of both versions. */
+ *
+ * test_pool.c - every index runs exactly once, on a worker of the team, whatever the count;
+ * results do not depend on the number of threads; pools come and go without leaks; the processor
+ * count honours control groups of both versions. */
 #include "base/pool.h"
 
 #include <stdatomic.h>
@@ -51,7 +53,8 @@ static void square(void *user, size_t index, int worker) {
   ((squares *)user)->values[index] = (uint64_t)index * index + 1;
 }
 
-/* Plain memory written by workers is seen by the caller, and job after job in quick succession never mix (thread sanitizer looks on). */
+/* Plain memory written by workers is seen by the caller, and job after job in quick succession
+ * never mix (thread sanitizer looks on). */
 static void results_arrive(void **state) {
   (void)state;
   msk_pool *pool = NULL;
@@ -149,7 +152,8 @@ static void quotas_are_honoured(void **state) {
   assert_int_equal(quota(folder), 1);
   write_text(folder, "membership", "0::/elsewhere\n");
   write_text(folder, "cgroup/cpu.max", "400000 100000\n");
-  assert_int_equal(quota(folder), 4); /* inside a container the path may not be there: the root is */
+  /* inside a container the path may not be there: the root is */
+  assert_int_equal(quota(folder), 4);
   write_text(folder, "membership", "7:memory:/m\n3:cpu,cpuacct:/job\n");
   write_text(folder, "cgroup/cpu,cpuacct/job/cpu.cfs_quota_us", "150000\n");
   write_text(folder, "cgroup/cpu,cpuacct/job/cpu.cfs_period_us", "100000\n");
@@ -164,8 +168,12 @@ static void quotas_are_honoured(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(every_index_once),      cmocka_unit_test(results_arrive),           cmocka_unit_test(sleepers_wake),
-      cmocka_unit_test(no_pool_is_the_caller), cmocka_unit_test(bad_counts_and_no_memory), cmocka_unit_test(quotas_are_honoured),
+      cmocka_unit_test(every_index_once),
+      cmocka_unit_test(results_arrive),
+      cmocka_unit_test(sleepers_wake),
+      cmocka_unit_test(no_pool_is_the_caller),
+      cmocka_unit_test(bad_counts_and_no_memory),
+      cmocka_unit_test(quotas_are_honoured),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * test_rng.c - jax.random bit for bit: every vector of tests/golden/rng in both layouts, Gumbel noise to the last bit; slices, wide keys,
- * and the pruned categorical against the plain one. */
+ * test_rng.c - jax.random bit for bit: every vector of tests/golden/rng in both layouts, Gumbel
+ * noise to the last bit; slices, wide keys, and the pruned categorical against the plain one. */
 #include "support.h"
 
 #include <jansson.h>
@@ -17,9 +17,13 @@ typedef struct vector {
   golden_array golden;
 } vector;
 
-static double number(const vector *v, const char *name) { return json_number_value(json_object_get(v->entry, name)); }
+static double number(const vector *v, const char *name) {
+  return json_number_value(json_object_get(v->entry, name));
+}
 
-static void check_words(const vector *v, const uint32_t *words) { assert_memory_equal(words, v->golden.data, v->golden.elements * 4); }
+static void check_words(const vector *v, const uint32_t *words) {
+  assert_memory_equal(words, v->golden.data, v->golden.elements * 4);
+}
 
 static void check_keys(const vector *v, const char *function) {
   msk_key keys[8];
@@ -32,14 +36,17 @@ static void check_keys(const vector *v, const char *function) {
   } else {
     json_array_foreach(list, index, item) {
       uint64_t value = (uint64_t)json_integer_value(item);
-      keys[index] = strcmp(function, "PRNGKey") == 0 ? msk_rng_key(value) : msk_rng_fold_in(SEED_OF(v->entry), (uint32_t)value);
+      keys[index] = strcmp(function, "PRNGKey") == 0
+                        ? msk_rng_key(value)
+                        : msk_rng_fold_in(SEED_OF(v->entry), (uint32_t)value);
     }
   }
   check_words(v, (const uint32_t *)keys);
 }
 
 static void check_categorical(const vector *v) {
-  golden_array logits = golden_load(golden_path("rng/%s", json_string_value(json_object_get(v->entry, "logits"))));
+  golden_array logits =
+      golden_load(golden_path("rng/%s", json_string_value(json_object_get(v->entry, "logits"))));
   size_t rows = v->golden.elements, columns = logits.elements / rows;
   int32_t *indices = malloc(rows * sizeof *indices);
   msk_rng_categorical(v->layout, SEED_OF(v->entry), rows, 0, rows, columns, logits.data, indices);
@@ -55,11 +62,13 @@ static void check_array(const vector *v, const char *function) {
   if (strcmp(function, "bits") == 0) {
     msk_rng_bits(v->layout, key, n, 0, n, words);
   } else if (strcmp(function, "uniform") == 0) {
-    msk_rng_uniform(v->layout, key, n, 0, n, (float)number(v, "minval"), (float)number(v, "maxval"), (float *)(void *)words);
+    msk_rng_uniform(v->layout, key, n, 0, n, (float)number(v, "minval"), (float)number(v, "maxval"),
+                    (float *)(void *)words);
   } else if (strcmp(function, "gumbel") == 0) {
     msk_rng_gumbel(v->layout, key, n, 0, n, (float *)(void *)words);
   } else if (strcmp(function, "randint") == 0) {
-    msk_rng_randint(v->layout, key, n, 0, n, (int32_t)number(v, "minval"), (int32_t)number(v, "maxval"), (int32_t *)(void *)words);
+    msk_rng_randint(v->layout, key, n, 0, n, (int32_t)number(v, "minval"),
+                    (int32_t)number(v, "maxval"), (int32_t *)(void *)words);
   } else {
     fail_msg("index.json asks for %s", function);
   }
@@ -73,10 +82,13 @@ static void test_golden_vectors(void **state) {
   size_t position, seen = 0;
   assert_true(json_is_array(index));
   json_array_foreach(index, position, entry) {
-    const char *file = json_string_value(json_object_get(entry, "file")), *function = json_string_value(json_object_get(entry, "function"));
-    vector v = {entry, strncmp(file, "partitionable/", 14) == 0 ? MSK_RNG_PARTITIONABLE : MSK_RNG_ORIGINAL,
+    const char *file = json_string_value(json_object_get(entry, "file")),
+               *function = json_string_value(json_object_get(entry, "function"));
+    vector v = {entry,
+                strncmp(file, "partitionable/", 14) == 0 ? MSK_RNG_PARTITIONABLE : MSK_RNG_ORIGINAL,
                 golden_load(golden_path("rng/%s", file))};
-    if (strcmp(function, "PRNGKey") == 0 || strcmp(function, "split") == 0 || strcmp(function, "fold_in") == 0) {
+    if (strcmp(function, "PRNGKey") == 0 || strcmp(function, "split") == 0 ||
+        strcmp(function, "fold_in") == 0) {
       check_keys(&v, function);
     } else if (strcmp(function, "categorical") == 0) {
       check_categorical(&v);
@@ -112,7 +124,8 @@ static void test_slices(void **state) {
       msk_rng_bits((msk_rng_layout)layout, key, total, 0, total, whole);
       msk_rng_gumbel((msk_rng_layout)layout, key, total, 0, total, noise);
       for (int trial = 0; trial < 50; trial++) {
-        size_t first = (size_t)(test_random(&random) % total), count = (size_t)(test_random(&random) % (total - first + 1));
+        size_t first = (size_t)(test_random(&random) % total),
+               count = (size_t)(test_random(&random) % (total - first + 1));
         msk_rng_bits((msk_rng_layout)layout, key, total, first, count, part);
         msk_rng_gumbel((msk_rng_layout)layout, key, total, first, count, slice);
         assert_memory_equal(part, whole + first, count * 4);
@@ -143,7 +156,8 @@ static void test_categorical_is_argmax(void **state) {
     msk_rng_gumbel(MSK_RNG_ORIGINAL, key, ROWS * COLUMNS, 0, ROWS * COLUMNS, noise);
     msk_rng_categorical(MSK_RNG_ORIGINAL, key, ROWS, 0, ROWS, COLUMNS, logits, indices);
     for (size_t row = 0; row < ROWS; row++) {
-      assert_int_equal(indices[row], plain_categorical(logits + row * COLUMNS, noise + row * COLUMNS, COLUMNS));
+      assert_int_equal(indices[row],
+                       plain_categorical(logits + row * COLUMNS, noise + row * COLUMNS, COLUMNS));
     }
   }
 }
@@ -195,8 +209,12 @@ static void test_randint_is_even(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_golden_vectors),        cmocka_unit_test(test_wide_seed),           cmocka_unit_test(test_slices),
-      cmocka_unit_test(test_categorical_is_argmax), cmocka_unit_test(test_categorical_special), cmocka_unit_test(test_log),
+      cmocka_unit_test(test_golden_vectors),
+      cmocka_unit_test(test_wide_seed),
+      cmocka_unit_test(test_slices),
+      cmocka_unit_test(test_categorical_is_argmax),
+      cmocka_unit_test(test_categorical_special),
+      cmocka_unit_test(test_log),
       cmocka_unit_test(test_randint_is_even),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -30,9 +30,11 @@ static void become_program(const char *const *arguments, const char *out, const 
   const char *program = getenv("MASKSKETCH_PROGRAM");
   const char *vector[MAX_ARGUMENTS + 2] = {program};
   int count = 1;
-  for (; arguments[count - 1] != NULL && count <= MAX_ARGUMENTS; count++) vector[count] = arguments[count - 1];
+  for (; arguments[count - 1] != NULL && count <= MAX_ARGUMENTS; count++)
+    vector[count] = arguments[count - 1];
   if (out != NULL) {
-    int files[3] = {open(run_with.input != NULL ? run_with.input : "/dev/null", O_RDONLY), open(out, O_WRONLY | O_CREAT | O_TRUNC, 0644),
+    int files[3] = {open(run_with.input != NULL ? run_with.input : "/dev/null", O_RDONLY),
+                    open(out, O_WRONLY | O_CREAT | O_TRUNC, 0644),
                     open(err, O_WRONLY | O_CREAT | O_TRUNC, 0644)};
     for (int i = 0; i < 3; i++) {
       if (files[i] < 0 || dup2(files[i], i) < 0) _exit(126);
@@ -41,13 +43,18 @@ static void become_program(const char *const *arguments, const char *out, const 
   }
   if (run_with.closed_output) close(STDOUT_FILENO);
   if (run_with.folder != NULL && chdir(run_with.folder) != 0) _exit(126);
-  if (run_with.file_limit > 0) setrlimit(RLIMIT_FSIZE, &(struct rlimit){(rlim_t)run_with.file_limit, (rlim_t)run_with.file_limit});
-  if (run_with.as_nobody && geteuid() == 0 && (setgid(65534) != 0 || setuid(65534) != 0)) _exit(126);
+  if (run_with.file_limit > 0)
+    setrlimit(RLIMIT_FSIZE,
+              &(struct rlimit){(rlim_t)run_with.file_limit, (rlim_t)run_with.file_limit});
+  if (run_with.as_nobody && geteuid() == 0 && (setgid(65534) != 0 || setuid(65534) != 0))
+    _exit(126);
   if (program != NULL) execv(program, (char *const *)(uintptr_t)vector);
   _exit(127);
 }
 
-static int exit_code(int status) { return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status); }
+static int exit_code(int status) {
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
 
 static char *read_text(const char *path, size_t *bytes) {
   FILE *file = fopen(path, "rb");
@@ -162,7 +169,8 @@ int count_files(const char *folder, const char *part) {
   assert_non_null(directory);
   int count = 0;
   for (struct dirent *entry; (entry = readdir(directory)) != NULL;) {
-    if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0) count += strstr(entry->d_name, part) != NULL;
+    if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+      count += strstr(entry->d_name, part) != NULL;
   }
   closedir(directory);
   return count;
@@ -174,9 +182,12 @@ const char *model_of(const char *network) { return in_folder("%s.safetensors", n
 
 static void convert(const char *network, int pixels) {
   char tokenizer[256], transformer[256];
-  snprintf(tokenizer, sizeof tokenizer, "%s", golden_path("%s/tokenizer_imagenet%d_checkpoint", network, pixels));
-  snprintf(transformer, sizeof transformer, "%s", golden_path("%s/maskgit_imagenet%d_checkpoint", network, pixels));
-  EXPECT(0, "convert", "--tokenizer", tokenizer, "--transformer", transformer, "-o", model_of(network), "--quiet");
+  snprintf(tokenizer, sizeof tokenizer, "%s",
+           golden_path("%s/tokenizer_imagenet%d_checkpoint", network, pixels));
+  snprintf(transformer, sizeof transformer, "%s",
+           golden_path("%s/maskgit_imagenet%d_checkpoint", network, pixels));
+  EXPECT(0, "convert", "--tokenizer", tokenizer, "--transformer", transformer, "-o",
+         model_of(network), "--quiet");
 }
 
 int set_up_models(void **state) {

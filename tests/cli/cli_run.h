@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * cli_run.h - running the built program from outside: arguments in; exit code, standard output and error out. The program's path comes from
- * the environment variable MASKSKETCH_PROGRAM. Test code only. */
+ * cli_run.h - running the built program from outside: arguments in; exit code, standard output
+ * and error out. The program's path comes from the environment variable MASKSKETCH_PROGRAM. Test
+ * code only. */
 #ifndef CLI_RUN_H
 #define CLI_RUN_H
 
@@ -39,7 +40,8 @@ pid_t run_start(const char *const *arguments);
 char *run_on_terminal(const char *term, int *code, const char *const *arguments);
 
 /* Runs it, wants the exit code, and drops the output. */
-#define EXPECT(code, ...) run_expect(__FILE__, __LINE__, (code), (const char *const[]){__VA_ARGS__, NULL})
+#define EXPECT(code, ...) \
+  run_expect(__FILE__, __LINE__, (code), (const char *const[]){__VA_ARGS__, NULL})
 void run_expect(const char *file, int line, int code, const char *const *arguments);
 
 /* A path inside the test's folder, in a buffer that the next 16 calls leave alone. */
@@ -49,7 +51,8 @@ int same_bytes(const char *a, const char *b);
 /* How many names of the folder contain `part` ("" counts all). */
 int count_files(const char *folder, const char *part);
 
-/* Group fixtures: a fresh folder, and models of the golden networks in it; MASKSKETCH_MODEL names the tiny one. */
+/* Group fixtures: a fresh folder, and models of the golden networks in it; MASKSKETCH_MODEL
+ * names the tiny one. */
 int set_up_models(void **state);
 int tear_down_models(void **state);
 const char *model_of(const char *network); /* "tiny" or "odd" */

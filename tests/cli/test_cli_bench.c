@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * test_cli_bench.c - `masksketch bench` from outside: the shape of what it tells, counts of operations against formulas, shares of the peak
- * that can be. How long anything takes is never asserted. */
+ * test_cli_bench.c - `masksketch bench` from outside: the shape of what it tells, counts of
+ * operations against formulas, shares of the peak that can be. How long anything takes is never
+ * asserted. */
 #include <jansson.h>
 #include <math.h>
 #include <stdbool.h>
@@ -9,7 +10,8 @@
 #include "cli_run.h"
 
 static void near(double found, double expected, double tolerance) {
-  if (!(fabs(found - expected) <= tolerance)) fail_msg("found %.9g, expected %.9g", found, expected);
+  if (!(fabs(found - expected) <= tolerance))
+    fail_msg("found %.9g, expected %.9g", found, expected);
 }
 
 static json_t *answer(const char *const *arguments) {
@@ -31,12 +33,14 @@ static double number(const json_t *object, const char *key) {
 }
 
 static const json_t *measured(const json_t *object, const char *item, const char *precision) {
-  const json_t *found = json_object_get(json_object_get(json_object_get(object, "results"), item), precision);
+  const json_t *found =
+      json_object_get(json_object_get(json_object_get(object, "results"), item), precision);
   if (!json_is_object(found)) fail_msg("no results.%s.%s", item, precision);
   return found;
 }
 
-/* Every figure is there and can be; convolutions count as direct, so that theirs may pass the peak. */
+/* Every figure is there and can be; convolutions count as direct, so that theirs may pass the
+ * peak. */
 static void check_item(const json_t *object, const char *item, double most, bool has_peak) {
   const json_t *one = measured(object, item, "fp32");
   assert_true(number(one, "ms") > 0);
@@ -44,8 +48,11 @@ static void check_item(const json_t *object, const char *item, double most, bool
   assert_true(number(one, "gflop") > 0);
   assert_true(number(one, "runs") >= 1);
   assert_int_equal(json_array_size(json_object_get(one, "all_ms")), (size_t)number(one, "runs"));
-  if (has_peak && !(number(one, "share") > 0 && number(one, "share") < most)) fail_msg("%s: share %g", item, number(one, "share"));
-  if (has_peak) near(number(one, "gflop") / number(one, "ms") * 1e3 / number(object, "peak_gflops"), number(one, "share"), 1e-3);
+  if (has_peak && !(number(one, "share") > 0 && number(one, "share") < most))
+    fail_msg("%s: share %g", item, number(one, "share"));
+  if (has_peak)
+    near(number(one, "gflop") / number(one, "ms") * 1e3 / number(object, "peak_gflops"),
+         number(one, "share"), 1e-3);
 }
 
 /* Multiplications and additions of one forward pass, in 10^9, by the formula. */
@@ -53,7 +60,8 @@ static double forward_gflop(const char *model) {
   json_t *info = ANSWER("info", model, "--json");
   const json_t *s = json_object_get(info, "sizes");
   double n = number(s, "tokens"), d = number(s, "hidden"), inner = number(s, "intermediate");
-  double layer = 2 * n * d * (3 * d) + 2 * (2 * n * n * d) + 2 * n * d * d + 2 * (2 * n * d * inner);
+  double layer =
+      2 * n * d * (3 * d) + 2 * (2 * n * n * d) + 2 * n * d * d + 2 * (2 * n * d * inner);
   double head = 2 * n * d * d + 2 * n * d * number(s, "codebook_size");
   double all = number(s, "layers") * layer + head;
   json_decref(info);
@@ -62,8 +70,8 @@ static double forward_gflop(const char *model) {
 
 static void test_shape(void **state) {
   (void)state;
-  json_t *object = ANSWER("bench", "--size", model_of("tiny"), "--threads", "1", "--rounds", "3", "--seconds", "1", "--json", "--kernels",
-                          "--precision", "fp32");
+  json_t *object = ANSWER("bench", "--size", model_of("tiny"), "--threads", "1", "--rounds", "3",
+                          "--seconds", "1", "--json", "--kernels", "--precision", "fp32");
   bool has_peak = number(object, "peak_gflops") > 0;
 #if defined(__x86_64__)
   assert_true(number(object, "peak_int8_gops") > number(object, "peak_gflops"));
@@ -77,17 +85,20 @@ static void test_shape(void **state) {
   check_item(object, "draw", 1.5, has_peak);
   check_item(object, "encode", 6, has_peak);
   check_item(object, "decode", 6, has_peak);
-  double forward = number(measured(object, "forward", "fp32"), "gflop"), step = number(measured(object, "step", "fp32"), "gflop");
+  double forward = number(measured(object, "forward", "fp32"), "gflop"),
+         step = number(measured(object, "step", "fp32"), "gflop");
   near(forward / forward_gflop(model_of("tiny")), 1, 1e-6);
-  assert_true(step > 2 * forward && step <= 3 * forward); /* two rows, then the structure pass, which has no head */
+  /* two rows, then the structure pass, which has no head */
+  assert_true(step > 2 * forward && step <= 3 * forward);
   json_decref(object);
 }
 
-/* The parts of a pass are the pass: what is told of a step's operations adds up to what is told of the step. */
+/* The parts of a pass are the pass: what is told of a step's operations adds up to what is told
+ * of the step. */
 static void test_kernels(void **state) {
   (void)state;
-  json_t *object = ANSWER("bench", "step", "encode", "--size", model_of("tiny"), "--rounds", "1", "--seconds", "1", "--json", "--kernels",
-                          "--precision", "fp32");
+  json_t *object = ANSWER("bench", "step", "encode", "--size", model_of("tiny"), "--rounds", "1",
+                          "--seconds", "1", "--json", "--kernels", "--precision", "fp32");
   double step = 0, encode = 0, step_ms = 0;
   size_t index;
   const json_t *row, *rows = json_object_get(object, "kernels");
@@ -100,22 +111,28 @@ static void test_kernels(void **state) {
   }
   near(step, number(measured(object, "step", "fp32"), "gflop"), 1e-6 * step);
   near(encode, number(measured(object, "encode", "fp32"), "gflop"), 1e-6 * encode);
-  assert_true(step_ms <= number(measured(object, "step", "fp32"), "ms")); /* one round: the rest is sampling */
+  /* one round: the rest is sampling */
+  assert_true(step_ms <= number(measured(object, "step", "fp32"), "ms"));
   assert_null(json_object_get(json_object_get(object, "results"), "draw"));
   json_decref(object);
 }
 
-/* In how many kinds of operations of decoding 8 bits are used, by `choice` of --decode-precision (NULL: not given). */
+/* In how many kinds of operations of decoding 8 bits are used, by `choice` of --decode-precision
+ * (NULL: not given). */
 static int decoded_in_int8(const char *precision, const char *choice) {
-  json_t *object = choice == NULL ? ANSWER("bench", "decode", "--size", model_of("tiny"), "--rounds", "1", "--seconds", "1", "--json",
-                                           "--kernels", "--isa", "ref", "--precision", precision)
-                                  : ANSWER("bench", "decode", "--size", model_of("tiny"), "--rounds", "1", "--seconds", "1", "--json",
-                                           "--kernels", "--isa", "ref", "--precision", precision, "--decode-precision", choice);
+  json_t *object =
+      choice == NULL
+          ? ANSWER("bench", "decode", "--size", model_of("tiny"), "--rounds", "1", "--seconds", "1",
+                   "--json", "--kernels", "--isa", "ref", "--precision", precision)
+          : ANSWER("bench", "decode", "--size", model_of("tiny"), "--rounds", "1", "--seconds", "1",
+                   "--json", "--kernels", "--isa", "ref", "--precision", precision,
+                   "--decode-precision", choice);
   int found = 0;
   size_t index;
   const json_t *row, *rows = json_object_get(object, "kernels");
   json_array_foreach(rows, index, row) {
-    const char *pass = json_string_value(json_object_get(row, "pass")), *name = json_string_value(json_object_get(row, "name"));
+    const char *pass = json_string_value(json_object_get(row, "pass")),
+               *name = json_string_value(json_object_get(row, "name"));
     if (strstr(name, ", int8") == NULL) continue;
     assert_string_equal(pass, "decode");
     found++;
@@ -135,7 +152,8 @@ static void test_decode_precision(void **state) {
 
 static void test_table(void **state) {
   (void)state;
-  run_result result = RUN("bench", "forward", "--size", model_of("tiny"), "--rounds", "1", "--seconds", "1", "--quiet");
+  run_result result = RUN("bench", "forward", "--size", model_of("tiny"), "--rounds", "1",
+                          "--seconds", "1", "--quiet");
   assert_int_equal(result.code, 0);
   assert_non_null(strstr(result.out, "forward"));
   assert_non_null(strstr(result.out, "peak, 1 thread"));
@@ -146,8 +164,9 @@ static void test_table(void **state) {
 static void test_against(void **state) {
   (void)state;
   const char *program = getenv("MASKSKETCH_PROGRAM");
-  json_t *object = ANSWER("bench", "forward", "encode", "--size", model_of("tiny"), "--against", program, "--rounds", "1", "--seconds", "1",
-                          "--json", "--precision", "fp32");
+  json_t *object =
+      ANSWER("bench", "forward", "encode", "--size", model_of("tiny"), "--against", program,
+             "--rounds", "1", "--seconds", "1", "--json", "--precision", "fp32");
   const json_t *forward = measured(object, "forward", "fp32");
   assert_true(number(forward, "ms") > 0 && number(forward, "other_ms") > 0);
   near(number(forward, "other_ms") / number(forward, "ms"), number(forward, "ratio"), 1e-3);
@@ -157,11 +176,13 @@ static void test_against(void **state) {
 
 static void refuse(int line, int code, const char *part, const char *const *arguments) {
   run_result result = run_program(arguments);
-  if (result.code != code || strstr(result.err, part) == NULL) fail_msg("line %d: exit code %d: %s", line, result.code, result.err);
+  if (result.code != code || strstr(result.err, part) == NULL)
+    fail_msg("line %d: exit code %d: %s", line, result.code, result.err);
   assert_string_equal(result.out, "");
   run_free(&result);
 }
-#define REFUSE(code, part, ...) refuse(__LINE__, (code), (part), (const char *const[]){__VA_ARGS__, NULL})
+#define REFUSE(code, part, ...) \
+  refuse(__LINE__, (code), (part), (const char *const[]){__VA_ARGS__, NULL})
 
 static void test_refusals(void **state) {
   (void)state;
@@ -183,8 +204,12 @@ static void test_refusals(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_shape), cmocka_unit_test(test_kernels), cmocka_unit_test(test_decode_precision),
-      cmocka_unit_test(test_table), cmocka_unit_test(test_against), cmocka_unit_test(test_refusals),
+      cmocka_unit_test(test_shape),
+      cmocka_unit_test(test_kernels),
+      cmocka_unit_test(test_decode_precision),
+      cmocka_unit_test(test_table),
+      cmocka_unit_test(test_against),
+      cmocka_unit_test(test_refusals),
   };
   return cmocka_run_group_tests_name("cli bench", tests, set_up_models, tear_down_models);
 }

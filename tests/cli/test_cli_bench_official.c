@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * test_cli_bench_official.c - `masksketch bench` at the official sizes: the random model has the published networks' sizes, and costs what they
- * cost. Takes some 10 seconds and 2 GB. */
+ * test_cli_bench_official.c - `masksketch bench` at the official sizes: the random model has the
+ * published networks' sizes, and costs what they cost. Takes some 10 seconds and 2 GB. */
 #include <jansson.h>
 #include <math.h>
 
 #include "cli_run.h"
 
 static void near(double found, double expected, double tolerance) {
-  if (!(fabs(found - expected) <= tolerance)) fail_msg("found %.9g, expected %.9g", found, expected);
+  if (!(fabs(found - expected) <= tolerance))
+    fail_msg("found %.9g, expected %.9g", found, expected);
 }
 
 static json_t *answer(const char *const *arguments) {
@@ -22,15 +23,18 @@ static json_t *answer(const char *const *arguments) {
 #define ANSWER(...) answer((const char *const[]){__VA_ARGS__, NULL})
 
 static double gflop(const json_t *object, const char *item) {
-  const json_t *one = json_object_get(json_object_get(json_object_get(object, "results"), item), "fp32");
+  const json_t *one =
+      json_object_get(json_object_get(json_object_get(object, "results"), item), "fp32");
   return json_number_value(json_object_get(one, "gflop"));
 }
 
-/* docs/model.md: decoding 186.5 GFLOP, encoding 128.6; 24 layers of 87.31 / 24 GFLOP of products and 4.87 / 24 of attention, the head 0.71. */
+/* docs/model.md: decoding 186.5 GFLOP, encoding 128.6; 24 layers of 87.31 / 24 GFLOP of products
+ * and 4.87 / 24 of attention, the head 0.71. */
 static void test_official(void **state) {
   (void)state;
   const char *model = in_folder("official.safetensors");
-  json_t *object = ANSWER("bench", "forward", "encode", "decode", "--rounds", "1", "--precision", "fp32", "--json", "--quiet", "-o", model);
+  json_t *object = ANSWER("bench", "forward", "encode", "decode", "--rounds", "1", "--precision",
+                          "fp32", "--json", "--quiet", "-o", model);
   near(gflop(object, "forward"), 87.31 + 4.87 + 0.71, 0.02);
   near(gflop(object, "encode"), 128.6 + 0.13, 0.1); /* with the search for the nearest code */
   near(gflop(object, "decode"), 186.5, 0.1);

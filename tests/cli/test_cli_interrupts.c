@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * test_cli_interrupts.c - the program is stopped, killed, or refused room: finished pictures stay, half ones never stand under their final
- * name. */
+ * test_cli_interrupts.c - the program is stopped, killed, or refused room: finished pictures
+ * stay, half ones never stand under their final name. */
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -32,7 +32,8 @@ static int whole_pictures(const char *folder, int most) {
     if (!exists(path)) continue;
     msk_image image = {0};
     msk_error error;
-    if (msk_image_load(&image, path, MSK_ALPHA_WHITE, NULL, &error) != MSK_OK) fail_msg("a half picture: %s", error.message);
+    if (msk_image_load(&image, path, MSK_ALPHA_WHITE, NULL, &error) != MSK_OK)
+      fail_msg("a half picture: %s", error.message);
     msk_image_free(&image);
     found++;
   }
@@ -44,8 +45,8 @@ static void stop_by(int signal_number) {
   fresh_folder(folder);
   snprintf(out, sizeof out, "%s/out.png", folder);
   snprintf(first, sizeof first, "%s/out-1.png", folder);
-  pid_t child =
-      START("draw", sketch(), "--class", "3", "--steps", "100", "--count", "1000", "-o", out, "--tokens-out", in_folder("stopped.npy"));
+  pid_t child = START("draw", sketch(), "--class", "3", "--steps", "100", "--count", "1000", "-o",
+                      out, "--tokens-out", in_folder("stopped.npy"));
   for (int i = 0; i < 6000 && !exists(first); i++) usleep(10000);
   assert_true(exists(first));
   kill(child, signal_number);
@@ -68,11 +69,13 @@ static double seconds_now(void) {
   return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
-/* Killed at random moments, from before the first picture to many later, on a machine of any speed. */
+/* Killed at random moments, from before the first picture to many later, on a machine of any
+ * speed. */
 static void test_killed(void **state) {
   (void)state;
   double before = seconds_now();
-  EXPECT(0, "generate", "--class", "3", "--steps", "1", "--count", "3", "-o", in_folder("timed.png"), "--json");
+  EXPECT(0, "generate", "--class", "3", "--steps", "1", "--count", "3", "-o",
+         in_folder("timed.png"), "--json");
   double three_pictures = seconds_now() - before;
   uint64_t random = 20230618;
   int finished = 0;
@@ -80,7 +83,8 @@ static void test_killed(void **state) {
     char folder[4096], out[4200];
     fresh_folder(folder);
     snprintf(out, sizeof out, "%s/out.png", folder);
-    pid_t child = START("generate", "--class", "3", "--steps", "1", "--count", "200", "-o", out, "--json");
+    pid_t child =
+        START("generate", "--class", "3", "--steps", "1", "--count", "200", "-o", out, "--json");
     usleep((useconds_t)(1e6 * three_pictures * (double)test_uniform(&random, 0.3f, 4)));
     kill(child, SIGKILL);
     await(child);
@@ -98,12 +102,13 @@ static void test_no_room(void **state) {
   EXPECT(1, "draw", sketch(), "--class", "3", "--steps", "2", "-o", out, "--quiet");
   assert_int_equal(count_files(folder, ""), 0);
   run_with.file_limit = 4000;
-  EXPECT(1, "convert", "--tokenizer", golden_path("tiny/tokenizer_imagenet128_checkpoint"), "--transformer",
-         golden_path("tiny/maskgit_imagenet128_checkpoint"), "-o", out);
+  EXPECT(1, "convert", "--tokenizer", golden_path("tiny/tokenizer_imagenet128_checkpoint"),
+         "--transformer", golden_path("tiny/maskgit_imagenet128_checkpoint"), "-o", out);
   assert_int_equal(count_files(folder, ""), 0);
   snprintf(out, sizeof out, "%s/trace", folder);
   run_with.file_limit = 4000;
-  EXPECT(1, "draw", sketch(), "--class", "3", "--steps", "2", "-o", "/dev/null", "--trace", out, "--quiet");
+  EXPECT(1, "draw", sketch(), "--class", "3", "--steps", "2", "-o", "/dev/null", "--trace", out,
+         "--quiet");
   assert_int_equal(count_files(out, ""), 0);
 }
 
@@ -114,7 +119,8 @@ static void test_old_picture_stays(void **state) {
   fresh_folder(folder);
   snprintf(out, sizeof out, "%s/out.png", folder);
   EXPECT(0, "draw", sketch(), "--class", "3", "--steps", "2", "-o", out, "--quiet");
-  EXPECT(0, "draw", sketch(), "--class", "3", "--steps", "2", "-o", in_folder("copy.png"), "--quiet");
+  EXPECT(0, "draw", sketch(), "--class", "3", "--steps", "2", "-o", in_folder("copy.png"),
+         "--quiet");
   run_with.file_limit = 4000;
   EXPECT(1, "draw", sketch(), "--class", "5", "--steps", "2", "-o", out, "--quiet");
   assert_true(same_bytes(out, in_folder("copy.png")));
@@ -122,12 +128,13 @@ static void test_old_picture_stays(void **state) {
 
 static void test_full_output(void **state) {
   (void)state;
-  static const char *const lines[][10] = {{"--help"},
-                                          {"--version"},
-                                          {"draw", "--help"},
-                                          {"classes"},
-                                          {"generate", "--class", "1", "--steps", "1", "-o", "-"},
-                                          {"generate", "--class", "1", "--steps", "1", "-o", "/dev/null", "--json"}};
+  static const char *const lines[][10] = {
+      {"--help"},
+      {"--version"},
+      {"draw", "--help"},
+      {"classes"},
+      {"generate", "--class", "1", "--steps", "1", "-o", "-"},
+      {"generate", "--class", "1", "--steps", "1", "-o", "/dev/null", "--json"}};
   for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
     run_with.output = "/dev/full";
     run_expect(__FILE__, __LINE__, 1, lines[i]);
@@ -158,8 +165,9 @@ static void test_unwritable(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_stopped),     cmocka_unit_test(test_killed),
-                                     cmocka_unit_test(test_no_room),     cmocka_unit_test(test_old_picture_stays),
-                                     cmocka_unit_test(test_full_output), cmocka_unit_test(test_unwritable)};
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_stopped),     cmocka_unit_test(test_killed),
+      cmocka_unit_test(test_no_room),     cmocka_unit_test(test_old_picture_stays),
+      cmocka_unit_test(test_full_output), cmocka_unit_test(test_unwritable)};
   return cmocka_run_group_tests(tests, set_up_models, tear_down_models);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * test_cli_pictures.c - what the commands leave behind: names, bytes that do not depend on threads or batch, replay, standard input and
- * output, reports. */
+ * test_cli_pictures.c - what the commands leave behind: names, bytes that do not depend on
+ * threads or batch, replay, standard input and output, reports. */
 #include <jansson.h>
 #include <unistd.h>
 
@@ -12,7 +12,8 @@ static const char *sketch(void) { return golden_path("tiny/input/sketch0.png"); 
 static void is_picture(const char *path, int width, int height) {
   msk_image image = {0};
   msk_error error;
-  if (msk_image_load(&image, path, MSK_ALPHA_WHITE, NULL, &error) != MSK_OK) fail_msg("%s", error.message);
+  if (msk_image_load(&image, path, MSK_ALPHA_WHITE, NULL, &error) != MSK_OK)
+    fail_msg("%s", error.message);
   assert_int_equal(image.width, width);
   assert_int_equal(image.height, height);
   msk_image_free(&image);
@@ -27,14 +28,18 @@ static void test_names(void **state) {
   run_with.folder = folder;
   EXPECT(0, "draw", source, "--class", "3", "--seed", "7", "--steps", "2", "--quiet");
   run_with.folder = folder;
-  EXPECT(0, "draw", source, "--class", "3", "--seed", "8", "--steps", "2", "--quiet", "--count", "2");
+  EXPECT(0, "draw", source, "--class", "3", "--seed", "8", "--steps", "2", "--quiet", "--count",
+         "2");
   run_with.folder = folder;
   EXPECT(0, "generate", "--class", "4", "--seed", "9", "--steps", "2", "--quiet");
   run_with.folder = folder;
-  EXPECT(0, "draw", source, "--class", "3", "--steps", "2", "--count", "2", "-o", "a.b.jpg", "--quality", "80", "--quiet");
+  EXPECT(0, "draw", source, "--class", "3", "--steps", "2", "--count", "2", "-o", "a.b.jpg",
+         "--quality", "80", "--quiet");
   run_with.folder = folder;
-  EXPECT(0, "draw", source, "--class", "3", "--steps", "2", "-o", "x.WEBP", "--sheet", "s.png", "--quiet");
-  static const char *const names[] = {"sketch0-3-7.png", "sketch0-3-8-1.png", "sketch0-3-8-2.png", "4-9.png", "a.b-1.jpg", "a.b-2.jpg",
+  EXPECT(0, "draw", source, "--class", "3", "--steps", "2", "-o", "x.WEBP", "--sheet", "s.png",
+         "--quiet");
+  static const char *const names[] = {"sketch0-3-7.png", "sketch0-3-8-1.png", "sketch0-3-8-2.png",
+                                      "4-9.png",         "a.b-1.jpg",         "a.b-2.jpg",
                                       "x.WEBP"};
   for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
     char path[8192];
@@ -47,19 +52,22 @@ static void test_names(void **state) {
 /* Picture i of a seed is the same bytes with any number of threads, alone or among others. */
 static void test_same_bytes(void **state) {
   (void)state;
-  EXPECT(0, "draw", sketch(), "--class", "3", "--seed", "5", "--steps", "6", "--count", "3", "--threads", "1", "-o", in_folder("one.png"),
-         "--quiet");
+  EXPECT(0, "draw", sketch(), "--class", "3", "--seed", "5", "--steps", "6", "--count", "3",
+         "--threads", "1", "-o", in_folder("one.png"), "--quiet");
   for (int threads = 2; threads <= 4; threads++) {
     char text[8];
     snprintf(text, sizeof text, "%d", threads);
-    EXPECT(0, "draw", sketch(), "--class", "3", "--seed", "5", "--steps", "6", "--count", "3", "--threads", text, "-o",
-           in_folder("many.png"), "--quiet");
-    for (int i = 1; i <= 3; i++) assert_true(same_bytes(in_folder("one-%d.png", i), in_folder("many-%d.png", i)));
+    EXPECT(0, "draw", sketch(), "--class", "3", "--seed", "5", "--steps", "6", "--count", "3",
+           "--threads", text, "-o", in_folder("many.png"), "--quiet");
+    for (int i = 1; i <= 3; i++)
+      assert_true(same_bytes(in_folder("one-%d.png", i), in_folder("many-%d.png", i)));
   }
-  EXPECT(0, "draw", sketch(), "--class", "3", "--seed", "5", "--steps", "6", "--first-item", "2", "-o", in_folder("third.png"), "--quiet");
+  EXPECT(0, "draw", sketch(), "--class", "3", "--seed", "5", "--steps", "6", "--first-item", "2",
+         "-o", in_folder("third.png"), "--quiet");
   assert_true(same_bytes(in_folder("one-3.png"), in_folder("third.png")));
   assert_false(same_bytes(in_folder("one-1.png"), in_folder("one-2.png")));
-  EXPECT(0, "draw", sketch(), "--class", "3", "--seed", "6", "--steps", "6", "-o", in_folder("other.png"), "--quiet");
+  EXPECT(0, "draw", sketch(), "--class", "3", "--seed", "6", "--steps", "6", "-o",
+         in_folder("other.png"), "--quiet");
   assert_false(same_bytes(in_folder("one-1.png"), in_folder("other.png")));
 }
 
@@ -76,26 +84,34 @@ static void replays(const char *picture) {
 static void test_replay(void **state) {
   (void)state;
   const char *photo = golden_path("tiny/input/photo.png");
-  EXPECT(0, "draw", sketch(), "--class", "3", "--seed", "18446744073709551615", "--count", "2", "--steps", "5", "--set", "schedule=pow2.37",
-         "--lambda", "0.123456789", "--guidance", "0.1", "-o", in_folder("r.png"), "--quiet");
+  EXPECT(0, "draw", sketch(), "--class", "3", "--seed", "18446744073709551615", "--count", "2",
+         "--steps", "5", "--set", "schedule=pow2.37", "--lambda", "0.123456789", "--guidance",
+         "0.1", "-o", in_folder("r.png"), "--quiet");
   replays(in_folder("r-1.png"));
   replays(in_folder("r-2.png"));
-  EXPECT(0, "draw", sketch(), "--class", "3", "--lambda-map", photo, "--steps", "5", "--fit", "pad", "--invert", "yes", "--rng",
-         "partitionable", "-o", in_folder("map.png"), "--quiet");
+  EXPECT(0, "draw", sketch(), "--class", "3", "--lambda-map", photo, "--steps", "5", "--fit", "pad",
+         "--invert", "yes", "--rng", "partitionable", "-o", in_folder("map.png"), "--quiet");
   replays(in_folder("map.png"));
-  EXPECT(0, "draw", sketch(), "--class", "3", "--steps", "5", "--set", "guidance_schedule=linear", "--set", "guidance_skip=0.3", "--set",
-         "unconditional_every=2", "--set", "structure_every=2", "--set", "order=halton", "--set", "remask=recorded", "--set",
-         "sketch_share=0.4", "--set", "sketch_steps=3", "--trace", in_folder("sparing"), "-o", in_folder("k.png"), "--quiet");
+  EXPECT(0, "draw", sketch(), "--class", "3", "--steps", "5", "--set", "guidance_schedule=linear",
+         "--set", "guidance_skip=0.3", "--set", "unconditional_every=2", "--set",
+         "structure_every=2", "--set", "order=halton", "--set", "remask=recorded", "--set",
+         "sketch_share=0.4", "--set", "sketch_steps=3", "--trace", in_folder("sparing"), "-o",
+         in_folder("k.png"), "--quiet");
   replays(in_folder("k.png"));
-  EXPECT(0, "draw", sketch(), "--class", "3", "--recipe", "official", "--count", "3", "--steps", "5", "-o", in_folder("o.png"), "--quiet");
+  EXPECT(0, "draw", sketch(), "--class", "3", "--recipe", "official", "--count", "3", "--steps",
+         "5", "-o", in_folder("o.png"), "--quiet");
   for (int i = 1; i <= 3; i++) replays(in_folder("o-%d.png", i));
-  EXPECT(0, "generate", "--class", "5", "--recipe", "official", "--count", "2", "--steps", "4", "-o", in_folder("g.png"), "--quiet");
+  EXPECT(0, "generate", "--class", "5", "--recipe", "official", "--count", "2", "--steps", "4",
+         "-o", in_folder("g.png"), "--quiet");
   replays(in_folder("g-2.png"));
-  EXPECT(0, "edit", photo, "--class", "5", "--box", "32,48,64,48", "--steps", "4", "-o", in_folder("e.png"), "--quiet");
+  EXPECT(0, "edit", photo, "--class", "5", "--box", "32,48,64,48", "--steps", "4", "-o",
+         in_folder("e.png"), "--quiet");
   replays(in_folder("e.png"));
-  EXPECT(0, "edit", photo, "--class", "5", "--mask", sketch(), "--steps", "4", "-o", in_folder("m.png"), "--quiet");
+  EXPECT(0, "edit", photo, "--class", "5", "--mask", sketch(), "--steps", "4", "-o",
+         in_folder("m.png"), "--quiet");
   replays(in_folder("m.png"));
-  EXPECT(0, "edit", photo, "--class", "5", "--extend", "10,0,64,7", "--fit", "crop", "--steps", "4", "-o", in_folder("x.png"), "--quiet");
+  EXPECT(0, "edit", photo, "--class", "5", "--extend", "10,0,64,7", "--fit", "crop", "--steps", "4",
+         "-o", in_folder("x.png"), "--quiet");
   replays(in_folder("x.png"));
 }
 
@@ -103,28 +119,31 @@ static void test_replay(void **state) {
 static void test_int8(void **state) {
   (void)state;
   const char *photo = golden_path("tiny/input/photo.png");
-  EXPECT(0, "draw", sketch(), "--class", "3", "--seed", "5", "--steps", "6", "-o", in_folder("fp32.png"), "--quiet");
-  EXPECT(0, "draw", sketch(), "--class", "3", "--seed", "5", "--steps", "6", "--precision", "int8", "--threads", "1", "-o",
-         in_folder("i1.png"), "--quiet");
-  EXPECT(0, "draw", sketch(), "--class", "3", "--seed", "5", "--steps", "6", "--precision", "int8", "--threads", "3", "-o",
-         in_folder("i3.png"), "--quiet");
+  EXPECT(0, "draw", sketch(), "--class", "3", "--seed", "5", "--steps", "6", "-o",
+         in_folder("fp32.png"), "--quiet");
+  EXPECT(0, "draw", sketch(), "--class", "3", "--seed", "5", "--steps", "6", "--precision", "int8",
+         "--threads", "1", "-o", in_folder("i1.png"), "--quiet");
+  EXPECT(0, "draw", sketch(), "--class", "3", "--seed", "5", "--steps", "6", "--precision", "int8",
+         "--threads", "3", "-o", in_folder("i3.png"), "--quiet");
   assert_true(same_bytes(in_folder("i1.png"), in_folder("i3.png")));
   assert_false(same_bytes(in_folder("i1.png"), in_folder("fp32.png")));
   replays(in_folder("i1.png"));
-  EXPECT(0, "generate", "--class", "5", "--precision", "int8", "--steps", "4", "-o", in_folder("ig.png"), "--quiet");
+  EXPECT(0, "generate", "--class", "5", "--precision", "int8", "--steps", "4", "-o",
+         in_folder("ig.png"), "--quiet");
   replays(in_folder("ig.png"));
-  EXPECT(0, "edit", photo, "--class", "5", "--box", "32,48,64,48", "--steps", "4", "--precision", "int8", "-o", in_folder("ie.png"),
-         "--quiet");
+  EXPECT(0, "edit", photo, "--class", "5", "--box", "32,48,64,48", "--steps", "4", "--precision",
+         "int8", "-o", in_folder("ie.png"), "--quiet");
   replays(in_folder("ie.png"));
 }
 
 /* Decoding in int8: the same tokens, other pixels, and replay knows. */
 static void test_decode_int8(void **state) {
   (void)state;
-  EXPECT(0, "draw", sketch(), "--class", "3", "--seed", "5", "--steps", "6", "-o", in_folder("fp32.png"), "--tokens-out",
-         in_folder("fp32.npy"), "--isa", "ref", "--quiet");
-  EXPECT(0, "draw", sketch(), "--class", "3", "--seed", "5", "--steps", "6", "--decode-precision", "int8", "-o", in_folder("d8.png"),
-         "--tokens-out", in_folder("d8.npy"), "--isa", "ref", "--quiet");
+  EXPECT(0, "draw", sketch(), "--class", "3", "--seed", "5", "--steps", "6", "-o",
+         in_folder("fp32.png"), "--tokens-out", in_folder("fp32.npy"), "--isa", "ref", "--quiet");
+  EXPECT(0, "draw", sketch(), "--class", "3", "--seed", "5", "--steps", "6", "--decode-precision",
+         "int8", "-o", in_folder("d8.png"), "--tokens-out", in_folder("d8.npy"), "--isa", "ref",
+         "--quiet");
   assert_true(same_bytes(in_folder("d8.npy"), in_folder("fp32.npy")));
   assert_false(same_bytes(in_folder("d8.png"), in_folder("fp32.png")));
   replays(in_folder("d8.png"));
@@ -142,7 +161,8 @@ static void test_decode_memory(void **state) {
   run_result result = RUN("info", model_of("tiny"), "--memory", "--json");
   assert_int_equal(result.code, 0);
   json_t *info = parse_line(result.out);
-  const json_t *plan = json_object_get(json_object_get(info, "memory"), "fp32"), *decode = json_object_get(plan, "decode_int8");
+  const json_t *plan = json_object_get(json_object_get(info, "memory"), "fp32"),
+               *decode = json_object_get(plan, "decode_int8");
   json_int_t weights = json_integer_value(json_object_get(decode, "weights"));
   assert_true(weights > 0 && weights <= json_integer_value(json_object_get(plan, "weights")));
   assert_true(json_integer_value(json_object_get(decode, "loading")) > 0);
@@ -150,22 +170,25 @@ static void test_decode_memory(void **state) {
   json_decref(info);
   char expected[64];
   snprintf(expected, sizeof expected, "memory: %.1f MB for the weights", 1e-6 * (double)weights);
-  result = RUN("draw", sketch(), "--class", "3", "--steps", "2", "--memory", "--decode-precision", "int8", "-o", in_folder("dm.png"));
+  result = RUN("draw", sketch(), "--class", "3", "--steps", "2", "--memory", "--decode-precision",
+               "int8", "-o", in_folder("dm.png"));
   assert_int_equal(result.code, 0);
   assert_non_null(strstr(result.err, expected));
   run_free(&result);
 }
 
-/* AVX-512 without VNNI multiplies 8-bit numbers no faster than floats: the program says so, and the picture is that of fp32, in its text too. */
+/* AVX-512 without VNNI multiplies 8-bit numbers no faster than floats: the program says so, and
+ * the picture is that of fp32, in its text too. */
 static void test_decode_slower(void **state) {
   (void)state;
-  run_result result = RUN("draw", sketch(), "--class", "3", "--steps", "2", "-o", in_folder("s0.png"), "--isa", "avx512", "--quiet");
+  run_result result = RUN("draw", sketch(), "--class", "3", "--steps", "2", "-o",
+                          in_folder("s0.png"), "--isa", "avx512", "--quiet");
   int code = result.code;
   run_free(&result);
   if (code == 2) return; /* this machine has none */
   assert_int_equal(code, 0);
-  result =
-      RUN("draw", sketch(), "--class", "3", "--steps", "2", "--decode-precision", "int8", "-o", in_folder("s8.png"), "--isa", "avx512");
+  result = RUN("draw", sketch(), "--class", "3", "--steps", "2", "--decode-precision", "int8", "-o",
+               in_folder("s8.png"), "--isa", "avx512");
   assert_int_equal(result.code, 0);
   assert_non_null(strstr(result.err, "fp32 is used"));
   assert_true(same_bytes(in_folder("s0.png"), in_folder("s8.png")));
@@ -175,10 +198,12 @@ static void test_decode_slower(void **state) {
 /* A text that is wrong, and a model that is another one, are refused. */
 static void test_replay_refuses(void **state) {
   (void)state;
-  static const char *const texts[] = {"", "{", "[]", "{\"program\":\"masksketch\"}", "{\"program\":1}"};
+  static const char *const texts[] = {"", "{", "[]", "{\"program\":\"masksketch\"}",
+                                      "{\"program\":1}"};
   EXPECT(0, "draw", sketch(), "--class", "3", "--steps", "2", "-o", in_folder("p.png"), "--quiet");
   EXPECT(3, "replay", in_folder("p.png"), "--model", model_of("odd"), "-o", in_folder("q.png"));
-  EXPECT(0, "draw", sketch(), "--class", "3", "--steps", "2", "-o", in_folder("bare.png"), "--quiet", "--no-metadata");
+  EXPECT(0, "draw", sketch(), "--class", "3", "--steps", "2", "-o", in_folder("bare.png"),
+         "--quiet", "--no-metadata");
   EXPECT(3, "replay", in_folder("bare.png"), "-o", in_folder("q.png"));
   msk_image image = {0};
   msk_error error;
@@ -187,7 +212,9 @@ static void test_replay_refuses(void **state) {
     void *bytes = NULL;
     size_t byte_count = 0;
     msk_text text = {"masksketch", texts[i]};
-    assert_int_equal(msk_image_encode(&image, MSK_FORMAT_PNG, 0, &text, 1, &bytes, &byte_count, NULL, &error), MSK_OK);
+    assert_int_equal(
+        msk_image_encode(&image, MSK_FORMAT_PNG, 0, &text, 1, &bytes, &byte_count, NULL, &error),
+        MSK_OK);
     assert_int_equal(msk_file_write(in_folder("forged.png"), bytes, byte_count, &error), MSK_OK);
     EXPECT(3, "replay", in_folder("forged.png"), "-o", in_folder("q.png"));
     msk_free(NULL, bytes);
@@ -196,7 +223,8 @@ static void test_replay_refuses(void **state) {
   assert_false(exists(in_folder("q.png")));
 }
 
-/* Every value of a real text, one after the other, replaced by nonsense: refused or harmless, never a crash. */
+/* Every value of a real text, one after the other, replaced by nonsense: refused or harmless,
+ * never a crash. */
 static void test_replay_survives(void **state) {
   (void)state;
   static const char *const nonsense[] = {"null", "-1", "1e300", "\"\"", "[]", "{}", "99999999999"};
@@ -206,22 +234,29 @@ static void test_replay_survives(void **state) {
   msk_error error;
   msk_image image = {0};
   EXPECT(0, "draw", sketch(), "--class", "3", "--steps", "2", "-o", in_folder("p.png"), "--quiet");
-  assert_int_equal(msk_file_read(in_folder("p.png"), 1 << 24, &bytes, &byte_count, NULL, &error), MSK_OK);
+  assert_int_equal(msk_file_read(in_folder("p.png"), 1 << 24, &bytes, &byte_count, NULL, &error),
+                   MSK_OK);
   assert_int_equal(msk_png_text(bytes, byte_count, "masksketch", &text, NULL, &error), MSK_OK);
-  assert_int_equal(msk_image_load(&image, in_folder("p.png"), MSK_ALPHA_WHITE, NULL, &error), MSK_OK);
+  assert_int_equal(msk_image_load(&image, in_folder("p.png"), MSK_ALPHA_WHITE, NULL, &error),
+                   MSK_OK);
   msk_free(NULL, bytes);
   json_t *whole = json_loads(text, 0, NULL);
   int index = 0;
-  for (void *at = json_object_iter(whole); at != NULL; at = json_object_iter_next(whole, at), index++) {
+  for (void *at = json_object_iter(whole); at != NULL;
+       at = json_object_iter_next(whole, at), index++) {
     json_t *changed = json_deep_copy(whole);
-    json_object_set_new(changed, json_object_iter_key(at), json_loads(nonsense[index % 7], JSON_DECODE_ANY, NULL));
+    json_object_set_new(changed, json_object_iter_key(at),
+                        json_loads(nonsense[index % 7], JSON_DECODE_ANY, NULL));
     char *dumped = json_dumps(changed, 0);
     msk_text entry = {"masksketch", dumped};
-    assert_int_equal(msk_image_encode(&image, MSK_FORMAT_PNG, 0, &entry, 1, &bytes, &byte_count, NULL, &error), MSK_OK);
+    assert_int_equal(
+        msk_image_encode(&image, MSK_FORMAT_PNG, 0, &entry, 1, &bytes, &byte_count, NULL, &error),
+        MSK_OK);
     assert_int_equal(msk_file_write(in_folder("forged.png"), bytes, byte_count, &error), MSK_OK);
     run_result result = RUN("replay", in_folder("forged.png"), "-o", in_folder("q.png"), "--quiet");
     if (result.code != 3 && result.code != 0)
-      fail_msg("%s as %s: exit code %d: %s", json_object_iter_key(at), nonsense[index % 7], result.code, result.err);
+      fail_msg("%s as %s: exit code %d: %s", json_object_iter_key(at), nonsense[index % 7],
+               result.code, result.err);
     run_free(&result);
     msk_free(NULL, bytes);
     free(dumped);
@@ -237,7 +272,8 @@ static void test_replay_survives(void **state) {
 
 static void test_streams(void **state) {
   (void)state;
-  EXPECT(0, "draw", sketch(), "--class", "3", "--steps", "4", "-o", in_folder("file.png"), "--quiet");
+  EXPECT(0, "draw", sketch(), "--class", "3", "--steps", "4", "-o", in_folder("file.png"),
+         "--quiet");
   run_with.input = sketch();
   run_result piped = RUN("draw", "-", "--class", "3", "--steps", "4", "-o", "-");
   assert_int_equal(piped.code, 0);
@@ -250,26 +286,29 @@ static void test_streams(void **state) {
   run_free(&piped);
   run_with.input = "/dev/null";
   EXPECT(3, "draw", "-", "--class", "3", "-o", "-");
-  EXPECT(0, "draw", sketch(), "--class", "3", "--steps", "2", "-o", "/dev/null", "--quiet"); /* written to, not replaced */
+  /* written to, not replaced */
+  EXPECT(0, "draw", sketch(), "--class", "3", "--steps", "2", "-o", "/dev/null", "--quiet");
   assert_int_equal(access("/dev/null", W_OK), 0);
 }
 
 static void test_json(void **state) {
   (void)state;
-  run_result result =
-      RUN("draw", sketch(), "--class", "3", "--seed", "12", "--steps", "4", "--count", "2", "-o", in_folder("j.png"), "--json", "--quiet");
+  run_result result = RUN("draw", sketch(), "--class", "3", "--seed", "12", "--steps", "4",
+                          "--count", "2", "-o", in_folder("j.png"), "--json", "--quiet");
   assert_int_equal(result.code, 0);
   const char *line = result.out;
   for (int i = 0; i < 2; i++) {
     json_t *object = parse_line(line);
-    assert_string_equal(json_string_value(json_object_get(object, "file")), in_folder("j-%d.png", i + 1));
+    assert_string_equal(json_string_value(json_object_get(object, "file")),
+                        in_folder("j-%d.png", i + 1));
     assert_int_equal(json_integer_value(json_object_get(object, "seed")), 12);
     assert_int_equal(json_integer_value(json_object_get(object, "class")), 3);
     assert_int_equal(json_integer_value(json_object_get(object, "item")), i);
     assert_true(json_integer_value(json_object_get(object, "steps")) >= 4);
     assert_true(json_real_value(json_object_get(json_object_get(object, "times"), "total")) > 0);
     assert_true(json_is_real(json_object_get(json_object_get(object, "scores"), "structure")));
-    assert_true(json_integer_value(json_object_get(json_object_get(object, "memory"), "session")) > 0);
+    assert_true(json_integer_value(json_object_get(json_object_get(object, "memory"), "session")) >
+                0);
     json_decref(object);
     line = strchr(line, '\n') + 1;
   }
@@ -280,8 +319,10 @@ static void test_json(void **state) {
 
 static void test_info(void **state) {
   (void)state;
-  EXPECT(0, "draw", sketch(), "--class", "3", "--seed", "12", "--steps", "4", "-o", in_folder("i.png"), "--quiet");
-  const char *files[] = {in_folder("i.png"), model_of("tiny"), golden_path("tiny/tokenizer_imagenet128_checkpoint"), sketch()};
+  EXPECT(0, "draw", sketch(), "--class", "3", "--seed", "12", "--steps", "4", "-o",
+         in_folder("i.png"), "--quiet");
+  const char *files[] = {in_folder("i.png"), model_of("tiny"),
+                         golden_path("tiny/tokenizer_imagenet128_checkpoint"), sketch()};
   const char *const kinds[] = {"picture", "model", "checkpoint", "picture"};
   for (int i = 0; i < 4; i++) {
     run_result plain = RUN("info", files[i]), json = RUN("info", files[i], "--json");
@@ -289,9 +330,16 @@ static void test_info(void **state) {
     assert_int_equal(json.code, 0);
     json_t *object = parse_line(json.out);
     assert_string_equal(json_string_value(json_object_get(object, "kind")), kinds[i]);
-    if (i == 0) assert_string_equal(json_string_value(json_object_get(json_object_get(object, "request"), "seed")), "12");
-    if (i == 1) assert_int_equal(json_integer_value(json_object_get(json_object_get(object, "sizes"), "codebook_size")), 64);
-    if (i == 1) assert_int_equal(json_integer_value(json_object_get(json_object_get(object, "sizes"), "layers")), 4);
+    if (i == 0)
+      assert_string_equal(
+          json_string_value(json_object_get(json_object_get(object, "request"), "seed")), "12");
+    if (i == 1)
+      assert_int_equal(
+          json_integer_value(json_object_get(json_object_get(object, "sizes"), "codebook_size")),
+          64);
+    if (i == 1)
+      assert_int_equal(
+          json_integer_value(json_object_get(json_object_get(object, "sizes"), "layers")), 4);
     json_decref(object);
     run_free(&plain);
     run_free(&json);
@@ -309,7 +357,8 @@ static void test_info(void **state) {
 
 static void test_report(void **state) {
   (void)state;
-  run_result result = RUN("draw", sketch(), "--class", "3", "--steps", "2", "-o", in_folder("z.png"));
+  run_result result =
+      RUN("draw", sketch(), "--class", "3", "--steps", "2", "-o", in_folder("z.png"));
   assert_int_equal(result.code, 0);
   assert_string_equal(result.out, "");
   assert_non_null(strstr(result.err, "z.png"));
@@ -321,12 +370,14 @@ static void test_terminal(void **state) {
   (void)state;
   static const struct {
     const char *term, *expected;
-  } kinds[] = {{"xterm-kitty", "\x1b_Ga=T"}, {"foot", "\x1bPq"}, {"xterm-256color", "\xE2\x96\x80"}};
+  } kinds[] = {
+      {"xterm-kitty", "\x1b_Ga=T"}, {"foot", "\x1bPq"}, {"xterm-256color", "\xE2\x96\x80"}};
   for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
     int code = -1;
-    char *seen = run_on_terminal(
-        kinds[i].term, &code,
-        (const char *const[]){"draw", sketch(), "--class", "3", "--steps", "8", "-o", in_folder("t.png"), "--preview", NULL});
+    char *seen =
+        run_on_terminal(kinds[i].term, &code,
+                        (const char *const[]){"draw", sketch(), "--class", "3", "--steps", "8",
+                                              "-o", in_folder("t.png"), "--preview", NULL});
     assert_int_equal(code, 0);
     if (strstr(seen, kinds[i].expected) == NULL) fail_msg("%s: no such preview", kinds[i].term);
     assert_non_null(strstr(seen, "step "));
@@ -334,8 +385,10 @@ static void test_terminal(void **state) {
     free(seen);
   }
   int code = -1;
-  char *seen = run_on_terminal(
-      "xterm", &code, (const char *const[]){"draw", sketch(), "--class", "3", "--steps", "8", "-o", in_folder("t.png"), "--quiet", NULL});
+  char *seen =
+      run_on_terminal("xterm", &code,
+                      (const char *const[]){"draw", sketch(), "--class", "3", "--steps", "8", "-o",
+                                            in_folder("t.png"), "--quiet", NULL});
   assert_int_equal(code, 0);
   assert_string_equal(seen, "");
   free(seen);
@@ -343,33 +396,39 @@ static void test_terminal(void **state) {
 
 static void test_sheet(void **state) {
   (void)state;
-  EXPECT(0, "draw", sketch(), "--class", "3", "--steps", "2", "--count", "2", "-o", in_folder("s.png"), "--sheet", in_folder("sheet.png"),
-         "--quiet");
+  EXPECT(0, "draw", sketch(), "--class", "3", "--steps", "2", "--count", "2", "-o",
+         in_folder("s.png"), "--sheet", in_folder("sheet.png"), "--quiet");
   msk_image image = {0};
   msk_error error;
-  assert_int_equal(msk_image_load(&image, in_folder("sheet.png"), MSK_ALPHA_WHITE, NULL, &error), MSK_OK);
+  assert_int_equal(msk_image_load(&image, in_folder("sheet.png"), MSK_ALPHA_WHITE, NULL, &error),
+                   MSK_OK);
   assert_true(image.width >= 3 * 128 && image.width < 4 * 128 && image.height > 128);
   int width = image.width, height = image.height;
   msk_image_free(&image);
-  EXPECT(0, "sheet", in_folder("sheet.png"), in_folder("s-1.png"), in_folder("sheet.png"), "-o", in_folder("all.jpg"), "--quiet");
+  EXPECT(0, "sheet", in_folder("sheet.png"), in_folder("s-1.png"), in_folder("sheet.png"), "-o",
+         in_folder("all.jpg"), "--quiet");
   is_picture(in_folder("all.jpg"), width, 2 * height + 128);
-  EXPECT(0, "sheet", in_folder("s-1.png"), in_folder("s-2.png"), "--columns", "2", "-o", in_folder("two.png"), "--quiet");
+  EXPECT(0, "sheet", in_folder("s-1.png"), in_folder("s-2.png"), "--columns", "2", "-o",
+         in_folder("two.png"), "--quiet");
   is_picture(in_folder("two.png"), 256, 128);
 }
 
 /* ---- Candidates ---- */
 
-/* The best come first, each is the picture that its item and guidance make alone, and every candidate is told of. */
+/* The best come first, each is the picture that its item and guidance make alone, and every
+ * candidate is told of. */
 static void check_candidates(const char *finish, int finished) {
   run_result result =
-      RUN("draw", sketch(), "--class", "3", "--seed", "5", "--steps", "5", "--candidates", "3", "--guidance", "0,1.5", "--keep", "2",
-          "--finish", finish, "-o", in_folder("c.png"), "--sheet", in_folder("c-sheet.png"), "--json", "--quiet");
+      RUN("draw", sketch(), "--class", "3", "--seed", "5", "--steps", "5", "--candidates", "3",
+          "--guidance", "0,1.5", "--keep", "2", "--finish", finish, "-o", in_folder("c.png"),
+          "--sheet", in_folder("c-sheet.png"), "--json", "--quiet");
   assert_int_equal(result.code, 0);
   int lines = 0, with_score = 0;
   double last = 1e9;
   for (char *line = strtok(result.out, "\n"); line != NULL; line = strtok(NULL, "\n"), lines++) {
     json_t *object = json_loads(line, 0, NULL);
-    const json_t *scores = json_object_get(object, "scores"), *score = json_object_get(scores, "score");
+    const json_t *scores = json_object_get(object, "scores"),
+                 *score = json_object_get(scores, "score");
     assert_true(json_is_real(json_object_get(scores, "structure")));
     assert_true(json_is_string(json_object_get(object, "file")) == (lines < 2));
     if (score != NULL) {
@@ -380,10 +439,12 @@ static void check_candidates(const char *finish, int finished) {
     if (lines < 2) {
       char item[16], guidance[32];
       snprintf(item, sizeof item, "%d", (int)json_integer_value(json_object_get(object, "item")));
-      snprintf(guidance, sizeof guidance, "%.1f", json_real_value(json_object_get(object, "guidance")));
-      EXPECT(0, "draw", sketch(), "--class", "3", "--seed", "5", "--steps", "5", "--first-item", item, "--guidance", guidance, "-o",
-             in_folder("alone.png"), "--quiet");
-      assert_true(same_bytes(in_folder("alone.png"), json_string_value(json_object_get(object, "file"))));
+      snprintf(guidance, sizeof guidance, "%.1f",
+               json_real_value(json_object_get(object, "guidance")));
+      EXPECT(0, "draw", sketch(), "--class", "3", "--seed", "5", "--steps", "5", "--first-item",
+             item, "--guidance", guidance, "-o", in_folder("alone.png"), "--quiet");
+      assert_true(
+          same_bytes(in_folder("alone.png"), json_string_value(json_object_get(object, "file"))));
       replays(json_string_value(json_object_get(object, "file")));
     }
     json_decref(object);
@@ -404,41 +465,51 @@ static void test_candidates(void **state) {
 
 static void test_film(void **state) {
   (void)state;
-  EXPECT(0, "draw", sketch(), "--class", "3", "--steps", "7", "--set", "tail=3", "-o", in_folder("d.png"), "--film", in_folder("film.png"),
-         "--quiet");
-  is_picture(in_folder("film.png"), 6 + 8 * (64 + 6), 2 * (13 + 2 * 64 + 2 + 6)); /* ten steps, eight in a row, tokens of 8 pixels */
-  EXPECT(0, "replay", in_folder("d.png"), "-o", in_folder("e.png"), "--film", in_folder("again.png"), "--quiet");
+  EXPECT(0, "draw", sketch(), "--class", "3", "--steps", "7", "--set", "tail=3", "-o",
+         in_folder("d.png"), "--film", in_folder("film.png"), "--quiet");
+  /* ten steps, eight in a row, tokens of 8 pixels */
+  is_picture(in_folder("film.png"), 6 + 8 * (64 + 6), 2 * (13 + 2 * 64 + 2 + 6));
+  EXPECT(0, "replay", in_folder("d.png"), "-o", in_folder("e.png"), "--film",
+         in_folder("again.png"), "--quiet");
   assert_true(same_bytes(in_folder("film.png"), in_folder("again.png")));
   assert_true(same_bytes(in_folder("d.png"), in_folder("e.png"))); /* a film changes nothing */
-  EXPECT(0, "draw", sketch(), "--class", "3", "--steps", "2", "--set", "tail=0", "--count", "2", "-o", in_folder("n.png"), "--film",
-         in_folder("nf.jpg"), "--quiet");
+  EXPECT(0, "draw", sketch(), "--class", "3", "--steps", "2", "--set", "tail=0", "--count", "2",
+         "-o", in_folder("n.png"), "--film", in_folder("nf.jpg"), "--quiet");
   is_picture(in_folder("nf-2.jpg"), 6 + 2 * (64 + 6), 13 + 2 * 64 + 2 + 6);
 }
 
 static void test_explorer(void **state) {
   (void)state;
-  EXPECT(0, "attention", sketch(), "--class", "3", "--layers", "0,2", "--at", "5,5", "-o", in_folder("a.png"), "--quiet");
+  EXPECT(0, "attention", sketch(), "--class", "3", "--layers", "0,2", "--at", "5,5", "-o",
+         in_folder("a.png"), "--quiet");
   is_picture(in_folder("a.png"), 6 + 3 * (64 + 6), 13 + 64 + 6);
-  EXPECT(0, "attention", sketch(), golden_path("tiny/input/photo.png"), "--class", "3", "--layers", "0,2", "--at", "5,5", "--at", "127,127",
-         "-o", in_folder("b.png"), "--quiet");
+  EXPECT(0, "attention", sketch(), golden_path("tiny/input/photo.png"), "--class", "3", "--layers",
+         "0,2", "--at", "5,5", "--at", "127,127", "-o", in_folder("b.png"), "--quiet");
   is_picture(in_folder("b.png"), 6 + 6 * (64 + 6), 13 + 2 * (64 + 6));
 }
 
 /* ---- Areas and maps ---- */
 
-/* A picture of width x height that shows the golden photo, each pixel twice as large, from column `left` of the frame on. */
+/* A picture of width x height that shows the golden photo, each pixel twice as large, from
+ * column `left` of the frame on. */
 static void write_enlarged(const char *path, int width, int height, int left) {
   msk_image photo = {0}, large = {0};
   msk_error error;
   void *bytes = NULL;
   size_t byte_count = 0;
-  assert_int_equal(msk_image_load(&photo, golden_path("tiny/input/photo.png"), MSK_ALPHA_DROP, NULL, &error), MSK_OK);
+  assert_int_equal(
+      msk_image_load(&photo, golden_path("tiny/input/photo.png"), MSK_ALPHA_DROP, NULL, &error),
+      MSK_OK);
   assert_int_equal(msk_image_create(&large, width, height, NULL, &error), MSK_OK);
   memset(large.pixels, 90, (size_t)width * (size_t)height * 3);
   for (int y = 0; y < 256; y++) {
-    for (int x = 0; x < 256; x++) memcpy(large.pixels + 3 * (y * width + x + left), photo.pixels + 3 * (y / 2 * 128 + x / 2), 3);
+    for (int x = 0; x < 256; x++)
+      memcpy(large.pixels + 3 * (y * width + x + left), photo.pixels + 3 * (y / 2 * 128 + x / 2),
+             3);
   }
-  assert_int_equal(msk_image_encode(&large, MSK_FORMAT_PNG, 0, NULL, 0, &bytes, &byte_count, NULL, &error), MSK_OK);
+  assert_int_equal(
+      msk_image_encode(&large, MSK_FORMAT_PNG, 0, NULL, 0, &bytes, &byte_count, NULL, &error),
+      MSK_OK);
   assert_int_equal(msk_file_write(path, bytes, byte_count, &error), MSK_OK);
   msk_free(NULL, bytes);
   msk_image_free(&photo);
@@ -447,10 +518,12 @@ static void write_enlarged(const char *path, int width, int height, int left) {
 
 static void box_is(const char *picture, int top, int left, int height, int width) {
   run_result result = RUN("info", picture, "--json");
-  json_t *object = json_loads(result.out, JSON_DISABLE_EOF_CHECK, NULL), *box = json_object_get(json_object_get(object, "request"), "box");
+  json_t *object = json_loads(result.out, JSON_DISABLE_EOF_CHECK, NULL),
+         *box = json_object_get(json_object_get(object, "request"), "box");
   const int expected[] = {top, left, height, width};
   assert_int_equal(json_array_size(box), 4);
-  for (size_t i = 0; i < 4; i++) assert_int_equal(json_integer_value(json_array_get(box, i)), expected[i]);
+  for (size_t i = 0; i < 4; i++)
+    assert_int_equal(json_integer_value(json_array_get(box, i)), expected[i]);
   json_decref(object);
   run_free(&result);
 }
@@ -459,22 +532,24 @@ static void box_is(const char *picture, int top, int left, int height, int width
 static void test_box(void **state) {
   (void)state;
   write_enlarged(in_folder("large.png"), 256, 256, 0);
-  EXPECT(0, "edit", in_folder("large.png"), "--box", "64,96,128,95", "--class", "3", "--steps", "3", "-o", in_folder("b.png"), "--quiet");
+  EXPECT(0, "edit", in_folder("large.png"), "--box", "64,96,128,95", "--class", "3", "--steps", "3",
+         "-o", in_folder("b.png"), "--quiet");
   box_is(in_folder("b.png"), 32, 48, 64, 48);
   write_enlarged(in_folder("wide.png"), 400, 256, 72);
-  EXPECT(0, "edit", in_folder("wide.png"), "--box", "64,168,128,96", "--class", "3", "--steps", "3", "--fit", "crop", "-o",
-         in_folder("c.png"), "--quiet");
+  EXPECT(0, "edit", in_folder("wide.png"), "--box", "64,168,128,96", "--class", "3", "--steps", "3",
+         "--fit", "crop", "-o", in_folder("c.png"), "--quiet");
   box_is(in_folder("c.png"), 32, 48, 64, 48);
-  EXPECT(0, "edit", in_folder("wide.png"), "--box", "0,0,256,200", "--class", "3", "--steps", "3", "--fit", "crop", "-o",
-         in_folder("c.png"), "--quiet");
+  EXPECT(0, "edit", in_folder("wide.png"), "--box", "0,0,256,200", "--class", "3", "--steps", "3",
+         "--fit", "crop", "-o", in_folder("c.png"), "--quiet");
   box_is(in_folder("c.png"), 0, 0, 128, 64);
-  EXPECT(2, "edit", in_folder("wide.png"), "--box", "0,0,256,72", "--class", "3", "--fit", "crop", "-o", in_folder("d.png"), "--quiet");
+  EXPECT(2, "edit", in_folder("wide.png"), "--box", "0,0,256,72", "--class", "3", "--fit", "crop",
+         "-o", in_folder("d.png"), "--quiet");
 }
 
 /* Tokens of a draw with one more option. */
 static void draw_tokens(const char *name, const char *option, const char *value) {
-  EXPECT(0, "draw", sketch(), "--class", "3", "--steps", "5", "--tokens-out", in_folder("%s.npy", name), "-o", in_folder("%s.png", name),
-         "--quiet", option, value);
+  EXPECT(0, "draw", sketch(), "--class", "3", "--steps", "5", "--tokens-out",
+         in_folder("%s.npy", name), "-o", in_folder("%s.png", name), "--quiet", option, value);
 }
 
 /* A white map is no map; a black one is lambda 0. */
@@ -487,8 +562,11 @@ static void test_lambda_map(void **state) {
     size_t byte_count = 0;
     assert_int_equal(msk_image_create(&image, 50, 70, NULL, &error), MSK_OK);
     memset(image.pixels, shade * 255, 50 * 70 * 3);
-    assert_int_equal(msk_image_encode(&image, MSK_FORMAT_PNG, 0, NULL, 0, &bytes, &byte_count, NULL, &error), MSK_OK);
-    assert_int_equal(msk_file_write(in_folder("shade-%d.png", shade), bytes, byte_count, &error), MSK_OK);
+    assert_int_equal(
+        msk_image_encode(&image, MSK_FORMAT_PNG, 0, NULL, 0, &bytes, &byte_count, NULL, &error),
+        MSK_OK);
+    assert_int_equal(msk_file_write(in_folder("shade-%d.png", shade), bytes, byte_count, &error),
+                     MSK_OK);
     msk_free(NULL, bytes);
     msk_image_free(&image);
   }
@@ -506,26 +584,32 @@ static void test_lambda_map(void **state) {
 /* What draw shows is its tokens, decoded. */
 static void test_tokens_are_the_picture(void **state) {
   (void)state;
-  EXPECT(0, "draw", sketch(), "--class", "3", "--steps", "4", "--count", "2", "--tokens-out", in_folder("both.npy"), "-o",
-         in_folder("p.png"), "--no-metadata", "--quiet");
+  EXPECT(0, "draw", sketch(), "--class", "3", "--steps", "4", "--count", "2", "--tokens-out",
+         in_folder("both.npy"), "-o", in_folder("p.png"), "--no-metadata", "--quiet");
   EXPECT(0, "detokenize", in_folder("both.npy"), "-o", in_folder("d.png"), "--quiet");
-  for (int i = 1; i <= 2; i++) assert_true(same_bytes(in_folder("p-%d.png", i), in_folder("d-%d.png", i)));
+  for (int i = 1; i <= 2; i++)
+    assert_true(same_bytes(in_folder("p-%d.png", i), in_folder("d-%d.png", i)));
 }
 
-/* A model stored in 8 bits: what info says of it, which precision it draws with, and that pictures are those of the model that it was made of. */
+/* A model stored in 8 bits: what info says of it, which precision it draws with, and that
+ * pictures are those of the model that it was made of. */
 static void test_stored_in_codes(void **state) {
   (void)state;
   char tokenizer[4096], transformer[4096];
   static const char *const files[] = {"whole.safetensors", "codes.safetensors"};
   snprintf(tokenizer, sizeof tokenizer, "%s", golden_path("tiny/tokenizer_imagenet128_checkpoint"));
-  snprintf(transformer, sizeof transformer, "%s", golden_path("tiny/maskgit_imagenet128_checkpoint"));
-  EXPECT(0, "convert", "--tokenizer", tokenizer, "--transformer", transformer, "-o", in_folder(files[0]), "--quiet");
-  EXPECT(0, "convert", "--tokenizer", tokenizer, "--transformer", transformer, "--int8", "-o", in_folder(files[1]), "--quiet");
+  snprintf(transformer, sizeof transformer, "%s",
+           golden_path("tiny/maskgit_imagenet128_checkpoint"));
+  EXPECT(0, "convert", "--tokenizer", tokenizer, "--transformer", transformer, "-o",
+         in_folder(files[0]), "--quiet");
+  EXPECT(0, "convert", "--tokenizer", tokenizer, "--transformer", transformer, "--int8", "-o",
+         in_folder(files[1]), "--quiet");
   for (int i = 0; i < 2; i++) {
     run_result info = RUN("info", in_folder(files[i]), "--json", "--memory");
     assert_int_equal(info.code, 0);
     json_t *object = parse_line(info.out);
-    assert_string_equal(json_string_value(json_object_get(object, "precision")), i == 0 ? "fp32" : "int8");
+    assert_string_equal(json_string_value(json_object_get(object, "precision")),
+                        i == 0 ? "fp32" : "int8");
     assert_true(json_integer_value(json_object_get(object, "parameters")) > 100000);
     json_decref(object);
     run_free(&info);
@@ -534,20 +618,23 @@ static void test_stored_in_codes(void **state) {
   assert_non_null(strstr(info.out, " I8"));
   assert_non_null(strstr(info.out, "int8, as its layers are stored"));
   run_free(&info);
-  EXPECT(0, "generate", "--class", "3", "--steps", "2", "--isa", "ref", "--precision", "int8", "--model", in_folder(files[0]),
-         "--tokens-out", in_folder("whole.npy"), "-o", in_folder("whole.png"), "--quiet");
-  EXPECT(0, "generate", "--class", "3", "--steps", "2", "--isa", "ref", "--model", in_folder(files[1]), "--tokens-out",
-         in_folder("codes.npy"), "-o", in_folder("codes.png"), "--quiet");
+  EXPECT(0, "generate", "--class", "3", "--steps", "2", "--isa", "ref", "--precision", "int8",
+         "--model", in_folder(files[0]), "--tokens-out", in_folder("whole.npy"), "-o",
+         in_folder("whole.png"), "--quiet");
+  EXPECT(0, "generate", "--class", "3", "--steps", "2", "--isa", "ref", "--model",
+         in_folder(files[1]), "--tokens-out", in_folder("codes.npy"), "-o", in_folder("codes.png"),
+         "--quiet");
   size_t whole_bytes, codes_bytes;
-  uint8_t *whole = test_read_file(in_folder("whole.npy"), &whole_bytes), *codes = test_read_file(in_folder("codes.npy"), &codes_bytes);
+  uint8_t *whole = test_read_file(in_folder("whole.npy"), &whole_bytes),
+          *codes = test_read_file(in_folder("codes.npy"), &codes_bytes);
   assert_int_equal(whole_bytes, codes_bytes);
   assert_memory_equal(whole, codes, whole_bytes);
   free(whole), free(codes);
   run_result picture = RUN("info", in_folder("codes.png"));
   assert_non_null(strstr(picture.out, "int8"));
   run_free(&picture);
-  EXPECT(0, "generate", "--class", "3", "--steps", "1", "--precision", "fp32", "--model", in_folder(files[1]), "-o", in_folder("codes.png"),
-         "--quiet");
+  EXPECT(0, "generate", "--class", "3", "--steps", "1", "--precision", "fp32", "--model",
+         in_folder(files[1]), "-o", in_folder("codes.png"), "--quiet");
   picture = RUN("info", in_folder("codes.png"));
   assert_non_null(strstr(picture.out, "fp32"));
   run_free(&picture);
@@ -561,13 +648,15 @@ static void test_class_names(void **state) {
   msk_error error;
   assert_int_equal(msk_file_write(in_folder("names.txt"), names, sizeof names - 1, &error), MSK_OK);
   snprintf(tokenizer, sizeof tokenizer, "%s", golden_path("tiny/tokenizer_imagenet128_checkpoint"));
-  EXPECT(0, "convert", "--tokenizer", tokenizer, "--transformer", golden_path("tiny/maskgit_imagenet128_checkpoint"), "--classes",
-         in_folder("names.txt"), "--name", "named", "--dtype", "f16", "-o", in_folder("named.safetensors"), "--quiet");
+  EXPECT(0, "convert", "--tokenizer", tokenizer, "--transformer",
+         golden_path("tiny/maskgit_imagenet128_checkpoint"), "--classes", in_folder("names.txt"),
+         "--name", "named", "--dtype", "f16", "-o", in_folder("named.safetensors"), "--quiet");
   run_result info = RUN("info", in_folder("named.safetensors"));
   assert_non_null(strstr(info.out, " F16"));
   assert_non_null(strstr(info.out, "named"));
   run_free(&info);
-  run_result ambiguous = RUN("draw", sketch(), "--class", "tab", "--model", in_folder("named.safetensors"));
+  run_result ambiguous =
+      RUN("draw", sketch(), "--class", "tab", "--model", in_folder("named.safetensors"));
   assert_int_equal(ambiguous.code, 2);
   assert_non_null(strstr(ambiguous.err, "table"));
   assert_non_null(strstr(ambiguous.err, "tabby"));
@@ -577,8 +666,9 @@ static void test_class_names(void **state) {
     int id;
   } found[] = {{"tabb", 2}, {"Tabby Cat", 2}, {"cafe", 4}, {"3", 3}, {"app", 0}};
   for (size_t i = 0; i < sizeof found / sizeof found[0]; i++) {
-    run_result drawn = RUN("generate", "--class", found[i].given, "--model", in_folder("named.safetensors"), "--steps", "1", "-o",
-                           in_folder("n.png"), "--json");
+    run_result drawn =
+        RUN("generate", "--class", found[i].given, "--model", in_folder("named.safetensors"),
+            "--steps", "1", "-o", in_folder("n.png"), "--json");
     assert_int_equal(drawn.code, 0);
     json_t *object = parse_line(drawn.out);
     assert_int_equal(json_integer_value(json_object_get(object, "class")), found[i].id);
@@ -601,11 +691,14 @@ static void test_white(void **state) {
   size_t byte_count = 0;
   assert_int_equal(msk_image_create(&image, 300, 200, NULL, &error), MSK_OK);
   memset(image.pixels, 255, 300 * 200 * 3);
-  assert_int_equal(msk_image_encode(&image, MSK_FORMAT_PNG, 0, NULL, 0, &bytes, &byte_count, NULL, &error), MSK_OK);
+  assert_int_equal(
+      msk_image_encode(&image, MSK_FORMAT_PNG, 0, NULL, 0, &bytes, &byte_count, NULL, &error),
+      MSK_OK);
   assert_int_equal(msk_file_write(in_folder("white.png"), bytes, byte_count, &error), MSK_OK);
-  EXPECT(0, "draw", in_folder("white.png"), "--class", "3", "--steps", "3", "-o", in_folder("from-white.png"), "--quiet");
-  EXPECT(0, "draw", in_folder("white.png"), "--class", "3", "--steps", "3", "-o", in_folder("from-paper.png"), "--photo-of-paper", "--fit",
-         "pad", "--quiet");
+  EXPECT(0, "draw", in_folder("white.png"), "--class", "3", "--steps", "3", "-o",
+         in_folder("from-white.png"), "--quiet");
+  EXPECT(0, "draw", in_folder("white.png"), "--class", "3", "--steps", "3", "-o",
+         in_folder("from-paper.png"), "--photo-of-paper", "--fit", "pad", "--quiet");
   is_picture(in_folder("from-white.png"), 128, 128);
   msk_free(NULL, bytes);
   msk_image_free(&image);

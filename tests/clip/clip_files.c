@@ -58,8 +58,10 @@ msk_clip_file file_load(const char *path) {
 msk_clip_bpe *bpe_open(void) {
   msk_error error = {0};
   msk_clip_bpe *bpe = NULL;
-  msk_clip_file vocab = file_load("data/clip/vocab.json"), merges = file_load("data/clip/merges.txt");
-  if (msk_clip_bpe_create(&bpe, &vocab, &merges, 49408, NULL, &error) != MSK_OK) fail_msg("%s", error.message);
+  msk_clip_file vocab = file_load("data/clip/vocab.json"),
+                merges = file_load("data/clip/merges.txt");
+  if (msk_clip_bpe_create(&bpe, &vocab, &merges, 49408, NULL, &error) != MSK_OK)
+    fail_msg("%s", error.message);
   free((void *)(uintptr_t)vocab.bytes), free((void *)(uintptr_t)merges.bytes);
   return bpe;
 }
@@ -74,7 +76,9 @@ static void write_bytes(const char *folder, const char *name, const void *bytes,
   assert_int_equal(msk_file_write(clip_path(folder, name), bytes, count, NULL), MSK_OK);
 }
 
-void clip_write_text(const char *folder, const char *name, const char *text) { write_bytes(folder, name, text, strlen(text)); }
+void clip_write_text(const char *folder, const char *name, const char *text) {
+  write_bytes(folder, name, text, strlen(text));
+}
 
 static void copy_file(const char *folder, const char *name, const char *from) {
   size_t count;
@@ -113,7 +117,9 @@ static void write_model(const char *folder) {
   msk_error error = {0};
   msk_weight_file *file = NULL;
   size_t count = 0;
-  if (msk_weight_file_open(&file, golden_path("clip/model/model_rows.safetensors"), NULL, &error) != MSK_OK) fail_msg("%s", error.message);
+  if (msk_weight_file_open(&file, golden_path("clip/model/model_rows.safetensors"), NULL, &error) !=
+      MSK_OK)
+    fail_msg("%s", error.message);
   model.rows = msk_weight_file_find(file, "rows");
   for (size_t i = 0; i < msk_weight_file_count(file); i++) {
     msk_tensor tensor = *msk_weight_file_at(file, i);
@@ -124,8 +130,8 @@ static void write_model(const char *folder) {
     }
     if (strcmp(tensor.name, "rows") != 0) model.tensors[count++] = tensor;
   }
-  if (msk_safetensors_write(clip_path(folder, "model.safetensors"), model.tensors, count, NULL, 0, fill_tensor, &model, NULL, &error) !=
-      MSK_OK)
+  if (msk_safetensors_write(clip_path(folder, "model.safetensors"), model.tensors, count, NULL, 0,
+                            fill_tensor, &model, NULL, &error) != MSK_OK)
     fail_msg("%s", error.message);
   msk_weight_file_close(file);
 }

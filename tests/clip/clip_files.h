@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * clip_files.h - what the CLIP tests share: the golden vocabulary, the golden prompts, and a folder with the golden model. Test code only. */
+ * clip_files.h - what the CLIP tests share: the golden vocabulary, the golden prompts, and a
+ * folder with the golden model. Test code only. */
 #ifndef CLIP_FILES_H
 #define CLIP_FILES_H
 

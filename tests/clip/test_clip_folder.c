@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * test_clip_folder.c - CLIP through the public functions: cosines against torch's, damaged and contradicting folders, refused memory. */
+ *
+ * test_clip_folder.c - CLIP through the public functions: cosines against torch's, damaged and
+ * contradicting folders, refused memory. */
 #include "clip_files.h"
 #include "tensor/weight_file.h"
 
@@ -20,8 +22,9 @@ static int teardown(void **state) {
   return 0;
 }
 
-static const char *const images[] = {"pp0_gradient_256x256", "pp1_shapes_300x200", "pp2_noise_57x91",
-                                     "pp3_oddcrop_105x100",  "pp4_same_64x64",     "pp5_small_40x30"};
+static const char *const images[] = {"pp0_gradient_256x256", "pp1_shapes_300x200",
+                                     "pp2_noise_57x91",      "pp3_oddcrop_105x100",
+                                     "pp4_same_64x64",       "pp5_small_40x30"};
 static const char *const texts[] = {"a photo of a songbird",
                                     "a photo of a dog",
                                     "a red circle on a white background",
@@ -53,13 +56,16 @@ static void test_cosines(void **state) {
   assert_int_equal(info.dimensions, DIMENSIONS);
   assert_int_equal(info.text_tokens, CONTEXT);
   for (size_t i = 0; i < IMAGES; i++)
-    assert_int_equal(msk_image_load(&loaded[i], golden_path("clip/preprocess/%s.png", images[i]), MSK_ALPHA_DROP, NULL, &error), MSK_OK);
+    assert_int_equal(msk_image_load(&loaded[i], golden_path("clip/preprocess/%s.png", images[i]),
+                                    MSK_ALPHA_DROP, NULL, &error),
+                     MSK_OK);
   assert_int_equal(msk_clip_embed_images(clip, loaded, IMAGES, pictures, &error), MSK_OK);
   assert_int_equal(msk_clip_embed_texts(clip, texts, PROMPTS, words, counts, &error), MSK_OK);
   check(pictures, "image_embeds", IMAGES * DIMENSIONS, 2e-5);
   check(words, "text_embeds", PROMPTS * DIMENSIONS, 2e-5);
   for (size_t i = 0; i < IMAGES * PROMPTS; i++)
-    cosines[i] = (float)msk_clip_cosine(pictures + i / PROMPTS * DIMENSIONS, words + i % PROMPTS * DIMENSIONS, DIMENSIONS);
+    cosines[i] = (float)msk_clip_cosine(pictures + i / PROMPTS * DIMENSIONS,
+                                        words + i % PROMPTS * DIMENSIONS, DIMENSIONS);
   check(cosines, "cosine", IMAGES * PROMPTS, 2e-5);
   for (size_t i = 0; i < IMAGES * PROMPTS; i++) cosines[i] *= info.logit_scale;
   check(cosines, "logits_per_image", IMAGES * PROMPTS, 2e-3);
@@ -85,7 +91,8 @@ static void refuse(const char *said) {
 /* Each file missing, empty, cut; a config that contradicts the tensors. */
 static void test_damage(void **state) {
   (void)state;
-  static const char *const names[] = {"config.json", "vocab.json", "merges.txt", "model.safetensors"};
+  static const char *const names[] = {"config.json", "vocab.json", "merges.txt",
+                                      "model.safetensors"};
   for (size_t i = 0; i < 4; i++) {
     size_t bytes;
     uint8_t *whole = test_read_file(clip_path(folder, names[i]), &bytes);
@@ -117,7 +124,8 @@ static void test_not_finite(void **state) {
   }
   assert_non_null(last);
   whole[bytes - 1] = 0x7E;
-  assert_int_equal(msk_file_write(clip_path(folder, "model.safetensors"), whole, bytes, NULL), MSK_OK);
+  assert_int_equal(msk_file_write(clip_path(folder, "model.safetensors"), whole, bytes, NULL),
+                   MSK_OK);
   refuse(last);
   refuse("not finite");
   msk_weight_file_close(file);
@@ -169,7 +177,9 @@ static void test_arguments(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_cosines), cmocka_unit_test(test_damage), cmocka_unit_test(test_not_finite),
-                                     cmocka_unit_test(test_memory), cmocka_unit_test(test_arguments)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_cosines), cmocka_unit_test(test_damage),
+                                     cmocka_unit_test(test_not_finite),
+                                     cmocka_unit_test(test_memory),
+                                     cmocka_unit_test(test_arguments)};
   return cmocka_run_group_tests(tests, setup, teardown);
 }

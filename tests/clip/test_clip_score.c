@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * test_clip_score.c - `masksketch score` from outside: the terms against torch's cosines, weights, order, and every mistake. */
+ *
+ * test_clip_score.c - `masksketch score` from outside: the terms against torch's cosines,
+ * weights, order, and every mistake. */
 #include <jansson.h>
 #include <math.h>
 
@@ -34,7 +36,8 @@ static void test_terms(void **state) {
   golden_array cosine = golden_load(golden_path("clip/embeddings/cosine.npy"));
   const float *golden = cosine.data;
   static const char *const files[] = {FIRST, SECOND, THIRD};
-  run_result result = RUN("score", FIRST, SECOND, THIRD, "--class", "dog", "--clip", folder, "--json");
+  run_result result =
+      RUN("score", FIRST, SECOND, THIRD, "--class", "dog", "--clip", folder, "--json");
   assert_int_equal(result.code, 0);
   json_t *rows = json_loads(result.out, 0, NULL);
   assert_int_equal(json_array_size(rows), 3);
@@ -54,14 +57,16 @@ static void test_terms(void **state) {
 
 static void test_weights(void **state) {
   (void)state;
-  run_result result = RUN("score", FIRST, SECOND, "--text", "a {class}, a {class}", "--class", "dog", "--sketch", SECOND, "--clip", folder,
-                          "--json", "--weight-text", "0.5", "--weight-sketch", "2", "--isa", "ref", "--threads", "1");
+  run_result result = RUN("score", FIRST, SECOND, "--text", "a {class}, a {class}", "--class",
+                          "dog", "--sketch", SECOND, "--clip", folder, "--json", "--weight-text",
+                          "0.5", "--weight-sketch", "2", "--isa", "ref", "--threads", "1");
   assert_int_equal(result.code, 0);
   json_t *rows = json_loads(result.out, 0, NULL);
   assert_string_equal(json_string_value(json_object_get(json_array_get(rows, 0), "file")), SECOND);
   assert_true(fabs(term(rows, 0, "sketch") - 1) < 1e-6); /* the sketch itself */
   for (size_t i = 0; i < 2; i++)
-    assert_true(fabs(term(rows, i, "score") - 0.5 * term(rows, i, "text") - 2 * term(rows, i, "sketch")) < 1e-9);
+    assert_true(fabs(term(rows, i, "score") - 0.5 * term(rows, i, "text") -
+                     2 * term(rows, i, "sketch")) < 1e-9);
   json_decref(rows);
   run_free(&result);
   result = RUN("score", SECOND, "--sketch", SECOND, "--clip", folder);
@@ -92,7 +97,8 @@ static void expect(int code, const char *said, const char *const *arguments) {
     fail_msg("exit %d, %s; expected %d, %s", result.code, result.err, code, said);
   run_free(&result);
 }
-#define REFUSED(code, said, ...) expect((code), (said), (const char *const[]){"score", __VA_ARGS__, NULL})
+#define REFUSED(code, said, ...) \
+  expect((code), (said), (const char *const[]){"score", __VA_ARGS__, NULL})
 
 static void test_mistakes(void **state) {
   (void)state;
@@ -100,11 +106,16 @@ static void test_mistakes(void **state) {
   REFUSED(2, "holds {class}", FIRST, "--text", "a {class}", "--clip", folder);
   REFUSED(2, "no effect", FIRST, "--text", "a dog", "--class", "dog", "--clip", folder);
   REFUSED(2, "names, not numbers", FIRST, "--class", "3", "--clip", folder);
-  REFUSED(2, "--weight-text has no effect", FIRST, "--sketch", FIRST, "--weight-text", "1", "--clip", folder);
-  REFUSED(2, "--weight-sketch has no effect", FIRST, "--class", "dog", "--weight-sketch", "1", "--clip", folder);
-  REFUSED(2, "a number from 0 to 100", FIRST, "--class", "dog", "--weight-text", "nan", "--clip", folder);
-  REFUSED(2, "a number from 0 to 100", FIRST, "--class", "dog", "--weight-text", "-1", "--clip", folder);
-  REFUSED(2, "a number from 0 to 100", FIRST, "--class", "dog", "--weight-text", "1x", "--clip", folder);
+  REFUSED(2, "--weight-text has no effect", FIRST, "--sketch", FIRST, "--weight-text", "1",
+          "--clip", folder);
+  REFUSED(2, "--weight-sketch has no effect", FIRST, "--class", "dog", "--weight-sketch", "1",
+          "--clip", folder);
+  REFUSED(2, "a number from 0 to 100", FIRST, "--class", "dog", "--weight-text", "nan", "--clip",
+          folder);
+  REFUSED(2, "a number from 0 to 100", FIRST, "--class", "dog", "--weight-text", "-1", "--clip",
+          folder);
+  REFUSED(2, "a number from 0 to 100", FIRST, "--class", "dog", "--weight-text", "1x", "--clip",
+          folder);
   REFUSED(2, "UTF-8", FIRST, "--text", "\xFF", "--clip", folder);
   REFUSED(3, "config.json", FIRST, "--class", "dog", "--clip", "no/such/folder");
   REFUSED(3, "no-such.png", "no-such.png", "--class", "dog", "--clip", folder);
@@ -112,7 +123,8 @@ static void test_mistakes(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_terms), cmocka_unit_test(test_weights), cmocka_unit_test(test_long_text),
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_terms), cmocka_unit_test(test_weights),
+                                     cmocka_unit_test(test_long_text),
                                      cmocka_unit_test(test_mistakes)};
   return cmocka_run_group_tests(tests, setup, teardown);
 }

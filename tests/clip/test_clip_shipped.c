@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
- * test_clip_shipped.c - the small CLIP in models/clip: its cosines are PyTorch's (tests/golden/clip_shipped, written by training/clip.py golden),
- * and it tells classes, colours and shapes of pictures that it never saw. */
+ *
+ * test_clip_shipped.c - the small CLIP in models/clip: its cosines are PyTorch's
+ * (tests/golden/clip_shipped, written by training/clip.py golden), and it tells classes, colours
+ * and shapes of pictures that it never saw. */
 #include <jansson.h>
 #include <math.h>
 
@@ -10,8 +12,9 @@
 #define SHIPPED "models/clip"
 enum { MAX_DIMENSIONS = 1024, CLASSES = 12, TEAPOTS = 6, RIGHT_CLASSES = 9, RIGHT_SHAPES = 4 };
 
-static const char *const names[CLASSES] = {"apple",  "mug",      "house",    "fish", "tree",  "car",
-                                           "teapot", "sailboat", "mushroom", "bird", "chair", "lamp"};
+static const char *const names[CLASSES] = {"apple",    "mug",  "house",  "fish",
+                                           "tree",     "car",  "teapot", "sailboat",
+                                           "mushroom", "bird", "chair",  "lamp"};
 static msk_clip *clip;
 static msk_clip_info info;
 
@@ -33,14 +36,17 @@ static int teardown(void **state) {
 static void embed_picture(const char *name, float *vector) {
   msk_image image;
   msk_error error = {0};
-  if (msk_image_load(&image, golden_path("clip_shipped/%s", name), MSK_ALPHA_WHITE, NULL, &error) != MSK_OK) fail_msg("%s", error.message);
+  if (msk_image_load(&image, golden_path("clip_shipped/%s", name), MSK_ALPHA_WHITE, NULL, &error) !=
+      MSK_OK)
+    fail_msg("%s", error.message);
   assert_int_equal(msk_clip_embed_images(clip, &image, 1, vector, &error), MSK_OK);
   msk_image_free(&image);
 }
 
 static void embed_text(const char *text, float *vector) {
   msk_error error = {0};
-  if (msk_clip_embed_texts(clip, &text, 1, vector, NULL, &error) != MSK_OK) fail_msg("%s", error.message);
+  if (msk_clip_embed_texts(clip, &text, 1, vector, NULL, &error) != MSK_OK)
+    fail_msg("%s", error.message);
 }
 
 static double of_text(const float *picture, const char *text) {
@@ -67,7 +73,8 @@ static void test_cosines(void **state) {
       embed_text(other, b);
     }
     double found = msk_clip_cosine(a, b, info.dimensions);
-    if (!(fabs(found - expected) < 2e-5)) fail_msg("%s, %s: %.6f, expected %.6f", picture, other, found, expected);
+    if (!(fabs(found - expected) < 2e-5))
+      fail_msg("%s, %s: %.6f, expected %.6f", picture, other, found, expected);
   }
   fclose(file);
   assert_true(count > 50);
@@ -88,7 +95,8 @@ static size_t best_class(const char *picture, const char *kind) {
   return best;
 }
 
-/* By chance one photo of the twelve. It is a small network and not always right: the card says how often. */
+/* By chance one photo of the twelve. It is a small network and not always right: the card says
+ * how often. */
 static void test_classes(void **state) {
   (void)state;
   int right = 0;
@@ -96,7 +104,8 @@ static void test_classes(void **state) {
     char name[64];
     snprintf(name, sizeof name, "photo-%s.png", names[i]);
     size_t found = best_class(name, "photo");
-    if (found != i) print_message("the photo of the %s is taken for a %s\n", names[i], names[found]);
+    if (found != i)
+      print_message("the photo of the %s is taken for a %s\n", names[i], names[found]);
     right += found == i;
   }
   assert_true(right >= RIGHT_CLASSES);
@@ -105,8 +114,9 @@ static void test_classes(void **state) {
 /* photo-apple.png is a red one. */
 static void test_colour(void **state) {
   (void)state;
-  static const char *const others[] = {"a photo of a green apple", "a photo of a blue apple", "a photo of a white apple",
-                                       "a photo of a red car", "a sketch of an apple"};
+  static const char *const others[] = {"a photo of a green apple", "a photo of a blue apple",
+                                       "a photo of a white apple", "a photo of a red car",
+                                       "a sketch of an apple"};
   float picture[MAX_DIMENSIONS];
   embed_picture("photo-apple.png", picture);
   double red = of_text(picture, "a photo of a red apple");
@@ -131,17 +141,21 @@ static void test_shape(void **state) {
     snprintf(name, sizeof name, "sketch-teapot%zu.png", i);
     embed_picture(name, drawing);
     for (size_t k = 1; k < TEAPOTS; k++) {
-      if (msk_clip_cosine(drawing, photos[k], info.dimensions) > msk_clip_cosine(drawing, photos[best], info.dimensions)) best = k;
+      if (msk_clip_cosine(drawing, photos[k], info.dimensions) >
+          msk_clip_cosine(drawing, photos[best], info.dimensions))
+        best = k;
     }
     right += best == i;
   }
   assert_true(right >= RIGHT_SHAPES);
 }
 
-/* Words outside its small vocabulary are spelled in bytes, and a text in another script is no error. */
+/* Words outside its small vocabulary are spelled in bytes, and a text in another script is no
+ * error. */
 static void test_any_text(void **state) {
   (void)state;
-  const char *const texts[] = {"a photo of a zebra", "\xE4\xBD\xA0\xE5\xA5\xBD", "", "Caf\xC3\xA9 & <b>12%</b>"};
+  const char *const texts[] = {"a photo of a zebra", "\xE4\xBD\xA0\xE5\xA5\xBD", "",
+                               "Caf\xC3\xA9 & <b>12%</b>"};
   float vectors[4 * MAX_DIMENSIONS];
   int counts[4];
   assert_int_equal(msk_clip_embed_texts(clip, texts, 4, vectors, counts, NULL), MSK_OK);
@@ -153,19 +167,22 @@ static void test_any_text(void **state) {
 /* Without --clip the command finds it. */
 static void test_out_of_the_box(void **state) {
   (void)state;
-  run_result result = RUN("score", "tests/golden/clip_shipped/photo-mug.png", "tests/golden/clip_shipped/photo-car.png", "--class", "car",
-                          "--sketch", "tests/golden/clip_shipped/sketch-car.png", "--json");
+  run_result result = RUN("score", "tests/golden/clip_shipped/photo-mug.png",
+                          "tests/golden/clip_shipped/photo-car.png", "--class", "car", "--sketch",
+                          "tests/golden/clip_shipped/sketch-car.png", "--json");
   if (result.code != 0) fail_msg("exit %d: %s", result.code, result.err);
   json_t *rows = json_loads(result.out, 0, NULL);
   assert_int_equal(json_array_size(rows), 2);
-  assert_non_null(strstr(json_string_value(json_object_get(json_array_get(rows, 0), "file")), "photo-car.png"));
+  assert_non_null(
+      strstr(json_string_value(json_object_get(json_array_get(rows, 0), "file")), "photo-car.png"));
   json_decref(rows);
   run_free(&result);
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_cosines),  cmocka_unit_test(test_classes),
-                                     cmocka_unit_test(test_colour),   cmocka_unit_test(test_shape),
-                                     cmocka_unit_test(test_any_text), cmocka_unit_test(test_out_of_the_box)};
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_cosines),  cmocka_unit_test(test_classes),
+      cmocka_unit_test(test_colour),   cmocka_unit_test(test_shape),
+      cmocka_unit_test(test_any_text), cmocka_unit_test(test_out_of_the_box)};
   return cmocka_run_group_tests(tests, setup, teardown);
 }

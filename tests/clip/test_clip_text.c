@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * test_clip_text.c - CLIP's tokenizer against OpenAI's tokens of the golden prompts; hostile vocabularies, merges and texts. */
+ *
+ * test_clip_text.c - CLIP's tokenizer against OpenAI's tokens of the golden prompts; hostile
+ * vocabularies, merges and texts. */
 #include "clip_files.h"
 
 static msk_clip_bpe *bpe;
@@ -16,7 +18,8 @@ static int teardown(void **state) {
   return 0;
 }
 
-/* What is not built: composing letters and accents (NFC), ftfy's guesses at wrongly decoded text, and special tokens inside a text. */
+/* What is not built: composing letters and accents (NFC), ftfy's guesses at wrongly decoded
+ * text, and special tokens inside a text. */
 static const char *const skipped[] = {"accents_nfd", "mojibake", "mojibake2", "special_openai"};
 
 static int is_skipped(const char *name) {
@@ -35,8 +38,10 @@ static void test_prompts(void **state) {
     int32_t ids[CONTEXT];
     size_t length = 0, whole = 0;
     msk_error error = {0};
-    if (msk_clip_bpe_encode(bpe, prompts[i].text, CONTEXT, ids, &length, &whole, &error) != MSK_OK) fail_msg("%s", error.message);
-    int same = length == prompts[i].length && memcmp(ids, prompts[i].ids, length * sizeof *ids) == 0;
+    if (msk_clip_bpe_encode(bpe, prompts[i].text, CONTEXT, ids, &length, &whole, &error) != MSK_OK)
+      fail_msg("%s", error.message);
+    int same =
+        length == prompts[i].length && memcmp(ids, prompts[i].ids, length * sizeof *ids) == 0;
     if (is_skipped(prompts[i].name)) {
       assert_false(same); /* an entry that has become right leaves the list */
     } else if (!same) {
@@ -55,10 +60,12 @@ static void test_prompts(void **state) {
 static void check_vocab(const char *text, const char *said) {
   msk_error error = {0};
   msk_clip_bpe *made = NULL;
-  msk_clip_file vocab = {(const uint8_t *)text, strlen(text), "V"}, merges = {(const uint8_t *)"a b\n", 4, "M"};
+  msk_clip_file vocab = {(const uint8_t *)text, strlen(text), "V"},
+                merges = {(const uint8_t *)"a b\n", 4, "M"};
   assert_int_equal(msk_clip_bpe_create(&made, &vocab, &merges, 100, NULL, &error), MSK_ERROR_FILE);
   assert_null(made);
-  if (strstr(error.message, said) == NULL) fail_msg("%s: %s, expected: %s", text, error.message, said);
+  if (strstr(error.message, said) == NULL)
+    fail_msg("%s: %s, expected: %s", text, error.message, said);
 }
 
 static void test_hostile_vocabulary(void **state) {
@@ -86,16 +93,20 @@ static void test_hostile_vocabulary(void **state) {
   check_vocab("{\"a\":1}", "<|startoftext|>");
   check_vocab("{\"<|startoftext|>\":1,\"<|endoftext|>\":2}", "is missing");
   /* A vocabulary that is cut off anywhere is refused, whatever remains. */
-  msk_clip_file whole = file_load("data/clip/vocab.json"), merges = file_load("data/clip/merges.txt");
+  msk_clip_file whole = file_load("data/clip/vocab.json"),
+                merges = file_load("data/clip/merges.txt");
   for (size_t bytes = 0; bytes < whole.byte_count; bytes += 40009) {
     msk_error error = {0};
     msk_clip_bpe *made = NULL;
     msk_clip_file part = {whole.bytes, bytes, "V"};
-    assert_int_equal(msk_clip_bpe_create(&made, &part, &merges, 49408, NULL, &error), MSK_ERROR_FILE);
+    assert_int_equal(msk_clip_bpe_create(&made, &part, &merges, 49408, NULL, &error),
+                     MSK_ERROR_FILE);
   }
   msk_error error = {0};
   msk_clip_bpe *made = NULL;
-  assert_int_equal(msk_clip_bpe_create(&made, &whole, &merges, 49407, NULL, &error), MSK_ERROR_FILE); /* too large for the model */
+  /* too large for the model */
+  assert_int_equal(msk_clip_bpe_create(&made, &whole, &merges, 49407, NULL, &error),
+                   MSK_ERROR_FILE);
   free((void *)(uintptr_t)whole.bytes), free((void *)(uintptr_t)merges.bytes);
 }
 
@@ -104,7 +115,8 @@ static void check_merges(const msk_clip_file *vocab, const char *text, const cha
   msk_clip_bpe *made = NULL;
   msk_clip_file merges = {(const uint8_t *)text, strlen(text), "M"};
   assert_int_equal(msk_clip_bpe_create(&made, vocab, &merges, 49408, NULL, &error), MSK_ERROR_FILE);
-  if (strstr(error.message, said) == NULL) fail_msg("%s: %s, expected: %s", text, error.message, said);
+  if (strstr(error.message, said) == NULL)
+    fail_msg("%s: %s, expected: %s", text, error.message, said);
 }
 
 static void test_hostile_merges(void **state) {
@@ -126,14 +138,16 @@ static void test_hostile_merges(void **state) {
 static size_t encode(const char *text, int32_t *ids) {
   size_t count = 0, whole = 0;
   msk_error error = {0};
-  if (msk_clip_bpe_encode(bpe, text, CONTEXT, ids, &count, &whole, &error) != MSK_OK) fail_msg("%s", error.message);
+  if (msk_clip_bpe_encode(bpe, text, CONTEXT, ids, &count, &whole, &error) != MSK_OK)
+    fail_msg("%s", error.message);
   return count;
 }
 
 static void assert_same_tokens(const char *a, const char *b) {
   int32_t first[CONTEXT], second[CONTEXT];
   size_t count = encode(a, first);
-  if (count != encode(b, second) || memcmp(first, second, count * sizeof *first) != 0) fail_msg("%s and %s differ", a, b);
+  if (count != encode(b, second) || memcmp(first, second, count * sizeof *first) != 0)
+    fail_msg("%s and %s differ", a, b);
 }
 
 static void test_texts(void **state) {
@@ -141,9 +155,11 @@ static void test_texts(void **state) {
   int32_t ids[CONTEXT];
   size_t count, whole;
   msk_error error = {0};
-  static const char *const ill[] = {"\x80", "a\xC0\xAF", "\xED\xA0\x80", "\xF4\x90\x80\x80", "caf\xC3"};
+  static const char *const ill[] = {"\x80", "a\xC0\xAF", "\xED\xA0\x80", "\xF4\x90\x80\x80",
+                                    "caf\xC3"};
   for (size_t i = 0; i < sizeof ill / sizeof *ill; i++) {
-    assert_int_equal(msk_clip_bpe_encode(bpe, ill[i], CONTEXT, ids, &count, &whole, &error), MSK_ERROR_ARGUMENT);
+    assert_int_equal(msk_clip_bpe_encode(bpe, ill[i], CONTEXT, ids, &count, &whole, &error),
+                     MSK_ERROR_ARGUMENT);
     assert_non_null(strstr(error.message, "UTF-8"));
   }
   static char longest[8194];
@@ -152,13 +168,16 @@ static void test_texts(void **state) {
   assert_int_equal(ids[CONTEXT - 1], 49407);
   memset(longest, '&', 8192);
   assert_int_equal(encode(longest, ids) <= CONTEXT, 1);
-  for (size_t i = 0; i + 3 <= 8192; i += 3) memcpy(longest + i, "\xEF\xAC\x83", 3); /* ligatures: each becomes three letters */
+  /* ligatures: each becomes three letters */
+  for (size_t i = 0; i + 3 <= 8192; i += 3) memcpy(longest + i, "\xEF\xAC\x83", 3);
   encode(longest, ids);
   longest[8190] = longest[8191] = longest[8192] = 'a';
-  assert_int_equal(msk_clip_bpe_encode(bpe, longest, CONTEXT, ids, &count, &whole, &error), MSK_ERROR_ARGUMENT);
+  assert_int_equal(msk_clip_bpe_encode(bpe, longest, CONTEXT, ids, &count, &whole, &error),
+                   MSK_ERROR_ARGUMENT);
   /* Rules that no golden prompt isolates. */
   assert_same_tokens("&amp;amp;amp;lt; x", "< x");
-  assert_same_tokens("< &amp;lt; x", "< < x"); /* where ftfy keeps its hands off, html.unescape counts twice */
+  /* where ftfy keeps its hands off, html.unescape counts twice */
+  assert_same_tokens("< &amp;lt; x", "< < x");
   assert_same_tokens("&ldquo;hi&rdquo;", "\"hi\"");
   assert_same_tokens("a &nosuchentity; b", "a & nosuchentity; b");
   assert_same_tokens("\xC5\x89", "'n");
@@ -177,15 +196,18 @@ static void test_memory(void **state) {
   (void)state;
   counting_allocator counting;
   counting_allocator_init(&counting);
-  msk_clip_file vocab = file_load("data/clip/vocab.json"), merges = file_load("data/clip/merges.txt");
+  msk_clip_file vocab = file_load("data/clip/vocab.json"),
+                merges = file_load("data/clip/merges.txt");
   for (long k = 1;; k++) {
     msk_error error = {0};
     msk_clip_bpe *made = NULL;
     int32_t ids[CONTEXT];
     size_t count, whole;
     counting.calls = 0, counting.fail_at = k;
-    msk_status status = msk_clip_bpe_create(&made, &vocab, &merges, 49408, &counting.allocator, &error);
-    if (status == MSK_OK) status = msk_clip_bpe_encode(made, "a photo of a dog", CONTEXT, ids, &count, &whole, &error);
+    msk_status status =
+        msk_clip_bpe_create(&made, &vocab, &merges, 49408, &counting.allocator, &error);
+    if (status == MSK_OK)
+      status = msk_clip_bpe_encode(made, "a photo of a dog", CONTEXT, ids, &count, &whole, &error);
     msk_clip_bpe_destroy(made);
     assert_int_equal(counting.live, 0);
     if (status == MSK_OK) {
@@ -198,7 +220,9 @@ static void test_memory(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_prompts), cmocka_unit_test(test_hostile_vocabulary),
-                                     cmocka_unit_test(test_hostile_merges), cmocka_unit_test(test_texts), cmocka_unit_test(test_memory)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_prompts),
+                                     cmocka_unit_test(test_hostile_vocabulary),
+                                     cmocka_unit_test(test_hostile_merges),
+                                     cmocka_unit_test(test_texts), cmocka_unit_test(test_memory)};
   return cmocka_run_group_tests(tests, setup, teardown);
 }

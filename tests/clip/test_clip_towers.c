@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * test_clip_towers.c - CLIP's preprocessing and towers against torch's values (tests/golden/clip), stage by stage, on every instruction set. */
+ *
+ * test_clip_towers.c - CLIP's preprocessing and towers against torch's values
+ * (tests/golden/clip), stage by stage, on every instruction set. */
 #include <math.h>
 
 #include "clip_files.h"
@@ -24,13 +26,15 @@ static int teardown(void **state) {
   return 0;
 }
 
-static const char *const images[] = {"pp0_gradient_256x256", "pp1_shapes_300x200", "pp2_noise_57x91", "pp3_oddcrop_105x100",
-                                     "pp4_same_64x64",       "pp5_small_40x30",    "pp6_tall_100x500"};
+static const char *const images[] = {
+    "pp0_gradient_256x256", "pp1_shapes_300x200", "pp2_noise_57x91", "pp3_oddcrop_105x100",
+    "pp4_same_64x64",       "pp5_small_40x30",    "pp6_tall_100x500"};
 
 static msk_image load_image(size_t index) {
   msk_error error = {0};
   msk_image image;
-  if (msk_image_load(&image, golden_path("clip/preprocess/%s.png", images[index]), MSK_ALPHA_DROP, NULL, &error) != MSK_OK)
+  if (msk_image_load(&image, golden_path("clip/preprocess/%s.png", images[index]), MSK_ALPHA_DROP,
+                     NULL, &error) != MSK_OK)
     fail_msg("%s", error.message);
   return image;
 }
@@ -47,7 +51,8 @@ static void check_cut(size_t index, size_t n) {
   if (memcmp(bytes, golden.data, n * n * 3) != 0) fail_msg("%s at %zu differs", images[index], n);
   golden_free(&golden);
   if (n == SIDE) {
-    float *pixels = malloc(n * n * 3 * sizeof *pixels), *planes = malloc(n * n * 3 * sizeof *planes);
+    float *pixels = malloc(n * n * 3 * sizeof *pixels),
+          *planes = malloc(n * n * 3 * sizeof *planes);
     msk_clip_normalise(pixels, bytes, n * n);
     for (size_t i = 0; i < n * n * 3; i++) planes[i % 3 * n * n + i / 3] = pixels[i];
     golden = golden_load(golden_path("clip/preprocess/%s_%zu.npy", images[index], n));
@@ -80,9 +85,12 @@ static msk_clip_towers *towers_open(const struct bench *bench, const char *confi
   msk_weight_file *file;
   msk_clip_towers *towers = NULL;
   msk_clip_file json = file_load(golden_path("clip/model/%s", config_name));
-  if (msk_clip_config_parse(&config, json.bytes, json.byte_count, "config", &error) != MSK_OK) fail_msg("%s", error.message);
-  if (msk_weight_file_open(&file, clip_path(folder, "model.safetensors"), NULL, &error) != MSK_OK) fail_msg("%s", error.message);
-  if (msk_clip_towers_load(&towers, bench->device, file, &config, bench->pool, &error) != MSK_OK) fail_msg("%s", error.message);
+  if (msk_clip_config_parse(&config, json.bytes, json.byte_count, "config", &error) != MSK_OK)
+    fail_msg("%s", error.message);
+  if (msk_weight_file_open(&file, clip_path(folder, "model.safetensors"), NULL, &error) != MSK_OK)
+    fail_msg("%s", error.message);
+  if (msk_clip_towers_load(&towers, bench->device, file, &config, bench->pool, &error) != MSK_OK)
+    fail_msg("%s", error.message);
   msk_weight_file_close(file);
   free((void *)(uintptr_t)json.bytes);
   return towers;
@@ -103,15 +111,18 @@ static void measure_and_place(struct bench *bench, int run, void **scratch, void
   bench->arena = (msk_arena){.base = *base, .capacity = bench->arena.peak};
 }
 
-static void embed(struct bench *bench, const msk_clip_towers *towers, const float *pixels, const int32_t *ids, size_t batch, size_t tokens,
-                  float *vectors, const msk_observer *observer) {
+static void embed(struct bench *bench, const msk_clip_towers *towers, const float *pixels,
+                  const int32_t *ids, size_t batch, size_t tokens, float *vectors,
+                  const msk_observer *observer) {
   void *scratch = NULL, *base = NULL;
   for (int run = 0; run < 2; run++) {
     measure_and_place(bench, run, &scratch, &base);
     if (pixels != NULL) {
-      msk_clip_embed_pixels(towers, &bench->stream, &bench->arena, pixels, batch, vectors, observer);
+      msk_clip_embed_pixels(towers, &bench->stream, &bench->arena, pixels, batch, vectors,
+                            observer);
     } else {
-      msk_clip_embed_ids(towers, &bench->stream, &bench->arena, ids, batch, tokens, vectors, observer);
+      msk_clip_embed_ids(towers, &bench->stream, &bench->arena, ids, batch, tokens, vectors,
+                         observer);
     }
   }
   assert_false(bench->arena.overflow);
@@ -121,7 +132,8 @@ static void embed(struct bench *bench, const msk_clip_towers *towers, const floa
   bench->arena = (msk_arena){0};
 }
 
-static void check_stage(void *user, const char *name, const float *data, size_t rows, size_t columns, size_t channels) {
+static void check_stage(void *user, const char *name, const float *data, size_t rows,
+                        size_t columns, size_t channels) {
   static const char *const files[][2] = {{"vision/patches", "vision_0_patch_conv"},
                                          {"vision/embeddings", "vision_1_embeddings"},
                                          {"vision/pre_layrnorm", "vision_2_pre_layrnorm"},
@@ -216,21 +228,22 @@ static void test_config(void **state) {
   assert_int_equal(config.vision.hidden, 768);
   assert_int_equal(config.text.layers, 12);
   assert_int_equal(config.projection, 512);
-  static const char *const wrong[][2] = {{"", "JSON"},
-                                         {"[]", "neither"},
-                                         {"{}", "neither"},
-                                         {"{\"text_config\": 1}", "text_config"},
-                                         {"{\"text_config\":{},\"text_config\":{}}", "JSON"},
-                                         {"{\"text_config\":{\"hidden_size\":0}}", "hidden_size"},
-                                         {"{\"text_config\":{\"hidden_size\":\"x\"}}", "hidden_size"},
-                                         {"{\"text_config\":{\"hidden_size\":99999999}}", "hidden_size"},
-                                         {"{\"text_config\":{\"num_attention_heads\":7}}", "divisor"},
-                                         {"{\"text_config\":{\"hidden_act\":\"relu\"}}", "quick_gelu or gelu"},
-                                         {"{\"text_config\":{\"layer_norm_eps\":0}}", "layer_norm_eps"},
-                                         {"{\"vision_config\":{\"patch_size\":33}}", "patch_size"},
-                                         {"{\"vision_config\":{\"num_channels\":1}}", "num_channels"},
-                                         {"{\"text_config\":{\"eos_token_id\":49408}}", "eos_token_id"},
-                                         {"{\"text_config\":{\"num_hidden_layers\":1000000}}", "num_hidden_layers"}};
+  static const char *const wrong[][2] = {
+      {"", "JSON"},
+      {"[]", "neither"},
+      {"{}", "neither"},
+      {"{\"text_config\": 1}", "text_config"},
+      {"{\"text_config\":{},\"text_config\":{}}", "JSON"},
+      {"{\"text_config\":{\"hidden_size\":0}}", "hidden_size"},
+      {"{\"text_config\":{\"hidden_size\":\"x\"}}", "hidden_size"},
+      {"{\"text_config\":{\"hidden_size\":99999999}}", "hidden_size"},
+      {"{\"text_config\":{\"num_attention_heads\":7}}", "divisor"},
+      {"{\"text_config\":{\"hidden_act\":\"relu\"}}", "quick_gelu or gelu"},
+      {"{\"text_config\":{\"layer_norm_eps\":0}}", "layer_norm_eps"},
+      {"{\"vision_config\":{\"patch_size\":33}}", "patch_size"},
+      {"{\"vision_config\":{\"num_channels\":1}}", "num_channels"},
+      {"{\"text_config\":{\"eos_token_id\":49408}}", "eos_token_id"},
+      {"{\"text_config\":{\"num_hidden_layers\":1000000}}", "num_hidden_layers"}};
   for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
     assert_int_equal(parse_config(wrong[i][0], &config, &error), MSK_ERROR_FILE);
     if (strstr(error.message, wrong[i][1]) == NULL) fail_msg("%s: %s", wrong[i][0], error.message);
@@ -241,6 +254,7 @@ static void test_config(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_preprocessing), cmocka_unit_test(test_towers), cmocka_unit_test(test_config)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_preprocessing),
+                                     cmocka_unit_test(test_towers), cmocka_unit_test(test_config)};
   return cmocka_run_group_tests(tests, setup, teardown);
 }

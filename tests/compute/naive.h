@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * naive.h - what the compute tests share: the operations written once more, in float64, from their definitions; guarded buffers; and a
- * way to run an operation with exactly the scratch memory that it asked for. Header only; test code. */
+ * naive.h - what the compute tests share: the operations written once more, in float64, from
+ * their definitions; guarded buffers; and a way to run an operation with exactly the scratch
+ * memory that it asked for. Header only; test code. */
 #ifndef MSK_TEST_COMPUTE_NAIVE_H
 #define MSK_TEST_COMPUTE_NAIVE_H
 
@@ -40,14 +41,17 @@ static inline void guarded_free(float *buffer) { free(buffer - GUARD); }
 
 static inline float *random_new(size_t count, uint64_t seed, float scale) {
   float *values = guarded_new(count);
-  for (size_t i = 0; i < count; i++) values[i] = scale * (test_uniform(&seed, -1, 1) + test_uniform(&seed, -1, 1));
+  for (size_t i = 0; i < count; i++)
+    values[i] = scale * (test_uniform(&seed, -1, 1) + test_uniform(&seed, -1, 1));
   return values;
 }
 
-/* `bytes` that end at a page which may not be touched: reading or writing one too many is a crash. */
+/* `bytes` that end at a page which may not be touched: reading or writing one too many is a
+ * crash. */
 static inline void *paged_new(size_t bytes) {
   size_t page = (size_t)sysconf(_SC_PAGESIZE), whole = (bytes + page - 1) / page * page;
-  char *memory = mmap(NULL, whole + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  char *memory =
+      mmap(NULL, whole + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   assert_true(memory != MAP_FAILED);
   memset(memory, 0xFF, whole); /* NaN */
   assert_int_equal(mprotect(memory + whole, page, PROT_NONE), 0);
@@ -59,9 +63,14 @@ static inline void paged_free(void *memory, size_t bytes) {
   munmap((char *)memory + bytes - whole, whole + page);
 }
 
-/* |found - expected| <= tolerance, element by element; NaN equals NaN, infinities equal themselves. */
-static inline void check_value(double found, double expected, double tolerance, const char *what, size_t i) {
-  if (isnan(expected) ? isnan(found) : isinf(expected) ? found == expected : fabs(found - expected) <= tolerance) return;
+/* |found - expected| <= tolerance, element by element; NaN equals NaN, infinities equal
+ * themselves. */
+static inline void check_value(double found, double expected, double tolerance, const char *what,
+                               size_t i) {
+  if (isnan(expected)   ? isnan(found)
+      : isinf(expected) ? found == expected
+                        : fabs(found - expected) <= tolerance)
+    return;
   fail_msg("%s[%zu]: %.9g, expected %.9g within %.3g", what, i, found, expected, tolerance);
 }
 
@@ -77,7 +86,8 @@ static inline msk_device *device_new(const char *isa) {
 }
 
 /* Measures, then runs with exactly that scratch, NaN inside and guards behind. */
-static inline void run_operation(const msk_device *device, int threads, operation *function, const void *arguments) {
+static inline void run_operation(const msk_device *device, int threads, operation *function,
+                                 const void *arguments) {
   msk_stream stream = {.device = device, .measuring = true};
   if (threads > 1) assert_int_equal(msk_pool_create(&stream.pool, threads, NULL, NULL), MSK_OK);
   function(&stream, arguments);
@@ -91,16 +101,23 @@ static inline void run_operation(const msk_device *device, int threads, operatio
   msk_pool_destroy(stream.pool);
 }
 
-static inline void do_linear(msk_stream *stream, const void *arguments) { msk_op_linear(stream, arguments); }
-static inline void do_conv(msk_stream *stream, const void *arguments) { msk_op_conv(stream, arguments); }
-static inline void do_attention(msk_stream *stream, const void *arguments) { msk_op_attention(stream, arguments); }
+static inline void do_linear(msk_stream *stream, const void *arguments) {
+  msk_op_linear(stream, arguments);
+}
+static inline void do_conv(msk_stream *stream, const void *arguments) {
+  msk_op_conv(stream, arguments);
+}
+static inline void do_attention(msk_stream *stream, const void *arguments) {
+  msk_op_attention(stream, arguments);
+}
 
 /* ---- float64 definitions ---- */
 
 static inline double naive_activation(double x, msk_activation activation) {
   switch (activation) {
     case MSK_ACT_NONE: return x;
-    case MSK_ACT_GELU_TANH: return 0.5 * x * (1 + tanh(sqrt(2 / 3.14159265358979323846) * (x + 0.044715 * x * x * x)));
+    case MSK_ACT_GELU_TANH:
+      return 0.5 * x * (1 + tanh(sqrt(2 / 3.14159265358979323846) * (x + 0.044715 * x * x * x)));
     case MSK_ACT_GELU_ERF: return 0.5 * x * (1 + erf(x / sqrt(2)));
     case MSK_ACT_QUICK_GELU: return x / (1 + exp(-1.702 * x));
   }
@@ -112,7 +129,8 @@ typedef struct naive_sum {
   double value, size;
 } naive_sum;
 
-/* Output (oy, ox, o) of a SAME convolution by XLA's definition: pad, dilate nothing, slide. x is the (explicitly upsampled) picture. */
+/* Output (oy, ox, o) of a SAME convolution by XLA's definition: pad, dilate nothing, slide. x is
+ * the (explicitly upsampled) picture. */
 typedef struct naive_conv {
   const float *x, *weight;
   size_t height, width, in, out, kernel, stride;
@@ -132,7 +150,8 @@ static inline naive_sum naive_conv_at(const naive_conv *conv, size_t oy, size_t 
       if (y < 0 || x < 0 || y >= side[0] || x >= side[1]) continue;
       const float *pixel = conv->x + ((size_t)y * conv->width + (size_t)x) * conv->in;
       for (size_t c = 0; c < conv->in; c++) {
-        double product = (double)pixel[c] * conv->weight[((ky * conv->kernel + kx) * conv->in + c) * conv->out + o];
+        double product = (double)pixel[c] *
+                         conv->weight[((ky * conv->kernel + kx) * conv->in + c) * conv->out + o];
         sum.value += product;
         sum.size += fabs(product);
       }
@@ -150,7 +169,8 @@ static inline float *naive_upsample(const float *x, size_t height, size_t width,
   return y;
 }
 
-static inline double naive_likeness(msk_distance distance, double t, double p, double lt, double lp) {
+static inline double naive_likeness(msk_distance distance, double t, double p, double lt,
+                                    double lp) {
   double middle = log((t + p) / 2);
   if (distance == MSK_DISTANCE_CROSS_ENTROPY) return t * lp + p * lt;
   if (distance == MSK_DISTANCE_SYMMETRIC_KL) return -(t - p) * (lt - lp);

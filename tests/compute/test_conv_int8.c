@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * test_conv_int8.c - 3 x 3 convolutions in 8 bits, on every instruction set, against the definition (docs/precision.md) written once more: codes by
- * rows of pixels, sums in 64-bit integers, the end in float64; upsampling by filters added in float, as the operation adds them. And what follows from it:
- * the distance from the exact convolution is bounded by the two quantisations' steps; the bits do not depend on threads, batch, nor on the
- * instruction set where weights have the same bits; normalising on the way is normalising first. */
+ * test_conv_int8.c - 3 x 3 convolutions in 8 bits, on every instruction set, against the
+ * definition (docs/precision.md) written once more: codes by rows of pixels, sums in 64-bit
+ * integers, the end in float64; upsampling by filters added in float, as the operation adds
+ * them. And what follows from it: the distance from the exact convolution is bounded by the two
+ * quantisations' steps; the bits do not depend on threads, batch, nor on the instruction set
+ * where weights have the same bits; normalising on the way is normalising first. */
 #include "naive.h"
 
 #include "compute/cpu/cpu.h"
@@ -25,7 +27,8 @@ static void for_each_set(void (*test)(const msk_device *device)) {
 
 /* ---- the definition ---- */
 
-/* A picture's rows of pixels in codes: x is about scale[y] * value[y][...]; rows -1 and height are zeros. */
+/* A picture's rows of pixels in codes: x is about scale[y] * value[y][...]; rows -1 and height
+ * are zeros. */
 struct coded {
   size_t height, width, channels;
   double *scale;
@@ -33,11 +36,13 @@ struct coded {
 };
 
 static struct coded code_picture(const float *x, size_t height, size_t width, size_t channels) {
-  struct coded coded = {height, width, channels, calloc(height, sizeof(double)), calloc(height * width * channels, sizeof(long))};
+  struct coded coded = {height, width, channels, calloc(height, sizeof(double)),
+                        calloc(height * width * channels, sizeof(long))};
   for (size_t y = 0; y < height; y++) {
     const float *row = x + y * width * channels;
     float low = 0, high = 0;
-    for (size_t k = 0; k < width * channels; k++) low = fminf(low, row[k]), high = fmaxf(high, row[k]);
+    for (size_t k = 0; k < width * channels; k++)
+      low = fminf(low, row[k]), high = fmaxf(high, row[k]);
     float range = high - low, inverse = 255.0f / range;
     long zero = lrintf(-low * inverse);
     coded.scale[y] = range / 255.0f;
@@ -49,8 +54,10 @@ static struct coded code_picture(const float *x, size_t height, size_t width, si
   return coded;
 }
 
-/* The filter of tap (y, x), input c, output o as it is quantised: of a phase of the upsampled picture, filters that meet the same pixel are added. */
-static float filter_at(const struct conv_case *c, const float *weight, size_t phase, size_t ty, size_t tx, size_t i, size_t o) {
+/* The filter of tap (y, x), input c, output o as it is quantised: of a phase of the upsampled
+ * picture, filters that meet the same pixel are added. */
+static float filter_at(const struct conv_case *c, const float *weight, size_t phase, size_t ty,
+                       size_t tx, size_t i, size_t o) {
   size_t y = ty, x = tx, rows = 1, columns = 1, py = phase / 2, px = phase % 2;
   if (c->upsample == 2) {
     y = py ? 2 * ty : ty, rows = ty != py ? 2 : 1;
@@ -68,12 +75,15 @@ struct expected {
 };
 
 /* Output (y, x, o) of a picture, by codes and exactly. */
-static struct expected expect(const struct conv_case *c, int limit, const struct coded *coded, const float *picture, const float *weight,
-                              size_t y, size_t x, size_t o) {
+static struct expected expect(const struct conv_case *c, int limit, const struct coded *coded,
+                              const float *picture, const float *weight, size_t y, size_t x,
+                              size_t o) {
   size_t taps = c->upsample == 2 ? 2 : 3, phase = c->upsample == 2 ? y % 2 * 2 + x % 2 : 0;
   float largest = 0;
   for (size_t t = 0; t < taps * taps * c->in; t++) {
-    largest = fmaxf(largest, fabsf(filter_at(c, weight, phase, t / c->in / taps, t / c->in % taps, t % c->in, o)));
+    largest =
+        fmaxf(largest,
+              fabsf(filter_at(c, weight, phase, t / c->in / taps, t / c->in % taps, t % c->in, o)));
   }
   float inverse = (float)limit / largest, scale = largest / (float)limit;
   struct expected found = {0, 0, 0, 0};
@@ -88,7 +98,8 @@ static struct expected expect(const struct conv_case *c, int limit, const struct
         float w = filter_at(c, weight, phase, ty, tx, i, o);
         sum += coded->value[at] * lrintf(w * inverse);
         found.exact += (double)picture[at] * w;
-        found.bound += coded->scale[row] * (fabs((double)w) + 0.5 * scale * fabs((double)coded->value[at]));
+        found.bound +=
+            coded->scale[row] * (fabs((double)w) + 0.5 * scale * fabs((double)coded->value[at]));
       }
     }
     found.value += (double)sum * coded->scale[row] * scale;
@@ -98,16 +109,20 @@ static struct expected expect(const struct conv_case *c, int limit, const struct
   return found;
 }
 
-static void check_case(const struct conv_case *c, int limit, const float *x, const float *weight, const float *bias, const float *residual,
-                       const float *y) {
-  size_t height = c->height * c->upsample, width = c->width * c->upsample, pixels = c->height * c->width * c->in;
+static void check_case(const struct conv_case *c, int limit, const float *x, const float *weight,
+                       const float *bias, const float *residual, const float *y) {
+  size_t height = c->height * c->upsample, width = c->width * c->upsample,
+         pixels = c->height * c->width * c->in;
   for (size_t b = 0; b < c->batch; b++) {
     struct coded coded = code_picture(x + b * pixels, c->height, c->width, c->in);
     for (size_t i = 0; i < height * width * c->out; i++) {
       size_t o = i % c->out, at = b * height * width * c->out + i;
-      struct expected e = expect(c, limit, &coded, x + b * pixels, weight, i / c->out / width, i / c->out % width, o);
+      struct expected e = expect(c, limit, &coded, x + b * pixels, weight, i / c->out / width,
+                                 i / c->out % width, o);
       double end = (c->bias ? (double)bias[o] : 0) + (c->residual ? (double)residual[at] : 0);
-      check_value(y[at], e.value + end, UNIT * (10 * e.size + 3 * fabs(e.value) + 4 * fabs(end) + 4), "int8 convolution", at);
+      check_value(y[at], e.value + end,
+                  UNIT * (10 * e.size + 3 * fabs(e.value) + 4 * fabs(end) + 4), "int8 convolution",
+                  at);
       assert_true(fabs(e.value - e.exact) <= e.bound);
     }
     free(coded.scale), free(coded.value);
@@ -116,24 +131,36 @@ static void check_case(const struct conv_case *c, int limit, const float *x, con
 
 /* ---- every set ---- */
 
-static msk_conv *conv_new(const msk_device *device, const struct conv_case *c, const float *weight, const float *bias) {
+static msk_conv *conv_new(const msk_device *device, const struct conv_case *c, const float *weight,
+                          const float *bias) {
   msk_conv *conv;
-  assert_int_equal(
-      msk_conv_create_int8(&conv, device, weight, MSK_DTYPE_F32, c->bias ? bias : NULL, c->upsample, c->in, c->out, NULL, NULL), MSK_OK);
+  assert_int_equal(msk_conv_create_int8(&conv, device, weight, MSK_DTYPE_F32, c->bias ? bias : NULL,
+                                        c->upsample, c->in, c->out, NULL, NULL),
+                   MSK_OK);
   assert_int_equal(msk_conv_precision(conv), MSK_PRECISION_INT8);
   size_t meanwhile;
-  assert_int_equal(msk_conv_bytes(conv), msk_conv_int8_plan(device, c->upsample, c->in, c->out, &meanwhile));
+  assert_int_equal(msk_conv_bytes(conv),
+                   msk_conv_int8_plan(device, c->upsample, c->in, c->out, &meanwhile));
   assert_int_equal(meanwhile, c->upsample == 1 ? 0 : 4 * c->in * c->out * sizeof(float));
   return conv;
 }
 
-static msk_conv_args arguments(const struct conv_case *c, const msk_conv *conv, const float *x, float *y) {
-  return (msk_conv_args){.conv = conv, .x = x, .y = y, .batch = c->batch, .height = c->height, .width = c->width, .upsample = c->upsample};
+static msk_conv_args arguments(const struct conv_case *c, const msk_conv *conv, const float *x,
+                               float *y) {
+  return (msk_conv_args){.conv = conv,
+                         .x = x,
+                         .y = y,
+                         .batch = c->batch,
+                         .height = c->height,
+                         .width = c->width,
+                         .upsample = c->upsample};
 }
 
 static void run_case(const msk_device *device, const struct conv_case *c) {
-  size_t count = c->batch * c->height * c->width * c->in, out_count = c->batch * c->height * c->width * c->upsample * c->upsample * c->out;
-  float *x = random_new(count, 1, 1), *weight = random_new(9 * c->in * c->out, 2, 1), *bias = random_new(c->out, 3, 1);
+  size_t count = c->batch * c->height * c->width * c->in,
+         out_count = c->batch * c->height * c->width * c->upsample * c->upsample * c->out;
+  float *x = random_new(count, 1, 1), *weight = random_new(9 * c->in * c->out, 2, 1),
+        *bias = random_new(c->out, 3, 1);
   float *residual = random_new(out_count, 4, 1), *y = guarded_new(out_count);
   for (size_t i = 0; i < count; i++) x[i] += 0.4f;
   if (c->residual) memcpy(y, residual, out_count * sizeof(float));
@@ -144,11 +171,13 @@ static void run_case(const msk_device *device, const struct conv_case *c) {
   guarded_check(y, out_count);
   check_case(c, device->kernels.weight_limit, x, weight, bias, residual, y);
   msk_conv_destroy(conv);
-  guarded_free(x), guarded_free(weight), guarded_free(bias), guarded_free(residual), guarded_free(y);
+  guarded_free(x), guarded_free(weight), guarded_free(bias), guarded_free(residual),
+      guarded_free(y);
 }
 
 static void cases_on(const msk_device *device) {
-  static const size_t sides[] = {1, 2, 3, 5, 7, 8, 13, 14}, channels[] = {4, 8, 12, 16, 36}, outs[] = {1, 3, 8, 17, 33, 40};
+  static const size_t sides[] = {1, 2, 3, 5, 7, 8, 13, 14}, channels[] = {4, 8, 12, 16, 36},
+                      outs[] = {1, 3, 8, 17, 33, 40};
   uint64_t seed = 5;
   for (size_t i = 0; i < 40; i++) {
     uint64_t pick = test_random(&seed);
@@ -161,10 +190,16 @@ static void cases_on(const msk_device *device) {
                                          .bias = pick >> 33 & 1,
                                          .residual = pick >> 34 & 1});
   }
-  run_case(device,
-           &(struct conv_case){.upsample = 1, .in = 260, .out = 5, .height = 3, .width = 4, .batch = 1}); /* several blocks of inputs */
-  run_case(device, &(struct conv_case){.upsample = 1, .in = 4, .out = 3, .height = 3, .width = 530, .batch = 1}); /* and of a row */
-  run_case(device, &(struct conv_case){.upsample = 1, .in = 4, .out = 1, .height = 2, .width = 528, .batch = 1}); /* of the longest */
+  run_case(
+      device,
+      /* several blocks of inputs */
+      &(struct conv_case){.upsample = 1, .in = 260, .out = 5, .height = 3, .width = 4, .batch = 1});
+  /* and of a row */
+  run_case(device, &(struct conv_case){
+                       .upsample = 1, .in = 4, .out = 3, .height = 3, .width = 530, .batch = 1});
+  /* of the longest */
+  run_case(device, &(struct conv_case){
+                       .upsample = 1, .in = 4, .out = 1, .height = 2, .width = 528, .batch = 1});
 }
 
 static void test_cases(void **state) {
@@ -174,10 +209,19 @@ static void test_cases(void **state) {
 
 /* ---- the same bits ---- */
 
-enum { SIDE = 18, IN = 64, OUT = 144, BATCH = 2, PLAIN = SIDE * SIDE * IN, MADE = 4 * SIDE * SIDE * OUT };
+enum {
+  SIDE = 18,
+  IN = 64,
+  OUT = 144,
+  BATCH = 2,
+  PLAIN = SIDE * SIDE * IN,
+  MADE = 4 * SIDE * SIDE * OUT
+};
 
-static void run_whole(const msk_device *device, int threads, size_t upsample, size_t batch, const float *x, const float *weight, float *y) {
-  struct conv_case c = {.upsample = upsample, .in = IN, .out = OUT, .height = SIDE, .width = SIDE, .batch = batch};
+static void run_whole(const msk_device *device, int threads, size_t upsample, size_t batch,
+                      const float *x, const float *weight, float *y) {
+  struct conv_case c = {
+      .upsample = upsample, .in = IN, .out = OUT, .height = SIDE, .width = SIDE, .batch = batch};
   msk_conv *conv = conv_new(device, &c, weight, NULL);
   msk_conv_args args = arguments(&c, conv, x, y);
   run_operation(device, threads, do_conv, &args);
@@ -186,7 +230,8 @@ static void run_whole(const msk_device *device, int threads, size_t upsample, si
 
 static void test_same_bits(void **state) {
   (void)state;
-  float *x = random_new(BATCH * PLAIN, 1, 3), *weight = random_new(9 * IN * OUT, 2, 1), *y = guarded_new(BATCH * MADE);
+  float *x = random_new(BATCH * PLAIN, 1, 3), *weight = random_new(9 * IN * OUT, 2, 1),
+        *y = guarded_new(BATCH * MADE);
   float *again = guarded_new(BATCH * MADE), *first[2] = {NULL, NULL};
   for (int i = 0; msk_isa_name(i / 2) != NULL; i++) {
     msk_device *device = device_new(msk_isa_name(i / 2));
@@ -218,14 +263,16 @@ static void test_same_bits(void **state) {
 
 static void do_norm(msk_stream *stream, const void *user) {
   const msk_conv_args *a = user;
-  msk_op_group_norm(stream, a->x, a->norm->gamma, a->norm->beta, a->norm->epsilon, a->norm->groups, true, a->batch, a->height * a->width,
-                    IN, a->y);
+  msk_op_group_norm(stream, a->x, a->norm->gamma, a->norm->beta, a->norm->epsilon, a->norm->groups,
+                    true, a->batch, a->height * a->width, IN, a->y);
 }
 
 static void norm_on(const msk_device *device) {
-  struct conv_case c = {.upsample = 1, .in = IN, .out = OUT, .height = SIDE, .width = SIDE, .batch = BATCH};
-  float *x = random_new(BATCH * PLAIN, 1, 3), *weight = random_new(9 * IN * OUT, 2, 1), *gamma = random_new(IN, 3, 1),
-        *beta = random_new(IN, 4, 1), *between = guarded_new(BATCH * PLAIN), *y = guarded_new(BATCH * MADE / 4),
+  struct conv_case c = {
+      .upsample = 1, .in = IN, .out = OUT, .height = SIDE, .width = SIDE, .batch = BATCH};
+  float *x = random_new(BATCH * PLAIN, 1, 3), *weight = random_new(9 * IN * OUT, 2, 1),
+        *gamma = random_new(IN, 3, 1), *beta = random_new(IN, 4, 1),
+        *between = guarded_new(BATCH * PLAIN), *y = guarded_new(BATCH * MADE / 4),
         *fused = guarded_new(BATCH * MADE / 4);
   msk_norm norm = {gamma, beta, 1e-6f, 8};
   msk_conv *conv = conv_new(device, &c, weight, NULL);
@@ -238,8 +285,8 @@ static void norm_on(const msk_device *device) {
   guarded_check(fused, BATCH * MADE / 4);
   assert_memory_equal(fused, y, BATCH * MADE / 4 * sizeof(float));
   msk_conv_destroy(conv);
-  guarded_free(x), guarded_free(weight), guarded_free(gamma), guarded_free(beta), guarded_free(between), guarded_free(y),
-      guarded_free(fused);
+  guarded_free(x), guarded_free(weight), guarded_free(gamma), guarded_free(beta),
+      guarded_free(between), guarded_free(y), guarded_free(fused);
 }
 
 static void test_norm(void **state) {
@@ -249,11 +296,14 @@ static void test_norm(void **state) {
 
 /* ---- special values ---- */
 
-/* A NaN or infinity reaches the rows that see its row, and no others; zeros give the bias; so do filters of zeros. */
+/* A NaN or infinity reaches the rows that see its row, and no others; zeros give the bias; so do
+ * filters of zeros. */
 static void special_on(const msk_device *device) {
   enum { H = 9, W = 5, C = 20 };
-  struct conv_case c = {.upsample = 1, .in = C, .out = C, .height = H, .width = W, .batch = 1, .bias = true};
-  float *x = random_new(H * W * C, 1, 1), *weight = random_new(9 * C * C, 2, 1), *bias = random_new(C, 3, 1), *y = guarded_new(H * W * C);
+  struct conv_case c = {
+      .upsample = 1, .in = C, .out = C, .height = H, .width = W, .batch = 1, .bias = true};
+  float *x = random_new(H * W * C, 1, 1), *weight = random_new(9 * C * C, 2, 1),
+        *bias = random_new(C, 3, 1), *y = guarded_new(H * W * C);
   for (size_t k = 0; k < 9 * C; k++) weight[k * C + 5] = 0;
   msk_conv *conv = conv_new(device, &c, weight, bias);
   msk_conv_args args = arguments(&c, conv, x, y);
@@ -276,15 +326,18 @@ static void test_special(void **state) {
   for_each_set(special_on);
 }
 
-/* Filters so large that adding the taps of an upsampled pixel's window overflows: no number comes of it. */
+/* Filters so large that adding the taps of an upsampled pixel's window overflows: no number
+ * comes of it. */
 static void overflow_on(const msk_device *device) {
   struct conv_case c = {.upsample = 2, .in = IN, .out = OUT, .height = 4, .width = 4, .batch = 1};
-  float *x = random_new(16 * IN, 1, 1), *weight = random_new(9 * IN * OUT, 2, 1), *y = guarded_new(64 * OUT);
+  float *x = random_new(16 * IN, 1, 1), *weight = random_new(9 * IN * OUT, 2, 1),
+        *y = guarded_new(64 * OUT);
   for (size_t k = 0; k < 9 * IN; k++) weight[k * OUT + 3] = k % 2 ? -3e38f : 3e38f;
   msk_conv *conv = conv_new(device, &c, weight, NULL);
   msk_conv_args args = arguments(&c, conv, x, y);
   run_operation(device, 1, do_conv, &args);
-  for (size_t i = 0; i < 64 * OUT; i++) assert_true(i % OUT == 3 ? !isfinite(y[i]) : isfinite(y[i]));
+  for (size_t i = 0; i < 64 * OUT; i++)
+    assert_true(i % OUT == 3 ? !isfinite(y[i]) : isfinite(y[i]));
   msk_conv_destroy(conv);
   guarded_free(x), guarded_free(weight), guarded_free(y);
 }
@@ -299,14 +352,18 @@ static void test_overflow(void **state) {
 /* The same bytes as of the floats that they stand for. */
 static void stored_halves_on(const msk_device *device) {
   for (size_t upsample = 1; upsample <= 2; upsample++) {
-    struct conv_case c = {.upsample = upsample, .in = IN, .out = OUT, .height = 5, .width = 7, .batch = 1};
+    struct conv_case c = {
+        .upsample = upsample, .in = IN, .out = OUT, .height = 5, .width = 7, .batch = 1};
     size_t count = 35 * upsample * upsample * OUT;
-    float *x = random_new(35 * IN, 1, 1), *weight = random_new(9 * IN * OUT, 2, 1), *y = guarded_new(count), *again = guarded_new(count);
+    float *x = random_new(35 * IN, 1, 1), *weight = random_new(9 * IN * OUT, 2, 1),
+          *y = guarded_new(count), *again = guarded_new(count);
     uint16_t *halves = malloc(9 * IN * OUT * sizeof *halves);
     msk_narrow_halves(weight, 9 * IN * OUT, halves);
     device->kernels.widen_halves(9 * IN * OUT, halves, weight);
     msk_conv *conv = conv_new(device, &c, weight, NULL), *stored;
-    assert_int_equal(msk_conv_create_int8(&stored, device, halves, MSK_DTYPE_F16, NULL, upsample, IN, OUT, NULL, NULL), MSK_OK);
+    assert_int_equal(msk_conv_create_int8(&stored, device, halves, MSK_DTYPE_F16, NULL, upsample,
+                                          IN, OUT, NULL, NULL),
+                     MSK_OK);
     msk_conv_args args = arguments(&c, conv, x, y);
     run_operation(device, 1, do_conv, &args);
     args = arguments(&c, stored, x, again);
@@ -329,9 +386,12 @@ static void test_stored_halves(void **state) {
 static void test_choice(void **state) {
   (void)state;
   msk_device *device = device_new("ref");
-  assert_true(msk_conv_int8_pays(device, 3, 1, 1, 128, 128) && msk_conv_int8_pays(device, 3, 1, 2, 16, 16));
-  assert_false(msk_conv_int8_pays(device, 1, 1, 1, 128, 128) || msk_conv_int8_pays(device, 3, 2, 1, 128, 128));
-  assert_false(msk_conv_int8_pays(device, 3, 1, 1, 126, 128) || msk_conv_int8_pays(device, 3, 1, 1, 128, 3));
+  assert_true(msk_conv_int8_pays(device, 3, 1, 1, 128, 128) &&
+              msk_conv_int8_pays(device, 3, 1, 2, 16, 16));
+  assert_false(msk_conv_int8_pays(device, 1, 1, 1, 128, 128) ||
+               msk_conv_int8_pays(device, 3, 2, 1, 128, 128));
+  assert_false(msk_conv_int8_pays(device, 3, 1, 1, 126, 128) ||
+               msk_conv_int8_pays(device, 3, 1, 1, 128, 3));
   device->kernels.int8_rate = 1;
   assert_false(msk_conv_int8_pays(device, 3, 1, 2, 512, 512));
   msk_device_destroy(device);
@@ -347,8 +407,11 @@ static void test_allocation_failures(void **state) {
     msk_error error;
     msk_device *device = NULL;
     msk_conv *conv = NULL;
-    msk_status status = msk_device_create(&device, NULL, MSK_PRECISION_FP32, &counting.allocator, &error);
-    if (status == MSK_OK) status = msk_conv_create_int8(&conv, device, weight, MSK_DTYPE_F32, NULL, 2, 16, 20, NULL, &error);
+    msk_status status =
+        msk_device_create(&device, NULL, MSK_PRECISION_FP32, &counting.allocator, &error);
+    if (status == MSK_OK)
+      status =
+          msk_conv_create_int8(&conv, device, weight, MSK_DTYPE_F32, NULL, 2, 16, 20, NULL, &error);
     msk_conv_destroy(conv);
     msk_device_destroy(device);
     assert_int_equal(counting.live, 0);
@@ -362,9 +425,10 @@ static void test_allocation_failures(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_cases),    cmocka_unit_test(test_same_bits),
-                                     cmocka_unit_test(test_norm),     cmocka_unit_test(test_special),
-                                     cmocka_unit_test(test_overflow), cmocka_unit_test(test_stored_halves),
-                                     cmocka_unit_test(test_choice),   cmocka_unit_test(test_allocation_failures)};
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_cases),    cmocka_unit_test(test_same_bits),
+      cmocka_unit_test(test_norm),     cmocka_unit_test(test_special),
+      cmocka_unit_test(test_overflow), cmocka_unit_test(test_stored_halves),
+      cmocka_unit_test(test_choice),   cmocka_unit_test(test_allocation_failures)};
   return cmocka_run_group_tests_name("compute conv int8", tests, NULL, NULL);
 }

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * test_int8.c - linear layers in 8 bits, on every instruction set, against the definition (docs/precision.md) written once more: quantised codes,
- * sums in 64-bit integers, the end in float64. And what follows from it: the distance from the exact layer is bounded by the two
- * quantisations' steps; the bits do not depend on threads, batch, neighbours, nor on the instruction set where weights have the same bits. */
+ * test_int8.c - linear layers in 8 bits, on every instruction set, against the definition
+ * (docs/precision.md) written once more: quantised codes, sums in 64-bit integers, the end in
+ * float64. And what follows from it: the distance from the exact layer is bounded by the two
+ * quantisations' steps; the bits do not depend on threads, batch, neighbours, nor on the
+ * instruction set where weights have the same bits. */
 #include "naive.h"
 
 #include "base/codes.h"
@@ -40,13 +42,15 @@ static void naive_codes(const float *x, size_t n, struct codes *codes) {
   }
 }
 
-/* y = x W + b: by 8-bit codes, and exactly; `bound` is what the quantisations may make between them. */
+/* y = x W + b: by 8-bit codes, and exactly; `bound` is what the quantisations may make between
+ * them. */
 struct naive_int8 {
   double value, exact, size, bound;
 };
 
-static struct naive_int8 naive_int8_at(const struct int8_case *c, int limit, const float *x, const struct codes *codes, const float *weight,
-                                       float bias, size_t j) {
+static struct naive_int8 naive_int8_at(const struct int8_case *c, int limit, const float *x,
+                                       const struct codes *codes, const float *weight, float bias,
+                                       size_t j) {
   struct naive_int8 found = {.exact = bias};
   float largest = 0;
   size_t first = c->transposed ? j * c->in : j, step = c->transposed ? 1 : c->out;
@@ -57,7 +61,8 @@ static struct naive_int8 naive_int8_at(const struct int8_case *c, int limit, con
     float w = weight[first + k * step];
     sum += (codes->q[k] - codes->zero) * lrintf(w * inverse);
     found.exact += (double)x[k] * w;
-    found.bound += codes->scale * fabs((double)w) + 0.5 * scale * codes->scale * (double)labs(codes->q[k] - codes->zero);
+    found.bound += codes->scale * fabs((double)w) +
+                   0.5 * scale * codes->scale * (double)labs(codes->q[k] - codes->zero);
   }
   found.value = (double)sum * codes->scale * scale + bias;
   found.size = fabs((double)sum) * codes->scale * scale + fabs((double)bias);
@@ -65,35 +70,45 @@ static struct naive_int8 naive_int8_at(const struct int8_case *c, int limit, con
   return found;
 }
 
-static void check_case(const msk_device *device, const struct int8_case *c, size_t columns, const float *x, const float *weight,
-                       const float *bias, const float *residual, const float *y) {
+static void check_case(const msk_device *device, const struct int8_case *c, size_t columns,
+                       const float *x, const float *weight, const float *bias,
+                       const float *residual, const float *y) {
   static struct codes codes;
   for (size_t r = 0; r < c->rows; r++) {
     naive_codes(x + r * (c->in + c->x_pad), c->in, &codes);
     for (size_t j = 0; j < columns; j++) {
-      struct naive_int8 n = naive_int8_at(c, device->kernels.weight_limit, x + r * (c->in + c->x_pad), &codes, weight, bias[j], j);
-      double old = c->residual ? residual[r * (columns + c->y_pad) + j] : 0, value = naive_activation(n.value, c->activation);
+      struct naive_int8 n = naive_int8_at(c, device->kernels.weight_limit,
+                                          x + r * (c->in + c->x_pad), &codes, weight, bias[j], j);
+      double old = c->residual ? residual[r * (columns + c->y_pad) + j] : 0,
+             value = naive_activation(n.value, c->activation);
       double tolerance = 6 * UNIT * n.size * 1.2 + UNIT * (14 * fabs(value) + fabs(old) + 3);
       check_value(y[r * (columns + c->y_pad) + j], value + old, tolerance, "int8", r * columns + j);
       assert_true(fabs(n.value - n.exact) <= n.bound);
     }
-    for (size_t j = 0; j < c->y_pad && r + 1 < c->rows && !c->in_place; j++) assert_true(isnan(y[r * (columns + c->y_pad) + columns + j]));
+    for (size_t j = 0; j < c->y_pad && r + 1 < c->rows && !c->in_place; j++)
+      assert_true(isnan(y[r * (columns + c->y_pad) + columns + j]));
   }
 }
 
-static msk_linear *layer_new(const msk_device *device, const struct int8_case *c, const float *weight, const float *bias) {
+static msk_linear *layer_new(const msk_device *device, const struct int8_case *c,
+                             const float *weight, const float *bias) {
   msk_linear *linear;
-  msk_linear_part part = {.weight = weight, .bias = bias, .out = c->out, .transposed = c->transposed};
-  assert_int_equal(msk_linear_create(&linear, device, MSK_PRECISION_INT8, c->in, &part, 1, NULL, NULL), MSK_OK);
+  msk_linear_part part = {
+      .weight = weight, .bias = bias, .out = c->out, .transposed = c->transposed};
+  assert_int_equal(
+      msk_linear_create(&linear, device, MSK_PRECISION_INT8, c->in, &part, 1, NULL, NULL), MSK_OK);
   assert_int_equal(msk_linear_in(linear), c->in);
   assert_int_equal(msk_linear_out(linear), c->out);
-  assert_true(msk_linear_bytes(linear) >= c->in * c->out && msk_linear_bytes(linear) < (c->in + 64) * (c->out + 64) * 2);
+  assert_true(msk_linear_bytes(linear) >= c->in * c->out &&
+              msk_linear_bytes(linear) < (c->in + 64) * (c->out + 64) * 2);
   return linear;
 }
 
 static void run_case(const msk_device *device, const struct int8_case *c) {
-  size_t columns = c->columns == 0 ? c->out : c->columns, x_stride = c->in + c->x_pad, y_stride = columns + c->y_pad;
-  float *x = random_new(c->rows * x_stride, 1, 1), *weight = random_new(c->in * c->out, 2, 1), *bias = random_new(c->out, 3, 1);
+  size_t columns = c->columns == 0 ? c->out : c->columns, x_stride = c->in + c->x_pad,
+         y_stride = columns + c->y_pad;
+  float *x = random_new(c->rows * x_stride, 1, 1), *weight = random_new(c->in * c->out, 2, 1),
+        *bias = random_new(c->out, 3, 1);
   float *residual = random_new(c->rows * y_stride, 4, 1), *y = guarded_new(c->rows * y_stride);
   if (c->in_place) memcpy(y, residual, c->rows * y_stride * sizeof(float));
   msk_linear *linear = layer_new(device, c, weight, bias);
@@ -113,11 +128,13 @@ static void run_case(const msk_device *device, const struct int8_case *c) {
   guarded_check(y, c->rows * y_stride);
   check_case(device, c, columns, x, weight, bias, residual, y);
   msk_linear_destroy(linear);
-  guarded_free(x), guarded_free(weight), guarded_free(bias), guarded_free(residual), guarded_free(y);
+  guarded_free(x), guarded_free(weight), guarded_free(bias), guarded_free(residual),
+      guarded_free(y);
 }
 
 static void layers_on(const msk_device *device) {
-  static const size_t rows[] = {1, 2, 3, 5, 6, 7, 11, 12, 13, 17, 97}, columns[] = {1, 2, 7, 8, 9, 15, 16, 17, 31, 32, 33, 48, 49, 65, 131};
+  static const size_t rows[] = {1, 2, 3, 5, 6, 7, 11, 12, 13, 17, 97},
+                      columns[] = {1, 2, 7, 8, 9, 15, 16, 17, 31, 32, 33, 48, 49, 65, 131};
   static const size_t depths[] = {1, 2, 3, 5, 16, 47, 256, 257, 521, 1024};
   uint64_t seed = 12;
   for (size_t i = 0; i < 90; i++) {
@@ -150,20 +167,25 @@ static void test_layers(void **state) {
   for_each_set(layers_on);
 }
 
-enum { ROWS = 101, IN = 1500, OUT = 150 }; /* several blocks of rows, columns and contracted elements */
+/* several blocks of rows, columns and contracted elements */
+enum { ROWS = 101, IN = 1500, OUT = 150 };
 
-static void run_whole(const msk_device *device, int threads, const float *x, const float *weight, size_t rows, float *y) {
+static void run_whole(const msk_device *device, int threads, const float *x, const float *weight,
+                      size_t rows, float *y) {
   struct int8_case c = {.in = IN, .out = OUT};
   float bias[OUT] = {0};
   msk_linear *linear = layer_new(device, &c, weight, bias);
-  run_operation(device, threads, do_linear, &(msk_linear_args){.linear = linear, .x = x, .y = y, .rows = rows});
+  run_operation(device, threads, do_linear,
+                &(msk_linear_args){.linear = linear, .x = x, .y = y, .rows = rows});
   msk_linear_destroy(linear);
 }
 
-/* Any number of threads, rows alone or together, and any set with weights of as many bits: the same bytes. */
+/* Any number of threads, rows alone or together, and any set with weights of as many bits: the
+ * same bytes. */
 static void test_same_bits(void **state) {
   (void)state;
-  float *x = random_new(ROWS * IN, 1, 3), *weight = random_new(IN * OUT, 2, 1), *first[2] = {NULL, NULL};
+  float *x = random_new(ROWS * IN, 1, 3), *weight = random_new(IN * OUT, 2, 1),
+        *first[2] = {NULL, NULL};
   for (int set = 0; msk_isa_name(set) != NULL; set++) {
     msk_device *device = int8_device(msk_isa_name(set));
     float *y = guarded_new(ROWS * OUT), *again = guarded_new(ROWS * OUT);
@@ -194,12 +216,14 @@ static void test_same_bits(void **state) {
 /* Rows of zeros, of NaN and of infinity; columns of zeros. */
 static void special_on(const msk_device *device) {
   enum { N = 40 };
-  float *x = random_new(4 * N, 1, 1), *weight = random_new(N * N, 2, 1), *bias = random_new(N, 3, 1), *y = guarded_new(4 * N);
+  float *x = random_new(4 * N, 1, 1), *weight = random_new(N * N, 2, 1),
+        *bias = random_new(N, 3, 1), *y = guarded_new(4 * N);
   for (size_t k = 0; k < N; k++) x[k] = 0, weight[k * N + 5] = 0;
   x[N + 7] = NAN, x[2 * N + 39] = INFINITY;
   struct int8_case c = {.in = N, .out = N};
   msk_linear *linear = layer_new(device, &c, weight, bias);
-  run_operation(device, 2, do_linear, &(msk_linear_args){.linear = linear, .x = x, .y = y, .rows = 4});
+  run_operation(device, 2, do_linear,
+                &(msk_linear_args){.linear = linear, .x = x, .y = y, .rows = 4});
   for (size_t j = 0; j < N; j++) {
     assert_true(y[j] == bias[j]);
     assert_true(isnan(y[N + j]) && isnan(y[2 * N + j]) && isfinite(y[3 * N + j]));
@@ -214,35 +238,51 @@ static void test_special(void **state) {
   for_each_set(special_on);
 }
 
-/* Codes made beforehand, and binary16 numbers, in parts beside floats: the same bits as from the floats. */
+/* Codes made beforehand, and binary16 numbers, in parts beside floats: the same bits as from the
+ * floats. */
 static void stored_on(const msk_device *device) {
-  enum { N = 5, FLOATS = 21, CODES = 38, HALVES = 11, COLUMNS = FLOATS + CODES + HALVES, DEPTH = 83 };
+  enum {
+    N = 5,
+    FLOATS = 21,
+    CODES = 38,
+    HALVES = 11,
+    COLUMNS = FLOATS + CODES + HALVES,
+    DEPTH = 83
+  };
   static int8_t codes[DEPTH * CODES];
   static uint16_t halves[DEPTH * HALVES];
   static float widened[DEPTH * HALVES];
   float scales[CODES], inverses[CODES];
-  float *x = random_new(N * DEPTH, 1, 1), *floats = random_new(DEPTH * FLOATS, 2, 1), *coded = random_new(DEPTH * CODES, 3, 1);
-  float *numbers = random_new(DEPTH * HALVES, 4, 1), *y = guarded_new(N * COLUMNS), *again = guarded_new(N * COLUMNS);
+  float *x = random_new(N * DEPTH, 1, 1), *floats = random_new(DEPTH * FLOATS, 2, 1),
+        *coded = random_new(DEPTH * CODES, 3, 1);
+  float *numbers = random_new(DEPTH * HALVES, 4, 1), *y = guarded_new(N * COLUMNS),
+        *again = guarded_new(N * COLUMNS);
   for (size_t k = 0; k < DEPTH; k++) coded[k * CODES + 3] = 0;
   msk_codes_scales(coded, DEPTH * CODES, CODES, scales, inverses);
   msk_codes_make(coded, DEPTH * CODES, CODES, inverses, codes);
   msk_narrow_halves(numbers, DEPTH * HALVES, halves);
   device->kernels.widen_halves(DEPTH * HALVES, halves, widened);
-  const msk_linear_part from_floats[] = {
-      {.weight = floats, .out = FLOATS}, {.weight = coded, .out = CODES}, {.weight = widened, .out = HALVES}};
-  const msk_linear_part stored[] = {{.weight = floats, .out = FLOATS},
-                                    {.weight = codes, .out = CODES, .dtype = MSK_DTYPE_I8, .scales = scales},
-                                    {.weight = halves, .out = HALVES, .dtype = MSK_DTYPE_F16}};
+  const msk_linear_part from_floats[] = {{.weight = floats, .out = FLOATS},
+                                         {.weight = coded, .out = CODES},
+                                         {.weight = widened, .out = HALVES}};
+  const msk_linear_part stored[] = {
+      {.weight = floats, .out = FLOATS},
+      {.weight = codes, .out = CODES, .dtype = MSK_DTYPE_I8, .scales = scales},
+      {.weight = halves, .out = HALVES, .dtype = MSK_DTYPE_F16}};
   const msk_linear_part *const parts[] = {from_floats, stored};
   for (int i = 0; i < 2 && msk_device_takes_codes(device); i++) {
     msk_linear *linear;
-    assert_int_equal(msk_linear_create(&linear, device, MSK_PRECISION_INT8, DEPTH, parts[i], 3, NULL, NULL), MSK_OK);
-    run_operation(device, 1, do_linear, &(msk_linear_args){.linear = linear, .x = x, .y = i == 0 ? y : again, .rows = N});
+    assert_int_equal(
+        msk_linear_create(&linear, device, MSK_PRECISION_INT8, DEPTH, parts[i], 3, NULL, NULL),
+        MSK_OK);
+    run_operation(device, 1, do_linear,
+                  &(msk_linear_args){.linear = linear, .x = x, .y = i == 0 ? y : again, .rows = N});
     msk_linear_destroy(linear);
   }
   assert_int_equal(msk_device_takes_codes(device), device->kernels.weight_limit == 127);
   if (msk_device_takes_codes(device)) assert_memory_equal(y, again, N * COLUMNS * sizeof *y);
-  guarded_free(x), guarded_free(floats), guarded_free(coded), guarded_free(numbers), guarded_free(y), guarded_free(again);
+  guarded_free(x), guarded_free(floats), guarded_free(coded), guarded_free(numbers),
+      guarded_free(y), guarded_free(again);
 }
 
 static void test_stored(void **state) {
@@ -250,11 +290,13 @@ static void test_stored(void **state) {
   for_each_set(stored_on);
 }
 
-/* Rounding by adding is rounding to nearest, ties to even; a column without weights has the scale 0. */
+/* Rounding by adding is rounding to nearest, ties to even; a column without weights has the
+ * scale 0. */
 static void test_code_arithmetic(void **state) {
   (void)state;
   uint64_t seed = 3;
-  for (int i = -254; i <= 254; i++) assert_int_equal(msk_code((float)i * 0.5f, 1), lrintf((float)i * 0.5f));
+  for (int i = -254; i <= 254; i++)
+    assert_int_equal(msk_code((float)i * 0.5f, 1), lrintf((float)i * 0.5f));
   for (int i = 0; i < 100000; i++) {
     float value = test_uniform(&seed, -127, 127), inverse = test_uniform(&seed, 0, 1);
     assert_int_equal(msk_code(value, inverse), lrintf(value * inverse));
@@ -274,7 +316,9 @@ static void test_refusals(void **state) {
   float *weight = calloc(70000, sizeof *weight);
   msk_linear *linear = NULL;
   msk_linear_part part = {.weight = weight, .out = 1};
-  assert_int_equal(msk_linear_create(&linear, device, MSK_PRECISION_INT8, 70000, &part, 1, NULL, &error), MSK_ERROR_UNSUPPORTED);
+  assert_int_equal(
+      msk_linear_create(&linear, device, MSK_PRECISION_INT8, 70000, &part, 1, NULL, &error),
+      MSK_ERROR_UNSUPPORTED);
   assert_non_null(strstr(error.message, "fp32"));
   msk_device_destroy(device);
   for (long k = 1;; k++) {
@@ -282,8 +326,10 @@ static void test_refusals(void **state) {
     counting_allocator_init(&counting);
     counting.fail_at = k;
     device = NULL, linear = NULL;
-    msk_status status = msk_device_create(&device, NULL, MSK_PRECISION_INT8, &counting.allocator, &error);
-    if (status == MSK_OK) status = msk_linear_create(&linear, device, MSK_PRECISION_INT8, 50, &part, 1, NULL, &error);
+    msk_status status =
+        msk_device_create(&device, NULL, MSK_PRECISION_INT8, &counting.allocator, &error);
+    if (status == MSK_OK)
+      status = msk_linear_create(&linear, device, MSK_PRECISION_INT8, 50, &part, 1, NULL, &error);
     msk_linear_destroy(linear);
     msk_device_destroy(device);
     assert_int_equal(counting.live, 0);
@@ -297,8 +343,9 @@ static void test_refusals(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_layers),          cmocka_unit_test(test_same_bits),
-                                     cmocka_unit_test(test_special),         cmocka_unit_test(test_stored),
-                                     cmocka_unit_test(test_code_arithmetic), cmocka_unit_test(test_refusals)};
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_layers),          cmocka_unit_test(test_same_bits),
+      cmocka_unit_test(test_special),         cmocka_unit_test(test_stored),
+      cmocka_unit_test(test_code_arithmetic), cmocka_unit_test(test_refusals)};
   return cmocka_run_group_tests_name("compute int8", tests, NULL, NULL);
 }

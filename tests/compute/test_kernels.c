@@ -1,30 +1,36 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * test_kernels.c - every kernel of kernels.inc on every instruction set: against the reference set, at sizes around the vector and the tile, between
- * guards, in place, on special values. kernels.inc makes the list, so that a kernel without a test does not compile. */
+ * test_kernels.c - every kernel of kernels.inc on every instruction set: against the reference
+ * set, at sizes around the vector and the tile, between guards, in place, on special values.
+ * kernels.inc makes the list, so that a kernel without a test does not compile. */
 #include "naive.h"
 
 #include "compute/cpu/cpu.h"
 
-static const size_t lengths[] = {1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 32, 33, 47, 63, 64, 65, 127, 257, 768};
+static const size_t lengths[] = {1,  2,  3,  7,  8,  9,  15,  16,  17, 31,
+                                 32, 33, 47, 63, 64, 65, 127, 257, 768};
 enum { LENGTHS = sizeof lengths / sizeof *lengths };
 
 static msk_kernels reference;
 
 /* Values that kernels must not treat alike by accident. */
 static float special(size_t i) {
-  static const float values[] = {0,       -0.0f, INFINITY, -INFINITY, NAN,    FLT_MAX, -FLT_MAX, FLT_MIN, 1e-42f,
-                                 -1e-42f, 1,     -1,       88.9f,     -88.9f, 104,     -104,     1e10f,   -1e10f};
+  static const float values[] = {0,        -0.0f,   INFINITY, -INFINITY, NAN,   FLT_MAX,
+                                 -FLT_MAX, FLT_MIN, 1e-42f,   -1e-42f,   1,     -1,
+                                 88.9f,    -88.9f,  104,      -104,      1e10f, -1e10f};
   return values[i % (sizeof values / sizeof *values)];
 }
 
-static bool same_kind(float a, float b) { return isnan(a) ? isnan(b) : isinf(a) ? a == b : isfinite(b) || isinf(b); }
+static bool same_kind(float a, float b) {
+  return isnan(a) ? isnan(b) : isinf(a) ? a == b : isfinite(b) || isinf(b);
+}
 
 /* ---- gemm_panel ---- */
 
 static void gemm_case(const msk_kernels *k, size_t rows, size_t width, size_t depth, bool add) {
   size_t a_stride = depth + 3, c_stride = width + 5;
-  float *a = random_new(rows * a_stride, 1, 1), *b = random_new(depth * width, 2, 1), *c = random_new(rows * c_stride, 3, 1);
+  float *a = random_new(rows * a_stride, 1, 1), *b = random_new(depth * width, 2, 1),
+        *c = random_new(rows * c_stride, 3, 1);
   float *before = random_new(rows * c_stride, 3, 1);
   assert_true((uintptr_t)b % 64 == 0);
   if (!add) {
@@ -53,7 +59,8 @@ static void gemm_case(const msk_kernels *k, size_t rows, size_t width, size_t de
 /* The same element, bit for bit, wherever in a tile or panel it is computed. */
 static void gemm_position(const msk_kernels *k) {
   enum { DEPTH = 77, ROWS = 29 };
-  float *row = random_new(DEPTH, 1, 1), *a = guarded_new(ROWS * DEPTH), *b = guarded_new(DEPTH * 64), *c = guarded_new(ROWS * 64);
+  float *row = random_new(DEPTH, 1, 1), *a = guarded_new(ROWS * DEPTH),
+        *b = guarded_new(DEPTH * 64), *c = guarded_new(ROWS * 64);
   for (size_t i = 0; i < ROWS * DEPTH; i++) a[i] = row[i % DEPTH];
   float first = 0;
   for (size_t width = k->lanes; width <= k->panel; width += k->lanes) {
@@ -83,20 +90,24 @@ static void test_finish_row(const msk_kernels *k) {
   for (size_t i = 0; i < LENGTHS * 16; i++) {
     size_t n = lengths[i / 16];
     msk_activation activation = (msk_activation)(i % 4);
-    float *c = random_new(n, 1, 6), *bias = random_new(n, 2, 1), *residual = random_new(n, 3, 1), *y = guarded_new(n),
-          *expected = guarded_new(n);
+    float *c = random_new(n, 1, 6), *bias = random_new(n, 2, 1), *residual = random_new(n, 3, 1),
+          *y = guarded_new(n), *expected = guarded_new(n);
     const float *b = i & 4 ? bias : NULL, *r = i & 8 ? residual : NULL;
     k->finish_row(n, c, b, r, activation, y);
     guarded_check(y, n);
     for (size_t j = 0; j < n; j++) {
       double x = (double)c[j] + (b ? (double)bias[j] : 0), value = naive_activation(x, activation);
-      check_value(y[j], value + (r ? (double)residual[j] : 0), UNIT * (14 * fabs(value) + 3 * fabs(x) + 3), "finish", j);
+      check_value(y[j], value + (r ? (double)residual[j] : 0),
+                  UNIT * (14 * fabs(value) + 3 * fabs(x) + 3), "finish", j);
     }
     memcpy(expected, y, n * sizeof(float));
-    if (r != NULL) k->finish_row(n, c, b, residual, activation, residual), assert_memory_equal(residual, expected, n * sizeof(float));
+    if (r != NULL)
+      k->finish_row(n, c, b, residual, activation, residual),
+          assert_memory_equal(residual, expected, n * sizeof(float));
     k->finish_row(n, c, b, i & 8 ? NULL : r, activation, c); /* in place */
     if (r == NULL) assert_memory_equal(c, expected, n * sizeof(float));
-    guarded_free(c), guarded_free(bias), guarded_free(residual), guarded_free(y), guarded_free(expected);
+    guarded_free(c), guarded_free(bias), guarded_free(residual), guarded_free(y),
+        guarded_free(expected);
   }
   for (int activation = 0; activation < 4; activation++) {
     float x[36], y[36], expected[36];
@@ -109,21 +120,26 @@ static void test_finish_row(const msk_kernels *k) {
 
 /* ---- 8 bits ---- */
 
-/* Integers are compared one by one with the plain sum; buffers end at pages that may not be touched. */
-static void int8_case(const msk_kernels *k, size_t rows, size_t width, size_t depth, bool add, bool extreme) {
-  size_t a_stride = depth + 4, c_stride = width + 5, a_bytes = (rows - 1) * a_stride + depth, b_bytes = (depth * width + 63) / 64 * 64;
+/* Integers are compared one by one with the plain sum; buffers end at pages that may not be
+ * touched. */
+static void int8_case(const msk_kernels *k, size_t rows, size_t width, size_t depth, bool add,
+                      bool extreme) {
+  size_t a_stride = depth + 4, c_stride = width + 5, a_bytes = (rows - 1) * a_stride + depth,
+         b_bytes = (depth * width + 63) / 64 * 64;
   size_t c_bytes = ((rows - 1) * c_stride + width) * sizeof(int32_t);
   uint8_t *a = paged_new(a_bytes);
   int8_t *b = paged_new(b_bytes);
   int32_t *c = paged_new(c_bytes), *before = paged_new(c_bytes);
   uint64_t seed = rows * 1000 + depth;
   bool is_signed = k->activation_offset != 0;
-  for (size_t i = 0; i < a_bytes; i++) a[i] = (uint8_t)(extreme ? (is_signed ? 127 : 255) : test_random(&seed) >> 56);
+  for (size_t i = 0; i < a_bytes; i++)
+    a[i] = (uint8_t)(extreme ? (is_signed ? 127 : 255) : test_random(&seed) >> 56);
   for (size_t i = 0; i < b_bytes; i++) {
     int value = (int)(test_random(&seed) >> 40) % (2 * k->weight_limit + 1) - k->weight_limit;
     b[i] = (int8_t)(extreme ? (rows % 2 ? k->weight_limit : -k->weight_limit) : value);
   }
-  for (size_t i = 0; i < c_bytes / sizeof(int32_t); i++) before[i] = c[i] = (int32_t)(test_random(&seed) >> 44);
+  for (size_t i = 0; i < c_bytes / sizeof(int32_t); i++)
+    before[i] = c[i] = (int32_t)(test_random(&seed) >> 44);
   k->int8_panel(rows, width, depth, a, a_stride, b, c, c_stride, add, b);
   for (size_t i = 0; i < c_bytes / sizeof(int32_t); i++) {
     size_t row = i / c_stride, column = i % c_stride;
@@ -134,32 +150,37 @@ static void int8_case(const msk_kernels *k, size_t rows, size_t width, size_t de
     }
     assert_int_equal(c[i], column < width ? sum : before[i]);
   }
-  paged_free(a, a_bytes), paged_free(b, b_bytes), paged_free(c, c_bytes), paged_free(before, c_bytes);
+  paged_free(a, a_bytes), paged_free(b, b_bytes), paged_free(c, c_bytes),
+      paged_free(before, c_bytes);
 }
 
 static void test_int8_panel(const msk_kernels *k) {
   static const size_t depths[] = {4, 8, 20, 256, 1024};
   for (size_t rows = 1; rows <= 2 * k->tile_rows + 1; rows++) {
     for (size_t width = k->lanes; width <= k->panel; width += k->lanes) {
-      for (size_t d = 0; d < 5; d++) int8_case(k, rows, width, depths[d], (rows + d) % 2, rows % 3 == 0);
+      for (size_t d = 0; d < 5; d++)
+        int8_case(k, rows, width, depths[d], (rows + d) % 2, rows % 3 == 0);
     }
   }
 }
 
-/* Codes and scales are the reference's, bit for bit, and each code stands for its value within half a step, one at the row's ends. */
+/* Codes and scales are the reference's, bit for bit, and each code stands for its value within
+ * half a step, one at the row's ends. */
 static void quantise_case(const msk_kernels *k, const float *x, size_t n) {
   uint8_t *q = paged_new(n), expected[1024];
   msk_quantised row = {-1, -1}, expected_row = {-1, -1};
   k->quantise_row(n, x, q, &row);
   reference.quantise_row(n, x, expected, &expected_row);
   assert_memory_equal(&row.scale, &expected_row.scale, sizeof row.scale);
-  int offset = isnan(row.scale) || row.scale == 0 ? 0 : k->activation_offset; /* those rows have no codes */
+  /* those rows have no codes */
+  int offset = isnan(row.scale) || row.scale == 0 ? 0 : k->activation_offset;
   assert_int_equal(row.zero + offset, expected_row.zero);
   for (size_t j = 0; j < n; j++) {
     int code = offset != 0 ? (int8_t)q[j] + offset : q[j];
     assert_int_equal(code, expected[j]);
     if (isnan(row.scale)) continue;
-    check_value((double)row.scale * (code - expected_row.zero), x[j], (1 + 512 * UNIT) * (double)row.scale + 1e-30, "code", j);
+    check_value((double)row.scale * (code - expected_row.zero), x[j],
+                (1 + 512 * UNIT) * (double)row.scale + 1e-30, "code", j);
   }
   paged_free(q, n);
 }
@@ -173,15 +194,18 @@ static void test_quantise_row(const msk_kernels *k) {
     quantise_case(k, end, n);
     end[n / 2] = i % 3 == 0 ? NAN : i % 3 == 1 ? INFINITY : -INFINITY;
     quantise_case(k, end, n);
-    for (size_t j = 0; j < n; j++) end[j] = j % 2 ? FLT_MAX : -FLT_MAX; /* no float holds the range */
+    /* no float holds the range */
+    for (size_t j = 0; j < n; j++) end[j] = j % 2 ? FLT_MAX : -FLT_MAX;
     quantise_case(k, end, n);
     guarded_free(x), paged_free(end, n * sizeof(float));
   }
 }
 
-static void finish_int8_case(const msk_kernels *k, size_t n, msk_activation activation, bool with_residual) {
+static void finish_int8_case(const msk_kernels *k, size_t n, msk_activation activation,
+                             bool with_residual) {
   int32_t *c = paged_new(n * 4), *sums = paged_new(n * 4);
-  float *scales = random_new(n, 1, 1e-3f), *bias = random_new(n, 2, 1), *residual = random_new(n, 3, 1), *y = guarded_new(n);
+  float *scales = random_new(n, 1, 1e-3f), *bias = random_new(n, 2, 1),
+        *residual = random_new(n, 3, 1), *y = guarded_new(n);
   float *expected = guarded_new(n);
   msk_quantised row = {0.03f, 117 - k->activation_offset};
   uint64_t seed = n;
@@ -190,53 +214,69 @@ static void finish_int8_case(const msk_kernels *k, size_t n, msk_activation acti
     c[j] = row.zero * sums[j] + (int32_t)(test_random(&seed) >> 43) - (1 << 20);
   }
   k->finish_int8_row(n, c, row, sums, scales, bias, with_residual ? residual : NULL, activation, y);
-  reference.finish_int8_row(n, c, row, sums, scales, bias, with_residual ? residual : NULL, activation, expected);
+  reference.finish_int8_row(n, c, row, sums, scales, bias, with_residual ? residual : NULL,
+                            activation, expected);
   guarded_check(y, n);
   for (size_t j = 0; j < n; j++) {
-    double product = (double)(c[j] - row.zero * sums[j]) * ((double)row.scale * scales[j]), x = product + bias[j];
+    double product = (double)(c[j] - row.zero * sums[j]) * ((double)row.scale * scales[j]),
+           x = product + bias[j];
     double value = naive_activation(x, activation), old = with_residual ? residual[j] : 0;
-    check_value(y[j], value + old, UNIT * (14 * fabs(value) + 4 * fabs(product) + 3 * fabs(x) + fabs(old) + 3), "finish int8", j);
+    check_value(y[j], value + old,
+                UNIT * (14 * fabs(value) + 4 * fabs(product) + 3 * fabs(x) + fabs(old) + 3),
+                "finish int8", j);
     if (activation == MSK_ACT_NONE) assert_true(y[j] == expected[j]);
   }
   if (with_residual) {
-    k->finish_int8_row(n, c, row, sums, scales, bias, residual, activation, residual); /* in place */
+    /* in place */
+    k->finish_int8_row(n, c, row, sums, scales, bias, residual, activation, residual);
     assert_memory_equal(residual, y, n * sizeof(float));
   }
   paged_free(c, n * 4), paged_free(sums, n * 4);
-  guarded_free(scales), guarded_free(bias), guarded_free(residual), guarded_free(y), guarded_free(expected);
+  guarded_free(scales), guarded_free(bias), guarded_free(residual), guarded_free(y),
+      guarded_free(expected);
 }
 
 static void test_finish_int8_row(const msk_kernels *k) {
-  for (size_t i = 0; i < LENGTHS * 8; i++) finish_int8_case(k, lengths[i / 8], (msk_activation)(i % 4), i & 4);
+  for (size_t i = 0; i < LENGTHS * 8; i++)
+    finish_int8_case(k, lengths[i / 8], (msk_activation)(i % 4), i & 4);
 }
 
 static void finish_taps_case(const msk_kernels *k, size_t n, size_t taps, bool with_residual) {
-  size_t plane = n + 3, sums_plane = n + 1, c_count = (taps - 1) * plane + n, sum_count = (taps - 1) * sums_plane + n;
+  size_t plane = n + 3, sums_plane = n + 1, c_count = (taps - 1) * plane + n,
+         sum_count = (taps - 1) * sums_plane + n;
   int32_t *c = paged_new(c_count * 4), *sums = paged_new(sum_count * 4);
-  float *scales = random_new(n, 1, 1e-3f), *bias = random_new(n, 2, 1), *residual = random_new(n, 3, 1), *y = guarded_new(n);
+  float *scales = random_new(n, 1, 1e-3f), *bias = random_new(n, 2, 1),
+        *residual = random_new(n, 3, 1), *y = guarded_new(n);
   float *expected = guarded_new(n);
-  msk_quantised rows[3] = {{0.03f, 117 - k->activation_offset}, {0.01f, 3 - k->activation_offset}, {0, 0}};
+  msk_quantised rows[3] = {
+      {0.03f, 117 - k->activation_offset}, {0.01f, 3 - k->activation_offset}, {0, 0}};
   uint64_t seed = n;
   for (size_t j = 0; j < c_count; j++) c[j] = (int32_t)(test_random(&seed) >> 43) - (1 << 20);
   for (size_t j = 0; j < sum_count; j++) sums[j] = (int32_t)(test_random(&seed) >> 49) - (1 << 14);
-  k->finish_int8_taps(n, taps, c, plane, rows, sums, sums_plane, scales, bias, with_residual ? residual : NULL, y);
-  reference.finish_int8_taps(n, taps, c, plane, rows, sums, sums_plane, scales, bias, with_residual ? residual : NULL, expected);
+  k->finish_int8_taps(n, taps, c, plane, rows, sums, sums_plane, scales, bias,
+                      with_residual ? residual : NULL, y);
+  reference.finish_int8_taps(n, taps, c, plane, rows, sums, sums_plane, scales, bias,
+                             with_residual ? residual : NULL, expected);
   guarded_check(y, n);
   for (size_t j = 0; j < n; j++) {
     double sum = 0, size = 0, end = (double)bias[j] + (with_residual ? (double)residual[j] : 0);
     for (size_t t = 0; t < taps; t++) {
-      double product = (double)(c[t * plane + j] - rows[t].zero * sums[t * sums_plane + j]) * rows[t].scale * scales[j];
+      double product = (double)(c[t * plane + j] - rows[t].zero * sums[t * sums_plane + j]) *
+                       rows[t].scale * scales[j];
       sum += product, size += fabs(product);
     }
     check_value(y[j], sum + end, UNIT * (6 * size + 3 * fabs(end) + 3), "finish taps", j);
     assert_true(y[j] == expected[j]);
   }
   if (with_residual) {
-    k->finish_int8_taps(n, taps, c, plane, rows, sums, sums_plane, scales, bias, residual, residual); /* in place */
+    /* in place */
+    k->finish_int8_taps(n, taps, c, plane, rows, sums, sums_plane, scales, bias, residual,
+                        residual);
     assert_memory_equal(residual, y, n * sizeof(float));
   }
   paged_free(c, c_count * 4), paged_free(sums, sum_count * 4);
-  guarded_free(scales), guarded_free(bias), guarded_free(residual), guarded_free(y), guarded_free(expected);
+  guarded_free(scales), guarded_free(bias), guarded_free(residual), guarded_free(y),
+      guarded_free(expected);
 }
 
 static void test_finish_int8_taps(const msk_kernels *k) {
@@ -259,7 +299,8 @@ static void test_transpose_rows(const msk_kernels *k) {
     for (size_t i = 0; i < LENGTHS; i++) {
       size_t count = lengths[i], rows = 1 + (i * 5 + 3) % width, stride = count + i % 3;
       size_t bytes = ((rows - 1) * stride + count) * sizeof(float);
-      float *x = paged_new(bytes), *noise = random_new(rows * stride, 1, 1), *y = guarded_new(count * width);
+      float *x = paged_new(bytes), *noise = random_new(rows * stride, 1, 1),
+            *y = guarded_new(count * width);
       memcpy(x, noise, bytes);
       x[0] = special(i);
       k->transpose_rows(rows, width, count, x, stride, 0.37f, y);
@@ -278,29 +319,33 @@ static void test_transpose_rows(const msk_kernels *k) {
 static void test_layer_norm_row(const msk_kernels *k) {
   for (size_t i = 0; i < LENGTHS; i++) {
     size_t n = lengths[i];
-    float *x = random_new(n, 1, 1), *gamma = random_new(n, 2, 1), *beta = random_new(n, 3, 1), *y = guarded_new(n),
-          *expected = guarded_new(n);
-    for (size_t j = 0; j < n; j++) x[j] += 50; /* a mean far from zero cancels: each difference is wrong by an ulp of 50 */
+    float *x = random_new(n, 1, 1), *gamma = random_new(n, 2, 1), *beta = random_new(n, 3, 1),
+          *y = guarded_new(n), *expected = guarded_new(n);
+    /* a mean far from zero cancels: each difference is wrong by an ulp of 50 */
+    for (size_t j = 0; j < n; j++) x[j] += 50;
     k->layer_norm_row(n, x, gamma, beta, 1e-6f, y);
     reference.layer_norm_row(n, x, gamma, beta, 1e-6f, expected);
     guarded_check(y, n);
     for (size_t j = 0; n > 2 && j < n; j++)
-      check_value(y[j], expected[j], 64 * 4 * UNIT * fabs((double)gamma[j]) * 4 + 8 * UNIT, "layer norm", j);
+      check_value(y[j], expected[j], 64 * 4 * UNIT * fabs((double)gamma[j]) * 4 + 8 * UNIT,
+                  "layer norm", j);
     k->layer_norm_row(n, x, gamma, beta, 1e-6f, x);
     assert_memory_equal(x, y, n * sizeof(float));
     x[n - 1] = NAN;
     k->layer_norm_row(n, x, gamma, beta, 1e-6f, y);
     for (size_t j = 0; j < n; j++) assert_true(isnan(y[j]));
-    guarded_free(x), guarded_free(gamma), guarded_free(beta), guarded_free(y), guarded_free(expected);
+    guarded_free(x), guarded_free(gamma), guarded_free(beta), guarded_free(y),
+        guarded_free(expected);
   }
 }
 
 /* ---- channels ---- */
 
 static void channel_case(const msk_kernels *k, size_t pixels, size_t channels) {
-  float *x = random_new(pixels * channels, 1, 1), *mean = random_new(channels, 2, 1), *sums = guarded_new(channels),
-        *squares = guarded_new(channels);
-  float *scale = random_new(channels, 3, 1), *shift = random_new(channels, 4, 1), *y = guarded_new(pixels * channels);
+  float *x = random_new(pixels * channels, 1, 1), *mean = random_new(channels, 2, 1),
+        *sums = guarded_new(channels), *squares = guarded_new(channels);
+  float *scale = random_new(channels, 3, 1), *shift = random_new(channels, 4, 1),
+        *y = guarded_new(pixels * channels);
   k->channel_sums(pixels, channels, x, sums);
   k->channel_squares(pixels, channels, x, mean, squares);
   guarded_check(sums, channels), guarded_check(squares, channels);
@@ -313,7 +358,8 @@ static void channel_case(const msk_kernels *k, size_t pixels, size_t channels) {
       square += (value - mean[c]) * (value - mean[c]);
     }
     check_value(sums[c], sum, (double)pixels * UNIT * size, "sum", c);
-    check_value(squares[c], square, ((double)pixels + 4) * UNIT * square * 2 + FLT_MIN, "square", c);
+    check_value(squares[c], square, ((double)pixels + 4) * UNIT * square * 2 + FLT_MIN, "square",
+                c);
   }
   for (int swish = 0; swish < 2; swish++) {
     k->normalise_pixels(pixels, channels, x, mean, scale, shift, swish, y);
@@ -322,12 +368,14 @@ static void channel_case(const msk_kernels *k, size_t pixels, size_t channels) {
       size_t c = i % channels;
       double product = ((double)x[i] - mean[c]) * scale[c], value = product + shift[c];
       double slack = UNIT * (3 * fabs(product) + 2 * fabs(value));
-      check_value(y[i], swish ? value / (1 + exp(-value)) : value, 1.2 * slack + (swish ? 8 * UNIT * fabs(value) : 0), "normalise", i);
+      check_value(y[i], swish ? value / (1 + exp(-value)) : value,
+                  1.2 * slack + (swish ? 8 * UNIT * fabs(value) : 0), "normalise", i);
     }
   }
   k->normalise_pixels(pixels, channels, x, mean, scale, shift, true, x);
   assert_memory_equal(x, y, pixels * channels * sizeof(float));
-  guarded_free(x), guarded_free(mean), guarded_free(sums), guarded_free(squares), guarded_free(scale), guarded_free(shift), guarded_free(y);
+  guarded_free(x), guarded_free(mean), guarded_free(sums), guarded_free(squares),
+      guarded_free(scale), guarded_free(shift), guarded_free(y);
 }
 
 static void test_channel_sums(const msk_kernels *k) {
@@ -338,7 +386,8 @@ static void test_channel_squares(const msk_kernels *k) { channel_case(k, 128, 40
 
 /* Swish far out: x at one end, 0 at the other, never NaN for finite input. */
 static void test_normalise_pixels(const msk_kernels *k) {
-  float x[6] = {1000, -1000, 89, -89, 1e38f, -1e38f}, y[6], zero[6] = {0}, one[6] = {1, 1, 1, 1, 1, 1};
+  float x[6] = {1000, -1000, 89, -89, 1e38f, -1e38f}, y[6], zero[6] = {0},
+        one[6] = {1, 1, 1, 1, 1, 1};
   k->normalise_pixels(1, 6, x, zero, one, zero, true, y);
   for (size_t i = 0; i < 6; i++) assert_true(i % 2 ? fabsf(y[i]) < 1e-36f : y[i] == x[i]);
   float special_x[36], found[36], expected[36], zeros[36] = {0}, ones[36];
@@ -352,7 +401,8 @@ static void test_normalise_pixels(const msk_kernels *k) {
 
 /* ---- softmax and scores ---- */
 
-/* The exponential, seen through a row whose maximum is 0: at most 2 ulp, zero once e^x is below the smallest normal number. */
+/* The exponential, seen through a row whose maximum is 0: at most 2 ulp, zero once e^x is below
+ * the smallest normal number. */
 static void softmax_accuracy(const msk_kernels *k) {
   enum { N = 4096 };
   float *s = guarded_new(N), *e = guarded_new(N), maximum;
@@ -381,7 +431,8 @@ static void test_softmax_row(const msk_kernels *k) {
     guarded_check(e, n);
     assert_true(maximum == largest);
     check_value(total, sum, ((double)n + 4) * UNIT * sum, "softmax sum", i);
-    for (size_t j = 0; j < n; j++) check_value(e[j], exp((double)s[j] - largest), 4 * UNIT, "softmax", j);
+    for (size_t j = 0; j < n; j++)
+      check_value(e[j], exp((double)s[j] - largest), 4 * UNIT, "softmax", j);
     k->softmax_row(n, s, s, &maximum);
     assert_memory_equal(s, e, n * sizeof(float));
     for (size_t j = 0; j < n; j++) s[j] = -INFINITY; /* nothing to attend to: NaN, as 0 / 0 */
@@ -402,7 +453,8 @@ static void test_score_row(const msk_kernels *k) {
   for (size_t i = 0; i < LENGTHS * 3; i++) {
     size_t n = lengths[i / 3];
     msk_distance distance = (msk_distance)(i % 3);
-    float *s = random_new(n, 1, 8), *lt = random_new(n, 2, 8), *t = guarded_new(n), *e = guarded_new(n), maximum, t_maximum;
+    float *s = random_new(n, 1, 8), *lt = random_new(n, 2, 8), *t = guarded_new(n),
+          *e = guarded_new(n), maximum, t_maximum;
     float t_sum = k->softmax_row(n, lt, t, &t_maximum), sum = k->softmax_row(n, s, e, &maximum);
     double score = 0, size = 0;
     for (size_t j = 0; j < n; j++) {
@@ -422,13 +474,16 @@ static void test_score_row(const msk_kernels *k) {
     guarded_free(s), guarded_free(lt), guarded_free(t), guarded_free(e);
   }
   /* A row against itself: no divergence. */
-  float s[9] = {1, 2, 3, -4, 5, 0, 7, 1, -30}, e[9], maximum, sum = k->softmax_row(9, s, e, &maximum), p[9], lp[9];
+  float s[9] = {1, 2, 3, -4, 5, 0, 7, 1, -30}, e[9], maximum,
+        sum = k->softmax_row(9, s, e, &maximum), p[9], lp[9];
   for (size_t j = 0; j < 9; j++) p[j] = e[j] / sum, lp[j] = s[j] - maximum - logf(sum);
   assert_true(fabsf(k->score_row(MSK_DISTANCE_SYMMETRIC_KL, 9, s, e, maximum, sum, p, lp)) < 1e-6f);
-  assert_true(fabsf(k->score_row(MSK_DISTANCE_JENSEN_SHANNON, 9, s, e, maximum, sum, p, lp)) < 1e-6f);
+  assert_true(fabsf(k->score_row(MSK_DISTANCE_JENSEN_SHANNON, 9, s, e, maximum, sum, p, lp)) <
+              1e-6f);
 }
 
-/* Every binary16 number, by its definition in IEEE 754; counts around the vector, between guards. */
+/* Every binary16 number, by its definition in IEEE 754; counts around the vector, between
+ * guards. */
 static void test_widen_halves(const msk_kernels *k) {
   enum { ALL = 65536 };
   uint16_t *x = malloc(ALL * sizeof *x);
@@ -442,7 +497,8 @@ static void test_widen_halves(const msk_kernels *k) {
     double exact = exponent == 31  ? (mantissa == 0 ? INFINITY : NAN)
                    : exponent == 0 ? ldexp(mantissa, -14)
                                    : ldexp(1 + mantissa, exponent - 15);
-    assert_true(isnan(exact) ? isnan(y[i]) : (double)y[i] == sign * exact && (signbit(y[i]) != 0) == (sign < 0));
+    assert_true(isnan(exact) ? isnan(y[i])
+                             : (double)y[i] == sign * exact && (signbit(y[i]) != 0) == (sign < 0));
   }
   for (size_t i = 0; i < LENGTHS; i++) {
     float *part = guarded_new(lengths[i]);

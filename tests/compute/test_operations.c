@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
- * test_operations.c - every operation of backend.h, on every instruction set that this machine has, against its float64 definition. Tolerances
- * follow from the number of summands and the size of what is summed. */
+ *
+ * test_operations.c - every operation of backend.h, on every instruction set that this machine
+ * has, against its float64 definition. Tolerances follow from the number of summands and the
+ * size of what is summed. */
 #include "compute/cpu/cpu.h"
 #include "naive.h"
 
@@ -23,37 +25,47 @@ struct linear_case {
   bool residual, in_place, transposed, bias;
 };
 
-static msk_linear *linear_new(const msk_device *device, const struct linear_case *c, const float *weight, const float *bias) {
+static msk_linear *linear_new(const msk_device *device, const struct linear_case *c,
+                              const float *weight, const float *bias) {
   msk_linear *linear;
-  msk_linear_part part = {.weight = weight, .bias = bias, .out = c->out, .transposed = c->transposed};
-  assert_int_equal(msk_linear_create(&linear, device, MSK_PRECISION_FP32, c->in, &part, 1, NULL, NULL), MSK_OK);
+  msk_linear_part part = {
+      .weight = weight, .bias = bias, .out = c->out, .transposed = c->transposed};
+  assert_int_equal(
+      msk_linear_create(&linear, device, MSK_PRECISION_FP32, c->in, &part, 1, NULL, NULL), MSK_OK);
   assert_int_equal(msk_linear_in(linear), c->in);
   assert_int_equal(msk_linear_out(linear), c->out);
   assert_true(msk_linear_bytes(linear) >= c->in * c->out * 4);
   return linear;
 }
 
-static void check_linear(const struct linear_case *c, size_t columns, const float *x, const float *weight, const float *bias,
-                         const float *residual, const float *y) {
+static void check_linear(const struct linear_case *c, size_t columns, const float *x,
+                         const float *weight, const float *bias, const float *residual,
+                         const float *y) {
   for (size_t r = 0; r < c->rows; r++) {
     for (size_t j = 0; j < columns; j++) {
       double value = c->bias ? bias[j] : 0, size = fabs(value);
       for (size_t k = 0; k < c->in; k++) {
-        double product = (double)x[r * (c->in + c->x_pad) + k] * weight[c->transposed ? j * c->in + k : k * c->out + j];
+        double product = (double)x[r * (c->in + c->x_pad) + k] *
+                         weight[c->transposed ? j * c->in + k : k * c->out + j];
         value += product;
         size += fabs(product);
       }
       double old = c->residual ? residual[r * (columns + c->y_pad) + j] : 0;
-      double tolerance = ((double)c->in + 2) * UNIT * size * 1.2 + 16 * UNIT * (fabs(value) + fabs(old)) + FLT_MIN;
-      check_value(y[r * (columns + c->y_pad) + j], naive_activation(value, c->activation) + old, tolerance, "linear", r * columns + j);
+      double tolerance =
+          ((double)c->in + 2) * UNIT * size * 1.2 + 16 * UNIT * (fabs(value) + fabs(old)) + FLT_MIN;
+      check_value(y[r * (columns + c->y_pad) + j], naive_activation(value, c->activation) + old,
+                  tolerance, "linear", r * columns + j);
     }
-    for (size_t j = 0; j < c->y_pad && r + 1 < c->rows && !c->in_place; j++) assert_true(isnan(y[r * (columns + c->y_pad) + columns + j]));
+    for (size_t j = 0; j < c->y_pad && r + 1 < c->rows && !c->in_place; j++)
+      assert_true(isnan(y[r * (columns + c->y_pad) + columns + j]));
   }
 }
 
 static void test_linear_case(const msk_device *device, const struct linear_case *c) {
-  size_t columns = c->columns == 0 ? c->out : c->columns, x_stride = c->in + c->x_pad, y_stride = columns + c->y_pad;
-  float *x = random_new(c->rows * x_stride, 1, 1), *weight = random_new(c->in * c->out, 2, 1), *bias = random_new(c->out, 3, 1);
+  size_t columns = c->columns == 0 ? c->out : c->columns, x_stride = c->in + c->x_pad,
+         y_stride = columns + c->y_pad;
+  float *x = random_new(c->rows * x_stride, 1, 1), *weight = random_new(c->in * c->out, 2, 1),
+        *bias = random_new(c->out, 3, 1);
   float *residual = random_new(c->rows * y_stride, 4, 1), *y = guarded_new(c->rows * y_stride);
   if (c->in_place) memcpy(y, residual, c->rows * y_stride * sizeof(float));
   msk_linear *linear = linear_new(device, c, weight, c->bias ? bias : NULL);
@@ -73,7 +85,8 @@ static void test_linear_case(const msk_device *device, const struct linear_case 
   guarded_check(y, c->rows * y_stride);
   check_linear(c, columns, x, weight, bias, residual, y);
   msk_linear_destroy(linear);
-  guarded_free(x), guarded_free(weight), guarded_free(bias), guarded_free(residual), guarded_free(y);
+  guarded_free(x), guarded_free(weight), guarded_free(bias), guarded_free(residual),
+      guarded_free(y);
 }
 
 static void linear_on(const msk_device *device) {
@@ -106,21 +119,31 @@ static void test_linear(void **state) {
 static void parts_on(const msk_device *device) {
   enum { IN = 37, ROWS = 9 };
   const size_t outs[3] = {13, 40, 21};
-  float *x = random_new(ROWS * IN, 5, 1), *weights[3], *biases[3], *whole = guarded_new(ROWS * 74), *single = guarded_new(ROWS * 40);
+  float *x = random_new(ROWS * IN, 5, 1), *weights[3], *biases[3], *whole = guarded_new(ROWS * 74),
+        *single = guarded_new(ROWS * 40);
   msk_linear_part parts[3];
   for (size_t i = 0; i < 3; i++) {
     weights[i] = random_new(IN * outs[i], 6 + i, 1);
     biases[i] = random_new(outs[i], 16 + i, 1);
-    parts[i] = (msk_linear_part){.weight = weights[i], .bias = i == 1 ? NULL : biases[i], .out = outs[i], .transposed = i == 2};
+    parts[i] = (msk_linear_part){.weight = weights[i],
+                                 .bias = i == 1 ? NULL : biases[i],
+                                 .out = outs[i],
+                                 .transposed = i == 2};
   }
   msk_linear *linear;
-  assert_int_equal(msk_linear_create(&linear, device, MSK_PRECISION_FP32, IN, parts, 3, NULL, NULL), MSK_OK);
-  run_operation(device, 1, do_linear, &(msk_linear_args){.linear = linear, .x = x, .y = whole, .rows = ROWS});
+  assert_int_equal(msk_linear_create(&linear, device, MSK_PRECISION_FP32, IN, parts, 3, NULL, NULL),
+                   MSK_OK);
+  run_operation(device, 1, do_linear,
+                &(msk_linear_args){.linear = linear, .x = x, .y = whole, .rows = ROWS});
   msk_linear_destroy(linear);
   for (size_t i = 0, column = 0; i < 3; column += outs[i], i++) {
-    assert_int_equal(msk_linear_create(&linear, device, MSK_PRECISION_FP32, IN, &parts[i], 1, NULL, NULL), MSK_OK);
-    run_operation(device, 1, do_linear, &(msk_linear_args){.linear = linear, .x = x, .y = single, .rows = ROWS});
-    for (size_t r = 0; r < ROWS; r++) assert_memory_equal(single + r * outs[i], whole + r * 74 + column, outs[i] * sizeof(float));
+    assert_int_equal(
+        msk_linear_create(&linear, device, MSK_PRECISION_FP32, IN, &parts[i], 1, NULL, NULL),
+        MSK_OK);
+    run_operation(device, 1, do_linear,
+                  &(msk_linear_args){.linear = linear, .x = x, .y = single, .rows = ROWS});
+    for (size_t r = 0; r < ROWS; r++)
+      assert_memory_equal(single + r * outs[i], whole + r * 74 + column, outs[i] * sizeof(float));
     msk_linear_destroy(linear);
     guarded_free(weights[i]), guarded_free(biases[i]);
   }
@@ -132,55 +155,71 @@ static void test_parts(void **state) {
   for_each_isa(parts_on);
 }
 
-/* Weights that are binary16 numbers are kept as such, and nothing else changes: not a bit of the results. One weight that is none, in a column
- * more, makes the layer keep floats. */
+/* Weights that are binary16 numbers are kept as such, and nothing else changes: not a bit of the
+ * results. One weight that is none, in a column more, makes the layer keep floats. */
 static void halves_on(const msk_device *device) {
   enum { ROWS = 101, IN = 300, OUT = 77 };
   static const float odd[] = {65520, 0x1p-25f, 1.0f + 0x1p-11f, -3.0000002f};
-  float *x = random_new(ROWS * IN, 5, 1), *weight = random_new(IN * OUT, 6, 1), *more = guarded_new(IN * (OUT + 1));
+  float *x = random_new(ROWS * IN, 5, 1), *weight = random_new(IN * OUT, 6, 1),
+        *more = guarded_new(IN * (OUT + 1));
   float *y = guarded_new(ROWS * OUT), *wide = guarded_new(ROWS * (OUT + 1));
-  for (size_t i = 0; i < IN * OUT; i++) weight[i] = i % 7 == 0 ? (float)(i % 11) * 0x1p-24f : roundf(weight[i] * 512) / 512;
+  for (size_t i = 0; i < IN * OUT; i++)
+    weight[i] = i % 7 == 0 ? (float)(i % 11) * 0x1p-24f : roundf(weight[i] * 512) / 512;
   weight[1] = -65504, weight[2] = -0.0f;
   for (size_t i = 0; i < IN; i++) {
     memcpy(more + i * (OUT + 1), weight + i * OUT, OUT * sizeof *more);
     more[i * (OUT + 1) + OUT] = odd[i % 4];
   }
-  const msk_linear_part parts[2] = {{.weight = weight, .out = OUT}, {.weight = more, .out = OUT + 1}};
+  const msk_linear_part parts[2] = {{.weight = weight, .out = OUT},
+                                    {.weight = more, .out = OUT + 1}};
   msk_linear *halved, *whole;
-  assert_int_equal(msk_linear_create(&halved, device, MSK_PRECISION_FP32, IN, &parts[0], 1, NULL, NULL), MSK_OK);
-  assert_int_equal(msk_linear_create(&whole, device, MSK_PRECISION_FP32, IN, &parts[1], 1, NULL, NULL), MSK_OK);
+  assert_int_equal(
+      msk_linear_create(&halved, device, MSK_PRECISION_FP32, IN, &parts[0], 1, NULL, NULL), MSK_OK);
+  assert_int_equal(
+      msk_linear_create(&whole, device, MSK_PRECISION_FP32, IN, &parts[1], 1, NULL, NULL), MSK_OK);
   assert_true(msk_linear_bytes(halved) < IN * OUT * 3);
   assert_true(msk_linear_bytes(whole) >= IN * OUT * 4);
-  run_operation(device, 2, do_linear, &(msk_linear_args){.linear = halved, .x = x, .y = y, .rows = ROWS});
-  run_operation(device, 1, do_linear, &(msk_linear_args){.linear = whole, .x = x, .y = wide, .rows = ROWS});
-  for (size_t r = 0; r < ROWS; r++) assert_memory_equal(y + r * OUT, wide + r * (OUT + 1), OUT * sizeof *y);
+  run_operation(device, 2, do_linear,
+                &(msk_linear_args){.linear = halved, .x = x, .y = y, .rows = ROWS});
+  run_operation(device, 1, do_linear,
+                &(msk_linear_args){.linear = whole, .x = x, .y = wide, .rows = ROWS});
+  for (size_t r = 0; r < ROWS; r++)
+    assert_memory_equal(y + r * OUT, wide + r * (OUT + 1), OUT * sizeof *y);
   msk_linear_destroy(halved), msk_linear_destroy(whole);
   for (size_t i = 0; i < 4; i++) { /* each kind of loss is seen */
     weight[IN * OUT - 1] = odd[i];
-    assert_int_equal(msk_linear_create(&whole, device, MSK_PRECISION_FP32, IN, &parts[0], 1, NULL, NULL), MSK_OK);
+    assert_int_equal(
+        msk_linear_create(&whole, device, MSK_PRECISION_FP32, IN, &parts[0], 1, NULL, NULL),
+        MSK_OK);
     assert_true(msk_linear_bytes(whole) >= IN * OUT * 4);
     msk_linear_destroy(whole);
   }
   guarded_free(x), guarded_free(weight), guarded_free(more), guarded_free(y), guarded_free(wide);
 }
 
-/* Given as binary16 numbers: the same bytes as given as floats. Beside floats that are none, all become floats. */
+/* Given as binary16 numbers: the same bytes as given as floats. Beside floats that are none, all
+ * become floats. */
 static void stored_halves_on(const msk_device *device) {
   enum { ROWS = 19, IN = 300, OUT = 77, MORE = 5, C = 24 };
-  float *x = random_new(ROWS * IN, 5, 1), *weight = random_new(IN * OUT, 6, 1), *odd = random_new(IN * MORE, 7, 1);
-  float *y[4] = {guarded_new(ROWS * (OUT + MORE)), guarded_new(ROWS * (OUT + MORE)), guarded_new(ROWS * (OUT + MORE)),
-                 guarded_new(ROWS * (OUT + MORE))};
+  float *x = random_new(ROWS * IN, 5, 1), *weight = random_new(IN * OUT, 6, 1),
+        *odd = random_new(IN * MORE, 7, 1);
+  float *y[4] = {guarded_new(ROWS * (OUT + MORE)), guarded_new(ROWS * (OUT + MORE)),
+                 guarded_new(ROWS * (OUT + MORE)), guarded_new(ROWS * (OUT + MORE))};
   uint16_t halves[IN * OUT];
   msk_narrow_halves(weight, IN * OUT, halves);
   device->kernels.widen_halves(IN * OUT, halves, weight);
   for (int i = 0; i < 4; i++) {
-    const msk_linear_part parts[] = {
-        {.weight = i % 2 ? (const void *)halves : weight, .out = OUT, .dtype = i % 2 ? MSK_DTYPE_F16 : MSK_DTYPE_F32},
-        {.weight = odd, .out = MORE}};
+    const msk_linear_part parts[] = {{.weight = i % 2 ? (const void *)halves : weight,
+                                      .out = OUT,
+                                      .dtype = i % 2 ? MSK_DTYPE_F16 : MSK_DTYPE_F32},
+                                     {.weight = odd, .out = MORE}};
     msk_linear *linear;
-    assert_int_equal(msk_linear_create(&linear, device, MSK_PRECISION_FP32, IN, parts, i < 2 ? 1 : 2, NULL, NULL), MSK_OK);
+    assert_int_equal(msk_linear_create(&linear, device, MSK_PRECISION_FP32, IN, parts,
+                                       i < 2 ? 1 : 2, NULL, NULL),
+                     MSK_OK);
     assert_int_equal(msk_linear_bytes(linear) < IN * OUT * 3, i < 2);
-    run_operation(device, 1, do_linear, &(msk_linear_args){.linear = linear, .x = x, .y = y[i], .rows = ROWS});
+    run_operation(device, 1, do_linear,
+                  &(msk_linear_args){.linear = linear, .x = x, .y = y[i], .rows = ROWS});
     msk_linear_destroy(linear);
   }
   assert_memory_equal(y[0], y[1], ROWS * OUT * sizeof(float));
@@ -195,20 +234,28 @@ static void stored_filters_on(const msk_device *device) {
     size_t kernel, stride, in, out;
   } shapes[] = {{1, 1, 40, 24}, {4, 2, 6, 9}, {3, 1, 24, 20}, {3, 1, 144, 144}, {3, 1, 40, 3}};
   for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++) {
-    size_t kernel = shapes[s].kernel, in = shapes[s].in, out = shapes[s].out, count = kernel * kernel * in * out, side = 8;
+    size_t kernel = shapes[s].kernel, in = shapes[s].in, out = shapes[s].out,
+           count = kernel * kernel * in * out, side = 8;
     float *x = random_new(side * side * in, 1, 1), *weight = random_new(count, 2, 1), *y[2];
     uint16_t *halves = malloc(count * sizeof *halves);
     msk_narrow_halves(weight, count, halves);
     device->kernels.widen_halves(count, halves, weight);
     for (int i = 0; i < 2; i++) {
       msk_conv *conv;
-      assert_int_equal(msk_conv_create(&conv, device, i ? (const void *)halves : weight, i ? MSK_DTYPE_F16 : MSK_DTYPE_F32, NULL, kernel,
+      assert_int_equal(msk_conv_create(&conv, device, i ? (const void *)halves : weight,
+                                       i ? MSK_DTYPE_F16 : MSK_DTYPE_F32, NULL, kernel,
                                        shapes[s].stride, in, out, NULL, NULL),
                        MSK_OK);
       y[i] = guarded_new(side * side * out);
       memset(y[i], 0, side * side * out * sizeof(float));
       run_operation(device, 1, do_conv,
-                    &(msk_conv_args){.conv = conv, .x = x, .y = y[i], .batch = 1, .height = side, .width = side, .upsample = 1});
+                    &(msk_conv_args){.conv = conv,
+                                     .x = x,
+                                     .y = y[i],
+                                     .batch = 1,
+                                     .height = side,
+                                     .width = side,
+                                     .upsample = 1});
       msk_conv_destroy(conv);
     }
     assert_memory_equal(y[0], y[1], side * side * out * sizeof(float));
@@ -231,7 +278,8 @@ static void test_halves(void **state) {
 /* NaN and infinity reach exactly the outputs that depend on them. */
 static void special_values_on(const msk_device *device) {
   enum { ROWS = 13, IN = 300, OUT = 33 };
-  float *x = random_new(ROWS * IN, 5, 1), *weight = random_new(IN * OUT, 6, 1), *y = guarded_new(ROWS * OUT);
+  float *x = random_new(ROWS * IN, 5, 1), *weight = random_new(IN * OUT, 6, 1),
+        *y = guarded_new(ROWS * OUT);
   x[3 * IN + 299] = NAN;
   x[7 * IN + 1] = INFINITY;
   weight[5 * OUT + 32] = -INFINITY;
@@ -240,7 +288,9 @@ static void special_values_on(const msk_device *device) {
   for (int activation = 0; activation < 4; activation++) {
     c.activation = (msk_activation)activation;
     msk_linear *linear = linear_new(device, &c, weight, NULL);
-    run_operation(device, 1, do_linear, &(msk_linear_args){.linear = linear, .x = x, .y = y, .rows = ROWS, .activation = c.activation});
+    run_operation(device, 1, do_linear,
+                  &(msk_linear_args){
+                      .linear = linear, .x = x, .y = y, .rows = ROWS, .activation = c.activation});
     for (size_t i = 0; i < ROWS * OUT; i++) {
       size_t r = i / OUT, j = i % OUT;
       double sum = j == 32 ? -INFINITY : 0;
@@ -272,15 +322,19 @@ struct conv_case {
   bool bias, residual;
 };
 
-/* Winograd sums differently: its error is bounded by the same sums with a factor for the transforms (docs/kernels.md). */
+/* Winograd sums differently: its error is bounded by the same sums with a factor for the
+ * transforms (docs/kernels.md). */
 enum { WINOGRAD_FACTOR = 12 };
 
-static void check_conv(const struct conv_case *c, const float *x, const float *weight, const float *bias, const float *residual,
-                       const float *y) {
-  size_t pixels = c->height * c->width * c->in, height = c->height * c->upsample, width = c->width * c->upsample;
-  size_t out_height = (height + c->stride - 1) / c->stride, out_width = (width + c->stride - 1) / c->stride;
+static void check_conv(const struct conv_case *c, const float *x, const float *weight,
+                       const float *bias, const float *residual, const float *y) {
+  size_t pixels = c->height * c->width * c->in, height = c->height * c->upsample,
+         width = c->width * c->upsample;
+  size_t out_height = (height + c->stride - 1) / c->stride,
+         out_width = (width + c->stride - 1) / c->stride;
   for (size_t b = 0; b < c->batch; b++) {
-    float *large = c->upsample == 2 ? naive_upsample(x + b * pixels, c->height, c->width, c->in) : NULL;
+    float *large =
+        c->upsample == 2 ? naive_upsample(x + b * pixels, c->height, c->width, c->in) : NULL;
     naive_conv conv = {.x = large ? large : x + b * pixels,
                        .weight = weight,
                        .height = height,
@@ -292,16 +346,19 @@ static void check_conv(const struct conv_case *c, const float *x, const float *w
     double largest = 0;
     for (size_t pass = 0; pass < 2; pass++) {
       for (size_t i = 0; i < out_height * out_width * c->out; i++) {
-        naive_sum sum = naive_conv_at(&conv, i / c->out / out_width, i / c->out % out_width, i % c->out);
+        naive_sum sum =
+            naive_conv_at(&conv, i / c->out / out_width, i / c->out % out_width, i % c->out);
         if (pass == 0) {
           if (sum.size > largest) largest = sum.size;
           continue;
         }
         size_t at = b * out_height * out_width * c->out + i;
-        double expected = sum.value + (c->bias ? bias[i % c->out] : 0) + (c->residual ? residual[at] : 0);
+        double expected =
+            sum.value + (c->bias ? bias[i % c->out] : 0) + (c->residual ? residual[at] : 0);
         double size = c->kernel == 3 && c->stride == 1 ? WINOGRAD_FACTOR * largest : sum.size;
         double summands = (double)(c->kernel * c->kernel * c->in) + 4;
-        check_value(y[at], expected, summands * UNIT * size + 4 * UNIT * (fabs(expected) + 4) + FLT_MIN, "conv", at);
+        check_value(y[at], expected,
+                    summands * UNIT * size + 4 * UNIT * (fabs(expected) + 4) + FLT_MIN, "conv", at);
       }
     }
     if (large != NULL) guarded_free(large);
@@ -310,11 +367,13 @@ static void check_conv(const struct conv_case *c, const float *x, const float *w
 
 static void test_conv_case(const msk_device *device, const struct conv_case *c) {
   size_t count = c->batch * c->height * c->width * c->in, out_height, out_width;
-  float *x = random_new(count, 1, 1), *weight = random_new(c->kernel * c->kernel * c->in * c->out, 2, 1), *bias = random_new(c->out, 3, 1);
+  float *x = random_new(count, 1, 1),
+        *weight = random_new(c->kernel * c->kernel * c->in * c->out, 2, 1),
+        *bias = random_new(c->out, 3, 1);
   msk_conv *conv;
-  assert_int_equal(
-      msk_conv_create(&conv, device, weight, MSK_DTYPE_F32, c->bias ? bias : NULL, c->kernel, c->stride, c->in, c->out, NULL, NULL),
-      MSK_OK);
+  assert_int_equal(msk_conv_create(&conv, device, weight, MSK_DTYPE_F32, c->bias ? bias : NULL,
+                                   c->kernel, c->stride, c->in, c->out, NULL, NULL),
+                   MSK_OK);
   msk_conv_output(conv, c->height, c->width, c->upsample, &out_height, &out_width);
   assert_int_equal(out_height, (c->height * c->upsample + c->stride - 1) / c->stride);
   assert_int_equal(out_width, (c->width * c->upsample + c->stride - 1) / c->stride);
@@ -333,11 +392,13 @@ static void test_conv_case(const msk_device *device, const struct conv_case *c) 
   guarded_check(y, out_count);
   check_conv(c, x, weight, bias, residual, y);
   msk_conv_destroy(conv);
-  guarded_free(x), guarded_free(weight), guarded_free(bias), guarded_free(residual), guarded_free(y);
+  guarded_free(x), guarded_free(weight), guarded_free(bias), guarded_free(residual),
+      guarded_free(y);
 }
 
 static void conv_on(const msk_device *device) {
-  static const size_t sides[] = {1, 2, 3, 4, 5, 7, 8, 9, 13, 16}, channels[] = {1, 2, 3, 4, 8, 12, 16, 17, 24, 32, 40, 64};
+  static const size_t sides[] = {1, 2, 3, 4, 5, 7, 8, 9, 13, 16},
+                      channels[] = {1, 2, 3, 4, 8, 12, 16, 17, 24, 32, 40, 64};
   uint64_t seed = 3;
   for (size_t i = 0; i < 160; i++) {
     uint64_t pick = test_random(&seed);
@@ -362,24 +423,39 @@ static void test_conv(void **state) {
   for_each_isa(conv_on);
 }
 
-/* What an encoder's argmin needs: 3 x 3 convolutions stay within a few roundings of float64, whatever the algorithm (docs/kernels.md). */
+/* What an encoder's argmin needs: 3 x 3 convolutions stay within a few roundings of float64,
+ * whatever the algorithm (docs/kernels.md). */
 static void accuracy_of(const msk_device *device, size_t channels) {
   enum { SIDE = 13 };
-  float *x = random_new(SIDE * SIDE * channels, 1, 1), *weight = random_new(9 * channels * channels, 2, 1),
+  float *x = random_new(SIDE * SIDE * channels, 1, 1),
+        *weight = random_new(9 * channels * channels, 2, 1),
         *y = guarded_new(SIDE * SIDE * channels);
   for (size_t i = 0; i < SIDE * SIDE * channels; i++) x[i] = x[i] / (1 + expf(-x[i]));
   msk_conv *conv;
-  assert_int_equal(msk_conv_create(&conv, device, weight, MSK_DTYPE_F32, NULL, 3, 1, channels, channels, NULL, NULL), MSK_OK);
-  run_operation(device, 1, do_conv,
-                &(msk_conv_args){.conv = conv, .x = x, .y = y, .batch = 1, .height = SIDE, .width = SIDE, .upsample = 1});
-  naive_conv naive = {.x = x, .weight = weight, .height = SIDE, .width = SIDE, .in = channels, .out = channels, .kernel = 3, .stride = 1};
+  assert_int_equal(msk_conv_create(&conv, device, weight, MSK_DTYPE_F32, NULL, 3, 1, channels,
+                                   channels, NULL, NULL),
+                   MSK_OK);
+  run_operation(
+      device, 1, do_conv,
+      &(msk_conv_args){
+          .conv = conv, .x = x, .y = y, .batch = 1, .height = SIDE, .width = SIDE, .upsample = 1});
+  naive_conv naive = {.x = x,
+                      .weight = weight,
+                      .height = SIDE,
+                      .width = SIDE,
+                      .in = channels,
+                      .out = channels,
+                      .kernel = 3,
+                      .stride = 1};
   double error = 0, size = 0;
   for (size_t i = 0; i < SIDE * SIDE * channels; i += 7) {
-    double value = naive_conv_at(&naive, i / channels / SIDE, i / channels % SIDE, i % channels).value;
+    double value =
+        naive_conv_at(&naive, i / channels / SIDE, i / channels % SIDE, i % channels).value;
     error += (y[i] - value) * (y[i] - value);
     size += value * value;
   }
-  print_message("%s: 3x3 convolution of %zu channels, relative error %.2g\n", msk_device_isa(device), channels, sqrt(error / size));
+  print_message("%s: 3x3 convolution of %zu channels, relative error %.2g\n",
+                msk_device_isa(device), channels, sqrt(error / size));
   assert_true(sqrt(error / size) < 24 * UNIT);
   msk_conv_destroy(conv);
   guarded_free(x), guarded_free(weight), guarded_free(y);
@@ -390,18 +466,28 @@ static void conv_accuracy_on(const msk_device *device) {
   accuracy_of(device, 512);
 }
 
-/* Large convolutions keep their filters as they are, in binary16 where that loses nothing; the results are those of floats, bit by bit. */
+/* Large convolutions keep their filters as they are, in binary16 where that loses nothing; the
+ * results are those of floats, bit by bit. */
 static void conv_large_on(const msk_device *device) {
   enum { SIDE = 9, C = 176, PLAIN = SIDE * SIDE * C };
-  float *x = random_new(PLAIN, 1, 1), *weight = random_new(9 * C * C, 2, 1), *y = guarded_new(PLAIN), *other = guarded_new(PLAIN);
+  float *x = random_new(PLAIN, 1, 1), *weight = random_new(9 * C * C, 2, 1),
+        *y = guarded_new(PLAIN), *other = guarded_new(PLAIN);
   for (size_t i = 0; i < 9 * C * C; i++) weight[i] = roundf(weight[i] * 256) / 256;
   msk_conv *conv;
   msk_conv_args args = {.x = x, .y = y, .batch = 1, .height = SIDE, .width = SIDE, .upsample = 1};
-  assert_int_equal(msk_conv_create(&conv, device, weight, MSK_DTYPE_F32, NULL, 3, 1, C, C, NULL, NULL), MSK_OK);
+  assert_int_equal(
+      msk_conv_create(&conv, device, weight, MSK_DTYPE_F32, NULL, 3, 1, C, C, NULL, NULL), MSK_OK);
   assert_true(msk_conv_bytes(conv) < 9 * C * C * 3);
   args.conv = conv;
   run_operation(device, 2, do_conv, &args);
-  naive_conv naive = {.x = x, .weight = weight, .height = SIDE, .width = SIDE, .in = C, .out = C, .kernel = 3, .stride = 1};
+  naive_conv naive = {.x = x,
+                      .weight = weight,
+                      .height = SIDE,
+                      .width = SIDE,
+                      .in = C,
+                      .out = C,
+                      .kernel = 3,
+                      .stride = 1};
   double error = 0, size = 0;
   for (size_t i = 0; i < PLAIN; i += 7) {
     double value = naive_conv_at(&naive, i / C / SIDE, i / C % SIDE, i % C).value;
@@ -411,7 +497,8 @@ static void conv_large_on(const msk_device *device) {
   assert_true(sqrt(error / size) < 24 * UNIT);
   msk_conv_destroy(conv);
   weight[C - 1] = 0x1p-30f; /* no binary16 number: of the last output channel */
-  assert_int_equal(msk_conv_create(&conv, device, weight, MSK_DTYPE_F32, NULL, 3, 1, C, C, NULL, NULL), MSK_OK);
+  assert_int_equal(
+      msk_conv_create(&conv, device, weight, MSK_DTYPE_F32, NULL, 3, 1, C, C, NULL, NULL), MSK_OK);
   assert_true(msk_conv_bytes(conv) >= 9 * C * C * 4);
   args.conv = conv;
   args.y = other;
@@ -430,17 +517,29 @@ static void test_conv_accuracy(void **state) {
 /* Nearest upsampling inside the convolution equals upsampling first, bit for bit. */
 static void upsample_on(const msk_device *device) {
   enum { H = 9, W = 7, IN = 32, OUT = 32 };
-  float *x = random_new(H * W * IN, 1, 1), *weight = random_new(9 * IN * OUT, 2, 1), *large = naive_upsample(x, H, W, IN);
+  float *x = random_new(H * W * IN, 1, 1), *weight = random_new(9 * IN * OUT, 2, 1),
+        *large = naive_upsample(x, H, W, IN);
   float *inside = guarded_new(4 * H * W * OUT), *first = guarded_new(4 * H * W * OUT);
   msk_conv *conv;
-  assert_int_equal(msk_conv_create(&conv, device, weight, MSK_DTYPE_F32, NULL, 3, 1, IN, OUT, NULL, NULL), MSK_OK);
+  assert_int_equal(
+      msk_conv_create(&conv, device, weight, MSK_DTYPE_F32, NULL, 3, 1, IN, OUT, NULL, NULL),
+      MSK_OK);
+  run_operation(
+      device, 1, do_conv,
+      &(msk_conv_args){
+          .conv = conv, .x = x, .y = inside, .batch = 1, .height = H, .width = W, .upsample = 2});
   run_operation(device, 1, do_conv,
-                &(msk_conv_args){.conv = conv, .x = x, .y = inside, .batch = 1, .height = H, .width = W, .upsample = 2});
-  run_operation(device, 1, do_conv,
-                &(msk_conv_args){.conv = conv, .x = large, .y = first, .batch = 1, .height = 2 * H, .width = 2 * W, .upsample = 1});
+                &(msk_conv_args){.conv = conv,
+                                 .x = large,
+                                 .y = first,
+                                 .batch = 1,
+                                 .height = 2 * H,
+                                 .width = 2 * W,
+                                 .upsample = 1});
   assert_memory_equal(inside, first, 4 * H * W * OUT * sizeof(float));
   msk_conv_destroy(conv);
-  guarded_free(x), guarded_free(weight), guarded_free(large), guarded_free(inside), guarded_free(first);
+  guarded_free(x), guarded_free(weight), guarded_free(large), guarded_free(inside),
+      guarded_free(first);
 }
 
 static void test_upsample(void **state) {
@@ -457,8 +556,8 @@ struct attention_case {
   msk_distance distance;
 };
 
-static void naive_attention_row(const struct attention_case *c, const float *q, const float *k, size_t stride, float scale, size_t row,
-                                double *log_p) {
+static void naive_attention_row(const struct attention_case *c, const float *q, const float *k,
+                                size_t stride, float scale, size_t row, double *log_p) {
   size_t seen = c->causal ? row + 1 : c->tokens;
   double largest = -INFINITY, sum = 0;
   for (size_t j = 0; j < c->tokens; j++) {
@@ -476,7 +575,8 @@ static void make_target(size_t rows, size_t tokens, float *target, float *log_ta
   uint64_t seed = 77;
   for (size_t r = 0; r < rows; r++) {
     double sum = 0;
-    for (size_t j = 0; j < tokens; j++) sum += exp(log_target[r * tokens + j] = test_uniform(&seed, -9, 2));
+    for (size_t j = 0; j < tokens; j++)
+      sum += exp(log_target[r * tokens + j] = test_uniform(&seed, -9, 2));
     for (size_t j = 0; j < tokens; j++) {
       log_target[r * tokens + j] = (float)(log_target[r * tokens + j] - log(sum));
       target[r * tokens + j] = expf(log_target[r * tokens + j]);
@@ -484,24 +584,28 @@ static void make_target(size_t rows, size_t tokens, float *target, float *log_ta
   }
 }
 
-static void check_attention_row(const struct attention_case *c, const msk_attention_args *args, size_t b, size_t h, size_t i,
-                                double *log_p) {
+static void check_attention_row(const struct attention_case *c, const msk_attention_args *args,
+                                size_t b, size_t h, size_t i, double *log_p) {
   size_t n = c->tokens, at = (b * c->heads + h) * n + i;
   size_t offset = b * n * args->stride + h * c->head_dim;
   naive_attention_row(c, args->q + offset, args->k + offset, args->stride, args->scale, i, log_p);
-  /* A logit is wrong by head_dim roundings of terms of size `spread`, a probability by that, relatively, and the sum's roundings. */
-  double logit = ((double)c->head_dim + 4) * UNIT * c->spread * 4, relative = 2 * logit + 16 * UNIT + (double)n * UNIT / 8;
+  /* A logit is wrong by head_dim roundings of terms of size `spread`, a probability by that,
+   * relatively, and the sum's roundings. */
+  double logit = ((double)c->head_dim + 4) * UNIT * c->spread * 4,
+         relative = 2 * logit + 16 * UNIT + (double)n * UNIT / 8;
   double score = 0, score_size = 0;
   for (size_t j = 0; j < n; j++) {
     double p = exp(log_p[j]);
     check_value(args->maps[at * n + j], p, relative * p + 1e-37, "map", at * n + j);
-    check_value(args->log_maps[at * n + j], log_p[j], relative + 4 * UNIT * fabs(log_p[j]), "log map", at * n + j);
+    check_value(args->log_maps[at * n + j], log_p[j], relative + 4 * UNIT * fabs(log_p[j]),
+                "log map", at * n + j);
     if (args->score == NULL) continue;
     double t = args->target[(h * n + i) * n + j], lt = args->log_target[(h * n + i) * n + j];
     score += naive_likeness(c->distance, t, p, lt, log_p[j]);
     score_size += t * (1 + fabs(log_p[j]) + fabs(lt)) + p * (1 + fabs(lt) + fabs(log_p[j]));
   }
-  if (args->score != NULL) check_value(args->score[at], score, (relative + 16 * UNIT) * score_size, "score", at);
+  if (args->score != NULL)
+    check_value(args->score[at], score, (relative + 16 * UNIT) * score_size, "score", at);
   for (size_t d = 0; d < c->head_dim; d++) {
     double sum = 0, size = 0;
     for (size_t j = 0; j < n; j++) {
@@ -509,18 +613,19 @@ static void check_attention_row(const struct attention_case *c, const msk_attent
       sum += exp(log_p[j]) * v;
       size += exp(log_p[j]) * fabs(v);
     }
-    check_value(args->out[(b * n + i) * args->out_stride + h * c->head_dim + d], sum, (relative + ((double)n + 4) * UNIT) * size,
-                "attention", at);
+    check_value(args->out[(b * n + i) * args->out_stride + h * c->head_dim + d], sum,
+                (relative + ((double)n + 4) * UNIT) * size, "attention", at);
   }
 }
 
 static void test_attention_case(const msk_device *device, const struct attention_case *c) {
-  size_t width = c->heads * c->head_dim, stride = 3 * width + 1, rows = c->batch * c->tokens, n = c->tokens,
-         cells = c->batch * c->heads * n * n;
-  float *qkv = random_new(rows * stride, 9, 1), *target = guarded_new(c->heads * n * n), *log_target = guarded_new(c->heads * n * n);
+  size_t width = c->heads * c->head_dim, stride = 3 * width + 1, rows = c->batch * c->tokens,
+         n = c->tokens, cells = c->batch * c->heads * n * n;
+  float *qkv = random_new(rows * stride, 9, 1), *target = guarded_new(c->heads * n * n),
+        *log_target = guarded_new(c->heads * n * n);
   make_target(c->heads * n, n, target, log_target);
-  float *maps = guarded_new(cells), *log_maps = guarded_new(cells), *out = guarded_new(rows * width),
-        *score = guarded_new(c->batch * c->heads * n);
+  float *maps = guarded_new(cells), *log_maps = guarded_new(cells),
+        *out = guarded_new(rows * width), *score = guarded_new(c->batch * c->heads * n);
   msk_attention_args args = {.q = qkv,
                              .k = qkv + width,
                              .v = qkv + 2 * width,
@@ -541,7 +646,8 @@ static void test_attention_case(const msk_device *device, const struct attention
                              .score = c->causal ? NULL : score};
   run_operation(device, 1, do_attention, &args);
   double *log_p = malloc(n * sizeof *log_p);
-  for (size_t i = 0; i < c->batch * c->heads * n; i++) check_attention_row(c, &args, i / n / c->heads, i / n % c->heads, i % n, log_p);
+  for (size_t i = 0; i < c->batch * c->heads * n; i++)
+    check_attention_row(c, &args, i / n / c->heads, i / n % c->heads, i % n, log_p);
   guarded_check(maps, cells), guarded_check(log_maps, cells), guarded_check(out, rows * width),
       guarded_check(score, c->batch * c->heads * n);
   /* The score alone is the same score. */
@@ -552,12 +658,13 @@ static void test_attention_case(const msk_device *device, const struct attention
     assert_memory_equal(alone, score, c->batch * c->heads * n * sizeof(float));
   }
   free(log_p);
-  guarded_free(qkv), guarded_free(target), guarded_free(log_target), guarded_free(maps), guarded_free(log_maps), guarded_free(out),
-      guarded_free(score), guarded_free(alone);
+  guarded_free(qkv), guarded_free(target), guarded_free(log_target), guarded_free(maps),
+      guarded_free(log_maps), guarded_free(out), guarded_free(score), guarded_free(alone);
 }
 
 static void attention_on(const msk_device *device) {
-  static const size_t tokens[] = {1, 2, 5, 7, 16, 17, 33, 65, 101, 257, 300}, dims[] = {1, 4, 16, 24, 33, 48, 64};
+  static const size_t tokens[] = {1, 2, 5, 7, 16, 17, 33, 65, 101, 257, 300},
+                      dims[] = {1, 4, 16, 24, 33, 48, 64};
   for (size_t i = 0; i < 33; i++) {
     struct attention_case c = {.batch = 1 + i % 2,
                                .tokens = tokens[i % 11],
@@ -575,11 +682,12 @@ static void test_attention(void **state) {
   for_each_isa(attention_on);
 }
 
-/* -inf logits carry no weight, a row of nothing else is NaN, +inf and NaN make their rows NaN; other rows stay as they were. */
+/* -inf logits carry no weight, a row of nothing else is NaN, +inf and NaN make their rows NaN;
+ * other rows stay as they were. */
 static void attention_special_on(const msk_device *device) {
   enum { N = 37 };
-  float *q = random_new(N, 1, 1), *k = guarded_new(N), *v = random_new(N, 2, 1), *out = guarded_new(N), *maps = guarded_new(N * N),
-        *log_maps = guarded_new(N * N);
+  float *q = random_new(N, 1, 1), *k = guarded_new(N), *v = random_new(N, 2, 1),
+        *out = guarded_new(N), *maps = guarded_new(N * N), *log_maps = guarded_new(N * N);
   for (size_t j = 0; j < N; j++) k[j] = 1;
   k[30] = -INFINITY; /* with q > 0: logit -inf; with q < 0: +inf */
   for (size_t i = 0; i < N; i++) q[i] = 0.5f;
@@ -605,11 +713,20 @@ static void attention_special_on(const msk_device *device) {
     bool broken = i >= 4 && i <= 6;
     check_value(out[i], broken ? NAN : mean, 40 * UNIT, "out", i);
     for (size_t j = 0; j < N; j++) {
-      check_value(maps[i * N + j], broken ? NAN : j == 30 ? 0 : 1 / 36.0, 4 * UNIT, "map", i * N + j);
-      check_value(log_maps[i * N + j], broken ? NAN : j == 30 ? -INFINITY : -log(36), 16 * UNIT, "log map", i * N + j);
+      check_value(maps[i * N + j],
+                  broken    ? NAN
+                  : j == 30 ? 0
+                            : 1 / 36.0,
+                  4 * UNIT, "map", i * N + j);
+      check_value(log_maps[i * N + j],
+                  broken    ? NAN
+                  : j == 30 ? -INFINITY
+                            : -log(36),
+                  16 * UNIT, "log map", i * N + j);
     }
   }
-  guarded_free(q), guarded_free(k), guarded_free(v), guarded_free(out), guarded_free(maps), guarded_free(log_maps);
+  guarded_free(q), guarded_free(k), guarded_free(v), guarded_free(out), guarded_free(maps),
+      guarded_free(log_maps);
 }
 
 static void test_attention_special(void **state) {
@@ -633,12 +750,14 @@ static void do_layer_norm(msk_stream *stream, const void *arguments) {
 
 static void do_group_norm(msk_stream *stream, const void *arguments) {
   const struct norm_arguments *a = arguments;
-  msk_op_group_norm(stream, a->x, a->gamma, a->beta, a->epsilon, a->groups, a->swish, a->batch, a->pixels, a->channels, a->y);
+  msk_op_group_norm(stream, a->x, a->gamma, a->beta, a->epsilon, a->groups, a->swish, a->batch,
+                    a->pixels, a->channels, a->y);
 }
 
-/* Element i of the norm over the `count` elements that `member` picks. The tolerance knows that subtracting a mean cancels. */
-static void check_norm(const struct norm_arguments *a, const float *x, size_t first, size_t rows, size_t run, size_t row_stride,
-                       size_t gamma) {
+/* Element i of the norm over the `count` elements that `member` picks. The tolerance knows that
+ * subtracting a mean cancels. */
+static void check_norm(const struct norm_arguments *a, const float *x, size_t first, size_t rows,
+                       size_t run, size_t row_stride, size_t gamma) {
   double sum = 0, deviation = 0, count = (double)(rows * run), largest = 0;
   for (size_t i = 0; i < rows * run; i++) sum += x[first + i / run * row_stride + i % run];
   double mean = sum / count;
@@ -651,15 +770,18 @@ static void check_norm(const struct norm_arguments *a, const float *x, size_t fi
   for (size_t i = 0; i < rows * run; i++) {
     size_t at = first + i / run * row_stride + i % run, c = gamma + i % run;
     double value = (x[at] - mean) * scale * a->gamma[c] + a->beta[c];
-    double slack = UNIT * scale * fabs(a->gamma[c]) * (4 * fabs(mean) + 16 * largest) + 8 * UNIT * (fabs(value) + fabs((double)a->beta[c]));
+    double slack = UNIT * scale * fabs(a->gamma[c]) * (4 * fabs(mean) + 16 * largest) +
+                   8 * UNIT * (fabs(value) + fabs((double)a->beta[c]));
     if (a->swish) value = value / (1 + exp(-value));
     check_value(a->y[at], value, 1.2 * slack + 8 * UNIT * fabs(value), "norm", at);
   }
 }
 
-static void test_norm_case(const msk_device *device, struct norm_arguments a, bool layer, float mean) {
+static void test_norm_case(const msk_device *device, struct norm_arguments a, bool layer,
+                           float mean) {
   size_t count = a.batch * a.pixels * a.channels;
-  float *x = random_new(count, 1, 2), *gamma = random_new(a.channels, 2, 1), *beta = random_new(a.channels, 3, 1), *y = guarded_new(count);
+  float *x = random_new(count, 1, 2), *gamma = random_new(a.channels, 2, 1),
+        *beta = random_new(a.channels, 3, 1), *y = guarded_new(count);
   for (size_t i = 0; i < count; i++) x[i] += mean;
   a.x = x, a.gamma = gamma, a.beta = beta, a.y = y;
   for (int in_place = 0; in_place < 2; in_place++) {
@@ -671,7 +793,8 @@ static void test_norm_case(const msk_device *device, struct norm_arguments a, bo
       if (layer) {
         check_norm(&a, x, i * run, 1, run, run, 0);
       } else {
-        check_norm(&a, x, i / a.groups * a.pixels * a.channels + i % a.groups * run, a.pixels, run, a.channels, i % a.groups * run);
+        check_norm(&a, x, i / a.groups * a.pixels * a.channels + i % a.groups * run, a.pixels, run,
+                   a.channels, i % a.groups * run);
       }
     }
   }
@@ -682,17 +805,25 @@ static void norms_on(const msk_device *device) {
   static const size_t dims[] = {1, 3, 16, 17, 48, 72, 100, 768};
   for (size_t i = 0; i < 32; i++) {
     test_norm_case(device,
-                   (struct norm_arguments){.epsilon = 1e-12f, .batch = 1, .pixels = 1 + i % 19, .channels = dims[i % 8] + (i >= 16)}, true,
-                   (float)(i % 3) * 10);
+                   (struct norm_arguments){.epsilon = 1e-12f,
+                                           .batch = 1,
+                                           .pixels = 1 + i % 19,
+                                           .channels = dims[i % 8] + (i >= 16)},
+                   true, (float)(i % 3) * 10);
   }
-  static const size_t sizes[][3] = {{1, 4, 4},       {7, 32, 32},  {64, 48, 8},   {1000, 6, 3}, {333, 40, 8},
-                                    {1024, 128, 32}, {4100, 3, 1}, {50, 512, 32}, {3, 9000, 30}};
+  static const size_t sizes[][3] = {{1, 4, 4},    {7, 32, 32},   {64, 48, 8},
+                                    {1000, 6, 3}, {333, 40, 8},  {1024, 128, 32},
+                                    {4100, 3, 1}, {50, 512, 32}, {3, 9000, 30}};
   for (size_t i = 0; i < 18; i++) {
     const size_t *s = sizes[i % 9];
-    test_norm_case(
-        device,
-        (struct norm_arguments){.epsilon = 1e-6f, .batch = 1 + i % 3, .pixels = s[0], .channels = s[1], .groups = s[2], .swish = i % 2},
-        false, i % 4 == 1 ? 100 : 0);
+    test_norm_case(device,
+                   (struct norm_arguments){.epsilon = 1e-6f,
+                                           .batch = 1 + i % 3,
+                                           .pixels = s[0],
+                                           .channels = s[1],
+                                           .groups = s[2],
+                                           .swish = i % 2},
+                   false, i % 4 == 1 ? 100 : 0);
   }
 }
 
@@ -713,14 +844,16 @@ static void movers_on(const msk_device *device) {
     size_t c = i % C, ox = i / C % 4, oy = i / C / 4 % 3, b = i / C / 4 / 3;
     double sum = 0, count = 0;
     for (size_t yy = 2 * oy; yy < 2 * oy + 2 && yy < H; yy++) {
-      for (size_t xx = 2 * ox; xx < 2 * ox + 2 && xx < W; xx++, count++) sum += x[((b * H + yy) * W + xx) * C + c];
+      for (size_t xx = 2 * ox; xx < 2 * ox + 2 && xx < W; xx++, count++)
+        sum += x[((b * H + yy) * W + xx) * C + c];
     }
     check_value(y[i], sum / count, 4 * UNIT * 4, "pool", i);
   }
   guarded_free(x), guarded_free(y);
 
   enum { R = 3, H2 = 6, W2 = 9 };
-  float *large = random_new(B * H2 * W2 * C, 2, 1), *deep = guarded_new(B * H2 * W2 * C), *back = guarded_new(B * H2 * W2 * C);
+  float *large = random_new(B * H2 * W2 * C, 2, 1), *deep = guarded_new(B * H2 * W2 * C),
+        *back = guarded_new(B * H2 * W2 * C);
   msk_op_space_to_depth(&stream, large, B, H2, W2, C, R, deep);
   for (size_t i = 0; i < B * H2 * W2 * C; i++) {
     size_t c = i % C, xx = i / C % W2, yy = i / C / W2 % H2, b = i / C / W2 / H2;
@@ -752,7 +885,8 @@ static void test_movers(void **state) {
 static void embed_on(const msk_device *device) {
   msk_stream stream = {.device = device};
   enum { V = 11, N = 4, D = 5 };
-  float *words = random_new(V * D, 1, 1), *positions = random_new(N * D, 2, 1), *y = guarded_new(2 * N * D);
+  float *words = random_new(V * D, 1, 1), *positions = random_new(N * D, 2, 1),
+        *y = guarded_new(2 * N * D);
   const int32_t ids[2 * N] = {0, MSK_MASK_TOKEN, 10, 3, 9, 1, MSK_MASK_TOKEN, 2};
   msk_op_embed(&stream, ids, words, positions, V, 2, N, D, y);
   for (size_t i = 0; i < 2 * N * D; i++) {
@@ -767,7 +901,8 @@ static void embed_on(const msk_device *device) {
     msk_op_head_sum(&stream, score, 2, 3, N, 0.5f, accumulate, sums);
     for (size_t b = 0; b < 2; b++) {
       for (size_t n = 0; n < N; n++) {
-        float sum = score[(b * 3) * N + n] + score[(b * 3 + 1) * N + n] + score[(b * 3 + 2) * N + n];
+        float sum =
+            score[(b * 3) * N + n] + score[(b * 3 + 1) * N + n] + score[(b * 3 + 2) * N + n];
         assert_true(sums[b * N + n] == (accumulate ? 100.0f : 0.0f) + 0.5f * sum);
       }
     }
@@ -796,12 +931,15 @@ static void do_nearest(msk_stream *stream, const void *arguments) {
 
 static void codebook_on(const msk_device *device) {
   enum { CODES = 97, DIM = 33, ROWS = 301 };
-  float *vectors = random_new(CODES * DIM, 1, 1), *x = random_new(ROWS * DIM, 2, 1), *y = guarded_new(ROWS * DIM);
+  float *vectors = random_new(CODES * DIM, 1, 1), *x = random_new(ROWS * DIM, 2, 1),
+        *y = guarded_new(ROWS * DIM);
   memcpy(vectors + 60 * DIM, vectors + 20 * DIM, DIM * sizeof(float)); /* a tie */
   memcpy(vectors + 70 * DIM, vectors + 20 * DIM, DIM * sizeof(float));
   vectors[70 * DIM] = nextafterf(vectors[70 * DIM], 10); /* and nearly one */
-  for (size_t i = 0; i < 50; i++) memcpy(x + i * DIM, vectors + (i * 7 % CODES) * DIM, DIM * sizeof(float));
-  for (size_t i = 50; i < 60; i++) memcpy(x + i * DIM, vectors + (i % 2 ? 20 : 70) * DIM, DIM * sizeof(float));
+  for (size_t i = 0; i < 50; i++)
+    memcpy(x + i * DIM, vectors + (i * 7 % CODES) * DIM, DIM * sizeof(float));
+  for (size_t i = 50; i < 60; i++)
+    memcpy(x + i * DIM, vectors + (i % 2 ? 20 : 70) * DIM, DIM * sizeof(float));
   x[100 * DIM + 3] = NAN;
   msk_codebook *codebook;
   assert_int_equal(msk_codebook_create(&codebook, device, vectors, CODES, DIM, NULL), MSK_OK);
@@ -814,14 +952,16 @@ static void codebook_on(const msk_device *device) {
     double least = INFINITY;
     for (int32_t c = 0; c < CODES; c++) {
       double distance = 0;
-      for (size_t d = 0; d < DIM; d++) distance += pow((double)x[r * DIM + d] - vectors[(size_t)c * DIM + d], 2);
+      for (size_t d = 0; d < DIM; d++)
+        distance += pow((double)x[r * DIM + d] - vectors[(size_t)c * DIM + d], 2);
       if (distance < least) least = distance, best = c;
     }
     assert_int_equal(codes[r], best);
   }
   msk_stream stream = {.device = device};
   msk_op_lookup_code(&stream, codebook, codes, ROWS, y);
-  for (size_t r = 0; r < ROWS; r++) assert_memory_equal(y + r * DIM, vectors + (size_t)codes[r] * DIM, DIM * sizeof(float));
+  for (size_t r = 0; r < ROWS; r++)
+    assert_memory_equal(y + r * DIM, vectors + (size_t)codes[r] * DIM, DIM * sizeof(float));
   guarded_check(y, ROWS * DIM);
   msk_codebook_destroy(codebook);
   guarded_free(vectors), guarded_free(x), guarded_free(y);
@@ -837,23 +977,32 @@ static void test_codebook(void **state) {
 /* `rows` outputs of a product-like operation at 1..8 threads, all bits equal. */
 static void threads_on(const msk_device *device) {
   enum { ROWS = 200, IN = 300, OUT = 100, H = 33, W = 21, C = 32, N = 70 };
-  float *x = random_new(ROWS * IN, 1, 1), *weight = random_new(9 * C * C + IN * OUT, 2, 1), *one = guarded_new(ROWS * OUT + H * W * C),
-        *many = guarded_new(ROWS * OUT + H * W * C);
+  float *x = random_new(ROWS * IN, 1, 1), *weight = random_new(9 * C * C + IN * OUT, 2, 1),
+        *one = guarded_new(ROWS * OUT + H * W * C), *many = guarded_new(ROWS * OUT + H * W * C);
   float *picture = random_new(2 * H * W * C, 3, 1), *gamma = random_new(C, 4, 1);
   struct linear_case c = {.rows = ROWS, .in = IN, .out = OUT};
   msk_linear *linear = linear_new(device, &c, weight, NULL);
   msk_conv *conv;
-  assert_int_equal(msk_conv_create(&conv, device, weight, MSK_DTYPE_F32, gamma, 3, 1, C, C, NULL, NULL), MSK_OK);
+  assert_int_equal(
+      msk_conv_create(&conv, device, weight, MSK_DTYPE_F32, gamma, 3, 1, C, C, NULL, NULL), MSK_OK);
   for (int threads = 1; threads <= 8; threads++) {
     float *y = threads == 1 ? one : many;
     size_t counts[4] = {ROWS * OUT, H * W * C, H * W * C, 2 * N * 32};
     for (int op = 0; op < 4; op++) {
       if (op == 0)
-        run_operation(device, threads, do_linear,
-                      &(msk_linear_args){.linear = linear, .x = x, .y = y, .rows = ROWS, .activation = MSK_ACT_GELU_TANH});
+        run_operation(
+            device, threads, do_linear,
+            &(msk_linear_args){
+                .linear = linear, .x = x, .y = y, .rows = ROWS, .activation = MSK_ACT_GELU_TANH});
       if (op == 1)
         run_operation(device, threads, do_conv,
-                      &(msk_conv_args){.conv = conv, .x = picture, .y = y, .batch = 1, .height = H, .width = W, .upsample = 1});
+                      &(msk_conv_args){.conv = conv,
+                                       .x = picture,
+                                       .y = y,
+                                       .batch = 1,
+                                       .height = H,
+                                       .width = W,
+                                       .upsample = 1});
       if (op == 2) {
         run_operation(device, threads, do_group_norm,
                       &(struct norm_arguments){.x = picture,
@@ -893,7 +1042,8 @@ static void threads_on(const msk_device *device) {
   }
   msk_linear_destroy(linear);
   msk_conv_destroy(conv);
-  guarded_free(x), guarded_free(weight), guarded_free(one), guarded_free(many), guarded_free(picture), guarded_free(gamma);
+  guarded_free(x), guarded_free(weight), guarded_free(one), guarded_free(many),
+      guarded_free(picture), guarded_free(gamma);
 }
 
 static void test_threads(void **state) {
@@ -906,17 +1056,29 @@ struct cut_case {
   bool halves; /* filters that are binary16 numbers */
 };
 
-/* Winograd's ways of cutting the work give the same bits for any number of workers (which chooses between some of them; more than 16 share one chunk), and
- * the exact convolution within a few roundings: here 90 tiles, of a last row and column that are cut, more than are transformed at once, and a last
- * panel and slice of channels that are not full. */
+/* Winograd's ways of cutting the work give the same bits for any number of workers (which
+ * chooses between some of them; more than 16 share one chunk), and the exact convolution within
+ * a few roundings: here 90 tiles, of a last row and column that are cut, more than are
+ * transformed at once, and a last panel and slice of channels that are not full. */
 static void winograd_cut_on(const msk_device *device, const struct cut_case *c) {
   enum { H = 35, W = 38 };
-  float *x = random_new(H * W * c->in, 1, 1), *weight = random_new(9 * c->in * c->out, 2, 1), *residual = random_new(H * W * c->out, 3, 1);
+  float *x = random_new(H * W * c->in, 1, 1), *weight = random_new(9 * c->in * c->out, 2, 1),
+        *residual = random_new(H * W * c->out, 3, 1);
   float *one = guarded_new(H * W * c->out), *many = guarded_new(H * W * c->out);
-  for (size_t i = 0; c->halves && i < 9 * c->in * c->out; i++) weight[i] = roundf(weight[i] * 256) / 256;
+  for (size_t i = 0; c->halves && i < 9 * c->in * c->out; i++)
+    weight[i] = roundf(weight[i] * 256) / 256;
   msk_conv *conv;
-  assert_int_equal(msk_conv_create(&conv, device, weight, MSK_DTYPE_F32, residual, 3, 1, c->in, c->out, NULL, NULL), MSK_OK);
-  msk_conv_args args = {.conv = conv, .x = x, .y = one, .residual = residual, .batch = 1, .height = H, .width = W, .upsample = 1};
+  assert_int_equal(msk_conv_create(&conv, device, weight, MSK_DTYPE_F32, residual, 3, 1, c->in,
+                                   c->out, NULL, NULL),
+                   MSK_OK);
+  msk_conv_args args = {.conv = conv,
+                        .x = x,
+                        .y = one,
+                        .residual = residual,
+                        .batch = 1,
+                        .height = H,
+                        .width = W,
+                        .upsample = 1};
   run_operation(device, 1, do_conv, &args);
   guarded_check(one, H * W * c->out);
   args.y = many;
@@ -925,7 +1087,14 @@ static void winograd_cut_on(const msk_device *device, const struct cut_case *c) 
     guarded_check(many, H * W * c->out);
     assert_memory_equal(one, many, H * W * c->out * sizeof(float));
   }
-  naive_conv naive = {.x = x, .weight = weight, .height = H, .width = W, .in = c->in, .out = c->out, .kernel = 3, .stride = 1};
+  naive_conv naive = {.x = x,
+                      .weight = weight,
+                      .height = H,
+                      .width = W,
+                      .in = c->in,
+                      .out = c->out,
+                      .kernel = 3,
+                      .stride = 1};
   double error = 0, size = 0;
   for (size_t i = 0; i < H * W * c->out; i += 41) {
     double value = naive_conv_at(&naive, i / c->out / W, i / c->out % W, i % c->out).value;
@@ -935,7 +1104,8 @@ static void winograd_cut_on(const msk_device *device, const struct cut_case *c) 
   }
   assert_true(sqrt(error / size) < 24 * UNIT);
   msk_conv_destroy(conv);
-  guarded_free(x), guarded_free(weight), guarded_free(residual), guarded_free(one), guarded_free(many);
+  guarded_free(x), guarded_free(weight), guarded_free(residual), guarded_free(one),
+      guarded_free(many);
 }
 
 static void winograd_cuts_on(const msk_device *device) {
@@ -946,14 +1116,18 @@ static void winograd_cuts_on(const msk_device *device) {
   winograd_cut_on(device, &(struct cut_case){260, 264, true});
 }
 
-/* A batch of pictures of few tiles gives what its pictures give alone where filters are transformed on the way; scratch memory only grows. */
+/* A batch of pictures of few tiles gives what its pictures give alone where filters are
+ * transformed on the way; scratch memory only grows. */
 static void winograd_stream_on(const msk_device *device) {
   enum { B = 9, H = 10, W = 9, IN = 264, OUT = 250, EACH = H * W * IN, MADE = 4 * H * W * OUT };
   float *x = random_new(B * EACH, 1, 1), *weight = random_new(9 * IN * OUT, 2, 1);
   float *together = guarded_new(B * MADE), *alone = guarded_new(MADE);
   msk_conv *conv;
-  assert_int_equal(msk_conv_create(&conv, device, weight, MSK_DTYPE_F32, NULL, 3, 1, IN, OUT, NULL, NULL), MSK_OK);
-  msk_conv_args args = {.conv = conv, .x = x, .y = together, .batch = B, .height = H, .width = W, .upsample = 2};
+  assert_int_equal(
+      msk_conv_create(&conv, device, weight, MSK_DTYPE_F32, NULL, 3, 1, IN, OUT, NULL, NULL),
+      MSK_OK);
+  msk_conv_args args = {
+      .conv = conv, .x = x, .y = together, .batch = B, .height = H, .width = W, .upsample = 2};
   run_operation(device, 2, do_conv, &args);
   guarded_check(together, B * MADE);
   args.y = alone;
@@ -965,7 +1139,8 @@ static void winograd_stream_on(const msk_device *device) {
   }
   for (size_t n = 1, last = 0; n < 40; n++) {
     msk_stream stream = {.device = device, .measuring = true};
-    msk_op_conv(&stream, &(msk_conv_args){.conv = conv, .batch = n, .height = 9, .width = 7, .upsample = 1});
+    msk_op_conv(&stream,
+                &(msk_conv_args){.conv = conv, .batch = n, .height = 9, .width = 7, .upsample = 1});
     assert_true(stream.scratch_bytes >= last);
     last = stream.scratch_bytes;
   }
@@ -982,10 +1157,12 @@ static void test_winograd_cuts(void **state) {
 /* A batch gives what its pictures give alone; scratch for a batch is enough for less. */
 static void batch_on(const msk_device *device) {
   enum { B = 5, H = 18, W = 13, C = 32, N = 37, D = 32 };
-  float *x = random_new(B * H * W * C, 1, 1), *weight = random_new(9 * C * C, 2, 1), *gamma = random_new(C, 4, 1);
+  float *x = random_new(B * H * W * C, 1, 1), *weight = random_new(9 * C * C, 2, 1),
+        *gamma = random_new(C, 4, 1);
   float *together = guarded_new(B * H * W * C), *alone = guarded_new(H * W * C);
   msk_conv *conv;
-  assert_int_equal(msk_conv_create(&conv, device, weight, MSK_DTYPE_F32, NULL, 3, 1, C, C, NULL, NULL), MSK_OK);
+  assert_int_equal(
+      msk_conv_create(&conv, device, weight, MSK_DTYPE_F32, NULL, 3, 1, C, C, NULL, NULL), MSK_OK);
   for (int op = 0; op < 3; op++) {
     size_t each = op == 2 ? N * D : H * W * C;
     for (size_t b = 0; b <= B; b++) { /* b == B: all of them */
@@ -994,7 +1171,13 @@ static void batch_on(const msk_device *device) {
       size_t batch = b == B ? B : 1;
       if (op == 0)
         run_operation(device, 1, do_conv,
-                      &(msk_conv_args){.conv = conv, .x = from, .y = y, .batch = batch, .height = H, .width = W, .upsample = 1});
+                      &(msk_conv_args){.conv = conv,
+                                       .x = from,
+                                       .y = y,
+                                       .batch = batch,
+                                       .height = H,
+                                       .width = W,
+                                       .upsample = 1});
       if (op == 1) {
         run_operation(device, 1, do_group_norm,
                       &(struct norm_arguments){.x = from,
@@ -1032,7 +1215,8 @@ static void batch_on(const msk_device *device) {
     }
   }
   msk_conv_destroy(conv);
-  guarded_free(x), guarded_free(weight), guarded_free(gamma), guarded_free(together), guarded_free(alone);
+  guarded_free(x), guarded_free(weight), guarded_free(gamma), guarded_free(together),
+      guarded_free(alone);
 }
 
 static void test_batch(void **state) {
@@ -1047,14 +1231,20 @@ static void scratch_on(const msk_device *device) {
   struct linear_case c = {.in = IN, .out = OUT};
   msk_linear *linear = linear_new(device, &c, weight, NULL);
   msk_conv *conv;
-  assert_int_equal(msk_conv_create(&conv, device, weight, MSK_DTYPE_F32, NULL, 3, 1, IN, OUT, NULL, NULL), MSK_OK);
+  assert_int_equal(
+      msk_conv_create(&conv, device, weight, MSK_DTYPE_F32, NULL, 3, 1, IN, OUT, NULL, NULL),
+      MSK_OK);
   size_t last[4] = {0, 0, 0, 0};
   for (size_t n = 1; n < 300; n++) {
     for (int op = 0; op < 4; op++) {
       msk_stream stream = {.device = device, .measuring = true};
       if (op == 0) msk_op_linear(&stream, &(msk_linear_args){.linear = linear, .rows = n});
-      if (op == 1) msk_op_conv(&stream, &(msk_conv_args){.conv = conv, .batch = n, .height = 9, .width = 5, .upsample = 1});
-      if (op == 2) msk_op_attention(&stream, &(msk_attention_args){.batch = n, .tokens = 9, .heads = 3, .head_dim = 20});
+      if (op == 1)
+        msk_op_conv(&stream, &(msk_conv_args){
+                                 .conv = conv, .batch = n, .height = 9, .width = 5, .upsample = 1});
+      if (op == 2)
+        msk_op_attention(
+            &stream, &(msk_attention_args){.batch = n, .tokens = 9, .heads = 3, .head_dim = 20});
       if (op == 3) msk_op_group_norm(&stream, NULL, NULL, NULL, 0, 4, true, n, 45, 40, NULL);
       assert_true(stream.scratch_bytes >= last[op]);
       last[op] = stream.scratch_bytes;
@@ -1078,7 +1268,8 @@ static void test_devices(void **state) {
   msk_error error;
   assert_string_equal(msk_isa_name(0), "ref");
   assert_null(msk_isa_name(100));
-  assert_int_equal(msk_device_create(&device, "mmx", MSK_PRECISION_FP32, NULL, &error), MSK_ERROR_ARGUMENT);
+  assert_int_equal(msk_device_create(&device, "mmx", MSK_PRECISION_FP32, NULL, &error),
+                   MSK_ERROR_ARGUMENT);
   assert_non_null(strstr(error.message, "mmx"));
   assert_non_null(strstr(error.message, "ref"));
   assert_null(device);
@@ -1087,7 +1278,8 @@ static void test_devices(void **state) {
   assert_string_equal(msk_device_isa(device), "ref");
   msk_device_destroy(device);
   assert_int_equal(setenv("MASKSKETCH_ISA", "nothing", 1), 0);
-  assert_int_equal(msk_device_create(&device, NULL, MSK_PRECISION_FP32, NULL, &error), MSK_ERROR_ARGUMENT);
+  assert_int_equal(msk_device_create(&device, NULL, MSK_PRECISION_FP32, NULL, &error),
+                   MSK_ERROR_ARGUMENT);
   assert_int_equal(unsetenv("MASKSKETCH_ISA"), 0);
   int count = 0;
   while (msk_isa_name(count + 1) != NULL) count++;
@@ -1105,8 +1297,10 @@ static msk_status create_all(const msk_allocator *allocator, msk_error *error) {
   msk_codebook *codebook = NULL;
   msk_linear_part part = {.weight = weight, .bias = bias, .out = 6};
   msk_status status = msk_device_create(&device, NULL, MSK_PRECISION_FP32, allocator, error);
-  if (status == MSK_OK) status = msk_linear_create(&linear, device, MSK_PRECISION_FP32, 5, &part, 1, NULL, error);
-  if (status == MSK_OK) status = msk_conv_create(&conv, device, weight, MSK_DTYPE_F32, bias, 3, 1, 5, 6, NULL, error);
+  if (status == MSK_OK)
+    status = msk_linear_create(&linear, device, MSK_PRECISION_FP32, 5, &part, 1, NULL, error);
+  if (status == MSK_OK)
+    status = msk_conv_create(&conv, device, weight, MSK_DTYPE_F32, bias, 3, 1, 5, 6, NULL, error);
   if (status == MSK_OK) status = msk_codebook_create(&codebook, device, weight, 6, 5, error);
   msk_codebook_destroy(codebook);
   msk_conv_destroy(conv);
@@ -1133,15 +1327,16 @@ static void test_allocation_failures(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_devices),        cmocka_unit_test(test_allocation_failures),
-                                     cmocka_unit_test(test_linear),         cmocka_unit_test(test_parts),
-                                     cmocka_unit_test(test_halves),         cmocka_unit_test(test_stored_halves),
-                                     cmocka_unit_test(test_special_values), cmocka_unit_test(test_conv),
-                                     cmocka_unit_test(test_conv_accuracy),  cmocka_unit_test(test_upsample),
-                                     cmocka_unit_test(test_attention),      cmocka_unit_test(test_attention_special),
-                                     cmocka_unit_test(test_norms),          cmocka_unit_test(test_movers),
-                                     cmocka_unit_test(test_embed),          cmocka_unit_test(test_codebook),
-                                     cmocka_unit_test(test_threads),        cmocka_unit_test(test_winograd_cuts),
-                                     cmocka_unit_test(test_batch),          cmocka_unit_test(test_scratch)};
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_devices),        cmocka_unit_test(test_allocation_failures),
+      cmocka_unit_test(test_linear),         cmocka_unit_test(test_parts),
+      cmocka_unit_test(test_halves),         cmocka_unit_test(test_stored_halves),
+      cmocka_unit_test(test_special_values), cmocka_unit_test(test_conv),
+      cmocka_unit_test(test_conv_accuracy),  cmocka_unit_test(test_upsample),
+      cmocka_unit_test(test_attention),      cmocka_unit_test(test_attention_special),
+      cmocka_unit_test(test_norms),          cmocka_unit_test(test_movers),
+      cmocka_unit_test(test_embed),          cmocka_unit_test(test_codebook),
+      cmocka_unit_test(test_threads),        cmocka_unit_test(test_winograd_cuts),
+      cmocka_unit_test(test_batch),          cmocka_unit_test(test_scratch)};
   return cmocka_run_group_tests_name("compute operations", tests, NULL, NULL);
 }

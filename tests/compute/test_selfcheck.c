@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * test_selfcheck.c - the check of kernels at start: right sets pass, on every machine; a fault in any kernel, put in through the internal hook, is
- * found, the set left out with a warning and the next best taken; a set asked for by name is refused instead. */
+ * test_selfcheck.c - the check of kernels at start: right sets pass, on every machine; a fault
+ * in any kernel, put in through the internal hook, is found, the set left out with a warning and
+ * the next best taken; a set asked for by name is refused instead. */
 #include "naive.h"
 
 #include "compute/cpu/cpu.h"
@@ -31,17 +32,18 @@ static int faulty;       /* which kernel */
 
 static float off(float x) { return x * 1.001f + 0.001f; }
 
-static void bad_gemm(size_t rows, size_t width, size_t depth, const float *a, size_t a_stride, const float *b, float *c, size_t c_stride,
-                     bool add, const float *next) {
+static void bad_gemm(size_t rows, size_t width, size_t depth, const float *a, size_t a_stride,
+                     const float *b, float *c, size_t c_stride, bool add, const float *next) {
   good.gemm_panel(rows, width, depth, a, a_stride, b, c, c_stride, add, next);
   c[width - 1] = off(c[width - 1]);
 }
-static void bad_finish(size_t count, const float *c, const float *bias, const float *residual, msk_activation activation, float *y) {
+static void bad_finish(size_t count, const float *c, const float *bias, const float *residual,
+                       msk_activation activation, float *y) {
   good.finish_row(count, c, bias, residual, activation, y);
   if (activation == MSK_ACT_QUICK_GELU) y[count - 1] = off(y[count - 1]);
 }
-static void bad_int8(size_t rows, size_t width, size_t depth, const uint8_t *a, size_t a_stride, const int8_t *b, int32_t *c,
-                     size_t c_stride, bool add, const int8_t *next) {
+static void bad_int8(size_t rows, size_t width, size_t depth, const uint8_t *a, size_t a_stride,
+                     const int8_t *b, int32_t *c, size_t c_stride, bool add, const int8_t *next) {
   good.int8_panel(rows, width, depth, a, a_stride, b, c, c_stride, add, next);
   c[0] += 16; /* of some ten thousands */
 }
@@ -49,26 +51,32 @@ static void bad_quantise(size_t count, const float *x, uint8_t *q, msk_quantised
   good.quantise_row(count, x, q, row);
   q[count - 1] ^= 8;
 }
-static void bad_finish_int8(size_t count, const int32_t *c, msk_quantised row, const int32_t *column_sums, const float *column_scales,
-                            const float *bias, const float *residual, msk_activation activation, float *y) {
+static void bad_finish_int8(size_t count, const int32_t *c, msk_quantised row,
+                            const int32_t *column_sums, const float *column_scales,
+                            const float *bias, const float *residual, msk_activation activation,
+                            float *y) {
   good.finish_int8_row(count, c, row, column_sums, column_scales, bias, residual, activation, y);
   y[0] = off(y[0]);
 }
-static void bad_finish_taps(size_t count, size_t taps, const int32_t *c, size_t plane, const msk_quantised *rows,
-                            const int32_t *column_sums, size_t sums_plane, const float *column_scales, const float *bias,
+static void bad_finish_taps(size_t count, size_t taps, const int32_t *c, size_t plane,
+                            const msk_quantised *rows, const int32_t *column_sums,
+                            size_t sums_plane, const float *column_scales, const float *bias,
                             const float *residual, float *y) {
-  good.finish_int8_taps(count, taps, c, plane, rows, column_sums, sums_plane, column_scales, bias, residual, y);
+  good.finish_int8_taps(count, taps, c, plane, rows, column_sums, sums_plane, column_scales, bias,
+                        residual, y);
   y[count - 1] = off(y[count - 1]);
 }
 static void bad_scale(size_t count, const float *x, float factor, float *y) {
   good.scale_row(count, x, factor, y);
   y[count - 1] = off(y[count - 1]);
 }
-static void bad_transpose(size_t rows, size_t width, size_t count, const float *x, size_t x_stride, float factor, float *y) {
+static void bad_transpose(size_t rows, size_t width, size_t count, const float *x, size_t x_stride,
+                          float factor, float *y) {
   good.transpose_rows(rows, width, count, x, x_stride, factor, y);
   y[0] = off(y[0]) + 1;
 }
-static void bad_layer_norm(size_t count, const float *x, const float *gamma, const float *beta, float epsilon, float *y) {
+static void bad_layer_norm(size_t count, const float *x, const float *gamma, const float *beta,
+                           float epsilon, float *y) {
   good.layer_norm_row(count, x, gamma, beta, epsilon, y);
   y[count - 1] = off(y[count - 1]);
 }
@@ -76,18 +84,21 @@ static void bad_sums(size_t pixels, size_t channels, const float *x, float *sums
   good.channel_sums(pixels, channels, x, sums);
   sums[0] = off(sums[0]) + 1;
 }
-static void bad_squares(size_t pixels, size_t channels, const float *x, const float *mean, float *squares) {
+static void bad_squares(size_t pixels, size_t channels, const float *x, const float *mean,
+                        float *squares) {
   good.channel_squares(pixels, channels, x, mean, squares);
   squares[0] = 1.1f * squares[0];
 }
-static void bad_normalise(size_t pixels, size_t channels, const float *x, const float *mean, const float *scale, const float *shift,
-                          bool swish, float *y) {
+static void bad_normalise(size_t pixels, size_t channels, const float *x, const float *mean,
+                          const float *scale, const float *shift, bool swish, float *y) {
   good.normalise_pixels(pixels, channels, x, mean, scale, shift, swish, y);
   y[0] = off(y[0]);
 }
-static float bad_softmax(size_t count, const float *s, float *e, float *maximum) { return off(good.softmax_row(count, s, e, maximum)); }
-static float bad_score(msk_distance distance, size_t count, const float *s, const float *e, float maximum, float sum, const float *target,
-                       const float *log_target) {
+static float bad_softmax(size_t count, const float *s, float *e, float *maximum) {
+  return off(good.softmax_row(count, s, e, maximum));
+}
+static float bad_score(msk_distance distance, size_t count, const float *s, const float *e,
+                       float maximum, float sum, const float *target, const float *log_target) {
   return off(good.score_row(distance, count, s, e, maximum, sum, target, log_target));
 }
 static void bad_filters(size_t count, const float *g, size_t tap_stride, float *u, size_t plane) {
@@ -98,12 +109,13 @@ static void bad_winograd(size_t channels, const float *const pixels[36], float *
   good.winograd_input(channels, pixels, v, plane);
   v[35 * plane] = off(v[35 * plane]) + 0.1f;
 }
-static void bad_output(size_t channels, const float *m, size_t plane, const float *bias, const float *const residual[16],
-                       float *const y[16]) {
+static void bad_output(size_t channels, const float *m, size_t plane, const float *bias,
+                       const float *const residual[16], float *const y[16]) {
   good.winograd_output(channels, m, plane, bias, residual, y);
   y[15][0] = off(y[15][0]) + 0.1f;
 }
-static void bad_narrow(size_t out, size_t taps, size_t channels, const float *const *pixels, const float *weight, float *sums) {
+static void bad_narrow(size_t out, size_t taps, size_t channels, const float *const *pixels,
+                       const float *weight, float *sums) {
   good.narrow_pixels(out, taps, channels, pixels, weight, sums);
   sums[0] = off(sums[0]) + 0.1f;
 }
@@ -150,12 +162,14 @@ static void test_faults_are_found(void **state) {
     msk_device *device = NULL;
     msk_error error;
     msk_device_hook hook = {break_kernel, name};
-    assert_int_equal(msk_device_create_with(&device, NULL, MSK_PRECISION_FP32, NULL, &hook, &error), MSK_OK);
+    assert_int_equal(msk_device_create_with(&device, NULL, MSK_PRECISION_FP32, NULL, &hook, &error),
+                     MSK_OK);
     if (strcmp(msk_device_isa(device), name) == 0) fail_msg("fault %d was not found", faulty);
     assert_non_null(strstr(msk_device_warning(device), name));
     msk_device_destroy(device);
     device = NULL;
-    assert_int_equal(msk_device_create_with(&device, name, MSK_PRECISION_FP32, NULL, &hook, &error), MSK_ERROR_UNSUPPORTED);
+    assert_int_equal(msk_device_create_with(&device, name, MSK_PRECISION_FP32, NULL, &hook, &error),
+                     MSK_ERROR_UNSUPPORTED);
     assert_non_null(strstr(error.message, name));
     assert_null(device);
   }
@@ -168,14 +182,17 @@ static void test_reference_remains(void **state) {
   msk_error error;
   msk_device_hook hook = {break_kernel, NULL};
   faulty = 0;
-  assert_int_equal(msk_device_create_with(&device, NULL, MSK_PRECISION_FP32, NULL, &hook, &error), MSK_OK);
+  assert_int_equal(msk_device_create_with(&device, NULL, MSK_PRECISION_FP32, NULL, &hook, &error),
+                   MSK_OK);
   assert_string_equal(msk_device_isa(device), "ref");
-  for (int i = 1; i < 3 && msk_isa_name(i) != NULL; i++) assert_non_null(strstr(msk_device_warning(device), msk_isa_name(i)));
+  for (int i = 1; i < 3 && msk_isa_name(i) != NULL; i++)
+    assert_non_null(strstr(msk_device_warning(device), msk_isa_name(i)));
   msk_device_destroy(device);
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_right_sets_pass), cmocka_unit_test(test_faults_are_found),
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_right_sets_pass),
+                                     cmocka_unit_test(test_faults_are_found),
                                      cmocka_unit_test(test_reference_remains)};
   return cmocka_run_group_tests_name("compute self-check", tests, NULL, NULL);
 }

@@ -22,7 +22,9 @@ static void write_picture(const char *name, int kind, int outline) {
       memset(image.pixels + 3 * (y * SIDE + x), outline ? (edge ? 0 : 255) : (inside ? 255 : 0), 3);
     }
   }
-  assert_int_equal(msk_image_encode(&image, MSK_FORMAT_PNG, 0, NULL, 0, &bytes, &byte_count, NULL, NULL), MSK_OK);
+  assert_int_equal(
+      msk_image_encode(&image, MSK_FORMAT_PNG, 0, NULL, 0, &bytes, &byte_count, NULL, NULL),
+      MSK_OK);
   assert_int_equal(msk_file_write(in_folder("%s", name), bytes, byte_count, NULL), MSK_OK);
   msk_free(NULL, bytes);
   msk_image_free(&image);
@@ -31,9 +33,9 @@ static void write_picture(const char *name, int kind, int outline) {
 int set_up_eval(void **state) {
   if (set_up_models(state) != 0) return -1;
   write_text("names.txt", "ball\ncube\ncone\nc3\nc4\nc5\nc6\nc7\nc8\nc9\n");
-  EXPECT(0, "convert", "--tokenizer", golden_path("tiny/tokenizer_imagenet128_checkpoint"), "--transformer",
-         golden_path("tiny/maskgit_imagenet128_checkpoint"), "--classes", in_folder("names.txt"), "-o", in_folder("shapes.safetensors"),
-         "--quiet");
+  EXPECT(0, "convert", "--tokenizer", golden_path("tiny/tokenizer_imagenet128_checkpoint"),
+         "--transformer", golden_path("tiny/maskgit_imagenet128_checkpoint"), "--classes",
+         in_folder("names.txt"), "-o", in_folder("shapes.safetensors"), "--quiet");
   write_picture("a.png", 0, 1);
   write_picture("b.png", 1, 1);
   write_picture("mask-a.png", 0, 0);
@@ -58,12 +60,13 @@ const char *write_text(const char *name, const char *format, ...) {
 }
 
 const char *write_spec(const char *name, const char *more) {
-  return write_text(name,
-                    "{\"settings\": {\"lambda_structure\": [0, 0.75], \"steps\": 2, \"tail\": 0},\n"
-                    " \"sketches\": [{\"file\": \"a.png\", \"class\": \"ball\", \"mask\": \"mask-a.png\"},\n"
-                    "                {\"file\": \"b.png\", \"class\": \"ball\", \"mask\": \"mask-b.png\"}],\n"
-                    " \"seeds\": [0, 1, 7]%s}\n",
-                    more);
+  return write_text(
+      name,
+      "{\"settings\": {\"lambda_structure\": [0, 0.75], \"steps\": 2, \"tail\": 0},\n"
+      " \"sketches\": [{\"file\": \"a.png\", \"class\": \"ball\", \"mask\": \"mask-a.png\"},\n"
+      "                {\"file\": \"b.png\", \"class\": \"ball\", \"mask\": \"mask-b.png\"}],\n"
+      " \"seeds\": [0, 1, 7]%s}\n",
+      more);
 }
 
 char *read_text_file(const char *path) {

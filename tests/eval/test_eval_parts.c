@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * test_eval_parts.c - pieces of eval by themselves: the shape of a drawing (a disc, lines with gaps), diagrams (places of points, foreign
- * names), growing texts, the grid's numbering, and thousands of damaged SPECs. */
+ * test_eval_parts.c - pieces of eval by themselves: the shape of a drawing (a disc, lines with
+ * gaps), diagrams (places of points, foreign names), growing texts, the grid's numbering, and
+ * thousands of damaged SPECs. */
 #include <math.h>
 
 #include "eval/grid.h"
@@ -15,9 +16,12 @@ enum { SIDE = 256 };
 
 /* ---- shapes ---- */
 
-static void set_grey(msk_image *image, int x, int y, int grey) { memset(image->pixels + 3 * (y * SIDE + x), grey, 3); }
+static void set_grey(msk_image *image, int x, int y, int grey) {
+  memset(image->pixels + 3 * (y * SIDE + x), grey, 3);
+}
 
-/* A circle of a line 3 pixels thick around (100, 130), radius 70, without the part where the angle is below `gap` radians. */
+/* A circle of a line 3 pixels thick around (100, 130), radius 70, without the part where the
+ * angle is below `gap` radians. */
 static msk_image draw_circle(double gap, int paper, int ink) {
   msk_image image = {0};
   assert_int_equal(msk_image_create(&image, SIDE, SIDE, NULL, NULL), MSK_OK);
@@ -31,14 +35,16 @@ static msk_image draw_circle(double gap, int paper, int ink) {
   return image;
 }
 
-/* IoU with the disc that the line's middle bounds, through shape_overlap(): the disc as a judge would see it. */
+/* IoU with the disc that the line's middle bounds, through shape_overlap(): the disc as a judge
+ * would see it. */
 static double overlap_with_disc(const uint8_t *shape, int side) {
   float *inside = calloc((size_t)side * (size_t)side, sizeof *inside);
   assert_non_null(inside);
   for (int y = 0; y < side; y++) {
     for (int x = 0; x < side; x++) {
       double scale = (double)SIDE / side;
-      inside[y * side + x] = hypot((x + 0.5) * scale - 100.5, (y + 0.5) * scale - 130.5) <= 70 ? 0.9f : 0.1f;
+      inside[y * side + x] =
+          hypot((x + 0.5) * scale - 100.5, (y + 0.5) * scale - 130.5) <= 70 ? 0.9f : 0.1f;
     }
   }
   double overlap = shape_overlap(shape, SIDE, SIDE, inside, side);
@@ -90,7 +96,8 @@ static void overlaps(void **state) {
   free(shape);
 }
 
-/* Drawings of the training world, whose true silhouettes are known: a line drawing of each class, small gaps and all. */
+/* Drawings of the training world, whose true silhouettes are known: a line drawing of each
+ * class, small gaps and all. */
 static void shapes_of_the_world(void **state) {
   (void)state;
   double sum = 0, least = 1;
@@ -113,7 +120,8 @@ static void shapes_of_the_world(void **state) {
     least = overlap < least ? overlap : least;
     free(shape);
   }
-  print_message("IoU with the true silhouettes: mean %.3f, least %.3f\n", sum / WORLD_CLASSES, least);
+  print_message("IoU with the true silhouettes: mean %.3f, least %.3f\n", sum / WORLD_CLASSES,
+                least);
   assert_true(sum / WORLD_CLASSES > 0.9);
   free(silhouette);
   free(drawn);
@@ -140,13 +148,17 @@ static void circle_at(const char *svg, int index, double *x, double *y) {
 
 static void diagrams(void **state) {
   (void)state;
-  plot_point points[] = {{0, 1, NAN, 0.5, NULL}, {1, 2, NAN, NAN, "<&\">"}, {2, NAN, NAN, NAN, NULL}, {4, 5, 0.25, 0, NULL}};
+  plot_point points[] = {{0, 1, NAN, 0.5, NULL},
+                         {1, 2, NAN, NAN, "<&\">"},
+                         {2, NAN, NAN, NAN, NULL},
+                         {4, 5, 0.25, 0, NULL}};
   plot_series series[] = {{"one", points, 4}};
   plot p = {"a </title><script>", "x's \"label\"", "y & z", NULL, 0, series, 1};
   eval_text text = {0};
   plot_draw(&text, &p);
   assert_false(text.failed);
-  assert_int_equal(count_of(text.bytes, "r=\"3.2\""), 3); /* the point that is not known is left out */
+  /* the point that is not known is left out */
+  assert_int_equal(count_of(text.bytes, "r=\"3.2\""), 3);
   assert_int_equal(count_of(text.bytes, "<script"), 0);
   assert_int_equal(count_of(text.bytes, "&lt;script&gt;"), 2);
   assert_non_null(strstr(text.bytes, "&lt;&amp;&quot;&gt;"));
@@ -170,9 +182,11 @@ static void diagrams(void **state) {
 /* Values that are all the same, huge, or tiny still get a scale. */
 static void scales(void **state) {
   (void)state;
-  static const double values[][2] = {{3, 3}, {0, 0}, {-1e300, 1e300}, {1e-300, 2e-300}, {1e15, 1e15 + 1}, {-5, -5}};
+  static const double values[][2] = {{3, 3},           {0, 0},           {-1e300, 1e300},
+                                     {1e-300, 2e-300}, {1e15, 1e15 + 1}, {-5, -5}};
   for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
-    plot_point points[] = {{values[i][0], values[i][0], NAN, NAN, NULL}, {values[i][1], values[i][1], NAN, NAN, NULL}};
+    plot_point points[] = {{values[i][0], values[i][0], NAN, NAN, NULL},
+                           {values[i][1], values[i][1], NAN, NAN, NULL}};
     plot_series series[] = {{NULL, points, 2}};
     plot p = {"t", "x", "y", NULL, 0, series, 1};
     eval_text text = {0};
@@ -206,14 +220,18 @@ static void texts(void **state) {
 /* ---- SPECs ---- */
 
 static const char sample[] =
-    "{\"title\": \"t\", \"text\": \"a {class}\", \"models\": [\"a\", \"b/c\"], \"recipes\": [\"balanced\", \"fast\"], \"scores\": "
+    "{\"title\": \"t\", \"text\": \"a {class}\", \"models\": [\"a\", \"b/c\"], \"recipes\": "
+    "[\"balanced\", \"fast\"], \"scores\": "
     "[\"structure\"],\n"
-    " \"settings\": {\"lambda_structure\": [0, 0.5, 1e0], \"layers\": [[0, 1], [2], \"3\"], \"steps\": 4, \"distance\": "
+    " \"settings\": {\"lambda_structure\": [0, 0.5, 1e0], \"layers\": [[0, 1], [2], \"3\"], "
+    "\"steps\": 4, \"distance\": "
     "\"symmetric-kl\"},\n"
-    " \"sketches\": [{\"file\": \"x/a.png\", \"class\": \"c\", \"subject\": \"s\", \"level\": 1}, {\"file\": \"b.png\", \"class\": \"d\", "
+    " \"sketches\": [{\"file\": \"x/a.png\", \"class\": \"c\", \"subject\": \"s\", \"level\": 1}, "
+    "{\"file\": \"b.png\", \"class\": \"d\", "
     "\"name\": \"n\", "
     "\"fit\": \"pad\", \"invert\": \"no\", \"photo_of_paper\": true, \"mask\": \"m.png\"}],\n"
-    " \"seeds\": [0, 5], \"tile\": 64, \"reference\": \"r\", \"plots\": [{\"x\": \"structure\", \"y\": \"seconds\", \"along\": \"steps\", "
+    " \"seeds\": [0, 5], \"tile\": 64, \"reference\": \"r\", \"plots\": [{\"x\": \"structure\", "
+    "\"y\": \"seconds\", \"along\": \"steps\", "
     "\"by\": \"class\"}],\n"
     " \"sheets\": [{\"rows\": \"sketch\", \"columns\": \"layers\", \"each\": \"seed\"}]}";
 
@@ -296,19 +314,25 @@ static void grid_order(void **state) {
     for (int recipe = 0; recipe < 2; recipe++) {
       for (int setting = 0; setting < 9; setting++) {
         for (int picture = 0; picture < 4; picture++, point++) {
-          static const char *const layers[] = {"0,1", "2", "3"}, *const lambdas[] = {"0", "0.5", "1"};
-          const int wanted[] = {model, recipe, setting / 3, setting % 3, picture / 2, picture / 2, picture % 2};
-          static const char *const names[] = {"model", "recipe", "lambda_structure", "layers", "sketch", "class", "seed"};
+          static const char *const layers[] = {"0,1", "2", "3"}, *const lambdas[] = {"0", "0.5",
+                                                                                     "1"};
+          const int wanted[] = {model,       recipe,      setting / 3, setting % 3,
+                                picture / 2, picture / 2, picture % 2};
+          static const char *const names[] = {
+              "model", "recipe", "lambda_structure", "layers", "sketch", "class", "seed"};
           for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-            assert_int_equal(eval_grid_value(&grid, eval_grid_axis(&grid, names[i]), point), wanted[i]);
+            assert_int_equal(eval_grid_value(&grid, eval_grid_axis(&grid, names[i]), point),
+                             wanted[i]);
           assert_true(eval_grid_seed(&grid, point) == (picture % 2 == 0 ? 0 : 5));
           msk_recipe row;
           char text[200];
-          assert_int_equal(eval_grid_recipe(&row, &grid, NULL, eval_grid_setting(&grid, point), NULL), MSK_OK);
+          assert_int_equal(
+              eval_grid_recipe(&row, &grid, NULL, eval_grid_setting(&grid, point), NULL), MSK_OK);
           assert_string_equal(row.name, recipe == 0 ? "balanced" : "fast");
           assert_int_equal(msk_recipe_get(&row, "layers", text, sizeof text, NULL), MSK_OK);
           assert_string_equal(text, layers[setting % 3]);
-          assert_int_equal(msk_recipe_get(&row, "lambda_structure", text, sizeof text, NULL), MSK_OK);
+          assert_int_equal(msk_recipe_get(&row, "lambda_structure", text, sizeof text, NULL),
+                           MSK_OK);
           assert_string_equal(text, lambdas[setting / 3]);
         }
       }
@@ -326,9 +350,10 @@ static void grid_order(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(shapes),     cmocka_unit_test(shapes_of_the_world),
-                                     cmocka_unit_test(overlaps),   cmocka_unit_test(diagrams),
-                                     cmocka_unit_test(scales),     cmocka_unit_test(texts),
-                                     cmocka_unit_test(grid_order), cmocka_unit_test(damaged_specs)};
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(shapes),     cmocka_unit_test(shapes_of_the_world),
+      cmocka_unit_test(overlaps),   cmocka_unit_test(diagrams),
+      cmocka_unit_test(scales),     cmocka_unit_test(texts),
+      cmocka_unit_test(grid_order), cmocka_unit_test(damaged_specs)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * test_eval_resume.c - an evaluation that is killed at random moments, stopped, or whose files are cut, goes on and ends with the same CSV,
- * byte for byte, as one that was left alone; no finished picture is made twice. */
+ * test_eval_resume.c - an evaluation that is killed at random moments, stopped, or whose files
+ * are cut, goes on and ends with the same CSV, byte for byte, as one that was left alone; no
+ * finished picture is made twice. */
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/stat.h>
@@ -38,7 +39,8 @@ static int lines_in(const char *path) {
 
 static void expect_like_whole(const char *folder) {
   char other[4200];
-  static const char *const names[] = {"results.csv", "summary.csv", "pictures/000000.png", "pictures/000011.png"};
+  static const char *const names[] = {"results.csv", "summary.csv", "pictures/000000.png",
+                                      "pictures/000011.png"};
   for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
     snprintf(other, sizeof other, "%s/%s", folder, names[i]);
     if (!same_bytes(other, in_folder("whole/%s", names[i]))) fail_msg("%s differs", other);
@@ -49,7 +51,8 @@ static void expect_like_whole(const char *folder) {
 
 static void test_whole(void **state) {
   (void)state;
-  char *csv = read_text_file(in_folder("whole/results.csv")), *page = read_text_file(in_folder("whole/report.html"));
+  char *csv = read_text_file(in_folder("whole/results.csv")),
+       *page = read_text_file(in_folder("whole/report.html"));
   assert_int_equal(count_lines(csv), PICTURES + 1);
   assert_string_equal(csv_field(csv, "lambda_structure", 5), "0");
   assert_string_equal(csv_field(csv, "lambda_structure", 6), "0.75");
@@ -65,19 +68,23 @@ static void test_whole(void **state) {
   assert_null(strstr(page, "href="));
   assert_null(strstr(page, "url("));
   for (const char *p = page; (p = strstr(p, "http")) != NULL; p += 4)
-    assert_true(strncmp(p, "http://www.w3.org/2000/svg\"", 27) == 0 || strncmp(p, "http-equiv", 10) == 0);
-  for (const char *p = page; (p = strstr(p, "src=\"")) != NULL; p += 5) assert_int_equal(strncmp(p, "src=\"data:", 10), 0);
+    assert_true(strncmp(p, "http://www.w3.org/2000/svg\"", 27) == 0 ||
+                strncmp(p, "http-equiv", 10) == 0);
+  for (const char *p = page; (p = strstr(p, "src=\"")) != NULL; p += 5)
+    assert_int_equal(strncmp(p, "src=\"data:", 10), 0);
   free(csv);
   free(page);
 }
 
-/* A picture of the grid is the picture that `draw` makes with the same words, and says how it was made. */
+/* A picture of the grid is the picture that `draw` makes with the same words, and says how it
+ * was made. */
 static void test_pictures_are_draws(void **state) {
   (void)state;
-  EXPECT(0, "draw", in_folder("b.png"), "--class", "ball", "--lambda", "0.75", "--steps", "2", "--set", "tail=0", "--seed", "1", "-o",
-         in_folder("drawn.png"), "--quiet");
+  EXPECT(0, "draw", in_folder("b.png"), "--class", "ball", "--lambda", "0.75", "--steps", "2",
+         "--set", "tail=0", "--seed", "1", "-o", in_folder("drawn.png"), "--quiet");
   assert_true(same_bytes(in_folder("drawn.png"), in_folder("whole/pictures/000010.png")));
-  EXPECT(0, "replay", in_folder("whole/pictures/000010.png"), "-o", in_folder("replayed.png"), "--quiet");
+  EXPECT(0, "replay", in_folder("whole/pictures/000010.png"), "-o", in_folder("replayed.png"),
+         "--quiet");
   assert_true(same_bytes(in_folder("replayed.png"), in_folder("whole/pictures/000010.png")));
 }
 
@@ -85,11 +92,12 @@ static void test_pictures_are_draws(void **state) {
 static void test_official_is_draw(void **state) {
   (void)state;
   const char *path = write_text("official.json",
-                                "{\"recipes\": \"official\", \"settings\": {\"steps\": 2}, \"seeds\": 3, \"scores\": \"structure\", "
+                                "{\"recipes\": \"official\", \"settings\": {\"steps\": 2}, "
+                                "\"seeds\": 3, \"scores\": \"structure\", "
                                 "\"sketches\": [{\"file\": \"a.png\", \"class\": \"cone\"}]}");
   EXPECT(0, "eval", path, "-o", in_folder("official"), "--quiet");
-  EXPECT(0, "draw", in_folder("a.png"), "--class", "cone", "--recipe", "official", "--steps", "2", "--seed", "3", "-o",
-         in_folder("authors.png"), "--quiet");
+  EXPECT(0, "draw", in_folder("a.png"), "--class", "cone", "--recipe", "official", "--steps", "2",
+         "--seed", "3", "-o", in_folder("authors.png"), "--quiet");
   assert_true(same_bytes(in_folder("authors.png"), in_folder("official/pictures/000000.png")));
 }
 
@@ -97,9 +105,11 @@ static void test_progress(void **state) {
   (void)state;
   int code = 0;
   const char *path = write_text("progress.json",
-                                "{\"settings\": {\"steps\": 60}, \"seeds\": [0, 1, 2], \"scores\": \"structure\", \"sketches\": "
+                                "{\"settings\": {\"steps\": 60}, \"seeds\": [0, 1, 2], \"scores\": "
+                                "\"structure\", \"sketches\": "
                                 "[{\"file\": \"a.png\", \"class\": \"cone\"}]}");
-  char *text = run_on_terminal("xterm", &code, (const char *const[]){"eval", path, "-o", in_folder("progress"), NULL});
+  char *text = run_on_terminal(
+      "xterm", &code, (const char *const[]){"eval", path, "-o", in_folder("progress"), NULL});
   assert_int_equal(code, 0);
   assert_non_null(strstr(text, "picture 2 of 3, "));
   assert_non_null(strstr(text, " steps/s, 0:00:"));
@@ -110,11 +120,13 @@ static void test_progress(void **state) {
 
 static void test_threads(void **state) {
   (void)state;
-  EXPECT(0, "eval", spec(), "-o", in_folder("threads"), "--judge", golden_judge(), "--quiet", "--threads", "3");
+  EXPECT(0, "eval", spec(), "-o", in_folder("threads"), "--judge", golden_judge(), "--quiet",
+         "--threads", "3");
   expect_like_whole(in_folder("threads"));
 }
 
-/* Killed again and again at random moments; each time at most the picture in hand is lost, so the records never shrink. */
+/* Killed again and again at random moments; each time at most the picture in hand is lost, so
+ * the records never shrink. */
 static void test_killed(void **state) {
   (void)state;
   char folder[4096], records[4096];
@@ -124,8 +136,11 @@ static void test_killed(void **state) {
   int kills = 0, between = 0, before = 0;
   for (int round = 0; round < 200; round++) {
     pid_t child = START("eval", spec(), "-o", folder, "--judge", golden_judge(), "--quiet");
-    if (round % 2 == 0) { /* right after the next record, which is when the next picture is in hand */
-      for (int i = 0; i < 4000 && lines_in(records) == before && waitpid(child, NULL, WNOHANG) == 0; i++) usleep(500);
+    /* right after the next record, which is when the next picture is in hand */
+    if (round % 2 == 0) {
+      for (int i = 0; i < 4000 && lines_in(records) == before && waitpid(child, NULL, WNOHANG) == 0;
+           i++)
+        usleep(500);
     }
     usleep((useconds_t)(1e6 * (double)test_uniform(&random, 0, 0.02f)));
     if (kill(child, SIGKILL) != 0) break; /* it had come to its end */
@@ -195,9 +210,11 @@ static void test_lost_picture(void **state) {
 
 static void test_stopped(void **state) {
   (void)state;
-  const char *longer = write_text(
-      "long.json", "{\"settings\": {\"steps\": 40}, \"sketches\": [{\"file\": \"a.png\", \"class\": \"ball\"}], \"seeds\": [%s]}",
-      "0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31,32,33,34,35,36,37");
+  const char *longer = write_text("long.json",
+                                  "{\"settings\": {\"steps\": 40}, \"sketches\": [{\"file\": "
+                                  "\"a.png\", \"class\": \"ball\"}], \"seeds\": [%s]}",
+                                  "0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,"
+                                  "24,25,26,27,28,29,30,31,32,33,34,35,36,37");
   pid_t child = START("eval", longer, "-o", in_folder("stopped"), "--judge", golden_judge());
   for (int i = 0; i < 20000 && lines_in(in_folder("stopped/records.jsonl")) == 0; i++) usleep(1000);
   assert_int_equal(kill(child, SIGINT), 0);
@@ -211,9 +228,11 @@ static void test_stopped(void **state) {
 /* Two at once in one folder: the second is refused, the first goes on. */
 static void test_two_at_once(void **state) {
   (void)state;
-  pid_t child = START("eval", in_folder("long.json"), "-o", in_folder("twice"), "--judge", golden_judge());
+  pid_t child =
+      START("eval", in_folder("long.json"), "-o", in_folder("twice"), "--judge", golden_judge());
   for (int i = 0; i < 20000 && lines_in(in_folder("twice/records.jsonl")) == 0; i++) usleep(1000);
-  run_result second = RUN("eval", in_folder("long.json"), "-o", in_folder("twice"), "--judge", golden_judge());
+  run_result second =
+      RUN("eval", in_folder("long.json"), "-o", in_folder("twice"), "--judge", golden_judge());
   assert_int_equal(second.code, 1);
   assert_non_null(strstr(second.err, "another eval"));
   run_free(&second);
@@ -237,11 +256,12 @@ static void test_no_room(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_whole),     cmocka_unit_test(test_pictures_are_draws),
-                                     cmocka_unit_test(test_threads),   cmocka_unit_test(test_killed),
-                                     cmocka_unit_test(test_half_line), cmocka_unit_test(test_lost_picture),
-                                     cmocka_unit_test(test_stopped),   cmocka_unit_test(test_two_at_once),
-                                     cmocka_unit_test(test_no_room),   cmocka_unit_test(test_official_is_draw),
-                                     cmocka_unit_test(test_progress)};
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_whole),     cmocka_unit_test(test_pictures_are_draws),
+      cmocka_unit_test(test_threads),   cmocka_unit_test(test_killed),
+      cmocka_unit_test(test_half_line), cmocka_unit_test(test_lost_picture),
+      cmocka_unit_test(test_stopped),   cmocka_unit_test(test_two_at_once),
+      cmocka_unit_test(test_no_room),   cmocka_unit_test(test_official_is_draw),
+      cmocka_unit_test(test_progress)};
   return cmocka_run_group_tests(tests, set_up_resume, tear_down_eval);
 }

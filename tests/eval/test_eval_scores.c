@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * test_eval_scores.c - what eval and distance print, against other ways to the same numbers: the judge through the library and overlaps counted
- * here, CLIP through `masksketch score`, distances through the library from features gathered here, means by hand. */
+ * test_eval_scores.c - what eval and distance print, against other ways to the same numbers: the
+ * judge through the library and overlaps counted here, CLIP through `masksketch score`,
+ * distances through the library from features gathered here, means by hand. */
 #include <math.h>
 #include <sys/stat.h>
 
@@ -18,11 +19,14 @@ static int set_up_scores(void **state) {
   for (int i = 0; i < 5; i++) {
     char seed[12];
     snprintf(seed, sizeof seed, "%d", i);
-    EXPECT(0, "generate", "--class", "cube", "--seed", seed, "--steps", "2", "-o", in_folder("reference/r%d.png", i), "--quiet");
+    EXPECT(0, "generate", "--class", "cube", "--seed", seed, "--steps", "2", "-o",
+           in_folder("reference/r%d.png", i), "--quiet");
   }
   write_text("reference/notes.txt", "no picture");
-  write_spec("scored.json", ", \"reference\": \"reference\", \"text\": \"a {class} and a {class}\"");
-  EXPECT(0, "eval", in_folder("scored.json"), "-o", in_folder("scored"), "--judge", golden_judge(), "--clip", clip_folder, "--quiet");
+  write_spec("scored.json",
+             ", \"reference\": \"reference\", \"text\": \"a {class} and a {class}\"");
+  EXPECT(0, "eval", in_folder("scored.json"), "-o", in_folder("scored"), "--judge", golden_judge(),
+         "--clip", clip_folder, "--quiet");
   csv = read_text_file(in_folder("scored/results.csv"));
   summary = read_text_file(in_folder("scored/summary.csv"));
   return 0;
@@ -44,7 +48,8 @@ static double overlap(const msk_image *mask, const float *inside, int side) {
   int both = 0, either = 0;
   for (int y = 0; y < side; y++) {
     for (int x = 0; x < side; x++) {
-      int from = (y * mask->height / side + mask->height / side / 2) * mask->width + x * mask->width / side + mask->width / side / 2;
+      int from = (y * mask->height / side + mask->height / side / 2) * mask->width +
+                 x * mask->width / side + mask->width / side / 2;
       int drawn = mask->pixels[3 * from] > 127, seen = inside[y * side + x] >= 0.5f;
       both += drawn && seen;
       either += drawn || seen;
@@ -61,18 +66,24 @@ static void test_judge(void **state) {
   assert_int_equal(msk_judge_open(&judge, golden_judge(), NULL, NULL), MSK_OK);
   msk_judge_get_info(judge, &info);
   for (int i = 0; i < 2; i++)
-    assert_int_equal(msk_image_load(&masks[i], in_folder("mask-%c.png", "ab"[i]), MSK_ALPHA_WHITE, NULL, NULL), MSK_OK);
+    assert_int_equal(
+        msk_image_load(&masks[i], in_folder("mask-%c.png", "ab"[i]), MSK_ALPHA_WHITE, NULL, NULL),
+        MSK_OK);
   for (int row = 0; row < 12; row++) {
     float classes[3], inside[16 * 16];
     msk_image picture = {0};
     assert_true(info.class_count == 3 && info.image_size == 16);
-    assert_int_equal(msk_image_load(&picture, in_folder("scored/pictures/%06d.png", row), MSK_ALPHA_WHITE, NULL, NULL), MSK_OK);
+    assert_int_equal(msk_image_load(&picture, in_folder("scored/pictures/%06d.png", row),
+                                    MSK_ALPHA_WHITE, NULL, NULL),
+                     MSK_OK);
     assert_int_equal(msk_judge_look(judge, &picture, 1, classes, inside, NULL, NULL), MSK_OK);
     int own = row / 3 % 2;
     double mine = overlap(&masks[own], inside, 16), other = overlap(&masks[1 - own], inside, 16);
     assert_true(fabs(value_of(csv, "judge_class", row) - (double)classes[0]) < 1e-6);
-    assert_true(value_of(csv, "judge_correct", row) == (classes[0] > classes[1] && classes[0] > classes[2]));
-    assert_true(fabs(value_of(csv, "judge_iou", row) - mine) < 0.03); /* the mask's edge is resampled there */
+    assert_true(value_of(csv, "judge_correct", row) ==
+                (classes[0] > classes[1] && classes[0] > classes[2]));
+    /* the mask's edge is resampled there */
+    assert_true(fabs(value_of(csv, "judge_iou", row) - mine) < 0.03);
     assert_true(fabs(value_of(csv, "judge_specificity", row) - (mine - other)) < 0.06);
     msk_image_free(&picture);
   }
@@ -83,16 +94,18 @@ static void test_judge(void **state) {
 
 static void test_clip(void **state) {
   (void)state;
-  const char *pictures[] = {in_folder("scored/pictures/000000.png"), in_folder("scored/pictures/000011.png")};
+  const char *pictures[] = {in_folder("scored/pictures/000000.png"),
+                            in_folder("scored/pictures/000011.png")};
   const int rows_of[] = {0, 11};
-  run_result result =
-      RUN("score", pictures[0], pictures[1], "--text", "a {class} and a {class}", "--class", "ball", "--clip", clip_folder, "--json");
+  run_result result = RUN("score", pictures[0], pictures[1], "--text", "a {class} and a {class}",
+                          "--class", "ball", "--clip", clip_folder, "--json");
   assert_int_equal(result.code, 0);
   json_t *rows = json_loads(result.out, 0, NULL);
   for (int i = 0; i < 2; i++) {
     const json_t *row = json_array_get(rows, (size_t)i);
     int picture = strcmp(json_string_value(json_object_get(row, "file")), pictures[0]) == 0 ? 0 : 1;
-    assert_true(fabs(json_number_value(json_object_get(row, "text")) - value_of(csv, "clip_text", rows_of[picture])) < 1e-6);
+    assert_true(fabs(json_number_value(json_object_get(row, "text")) -
+                     value_of(csv, "clip_text", rows_of[picture])) < 1e-6);
   }
   json_decref(rows);
   run_free(&result);
@@ -101,13 +114,16 @@ static void test_clip(void **state) {
   msk_clip_info info;
   assert_int_equal(msk_clip_open(&clip, clip_folder, NULL, NULL), MSK_OK);
   msk_clip_get_info(clip, &info);
-  assert_int_equal(msk_image_load(&drawing, in_folder("b.png"), MSK_ALPHA_WHITE, NULL, NULL), MSK_OK);
+  assert_int_equal(msk_image_load(&drawing, in_folder("b.png"), MSK_ALPHA_WHITE, NULL, NULL),
+                   MSK_OK);
   assert_int_equal(msk_image_prepare(&view, &drawing, 256, 256, NULL, NULL, NULL), MSK_OK);
   assert_int_equal(msk_image_load(&picture, pictures[1], MSK_ALPHA_WHITE, NULL, NULL), MSK_OK);
   float *vectors = calloc(2 * (size_t)info.dimensions, sizeof *vectors);
   assert_int_equal(msk_clip_embed_images(clip, &view, 1, vectors, NULL), MSK_OK);
-  assert_int_equal(msk_clip_embed_images(clip, &picture, 1, vectors + info.dimensions, NULL), MSK_OK);
-  assert_true(fabs(msk_clip_cosine(vectors, vectors + info.dimensions, info.dimensions) - value_of(csv, "clip_sketch", 11)) < 1e-6);
+  assert_int_equal(msk_clip_embed_images(clip, &picture, 1, vectors + info.dimensions, NULL),
+                   MSK_OK);
+  assert_true(fabs(msk_clip_cosine(vectors, vectors + info.dimensions, info.dimensions) -
+                   value_of(csv, "clip_sketch", 11)) < 1e-6);
   free(vectors);
   msk_image_free(&drawing);
   msk_image_free(&view);
@@ -120,14 +136,16 @@ static void test_means(void **state) {
   for (int setting = 0; setting < 2; setting++) {
     double sum = 0, squares = 0;
     for (int i = 0; i < 6; i++) sum += value_of(csv, "structure", 6 * setting + i);
-    for (int i = 0; i < 6; i++) squares += pow(value_of(csv, "structure", 6 * setting + i) - sum / 6, 2);
+    for (int i = 0; i < 6; i++)
+      squares += pow(value_of(csv, "structure", 6 * setting + i) - sum / 6, 2);
     assert_true(fabs(value_of(summary, "structure", setting) - sum / 6) < 1e-7);
     assert_true(fabs(value_of(summary, "structure_error", setting) - sqrt(squares / 5 / 6)) < 1e-7);
     assert_true(value_of(summary, "pictures", setting) == 6);
   }
 }
 
-static json_t *distance_of(const char *a, const char *b, const char *features, const char *option, const char *network) {
+static json_t *distance_of(const char *a, const char *b, const char *features, const char *option,
+                           const char *network) {
   run_result result = RUN("distance", a, b, "--features", features, option, network, "--json");
   if (result.code != 0) fail_msg("%s", result.err);
   json_t *object = json_loads(result.out, 0, NULL);
@@ -136,7 +154,8 @@ static json_t *distance_of(const char *a, const char *b, const char *features, c
   return object;
 }
 
-/* The pictures of a setting, copied into a folder of their own, are as far from the reference as the summary says. */
+/* The pictures of a setting, copied into a folder of their own, are as far from the reference as
+ * the summary says. */
 static void test_distances(void **state) {
   (void)state;
   mkdir(in_folder("setting"), 0777);
@@ -151,17 +170,20 @@ static void test_distances(void **state) {
     char frechet[40], kernel[40];
     snprintf(frechet, sizeof frechet, "frechet_%s", kinds[kind]);
     snprintf(kernel, sizeof kernel, "kernel_%s", kinds[kind]);
-    json_t *object = distance_of(in_folder("setting"), in_folder("reference"), kinds[kind], kind == 0 ? "--judge" : "--clip",
-                                 kind == 0 ? golden_judge() : clip_folder);
-    double a = json_number_value(json_object_get(object, "frechet")), b = json_number_value(json_object_get(object, "kernel"));
+    json_t *object =
+        distance_of(in_folder("setting"), in_folder("reference"), kinds[kind],
+                    kind == 0 ? "--judge" : "--clip", kind == 0 ? golden_judge() : clip_folder);
+    double a = json_number_value(json_object_get(object, "frechet")),
+           b = json_number_value(json_object_get(object, "kernel"));
     assert_true(fabs(a - value_of(summary, frechet, 1)) <= 1e-6 * (fabs(a) + 1e-3));
     assert_true(fabs(b - value_of(summary, kernel, 1)) <= 1e-6 * (fabs(b) + 1e-3));
     assert_true(a > 0);
     assert_int_equal(json_integer_value(json_array_get(json_object_get(object, "pictures"), 0)), 6);
     assert_int_equal(json_integer_value(json_array_get(json_object_get(object, "pictures"), 1)), 5);
     json_decref(object);
-    object = distance_of(in_folder("reference"), in_folder("reference"), kinds[kind], kind == 0 ? "--judge" : "--clip",
-                         kind == 0 ? golden_judge() : clip_folder);
+    object =
+        distance_of(in_folder("reference"), in_folder("reference"), kinds[kind],
+                    kind == 0 ? "--judge" : "--clip", kind == 0 ? golden_judge() : clip_folder);
     assert_true(json_number_value(json_object_get(object, "frechet")) < 1e-6);
     assert_true(json_number_value(json_object_get(object, "kernel")) <= 0);
     json_decref(object);
@@ -178,12 +200,16 @@ static void test_distance_features(void **state) {
   float *values = calloc(2 * 5 * (size_t)info.feature_count, sizeof *values);
   for (int i = 0; i < 10; i++) {
     msk_image picture = {0};
-    const char *path = i < 5 ? in_folder("reference/r%d.png", i) : in_folder("scored/pictures/%06d.png", i - 5);
+    const char *path =
+        i < 5 ? in_folder("reference/r%d.png", i) : in_folder("scored/pictures/%06d.png", i - 5);
     assert_int_equal(msk_image_load(&picture, path, MSK_ALPHA_WHITE, NULL, NULL), MSK_OK);
-    assert_int_equal(msk_judge_look(judge, &picture, 1, NULL, NULL, values + i * info.feature_count, NULL), MSK_OK);
+    assert_int_equal(
+        msk_judge_look(judge, &picture, 1, NULL, NULL, values + i * info.feature_count, NULL),
+        MSK_OK);
     msk_image_free(&picture);
   }
-  msk_features a = {values, 5, info.feature_count}, b = {values + 5 * info.feature_count, 5, info.feature_count};
+  msk_features a = {values, 5, info.feature_count},
+               b = {values + 5 * info.feature_count, 5, info.feature_count};
   double frechet = 0, kernel = 0;
   assert_int_equal(msk_features_frechet(&a, &b, &frechet, NULL, NULL), MSK_OK);
   assert_int_equal(msk_features_kernel(&a, &b, &kernel, NULL), MSK_OK);
@@ -194,9 +220,12 @@ static void test_distance_features(void **state) {
     assert_int_equal(msk_file_write(in_folder("five/%d.png", i), data, bytes, NULL), MSK_OK);
     free(data);
   }
-  json_t *object = distance_of(in_folder("reference"), in_folder("five"), "judge", "--judge", golden_judge());
-  assert_true(fabs(json_number_value(json_object_get(object, "frechet")) - frechet) <= 1e-9 * (1 + frechet));
-  assert_true(fabs(json_number_value(json_object_get(object, "kernel")) - kernel) <= 1e-9 * (1 + fabs(kernel)));
+  json_t *object =
+      distance_of(in_folder("reference"), in_folder("five"), "judge", "--judge", golden_judge());
+  assert_true(fabs(json_number_value(json_object_get(object, "frechet")) - frechet) <=
+              1e-9 * (1 + frechet));
+  assert_true(fabs(json_number_value(json_object_get(object, "kernel")) - kernel) <=
+              1e-9 * (1 + fabs(kernel)));
   json_decref(object);
   free(values);
   msk_judge_close(judge);
@@ -206,9 +235,12 @@ static void test_distance_features(void **state) {
 static void test_views(void **state) {
   (void)state;
   write_spec("views.json",
-             ", \"scores\": [\"structure\"], \"title\": \"<Views>\", \"plots\": [{\"x\": \"structure\", \"y\": \"structure\", \"along\": "
-             "\"lambda_structure\", \"by\": \"sketch\", \"title\": \"one & two\"}, {\"x\": \"sketch\", \"y\": \"judge_iou\"}], "
-             "\"sheets\": [{\"rows\": \"seed\", \"columns\": \"sketch\", \"each\": \"lambda_structure\"}], \"tile\": 32");
+             ", \"scores\": [\"structure\"], \"title\": \"<Views>\", \"plots\": [{\"x\": "
+             "\"structure\", \"y\": \"structure\", \"along\": "
+             "\"lambda_structure\", \"by\": \"sketch\", \"title\": \"one & two\"}, {\"x\": "
+             "\"sketch\", \"y\": \"judge_iou\"}], "
+             "\"sheets\": [{\"rows\": \"seed\", \"columns\": \"sketch\", \"each\": "
+             "\"lambda_structure\"}], \"tile\": 32");
   EXPECT(0, "eval", in_folder("views.json"), "-o", in_folder("views"), "--quiet");
   char *page = read_text_file(in_folder("views/report.html"));
   assert_non_null(strstr(page, "<h1>&lt;Views&gt;</h1>"));
@@ -218,7 +250,8 @@ static void test_views(void **state) {
   for (const char *p = page; (p = strstr(p, "<img ")) != NULL; p++) pictures++;
   for (const char *p = page; (p = strstr(p, "<svg ")) != NULL; p++) plots++;
   assert_int_equal(plots, 1);
-  assert_int_equal(pictures, 12 + 12); /* rows of seeds have no common drawing: each cell shows its own */
+  /* rows of seeds have no common drawing: each cell shows its own */
+  assert_int_equal(pictures, 12 + 12);
   free(page);
   char *table = read_text_file(in_folder("views/results.csv"));
   assert_null(strstr(table, "judge"));
@@ -226,8 +259,9 @@ static void test_views(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_judge), cmocka_unit_test(test_clip),
-                                     cmocka_unit_test(test_means), cmocka_unit_test(test_distances),
-                                     cmocka_unit_test(test_views), cmocka_unit_test(test_distance_features)};
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_judge), cmocka_unit_test(test_clip),
+      cmocka_unit_test(test_means), cmocka_unit_test(test_distances),
+      cmocka_unit_test(test_views), cmocka_unit_test(test_distance_features)};
   return cmocka_run_group_tests(tests, set_up_scores, tear_down_scores);
 }

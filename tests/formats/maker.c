@@ -74,7 +74,8 @@ void make_extension(maker *m, int type, const maker *payload) {
   make_bytes(m, payload->bytes, payload->used);
 }
 
-void make_array(maker *m, int type, const char *dtype, int rank, const uint64_t *shape, const void *data, size_t data_bytes) {
+void make_array(maker *m, int type, const char *dtype, int rank, const uint64_t *shape,
+                const void *data, size_t data_bytes) {
   maker payload = {0};
   make_tuple(&payload, 3);
   make_tuple(&payload, (size_t)rank);
@@ -85,7 +86,9 @@ void make_array(maker *m, int type, const char *dtype, int rank, const uint64_t 
   make_free(&payload);
 }
 
-void make_floats(maker *m, size_t count, const float *values) { make_array(m, 1, "float32", 1, &(uint64_t){count}, values, 4 * count); }
+void make_floats(maker *m, size_t count, const float *values) {
+  make_array(m, 1, "float32", 1, &(uint64_t){count}, values, 4 * count);
+}
 
 void make_safetensors(maker *m, const char *header, size_t data_bytes) {
   uint64_t length = strlen(header);
@@ -117,4 +120,6 @@ static void peak_release(void *user, void *memory) {
   free(block);
 }
 
-void peak_allocator_init(peak_allocator *peak) { *peak = (peak_allocator){{peak_allocate, peak_release, peak}, 0, 0, 0}; }
+void peak_allocator_init(peak_allocator *peak) {
+  *peak = (peak_allocator){{peak_allocate, peak_release, peak}, 0, 0, 0};
+}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * maker.h - weight files made byte by byte, sound and hostile ones, by code that shares nothing with the library; and an allocator that knows its
- * peak. Test code only. */
+ *
+ * maker.h - weight files made byte by byte, sound and hostile ones, by code that shares nothing
+ * with the library; and an allocator that knows its peak. Test code only. */
 #ifndef MSK_TEST_MAKER_H
 #define MSK_TEST_MAKER_H
 
@@ -25,7 +26,8 @@ void make_binary(maker *m, const void *bytes, size_t count);
 /* Extension of a type around a payload. */
 void make_extension(maker *m, int type, const maker *payload);
 /* An array as Flax writes it: extension 1 around [shape, dtype, bytes]. */
-void make_array(maker *m, int type, const char *dtype, int rank, const uint64_t *shape, const void *data, size_t data_bytes);
+void make_array(maker *m, int type, const char *dtype, int rank, const uint64_t *shape,
+                const void *data, size_t data_bytes);
 void make_floats(maker *m, size_t count, const float *values); /* rank 1, float32 */
 
 /* safetensors: the header text, then data_bytes counting bytes. */

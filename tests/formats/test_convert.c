@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
- * test_convert.c - checkpoints of every kind become the same run-time file; types, names, metadata; what does not belong together is refused, naming
- * the tensor; no failure leaves a file or memory behind. */
+ *
+ * test_convert.c - checkpoints of every kind become the same run-time file; types, names,
+ * metadata; what does not belong together is refused, naming the tensor; no failure leaves a
+ * file or memory behind. */
 #include <jansson.h>
 #include <math.h>
 #include <unistd.h>
@@ -40,7 +42,8 @@ static const char *text_file(const char *name, const char *text) {
   return path;
 }
 
-static msk_convert_options options_for(const char *tokenizer, const char *transformer, const char *output) {
+static msk_convert_options options_for(const char *tokenizer, const char *transformer,
+                                       const char *output) {
   msk_convert_options options;
   msk_convert_options_init(&options);
   options.tokenizer_path = tokenizer;
@@ -81,8 +84,10 @@ static bool is_matrix(const char *name) {
   return strcmp(last, ".kernel") == 0 || strcmp(last, ".embedding") == 0;
 }
 
-/* Every tensor of a checkpoint is in the run-time file: type as asked for, values within that type's rounding. */
-static void assert_carries(const msk_weight_file *output, const char *prefix, const msk_weight_file *source, msk_dtype dtype) {
+/* Every tensor of a checkpoint is in the run-time file: type as asked for, values within that
+ * type's rounding. */
+static void assert_carries(const msk_weight_file *output, const char *prefix,
+                           const msk_weight_file *source, msk_dtype dtype) {
   for (size_t i = 0; i < msk_weight_file_count(source); i++) {
     const msk_tensor *from = msk_weight_file_at(source, i);
     char name[300];
@@ -98,7 +103,8 @@ static void assert_carries(const msk_weight_file *output, const char *prefix, co
                      : expected == MSK_DTYPE_F16 ? 0x1p-11f
                                                  : 0x1p-8f;
     for (size_t e = 0; e < from->elements; e++)
-      assert_true(fabsf(a[e] - b[e]) <= relative * fabsf(a[e]) + (expected == MSK_DTYPE_F16 ? 0x1p-25f : 0));
+      assert_true(fabsf(a[e] - b[e]) <=
+                  relative * fabsf(a[e]) + (expected == MSK_DTYPE_F16 ? 0x1p-25f : 0));
     free(a);
     free(b);
   }
@@ -125,14 +131,19 @@ static void golden_checkpoints(void **state) {
   } models[] = {{"tiny", 128}, {"odd", 80}};
   for (size_t m = 0; m < 2; m++) {
     char tokenizer[300], transformer[300];
-    snprintf(tokenizer, sizeof tokenizer, "%s", golden_path("%s/tokenizer_imagenet%d_checkpoint", models[m].folder, models[m].size));
-    snprintf(transformer, sizeof transformer, "%s", golden_path("%s/maskgit_imagenet%d_checkpoint", models[m].folder, models[m].size));
+    snprintf(tokenizer, sizeof tokenizer, "%s",
+             golden_path("%s/tokenizer_imagenet%d_checkpoint", models[m].folder, models[m].size));
+    snprintf(transformer, sizeof transformer, "%s",
+             golden_path("%s/maskgit_imagenet%d_checkpoint", models[m].folder, models[m].size));
     for (msk_dtype dtype = MSK_DTYPE_F32; dtype <= MSK_DTYPE_BF16; dtype++) {
-      msk_convert_options options = options_for(tokenizer, transformer, inside("golden.safetensors"));
+      msk_convert_options options =
+          options_for(tokenizer, transformer, inside("golden.safetensors"));
       options.dtype = dtype;
       convert_well(&options);
-      msk_weight_file *a = open_file(tokenizer), *b = open_file(transformer), *output = open_file(options.output_path);
-      assert_int_equal(msk_weight_file_count(output), msk_weight_file_count(a) + msk_weight_file_count(b));
+      msk_weight_file *a = open_file(tokenizer), *b = open_file(transformer),
+                      *output = open_file(options.output_path);
+      assert_int_equal(msk_weight_file_count(output),
+                       msk_weight_file_count(a) + msk_weight_file_count(b));
       assert_carries(output, "tokenizer.", a, dtype);
       assert_carries(output, "transformer.", b, dtype);
       assert_hash(output);
@@ -190,7 +201,8 @@ static msk_status fill_copy(void *user, size_t index, void *out, msk_error *erro
     for (size_t x = 0; x < s[1]; x++)
       for (size_t i = 0; i < s[2]; i++)
         for (size_t o = 0; o < s[3]; o++)
-          memcpy((float *)out + ((o * s[2] + i) * s[0] + y) * s[1] + x, from->data + 4 * (((y * s[1] + x) * s[2] + i) * s[3] + o), 4);
+          memcpy((float *)out + ((o * s[2] + i) * s[0] + y) * s[1] + x,
+                 from->data + 4 * (((y * s[1] + x) * s[2] + i) * s[3] + o), 4);
   return MSK_OK;
 }
 
@@ -203,15 +215,20 @@ static void add_copy(copy *c, size_t source, const char *name, bool turned) {
   c->sources[n] = source;
   c->turned[n] = turned && from->rank == 4;
   if (c->turned[n])
-    memcpy(c->tensors[n].shape, (size_t[]){from->shape[3], from->shape[2], from->shape[0], from->shape[1]}, 4 * sizeof(size_t));
+    memcpy(c->tensors[n].shape,
+           (size_t[]){from->shape[3], from->shape[2], from->shape[0], from->shape[1]},
+           4 * sizeof(size_t));
 }
 
 static void write_copy(copy *c, const char *path) {
   msk_error error;
-  if (msk_safetensors_write(path, c->tensors, c->count, NULL, 0, fill_copy, c, NULL, &error) != MSK_OK) fail_msg("%s", error.message);
+  if (msk_safetensors_write(path, c->tensors, c->count, NULL, 0, fill_copy, c, NULL, &error) !=
+      MSK_OK)
+    fail_msg("%s", error.message);
 }
 
-/* The authors' name as open-muse has it: written from open-muse's module tree, independently of the library's table. */
+/* The authors' name as open-muse has it: written from open-muse's module tree, independently of
+ * the library's table. */
 static void muse_name(const char *name, int levels, int blocks, char *out) {
   char half[16], module[64] = "", field[32];
   int n = 0, sub = 0;
@@ -220,18 +237,20 @@ static void muse_name(const char *name, int levels, int blocks, char *out) {
     return;
   }
   bool encoder = name[0] == 'e';
-  if (sscanf(name, "%15[a-z].ResBlock_%d.%63[A-Za-z]_%d.%31s", half, &n, module, &sub, field) == 5) {
+  if (sscanf(name, "%15[a-z].ResBlock_%d.%63[A-Za-z]_%d.%31s", half, &n, module, &sub, field) ==
+      5) {
     const char *part = strcmp(module, "GroupNorm") == 0 ? (sub == 0 ? "norm1" : "norm2")
                        : sub == 0                       ? "conv1"
                        : sub == 1                       ? "conv2"
                                                         : "nin_shortcut";
     const char *weight = strcmp(field, "bias") == 0 ? "bias" : "weight";
-    int in_levels = encoder ? n : n - blocks, level = in_levels / blocks, mid = encoder ? n - levels * blocks : n;
+    int in_levels = encoder ? n : n - blocks, level = in_levels / blocks,
+        mid = encoder ? n - levels * blocks : n;
     if (mid >= 0 && (encoder || n < blocks)) {
       sprintf(out, "%s.mid.%d.%s.%s", half, mid, part, weight);
     } else {
-      sprintf(out, "%s.%s.%d.block.%d.%s.%s", half, encoder ? "down" : "up", encoder ? level : levels - 1 - level, in_levels % blocks, part,
-              weight);
+      sprintf(out, "%s.%s.%d.block.%d.%s.%s", half, encoder ? "down" : "up",
+              encoder ? level : levels - 1 - level, in_levels % blocks, part, weight);
     }
   } else if (sscanf(name, "%15[a-z].GroupNorm_0.%31s", half, field) == 2) {
     sprintf(out, "%s.norm_out.%s", half, strcmp(field, "bias") == 0 ? "bias" : "weight");
@@ -256,7 +275,8 @@ static void open_muse_tokenizers(void **state) {
   } models[] = {{"tiny", 128, 5, 1}, {"odd", 80, 4, 2}};
   for (size_t m = 0; m < 2; m++) {
     copy *c = calloc(1, sizeof *c);
-    msk_weight_file *source = open_file(golden_path("%s/tokenizer_imagenet%d_checkpoint", models[m].folder, models[m].size));
+    msk_weight_file *source = open_file(
+        golden_path("%s/tokenizer_imagenet%d_checkpoint", models[m].folder, models[m].size));
     c->source = source;
     for (size_t i = 0; i < msk_weight_file_count(source); i++) {
       char name[200];
@@ -264,14 +284,18 @@ static void open_muse_tokenizers(void **state) {
       add_copy(c, i, name, true);
     }
     write_copy(c, inside("muse.safetensors"));
-    const char *transformer = golden_path("%s/maskgit_imagenet%d_checkpoint", models[m].folder, models[m].size);
-    msk_convert_options direct = options_for(golden_path("%s/tokenizer_imagenet%d_checkpoint", models[m].folder, models[m].size),
-                                             transformer, inside("direct.safetensors"));
-    msk_convert_options muse = options_for(inside("muse.safetensors"), transformer, inside("from-muse.safetensors"));
+    const char *transformer =
+        golden_path("%s/maskgit_imagenet%d_checkpoint", models[m].folder, models[m].size);
+    msk_convert_options direct = options_for(
+        golden_path("%s/tokenizer_imagenet%d_checkpoint", models[m].folder, models[m].size),
+        transformer, inside("direct.safetensors"));
+    msk_convert_options muse =
+        options_for(inside("muse.safetensors"), transformer, inside("from-muse.safetensors"));
     convert_well(&direct);
     convert_well(&muse);
     assert_same_data(direct.output_path, muse.output_path);
-    strcpy(c->names[0], "decoder.up.99.block.0.conv1.weight"); /* a module that open-muse's layout of this size does not have */
+    /* a module that open-muse's layout of this size does not have */
+    strcpy(c->names[0], "decoder.up.99.block.0.conv1.weight");
     write_copy(c, inside("strange.safetensors"));
     muse = options_for(inside("strange.safetensors"), transformer, inside("none.safetensors"));
     convert_badly(&muse, "decoder.up.99.block.0.conv1.weight");
@@ -284,22 +308,29 @@ static void open_muse_tokenizers(void **state) {
 static void run_time_files_again(void **state) {
   (void)state;
   const char *classes =
-      text_file("classes.txt", "\xEF\xBB\xBFone\r\ntwo, deux\nthree\nfour\nfive\nsix\nseven\neight\nnine\nl'\xC3\xA9t\xC3\xA9 \"10\"");
+      text_file("classes.txt",
+                "\xEF\xBB\xBFone\r\ntwo, "
+                "deux\nthree\nfour\nfive\nsix\nseven\neight\nnine\nl'\xC3\xA9t\xC3\xA9 \"10\"");
   msk_convert_options first = options_for(TOKENIZER, TRANSFORMER, inside("first.safetensors"));
   first.classes_path = classes;
-  first.defaults_path = text_file("d.json", "{\"licence\":\"MIT\",\"null_class\":3,\"recipe\":{\"steps\":7}}");
+  first.defaults_path =
+      text_file("d.json", "{\"licence\":\"MIT\",\"null_class\":3,\"recipe\":{\"steps\":7}}");
   convert_well(&first);
   msk_convert_options half = options_for(TOKENIZER, TRANSFORMER, inside("half.safetensors")),
-                      again = options_for(first.output_path, first.output_path, inside("again.safetensors"));
+                      again = options_for(first.output_path, first.output_path,
+                                          inside("again.safetensors"));
   half.dtype = again.dtype = MSK_DTYPE_F16;
   convert_well(&half);
   convert_well(&again);
   assert_same_data(half.output_path, again.output_path);
   msk_weight_file *file = open_file(again.output_path), *source = open_file(first.output_path);
   static const char *const kept[] = {"classes", "defaults", "licence"};
-  for (size_t i = 0; i < 3; i++) assert_string_equal(msk_weight_file_metadata(file, kept[i]), msk_weight_file_metadata(source, kept[i]));
+  for (size_t i = 0; i < 3; i++)
+    assert_string_equal(msk_weight_file_metadata(file, kept[i]),
+                        msk_weight_file_metadata(source, kept[i]));
   assert_non_null(strstr(msk_weight_file_metadata(file, "classes"), "\"two, deux\""));
-  assert_non_null(strstr(msk_weight_file_metadata(file, "classes"), "\"one\"")); /* no byte order mark, no carriage return */
+  /* no byte order mark, no carriage return */
+  assert_non_null(strstr(msk_weight_file_metadata(file, "classes"), "\"one\""));
   assert_string_equal(msk_weight_file_metadata(file, "licence"), "MIT");
   copy *bare[2] = {calloc(1, sizeof(copy)), calloc(1, sizeof(copy))};
   for (int n = 0; n < 2; n++) {
@@ -307,13 +338,15 @@ static void run_time_files_again(void **state) {
     bare[n]->source = source;
     for (size_t i = 0; i < msk_weight_file_count(source); i++) {
       const char *name = msk_weight_file_at(source, i)->name;
-      if (strncmp(name, prefix, strlen(prefix)) == 0) add_copy(bare[n], i, name + strlen(prefix), false);
+      if (strncmp(name, prefix, strlen(prefix)) == 0)
+        add_copy(bare[n], i, name + strlen(prefix), false);
     }
     write_copy(bare[n], inside(n == 0 ? "t0.safetensors" : "t1.safetensors"));
     free(bare[n]);
   }
   msk_weight_file_close(file);
-  msk_convert_options parts = options_for(inside("t0.safetensors"), inside("t1.safetensors"), inside("parts.safetensors"));
+  msk_convert_options parts =
+      options_for(inside("t0.safetensors"), inside("t1.safetensors"), inside("parts.safetensors"));
   convert_well(&parts);
   assert_same_data(first.output_path, parts.output_path);
   msk_weight_file_close(source);
@@ -323,7 +356,8 @@ static void run_time_files_again(void **state) {
 
 static void class_lists(void **state) {
   (void)state;
-  static const char *const bad[] = {"a\nb\n", "1\n2\n3\n4\n5\n6\n7\n8\n9\n10\n11\n", "1\n2\n3\n4\n\n6\n7\n8\n9\n10\n",
+  static const char *const bad[] = {"a\nb\n", "1\n2\n3\n4\n5\n6\n7\n8\n9\n10\n11\n",
+                                    "1\n2\n3\n4\n\n6\n7\n8\n9\n10\n",
                                     "1\n2\n3\n4\n\xFF\n6\n7\n8\n9\n10\n", ""};
   msk_convert_options options = options_for(TOKENIZER, TRANSFORMER, inside("classes.safetensors"));
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
@@ -335,7 +369,8 @@ static void class_lists(void **state) {
   options.classes_path = NULL;
   convert_well(&options);
   msk_weight_file *file = open_file(options.output_path);
-  assert_string_equal(msk_weight_file_metadata(file, "classes"), "[\"0\",\"1\",\"2\",\"3\",\"4\",\"5\",\"6\",\"7\",\"8\",\"9\"]");
+  assert_string_equal(msk_weight_file_metadata(file, "classes"),
+                      "[\"0\",\"1\",\"2\",\"3\",\"4\",\"5\",\"6\",\"7\",\"8\",\"9\"]");
   msk_weight_file_close(file);
 }
 
@@ -356,13 +391,16 @@ static void imagenet_names(void **state) {
   for (size_t i = 0; i < msk_weight_file_count(source); i++) {
     add_copy(c, i, msk_weight_file_at(source, i)->name, false);
     msk_tensor *tensor = &c->tensors[i];
-    if (tensor->shape[0] == 75) tensor->shape[0] = 64 + 1000 + 1, tensor->bytes = tensor->bytes / 75 * 1065;
+    if (tensor->shape[0] == 75)
+      tensor->shape[0] = 64 + 1000 + 1, tensor->bytes = tensor->bytes / 75 * 1065;
   }
-  assert_int_equal(msk_safetensors_write(inside("thousand.safetensors"), c->tensors, c->count, NULL, 0, fill_thousand, c, NULL, NULL),
+  assert_int_equal(msk_safetensors_write(inside("thousand.safetensors"), c->tensors, c->count, NULL,
+                                         0, fill_thousand, c, NULL, NULL),
                    MSK_OK);
   msk_weight_file_close(source);
   free(c);
-  msk_convert_options options = options_for(TOKENIZER, inside("thousand.safetensors"), inside("imagenet.safetensors"));
+  msk_convert_options options =
+      options_for(TOKENIZER, inside("thousand.safetensors"), inside("imagenet.safetensors"));
   convert_well(&options);
   msk_weight_file *file = open_file(options.output_path);
   json_t *names = json_loads(msk_weight_file_metadata(file, "classes"), 0, NULL);
@@ -391,7 +429,8 @@ static void defaults(void **state) {
   (void)state;
   static const char *const good[] = {
       "{}",
-      "{\"structure_layers\":[0,3],\"null_class\":9,\"hidden_classes\":[8,9],\"start_from_sketch\":false,\"image_size\":128,\"groups\":32,"
+      "{\"structure_layers\":[0,3],\"null_class\":9,\"hidden_classes\":[8,9],\"start_from_sketch\":"
+      "false,\"image_size\":128,\"groups\":32,"
       "\"licence\":\"CC0\",\"recipe\":{\"steps\":16,\"guidance\":0.5,\"lambda_structure\":1.0}}"};
   static const char *const bad[] = {"",
                                     "[]",
@@ -455,7 +494,8 @@ static void strangers(void **state) {
 
 static void bad_options(void **state) {
   (void)state;
-  msk_convert_options options = options_for(TOKENIZER, TRANSFORMER, inside("none.safetensors")), broken;
+  msk_convert_options options = options_for(TOKENIZER, TRANSFORMER, inside("none.safetensors")),
+                      broken;
   msk_error error;
   assert_int_equal(msk_convert(NULL, &error), MSK_ERROR_ARGUMENT);
   broken = options, broken.size = 3;
@@ -471,12 +511,15 @@ static void bad_options(void **state) {
 }
 
 /* The golden transformer with one number or name changed. */
-static void altered(const char *path, size_t tensor, float value, const char *name, bool leave_out) {
+static void altered(const char *path, size_t tensor, float value, const char *name,
+                    bool leave_out) {
   copy *c = calloc(1, sizeof *c);
   msk_weight_file *source = open_file(TRANSFORMER);
   c->source = source;
   for (size_t i = 0; i < msk_weight_file_count(source); i++) {
-    if (i != tensor || !leave_out) add_copy(c, i, i == tensor && name != NULL ? name : msk_weight_file_at(source, i)->name, false);
+    if (i != tensor || !leave_out)
+      add_copy(c, i, i == tensor && name != NULL ? name : msk_weight_file_at(source, i)->name,
+               false);
   }
   write_copy(c, path);
   if (name == NULL && !leave_out) { /* find the tensor's place in the new file */
@@ -497,17 +540,21 @@ static void altered(const char *path, size_t tensor, float value, const char *na
 
 static void wrong_tensors(void **state) {
   (void)state;
-  msk_convert_options options = options_for(TOKENIZER, inside("altered.safetensors"), inside("none.safetensors"));
+  msk_convert_options options =
+      options_for(TOKENIZER, inside("altered.safetensors"), inside("none.safetensors"));
   msk_weight_file *source = open_file(TRANSFORMER);
   size_t query = 0;
-  while (strcmp(msk_weight_file_at(source, query)->name, "TransformerLayer_1.Attention_0.self_attention.query.kernel") != 0) query++;
+  while (strcmp(msk_weight_file_at(source, query)->name,
+                "TransformerLayer_1.Attention_0.self_attention.query.kernel") != 0)
+    query++;
   msk_weight_file_close(source);
   static const float bad[] = {NAN, INFINITY, -INFINITY};
   for (size_t i = 0; i < 3; i++) {
     altered(options.transformer_path, query, bad[i], NULL, false);
     convert_badly(&options, "TransformerLayer_1.Attention_0.self_attention.query.kernel");
   }
-  altered(options.transformer_path, query, 0, "TransformerLayer_1.Attention_0.self_attention.question.kernel", false);
+  altered(options.transformer_path, query, 0,
+          "TransformerLayer_1.Attention_0.self_attention.question.kernel", false);
   convert_badly(&options, "TransformerLayer_1.Attention_0.self_attention.quer");
   altered(options.transformer_path, query, 0, NULL, true);
   convert_badly(&options, "TransformerLayer_1.Attention_0.self_attention.query.kernel");

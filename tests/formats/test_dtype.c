@@ -8,7 +8,8 @@
 static float one_to_f32(msk_dtype dtype, uint64_t bits) {
   uint8_t bytes[8];
   for (int i = 0; i < 8; i++) bytes[i] = (uint8_t)(bits >> 8 * i);
-  msk_tensor tensor = {.dtype = dtype, .rank = 0, .elements = 1, .bytes = msk_dtype_bytes(dtype), .data = bytes};
+  msk_tensor tensor = {
+      .dtype = dtype, .rank = 0, .elements = 1, .bytes = msk_dtype_bytes(dtype), .data = bytes};
   float value;
   msk_tensor_to_f32(&tensor, 0, 1, &value);
   return value;
@@ -60,7 +61,8 @@ static void every_bfloat(void **state) {
   }
 }
 
-/* Between two neighbours the nearer wins, the even one in the middle; exhaustively over all neighbours, at seven places between them. */
+/* Between two neighbours the nearer wins, the even one in the middle; exhaustively over all
+ * neighbours, at seven places between them. */
 static void halves_round_to_nearest_even(void **state) {
   (void)state;
   for (unsigned bits = 0; bits < 0x7BFF; bits++) {
@@ -105,7 +107,12 @@ static void doubles_and_parts(void **state) {
   uint8_t data[1 + 16]; /* at an odd address */
   float values[4] = {1, 2, 3, 4}, out[2];
   memcpy(data + 1, values, 16);
-  msk_tensor tensor = {.dtype = MSK_DTYPE_F32, .rank = 1, .shape = {4}, .elements = 4, .bytes = 16, .data = data + 1};
+  msk_tensor tensor = {.dtype = MSK_DTYPE_F32,
+                       .rank = 1,
+                       .shape = {4},
+                       .elements = 4,
+                       .bytes = 16,
+                       .data = data + 1};
   msk_tensor_to_f32(&tensor, 1, 2, out);
   assert_true(out[0] == 2 && out[1] == 3);
 }

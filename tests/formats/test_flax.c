@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * test_flax.c - Flax checkpoints: the golden ones whole, the places where variables may lie, every kind of value, chunked arrays, and files made to
- * mislead. */
+ *
+ * test_flax.c - Flax checkpoints: the golden ones whole, the places where variables may lie,
+ * every kind of value, chunked arrays, and files made to mislead. */
 #include <jansson.h>
 #include <math.h>
 
@@ -11,9 +12,12 @@ static const float numbers[6] = {1.5f, -2, 0.25f, 1e-30f, 5, 6};
 
 /* ---- golden checkpoints ---- */
 
-static long setting(const json_t *config, const char *key) { return (long)json_integer_value(json_object_get(config, key)); }
+static long setting(const json_t *config, const char *key) {
+  return (long)json_integer_value(json_object_get(config, key));
+}
 
-static void assert_shape(const msk_weight_file *file, const char *name, int rank, const size_t *shape) {
+static void assert_shape(const msk_weight_file *file, const char *name, int rank,
+                         const size_t *shape) {
   const msk_tensor *tensor = msk_weight_file_find(file, name);
   if (tensor == NULL) fail_msg("no tensor %s", name);
   assert_int_equal(tensor->dtype, MSK_DTYPE_F32);
@@ -25,7 +29,8 @@ static void check_transformer(const char *path, const json_t *config) {
   msk_weight_file *file = NULL;
   msk_error error;
   if (msk_weight_file_open(&file, path, NULL, &error) != MSK_OK) fail_msg("%s", error.message);
-  size_t hidden = (size_t)setting(config, "hidden_size"), layers = (size_t)setting(config, "num_layers"),
+  size_t hidden = (size_t)setting(config, "hidden_size"),
+         layers = (size_t)setting(config, "num_layers"),
          heads = (size_t)setting(config, "num_heads");
   size_t vocabulary = (size_t)(setting(config, "codebook_size") + setting(config, "num_class") + 1),
          positions = (size_t)setting(config, "positions");
@@ -46,7 +51,9 @@ static void check_transformer(const char *path, const json_t *config) {
   }
   for (size_t i = 0; i < msk_weight_file_count(file); i++) {
     assert_int_equal(msk_tensor_check_finite(msk_weight_file_at(file, i), path, NULL), MSK_OK);
-    if (i > 0) assert_true(strcmp(msk_weight_file_at(file, i - 1)->name, msk_weight_file_at(file, i)->name) < 0);
+    if (i > 0)
+      assert_true(strcmp(msk_weight_file_at(file, i - 1)->name, msk_weight_file_at(file, i)->name) <
+                  0);
   }
   msk_weight_file_close(file);
 }
@@ -60,20 +67,27 @@ static void golden_checkpoints(void **state) {
   for (size_t m = 0; m < 2; m++) {
     json_t *config = json_load_file(golden_path("%s/config.json", models[m].folder), 0, NULL);
     assert_non_null(config);
-    check_transformer(golden_path("%s/maskgit_imagenet%d_checkpoint", models[m].folder, models[m].size), config);
+    check_transformer(
+        golden_path("%s/maskgit_imagenet%d_checkpoint", models[m].folder, models[m].size), config);
     msk_weight_file *file = NULL;
-    assert_int_equal(
-        msk_weight_file_open(&file, golden_path("%s/tokenizer_imagenet%d_checkpoint", models[m].folder, models[m].size), NULL, NULL),
-        MSK_OK);
-    size_t filters = (size_t)setting(config, "filters"), dim = (size_t)setting(config, "embedding_dim");
+    assert_int_equal(msk_weight_file_open(&file,
+                                          golden_path("%s/tokenizer_imagenet%d_checkpoint",
+                                                      models[m].folder, models[m].size),
+                                          NULL, NULL),
+                     MSK_OK);
+    size_t filters = (size_t)setting(config, "filters"),
+           dim = (size_t)setting(config, "embedding_dim");
     assert_shape(file, "encoder.Conv_0.kernel", 4, (size_t[]){3, 3, 3, filters});
-    assert_shape(file, "quantizer.codebook", 2, (size_t[]){(size_t)setting(config, "codebook_size"), dim});
+    assert_shape(file, "quantizer.codebook", 2,
+                 (size_t[]){(size_t)setting(config, "codebook_size"), dim});
     assert_null(msk_weight_file_find(file, "params.encoder.Conv_0.kernel"));
     msk_weight_file_close(file);
     json_decref(config);
   }
   msk_weight_file *file = NULL;
-  assert_int_equal(msk_weight_file_open(&file, golden_path("strided/tokenizer_imagenet48_checkpoint"), NULL, NULL), MSK_OK);
+  assert_int_equal(msk_weight_file_open(
+                       &file, golden_path("strided/tokenizer_imagenet48_checkpoint"), NULL, NULL),
+                   MSK_OK);
   assert_shape(file, "encoder.Conv_1.kernel", 4, (size_t[]){4, 4, 32, 32});
   msk_weight_file_close(file);
 }
@@ -93,7 +107,8 @@ static void put_network(maker *m, float mark) {
   make_floats(m, 6, numbers);
 }
 
-/* A document from a little script: a letter run is a key, '{' n ... a map of n pairs, '1'-'9' after '*' the network with that mark, '#' a number. */
+/* A document from a little script: a letter run is a key, '{' n ... a map of n pairs, '1'-'9'
+ * after '*' the network with that mark, '#' a number. */
 static void put_script(maker *m, const char *script) {
   while (*script != 0) {
     if (*script == '{') {
@@ -129,26 +144,28 @@ static msk_status parse(const maker *m, msk_weight_file **file, msk_error *error
   assert_int_equal(peak.blocks, 0);
   assert_true(peak.peak <= m->used + (66 << 10) || peak.peak <= 2 * m->used);
   free(exact);
-  if (status == MSK_OK && file != NULL) assert_int_equal(msk_weight_file_parse(file, m->bytes, m->used, "f", NULL, error), MSK_OK);
+  if (status == MSK_OK && file != NULL)
+    assert_int_equal(msk_weight_file_parse(file, m->bytes, m->used, "f", NULL, error), MSK_OK);
   return status;
 }
 
 static void variables_are_found(void **state) {
   (void)state;
-  static const char *const scripts[] = {"*1",
-                                        "{1params *1",
-                                        "{1params{1params *1",
-                                        "{1target{1params *1",
-                                        "{1target *1",
-                                        "{1optimizer{1target{1params *1",
-                                        "{1state{1params *1",
-                                        "{3step # params *1 opt_state{1 0{3count # mu *2 nu *3",
-                                        "{2optimizer{2target{1params *1 state{2step # param_states *2 model_state{0",
-                                        "{2ema_params *2 params *1",
-                                        "{2params *1 ema_params *2",
-                                        "{2generator{1params *1 discriminator{1params{1Conv{0",
-                                        "{2a{1b{1c{1d *1 opt_state{1mu *2",
-                                        "{2params{1params *1 batch_stats{1encoder{0"};
+  static const char *const scripts[] = {
+      "*1",
+      "{1params *1",
+      "{1params{1params *1",
+      "{1target{1params *1",
+      "{1target *1",
+      "{1optimizer{1target{1params *1",
+      "{1state{1params *1",
+      "{3step # params *1 opt_state{1 0{3count # mu *2 nu *3",
+      "{2optimizer{2target{1params *1 state{2step # param_states *2 model_state{0",
+      "{2ema_params *2 params *1",
+      "{2params *1 ema_params *2",
+      "{2generator{1params *1 discriminator{1params{1Conv{0",
+      "{2a{1b{1c{1d *1 opt_state{1mu *2",
+      "{2params{1params *1 batch_stats{1encoder{0"};
   for (size_t i = 0; i < sizeof scripts / sizeof *scripts; i++) {
     maker m = {0};
     put_script(&m, scripts[i]);
@@ -199,15 +216,18 @@ static void every_type(void **state) {
     const char *name;
     msk_dtype dtype;
     size_t bytes;
-  } types[] = {{"float32", MSK_DTYPE_F32, 4}, {"float16", MSK_DTYPE_F16, 2}, {"bfloat16", MSK_DTYPE_BF16, 2}, {"float64", MSK_DTYPE_F64, 8},
-               {"int8", MSK_DTYPE_I8, 1},     {"int32", MSK_DTYPE_I32, 4},   {"int64", MSK_DTYPE_I64, 8},     {"uint8", MSK_DTYPE_U8, 1},
-               {"uint32", MSK_DTYPE_U32, 4},  {"bool", MSK_DTYPE_BOOL, 1}};
+  } types[] = {{"float32", MSK_DTYPE_F32, 4},   {"float16", MSK_DTYPE_F16, 2},
+               {"bfloat16", MSK_DTYPE_BF16, 2}, {"float64", MSK_DTYPE_F64, 8},
+               {"int8", MSK_DTYPE_I8, 1},       {"int32", MSK_DTYPE_I32, 4},
+               {"int64", MSK_DTYPE_I64, 8},     {"uint8", MSK_DTYPE_U8, 1},
+               {"uint32", MSK_DTYPE_U32, 4},    {"bool", MSK_DTYPE_BOOL, 1}};
   enum { TYPES = sizeof types / sizeof *types };
   maker m = {0};
   make_map(&m, TYPES + 3);
   for (size_t i = 0; i < TYPES; i++) {
     make_string(&m, types[i].name);
-    make_array(&m, 1, types[i].name, 2, (uint64_t[]){2, 3}, "0123456789abcdef0123456789abcdef0123456789abcdef", 6 * types[i].bytes);
+    make_array(&m, 1, types[i].name, 2, (uint64_t[]){2, 3},
+               "0123456789abcdef0123456789abcdef0123456789abcdef", 6 * types[i].bytes);
   }
   make_string(&m, "scalar");
   make_array(&m, 3, "float32", 0, NULL, numbers, 4);
@@ -396,8 +416,9 @@ static void misleading_documents(void **state) {
         "a\xCF\x01"),
       D("\x81\xA1"
         "a\xCA\x01"),
-      D("\x93\x01\x02\x03"), D("PK\x03\x04zip"), D("\x80\x04\x95pickle"), D("\x80\x02}q"), D("<!DOCTYPE html>"),
-      D("version https://git-lfs.github.com/spec/v1"), D(""), D("\0\0\0\0\0\0\0\0"), D("hello"),
+      D("\x93\x01\x02\x03"), D("PK\x03\x04zip"), D("\x80\x04\x95pickle"), D("\x80\x02}q"),
+      D("<!DOCTYPE html>"), D("version https://git-lfs.github.com/spec/v1"), D(""),
+      D("\0\0\0\0\0\0\0\0"), D("hello"),
       /* one key twice, with different leaves below: the two must not be merged */
       D("\x82\xA1"
         "a\x81\xA1"
@@ -429,7 +450,8 @@ static void deep_and_wide(void **state) {
   make_string(&m, "a");
   for (int i = 0; i < 300000; i++) make_bytes(&m, "\x91", 1);
   make_number(&m, 1);
-  assert_int_equal(parse(&m, NULL, NULL), MSK_OK); /* arrays in arrays hold no tensor: passed over, whatever their depth */
+  /* arrays in arrays hold no tensor: passed over, whatever their depth */
+  assert_int_equal(parse(&m, NULL, NULL), MSK_OK);
   make_free(&m);
   make_map(&m, 1);
   char key[40000];
@@ -456,7 +478,8 @@ static void deep_and_wide(void **state) {
   }
 }
 
-/* A small training state with all kinds of values, cut off at every byte, every bit turned, every allocation refused. */
+/* A small training state with all kinds of values, cut off at every byte, every bit turned,
+ * every allocation refused. */
 static void damaged(void **state) {
   (void)state;
   maker m = {0};
@@ -492,7 +515,8 @@ static void damaged(void **state) {
     counting_allocator counting;
     counting_allocator_init(&counting);
     counting.fail_at = k;
-    msk_status status = msk_weight_file_parse(&file, m.bytes, m.used, "f", &counting.allocator, NULL);
+    msk_status status =
+        msk_weight_file_parse(&file, m.bytes, m.used, "f", &counting.allocator, NULL);
     if (status == MSK_OK) msk_weight_file_close(file);
     assert_int_equal(counting.live, 0);
     if (status == MSK_OK) break;
@@ -505,7 +529,9 @@ static void damaged(void **state) {
 static void listing(void **state) {
   (void)state;
   msk_weight_listing *list = NULL;
-  assert_int_equal(msk_weights_open(&list, golden_path("tiny/maskgit_imagenet128_checkpoint"), NULL, NULL), MSK_OK);
+  assert_int_equal(
+      msk_weights_open(&list, golden_path("tiny/maskgit_imagenet128_checkpoint"), NULL, NULL),
+      MSK_OK);
   assert_int_equal(msk_weights_count(list), 9 + 16 * 4);
   assert_string_equal(msk_weights_kind(list), "flax");
   msk_tensor_info info;
@@ -520,7 +546,8 @@ static void listing(void **state) {
   assert_null(msk_weights_metadata(list, 0, NULL));
   msk_weights_close(list);
   msk_error error;
-  assert_int_equal(msk_weights_open(&list, golden_path("MANIFEST.md"), NULL, &error), MSK_ERROR_FILE);
+  assert_int_equal(msk_weights_open(&list, golden_path("MANIFEST.md"), NULL, &error),
+                   MSK_ERROR_FILE);
   assert_int_equal(msk_weights_open(&list, golden_path("missing"), NULL, &error), MSK_ERROR_FILE);
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Pictures from a hostile sender and memory that runs out: every golden picture cut off everywhere and with bits turned over, scans without end, and
- * every single allocation refused. Run under the sanitizers, this is a small fuzzer. */
+ * Pictures from a hostile sender and memory that runs out: every golden picture cut off
+ * everywhere and with bits turned over, scans without end, and every single allocation refused.
+ * Run under the sanitizers, this is a small fuzzer. */
 #include "support.h"
 
 #include <dirent.h>
@@ -15,7 +16,9 @@ static void each_picture(void (*check)(const uint8_t *file, size_t bytes, const 
     DIR *directory = opendir(golden_path("image/%s", folders[f]));
     assert_non_null(directory);
     for (struct dirent *entry; (entry = readdir(directory)) != NULL;) {
-      if (!strstr(entry->d_name, ".png") && !strstr(entry->d_name, ".jpg") && !strstr(entry->d_name, ".webp")) continue;
+      if (!strstr(entry->d_name, ".png") && !strstr(entry->d_name, ".jpg") &&
+          !strstr(entry->d_name, ".webp"))
+        continue;
       if (strstr(entry->d_name, ".npy")) continue;
       size_t bytes;
       uint8_t *file = test_read_file(golden_path("image/%s/%s", folders[f], entry->d_name), &bytes);
@@ -28,7 +31,8 @@ static void each_picture(void (*check)(const uint8_t *file, size_t bytes, const 
   assert_true(checked > 60);
 }
 
-/* Decodes from a block of exactly this size, so that a sanitizer sees any read beyond it; texts are looked for as well. */
+/* Decodes from a block of exactly this size, so that a sanitizer sees any read beyond it; texts
+ * are looked for as well. */
 static msk_status try(const uint8_t *file, size_t bytes, msk_alpha alpha, const char *name) {
   uint8_t *exact = malloc(bytes > 0 ? bytes : 1);
   memcpy(exact, file, bytes);
@@ -36,13 +40,15 @@ static msk_status try(const uint8_t *file, size_t bytes, msk_alpha alpha, const 
   counting_allocator_init(&counting);
   msk_image image = {.width = -1};
   msk_error error = {0};
-  msk_status status = msk_image_decode(&image, exact, bytes, alpha, name, &counting.allocator, &error);
+  msk_status status =
+      msk_image_decode(&image, exact, bytes, alpha, name, &counting.allocator, &error);
   if (status == MSK_OK)
     msk_image_free(&image);
   else if (status != MSK_ERROR_FILE || image.width != -1 || strlen(error.message) < 8)
     fail_msg("%s: status %d, \"%s\"", name, (int)status, error.message);
   char *text = NULL;
-  msk_status text_status = msk_png_text(exact, bytes, "Comment", &text, &counting.allocator, &error);
+  msk_status text_status =
+      msk_png_text(exact, bytes, "Comment", &text, &counting.allocator, &error);
   if (text_status == MSK_OK)
     msk_free(&counting.allocator, text);
   else
@@ -58,7 +64,8 @@ static void check_truncations(const uint8_t *file, size_t bytes, const char *nam
   for (size_t length = 0; length < bytes; length += step) {
     msk_status status = try(file, length, MSK_ALPHA_WHITE, name);
     /* A WebP may lack a last byte of padding and be whole all the same. */
-    if (status == MSK_OK && (strstr(name, ".webp") == NULL || length + 16 < bytes) && strstr(name, "animated") == NULL) {
+    if (status == MSK_OK && (strstr(name, ".webp") == NULL || length + 16 < bytes) &&
+        strstr(name, "animated") == NULL) {
       fail_msg("%s cut off at %zu of %zu is accepted", name, length, bytes);
     }
   }
@@ -114,7 +121,10 @@ static void bytes_overwritten(void **state) {
 /* ---- A progressive JPEG with scans without end ---- */
 
 static uint8_t *progressive_jpeg(size_t *bytes) {
-  static const jpeg_scan_info scans[] = {{3, {0, 1, 2}, 0, 0, 0, 0}, {1, {0}, 1, 63, 0, 0}, {1, {1}, 1, 63, 0, 0}, {1, {2}, 1, 63, 0, 0}};
+  static const jpeg_scan_info scans[] = {{3, {0, 1, 2}, 0, 0, 0, 0},
+                                         {1, {0}, 1, 63, 0, 0},
+                                         {1, {1}, 1, 63, 0, 0},
+                                         {1, {2}, 1, 63, 0, 0}};
   struct jpeg_compress_struct info;
   struct jpeg_error_mgr errors;
   unsigned char *file = NULL;
@@ -157,7 +167,8 @@ static void scans_without_end_are_refused(void **state) {
     memcpy(bomb + total - 2, "\xff\xd9", 2);
     msk_image image;
     msk_error error = {0};
-    msk_status status = msk_image_decode(&image, bomb, total, MSK_ALPHA_WHITE, "bomb", NULL, &error);
+    msk_status status =
+        msk_image_decode(&image, bomb, total, MSK_ALPHA_WHITE, "bomb", NULL, &error);
     if (repeats == 20) {
       assert_int_equal(status, MSK_OK);
       msk_image_free(&image);
@@ -178,9 +189,12 @@ static void lying_exif_is_ignored(void **state) {
   uint8_t *plain = test_read_file(golden_path("image/jpeg_webp/base_444.jpg"), &bytes);
   uint64_t random = 9;
   for (int round = 0; round < 3000; round++) {
-    uint8_t exif[40] = {'E', 'x', 'i', 'f', 0, 0, 'I', 'I', 42, 0, 8, 0, 0, 0, 1, 0, 0x12, 1, 3, 0, 1, 0, 0, 0, 6};
+    uint8_t exif[40] = {'E', 'x', 'i', 'f',  0, 0, 'I', 'I', 42, 0, 8, 0, 0,
+                        0,   1,   0,   0x12, 1, 3, 0,   1,   0,  0, 0, 6};
     size_t length = 6 + test_random(&random) % 34;
-    for (int k = 0; k < 3; k++) exif[10 + test_random(&random) % 22] = (uint8_t)(test_random(&random) % 2 ? 0xff : test_random(&random));
+    for (int k = 0; k < 3; k++)
+      exif[10 + test_random(&random) % 22] =
+          (uint8_t)(test_random(&random) % 2 ? 0xff : test_random(&random));
     uint8_t *file = malloc(bytes + length + 4);
     const uint8_t head[6] = {0xff, 0xd8, 0xff, 0xe1, 0, (uint8_t)(length + 2)};
     memcpy(file, head, 6);
@@ -203,13 +217,15 @@ static void fail_every_allocation(job *run, const void *user, const char *name) 
     counting_allocator_init(&counting);
     counting.fail_at = k;
     msk_status status = run(&counting.allocator, user);
-    if (counting.live != 0) fail_msg("%s: %ld blocks leak when allocation %ld fails", name, counting.live, k);
+    if (counting.live != 0)
+      fail_msg("%s: %ld blocks leak when allocation %ld fails", name, counting.live, k);
     if (counting.calls < k) {
       assert_int_equal(status, MSK_OK);
       assert_true(k > 1);
       return;
     }
-    if (status != MSK_ERROR_MEMORY) fail_msg("%s: status %d when allocation %ld fails", name, (int)status, k);
+    if (status != MSK_ERROR_MEMORY)
+      fail_msg("%s: status %d when allocation %ld fails", name, (int)status, k);
   }
 }
 
@@ -254,7 +270,8 @@ static msk_image noisy(int width, int height) {
   msk_image image;
   uint64_t random = 1;
   assert_int_equal(msk_image_create(&image, width, height, NULL, NULL), MSK_OK);
-  for (size_t i = 0; i < (size_t)(width * height) * 3; i++) image.pixels[i] = (uint8_t)(test_random(&random) % 100);
+  for (size_t i = 0; i < (size_t)(width * height) * 3; i++)
+    image.pixels[i] = (uint8_t)(test_random(&random) % 100);
   return image;
 }
 
@@ -274,14 +291,16 @@ static msk_status prepare_job(const msk_allocator *allocator, const void *user) 
 
 static void preparing_without_memory(void **state) {
   (void)state;
-  for (int choice = 0; choice < 18; choice++) fail_every_allocation(prepare_job, &choice, "prepare");
+  for (int choice = 0; choice < 18; choice++)
+    fail_every_allocation(prepare_job, &choice, "prepare");
 }
 
 static msk_status encode_job(const msk_allocator *allocator, const void *user) {
   static const struct {
     msk_format format;
     int quality;
-  } kinds[] = {{MSK_FORMAT_PNG, 0}, {MSK_FORMAT_JPEG, 0}, {MSK_FORMAT_WEBP, 0}, {MSK_FORMAT_WEBP, 80}};
+  } kinds[] = {
+      {MSK_FORMAT_PNG, 0}, {MSK_FORMAT_JPEG, 0}, {MSK_FORMAT_WEBP, 0}, {MSK_FORMAT_WEBP, 80}};
   int kind = *(const int *)user;
   static char long_value[3000];
   memset(long_value, 'x', sizeof long_value - 1);
@@ -289,8 +308,8 @@ static msk_status encode_job(const msk_allocator *allocator, const void *user) {
   msk_image image = noisy(90, 80);
   void *file;
   size_t bytes;
-  msk_status status =
-      msk_image_encode(&image, kinds[kind].format, kinds[kind].quality, texts, kind == 0 ? 3 : 0, &file, &bytes, allocator, NULL);
+  msk_status status = msk_image_encode(&image, kinds[kind].format, kinds[kind].quality, texts,
+                                       kind == 0 ? 3 : 0, &file, &bytes, allocator, NULL);
   if (status == MSK_OK && kind == 0) {
     char *value = NULL;
     static const char *const keys[] = {"a", "b", "c"};

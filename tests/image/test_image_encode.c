@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Writing pictures: round trips through every encoder, the same bytes again, texts in PNGs and what must not be taken for one. */
+ * Writing pictures: round trips through every encoder, the same bytes again, texts in PNGs and
+ * what must not be taken for one. */
 #include "support.h"
 
 #include <math.h>
@@ -25,22 +26,26 @@ static msk_image picture(int width, int height, uint64_t seed) {
   return image;
 }
 
-static void *encode(const msk_image *image, msk_format format, int quality, const msk_text *texts, size_t count, size_t *bytes) {
+static void *encode(const msk_image *image, msk_format format, int quality, const msk_text *texts,
+                    size_t count, size_t *bytes) {
   void *file;
   msk_error error = {0};
-  if (msk_image_encode(image, format, quality, texts, count, &file, bytes, NULL, &error) != MSK_OK) fail_msg("%s", error.message);
+  if (msk_image_encode(image, format, quality, texts, count, &file, bytes, NULL, &error) != MSK_OK)
+    fail_msg("%s", error.message);
   return file;
 }
 
 /* Mean squared error of an encoded picture; -1 where it cannot be read. */
 static double loss(const msk_image *image, const void *file, size_t bytes) {
   msk_image back;
-  if (msk_image_decode(&back, file, bytes, MSK_ALPHA_WHITE, "back", NULL, NULL) != MSK_OK) return -1;
+  if (msk_image_decode(&back, file, bytes, MSK_ALPHA_WHITE, "back", NULL, NULL) != MSK_OK)
+    return -1;
   assert_int_equal(back.width, image->width);
   assert_int_equal(back.height, image->height);
   size_t samples = (size_t)image->width * (size_t)image->height * 3;
   double sum = 0;
-  for (size_t i = 0; i < samples; i++) sum += (image->pixels[i] - back.pixels[i]) * (image->pixels[i] - back.pixels[i]);
+  for (size_t i = 0; i < samples; i++)
+    sum += (image->pixels[i] - back.pixels[i]) * (image->pixels[i] - back.pixels[i]);
   msk_image_free(&back);
   return sum / (double)samples;
 }
@@ -51,8 +56,9 @@ static void every_format_gives_the_picture_back(void **state) {
     msk_format format;
     int quality;
     double low, high;
-  } cases[] = {{MSK_FORMAT_PNG, 0, 0, 0},       {MSK_FORMAT_WEBP, 0, 0, 0},      {MSK_FORMAT_JPEG, 0, 1e-3, 25},
-               {MSK_FORMAT_JPEG, 100, 1e-3, 2}, {MSK_FORMAT_JPEG, 20, 25, 1000}, {MSK_FORMAT_WEBP, 100, 1e-3, 60},
+  } cases[] = {{MSK_FORMAT_PNG, 0, 0, 0},       {MSK_FORMAT_WEBP, 0, 0, 0},
+               {MSK_FORMAT_JPEG, 0, 1e-3, 25},  {MSK_FORMAT_JPEG, 100, 1e-3, 2},
+               {MSK_FORMAT_JPEG, 20, 25, 1000}, {MSK_FORMAT_WEBP, 100, 1e-3, 60},
                {MSK_FORMAT_WEBP, 20, 25, 1500}};
   static const struct { int width, height; } sizes[] = {{1, 1}, {3, 200}, {257, 129}, {256, 256}};
   for (size_t s = 0; s < 4; s++) {
@@ -64,7 +70,8 @@ static void every_format_gives_the_picture_back(void **state) {
       assert_int_equal(bytes, again_bytes);
       assert_memory_equal(file, again, bytes);
       double error = loss(&image, file, bytes);
-      if (error < 0 || (cases[c].high == 0 && error != 0)) fail_msg("format %d loses %g", (int)cases[c].format, error);
+      if (error < 0 || (cases[c].high == 0 && error != 0))
+        fail_msg("format %d loses %g", (int)cases[c].format, error);
       if (s >= 2 && (error < cases[c].low || error > cases[c].high))
         fail_msg("format %d at %d loses %g", (int)cases[c].format, cases[c].quality, error);
       msk_free(NULL, file);
@@ -81,14 +88,16 @@ static void jpeg_keeps_all_colour(void **state) {
   uint8_t *file = encode(&image, MSK_FORMAT_JPEG, 0, NULL, 0, &bytes);
   while (file[at + 1] != 0xc0) at += 2 + (size_t)(file[at + 2] << 8 | file[at + 3]);
   assert_int_equal(file[at + 9], 3);
-  for (int c = 0; c < 3; c++) assert_int_equal(file[at + 11 + 3 * (size_t)c], 0x11); /* 1 x 1 sampling of every component */
+  /* 1 x 1 sampling of every component */
+  for (int c = 0; c < 3; c++) assert_int_equal(file[at + 11 + 3 * (size_t)c], 0x11);
   msk_free(NULL, file);
   msk_image_free(&image);
 }
 
 static void wrong_requests_are_refused(void **state) {
   (void)state;
-  msk_image image = picture(8, 8, 1), wide = {.width = 70000, .height = 1, .pixels = image.pixels}, none = {0};
+  msk_image image = picture(8, 8, 1), wide = {.width = 70000, .height = 1, .pixels = image.pixels},
+            none = {0};
   void *file = &image;
   size_t bytes = 99;
   msk_error error;
@@ -99,28 +108,38 @@ static void wrong_requests_are_refused(void **state) {
     int quality;
     const msk_text *texts;
     size_t count;
-  } cases[] = {{NULL, MSK_FORMAT_PNG, 0, NULL, 0},   {&none, MSK_FORMAT_PNG, 0, NULL, 0},     {&image, MSK_FORMAT_AUTO, 0, NULL, 0},
-               {&image, (msk_format)9, 0, NULL, 0},  {&image, MSK_FORMAT_JPEG, 101, NULL, 0}, {&image, MSK_FORMAT_JPEG, -1, NULL, 0},
-               {&wide, MSK_FORMAT_JPEG, 0, NULL, 0}, {&wide, MSK_FORMAT_WEBP, 0, NULL, 0},    {&image, MSK_FORMAT_PNG, 0, NULL, 1}};
+  } cases[] = {{NULL, MSK_FORMAT_PNG, 0, NULL, 0},      {&none, MSK_FORMAT_PNG, 0, NULL, 0},
+               {&image, MSK_FORMAT_AUTO, 0, NULL, 0},   {&image, (msk_format)9, 0, NULL, 0},
+               {&image, MSK_FORMAT_JPEG, 101, NULL, 0}, {&image, MSK_FORMAT_JPEG, -1, NULL, 0},
+               {&wide, MSK_FORMAT_JPEG, 0, NULL, 0},    {&wide, MSK_FORMAT_WEBP, 0, NULL, 0},
+               {&image, MSK_FORMAT_PNG, 0, NULL, 1}};
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-    assert_int_equal(
-        msk_image_encode(cases[i].image, cases[i].format, cases[i].quality, cases[i].texts, cases[i].count, &file, &bytes, NULL, &error),
-        MSK_ERROR_ARGUMENT);
+    assert_int_equal(msk_image_encode(cases[i].image, cases[i].format, cases[i].quality,
+                                      cases[i].texts, cases[i].count, &file, &bytes, NULL, &error),
+                     MSK_ERROR_ARGUMENT);
     assert_true(strlen(error.message) > 10);
   }
-  assert_int_equal(msk_image_encode(&image, MSK_FORMAT_PNG, 0, &text, 1, NULL, &bytes, NULL, &error), MSK_ERROR_ARGUMENT);
-  static const char *const bad_keys[] = {"",     " k",
-                                         "k ",   "a  b",
-                                         "a\nb", "sn\xe2\x98\x83w",
-                                         "\xff", "0123456789012345678901234567890123456789012345678901234567890123456789012345678X"};
+  assert_int_equal(
+      msk_image_encode(&image, MSK_FORMAT_PNG, 0, &text, 1, NULL, &bytes, NULL, &error),
+      MSK_ERROR_ARGUMENT);
+  static const char *const bad_keys[] = {
+      "",     " k",
+      "k ",   "a  b",
+      "a\nb", "sn\xe2\x98\x83w",
+      "\xff", "0123456789012345678901234567890123456789012345678901234567890123456789012345678X"};
   for (size_t i = 0; i < sizeof bad_keys / sizeof *bad_keys; i++) {
     text = (msk_text){bad_keys[i], "v"};
-    assert_int_equal(msk_image_encode(&image, MSK_FORMAT_PNG, 0, &text, 1, &file, &bytes, NULL, &error), MSK_ERROR_ARGUMENT);
+    assert_int_equal(
+        msk_image_encode(&image, MSK_FORMAT_PNG, 0, &text, 1, &file, &bytes, NULL, &error),
+        MSK_ERROR_ARGUMENT);
   }
-  static const char *const bad_values[] = {"\xff", "\xc0\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80", "a\xe2\x82", NULL};
+  static const char *const bad_values[] = {
+      "\xff", "\xc0\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80", "a\xe2\x82", NULL};
   for (size_t i = 0; i < sizeof bad_values / sizeof *bad_values; i++) {
     text = (msk_text){"k", bad_values[i]};
-    assert_int_equal(msk_image_encode(&image, MSK_FORMAT_PNG, 0, &text, 1, &file, &bytes, NULL, &error), MSK_ERROR_ARGUMENT);
+    assert_int_equal(
+        msk_image_encode(&image, MSK_FORMAT_PNG, 0, &text, 1, &file, &bytes, NULL, &error),
+        MSK_ERROR_ARGUMENT);
   }
   assert_ptr_equal(file, &image);
   assert_int_equal(bytes, 99);
@@ -130,8 +149,10 @@ static void wrong_requests_are_refused(void **state) {
 /* Whether the file has a chunk of this type that begins with the key. */
 static bool has_chunk(const uint8_t *file, size_t bytes, const char *type, const char *key) {
   for (size_t at = 8; at + 12 <= bytes;
-       at += 12 + ((size_t)file[at] << 24 | (size_t)file[at + 1] << 16 | (size_t)file[at + 2] << 8 | file[at + 3])) {
-    if (memcmp(file + at + 4, type, 4) == 0 && memcmp(file + at + 8, key, strlen(key) + 1) == 0) return true;
+       at += 12 + ((size_t)file[at] << 24 | (size_t)file[at + 1] << 16 | (size_t)file[at + 2] << 8 |
+                   file[at + 3])) {
+    if (memcmp(file + at + 4, type, 4) == 0 && memcmp(file + at + 8, key, strlen(key) + 1) == 0)
+      return true;
   }
   return false;
 }
@@ -146,7 +167,8 @@ static char *long_text(const char *unit, size_t bytes) {
 
 static void texts_come_back(void **state) {
   (void)state;
-  char *ascii = long_text("masksketch ", 5000), *unicode = long_text("na\xc3\xafve \xe2\x98\x83 \xf0\x9f\x96\x8c ", 9000),
+  char *ascii = long_text("masksketch ", 5000),
+       *unicode = long_text("na\xc3\xafve \xe2\x98\x83 \xf0\x9f\x96\x8c ", 9000),
        *mega = long_text("x", 1 << 20);
   const struct {
     msk_text text;
@@ -171,7 +193,8 @@ static void texts_come_back(void **state) {
   for (size_t i = 0; i < COUNT; i++) {
     char *value = NULL;
     msk_error error = {0};
-    if (msk_png_text(file, bytes, texts[i].key, &value, NULL, &error) != MSK_OK) fail_msg("%s: %s", texts[i].key, error.message);
+    if (msk_png_text(file, bytes, texts[i].key, &value, NULL, &error) != MSK_OK)
+      fail_msg("%s: %s", texts[i].key, error.message);
     assert_non_null(value);
     assert_string_equal(value, texts[i].value);
     if (cases[i].chunk != NULL) assert_true(has_chunk(file, bytes, cases[i].chunk, texts[i].key));
@@ -193,7 +216,8 @@ static void texts_of_others_are_read(void **state) {
   size_t bytes;
   uint8_t *file = test_read_file(golden_path("image/png/rgb8_chunks.png"), &bytes);
   size_t at = 8;
-  while (memcmp(file + at + 4, "tEXt", 4) != 0) at += 12 + ((size_t)file[at + 2] << 8 | file[at + 3]);
+  while (memcmp(file + at + 4, "tEXt", 4) != 0)
+    at += 12 + ((size_t)file[at + 2] << 8 | file[at + 3]);
   const char *key = (const char *)file + at + 8;
   size_t length = (size_t)file[at + 3] - strlen(key) - 1;
   char *value = NULL;
@@ -216,7 +240,8 @@ static size_t put_chunk(uint8_t *to, const char *type, const uint8_t *data, size
 }
 
 /* A file of the signature, one chunk and the end; msk_png_text() on key "k". */
-static msk_status text_of_chunk(const char *type, const void *data, size_t length, char **value, const msk_allocator *allocator) {
+static msk_status text_of_chunk(const char *type, const void *data, size_t length, char **value,
+                                const msk_allocator *allocator) {
   uint8_t *file = malloc(length + 64);
   memcpy(file, "\x89PNG\r\n\x1a\n", 8);
   size_t bytes = 8 + put_chunk(file + 8, type, data, length);

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * libjpeg and libwebp take their working memory from the C heap. This program stands in for malloc() and calloc(), so that from every one of their
- * allocations on (libjpeg tries again with less) they fail; what is expected is MSK_ERROR_MEMORY and nothing lost, as from our own
- * allocator. But libwebp calls some refusals a broken bitstream while it reads, and does without some memory while it writes. Reading lossless WebP (and
- * alpha, which is coded so) is left out: libwebp 1.2.4 itself follows a null pointer when the heap refuses its Huffman tables. */
+ * libjpeg and libwebp take their working memory from the C heap. This program stands in for
+ * malloc() and calloc(), so that from every one of their allocations on (libjpeg tries again
+ * with less) they fail; what is expected is MSK_ERROR_MEMORY and nothing lost, as from our own
+ * allocator. But libwebp calls some refusals a broken bitstream while it reads, and does without
+ * some memory while it writes. Reading lossless WebP (and alpha, which is coded so) is left out:
+ * libwebp 1.2.4 itself follows a null pointer when the heap refuses its Huffman tables. */
 #include "support.h"
 
 #include <stdbool.h>
@@ -36,17 +38,20 @@ typedef struct work {
   int quality;
 } work;
 
-/* The library's own memory comes from a counting allocator (aligned_alloc), so that leaks show and only the C heap fails. */
+/* The library's own memory comes from a counting allocator (aligned_alloc), so that leaks show
+ * and only the C heap fails. */
 static msk_status run(const work *w, const msk_allocator *allocator) {
   if (w->image != NULL) {
     void *file;
     size_t bytes;
-    msk_status status = msk_image_encode(w->image, w->format, w->quality, NULL, 0, &file, &bytes, allocator, NULL);
+    msk_status status =
+        msk_image_encode(w->image, w->format, w->quality, NULL, 0, &file, &bytes, allocator, NULL);
     if (status == MSK_OK) msk_free(allocator, file);
     return status;
   }
   msk_image image;
-  msk_status status = msk_image_decode(&image, w->file, w->bytes, MSK_ALPHA_WHITE, "heap", allocator, NULL);
+  msk_status status =
+      msk_image_decode(&image, w->file, w->bytes, MSK_ALPHA_WHITE, "heap", allocator, NULL);
   if (status == MSK_OK) msk_image_free(&image);
   return status;
 }
@@ -65,7 +70,8 @@ static void fail_every_heap_allocation(const work *w, const char *name) {
       assert_true(k > 2);
       return;
     }
-    bool webp_says_broken = w->image == NULL && strstr(name, ".webp") != NULL && status == MSK_ERROR_FILE;
+    bool webp_says_broken =
+        w->image == NULL && strstr(name, ".webp") != NULL && status == MSK_ERROR_FILE;
     bool webp_does_without = w->format == MSK_FORMAT_WEBP && status == MSK_OK;
     if (status != MSK_ERROR_MEMORY && !webp_says_broken && !webp_does_without)
       fail_msg("%s: status %d when heap allocation %ld fails", name, (int)status, k);
@@ -89,14 +95,18 @@ static void writing_without_heap(void **state) {
   (void)state;
   if (!HEAP_CAN_FAIL) skip();
   msk_image image;
-  assert_int_equal(msk_image_load(&image, golden_path("image/png/rgb8.png"), MSK_ALPHA_WHITE, NULL, NULL), MSK_OK);
+  assert_int_equal(
+      msk_image_load(&image, golden_path("image/png/rgb8.png"), MSK_ALPHA_WHITE, NULL, NULL),
+      MSK_OK);
   fail_every_heap_allocation(&(work){.image = &image, .format = MSK_FORMAT_JPEG}, "JPEG");
   fail_every_heap_allocation(&(work){.image = &image, .format = MSK_FORMAT_WEBP}, "lossless WebP");
-  fail_every_heap_allocation(&(work){.image = &image, .format = MSK_FORMAT_WEBP, .quality = 80}, "lossy WebP");
+  fail_every_heap_allocation(&(work){.image = &image, .format = MSK_FORMAT_WEBP, .quality = 80},
+                             "lossy WebP");
   msk_image_free(&image);
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(reading_without_heap), cmocka_unit_test(writing_without_heap)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(reading_without_heap),
+                                     cmocka_unit_test(writing_without_heap)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Preparing sketches: the default against Pillow's pixels; fitting, turning over and cleaning on drawings made here, whose lines are known. */
+ * Preparing sketches: the default against Pillow's pixels; fitting, turning over and cleaning on
+ * drawings made here, whose lines are known. */
 #include "support.h"
 
 #include <math.h>
@@ -27,34 +28,42 @@ static msk_image blank(int width, int height, uint8_t value) {
 static msk_image prepared(const msk_image *in, int width, int height, msk_prepare_options o) {
   msk_image out;
   msk_error error = {0};
-  if (msk_image_prepare(&out, in, width, height, &o, NULL, &error) != MSK_OK) fail_msg("%s", error.message);
+  if (msk_image_prepare(&out, in, width, height, &o, NULL, &error) != MSK_OK)
+    fail_msg("%s", error.message);
   assert_int_equal(out.width, width);
   assert_int_equal(out.height, height);
   return out;
 }
 
-static uint8_t *pixel(const msk_image *image, int x, int y) { return image->pixels + 3 * ((size_t)y * (size_t)image->width + (size_t)x); }
+static uint8_t *pixel(const msk_image *image, int x, int y) {
+  return image->pixels + 3 * ((size_t)y * (size_t)image->width + (size_t)x);
+}
 
 static bool same(const msk_image *a, const msk_image *b) {
-  return a->width == b->width && a->height == b->height && memcmp(a->pixels, b->pixels, (size_t)a->width * (size_t)a->height * 3) == 0;
+  return a->width == b->width && a->height == b->height &&
+         memcmp(a->pixels, b->pixels, (size_t)a->width * (size_t)a->height * 3) == 0;
 }
 
 /* ---- Drawings ---- */
 
 /* Distance from (x, y) to the segment. */
 static double distance(double x, double y, const double s[4]) {
-  double dx = s[2] - s[0], dy = s[3] - s[1], t = ((x - s[0]) * dx + (y - s[1]) * dy) / (dx * dx + dy * dy);
+  double dx = s[2] - s[0], dy = s[3] - s[1],
+         t = ((x - s[0]) * dx + (y - s[1]) * dy) / (dx * dx + dy * dy);
   t = t < 0 ? 0 : t > 1 ? 1 : t;
   return hypot(x - s[0] - t * dx, y - s[1] - t * dy);
 }
 
-/* A house in the unit square: how much of the pixel is ink, 0..1, for lines of `thickness` (of the side). */
+/* A house in the unit square: how much of the pixel is ink, 0..1, for lines of `thickness` (of
+ * the side). */
 static double ink(double x, double y, double thickness, double side) {
-  static const double lines[][4] = {{.2, .45, .2, .85},  {.2, .85, .8, .85},  {.8, .85, .8, .45},  {.15, .47, .5, .15},
-                                    {.5, .15, .85, .47}, {.45, .85, .45, .6}, {.45, .6, .6, .6},   {.6, .6, .6, .85},
-                                    {.28, .5, .38, .62}, {.28, .62, .38, .5}, {.65, .28, .65, .18}};
+  static const double lines[][4] = {{.2, .45, .2, .85},  {.2, .85, .8, .85},  {.8, .85, .8, .45},
+                                    {.15, .47, .5, .15}, {.5, .15, .85, .47}, {.45, .85, .45, .6},
+                                    {.45, .6, .6, .6},   {.6, .6, .6, .85},   {.28, .5, .38, .62},
+                                    {.28, .62, .38, .5}, {.65, .28, .65, .18}};
   double nearest = 1e9;
-  for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) nearest = fmin(nearest, distance(x, y, lines[i]));
+  for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
+    nearest = fmin(nearest, distance(x, y, lines[i]));
   double coverage = (thickness / 2 - nearest) * side + 0.5;
   return coverage < 0 ? 0 : coverage > 1 ? 1 : coverage;
 }
@@ -76,7 +85,8 @@ static double gaussian(uint64_t *random) {
   return sum;
 }
 
-/* What a camera makes of it: warm light falling off to a corner, the shadow of a hand (soft edge) or of a ruler (sharper), grain. */
+/* What a camera makes of it: warm light falling off to a corner, the shadow of a hand (soft
+ * edge) or of a ruler (sharper), grain. */
 typedef struct camera {
   double fall_off, shadow, edge, grain;
 } camera;
@@ -90,7 +100,8 @@ static void photograph(msk_image *image, camera c, uint64_t seed) {
       light *= 1 - c.shadow / (1 + exp(-4 * side));
       double grain = c.grain * gaussian(&seed);
       for (int k = 0; k < 3; k++) {
-        double value = pixel(image, x, y)[k] * light * tint[k] + grain + 0.3 * c.grain * gaussian(&seed);
+        double value =
+            pixel(image, x, y)[k] * light * tint[k] + grain + 0.3 * c.grain * gaussian(&seed);
         pixel(image, x, y)[k] = (uint8_t)(value < 0 ? 0 : value > 255 ? 255 : value + 0.5);
       }
     }
@@ -101,22 +112,27 @@ static void photograph(msk_image *image, camera c, uint64_t seed) {
 
 static void the_default_is_pillows_resize(void **state) {
   (void)state;
-  static const char *const names[] = {"r00_down_512x384",    "r01_wide_300x200", "r02_tall_200x300", "r03_noise_57x91",
-                                      "r04_one_1x1",         "r07_odd_101x77",   "r08_same_256x256", "r11_big_1023x511",
-                                      "r12_verytall_97x640", "r14_noise_300x290"};
+  static const char *const names[] = {"r00_down_512x384", "r01_wide_300x200", "r02_tall_200x300",
+                                      "r03_noise_57x91",  "r04_one_1x1",      "r07_odd_101x77",
+                                      "r08_same_256x256", "r11_big_1023x511", "r12_verytall_97x640",
+                                      "r14_noise_300x290"};
   for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
     msk_image in, expected;
-    assert_int_equal(msk_image_load(&in, golden_path("image/resize/%s.png", names[i]), MSK_ALPHA_DROP, NULL, NULL), MSK_OK);
-    assert_int_equal(msk_image_load(&expected, golden_path("image/resize/%s.bicubic.out.png", names[i]), MSK_ALPHA_DROP, NULL, NULL),
+    assert_int_equal(msk_image_load(&in, golden_path("image/resize/%s.png", names[i]),
+                                    MSK_ALPHA_DROP, NULL, NULL),
                      MSK_OK);
+    assert_int_equal(
+        msk_image_load(&expected, golden_path("image/resize/%s.bicubic.out.png", names[i]),
+                       MSK_ALPHA_DROP, NULL, NULL),
+        MSK_OK);
     msk_image out = prepared(&in, SIDE, SIDE, options(MSK_FIT_STRETCH, MSK_INVERT_NO, 0));
     assert_true(same(&out, &expected));
     msk_image_free(&out);
     msk_image_free(&expected);
     msk_image_free(&in);
   }
-  msk_image sketch = drawing(300, 200, 0.02, 255, 0), plain = prepared(&sketch, SIDE, SIDE, options(MSK_FIT_STRETCH, MSK_INVERT_NO, 0)),
-            out;
+  msk_image sketch = drawing(300, 200, 0.02, 255, 0),
+            plain = prepared(&sketch, SIDE, SIDE, options(MSK_FIT_STRETCH, MSK_INVERT_NO, 0)), out;
   assert_int_equal(msk_image_prepare(&out, &sketch, SIDE, SIDE, NULL, NULL, NULL), MSK_OK);
   assert_true(same(&out, &plain));
   msk_image_free(&out);
@@ -142,7 +158,8 @@ static void padding_keeps_the_shape_on_paper(void **state) {
       for (int x = 0; x < in.width; x++) memcpy(pixel(&in, x, y), paper, 3);
     }
     if (in.width > 2 && in.height > 2) memset(pixel(&in, in.width / 2, in.height / 2), 0, 3);
-    msk_image inner = prepared(&in, cases[i].inner_width, cases[i].inner_height, options(MSK_FIT_STRETCH, MSK_INVERT_AUTO, 0));
+    msk_image inner = prepared(&in, cases[i].inner_width, cases[i].inner_height,
+                               options(MSK_FIT_STRETCH, MSK_INVERT_AUTO, 0));
     msk_image out = prepared(&in, SIDE, SIDE, options(MSK_FIT_PAD, MSK_INVERT_AUTO, 0));
     for (int y = 0; y < SIDE; y++) {
       for (int x = 0; x < SIDE; x++) {
@@ -167,12 +184,16 @@ static void cropping_takes_the_centre(void **state) {
                {400, 100, 200, 100, 100, 0, 200, 100},
                {1000, 1, 256, 256, 499, 0, 1, 1}};
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-    msk_image in = drawing(cases[i].width, cases[i].height, 0.03, 255, 10), cut = blank(cases[i].cut_width, cases[i].cut_height, 0);
+    msk_image in = drawing(cases[i].width, cases[i].height, 0.03, 255, 10),
+              cut = blank(cases[i].cut_width, cases[i].cut_height, 0);
     for (int y = 0; y < cut.height; y++) {
-      for (int x = 0; x < cut.width; x++) memcpy(pixel(&cut, x, y), pixel(&in, cases[i].left + x, cases[i].top + y), 3);
+      for (int x = 0; x < cut.width; x++)
+        memcpy(pixel(&cut, x, y), pixel(&in, cases[i].left + x, cases[i].top + y), 3);
     }
-    msk_image expected = prepared(&cut, cases[i].out_width, cases[i].out_height, options(MSK_FIT_STRETCH, MSK_INVERT_NO, 0));
-    msk_image out = prepared(&in, cases[i].out_width, cases[i].out_height, options(MSK_FIT_CROP, MSK_INVERT_NO, 0));
+    msk_image expected = prepared(&cut, cases[i].out_width, cases[i].out_height,
+                                  options(MSK_FIT_STRETCH, MSK_INVERT_NO, 0));
+    msk_image out = prepared(&in, cases[i].out_width, cases[i].out_height,
+                             options(MSK_FIT_CROP, MSK_INVERT_NO, 0));
     assert_true(same(&out, &expected));
     msk_image_free(&in);
     msk_image_free(&cut);
@@ -203,12 +224,15 @@ static void light_on_dark_is_found(void **state) {
     static const struct {
       double paper, pen;
       bool turn;
-    } cases[] = {{255, 0, false}, {255, 200, false}, {200, 60, false}, {140, 20, false}, {100, 10, false}, /* underexposed paper */
-                 {0, 255, true},  {30, 230, true},   {60, 140, true},  {100, 250, true}};
+      /* underexposed paper */
+    } cases[] = {{255, 0, false},  {255, 200, false}, {200, 60, false},
+                 {140, 20, false}, {100, 10, false},  {0, 255, true},
+                 {30, 230, true},  {60, 140, true},   {100, 250, true}};
     for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
       msk_image in = drawing(400, 400, thicknesses[t], cases[c].paper, cases[c].pen);
       if (turned(&in) != cases[c].turn)
-        fail_msg("%g on %g, thickness %g: %s turned over", cases[c].pen, cases[c].paper, thicknesses[t], cases[c].turn ? "not" : "wrongly");
+        fail_msg("%g on %g, thickness %g: %s turned over", cases[c].pen, cases[c].paper,
+                 thicknesses[t], cases[c].turn ? "not" : "wrongly");
       msk_image_free(&in);
     }
   }
@@ -248,8 +272,10 @@ static void a_negative_gives_the_same_sketch(void **state) {
   msk_image b = prepared(&negative, SIDE, SIDE, options(MSK_FIT_STRETCH, MSK_INVERT_AUTO, 0));
   assert_true(same(&a, &b));
   assert_true(same(&a, &in));
-  msk_image board = drawing(SIDE, SIDE, 0.02, 30, 230), c = prepared(&board, SIDE, SIDE, options(MSK_FIT_PAD, MSK_INVERT_AUTO, 0));
-  for (int c3 = 0; c3 < 3; c3++) assert_int_equal(pixel(&c, 3, 3)[c3], 255); /* grey ground becomes white paper */
+  msk_image board = drawing(SIDE, SIDE, 0.02, 30, 230),
+            c = prepared(&board, SIDE, SIDE, options(MSK_FIT_PAD, MSK_INVERT_AUTO, 0));
+  /* grey ground becomes white paper */
+  for (int c3 = 0; c3 < 3; c3++) assert_int_equal(pixel(&c, 3, 3)[c3], 255);
   msk_image_free(&a);
   msk_image_free(&b);
   msk_image_free(&c);
@@ -279,7 +305,8 @@ static void an_empty_sketch_stays_white(void **state) {
 
 /* ---- Photos of paper ---- */
 
-/* Lines found (darker than mid-grey) against lines drawn: intersection over union. `background`: darkest pixel more than `margin` pixels off any line. */
+/* Lines found (darker than mid-grey) against lines drawn: intersection over union. `background`:
+ * darkest pixel more than `margin` pixels off any line. */
 static double overlap(const msk_image *out, double thickness, double margin, int *background) {
   int both = 0, either = 0;
   *background = 255;
@@ -289,23 +316,26 @@ static double overlap(const msk_image *out, double thickness, double margin, int
       bool truth = ink(u, v, thickness, out->width) >= 0.5, found = pixel(out, x, y)[1] < 128;
       both += truth && found;
       either += truth || found;
-      if (ink(u, v, thickness + 2 * margin / out->width, out->width) == 0 && pixel(out, x, y)[1] < *background)
+      if (ink(u, v, thickness + 2 * margin / out->width, out->width) == 0 &&
+          pixel(out, x, y)[1] < *background)
         *background = pixel(out, x, y)[1];
     }
   }
   return (double)both / either;
 }
 
-/* A line of 5 pixels that is found half a pixel too wide or too narrow on either side has 4/5 = 0.8; chance is below 0.1. */
+/* A line of 5 pixels that is found half a pixel too wide or too narrow on either side has 4/5 =
+ * 0.8; chance is below 0.1. */
 static void photographed_lines_are_kept(void **state) {
   (void)state;
   static const struct {
     int width, height;
     double thickness, pen;
     camera camera;
-  } cases[] = {{512, 512, 0.02, 40, {0, 0, 1, 2}},          {1200, 1200, 0.02, 40, {0.5, 0, 1, 4}},
-               {1200, 900, 0.02, 60, {0.3, 0.55, 0.3, 4}},  {2000, 2000, 0.02, 90, {0.4, 0.5, 0.1, 6}},
-               {1500, 2000, 0.02, 120, {0.2, 0.5, 0.3, 3}}, {300, 300, 0.02, 50, {0.4, 0.3, 0.3, 3}}};
+  } cases[] = {
+      {512, 512, 0.02, 40, {0, 0, 1, 2}},          {1200, 1200, 0.02, 40, {0.5, 0, 1, 4}},
+      {1200, 900, 0.02, 60, {0.3, 0.55, 0.3, 4}},  {2000, 2000, 0.02, 90, {0.4, 0.5, 0.1, 6}},
+      {1500, 2000, 0.02, 120, {0.2, 0.5, 0.3, 3}}, {300, 300, 0.02, 50, {0.4, 0.3, 0.3, 3}}};
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     msk_image in = drawing(cases[i].width, cases[i].height, cases[i].thickness, 230, cases[i].pen);
     photograph(&in, cases[i].camera, i);
@@ -314,7 +344,8 @@ static void photographed_lines_are_kept(void **state) {
     int background, plain_background;
     double iou = overlap(&out, cases[i].thickness, 2.5, &background),
            plain_iou = overlap(&plain, cases[i].thickness, 2.5, &plain_background);
-    print_message("  photo %zu: lines %.3f (without cleaning %.3f), background %d (%d)\n", i, iou, plain_iou, background, plain_background);
+    print_message("  photo %zu: lines %.3f (without cleaning %.3f), background %d (%d)\n", i, iou,
+                  plain_iou, background, plain_background);
     if (iou < 0.8) fail_msg("photo %zu: lines overlap by %.3f only", i, iou);
     if (background < 240) fail_msg("photo %zu: background as dark as %d", i, background);
     msk_image_free(&in);
@@ -380,11 +411,14 @@ static void a_blackboard_is_cleaned_too(void **state) {
 
 static void extreme_shapes_are_prepared(void **state) {
   (void)state;
-  static const struct { int width, height; } sizes[] = {{1, 1}, {1, 2}, {5, 3}, {7, 7}, {1, 3000}, {3000, 2}};
+  static const struct {
+    int width, height;
+  } sizes[] = {{1, 1}, {1, 2}, {5, 3}, {7, 7}, {1, 3000}, {3000, 2}};
   for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
     for (int i = 0; i < 18; i++) {
       msk_image in = drawing(sizes[s].width, sizes[s].height, 0.2, 20, 230);
-      msk_image out = prepared(&in, 33, 17, options((msk_fit)(i % 3), (msk_invert)(i / 3 % 3), i / 9));
+      msk_image out =
+          prepared(&in, 33, 17, options((msk_fit)(i % 3), (msk_invert)(i / 3 % 3), i / 9));
       msk_image_free(&in);
       msk_image_free(&out);
     }
@@ -401,7 +435,8 @@ static void wrong_requests_are_refused(void **state) {
   assert_int_equal(msk_image_prepare(NULL, &in, 8, 8, &good, NULL, &error), MSK_ERROR_ARGUMENT);
   assert_int_equal(msk_image_prepare(&out, &in, 0, 8, &good, NULL, &error), MSK_ERROR_ARGUMENT);
   assert_int_equal(msk_image_prepare(&out, &in, 8, -8, &good, NULL, &error), MSK_ERROR_ARGUMENT);
-  assert_int_equal(msk_image_prepare(&out, &in, 8001, 8000, &good, NULL, &error), MSK_ERROR_ARGUMENT);
+  assert_int_equal(msk_image_prepare(&out, &in, 8001, 8000, &good, NULL, &error),
+                   MSK_ERROR_ARGUMENT);
   o.size = 4;
   assert_int_equal(msk_image_prepare(&out, &in, 8, 8, &o, NULL, &error), MSK_ERROR_ARGUMENT);
   o = good, o.fit = (msk_fit)7;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
- * test_judge.c - the judge against tests/golden/judge (training/judge_export.py golden: a small random network, computed in float64 from the
- * file's tensors with skips laid side by side), on every instruction set; and what it must refuse. */
+ *
+ * test_judge.c - the judge against tests/golden/judge (training/judge_export.py golden: a small
+ * random network, computed in float64 from the file's tensors with skips laid side by side), on
+ * every instruction set; and what it must refuse. */
 #include <math.h>
 
 #include "image/area.h"
@@ -11,20 +13,23 @@ enum { SIDE = 16, CLASSES = 3, FEATURES = 24 };
 
 static const char *const pictures[] = {"same", "double", "odd", "small"};
 
-/* Ten convolutions lie one behind the other, each with a relative error of at most 1.3e-6 (winograd.c), on values below 4. */
+/* Ten convolutions lie one behind the other, each with a relative error of at most 1.3e-6
+ * (winograd.c), on values below 4. */
 static const double TOLERANCE = 10 * 1.3e-6 * 4;
 
 static msk_image load_picture(const char *name) {
   golden_array array = golden_load(golden_path("judge/%s_picture.npy", name));
   msk_image image;
   assert_true(array.kind == 'b' && array.rank == 3 && array.shape[2] == 3);
-  assert_int_equal(msk_image_create(&image, (int)array.shape[1], (int)array.shape[0], NULL, NULL), MSK_OK);
+  assert_int_equal(msk_image_create(&image, (int)array.shape[1], (int)array.shape[0], NULL, NULL),
+                   MSK_OK);
   memcpy(image.pixels, array.data, array.elements);
   golden_free(&array);
   return image;
 }
 
-static void check_golden(const float *found, size_t count, const char *name, const char *part, double tolerance) {
+static void check_golden(const float *found, size_t count, const char *name, const char *part,
+                         double tolerance) {
   golden_array array = golden_load(golden_path("judge/%s_%s.npy", name, part));
   assert_int_equal(array.elements, count);
   assert_close(found, (const float *)array.data, count, tolerance);
@@ -39,7 +44,8 @@ static void test_area_mean(void **state) {
     double *row = calloc((size_t)image.width * 3, sizeof *row);
     msk_area_mean(image.pixels, (size_t)image.width, (size_t)image.height, SIDE, row, area);
     check_golden(area, SIDE * SIDE * 3, pictures[i], "area", 255 * 1.2e-7);
-    for (size_t k = 0; i == 0 && k < SIDE * SIDE * 3; k++) assert_true(area[k] == (float)image.pixels[k]);
+    for (size_t k = 0; i == 0 && k < SIDE * SIDE * 3; k++)
+      assert_true(area[k] == (float)image.pixels[k]);
     free(row);
     msk_image_free(&image);
   }
@@ -52,7 +58,8 @@ static msk_judge *judge_new(const char *isa, int threads) {
   msk_judge_options_init(&options);
   options.isa = isa;
   options.threads = threads;
-  if (msk_judge_open(&judge, golden_path("judge/judge.safetensors"), &options, &error) != MSK_OK) fail_msg("%s", error.message);
+  if (msk_judge_open(&judge, golden_path("judge/judge.safetensors"), &options, &error) != MSK_OK)
+    fail_msg("%s", error.message);
   return judge;
 }
 
@@ -63,7 +70,8 @@ static void test_golden(void **state) {
     for (size_t k = 0; k < 4; k++) {
       msk_image image = load_picture(pictures[k]);
       float classes[CLASSES], silhouette[SIDE * SIDE], features[FEATURES];
-      assert_int_equal(msk_judge_look(judge, &image, 1, classes, silhouette, features, NULL), MSK_OK);
+      assert_int_equal(msk_judge_look(judge, &image, 1, classes, silhouette, features, NULL),
+                       MSK_OK);
       check_golden(features, FEATURES, pictures[k], "features", TOLERANCE);
       check_golden(silhouette, SIDE * SIDE, pictures[k], "silhouette", TOLERANCE);
       check_golden(classes, CLASSES, pictures[k], "classes", TOLERANCE);
@@ -126,16 +134,18 @@ static msk_status fill(void *user, size_t index, void *out, msk_error *error) {
   return MSK_OK;
 }
 
-/* The golden judge with other metadata, without a tensor, or with a tensor's sides swapped; opening it must fail with these words. */
-static void check_refused(const char *format, const char *size, const char *classes, const char *missing, const char *turned,
-                          const char *words) {
+/* The golden judge with other metadata, without a tensor, or with a tensor's sides swapped;
+ * opening it must fail with these words. */
+static void check_refused(const char *format, const char *size, const char *classes,
+                          const char *missing, const char *turned, const char *words) {
   struct spoilt spoilt = {.count = 0};
   msk_weight_file *file = NULL;
   msk_error error = {0};
   msk_judge *judge = NULL;
   char *folder = test_make_folder(), path[600];
   snprintf(path, sizeof path, "%s/judge.safetensors", folder);
-  assert_int_equal(msk_weight_file_open(&file, golden_path("judge/judge.safetensors"), NULL, NULL), MSK_OK);
+  assert_int_equal(msk_weight_file_open(&file, golden_path("judge/judge.safetensors"), NULL, NULL),
+                   MSK_OK);
   for (size_t i = 0; i < msk_weight_file_count(file); i++) {
     msk_tensor tensor = *msk_weight_file_at(file, i);
     if (missing != NULL && strcmp(tensor.name, missing) == 0) continue;
@@ -147,7 +157,9 @@ static void check_refused(const char *format, const char *size, const char *clas
     spoilt.tensors[spoilt.count++] = tensor;
   }
   const msk_metadata_entry metadata[] = {{"format", format}, {"size", size}, {"classes", classes}};
-  assert_int_equal(msk_safetensors_write(path, spoilt.tensors, spoilt.count, metadata, 3, fill, &spoilt, NULL, NULL), MSK_OK);
+  assert_int_equal(msk_safetensors_write(path, spoilt.tensors, spoilt.count, metadata, 3, fill,
+                                         &spoilt, NULL, NULL),
+                   MSK_OK);
   msk_status status = msk_judge_open(&judge, path, NULL, &error);
   if (words == NULL) {
     assert_int_equal(status, MSK_OK);
@@ -155,7 +167,8 @@ static void check_refused(const char *format, const char *size, const char *clas
   } else {
     assert_int_equal(status, MSK_ERROR_FILE);
     assert_null(judge);
-    if (strstr(error.message, words) == NULL) fail_msg("\"%s\" does not say \"%s\"", error.message, words);
+    if (strstr(error.message, words) == NULL)
+      fail_msg("\"%s\" does not say \"%s\"", error.message, words);
   }
   msk_weight_file_close(file);
   test_remove_folder(folder);
@@ -169,7 +182,8 @@ static void test_refused_files(void **state) {
   check_refused(format, "12", names, NULL, NULL, "\"size\" is \"12\"");
   check_refused(format, "24", names, NULL, NULL, "\"size\" is \"24\"");
   check_refused(format, "4", names, NULL, NULL, "\"size\" is \"4\"");
-  check_refused(format, "99999999999999999999", names, NULL, NULL, "expected a power of two from 8 to 1024");
+  check_refused(format, "99999999999999999999", names, NULL, NULL,
+                "expected a power of two from 8 to 1024");
   check_refused(format, "-16", names, NULL, NULL, "\"size\" is \"-16\"");
   check_refused(format, "16x", names, NULL, NULL, "\"size\" is \"16x\"");
   check_refused(format, size, "ball,cube", NULL, NULL, "has 2 names, expected 3");
@@ -231,8 +245,9 @@ static void test_memory(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_area_mean), cmocka_unit_test(test_golden),        cmocka_unit_test(test_info),
-      cmocka_unit_test(test_several),   cmocka_unit_test(test_refused_files), cmocka_unit_test(test_refused_arguments),
+      cmocka_unit_test(test_area_mean),     cmocka_unit_test(test_golden),
+      cmocka_unit_test(test_info),          cmocka_unit_test(test_several),
+      cmocka_unit_test(test_refused_files), cmocka_unit_test(test_refused_arguments),
       cmocka_unit_test(test_memory),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * test_distances.c - eigenvalues, Frechet and kernel distance. Truth: closed forms (diagonal and turned normal distributions, two dimensions,
- * sums by hand), an independent way to the same number (the root of a product by Denman and Beavers' iteration, no eigenvalues in it), and
+ * test_distances.c - eigenvalues, Frechet and kernel distance. Truth: closed forms (diagonal and
+ * turned normal distributions, two dimensions, sums by hand), an independent way to the same
+ * number (the root of a product by Denman and Beavers' iteration, no eigenvalues in it), and
  * what defines an unbiased estimate. */
 #include <math.h>
 
@@ -41,16 +42,19 @@ static int descending(const void *a, const void *b) {
 /* ---- eigenvalues ---- */
 
 static void decompose_known(const double *wanted, size_t n, double tolerance, uint64_t *state) {
-  double turn[MOST * MOST], matrix[MOST * MOST] = {0}, copy[MOST * MOST], values[MOST], sorted[MOST];
+  double turn[MOST * MOST], matrix[MOST * MOST] = {0}, copy[MOST * MOST], values[MOST],
+                                          sorted[MOST];
   random_turn(turn, n, state);
   for (size_t k = 0; k < n; k++) {
     for (size_t i = 0; i < n; i++) {
-      for (size_t j = 0; j < n; j++) matrix[i * n + j] += wanted[k] * (turn[k * n + i] * turn[k * n + j]);
+      for (size_t j = 0; j < n; j++)
+        matrix[i * n + j] += wanted[k] * (turn[k * n + i] * turn[k * n + j]);
     }
   }
   memcpy(copy, matrix, sizeof copy);
   assert_true(msk_eigen(matrix, n, values));
-  for (size_t k = 0; k < n; k++) { /* the matrix times a row is its eigenvalue times the row, and rows are at right angles */
+  /* the matrix times a row is its eigenvalue times the row, and rows are at right angles */
+  for (size_t k = 0; k < n; k++) {
     for (size_t i = 0; i < n; i++) {
       double image = 0;
       for (size_t j = 0; j < n; j++) image += copy[i * n + j] * matrix[k * n + j];
@@ -59,7 +63,8 @@ static void decompose_known(const double *wanted, size_t n, double tolerance, ui
     for (size_t l = 0; l <= k; l++) {
       double product = 0;
       for (size_t i = 0; i < n; i++) product += matrix[k * n + i] * matrix[l * n + i];
-      assert_true(fabs(product - (k == l ? values[k] * values[k] : 0)) <= tolerance * wanted[0] * wanted[0]);
+      assert_true(fabs(product - (k == l ? values[k] * values[k] : 0)) <=
+                  tolerance * wanted[0] * wanted[0]);
     }
   }
   memcpy(sorted, values, sizeof sorted);
@@ -70,7 +75,8 @@ static void decompose_known(const double *wanted, size_t n, double tolerance, ui
 static void eigenvalues(void **state) {
   (void)state;
   uint64_t random = 5;
-  static const double plain[] = {9, 5, 2, 1, 0.5}, equal[] = {3, 3, 3, 3}, lost[] = {7, 7, 1, 0, 0, 0}, spread[] = {1e6, 1, 1e-6},
+  static const double plain[] = {9, 5, 2, 1, 0.5}, equal[] = {3, 3, 3, 3},
+                      lost[] = {7, 7, 1, 0, 0, 0}, spread[] = {1e6, 1, 1e-6},
                       huge[] = {1e200, 1e199}, small[] = {1e-200, 1e-201};
   decompose_known(plain, 5, 1e-14, &random);
   decompose_known(equal, 4, 1e-14, &random);
@@ -101,12 +107,15 @@ static double frechet(const msk_features *a, const msk_features *b) {
   return distance;
 }
 
-/* 2 d points on the axes around a mean: their covariance is diagonal, the i-th variance 2 reach[i]^2 / (2 d - 1). Then turned. */
-static msk_features cross(float *values, const double *mean, const double *reach, const double *turn, size_t d) {
+/* 2 d points on the axes around a mean: their covariance is diagonal, the i-th variance 2
+ * reach[i]^2 / (2 d - 1). Then turned. */
+static msk_features cross(float *values, const double *mean, const double *reach,
+                          const double *turn, size_t d) {
   for (size_t k = 0; k < 2 * d; k++) {
     for (size_t i = 0; i < d; i++) {
       double at = 0;
-      for (size_t j = 0; j < d; j++) at += (mean[j] + (k / 2 == j ? (k % 2 == 0 ? reach[j] : -reach[j]) : 0)) * turn[j * d + i];
+      for (size_t j = 0; j < d; j++)
+        at += (mean[j] + (k / 2 == j ? (k % 2 == 0 ? reach[j] : -reach[j]) : 0)) * turn[j * d + i];
       values[k * d + i] = (float)at;
     }
   }
@@ -116,12 +125,13 @@ static msk_features cross(float *values, const double *mean, const double *reach
 static void diagonal(void **state) {
   (void)state;
   enum { D = 5 };
-  static const double a_mean[D] = {1, 2, 3, 4, 5}, b_mean[D] = {1, 0, 3, 4.5, 5}, a_reach[D] = {1, 2, 3, 0.5, 0},
-                      b_reach[D] = {2, 2, 1, 1, 0};
+  static const double a_mean[D] = {1, 2, 3, 4, 5}, b_mean[D] = {1, 0, 3, 4.5, 5},
+                      a_reach[D] = {1, 2, 3, 0.5, 0}, b_reach[D] = {2, 2, 1, 1, 0};
   double wanted = 0, turn[D * D];
   uint64_t random = 11;
   for (size_t i = 0; i < D; i++) {
-    double mean = a_mean[i] - b_mean[i], deviation = (a_reach[i] - b_reach[i]) * sqrt(2.0 / (2 * D - 1));
+    double mean = a_mean[i] - b_mean[i],
+           deviation = (a_reach[i] - b_reach[i]) * sqrt(2.0 / (2 * D - 1));
     wanted += mean * mean + deviation * deviation;
   }
   float a_values[2 * D * D], b_values[2 * D * D];
@@ -130,7 +140,8 @@ static void diagonal(void **state) {
     if (k == 0) {
       for (size_t i = 0; i < D * D; i++) turn[i] = i % (D + 1) == 0;
     }
-    msk_features a = cross(a_values, a_mean, a_reach, turn, D), b = cross(b_values, b_mean, b_reach, turn, D);
+    msk_features a = cross(a_values, a_mean, a_reach, turn, D),
+                 b = cross(b_values, b_mean, b_reach, turn, D);
     double tolerance = k == 0 ? 1e-12 : 1e-5; /* turned: the points are rounded to float */
     assert_true(fabs(frechet(&a, &b) - wanted) < tolerance);
     assert_true(fabs(frechet(&b, &a) - wanted) < tolerance);
@@ -138,10 +149,12 @@ static void diagonal(void **state) {
   }
 }
 
-static void random_set(float *values, int count, int d, double spread, double shift, uint64_t *state) {
+static void random_set(float *values, int count, int d, double spread, double shift,
+                       uint64_t *state) {
   for (int k = 0; k < count; k++) {
     double common = random_normal(state);
-    for (int i = 0; i < d; i++) values[k * d + i] = (float)(shift + common + spread * random_normal(state) * (i + 1) / d);
+    for (int i = 0; i < d; i++)
+      values[k * d + i] = (float)(shift + common + spread * random_normal(state) * (i + 1) / d);
   }
 }
 
@@ -156,7 +169,8 @@ static void moments(const msk_features *set, double *mean, double *covariance) {
     for (int j = 0; j < d; j++) {
       covariance[i * d + j] = 0;
       for (int k = 0; k < set->count; k++)
-        covariance[i * d + j] += ((double)set->values[k * d + i] - mean[i]) * ((double)set->values[k * d + j] - mean[j]) / (set->count - 1);
+        covariance[i * d + j] += ((double)set->values[k * d + i] - mean[i]) *
+                                 ((double)set->values[k * d + j] - mean[j]) / (set->count - 1);
     }
   }
 }
@@ -176,7 +190,8 @@ static void invert(double *out, const double *in, int d) {
   for (int i = 0; i < d * d; i++) out[i] = i % (d + 1) == 0;
   for (int column = 0; column < d; column++) {
     int pivot = column;
-    for (int row = column; row < d; row++) pivot = fabs(work[row * d + column]) > fabs(work[pivot * d + column]) ? row : pivot;
+    for (int row = column; row < d; row++)
+      pivot = fabs(work[row * d + column]) > fabs(work[pivot * d + column]) ? row : pivot;
     for (int j = 0; j < d; j++) {
       double w = work[column * d + j], o = out[column * d + j];
       work[column * d + j] = work[pivot * d + j];
@@ -202,7 +217,8 @@ static void invert(double *out, const double *in, int d) {
 /* Denman and Beavers: Y -> root of M, Z -> its inverse. */
 static double independent_frechet(const msk_features *a, const msk_features *b) {
   int d = a->dimensions;
-  double a_mean[MOST], b_mean[MOST], ca[MOST * MOST], cb[MOST * MOST], y[MOST * MOST], z[MOST * MOST], yi[MOST * MOST], zi[MOST * MOST];
+  double a_mean[MOST], b_mean[MOST], ca[MOST * MOST], cb[MOST * MOST], y[MOST * MOST],
+      z[MOST * MOST], yi[MOST * MOST], zi[MOST * MOST];
   moments(a, a_mean, ca);
   moments(b, b_mean, cb);
   multiply(y, ca, cb, d);
@@ -217,7 +233,8 @@ static double independent_frechet(const msk_features *a, const msk_features *b) 
   }
   double distance = 0;
   for (int i = 0; i < d; i++)
-    distance += (a_mean[i] - b_mean[i]) * (a_mean[i] - b_mean[i]) + ca[i * d + i] + cb[i * d + i] - 2 * y[i * d + i];
+    distance += (a_mean[i] - b_mean[i]) * (a_mean[i] - b_mean[i]) + ca[i * d + i] + cb[i * d + i] -
+                2 * y[i * d + i];
   return distance;
 }
 
@@ -235,7 +252,8 @@ static void independent(void **state) {
     assert_true(fabs(got - wanted) < 1e-9 * (1 + wanted));
     assert_true(fabs(frechet(&b, &a) - wanted) < 1e-9 * (1 + wanted));
   }
-  float a_values[40], b_values[40]; /* two dimensions: trace of the root of M is the root of (trace M + 2 root of its determinant) */
+  /* two dimensions: trace of the root of M is the root of (trace M + 2 root of its determinant) */
+  float a_values[40], b_values[40];
   random_set(a_values, 20, 2, 1, 0, &random);
   random_set(b_values, 20, 2, 3, 1, &random);
   msk_features a = {a_values, 20, 2}, b = {b_values, 20, 2};
@@ -243,12 +261,14 @@ static void independent(void **state) {
   moments(&a, am, ca);
   moments(&b, bm, cb);
   multiply(m, ca, cb, 2);
-  double wanted = (am[0] - bm[0]) * (am[0] - bm[0]) + (am[1] - bm[1]) * (am[1] - bm[1]) + ca[0] + ca[3] + cb[0] + cb[3] -
+  double wanted = (am[0] - bm[0]) * (am[0] - bm[0]) + (am[1] - bm[1]) * (am[1] - bm[1]) + ca[0] +
+                  ca[3] + cb[0] + cb[3] -
                   2 * sqrt(m[0] + m[3] + 2 * sqrt(m[0] * m[3] - m[1] * m[2]));
   assert_true(fabs(frechet(&a, &b) - wanted) < 1e-12 * wanted);
 }
 
-/* Fewer pictures than dimensions: the covariances have no full rank. The same set, moved, is as far away as it was moved. */
+/* Fewer pictures than dimensions: the covariances have no full rank. The same set, moved, is as
+ * far away as it was moved. */
 static void few_pictures(void **state) {
   (void)state;
   enum { COUNT = 7 };
@@ -273,14 +293,17 @@ static double kernel(const msk_features *a, const msk_features *b) {
 
 static void kernel_by_hand(void **state) {
   (void)state;
-  static const float a_values[] = {0, 1}, b_values[] = {2, 3}, c_values[] = {1, 1, 1, 0}, d_values[] = {0, 2, 2, 2};
-  msk_features a = {a_values, 2, 1}, b = {b_values, 2, 1}, c = {c_values, 2, 2}, d = {d_values, 2, 2};
+  static const float a_values[] = {0, 1}, b_values[] = {2, 3}, c_values[] = {1, 1, 1, 0},
+                     d_values[] = {0, 2, 2, 2};
+  msk_features a = {a_values, 2, 1}, b = {b_values, 2, 1}, c = {c_values, 2, 2},
+               d = {d_values, 2, 2};
   assert_true(fabs(kernel(&a, &b) - (1 + 343 - 2 * (1 + 1 + 27 + 64) / 4.0)) < 1e-12);
   /* products over 2, plus 1, cubed: within c 1.5, within d 3; between them 2, 3, 1, 2 */
   assert_true(fabs(kernel(&c, &d) - (3.375 + 27 - 2 * (8 + 27 + 1 + 8) / 4.0)) < 1e-12);
 }
 
-/* Unbiased: the mean over all sets that lack one picture is the figure of the whole set. A set against itself comes out below 0. */
+/* Unbiased: the mean over all sets that lack one picture is the figure of the whole set. A set
+ * against itself comes out below 0. */
 static void kernel_unbiased(void **state) {
   (void)state;
   enum { COUNT = 9, D = 11 };
@@ -305,13 +328,14 @@ static void kernel_unbiased(void **state) {
 static void mistakes(void **state) {
   (void)state;
   float values[8] = {1, 2, 3, 4, 5, 6, 7, 8}, bad[4] = {1, 2, NAN, 4};
-  msk_features good = {values, 4, 2}, one = {values, 1, 2}, other = {values, 2, 4}, wide = {values, 2, 4000}, nan = {bad, 2, 2},
-               missing = {NULL, 2, 2};
+  msk_features good = {values, 4, 2}, one = {values, 1, 2}, other = {values, 2, 4},
+               wide = {values, 2, 4000}, nan = {bad, 2, 2}, missing = {NULL, 2, 2};
   const msk_features *wrong[] = {&one, &other, &wide, &nan, &missing, NULL};
   for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
     double distance = 42;
     msk_error error = {MSK_OK, ""};
-    assert_int_equal(msk_features_frechet(&good, wrong[i], &distance, NULL, &error), MSK_ERROR_ARGUMENT);
+    assert_int_equal(msk_features_frechet(&good, wrong[i], &distance, NULL, &error),
+                     MSK_ERROR_ARGUMENT);
     assert_int_equal(msk_features_kernel(wrong[i], &good, &distance, &error), MSK_ERROR_ARGUMENT);
     assert_true(error.message[0] != 0);
     assert_true(distance == 42);
@@ -320,16 +344,20 @@ static void mistakes(void **state) {
   counting_allocator_init(&counting);
   counting.fail_at = 1;
   double distance = 42;
-  assert_int_equal(msk_features_frechet(&good, &good, &distance, &counting.allocator, NULL), MSK_ERROR_MEMORY);
+  assert_int_equal(msk_features_frechet(&good, &good, &distance, &counting.allocator, NULL),
+                   MSK_ERROR_MEMORY);
   assert_true(distance == 42);
   counting_allocator_init(&counting);
-  assert_int_equal(msk_features_frechet(&good, &good, &distance, &counting.allocator, NULL), MSK_OK);
+  assert_int_equal(msk_features_frechet(&good, &good, &distance, &counting.allocator, NULL),
+                   MSK_OK);
   assert_int_equal(counting.live, 0);
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(eigenvalues),  cmocka_unit_test(diagonal),       cmocka_unit_test(independent),
-                                     cmocka_unit_test(few_pictures), cmocka_unit_test(kernel_by_hand), cmocka_unit_test(kernel_unbiased),
-                                     cmocka_unit_test(mistakes)};
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(eigenvalues),    cmocka_unit_test(diagonal),
+      cmocka_unit_test(independent),    cmocka_unit_test(few_pictures),
+      cmocka_unit_test(kernel_by_hand), cmocka_unit_test(kernel_unbiased),
+      cmocka_unit_test(mistakes)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

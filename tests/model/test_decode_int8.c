@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * test_decode_int8.c - a decoder in 8 bits beside the same in float32: on the default model pictures differ by at most 2/255 on average, whatever
- * the instruction set; the bits do not depend on threads nor on the other pictures of a batch; the encoder is the same to the bit. */
+ * test_decode_int8.c - a decoder in 8 bits beside the same in float32: on the default model
+ * pictures differ by at most 2/255 on average, whatever the instruction set; the bits do not
+ * depend on threads nor on the other pictures of a batch; the encoder is the same to the bit. */
 #include <math.h>
 
 #include "networks.h"
 
 enum { SIDE = 16, PIXELS = 256 * 256 * 3, TOKENS = SIDE * SIDE };
 
-static void open_model(struct bench *bench, msk_vqgan **vqgan, const char *isa, int threads, msk_precision decoding) {
+static void open_model(struct bench *bench, msk_vqgan **vqgan, const char *isa, int threads,
+                       msk_precision decoding) {
   bench_open(bench, isa, threads);
   bench->decoding = decoding;
   *vqgan = vqgan_open(bench, "models/default.safetensors", "tokenizer.", 0);
@@ -21,7 +23,8 @@ static void close_model(struct bench *bench, msk_vqgan *vqgan) {
   bench_close(bench);
 }
 
-static float *decode(const char *isa, int threads, msk_precision decoding, const int32_t *codes, size_t batch) {
+static float *decode(const char *isa, int threads, msk_precision decoding, const int32_t *codes,
+                     size_t batch) {
   struct bench bench;
   msk_vqgan *vqgan;
   float *pixels = malloc(batch * PIXELS * sizeof *pixels);
@@ -36,15 +39,18 @@ static void make_codes(int32_t codes[2 * TOKENS]) {
   struct bench bench;
   msk_vqgan *vqgan;
   size_t height, width;
-  float *sketch = load_pixels("demo/sketches/apple-pen.png", &height, &width), *latents = malloc(TOKENS * 64 * sizeof *latents);
+  float *sketch = load_pixels("demo/sketches/apple-pen.png", &height, &width),
+        *latents = malloc(TOKENS * 64 * sizeof *latents);
   open_model(&bench, &vqgan, NULL, 2, MSK_PRECISION_INT8);
   assert_true(height >= 256 && width >= 256 && msk_vqgan_get_config(vqgan)->dim <= 64);
   float *square = malloc(PIXELS * sizeof *square);
-  for (size_t y = 0; y < 256; y++) memcpy(square + y * 256 * 3, sketch + y * width * 3, 256 * 3 * sizeof *square);
+  for (size_t y = 0; y < 256; y++)
+    memcpy(square + y * 256 * 3, sketch + y * width * 3, 256 * 3 * sizeof *square);
   bench_encode(&bench, vqgan, square, 1, 256, 256, latents, NULL);
   bench_quantise(&bench, vqgan, latents, TOKENS, codes);
   uint64_t seed = 7;
-  for (size_t i = TOKENS; i < 2 * TOKENS; i++) codes[i] = (int32_t)(test_random(&seed) % msk_vqgan_get_config(vqgan)->codes);
+  for (size_t i = TOKENS; i < 2 * TOKENS; i++)
+    codes[i] = (int32_t)(test_random(&seed) % msk_vqgan_get_config(vqgan)->codes);
   close_model(&bench, vqgan);
   free(sketch), free(square), free(latents);
 }
@@ -58,13 +64,16 @@ static void test_distance(void **state) {
     float *pixels = decode(msk_isa_name(set), 2, MSK_PRECISION_INT8, codes, 2);
     double sum = 0, largest = 0;
     for (size_t i = 0; i < 2 * PIXELS; i++) {
-      double difference = 255 * fabs((double)fminf(fmaxf(pixels[i], 0), 1) - (double)fminf(fmaxf(exact[i], 0), 1));
+      double difference =
+          255 * fabs((double)fminf(fmaxf(pixels[i], 0), 1) - (double)fminf(fmaxf(exact[i], 0), 1));
       sum += difference;
       largest = fmax(largest, difference);
     }
-    print_message("%s: mean difference %.3f / 255, largest %.1f\n", msk_isa_name(set), sum / (2 * PIXELS), largest);
+    print_message("%s: mean difference %.3f / 255, largest %.1f\n", msk_isa_name(set),
+                  sum / (2 * PIXELS), largest);
     assert_true(sum / (2 * PIXELS) <= 2);
-    assert_true(strstr(msk_isa_name(set), "vnni") == NULL || largest > 0.5); /* it is another arithmetic */
+    /* it is another arithmetic */
+    assert_true(strstr(msk_isa_name(set), "vnni") == NULL || largest > 0.5);
     free(pixels);
   }
   free(exact);
@@ -105,6 +114,8 @@ static void test_encoder(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_distance), cmocka_unit_test(test_same_bits), cmocka_unit_test(test_encoder)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_distance),
+                                     cmocka_unit_test(test_same_bits),
+                                     cmocka_unit_test(test_encoder)};
   return cmocka_run_group_tests_name("decode int8", tests, NULL, NULL);
 }

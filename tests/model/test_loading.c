@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
- * test_loading.c - sizes are read from the tensors, and a tensor that is missing, misshapen, not finite or out of place is named. And a
- * tokenizer with a pixel-shuffle stem against a plain float64 forward written here. */
+ *
+ * test_loading.c - sizes are read from the tensors, and a tensor that is missing, misshapen, not
+ * finite or out of place is named. And a tokenizer with a pixel-shuffle stem against a plain
+ * float64 forward written here. */
 #include <math.h>
 
 #include "networks.h"
@@ -19,14 +21,31 @@ static int teardown(void **state) {
   return 0;
 }
 
-static const msk_vqgan_config small_tokenizer = {
-    .stem = 2, .filters = 8, .levels = 3, .channels = {8, 16, 12}, .blocks = 1, .groups = 4, .codes = 11, .dim = 5, .patch = 8};
-static const msk_vqgan_config small_strided = {
-    .stem = 1, .filters = 8, .levels = 2, .channels = {8, 8}, .blocks = 2, .groups = 2, .codes = 3, .dim = 4, .strided = true, .patch = 2};
+static const msk_vqgan_config small_tokenizer = {.stem = 2,
+                                                 .filters = 8,
+                                                 .levels = 3,
+                                                 .channels = {8, 16, 12},
+                                                 .blocks = 1,
+                                                 .groups = 4,
+                                                 .codes = 11,
+                                                 .dim = 5,
+                                                 .patch = 8};
+static const msk_vqgan_config small_strided = {.stem = 1,
+                                               .filters = 8,
+                                               .levels = 2,
+                                               .channels = {8, 8},
+                                               .blocks = 2,
+                                               .groups = 2,
+                                               .codes = 3,
+                                               .dim = 4,
+                                               .strided = true,
+                                               .patch = 2};
 static const msk_maskgit_config small_transformer = {
     .layers = 2, .hidden = 24, .heads = 3, .intermediate = 40, .positions = 5, .vocabulary = 20};
 
-static msk_status each_vqgan(const void *config, msk_weight_visit *visit, void *user) { return msk_vqgan_each_tensor(config, visit, user); }
+static msk_status each_vqgan(const void *config, msk_weight_visit *visit, void *user) {
+  return msk_vqgan_each_tensor(config, visit, user);
+}
 static msk_status each_maskgit(const void *config, msk_weight_visit *visit, void *user) {
   return msk_maskgit_each_tensor(config, visit, user);
 }
@@ -48,9 +67,12 @@ static void test_sizes_are_read(void **state) {
     msk_vqgan_config found = {0};
     write_random_network(network_path("t"), "some.prefix.", each_vqgan, tokenizers[i], 1);
     assert_int_equal(msk_weight_file_open(&file, network_path("t"), NULL, &error), MSK_OK);
-    if (msk_vqgan_read_config(&found, file, "some.prefix.", tokenizers[i]->groups, &error) != MSK_OK) fail_msg("%s", error.message);
+    if (msk_vqgan_read_config(&found, file, "some.prefix.", tokenizers[i]->groups, &error) !=
+        MSK_OK)
+      fail_msg("%s", error.message);
     assert_memory_equal(&found, tokenizers[i], sizeof found);
-    assert_int_equal(msk_vqgan_read_config(&found, file, "some.prefix.", 5, &error), MSK_ERROR_FILE);
+    assert_int_equal(msk_vqgan_read_config(&found, file, "some.prefix.", 5, &error),
+                     MSK_ERROR_FILE);
     assert_non_null(strstr(error.message, "groups"));
     assert_int_equal(msk_vqgan_read_config(&found, file, "", 4, &error), MSK_ERROR_FILE);
     msk_weight_file_close(file);
@@ -71,8 +93,12 @@ static msk_status add_elements(void *user, const msk_tensor *tensor) {
 
 static void test_official_sizes(void **state) {
   (void)state;
-  const msk_maskgit_config official = {
-      .layers = 24, .hidden = 768, .heads = 16, .intermediate = 3072, .positions = 257, .vocabulary = 2025};
+  const msk_maskgit_config official = {.layers = 24,
+                                       .hidden = 768,
+                                       .heads = 16,
+                                       .intermediate = 3072,
+                                       .positions = 257,
+                                       .vocabulary = 2025};
   size_t count = 0, layer = 4 * (768 * 768 + 768) + 2 * 768 * 3072 + 3072 + 768 + 4 * 768;
   assert_int_equal(msk_maskgit_each_tensor(&official, add_elements, &count), MSK_OK);
   assert_int_equal(count, 24 * layer + (2025 + 257 + 2) * 768 + 768 * 768 + 3 * 768 + 2025);
@@ -112,7 +138,8 @@ static void write_damaged(struct damaged *damaged, const char *path) {
     msk_tensor tensor = *msk_weight_file_at(damaged->file, i);
     if (i == damaged->victim && damaged->damage == REMOVE) continue;
     if (i == damaged->victim && damaged->damage == WIDEN) {
-      tensor.elements = tensor.elements / tensor.shape[tensor.rank - 1] * (tensor.shape[tensor.rank - 1] + 1);
+      tensor.elements =
+          tensor.elements / tensor.shape[tensor.rank - 1] * (tensor.shape[tensor.rank - 1] + 1);
       tensor.shape[tensor.rank - 1]++;
     }
     if (i == damaged->victim && damaged->damage == RETYPE) tensor.dtype = MSK_DTYPE_I32;
@@ -120,15 +147,17 @@ static void write_damaged(struct damaged *damaged, const char *path) {
     damaged->tensors[damaged->count++] = tensor;
   }
   if (damaged->damage == ADD) {
-    damaged->tensors[damaged->count++] =
-        (msk_tensor){.name = "encoder.Stranger_7.kernel", .rank = 1, .shape = {1}, .elements = 1, .bytes = 4};
+    damaged->tensors[damaged->count++] = (msk_tensor){
+        .name = "encoder.Stranger_7.kernel", .rank = 1, .shape = {1}, .elements = 1, .bytes = 4};
   }
-  if (msk_safetensors_write(path, damaged->tensors, damaged->count, NULL, 0, fill_damaged, damaged, NULL, &error) != MSK_OK) {
+  if (msk_safetensors_write(path, damaged->tensors, damaged->count, NULL, 0, fill_damaged, damaged,
+                            NULL, &error) != MSK_OK) {
     fail_msg("%s", error.message);
   }
 }
 
-/* Every tensor in every way. The damaged tensor is named, or, where its shape is what other sizes are read from, one that contradicts it.
+/* Every tensor in every way. The damaged tensor is named, or, where its shape is what other
+ * sizes are read from, one that contradicts it.
  */
 static void check_damages(const char *source, bool tokenizer, size_t groups) {
   msk_error error = {0};
@@ -148,15 +177,19 @@ static void check_damages(const char *source, bool tokenizer, size_t groups) {
       msk_vqgan *vqgan = NULL;
       msk_maskgit *maskgit = NULL;
       assert_int_equal(msk_weight_file_open(&changed, path, NULL, &error), MSK_OK);
-      msk_status status = tokenizer ? msk_vqgan_load(&vqgan, bench.device, changed, "", groups, MSK_PRECISION_FP32, NULL, &error)
-                                    : msk_maskgit_load(&maskgit, bench.device, changed, "", NULL, &error);
-      const char *name = damaged->damage == ADD ? "Stranger_7" : msk_weight_file_at(file, damaged->victim)->name;
+      msk_status status = tokenizer
+                              ? msk_vqgan_load(&vqgan, bench.device, changed, "", groups,
+                                               MSK_PRECISION_FP32, NULL, &error)
+                              : msk_maskgit_load(&maskgit, bench.device, changed, "", NULL, &error);
+      const char *name =
+          damaged->damage == ADD ? "Stranger_7" : msk_weight_file_at(file, damaged->victim)->name;
       if (status != MSK_ERROR_FILE) fail_msg("%s, damage %d: accepted", name, (int)damaged->damage);
       assert_null(vqgan);
       assert_null(maskgit);
       assert_non_null(strstr(error.message, "tensor "));
       bool names = strstr(error.message, name) != NULL;
-      if (!names && damaged->damage != WIDEN) fail_msg("%s, damage %d: %s", name, (int)damaged->damage, error.message);
+      if (!names && damaged->damage != WIDEN)
+        fail_msg("%s, damage %d: %s", name, (int)damaged->damage, error.message);
       named += names;
       tried++;
       msk_weight_file_close(changed);
@@ -191,7 +224,8 @@ static struct map map_new(size_t height, size_t width, size_t channels) {
   return map;
 }
 
-static double *weights(const msk_weight_file *file, const char *half, const char *name, const char *rest) {
+static double *weights(const msk_weight_file *file, const char *half, const char *name,
+                       const char *rest) {
   char text[200];
   snprintf(text, sizeof text, "%s.%s%s", half, name, rest);
   const msk_tensor *tensor = msk_weight_file_find(file, text);
@@ -204,8 +238,8 @@ static double *weights(const msk_weight_file *file, const char *half, const char
   return wide;
 }
 
-static struct map naive_conv(const msk_weight_file *file, const char *half, const char *name, struct map x, size_t kernel, size_t out,
-                             bool free_x) {
+static struct map naive_conv(const msk_weight_file *file, const char *half, const char *name,
+                             struct map x, size_t kernel, size_t out, bool free_x) {
   double *weight = weights(file, half, name, ".kernel"), *bias = weights(file, half, name, ".bias");
   struct map y = map_new(x.height, x.width, out);
   long reach = (long)kernel / 2;
@@ -229,14 +263,17 @@ static struct map naive_conv(const msk_weight_file *file, const char *half, cons
   return y;
 }
 
-static struct map naive_norm(const msk_weight_file *file, const char *half, const char *name, struct map x, size_t groups) {
+static struct map naive_norm(const msk_weight_file *file, const char *half, const char *name,
+                             struct map x, size_t groups) {
   double *scale = weights(file, half, name, ".scale"), *bias = weights(file, half, name, ".bias");
   struct map y = map_new(x.height, x.width, x.channels);
   size_t pixels = x.height * x.width, wide = x.channels / groups;
   for (size_t g = 0; g < groups; g++) {
     double mean = 0, variance = 0, count = (double)(pixels * wide);
-    for (size_t p = 0; p < pixels * wide; p++) mean += x.at[p / wide * x.channels + g * wide + p % wide] / count;
-    for (size_t p = 0; p < pixels * wide; p++) variance += pow(x.at[p / wide * x.channels + g * wide + p % wide] - mean, 2) / count;
+    for (size_t p = 0; p < pixels * wide; p++)
+      mean += x.at[p / wide * x.channels + g * wide + p % wide] / count;
+    for (size_t p = 0; p < pixels * wide; p++)
+      variance += pow(x.at[p / wide * x.channels + g * wide + p % wide] - mean, 2) / count;
     for (size_t p = 0; p < pixels * wide; p++) {
       size_t i = p / wide * x.channels + g * wide + p % wide, c = i % x.channels;
       double value = (x.at[i] - mean) / sqrt(variance + 1e-6) * scale[c] + bias[c];
@@ -247,12 +284,14 @@ static struct map naive_norm(const msk_weight_file *file, const char *half, cons
   return y;
 }
 
-static struct map naive_block(const msk_weight_file *file, const char *half, int number, struct map x, size_t groups, size_t out) {
+static struct map naive_block(const msk_weight_file *file, const char *half, int number,
+                              struct map x, size_t groups, size_t out) {
   char norm0[64], norm1[64], conv[3][64];
   snprintf(norm0, sizeof norm0, "ResBlock_%d.GroupNorm_0", number);
   snprintf(norm1, sizeof norm1, "ResBlock_%d.GroupNorm_1", number);
   for (int i = 0; i < 3; i++) snprintf(conv[i], sizeof conv[i], "ResBlock_%d.Conv_%d", number, i);
-  struct map h = naive_conv(file, half, conv[0], naive_norm(file, half, norm0, x, groups), 3, out, true),
+  struct map h = naive_conv(file, half, conv[0], naive_norm(file, half, norm0, x, groups), 3, out,
+                            true),
              n = naive_norm(file, half, norm1, h, groups);
   struct map y = naive_conv(file, half, conv[1], n, 3, out, true);
   struct map shortcut = x.channels == out ? x : naive_conv(file, half, conv[2], y, 1, out, false);
@@ -265,10 +304,12 @@ static struct map naive_block(const msk_weight_file *file, const char *half, int
 static struct map naive_pool(struct map x) {
   struct map y = map_new((x.height + 1) / 2, (x.width + 1) / 2, x.channels);
   for (size_t i = 0; i < y.height * y.width * y.channels; i++) {
-    size_t row = i / y.channels / y.width * 2, column = i / y.channels % y.width * 2, c = i % y.channels;
+    size_t row = i / y.channels / y.width * 2, column = i / y.channels % y.width * 2,
+           c = i % y.channels;
     double sum = 0, cells = 0;
     for (size_t r = row; r < row + 2 && r < x.height; r++) {
-      for (size_t q = column; q < column + 2 && q < x.width; q++, cells++) sum += x.at[(r * x.width + q) * x.channels + c];
+      for (size_t q = column; q < column + 2 && q < x.width; q++, cells++)
+        sum += x.at[(r * x.width + q) * x.channels + c];
     }
     y.at[i] = sum / cells;
   }
@@ -295,14 +336,16 @@ static void compare(const float *found, struct map expected, const char *what) {
   free(expected.at);
 }
 
-/* small_tokenizer on a picture of 12 x 20 pixels: 6 x 10 after the stem, then 3 x 5, then 2 x 3 (cut cells in both directions). */
+/* small_tokenizer on a picture of 12 x 20 pixels: 6 x 10 after the stem, then 3 x 5, then 2 x 3
+ * (cut cells in both directions). */
 static void check_stem(const struct bench *opened, const char *path) {
   enum { HEIGHT = 12, WIDTH = 20, ROWS = 2, COLUMNS = 3 };
   struct bench bench = *opened;
   msk_error error = {0};
   msk_weight_file *file;
   const msk_vqgan_config *config = &small_tokenizer;
-  float pixels[HEIGHT * WIDTH * 3], latents[ROWS * COLUMNS * 5], picture[ROWS * 8 * COLUMNS * 8 * 3];
+  float pixels[HEIGHT * WIDTH * 3], latents[ROWS * COLUMNS * 5],
+      picture[ROWS * 8 * COLUMNS * 8 * 3];
   uint64_t random = 9;
   size_t rows, columns;
   assert_int_equal(msk_weight_file_open(&file, path, NULL, &error), MSK_OK);
@@ -311,7 +354,8 @@ static void check_stem(const struct bench *opened, const char *path) {
   for (size_t i = 0; i < HEIGHT * WIDTH * 3; i++) {
     pixels[i] = test_uniform(&random, 0, 1);
     size_t y = i / 3 / WIDTH, column = i / 3 % WIDTH; /* channel (dy * 2 + dx) * 3 + colour */
-    x.at[(y / 2 * x.width + column / 2) * 12 + (y % 2 * 2 + column % 2) * 3 + i % 3] = (double)pixels[i];
+    x.at[(y / 2 * x.width + column / 2) * 12 + (y % 2 * 2 + column % 2) * 3 + i % 3] =
+        (double)pixels[i];
   }
   x = naive_conv(file, "encoder", "Conv_0", x, 3, 8, true);
   x = naive_block(file, "encoder", 0, x, 4, 8);
@@ -329,7 +373,8 @@ static void check_stem(const struct bench *opened, const char *path) {
   const int32_t codes[ROWS * COLUMNS] = {0, 10, 3, 3, 7, 1};
   double *codebook = weights(file, "quantizer", "codebook", "");
   x = map_new(ROWS, COLUMNS, 5);
-  for (size_t i = 0; i < ROWS * COLUMNS * 5; i++) x.at[i] = codebook[(size_t)codes[i / 5] * 5 + i % 5];
+  for (size_t i = 0; i < ROWS * COLUMNS * 5; i++)
+    x.at[i] = codebook[(size_t)codes[i / 5] * 5 + i % 5];
   free(codebook);
   x = naive_conv(file, "decoder", "Conv_0", x, 3, 12, true);
   x = naive_block(file, "decoder", 0, x, 4, 12);
@@ -344,7 +389,8 @@ static void check_stem(const struct bench *opened, const char *path) {
   struct map expected = map_new(ROWS * 8, COLUMNS * 8, 3);
   for (size_t i = 0; i < expected.height * expected.width * 3; i++) {
     size_t y = i / 3 / expected.width, column = i / 3 % expected.width;
-    expected.at[i] = x.at[(y / 2 * x.width + column / 2) * 12 + (y % 2 * 2 + column % 2) * 3 + i % 3];
+    expected.at[i] =
+        x.at[(y / 2 * x.width + column / 2) * 12 + (y % 2 * 2 + column % 2) * 3 + i % 3];
   }
   free(x.at);
   bench_decode(&bench, vqgan, codes, 1, ROWS, COLUMNS, picture, NULL);
@@ -365,7 +411,8 @@ static void test_stem(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_sizes_are_read), cmocka_unit_test(test_official_sizes),
-                                     cmocka_unit_test(test_damaged_networks), cmocka_unit_test(test_stem)};
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_sizes_are_read), cmocka_unit_test(test_official_sizes),
+      cmocka_unit_test(test_damaged_networks), cmocka_unit_test(test_stem)};
   return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
- * test_networks.c - tokenizer and transformer against what the authors' code computed (tests/golden), stage by stage, straight from the
- * checkpoints, on every instruction set that this machine has; and the equivalences: threads, batches, partial passes. */
+ *
+ * test_networks.c - tokenizer and transformer against what the authors' code computed
+ * (tests/golden), stage by stage, straight from the checkpoints, on every instruction set that
+ * this machine has; and the equivalences: threads, batches, partial passes. */
 #include <math.h>
 
 #include "networks.h"
@@ -24,7 +26,8 @@ struct stage_check {
 };
 
 /* Compares where a golden file of that stage exists; the large ones are float16. */
-static void check_stage(void *user, const char *name, const float *data, size_t rows, size_t columns, size_t channels) {
+static void check_stage(void *user, const char *name, const float *data, size_t rows,
+                        size_t columns, size_t channels) {
   struct stage_check *check = user;
   const char *path = golden_path("%s/%s.npy", check->folder, name);
   FILE *file = fopen(path, "rb");
@@ -35,7 +38,8 @@ static void check_stage(void *user, const char *name, const float *data, size_t 
   assert_int_equal(golden.elements, rows * columns * channels);
   for (size_t i = 0; i < golden.elements; i++) {
     double tolerance = 2e-4 + 1e-3 * fabs((double)expected[i]);
-    if (!(fabs((double)data[i] - (double)expected[i]) <= tolerance)) fail_msg("%s [%zu]: %g, expected %g", path, i, data[i], expected[i]);
+    if (!(fabs((double)data[i] - (double)expected[i]) <= tolerance))
+      fail_msg("%s [%zu]: %g, expected %g", path, i, data[i], expected[i]);
   }
   golden_free(&golden);
   check->seen++;
@@ -54,19 +58,24 @@ static void check_floats(const float *values, const char *path, double tolerance
   golden_free(&golden);
 }
 
-/* Encodes pixels, checks latents, tokens and (unless NULL) the decoded picture, all below golden/`folder`. Returns the stages seen. */
-static int check_tokenizer(struct bench *bench, const msk_vqgan *vqgan, const char *folder, const char *stem, const float *pixels,
-                           size_t height, size_t width, bool decoded) {
-  size_t rows, columns, dim = msk_vqgan_get_config(vqgan)->dim, patch = msk_vqgan_get_config(vqgan)->patch;
+/* Encodes pixels, checks latents, tokens and (unless NULL) the decoded picture, all below
+ * golden/`folder`. Returns the stages seen. */
+static int check_tokenizer(struct bench *bench, const msk_vqgan *vqgan, const char *folder,
+                           const char *stem, const float *pixels, size_t height, size_t width,
+                           bool decoded) {
+  size_t rows, columns, dim = msk_vqgan_get_config(vqgan)->dim,
+                        patch = msk_vqgan_get_config(vqgan)->patch;
   struct stage_check check = {folder, 0};
   msk_observer observer = {&check, check_stage};
   msk_vqgan_latent_size(vqgan, height, width, &rows, &columns);
-  float *latents = malloc(rows * columns * dim * sizeof *latents), *picture = malloc(rows * columns * patch * patch * 3 * sizeof *picture);
+  float *latents = malloc(rows * columns * dim * sizeof *latents),
+        *picture = malloc(rows * columns * patch * patch * 3 * sizeof *picture);
   int32_t *codes = malloc(rows * columns * sizeof *codes);
   bench_encode(bench, vqgan, pixels, 1, height, width, latents, &observer);
   check_floats(latents, golden_path("%s/%sencoder_out.npy", folder, stem), 2e-4);
   bench_quantise(bench, vqgan, latents, rows * columns, codes);
-  if (strcmp(stem, "any_size_") != 0) check_tokens(codes, golden_path("%s/%stokens.npy", folder, stem));
+  if (strcmp(stem, "any_size_") != 0)
+    check_tokens(codes, golden_path("%s/%stokens.npy", folder, stem));
   if (decoded) {
     bench_decode(bench, vqgan, codes, 1, rows, columns, picture, &observer);
     check_floats(picture, golden_path("%s/%sdecoded.npy", folder, stem), 2e-4);
@@ -77,7 +86,8 @@ static int check_tokenizer(struct bench *bench, const msk_vqgan *vqgan, const ch
 
 static void check_tokenizer_set(struct bench *bench, const char *set, int size, int stages) {
   static const char *const inputs[] = {"sketch0", "sketch1", "photo"};
-  msk_vqgan *vqgan = vqgan_open(bench, golden_path("%s/tokenizer_imagenet%d_checkpoint", set, size), "", 0);
+  msk_vqgan *vqgan =
+      vqgan_open(bench, golden_path("%s/tokenizer_imagenet%d_checkpoint", set, size), "", 0);
   for (size_t i = 0; i < 3; i++) {
     size_t height, width;
     float *pixels = load_pixels(golden_path("%s/input/%s.png", set, inputs[i]), &height, &width);
@@ -106,7 +116,8 @@ static void test_tokenizer(void **state) {
 }
 
 static void strided_on(struct bench *bench) {
-  msk_vqgan *vqgan = vqgan_open(bench, golden_path("strided/tokenizer_imagenet48_checkpoint"), "", 0);
+  msk_vqgan *vqgan =
+      vqgan_open(bench, golden_path("strided/tokenizer_imagenet48_checkpoint"), "", 0);
   assert_true(msk_vqgan_get_config(vqgan)->strided);
   static const char *const names[] = {"", "any_size_"};
   for (size_t i = 0; i < 2; i++) {
@@ -124,7 +135,8 @@ static void test_strided(void **state) {
 
 /* ---- transformer ---- */
 
-static void check_layer(void *user, const char *name, const float *data, size_t rows, size_t columns, size_t channels) {
+static void check_layer(void *user, const char *name, const float *data, size_t rows,
+                        size_t columns, size_t channels) {
   struct stage_check *check = user;
   golden_array golden = golden_load(golden_path("%s/%s.npy", check->folder, name));
   assert_int_equal(golden.elements, rows * columns * channels);
@@ -139,7 +151,8 @@ struct set {
 };
 static const struct set sets[] = {{"tiny", 128, {0, 2, 3}, 3}, {"odd", 80, {1, 4}, 2}};
 
-static void check_pass(struct bench *bench, const msk_maskgit *maskgit, const struct set *set, const char *kind) {
+static void check_pass(struct bench *bench, const msk_maskgit *maskgit, const struct set *set,
+                       const char *kind) {
   const msk_maskgit_config *config = msk_maskgit_get_config(maskgit);
   size_t n = config->positions, maps = (size_t)set->layer_count * config->heads * n * n;
   char folder[64];
@@ -147,7 +160,8 @@ static void check_pass(struct bench *bench, const msk_maskgit *maskgit, const st
   struct stage_check check = {folder, 0};
   msk_observer observer = {&check, check_layer};
   golden_array tokens = golden_load(golden_path("%s/transformer/%s/tokens.npy", set->name, kind));
-  float *logits = malloc(n * config->vocabulary * sizeof *logits), *attention = malloc(maps * sizeof *attention);
+  float *logits = malloc(n * config->vocabulary * sizeof *logits),
+        *attention = malloc(maps * sizeof *attention);
   float *cut = malloc(n * 10 * sizeof *cut), *alone = malloc(maps * sizeof *alone);
   bench_forward(bench, maskgit,
                 &(msk_maskgit_pass){.tokens = tokens.data,
@@ -160,12 +174,19 @@ static void check_pass(struct bench *bench, const msk_maskgit *maskgit, const st
   assert_int_equal(check.seen, 1 + 2 * (int)config->layers);
   check_floats(logits, golden_path("%s/transformer/%s/logits.npy", set->name, kind), 5e-5);
   check_floats(attention, golden_path("%s/transformer/%s/attention.npy", set->name, kind), 1e-6);
-  /* A pass for the first columns, or for attention alone (which stops early), gives the same numbers. */
-  bench_forward(bench, maskgit, &(msk_maskgit_pass){.tokens = tokens.data, .batch = 1, .logits = cut, .columns = 10});
-  for (size_t i = 0; i < n; i++) assert_memory_equal(cut + i * 10, logits + i * config->vocabulary, 10 * sizeof *cut);
+  /* A pass for the first columns, or for attention alone (which stops early), gives the same
+   * numbers. */
+  bench_forward(
+      bench, maskgit,
+      &(msk_maskgit_pass){.tokens = tokens.data, .batch = 1, .logits = cut, .columns = 10});
+  for (size_t i = 0; i < n; i++)
+    assert_memory_equal(cut + i * 10, logits + i * config->vocabulary, 10 * sizeof *cut);
   bench_forward(bench, maskgit,
-                &(msk_maskgit_pass){
-                    .tokens = tokens.data, .batch = 1, .layers = set->layers, .layer_count = (size_t)set->layer_count, .maps = alone});
+                &(msk_maskgit_pass){.tokens = tokens.data,
+                                    .batch = 1,
+                                    .layers = set->layers,
+                                    .layer_count = (size_t)set->layer_count,
+                                    .maps = alone});
   assert_memory_equal(alone, attention, maps * sizeof *alone);
   golden_free(&tokens);
   free(logits), free(attention), free(cut), free(alone);
@@ -174,14 +195,19 @@ static void check_pass(struct bench *bench, const msk_maskgit *maskgit, const st
 /* Target: the full sequence; sample: the masked one. */
 static void check_score(struct bench *bench, const msk_maskgit *maskgit, const struct set *set) {
   const msk_maskgit_config *config = msk_maskgit_get_config(maskgit);
-  size_t n = config->positions, count = (size_t)set->layer_count, maps = count * config->heads * n * n;
+  size_t n = config->positions, count = (size_t)set->layer_count,
+         maps = count * config->heads * n * n;
   golden_array full = golden_load(golden_path("%s/transformer/full/tokens.npy", set->name));
   golden_array masked = golden_load(golden_path("%s/transformer/masked/tokens.npy", set->name));
   float *target = malloc(maps * sizeof *target), *log_target = malloc(maps * sizeof *log_target);
   float *score = malloc(n * sizeof *score), *layers = malloc(count * n * sizeof *layers);
   bench_forward(bench, maskgit,
-                &(msk_maskgit_pass){
-                    .tokens = full.data, .batch = 1, .layers = set->layers, .layer_count = count, .maps = target, .log_maps = log_target});
+                &(msk_maskgit_pass){.tokens = full.data,
+                                    .batch = 1,
+                                    .layers = set->layers,
+                                    .layer_count = count,
+                                    .maps = target,
+                                    .log_maps = log_target});
   bench_forward(bench, maskgit,
                 &(msk_maskgit_pass){.tokens = masked.data,
                                     .batch = 1,
@@ -199,7 +225,8 @@ static void check_score(struct bench *bench, const msk_maskgit *maskgit, const s
 
 static void transformer_on(struct bench *bench) {
   for (size_t i = 0; i < 2; i++) {
-    msk_maskgit *maskgit = maskgit_open(bench, golden_path("%s/maskgit_imagenet%d_checkpoint", sets[i].name, sets[i].size), "");
+    msk_maskgit *maskgit = maskgit_open(
+        bench, golden_path("%s/maskgit_imagenet%d_checkpoint", sets[i].name, sets[i].size), "");
     check_pass(bench, maskgit, &sets[i], "full");
     check_pass(bench, maskgit, &sets[i], "masked");
     check_score(bench, maskgit, &sets[i]);
@@ -213,31 +240,43 @@ static void test_transformer(void **state) {
 
 /* ---- equivalences ---- */
 
-/* Three sequences and three pictures at once, on 1 to 4 threads: always the bytes of one alone on one thread. */
+/* Three sequences and three pictures at once, on 1 to 4 threads: always the bytes of one alone
+ * on one thread. */
 static void test_threads_and_batches(void **state) {
   (void)state;
   enum { BATCH = 3, N = 101, HEIGHT = 23, WIDTH = 17 };
   int32_t tokens[BATCH * N];
-  static float pixels[BATCH * HEIGHT * WIDTH * 3], one[BATCH][N * 96], many[BATCH * N * 96], maps_one[BATCH][3 * N * N],
-      maps_many[BATCH * 3 * N * N];
-  static float latents_one[BATCH][3 * 3 * 24], latents_many[BATCH * 3 * 3 * 24], score_one[BATCH][N], score_many[BATCH * N];
-  static float picture_one[BATCH][24 * 24 * 3], picture_many[BATCH * 24 * 24 * 3], target[3 * N * N], log_target[3 * N * N];
+  static float pixels[BATCH * HEIGHT * WIDTH * 3], one[BATCH][N * 96], many[BATCH * N * 96],
+      maps_one[BATCH][3 * N * N], maps_many[BATCH * 3 * N * N];
+  static float latents_one[BATCH][3 * 3 * 24], latents_many[BATCH * 3 * 3 * 24],
+      score_one[BATCH][N], score_many[BATCH * N];
+  static float picture_one[BATCH][24 * 24 * 3], picture_many[BATCH * 24 * 24 * 3],
+      target[3 * N * N], log_target[3 * N * N];
   int32_t codes[BATCH * 9];
   uint64_t random = 5;
-  for (size_t i = 0; i < BATCH * N; i++) tokens[i] = test_random(&random) % 3 == 0 ? MSK_MASK_TOKEN : (int32_t)(test_random(&random) % 96);
-  for (size_t i = 0; i < sizeof pixels / sizeof *pixels; i++) pixels[i] = test_uniform(&random, 0, 1);
+  for (size_t i = 0; i < BATCH * N; i++)
+    tokens[i] =
+        test_random(&random) % 3 == 0 ? MSK_MASK_TOKEN : (int32_t)(test_random(&random) % 96);
+  for (size_t i = 0; i < sizeof pixels / sizeof *pixels; i++)
+    pixels[i] = test_uniform(&random, 0, 1);
   for (size_t i = 0; i < BATCH * 9; i++) codes[i] = (int32_t)(test_random(&random) % 96);
   const int layer = 4;
   for (int threads = 1; threads <= 4; threads++) {
     struct bench bench;
     bench_open(&bench, NULL, threads);
-    msk_vqgan *vqgan = vqgan_open(&bench, golden_path("odd/tokenizer_imagenet80_checkpoint"), "", 0);
-    msk_maskgit *maskgit = maskgit_open(&bench, golden_path("odd/maskgit_imagenet80_checkpoint"), "");
+    msk_vqgan *vqgan =
+        vqgan_open(&bench, golden_path("odd/tokenizer_imagenet80_checkpoint"), "", 0);
+    msk_maskgit *maskgit =
+        maskgit_open(&bench, golden_path("odd/maskgit_imagenet80_checkpoint"), "");
     for (size_t b = 0; threads == 1 && b < BATCH; b++) {
       if (b == 0) {
         bench_forward(&bench, maskgit,
-                      &(msk_maskgit_pass){
-                          .tokens = tokens + N, .batch = 1, .layers = &layer, .layer_count = 1, .maps = target, .log_maps = log_target});
+                      &(msk_maskgit_pass){.tokens = tokens + N,
+                                          .batch = 1,
+                                          .layers = &layer,
+                                          .layer_count = 1,
+                                          .maps = target,
+                                          .log_maps = log_target});
       }
       bench_forward(&bench, maskgit,
                     &(msk_maskgit_pass){.tokens = tokens + b * N,
@@ -250,7 +289,8 @@ static void test_threads_and_batches(void **state) {
                                         .target = target,
                                         .log_target = log_target,
                                         .score = score_one[b]});
-      bench_encode(&bench, vqgan, pixels + b * HEIGHT * WIDTH * 3, 1, HEIGHT, WIDTH, latents_one[b], NULL);
+      bench_encode(&bench, vqgan, pixels + b * HEIGHT * WIDTH * 3, 1, HEIGHT, WIDTH, latents_one[b],
+                   NULL);
       bench_decode(&bench, vqgan, codes + b * 9, 1, 3, 3, picture_one[b], NULL);
     }
     bench_forward(&bench, maskgit,
@@ -278,7 +318,8 @@ static void test_threads_and_batches(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_tokenizer), cmocka_unit_test(test_strided), cmocka_unit_test(test_transformer),
-                                     cmocka_unit_test(test_threads_and_batches)};
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_tokenizer), cmocka_unit_test(test_strided),
+      cmocka_unit_test(test_transformer), cmocka_unit_test(test_threads_and_batches)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * test_winograd.c - whole pictures decoded with Winograd's convolutions against the same network with direct ones, on every kernel set that has
- * both: no channel of any pixel differs by more than 1/255 after rounding to 8 bits. The direct network is made by taking Winograd's kernels
+ * test_winograd.c - whole pictures decoded with Winograd's convolutions against the same network
+ * with direct ones, on every kernel set that has both: no channel of any pixel differs by more
+ * than 1/255 after rounding to 8 bits. The direct network is made by taking Winograd's kernels
  * away through the device's internal hook. */
 #include <math.h>
 
@@ -24,9 +25,11 @@ static void decode(const char *isa, const msk_device_hook *hook, float *pixels, 
   uint64_t seed = 5;
   bench_open(&bench, isa, 1);
   msk_device_destroy(bench.device);
-  if (msk_device_create_with(&bench.device, isa, MSK_PRECISION_FP32, NULL, hook, &error) != MSK_OK) fail_msg("%s", error.message);
+  if (msk_device_create_with(&bench.device, isa, MSK_PRECISION_FP32, NULL, hook, &error) != MSK_OK)
+    fail_msg("%s", error.message);
   bench.stream.device = bench.device;
-  msk_vqgan *vqgan = vqgan_open(&bench, golden_path("tiny/tokenizer_imagenet128_checkpoint"), "", 0);
+  msk_vqgan *vqgan =
+      vqgan_open(&bench, golden_path("tiny/tokenizer_imagenet128_checkpoint"), "", 0);
   const msk_vqgan_config *config = msk_vqgan_get_config(vqgan);
   for (size_t i = 0; i < SIDE * SIDE; i++) codes[i] = (int32_t)(test_random(&seed) % config->codes);
   *count = 3 * SIDE * SIDE * config->patch * config->patch;
@@ -54,7 +57,8 @@ static void test_pictures(void **state) {
       error += pow((double)fast[i] - direct[i], 2);
       size += pow(direct[i], 2);
     }
-    print_message("%s: relative difference of the pictures %.2g\n", msk_isa_name(set), sqrt(error / size));
+    print_message("%s: relative difference of the pictures %.2g\n", msk_isa_name(set),
+                  sqrt(error / size));
     assert_true(different > count / 2); /* two algorithms, not one twice */
     compared++;
   }

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * test_drawn_shapes.c - what ./run quality measures against: stroke files, hands, the shape that a drawing encloses, overlap of shapes. */
+ *
+ * test_drawn_shapes.c - what ./run quality measures against: stroke files, hands, the shape that
+ * a drawing encloses, overlap of shapes. */
 #include <math.h>
 
 #include "items.h"
@@ -16,7 +18,9 @@ static int area(void) {
 
 static void test_parse(void **state) {
   (void)state;
-  assert_true(pen_parse(&strokes, "<svg><path d=\"M10 20 L30 40 50 60 Q70 60 70 80 C70 90 60 95 50 95 Z\"/><path d=\"M1 2 L3 4\"/></svg>"));
+  assert_true(pen_parse(&strokes,
+                        "<svg><path d=\"M10 20 L30 40 50 60 Q70 60 70 80 C70 90 60 95 50 95 "
+                        "Z\"/><path d=\"M1 2 L3 4\"/></svg>"));
   assert_int_equal(strokes.line_count, 2);
   assert_int_equal(strokes.starts[1], 3 + 32 + 32 + 1);
   assert_int_equal(strokes.starts[2], strokes.starts[1] + 2);
@@ -52,7 +56,8 @@ static void test_parse_refuses(void **state) {
   free(many);
 }
 
-/* A closed square of side 100, drawn 4 wide: 104 x 104 less the rounded corners; a gap of 5 changes nothing, one of 20 leaves the line alone. */
+/* A closed square of side 100, drawn 4 wide: 104 x 104 less the rounded corners; a gap of 5
+ * changes nothing, one of 20 leaves the line alone. */
 static void test_shape(void **state) {
   (void)state;
   assert_true(pen_parse(&strokes, "<path d=\"M80 80 L180 80 L180 180 L80 180 Z\"/>"));
@@ -83,7 +88,8 @@ static void test_move(void **state) {
 static void test_hands(void **state) {
   (void)state;
   uint8_t *first = malloc(PEN_SHAPE * 3), *second = malloc(PEN_SHAPE * 3);
-  msk_image a = {.width = PEN_SHEET, .height = PEN_SHEET, .pixels = first}, b = {.width = PEN_SHEET, .height = PEN_SHEET, .pixels = second};
+  msk_image a = {.width = PEN_SHEET, .height = PEN_SHEET, .pixels = first},
+            b = {.width = PEN_SHEET, .height = PEN_SHEET, .pixels = second};
   assert_true(pen_parse(&strokes, "<path d=\"M60 60 L196 60 L196 196 L60 196 Z\"/>"));
   double ink[PEN_PHOTO + 1];
   for (int hand = PEN_PLAIN; hand <= PEN_PHOTO; hand++) {
@@ -122,7 +128,8 @@ static void test_overlap(void **state) {
   assert_true(shape_iou(ring, full, 6) == 0);
 }
 
-/* The halves are those of training/sketches/README.md: thirty and thirty, none in both; every drawing has a shape of some size. */
+/* The halves are those of training/sketches/README.md: thirty and thirty, none in both; every
+ * drawing has a shape of some size. */
 static void test_halves(void **state) {
   (void)state;
   item_options options = {.size = 64, .side = 32, .strokes = "training/sketches/strokes"};
@@ -135,11 +142,13 @@ static void test_halves(void **state) {
     for (int i = 0; i < 30; i++) {
       int cells = 0;
       for (int k = 0; k < 32 * 32; k++) cells += halves[h].items[i].shape[k];
-      if (cells < 32 || cells > 800) fail_msg("%s encloses %d cells of 1024", halves[h].items[i].name, cells);
+      if (cells < 32 || cells > 800)
+        fail_msg("%s encloses %d cells of 1024", halves[h].items[i].name, cells);
     }
   }
   for (int i = 0; i < 30; i++) {
-    for (int k = 0; k < 30; k++) assert_string_not_equal(halves[0].items[i].name, halves[1].items[k].name);
+    for (int k = 0; k < 30; k++)
+      assert_string_not_equal(halves[0].items[i].name, halves[1].items[k].name);
   }
   assert_string_equal(halves[0].items[2].name, "apple-5");
   assert_string_equal(halves[1].items[2].name, "mug-2");
@@ -149,8 +158,10 @@ static void test_halves(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_parse), cmocka_unit_test(test_parse_refuses), cmocka_unit_test(test_shape),  cmocka_unit_test(test_move),
-      cmocka_unit_test(test_hands), cmocka_unit_test(test_overlap),       cmocka_unit_test(test_halves),
+      cmocka_unit_test(test_parse),  cmocka_unit_test(test_parse_refuses),
+      cmocka_unit_test(test_shape),  cmocka_unit_test(test_move),
+      cmocka_unit_test(test_hands),  cmocka_unit_test(test_overlap),
+      cmocka_unit_test(test_halves),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

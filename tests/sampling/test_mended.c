@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * test_mended.c - properties of the decoding loop with a made-up denoiser whose answers depend on an item's own sequence alone: items do
- * not depend on their batch, counts are exact, known tokens stay, nothing stays masked, guidance takes the right classes, the lambda map
- * does what it says; and what is refused. Mostly the mended rules; some of the official ones that the recorded traces do not reach. */
+ * test_mended.c - properties of the decoding loop with a made-up denoiser whose answers depend
+ * on an item's own sequence alone: items do not depend on their batch, counts are exact, known
+ * tokens stay, nothing stays masked, guidance takes the right classes, the lambda map does what
+ * it says; and what is refused. Mostly the mended rules; some of the official ones that the
+ * recorded traces do not reach. */
 #include "support.h"
 
 #include <math.h>
@@ -14,7 +16,8 @@
 
 enum { TOKENS = 50, CODES = 13, CLASSES = 9, MAX_BATCH = 6, MAX_STEPS = 80 };
 
-/* of the scores; STEADY also makes conditional and unconditional logits differ by the same everywhere and always */
+/* of the scores; STEADY also makes conditional and unconditional logits differ by the same
+ * everywhere and always */
 typedef enum flavour { HASHED, CONSTANT, POISONED, STEADY } flavour;
 
 typedef struct bench {
@@ -29,7 +32,8 @@ typedef struct bench {
   int32_t seen[MAX_STEPS][MAX_BATCH * TOKENS];      /* what the network was shown */
   float structure[MAX_STEPS][MAX_BATCH * TOKENS];   /* rescaled */
   float confidence[MAX_STEPS][MAX_BATCH * TOKENS];
-  uint8_t structure_mask[MAX_STEPS][MAX_BATCH * TOKENS], confidence_mask[MAX_STEPS][MAX_BATCH * TOKENS];
+  uint8_t structure_mask[MAX_STEPS][MAX_BATCH * TOKENS],
+      confidence_mask[MAX_STEPS][MAX_BATCH * TOKENS];
   int cancel_at; /* trace call that asks to stop; 0: none */
   int traced;
   msk_status answer; /* of the denoiser */
@@ -41,21 +45,26 @@ static uint8_t box[TOKENS - 1];
 
 static uint64_t hash_row(const bench *b, const int32_t *tokens, int32_t unconditional) {
   uint64_t state = (uint64_t)(uint32_t)unconditional + 77;
-  for (int i = 0; i < b->spec.tokens; i++) state = test_random(&state) ^ (uint64_t)(uint32_t)tokens[i];
+  for (int i = 0; i < b->spec.tokens; i++)
+    state = test_random(&state) ^ (uint64_t)(uint32_t)tokens[i];
   return state;
 }
 
-static msk_status made_up_logits(void *user, const int32_t *tokens, const int32_t *unconditional, const float *guidance, float *logits,
-                                 float *difference, msk_error *error) {
+static msk_status made_up_logits(void *user, const int32_t *tokens, const int32_t *unconditional,
+                                 const float *guidance, float *logits, float *difference,
+                                 msk_error *error) {
   bench *b = user;
   const int n = b->spec.tokens, codes = b->spec.codes;
   b->guided[b->logits_calls] = unconditional != NULL;
   for (int item = 0; item < b->spec.batch; item++) {
     int32_t other = unconditional != NULL ? unconditional[item] : -1;
     b->unconditional[b->logits_calls][item] = other;
-    uint64_t conditional = hash_row(b, tokens + item * n, -1), state = hash_row(b, tokens + item * n, other);
+    uint64_t conditional = hash_row(b, tokens + item * n, -1),
+             state = hash_row(b, tokens + item * n, other);
     for (int i = item * n * codes; i < (item + 1) * n * codes; i++) {
-      float apart = other < 0 ? 0 : b->scores == STEADY ? (float)(i % codes) / 8 : test_uniform(&state, -2, 2);
+      float apart = other < 0             ? 0
+                    : b->scores == STEADY ? (float)(i % codes) / 8
+                                          : test_uniform(&state, -2, 2);
       logits[i] = test_uniform(&conditional, -2, 2) + guidance[item] * apart;
       if (difference != NULL) difference[i] = apart;
     }
@@ -150,7 +159,8 @@ static const int32_t *run(bench *b) {
   assert_int_equal(steps, msk_decode_step_count(&b->spec));
   assert_int_equal(msk_decode_step(b->decode, &done, &error), MSK_ERROR_ARGUMENT);
   const int32_t *result = msk_decode_completed(b->decode);
-  assert_memory_equal(result, msk_decode_current(b->decode), (size_t)(b->spec.batch * b->spec.tokens) * 4);
+  assert_memory_equal(result, msk_decode_current(b->decode),
+                      (size_t)(b->spec.batch * b->spec.tokens) * 4);
   for (int item = 0; item < b->spec.batch; item++) {
     const int32_t *tokens = result + item * b->spec.tokens;
     assert_int_equal(tokens[0], b->spec.codes + b->spec.class_id);
@@ -162,7 +172,8 @@ static const int32_t *run(bench *b) {
 
 static int masked_at(const bench *b, int step, int item) {
   int count = 0;
-  for (int i = 0; i < b->spec.tokens; i++) count += b->sequences[step][item * b->spec.tokens + i] == MSK_MASK_TOKEN;
+  for (int i = 0; i < b->spec.tokens; i++)
+    count += b->sequences[step][item * b->spec.tokens + i] == MSK_MASK_TOKEN;
   return count;
 }
 
@@ -170,13 +181,18 @@ static int masked_at(const bench *b, int step, int item) {
 
 static void plainly(msk_recipe *recipe) { (void)recipe; }
 
-static void from_the_sketch(msk_recipe *recipe) { recipe->sketch_share = 0.5, recipe->sketch_steps = 4; }
+static void from_the_sketch(msk_recipe *recipe) {
+  recipe->sketch_share = 0.5, recipe->sketch_steps = 4;
+}
 static void seeing_the_sketch(msk_recipe *recipe) { recipe->placeholder = MSK_PLACEHOLDER_SKETCH; }
 static void sparing(msk_recipe *recipe) {
-  recipe->guidance = 0.6, recipe->guidance_schedule = MSK_GUIDANCE_LINEAR, recipe->guidance_skip = 0.3, recipe->unconditional_every = 3;
+  recipe->guidance = 0.6, recipe->guidance_schedule = MSK_GUIDANCE_LINEAR,
+  recipe->guidance_skip = 0.3, recipe->unconditional_every = 3;
   recipe->structure_every = 2, recipe->remask = MSK_REMASK_RECORDED;
 }
-static void by_position(msk_recipe *recipe) { recipe->order = MSK_ORDER_HALTON, recipe->remask = MSK_REMASK_DRAWN; }
+static void by_position(msk_recipe *recipe) {
+  recipe->order = MSK_ORDER_HALTON, recipe->remask = MSK_REMASK_DRAWN;
+}
 static void by_lot(msk_recipe *recipe) { recipe->order = MSK_ORDER_RANDOM; }
 
 static void check_items(msk_job job, msk_rng_layout layout, void (*change)(msk_recipe *)) {
@@ -193,7 +209,8 @@ static void check_items(msk_job job, msk_rng_layout layout, void (*change)(msk_r
       assert_memory_equal(run(part), whole + first * TOKENS, (size_t)(count * TOKENS) * 4);
       free_bench(part);
     }
-    for (int other = 0; other < first; other++) assert_memory_not_equal(whole + first * TOKENS, whole + other * TOKENS, TOKENS * 4);
+    for (int other = 0; other < first; other++)
+      assert_memory_not_equal(whole + first * TOKENS, whole + other * TOKENS, TOKENS * 4);
   }
   bench *seeded = make_bench(job, "balanced", 1);
   seeded->spec.layout = layout;
@@ -240,12 +257,14 @@ static void test_placeholder(void **state) {
       for (int at = 0; at < 2 * TOKENS; at++) {
         const int32_t stands = b->sequences[step][at];
         const bool unknown = stands == MSK_MASK_TOKEN;
-        assert_int_equal(b->seen[step][at], unknown && p == MSK_PLACEHOLDER_SKETCH ? sketch[at % TOKENS - 1] : stands);
+        assert_int_equal(b->seen[step][at],
+                         unknown && p == MSK_PLACEHOLDER_SKETCH ? sketch[at % TOKENS - 1] : stands);
         masked += unknown;
       }
     }
     assert_true(masked > 100);
-    for (int at = 0; at < 2 * TOKENS; at++) assert_true(at % TOKENS == 0 || (result[at] >= 0 && result[at] < CODES));
+    for (int at = 0; at < 2 * TOKENS; at++)
+      assert_true(at % TOKENS == 0 || (result[at] >= 0 && result[at] < CODES));
     free_bench(b);
   }
 }
@@ -258,20 +277,24 @@ static void test_counts(void **state) {
     double lambda, least, most;
     int tail;
     flavour scores;
-  } grid[] = {{0.9, 0.35, 0.95, 6, HASHED},   {0, 0.35, 0.95, 6, HASHED},    {1, 0.35, 0.95, 6, HASHED},   {0.5, 0, 1, 3, HASHED},
-              {0.9, 1, 1, 4, HASHED},         {0.9, 0, 0, 4, HASHED},        {0.9, 0.35, 0.95, 0, HASHED}, {0.7, 0.35, 0.95, 60, HASHED},
+  } grid[] = {{0.9, 0.35, 0.95, 6, HASHED},   {0, 0.35, 0.95, 6, HASHED},
+              {1, 0.35, 0.95, 6, HASHED},     {0.5, 0, 1, 3, HASHED},
+              {0.9, 1, 1, 4, HASHED},         {0.9, 0, 0, 4, HASHED},
+              {0.9, 0.35, 0.95, 0, HASHED},   {0.7, 0.35, 0.95, 60, HASHED},
               {0.9, 0.35, 0.95, 6, CONSTANT}, {0.9, 0.35, 0.95, 6, POISONED}};
   for (size_t g = 0; g < sizeof grid / sizeof *grid; g++) {
     bench *b = make_bench(MSK_JOB_DRAW, "balanced", 2);
     msk_recipe *r = &b->spec.recipe;
-    r->lambda_structure = grid[g].lambda, r->min_mask_rate = grid[g].least, r->max_mask_rate = grid[g].most, r->tail = grid[g].tail;
+    r->lambda_structure = grid[g].lambda, r->min_mask_rate = grid[g].least,
+    r->max_mask_rate = grid[g].most, r->tail = grid[g].tail;
     b->scores = grid[g].scores;
     run(b);
     const int image = TOKENS - 1, start = (int)ceil(image * r->max_mask_rate - 1e-9);
     assert_int_equal(masked_at(b, 0, 0), start);
     assert_int_equal(b->score_calls, r->steps - (r->tail == 0));
     for (int step = 1; step < r->steps + (r->tail > 0) && step < b->logits_calls; step++) {
-      double rate = r->min_mask_rate + (1 - (double)step / r->steps) * (r->max_mask_rate - r->min_mask_rate);
+      double rate =
+          r->min_mask_rate + (1 - (double)step / r->steps) * (r->max_mask_rate - r->min_mask_rate);
       int wanted = (int)floor(start * rate + 1e-9), by_structure = 0, both = 0;
       for (int item = 0; item < 2; item++) assert_int_equal(masked_at(b, step, item), wanted);
       assert_int_equal(b->sequences[step][0], CODES + 3);
@@ -286,7 +309,8 @@ static void test_counts(void **state) {
   }
 }
 
-/* The structure mask is the lowest scores; constant scores are decided by lot, so differently from step to step. */
+/* The structure mask is the lowest scores; constant scores are decided by lot, so differently
+ * from step to step. */
 static void test_choice(void **state) {
   (void)state;
   bench *b = make_bench(MSK_JOB_DRAW, "balanced", 1);
@@ -403,9 +427,13 @@ static void assert_same(void (*one)(msk_recipe *), void (*other)(msk_recipe *)) 
   free_bench(b);
 }
 
-static void share_of_the_mask_rate(msk_recipe *recipe) { recipe->sketch_share = 1 - recipe->max_mask_rate; }
+static void share_of_the_mask_rate(msk_recipe *recipe) {
+  recipe->sketch_share = 1 - recipe->max_mask_rate;
+}
 static void nothing_visible(msk_recipe *recipe) { recipe->visible_sketch = 0; }
-static void nothing_to_let_go(msk_recipe *recipe) { recipe->visible_sketch = 0, recipe->sketch_steps = 7; }
+static void nothing_to_let_go(msk_recipe *recipe) {
+  recipe->visible_sketch = 0, recipe->sketch_steps = 7;
+}
 
 static void test_sketch_equivalences(void **state) {
   (void)state;
@@ -418,14 +446,16 @@ static int still_from_sketch(const bench *b, int step, int item) {
   int count = 0;
   for (int i = 1; i < TOKENS; i++) {
     bool visible = true;
-    for (int before = 0; before <= step; before++) visible &= b->sequences[before][item * TOKENS + i] != MSK_MASK_TOKEN;
+    for (int before = 0; before <= step; before++)
+      visible &= b->sequences[before][item * TOKENS + i] != MSK_MASK_TOKEN;
     if (visible) assert_int_equal(b->sequences[step][item * TOKENS + i], sketch[i - 1]);
     count += visible;
   }
   return count;
 }
 
-/* They go first and on time, all of them; the other masks are counted over the other tokens, and in the end all is as from an empty start.
+/* They go first and on time, all of them; the other masks are counted over the other tokens, and
+ * in the end all is as from an empty start.
  */
 static void test_sketch_let_go(void **state) {
   (void)state;
@@ -438,13 +468,20 @@ static void test_sketch_let_go(void **state) {
     msk_recipe *r = &b->spec.recipe;
     r->sketch_share = grid[g].share, r->sketch_steps = grid[g].steps;
     run(b);
-    const int image = TOKENS - 1, visible = image - (int)ceil(image * (grid[g].share > 0 ? 1 - grid[g].share : 0.95) - 1e-9);
+    const int image = TOKENS - 1,
+              visible =
+                  image - (int)ceil(image * (grid[g].share > 0 ? 1 - grid[g].share : 0.95) - 1e-9);
     for (int item = 0; item < 2; item++) {
       assert_int_equal(masked_at(b, 0, item), image - visible);
       for (int step = 1; step <= r->steps; step++) {
-        int before = step > r->sketch_steps ? 0 : (int)floor(visible * (1 - (step - 1.0) / r->sketch_steps) + 1e-9);
-        int left = step >= r->sketch_steps ? 0 : (int)floor(visible * (1 - (double)step / r->sketch_steps) + 1e-9);
-        double rate = r->min_mask_rate + (1 - (double)step / r->steps) * (r->max_mask_rate - r->min_mask_rate);
+        int before = step > r->sketch_steps
+                         ? 0
+                         : (int)floor(visible * (1 - (step - 1.0) / r->sketch_steps) + 1e-9);
+        int left = step >= r->sketch_steps
+                       ? 0
+                       : (int)floor(visible * (1 - (double)step / r->sketch_steps) + 1e-9);
+        double rate = r->min_mask_rate +
+                      (1 - (double)step / r->steps) * (r->max_mask_rate - r->min_mask_rate);
         int wanted = (int)floor((image - left) * rate + 1e-9);
         assert_int_equal(masked_at(b, step, item), wanted > before - left ? wanted : before - left);
         if (left > 0) assert_int_equal(still_from_sketch(b, step, item), left);
@@ -461,7 +498,8 @@ static void test_token_temperature(void **state) {
   cold->spec.recipe.token_temperature = 1e-6;
   cold->spec.recipe.steps = 1;
   const int32_t *tokens = run(cold);
-  assert_memory_equal(tokens + 1, tokens + TOKENS + 1, (TOKENS - 1) * 4); /* the likeliest tokens, whatever the stream */
+  /* the likeliest tokens, whatever the stream */
+  assert_memory_equal(tokens + 1, tokens + TOKENS + 1, (TOKENS - 1) * 4);
   assert_memory_equal(tokens + 1, tokens + 2 * TOKENS + 1, (TOKENS - 1) * 4);
   free_bench(cold);
 }
@@ -484,7 +522,8 @@ static void test_unconditional(void **state) {
   }
   b->spec.recipe.unconditional = MSK_UNCONDITIONAL_NULL;
   run(b);
-  for (int item = 0; item < MAX_BATCH; item++) assert_int_equal(b->unconditional[7][item], CODES + 8);
+  for (int item = 0; item < MAX_BATCH; item++)
+    assert_int_equal(b->unconditional[7][item], CODES + 8);
   b->spec.recipe.guidance = 0;
   run(b);
   assert_false(b->guided[0]);
@@ -503,13 +542,15 @@ static void test_official_guidance(void **state) {
   }
   int32_t first = b->unconditional[0][0];
   free_bench(b);
-  b = make_bench(MSK_JOB_DRAW, "official", 1); /* the authors' code needs two rows; one row takes the first class */
+  /* the authors' code needs two rows; one row takes the first class */
+  b = make_bench(MSK_JOB_DRAW, "official", 1);
   run(b);
   assert_int_equal(b->unconditional[0][0], first);
   assert_int_equal(b->score_calls, b->spec.recipe.steps);
   b->spec.callbacks.on_trace = NULL;
   run(b);
-  assert_int_equal(b->score_calls, b->spec.recipe.steps - 1); /* no dead last pass unless it is to be seen */
+  /* no dead last pass unless it is to be seen */
+  assert_int_equal(b->score_calls, b->spec.recipe.steps - 1);
   free_bench(b);
 }
 
@@ -526,7 +567,8 @@ static void test_guidance_schedule(void **state) {
       const int steps = msk_decode_step_count(&b->spec);
       int since = every; /* the last pass */
       for (int step = 0; step < steps; step++, since++) {
-        const double p = (step + 1.0) / steps, shares[] = {1, p, (1 - cos(acos(-1.0) * p * p)) / 2, p > 0.5};
+        const double p = (step + 1.0) / steps,
+                     shares[] = {1, p, (1 - cos(acos(-1.0) * p * p)) / 2, p > 0.5};
         const bool acts = shares[schedule] >= 0.4;
         assert_true(b->guided[step] == (acts && since >= every));
         if (acts && since >= every) since = 0;
@@ -536,10 +578,15 @@ static void test_guidance_schedule(void **state) {
   }
 }
 
-static void every_step(msk_recipe *recipe) { recipe->unconditional_every = 1, recipe->structure_every = 1; }
-static void every_third(msk_recipe *recipe) { recipe->unconditional_every = 3, recipe->structure_every = 3; }
+static void every_step(msk_recipe *recipe) {
+  recipe->unconditional_every = 1, recipe->structure_every = 1;
+}
+static void every_third(msk_recipe *recipe) {
+  recipe->unconditional_every = 3, recipe->structure_every = 3;
+}
 
-/* Where the passes show the same at every step, it does not matter how often they are made; else it does. */
+/* Where the passes show the same at every step, it does not matter how often they are made; else
+ * it does. */
 static void test_reuse(void **state) {
   (void)state;
   for (int steady = 0; steady < 2; steady++) {
@@ -573,7 +620,8 @@ static void test_reuse_needs_room(void **state) {
 
 /* ---- order and re-masking ---- */
 
-/* In Halton order what is masked lies behind what is known, counted from where the item's order begins. */
+/* In Halton order what is masked lies behind what is known, counted from where the item's order
+ * begins. */
 static void test_position_order(void **state) {
   (void)state;
   int32_t rank[TOKENS - 1];
@@ -583,9 +631,11 @@ static void test_position_order(void **state) {
   run(b);
   int begins[4];
   for (int item = 0; item < 4; item++) {
-    const int32_t *last = b->sequences[b->logits_calls - 1] + item * TOKENS, *second = b->sequences[1] + item * TOKENS;
+    const int32_t *last = b->sequences[b->logits_calls - 1] + item * TOKENS,
+                  *second = b->sequences[1] + item * TOKENS;
     int start = -1;
-    for (int from = 0; from < TOKENS - 1 && start < 0; from++) { /* the one beginning under which the second sequence is sorted */
+    /* the one beginning under which the second sequence is sorted */
+    for (int from = 0; from < TOKENS - 1 && start < 0; from++) {
       int known = 0, sorted = 1;
       for (int i = 1; i < TOKENS; i++) known += second[i] != MSK_MASK_TOKEN;
       for (int i = 1; i < TOKENS; i++) {
@@ -617,7 +667,9 @@ static void test_remask_drawn(void **state) {
     run(b);
     again = 0;
     for (int step = 1; step < b->spec.recipe.steps; step++) {
-      for (int i = 0; i < 2 * TOKENS; i++) again += b->sequences[step - 1][i] != MSK_MASK_TOKEN && b->sequences[step][i] == MSK_MASK_TOKEN;
+      for (int i = 0; i < 2 * TOKENS; i++)
+        again +=
+            b->sequences[step - 1][i] != MSK_MASK_TOKEN && b->sequences[step][i] == MSK_MASK_TOKEN;
       assert_int_equal(masked_at(b, step, 0), masked_at(b, step, 1));
     }
     assert_true(drawn ? again == 0 : again > 0);
@@ -633,7 +685,8 @@ static int changes_of_place(bench *b) {
     for (int i = 1; i < TOKENS; i++) {
       for (int j = 1; j < i; j++) {
         if (from[i] == MSK_MASK_TOKEN || from[j] == MSK_MASK_TOKEN) continue;
-        changes += (b->confidence[step - 1][i] < b->confidence[step - 1][j]) != (b->confidence[step][i] < b->confidence[step][j]);
+        changes += (b->confidence[step - 1][i] < b->confidence[step - 1][j]) !=
+                   (b->confidence[step][i] < b->confidence[step][j]);
       }
     }
   }
@@ -641,7 +694,9 @@ static int changes_of_place(bench *b) {
 }
 
 static void lambda_one(msk_recipe *recipe) { recipe->lambda_structure = 1; }
-static void lambda_one_recorded(msk_recipe *recipe) { recipe->lambda_structure = 1, recipe->remask = MSK_REMASK_RECORDED; }
+static void lambda_one_recorded(msk_recipe *recipe) {
+  recipe->lambda_structure = 1, recipe->remask = MSK_REMASK_RECORDED;
+}
 
 static void test_remask_recorded(void **state) {
   (void)state;
@@ -691,7 +746,8 @@ static void test_half_map(void **state) {
       *(i <= 25 ? &strict : &loose) += b->structure_mask[step][i];
       *(i <= 25 ? &strict_by_confidence : &loose_by_confidence) += b->confidence_mask[step][i];
     }
-    assert_true(strict > 0 && loose == 0);                   /* structure decides where the map is white */
+    /* structure decides where the map is white */
+    assert_true(strict > 0 && loose == 0);
     assert_true(loose_by_confidence > strict_by_confidence); /* confidence where it is black */
   }
   free_bench(b);
@@ -711,8 +767,9 @@ static void test_refused(void **state) {
     bench *b = make_bench(MSK_JOB_DRAW, names[official], 2);
     msk_decode_spec good = b->spec;
     assert_int_equal(begin(b, &error), MSK_OK);
-#define REFUSED(change)                                                                                             \
-  (b->spec = good, (void)(change), error.message[0] = '\0', assert_int_equal(begin(b, &error), MSK_ERROR_ARGUMENT), \
+#define REFUSED(change)                                     \
+  (b->spec = good, (void)(change), error.message[0] = '\0', \
+   assert_int_equal(begin(b, &error), MSK_ERROR_ARGUMENT),  \
    assert_true(strlen(error.message) > 10))
     REFUSED(b->spec.batch = 3);
     REFUSED(b->spec.batch = 0);
@@ -737,7 +794,8 @@ static void test_refused(void **state) {
     } else {
       REFUSED(b->spec.recipe.unconditional = MSK_UNCONDITIONAL_NULL);
       REFUSED(b->spec.class_hidden = lonely);
-      REFUSED((b->spec.tokens = TOKENS - 1, b->spec.recipe.order = MSK_ORDER_HALTON)); /* no square */
+      /* no square */
+      REFUSED((b->spec.tokens = TOKENS - 1, b->spec.recipe.order = MSK_ORDER_HALTON));
     }
 #undef REFUSED
     free_bench(b);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * test_official.c - every case of tests/golden/{tiny,odd}/decode with the networks in the loop: the recipe `official` returns the authors'
- * tokens. Passes are made singly, conditional and unconditional apart; the session's way of batching them is tested in tests/api. */
+ * test_official.c - every case of tests/golden/{tiny,odd}/decode with the networks in the loop:
+ * the recipe `official` returns the authors' tokens. Passes are made singly, conditional and
+ * unconditional apart; the session's way of batching them is tested in tests/api. */
 #include "support.h"
 
 #include <jansson.h>
@@ -41,18 +42,23 @@ static void forward(network *n, const msk_maskgit_pass *pass) {
   free(memory);
 }
 
-static msk_status network_logits(void *user, const int32_t *tokens, const int32_t *unconditional, const float *guidance, float *logits,
-                                 float *difference, msk_error *error) {
+static msk_status network_logits(void *user, const int32_t *tokens, const int32_t *unconditional,
+                                 const float *guidance, float *logits, float *difference,
+                                 msk_error *error) {
   network *n = user;
   (void)difference, (void)error;
   size_t row = n->tokens * n->codes;
-  forward(n, &(msk_maskgit_pass){.tokens = tokens, .batch = n->batch, .logits = logits, .columns = n->codes});
+  forward(n, &(msk_maskgit_pass){
+                 .tokens = tokens, .batch = n->batch, .logits = logits, .columns = n->codes});
   for (size_t b = 0; unconditional != NULL && b < n->batch; b++) {
     if (unconditional[b] < 0) continue;
     memcpy(n->unconditional, tokens + b * n->tokens, n->tokens * sizeof *tokens);
     n->unconditional[0] = unconditional[b];
-    forward(n, &(msk_maskgit_pass){.tokens = n->unconditional, .batch = 1, .logits = n->other, .columns = n->codes});
-    for (size_t i = 0; i < row; i++) logits[b * row + i] += guidance[b] * (logits[b * row + i] - n->other[i]);
+    forward(n,
+            &(msk_maskgit_pass){
+                .tokens = n->unconditional, .batch = 1, .logits = n->other, .columns = n->codes});
+    for (size_t i = 0; i < row; i++)
+      logits[b * row + i] += guidance[b] * (logits[b * row + i] - n->other[i]);
   }
   return MSK_OK;
 }
@@ -72,12 +78,16 @@ static msk_status network_score(void *user, const int32_t *tokens, float *score,
 }
 
 static void open_network(network *n, const char *name, const char *checkpoint) {
-  *n = (network){.name = name, .config = json_load_file(golden_path("%s/config.json", name), 0, NULL)};
+  *n = (network){.name = name,
+                 .config = json_load_file(golden_path("%s/config.json", name), 0, NULL)};
   msk_weight_file *file;
   msk_error error;
-  if (msk_device_create(&n->device, NULL, MSK_PRECISION_FP32, NULL, &error) != MSK_OK) fail_msg("%s", error.message);
-  if (msk_weight_file_open(&file, golden_path("%s/%s", name, checkpoint), NULL, &error) != MSK_OK) fail_msg("%s", error.message);
-  if (msk_maskgit_load(&n->maskgit, n->device, file, "", NULL, &error) != MSK_OK) fail_msg("%s", error.message);
+  if (msk_device_create(&n->device, NULL, MSK_PRECISION_FP32, NULL, &error) != MSK_OK)
+    fail_msg("%s", error.message);
+  if (msk_weight_file_open(&file, golden_path("%s/%s", name, checkpoint), NULL, &error) != MSK_OK)
+    fail_msg("%s", error.message);
+  if (msk_maskgit_load(&n->maskgit, n->device, file, "", NULL, &error) != MSK_OK)
+    fail_msg("%s", error.message);
   msk_weight_file_close(file);
   n->stream.device = n->device;
   const msk_maskgit_config *config = msk_maskgit_get_config(n->maskgit);
@@ -86,7 +96,8 @@ static void open_network(network *n, const char *name, const char *checkpoint) {
   n->heads = config->heads;
   n->codes = (size_t)json_integer_value(json_object_get(n->config, "codebook_size"));
   n->layer_count = json_array_size(layers);
-  for (size_t i = 0; i < n->layer_count; i++) n->layers[i] = (int)json_integer_value(json_array_get(layers, i));
+  for (size_t i = 0; i < n->layer_count; i++)
+    n->layers[i] = (int)json_integer_value(json_array_get(layers, i));
   size_t maps = n->layer_count * n->heads * n->tokens * n->tokens;
   n->target = malloc(maps * sizeof(float));
   n->log_target = malloc(maps * sizeof(float));
@@ -101,13 +112,16 @@ static void close_network(network *n) {
   json_decref(n->config);
 }
 
-static int whole(const json_t *entry, const char *name) { return (int)json_number_value(json_object_get(entry, name)); }
+static int whole(const json_t *entry, const char *name) {
+  return (int)json_number_value(json_object_get(entry, name));
+}
 
 static void set(msk_recipe *recipe, msk_job job, const char *key, const json_t *value) {
   char text[40];
   msk_error error;
   snprintf(text, sizeof text, "%.17g", json_number_value(value));
-  if (msk_recipe_set(recipe, job, key, json_is_string(value) ? json_string_value(value) : text, &error) != MSK_OK)
+  if (msk_recipe_set(recipe, job, key, json_is_string(value) ? json_string_value(value) : text,
+                     &error) != MSK_OK)
     fail_msg("%s", error.message);
 }
 
@@ -147,7 +161,8 @@ static void run(network *n, const msk_decode_spec *spec, const json_t *entry) {
     assert_int_equal(msk_decode_step(decode, &done, &error), MSK_OK);
     if (spec->job == MSK_JOB_DRAW && !done) continue;
     for (size_t b = 0; b < n->batch; b++) {
-      const int32_t *wanted = (int32_t *)golden.data + (spec->job == MSK_JOB_DRAW ? b : b * steps + step) * n->tokens;
+      const int32_t *wanted =
+          (int32_t *)golden.data + (spec->job == MSK_JOB_DRAW ? b : b * steps + step) * n->tokens;
       if (memcmp(msk_decode_completed(decode) + b * n->tokens, wanted, n->tokens * 4) != 0)
         fail_msg("%s/%s: row %zu, step %zu differs", n->name, id, b, step);
     }
@@ -157,7 +172,8 @@ static void run(network *n, const msk_decode_spec *spec, const json_t *entry) {
 }
 
 static void run_case(network *n, const json_t *entry) {
-  const char *id = json_string_value(json_object_get(entry, "id")), *kind = json_string_value(json_object_get(entry, "kind"));
+  const char *id = json_string_value(json_object_get(entry, "id")),
+             *kind = json_string_value(json_object_get(entry, "kind"));
   golden_array input = golden_load(golden_path("%s/decode/%s/input_tokens.npy", n->name, id));
   int32_t *tokens = input.data;
   msk_decode_spec spec = {.job = strcmp(kind, "masksketch") == 0 ? MSK_JOB_DRAW
@@ -203,8 +219,12 @@ static void run_network(const char *name, const char *checkpoint, size_t expecte
   close_network(&n);
 }
 
-static void test_tiny(void **state) { (void)state, run_network("tiny", "maskgit_imagenet128_checkpoint", 15); }
-static void test_odd(void **state) { (void)state, run_network("odd", "maskgit_imagenet80_checkpoint", 14); }
+static void test_tiny(void **state) {
+  (void)state, run_network("tiny", "maskgit_imagenet128_checkpoint", 15);
+}
+static void test_odd(void **state) {
+  (void)state, run_network("odd", "maskgit_imagenet80_checkpoint", 14);
+}
 
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_tiny), cmocka_unit_test(test_odd)};

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * test_recipe.c - recipes: every key printed and read back, bad values named, keys without effect refused, a model's defaults laid over the
- * rows, and the authors' values under `official`. */
+ * test_recipe.c - recipes: every key printed and read back, bad values named, keys without
+ * effect refused, a model's defaults laid over the rows, and the authors' values under
+ * `official`. */
 #include "support.h"
 
 #include <locale.h>
@@ -38,17 +39,20 @@ static const char *const all_keys[] = {"steps",
                                        "start_step"};
 #define KEYS (sizeof all_keys / sizeof *all_keys)
 
-static msk_recipe find(msk_job job, const char *name, const msk_model_defaults *defaults, int layers) {
+static msk_recipe find(msk_job job, const char *name, const msk_model_defaults *defaults,
+                       int layers) {
   msk_recipe recipe;
   msk_error error;
-  if (msk_recipe_from_defaults(&recipe, defaults, layers, job, name, &error) != MSK_OK) fail_msg("%s", error.message);
+  if (msk_recipe_from_defaults(&recipe, defaults, layers, job, name, &error) != MSK_OK)
+    fail_msg("%s", error.message);
   return recipe;
 }
 
 static void assert_value(const msk_recipe *recipe, const char *key, const char *wanted) {
   char text[256];
   assert_int_equal(msk_recipe_get(recipe, key, text, sizeof text, NULL), MSK_OK);
-  if (strcmp(text, wanted) != 0) fail_msg("%s of %s is %s, expected %s", key, recipe->name, text, wanted);
+  if (strcmp(text, wanted) != 0)
+    fail_msg("%s of %s is %s, expected %s", key, recipe->name, text, wanted);
 }
 
 static void test_rows(void **state) {
@@ -72,7 +76,8 @@ static void test_rows(void **state) {
 
 static void test_official_values(void **state) {
   (void)state;
-  msk_recipe draw = find(MSK_JOB_DRAW, "official", NULL, 24), generate = find(MSK_JOB_GENERATE, "official", NULL, 24);
+  msk_recipe draw = find(MSK_JOB_DRAW, "official", NULL, 24),
+             generate = find(MSK_JOB_GENERATE, "official", NULL, 24);
   msk_recipe edit = find(MSK_JOB_EDIT, "official", NULL, 24);
   static const char *const wanted[][2] = {{"steps", "16"},
                                           {"schedule", "uniform"},
@@ -84,7 +89,8 @@ static void test_official_values(void **state) {
                                           {"temperature_confidence", "0"},
                                           {"layers", "1,3,16,20,21,22"},
                                           {"distance", "cross-entropy"}};
-  for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) assert_value(&draw, wanted[i][0], wanted[i][1]);
+  for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++)
+    assert_value(&draw, wanted[i][0], wanted[i][1]);
   assert_value(&generate, "steps", "16");
   assert_value(&generate, "schedule", "cosine");
   assert_value(&generate, "choice_temperature", "4.5");
@@ -128,7 +134,8 @@ static void test_round_trip(void **state) {
       msk_job job = strcmp(samples[s].key, "start_step") == 0 ? MSK_JOB_EDIT : MSK_JOB_DRAW;
       msk_recipe recipe = find(job, "balanced", NULL, 24), again = recipe;
       char text[256];
-      assert_int_equal(msk_recipe_set(&recipe, job, samples[s].key, samples[s].values[v], NULL), MSK_OK);
+      assert_int_equal(msk_recipe_set(&recipe, job, samples[s].key, samples[s].values[v], NULL),
+                       MSK_OK);
       assert_int_equal(msk_recipe_get(&recipe, samples[s].key, text, sizeof text, NULL), MSK_OK);
       assert_int_equal(msk_recipe_set(&again, job, samples[s].key, text, NULL), MSK_OK);
       assert_memory_equal(&recipe, &again, sizeof recipe);
@@ -138,7 +145,8 @@ static void test_round_trip(void **state) {
   for (int i = 0; i < 20000; i++) {
     msk_recipe recipe = find(MSK_JOB_DRAW, "balanced", NULL, 24);
     char text[64];
-    double value = ldexp((double)(test_random(&random) >> 11), -53 - (int)(test_random(&random) % 40));
+    double value =
+        ldexp((double)(test_random(&random) >> 11), -53 - (int)(test_random(&random) % 40));
     recipe.lambda_structure = value;
     assert_int_equal(msk_recipe_get(&recipe, "lambda_structure", text, sizeof text, NULL), MSK_OK);
     recipe.lambda_structure = -1;
@@ -225,7 +233,8 @@ static void test_bad_values(void **state) {
     assert_memory_equal(&recipe, &before, sizeof recipe);
   }
   char many[400] = "0";
-  for (int i = 1; i <= MSK_MAX_LAYERS; i++) snprintf(many + strlen(many), sizeof many - strlen(many), ",%d", i);
+  for (int i = 1; i <= MSK_MAX_LAYERS; i++)
+    snprintf(many + strlen(many), sizeof many - strlen(many), ",%d", i);
   assert_int_equal(msk_recipe_set(&recipe, MSK_JOB_DRAW, "layers", many, NULL), MSK_ERROR_ARGUMENT);
   assert_memory_equal(&recipe, &before, sizeof recipe);
 }
@@ -234,7 +243,8 @@ static void test_keys(void **state) {
   (void)state;
   msk_recipe recipe = find(MSK_JOB_DRAW, "balanced", NULL, 24);
   msk_error error;
-  assert_int_equal(msk_recipe_set(&recipe, MSK_JOB_DRAW, "lambda", "1", &error), MSK_ERROR_ARGUMENT);
+  assert_int_equal(msk_recipe_set(&recipe, MSK_JOB_DRAW, "lambda", "1", &error),
+                   MSK_ERROR_ARGUMENT);
   assert_non_null(strstr(error.message, "lambda_structure"));
   assert_int_equal(msk_recipe_get(&recipe, "lambda", (char[8]){0}, 8, &error), MSK_ERROR_ARGUMENT);
   assert_int_equal(msk_recipe_get(&recipe, "layers", (char[4]){0}, 4, &error), MSK_ERROR_ARGUMENT);
@@ -290,7 +300,9 @@ static void test_effect(void **state) {
   for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
     msk_recipe recipe = find(refused[i].job, refused[i].recipe, NULL, 24);
     msk_error error;
-    assert_int_equal(msk_recipe_set(&recipe, refused[i].job, refused[i].key, refused[i].value, &error), MSK_ERROR_ARGUMENT);
+    assert_int_equal(
+        msk_recipe_set(&recipe, refused[i].job, refused[i].key, refused[i].value, &error),
+        MSK_ERROR_ARGUMENT);
     assert_non_null(strstr(error.message, refused[i].key));
     assert_non_null(strstr(error.message, "no effect"));
     assert_non_null(strstr(error.message, "steps"));
@@ -300,8 +312,9 @@ static void test_effect(void **state) {
 static void test_check(void **state) {
   (void)state;
   msk_recipe good = find(MSK_JOB_DRAW, "balanced", NULL, 24), recipe;
-#define REFUSED(change) \
-  (recipe = good, (void)(change), assert_int_equal(msk_recipe_check(&recipe, MSK_JOB_DRAW, 24, NULL), MSK_ERROR_ARGUMENT))
+#define REFUSED(change)           \
+  (recipe = good, (void)(change), \
+   assert_int_equal(msk_recipe_check(&recipe, MSK_JOB_DRAW, 24, NULL), MSK_ERROR_ARGUMENT))
   REFUSED(recipe.size = 8);
   REFUSED(recipe.steps = 0);
   REFUSED(recipe.start_step = recipe.steps);
@@ -319,11 +332,13 @@ static void test_check(void **state) {
   REFUSED(recipe.order = (msk_order)3);
   REFUSED(recipe.sketch_share = NAN);
   REFUSED(recipe.sketch_steps = recipe.steps + 1);
-  REFUSED((recipe.sketch_steps = recipe.steps, recipe.tail = 0)); /* the last step masks nothing again */
+  /* the last step masks nothing again */
+  REFUSED((recipe.sketch_steps = recipe.steps, recipe.tail = 0));
   recipe = good, recipe.sketch_steps = recipe.steps;
   assert_int_equal(msk_recipe_check(&recipe, MSK_JOB_DRAW, 24, NULL), MSK_OK);
   good = find(MSK_JOB_DRAW, "official", NULL, 24);
-  recipe = good, recipe.min_mask_rate = 0.9, recipe.max_mask_rate = 0.2; /* a rising rate, which the authors' code takes */
+  /* a rising rate, which the authors' code takes */
+  recipe = good, recipe.min_mask_rate = 0.9, recipe.max_mask_rate = 0.2;
   assert_int_equal(msk_recipe_check(&recipe, MSK_JOB_DRAW, 24, NULL), MSK_OK);
   REFUSED(recipe.distance = MSK_DISTANCE_SYMMETRIC_KL);
   REFUSED(recipe.tail = 1);
@@ -342,16 +357,20 @@ static void test_check(void **state) {
 
 static void test_model_defaults(void **state) {
   (void)state;
-  static const msk_default_pair pairs[] = {
-      {"steps", "20"},    {"draw.guidance", "1.5"},     {"generate.guidance", "2"}, {"distance", "jensen-shannon"},
-      {"fast.tail", "5"}, {"thorough.draw.steps", "99"}};
+  static const msk_default_pair pairs[] = {{"steps", "20"},
+                                           {"draw.guidance", "1.5"},
+                                           {"generate.guidance", "2"},
+                                           {"distance", "jensen-shannon"},
+                                           {"fast.tail", "5"},
+                                           {"thorough.draw.steps", "99"}};
   msk_model_defaults defaults = {.structure_layers = {1, 2},
                                  .structure_layer_count = 2,
                                  .null_class = 7,
                                  .start_from_sketch = 0,
                                  .pairs = pairs,
                                  .pair_count = sizeof pairs / sizeof *pairs};
-  msk_recipe balanced = find(MSK_JOB_DRAW, "balanced", &defaults, 6), fast = find(MSK_JOB_DRAW, "fast", &defaults, 6);
+  msk_recipe balanced = find(MSK_JOB_DRAW, "balanced", &defaults, 6),
+             fast = find(MSK_JOB_DRAW, "fast", &defaults, 6);
   assert_value(&balanced, "layers", "1,2");
   assert_value(&balanced, "steps", "20");
   assert_value(&balanced, "guidance", "1.5");
@@ -361,11 +380,13 @@ static void test_model_defaults(void **state) {
   assert_value(&fast, "steps", "8"); /* the row settles it */
   assert_value(&fast, "tail", "5");  /* unless the model names the row */
   assert_value(&fast, "guidance", "1.5");
-  msk_recipe thorough = find(MSK_JOB_DRAW, "thorough", &defaults, 6), generate = find(MSK_JOB_GENERATE, "balanced", &defaults, 6);
+  msk_recipe thorough = find(MSK_JOB_DRAW, "thorough", &defaults, 6),
+             generate = find(MSK_JOB_GENERATE, "balanced", &defaults, 6);
   assert_value(&thorough, "steps", "99");
   assert_value(&generate, "guidance", "2");
   assert_value(&generate, "steps", "20");
-  msk_recipe official = find(MSK_JOB_DRAW, "official", &defaults, 6), plain = find(MSK_JOB_DRAW, "official", NULL, 24);
+  msk_recipe official = find(MSK_JOB_DRAW, "official", &defaults, 6),
+             plain = find(MSK_JOB_DRAW, "official", NULL, 24);
   assert_value(&official, "layers", "1,2");
   official.layer_count = plain.layer_count;
   memcpy(official.layers, plain.layers, sizeof plain.layers);
@@ -384,18 +405,23 @@ static void test_bad_defaults(void **state) {
                                          {"", "2"},
                                          {".", "2"}};
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-    msk_model_defaults defaults = {.null_class = -1, .start_from_sketch = -1, .pairs = &bad[i], .pair_count = 1};
+    msk_model_defaults defaults = {
+        .null_class = -1, .start_from_sketch = -1, .pairs = &bad[i], .pair_count = 1};
     msk_recipe recipe = {0}, before = recipe;
     msk_error error = {MSK_OK, ""};
-    assert_int_equal(msk_recipe_from_defaults(&recipe, &defaults, 24, MSK_JOB_DRAW, "balanced", &error), MSK_ERROR_FILE);
+    assert_int_equal(
+        msk_recipe_from_defaults(&recipe, &defaults, 24, MSK_JOB_DRAW, "balanced", &error),
+        MSK_ERROR_FILE);
     assert_non_null(strstr(error.message, bad[i].key));
     assert_memory_equal(&recipe, &before, sizeof recipe);
   }
   msk_error error;
   msk_recipe recipe;
-  assert_int_equal(msk_recipe_from_defaults(&recipe, NULL, 24, MSK_JOB_DRAW, "oficial", &error), MSK_ERROR_ARGUMENT);
+  assert_int_equal(msk_recipe_from_defaults(&recipe, NULL, 24, MSK_JOB_DRAW, "oficial", &error),
+                   MSK_ERROR_ARGUMENT);
   assert_non_null(strstr(error.message, "official, balanced"));
-  assert_int_equal(msk_recipe_from_defaults(&recipe, NULL, 24, (msk_job)7, "official", &error), MSK_ERROR_ARGUMENT);
+  assert_int_equal(msk_recipe_from_defaults(&recipe, NULL, 24, (msk_job)7, "official", &error),
+                   MSK_ERROR_ARGUMENT);
 }
 
 /* A host program with a decimal comma changes nothing (where such a locale is installed). */
@@ -416,10 +442,12 @@ static void test_locale(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_rows),         cmocka_unit_test(test_official_values), cmocka_unit_test(test_round_trip),
-      cmocka_unit_test(test_layers),       cmocka_unit_test(test_bad_values),      cmocka_unit_test(test_keys),
-      cmocka_unit_test(test_effect),       cmocka_unit_test(test_check),           cmocka_unit_test(test_model_defaults),
-      cmocka_unit_test(test_bad_defaults), cmocka_unit_test(test_locale),
+      cmocka_unit_test(test_rows),           cmocka_unit_test(test_official_values),
+      cmocka_unit_test(test_round_trip),     cmocka_unit_test(test_layers),
+      cmocka_unit_test(test_bad_values),     cmocka_unit_test(test_keys),
+      cmocka_unit_test(test_effect),         cmocka_unit_test(test_check),
+      cmocka_unit_test(test_model_defaults), cmocka_unit_test(test_bad_defaults),
+      cmocka_unit_test(test_locale),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * test_replay.c - the recipe `official` against the authors' code, with no network: logits and structure scores are the recorded ones of
- * tests/golden/{tiny,odd}/trace, and every key, count, score, mask and token of every step must come out as recorded; the initial masks of
- * every recorded sketch case too. */
+ * test_replay.c - the recipe `official` against the authors' code, with no network: logits and
+ * structure scores are the recorded ones of tests/golden/{tiny,odd}/trace, and every key, count,
+ * score, mask and token of every step must come out as recorded; the initial masks of every
+ * recorded sketch case too. */
 #include "support.h"
 
 #include <jansson.h>
@@ -19,12 +20,14 @@ typedef struct replay {
   int32_t *sequence_seen;
 } replay;
 
-static msk_status recorded_logits(void *user, const int32_t *tokens, const int32_t *unconditional, const float *guidance, float *logits,
-                                  float *difference, msk_error *error) {
+static msk_status recorded_logits(void *user, const int32_t *tokens, const int32_t *unconditional,
+                                  const float *guidance, float *logits, float *difference,
+                                  msk_error *error) {
   replay *r = user;
   (void)unconditional, (void)guidance, (void)difference, (void)error;
   size_t step = r->logits.elements / r->logits.shape[0];
-  golden_array sequence = golden_load(golden_path("%s/trace/%s/sequence.npy", r->network, r->trace));
+  golden_array sequence =
+      golden_load(golden_path("%s/trace/%s/sequence.npy", r->network, r->trace));
   size_t items = sequence.elements / sequence.shape[0];
   assert_memory_equal(tokens, (int32_t *)sequence.data + r->step * items, items * 4);
   golden_free(&sequence);
@@ -32,7 +35,8 @@ static msk_status recorded_logits(void *user, const int32_t *tokens, const int32
   return MSK_OK;
 }
 
-static msk_status recorded_score(void *user, const int32_t *tokens, float *score, msk_error *error) {
+static msk_status recorded_score(void *user, const int32_t *tokens, float *score,
+                                 msk_error *error) {
   replay *r = user;
   (void)tokens, (void)error;
   size_t items = r->scores.elements / r->scores.shape[0];
@@ -50,29 +54,37 @@ static int compare_trace(void *user, const char *name, int step, const msk_array
   fclose(there);
   golden_array golden = golden_load(path);
   bool whole = strcmp(name, "unconditional_class_tokens") == 0; /* once a run */
-  size_t elements = whole ? golden.elements : golden.elements / golden.shape[0], first = whole ? 0 : (size_t)step * elements, sides = 1;
+  size_t elements = whole ? golden.elements : golden.elements / golden.shape[0],
+         first = whole ? 0 : (size_t)step * elements, sides = 1;
   assert_int_equal(array->rank, whole ? golden.rank : golden.rank - 1);
   for (int i = 0; i < array->rank; i++) sides *= array->shape[i];
   assert_int_equal(sides, elements);
   if (golden.kind == 'f') {
     assert_int_equal(array->dtype, MSK_DTYPE_F32);
-    bool count = strcmp(name, "structure_k") == 0 || strcmp(name, "confidence_k") == 0 || strcmp(name, "mask_len") == 0 ||
-                 strcmp(name, "temperature") == 0;
+    bool count = strcmp(name, "structure_k") == 0 || strcmp(name, "confidence_k") == 0 ||
+                 strcmp(name, "mask_len") == 0 || strcmp(name, "temperature") == 0;
     double difference = largest_difference(array->data, (float *)golden.data + first, elements);
-    if (difference > (count ? 0 : 2e-5)) fail_msg("%s of step %d differs by %g", name, step, difference);
+    if (difference > (count ? 0 : 2e-5))
+      fail_msg("%s of step %d differs by %g", name, step, difference);
   } else {
     size_t size = golden.kind == 'b' ? 1 : 4;
-    assert_int_equal(array->dtype, golden.kind == 'b' ? MSK_DTYPE_U8 : golden.kind == 'u' ? MSK_DTYPE_U32 : MSK_DTYPE_I32);
-    if (memcmp(array->data, (char *)golden.data + first * size, elements * size) != 0) fail_msg("%s of step %d differs", name, step);
+    assert_int_equal(array->dtype, golden.kind == 'b'   ? MSK_DTYPE_U8
+                                   : golden.kind == 'u' ? MSK_DTYPE_U32
+                                                        : MSK_DTYPE_I32);
+    if (memcmp(array->data, (char *)golden.data + first * size, elements * size) != 0)
+      fail_msg("%s of step %d differs", name, step);
   }
   golden_free(&golden);
   r->traced++;
   return 0;
 }
 
-static double setting(const json_t *entry, const char *name) { return json_number_value(json_object_get(entry, name)); }
+static double setting(const json_t *entry, const char *name) {
+  return json_number_value(json_object_get(entry, name));
+}
 
-static void set_number(msk_recipe *recipe, msk_job job, const json_t *entry, const char *name, const char *key) {
+static void set_number(msk_recipe *recipe, msk_job job, const json_t *entry, const char *name,
+                       const char *key) {
   char text[40];
   snprintf(text, sizeof text, "%.17g", setting(entry, name));
   assert_int_equal(msk_recipe_set(recipe, job, key, text, NULL), MSK_OK);
@@ -87,11 +99,15 @@ static msk_decode_spec spec_of(const json_t *entry, const json_t *config) {
   msk_recipe *recipe = &spec.recipe;
   assert_int_equal(msk_recipe_from_defaults(recipe, NULL, 4, spec.job, "official", NULL), MSK_OK);
   set_number(recipe, spec.job, entry, "steps", "steps");
-  assert_int_equal(msk_recipe_set(recipe, spec.job, "schedule", json_string_value(json_object_get(entry, "schedule")), NULL), MSK_OK);
+  assert_int_equal(msk_recipe_set(recipe, spec.job, "schedule",
+                                  json_string_value(json_object_get(entry, "schedule")), NULL),
+                   MSK_OK);
   if (spec.job == MSK_JOB_DRAW) {
-    static const char *const keys[] = {"guidance",      "lambda_structure",      "min_mask_rate",
-                                       "max_mask_rate", "temperature_structure", "temperature_confidence"};
-    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) set_number(recipe, spec.job, entry, keys[i], keys[i]);
+    static const char *const keys[] = {
+        "guidance",      "lambda_structure",      "min_mask_rate",
+        "max_mask_rate", "temperature_structure", "temperature_confidence"};
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+      set_number(recipe, spec.job, entry, keys[i], keys[i]);
   } else {
     set_number(recipe, spec.job, entry, "temperature", "choice_temperature");
     set_number(recipe, spec.job, entry, "start_iter", "start_step");
@@ -135,7 +151,9 @@ static void replay_case(const char *network, const char *trace) {
          *config = json_load_file(golden_path("%s/config.json", network), 0, NULL);
   const json_t *entry = find_case(cases, id);
   msk_decode_spec spec = spec_of(entry, config);
-  replay r = {.network = network, .trace = trace, .logits = golden_load(golden_path("%s/trace/%s/logits.npy", network, trace))};
+  replay r = {.network = network,
+              .trace = trace,
+              .logits = golden_load(golden_path("%s/trace/%s/logits.npy", network, trace))};
   golden_array input = golden_load(golden_path("%s/decode/%s/input_tokens.npy", network, id));
   golden_array tokens = golden_load(golden_path("%s/decode/%s/tokens.npy", network, id));
   if (spec.job == MSK_JOB_DRAW) {
@@ -154,13 +172,16 @@ static void replay_case(const char *network, const char *trace) {
     assert_int_equal(msk_decode_step_index(decode), r.step);
     assert_int_equal(msk_decode_step(decode, &done, &error), MSK_OK);
     for (size_t b = 0; b < (size_t)spec.batch && spec.job != MSK_JOB_DRAW; b++) {
-      const int32_t *golden = (int32_t *)tokens.data + (b * (size_t)spec.recipe.steps + r.step) * row;
+      const int32_t *golden =
+          (int32_t *)tokens.data + (b * (size_t)spec.recipe.steps + r.step) * row;
       assert_memory_equal(msk_decode_completed(decode) + b * row, golden, row * 4);
     }
   }
   assert_int_equal(r.step, spec.recipe.steps);
-  if (spec.job == MSK_JOB_DRAW) assert_memory_equal(msk_decode_completed(decode), tokens.data, tokens.elements * 4);
-  assert_int_equal(r.traced, spec.job == MSK_JOB_DRAW ? 1 + 11 * spec.recipe.steps : 7 * spec.recipe.steps);
+  if (spec.job == MSK_JOB_DRAW)
+    assert_memory_equal(msk_decode_completed(decode), tokens.data, tokens.elements * 4);
+  assert_int_equal(r.traced,
+                   spec.job == MSK_JOB_DRAW ? 1 + 11 * spec.recipe.steps : 7 * spec.recipe.steps);
   free(memory);
   golden_free(&input), golden_free(&tokens), golden_free(&r.logits), golden_free(&r.scores);
   json_decref(cases), json_decref(config);
@@ -171,13 +192,15 @@ static void test_odd_masksketch(void **state) { (void)state, replay_case("odd", 
 static void test_tiny_maskgit(void **state) { (void)state, replay_case("tiny", "maskgit"); }
 static void test_odd_maskgit(void **state) { (void)state, replay_case("odd", "maskgit"); }
 
-/* What stands at the start of every recorded case: sketch tokens partly hidden, a box to repaint, or nothing. */
+/* What stands at the start of every recorded case: sketch tokens partly hidden, a box to
+ * repaint, or nothing. */
 static void check_start(const char *network, const json_t *entry, const json_t *config) {
   const char *id = json_string_value(json_object_get(entry, "id"));
   msk_decode_spec spec = spec_of(entry, config);
   golden_array input = golden_load(golden_path("%s/decode/%s/input_tokens.npy", network, id));
-  golden_array start =
-      spec.job == MSK_JOB_DRAW ? golden_load(golden_path("%s/decode/%s/masked_tokens.npy", network, id)) : (golden_array){0};
+  golden_array start = spec.job == MSK_JOB_DRAW
+                           ? golden_load(golden_path("%s/decode/%s/masked_tokens.npy", network, id))
+                           : (golden_array){0};
   int32_t *photo = calloc((size_t)spec.tokens, sizeof *photo);
   uint8_t *mask = calloc((size_t)spec.tokens, 1);
   for (int i = 1; i < spec.tokens; i++) {
@@ -190,7 +213,8 @@ static void check_start(const char *network, const json_t *entry, const json_t *
   void *memory;
   msk_decode *decode = place(&spec, &memory);
   assert_int_equal(msk_decode_begin(decode, &spec, &(msk_denoiser){0}, NULL), MSK_OK);
-  assert_memory_equal(msk_decode_current(decode), start.data != NULL ? start.data : input.data, input.elements * 4);
+  assert_memory_equal(msk_decode_current(decode), start.data != NULL ? start.data : input.data,
+                      input.elements * 4);
   free(memory), free(photo), free(mask);
   golden_free(&input), golden_free(&start);
 }
@@ -200,7 +224,8 @@ static void test_starts(void **state) {
   static const char *const networks[] = {"tiny", "odd"};
   size_t seen = 0;
   for (size_t n = 0; n < 2; n++) {
-    json_t *cases = json_load_file(golden_path("%s/decode/cases.json", networks[n]), 0, NULL), *entry;
+    json_t *cases = json_load_file(golden_path("%s/decode/cases.json", networks[n]), 0, NULL),
+           *entry;
     json_t *config = json_load_file(golden_path("%s/config.json", networks[n]), 0, NULL);
     size_t index;
     json_array_foreach(cases, index, entry) {
@@ -214,8 +239,9 @@ static void test_starts(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_tiny_masksketch), cmocka_unit_test(test_odd_masksketch), cmocka_unit_test(test_tiny_maskgit),
-      cmocka_unit_test(test_odd_maskgit),     cmocka_unit_test(test_starts),
+      cmocka_unit_test(test_tiny_masksketch), cmocka_unit_test(test_odd_masksketch),
+      cmocka_unit_test(test_tiny_maskgit),    cmocka_unit_test(test_odd_maskgit),
+      cmocka_unit_test(test_starts),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * test_schedule.c - mask schedules against their closed forms, the official counts at places where rounding decides, and the choice of the
- * lowest. */
+ * test_schedule.c - mask schedules against their closed forms, the official counts at places
+ * where rounding decides, and the choice of the lowest. */
 #include "support.h"
 
 #include <math.h>
@@ -29,7 +29,8 @@ static void test_guidance(void **state) {
     const double p = i / 40.0;
     assert_true(msk_schedule_guidance(MSK_GUIDANCE_CONSTANT, p) == 1);
     assert_true(msk_schedule_guidance(MSK_GUIDANCE_LINEAR, p) == p);
-    assert_true(fabs(msk_schedule_guidance(MSK_GUIDANCE_POWER_COSINE, p) - pow(sin(pi * p * p / 2), 2)) < 1e-12);
+    assert_true(fabs(msk_schedule_guidance(MSK_GUIDANCE_POWER_COSINE, p) -
+                     pow(sin(pi * p * p / 2), 2)) < 1e-12);
     assert_true(msk_schedule_guidance(MSK_GUIDANCE_LATE, p) == (i > 20));
   }
   for (int schedule = MSK_GUIDANCE_CONSTANT; schedule <= MSK_GUIDANCE_LATE; schedule++)
@@ -71,7 +72,8 @@ static void test_closed_forms(void **state) {
   for (int schedule = MSK_SCHEDULE_UNIFORM; schedule <= MSK_SCHEDULE_EXP; schedule++) {
     for (int unknown = 2; unknown <= 1024; unknown *= 2) {
       for (int done = 1; done <= 37; done++) {
-        double r = done / 37.0, wanted = fmin(fmax(closed_form((msk_schedule)schedule, 2.5, r, unknown), 0), 1);
+        double r = done / 37.0,
+               wanted = fmin(fmax(closed_form((msk_schedule)schedule, 2.5, r, unknown), 0), 1);
         double rate = msk_schedule_rate((msk_schedule)schedule, 2.5, r, unknown);
         assert_true(fabs(rate - wanted) < 1e-12);
         float official = msk_schedule_rate_official((msk_schedule)schedule, 2.5, done, 37, unknown);
@@ -102,16 +104,20 @@ static void test_single_token(void **state) {
   }
 }
 
-/* cos(pi/3) in float32 is below one half, so half of the tokens is never reached there (the golden edit case, 12 steps from 60 tokens,
- * needs it). */
+/* cos(pi/3) in float32 is below one half, so half of the tokens is never reached there (the
+ * golden edit case, 12 steps from 60 tokens, needs it). */
 static void test_official_rounding(void **state) {
   (void)state;
-  assert_true(floorf(60.0f * msk_schedule_rate_official(MSK_SCHEDULE_COSINE, 0, 8, 12, 60)) == 29.0f);
+  assert_true(floorf(60.0f * msk_schedule_rate_official(MSK_SCHEDULE_COSINE, 0, 8, 12, 60)) ==
+              29.0f);
   assert_true(floorf(64.0f * msk_schedule_rate_official(MSK_SCHEDULE_EXP, 0, 4, 8, 64)) == 56.0f);
   assert_true(msk_schedule_remaining_official(8, 16) == 0.5f);
-  float rate = fmaf(msk_schedule_rate_official(MSK_SCHEDULE_UNIFORM, 0, 375, 500, 244), (float)(0.95 - 0.35), 0.35f);
-  assert_true(floorf(244.0f * rate) == 121.0f);                /* exactly it would be 122: docs/exactness.md, Arithmetic */
-  assert_true(msk_schedule_remaining_official(9, 12) < 0.25f); /* 1 - 9 * (1/12 in float32), rounded once */
+  float rate = fmaf(msk_schedule_rate_official(MSK_SCHEDULE_UNIFORM, 0, 375, 500, 244),
+                    (float)(0.95 - 0.35), 0.35f);
+  /* exactly it would be 122: docs/exactness.md, Arithmetic */
+  assert_true(floorf(244.0f * rate) == 121.0f);
+  /* 1 - 9 * (1/12 in float32), rounded once */
+  assert_true(msk_schedule_remaining_official(9, 12) < 0.25f);
 }
 
 static void test_sort(void **state) {
@@ -156,13 +162,15 @@ static void test_cut(void **state) {
   const float scores[COUNT] = {5, 1, 3, NAN, 2, 2, 9, 0, 4};
   uint8_t mask[COUNT];
   msk_candidate scratch[COUNT];
-  static const int masked[] = {0, 1, 2, 2, 4, 5, 6, 7, 0, 0, 0}; /* the tie of 2 is masked together, the NaN cut-off masks nothing */
+  /* the tie of 2 is masked together, the NaN cut-off masks nothing */
+  static const int masked[] = {0, 1, 2, 2, 4, 5, 6, 7, 0, 0, 0};
   for (int k = 0; k <= 10; k++) {
     msk_mask_below_cut(mask, scores, NULL, 0, (float)k + 0.9f, COUNT, scratch);
     assert_int_equal(count_mask(mask, COUNT), masked[k]);
     assert_int_equal(mask[3], 0);
   }
-  const float noise[COUNT] = {-100, 0, 0, 0, 0, 0, 0, 0, 0}; /* the noised 5 is the cut-off, the plain 5 is compared with it */
+  /* the noised 5 is the cut-off, the plain 5 is compared with it */
+  const float noise[COUNT] = {-100, 0, 0, 0, 0, 0, 0, 0, 0};
   msk_mask_below_cut(mask, scores, noise, 1, 0, COUNT, scratch);
   assert_int_equal(count_mask(mask, COUNT), 0);
   msk_mask_below_cut(mask, scores, noise, 1, 3, COUNT, scratch);
@@ -197,16 +205,20 @@ static void test_probability(void **state) {
   float logits[5] = {1, 2, -3, 0.5f, 100};
   double sum = 0;
   for (int i = 0; i < 5; i++) sum += exp((double)logits[i] - 100);
-  for (int i = 0; i < 5; i++) assert_true(fabs((double)msk_token_probability(logits, 5, i) - exp((double)logits[i] - 100) / sum) < 1e-7);
-  assert_true(isnan(msk_token_probability(logits, 5, 5)) && isnan(msk_token_probability(logits, 5, -1)));
+  for (int i = 0; i < 5; i++)
+    assert_true(fabs((double)msk_token_probability(logits, 5, i) -
+                     exp((double)logits[i] - 100) / sum) < 1e-7);
+  assert_true(isnan(msk_token_probability(logits, 5, 5)) &&
+              isnan(msk_token_probability(logits, 5, -1)));
 }
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_guidance),    cmocka_unit_test(test_halton),       cmocka_unit_test(test_closed_forms),
-      cmocka_unit_test(test_falling),     cmocka_unit_test(test_single_token), cmocka_unit_test(test_official_rounding),
-      cmocka_unit_test(test_sort),        cmocka_unit_test(test_cut),          cmocka_unit_test(test_rescale),
-      cmocka_unit_test(test_probability),
+      cmocka_unit_test(test_guidance),     cmocka_unit_test(test_halton),
+      cmocka_unit_test(test_closed_forms), cmocka_unit_test(test_falling),
+      cmocka_unit_test(test_single_token), cmocka_unit_test(test_official_rounding),
+      cmocka_unit_test(test_sort),         cmocka_unit_test(test_cut),
+      cmocka_unit_test(test_rescale),      cmocka_unit_test(test_probability),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

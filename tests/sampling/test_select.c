@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * test_select.c - successive halving: how many candidates are alive when, that every stage costs about the same, and which are kept. */
+ * test_select.c - successive halving: how many candidates are alive when, that every stage costs
+ * about the same, and which are kept. */
 #include "support.h"
 
 #include <math.h>
@@ -37,12 +38,15 @@ static void test_stages(void **state) {
   int lasted[17] = {0};
   for (int taken = 0; taken < STEPS; taken++) lasted[msk_select_alive(16, 1, 0.5, taken, STEPS)]++;
   assert_in_range(lasted[16], STEPS / 2, STEPS / 2 + 1);
-  for (int alive = 1; alive <= 8; alive *= 2) assert_in_range(lasted[alive], STEPS / 30 * (8 / alive) - 1, STEPS / 30 * (8 / alive) + 1);
-  assert_int_equal(msk_select_alive(7, 2, 0, 1, STEPS), 4); /* 7, 4, 2: the first half goes at once */
+  for (int alive = 1; alive <= 8; alive *= 2)
+    assert_in_range(lasted[alive], STEPS / 30 * (8 / alive) - 1, STEPS / 30 * (8 / alive) + 1);
+  /* 7, 4, 2: the first half goes at once */
+  assert_int_equal(msk_select_alive(7, 2, 0, 1, STEPS), 4);
   assert_int_equal(msk_select_alive(7, 2, 0, STEPS - 1, STEPS), 2);
 }
 
-static void assert_kept(const msk_standing *standings, int count, double weight, const int *wanted, int keep) {
+static void assert_kept(const msk_standing *standings, int count, double weight, const int *wanted,
+                        int keep) {
   double values[8];
   int kept[8] = {-1, -1, -1, -1, -1, -1, -1, -1};
   msk_select_best(standings, count, weight, keep, values, kept);
@@ -57,7 +61,8 @@ static void test_best(void **state) {
   assert_kept(some, 4, 50, (int[]){0, 2}, 2);
   const msk_standing equal[] = {{-1, 0.5f}, {-1, 0.5f}, {-1, 0.5f}};
   assert_kept(equal, 3, 1, (int[]){0, 1}, 2);
-  const msk_standing same_structure[] = {{-1, 0.1f}, {-1, 0.3f}, {-1, 0.2f}}; /* what is the same for all decides nothing */
+  /* what is the same for all decides nothing */
+  const msk_standing same_structure[] = {{-1, 0.1f}, {-1, 0.3f}, {-1, 0.2f}};
   assert_kept(same_structure, 3, 0.01, (int[]){1, 2}, 2);
   const msk_standing wrong[] = {{NAN, 0.5f}, {-9, 0.5f}, {-INFINITY, 0.5f}, {-1, 0.5f}};
   assert_kept(wrong, 4, 0, (int[]){1, 3}, 2);
@@ -74,6 +79,7 @@ static void test_best(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_alive), cmocka_unit_test(test_stages), cmocka_unit_test(test_best)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_alive), cmocka_unit_test(test_stages),
+                                     cmocka_unit_test(test_best)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

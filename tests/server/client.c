@@ -20,15 +20,18 @@ enum { PATIENCE_SECONDS = 300 };
 /* ---- The server ---- */
 
 int serve_set_up(void **state) {
-  static const char names[] = "goldfish, Carassius auratus\nteapot\nmug\nhouse\ntree\ncar\napple\nbird\nfish\nhouse finch\n";
+  static const char names[] =
+      "goldfish, Carassius auratus\nteapot\nmug\nhouse\ntree\ncar\napple\nbird\nfish\nhouse "
+      "finch\n";
   msk_error error;
   char tokenizer[256], transformer[256];
   if (set_up_models(state) != 0) return -1;
   if (msk_file_write(in_folder("names.txt"), names, sizeof names - 1, &error) != MSK_OK) return -1;
   snprintf(tokenizer, sizeof tokenizer, "%s", golden_path("tiny/tokenizer_imagenet128_checkpoint"));
-  snprintf(transformer, sizeof transformer, "%s", golden_path("tiny/maskgit_imagenet128_checkpoint"));
-  EXPECT(0, "convert", "--tokenizer", tokenizer, "--transformer", transformer, "--classes", in_folder("names.txt"), "-o",
-         in_folder("named.safetensors"), "--quiet");
+  snprintf(transformer, sizeof transformer, "%s",
+           golden_path("tiny/maskgit_imagenet128_checkpoint"));
+  EXPECT(0, "convert", "--tokenizer", tokenizer, "--transformer", transformer, "--classes",
+         in_folder("names.txt"), "-o", in_folder("named.safetensors"), "--quiet");
   return setenv("MASKSKETCH_MODEL", in_folder("named.safetensors"), 1);
 }
 
@@ -55,7 +58,8 @@ static void become_server(const char *const *options, int port, int output, cons
   vector[count++] = "--port";
   vector[count++] = text;
   const char *sanitizer = getenv("MSK_TEST_SANITIZER");
-  if (sanitizer != NULL && *sanitizer != 0) { /* threads that wait by spinning are very slow there */
+  /* threads that wait by spinning are very slow there */
+  if (sanitizer != NULL && *sanitizer != 0) {
     vector[count++] = "--threads";
     vector[count++] = "1";
   }
@@ -117,7 +121,9 @@ long serve_kilobytes(const served *s) {
 /* ---- Asking ---- */
 
 int client_connect(const served *s) {
-  struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)s->port), .sin_addr = {htonl(INADDR_LOOPBACK)}};
+  struct sockaddr_in address = {.sin_family = AF_INET,
+                                .sin_port = htons((uint16_t)s->port),
+                                .sin_addr = {htonl(INADDR_LOOPBACK)}};
   struct timeval patience = {.tv_sec = PATIENCE_SECONDS};
   int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof address) != 0) {
@@ -213,13 +219,16 @@ void reply_free(reply *r) {
   *r = (reply){0};
 }
 
-reply ask_bytes(const served *s, const char *method, const char *path, const char *headers, const char *type, const void *body,
-                size_t count) {
+reply ask_bytes(const served *s, const char *method, const char *path, const char *headers,
+                const char *type, const void *body, size_t count) {
   char head[4096];
-  int length = snprintf(head, sizeof head, "%s %s HTTP/1.1\r\n%s%sConnection: close\r\n", method, path,
-                        headers != NULL && strstr(headers, "Host:") != NULL ? "" : "Host: localhost\r\n", headers == NULL ? "" : headers);
+  int length =
+      snprintf(head, sizeof head, "%s %s HTTP/1.1\r\n%s%sConnection: close\r\n", method, path,
+               headers != NULL && strstr(headers, "Host:") != NULL ? "" : "Host: localhost\r\n",
+               headers == NULL ? "" : headers);
   if (type != NULL)
-    length += snprintf(head + length, sizeof head - (size_t)length, "Content-Type: %s\r\nContent-Length: %zu\r\n", type, count);
+    length += snprintf(head + length, sizeof head - (size_t)length,
+                       "Content-Type: %s\r\nContent-Length: %zu\r\n", type, count);
   length += snprintf(head + length, sizeof head - (size_t)length, "\r\n");
   int fd = client_connect(s);
   assert_true(fd >= 0);
@@ -229,15 +238,18 @@ reply ask_bytes(const served *s, const char *method, const char *path, const cha
   return r;
 }
 
-reply ask(const served *s, const char *method, const char *path, const char *headers, const char *json) {
-  return ask_bytes(s, method, path, headers, json == NULL ? NULL : "application/json", json == NULL ? "" : json,
-                   json == NULL ? 0 : strlen(json));
+reply ask(const served *s, const char *method, const char *path, const char *headers,
+          const char *json) {
+  return ask_bytes(s, method, path, headers, json == NULL ? NULL : "application/json",
+                   json == NULL ? "" : json, json == NULL ? 0 : strlen(json));
 }
 
 json_t *reply_json(reply *r) {
   json_error_t error;
   json_t *value = r->body == NULL ? NULL : json_loadb(r->body, r->bytes, 0, &error);
-  if (value == NULL) fail_msg("no JSON in an answer with status %d: %.200s", r->status, r->body == NULL ? "" : r->body);
+  if (value == NULL)
+    fail_msg("no JSON in an answer with status %d: %.200s", r->status,
+             r->body == NULL ? "" : r->body);
   reply_free(r);
   return value;
 }
@@ -248,16 +260,20 @@ const char *text_of(const json_t *object, const char *key) {
 }
 
 void expect_problem(reply r, int status, const char *word, const char *file, int line) {
-  if (r.status != status || strcmp(reply_header(&r, "Content-Type"), "application/problem+json") != 0) {
-    print_error("status %d and %s, expected the problem %d: %.300s\n", r.status, reply_header(&r, "Content-Type"), status,
-                r.body == NULL ? "" : r.body);
+  if (r.status != status ||
+      strcmp(reply_header(&r, "Content-Type"), "application/problem+json") != 0) {
+    print_error("status %d and %s, expected the problem %d: %.300s\n", r.status,
+                reply_header(&r, "Content-Type"), status, r.body == NULL ? "" : r.body);
     _fail(file, line);
   }
   json_t *problem = reply_json(&r);
-  bool good = json_integer_value(json_object_get(problem, "status")) == status && text_of(problem, "title")[0] != 0 &&
-              strcmp(text_of(problem, "type"), "about:blank") == 0 && strstr(text_of(problem, "detail"), word) != NULL;
+  bool good = json_integer_value(json_object_get(problem, "status")) == status &&
+              text_of(problem, "title")[0] != 0 &&
+              strcmp(text_of(problem, "type"), "about:blank") == 0 &&
+              strstr(text_of(problem, "detail"), word) != NULL;
   if (!good) {
-    print_error("the problem's detail is \"%s\", expected \"%s\" in it\n", text_of(problem, "detail"), word);
+    print_error("the problem's detail is \"%s\", expected \"%s\" in it\n",
+                text_of(problem, "detail"), word);
     _fail(file, line);
   }
   json_decref(problem);
@@ -265,7 +281,8 @@ void expect_problem(reply r, int status, const char *word, const char *file, int
 
 json_t *run_job(const served *s, const char *path, const char *json) {
   reply r = POST(s, path, json);
-  if (r.status != 202) fail_msg("%s: status %d: %.300s", path, r.status, r.body == NULL ? "" : r.body);
+  if (r.status != 202)
+    fail_msg("%s: status %d: %.300s", path, r.status, r.body == NULL ? "" : r.body);
   assert_string_equal(reply_header(&r, "Content-Type"), "application/json");
   char url[128], events[160];
   snprintf(url, sizeof url, "%s", reply_header(&r, "Location"));
@@ -287,8 +304,10 @@ char *with_file(const char *format, const char *path) {
   assert_non_null(text);
   for (size_t i = 0; i < count; i += 3) {
     size_t left = count - i;
-    unsigned group = (unsigned)bytes[i] << 16 | (left > 1 ? (unsigned)bytes[i + 1] << 8 : 0) | (left > 2 ? bytes[i + 2] : 0);
-    for (size_t k = 0; k < 4; k++) text[used++] = k <= left ? letters[group >> (18 - 6 * k) & 63] : '=';
+    unsigned group = (unsigned)bytes[i] << 16 | (left > 1 ? (unsigned)bytes[i + 1] << 8 : 0) |
+                     (left > 2 ? bytes[i + 2] : 0);
+    for (size_t k = 0; k < 4; k++)
+      text[used++] = k <= left ? letters[group >> (18 - 6 * k) & 63] : '=';
   }
   size_t room = strlen(format) + used + 1;
   out = malloc(room);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * client.h - a server of the built program, and an HTTP client of its own for it: sockets and nothing else, so that it can also do what no
- * library would. Test code only. */
+ * client.h - a server of the built program, and an HTTP client of its own for it: sockets and
+ * nothing else, so that it can also do what no library would. Test code only. */
 #ifndef SERVER_CLIENT_H
 #define SERVER_CLIENT_H
 
@@ -19,7 +19,8 @@ typedef struct served {
 /* Group fixture: set_up_models(), and MASKSKETCH_MODEL is the tiny network with class names. */
 int serve_set_up(void **state);
 
-/* Starts `masksketch serve` with the tiny golden model on a free port and these options, and waits for its address. */
+/* Starts `masksketch serve` with the tiny golden model on a free port and these options, and
+ * waits for its address. */
 served serve_start(const char *const *options);
 #define SERVE(...) serve_start((const char *const[]){__VA_ARGS__, NULL})
 /* Sends the signal (0: none) and waits; returns the exit code, or -signal. */
@@ -41,9 +42,10 @@ bool client_send(int socket, const void *bytes, size_t count);
 /* Reads to the end of the connection. */
 reply client_receive(int socket);
 /* One exchange. `headers`: whole lines, each with CRLF, or NULL; `type` NULL: no body. */
-reply ask_bytes(const served *s, const char *method, const char *path, const char *headers, const char *type, const void *body,
-                size_t count);
-reply ask(const served *s, const char *method, const char *path, const char *headers, const char *json);
+reply ask_bytes(const served *s, const char *method, const char *path, const char *headers,
+                const char *type, const void *body, size_t count);
+reply ask(const served *s, const char *method, const char *path, const char *headers,
+          const char *json);
 #define GET(s, path) ask((s), "GET", (path), NULL, NULL)
 #define POST(s, path, json) ask((s), "POST", (path), NULL, (json))
 void reply_free(reply *r);
@@ -53,7 +55,8 @@ json_t *reply_json(reply *r); /* frees the reply */
 
 /* The answer is this status and a problem document whose detail has these words; frees it. */
 void expect_problem(reply r, int status, const char *word, const char *file, int line);
-#define EXPECT_PROBLEM(reply, status, word) expect_problem((reply), (status), (word), __FILE__, __LINE__)
+#define EXPECT_PROBLEM(reply, status, word) \
+  expect_problem((reply), (status), (word), __FILE__, __LINE__)
 /* Sends a job, and waits for the end of it; the job object. */
 json_t *run_job(const served *s, const char *path, const char *json);
 /* A JSON text with %s for the base64 of a file; to free(). */

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * test_serve_guards.c - what `masksketch serve` refuses, and how: each guard of docs/serving.md, errors as problem documents, bounds, ends. */
+ *
+ * test_serve_guards.c - what `masksketch serve` refuses, and how: each guard of docs/serving.md,
+ * errors as problem documents, bounds, ends. */
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -15,7 +17,8 @@ static served server; /* with the defaults, a queue of two, and short times */
 
 static int set_up(void **state) {
   if (serve_set_up(state) != 0) return -1;
-  server = SERVE("--quiet", "--queue", "2", "--request-time", "1", "--body-limit", "1", "--keep", "1");
+  server =
+      SERVE("--quiet", "--queue", "2", "--request-time", "1", "--body-limit", "1", "--keep", "1");
   return 0;
 }
 
@@ -29,9 +32,11 @@ static int tear_down(void **state) {
 
 static void test_host(void **state) {
   (void)state;
-  static const char *const good[] = {"localhost", "localhost:1234", "LOCALHOST", "127.0.0.1", "[::1]:99", "192.168.1.10:8188"};
-  static const char *const bad[] = {"evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "", "local host", "[::1",
-                                    "localhost:8x"};
+  static const char *const good[] = {"localhost", "localhost:1234", "LOCALHOST",
+                                     "127.0.0.1", "[::1]:99",       "192.168.1.10:8188"};
+  static const char *const bad[] = {
+      "evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "", "local host", "[::1",
+      "localhost:8x"};
   char header[128];
   for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
     snprintf(header, sizeof header, "Host: %s\r\n", good[i]);
@@ -47,7 +52,8 @@ static void test_host(void **state) {
 
 static void test_origin(void **state) {
   (void)state;
-  static const char *const bad[] = {"http://evil.example", "null", "https://localhost.evil.example", "file://", "http://localhost:1"};
+  static const char *const bad[] = {"http://evil.example", "null", "https://localhost.evil.example",
+                                    "file://", "http://localhost:1"};
   char header[160];
   for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
     snprintf(header, sizeof header, "Origin: %s\r\n", bad[i]);
@@ -77,8 +83,8 @@ static void test_headers_of_every_answer(void **state) {
 
 static void test_key_and_cors(void **state) {
   (void)state;
-  served s = SERVE("--quiet", "--api-key", "correct-horse-battery", "--allow-origin", "https://a.example,https://b.example", "--allow-host",
-                   "sketch.example");
+  served s = SERVE("--quiet", "--api-key", "correct-horse-battery", "--allow-origin",
+                   "https://a.example,https://b.example", "--allow-host", "sketch.example");
   static const char *const bad[] = {NULL,
                                     "Authorization: Bearer correct-horse-batterz\r\n",
                                     "Authorization: Bearer correct-horse-batter\r\n",
@@ -92,15 +98,19 @@ static void test_key_and_cors(void **state) {
     EXPECT_PROBLEM(ask(&s, "GET", "/metrics", bad[i], NULL), 401, "key");
   }
   reply r = ask(&s, "GET", "/v1/models",
-                "Authorization: Bearer correct-horse-battery\r\nOrigin: https://b.example\r\nHost: sketch.example\r\n", NULL);
+                "Authorization: Bearer correct-horse-battery\r\nOrigin: https://b.example\r\nHost: "
+                "sketch.example\r\n",
+                NULL);
   assert_int_equal(r.status, 200);
   assert_string_equal(reply_header(&r, "Access-Control-Allow-Origin"), "https://b.example");
   reply_free(&r);
-  r = ask(&s, "OPTIONS", "/v1/draw", "Origin: https://a.example\r\nAccess-Control-Request-Method: POST\r\n", NULL);
+  r = ask(&s, "OPTIONS", "/v1/draw",
+          "Origin: https://a.example\r\nAccess-Control-Request-Method: POST\r\n", NULL);
   assert_int_equal(r.status, 204);
   assert_non_null(strstr(reply_header(&r, "Access-Control-Allow-Headers"), "Authorization"));
   reply_free(&r);
-  EXPECT_PROBLEM(ask(&s, "OPTIONS", "/v1/draw", "Origin: https://c.example\r\n", NULL), 403, "Origin");
+  EXPECT_PROBLEM(ask(&s, "OPTIONS", "/v1/draw", "Origin: https://c.example\r\n", NULL), 403,
+                 "Origin");
   r = ask(&s, "GET", "/", NULL, NULL); /* the page holds no secrets */
   assert_int_equal(r.status, 200);
   reply_free(&r);
@@ -146,32 +156,39 @@ static void test_mistakes_are_told(void **state) {
       {"/v1/generate", "{\"class\":3,\"count\":1.5}", 422, "count", "whole"},
       {"/v1/generate", "{\"class\":3,\"steps\":0}", 422, "steps", "steps"},
       {"/v1/generate", "{\"class\":3,\"steps\":1001}", 422, "steps", "1000"},
-      {"/v1/generate", "{\"class\":3,\"set\":{\"lambda_structure\":1}}", 422, "set", "lambda_structure"},
+      {"/v1/generate", "{\"class\":3,\"set\":{\"lambda_structure\":1}}", 422, "set",
+       "lambda_structure"},
       {"/v1/generate", "{\"class\":3,\"set\":{\"steps\":[]}}", 422, "set", "steps"},
       {"/v1/generate", "{\"class\":3,\"seed\":-1}", 422, "seed", "-1"},
-      {"/v1/generate", "{\"class\":3,\"seed\":\"18446744073709551616\"}", 422, "seed", "18446744073709551615"},
-      {"/v1/generate", "{\"class\":3,\"recipe\":\"official\",\"first_item\":1}", 422, "first_item", "official"},
+      {"/v1/generate", "{\"class\":3,\"seed\":\"18446744073709551616\"}", 422, "seed",
+       "18446744073709551615"},
+      {"/v1/generate", "{\"class\":3,\"recipe\":\"official\",\"first_item\":1}", 422, "first_item",
+       "official"},
       {"/v1/generate", "{\"class\":3,\"recipe\":\"best\"}", 422, "recipe", "best"},
       {"/v1/generate", "{\"class\":3,\"preview\":{\"every\":1}}", 422, "every", "no field"},
       {"/v1/generate", "{\"class\":3,\"preview\":7}", 422, "preview", "boolean"},
       {"/v1/generate", "{\"class\":3,\"live\":true}", 422, "client", "missing"},
       {"/v1/generate", "{\"class\":3,\"client\":\"a b\"}", 422, "client", "letters"},
       {"/v1/draw", "{\"class\":3}", 422, "sketch", "missing"},
-      {"/v1/draw", "{\"class\":3,\"sketch\":\"data:image/png;base64,AAAA\"}", 422, "sketch", "sketch"},
+      {"/v1/draw", "{\"class\":3,\"sketch\":\"data:image/png;base64,AAAA\"}", 422, "sketch",
+       "sketch"},
       {"/v1/draw", "{\"class\":3,\"sketch\":\"?\"}", 422, "sketch", "base64"},
       {"/v1/draw", "{\"class\":3,\"sketch_tokens\":[1]}", 422, "sketch_tokens", "64"},
       {"/v1/edit", "{\"class\":3,\"photo\":\"AAAA\"}", 422, "photo", "photo"},
   };
   for (size_t i = 0; i < sizeof mistakes / sizeof mistakes[0]; i++) {
     reply r = POST(&server, mistakes[i].path, mistakes[i].json);
-    if (r.status != mistakes[i].status) fail_msg("%s: status %d: %s", mistakes[i].json, r.status, r.body == NULL ? "" : r.body);
+    if (r.status != mistakes[i].status)
+      fail_msg("%s: status %d: %s", mistakes[i].json, r.status, r.body == NULL ? "" : r.body);
     json_t *problem = json_loads(r.body, 0, NULL);
     assert_string_equal(text_of(problem, "field"), mistakes[i].field);
     json_decref(problem);
     EXPECT_PROBLEM(r, mistakes[i].status, mistakes[i].word);
   }
-  EXPECT_PROBLEM(ask_bytes(&server, "POST", "/v1/generate", NULL, "text/plain", "{}", 2), 415, "text/plain");
-  EXPECT_PROBLEM(ask_bytes(&server, "POST", "/v1/restore", NULL, "application/json", "{}", 2), 415, "image/png");
+  EXPECT_PROBLEM(ask_bytes(&server, "POST", "/v1/generate", NULL, "text/plain", "{}", 2), 415,
+                 "text/plain");
+  EXPECT_PROBLEM(ask_bytes(&server, "POST", "/v1/restore", NULL, "application/json", "{}", 2), 415,
+                 "image/png");
   EXPECT_PROBLEM(GET(&server, "/v1/draw"), 405, "GET");
   EXPECT_PROBLEM(POST(&server, "/healthz", "{}"), 405, "POST");
 }
@@ -180,8 +197,10 @@ static void test_mistakes_are_told(void **state) {
 static void test_no_paths(void **state) {
   (void)state;
   static const char *const paths[] = {
-      "/../run", "/%2e%2e%2frun", "/..%5crun",     "/.index.html",  "/index.html/",       "/server/www/index.html",
-      "/index",  "//etc/passwd",  "/etc%2fpasswd", "/openapi.json", "/index.html%00.png", "/v1/"};
+      "/../run",       "/%2e%2e%2frun",      "/..%5crun",
+      "/.index.html",  "/index.html/",       "/server/www/index.html",
+      "/index",        "//etc/passwd",       "/etc%2fpasswd",
+      "/openapi.json", "/index.html%00.png", "/v1/"};
   for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
     reply r = GET(&server, paths[i]);
     if (r.status != 404) fail_msg("%s: status %d", paths[i], r.status);
@@ -207,22 +226,26 @@ static void test_large_bodies(void **state) {
   memset(large, ' ', sizeof large);
   /* announced: refused before a byte of it is sent */
   static const char head[] =
-      "POST /v1/draw HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 999999999999\r\n\r\n";
+      "POST /v1/draw HTTP/1.1\r\nHost: localhost\r\nContent-Type: "
+      "application/json\r\nContent-Length: 999999999999\r\n\r\n";
   int fd = client_connect(&server);
   assert_true(client_send(fd, head, sizeof head - 1));
   EXPECT_PROBLEM(client_receive(fd), 413, "at most 1048576");
   close(fd);
   /* not announced */
   static const char chunked[] =
-      "POST /v1/draw HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\nConnection: "
+      "POST /v1/draw HTTP/1.1\r\nHost: localhost\r\nContent-Type: "
+      "application/json\r\nTransfer-Encoding: chunked\r\nConnection: "
       "close\r\n\r\n";
   fd = client_connect(&server);
   assert_true(client_send(fd, chunked, sizeof chunked - 1));
-  bool taken = client_send(fd, "100064\r\n", 8) && client_send(fd, large, sizeof large) && client_send(fd, "\r\n0\r\n\r\n", 7);
+  bool taken = client_send(fd, "100064\r\n", 8) && client_send(fd, large, sizeof large) &&
+               client_send(fd, "\r\n0\r\n\r\n", 7);
   if (taken) EXPECT_PROBLEM(client_receive(fd), 413, "1048576");
   close(fd);
   /* as large as may be: read, and found to be no JSON */
-  EXPECT_PROBLEM(ask_bytes(&server, "POST", "/v1/draw", NULL, "application/json", large, 1 << 20), 400, "JSON");
+  EXPECT_PROBLEM(ask_bytes(&server, "POST", "/v1/draw", NULL, "application/json", large, 1 << 20),
+                 400, "JSON");
   reply r = GET(&server, "/metrics");
   assert_non_null(strstr(r.body, "\nmasksketch_body_bytes 0\n"));
   reply_free(&r);
@@ -230,8 +253,9 @@ static void test_large_bodies(void **state) {
 
 static void test_pictures_that_lie(void **state) {
   (void)state;
-  static const char *const names[] = {"image/bad/huge_100000x100000.png", "image/bad/bomb_1bit_20000x20000.png", "image/bad/truncated.jpg",
-                                      "image/bad/truncated.webp", "image/bad/zero_width.png"};
+  static const char *const names[] = {
+      "image/bad/huge_100000x100000.png", "image/bad/bomb_1bit_20000x20000.png",
+      "image/bad/truncated.jpg", "image/bad/truncated.webp", "image/bad/zero_width.png"};
   for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
     char *json = with_file("{\"class\":3,\"sketch\":\"%s\"}", golden_path("%s", names[i]));
     reply r = POST(&server, "/v1/draw", json);
@@ -252,7 +276,8 @@ static void test_full_queue(void **state) {
     snprintf(urls[accepted++], sizeof urls[0], "%s", reply_header(&r, "Location"));
     reply_free(&r);
   }
-  assert_true(accepted >= 2 && accepted <= 4); /* two wait, one runs, one may have been taken in between */
+  /* two wait, one runs, one may have been taken in between */
+  assert_true(accepted >= 2 && accepted <= 4);
   assert_true(atoi(reply_header(&r, "Retry-After")) >= 1);
   EXPECT_PROBLEM(r, 429, "wait already");
   for (int i = 0; i < accepted; i++) {
@@ -268,9 +293,11 @@ static void test_full_queue(void **state) {
 static void test_slow_senders(void **state) {
   (void)state;
   static const char *const heads[] = {
-      "POST /v1/draw HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n",
+      "POST /v1/draw HTTP/1.1\r\nHost: localhost\r\nContent-Type: "
+      "application/json\r\nContent-Length: 1000\r\n\r\n",
       "POST /v1/generate HTTP/1.1\r\nHost: localhost\r\n"};
-  /* the second one never gets to its body; it has the time of an idle connection on top, so only the first is waited for */
+  /* the second one never gets to its body; it has the time of an idle connection on top, so only
+   * the first is waited for */
   int dripping = client_connect(&server);
   assert_true(client_send(dripping, heads[0], strlen(heads[0])));
   int dripped = 0;
@@ -290,15 +317,18 @@ static void test_slow_senders(void **state) {
 /* A reader who does not take a stream costs neither memory nor anybody's time. */
 static void test_slow_reader(void **state) {
   (void)state;
-  reply r = POST(&server, "/v1/generate", "{\"class\":3,\"steps\":60,\"preview\":{\"every_ms\":0}}");
+  reply r =
+      POST(&server, "/v1/generate", "{\"class\":3,\"steps\":60,\"preview\":{\"every_ms\":0}}");
   assert_int_equal(r.status, 202);
   char head[256];
-  int length = snprintf(head, sizeof head, "GET %s/events HTTP/1.1\r\nHost: localhost\r\n\r\n", reply_header(&r, "Location"));
+  int length = snprintf(head, sizeof head, "GET %s/events HTTP/1.1\r\nHost: localhost\r\n\r\n",
+                        reply_header(&r, "Location"));
   reply_free(&r);
   int fd = client_connect(&server), small = 2048;
   setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
   assert_true(client_send(fd, head, (size_t)length));
-  json_t *job = run_job(&server, "/v1/generate", "{\"class\":3,\"steps\":2}"); /* goes on meanwhile */
+  /* goes on meanwhile */
+  json_t *job = run_job(&server, "/v1/generate", "{\"class\":3,\"steps\":2}");
   json_decref(job);
   close(fd);
 }
@@ -329,13 +359,15 @@ static void test_ends_cleanly(void **state) {
   reply r = POST(&s, "/v1/generate", "{\"class\":3,\"steps\":900,\"count\":16}");
   char head[256], waiting[512];
   static const char body[] = "{\"prompt\":\"teapot\"}";
-  int length =
-      snprintf(head, sizeof head, "GET %s/events HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", reply_header(&r, "Location"));
+  int length = snprintf(head, sizeof head,
+                        "GET %s/events HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+                        reply_header(&r, "Location"));
   reply_free(&r);
   int stream = client_connect(&s), openai = client_connect(&s);
   assert_true(client_send(stream, head, (size_t)length));
   length = snprintf(waiting, sizeof waiting,
-                    "POST /v1/images/generations HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n"
+                    "POST /v1/images/generations HTTP/1.1\r\nHost: localhost\r\nContent-Type: "
+                    "application/json\r\nContent-Length: %zu\r\n"
                     "Connection: close\r\n\r\n%s",
                     sizeof body - 1, body);
   assert_true(client_send(openai, waiting, (size_t)length));
@@ -365,7 +397,8 @@ static void test_socket_is_handed_over(void **state) {
   struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
   socklen_t length = sizeof address;
   int listener = socket(AF_INET, SOCK_STREAM, 0);
-  assert_true(listener >= 0 && bind(listener, (struct sockaddr *)&address, sizeof address) == 0 && listen(listener, 8) == 0);
+  assert_true(listener >= 0 && bind(listener, (struct sockaddr *)&address, sizeof address) == 0 &&
+              listen(listener, 8) == 0);
   assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &length), 0);
   served s = {.port = ntohs(address.sin_port)};
   s.pid = fork();
@@ -377,7 +410,9 @@ static void test_socket_is_handed_over(void **state) {
     setenv("LISTEN_PID", pid, 1);
     setenv("LISTEN_FDS", "1", 1);
     int null = open("/dev/null", O_RDWR);
-    if (null < 0 || dup2(null, 1) < 0 || dup2(null, 2) < 0 || (listener != 3 && dup2(listener, 3) < 0)) _exit(126);
+    if (null < 0 || dup2(null, 1) < 0 || dup2(null, 2) < 0 ||
+        (listener != 3 && dup2(listener, 3) < 0))
+      _exit(126);
     execl(program, program, "serve", "--quiet", "--port", "1", (char *)NULL);
     _exit(127);
   }
@@ -395,7 +430,8 @@ static void test_gallery(void **state) {
   assert_int_equal(mkdir(folder, 0755), 0);
   msk_error error;
   char leftover[4200];
-  snprintf(leftover, sizeof leftover, "%s/.masksketch-00112233445566778899aabbccddeeff.tmp", folder);
+  snprintf(leftover, sizeof leftover, "%s/.masksketch-00112233445566778899aabbccddeeff.tmp",
+           folder);
   assert_int_equal(msk_file_write(leftover, "half", 4, &error), MSK_OK);
   served s = SERVE("--quiet", "--gallery", folder);
   assert_int_equal(count_files(folder, ""), 0); /* tidied */

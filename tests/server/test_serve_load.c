@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
- * test_serve_load.c - many clients at once, good and bad ones, over the loopback: each good one gets its own picture (the bytes of the command
- * line), memory stays bounded, no descriptor is left. And a hundred kills while the gallery is written. */
+ *
+ * test_serve_load.c - many clients at once, good and bad ones, over the loopback: each good one
+ * gets its own picture (the bytes of the command line), memory stays bounded, no descriptor is
+ * left. And a hundred kills while the gallery is written. */
 #include <dirent.h>
 #include <pthread.h>
 #include <signal.h>
@@ -42,14 +44,17 @@ static bool send_slowly(int fd, const char *bytes, size_t count) {
 
 static reply request(const client *c, const char *method, const char *path, const char *json) {
   char text[1024];
-  int length = snprintf(text, sizeof text, "%s %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n", method, path);
+  int length = snprintf(text, sizeof text,
+                        "%s %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n", method, path);
   if (json != NULL)
-    length +=
-        snprintf(text + length, sizeof text - (size_t)length, "Content-Type: application/json\r\nContent-Length: %zu\r\n", strlen(json));
-  length += snprintf(text + length, sizeof text - (size_t)length, "\r\n%s", json == NULL ? "" : json);
+    length += snprintf(text + length, sizeof text - (size_t)length,
+                       "Content-Type: application/json\r\nContent-Length: %zu\r\n", strlen(json));
+  length +=
+      snprintf(text + length, sizeof text - (size_t)length, "\r\n%s", json == NULL ? "" : json);
   int fd = client_connect(c->server);
   if (fd < 0) return (reply){0};
-  bool sent = c->manner == SLOW ? send_slowly(fd, text, (size_t)length) : client_send(fd, text, (size_t)length);
+  bool sent = c->manner == SLOW ? send_slowly(fd, text, (size_t)length)
+                                : client_send(fd, text, (size_t)length);
   if (c->manner == SLOW) usleep(200000);
   reply r = sent ? client_receive(fd) : (reply){0};
   close(fd);
@@ -59,7 +64,9 @@ static reply request(const client *c, const char *method, const char *path, cons
 /* Asks until there is room; *url is the job's. */
 static int submit(client *c, char *url, size_t bytes) {
   char body[160];
-  snprintf(body, sizeof body, "{\"class\":3,\"steps\":2,\"seed\":1,\"first_item\":%d,\"preview\":{\"every_ms\":0}}", c->number);
+  snprintf(body, sizeof body,
+           "{\"class\":3,\"steps\":2,\"seed\":1,\"first_item\":%d,\"preview\":{\"every_ms\":0}}",
+           c->number);
   for (c->tries = 1;; c->tries++) {
     reply r = request(c, "POST", "/v1/generate", body);
     int status = r.status;
@@ -85,7 +92,8 @@ static int whole_way(client *c) {
   WANT(done);
   snprintf(path, sizeof path, "%s/images/0", url);
   r = request(c, "GET", path, NULL);
-  bool same = r.status == 200 && r.bytes == c->wanted_bytes && memcmp(r.body, c->wanted, r.bytes) == 0;
+  bool same =
+      r.status == 200 && r.bytes == c->wanted_bytes && memcmp(r.body, c->wanted, r.bytes) == 0;
   reply_free(&r);
   WANT(same);
   return 1;
@@ -94,8 +102,10 @@ static int whole_way(client *c) {
 /* Goes away in the middle of sending, of the events, or of waiting for OpenAI's answer. */
 static int leave(client *c) {
   static const char *const texts[] = {
-      "POST /v1/draw HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100000\r\n\r\n{\"class\":3,",
-      "POST /v1/images/generations HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: "
+      "POST /v1/draw HTTP/1.1\r\nHost: localhost\r\nContent-Type: "
+      "application/json\r\nContent-Length: 100000\r\n\r\n{\"class\":3,",
+      "POST /v1/images/generations HTTP/1.1\r\nHost: localhost\r\nContent-Type: "
+      "application/json\r\nContent-Length: "
       "19\r\n\r\n{\"prompt\":\"teapot\"}"};
   char url[128] = "", text[256];
   if (c->number % 3 == 2) {
@@ -109,16 +119,22 @@ static int leave(client *c) {
   client_send(fd, text, strlen(text));
   if (c->number % 3 == 2) recv(fd, text, sizeof text, 0);
   usleep(20000);
-  if (c->number % 2 == 0) setsockopt(fd, SOL_SOCKET, SO_LINGER, &(struct linger){1, 0}, sizeof(struct linger)); /* a reset */
+  /* a reset */
+  if (c->number % 2 == 0)
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &(struct linger){1, 0}, sizeof(struct linger));
   close(fd);
   return 1;
 }
 
-/* Bytes that are no HTTP, no JSON, no picture; whatever the answer is, there is one or the connection ends. */
+/* Bytes that are no HTTP, no JSON, no picture; whatever the answer is, there is one or the
+ * connection ends. */
 static int rubbish(client *c) {
-  static const char *const texts[] = {"\x16\x03\x01\x02\x01\x01\x01", "GET / HTTP/9.9\r\n\r\n", "POST /v1/draw HTTP/1.1\r\n\r\n\r\n",
-                                      "GET /%zz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
-                                      "POST /v1/draw HTTP/1.1\r\nHost: localhost\r\nContent-Length: -5\r\nConnection: close\r\n\r\n"};
+  static const char *const texts[] = {
+      "\x16\x03\x01\x02\x01\x01\x01", "GET / HTTP/9.9\r\n\r\n",
+      "POST /v1/draw HTTP/1.1\r\n\r\n\r\n",
+      "GET /%zz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+      "POST /v1/draw HTTP/1.1\r\nHost: localhost\r\nContent-Length: -5\r\nConnection: "
+      "close\r\n\r\n"};
   uint64_t state = (uint64_t)c->number;
   char bytes[3000];
   int fd = client_connect(c->server);
@@ -161,13 +177,13 @@ static double metric(const served *s, const char *name) {
 /* Waits until every job and connection (this one aside) has ended. */
 static void settle(const served *s) {
   for (int i = 0; i < 1200; i++) {
-    if (metric(s, "\nmasksketch_connections ") <= 1 && metric(s, "\nmasksketch_jobs_running ") == 0 &&
-        metric(s, "\nmasksketch_jobs_queued ") == 0)
+    if (metric(s, "\nmasksketch_connections ") <= 1 &&
+        metric(s, "\nmasksketch_jobs_running ") == 0 && metric(s, "\nmasksketch_jobs_queued ") == 0)
       return;
     usleep(100000);
   }
-  fail_msg("connections or jobs are left: %g, %g, %g", metric(s, "\nmasksketch_connections "), metric(s, "\nmasksketch_jobs_running "),
-           metric(s, "\nmasksketch_jobs_queued "));
+  fail_msg("connections or jobs are left: %g, %g, %g", metric(s, "\nmasksketch_connections "),
+           metric(s, "\nmasksketch_jobs_running "), metric(s, "\nmasksketch_jobs_queued "));
 }
 
 /* The least within a second: a connection that has ended keeps its descriptor for a moment. */
@@ -186,21 +202,28 @@ static void test_two_hundred_clients(void **state) {
   static client clients[CLIENTS];
   char count[16];
   snprintf(count, sizeof count, "%d", CLIENTS);
-  EXPECT(0, "generate", "--class", "3", "--seed", "1", "--steps", "2", "--count", count, "--threads", "1", "-o", in_folder("load.png"),
-         "--quiet");
+  EXPECT(0, "generate", "--class", "3", "--seed", "1", "--steps", "2", "--count", count,
+         "--threads", "1", "-o", in_folder("load.png"), "--quiet");
   served s = SERVE("--quiet", "--workers", "2");
   settle(&s);
   int descriptors = settled_descriptors(&s);
   for (int i = 0; i < CLIENTS; i++) {
-    clients[i] = (client){.server = &s, .number = i, .manner = i % 4 == 1 ? SLOW : i % 4 == 2 ? LEAVING : i % 16 == 3 ? RUBBISH : PLAIN};
+    clients[i] = (client){.server = &s,
+                          .number = i,
+                          .manner = i % 4 == 1    ? SLOW
+                                    : i % 4 == 2  ? LEAVING
+                                    : i % 16 == 3 ? RUBBISH
+                                                  : PLAIN};
     clients[i].wanted = test_read_file(in_folder("load-%d.png", i + 1), &clients[i].wanted_bytes);
   }
-  for (int i = 0; i < CLIENTS; i++) assert_int_equal(pthread_create(&clients[i].thread, NULL, client_main, &clients[i]), 0);
+  for (int i = 0; i < CLIENTS; i++)
+    assert_int_equal(pthread_create(&clients[i].thread, NULL, client_main, &clients[i]), 0);
   int refused = 0, failed = 0;
   for (int i = 0; i < CLIENTS; i++) {
     pthread_join(clients[i].thread, NULL);
     refused += clients[i].refused;
-    if (clients[i].failure != 0) print_error("client %d, manner %d: line %d\n", i, (int)clients[i].manner, clients[i].failure);
+    if (clients[i].failure != 0)
+      print_error("client %d, manner %d: line %d\n", i, (int)clients[i].manner, clients[i].failure);
     failed += clients[i].failure != 0;
     free(clients[i].wanted);
   }
@@ -212,8 +235,8 @@ static void test_two_hundred_clients(void **state) {
   assert_true(accepted > 0 && accepted == done + cancelled);
   assert_true(metric(&s, "\nmasksketch_jobs_total{outcome=\"failed\"} ") == 0);
   assert_true(metric(&s, "\nmasksketch_body_bytes ") == 0);
-  print_message("%g jobs, %g done, %g cancelled, %d times sent away; peak %ld MB\n", accepted, done, cancelled, refused,
-                serve_kilobytes(&s) / 1024);
+  print_message("%g jobs, %g done, %g cancelled, %d times sent away; peak %ld MB\n", accepted, done,
+                cancelled, refused, serve_kilobytes(&s) / 1024);
   assert_int_equal(settled_descriptors(&s), descriptors);
   const char *sanitizer = getenv("MSK_TEST_SANITIZER"); /* these have memory of their own */
   if (sanitizer == NULL || *sanitizer == 0) assert_true(serve_kilobytes(&s) / 1024 < MEMORY_MB);
@@ -256,18 +279,22 @@ static void test_kills_while_the_gallery_is_written(void **state) {
   char folder[4096];
   uint64_t chance = 1;
   int files = 0;
-  EXPECT(0, "generate", "--class", "3", "--seed", "6", "--steps", "1", "--count", "16", "-o", in_folder("k.png"), "--quiet");
-  for (int i = 0; i < ITEMS; i++) wanted[i] = test_read_file(in_folder("k-%d.png", i + 1), &bytes[i]);
+  EXPECT(0, "generate", "--class", "3", "--seed", "6", "--steps", "1", "--count", "16", "-o",
+         in_folder("k.png"), "--quiet");
+  for (int i = 0; i < ITEMS; i++)
+    wanted[i] = test_read_file(in_folder("k-%d.png", i + 1), &bytes[i]);
   snprintf(folder, sizeof folder, "%s", in_folder("kills"));
   assert_int_equal(mkdir(folder, 0755), 0);
   for (int i = 0; i < KILLS; i++) {
     served s = SERVE("--quiet", "--gallery", folder);
     for (int k = 0; k < 3; k++) {
-      reply r = POST(&s, "/v1/generate", "{\"class\":3,\"steps\":1,\"count\":16,\"seed\":6,\"preview\":false}");
+      reply r = POST(&s, "/v1/generate",
+                     "{\"class\":3,\"steps\":1,\"count\":16,\"seed\":6,\"preview\":false}");
       assert_int_equal(r.status, 202);
       reply_free(&r);
     }
-    for (int k = 0; k < 1000 && count_files(folder, "") == 0; k++) usleep(2000); /* it has begun to write */
+    /* it has begun to write */
+    for (int k = 0; k < 1000 && count_files(folder, "") == 0; k++) usleep(2000);
     usleep((useconds_t)(test_uniform(&chance, 0, 1) * 50000));
     assert_int_equal(serve_stop(&s, SIGKILL), -SIGKILL);
     files += check_gallery(folder, wanted, bytes, ITEMS);

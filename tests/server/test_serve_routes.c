@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * test_serve_routes.c - `masksketch serve` from outside: every route does what docs/http.md says, and a picture is the command line's, byte
- * for byte. Guards are in test_serve_guards.c. */
+ *
+ * test_serve_routes.c - `masksketch serve` from outside: every route does what docs/http.md
+ * says, and a picture is the command line's, byte for byte. Guards are in test_serve_guards.c. */
 #include <math.h>
 #include <signal.h>
 #include <sys/socket.h>
@@ -52,31 +53,37 @@ static void expect_picture(const json_t *job, size_t index, const char *file) {
 
 static void test_draw_is_the_command_lines(void **state) {
   (void)state;
-  EXPECT(0, "draw", sketch(), "--class", "3", "--seed", "5", "--steps", "4", "--lambda", "0.5", "--count", "2", "--fit", "crop", "-o",
-         in_folder("d.png"), "--quiet");
-  json_t *job =
-      job_of("/v1/draw", "{\"class\":3,\"seed\":5,\"steps\":4,\"lambda\":0.5,\"count\":2,\"fit\":\"crop\",\"sketch\":\"%s\"}", sketch());
+  EXPECT(0, "draw", sketch(), "--class", "3", "--seed", "5", "--steps", "4", "--lambda", "0.5",
+         "--count", "2", "--fit", "crop", "-o", in_folder("d.png"), "--quiet");
+  json_t *job = job_of("/v1/draw",
+                       "{\"class\":3,\"seed\":5,\"steps\":4,\"lambda\":0.5,\"count\":2,\"fit\":"
+                       "\"crop\",\"sketch\":\"%s\"}",
+                       sketch());
   assert_int_equal(json_array_size(json_object_get(job, "images")), 2);
   expect_picture(job, 0, in_folder("d-1.png"));
   expect_picture(job, 1, in_folder("d-2.png"));
   assert_string_equal(text_of(job, "seed"), "5");
   assert_string_equal(text_of(json_object_get(job, "settings"), "steps"), "4");
-  const json_t *scores = json_object_get(json_array_get(json_object_get(job, "images"), 0), "scores");
+  const json_t *scores =
+      json_object_get(json_array_get(json_object_get(job, "images"), 0), "scores");
   assert_true(json_is_real(json_object_get(scores, "structure")));
   json_decref(job);
 }
 
 static void test_generate_and_official(void **state) {
   (void)state;
-  EXPECT(0, "generate", "--class", "4", "--seed", "18446744073709551615", "--steps", "3", "-o", in_folder("g.png"), "--quiet");
-  json_t *job = job_of("/v1/generate", "{\"class\":\"4\",\"seed\":\"18446744073709551615\",\"steps\":3}", NULL);
+  EXPECT(0, "generate", "--class", "4", "--seed", "18446744073709551615", "--steps", "3", "-o",
+         in_folder("g.png"), "--quiet");
+  json_t *job = job_of("/v1/generate",
+                       "{\"class\":\"4\",\"seed\":\"18446744073709551615\",\"steps\":3}", NULL);
   expect_picture(job, 0, in_folder("g.png"));
   json_decref(job);
-  EXPECT(0, "draw", sketch(), "--class", "3", "--seed", "9", "--recipe", "official", "--steps", "3", "--count", "2", "-o",
-         in_folder("o.png"), "--quiet");
-  job =
-      job_of("/v1/draw", "{\"class\":3,\"seed\":9,\"recipe\":\"official\",\"steps\":3,\"count\":2,\"sketch\":\"data:image/png;base64,%s\"}",
-             sketch());
+  EXPECT(0, "draw", sketch(), "--class", "3", "--seed", "9", "--recipe", "official", "--steps", "3",
+         "--count", "2", "-o", in_folder("o.png"), "--quiet");
+  job = job_of("/v1/draw",
+               "{\"class\":3,\"seed\":9,\"recipe\":\"official\",\"steps\":3,\"count\":2,\"sketch\":"
+               "\"data:image/png;base64,%s\"}",
+               sketch());
   expect_picture(job, 0, in_folder("o-1.png"));
   expect_picture(job, 1, in_folder("o-2.png"));
   json_decref(job);
@@ -85,31 +92,42 @@ static void test_generate_and_official(void **state) {
 /* The best come first, and each is what the command line makes of its item alone. */
 static void test_candidates(void **state) {
   (void)state;
-  json_t *job = job_of("/v1/draw", "{\"class\":3,\"seed\":5,\"steps\":4,\"candidates\":6,\"count\":2,\"sketch\":\"%s\"}", sketch());
+  json_t *job =
+      job_of("/v1/draw",
+             "{\"class\":3,\"seed\":5,\"steps\":4,\"candidates\":6,\"count\":2,\"sketch\":\"%s\"}",
+             sketch());
   double before = INFINITY;
   assert_int_equal(json_array_size(json_object_get(job, "images")), 2);
   for (size_t i = 0; i < 2; i++) {
     const json_t *image = json_array_get(json_object_get(job, "images"), i);
-    double structure = json_real_value(json_object_get(json_object_get(image, "scores"), "structure"));
+    double structure =
+        json_real_value(json_object_get(json_object_get(image, "scores"), "structure"));
     char item[16];
     snprintf(item, sizeof item, "%d", (int)json_integer_value(json_object_get(image, "item")));
     assert_true(structure <= before);
     before = structure;
-    EXPECT(0, "draw", sketch(), "--class", "3", "--seed", "5", "--steps", "4", "--first-item", item, "-o", in_folder("c.png"), "--quiet");
+    EXPECT(0, "draw", sketch(), "--class", "3", "--seed", "5", "--steps", "4", "--first-item", item,
+           "-o", in_folder("c.png"), "--quiet");
     expect_picture(job, i, in_folder("c.png"));
   }
   json_decref(job);
-  EXPECT_PROBLEM(POST(&server, "/v1/generate", "{\"class\":3,\"candidates\":4}"), 422, "candidates");
-  EXPECT_PROBLEM(POST(&server, "/v1/draw", "{\"class\":3,\"count\":5,\"candidates\":4}"), 422, "at least");
+  EXPECT_PROBLEM(POST(&server, "/v1/generate", "{\"class\":3,\"candidates\":4}"), 422,
+                 "candidates");
+  EXPECT_PROBLEM(POST(&server, "/v1/draw", "{\"class\":3,\"count\":5,\"candidates\":4}"), 422,
+                 "at least");
 }
 
 static void test_edit_by_box_and_mask(void **state) {
   (void)state;
-  EXPECT(0, "edit", photo(), "--class", "3", "--box", "16,24,64,48", "--steps", "3", "-o", in_folder("b.png"), "--quiet");
-  json_t *job = job_of("/v1/edit", "{\"class\":3,\"box\":[16,24,64,48],\"set\":{\"steps\":3},\"photo\":\"%s\"}", photo());
+  EXPECT(0, "edit", photo(), "--class", "3", "--box", "16,24,64,48", "--steps", "3", "-o",
+         in_folder("b.png"), "--quiet");
+  json_t *job =
+      job_of("/v1/edit",
+             "{\"class\":3,\"box\":[16,24,64,48],\"set\":{\"steps\":3},\"photo\":\"%s\"}", photo());
   expect_picture(job, 0, in_folder("b.png"));
   json_decref(job);
-  EXPECT(0, "edit", photo(), "--class", "3", "--mask", sketch(), "--steps", "3", "-o", in_folder("m.png"), "--quiet");
+  EXPECT(0, "edit", photo(), "--class", "3", "--mask", sketch(), "--steps", "3", "-o",
+         in_folder("m.png"), "--quiet");
   char *inner = with_file("{\"class\":3,\"steps\":3,\"mask\":\"%s\",\"photo\":\"@\"}", sketch());
   *strchr(inner, '@') = '%';
   char *format = malloc(strlen(inner) + 2);
@@ -128,10 +146,13 @@ static void append(char *body, size_t *used, const void *bytes, size_t count) {
   *used += count;
 }
 
-static void append_part(char *body, size_t *used, const char *name, const char *file_name, const void *bytes, size_t count) {
+static void append_part(char *body, size_t *used, const char *name, const char *file_name,
+                        const void *bytes, size_t count) {
   char head[256];
-  int length = snprintf(head, sizeof head, "--xyz\r\nContent-Disposition: form-data; name=\"%s\"%s%s%s\r\n\r\n", name,
-                        file_name == NULL ? "" : "; filename=\"", file_name == NULL ? "" : file_name, file_name == NULL ? "" : "\"");
+  int length = snprintf(head, sizeof head,
+                        "--xyz\r\nContent-Disposition: form-data; name=\"%s\"%s%s%s\r\n\r\n", name,
+                        file_name == NULL ? "" : "; filename=\"",
+                        file_name == NULL ? "" : file_name, file_name == NULL ? "" : "\"");
   append(body, used, head, (size_t)length);
   append(body, used, bytes, count);
   append(body, used, "\r\n", 2);
@@ -150,9 +171,10 @@ static void test_multipart(void **state) {
   append_part(body, &used, "photo_of_paper", NULL, "true", 4);
   append_part(body, &used, "set", NULL, "{\"steps\":\"3\"}", 13);
   append(body, &used, "--xyz--\r\n", 9);
-  EXPECT(0, "draw", sketch(), "--class", "3", "--seed", "8", "--steps", "3", "--photo-of-paper", "--lambda-map", sketch(), "-o",
-         in_folder("p.png"), "--quiet");
-  reply r = ask_bytes(&server, "POST", "/v1/draw", NULL, "multipart/form-data; boundary=xyz", body, used);
+  EXPECT(0, "draw", sketch(), "--class", "3", "--seed", "8", "--steps", "3", "--photo-of-paper",
+         "--lambda-map", sketch(), "-o", in_folder("p.png"), "--quiet");
+  reply r =
+      ask_bytes(&server, "POST", "/v1/draw", NULL, "multipart/form-data; boundary=xyz", body, used);
   assert_int_equal(r.status, 202);
   char events[160];
   snprintf(events, sizeof events, "%s/events", reply_header(&r, "Location"));
@@ -166,7 +188,9 @@ static void test_multipart(void **state) {
   expect_picture(job, 0, in_folder("p.png"));
   json_decref(job);
   json_decref(accepted);
-  EXPECT_PROBLEM(ask_bytes(&server, "POST", "/v1/draw", NULL, "multipart/form-data; boundary=xyz", body, used / 2), 400, "multipart");
+  EXPECT_PROBLEM(ask_bytes(&server, "POST", "/v1/draw", NULL, "multipart/form-data; boundary=xyz",
+                           body, used / 2),
+                 400, "multipart");
   free(body);
   free(bytes);
 }
@@ -175,7 +199,8 @@ static void test_multipart(void **state) {
 
 static void test_events_tell_the_job(void **state) {
   (void)state;
-  reply r = POST(&server, "/v1/generate", "{\"class\":3,\"steps\":6,\"count\":2,\"preview\":{\"every_ms\":0,\"size\":32}}");
+  reply r = POST(&server, "/v1/generate",
+                 "{\"class\":3,\"steps\":6,\"count\":2,\"preview\":{\"every_ms\":0,\"size\":32}}");
   char events[160];
   snprintf(events, sizeof events, "%s/events", reply_header(&r, "Location"));
   assert_int_equal(r.status, 202);
@@ -204,7 +229,8 @@ static void test_events_tell_the_job(void **state) {
 
 static void test_cancel_forget_and_missing(void **state) {
   (void)state;
-  reply r = POST(&server, "/v1/generate", "{\"class\":3,\"steps\":900,\"count\":16,\"preview\":false}");
+  reply r =
+      POST(&server, "/v1/generate", "{\"class\":3,\"steps\":900,\"count\":16,\"preview\":false}");
   assert_int_equal(r.status, 202);
   char url[128], path[200];
   snprintf(url, sizeof url, "%s", reply_header(&r, "Location"));
@@ -226,7 +252,8 @@ static void test_cancel_forget_and_missing(void **state) {
   EXPECT_PROBLEM(GET(&server, "/v1/jobs/12"), 404, "no /v1/jobs/12");
 }
 
-/* A newer live job of a client takes the place of the older one, and leaves other clients' alone. */
+/* A newer live job of a client takes the place of the older one, and leaves other clients'
+ * alone. */
 static void test_live_jobs_replace_each_other(void **state) {
   (void)state;
   char urls[3][128];
@@ -275,18 +302,21 @@ static void test_attention_maps(void **state) {
   static char text[2][1 << 20];
   msk_image images[2] = {{0}, {0}};
   for (int i = 0; i < 2; i++) {
-    const char *map = json_string_value(json_array_get(json_object_get(i == 0 ? by_job : by_sketch, "maps"), 0));
+    const char *map =
+        json_string_value(json_array_get(json_object_get(i == 0 ? by_job : by_sketch, "maps"), 0));
     assert_true(map != NULL && strncmp(map, "data:image/png;base64,", 22) == 0);
     size_t used = 0;
     unsigned group = 0, bits = 0;
     for (const char *c = map + 22; *c != 0 && *c != '='; c++) {
-      static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+      static const char letters[] =
+          "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
       group = group << 6 | (unsigned)(strchr(letters, *c) - letters);
       bits += 6;
       if (bits >= 8) text[i][used++] = (char)(group >> (bits -= 8));
     }
     msk_error error;
-    assert_int_equal(msk_image_decode(&images[i], text[i], used, MSK_ALPHA_WHITE, "map", NULL, &error), MSK_OK);
+    assert_int_equal(
+        msk_image_decode(&images[i], text[i], used, MSK_ALPHA_WHITE, "map", NULL, &error), MSK_OK);
     assert_int_equal(images[i].width, side * side);
     assert_int_equal(images[i].height, side * side);
   }
@@ -294,7 +324,8 @@ static void test_attention_maps(void **state) {
   for (int q = 0; q < side * side; q++) {
     int largest = 0;
     for (int k = 0; k < side * side; k++) {
-      const uint8_t *both = images[0].pixels + 3 * (q * side * side + k), *alone = images[1].pixels + 3 * (q * side * side + k);
+      const uint8_t *both = images[0].pixels + 3 * (q * side * side + k),
+                    *alone = images[1].pixels + 3 * (q * side * side + k);
       assert_int_equal(both[0], alone[0]);
       assert_int_equal(alone[1], 0);
       assert_int_equal(both[2], 0);
@@ -320,7 +351,8 @@ static void restore_and_repeat(const char *file, const char *path, const char *c
   reply r = ask_bytes(&server, "POST", "/v1/restore", NULL, "image/png", png, bytes);
   assert_int_equal(r.status, 200);
   json_t *settings = reply_json(&r), *body = json_object();
-  for (int i = 0; taken[i] != NULL; i++) json_object_set(body, taken[i], json_object_get(settings, taken[i]));
+  for (int i = 0; taken[i] != NULL; i++)
+    json_object_set(body, taken[i], json_object_get(settings, taken[i]));
   json_object_set(body, "class", json_object_get(json_object_get(settings, "class"), "id"));
   json_object_set(body, "first_item", json_object_get(settings, "item"));
   char *text = json_dumps(body, 0);
@@ -337,21 +369,25 @@ static void test_restore(void **state) {
   (void)state;
   static const char *const of_draw[] = {"seed", "recipe", "rng", "set", "sketch_tokens", NULL};
   static const char *const of_edit[] = {"seed", "recipe", "rng", "set", "photo", "box", NULL};
-  EXPECT(0, "draw", sketch(), "--class", "3", "--seed", "77", "--steps", "3", "--first-item", "2", "--rng", "partitionable", "-o",
-         in_folder("r.png"), "--quiet");
+  EXPECT(0, "draw", sketch(), "--class", "3", "--seed", "77", "--steps", "3", "--first-item", "2",
+         "--rng", "partitionable", "-o", in_folder("r.png"), "--quiet");
   restore_and_repeat(in_folder("r.png"), "/v1/draw", of_draw);
-  EXPECT(0, "edit", photo(), "--class", "3", "--box", "16,24,64,48", "--steps", "3", "-o", in_folder("e.png"), "--quiet");
+  EXPECT(0, "edit", photo(), "--class", "3", "--box", "16,24,64,48", "--steps", "3", "-o",
+         in_folder("e.png"), "--quiet");
   restore_and_repeat(in_folder("e.png"), "/v1/edit", of_edit);
-  EXPECT(0, "draw", golden_path("odd/input/sketch0.png"), "--model", model_of("odd"), "--class", "1", "--steps", "2", "-o",
-         in_folder("x.png"), "--quiet");
+  EXPECT(0, "draw", golden_path("odd/input/sketch0.png"), "--model", model_of("odd"), "--class",
+         "1", "--steps", "2", "-o", in_folder("x.png"), "--quiet");
   size_t bytes;
   uint8_t *png = test_read_file(in_folder("x.png"), &bytes);
-  EXPECT_PROBLEM(ask_bytes(&server, "POST", "/v1/restore", NULL, "image/png", png, bytes), 409, "another model" + 7);
+  EXPECT_PROBLEM(ask_bytes(&server, "POST", "/v1/restore", NULL, "image/png", png, bytes), 409,
+                 "another model" + 7);
   free(png);
   png = test_read_file(sketch(), &bytes);
-  EXPECT_PROBLEM(ask_bytes(&server, "POST", "/v1/restore", NULL, "image/png", png, bytes), 422, "does not say");
+  EXPECT_PROBLEM(ask_bytes(&server, "POST", "/v1/restore", NULL, "image/png", png, bytes), 422,
+                 "does not say");
   free(png);
-  EXPECT_PROBLEM(ask_bytes(&server, "POST", "/v1/restore", NULL, "image/png", "no png", 6), 422, "PNG");
+  EXPECT_PROBLEM(ask_bytes(&server, "POST", "/v1/restore", NULL, "image/png", "no png", 6), 422,
+                 "PNG");
 }
 
 /* ---- Telling ---- */
@@ -375,7 +411,8 @@ static void test_lists(void **state) {
   json_t *recipes = reply_json(&r);
   assert_true(json_array_size(json_object_get(recipes, "recipes")) >= 4);
   const json_t *first = json_array_get(json_object_get(recipes, "recipes"), 0);
-  assert_true(text_of(json_object_get(json_object_get(first, "settings"), "draw"), "steps")[0] != 0);
+  assert_true(text_of(json_object_get(json_object_get(first, "settings"), "draw"), "steps")[0] !=
+              0);
   json_decref(recipes);
   r = GET(&server, "/healthz");
   assert_string_equal(r.body, "{\"status\":\"ok\"}");
@@ -396,8 +433,11 @@ static void test_openapi_names_the_routes(void **state) {
   json_object_foreach(json_object_get(document, "paths"), path, methods) {
     char url[200] = "";
     for (const char *c = path; *c != 0; c++) {
-      const char *filler = strncmp(c, "{id}", 4) == 0 ? "0123456789abcdef0123456789abcdef" : strncmp(c, "{n}", 3) == 0 ? "0" : NULL;
-      snprintf(url + strlen(url), sizeof url - strlen(url), "%.1s%s", filler == NULL ? c : "", filler == NULL ? "" : filler);
+      const char *filler = strncmp(c, "{id}", 4) == 0  ? "0123456789abcdef0123456789abcdef"
+                           : strncmp(c, "{n}", 3) == 0 ? "0"
+                                                       : NULL;
+      snprintf(url + strlen(url), sizeof url - strlen(url), "%.1s%s", filler == NULL ? c : "",
+               filler == NULL ? "" : filler);
       if (filler != NULL) c = strchr(c, '}');
     }
     r = ask(&server, "PUT", url, NULL, NULL);
@@ -441,14 +481,17 @@ static void test_page_and_head(void **state) {
 static void test_openai_shape(void **state) {
   (void)state;
   reply r = POST(&server, "/v1/images/generations",
-                 "{\"model\":\"any\",\"prompt\":\"A photo of a goldfish, at night\",\"n\":2,\"seed\":4,\"response_format\":\"b64_json\"}");
+                 "{\"model\":\"any\",\"prompt\":\"A photo of a goldfish, at "
+                 "night\",\"n\":2,\"seed\":4,\"response_format\":\"b64_json\"}");
   if (r.status != 200) fail_msg("%d: %s", r.status, r.body);
   json_t *answer = reply_json(&r);
   assert_int_equal(json_array_size(json_object_get(answer, "data")), 2);
   assert_true(json_integer_value(json_object_get(answer, "created")) > 1700000000);
-  EXPECT(0, "generate", "--class", "goldfish", "--seed", "4", "-o", in_folder("openai.png"), "--quiet");
+  EXPECT(0, "generate", "--class", "goldfish", "--seed", "4", "-o", in_folder("openai.png"),
+         "--quiet");
   char *wanted = with_file("%s", in_folder("openai.png"));
-  assert_string_equal(text_of(json_array_get(json_object_get(answer, "data"), 0), "b64_json"), wanted);
+  assert_string_equal(text_of(json_array_get(json_object_get(answer, "data"), 0), "b64_json"),
+                      wanted);
   free(wanted);
   json_decref(answer);
   r = POST(&server, "/v1/images/generations", "{\"prompt\":\"a unicorn\"}");
@@ -458,7 +501,8 @@ static void test_openai_shape(void **state) {
   assert_string_equal(text_of(inner, "param"), "prompt");
   assert_string_equal(text_of(inner, "message"), text_of(problem, "detail"));
   json_decref(problem);
-  r = POST(&server, "/v1/images/generations", "{\"prompt\":\"goldfish\",\"response_format\":\"url\"}");
+  r = POST(&server, "/v1/images/generations",
+           "{\"prompt\":\"goldfish\",\"response_format\":\"url\"}");
   assert_int_equal(r.status, 422);
   reply_free(&r);
   size_t count, used = 0; /* the picture has no transparent place */
@@ -468,7 +512,8 @@ static void test_openai_shape(void **state) {
   append_part(body, &used, "image", "i.png", bytes, count);
   append_part(body, &used, "prompt", NULL, "goldfish", 8);
   append(body, &used, "--xyz--\r\n", 9);
-  r = ask_bytes(&server, "POST", "/v1/images/edits", NULL, "multipart/form-data; boundary=xyz", body, used);
+  r = ask_bytes(&server, "POST", "/v1/images/edits", NULL, "multipart/form-data; boundary=xyz",
+                body, used);
   assert_int_equal(r.status, 422);
   assert_non_null(strstr(r.body, "transparent"));
   reply_free(&r);

@@ -112,7 +112,8 @@ double largest_difference(const float *a, const float *b, size_t count) {
   return largest;
 }
 
-void assert_close_at(const float *a, const float *b, size_t count, double tolerance, const char *what, const char *file, int line) {
+void assert_close_at(const float *a, const float *b, size_t count, double tolerance,
+                     const char *what, const char *file, int line) {
   double difference = largest_difference(a, b, count);
   if (difference <= tolerance) return;
   print_error("%s:%d: %s differs by %g, tolerance %g\n", file, line, what, difference, tolerance);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * support.h - what tests share: cmocka with its includes, paths, golden arrays, comparisons, a counting allocator. Test code only. */
+ * support.h - what tests share: cmocka with its includes, paths, golden arrays, comparisons, a
+ * counting allocator. Test code only. */
 #ifndef MSK_TEST_SUPPORT_H
 #define MSK_TEST_SUPPORT_H
 
@@ -17,7 +18,8 @@
 
 /* "tests/golden/" + name, in a buffer that the next 8 calls leave alone. */
 const char *golden_path(const char *format, ...) __attribute__((format(printf, 1, 2)));
-/* Reads a .npy of the golden data by its own small parser (independent of the library). float16 becomes F32. Fails the test if missing. */
+/* Reads a .npy of the golden data by its own small parser (independent of the library). float16
+ * becomes F32. Fails the test if missing. */
 typedef struct golden_array {
   int rank;
   size_t shape[8], elements;
@@ -31,8 +33,10 @@ uint8_t *test_read_file(const char *path, size_t *bytes);
 
 /* Largest |a - b|; NaN against anything but NaN counts as infinity. */
 double largest_difference(const float *a, const float *b, size_t count);
-#define assert_close(a, b, count, tolerance) assert_close_at((a), (b), (count), (tolerance), #a, __FILE__, __LINE__)
-void assert_close_at(const float *a, const float *b, size_t count, double tolerance, const char *what, const char *file, int line);
+#define assert_close(a, b, count, tolerance) \
+  assert_close_at((a), (b), (count), (tolerance), #a, __FILE__, __LINE__)
+void assert_close_at(const float *a, const float *b, size_t count, double tolerance,
+                     const char *what, const char *file, int line);
 
 /* Counts live blocks and fails the k-th allocation (1-based; 0: none). */
 typedef struct counting_allocator {

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * test_world.c - the studio world: the same bytes everywhere, every class in the frame, drawings on the edges they draw. */
+ *
+ * test_world.c - the studio world: the same bytes everywhere, every class in the frame, drawings
+ * on the edges they draw. */
 #include <stdarg.h>
 #include <setjmp.h>
 #include <stddef.h>
@@ -48,8 +50,9 @@ static uint64_t hash_bytes(const uint8_t *data, size_t bytes) { /* FNV-1a */
   return h;
 }
 
-/* Version 1 of the world. If these change, every training set and every trained weight is of another world:
- * raise the version in training/render/README.md. The failing test prints the new values. */
+/* Version 1 of the world. If these change, every training set and every trained weight is of
+ * another world: raise the version in training/render/README.md. The failing test prints the new
+ * values. */
 static const uint64_t EXPECTED[WORLD_CLASSES] = {
     0xE2248AD5681E3366u, /* apple */
     0x6F39A565483A1A87u, /* mug */
@@ -75,8 +78,8 @@ static void bytes_are_fixed(void **state) {
     uint64_t h = hash_bytes(a.block, album_bytes(SMALL));
     album_close(&a);
     if (h == EXPECTED[c]) continue;
-    print_error("%s renders to 0x%016llXu, expected 0x%016llXu\n", world_class_name(c), (unsigned long long)h,
-                (unsigned long long)EXPECTED[c]);
+    print_error("%s renders to 0x%016llXu, expected 0x%016llXu\n", world_class_name(c),
+                (unsigned long long)h, (unsigned long long)EXPECTED[c]);
     wrong++;
   }
   assert_int_equal(wrong, 0);
@@ -108,8 +111,8 @@ static void plain_bytes_are_fixed(void **state) {
     uint64_t h = hash_bytes(a.block, album_bytes(SMALL));
     album_close(&a);
     if (h == EXPECTED_PLAIN[c]) continue;
-    print_error("plain %s renders to 0x%016llXu, expected 0x%016llXu\n", world_class_name(c), (unsigned long long)h,
-                (unsigned long long)EXPECTED_PLAIN[c]);
+    print_error("plain %s renders to 0x%016llXu, expected 0x%016llXu\n", world_class_name(c),
+                (unsigned long long)h, (unsigned long long)EXPECTED_PLAIN[c]);
     wrong++;
   }
   assert_int_equal(wrong, 0);
@@ -139,11 +142,13 @@ static void views_are_optional(void **state) {
   struct world_views none = {0};
   assert_int_equal(world_render(3, 5, SMALL, WORLD_RICH, &none), 0);
   assert_int_equal(world_render(3, 5, SMALL, WORLD_RICH, &all.views), 0);
-  for (size_t k = 0; k < 7 + WORLD_HANDS; k++) { /* each alone gives what it gives among all, and writes nothing else */
+  /* each alone gives what it gives among all, and writes nothing else */
+  for (size_t k = 0; k < 7 + WORLD_HANDS; k++) {
     size_t at = k < 4 ? 3 * k : 12 + k - 4, planes = k < 4 ? 3 : 1;
     uint8_t *p = one.block + at * plane;
     struct world_views v = {0};
-    uint8_t **slots[7] = {&v.photo, &v.normals, &v.cartoon, &v.coloured_pencil, &v.silhouette, &v.parts, &v.shade};
+    uint8_t **slots[7] = {&v.photo,      &v.normals, &v.cartoon, &v.coloured_pencil,
+                          &v.silhouette, &v.parts,   &v.shade};
     if (k < 7)
       *slots[k] = p;
     else
@@ -164,7 +169,8 @@ static void bad_arguments(void **state) {
   album_open(&a, SMALL);
   static const struct {
     int class_id, size;
-  } bad[] = {{-1, SMALL}, {WORLD_CLASSES, SMALL}, {0, 0}, {0, -5}, {0, WORLD_SIZE_MIN - 1}, {0, WORLD_SIZE_MAX + 1}};
+  } bad[] = {{-1, SMALL}, {WORLD_CLASSES, SMALL},  {0, 0},
+             {0, -5},     {0, WORLD_SIZE_MIN - 1}, {0, WORLD_SIZE_MAX + 1}};
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
     assert_int_equal(world_render(bad[i].class_id, 1, bad[i].size, WORLD_RICH, &a.views), -1);
   assert_int_equal(world_render(0, 1, SMALL, WORLD_RICH, NULL), -1);
@@ -172,8 +178,9 @@ static void bad_arguments(void **state) {
   album_close(&a);
   assert_null(world_class_name(-1));
   assert_null(world_class_name(WORLD_CLASSES));
-  static const char *const names[WORLD_CLASSES] = {"apple",  "mug",      "house",    "fish", "tree",  "car",
-                                                   "teapot", "sailboat", "mushroom", "bird", "chair", "lamp"};
+  static const char *const names[WORLD_CLASSES] = {"apple",    "mug",  "house",  "fish",
+                                                   "tree",     "car",  "teapot", "sailboat",
+                                                   "mushroom", "bird", "chair",  "lamp"};
   for (int c = 0; c < WORLD_CLASSES; c++) assert_string_equal(world_class_name(c), names[c]);
 }
 
@@ -200,8 +207,10 @@ static void objects_fill_the_frame(void **state) {
           if (y > hi[1]) hi[1] = y;
         }
       int w = hi[0] - lo[0] + 1, h = hi[1] - lo[1] + 1, extent = w > h ? w : h;
-      if (lo[0] < 1 || lo[1] < 1 || hi[0] > SMALL - 2 || hi[1] > SMALL - 2 || extent < SMALL * 55 / 100)
-        fail_msg("%s %d: object spans %d..%d x %d..%d of %d", world_class_name(c), (int)seed, lo[0], hi[0], lo[1], hi[1], SMALL);
+      if (lo[0] < 1 || lo[1] < 1 || hi[0] > SMALL - 2 || hi[1] > SMALL - 2 ||
+          extent < SMALL * 55 / 100)
+        fail_msg("%s %d: object spans %d..%d x %d..%d of %d", world_class_name(c), (int)seed, lo[0],
+                 hi[0], lo[1], hi[1], SMALL);
       assert_true(parts < 1 << 8);
     }
   album_close(&a);
@@ -220,7 +229,8 @@ static void hands_differ(void **state) {
       for (size_t k = 0; k < plane; k++) dark[i] += a.views.hands[i][k] < 200;
       dark[i] /= (double)plane;
       assert_true(dark[i] > 0.004 && dark[i] < 0.4);
-      for (int j = 0; j < i; j++) assert_memory_not_equal(a.views.hands[i], a.views.hands[j], plane);
+      for (int j = 0; j < i; j++)
+        assert_memory_not_equal(a.views.hands[i], a.views.hands[j], plane);
     }
     assert_true(dark[2] > dark[4]); /* marker against outline */
   }
@@ -262,11 +272,15 @@ static void strokes_lie_on_edges(void **state) {
         }
         if (a.views.hands[4][y * LARGE + x] < 128) {
           ink++;
-          stray += !near_border(mask, LARGE, x, y, 6); /* pen width and drift of the outline hand at most */
+          /* pen width and drift of the outline hand at most */
+          stray += !near_border(mask, LARGE, x, y, 6);
         }
       }
-    if (drawn * 100 < border * 93) fail_msg("%s: only %d of %d outline pixels are drawn", world_class_name(c), drawn, border);
-    if (ink == 0 || stray * 200 > ink) fail_msg("%s: %d of %d outline ink pixels lie off the outline", world_class_name(c), stray, ink);
+    if (drawn * 100 < border * 93)
+      fail_msg("%s: only %d of %d outline pixels are drawn", world_class_name(c), drawn, border);
+    if (ink == 0 || stray * 200 > ink)
+      fail_msg("%s: %d of %d outline ink pixels lie off the outline", world_class_name(c), stray,
+               ink);
   }
   free(mask);
   album_close(&a);
@@ -288,7 +302,8 @@ static void part_borders_are_drawn(void **state) {
         border++;
         drawn += near_ink(a.views.hands[0], LARGE, x, y, 2);
       }
-    if (drawn * 100 < border * 80) fail_msg("%s: %d of %d part borders drawn", world_class_name(classes[n]), drawn, border);
+    if (drawn * 100 < border * 80)
+      fail_msg("%s: %d of %d part borders drawn", world_class_name(classes[n]), drawn, border);
   }
   album_close(&a);
 }

@@ -7,7 +7,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define FIRST_SEED 700000001u     /* drawings; training and judge have other hundreds of millions (training/config.py) */
+/* drawings; training and judge have other hundreds of millions (training/config.py) */
+#define FIRST_SEED 700000001u
 #define REFERENCE_SEED 800000001u /* photos that Frechet distances are taken to */
 
 static msk_status fail(msk_error *error, msk_status code, const char *what, const char *name) {
@@ -31,7 +32,8 @@ void shape_fill(uint8_t *shape, int side) {
     }
   }
   while (used > 0) {
-    int at = stack[--used], x = at % side, next[4] = {at - side, at + side, x > 0 ? at - 1 : -1, x + 1 < side ? at + 1 : -1};
+    int at = stack[--used], x = at % side,
+        next[4] = {at - side, at + side, x > 0 ? at - 1 : -1, x + 1 < side ? at + 1 : -1};
     for (int k = 0; k < 4; k++) {
       if (next[k] < 0 || next[k] >= cells || shape[next[k]] || outside[next[k]]) continue;
       outside[next[k]] = 1;
@@ -52,7 +54,8 @@ double shape_iou(const uint8_t *a, const uint8_t *b, int side) {
   return either == 0 ? 1 : (double)both / either;
 }
 
-/* A mask of any size (0..255 in the first channel of its pixels) -> side x side, 1 where the area mean is above a half. */
+/* A mask of any size (0..255 in the first channel of its pixels) -> side x side, 1 where the
+ * area mean is above a half. */
 static uint8_t *shape_from(const uint8_t *mask, int step, int size, int side) {
   uint8_t *shape = malloc((size_t)side * (size_t)side);
   if (shape == NULL) abort();
@@ -60,7 +63,8 @@ static uint8_t *shape_from(const uint8_t *mask, int step, int size, int side) {
     for (int x = 0; x < side; x++) {
       long sum = 0, count = 0;
       for (int j = y * size / side; j < (y + 1) * size / side; j++) {
-        for (int i = x * size / side; i < (x + 1) * size / side; i++, count++) sum += mask[(j * size + i) * step];
+        for (int i = x * size / side; i < (x + 1) * size / side; i++, count++)
+          sum += mask[(j * size + i) * step];
       }
       shape[y * side + x] = 2 * sum > 255 * count;
     }
@@ -73,7 +77,8 @@ static uint8_t *shape_from(const uint8_t *mask, int step, int size, int side) {
 static msk_status save(const msk_image *image, const char *path, msk_error *error) {
   void *bytes;
   size_t count;
-  msk_status status = msk_image_encode(image, MSK_FORMAT_PNG, 0, NULL, 0, &bytes, &count, NULL, error);
+  msk_status status =
+      msk_image_encode(image, MSK_FORMAT_PNG, 0, NULL, 0, &bytes, &count, NULL, error);
   if (status != MSK_OK) return status;
   status = msk_file_write(path, bytes, count, error);
   msk_free(NULL, bytes);
@@ -82,7 +87,8 @@ static msk_status save(const msk_image *image, const char *path, msk_error *erro
 
 static msk_status add(item_list *list, struct item **added, msk_error *error) {
   if (list->items == NULL) list->items = calloc(QUALITY_MAX_ITEMS, sizeof *list->items);
-  if (list->items == NULL || list->count == QUALITY_MAX_ITEMS) return fail(error, MSK_ERROR_MEMORY, "too many drawings", "quality");
+  if (list->items == NULL || list->count == QUALITY_MAX_ITEMS)
+    return fail(error, MSK_ERROR_MEMORY, "too many drawings", "quality");
   *added = &list->items[list->count++];
   return MSK_OK;
 }
@@ -102,17 +108,21 @@ void items_free(item_list *list) {
 enum { VIEW_PHOTO, VIEW_DRAWING, VIEW_SHAPE, VIEWS };
 static const char *const view_names[VIEWS] = {"photo", "drawing", "shape"};
 
-static void view_path(char path[512], const item_options *options, const struct item *item, int view) {
+static void view_path(char path[512], const item_options *options, const struct item *item,
+                      int view) {
   snprintf(path, 512, "%s/%s-%s.png", options->cache, item->name, view_names[view]);
 }
 
-static msk_status render(const item_options *options, const struct item *item, uint64_t seed, int hand, msk_error *error) {
+static msk_status render(const item_options *options, const struct item *item, uint64_t seed,
+                         int hand, msk_error *error) {
   size_t area = (size_t)options->size * (size_t)options->size;
   msk_image views[VIEWS] = {{0}};
   uint8_t *grey = malloc(2 * area);
   char path[512];
-  msk_status status = grey == NULL ? fail(error, MSK_ERROR_MEMORY, "not enough memory", item->name) : MSK_OK;
-  for (int v = 0; status == MSK_OK && v < VIEWS; v++) status = msk_image_create(&views[v], options->size, options->size, NULL, error);
+  msk_status status =
+      grey == NULL ? fail(error, MSK_ERROR_MEMORY, "not enough memory", item->name) : MSK_OK;
+  for (int v = 0; status == MSK_OK && v < VIEWS; v++)
+    status = msk_image_create(&views[v], options->size, options->size, NULL, error);
   if (status == MSK_OK) {
     struct world_views world = {.photo = views[VIEW_PHOTO].pixels, .silhouette = grey};
     world.hands[hand] = grey + area;
@@ -132,7 +142,8 @@ static msk_status render(const item_options *options, const struct item *item, u
   return status;
 }
 
-static msk_status load_render(struct item *item, const item_options *options, uint64_t seed, int hand, msk_error *error) {
+static msk_status load_render(struct item *item, const item_options *options, uint64_t seed,
+                              int hand, msk_error *error) {
   char path[512];
   struct stat found;
   msk_image mask = {0};
@@ -149,7 +160,8 @@ static msk_status load_render(struct item *item, const item_options *options, ui
   return status;
 }
 
-msk_status items_render(item_list *list, const item_options *options, bool reference, msk_error *error) {
+msk_status items_render(item_list *list, const item_options *options, bool reference,
+                        msk_error *error) {
   int count = options->drawings * QUALITY_CLASSES;
   *list = (item_list){0};
   for (int i = 0; i < count; i++) {
@@ -158,7 +170,8 @@ msk_status items_render(item_list *list, const item_options *options, bool refer
     msk_status status = add(list, &added, error);
     if (status != MSK_OK) return status;
     uint64_t seed = (reference ? REFERENCE_SEED : FIRST_SEED) + (uint64_t)i;
-    snprintf(added->name, sizeof added->name, "%s-%llu", world_class_name(class_id), (unsigned long long)seed);
+    snprintf(added->name, sizeof added->name, "%s-%llu", world_class_name(class_id),
+             (unsigned long long)seed);
     added->class_id = added->group = class_id;
     status = load_render(added, options, seed, number % WORLD_HANDS, error);
     if (status != MSK_OK) return status;
@@ -174,11 +187,20 @@ msk_status items_render(item_list *list, const item_options *options, bool refer
 static bool in_half(int class_id, int number, enum half half) {
   static const char *const tuning_fives[] = {"apple", "bird", "car", "chair", "fish", "house"};
   bool tuning = number == 1 || number == 3;
-  for (int i = 0; i < 6; i++) tuning = tuning || (number == 5 && strcmp(world_class_name(class_id), tuning_fives[i]) == 0);
+  for (int i = 0; i < 6; i++)
+    tuning = tuning || (number == 5 && strcmp(world_class_name(class_id), tuning_fives[i]) == 0);
   return ((tuning ? HALF_TUNING : HALF_REPORTING) & half) != 0;
 }
 
-enum change { CHANGE_NONE, CHANGE_AWAY, CHANGE_SMALL, CHANGE_TURNED, CHANGE_CLASS, CHANGE_EMPTY, CHANGE_SCRIBBLE };
+enum change {
+  CHANGE_NONE,
+  CHANGE_AWAY,
+  CHANGE_SMALL,
+  CHANGE_TURNED,
+  CHANGE_CLASS,
+  CHANGE_EMPTY,
+  CHANGE_SCRIBBLE
+};
 
 static const struct variation {
   const char *name, *meaning;
@@ -218,8 +240,8 @@ static void change_strokes(pen_strokes *strokes, enum change change, uint64_t se
 }
 
 /* The drawing as the program gets it, and the shape that it encloses. */
-static msk_status draw_item(struct item *item, const item_options *options, pen_strokes *strokes, const struct variation *variation,
-                            uint64_t seed, msk_error *error) {
+static msk_status draw_item(struct item *item, const item_options *options, pen_strokes *strokes,
+                            const struct variation *variation, uint64_t seed, msk_error *error) {
   msk_image sheet = {0};
   msk_prepare_options prepare;
   uint8_t *drawn = malloc(PEN_SHAPE);
@@ -230,7 +252,8 @@ static msk_status draw_item(struct item *item, const item_options *options, pen_
   msk_status status = msk_image_create(&sheet, 2 * PEN_SHEET, 2 * PEN_SHEET, NULL, error);
   if (status == MSK_OK) {
     pen_draw(strokes, variation->hand, seed, &sheet);
-    status = msk_image_prepare(&item->sketch, &sheet, options->size, options->size, &prepare, NULL, error);
+    status = msk_image_prepare(&item->sketch, &sheet, options->size, options->size, &prepare, NULL,
+                               error);
   }
   if (variation->change == CHANGE_CLASS) item->class_id = (item->class_id + 5) % QUALITY_CLASSES;
   if (variation->change != CHANGE_EMPTY && variation->change != CHANGE_SCRIBBLE) {
@@ -252,17 +275,20 @@ static msk_status read_strokes(pen_strokes *strokes, const char *path, msk_error
   memcpy(text, bytes, count);
   text[count] = 0;
   msk_free(NULL, bytes);
-  return pen_parse(strokes, text) ? MSK_OK : fail(error, MSK_ERROR_FILE, "holds no strokes that can be read", path);
+  return pen_parse(strokes, text)
+             ? MSK_OK
+             : fail(error, MSK_ERROR_FILE, "holds no strokes that can be read", path);
 }
 
-static msk_status add_sketches(item_list *list, const item_options *options, int per_class, const struct variation *variation,
-                               msk_error *error) {
+static msk_status add_sketches(item_list *list, const item_options *options, int per_class,
+                               const struct variation *variation, msk_error *error) {
   msk_status status = MSK_OK;
   pen_strokes *strokes = malloc(sizeof *strokes);
   if (strokes == NULL) abort();
   *list = (item_list){.solid = true};
   for (int class_id = 0; class_id < QUALITY_CLASSES; class_id++) {
-    for (int number = 1, taken = 0; status == MSK_OK && number <= 5 && (per_class == 0 || taken < per_class); number++) {
+    for (int number = 1, taken = 0;
+         status == MSK_OK && number <= 5 && (per_class == 0 || taken < per_class); number++) {
       struct item *added;
       char path[512];
       if (!in_half(class_id, number, options->half)) continue;
@@ -273,7 +299,9 @@ static msk_status add_sketches(item_list *list, const item_options *options, int
       snprintf(path, sizeof path, "%s/%s.svg", options->strokes, added->name);
       added->class_id = added->group = class_id;
       status = read_strokes(strokes, path, error);
-      if (status == MSK_OK) status = draw_item(added, options, strokes, variation, (uint64_t)(class_id * 5 + number), error);
+      if (status == MSK_OK)
+        status =
+            draw_item(added, options, strokes, variation, (uint64_t)(class_id * 5 + number), error);
     }
   }
   free(strokes);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * items.h - what is drawn from: unseen renders and the sixty drawings by hand, each with the shape that a picture of it should have. */
+ * items.h - what is drawn from: unseen renders and the sixty drawings by hand, each with the
+ * shape that a picture of it should have. */
 #ifndef MSK_QUALITY_ITEMS_H
 #define MSK_QUALITY_ITEMS_H
 
@@ -21,7 +22,9 @@ struct item {
 typedef struct item_list {
   struct item *items;
   int count;
-  bool solid; /* holes count as filled, in drawn shapes and in pictures: a drawing does not tell a hole from a surface */
+  /* holes count as filled, in drawn shapes and in pictures: a drawing does not tell a hole from
+   * a surface */
+  bool solid;
 } item_list;
 
 enum half { HALF_TUNING = 1, HALF_REPORTING = 2, HALF_BOTH = 3 };
@@ -36,9 +39,11 @@ typedef struct item_options {
   const char *cache;   /* folder of rendered pictures */
 } item_options;
 
-/* Renders with seeds that neither the generator nor the judge saw; hand of drawing k of a class: k mod 5. Kept in the cache. `reference`: another
- * set of seeds, whose photos Frechet distances are taken to. */
-msk_status items_render(item_list *list, const item_options *options, bool reference, msk_error *error);
+/* Renders with seeds that neither the generator nor the judge saw; hand of drawing k of a class:
+ * k mod 5. Kept in the cache. `reference`: another set of seeds, whose photos Frechet distances
+ * are taken to. */
+msk_status items_render(item_list *list, const item_options *options, bool reference,
+                        msk_error *error);
 /* The sketches by hand, plain pen. */
 msk_status items_sketches(item_list *list, const item_options *options, msk_error *error);
 /* The index-th variation of sketches (*name, *meaning); false past the end. */

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * pen.c - see pen.h. A line is drawn as discs set along it, half a unit apart; coverage of overlapping discs is the largest. */
+ *
+ * pen.c - see pen.h. A line is drawn as discs set along it, half a unit apart; coverage of
+ * overlapping discs is the largest. */
 #include "pen.h"
 
 #include <math.h>
@@ -17,13 +19,18 @@ static double chance(uint64_t *state) { /* splitmix64, [0, 1) */
   return (double)((z ^ (z >> 31)) >> 11) * 0x1p-53;
 }
 
-static double spread(uint64_t *state) { return chance(state) + chance(state) + chance(state) + chance(state) - 2; } /* variance 1/3 */
+/* variance 1/3 */
+static double spread(uint64_t *state) {
+  return chance(state) + chance(state) + chance(state) + chance(state) - 2;
+}
 
 /* Noise that changes over `period` steps: straight between random knots. */
 struct drift {
   double from, to, at, period;
 };
-static struct drift drift_start(uint64_t *state, double period) { return (struct drift){spread(state), spread(state), 0, period}; }
+static struct drift drift_start(uint64_t *state, double period) {
+  return (struct drift){spread(state), spread(state), 0, period};
+}
 static double drift_next(struct drift *d, uint64_t *state) {
   if (++d->at >= d->period) *d = (struct drift){d->to, spread(state), 0, d->period};
   return d->from + (d->to - d->from) * d->at / d->period;
@@ -61,7 +68,8 @@ static bool add_curve(pen_strokes *s, const double *from, const double *p, bool 
   for (int k = 1; k <= CURVE_STEPS; k++) {
     double t = (double)k / CURVE_STEPS, u = 1 - t, xy[2];
     for (int i = 0; i < 2; i++) {
-      xy[i] = cubic ? u * u * u * from[i] + 3 * t * u * u * p[i] + 3 * t * t * u * p[2 + i] + t * t * t * p[4 + i]
+      xy[i] = cubic ? u * u * u * from[i] + 3 * t * u * u * p[i] + 3 * t * t * u * p[2 + i] +
+                          t * t * t * p[4 + i]
                     : u * u * from[i] + 2 * t * u * p[i] + t * t * p[2 + i];
     }
     if (!add_point(s, xy[0], xy[1])) return false;
@@ -104,7 +112,8 @@ bool pen_parse(pen_strokes *strokes, const char *text) {
 /* ---- changing ---- */
 
 void pen_move(pen_strokes *strokes, double degrees, double scale, double dx, double dy) {
-  double angle = degrees * 3.14159265358979323846 / 180, c = scale * cos(angle), d = scale * sin(angle), middle = PEN_SHEET / 2.0;
+  double angle = degrees * 3.14159265358979323846 / 180, c = scale * cos(angle),
+         d = scale * sin(angle), middle = PEN_SHEET / 2.0;
   for (int i = 0; i < strokes->starts[strokes->line_count]; i++) {
     double x = strokes->x[i] - middle, y = strokes->y[i] - middle;
     strokes->x[i] = (float)(middle + c * x - d * y + dx);
@@ -149,19 +158,24 @@ static void set_disc(const struct ink *ink, double x, double y, double radius, d
   }
 }
 
-/* How a hand moves: width and wobble in units of the sheet; with gaps, the pencil leaves the paper now and then; drawn `passes` times. */
+/* How a hand moves: width and wobble in units of the sheet; with gaps, the pencil leaves the
+ * paper now and then; drawn `passes` times. */
 struct manner {
   double width, wobble;
   bool gaps;
   int passes;
 };
 
-static void set_line(const struct ink *ink, const pen_strokes *s, int line, const struct manner *manner, uint64_t *state) {
+static void set_line(const struct ink *ink, const pen_strokes *s, int line,
+                     const struct manner *manner, uint64_t *state) {
   double scale = (double)ink->size / PEN_SHEET, left = 0;
-  double slip_x = manner->passes > 1 ? spread(state) : 0, slip_y = manner->passes > 1 ? spread(state) : 0;
-  struct drift dx = drift_start(state, 40), dy = drift_start(state, 40), width = drift_start(state, 60), press = drift_start(state, 50);
+  double slip_x = manner->passes > 1 ? spread(state) : 0,
+         slip_y = manner->passes > 1 ? spread(state) : 0;
+  struct drift dx = drift_start(state, 40), dy = drift_start(state, 40),
+               width = drift_start(state, 60), press = drift_start(state, 50);
   for (int i = s->starts[line]; i + 1 < s->starts[line + 1]; i++) {
-    double x0 = s->x[i], y0 = s->y[i], x1 = s->x[i + 1], y1 = s->y[i + 1], length = hypot(x1 - x0, y1 - y0);
+    double x0 = s->x[i], y0 = s->y[i], x1 = s->x[i + 1], y1 = s->y[i + 1],
+           length = hypot(x1 - x0, y1 - y0);
     for (; left <= length; left += 0.5) {
       double t = length > 0 ? left / length : 0;
       double x = x0 + t * (x1 - x0) + slip_x + 1.7 * manner->wobble * drift_next(&dx, state);
@@ -174,35 +188,45 @@ static void set_line(const struct ink *ink, const pen_strokes *s, int line, cons
   }
 }
 
-static void set_lines(const struct ink *ink, const pen_strokes *strokes, const struct manner *manner, uint64_t seed) {
+static void set_lines(const struct ink *ink, const pen_strokes *strokes,
+                      const struct manner *manner, uint64_t seed) {
   memset(ink->cover, 0, (size_t)ink->size * (size_t)ink->size * sizeof *ink->cover);
   for (int pass = 0; pass < manner->passes; pass++) {
-    for (int line = 0; line < strokes->line_count; line++) set_line(ink, strokes, line, manner, &seed);
+    for (int line = 0; line < strokes->line_count; line++)
+      set_line(ink, strokes, line, manner, &seed);
   }
 }
 
 static const struct manner manners[] = {
-    [PEN_PLAIN] = {4, 0.5, false, 1}, [PEN_THIN] = {2, 0.8, false, 1},   [PEN_THICK] = {9, 0.8, false, 1},
-    [PEN_BROKEN] = {2.4, 1, true, 1}, [PEN_FILLED] = {4, 0.5, false, 1}, [PEN_PHOTO] = {3.6, 0.8, false, 1},
+    [PEN_PLAIN] = {4, 0.5, false, 1},  [PEN_THIN] = {2, 0.8, false, 1},
+    [PEN_THICK] = {9, 0.8, false, 1},  [PEN_BROKEN] = {2.4, 1, true, 1},
+    [PEN_FILLED] = {4, 0.5, false, 1}, [PEN_PHOTO] = {3.6, 0.8, false, 1},
 };
 
-/* Light on a photographed sheet at (x, y) of 0..1: falls off to one side, a soft shadow across a corner. */
+/* Light on a photographed sheet at (x, y) of 0..1: falls off to one side, a soft shadow across a
+ * corner. */
 static double paper_light(double x, double y) {
   double shadow = 1 - 0.22 / (1 + exp(-(x + 0.6 * y - 1.05) * 22));
   return (0.80 - 0.28 * x - 0.14 * y + 0.05 * sin(4 * x + 3 * y)) * shadow;
 }
 
-static void paint(const struct ink *ink, pen_hand hand, const uint8_t *shape, uint64_t seed, uint8_t *pixels) {
+static void paint(const struct ink *ink, pen_hand hand, const uint8_t *shape, uint64_t seed,
+                  uint8_t *pixels) {
   for (int y = 0; y < ink->size; y++) {
     for (int x = 0; x < ink->size; x++, pixels += 3) {
-      double cover = ink->cover[(size_t)y * (size_t)ink->size + (size_t)x], grey = 1 - cover, tint[3] = {1, 1, 1};
+      double cover = ink->cover[(size_t)y * (size_t)ink->size + (size_t)x], grey = 1 - cover,
+             tint[3] = {1, 1, 1};
       if (hand == PEN_BROKEN) grey = 1 - 0.7 * cover;
-      if (hand == PEN_FILLED && shape[y * PEN_SHEET / ink->size * PEN_SHEET + x * PEN_SHEET / ink->size]) grey = fmin(grey, 0.6);
+      if (hand == PEN_FILLED &&
+          shape[y * PEN_SHEET / ink->size * PEN_SHEET + x * PEN_SHEET / ink->size])
+        grey = fmin(grey, 0.6);
       if (hand == PEN_PHOTO) {
-        grey = paper_light((double)x / ink->size, (double)y / ink->size) * (1 - 0.75 * cover) + 0.02 * spread(&seed);
+        grey = paper_light((double)x / ink->size, (double)y / ink->size) * (1 - 0.75 * cover) +
+               0.02 * spread(&seed);
         tint[1] = 0.965, tint[2] = 0.89;
       }
-      for (int c = 0; c < 3; c++) pixels[c] = (uint8_t)lround(255 * fmin(fmax(grey * tint[c], 0), 1));
+      for (int c = 0; c < 3; c++)
+        pixels[c] = (uint8_t)lround(255 * fmin(fmax(grey * tint[c], 0), 1));
     }
   }
 }
@@ -211,7 +235,8 @@ void pen_draw(const pen_strokes *strokes, pen_hand hand, uint64_t seed, const ms
   struct ink ink = {.size = image->width};
   uint8_t *shape = malloc(PEN_SHAPE);
   ink.cover = malloc((size_t)ink.size * (size_t)ink.size * sizeof *ink.cover);
-  if (shape == NULL || ink.cover == NULL) abort(); /* a tool's 300 kB: nothing sensible is left to do */
+  /* a tool's 300 kB: nothing sensible is left to do */
+  if (shape == NULL || ink.cover == NULL) abort();
   if (hand == PEN_FILLED) pen_shape(strokes, shape);
   set_lines(&ink, strokes, &manners[hand], seed);
   paint(&ink, hand, shape, seed, image->pixels);
@@ -221,7 +246,8 @@ void pen_draw(const pen_strokes *strokes, pen_hand hand, uint64_t seed, const ms
 
 /* ---- the drawn shape ---- */
 
-enum { MARGIN = CLOSE + 1, ROOM = PEN_SHEET + 2 * MARGIN }; /* paper around the sheet, so that dilated lines never wall off the border */
+/* paper around the sheet, so that dilated lines never wall off the border */
+enum { MARGIN = CLOSE + 1, ROOM = PEN_SHEET + 2 * MARGIN };
 
 static void grow(const uint8_t *from, uint8_t *to, int radius) {
   memset(to, 0, ROOM * ROOM);
@@ -230,7 +256,8 @@ static void grow(const uint8_t *from, uint8_t *to, int radius) {
       if (!from[y * ROOM + x]) continue;
       for (int j = -radius; j <= radius; j++) {
         for (int i = -radius; i <= radius; i++) {
-          bool inside = i * i + j * j <= radius * radius && y + j >= 0 && y + j < ROOM && x + i >= 0 && x + i < ROOM;
+          bool inside = i * i + j * j <= radius * radius && y + j >= 0 && y + j < ROOM &&
+                        x + i >= 0 && x + i < ROOM;
           if (inside) to[(y + j) * ROOM + x + i] = 1;
         }
       }
@@ -245,7 +272,8 @@ static void flood(const uint8_t *wall, uint8_t *reached, int *stack) {
   stack[used++] = 0;
   reached[0] = 1;
   while (used > 0) {
-    int at = stack[--used], x = at % ROOM, next[4] = {at - ROOM, at + ROOM, x > 0 ? at - 1 : -1, x + 1 < ROOM ? at + 1 : -1};
+    int at = stack[--used], x = at % ROOM,
+        next[4] = {at - ROOM, at + ROOM, x > 0 ? at - 1 : -1, x + 1 < ROOM ? at + 1 : -1};
     for (int k = 0; k < 4; k++) {
       if (next[k] < 0 || next[k] >= ROOM * ROOM || wall[next[k]] || reached[next[k]]) continue;
       reached[next[k]] = 1;
@@ -255,14 +283,16 @@ static void flood(const uint8_t *wall, uint8_t *reached, int *stack) {
 }
 
 void pen_shape(const pen_strokes *strokes, uint8_t *shape) {
-  uint8_t *wall = calloc(3, ROOM * ROOM), *thick = wall + ROOM * ROOM, *reached = thick + ROOM * ROOM;
+  uint8_t *wall = calloc(3, ROOM * ROOM), *thick = wall + ROOM * ROOM,
+          *reached = thick + ROOM * ROOM;
   struct ink ink = {.size = PEN_SHEET};
   ink.cover = malloc(PEN_SHAPE * sizeof *ink.cover);
   int *stack = malloc(ROOM * ROOM * sizeof *stack);
   if (wall == NULL || ink.cover == NULL || stack == NULL) abort();
   static const struct manner plain = {4, 0, false, 1};
   set_lines(&ink, strokes, &plain, 1);
-  for (int i = 0; i < PEN_SHAPE; i++) wall[(i / PEN_SHEET + MARGIN) * ROOM + i % PEN_SHEET + MARGIN] = ink.cover[i] > 0.5f;
+  for (int i = 0; i < PEN_SHAPE; i++)
+    wall[(i / PEN_SHEET + MARGIN) * ROOM + i % PEN_SHEET + MARGIN] = ink.cover[i] > 0.5f;
   grow(wall, thick, CLOSE);
   flood(thick, reached, stack);
   grow(reached, thick, CLOSE); /* the outside grows back to the lines */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * pen.h - drawings made of strokes: reads the stroke files of training/sketches (SVG paths on a 256 x 256 sheet: M L C Q Z, absolute), draws
- * them as different people would, and says which shape a drawing encloses. The same strokes and hand give the same bytes. */
+ * pen.h - drawings made of strokes: reads the stroke files of training/sketches (SVG paths on a
+ * 256 x 256 sheet: M L C Q Z, absolute), draws them as different people would, and says which
+ * shape a drawing encloses. The same strokes and hand give the same bytes. */
 #ifndef MSK_QUALITY_PEN_H
 #define MSK_QUALITY_PEN_H
 
@@ -9,7 +10,12 @@
 
 #include "masksketch.h"
 
-enum { PEN_SHEET = 256, PEN_MAX_POINTS = 8192, PEN_MAX_LINES = 128, PEN_SHAPE = PEN_SHEET * PEN_SHEET };
+enum {
+  PEN_SHEET = 256,
+  PEN_MAX_POINTS = 8192,
+  PEN_MAX_LINES = 128,
+  PEN_SHAPE = PEN_SHEET * PEN_SHEET
+};
 
 /* Points of all lines, one after the other; line k is points starts[k] .. starts[k + 1] - 1. */
 typedef struct pen_strokes {
@@ -36,8 +42,9 @@ typedef enum pen_hand {
 /* Draws on image->width x image->width pixels (the picture is there already, square). */
 void pen_draw(const pen_strokes *strokes, pen_hand hand, uint64_t seed, const msk_image *image);
 
-/* The drawn shape: points of the 256 x 256 sheet that cannot be reached from its border without crossing a line (plain pen, gaps up to about 6
- * wide closed by dilating and eroding), lines included. shape: PEN_SHAPE bytes, 0 or 1. */
+/* The drawn shape: points of the 256 x 256 sheet that cannot be reached from its border without
+ * crossing a line (plain pen, gaps up to about 6 wide closed by dilating and eroding), lines
+ * included. shape: PEN_SHAPE bytes, 0 or 1. */
 void pen_shape(const pen_strokes *strokes, uint8_t *shape);
 
 #endif

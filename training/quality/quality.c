@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * quality.c - `./run quality`: how good the pictures of a model are, by the judge. Makes pictures of unseen renders' drawings and of the sketches
- * by hand, in every way that is compared, and writes a table and contact sheets (docs/quality.md says what the figures mean). Everything made
- * is kept in the work folder, so a run that was stopped goes on, and another run with the same model and recipe only adds what it needs. */
+ * quality.c - `./run quality`: how good the pictures of a model are, by the judge. Makes
+ * pictures of unseen renders' drawings and of the sketches by hand, in every way that is
+ * compared, and writes a table and contact sheets (docs/quality.md says what the figures mean).
+ * Everything made is kept in the work folder, so a run that was stopped goes on, and another run
+ * with the same model and recipe only adds what it needs. */
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -12,7 +14,13 @@
 
 #include "report.h"
 
-enum { MAX_ROWS = 64, MAX_SETTINGS = 32, LAMBDAS = 4, MAX_VARIATIONS = 16, REFERENCE_DRAWINGS = 25 };
+enum {
+  MAX_ROWS = 64,
+  MAX_SETTINGS = 32,
+  LAMBDAS = 4,
+  MAX_VARIATIONS = 16,
+  REFERENCE_DRAWINGS = 25
+};
 
 struct options {
   const char *model, *judge, *work, *strokes, *recipe, *only;
@@ -51,7 +59,8 @@ static const char usage[] =
     "  --drawings N         unseen renders of each class (25)\n"
     "  --sweep N            renders of each class for the other lambdas (all; 0: none)\n"
     "  --robust N           sketches of each class for every variation (all; -1: none)\n"
-    "  --quick              --drawings 2 --sweep 0 --robust -1, and no plain MaskGIT: for comparing recipes\n"
+    "  --quick              --drawings 2 --sweep 0 --robust -1, and no plain MaskGIT: for "
+    "comparing recipes\n"
     "  --only PART          renders, sketches or robustness\n"
     "  --style STYLE        plain (default) or rich: the renders' world\n"
     "  --seed N             of the pictures (1)\n"
@@ -71,7 +80,8 @@ static bool take_number(const char *text, long least, long most, long *value) {
 static bool take_flag(struct options *o, const char *name) {
   if (strcmp(name, "--tuning") == 0) return o->half = HALF_TUNING, true;
   if (strcmp(name, "--reporting") == 0) return o->half = HALF_REPORTING, true;
-  if (strcmp(name, "--quick") == 0) return o->drawings = 2, o->sweep = 0, o->robust = -1, o->floor = false, true;
+  if (strcmp(name, "--quick") == 0)
+    return o->drawings = 2, o->sweep = 0, o->robust = -1, o->floor = false, true;
   return false;
 }
 
@@ -79,7 +89,11 @@ static bool take_value(struct options *o, const char *name, const char *value) {
   long number = 0;
   const struct {
     const char *name, **text;
-  } texts[] = {{"--model", &o->model}, {"--judge", &o->judge}, {"--recipe", &o->recipe}, {"--only", &o->only}, {"--work", &o->work}};
+  } texts[] = {{"--model", &o->model},
+               {"--judge", &o->judge},
+               {"--recipe", &o->recipe},
+               {"--only", &o->only},
+               {"--work", &o->work}};
   const struct {
     const char *name;
     long least, most;
@@ -97,7 +111,8 @@ static bool take_value(struct options *o, const char *name, const char *value) {
     *numbers[i].number = (int)number;
     return fine;
   }
-  if (strcmp(name, "--seed") == 0) return take_number(value, 0, INT32_MAX, &number) && (o->seed = (uint64_t)number, true);
+  if (strcmp(name, "--seed") == 0)
+    return take_number(value, 0, INT32_MAX, &number) && (o->seed = (uint64_t)number, true);
   if (strcmp(name, "--style") == 0) {
     o->style = strcmp(value, "rich") == 0 ? WORLD_RICH : WORLD_PLAIN;
     return o->style == WORLD_RICH || strcmp(value, "plain") == 0;
@@ -117,23 +132,28 @@ static bool parse(struct options *o, int count, char **words) {
   for (int i = 1; i < count; i++) {
     if (take_flag(o, words[i])) continue;
     if (i + 1 >= count || !take_value(o, words[i], words[i + 1])) {
-      fprintf(stderr, "quality: %s is no option, or its value is missing or wrong\n%s", words[i], usage);
+      fprintf(stderr, "quality: %s is no option, or its value is missing or wrong\n%s", words[i],
+              usage);
       return false;
     }
     i++;
   }
-  if (o->only == NULL || strcmp(o->only, "renders") == 0 || strcmp(o->only, "sketches") == 0 || strcmp(o->only, "robustness") == 0)
+  if (o->only == NULL || strcmp(o->only, "renders") == 0 || strcmp(o->only, "sketches") == 0 ||
+      strcmp(o->only, "robustness") == 0)
     return true;
-  fprintf(stderr, "quality: --only was given %s, expected renders, sketches or robustness\n", o->only);
+  fprintf(stderr, "quality: --only was given %s, expected renders, sketches or robustness\n",
+          o->only);
   return false;
 }
 
 /* ---- the plan ---- */
 
-static bool wanted(const struct run *run, const char *part) { return run->options.only == NULL || strcmp(run->options.only, part) == 0; }
+static bool wanted(const struct run *run, const char *part) {
+  return run->options.only == NULL || strcmp(run->options.only, part) == 0;
+}
 
-static void add_row(struct run *run, const char *set, const char *name, enum way way, double lambda, const item_list *list,
-                    const char *title) {
+static void add_row(struct run *run, const char *set, const char *name, enum way way, double lambda,
+                    const item_list *list, const char *title) {
   struct row *row = &run->rows[run->row_count++];
   *row = (struct row){.set = set, .name = name, .way = way, .lambda = lambda, .list = list};
   snprintf(row->title, sizeof row->title, "%s", title);
@@ -143,9 +163,12 @@ static void add_lambdas(struct run *run, const char *set, const item_list *list)
   static const struct {
     double value;
     const char *name, *title;
-  } lambdas[LAMBDAS] = {
-      {0, "lambda-0", "lambda 0"}, {0.5, "lambda-0.5", "lambda 0.5"}, {0.9, "lambda-0.9", "lambda 0.9"}, {1, "lambda-1", "lambda 1"}};
-  for (int i = 0; i < LAMBDAS; i++) add_row(run, set, lambdas[i].name, WAY_LAMBDA, lambdas[i].value, list, lambdas[i].title);
+  } lambdas[LAMBDAS] = {{0, "lambda-0", "lambda 0"},
+                        {0.5, "lambda-0.5", "lambda 0.5"},
+                        {0.9, "lambda-0.9", "lambda 0.9"},
+                        {1, "lambda-1", "lambda 1"}};
+  for (int i = 0; i < LAMBDAS; i++)
+    add_row(run, set, lambdas[i].name, WAY_LAMBDA, lambdas[i].value, list, lambdas[i].title);
 }
 
 static void plan(struct run *run) {
@@ -153,17 +176,22 @@ static void plan(struct run *run) {
   bool sweep = run->options.sweep != 0;
   if (wanted(run, "renders")) {
     add_row(run, "renders", "photo", WAY_PHOTO, 0, &run->renders, "the true photo");
-    add_row(run, "renders", "tokens", WAY_TOKENS, 0, &run->renders, "the true photo's tokens (ceiling)");
+    add_row(run, "renders", "tokens", WAY_TOKENS, 0, &run->renders,
+            "the true photo's tokens (ceiling)");
     add_row(run, "renders", "draw", WAY_DRAW, 0, &run->renders, "**drawn**");
-    if (run->options.floor) add_row(run, "renders", "plain", WAY_PLAIN, 0, &run->renders, "plain MaskGIT (floor)");
+    if (run->options.floor)
+      add_row(run, "renders", "plain", WAY_PLAIN, 0, &run->renders, "plain MaskGIT (floor)");
     if (sweep) add_lambdas(run, "renders", &run->few_renders);
   }
   if (wanted(run, "sketches")) {
     add_row(run, "sketches", "draw", WAY_DRAW, 0, &run->sketches, "**drawn**");
-    if (run->options.floor) add_row(run, "sketches", "plain", WAY_PLAIN, 0, &run->sketches, "plain MaskGIT (floor)");
+    if (run->options.floor)
+      add_row(run, "sketches", "plain", WAY_PLAIN, 0, &run->sketches, "plain MaskGIT (floor)");
     if (sweep) add_lambdas(run, "sketches", &run->sketches);
   }
-  for (int i = 0; wanted(run, "robustness") && run->options.robust >= 0 && items_variation(i, &name, &meaning); i++)
+  for (int i = 0;
+       wanted(run, "robustness") && run->options.robust >= 0 && items_variation(i, &name, &meaning);
+       i++)
     add_row(run, name, "draw", WAY_DRAW, 0, &run->variations[i], meaning);
 }
 
@@ -177,7 +205,8 @@ static void take_few(struct run *run) {
 static msk_status make_folder(const char *path, msk_error *error) {
   if (mkdir(path, 0777) == 0 || errno == EEXIST) return MSK_OK;
   error->code = MSK_ERROR_OUTPUT;
-  snprintf(error->message, sizeof error->message, "%s: the folder cannot be made: %s", path, strerror(errno));
+  snprintf(error->message, sizeof error->message, "%s: the folder cannot be made: %s", path,
+           strerror(errno));
   return MSK_ERROR_OUTPUT;
 }
 
@@ -186,9 +215,11 @@ static msk_status make_folders(struct run *run, msk_error *error) {
   msk_model_get_info(run->model, &info);
   int cache = snprintf(run->cache, sizeof run->cache, "%s/world-%s-%d", run->options.work,
                        run->options.style == WORLD_PLAIN ? "plain" : "rich", info.image_size);
-  int folder = snprintf(run->folder, sizeof run->folder, "%s/%s", run->options.work, painter_key(run->painter));
+  int folder = snprintf(run->folder, sizeof run->folder, "%s/%s", run->options.work,
+                        painter_key(run->painter));
   if (cache >= (int)sizeof run->cache || folder >= (int)sizeof run->folder) {
-    *error = (msk_error){.code = MSK_ERROR_ARGUMENT, .message = "the work folder's name is too long"};
+    *error =
+        (msk_error){.code = MSK_ERROR_ARGUMENT, .message = "the work folder's name is too long"};
     return error->code;
   }
   msk_status status = make_folder(run->options.work, error);
@@ -220,13 +251,19 @@ static msk_status make_items(struct run *run, msk_error *error) {
   if (wanted(run, "renders")) status = items_render(&run->renders, &options, false, error);
   take_few(run);
   if (status == MSK_OK) status = items_sketches(&run->sketches, &options, error);
-  for (int i = 0; status == MSK_OK && i < MAX_VARIATIONS && wanted(run, "robustness") && run->options.robust >= 0; i++) {
-    if (items_variation(i, &name, &meaning)) status = items_vary(&run->variations[i], &options, i, error);
+  for (int i = 0; status == MSK_OK && i < MAX_VARIATIONS && wanted(run, "robustness") &&
+                  run->options.robust >= 0;
+       i++) {
+    if (items_variation(i, &name, &meaning))
+      status = items_vary(&run->variations[i], &options, i, error);
   }
-  options.drawings = run->options.drawings < REFERENCE_DRAWINGS ? run->options.drawings : REFERENCE_DRAWINGS;
+  options.drawings =
+      run->options.drawings < REFERENCE_DRAWINGS ? run->options.drawings : REFERENCE_DRAWINGS;
   if (options.drawings < 10) options.drawings = 10;
   if (status == MSK_OK) status = items_render(&run->reference, &options, true, error);
-  if (status == MSK_OK) status = photo_features(&run->reference_features, &run->reference_values, &run->reference, run->judge, error);
+  if (status == MSK_OK)
+    status = photo_features(&run->reference_features, &run->reference_values, &run->reference,
+                            run->judge, error);
   return status;
 }
 
@@ -242,37 +279,44 @@ static void show_progress(void *user) {
   struct run *run = user;
   double each = (now() - run->started) / ++run->painted;
   int left = (int)(each * (run->to_paint - run->painted));
-  fprintf(stderr, "\rpicture %d of %d, %d:%02d left   ", run->painted, run->to_paint, left / 60, left % 60);
+  fprintf(stderr, "\rpicture %d of %d, %d:%02d left   ", run->painted, run->to_paint, left / 60,
+          left % 60);
 }
 
 static msk_status paint_all(struct run *run, msk_error *error) {
   msk_status status = MSK_OK;
   for (int r = 0; r < run->row_count; r++) run->to_paint += row_missing(&run->rows[r], run->folder);
   run->started = now();
-  for (int r = 0; status == MSK_OK && r < run->row_count; r++) status = row_paint(run->painter, &run->rows[r], show_progress, run, error);
+  for (int r = 0; status == MSK_OK && r < run->row_count; r++)
+    status = row_paint(run->painter, &run->rows[r], show_progress, run, error);
   if (run->painted > 0) fprintf(stderr, "\n");
   return status;
 }
 
 static const char *set_title(const struct run *run, const struct row *row) {
-  static const char *const halves[] = {"", "Tuning half of the sketches by hand", "Reporting half of the sketches by hand",
+  static const char *const halves[] = {"", "Tuning half of the sketches by hand",
+                                       "Reporting half of the sketches by hand",
                                        "Sketches by hand"};
   if (strcmp(row->set, "renders") == 0) return "Drawings of unseen renders";
-  return strcmp(row->set, "sketches") == 0 ? halves[run->options.half] : "Robustness, sketches by hand";
+  return strcmp(row->set, "sketches") == 0 ? halves[run->options.half]
+                                           : "Robustness, sketches by hand";
 }
 
 static msk_status write_table(struct run *run, FILE *out, msk_error *error) {
   msk_status status = MSK_OK;
   msk_model_info info;
   msk_model_get_info(run->model, &info);
-  fprintf(out, "Model %.16s, kernels %s, %s, recipe %s", info.hash, info.isa, msk_precision_name((int)info.precision), run->options.recipe);
-  for (int i = 0; i < run->options.setting_count; i++) fprintf(out, " %s", run->options.settings[i]);
+  fprintf(out, "Model %.16s, kernels %s, %s, recipe %s", info.hash, info.isa,
+          msk_precision_name((int)info.precision), run->options.recipe);
+  for (int i = 0; i < run->options.setting_count; i++)
+    fprintf(out, " %s", run->options.settings[i]);
   fprintf(out, ", seed %llu.\n", (unsigned long long)run->options.seed);
   for (int r = 0; status == MSK_OK && r < run->row_count; r++) {
     struct figures figures;
     const char *title = set_title(run, &run->rows[r]);
     if (r == 0 || strcmp(title, set_title(run, &run->rows[r - 1])) != 0) report_head(out, title);
-    status = row_figures(&figures, &run->rows[r], run->folder, run->judge, &run->reference_features, error);
+    status = row_figures(&figures, &run->rows[r], run->folder, run->judge, &run->reference_features,
+                         error);
     if (status == MSK_OK) report_row(out, &run->rows[r], &figures);
   }
   return status;
@@ -280,14 +324,16 @@ static msk_status write_table(struct run *run, FILE *out, msk_error *error) {
 
 static const struct row *find_row(const struct run *run, const char *set, const char *name) {
   for (int r = 0; r < run->row_count; r++) {
-    if (strcmp(run->rows[r].set, set) == 0 && strcmp(run->rows[r].name, name) == 0) return &run->rows[r];
+    if (strcmp(run->rows[r].set, set) == 0 && strcmp(run->rows[r].name, name) == 0)
+      return &run->rows[r];
   }
   return NULL;
 }
 
 /* A sheet of the named rows of a set; nothing where one of them was not asked for. */
-static msk_status write_sheet(const struct run *run, const char *file, const char *set, const char *const *names, int name_count, int cells,
-                              int columns, msk_error *error) {
+static msk_status write_sheet(const struct run *run, const char *file, const char *set,
+                              const char *const *names, int name_count, int cells, int columns,
+                              msk_error *error) {
   const struct row *rows[8];
   char path[400];
   for (int i = 0; i < name_count; i++) {
@@ -316,12 +362,17 @@ static msk_status write_variations(const struct run *run, msk_error *error) {
 }
 
 static msk_status write_sheets(const struct run *run, msk_error *error) {
-  static const char *const ways[] = {"draw", "plain", "tokens", "photo"}, *const lambdas[] = {"lambda-0", "lambda-0.5", "lambda-0.9",
-                                                                                              "lambda-1"};
+  static const char *const ways[] = {"draw", "plain", "tokens", "photo"}, *const lambdas[] = {
+                                                                              "lambda-0",
+                                                                              "lambda-0.5",
+                                                                              "lambda-0.9",
+                                                                              "lambda-1"};
   msk_status status = write_sheet(run, "renders", "renders", ways, 4, 24, 2, error);
-  if (status == MSK_OK) status = write_sheet(run, "renders-lambda", "renders", lambdas, 4, 12, 2, error);
+  if (status == MSK_OK)
+    status = write_sheet(run, "renders-lambda", "renders", lambdas, 4, 12, 2, error);
   if (status == MSK_OK) status = write_sheet(run, "sketches", "sketches", ways, 1, 60, 5, error);
-  if (status == MSK_OK) status = write_sheet(run, "sketches-lambda", "sketches", lambdas, 4, 12, 2, error);
+  if (status == MSK_OK)
+    status = write_sheet(run, "sketches-lambda", "sketches", lambdas, 4, 12, 2, error);
   if (status == MSK_OK) status = write_variations(run, error);
   return status;
 }
@@ -332,7 +383,8 @@ static msk_status report(struct run *run, msk_error *error) {
   FILE *out = fopen(path, "w+");
   if (out == NULL) {
     error->code = MSK_ERROR_OUTPUT;
-    snprintf(error->message, sizeof error->message, "%s: cannot be written: %s", path, strerror(errno));
+    snprintf(error->message, sizeof error->message, "%s: cannot be written: %s", path,
+             strerror(errno));
     return MSK_ERROR_OUTPUT;
   }
   msk_status status = write_table(run, out, error);
@@ -345,7 +397,8 @@ static msk_status report(struct run *run, msk_error *error) {
 
 static msk_status execute(struct run *run, msk_error *error) {
   const struct options *o = &run->options;
-  painter_options options = {o->recipe, o->settings, o->setting_count, o->seed, o->threads, run->folder};
+  painter_options options = {o->recipe, o->settings, o->setting_count,
+                             o->seed,   o->threads,  run->folder};
   msk_judge_options judge_options;
   msk_model_options model_options;
   msk_model_options_init(&model_options);

@@ -9,7 +9,8 @@ enum { TILE = 128, GAP = 4, JPEG_QUALITY = 88 };
 
 void report_head(FILE *out, const char *title) {
   fprintf(out,
-          "\n### %s\n\n| what | pictures | class | IoU | specificity | Frechet | kernel x 1000 | seconds "
+          "\n### %s\n\n| what | pictures | class | IoU | specificity | Frechet | kernel x 1000 | "
+          "seconds "
           "|\n|---|---|---|---|---|---|---|---|\n",
           title);
 }
@@ -35,20 +36,23 @@ void report_row(FILE *out, const struct row *row, const struct figures *figures)
   fflush(out);
 }
 
-static msk_status paste(const msk_image *sheet, int left, int top, const msk_image *picture, msk_error *error) {
+static msk_status paste(const msk_image *sheet, int left, int top, const msk_image *picture,
+                        msk_error *error) {
   msk_image tile = {0};
   msk_prepare_options options;
   msk_prepare_init(&options);
   options.invert = MSK_INVERT_NO;
   msk_status status = msk_image_prepare(&tile, picture, TILE, TILE, &options, NULL, error);
   for (int y = 0; status == MSK_OK && y < TILE; y++) {
-    memcpy(sheet->pixels + ((size_t)(top + y) * (size_t)sheet->width + (size_t)left) * 3, tile.pixels + (size_t)y * TILE * 3, TILE * 3);
+    memcpy(sheet->pixels + ((size_t)(top + y) * (size_t)sheet->width + (size_t)left) * 3,
+           tile.pixels + (size_t)y * TILE * 3, TILE * 3);
   }
   msk_image_free(&tile);
   return status;
 }
 
-static msk_status fill_cell(const msk_image *sheet, int left, int top, const struct row *const *rows, int row_count, const char *folder,
+static msk_status fill_cell(const msk_image *sheet, int left, int top,
+                            const struct row *const *rows, int row_count, const char *folder,
                             int index, msk_error *error) {
   msk_status status = paste(sheet, left, top, &rows[0]->list->items[index].sketch, error);
   for (int r = 0; status == MSK_OK && r < row_count; r++) {
@@ -64,40 +68,46 @@ static msk_status fill_cell(const msk_image *sheet, int left, int top, const str
 static msk_status save(const msk_image *sheet, const char *path, msk_error *error) {
   void *bytes = NULL;
   size_t byte_count;
-  msk_status status = msk_image_encode(sheet, MSK_FORMAT_JPEG, JPEG_QUALITY, NULL, 0, &bytes, &byte_count, NULL, error);
+  msk_status status = msk_image_encode(sheet, MSK_FORMAT_JPEG, JPEG_QUALITY, NULL, 0, &bytes,
+                                       &byte_count, NULL, error);
   if (status == MSK_OK) status = msk_file_write(path, bytes, byte_count, error);
   msk_free(NULL, bytes);
   return status;
 }
 
 static msk_status new_sheet(msk_image *sheet, int cell, int columns, int lines, msk_error *error) {
-  msk_status status = msk_image_create(sheet, columns * cell - GAP, lines * (TILE + GAP) - GAP, NULL, error);
-  if (status == MSK_OK) memset(sheet->pixels, 255, (size_t)sheet->width * (size_t)sheet->height * 3);
+  msk_status status =
+      msk_image_create(sheet, columns * cell - GAP, lines * (TILE + GAP) - GAP, NULL, error);
+  if (status == MSK_OK)
+    memset(sheet->pixels, 255, (size_t)sheet->width * (size_t)sheet->height * 3);
   return status;
 }
 
-msk_status report_sheet(const char *path, const struct row *const *rows, int row_count, const char *folder, int cells, int columns,
-                        msk_error *error) {
+msk_status report_sheet(const char *path, const struct row *const *rows, int row_count,
+                        const char *folder, int cells, int columns, msk_error *error) {
   msk_image sheet = {0};
-  int count = rows[0]->list->count, shown = cells < count ? cells : count, cell = (row_count + 1) * TILE + GAP;
+  int count = rows[0]->list->count, shown = cells < count ? cells : count,
+      cell = (row_count + 1) * TILE + GAP;
   msk_status status = new_sheet(&sheet, cell, columns, (shown + columns - 1) / columns, error);
   for (int k = 0; status == MSK_OK && k < shown; k++) {
-    status = fill_cell(&sheet, k % columns * cell, k / columns * (TILE + GAP), rows, row_count, folder, k * count / shown, error);
+    status = fill_cell(&sheet, k % columns * cell, k / columns * (TILE + GAP), rows, row_count,
+                       folder, k * count / shown, error);
   }
   if (status == MSK_OK) status = save(&sheet, path, error);
   msk_image_free(&sheet);
   return status;
 }
 
-msk_status report_lines(const char *path, const struct row *const *rows, int row_count, const char *folder, int columns, msk_error *error) {
+msk_status report_lines(const char *path, const struct row *const *rows, int row_count,
+                        const char *folder, int columns, msk_error *error) {
   msk_image sheet = {0};
   int cell = 2 * TILE + GAP;
   msk_status status = new_sheet(&sheet, cell, columns, row_count, error);
   for (int k = 0; status == MSK_OK && k < row_count * columns; k++) {
     const struct row *row = rows[k / columns];
     if (row->list->count == 0) continue;
-    status =
-        fill_cell(&sheet, k % columns * cell, k / columns * (TILE + GAP), &row, 1, folder, k % columns * row->list->count / columns, error);
+    status = fill_cell(&sheet, k % columns * cell, k / columns * (TILE + GAP), &row, 1, folder,
+                       k % columns * row->list->count / columns, error);
   }
   if (status == MSK_OK) status = save(&sheet, path, error);
   msk_image_free(&sheet);

@@ -62,7 +62,8 @@ static msk_status apply_settings(struct painter *painter, msk_error *error) {
     const char *text = painter->options.settings[i], *equals = strchr(text, '=');
     if (equals == NULL || (size_t)(equals - text) >= sizeof key) {
       *error = (msk_error){.code = MSK_ERROR_ARGUMENT};
-      snprintf(error->message, sizeof error->message, "--set was given %.80s, expected KEY=VALUE", text);
+      snprintf(error->message, sizeof error->message, "--set was given %.80s, expected KEY=VALUE",
+               text);
       return MSK_ERROR_ARGUMENT;
     }
     snprintf(key, sizeof key, "%.*s", (int)(equals - text), text);
@@ -71,7 +72,8 @@ static msk_status apply_settings(struct painter *painter, msk_error *error) {
   return status;
 }
 
-msk_status painter_open(struct painter **made, const msk_model *model, const painter_options *options, msk_error *error) {
+msk_status painter_open(struct painter **made, const msk_model *model,
+                        const painter_options *options, msk_error *error) {
   struct painter *p = calloc(1, sizeof *p);
   msk_model_info info;
   uint64_t hash = 0xCBF29CE484222325u;
@@ -80,7 +82,8 @@ msk_status painter_open(struct painter **made, const msk_model *model, const pai
   p->model = model;
   p->options = *options;
   msk_status status = msk_request_init(&p->draw, model, MSK_JOB_DRAW, options->recipe, error);
-  if (status == MSK_OK) status = msk_request_init(&p->generate, model, MSK_JOB_GENERATE, options->recipe, error);
+  if (status == MSK_OK)
+    status = msk_request_init(&p->generate, model, MSK_JOB_GENERATE, options->recipe, error);
   if (status == MSK_OK) status = apply_settings(p, error);
   for (int c = 0; status == MSK_OK && c < QUALITY_CLASSES; c++)
     status = msk_model_class_find(model, world_class_name(c), &p->class_ids[c], error);
@@ -88,8 +91,8 @@ msk_status painter_open(struct painter **made, const msk_model *model, const pai
   msk_model_get_info(model, &info);
   hash_recipe(&hash, &p->draw.recipe, MSK_JOB_DRAW);
   hash_recipe(&hash, &p->generate.recipe, MSK_JOB_GENERATE);
-  snprintf(p->key, sizeof p->key, "%.8s-%08x-%llu%s", info.hash, (unsigned)(hash ^ (hash >> 32)), (unsigned long long)options->seed,
-           info.precision == MSK_PRECISION_INT8 ? "-int8" : "");
+  snprintf(p->key, sizeof p->key, "%.8s-%08x-%llu%s", info.hash, (unsigned)(hash ^ (hash >> 32)),
+           (unsigned long long)options->seed, info.precision == MSK_PRECISION_INT8 ? "-int8" : "");
   return MSK_OK;
 }
 
@@ -102,7 +105,8 @@ void painter_close(struct painter *painter) {
 const char *painter_key(const struct painter *painter) { return painter->key; }
 
 /* One session serves all rows; a request that needs more than it has gets a new one. */
-static msk_status need_session(struct painter *painter, const msk_request *request, msk_error *error) {
+static msk_status need_session(struct painter *painter, const msk_request *request,
+                               msk_error *error) {
   msk_session_options options;
   if (painter->session != NULL) return MSK_OK;
   msk_session_options_init(&options);
@@ -110,33 +114,41 @@ static msk_status need_session(struct painter *painter, const msk_request *reque
   return msk_session_open(&painter->session, painter->model, request, &options, error);
 }
 
-static msk_status paint_request(struct painter *painter, msk_request *request, msk_image *image, double *seconds, msk_error *error) {
+static msk_status paint_request(struct painter *painter, msk_request *request, msk_image *image,
+                                double *seconds, msk_error *error) {
   msk_result result;
   msk_model_info info;
   msk_model_get_info(painter->model, &info);
   msk_status status = need_session(painter, request, error);
   if (status == MSK_OK) status = msk_run(painter->session, request, &result, error);
-  if (status == MSK_OK) status = msk_image_from_float(image, result.pixels, info.image_size, info.image_size, NULL, error);
+  if (status == MSK_OK)
+    status =
+        msk_image_from_float(image, result.pixels, info.image_size, info.image_size, NULL, error);
   if (status == MSK_OK) *seconds = result.times.total;
   return status;
 }
 
-static msk_status paint_tokens(struct painter *painter, const msk_image *photo, msk_image *image, msk_error *error) {
+static msk_status paint_tokens(struct painter *painter, const msk_image *photo, msk_image *image,
+                               msk_error *error) {
   int32_t *tokens = NULL;
   float *pixels = NULL;
   int rows, columns, width, height;
   msk_request request = painter->draw;
   request.picture = photo;
   msk_status status = need_session(painter, &request, error);
-  if (status == MSK_OK) status = msk_tokenize(painter->session, photo, &tokens, NULL, &rows, &columns, error);
-  if (status == MSK_OK) status = msk_detokenize(painter->session, tokens, rows, columns, &pixels, &width, &height, error);
+  if (status == MSK_OK)
+    status = msk_tokenize(painter->session, photo, &tokens, NULL, &rows, &columns, error);
+  if (status == MSK_OK)
+    status =
+        msk_detokenize(painter->session, tokens, rows, columns, &pixels, &width, &height, error);
   if (status == MSK_OK) status = msk_image_from_float(image, pixels, width, height, NULL, error);
   msk_free(NULL, tokens);
   msk_free(NULL, pixels);
   return status;
 }
 
-static msk_status paint(struct painter *painter, const struct row *row, int index, msk_image *image, double *seconds, msk_error *error) {
+static msk_status paint(struct painter *painter, const struct row *row, int index, msk_image *image,
+                        double *seconds, msk_error *error) {
   const struct item *item = &row->list->items[index];
   if (row->way == WAY_TOKENS) return paint_tokens(painter, &item->photo, image, error);
   msk_request request = row->way == WAY_PLAIN ? painter->generate : painter->draw;
@@ -153,14 +165,16 @@ static msk_status keep(const msk_image *image, const char *path, double seconds,
   size_t count;
   snprintf(text, sizeof text, "%.4f", seconds);
   msk_text texts[] = {{"seconds", text}};
-  msk_status status = msk_image_encode(image, MSK_FORMAT_PNG, 0, texts, 1, &bytes, &count, NULL, error);
+  msk_status status =
+      msk_image_encode(image, MSK_FORMAT_PNG, 0, texts, 1, &bytes, &count, NULL, error);
   if (status != MSK_OK) return status;
   status = msk_file_write(path, bytes, count, error);
   msk_free(NULL, bytes);
   return status;
 }
 
-msk_status row_paint(struct painter *painter, const struct row *row, row_done *done, void *user, msk_error *error) {
+msk_status row_paint(struct painter *painter, const struct row *row, row_done *done, void *user,
+                     msk_error *error) {
   msk_status status = MSK_OK;
   for (int i = 0; row->way != WAY_PHOTO && status == MSK_OK && i < row->list->count; i++) {
     struct stat found;
@@ -179,31 +193,37 @@ msk_status row_paint(struct painter *painter, const struct row *row, row_done *d
 
 /* ---- figures ---- */
 
-static msk_status load_picture(msk_image *image, double *seconds, const char *path, msk_error *error) {
+static msk_status load_picture(msk_image *image, double *seconds, const char *path,
+                               msk_error *error) {
   void *bytes;
   size_t count;
   char *text = NULL;
   msk_status status = msk_file_read(path, MSK_MAX_FILE_BYTES, &bytes, &count, NULL, error);
   if (status != MSK_OK) return status;
   status = msk_image_decode(image, bytes, count, MSK_ALPHA_WHITE, path, NULL, error);
-  if (status == MSK_OK && msk_png_text(bytes, count, "seconds", &text, NULL, NULL) == MSK_OK && text != NULL) *seconds = strtod(text, NULL);
+  if (status == MSK_OK && msk_png_text(bytes, count, "seconds", &text, NULL, NULL) == MSK_OK &&
+      text != NULL)
+    *seconds = strtod(text, NULL);
   msk_free(NULL, text);
   msk_free(NULL, bytes);
   return status;
 }
 
-static msk_status load_item(msk_image *image, double *seconds, const struct row *row, const char *folder, int index, msk_error *error) {
+static msk_status load_item(msk_image *image, double *seconds, const struct row *row,
+                            const char *folder, int index, msk_error *error) {
   char path[640];
   const msk_image *photo = &row->list->items[index].photo;
   *seconds = NAN;
   picture_path(path, row, folder, index);
   if (row->way != WAY_PHOTO) return load_picture(image, seconds, path, error);
   msk_status status = msk_image_create(image, photo->width, photo->height, NULL, error);
-  if (status == MSK_OK) memcpy(image->pixels, photo->pixels, (size_t)photo->width * (size_t)photo->height * 3);
+  if (status == MSK_OK)
+    memcpy(image->pixels, photo->pixels, (size_t)photo->width * (size_t)photo->height * 3);
   return status;
 }
 
-msk_status row_picture(msk_image *image, const struct row *row, const char *folder, int index, msk_error *error) {
+msk_status row_picture(msk_image *image, const struct row *row, const char *folder, int index,
+                       msk_error *error) {
   double seconds;
   return load_item(image, &seconds, row, folder, index, error);
 }
@@ -224,21 +244,27 @@ static void look_free(struct seen *seen) {
   free(seen->seconds);
 }
 
-static msk_status look(struct seen *seen, const struct row *row, const char *folder, msk_judge *judge, msk_error *error) {
+static msk_status look(struct seen *seen, const struct row *row, const char *folder,
+                       msk_judge *judge, msk_error *error) {
   msk_status status = MSK_OK;
   msk_judge_get_info(judge, &seen->info);
-  size_t count = (size_t)row->list->count, area = (size_t)seen->info.image_size * (size_t)seen->info.image_size;
-  float *chances = calloc((size_t)seen->info.class_count, sizeof *chances), *silhouette = calloc(area, sizeof *silhouette);
+  size_t count = (size_t)row->list->count,
+         area = (size_t)seen->info.image_size * (size_t)seen->info.image_size;
+  float *chances = calloc((size_t)seen->info.class_count, sizeof *chances),
+        *silhouette = calloc(area, sizeof *silhouette);
   seen->shapes = malloc(count * area + 1);
   seen->features = calloc(count + 1, (size_t)seen->info.feature_count * sizeof *seen->features);
   seen->classes = calloc(count + 1, sizeof *seen->classes);
   seen->seconds = calloc(count + 1, sizeof *seen->seconds);
-  if (!chances || !silhouette || !seen->shapes || !seen->features || !seen->classes || !seen->seconds) status = no_memory(error);
+  if (!chances || !silhouette || !seen->shapes || !seen->features || !seen->classes ||
+      !seen->seconds)
+    status = no_memory(error);
   for (size_t i = 0; status == MSK_OK && i < count; i++) {
     msk_image image = {0};
     status = load_item(&image, &seen->seconds[i], row, folder, (int)i, error);
     if (status == MSK_OK)
-      status = msk_judge_look(judge, &image, 1, chances, silhouette, seen->features + i * (size_t)seen->info.feature_count, error);
+      status = msk_judge_look(judge, &image, 1, chances, silhouette,
+                              seen->features + i * (size_t)seen->info.feature_count, error);
     for (int c = 1; c < seen->info.class_count; c++) {
       if (chances[c] > chances[seen->classes[i]]) seen->classes[i] = c;
     }
@@ -271,7 +297,8 @@ static double others_iou(const item_list *list, int i, const uint8_t *shape, int
   double sum = 0;
   int count = 0;
   for (int j = 0; j < list->count; j++) {
-    if (j == i || list->items[j].group != list->items[i].group || list->items[j].shape == NULL) continue;
+    if (j == i || list->items[j].group != list->items[i].group || list->items[j].shape == NULL)
+      continue;
     sum += shape_iou(shape, list->items[j].shape, side);
     count++;
   }
@@ -284,7 +311,8 @@ static void shape_figures(struct figures *figures, const item_list *list, const 
   for (int i = 0; i < list->count; i++) {
     const uint8_t *shape = seen->shapes + (size_t)i * (size_t)side * (size_t)side;
     if (list->items[i].shape == NULL) continue;
-    double own = shape_iou(shape, list->items[i].shape, side), others = others_iou(list, i, shape, side);
+    double own = shape_iou(shape, list->items[i].shape, side),
+           others = others_iou(list, i, shape, side);
     iou += own;
     shapes++;
     if (!isnan(others)) specificity += own - others, compared++;
@@ -293,8 +321,8 @@ static void shape_figures(struct figures *figures, const item_list *list, const 
   figures->specificity = compared == 0 ? NAN : specificity / compared;
 }
 
-msk_status row_figures(struct figures *figures, const struct row *row, const char *folder, msk_judge *judge, const msk_features *reference,
-                       msk_error *error) {
+msk_status row_figures(struct figures *figures, const struct row *row, const char *folder,
+                       msk_judge *judge, const msk_features *reference, msk_error *error) {
   struct seen seen = {.shapes = NULL};
   const item_list *list = row->list;
   int right = 0;
@@ -303,21 +331,25 @@ msk_status row_figures(struct figures *figures, const struct row *row, const cha
   if (status == MSK_OK) {
     msk_features features = {seen.features, list->count, seen.info.feature_count};
     for (int i = 0; i < list->count; i++) {
-      const char *wanted = world_class_name(list->items[i].class_id), *found = msk_judge_class_name(judge, seen.classes[i]);
+      const char *wanted = world_class_name(list->items[i].class_id),
+                 *found = msk_judge_class_name(judge, seen.classes[i]);
       right += strcmp(wanted, found) == 0;
     }
     figures->class_share = (double)right / list->count;
     shape_figures(figures, list, &seen);
     figures->seconds = median(seen.seconds, list->count);
-    if (reference->count > 1 && list->count > 1) status = msk_features_kernel(&features, reference, &figures->kernel, error);
-    if (status == MSK_OK && reference->count >= LEAST_FOR_FRECHET && list->count >= LEAST_FOR_FRECHET)
+    if (reference->count > 1 && list->count > 1)
+      status = msk_features_kernel(&features, reference, &figures->kernel, error);
+    if (status == MSK_OK && reference->count >= LEAST_FOR_FRECHET &&
+        list->count >= LEAST_FOR_FRECHET)
       status = msk_features_frechet(&features, reference, &figures->frechet, NULL, error);
   }
   look_free(&seen);
   return status;
 }
 
-msk_status photo_features(msk_features *features, float **values, const item_list *list, msk_judge *judge, msk_error *error) {
+msk_status photo_features(msk_features *features, float **values, const item_list *list,
+                          msk_judge *judge, msk_error *error) {
   struct seen seen = {.shapes = NULL};
   struct row row = {.way = WAY_PHOTO, .list = list};
   msk_status status = look(&seen, &row, "", judge, error);

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * conv.c - SAME convolutions, channels last. Direct: a matrix product whose rows are gathered pixel by pixel into the product's small block
- * (never an im2col of the picture), contracted index (ky, kx, channel); padding and nearest upsampling are part of the gather's addressing.
- * 3 x 3 convolutions for which it pays go to winograd.c instead, those to few channels to narrow.c; which, depends on the weight's shape
- * alone, so only one form is kept. Winograd's form takes four times the filters' memory, and a picture uses each once: above LARGE_FORM the
- * filters are kept as a direct convolution has them, and transformed on their way to the product. */
+ * conv.c - SAME convolutions, channels last. Direct: a matrix product whose rows are gathered
+ * pixel by pixel into the product's small block (never an im2col of the picture), contracted
+ * index (ky, kx, channel); padding and nearest upsampling are part of the gather's addressing. 3
+ * x 3 convolutions for which it pays go to winograd.c instead, those to few channels to
+ * narrow.c; which, depends on the weight's shape alone, so only one form is kept. Winograd's
+ * form takes four times the filters' memory, and a picture uses each once: above LARGE_FORM the
+ * filters are kept as a direct convolution has them, and transformed on their way to the
+ * product. */
 #include <string.h>
 
 #include "base/error.h"
@@ -37,36 +40,45 @@ static msk_status make_winograd(msk_conv *conv, size_t floats, msk_pool *pool, m
   const msk_device *device = conv->device;
   conv->winograd = msk_allocate(device->allocator, floats, sizeof(float));
   if (conv->winograd == NULL) {
-    return msk_fail(error, MSK_ERROR_MEMORY, "no memory for the packed weights of a %zu x %zu convolution", conv->in, conv->out);
+    return msk_fail(error, MSK_ERROR_MEMORY,
+                    "no memory for the packed weights of a %zu x %zu convolution", conv->in,
+                    conv->out);
   }
   msk_winograd_pack(&device->kernels, &conv->matrix, conv->winograd, pool);
   msk_matrix_destroy(&conv->matrix, device);
   return MSK_OK;
 }
 
-static msk_status pack(msk_conv *conv, const void *weight, msk_dtype dtype, const float *bias, msk_pool *pool, msk_error *error) {
+static msk_status pack(msk_conv *conv, const void *weight, msk_dtype dtype, const float *bias,
+                       msk_pool *pool, msk_error *error) {
   const msk_device *device = conv->device;
   const msk_linear_part part = {.weight = weight, .out = conv->out, .dtype = dtype};
   size_t floats = 0;
   if (bias != NULL) {
     conv->bias = msk_allocate(device->allocator, conv->out, sizeof(float));
-    if (conv->bias == NULL) return msk_fail(error, MSK_ERROR_MEMORY, "no memory for the bias of a convolution");
+    if (conv->bias == NULL)
+      return msk_fail(error, MSK_ERROR_MEMORY, "no memory for the bias of a convolution");
     memcpy(conv->bias, bias, conv->out * sizeof(float));
   }
-  conv->tiled = msk_winograd_pays(&device->kernels, conv->kernel, conv->stride, conv->in, conv->out);
+  conv->tiled =
+      msk_winograd_pays(&device->kernels, conv->kernel, conv->stride, conv->in, conv->out);
   if (!conv->tiled && msk_narrow_pays(&device->kernels, conv->in, conv->out)) {
-    return msk_narrow_create(&conv->narrow, device, &part, conv->kernel * conv->kernel, conv->in, error);
+    return msk_narrow_create(&conv->narrow, device, &part, conv->kernel * conv->kernel, conv->in,
+                             error);
   }
-  msk_status status = msk_matrix_pack(&conv->matrix, device, conv->kernel * conv->kernel * conv->in, &part, 1, conv->out, pool, error);
+  msk_status status = msk_matrix_pack(&conv->matrix, device, conv->kernel * conv->kernel * conv->in,
+                                      &part, 1, conv->out, pool, error);
   if (status != MSK_OK) return status;
-  if (conv->tiled && msk_winograd_floats(&device->kernels, conv->in, conv->out, &floats) && floats <= LARGE_FORM / sizeof(float)) {
+  if (conv->tiled && msk_winograd_floats(&device->kernels, conv->in, conv->out, &floats) &&
+      floats <= LARGE_FORM / sizeof(float)) {
     return make_winograd(conv, floats, pool, error);
   }
   return MSK_OK;
 }
 
-msk_status msk_conv_create(msk_conv **conv, const msk_device *device, const void *weight, msk_dtype dtype, const float *bias, size_t kernel,
-                           size_t stride, size_t in, size_t out, msk_pool *pool, msk_error *error) {
+msk_status msk_conv_create(msk_conv **conv, const msk_device *device, const void *weight,
+                           msk_dtype dtype, const float *bias, size_t kernel, size_t stride,
+                           size_t in, size_t out, msk_pool *pool, msk_error *error) {
   assert(dtype == MSK_DTYPE_F32 || dtype == MSK_DTYPE_F16);
   assert(kernel >= 1 && kernel <= 4 && (stride == 1 || stride == 2) && in > 0 && out > 0);
   msk_conv *created = msk_allocate_zeroed(device->allocator, 1, sizeof *created);
@@ -81,20 +93,26 @@ msk_status msk_conv_create(msk_conv **conv, const msk_device *device, const void
   return status;
 }
 
-bool msk_conv_int8_pays(const msk_device *device, size_t kernel, size_t stride, size_t upsample, size_t in, size_t out) {
+bool msk_conv_int8_pays(const msk_device *device, size_t kernel, size_t stride, size_t upsample,
+                        size_t in, size_t out) {
   const msk_kernels *kernels = &device->kernels;
-  if (kernel != 3 || stride != 1 || in % 4 != 0 || in < LEAST_INT8 || out < LEAST_INT8) return false;
+  if (kernel != 3 || stride != 1 || in % 4 != 0 || in < LEAST_INT8 || out < LEAST_INT8)
+    return false;
   if (kernels->int8_rate >= 4) return true;
-  return kernels->int8_rate >= 2 && (upsample == 2 || !msk_winograd_pays(kernels, kernel, stride, in, out));
+  return kernels->int8_rate >= 2 &&
+         (upsample == 2 || !msk_winograd_pays(kernels, kernel, stride, in, out));
 }
 
-msk_status msk_conv_create_int8(msk_conv **conv, const msk_device *device, const void *weight, msk_dtype dtype, const float *bias,
-                                size_t upsample, size_t in, size_t out, msk_pool *pool, msk_error *error) {
+msk_status msk_conv_create_int8(msk_conv **conv, const msk_device *device, const void *weight,
+                                msk_dtype dtype, const float *bias, size_t upsample, size_t in,
+                                size_t out, msk_pool *pool, msk_error *error) {
   assert(dtype == MSK_DTYPE_F32 || dtype == MSK_DTYPE_F16);
   msk_conv *created = msk_allocate_zeroed(device->allocator, 1, sizeof *created);
   if (created == NULL) return msk_fail(error, MSK_ERROR_MEMORY, "no memory for a convolution");
-  *created = (msk_conv){.device = device, .kernel = 3, .stride = 1, .in = in, .out = out, .upsample = upsample};
-  msk_status status = msk_conv_int8_create(&created->int8, device, weight, dtype, bias, upsample, in, out, pool, error);
+  *created = (msk_conv){
+      .device = device, .kernel = 3, .stride = 1, .in = in, .out = out, .upsample = upsample};
+  msk_status status = msk_conv_int8_create(&created->int8, device, weight, dtype, bias, upsample,
+                                           in, out, pool, error);
   if (status == MSK_OK) {
     *conv = created;
   } else {
@@ -103,7 +121,9 @@ msk_status msk_conv_create_int8(msk_conv **conv, const msk_device *device, const
   return status;
 }
 
-msk_precision msk_conv_precision(const msk_conv *conv) { return conv->int8 != NULL ? MSK_PRECISION_INT8 : MSK_PRECISION_FP32; }
+msk_precision msk_conv_precision(const msk_conv *conv) {
+  return conv->int8 != NULL ? MSK_PRECISION_INT8 : MSK_PRECISION_FP32;
+}
 
 void msk_conv_destroy(msk_conv *conv) {
   if (conv == NULL) return;
@@ -116,7 +136,8 @@ void msk_conv_destroy(msk_conv *conv) {
   msk_free(device->allocator, conv);
 }
 
-size_t msk_conv_plan(const msk_device *device, size_t kernel, size_t stride, size_t in, size_t out, bool halves) {
+size_t msk_conv_plan(const msk_device *device, size_t kernel, size_t stride, size_t in, size_t out,
+                     bool halves) {
   const msk_kernels *kernels = &device->kernels;
   size_t floats = 0, half = halves ? sizeof(uint16_t) : sizeof(float);
   if (msk_winograd_pays(kernels, kernel, stride, in, out)) {
@@ -129,19 +150,23 @@ size_t msk_conv_plan(const msk_device *device, size_t kernel, size_t stride, siz
   return sizeof(msk_conv) + floats * half;
 }
 
-size_t msk_conv_int8_plan(const msk_device *device, size_t upsample, size_t in, size_t out, size_t *meanwhile) {
+size_t msk_conv_int8_plan(const msk_device *device, size_t upsample, size_t in, size_t out,
+                          size_t *meanwhile) {
   return sizeof(msk_conv) + msk_conv_int8_bytes(&device->kernels, upsample, in, out, meanwhile);
 }
 
 size_t msk_conv_bytes(const msk_conv *conv) {
   size_t meanwhile;
-  if (conv->int8 != NULL) return msk_conv_int8_plan(conv->device, conv->upsample, conv->in, conv->out, &meanwhile);
+  if (conv->int8 != NULL)
+    return msk_conv_int8_plan(conv->device, conv->upsample, conv->in, conv->out, &meanwhile);
   bool halves = conv->matrix.halves != NULL;
   size_t bias = conv->bias == NULL ? 0 : conv->out * sizeof(float);
-  return msk_conv_plan(conv->device, conv->kernel, conv->stride, conv->in, conv->out, halves) + bias;
+  return msk_conv_plan(conv->device, conv->kernel, conv->stride, conv->in, conv->out, halves) +
+         bias;
 }
 
-void msk_conv_output(const msk_conv *conv, size_t height, size_t width, size_t upsample, size_t *out_height, size_t *out_width) {
+void msk_conv_output(const msk_conv *conv, size_t height, size_t width, size_t upsample,
+                     size_t *out_height, size_t *out_width) {
   *out_height = msk_ceiling(height * upsample, conv->stride);
   *out_width = msk_ceiling(width * upsample, conv->stride);
 }
@@ -154,16 +179,20 @@ static size_t padding_before(size_t side, size_t out_side, size_t kernel, size_t
   return covered > side ? (covered - side) / 2 : 0;
 }
 
-/* How many taps from this one on, whose pixel lies in the picture at x (with padding), are neighbours in memory. */
+/* How many taps from this one on, whose pixel lies in the picture at x (with padding), are
+ * neighbours in memory. */
 static size_t taps_in_a_run(const msk_pixels *p, size_t tap, size_t x) {
   if (p->upsample != 1) return 1;
   return msk_smaller(p->kernel - tap % p->kernel, p->left + p->width - x);
 }
 
-static void gather_pixels(const void *source, size_t row, size_t rows, size_t k, size_t count, float *a, size_t a_stride) {
+static void gather_pixels(const void *source, size_t row, size_t rows, size_t k, size_t count,
+                          float *a, size_t a_stride) {
   const msk_pixels *p = source;
-  size_t pixel = row % (p->out_height * p->out_width), ox = pixel % p->out_width, oy = pixel / p->out_width;
-  const float *picture = p->x + row / (p->out_height * p->out_width) * p->height * p->width * p->channels;
+  size_t pixel = row % (p->out_height * p->out_width), ox = pixel % p->out_width,
+         oy = pixel / p->out_width;
+  const float *picture =
+      p->x + row / (p->out_height * p->out_width) * p->height * p->width * p->channels;
   for (size_t i = 0; i < rows; i++, a += a_stride) {
     size_t tap = k / p->channels, channel = k % p->channels;
     for (size_t done = 0; done < count;) {
@@ -206,16 +235,21 @@ void msk_op_conv(msk_stream *stream, const msk_conv_args *args) {
                        .upsample = args->upsample,
                        .kernel = conv->kernel,
                        .stride = conv->stride};
-  msk_conv_output(conv, args->height, args->width, args->upsample, &source.out_height, &source.out_width);
-  source.top = padding_before(args->height * args->upsample, source.out_height, conv->kernel, conv->stride);
-  source.left = padding_before(args->width * args->upsample, source.out_width, conv->kernel, conv->stride);
+  msk_conv_output(conv, args->height, args->width, args->upsample, &source.out_height,
+                  &source.out_width);
+  source.top =
+      padding_before(args->height * args->upsample, source.out_height, conv->kernel, conv->stride);
+  source.left =
+      padding_before(args->width * args->upsample, source.out_width, conv->kernel, conv->stride);
   if (conv->tiled) {
     msk_winograd_weights weights = {conv->winograd, conv->winograd == NULL ? &conv->matrix : NULL};
-    msk_winograd_run(stream, weights, conv->bias, args->residual, &source, args->batch, conv->out, args->y);
+    msk_winograd_run(stream, weights, conv->bias, args->residual, &source, args->batch, conv->out,
+                     args->y);
     return;
   }
   if (conv->narrow != NULL) {
-    msk_narrow_run(stream, conv->narrow, conv->bias, args->residual, &source, args->batch, conv->out, args->y);
+    msk_narrow_run(stream, conv->narrow, conv->bias, args->residual, &source, args->batch,
+                   conv->out, args->y);
     return;
   }
   msk_product product = {.kernels = &conv->device->kernels,

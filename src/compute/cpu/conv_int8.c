@@ -1,15 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * conv_int8.c - 3 x 3 convolutions of stride 1 in 8 bits. Weights are quantised as a linear layer's are (quantised.c): a scale for each output channel. Activations
- * have a scale and a zero point for each row of pixels: a picture's largest values would make the steps too wide everywhere else. An output is
- * then a sum over the rows of its window: exact int32 sums of products, each brought to float32 by its own row's scale, added in order.
+ * conv_int8.c - 3 x 3 convolutions of stride 1 in 8 bits. Weights are quantised as a linear
+ * layer's are (quantised.c): a scale for each output channel. Activations have a scale and a
+ * zero point for each row of pixels: a picture's largest values would make the steps too wide
+ * everywhere else. An output is then a sum over the rows of its window: exact int32 sums of
+ * products, each brought to float32 by its own row's scale, added in order.
  *
- * Three passes over a picture: group normalisation's statistics, where x is to be normalised; rows to codes (normalised in a buffer that stays in
- * the nearest caches); products. Codes lie in a picture with a border of zeros, so that the inputs of a window's row are one run of bytes, and those of the next
- * pixel begin a pixel later: the kernel reads its rows where they lie, nothing is gathered.
+ * Three passes over a picture: group normalisation's statistics, where x is to be normalised;
+ * rows to codes (normalised in a buffer that stays in the nearest caches); products. Codes lie
+ * in a picture with a border of zeros, so that the inputs of a window's row are one run of
+ * bytes, and those of the next pixel begin a pixel later: the kernel reads its rows where they
+ * lie, nothing is gathered.
  *
- * Nearest upsampling by two: each of the four pixels that come of one is a 2 x 2 convolution of the small picture, with the filters added that meet
- * the same pixel. So there are four phases of 4/9 the work, and nothing is enlarged. */
+ * Nearest upsampling by two: each of the four pixels that come of one is a 2 x 2 convolution of
+ * the small picture, with the filters added that meet the same pixel. So there are four phases
+ * of 4/9 the work, and nothing is enlarged. */
 #include <string.h>
 
 #include "base/error.h"
@@ -18,10 +23,12 @@
 enum { MOST_PHASES = 4, MOST_TAPS = 3 };
 
 struct msk_conv_int8 {
-  size_t in, out, upsample, taps;           /* taps: rows, and columns, of a window */
-  msk_quantised_matrix matrix[MOST_PHASES]; /* taps * taps * in x out each; phase 2 * py + px makes the pixels (2 y + py, 2 x + px) */
-  int32_t *sums;                            /* of the weights of a window's row: [phase][taps][out] */
-  float *bias;                              /* zeros if there is none */
+  size_t in, out, upsample, taps; /* taps: rows, and columns, of a window */
+  /* taps * taps * in x out each; phase 2 * py + px makes the pixels (2 y + py, 2 x + px) */
+  msk_quantised_matrix matrix[MOST_PHASES];
+  /* of the weights of a window's row: [phase][taps][out] */
+  int32_t *sums;
+  float *bias; /* zeros if there is none */
 };
 
 static size_t phases_of(size_t upsample) { return upsample * upsample; }
@@ -36,7 +43,8 @@ static void met_by(size_t upsample, size_t p, size_t t, size_t *first, size_t *c
 }
 
 /* filters[k] += weight[tap][k] */
-static void add_tap(const msk_kernels *kernels, const msk_linear_part *weight, size_t tap, float *filters) {
+static void add_tap(const msk_kernels *kernels, const msk_linear_part *weight, size_t tap,
+                    float *filters) {
   float room[MSK_WIDEST_PANEL];
   for (size_t k = 0; k < weight->out; k += MSK_WIDEST_PANEL) {
     size_t run = msk_smaller(MSK_WIDEST_PANEL, weight->out - k);
@@ -46,7 +54,8 @@ static void add_tap(const msk_kernels *kernels, const msk_linear_part *weight, s
 }
 
 /* The filters of a phase: [tap row][tap column][in][out]. weight: the nine taps, a row each. */
-static void add_filters(const msk_kernels *kernels, const msk_linear_part *weight, size_t upsample, size_t phase, float *filters) {
+static void add_filters(const msk_kernels *kernels, const msk_linear_part *weight, size_t upsample,
+                        size_t phase, float *filters) {
   size_t taps = taps_of(upsample), each = weight->out;
   memset(filters, 0, taps * taps * each * sizeof *filters);
   for (size_t t = 0; t < taps * taps; t++) {
@@ -60,7 +69,8 @@ static void add_filters(const msk_kernels *kernels, const msk_linear_part *weigh
 }
 
 /* Sums of each window row's codes, from the packed panels. */
-static void sum_rows(const msk_kernels *kernels, const msk_quantised_matrix *matrix, size_t taps, int32_t *sums) {
+static void sum_rows(const msk_kernels *kernels, const msk_quantised_matrix *matrix, size_t taps,
+                     int32_t *sums) {
   size_t depth = matrix->depth / taps;
   memset(sums, 0, taps * matrix->columns * sizeof *sums);
   for (size_t p = 0; p < msk_panel_count(kernels, matrix->columns); p++) {
@@ -75,34 +85,43 @@ static void sum_rows(const msk_kernels *kernels, const msk_quantised_matrix *mat
 }
 
 static msk_status fail_memory(const msk_conv_int8 *conv, msk_error *error) {
-  return msk_fail(error, MSK_ERROR_MEMORY, "no memory for the packed weights of a %zu x %zu convolution", conv->in, conv->out);
+  return msk_fail(error, MSK_ERROR_MEMORY,
+                  "no memory for the packed weights of a %zu x %zu convolution", conv->in,
+                  conv->out);
 }
 
-static msk_status pack(msk_conv_int8 *conv, const msk_device *device, const void *weight, msk_dtype dtype, msk_pool *pool,
-                       msk_error *error) {
+static msk_status pack(msk_conv_int8 *conv, const msk_device *device, const void *weight,
+                       msk_dtype dtype, msk_pool *pool, msk_error *error) {
   size_t taps = conv->taps, depth = taps * taps * conv->in, phases = phases_of(conv->upsample);
   msk_status status = MSK_OK;
-  float *filters = conv->upsample == 1 ? NULL : msk_allocate(device->allocator, depth * conv->out, sizeof *filters);
+  float *filters = conv->upsample == 1
+                       ? NULL
+                       : msk_allocate(device->allocator, depth * conv->out, sizeof *filters);
   if (conv->upsample != 1 && filters == NULL) return fail_memory(conv, error);
   for (size_t i = 0; i < phases && status == MSK_OK; i++) {
     const msk_linear_part whole = {.weight = weight, .out = conv->in * conv->out, .dtype = dtype};
     if (filters != NULL) add_filters(&device->kernels, &whole, conv->upsample, i, filters);
     msk_linear_part part = {.weight = weight, .out = conv->out, .dtype = dtype};
-    if (filters != NULL) part = (msk_linear_part){.weight = filters, .out = conv->out, .dtype = MSK_DTYPE_F32};
-    status = msk_quantised_create(&conv->matrix[i], device, depth, &part, 1, conv->out, pool, error);
-    if (status == MSK_OK) sum_rows(&device->kernels, &conv->matrix[i], taps, conv->sums + i * taps * conv->out);
+    if (filters != NULL)
+      part = (msk_linear_part){.weight = filters, .out = conv->out, .dtype = MSK_DTYPE_F32};
+    status =
+        msk_quantised_create(&conv->matrix[i], device, depth, &part, 1, conv->out, pool, error);
+    if (status == MSK_OK)
+      sum_rows(&device->kernels, &conv->matrix[i], taps, conv->sums + i * taps * conv->out);
   }
   msk_free(device->allocator, filters);
   return status;
 }
 
-msk_status msk_conv_int8_create(msk_conv_int8 **conv, const msk_device *device, const void *weight, msk_dtype dtype, const float *bias,
-                                size_t upsample, size_t in, size_t out, msk_pool *pool, msk_error *error) {
+msk_status msk_conv_int8_create(msk_conv_int8 **conv, const msk_device *device, const void *weight,
+                                msk_dtype dtype, const float *bias, size_t upsample, size_t in,
+                                size_t out, msk_pool *pool, msk_error *error) {
   assert((upsample == 1 || upsample == 2) && in > 0 && in % 4 == 0 && out > 0);
   msk_conv_int8 *made = msk_allocate_zeroed(device->allocator, 1, sizeof *made);
   if (made == NULL) return msk_fail(error, MSK_ERROR_MEMORY, "no memory for a convolution");
   *made = (msk_conv_int8){.in = in, .out = out, .upsample = upsample, .taps = taps_of(upsample)};
-  made->sums = msk_allocate(device->allocator, phases_of(upsample) * made->taps * out, sizeof *made->sums);
+  made->sums =
+      msk_allocate(device->allocator, phases_of(upsample) * made->taps * out, sizeof *made->sums);
   made->bias = msk_allocate_zeroed(device->allocator, out, sizeof *made->bias);
   msk_status status = made->sums == NULL || made->bias == NULL ? fail_memory(made, error) : MSK_OK;
   if (status == MSK_OK && bias != NULL) memcpy(made->bias, bias, out * sizeof *bias);
@@ -123,7 +142,8 @@ void msk_conv_int8_destroy(msk_conv_int8 *conv, const msk_device *device) {
   msk_free(device->allocator, conv);
 }
 
-size_t msk_conv_int8_bytes(const msk_kernels *kernels, size_t upsample, size_t in, size_t out, size_t *meanwhile) {
+size_t msk_conv_int8_bytes(const msk_kernels *kernels, size_t upsample, size_t in, size_t out,
+                           size_t *meanwhile) {
   size_t taps = taps_of(upsample), phases = phases_of(upsample), panels = 0;
   msk_matrix_floats(kernels, taps * taps * in, out, &panels);
   size_t each = panels + out * (sizeof(int32_t) + sizeof(float)) + taps * out * sizeof(int32_t);
@@ -133,7 +153,8 @@ size_t msk_conv_int8_bytes(const msk_kernels *kernels, size_t upsample, size_t i
 
 /* ---- running ---- */
 
-/* Pixels and columns of a task at most: their sums stay in the second cache. BLOCK: contracted elements of a panel that stay in the nearest. */
+/* Pixels and columns of a task at most: their sums stay in the second cache. BLOCK: contracted
+ * elements of a panel that stay in the nearest. */
 enum { TASK_PIXELS = 264, TASK_COLUMNS = 128, BLOCK = 768, STRIDE_PAD = 16, CODE_PAD = 64 };
 
 struct job {
@@ -143,11 +164,14 @@ struct job {
   float *y;
   size_t height, width;             /* of x */
   const float *mean, *scale, *beta; /* normalisation; NULL: none */
-  uint8_t *codes;                   /* (height + 2) rows of (width + 2) pixels of codes; the first and the last row are zeros */
-  msk_quantised *rows;              /* how each was quantised */
-  size_t code_stride;               /* bytes of a row */
-  size_t segment, segments, strip, strips, panel_block, panel_blocks; /* pixels, rows, panels of a task, and how many there are */
-  size_t c_stride, plane;                                             /* of a task's sums, in elements: a pixel's, a window row's */
+  /* (height + 2) rows of (width + 2) pixels of codes; the first and the last row are zeros */
+  uint8_t *codes;
+  msk_quantised *rows; /* how each was quantised */
+  size_t code_stride;  /* bytes of a row */
+  /* pixels, rows, panels of a task, and how many there are */
+  size_t segment, segments, strip, strips, panel_block, panel_blocks;
+  /* of a task's sums, in elements: a pixel's, a window row's */
+  size_t c_stride, plane;
   size_t worker_bytes;
   char *scratch;
 };
@@ -160,7 +184,8 @@ static void code_task(void *user, size_t index, int worker) {
   uint8_t *codes = job->codes + (index + 1) * job->code_stride;
   if (job->mean != NULL) {
     float *normalised = (float *)(job->scratch + (size_t)worker * job->worker_bytes);
-    job->kernels->normalise_pixels(job->width, channels, x, job->mean, job->scale, job->beta, true, normalised);
+    job->kernels->normalise_pixels(job->width, channels, x, job->mean, job->scale, job->beta, true,
+                                   normalised);
     x = normalised;
   }
   msk_quantised *row = &job->rows[index + 1];
@@ -169,27 +194,30 @@ static void code_task(void *user, size_t index, int worker) {
   memset(codes + channels + count, row->zero, channels);
 }
 
-/* The products of one panel, for all rows of the task and of the window: c[t * plane + (row * segment + pixel) * c_stride]. */
-static void multiply_panel(const struct job *job, const msk_quantised_matrix *matrix, size_t p, const uint8_t *codes, size_t rows,
-                           size_t pixels, int32_t *c) {
+/* The products of one panel, for all rows of the task and of the window: c[t * plane + (row *
+ * segment + pixel) * c_stride]. */
+static void multiply_panel(const struct job *job, const msk_quantised_matrix *matrix, size_t p,
+                           const uint8_t *codes, size_t rows, size_t pixels, int32_t *c) {
   const msk_kernels *kernels = job->kernels;
-  size_t taps = job->conv->taps, run = taps * job->conv->in, width = msk_panel_width(kernels, matrix->columns, p);
+  size_t taps = job->conv->taps, run = taps * job->conv->in,
+         width = msk_panel_width(kernels, matrix->columns, p);
   const int8_t *panel = matrix->panels + p * kernels->panel * matrix->depth;
   for (size_t t = 0; t < taps; t++) {
     for (size_t k = 0; k < run; k += BLOCK) {
       size_t depth = msk_smaller(BLOCK, run - k);
       const int8_t *b = panel + (t * run + k) * width;
       for (size_t r = 0; r < rows; r++) {
-        kernels->int8_panel(pixels, width, depth, codes + (r + t) * job->code_stride + k, job->conv->in, b,
-                            c + t * job->plane + r * job->segment * job->c_stride, job->c_stride, k > 0, b + depth * width);
+        kernels->int8_panel(pixels, width, depth, codes + (r + t) * job->code_stride + k,
+                            job->conv->in, b, c + t * job->plane + r * job->segment * job->c_stride,
+                            job->c_stride, k > 0, b + depth * width);
       }
     }
   }
 }
 
 /* The task's sums to outputs: phase (py, px) of them, columns from `column`. */
-static void finish(const struct job *job, size_t phase, size_t y, size_t x, size_t rows, size_t pixels, size_t column, size_t columns,
-                   const int32_t *c) {
+static void finish(const struct job *job, size_t phase, size_t y, size_t x, size_t rows,
+                   size_t pixels, size_t column, size_t columns, const int32_t *c) {
   const msk_conv_int8 *conv = job->conv;
   size_t up = conv->upsample, py = phase / 2, px = phase % 2;
   const int32_t *sums = conv->sums + phase * conv->taps * conv->out + column;
@@ -197,9 +225,10 @@ static void finish(const struct job *job, size_t phase, size_t y, size_t x, size
     const msk_quantised *window = job->rows + y + r + py;
     for (size_t i = 0; i < pixels; i++) {
       size_t at = (((y + r) * up + py) * job->width * up + (x + i) * up + px) * conv->out + column;
-      job->kernels->finish_int8_taps(columns, conv->taps, c + (r * job->segment + i) * job->c_stride, job->plane, window, sums, conv->out,
-                                     conv->matrix[phase].scales + column, conv->bias + column,
-                                     job->residual == NULL ? NULL : job->residual + at, job->y + at);
+      job->kernels->finish_int8_taps(
+          columns, conv->taps, c + (r * job->segment + i) * job->c_stride, job->plane, window, sums,
+          conv->out, conv->matrix[phase].scales + column, conv->bias + column,
+          job->residual == NULL ? NULL : job->residual + at, job->y + at);
     }
   }
 }
@@ -208,31 +237,40 @@ static void multiply_task(void *user, size_t index, int worker) {
   const struct job *job = user;
   const msk_conv_int8 *conv = job->conv;
   size_t panel = job->kernels->panel, panels = msk_panel_count(job->kernels, conv->out);
-  size_t x = index % job->segments * job->segment, y = index / job->segments % job->strips * job->strip;
+  size_t x = index % job->segments * job->segment,
+         y = index / job->segments % job->strips * job->strip;
   size_t block = index / (job->segments * job->strips), phase = block / job->panel_blocks;
-  size_t first = block % job->panel_blocks * job->panel_block, last = msk_smaller(first + job->panel_block, panels);
-  size_t rows = msk_smaller(job->strip, job->height - y), pixels = msk_smaller(job->segment, job->width - x);
+  size_t first = block % job->panel_blocks * job->panel_block,
+         last = msk_smaller(first + job->panel_block, panels);
+  size_t rows = msk_smaller(job->strip, job->height - y),
+         pixels = msk_smaller(job->segment, job->width - x);
   int32_t *c = (int32_t *)(job->scratch + (size_t)worker * job->worker_bytes);
-  const uint8_t *codes = job->codes + (y + phase / 2) * job->code_stride + (x + phase % 2) * conv->in;
+  const uint8_t *codes =
+      job->codes + (y + phase / 2) * job->code_stride + (x + phase % 2) * conv->in;
   for (size_t p = first; p < last; p++) {
     multiply_panel(job, &conv->matrix[phase], p, codes, rows, pixels, c + (p - first) * panel);
   }
-  finish(job, phase, y, x, rows, pixels, first * panel, msk_smaller(last * panel, conv->out) - first * panel, c);
+  finish(job, phase, y, x, rows, pixels, first * panel,
+         msk_smaller(last * panel, conv->out) - first * panel, c);
 }
 
-/* How the work is cut, for the stream's workers. A larger picture never needs less scratch memory: it is laid out for full tasks. */
+/* How the work is cut, for the stream's workers. A larger picture never needs less scratch
+ * memory: it is laid out for full tasks. */
 static void cut(struct job *job, const msk_stream *stream) {
-  size_t panels = msk_panel_count(job->kernels, job->conv->out), phases = phases_of(job->conv->upsample);
+  size_t panels = msk_panel_count(job->kernels, job->conv->out),
+         phases = phases_of(job->conv->upsample);
   size_t workers = msk_stream_workers(stream);
   job->segments = msk_ceiling(job->width, TASK_PIXELS);
-  job->segment = msk_smaller(msk_round_up(msk_ceiling(job->width, job->segments), job->kernels->tile_rows), job->width);
+  job->segment = msk_smaller(
+      msk_round_up(msk_ceiling(job->width, job->segments), job->kernels->tile_rows), job->width);
   job->segments = msk_ceiling(job->width, job->segment);
   assert(job->segment <= TASK_PIXELS); /* a multiple of every set's tile */
   job->panel_block = msk_smaller(msk_ceiling(TASK_COLUMNS, job->kernels->panel), panels);
   job->panel_blocks = msk_ceiling(panels, job->panel_block);
   job->strip = msk_smaller(TASK_PIXELS / job->segment, job->height);
   size_t others = job->segments * job->panel_blocks * phases;
-  while (job->strip > 1 && others * msk_ceiling(job->height, job->strip) < 2 * workers) job->strip = msk_ceiling(job->strip, 2);
+  while (job->strip > 1 && others * msk_ceiling(job->height, job->strip) < 2 * workers)
+    job->strip = msk_ceiling(job->strip, 2);
   job->strips = msk_ceiling(job->height, job->strip);
   job->c_stride = job->panel_block * job->kernels->panel + STRIDE_PAD;
   job->plane = msk_smaller(TASK_PIXELS, job->height * job->width) * job->c_stride;
@@ -259,7 +297,8 @@ static size_t place(struct job *job, const msk_stream *stream, size_t norm_bytes
 static void run_picture(msk_stream *stream, struct job *job, const msk_norm *norm) {
   size_t pixels = job->height * job->width, phases = phases_of(job->conv->upsample);
   if (norm != NULL) {
-    msk_norm_measure(stream, norm, job->x, pixels, job->conv->in, stream->scratch, &job->mean, &job->scale);
+    msk_norm_measure(stream, norm, job->x, pixels, job->conv->in, stream->scratch, &job->mean,
+                     &job->scale);
     job->beta = norm->beta;
   }
   size_t last = job->height + 1;
@@ -267,12 +306,16 @@ static void run_picture(msk_stream *stream, struct job *job, const msk_norm *nor
   memset(job->codes, 0, job->code_stride);
   memset(job->codes + last * job->code_stride, 0, job->code_stride);
   msk_pool_run(stream->pool, job->height, code_task, job);
-  msk_pool_run(stream->pool, job->segments * job->strips * job->panel_blocks * phases, multiply_task, job);
+  msk_pool_run(stream->pool, job->segments * job->strips * job->panel_blocks * phases,
+               multiply_task, job);
 }
 
 void msk_conv_int8_run(msk_stream *stream, const msk_conv_int8 *conv, const msk_conv_args *args) {
   assert(args->upsample == conv->upsample);
-  struct job job = {.kernels = &stream->device->kernels, .conv = conv, .height = args->height, .width = args->width};
+  struct job job = {.kernels = &stream->device->kernels,
+                    .conv = conv,
+                    .height = args->height,
+                    .width = args->width};
   size_t pixels = args->height * args->width, out_pixels = pixels * phases_of(conv->upsample);
   cut(&job, stream);
   size_t norm_bytes = args->norm == NULL ? 0 : msk_norm_bytes(stream, args->norm, pixels, conv->in);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * cpu.h - what the files of the CPU backend share: the device, packed matrices, scratch, and the blocked matrix product that linear layers,
- * convolutions and the codebook are made of. Nothing outside src/compute/cpu includes it. */
+ * cpu.h - what the files of the CPU backend share: the device, packed matrices, scratch, and the
+ * blocked matrix product that linear layers, convolutions and the codebook are made of. Nothing
+ * outside src/compute/cpu includes it. */
 #ifndef MSK_COMPUTE_CPU_CPU_H
 #define MSK_COMPUTE_CPU_CPU_H
 
@@ -18,14 +19,17 @@ struct msk_device {
   const msk_allocator *allocator; /* NULL: C heap */
 };
 
-/* For tests: `alter` changes a set's kernels after they were filled in, so that a fault can be put where there is none. */
+/* For tests: `alter` changes a set's kernels after they were filled in, so that a fault can be
+ * put where there is none. */
 typedef struct msk_device_hook {
   void (*alter)(void *user, msk_kernels *kernels);
   void *user;
 } msk_device_hook;
-msk_status msk_device_create_with(msk_device **device, const char *isa, msk_precision precision, const msk_allocator *allocator,
-                                  const msk_device_hook *hook, msk_error *error);
-/* Runs the device's kernels against the reference's on small shapes; *wrong names what differs, or is NULL. */
+msk_status msk_device_create_with(msk_device **device, const char *isa, msk_precision precision,
+                                  const msk_allocator *allocator, const msk_device_hook *hook,
+                                  msk_error *error);
+/* Runs the device's kernels against the reference's on small shapes; *wrong names what differs,
+ * or is NULL. */
 msk_status msk_selfcheck(const msk_device *device, const char **wrong, msk_error *error);
 
 static inline size_t msk_smaller(size_t a, size_t b) { return a < b ? a : b; }
@@ -35,10 +39,13 @@ static inline size_t msk_round_up(size_t a, size_t b) { return msk_ceiling(a, b)
 /* ---- scratch ---- */
 
 /* Bytes of `floats` floats, in whole cache lines. */
-static inline size_t msk_scratch_floats(size_t floats) { return msk_round_up(floats * sizeof(float), MSK_ALIGNMENT); }
+static inline size_t msk_scratch_floats(size_t floats) {
+  return msk_round_up(floats * sizeof(float), MSK_ALIGNMENT);
+}
 /* The number of workers whose scratch has to be laid out. */
 size_t msk_stream_workers(const msk_stream *stream);
-/* While measuring: notes `bytes` and answers true: the operation returns. Running: checks that they are there. */
+/* While measuring: notes `bytes` and answers true: the operation returns. Running: checks that
+ * they are there. */
 bool msk_stream_measure(msk_stream *stream, size_t bytes);
 
 /* ---- packed matrices ---- */
@@ -47,8 +54,10 @@ enum { MSK_WIDEST_PANEL = 64 }; /* columns; of every set */
 
 typedef struct msk_matrix {
   size_t depth, columns;
-  float *panels;    /* 64-byte aligned; panel p starts at p * panel * depth */
-  uint16_t *halves; /* or the same in binary16, where that loses nothing: half the memory, widened slice by slice while multiplying */
+  float *panels; /* 64-byte aligned; panel p starts at p * panel * depth */
+  /* or the same in binary16, where that loses nothing: half the memory, widened slice by slice
+   * while multiplying */
+  uint16_t *halves;
 } msk_matrix;
 
 /* Panels of `columns` columns, and the width of panel p. */
@@ -56,23 +65,31 @@ size_t msk_panel_count(const msk_kernels *kernels, size_t columns);
 size_t msk_panel_width(const msk_kernels *kernels, size_t columns, size_t p);
 /* Floats of a packed matrix; false on overflow. */
 bool msk_matrix_floats(const msk_kernels *kernels, size_t depth, size_t columns, size_t *floats);
-/* Packs the parts' columns side by side: in binary16 if that loses nothing (weights that were stored so), else as floats. Parts: F32 or F16. */
-msk_status msk_matrix_pack(msk_matrix *matrix, const msk_device *device, size_t depth, const msk_linear_part *parts, size_t part_count,
-                           size_t columns, msk_pool *pool, msk_error *error);
+/* Packs the parts' columns side by side: in binary16 if that loses nothing (weights that were
+ * stored so), else as floats. Parts: F32 or F16. */
+msk_status msk_matrix_pack(msk_matrix *matrix, const msk_device *device, size_t depth,
+                           const msk_linear_part *parts, size_t part_count, size_t columns,
+                           msk_pool *pool, msk_error *error);
 void msk_matrix_destroy(msk_matrix *matrix, const msk_device *device);
 /* to[i] = from[i] in binary16; false if one of them is no binary16 number. */
 bool msk_narrow_halves(const float *from, size_t count, uint16_t *to);
-/* Columns [column, column + run) of row k of a part (F32 or F16) as floats: where they lie, or brought to `room`. */
-const float *msk_part_row(const msk_kernels *kernels, const msk_linear_part *part, size_t depth, size_t k, size_t column, size_t run,
-                          float *room);
+/* Columns [column, column + run) of row k of a part (F32 or F16) as floats: where they lie, or
+ * brought to `room`. */
+const float *msk_part_row(const msk_kernels *kernels, const msk_linear_part *part, size_t depth,
+                          size_t k, size_t column, size_t run, float *room);
 
 /* ---- the blocked product ---- */
 
-/* How rows x columns of results are cut into tasks: row_blocks * panel_blocks of them (msk_cut_task). */
+/* How rows x columns of results are cut into tasks: row_blocks * panel_blocks of them
+ * (msk_cut_task). */
 typedef struct msk_cut {
-  bool rows_outer; /* all panels of a row block before the next: a worker stays with its rows, whose results it reads in the next layer */
+  /* all panels of a row block before the next: a worker stays with its rows, whose results it
+   * reads in the next layer */
+  bool rows_outer;
   size_t row_block, row_blocks, panel_block, panel_blocks; /* in rows, in panels */
-  size_t most_rows, c_stride; /* rows of a task at most, whatever the cut; row stride of its results: fewer rows never need more memory */
+  /* rows of a task at most, whatever the cut; row stride of its results: fewer rows never need
+   * more memory */
+  size_t most_rows, c_stride;
 } msk_cut;
 /* Where task `index` starts: its first row and its first panel. */
 void msk_cut_task(const msk_cut *cut, size_t index, size_t *row, size_t *panel);
@@ -80,7 +97,8 @@ void msk_cut_task(const msk_cut *cut, size_t index, size_t *row, size_t *panel);
 msk_cut msk_cut_product(const msk_stream *stream, size_t rows, size_t columns, bool dense);
 
 /* Copies rows [row, row + rows), contracted elements [k, k + count) into a[i * a_stride]. */
-typedef void msk_gather(const void *source, size_t row, size_t rows, size_t k, size_t count, float *a, size_t a_stride);
+typedef void msk_gather(const void *source, size_t row, size_t rows, size_t k, size_t count,
+                        float *a, size_t a_stride);
 
 /* y[r, 0..columns) = activation(row r x matrix + bias) + residual[r] */
 typedef struct msk_product {
@@ -105,22 +123,27 @@ typedef struct msk_quantised_matrix {
   int32_t *sums;  /* of each column's weights */
   float *scales;
 } msk_quantised_matrix;
-msk_status msk_quantised_create(msk_quantised_matrix *matrix, const msk_device *device, size_t depth, const msk_linear_part *parts,
-                                size_t part_count, size_t columns, msk_pool *pool, msk_error *error);
+msk_status msk_quantised_create(msk_quantised_matrix *matrix, const msk_device *device,
+                                size_t depth, const msk_linear_part *parts, size_t part_count,
+                                size_t columns, msk_pool *pool, msk_error *error);
 void msk_quantised_destroy(msk_quantised_matrix *matrix, const msk_device *device);
 size_t msk_quantised_bytes(const msk_quantised_matrix *matrix, const msk_device *device);
-void msk_quantised_run(msk_stream *stream, const msk_quantised_matrix *matrix, const float *bias, const msk_linear_args *args);
+void msk_quantised_run(msk_stream *stream, const msk_quantised_matrix *matrix, const float *bias,
+                       const msk_linear_args *args);
 
 /* ---- group normalisation of one picture, for those who apply it themselves ---- */
 
-size_t msk_norm_bytes(const msk_stream *stream, const msk_norm *norm, size_t pixels, size_t channels);
-/* y = (x - mean[c]) * scale[c] + beta[c]; both lie in scratch, which has room for msk_norm_bytes(). */
-void msk_norm_measure(const msk_stream *stream, const msk_norm *norm, const float *x, size_t pixels, size_t channels, void *scratch,
-                      const float **mean, const float **scale);
+size_t msk_norm_bytes(const msk_stream *stream, const msk_norm *norm, size_t pixels,
+                      size_t channels);
+/* y = (x - mean[c]) * scale[c] + beta[c]; both lie in scratch, which has room for
+ * msk_norm_bytes(). */
+void msk_norm_measure(const msk_stream *stream, const msk_norm *norm, const float *x, size_t pixels,
+                      size_t channels, void *scratch, const float **mean, const float **scale);
 
 /* ---- convolution ---- */
 
-/* What a convolution reads: pictures of height x width x channels, enlarged `upsample` times, padded with `top` and `left` zeros before. */
+/* What a convolution reads: pictures of height x width x channels, enlarged `upsample` times,
+ * padded with `top` and `left` zeros before. */
 typedef struct msk_pixels {
   const float *x;
   size_t height, width, channels, upsample; /* of x */
@@ -128,7 +151,8 @@ typedef struct msk_pixels {
 } msk_pixels;
 
 /* Pixel (y, x), counted in the padded, enlarged picture; NULL in the padding. */
-static inline const float *msk_pixel_at(const msk_pixels *p, const float *picture, size_t y, size_t x) {
+static inline const float *msk_pixel_at(const msk_pixels *p, const float *picture, size_t y,
+                                        size_t x) {
   if (y < p->top || x < p->left) return NULL;
   y -= p->top;
   x -= p->left;
@@ -141,31 +165,38 @@ static inline const float *msk_pixel_at(const msk_pixels *p, const float *pictur
 }
 
 /* Winograd's form of a 3 x 3 convolution of stride 1: 36 matrices, in x out. */
-bool msk_winograd_pays(const msk_kernels *kernels, size_t kernel, size_t stride, size_t in, size_t out);
+bool msk_winograd_pays(const msk_kernels *kernels, size_t kernel, size_t stride, size_t in,
+                       size_t out);
 bool msk_winograd_floats(const msk_kernels *kernels, size_t in, size_t out, size_t *floats);
-/* filters: 9 * in x out, as direct convolution has them; packed: msk_winograd_floats() of them, 64-byte aligned. */
-void msk_winograd_pack(const msk_kernels *kernels, const msk_matrix *filters, float *packed, msk_pool *pool);
+/* filters: 9 * in x out, as direct convolution has them; packed: msk_winograd_floats() of them,
+ * 64-byte aligned. */
+void msk_winograd_pack(const msk_kernels *kernels, const msk_matrix *filters, float *packed,
+                       msk_pool *pool);
 /* One of the two: the form, or filters of which it is made on the way. */
 typedef struct msk_winograd_weights {
   const float *packed;
   const msk_matrix *filters;
 } msk_winograd_weights;
-void msk_winograd_run(msk_stream *stream, msk_winograd_weights weights, const float *bias, const float *residual, const msk_pixels *pixels,
-                      size_t batch, size_t out, float *y);
+void msk_winograd_run(msk_stream *stream, msk_winograd_weights weights, const float *bias,
+                      const float *residual, const msk_pixels *pixels, size_t batch, size_t out,
+                      float *y);
 
 /* Convolutions to a few channels. part: taps * in x out, F32 or F16. */
 bool msk_narrow_pays(const msk_kernels *kernels, size_t in, size_t out);
-msk_status msk_narrow_create(float **packed, const msk_device *device, const msk_linear_part *part, size_t taps, size_t in,
-                             msk_error *error);
-void msk_narrow_run(msk_stream *stream, const float *packed, const float *bias, const float *residual, const msk_pixels *pixels,
-                    size_t batch, size_t out, float *y);
+msk_status msk_narrow_create(float **packed, const msk_device *device, const msk_linear_part *part,
+                             size_t taps, size_t in, msk_error *error);
+void msk_narrow_run(msk_stream *stream, const float *packed, const float *bias,
+                    const float *residual, const msk_pixels *pixels, size_t batch, size_t out,
+                    float *y);
 
 /* 3 x 3 convolutions of stride 1 in 8 bits (conv_int8.c). */
 typedef struct msk_conv_int8 msk_conv_int8;
-msk_status msk_conv_int8_create(msk_conv_int8 **conv, const msk_device *device, const void *weight, msk_dtype dtype, const float *bias,
-                                size_t upsample, size_t in, size_t out, msk_pool *pool, msk_error *error);
+msk_status msk_conv_int8_create(msk_conv_int8 **conv, const msk_device *device, const void *weight,
+                                msk_dtype dtype, const float *bias, size_t upsample, size_t in,
+                                size_t out, msk_pool *pool, msk_error *error);
 void msk_conv_int8_destroy(msk_conv_int8 *conv, const msk_device *device);
-size_t msk_conv_int8_bytes(const msk_kernels *kernels, size_t upsample, size_t in, size_t out, size_t *meanwhile);
+size_t msk_conv_int8_bytes(const msk_kernels *kernels, size_t upsample, size_t in, size_t out,
+                           size_t *meanwhile);
 void msk_conv_int8_run(msk_stream *stream, const msk_conv_int8 *conv, const msk_conv_args *args);
 
 #endif

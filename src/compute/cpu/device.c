@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
- * device.c - the CPU device: which instruction sets this build has and this machine can run, and the choice among them.
- * An instruction set counts only when the processor has it (cpuid), the operating system saves its registers (xgetbv), and its kernels agree with
- * the reference (selfcheck.c). */
+ *
+ * device.c - the CPU device: which instruction sets this build has and this machine can run, and
+ * the choice among them. An instruction set counts only when the processor has it (cpuid), the
+ * operating system saves its registers (xgetbv), and its kernels agree with the reference
+ * (selfcheck.c). */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +22,8 @@ static unsigned long long saved_registers(void) {
   return (unsigned long long)high << 32 | low;
 }
 
-/* The bits of leaf 7's EBX, if leaf 1 has `leaf1` in ECX beside OSXSAVE and the system saves `registers`; else 0. */
+/* The bits of leaf 7's EBX, if leaf 1 has `leaf1` in ECX beside OSXSAVE and the system saves
+ * `registers`; else 0. */
 static unsigned features(unsigned leaf1, unsigned long long registers) {
   unsigned a, b, c, d;
   leaf1 |= bit_OSXSAVE;
@@ -31,7 +34,9 @@ static unsigned features(unsigned leaf1, unsigned long long registers) {
 
 enum { XMM_YMM = 0x6, XMM_YMM_ZMM = 0xe6 };
 
-static bool has_avx2(void) { return (features(bit_AVX | bit_FMA | bit_F16C, XMM_YMM) & bit_AVX2) != 0; }
+static bool has_avx2(void) {
+  return (features(bit_AVX | bit_FMA | bit_F16C, XMM_YMM) & bit_AVX2) != 0;
+}
 
 #ifdef MSK_HAVE_AVXVNNI
 static bool has_avxvnni(void) {
@@ -62,7 +67,8 @@ static bool has_dot_product(void) { return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP)
 
 static bool always(void) { return true; }
 
-/* Best last. A new instruction set is a line here, a file in isa/, and its library in meson.build. */
+/* Best last. A new instruction set is a line here, a file in isa/, and its library in
+ * meson.build. */
 static const struct instruction_set {
   const char *name;
   bool (*is_available)(void);
@@ -111,19 +117,22 @@ static msk_status fail_set(const char *isa, msk_error *error) {
     if (i > 0) strncat(names, " ", sizeof names - strlen(names) - 1);
     strncat(names, msk_isa_name(i), sizeof names - strlen(names) - 1);
   }
-  return msk_fail(error, MSK_ERROR_ARGUMENT, "instruction set '%s' is not available here; this machine has: %s", isa, names);
+  return msk_fail(error, MSK_ERROR_ARGUMENT,
+                  "instruction set '%s' is not available here; this machine has: %s", isa, names);
 }
 
-static void fill_set(msk_device *device, const struct instruction_set *set, const msk_device_hook *hook) {
+static void fill_set(msk_device *device, const struct instruction_set *set,
+                     const msk_device_hook *hook) {
   msk_kernels_ref(&device->kernels);
   set->fill(&device->kernels);
   device->kernels.isa = set->name;
   if (hook != NULL) hook->alter(hook->user, &device->kernels);
 }
 
-/* Takes `set`, or, where its kernels are wrong, the next best; one that was asked for by name is not replaced. */
-static msk_status choose_set(msk_device *device, const struct instruction_set *set, bool named, const msk_device_hook *hook,
-                             msk_error *error) {
+/* Takes `set`, or, where its kernels are wrong, the next best; one that was asked for by name is
+ * not replaced. */
+static msk_status choose_set(msk_device *device, const struct instruction_set *set, bool named,
+                             const msk_device_hook *hook, msk_error *error) {
   for (;;) {
     const char *wrong = NULL;
     fill_set(device, set, hook);
@@ -131,18 +140,22 @@ static msk_status choose_set(msk_device *device, const struct instruction_set *s
     msk_status status = msk_selfcheck(device, &wrong, error);
     if (status != MSK_OK || wrong == NULL) return status;
     if (named) {
-      return msk_fail(error, MSK_ERROR_UNSUPPORTED, "instruction set '%s' computes wrong results on this machine (%s): choose another",
-                      set->name, wrong);
+      return msk_fail(
+          error, MSK_ERROR_UNSUPPORTED,
+          "instruction set '%s' computes wrong results on this machine (%s): choose another",
+          set->name, wrong);
     }
     size_t used = strlen(device->warning);
     snprintf(device->warning + used, sizeof device->warning - used,
-             "%sinstruction set '%s' computes wrong results on this machine (%s) and is left out", used == 0 ? "" : "; ", set->name, wrong);
+             "%sinstruction set '%s' computes wrong results on this machine (%s) and is left out",
+             used == 0 ? "" : "; ", set->name, wrong);
     set = find_set(NULL, set - 1);
   }
 }
 
-msk_status msk_device_create_with(msk_device **device, const char *isa, msk_precision precision, const msk_allocator *allocator,
-                                  const msk_device_hook *hook, msk_error *error) {
+msk_status msk_device_create_with(msk_device **device, const char *isa, msk_precision precision,
+                                  const msk_allocator *allocator, const msk_device_hook *hook,
+                                  msk_error *error) {
   if (isa == NULL) isa = getenv("MASKSKETCH_ISA");
   if (isa != NULL && *isa == 0) isa = NULL;
   const struct instruction_set *set = find_set(isa, &instruction_sets[SET_COUNT - 1]);
@@ -163,8 +176,8 @@ msk_status msk_device_create_with(msk_device **device, const char *isa, msk_prec
   return status;
 }
 
-msk_status msk_device_create(msk_device **device, const char *isa, msk_precision precision, const msk_allocator *allocator,
-                             msk_error *error) {
+msk_status msk_device_create(msk_device **device, const char *isa, msk_precision precision,
+                             const msk_allocator *allocator, msk_error *error) {
   return msk_device_create_with(device, isa, precision, allocator, NULL, error);
 }
 
@@ -176,7 +189,9 @@ void msk_device_destroy(msk_device *device) {
 
 const char *msk_device_isa(const msk_device *device) { return device->kernels.isa; }
 
-const char *msk_device_warning(const msk_device *device) { return device->warning[0] == 0 ? NULL : device->warning; }
+const char *msk_device_warning(const msk_device *device) {
+  return device->warning[0] == 0 ? NULL : device->warning;
+}
 
 msk_precision msk_device_precision(const msk_device *device) { return device->precision; }
 

@@ -1,24 +1,37 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * gemm.c - packed matrices and the blocked matrix product under linear layers and direct convolutions.
+ * gemm.c - packed matrices and the blocked matrix product under linear layers and direct
+ * convolutions.
  *
- * A task is a block of rows x a block of panels. It walks the contracted index in blocks of kernels->block: gathers its rows into a small
- * matrix (padding and upsampling live in the gather), multiplies it with each panel's slice while that is in the nearest cache, and sums into its
- * own block of results; then bias, activation and residual are applied row by row. Dense rows are used where they lie, unless their stride would put
- * a tile's rows into the same cache sets.
- * Invariant: the order of summation of an element is fixed by depth and kernels->block alone. (Goto and van de Geijn, "Anatomy of
- * High-Performance Matrix Multiplication", 2008, with the weights packed once.) */
+ * A task is a block of rows x a block of panels. It walks the contracted index in blocks of
+ * kernels->block: gathers its rows into a small matrix (padding and upsampling live in the
+ * gather), multiplies it with each panel's slice while that is in the nearest cache, and sums
+ * into its own block of results; then bias, activation and residual are applied row by row.
+ * Dense rows are used where they lie, unless their stride would put a tile's rows into the same
+ * cache sets. Invariant: the order of summation of an element is fixed by depth and
+ * kernels->block alone. (Goto and van de Geijn, "Anatomy of High-Performance Matrix
+ * Multiplication", 2008, with the weights packed once.) */
 #include <stdint.h>
 #include <string.h>
 
 #include "compute/cpu/cpu.h"
 
-/* Rows and columns of a task at most; their results and gathered rows (4 * ROWS * (COLUMNS + block)) stay in a 512 KiB cache. Rows that lie ready need
- * no copy: more of them, where few workers share the work, read (and widen) the weights fewer times. Rows that lie a
- * multiple of CONFLICT_FLOATS apart share the sets of the nearest cache. */
-enum { TASK_ROWS = 96, DENSE_TASK_ROWS = 264, FEW_WORKERS = 4, TASK_COLUMNS = 256, STRIDE_PAD = 16, CONFLICT_FLOATS = 1024 };
+/* Rows and columns of a task at most; their results and gathered rows (4 * ROWS * (COLUMNS +
+ * block)) stay in a 512 KiB cache. Rows that lie ready need no copy: more of them, where few
+ * workers share the work, read (and widen) the weights fewer times. Rows that lie a multiple of
+ * CONFLICT_FLOATS apart share the sets of the nearest cache. */
+enum {
+  TASK_ROWS = 96,
+  DENSE_TASK_ROWS = 264,
+  FEW_WORKERS = 4,
+  TASK_COLUMNS = 256,
+  STRIDE_PAD = 16,
+  CONFLICT_FLOATS = 1024
+};
 
-size_t msk_panel_count(const msk_kernels *kernels, size_t columns) { return msk_ceiling(columns, kernels->panel); }
+size_t msk_panel_count(const msk_kernels *kernels, size_t columns) {
+  return msk_ceiling(columns, kernels->panel);
+}
 
 size_t msk_panel_width(const msk_kernels *kernels, size_t columns, size_t p) {
   return columns - p * kernels->panel <= kernels->lanes ? kernels->lanes : kernels->panel;
@@ -31,8 +44,10 @@ bool msk_matrix_floats(const msk_kernels *kernels, size_t depth, size_t columns,
 
 /* ---- the product ---- */
 
-/* Panels of a task, from `narrow` to `wide`: those that keep the busiest worker's share smallest, wide ones first: they gather less. */
-static size_t choose_panels(size_t panels, size_t row_blocks, size_t workers, size_t narrow, size_t wide) {
+/* Panels of a task, from `narrow` to `wide`: those that keep the busiest worker's share
+ * smallest, wide ones first: they gather less. */
+static size_t choose_panels(size_t panels, size_t row_blocks, size_t workers, size_t narrow,
+                            size_t wide) {
   size_t best = wide, least = SIZE_MAX;
   for (size_t count = wide; count >= narrow; count--) {
     size_t share = msk_ceiling(row_blocks * msk_ceiling(panels, count), workers) * count;
@@ -62,11 +77,15 @@ msk_cut msk_cut_product(const msk_stream *stream, size_t rows, size_t columns, b
 
 void msk_cut_task(const msk_cut *cut, size_t index, size_t *row, size_t *panel) {
   *row = (cut->rows_outer ? index / cut->panel_blocks : index % cut->row_blocks) * cut->row_block;
-  *panel = (cut->rows_outer ? index % cut->panel_blocks : index / cut->row_blocks) * cut->panel_block;
+  *panel =
+      (cut->rows_outer ? index % cut->panel_blocks : index / cut->row_blocks) * cut->panel_block;
 }
 
-/* Rows are used where they lie. While measuring there are no addresses yet, so that the stride alone tells. */
-static bool is_in_place(const msk_product *product) { return product->dense_stride != 0 && product->dense_stride % CONFLICT_FLOATS != 0; }
+/* Rows are used where they lie. While measuring there are no addresses yet, so that the stride
+ * alone tells. */
+static bool is_in_place(const msk_product *product) {
+  return product->dense_stride != 0 && product->dense_stride % CONFLICT_FLOATS != 0;
+}
 
 struct job {
   const msk_product *product;
@@ -77,30 +96,39 @@ struct job {
 
 static struct job plan(const msk_stream *stream, const msk_product *product) {
   const msk_kernels *kernels = product->kernels;
-  struct job job = {.product = product,
-                    .cut = msk_cut_product(stream, product->rows, product->columns, is_in_place(product)),
-                    .scratch = stream->scratch};
-  job.a_stride = msk_round_up(msk_smaller(kernels->block, product->matrix->depth), STRIDE_PAD) + STRIDE_PAD;
+  struct job job = {
+      .product = product,
+      .cut = msk_cut_product(stream, product->rows, product->columns, is_in_place(product)),
+      .scratch = stream->scratch};
+  job.a_stride =
+      msk_round_up(msk_smaller(kernels->block, product->matrix->depth), STRIDE_PAD) + STRIDE_PAD;
   job.a_bytes = is_in_place(product) ? 0 : msk_scratch_floats(job.cut.most_rows * job.a_stride);
   job.c_bytes = msk_scratch_floats(job.cut.most_rows * job.cut.c_stride);
   job.worker_bytes = job.a_bytes + job.c_bytes;
-  if (product->matrix->halves != NULL) job.worker_bytes += msk_scratch_floats(kernels->block * kernels->panel);
+  if (product->matrix->halves != NULL)
+    job.worker_bytes += msk_scratch_floats(kernels->block * kernels->panel);
   return job;
 }
 
-/* Multiplies rows with the slice [k, k + count) of panel p; the slice of panel `next` at `next_k` is wanted after it. */
-static void multiply_slice(const struct job *job, size_t rows, const float *a, size_t a_stride, size_t k, size_t count, size_t p,
-                           size_t next, size_t next_k, float *wide, float *c) {
+/* Multiplies rows with the slice [k, k + count) of panel p; the slice of panel `next` at
+ * `next_k` is wanted after it. */
+static void multiply_slice(const struct job *job, size_t rows, const float *a, size_t a_stride,
+                           size_t k, size_t count, size_t p, size_t next, size_t next_k,
+                           float *wide, float *c) {
   const msk_kernels *kernels = job->product->kernels;
   const msk_matrix *matrix = job->product->matrix;
-  size_t width = msk_panel_width(kernels, matrix->columns, p), at = p * kernels->panel * matrix->depth + k * width;
-  size_t then = next * kernels->panel * matrix->depth + next_k * msk_panel_width(kernels, matrix->columns, next);
+  size_t width = msk_panel_width(kernels, matrix->columns, p),
+         at = p * kernels->panel * matrix->depth + k * width;
+  size_t then = next * kernels->panel * matrix->depth +
+                next_k * msk_panel_width(kernels, matrix->columns, next);
   if (matrix->halves == NULL) {
-    kernels->gemm_panel(rows, width, count, a, a_stride, matrix->panels + at, c, job->cut.c_stride, k > 0, matrix->panels + then);
+    kernels->gemm_panel(rows, width, count, a, a_stride, matrix->panels + at, c, job->cut.c_stride,
+                        k > 0, matrix->panels + then);
     return;
   }
   kernels->widen_halves(count * width, matrix->halves + at, wide);
-  kernels->gemm_panel(rows, width, count, a, a_stride, wide, c, job->cut.c_stride, k > 0, (const float *)(matrix->halves + then));
+  kernels->gemm_panel(rows, width, count, a, a_stride, wide, c, job->cut.c_stride, k > 0,
+                      (const float *)(matrix->halves + then));
 }
 
 static void run_task(void *user, size_t index, int worker) {
@@ -117,21 +145,26 @@ static void run_task(void *user, size_t index, int worker) {
   size_t a_stride = in_place ? product->dense_stride : job->a_stride;
   float *block = (float *)(job->scratch + (size_t)worker * job->worker_bytes);
   float *c = (float *)(job->scratch + (size_t)worker * job->worker_bytes + job->a_bytes);
-  float *wide = (float *)(job->scratch + (size_t)worker * job->worker_bytes + job->a_bytes + job->c_bytes);
+  float *wide =
+      (float *)(job->scratch + (size_t)worker * job->worker_bytes + job->a_bytes + job->c_bytes);
   for (size_t k = 0; k < matrix->depth; k += kernels->block) {
     size_t count = msk_smaller(kernels->block, matrix->depth - k);
     const float *a = in_place ? product->dense + row * product->dense_stride + k : block;
     if (!in_place) product->gather(product->source, row, rows, k, count, block, a_stride);
     for (size_t p = first; p < last; p++) {
       bool more = p + 1 < last;
-      multiply_slice(job, rows, a, a_stride, k, count, p, more ? p + 1 : first, more ? k : k + count, wide,
-                     c + (p - first) * kernels->panel);
+      multiply_slice(job, rows, a, a_stride, k, count, p, more ? p + 1 : first,
+                     more ? k : k + count, wide, c + (p - first) * kernels->panel);
     }
   }
-  size_t column = first * kernels->panel, columns = msk_smaller(last * kernels->panel, product->columns) - column;
+  size_t column = first * kernels->panel,
+         columns = msk_smaller(last * kernels->panel, product->columns) - column;
   for (size_t i = 0; i < rows; i++) {
-    const float *residual = product->residual == NULL ? NULL : product->residual + (row + i) * product->residual_stride + column;
-    kernels->finish_row(columns, c + i * cut->c_stride, product->bias == NULL ? NULL : product->bias + column, residual,
+    const float *residual = product->residual == NULL
+                                ? NULL
+                                : product->residual + (row + i) * product->residual_stride + column;
+    kernels->finish_row(columns, c + i * cut->c_stride,
+                        product->bias == NULL ? NULL : product->bias + column, residual,
                         product->activation, product->y + (row + i) * product->y_stride + column);
   }
 }

@@ -1,38 +1,60 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * kernels.h - the kernel table of the CPU backend: small loops over rows and panels, one set an instruction set. The table is filled with the
- * plain C reference (isa/ref.c), then overridden by what the machine has. `ref` is the definition of the arithmetic; tests compare all others
+ * kernels.h - the kernel table of the CPU backend: small loops over rows and panels, one set an
+ * instruction set. The table is filled with the plain C reference (isa/ref.c), then overridden
+ * by what the machine has. `ref` is the definition of the arithmetic; tests compare all others
  * with it and with float64.
  *
- * Rules for every kernel: it reads and writes only the elements named; float pointers have no alignment beyond 4 bytes unless said; an element's
- * value does not depend on its place in a tile or panel nor on its neighbours; NaN and infinity follow IEEE; no global state.
+ * Rules for every kernel: it reads and writes only the elements named; float pointers have no
+ * alignment beyond 4 bytes unless said; an element's value does not depend on its place in a
+ * tile or panel nor on its neighbours; NaN and infinity follow IEEE; no global state.
  *
- * Panels. A matrix of depth x columns is stored as panels of `panel` columns (the last may be `lanes` wide), each depth x width, row-major,
- * 64-byte aligned, missing columns zero. See gemm.c.
+ * Panels. A matrix of depth x columns is stored as panels of `panel` columns (the last may be
+ * `lanes` wide), each depth x width, row-major, 64-byte aligned, missing columns zero. See
+ * gemm.c.
  *
- * gemm_panel        c[i][j] (+)= sum over k of a[i][k] * b[k][j], i < rows, j < width (lanes or panel), k ascending in one chain; with `add` the
- *                   chain starts at zero and is added to c at its end. b: 64-byte aligned panel rows of `width` floats. depth >= 1.
- *                   next: the depth x width floats that will be wanted as b next, fetched into cache meanwhile; any address: nothing is read.
- * finish_row        y = activation(c + bias) + residual; bias, residual may be NULL; y may equal c or residual.
- * int8_panel        c[i][j] (+)= sum over k of a[i][k] * b[k][j], exact in int32; depth a multiple of 4, b in groups of four contracted elements:
- *                   b[k / 4 * width * 4 + j * 4 + k % 4], 64-byte aligned, |b| <= weight_limit; a in the set's own form (quantise_row); next as above.
- * quantise_row      q = round(x * 255 / range) + zero, cut to 0..255; range that of the row and 0; stored as q - activation_offset in one byte.
- *                   row: the scale range / 255, and zero - activation_offset. A row that is not finite gets scale NaN, one narrower than 1e-30 scale 0.
- * finish_int8_row   y = activation((c - row.zero * column_sums) * (row.scale * column_scales) + bias) + residual; residual may be NULL, or y.
- * finish_int8_taps  y = (sum over taps t of (c[t * plane] - rows[t].zero * column_sums[t * sums_plane]) * rows[t].scale) * column_scales + bias + residual, element
+ * gemm_panel        c[i][j] (+)= sum over k of a[i][k] * b[k][j], i < rows, j < width (lanes or
+ *                   panel), k ascending in one chain; with `add` the chain starts at zero and is
+ *                   added to c at its end. b: 64-byte aligned panel rows of `width` floats.
+ *                   depth >= 1. next: the depth x width floats that will be wanted as b next,
+ *                   fetched into cache meanwhile; any address: nothing is read.
+ * finish_row        y = activation(c + bias) + residual; bias, residual may be NULL; y may equal
+ *                   c or residual.
+ * int8_panel        c[i][j] (+)= sum over k of a[i][k] * b[k][j], exact in int32; depth a
+ *                   multiple of 4, b in groups of four contracted elements: b[k / 4 * width * 4
+ *                   + j * 4 + k % 4], 64-byte aligned, |b| <= weight_limit; a in the set's own
+ *                   form (quantise_row); next as above.
+ * quantise_row      q = round(x * 255 / range) + zero, cut to 0..255; range that of the row and
+ *                   0; stored as q - activation_offset in one byte. row: the scale range / 255,
+ *                   and zero - activation_offset. A row that is not finite gets scale NaN, one
+ *                   narrower than 1e-30 scale 0.
+ * finish_int8_row   y = activation((c - row.zero * column_sums) * (row.scale * column_scales) +
+ *                   bias) + residual; residual may be NULL, or y.
+ * finish_int8_taps  y = (sum over taps t of (c[t * plane] - rows[t].zero * column_sums[t *
+ *                   sums_plane]) * rows[t].scale) * column_scales + bias + residual, element
  *                   by element; residual may be NULL, or y. taps >= 1.
- * transpose_rows    y[k][i] = x[i][k] * factor for k < count, i < rows; 0 for rows <= i < width, which is lanes or panel and the stride of y.
+ * transpose_rows    y[k][i] = x[i][k] * factor for k < count, i < rows; 0 for rows <= i < width,
+ *                   which is lanes or panel and the stride of y.
  * scale_row         y = x * factor.
- * layer_norm_row    y = (x - mean) / sqrt(variance + epsilon) * gamma + beta, two passes; y may equal x.
- * channel_sums      sums[c] = sum over pixels of x; channel_squares: of (x - mean[c])^2. At most some hundred pixels: float chains.
- * normalise_pixels  y = (x - mean[c]) * scale[c] + shift[c], then y * sigmoid(y) if swish; y may equal x.
- * softmax_row       *maximum = largest of s (NaN if there is one); e = exp(s - maximum); returns the sum of e. e may equal s. count >= 1.
- * winograd_filters  u[p * plane + o] = (G g G')[p] of `count` filters, a multiple of `lanes`: tap t of filter o at g[t * tap_stride + o].
- * winograd_input    v[p * plane + c] = (B' d B)[p] of the 6 x 6 pixels d, `channels` floats each; position p row by row.
- * winograd_output   y[i][c] = (A' m A)[i] + bias[c] + residual[i][c] for the 4 x 4 pixels, m[p * plane + c]; bias, residual may be NULL; y may be residual.
- * narrow_pixels     sums[i][o] = sum over taps t, channels c of pixels[i * taps + t][c] * weight[o][t][c], for two pixels i.
+ * layer_norm_row    y = (x - mean) / sqrt(variance + epsilon) * gamma + beta, two passes; y may
+ *                   equal x.
+ * channel_sums      sums[c] = sum over pixels of x; channel_squares: of (x - mean[c])^2. At most
+ *                   some hundred pixels: float chains.
+ * normalise_pixels  y = (x - mean[c]) * scale[c] + shift[c], then y * sigmoid(y) if swish; y may
+ *                   equal x.
+ * softmax_row       *maximum = largest of s (NaN if there is one); e = exp(s - maximum); returns
+ *                   the sum of e. e may equal s. count >= 1.
+ * winograd_filters  u[p * plane + o] = (G g G')[p] of `count` filters, a multiple of `lanes`:
+ *                   tap t of filter o at g[t * tap_stride + o].
+ * winograd_input    v[p * plane + c] = (B' d B)[p] of the 6 x 6 pixels d, `channels` floats
+ *                   each; position p row by row.
+ * winograd_output   y[i][c] = (A' m A)[i] + bias[c] + residual[i][c] for the 4 x 4 pixels, m[p *
+ *                   plane + c]; bias, residual may be NULL; y may be residual.
+ * narrow_pixels     sums[i][o] = sum over taps t, channels c of pixels[i * taps + t][c] *
+ *                   weight[o][t][c], for two pixels i.
  * widen_halves      y = x, binary16 to float, exact; y need not be aligned.
- * score_row         likeness of P = e / sum to target (backend.h); log P = s - maximum - log(sum). */
+ * score_row         likeness of P = e / sum to target (backend.h); log P = s - maximum -
+ *                   log(sum). */
 #ifndef MSK_COMPUTE_CPU_KERNELS_H
 #define MSK_COMPUTE_CPU_KERNELS_H
 
@@ -64,10 +86,11 @@ typedef struct msk_kernels {
   /* Winograd's F(4x4, 3x3); NULL: this set convolves directly. */
   void (*winograd_filters)(size_t count, const float *g, size_t tap_stride, float *u, size_t plane);
   void (*winograd_input)(size_t channels, const float *const pixels[36], float *v, size_t plane);
-  void (*winograd_output)(size_t channels, const float *m, size_t plane, const float *bias, const float *const residual[16],
-                          float *const y[16]);
+  void (*winograd_output)(size_t channels, const float *m, size_t plane, const float *bias,
+                          const float *const residual[16], float *const y[16]);
   /* Convolution to at most 4 channels; NULL: as a product. */
-  void (*narrow_pixels)(size_t out, size_t taps, size_t channels, const float *const *pixels, const float *weight, float *sums);
+  void (*narrow_pixels)(size_t out, size_t taps, size_t channels, const float *const *pixels,
+                        const float *weight, float *sums);
 } msk_kernels;
 
 /* Each overrides the entries that it has. ref fills all. */
@@ -79,8 +102,10 @@ void msk_kernels_avx512vnni(msk_kernels *kernels);
 void msk_kernels_neon(msk_kernels *kernels);
 void msk_kernels_neondot(msk_kernels *kernels);
 
-/* The quantisation of a row with these extremes, 0 among them; *inverse 0: the row has no values worth a code. Shared by all sets. */
-static inline msk_quantised msk_quantised_range(float lowest, float highest, bool finite, float *inverse) {
+/* The quantisation of a row with these extremes, 0 among them; *inverse 0: the row has no values
+ * worth a code. Shared by all sets. */
+static inline msk_quantised msk_quantised_range(float lowest, float highest, bool finite,
+                                                float *inverse) {
   float range = highest - lowest;
   *inverse = 0;
   if (!finite || isinf(range)) return (msk_quantised){NAN, 0};

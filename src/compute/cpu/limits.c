@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * limits.c - what the machine can do at best: loops of nothing but independent multiply-adds in registers, and reading more memory than any
- * cache holds. The loops are assembly, so that no compiler rearranges them and no flags are needed; each runs only where the processor has
- * its instruction. A loop's best run counts: other work on the machine can only slow it down. */
+ * limits.c - what the machine can do at best: loops of nothing but independent multiply-adds in
+ * registers, and reading more memory than any cache holds. The loops are assembly, so that no
+ * compiler rearranges them and no flags are needed; each runs only where the processor has its
+ * instruction. A loop's best run counts: other work on the machine can only slow it down. */
 #include <stdint.h>
 #include <string.h>
 #include <time.h>
@@ -14,18 +15,21 @@
 #if defined(__x86_64__)
 
 #define TWELVE(op) op(0) op(1) op(2) op(3) op(4) op(5) op(6) op(7) op(8) op(9) op(10) op(11)
-#define LOOP(body)                                                                                                                    \
-  __asm__ volatile(                                                                                                                   \
-      "vpxor %%ymm14, %%ymm14, %%ymm14\n vpxor %%ymm15, %%ymm15, %%ymm15\n vpxor %%ymm13, %%ymm13, %%ymm13\n"                         \
-      "1:\n" body "dec %0\n jnz 1b\n vzeroupper"                                                                                      \
-      : "+r"(turns)::"cc", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", \
-        "xmm13", "xmm14", "xmm15")
+#define LOOP(body)                                                                                 \
+  __asm__ volatile(                                                                                \
+      "vpxor %%ymm14, %%ymm14, %%ymm14\n vpxor %%ymm15, %%ymm15, %%ymm15\n vpxor %%ymm13, "        \
+      "%%ymm13, %%ymm13\n"                                                                         \
+      "1:\n" body "dec %0\n jnz 1b\n vzeroupper"                                                   \
+      : "+r"(turns)::"cc", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", \
+        "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15")
 
 #define FMA_256(i) "vfmadd231ps %%ymm14, %%ymm15, %%ymm" #i "\n"
 #define FMA_512(i) "vfmadd231ps %%zmm14, %%zmm15, %%zmm" #i "\n"
 #define DOT_256(i) "%{vex%} vpdpbusd %%ymm14, %%ymm15, %%ymm" #i "\n"
 #define DOT_512(i) "vpdpbusd %%zmm14, %%zmm15, %%zmm" #i "\n"
-#define PAIRS(i) "vpmaddubsw %%ymm14, %%ymm15, %%ymm12\n vpmaddwd %%ymm13, %%ymm12, %%ymm12\n vpaddd %%ymm12, %%ymm" #i ", %%ymm" #i "\n"
+#define PAIRS(i)                                                                                 \
+  "vpmaddubsw %%ymm14, %%ymm15, %%ymm12\n vpmaddwd %%ymm13, %%ymm12, %%ymm12\n vpaddd %%ymm12, " \
+  "%%ymm" #i ", %%ymm" #i "\n"
 
 static void run_fma_256(long turns) { LOOP(TWELVE(FMA_256) TWELVE(FMA_256)); }
 static void run_fma_512(long turns) { LOOP(TWELVE(FMA_512) TWELVE(FMA_512)); }
@@ -44,11 +48,12 @@ static bool has_vnni_256(void) {
 #include <sys/auxv.h>
 
 #define TWELVE(op) op(0) op(1) op(2) op(3) op(4) op(5) op(6) op(7) op(8) op(9) op(10) op(11)
-#define LOOP(body)                              \
-  __asm__ volatile(                             \
-      "movi v14.4s, #0\n movi v15.4s, #0\n"     \
-      "1:\n" body "subs %0, %0, #1\n b.ne 1b\n" \
-      : "+r"(turns)::"cc", "v0", "v1", "v2", "v3", "v4", "v5", "v6", "v7", "v8", "v9", "v10", "v11", "v14", "v15")
+#define LOOP(body)                                                                            \
+  __asm__ volatile(                                                                           \
+      "movi v14.4s, #0\n movi v15.4s, #0\n"                                                   \
+      "1:\n" body "subs %0, %0, #1\n b.ne 1b\n"                                               \
+      : "+r"(turns)::"cc", "v0", "v1", "v2", "v3", "v4", "v5", "v6", "v7", "v8", "v9", "v10", \
+        "v11", "v14", "v15")
 #define FMLA(i) "fmla v" #i ".4s, v14.4s, v15.4s\n"
 #define SDOT(i) "sdot v" #i ".4s, v14.16b, v15.16b\n"
 
@@ -112,7 +117,8 @@ static double measure_loop(const loop *chosen, msk_pool *pool, double seconds) {
   do {
     double start = now();
     msk_pool_run(pool, (size_t)msk_pool_threads(pool), run_loop, &job);
-    double took = now() - start, rate = 1e-9 * chosen->operations * LOOP_OPERATIONS * (double)job.turns * msk_pool_threads(pool) / took;
+    double took = now() - start, rate = 1e-9 * chosen->operations * LOOP_OPERATIONS *
+                                        (double)job.turns * msk_pool_threads(pool) / took;
     if (rate > best) best = rate;
     if (took < 2e-3) job.turns *= 2;
   } while (now() < end);
@@ -148,7 +154,8 @@ static double measure_memory(const uint64_t *words, msk_pool *pool, double secon
     double start = now();
     msk_pool_run(pool, READ_TASKS, read_part, &job);
     double rate = 1e-9 * (double)read_bytes / (now() - start);
-    if (rate > best && job.sums[0] == 0) best = rate; /* the sums are used: nothing may be left out */
+    /* the sums are used: nothing may be left out */
+    if (rate > best && job.sums[0] == 0) best = rate;
   } while (now() < end);
   return best;
 }
@@ -156,7 +163,8 @@ static double measure_memory(const uint64_t *words, msk_pool *pool, double secon
 /* ---- all ---- */
 
 static bool may_run(const char *isa, const loop *candidate) {
-  return strncmp(isa, candidate->set, strlen(candidate->set)) == 0 && (candidate->is_available == NULL || candidate->is_available());
+  return strncmp(isa, candidate->set, strlen(candidate->set)) == 0 &&
+         (candidate->is_available == NULL || candidate->is_available());
 }
 
 static void measure_loops(msk_limits *limits, const char *isa, msk_pool *pool, double seconds) {
@@ -164,7 +172,8 @@ static void measure_loops(msk_limits *limits, const char *isa, msk_pool *pool, d
   for (const loop *l = loops; l->set != NULL; l++) count += may_run(isa, l);
   for (const loop *l = loops; l->set != NULL; l++) {
     if (!may_run(isa, l)) continue;
-    double rate = measure_loop(l, pool, seconds / count), *best = l->int8 ? &limits->int8_gops : &limits->fma_gflops;
+    double rate = measure_loop(l, pool, seconds / count),
+           *best = l->int8 ? &limits->int8_gops : &limits->fma_gflops;
     if (rate <= *best) continue;
     *best = rate;
     *(l->int8 ? &limits->int8_name : &limits->fma_name) = l->name;
@@ -178,21 +187,25 @@ static msk_status choose_set(const char **isa, msk_error *error) {
     best = msk_isa_name(i);
     found = found || (*isa != NULL && strcmp(*isa, best) == 0);
   }
-  if (*isa != NULL && !found) return msk_fail(error, MSK_ERROR_ARGUMENT, "instruction set '%s' is not available here", *isa);
+  if (*isa != NULL && !found)
+    return msk_fail(error, MSK_ERROR_ARGUMENT, "instruction set '%s' is not available here", *isa);
   if (*isa == NULL || strcmp(*isa, "ref") == 0) *isa = best;
   return MSK_OK;
 }
 
-msk_status msk_limits_measure(msk_limits *limits, const char *isa, int threads, double seconds, const msk_allocator *allocator,
-                              msk_error *error) {
+msk_status msk_limits_measure(msk_limits *limits, const char *isa, int threads, double seconds,
+                              const msk_allocator *allocator, msk_error *error) {
   if (limits == NULL || !(seconds >= 0) || seconds > 3600) {
-    return msk_fail(error, MSK_ERROR_ARGUMENT, "measuring limits needs a place for them and 0 to 3600 seconds");
+    return msk_fail(error, MSK_ERROR_ARGUMENT,
+                    "measuring limits needs a place for them and 0 to 3600 seconds");
   }
   msk_status status = choose_set(&isa, error);
   if (status != MSK_OK) return status;
   msk_pool *pool = NULL;
   uint64_t *words = msk_allocate_zeroed(allocator, read_bytes, 1);
-  if (words == NULL) return msk_fail(error, MSK_ERROR_MEMORY, "no %zu MB to measure the memory with", read_bytes >> 20);
+  if (words == NULL)
+    return msk_fail(error, MSK_ERROR_MEMORY, "no %zu MB to measure the memory with",
+                    read_bytes >> 20);
   status = msk_pool_create(&pool, threads == 0 ? msk_default_threads() : threads, allocator, error);
   if (status == MSK_OK) {
     msk_limits found = {.threads = msk_pool_threads(pool), .fma_name = "", .int8_name = ""};

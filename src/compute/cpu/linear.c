@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * linear.c - linear layers and the codebook: packing of weights into panels, and the operations on them. */
+ *
+ * linear.c - linear layers and the codebook: packing of weights into panels, and the operations
+ * on them. */
 #include <float.h>
 #include <math.h>
 #include <string.h>
@@ -28,11 +30,13 @@ static void copy_bias(float *bias, const msk_linear_part *parts, size_t part_cou
   }
 }
 
-msk_status msk_linear_create(msk_linear **linear, const msk_device *device, msk_precision precision, size_t in,
-                             const msk_linear_part *parts, size_t part_count, msk_pool *pool, msk_error *error) {
+msk_status msk_linear_create(msk_linear **linear, const msk_device *device, msk_precision precision,
+                             size_t in, const msk_linear_part *parts, size_t part_count,
+                             msk_pool *pool, msk_error *error) {
   size_t out = 0;
   for (size_t i = 0; i < part_count; i++) {
-    if (!msk_add(out, parts[i].out, &out)) return msk_fail(error, MSK_ERROR_MEMORY, "a linear layer is too wide");
+    if (!msk_add(out, parts[i].out, &out))
+      return msk_fail(error, MSK_ERROR_MEMORY, "a linear layer is too wide");
   }
   assert(in > 0 && out > 0);
   msk_linear *created = msk_allocate_zeroed(device->allocator, 1, sizeof *created);
@@ -45,7 +49,8 @@ msk_status msk_linear_create(msk_linear **linear, const msk_device *device, msk_
   if (created->bias == NULL) {
     status = msk_fail(error, MSK_ERROR_MEMORY, "no memory for the bias of a linear layer");
   } else if (precision == MSK_PRECISION_INT8) {
-    status = msk_quantised_create(&created->quantised, device, in, parts, part_count, out, pool, error);
+    status =
+        msk_quantised_create(&created->quantised, device, in, parts, part_count, out, pool, error);
   } else {
     status = msk_matrix_pack(&created->matrix, device, in, parts, part_count, out, pool, error);
   }
@@ -71,7 +76,8 @@ size_t msk_linear_in(const msk_linear *linear) { return linear->in; }
 
 size_t msk_linear_out(const msk_linear *linear) { return linear->out; }
 
-size_t msk_linear_plan(const msk_device *device, msk_precision precision, size_t in, size_t out, bool halves) {
+size_t msk_linear_plan(const msk_device *device, msk_precision precision, size_t in, size_t out,
+                       bool halves) {
   const msk_quantised_matrix quantised = {.depth = in, .columns = out};
   size_t floats = 0, own = out * sizeof(float) + sizeof(msk_linear);
   if (precision == MSK_PRECISION_INT8) return msk_quantised_bytes(&quantised, device) + own;
@@ -80,8 +86,10 @@ size_t msk_linear_plan(const msk_device *device, msk_precision precision, size_t
 }
 
 size_t msk_linear_bytes(const msk_linear *linear) {
-  msk_precision precision = linear->quantised.panels != NULL ? MSK_PRECISION_INT8 : MSK_PRECISION_FP32;
-  return msk_linear_plan(linear->device, precision, linear->in, linear->out, linear->matrix.halves != NULL);
+  msk_precision precision =
+      linear->quantised.panels != NULL ? MSK_PRECISION_INT8 : MSK_PRECISION_FP32;
+  return msk_linear_plan(linear->device, precision, linear->in, linear->out,
+                         linear->matrix.halves != NULL);
 }
 
 /* ---- the layer ---- */
@@ -91,9 +99,11 @@ struct dense_rows {
   size_t stride;
 };
 
-static void gather_dense(const void *source, size_t row, size_t rows, size_t k, size_t count, float *a, size_t a_stride) {
+static void gather_dense(const void *source, size_t row, size_t rows, size_t k, size_t count,
+                         float *a, size_t a_stride) {
   const struct dense_rows *dense = source;
-  for (size_t i = 0; i < rows; i++) memcpy(a + i * a_stride, dense->x + (row + i) * dense->stride + k, count * sizeof(float));
+  for (size_t i = 0; i < rows; i++)
+    memcpy(a + i * a_stride, dense->x + (row + i) * dense->stride + k, count * sizeof(float));
 }
 
 void msk_op_linear(msk_stream *stream, const msk_linear_args *args) {
@@ -105,21 +115,23 @@ void msk_op_linear(msk_stream *stream, const msk_linear_args *args) {
     msk_quantised_run(stream, &linear->quantised, linear->bias, args);
     return;
   }
-  struct dense_rows source = {.x = args->x, .stride = args->x_stride == 0 ? linear->in : args->x_stride};
-  msk_product product = {.kernels = &linear->device->kernels,
-                         .matrix = &linear->matrix,
-                         .bias = linear->bias,
-                         .residual = args->residual,
-                         .y = args->y,
-                         .rows = args->rows,
-                         .columns = columns,
-                         .y_stride = args->y_stride == 0 ? columns : args->y_stride,
-                         .residual_stride = args->residual_stride == 0 ? columns : args->residual_stride,
-                         .activation = args->activation,
-                         .gather = gather_dense,
-                         .source = &source,
-                         .dense = args->x,
-                         .dense_stride = source.stride};
+  struct dense_rows source = {.x = args->x,
+                              .stride = args->x_stride == 0 ? linear->in : args->x_stride};
+  msk_product product = {
+      .kernels = &linear->device->kernels,
+      .matrix = &linear->matrix,
+      .bias = linear->bias,
+      .residual = args->residual,
+      .y = args->y,
+      .rows = args->rows,
+      .columns = columns,
+      .y_stride = args->y_stride == 0 ? columns : args->y_stride,
+      .residual_stride = args->residual_stride == 0 ? columns : args->residual_stride,
+      .activation = args->activation,
+      .gather = gather_dense,
+      .source = &source,
+      .dense = args->x,
+      .dense_stride = source.stride};
   msk_product_run(stream, &product);
 }
 
@@ -139,15 +151,16 @@ static double squared_norm(const float *x, size_t dim) {
   return sum;
 }
 
-msk_status msk_codebook_create(msk_codebook **codebook, const msk_device *device, const float *vectors, size_t codes, size_t dim,
-                               msk_error *error) {
+msk_status msk_codebook_create(msk_codebook **codebook, const msk_device *device,
+                               const float *vectors, size_t codes, size_t dim, msk_error *error) {
   msk_codebook *created = msk_allocate_zeroed(device->allocator, 1, sizeof *created);
   if (created == NULL) return msk_fail(error, MSK_ERROR_MEMORY, "no memory for the codebook");
   size_t floats = 0;
   created->device = device;
   created->codes = codes;
   created->dim = dim;
-  if (msk_multiply(codes, dim, &floats)) created->vectors = msk_allocate(device->allocator, floats, sizeof(float));
+  if (msk_multiply(codes, dim, &floats))
+    created->vectors = msk_allocate(device->allocator, floats, sizeof(float));
   float *halves = msk_allocate(device->allocator, codes, sizeof(float));
   msk_status status = MSK_OK;
   if (created->vectors == NULL || halves == NULL) {
@@ -161,7 +174,8 @@ msk_status msk_codebook_create(msk_codebook **codebook, const msk_device *device
     created->largest = fmaxf(created->largest, (float)sqrt(square));
   }
   msk_linear_part part = {.weight = vectors, .bias = halves, .out = codes, .transposed = true};
-  status = msk_linear_create(&created->products, device, MSK_PRECISION_FP32, dim, &part, 1, NULL, error);
+  status =
+      msk_linear_create(&created->products, device, MSK_PRECISION_FP32, dim, &part, 1, NULL, error);
 out:
   msk_free(device->allocator, halves);
   if (status == MSK_OK) {
@@ -194,13 +208,15 @@ struct search {
   int32_t *codes;
 };
 
-/* Float32 finds the candidates: all codes within its rounding error of the best; float64 decides, first on a tie. So the code does not
- * depend on the instruction set. A row with NaN in it gets the first code. */
+/* Float32 finds the candidates: all codes within its rounding error of the best; float64
+ * decides, first on a tie. So the code does not depend on the instruction set. A row with NaN in
+ * it gets the first code. */
 static void search_row(void *user, size_t index, int worker) {
   const struct search *search = user;
   const msk_codebook *codebook = search->codebook;
   (void)worker;
-  const float *x = search->x + (search->first + index) * codebook->dim, *likeness = search->likeness + index * codebook->codes;
+  const float *x = search->x + (search->first + index) * codebook->dim,
+              *likeness = search->likeness + index * codebook->codes;
   float best = -INFINITY;
   for (size_t c = 0; c < codebook->codes; c++) best = likeness[c] > best ? likeness[c] : best;
   float size = (float)sqrt(squared_norm(x, codebook->dim)) + codebook->largest;
@@ -220,7 +236,8 @@ static void search_row(void *user, size_t index, int worker) {
 
 enum { SEARCH_ROWS = 256 }; /* rows whose likeness is in memory at once */
 
-void msk_op_nearest_code(msk_stream *stream, const msk_codebook *codebook, const float *x, size_t rows, int32_t *codes) {
+void msk_op_nearest_code(msk_stream *stream, const msk_codebook *codebook, const float *x,
+                         size_t rows, int32_t *codes) {
   size_t chunk = msk_smaller(rows, SEARCH_ROWS), own = msk_scratch_floats(chunk * codebook->codes);
   if (rows == 0) return;
   msk_stream inner = *stream;
@@ -236,16 +253,22 @@ void msk_op_nearest_code(msk_stream *stream, const msk_codebook *codebook, const
   inner.scratch_bytes -= own;
   for (size_t first = 0; first < rows; first += chunk) {
     size_t count = msk_smaller(chunk, rows - first);
-    msk_op_linear(&inner, &(msk_linear_args){.linear = codebook->products, .x = x + first * codebook->dim, .y = likeness, .rows = count});
-    struct search search = {.codebook = codebook, .x = x, .likeness = likeness, .first = first, .codes = codes};
+    msk_op_linear(&inner, &(msk_linear_args){.linear = codebook->products,
+                                             .x = x + first * codebook->dim,
+                                             .y = likeness,
+                                             .rows = count});
+    struct search search = {
+        .codebook = codebook, .x = x, .likeness = likeness, .first = first, .codes = codes};
     msk_pool_run(stream->pool, count, search_row, &search);
   }
 }
 
-void msk_op_lookup_code(msk_stream *stream, const msk_codebook *codebook, const int32_t *codes, size_t rows, float *y) {
+void msk_op_lookup_code(msk_stream *stream, const msk_codebook *codebook, const int32_t *codes,
+                        size_t rows, float *y) {
   if (stream->measuring) return;
   for (size_t i = 0; i < rows; i++) {
     assert(codes[i] >= 0 && (size_t)codes[i] < codebook->codes);
-    memcpy(y + i * codebook->dim, codebook->vectors + (size_t)codes[i] * codebook->dim, codebook->dim * sizeof(float));
+    memcpy(y + i * codebook->dim, codebook->vectors + (size_t)codes[i] * codebook->dim,
+           codebook->dim * sizeof(float));
   }
 }

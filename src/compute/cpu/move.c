@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * move.c - operations that move or add more than they compute: pooling, space to depth and back, embedding, ReLU, copies and sums. They wait for
- * memory, so plain C is as fast as anything. */
+ *
+ * move.c - operations that move or add more than they compute: pooling, space to depth and back,
+ * embedding, ReLU, copies and sums. They wait for memory, so plain C is as fast as anything. */
 #include <string.h>
 
 #include "compute/cpu/cpu.h"
@@ -17,7 +18,8 @@ struct grid {
 static void pool_task(void *user, size_t index, int worker) {
   const struct grid *g = user;
   (void)worker;
-  size_t out_height = msk_ceiling(g->height, 2), out_width = msk_ceiling(g->width, 2), oy = index % out_height;
+  size_t out_height = msk_ceiling(g->height, 2), out_width = msk_ceiling(g->width, 2),
+         oy = index % out_height;
   const float *top = g->x + (index / out_height * g->height + 2 * oy) * g->width * g->channels;
   const float *bottom = 2 * oy + 1 < g->height ? top + g->width * g->channels : NULL;
   float *y = g->y + index * out_width * g->channels;
@@ -35,13 +37,15 @@ static void pool_task(void *user, size_t index, int worker) {
   }
 }
 
-void msk_op_average_pool(msk_stream *stream, const float *x, size_t batch, size_t height, size_t width, size_t channels, float *y) {
+void msk_op_average_pool(msk_stream *stream, const float *x, size_t batch, size_t height,
+                         size_t width, size_t channels, float *y) {
   if (stream->measuring) return;
   struct grid grid = {.x = x, .y = y, .height = height, .width = width, .channels = channels};
   msk_pool_run(stream->pool, batch * msk_ceiling(height, 2), pool_task, &grid);
 }
 
-/* One row of cells: (picture, cell row). A cell's row of pixels is r * channels floats that lie together on both sides. */
+/* One row of cells: (picture, cell row). A cell's row of pixels is r * channels floats that lie
+ * together on both sides. */
 static void to_depth_task(void *user, size_t index, int worker) {
   const struct grid *g = user;
   (void)worker;
@@ -64,24 +68,27 @@ static void to_space_task(void *user, size_t index, int worker) {
   }
 }
 
-void msk_op_space_to_depth(msk_stream *stream, const float *x, size_t batch, size_t height, size_t width, size_t channels, size_t r,
-                           float *y) {
+void msk_op_space_to_depth(msk_stream *stream, const float *x, size_t batch, size_t height,
+                           size_t width, size_t channels, size_t r, float *y) {
   assert(r > 0 && height % r == 0 && width % r == 0);
   if (stream->measuring) return;
-  struct grid grid = {.x = x, .y = y, .height = height, .width = width, .channels = channels, .r = r};
+  struct grid grid = {
+      .x = x, .y = y, .height = height, .width = width, .channels = channels, .r = r};
   msk_pool_run(stream->pool, batch * (height / r), to_depth_task, &grid);
 }
 
-void msk_op_depth_to_space(msk_stream *stream, const float *x, size_t batch, size_t height, size_t width, size_t channels, size_t r,
-                           float *y) {
+void msk_op_depth_to_space(msk_stream *stream, const float *x, size_t batch, size_t height,
+                           size_t width, size_t channels, size_t r, float *y) {
   assert(r > 0 && height % r == 0 && width % r == 0);
   if (stream->measuring) return;
-  struct grid grid = {.x = x, .y = y, .height = height, .width = width, .channels = channels, .r = r};
+  struct grid grid = {
+      .x = x, .y = y, .height = height, .width = width, .channels = channels, .r = r};
   msk_pool_run(stream->pool, batch * (height / r), to_space_task, &grid);
 }
 
-void msk_op_embed(msk_stream *stream, const int32_t *ids, const float *words, const float *positions, size_t vocabulary, size_t batch,
-                  size_t tokens, size_t dim, float *y) {
+void msk_op_embed(msk_stream *stream, const int32_t *ids, const float *words,
+                  const float *positions, size_t vocabulary, size_t batch, size_t tokens,
+                  size_t dim, float *y) {
   if (stream->measuring) return;
   for (size_t i = 0; i < batch * tokens; i++) {
     size_t id = ids[i] == MSK_MASK_TOKEN ? vocabulary - 1 : (size_t)ids[i];
@@ -101,7 +108,8 @@ static void copy_task(void *user, size_t index, int worker) {
   const struct piece *piece = user;
   (void)worker;
   size_t first = index * PIECE;
-  memcpy(piece->y + first, piece->x + first, msk_smaller(PIECE, piece->count - first) * sizeof(float));
+  memcpy(piece->y + first, piece->x + first,
+         msk_smaller(PIECE, piece->count - first) * sizeof(float));
 }
 
 static void add_task(void *user, size_t index, int worker) {
@@ -136,8 +144,8 @@ void msk_op_add(msk_stream *stream, const float *x, size_t count, float *y) {
   msk_pool_run(stream->pool, msk_ceiling(count, PIECE), add_task, &piece);
 }
 
-void msk_op_head_sum(msk_stream *stream, const float *score, size_t batch, size_t heads, size_t tokens, float weight, bool accumulate,
-                     float *y) {
+void msk_op_head_sum(msk_stream *stream, const float *score, size_t batch, size_t heads,
+                     size_t tokens, float weight, bool accumulate, float *y) {
   if (stream->measuring) return;
   for (size_t i = 0; i < batch * tokens; i++) {
     const float *first = score + i / tokens * heads * tokens + i % tokens;

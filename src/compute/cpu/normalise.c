@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * normalise.c - layer norm and group norm. Group statistics: pictures are cut into chunks of a size that depends on the channel count alone;
- * each chunk gives every group's mean and squared deviation (two passes in float over data in cache); chunks are merged in order in
- * float64 (Chan, Golub and LeVeque's pairwise update). So sums are accurate for any mean and the same for any number of threads. */
+ * normalise.c - layer norm and group norm. Group statistics: pictures are cut into chunks of a
+ * size that depends on the channel count alone; each chunk gives every group's mean and squared
+ * deviation (two passes in float over data in cache); chunks are merged in order in float64
+ * (Chan, Golub and LeVeque's pairwise update). So sums are accurate for any mean and the same
+ * for any number of threads. */
 #include <math.h>
 
 #include "compute/cpu/cpu.h"
@@ -22,15 +24,22 @@ static void layer_task(void *user, size_t index, int worker) {
   (void)worker;
   size_t last = msk_smaller((index + 1) * ROWS_A_TASK, job->rows);
   for (size_t i = index * ROWS_A_TASK; i < last; i++) {
-    job->kernels->layer_norm_row(job->dim, job->x + i * job->dim, job->gamma, job->beta, job->epsilon, job->y + i * job->dim);
+    job->kernels->layer_norm_row(job->dim, job->x + i * job->dim, job->gamma, job->beta,
+                                 job->epsilon, job->y + i * job->dim);
   }
 }
 
-void msk_op_layer_norm(msk_stream *stream, const float *x, const float *gamma, const float *beta, float epsilon, size_t rows, size_t dim,
-                       float *y) {
+void msk_op_layer_norm(msk_stream *stream, const float *x, const float *gamma, const float *beta,
+                       float epsilon, size_t rows, size_t dim, float *y) {
   if (stream->measuring) return;
-  struct layer_job job = {
-      .kernels = &stream->device->kernels, .x = x, .gamma = gamma, .beta = beta, .y = y, .epsilon = epsilon, .rows = rows, .dim = dim};
+  struct layer_job job = {.kernels = &stream->device->kernels,
+                          .x = x,
+                          .gamma = gamma,
+                          .beta = beta,
+                          .y = y,
+                          .epsilon = epsilon,
+                          .rows = rows,
+                          .dim = dim};
   msk_pool_run(stream->pool, msk_ceiling(rows, ROWS_A_TASK), layer_task, &job);
 }
 
@@ -53,8 +62,10 @@ struct group_job {
   float *temporary;              /* 2 * channels floats a worker */
 };
 
-static void measure_chunk(const struct group_job *job, size_t picture, size_t chunk, float *sums, float *means) {
-  size_t first = chunk * job->chunk, count = msk_smaller(job->chunk, job->pixels - first), group_channels = job->channels / job->groups;
+static void measure_chunk(const struct group_job *job, size_t picture, size_t chunk, float *sums,
+                          float *means) {
+  size_t first = chunk * job->chunk, count = msk_smaller(job->chunk, job->pixels - first),
+         group_channels = job->channels / job->groups;
   const float *x = job->x + (picture * job->pixels + first) * job->channels;
   struct moments *found = job->chunk_moments + (picture * job->chunks + chunk) * job->groups;
   job->kernels->channel_sums(count, job->channels, x, sums);
@@ -77,7 +88,8 @@ static void moments_task(void *user, size_t index, int worker) {
   const struct group_job *job = user;
   size_t total = job->batch * job->chunks, last = msk_smaller((index + 1) * CHUNKS_A_TASK, total);
   float *sums = job->temporary + (size_t)worker * 2 * job->channels;
-  for (size_t i = index * CHUNKS_A_TASK; i < last; i++) measure_chunk(job, i / job->chunks, i % job->chunks, sums, sums + job->channels);
+  for (size_t i = index * CHUNKS_A_TASK; i < last; i++)
+    measure_chunk(job, i / job->chunks, i % job->chunks, sums, sums + job->channels);
 }
 
 /* Merges the chunks of one picture: first the mean, then the deviations from it. */
@@ -111,9 +123,11 @@ static void apply_task(void *user, size_t index, int worker) {
   size_t total = job->batch * job->chunks, last = msk_smaller((index + 1) * CHUNKS_A_TASK, total);
   (void)worker;
   for (size_t i = index * CHUNKS_A_TASK; i < last; i++) {
-    size_t picture = i / job->chunks, first = i % job->chunks * job->chunk, offset = (picture * job->pixels + first) * job->channels;
-    job->kernels->normalise_pixels(msk_smaller(job->chunk, job->pixels - first), job->channels, job->x + offset,
-                                   job->mean + picture * job->channels, job->scale + picture * job->channels, job->beta, job->swish,
+    size_t picture = i / job->chunks, first = i % job->chunks * job->chunk,
+           offset = (picture * job->pixels + first) * job->channels;
+    job->kernels->normalise_pixels(msk_smaller(job->chunk, job->pixels - first), job->channels,
+                                   job->x + offset, job->mean + picture * job->channels,
+                                   job->scale + picture * job->channels, job->beta, job->swish,
                                    job->y + offset);
   }
 }
@@ -121,17 +135,24 @@ static void apply_task(void *user, size_t index, int worker) {
 /* Sizes of the work; bytes of scratch memory for it. */
 static size_t plan_groups(struct group_job *job, const msk_stream *stream) {
   job->kernels = &stream->device->kernels;
-  job->chunk = CHUNK_FLOATS / job->channels < 1 ? 1 : msk_smaller(CHUNK_FLOATS / job->channels, CHUNK_PIXELS);
+  job->chunk = CHUNK_FLOATS / job->channels < 1
+                   ? 1
+                   : msk_smaller(CHUNK_FLOATS / job->channels, CHUNK_PIXELS);
   job->chunks = msk_ceiling(job->pixels, job->chunk);
-  return msk_round_up(job->batch * job->chunks * job->groups * sizeof(struct moments), MSK_ALIGNMENT) +
-         2 * msk_scratch_floats(job->batch * job->channels) + msk_scratch_floats(msk_stream_workers(stream) * 2 * job->channels);
+  return msk_round_up(job->batch * job->chunks * job->groups * sizeof(struct moments),
+                      MSK_ALIGNMENT) +
+         2 * msk_scratch_floats(job->batch * job->channels) +
+         msk_scratch_floats(msk_stream_workers(stream) * 2 * job->channels);
 }
 
-static size_t count_tasks(const struct group_job *job) { return msk_ceiling(job->batch * job->chunks, CHUNKS_A_TASK); }
+static size_t count_tasks(const struct group_job *job) {
+  return msk_ceiling(job->batch * job->chunks, CHUNKS_A_TASK);
+}
 
 /* Finds job->mean and job->scale, which lie in scratch memory. */
 static void measure_groups(const msk_stream *stream, struct group_job *job, void *scratch) {
-  size_t moment_bytes = msk_round_up(job->batch * job->chunks * job->groups * sizeof(struct moments), MSK_ALIGNMENT);
+  size_t moment_bytes =
+      msk_round_up(job->batch * job->chunks * job->groups * sizeof(struct moments), MSK_ALIGNMENT);
   size_t channel_floats = msk_scratch_floats(job->batch * job->channels) / sizeof(float);
   job->chunk_moments = scratch;
   job->mean = (float *)((char *)scratch + moment_bytes);
@@ -151,13 +172,14 @@ static struct group_job picture_job(const msk_norm *norm, size_t pixels, size_t 
                             .batch = 1};
 }
 
-size_t msk_norm_bytes(const msk_stream *stream, const msk_norm *norm, size_t pixels, size_t channels) {
+size_t msk_norm_bytes(const msk_stream *stream, const msk_norm *norm, size_t pixels,
+                      size_t channels) {
   struct group_job job = picture_job(norm, pixels, channels);
   return plan_groups(&job, stream);
 }
 
-void msk_norm_measure(const msk_stream *stream, const msk_norm *norm, const float *x, size_t pixels, size_t channels, void *scratch,
-                      const float **mean, const float **scale) {
+void msk_norm_measure(const msk_stream *stream, const msk_norm *norm, const float *x, size_t pixels,
+                      size_t channels, void *scratch, const float **mean, const float **scale) {
   struct group_job job = picture_job(norm, pixels, channels);
   job.x = x;
   plan_groups(&job, stream);
@@ -166,8 +188,9 @@ void msk_norm_measure(const msk_stream *stream, const msk_norm *norm, const floa
   *scale = job.scale;
 }
 
-void msk_op_group_norm(msk_stream *stream, const float *x, const float *gamma, const float *beta, float epsilon, size_t groups, bool swish,
-                       size_t batch, size_t pixels, size_t channels, float *y) {
+void msk_op_group_norm(msk_stream *stream, const float *x, const float *gamma, const float *beta,
+                       float epsilon, size_t groups, bool swish, size_t batch, size_t pixels,
+                       size_t channels, float *y) {
   assert(groups > 0 && channels % groups == 0);
   if (batch * pixels == 0) return;
   struct group_job job = {.x = x,

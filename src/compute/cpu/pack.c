@@ -1,26 +1,30 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * pack.c - weights into panels (gemm.c says how those lie), for linear layers and direct convolutions alike. Weights come as float32 or binary16. They are
- * kept in binary16, half the memory, if that loses nothing: binary16 is copied as it is; float32 is narrowed, and if a number turns up that binary16 cannot
- * hold, packed again as it is. A task is a panel: its own memory, written from front to back. */
+ * pack.c - weights into panels (gemm.c says how those lie), for linear layers and direct
+ * convolutions alike. Weights come as float32 or binary16. They are kept in binary16, half the
+ * memory, if that loses nothing: binary16 is copied as it is; float32 is narrowed, and if a
+ * number turns up that binary16 cannot hold, packed again as it is. A task is a panel: its own
+ * memory, written from front to back. */
 #include <stdatomic.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "compute/cpu/cpu.h"
 
-enum { ROWS_A_LOOK = 64 }; /* ROWS_A_LOOK: packed rows before somebody asks whether it was in vain */
+/* ROWS_A_LOOK: packed rows before somebody asks whether it was in vain */
+enum { ROWS_A_LOOK = 64 };
 
 bool msk_narrow_halves(const float *from, size_t count, uint16_t *to) {
   uint32_t lost = 0;
   for (size_t i = 0; i < count; i++) {
-    /* Scaled by 2^-112 a number has binary16's exponent, and drops behind its mantissa what binary16 has no room for; widening tells whether that was
-     * anything. */
+    /* Scaled by 2^-112 a number has binary16's exponent, and drops behind its mantissa what
+     * binary16 has no room for; widening tells whether that was anything. */
     float small = from[i] * 0x1p-112f;
     uint32_t bits, narrow;
     memcpy(&bits, &from[i], sizeof bits);
     memcpy(&narrow, &small, sizeof narrow);
-    uint32_t half = (narrow >> 13 & 0x7FFF) | (bits >> 16 & 0x8000), wide_bits = (half & 0x7FFF) << 13;
+    uint32_t half = (narrow >> 13 & 0x7FFF) | (bits >> 16 & 0x8000), wide_bits = (half & 0x7FFF)
+                                                                                 << 13;
     float wide;
     memcpy(&wide, &wide_bits, sizeof wide);
     wide *= 0x1p112f;
@@ -32,8 +36,8 @@ bool msk_narrow_halves(const float *from, size_t count, uint16_t *to) {
   return lost == 0;
 }
 
-const float *msk_part_row(const msk_kernels *kernels, const msk_linear_part *part, size_t depth, size_t k, size_t column, size_t run,
-                          float *room) {
+const float *msk_part_row(const msk_kernels *kernels, const msk_linear_part *part, size_t depth,
+                          size_t k, size_t column, size_t run, float *room) {
   size_t at = k * part->out + column;
   if (part->dtype == MSK_DTYPE_F16) {
     kernels->widen_halves(run, (const uint16_t *)part->weight + at, room);
@@ -64,14 +68,16 @@ static void copy_row(void *to, const void *from, size_t bytes) {
   }
 }
 
-/* `run` columns of a part, rows [k, last), into a panel at `to`. False: binary16 has no room for one of them. */
-static bool pack_floats(const struct packing *packing, const msk_linear_part *part, size_t column, size_t run, size_t k, size_t last,
-                        void *to, size_t width) {
+/* `run` columns of a part, rows [k, last), into a panel at `to`. False: binary16 has no room for
+ * one of them. */
+static bool pack_floats(const struct packing *packing, const msk_linear_part *part, size_t column,
+                        size_t run, size_t k, size_t last, void *to, size_t width) {
   float room[MSK_WIDEST_PANEL], *panel = to;
   uint16_t *halves = to;
   bool good = true, halved = packing->matrix->halves != NULL;
   for (; k < last; k++) {
-    const float *row = msk_part_row(packing->kernels, part, packing->matrix->depth, k, column, run, room);
+    const float *row =
+        msk_part_row(packing->kernels, part, packing->matrix->depth, k, column, run, room);
     if (halved) {
       good &= msk_narrow_halves(row, run, halves + k * width);
     } else {
@@ -81,29 +87,37 @@ static bool pack_floats(const struct packing *packing, const msk_linear_part *pa
   return good;
 }
 
-static bool pack_run(const struct packing *packing, const msk_linear_part *part, size_t column, size_t run, size_t k, size_t last, void *to,
-                     size_t width) {
-  if (part->dtype != MSK_DTYPE_F16 || packing->matrix->halves == NULL) return pack_floats(packing, part, column, run, k, last, to, width);
+static bool pack_run(const struct packing *packing, const msk_linear_part *part, size_t column,
+                     size_t run, size_t k, size_t last, void *to, size_t width) {
+  if (part->dtype != MSK_DTYPE_F16 || packing->matrix->halves == NULL)
+    return pack_floats(packing, part, column, run, k, last, to, width);
   const uint16_t *weight = part->weight;
   uint16_t *halves = to;
-  for (; k < last; k++) copy_row(halves + k * width, weight + k * part->out + column, run * sizeof *weight);
+  for (; k < last; k++)
+    copy_row(halves + k * width, weight + k * part->out + column, run * sizeof *weight);
   return true;
 }
 
-/* Rows [k, last) of a panel: its columns from the parts that they lie in, those behind the last column zero. */
-static bool pack_rows(const struct packing *packing, size_t first, size_t width, size_t k, size_t last) {
+/* Rows [k, last) of a panel: its columns from the parts that they lie in, those behind the last
+ * column zero. */
+static bool pack_rows(const struct packing *packing, size_t first, size_t width, size_t k,
+                      size_t last) {
   const msk_matrix *matrix = packing->matrix;
-  size_t end = msk_smaller(first + width, matrix->columns), start = 0, element = matrix->halves != NULL ? sizeof(uint16_t) : sizeof(float);
-  char *panel =
-      matrix->halves != NULL ? (char *)(matrix->halves + first * matrix->depth) : (char *)(matrix->panels + first * matrix->depth);
+  size_t end = msk_smaller(first + width, matrix->columns), start = 0,
+         element = matrix->halves != NULL ? sizeof(uint16_t) : sizeof(float);
+  char *panel = matrix->halves != NULL ? (char *)(matrix->halves + first * matrix->depth)
+                                       : (char *)(matrix->panels + first * matrix->depth);
   bool good = true;
   for (size_t i = 0; i < packing->part_count; i++) {
     const msk_linear_part *part = &packing->parts[i];
     size_t from = first > start ? first : start, to = msk_smaller(end, start + part->out);
-    if (from < to) good &= pack_run(packing, part, from - start, to - from, k, last, panel + (from - first) * element, width);
+    if (from < to)
+      good &= pack_run(packing, part, from - start, to - from, k, last,
+                       panel + (from - first) * element, width);
     start += part->out;
   }
-  for (; end < first + width && k < last; k++) memset(panel + (k * width + end - first) * element, 0, (first + width - end) * element);
+  for (; end < first + width && k < last; k++)
+    memset(panel + (k * width + end - first) * element, 0, (first + width - end) * element);
   return good;
 }
 
@@ -111,29 +125,36 @@ static void pack_panel(void *user, size_t p, int worker) {
   struct packing *packing = user;
   const msk_matrix *matrix = packing->matrix;
   (void)worker;
-  size_t width = msk_panel_width(packing->kernels, matrix->columns, p), first = p * packing->kernels->panel;
+  size_t width = msk_panel_width(packing->kernels, matrix->columns, p),
+         first = p * packing->kernels->panel;
   assert(width <= MSK_WIDEST_PANEL);
   for (size_t k = 0; k < matrix->depth && !packing->lossy; k += ROWS_A_LOOK) {
-    if (!pack_rows(packing, first, width, k, msk_smaller(k + ROWS_A_LOOK, matrix->depth))) packing->lossy = true;
+    if (!pack_rows(packing, first, width, k, msk_smaller(k + ROWS_A_LOOK, matrix->depth)))
+      packing->lossy = true;
   }
 }
 
-msk_status msk_matrix_pack(msk_matrix *matrix, const msk_device *device, size_t depth, const msk_linear_part *parts, size_t part_count,
-                           size_t columns, msk_pool *pool, msk_error *error) {
-  struct packing packing = {.kernels = &device->kernels, .parts = parts, .part_count = part_count, .matrix = matrix};
+msk_status msk_matrix_pack(msk_matrix *matrix, const msk_device *device, size_t depth,
+                           const msk_linear_part *parts, size_t part_count, size_t columns,
+                           msk_pool *pool, msk_error *error) {
+  struct packing packing = {
+      .kernels = &device->kernels, .parts = parts, .part_count = part_count, .matrix = matrix};
   size_t floats = 0;
   *matrix = (msk_matrix){.depth = depth, .columns = columns};
   bool known = msk_matrix_floats(&device->kernels, depth, columns, &floats);
   if (known) matrix->halves = msk_allocate(device->allocator, floats, sizeof *matrix->halves);
-  if (matrix->halves != NULL) msk_pool_run(pool, msk_panel_count(&device->kernels, columns), pack_panel, &packing);
+  if (matrix->halves != NULL)
+    msk_pool_run(pool, msk_panel_count(&device->kernels, columns), pack_panel, &packing);
   if (packing.lossy) {
     msk_matrix_destroy(matrix, device);
     packing.lossy = false;
     matrix->panels = msk_allocate(device->allocator, floats, sizeof *matrix->panels);
-    if (matrix->panels != NULL) msk_pool_run(pool, msk_panel_count(&device->kernels, columns), pack_panel, &packing);
+    if (matrix->panels != NULL)
+      msk_pool_run(pool, msk_panel_count(&device->kernels, columns), pack_panel, &packing);
   }
   if (matrix->halves != NULL || matrix->panels != NULL) return MSK_OK;
-  return msk_fail(error, MSK_ERROR_MEMORY, "no memory for the packed weights of a %zu x %zu matrix", depth, columns);
+  return msk_fail(error, MSK_ERROR_MEMORY, "no memory for the packed weights of a %zu x %zu matrix",
+                  depth, columns);
 }
 
 void msk_matrix_destroy(msk_matrix *matrix, const msk_device *device) {

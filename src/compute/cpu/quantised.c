@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * quantised.c - linear layers in 8 bits: weights are quantised once, symmetrically, with a scale for each output column; input rows on the fly,
- * with a scale and a zero point for each row; sums of products are exact in int32. So the only roundings are those of the two quantisations and
- * of the float32 end (scales, bias, activation, residual), and results do not depend on how the work is cut.
- * Weights reach +-127, or +-63 where the instruction set could not add more exactly (kernels->weight_limit). */
+ * quantised.c - linear layers in 8 bits: weights are quantised once, symmetrically, with a scale
+ * for each output column; input rows on the fly, with a scale and a zero point for each row;
+ * sums of products are exact in int32. So the only roundings are those of the two quantisations
+ * and of the float32 end (scales, bias, activation, residual), and results do not depend on how
+ * the work is cut. Weights reach +-127, or +-63 where the instruction set could not add more
+ * exactly (kernels->weight_limit). */
 #include <math.h>
 #include <string.h>
 
@@ -11,7 +13,8 @@
 #include "base/error.h"
 #include "compute/cpu/cpu.h"
 
-enum { DEEPEST = 65536, BLOCK = 1024, PAD = 64 }; /* 255 * 127 * DEEPEST < 2^31; BLOCK: contracted elements in the nearest cache */
+/* 255 * 127 * DEEPEST < 2^31; BLOCK: contracted elements in the nearest cache */
+enum { DEEPEST = 65536, BLOCK = 1024, PAD = 64 };
 
 static size_t groups_of_four(size_t depth) { return msk_round_up(depth, 4); }
 
@@ -37,10 +40,13 @@ struct run {
 };
 
 /* rows[i]: row k + i of the run; one behind the last row is zeros. */
-static void find_rows(const struct run *run, size_t k, float room[GROUP][MSK_WIDEST_PANEL], const float *rows[GROUP]) {
+static void find_rows(const struct run *run, size_t k, float room[GROUP][MSK_WIDEST_PANEL],
+                      const float *rows[GROUP]) {
   static const float zeros[MSK_WIDEST_PANEL];
   for (size_t i = 0; i < GROUP; i++) {
-    rows[i] = k + i < run->depth ? msk_part_row(run->kernels, run->part, run->depth, k + i, run->column, run->count, room[i]) : zeros;
+    rows[i] = k + i < run->depth ? msk_part_row(run->kernels, run->part, run->depth, k + i,
+                                                run->column, run->count, room[i])
+                                 : zeros;
   }
 }
 
@@ -51,19 +57,22 @@ static void find_scales(const struct run *run, float *inverse) {
   for (size_t k = 0; k < run->depth; k += GROUP) {
     find_rows(run, k, room, rows);
     for (size_t c = 0; c < run->count; c++) {
-      float a = fabsf(rows[0][c]), b = fabsf(rows[1][c]), d = fabsf(rows[2][c]), e = fabsf(rows[3][c]);
+      float a = fabsf(rows[0][c]), b = fabsf(rows[1][c]), d = fabsf(rows[2][c]),
+            e = fabsf(rows[3][c]);
       a = a > b ? a : b;
       d = d > e ? d : e;
       a = a > d ? a : d;
       largest[c] = largest[c] > a ? largest[c] : a;
     }
   }
-  for (size_t c = 0; c < run->count; c++) run->scales[c] = msk_code_scale(largest[c], (float)run->kernels->weight_limit, &inverse[c]);
+  for (size_t c = 0; c < run->count; c++)
+    run->scales[c] = msk_code_scale(largest[c], (float)run->kernels->weight_limit, &inverse[c]);
 }
 
 /* Four codes of a column lie side by side, the first in front. */
 static uint32_t join_codes(int32_t a, int32_t b, int32_t c, int32_t d) {
-  uint32_t joined = (uint32_t)(a & 255) | (uint32_t)(b & 255) << 8 | (uint32_t)(c & 255) << 16 | (uint32_t)d << 24;
+  uint32_t joined = (uint32_t)(a & 255) | (uint32_t)(b & 255) << 8 | (uint32_t)(c & 255) << 16 |
+                    (uint32_t)d << 24;
 #if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
   joined = __builtin_bswap32(joined);
 #endif
@@ -74,13 +83,14 @@ static void pack_floats(const struct run *run) {
   float room[GROUP][MSK_WIDEST_PANEL], inverse[MSK_WIDEST_PANEL];
   const float *rows[GROUP];
   uint32_t codes[MSK_WIDEST_PANEL] = {0};
-  uint32_t sums[MSK_WIDEST_PANEL] = {0}; /* unsigned: a filter that became infinite when taps were added has no codes that mean anything */
+  /* unsigned: a filter that became infinite when taps were added has no codes that mean anything */
+  uint32_t sums[MSK_WIDEST_PANEL] = {0};
   find_scales(run, inverse);
   for (size_t k = 0; k < run->depth; k += GROUP) {
     find_rows(run, k, room, rows);
     for (size_t c = 0; c < run->count; c++) {
-      int32_t q[GROUP] = {msk_code(rows[0][c], inverse[c]), msk_code(rows[1][c], inverse[c]), msk_code(rows[2][c], inverse[c]),
-                          msk_code(rows[3][c], inverse[c])};
+      int32_t q[GROUP] = {msk_code(rows[0][c], inverse[c]), msk_code(rows[1][c], inverse[c]),
+                          msk_code(rows[2][c], inverse[c]), msk_code(rows[3][c], inverse[c])};
       sums[c] += (uint32_t)q[0] + (uint32_t)q[1] + (uint32_t)q[2] + (uint32_t)q[3];
       codes[c] = join_codes(q[0], q[1], q[2], q[3]);
     }
@@ -97,7 +107,8 @@ static void pack_codes(const struct run *run) {
   int32_t sums[MSK_WIDEST_PANEL] = {0};
   for (size_t k = 0; k < run->depth; k += GROUP) {
     const int8_t *rows[GROUP];
-    for (size_t i = 0; i < GROUP; i++) rows[i] = k + i < run->depth ? weight + (k + i) * run->part->out + run->column : zeros;
+    for (size_t i = 0; i < GROUP; i++)
+      rows[i] = k + i < run->depth ? weight + (k + i) * run->part->out + run->column : zeros;
     for (size_t c = 0; c < run->count; c++) {
       sums[c] += rows[0][c] + rows[1][c] + rows[2][c] + rows[3][c];
       codes[c] = join_codes(rows[0][c], rows[1][c], rows[2][c], rows[3][c]);
@@ -112,16 +123,23 @@ static void pack_panel(void *user, size_t p, int worker) {
   const struct packing *packing = user;
   const msk_quantised_matrix *matrix = packing->matrix;
   (void)worker;
-  size_t width = msk_panel_width(packing->kernels, matrix->columns, p), first = p * packing->kernels->panel, start = 0;
+  size_t width = msk_panel_width(packing->kernels, matrix->columns, p),
+         first = p * packing->kernels->panel, start = 0;
   size_t last = msk_smaller(first + width, matrix->columns), depth = groups_of_four(matrix->depth);
   int8_t *panel = matrix->panels + first * depth;
   assert(width <= MSK_WIDEST_PANEL);
   for (size_t i = 0; i < packing->part_count; i++) {
     const msk_linear_part *part = &packing->parts[i];
     size_t from = first > start ? first : start, to = msk_smaller(last, start + part->out);
-    struct run run = {
-        packing->kernels,     part, matrix->depth, from - start, to - from, width, panel + (from - first) * GROUP, matrix->sums + from,
-        matrix->scales + from};
+    struct run run = {packing->kernels,
+                      part,
+                      matrix->depth,
+                      from - start,
+                      to - from,
+                      width,
+                      panel + (from - first) * GROUP,
+                      matrix->sums + from,
+                      matrix->scales + from};
     if (from < to && part->dtype == MSK_DTYPE_I8) pack_codes(&run);
     if (from < to && part->dtype != MSK_DTYPE_I8) pack_floats(&run);
     start += part->out;
@@ -135,14 +153,16 @@ static bool panel_bytes(const msk_kernels *kernels, size_t depth, size_t columns
   return msk_matrix_floats(kernels, groups_of_four(depth), columns, bytes);
 }
 
-msk_status msk_quantised_create(msk_quantised_matrix *matrix, const msk_device *device, size_t depth, const msk_linear_part *parts,
-                                size_t part_count, size_t columns, msk_pool *pool, msk_error *error) {
+msk_status msk_quantised_create(msk_quantised_matrix *matrix, const msk_device *device,
+                                size_t depth, const msk_linear_part *parts, size_t part_count,
+                                size_t columns, msk_pool *pool, msk_error *error) {
   const msk_kernels *kernels = &device->kernels;
   size_t bytes;
   *matrix = (msk_quantised_matrix){.depth = depth, .columns = columns};
   if (depth > DEEPEST) {
-    return msk_fail(error, MSK_ERROR_UNSUPPORTED, "a linear layer adds %zu products, expected at most %d in int8: use fp32", depth,
-                    DEEPEST);
+    return msk_fail(error, MSK_ERROR_UNSUPPORTED,
+                    "a linear layer adds %zu products, expected at most %d in int8: use fp32",
+                    depth, DEEPEST);
   }
   if (panel_bytes(kernels, depth, columns, &bytes)) {
     matrix->panels = msk_allocate(device->allocator, bytes, 1);
@@ -151,9 +171,11 @@ msk_status msk_quantised_create(msk_quantised_matrix *matrix, const msk_device *
   }
   if (matrix->panels == NULL || matrix->sums == NULL || matrix->scales == NULL) {
     msk_quantised_destroy(matrix, device);
-    return msk_fail(error, MSK_ERROR_MEMORY, "no memory for the packed weights of a %zu x %zu matrix", depth, columns);
+    return msk_fail(error, MSK_ERROR_MEMORY,
+                    "no memory for the packed weights of a %zu x %zu matrix", depth, columns);
   }
-  struct packing packing = {.kernels = kernels, .parts = parts, .part_count = part_count, .matrix = matrix};
+  struct packing packing = {
+      .kernels = kernels, .parts = parts, .part_count = part_count, .matrix = matrix};
   msk_pool_run(pool, msk_panel_count(kernels, columns), pack_panel, &packing);
   return MSK_OK;
 }
@@ -206,29 +228,38 @@ static void multiply_task(void *user, size_t index, int worker) {
   size_t row, first;
   msk_cut_task(cut, index, &row, &first);
   size_t rows = msk_smaller(cut->row_block, job->args->rows - row);
-  size_t last = msk_smaller(first + cut->panel_block, msk_panel_count(kernels, job->columns)), depth = groups_of_four(matrix->depth);
+  size_t last = msk_smaller(first + cut->panel_block, msk_panel_count(kernels, job->columns)),
+         depth = groups_of_four(matrix->depth);
   int32_t *c = (int32_t *)(job->scratch + (size_t)worker * job->worker_bytes);
   for (size_t k = 0; k < depth; k += BLOCK) {
     size_t count = msk_smaller(BLOCK, depth - k);
     for (size_t p = first; p < last; p++) {
-      size_t width = msk_panel_width(kernels, matrix->columns, p), follow = p + 1 < last ? p + 1 : first;
+      size_t width = msk_panel_width(kernels, matrix->columns, p),
+             follow = p + 1 < last ? p + 1 : first;
       const int8_t *b = matrix->panels + p * kernels->panel * depth + k * width;
-      const int8_t *next = matrix->panels + follow * kernels->panel * depth + (p + 1 < last ? k : k + count) * width;
-      kernels->int8_panel(rows, width, count, job->q + row * job->q_stride + k, job->q_stride, b, c + (p - first) * kernels->panel,
-                          cut->c_stride, k > 0, next);
+      const int8_t *next =
+          matrix->panels + follow * kernels->panel * depth + (p + 1 < last ? k : k + count) * width;
+      kernels->int8_panel(rows, width, count, job->q + row * job->q_stride + k, job->q_stride, b,
+                          c + (p - first) * kernels->panel, cut->c_stride, k > 0, next);
     }
   }
-  size_t column = first * kernels->panel, columns = msk_smaller(last * kernels->panel, job->columns) - column;
+  size_t column = first * kernels->panel,
+         columns = msk_smaller(last * kernels->panel, job->columns) - column;
   for (size_t i = 0; i < rows; i++) {
-    const float *residual = job->args->residual == NULL ? NULL : job->args->residual + (row + i) * job->residual_stride + column;
-    kernels->finish_int8_row(columns, c + i * cut->c_stride, job->row_scales[row + i], matrix->sums + column, matrix->scales + column,
-                             job->bias + column, residual, job->args->activation, job->args->y + (row + i) * job->y_stride + column);
+    const float *residual = job->args->residual == NULL
+                                ? NULL
+                                : job->args->residual + (row + i) * job->residual_stride + column;
+    kernels->finish_int8_row(columns, c + i * cut->c_stride, job->row_scales[row + i],
+                             matrix->sums + column, matrix->scales + column, job->bias + column,
+                             residual, job->args->activation,
+                             job->args->y + (row + i) * job->y_stride + column);
   }
 }
 
 static size_t or_dense(size_t stride, size_t dense) { return stride == 0 ? dense : stride; }
 
-void msk_quantised_run(msk_stream *stream, const msk_quantised_matrix *matrix, const float *bias, const msk_linear_args *args) {
+void msk_quantised_run(msk_stream *stream, const msk_quantised_matrix *matrix, const float *bias,
+                       const msk_linear_args *args) {
   if (args->rows == 0) return;
   size_t columns = or_dense(args->columns, matrix->columns);
   struct job job = {.kernels = &stream->device->kernels,
@@ -241,9 +272,13 @@ void msk_quantised_run(msk_stream *stream, const msk_quantised_matrix *matrix, c
                     .residual_stride = or_dense(args->residual_stride, columns),
                     .q_stride = msk_round_up(matrix->depth, PAD) + PAD,
                     .cut = msk_cut_product(stream, args->rows, columns, true)};
-  size_t q_bytes = args->rows * job.q_stride, scale_bytes = msk_round_up(args->rows * sizeof *job.row_scales, MSK_ALIGNMENT);
-  job.worker_bytes = msk_round_up(job.cut.most_rows * job.cut.c_stride * sizeof(int32_t), MSK_ALIGNMENT);
-  if (msk_stream_measure(stream, q_bytes + scale_bytes + job.worker_bytes * msk_stream_workers(stream))) return;
+  size_t q_bytes = args->rows * job.q_stride,
+         scale_bytes = msk_round_up(args->rows * sizeof *job.row_scales, MSK_ALIGNMENT);
+  job.worker_bytes =
+      msk_round_up(job.cut.most_rows * job.cut.c_stride * sizeof(int32_t), MSK_ALIGNMENT);
+  if (msk_stream_measure(stream,
+                         q_bytes + scale_bytes + job.worker_bytes * msk_stream_workers(stream)))
+    return;
   job.q = stream->scratch;
   job.row_scales = (msk_quantised *)(job.q + q_bytes);
   job.scratch = (char *)stream->scratch + q_bytes + scale_bytes;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * selfcheck.c - a kernel set against the reference at start: each operation once, on a shape that has full and partial vectors and tiles, in about a
- * millisecond. A compiler, an emulator or a hypervisor that gets an instruction wrong is found here, not in a picture. The thorough comparison
- * is tests/compute. */
+ * selfcheck.c - a kernel set against the reference at start: each operation once, on a shape
+ * that has full and partial vectors and tiles, in about a millisecond. A compiler, an emulator
+ * or a hypervisor that gets an instruction wrong is found here, not in a picture. The thorough
+ * comparison is tests/compute. */
 #include <float.h>
 #include <math.h>
 #include <string.h>
@@ -11,7 +12,16 @@
 #include "base/memory.h"
 #include "compute/cpu/cpu.h"
 
-enum { ROWS = 15, DEPTH = 84, COLUMNS = 41, SIDE = 6, CHANNELS = 36, TOKENS = 37, HEADS = 2, HEAD_DIM = 20 };
+enum {
+  ROWS = 15,
+  DEPTH = 84,
+  COLUMNS = 41,
+  SIDE = 6,
+  CHANNELS = 36,
+  TOKENS = 37,
+  HEADS = 2,
+  HEAD_DIM = 20
+};
 enum {
   HIDDEN = HEADS * HEAD_DIM,
   LARGEST = 9 * CHANNELS * CHANNELS,
@@ -21,7 +31,8 @@ enum {
 
 /* Everything that an operation is given, and room for what two sets make of it. */
 typedef struct bench {
-  float x[3 * TOKENS * HIDDEN], weight[LARGEST], bias[128], target[HEADS * TOKENS * TOKENS], log_target[HEADS * TOKENS * TOKENS];
+  float x[3 * TOKENS * HIDDEN], weight[LARGEST], bias[128], target[HEADS * TOKENS * TOKENS],
+      log_target[HEADS * TOKENS * TOKENS];
   float results[2][RESULTS];
   _Alignas(MSK_ALIGNMENT) char scratch[SCRATCH_BYTES];
 } bench;
@@ -38,7 +49,8 @@ static void fill(bench *b) {
   unsigned state = 1;
   for (size_t i = 0; i < sizeof b->x / sizeof(float); i++) b->x[i] = next_value(&state);
   /* Weights that binary16 holds exactly: linear layers keep them so. */
-  for (size_t i = 0; i < sizeof b->weight / sizeof(float); i++) b->weight[i] = rintf(next_value(&state) * 512.0f) / 512.0f;
+  for (size_t i = 0; i < sizeof b->weight / sizeof(float); i++)
+    b->weight[i] = rintf(next_value(&state) * 512.0f) / 512.0f;
   for (size_t i = 0; i < sizeof b->bias / sizeof(float); i++) b->bias[i] = next_value(&state);
   for (size_t i = 0; i < sizeof b->target / sizeof(float); i++) {
     b->target[i] = 1.0f / TOKENS;
@@ -46,10 +58,12 @@ static void fill(bench *b) {
   }
 }
 
-static bool run_layers(const msk_device *device, msk_stream *stream, const bench *b, float *y, msk_precision precision) {
+static bool run_layers(const msk_device *device, msk_stream *stream, const bench *b, float *y,
+                       msk_precision precision) {
   msk_linear *linear = NULL;
   const msk_linear_part part = {.weight = b->weight, .bias = b->bias, .out = COLUMNS};
-  if (msk_linear_create(&linear, device, precision, DEPTH, &part, 1, NULL, NULL) != MSK_OK) return false;
+  if (msk_linear_create(&linear, device, precision, DEPTH, &part, 1, NULL, NULL) != MSK_OK)
+    return false;
   msk_linear_args args = {.linear = linear, .x = b->x, .y = y, .residual = b->x, .rows = ROWS};
   for (int activation = MSK_ACT_NONE; activation <= MSK_ACT_QUICK_GELU; activation++) {
     args.activation = (msk_activation)activation;
@@ -68,25 +82,41 @@ static bool run_int8(const msk_device *device, msk_stream *stream, const bench *
   return run_layers(device, stream, b, y, MSK_PRECISION_INT8);
 }
 
-static bool run_conv_to(const msk_device *device, msk_stream *stream, const bench *b, float *y, size_t out) {
+static bool run_conv_to(const msk_device *device, msk_stream *stream, const bench *b, float *y,
+                        size_t out) {
   msk_conv *conv = NULL;
-  if (msk_conv_create(&conv, device, b->weight, MSK_DTYPE_F32, b->bias, 3, 1, CHANNELS, out, NULL, NULL) != MSK_OK) return false;
-  msk_op_conv(stream, &(msk_conv_args){.conv = conv, .x = b->x, .y = y, .batch = 1, .height = SIDE, .width = SIDE, .upsample = 1});
+  if (msk_conv_create(&conv, device, b->weight, MSK_DTYPE_F32, b->bias, 3, 1, CHANNELS, out, NULL,
+                      NULL) != MSK_OK)
+    return false;
+  msk_op_conv(stream, &(msk_conv_args){.conv = conv,
+                                       .x = b->x,
+                                       .y = y,
+                                       .batch = 1,
+                                       .height = SIDE,
+                                       .width = SIDE,
+                                       .upsample = 1});
   msk_conv_destroy(conv);
   return true;
 }
 
 static bool run_conv(const msk_device *device, msk_stream *stream, const bench *b, float *y) {
-  return run_conv_to(device, stream, b, y, CHANNELS) && run_conv_to(device, stream, b, y + SIDE * SIDE * CHANNELS, 3);
+  return run_conv_to(device, stream, b, y, CHANNELS) &&
+         run_conv_to(device, stream, b, y + SIDE * SIDE * CHANNELS, 3);
 }
 
 /* A picture, and one a quarter of it that is enlarged. */
 static bool run_conv_int8(const msk_device *device, msk_stream *stream, const bench *b, float *y) {
   for (size_t upsample = 1; upsample <= 2; upsample++) {
     msk_conv *conv = NULL;
-    if (msk_conv_create_int8(&conv, device, b->weight, MSK_DTYPE_F32, b->bias, upsample, CHANNELS, CHANNELS, NULL, NULL) != MSK_OK)
+    if (msk_conv_create_int8(&conv, device, b->weight, MSK_DTYPE_F32, b->bias, upsample, CHANNELS,
+                             CHANNELS, NULL, NULL) != MSK_OK)
       return false;
-    msk_conv_args args = {.conv = conv, .x = b->x, .batch = 1, .height = SIDE / upsample, .width = SIDE / upsample, .upsample = upsample};
+    msk_conv_args args = {.conv = conv,
+                          .x = b->x,
+                          .batch = 1,
+                          .height = SIDE / upsample,
+                          .width = SIDE / upsample,
+                          .upsample = upsample};
     args.y = y + (upsample - 1) * SIDE * SIDE * CHANNELS;
     msk_op_conv(stream, &args);
     msk_conv_destroy(conv);
@@ -97,7 +127,8 @@ static bool run_conv_int8(const msk_device *device, msk_stream *stream, const be
 static bool run_attention(const msk_device *device, msk_stream *stream, const bench *b, float *y) {
   (void)device;
   float scores[HEADS * TOKENS] = {0};
-  for (int distance = MSK_DISTANCE_CROSS_ENTROPY; distance <= MSK_DISTANCE_JENSEN_SHANNON; distance++) {
+  for (int distance = MSK_DISTANCE_CROSS_ENTROPY; distance <= MSK_DISTANCE_JENSEN_SHANNON;
+       distance++) {
     msk_op_attention(stream, &(msk_attention_args){.q = b->x,
                                                    .k = b->x + HIDDEN,
                                                    .v = b->x + 2 * HIDDEN,
@@ -112,7 +143,8 @@ static bool run_attention(const msk_device *device, msk_stream *stream, const be
                                                    .log_target = b->log_target,
                                                    .distance = (msk_distance)distance,
                                                    .score = scores});
-    for (size_t i = 0; i < HEADS * TOKENS && !stream->measuring; i++) y[TOKENS * HIDDEN + i] += scores[i];
+    for (size_t i = 0; i < HEADS * TOKENS && !stream->measuring; i++)
+      y[TOKENS * HIDDEN + i] += scores[i];
   }
   return true;
 }
@@ -120,11 +152,13 @@ static bool run_attention(const msk_device *device, msk_stream *stream, const be
 static bool run_norms(const msk_device *device, msk_stream *stream, const bench *b, float *y) {
   (void)device;
   msk_op_layer_norm(stream, b->x, b->weight, b->bias, 1e-6f, ROWS, CHANNELS + 1, y);
-  msk_op_group_norm(stream, b->x, b->weight, b->bias, 1e-6f, 4, true, 1, SIDE * SIDE, CHANNELS, y + ROWS * (CHANNELS + 1));
+  msk_op_group_norm(stream, b->x, b->weight, b->bias, 1e-6f, 4, true, 1, SIDE * SIDE, CHANNELS,
+                    y + ROWS * (CHANNELS + 1));
   return true;
 }
 
-/* What values of size at most 1 may differ by: summands of the longest chain, twice, times the largest partial sum. */
+/* What values of size at most 1 may differ by: summands of the longest chain, twice, times the
+ * largest partial sum. */
 static const struct {
   const char *name;
   check_run *run;
@@ -133,7 +167,8 @@ static const struct {
     {"linear", run_linear, 2 * (DEPTH + 20) * (FLT_EPSILON / 2) * (DEPTH + 4)},
     {"int8", run_int8, 2 * 20 * (FLT_EPSILON / 2) * (DEPTH + 4)},
     {"convolution", run_conv,
-     2 * 16 * (9 * CHANNELS + 20) * (FLT_EPSILON / 2) * 9 * CHANNELS / 10}, /* Winograd's factor, at a typical sum */
+     /* Winograd's factor, at a typical sum */
+     2 * 16 * (9 * CHANNELS + 20) * (FLT_EPSILON / 2) * 9 * CHANNELS / 10},
     {"int8 convolution", run_conv_int8, 2 * 20 * (FLT_EPSILON / 2) * 9 * CHANNELS / 4},
     {"attention", run_attention, 2 * (HEAD_DIM + TOKENS + 20) * (FLT_EPSILON / 2) * HEAD_DIM * 4},
     {"normalisation", run_norms, 2 * (SIDE * SIDE + 40) * (FLT_EPSILON / 2) * 8},
@@ -165,9 +200,11 @@ msk_status msk_selfcheck(const msk_device *device, const char **wrong, msk_error
   *wrong = NULL;
   if (complete) fill(b);
   for (size_t i = 0; complete && *wrong == NULL && i < sizeof checks / sizeof *checks; i++) {
-    complete = run_twice(checks[i].run, &reference, b, b->results[0]) && run_twice(checks[i].run, device, b, b->results[1]);
+    complete = run_twice(checks[i].run, &reference, b, b->results[0]) &&
+               run_twice(checks[i].run, device, b, b->results[1]);
     if (complete && !alike(b, checks[i].tolerance)) *wrong = checks[i].name;
   }
   msk_free(device->allocator, b);
-  return complete ? MSK_OK : msk_fail(error, MSK_ERROR_MEMORY, "not enough memory to check the kernels");
+  return complete ? MSK_OK
+                  : msk_fail(error, MSK_ERROR_MEMORY, "not enough memory to check the kernels");
 }

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
- * stream.c - what operations ask of the stream that they run on: its workers, and scratch memory, or while measuring how much they would need. */
+ *
+ * stream.c - what operations ask of the stream that they run on: its workers, and scratch
+ * memory, or while measuring how much they would need. */
 #include "compute/cpu/cpu.h"
 
-size_t msk_stream_workers(const msk_stream *stream) { return stream->pool == NULL ? 1 : (size_t)msk_pool_threads(stream->pool); }
+size_t msk_stream_workers(const msk_stream *stream) {
+  return stream->pool == NULL ? 1 : (size_t)msk_pool_threads(stream->pool);
+}
 
 bool msk_stream_measure(msk_stream *stream, size_t bytes) {
   if (stream->measuring) {

@@ -1,18 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * winograd.c - 3 x 3 convolutions of stride 1 by Winograd's F(4x4, 3x3) (Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks",
- * 2016): 36 matrix products replace 144 multiplications an output tile of 4 x 4 and channel pair, a quarter of the direct work.
+ * winograd.c - 3 x 3 convolutions of stride 1 by Winograd's F(4x4, 3x3) (Lavin and Gray, "Fast
+ * Algorithms for Convolutional Neural Networks", 2016): 36 matrix products replace 144
+ * multiplications an output tile of 4 x 4 and channel pair, a quarter of the direct work.
  *
- * A chunk of tiles goes through three phases: input transform, products, output transform with bias and residual. Where weights are small, each worker
- * takes chunks of its own, so small that what lies between the phases never leaves its second cache, and computes the products of some panels at
- * a time. Else all share a large chunk, and each phase is spread over the pool (a task: some tiles; a position and some panels), so that each weight is
- * read once a chunk. Tiles lie on a grid fixed in the picture, and a tile's arithmetic is the same in both.
- * The largest weights are never there in Winograd's form as a whole: it would go to memory and come back. All share a chunk's transformed inputs, and
- * a worker transforms the filters of some panels, a slice of channels at a time, multiplies with them while they are in its second cache, and
- * transforms these panels' outputs. Which of these it is, depends on the weights' sizes alone: a slice is a chain of its own.
+ * A chunk of tiles goes through three phases: input transform, products, output transform with
+ * bias and residual. Where weights are small, each worker takes chunks of its own, so small that
+ * what lies between the phases never leaves its second cache, and computes the products of some
+ * panels at a time. Else all share a large chunk, and each phase is spread over the pool (a
+ * task: some tiles; a position and some panels), so that each weight is read once a chunk. Tiles
+ * lie on a grid fixed in the picture, and a tile's arithmetic is the same in both. The largest
+ * weights are never there in Winograd's form as a whole: it would go to memory and come back.
+ * All share a chunk's transformed inputs, and a worker transforms the filters of some panels, a
+ * slice of channels at a time, multiplies with them while they are in its second cache, and
+ * transforms these panels' outputs. Which of these it is, depends on the weights' sizes alone: a
+ * slice is a chain of its own.
  *
- * Points. The usual 0, +-1, +-2, infinity give 2 to 3e-6 relative error; 0, +-5/8, +-3/2, infinity give 1.0e-6 to 1.3e-6 (128 to 512 channels,
- * swish-distributed inputs), no more than a direct float32 sum in one chain. So the encoder, whose tokens are decided by an argmin, may use it too. */
+ * Points. The usual 0, +-1, +-2, infinity give 2 to 3e-6 relative error; 0, +-5/8, +-3/2,
+ * infinity give 1.0e-6 to 1.3e-6 (128 to 512 channels, swish-distributed inputs), no more than a
+ * direct float32 sum in one chain. So the encoder, whose tokens are decided by an argmin, may
+ * use it too. */
 #include <string.h>
 
 #include "base/error.h"
@@ -20,21 +27,25 @@
 
 enum {
   POSITIONS = 36,
-  CHUNK_BYTES = 8 << 20, /* transformed inputs and products of a chunk: stay in the last shared cache */
-  CHUNK_TILES = 48,      /* at least, so that weights are read for something */
+  /* transformed inputs and products of a chunk: stay in the last shared cache */
+  CHUNK_BYTES = 8 << 20,
+  CHUNK_TILES = 48, /* at least, so that weights are read for something */
   TILES_A_TASK = 8,
   PANELS_A_TASK = 4,
-  LEAST_CHANNELS = 16,            /* below, the transforms cost more than they save */
-  MOST_WEIGHTS = 512 * 512,       /* in * out: nothing larger was measured */
-  LOCAL_BYTES = 768 << 10,        /* of a worker's own chunk: stays in its second cache */
-  LOCAL_COLUMNS = 64,             /* of its products that are there at once */
-  LOCAL_TASKS = 2,                /* chunks a worker at least */
-  LEAST_LOCAL_TILES = 12,         /* tiles for which the weights are read again */
-  MOST_LOCAL_WEIGHTS = 256 * 128, /* in * out: above, reading them for each worker's chunk takes longer than sharing a chunk does */
+  LEAST_CHANNELS = 16,      /* below, the transforms cost more than they save */
+  MOST_WEIGHTS = 512 * 512, /* in * out: nothing larger was measured */
+  LOCAL_BYTES = 768 << 10,  /* of a worker's own chunk: stays in its second cache */
+  LOCAL_COLUMNS = 64,       /* of its products that are there at once */
+  LOCAL_TASKS = 2,          /* chunks a worker at least */
+  LEAST_LOCAL_TILES = 12,   /* tiles for which the weights are read again */
+  /* in * out: above, reading them for each worker's chunk takes longer than sharing a chunk does */
+  MOST_LOCAL_WEIGHTS = 256 * 128,
   MOST_LOCAL_WORKERS = 16,
   MOST_PACKED_WEIGHTS = 256 * 256, /* in * out: above, filters are transformed as they are used */
-  STREAM_TILES = 72,               /* for which filters are transformed again: with STREAM_COLUMNS of their products, */
-  STREAM_COLUMNS = 64,             /* and STREAM_DEPTH channels' filters in all 36 forms, they stay in a worker's second cache */
+  /* for which filters are transformed again: with STREAM_COLUMNS of their products, */
+  STREAM_TILES = 72,
+  /* and STREAM_DEPTH channels' filters in all 36 forms, they stay in a worker's second cache */
+  STREAM_COLUMNS = 64,
   STREAM_DEPTH = 64,
   TAPS = 9,
   PACK_DEPTH = 16, /* channels of a task */
@@ -42,15 +53,18 @@ enum {
   PAD = 16 /* floats behind a row: keeps rows and planes out of the same cache sets */
 };
 
-bool msk_winograd_pays(const msk_kernels *kernels, size_t kernel, size_t stride, size_t in, size_t out) {
-  return kernels->winograd_input != NULL && kernel == 3 && stride == 1 && in >= LEAST_CHANNELS && out >= LEAST_CHANNELS &&
-         in <= MOST_WEIGHTS / out;
+bool msk_winograd_pays(const msk_kernels *kernels, size_t kernel, size_t stride, size_t in,
+                       size_t out) {
+  return kernels->winograd_input != NULL && kernel == 3 && stride == 1 && in >= LEAST_CHANNELS &&
+         out >= LEAST_CHANNELS && in <= MOST_WEIGHTS / out;
 }
 
 /* ---- weights ---- */
 
 /* Of one position. */
-static size_t position_floats(const msk_kernels *kernels, size_t in, size_t out) { return in * msk_round_up(out, kernels->lanes); }
+static size_t position_floats(const msk_kernels *kernels, size_t in, size_t out) {
+  return in * msk_round_up(out, kernels->lanes);
+}
 
 bool msk_winograd_floats(const msk_kernels *kernels, size_t in, size_t out, size_t *floats) {
   return msk_matrix_floats(kernels, in, out, floats) && msk_multiply(*floats, POSITIONS, floats);
@@ -63,20 +77,23 @@ struct packing {
   size_t in;
 };
 
-/* Channels [c, c + count) of panel p: position i's matrix, count rows of the panel's width, at u + i * plane. `wide`: for
- * TAPS * count * width floats. */
-static void transform_filters(const msk_kernels *kernels, const msk_matrix *filters, size_t p, size_t c, size_t count, float *wide,
-                              float *u, size_t plane) {
-  size_t in = filters->depth / TAPS, width = msk_panel_width(kernels, filters->columns, p), tap_stride = in * width;
+/* Channels [c, c + count) of panel p: position i's matrix, count rows of the panel's width, at u
+ * + i * plane. `wide`: for TAPS * count * width floats. */
+static void transform_filters(const msk_kernels *kernels, const msk_matrix *filters, size_t p,
+                              size_t c, size_t count, float *wide, float *u, size_t plane) {
+  size_t in = filters->depth / TAPS, width = msk_panel_width(kernels, filters->columns, p),
+         tap_stride = in * width;
   size_t at = p * kernels->panel * filters->depth + c * width;
   const float *g = filters->panels + at;
   if (filters->halves != NULL) {
     for (size_t tap = 0; tap < TAPS; tap++)
-      kernels->widen_halves(count * width, filters->halves + at + tap * tap_stride, wide + tap * count * width);
+      kernels->widen_halves(count * width, filters->halves + at + tap * tap_stride,
+                            wide + tap * count * width);
     g = wide;
     tap_stride = count * width;
   }
-  for (size_t i = 0; i < count; i++) kernels->winograd_filters(width, g + i * width, tap_stride, u + i * width, plane);
+  for (size_t i = 0; i < count; i++)
+    kernels->winograd_filters(width, g + i * width, tap_stride, u + i * width, plane);
 }
 
 static void pack_task(void *user, size_t index, int worker) {
@@ -84,17 +101,22 @@ static void pack_task(void *user, size_t index, int worker) {
   const msk_kernels *kernels = packing->kernels;
   (void)worker;
   float wide[FILTER_FLOATS];
-  size_t slices = msk_ceiling(packing->in, PACK_DEPTH), p = index / slices, c = index % slices * PACK_DEPTH;
+  size_t slices = msk_ceiling(packing->in, PACK_DEPTH), p = index / slices,
+         c = index % slices * PACK_DEPTH;
   size_t width = msk_panel_width(kernels, packing->filters->columns, p);
   transform_filters(kernels, packing->filters, p, c, msk_smaller(PACK_DEPTH, packing->in - c), wide,
                     packing->packed + p * kernels->panel * packing->in + c * width,
                     position_floats(kernels, packing->in, packing->filters->columns));
 }
 
-void msk_winograd_pack(const msk_kernels *kernels, const msk_matrix *filters, float *packed, msk_pool *pool) {
-  struct packing packing = {.kernels = kernels, .filters = filters, .packed = packed, .in = filters->depth / TAPS};
+void msk_winograd_pack(const msk_kernels *kernels, const msk_matrix *filters, float *packed,
+                       msk_pool *pool) {
+  struct packing packing = {
+      .kernels = kernels, .filters = filters, .packed = packed, .in = filters->depth / TAPS};
   assert(kernels->panel <= MSK_WIDEST_PANEL);
-  msk_pool_run(pool, msk_panel_count(kernels, filters->columns) * msk_ceiling(packing.in, PACK_DEPTH), pack_task, &packing);
+  msk_pool_run(pool,
+               msk_panel_count(kernels, filters->columns) * msk_ceiling(packing.in, PACK_DEPTH),
+               pack_task, &packing);
 }
 
 /* ---- running ---- */
@@ -109,9 +131,12 @@ struct job {
   size_t first, count, chunk;                  /* tiles of this chunk; of a full one */
   size_t panel_block;                          /* panels whose products are there at once */
   size_t v_stride, m_stride, v_plane, m_plane; /* floats of a tile's row; of a position */
-  float *zeros, *v, *m, *waste;                /* waste: where pixels outside go, out floats a worker */
-  size_t worker_bytes;                         /* of its own: v and m, or u, m and floats from binary16 */
-  size_t u_plane;                              /* floats of a position's filters in a slice of STREAM_DEPTH channels */
+  /* waste: where pixels outside go, out floats a worker */
+  float *zeros, *v, *m, *waste;
+  /* of its own: v and m, or u, m and floats from binary16 */
+  size_t worker_bytes;
+  /* floats of a position's filters in a slice of STREAM_DEPTH channels */
+  size_t u_plane;
 };
 
 /* Tiles [from, to) of the whole, whose first row of v is `v`. */
@@ -119,7 +144,9 @@ static void transform_inputs(const struct job *job, size_t from, size_t to, floa
   const msk_pixels *p = job->pixels;
   for (size_t tile = from; tile < to; tile++, v += job->v_stride) {
     size_t y = tile / job->tile_columns % job->tile_rows * 4, x = tile % job->tile_columns * 4;
-    const float *picture = p->x + tile / (job->tile_rows * job->tile_columns) * p->height * p->width * p->channels, *pixels[POSITIONS];
+    const float *picture = p->x + tile / (job->tile_rows * job->tile_columns) * p->height *
+                                      p->width * p->channels,
+                *pixels[POSITIONS];
     for (size_t i = 0; i < POSITIONS; i++) {
       const float *pixel = msk_pixel_at(p, picture, y + i / 6, x + i % 6);
       pixels[i] = pixel == NULL ? job->zeros : pixel;
@@ -128,9 +155,10 @@ static void transform_inputs(const struct job *job, size_t from, size_t to, floa
   }
 }
 
-/* Panels [from, to) of a position: `rows` tiles of v times the filters, into m. `next` will be wanted next. */
-static void multiply(const struct job *job, size_t position, size_t from, size_t to, size_t rows, const float *v, float *m,
-                     const float *next) {
+/* Panels [from, to) of a position: `rows` tiles of v times the filters, into m. `next` will be
+ * wanted next. */
+static void multiply(const struct job *job, size_t position, size_t from, size_t to, size_t rows,
+                     const float *v, float *m, const float *next) {
   const msk_kernels *kernels = job->kernels;
   size_t in = job->pixels->channels;
   const float *packed = job->packed + position * position_floats(kernels, in, job->out);
@@ -141,14 +169,17 @@ static void multiply(const struct job *job, size_t position, size_t from, size_t
     for (size_t k = 0; k < in; k += kernels->block) {
       const float *b = packed + p * kernels->panel * in + k * width;
       size_t depth = msk_smaller(kernels->block, in - k);
-      kernels->gemm_panel(rows, width, depth, v + k, job->v_stride, b, m + (p - from) * kernels->panel, job->m_stride, k > 0,
+      kernels->gemm_panel(rows, width, depth, v + k, job->v_stride, b,
+                          m + (p - from) * kernels->panel, job->m_stride, k > 0,
                           p + 1 < to || k + depth < in ? b + depth * width : next);
     }
   }
 }
 
-/* Columns [column, column + columns) of the outputs of tiles [from, to), whose first row of m is `m`. */
-static void transform_outputs(const struct job *job, size_t from, size_t to, size_t column, size_t columns, const float *m, float *waste) {
+/* Columns [column, column + columns) of the outputs of tiles [from, to), whose first row of m is
+ * `m`. */
+static void transform_outputs(const struct job *job, size_t from, size_t to, size_t column,
+                              size_t columns, const float *m, float *waste) {
   const msk_pixels *p = job->pixels;
   for (size_t tile = from; tile < to; tile++, m += job->m_stride) {
     size_t y = tile / job->tile_columns % job->tile_rows * 4, x = tile % job->tile_columns * 4;
@@ -157,11 +188,13 @@ static void transform_outputs(const struct job *job, size_t from, size_t to, siz
     float *to_pixels[16];
     for (size_t i = 0; i < 16; i++) {
       bool inside = y + i / 4 < p->out_height && x + i % 4 < p->out_width;
-      size_t offset = inside ? (picture + (y + i / 4) * p->out_width + x + i % 4) * job->out + column : 0;
+      size_t offset =
+          inside ? (picture + (y + i / 4) * p->out_width + x + i % 4) * job->out + column : 0;
       to_pixels[i] = inside ? job->y + offset : waste;
       residual[i] = !inside ? waste : job->residual == NULL ? NULL : job->residual + offset;
     }
-    job->kernels->winograd_output(columns, m, job->m_plane, job->bias == NULL ? NULL : job->bias + column,
+    job->kernels->winograd_output(columns, m, job->m_plane,
+                                  job->bias == NULL ? NULL : job->bias + column,
                                   job->residual == NULL ? NULL : residual, to_pixels);
   }
 }
@@ -178,17 +211,20 @@ static void input_task(void *user, size_t index, int worker) {
 static void product_task(void *user, size_t index, int worker) {
   const struct job *job = user;
   (void)worker;
-  size_t panels = msk_panel_count(job->kernels, job->out), groups = msk_ceiling(panels, PANELS_A_TASK), position = index / groups;
+  size_t panels = msk_panel_count(job->kernels, job->out),
+         groups = msk_ceiling(panels, PANELS_A_TASK), position = index / groups;
   size_t first = index % groups * PANELS_A_TASK, last = msk_smaller(first + PANELS_A_TASK, panels);
-  const float *next = job->packed + (position + 1) * position_floats(job->kernels, job->pixels->channels, job->out);
-  multiply(job, position, first, last, job->count, job->v, job->m + first * job->kernels->panel, next);
+  const float *next =
+      job->packed + (position + 1) * position_floats(job->kernels, job->pixels->channels, job->out);
+  multiply(job, position, first, last, job->count, job->v, job->m + first * job->kernels->panel,
+           next);
 }
 
 static void output_task(void *user, size_t index, int worker) {
   const struct job *job = user;
   size_t first = index * TILES_A_TASK, last = msk_smaller(first + TILES_A_TASK, job->count);
-  transform_outputs(job, job->first + first, job->first + last, 0, job->out, job->m + first * job->m_stride,
-                    job->waste + (size_t)worker * job->m_stride);
+  transform_outputs(job, job->first + first, job->first + last, 0, job->out,
+                    job->m + first * job->m_stride, job->waste + (size_t)worker * job->m_stride);
 }
 
 static void run_chunks(msk_stream *stream, struct job *job) {
@@ -206,55 +242,71 @@ static void run_chunks(msk_stream *stream, struct job *job) {
 static void chunk_task(void *user, size_t index, int worker) {
   const struct job *job = user;
   const msk_kernels *kernels = job->kernels;
-  size_t first = index * job->chunk, last = msk_smaller(first + job->chunk, job->tiles), in = job->pixels->channels;
+  size_t first = index * job->chunk, last = msk_smaller(first + job->chunk, job->tiles),
+         in = job->pixels->channels;
   size_t panels = msk_panel_count(kernels, job->out), each = position_floats(kernels, in, job->out);
-  float *v = (float *)((char *)job->v + (size_t)worker * job->worker_bytes), *m = v + POSITIONS * job->v_plane;
+  float *v = (float *)((char *)job->v + (size_t)worker * job->worker_bytes),
+        *m = v + POSITIONS * job->v_plane;
   transform_inputs(job, first, last, v);
   for (size_t p = 0; p < panels; p += job->panel_block) {
     size_t end = msk_smaller(p + job->panel_block, panels), column = p * kernels->panel;
     for (size_t position = 0; position < POSITIONS; position++) {
       size_t follow = position + 1 < POSITIONS ? p : end < panels ? end : 0;
-      const float *next = job->packed + (position + 1) % POSITIONS * each + follow * kernels->panel * in;
+      const float *next =
+          job->packed + (position + 1) % POSITIONS * each + follow * kernels->panel * in;
       multiply(job, position, p, end, last - first, v, m, next);
     }
-    transform_outputs(job, first, last, column, msk_smaller(end * kernels->panel, job->out) - column, m, m + POSITIONS * job->m_plane);
+    transform_outputs(job, first, last, column,
+                      msk_smaller(end * kernels->panel, job->out) - column, m,
+                      m + POSITIONS * job->m_plane);
   }
 }
 
 /* ---- a shared chunk's inputs, filters transformed by those who multiply with them ---- */
 
-/* Columns of panels [p, end), channels [k, k + depth), for all positions: filters into u, products into m. */
-static void stream_slice(const struct job *job, size_t p, size_t end, size_t k, size_t depth, float *wide, float *u, float *m) {
+/* Columns of panels [p, end), channels [k, k + depth), for all positions: filters into u,
+ * products into m. */
+static void stream_slice(const struct job *job, size_t p, size_t end, size_t k, size_t depth,
+                         float *wide, float *u, float *m) {
   const msk_kernels *kernels = job->kernels;
   size_t panel = kernels->panel;
   for (size_t q = p; q < end; q++) {
-    transform_filters(kernels, job->filters, q, k, depth, wide, u + (q - p) * panel * STREAM_DEPTH, job->u_plane);
+    transform_filters(kernels, job->filters, q, k, depth, wide, u + (q - p) * panel * STREAM_DEPTH,
+                      job->u_plane);
   }
   for (size_t position = 0; position < POSITIONS; position++) {
     for (size_t q = p; q < end; q++) {
       const float *b = u + position * job->u_plane + (q - p) * panel * STREAM_DEPTH;
-      kernels->gemm_panel(job->count, msk_panel_width(kernels, job->out, q), depth, job->v + position * job->v_plane + k, job->v_stride, b,
-                          m + position * job->m_plane + (q - p) * panel, job->m_stride, k > 0,
-                          q + 1 < end ? b + panel * STREAM_DEPTH : u + (position + 1) % POSITIONS * job->u_plane);
+      kernels->gemm_panel(
+          job->count, msk_panel_width(kernels, job->out, q), depth,
+          job->v + position * job->v_plane + k, job->v_stride, b,
+          m + position * job->m_plane + (q - p) * panel, job->m_stride, k > 0,
+          q + 1 < end ? b + panel * STREAM_DEPTH : u + (position + 1) % POSITIONS * job->u_plane);
     }
   }
 }
 
 static void stream_task(void *user, size_t index, int worker) {
   const struct job *job = user;
-  size_t panels = msk_panel_count(job->kernels, job->out), p = index * job->panel_block, end = msk_smaller(p + job->panel_block, panels);
+  size_t panels = msk_panel_count(job->kernels, job->out), p = index * job->panel_block,
+         end = msk_smaller(p + job->panel_block, panels);
   size_t column = p * job->kernels->panel, in = job->pixels->channels;
-  float *u = (float *)((char *)job->m + (size_t)worker * job->worker_bytes), *m = u + POSITIONS * job->u_plane,
-        *waste = m + POSITIONS * job->m_plane, *wide = waste + job->m_stride;
-  for (size_t k = 0; k < in; k += STREAM_DEPTH) stream_slice(job, p, end, k, msk_smaller(STREAM_DEPTH, in - k), wide, u, m);
-  transform_outputs(job, job->first, job->first + job->count, column, msk_smaller(end * job->kernels->panel, job->out) - column, m, waste);
+  float *u = (float *)((char *)job->m + (size_t)worker * job->worker_bytes),
+        *m = u + POSITIONS * job->u_plane, *waste = m + POSITIONS * job->m_plane,
+        *wide = waste + job->m_stride;
+  for (size_t k = 0; k < in; k += STREAM_DEPTH)
+    stream_slice(job, p, end, k, msk_smaller(STREAM_DEPTH, in - k), wide, u, m);
+  transform_outputs(job, job->first, job->first + job->count, column,
+                    msk_smaller(end * job->kernels->panel, job->out) - column, m, waste);
 }
 
 static void run_stream(msk_stream *stream, struct job *job) {
   for (job->first = 0; job->first < job->tiles; job->first += job->chunk) {
     job->count = msk_smaller(job->chunk, job->tiles - job->first);
     msk_pool_run(stream->pool, msk_ceiling(job->count, TILES_A_TASK), input_task, job);
-    msk_pool_run(stream->pool, msk_ceiling(msk_panel_count(job->kernels, job->out), job->panel_block), stream_task, job);
+    msk_pool_run(stream->pool,
+                 msk_ceiling(msk_panel_count(job->kernels, job->out), job->panel_block),
+                 stream_task, job);
   }
 }
 
@@ -269,10 +321,13 @@ static void set_strides(struct job *job, size_t columns) {
 
 /* Lays the chunk out in scratch memory; bytes of it all. */
 static size_t place(struct job *job, const msk_stream *stream) {
-  size_t most = CHUNK_BYTES / (POSITIONS * sizeof(float) * (job->pixels->channels + job->out)), workers = msk_stream_workers(stream);
-  job->chunk = msk_smaller(job->tiles, msk_round_up(most < CHUNK_TILES ? CHUNK_TILES : most, job->kernels->tile_rows));
+  size_t most = CHUNK_BYTES / (POSITIONS * sizeof(float) * (job->pixels->channels + job->out)),
+         workers = msk_stream_workers(stream);
+  job->chunk = msk_smaller(
+      job->tiles, msk_round_up(most < CHUNK_TILES ? CHUNK_TILES : most, job->kernels->tile_rows));
   set_strides(job, job->out);
-  size_t zeros = msk_scratch_floats(job->pixels->channels), v = msk_scratch_floats(POSITIONS * job->v_plane),
+  size_t zeros = msk_scratch_floats(job->pixels->channels),
+         v = msk_scratch_floats(POSITIONS * job->v_plane),
          m = msk_scratch_floats(POSITIONS * job->m_plane);
   char *scratch = stream->scratch;
   if (scratch != NULL) {
@@ -284,18 +339,25 @@ static size_t place(struct job *job, const msk_stream *stream) {
   return zeros + v + m + msk_scratch_floats(workers * job->m_stride);
 }
 
-/* Chunks by worker, where there is enough for all; bytes of it all, 0: there is not, and the other layout stays. */
+/* Chunks by worker, where there is enough for all; bytes of it all, 0: there is not, and the
+ * other layout stays. */
 static size_t place_local(struct job *job, const msk_stream *stream) {
-  size_t workers = msk_stream_workers(stream), tile_rows = job->kernels->tile_rows, in = job->pixels->channels;
+  size_t workers = msk_stream_workers(stream), tile_rows = job->kernels->tile_rows,
+         in = job->pixels->channels;
   struct job local = *job;
-  local.panel_block = msk_smaller(msk_ceiling(LOCAL_COLUMNS, job->kernels->panel), msk_panel_count(job->kernels, job->out));
-  size_t columns = local.panel_block * job->kernels->panel, fit = LOCAL_BYTES / (POSITIONS * sizeof(float) * (in + columns));
+  local.panel_block = msk_smaller(msk_ceiling(LOCAL_COLUMNS, job->kernels->panel),
+                                  msk_panel_count(job->kernels, job->out));
+  size_t columns = local.panel_block * job->kernels->panel,
+         fit = LOCAL_BYTES / (POSITIONS * sizeof(float) * (in + columns));
   size_t share = msk_ceiling(job->tiles, LOCAL_TASKS * workers);
   local.chunk = msk_round_up(msk_smaller(share, fit), tile_rows);
   if (local.chunk > fit) local.chunk -= tile_rows;
-  if (local.chunk < LEAST_LOCAL_TILES || workers > MOST_LOCAL_WORKERS || in * job->out > MOST_LOCAL_WEIGHTS) return 0;
+  if (local.chunk < LEAST_LOCAL_TILES || workers > MOST_LOCAL_WORKERS ||
+      in * job->out > MOST_LOCAL_WEIGHTS)
+    return 0;
   set_strides(&local, columns);
-  local.worker_bytes = msk_scratch_floats(POSITIONS * (local.v_plane + local.m_plane) + local.m_stride);
+  local.worker_bytes =
+      msk_scratch_floats(POSITIONS * (local.v_plane + local.m_plane) + local.m_stride);
   size_t zeros = msk_scratch_floats(in);
   if (stream->scratch != NULL) local.v = (float *)((char *)stream->scratch + zeros);
   *job = local;
@@ -304,15 +366,19 @@ static size_t place_local(struct job *job, const msk_stream *stream) {
 
 /* Chunks whose filters are transformed on the way; bytes of it all. */
 static size_t place_stream(struct job *job, const msk_stream *stream) {
-  size_t workers = msk_stream_workers(stream), panel = job->kernels->panel, panels = msk_panel_count(job->kernels, job->out);
+  size_t workers = msk_stream_workers(stream), panel = job->kernels->panel,
+         panels = msk_panel_count(job->kernels, job->out);
   job->panel_block = msk_smaller(msk_ceiling(STREAM_COLUMNS, panel), panels);
   job->chunk = msk_smaller(job->tiles, STREAM_TILES);
   set_strides(job, job->panel_block * panel);
   job->chunk = msk_ceiling(job->tiles, msk_ceiling(job->tiles, STREAM_TILES));
   job->u_plane = job->panel_block * panel * STREAM_DEPTH + PAD;
-  job->worker_bytes = msk_scratch_floats(POSITIONS * (job->u_plane + job->m_plane) + job->m_stride + TAPS * STREAM_DEPTH * panel);
-  while (job->panel_block > 1 && msk_ceiling(panels, job->panel_block) < workers) job->panel_block = msk_ceiling(job->panel_block, 2);
-  size_t zeros = msk_scratch_floats(job->pixels->channels), v = msk_scratch_floats(POSITIONS * job->v_plane);
+  job->worker_bytes = msk_scratch_floats(POSITIONS * (job->u_plane + job->m_plane) + job->m_stride +
+                                         TAPS * STREAM_DEPTH * panel);
+  while (job->panel_block > 1 && msk_ceiling(panels, job->panel_block) < workers)
+    job->panel_block = msk_ceiling(job->panel_block, 2);
+  size_t zeros = msk_scratch_floats(job->pixels->channels),
+         v = msk_scratch_floats(POSITIONS * job->v_plane);
   if (stream->scratch != NULL) {
     job->zeros = stream->scratch;
     job->v = (float *)((char *)stream->scratch + zeros);
@@ -327,7 +393,8 @@ static void stream_filters(msk_stream *stream, struct job *job) {
   run_stream(stream, job);
 }
 
-/* With Winograd's form, which is made in the first `own` bytes of the scratch memory unless it is there. */
+/* With Winograd's form, which is made in the first `own` bytes of the scratch memory unless it
+ * is there. */
 static void run_packed(msk_stream *stream, struct job *job, size_t own) {
   msk_stream inner = *stream;
   if (inner.scratch != NULL) inner.scratch = (char *)stream->scratch + own;
@@ -345,8 +412,9 @@ static void run_packed(msk_stream *stream, struct job *job, size_t own) {
   }
 }
 
-void msk_winograd_run(msk_stream *stream, msk_winograd_weights weights, const float *bias, const float *residual, const msk_pixels *pixels,
-                      size_t batch, size_t out, float *y) {
+void msk_winograd_run(msk_stream *stream, msk_winograd_weights weights, const float *bias,
+                      const float *residual, const msk_pixels *pixels, size_t batch, size_t out,
+                      float *y) {
   const msk_kernels *kernels = &stream->device->kernels;
   struct job job = {.kernels = kernels,
                     .packed = weights.packed,

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
- * avx2.c - the kernels of vector.inc and vector_int8.inc for AVX2 and FMA (Haswell, Zen and later). The only files compiled with its flags: nothing here may be
- * called, and nothing inline may leak from here, before device.c has looked at the processor. */
+ *
+ * avx2.c - the kernels of vector.inc and vector_int8.inc for AVX2 and FMA (Haswell, Zen and
+ * later). The only files compiled with its flags: nothing here may be called, and nothing inline
+ * may leak from here, before device.c has looked at the processor. */
 #include "compute/cpu/isa/simd_avx2.h"
 
 #include "compute/cpu/isa/vector_math.inc"

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * avx512vnni.c - AVX-512's set with the 8-bit products of AVX-512 VNNI (Cascade Lake, Zen 4 and later), which multiply 8 by 8 bits exactly. */
+ *
+ * avx512vnni.c - AVX-512's set with the 8-bit products of AVX-512 VNNI (Cascade Lake, Zen 4 and
+ * later), which multiply 8 by 8 bits exactly. */
 #include "compute/cpu/isa/simd_avx512.h"
 
 #include "compute/cpu/isa/vector_math.inc"

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * avxvnni.c - AVX2's set with the 8-bit products of AVX-VNNI (Alder Lake, Zen 5 and later), which multiply 8 by 8 bits exactly. */
+ *
+ * avxvnni.c - AVX2's set with the 8-bit products of AVX-VNNI (Alder Lake, Zen 5 and later),
+ * which multiply 8 by 8 bits exactly. */
 #include "compute/cpu/isa/simd_avx2.h"
 
 #include "compute/cpu/isa/vector_math.inc"

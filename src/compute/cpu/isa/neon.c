@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * neon.c - the kernels of vector.inc and vector_int8.inc for Advanced SIMD, which every 64-bit Arm processor has. */
+ *
+ * neon.c - the kernels of vector.inc and vector_int8.inc for Advanced SIMD, which every 64-bit
+ * Arm processor has. */
 #include "compute/cpu/isa/simd_neon.h"
 
 #include "compute/cpu/isa/vector_math.inc"

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * neondot.c - Advanced SIMD's set with the 8-bit products of its dot product extension (Armv8.2: Cortex-A75, Neoverse N1, Apple M1 and later). */
+ *
+ * neondot.c - Advanced SIMD's set with the 8-bit products of its dot product extension (Armv8.2:
+ * Cortex-A75, Neoverse N1, Apple M1 and later). */
 #include "compute/cpu/isa/simd_neon.h"
 
 #include "compute/cpu/isa/vector_math.inc"

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * ref.c - the kernels in plain C: the definition of the arithmetic (kernels.h). Products are summed in float, statistics in double. */
+ *
+ * ref.c - the kernels in plain C: the definition of the arithmetic (kernels.h). Products are
+ * summed in float, statistics in double. */
 #include <math.h>
 #include <string.h>
 
@@ -7,8 +9,8 @@
 
 enum { PANEL = 16 };
 
-static void gemm_panel(size_t rows, size_t width, size_t depth, const float *a, size_t a_stride, const float *b, float *c, size_t c_stride,
-                       bool add, const float *next) {
+static void gemm_panel(size_t rows, size_t width, size_t depth, const float *a, size_t a_stride,
+                       const float *b, float *c, size_t c_stride, bool add, const float *next) {
   (void)width; /* lanes == panel: every panel is full */
   (void)next;
   for (size_t i = 0; i < rows; i++) {
@@ -17,34 +19,38 @@ static void gemm_panel(size_t rows, size_t width, size_t depth, const float *a, 
       float x = a[i * a_stride + k];
       for (size_t j = 0; j < PANEL; j++) sums[j] += x * b[k * PANEL + j];
     }
-    for (size_t j = 0; j < PANEL; j++) c[i * c_stride + j] = add ? c[i * c_stride + j] + sums[j] : sums[j];
+    for (size_t j = 0; j < PANEL; j++)
+      c[i * c_stride + j] = add ? c[i * c_stride + j] + sums[j] : sums[j];
   }
 }
 
 static float activate(float x, msk_activation activation) {
   switch (activation) {
     case MSK_ACT_NONE: return x;
-    case MSK_ACT_GELU_TANH: return 0.5f * x * (1.0f + tanhf(0.7978845608f * (x + 0.044715f * (x * x * x))));
+    case MSK_ACT_GELU_TANH:
+      return 0.5f * x * (1.0f + tanhf(0.7978845608f * (x + 0.044715f * (x * x * x))));
     case MSK_ACT_GELU_ERF: return 0.5f * x * (1.0f + erff(x * 0.7071067812f));
     case MSK_ACT_QUICK_GELU: return x / (1.0f + expf(-1.702f * x));
   }
   return x;
 }
 
-static void finish_row(size_t count, const float *c, const float *bias, const float *residual, msk_activation activation, float *y) {
+static void finish_row(size_t count, const float *c, const float *bias, const float *residual,
+                       msk_activation activation, float *y) {
   for (size_t j = 0; j < count; j++) {
     float value = activate(bias == NULL ? c[j] : c[j] + bias[j], activation);
     y[j] = residual == NULL ? value : value + residual[j];
   }
 }
 
-static void int8_panel(size_t rows, size_t width, size_t depth, const uint8_t *a, size_t a_stride, const int8_t *b, int32_t *c,
-                       size_t c_stride, bool add, const int8_t *next) {
+static void int8_panel(size_t rows, size_t width, size_t depth, const uint8_t *a, size_t a_stride,
+                       const int8_t *b, int32_t *c, size_t c_stride, bool add, const int8_t *next) {
   (void)next;
   for (size_t i = 0; i < rows; i++) {
     for (size_t j = 0; j < width; j++) {
       int32_t sum = 0;
-      for (size_t k = 0; k < depth; k++) sum += a[i * a_stride + k] * b[k / 4 * width * 4 + j * 4 + k % 4];
+      for (size_t k = 0; k < depth; k++)
+        sum += a[i * a_stride + k] * b[k / 4 * width * 4 + j * 4 + k % 4];
       c[i * c_stride + j] = add ? c[i * c_stride + j] + sum : sum;
     }
   }
@@ -65,8 +71,10 @@ static void quantise_row(size_t count, const float *x, uint8_t *q, msk_quantised
   }
 }
 
-static void finish_int8_row(size_t count, const int32_t *c, msk_quantised row, const int32_t *column_sums, const float *column_scales,
-                            const float *bias, const float *residual, msk_activation activation, float *y) {
+static void finish_int8_row(size_t count, const int32_t *c, msk_quantised row,
+                            const int32_t *column_sums, const float *column_scales,
+                            const float *bias, const float *residual, msk_activation activation,
+                            float *y) {
   for (size_t j = 0; j < count; j++) {
     float value = (float)(c[j] - row.zero * column_sums[j]) * (row.scale * column_scales[j]);
     value = activate(value + bias[j], activation);
@@ -74,22 +82,26 @@ static void finish_int8_row(size_t count, const int32_t *c, msk_quantised row, c
   }
 }
 
-static void finish_int8_taps(size_t count, size_t taps, const int32_t *c, size_t plane, const msk_quantised *rows,
-                             const int32_t *column_sums, size_t sums_plane, const float *column_scales, const float *bias,
+static void finish_int8_taps(size_t count, size_t taps, const int32_t *c, size_t plane,
+                             const msk_quantised *rows, const int32_t *column_sums,
+                             size_t sums_plane, const float *column_scales, const float *bias,
                              const float *residual, float *y) {
   for (size_t j = 0; j < count; j++) {
     float value = (float)(c[j] - rows[0].zero * column_sums[j]) * rows[0].scale;
     for (size_t t = 1; t < taps; t++) {
-      value += (float)(c[t * plane + j] - rows[t].zero * column_sums[t * sums_plane + j]) * rows[t].scale;
+      value += (float)(c[t * plane + j] - rows[t].zero * column_sums[t * sums_plane + j]) *
+               rows[t].scale;
     }
     value = value * column_scales[j] + bias[j];
     y[j] = residual == NULL ? value : value + residual[j];
   }
 }
 
-static void transpose_rows(size_t rows, size_t width, size_t count, const float *x, size_t x_stride, float factor, float *y) {
+static void transpose_rows(size_t rows, size_t width, size_t count, const float *x, size_t x_stride,
+                           float factor, float *y) {
   for (size_t k = 0; k < count; k++) {
-    for (size_t i = 0; i < width; i++) y[k * width + i] = i < rows ? x[i * x_stride + k] * factor : 0.0f;
+    for (size_t i = 0; i < width; i++)
+      y[k * width + i] = i < rows ? x[i * x_stride + k] * factor : 0.0f;
   }
 }
 
@@ -97,7 +109,8 @@ static void scale_row(size_t count, const float *x, float factor, float *y) {
   for (size_t j = 0; j < count; j++) y[j] = x[j] * factor;
 }
 
-static void layer_norm_row(size_t count, const float *x, const float *gamma, const float *beta, float epsilon, float *y) {
+static void layer_norm_row(size_t count, const float *x, const float *gamma, const float *beta,
+                           float epsilon, float *y) {
   double sum = 0, deviation = 0;
   for (size_t j = 0; j < count; j++) sum += x[j];
   double mean = sum / (double)count;
@@ -113,7 +126,8 @@ static void channel_sums(size_t pixels, size_t channels, const float *x, float *
   }
 }
 
-static void channel_squares(size_t pixels, size_t channels, const float *x, const float *mean, float *squares) {
+static void channel_squares(size_t pixels, size_t channels, const float *x, const float *mean,
+                            float *squares) {
   for (size_t c = 0; c < channels; c++) squares[c] = 0;
   for (size_t i = 0; i < pixels; i++) {
     for (size_t c = 0; c < channels; c++) {
@@ -123,8 +137,8 @@ static void channel_squares(size_t pixels, size_t channels, const float *x, cons
   }
 }
 
-static void normalise_pixels(size_t pixels, size_t channels, const float *x, const float *mean, const float *scale, const float *shift,
-                             bool swish, float *y) {
+static void normalise_pixels(size_t pixels, size_t channels, const float *x, const float *mean,
+                             const float *scale, const float *shift, bool swish, float *y) {
   for (size_t i = 0; i < pixels * channels; i++) {
     size_t c = i % channels;
     float value = (x[i] - mean[c]) * scale[c] + shift[c];
@@ -153,11 +167,12 @@ static float likeness(msk_distance distance, float t, float p, float lt, float l
   return NAN;
 }
 
-static float score_row(msk_distance distance, size_t count, const float *s, const float *e, float maximum, float sum, const float *target,
-                       const float *log_target) {
+static float score_row(msk_distance distance, size_t count, const float *s, const float *e,
+                       float maximum, float sum, const float *target, const float *log_target) {
   float log_sum = logf(sum);
   double total = 0;
-  for (size_t j = 0; j < count; j++) total += likeness(distance, target[j], e[j] / sum, log_target[j], (s[j] - maximum) - log_sum);
+  for (size_t j = 0; j < count; j++)
+    total += likeness(distance, target[j], e[j] / sum, log_target[j], (s[j] - maximum) - log_sum);
   return (float)total;
 }
 

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * simd_avx2.h - the vector type that vector.inc is written in: AVX2 and FMA, 8 floats. Another instruction set is another such header. */
+ *
+ * simd_avx2.h - the vector type that vector.inc is written in: AVX2 and FMA, 8 floats. Another
+ * instruction set is another such header. */
 #ifndef MSK_COMPUTE_CPU_ISA_SIMD_AVX2_H
 #define MSK_COMPUTE_CPU_ISA_SIMD_AVX2_H
 
@@ -17,7 +19,9 @@ static inline vec vec_load(const float *p) { return _mm256_loadu_ps(p); }
 static inline vec vec_load_aligned(const float *p) { return _mm256_load_ps(p); }
 static inline void vec_store(float *p, vec v) { _mm256_storeu_ps(p, v); }
 /* Binary16 numbers. */
-static inline vec vec_load_halves(const uint16_t *p) { return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p)); }
+static inline vec vec_load_halves(const uint16_t *p) {
+  return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p));
+}
 static inline vec vec_set(float x) { return _mm256_set1_ps(x); }
 static inline vec vec_broadcast(const float *p) { return _mm256_broadcast_ss(p); }
 static inline vec vec_add(vec a, vec b) { return _mm256_add_ps(a, b); }
@@ -29,15 +33,22 @@ static inline vec vec_fnma(vec a, vec b, vec c) { return _mm256_fnmadd_ps(a, b, 
 /* The second operand where either is NaN. */
 static inline vec vec_max(vec a, vec b) { return _mm256_max_ps(a, b); }
 static inline vec vec_min(vec a, vec b) { return _mm256_min_ps(a, b); }
-static inline vec vec_round(vec a) { return _mm256_round_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
+static inline vec vec_round(vec a) {
+  return _mm256_round_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
 static inline vec vec_abs(vec a) { return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a); }
 
 /* The first `count` < LANES floats; the others are zero, and are not read or written. */
 static inline __m256i first_lanes(size_t count) {
-  return _mm256_cmpgt_epi32(_mm256_set1_epi32((int)count), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+  return _mm256_cmpgt_epi32(_mm256_set1_epi32((int)count),
+                            _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
 }
-static inline vec vec_load_part(const float *p, size_t count) { return _mm256_maskload_ps(p, first_lanes(count)); }
-static inline void vec_store_part(float *p, vec v, size_t count) { _mm256_maskstore_ps(p, first_lanes(count), v); }
+static inline vec vec_load_part(const float *p, size_t count) {
+  return _mm256_maskload_ps(p, first_lanes(count));
+}
+static inline void vec_store_part(float *p, vec v, size_t count) {
+  _mm256_maskstore_ps(p, first_lanes(count), v);
+}
 /* v, with `fill` behind the first `count` lanes. */
 static inline vec vec_fill_behind(vec v, size_t count, vec fill) {
   return _mm256_blendv_ps(fill, v, _mm256_castsi256_ps(first_lanes(count)));
@@ -48,14 +59,17 @@ static inline vec vec_zero_below(vec v, vec x, float limit) {
   return _mm256_and_ps(v, _mm256_cmp_ps(x, _mm256_set1_ps(limit), _CMP_NLT_UQ));
 }
 
-/* The end of e^x = a * 2^n, a about 0.7 to 1.42, n a whole number: n is added to the exponent's bits. x is at most EXP_HIGHEST, the logarithm of the
- * largest float, so that the result is a normal number; what was above it is infinite. */
+/* The end of e^x = a * 2^n, a about 0.7 to 1.42, n a whole number: n is added to the exponent's
+ * bits. x is at most EXP_HIGHEST, the logarithm of the largest float, so that the result is a
+ * normal number; what was above it is infinite. */
 #define EXP_HIGHEST 88.72283f
 static inline vec vec_scale_power(vec a, vec n) {
-  return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(a), _mm256_slli_epi32(_mm256_cvtps_epi32(n), 23)));
+  return _mm256_castsi256_ps(
+      _mm256_add_epi32(_mm256_castps_si256(a), _mm256_slli_epi32(_mm256_cvtps_epi32(n), 23)));
 }
 static inline vec vec_overflow(vec v, vec x) {
-  return _mm256_blendv_ps(v, _mm256_set1_ps(__builtin_inff()), _mm256_cmp_ps(x, _mm256_set1_ps(EXP_HIGHEST), _CMP_GT_OQ));
+  return _mm256_blendv_ps(v, _mm256_set1_ps(__builtin_inff()),
+                          _mm256_cmp_ps(x, _mm256_set1_ps(EXP_HIGHEST), _CMP_GT_OQ));
 }
 
 /* Sum of the lanes, in a fixed order; largest lane (NaN if there is one: the caller tests). */
@@ -74,14 +88,18 @@ static inline float vec_largest(vec v) {
 static inline void vec_transpose(vec v[LANES]) {
   vec w[LANES];
   for (size_t i = 0; i < LANES; i += 4) { /* 4 x 4 blocks within each 128 bits */
-    __m256d low = _mm256_castps_pd(_mm256_unpacklo_ps(v[i], v[i + 1])), high = _mm256_castps_pd(_mm256_unpackhi_ps(v[i], v[i + 1]));
+    __m256d low = _mm256_castps_pd(_mm256_unpacklo_ps(v[i], v[i + 1])),
+            high = _mm256_castps_pd(_mm256_unpackhi_ps(v[i], v[i + 1]));
     __m256d low2 = _mm256_castps_pd(_mm256_unpacklo_ps(v[i + 2], v[i + 3])),
             high2 = _mm256_castps_pd(_mm256_unpackhi_ps(v[i + 2], v[i + 3]));
-    w[i] = _mm256_castpd_ps(_mm256_unpacklo_pd(low, low2)), w[i + 1] = _mm256_castpd_ps(_mm256_unpackhi_pd(low, low2));
-    w[i + 2] = _mm256_castpd_ps(_mm256_unpacklo_pd(high, high2)), w[i + 3] = _mm256_castpd_ps(_mm256_unpackhi_pd(high, high2));
+    w[i] = _mm256_castpd_ps(_mm256_unpacklo_pd(low, low2)),
+    w[i + 1] = _mm256_castpd_ps(_mm256_unpackhi_pd(low, low2));
+    w[i + 2] = _mm256_castpd_ps(_mm256_unpacklo_pd(high, high2)),
+          w[i + 3] = _mm256_castpd_ps(_mm256_unpackhi_pd(high, high2));
   }
   for (size_t i = 0; i < 4; i++) {
-    v[i] = _mm256_permute2f128_ps(w[i], w[i + 4], 0x20), v[i + 4] = _mm256_permute2f128_ps(w[i], w[i + 4], 0x31);
+    v[i] = _mm256_permute2f128_ps(w[i], w[i + 4], 0x20),
+    v[i + 4] = _mm256_permute2f128_ps(w[i], w[i + 4], 0x31);
   }
 }
 
@@ -104,8 +122,12 @@ static inline ivec ivec_dot(ivec sum, ivec u, ivec s) {
 
 static inline ivec ivec_set(int32_t x) { return _mm256_set1_epi32(x); }
 static inline ivec ivec_load(const int32_t *p) { return _mm256_loadu_si256((const __m256i_u *)p); }
-static inline ivec ivec_load_part(const int32_t *p, size_t count) { return _mm256_maskload_epi32(p, first_lanes(count)); }
-static inline ivec ivec_load_aligned(const int8_t *p) { return _mm256_load_si256((const __m256i *)p); }
+static inline ivec ivec_load_part(const int32_t *p, size_t count) {
+  return _mm256_maskload_epi32(p, first_lanes(count));
+}
+static inline ivec ivec_load_aligned(const int8_t *p) {
+  return _mm256_load_si256((const __m256i *)p);
+}
 static inline void ivec_store(int32_t *p, ivec v) { _mm256_storeu_si256((__m256i_u *)p, v); }
 static inline ivec ivec_broadcast(const uint8_t *p) {
   int32_t four;
@@ -120,6 +142,7 @@ static inline vec vec_from(ivec v) { return _mm256_cvtepi32_ps(v); }
 /* The 8 values, cut to 0..255. */
 static inline void ivec_store_bytes(uint8_t *p, ivec v) {
   __m128i words = _mm_packus_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
-  _mm_storel_epi64((__m128i_u *)p, _mm_packus_epi16(_mm_min_epu16(words, _mm_set1_epi16(255)), words));
+  _mm_storel_epi64((__m128i_u *)p,
+                   _mm_packus_epi16(_mm_min_epu16(words, _mm_set1_epi16(255)), words));
 }
 #endif

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * simd_avx512.h - the vector type that vector.inc is written in: AVX-512 (F, DQ, BW, VL), 16 floats. */
+ *
+ * simd_avx512.h - the vector type that vector.inc is written in: AVX-512 (F, DQ, BW, VL), 16
+ * floats. */
 #ifndef MSK_COMPUTE_CPU_ISA_SIMD_AVX512_H
 #define MSK_COMPUTE_CPU_ISA_SIMD_AVX512_H
 
@@ -17,7 +19,9 @@ static inline vec vec_load(const float *p) { return _mm512_loadu_ps(p); }
 static inline vec vec_load_aligned(const float *p) { return _mm512_load_ps(p); }
 static inline void vec_store(float *p, vec v) { _mm512_storeu_ps(p, v); }
 /* Binary16 numbers. */
-static inline vec vec_load_halves(const uint16_t *p) { return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)p)); }
+static inline vec vec_load_halves(const uint16_t *p) {
+  return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)p));
+}
 static inline vec vec_set(float x) { return _mm512_set1_ps(x); }
 static inline vec vec_broadcast(const float *p) { return _mm512_set1_ps(*p); }
 static inline vec vec_add(vec a, vec b) { return _mm512_add_ps(a, b); }
@@ -29,22 +33,31 @@ static inline vec vec_fnma(vec a, vec b, vec c) { return _mm512_fnmadd_ps(a, b, 
 /* The second operand where either is NaN. */
 static inline vec vec_max(vec a, vec b) { return _mm512_max_ps(a, b); }
 static inline vec vec_min(vec a, vec b) { return _mm512_min_ps(a, b); }
-static inline vec vec_round(vec a) { return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
+static inline vec vec_round(vec a) {
+  return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
 static inline vec vec_abs(vec a) { return _mm512_abs_ps(a); }
 
 /* The first `count` < LANES floats; the others are zero, and are not read or written. */
 static inline __mmask16 first_lanes(size_t count) { return (__mmask16)((1u << count) - 1); }
-static inline vec vec_load_part(const float *p, size_t count) { return _mm512_maskz_loadu_ps(first_lanes(count), p); }
-static inline void vec_store_part(float *p, vec v, size_t count) { _mm512_mask_storeu_ps(p, first_lanes(count), v); }
+static inline vec vec_load_part(const float *p, size_t count) {
+  return _mm512_maskz_loadu_ps(first_lanes(count), p);
+}
+static inline void vec_store_part(float *p, vec v, size_t count) {
+  _mm512_mask_storeu_ps(p, first_lanes(count), v);
+}
 /* v, with `fill` behind the first `count` lanes. */
-static inline vec vec_fill_behind(vec v, size_t count, vec fill) { return _mm512_mask_blend_ps(first_lanes(count), fill, v); }
+static inline vec vec_fill_behind(vec v, size_t count, vec fill) {
+  return _mm512_mask_blend_ps(first_lanes(count), fill, v);
+}
 
 /* v, but zero where x < limit (NaN is not). */
 static inline vec vec_zero_below(vec v, vec x, float limit) {
   return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(x, _mm512_set1_ps(limit), _CMP_NLT_UQ), v);
 }
 
-/* The end of e^x = a * 2^n, a about 0.7 to 1.42, n a whole number: x is at most EXP_HIGHEST, overflow follows by itself. */
+/* The end of e^x = a * 2^n, a about 0.7 to 1.42, n a whole number: x is at most EXP_HIGHEST,
+ * overflow follows by itself. */
 #define EXP_HIGHEST 89.0f
 static inline vec vec_scale_power(vec a, vec n) { return _mm512_scalef_ps(a, n); }
 static inline vec vec_overflow(vec v, vec x) { return (void)x, v; }
@@ -67,17 +80,24 @@ static inline float vec_largest(vec v) {
 static inline void vec_transpose(vec v[LANES]) {
   vec w[LANES];
   for (size_t i = 0; i < LANES; i += 4) { /* 4 x 4 blocks within each 128 bits */
-    __m512d low = _mm512_castps_pd(_mm512_unpacklo_ps(v[i], v[i + 1])), high = _mm512_castps_pd(_mm512_unpackhi_ps(v[i], v[i + 1]));
+    __m512d low = _mm512_castps_pd(_mm512_unpacklo_ps(v[i], v[i + 1])),
+            high = _mm512_castps_pd(_mm512_unpackhi_ps(v[i], v[i + 1]));
     __m512d low2 = _mm512_castps_pd(_mm512_unpacklo_ps(v[i + 2], v[i + 3])),
             high2 = _mm512_castps_pd(_mm512_unpackhi_ps(v[i + 2], v[i + 3]));
-    w[i] = _mm512_castpd_ps(_mm512_unpacklo_pd(low, low2)), w[i + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(low, low2));
-    w[i + 2] = _mm512_castpd_ps(_mm512_unpacklo_pd(high, high2)), w[i + 3] = _mm512_castpd_ps(_mm512_unpackhi_pd(high, high2));
+    w[i] = _mm512_castpd_ps(_mm512_unpacklo_pd(low, low2)),
+    w[i + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(low, low2));
+    w[i + 2] = _mm512_castpd_ps(_mm512_unpacklo_pd(high, high2)),
+          w[i + 3] = _mm512_castpd_ps(_mm512_unpackhi_pd(high, high2));
   }
   for (size_t i = 0; i < 4; i++) { /* the 4 x 4 of those blocks */
-    vec even = _mm512_shuffle_f32x4(w[i], w[i + 4], 0x88), odd = _mm512_shuffle_f32x4(w[i], w[i + 4], 0xdd);
-    vec even2 = _mm512_shuffle_f32x4(w[i + 8], w[i + 12], 0x88), odd2 = _mm512_shuffle_f32x4(w[i + 8], w[i + 12], 0xdd);
-    v[i] = _mm512_shuffle_f32x4(even, even2, 0x88), v[i + 8] = _mm512_shuffle_f32x4(even, even2, 0xdd);
-    v[i + 4] = _mm512_shuffle_f32x4(odd, odd2, 0x88), v[i + 12] = _mm512_shuffle_f32x4(odd, odd2, 0xdd);
+    vec even = _mm512_shuffle_f32x4(w[i], w[i + 4], 0x88),
+        odd = _mm512_shuffle_f32x4(w[i], w[i + 4], 0xdd);
+    vec even2 = _mm512_shuffle_f32x4(w[i + 8], w[i + 12], 0x88),
+        odd2 = _mm512_shuffle_f32x4(w[i + 8], w[i + 12], 0xdd);
+    v[i] = _mm512_shuffle_f32x4(even, even2, 0x88),
+    v[i + 8] = _mm512_shuffle_f32x4(even, even2, 0xdd);
+    v[i + 4] = _mm512_shuffle_f32x4(odd, odd2, 0x88),
+          v[i + 12] = _mm512_shuffle_f32x4(odd, odd2, 0xdd);
   }
 }
 
@@ -100,7 +120,9 @@ static inline ivec ivec_dot(ivec sum, ivec u, ivec s) {
 
 static inline ivec ivec_set(int32_t x) { return _mm512_set1_epi32(x); }
 static inline ivec ivec_load(const int32_t *p) { return _mm512_loadu_si512(p); }
-static inline ivec ivec_load_part(const int32_t *p, size_t count) { return _mm512_maskz_loadu_epi32(first_lanes(count), p); }
+static inline ivec ivec_load_part(const int32_t *p, size_t count) {
+  return _mm512_maskz_loadu_epi32(first_lanes(count), p);
+}
 static inline ivec ivec_load_aligned(const int8_t *p) { return _mm512_load_si512(p); }
 static inline void ivec_store(int32_t *p, ivec v) { _mm512_storeu_si512(p, v); }
 static inline ivec ivec_broadcast(const uint8_t *p) {
@@ -115,6 +137,7 @@ static inline ivec ivec_round(vec v) { return _mm512_cvtps_epi32(v); }
 static inline vec vec_from(ivec v) { return _mm512_cvtepi32_ps(v); }
 /* The 16 values, cut to 0..255. */
 static inline void ivec_store_bytes(uint8_t *p, ivec v) {
-  _mm_storeu_si128((__m128i_u *)p, _mm512_cvtusepi32_epi8(_mm512_max_epi32(v, _mm512_setzero_si512())));
+  _mm_storeu_si128((__m128i_u *)p,
+                   _mm512_cvtusepi32_epi8(_mm512_max_epi32(v, _mm512_setzero_si512())));
 }
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * simd_neon.h - the vector type that vector.inc is written in: Advanced SIMD of 64-bit Arm, 4 floats; with its dot product where the compiler is
- * told so. */
+ *
+ * simd_neon.h - the vector type that vector.inc is written in: Advanced SIMD of 64-bit Arm, 4
+ * floats; with its dot product where the compiler is told so. */
 #ifndef MSK_COMPUTE_CPU_ISA_SIMD_NEON_H
 #define MSK_COMPUTE_CPU_ISA_SIMD_NEON_H
 
@@ -18,7 +19,9 @@ static inline vec vec_load(const float *p) { return vld1q_f32(p); }
 static inline vec vec_load_aligned(const float *p) { return vld1q_f32(p); }
 static inline void vec_store(float *p, vec v) { vst1q_f32(p, v); }
 /* Binary16 numbers. */
-static inline vec vec_load_halves(const uint16_t *p) { return vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p))); }
+static inline vec vec_load_halves(const uint16_t *p) {
+  return vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p)));
+}
 static inline vec vec_set(float x) { return vdupq_n_f32(x); }
 static inline vec vec_broadcast(const float *p) { return vld1q_dup_f32(p); }
 static inline vec vec_add(vec a, vec b) { return vaddq_f32(a, b); }
@@ -52,15 +55,19 @@ static inline vec vec_fill_behind(vec v, size_t count, vec fill) {
 
 /* v, but zero where x < limit (NaN is not). */
 static inline vec vec_zero_below(vec v, vec x, float limit) {
-  return vreinterpretq_f32_u32(vbicq_u32(vreinterpretq_u32_f32(v), vcltq_f32(x, vdupq_n_f32(limit))));
+  return vreinterpretq_f32_u32(
+      vbicq_u32(vreinterpretq_u32_f32(v), vcltq_f32(x, vdupq_n_f32(limit))));
 }
 
 /* The end of e^x = a * 2^n, as in simd_avx2.h: n is added to the exponent's bits. */
 #define EXP_HIGHEST 88.72283f
 static inline vec vec_scale_power(vec a, vec n) {
-  return vreinterpretq_f32_s32(vaddq_s32(vreinterpretq_s32_f32(a), vshlq_n_s32(vcvtnq_s32_f32(n), 23)));
+  return vreinterpretq_f32_s32(
+      vaddq_s32(vreinterpretq_s32_f32(a), vshlq_n_s32(vcvtnq_s32_f32(n), 23)));
 }
-static inline vec vec_overflow(vec v, vec x) { return vbslq_f32(vcgtq_f32(x, vdupq_n_f32(EXP_HIGHEST)), vdupq_n_f32(__builtin_inff()), v); }
+static inline vec vec_overflow(vec v, vec x) {
+  return vbslq_f32(vcgtq_f32(x, vdupq_n_f32(EXP_HIGHEST)), vdupq_n_f32(__builtin_inff()), v);
+}
 
 /* Sum of the lanes, in a fixed order; largest lane (NaN if there is one: the caller tests). */
 static inline float vec_sum(vec v) { return vaddvq_f32(v); }
@@ -68,10 +75,14 @@ static inline float vec_largest(vec v) { return vmaxvq_f32(v); }
 
 /* v[i] lane j <-> v[j] lane i. */
 static inline void vec_transpose(vec v[LANES]) {
-  float64x2_t even = vreinterpretq_f64_f32(vtrn1q_f32(v[0], v[1])), odd = vreinterpretq_f64_f32(vtrn2q_f32(v[0], v[1]));
-  float64x2_t even2 = vreinterpretq_f64_f32(vtrn1q_f32(v[2], v[3])), odd2 = vreinterpretq_f64_f32(vtrn2q_f32(v[2], v[3]));
-  v[0] = vreinterpretq_f32_f64(vtrn1q_f64(even, even2)), v[2] = vreinterpretq_f32_f64(vtrn2q_f64(even, even2));
-  v[1] = vreinterpretq_f32_f64(vtrn1q_f64(odd, odd2)), v[3] = vreinterpretq_f32_f64(vtrn2q_f64(odd, odd2));
+  float64x2_t even = vreinterpretq_f64_f32(vtrn1q_f32(v[0], v[1])),
+              odd = vreinterpretq_f64_f32(vtrn2q_f32(v[0], v[1]));
+  float64x2_t even2 = vreinterpretq_f64_f32(vtrn1q_f32(v[2], v[3])),
+              odd2 = vreinterpretq_f64_f32(vtrn2q_f32(v[2], v[3]));
+  v[0] = vreinterpretq_f32_f64(vtrn1q_f64(even, even2)),
+  v[2] = vreinterpretq_f32_f64(vtrn2q_f64(even, even2));
+  v[1] = vreinterpretq_f32_f64(vtrn1q_f64(odd, odd2)),
+  v[3] = vreinterpretq_f32_f64(vtrn2q_f64(odd, odd2));
 }
 
 /* ---- integers ---- */
@@ -83,12 +94,15 @@ typedef int32x4_t ivec; /* 4 x int32 */
 #define WEIGHT_LIMIT 127
 #if defined(__ARM_FEATURE_DOTPROD)
 #define INT8_RATE 4
-static inline ivec ivec_dot(ivec sum, ivec u, ivec s) { return vdotq_s32(sum, vreinterpretq_s8_s32(u), vreinterpretq_s8_s32(s)); }
+static inline ivec ivec_dot(ivec sum, ivec u, ivec s) {
+  return vdotq_s32(sum, vreinterpretq_s8_s32(u), vreinterpretq_s8_s32(s));
+}
 #else
 #define INT8_RATE 1
 static inline ivec ivec_dot(ivec sum, ivec u, ivec s) {
   int8x16_t a = vreinterpretq_s8_s32(u), b = vreinterpretq_s8_s32(s);
-  int32x4_t low = vpaddlq_s16(vmull_s8(vget_low_s8(a), vget_low_s8(b))), high = vpaddlq_s16(vmull_high_s8(a, b));
+  int32x4_t low = vpaddlq_s16(vmull_s8(vget_low_s8(a), vget_low_s8(b))),
+            high = vpaddlq_s16(vmull_high_s8(a, b));
   return vaddq_s32(sum, vpaddq_s32(low, high));
 }
 #endif

@@ -16,8 +16,9 @@ CPU = dict(
     # decoder alone, from cached tokens
     decoder_seconds=2100, decoder_batch=2, decoder_lr=5e-4, decoder_perceptual=0.0, decoder_adversary=0.0, adversary_from=0.5,
     # transformer
-    layers=6, width=256, heads=8, transformer_seconds=4800, transformer_batch=16, pair_batch=8, transformer_lr=1e-3,
-    warmup=150, hands_each=2, null_share=0.1, style_share=0.04, hint_share=0.75, structure_layers=(2, 3), pair_weight=1.0, pair_every=4,
+    layers=6, width=256, heads=8, transformer_sequences=300000, decay_sequences=60000, warmup_sequences=500, transformer_batch=32, pair_batch=16,
+    muon_lr=8e-3, transformer_lr=3e-3, hands_each=2, null_share=0.1, style_share=0.04, hint_share=0.7, wrong_share=0.3, structure_layers=(2, 3),
+    pair_weight=1.0, pair_every=8,
     transformer_log=60,
     # the small CLIP: clip_main of the generator's objects, clip_objects of its own; groups x each objects a batch
     clip_main=7200, clip_objects=960, clip_test_objects=240, clip_seed=300000001, clip_test_seed=800000001, clip_render=128, clip_side=96, clip_patch=16,
@@ -32,7 +33,7 @@ GPU = dict(
     CPU, style="rich", objects=60000, shard=200, render_workers=14, stem=2, blocks=2, multipliers=(1, 1, 2, 2), codes=1024,
     perceptual_seconds=40, perceptual_weight=0.05, tokenizer_seconds=480, tokenizer_batch=64, tokenizer_lr=4e-4, tokenizer_log=20,
     decoder_seconds=200, decoder_batch=64, decoder_perceptual=0.1, decoder_adversary=0.3,
-    layers=8, transformer_seconds=500, transformer_batch=256, pair_batch=128, transformer_lr=8e-4, warmup=300, transformer_log=20,
+    layers=8, transformer_sequences=2000000, decay_sequences=400000, warmup_sequences=20000, transformer_batch=256, pair_batch=128, transformer_log=20,
     clip_objects=2400, clip_seconds=60, clip_groups=6, clip_each=48, clip_lr=1e-3, clip_log=30, clip_layers=5, clip_width=192, clip_heads=16, clip_trunk_seconds=60,
     device="cuda", threads=4,
 )
@@ -41,7 +42,7 @@ GPU = dict(
 TEST = dict(
     CPU, size=128, objects=96, test_objects=24, shard=24, filters=64, blocks=1, code_dim=8, codes=64,
     perceptual_seconds=3, perceptual_weight=0.05, tokenizer_seconds=14, tokenizer_log=5, decoder_seconds=4, decoder_perceptual=0.1, layers=2, width=64, heads=2, structure_layers=(1,),
-    transformer_seconds=12, transformer_batch=8, pair_batch=4, warmup=10, transformer_log=5, save_every=15,
+    transformer_sequences=1200, decay_sequences=600, warmup_sequences=80, transformer_batch=8, pair_batch=4, transformer_log=5, save_every=15,
     clip_objects=48, clip_test_objects=24, clip_render=64, clip_side=48, clip_patch=8, clip_layers=2, clip_width=64, clip_heads=4, clip_dimensions=32,
     clip_trunk_seconds=4, clip_seconds=4, clip_each=6, clip_log=2,
 )

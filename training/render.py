@@ -2,7 +2,7 @@
 """Renders training objects into shards with the world renderer (render/libworld.so, through ctypes).
 
 Object k of a set has the seed first_seed + k and the class k mod 12: a set is the same on every machine, and may be extended.
-    python render.py FOLDER FIRST_SEED OBJECTS SIZE SHARD [WORKER WORKERS [STYLE]]      STYLE: plain (default) or rich
+    python render.py FOLDER FIRST_SEED OBJECTS SIZE SHARD [WORKER WORKERS [STYLE]]      STYLE: plain (default), rich or wide
 """
 import ctypes
 import os
@@ -16,7 +16,7 @@ import data
 
 _HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "render")
 CLASSES, HANDS = 12, 5
-STYLES = {"rich": 0, "plain": 1}  # enum world_style
+STYLES = {"rich": 0, "plain": 1, "wide": 2}  # enum world_style
 _BYTES = ctypes.POINTER(ctypes.c_uint8)
 
 

@@ -4,6 +4,7 @@
 A stage's schedule runs on trained seconds, which are kept in its checkpoint: a killed run goes on where it was. With MSK_TRAINING_CLOCK=processor
 these are seconds of processor time a thread, so that on a crowded machine the same work is done, only later.
 """
+import hashlib
 import json
 import math
 import os
@@ -21,8 +22,21 @@ def now():
     return time.process_time() / torch.get_num_threads() if _PROCESSOR else time.time()
 
 
+def _has_fast_bfloat16():
+    """bf16 on a processor pays with tile instructions alone: elsewhere float32 trains 1.65 times as fast."""
+    try:
+        with open("/proc/cpuinfo") as f:
+            flags = f.read()
+        return "amx_bf16" in flags
+    except OSError:
+        return False
+
+
+_FAST = _has_fast_bfloat16()
+
+
 def autocast(device):
-    return torch.autocast(device, dtype=torch.bfloat16)
+    return torch.autocast(device, dtype=torch.bfloat16, enabled=device != "cpu" or _FAST)
 
 
 def save(path, state):
@@ -33,6 +47,11 @@ def save(path, state):
 
 def load(path):
     return torch.load(path, map_location="cpu", weights_only=False) if os.path.exists(path) else None
+
+
+def fingerprint(path):
+    with open(path, "rb") as f:
+        return hashlib.sha256(f.read()).hexdigest()[:12]
 
 
 def note(work, **values):

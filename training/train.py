@@ -2,6 +2,10 @@
 """Everything from nothing: render, tokenizer, tokens, decoder, transformer, export, small CLIP. One command, resumable after a kill.
 
     python train.py [--preset cpu|gpu|test] [--work FOLDER] [--set name=value ...] [--stage all|render|tokenizer|tokens|decoder|transformer|clip]
+                    [--tokenizer MODEL.safetensors]
+
+With --tokenizer the codes of an existing model are kept and no tokenizer is trained; the transformer begins with the objects that are rendered
+by then and takes in the others as they come.
 
 Once the tokens are made, `--stage decoder` and `--stage transformer` may run at the same time, one thread each, which uses two
 cores better than two threads do. Work files (shards, checkpoints, curves.jsonl, curves.svg, tokenizer.png, samples.png, export/, clip/) lie in --work, never in the repository.
@@ -23,6 +27,7 @@ import curves
 import data
 import decoder_train
 import export
+import model_file
 import norm
 import runtime
 import sample
@@ -69,6 +74,7 @@ def main():
     parser.add_argument("--work", default=os.path.expanduser("~/.cache/masksketch-training"))
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")
     parser.add_argument("--stage", default="all", choices=("all", "render", "tokenizer", "tokens", "decoder", "transformer", "clip"))
+    parser.add_argument("--tokenizer", metavar="MODEL", help="keep this model's codes")
     options = parser.parse_args()
     config, work = configs.load(options.preset, options.set), options.work
     if config["device"] == "cuda" and not torch.cuda.is_available():
@@ -78,9 +84,41 @@ def main():
     if config["device"] == "cpu":
         norm.build(work)
         attention.build(work)
-    run(config, work, options.stage)
+    if options.tokenizer:
+        transformer_for(config, work, options.tokenizer)
+    else:
+        run(config, work, options.stage)
     if os.path.exists(os.path.join(work, "curves.jsonl")):
         curves.draw(work)
+
+
+def transformer_for(config, work, model):
+    """The transformer alone, for the codes of `model`, from as many objects as are rendered so far."""
+    train_folder, test_folder, device = os.path.join(work, "data", "train"), os.path.join(work, "data", "test"), config["device"]
+    tokenizer = model_file.tokenizer(model, config)
+    stamp = runtime.fingerprint(model)
+    _render(config, work)
+    build = lambda folder, limit=None: cache.build(tokenizer, stamp, work, folder, device, config["hands_each"], limit)
+    test = build(test_folder)
+    pictures = data.stack(test_folder, "photo"), data.stack(test_folder, "hands")
+    known = [1]
+
+    def more():
+        """Four more shards' tokens at a time, so that training never waits long for them."""
+        there = len(data.shards(train_folder))
+        if there <= known[0]:
+            return None
+        known[0] = min(there, known[0] + 4)
+        return build(train_folder, known[0])
+
+    def show(net):
+        settings = ({}, dict(placeholder="mask", guidance=4.0, token_temperature=1.0, steps=36), dict(free=True))
+        sample.contact(net, config["structure_layers"], tokenizer, test, pictures, os.path.join(work, "samples.png"), settings=settings)
+        export.write(os.path.join(work, "export"), tokenizer, net, config, sample.RECIPE, f"training/train.py, {config['objects']} rendered objects")
+
+    net = transformer_train.train(config, work, build(train_folder, known[0]), test, tokenizer.codebook, show, more)
+    show(net)
+    return net
 
 
 def run(config, work, stage="all"):

@@ -42,9 +42,14 @@ class Layer(nn.Module):
         with torch.autocast(x.device.type, enabled=False):
             return (q / math.sqrt(q.shape[-1])) @ k.transpose(-1, -2)
 
-    def forward(self, x):
-        a = attend(self._split(self.query(x)), self._split(self.key(x)), self._split(self.value(x)))
-        x = self.norm0(x + self.out(a.transpose(1, 2).flatten(-2)))
+    def forward(self, x, keep=None):
+        """B x N x D -> B x N x D; with keep (B x N bool) only those rows of the result, K x D."""
+        inputs = (self.query, self.key, self.value)
+        joined = F.linear(x, torch.cat([l.weight for l in inputs]), torch.cat([l.bias for l in inputs]))
+        a = attend(*(self._split(t) for t in joined.split(x.shape[-1], -1))).transpose(1, 2).flatten(-2)
+        if keep is not None:
+            a, x = a[keep], x[keep]
+        x = self.norm0(x + self.out(a))
         return self.norm1(x + self.down(F.gelu(self.up(x), approximate="tanh")))
 
 
@@ -108,9 +113,11 @@ def start(net, codebook, seed=3):
     net.position.weight[1:] = torch.tensor(p, dtype=torch.float32)
 
 
-def masked_loss(net, ids, shown, mask, smoothing=0.1):
+def masked_loss(net, ids, shown, mask, smoothing=0.0):
     """Cross-entropy of the masked codes. ids: what is true, shown: what the network sees, both B x N with the label first; mask B x N bool. -> loss with smoothing, plain mean."""
-    logits = net.logits(net.hidden(shown)[mask]).float()
-    log = F.log_softmax(logits, -1)
+    x = net.embed(shown)
+    for layer in net.layers[:-1]:
+        x = layer(x)
+    log = F.log_softmax(net.logits(net.layers[-1](x, mask)).float(), -1)
     plain = -log.gather(1, ids[mask][:, None])[:, 0].mean()
-    return (1 - smoothing) * plain - smoothing * log.mean(), plain
+    return (1 - smoothing) * plain - smoothing * log.mean() if smoothing else plain, plain

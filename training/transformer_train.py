@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Trains the transformer on cached tokens: masked-token loss and the pair loss (pairs.py), both from the first step."""
+"""Trains the transformer on cached tokens: masked-token loss and the pair loss (pairs.py), both from the first step.
+
+The schedule counts sequences: a warm-up, a constant rate, and over the last `decay_sequences` a straight way to nothing. So a long run can be
+cooled from any of its checkpoints (a copy with a nearer end), and goes on undisturbed.
+"""
 import os
 import time
 
@@ -9,6 +13,7 @@ import torch.nn as nn
 
 import config as configs
 import runtime
+from muon import Muon
 from pairs import PairBatches, PairLoss, diagnose
 from transformer import Transformer, masked_loss, start
 
@@ -49,6 +54,10 @@ class MaskedBatches:
             h = rng.integers(c["hands"].shape[1])
             hinted = mask[k, 1:] & (rng.random(ids.shape[1]) < (1.0 if rng.random() < 0.75 else rng.random()))
             shown[k, 1:] = np.where(hinted, c["hands"][i[k], h], shown[k, 1:])
+        for k in np.flatnonzero(rng.random(n) < self.config["wrong_share"]):  # decoding shows its own mistakes, too
+            j = rng.integers(len(c["label"]))
+            wrong = ~mask[k, 1:] & (rng.random(ids.shape[1]) < 0.2 * rng.random())
+            shown[k, 1:] = np.where(wrong, c["photo"][j], shown[k, 1:])
         return torch.from_numpy(target), torch.from_numpy(shown), torch.from_numpy(mask)
 
 
@@ -75,8 +84,26 @@ def _follow(average, net, step):
         torch._foreach_lerp_([p.data for p in average.parameters()], [p.data for p in net.parameters()], rate)
 
 
-def train(config, work, cache, test, codebook, picture=None):
+def _optimisers(net, pair, config):
+    """Muon for the hidden matrices; AdamW for embeddings, norms, biases and the pair loss's two numbers."""
+    hidden = [p for name, p in net.named_parameters() if name.startswith("layers.") and p.ndim == 2] + [net.head.weight]
+    ids = {id(p) for p in hidden}
+    rest = [p for p in net.parameters() if id(p) not in ids]
+    adam = torch.optim.AdamW([dict(params=[p for p in rest if p.ndim > 1], weight_decay=0.03),
+                              dict(params=[p for p in rest if p.ndim <= 1] + list(pair.parameters()), weight_decay=0.0)],
+                             config["transformer_lr"], betas=(0.9, 0.96))
+    return [(adam, config["transformer_lr"]), (Muon(hidden, config["muon_lr"]), config["muon_lr"])]
+
+
+def _rate(config, done):
+    """The share of the peak rate after `done` sequences."""
+    warm = (done + config["transformer_batch"]) / config["warmup_sequences"]
+    return max(0.0, min(1.0, warm, (config["transformer_sequences"] - done) / config["decay_sequences"]))
+
+
+def train(config, work, cache, test, codebook, picture=None, more=None):
     """Resumes from work/transformer.pt. cache, test: from cache.build. picture(net): called at every log, draws a sheet.
+    more(): a larger cache if there is one by now, or None; asked at every log.
 
     Returns the averaged network, which is what is exported.
     """
@@ -85,51 +112,49 @@ def train(config, work, cache, test, codebook, picture=None):
     net, average, pair = build(config), build(config), PairLoss(config["structure_layers"])
     start(net, codebook.cpu())
     average.load_state_dict(net.state_dict())
+    net, average, pair = net.to(device), average.to(device), pair.to(device)
+    optimisers, step, seconds = _optimisers(net, pair, config), 0, 0.0
     state = runtime.load(path)
     if state:
         net.load_state_dict(state["net"])
         average.load_state_dict(state["average"])
         pair.load_state_dict(state["pair"])
-    net, average, pair = net.to(device), average.to(device), pair.to(device)
-    if state and state["seconds"] >= config["transformer_seconds"]:
-        return average
-    decayed = [p for p in net.parameters() if p.ndim > 1]
-    plain = [p for p in net.parameters() if p.ndim <= 1]
-    optimiser = torch.optim.AdamW([dict(params=decayed, weight_decay=0.03), dict(params=plain + list(pair.parameters()), weight_decay=0.0)],
-                                  config["transformer_lr"], betas=(0.9, 0.96))
-    step = 0
-    if state:
-        optimiser.load_state_dict(state["optimiser"])
-        step = state["step"]
+        for (optimiser, _), saved in zip(optimisers, state["optimisers"]):
+            optimiser.load_state_dict(saved)
+        step, seconds = state["step"], state["seconds"]
     masked, pairs = MaskedBatches(cache, config, 11 + step), PairBatches(cache, 12 + step)
-    clock = runtime.Clock(config["transformer_seconds"], state["seconds"] if state else 0.0)
-    logged = saved = time.time()
+    clock = runtime.Clock(float("inf"), seconds)
+    batch, logged, saved, since = config["transformer_batch"], time.time(), time.time(), clock.seconds()
     sums, first = np.zeros(3), step
     while True:
-        done = clock.fraction() >= 1
+        done = step * batch >= config["transformer_sequences"]
         if done or time.time() - saved > config["save_every"]:
             with clock.paused():
                 runtime.save(path, dict(net=net.state_dict(), average=average.state_dict(), pair=pair.state_dict(), step=step,
-                                        optimiser=optimiser.state_dict(), seconds=clock.spent, config=config))
+                                        optimisers=[o.state_dict() for o, _ in optimisers], seconds=clock.spent, config=config))
                 saved = time.time()
         if done or time.time() - logged > config["transformer_log"]:
             with clock.paused():
                 result = evaluate(average, config, test, device)
                 ce, bce = sums[0] / max(1, step - first), sums[1] / max(1, sums[2])
-                print(f"transformer step {step} sequences {step * config['transformer_batch']} ce {ce:.3f} bce {bce:.3f} "
-                      f"held out {result} {clock.left()}", flush=True)
-                runtime.note(work, stage="transformer", step=step, seconds=clock.spent, train_ce=ce, bce=bce, **result)
+                speed = (step - first) * batch / max(1e-9, clock.spent - since)
+                print(f"transformer step {step} sequences {step * batch} ce {ce:.3f} bce {bce:.3f} held out {result} {speed:.1f} sequences/s", flush=True)
+                runtime.note(work, stage="transformer", step=step, sequences=step * batch, seconds=clock.spent, train_ce=ce, bce=bce, **result)
                 if picture and step > 0:
                     picture(average)
-                sums, first, logged = np.zeros(3), step, time.time()
+                larger = more() if more and not done else None
+                if larger:
+                    masked.cache, pairs = larger, PairBatches(larger, 12 + step)
+            sums, first, logged, since = np.zeros(3), step, time.time(), clock.seconds()
         if done:
             return average
-        for group in optimiser.param_groups:
-            group["lr"] = clock.rate(config["transformer_lr"], step, config["warmup"], 0.02)
-        batch = [t.to(device) for t in masked.draw(config["transformer_batch"])]
+        for optimiser, peak in optimisers:
+            for group in optimiser.param_groups:
+                group["lr"] = peak * _rate(config, step * batch)
+            optimiser.zero_grad()
+        ids = [t.to(device) for t in masked.draw(batch)]
         with runtime.autocast(device):
-            loss, ce = masked_loss(net, *batch)
-        optimiser.zero_grad()
+            loss, ce = masked_loss(net, *ids)
         loss.backward()
         if step % config["pair_every"] == 0:
             _, drawing, mix, verdict, label = pairs.draw(config["pair_batch"])
@@ -138,7 +163,8 @@ def train(config, work, cache, test, codebook, picture=None):
             (config["pair_weight"] * bce).backward()
             sums += [0, float(bce.detach()), 1]
         nn.utils.clip_grad_norm_(net.parameters(), 1.0)
-        optimiser.step()
+        for optimiser, _ in optimisers:
+            optimiser.step()
         _follow(average, net, step)
         sums[0] += float(ce.detach())
         step += 1

@@ -7,7 +7,8 @@
 #include <stdlib.h>
 
 static v3 display(v3 c) {
-  return v3_make(f_pow(f_min(c.x, 1.0f), 0.4545f), f_pow(f_min(c.y, 1.0f), 0.4545f), f_pow(f_min(c.z, 1.0f), 0.4545f));
+  return v3_make(f_pow(f_min(c.x, 1.0f), 0.4545f), f_pow(f_min(c.y, 1.0f), 0.4545f),
+                 f_pow(f_min(c.z, 1.0f), 0.4545f));
 }
 
 static void put(uint8_t *out, size_t k, v3 c) {
@@ -25,7 +26,8 @@ static void cartoon(const struct picture *pic, const float *ink, struct rng *r, 
   paper = display(paper);
   for (size_t k = 0; k < count; k++) {
     const struct sample *a = &pic->sample[k];
-    float tone = 0.6f + 0.22f * f_step(0.2f, 0.27f, a->light) + 0.2f * f_step(0.5f, 0.57f, a->light);
+    float tone =
+        0.6f + 0.22f * f_step(0.2f, 0.27f, a->light) + 0.2f * f_step(0.5f, 0.57f, a->light);
     v3 c = a->part ? v3_scale(display(a->flat), tone) : paper;
     put(out, k, v3_mix(c, v3_make(0.06f, 0.05f, 0.05f), ink[k]));
   }
@@ -41,16 +43,19 @@ static void shade(const struct picture *pic, const float *ink, uint8_t *out) {
 }
 
 /* Hatching in the object's colours, denser in the dark, and soft lines. */
-static void coloured_pencil(const struct picture *pic, const float *ink, struct rng *r, uint8_t *out) {
+static void coloured_pencil(const struct picture *pic, const float *ink, struct rng *r,
+                            uint8_t *out) {
   int n = pic->size;
-  float angle = rng_range(r, 0.0f, PI_F), cx = f_cos(angle), cy = f_sin(angle), f = 256.0f / (float)n;
+  float angle = rng_range(r, 0.0f, PI_F), cx = f_cos(angle), cy = f_sin(angle),
+        f = 256.0f / (float)n;
   float seed = rng_range(r, 0.0f, 90.0f), press = rng_range(r, 0.7f, 0.95f);
   for (int y = 0; y < n; y++)
     for (int x = 0; x < n; x++) {
       size_t k = (size_t)y * (size_t)n + (size_t)x;
       const struct sample *a = &pic->sample[k];
       float u = ((float)x * cx + (float)y * cy) * f, v = ((float)y * cx - (float)x * cy) * f;
-      float hatch = 0.7f * noise3(u * 0.07f, v * 0.55f, seed) + 0.3f * noise3(u * 0.9f, v * 0.9f, seed + 4.0f);
+      float hatch = 0.7f * noise3(u * 0.07f, v * 0.55f, seed) +
+                    0.3f * noise3(u * 0.9f, v * 0.9f, seed + 4.0f);
       float tone = a->part ? 0.95f - 0.6f * a->light : 0.0f;
       float cover = a->part ? f_clamp((tone - hatch) * 2.2f + 0.62f, 0.12f, 1.0f) * press : 0.0f;
       v3 c = v3_mix(v3_make(0.985f, 0.98f, 0.97f), v3_scale(display(a->flat), 0.95f), cover);
@@ -59,7 +64,8 @@ static void coloured_pencil(const struct picture *pic, const float *ink, struct 
     }
 }
 
-int flat_render(const struct picture *pic, const struct strokes *s, const struct world_views *v, uint64_t seed) {
+int flat_render(const struct picture *pic, const struct strokes *s, const struct world_views *v,
+                uint64_t seed) {
   if (!v->cartoon && !v->shade && !v->coloured_pencil) return 0;
   float *ink = malloc(sizeof *ink * (size_t)pic->size * (size_t)pic->size);
   if (!ink) return -1;

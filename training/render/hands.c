@@ -2,8 +2,9 @@
  *
  * hands.c: the same strokes drawn by different hands.
  *
- * A hand has a pen (width, pressure), a tremor (fine wobble), a bad eye (slow drift), and habits: lines it leaves
- * out, gaps, second strokes, lines that run past their end. All are random within the hand's range.
+ * A hand has a pen (width, pressure), a tremor (fine wobble), a bad eye (slow drift), and
+ * habits: lines it leaves out, gaps, second strokes, lines that run past their end. All are
+ * random within the hand's range.
  */
 #include "scene.h"
 
@@ -13,17 +14,78 @@ struct hand_style {
   float radius, radius_vary;         /* of the pen, in picture widths */
   float drift, tremor, tremor_waves; /* amplitudes in picture widths; waves across the picture */
   float skip[STROKE_DECAL + 1];      /* chance to leave a stroke of a kind out */
-  float gap, second, overshoot;      /* share of the line not drawn; chance of a second stroke; picture widths */
+  /* share of the line not drawn; chance of a second stroke; picture widths */
+  float gap, second, overshoot;
   float ink, ink_vary, paper, grain; /* darkness 0..1, paper white, paper grain in the line */
 };
 
 static void style_pick(struct hand_style *h, int hand, struct rng *r) {
   static const struct hand_style base[WORLD_HANDS] = {
-      {0.0042f, 0.1f, 0.0f, 0.0f, 8.0f, {0, 0, 0, 0, 0.1f}, 0.0f, 0.0f, 0.0f, 1.0f, 0.0f, 1.0f, 0.0f},
-      {0.0045f, 0.4f, 0.014f, 0.0035f, 12.0f, {0, 0, 0.08f, 0.15f, 0.35f}, 0.02f, 0.12f, 0.006f, 0.95f, 0.15f, 1.0f, 0.0f},
-      {0.0125f, 0.25f, 0.013f, 0.002f, 6.0f, {0, 0, 0.12f, 0.35f, 0.75f}, 0.0f, 0.0f, 0.004f, 1.0f, 0.05f, 1.0f, 0.0f},
-      {0.0032f, 0.5f, 0.009f, 0.0025f, 9.0f, {0, 0, 0.05f, 0.1f, 0.25f}, 0.14f, 0.6f, 0.015f, 0.72f, 0.4f, 0.98f, 0.55f},
-      {0.0060f, 0.3f, 0.008f, 0.0015f, 8.0f, {0, 0, 1, 1, 1}, 0.01f, 0.05f, 0.0f, 0.97f, 0.1f, 1.0f, 0.0f},
+      {0.0042f,
+       0.1f,
+       0.0f,
+       0.0f,
+       8.0f,
+       {0, 0, 0, 0, 0.1f},
+       0.0f,
+       0.0f,
+       0.0f,
+       1.0f,
+       0.0f,
+       1.0f,
+       0.0f},
+      {0.0045f,
+       0.4f,
+       0.014f,
+       0.0035f,
+       12.0f,
+       {0, 0, 0.08f, 0.15f, 0.35f},
+       0.02f,
+       0.12f,
+       0.006f,
+       0.95f,
+       0.15f,
+       1.0f,
+       0.0f},
+      {0.0125f,
+       0.25f,
+       0.013f,
+       0.002f,
+       6.0f,
+       {0, 0, 0.12f, 0.35f, 0.75f},
+       0.0f,
+       0.0f,
+       0.004f,
+       1.0f,
+       0.05f,
+       1.0f,
+       0.0f},
+      {0.0032f,
+       0.5f,
+       0.009f,
+       0.0025f,
+       9.0f,
+       {0, 0, 0.05f, 0.1f, 0.25f},
+       0.14f,
+       0.6f,
+       0.015f,
+       0.72f,
+       0.4f,
+       0.98f,
+       0.55f},
+      {0.0060f,
+       0.3f,
+       0.008f,
+       0.0015f,
+       8.0f,
+       {0, 0, 1, 1, 1},
+       0.01f,
+       0.05f,
+       0.0f,
+       0.97f,
+       0.1f,
+       1.0f,
+       0.0f},
   };
   *h = base[hand];
   h->radius *= rng_range(r, 0.7f, 1.45f);
@@ -36,7 +98,8 @@ static void style_pick(struct hand_style *h, int hand, struct rng *r) {
 }
 
 /* One stretch of the pen; the darker value stays. */
-static void pen(float *ink, int size, float ax, float ay, float bx, float by, float radius, float dark) {
+static void pen(float *ink, int size, float ax, float ay, float bx, float by, float radius,
+                float dark) {
   float reach = radius + 1.0f;
   int x0 = f_floor(f_min(ax, bx) - reach), x1 = f_floor(f_max(ax, bx) + reach) + 1;
   int y0 = f_floor(f_min(ay, by) - reach), y1 = f_floor(f_max(ay, by) + reach) + 1;
@@ -56,17 +119,20 @@ static void pen(float *ink, int size, float ax, float ay, float bx, float by, fl
     }
 }
 
-/* Where the hand puts a point: slow drift and fine tremor, the same for all strokes that meet there. */
+/* Where the hand puts a point: slow drift and fine tremor, the same for all strokes that meet
+ * there. */
 static void misplace(const struct hand_style *h, float seed, float size, float *x, float *y) {
   float u = *x / size, v = *y / size, w = h->tremor_waves;
-  float sx = noise3(u * 3.0f, v * 3.0f, seed) - 0.5f, sy = noise3(u * 3.0f, v * 3.0f, seed + 9.0f) - 0.5f;
-  float tx = noise3(u * w, v * w, seed + 3.0f) - 0.5f, ty = noise3(u * w, v * w, seed + 5.0f) - 0.5f;
+  float sx = noise3(u * 3.0f, v * 3.0f, seed) - 0.5f,
+        sy = noise3(u * 3.0f, v * 3.0f, seed + 9.0f) - 0.5f;
+  float tx = noise3(u * w, v * w, seed + 3.0f) - 0.5f,
+        ty = noise3(u * w, v * w, seed + 5.0f) - 0.5f;
   *x += 2.0f * size * (h->drift * sx + h->tremor * tx);
   *y += 2.0f * size * (h->drift * sy + h->tremor * ty);
 }
 
-static void draw_stroke(const struct hand_style *h, const struct strokes *s, const struct stroke *k, int size, float place, float seed,
-                        float *ink) {
+static void draw_stroke(const struct hand_style *h, const struct strokes *s, const struct stroke *k,
+                        int size, float place, float seed, float *ink) {
   float n = (float)size, lx = 0.0f, ly = 0.0f, along = 0.0f;
   int count = k->count + (k->closed ? 1 : 0), inner = k->kind > STROKE_PART;
   for (int i = 0; i < count; i++) {
@@ -90,7 +156,8 @@ static void draw_stroke(const struct hand_style *h, const struct strokes *s, con
   }
 }
 
-static void draw_with(const struct hand_style *h, const struct strokes *s, int size, struct rng *r, float *ink) {
+static void draw_with(const struct hand_style *h, const struct strokes *s, int size, struct rng *r,
+                      float *ink) {
   float place = rng_range(r, 0.0f, 90.0f);
   for (int i = 0; i < s->n; i++) {
     const struct stroke *k = &s->stroke[i];
@@ -109,11 +176,14 @@ float hands_draw(const struct strokes *s, int size, int hand, struct rng *rng, f
   draw_with(&h, s, size, rng, ink);
   float f = 300.0f / (float)size;
   for (int y = 0; y < size && h.grain > 0.0f; y++)
-    for (int x = 0; x < size; x++) ink[(size_t)y * (size_t)size + (size_t)x] *= 1.0f - h.grain * noise3((float)x * f, (float)y * f, 3.3f);
+    for (int x = 0; x < size; x++)
+      ink[(size_t)y * (size_t)size + (size_t)x] *=
+          1.0f - h.grain * noise3((float)x * f, (float)y * f, 3.3f);
   return h.paper;
 }
 
-int hands_render(const struct picture *pic, const struct strokes *s, const struct world_views *v, uint64_t seed) {
+int hands_render(const struct picture *pic, const struct strokes *s, const struct world_views *v,
+                 uint64_t seed) {
   size_t count = (size_t)pic->size * (size_t)pic->size;
   float *ink = malloc(sizeof *ink * count);
   if (!ink) return -1;
@@ -121,7 +191,8 @@ int hands_render(const struct picture *pic, const struct strokes *s, const struc
     struct rng r = {seed ^ ((uint64_t)0x5851F42D4C957F2D * (uint64_t)(i + 1))};
     if (!v->hands[i]) continue;
     float paper = hands_draw(s, pic->size, i, &r, ink);
-    for (size_t k = 0; k < count; k++) v->hands[i][k] = (uint8_t)(255.0f * paper * (1.0f - ink[k]) + 0.5f);
+    for (size_t k = 0; k < count; k++)
+      v->hands[i][k] = (uint8_t)(255.0f * paper * (1.0f - ink[k]) + 0.5f);
   }
   free(ink);
   return 0;

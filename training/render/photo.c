@@ -2,9 +2,10 @@
  *
  * photo.c: the camera, the light and the photograph.
  *
- * A studio: a seamless backdrop of one hue, a large soft key light, a fill from the other side, light bounced from
- * the floor. A coarse probe of rays finds where the object lands, and the picture is a crop chosen so that it fills
- * most of the frame. One ray a pixel; pixels at edges and sudden changes get four more.
+ * A studio: a seamless backdrop of one hue, a large soft key light, a fill from the other side,
+ * light bounced from the floor. A coarse probe of rays finds where the object lands, and the
+ * picture is a crop chosen so that it fills most of the frame. One ray a pixel; pixels at edges
+ * and sudden changes get four more.
  */
 #include "scene.h"
 
@@ -21,7 +22,8 @@ static v3 camera_ray(const struct camera *c, float u, float v) {
   return v3_unit(v3_add(c->forward, v3_add(v3_scale(c->right, u), v3_scale(c->up, v))));
 }
 
-/* First place along a ray, from `from` on, that is nearer to the scene than near + widen * distance; or -1. */
+/* First place along a ray, from `from` on, that is nearer to the scene than near + widen *
+ * distance; or -1. */
 static float march(const struct scene *s, v3 eye, v3 dir, float from, float near, float widen) {
   v3 oc = v3_sub(eye, s->centre);
   float b = v3_dot(oc, dir), r = s->radius + near - b * widen, h = b * b - v3_dot(oc, oc) + r * r;
@@ -33,7 +35,8 @@ static float march(const struct scene *s, v3 eye, v3 dir, float from, float near
     if (d < near + widen * t) return t;
     t += widen > 0.0f ? d - 0.79f * widen * t : d * 0.96f;
   }
-  return t < end && (widen > 0.0f || scene_distance_far(s, v3_mad(eye, dir, t)) < 0.01f) ? t : -1.0f;
+  return t < end && (widen > 0.0f || scene_distance_far(s, v3_mad(eye, dir, t)) < 0.01f) ? t
+                                                                                         : -1.0f;
 }
 
 static v3 normal_at(const struct scene *s, int who, v3 p) {
@@ -79,30 +82,37 @@ static v3 reflected_lights(const struct studio *st, v3 r, float rough, float key
   float k = v3_dot(r, st->key);
   if (k > 0.05f) {
     float x = fabsf(v3_dot(r, st->key_x)) / k, y = fabsf(v3_dot(r, st->key_y)) / k;
-    float in = f_step(st->box_w + blur, st->box_w - blur * 0.6f, x) * f_step(st->box_h + blur, st->box_h - blur * 0.6f, y);
+    float in = f_step(st->box_w + blur, st->box_w - blur * 0.6f, x) *
+               f_step(st->box_h + blur, st->box_h - blur * 0.6f, y);
     c = v3_mad(c, st->key_colour, 6.0f * in * thin * key_seen);
   }
   float m = v3_dot(r, st->rim);
   return v3_mad(c, v3_make(1.0f, 1.0f, 1.0f), 2.2f * thin * f_step(0.9f - 0.5f * rough, 0.97f, m));
 }
 
-static v3 shade_hit(const struct picture *pic, const struct studio *st, struct sample *o, v3 dir, const struct surface *f) {
+static v3 shade_hit(const struct picture *pic, const struct studio *st, struct sample *o, v3 dir,
+                    const struct surface *f) {
   const struct scene *s = pic->scene;
   v3 n = f->normal, p = v3_mad(o->p, o->normal, 0.006f);
   float lit = v3_dot(n, st->key) > 0.0f ? shadow(s, p, st->key, st->softness) : 0.0f;
   float ao = occlusion(s, o->p, o->normal);
   float diffuse = f_max(0.0f, v3_dot(n, st->key)) * lit;
   float fill = f_clamp(0.35f + 0.65f * v3_dot(n, st->fill), 0.0f, 1.0f) * ao;
-  float sky = (0.5f + 0.5f * n.y) * ao, ground = (0.5f - 0.5f * n.y) * ao * f_step(1.6f, 0.0f, o->p.y);
+  float sky = (0.5f + 0.5f * n.y) * ao,
+        ground = (0.5f - 0.5f * n.y) * ao * f_step(1.6f, 0.0f, o->p.y);
   v3 light = v3_scale(st->key_colour, 1.55f * diffuse);
   light = v3_mad(light, v3_make(0.95f, 0.98f, 1.05f), 0.38f * fill + st->ambient * sky);
   light = v3_mad(light, st->bounce, 0.75f * ground);
   v3 c = v3_mul(f->albedo, light);
   float facing = f_clamp(-v3_dot(dir, n), 0.0f, 1.0f), g = 1.0f - facing, g2 = g * g;
-  float mirror = f->gloss > 0.0f ? f->gloss + (1.0f - f->gloss) * g2 * g2 * g * (1.0f - f->rough) * 0.8f : 0.0f;
+  float mirror = f->gloss > 0.0f
+                     ? f->gloss + (1.0f - f->gloss) * g2 * g2 * g * (1.0f - f->rough) * 0.8f
+                     : 0.0f;
   if (mirror > 0.0f) {
     v3 r = v3_mad(dir, n, -2.0f * v3_dot(dir, n));
-    v3 tint = f->gloss > 0.25f && f->rough > 0.1f ? v3_mix(f->albedo, v3_make(1.0f, 1.0f, 1.0f), 0.4f) : v3_make(1.0f, 1.0f, 1.0f);
+    v3 tint = f->gloss > 0.25f && f->rough > 0.1f
+                  ? v3_mix(f->albedo, v3_make(1.0f, 1.0f, 1.0f), 0.4f)
+                  : v3_make(1.0f, 1.0f, 1.0f);
     v3 e = reflected_lights(st, r, f->rough, 0.25f + 0.75f * lit);
     c = v3_mad(v3_scale(c, 1.0f - mirror), v3_mul(e, tint), mirror * (0.3f + 0.7f * ao));
   }
@@ -147,7 +157,8 @@ static v3 shade_backdrop(const struct picture *pic, const struct studio *st, flo
   return v3_scale(c, (1.0f + st->pool * (1.0f - 1.6f * (dx * dx + dy * dy))) * f_mix(a, b, v));
 }
 
-static void take_sample(const struct picture *pic, const struct studio *st, float x, float y, struct sample *o) {
+static void take_sample(const struct picture *pic, const struct studio *st, float x, float y,
+                        struct sample *o) {
   const struct camera *cam = &pic->camera;
   const struct scene *s = pic->scene;
   memset(o, 0, sizeof *o);
@@ -177,7 +188,8 @@ static void take_sample(const struct picture *pic, const struct studio *st, floa
 
 /* ---- camera ---- */
 
-static void aim(struct camera *c, const struct scene *s, float yaw, float pitch, float roll, float lens) {
+static void aim(struct camera *c, const struct scene *s, float yaw, float pitch, float roll,
+                float lens) {
   float cp = f_cos(pitch), sp = f_sin(pitch), cy = f_cos(yaw), sy = f_sin(yaw);
   c->forward = v3_make(-sy * cp, -sp, -cy * cp);
   v3 right = v3_make(cy, 0.0f, -sy), up = v3_cross(right, c->forward);
@@ -202,16 +214,26 @@ static void frame(struct camera *c, const struct scene *s, float lens, struct rn
       hi_y = j > hi_y ? j : hi_y;
     }
   float w = step * (float)(hi_x - lo_x + 2), h = step * (float)(hi_y - lo_y + 2);
-  float fill = rng_range(rng, 0.72f, 0.96f), px = rng_range(rng, 0.0f, 1.0f), py = rng_range(rng, 0.0f, 1.0f);
+  float fill = rng_range(rng, 0.72f, 0.96f), px = rng_range(rng, 0.0f, 1.0f),
+        py = rng_range(rng, 0.0f, 1.0f);
+  if (s->view.fill > 0.0f) {
+    fill = s->view.fill;
+    px = s->view.at_x;
+    py = s->view.at_y;
+  }
   c->window = f_max(w, h) / fill;
-  float margin = 0.02f * c->window, room_x = c->window - w - 2.0f * margin, room_y = c->window - h - 2.0f * margin;
-  px = 0.5f + (px - 0.5f) * 0.8f;
-  py = 0.5f + (py - 0.5f) * 0.8f;
+  float margin = 0.02f * c->window, room_x = c->window - w - 2.0f * margin,
+        room_y = c->window - h - 2.0f * margin;
+  if (!(s->view.fill > 0.0f)) {
+    px = 0.5f + (px - 0.5f) * 0.8f;
+    py = 0.5f + (py - 0.5f) * 0.8f;
+  }
   c->u0 = -reach + step * ((float)lo_x - 0.5f) - margin - px * f_max(room_x, 0.0f);
   c->v0 = reach - step * ((float)lo_y - 0.5f) + margin + py * f_max(room_y, 0.0f);
 }
 
-/* For each cell of pixels the distance to which all its rays are free, by a ray as thick as the cell. */
+/* For each cell of pixels the distance to which all its rays are free, by a ray as thick as the
+ * cell. */
 static void find_starts(struct picture *pic) {
   const struct camera *c = &pic->camera;
   float step = c->window * (float)PICTURE_CELL / (float)pic->size;
@@ -254,7 +276,8 @@ static void choose_backdrop(struct studio *st, const struct scene *s, struct rng
 }
 
 /* The plain style's studio: only the side of the light and the backdrop differ. */
-static void plain_light(struct studio *st, const struct scene *s, struct rng *rng, v3 back, v3 right, float side) {
+static void plain_light(struct studio *st, const struct scene *s, struct rng *rng, v3 back,
+                        v3 right, float side) {
   const float az = 0.7f, el = 0.85f;
   v3 flat = v3_add(v3_scale(back, f_cos(az)), v3_scale(right, side * f_sin(az)));
   st->key = v3_make(flat.x * f_cos(el), f_sin(el), flat.z * f_cos(el));
@@ -274,16 +297,19 @@ static void plain_light(struct studio *st, const struct scene *s, struct rng *rn
   st->wall2 = v3_scale(st->wall, 0.9f);
 }
 
-static void light_studio(struct studio *st, const struct camera *c, const struct scene *s, struct rng *rng) {
+static void light_studio(struct studio *st, const struct camera *c, const struct scene *s,
+                         struct rng *rng) {
   float side = rng_sign(rng), az = rng_range(rng, 0.35f, 1.25f), el = rng_range(rng, 0.55f, 1.1f);
-  v3 back = v3_unit(v3_make(-c->forward.x, 0.0f, -c->forward.z)), right = v3_make(back.z, 0.0f, -back.x);
+  v3 back = v3_unit(v3_make(-c->forward.x, 0.0f, -c->forward.z)),
+     right = v3_make(back.z, 0.0f, -back.x);
   v3 flat = v3_add(v3_scale(back, f_cos(az)), v3_scale(right, side * f_sin(az)));
   st->key = v3_make(flat.x * f_cos(el), f_sin(el), flat.z * f_cos(el));
   st->key_x = v3_unit(v3_cross(v3_make(0.0f, 1.0f, 0.0f), st->key));
   st->key_y = v3_cross(st->key, st->key_x);
   float warm = rng_range(rng, 0.0f, 0.12f);
   st->key_colour = v3_make(1.0f + 0.5f * warm, 1.0f, 1.0f - warm);
-  st->fill = v3_unit(v3_add(v3_scale(right, -side * 0.8f), v3_add(v3_scale(back, 0.6f), v3_make(0.0f, 0.3f, 0.0f))));
+  st->fill = v3_unit(v3_add(v3_scale(right, -side * 0.8f),
+                            v3_add(v3_scale(back, 0.6f), v3_make(0.0f, 0.3f, 0.0f))));
   st->rim = v3_unit(v3_add(v3_scale(right, -side * 0.9f), v3_make(0.0f, 0.55f, 0.0f)));
   st->ambient = rng_range(rng, 0.28f, 0.5f);
   st->softness = rng_range(rng, 5.0f, 12.0f);
@@ -309,7 +335,8 @@ static uint8_t develop(float x, float exposure, float grain) {
 }
 
 static int differs(const struct sample *a, const struct sample *b) {
-  if (a->part != b->part || a->line != b->line || a->decal != b->decal || a->face != b->face) return 1;
+  if (a->part != b->part || a->line != b->line || a->decal != b->decal || a->face != b->face)
+    return 1;
   float da = sqrtf(a->colour.y) - sqrtf(b->colour.y), dr = sqrtf(a->colour.x) - sqrtf(b->colour.x);
   if (fabsf(da) + fabsf(dr) > 0.09f) return 1;
   return a->part && fabsf(v3_dot(a->normal, v3_sub(b->p, a->p))) > 0.03f;
@@ -328,7 +355,8 @@ static void mark_edges(struct picture *pic) {
 
 /* Colour and coverage of a pixel from four samples more. */
 static v3 refine(const struct picture *pic, const struct studio *st, int x, int y, float *cover) {
-  static const float at[4][2] = {{0.375f, 0.125f}, {0.875f, 0.375f}, {0.125f, 0.625f}, {0.625f, 0.875f}};
+  static const float at[4][2] = {
+      {0.375f, 0.125f}, {0.875f, 0.375f}, {0.125f, 0.625f}, {0.625f, 0.875f}};
   float inv = 1.0f / (float)pic->size;
   const struct sample *mid = &pic->sample[(size_t)y * (size_t)pic->size + (size_t)x];
   v3 sum = v3_scale(mid->colour, 0.2f);
@@ -337,13 +365,16 @@ static v3 refine(const struct picture *pic, const struct studio *st, int x, int 
   for (int i = 0; i < 4; i++) {
     struct sample o;
     take_sample(pic, st, ((float)x + at[i][0]) * inv, ((float)y + at[i][1]) * inv, &o);
-    sum = v3_mad(sum, v3_make(f_min(o.colour.x, 1.5f), f_min(o.colour.y, 1.5f), f_min(o.colour.z, 1.5f)), 0.2f);
+    sum = v3_mad(sum,
+                 v3_make(f_min(o.colour.x, 1.5f), f_min(o.colour.y, 1.5f), f_min(o.colour.z, 1.5f)),
+                 0.2f);
     *cover += o.part ? 0.2f : 0.0f;
   }
   return sum;
 }
 
-static void put_pixel(const struct picture *pic, const struct studio *st, const struct world_views *v, int x, int y) {
+static void put_pixel(const struct picture *pic, const struct studio *st,
+                      const struct world_views *v, int x, int y) {
   size_t k = (size_t)y * (size_t)pic->size + (size_t)x;
   const struct sample *a = &pic->sample[k];
   float cover = a->part ? 1.0f : 0.0f;
@@ -378,7 +409,8 @@ void photo_render(struct picture *pic, const struct world_views *views, struct r
   float inv = 1.0f / (float)n;
   for (int y = 0; y < n; y++)
     for (int x = 0; x < n; x++)
-      take_sample(pic, &st, ((float)x + 0.5f) * inv, ((float)y + 0.5f) * inv, &pic->sample[(size_t)y * (size_t)n + (size_t)x]);
+      take_sample(pic, &st, ((float)x + 0.5f) * inv, ((float)y + 0.5f) * inv,
+                  &pic->sample[(size_t)y * (size_t)n + (size_t)x]);
   mark_edges(pic);
   for (int y = 0; y < n; y++)
     for (int x = 0; x < n; x++) put_pixel(pic, &st, views, x, y);

@@ -2,9 +2,10 @@
  *
  * plain.c: the plain style: the same shapes with few colours, smooth surfaces and one studio.
  *
- * Why: what a small network must spend on textures, hues and lights it cannot spend on shapes. The rich style has more
- * pictures than hours on a processor can teach; the plain one keeps every shape, and its photographs come out crisp.
- * Works on a finished scene, so both styles of one seed show the very same object.
+ * Why: what a small network must spend on textures, hues and lights it cannot spend on shapes.
+ * The rich style has more pictures than hours on a processor can teach; the plain one keeps
+ * every shape, and its photographs come out crisp. Works on a finished scene, so both styles of
+ * one seed show the very same object.
  */
 #include "scene.h"
 
@@ -89,10 +90,21 @@ void plain_scene(struct scene *s) {
   s->view.lens = 4.5f;
 }
 
+void wide_scene(struct scene *s, uint64_t seed) {
+  struct rng rng = {seed ^ 0x9FB21C651E98DF25ull};
+  if (rng_chance(&rng, 0.5f)) return;
+  float u = rng_range(&rng, 0.0f, 1.0f);
+  s->view.fill = 0.36f + 0.6f * sqrtf(u);
+  s->view.at_x = rng_range(&rng, 0.0f, 1.0f);
+  s->view.at_y = rng_range(&rng, 0.0f, 1.0f);
+  if (rng_chance(&rng, 0.5f)) s->view.roll += rng_range(&rng, -0.45f, 0.45f);
+}
+
 v3 plain_backdrop(const struct scene *s, struct rng *rng) {
   size_t first = (size_t)rng_int(rng, WALLS), best = first;
   float best_apart = -1.0f;
-  for (size_t k = 0; k < 3; k++) { /* the first of three that is unlike the object's first materials */
+  /* the first of three that is unlike the object's first materials */
+  for (size_t k = 0; k < 3; k++) {
     size_t at = (first + 2 * k) % WALLS;
     float d = apart(BACKDROPS[at], display(s->material[0].base));
     if (s->nmaterial > 1) d = f_min(d, apart(BACKDROPS[at], display(s->material[1].base)) + 0.05f);

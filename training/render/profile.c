@@ -2,9 +2,10 @@
  *
  * profile.c: closed plane curves and their signed-distance grids.
  *
- * A curve of control points becomes a polygon (Catmull-Rom between smooth points, straight into corners), the polygon
- * a grid of exact distances, and the grid is read with quadratic B-splines: normals are smooth, and corners get the
- * small bevel that catches light on real things. Reading costs the same however involved the outline is.
+ * A curve of control points becomes a polygon (Catmull-Rom between smooth points, straight into
+ * corners), the polygon a grid of exact distances, and the grid is read with quadratic
+ * B-splines: normals are smooth, and corners get the small bevel that catches light on real
+ * things. Reading costs the same however involved the outline is.
  */
 #include "scene.h"
 
@@ -39,8 +40,10 @@ static int span_points(const struct curve *c, int i, float *x, float *y) {
     return 1;
   }
   float dx = c->x[j] - c->x[i], dy = c->y[j] - c->y[i];
-  float ax = c->corner[i] ? dx : 0.5f * (c->x[j] - c->x[h]), ay = c->corner[i] ? dy : 0.5f * (c->y[j] - c->y[h]);
-  float bx = c->corner[j] ? dx : 0.5f * (c->x[k] - c->x[i]), by = c->corner[j] ? dy : 0.5f * (c->y[k] - c->y[i]);
+  float ax = c->corner[i] ? dx : 0.5f * (c->x[j] - c->x[h]),
+        ay = c->corner[i] ? dy : 0.5f * (c->y[j] - c->y[h]);
+  float bx = c->corner[j] ? dx : 0.5f * (c->x[k] - c->x[i]),
+        by = c->corner[j] ? dy : 0.5f * (c->y[k] - c->y[i]);
   for (int n = 0; n < CURVE_STEPS; n++) {
     float t = (float)n / CURVE_STEPS, t2 = t * t, t3 = t2 * t;
     float h1 = 3.0f * t2 - 2.0f * t3, h0 = 1.0f - h1, g0 = t3 - 2.0f * t2 + t, g1 = t3 - t2;
@@ -131,7 +134,8 @@ float profile_sample(const struct profile *p, float x, float y) {
   float cx = f_clamp(fx, 1.0f, (float)(p->nx - 2)), cy = f_clamp(fy, 1.0f, (float)(p->ny - 2));
   float d = sample_inside(p, cx, cy, &gx, &gy);
   if (cx == fx && cy == fy) return d;
-  /* outside: distance to the surface point nearest to the clamped point, a little less to stay on the safe side */
+  /* outside: distance to the surface point nearest to the clamped point, a little less to stay
+   * on the safe side */
   float ex = (fx - cx) * p->step + d * gx, ey = (fy - cy) * p->step + d * gy;
   return 0.96f * sqrtf(ex * ex + ey * ey);
 }

@@ -26,21 +26,25 @@ struct view {
 };
 
 static const char USAGE[] =
-    "usage: render_world --class NAME|all [--seed N] [--count K] [--size S] [--style plain|rich] --out DIR | --sheet FILE.ppm\n"
+    "usage: render_world --class NAME|all [--seed N] [--count K] [--size S] [--style "
+    "plain|rich|wide] --out DIR | --sheet FILE.ppm\n"
     "  --out DIR       every picture of every object, as DIR/CLASS_SEED_VIEW.ppm (or .pgm)\n"
-    "  --sheet FILE    one row an object: photo, drawings, cartoon, shading, pencil, parts, normals\n";
+    "  --sheet FILE    one row an object: photo, drawings, cartoon, shading, pencil, parts, "
+    "normals\n";
 
 static int write_pnm(const char *path, const uint8_t *data, int w, int h, int channels) {
   FILE *f = fopen(path, "wb");
   if (!f) return -1;
   size_t bytes = (size_t)w * (size_t)h * (size_t)channels;
-  int bad = fprintf(f, "P%d\n%d %d\n255\n", channels == 3 ? 6 : 5, w, h) < 0 || fwrite(data, 1, bytes, f) != bytes;
+  int bad = fprintf(f, "P%d\n%d %d\n255\n", channels == 3 ? 6 : 5, w, h) < 0 ||
+            fwrite(data, 1, bytes, f) != bytes;
   return fclose(f) || bad ? -1 : 0;
 }
 
 static void bind_views(struct view *v, struct world_views *w, uint8_t *block, int size) {
   size_t plane = (size_t)size * (size_t)size;
-  static const char *const names[6] = {"photo", "cartoon", "coloured_pencil", "normals", "silhouette", "shade"};
+  static const char *const names[6] = {"photo",   "cartoon",    "coloured_pencil",
+                                       "normals", "silhouette", "shade"};
   for (int i = 0; i < VIEWS; i++) {
     v[i].name = i < 6 ? names[i] : HAND_NAMES[i - 6];
     v[i].channels = i < 4 ? 3 : 1;
@@ -58,21 +62,25 @@ static void bind_views(struct view *v, struct world_views *w, uint8_t *block, in
 }
 
 /* Copy a view into the sheet as colour. */
-static void paste(uint8_t *sheet, int columns, int column, int row, const struct view *v, int size) {
+static void paste(uint8_t *sheet, int columns, int column, int row, const struct view *v,
+                  int size) {
   size_t stride = (size_t)columns * (size_t)size * 3;
   for (int y = 0; y < size; y++) {
-    uint8_t *to = sheet + ((size_t)row * (size_t)size + (size_t)y) * stride + (size_t)column * (size_t)size * 3;
+    uint8_t *to = sheet + ((size_t)row * (size_t)size + (size_t)y) * stride +
+                  (size_t)column * (size_t)size * 3;
     const uint8_t *from = v->data + (size_t)y * (size_t)size * (size_t)v->channels;
     for (int i = 0; i < 3 * size; i++) to[i] = v->channels == 3 ? from[i] : from[i / 3];
   }
 }
 
-static int save_views(const struct options *o, const struct view *v, const uint8_t *parts, int class_id, uint64_t seed) {
+static int save_views(const struct options *o, const struct view *v, const uint8_t *parts,
+                      int class_id, uint64_t seed) {
   char path[1024];
   for (int i = 0; i <= VIEWS; i++) {
     int channels = i < VIEWS ? v[i].channels : 1;
-    snprintf(path, sizeof path, "%s/%s_%llu_%s.%s", o->out, world_class_name(class_id), (unsigned long long)seed,
-             i < VIEWS ? v[i].name : "parts", channels == 3 ? "ppm" : "pgm");
+    snprintf(path, sizeof path, "%s/%s_%llu_%s.%s", o->out, world_class_name(class_id),
+             (unsigned long long)seed, i < VIEWS ? v[i].name : "parts",
+             channels == 3 ? "ppm" : "pgm");
     if (write_pnm(path, i < VIEWS ? v[i].data : parts, o->size, o->size, channels)) {
       fprintf(stderr, "render_world: cannot write %s\n", path);
       return -1;
@@ -84,7 +92,8 @@ static int save_views(const struct options *o, const struct view *v, const uint8
 static int run(const struct options *o) {
   size_t plane = (size_t)o->size * (size_t)o->size;
   int rows = (o->class_last - o->class_first + 1) * o->count, row = 0, rc = 0;
-  uint8_t *block = malloc(plane * 32), *sheet = o->sheet ? malloc(plane * 3 * VIEWS * (size_t)rows) : NULL;
+  uint8_t *block = malloc(plane * 32),
+          *sheet = o->sheet ? malloc(plane * 3 * VIEWS * (size_t)rows) : NULL;
   struct view v[VIEWS];
   struct world_views w;
   if (!block || (o->sheet && !sheet)) {
@@ -136,7 +145,9 @@ int main(int argc, char **argv) {
     } else if (!strcmp(argv[i], "--size")) {
       o.size = atoi(value);
     } else if (!strcmp(argv[i], "--style")) {
-      o.style = !strcmp(value, "rich") ? WORLD_RICH : WORLD_PLAIN;
+      o.style = !strcmp(value, "rich")   ? WORLD_RICH
+                : !strcmp(value, "wide") ? WORLD_WIDE
+                                         : WORLD_PLAIN;
       bad = o.style == WORLD_PLAIN && strcmp(value, "plain");
     } else if (!strcmp(argv[i], "--out")) {
       o.out = value;
@@ -150,7 +161,8 @@ int main(int argc, char **argv) {
       return 2;
     }
   }
-  if (o.class_last < 0 || (!o.out && !o.sheet) || o.count < 1 || o.size < WORLD_SIZE_MIN || o.size > WORLD_SIZE_MAX) {
+  if (o.class_last < 0 || (!o.out && !o.sheet) || o.count < 1 || o.size < WORLD_SIZE_MIN ||
+      o.size > WORLD_SIZE_MAX) {
     fputs(USAGE, stderr);
     return 2;
   }

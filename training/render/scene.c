@@ -26,7 +26,8 @@ struct solid *scene_add(struct scene *s, enum solid_kind kind, int part, int mat
   return b;
 }
 
-struct solid *scene_blend(struct scene *s, enum solid_kind kind, int part, int material, float blend) {
+struct solid *scene_blend(struct scene *s, enum solid_kind kind, int part, int material,
+                          float blend) {
   struct solid *b = new_solid(s, kind, part, material);
   s->group[s->ngroup - 1].count++;
   b->group = s->ngroup - 1;

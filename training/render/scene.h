@@ -2,10 +2,11 @@
  *
  * scene.h: the inside of the studio world, shared by its source files.
  *
- * A scene is a list of solids (signed distance functions) in groups. Solids of one group are blended or cut out of
- * one another in order; groups are united. Each group has a bounding sphere. The floor is y = 0, the camera looks
- * from +z at yaw 0, and objects are about 1 unit in radius. Outlines drawn in the plane are baked to distance grids
- * (profile), then turned about y, extruded along z, or puffed up like a cushion.
+ * A scene is a list of solids (signed distance functions) in groups. Solids of one group are
+ * blended or cut out of one another in order; groups are united. Each group has a bounding
+ * sphere. The floor is y = 0, the camera looks from +z at yaw 0, and objects are about 1 unit in
+ * radius. Outlines drawn in the plane are baked to distance grids (profile), then turned about
+ * y, extruded along z, or puffed up like a cushion.
  */
 #ifndef MSK_TRAINING_SCENE_H
 #define MSK_TRAINING_SCENE_H
@@ -13,18 +14,26 @@
 #include "vec.h"
 #include "world.h"
 
-enum { PROFILE_GRID = 96, MAX_PROFILES = 10, MAX_SOLIDS = 96, MAX_GROUPS = 96, MAX_MATERIALS = 16, MAX_TUBE = 8 };
+enum {
+  PROFILE_GRID = 96,
+  MAX_PROFILES = 10,
+  MAX_SOLIDS = 96,
+  MAX_GROUPS = 96,
+  MAX_MATERIALS = 16,
+  MAX_TUBE = 8
+};
 
 enum solid_kind {
   SOLID_ELLIPSOID, /* a = radii */
   SOLID_BOX,       /* a = half sizes, rounding */
   SOLID_CONE,      /* along y: a = half height, radius below, radius above, rounding */
-  SOLID_TUBE,      /* pt[npt]: quadratic B-spline; a = radius at start, at end, flattening of z (1 = round) */
-  SOLID_TORUS,     /* about y: a = large radius, small radius */
-  SOLID_TURNED,    /* profile (r, y) about y; a = amplitude of 5 lobes, height where they fade */
-  SOLID_EXTRUDED,  /* profile (x, y) along z; a = half depth, rounding, inset per unit of (top - z), narrowing per y,
+  /* pt[npt]: quadratic B-spline; a = radius at start, at end, flattening of z (1 = round) */
+  SOLID_TUBE,
+  SOLID_TORUS,  /* about y: a = large radius, small radius */
+  SOLID_TURNED, /* profile (r, y) about y; a = amplitude of 5 lobes, height where they fade */
+  SOLID_EXTRUDED, /* profile (x, y) along z; a = half depth, rounding, inset per unit of (top - z), narrowing per y,
                       bend x^2, bend y^2 */
-  SOLID_PUFFED     /* profile (x, y), a = half thickness, thickness change per x */
+  SOLID_PUFFED /* profile (x, y), a = half thickness, thickness change per x */
 };
 
 enum solid_op { OP_UNITE, OP_BLEND, OP_CUT };
@@ -97,6 +106,8 @@ struct group {
 
 struct view_range {             /* what the class allows the camera, radians */
   float yaw, pitch, roll, lens; /* lens: distance in object radii */
+  /* share of the frame, place in it (0..1); fill 0: chosen by photo_render */
+  float fill, at_x, at_y;
 };
 
 struct scene {
@@ -133,7 +144,8 @@ struct curve {
 /* profile.c */
 void curve_smooth(struct curve *c, float x, float y);
 void curve_corner(struct curve *c, float x, float y);
-void curve_mirror(struct curve *c); /* append the mirror image in x, so that the curve closes about the y axis */
+/* append the mirror image in x, so that the curve closes about the y axis */
+void curve_mirror(struct curve *c);
 const struct profile *profile_bake(struct scene *s, const struct curve *c);
 float profile_sample(const struct profile *p, float x, float y);
 
@@ -141,19 +153,24 @@ float profile_sample(const struct profile *p, float x, float y);
 float solid_distance(const struct solid *b, v3 p);
 v3 solid_local(const struct solid *b, v3 p);
 v3 solid_local_direction(const struct solid *b, v3 d);
-void solid_turn(struct solid *b, int axis, float angle); /* turn about a world axis through the solid's origin */
+/* turn about a world axis through the solid's origin */
+void solid_turn(struct solid *b, int axis, float angle);
 void solid_bound(struct solid *b);
 
 /* scene.c: scene_add starts a group; scene_blend and scene_cut work on the last one. */
 struct solid *scene_add(struct scene *s, enum solid_kind kind, int part, int material);
-struct solid *scene_blend(struct scene *s, enum solid_kind kind, int part, int material, float blend);
+struct solid *scene_blend(struct scene *s, enum solid_kind kind, int part, int material,
+                          float blend);
 struct solid *scene_cut(struct scene *s, enum solid_kind kind, int part, int material);
 int scene_material(struct scene *s, v3 base, float gloss, float rough);
 void scene_finish(struct scene *s); /* bounds; call once after the last solid */
 float scene_distance(const struct scene *s, v3 p, int *who);
-float scene_distance_far(const struct scene *s, v3 p);                 /* may be too small far away: for primary rays */
-float scene_distance_within(const struct scene *s, v3 p, float limit); /* exact below limit, else limit: cheap */
-float scene_distance_near(const struct scene *s, int who, v3 p);       /* to the group of solid `who` alone */
+/* may be too small far away: for primary rays */
+float scene_distance_far(const struct scene *s, v3 p);
+/* exact below limit, else limit: cheap */
+float scene_distance_within(const struct scene *s, v3 p, float limit);
+/* to the group of solid `who` alone */
+float scene_distance_near(const struct scene *s, int who, v3 p);
 
 /* surface.c */
 void surface_at(const struct scene *s, int who, v3 p, v3 n, struct surface *out);
@@ -161,6 +178,9 @@ void surface_at(const struct scene *s, int who, v3 p, v3 n, struct surface *out)
 /* plain.c: bring a finished scene to the plain style; its backdrop (linear light). */
 void plain_scene(struct scene *s);
 v3 plain_backdrop(const struct scene *s, struct rng *rng);
+
+/* plain.c: half of the seeds get a frame of their own: small, anywhere, turned. */
+void wide_scene(struct scene *s, uint64_t seed);
 
 /* shapes_*.c: each fills the solids, materials and view of its class. */
 void shape_apple(struct scene *s);
@@ -195,10 +215,12 @@ struct picture {
   struct scene *scene;
   struct camera camera;
   struct sample *sample; /* size*size */
-  float *start;          /* per cell of PICTURE_CELL pixels: distance where its rays start, or -1: nothing there */
-  float *floor_light;    /* per node of a grid of PICTURE_NODE pixels: light on the floor there, or -1: not known */
-  int cells, nodes;      /* a side */
-  uint8_t *edge;         /* size*size: pixel was supersampled */
+  /* per cell of PICTURE_CELL pixels: distance where its rays start, or -1: nothing there */
+  float *start;
+  /* per node of a grid of PICTURE_NODE pixels: light on the floor there, or -1: not known */
+  float *floor_light;
+  int cells, nodes; /* a side */
+  uint8_t *edge;    /* size*size: pixel was supersampled */
 };
 
 void photo_render(struct picture *pic, const struct world_views *views, struct rng *rng);
@@ -223,9 +245,11 @@ void strokes_free(struct strokes *s);
 /* hands.c */
 /* One drawing: fills ink (size*size, 0..1), returns the white of the paper. */
 float hands_draw(const struct strokes *s, int size, int hand, struct rng *rng, float *ink);
-int hands_render(const struct picture *pic, const struct strokes *s, const struct world_views *v, uint64_t seed);
+int hands_render(const struct picture *pic, const struct strokes *s, const struct world_views *v,
+                 uint64_t seed);
 
 /* flat.c */
-int flat_render(const struct picture *pic, const struct strokes *s, const struct world_views *v, uint64_t seed);
+int flat_render(const struct picture *pic, const struct strokes *s, const struct world_views *v,
+                uint64_t seed);
 
 #endif

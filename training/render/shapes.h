@@ -26,14 +26,18 @@ static inline float side_yaw(struct rng *r, float spread) {
 /* Colours of pottery and lacquer. */
 static inline v3 natural_glaze(struct rng *r) {
   float kind = pick(r, 0.0f, 1.0f);
-  if (kind < 0.25f) return rng_colour(r, 0.05f, 0.15f, 0.02f, 0.18f, 0.75f, 0.95f); /* cream, white */
-  if (kind < 0.4f) return rng_colour(r, 0.0f, 1.0f, 0.0f, 0.15f, 0.1f, 0.35f);      /* black, slate */
-  if (kind < 0.6f) return rng_colour(r, 0.02f, 0.12f, 0.4f, 0.75f, 0.4f, 0.85f);    /* terracotta, ochre */
-  if (kind < 0.8f) return rng_colour(r, 0.45f, 0.66f, 0.3f, 0.75f, 0.3f, 0.8f);     /* teal, blue */
+  /* cream, white */
+  if (kind < 0.25f) return rng_colour(r, 0.05f, 0.15f, 0.02f, 0.18f, 0.75f, 0.95f);
+  /* black, slate */
+  if (kind < 0.4f) return rng_colour(r, 0.0f, 1.0f, 0.0f, 0.15f, 0.1f, 0.35f);
+  /* terracotta, ochre */
+  if (kind < 0.6f) return rng_colour(r, 0.02f, 0.12f, 0.4f, 0.75f, 0.4f, 0.85f);
+  if (kind < 0.8f) return rng_colour(r, 0.45f, 0.66f, 0.3f, 0.75f, 0.3f, 0.8f); /* teal, blue */
   return rng_paint(r, 0.3f, 0.7f, 0.4f, 0.9f);
 }
 
-static inline struct solid *add_box(struct scene *s, int part, int material, v3 at, v3 half, float round) {
+static inline struct solid *add_box(struct scene *s, int part, int material, v3 at, v3 half,
+                                    float round) {
   struct solid *b = scene_add(s, SOLID_BOX, part, material);
   b->pos = at;
   b->a[0] = half.x;
@@ -44,7 +48,8 @@ static inline struct solid *add_box(struct scene *s, int part, int material, v3 
 }
 
 /* A straight bar. */
-static inline struct solid *add_bar(struct scene *s, int part, int material, v3 from, v3 to, float r0, float r1) {
+static inline struct solid *add_bar(struct scene *s, int part, int material, v3 from, v3 to,
+                                    float r0, float r1) {
   struct solid *b = scene_add(s, SOLID_TUBE, part, material);
   b->npt = 3;
   b->pt[0] = from;

@@ -2,7 +2,8 @@
  *
  * shapes_animal.c: fish and bird.
  *
- * Parts: fish 1 body, 2 tail, 3 fin, 4 eye; bird 1 body and head, 2 wing, 3 tail, 4 beak, 5 eye, 6 leg.
+ * Parts: fish 1 body, 2 tail, 3 fin, 4 eye; bird 1 body and head, 2 wing, 3 tail, 4 beak, 5 eye,
+ * 6 leg.
  */
 #include "shapes.h"
 
@@ -10,9 +11,11 @@
 static void add_eyes(struct scene *s, int part, int white, int black, v3 at, float size) {
   for (int k = -1; k <= 1; k += 2) {
     float z = (float)k * at.z;
-    if (white >= 0) add_ball(s, part, white, v3_make(at.x, at.y, z), v3_make(size, size, 0.45f * size));
+    if (white >= 0)
+      add_ball(s, part, white, v3_make(at.x, at.y, z), v3_make(size, size, 0.45f * size));
     v3 pupil = v3_make(at.x + 0.1f * size, at.y, z + (float)k * 0.25f * size);
-    struct solid *b = add_ball(s, part, black, pupil, v3_make(0.6f * size, 0.6f * size, 0.35f * size));
+    struct solid *b =
+        add_ball(s, part, black, pupil, v3_make(0.6f * size, 0.6f * size, 0.35f * size));
     b->line = 40; /* the pupil has its own outline */
   }
 }
@@ -30,7 +33,8 @@ static void fish_materials(struct scene *s) {
   struct material *f = &s->material[m];
   f->pattern = PATTERN_FISH;
   f->extra = (float)rng_int(r, 6);
-  f->alt = rng_chance(r, 0.4f) ? v3_make(0.78f, 0.76f, 0.7f) : rng_paint(r, 0.2f, 0.8f, 0.15f, 0.8f);
+  f->alt =
+      rng_chance(r, 0.4f) ? v3_make(0.78f, 0.76f, 0.7f) : rng_paint(r, 0.2f, 0.8f, 0.15f, 0.8f);
   f->third = v3_make(0.75f, 0.72f, 0.62f);
   f->scale = f->extra == 2.0f ? pick(r, 4.0f, 7.0f) : pick(r, 1.6f, 4.5f);
   f->amount = pick(r, 0.25f, 0.5f);
@@ -45,7 +49,8 @@ static void fish_materials(struct scene *s) {
 
 static void fish_tail(struct scene *s, float x, float root) {
   struct rng *r = &s->rng;
-  float len = pick(r, 0.32f, 0.65f), up = pick(r, 0.28f, 0.65f), down = up * pick(r, 0.7f, 1.1f), fork = pick(r, -0.12f, 0.62f);
+  float len = pick(r, 0.32f, 0.65f), up = pick(r, 0.28f, 0.65f), down = up * pick(r, 0.7f, 1.1f),
+        fork = pick(r, -0.12f, 0.62f);
   float round = pick(r, 0.0f, 1.0f);
   struct curve c = {0};
   curve_corner(&c, x + 0.12f, root);
@@ -69,7 +74,8 @@ static void fish_tail(struct scene *s, float x, float root) {
 }
 
 /* A fin on the back (up = 1) or belly (up = -1) from x0 to x1. */
-static void fish_fin(struct scene *s, float x0, float x1, float base, float tall, float sweep, float up) {
+static void fish_fin(struct scene *s, float x0, float x1, float base, float tall, float sweep,
+                     float up) {
   struct curve c = {0};
   curve_corner(&c, x1, up * base * 0.6f);
   curve_smooth(&c, f_mix(x0, x1, 0.72f) - 0.3f * sweep, up * (base + 0.75f * tall));
@@ -106,7 +112,8 @@ static void fish_side_fin(struct scene *s, float x, float y, float z, float len)
 void shape_fish(struct scene *s) {
   struct rng *r = &s->rng;
   fish_materials(s);
-  float len = pick(r, 0.75f, 1.2f), up = pick(r, 0.26f, 0.68f), down = up * pick(r, 0.7f, 1.1f), thick = pick(r, 0.2f, 0.3f);
+  float len = pick(r, 0.75f, 1.2f), up = pick(r, 0.26f, 0.68f), down = up * pick(r, 0.7f, 1.1f),
+        thick = pick(r, 0.2f, 0.3f);
   float root = pick(r, 0.07f, 0.14f), at = pick(r, 0.05f, 0.45f), snout = pick(r, -0.08f, 0.06f);
   struct curve c = {0};
   curve_smooth(&c, len, snout);
@@ -130,7 +137,8 @@ void shape_fish(struct scene *s) {
     float tall = pick(r, 0.08f, 0.3f), sweep = pick(r, 0.05f, 0.25f);
     fish_fin(s, (x - 0.22f) * len, (x + 0.12f) * len, down * 0.75f, tall, sweep, -1.0f);
   }
-  float eye = pick(r, 0.06f, 0.105f), ex = len * pick(r, 0.58f, 0.68f), ey = up * 0.24f + 0.3f * snout;
+  float eye = pick(r, 0.06f, 0.105f), ex = len * pick(r, 0.58f, 0.68f),
+        ey = up * 0.24f + 0.3f * snout;
   float z = thick * (1.0f + 0.25f * ex);
   add_eyes(s, 4, 2, 3, v3_make(ex, ey, 0.74f * z), eye);
   float fin = len * pick(r, 0.2f, 0.36f);
@@ -154,7 +162,8 @@ static void bird_materials(struct scene *s) {
   struct material *f = &s->material[m];
   f->pattern = PATTERN_BIRD;
   int pale = rng_chance(r, 0.5f);
-  f->alt = pale ? rng_colour(r, 0.06f, 0.14f, 0.05f, 0.4f, 0.8f, 0.95f) : rng_colour(r, 0.0f, 0.12f, 0.5f, 0.85f, 0.6f, 0.9f);
+  f->alt = pale ? rng_colour(r, 0.06f, 0.14f, 0.05f, 0.4f, 0.8f, 0.95f)
+                : rng_colour(r, 0.0f, 0.12f, 0.5f, 0.85f, 0.6f, 0.9f);
   f->scale = pick(r, -0.1f, 0.7f);
   f->phase = rng_chance(r, 0.25f) ? -9.0f : pick(r, -0.12f, 0.08f);
   f->bump = 0.25f;
@@ -243,8 +252,10 @@ static void bird_legs(struct scene *s, float x, float top, float z, float thick)
 void shape_bird(struct scene *s) {
   struct rng *r = &s->rng;
   bird_materials(s);
-  float leg = pick(r, 0.12f, 0.5f), len = pick(r, 0.5f, 0.8f), fat = pick(r, 0.36f, 0.6f), tilt = pick(r, 0.0f, 0.7f);
-  float neck = rng_chance(r, 0.3f) ? pick(r, 0.25f, 0.8f) : pick(r, 0.0f, 0.15f), head = pick(r, 0.2f, 0.34f);
+  float leg = pick(r, 0.12f, 0.5f), len = pick(r, 0.5f, 0.8f), fat = pick(r, 0.36f, 0.6f),
+        tilt = pick(r, 0.0f, 0.7f);
+  float neck = rng_chance(r, 0.3f) ? pick(r, 0.25f, 0.8f) : pick(r, 0.0f, 0.15f),
+        head = pick(r, 0.2f, 0.34f);
   float y = leg + fat * 0.85f;
   struct solid *b = add_ball(s, 1, 0, v3_make(0.0f, y, 0.0f), v3_make(len, fat, fat * 0.9f));
   solid_turn(b, 2, tilt);
@@ -275,7 +286,8 @@ void shape_bird(struct scene *s) {
   for (int i = s->nsolid - 2; i < s->nsolid; i++) solid_turn(&s->solid[i], 2, 0.8f * tilt);
   float beak = pick(r, 0.14f, 0.5f), thick = pick(r, 0.05f, 0.1f), bend = pick(r, -0.1f, 0.5f);
   bird_beak(s, v3_make(top.x + head * 0.95f, top.y + 0.02f, 0.0f), beak, thick, bend);
-  add_eyes(s, 5, -1, 3, v3_make(top.x + 0.42f * head, top.y + 0.12f * head + 0.05f, 0.84f * head), head * pick(r, 0.2f, 0.3f));
+  add_eyes(s, 5, -1, 3, v3_make(top.x + 0.42f * head, top.y + 0.12f * head + 0.05f, 0.84f * head),
+           head * pick(r, 0.2f, 0.3f));
   float legs_at = pick(r, -0.05f, 0.12f);
   bird_legs(s, legs_at, leg + 0.25f * fat, 0.4f * fat, pick(r, 0.024f, 0.04f));
   set_view(s, side_yaw(r, 0.65f), 0.02f, 0.35f);

@@ -2,8 +2,8 @@
  *
  * shapes_built.c: house and car.
  *
- * Parts: house 1 wall, 2 roof, 3 chimney, 4 window, 5 door; car 1 body, 2 roof and pillars, 3 glass, 4 tyre, 5 rim,
- * 6 lamp.
+ * Parts: house 1 wall, 2 roof, 3 chimney, 4 window, 5 door; car 1 body, 2 roof and pillars, 3
+ * glass, 4 tyre, 5 rim, 6 lamp.
  */
 #include "shapes.h"
 
@@ -13,7 +13,8 @@ static void house_materials(struct scene *s) {
   struct rng *r = &s->rng;
   static const float finish[4] = {0.0f, 0.5f, 1.0f, 0.0f};
   int kind = rng_int(r, 4), roof = rng_int(r, 4);
-  v3 brick = rng_colour(r, 0.01f, 0.05f, 0.4f, 0.6f, 0.45f, 0.7f), plaster = rng_colour(r, 0.05f, 0.17f, 0.03f, 0.3f, 0.75f, 0.95f);
+  v3 brick = rng_colour(r, 0.01f, 0.05f, 0.4f, 0.6f, 0.45f, 0.7f),
+     plaster = rng_colour(r, 0.05f, 0.17f, 0.03f, 0.3f, 0.75f, 0.95f);
   v3 paint = rng_paint(r, 0.12f, 0.45f, 0.55f, 0.9f);
   int m = scene_material(s, kind == 2 ? brick : kind == 3 ? paint : plaster, 0.0f, 1.0f);
   struct material *w = &s->material[m];
@@ -24,7 +25,8 @@ static void house_materials(struct scene *s) {
   w->phase = pick(r, -0.9f, 0.9f);
   w->third = rng_paint(r, 0.3f, 0.7f, 0.25f, 0.6f);
   w->grain = 0.12f;
-  v3 tile = rng_colour(r, 0.0f, 0.05f, 0.5f, 0.75f, 0.4f, 0.65f), slate = rng_colour(r, 0.55f, 0.65f, 0.05f, 0.3f, 0.2f, 0.42f);
+  v3 tile = rng_colour(r, 0.0f, 0.05f, 0.5f, 0.75f, 0.4f, 0.65f),
+     slate = rng_colour(r, 0.55f, 0.65f, 0.05f, 0.3f, 0.2f, 0.42f);
   v3 any = rng_paint(r, 0.2f, 0.5f, 0.3f, 0.55f);
   m = scene_material(s, roof < 2 ? tile : roof == 2 ? slate : any, 0.02f, 0.8f);
   s->material[m].pattern = PATTERN_ROOF;
@@ -35,7 +37,8 @@ static void house_materials(struct scene *s) {
 }
 
 /* Roof over a box of half sizes w (x) and d (z): gable, or hipped when narrow > 0. */
-static void house_roof(struct scene *s, v3 at, float w, float d, float rise, float narrow, float over) {
+static void house_roof(struct scene *s, v3 at, float w, float d, float rise, float narrow,
+                       float over) {
   struct curve c = {0};
   float drop = over * rise / w;
   curve_corner(&c, -w - over, -drop);
@@ -53,7 +56,8 @@ static void house_roof(struct scene *s, v3 at, float w, float d, float rise, flo
 void shape_house(struct scene *s) {
   struct rng *r = &s->rng;
   house_materials(s);
-  float w = pick(r, 0.5f, 1.0f), h = pick(r, 0.55f, 1.0f), d = pick(r, 0.45f, 0.85f), rise = pick(r, 0.3f, 0.95f);
+  float w = pick(r, 0.5f, 1.0f), h = pick(r, 0.55f, 1.0f), d = pick(r, 0.45f, 0.85f),
+        rise = pick(r, 0.3f, 0.95f);
   int rows = (int)s->material[0].amount;
   h *= rows == 2 ? 1.25f : 0.85f;
   int across = rng_int(r, 2); /* ridge along x instead of z */
@@ -64,33 +68,45 @@ void shape_house(struct scene *s) {
   house_roof(s, v3_make(0.0f, h, 0.0f), span, length, rise, hip, over);
   if (across) solid_turn(&s->solid[s->nsolid - 1], 1, 0.5f * PI_F);
   if (rng_chance(r, 0.6f)) {
-    float x = pick(r, 0.2f, 0.65f), flip = rng_sign(r), z = pick(r, -0.5f, 0.4f), up = pick(r, 0.1f, 0.35f), thick = pick(r, 0.08f, 0.13f);
+    float x = pick(r, 0.2f, 0.65f), flip = rng_sign(r), z = pick(r, -0.5f, 0.4f),
+          up = pick(r, 0.1f, 0.35f), thick = pick(r, 0.08f, 0.13f);
     x *= flip;
-    float cx = across ? z * w : x * w, cz = across ? x * d : z * d, y = h + rise * (1.0f - fabsf(x));
-    add_box(s, 3, 2, v3_make(cx, y + 0.5f * up - 0.1f, cz), v3_make(thick, 0.5f * up + 0.25f, thick), 0.006f);
-    add_box(s, 3, 2, v3_make(cx, y + up + 0.15f, cz), v3_make(thick * 1.25f, 0.03f, thick * 1.25f), 0.006f);
+    float cx = across ? z * w : x * w, cz = across ? x * d : z * d,
+          y = h + rise * (1.0f - fabsf(x));
+    add_box(s, 3, 2, v3_make(cx, y + 0.5f * up - 0.1f, cz),
+            v3_make(thick, 0.5f * up + 0.25f, thick), 0.006f);
+    add_box(s, 3, 2, v3_make(cx, y + up + 0.15f, cz), v3_make(thick * 1.25f, 0.03f, thick * 1.25f),
+            0.006f);
   }
   if (rng_chance(r, 0.4f)) { /* wing */
-    float side = rng_sign(r), ww = pick(r, 0.25f, 0.5f), wh = h * pick(r, 0.5f, 0.85f) / (float)rows, wd = d * pick(r, 0.55f, 0.85f);
-    add_box(s, 1, 0, v3_make(side * (w + ww - 0.02f), 0.5f * wh, 0.0f), v3_make(ww, 0.5f * wh, wd), 0.006f);
+    float side = rng_sign(r), ww = pick(r, 0.25f, 0.5f),
+          wh = h * pick(r, 0.5f, 0.85f) / (float)rows, wd = d * pick(r, 0.55f, 0.85f);
+    add_box(s, 1, 0, v3_make(side * (w + ww - 0.02f), 0.5f * wh, 0.0f), v3_make(ww, 0.5f * wh, wd),
+            0.006f);
     house_roof(s, v3_make(side * (w + ww - 0.02f), wh, 0.0f), wd, ww, rise * 0.5f, 0.0f, 0.06f);
     solid_turn(&s->solid[s->nsolid - 1], 1, 0.5f * PI_F);
   } else if (rng_chance(r, 0.4f)) { /* gabled porch in front */
-    float pw = pick(r, 0.22f, 0.35f), ph = f_min(0.55f, 0.6f * h), x = s->material[0].phase * (w - 0.25f);
+    float pw = pick(r, 0.22f, 0.35f), ph = f_min(0.55f, 0.6f * h),
+          x = s->material[0].phase * (w - 0.25f);
     house_roof(s, v3_make(x, ph, d + 0.1f), pw, 0.2f, 0.2f, 0.0f, 0.03f);
-    add_bar(s, 1, 3, v3_make(x - pw, 0.02f, d + 0.25f), v3_make(x - pw, ph, d + 0.25f), 0.03f, 0.03f);
-    add_bar(s, 1, 3, v3_make(x + pw, 0.02f, d + 0.25f), v3_make(x + pw, ph, d + 0.25f), 0.03f, 0.03f);
+    add_bar(s, 1, 3, v3_make(x - pw, 0.02f, d + 0.25f), v3_make(x - pw, ph, d + 0.25f), 0.03f,
+            0.03f);
+    add_bar(s, 1, 3, v3_make(x + pw, 0.02f, d + 0.25f), v3_make(x + pw, ph, d + 0.25f), 0.03f,
+            0.03f);
   }
-  if (rng_chance(r, 0.5f)) add_box(s, 3, 3, v3_make(0.0f, 0.02f, 0.0f), v3_make(w + 0.06f, 0.025f, d + 0.06f), 0.01f);
+  if (rng_chance(r, 0.5f))
+    add_box(s, 3, 3, v3_make(0.0f, 0.02f, 0.0f), v3_make(w + 0.06f, 0.025f, d + 0.06f), 0.01f);
   set_view(s, pick(r, -0.95f, 0.95f), 0.03f, 0.42f);
 }
 
 /* ---- car ---- */
 
 struct car_plan {
-  float len, floor, belt, roof, wide, wheel, front, rear; /* half length, heights, half width, wheel radius, axles */
-  float hood, trunk;                                      /* heights of hood and trunk ends */
-  float a, b, c, d;                                       /* cabin: foot and head of wind screen, head and foot behind */
+  /* half length, heights, half width, wheel radius, axles */
+  float len, floor, belt, roof, wide, wheel, front, rear;
+  float hood, trunk; /* heights of hood and trunk ends */
+  /* cabin: foot and head of wind screen, head and foot behind */
+  float a, b, c, d;
 };
 
 /* Lower body with the wheel arches cut out of the outline. */
@@ -101,7 +117,8 @@ static void car_outline(const struct car_plan *p, struct curve *c) {
     float x = k ? p->front : -p->rear;
     curve_corner(c, x - ar, p->floor);
     for (int i = 1; i < 6; i++)
-      curve_smooth(c, x - ar * f_cos(PI_F * (float)i / 6.0f), p->wheel + ar * 0.98f * f_sin(PI_F * (float)i / 6.0f));
+      curve_smooth(c, x - ar * f_cos(PI_F * (float)i / 6.0f),
+                   p->wheel + ar * 0.98f * f_sin(PI_F * (float)i / 6.0f));
     curve_corner(c, x + ar, p->floor);
   }
   curve_smooth(c, L - 0.03f, p->floor + 0.04f);
@@ -173,7 +190,8 @@ static void car_materials(struct scene *s, const struct car_plan *p) {
   s->material[m].pattern = PATTERN_WHEEL;
   s->material[m].amount = pick(r, 0.58f, 0.72f);
   s->material[m].scale = (float)(4 + rng_int(r, 7));
-  s->material[m].alt = rng_chance(r, 0.25f) ? v3_make(0.06f, 0.06f, 0.065f) : v3_make(0.5f, 0.5f, 0.52f);
+  s->material[m].alt =
+      rng_chance(r, 0.25f) ? v3_make(0.06f, 0.06f, 0.065f) : v3_make(0.5f, 0.5f, 0.52f);
   scene_material(s, v3_make(0.02f, 0.02f, 0.022f), 0.04f, 0.4f);
 }
 
@@ -207,8 +225,10 @@ void shape_car(struct scene *s) {
     b->a[1] = b->a[2] = p.wheel;
     b->a[3] = 0.03f;
     solid_turn(b, 0, i & 1 ? 0.5f * PI_F : -0.5f * PI_F);
-    b->pos = v3_make(i & 2 ? p.front : -p.rear, p.wheel, (i & 1 ? 1.0f : -1.0f) * (p.wide - 0.075f));
+    b->pos =
+        v3_make(i & 2 ? p.front : -p.rear, p.wheel, (i & 1 ? 1.0f : -1.0f) * (p.wide - 0.075f));
   }
-  add_box(s, 1, 3, v3_make(0.0f, p.floor + 0.14f, 0.0f), v3_make(p.len - 0.12f, 0.12f, p.wide - 0.2f), 0.02f);
+  add_box(s, 1, 3, v3_make(0.0f, p.floor + 0.14f, 0.0f),
+          v3_make(p.len - 0.12f, 0.12f, p.wide - 0.2f), 0.02f);
   set_view(s, side_yaw(r, 0.75f), 0.03f, 0.42f);
 }

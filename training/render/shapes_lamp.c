@@ -50,7 +50,8 @@ static void lamp_base(struct scene *s, float top, float w) {
     curve_corner(&c, w, 0.05f);
     curve_smooth(&c, 0.12f, 0.09f);
     for (int i = 0; i < balls; i++) {
-      float y0 = 0.09f + (top - 0.15f) * (float)i / n, dy = (top - 0.15f) / n, wide = f_min(0.55f * dy, 0.3f);
+      float y0 = 0.09f + (top - 0.15f) * (float)i / n, dy = (top - 0.15f) / n,
+            wide = f_min(0.55f * dy, 0.3f);
       curve_smooth(&c, wide, y0 + 0.5f * dy);
       curve_smooth(&c, 0.07f, y0 + dy);
     }
@@ -72,7 +73,8 @@ static void lamp_base(struct scene *s, float top, float w) {
 /* Desk lamp: foot, two arms, a bell that looks down. */
 static void lamp_desk(struct scene *s) {
   struct rng *r = &s->rng;
-  float w = pick(r, 0.32f, 0.5f), a1 = pick(r, 0.2f, 0.75f), a2 = pick(r, 0.5f, 1.2f), l1 = pick(r, 0.8f, 1.2f), l2 = pick(r, 0.6f, 1.0f);
+  float w = pick(r, 0.32f, 0.5f), a1 = pick(r, 0.2f, 0.75f), a2 = pick(r, 0.5f, 1.2f),
+        l1 = pick(r, 0.8f, 1.2f), l2 = pick(r, 0.6f, 1.0f);
   v3 foot = v3_make(0.0f, 0.08f, 0.0f), elbow = v3_make(-l1 * f_sin(a1), l1 * f_cos(a1), 0.0f);
   v3 head = v3_make(elbow.x + l2 * f_sin(a2), elbow.y + l2 * f_cos(a2), 0.0f);
   struct solid *b = scene_add(s, SOLID_CONE, 2, 1);
@@ -132,7 +134,8 @@ void shape_lamp(struct scene *s) {
   struct rng *r = &s->rng;
   int desk = rng_chance(r, 0.3f), lit = rng_chance(r, 0.6f);
   v3 cream = rng_colour(r, 0.08f, 0.14f, 0.08f, 0.4f, 0.8f, 0.95f);
-  int m = scene_material(s, desk || rng_chance(r, 0.35f) ? natural_glaze(r) : cream, desk ? 0.05f : 0.0f, desk ? 0.2f : 1.0f);
+  int m = scene_material(s, desk || rng_chance(r, 0.35f) ? natural_glaze(r) : cream,
+                         desk ? 0.05f : 0.0f, desk ? 0.2f : 1.0f);
   s->material[m].pattern = PATTERN_GLOW;
   s->material[m].glow = lit && !desk ? pick(r, 0.35f, 0.8f) : 0.0f;
   s->material[m].alt = natural_glaze(r);
@@ -140,7 +143,8 @@ void shape_lamp(struct scene *s) {
   s->material[m].scale = !desk && rng_chance(r, 0.3f) ? (float)(16 + rng_int(r, 24)) : 0.0f;
   int base = rng_int(r, 3);
   v3 wood = rng_colour(r, 0.05f, 0.09f, 0.45f, 0.7f, 0.35f, 0.7f);
-  v3 foot = base == 0 ? wood : base == 1 ? v3_make(0.55f, 0.38f, 0.16f) : natural_glaze(r); /* wood, brass, pottery */
+  /* wood, brass, pottery */
+  v3 foot = base == 0 ? wood : base == 1 ? v3_make(0.55f, 0.38f, 0.16f) : natural_glaze(r);
   m = scene_material(s, foot, base == 1 ? 0.55f : 0.05f, base == 1 ? 0.2f : 0.25f);
   s->material[m].alt = v3_scale(wood, 0.5f);
   s->material[m].pattern = base == 0 ? PATTERN_WOOD : PATTERN_PLAIN;
@@ -153,7 +157,8 @@ void shape_lamp(struct scene *s) {
     set_view(s, side_yaw(r, 0.7f), 0.05f, 0.35f);
     return;
   }
-  float top = pick(r, 0.5f, 1.5f), h = pick(r, 0.4f, 0.9f), lo = pick(r, 0.4f, 0.85f), hi = lo * pick(r, 0.35f, 1.0f);
+  float top = pick(r, 0.5f, 1.5f), h = pick(r, 0.4f, 0.9f), lo = pick(r, 0.4f, 0.85f),
+        hi = lo * pick(r, 0.35f, 1.0f);
   float shape = pick(r, -0.14f, 0.12f) * (hi < 0.8f * lo ? 1.0f : 0.3f), w = pick(r, 0.25f, 0.45f);
   if (rng_chance(r, 0.2f))
     lamp_legs(s, top + 0.1f, pick(r, 0.4f, 0.7f));

@@ -16,9 +16,11 @@ static void tree_crown(struct scene *s, float trunk, float *top) {
     int n = 3 + rng_int(r, 5);
     float wide = pick(r, 0.3f, 0.75f), tall = pick(r, 0.3f, 0.9f);
     for (int i = 0; i < n; i++) {
-      float a = pick(r, 0.0f, 6.28f), d = i ? pick(r, 0.3f, 1.0f) : 0.0f, y = pick(r, 0.0f, 1.0f), size = pick(r, 0.28f, 0.5f);
+      float a = pick(r, 0.0f, 6.28f), d = i ? pick(r, 0.3f, 1.0f) : 0.0f, y = pick(r, 0.0f, 1.0f),
+            size = pick(r, 0.28f, 0.5f);
       v3 at = v3_make(wide * d * f_cos(a), trunk + 0.25f + tall * y, 0.7f * wide * d * f_sin(a));
-      struct solid *b = i ? scene_blend(s, SOLID_ELLIPSOID, 2, 0, 0.08f) : scene_add(s, SOLID_ELLIPSOID, 2, 0);
+      struct solid *b =
+          i ? scene_blend(s, SOLID_ELLIPSOID, 2, 0, 0.08f) : scene_add(s, SOLID_ELLIPSOID, 2, 0);
       b->a[0] = b->a[2] = size;
       b->a[1] = size * pick(r, 0.75f, 1.1f);
       b->pos = at;
@@ -28,7 +30,8 @@ static void tree_crown(struct scene *s, float trunk, float *top) {
     int n = 1 + rng_int(r, 5);
     float h = pick(r, 1.1f, 2.0f), w = pick(r, 0.45f, 0.85f), y0 = trunk * pick(r, 0.5f, 0.9f);
     for (int i = 0; i < n; i++) {
-      float t = (float)i / (float)n, size = n > 1 ? 1.0f - 0.65f * t : 1.0f, tall = n > 1 ? h * (0.75f / (float)n + 0.2f) : h;
+      float t = (float)i / (float)n, size = n > 1 ? 1.0f - 0.65f * t : 1.0f,
+            tall = n > 1 ? h * (0.75f / (float)n + 0.2f) : h;
       struct solid *b = scene_add(s, SOLID_CONE, 2, 0);
       b->a[0] = 0.5f * tall;
       b->a[1] = w * size;
@@ -40,7 +43,8 @@ static void tree_crown(struct scene *s, float trunk, float *top) {
     wave *= 0.7f;
   } else { /* one egg, ball or column */
     float w = pick(r, 0.32f, 0.85f), h = pick(r, 0.45f, 1.1f);
-    struct solid *b = add_ball(s, 2, 0, v3_make(pick(r, -0.1f, 0.1f), trunk + 0.85f * h, 0.0f), v3_make(w, h, w));
+    struct solid *b =
+        add_ball(s, 2, 0, v3_make(pick(r, -0.1f, 0.1f), trunk + 0.85f * h, 0.0f), v3_make(w, h, w));
     *top = b->pos.y;
   }
   for (int i = first; i < s->nsolid; i++) {
@@ -118,8 +122,11 @@ static void mushroom_stem(struct scene *s, v3 at, float foot, float top, float h
 
 static void mushroom_one(struct scene *s, float size, v3 at, float shape) {
   struct rng *r = &s->rng;
-  float w = size * pick(r, 0.65f, 1.1f), h = size * f_mix(0.3f, 1.15f, shape) * pick(r, 0.85f, 1.1f), stem = size * pick(r, 0.6f, 1.4f);
-  float thick = size * pick(r, 0.13f, 0.3f), bulb = pick(r, 1.0f, 1.7f), round = pick(r, 0.62f, 0.98f), lean = pick(r, -0.2f, 0.2f);
+  float w = size * pick(r, 0.65f, 1.1f),
+        h = size * f_mix(0.3f, 1.15f, shape) * pick(r, 0.85f, 1.1f),
+        stem = size * pick(r, 0.6f, 1.4f);
+  float thick = size * pick(r, 0.13f, 0.3f), bulb = pick(r, 1.0f, 1.7f),
+        round = pick(r, 0.62f, 0.98f), lean = pick(r, -0.2f, 0.2f);
   float curl = pick(r, -0.12f, 0.12f) * size;
   struct curve c = {0};
   curve_smooth(&c, 0.0f, stem + h);
@@ -156,9 +163,16 @@ static void mushroom_one(struct scene *s, float size, v3 at, float shape) {
 void shape_mushroom(struct scene *s) {
   struct rng *r = &s->rng;
   int kind = rng_int(r, 4);
-  v3 red = rng_colour(r, 0.985f, 1.03f, 0.8f, 0.95f, 0.6f, 0.85f), brown = rng_colour(r, 0.05f, 0.09f, 0.4f, 0.7f, 0.35f, 0.7f);
-  v3 pale = rng_colour(r, 0.07f, 0.13f, 0.1f, 0.3f, 0.75f, 0.93f), ochre = rng_colour(r, 0.07f, 0.13f, 0.6f, 0.85f, 0.7f, 0.9f);
-  int m = scene_material(s, kind == 0 ? red : kind == 1 ? brown : kind == 2 ? pale : ochre, 0.045f, pick(r, 0.2f, 0.6f));
+  v3 red = rng_colour(r, 0.985f, 1.03f, 0.8f, 0.95f, 0.6f, 0.85f),
+     brown = rng_colour(r, 0.05f, 0.09f, 0.4f, 0.7f, 0.35f, 0.7f);
+  v3 pale = rng_colour(r, 0.07f, 0.13f, 0.1f, 0.3f, 0.75f, 0.93f),
+     ochre = rng_colour(r, 0.07f, 0.13f, 0.6f, 0.85f, 0.7f, 0.9f);
+  int m = scene_material(s,
+                         kind == 0   ? red
+                         : kind == 1 ? brown
+                         : kind == 2 ? pale
+                                     : ochre,
+                         0.045f, pick(r, 0.2f, 0.6f));
   s->material[m].alt = v3_make(0.85f, 0.8f, 0.68f);
   s->material[m].third = v3_scale(s->material[m].base, 0.55f);
   s->material[m].grain = 0.22f;
@@ -177,7 +191,8 @@ void shape_mushroom(struct scene *s) {
   float shape = pick(r, 0.0f, 1.0f);
   mushroom_one(s, 1.0f, v3_make(0.0f, 0.0f, 0.0f), shape);
   if (rng_chance(r, 0.35f)) {
-    float side = rng_sign(r), x = pick(r, 0.55f, 0.95f), z = pick(r, -0.1f, 0.5f), size = pick(r, 0.35f, 0.6f);
+    float side = rng_sign(r), x = pick(r, 0.55f, 0.95f), z = pick(r, -0.1f, 0.5f),
+          size = pick(r, 0.35f, 0.6f);
     mushroom_one(s, size, v3_make(side * x, 0.0f, z), shape);
   }
   set_view(s, pick(r, -0.4f, 0.4f), 0.02f, 0.42f);

@@ -2,8 +2,8 @@
  *
  * shapes_turned.c: things turned on a wheel: apple, mug, teapot.
  *
- * Parts: apple 1 body, 2 stem, 3 leaf, 4 flesh; mug 1 cup, 2 handle, 3 drink; teapot 1 body, 2 handle, 3 spout,
- * 4 lid, 5 knob.
+ * Parts: apple 1 body, 2 stem, 3 leaf, 4 flesh; mug 1 cup, 2 handle, 3 drink; teapot 1 body, 2
+ * handle, 3 spout, 4 lid, 5 knob.
  */
 #include "shapes.h"
 
@@ -15,8 +15,14 @@ static void apple_colours(struct scene *s) {
   v3 green = rng_colour(r, 0.19f, 0.26f, 0.55f, 0.8f, 0.6f, 0.82f);
   v3 yellow = rng_colour(r, 0.12f, 0.15f, 0.6f, 0.85f, 0.8f, 0.95f);
   v3 red = rng_colour(r, 0.965f, 1.02f, 0.8f, 0.96f, 0.5f, 0.82f);
-  int m = scene_material(s, kind < 2 ? red : kind == 2 ? green : yellow, 0.045f, pick(r, 0.1f, 0.4f));
-  s->material[m].alt = kind < 2 ? v3_scale(red, 0.55f) : kind == 3 ? red : v3_mix(green, yellow, 0.5f);
+  int m = scene_material(s,
+                         kind < 2    ? red
+                         : kind == 2 ? green
+                                     : yellow,
+                         0.045f, pick(r, 0.1f, 0.4f));
+  s->material[m].alt = kind < 2    ? v3_scale(red, 0.55f)
+                       : kind == 3 ? red
+                                   : v3_mix(green, yellow, 0.5f);
   s->material[m].amount = kind == 3 ? pick(r, 0.4f, 1.0f) : pick(r, 0.0f, 0.6f);
   s->material[m].pattern = PATTERN_APPLE;
   s->material[m].phase = pick(r, 0.0f, 1.0f);
@@ -53,11 +59,13 @@ static void apple_leaf(struct scene *s, v3 at, float length) {
 void shape_apple(struct scene *s) {
   struct rng *r = &s->rng;
   apple_colours(s);
-  float w = pick(r, 0.75f, 1.1f), h = pick(r, 1.15f, 2.0f), taper = pick(r, -0.1f, 0.5f), square = pick(r, 0.72f, 1.05f);
+  float w = pick(r, 0.75f, 1.1f), h = pick(r, 1.15f, 2.0f), taper = pick(r, -0.1f, 0.5f),
+        square = pick(r, 0.72f, 1.05f);
   float dimple = pick(r, 0.1f, 0.28f);
   struct curve c = {0};
   for (int i = 0; i <= 16; i++) { /* a ball, tapered, squared, pressed in at both ends */
-    float t = PI_F * (float)i / 16.0f, x = f_sin(t), y = -f_cos(t), wide = 1.0f - taper * (y < 0.0f ? y * y : -0.35f * y * y);
+    float t = PI_F * (float)i / 16.0f, x = f_sin(t), y = -f_cos(t),
+          wide = 1.0f - taper * (y < 0.0f ? y * y : -0.35f * y * y);
     float press = (i > 8 ? dimple : 0.3f * dimple) * f_exp2(-f_sq(x / 0.34f));
     x = i == 0 || i == 16 ? 0.0f : f_pow(x, square) * wide;
     curve_smooth(&c, w * x, 0.5f * h * (1.0f + y) - (i > 8 ? press : -press));
@@ -85,7 +93,9 @@ void shape_apple(struct scene *s) {
   b->a[0] = 0.035f;
   b->a[1] = pick(r, 0.04f, 0.065f);
   solid_turn(b, 2, tilt);
-  if (rng_chance(r, 0.55f)) apple_leaf(s, v3_make(0.3f * lean - tilt * h, h - dimple + 0.45f * tall, 0.0f), pick(r, 0.4f, 0.8f));
+  if (rng_chance(r, 0.55f))
+    apple_leaf(s, v3_make(0.3f * lean - tilt * h, h - dimple + 0.45f * tall, 0.0f),
+               pick(r, 0.4f, 0.8f));
   set_view(s, pick(r, -0.7f, 0.7f), 0.05f, 0.55f);
 }
 
@@ -120,11 +130,14 @@ static void vessel_pattern(struct scene *s, int m, float h) {
   }
 }
 
-static float wall_radius(float lo, float hi, float belly, float t) { return f_mix(lo, hi, t) + belly * f_sin(PI_F * t); }
+static float wall_radius(float lo, float hi, float belly, float t) {
+  return f_mix(lo, hi, t) + belly * f_sin(PI_F * t);
+}
 
 static void mug_handle(struct scene *s, float h, float lo, float hi, float belly) {
   struct rng *r = &s->rng;
-  float t0 = pick(r, 0.12f, 0.32f), t1 = pick(r, 0.68f, 0.9f), reach = pick(r, 0.28f, 0.62f), sag = pick(r, -0.15f, 0.1f);
+  float t0 = pick(r, 0.12f, 0.32f), t1 = pick(r, 0.68f, 0.9f), reach = pick(r, 0.28f, 0.62f),
+        sag = pick(r, -0.15f, 0.1f);
   float r0 = wall_radius(lo, hi, belly, t0) - 0.05f, r1 = wall_radius(lo, hi, belly, t1) - 0.05f;
   float square = pick(r, 0.0f, 0.22f);
   struct solid *b = scene_add(s, SOLID_TUBE, 2, 1);
@@ -139,11 +152,14 @@ static void mug_handle(struct scene *s, float h, float lo, float hi, float belly
   b->a[2] = pick(r, 0.9f, 1.8f);
 }
 
-static const struct profile *mug_hollow(struct scene *s, float h, float lo, float hi, float belly, float thick) {
+static const struct profile *mug_hollow(struct scene *s, float h, float lo, float hi, float belly,
+                                        float thick) {
   struct curve c = {0};
   curve_corner(&c, 0.0f, 0.05f);
   curve_corner(&c, wall_radius(lo, hi, belly, 0.05f) - 0.6f * thick, 0.05f * h);
-  for (int i = 1; i <= 6; i++) curve_smooth(&c, wall_radius(lo, hi, belly, (float)i / 6.0f) - 0.6f * thick, h * (float)i / 6.0f);
+  for (int i = 1; i <= 6; i++)
+    curve_smooth(&c, wall_radius(lo, hi, belly, (float)i / 6.0f) - 0.6f * thick,
+                 h * (float)i / 6.0f);
   curve_corner(&c, hi - 0.6f * thick, h * 1.5f);
   curve_corner(&c, 0.0f, h * 1.5f);
   curve_mirror(&c);
@@ -152,23 +168,30 @@ static const struct profile *mug_hollow(struct scene *s, float h, float lo, floa
 
 void shape_mug(struct scene *s) {
   struct rng *r = &s->rng;
-  float h = pick(r, 0.75f, 1.9f), lo = pick(r, 0.4f, 0.8f), hi = pick(r, 0.5f, 0.85f), thick = pick(r, 0.05f, 0.1f);
-  float belly = rng_chance(r, 0.5f) ? pick(r, -0.1f, 0.22f) : 0.0f, foot = rng_chance(r, 0.3f) ? 0.08f : 0.0f;
+  float h = pick(r, 0.75f, 1.9f), lo = pick(r, 0.4f, 0.8f), hi = pick(r, 0.5f, 0.85f),
+        thick = pick(r, 0.05f, 0.1f);
+  float belly = rng_chance(r, 0.5f) ? pick(r, -0.1f, 0.22f) : 0.0f,
+        foot = rng_chance(r, 0.3f) ? 0.08f : 0.0f;
   v3 glaze = natural_glaze(r);
   int m = scene_material(s, glaze, 0.05f, pick(r, 0.05f, 0.45f));
   s->material[m].grain = 0.05f;
   vessel_pattern(s, m, h);
-  m = scene_material(s, rng_chance(r, 0.75f) ? s->material[0].base : s->material[0].alt, 0.05f, s->material[0].rough);
+  m = scene_material(s, rng_chance(r, 0.75f) ? s->material[0].base : s->material[0].alt, 0.05f,
+                     s->material[0].rough);
   scene_material(s, s->material[0].base, 0.05f, 0.3f);
-  static const v3 drinks[3] = {{0.035f, 0.014f, 0.006f}, {0.3f, 0.16f, 0.07f}, {0.28f, 0.1f, 0.015f}}; /* coffee, with milk, tea */
+  /* coffee, with milk, tea */
+  static const v3 drinks[3] = {
+      {0.035f, 0.014f, 0.006f}, {0.3f, 0.16f, 0.07f}, {0.28f, 0.1f, 0.015f}};
   scene_material(s, drinks[rng_int(r, 3)], 0.06f, 0.04f);
   struct curve c = {0};
   curve_smooth(&c, 0.0f, 0.0f);
   curve_corner(&c, lo - foot, 0.0f);
   for (int i = foot > 0.0f ? 1 : 0; i <= 6; i++)
-    curve_smooth(&c, wall_radius(lo, hi, belly, (float)i / 6.0f), h * (i == 0 ? 0.03f : (float)i / 6.0f));
+    curve_smooth(&c, wall_radius(lo, hi, belly, (float)i / 6.0f),
+                 h * (i == 0 ? 0.03f : (float)i / 6.0f));
   curve_smooth(&c, hi - 0.5f * thick, h + 0.4f * thick);
-  for (int i = 6; i >= 1; i--) curve_smooth(&c, wall_radius(lo, hi, belly, (float)i / 6.0f) - thick, h * (float)i / 6.0f);
+  for (int i = 6; i >= 1; i--)
+    curve_smooth(&c, wall_radius(lo, hi, belly, (float)i / 6.0f) - thick, h * (float)i / 6.0f);
   curve_smooth(&c, lo * 0.7f, 0.1f);
   curve_smooth(&c, 0.0f, 0.09f);
   curve_mirror(&c);
@@ -190,7 +213,8 @@ void shape_mug(struct scene *s) {
 
 static void teapot_spout(struct scene *s, float h, float w) {
   struct rng *r = &s->rng;
-  float up = pick(r, 0.75f, 1.15f), out = pick(r, 0.45f, 0.8f), thick = pick(r, 0.14f, 0.22f), low = pick(r, 0.22f, 0.45f);
+  float up = pick(r, 0.75f, 1.15f), out = pick(r, 0.45f, 0.8f), thick = pick(r, 0.14f, 0.22f),
+        low = pick(r, 0.22f, 0.45f);
   struct solid *b = scene_add(s, SOLID_TUBE, 3, 0);
   b->npt = 4;
   b->pt[0] = v3_make(-w * 0.75f, low * h, 0.0f);
@@ -240,16 +264,20 @@ static void teapot_materials(struct scene *s, v3 glaze, float h) {
     s->material[m].rough = 0.14f;
   } else {
     vessel_pattern(s, m, h);
-    if (s->material[m].pattern == PATTERN_STRIPES || s->material[m].pattern == PATTERN_DOTS) s->material[m].scale *= 0.8f;
+    if (s->material[m].pattern == PATTERN_STRIPES || s->material[m].pattern == PATTERN_DOTS)
+      s->material[m].scale *= 0.8f;
   }
   scene_material(s, v3_make(0.01f, 0.01f, 0.01f), 0.0f, 1.0f);
-  scene_material(s, rng_chance(r, 0.6f) ? s->material[0].base : v3_make(0.12f, 0.05f, 0.02f), 0.05f, 0.3f);
-  scene_material(s, rng_chance(r, 0.6f) ? s->material[0].base : s->material[0].alt, s->material[0].gloss, s->material[0].rough);
+  scene_material(s, rng_chance(r, 0.6f) ? s->material[0].base : v3_make(0.12f, 0.05f, 0.02f), 0.05f,
+                 0.3f);
+  scene_material(s, rng_chance(r, 0.6f) ? s->material[0].base : s->material[0].alt,
+                 s->material[0].gloss, s->material[0].rough);
 }
 
 void shape_teapot(struct scene *s) {
   struct rng *r = &s->rng;
-  float h = pick(r, 0.85f, 1.6f), w = pick(r, 0.75f, 1.1f), mouth = pick(r, 0.35f, 0.62f) * w, foot = pick(r, 0.45f, 0.85f) * w;
+  float h = pick(r, 0.85f, 1.6f), w = pick(r, 0.75f, 1.1f), mouth = pick(r, 0.35f, 0.62f) * w,
+        foot = pick(r, 0.45f, 0.85f) * w;
   float mid = pick(r, 0.32f, 0.62f), lid_h = pick(r, 0.1f, 0.35f);
   v3 glaze = natural_glaze(r);
   teapot_materials(s, glaze, h);

@@ -2,7 +2,8 @@
  *
  * solid.c: signed distances of single solids, their placement and their bounds.
  *
- * Distances are exact or too small, never too large by more than a few percent (after Quilez's collection).
+ * Distances are exact or too small, never too large by more than a few percent (after Quilez's
+ * collection).
  */
 #include "scene.h"
 
@@ -11,7 +12,9 @@ v3 solid_local(const struct solid *b, v3 p) {
   return v3_make(v3_dot(b->ax, q), v3_dot(b->ay, q), v3_dot(b->az, q));
 }
 
-v3 solid_local_direction(const struct solid *b, v3 d) { return v3_make(v3_dot(b->ax, d), v3_dot(b->ay, d), v3_dot(b->az, d)); }
+v3 solid_local_direction(const struct solid *b, v3 d) {
+  return v3_make(v3_dot(b->ax, d), v3_dot(b->ay, d), v3_dot(b->az, d));
+}
 
 static float ellipsoid(v3 p, const float *r) {
   v3 q = v3_make(p.x / r[0], p.y / r[1], p.z / r[2]);
@@ -27,7 +30,8 @@ static float box(v3 p, const float *a) {
 }
 
 static float cone(v3 p, const float *a) {
-  float h = a[0] - a[3], r1 = a[1] - a[3], r2 = a[2] - a[3], qx = sqrtf(p.x * p.x + p.z * p.z), qy = p.y;
+  float h = a[0] - a[3], r1 = a[1] - a[3], r2 = a[2] - a[3], qx = sqrtf(p.x * p.x + p.z * p.z),
+        qy = p.y;
   float kx = r2 - r1, ky = 2.0f * h;
   float cax = qx - f_min(qx, qy < 0.0f ? r1 : r2), cay = fabsf(qy) - h;
   float t = f_clamp(((r2 - qx) * kx + (h - qy) * ky) / (kx * kx + ky * ky), 0.0f, 1.0f);
@@ -36,9 +40,11 @@ static float cone(v3 p, const float *a) {
   return s * sqrtf(f_min(cax * cax + cay * cay, cbx * cbx + cby * cby)) - a[3];
 }
 
-/* Distance to one quadratic Bezier span and the parameter there: projection on the chord, then Newton. */
+/* Distance to one quadratic Bezier span and the parameter there: projection on the chord, then
+ * Newton. */
 static float bezier(v3 p, v3 a, v3 b, v3 c, float *at) {
-  v3 d = v3_sub(a, p), e = v3_sub(b, a), f = v3_add(v3_sub(a, b), v3_sub(c, b)), chord = v3_sub(c, a);
+  v3 d = v3_sub(a, p), e = v3_sub(b, a), f = v3_add(v3_sub(a, b), v3_sub(c, b)),
+     chord = v3_sub(c, a);
   float t = f_clamp(-v3_dot(d, chord) / (v3_dot(chord, chord) + 1e-9f), 0.0f, 1.0f);
   v3 at_t = d;
   for (int i = 0; i < 4; i++) {
@@ -67,7 +73,8 @@ static float tube(const struct solid *b, v3 p) {
 
 static float turned(const struct solid *b, v3 p) {
   float r = sqrtf(p.x * p.x + p.z * p.z);
-  if (b->a[0] != 0.0f) { /* five lobes, as under an apple: cos(5 angle) is a polynomial in cos(angle) */
+  /* five lobes, as under an apple: cos(5 angle) is a polynomial in cos(angle) */
+  if (b->a[0] != 0.0f) {
     float c = p.x / (r + 1e-5f), q = c * c;
     float five = c * (5.0f + q * (16.0f * q - 20.0f));
     r *= 1.0f - b->a[0] * five * f_step(b->a[1], b->a[1] - 0.8f, p.y);
@@ -116,7 +123,8 @@ float solid_distance(const struct solid *b, v3 p) {
   }
   if (b->wave > 0.0f && d < 2.5f * b->wave) {
     float f = b->wave_scale;
-    d += b->wave * (noise3(q.x * f, q.y * f, q.z * f) + 0.5f * noise3(q.x * f * 2.3f, q.y * f * 2.3f, q.z * f * 2.3f) - 0.75f);
+    d += b->wave * (noise3(q.x * f, q.y * f, q.z * f) +
+                    0.5f * noise3(q.x * f * 2.3f, q.y * f * 2.3f, q.z * f * 2.3f) - 0.75f);
     d *= 0.75f;
   }
   return d;
@@ -157,7 +165,8 @@ static void bound_local(const struct solid *b, v3 *lo, v3 *hi) {
   } else if (b->kind == SOLID_EXTRUDED || b->kind == SOLID_PUFFED) {
     float grow = b->kind == SOLID_EXTRUDED ? f_max(0.0f, -2.0f * b->a[0] * b->a[2]) : 0.0f;
     float x = f_max(f->hi_x, -f->lo_x), y = f_max(f->hi_y, -f->lo_y);
-    float bend = b->kind == SOLID_EXTRUDED ? fabsf(b->a[4]) * x * x + fabsf(b->a[5]) * y * y : fabsf(b->a[1]) * x * b->a[0];
+    float bend = b->kind == SOLID_EXTRUDED ? fabsf(b->a[4]) * x * x + fabsf(b->a[5]) * y * y
+                                           : fabsf(b->a[1]) * x * b->a[0];
     *lo = v3_make(f->lo_x - grow, f->lo_y - grow, -b->a[0] - bend);
     *hi = v3_make(f->hi_x + grow, f->hi_y + grow, b->a[0] + bend);
   } else if (b->kind == SOLID_TUBE) {
@@ -166,8 +175,10 @@ static void bound_local(const struct solid *b, v3 *lo, v3 *hi) {
     *hi = v3_make(-1e9f, -1e9f, -1e9f);
     for (int i = 0; i < b->npt; i++) {
       v3 p = b->pt[i];
-      *lo = v3_make(f_min(lo->x, p.x - r), f_min(lo->y, p.y - r), f_min(lo->z, (p.z - r) * b->a[2]));
-      *hi = v3_make(f_max(hi->x, p.x + r), f_max(hi->y, p.y + r), f_max(hi->z, (p.z + r) * b->a[2]));
+      *lo =
+          v3_make(f_min(lo->x, p.x - r), f_min(lo->y, p.y - r), f_min(lo->z, (p.z - r) * b->a[2]));
+      *hi =
+          v3_make(f_max(hi->x, p.x + r), f_max(hi->y, p.y + r), f_max(hi->z, (p.z + r) * b->a[2]));
     }
   }
 }
@@ -177,5 +188,6 @@ void solid_bound(struct solid *b) {
   bound_local(b, &lo, &hi);
   v3 c = v3_scale(v3_add(lo, hi), 0.5f);
   b->radius = v3_len(v3_sub(hi, c)) + b->wave;
-  b->centre = v3_add(b->pos, v3_add(v3_scale(b->ax, c.x), v3_add(v3_scale(b->ay, c.y), v3_scale(b->az, c.z))));
+  b->centre = v3_add(
+      b->pos, v3_add(v3_scale(b->ax, c.x), v3_add(v3_scale(b->ay, c.y), v3_scale(b->az, c.z))));
 }

@@ -2,17 +2,19 @@
  *
  * strokes.c: the lines a draughtsman would draw, as polylines.
  *
- * Lines run between pixels: on the borders between object and backdrop (outline), between things or depths (part),
- * between the faces of one thing (crease) and around painted things (decal). The borders are followed from junction
- * to junction, kind by kind, and the pixel steps are smoothed away, so that hands.c can draw them with any pen.
+ * Lines run between pixels: on the borders between object and backdrop (outline), between things
+ * or depths (part), between the faces of one thing (crease) and around painted things (decal).
+ * The borders are followed from junction to junction, kind by kind, and the pixel steps are
+ * smoothed away, so that hands.c can draw them with any pen.
  */
 #include "scene.h"
 
 #include <stdlib.h>
 
 struct lattice {
-  int n;            /* pixels a side; vertices are 0..n */
-  uint8_t *edge[2]; /* (n+1)^2: kind of the border from vertex (x, y) to (x+1, y), and to (x, y+1) */
+  int n; /* pixels a side; vertices are 0..n */
+  /* (n+1)^2: kind of the border from vertex (x, y) to (x+1, y), and to (x, y+1) */
+  uint8_t *edge[2];
 };
 
 static uint8_t border_kind(const struct sample *a, const struct sample *b, float gap) {
@@ -86,14 +88,16 @@ static int strokes_new(struct strokes *s, uint8_t kind) {
   return 0;
 }
 
-/* Pull a line taut inside the band where the true border can lie, half a pixel to each side: steps of the raster
- * become straight lines and round arcs, corners stay. home: the unsmoothed points. Ends of open lines stay. */
+/* Pull a line taut inside the band where the true border can lie, half a pixel to each side:
+ * steps of the raster become straight lines and round arcs, corners stay. home: the unsmoothed
+ * points. Ends of open lines stay. */
 static void smooth(float *v, const float *home, int n, int closed) {
   for (int pass = 0; pass < 48; pass++) {
     float first = v[0], before = closed ? v[n - 1] : v[0];
     for (int i = 0; i < n; i++) {
       float here = v[i], next = i + 1 < n ? v[i + 1] : closed ? first : here;
-      if (closed || (i > 0 && i + 1 < n)) v[i] = f_clamp(0.25f * before + 0.5f * here + 0.25f * next, home[i] - 0.6f, home[i] + 0.6f);
+      if (closed || (i > 0 && i + 1 < n))
+        v[i] = f_clamp(0.25f * before + 0.5f * here + 0.25f * next, home[i] - 0.6f, home[i] + 0.6f);
       before = here;
     }
   }
@@ -112,7 +116,8 @@ static int smooth_last(struct strokes *s) {
   return 0;
 }
 
-/* Follow one line of a kind from a vertex until a junction, its end, or its start again; borders are used up. */
+/* Follow one line of a kind from a vertex until a junction, its end, or its start again; borders
+ * are used up. */
 static int follow(struct lattice *l, struct strokes *s, int x, int y, uint8_t kind, int loop) {
   static const int dx[4] = {1, 0, -1, 0}, dy[4] = {0, 1, 0, -1};
   int sx = x, sy = y, dir = 0;
@@ -157,7 +162,8 @@ static void thin_last(struct strokes *s, int size) {
 }
 
 static int trace_kind(struct lattice *l, struct strokes *s, uint8_t kind) {
-  for (int loop = 0; loop < 2; loop++) /* lines between ends and junctions first, then closed ones */
+  /* lines between ends and junctions first, then closed ones */
+  for (int loop = 0; loop < 2; loop++)
     for (int y = 0; y <= l->n; y++)
       for (int x = 0; x <= l->n; x++) {
         int dir, degree = lattice_degree(l, x, y, kind, &dir);
@@ -180,7 +186,8 @@ int strokes_trace(const struct picture *pic, struct strokes *out) {
   l.edge[1] = block + cells;
   lattice_fill(&l, pic);
   int rc = 0;
-  for (int kind = STROKE_OUTLINE; kind <= STROKE_DECAL && rc == 0; kind++) rc = trace_kind(&l, out, (uint8_t)kind);
+  for (int kind = STROKE_OUTLINE; kind <= STROKE_DECAL && rc == 0; kind++)
+    rc = trace_kind(&l, out, (uint8_t)kind);
   free(block);
   return rc;
 }

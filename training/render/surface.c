@@ -2,8 +2,9 @@
  *
  * surface.c: colour and finish of a surface point: materials and their patterns.
  *
- * Each pattern gives the flat colour (what a cartoon would use), the textured one, a decal number whose borders the
- * drawings follow, and where it paints a thing of its own (a window, a tyre) that thing's part id.
+ * Each pattern gives the flat colour (what a cartoon would use), the textured one, a decal
+ * number whose borders the drawings follow, and where it paints a thing of its own (a window, a
+ * tyre) that thing's part id.
  */
 #include "scene.h"
 
@@ -19,7 +20,8 @@ static void paint(struct surface *o, v3 colour, int decal) {
   o->decal = decal;
 }
 
-static void paint_part(struct surface *o, v3 colour, int decal, int part, float gloss, float rough) {
+static void paint_part(struct surface *o, v3 colour, int decal, int part, float gloss,
+                       float rough) {
   paint(o, colour, decal);
   o->part = part;
   o->gloss = gloss;
@@ -38,11 +40,13 @@ static void pattern_dots(struct spot *s) {
 }
 
 static void pattern_stripes(struct spot *s) {
-  if (f_fract(f_turns(s->q.x, s->q.z) * s->m->scale + s->m->phase) < s->m->amount) paint(s->o, s->m->alt, 1);
+  if (f_fract(f_turns(s->q.x, s->q.z) * s->m->scale + s->m->phase) < s->m->amount)
+    paint(s->o, s->m->alt, 1);
 }
 
 static void pattern_dipped(struct spot *s) {
-  float edge = s->m->phase + s->m->amount * f_sin(6.28318531f * s->m->scale * f_turns(s->q.x, s->q.z));
+  float edge =
+      s->m->phase + s->m->amount * f_sin(6.28318531f * s->m->scale * f_turns(s->q.x, s->q.z));
   if ((s->q.y < edge) == (s->m->extra < 0.5f)) paint(s->o, s->m->alt, 1);
 }
 
@@ -54,7 +58,8 @@ static void pattern_apple(struct spot *s) {
   float mix = f_clamp(m->amount * (0.25f + 0.9f * cheek), 0.0f, 1.0f);
   s->o->flat = v3_mix(m->base, m->alt, f_clamp(m->amount, 0.0f, 1.0f) * 0.5f);
   v3 c = v3_mix(m->base, m->alt, f_step(0.25f, 0.75f, mix + 0.5f * (streak - 0.5f)));
-  float near_stem = f_step(0.3f, 0.02f, sqrtf(s->q.x * s->q.x + s->q.z * s->q.z)) * f_step(0.3f, 0.6f, s->q.y);
+  float near_stem =
+      f_step(0.3f, 0.02f, sqrtf(s->q.x * s->q.x + s->q.z * s->q.z)) * f_step(0.3f, 0.6f, s->q.y);
   c = v3_mix(c, m->third, 0.6f * near_stem);
   float freckle = noise3(s->q.x * 30.0f, s->q.y * 30.0f, s->q.z * 30.0f);
   s->o->albedo = v3_mix(c, v3_make(0.75f, 0.6f, 0.3f), 0.3f * f_step(0.86f, 0.93f, freckle));
@@ -71,7 +76,8 @@ static void wall_texture(struct spot *s, float w, float y) {
     s->o->albedo = v3_scale(s->o->flat, 0.6f);
 }
 
-/* A row of windows, the door, and bricks or boards; scale: columns, amount: rows, phase: door place. */
+/* A row of windows, the door, and bricks or boards; scale: columns, amount: rows, phase: door
+ * place. */
 static void pattern_wall(struct spot *s) {
   const struct material *m = s->m;
   const float *a = s->b->a;
@@ -92,7 +98,8 @@ static void pattern_wall(struct spot *s) {
       paint_part(s->o, m->third, 3, 5, 0.03f, 0.5f);
     else
       paint(s->o, v3_make(0.8f, 0.78f, 0.74f), 2);
-    if (f_sq(w - m->phase * (half - door_w - 0.08f) - 0.6f * door_w) + f_sq(y - 0.5f * door_h) < 0.0005f)
+    if (f_sq(w - m->phase * (half - door_w - 0.08f) - 0.6f * door_w) + f_sq(y - 0.5f * door_h) <
+        0.0005f)
       paint_part(s->o, v3_make(0.7f, 0.5f, 0.15f), 3, 5, 0.4f, 0.2f);
     return;
   }
@@ -129,7 +136,8 @@ static void pattern_wood(struct spot *s) {
 
 static void pattern_foliage(struct spot *s) {
   float f = s->m->scale;
-  float a = noise3(s->q.x * f, s->q.y * f, s->q.z * f), b = noise3(s->q.x * f * 3.1f, s->q.y * f * 3.1f, s->q.z * f * 3.1f);
+  float a = noise3(s->q.x * f, s->q.y * f, s->q.z * f),
+        b = noise3(s->q.x * f * 3.1f, s->q.y * f * 3.1f, s->q.z * f * 3.1f);
   float t = 0.55f * a + 0.45f * b;
   v3 c = v3_scale(s->o->flat, 0.35f + 1.25f * t);
   s->o->albedo = v3_mix(c, s->m->alt, s->m->amount * f_step(0.55f, 0.75f, b));
@@ -139,9 +147,12 @@ static void pattern_fish(struct spot *s) {
   const struct material *m = s->m;
   v3 q = s->q;
   int kind = (int)m->extra;
-  if (kind == 0 && f_fract(q.x * m->scale + m->phase + 0.12f * f_sin(q.y * 9.0f)) < m->amount) paint(s->o, m->alt, 1);
-  if (kind == 1 && q.y > 0.06f + 0.05f * f_sin(q.x * 4.0f + m->phase * 6.0f)) paint(s->o, m->alt, 1);
-  if (kind == 2 && noise3(q.x * m->scale, q.y * m->scale, m->phase * 20.0f) > 0.62f) paint(s->o, m->alt, 1);
+  if (kind == 0 && f_fract(q.x * m->scale + m->phase + 0.12f * f_sin(q.y * 9.0f)) < m->amount)
+    paint(s->o, m->alt, 1);
+  if (kind == 1 && q.y > 0.06f + 0.05f * f_sin(q.x * 4.0f + m->phase * 6.0f))
+    paint(s->o, m->alt, 1);
+  if (kind == 2 && noise3(q.x * m->scale, q.y * m->scale, m->phase * 20.0f) > 0.62f)
+    paint(s->o, m->alt, 1);
   if (kind == 3 && fabsf(q.y - 0.03f) < 0.05f + 0.1f * m->amount) paint(s->o, m->alt, 1);
   v3 c = v3_mix(s->o->flat, m->third, 0.7f * f_step(0.0f, -0.45f, q.y));
   float u = q.x * 15.0f, v = q.y * 15.0f + 0.5f * (float)(f_floor(u) & 1);
@@ -155,7 +166,8 @@ static void pattern_fin(struct spot *s) {
   s->o->albedo = v3_scale(s->o->flat, t < 0.35f ? 0.72f : 1.08f);
 }
 
-/* Lower body: lamps at the ends, door gaps, sill; phase: half length, scale: height of lamps, extra: door place. */
+/* Lower body: lamps at the ends, door gaps, sill; phase: half length, scale: height of lamps,
+ * extra: door place. */
 static void pattern_car(struct spot *s) {
   const struct material *m = s->m;
   v3 q = s->q;
@@ -176,12 +188,14 @@ static void pattern_car(struct spot *s) {
     float gap = f_min(fabsf(q.x - m->extra), fabsf(fabsf(q.x - m->extra) - m->amount));
     if (gap < 0.009f && q.y > m->scale - 0.16f) s->o->albedo = v3_scale(s->o->flat, 0.25f);
     float hx = q.x - m->extra + 0.12f * m->amount, hy = q.y - m->scale - 0.05f;
-    if (fabsf(f_fract(hx / m->amount) - 0.5f) * m->amount < 0.05f && fabsf(hx) < m->amount && fabsf(hy) < 0.012f)
+    if (fabsf(f_fract(hx / m->amount) - 0.5f) * m->amount < 0.05f && fabsf(hx) < m->amount &&
+        fabsf(hy) < 0.012f)
       s->o->albedo = v3_make(0.6f, 0.6f, 0.62f);
   }
 }
 
-/* Cabin: glass all round inside a frame; phase: pillar place, amount: width of the frame, scale: roof edge. */
+/* Cabin: glass all round inside a frame; phase: pillar place, amount: width of the frame, scale:
+ * roof edge. */
 static void pattern_cabin(struct spot *s) {
   const struct material *m = s->m;
   v3 q = s->q;
@@ -190,7 +204,8 @@ static void pattern_cabin(struct spot *s) {
   if (side)
     glass = inset > m->amount && fabsf(q.x - m->phase) > 0.03f;
   else
-    glass = s->n.y < 0.8f && q.y < m->scale && q.y > s->b->profile->lo_y + 0.17f && fabsf(q.z) < s->b->a[0] - 0.09f;
+    glass = s->n.y < 0.8f && q.y < m->scale && q.y > s->b->profile->lo_y + 0.17f &&
+            fabsf(q.z) < s->b->a[0] - 0.09f;
   if (glass && q.y > m->extra) paint_part(s->o, v3_make(0.012f, 0.02f, 0.028f), 1, 3, 0.16f, 0.03f);
 }
 
@@ -199,7 +214,8 @@ static void pattern_wheel(struct spot *s) {
   if (r > size * s->m->amount) return;
   paint_part(s->o, s->m->alt, 1, 5, 0.5f, 0.18f);
   float spoke = f_fract(f_turns(s->q.x, s->q.z) * s->m->scale);
-  if (r > size * 0.16f && r < size * s->m->amount * 0.86f && spoke < 0.45f) s->o->albedo = v3_scale(s->m->alt, 0.12f);
+  if (r > size * 0.16f && r < size * s->m->amount * 0.86f && spoke < 0.45f)
+    s->o->albedo = v3_scale(s->m->alt, 0.12f);
 }
 
 static void pattern_spots(struct spot *s) {
@@ -233,7 +249,9 @@ static void pattern_sail(struct spot *s) {
   float y = s->q.y - s->b->profile->lo_y;
   if (kind == 1 && f_fract(y * m->scale + m->phase) < m->amount) paint(s->o, m->alt, 1);
   if (kind == 2 && y < m->amount) paint(s->o, m->alt, 1);
-  if (kind == 3 && s->q.x > s->b->profile->lo_x + 0.45f * (s->b->profile->hi_x - s->b->profile->lo_x)) paint(s->o, m->alt, 1);
+  if (kind == 3 &&
+      s->q.x > s->b->profile->lo_x + 0.45f * (s->b->profile->hi_x - s->b->profile->lo_x))
+    paint(s->o, m->alt, 1);
   s->o->albedo = s->o->flat;
   if (f_fract(y * 3.6f + 0.04f * s->q.x) < 0.035f) s->o->albedo = v3_scale(s->o->flat, 0.82f);
 }
@@ -317,7 +335,8 @@ static void apply_pattern(struct spot *s) {
 static int face_of(const struct solid *b, v3 n) {
   float x = fabsf(n.x), y = fabsf(n.y), z = fabsf(n.z);
   if (b->wave > 0.0f) return 0;
-  if (b->kind == SOLID_BOX) return x > y && x > z ? 1 + (n.x > 0.0f) : y > z ? 3 + (n.y > 0.0f) : 5 + (n.z > 0.0f);
+  if (b->kind == SOLID_BOX)
+    return x > y && x > z ? 1 + (n.x > 0.0f) : y > z ? 3 + (n.y > 0.0f) : 5 + (n.z > 0.0f);
   if (b->kind == SOLID_CONE) return y > 0.75f ? 1 + (n.y > 0.0f) : 0;
   if (b->kind == SOLID_EXTRUDED) return z > 0.72f ? 1 + (n.z > 0.0f) : 0;
   return 0;
@@ -327,7 +346,8 @@ static v3 bumped(v3 p, v3 n, float strength, float scale) {
   float e = 0.35f;
   v3 q = v3_scale(p, scale);
   float h = noise3(q.x, q.y, q.z);
-  v3 g = v3_make(noise3(q.x + e, q.y, q.z) - h, noise3(q.x, q.y + e, q.z) - h, noise3(q.x, q.y, q.z + e) - h);
+  v3 g = v3_make(noise3(q.x + e, q.y, q.z) - h, noise3(q.x, q.y + e, q.z) - h,
+                 noise3(q.x, q.y, q.z + e) - h);
   return v3_unit(v3_mad(n, g, -strength));
 }
 
@@ -347,7 +367,8 @@ void surface_at(const struct scene *s, int who, v3 p, v3 n, struct surface *out)
   apply_pattern(&spot);
   if (out->albedo.x < 0.0f || s->plain) out->albedo = out->flat;
   if (m->grain > 0.0f) {
-    float g = noise3(p.x * 7.0f + 3.0f, p.y * 7.0f, p.z * 7.0f) + 0.6f * noise3(p.x * 31.0f, p.y * 31.0f, p.z * 31.0f) - 0.8f;
+    float g = noise3(p.x * 7.0f + 3.0f, p.y * 7.0f, p.z * 7.0f) +
+              0.6f * noise3(p.x * 31.0f, p.y * 31.0f, p.z * 31.0f) - 0.8f;
     out->albedo = v3_scale(out->albedo, 1.0f + m->grain * g);
   }
   out->normal = m->bump > 0.0f ? bumped(p, n, m->bump, 26.0f) : n;

@@ -2,8 +2,9 @@
  *
  * vec.h: vectors, elementary functions, random numbers and noise for the studio world.
  *
- * Every function is plain IEEE single arithmetic (sqrtf is exact), so that a picture has the same bytes with every
- * libc and compiler. For the same reason: never two random draws in one expression, C does not fix their order.
+ * Every function is plain IEEE single arithmetic (sqrtf is exact), so that a picture has the
+ * same bytes with every libc and compiler. For the same reason: never two random draws in one
+ * expression, C does not fix their order.
  */
 #ifndef MSK_TRAINING_VEC_H
 #define MSK_TRAINING_VEC_H
@@ -27,13 +28,17 @@ static inline v3 v3_add(v3 a, v3 b) { return v3_make(a.x + b.x, a.y + b.y, a.z +
 static inline v3 v3_sub(v3 a, v3 b) { return v3_make(a.x - b.x, a.y - b.y, a.z - b.z); }
 static inline v3 v3_scale(v3 a, float s) { return v3_make(a.x * s, a.y * s, a.z * s); }
 static inline v3 v3_mul(v3 a, v3 b) { return v3_make(a.x * b.x, a.y * b.y, a.z * b.z); }
-static inline v3 v3_mad(v3 a, v3 b, float s) { return v3_make(a.x + b.x * s, a.y + b.y * s, a.z + b.z * s); }
+static inline v3 v3_mad(v3 a, v3 b, float s) {
+  return v3_make(a.x + b.x * s, a.y + b.y * s, a.z + b.z * s);
+}
 static inline float v3_dot(v3 a, v3 b) { return a.x * b.x + a.y * b.y + a.z * b.z; }
 static inline float v3_len(v3 a) { return sqrtf(v3_dot(a, a)); }
 static inline v3 v3_unit(v3 a) { return v3_scale(a, 1.0f / (v3_len(a) + 1e-12f)); }
 static inline v3 v3_mix(v3 a, v3 b, float t) { return v3_mad(a, v3_sub(b, a), t); }
 
-static inline v3 v3_cross(v3 a, v3 b) { return v3_make(a.y * b.z - a.z * b.y, a.z * b.x - a.x * b.z, a.x * b.y - a.y * b.x); }
+static inline v3 v3_cross(v3 a, v3 b) {
+  return v3_make(a.y * b.z - a.z * b.y, a.z * b.x - a.x * b.z, a.x * b.y - a.y * b.x);
+}
 
 static inline float f_min(float a, float b) { return a < b ? a : b; }
 static inline float f_max(float a, float b) { return a > b ? a : b; }
@@ -60,7 +65,8 @@ static inline float f_sin(float x) {
   r = r > 0.25f ? 0.5f - r : r < -0.25f ? -0.5f - r : r;
   r *= 6.28318531f;
   float q = r * r;
-  return r * (1.0f - q * (0.166666667f - q * (8.33333333e-3f - q * (1.98412698e-4f - q * 2.75573e-6f))));
+  return r * (1.0f -
+              q * (0.166666667f - q * (8.33333333e-3f - q * (1.98412698e-4f - q * 2.75573e-6f))));
 }
 
 static inline float f_cos(float x) { return f_sin(x + 1.57079633f); }
@@ -69,7 +75,8 @@ static inline float f_exp2(float x) {
   x = f_clamp(x, -100.0f, 100.0f);
   int i = f_floor(x);
   float f = x - (float)i;
-  float m = 1.0f + f * (0.693147182f + f * (0.240226507f + f * (0.0555041f + f * (0.0096181f + f * 0.0013333f))));
+  float m = 1.0f + f * (0.693147182f +
+                        f * (0.240226507f + f * (0.0555041f + f * (0.0096181f + f * 0.0013333f))));
   uint32_t bits = (uint32_t)(i + 127) << 23;
   float p;
   memcpy(&p, &bits, sizeof p);
@@ -84,7 +91,8 @@ static inline float f_log2(float x) {
   float m;
   memcpy(&m, &bits, sizeof m);
   float t = (m - 1.0f) / (m + 1.0f), q = t * t;
-  return (float)e + 2.88539008f * t * (1.0f + q * (0.333333333f + q * (0.2f + q * (0.142857f + q * 0.1111f))));
+  return (float)e +
+         2.88539008f * t * (1.0f + q * (0.333333333f + q * (0.2f + q * (0.142857f + q * 0.1111f))));
 }
 
 /* x^y for x >= 0. */
@@ -94,7 +102,8 @@ static inline float f_pow(float x, float y) { return x <= 1e-20f ? 0.0f : f_exp2
 static inline float f_turns(float y, float x) {
   float ax = fabsf(x), ay = fabsf(y), hi = f_max(ax, ay), lo = f_min(ax, ay);
   float t = lo / (hi + 1e-20f), q = t * t;
-  float a = t * (0.15915494f - q * (0.0530516f - q * (0.0318f - q * (0.0216f - q * (0.0117f - q * 0.00318f)))));
+  float a = t * (0.15915494f -
+                 q * (0.0530516f - q * (0.0318f - q * (0.0216f - q * (0.0117f - q * 0.00318f)))));
   a = ay > ax ? 0.25f - a : a;
   a = x < 0.0f ? 0.5f - a : a;
   return y < 0.0f ? -a : a;
@@ -117,7 +126,9 @@ static inline float rng_range(struct rng *r, float lo, float hi) {
   return lo + (hi - lo) * ((float)(rng_next(r) >> 8) * (1.0f / 16777216.0f));
 }
 
-static inline int rng_int(struct rng *r, int n) { return (int)(((uint64_t)rng_next(r) * (uint64_t)n) >> 32); }
+static inline int rng_int(struct rng *r, int n) {
+  return (int)(((uint64_t)rng_next(r) * (uint64_t)n) >> 32);
+}
 static inline int rng_chance(struct rng *r, float p) { return rng_range(r, 0.0f, 1.0f) < p; }
 static inline float rng_sign(struct rng *r) { return (rng_next(r) & 0x80000000u) ? 1.0f : -1.0f; }
 
@@ -146,7 +157,9 @@ static inline float noise3(float px, float py, float pz) {
 
 /* ---- colour: display values 0..1 in, linear light out ---- */
 
-static inline v3 colour_linear(v3 c) { return v3_make(f_pow(c.x, 2.2f), f_pow(c.y, 2.2f), f_pow(c.z, 2.2f)); }
+static inline v3 colour_linear(v3 c) {
+  return v3_make(f_pow(c.x, 2.2f), f_pow(c.y, 2.2f), f_pow(c.z, 2.2f));
+}
 
 static inline float colour_hue_wave(float h, float offset) {
   float t = f_fract(h + offset) * 6.0f;
@@ -154,12 +167,14 @@ static inline float colour_hue_wave(float h, float offset) {
 }
 
 static inline v3 colour_hsv(float h, float s, float v) {
-  float r = colour_hue_wave(h, 0.0f), g = colour_hue_wave(h, 2.0f / 3.0f), b = colour_hue_wave(h, 1.0f / 3.0f);
+  float r = colour_hue_wave(h, 0.0f), g = colour_hue_wave(h, 2.0f / 3.0f),
+        b = colour_hue_wave(h, 1.0f / 3.0f);
   return v3_make(v * (1.0f - s + s * r), v * (1.0f - s + s * g), v * (1.0f - s + s * b));
 }
 
 /* A random colour in ranges of hue, saturation and value, as linear light. */
-static inline v3 rng_colour(struct rng *r, float h0, float h1, float s0, float s1, float b0, float b1) {
+static inline v3 rng_colour(struct rng *r, float h0, float h1, float s0, float s1, float b0,
+                            float b1) {
   float h = rng_range(r, h0, h1), s = rng_range(r, s0, s1);
   float v = rng_range(r, b0, b1);
   return colour_linear(colour_hsv(h, s, v));

@@ -12,12 +12,15 @@ static const struct {
   const char *name;
   void (*shape)(struct scene *);
 } CLASSES[WORLD_CLASSES] = {
-    {"apple", shape_apple},       {"mug", shape_mug},   {"house", shape_house},   {"fish", shape_fish},
-    {"tree", shape_tree},         {"car", shape_car},   {"teapot", shape_teapot}, {"sailboat", shape_sailboat},
-    {"mushroom", shape_mushroom}, {"bird", shape_bird}, {"chair", shape_chair},   {"lamp", shape_lamp},
+    {"apple", shape_apple},   {"mug", shape_mug},           {"house", shape_house},
+    {"fish", shape_fish},     {"tree", shape_tree},         {"car", shape_car},
+    {"teapot", shape_teapot}, {"sailboat", shape_sailboat}, {"mushroom", shape_mushroom},
+    {"bird", shape_bird},     {"chair", shape_chair},       {"lamp", shape_lamp},
 };
 
-const char *world_class_name(int class_id) { return class_id < 0 || class_id >= WORLD_CLASSES ? NULL : CLASSES[class_id].name; }
+const char *world_class_name(int class_id) {
+  return class_id < 0 || class_id >= WORLD_CLASSES ? NULL : CLASSES[class_id].name;
+}
 
 static int render_all(struct picture *pic, const struct world_views *views, uint64_t seed) {
   struct rng light = {seed ^ 0xA0761D6478BD642Full};
@@ -30,13 +33,16 @@ static int render_all(struct picture *pic, const struct world_views *views, uint
   return rc;
 }
 
-int world_render(int class_id, uint64_t seed, int size, enum world_style style, const struct world_views *views) {
-  if (!world_class_name(class_id) || (style != WORLD_RICH && style != WORLD_PLAIN) || size < WORLD_SIZE_MIN || size > WORLD_SIZE_MAX ||
-      !views)
+int world_render(int class_id, uint64_t seed, int size, enum world_style style,
+                 const struct world_views *views) {
+  if (!world_class_name(class_id) || style < WORLD_RICH || style > WORLD_WIDE ||
+      size < WORLD_SIZE_MIN || size > WORLD_SIZE_MAX || !views)
     return -1;
   size_t count = (size_t)size * (size_t)size;
-  struct picture pic = {.size = size, .cells = size / PICTURE_CELL + 1, .nodes = size / PICTURE_NODE + 3};
-  size_t cells = (size_t)pic.cells * (size_t)pic.cells, nodes = (size_t)pic.nodes * (size_t)pic.nodes;
+  struct picture pic = {
+      .size = size, .cells = size / PICTURE_CELL + 1, .nodes = size / PICTURE_NODE + 3};
+  size_t cells = (size_t)pic.cells * (size_t)pic.cells,
+         nodes = (size_t)pic.nodes * (size_t)pic.nodes;
   pic.scene = calloc(1, sizeof *pic.scene);
   pic.sample = malloc(sizeof *pic.sample * count);
   pic.edge = calloc(count, 1);
@@ -52,7 +58,8 @@ int world_render(int class_id, uint64_t seed, int size, enum world_style style, 
     pic.scene->rng.state = own;
     pic.scene->gap = 0.05f;
     CLASSES[class_id].shape(pic.scene);
-    if (style == WORLD_PLAIN) plain_scene(pic.scene);
+    if (style != WORLD_RICH) plain_scene(pic.scene);
+    if (style == WORLD_WIDE) wide_scene(pic.scene, own);
     scene_finish(pic.scene);
     rc = render_all(&pic, views, own);
   }

@@ -12,9 +12,9 @@
 #include <unistd.h>
 
 #include "actions.h"
-#include "json.h"
-#include "model_path.h"
-#include "output.h"
+#include "app/json.h"
+#include "app/model_path.h"
+#include "app/output.h"
 
 const char *const bench_item_names[BENCH_ITEMS] = {"forward", "step", "encode", "decode", "draw"};
 
@@ -26,7 +26,7 @@ static msk_status choose_items(bench *b, msk_error *error) {
     int item = 0;
     while (item < BENCH_ITEMS && strcmp(options->inputs[i], bench_item_names[item]) != 0) item++;
     if (item == BENCH_ITEMS) {
-      return cli_fail(error, MSK_ERROR_ARGUMENT,
+      return app_fail(error, MSK_ERROR_ARGUMENT,
                       "bench was given %s, expected any of forward, step, encode, decode, draw",
                       options->inputs[i]);
     }
@@ -41,7 +41,7 @@ static msk_status check_options(const bench *b, msk_error *error) {
   const cli_options *options = b->options;
   msk_recipe recipe;
   if (options->recipe != NULL && !b->wanted[BENCH_DRAW])
-    return cli_fail(
+    return app_fail(
         error, MSK_ERROR_ARGUMENT,
         "--recipe has no effect without draw, which is not among what is measured: leave it out");
   if (options->recipe != NULL) {
@@ -49,16 +49,16 @@ static msk_status check_options(const bench *b, msk_error *error) {
     if (status != MSK_OK) return status;
   }
   if (options->against != NULL && options->kernels)
-    return cli_fail(error, MSK_ERROR_ARGUMENT,
+    return app_fail(error, MSK_ERROR_ARGUMENT,
                     "--kernels and --against contradict each other: leave one of them out");
   bool official = options->bench_size == NULL || strcmp(options->bench_size, "official") == 0;
   if (options->output != NULL && !official)
-    return cli_fail(
+    return app_fail(
         error, MSK_ERROR_ARGUMENT,
         "--output keeps the random model of --size official, but --size is %s: leave it out",
         options->bench_size);
   if (options->output != NULL && output_is_stdout(options->output))
-    return cli_fail(error, MSK_ERROR_ARGUMENT,
+    return app_fail(error, MSK_ERROR_ARGUMENT,
                     "a model is not written to standard output, expected -o MODEL.safetensors");
   return MSK_OK;
 }
@@ -73,7 +73,7 @@ static msk_status temporary_path(char path[MAX_PATH_BYTES], msk_error *error) {
   int length = snprintf(path, MAX_PATH_BYTES, "%s/masksketch-bench-XXXXXX", folder);
   int descriptor = length < MAX_PATH_BYTES ? mkstemp(path) : -1;
   if (descriptor < 0) {
-    return cli_fail(error, MSK_ERROR_OUTPUT,
+    return app_fail(error, MSK_ERROR_OUTPUT,
                     "cannot make a temporary file in %s: %s; the environment variable TMPDIR names "
                     "another folder",
                     folder, strerror(errno));
@@ -94,7 +94,7 @@ static msk_status find_bench_model(char path[MAX_PATH_BYTES], bool *temporary,
   msk_status status = MSK_OK;
   if (options->output != NULL) {
     if (strlen(options->output) >= MAX_PATH_BYTES)
-      return cli_fail(error, MSK_ERROR_ARGUMENT, "the name for the model is too long");
+      return app_fail(error, MSK_ERROR_ARGUMENT, "the name for the model is too long");
     strcpy(path, options->output);
   } else {
     status = temporary_path(path, error);
@@ -153,14 +153,14 @@ static msk_status measure_all(bench *b, msk_error *error) {
   if (getrusage(RUSAGE_SELF, &usage) == 0) b->peak_bytes = (size_t)usage.ru_maxrss * 1024;
   if (b->options->json) return json_print(bench_json(b), error);
   bench_print(b);
-  return cli_flush_stdout(error);
+  return app_flush_stdout(error);
 }
 
 msk_status action_bench(const cli_options *options, msk_error *error) {
   char path[MAX_PATH_BYTES];
   bool temporary = false;
   bench *b = calloc(1, sizeof *b);
-  if (b == NULL) return cli_fail(error, MSK_ERROR_MEMORY, "out of memory for the measurements");
+  if (b == NULL) return app_fail(error, MSK_ERROR_MEMORY, "out of memory for the measurements");
   b->options = options;
   b->rounds = options->rounds > 0 ? options->rounds : DEFAULT_ROUNDS;
   b->seconds = options->seconds >= 0 ? options->seconds : DEFAULT_SECONDS;

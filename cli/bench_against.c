@@ -10,9 +10,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "app/cancel.h"
+#include "app/json.h"
 #include "bench.h"
-#include "cancel.h"
-#include "json.h"
 
 extern char **environ;
 
@@ -65,7 +65,7 @@ static msk_status run_program(json_t **answer, const command_line *line, msk_err
   pid_t child;
   posix_spawn_file_actions_t actions;
   if (pipe(ends) != 0)
-    return cli_fail(error, MSK_ERROR_OUTPUT, "cannot make a pipe to %s: %s", program,
+    return app_fail(error, MSK_ERROR_OUTPUT, "cannot make a pipe to %s: %s", program,
                     strerror(errno));
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
@@ -77,7 +77,7 @@ static msk_status run_program(json_t **answer, const command_line *line, msk_err
   close(ends[1]);
   if (failure != 0) {
     close(ends[0]);
-    return cli_fail(error, MSK_ERROR_FILE,
+    return app_fail(error, MSK_ERROR_FILE,
                     "cannot run %s: %s; expected another build of masksketch", program,
                     strerror(failure));
   }
@@ -87,14 +87,14 @@ static msk_status run_program(json_t **answer, const command_line *line, msk_err
   while (waitpid(child, &status, 0) < 0 && errno == EINTR) continue;
   if (cancel_requested()) {
     json_decref(object);
-    return cli_fail(error, MSK_ERROR_CANCELLED, "cancelled while %s was running", program);
+    return app_fail(error, MSK_ERROR_CANCELLED, "cancelled while %s was running", program);
   }
   if (object != NULL && WIFEXITED(status) && WEXITSTATUS(status) == 0) {
     *answer = object;
     return MSK_OK;
   }
   json_decref(object);
-  return cli_fail(error, MSK_ERROR_FILE,
+  return app_fail(error, MSK_ERROR_FILE,
                   "%s bench did not answer with a JSON object (exit status %d), expected a build "
                   "that has bench",
                   program, WIFEXITED(status) ? WEXITSTATUS(status) : -1);
@@ -156,7 +156,7 @@ static msk_status print_comparison(const bench *b, const comparison *c, const ch
                       error);
   }
   json_decref(results);
-  return cli_flush_stdout(error);
+  return app_flush_stdout(error);
 }
 
 msk_status bench_against(const bench *b, const char *other, msk_error *error) {
@@ -165,13 +165,13 @@ msk_status bench_against(const bench *b, const char *other, msk_error *error) {
   const char *programs[2] = {"/proc/self/exe", other};
   char self[4096];
   if (access(other, X_OK) != 0) {
-    return cli_fail(error, MSK_ERROR_FILE,
+    return app_fail(error, MSK_ERROR_FILE,
                     "cannot run %s: %s; expected another build of masksketch", other,
                     strerror(errno));
   }
   ssize_t length = readlink(programs[0], self, sizeof self - 1);
   if (length < 0)
-    return cli_fail(error, MSK_ERROR_UNSUPPORTED,
+    return app_fail(error, MSK_ERROR_UNSUPPORTED,
                     "this system does not tell where the running program is");
   self[length] = 0;
   programs[0] = self;

@@ -9,8 +9,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "app/cancel.h"
 #include "bench.h"
-#include "cancel.h"
 
 enum { SHORT_STEPS = 3 };
 
@@ -214,7 +214,7 @@ static msk_status measure_model(const bench *b, const msk_model *model, bench_re
                b->options->kernels;
   int32_t *tokens = calloc((size_t)b->info.tokens, sizeof *tokens);
   if (tokens == NULL)
-    return cli_fail(error, MSK_ERROR_MEMORY, "out of memory for the tokens of a picture");
+    return app_fail(error, MSK_ERROR_MEMORY, "out of memory for the tokens of a picture");
   msk_status status = make_sketch(&sketch, b->info.image_size, error);
   if (status == MSK_OK && b->wanted[BENCH_FORWARD])
     status = prepare_forward(&forward, model, threads, error);

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "json.h"
-#include "model_path.h"
+#include "app/json.h"
+#include "app/model_path.h"
 #include "score.h"
 
 /* ---- what is asked ---- */
@@ -32,7 +32,7 @@ static msk_status read_scales(const char *list, double *scales, int *count, msk_
     double scale = (*p >= '0' && *p <= '9') || *p == '.' ? strtod(p, &end) : -1;
     if (end == NULL || (*end != ',' && *end != 0) || !(scale >= 0 && scale <= 100) ||
         *count == MSK_MAX_CANDIDATES) {
-      return cli_fail(
+      return app_fail(
           error, MSK_ERROR_ARGUMENT,
           "--guidance was given %s, expected numbers from 0 to 100 with commas, at most %d", list,
           MSK_MAX_CANDIDATES);
@@ -71,12 +71,12 @@ msk_status candidates_check(const cli_options *options, const msk_recipe *recipe
   if (options->candidates < 0) {
     const char *name = lonely_option(options);
     if (name == NULL) return MSK_OK;
-    return cli_fail(error, MSK_ERROR_ARGUMENT,
+    return app_fail(error, MSK_ERROR_ARGUMENT,
                     "--%s has no effect in draw without --candidates: leave it out", name);
   }
   const char *other = contradiction(options, recipe);
   if (other != NULL)
-    return cli_fail(error, MSK_ERROR_ARGUMENT, "--candidates does not go together with %s", other);
+    return app_fail(error, MSK_ERROR_ARGUMENT, "--candidates does not go together with %s", other);
   double scales[MSK_MAX_CANDIDATES];
   int count = 0;
   msk_status status = read_scales(scale_list(options), scales, &count, error);
@@ -84,22 +84,22 @@ msk_status candidates_check(const cli_options *options, const msk_recipe *recipe
   const int all = options->candidates * (count > 0 ? count : 1),
             finish = options->finish > 0 ? options->finish : all;
   if (all > MSK_MAX_CANDIDATES) {
-    return cli_fail(error, MSK_ERROR_ARGUMENT,
+    return app_fail(error, MSK_ERROR_ARGUMENT,
                     "--candidates %d with %d guidance scales makes %d, expected at most %d",
                     options->candidates, count, all, MSK_MAX_CANDIDATES);
   }
   if (finish > all)
-    return cli_fail(error, MSK_ERROR_ARGUMENT,
+    return app_fail(error, MSK_ERROR_ARGUMENT,
                     "--finish was given %d, expected at most the %d candidates", finish, all);
   if (options->keep > finish)
-    return cli_fail(error, MSK_ERROR_ARGUMENT,
+    return app_fail(error, MSK_ERROR_ARGUMENT,
                     "--keep was given %d, expected at most the %d that are finished", options->keep,
                     finish);
   const char *idle = options->weight_confidence >= 0 ? "weight-confidence"
                      : options->drop_from >= 0       ? "drop-from"
                                                      : NULL;
   if (idle != NULL && options->finish < 0)
-    return cli_fail(error, MSK_ERROR_ARGUMENT, "--%s has no effect without --finish: leave it out",
+    return app_fail(error, MSK_ERROR_ARGUMENT, "--%s has no effect without --finish: leave it out",
                     idle);
   return MSK_OK;
 }
@@ -171,7 +171,7 @@ static msk_status ask_clip(msk_clip *clip, const drawing *d, const msk_result *r
   msk_clip_get_info(clip, &info);
   const size_t picture = (size_t)d->info.image_size * (size_t)d->info.image_size * 3;
   float *text = calloc((size_t)info.dimensions * 3, sizeof *text);
-  if (text == NULL) return cli_fail(error, MSK_ERROR_MEMORY, "out of memory for embeddings");
+  if (text == NULL) return app_fail(error, MSK_ERROR_MEMORY, "out of memory for embeddings");
   float *sketch = text + info.dimensions, *vector = sketch + info.dimensions;
   msk_status status = embed_texts(clip, d, text, error);
   if (status == MSK_OK) status = msk_clip_embed_images(clip, &d->picture, 1, sketch, error);
@@ -215,7 +215,7 @@ msk_status candidates_judge(const drawing *d, msk_clip *clip, const msk_result *
                             contender **contenders, msk_error *error) {
   const cli_options *options = d->options;
   contender *rows = calloc((size_t)result->count, sizeof *rows);
-  if (rows == NULL) return cli_fail(error, MSK_ERROR_MEMORY, "out of memory for the candidates");
+  if (rows == NULL) return app_fail(error, MSK_ERROR_MEMORY, "out of memory for the candidates");
   for (int i = 0; i < result->candidate_count; i++) {
     const msk_candidate_info *info = &result->candidates[i];
     if (info->result < 0) continue;

@@ -6,11 +6,11 @@
 #include <string.h>
 
 #include "actions.h"
-#include "area.h"
+#include "app/area.h"
+#include "app/input.h"
+#include "app/model_path.h"
 #include "candidates.h"
 #include "drawing.h"
-#include "input.h"
-#include "model_path.h"
 
 /* The recipe as the command line wants it. `model` NULL: checks the settings alone, before the
  * model is opened. */
@@ -25,7 +25,7 @@ static msk_status choose_recipe(msk_recipe *recipe, const cli_options *options,
     msk_error reason = {MSK_OK, ""};
     snprintf(key, sizeof key, "%.*s", setting->key_length, setting->key);
     status = msk_recipe_set(recipe, job, key, setting->value, &reason);
-    if (status != MSK_OK) cli_fail(error, status, "--%s: %s", setting->option, reason.message);
+    if (status != MSK_OK) app_fail(error, status, "--%s: %s", setting->option, reason.message);
   }
   return status;
 }
@@ -33,17 +33,17 @@ static msk_status choose_recipe(msk_recipe *recipe, const cli_options *options,
 static msk_status check_words(const cli_options *options, const msk_recipe *recipe, msk_job job,
                               msk_error *error) {
   if (options->class_text == NULL) {
-    return cli_fail(error, MSK_ERROR_ARGUMENT,
+    return app_fail(error, MSK_ERROR_ARGUMENT,
                     "no class was given, expected --class with what the picture shows: masksketch "
                     "classes lists them");
   }
   if (recipe->official && options->first_item >= 0) {
-    return cli_fail(error, MSK_ERROR_ARGUMENT,
+    return app_fail(error, MSK_ERROR_ARGUMENT,
                     "--first-item has no effect with the recipe official, whose batch is one draw: "
                     "use --count and the seed");
   }
   if (recipe->official && options->seed > UINT32_MAX) {
-    return cli_fail(error, MSK_ERROR_ARGUMENT,
+    return app_fail(error, MSK_ERROR_ARGUMENT,
                     "--seed was given %llu, expected a whole number from 0 to 4294967295 with the "
                     "recipe official",
                     (unsigned long long)options->seed);
@@ -53,7 +53,7 @@ static msk_status check_words(const cli_options *options, const msk_recipe *reci
     if (status != MSK_OK) return status;
   }
   if (options->class_text[0] == '-') {
-    return cli_fail(
+    return app_fail(
         error, MSK_ERROR_ARGUMENT,
         "--class was given %s, expected a number from 0, or a name: masksketch classes lists them",
         options->class_text);
@@ -61,12 +61,12 @@ static msk_status check_words(const cli_options *options, const msk_recipe *reci
   if (job != MSK_JOB_EDIT) return MSK_OK;
   int areas = (options->box != NULL) + (options->mask != NULL) + (options->extend != NULL);
   if (areas != 1) {
-    return cli_fail(error, MSK_ERROR_ARGUMENT,
+    return app_fail(error, MSK_ERROR_ARGUMENT,
                     "%s, expected exactly one of --box, --mask and --extend to say what is painted",
                     areas == 0 ? "no area was given" : "several areas were given");
   }
   if (options->fit == MSK_FIT_PAD)
-    return cli_fail(
+    return app_fail(
         error, MSK_ERROR_ARGUMENT,
         "--fit was given pad, expected stretch or crop: --extend paints outside the frame");
   return MSK_OK;
@@ -97,7 +97,7 @@ static msk_status place_box(msk_box *box, const char *text, const msk_image *pho
   msk_status status = cli_parse_list(text, "--box", 0, 1 << 20, n, 4, &count, error);
   if (status != MSK_OK) return status;
   if (count != 4)
-    return cli_fail(error, MSK_ERROR_ARGUMENT,
+    return app_fail(error, MSK_ERROR_ARGUMENT,
                     "--box was given %s, expected four numbers: top,left,height,width", text);
   return area_place_box(box, n, "--box", photo, side, fit, error);
 }
@@ -112,14 +112,14 @@ static msk_status extend_photo(msk_image *photo, msk_image *mask, const char *te
   msk_status status = cli_parse_list(text, "--extend", 0, 1 << 14, n, 4, &count, error);
   if (status != MSK_OK) return status;
   if (count != 4 || n[0] + n[1] + n[2] + n[3] == 0) {
-    return cli_fail(
+    return app_fail(
         error, MSK_ERROR_ARGUMENT,
         "--extend was given %s, expected four numbers, not all 0: top,left,bottom,right", text);
   }
   msk_image wide = {0}, frame = {0};
   int width = photo->width + n[1] + n[3], height = photo->height + n[0] + n[2];
   if ((size_t)width * (size_t)height > MSK_MAX_PIXELS) {
-    return cli_fail(error, MSK_ERROR_ARGUMENT,
+    return app_fail(error, MSK_ERROR_ARGUMENT,
                     "--extend was given %s, which makes a picture of %d x %d pixels, expected at "
                     "most %zu in all",
                     text, width, height, MSK_MAX_PIXELS);
@@ -231,7 +231,7 @@ static msk_status check_streams(const cli_options *options, msk_error *error) {
   readers += (options->mask != NULL && input_is_stdin(options->mask)) +
              (options->lambda_map != NULL && input_is_stdin(options->lambda_map));
   if (readers <= 1) return MSK_OK;
-  return cli_fail(error, MSK_ERROR_ARGUMENT,
+  return app_fail(error, MSK_ERROR_ARGUMENT,
                   "several inputs are read from standard input, expected one: name the others");
 }
 
@@ -240,6 +240,7 @@ static msk_status make_pictures(const cli_options *options, msk_job job, msk_err
   msk_image source = {0};
   msk_recipe recipe;
   msk_format format;
+  const model_choice choice = cli_model_choice(options);
   msk_status status = choose_recipe(&recipe, options, NULL, job, error);
   if (status == MSK_OK) status = check_words(options, &recipe, job, error);
   if (status == MSK_OK) status = check_streams(options, error);
@@ -248,7 +249,7 @@ static msk_status make_pictures(const cli_options *options, msk_job job, msk_err
   msk_alpha alpha = status == MSK_OK && recipe.official ? MSK_ALPHA_DROP : MSK_ALPHA_WHITE;
   if (status == MSK_OK && options->input_count > 0)
     status = input_picture(&source, options->inputs[0], alpha, error);
-  if (status == MSK_OK) status = model_path_open(&d.model, options, NULL, error);
+  if (status == MSK_OK) status = model_path_open(&d.model, &choice, error);
   if (status == MSK_OK) status = prepare_order(&d, job, &source, error);
   msk_image_free(&source);
   if (status == MSK_OK) status = drawing_run(&d, error);

@@ -5,17 +5,19 @@
  * Ctrl-C keeps it. The authors' own batch has to run together. */
 #include "drawing.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
-#include "cancel.h"
+#include "app/cancel.h"
+#include "app/input.h"
+#include "app/json.h"
+#include "app/progress.h"
 #include "candidates.h"
 #include "film.h"
-#include "input.h"
-#include "json.h"
 #include "metadata.h"
 #include "preview.h"
-#include "progress.h"
 #include "sheet.h"
 #include "trace.h"
 
@@ -78,10 +80,10 @@ static msk_status encode_sketch(workshop *w, msk_error *error) {
   if (status != MSK_OK) return status;
   size_t count = (size_t)rows * (size_t)columns;
   if (count != (size_t)(d->info.tokens - 1)) {
-    status = cli_fail(error, MSK_ERROR_ARGUMENT, "the sketch has %zu tokens, the model expects %d",
+    status = app_fail(error, MSK_ERROR_ARGUMENT, "the sketch has %zu tokens, the model expects %d",
                       count, d->info.tokens - 1);
   } else if ((d->sketch_tokens = malloc(count * sizeof *tokens)) == NULL) {
-    status = cli_fail(error, MSK_ERROR_MEMORY, "out of memory for the sketch's tokens");
+    status = app_fail(error, MSK_ERROR_MEMORY, "out of memory for the sketch's tokens");
   } else {
     memcpy(d->sketch_tokens, tokens, count * sizeof *tokens);
   }
@@ -152,7 +154,7 @@ static msk_status open_trace(workshop *w, int item, msk_error *error) {
     trace_free(parent);
     if (status != MSK_OK) return status;
     if (snprintf(name, sizeof name, "%s/item-%d", folder, item) >= (int)sizeof name) {
-      return cli_fail(error, MSK_ERROR_ARGUMENT, "the trace folder's name is too long: %.80s...",
+      return app_fail(error, MSK_ERROR_ARGUMENT, "the trace folder's name is too long: %.80s...",
                       folder);
     }
     folder = name;
@@ -167,7 +169,7 @@ static msk_status keep_tokens(workshop *w, const msk_result *result, int index, 
     w->tokens_each = steps * n;
     w->tokens = calloc((size_t)w->wanted, w->tokens_each * sizeof *w->tokens);
     if (w->tokens == NULL)
-      return cli_fail(error, MSK_ERROR_MEMORY, "out of memory for --tokens-out");
+      return app_fail(error, MSK_ERROR_MEMORY, "out of memory for --tokens-out");
   }
   int32_t *out = w->tokens + (size_t)w->finished * w->tokens_each;
   for (size_t step = 0; step < steps; step++) {
@@ -183,9 +185,9 @@ static void report_picture(workshop *w, const char *file, int item, double secon
   progress_clear(&w->line);
   if (w->d->options->quiet) return;
   const char *class_name = msk_model_class_name(w->d->model, w->d->request.class_id);
-  cli_print_safe(stderr, output_is_stdout(file) ? "standard output" : file);
+  app_print_safe(stderr, output_is_stdout(file) ? "standard output" : file);
   fputs(": ", stderr);
-  cli_print_safe(stderr, class_name == NULL ? "?" : class_name);
+  app_print_safe(stderr, class_name == NULL ? "?" : class_name);
   fprintf(stderr, ", seed %llu", (unsigned long long)w->d->request.seed);
   if (w->wanted > 1 || item > 0) fprintf(stderr, ", item %d", item);
   if (w->chosen != NULL) {
@@ -206,6 +208,37 @@ static msk_status add_to_sheet(workshop *w, const msk_image *image, int item, ms
   if (w->chosen != NULL)
     snprintf(label, sizeof label, "%d g%g %+.2f", item, w->chosen->guidance, w->chosen->score);
   return sheet_add(w->contact, image, label, error);
+}
+
+static json_t *times_object(const msk_times *times) {
+  return json_pack("{s:f, s:f, s:f, s:f, s:f, s:f, s:f}", "encode", times->encode, "targets",
+                   times->targets, "conditional", times->conditional, "structure", times->structure,
+                   "sampling", times->sampling, "decode", times->decode, "total", times->total);
+}
+
+/* Bytes of physical memory that the process has held at most. */
+static json_int_t peak_memory(void) {
+  struct rusage usage;
+  return getrusage(RUSAGE_SELF, &usage) == 0 ? (json_int_t)usage.ru_maxrss * 1024 : 0;
+}
+
+static msk_status print_picture(const drawing *d, const char *file, int item,
+                                const msk_result *result, int index, const contender *chosen,
+                                msk_error *error) {
+  static const char *const jobs[] = {"draw", "generate", "edit"};
+  const char *class_name = msk_model_class_name(d->model, d->request.class_id);
+  json_t *scores = chosen != NULL ? candidates_scores(chosen) : json_object();
+  if (chosen == NULL && result->structure != NULL && isfinite(result->structure[index]))
+    json_object_set_new(scores, "structure", json_real((double)result->structure[index]));
+  json_t *object = json_pack(
+      "{s:o, s:s, s:i, s:s?, s:o, s:i, s:i, s:s, s:i, s:I, s:o, s:o, s:{s:I, s:I}, s:s?}", "file",
+      json_text(file), "job", jobs[d->request.job], "class", d->request.class_id, "class_name",
+      class_name, "seed", json_seed(d->request.seed), "item", item, "batch", result->count,
+      "recipe", d->request.recipe.name, "steps", result->step_count, "passes",
+      (json_int_t)result->passes, "times", times_object(&result->times), "scores", scores, "memory",
+      "session", (json_int_t)result->memory, "peak", peak_memory(), "model", d->info.name);
+  if (chosen != NULL) json_object_set_new(object, "guidance", json_real(chosen->guidance));
+  return json_print(object, error);
 }
 
 /* Picture `index` of a result: to its file, the sheet, the token list, and the reports. */
@@ -229,7 +262,7 @@ static msk_status finish_picture(workshop *w, const msk_result *result, int inde
     status = keep_tokens(w, result, index, error);
   if (status == MSK_OK) report_picture(w, file, item, progress_clock() - started);
   if (status == MSK_OK && d->options->json)
-    status = json_print_picture(d, file, item, result, index, w->chosen, error);
+    status = print_picture(d, file, item, result, index, w->chosen, error);
   free(text);
   msk_image_free(&image);
   w->finished++;
@@ -349,23 +382,23 @@ static msk_status check_film(const drawing *d, int wanted, msk_error *error) {
   char name[MAX_PATH_BYTES];
   if (path == NULL) return MSK_OK;
   if (d->request.job != MSK_JOB_DRAW)
-    return cli_fail(error, MSK_ERROR_ARGUMENT,
+    return app_fail(error, MSK_ERROR_ARGUMENT,
                     "--film has no effect here: only draw has structure scores to show");
   if (drawing_is_batch(d) && wanted > 1)
-    return cli_fail(
+    return app_fail(
         error, MSK_ERROR_ARGUMENT,
         "--film shows one picture, but the recipe official draws %d together: replay the one",
         wanted);
   if (output_is_stdout(path))
-    return cli_fail(error, MSK_ERROR_ARGUMENT, "--film was given -, expected the name of a file");
+    return app_fail(error, MSK_ERROR_ARGUMENT, "--film was given -, expected the name of a file");
   msk_status status = output_format(path, 0, &format, error);
   for (int i = 0; i < wanted && status == MSK_OK; i++) {
     char picture[MAX_PATH_BYTES];
     status = output_numbered(name, path, i, wanted, error);
-    if (status == MSK_OK) status = output_check(name, d->options, error);
+    if (status == MSK_OK) status = cli_check_output(name, d->options, error);
     if (status == MSK_OK) status = output_numbered(picture, d->output, i, wanted, error);
     if (status == MSK_OK && strcmp(name, picture) == 0)
-      status = cli_fail(error, MSK_ERROR_ARGUMENT,
+      status = app_fail(error, MSK_ERROR_ARGUMENT,
                         "two outputs have the same name %s, expected different ones", name);
   }
   return status;
@@ -381,25 +414,25 @@ static msk_status check_outputs(const drawing *d, int wanted, msk_error *error) 
   for (int i = 0; i < wanted && status == MSK_OK; i++) {
     char name[MAX_PATH_BYTES];
     status = output_numbered(name, d->output, i, wanted, error);
-    if (status == MSK_OK) status = output_check(name, options, error);
+    if (status == MSK_OK) status = cli_check_output(name, options, error);
     const char *others[] = {options->sheet, options->tokens_out};
     for (int k = 0; k < 2 && status == MSK_OK; k++) {
       if (others[k] != NULL && !output_is_stdout(name) && strcmp(others[k], name) == 0) {
-        status = cli_fail(error, MSK_ERROR_ARGUMENT,
+        status = app_fail(error, MSK_ERROR_ARGUMENT,
                           "two outputs have the same name %s, expected different ones", name);
       }
     }
   }
   if (status == MSK_OK && options->sheet != NULL)
-    status = output_check(options->sheet, options, error);
+    status = cli_check_output(options->sheet, options, error);
   if (status == MSK_OK && options->tokens_out != NULL)
-    status = output_check(options->tokens_out, options, error);
+    status = cli_check_output(options->tokens_out, options, error);
   if (status != MSK_OK) return status;
   int users = output_is_stdout(d->output) ? wanted : 0;
   users += (options->sheet != NULL && output_is_stdout(options->sheet)) +
            (options->tokens_out != NULL && output_is_stdout(options->tokens_out));
   if (users + (options->json != 0) > 1) {
-    return cli_fail(
+    return app_fail(
         error, MSK_ERROR_ARGUMENT,
         "several results were sent to standard output, expected one: give the others names");
   }
@@ -412,7 +445,7 @@ static msk_status run_all(workshop *w, msk_error *error) {
   if (drawing_is_batch(d)) return run_items(w, 0, d->request.count, error);
   msk_status status = MSK_OK;
   for (int i = 0; i < d->request.count && status == MSK_OK; i++) {
-    status = cancel_requested() ? cli_fail(error, MSK_ERROR_CANCELLED, "cancelled")
+    status = cancel_requested() ? app_fail(error, MSK_ERROR_CANCELLED, "cancelled")
                                 : run_items(w, d->request.first_item + i, 1, error);
   }
   return status;
@@ -429,7 +462,7 @@ msk_status drawing_run(drawing *d, msk_error *error) {
   if (status == MSK_OK && w.contact != NULL)
     status = sheet_write(w.contact, d->options->sheet, error);
   if (status == MSK_ERROR_CANCELLED) {
-    cli_fail(error, status, "cancelled; %d of %d pictures %s finished and kept", w.finished,
+    app_fail(error, status, "cancelled; %d of %d pictures %s finished and kept", w.finished,
              w.wanted, w.finished == 1 ? "is" : "are");
   }
   sheet_free(w.contact);

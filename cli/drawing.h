@@ -8,8 +8,8 @@
 
 #include <stdbool.h>
 
+#include "app/output.h"
 #include "options.h"
-#include "output.h"
 
 typedef struct drawing {
   const cli_options *options;

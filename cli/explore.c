@@ -8,9 +8,9 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "app/output.h"
 #include "font.h"
 #include "heat.h"
-#include "output.h"
 #include "parts.h"
 
 enum { GAP = 6, LINE = FONT_HEIGHT + 4 };
@@ -38,7 +38,7 @@ static msk_status read_points(explorer *e, msk_error *error) {
     msk_status status = cli_parse_list(e->options->at[i], "--at", 0, side - 1, n, 2, &count, error);
     if (status != MSK_OK) return status;
     if (count != 2)
-      return cli_fail(error, MSK_ERROR_ARGUMENT, "--at was given %s, expected two numbers: X,Y",
+      return app_fail(error, MSK_ERROR_ARGUMENT, "--at was given %s, expected two numbers: X,Y",
                       e->options->at[i]);
     e->at[i] = (point){n[0] * e->cells / side, n[1] * e->cells / side};
   }
@@ -50,7 +50,7 @@ static msk_status read_pictures(explorer *e, msk_error *error) {
   e->row = malloc((size_t)e->cells * (size_t)e->cells * sizeof *e->row);
   msk_status status =
       sequence == NULL || e->row == NULL
-          ? cli_fail(error, MSK_ERROR_MEMORY, "out of memory for a sequence of tokens")
+          ? app_fail(error, MSK_ERROR_MEMORY, "out of memory for a sequence of tokens")
           : MSK_OK;
   for (int p = 0; p < e->pictures && status == MSK_OK; p++) {
     status = parts_load(&e->image[p], e->options->inputs[p], e->options, e->b, true, error);
@@ -129,7 +129,7 @@ msk_status explore_attention(bench *b, const cli_options *options, const int *la
   msk_status status = read_points(&e, error);
   if (status == MSK_OK && (size_t)width * (size_t)height > MSK_MAX_PIXELS)
     status =
-        cli_fail(error, MSK_ERROR_ARGUMENT,
+        app_fail(error, MSK_ERROR_ARGUMENT,
                  "the picture would have %d x %d pixels, expected fewer: ask for fewer --layers",
                  width, height);
   if (status == MSK_OK) status = read_pictures(&e, error);

@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/output.h"
 #include "font.h"
 #include "heat.h"
-#include "output.h"
 
 enum { TILES_IN_A_ROW = 8, MAX_STEPS = 256, GAP = 6, LINE = FONT_HEIGHT + 4 };
 
@@ -26,11 +26,11 @@ static size_t cells_of(const film *f) { return (size_t)f->info.tokens - 1; }
 
 msk_status film_create(film **out, const msk_model_info *info, int steps, msk_error *error) {
   if (steps > MAX_STEPS)
-    return cli_fail(error, MSK_ERROR_ARGUMENT,
+    return app_fail(error, MSK_ERROR_ARGUMENT,
                     "--film would show %d steps, expected at most %d: set fewer --steps", steps,
                     MAX_STEPS);
   film *f = calloc(1, sizeof *f);
-  if (f == NULL) return cli_fail(error, MSK_ERROR_MEMORY, "out of memory for the film");
+  if (f == NULL) return app_fail(error, MSK_ERROR_MEMORY, "out of memory for the film");
   f->info = *info;
   f->room = steps;
   const size_t cells = (size_t)steps * cells_of(f);
@@ -40,7 +40,7 @@ msk_status film_create(film **out, const msk_model_info *info, int steps, msk_er
   f->scored = calloc((size_t)steps, sizeof *f->scored);
   if (f->tokens == NULL || f->structure == NULL || f->masked == NULL || f->scored == NULL) {
     film_free(f);
-    return cli_fail(error, MSK_ERROR_MEMORY, "out of memory for the film");
+    return app_fail(error, MSK_ERROR_MEMORY, "out of memory for the film");
   }
   *out = f;
   return MSK_OK;
@@ -75,7 +75,7 @@ static msk_status find_scale(const film *f, float *best, float *worst, msk_error
   const size_t cells = cells_of(f);
   size_t count = 0;
   float *sorted = malloc((size_t)f->room * cells * sizeof *sorted);
-  if (sorted == NULL) return cli_fail(error, MSK_ERROR_MEMORY, "out of memory for the film");
+  if (sorted == NULL) return app_fail(error, MSK_ERROR_MEMORY, "out of memory for the film");
   for (size_t i = 0; i < (size_t)f->steps * cells; i++) {
     if (f->scored[i / cells] && isfinite(f->structure[i])) sorted[count++] = f->structure[i];
   }

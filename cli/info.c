@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "actions.h"
-#include "input.h"
-#include "json.h"
+#include "app/input.h"
+#include "app/json.h"
 #include "metadata.h"
 
 static const char *dtype_name(msk_dtype dtype) {
@@ -21,7 +21,7 @@ enum { KEY_WIDTH = 16, REQUEST_KEY_WIDTH = 29 };
 
 static void print_pair(int width, const char *key, const char *value) {
   printf("%-*s ", width, key);
-  cli_print_safe(stdout, value == NULL ? "" : value);
+  app_print_safe(stdout, value == NULL ? "" : value);
   putchar('\n');
 }
 
@@ -55,7 +55,7 @@ static msk_status info_picture(const cli_options *options, msk_error *error) {
   char *text = NULL;
   msk_error none;
   if (options->tensors)
-    return cli_fail(error, MSK_ERROR_ARGUMENT,
+    return app_fail(error, MSK_ERROR_ARGUMENT,
                     "--tensors has no effect on a picture (%s): leave it out", path);
   msk_status status = msk_image_load(&image, path, MSK_ALPHA_WHITE, NULL, error);
   if (status != MSK_OK) return status;
@@ -77,7 +77,7 @@ static msk_status info_picture(const cli_options *options, msk_error *error) {
       print_member("", json_object_iter_key(at), json_object_iter_value(at));
     }
     json_decref(request);
-    status = cli_flush_stdout(error);
+    status = app_flush_stdout(error);
   }
   msk_image_free(&image);
   return status;
@@ -185,7 +185,7 @@ static void print_tensors(const msk_weight_listing *listing) {
   for (int i = 0; i < msk_weights_count(listing); i++) {
     msk_tensor_info info;
     msk_weights_get(listing, i, &info);
-    cli_print_safe(stdout, info.name);
+    app_print_safe(stdout, info.name);
     printf("  %s ", dtype_name(info.dtype));
     for (int axis = 0; axis < info.rank; axis++)
       printf("%s%zu", axis == 0 ? "" : "x", info.shape[axis]);
@@ -282,7 +282,7 @@ static msk_status print_weights(const cli_options *options, const msk_weight_lis
   print_metadata(listing);
   if (m != NULL) print_memory(m);
   if (options->tensors) print_tensors(listing);
-  return cli_flush_stdout(error);
+  return app_flush_stdout(error);
 }
 
 static msk_status info_weights(const cli_options *options, msk_error *error) {
@@ -301,7 +301,7 @@ static msk_status info_weights(const cli_options *options, msk_error *error) {
     if (status == MSK_OK && options->memory)
       status = measure_memory(&m, options->inputs[0], model, &sizes, error);
   } else if (options->memory) {
-    status = cli_fail(
+    status = app_fail(
         error, MSK_ERROR_ARGUMENT,
         "--memory has no effect on a checkpoint, expected a model made by masksketch convert");
   }
@@ -325,12 +325,12 @@ msk_status action_info(const cli_options *options, msk_error *error) {
   const char *path = options->inputs[0];
   FILE *file = fopen(path, "rb");
   if (file == NULL)
-    return cli_fail(error, MSK_ERROR_FILE,
+    return app_fail(error, MSK_ERROR_FILE,
                     "cannot open %s, expected a model, a checkpoint or a picture", path);
   size_t got = fread(start, 1, sizeof start, file);
   fclose(file);
   if (is_picture(start, got) && options->memory)
-    return cli_fail(error, MSK_ERROR_ARGUMENT,
+    return app_fail(error, MSK_ERROR_ARGUMENT,
                     "--memory has no effect on a picture, expected a model: leave it out");
   return is_picture(start, got) ? info_picture(options, error) : info_weights(options, error);
 }

@@ -6,7 +6,7 @@
 #include <locale.h>
 
 #include "actions.h"
-#include "cancel.h"
+#include "app/cancel.h"
 #if MASKSKETCH_SERVE
 #include "serve.h"
 #endif
@@ -14,7 +14,7 @@
 #if !MASKSKETCH_SERVE
 static msk_status action_serve(const cli_options *options, msk_error *error) {
   (void)options;
-  return cli_fail(error, MSK_ERROR_UNSUPPORTED,
+  return app_fail(error, MSK_ERROR_UNSUPPORTED,
                   "this program was built without libmicrohttpd, which serve needs: build it with "
                   "-Dserve=enabled");
 }
@@ -56,8 +56,8 @@ const cli_command cli_commands[] = {
 const int cli_command_count = sizeof cli_commands / sizeof cli_commands[0];
 
 static int finish(msk_status status, const msk_error *error) {
-  if (status != MSK_OK) cli_report(error);
-  return cli_exit_code(status);
+  if (status != MSK_OK) app_report(error);
+  return app_exit_code(status);
 }
 
 int main(int argc, char **argv) {
@@ -73,9 +73,9 @@ int main(int argc, char **argv) {
     } else {
       printf("masksketch %s\n", msk_version());
     }
-    return finish(cli_flush_stdout(&error), &error);
+    return finish(app_flush_stdout(&error), &error);
   }
   status = options.command->action(&options, &error);
-  if (status == MSK_OK) status = cli_flush_stdout(&error);
+  if (status == MSK_OK) status = app_flush_stdout(&error);
   return finish(status, &error);
 }

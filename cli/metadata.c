@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base64.h"
-#include "input.h"
-#include "json.h"
+#include "app/base64.h"
+#include "app/input.h"
+#include "app/json.h"
 
 enum { MAX_VALUE_BYTES = 1024 };
 
@@ -43,7 +43,7 @@ static msk_status add_image(json_t *object, const char *key, const msk_image *im
   char *text = base64_encode(bytes, byte_count);
   msk_free(NULL, bytes);
   if (text == NULL || json_object_set_new(object, key, json_string(text)) != 0)
-    status = cli_fail(error, MSK_ERROR_MEMORY, "out of memory for the PNG's text");
+    status = app_fail(error, MSK_ERROR_MEMORY, "out of memory for the PNG's text");
   free(text);
   return status;
 }
@@ -78,7 +78,7 @@ msk_status metadata_write(char **text, const drawing *d, int item, msk_error *er
       d->info.isa, "precision", msk_precision_name((int)d->info.precision), "decode_precision",
       msk_precision_name((int)d->info.decode_precision), "recipe",
       recipe_object(&d->request.recipe, d->request.job));
-  if (object == NULL) return cli_fail(error, MSK_ERROR_MEMORY, "out of memory for the PNG's text");
+  if (object == NULL) return app_fail(error, MSK_ERROR_MEMORY, "out of memory for the PNG's text");
   msk_status status = add_sources(object, d, error);
   char *dumped = status == MSK_OK ? json_dumps(object, JSON_COMPACT) : NULL;
   if (dumped != NULL &&
@@ -93,7 +93,7 @@ msk_status metadata_write(char **text, const drawing *d, int item, msk_error *er
   }
   json_decref(object);
   if (status != MSK_OK) return status;
-  if (dumped == NULL) return cli_fail(error, MSK_ERROR_MEMORY, "out of memory for the PNG's text");
+  if (dumped == NULL) return app_fail(error, MSK_ERROR_MEMORY, "out of memory for the PNG's text");
   *text = dumped;
   return MSK_OK;
 }
@@ -107,7 +107,7 @@ msk_status metadata_load(char **text, const char *path, msk_error *error) {
   msk_status status = input_read(path, MSK_MAX_FILE_BYTES, &bytes, &byte_count, error);
   if (status != MSK_OK) return status;
   if (byte_count < 8 || memcmp(bytes, "\x89PNG\r\n\x1a\n", 8) != 0) {
-    status = cli_fail(
+    status = app_fail(
         error, MSK_ERROR_FILE,
         "%s is no PNG, expected one that masksketch wrote: only these say how they were made",
         path);
@@ -117,7 +117,7 @@ msk_status metadata_load(char **text, const char *path, msk_error *error) {
   msk_free(NULL, bytes);
   if (status != MSK_OK) return status;
   if (found == NULL) {
-    return cli_fail(error, MSK_ERROR_FILE,
+    return app_fail(error, MSK_ERROR_FILE,
                     "%s does not say how it was made, expected a PNG that masksketch wrote without "
                     "--no-metadata",
                     path);
@@ -159,7 +159,7 @@ typedef struct reader {
 
 static void wrong(reader *r, const char *key, const char *expected) {
   if (r->status != MSK_OK) return;
-  r->status = cli_fail(r->error, MSK_ERROR_FILE,
+  r->status = app_fail(r->error, MSK_ERROR_FILE,
                        "the text of %s is damaged: its %s is missing or wrong, expected %s",
                        r->path, key, expected);
 }
@@ -225,7 +225,7 @@ static void read_tokens(reader *r, drawing *d) {
     d->sketch_tokens[i] = (int32_t)token;
   }
   if (d->sketch_tokens == NULL && r->status == MSK_OK)
-    r->status = cli_fail(r->error, MSK_ERROR_MEMORY, "out of memory for the sketch's tokens");
+    r->status = app_fail(r->error, MSK_ERROR_MEMORY, "out of memory for the sketch's tokens");
   d->request.picture_tokens = d->sketch_tokens;
 }
 
@@ -274,7 +274,7 @@ static void check_model(reader *r, const drawing *d) {
   if (hash == NULL) {
     wrong(r, "model", "name and hash of the model");
   } else if (r->status == MSK_OK && (d->info.hash == NULL || strcmp(hash, d->info.hash) != 0)) {
-    r->status = cli_fail(r->error, MSK_ERROR_FILE,
+    r->status = app_fail(r->error, MSK_ERROR_FILE,
                          "%s was made with the model %.60s (hash %.12s), but this is %.60s (hash "
                          "%.12s): name the right one with --model",
                          r->path, name == NULL ? "?" : name, hash,

@@ -6,9 +6,9 @@
 #include <stdlib.h>
 
 #include "actions.h"
-#include "json.h"
-#include "model_path.h"
-#include "output.h"
+#include "app/json.h"
+#include "app/model_path.h"
+#include "app/output.h"
 
 /* ---- convert ---- */
 
@@ -16,16 +16,16 @@ msk_status action_convert(const cli_options *options, msk_error *error) {
   msk_convert_options convert;
   msk_convert_options_init(&convert);
   if (options->tokenizer == NULL || options->transformer == NULL || options->output == NULL) {
-    return cli_fail(error, MSK_ERROR_ARGUMENT, "--%s was not given: masksketch convert %s",
+    return app_fail(error, MSK_ERROR_ARGUMENT, "--%s was not given: masksketch convert %s",
                     options->tokenizer == NULL     ? "tokenizer"
                     : options->transformer == NULL ? "transformer"
                                                    : "output",
                     options->command->arguments);
   }
   if (output_is_stdout(options->output))
-    return cli_fail(error, MSK_ERROR_ARGUMENT,
+    return app_fail(error, MSK_ERROR_ARGUMENT,
                     "a model is not written to standard output, expected -o MODEL.safetensors");
-  msk_status status = output_check(options->output, options, error);
+  msk_status status = cli_check_output(options->output, options, error);
   if (status != MSK_OK) return status;
   convert.tokenizer_path = options->tokenizer;
   convert.transformer_path = options->transformer;
@@ -54,23 +54,24 @@ static msk_status print_classes(const msk_model *model, const int *ids, int coun
       if (status != MSK_OK) return status;
     } else {
       printf("%d\t", ids[i]);
-      cli_print_safe(stdout, name == NULL ? "" : name);
+      app_print_safe(stdout, name == NULL ? "" : name);
       putchar('\n');
     }
   }
-  return cli_flush_stdout(error);
+  return app_flush_stdout(error);
 }
 
 msk_status action_classes(const cli_options *options, msk_error *error) {
   msk_model *model = NULL;
   msk_model_info info;
   const char *word = options->input_count > 0 ? options->inputs[0] : NULL;
-  msk_status status = model_path_open(&model, options, NULL, error);
+  const model_choice choice = cli_model_choice(options);
+  msk_status status = model_path_open(&model, &choice, error);
   if (status != MSK_OK) return status;
   msk_model_get_info(model, &info);
   int *ids = calloc((size_t)info.class_count + 1, sizeof *ids), id = 0;
   if (ids == NULL) {
-    status = cli_fail(error, MSK_ERROR_MEMORY, "out of memory for the class names");
+    status = app_fail(error, MSK_ERROR_MEMORY, "out of memory for the class names");
   } else {
     int count = msk_model_class_search(model, word, ids, info.class_count);
     if (count > 0) {

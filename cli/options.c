@@ -6,7 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "nearest.h"
+#include "app/input.h"
+#include "app/nearest.h"
+#include "app/output.h"
 
 typedef enum option_kind {
   KIND_FLAG,    /* int: 1 */
@@ -308,7 +310,7 @@ static msk_status unknown_command(const char *name, msk_error *error) {
       best = cli_commands[i].name;
     }
   }
-  return cli_fail(error, MSK_ERROR_ARGUMENT,
+  return app_fail(error, MSK_ERROR_ARGUMENT,
                   "there is no command %s; the nearest is %s: masksketch --help lists them all",
                   name, best);
 }
@@ -317,7 +319,7 @@ static msk_status unknown_option(const cli_command *command, const char *written
                                  size_t length, msk_error *error) {
   const option *other = find_option(name, length, 0);
   if (other == NULL) {
-    return cli_fail(error, MSK_ERROR_ARGUMENT,
+    return app_fail(error, MSK_ERROR_ARGUMENT,
                     "%s has no option %s; the nearest is --%s: masksketch %s --help lists them all",
                     command->name, written, nearest_option(command_bit(command), name, length),
                     command->name);
@@ -329,7 +331,7 @@ static msk_status unknown_option(const cli_command *command, const char *written
     snprintf(takers + used, sizeof takers - used, "%s%s", used == 0 ? "" : ", ",
              cli_commands[i].name);
   }
-  return cli_fail(error, MSK_ERROR_ARGUMENT,
+  return app_fail(error, MSK_ERROR_ARGUMENT,
                   "--%s has no effect in %s; it belongs to %s: leave it out", other->name,
                   command->name, takers);
 }
@@ -347,7 +349,7 @@ static bool parse_integer(const char *text, long long *value) {
 static msk_status take_int(const option *o, const char *value, int *out, msk_error *error) {
   long long number = 0;
   if (!parse_integer(value, &number) || number < o->minimum || number > o->maximum) {
-    return cli_fail(error, MSK_ERROR_ARGUMENT,
+    return app_fail(error, MSK_ERROR_ARGUMENT,
                     "--%s was given %s, expected a whole number from %d to %d", o->name, value,
                     o->minimum, o->maximum);
   }
@@ -359,7 +361,7 @@ static msk_status take_real(const option *o, const char *value, double *out, msk
   char *end = NULL;
   double number = (*value >= '0' && *value <= '9') || *value == '.' ? strtod(value, &end) : 0;
   if (end == NULL || end == value || *end != 0 || !(number >= o->minimum && number <= o->maximum)) {
-    return cli_fail(error, MSK_ERROR_ARGUMENT, "--%s was given %s, expected a number from %d to %d",
+    return app_fail(error, MSK_ERROR_ARGUMENT, "--%s was given %s, expected a number from %d to %d",
                     o->name, value, o->minimum, o->maximum);
   }
   *out = number;
@@ -371,7 +373,7 @@ static msk_status take_seed(const option *o, const char *value, uint64_t *out, m
   errno = 0;
   unsigned long long number = *value >= '0' && *value <= '9' ? strtoull(value, &end, 10) : 0;
   if (end == NULL || *end != 0 || errno != 0) {
-    return cli_fail(error, MSK_ERROR_ARGUMENT,
+    return app_fail(error, MSK_ERROR_ARGUMENT,
                     "--%s was given %s, expected a whole number from 0 to 18446744073709551615",
                     o->name, value);
   }
@@ -389,14 +391,14 @@ static msk_status take_choice(const option *o, const char *value, int *out, msk_
     }
     word += length + (word[length] == ' ');
   }
-  return cli_fail(error, MSK_ERROR_ARGUMENT, "--%s was given %s, expected one of: %s", o->name,
+  return app_fail(error, MSK_ERROR_ARGUMENT, "--%s was given %s, expected one of: %s", o->name,
                   value, o->choices);
 }
 
 static msk_status take_setting(cli_options *options, const option *o, const char *value,
                                msk_error *error) {
   if (options->setting_count == MAX_SETTINGS) {
-    return cli_fail(error, MSK_ERROR_ARGUMENT,
+    return app_fail(error, MSK_ERROR_ARGUMENT,
                     "more than %d recipe settings were given: keep the last of each key",
                     MAX_SETTINGS);
   }
@@ -404,7 +406,7 @@ static msk_status take_setting(cli_options *options, const option *o, const char
   if (o->kind == KIND_SETTING) {
     const char *equals = strchr(value, '=');
     if (equals == NULL || equals == value) {
-      return cli_fail(error, MSK_ERROR_ARGUMENT,
+      return app_fail(error, MSK_ERROR_ARGUMENT,
                       "--set was given %s, expected KEY=VALUE, as in --set steps=32", value);
     }
     setting.key = value;
@@ -423,7 +425,7 @@ static msk_status take(cli_options *options, const option *o, const char *value,
     case KIND_FLAG: *(int *)(void *)field = 1; return MSK_OK;
     case KIND_TEXT:
       if (*value == 0)
-        return cli_fail(error, MSK_ERROR_ARGUMENT, "--%s was given an empty text, expected %s",
+        return app_fail(error, MSK_ERROR_ARGUMENT, "--%s was given an empty text, expected %s",
                         o->name, o->argument);
       *(const char **)(void *)field = value;
       return MSK_OK;
@@ -433,7 +435,7 @@ static msk_status take(cli_options *options, const option *o, const char *value,
     case KIND_CHOICE: return take_choice(o, value, (int *)(void *)field, error);
     case KIND_AT:
       if (options->at_count == MAX_POINTS)
-        return cli_fail(error, MSK_ERROR_ARGUMENT,
+        return app_fail(error, MSK_ERROR_ARGUMENT,
                         "--at was given more than %d times: make several pictures", MAX_POINTS);
       options->at[options->at_count++] = value;
       return MSK_OK;
@@ -467,7 +469,7 @@ static msk_status parse_option(cli_options *options, int argc, char **argv, int 
   }
   if (o->kind == KIND_FLAG) {
     if (value != NULL)
-      return cli_fail(error, MSK_ERROR_ARGUMENT, "--%s takes no value, but %s was given", o->name,
+      return app_fail(error, MSK_ERROR_ARGUMENT, "--%s takes no value, but %s was given", o->name,
                       value);
     return take(options, o, NULL, error);
   }
@@ -476,7 +478,7 @@ static msk_status parse_option(cli_options *options, int argc, char **argv, int 
     bool is_option = next != NULL && next[0] == '-' && next[1] == '-' &&
                      find_option(next + 2, strcspn(next + 2, "="), 0) != NULL;
     if (next == NULL || is_option) {
-      return cli_fail(error, MSK_ERROR_ARGUMENT, "--%s needs a value (%s), but %s follows", o->name,
+      return app_fail(error, MSK_ERROR_ARGUMENT, "--%s needs a value (%s), but %s follows", o->name,
                       o->argument, next == NULL ? "nothing" : next);
     }
     value = next;
@@ -488,20 +490,20 @@ static msk_status parse_option(cli_options *options, int argc, char **argv, int 
 static msk_status check_inputs(const cli_options *options, msk_error *error) {
   const cli_command *command = options->command;
   if (options->input_count < command->least_inputs) {
-    return cli_fail(error, MSK_ERROR_ARGUMENT, "%s was given no input, expected masksketch %s %s",
+    return app_fail(error, MSK_ERROR_ARGUMENT, "%s was given no input, expected masksketch %s %s",
                     command->name, command->name, command->arguments);
   }
   if (options->input_count > command->most_inputs) {
-    return cli_fail(error, MSK_ERROR_ARGUMENT, "%s does not expect %s: masksketch %s %s",
+    return app_fail(error, MSK_ERROR_ARGUMENT, "%s does not expect %s: masksketch %s %s",
                     command->name, options->inputs[command->most_inputs], command->name,
                     command->arguments);
   }
   if (options->quiet && options->preview) {
-    return cli_fail(error, MSK_ERROR_ARGUMENT,
+    return app_fail(error, MSK_ERROR_ARGUMENT,
                     "--quiet and --preview contradict each other: leave one of them out");
   }
   if (options->quiet && options->memory) {
-    return cli_fail(error, MSK_ERROR_ARGUMENT,
+    return app_fail(error, MSK_ERROR_ARGUMENT,
                     "--quiet and --memory contradict each other: leave one of them out");
   }
   if (options->isa == NULL) return MSK_OK;
@@ -511,7 +513,7 @@ static msk_status check_inputs(const cli_options *options, msk_error *error) {
     size_t used = strlen(names);
     snprintf(names + used, sizeof names - used, " %s", msk_isa_name(i));
   }
-  return cli_fail(error, MSK_ERROR_ARGUMENT,
+  return app_fail(error, MSK_ERROR_ARGUMENT,
                   "--isa was given %s, expected one that this machine has:%s", options->isa, names);
 }
 
@@ -562,7 +564,7 @@ msk_status cli_options_parse(cli_options *options, int argc, char **argv, msk_er
   }
   if (options->help || options->version) return MSK_OK;
   if (options->command == NULL) {
-    return cli_fail(
+    return app_fail(
         error, MSK_ERROR_ARGUMENT,
         "%s, expected a command, as in masksketch draw SKETCH --class CLASS: masksketch --help "
         "lists them all",
@@ -593,7 +595,7 @@ msk_status cli_parse_list(const char *text, const char *what, int minimum, int m
     long value = *p >= '0' && *p <= '9' ? strtol(p, &end, 10) : 0;
     if (end == NULL || errno != 0 || value < minimum || value > maximum || found == limit ||
         (*end != ',' && *end != 0)) {
-      return cli_fail(error, MSK_ERROR_ARGUMENT,
+      return app_fail(error, MSK_ERROR_ARGUMENT,
                       "%s was given %s, expected at most %d whole numbers from %d to %d with "
                       "commas between them",
                       what, text, limit, minimum, maximum);
@@ -648,4 +650,38 @@ void cli_options_help(const cli_command *command) {
     if (option_table[i].commands & command_bit(command)) print_option(&option_table[i]);
   }
   if (command->job >= 0) print_recipes((msk_job)command->job);
+}
+
+/* ---- What the commands make of them ---- */
+
+msk_status cli_check_output(const char *path, const cli_options *options, msk_error *error) {
+  if (output_is_stdout(path)) return MSK_OK;
+  const char *others[] = {options->model,     options->lambda_map,  options->mask,
+                          options->tokenizer, options->transformer, options->classes,
+                          options->defaults};
+  for (int i = 0; i < options->input_count; i++) {
+    if (input_same_file(path, options->inputs[i])) {
+      return app_fail(
+          error, MSK_ERROR_ARGUMENT,
+          "the output %s is the input itself, expected another file: choose one with -o", path);
+    }
+  }
+  for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+    if (others[i] != NULL && input_same_file(path, others[i])) {
+      return app_fail(
+          error, MSK_ERROR_ARGUMENT,
+          "the output %s is also read by this command, expected another file: choose one with -o",
+          path);
+    }
+  }
+  return output_check(path, error);
+}
+
+model_choice cli_model_choice(const cli_options *options) {
+  return (model_choice){.name = options->model,
+                        .isa = options->isa,
+                        .precision = options->precision,
+                        .decode_precision = options->decode_precision,
+                        .threads = options->threads > 0 ? options->threads : 0,
+                        .tell_memory = options->memory != 0};
 }

@@ -9,8 +9,9 @@
 
 #include <stdbool.h>
 
+#include "app/model_path.h"
+#include "app/report.h"
 #include "masksketch.h"
-#include "report.h"
 
 enum { MAX_SETTINGS = 64, MAX_POINTS = 16, MAX_COUNT = 1000, MAX_THREADS = 256 };
 
@@ -70,4 +71,10 @@ void cli_options_help(const cli_command *command);
 /* "0,3,5" -> numbers; `what` stands in messages. Each number lies in minimum..maximum. */
 msk_status cli_parse_list(const char *text, const char *what, int minimum, int maximum,
                           int *numbers, int limit, int *count, msk_error *error);
+
+/* Refuses an output that is one of the command's inputs, or that cannot be written (output.h):
+ * before the work, not after. */
+msk_status cli_check_output(const char *path, const cli_options *options, msk_error *error);
+/* What the options say of the model. */
+model_choice cli_model_choice(const cli_options *options);
 #endif

@@ -6,15 +6,16 @@
 #include <string.h>
 
 #include "actions.h"
-#include "input.h"
-#include "model_path.h"
-#include "output.h"
+#include "app/input.h"
+#include "app/model_path.h"
+#include "app/output.h"
 #include "parts.h"
 
 static msk_status open_bench(bench *b, const cli_options *options, msk_error *error) {
   msk_request request;
   msk_session_options session_options;
-  msk_status status = model_path_open(&b->model, options, NULL, error);
+  const model_choice choice = cli_model_choice(options);
+  msk_status status = model_path_open(&b->model, &choice, error);
   if (status != MSK_OK) return status;
   msk_model_get_info(b->model, &b->info);
   msk_session_options_init(&session_options);
@@ -32,8 +33,8 @@ static void close_bench(bench *b) {
 
 static msk_status need_output(const cli_options *options, const char *what, msk_error *error) {
   if (options->output == NULL)
-    return cli_fail(error, MSK_ERROR_ARGUMENT, "no output was given, expected -o with %s", what);
-  return output_check(options->output, options, error);
+    return app_fail(error, MSK_ERROR_ARGUMENT, "no output was given, expected -o with %s", what);
+  return cli_check_output(options->output, options, error);
 }
 
 static bool has_suffix(const char *path, const char *suffix) {
@@ -76,7 +77,7 @@ static msk_status tokenize_array(const cli_options *options, bench *b, int32_t *
                                  float **latents, int *rows, int *columns, msk_error *error) {
   msk_array array = {0};
   if (options->fit >= 0)
-    return cli_fail(
+    return app_fail(
         error, MSK_ERROR_ARGUMENT,
         "--fit has no effect on an .npy, whose pixels are taken as they are: leave it out");
   msk_status status = load_array(&array, options->inputs[0], error);
@@ -89,7 +90,7 @@ static msk_status tokenize_array(const cli_options *options, bench *b, int32_t *
                                 tokens, latents, rows, columns, error);
   } else {
     status =
-        cli_fail(error, MSK_ERROR_FILE,
+        app_fail(error, MSK_ERROR_FILE,
                  "%s holds no picture, expected float32 of height x width x 3", options->inputs[0]);
   }
   msk_free(NULL, array.data);
@@ -104,7 +105,8 @@ msk_status action_tokenize(const cli_options *options, msk_error *error) {
   int rows = 0, columns = 0;
   float **wanted = options->latents != NULL ? &latents : NULL;
   msk_status status = need_output(options, "a name that ends in .npy", error);
-  if (status == MSK_OK && wanted != NULL) status = output_check(options->latents, options, error);
+  if (status == MSK_OK && wanted != NULL)
+    status = cli_check_output(options->latents, options, error);
   if (status == MSK_OK) status = open_bench(&b, options, error);
   if (status == MSK_OK && has_suffix(options->inputs[0], ".npy")) {
     status = tokenize_array(options, &b, &tokens, wanted, &rows, &columns, error);
@@ -163,7 +165,7 @@ static msk_status view_tokens(tokens_view *view, const msk_array *array, const m
   } else if (good && array->rank == 1 && last == (size_t)(info->tokens - 1)) {
     *view = (tokens_view){tokens, 1, 0, info->latent_size, info->latent_size};
   } else {
-    return cli_fail(error, MSK_ERROR_FILE,
+    return app_fail(error, MSK_ERROR_FILE,
                     "%s holds no tokens, expected int32 of rows x columns, or of count x %d with "
                     "the class token first",
                     path, info->tokens);
@@ -172,7 +174,7 @@ static msk_status view_tokens(tokens_view *view, const msk_array *array, const m
     for (int i = 0; i < view->rows * view->columns; i++) {
       int32_t token = view->tokens[k * view->stride + i];
       if (token < 0 || token >= info->codebook_size) {
-        return cli_fail(error, MSK_ERROR_FILE, "%s holds the token %d, expected 0 to %d", path,
+        return app_fail(error, MSK_ERROR_FILE, "%s holds the token %d, expected 0 to %d", path,
                         token, info->codebook_size - 1);
       }
     }
@@ -202,7 +204,7 @@ static msk_status detokenize_one(bench *b, const cli_options *options, const tok
   float *pixels = NULL;
   int width = 0, height = 0;
   msk_status status = output_numbered(path, options->output, index, view->count, error);
-  if (status == MSK_OK) status = output_check(path, options, error);
+  if (status == MSK_OK) status = cli_check_output(path, options, error);
   if (status == MSK_OK)
     status = msk_detokenize(b->session, view->tokens + (size_t)index * (size_t)view->stride,
                             view->rows, view->columns, &pixels, &width, &height, error);
@@ -226,7 +228,7 @@ msk_status action_detokenize(const cli_options *options, msk_error *error) {
   if (status == MSK_OK) status = view_tokens(&view, &array, &b.info, options->inputs[0], error);
   if (status == MSK_OK && view.count > 1 && output_is_stdout(options->output)) {
     status =
-        cli_fail(error, MSK_ERROR_ARGUMENT,
+        app_fail(error, MSK_ERROR_ARGUMENT,
                  "%d pictures do not fit into standard output, expected a name: choose one with -o",
                  view.count);
   }
@@ -248,7 +250,7 @@ static msk_status write_maps(const char *path, const float *maps, int layers, in
   size_t width = (size_t)heads * (size_t)(n + GAP) - GAP,
          height = (size_t)layers * (size_t)(n + GAP) - GAP;
   if (width > MSK_MAX_PIXELS / height) {
-    return cli_fail(error, MSK_ERROR_ARGUMENT,
+    return app_fail(error, MSK_ERROR_ARGUMENT,
                     "the maps would make a picture of %zu x %zu pixels, expected at most %zu in "
                     "all: ask for fewer --layers",
                     width, height, MSK_MAX_PIXELS);
@@ -309,7 +311,7 @@ static msk_status write_attention(bench *b, const cli_options *options, const in
   const size_t n = (size_t)b->info.tokens;
   int32_t *sequence = malloc(n * sizeof *sequence);
   msk_status status =
-      sequence == NULL ? cli_fail(error, MSK_ERROR_MEMORY, "out of memory for a sequence of tokens")
+      sequence == NULL ? app_fail(error, MSK_ERROR_MEMORY, "out of memory for a sequence of tokens")
                        : parts_load(&image, options->inputs[0], options, b, true, error);
   if (status == MSK_OK) status = parts_sequence(b, options, &image, sequence, error);
   if (status == MSK_OK)
@@ -340,15 +342,15 @@ static msk_status check_attention(const cli_options *options, msk_error *error) 
   if (status == MSK_OK && !array) status = output_format(options->output, 0, &format, error);
   if (status != MSK_OK) return status;
   if (options->class_text == NULL)
-    return cli_fail(error, MSK_ERROR_ARGUMENT,
+    return app_fail(error, MSK_ERROR_ARGUMENT,
                     "no class was given, expected --class with what the picture shows: masksketch "
                     "classes lists them");
   if (options->at_count > 0 && array)
-    return cli_fail(error, MSK_ERROR_ARGUMENT,
+    return app_fail(error, MSK_ERROR_ARGUMENT,
                     "--at makes a picture, but %s ends in .npy: leave --at out for all maps",
                     options->output);
   if (options->input_count == 2 && options->at_count == 0)
-    return cli_fail(error, MSK_ERROR_ARGUMENT,
+    return app_fail(error, MSK_ERROR_ARGUMENT,
                     "two pictures were given, expected --at X,Y with the tokens that are compared");
   return MSK_OK;
 }

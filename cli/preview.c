@@ -13,8 +13,8 @@
 #include <termios.h>
 #include <unistd.h>
 
-#include "base64.h"
-#include "progress.h"
+#include "app/base64.h"
+#include "app/progress.h"
 
 /* ---- What the terminal can do ---- */
 

@@ -6,9 +6,9 @@
 #include <string.h>
 
 #include "actions.h"
+#include "app/model_path.h"
 #include "drawing.h"
 #include "metadata.h"
-#include "model_path.h"
 
 static msk_status choose_name(drawing *d, msk_error *error) {
   const char *path = d->options->inputs[0], *slash = strrchr(path, '/'),
@@ -25,15 +25,16 @@ static msk_status choose_name(drawing *d, msk_error *error) {
 msk_status action_replay(const cli_options *options, msk_error *error) {
   drawing d = {.options = options, .kept = -1};
   char *text = NULL;
-  model_arithmetic then = {.isa = NULL};
+  model_choice choice = cli_model_choice(options);
   msk_status status = metadata_load(&text, options->inputs[0], error);
   if (status == MSK_OK) status = choose_name(&d, error);
   if (status == MSK_OK) {
-    then.isa = metadata_isa(text);
-    then.precision = metadata_precision(text, "precision");
-    then.decode_precision = metadata_precision(text, "decode_precision");
+    if (choice.isa == NULL) choice.isa = metadata_isa(text);
+    if (choice.precision < 0) choice.precision = (int)metadata_precision(text, "precision");
+    if (choice.decode_precision < 0)
+      choice.decode_precision = (int)metadata_precision(text, "decode_precision");
   }
-  if (status == MSK_OK) status = model_path_open(&d.model, options, &then, error);
+  if (status == MSK_OK) status = model_path_open(&d.model, &choice, error);
   if (status == MSK_OK) {
     msk_model_get_info(d.model, &d.info);
     status = metadata_read(&d, text, options->inputs[0], error);

@@ -6,10 +6,10 @@
 #include <string.h>
 
 #include "actions.h"
-#include "cancel.h"
-#include "input.h"
-#include "json.h"
-#include "model_path.h"
+#include "app/cancel.h"
+#include "app/input.h"
+#include "app/json.h"
+#include "app/model_path.h"
 #include "score.h"
 
 typedef struct row {
@@ -33,14 +33,14 @@ static const char class_mark[] = "{class}";
 
 static msk_status check_class(const char *name, bool has_mark, msk_error *error) {
   if (name == NULL && has_mark)
-    return cli_fail(error, MSK_ERROR_ARGUMENT,
+    return app_fail(error, MSK_ERROR_ARGUMENT,
                     "--text holds {class}, expected --class with the word for it");
   if (name == NULL) return MSK_OK;
   if (!has_mark)
-    return cli_fail(error, MSK_ERROR_ARGUMENT,
+    return app_fail(error, MSK_ERROR_ARGUMENT,
                     "--class has no effect on a --text without {class}: leave one of them out");
   if (name[strspn(name, "0123456789")] == 0) {
-    return cli_fail(error, MSK_ERROR_ARGUMENT,
+    return app_fail(error, MSK_ERROR_ARGUMENT,
                     "--class was given %s, expected a word: CLIP reads names, not numbers", name);
   }
   return MSK_OK;
@@ -52,7 +52,7 @@ msk_status score_fill_text(char *out, const char *text, const char *name, msk_er
     bool mark = strncmp(text, class_mark, strlen(class_mark)) == 0;
     size_t length = mark ? strlen(name) : 1;
     if (used + length > MAX_TEXT_BYTES)
-      return cli_fail(error, MSK_ERROR_ARGUMENT,
+      return app_fail(error, MSK_ERROR_ARGUMENT,
                       "--text is longer than the %d bytes that are taken", MAX_TEXT_BYTES);
     memcpy(out + used, mark ? name : text, length);
     used += length;
@@ -70,14 +70,14 @@ static msk_status read_request(scorer *s, msk_error *error) {
   s->with_text = text != NULL;
   s->with_sketch = options->sketch != NULL;
   if (!s->with_text && !s->with_sketch)
-    return cli_fail(
+    return app_fail(
         error, MSK_ERROR_ARGUMENT,
         "there is nothing to hold the pictures against, expected --text, --class or --sketch");
   if (!s->with_text && options->weight_text >= 0)
-    return cli_fail(error, MSK_ERROR_ARGUMENT,
+    return app_fail(error, MSK_ERROR_ARGUMENT,
                     "--weight-text has no effect without --text or --class: leave it out");
   if (!s->with_sketch && options->weight_sketch >= 0)
-    return cli_fail(error, MSK_ERROR_ARGUMENT,
+    return app_fail(error, MSK_ERROR_ARGUMENT,
                     "--weight-sketch has no effect without --sketch: leave it out");
   if (!s->with_text) return MSK_OK;
   msk_status status = check_class(options->class_text, strstr(text, class_mark) != NULL, error);
@@ -98,7 +98,7 @@ static msk_status open_clip(scorer *s, msk_error *error) {
   msk_clip_get_info(s->clip, &s->info);
   s->text_vector = calloc((size_t)s->info.dimensions * 3, sizeof *s->text_vector);
   if (s->text_vector == NULL)
-    return cli_fail(error, MSK_ERROR_MEMORY, "out of memory for embeddings");
+    return app_fail(error, MSK_ERROR_MEMORY, "out of memory for embeddings");
   s->sketch_vector = s->text_vector + s->info.dimensions;
   s->vector = s->sketch_vector + s->info.dimensions;
   return MSK_OK;
@@ -118,7 +118,7 @@ static msk_status embed_text(scorer *s, msk_error *error) {
 
 static msk_status embed_picture(scorer *s, const char *path, float *vector, msk_error *error) {
   msk_image image = {0};
-  msk_status status = cancel_requested() ? cli_fail(error, MSK_ERROR_CANCELLED, "cancelled")
+  msk_status status = cancel_requested() ? app_fail(error, MSK_ERROR_CANCELLED, "cancelled")
                                          : input_picture(&image, path, MSK_ALPHA_WHITE, error);
   if (status == MSK_OK) status = msk_clip_embed_images(s->clip, &image, 1, vector, error);
   msk_image_free(&image);
@@ -163,17 +163,17 @@ static msk_status print_rows(const scorer *s, const row *rows, int count, msk_er
     if (s->with_text) printf(" %10.4f", rows[i].text);
     if (s->with_sketch) printf(" %10.4f", rows[i].sketch);
     printf("  ");
-    cli_print_safe(stdout, rows[i].file);
+    app_print_safe(stdout, rows[i].file);
     putchar('\n');
   }
-  return cli_flush_stdout(error);
+  return app_flush_stdout(error);
 }
 
 msk_status action_score(const cli_options *options, msk_error *error) {
   scorer s = {.options = options};
   row *rows = calloc((size_t)options->input_count, sizeof *rows);
   msk_status status = rows == NULL
-                          ? cli_fail(error, MSK_ERROR_MEMORY, "out of memory for the scores")
+                          ? app_fail(error, MSK_ERROR_MEMORY, "out of memory for the scores")
                           : read_request(&s, error);
   if (status == MSK_OK) status = open_clip(&s, error);
   if (status == MSK_OK && s.with_text) status = embed_text(&s, error);

@@ -4,7 +4,7 @@
 #ifndef CLI_SCORE_H
 #define CLI_SCORE_H
 
-#include "report.h"
+#include "app/report.h"
 
 enum { MAX_TEXT_BYTES = 8192 };
 

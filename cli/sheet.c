@@ -6,9 +6,9 @@
 #include <string.h>
 
 #include "actions.h"
+#include "app/input.h"
+#include "app/output.h"
 #include "font.h"
-#include "input.h"
-#include "output.h"
 
 enum { TILES_IN_A_ROW = 8, GAP = 8 };
 
@@ -35,7 +35,7 @@ static int tile_height(const sheet *s) { return s->side + GAP + FONT_HEIGHT * s-
 
 msk_status sheet_create(sheet **out, int side, int count, msk_error *error) {
   sheet *s = calloc(1, sizeof *s);
-  if (s == NULL) return cli_fail(error, MSK_ERROR_MEMORY, "out of memory for the contact sheet");
+  if (s == NULL) return app_fail(error, MSK_ERROR_MEMORY, "out of memory for the contact sheet");
   s->side = side;
   s->scale = side >= 400 ? 3 : side >= 200 ? 2 : 1;
   s->columns = count < TILES_IN_A_ROW ? count : TILES_IN_A_ROW;
@@ -43,7 +43,7 @@ msk_status sheet_create(sheet **out, int side, int count, msk_error *error) {
   int width = s->columns * (side + GAP) + GAP, height = s->rows * (tile_height(s) + GAP) + GAP;
   msk_status status = MSK_OK;
   if ((size_t)width * (size_t)height > MSK_MAX_PIXELS) {
-    status = cli_fail(error, MSK_ERROR_ARGUMENT,
+    status = app_fail(error, MSK_ERROR_ARGUMENT,
                       "the contact sheet would have %d x %d pixels, expected at most %zu in all: "
                       "ask for fewer pictures",
                       width, height, MSK_MAX_PIXELS);
@@ -61,7 +61,7 @@ msk_status sheet_create(sheet **out, int side, int count, msk_error *error) {
 
 msk_status sheet_add(sheet *s, const msk_image *image, const char *label, msk_error *error) {
   if (s->added == s->columns * s->rows)
-    return cli_fail(error, MSK_ERROR_ARGUMENT, "the contact sheet is full: it has %d tiles",
+    return app_fail(error, MSK_ERROR_ARGUMENT, "the contact sheet is full: it has %d tiles",
                     s->added);
   int left = GAP + s->added % s->columns * (s->side + GAP),
       top = GAP + s->added / s->columns * (tile_height(s) + GAP);
@@ -106,7 +106,7 @@ static msk_status measure(grid *g, const msk_image *images, int count, msk_error
   g->widths = calloc((size_t)g->columns, sizeof(int));
   g->heights = calloc((size_t)g->rows, sizeof(int));
   if (g->widths == NULL || g->heights == NULL)
-    return cli_fail(error, MSK_ERROR_MEMORY, "out of memory for the sheet");
+    return app_fail(error, MSK_ERROR_MEMORY, "out of memory for the sheet");
   for (int i = 0; i < count; i++) {
     int column = i % g->columns, row = i / g->columns;
     if (images[i].width > g->widths[column]) g->widths[column] = images[i].width;
@@ -125,7 +125,7 @@ static msk_status join(const msk_image *images, int count, int columns, const cl
   for (int i = 0; status == MSK_OK && i < g.rows; i++) height += (size_t)g.heights[i];
   if (status == MSK_OK &&
       (width > MSK_MAX_PIXELS || height > MSK_MAX_PIXELS || width * height > MSK_MAX_PIXELS)) {
-    status = cli_fail(
+    status = app_fail(
         error, MSK_ERROR_ARGUMENT,
         "the sheet would have %zu x %zu pixels, expected at most %zu in all: join fewer pictures",
         width, height, MSK_MAX_PIXELS);
@@ -152,13 +152,13 @@ static msk_status join(const msk_image *images, int count, int columns, const cl
 msk_status action_sheet(const cli_options *options, msk_error *error) {
   msk_format format;
   if (options->output == NULL)
-    return cli_fail(error, MSK_ERROR_ARGUMENT,
+    return app_fail(error, MSK_ERROR_ARGUMENT,
                     "no output was given, expected -o with the name of a picture");
   msk_status status = output_format(options->output, options->quality, &format, error);
-  if (status == MSK_OK) status = output_check(options->output, options, error);
+  if (status == MSK_OK) status = cli_check_output(options->output, options, error);
   msk_image *images = calloc((size_t)options->input_count, sizeof *images);
   if (status == MSK_OK && images == NULL)
-    status = cli_fail(error, MSK_ERROR_MEMORY, "out of memory for the sheet");
+    status = app_fail(error, MSK_ERROR_MEMORY, "out of memory for the sheet");
   for (int i = 0; i < options->input_count && status == MSK_OK; i++)
     status = input_picture(&images[i], options->inputs[i], MSK_ALPHA_WHITE, error);
   if (status == MSK_OK)

@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "output.h"
+#include "app/output.h"
 
 enum { MAX_SERIES = 48, HEADER_BYTES = 256 };
 
@@ -49,14 +49,14 @@ static const char *npy_type(msk_dtype dtype, size_t *bytes) {
 
 msk_status trace_open(trace **out, const char *folder, msk_error *error) {
   if (mkdir(folder, 0777) != 0 && errno != EEXIST) {
-    return cli_fail(error, MSK_ERROR_OUTPUT, "cannot make the folder %s for the trace: %s", folder,
+    return app_fail(error, MSK_ERROR_OUTPUT, "cannot make the folder %s for the trace: %s", folder,
                     strerror(errno));
   }
   trace *t = calloc(1, sizeof *t);
-  if (t == NULL) return cli_fail(error, MSK_ERROR_MEMORY, "out of memory for the trace");
+  if (t == NULL) return app_fail(error, MSK_ERROR_MEMORY, "out of memory for the trace");
   if (snprintf(t->folder, sizeof t->folder, "%s", folder) >= (int)sizeof t->folder) {
     free(t);
-    return cli_fail(error, MSK_ERROR_ARGUMENT, "the trace folder's name is too long: %.80s...",
+    return app_fail(error, MSK_ERROR_ARGUMENT, "the trace folder's name is too long: %.80s...",
                     folder);
   }
   *out = t;
@@ -65,7 +65,7 @@ msk_status trace_open(trace **out, const char *folder, msk_error *error) {
 
 static int fail(trace *t, const char *what, const char *path) {
   if (t->failure.code == MSK_OK)
-    cli_fail(&t->failure, MSK_ERROR_OUTPUT, "cannot %s %s: %s", what, path, strerror(errno));
+    app_fail(&t->failure, MSK_ERROR_OUTPUT, "cannot %s %s: %s", what, path, strerror(errno));
   return -1;
 }
 
@@ -102,7 +102,7 @@ int trace_take(trace *t, const char *name, const msk_array *array) {
   bool same = s->dtype == array->dtype && s->rank == array->rank &&
               memcmp(s->shape, array->shape, (size_t)s->rank * sizeof s->shape[0]) == 0;
   if (!same) {
-    cli_fail(&t->failure, MSK_ERROR_OUTPUT,
+    app_fail(&t->failure, MSK_ERROR_OUTPUT,
              "the shape of %s changes between steps, so that it cannot be stacked", name);
     return -1;
   }

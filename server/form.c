@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../cli/base64.h"
+#include "app/base64.h"
 
 /* ---- The body ---- */
 

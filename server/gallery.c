@@ -35,16 +35,16 @@ static void tidy(int folder) {
 msk_status gallery_open(const char *path, int *folder, msk_error *error) {
   int opened = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (opened < 0)
-    return cli_fail(error, MSK_ERROR_ARGUMENT, "--gallery names %s: %s, expected a folder", path,
+    return app_fail(error, MSK_ERROR_ARGUMENT, "--gallery names %s: %s, expected a folder", path,
                     strerror(errno));
   if (flock(opened, LOCK_EX | LOCK_NB) != 0) {
     close(opened);
-    return cli_fail(error, MSK_ERROR_ARGUMENT,
+    return app_fail(error, MSK_ERROR_ARGUMENT,
                     "another server writes to the gallery %s, expected a folder of our own", path);
   }
   if (faccessat(opened, ".", W_OK | X_OK, 0) != 0) {
     close(opened);
-    return cli_fail(error, MSK_ERROR_OUTPUT,
+    return app_fail(error, MSK_ERROR_OUTPUT,
                     "the gallery %s is closed to us, expected a folder that can be written to",
                     path);
   }
@@ -69,6 +69,6 @@ msk_status gallery_write(const server *s, const job *j, const job_image *image, 
   int length = snprintf(path, sizeof path, "%s/%s-%s-%llu-%d-%.8s.png", s->config.gallery, day,
                         class_name, (unsigned long long)request->seed, image->item, j->id);
   if (length >= (int)sizeof path)
-    return cli_fail(error, MSK_ERROR_OUTPUT, "the gallery's name is too long");
+    return app_fail(error, MSK_ERROR_OUTPUT, "the gallery's name is too long");
   return msk_file_write(path, image->bytes, image->byte_count, error);
 }

@@ -13,7 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "../cli/report.h"
+#include "app/report.h"
 #include "guard.h"
 
 enum { CONNECTION_STACK = 1 << 20, HEADER_MEMORY = 32 << 10, IDLE_SECONDS = 30 };
@@ -445,7 +445,7 @@ http *http_start(server *s, int listener, msk_error *error) {
   http *h = calloc(1, sizeof *h);
   if (h == NULL || pthread_mutex_init(&h->lock, NULL) != 0) {
     free(h);
-    cli_fail(error, MSK_ERROR_MEMORY, "out of memory for the server");
+    app_fail(error, MSK_ERROR_MEMORY, "out of memory for the server");
     return NULL;
   }
   h->server = s;
@@ -462,7 +462,7 @@ http *http_start(server *s, int listener, msk_error *error) {
   if (h->daemon != NULL) return h;
   pthread_mutex_destroy(&h->lock);
   free(h);
-  cli_fail(error, MSK_ERROR_OUTPUT, "the HTTP server cannot start: %s", strerror(errno));
+  app_fail(error, MSK_ERROR_OUTPUT, "the HTTP server cannot start: %s", strerror(errno));
   return NULL;
 }
 

@@ -12,7 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "../cli/report.h"
+#include "app/report.h"
 
 enum { HANDED_OVER = 3, BACKLOG = 128 };
 
@@ -48,7 +48,7 @@ static msk_status describe(listener *l, msk_error *error) {
   char text[INET6_ADDRSTRLEN] = "";
   memset(&a, 0, sizeof a);
   if (getsockname(l->socket, &a.any, &length) != 0)
-    return cli_fail(error, MSK_ERROR_ARGUMENT, "the socket that was handed over is none: %s",
+    return app_fail(error, MSK_ERROR_ARGUMENT, "the socket that was handed over is none: %s",
                     strerror(errno));
   l->loopback = is_loopback(&a);
   if (a.any.sa_family == AF_INET) {
@@ -102,7 +102,7 @@ msk_status listen_open(listener *l, const char *where, int port, msk_error *erro
     return describe(l, error);
   }
   if (!parse(&a, where))
-    return cli_fail(
+    return app_fail(
         error, MSK_ERROR_ARGUMENT,
         "--listen was given %.80s, expected a numeric address, as in 127.0.0.1, 0.0.0.0 or ::1",
         where);
@@ -112,6 +112,6 @@ msk_status listen_open(listener *l, const char *where, int port, msk_error *erro
     if (l->socket < 0 && errno != EADDRINUSE) break;
   }
   if (l->socket >= 0) return describe(l, error);
-  return cli_fail(error, MSK_ERROR_OUTPUT, "cannot listen on %s port %d%s: %s", where, first,
+  return app_fail(error, MSK_ERROR_OUTPUT, "cannot listen on %s port %d%s: %s", where, first,
                   first == last ? "" : " and those after it", strerror(errno));
 }

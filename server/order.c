@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../cli/area.h"
+#include "app/area.h"
 
 enum { VALUE_BYTES = 1024 };
 

@@ -5,7 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "../cli/json.h"
+#include "app/json.h"
 
 bool problem_set(problem *p, int status, const char *field, const char *format, ...) {
   p->status = status;

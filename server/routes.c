@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../cli/base64.h"
-#include "../cli/json.h"
+#include "app/base64.h"
+#include "app/json.h"
 #include "assets.h"
 #include "order.h"
 #include "score.h"

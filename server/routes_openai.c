@@ -8,7 +8,7 @@
 #include <sys/random.h>
 #include <time.h>
 
-#include "../cli/base64.h"
+#include "app/base64.h"
 #include "order.h"
 #include "routes.h"
 

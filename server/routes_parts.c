@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../cli/json.h"
 #include "../cli/metadata.h"
+#include "app/json.h"
 #include "order.h"
 #include "routes.h"
 
@@ -50,7 +50,7 @@ static msk_status attend(attention *a, int side, msk_session *session) {
   float *maps = NULL;
   a->maps[side] = calloc((size_t)a->layer_count * k * k, sizeof(float));
   if (sequence == NULL || a->maps[side] == NULL) {
-    status = cli_fail(&a->error, MSK_ERROR_MEMORY, "out of memory for attention maps");
+    status = app_fail(&a->error, MSK_ERROR_MEMORY, "out of memory for attention maps");
   } else {
     sequence[0] = a->info->codebook_size + a->class_id;
     memcpy(sequence + 1, tokens != NULL ? tokens : made, k * sizeof *sequence);

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../cli/model_path.h"
+#include "app/model_path.h"
 #include "form.h"
 #include "routes.h"
 
@@ -18,7 +18,7 @@ struct scorer {
 
 msk_status scorer_create(scorer **made, const server *s, msk_error *error) {
   scorer *clips = calloc(1, sizeof *clips);
-  if (clips == NULL) return cli_fail(error, MSK_ERROR_MEMORY, "out of memory for the scorer");
+  if (clips == NULL) return app_fail(error, MSK_ERROR_MEMORY, "out of memory for the scorer");
   clips->server = s;
   if (model_path_find_clip(clips->folder, s->config.clip, error) != MSK_OK ||
       pthread_mutex_init(&clips->lock, NULL) != 0) {
@@ -79,7 +79,7 @@ static msk_status score_job(scorer *clips, const job *j, int count, const char *
     msk_clip_info info;
     msk_clip_get_info(clips->clip, &info);
     float *vectors = calloc((size_t)info.dimensions * 3, sizeof *vectors);
-    status = vectors == NULL ? cli_fail(error, MSK_ERROR_MEMORY, "out of memory for embeddings")
+    status = vectors == NULL ? app_fail(error, MSK_ERROR_MEMORY, "out of memory for embeddings")
                              : score_images(clips, j, count, text, vectors, scores, error);
     free(vectors);
   }

@@ -13,7 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "../cli/model_path.h"
+#include "app/model_path.h"
 #include "gallery.h"
 #include "http.h"
 #include "jobs.h"
@@ -51,7 +51,7 @@ static msk_status read_key(running *r, const char *path, msk_error *error) {
 static msk_status choose_key(running *r, const cli_options *options, msk_error *error) {
   const char *given = options->api_key != NULL ? options->api_key : getenv("MASKSKETCH_API_KEY");
   if (options->api_key != NULL && options->api_key_file != NULL)
-    return cli_fail(error, MSK_ERROR_ARGUMENT,
+    return app_fail(error, MSK_ERROR_ARGUMENT,
                     "both --api-key and --api-key-file were given, expected one of them");
   if (options->api_key_file != NULL) {
     msk_status status = read_key(r, options->api_key_file, error);
@@ -62,11 +62,11 @@ static msk_status choose_key(running *r, const cli_options *options, msk_error *
   size_t length = strlen(given);
   for (size_t i = 0; i < length; i++) {
     if (given[i] <= ' ' || given[i] > '~')
-      return cli_fail(error, MSK_ERROR_ARGUMENT,
+      return app_fail(error, MSK_ERROR_ARGUMENT,
                       "the key has a character that is no printable ASCII, or a space");
   }
   if (length < LEAST_KEY || length >= KEY_BYTES)
-    return cli_fail(
+    return app_fail(
         error, MSK_ERROR_ARGUMENT,
         "the key has %zu characters, expected %d to %d: openssl rand -hex 24 makes a good one",
         length, LEAST_KEY, KEY_BYTES - 1);
@@ -107,7 +107,7 @@ static msk_status configure(running *r, const cli_options *options, msk_error *e
 static msk_status check_reach(const running *r, msk_error *error) {
   const server_config *config = &r->server.config;
   if (r->listener.loopback || config->api_key != NULL || config->insecure) return MSK_OK;
-  return cli_fail(error, MSK_ERROR_ARGUMENT,
+  return app_fail(error, MSK_ERROR_ARGUMENT,
                   "%s can be reached from other machines, expected a key: --api-key-file FILE, or "
                   "--insecure if everyone there may use it",
                   r->listener.url);
@@ -119,13 +119,14 @@ static msk_status start(running *r, const cli_options *options, msk_error *error
   if (status == MSK_OK) status = check_reach(r, error);
   if (status == MSK_OK && s->config.gallery != NULL)
     status = gallery_open(s->config.gallery, &r->gallery, error);
-  if (status == MSK_OK) status = model_path_open(&s->model, options, NULL, error);
+  const model_choice choice = cli_model_choice(options);
+  if (status == MSK_OK) status = model_path_open(&s->model, &choice, error);
   if (status != MSK_OK) return status;
   msk_model_get_info(s->model, &s->info);
   status = scorer_create(&s->scorer, s, error);
   if (status != MSK_OK) return status;
   s->jobs = jobs_create(s);
-  if (s->jobs == NULL) return cli_fail(error, MSK_ERROR_MEMORY, "out of memory for the jobs");
+  if (s->jobs == NULL) return app_fail(error, MSK_ERROR_MEMORY, "out of memory for the jobs");
   s->workers = workers_start(s, error);
   if (s->workers == NULL) return error->code;
   r->http = http_start(s, r->listener.socket, error);
@@ -186,14 +187,14 @@ msk_status action_serve(const cli_options *options, msk_error *error) {
   running r = {.listener = {.socket = -1}, .gallery = -1};
   sigset_t signals, before;
   if (pthread_mutex_init(&r.server.decoding, NULL) != 0)
-    return cli_fail(error, MSK_ERROR_MEMORY, "out of memory for the server");
+    return app_fail(error, MSK_ERROR_MEMORY, "out of memory for the server");
   watched_signals(&signals);
   pthread_sigmask(SIG_BLOCK, &signals, &before);
   msk_status status = configure(&r, options, error);
   if (status == MSK_OK) status = start(&r, options, error);
   if (status == MSK_OK) {
     printf("%s\n", r.listener.url);
-    status = cli_flush_stdout(error);
+    status = app_flush_stdout(error);
   }
   if (status == MSK_OK) {
     if (!options->quiet)

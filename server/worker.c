@@ -10,8 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../cli/base64.h"
 #include "../cli/metadata.h"
+#include "app/base64.h"
 #include "gallery.h"
 #include "jobs.h"
 
@@ -136,7 +136,7 @@ static msk_status encode_sketch(worker *w, msk_error *error) {
   if (copy != NULL) memcpy(copy, tokens, bytes);
   msk_free(NULL, tokens);
   if (copy == NULL)
-    return cli_fail(error, MSK_ERROR_MEMORY, "out of memory for the sketch's tokens");
+    return app_fail(error, MSK_ERROR_MEMORY, "out of memory for the sketch's tokens");
   d->sketch_tokens = copy;
   w->encode_seconds = server_clock() - before;
   return MSK_OK;
@@ -161,7 +161,7 @@ static msk_status finish_picture(worker *w, const msk_result *result, int index,
                               NULL, error);
   }
   if (status == MSK_OK && (made.tokens = malloc(n * sizeof *made.tokens)) == NULL)
-    status = cli_fail(error, MSK_ERROR_MEMORY, "out of memory for a picture's tokens");
+    status = app_fail(error, MSK_ERROR_MEMORY, "out of memory for a picture's tokens");
   if (status == MSK_OK)
     memcpy(made.tokens, result->tokens + (size_t)index * n, n * sizeof *made.tokens);
   if (status == MSK_OK && w->server->config.gallery != NULL)
@@ -232,7 +232,7 @@ static msk_status run_job(worker *w, msk_error *error) {
   if (request->recipe.official || w->job->candidates > 0)
     return run_items(w, 0, request->count, error);
   for (int i = 0; i < request->count && status == MSK_OK; i++) {
-    status = atomic_load(&w->job->cancelled) ? cli_fail(error, MSK_ERROR_CANCELLED, "cancelled")
+    status = atomic_load(&w->job->cancelled) ? app_fail(error, MSK_ERROR_CANCELLED, "cancelled")
                                              : run_items(w, i, 1, error);
   }
   return status;
@@ -273,7 +273,7 @@ void workers_join(workers *w) {
 workers *workers_start(server *s, msk_error *error) {
   workers *w = calloc(1, sizeof *w + (size_t)s->config.workers * sizeof w->each[0]);
   msk_status status =
-      w == NULL ? cli_fail(error, MSK_ERROR_MEMORY, "out of memory for the workers") : MSK_OK;
+      w == NULL ? app_fail(error, MSK_ERROR_MEMORY, "out of memory for the workers") : MSK_OK;
   for (int i = 0; i < s->config.workers && status == MSK_OK; i++) {
     w->each[i].server = s;
     w->count = i + 1;
@@ -282,7 +282,7 @@ workers *workers_start(server *s, msk_error *error) {
   for (int i = 0; i < s->config.workers && status == MSK_OK; i++) {
     w->each[i].started = pthread_create(&w->each[i].thread, NULL, worker_main, &w->each[i]) == 0;
     if (!w->each[i].started)
-      status = cli_fail(error, MSK_ERROR_MEMORY, "the system gives no thread for a worker");
+      status = app_fail(error, MSK_ERROR_MEMORY, "the system gives no thread for a worker");
   }
   if (status == MSK_OK) return w;
   jobs_stop(s->jobs);

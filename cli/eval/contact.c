@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base64.h"
-#include "cancel.h"
-#include "input.h"
+#include "app/base64.h"
+#include "app/cancel.h"
+#include "app/input.h"
 
 enum { JPEG_QUALITY = 85 };
 
@@ -39,7 +39,7 @@ static msk_status add_image(contact *c, const msk_image *image, const char *name
   char *coded = base64_encode(bytes, byte_count);
   msk_free(NULL, bytes);
   if (coded == NULL)
-    return cli_fail(error, MSK_ERROR_MEMORY, "out of memory for a picture of the report");
+    return app_fail(error, MSK_ERROR_MEMORY, "out of memory for a picture of the report");
   eval_text_add(c->html, "<img width=\"%d\" height=\"%d\" alt=\"", side, side);
   eval_text_html(c->html, name);
   eval_text_add(c->html, "\" title=\"");
@@ -61,7 +61,7 @@ static msk_status add_picture(contact *c, int point, msk_error *error) {
   char path[MAX_PATH_BYTES];
   msk_image image = {0};
   if (cancel_requested())
-    return cli_fail(error, MSK_ERROR_CANCELLED, "cancelled; all pictures are finished and kept");
+    return app_fail(error, MSK_ERROR_CANCELLED, "cancelled; all pictures are finished and kept");
   msk_status status = eval_results_picture(path, &c->table->e->results, point, error);
   if (status == MSK_OK) status = input_picture(&image, path, MSK_ALPHA_WHITE, error);
   if (status == MSK_OK)

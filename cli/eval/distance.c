@@ -5,8 +5,8 @@
 #include <jansson.h>
 
 #include "actions.h"
+#include "app/json.h"
 #include "eval/features.h"
-#include "json.h"
 
 static msk_status measure(const eval_folder *a, const eval_folder *b, int kind,
                           const eval_eyes *eyes, double distances[2], msk_error *error) {
@@ -32,7 +32,7 @@ static msk_status print(const cli_options *options, const eval_folder *a, const 
   printf("features: %s, %d numbers a picture; pictures: %d and %d\n", name, dimensions, a->count,
          b->count);
   printf("frechet distance  %.6g\nkernel distance   %.6g\n", distances[0], distances[1]);
-  return cli_flush_stdout(error);
+  return app_flush_stdout(error);
 }
 
 msk_status action_distance(const cli_options *options, msk_error *error) {
@@ -43,7 +43,7 @@ msk_status action_distance(const cli_options *options, msk_error *error) {
   double distances[2];
   if ((options->judge != NULL && kind != FEATURES_JUDGE) ||
       (options->clip != NULL && kind != FEATURES_CLIP)) {
-    return cli_fail(error, MSK_ERROR_ARGUMENT,
+    return app_fail(error, MSK_ERROR_ARGUMENT,
                     "--%s has no effect with --features %s: leave one of them out",
                     kind == FEATURES_CLIP ? "judge" : "clip", eval_features_name(kind));
   }

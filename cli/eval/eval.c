@@ -6,12 +6,12 @@
 #include <string.h>
 
 #include "actions.h"
-#include "cancel.h"
+#include "app/cancel.h"
+#include "app/input.h"
 #include "eval/identity.h"
 #include "eval/report.h"
 #include "eval/run.h"
 #include "eval/table.h"
-#include "input.h"
 
 /* ---- models ---- */
 
@@ -44,7 +44,7 @@ static msk_status check_settings(const evaluation *e, const msk_model *model, in
     request.seed = largest_seed(&e->grid);
     if (status == MSK_OK) status = msk_session_bytes(&bytes, model, &request, &options, &reason);
     if (status != MSK_OK)
-      cli_fail(error, status, "setting %d of the SPEC with the model %.60s: %.300s", i,
+      app_fail(error, status, "setting %d of the SPEC with the model %.60s: %.300s", i,
                info.name == NULL ? "?" : info.name, reason.message);
   }
   msk_image_free(&side);
@@ -59,12 +59,12 @@ static msk_status find_classes(evaluation *e, const msk_model *model, msk_error 
     msk_status status =
         msk_model_class_find(model, eval_spec_sketch(&e->spec, (size_t)i, "class"), &id, &reason);
     if (status != MSK_OK)
-      return cli_fail(error, MSK_ERROR_FILE, "the SPEC's sketches[%d]: %.400s", i, reason.message);
+      return app_fail(error, MSK_ERROR_FILE, "the SPEC's sketches[%d]: %.400s", i, reason.message);
     if (e->class_names[i] != NULL) continue;
     const char *name = msk_model_class_name(model, id);
     e->class_names[i] = strdup(name == NULL ? "?" : name);
     if (e->class_names[i] == NULL)
-      return cli_fail(error, MSK_ERROR_MEMORY, "out of memory for class names");
+      return app_fail(error, MSK_ERROR_MEMORY, "out of memory for class names");
   }
   return MSK_OK;
 }
@@ -73,12 +73,12 @@ static msk_status check_models(evaluation *e, msk_error *error) {
   e->models = json_array();
   e->class_names = calloc((size_t)e->grid.sketches, sizeof *e->class_names);
   if (e->models == NULL || e->class_names == NULL)
-    return cli_fail(error, MSK_ERROR_MEMORY, "out of memory for class names");
+    return app_fail(error, MSK_ERROR_MEMORY, "out of memory for class names");
   msk_status status = MSK_OK;
   for (int i = 0; i < e->grid.models && status == MSK_OK; i++) {
     msk_model *model = NULL;
     msk_model_info info;
-    status = cancel_requested() ? cli_fail(error, MSK_ERROR_CANCELLED, "cancelled")
+    status = cancel_requested() ? app_fail(error, MSK_ERROR_CANCELLED, "cancelled")
                                 : evaluation_open_model(&model, e, i, error);
     if (status != MSK_OK) return status;
     msk_model_get_info(model, &info);
@@ -89,7 +89,7 @@ static msk_status check_models(evaluation *e, msk_error *error) {
             e->models, json_pack("{s:s?, s:s?, s:s, s:i, s:i}", "name", info.name, "hash",
                                  info.hash, "isa", info.isa, "precision", (int)info.precision,
                                  "decode_precision", (int)info.decode_precision)) != 0)
-      status = cli_fail(error, MSK_ERROR_MEMORY, "out of memory for the models' names");
+      status = app_fail(error, MSK_ERROR_MEMORY, "out of memory for the models' names");
     msk_model_close(model);
   }
   return status;
@@ -102,26 +102,26 @@ static msk_status choose_folder(char folder[MAX_PATH_BYTES], const cli_options *
                                 msk_error *error) {
   if (options->output != NULL) {
     if (output_is_stdout(options->output))
-      return cli_fail(
+      return app_fail(
           error, MSK_ERROR_ARGUMENT,
           "the results were sent to standard output, expected a folder: name it with -o");
     int length = snprintf(folder, MAX_PATH_BYTES, "%s", options->output);
     return length < MAX_PATH_BYTES
                ? MSK_OK
-               : cli_fail(error, MSK_ERROR_ARGUMENT, "the folder's name is too long: %.80s...",
+               : app_fail(error, MSK_ERROR_ARGUMENT, "the folder's name is too long: %.80s...",
                           options->output);
   }
   const char *path = options->inputs[0], *slash = strrchr(path, '/'),
              *name = slash == NULL ? path : slash + 1, *dot = strrchr(name, '.');
   if (input_is_stdin(path))
-    return cli_fail(error, MSK_ERROR_ARGUMENT,
+    return app_fail(error, MSK_ERROR_ARGUMENT,
                     "the SPEC comes from standard input, expected -o with a folder");
   int length =
       snprintf(folder, MAX_PATH_BYTES, "%.*s-results",
                (int)(dot == NULL || dot == name ? strlen(name) : (size_t)(dot - name)), name);
   return length < MAX_PATH_BYTES
              ? MSK_OK
-             : cli_fail(error, MSK_ERROR_ARGUMENT, "the folder's name is too long: %.80s...", name);
+             : app_fail(error, MSK_ERROR_ARGUMENT, "the folder's name is too long: %.80s...", name);
 }
 
 static msk_status open_results(evaluation *e, msk_error *error) {
@@ -158,13 +158,13 @@ static msk_status open_eyes(evaluation *e, msk_error *error) {
             clip = wish_for(e, "clip", e->options->clip);
   if ((judge == EYE_UNWANTED && e->options->judge != NULL) ||
       (clip == EYE_UNWANTED && e->options->clip != NULL))
-    return cli_fail(error, MSK_ERROR_ARGUMENT,
+    return app_fail(error, MSK_ERROR_ARGUMENT,
                     "--%s has no effect, as the SPEC's \"scores\" leave it out",
                     judge == EYE_UNWANTED ? "judge" : "clip");
   msk_status status = eval_eyes_open(&e->eyes, e->options, judge, clip, error);
   if (status == MSK_OK && e->spec.reference != NULL && e->eyes.judge == NULL &&
       e->eyes.clip == NULL) {
-    status = cli_fail(error, MSK_ERROR_FILE,
+    status = app_fail(error, MSK_ERROR_FILE,
                       "the SPEC names a \"reference\", but there is neither a judge nor a CLIP "
                       "whose features could be compared: name one with "
                       "--judge or --clip");
@@ -176,7 +176,7 @@ static msk_status prepare(evaluation *e, msk_error *error) {
   msk_status status = eval_spec_load(&e->spec, e->options->inputs[0], error);
   if (status == MSK_OK && e->spec.models != NULL && e->options->model != NULL)
     status =
-        cli_fail(error, MSK_ERROR_ARGUMENT,
+        app_fail(error, MSK_ERROR_ARGUMENT,
                  "--model was given, but the SPEC names its \"models\": leave one of them out");
   if (status == MSK_OK) status = eval_grid_create(&e->grid, &e->spec, error);
   if (status == MSK_OK) status = eval_report_check(&e->grid, error);
@@ -197,7 +197,7 @@ static msk_status report(evaluation *e, msk_error *error) {
   if (status == MSK_OK) status = eval_report_write(&table, error);
   eval_table_free(&table);
   if (status == MSK_OK && !e->options->quiet) {
-    cli_print_safe(stderr, e->results.folder);
+    app_print_safe(stderr, e->results.folder);
     fprintf(stderr, ": %d pictures, results.csv, summary.csv, report.html\n", e->results.points);
   }
   return status;

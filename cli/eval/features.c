@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cancel.h"
-#include "input.h"
-#include "model_path.h"
+#include "app/cancel.h"
+#include "app/input.h"
+#include "app/model_path.h"
 
 /* ---- the networks ---- */
 
@@ -85,7 +85,7 @@ static void free_names(name_list *list) {
 static msk_status keep_name(name_list *list, const char *name, const char *folder,
                             msk_error *error) {
   if (list->count == MAX_FOLDER_PICTURES) {
-    return cli_fail(error, MSK_ERROR_FILE,
+    return app_fail(error, MSK_ERROR_FILE,
                     "%s holds more than the %d pictures that are taken from a folder", folder,
                     MAX_FOLDER_PICTURES);
   }
@@ -93,13 +93,13 @@ static msk_status keep_name(name_list *list, const char *name, const char *folde
     size_t larger = list->capacity == 0 ? 64 : 2 * list->capacity;
     char **names = realloc(list->names, larger * sizeof *names);
     if (names == NULL)
-      return cli_fail(error, MSK_ERROR_MEMORY, "out of memory for the names in %s", folder);
+      return app_fail(error, MSK_ERROR_MEMORY, "out of memory for the names in %s", folder);
     list->names = names;
     list->capacity = larger;
   }
   list->names[list->count] = strdup(name);
   if (list->names[list->count] == NULL)
-    return cli_fail(error, MSK_ERROR_MEMORY, "out of memory for the names in %s", folder);
+    return app_fail(error, MSK_ERROR_MEMORY, "out of memory for the names in %s", folder);
   list->count++;
   return MSK_OK;
 }
@@ -111,7 +111,7 @@ static int compare_names(const void *a, const void *b) {
 static msk_status list_pictures(name_list *list, const char *path, msk_error *error) {
   DIR *folder = opendir(path);
   if (folder == NULL)
-    return cli_fail(error, MSK_ERROR_FILE, "cannot read the folder %s: %s", path, strerror(errno));
+    return app_fail(error, MSK_ERROR_FILE, "cannot read the folder %s: %s", path, strerror(errno));
   msk_status status = MSK_OK;
   for (struct dirent *entry; status == MSK_OK && (entry = readdir(folder)) != NULL;) {
     if (entry->d_name[0] != '.' && msk_format_of_path(entry->d_name) != MSK_FORMAT_AUTO)
@@ -119,7 +119,7 @@ static msk_status list_pictures(name_list *list, const char *path, msk_error *er
   }
   closedir(folder);
   if (status == MSK_OK && list->count < 2) {
-    status = cli_fail(error, MSK_ERROR_FILE,
+    status = app_fail(error, MSK_ERROR_FILE,
                       "%s holds %zu pictures (.png, .jpg, .webp), expected at least 2: a distance "
                       "needs their spread",
                       path, list->count);
@@ -134,14 +134,14 @@ static msk_status take_memory(eval_folder *folder, const eval_eyes *eyes,
     if (!kinds[kind] || !eval_eyes_have(eyes, kind)) continue;
     size_t bytes = (size_t)folder->count * (size_t)eval_eyes_dimensions(eyes, kind) * sizeof(float);
     if (bytes > MAX_FEATURE_BYTES) {
-      return cli_fail(
+      return app_fail(
           error, MSK_ERROR_FILE,
           "the features of %d pictures take %zu bytes, expected at most %d: compare fewer pictures",
           folder->count, bytes, MAX_FEATURE_BYTES);
     }
     folder->values[kind] = malloc(bytes);
     if (folder->values[kind] == NULL)
-      return cli_fail(error, MSK_ERROR_MEMORY, "out of memory for the features of %d pictures",
+      return app_fail(error, MSK_ERROR_MEMORY, "out of memory for the features of %d pictures",
                       folder->count);
   }
   return MSK_OK;
@@ -152,7 +152,7 @@ static msk_status look_at(eval_folder *folder, eval_eyes *eyes, const char *path
   char file[MAX_PATH_BYTES];
   msk_image image = {0};
   if (snprintf(file, sizeof file, "%s/%s", path, name) >= (int)sizeof file)
-    return cli_fail(error, MSK_ERROR_FILE, "the name of a picture in %.80s... is too long", path);
+    return app_fail(error, MSK_ERROR_FILE, "the name of a picture in %.80s... is too long", path);
   msk_status status = input_picture(&image, file, MSK_ALPHA_WHITE, error);
   for (int kind = 0; kind < FEATURE_KINDS && status == MSK_OK; kind++) {
     if (folder->values[kind] == NULL) continue;
@@ -174,7 +174,7 @@ msk_status eval_folder_look(eval_folder *folder, eval_eyes *eyes, const bool kin
   for (size_t i = 0; i < list.count && status == MSK_OK; i++) {
     if (shown)
       fprintf(stderr, "\r\x1b[Klooking at picture %zu of %zu in the folder", i + 1, list.count);
-    status = cancel_requested() ? cli_fail(error, MSK_ERROR_CANCELLED, "cancelled")
+    status = cancel_requested() ? app_fail(error, MSK_ERROR_CANCELLED, "cancelled")
                                 : look_at(folder, eyes, path, list.names[i], (int)i, error);
   }
   if (shown) fputs("\r\x1b[K", stderr);

@@ -5,8 +5,8 @@
 #ifndef CLI_EVAL_FEATURES_H
 #define CLI_EVAL_FEATURES_H
 
+#include "app/progress.h"
 #include "options.h"
-#include "progress.h"
 
 enum {
   FEATURES_JUDGE,

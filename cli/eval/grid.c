@@ -7,7 +7,7 @@
 #include <string.h>
 
 static msk_status no_memory(msk_error *error) {
-  return cli_fail(error, MSK_ERROR_MEMORY, "out of memory for the grid of pictures");
+  return app_fail(error, MSK_ERROR_MEMORY, "out of memory for the grid of pictures");
 }
 
 /* ---- axes ---- */
@@ -110,7 +110,7 @@ static msk_status count_points(eval_grid *grid, msk_error *error) {
   fits = fits && grow(&grid->points, (size_t)grid->sketches) &&
          grow(&grid->points, (size_t)grid->seeds);
   if (fits) return MSK_OK;
-  return cli_fail(error, MSK_ERROR_FILE,
+  return app_fail(error, MSK_ERROR_FILE,
                   "the SPEC asks for more than %d pictures, which is what one evaluation may have: "
                   "name fewer values, sketches or seeds",
                   MAX_SPEC_PICTURES);

@@ -9,10 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cancel.h"
+#include "app/cancel.h"
 
 static msk_status no_memory(msk_error *error) {
-  return cli_fail(error, MSK_ERROR_MEMORY, "out of memory for the evaluation's identity");
+  return app_fail(error, MSK_ERROR_MEMORY, "out of memory for the evaluation's identity");
 }
 
 /* "1234-89abcdef01234567": length and fingerprint of a file. */
@@ -21,7 +21,7 @@ static msk_status fingerprint(char text[48], const char *path, msk_error *error)
   uint8_t bytes[1 << 14];
   FILE *file = fopen(path, "rbe");
   if (file == NULL)
-    return cli_fail(error, MSK_ERROR_FILE, "cannot open %s: %s", path, strerror(errno));
+    return app_fail(error, MSK_ERROR_FILE, "cannot open %s: %s", path, strerror(errno));
   uint64_t hash = offset, length = 0;
   size_t got;
   while ((got = fread(bytes, 1, sizeof bytes, file)) > 0 && !cancel_requested()) {
@@ -30,9 +30,9 @@ static msk_status fingerprint(char text[48], const char *path, msk_error *error)
   }
   bool failed = ferror(file) != 0;
   fclose(file);
-  if (failed) return cli_fail(error, MSK_ERROR_FILE, "cannot read %s", path);
+  if (failed) return app_fail(error, MSK_ERROR_FILE, "cannot read %s", path);
   snprintf(text, 48, "%llu-%016llx", (unsigned long long)length, (unsigned long long)hash);
-  return cancel_requested() ? cli_fail(error, MSK_ERROR_CANCELLED, "cancelled") : MSK_OK;
+  return cancel_requested() ? app_fail(error, MSK_ERROR_CANCELLED, "cancelled") : MSK_OK;
 }
 
 static msk_status add_file(json_t *object, const char *key, const char *path, msk_error *error) {

@@ -6,12 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cancel.h"
+#include "app/cancel.h"
+#include "app/model_path.h"
+#include "app/progress.h"
 #include "drawing.h"
 #include "eval/run.h"
 #include "metadata.h"
-#include "model_path.h"
-#include "progress.h"
 
 /* What lasts while pictures are made. `tokens`: of each drawing under the model and the rules at
  * work, NULL until needed. */
@@ -75,10 +75,10 @@ static msk_status encode_sketch(workshop *w, int sketch, msk_error *error) {
   if (status == MSK_OK)
     status = msk_tokenize(w->session, &image, &tokens, NULL, &rows, &columns, error);
   if (status == MSK_OK && rows * columns != d->info.tokens - 1)
-    status = cli_fail(error, MSK_ERROR_ARGUMENT, "a drawing has %d tokens, the model expects %d",
+    status = app_fail(error, MSK_ERROR_ARGUMENT, "a drawing has %d tokens, the model expects %d",
                       rows * columns, d->info.tokens - 1);
   if (status == MSK_OK && (w->tokens[sketch] = malloc(bytes)) == NULL)
-    status = cli_fail(error, MSK_ERROR_MEMORY, "out of memory for a drawing's tokens");
+    status = app_fail(error, MSK_ERROR_MEMORY, "out of memory for a drawing's tokens");
   if (status == MSK_OK) memcpy(w->tokens[sketch], tokens, bytes);
   msk_free(NULL, tokens);
   msk_image_free(&image);
@@ -173,7 +173,7 @@ static msk_status make_setting(workshop *w, int setting, msk_error *error) {
   for (int i = 0; i < each && status == MSK_OK; i++) {
     int point = setting * each + i;
     if (e->results.records[point].done) continue;
-    if (cancel_requested()) status = cli_fail(error, MSK_ERROR_CANCELLED, "cancelled");
+    if (cancel_requested()) status = app_fail(error, MSK_ERROR_CANCELLED, "cancelled");
     if (status == MSK_OK && w->session == NULL) status = open_session(w, setting, error);
     if (status == MSK_OK) status = make_picture(w, point, error);
   }
@@ -205,14 +205,14 @@ msk_status evaluation_make_pictures(evaluation *e, msk_error *error) {
       .e = e, .shown = !e->options->quiet && progress_is_terminal(), .started = progress_clock()};
   w.tokens = calloc((size_t)e->grid.sketches, sizeof *w.tokens);
   if (w.tokens == NULL)
-    return cli_fail(error, MSK_ERROR_MEMORY, "out of memory for the drawings' tokens");
+    return app_fail(error, MSK_ERROR_MEMORY, "out of memory for the drawings' tokens");
   measure_work(&w);
   msk_status status = MSK_OK;
   for (int i = 0; i < e->grid.models && status == MSK_OK; i++) status = make_model(&w, i, error);
   clear_line(&w);
   free(w.tokens);
   if (status == MSK_ERROR_CANCELLED) {
-    cli_fail(
+    app_fail(
         error, status,
         "cancelled; %d of %d pictures are finished and kept: the same command goes on from there",
         e->results.done, e->results.points);

@@ -4,12 +4,12 @@
  * from the SPEC's folder. */
 #include <string.h>
 
+#include "app/model_path.h"
 #include "eval/run.h"
-#include "model_path.h"
 
 msk_status evaluation_open_model(msk_model **model, const evaluation *e, int index,
                                  msk_error *error) {
-  cli_options options = *e->options;
+  model_choice choice = cli_model_choice(e->options);
   char path[MAX_PATH_BYTES];
   const char *given = e->spec.models == NULL ? NULL : eval_spec_text(e->spec.models, (size_t)index);
   if (given != NULL && strchr(given, '/') != NULL) {
@@ -17,6 +17,6 @@ msk_status evaluation_open_model(msk_model **model, const evaluation *e, int ind
     if (status != MSK_OK) return status;
     given = path;
   }
-  if (given != NULL) options.model = given;
-  return model_path_open(model, &options, NULL, error);
+  if (given != NULL) choice.name = given;
+  return model_path_open(model, &choice, error);
 }

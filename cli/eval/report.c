@@ -145,7 +145,7 @@ static msk_status write_plot(eval_text *html, const eval_table *table, const eva
   char title[2 * MAX_SPEC_TEXT];
   const char *x_label = view->x >= 0 ? eval_measures[view->x].label : view->axis->name;
   plot_series *series = make_series(series_count, view->axis->count);
-  if (series == NULL) return cli_fail(error, MSK_ERROR_MEMORY, "out of memory for a plot");
+  if (series == NULL) return app_fail(error, MSK_ERROR_MEMORY, "out of memory for a plot");
   msk_status status = MSK_OK;
   for (int i = 0; i < series_count && status == MSK_OK; i++) {
     if (view->by != NULL) series[i].name = view->by->values[i];
@@ -270,7 +270,7 @@ static msk_status write_page(eval_text *html, const eval_table *table, const eva
   if (status == MSK_OK) status = write_table(html, table, points, error);
   if (status == MSK_OK) write_end(html, table);
   if (status == MSK_OK && html->failed)
-    status = cli_fail(error, MSK_ERROR_MEMORY, "out of memory for the report");
+    status = app_fail(error, MSK_ERROR_MEMORY, "out of memory for the report");
   return status;
 }
 
@@ -282,7 +282,7 @@ msk_status eval_report_write(const eval_table *table, msk_error *error) {
   if (status != MSK_OK) return status;
   eval_views_suggest(&views, table);
   int *points = malloc((size_t)table->e->grid.points * sizeof *points);
-  if (points == NULL) return cli_fail(error, MSK_ERROR_MEMORY, "out of memory for the report");
+  if (points == NULL) return app_fail(error, MSK_ERROR_MEMORY, "out of memory for the report");
   status = write_page(&html, table, &views, points, error);
   if (status == MSK_OK) status = eval_results_path(path, &table->e->results, "report.html", error);
   if (status == MSK_OK) status = msk_file_write(path, html.bytes, html.used, error);

@@ -22,7 +22,7 @@ msk_status eval_results_path(char path[MAX_PATH_BYTES], const eval_results *resu
   int length = snprintf(path, MAX_PATH_BYTES, "%s/%s", results->folder, name);
   return length < MAX_PATH_BYTES
              ? MSK_OK
-             : cli_fail(error, MSK_ERROR_ARGUMENT, "the folder's name is too long: %.80s...",
+             : app_fail(error, MSK_ERROR_ARGUMENT, "the folder's name is too long: %.80s...",
                         results->folder);
 }
 
@@ -43,7 +43,7 @@ static bool picture_is_there(const eval_results *results, int point) {
 
 static msk_status make_folder(const char *path, msk_error *error) {
   if (mkdir(path, 0777) == 0 || errno == EEXIST) return MSK_OK;
-  return cli_fail(error, MSK_ERROR_OUTPUT, "cannot make the folder %s: %s", path, strerror(errno));
+  return app_fail(error, MSK_ERROR_OUTPUT, "cannot make the folder %s: %s", path, strerror(errno));
 }
 
 /* What a kill leaves of a file in hand; src/base/file.c names it so. */
@@ -57,7 +57,7 @@ static bool is_temporary(const char *name) {
 static msk_status look_into(const char *path, bool sweep, bool *holds_files, msk_error *error) {
   DIR *folder = opendir(path);
   if (folder == NULL)
-    return cli_fail(error, MSK_ERROR_OUTPUT, "cannot read the folder %s: %s", path,
+    return app_fail(error, MSK_ERROR_OUTPUT, "cannot read the folder %s: %s", path,
                     strerror(errno));
   for (struct dirent *entry; (entry = readdir(folder)) != NULL;) {
     const char *name = entry->d_name;
@@ -79,14 +79,14 @@ static msk_status open_file(int *descriptor, const eval_results *results, const 
   *descriptor = open(path, flags | O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
   return *descriptor >= 0
              ? MSK_OK
-             : cli_fail(error, MSK_ERROR_OUTPUT, "cannot open %s: %s", path, strerror(errno));
+             : app_fail(error, MSK_ERROR_OUTPUT, "cannot open %s: %s", path, strerror(errno));
 }
 
 /* ---- identity ---- */
 
 static msk_status write_identity(const char *path, const json_t *identity, msk_error *error) {
   char *text = json_dumps(identity, JSON_INDENT(1));
-  if (text == NULL) return cli_fail(error, MSK_ERROR_MEMORY, "out of memory for %s", path);
+  if (text == NULL) return app_fail(error, MSK_ERROR_MEMORY, "out of memory for %s", path);
   msk_status status = msk_file_write(path, text, strlen(text), error);
   free(text);
   return status;
@@ -118,7 +118,7 @@ static msk_status check_identity(const eval_results *results, const json_t *iden
   if (status != MSK_OK) return status;
   if (access(path, F_OK) != 0 && !holds_files) return write_identity(path, identity, error);
   if (access(path, F_OK) != 0) {
-    return cli_fail(error, MSK_ERROR_ARGUMENT,
+    return app_fail(error, MSK_ERROR_ARGUMENT,
                     "the folder %s holds other files, expected a new folder or one that eval has "
                     "begun: choose another with -o",
                     results->folder);
@@ -128,13 +128,13 @@ static msk_status check_identity(const eval_results *results, const json_t *iden
   json_t *known = json_loadb(bytes, byte_count, JSON_REJECT_DUPLICATES, NULL);
   msk_free(NULL, bytes);
   if (!json_is_object(known)) {
-    status = cli_fail(error, MSK_ERROR_FILE,
+    status = app_fail(error, MSK_ERROR_FILE,
                       "%s is damaged, expected what eval wrote: choose another folder with -o, or "
                       "delete this one",
                       path);
   } else if (!json_equal(known, identity)) {
     find_difference(known, identity, name, sizeof name);
-    status = cli_fail(error, MSK_ERROR_ARGUMENT,
+    status = app_fail(error, MSK_ERROR_ARGUMENT,
                       "the folder %.200s holds the results of another SPEC (\"%s\" differs), "
                       "expected a new folder: choose another with -o",
                       results->folder, name);
@@ -172,7 +172,7 @@ static msk_status take_lines(eval_results *results, const char *bytes, size_t by
     size_t length = (size_t)(end - bytes) - at;
     if (!take_line(results, bytes + at, length)) {
       if (at + length + 1 == byte_count) break;
-      return cli_fail(error, MSK_ERROR_FILE,
+      return app_fail(error, MSK_ERROR_FILE,
                       "line %zu of %.200s/records.jsonl is damaged, expected a finished picture: "
                       "delete that line, and its picture is made again",
                       number, results->folder);
@@ -199,7 +199,7 @@ static msk_status read_log(eval_results *results, bool quiet, msk_error *error) 
               "masksketch: the last line of records.jsonl was half written; it is cut off, and its "
               "picture made again\n");
     if (ftruncate(results->log, (off_t)kept) != 0)
-      return cli_fail(error, MSK_ERROR_OUTPUT, "cannot shorten %s: %s", path, strerror(errno));
+      return app_fail(error, MSK_ERROR_OUTPUT, "cannot shorten %s: %s", path, strerror(errno));
   }
   results->log_bytes = (long long)kept;
   for (int i = 0; i < results->points; i++) {
@@ -230,10 +230,10 @@ msk_status eval_results_open(eval_results *results, const char *folder, const js
   *results = (eval_results){.points = points, .log = -1, .features = {-1, -1}};
   if (snprintf(results->folder, sizeof results->folder, "%s", folder) >=
       (int)sizeof results->folder)
-    return cli_fail(error, MSK_ERROR_ARGUMENT, "the folder's name is too long: %.80s...", folder);
+    return app_fail(error, MSK_ERROR_ARGUMENT, "the folder's name is too long: %.80s...", folder);
   results->records = calloc((size_t)points, sizeof *results->records);
   if (results->records == NULL)
-    return cli_fail(error, MSK_ERROR_MEMORY, "out of memory for the records of %d pictures",
+    return app_fail(error, MSK_ERROR_MEMORY, "out of memory for the records of %d pictures",
                     points);
   msk_status status = make_folder(folder, error);
   if (status == MSK_OK) status = look_into(folder, false, &holds_files, error);
@@ -241,7 +241,7 @@ msk_status eval_results_open(eval_results *results, const char *folder, const js
   if (status == MSK_OK)
     status = open_file(&results->log, results, "records.jsonl", O_APPEND, error);
   if (status == MSK_OK && flock(results->log, LOCK_EX | LOCK_NB) != 0)
-    status = cli_fail(error, MSK_ERROR_OUTPUT,
+    status = app_fail(error, MSK_ERROR_OUTPUT,
                       "another eval is at work in %s, expected one at a time: wait for it", folder);
   if (status == MSK_OK) status = eval_results_path(pictures, results, "pictures", error);
   if (status == MSK_OK) status = make_folder(pictures, error);
@@ -276,7 +276,7 @@ static bool write_all(int descriptor, const char *bytes, size_t byte_count, long
 }
 
 static msk_status cannot_write(const eval_results *results, const char *name, msk_error *error) {
-  return cli_fail(error, MSK_ERROR_OUTPUT, "cannot write %.200s/%s: %s", results->folder, name,
+  return app_fail(error, MSK_ERROR_OUTPUT, "cannot write %.200s/%s: %s", results->folder, name,
                   strerror(errno));
 }
 
@@ -306,7 +306,7 @@ msk_status eval_results_append(eval_results *results, int point,
       return cannot_write(results, "features", error);
   }
   char *line = make_line(point, measures);
-  if (line == NULL) return cli_fail(error, MSK_ERROR_MEMORY, "out of memory for a record");
+  if (line == NULL) return app_fail(error, MSK_ERROR_MEMORY, "out of memory for a record");
   size_t length = strlen(line);
   bool written = write_all(results->log, line, length, -1) && fdatasync(results->log) == 0;
   free(line);
@@ -331,7 +331,7 @@ msk_status eval_results_features(const eval_results *results, int kind, int poin
                       (off_t)((size_t)point * bytes + got));
     if (n < 0 && errno == EINTR) continue;
     if (n <= 0) {
-      return cli_fail(error, MSK_ERROR_FILE,
+      return app_fail(error, MSK_ERROR_FILE,
                       "%.200s/features-%s.f32 is too short for picture %d: delete the folder's "
                       "records to begin again",
                       results->folder, eval_features_name(kind), point);

@@ -10,9 +10,9 @@
 
 #include <jansson.h>
 
+#include "app/output.h"
 #include "eval/features.h"
 #include "eval/measure.h"
-#include "output.h"
 
 typedef struct eval_record {
   bool done;

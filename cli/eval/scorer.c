@@ -9,7 +9,7 @@
 #include "eval/shape.h"
 
 static msk_status no_memory(msk_error *error) {
-  return cli_fail(error, MSK_ERROR_MEMORY, "out of memory for the scores");
+  return app_fail(error, MSK_ERROR_MEMORY, "out of memory for the scores");
 }
 
 /* The SPEC's text with the class for every {class}; the first of a class's synonyms. */
@@ -35,7 +35,7 @@ static msk_status embed_sketch(eval_scorer *scorer, int sketch, bool quiet, msk_
   size_t at = (size_t)sketch * (size_t)scorer->eyes->clip_info.dimensions;
   int tokens = 0;
   if (!fill_text(text, sizeof text, spec->text, scorer->class_names[sketch]))
-    return cli_fail(error, MSK_ERROR_FILE,
+    return app_fail(error, MSK_ERROR_FILE,
                     "the SPEC's \"text\" has too many classes in it, expected one {class}");
   msk_status status =
       msk_clip_embed_texts(scorer->eyes->clip, texts, 1, scorer->texts + at, &tokens, error);

@@ -4,10 +4,11 @@
  * the border, and what stays dry is thinned by as much again. */
 #include "eval/shape.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "report.h"
+#include "app/report.h"
 
 typedef struct sheet_of_paper {
   int width, height;
@@ -118,7 +119,7 @@ msk_status shape_of_drawing(uint8_t **shape, const msk_image *drawing, msk_error
                       malloc(pixels), malloc((size_t)longer), malloc(pixels * sizeof(int))};
   msk_status status = MSK_OK;
   if (s.ink == NULL || s.work == NULL || s.row == NULL || s.stack == NULL) {
-    status = cli_fail(error, MSK_ERROR_MEMORY, "out of memory for the shape of a drawing");
+    status = app_fail(error, MSK_ERROR_MEMORY, "out of memory for the shape of a drawing");
     free(s.work);
   } else {
     find_ink(&s, drawing);
@@ -135,7 +136,7 @@ msk_status shape_of_mask(uint8_t **shape, const msk_image *mask, msk_error *erro
   size_t pixels = (size_t)mask->width * (size_t)mask->height;
   uint8_t *made = malloc(pixels);
   if (made == NULL)
-    return cli_fail(error, MSK_ERROR_MEMORY, "out of memory for the shape of a drawing");
+    return app_fail(error, MSK_ERROR_MEMORY, "out of memory for the shape of a drawing");
   for (size_t i = 0; i < pixels; i++) made[i] = grey(mask->pixels + 3 * i) >= 128;
   *shape = made;
   return MSK_OK;

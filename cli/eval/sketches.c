@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cancel.h"
+#include "app/cancel.h"
+#include "app/input.h"
 #include "eval/shape.h"
-#include "input.h"
 
 /* As `draw` would prepare it with the same words. */
 static msk_prepare_options choose_preparation(const eval_spec *spec, int index, bool official) {
@@ -68,10 +68,10 @@ msk_status eval_sketches_open(eval_sketches *sketches, const eval_spec *spec, ms
   sketches->views = calloc(count, sizeof *sketches->views);
   sketches->shapes = calloc(count, sizeof *sketches->shapes);
   if (sketches->views == NULL || sketches->shapes == NULL)
-    return cli_fail(error, MSK_ERROR_MEMORY, "out of memory for the drawings");
+    return app_fail(error, MSK_ERROR_MEMORY, "out of memory for the drawings");
   msk_status status = MSK_OK;
   for (int i = 0; i < sketches->count && status == MSK_OK; i++) {
-    if (cancel_requested()) return cli_fail(error, MSK_ERROR_CANCELLED, "cancelled");
+    if (cancel_requested()) return app_fail(error, MSK_ERROR_CANCELLED, "cancelled");
     status = eval_sketches_prepare(&sketches->views[i], spec, i, VIEW_SIDE, false, error);
     if (status == MSK_OK) status = find_shape(sketches, i, error);
   }

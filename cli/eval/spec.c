@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/input.h"
 #include "eval/spec_check.h"
-#include "input.h"
 
 enum { MAX_KEY_NAMES = 64, DEFAULT_TILE = 128 };
 
@@ -15,7 +15,7 @@ static const char *const top_keys[] = {"title",    "text",  "models",    "recipe
                                        "sheets",   "tile",  NULL};
 
 static msk_status no_memory(const spec_checker *check) {
-  return cli_fail(check->error, MSK_ERROR_MEMORY, "out of memory for the SPEC");
+  return app_fail(check->error, MSK_ERROR_MEMORY, "out of memory for the SPEC");
 }
 
 /* ---- settings ---- */
@@ -296,7 +296,7 @@ msk_status eval_spec_load(eval_spec *spec, const char *path, msk_error *error) {
   json_t *root = NULL;
   *spec = (eval_spec){0};
   if (strlen(path) >= sizeof spec->folder)
-    return cli_fail(error, MSK_ERROR_ARGUMENT, "the SPEC's name is too long: %.80s...", path);
+    return app_fail(error, MSK_ERROR_ARGUMENT, "the SPEC's name is too long: %.80s...", path);
   if (slash != NULL) memcpy(spec->folder, path, (size_t)(slash + 1 - path));
   msk_status status = parse(&check, &root);
   if (status == MSK_OK && (spec->root = json_object()) == NULL) status = no_memory(&check);
@@ -333,7 +333,7 @@ msk_status eval_spec_path(char path[MAX_PATH_BYTES], const eval_spec *spec, cons
   int length = snprintf(path, MAX_PATH_BYTES, "%s%s", folder, given);
   return length < MAX_PATH_BYTES
              ? MSK_OK
-             : cli_fail(error, MSK_ERROR_FILE, "a name in the SPEC is too long: %.80s...", given);
+             : app_fail(error, MSK_ERROR_FILE, "a name in the SPEC is too long: %.80s...", given);
 }
 
 msk_status eval_spec_recipe(msk_recipe *recipe, const eval_spec *spec, const msk_model *model,

@@ -8,8 +8,8 @@
 
 #include <jansson.h>
 
+#include "app/output.h"
 #include "options.h"
-#include "output.h"
 
 enum {
   MAX_SPEC_BYTES = 1 << 20,

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/nearest.h"
 #include "eval/spec.h"
-#include "nearest.h"
 
 msk_status spec_refuse(const spec_checker *check, const char *format, ...) {
   char reason[400];
@@ -15,11 +15,11 @@ msk_status spec_refuse(const spec_checker *check, const char *format, ...) {
   va_start(arguments, format);
   vsnprintf(reason, sizeof reason, format, arguments);
   va_end(arguments);
-  return cli_fail(check->error, MSK_ERROR_FILE, "%.100s: %s", check->path, reason);
+  return app_fail(check->error, MSK_ERROR_FILE, "%.100s: %s", check->path, reason);
 }
 
 static msk_status no_memory(const spec_checker *check) {
-  return cli_fail(check->error, MSK_ERROR_MEMORY, "out of memory for the SPEC");
+  return app_fail(check->error, MSK_ERROR_MEMORY, "out of memory for the SPEC");
 }
 
 /* ---- keys ---- */

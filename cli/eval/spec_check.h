@@ -8,7 +8,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 
-#include "report.h"
+#include "app/report.h"
 
 /* What refusals begin with: the SPEC's name. */
 typedef struct spec_checker {

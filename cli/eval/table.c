@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cancel.h"
+#include "app/cancel.h"
 #include "eval/text.h"
 
 static int kind_of(int measure) {
@@ -63,11 +63,11 @@ static msk_status distance_of(eval_value *value, const eval_table *table, int me
   int kind = kind_of(measure), dimensions = eval_eyes_dimensions(&table->e->eyes, kind);
   if (count < 2) return MSK_OK;
   if (cancel_requested())
-    return cli_fail(error, MSK_ERROR_CANCELLED, "cancelled; all pictures are finished and kept");
+    return app_fail(error, MSK_ERROR_CANCELLED, "cancelled; all pictures are finished and kept");
   size_t bytes = (size_t)count * (size_t)dimensions * sizeof(float);
   float *values = bytes > MAX_FEATURE_BYTES ? NULL : malloc(bytes);
   if (values == NULL)
-    return cli_fail(error, MSK_ERROR_MEMORY, "out of memory for the features of %d pictures",
+    return app_fail(error, MSK_ERROR_MEMORY, "out of memory for the features of %d pictures",
                     count);
   msk_status status = MSK_OK;
   for (int i = 0; i < count && status == MSK_OK; i++)
@@ -166,7 +166,7 @@ static msk_status write_settings(eval_text *text, const eval_table *table, int *
 static msk_status write_file(const eval_table *table, const eval_text *text, const char *name,
                              msk_error *error) {
   char path[MAX_PATH_BYTES];
-  if (text->failed) return cli_fail(error, MSK_ERROR_MEMORY, "out of memory for %s", name);
+  if (text->failed) return app_fail(error, MSK_ERROR_MEMORY, "out of memory for %s", name);
   msk_status status = eval_results_path(path, &table->e->results, name, error);
   return status == MSK_OK ? msk_file_write(path, text->bytes, text->used, error) : status;
 }
@@ -175,7 +175,7 @@ msk_status eval_table_write(const eval_table *table, msk_error *error) {
   eval_text pictures = {0}, settings = {0};
   int *points = malloc((size_t)table->e->grid.points * sizeof *points);
   msk_status status =
-      points == NULL ? cli_fail(error, MSK_ERROR_MEMORY, "out of memory for the CSV") : MSK_OK;
+      points == NULL ? app_fail(error, MSK_ERROR_MEMORY, "out of memory for the CSV") : MSK_OK;
   if (status == MSK_OK) {
     write_pictures(&pictures, table);
     status = write_settings(&settings, table, points, error);

@@ -21,7 +21,7 @@ static msk_status find_axis(const eval_axis **axis, const eval_grid *grid, const
   *axis = eval_grid_axis(grid, name);
   if (*axis != NULL) return MSK_OK;
   eval_grid_names(grid, names);
-  return cli_fail(
+  return app_fail(
       error, MSK_ERROR_FILE,
       "the SPEC's %s names \"%.60s\", by which its pictures do not differ; the nearest is \"%s\"",
       what, name, spec_nearest(names, name));
@@ -34,7 +34,7 @@ static msk_status unknown_name(const eval_grid *grid, const char *what, const ch
   for (int i = 0; i < MEASURE_COUNT; i++) names[count++] = eval_measures[i].name;
   for (int i = 0; axes && i < grid->axis_count; i++) names[count++] = grid->axes[i].name;
   names[count] = NULL;
-  return cli_fail(error, MSK_ERROR_FILE,
+  return app_fail(error, MSK_ERROR_FILE,
                   "the SPEC's %s names \"%.60s\", which is not measured; the nearest is \"%s\"",
                   what, name, spec_nearest(names, name));
 }
@@ -42,7 +42,7 @@ static msk_status unknown_name(const eval_grid *grid, const char *what, const ch
 static msk_status check_size(const eval_plot_view *plot, msk_error *error) {
   long points = (long)plot->axis->count * (plot->by == NULL ? 1 : plot->by->count);
   if (points <= MAX_PLOT_POINTS) return MSK_OK;
-  return cli_fail(
+  return app_fail(
       error, MSK_ERROR_FILE,
       "a plot over \"%s\" would have %ld points, expected at most %d: choose another \"by\"",
       plot->axis->name, points, MAX_PLOT_POINTS);
@@ -59,13 +59,13 @@ static msk_status read_plot(eval_plot_view *plot, const eval_grid *grid, const j
   msk_status status = find_axis(&plot->by, grid, "plots", field(view, "by"), error);
   if (status != MSK_OK) return status;
   if (plot->axis != NULL && along != NULL)
-    return cli_fail(error, MSK_ERROR_FILE,
+    return app_fail(error, MSK_ERROR_FILE,
                     "the SPEC's plot of \"%s\" over \"%s\" takes no \"along\": leave it out", y, x);
   if (plot->axis != NULL) return check_size(plot, error);
   plot->x = eval_measure_find(x);
   if (plot->x < 0) return unknown_name(grid, "plots", x, true, error);
   if (along == NULL)
-    return cli_fail(error, MSK_ERROR_FILE,
+    return app_fail(error, MSK_ERROR_FILE,
                     "the SPEC's plot of \"%s\" over \"%s\" needs \"along\", as in \"along\": "
                     "\"lambda_structure\"",
                     y, x);

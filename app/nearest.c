@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * nearest.c - see nearest.h. */
-#include "nearest.h"
+#include "app/nearest.h"
 
 #include <string.h>
 

@@ -2,8 +2,8 @@
  *
  * progress.h - the line on standard error that tells how far the work is: picture, step, rate,
  * time left. On a terminal only. */
-#ifndef CLI_PROGRESS_H
-#define CLI_PROGRESS_H
+#ifndef APP_PROGRESS_H
+#define APP_PROGRESS_H
 
 #include <stdbool.h>
 

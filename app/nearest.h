@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * nearest.h - how far apart two words are, to name what somebody may have meant. */
-#ifndef CLI_NEAREST_H
-#define CLI_NEAREST_H
+#ifndef APP_NEAREST_H
+#define APP_NEAREST_H
 
 #include <stddef.h>
 

@@ -2,8 +2,8 @@
  *
  * area.h - maps and boxes that lie on a picture go to the model's square together with it.
  * Shared by the command line and the server. */
-#ifndef CLI_AREA_H
-#define CLI_AREA_H
+#ifndef APP_AREA_H
+#define APP_AREA_H
 
 #include "masksketch.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * base64.h - RFC 4648, section 4: with padding, without line breaks. */
-#ifndef CLI_BASE64_H
-#define CLI_BASE64_H
+#ifndef APP_BASE64_H
+#define APP_BASE64_H
 
 #include <stddef.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * progress.c - see progress.h. */
-#include "progress.h"
+#include "app/progress.h"
 
 #include <stdio.h>
 #include <stdlib.h>

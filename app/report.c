@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  * report.c - see report.h. */
-#include "report.h"
+#include "app/report.h"
 
 #include <errno.h>
 #include <stdarg.h>
 #include <string.h>
 
-msk_status cli_fail(msk_error *error, msk_status code, const char *format, ...) {
+msk_status app_fail(msk_error *error, msk_status code, const char *format, ...) {
   error->code = code;
   va_list arguments;
   va_start(arguments, format);
@@ -15,7 +15,7 @@ msk_status cli_fail(msk_error *error, msk_status code, const char *format, ...) 
   return code;
 }
 
-int cli_exit_code(msk_status status) {
+int app_exit_code(msk_status status) {
   switch (status) {
     case MSK_OK: return EXIT_DONE;
     case MSK_ERROR_ARGUMENT: return EXIT_USAGE;
@@ -28,7 +28,7 @@ int cli_exit_code(msk_status status) {
   return EXIT_FAILED;
 }
 
-void cli_print_safe(FILE *file, const char *text) {
+void app_print_safe(FILE *file, const char *text) {
   for (const unsigned char *c = (const unsigned char *)text; *c != 0; c++) {
     /* C1 controls arrive as the two bytes C2 80 .. C2 9F */
     if (c[0] == 0xC2 && c[1] >= 0x80 && c[1] < 0xA0) {
@@ -40,13 +40,13 @@ void cli_print_safe(FILE *file, const char *text) {
   }
 }
 
-void cli_report(const msk_error *error) {
+void app_report(const msk_error *error) {
   fputs("masksketch: ", stderr);
-  cli_print_safe(stderr, error->message);
+  app_print_safe(stderr, error->message);
   fputc('\n', stderr);
 }
 
-msk_status cli_flush_stdout(msk_error *error) {
+msk_status app_flush_stdout(msk_error *error) {
   if (fflush(stdout) == 0 && !ferror(stdout)) return MSK_OK;
-  return cli_fail(error, MSK_ERROR_OUTPUT, "cannot write to standard output: %s", strerror(errno));
+  return app_fail(error, MSK_ERROR_OUTPUT, "cannot write to standard output: %s", strerror(errno));
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * model_path.c - see model_path.h. */
-#include "model_path.h"
+#include "app/model_path.h"
 
 #include <limits.h>
 #include <stdlib.h>
@@ -52,14 +52,14 @@ msk_status model_path_find_clip(char path[MAX_PATH_BYTES], const char *given, ms
     return MSK_OK;
   }
   if (given == NULL) {
-    return cli_fail(error, MSK_ERROR_FILE,
+    return app_fail(error, MSK_ERROR_FILE,
                     "there is no CLIP in models/clip beside the default model: download "
                     "model.safetensors, config.json, vocab.json and merges.txt "
                     "of openai/clip-vit-base-patch32 from huggingface.co into a folder, and name "
                     "it with --clip");
   }
   if (strlen(given) >= MAX_PATH_BYTES)
-    return cli_fail(error, MSK_ERROR_ARGUMENT, "the folder's name is too long: %.80s...", given);
+    return app_fail(error, MSK_ERROR_ARGUMENT, "the folder's name is too long: %.80s...", given);
   strcpy(path, given);
   return MSK_OK;
 }
@@ -69,12 +69,12 @@ msk_status model_path_find_judge(char path[MAX_PATH_BYTES], const char *given, m
                         find_in_folders(path, "../training/judge/judge.safetensors")))
     return MSK_OK;
   if (given == NULL) {
-    return cli_fail(error, MSK_ERROR_FILE,
+    return app_fail(error, MSK_ERROR_FILE,
                     "there is no judge beside the default model, expected "
                     "models/judge.safetensors: name its file with --judge");
   }
   if (strlen(given) >= MAX_PATH_BYTES)
-    return cli_fail(error, MSK_ERROR_ARGUMENT, "the judge's name is too long: %.80s...", given);
+    return app_fail(error, MSK_ERROR_ARGUMENT, "the judge's name is too long: %.80s...", given);
   strcpy(path, given);
   return MSK_OK;
 }
@@ -84,17 +84,17 @@ msk_status model_path_find(char path[MAX_PATH_BYTES], const char *given, msk_err
   if (wanted != NULL && *wanted == 0) wanted = NULL;
   if (wanted == NULL) {
     if (find_model(path, "default")) return MSK_OK;
-    return cli_fail(error, MSK_ERROR_FILE,
+    return app_fail(error, MSK_ERROR_FILE,
                     "there is no default model beside the program, expected "
                     "models/default.safetensors: name a model file with --model, or make one "
                     "from checkpoints with masksketch convert");
   }
   if (strlen(wanted) >= MAX_PATH_BYTES)
-    return cli_fail(error, MSK_ERROR_ARGUMENT, "the model's name is too long: %.80s...", wanted);
+    return app_fail(error, MSK_ERROR_ARGUMENT, "the model's name is too long: %.80s...", wanted);
   if (strchr(wanted, '/') == NULL && access(wanted, F_OK) != 0 && find_model(path, wanted))
     return MSK_OK;
   if (access(wanted, F_OK) != 0) {
-    return cli_fail(
+    return app_fail(
         error, MSK_ERROR_FILE,
         "there is no model %s (%s), expected a file made by masksketch convert, or the name of an "
         "installed model",
@@ -117,31 +117,25 @@ static void tell_warnings(const msk_model *model, const msk_model_options *asked
   }
 }
 
-msk_status model_path_open(msk_model **model, const cli_options *options,
-                           const model_arithmetic *then, msk_error *error) {
+msk_status model_path_open(msk_model **model, const model_choice *choice, msk_error *error) {
   char path[MAX_PATH_BYTES];
-  msk_status status = model_path_find(path, options->model, error);
+  msk_status status = model_path_find(path, choice->name, error);
   if (status != MSK_OK) return status;
-  msk_model_options model_options;
-  msk_model_options_init(&model_options);
-  if (then != NULL) {
-    model_options.isa = then->isa;
-    model_options.precision = then->precision;
-    model_options.decode_precision = then->decode_precision;
-  }
-  if (options->isa != NULL) model_options.isa = options->isa;
-  if (options->precision >= 0) model_options.precision = (msk_precision)options->precision;
-  if (options->decode_precision >= 0)
-    model_options.decode_precision = (msk_precision)options->decode_precision;
-  model_options.threads = options->threads > 0 ? options->threads : 0;
-  if (options->memory) {
+  msk_model_options options;
+  msk_model_options_init(&options);
+  options.isa = choice->isa;
+  if (choice->precision >= 0) options.precision = (msk_precision)choice->precision;
+  if (choice->decode_precision >= 0)
+    options.decode_precision = (msk_precision)choice->decode_precision;
+  options.threads = choice->threads;
+  if (choice->tell_memory) {
     msk_memory_plan plan;
-    status = msk_model_plan(&plan, path, &model_options, error);
+    status = msk_model_plan(&plan, path, &options, error);
     if (status != MSK_OK) return status;
     fprintf(stderr, "memory: %.1f MB for the weights, and %.1f MB more while they are loaded\n",
             1e-6 * (double)plan.weights, 1e-6 * (double)plan.loading);
   }
-  status = msk_model_open(model, path, &model_options, error);
-  if (status == MSK_OK) tell_warnings(*model, &model_options);
+  status = msk_model_open(model, path, &options, error);
+  if (status == MSK_OK) tell_warnings(*model, &options);
   return status;
 }

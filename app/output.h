@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * output.h - where results go: names of pictures, refusals (an input is never overwritten, one
- * name is used once, standard output has one user), and writing: whole or not at all for files,
- * straight through for standard output and devices. */
-#ifndef CLI_OUTPUT_H
-#define CLI_OUTPUT_H
+ * output.h - where results go: names of pictures, refusals before the work begins, and writing:
+ * whole or not at all for files, straight through for standard output and devices. */
+#ifndef APP_OUTPUT_H
+#define APP_OUTPUT_H
 
 #include <stdbool.h>
 
-#include "options.h"
+#include "app/report.h"
 
 enum { MAX_PATH_BYTES = 4096 };
 
@@ -24,9 +23,9 @@ msk_status output_default_name(char name[MAX_PATH_BYTES], const char *source,
  * ... */
 msk_status output_numbered(char name[MAX_PATH_BYTES], const char *path, int index, int count,
                            msk_error *error);
-/* Refuses a path that is one of the options' inputs, that is a folder, or whose folder is
- * missing or closed to us: before the work, not after. */
-msk_status output_check(const char *path, const cli_options *options, msk_error *error);
+/* Refuses a path that is a folder, or whose folder is missing or closed to us: before the work,
+ * not after. */
+msk_status output_check(const char *path, msk_error *error);
 /* Writes bytes whole or not at all. */
 msk_status output_write(const char *path, const void *bytes, size_t byte_count, msk_error *error);
 /* Encodes and writes a picture; `metadata` goes into a PNG under the key "masksketch" (NULL:

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * output.c - see output.h. */
-#include "output.h"
+#include "app/output.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "input.h"
+#include "app/input.h"
 
 bool output_is_stdout(const char *path) { return strcmp(path, "-") == 0; }
 
@@ -19,14 +19,14 @@ msk_status output_format(const char *path, int quality, msk_format *format, msk_
     if (stat(path, &info) == 0 && !S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode)) {
       *format = MSK_FORMAT_PNG; /* a device or pipe, as in -o /dev/stdout */
     } else {
-      return cli_fail(
+      return app_fail(
           error, MSK_ERROR_ARGUMENT,
           "the output %s names no format, expected a name that ends in .png, .jpg, .jpeg or .webp",
           path);
     }
   }
   if (quality > 0 && *format == MSK_FORMAT_PNG) {
-    return cli_fail(
+    return app_fail(
         error, MSK_ERROR_ARGUMENT,
         "--quality has no effect on PNG (%s), expected a name that ends in .jpg, .jpeg or .webp",
         path);
@@ -58,7 +58,7 @@ static void slug(char *out, size_t size, const char *text) {
 }
 
 static msk_status too_long(const char *path, msk_error *error) {
-  return cli_fail(error, MSK_ERROR_ARGUMENT, "the output's name is too long: %.80s...", path);
+  return app_fail(error, MSK_ERROR_ARGUMENT, "the output's name is too long: %.80s...", path);
 }
 
 msk_status output_default_name(char name[MAX_PATH_BYTES], const char *source,
@@ -82,29 +82,11 @@ msk_status output_numbered(char name[MAX_PATH_BYTES], const char *path, int inde
 
 /* ---- Refusals ---- */
 
-msk_status output_check(const char *path, const cli_options *options, msk_error *error) {
+msk_status output_check(const char *path, msk_error *error) {
   if (output_is_stdout(path)) return MSK_OK;
-  const char *others[] = {options->model,     options->lambda_map,  options->mask,
-                          options->tokenizer, options->transformer, options->classes,
-                          options->defaults};
-  for (int i = 0; i < options->input_count; i++) {
-    if (input_same_file(path, options->inputs[i])) {
-      return cli_fail(
-          error, MSK_ERROR_ARGUMENT,
-          "the output %s is the input itself, expected another file: choose one with -o", path);
-    }
-  }
-  for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
-    if (others[i] != NULL && input_same_file(path, others[i])) {
-      return cli_fail(
-          error, MSK_ERROR_ARGUMENT,
-          "the output %s is also read by this command, expected another file: choose one with -o",
-          path);
-    }
-  }
   struct stat info;
   if (stat(path, &info) == 0 && S_ISDIR(info.st_mode)) {
-    return cli_fail(error, MSK_ERROR_ARGUMENT,
+    return app_fail(error, MSK_ERROR_ARGUMENT,
                     "the output %s is a folder, expected the name of a file in it", path);
   }
   char folder[MAX_PATH_BYTES];
@@ -113,11 +95,11 @@ msk_status output_check(const char *path, const cli_options *options, msk_error 
   memcpy(folder, path, length);
   memcpy(folder + length, ".", 2);
   if (access(folder, F_OK) != 0)
-    return cli_fail(error, MSK_ERROR_OUTPUT,
+    return app_fail(error, MSK_ERROR_OUTPUT,
                     "cannot write %s: the folder %.*s is not there: make it first", path,
                     (int)length, path);
   if (access(folder, W_OK) != 0 && access(path, W_OK) != 0) {
-    return cli_fail(error, MSK_ERROR_OUTPUT, "cannot write %s: %s: choose another folder with -o",
+    return app_fail(error, MSK_ERROR_OUTPUT, "cannot write %s: %s: choose another folder with -o",
                     path, strerror(errno));
   }
   return MSK_OK;
@@ -131,7 +113,7 @@ static msk_status write_descriptor(int descriptor, const char *name, const char 
     ssize_t written = write(descriptor, bytes, byte_count);
     if (written < 0 && errno == EINTR) continue;
     if (written < 0)
-      return cli_fail(error, MSK_ERROR_OUTPUT, "cannot write to %s: %s", name, strerror(errno));
+      return app_fail(error, MSK_ERROR_OUTPUT, "cannot write to %s: %s", name, strerror(errno));
     bytes += written;
     byte_count -= (size_t)written;
   }
@@ -140,7 +122,7 @@ static msk_status write_descriptor(int descriptor, const char *name, const char 
 
 msk_status output_write(const char *path, const void *bytes, size_t byte_count, msk_error *error) {
   if (output_is_stdout(path)) {
-    msk_status status = cli_flush_stdout(error);
+    msk_status status = app_flush_stdout(error);
     return status != MSK_OK
                ? status
                : write_descriptor(STDOUT_FILENO, "standard output", bytes, byte_count, error);
@@ -151,10 +133,10 @@ msk_status output_write(const char *path, const void *bytes, size_t byte_count, 
   /* A device or pipe must be written to, not replaced by a file of its name. */
   int descriptor = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
   if (descriptor < 0)
-    return cli_fail(error, MSK_ERROR_OUTPUT, "cannot write %s: %s", path, strerror(errno));
+    return app_fail(error, MSK_ERROR_OUTPUT, "cannot write %s: %s", path, strerror(errno));
   msk_status status = write_descriptor(descriptor, path, bytes, byte_count, error);
   if (close(descriptor) != 0 && status == MSK_OK)
-    status = cli_fail(error, MSK_ERROR_OUTPUT, "cannot write %s: %s", path, strerror(errno));
+    status = app_fail(error, MSK_ERROR_OUTPUT, "cannot write %s: %s", path, strerror(errno));
   return status;
 }
 

@@ -2,8 +2,8 @@
  *
  * input.h - files that the commands read: whole files and pictures, from a path or from standard
  * input (`-`). */
-#ifndef CLI_INPUT_H
-#define CLI_INPUT_H
+#ifndef APP_INPUT_H
+#define APP_INPUT_H
 
 #include <stdbool.h>
 

@@ -4,8 +4,8 @@
  * ends the program at once (no half file either way: files get their names last). A write to a
  * closed pipe and a file-size limit come back as errors of the call, not as signals.
  */
-#ifndef CLI_CANCEL_H
-#define CLI_CANCEL_H
+#ifndef APP_CANCEL_H
+#define APP_CANCEL_H
 
 #include <stdbool.h>
 

@@ -3,24 +3,26 @@
  * model_path.h - which model file is meant: --model PATH|NAME, else $MASKSKETCH_MODEL, else the
  * default model, which is looked for where the program was installed, in its build folder's
  * source tree, and in the working directory's models/. */
-#ifndef CLI_MODEL_PATH_H
-#define CLI_MODEL_PATH_H
+#ifndef APP_MODEL_PATH_H
+#define APP_MODEL_PATH_H
 
-#include "options.h"
-#include "output.h"
+#include <stdbool.h>
+
+#include "app/output.h"
 
 /* `given`: what --model says, or NULL. MSK_ERROR_FILE with how to get one. */
 msk_status model_path_find(char path[MAX_PATH_BYTES], const char *given, msk_error *error);
-/* How a picture was computed. */
-typedef struct model_arithmetic {
-  const char *isa; /* NULL: the best */
-  msk_precision precision, decode_precision;
-} model_arithmetic;
+/* Which model, and how it computes. */
+typedef struct model_choice {
+  const char *name;                /* PATH|NAME, or NULL: the default */
+  const char *isa;                 /* NULL: the best */
+  int precision, decode_precision; /* a msk_precision, or -1: the defaults */
+  int threads;                     /* 0: all */
+  bool tell_memory;                /* says on standard error what it takes, before it is taken */
+} model_choice;
 
-/* Finds and opens it with --threads, --isa, --precision and --decode-precision; where these were
- * not given, with `then`'s (NULL: the defaults). */
-msk_status model_path_open(msk_model **model, const cli_options *options,
-                           const model_arithmetic *then, msk_error *error);
+/* Finds and opens it; warnings go to standard error. */
+msk_status model_path_open(msk_model **model, const model_choice *choice, msk_error *error);
 /* The folder of a CLIP: as given, else models/clip beside the default model. */
 msk_status model_path_find_clip(char path[MAX_PATH_BYTES], const char *given, msk_error *error);
 /* The judge's file: as given, else judge.safetensors beside the default model, or where training

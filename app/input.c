@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * input.c - see input.h. */
-#include "input.h"
+#include "app/input.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "report.h"
+#include "app/report.h"
 
 bool input_is_stdin(const char *path) { return strcmp(path, "-") == 0; }
 
@@ -23,13 +23,13 @@ static msk_status read_stdin(size_t limit, void **bytes, size_t *byte_count, msk
       int reason = errno;
       free(memory);
       if (reason == EINTR)
-        return cli_fail(error, MSK_ERROR_CANCELLED, "cancelled while standard input was read");
-      return cli_fail(error, MSK_ERROR_FILE, "cannot read standard input: %s", strerror(reason));
+        return app_fail(error, MSK_ERROR_CANCELLED, "cancelled while standard input was read");
+      return app_fail(error, MSK_ERROR_FILE, "cannot read standard input: %s", strerror(reason));
     }
     used += (size_t)got;
     if (used > limit) {
       free(memory);
-      return cli_fail(error, MSK_ERROR_FILE,
+      return app_fail(error, MSK_ERROR_FILE,
                       "standard input has more than the %zu bytes that are read", limit);
     }
     if (used == capacity) {
@@ -38,7 +38,7 @@ static msk_status read_stdin(size_t limit, void **bytes, size_t *byte_count, msk
       memory = larger;
     }
   }
-  if (memory == NULL) return cli_fail(error, MSK_ERROR_MEMORY, "out of memory for standard input");
+  if (memory == NULL) return app_fail(error, MSK_ERROR_MEMORY, "out of memory for standard input");
   *bytes = memory; /* from the C heap, which is where msk_free(NULL, ...) returns it */
   *byte_count = used;
   return MSK_OK;

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * json.h - what `--json` prints: one object a line on standard output. */
-#ifndef CLI_JSON_H
-#define CLI_JSON_H
+#ifndef APP_JSON_H
+#define APP_JSON_H
 
 #include <jansson.h>
 
-#include "drawing.h"
+#include "masksketch.h"
 
 /* A seed as a number where every JSON reader keeps it exactly (below 2^53), else as text. */
 json_t *json_seed(uint64_t seed);
@@ -15,10 +15,4 @@ json_t *json_text(const char *text);
 /* Prints the object on a line of its own, and releases it. NULL: memory was refused while it was
  * built. */
 msk_status json_print(json_t *object, msk_error *error);
-struct contender;
-/* One finished picture, chosen from candidates or not (NULL): item `item` of the order, number
- * `index` of `result`. */
-msk_status json_print_picture(const drawing *d, const char *file, int item,
-                              const msk_result *result, int index, const struct contender *chosen,
-                              msk_error *error);
 #endif

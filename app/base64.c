@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * base64.c - see base64.h. */
-#include "base64.h"
+#include "app/base64.h"
 
 #include <stdint.h>
 #include <stdlib.h>

@@ -2,8 +2,8 @@
  *
  * report.h - errors of the program: filling a msk_error, one line on standard error, the exit
  * code. */
-#ifndef CLI_REPORT_H
-#define CLI_REPORT_H
+#ifndef APP_REPORT_H
+#define APP_REPORT_H
 
 #include <stdio.h>
 
@@ -12,14 +12,14 @@
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_INPUT = 3, EXIT_CANCELLED = 130 };
 
 /* Fills `error` and returns `code`. */
-msk_status cli_fail(msk_error *error, msk_status code, const char *format, ...)
+msk_status app_fail(msk_error *error, msk_status code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 /* The exit code that stands for a status. */
-int cli_exit_code(msk_status status);
+int app_exit_code(msk_status status);
 /* `masksketch: MESSAGE` on standard error, as one line. */
-void cli_report(const msk_error *error);
+void app_report(const msk_error *error);
 /* Prints text of foreign origin: control characters, which could steer a terminal, become '?'. */
-void cli_print_safe(FILE *file, const char *text);
+void app_print_safe(FILE *file, const char *text);
 /* Flushes standard output; MSK_ERROR_OUTPUT if anything written to it got lost. */
-msk_status cli_flush_stdout(msk_error *error);
+msk_status app_flush_stdout(msk_error *error);
 #endif

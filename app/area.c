@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * area.c - see area.h. */
-#include "area.h"
+#include "app/area.h"
 
-#include "report.h"
+#include "app/report.h"
 
 msk_status area_fit_map(msk_image *out, msk_image *map, int side, msk_fit fit, msk_error *error) {
   if (fit == MSK_FIT_STRETCH && map->width <= side && map->height <= side) {
@@ -31,7 +31,7 @@ msk_status area_place_box(msk_box *box, const int n[4], const char *what, const 
                           int side, msk_fit fit, msk_error *error) {
   if (n[0] < 0 || n[1] < 0 || n[2] < 1 || n[3] < 1 || n[2] > photo->height || n[3] > photo->width ||
       n[0] > photo->height - n[2] || n[1] > photo->width - n[3]) {
-    return cli_fail(error, MSK_ERROR_ARGUMENT,
+    return app_fail(error, MSK_ERROR_ARGUMENT,
                     "%s was given %d,%d,%d,%d, expected a box inside the photo, which is %d high "
                     "and %d wide: top,left,height,width",
                     what, n[0], n[1], n[2], n[3], photo->height, photo->width);
@@ -46,7 +46,7 @@ msk_status area_place_box(msk_box *box, const int n[4], const char *what, const 
   box->height = (int)bottom - top + (bottom > (int)bottom);
   box->width = (int)right - left + (right > (int)right);
   if (box->height > 0 && box->width > 0) return MSK_OK;
-  return cli_fail(error, MSK_ERROR_ARGUMENT,
+  return app_fail(error, MSK_ERROR_ARGUMENT,
                   "%s was given %d,%d,%d,%d, which the fit crop cuts away: choose a box in the "
                   "photo's centre square",
                   what, n[0], n[1], n[2], n[3]);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * cancel.c - see cancel.h. */
-#include "cancel.h"
+#include "app/cancel.h"
 
 #include <signal.h>
 #include <stddef.h>

@@ -279,41 +279,35 @@ static bool tuple_item(msk_reader at, uint64_t index, msk_reader *item, uint64_t
   return head.kind == MSK_MSGPACK_MAP && find_value(&map, name, item);
 }
 
-/* Joins the chunks at `chunks` into `out` (NULL when measuring) and checks that they make up
- * `tensor`, whose dtype the first one gives. */
+/* Joins the chunks at `chunks` in the store and checks that they make up `tensor`, whose dtype
+ * the first one gives. Each chunk's room follows the one before it. */
 static msk_status join_chunks(flax_walk *w, msk_reader chunks, msk_tensor *tensor) {
   uint64_t count = 1;
   size_t bytes = 0;
-  uint8_t *out = NULL;
-  /* the length must be known before the room is taken */
-  for (int pass = 0; pass < (w->store->placing ? 2 : 1); pass++) {
-    if (pass == 1) out = msk_store_joined(w->store, bytes);
-    bytes = 0;
-    for (uint64_t i = 0; i < count; i++) {
-      msk_reader item;
-      msk_msgpack value;
-      msk_tensor chunk;
-      if (!tuple_item(chunks, i, &item, &count) || count > MOST_CHUNKS ||
-          !msk_msgpack_next(&item, &value) || value.kind != MSK_MSGPACK_EXTENSION ||
-          value.extension != 1) {
-        return damaged(w, "a chunked array without its chunks");
-      }
-      msk_status status = parse_array(w, &value, &chunk);
-      if (status != MSK_OK) return status;
-      if (i > 0 && chunk.dtype != tensor->dtype)
-        return damaged(w, "a chunked array of several types");
-      tensor->dtype = chunk.dtype;
-      if (out != NULL && chunk.bytes > 0) memcpy(out + bytes, chunk.data, chunk.bytes);
-      bytes += chunk.bytes;
+  for (uint64_t i = 0; i < count; i++) {
+    msk_reader item;
+    msk_msgpack value;
+    msk_tensor chunk;
+    if (!tuple_item(chunks, i, &item, &count) || count > MOST_CHUNKS ||
+        !msk_msgpack_next(&item, &value) || value.kind != MSK_MSGPACK_EXTENSION ||
+        value.extension != 1) {
+      return damaged(w, "a chunked array without its chunks");
     }
+    msk_status status = parse_array(w, &value, &chunk);
+    if (status != MSK_OK) return status;
+    if (i > 0 && chunk.dtype != tensor->dtype)
+      return damaged(w, "a chunked array of several types");
+    uint8_t *room = msk_store_joined(w->store, chunk.bytes);
+    if (room != NULL && chunk.bytes > 0) memcpy(room, chunk.data, chunk.bytes);
+    if (i == 0) tensor->data = room;
+    tensor->dtype = chunk.dtype;
+    bytes += chunk.bytes;
   }
   if (!msk_shape_size(tensor->rank, tensor->shape, tensor->dtype, &tensor->elements,
                       &tensor->bytes) ||
       tensor->bytes != bytes) {
     return damaged(w, "a chunked array whose shape does not agree with its chunks");
   }
-  if (!w->store->placing) msk_store_joined(w->store, bytes);
-  tensor->data = out;
   return MSK_OK;
 }
 

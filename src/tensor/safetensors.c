@@ -135,7 +135,8 @@ static bool take_string(header_parser *p, span *inside) {
   return true;
 }
 
-/* Stores a checked string; its text is never longer than the span. NULL when measuring. */
+/* Stores a checked string; its text is never longer than the span. NULL when measuring, and when
+ * there is no room. */
 static const char *store_string(header_parser *p, span inside) {
   char *room = msk_store_text(p->store, inside.length + 1), *to = room;
   if (room == NULL) return NULL;
@@ -297,7 +298,7 @@ static int compare_ranges(const void *left, const void *right) {
 /* Sorted ranges leave no hole and no overlap, and the last ends where the file ends. */
 static msk_status check_ranges(header_parser *p) {
   msk_weight_file *file = p->store->file;
-  size_t count = p->store->tensors, end = 0;
+  size_t count = p->store->used.tensors, end = 0;
   msk_sort(file->tensors, count, sizeof *file->tensors, compare_ranges);
   for (size_t i = 0; i < count; i++) {
     const msk_tensor *tensor = &file->tensors[i];

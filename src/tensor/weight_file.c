@@ -13,26 +13,39 @@
 
 /* ---- What the readers use ---- */
 
+/* True when there is room to write `amount` more, which then counts as used. */
+static bool take(msk_store *store, size_t *used, size_t room, size_t amount) {
+  if (store->placing && amount > room - *used) {
+    store->changed = true;
+    return false;
+  }
+  *used += amount;
+  return store->placing;
+}
+
 char *msk_store_text(msk_store *store, size_t bytes) {
-  char *room = store->placing ? store->file->text + store->text : NULL;
-  store->text += bytes;
-  return room;
+  size_t at = store->used.text;
+  return take(store, &store->used.text, store->room.text, bytes) ? store->file->text + at : NULL;
 }
 
 uint8_t *msk_store_joined(msk_store *store, size_t bytes) {
-  uint8_t *room = store->placing ? store->file->joined + store->joined : NULL;
-  store->joined += bytes;
-  return room;
+  size_t at = store->used.joined;
+  return take(store, &store->used.joined, store->room.joined, bytes) ? store->file->joined + at
+                                                                     : NULL;
 }
 
 void msk_store_tensor(msk_store *store, const msk_tensor *tensor) {
-  if (store->placing) store->file->tensors[store->tensors] = *tensor;
-  store->tensors++;
+  size_t index = store->used.tensors;
+  if (store->placing && tensor->name == NULL) return;
+  if (take(store, &store->used.tensors, store->room.tensors, 1))
+    store->file->tensors[index] = *tensor;
 }
 
 void msk_store_metadata(msk_store *store, const char *key, const char *value) {
-  if (store->placing) store->file->metadata[store->metadata] = (msk_metadata_entry){key, value};
-  store->metadata++;
+  size_t index = store->used.metadata;
+  if (store->placing && (key == NULL || value == NULL)) return;
+  if (take(store, &store->used.metadata, store->room.metadata, 1))
+    store->file->metadata[index] = (msk_metadata_entry){key, value};
 }
 
 bool msk_shape_size(int rank, const size_t *shape, msk_dtype dtype, size_t *elements,
@@ -92,37 +105,50 @@ static int compare_keys(const void *a, const void *b) {
   return strcmp(((const msk_metadata_entry *)a)->key, ((const msk_metadata_entry *)b)->key);
 }
 
-/* Memory for what was measured, if it is in proportion to the file. */
+/* Memory for what was measured, if it is in proportion to the file; from then on the store
+ * places. */
 static msk_status reserve(msk_store *store, size_t byte_count) {
   msk_weight_file *file = store->file;
   size_t tensor_bytes, metadata_bytes, table,
       limit =
           byte_count > SIZE_MAX - MSK_STORE_ALLOWANCE ? SIZE_MAX : byte_count + MSK_STORE_ALLOWANCE;
-  bool sane = msk_multiply(store->tensors, sizeof *file->tensors, &tensor_bytes) &&
-              msk_multiply(store->metadata, sizeof *file->metadata, &metadata_bytes) &&
-              msk_add(tensor_bytes, metadata_bytes, &table) &&
-              msk_add(table, store->text, &table) && msk_add(table, store->joined, &table) &&
-              table <= limit;
+  const msk_store_counts *room = &store->used;
+  bool sane = msk_multiply(room->tensors, sizeof *file->tensors, &tensor_bytes) &&
+              msk_multiply(room->metadata, sizeof *file->metadata, &metadata_bytes) &&
+              msk_add(tensor_bytes, metadata_bytes, &table) && msk_add(table, room->text, &table) &&
+              msk_add(table, room->joined, &table) && table <= limit;
   if (!sane)
     return msk_fail(store->error, MSK_ERROR_FILE,
                     "%s lists %zu tensors in %zu bytes: no weight file looks like that",
-                    store->path, store->tensors, byte_count);
-  file->tensors = msk_allocate(file->allocator, store->tensors + 1, sizeof *file->tensors);
-  file->metadata = msk_allocate(file->allocator, store->metadata + 1, sizeof *file->metadata);
-  file->text = msk_allocate(file->allocator, store->text + 1, 1);
-  file->joined = msk_allocate(file->allocator, store->joined + 1, 1);
+                    store->path, room->tensors, byte_count);
+  file->tensors = msk_allocate(file->allocator, room->tensors + 1, sizeof *file->tensors);
+  file->metadata = msk_allocate(file->allocator, room->metadata + 1, sizeof *file->metadata);
+  file->text = msk_allocate(file->allocator, room->text + 1, 1);
+  file->joined = msk_allocate(file->allocator, room->joined + 1, 1);
   if (file->tensors == NULL || file->metadata == NULL || file->text == NULL ||
       file->joined == NULL) {
     return msk_fail(store->error, MSK_ERROR_MEMORY, "out of memory for the tensor table of %s",
                     store->path);
   }
+  store->room = store->used;
+  store->used = (msk_store_counts){0};
+  store->placing = true;
   return MSK_OK;
+}
+
+static bool same_counts(const msk_store_counts *a, const msk_store_counts *b) {
+  return a->tensors == b->tensors && a->metadata == b->metadata && a->text == b->text &&
+         a->joined == b->joined;
 }
 
 static msk_status sort_and_check(msk_store *store) {
   msk_weight_file *file = store->file;
-  file->count = store->tensors;
-  file->metadata_count = store->metadata;
+  if (store->changed || !same_counts(&store->used, &store->room))
+    return msk_fail(store->error, MSK_ERROR_FILE,
+                    "%s was changed while it was being read, expected a file that stays as it is",
+                    store->path);
+  file->count = store->used.tensors;
+  file->metadata_count = store->used.metadata;
   msk_sort(file->tensors, file->count, sizeof *file->tensors, compare_names);
   msk_sort(file->metadata, file->metadata_count, sizeof *file->metadata, compare_keys);
   for (size_t i = 1; i < file->count; i++) {
@@ -187,9 +213,7 @@ static msk_status read_bytes(msk_weight_file *file, const uint8_t *bytes, size_t
   msk_store store = {.file = file, .path = file->path, .error = error};
   msk_status status = reader(&store, bytes, byte_count);
   if (status == MSK_OK) status = reserve(&store, byte_count);
-  if (status != MSK_OK) return status;
-  store = (msk_store){.file = file, .path = file->path, .error = error, .placing = true};
-  status = reader(&store, bytes, byte_count);
+  if (status == MSK_OK) status = reader(&store, bytes, byte_count);
   return status == MSK_OK ? sort_and_check(&store) : status;
 }
 
@@ -251,8 +275,6 @@ msk_status msk_weight_file_view(msk_weight_file **out, const char *path, const c
   }
   status = reserve(&store, SIZE_MAX);
   if (status == MSK_OK) {
-    store.placing = true;
-    store.text = store.tensors = 0;
     for (size_t i = 0; i < count; i++) {
       msk_tensor tensor = tensors[i];
       size_t length = strlen(tensor.name) + 1;

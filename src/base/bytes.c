@@ -2,6 +2,8 @@
  * bytes.c - see bytes.h. */
 #include "base/bytes.h"
 
+#include <utf8proc.h>
+
 bool msk_read_span(msk_reader *reader, size_t count, const uint8_t **bytes) {
   if (count > reader->left) return false;
   *bytes = reader->at;
@@ -33,32 +35,13 @@ uint64_t msk_little_u64(const uint8_t *bytes) {
   return value;
 }
 
-/* Length of the well-formed sequence that starts at `bytes`, or 0. Ranges of the second byte:
- * table 3-7 of the Unicode standard. */
-static size_t sequence_length(const uint8_t *bytes, size_t left) {
-  uint8_t lead = bytes[0];
-  if (lead < 0x80) return 1;
-  size_t length = lead < 0xC2 ? 0 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : lead < 0xF5 ? 4 : 0;
-  if (length == 0 || length > left) return 0;
-  uint8_t low = lead == 0xE0   ? 0xA0
-                : lead == 0xF0 ? 0x90
-                               : 0x80,
-          high = lead == 0xED   ? 0x9F
-                 : lead == 0xF4 ? 0x8F
-                                : 0xBF;
-  if (bytes[1] < low || bytes[1] > high) return 0;
-  for (size_t i = 2; i < length; i++) {
-    if ((bytes[i] & 0xC0) != 0x80) return 0;
-  }
-  return length;
-}
-
 bool msk_utf8_valid(const uint8_t *bytes, size_t byte_count) {
   while (byte_count > 0) {
-    size_t length = sequence_length(bytes, byte_count);
-    if (length == 0) return false;
+    int32_t character;
+    utf8proc_ssize_t length = utf8proc_iterate(bytes, (utf8proc_ssize_t)byte_count, &character);
+    if (length <= 0) return false;
     bytes += length;
-    byte_count -= length;
+    byte_count -= (size_t)length;
   }
   return true;
 }

@@ -5,6 +5,7 @@
  * lengths are checked against the file, checksums hold, a compressed text is measured before
  * memory is taken. */
 #include <string.h>
+#include <utf8proc.h>
 #include <zlib.h>
 
 #include "base/error.h"
@@ -27,36 +28,19 @@ bool msk_png_next_chunk(const uint8_t *bytes, size_t count, msk_png_chunk *chunk
   return true;
 }
 
-/* Bytes of the sequence at `text` (0: not UTF-8) and its code point. */
-static size_t decode_utf8(const uint8_t *text, size_t length, uint32_t *point) {
-  static const uint32_t smallest[5] = {0, 0, 0x80, 0x800, 0x10000};
-  size_t bytes = text[0] < 0x80       ? 1
-                 : text[0] >> 5 == 6  ? 2
-                 : text[0] >> 4 == 14 ? 3
-                 : text[0] >> 3 == 30 ? 4
-                                      : 0;
-  if (bytes == 0 || bytes > length) return 0;
-  *point = bytes == 1 ? text[0] : text[0] & (0x7fu >> bytes);
-  for (size_t i = 1; i < bytes; i++) {
-    if (text[i] >> 6 != 2) return 0;
-    *point = *point << 6 | (text[i] & 63u);
-  }
-  bool surrogate = *point >= 0xd800 && *point < 0xe000;
-  return *point < smallest[bytes] || *point > 0x10ffff || surrogate ? 0 : bytes;
-}
-
-static bool latin1_printable(uint32_t point) {
+static bool latin1_printable(int32_t point) {
   return (point >= 32 && point <= 126) || (point >= 161 && point <= 255);
 }
 
 bool msk_utf8_check(const char *text, size_t length, bool *latin1) {
   *latin1 = true;
   for (size_t i = 0; i < length;) {
-    uint32_t point;
-    size_t bytes = decode_utf8((const uint8_t *)text + i, length - i, &point);
-    if (bytes == 0) return false;
+    int32_t point;
+    utf8proc_ssize_t bytes =
+        utf8proc_iterate((const uint8_t *)text + i, (utf8proc_ssize_t)(length - i), &point);
+    if (bytes <= 0) return false;
     if (!latin1_printable(point) && point != '\n') *latin1 = false;
-    i += bytes;
+    i += (size_t)bytes;
   }
   return true;
 }
@@ -64,8 +48,9 @@ bool msk_utf8_check(const char *text, size_t length, bool *latin1) {
 size_t msk_utf8_to_latin1(char *latin1, const char *text, size_t length) {
   size_t written = 0;
   for (size_t i = 0; i < length;) {
-    uint32_t point = 0;
-    i += decode_utf8((const uint8_t *)text + i, length - i, &point);
+    int32_t point;
+    i +=
+        (size_t)utf8proc_iterate((const uint8_t *)text + i, (utf8proc_ssize_t)(length - i), &point);
     latin1[written++] = (char)(unsigned char)point;
   }
   return written;

@@ -6,13 +6,13 @@
 #include "model/clip_bpe.h"
 
 #include <string.h>
+#include <utf8proc.h>
 
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "model/clip_text.h"
 #include "model/clip_vocabulary.h"
-#include "model/unicode.h"
 #include "tensor/weight_store.h"
 
 #define WORD_END "</w>"
@@ -35,10 +35,10 @@ struct msk_clip_bpe {
 /* The printable character that spells a byte: itself where it is printable Latin-1, else the
  * next one from U+0100. */
 static size_t spell_byte(unsigned byte, uint8_t text[2]) {
-  uint32_t next = 0x100;
+  int32_t next = 0x100;
   for (unsigned b = 0; b < 256; b++) {
     bool printable = (b >= 0x21 && b <= 0x7E) || (b >= 0xA1 && b <= 0xAC) || b >= 0xAE;
-    if (b == byte) return msk_utf8_write(printable ? b : next, text);
+    if (b == byte) return (size_t)utf8proc_encode_char(printable ? (int32_t)b : next, text);
     next += !printable;
   }
   return 0;
@@ -173,9 +173,9 @@ int32_t msk_clip_bpe_end_token(const msk_clip_bpe *bpe) { return bpe->end; }
 
 /* Length of a contraction's ending at text[0] ('s 't 're 've 'm 'll 'd), or 0. The long s
  * matches s where letter case is ignored. */
-static size_t contraction_length(const uint32_t *text, size_t count) {
+static size_t contraction_length(const int32_t *text, size_t count) {
   if (count < 2 || text[0] != '\'') return 0;
-  uint32_t a = text[1], b = count > 2 ? text[2] : 0;
+  int32_t a = text[1], b = count > 2 ? text[2] : 0;
   if (a == 's' || a == 0x17F || a == 't' || a == 'm' || a == 'd') return 2;
   if ((a == 'r' || a == 'v') && b == 'e') return 3;
   return a == 'l' && b == 'l' ? 3 : 0;
@@ -183,13 +183,13 @@ static size_t contraction_length(const uint32_t *text, size_t count) {
 
 /* Length of the word at text[0], which is no space: a contraction's ending, letters, one number,
  * or anything else up to a space, letter or number. */
-static size_t word_length(const uint32_t *text, size_t count) {
+static size_t word_length(const int32_t *text, size_t count) {
   size_t length = contraction_length(text, count);
   if (length > 0) return length;
   if (msk_is_number(text[0])) return 1;
   bool letters = msk_is_letter(text[0]);
   for (length = 1; length < count; length++) {
-    uint32_t c = text[length];
+    int32_t c = text[length];
     if (letters ? !msk_is_letter(c) : msk_is_space(c) || msk_is_letter(c) || msk_is_number(c))
       break;
   }
@@ -248,19 +248,19 @@ static void merge_word(const msk_clip_bpe *bpe, struct word *word) {
 }
 
 /* The word's bytes as symbols. */
-static void spell_word(const msk_clip_bpe *bpe, const uint32_t *text, size_t count,
+static void spell_word(const msk_clip_bpe *bpe, const int32_t *text, size_t count,
                        struct word *word) {
   uint8_t bytes[4] = {0};
   size_t length = 0;
   word->count = 0;
   for (size_t i = 0; i < count; i++) {
-    length = msk_utf8_write(text[i], bytes);
+    length = (size_t)utf8proc_encode_char(text[i], bytes);
     for (size_t b = 0; b < length; b++) word->symbols[word->count++] = bpe->bytes[bytes[b]];
   }
   word->symbols[word->count - 1] = bpe->last_bytes[bytes[length - 1]];
 }
 
-static void encode_words(const msk_clip_bpe *bpe, const uint32_t *text, size_t count,
+static void encode_words(const msk_clip_bpe *bpe, const int32_t *text, size_t count,
                          struct word *word, size_t limit, int32_t *ids, size_t *whole) {
   size_t used = 1;
   for (size_t at = 0; at < count;) {
@@ -281,7 +281,7 @@ static void encode_words(const msk_clip_bpe *bpe, const uint32_t *text, size_t c
 
 msk_status msk_clip_bpe_encode(const msk_clip_bpe *bpe, const char *text, size_t limit,
                                int32_t *ids, size_t *count, size_t *whole, msk_error *error) {
-  uint32_t *clean = NULL;
+  int32_t *clean = NULL;
   size_t length = 0;
   msk_status status = msk_clip_clean(&clean, &length, text, bpe->allocator, error);
   if (status != MSK_OK) return status;

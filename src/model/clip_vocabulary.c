@@ -4,15 +4,15 @@
 
 #include <string.h>
 
-#include "base/bytes.h"
 #include "base/error.h"
+#include "base/json_reader.h"
 #include "base/memory.h"
-#include "model/unicode.h"
 #include "tensor/weight_store.h"
 
 struct parser {
   const msk_clip_file *file;
-  size_t at, limit;
+  msk_reader reader;
+  size_t limit;
   msk_clip_vocabulary *out;
   size_t text_used;
   uint8_t *seen; /* per id */
@@ -22,96 +22,31 @@ struct parser {
 static msk_status broken(const struct parser *p, const char *expected) {
   return msk_fail(p->error, MSK_ERROR_FILE,
                   "%s: at byte %zu stands something else than %s: is this CLIP's vocab.json?",
-                  p->file->path, p->at, expected);
+                  p->file->path, p->file->byte_count - p->reader.left, expected);
 }
 
-static void skip_space(struct parser *p) {
-  const uint8_t *bytes = p->file->bytes;
-  while (p->at < p->file->byte_count &&
-         (bytes[p->at] == ' ' || (bytes[p->at] >= '\t' && bytes[p->at] <= '\r')))
-    p->at++;
-}
-
-static bool take(struct parser *p, char wanted) {
-  skip_space(p);
-  if (p->at >= p->file->byte_count || p->file->bytes[p->at] != (uint8_t)wanted) return false;
-  p->at++;
-  return true;
-}
-
-static bool take_unit(struct parser *p, uint32_t *unit) {
-  *unit = 0;
-  if (p->file->byte_count - p->at < 4) return false;
-  for (int i = 0; i < 4; i++) {
-    uint8_t c = p->file->bytes[p->at++], lower = c | 0x20;
-    bool digit = c >= '0' && c <= '9';
-    if (!digit && !(lower >= 'a' && lower <= 'f')) return false;
-    *unit = *unit * 16 + (digit ? c - (uint32_t)'0' : lower - (uint32_t)'a' + 10);
-  }
-  return true;
-}
-
-/* What follows a backslash; a surrogate pair makes one character. */
-static bool take_escape(struct parser *p, uint32_t *character) {
-  static const char letters[] = "\"\\/bfnrt", meanings[] = "\"\\/\b\f\n\r\t";
-  if (p->at >= p->file->byte_count) return false;
-  uint8_t c = p->file->bytes[p->at++];
-  const char *letter = c == 0 ? NULL : strchr(letters, c);
-  if (letter != NULL) {
-    *character = (uint8_t)meanings[letter - letters];
-    return true;
-  }
-  uint32_t low;
-  if (c != 'u' || !take_unit(p, character)) return false;
-  if (*character < 0xD800 || *character > 0xDFFF) return true;
-  if (*character > 0xDBFF || p->file->byte_count - p->at < 2 ||
-      memcmp(p->file->bytes + p->at, "\\u", 2) != 0)
-    return false;
-  p->at += 2;
-  if (!take_unit(p, &low) || low < 0xDC00 || low > 0xDFFF) return false;
-  *character = 0x10000 + ((*character - 0xD800) << 10) + (low - 0xDC00);
-  return true;
-}
-
-/* A string; its UTF-8 goes behind what the text block holds already and never takes more bytes
- * than the spelling in the file. */
-static bool take_string(struct parser *p, msk_clip_word *word) {
-  const msk_clip_file *file = p->file;
-  if (!take(p, '"')) return false;
+/* The word's text goes behind what the block holds already. */
+static bool take_word(struct parser *p, msk_clip_word *word) {
+  msk_span inside;
+  if (!msk_json_take_string(&p->reader, &inside)) return false;
   uint8_t *text = p->out->text;
   word->text = text;
   word->first = (uint32_t)p->text_used;
-  while (p->at < file->byte_count && file->bytes[p->at] != '"') {
-    uint8_t c = file->bytes[p->at++];
-    uint32_t character;
-    if (c < 0x20) return false;
-    if (c != '\\') {
-      text[p->text_used++] = c;
-    } else if (take_escape(p, &character)) {
-      p->text_used += msk_utf8_write(character, text + p->text_used);
-    } else {
-      return false;
-    }
-  }
-  word->length = (uint32_t)p->text_used - word->first;
-  return take(p, '"');
+  word->length = (uint32_t)msk_span_text(inside, (char *)text + p->text_used);
+  p->text_used += word->length;
+  return true;
 }
 
 static bool take_id(struct parser *p, int32_t *id) {
-  size_t digits = 0, value = 0;
-  skip_space(p);
-  for (; p->at < p->file->byte_count && p->file->bytes[p->at] >= '0' &&
-         p->file->bytes[p->at] <= '9' && digits < 9;
-       digits++) {
-    value = value * 10 + (p->file->bytes[p->at++] - '0');
-  }
+  size_t value;
+  if (!msk_json_take_number(&p->reader, &value) || value >= p->limit) return false;
   *id = (int32_t)value;
-  return digits > 0 && value < p->limit;
+  return true;
 }
 
 static msk_status parse_words(struct parser *p) {
   msk_clip_vocabulary *out = p->out;
-  if (!take(p, '{')) return broken(p, "{");
+  if (!msk_json_take(&p->reader, '{')) return broken(p, "{");
   do {
     msk_clip_word word;
     if (out->count == p->limit) {
@@ -120,18 +55,18 @@ static msk_status parse_words(struct parser *p) {
                       "config.json belong together?",
                       p->file->path, p->limit);
     }
-    if (!take_string(p, &word)) return broken(p, "a word in quotes");
-    if (!take(p, ':')) return broken(p, "a colon");
+    if (!take_word(p, &word)) return broken(p, "a word in quotes");
+    if (!msk_json_take(&p->reader, ':')) return broken(p, "a colon");
     if (!take_id(p, &word.id)) return broken(p, "an id below the vocabulary's size");
     if (p->seen[word.id])
       return msk_fail(p->error, MSK_ERROR_FILE, "%s: the id %d is given twice", p->file->path,
                       (int)word.id);
     p->seen[word.id] = 1;
     out->words[out->count++] = word;
-  } while (take(p, ','));
-  if (!take(p, '}')) return broken(p, "a comma or }");
-  skip_space(p);
-  return p->at == p->file->byte_count ? MSK_OK : broken(p, "the end");
+  } while (msk_json_take(&p->reader, ','));
+  if (!msk_json_take(&p->reader, '}')) return broken(p, "a comma or }");
+  msk_json_skip_space(&p->reader);
+  return p->reader.left == 0 ? MSK_OK : broken(p, "the end");
 }
 
 /* Bytes of a, then of b, against those of one word. */
@@ -169,7 +104,11 @@ msk_status msk_clip_vocabulary_parse(msk_clip_vocabulary *vocabulary, const msk_
   msk_clip_vocabulary made = {0};
   /* A word takes five bytes of the file at least ("":0,): so many can there be. */
   size_t most = file->byte_count / 5 + 1 < limit ? file->byte_count / 5 + 1 : limit;
-  struct parser parser = {.file = file, .limit = limit, .out = &made, .error = error};
+  struct parser parser = {.file = file,
+                          .reader = {file->bytes, file->byte_count},
+                          .limit = limit,
+                          .out = &made,
+                          .error = error};
   if (!msk_utf8_valid(file->bytes, file->byte_count))
     return msk_fail(error, MSK_ERROR_FILE, "%s: is no well-formed UTF-8", file->path);
   made.text = msk_allocate(allocator, file->byte_count + 1, 1);

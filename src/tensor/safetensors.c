@@ -3,14 +3,13 @@
  * safetensors.c - the reader. A file is: header length (8 bytes, little-endian), a JSON header,
  * tensor data. The header's JSON has one fixed form, {"NAME": {"dtype": "F32", "shape": [..],
  * "data_offsets": [begin, end]}, "__metadata__": {"KEY": "VALUE"}}, so it is read by a parser of
- * just that form: no recursion, no tree in memory (a general JSON tree takes a hundred bytes for
- * each "{}" of a hostile file), every unknown thing refused. Rules:
+ * just that form, every unknown thing refused. Rules:
  * https://huggingface.co/docs/safetensors; readers that left one out were exploited (shape
  * product wrapping to 0, offsets never compared with the file's size). */
 #include <string.h>
 
-#include "base/bytes.h"
 #include "base/error.h"
+#include "base/json_reader.h"
 #include "base/memory.h"
 #include "tensor/weight_store.h"
 
@@ -18,17 +17,12 @@
 
 enum { SHOWN = 160 }; /* bytes of a foreign name that messages show */
 
-typedef struct span {
-  const uint8_t *bytes;
-  size_t length;
-} span;
-
 typedef struct header_parser {
   msk_store *store;
   msk_reader reader;
   const uint8_t *data;
   size_t data_bytes;
-  span name; /* tensor at hand, for messages */
+  msk_span name; /* tensor at hand, for messages */
 } header_parser;
 
 static msk_status damaged(header_parser *p, const char *what) {
@@ -39,155 +33,30 @@ static msk_status damaged(header_parser *p, const char *what) {
                   shown, (const char *)p->name.bytes, what);
 }
 
-/* ---- The few pieces of JSON ---- */
-
-static void skip_space(msk_reader *r) {
-  while (r->left > 0 && (*r->at == ' ' || *r->at == '\n' || *r->at == '\r' || *r->at == '\t'))
-    r->at++, r->left--;
-}
-
-static bool take(header_parser *p, char expected) {
-  msk_reader *r = &p->reader;
-  skip_space(r);
-  if (r->left == 0 || *r->at != (uint8_t)expected) return false;
-  r->at++, r->left--;
-  return true;
-}
-
-static bool hex_value(const uint8_t *digits, uint32_t *value) {
-  *value = 0;
-  for (int i = 0; i < 4; i++) {
-    uint8_t c = digits[i];
-    uint32_t digit = c >= '0' && c <= '9'   ? c - (uint32_t)'0'
-                     : c >= 'a' && c <= 'f' ? c - 'a' + 10u
-                     : c >= 'A' && c <= 'F' ? c - 'A' + 10u
-                                            : 16u;
-    if (digit == 16) return false;
-    *value = *value << 4 | digit;
-  }
-  return true;
-}
-
-/* A \uXXXX at r (behind the "u"), or a surrogate pair of two. NUL is refused: names are C
- * strings. */
-static bool take_unicode(msk_reader *r, uint32_t *point) {
-  uint32_t low;
-  if (r->left < 4 || !hex_value(r->at, point)) return false;
-  r->at += 4, r->left -= 4;
-  if (*point >= 0xDC00 && *point <= 0xDFFF) return false;
-  if (*point < 0xD800 || *point > 0xDBFF) return *point != 0;
-  if (r->left < 6 || r->at[0] != '\\' || r->at[1] != 'u' || !hex_value(r->at + 2, &low) ||
-      low < 0xDC00 || low > 0xDFFF)
-    return false;
-  r->at += 6, r->left -= 6;
-  *point = 0x10000 + ((*point - 0xD800) << 10) + (low - 0xDC00);
-  return true;
-}
-
-static size_t put_utf8(uint32_t point, char *out) {
-  if (point < 0x80) return out[0] = (char)point, 1;
-  if (point < 0x800)
-    return out[0] = (char)(0xC0 | point >> 6), out[1] = (char)(0x80 | (point & 63)), 2;
-  if (point < 0x10000) {
-    return out[0] = (char)(0xE0 | point >> 12), out[1] = (char)(0x80 | (point >> 6 & 63)),
-           out[2] = (char)(0x80 | (point & 63)), 3;
-  }
-  out[0] = (char)(0xF0 | point >> 18), out[1] = (char)(0x80 | (point >> 12 & 63));
-  return out[2] = (char)(0x80 | (point >> 6 & 63)), out[3] = (char)(0x80 | (point & 63)), 4;
-}
-
-/* One character or escape of a string's inside, as UTF-8 in `out` (4 bytes). */
-static bool take_character(msk_reader *r, char *out, size_t *length) {
-  static const char escapes[] = "\"\\/bfnrt", meanings[] = "\"\\/\b\f\n\r\t";
-  uint8_t c = *r->at;
-  r->at++, r->left--;
-  *length = 1;
-  out[0] = (char)c;
-  if (c < 0x20) return false;
-  if (c != '\\') return true;
-  if (r->left == 0) return false;
-  uint8_t escape = *r->at;
-  r->at++, r->left--;
-  const char *found = escape == 0 ? NULL : strchr(escapes, escape);
-  if (found != NULL) {
-    out[0] = meanings[found - escapes];
-    return true;
-  }
-  uint32_t point;
-  if (escape != 'u' || !take_unicode(r, &point)) return false;
-  *length = put_utf8(point, out);
-  return true;
-}
-
-/* A string: the span between its quotes, escapes checked but still in it. */
-static bool take_string(header_parser *p, span *inside) {
-  if (!take(p, '"')) return false;
-  msk_reader *r = &p->reader;
-  inside->bytes = r->at;
-  while (r->left > 0 && *r->at != '"') {
-    char character[4];
-    size_t length;
-    if (!take_character(r, character, &length)) return false;
-  }
-  if (r->left == 0) return false;
-  inside->length = (size_t)(r->at - inside->bytes);
-  r->at++, r->left--;
-  return true;
-}
-
-/* Stores a checked string; its text is never longer than the span. NULL when measuring, and when
- * there is no room. */
-static const char *store_string(header_parser *p, span inside) {
-  char *room = msk_store_text(p->store, inside.length + 1), *to = room;
-  if (room == NULL) return NULL;
-  msk_reader r = {inside.bytes, inside.length};
-  while (r.left > 0) {
-    char character[4];
-    size_t length;
-    if (!take_character(&r, character, &length)) break;
-    memcpy(to, character, length);
-    to += length;
-  }
-  *to = 0;
-  return room;
-}
-
-/* A whole number as JSON has it: digits, no leading zero. */
-static bool take_number(header_parser *p, size_t *number) {
-  msk_reader *r = &p->reader;
-  skip_space(r);
-  size_t value = 0, digits = 0;
-  bool zero = r->left > 0 && *r->at == '0';
-  while (r->left > 0 && *r->at >= '0' && *r->at <= '9') {
-    if (!msk_multiply(value, 10, &value) || !msk_add(value, (size_t)(*r->at - '0'), &value))
-      return false;
-    r->at++, r->left--, digits++;
-  }
-  *number = value;
-  return digits == 1 || (digits > 1 && !zero);
+/* Stores a checked string. NULL when measuring, and when there is no room. */
+static const char *store_string(header_parser *p, msk_span inside) {
+  char *text = msk_store_text(p->store, inside.length + 1);
+  if (text != NULL) text[msk_span_text(inside, text)] = 0;
+  return text;
 }
 
 /* [n, n, ...] of at most `limit` numbers. */
 static bool take_numbers(header_parser *p, size_t *numbers, int limit, int *count) {
   *count = 0;
-  if (!take(p, '[')) return false;
-  if (take(p, ']')) return true;
+  if (!msk_json_take(&p->reader, '[')) return false;
+  if (msk_json_take(&p->reader, ']')) return true;
   do {
-    if (*count == limit || !take_number(p, &numbers[*count])) return false;
+    if (*count == limit || !msk_json_take_number(&p->reader, &numbers[*count])) return false;
     (*count)++;
-  } while (take(p, ','));
-  return take(p, ']');
-}
-
-static bool span_is(span s, const char *text) {
-  return s.length == strlen(text) && memcmp(s.bytes, text, s.length) == 0;
+  } while (msk_json_take(&p->reader, ','));
+  return msk_json_take(&p->reader, ']');
 }
 
 /* ---- The header ---- */
 
-static bool find_dtype(span name, msk_dtype *dtype) {
+static bool find_dtype(msk_span name, msk_dtype *dtype) {
   for (int d = MSK_DTYPE_F32; d <= MSK_DTYPE_F64; d++) {
-    if (span_is(name, msk_dtype_name((msk_dtype)d))) {
+    if (msk_span_is(name, msk_dtype_name((msk_dtype)d))) {
       *dtype = (msk_dtype)d;
       return true;
     }
@@ -202,26 +71,28 @@ typedef struct tensor_entry {
 } tensor_entry;
 
 static msk_status parse_field(header_parser *p, tensor_entry *entry) {
-  span key, text;
+  msk_span key, text;
   int count;
-  if (!take_string(p, &key) || !take(p, ':')) return damaged(p, "is described by broken JSON");
-  if (span_is(key, "dtype") && !entry->has_dtype) {
+  if (!msk_json_take_string(&p->reader, &key) || !msk_json_take(&p->reader, ':'))
+    return damaged(p, "is described by broken JSON");
+  if (msk_span_is(key, "dtype") && !entry->has_dtype) {
     entry->has_dtype = true;
-    if (!take_string(p, &text)) return damaged(p, "has a dtype that is no string");
+    if (!msk_json_take_string(&p->reader, &text))
+      return damaged(p, "has a dtype that is no string");
     return find_dtype(text, &entry->tensor.dtype)
                ? MSK_OK
                : damaged(p,
                          "has an unknown dtype, expected F64, F32, F16, BF16, I64, I32, I8, U32, "
                          "U8 or BOOL");
   }
-  if (span_is(key, "shape") && !entry->has_shape) {
+  if (msk_span_is(key, "shape") && !entry->has_shape) {
     entry->has_shape = true;
     if (!take_numbers(p, entry->tensor.shape, MSK_MAX_RANK, &count))
       return damaged(p, "has a shape that is no list of at most 8 whole numbers");
     entry->tensor.rank = count;
     return MSK_OK;
   }
-  if (span_is(key, "data_offsets") && !entry->has_offsets) {
+  if (msk_span_is(key, "data_offsets") && !entry->has_offsets) {
     entry->has_offsets = true;
     if (!take_numbers(p, entry->offsets, 2, &count) || count != 2)
       return damaged(p, "has data_offsets that are no two whole numbers");
@@ -233,12 +104,13 @@ static msk_status parse_field(header_parser *p, tensor_entry *entry) {
 static msk_status parse_tensor(header_parser *p) {
   tensor_entry entry = {.has_dtype = false};
   msk_tensor *tensor = &entry.tensor;
-  if (!take(p, '{')) return damaged(p, "is described by something that is no JSON object");
+  if (!msk_json_take(&p->reader, '{'))
+    return damaged(p, "is described by something that is no JSON object");
   do {
     msk_status status = parse_field(p, &entry);
     if (status != MSK_OK) return status;
-  } while (take(p, ','));
-  if (!take(p, '}')) return damaged(p, "is described by broken JSON");
+  } while (msk_json_take(&p->reader, ','));
+  if (!msk_json_take(&p->reader, '}')) return damaged(p, "is described by broken JSON");
   if (!entry.has_dtype || !entry.has_shape || !entry.has_offsets)
     return damaged(p, "lacks its dtype, shape or data_offsets");
   if (entry.offsets[0] > entry.offsets[1] || entry.offsets[1] > p->data_bytes)
@@ -255,37 +127,39 @@ static msk_status parse_tensor(header_parser *p) {
 }
 
 static msk_status parse_metadata(header_parser *p) {
-  span key, value;
-  if (!take(p, '{')) return damaged(p, "its __metadata__ is no JSON object");
-  if (take(p, '}')) return MSK_OK;
+  msk_span key, value;
+  if (!msk_json_take(&p->reader, '{')) return damaged(p, "its __metadata__ is no JSON object");
+  if (msk_json_take(&p->reader, '}')) return MSK_OK;
   do {
-    if (!take_string(p, &key) || !take(p, ':') || !take_string(p, &value))
+    if (!msk_json_take_string(&p->reader, &key) || !msk_json_take(&p->reader, ':') ||
+        !msk_json_take_string(&p->reader, &value))
       return damaged(p, "its __metadata__ is no list of strings with string keys");
     const char *stored_key = store_string(p, key), *stored_value = store_string(p, value);
     msk_store_metadata(p->store, stored_key, stored_value);
-  } while (take(p, ','));
-  return take(p, '}') ? MSK_OK : damaged(p, "its __metadata__ is broken JSON");
+  } while (msk_json_take(&p->reader, ','));
+  return msk_json_take(&p->reader, '}') ? MSK_OK : damaged(p, "its __metadata__ is broken JSON");
 }
 
 static msk_status parse_header(header_parser *p) {
   bool metadata_seen = false;
-  if (!take(p, '{')) return damaged(p, "its header is no JSON object");
-  if (!take(p, '}')) {
+  if (!msk_json_take(&p->reader, '{')) return damaged(p, "its header is no JSON object");
+  if (!msk_json_take(&p->reader, '}')) {
     do {
-      span name;
+      msk_span name;
       p->name.bytes = NULL;
-      if (!take_string(p, &name) || !take(p, ':')) return damaged(p, "its header is broken JSON");
-      bool metadata = span_is(name, "__metadata__");
+      if (!msk_json_take_string(&p->reader, &name) || !msk_json_take(&p->reader, ':'))
+        return damaged(p, "its header is broken JSON");
+      bool metadata = msk_span_is(name, "__metadata__");
       if (metadata && metadata_seen) return damaged(p, "its header holds __metadata__ twice");
       if (metadata) metadata_seen = true;
       if (!metadata) p->name = name;
       msk_status status = metadata ? parse_metadata(p) : parse_tensor(p);
       if (status != MSK_OK) return status;
-    } while (take(p, ','));
+    } while (msk_json_take(&p->reader, ','));
     p->name.bytes = NULL;
-    if (!take(p, '}')) return damaged(p, "its header is broken JSON");
+    if (!msk_json_take(&p->reader, '}')) return damaged(p, "its header is broken JSON");
   }
-  skip_space(&p->reader);
+  msk_json_skip_space(&p->reader);
   return p->reader.left == 0 ? MSK_OK : damaged(p, "something follows the JSON of its header");
 }
 
@@ -303,7 +177,7 @@ static msk_status check_ranges(header_parser *p) {
   for (size_t i = 0; i < count; i++) {
     const msk_tensor *tensor = &file->tensors[i];
     size_t begin = (size_t)(tensor->data - p->data);
-    p->name = (span){(const uint8_t *)tensor->name, strlen(tensor->name)};
+    p->name = (msk_span){(const uint8_t *)tensor->name, strlen(tensor->name)};
     if (begin < end) return damaged(p, "overlaps another tensor");
     if (begin > end) return damaged(p, "leaves a hole before it");
     end = begin + tensor->bytes;

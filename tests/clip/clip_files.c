@@ -12,6 +12,17 @@ static char *next_field(char **at) {
   return field;
 }
 
+/* "49406,320,49407"; returns how many. */
+static size_t read_ids(int32_t ids[CONTEXT], char *text) {
+  size_t count = 0;
+  for (; *text != 0; count++) {
+    assert_true(count < CONTEXT);
+    ids[count] = (int32_t)strtol(text, &text, 10);
+    text += *text == ',';
+  }
+  return count;
+}
+
 static void read_prompt(prompt *p, char *line) {
   next_field(&line);
   snprintf(p->name, sizeof p->name, "%s", next_field(&line));
@@ -28,11 +39,7 @@ static void read_prompt(prompt *p, char *line) {
     used += value != 0; /* a C string holds no U+0000; ftfy drops it anyway (prompt "ctrl") */
   }
   p->text[used] = 0;
-  char *ids = next_field(&line);
-  for (size_t i = 0; i < p->length; i++) {
-    p->ids[i] = (int32_t)strtol(ids, &ids, 10);
-    ids += *ids == ',';
-  }
+  assert_int_equal(read_ids(p->ids, next_field(&line)), p->length);
 }
 
 size_t prompts_load(prompt *prompts) {
@@ -44,6 +51,24 @@ size_t prompts_load(prompt *prompts) {
     if (line[0] == '#') continue;
     assert_true(count < MAX_PROMPTS);
     read_prompt(&prompts[count++], line);
+  }
+  fclose(file);
+  return count;
+}
+
+size_t other_ids_load(other_ids *others) {
+  char line[4096];
+  size_t count = 0;
+  FILE *file = fopen(golden_path("clip/text/huggingface.tsv"), "r");
+  assert_non_null(file);
+  while (fgets(line, sizeof line, file) != NULL) {
+    if (line[0] == '#') continue;
+    assert_true(count < MAX_PROMPTS);
+    other_ids *other = &others[count++];
+    char *at = line;
+    snprintf(other->name, sizeof other->name, "%.31s", next_field(&at));
+    other->fast_length = read_ids(other->fast, next_field(&at));
+    other->slow_length = read_ids(other->slow, next_field(&at));
   }
   fclose(file);
   return count;

@@ -18,6 +18,16 @@ typedef struct prompt {
 
 /* tests/golden/clip/text/prompts.tsv; returns how many. */
 size_t prompts_load(prompt *prompts);
+
+/* What Hugging Face's tokenizers give for a prompt whose golden ids ftfy or html.unescape made. */
+typedef struct other_ids {
+  char name[32];
+  int32_t fast[CONTEXT], slow[CONTEXT];
+  size_t fast_length, slow_length;
+} other_ids;
+
+/* tests/golden/clip/text/huggingface.tsv; returns how many. */
+size_t other_ids_load(other_ids *others);
 /* A whole file; bytes are freed with free(). */
 msk_clip_file file_load(const char *path);
 msk_clip_bpe *bpe_open(void);

@@ -82,6 +82,8 @@ typedef struct msk_kernels {
   int int8_rate; /* 8-bit products in the time of a float32 one, about */
 #define MSK_KERNEL(result, name, arguments) result(*name) arguments;
 #include "compute/cpu/kernels.inc"
+
+#include "compute/cpu/backward_kernels.inc"
 #undef MSK_KERNEL
   /* Winograd's F(4x4, 3x3); NULL: this set convolves directly. */
   void (*winograd_filters)(size_t count, const float *g, size_t tap_stride, float *u, size_t plane);

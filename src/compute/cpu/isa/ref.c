@@ -189,17 +189,21 @@ static void widen_halves(size_t count, const uint16_t *x, float *y) {
   }
 }
 
+#include "compute/cpu/isa/ref_backward.inc"
+
 void msk_kernels_ref(msk_kernels *kernels) {
   *kernels = (msk_kernels){
       .isa = "ref",
       .lanes = PANEL,
       .panel = PANEL,
-      .tile_rows = 8,
+      .tile_rows = REF_TILE_ROWS,
       .block = 256,
       .weight_limit = 127,
       .int8_rate = 4, /* of no consequence: it takes what the fastest take */
 #define MSK_KERNEL(result, name, arguments) .name = name,
 #include "compute/cpu/kernels.inc"
+
+#include "compute/cpu/backward_kernels.inc"
 #undef MSK_KERNEL
   };
 }

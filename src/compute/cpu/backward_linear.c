@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * backward_linear.c - linear layers whose weights change: packed anew every step, both ways, for
+ * the blocked product of gemm.c; and the gradient of their weights, x' dy, a product contracted
+ * over rows.
+ *
+ * That product is cut into blocks of results and into segments of rows; a task is one block of one
+ * segment. It packs pieces of x and dy as they come, sums a block of results in its second cache,
+ * and leaves it for the segments to be added in order. The cut depends on the sizes alone, so that
+ * sums are the same for any number of threads. */
+#include <string.h>
+
+#include "compute/backward.h"
+#include "compute/cpu/cpu.h"
+
+size_t msk_panels_floats(const msk_device *device, size_t depth, size_t columns) {
+  return depth * msk_round_up(columns, device->kernels.lanes);
+}
+
+/* ---- packing ---- */
+
+struct packing {
+  const msk_kernels *kernels;
+  const msk_weight_block *blocks;
+  size_t count, depth, columns;
+  float *panels;
+};
+
+/* Columns [first, first + width) of all blocks side by side. */
+static void pack_panel(const struct packing *packing, size_t first, size_t width, float *panel) {
+  size_t end = msk_smaller(first + width, packing->columns), start = 0;
+  if (end < first + width) memset(panel, 0, packing->depth * width * sizeof *panel);
+  for (size_t i = 0; i < packing->count; i++) {
+    const msk_weight_block *block = &packing->blocks[i];
+    size_t from = first > start ? first : start, to = msk_smaller(end, start + block->columns);
+    for (size_t k = 0; from < to && k < packing->depth; k++)
+      memcpy(panel + k * width + from - first, block->weight + k * block->columns + from - start,
+             (to - from) * sizeof *panel);
+    start += block->columns;
+  }
+}
+
+static void pack_task(void *user, size_t p, int worker) {
+  const struct packing *packing = user;
+  (void)worker;
+  pack_panel(packing, p * packing->kernels->panel,
+             msk_panel_width(packing->kernels, packing->columns, p),
+             packing->panels + p * packing->kernels->panel * packing->depth);
+}
+
+static void pack_transposed_task(void *user, size_t p, int worker) {
+  const struct packing *packing = user;
+  const msk_kernels *kernels = packing->kernels;
+  size_t first = p * kernels->panel, width = msk_panel_width(kernels, packing->columns, p);
+  float *panel = packing->panels + first * packing->depth;
+  (void)worker;
+  for (size_t i = 0; i < packing->count; i++) {
+    const msk_weight_block *block = &packing->blocks[i];
+    kernels->transpose_rows(msk_smaller(width, packing->columns - first), width, block->columns,
+                            block->weight + first * block->columns, block->columns, 1.0f, panel);
+    panel += block->columns * width;
+  }
+}
+
+void msk_op_pack(msk_stream *stream, const msk_weight_block *blocks, size_t count, bool transposed,
+                 float *panels) {
+  if (stream->measuring) return;
+  struct packing packing = {
+      .kernels = &stream->device->kernels, .blocks = blocks, .count = count, .panels = panels};
+  size_t together = 0;
+  for (size_t i = 0; i < count; i++) together += blocks[i].columns;
+  packing.depth = transposed ? together : blocks[0].rows;
+  packing.columns = transposed ? blocks[0].rows : together;
+  msk_pool_run(stream->pool, msk_panel_count(packing.kernels, packing.columns),
+               transposed ? pack_transposed_task : pack_task, &packing);
+}
+
+/* ---- the layer ---- */
+
+struct dense_rows {
+  const float *x;
+  size_t stride;
+};
+
+static void gather_rows(const void *source, size_t row, size_t rows, size_t k, size_t count,
+                        float *a, size_t a_stride) {
+  const struct dense_rows *dense = source;
+  for (size_t i = 0; i < rows; i++)
+    memcpy(a + i * a_stride, dense->x + (row + i) * dense->stride + k, count * sizeof(float));
+}
+
+void msk_op_dense(msk_stream *stream, const msk_dense_args *args) {
+  size_t columns = args->columns, x_stride = args->x_stride == 0 ? args->depth : args->x_stride;
+  /* The product reads its panels only. */
+  msk_matrix matrix = {
+      .depth = args->depth, .columns = columns, .panels = (float *)(uintptr_t)args->panels};
+  struct dense_rows source = {.x = args->x, .stride = x_stride};
+  msk_product product = {
+      .kernels = &stream->device->kernels,
+      .matrix = &matrix,
+      .bias = args->bias,
+      .residual = args->residual,
+      .y = args->y,
+      .rows = args->rows,
+      .columns = columns,
+      .y_stride = args->y_stride == 0 ? columns : args->y_stride,
+      .residual_stride = args->residual_stride == 0 ? columns : args->residual_stride,
+      .activation = args->activation,
+      .gather = gather_rows,
+      .source = &source,
+      .dense = args->x,
+      .dense_stride = x_stride};
+  msk_product_run(stream, &product);
+}
+
+/* ---- the gradient of its weights ---- */
+
+/* A block of results, the pieces of x and dy that it is made of, and half of a panel's slice stay
+ * in a 512 KiB cache. SEGMENT_ROWS: fewer are not worth a block of partial sums. */
+enum {
+  BLOCK_ROWS = 132,
+  BLOCK_COLUMNS = 256,
+  PIECE = 256,
+  SEGMENT_ROWS = 1024,
+  ENOUGH_TASKS = 16,
+  PAD = 16
+};
+
+struct weights_job {
+  const msk_dense_backward_args *args;
+  const msk_kernels *kernels;
+  size_t x_stride, dy_stride;
+  size_t row_block, row_blocks, column_blocks; /* of results */
+  size_t segment, segments; /* rows of x and dy that are summed in one go; how many of them */
+  size_t most_segments;     /* whatever the number of rows up to this one */
+  float *sums, *bias_sums;  /* [segments][depth, columns], [segments][columns] */
+  size_t a_floats, b_floats, c_stride, worker_bytes;
+  char *scratch;
+};
+
+static struct weights_job plan(const msk_stream *stream, const msk_dense_backward_args *args) {
+  const msk_kernels *kernels = &stream->device->kernels;
+  struct weights_job job = {.args = args, .kernels = kernels, .sums = stream->scratch};
+  job.x_stride = args->x_stride == 0 ? args->depth : args->x_stride;
+  job.dy_stride = args->dy_stride == 0 ? args->columns : args->dy_stride;
+  job.row_blocks = msk_ceiling(args->depth, BLOCK_ROWS);
+  job.row_block = msk_round_up(msk_ceiling(args->depth, job.row_blocks), kernels->tile_rows);
+  job.row_blocks = msk_ceiling(args->depth, job.row_block);
+  job.column_blocks = msk_ceiling(args->columns, BLOCK_COLUMNS);
+  size_t most = msk_ceiling(args->rows, SEGMENT_ROWS),
+         wanted = msk_ceiling(ENOUGH_TASKS, job.row_blocks * job.column_blocks);
+  job.most_segments = msk_smaller(most, wanted);
+  job.segment = msk_round_up(msk_ceiling(args->rows, job.most_segments), 32);
+  job.segments = msk_ceiling(args->rows, job.segment);
+  size_t block_columns = msk_round_up(msk_smaller(args->columns, BLOCK_COLUMNS), kernels->panel);
+  job.c_stride = block_columns + PAD;
+  job.a_floats = job.row_block * PIECE;
+  job.b_floats = block_columns * PIECE;
+  job.worker_bytes = msk_scratch_floats(job.a_floats + job.b_floats + job.row_block * job.c_stride +
+                                        kernels->panel);
+  return job;
+}
+
+static size_t partial_floats(const struct weights_job *job) {
+  return job->most_segments * (job->args->depth + 1) * job->args->columns;
+}
+
+/* Rows [k, k + count) of dy's columns [column, column + run) as panels, and their sums. */
+static void pack_dy(const struct weights_job *job, size_t k, size_t count, size_t column,
+                    size_t run, float *b, float *bias_sums, float *sums) {
+  for (size_t first = 0; first < run; first += job->kernels->panel) {
+    size_t here = msk_smaller(job->kernels->panel, run - first);
+    size_t width = here <= job->kernels->lanes ? job->kernels->lanes : job->kernels->panel;
+    const float *dy = job->args->dy + k * job->dy_stride + column + first;
+    float *panel = b + first * count;
+    for (size_t i = 0; i < count; i++, dy += job->dy_stride) {
+      for (size_t j = 0; j < here; j++) panel[i * width + j] = dy[j];
+      for (size_t j = here; j < width; j++) panel[i * width + j] = 0.0f;
+    }
+    if (bias_sums == NULL) continue;
+    job->kernels->channel_sums(count, width, panel, sums);
+    for (size_t j = 0; j < here; j++) bias_sums[first + j] += sums[j];
+  }
+}
+
+static void multiply_piece(const struct weights_job *job, size_t rows, size_t run, size_t count,
+                           const float *a, const float *b, float *c, bool add) {
+  size_t tile = job->kernels->tile_rows;
+  for (size_t first = 0; first < run; first += job->kernels->panel) {
+    size_t width = msk_smaller(job->kernels->panel, run - first) <= job->kernels->lanes
+                       ? job->kernels->lanes
+                       : job->kernels->panel;
+    for (size_t i = 0; i < rows; i += tile)
+      job->kernels->gemm_columns(msk_smaller(tile, rows - i), width, count, a + i * count, tile,
+                                 b + first * count, c + i * job->c_stride + first, job->c_stride,
+                                 add);
+  }
+}
+
+static void weights_task(void *user, size_t index, int worker) {
+  const struct weights_job *job = user;
+  const msk_dense_backward_args *args = job->args;
+  size_t segment = index / (job->row_blocks * job->column_blocks),
+         block = index % (job->row_blocks * job->column_blocks),
+         row = block / job->column_blocks * job->row_block,
+         column = block % job->column_blocks * BLOCK_COLUMNS,
+         rows = msk_smaller(job->row_block, args->depth - row),
+         run = msk_smaller(BLOCK_COLUMNS, args->columns - column);
+  float *a = (float *)(job->scratch + (size_t)worker * job->worker_bytes), *b = a + job->a_floats,
+        *c = b + job->b_floats, *sums = c + job->row_block * job->c_stride;
+  float *bias_sums =
+      args->db == NULL || row > 0 ? NULL : job->bias_sums + segment * args->columns + column;
+  if (bias_sums != NULL) memset(bias_sums, 0, run * sizeof *bias_sums);
+  size_t start = segment * job->segment, last = msk_smaller(start + job->segment, args->rows);
+  for (size_t k = start; k < last; k += PIECE) {
+    size_t count = msk_smaller(PIECE, last - k);
+    job->kernels->pack_tiles(count, rows, args->x + k * job->x_stride + row, job->x_stride, a);
+    pack_dy(job, k, count, column, run, b, bias_sums, sums);
+    multiply_piece(job, rows, run, count, a, b, c, k > start);
+  }
+  float *to = job->sums + (segment * args->depth + row) * args->columns + column;
+  for (size_t i = 0; i < rows; i++)
+    memcpy(to + i * args->columns, c + i * job->c_stride, run * sizeof *to);
+}
+
+struct adding {
+  const float *from;
+  size_t count, segments;
+  float *to;
+};
+
+enum { ADDED_AT_ONCE = 4096 };
+
+static void add_segments(void *user, size_t index, int worker) {
+  const struct adding *adding = user;
+  size_t first = index * ADDED_AT_ONCE, last = msk_smaller(first + ADDED_AT_ONCE, adding->count);
+  (void)worker;
+  for (size_t s = 0; s < adding->segments; s++) {
+    const float *from = adding->from + s * adding->count;
+    for (size_t i = first; i < last; i++) adding->to[i] += from[i];
+  }
+}
+
+static void add_to(msk_stream *stream, const float *from, size_t count, size_t segments,
+                   float *to) {
+  struct adding adding = {.from = from, .count = count, .segments = segments, .to = to};
+  msk_pool_run(stream->pool, msk_ceiling(count, ADDED_AT_ONCE), add_segments, &adding);
+}
+
+void msk_op_dense_backward(msk_stream *stream, const msk_dense_backward_args *args) {
+  if (args->rows == 0) return;
+  struct weights_job job = plan(stream, args);
+  size_t partial = msk_scratch_floats(partial_floats(&job));
+  if (msk_stream_measure(stream, partial + job.worker_bytes * msk_stream_workers(stream))) return;
+  job.bias_sums = job.sums + job.segments * args->depth * args->columns;
+  job.scratch = (char *)stream->scratch + partial;
+  msk_pool_run(stream->pool, job.segments * job.row_blocks * job.column_blocks, weights_task, &job);
+  add_to(stream, job.sums, args->depth * args->columns, job.segments, args->dw);
+  if (args->db != NULL) add_to(stream, job.bias_sums, args->columns, job.segments, args->db);
+}

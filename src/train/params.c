@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * params.c - see params.h. */
+#include "train/params.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+
+enum { ALIGNED_FLOATS = 16 };
+
+/* ---- the layout ---- */
+
+static msk_status count_tensor(void *user, const msk_tensor *tensor) {
+  (void)tensor;
+  ++*(size_t *)user;
+  return MSK_OK;
+}
+
+static msk_status add_tensor(void *user, const msk_tensor *tensor) {
+  msk_params *params = user;
+  msk_param *param = &params->list[params->count];
+  param->tensor = *tensor;
+  param->tensor.name = msk_duplicate_string(params->allocator, tensor->name);
+  if (param->tensor.name == NULL) return MSK_ERROR_MEMORY;
+  param->offset = params->floats;
+  params->count++;
+  params->floats += (tensor->elements + ALIGNED_FLOATS - 1) / ALIGNED_FLOATS * ALIGNED_FLOATS;
+  return MSK_OK;
+}
+
+msk_status msk_params_create(msk_params **params, const msk_maskgit_config *config,
+                             const msk_allocator *allocator, msk_error *error) {
+  size_t count = 0;
+  msk_status status = msk_maskgit_each_tensor(config, count_tensor, &count);
+  msk_params *made = msk_allocate_zeroed(allocator, 1, sizeof *made);
+  if (status == MSK_OK && made != NULL) {
+    made->config = *config;
+    made->allocator = allocator;
+    made->list = msk_allocate_zeroed(allocator, count, sizeof *made->list);
+  }
+  status = made == NULL || made->list == NULL ? MSK_ERROR_MEMORY
+                                              : msk_maskgit_each_tensor(config, add_tensor, made);
+  if (status != MSK_OK) {
+    msk_params_destroy(made);
+    return msk_fail(error, status, "no memory for the list of parameters");
+  }
+  *params = made;
+  return MSK_OK;
+}
+
+void msk_params_destroy(msk_params *params) {
+  if (params == NULL) return;
+  for (size_t i = 0; i < params->count; i++)
+    msk_free(params->allocator, (char *)(uintptr_t)params->list[i].tensor.name);
+  msk_free(params->allocator, params->list);
+  msk_free(params->allocator, params);
+}
+
+msk_status msk_params_read(const msk_params *params, const msk_weight_file *file,
+                           const char *prefix, float *block, msk_error *error) {
+  for (size_t i = 0; i < params->count; i++) {
+    const msk_param *param = &params->list[i];
+    char name[2 * MSK_WEIGHT_NAME];
+    snprintf(name, sizeof name, "%s%s", prefix, param->tensor.name);
+    const msk_tensor *tensor = msk_weight_file_find(file, name);
+    const char *path = msk_weight_file_path(file);
+    if (tensor == NULL)
+      return msk_fail(error, MSK_ERROR_FILE, "%s: tensor %s is missing", path, name);
+    if (tensor->elements != param->tensor.elements)
+      return msk_fail(error, MSK_ERROR_FILE, "%s: tensor %s has %zu elements, expected %zu", path,
+                      name, tensor->elements, param->tensor.elements);
+    msk_status status = msk_tensor_check_finite(tensor, path, error);
+    if (status != MSK_OK) return status;
+    msk_tensor_to_f32(tensor, 0, tensor->elements, block + param->offset);
+  }
+  return MSK_OK;
+}
+
+/* ---- where tensors lie ---- */
+
+struct place {
+  const char *name;
+  size_t field;
+};
+
+#define ATTENTION "Attention_0.self_attention."
+static const struct place layer_places[] = {
+    {ATTENTION "query.kernel", offsetof(msk_layer_params, query)},
+    {ATTENTION "query.bias", offsetof(msk_layer_params, query_bias)},
+    {ATTENTION "key.kernel", offsetof(msk_layer_params, key)},
+    {ATTENTION "key.bias", offsetof(msk_layer_params, key_bias)},
+    {ATTENTION "value.kernel", offsetof(msk_layer_params, value)},
+    {ATTENTION "value.bias", offsetof(msk_layer_params, value_bias)},
+    {ATTENTION "out.kernel", offsetof(msk_layer_params, out)},
+    {ATTENTION "out.bias", offsetof(msk_layer_params, out_bias)},
+    {"Attention_0.attention_output_ln.scale", offsetof(msk_layer_params, attention_scale)},
+    {"Attention_0.attention_output_ln.bias", offsetof(msk_layer_params, attention_shift)},
+    {"Mlp_0.intermediate_output.kernel", offsetof(msk_layer_params, up)},
+    {"Mlp_0.intermediate_output.bias", offsetof(msk_layer_params, up_bias)},
+    {"Mlp_0.layer_output.kernel", offsetof(msk_layer_params, down)},
+    {"Mlp_0.layer_output.bias", offsetof(msk_layer_params, down_bias)},
+    {"Mlp_0.layer_output_ln.scale", offsetof(msk_layer_params, output_scale)},
+    {"Mlp_0.layer_output_ln.bias", offsetof(msk_layer_params, output_shift)},
+};
+static const struct place outer_places[] = {
+    {"Embed_0.word_embeddings.embedding", offsetof(msk_outer_params, words)},
+    {"Embed_0.position_embeddings.embedding", offsetof(msk_outer_params, positions)},
+    {"Embed_0.embeddings_ln.scale", offsetof(msk_outer_params, scale)},
+    {"Embed_0.embeddings_ln.bias", offsetof(msk_outer_params, shift)},
+    {"MlmLayer_0.mlm_dense.kernel", offsetof(msk_outer_params, dense)},
+    {"MlmLayer_0.mlm_dense.bias", offsetof(msk_outer_params, dense_bias)},
+    {"MlmLayer_0.mlm_ln.scale", offsetof(msk_outer_params, head_scale)},
+    {"MlmLayer_0.mlm_ln.bias", offsetof(msk_outer_params, head_shift)},
+    {"MlmLayer_0.mlm_bias.bias", offsetof(msk_outer_params, columns_bias)},
+};
+
+static void bind(const msk_params *params, float *block, const char *prefix,
+                 const struct place *places, size_t count, void *fields) {
+  for (size_t p = 0; p < count; p++) {
+    char name[MSK_WEIGHT_NAME];
+    snprintf(name, sizeof name, "%s%s", prefix, places[p].name);
+    size_t i = 0;
+    while (i < params->count && strcmp(params->list[i].tensor.name, name) != 0) i++;
+    assert(i < params->count);
+    *(float **)((char *)fields + places[p].field) = block + params->list[i].offset;
+  }
+}
+
+msk_layer_params msk_params_layer(const msk_params *params, float *block, size_t layer) {
+  msk_layer_params fields;
+  char prefix[64];
+  snprintf(prefix, sizeof prefix, "TransformerLayer_%zu.", layer);
+  bind(params, block, prefix, layer_places, sizeof layer_places / sizeof *layer_places, &fields);
+  return fields;
+}
+
+msk_outer_params msk_params_outer(const msk_params *params, float *block) {
+  msk_outer_params fields;
+  bind(params, block, "", outer_places, sizeof outer_places / sizeof *outer_places, &fields);
+  return fields;
+}

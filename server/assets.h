@@ -6,7 +6,7 @@
 #ifndef SERVER_ASSETS_H
 #define SERVER_ASSETS_H
 
-#include "http.h"
+#include "exchange.h"
 
 /* Made by embed.awk at build time. */
 typedef struct asset_file {

@@ -65,7 +65,7 @@ static enum MHD_Result take_piece(void *user, enum MHD_ValueKind kind, const cha
     snprintf(part->name, sizeof part->name, "%s", key);
   }
   if (part != NULL && append(part, data, size)) return MHD_YES;
-  problem_set(f->problem, 500, NULL, "out of memory for the request's body");
+  problem_set(f->problem, 503, NULL, "out of memory for the request's body");
   return MHD_NO;
 }
 
@@ -85,7 +85,7 @@ bool form_read(form *f, exchange *e, bool may_be_empty) {
   *f = (form){.server = e->server, .problem = &e->problem};
   if (e->body_count == 0 && may_be_empty) {
     f->values = json_object();
-    return f->values != NULL || problem_set(f->problem, 500, NULL, "out of memory");
+    return f->values != NULL || problem_set(f->problem, 503, NULL, "out of memory");
   }
   return e->body_kind == BODY_MULTIPART ? read_multipart(f, e) : read_json(f, e);
 }
@@ -309,7 +309,7 @@ bool form_bytes(form *f, const char *name, void **bytes, size_t *count) {
   if (f->values == NULL) {
     const form_part *part = find_part(f, name);
     if ((*bytes = malloc(part->count + 1)) == NULL)
-      return problem_set(f->problem, 500, NULL, "out of memory for %s", name);
+      return problem_set(f->problem, 503, NULL, "out of memory for %s", name);
     memcpy(*bytes, part->bytes, part->count);
     *count = part->count;
     return true;

@@ -8,7 +8,7 @@
 
 #include <jansson.h>
 
-#include "http.h"
+#include "exchange.h"
 #include "problem.h"
 
 enum { FORM_MAX_PARTS = 40, FORM_NAME_BYTES = 64 };

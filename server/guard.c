@@ -56,24 +56,66 @@ bool guard_same_bytes(const char *given, const char *expected) {
   return difference == 0;
 }
 
-static bool check_host(exchange *e, const char *host) {
+/* ---- How ---- */
+
+typedef struct framing {
+  int hosts, lengths, codings;
+  bool odd; /* a length that is no number, or a coding other than chunked */
+} framing;
+
+static enum MHD_Result count_header(void *user, enum MHD_ValueKind kind, const char *name,
+                                    const char *value) {
+  framing *f = user;
+  (void)kind;
+  if (value == NULL) value = "";
+  if (strcasecmp(name, "Host") == 0) f->hosts++;
+  if (strcasecmp(name, "Content-Length") == 0) {
+    f->lengths++;
+    f->odd = f->odd || *value == 0 || value[strspn(value, "0123456789")] != 0;
+  }
+  if (strcasecmp(name, "Transfer-Encoding") == 0) {
+    f->codings++;
+    f->odd = f->odd || strcasecmp(value, "chunked") != 0;
+  }
+  return MHD_YES;
+}
+
+bool guard_framing(exchange *e) {
+  framing f = {0};
+  MHD_get_connection_values(e->connection, MHD_HEADER_KIND, count_header, &f);
+  if (f.hosts > 1)
+    return problem_set(&e->problem, 400, NULL, "%d Host headers were sent, expected one", f.hosts);
+  if (f.lengths + f.codings > 1 || f.odd)
+    return problem_set(&e->problem, 400, NULL,
+                       "the body's length is told %s, expected one Content-Length, or "
+                       "Transfer-Encoding: chunked",
+                       f.odd ? "by something else" : "more than once");
+  return true;
+}
+
+/* ---- Who ---- */
+
+/* Browsers always name a host, so what names none is none: an old client, or a health check. */
+static bool check_host(exchange *e, const char *version) {
   char name[HEADER_BYTES];
-  if (host != NULL && guard_host_name(host, name, sizeof name) &&
+  if (strcmp(e->url, "/healthz") == 0 || (e->host == NULL && strcmp(version, "HTTP/1.0") == 0))
+    return true;
+  if (e->host != NULL && guard_host_name(e->host, name, sizeof name) &&
       (strcmp(name, "localhost") == 0 || is_numeric(name) ||
        listed(e->server->config.allow_host, name)))
     return true;
   return problem_set(&e->problem, 403, NULL,
                      "the Host header says %.80s, expected localhost, a numeric address or a name "
                      "from --allow-host",
-                     host == NULL ? "nothing" : host);
+                     e->host == NULL ? "nothing" : e->host);
 }
 
-static bool check_origin(exchange *e, const char *host, const char *origin) {
+static bool check_origin(exchange *e, const char *origin) {
   if (origin == NULL) return true;
   const char *rest = strncmp(origin, "http://", 7) == 0    ? origin + 7
                      : strncmp(origin, "https://", 8) == 0 ? origin + 8
                                                            : NULL;
-  if (rest != NULL && strcasecmp(rest, host) == 0) return true;
+  if (rest != NULL && e->host != NULL && strcasecmp(rest, e->host) == 0) return true;
   if (strlen(origin) < sizeof e->origin && listed(e->server->config.allow_origin, origin)) {
     strcpy(e->origin, origin);
     return true;
@@ -84,11 +126,10 @@ static bool check_origin(exchange *e, const char *host, const char *origin) {
                      origin);
 }
 
-bool guard_check(exchange *e, bool needs_key) {
-  const char *host = MHD_lookup_connection_value(e->connection, MHD_HEADER_KIND, "Host");
+bool guard_check(exchange *e, const char *version, bool needs_key) {
   const char *origin = MHD_lookup_connection_value(e->connection, MHD_HEADER_KIND, "Origin");
   const char *key = e->server->config.api_key;
-  if (!check_host(e, host) || !check_origin(e, host, origin)) return false;
+  if (!check_host(e, version) || !check_origin(e, origin)) return false;
   if (!needs_key || key == NULL) return true;
   const char *given = MHD_lookup_connection_value(e->connection, MHD_HEADER_KIND, "Authorization");
   if (given != NULL && strncasecmp(given, "Bearer ", 7) == 0 && guard_same_bytes(given + 7, key))
@@ -96,4 +137,15 @@ bool guard_check(exchange *e, bool needs_key) {
   answer_header(e, "WWW-Authenticate", "Bearer realm=\"masksketch\"");
   return problem_set(&e->problem, 401, NULL, "%s, expected the header Authorization: Bearer KEY",
                      given == NULL ? "no key was given" : "this is not the key");
+}
+
+const char *guard_wanted_headers(exchange *e) {
+  static const char usual[] = "Authorization, Content-Type";
+  const char *wanted =
+      MHD_lookup_connection_value(e->connection, MHD_HEADER_KIND, "Access-Control-Request-Headers");
+  if (wanted == NULL || strlen(wanted) >= HEADER_BYTES) return usual;
+  for (const char *c = wanted; *c != 0; c++) {
+    if (!isalnum((unsigned char)*c) && strchr("-_, ", *c) == NULL) return usual;
+  }
+  return *wanted == 0 ? usual : wanted;
 }

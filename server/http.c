@@ -1,218 +1,43 @@
 /* SPDX-License-Identifier: Apache-2.0
- *
- * http.c - see http.h. libmicrohttpd bounds the number of connections and each one's idle time;
- * what drips byte by byte is caught here: a record for each connection tells since when it does
- * what, and http_tick() shuts the socket of those that take too long. */
+ * http.c - see http.h. */
 #include "http.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "app/report.h"
 #include "guard.h"
 
-enum { CONNECTION_STACK = 1 << 20, HEADER_MEMORY = 32 << 10, IDLE_SECONDS = 30 };
-
-typedef enum phase {
-  PHASE_IDLE,
-  PHASE_ARRIVING,
-  PHASE_WORKING,
-  PHASE_LEAVING,
-  PHASE_STREAMING
-} phase;
-
-typedef struct connection {
-  http *owner;
-  int socket;
-  phase phase;
-  double since;
-  bool cut;
-  struct connection *next, *previous;
-} connection;
+enum { CONNECTION_STACK = 1 << 20, HEADER_MEMORY = 64 << 10 };
 
 struct http {
   server *server;
+  connections *connections;
   struct MHD_Daemon *daemon;
-  pthread_mutex_t lock;
-  connection *first;
 };
 
-/* ---- Connections ---- */
+void http_tick(http *h) { connections_tick(h->connections); }
+int http_connections(const http *h) { return connections_limit(h->connections); }
 
-static void set_phase(exchange *e, phase p) {
-  if (e->record == NULL) return;
-  pthread_mutex_lock(&e->record->owner->lock);
-  e->record->phase = p;
-  e->record->since = server_clock();
-  pthread_mutex_unlock(&e->record->owner->lock);
-}
+/* ---- The address ---- */
 
-static void on_connection(void *user, struct MHD_Connection *c, void **context,
-                          enum MHD_ConnectionNotificationCode code) {
-  http *h = user;
-  metrics *m = &h->server->metrics;
-  if (code == MHD_CONNECTION_NOTIFY_STARTED) {
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD);
-    connection *record = info == NULL ? NULL : calloc(1, sizeof *record);
-    *context = record;
-    atomic_fetch_add(&m->connections, 1);
-    atomic_fetch_add(&m->connections_opened, 1);
-    if (record == NULL) return;
-    *record = (connection){.owner = h, .socket = (int)info->connect_fd, .since = server_clock()};
-    pthread_mutex_lock(&h->lock);
-    record->next = h->first;
-    if (h->first != NULL) h->first->previous = record;
-    h->first = record;
-    pthread_mutex_unlock(&h->lock);
-    return;
+/* "http://HOST/PATH" as proxies write it, or "/PATH"; several slashes in front, as a base
+ * address with a slash at its end makes them, are one. */
+static void set_address(exchange *e, const char *url) {
+  bool absolute = strncasecmp(url, "http://", 7) == 0 || strncasecmp(url, "https://", 8) == 0;
+  e->host = MHD_lookup_connection_value(e->connection, MHD_HEADER_KIND, "Host");
+  if (absolute) {
+    const char *host = strstr(url, "://") + 3;
+    size_t length = strcspn(host, "/");
+    snprintf(e->authority, sizeof e->authority, "%.*s", (int)length, host);
+    e->host = e->authority;
+    url = host[length] == 0 ? "/" : host + length;
   }
-  connection *record = *context;
-  atomic_fetch_add(&m->connections, -1);
-  *context = NULL;
-  if (record == NULL) return;
-  pthread_mutex_lock(&h->lock);
-  if (record->previous == NULL) {
-    h->first = record->next;
-  } else {
-    record->previous->next = record->next;
-  }
-  if (record->next != NULL) record->next->previous = record->previous;
-  pthread_mutex_unlock(&h->lock);
-  free(record);
-}
-
-void http_tick(http *h) {
-  double now = server_clock();
-  int limit = h->server->config.request_seconds;
-  pthread_mutex_lock(&h->lock);
-  for (connection *c = h->first; c != NULL; c = c->next) {
-    double allowed = c->phase == PHASE_IDLE ? limit + IDLE_SECONDS
-                     : c->phase == PHASE_ARRIVING || c->phase == PHASE_LEAVING ? limit
-                                                                               : 1e18;
-    if (c->cut || now - c->since <= allowed) continue;
-    c->cut = true;
-    shutdown(c->socket, SHUT_RDWR);
-    atomic_fetch_add(&h->server->metrics.connections_cut, 1);
-  }
-  pthread_mutex_unlock(&h->lock);
-}
-
-bool exchange_left(const exchange *e) {
-  const union MHD_ConnectionInfo *info =
-      MHD_get_connection_info(e->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-  struct pollfd waiting = {info == NULL ? -1 : (int)info->connect_fd, POLLRDHUP, 0};
-  return poll(&waiting, 1, 0) == 1 && (waiting.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
-}
-
-/* ---- Answers ---- */
-
-void answer_header(exchange *e, const char *name, const char *format, ...) {
-  if (e->header_count == EXCHANGE_HEADERS) return;
-  exchange_header *header = &e->headers[e->header_count++];
-  header->name = name;
-  va_list arguments;
-  va_start(arguments, format);
-  vsnprintf(header->value, sizeof header->value, format, arguments);
-  va_end(arguments);
-}
-
-static void add_headers(const exchange *e, struct MHD_Response *response, const char *type) {
-  static const char *const always[][2] = {
-      {"X-Content-Type-Options", "nosniff"},
-      {"Referrer-Policy", "no-referrer"},
-      {"Cross-Origin-Opener-Policy", "same-origin"},
-      {"Cross-Origin-Resource-Policy", "same-origin"},
-      {"X-Frame-Options", "DENY"},
-      {"Permissions-Policy", "camera=(), microphone=(), geolocation=()"},
-      {"Content-Security-Policy",
-       "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
-       "connect-src 'self'; manifest-src 'self'; "
-       "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"},
-  };
-  bool cached = false;
-  for (size_t i = 0; i < sizeof always / sizeof always[0]; i++)
-    MHD_add_response_header(response, always[i][0], always[i][1]);
-  if (type != NULL) MHD_add_response_header(response, "Content-Type", type);
-  for (int i = 0; i < e->header_count; i++) {
-    MHD_add_response_header(response, e->headers[i].name, e->headers[i].value);
-    cached = cached || strcmp(e->headers[i].name, "Cache-Control") == 0;
-  }
-  if (!cached) MHD_add_response_header(response, "Cache-Control", "no-store");
-  if (e->origin[0] != 0) {
-    MHD_add_response_header(response, "Access-Control-Allow-Origin", e->origin);
-    MHD_add_response_header(response, "Access-Control-Expose-Headers", "Location, Retry-After");
-    MHD_add_response_header(response, "Vary", "Origin");
-  }
-  if (atomic_load(&e->server->stopping)) MHD_add_response_header(response, "Connection", "close");
-}
-
-static enum MHD_Result send_response(exchange *e, int status, const char *type,
-                                     struct MHD_Response *response, phase next) {
-  if (response == NULL) return MHD_NO;
-  add_headers(e, response, type);
-  set_phase(e, next);
-  atomic_fetch_add(&e->server->metrics.answers[status / 100], 1);
-  enum MHD_Result queued = MHD_queue_response(e->connection, (unsigned)status, response);
-  MHD_destroy_response(response);
-  return queued;
-}
-
-enum MHD_Result answer_bytes(exchange *e, int status, const char *type, void *body, size_t bytes) {
-  struct MHD_Response *response =
-      MHD_create_response_from_buffer(bytes, body, MHD_RESPMEM_MUST_FREE);
-  if (response == NULL) free(body);
-  return send_response(e, status, type, response, PHASE_LEAVING);
-}
-
-enum MHD_Result answer_static(exchange *e, int status, const char *type, const void *body,
-                              size_t bytes) {
-  struct MHD_Response *response =
-      MHD_create_response_from_buffer(bytes, (void *)(uintptr_t)body, MHD_RESPMEM_PERSISTENT);
-  return send_response(e, status, type, response, PHASE_LEAVING);
-}
-
-enum MHD_Result answer_json(exchange *e, int status, json_t *object) {
-  char *text = object == NULL ? NULL : json_dumps(object, JSON_COMPACT);
-  json_decref(object);
-  if (text != NULL)
-    return answer_bytes(e, status, status >= 400 ? "application/problem+json" : "application/json",
-                        text, strlen(text));
-  static const char bare[] =
-      "{\"type\":\"about:blank\",\"title\":\"Internal Server "
-      "Error\",\"status\":500,\"detail\":\"out of memory\"}";
-  return answer_static(e, 500, "application/problem+json", bare, sizeof bare - 1);
-}
-
-enum MHD_Result answer_problem(exchange *e) {
-  const problem *p = &e->problem;
-  json_t *object = problem_object(p);
-  if (object != NULL && e->route != NULL && e->route->openai) {
-    json_object_set_new(
-        object, "error",
-        json_pack("{s:O, s:s, s:s?, s:n}", "message", json_object_get(object, "detail"), "type",
-                  p->status < 500 ? "invalid_request_error" : "server_error", "param",
-                  p->field[0] != 0 ? p->field : NULL, "code"));
-  }
-  if (p->retry_after > 0) answer_header(e, "Retry-After", "%d", p->retry_after);
-  return answer_json(e, p->status, object);
-}
-
-enum MHD_Result answer_stream(exchange *e, const char *type, MHD_ContentReaderCallback read,
-                              void *user, MHD_ContentReaderFreeCallback done) {
-  struct MHD_Response *response =
-      MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 32 << 10, read, user, done);
-  if (response == NULL) done(user);
-  return send_response(e, 200, type, response, PHASE_STREAMING);
-}
-
-const char *exchange_query(const exchange *e, const char *name) {
-  return MHD_lookup_connection_value(e->connection, MHD_GET_ARGUMENT_KIND, name);
+  while (url[0] == '/' && url[1] == '/') url++;
+  e->url = url;
 }
 
 /* ---- Before the body ---- */
@@ -302,11 +127,14 @@ static bool check_body(exchange *e) {
 }
 
 /* Everything that can be judged by the headers. */
-static void begin(exchange *e, const char *method) {
+static void begin(exchange *e, const char *method, const char *version) {
   bool needs_key = strncmp(e->url, "/v1/", 4) == 0 || strcmp(e->url, "/metrics") == 0;
-  if (atomic_load(&e->server->stopping)) {
+  if (!guard_framing(e)) {
+    e->last = true; /* where the next request begins is anybody's guess */
+  } else if (atomic_load(&e->server->stopping)) {
     problem_set(&e->problem, 503, NULL, "the server is stopping");
-  } else if (guard_check(e, needs_key && strcmp(method, "OPTIONS") != 0) && find_route(e, method)) {
+  } else if (guard_check(e, version, needs_key && strcmp(method, "OPTIONS") != 0) &&
+             find_route(e, method)) {
     check_body(e);
   }
 }
@@ -318,7 +146,7 @@ static bool is_preflight(const exchange *e, const char *method) {
 
 static enum MHD_Result answer_preflight(exchange *e) {
   answer_header(e, "Access-Control-Allow-Methods", "GET, POST, DELETE");
-  answer_header(e, "Access-Control-Allow-Headers", "Authorization, Content-Type");
+  answer_header(e, "Access-Control-Allow-Headers", "%s", guard_wanted_headers(e));
   answer_header(e, "Access-Control-Max-Age", "600");
   return answer_static(e, 204, NULL, "", 0);
 }
@@ -348,7 +176,7 @@ static bool reserve(exchange *e, size_t more) {
   unsigned char *larger = realloc(e->body, wanted);
   if (larger == NULL) {
     atomic_fetch_add(&s->metrics.body_bytes, -grown);
-    return problem_set(&e->problem, 500, NULL, "out of memory for the request's body");
+    return problem_set(&e->problem, 503, NULL, "out of memory for the request's body");
   }
   e->body = larger;
   e->body_capacity = wanted;
@@ -363,31 +191,32 @@ static void drop_body(exchange *e) {
 }
 
 /* What comes after something was found wrong is read and dropped, so that the answer finds a
- * sender who listens. */
-static void take_body(exchange *e, const char *data, size_t size) {
+ * sender who listens; false where it does not end. */
+static bool take_body(exchange *e, const char *data, size_t size) {
   if (e->problem.status != 0 || e->body_kind == BODY_NONE || !reserve(e, size)) {
     if (e->body != NULL) drop_body(e);
-    return;
+    e->dropped += size;
+    return e->dropped <= e->server->config.body_bytes * SERVER_BODY_FACTOR;
   }
   memcpy(e->body + e->body_count, data, size);
   e->body_count += size;
+  return true;
 }
 
+/* A client that waits to be told to go on is told at once, and so is one that has announced too
+ * much and does not send it. */
 static bool answer_at_once(const exchange *e) {
   if (e->problem.status == 0) return false;
-  return e->problem.status == 413 ||
+  return e->last || (e->problem.status == 413 && !exchange_sends(e)) ||
          MHD_lookup_connection_value(e->connection, MHD_HEADER_KIND, "Expect") != NULL;
 }
 
-static exchange *open_exchange(http *h, struct MHD_Connection *c, const char *url) {
+static exchange *open_exchange(http *h, struct MHD_Connection *c) {
   exchange *e = calloc(1, sizeof *e);
   if (e == NULL) return NULL;
-  const union MHD_ConnectionInfo *info =
-      MHD_get_connection_info(c, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-  *e = (exchange){.server = h->server,
-                  .connection = c,
-                  .url = url,
-                  .record = info == NULL ? NULL : info->socket_context};
+  e->server = h->server;
+  e->connection = c;
+  e->record = connections_find(c);
   return e;
 }
 
@@ -395,22 +224,23 @@ static enum MHD_Result on_request(void *user, struct MHD_Connection *c, const ch
                                   const char *method, const char *version, const char *data,
                                   size_t *size, void **context) {
   exchange *e = *context;
-  (void)version;
   if (e == NULL) {
-    e = open_exchange(user, c, url);
+    e = open_exchange(user, c);
     if (e == NULL) return MHD_NO;
     *context = e;
-    set_phase(e, PHASE_ARRIVING);
-    begin(e, method);
+    connections_phase(e->record, PHASE_ARRIVING);
+    set_address(e, url);
+    begin(e, method, version);
     return answer_at_once(e) ? answer_problem(e) : MHD_YES;
   }
-  e->url = url;
+  set_address(e, url);
   if (*size > 0) {
-    take_body(e, data, *size);
+    bool taken = take_body(e, data, *size);
     *size = 0;
-    return MHD_YES;
+    return taken ? MHD_YES : MHD_NO;
   }
-  set_phase(e, PHASE_WORKING);
+  connections_phase(e->record, PHASE_WORKING);
+  e->complete = server_clock();
   if (is_preflight(e, method) && e->problem.status == 405) return answer_preflight(e);
   enum MHD_Result result = e->problem.status != 0 ? answer_problem(e) : e->route->handler(e);
   drop_body(e);
@@ -424,7 +254,7 @@ static void on_completed(void *user, struct MHD_Connection *c, void **context,
   if (e == NULL) return;
   *context = NULL;
   drop_body(e);
-  set_phase(e, PHASE_IDLE);
+  connections_phase(e->record, PHASE_IDLE);
   free(e);
 }
 
@@ -441,46 +271,43 @@ static void no_log(void *user, const char *format, va_list arguments) {
   (void)user, (void)format, (void)arguments;
 }
 
-http *http_start(server *s, int listener, msk_error *error) {
-  http *h = calloc(1, sizeof *h);
-  if (h == NULL || pthread_mutex_init(&h->lock, NULL) != 0) {
-    free(h);
-    app_fail(error, MSK_ERROR_MEMORY, "out of memory for the server");
-    return NULL;
-  }
-  h->server = s;
-  h->daemon = MHD_start_daemon(
-      MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL | MHD_USE_ITC |
-          MHD_USE_ERROR_LOG,
-      0, NULL, NULL, on_request, h, MHD_OPTION_EXTERNAL_LOGGER, no_log, NULL,
-      MHD_OPTION_LISTEN_SOCKET, listener, MHD_OPTION_CONNECTION_LIMIT,
-      (unsigned)s->config.connections, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_SECONDS,
-      MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HEADER_MEMORY, MHD_OPTION_THREAD_STACK_SIZE,
-      (size_t)CONNECTION_STACK, MHD_OPTION_NOTIFY_CONNECTION, on_connection, h,
-      MHD_OPTION_NOTIFY_COMPLETED, on_completed, h, MHD_OPTION_STRICT_FOR_CLIENT, 1,
-      MHD_OPTION_UNESCAPE_CALLBACK, unescape, NULL, MHD_OPTION_END);
-  if (h->daemon != NULL) return h;
-  pthread_mutex_destroy(&h->lock);
-  free(h);
-  app_fail(error, MSK_ERROR_OUTPUT, "the HTTP server cannot start: %s", strerror(errno));
-  return NULL;
+static struct MHD_Daemon *start_daemon(http *h, int listener) {
+  return MHD_start_daemon(MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD |
+                              MHD_USE_POLL | MHD_USE_ITC | MHD_USE_ERROR_LOG,
+                          0, NULL, NULL, on_request, h, MHD_OPTION_EXTERNAL_LOGGER, no_log, NULL,
+                          MHD_OPTION_LISTEN_SOCKET, listener, MHD_OPTION_CONNECTION_LIMIT,
+                          connections_room(h->connections), MHD_OPTION_CONNECTION_TIMEOUT,
+                          (unsigned)CONNECTION_IDLE_SECONDS, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+                          (size_t)HEADER_MEMORY, MHD_OPTION_THREAD_STACK_SIZE,
+                          (size_t)CONNECTION_STACK, MHD_OPTION_NOTIFY_CONNECTION,
+                          connections_notify, h->connections, MHD_OPTION_NOTIFY_COMPLETED,
+                          on_completed, h, MHD_OPTION_STRICT_FOR_CLIENT, 1,
+                          MHD_OPTION_UNESCAPE_CALLBACK, unescape, NULL, MHD_OPTION_END);
 }
 
-static bool is_busy(http *h) {
-  bool busy = false;
-  pthread_mutex_lock(&h->lock);
-  for (const connection *c = h->first; c != NULL; c = c->next)
-    busy = busy || c->phase != PHASE_IDLE;
-  pthread_mutex_unlock(&h->lock);
-  return busy;
+http *http_start(server *s, int listener, msk_error *error) {
+  http *h = calloc(1, sizeof *h);
+  connections *all =
+      connections_create(&s->metrics, s->config.connections, s->config.request_seconds);
+  if (h != NULL && all != NULL) {
+    *h = (http){.server = s, .connections = all};
+    h->daemon = start_daemon(h, listener);
+    if (h->daemon != NULL) return h;
+    app_fail(error, MSK_ERROR_OUTPUT, "the HTTP server cannot start: %s", strerror(errno));
+  } else {
+    app_fail(error, MSK_ERROR_MEMORY, "out of memory for the server");
+  }
+  connections_destroy(all);
+  free(h);
+  return NULL;
 }
 
 void http_stop(http *h, double seconds) {
   double until = server_clock() + seconds;
   int listener = (int)MHD_quiesce_daemon(h->daemon);
-  while (is_busy(h) && server_clock() < until) usleep(10000);
+  while (connections_busy(h->connections) && server_clock() < until) usleep(10000);
   MHD_stop_daemon(h->daemon);
   if (listener >= 0) close(listener);
-  pthread_mutex_destroy(&h->lock);
+  connections_destroy(h->connections);
   free(h);
 }

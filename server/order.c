@@ -236,7 +236,7 @@ static bool read_tokens(form *f, drawing *d) {
   bool good = json_array_size(list) == count;
   if (good && (d->sketch_tokens = malloc(count * sizeof *d->sketch_tokens)) == NULL) {
     json_decref(list);
-    return problem_set(f->problem, 500, NULL, "out of memory for the sketch's tokens");
+    return problem_set(f->problem, 503, NULL, "out of memory for the sketch's tokens");
   }
   for (size_t i = 0; good && i < count; i++) {
     const json_t *value = json_array_get(list, i);
@@ -342,7 +342,7 @@ static bool fill(form *f, job *j, msk_job kind) {
 job *order_from_form(form *f, msk_job kind) {
   job *j = job_create(f->server);
   if (j == NULL) {
-    problem_set(f->problem, 500, NULL, "out of memory for a job");
+    problem_set(f->problem, 503, NULL, "out of memory for a job");
     return NULL;
   }
   if (fill(f, j, kind)) return j;
@@ -355,7 +355,7 @@ job *order_plain(server *s, msk_job kind, const order_wishes *wishes, msk_image 
   job *j = job_create(s);
   msk_error error = {MSK_OK, ""};
   if (j == NULL) {
-    problem_set(p, 500, NULL, "out of memory for a job");
+    problem_set(p, 503, NULL, "out of memory for a job");
     return NULL;
   }
   drawing *d = &j->order;

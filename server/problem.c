@@ -22,10 +22,10 @@ static int status_of(msk_status code) {
     case MSK_ERROR_ARGUMENT:
     case MSK_ERROR_FILE: return 422;
     case MSK_ERROR_UNSUPPORTED: return 501;
-    case MSK_ERROR_CANCELLED: return 503;
+    case MSK_ERROR_CANCELLED:
+    case MSK_ERROR_MEMORY: return 503;
     case MSK_OK:
-    case MSK_ERROR_OUTPUT:
-    case MSK_ERROR_MEMORY: break;
+    case MSK_ERROR_OUTPUT: break;
   }
   return 500;
 }

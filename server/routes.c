@@ -165,7 +165,7 @@ enum MHD_Result route_metrics(exchange *e) {
   char *text = metrics_text(&e->server->metrics, &gauges, &bytes);
   if (text != NULL)
     return answer_bytes(e, 200, "text/plain; version=0.0.4; charset=utf-8", text, bytes);
-  problem_set(&e->problem, 500, NULL, "out of memory for the metrics");
+  problem_set(&e->problem, 503, NULL, "out of memory for the metrics");
   return answer_problem(e);
 }
 

@@ -3,7 +3,7 @@
 #ifndef SERVER_ROUTES_H
 #define SERVER_ROUTES_H
 
-#include "http.h"
+#include "exchange.h"
 
 /* routes_jobs.c */
 route_handler route_draw, route_generate, route_edit, route_job, route_delete, route_events,

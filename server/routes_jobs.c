@@ -81,7 +81,7 @@ enum MHD_Result route_image(exchange *e) {
   if (copy != NULL) memcpy(copy, image->bytes, bytes);
   jobs_release(e->server->jobs, j);
   if (copy == NULL) {
-    problem_set(&e->problem, 500, NULL, "out of memory for a picture");
+    problem_set(&e->problem, 503, NULL, "out of memory for a picture");
     return answer_problem(e);
   }
   answer_header(e, "Cache-Control", "private, max-age=3600, immutable");

@@ -186,7 +186,7 @@ static json_t *make_answer(const exchange *e, const wishes *w, const job *j, int
 }
 
 /* Waits for the end of the job, as long as somebody listens. */
-static job_state await_job(const exchange *e, job *j) {
+static job_state await_job(exchange *e, job *j) {
   job_state state;
   unsigned version = 0;
   while (!jobs_ended(e->server->jobs, j, &state)) {
@@ -205,7 +205,8 @@ static enum MHD_Result run(exchange *e, const wishes *w, job *j) {
     good = state == JOB_DONE;
     if (good) answer = make_answer(e, w, j, jobs_image_count(table, j));
     if (state == JOB_CANCELLED)
-      problem_set(&e->problem, 503, NULL, "the job was cancelled: the server is stopping");
+      problem_set(&e->problem, 503, NULL, "the job was cancelled%s",
+                  j->reason == REASON_SHUTDOWN ? ": the server is stopping" : "");
     if (state == JOB_FAILED) e->problem = j->failure;
     jobs_delete(table, j); /* nobody knows its id */
   }

@@ -135,7 +135,7 @@ static bool read_layers(form *f, attention *a) {
 
 static bool copy_tokens(int32_t **out, const int32_t *tokens, size_t count, problem *p) {
   if ((*out = malloc(count * sizeof **out)) == NULL)
-    return problem_set(p, 500, NULL, "out of memory for tokens");
+    return problem_set(p, 503, NULL, "out of memory for tokens");
   memcpy(*out, tokens, count * sizeof **out);
   return true;
 }

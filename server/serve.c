@@ -197,6 +197,9 @@ msk_status action_serve(const cli_options *options, msk_error *error) {
     status = app_flush_stdout(error);
   }
   if (status == MSK_OK) {
+    if (http_connections(r.http) < r.server.config.connections)
+      fprintf(stderr, "masksketch: %d connections at once: more descriptors are not allowed here\n",
+              http_connections(r.http));
     if (!options->quiet)
       fprintf(stderr, "masksketch: open %s in a browser; Ctrl-C ends\n", r.listener.url);
     if (r.server.config.open_page) open_page(r.listener.url);

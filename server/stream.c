@@ -11,7 +11,7 @@ enum { COMMENT_SECONDS = 10, WAIT_MS = 500 };
 
 typedef struct stream {
   server *server;
-  const exchange *exchange;
+  exchange *exchange;
   job *job;
   job_told told;
   unsigned version;
@@ -82,7 +82,7 @@ enum MHD_Result stream_job(exchange *e, job *j) {
   stream *s = calloc(1, sizeof *s);
   if (s == NULL) {
     jobs_release(e->server->jobs, j);
-    problem_set(&e->problem, 500, NULL, "out of memory for the stream");
+    problem_set(&e->problem, 503, NULL, "out of memory for the stream");
     return answer_problem(e);
   }
   *s = (stream){.server = e->server, .exchange = e, .job = j, .version = 0, .last = server_clock()};

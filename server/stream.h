@@ -5,7 +5,7 @@
 #ifndef SERVER_STREAM_H
 #define SERVER_STREAM_H
 
-#include "http.h"
+#include "exchange.h"
 
 /* Takes over the reference to the job. */
 enum MHD_Result stream_job(exchange *e, job *j);

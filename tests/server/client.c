@@ -10,12 +10,15 @@
 #include <netinet/in.h>
 #include <signal.h>
 #include <strings.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 enum { PATIENCE_SECONDS = 300 };
+
+int serve_descriptor_limit;
 
 /* ---- The server ---- */
 
@@ -67,6 +70,10 @@ static void become_server(const char *const *options, int port, int output, cons
   vector[count] = NULL;
   if (dup2(output, STDOUT_FILENO) < 0 || dup2(errors, STDERR_FILENO) < 0) _exit(126);
   for (int i = 3; i < 64; i++) close(i);
+  if (serve_descriptor_limit > 0) {
+    struct rlimit few = {(rlim_t)serve_descriptor_limit, (rlim_t)serve_descriptor_limit};
+    setrlimit(RLIMIT_NOFILE, &few);
+  }
   execv(program, (char *const *)(uintptr_t)vector);
   _exit(127);
 }

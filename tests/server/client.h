@@ -22,6 +22,8 @@ int serve_set_up(void **state);
 /* Starts `masksketch serve` with the tiny golden model on a free port and these options, and
  * waits for its address. */
 served serve_start(const char *const *options);
+/* Descriptors that the next servers may have; 0: as many as this program. */
+extern int serve_descriptor_limit;
 #define SERVE(...) serve_start((const char *const[]){__VA_ARGS__, NULL})
 /* Sends the signal (0: none) and waits; returns the exit code, or -signal. */
 int serve_stop(served *s, int signal_number);

@@ -406,8 +406,12 @@ typedef struct msk_recipe {
   double min_mask_rate, max_mask_rate;                  /* 0..1 */
   double temperature_structure, temperature_confidence; /* Gumbel noise on the two scores, 0..100 */
   double token_temperature;                             /* of the categorical, > 0 .. 10 */
-  double choice_temperature;                            /* MaskGIT's tau, 0..100 */
-  double guidance;                                      /* 0..100 */
+  /* token_temperature in the first step, from which it falls linearly to its own value over the
+   * first so many steps, 1..10000; 0 and 0: it is the same in all */
+  double start_temperature;
+  int start_temperature_steps;
+  double choice_temperature; /* MaskGIT's tau, 0..100 */
+  double guidance;           /* 0..100 */
   msk_guidance_schedule guidance_schedule;
   /* 0..1: no unconditional pass in steps where less than this share of the guidance acts */
   double guidance_skip;

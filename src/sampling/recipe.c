@@ -72,6 +72,27 @@ static const row rows[] = {
      {[MSK_JOB_DRAW] = {{"steps", "64"}, {"tail", "12"}},
       [MSK_JOB_GENERATE] = {{"steps", "32"}},
       [MSK_JOB_EDIT] = {{"steps", "24"}}}},
+    /* No token of the drawing is ever seen, so that structure has proposals to choose from only
+     * where they differ: hence the full temperature, and the steps to settle them. */
+    {"attention",
+     "draw: the shape comes from attention alone, the drawing's tokens stay hidden; slower",
+     {[MSK_JOB_DRAW] = {{"steps", "36"},
+                        {"token_temperature", "1"},
+                        {"guidance", "4"},
+                        {"visible_sketch", "0"},
+                        {"sketch_share", "0"},
+                        {"sketch_steps", "0"},
+                        {"placeholder", "mask"}}}},
+    /* What the first steps fix decides on colours: they are drawn warm, with hardly any guidance,
+     * which amplifies small habits, and keep few tokens at a time. */
+    {"varied",
+     "draw: balanced with seeds that differ more in colour and backdrop",
+     {[MSK_JOB_DRAW] = {{"schedule", "pow2"},
+                        {"max_mask_rate", "1"},
+                        {"token_temperature", "0.4"},
+                        {"start_temperature", "1"},
+                        {"start_temperature_steps", "6"},
+                        {"guidance_schedule", "power-cosine"}}}},
 };
 #define ROWS ((int)(sizeof rows / sizeof *rows))
 
@@ -233,7 +254,7 @@ msk_status msk_recipe_from_defaults(msk_recipe *recipe, const msk_model_defaults
 
 /* A field that `official` cannot change holds what the authors' code does. */
 static msk_status check_official(const msk_recipe *recipe, msk_job job, msk_error *error) {
-  bool plain = recipe->token_temperature == 1 &&
+  bool plain = recipe->token_temperature == 1 && recipe->start_temperature == 0 &&
                recipe->unconditional == MSK_UNCONDITIONAL_RANDOM && recipe->visible_sketch == 1 &&
                recipe->sketch_share == 0 && recipe->sketch_steps == 0 &&
                recipe->placeholder == MSK_PLACEHOLDER_MASK && recipe->tail == 0;
@@ -262,6 +283,12 @@ msk_status msk_recipe_check(const msk_recipe *recipe, msk_job job, int model_lay
   if (recipe->start_step >= recipe->steps) {
     return msk_fail(error, MSK_ERROR_ARGUMENT, "start_step is %d, expected 0..%d (steps - 1)",
                     recipe->start_step, recipe->steps - 1);
+  }
+  if ((recipe->start_temperature > 0) != (recipe->start_temperature_steps > 0)) {
+    return msk_fail(error, MSK_ERROR_ARGUMENT,
+                    "start_temperature is %g and start_temperature_steps %d, expected both above 0 "
+                    "(a fall) or neither",
+                    recipe->start_temperature, recipe->start_temperature_steps);
   }
   /* the authors' code takes a rising rate */
   if (!recipe->official && recipe->min_mask_rate > recipe->max_mask_rate) {
@@ -310,7 +337,7 @@ const char *msk_recipe_key(int index, msk_job job, const char **help) {
 /* Refuses a key, naming those that have an effect in the job under these rules. */
 static msk_status refuse_key(const char *key, const char *why, msk_job job, bool official,
                              msk_error *error) {
-  char keys[384] = "";
+  char keys[448] = "";
   size_t used = 0;
   const msk_recipe_field *field;
   for (int i = 0; (field = msk_recipe_field_at(i)) != NULL && used < sizeof keys; i++) {

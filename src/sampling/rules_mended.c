@@ -163,10 +163,18 @@ static void prepare(msk_decode *decode) {
                    (size_t)spec->batch, 1, 0);
 }
 
+/* token_temperature, or on the way to it from start_temperature. */
+static float step_temperature(const msk_recipe *recipe, int step) {
+  const float settled = (float)recipe->token_temperature;
+  if (step >= recipe->start_temperature_steps) return settled;
+  const double share = 1 - (double)step / recipe->start_temperature_steps;
+  return settled + ((float)recipe->start_temperature - settled) * (float)share;
+}
+
 static void sample(msk_decode *decode) {
   const msk_decode_spec *spec = &decode->spec;
   const size_t tokens = (size_t)spec->tokens, codes = (size_t)spec->codes;
-  const float temperature = (float)spec->recipe.token_temperature;
+  const float temperature = step_temperature(&spec->recipe, decode->step);
   for (size_t b = 0; b < (size_t)spec->batch; b++) {
     const msk_key key = step_stream(decode, (int)b, FOR_TOKENS);
     for (size_t i = 0; i < tokens; i++) {

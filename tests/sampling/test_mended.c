@@ -504,6 +504,26 @@ static void test_token_temperature(void **state) {
   free_bench(cold);
 }
 
+/* A step's temperature is on the line from start_temperature to token_temperature: a run of that
+ * step alone is the run with the line's value as the only temperature. */
+static void test_start_temperature(void **state) {
+  (void)state;
+  bench *falling = make_bench(MSK_JOB_GENERATE, "balanced", 2),
+        *plain = make_bench(MSK_JOB_GENERATE, "balanced", 2);
+  for (int step = 0; step < 6; step++) {
+    msk_recipe *f = &falling->spec.recipe, *p = &plain->spec.recipe;
+    f->token_temperature = 0.5, f->start_temperature = 2.5, f->start_temperature_steps = 4;
+    p->token_temperature = step < 4 ? 2.5 - 0.5 * step : 0.5;
+    f->start_step = p->start_step = step;
+    f->steps = p->steps = step + 1;
+    assert_memory_equal(run(falling), run(plain), 2 * TOKENS * 4);
+    p->token_temperature = 1.7;
+    assert_memory_not_equal(run(falling), run(plain), 2 * TOKENS * 4);
+  }
+  free_bench(falling);
+  free_bench(plain);
+}
+
 /* ---- guidance ---- */
 
 static void test_unconditional(void **state) {
@@ -851,6 +871,7 @@ int main(void) {
       cmocka_unit_test(test_sketch_equivalences),
       cmocka_unit_test(test_sketch_let_go),
       cmocka_unit_test(test_token_temperature),
+      cmocka_unit_test(test_start_temperature),
       cmocka_unit_test(test_unconditional),
       cmocka_unit_test(test_official_guidance),
       cmocka_unit_test(test_guidance_schedule),

@@ -20,6 +20,8 @@ static const char *const all_keys[] = {"steps",
                                        "temperature_structure",
                                        "temperature_confidence",
                                        "token_temperature",
+                                       "start_temperature",
+                                       "start_temperature_steps",
                                        "choice_temperature",
                                        "guidance",
                                        "guidance_schedule",
@@ -111,6 +113,8 @@ static void test_round_trip(void **state) {
                  {"temperature_structure", {"100", "0.3"}},
                  {"temperature_confidence", {"2.2250738585072014e-308"}},
                  {"token_temperature", {"10", "4.9406564584124654e-324"}},
+                 {"start_temperature", {"0", "1", "10"}},
+                 {"start_temperature_steps", {"0", "6", "10000"}},
                  {"choice_temperature", {"4.5", "0"}},
                  {"guidance", {"0.60000000000000009", "100"}},
                  {"guidance_schedule", {"constant", "linear", "power-cosine", "late"}},
@@ -195,6 +199,10 @@ static void test_bad_values(void **state) {
                                        {"lambda_structure", ""},
                                        {"token_temperature", "0"},
                                        {"token_temperature", "10.1"},
+                                       {"start_temperature", "-0.1"},
+                                       {"start_temperature", "10.1"},
+                                       {"start_temperature_steps", "-1"},
+                                       {"start_temperature_steps", "10001"},
                                        {"guidance", "101"},
                                        {"guidance", "1e999"},
                                        {"distance", "kl"},
@@ -273,6 +281,8 @@ static void test_effect(void **state) {
     const char *key, *value;
   } refused[] = {{"official", MSK_JOB_DRAW, "distance", "symmetric-kl"},
                  {"official", MSK_JOB_DRAW, "token_temperature", "1"},
+                 {"official", MSK_JOB_DRAW, "start_temperature", "0"},
+                 {"official", MSK_JOB_GENERATE, "start_temperature_steps", "0"},
                  {"official", MSK_JOB_DRAW, "tail", "0"},
                  {"official", MSK_JOB_DRAW, "unconditional", "random"},
                  {"official", MSK_JOB_DRAW, "visible_sketch", "1"},
@@ -321,6 +331,9 @@ static void test_check(void **state) {
   REFUSED(recipe.min_mask_rate = 0.99);
   REFUSED(recipe.lambda_structure = NAN);
   REFUSED(recipe.token_temperature = 0);
+  REFUSED(recipe.start_temperature = 1); /* over how many steps? */
+  REFUSED(recipe.start_temperature_steps = 1);
+  REFUSED((recipe.start_temperature = 10.5, recipe.start_temperature_steps = 1));
   REFUSED(recipe.layer_count = 0);
   REFUSED(recipe.layer_count = MSK_MAX_LAYERS + 1);
   REFUSED(recipe.layers[1] = recipe.layers[0]);
@@ -352,6 +365,7 @@ static void test_check(void **state) {
   REFUSED(recipe.sketch_steps = 1);
   REFUSED(recipe.placeholder = MSK_PLACEHOLDER_SKETCH);
   REFUSED(recipe.token_temperature = 0.9);
+  REFUSED((recipe.start_temperature = 1, recipe.start_temperature_steps = 1));
 #undef REFUSED
 }
 
@@ -391,6 +405,32 @@ static void test_model_defaults(void **state) {
   official.layer_count = plain.layer_count;
   memcpy(official.layers, plain.layers, sizeof plain.layers);
   assert_memory_equal(&official, &plain, sizeof plain);
+}
+
+/* Where a model shows the drawing in place of masks, `attention` does not, unless the model speaks
+ * of it by name; and the model's own temperature does not cool what it or `varied` draw warm. */
+static void test_rows_over_defaults(void **state) {
+  (void)state;
+  static const msk_default_pair pairs[] = {{"draw.placeholder", "sketch"},
+                                           {"draw.token_temperature", "0.3"},
+                                           {"draw.sketch_share", "0.2"},
+                                           {"draw.min_mask_rate", "0"},
+                                           {"attention.steps", "50"}};
+  msk_model_defaults defaults = {.null_class = 7,
+                                 .start_from_sketch = 1,
+                                 .pairs = pairs,
+                                 .pair_count = sizeof pairs / sizeof *pairs};
+  msk_recipe attention = find(MSK_JOB_DRAW, "attention", &defaults, 6),
+             varied = find(MSK_JOB_DRAW, "varied", &defaults, 6);
+  assert_value(&attention, "placeholder", "mask");
+  assert_value(&attention, "token_temperature", "1");
+  assert_value(&attention, "visible_sketch", "0");
+  assert_value(&attention, "sketch_share", "0");
+  assert_value(&attention, "min_mask_rate", "0");
+  assert_value(&attention, "steps", "50");
+  assert_value(&varied, "placeholder", "sketch");
+  assert_value(&varied, "token_temperature", "0.4");
+  assert_value(&varied, "start_temperature", "1");
 }
 
 static void test_bad_defaults(void **state) {
@@ -447,7 +487,7 @@ int main(void) {
       cmocka_unit_test(test_bad_values),     cmocka_unit_test(test_keys),
       cmocka_unit_test(test_effect),         cmocka_unit_test(test_check),
       cmocka_unit_test(test_model_defaults), cmocka_unit_test(test_bad_defaults),
-      cmocka_unit_test(test_locale),
+      cmocka_unit_test(test_locale),         cmocka_unit_test(test_rows_over_defaults),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,5 +13,5 @@ cli_action action_tokenize, action_detokenize, action_attention; /* parts.c */
 cli_action action_sheet;                                         /* sheet.c */
 cli_action action_score;                                         /* score.c */
 cli_action action_bench;                                         /* bench.c */
-cli_action action_eval, action_distance;                         /* eval/ */
+cli_action action_eval, action_distance;                         /* experiments.c */
 #endif

@@ -9,7 +9,8 @@
 #include <jansson.h>
 #include <stdbool.h>
 
-#include "options.h"
+#include "commands.h"
+#include "shared_options.h"
 
 typedef enum bench_item {
   BENCH_FORWARD,
@@ -49,11 +50,17 @@ typedef struct bench_result {
   bench_row rows[BENCH_MAX_ROWS];
 } bench_result;
 
+typedef struct bench_options {
+  const char *size, *output, *recipe, *against, *isa;
+  int rounds, threads, precision, decode_precision;
+  double seconds; /* budget for each precision */
+  bool kernels, json, quiet;
+} bench_options;
+
 typedef struct bench {
-  const cli_options *options;
+  const cli_line *line;
+  const bench_options *options;
   bool wanted[BENCH_ITEMS];
-  int rounds;
-  double seconds;      /* budget for each precision */
   const char *path;    /* of the model */
   msk_model_info info; /* of the model; names are not kept */
   char isa[32];

@@ -36,7 +36,7 @@ static void add(command_line *line, const char *option, const char *value) {
 }
 
 static void make_command(command_line *line, const bench *b, const char *program) {
-  const cli_options *options = b->options;
+  const bench_options *options = b->options;
   line->count = 0;
   add(line, program, "bench");
   for (int item = 0; item < BENCH_ITEMS; item++) {
@@ -48,7 +48,7 @@ static void make_command(command_line *line, const bench *b, const char *program
   add(line, "--size", b->path);
   snprintf(line->threads, sizeof line->threads, "%d", options->threads);
   if (options->threads > 0) add(line, "--threads", line->threads);
-  snprintf(line->seconds, sizeof line->seconds, "%g", b->seconds);
+  snprintf(line->seconds, sizeof line->seconds, "%g", b->options->seconds);
   add(line, "--seconds", line->seconds);
   if (options->isa != NULL) add(line, "--isa", options->isa);
   if (options->precision >= 0) add(line, "--precision", msk_precision_name(options->precision));
@@ -175,7 +175,7 @@ msk_status bench_against(const bench *b, const char *other, msk_error *error) {
                     "this system does not tell where the running program is");
   self[length] = 0;
   programs[0] = self;
-  for (int round = 0; round < b->rounds; round++) {
+  for (int round = 0; round < b->options->rounds; round++) {
     for (int turn = 0; turn < 2; turn++) {
       int which = (round + turn) % 2; /* each goes first in half of the rounds */
       json_t *answer = NULL;

@@ -164,14 +164,14 @@ static void keep_short(const bench *b, bench_result *result, const job *j) {
 
 static void tell_progress(const bench *b, const char *precision, int round) {
   if (b->options->quiet || !isatty(STDERR_FILENO)) return;
-  fprintf(stderr, "\r%s: round %d of at most %d ", precision, round + 1, b->rounds);
+  fprintf(stderr, "\r%s: round %d of at most %d ", precision, round + 1, b->options->rounds);
   fflush(stderr);
 }
 
 /* A kind of job runs again while rounds and its part of the time are left; the first run is not
  * counted unless it is all there is. */
 static bool again(const bench *b, double spent, int kinds, int round) {
-  return round == 0 || spent < b->seconds / kinds;
+  return round == 0 || spent < b->options->seconds / kinds;
 }
 
 static msk_status run_rounds(const bench *b, bench_result *result, job *forward, job *some,
@@ -186,7 +186,7 @@ static msk_status run_rounds(const bench *b, bench_result *result, job *forward,
     if (jobs[k]->session != NULL) status = run_job(jobs[k], error);
   }
   some->rows = result;
-  for (int round = 0; round < b->rounds && status == MSK_OK; round++) {
+  for (int round = 0; round < b->options->rounds && status == MSK_OK; round++) {
     tell_progress(b, precision, round);
     for (int k = 0; k < 3 && status == MSK_OK; k++) {
       if (jobs[k]->session == NULL || !again(b, spent[k], kinds, round)) continue;

@@ -94,8 +94,7 @@ static void print_kernels(const bench *b, int precision) {
 
 void bench_print(const bench *b) {
   printf("masksketch %s, %s kernels, %d thread%s, model %s\n", msk_version(), b->isa,
-         b->all.threads, b->all.threads == 1 ? "" : "s",
-         b->options->bench_size == NULL ? "official" : b->options->bench_size);
+         b->all.threads, b->all.threads == 1 ? "" : "s", b->options->size);
   print_limits("peak, 1 thread", &b->one);
   if (b->all.threads > 1) {
     char title[32];
@@ -171,13 +170,12 @@ json_t *bench_json(const bench *b) {
       json_object_set_new(loading, msk_precision_name(p),
                           json_real(1e3 * b->results[p].load_seconds));
   }
-  json_t *object =
-      json_pack("{s:s, s:s, s:i, s:o, s:f, s:f, s:f, s:[o, o], s:o, s:o, s:I}", "version",
-                msk_version(), "isa", b->isa, "threads", b->all.threads, "model",
-                json_text(b->options->bench_size == NULL ? "official" : b->options->bench_size),
-                "peak_gflops", b->all.fma_gflops, "peak_int8_gops", b->all.int8_gops, "memory_gbs",
-                b->all.memory_gbs, "limits", limits_object(&b->one), limits_object(&b->all),
-                "load_ms", loading, "results", results, "peak_memory", (json_int_t)b->peak_bytes);
+  json_t *object = json_pack("{s:s, s:s, s:i, s:o, s:f, s:f, s:f, s:[o, o], s:o, s:o, s:I}",
+                             "version", msk_version(), "isa", b->isa, "threads", b->all.threads,
+                             "model", json_text(b->options->size), "peak_gflops", b->all.fma_gflops,
+                             "peak_int8_gops", b->all.int8_gops, "memory_gbs", b->all.memory_gbs,
+                             "limits", limits_object(&b->one), limits_object(&b->all), "load_ms",
+                             loading, "results", results, "peak_memory", (json_int_t)b->peak_bytes);
   if (b->options->kernels) json_object_set_new(object, "kernels", kernels_array(b));
   return object;
 }

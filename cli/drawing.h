@@ -9,7 +9,7 @@
 #include <stdbool.h>
 
 #include "app/output.h"
-#include "options.h"
+#include "all_options.h"
 
 typedef struct drawing {
   const cli_options *options;

@@ -1,81 +1,87 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * main.c - masksketch: reads the command line (options.c), runs the command, turns its status
- * into one line of error and an exit code. The program uses the library through its public
- * header alone. */
+ * main.c - masksketch: finds the command, has its options read (options.h), runs it, and turns
+ * its status into one line of error and an exit code. The program uses the library through its
+ * public header alone. */
 #include <locale.h>
+#include <stdlib.h>
+#include <string.h>
 
-#include "actions.h"
 #include "app/cancel.h"
-#if MASKSKETCH_SERVE
-#include "serve.h"
-#endif
-
-#if !MASKSKETCH_SERVE
-static msk_status action_serve(const cli_options *options, msk_error *error) {
-  (void)options;
-  return app_fail(error, MSK_ERROR_UNSUPPORTED,
-                  "this program was built without libmicrohttpd, which serve needs: build it with "
-                  "-Dserve=enabled");
-}
-#endif
+#include "commands.h"
+#include "help.h"
 
 const cli_command cli_commands[] = {
-    {"draw", "SKETCH --class CLASS [-o OUT]", "a sketch and a class in, a photo out", 1, 1,
-     action_draw, MSK_JOB_DRAW},
-    {"generate", "--class CLASS [-o OUT]", "a photo of a class, without a sketch", 0, 0,
-     action_generate, MSK_JOB_GENERATE},
-    {"edit", "PHOTO (--box T,L,H,W | --mask MASK | --extend T,L,B,R) --class CLASS [-o OUT]",
-     "repaint a part of a photo, or paint outside its frame", 1, 1, action_edit, MSK_JOB_EDIT},
-    {"replay", "PICTURE.png [-o OUT]", "make a picture again from what its PNG says", 1, 1,
-     action_replay, -1},
-    {"convert",
-     "--tokenizer FILE --transformer FILE [--classes NAMES.txt] [--dtype TYPE] [--int8] -o "
-     "MODEL.safetensors",
-     "make a model file from published checkpoints", 0, 0, action_convert, -1},
-    {"info", "MODEL|CHECKPOINT|PICTURE", "what is in a model, a checkpoint or a picture", 1, 1,
-     action_info, -1},
-    {"classes", "[WORD]", "the class names of a model, searched", 0, 1, action_classes, -1},
-    {"tokenize", "IMAGE -o TOKENS.npy", "picture to tokens", 1, 1, action_tokenize, -1},
-    {"detokenize", "TOKENS.npy -o IMAGE.png|.npy", "tokens to picture", 1, 1, action_detokenize,
-     -1},
-    {"attention", "IMAGE [PHOTO --at X,Y] --class CLASS [--layers L,L] -o MAPS.npy|.png",
-     "attention maps of a picture, or what chosen tokens attend to", 1, 2, action_attention, -1},
-    {"sheet", "PICTURE... -o OUT", "join pictures into one", 1, 1000, action_sheet, -1},
-    {"score", "PICTURE... [--text TEXT] [--class CLASS] [--sketch SKETCH] [--clip DIR]",
-     "how well pictures fit a text and a sketch, by CLIP", 1, 1000, action_score, -1},
-    {"bench", "[forward] [step] [encode] [decode] [draw] [--size official|default|MODEL]",
-     "how fast this machine is, and what share of its peak", 0, 5, action_bench, -1},
-    {"eval", "SPEC.json [-o FOLDER]",
-     "a grid of settings, drawings and seeds: pictures, scores, a report", 1, 1, action_eval, -1},
-    {"distance", "FOLDER FOLDER [--features judge|clip]",
-     "how far apart two folders of pictures are", 2, 2, action_distance, -1},
-    {"serve", "[--listen ADDRESS] [--port N] [--open]",
-     "the sketch pad in the browser, and an HTTP interface", 0, 0, action_serve, -1},
+    {"Pictures", "draw", "a sketch and a class in, a photo out", &draw_usage},
+    {"Pictures", "generate", "a photo of a class, without a sketch", &generate_usage},
+    {"Pictures", "edit", "repaint a part of a photo, or paint outside its frame", &edit_usage},
+    {"Pictures", "replay", "make a picture again from what its PNG says", &replay_usage},
+    {"Pictures", "sheet", "join pictures into one", &sheet_usage},
+    {"Pictures", "serve", "the sketch pad in the browser, and an HTTP interface", &serve_usage},
+    {"Models", "classes", "the class names of a model, searched", &classes_usage},
+    {"Models", "info", "what is in a model, a checkpoint or a picture", &info_usage},
+    {"Models", "convert", "make a model file from published checkpoints", &convert_usage},
+    {"Research", "tokenize", "picture to tokens", &tokenize_usage},
+    {"Research", "detokenize", "tokens to picture", &detokenize_usage},
+    {"Research", "attention", "attention maps of a picture, or what chosen tokens attend to",
+     &attention_usage},
+    {"Research", "score", "how well pictures fit a text and a sketch, by CLIP", &score_usage},
+    {"Research", "eval", "a grid of settings, drawings and seeds: pictures, scores, a report",
+     &eval_usage},
+    {"Research", "distance", "how far apart two folders of pictures are", &distance_usage},
+    {"Research", "bench", "how fast this machine is, and what share of its peak", &bench_usage},
+    {"The program", "help", "what a command does, and its options", &help_usage},
+    {"The program", "completions", "a script that completes commands and options in a shell",
+     &completions_usage},
+    {.name = NULL},
 };
-const int cli_command_count = sizeof cli_commands / sizeof cli_commands[0];
 
-static int finish(msk_status status, const msk_error *error) {
-  if (status != MSK_OK) app_report(error);
-  return app_exit_code(status);
+/* True if an option that asks for a text stands among the arguments: then the text is all that
+ * is wanted. */
+static bool asks_for(int argc, char **argv, const char *word, const char *letter) {
+  for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+    if (strcmp(argv[i], word) == 0 || strcmp(argv[i], letter) == 0) return true;
+  }
+  return false;
+}
+
+static msk_status run(const cli_command *command, int argc, char **argv, msk_error *error) {
+  cli_line line;
+  void *options = calloc(1, command->usage->bytes + 1);
+  if (options == NULL) return app_fail(error, MSK_ERROR_MEMORY, "out of memory for the options");
+  msk_status status = cli_parse(&line, options, command, argc, argv, error);
+  if (status == MSK_OK) status = command->usage->action(&line, error);
+  free(options);
+  return status;
+}
+
+static msk_status choose(int argc, char **argv, msk_error *error) {
+  const cli_command *command = NULL;
+  const bool named = argc >= 2 && argv[1][0] != '-';
+  if (asks_for(argc, argv, "--version", "--version")) {
+    printf("masksketch %s\n", msk_version());
+    return MSK_OK;
+  }
+  msk_status status = named ? cli_find_command(&command, argv[1], error) : MSK_OK;
+  if (status != MSK_OK) return status;
+  if (asks_for(argc, argv, "--help", "-h")) {
+    help_print(command);
+    return MSK_OK;
+  }
+  if (named) return run(command, argc, argv, error);
+  return app_fail(
+      error, MSK_ERROR_ARGUMENT,
+      "%s, expected a command, as in masksketch draw SKETCH --class CLASS: masksketch --help "
+      "lists them all",
+      argc < 2 ? "no command was given" : "an option stands where the command is expected");
 }
 
 int main(int argc, char **argv) {
   msk_error error = {MSK_OK, ""};
-  cli_options options;
   setlocale(LC_CTYPE, "");
   cancel_install();
-  msk_status status = cli_options_parse(&options, argc, argv, &error);
-  if (status != MSK_OK) return finish(status, &error);
-  if (options.help || options.version) {
-    if (options.help) {
-      cli_options_help(options.command);
-    } else {
-      printf("masksketch %s\n", msk_version());
-    }
-    return finish(app_flush_stdout(&error), &error);
-  }
-  status = options.command->action(&options, &error);
+  msk_status status = choose(argc, argv, &error);
   if (status == MSK_OK) status = app_flush_stdout(&error);
-  return finish(status, &error);
+  if (status != MSK_OK) app_report(&error);
+  return app_exit_code(status);
 }

@@ -1,80 +1,153 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * options.h - the commands and the one table of their options. The table drives parsing,
- * `--help`, and the messages about mistakes; the tests hold the man page and docs/commands.md
- * against what `--help` prints. A value that is out of range is refused here, with the range
- * named; what only the library can judge (recipe keys, class names) is kept as text. */
+ * options.h - options as tables. Each command has its own table in its own file: a row says what
+ * an option is called, of what type and within which bounds its value is, what it is without
+ * being given, and what it does. The rows drive parsing, the help, the pages' tables and the
+ * completions (help.h, completions.h). Values go to a structure of the command's own; a table
+ * that several commands share is included, with a structure of its own as a field of theirs. A
+ * value out of range is refused here, with the range named; what only the library can judge
+ * (recipe keys, class names) is kept as text. */
 #ifndef CLI_OPTIONS_H
 #define CLI_OPTIONS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
-#include "app/model_path.h"
 #include "app/report.h"
 #include "masksketch.h"
 
-enum { MAX_SETTINGS = 64, MAX_POINTS = 16, MAX_COUNT = 1000, MAX_THREADS = 256 };
+enum { CLI_MAX_ROWS = 96 }; /* of a command */
 
-/* A recipe field given by --set or by a short-hand of it; `key` is not terminated. */
-typedef struct cli_setting {
-  const char *option; /* that it came by: "set", "lambda" */
-  const char *key;
-  int key_length;
-  const char *value;
-} cli_setting;
+typedef enum cli_type {
+  CLI_END, /* closes a table */
+  CLI_INCLUDE,
+  CLI_ASIDE,  /* no value and no field: --help, which is answered before anything is read */
+  CLI_FLAG,   /* bool */
+  CLI_TEXT,   /* const char *, as are the next three */
+  CLI_INPUT,  /* a file that is read: no output may be the same */
+  CLI_OUTPUT, /* a file that is written */
+  CLI_FOLDER,
+  CLI_INT,    /* int within minimum..maximum */
+  CLI_REAL,   /* double within minimum..maximum, which is not negative */
+  CLI_SEED,   /* uint64_t */
+  CLI_CHOICE, /* int: index of the word in `detail` */
+  CLI_CALL    /* what `take` makes of it */
+} cli_type;
 
-/* What the command line says. Texts point into argv; NULL and -1 mean "not given". */
-typedef struct cli_options {
+typedef struct cli_option cli_option;
+typedef msk_status cli_take(void *field, const cli_option *row, const char *value,
+                            msk_error *error);
+
+struct cli_option {
+  const char *name;     /* "seed" */
+  char letter;          /* its short form, or 0 */
+  const char *argument; /* what stands for the value in texts; NULL of a flag */
+  cli_type type;
+  size_t offset; /* of the field in the structure */
+  int minimum, maximum;
+  const char *detail; /* a choice's words, with spaces between; else take's own */
+  cli_take *take;
+  const char *(*word)(int index);  /* words that completions offer; NULL past the end */
+  const struct cli_table *include; /* whose structure lies at `offset` */
+  /* The value where the option is not given, as one would write it. Without: NULL, false, 0, and
+   * -1 of a choice. */
+  const char *initial;
+  const char *otherwise; /* what happens instead where there is no initial value: for texts */
+  const char *needed;    /* the option has to be given: what is expected */
+  const char *help;
+};
+
+/* Rows that help and pages show under one title; NULL: under that of the table around it. */
+typedef struct cli_table {
+  const char *title;
+  const cli_option *rows;
+} cli_table;
+
+/* Types of rows. `s` is the structure and `f` its field, of which the type is checked. */
+#define CLI_AT(s, f, c) .offset = offsetof(s, f) + 0 * sizeof(&((s *)0)->f == (c *)0)
+#define CLI_A_FLAG(s, f) .type = CLI_FLAG, CLI_AT(s, f, bool)
+#define CLI_A_TEXT(s, f) .type = CLI_TEXT, CLI_AT(s, f, const char *)
+#define CLI_AN_INPUT(s, f) .type = CLI_INPUT, CLI_AT(s, f, const char *)
+#define CLI_AN_OUTPUT(s, f) .type = CLI_OUTPUT, CLI_AT(s, f, const char *)
+#define CLI_A_FOLDER(s, f) .type = CLI_FOLDER, CLI_AT(s, f, const char *)
+#define CLI_AN_INT(s, f, least, most) \
+  .type = CLI_INT, CLI_AT(s, f, int), .minimum = least, .maximum = most
+#define CLI_A_REAL(s, f, least, most) \
+  .type = CLI_REAL, CLI_AT(s, f, double), .minimum = least, .maximum = most
+#define CLI_A_SEED(s, f) .type = CLI_SEED, CLI_AT(s, f, uint64_t)
+#define CLI_A_CHOICE(s, f, words) .type = CLI_CHOICE, CLI_AT(s, f, int), .detail = words
+#define CLI_A_CALL(s, f, call) .type = CLI_CALL, .offset = offsetof(s, f), .take = call
+#define CLI_TABLE(s, f, table) \
+  { .type = CLI_INCLUDE, .offset = offsetof(s, f), .include = &table }
+#define CLI_QUIET(s) \
+  { "quiet", 'q', .help = "no progress and no report on standard error", CLI_A_FLAG(s, quiet) }
+#define CLI_JSON(s, what) \
+  { "json", .help = what " on standard output", CLI_A_FLAG(s, json) }
+#define CLI_QUALITY(s)                                                                           \
+  {                                                                                              \
+    "quality", 0, "N", CLI_AN_INT(s, quality, 1, 100), .help = "of JPEG and WebP",               \
+                                                       .otherwise = "92 for JPEG, lossless WebP" \
+  }
+
+/* A row of a command's table, its levels taken away. */
+typedef struct cli_row {
+  const cli_option *option;
+  const char *title;
+  size_t offset; /* in the command's structure */
+  bool given;
+} cli_row;
+
+/* A command line that was read. Texts point into argv. */
+typedef struct cli_line {
   const struct cli_command *command;
-  char **inputs; /* positional arguments, in order */
+  const void *options; /* the command's structure */
+  char **inputs;       /* positional arguments, in order */
   int input_count;
-  const char *output, *model, *isa, *recipe, *class_text, *lambda_map, *mask, *box, *extend,
-      *tokens_out, *trace, *sheet, *latents, *layers;
-  const char *tokenizer, *transformer, *classes, *defaults, *name;
-  const char *text, *sketch, *clip, *judge;
-  const char *listen, *www, *gallery, *api_key, *api_key_file, *allow_host, *allow_origin;
-  const char *bench_size, *against;
-  double weight_text, weight_sketch, seconds;
-  double weight_structure, weight_confidence, drop_from;
-  uint64_t seed;
-  int candidates, finish;
-  const char *film, *at[MAX_POINTS];
-  int at_count;
-  int count, first_item, threads, quality, columns, rounds;
-  /* index into the option's choices */
-  int precision, decode_precision, rng, fit, invert, dtype, features;
-  int port, workers, queue, connections, keep, request_time, body_limit, open_page, insecure;
-  int json, quiet, no_metadata, preview, photo_of_paper, tensors, memory, kernels, int8, help,
-      version;
-  cli_setting settings[MAX_SETTINGS];
-  int setting_count;
-} cli_options;
+  cli_row rows[CLI_MAX_ROWS];
+  int row_count;
+} cli_line;
 
-typedef msk_status cli_action(const cli_options *options, msk_error *error);
+typedef msk_status cli_action(const cli_line *line, msk_error *error);
+
+/* What a command takes and does: stands in its file. */
+typedef struct cli_usage {
+  const char *arguments; /* "SKETCH --class CLASS [-o OUT]" */
+  int least_inputs, most_inputs;
+  const cli_table *options;
+  size_t bytes; /* of its structure */
+  cli_action *action;
+  bool with_recipes; /* the help lists recipes, and their keys in `job` */
+  msk_job job;
+} cli_usage;
 
 typedef struct cli_command {
-  const char *name, *arguments, *summary;
-  int least_inputs, most_inputs;
-  cli_action *action;
-  int job; /* a msk_job whose recipe keys the help lists, or -1 */
+  const char *group, *name, *summary;
+  const cli_usage *usage;
 } cli_command;
 
-extern const cli_command cli_commands[];
-extern const int cli_command_count;
+extern const cli_command cli_commands[]; /* main.c; ends with an empty one */
 
-/* Reads the command line (argv is reordered: positional arguments move to the front).
- * MSK_ERROR_ARGUMENT with what is valid. With --help or --version nothing else is demanded. */
-msk_status cli_options_parse(cli_options *options, int argc, char **argv, msk_error *error);
-/* Help of a command, or of the program where command is NULL, on standard output. */
-void cli_options_help(const cli_command *command);
+/* The command of that name; else MSK_ERROR_ARGUMENT with the nearest. */
+msk_status cli_find_command(const cli_command **command, const char *name, msk_error *error);
+/* All rows of a command, --help and --version at the end; returns how many. */
+int cli_flatten(cli_row rows[CLI_MAX_ROWS], const cli_command *command);
+
+/* Reads what follows the command's name into `options`, which is the command's structure. argv
+ * is reordered: positional arguments move to the front. MSK_ERROR_ARGUMENT with what is valid. */
+msk_status cli_parse(cli_line *line, void *options, const cli_command *command, int argc,
+                     char **argv, msk_error *error);
+
+/* True if the option was given, and so is more than its initial value. */
+bool cli_given(const cli_line *line, const char *name);
+/* Refuses the line where both were given. */
+msk_status cli_exclude(const cli_line *line, const char *name, const char *other, msk_error *error);
+
+/* Refuses an output that the command also reads, or that cannot be written (output.h): before
+ * the work, not after. */
+msk_status cli_output_check(const cli_line *line, const char *path, msk_error *error);
 
 /* "0,3,5" -> numbers; `what` stands in messages. Each number lies in minimum..maximum. */
 msk_status cli_parse_list(const char *text, const char *what, int minimum, int maximum,
                           int *numbers, int limit, int *count, msk_error *error);
 
-/* Refuses an output that is one of the command's inputs, or that cannot be written (output.h):
- * before the work, not after. */
-msk_status cli_check_output(const char *path, const cli_options *options, msk_error *error);
-/* What the options say of the model. */
-model_choice cli_model_choice(const cli_options *options);
 #endif

@@ -4,6 +4,8 @@
 #ifndef CLI_SCORE_H
 #define CLI_SCORE_H
 
+#include <stdbool.h>
+
 #include "app/report.h"
 
 enum { MAX_TEXT_BYTES = 8192 };

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * sheet.h - contact sheets: `--sheet` (what was given, then the pictures, each with a label),
- * and the command `sheet`, which joins pictures. */
+ * sheet.h - contact sheets: what was given, then the pictures, each with a label. */
 #ifndef CLI_SHEET_H
 #define CLI_SHEET_H
 
@@ -15,5 +14,7 @@ msk_status sheet_create(sheet **out, int side, int count, msk_error *error);
 msk_status sheet_add(sheet *s, const msk_image *image, const char *label, msk_error *error);
 /* Writes the rows and columns that have been filled. */
 msk_status sheet_write(const sheet *s, const char *path, msk_error *error);
+/* Puts an image on a canvas; what reaches past the canvas is left out. */
+void sheet_paste(msk_image *canvas, const msk_image *image, int left, int top);
 void sheet_free(sheet *s); /* NULL is ignored */
 #endif

@@ -3,7 +3,6 @@
 #ifndef SERVER_SERVE_H
 #define SERVER_SERVE_H
 
-#include "../cli/options.h"
+#include "../cli/all_options.h"
 
-cli_action action_serve;
 #endif

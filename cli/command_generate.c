@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * command_generate.c - generate: a photo of a class, without a sketch. */
+#include "pictures.h"
+
+static msk_status action(const cli_line *line, msk_error *error) {
+  const cli_options options = pictures_begin(line, line->options);
+  return pictures_make(&options, MSK_JOB_GENERATE, error);
+}
+
+const cli_usage generate_usage = {.arguments = "--class CLASS [-o OUT]",
+                                  .options = &picture_table,
+                                  .bytes = sizeof(picture_options),
+                                  .action = action,
+                                  .with_recipes = true,
+                                  .job = MSK_JOB_GENERATE};

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * command_score.c - score: how well pictures fit a text and a sketch, as cosines of CLIP's embeddings
+ * and their weighted sum; the best first. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "app/cancel.h"
+#include "app/input.h"
+#include "app/json.h"
+#include "app/model_path.h"
+#include "commands.h"
+#include "score.h"
+#include "shared_options.h"
+
+typedef struct score_options {
+  const char *text, *class_text, *sketch, *clip;
+  double weight_text, weight_sketch;
+  bool json, quiet;
+  machine_options machine;
+} score_options;
+
+typedef struct row {
+  const char *file;
+  int place; /* on the command line: decides between equal scores */
+  double text, sketch, score;
+} row;
+
+typedef struct scorer {
+  const cli_line *line;
+  const score_options *options;
+  msk_clip *clip;
+  msk_clip_info info;
+  bool with_text, with_sketch;
+  char text[MAX_TEXT_BYTES + 1];
+  float *text_vector, *sketch_vector, *vector; /* each info.dimensions */
+} scorer;
+
+/* ---- what is asked ---- */
+
+static msk_status check_class(const char *name, bool has_mark, msk_error *error) {
+  if (name == NULL && has_mark)
+    return app_fail(error, MSK_ERROR_ARGUMENT,
+                    "--text holds {class}, expected --class with the word for it");
+  if (name == NULL) return MSK_OK;
+  if (!has_mark)
+    return app_fail(error, MSK_ERROR_ARGUMENT,
+                    "--class has no effect on a --text without {class}: leave one of them out");
+  if (name[strspn(name, "0123456789")] == 0) {
+    return app_fail(error, MSK_ERROR_ARGUMENT,
+                    "--class was given %s, expected a word: CLIP reads names, not numbers", name);
+  }
+  return MSK_OK;
+}
+
+static msk_status read_request(scorer *s, msk_error *error) {
+  const score_options *options = s->options;
+  const char *text = options->text != NULL         ? options->text
+                     : options->class_text != NULL ? "a photo of a {class}"
+                                                   : NULL;
+  s->with_text = text != NULL;
+  s->with_sketch = options->sketch != NULL;
+  if (!s->with_text && !s->with_sketch)
+    return app_fail(
+        error, MSK_ERROR_ARGUMENT,
+        "there is nothing to hold the pictures against, expected --text, --class or --sketch");
+  if (!s->with_text && cli_given(s->line, "weight-text"))
+    return app_fail(error, MSK_ERROR_ARGUMENT,
+                    "--weight-text has no effect without --text or --class: leave it out");
+  if (!s->with_sketch && cli_given(s->line, "weight-sketch"))
+    return app_fail(error, MSK_ERROR_ARGUMENT,
+                    "--weight-sketch has no effect without --sketch: leave it out");
+  if (!s->with_text) return MSK_OK;
+  msk_status status = check_class(options->class_text, strstr(text, "{class}") != NULL, error);
+  return status == MSK_OK ? score_fill_text(s->text, text, options->class_text, error) : status;
+}
+
+/* ---- embeddings ---- */
+
+static msk_status open_clip(scorer *s, msk_error *error) {
+  char folder[MAX_PATH_BYTES];
+  msk_clip_options clip_options;
+  msk_clip_options_init(&clip_options);
+  clip_options.isa = s->options->machine.isa;
+  if (s->options->machine.threads > 0) clip_options.threads = s->options->machine.threads;
+  msk_status status = model_path_find_clip(folder, s->options->clip, error);
+  if (status == MSK_OK) status = msk_clip_open(&s->clip, folder, &clip_options, error);
+  if (status != MSK_OK) return status;
+  msk_clip_get_info(s->clip, &s->info);
+  s->text_vector = calloc((size_t)s->info.dimensions * 3, sizeof *s->text_vector);
+  if (s->text_vector == NULL)
+    return app_fail(error, MSK_ERROR_MEMORY, "out of memory for embeddings");
+  s->sketch_vector = s->text_vector + s->info.dimensions;
+  s->vector = s->sketch_vector + s->info.dimensions;
+  return MSK_OK;
+}
+
+static msk_status embed_text(scorer *s, msk_error *error) {
+  const char *text = s->text;
+  int tokens = 0;
+  msk_status status = msk_clip_embed_texts(s->clip, &text, 1, s->text_vector, &tokens, error);
+  if (status == MSK_OK && tokens > s->info.text_tokens && !s->options->quiet) {
+    fprintf(stderr,
+            "masksketch: the text takes %d tokens, of which CLIP reads %d: its end was cut off\n",
+            tokens, s->info.text_tokens);
+  }
+  return status;
+}
+
+static msk_status embed_picture(scorer *s, const char *path, float *vector, msk_error *error) {
+  msk_image image = {0};
+  msk_status status = cancel_requested() ? app_fail(error, MSK_ERROR_CANCELLED, "cancelled")
+                                         : input_picture(&image, path, MSK_ALPHA_WHITE, error);
+  if (status == MSK_OK) status = msk_clip_embed_images(s->clip, &image, 1, vector, error);
+  msk_image_free(&image);
+  return status;
+}
+
+static msk_status score_picture(scorer *s, row *r, msk_error *error) {
+  const score_options *options = s->options;
+  msk_status status = embed_picture(s, r->file, s->vector, error);
+  if (status != MSK_OK) return status;
+  if (s->with_text) r->text = msk_clip_cosine(s->vector, s->text_vector, s->info.dimensions);
+  if (s->with_sketch) r->sketch = msk_clip_cosine(s->vector, s->sketch_vector, s->info.dimensions);
+  r->score = options->weight_text * r->text + options->weight_sketch * r->sketch;
+  return MSK_OK;
+}
+
+/* ---- results ---- */
+
+static int compare_rows(const void *left, const void *right) {
+  const row *a = left, *b = right;
+  if (a->score != b->score) return a->score > b->score ? -1 : 1;
+  return a->place - b->place;
+}
+
+static msk_status print_rows(const scorer *s, const row *rows, int count, msk_error *error) {
+  if (s->options->json) {
+    json_t *array = json_array();
+    for (int i = 0; i < count; i++) {
+      json_array_append_new(
+          array, json_pack("{s:o, s:o, s:o, s:f}", "file", json_text(rows[i].file), "text",
+                           s->with_text ? json_real(rows[i].text) : json_null(), "sketch",
+                           s->with_sketch ? json_real(rows[i].sketch) : json_null(), "score",
+                           rows[i].score));
+    }
+    return json_print(array, error);
+  }
+  printf("%-8s%s%s  picture\n", "score", s->with_text ? "       text" : "",
+         s->with_sketch ? "     sketch" : "");
+  for (int i = 0; i < count; i++) {
+    printf("%-8.4f", rows[i].score);
+    if (s->with_text) printf(" %10.4f", rows[i].text);
+    if (s->with_sketch) printf(" %10.4f", rows[i].sketch);
+    printf("  ");
+    app_print_safe(stdout, rows[i].file);
+    putchar('\n');
+  }
+  return app_flush_stdout(error);
+}
+
+static msk_status action(const cli_line *line, msk_error *error) {
+  const score_options *options = line->options;
+  scorer s = {.line = line, .options = options};
+  row *rows = calloc((size_t)line->input_count, sizeof *rows);
+  msk_status status = rows == NULL
+                          ? app_fail(error, MSK_ERROR_MEMORY, "out of memory for the scores")
+                          : read_request(&s, error);
+  if (status == MSK_OK) status = open_clip(&s, error);
+  if (status == MSK_OK && s.with_text) status = embed_text(&s, error);
+  if (status == MSK_OK && s.with_sketch)
+    status = embed_picture(&s, options->sketch, s.sketch_vector, error);
+  for (int i = 0; status == MSK_OK && i < line->input_count; i++) {
+    rows[i] = (row){.file = line->inputs[i], .place = i};
+    status = score_picture(&s, &rows[i], error);
+  }
+  if (status == MSK_OK) {
+    qsort(rows, (size_t)line->input_count, sizeof *rows, compare_rows);
+    status = print_rows(&s, rows, line->input_count, error);
+  }
+  free(s.text_vector);
+  msk_clip_close(s.clip);
+  free(rows);
+  return status;
+}
+
+static const cli_option option_rows[] = {
+    {"text", 0, "TEXT", CLI_A_TEXT(score_options, text), .otherwise = "a photo of a {class}",
+     .help = "what the pictures should show; {class} stands for --class"},
+    {"class", 'c', "CLASS", CLI_A_TEXT(score_options, class_text),
+     .help = "the word that stands for {class}"},
+    {"sketch", 0, "SKETCH", CLI_AN_INPUT(score_options, sketch),
+     .help = "the drawing that the pictures should be like"},
+    {"weight-text", 0, "F", CLI_A_REAL(score_options, weight_text, 0, 100), .initial = "1",
+     .help = "weight of the text in the score"},
+    {"weight-sketch", 0, "F", CLI_A_REAL(score_options, weight_sketch, 0, 100), .initial = "1",
+     .help = "weight of the sketch in the score"},
+    CLI_CLIP_ROW(score_options, clip),
+    CLI_JSON(score_options, "one JSON array"),
+    CLI_QUIET(score_options),
+    CLI_TABLE(score_options, machine, machine_table),
+    {.type = CLI_END},
+};
+static const cli_table table = {NULL, option_rows};
+
+const cli_usage score_usage = {
+    .arguments = "PICTURE... [--text TEXT] [--class CLASS] [--sketch SKETCH] [--clip DIR]",
+    .least_inputs = 1,
+    .most_inputs = 1000,
+    .options = &table,
+    .bytes = sizeof(score_options),
+    .action = action};

@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * results.c - see results.h. */
+#include "eval/results.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { MAX_LINE_BYTES = 1024, MAX_IDENTITY_BYTES = 4 << 20 };
+
+/* ---- names ---- */
+
+msk_status eval_results_path(char path[MAX_PATH_BYTES], const eval_results *results,
+                             const char *name, msk_error *error) {
+  int length = snprintf(path, MAX_PATH_BYTES, "%s/%s", results->folder, name);
+  return length < MAX_PATH_BYTES
+             ? MSK_OK
+             : app_fail(error, MSK_ERROR_ARGUMENT, "the folder's name is too long: %.80s...",
+                        results->folder);
+}
+
+msk_status eval_results_picture(char path[MAX_PATH_BYTES], const eval_results *results, int point,
+                                msk_error *error) {
+  char name[40];
+  snprintf(name, sizeof name, "pictures/%06d.png", point);
+  return eval_results_path(path, results, name, error);
+}
+
+static bool picture_is_there(const eval_results *results, int point) {
+  char path[MAX_PATH_BYTES];
+  msk_error ignored;
+  return eval_results_picture(path, results, point, &ignored) == MSK_OK && access(path, R_OK) == 0;
+}
+
+/* ---- the folder ---- */
+
+static msk_status make_folder(const char *path, msk_error *error) {
+  if (mkdir(path, 0777) == 0 || errno == EEXIST) return MSK_OK;
+  return app_fail(error, MSK_ERROR_OUTPUT, "cannot make the folder %s: %s", path, strerror(errno));
+}
+
+/* What a kill leaves of a file in hand; src/base/file.c names it so. */
+static bool is_temporary(const char *name) {
+  size_t length = strlen(name);
+  return strncmp(name, ".masksketch-", 12) == 0 && length > 16 &&
+         strcmp(name + length - 4, ".tmp") == 0;
+}
+
+/* Tells whether a folder holds anything but temporary files; `sweep`: these are removed. */
+static msk_status look_into(const char *path, bool sweep, bool *holds_files, msk_error *error) {
+  DIR *folder = opendir(path);
+  if (folder == NULL)
+    return app_fail(error, MSK_ERROR_OUTPUT, "cannot read the folder %s: %s", path,
+                    strerror(errno));
+  for (struct dirent *entry; (entry = readdir(folder)) != NULL;) {
+    const char *name = entry->d_name;
+    if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0) continue;
+    if (!is_temporary(name)) *holds_files = true;
+    if (is_temporary(name) && sweep) unlinkat(dirfd(folder), name, 0);
+  }
+  /* the names made so far are on the disk before the first picture counts on them */
+  if (sweep) fsync(dirfd(folder));
+  closedir(folder);
+  return MSK_OK;
+}
+
+static msk_status open_file(int *descriptor, const eval_results *results, const char *name,
+                            int flags, msk_error *error) {
+  char path[MAX_PATH_BYTES];
+  msk_status status = eval_results_path(path, results, name, error);
+  if (status != MSK_OK) return status;
+  *descriptor = open(path, flags | O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
+  return *descriptor >= 0
+             ? MSK_OK
+             : app_fail(error, MSK_ERROR_OUTPUT, "cannot open %s: %s", path, strerror(errno));
+}
+
+/* ---- identity ---- */
+
+static msk_status write_identity(const char *path, const json_t *identity, msk_error *error) {
+  char *text = json_dumps(identity, JSON_INDENT(1));
+  if (text == NULL) return app_fail(error, MSK_ERROR_MEMORY, "out of memory for %s", path);
+  msk_status status = msk_file_write(path, text, strlen(text), error);
+  free(text);
+  return status;
+}
+
+/* The first key, with its parents, in which two objects differ. */
+static void find_difference(const json_t *a, const json_t *b, char *name, size_t size) {
+  const json_t *both[] = {a, b};
+  for (int side = 0; side < 2; side++) {
+    const char *key;
+    json_t *value;
+    json_object_foreach((json_t *)(uintptr_t)both[side], key, value) {
+      const json_t *other = json_object_get(both[1 - side], key);
+      if (other != NULL && json_equal(value, other)) continue;
+      size_t used = strlen(name);
+      snprintf(name + used, size - used, "%s%.60s", used == 0 ? "" : ".", key);
+      if (json_is_object(value) && json_is_object(other)) find_difference(value, other, name, size);
+      return;
+    }
+  }
+}
+
+static msk_status check_identity(const eval_results *results, const json_t *identity,
+                                 bool holds_files, msk_error *error) {
+  char path[MAX_PATH_BYTES], name[200] = "";
+  void *bytes = NULL;
+  size_t byte_count = 0;
+  msk_status status = eval_results_path(path, results, "identity.json", error);
+  if (status != MSK_OK) return status;
+  if (access(path, F_OK) != 0 && !holds_files) return write_identity(path, identity, error);
+  if (access(path, F_OK) != 0) {
+    return app_fail(error, MSK_ERROR_ARGUMENT,
+                    "the folder %s holds other files, expected a new folder or one that eval has "
+                    "begun: choose another with -o",
+                    results->folder);
+  }
+  status = msk_file_read(path, MAX_IDENTITY_BYTES, &bytes, &byte_count, NULL, error);
+  if (status != MSK_OK) return status;
+  json_t *known = json_loadb(bytes, byte_count, JSON_REJECT_DUPLICATES, NULL);
+  msk_free(NULL, bytes);
+  if (!json_is_object(known)) {
+    status = app_fail(error, MSK_ERROR_FILE,
+                      "%s is damaged, expected what eval wrote: choose another folder with -o, or "
+                      "delete this one",
+                      path);
+  } else if (!json_equal(known, identity)) {
+    find_difference(known, identity, name, sizeof name);
+    status = app_fail(error, MSK_ERROR_ARGUMENT,
+                      "the folder %.200s holds the results of another SPEC (\"%s\" differs), "
+                      "expected a new folder: choose another with -o",
+                      results->folder, name);
+  }
+  json_decref(known);
+  return status;
+}
+
+/* ---- records ---- */
+
+static bool take_line(eval_results *results, const char *line, size_t length) {
+  json_t *object = json_loadb(line, length, JSON_REJECT_DUPLICATES, NULL);
+  const json_t *point = json_object_get(object, "point");
+  bool good = json_is_integer(point) && json_integer_value(point) >= 0 &&
+              json_integer_value(point) < results->points;
+  if (good) {
+    eval_record *record = &results->records[json_integer_value(point)];
+    record->done = true;
+    for (int i = 0; i < MEASURES_OF_PICTURES; i++) {
+      const json_t *value = json_object_get(object, eval_measures[i].name);
+      record->measures[i] = json_is_number(value) ? json_number_value(value) : NAN;
+    }
+  }
+  json_decref(object);
+  return good;
+}
+
+/* Lines up to the end, or to the last one if that is broken: *kept tells how many bytes stay. */
+static msk_status take_lines(eval_results *results, const char *bytes, size_t byte_count,
+                             size_t *kept, msk_error *error) {
+  size_t at = 0, number = 1;
+  for (; at < byte_count; number++) {
+    const char *end = memchr(bytes + at, '\n', byte_count - at);
+    if (end == NULL) break;
+    size_t length = (size_t)(end - bytes) - at;
+    if (!take_line(results, bytes + at, length)) {
+      if (at + length + 1 == byte_count) break;
+      return app_fail(error, MSK_ERROR_FILE,
+                      "line %zu of %.200s/records.jsonl is damaged, expected a finished picture: "
+                      "delete that line, and its picture is made again",
+                      number, results->folder);
+    }
+    at += length + 1;
+  }
+  *kept = at;
+  return MSK_OK;
+}
+
+static msk_status read_log(eval_results *results, bool quiet, msk_error *error) {
+  char path[MAX_PATH_BYTES];
+  void *bytes = NULL;
+  size_t byte_count = 0, kept = 0, limit = (size_t)results->points * 4 * MAX_LINE_BYTES;
+  msk_status status = eval_results_path(path, results, "records.jsonl", error);
+  if (status == MSK_OK) status = msk_file_read(path, limit, &bytes, &byte_count, NULL, error);
+  if (status != MSK_OK) return status;
+  status = take_lines(results, bytes, byte_count, &kept, error);
+  msk_free(NULL, bytes);
+  if (status != MSK_OK) return status;
+  if (kept < byte_count) {
+    if (!quiet)
+      fprintf(stderr,
+              "masksketch: the last line of records.jsonl was half written; it is cut off, and its "
+              "picture made again\n");
+    if (ftruncate(results->log, (off_t)kept) != 0)
+      return app_fail(error, MSK_ERROR_OUTPUT, "cannot shorten %s: %s", path, strerror(errno));
+  }
+  results->log_bytes = (long long)kept;
+  for (int i = 0; i < results->points; i++) {
+    if (results->records[i].done && !picture_is_there(results, i)) results->records[i].done = false;
+    results->done += results->records[i].done;
+  }
+  return MSK_OK;
+}
+
+static msk_status open_features(eval_results *results, const int dimensions[FEATURE_KINDS],
+                                msk_error *error) {
+  for (int kind = 0; kind < FEATURE_KINDS; kind++) {
+    char name[40];
+    results->dimensions[kind] = dimensions[kind];
+    if (dimensions[kind] == 0) continue;
+    snprintf(name, sizeof name, "features-%s.f32", eval_features_name(kind));
+    msk_status status = open_file(&results->features[kind], results, name, 0, error);
+    if (status != MSK_OK) return status;
+  }
+  return MSK_OK;
+}
+
+msk_status eval_results_open(eval_results *results, const char *folder, const json_t *identity,
+                             int points, const int dimensions[FEATURE_KINDS], bool quiet,
+                             msk_error *error) {
+  char pictures[MAX_PATH_BYTES];
+  bool holds_files = false;
+  *results = (eval_results){.points = points, .log = -1, .features = {-1, -1}};
+  if (snprintf(results->folder, sizeof results->folder, "%s", folder) >=
+      (int)sizeof results->folder)
+    return app_fail(error, MSK_ERROR_ARGUMENT, "the folder's name is too long: %.80s...", folder);
+  results->records = calloc((size_t)points, sizeof *results->records);
+  if (results->records == NULL)
+    return app_fail(error, MSK_ERROR_MEMORY, "out of memory for the records of %d pictures",
+                    points);
+  msk_status status = make_folder(folder, error);
+  if (status == MSK_OK) status = look_into(folder, false, &holds_files, error);
+  if (status == MSK_OK) status = check_identity(results, identity, holds_files, error);
+  if (status == MSK_OK)
+    status = open_file(&results->log, results, "records.jsonl", O_APPEND, error);
+  if (status == MSK_OK && flock(results->log, LOCK_EX | LOCK_NB) != 0)
+    status = app_fail(error, MSK_ERROR_OUTPUT,
+                      "another eval is at work in %s, expected one at a time: wait for it", folder);
+  if (status == MSK_OK) status = eval_results_path(pictures, results, "pictures", error);
+  if (status == MSK_OK) status = make_folder(pictures, error);
+  if (status == MSK_OK) status = open_features(results, dimensions, error);
+  if (status == MSK_OK) status = look_into(folder, true, &holds_files, error);
+  if (status == MSK_OK) status = look_into(pictures, true, &holds_files, error);
+  return status == MSK_OK ? read_log(results, quiet, error) : status;
+}
+
+void eval_results_close(eval_results *results) {
+  free(results->records);
+  if (results->log >= 0) close(results->log);
+  for (int kind = 0; kind < FEATURE_KINDS; kind++) {
+    if (results->features[kind] >= 0) close(results->features[kind]);
+  }
+  *results = (eval_results){.log = -1, .features = {-1, -1}};
+}
+
+/* ---- growing ---- */
+
+static bool write_all(int descriptor, const char *bytes, size_t byte_count, long long at) {
+  while (byte_count > 0) {
+    ssize_t written = at < 0 ? write(descriptor, bytes, byte_count)
+                             : pwrite(descriptor, bytes, byte_count, (off_t)at);
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return false;
+    bytes += written;
+    byte_count -= (size_t)written;
+    if (at >= 0) at += written;
+  }
+  return true;
+}
+
+static msk_status cannot_write(const eval_results *results, const char *name, msk_error *error) {
+  return app_fail(error, MSK_ERROR_OUTPUT, "cannot write %.200s/%s: %s", results->folder, name,
+                  strerror(errno));
+}
+
+static char *make_line(int point, const double measures[MEASURES_OF_PICTURES]) {
+  json_t *object = json_pack("{s:i}", "point", point);
+  for (int i = 0; i < MEASURES_OF_PICTURES && object != NULL; i++) {
+    if (isfinite(measures[i]))
+      json_object_set_new(object, eval_measures[i].name, json_real(measures[i]));
+  }
+  char *text = object == NULL ? NULL : json_dumps(object, JSON_COMPACT | JSON_PRESERVE_ORDER),
+       *line = NULL;
+  json_decref(object);
+  if (text != NULL && (line = malloc(strlen(text) + 2)) != NULL) sprintf(line, "%s\n", text);
+  free(text);
+  return line;
+}
+
+msk_status eval_results_append(eval_results *results, int point,
+                               const double measures[MEASURES_OF_PICTURES],
+                               float *const features[FEATURE_KINDS], msk_error *error) {
+  for (int kind = 0; kind < FEATURE_KINDS; kind++) {
+    if (results->features[kind] < 0) continue;
+    size_t bytes = (size_t)results->dimensions[kind] * sizeof(float);
+    if (!write_all(results->features[kind], (const char *)features[kind], bytes,
+                   (long long)point * (long long)bytes) ||
+        fdatasync(results->features[kind]) != 0)
+      return cannot_write(results, "features", error);
+  }
+  char *line = make_line(point, measures);
+  if (line == NULL) return app_fail(error, MSK_ERROR_MEMORY, "out of memory for a record");
+  size_t length = strlen(line);
+  bool written = write_all(results->log, line, length, -1) && fdatasync(results->log) == 0;
+  free(line);
+  if (!written) {
+    msk_status status = cannot_write(results, "records.jsonl", error);
+    /* then the half line is cut off by the next run */
+    if (ftruncate(results->log, (off_t)results->log_bytes) != 0) return status;
+    return status;
+  }
+  results->log_bytes += (long long)length;
+  results->done += !results->records[point].done;
+  results->records[point].done = true;
+  memcpy(results->records[point].measures, measures, sizeof results->records[point].measures);
+  return MSK_OK;
+}
+
+msk_status eval_results_features(const eval_results *results, int kind, int point, float *values,
+                                 msk_error *error) {
+  size_t bytes = (size_t)results->dimensions[kind] * sizeof(float), got = 0;
+  while (got < bytes) {
+    ssize_t n = pread(results->features[kind], (char *)values + got, bytes - got,
+                      (off_t)((size_t)point * bytes + got));
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) {
+      return app_fail(error, MSK_ERROR_FILE,
+                      "%.200s/features-%s.f32 is too short for picture %d: delete the folder's "
+                      "records to begin again",
+                      results->folder, eval_features_name(kind), point);
+    }
+    got += (size_t)n;
+  }
+  return MSK_OK;
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * results.h - the folder of an evaluation while it grows: `identity.json` says what is made in
+ * it, `pictures/NNNNNN.png` are the pictures, `records.jsonl` has one line a finished picture,
+ * `features-*.f32` what sets are compared by. A picture is written whole, then its features,
+ * then its line, and the line is on the disk before the next picture begins: whenever the
+ * program dies, at most the picture in hand is lost. One process at a time (a lock). */
+#ifndef CLI_EVAL_RESULTS_H
+#define CLI_EVAL_RESULTS_H
+
+#include <jansson.h>
+
+#include "app/output.h"
+#include "eval/features.h"
+#include "eval/measure.h"
+
+typedef struct eval_record {
+  bool done;
+  double measures[MEASURES_OF_PICTURES]; /* NaN: unknown */
+} eval_record;
+
+typedef struct eval_results {
+  char folder[MAX_PATH_BYTES - 64];
+  int points, done; /* pictures wanted, and finished */
+  eval_record *records;
+  int log, features[FEATURE_KINDS]; /* descriptors, or -1 */
+  long long log_bytes;
+  int dimensions[FEATURE_KINDS];
+} eval_results;
+
+/* Opens or makes the folder. `identity`: what this evaluation makes (a JSON object, borrowed); a
+ * folder with another one is refused, and the first difference named. A half line at the end of
+ * the records is cut off, with a word on standard error unless `quiet`. `dimensions`: of the
+ * features to keep, 0 for none. */
+msk_status eval_results_open(eval_results *results, const char *folder, const json_t *identity,
+                             int points, const int dimensions[FEATURE_KINDS], bool quiet,
+                             msk_error *error);
+void eval_results_close(eval_results *results);
+
+/* Name of a file in the folder; of a point's picture. */
+msk_status eval_results_path(char path[MAX_PATH_BYTES], const eval_results *results,
+                             const char *name, msk_error *error);
+msk_status eval_results_picture(char path[MAX_PATH_BYTES], const eval_results *results, int point,
+                                msk_error *error);
+/* A point whose picture has been written: keeps features (NULL where there are none) and
+ * measures, on the disk when this returns. */
+msk_status eval_results_append(eval_results *results, int point,
+                               const double measures[MEASURES_OF_PICTURES],
+                               float *const features[FEATURE_KINDS], msk_error *error);
+/* Features of a finished point. */
+msk_status eval_results_features(const eval_results *results, int kind, int point, float *values,
+                                 msk_error *error);
+#endif

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * shape.c - see shape.h. Lines are thickened until their gaps close, the ground is flooded from
+ * the border, and what stays dry is thinned by as much again. */
+#include "eval/shape.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "app/report.h"
+
+typedef struct sheet_of_paper {
+  int width, height;
+  uint8_t *ink;  /* 1: a line */
+  uint8_t *work; /* thickened lines, then the dry land */
+  uint8_t *row;  /* scratch of the longer side */
+  int *stack;    /* flooding: places yet to look at */
+} sheet_of_paper;
+
+static int grey(const uint8_t *rgb) { return (299 * rgb[0] + 587 * rgb[1] + 114 * rgb[2]) / 1000; }
+
+/* Ink is darker than half way between the paper (the median) and the darkest hundredth. */
+static void find_ink(sheet_of_paper *s, const msk_image *drawing) {
+  size_t pixels = (size_t)s->width * (size_t)s->height, counts[256] = {0}, seen = 0;
+  int darkest = 0, paper = 0;
+  for (size_t i = 0; i < pixels; i++) counts[grey(drawing->pixels + 3 * i)]++;
+  for (int level = 0; level < 256; level++) {
+    if (100 * seen < pixels) darkest = level;
+    if (2 * seen < pixels) paper = level;
+    seen += counts[level];
+  }
+  for (size_t i = 0; i < pixels; i++)
+    s->ink[i] = 2 * grey(drawing->pixels + 3 * i) < darkest + paper && paper - darkest > 16;
+}
+
+/* Along one line of pixels: 1 where a 1 lies within `reach`. */
+static void widen_line(uint8_t *line, size_t step, int length, int reach, uint8_t *copy) {
+  for (int i = 0; i < length; i++) copy[i] = line[(size_t)i * step];
+  int last = -reach - 1; /* place of the last 1 at or before i + reach */
+  for (int i = -reach; i < length; i++) {
+    if (i + reach < length && copy[i + reach] != 0) last = i + reach;
+    if (i >= 0) line[(size_t)i * step] = last >= i - reach;
+  }
+}
+
+static void widen(sheet_of_paper *s, uint8_t *pixels, int reach) {
+  for (int y = 0; y < s->height; y++)
+    widen_line(pixels + (size_t)y * (size_t)s->width, 1, s->width, reach, s->row);
+  for (int x = 0; x < s->width; x++)
+    widen_line(pixels + x, (size_t)s->width, s->height, reach, s->row);
+}
+
+static void wet(sheet_of_paper *s, int x, int y, size_t *waiting) {
+  if (x < 0 || y < 0 || x >= s->width || y >= s->height) return;
+  size_t place = (size_t)y * (size_t)s->width + (size_t)x;
+  if (s->work[place] != 0) return; /* a line, or wet already */
+  s->work[place] = 2;
+  s->stack[(*waiting)++] = (int)place;
+}
+
+/* Everything that can be reached from the border without crossing a line becomes 2. */
+static void flood(sheet_of_paper *s) {
+  size_t waiting = 0;
+  for (int x = 0; x < s->width; x++) {
+    wet(s, x, 0, &waiting);
+    wet(s, x, s->height - 1, &waiting);
+  }
+  for (int y = 0; y < s->height; y++) {
+    wet(s, 0, y, &waiting);
+    wet(s, s->width - 1, y, &waiting);
+  }
+  while (waiting > 0) {
+    int place = s->stack[--waiting], x = place % s->width, y = place / s->width;
+    wet(s, x - 1, y, &waiting);
+    wet(s, x + 1, y, &waiting);
+    wet(s, x, y - 1, &waiting);
+    wet(s, x, y + 1, &waiting);
+  }
+}
+
+/* Half the width of the lines, in pixels: a line of width w and length l has w l pixels, and
+ * about 2 l of them at its edge. */
+static int half_width(const sheet_of_paper *s) {
+  size_t area = 0, edge = 0;
+  for (int y = 1; y + 1 < s->height; y++) {
+    for (int x = 1; x + 1 < s->width; x++) {
+      const uint8_t *at = s->ink + (size_t)y * (size_t)s->width + (size_t)x;
+      if (*at == 0) continue;
+      area++;
+      edge += at[-1] == 0 || at[1] == 0 || at[-s->width] == 0 || at[s->width] == 0;
+    }
+  }
+  return edge == 0 ? 0 : (int)((double)area / (double)edge + 0.5);
+}
+
+/* Fills in work with the shape under gaps of up to twice `reach`; returns how many times the
+ * ink's area it has. */
+static double enclose(sheet_of_paper *s, int reach) {
+  size_t pixels = (size_t)s->width * (size_t)s->height, ink = 0, inside = 0;
+  memcpy(s->work, s->ink, pixels);
+  widen(s, s->work, reach);
+  flood(s);
+  for (size_t i = 0; i < pixels; i++) s->work[i] = s->work[i] == 2; /* the sea */
+  /* takes back what the lines were thickened by, and their outer half */
+  widen(s, s->work, reach + half_width(s));
+  for (size_t i = 0; i < pixels; i++) {
+    s->work[i] = s->work[i] == 0;
+    ink += s->ink[i];
+    inside += s->work[i];
+  }
+  return ink == 0 ? 0 : (double)inside / (double)ink;
+}
+
+msk_status shape_of_drawing(uint8_t **shape, const msk_image *drawing, msk_error *error) {
+  size_t pixels = (size_t)drawing->width * (size_t)drawing->height;
+  int longer = drawing->width > drawing->height ? drawing->width : drawing->height;
+  sheet_of_paper s = {drawing->width, drawing->height,        malloc(pixels),
+                      malloc(pixels), malloc((size_t)longer), malloc(pixels * sizeof(int))};
+  msk_status status = MSK_OK;
+  if (s.ink == NULL || s.work == NULL || s.row == NULL || s.stack == NULL) {
+    status = app_fail(error, MSK_ERROR_MEMORY, "out of memory for the shape of a drawing");
+    free(s.work);
+  } else {
+    find_ink(&s, drawing);
+    if (enclose(&s, (longer + 79) / 80) < 1.5) enclose(&s, (longer + 31) / 32);
+    *shape = s.work;
+  }
+  free(s.ink);
+  free(s.row);
+  free(s.stack);
+  return status;
+}
+
+msk_status shape_of_mask(uint8_t **shape, const msk_image *mask, msk_error *error) {
+  size_t pixels = (size_t)mask->width * (size_t)mask->height;
+  uint8_t *made = malloc(pixels);
+  if (made == NULL)
+    return app_fail(error, MSK_ERROR_MEMORY, "out of memory for the shape of a drawing");
+  for (size_t i = 0; i < pixels; i++) made[i] = grey(mask->pixels + 3 * i) >= 128;
+  *shape = made;
+  return MSK_OK;
+}
+
+double shape_overlap(const uint8_t *shape, int width, int height, const float *inside, int side) {
+  size_t both = 0, either = 0;
+  for (int y = 0; y < side; y++) {
+    const uint8_t *row = shape + (size_t)((2 * y + 1) * height / (2 * side)) * (size_t)width;
+    for (int x = 0; x < side; x++) {
+      bool drawn = row[(2 * x + 1) * width / (2 * side)] != 0,
+           seen = inside[(size_t)y * (size_t)side + (size_t)x] >= 0.5f;
+      both += drawn && seen;
+      either += drawn || seen;
+    }
+  }
+  return either == 0 ? 1 : (double)both / (double)either;
+}

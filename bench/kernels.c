@@ -161,49 +161,38 @@ static void prepare(setup *s, const workload *w, const msk_device *device, float
   }
 }
 
+static void execute_attention(msk_stream *stream, const setup *s, const workload *w) {
+  const msk_attention_shape shape = {.batch = w->a, .heads = 16, .scale = 0.144f};
+  const msk_read_out reads = {
+      .target = s->x, .log_target = s->weight, .score = w->kind == SCORE ? s->y + 1000000 : NULL};
+  const msk_rows qkv = msk_rows_at(s->x, w->a * 257, 2304);
+  msk_op_attention(stream, &shape, msk_rows_columns(qkv, 0, 768), msk_rows_columns(qkv, 768, 768),
+                   msk_rows_columns(qkv, 1536, 768), &reads, msk_rows_at(s->y, w->a * 257, 768));
+}
+
 static void execute(msk_stream *stream, const setup *s, const workload *w) {
+  const msk_norm norm = {s->weight, s->weight, w->kind == GROUP_NORM ? 1e-6f : 1e-12f, 32};
+  msk_map map;
   switch (w->kind) {
     case LINEAR:
     case LINEAR_INT8:
-      msk_op_linear(stream, &(msk_linear_args){.linear = s->linear,
-                                               .x = s->x,
-                                               .y = s->y,
-                                               .rows = w->a,
-                                               .activation = w->activation});
+      msk_op_linear(stream, "linear", s->linear, msk_rows_at(s->x, w->a, w->b), w->activation,
+                    MSK_NO_ROWS, msk_rows_at(s->y, w->a, w->c));
       break;
     case CONV:
-      msk_op_conv(stream, &(msk_conv_args){.conv = s->conv,
-                                           .x = s->x,
-                                           .y = s->y,
-                                           .batch = 1,
-                                           .height = w->d,
-                                           .width = w->d,
-                                           .upsample = w->upsample});
+      map = msk_map_at(s->x, 1, w->d, w->d, w->b);
+      msk_op_conv(stream, s->conv, map, w->upsample, NULL, MSK_NO_MAP,
+                  msk_conv_output(s->conv, map, w->upsample, s->y));
       break;
     case ATTENTION:
-    case SCORE:
-      msk_op_attention(stream,
-                       &(msk_attention_args){.q = s->x,
-                                             .k = s->x + 768,
-                                             .v = s->x + 1536,
-                                             .stride = 2304,
-                                             .out_stride = 768,
-                                             .batch = w->a,
-                                             .tokens = 257,
-                                             .heads = 16,
-                                             .head_dim = 48,
-                                             .scale = 0.144f,
-                                             .out = s->y,
-                                             .score = w->kind == SCORE ? s->y + 1000000 : NULL,
-                                             .target = s->x,
-                                             .log_target = s->weight});
-      break;
+    case SCORE: execute_attention(stream, s, w); break;
     case GROUP_NORM:
-      msk_op_group_norm(stream, s->x, s->weight, s->weight, 1e-6f, 32, true, 1, w->a * w->a, w->b,
-                        s->y);
+      map = msk_map_at(s->x, 1, w->a, w->a, w->b);
+      msk_op_group_norm(stream, map, &norm, true, msk_map_at(s->y, 1, w->a, w->a, w->b));
       break;
     case LAYER_NORM:
-      msk_op_layer_norm(stream, s->x, s->weight, s->weight, 1e-12f, w->a, w->b, s->y);
+      msk_op_layer_norm(stream, msk_rows_at(s->x, w->a, w->b), &norm,
+                        msk_rows_at(s->y, w->a, w->b));
       break;
   }
 }

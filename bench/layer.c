@@ -50,45 +50,25 @@ static void tick(layer_bench *b, int operation, double *since) {
   *since = time;
 }
 
-static void run_linear(layer_bench *b, const msk_linear *linear, const float *x, float *y,
-                       size_t rows, size_t x_stride, size_t y_stride, bool residual,
-                       msk_activation activation) {
-  msk_op_linear(&b->stream, &(msk_linear_args){.linear = linear,
-                                               .x = x,
-                                               .y = y,
-                                               .residual = residual ? y : NULL,
-                                               .rows = rows,
-                                               .x_stride = x_stride,
-                                               .y_stride = y_stride,
-                                               .activation = activation});
-}
-
 static void run_layer(layer_bench *b, size_t layer, size_t batch) {
-  size_t rows = batch * TOKENS;
+  const msk_attention_shape shape = {.batch = batch, .heads = HEADS, .scale = 0.144f};
+  const msk_norm norm = {b->gamma, b->gamma, 1e-12f, 0};
+  const size_t rows = batch * TOKENS;
+  const msk_rows x = msk_rows_at(b->x, rows, HIDDEN), qkv = msk_rows_at(b->work, rows, 3 * HIDDEN),
+                 mixed = msk_rows_at(b->out, rows, HIDDEN),
+                 hidden = {b->work, rows, WIDE, WIDE + PAD}, none = MSK_NO_ROWS;
+  const msk_rows q = msk_rows_columns(qkv, 0, HIDDEN), k = msk_rows_columns(qkv, HIDDEN, HIDDEN),
+                 v = msk_rows_columns(qkv, 2 * HIDDEN, HIDDEN);
+  msk_stream *s = &b->stream;
+  msk_linear *const *linear = b->linear[layer];
   double since = now();
-  run_linear(b, b->linear[layer][0], b->x, b->work, rows, 0, 0, false, MSK_ACT_NONE);
-  tick(b, 0, &since);
-  msk_op_attention(&b->stream, &(msk_attention_args){.q = b->work,
-                                                     .k = b->work + HIDDEN,
-                                                     .v = b->work + 2 * HIDDEN,
-                                                     .stride = 3 * HIDDEN,
-                                                     .batch = batch,
-                                                     .tokens = TOKENS,
-                                                     .heads = HEADS,
-                                                     .head_dim = HIDDEN / HEADS,
-                                                     .scale = 0.144f,
-                                                     .out = b->out});
-  tick(b, 1, &since);
-  run_linear(b, b->linear[layer][1], b->out, b->x, rows, 0, 0, true, MSK_ACT_NONE);
-  tick(b, 2, &since);
-  msk_op_layer_norm(&b->stream, b->x, b->gamma, b->gamma, 1e-12f, rows, HIDDEN, b->x);
-  tick(b, 3, &since);
-  run_linear(b, b->linear[layer][2], b->x, b->work, rows, 0, WIDE + PAD, false, MSK_ACT_GELU_TANH);
-  tick(b, 4, &since);
-  run_linear(b, b->linear[layer][3], b->work, b->x, rows, WIDE + PAD, 0, true, MSK_ACT_NONE);
-  tick(b, 5, &since);
-  msk_op_layer_norm(&b->stream, b->x, b->gamma, b->gamma, 1e-12f, rows, HIDDEN, b->x);
-  tick(b, 6, &since);
+  msk_op_linear(s, names[0], linear[0], x, MSK_ACT_NONE, none, qkv), tick(b, 0, &since);
+  msk_op_attention(s, &shape, q, k, v, NULL, mixed), tick(b, 1, &since);
+  msk_op_linear(s, names[2], linear[1], mixed, MSK_ACT_NONE, x, x), tick(b, 2, &since);
+  msk_op_layer_norm(s, x, &norm, x), tick(b, 3, &since);
+  msk_op_linear(s, names[4], linear[2], x, MSK_ACT_GELU_TANH, none, hidden), tick(b, 4, &since);
+  msk_op_linear(s, names[5], linear[3], hidden, MSK_ACT_NONE, x, x), tick(b, 5, &since);
+  msk_op_layer_norm(s, x, &norm, x), tick(b, 6, &since);
 }
 
 /* Milliseconds of a layer. */

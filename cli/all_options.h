@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * all_options.h - what drawing.c, candidates.c, the evaluation and the server are told, each
+ * all_options.h - what drawing.c, candidates.c and the server are told, each
  * command filling in its part. -1 and NULL mean "not given". */
 #ifndef CLI_ALL_OPTIONS_H
 #define CLI_ALL_OPTIONS_H
@@ -17,7 +17,7 @@ typedef struct cli_options {
   int input_count;
   const char *output, *model, *isa, *recipe, *class_text, *lambda_map, *mask, *box, *extend,
       *tokens_out, *trace, *sheet;
-  const char *text, *clip, *judge;
+  const char *text, *clip;
   const char *listen, *www, *gallery, *api_key, *api_key_file, *allow_host, *allow_origin;
   double weight_text, weight_sketch, weight_structure, weight_confidence, drop_from;
   uint64_t seed;
@@ -25,7 +25,7 @@ typedef struct cli_options {
   const char *film;
   int count, first_item, threads, quality;
   /* index into the option's choices */
-  int precision, decode_precision, rng, fit, invert, features;
+  int precision, decode_precision, rng, fit, invert;
   int port, workers, queue, connections, keep, request_time, body_limit;
   bool open_page, insecure;
   bool json, quiet, no_metadata, preview, photo_of_paper, memory;
@@ -56,7 +56,5 @@ static inline void cli_take_model(cli_options *options, const model_choice *mode
   options->memory = model->tell_memory;
 }
 
-msk_status action_eval(const cli_options *options, msk_error *error);
-msk_status action_distance(const cli_options *options, msk_error *error);
 msk_status action_serve(const cli_options *options, msk_error *error);
 #endif

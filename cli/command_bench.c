@@ -190,7 +190,7 @@ static const cli_option rows[] = {
     CLI_JSON(bench_options, "one JSON object"),
     CLI_QUIET(bench_options),
     CLI_PRECISION_ROWS(bench_options),
-    CLI_MACHINE_ROWS(bench_options),
+    CLI_MACHINE_ROWS(bench_options, ),
     {.type = CLI_END},
 };
 static const cli_table table = {NULL, rows};

@@ -27,13 +27,13 @@ msk_status cli_take_isa(void *field, const cli_option *row, const char *value, m
 static const cli_option model_rows[] = {
     CLI_MODEL_ROW(model_choice, name),
     CLI_PRECISION_ROWS(model_choice),
-    CLI_MACHINE_ROWS(model_choice),
+    CLI_MACHINE_ROWS(model_choice, ),
     {.type = CLI_END},
 };
 const cli_table model_table = {"Model and machine", model_rows};
 
 static const cli_option machine_rows[] = {
-    CLI_MACHINE_ROWS(machine_options),
+    CLI_MACHINE_ROWS(machine_options, ),
     {.type = CLI_END},
 };
 const cli_table machine_table = {"Machine", machine_rows};

@@ -39,15 +39,15 @@ extern const cli_table machine_table;
             "off",                                                                            \
         .otherwise = "fp32"                                                                   \
   }
-#define CLI_MACHINE_ROWS(s)                                                                     \
+#define CLI_MACHINE_ROWS(s, at)                                                                     \
   {"threads",                                                                                   \
    't',                                                                                         \
    "N",                                                                                         \
-   CLI_AN_INT(s, threads, 1, MAX_THREADS),                                                      \
+   CLI_AN_INT(s, at threads, 1, MAX_THREADS),                                                      \
    .help = "processors to use; the result is the same",                                         \
    .otherwise = "all that there are"},                                                          \
   {                                                                                             \
-    "isa", 0, "NAME", CLI_A_CALL(s, isa, cli_take_isa),                                         \
+    "isa", 0, "NAME", CLI_A_CALL(s, at isa, cli_take_isa),                                         \
         .help = "instruction set of the kernels", .otherwise = "the best that this machine has" \
   }
 #define CLI_CLIP_ROW(s, f)                                                                  \

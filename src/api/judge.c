@@ -63,26 +63,30 @@ static void run(const msk_judge *judge, msk_stream *stream, msk_arena *arena) {
                         judge->silhouette, judge->features);
 }
 
-/* Memory of a pass, measured by running it without computing. */
+/* What a pass reads and writes, and its working memory, measured by running it without
+ * computing. */
 static msk_status take_memory(msk_judge *judge, msk_error *error) {
   const msk_judge_config *config = msk_judge_network_config(judge->network);
+  const msk_allocator *allocator = judge->allocator;
+  size_t area = config->size * config->size, features = config->channels[config->levels - 1];
   msk_stream stream = {.device = judge->device, .pool = judge->pool, .measuring = true};
   msk_arena arena = {0};
-  run(judge, &stream, &arena);
-  judge->scratch_bytes = stream.scratch_bytes;
-  judge->arena_bytes = arena.peak;
-  if (!arena.overflow) {
-    judge->pixels = msk_allocate(judge->allocator, config->size * config->size * 3, sizeof(float));
-    judge->logits = msk_allocate(judge->allocator, config->classes, sizeof(float));
-    judge->silhouette = msk_allocate(judge->allocator, config->size * config->size, sizeof(float));
-    judge->features =
-        msk_allocate(judge->allocator, config->channels[config->levels - 1], sizeof(float));
-    judge->scratch = msk_allocate(judge->allocator, judge->scratch_bytes + 1, 1);
-    judge->arena = msk_allocate(judge->allocator, judge->arena_bytes, 1);
-  }
+  judge->pixels = msk_allocate(allocator, area * 3, sizeof(float));
+  judge->logits = msk_allocate(allocator, config->classes, sizeof(float));
+  judge->silhouette = msk_allocate(allocator, area, sizeof(float));
+  judge->features = msk_allocate(allocator, features, sizeof(float));
   bool complete = judge->pixels != NULL && judge->logits != NULL && judge->silhouette != NULL &&
-                  judge->features != NULL && judge->scratch != NULL && judge->arena != NULL;
-  return complete ? MSK_OK : msk_fail(error, MSK_ERROR_MEMORY, "not enough memory for the judge");
+                  judge->features != NULL;
+  if (complete) {
+    run(judge, &stream, &arena);
+    judge->scratch_bytes = stream.scratch_bytes;
+    judge->arena_bytes = arena.peak;
+    judge->scratch = msk_allocate(allocator, judge->scratch_bytes, 1);
+    judge->arena = arena.overflow ? NULL : msk_allocate(allocator, judge->arena_bytes, 1);
+  }
+  return complete && judge->scratch != NULL && judge->arena != NULL
+             ? MSK_OK
+             : msk_fail(error, MSK_ERROR_MEMORY, "not enough memory for the judge");
 }
 
 static msk_status open_file(msk_judge *judge, const char *path, const msk_judge_options *options,

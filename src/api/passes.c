@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * passes.c - the networks' passes of a request, and the denoiser made of them (session.h). While
- * measuring, outputs are only stood for: a forward function computes what it has somewhere to
- * put. */
+ * passes.c - the networks' passes of a request, and the denoiser made of them (session.h). */
 #include <string.h>
 #include <time.h>
 
@@ -13,11 +11,6 @@ double msk_clock(void) {
   struct timespec now;
   clock_gettime(CLOCK_MONOTONIC, &now);
   return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
-/* Stands for an output that has no place yet. */
-static float *wanted(const msk_session *session, float *output, float *stand_in) {
-  return session->stream.measuring ? stand_in : output;
 }
 
 static size_t positions(const msk_session *session) { return (size_t)session->model->positions; }
@@ -69,16 +62,14 @@ void msk_pass_encode(msk_session *session) {
   float *latents =
       msk_arena_take(arena, cells * msk_vqgan_get_config(model->tokenizer)->dim, sizeof *latents);
   msk_meter_begin(&session->stream, "encode");
-  for (size_t i = 0; !session->stream.measuring && i < count; i++)
-    pixels[i] = (float)session->request.picture->pixels[i] / 255.0f;
-  msk_meter_note(&session->stream, "pixels to floats", 0);
+  msk_op_pixels(&session->stream, session->request.picture->pixels,
+                msk_map_at(pixels, 1, size, size, 3));
   msk_vqgan_encode(model->tokenizer, &session->stream, arena, pixels, 1, size, size, latents, NULL);
   msk_vqgan_quantise(model->tokenizer, &session->stream, latents, cells, session->at.picture_codes);
   msk_arena_release(arena, mark);
 }
 
 void msk_pass_target(msk_session *session) {
-  float stand_in;
   int32_t *sequence = session->at.sequences;
   if (!session->stream.measuring) {
     sequence[0] = session->model->codes + session->request.class_id;
@@ -87,50 +78,46 @@ void msk_pass_target(msk_session *session) {
   const msk_recipe *recipe = &session->request.recipe;
   msk_meter_begin(&session->stream, "target");
   session->sequences++;
-  msk_maskgit_forward(
-      session->model->transformer, &session->stream, &session->arena,
-      &(msk_maskgit_pass){.tokens = sequence,
-                          .batch = 1,
-                          .layers = recipe->layers,
-                          .layer_count = (size_t)recipe->layer_count,
-                          .maps = wanted(session, session->at.target, &stand_in),
-                          .log_maps = wanted(session, session->at.log_target, &stand_in)});
+  msk_maskgit_forward(session->model->transformer, &session->stream, &session->arena,
+                      &(msk_maskgit_pass){.tokens = sequence,
+                                          .batch = 1,
+                                          .layers = recipe->layers,
+                                          .layer_count = (size_t)recipe->layer_count,
+                                          .maps = session->at.target,
+                                          .log_maps = session->at.log_target});
   session->targets_live = !session->stream.measuring;
 }
 
 void msk_pass_logits(msk_session *session, const int32_t *sequences, size_t rows, float *logits) {
-  float stand_in;
   msk_meter_begin(&session->stream, "logits");
   session->sequences += rows;
   msk_maskgit_forward(session->model->transformer, &session->stream, &session->arena,
                       &(msk_maskgit_pass){.tokens = sequences,
                                           .batch = rows,
-                                          .logits = wanted(session, logits, &stand_in),
+                                          .logits = logits,
                                           .columns = (size_t)session->model->codes});
 }
 
 void msk_pass_score(msk_session *session, const int32_t *sequences, size_t rows, float *score) {
-  float stand_in;
   const msk_recipe *recipe = &session->request.recipe;
   msk_meter_begin(&session->stream, "score");
   session->sequences += rows;
-  msk_maskgit_forward(
-      session->model->transformer, &session->stream, &session->arena,
-      &(msk_maskgit_pass){.tokens = sequences,
-                          .batch = rows,
-                          .layers = recipe->layers,
-                          .layer_count = (size_t)recipe->layer_count,
-                          .target = wanted(session, session->at.target, &stand_in),
-                          .log_target = wanted(session, session->at.log_target, &stand_in),
-                          .distance = recipe->distance,
-                          .score = wanted(session, score, &stand_in)});
+  msk_maskgit_forward(session->model->transformer, &session->stream, &session->arena,
+                      &(msk_maskgit_pass){.tokens = sequences,
+                                          .batch = rows,
+                                          .layers = recipe->layers,
+                                          .layer_count = (size_t)recipe->layer_count,
+                                          .target = session->at.target,
+                                          .log_target = session->at.log_target,
+                                          .distance = recipe->distance,
+                                          .score = score});
 }
 
 void msk_pass_decode(msk_session *session, const int32_t *sequence, float *pixels) {
   size_t side = (size_t)session->model->latent_size, mark = take_targets_place(session);
   msk_meter_begin(&session->stream, "decode");
-  msk_vqgan_decode(session->model->tokenizer, &session->stream, &session->arena,
-                   sequence == NULL ? NULL : sequence + 1, 1, side, side, pixels, NULL);
+  msk_vqgan_decode(session->model->tokenizer, &session->stream, &session->arena, sequence + 1, 1,
+                   side, side, pixels, NULL);
   msk_arena_release(&session->arena, mark);
 }
 

@@ -124,11 +124,13 @@ static void measure_passes(msk_session *session) {
   if (request->job == MSK_JOB_DRAW) msk_pass_target(session);
   /* fewer rows may be cut into other pieces, and then need more scratch */
   for (size_t r = 1; r <= rows; r++) {
-    msk_pass_logits(session, NULL, r, NULL);
-    if (request->job == MSK_JOB_DRAW) msk_pass_score(session, NULL, r, NULL);
+    msk_pass_logits(session, session->at.sequences, r, session->at.row_logits);
+    if (request->job == MSK_JOB_DRAW)
+      msk_pass_score(session, session->at.sequences, r, session->at.row_score);
   }
   session->targets_live = request->preview_every > 0;
-  if (!request->no_pictures || request->preview_every > 0) msk_pass_decode(session, NULL, NULL);
+  float *pixels = request->no_pictures ? session->at.preview : session->at.pixels;
+  if (pixels != NULL) msk_pass_decode(session, session->at.tokens, pixels);
 }
 
 size_t msk_session_measure(const msk_model *model, msk_pool *pool, const msk_request *request,

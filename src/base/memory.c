@@ -72,13 +72,14 @@ void *msk_arena_take(msk_arena *arena, size_t count, size_t bytes) {
       !msk_add(total, MSK_ALIGNMENT - 1, &total) ||
       !msk_add(arena->used, total & ~(MSK_ALIGNMENT - 1), &end)) {
     arena->overflow = true;
-    return NULL;
+    return arena->base == NULL ? MSK_NOWHERE : NULL;
   }
   if (arena->base != NULL && end > arena->capacity) {
     arena->overflow = true;
     return NULL;
   }
-  void *memory = arena->base == NULL ? NULL : arena->base + arena->used;
+  char *base = arena->base == NULL ? MSK_NOWHERE : arena->base;
+  void *memory = base + arena->used;
   arena->used = end;
   if (end > arena->peak) arena->peak = end;
   return memory;

@@ -9,21 +9,26 @@
  *                time
  *   msk_linear, msk_conv, msk_codebook   weights packed for the device, immutable
  *
- * Device memory is float* that network code passes around and never dereferences. Layout:
- * channels last, C order; [B,N,D] rows are contiguous unless a stride (in floats) is given. Sums
- * run over the contracted index in one fixed order, whatever the thread count, batch size or
- * row: an output depends only on its own inputs. NaN and infinity follow IEEE rules (no
- * fast-math).
+ * Device memory is what network code passes around as views (a shape beside each address) and
+ * never dereferences. Layout: channels last, C order. Sums run over the contracted index in one
+ * fixed order, whatever the thread count, batch size or row: an output depends only on its own
+ * inputs. NaN and infinity follow IEEE rules (no fast-math).
  *
- * Measuring: while stream->measuring, operations compute nothing, may be given NULL buffers, and
- * only note the scratch memory they would need; a network's forward function runs once that way
- * with a measuring arena, and then for real with the same sizes. Nothing is allocated after
- * that. Sizes that contradict each other are programming errors (assert); foreign data never
- * reaches this layer unchecked. */
+ * An operation is msk_op_NAME(stream, what it reads, where it writes). It returns nothing, takes
+ * its scratch memory from the stream and tells the stream's meter what it did and how long that
+ * took, so that a network's forward (and backward) function is one line an operation, and
+ * nothing else.
+ *
+ * Measuring: while stream->measuring, operations touch no memory but the arguments themselves;
+ * they only note the scratch that they would need. A network's function runs once that way, with
+ * a measuring arena that hands out addresses at which nothing lies, and then for real with the
+ * same sizes: the very same code. Nothing is allocated after that. Sizes that contradict each
+ * other are programming errors (assert); foreign data never reaches this layer unchecked. */
 #ifndef MSK_COMPUTE_BACKEND_H
 #define MSK_COMPUTE_BACKEND_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/memory.h"
 #include "base/pool.h"
@@ -80,8 +85,6 @@ msk_status msk_linear_create(msk_linear **linear, const msk_device *device, msk_
                              size_t in, const msk_linear_part *parts, size_t part_count,
                              msk_pool *pool, msk_error *error);
 void msk_linear_destroy(msk_linear *linear);
-size_t msk_linear_in(const msk_linear *linear);
-size_t msk_linear_out(const msk_linear *linear);
 size_t msk_linear_bytes(const msk_linear *linear);
 /* What it would have of a layer with these sizes. halves: every weight is a binary16 number. */
 size_t msk_linear_plan(const msk_device *device, msk_precision precision, size_t in, size_t out,
@@ -109,12 +112,55 @@ size_t msk_conv_plan(const msk_device *device, size_t kernel, size_t stride, siz
 /* meanwhile: bytes that its creation takes beside them. */
 size_t msk_conv_int8_plan(const msk_device *device, size_t upsample, size_t in, size_t out,
                           size_t *meanwhile);
-void msk_conv_sizes(const msk_conv *conv, size_t *kernel, size_t *in, size_t *out);
 
 /* codes x dim vectors and their halved squared norms. */
 msk_status msk_codebook_create(msk_codebook **codebook, const msk_device *device,
                                const float *vectors, size_t codes, size_t dim, msk_error *error);
 void msk_codebook_destroy(msk_codebook *codebook);
+
+/* ---- views ---- */
+
+/* [rows, columns], a row `stride` floats behind the one before. at NULL: there are none. */
+typedef struct msk_rows {
+  float *at;
+  size_t rows, columns, stride;
+} msk_rows;
+
+/* [batch, height, width, channels], dense. at NULL: there is none. */
+typedef struct msk_map {
+  float *at;
+  size_t batch, height, width, channels;
+} msk_map;
+
+#define MSK_NO_ROWS ((msk_rows){0})
+#define MSK_NO_MAP ((msk_map){0})
+
+/* Operations write to the views that they name last, y or out, and to no other: what is only
+ * read may be const. */
+static inline msk_rows msk_rows_at(const float *at, size_t rows, size_t columns) {
+  return (msk_rows){(float *)(uintptr_t)at, rows, columns, columns};
+}
+/* Columns [first, first + count) of every row. */
+static inline msk_rows msk_rows_columns(msk_rows whole, size_t first, size_t count) {
+  return (msk_rows){whole.at + first, whole.rows, count, whole.stride};
+}
+/* Rows [first, first + count). */
+static inline msk_rows msk_rows_part(msk_rows whole, size_t first, size_t count) {
+  return (msk_rows){whole.at + first * whole.stride, count, whole.columns, whole.stride};
+}
+static inline msk_map msk_map_at(const float *at, size_t batch, size_t height, size_t width,
+                                 size_t channels) {
+  return (msk_map){(float *)(uintptr_t)at, batch, height, width, channels};
+}
+/* A row a pixel. */
+static inline msk_rows msk_map_rows(msk_map map) {
+  return msk_rows_at(map.at, map.batch * map.height * map.width, map.channels);
+}
+static inline msk_rows msk_take_rows(msk_arena *arena, size_t rows, size_t columns) {
+  size_t count = 0;
+  if (!msk_multiply(rows, columns, &count)) arena->overflow = true;
+  return msk_rows_at(msk_arena_take(arena, count, sizeof(float)), rows, columns);
+}
 
 /* ---- operations ---- */
 
@@ -125,99 +171,80 @@ typedef enum msk_activation {
   MSK_ACT_QUICK_GELU
 } msk_activation;
 
-/* y[r, 0..columns) = act(x[r] W + b) (+ residual[r]); columns 0: all. y may equal residual, not
- * x. Strides in floats (0: dense). */
-typedef struct msk_linear_args {
-  const msk_linear *linear;
-  const float *x;
-  float *y;
-  const float *residual;
-  size_t rows, x_stride, y_stride, residual_stride, columns;
-  msk_activation activation;
-} msk_linear_args;
-void msk_op_linear(msk_stream *stream, const msk_linear_args *args);
+/* y = act(x W + b) (+ residual): all columns of the layer, or its first ones, as many as y has.
+ * y may be residual, not x. name: what the meter calls it. */
+void msk_op_linear(msk_stream *stream, const char *name, const msk_linear *linear, msk_rows x,
+                   msk_activation activation, msk_rows residual, msk_rows y);
 
-/* y = LN(x) * gamma + beta over the last dimension; x = y allowed. */
-void msk_op_layer_norm(msk_stream *stream, const float *x, const float *gamma, const float *beta,
-                       float epsilon, size_t rows, size_t dim, float *y);
+/* Of layer norms, over a row; of group norms, over the pixels and a group's channels. */
+typedef struct msk_norm {
+  const float *gamma, *beta; /* [columns or channels] */
+  float epsilon;
+  size_t groups; /* group norm */
+} msk_norm;
 
-/* Softmax attention, batch x heads at once, without storing N x N unless asked to. q, k, v: rows
- * of `stride` floats, head h at column h * head_dim. Structure read-out, per (batch, head,
- * token): `score` = likeness of row i's attention P to the target's row T (T shared by the
- * batch):
+/* y = LN(x) * gamma + beta over each row; y may be x. */
+void msk_op_layer_norm(msk_stream *stream, msk_rows x, const msk_norm *norm, msk_rows y);
+
+/* Softmax attention, batch x heads at once, without storing N x N unless asked to. q, k, v, out:
+ * [batch * tokens, heads * head_dim], a head's columns side by side. v and out may be absent
+ * together: only what is read out is computed then. */
+typedef struct msk_attention_shape {
+  size_t batch, heads;
+  float scale; /* of q . k */
+  bool causal;
+} msk_attention_shape;
+/* What is read out of it, per (batch, head, token); NULL: not. `score`: likeness of row i's
+ * attention P to the target's row T (T shared by the batch):
  *   CROSS_ENTROPY  sum_j T log P + P log T
  *   SYMMETRIC_KL   -sum_j (T - P)(log T - log P)
  *   JENSEN_SHANNON -(KL(T|M) + KL(P|M)) / 2, M = (T + P) / 2, in nats
  * computed from log-softmax: finite for finite logits. */
-typedef struct msk_attention_args {
-  const float *q, *k, *v; /* v NULL with out NULL: score or maps only */
-  size_t stride, out_stride;
-  size_t batch, tokens, heads, head_dim;
-  float scale;
-  bool causal;
-  float *out;                       /* [batch*tokens, heads*head_dim] */
-  float *maps, *log_maps;           /* [batch, heads, tokens, tokens] or NULL */
-  const float *target, *log_target; /* [heads, tokens, tokens] or NULL */
+typedef struct msk_read_out {
+  float *maps, *log_maps;           /* [batch, heads, tokens, tokens] */
+  const float *target, *log_target; /* [heads, tokens, tokens] */
   msk_distance distance;
-  float *score; /* [batch, heads, tokens] or NULL */
-} msk_attention_args;
-void msk_op_attention(msk_stream *stream, const msk_attention_args *args);
+  float *score; /* [batch, heads, tokens] */
+} msk_read_out;
+/* reads may be NULL */
+void msk_op_attention(msk_stream *stream, const msk_attention_shape *shape, msk_rows q, msk_rows k,
+                      msk_rows v, const msk_read_out *reads, msk_rows out);
+/* y[b, n] (+)= weight * sum over heads of score[b, h, n] */
+void msk_op_head_sum(msk_stream *stream, const float *score, size_t heads, float weight,
+                     bool accumulate, msk_rows y);
 
-/* Group normalisation over (pixels, channels of a group) of each picture, then x * sigmoid(x). */
-typedef struct msk_norm {
-  const float *gamma, *beta;
-  float epsilon;
-  size_t groups;
-} msk_norm;
-
-/* y[b, h * up, w * up, out] = conv(nearest-upsampled x) (+ residual, y's shape); upsample 1 or
- * 2. y may equal residual, not x. In 8 bits `norm` may say that x is normalised on its way. */
-typedef struct msk_conv_args {
-  const msk_conv *conv;
-  const float *x;
-  float *y;
-  const float *residual;
-  size_t batch, height, width; /* of x */
-  size_t upsample;
-  const msk_norm *norm; /* or NULL */
-} msk_conv_args;
-void msk_op_conv(msk_stream *stream, const msk_conv_args *args);
-/* Output sides of a convolution. */
-void msk_conv_output(const msk_conv *conv, size_t height, size_t width, size_t upsample,
-                     size_t *out_height, size_t *out_width);
+/* y = conv(nearest-upsampled x) (+ residual); upsample 1 or 2. y may be residual, not x. In 8
+ * bits `norm` may say that x is group-normalised, x * sigmoid(x), on its way; else NULL. */
+void msk_op_conv(msk_stream *stream, const msk_conv *conv, msk_map x, size_t upsample,
+                 const msk_norm *norm, msk_map residual, msk_map y);
+/* The map that it makes of x, to lie at `at`. */
+msk_map msk_conv_output(const msk_conv *conv, msk_map x, size_t upsample, float *at);
 
 /* Group normalisation over (pixels, channels of a group) of each picture, then x * sigmoid(x) if
- * swish; y = x allowed. */
-void msk_op_group_norm(msk_stream *stream, const float *x, const float *gamma, const float *beta,
-                       float epsilon, size_t groups, bool swish, size_t batch, size_t pixels,
-                       size_t channels, float *y);
+ * swish; y may be x. */
+void msk_op_group_norm(msk_stream *stream, msk_map x, const msk_norm *norm, bool swish, msk_map y);
 /* 2x2 average, stride 2; a cell cut by the border averages what exists. y: ceil(h/2) x
  * ceil(w/2). */
-void msk_op_average_pool(msk_stream *stream, const float *x, size_t batch, size_t height,
-                         size_t width, size_t channels, float *y);
-/* r x r pixels -> channels: out channel (dy * r + dx) * channels + c; and back. height, width of
- * the larger side, multiples of r. */
-void msk_op_space_to_depth(msk_stream *stream, const float *x, size_t batch, size_t height,
-                           size_t width, size_t channels, size_t r, float *y);
-void msk_op_depth_to_space(msk_stream *stream, const float *x, size_t batch, size_t height,
-                           size_t width, size_t channels, size_t r, float *y);
-/* y[b, n] = words[id] + positions[n]; MSK_MASK_TOKEN is the last of `vocabulary` rows. ids are
+void msk_op_average_pool(msk_stream *stream, msk_map x, msk_map y);
+/* r x r pixels -> channels: out channel (dy * r + dx) * channels + c; and back. The larger side
+ * is r times the smaller. */
+void msk_op_space_to_depth(msk_stream *stream, msk_map x, msk_map y);
+void msk_op_depth_to_space(msk_stream *stream, msk_map x, msk_map y);
+/* y = bytes / 255, host memory */
+void msk_op_pixels(msk_stream *stream, const uint8_t *bytes, msk_map y);
+/* y[i] = words[ids[i]] + positions[i % positions.rows]; MSK_MASK_TOKEN is the last word. ids are
  * host memory. */
-void msk_op_embed(msk_stream *stream, const int32_t *ids, const float *words,
-                  const float *positions, size_t vocabulary, size_t batch, size_t tokens,
-                  size_t dim, float *y);
-/* Nearest code in squared Euclidean distance, first on a tie; codes are host memory. */
-void msk_op_nearest_code(msk_stream *stream, const msk_codebook *codebook, const float *x,
-                         size_t rows, int32_t *codes);
+void msk_op_embed(msk_stream *stream, const int32_t *ids, msk_rows words, msk_rows positions,
+                  msk_rows y);
+/* Nearest code in squared Euclidean distance, first on a tie; codes [x.rows] are host memory. */
+void msk_op_nearest_code(msk_stream *stream, const msk_codebook *codebook, msk_rows x,
+                         int32_t *codes);
 /* y[r] = codebook row codes[r] */
 void msk_op_lookup_code(msk_stream *stream, const msk_codebook *codebook, const int32_t *codes,
-                        size_t rows, float *y);
-/* y = x, 0 where x < 0 (NaN stays); y = x allowed. */
-void msk_op_relu(msk_stream *stream, const float *x, size_t count, float *y);
-/* y = x; y += x; y[b, n] (+)= weight * sum over heads of score[b, h, n] */
-void msk_op_copy(msk_stream *stream, const float *x, size_t count, float *y);
-void msk_op_add(msk_stream *stream, const float *x, size_t count, float *y);
-void msk_op_head_sum(msk_stream *stream, const float *score, size_t batch, size_t heads,
-                     size_t tokens, float weight, bool accumulate, float *y);
+                        msk_rows y);
+/* Of dense views. y = x, 0 where x < 0 (NaN stays), y may be x; y = x; y += x. */
+void msk_op_relu(msk_stream *stream, msk_rows x, msk_rows y);
+void msk_op_copy(msk_stream *stream, msk_rows x, msk_rows y);
+void msk_op_add(msk_stream *stream, msk_rows x, msk_rows y);
 
 #endif

@@ -11,13 +11,9 @@
 
 #include "base/error.h"
 
-struct norm {
-  float *scale, *bias;
-};
-
 struct layer {
   msk_linear *qkv, *out, *up, *down;
-  struct norm attention_norm, mlp_norm;
+  msk_norm attention_norm, mlp_norm;
 };
 
 /* One tower: what both have. */
@@ -26,7 +22,7 @@ struct tower {
   const char *name; /* of its stages */
   float *positions;
   struct layer *layers;
-  struct norm last_norm; /* of the one row that is kept */
+  msk_norm last_norm; /* of the one row that is kept */
   msk_linear *projection;
   bool causal;
 };
@@ -36,7 +32,7 @@ struct msk_clip_towers {
   const msk_device *device;
   float *kept; /* norms, embeddings */
   float *words, *class_embedding, logit_scale;
-  struct norm first_norm; /* vision */
+  msk_norm first_norm; /* vision */
   msk_linear *patches;
   struct tower text, vision;
 };
@@ -209,13 +205,17 @@ static msk_status pack_linear(const struct packer *packer, msk_linear **linear, 
                            packer->pool, packer->loader->error);
 }
 
+static msk_norm make_norm(const struct tower *tower, const float *scale, const float *bias) {
+  return (msk_norm){.gamma = scale, .beta = bias, .epsilon = tower->config->epsilon};
+}
+
 static msk_status load_text(const struct packer *packer) {
   text_fields fields;
   msk_status status = load_group(packer, TEXT_GROUP, &fields);
   if (status != MSK_OK) return status;
   packer->towers->words = fields.words;
   packer->towers->text.positions = fields.positions;
-  packer->towers->text.last_norm = (struct norm){fields.scale, fields.bias};
+  packer->towers->text.last_norm = make_norm(&packer->towers->text, fields.scale, fields.bias);
   return MSK_OK;
 }
 
@@ -245,8 +245,8 @@ static msk_status load_vision(const struct packer *packer) {
   if (status != MSK_OK) return status;
   towers->class_embedding = fields.class_embedding;
   towers->vision.positions = fields.positions;
-  towers->first_norm = (struct norm){fields.first_scale, fields.first_bias};
-  towers->vision.last_norm = (struct norm){fields.last_scale, fields.last_bias};
+  towers->first_norm = make_norm(&towers->vision, fields.first_scale, fields.first_bias);
+  towers->vision.last_norm = make_norm(&towers->vision, fields.last_scale, fields.last_bias);
   return pack_patches(packer, fields.patches);
 }
 
@@ -272,8 +272,8 @@ static msk_status load_layer(const struct packer *packer, struct tower *tower, s
   layer_fields fields;
   msk_status status = load_group(packer, group, &fields);
   if (status != MSK_OK) return status;
-  layer->attention_norm = (struct norm){fields.attention_scale, fields.attention_bias};
-  layer->mlp_norm = (struct norm){fields.mlp_scale, fields.mlp_bias};
+  layer->attention_norm = make_norm(tower, fields.attention_scale, fields.attention_bias);
+  layer->mlp_norm = make_norm(tower, fields.mlp_scale, fields.mlp_bias);
   const msk_linear_part parts[] = {
       {.weight = fields.query, .bias = fields.query_bias, .out = hidden, .transposed = true},
       {.weight = fields.key, .bias = fields.key_bias, .out = hidden, .transposed = true},
@@ -399,124 +399,118 @@ float msk_clip_towers_logit_scale(const msk_clip_towers *towers) { return towers
 
 /* ---- the forward pass ---- */
 
-/* Buffers: x [rows, D]; side [rows, D] what a norm or the attention gives; work [rows, 3D] q|k|v
- * or [rows, I] the MLP's hidden layer. */
+/* One pass's way through a tower. B items of N tokens, D numbers each. */
 struct walk {
   const struct tower *tower;
   msk_stream *stream;
   const msk_observer *observer;
-  size_t batch, tokens, rows;
-  float *x, *side, *work;
+  msk_attention_shape shape;
+  size_t tokens;
+  msk_rows x;      /* [B N, D] */
+  msk_rows side;   /* [B N, D]: what a norm or the attention gives */
+  msk_rows qkv;    /* [B N, 3 D]: queries, keys and values side by side */
+  msk_rows hidden; /* [B N, I]: the MLP's, where qkv was */
 };
 
-/* NULL while measuring */
-static float *at(float *base, size_t offset) { return base == NULL ? NULL : base + offset; }
+static struct walk start_walk(const struct tower *tower, msk_stream *stream, msk_arena *arena,
+                              size_t batch, size_t tokens, const msk_observer *observer) {
+  size_t d = tower->config->hidden, wide = tower->config->intermediate, rows = batch * tokens;
+  msk_rows x = msk_take_rows(arena, rows, d), side = msk_take_rows(arena, rows, d),
+           work = msk_take_rows(arena, rows, 3 * d > wide ? 3 * d : wide);
+  return (struct walk){.tower = tower,
+                       .stream = stream,
+                       .observer = observer,
+                       .shape = {.batch = batch,
+                                 .heads = tower->config->heads,
+                                 .scale = 1.0f / sqrtf((float)(d / tower->config->heads)),
+                                 .causal = tower->causal},
+                       .tokens = tokens,
+                       .x = x,
+                       .side = side,
+                       .qkv = msk_rows_at(work.at, rows, 3 * d),
+                       .hidden = msk_rows_at(work.at, rows, wide)};
+}
 
-static void observe(const struct walk *walk, const char *stage, long layer, const float *data,
+/* What `layer` (-1: none) of the tower put out. */
+static void observe(const struct walk *w, const char *stage, long layer, const float *data,
                     size_t tokens) {
-  char name[64];
-  if (walk->observer == NULL || walk->stream->measuring) return;
-  if (layer < 0) {
-    snprintf(name, sizeof name, "%s/%s", walk->tower->name, stage);
-  } else {
-    snprintf(name, sizeof name, "%s/%s%ld", walk->tower->name, stage, layer);
-  }
-  walk->observer->observe(walk->observer->user, name, data, walk->batch, tokens,
-                          walk->tower->config->hidden);
+  char name[64], number[24] = "";
+  if (w->observer == NULL || w->stream->measuring) return;
+  if (layer >= 0) snprintf(number, sizeof number, "%ld", layer);
+  snprintf(name, sizeof name, "%s/%s%s", w->tower->name, stage, number);
+  w->observer->observe(w->observer->user, name, data, w->shape.batch, tokens, w->x.columns);
 }
 
-static void take_buffers(struct walk *walk, msk_arena *arena) {
-  size_t hidden = walk->tower->config->hidden, intermediate = walk->tower->config->intermediate;
-  walk->rows = walk->batch * walk->tokens;
-  walk->x = msk_arena_take(arena, walk->rows * hidden, sizeof(float));
-  walk->side = msk_arena_take(arena, walk->rows * hidden, sizeof(float));
-  walk->work = msk_arena_take(
-      arena, walk->rows * (3 * hidden > intermediate ? 3 * hidden : intermediate), sizeof(float));
+static void run_layer(const struct walk *w, const struct layer *layer) {
+  const msk_rows x = w->x, side = w->side, qkv = w->qkv, hidden = w->hidden, none = MSK_NO_ROWS;
+  size_t d = x.columns;
+  const msk_rows q = msk_rows_columns(qkv, 0, d), k = msk_rows_columns(qkv, d, d),
+                 v = msk_rows_columns(qkv, 2 * d, d);
+  msk_stream *s = w->stream;
+  msk_op_layer_norm(s, x, &layer->attention_norm, side);
+  msk_op_linear(s, "q k v", layer->qkv, side, MSK_ACT_NONE, none, qkv);
+  msk_op_attention(s, &w->shape, q, k, v, NULL, side);
+  msk_op_linear(s, "attention output", layer->out, side, MSK_ACT_NONE, x, x);
+  msk_op_layer_norm(s, x, &layer->mlp_norm, side);
+  msk_op_linear(s, "mlp up", layer->up, side, w->tower->config->activation, none, hidden);
+  msk_op_linear(s, "mlp down", layer->down, hidden, MSK_ACT_NONE, x, x);
 }
 
-static void apply_norm(const struct walk *walk, const struct norm *norm, const float *x,
-                       size_t rows, float *y) {
-  msk_op_layer_norm(walk->stream, x, norm->scale, norm->bias, walk->tower->config->epsilon, rows,
-                    walk->tower->config->hidden, y);
-}
-
-static void apply_linear(const struct walk *walk, const msk_linear *linear, const float *x,
-                         size_t rows, float *y, const float *residual, msk_activation activation) {
-  msk_op_linear(walk->stream, &(msk_linear_args){.linear = linear,
-                                                 .x = x,
-                                                 .y = y,
-                                                 .residual = residual,
-                                                 .rows = rows,
-                                                 .activation = activation});
-}
-
-static void run_layer(const struct walk *walk, const struct layer *layer) {
-  const msk_clip_tower *config = walk->tower->config;
-  size_t hidden = config->hidden, head_dim = hidden / config->heads;
-  apply_norm(walk, &layer->attention_norm, walk->x, walk->rows, walk->side);
-  apply_linear(walk, layer->qkv, walk->side, walk->rows, walk->work, NULL, MSK_ACT_NONE);
-  msk_op_attention(walk->stream, &(msk_attention_args){.q = walk->work,
-                                                       .k = at(walk->work, hidden),
-                                                       .v = at(walk->work, 2 * hidden),
-                                                       .stride = 3 * hidden,
-                                                       .out = walk->side,
-                                                       .out_stride = hidden,
-                                                       .batch = walk->batch,
-                                                       .tokens = walk->tokens,
-                                                       .heads = config->heads,
-                                                       .head_dim = head_dim,
-                                                       .scale = 1.0f / sqrtf((float)head_dim),
-                                                       .causal = walk->tower->causal});
-  apply_linear(walk, layer->out, walk->side, walk->rows, walk->x, walk->x, MSK_ACT_NONE);
-  apply_norm(walk, &layer->mlp_norm, walk->x, walk->rows, walk->side);
-  apply_linear(walk, layer->up, walk->side, walk->rows, walk->work, NULL, config->activation);
-  apply_linear(walk, layer->down, walk->work, walk->rows, walk->x, walk->x, MSK_ACT_NONE);
-}
-
-static void run_layers(const struct walk *walk) {
-  for (size_t i = 0; i < walk->tower->config->layers; i++) {
-    run_layer(walk, &walk->tower->layers[i]);
-    observe(walk, "layer", (long)i, walk->x, walk->tokens);
+static void run_layers(const struct walk *w) {
+  for (size_t i = 0; i < w->tower->config->layers; i++) {
+    run_layer(w, &w->tower->layers[i]);
+    observe(w, "layer", (long)i, w->x.at, w->tokens);
   }
 }
 
-/* One row of each item, which lie in walk->side by now, to vectors. */
-static void project(const struct walk *walk, float *vectors) {
-  apply_norm(walk, &walk->tower->last_norm, walk->side, walk->batch, walk->side);
-  observe(walk, "pooled", -1, walk->side, 1);
-  apply_linear(walk, walk->tower->projection, walk->side, walk->batch, vectors, NULL, MSK_ACT_NONE);
+/* Row `token` of item `item`. */
+static msk_rows row_of(const struct walk *w, size_t item, size_t token) {
+  return msk_rows_part(w->x, item * w->tokens + token, 1);
+}
+
+/* One row of each item, which lie in w->side by now, to vectors. */
+static void project(const struct walk *w, float *vectors, size_t dimensions) {
+  size_t batch = w->shape.batch;
+  const msk_rows rows = msk_rows_part(w->side, 0, batch);
+  msk_op_layer_norm(w->stream, rows, &w->tower->last_norm, rows);
+  observe(w, "pooled", -1, rows.at, 1);
+  msk_op_linear(w->stream, "projection", w->tower->projection, rows, MSK_ACT_NONE, MSK_NO_ROWS,
+                msk_rows_at(vectors, batch, dimensions));
+}
+
+/* Patches, the class token before them, and positions. */
+static void embed_patches(const struct walk *w, const msk_clip_towers *towers, msk_rows patches) {
+  size_t tokens = w->tokens, count = tokens - 1, d = w->x.columns;
+  msk_stream *s = w->stream;
+  for (size_t b = 0; b < w->shape.batch; b++) {
+    const msk_rows item = msk_rows_part(w->x, b * tokens, tokens),
+                   behind = msk_rows_part(item, 1, count);
+    msk_op_linear(s, "patches", towers->patches, msk_rows_part(patches, b * count, count),
+                  MSK_ACT_NONE, MSK_NO_ROWS, behind);
+    if (b == 0) observe(w, "patches", -1, behind.at, count);
+    msk_op_copy(s, msk_rows_at(towers->class_embedding, 1, d), row_of(w, b, 0));
+    msk_op_add(s, msk_rows_at(towers->vision.positions, tokens, d), item);
+  }
 }
 
 void msk_clip_embed_pixels(const msk_clip_towers *towers, msk_stream *stream, msk_arena *arena,
                            const float *pixels, size_t batch, float *vectors,
                            const msk_observer *observer) {
   const msk_clip_config *config = &towers->config;
-  size_t size = config->image_size, hidden = config->vision.hidden, tokens = vision_tokens(config),
-         patches = tokens - 1;
-  size_t columns = 3 * config->patch * config->patch, mark = msk_arena_mark(arena);
-  struct walk walk = {.tower = &towers->vision,
-                      .stream = stream,
-                      .observer = observer,
-                      .batch = batch,
-                      .tokens = tokens};
-  take_buffers(&walk, arena);
-  float *deep = msk_arena_take(arena, batch * patches * columns, sizeof(float));
-  msk_op_space_to_depth(stream, pixels, batch, size, size, 3, config->patch, deep);
-  for (size_t b = 0; b < batch; b++) {
-    float *x = at(walk.x, b * tokens * hidden);
-    apply_linear(&walk, towers->patches, at(deep, b * patches * columns), patches, at(x, hidden),
-                 NULL, MSK_ACT_NONE);
-    if (b == 0) observe(&walk, "patches", -1, at(x, hidden), patches);
-    msk_op_copy(stream, towers->class_embedding, hidden, x);
-    msk_op_add(stream, towers->vision.positions, tokens * hidden, x);
-  }
-  observe(&walk, "embeddings", -1, walk.x, tokens);
-  apply_norm(&walk, &towers->first_norm, walk.x, walk.rows, walk.x);
-  observe(&walk, "pre_layrnorm", -1, walk.x, tokens);
+  size_t size = config->image_size, patch = config->patch, mark = msk_arena_mark(arena);
+  const struct walk walk =
+      start_walk(&towers->vision, stream, arena, batch, vision_tokens(config), observer);
+  msk_rows patches = msk_take_rows(arena, batch * (vision_tokens(config) - 1), 3 * patch * patch);
+  msk_op_space_to_depth(stream, msk_map_at(pixels, batch, size, size, 3),
+                        msk_map_at(patches.at, batch, size / patch, size / patch, patches.columns));
+  embed_patches(&walk, towers, patches);
+  observe(&walk, "embeddings", -1, walk.x.at, walk.tokens);
+  msk_op_layer_norm(stream, walk.x, &towers->first_norm, walk.x);
+  observe(&walk, "pre_layrnorm", -1, walk.x.at, walk.tokens);
   run_layers(&walk);
   for (size_t b = 0; b < batch; b++)
-    msk_op_copy(stream, at(walk.x, b * tokens * hidden), hidden, at(walk.side, b * hidden));
-  project(&walk, vectors);
+    msk_op_copy(stream, row_of(&walk, b, 0), msk_rows_part(walk.side, b, 1));
+  project(&walk, vectors, config->projection);
   msk_arena_release(arena, mark);
 }
 
@@ -535,21 +529,16 @@ void msk_clip_embed_ids(const msk_clip_towers *towers, msk_stream *stream, msk_a
                         const int32_t *ids, size_t batch, size_t tokens, float *vectors,
                         const msk_observer *observer) {
   const msk_clip_config *config = &towers->config;
-  size_t hidden = config->text.hidden, mark = msk_arena_mark(arena);
-  struct walk walk = {.tower = &towers->text,
-                      .stream = stream,
-                      .observer = observer,
-                      .batch = batch,
-                      .tokens = tokens};
-  take_buffers(&walk, arena);
-  msk_op_embed(stream, ids, towers->words, towers->text.positions, config->vocabulary, batch,
-               tokens, hidden, walk.x);
-  observe(&walk, "embeddings", -1, walk.x, tokens);
+  size_t d = config->text.hidden, mark = msk_arena_mark(arena);
+  const struct walk walk = start_walk(&towers->text, stream, arena, batch, tokens, observer);
+  msk_op_embed(stream, ids, msk_rows_at(towers->words, config->vocabulary, d),
+               msk_rows_at(towers->text.positions, tokens, d), walk.x);
+  observe(&walk, "embeddings", -1, walk.x.at, tokens);
   run_layers(&walk);
   for (size_t b = 0; b < batch; b++) {
-    size_t end = stream->measuring ? 0 : end_position(config, ids + b * tokens, tokens);
-    msk_op_copy(stream, at(walk.x, (b * tokens + end) * hidden), hidden, at(walk.side, b * hidden));
+    size_t end = end_position(config, ids + b * tokens, tokens);
+    msk_op_copy(stream, row_of(&walk, b, end), msk_rows_part(walk.side, b, 1));
   }
-  project(&walk, vectors);
+  project(&walk, vectors, config->projection);
   msk_arena_release(arena, mark);
 }

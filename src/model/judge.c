@@ -244,83 +244,68 @@ struct pass {
   const msk_judge_network *network;
   msk_stream *stream;
   msk_arena *arena;
-  float *maps[MSK_JUDGE_MAX_LEVELS]; /* what each level put out */
+  msk_map levels[MSK_JUDGE_MAX_LEVELS]; /* what each level put out */
 };
 
-static size_t level_side(const struct pass *pass, size_t l) {
-  return pass->network->config.size >> (l + 1);
+static msk_map take_map(const struct pass *pass, size_t side, size_t channels) {
+  return msk_map_at(msk_arena_take(pass->arena, side * side * channels, sizeof(float)), 1, side,
+                    side, channels);
 }
 
-static float *take(const struct pass *pass, size_t side, size_t channels) {
-  return msk_arena_take(pass->arena, side * side * channels, sizeof(float));
-}
-
-/* side: of x */
-static void run_conv(const struct pass *pass, const msk_conv *conv, const float *x, size_t side,
-                     size_t upsample, const float *residual, float *y) {
-  msk_op_conv(pass->stream, &(msk_conv_args){.conv = conv,
-                                             .x = x,
-                                             .y = y,
-                                             .residual = residual,
-                                             .batch = 1,
-                                             .height = side,
-                                             .width = side,
-                                             .upsample = upsample});
-}
-
-static void run_levels(struct pass *pass, const float *pixels) {
+static void run_levels(struct pass *pass, msk_map x) {
   const msk_judge_config *config = &pass->network->config;
-  const float *x = pixels;
+  msk_stream *s = pass->stream;
   for (size_t l = 0; l < config->levels; l++) {
-    size_t side = level_side(pass, l), count = side * side * config->channels[l];
-    float *half = take(pass, side, config->channels[l]), *y = take(pass, side, config->channels[l]);
-    run_conv(pass, pass->network->levels[l].down, x, side * 2, 1, NULL, half);
-    msk_op_relu(pass->stream, half, count, half);
-    run_conv(pass, pass->network->levels[l].same, half, side, 1, NULL, y);
-    msk_op_relu(pass->stream, y, count, y);
-    pass->maps[l] = y;
-    x = y;
+    const struct level *level = &pass->network->levels[l];
+    msk_map half = take_map(pass, x.height / 2, config->channels[l]),
+            y = take_map(pass, x.height / 2, config->channels[l]);
+    msk_op_conv(s, level->down, x, 1, NULL, MSK_NO_MAP, half);
+    msk_op_relu(s, msk_map_rows(half), msk_map_rows(half));
+    msk_op_conv(s, level->same, half, 1, NULL, MSK_NO_MAP, y);
+    msk_op_relu(s, msk_map_rows(y), msk_map_rows(y));
+    x = pass->levels[l] = y;
   }
 }
 
 /* The mean over all pixels, by halving: the side is a power of two. */
-static void run_features(const struct pass *pass, float *features) {
-  size_t last = pass->network->config.levels - 1, channels = pass->network->config.channels[last];
-  const float *x = pass->maps[last];
-  size_t side = level_side(pass, last);
-  if (side == 1) msk_op_copy(pass->stream, x, channels, features);
-  for (; side > 1; side /= 2) {
-    float *y = side == 2 ? features : take(pass, side / 2, channels);
-    msk_op_average_pool(pass->stream, x, 1, side, side, channels, y);
+static void run_features(const struct pass *pass, msk_map features) {
+  msk_map x = pass->levels[pass->network->config.levels - 1];
+  if (x.height == 1) msk_op_copy(pass->stream, msk_map_rows(x), msk_map_rows(features));
+  while (x.height > 1) {
+    msk_map y = x.height == 2 ? features : take_map(pass, x.height / 2, x.channels);
+    msk_op_average_pool(pass->stream, x, y);
     x = y;
   }
 }
 
-static void run_silhouette(const struct pass *pass, float *silhouette) {
+static void run_silhouette(const struct pass *pass, msk_map silhouette) {
   const msk_judge_network *network = pass->network;
-  const msk_judge_config *config = &network->config;
-  const float *x = pass->maps[config->levels - 1];
-  for (size_t l = config->levels - 1; l-- > 0;) {
-    size_t side = level_side(pass, l);
-    float *y = take(pass, side, config->channels[l]);
-    run_conv(pass, network->rises[l].beside, pass->maps[l], side, 1, NULL, y);
-    run_conv(pass, network->rises[l].below, x, side / 2, 2, y, y);
-    msk_op_relu(pass->stream, y, side * side * config->channels[l], y);
+  msk_stream *s = pass->stream;
+  size_t last = network->config.levels - 1;
+  msk_map x = pass->levels[last];
+  for (size_t l = last; l-- > 0;) {
+    const struct rise *rise = &network->rises[l];
+    msk_map beside = pass->levels[l], y = take_map(pass, beside.height, beside.channels);
+    msk_op_conv(s, rise->beside, beside, 1, NULL, MSK_NO_MAP, y);
+    msk_op_conv(s, rise->below, x, 2, NULL, y, y);
+    msk_op_relu(s, msk_map_rows(y), msk_map_rows(y));
     x = y;
   }
-  float *cells = take(pass, level_side(pass, 0), 4);
-  run_conv(pass, network->silhouette, x, level_side(pass, 0), 1, NULL, cells);
-  msk_op_depth_to_space(pass->stream, cells, 1, config->size, config->size, 1, 2, silhouette);
+  msk_map cells = take_map(pass, x.height, 4);
+  msk_op_conv(s, network->silhouette, x, 1, NULL, MSK_NO_MAP, cells);
+  msk_op_depth_to_space(s, cells, silhouette);
 }
 
 void msk_judge_network_run(const msk_judge_network *network, msk_stream *stream, msk_arena *arena,
                            const float *pixels, float *logits, float *silhouette, float *features) {
+  const msk_judge_config *config = &network->config;
   struct pass pass = {.network = network, .stream = stream, .arena = arena};
-  size_t mark = msk_arena_mark(arena);
-  run_levels(&pass, pixels);
-  run_features(&pass, features);
-  run_silhouette(&pass, silhouette);
-  msk_op_linear(
-      stream, &(msk_linear_args){.linear = network->label, .x = features, .y = logits, .rows = 1});
+  size_t mark = msk_arena_mark(arena), size = config->size;
+  msk_map mean = msk_map_at(features, 1, 1, 1, config->channels[config->levels - 1]);
+  run_levels(&pass, msk_map_at(pixels, 1, size, size, 3));
+  run_features(&pass, mean);
+  run_silhouette(&pass, msk_map_at(silhouette, 1, size, size, 1));
+  msk_op_linear(stream, "label", network->label, msk_map_rows(mean), MSK_ACT_NONE, MSK_NO_ROWS,
+                msk_rows_at(logits, 1, config->classes));
   msk_arena_release(arena, mark);
 }

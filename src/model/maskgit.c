@@ -11,18 +11,13 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "compute/meter.h"
 
 enum { MAX_LAYERS = 256 };
 #define LAYER_NORM_EPSILON 1e-12f
 
-struct norm {
-  float *scale, *bias;
-};
-
 struct layer {
   msk_linear *qkv, *out, *up, *down;
-  struct norm attention_norm, output_norm;
+  msk_norm attention_norm, output_norm;
 };
 
 struct msk_maskgit {
@@ -30,7 +25,7 @@ struct msk_maskgit {
   const msk_device *device;
   float *kept; /* norms, embeddings */
   float *words, *positions;
-  struct norm embedding_norm, head_norm;
+  msk_norm embedding_norm, head_norm;
   struct layer *layers;
   msk_linear *dense, *head;
 };
@@ -242,6 +237,10 @@ struct packer {
   msk_pool *pool;
 };
 
+static msk_norm make_norm(const float *scale, const float *bias) {
+  return (msk_norm){.gamma = scale, .beta = bias, .epsilon = LAYER_NORM_EPSILON};
+}
+
 static msk_linear_part make_part(const msk_weight_stored *weight, const float *bias, size_t out) {
   return (msk_linear_part){.weight = weight->at,
                            .bias = bias,
@@ -266,7 +265,7 @@ static msk_status load_embedding(const struct packer *packer) {
   if (status != MSK_OK) return status;
   packer->maskgit->words = fields.words;
   packer->maskgit->positions = fields.positions;
-  packer->maskgit->embedding_norm = (struct norm){fields.scale, fields.bias};
+  packer->maskgit->embedding_norm = make_norm(fields.scale, fields.bias);
   return MSK_OK;
 }
 
@@ -278,8 +277,8 @@ static msk_status load_layer(const struct packer *packer, size_t index) {
   maskgit_groups(config, index + 1, &group);
   msk_status status = msk_weights_load(packer->loader, &group, &fields);
   if (status != MSK_OK) return status;
-  layer->attention_norm = (struct norm){fields.attention_scale, fields.attention_bias};
-  layer->output_norm = (struct norm){fields.output_scale, fields.output_bias};
+  layer->attention_norm = make_norm(fields.attention_scale, fields.attention_bias);
+  layer->output_norm = make_norm(fields.output_scale, fields.output_bias);
   /* q, k, v side by side: one product, and the first two thirds of its columns where only q and
    * k are wanted. */
   const msk_linear_part parts[] = {make_part(&fields.query, fields.query_bias, config->hidden),
@@ -311,7 +310,7 @@ static msk_status load_head(const struct packer *packer) {
   maskgit_groups(config, config->layers + 1, &group);
   msk_status status = msk_weights_load(packer->loader, &group, &fields);
   if (status != MSK_OK) return status;
-  maskgit->head_norm = (struct norm){fields.scale, fields.bias};
+  maskgit->head_norm = make_norm(fields.scale, fields.bias);
   status = pack_linear(packer, &maskgit->dense, MSK_PRECISION_FP32, config->hidden, config->hidden,
                        &fields.dense, fields.dense_bias);
   msk_weights_done(packer->loader, &group);
@@ -425,188 +424,125 @@ int msk_maskgit_code_outputs(const msk_maskgit_config *config, const char *name)
 
 /* ---- the forward pass ---- */
 
-/* One pass's way through the network. Buffers: x [rows, D]; work holds [rows, 3D] q|k|v and
- * behind it [rows, D] the attention's output, or [rows, I] the MLP's hidden layer; score [batch,
- * heads, N]. */
-struct walk {
-  const msk_maskgit *maskgit;
-  msk_stream *stream;
-  const msk_maskgit_pass *pass;
-  size_t rows, hidden, tokens, heads;
-  float *x, *work, *score;
-};
-
-/* Layer `index`, or the embedding where it is -1. */
-static void observe(const struct walk *walk, long index, const char *suffix) {
-  const msk_observer *observer = walk->pass->observer;
-  if (observer == NULL || walk->stream->measuring) return;
-  char name[64] = "embedding";
-  if (index >= 0) snprintf(name, sizeof name, "layer%ld%s", index, suffix);
-  observer->observe(observer->user, name, walk->x, walk->pass->batch, walk->tokens, walk->hidden);
-}
-
-static void note_linear(const struct walk *walk, const char *name, const msk_linear *linear,
-                        size_t columns) {
-  msk_meter_note(walk->stream, name,
-                 2.0 * (double)walk->rows * (double)msk_linear_in(linear) * (double)columns);
-}
-
-static void apply_linear(const struct walk *walk, const char *name, const msk_linear *linear,
-                         const float *x, float *y, const float *residual,
-                         msk_activation activation) {
-  msk_op_linear(walk->stream, &(msk_linear_args){.linear = linear,
-                                                 .x = x,
-                                                 .y = y,
-                                                 .residual = residual,
-                                                 .rows = walk->rows,
-                                                 .activation = activation});
-  note_linear(walk, name, linear, msk_linear_out(linear));
-}
-
 /* The hidden layer's rows are a cache line longer than they need: at 3072 floats they would all
  * fall on the same sets of the nearest cache. */
 enum { HIDDEN_PAD = 16 };
 
-static void apply_mlp(const struct walk *walk, const struct layer *layer) {
-  size_t stride = walk->maskgit->config.intermediate + HIDDEN_PAD;
-  msk_op_linear(walk->stream, &(msk_linear_args){.linear = layer->up,
-                                                 .x = walk->x,
-                                                 .y = walk->work,
-                                                 .rows = walk->rows,
-                                                 .y_stride = stride,
-                                                 .activation = MSK_ACT_GELU_TANH});
-  note_linear(walk, "mlp up, gelu", layer->up, msk_linear_out(layer->up));
-  msk_op_linear(walk->stream, &(msk_linear_args){.linear = layer->down,
-                                                 .x = walk->work,
-                                                 .y = walk->x,
-                                                 .residual = walk->x,
-                                                 .rows = walk->rows,
-                                                 .x_stride = stride});
-  note_linear(walk, "mlp down", layer->down, walk->hidden);
+/* One pass's way through the network. B sequences of N tokens, D numbers each; the MLP's I and
+ * the attention's 3 D + D lie in the same place: neither outlives the other. */
+struct walk {
+  const msk_maskgit *maskgit;
+  msk_stream *stream;
+  const msk_maskgit_pass *pass;
+  msk_attention_shape shape;
+  msk_rows x;      /* [B N, D] */
+  msk_rows qkv;    /* [B N, 3 D]: queries, keys and values side by side */
+  msk_rows mixed;  /* [B N, D]: values, weighed */
+  msk_rows hidden; /* [B N, I] */
+  float *score;    /* [B, H, N] */
+};
+
+static struct walk start_walk(const msk_maskgit *maskgit, msk_stream *stream, msk_arena *arena,
+                              const msk_maskgit_pass *pass) {
+  size_t rows = pass->batch * maskgit->config.positions, d = maskgit->config.hidden,
+         stride = maskgit->config.intermediate + HIDDEN_PAD;
+  msk_rows x = msk_take_rows(arena, rows, d),
+           work = msk_take_rows(arena, rows, stride > 4 * d ? stride : 4 * d);
+  return (struct walk){.maskgit = maskgit,
+                       .stream = stream,
+                       .pass = pass,
+                       .shape = {.batch = pass->batch,
+                                 .heads = maskgit->config.heads,
+                                 .scale = 1.0f / sqrtf((float)(d / maskgit->config.heads))},
+                       .x = x,
+                       .qkv = msk_rows_at(work.at, rows, 3 * d),
+                       .mixed = msk_rows_at(work.at + rows * 3 * d, rows, d),
+                       .hidden = {work.at, rows, maskgit->config.intermediate, stride},
+                       .score = msk_arena_take(arena, rows * maskgit->config.heads, sizeof(float))};
 }
 
-static void apply_norm(const struct walk *walk, const struct norm *norm, size_t rows, float *x) {
-  msk_op_layer_norm(walk->stream, x, norm->scale, norm->bias, LAYER_NORM_EPSILON, rows,
-                    walk->hidden, x);
-  msk_meter_note(walk->stream, "layer norm", 0);
+/* Layer `index`, or the embedding where it is -1. */
+static void observe(const struct walk *w, long index, const char *suffix) {
+  const msk_observer *observer = w->pass->observer;
+  if (observer == NULL || w->stream->measuring) return;
+  char name[64] = "embedding";
+  if (index >= 0) snprintf(name, sizeof name, "layer%ld%s", index, suffix);
+  observer->observe(observer->user, name, w->x.at, w->pass->batch, w->maskgit->config.positions,
+                    w->x.columns);
 }
 
-/* Q K' of every pair of tokens, and P V where there are values. */
-static void note_attention(const struct walk *walk, const msk_attention_args *args) {
-  double pairs = (double)walk->rows * (double)walk->tokens * (double)walk->hidden;
-  const char *name = args->maps != NULL    ? "attention, maps kept"
-                     : args->score != NULL ? "attention, scored"
-                                           : "attention";
-  msk_meter_note(walk->stream, name, (args->v != NULL || args->out != NULL ? 4.0 : 2.0) * pairs);
-}
-
-/* NULL stays NULL while measuring, when buffers are not there yet. */
-static float *at(float *base, size_t offset) { return base == NULL ? NULL : base + offset; }
-static const float *at_const(const float *base, size_t offset) {
-  return base == NULL ? NULL : base + offset;
-}
-
-/* slot: place among the layers that are read out, or -1. keys_only: neither values nor output,
- * this is the last thing that is needed. */
-static void attend(const struct walk *walk, const struct layer *layer, long slot, bool keys_only) {
-  const msk_maskgit_pass *pass = walk->pass;
-  size_t hidden = walk->hidden, columns = keys_only ? 2 * hidden : 3 * hidden,
-         maps = walk->heads * walk->tokens * walk->tokens;
-  msk_op_linear(walk->stream, &(msk_linear_args){.linear = layer->qkv,
-                                                 .x = walk->x,
-                                                 .y = walk->work,
-                                                 .rows = walk->rows,
-                                                 .y_stride = columns,
-                                                 .columns = columns});
-  note_linear(walk, keys_only ? "q k" : "q k v", layer->qkv, columns);
-  msk_attention_args args = {.q = walk->work,
-                             .k = at(walk->work, hidden),
-                             .stride = columns,
-                             .batch = pass->batch,
-                             .tokens = walk->tokens,
-                             .heads = walk->heads,
-                             .head_dim = hidden / walk->heads,
-                             .scale = 1.0f / sqrtf((float)(hidden / walk->heads)),
-                             .out_stride = hidden,
-                             .distance = pass->distance};
-  if (!keys_only) {
-    args.v = at(walk->work, 2 * hidden);
-    args.out = at(walk->work, 3 * hidden * walk->rows);
+/* What is read out of the slot-th of the layers that are; slot -1: nothing. */
+static msk_read_out read_out(const struct walk *w, long slot) {
+  const msk_maskgit_pass *pass = w->pass;
+  size_t n = w->maskgit->config.positions, each = w->shape.heads * n * n;
+  msk_read_out reads = {.distance = pass->distance};
+  if (slot < 0) return reads;
+  size_t first = (size_t)slot * each;
+  if (pass->maps != NULL) reads.maps = pass->maps + first * pass->batch;
+  if (pass->log_maps != NULL) reads.log_maps = pass->log_maps + first * pass->batch;
+  if (pass->score != NULL || pass->score_layers != NULL) {
+    reads.target = pass->target + first;
+    reads.log_target = pass->log_target + first;
+    reads.score = w->score;
   }
-  if (slot >= 0) {
-    size_t index = (size_t)slot;
-    args.maps = at(pass->maps, index * pass->batch * maps);
-    args.log_maps = at(pass->log_maps, index * pass->batch * maps);
-    if (pass->score != NULL || pass->score_layers != NULL) {
-      args.target = at_const(pass->target, index * maps);
-      args.log_target = at_const(pass->log_target, index * maps);
-      args.score = walk->score;
-    }
-  }
-  msk_op_attention(walk->stream, &args);
-  note_attention(walk, &args);
-  if (args.target == NULL) return;
-  if (pass->score != NULL) {
-    msk_op_head_sum(walk->stream, walk->score, pass->batch, walk->heads, walk->tokens,
-                    1.0f / (float)(walk->heads * pass->layer_count), slot > 0, pass->score);
-  }
-  if (pass->score_layers != NULL) {
-    msk_op_head_sum(walk->stream, walk->score, pass->batch, walk->heads, walk->tokens,
-                    1.0f / (float)walk->heads, false,
-                    at(pass->score_layers, (size_t)slot * walk->rows));
-  }
+  return reads;
 }
 
-static void run_layer(const struct walk *walk, size_t index, long slot) {
-  const struct layer *layer = &walk->maskgit->layers[index];
-  attend(walk, layer, slot, false);
-  apply_linear(walk, "attention output", layer->out, at(walk->work, 3 * walk->hidden * walk->rows),
-               walk->x, walk->x, MSK_ACT_NONE);
-  apply_norm(walk, &layer->attention_norm, walk->rows, walk->x);
-  observe(walk, (long)index, "_attention_ln");
-  apply_mlp(walk, layer);
-  apply_norm(walk, &layer->output_norm, walk->rows, walk->x);
-  observe(walk, (long)index, "");
+/* Queries, keys and values of x, and what attention makes of them. slot: as in read_out().
+ * keys_only: neither values nor output, this is the last thing that is needed. */
+static void attend(const struct walk *w, const struct layer *layer, long slot, bool keys_only) {
+  const msk_maskgit_pass *pass = w->pass;
+  msk_stream *s = w->stream;
+  size_t d = w->x.columns, n = w->maskgit->config.positions, heads = w->shape.heads;
+  msk_rows qkv = keys_only ? msk_rows_at(w->qkv.at, w->qkv.rows, 2 * d) : w->qkv,
+           q = msk_rows_columns(qkv, 0, d), k = msk_rows_columns(qkv, d, d),
+           v = keys_only ? MSK_NO_ROWS : msk_rows_columns(qkv, 2 * d, d),
+           mixed = keys_only ? MSK_NO_ROWS : w->mixed;
+  const msk_read_out reads = read_out(w, slot);
+  msk_op_linear(s, keys_only ? "q k" : "q k v", layer->qkv, w->x, MSK_ACT_NONE, MSK_NO_ROWS, qkv);
+  msk_op_attention(s, &w->shape, q, k, v, &reads, mixed);
+  if (reads.score == NULL) return;
+  if (pass->score != NULL)
+    msk_op_head_sum(s, w->score, heads, 1.0f / (float)(heads * pass->layer_count), slot > 0,
+                    msk_rows_at(pass->score, pass->batch, n));
+  if (pass->score_layers != NULL)
+    msk_op_head_sum(s, w->score, heads, 1.0f / (float)heads, false,
+                    msk_rows_at(pass->score_layers + (size_t)slot * w->x.rows, pass->batch, n));
 }
 
-static void run_head(const struct walk *walk) {
-  const msk_maskgit *maskgit = walk->maskgit;
-  const msk_maskgit_pass *pass = walk->pass;
-  apply_linear(walk, "head dense, gelu", maskgit->dense, walk->x, walk->work, NULL,
-               MSK_ACT_GELU_TANH);
-  apply_norm(walk, &maskgit->head_norm, walk->rows, walk->work);
-  size_t columns = pass->columns == 0 ? maskgit->config.vocabulary : pass->columns;
-  msk_op_linear(walk->stream, &(msk_linear_args){.linear = maskgit->head,
-                                                 .x = walk->work,
-                                                 .y = pass->logits,
-                                                 .rows = walk->rows,
-                                                 .y_stride = columns,
-                                                 .columns = columns});
-  note_linear(walk, "head", maskgit->head, columns);
+static void run_layer(const struct walk *w, size_t index, long slot) {
+  const struct layer *layer = &w->maskgit->layers[index];
+  const msk_rows x = w->x, mixed = w->mixed, hidden = w->hidden, none = MSK_NO_ROWS;
+  msk_stream *s = w->stream;
+  attend(w, layer, slot, false);
+  msk_op_linear(s, "attention output", layer->out, mixed, MSK_ACT_NONE, x, x);
+  msk_op_layer_norm(s, x, &layer->attention_norm, x);
+  observe(w, (long)index, "_attention_ln");
+  msk_op_linear(s, "mlp up, gelu", layer->up, x, MSK_ACT_GELU_TANH, none, hidden);
+  msk_op_linear(s, "mlp down", layer->down, hidden, MSK_ACT_NONE, x, x);
+  msk_op_layer_norm(s, x, &layer->output_norm, x);
+  observe(w, (long)index, "");
+}
+
+static void run_head(const struct walk *w) {
+  const msk_maskgit *maskgit = w->maskgit;
+  const msk_rows x = w->x, y = w->mixed, none = MSK_NO_ROWS;
+  size_t columns = w->pass->columns == 0 ? maskgit->config.vocabulary : w->pass->columns;
+  const msk_rows logits = msk_rows_at(w->pass->logits, x.rows, columns);
+  msk_op_linear(w->stream, "head dense, gelu", maskgit->dense, x, MSK_ACT_GELU_TANH, none, y);
+  msk_op_layer_norm(w->stream, y, &maskgit->head_norm, y);
+  msk_op_linear(w->stream, "head", maskgit->head, y, MSK_ACT_NONE, none, logits);
 }
 
 void msk_maskgit_forward(const msk_maskgit *maskgit, msk_stream *stream, msk_arena *arena,
                          const msk_maskgit_pass *pass) {
   const msk_maskgit_config *config = &maskgit->config;
-  size_t rows = pass->batch * config->positions, mark = msk_arena_mark(arena);
-  size_t wide = config->intermediate + HIDDEN_PAD > 4 * config->hidden
-                    ? config->intermediate + HIDDEN_PAD
-                    : 4 * config->hidden;
-  struct walk walk = {.maskgit = maskgit,
-                      .stream = stream,
-                      .pass = pass,
-                      .rows = rows,
-                      .hidden = config->hidden,
-                      .tokens = config->positions,
-                      .heads = config->heads};
-  walk.x = msk_arena_take(arena, rows * config->hidden, sizeof(float));
-  walk.work = msk_arena_take(arena, rows * wide, sizeof(float));
-  walk.score = msk_arena_take(arena, rows * config->heads, sizeof(float));
-
-  msk_op_embed(stream, pass->tokens, maskgit->words, maskgit->positions, config->vocabulary,
-               pass->batch, config->positions, config->hidden, walk.x);
-  msk_meter_note(stream, "embedding", 0);
-  apply_norm(&walk, &maskgit->embedding_norm, rows, walk.x);
+  size_t mark = msk_arena_mark(arena);
+  const struct walk walk = start_walk(maskgit, stream, arena, pass);
+  msk_op_embed(stream, pass->tokens,
+               msk_rows_at(maskgit->words, config->vocabulary, config->hidden),
+               msk_rows_at(maskgit->positions, config->positions, config->hidden), walk.x);
+  msk_op_layer_norm(stream, walk.x, &maskgit->embedding_norm, walk.x);
   observe(&walk, -1, "");
   /* Without logits (and without an observer, who wants every layer) the pass ends at the keys of
    * the last layer that is read out. */

@@ -10,10 +10,8 @@
 #include "model/vqgan.h"
 
 #include <stdio.h>
-#include <string.h>
 
 #include "base/error.h"
-#include "compute/meter.h"
 
 #define GROUP_NORM_EPSILON 1e-6f
 enum { DEFAULT_GROUPS = 32, MAX_STEM = 8 };
@@ -42,7 +40,7 @@ struct plan {
 
 struct packed_stage {
   msk_conv *conv[3]; /* of a block: first, second, shortcut */
-  float *scale[2], *bias[2];
+  msk_norm norm[2];
 };
 
 struct msk_vqgan {
@@ -359,8 +357,10 @@ static msk_status pack_stage(msk_vqgan *vqgan, size_t index, const struct stage_
   const struct stage *stage = &vqgan->plan.stages[index];
   struct packed_stage *packed = &vqgan->packed[index];
   const msk_device *device = vqgan->device;
-  memcpy(packed->scale, fields->scale, sizeof packed->scale);
-  memcpy(packed->bias, fields->bias, sizeof packed->bias);
+  for (size_t i = 0; i < 2; i++) {
+    packed->norm[i] =
+        (msk_norm){fields->scale[i], fields->bias[i], GROUP_NORM_EPSILON, vqgan->config.groups};
+  }
   if (stage->kind == STAGE_CODEBOOK)
     return msk_codebook_create(&vqgan->codebook, device, fields->codebook, stage->in, stage->out,
                                error);
@@ -498,14 +498,14 @@ msk_status msk_vqgan_plan(const msk_device *device, const msk_weight_file *file,
 
 /* ---- the forward pass ---- */
 
-/* A feature map on its way: `now` is one of the three buffers, the others are free. Each holds
- * the largest map of the pass. */
-struct map_walk {
+/* A feature map on its way: it lies in one of three buffers, the others are free. Each holds the
+ * largest map of the pass. */
+struct walk {
   const msk_vqgan *vqgan;
   msk_stream *stream;
   const msk_observer *observer;
-  size_t batch, height, width, channels;
-  float *now, *spare[2];
+  msk_map now;
+  float *spare[2];
 };
 
 static void next_size(const struct stage *stage, size_t *height, size_t *width) {
@@ -529,148 +529,104 @@ static size_t largest_map(const msk_vqgan *vqgan, size_t first, size_t end, size
   return largest;
 }
 
-static void observe(const struct map_walk *walk, const struct stage *stage) {
-  if (walk->observer == NULL || walk->stream->measuring ||
+/* batch maps of height x width before stage `first`, whose place is not filled yet. */
+static struct walk start_walk(const msk_vqgan *vqgan, msk_stream *stream, msk_arena *arena,
+                              size_t first, size_t end, size_t batch, size_t height, size_t width,
+                              const msk_observer *observer) {
+  size_t floats = batch * largest_map(vqgan, first, end, height, width);
+  float *now = msk_arena_take(arena, floats, sizeof(float)),
+        *first_spare = msk_arena_take(arena, floats, sizeof(float)),
+        *second_spare = msk_arena_take(arena, floats, sizeof(float));
+  return (struct walk){.vqgan = vqgan,
+                       .stream = stream,
+                       .observer = observer,
+                       .now = msk_map_at(now, batch, height, width, vqgan->plan.stages[first].in),
+                       .spare = {first_spare, second_spare}};
+}
+
+static void observe(const struct walk *w, const struct stage *stage) {
+  if (w->observer == NULL || w->stream->measuring ||
       (stage->kind != STAGE_CONV && stage->kind != STAGE_BLOCK))
     return;
   char name[64];
   snprintf(name, sizeof name, "%s/%s_%zu", stage->decoder ? "decoder" : "encoder",
            stage->kind == STAGE_CONV ? "Conv" : "ResBlock", stage->number);
-  walk->observer->observe(walk->observer->user, name, walk->now, walk->height, walk->width,
-                          walk->channels);
+  w->observer->observe(w->observer->user, name, w->now.at, w->now.height, w->now.width,
+                       w->now.channels);
 }
 
-static void note_conv(const struct map_walk *walk, const msk_conv *conv,
-                      const msk_conv_args *args) {
-  if (!msk_meter_listens(walk->stream)) return;
-  size_t kernel, in, out, height, width;
-  char name[64];
-  msk_conv_sizes(conv, &kernel, &in, &out);
-  msk_conv_output(conv, walk->height, walk->width, args->upsample, &height, &width);
-  snprintf(name, sizeof name, "%sconv %zux%zu %zu->%zu, %zux%zu%s",
-           args->norm == NULL ? "" : "norm, ", kernel, kernel, in, out, height, width,
-           msk_conv_precision(conv) == MSK_PRECISION_INT8 ? ", int8" : "");
-  msk_meter_note(
-      walk->stream, name,
-      2.0 * (double)(walk->batch * height * width) * (double)(kernel * kernel * in) * (double)out);
-}
-
-static void run_conv(const struct map_walk *walk, const msk_conv *conv, const float *x, float *y,
-                     const float *residual, size_t upsample, const msk_norm *norm) {
-  msk_conv_args args = {.conv = conv,
-                        .x = x,
-                        .y = y,
-                        .residual = residual,
-                        .batch = walk->batch,
-                        .height = walk->height,
-                        .width = walk->width,
-                        .upsample = upsample,
-                        .norm = norm};
-  msk_op_conv(walk->stream, &args);
-  note_conv(walk, conv, &args);
-}
-
-static void run_norm(const struct map_walk *walk, const msk_norm *norm, const float *x,
-                     size_t channels, float *y) {
-  msk_op_group_norm(walk->stream, x, norm->gamma, norm->beta, norm->epsilon, norm->groups, true,
-                    walk->batch, walk->height * walk->width, channels, y);
-  msk_meter_note(walk->stream, "group norm, swish", 0);
-}
-
-static msk_norm norm_of(const struct map_walk *walk, const struct packed_stage *packed,
-                        size_t which) {
-  return (msk_norm){packed->scale[which], packed->bias[which], GROUP_NORM_EPSILON,
-                    walk->vqgan->config.groups};
-}
-
-/* Norm `which` of a block, swish, and the convolution that follows; the normalised map goes to
- * `between`, unless it is made on the way. */
-static void run_half(const struct map_walk *walk, const struct packed_stage *packed, size_t which,
-                     const float *x, size_t channels, float *between, float *y,
-                     const float *residual) {
+/* Norm, swish and convolution `which` of a block; the normalised map goes to `between`, unless it
+ * is made on the way. Returns the map at y. */
+static msk_map run_half(const struct walk *w, const struct packed_stage *packed, size_t which,
+                        msk_map x, float *between, msk_map residual, float *y) {
   const msk_conv *conv = packed->conv[which];
-  msk_norm norm = norm_of(walk, packed, which);
+  const msk_norm *norm = &packed->norm[which];
+  const msk_map out = msk_conv_output(conv, x, 1, y);
   if (msk_conv_precision(conv) == MSK_PRECISION_INT8) {
-    run_conv(walk, conv, x, y, residual, 1, &norm);
+    msk_op_conv(w->stream, conv, x, 1, norm, residual, out);
   } else {
-    run_norm(walk, &norm, x, channels, between);
-    run_conv(walk, conv, between, y, residual, 1, NULL);
+    const msk_map normal = msk_map_at(between, x.batch, x.height, x.width, x.channels);
+    msk_op_group_norm(w->stream, x, norm, true, normal);
+    msk_op_conv(w->stream, conv, normal, 1, NULL, residual, out);
   }
+  return out;
 }
 
-static void run_block(struct map_walk *walk, const struct stage *stage,
-                      const struct packed_stage *packed) {
-  float *a = walk->spare[0], *b = walk->spare[1];
-  run_half(walk, packed, 0, walk->now, stage->in, a, b, NULL);
-  if (stage->in == stage->out) {
-    run_half(walk, packed, 1, b, stage->out, b, walk->now, walk->now);
-  } else { /* the shortcut comes from the branch; the block's input is dropped */
-    run_half(walk, packed, 1, b, stage->out, b, a, NULL);
-    run_conv(walk, packed->conv[2], a, walk->now, a, 1, NULL);
-  }
+static msk_map run_block(const struct walk *w, const struct packed_stage *packed) {
+  const msk_map x = w->now, none = MSK_NO_MAP;
+  float *a = w->spare[0], *b = w->spare[1];
+  msk_map y = run_half(w, packed, 0, x, a, none, b);
+  if (packed->conv[2] == NULL) return run_half(w, packed, 1, y, b, x, x.at);
+  /* the shortcut comes from the branch; the block's input is dropped */
+  const msk_map branch = run_half(w, packed, 1, y, b, none, a);
+  y = msk_conv_output(packed->conv[2], branch, 1, x.at);
+  msk_op_conv(w->stream, packed->conv[2], branch, 1, NULL, branch, y);
+  return y;
 }
 
-static void run_stage(struct map_walk *walk, size_t index, const float *input, float *output) {
-  const struct stage *stage = &walk->vqgan->plan.stages[index];
-  const struct packed_stage *packed = &walk->vqgan->packed[index];
-  float *y = output != NULL ? output : walk->spare[0];
+/* x: what the stage reads; `output`: where its map shall lie, or NULL: in one of the buffers. */
+static void run_stage(struct walk *w, size_t index, msk_map x, float *output) {
+  const struct stage *stage = &w->vqgan->plan.stages[index];
+  const struct packed_stage *packed = &w->vqgan->packed[index];
+  msk_map y = x;
   if (stage->kind == STAGE_BLOCK) {
-    run_block(walk, stage, packed);
+    y = run_block(w, packed);
   } else if (stage->kind == STAGE_NORM) {
-    msk_norm norm = norm_of(walk, packed, 0);
-    run_norm(walk, &norm, walk->now, stage->out, walk->now);
+    msk_op_group_norm(w->stream, x, &packed->norm[0], true, y);
   } else {
-    const float *x = input != NULL ? input : walk->now;
+    y.at = output != NULL ? output : w->spare[0];
+    if (output == NULL) w->spare[0] = w->now.at;
     if (stage->kind == STAGE_CONV) {
-      run_conv(walk, packed->conv[0], x, y, NULL, stage->upsample, NULL);
+      y = msk_conv_output(packed->conv[0], x, stage->upsample, y.at);
+      msk_op_conv(w->stream, packed->conv[0], x, stage->upsample, NULL, MSK_NO_MAP, y);
     } else {
-      msk_op_average_pool(walk->stream, x, walk->batch, walk->height, walk->width, stage->in, y);
-      msk_meter_note(walk->stream, "pool", 0);
+      next_size(stage, &y.height, &y.width);
+      msk_op_average_pool(w->stream, x, y);
     }
-    if (output == NULL) walk->spare[0] = walk->now;
-    walk->now = y;
   }
-  next_size(stage, &walk->height, &walk->width);
-  walk->channels = stage->out;
-  observe(walk, stage);
+  w->now = y;
+  observe(w, stage);
 }
 
-/* Runs stages first .. end-1 on walk->now; the last, a convolution, writes to `output`. */
-static void run_stages(struct map_walk *walk, size_t first, size_t end, const float *input,
-                       float *output) {
+/* Runs stages first .. end-1 on x; the last, a convolution, writes to `output` if that is not
+ * NULL. */
+static void run_stages(struct walk *w, size_t first, size_t end, msk_map x, float *output) {
   for (size_t i = first; i < end; i++)
-    run_stage(walk, i, i == first ? input : NULL, i + 1 == end ? output : NULL);
-}
-
-static struct map_walk start_walk(const msk_vqgan *vqgan, msk_stream *stream, msk_arena *arena,
-                                  size_t batch, size_t height, size_t width, size_t floats,
-                                  const msk_observer *observer) {
-  struct map_walk walk = {.vqgan = vqgan,
-                          .stream = stream,
-                          .observer = observer,
-                          .batch = batch,
-                          .height = height,
-                          .width = width};
-  walk.now = msk_arena_take(arena, batch * floats, sizeof(float));
-  walk.spare[0] = msk_arena_take(arena, batch * floats, sizeof(float));
-  walk.spare[1] = msk_arena_take(arena, batch * floats, sizeof(float));
-  return walk;
+    run_stage(w, i, i == first ? x : w->now, i + 1 == end ? output : NULL);
 }
 
 void msk_vqgan_encode(const msk_vqgan *vqgan, msk_stream *stream, msk_arena *arena,
                       const float *pixels, size_t batch, size_t height, size_t width,
                       float *latents, const msk_observer *observer) {
   size_t stem = vqgan->config.stem, mark = msk_arena_mark(arena), end = vqgan->plan.encoder_end;
-  size_t floats = largest_map(vqgan, 0, end, height / stem, width / stem);
-  struct map_walk walk =
-      start_walk(vqgan, stream, arena, batch, height / stem, width / stem, floats, observer);
-  const float *input = pixels;
+  msk_map x = msk_map_at(pixels, batch, height, width, 3);
+  struct walk walk =
+      start_walk(vqgan, stream, arena, 0, end, batch, height / stem, width / stem, observer);
   if (stem > 1) {
-    msk_op_space_to_depth(stream, pixels, batch, height, width, 3, stem, walk.now);
-    msk_meter_note(stream, "pixels to channels", 0);
-    input = walk.now;
+    msk_op_space_to_depth(stream, x, walk.now);
+    x = walk.now;
   }
-  run_stages(&walk, 0, end, input, latents);
+  run_stages(&walk, 0, end, x, latents);
   msk_arena_release(arena, mark);
 }
 
@@ -685,27 +641,20 @@ void msk_vqgan_latent_size(const msk_vqgan *vqgan, size_t height, size_t width, 
 
 void msk_vqgan_quantise(const msk_vqgan *vqgan, msk_stream *stream, const float *latents,
                         size_t rows, int32_t *codes) {
-  msk_op_nearest_code(stream, vqgan->codebook, latents, rows, codes);
-  msk_meter_note(stream, "nearest code",
-                 2.0 * (double)rows * (double)vqgan->config.codes * (double)vqgan->config.dim);
+  msk_op_nearest_code(stream, vqgan->codebook, msk_rows_at(latents, rows, vqgan->config.dim),
+                      codes);
 }
 
 void msk_vqgan_decode(const msk_vqgan *vqgan, msk_stream *stream, msk_arena *arena,
                       const int32_t *codes, size_t batch, size_t rows, size_t columns,
                       float *pixels, const msk_observer *observer) {
-  size_t stem = vqgan->config.stem, mark = msk_arena_mark(arena),
+  size_t stem = vqgan->config.stem, patch = vqgan->config.patch, mark = msk_arena_mark(arena),
          first = vqgan->plan.encoder_end + 1, end = vqgan->plan.count;
-  size_t floats = largest_map(vqgan, first, end, rows, columns);
-  struct map_walk walk = start_walk(vqgan, stream, arena, batch, rows, columns, floats, observer);
-  msk_op_lookup_code(stream, vqgan->codebook, codes, batch * rows * columns, walk.now);
-  msk_meter_note(stream, "code look-up", 0);
-  if (stem == 1) {
-    run_stages(&walk, first, end, NULL, pixels);
-  } else {
-    run_stages(&walk, first, end, NULL, NULL);
-    msk_op_depth_to_space(stream, walk.now, batch, walk.height * stem, walk.width * stem, 3, stem,
-                          pixels);
-    msk_meter_note(stream, "channels to pixels", 0);
-  }
+  struct walk walk = start_walk(vqgan, stream, arena, first, end, batch, rows, columns, observer);
+  msk_op_lookup_code(stream, vqgan->codebook, codes, msk_map_rows(walk.now));
+  run_stages(&walk, first, end, walk.now, stem == 1 ? pixels : NULL);
+  if (stem > 1)
+    msk_op_depth_to_space(stream, walk.now,
+                          msk_map_at(pixels, batch, rows * patch, columns * patch, 3));
   msk_arena_release(arena, mark);
 }

@@ -179,37 +179,43 @@ void apply_dense(msk_network *net, const float *panels, size_t depth, size_t col
                                                .y_stride = y_stride});
 }
 
+static void apply_norm(msk_network *net, const float *x, const float *scale, const float *shift,
+                       size_t rows, float *y) {
+  const msk_norm norm = {.gamma = scale, .beta = shift, .epsilon = LAYER_NORM_EPSILON};
+  msk_op_layer_norm(&net->stream, msk_rows_at(x, rows, net->hidden), &norm,
+                    msk_rows_at(y, rows, net->hidden));
+}
+
 static void embed(msk_network *net, const int32_t *tokens) {
   msk_outer_params outer = msk_params_outer(net->params, net->block);
-  msk_op_embed(&net->stream, tokens, outer.words, outer.positions, net->vocabulary,
-               net->rows / net->tokens, net->tokens, net->hidden, net->embedded);
-  msk_op_layer_norm(&net->stream, net->embedded, outer.scale, outer.shift, LAYER_NORM_EPSILON,
-                    net->rows, net->hidden, net->kept[0].x);
+  size_t d = net->hidden;
+  msk_op_embed(&net->stream, tokens, msk_rows_at(outer.words, net->vocabulary, d),
+               msk_rows_at(outer.positions, net->tokens, d),
+               msk_rows_at(net->embedded, net->rows, d));
+  apply_norm(net, net->embedded, outer.scale, outer.shift, net->rows, net->kept[0].x);
 }
 
 static void project_qkv(msk_network *net, size_t index) {
   const struct kept *kept = &net->kept[index];
   msk_layer_params layer = msk_params_layer(net->params, net->block, index);
   size_t d = net->hidden;
-  msk_op_copy(&net->stream, layer.query_bias, d, net->qkv_bias);
-  msk_op_copy(&net->stream, layer.key_bias, d, net->qkv_bias + d);
-  msk_op_copy(&net->stream, layer.value_bias, d, net->qkv_bias + 2 * d);
+  const float *biases[] = {layer.query_bias, layer.key_bias, layer.value_bias};
+  for (size_t i = 0; i < 3; i++)
+    msk_op_copy(&net->stream, msk_rows_at(biases[i], 1, d),
+                msk_rows_at(net->qkv_bias + i * d, 1, d));
   apply_dense(net, kept->qkv_panels.forward, d, 3 * d, net->qkv_bias, kept->x, 0, NULL, kept->qkv,
               0, net->rows);
 }
 
 static void attend(msk_network *net, const struct kept *kept) {
-  size_t d = net->hidden, head_dim = d / net->heads;
-  msk_op_attention(&net->stream, &(msk_attention_args){.q = kept->qkv,
-                                                       .k = kept->qkv + d,
-                                                       .v = kept->qkv + 2 * d,
-                                                       .stride = 3 * d,
-                                                       .batch = net->rows / net->tokens,
-                                                       .tokens = net->tokens,
-                                                       .heads = net->heads,
-                                                       .head_dim = head_dim,
-                                                       .scale = 1.0f / sqrtf((float)head_dim),
-                                                       .out = kept->attended});
+  size_t d = net->hidden;
+  const msk_attention_shape shape = {.batch = net->rows / net->tokens,
+                                     .heads = net->heads,
+                                     .scale = 1.0f / sqrtf((float)(d / net->heads))};
+  const msk_rows qkv = msk_rows_at(kept->qkv, net->rows, 3 * d);
+  msk_op_attention(&net->stream, &shape, msk_rows_columns(qkv, 0, d), msk_rows_columns(qkv, d, d),
+                   msk_rows_columns(qkv, 2 * d, d), NULL,
+                   msk_rows_at(kept->attended, net->rows, d));
 }
 
 static void forward_layer(msk_network *net, size_t index) {
@@ -225,16 +231,14 @@ static void forward_layer(msk_network *net, size_t index) {
     x = net->chosen_x, attended = net->chosen_attended;
   }
   apply_dense(net, kept->out.forward, d, d, layer.out_bias, attended, 0, x, kept->first, 0, rows);
-  msk_op_layer_norm(&net->stream, kept->first, layer.attention_scale, layer.attention_shift,
-                    LAYER_NORM_EPSILON, rows, d, kept->middle);
+  apply_norm(net, kept->first, layer.attention_scale, layer.attention_shift, rows, kept->middle);
   apply_dense(net, kept->up.forward, d, net->intermediate, layer.up_bias, kept->middle, 0, NULL,
               kept->hidden, net->wide, rows);
   msk_op_gelu(&net->stream, kept->hidden, rows, net->intermediate, net->wide, net->gelu);
   apply_dense(net, kept->down.forward, net->intermediate, d, layer.down_bias, net->gelu, net->wide,
               kept->middle, kept->second, 0, rows);
   float *y = index + 1 == net->layers ? net->last_x : net->kept[index + 1].x;
-  msk_op_layer_norm(&net->stream, kept->second, layer.output_scale, layer.output_shift,
-                    LAYER_NORM_EPSILON, rows, d, y);
+  apply_norm(net, kept->second, layer.output_scale, layer.output_shift, rows, y);
 }
 
 static void forward_head(msk_network *net) {
@@ -243,8 +247,7 @@ static void forward_head(msk_network *net) {
   apply_dense(net, net->dense.forward, d, d, outer.dense_bias, net->last_x, 0, NULL, net->head, 0,
               rows);
   msk_op_gelu(&net->stream, net->head, rows, d, 0, net->head_gelu);
-  msk_op_layer_norm(&net->stream, net->head_gelu, outer.head_scale, outer.head_shift,
-                    LAYER_NORM_EPSILON, rows, d, net->head_normed);
+  apply_norm(net, net->head_gelu, outer.head_scale, outer.head_shift, rows, net->head_normed);
   apply_dense(net, net->words.forward, d, net->codes, outer.columns_bias, net->head_normed, 0, NULL,
               net->logits, 0, rows);
 }
@@ -333,8 +336,9 @@ void msk_network_distances(msk_network *net, const msk_pair_batch *batch, float 
   project_qkv(net, last_of(batch));
   for (size_t i = 0; i < batch->layer_count; i++) {
     apply_distance(net, (size_t)batch->layers[i], batch->pairs, batch->distance, NULL);
-    msk_op_head_sum(&net->stream, net->scores, batch->pairs, net->heads, net->tokens,
-                    1.0f / (float)(net->heads * batch->layer_count), i > 0, values);
+    msk_op_head_sum(&net->stream, net->scores, net->heads,
+                    1.0f / (float)(net->heads * batch->layer_count), i > 0,
+                    msk_rows_at(values, batch->pairs, net->tokens));
   }
 }
 

@@ -35,7 +35,7 @@ void backward_head(msk_network *net, float *gradients) {
   msk_op_gelu_backward(&net->stream, net->head, slope, rows, d, 0, net->gelu, slope);
   add_dense(net, net->last_x, 0, slope, 0, rows, d, d, add.dense, add.dense_bias);
   apply_dense(net, net->dense.backward, d, d, NULL, slope, 0, NULL, net->slope_across, 0, rows);
-  msk_op_copy(&net->stream, net->slope_across, rows * d, slope);
+  msk_op_copy(&net->stream, msk_rows_at(net->slope_across, rows, d), msk_rows_at(slope, rows, d));
 }
 
 /* From net->slope to net->slope_across: the gradient by the sum before the first norm. */

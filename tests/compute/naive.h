@@ -11,7 +11,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "compute/backend.h"
+#include "compute/cpu/cpu.h"
 #include "support.h"
 
 #define UNIT (FLT_EPSILON / 2) /* unit roundoff of float32 */
@@ -101,14 +101,69 @@ static inline void run_operation(const msk_device *device, int threads, operatio
   msk_pool_destroy(stream.pool);
 }
 
+/* What an operation is asked, as the tests put it; strides in floats (0: dense). */
+typedef struct linear_args {
+  const msk_linear *linear;
+  const float *x;
+  float *y;
+  const float *residual;
+  size_t rows, x_stride, y_stride, residual_stride, columns;
+  msk_activation activation;
+} linear_args;
+
+static inline msk_rows strided_rows(const float *at, size_t rows, size_t columns, size_t stride) {
+  msk_rows view = msk_rows_at(at, rows, columns);
+  if (stride != 0) view.stride = stride;
+  return view;
+}
+
 static inline void do_linear(msk_stream *stream, const void *arguments) {
-  msk_op_linear(stream, arguments);
+  const linear_args *a = arguments;
+  size_t columns = a->columns == 0 ? a->linear->out : a->columns;
+  msk_op_linear(stream, "linear", a->linear,
+                strided_rows(a->x, a->rows, a->linear->in, a->x_stride), a->activation,
+                strided_rows(a->residual, a->rows, columns, a->residual_stride),
+                strided_rows(a->y, a->rows, columns, a->y_stride));
 }
+
+typedef struct conv_args {
+  const msk_conv *conv;
+  const float *x;
+  float *y;
+  const float *residual;
+  size_t batch, height, width, upsample;
+  const msk_norm *norm;
+} conv_args;
+
 static inline void do_conv(msk_stream *stream, const void *arguments) {
-  msk_op_conv(stream, arguments);
+  const conv_args *a = arguments;
+  msk_map x = msk_map_at(a->x, a->batch, a->height, a->width, a->conv->in),
+          y = msk_conv_output(a->conv, x, a->upsample, a->y), residual = y;
+  residual.at = (float *)(uintptr_t)a->residual;
+  msk_op_conv(stream, a->conv, x, a->upsample, a->norm, residual, y);
 }
+
+typedef struct attention_args {
+  const float *q, *k, *v;
+  size_t stride, out_stride, batch, tokens, heads, head_dim;
+  float scale;
+  bool causal;
+  float *out, *maps, *log_maps;
+  const float *target, *log_target;
+  msk_distance distance;
+  float *score;
+} attention_args;
+
 static inline void do_attention(msk_stream *stream, const void *arguments) {
-  msk_op_attention(stream, arguments);
+  const attention_args *a = arguments;
+  size_t rows = a->batch * a->tokens, width = a->heads * a->head_dim;
+  const msk_attention_shape shape = {a->batch, a->heads, a->scale, a->causal};
+  const msk_read_out reads = {a->maps,       a->log_maps, a->target,
+                              a->log_target, a->distance, a->score};
+  msk_op_attention(stream, &shape, strided_rows(a->q, rows, width, a->stride),
+                   strided_rows(a->k, rows, width, a->stride),
+                   strided_rows(a->v, rows, width, a->stride), &reads,
+                   strided_rows(a->out, rows, width, a->out_stride));
 }
 
 /* ---- float64 definitions ---- */

@@ -145,15 +145,15 @@ static msk_conv *conv_new(const msk_device *device, const struct conv_case *c, c
   return conv;
 }
 
-static msk_conv_args arguments(const struct conv_case *c, const msk_conv *conv, const float *x,
-                               float *y) {
-  return (msk_conv_args){.conv = conv,
-                         .x = x,
-                         .y = y,
-                         .batch = c->batch,
-                         .height = c->height,
-                         .width = c->width,
-                         .upsample = c->upsample};
+static conv_args arguments(const struct conv_case *c, const msk_conv *conv, const float *x,
+                           float *y) {
+  return (conv_args){.conv = conv,
+                     .x = x,
+                     .y = y,
+                     .batch = c->batch,
+                     .height = c->height,
+                     .width = c->width,
+                     .upsample = c->upsample};
 }
 
 static void run_case(const msk_device *device, const struct conv_case *c) {
@@ -165,7 +165,7 @@ static void run_case(const msk_device *device, const struct conv_case *c) {
   for (size_t i = 0; i < count; i++) x[i] += 0.4f;
   if (c->residual) memcpy(y, residual, out_count * sizeof(float));
   msk_conv *conv = conv_new(device, c, weight, bias);
-  msk_conv_args args = arguments(c, conv, x, y);
+  conv_args args = arguments(c, conv, x, y);
   args.residual = c->residual ? y : NULL;
   run_operation(device, 1 + (int)(c->width % 3), do_conv, &args);
   guarded_check(y, out_count);
@@ -223,7 +223,7 @@ static void run_whole(const msk_device *device, int threads, size_t upsample, si
   struct conv_case c = {
       .upsample = upsample, .in = IN, .out = OUT, .height = SIDE, .width = SIDE, .batch = batch};
   msk_conv *conv = conv_new(device, &c, weight, NULL);
-  msk_conv_args args = arguments(&c, conv, x, y);
+  conv_args args = arguments(&c, conv, x, y);
   run_operation(device, threads, do_conv, &args);
   msk_conv_destroy(conv);
 }
@@ -262,9 +262,9 @@ static void test_same_bits(void **state) {
 /* ---- normalised on the way ---- */
 
 static void do_norm(msk_stream *stream, const void *user) {
-  const msk_conv_args *a = user;
-  msk_op_group_norm(stream, a->x, a->norm->gamma, a->norm->beta, a->norm->epsilon, a->norm->groups,
-                    true, a->batch, a->height * a->width, IN, a->y);
+  const conv_args *a = user;
+  msk_op_group_norm(stream, msk_map_at(a->x, a->batch, a->height, a->width, IN), a->norm, true,
+                    msk_map_at(a->y, a->batch, a->height, a->width, IN));
 }
 
 static void norm_on(const msk_device *device) {
@@ -276,7 +276,7 @@ static void norm_on(const msk_device *device) {
         *fused = guarded_new(BATCH * MADE / 4);
   msk_norm norm = {gamma, beta, 1e-6f, 8};
   msk_conv *conv = conv_new(device, &c, weight, NULL);
-  msk_conv_args args = arguments(&c, conv, x, fused), first = arguments(&c, conv, x, between);
+  conv_args args = arguments(&c, conv, x, fused), first = arguments(&c, conv, x, between);
   args.norm = first.norm = &norm;
   run_operation(device, 3, do_conv, &args);
   run_operation(device, 1, do_norm, &first);
@@ -306,7 +306,7 @@ static void special_on(const msk_device *device) {
         *bias = random_new(C, 3, 1), *y = guarded_new(H * W * C);
   for (size_t k = 0; k < 9 * C; k++) weight[k * C + 5] = 0;
   msk_conv *conv = conv_new(device, &c, weight, bias);
-  msk_conv_args args = arguments(&c, conv, x, y);
+  conv_args args = arguments(&c, conv, x, y);
   x[(1 * W + 2) * C + 7] = NAN;
   x[(5 * W + 4) * C + C - 1] = -INFINITY;
   memset(x + 7 * W * C, 0, 2 * W * C * sizeof(float));
@@ -334,7 +334,7 @@ static void overflow_on(const msk_device *device) {
         *y = guarded_new(64 * OUT);
   for (size_t k = 0; k < 9 * IN; k++) weight[k * OUT + 3] = k % 2 ? -3e38f : 3e38f;
   msk_conv *conv = conv_new(device, &c, weight, NULL);
-  msk_conv_args args = arguments(&c, conv, x, y);
+  conv_args args = arguments(&c, conv, x, y);
   run_operation(device, 1, do_conv, &args);
   for (size_t i = 0; i < 64 * OUT; i++)
     assert_true(i % OUT == 3 ? !isfinite(y[i]) : isfinite(y[i]));
@@ -364,7 +364,7 @@ static void stored_halves_on(const msk_device *device) {
     assert_int_equal(msk_conv_create_int8(&stored, device, halves, MSK_DTYPE_F16, NULL, upsample,
                                           IN, OUT, NULL, NULL),
                      MSK_OK);
-    msk_conv_args args = arguments(&c, conv, x, y);
+    conv_args args = arguments(&c, conv, x, y);
     run_operation(device, 1, do_conv, &args);
     args = arguments(&c, stored, x, again);
     run_operation(device, 1, do_conv, &args);

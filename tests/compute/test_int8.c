@@ -97,8 +97,8 @@ static msk_linear *layer_new(const msk_device *device, const struct int8_case *c
       .weight = weight, .bias = bias, .out = c->out, .transposed = c->transposed};
   assert_int_equal(
       msk_linear_create(&linear, device, MSK_PRECISION_INT8, c->in, &part, 1, NULL, NULL), MSK_OK);
-  assert_int_equal(msk_linear_in(linear), c->in);
-  assert_int_equal(msk_linear_out(linear), c->out);
+  assert_int_equal(linear->in, c->in);
+  assert_int_equal(linear->out, c->out);
   assert_true(msk_linear_bytes(linear) >= c->in * c->out &&
               msk_linear_bytes(linear) < (c->in + 64) * (c->out + 64) * 2);
   return linear;
@@ -112,18 +112,18 @@ static void run_case(const msk_device *device, const struct int8_case *c) {
   float *residual = random_new(c->rows * y_stride, 4, 1), *y = guarded_new(c->rows * y_stride);
   if (c->in_place) memcpy(y, residual, c->rows * y_stride * sizeof(float));
   msk_linear *linear = layer_new(device, c, weight, bias);
-  msk_linear_args args = {.linear = linear,
-                          .x = x,
-                          .y = y,
-                          .residual = c->in_place   ? y
-                                      : c->residual ? residual
-                                                    : NULL,
-                          .rows = c->rows,
-                          .x_stride = c->x_pad ? x_stride : 0,
-                          .y_stride = c->y_pad ? y_stride : 0,
-                          .residual_stride = c->y_pad ? y_stride : 0,
-                          .columns = c->columns,
-                          .activation = c->activation};
+  linear_args args = {.linear = linear,
+                      .x = x,
+                      .y = y,
+                      .residual = c->in_place   ? y
+                                  : c->residual ? residual
+                                                : NULL,
+                      .rows = c->rows,
+                      .x_stride = c->x_pad ? x_stride : 0,
+                      .y_stride = c->y_pad ? y_stride : 0,
+                      .residual_stride = c->y_pad ? y_stride : 0,
+                      .columns = c->columns,
+                      .activation = c->activation};
   run_operation(device, 1 + (int)(c->rows % 3), do_linear, &args);
   guarded_check(y, c->rows * y_stride);
   check_case(device, c, columns, x, weight, bias, residual, y);
@@ -176,7 +176,7 @@ static void run_whole(const msk_device *device, int threads, const float *x, con
   float bias[OUT] = {0};
   msk_linear *linear = layer_new(device, &c, weight, bias);
   run_operation(device, threads, do_linear,
-                &(msk_linear_args){.linear = linear, .x = x, .y = y, .rows = rows});
+                &(linear_args){.linear = linear, .x = x, .y = y, .rows = rows});
   msk_linear_destroy(linear);
 }
 
@@ -222,8 +222,7 @@ static void special_on(const msk_device *device) {
   x[N + 7] = NAN, x[2 * N + 39] = INFINITY;
   struct int8_case c = {.in = N, .out = N};
   msk_linear *linear = layer_new(device, &c, weight, bias);
-  run_operation(device, 2, do_linear,
-                &(msk_linear_args){.linear = linear, .x = x, .y = y, .rows = 4});
+  run_operation(device, 2, do_linear, &(linear_args){.linear = linear, .x = x, .y = y, .rows = 4});
   for (size_t j = 0; j < N; j++) {
     assert_true(y[j] == bias[j]);
     assert_true(isnan(y[N + j]) && isnan(y[2 * N + j]) && isfinite(y[3 * N + j]));
@@ -276,7 +275,7 @@ static void stored_on(const msk_device *device) {
         msk_linear_create(&linear, device, MSK_PRECISION_INT8, DEPTH, parts[i], 3, NULL, NULL),
         MSK_OK);
     run_operation(device, 1, do_linear,
-                  &(msk_linear_args){.linear = linear, .x = x, .y = i == 0 ? y : again, .rows = N});
+                  &(linear_args){.linear = linear, .x = x, .y = i == 0 ? y : again, .rows = N});
     msk_linear_destroy(linear);
   }
   assert_int_equal(msk_device_takes_codes(device), device->kernels.weight_limit == 127);

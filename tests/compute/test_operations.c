@@ -32,8 +32,8 @@ static msk_linear *linear_new(const msk_device *device, const struct linear_case
       .weight = weight, .bias = bias, .out = c->out, .transposed = c->transposed};
   assert_int_equal(
       msk_linear_create(&linear, device, MSK_PRECISION_FP32, c->in, &part, 1, NULL, NULL), MSK_OK);
-  assert_int_equal(msk_linear_in(linear), c->in);
-  assert_int_equal(msk_linear_out(linear), c->out);
+  assert_int_equal(linear->in, c->in);
+  assert_int_equal(linear->out, c->out);
   assert_true(msk_linear_bytes(linear) >= c->in * c->out * 4);
   return linear;
 }
@@ -69,18 +69,18 @@ static void test_linear_case(const msk_device *device, const struct linear_case 
   float *residual = random_new(c->rows * y_stride, 4, 1), *y = guarded_new(c->rows * y_stride);
   if (c->in_place) memcpy(y, residual, c->rows * y_stride * sizeof(float));
   msk_linear *linear = linear_new(device, c, weight, c->bias ? bias : NULL);
-  msk_linear_args args = {.linear = linear,
-                          .x = x,
-                          .y = y,
-                          .residual = c->in_place   ? y
-                                      : c->residual ? residual
-                                                    : NULL,
-                          .rows = c->rows,
-                          .x_stride = c->x_pad ? x_stride : 0,
-                          .y_stride = c->y_pad ? y_stride : 0,
-                          .residual_stride = c->y_pad ? y_stride : 0,
-                          .columns = c->columns,
-                          .activation = c->activation};
+  linear_args args = {.linear = linear,
+                      .x = x,
+                      .y = y,
+                      .residual = c->in_place   ? y
+                                  : c->residual ? residual
+                                                : NULL,
+                      .rows = c->rows,
+                      .x_stride = c->x_pad ? x_stride : 0,
+                      .y_stride = c->y_pad ? y_stride : 0,
+                      .residual_stride = c->y_pad ? y_stride : 0,
+                      .columns = c->columns,
+                      .activation = c->activation};
   run_operation(device, 1, do_linear, &args);
   guarded_check(y, c->rows * y_stride);
   check_linear(c, columns, x, weight, bias, residual, y);
@@ -134,14 +134,14 @@ static void parts_on(const msk_device *device) {
   assert_int_equal(msk_linear_create(&linear, device, MSK_PRECISION_FP32, IN, parts, 3, NULL, NULL),
                    MSK_OK);
   run_operation(device, 1, do_linear,
-                &(msk_linear_args){.linear = linear, .x = x, .y = whole, .rows = ROWS});
+                &(linear_args){.linear = linear, .x = x, .y = whole, .rows = ROWS});
   msk_linear_destroy(linear);
   for (size_t i = 0, column = 0; i < 3; column += outs[i], i++) {
     assert_int_equal(
         msk_linear_create(&linear, device, MSK_PRECISION_FP32, IN, &parts[i], 1, NULL, NULL),
         MSK_OK);
     run_operation(device, 1, do_linear,
-                  &(msk_linear_args){.linear = linear, .x = x, .y = single, .rows = ROWS});
+                  &(linear_args){.linear = linear, .x = x, .y = single, .rows = ROWS});
     for (size_t r = 0; r < ROWS; r++)
       assert_memory_equal(single + r * outs[i], whole + r * 74 + column, outs[i] * sizeof(float));
     msk_linear_destroy(linear);
@@ -180,9 +180,9 @@ static void halves_on(const msk_device *device) {
   assert_true(msk_linear_bytes(halved) < IN * OUT * 3);
   assert_true(msk_linear_bytes(whole) >= IN * OUT * 4);
   run_operation(device, 2, do_linear,
-                &(msk_linear_args){.linear = halved, .x = x, .y = y, .rows = ROWS});
+                &(linear_args){.linear = halved, .x = x, .y = y, .rows = ROWS});
   run_operation(device, 1, do_linear,
-                &(msk_linear_args){.linear = whole, .x = x, .y = wide, .rows = ROWS});
+                &(linear_args){.linear = whole, .x = x, .y = wide, .rows = ROWS});
   for (size_t r = 0; r < ROWS; r++)
     assert_memory_equal(y + r * OUT, wide + r * (OUT + 1), OUT * sizeof *y);
   msk_linear_destroy(halved), msk_linear_destroy(whole);
@@ -219,7 +219,7 @@ static void stored_halves_on(const msk_device *device) {
                      MSK_OK);
     assert_int_equal(msk_linear_bytes(linear) < IN * OUT * 3, i < 2);
     run_operation(device, 1, do_linear,
-                  &(msk_linear_args){.linear = linear, .x = x, .y = y[i], .rows = ROWS});
+                  &(linear_args){.linear = linear, .x = x, .y = y[i], .rows = ROWS});
     msk_linear_destroy(linear);
   }
   assert_memory_equal(y[0], y[1], ROWS * OUT * sizeof(float));
@@ -249,13 +249,13 @@ static void stored_filters_on(const msk_device *device) {
       y[i] = guarded_new(side * side * out);
       memset(y[i], 0, side * side * out * sizeof(float));
       run_operation(device, 1, do_conv,
-                    &(msk_conv_args){.conv = conv,
-                                     .x = x,
-                                     .y = y[i],
-                                     .batch = 1,
-                                     .height = side,
-                                     .width = side,
-                                     .upsample = 1});
+                    &(conv_args){.conv = conv,
+                                 .x = x,
+                                 .y = y[i],
+                                 .batch = 1,
+                                 .height = side,
+                                 .width = side,
+                                 .upsample = 1});
       msk_conv_destroy(conv);
     }
     assert_memory_equal(y[0], y[1], side * side * out * sizeof(float));
@@ -288,9 +288,9 @@ static void special_values_on(const msk_device *device) {
   for (int activation = 0; activation < 4; activation++) {
     c.activation = (msk_activation)activation;
     msk_linear *linear = linear_new(device, &c, weight, NULL);
-    run_operation(device, 1, do_linear,
-                  &(msk_linear_args){
-                      .linear = linear, .x = x, .y = y, .rows = ROWS, .activation = c.activation});
+    run_operation(
+        device, 1, do_linear,
+        &(linear_args){.linear = linear, .x = x, .y = y, .rows = ROWS, .activation = c.activation});
     for (size_t i = 0; i < ROWS * OUT; i++) {
       size_t r = i / OUT, j = i % OUT;
       double sum = j == 32 ? -INFINITY : 0;
@@ -366,7 +366,7 @@ static void check_conv(const struct conv_case *c, const float *x, const float *w
 }
 
 static void test_conv_case(const msk_device *device, const struct conv_case *c) {
-  size_t count = c->batch * c->height * c->width * c->in, out_height, out_width;
+  size_t count = c->batch * c->height * c->width * c->in;
   float *x = random_new(count, 1, 1),
         *weight = random_new(c->kernel * c->kernel * c->in * c->out, 2, 1),
         *bias = random_new(c->out, 3, 1);
@@ -374,20 +374,21 @@ static void test_conv_case(const msk_device *device, const struct conv_case *c) 
   assert_int_equal(msk_conv_create(&conv, device, weight, MSK_DTYPE_F32, c->bias ? bias : NULL,
                                    c->kernel, c->stride, c->in, c->out, NULL, NULL),
                    MSK_OK);
-  msk_conv_output(conv, c->height, c->width, c->upsample, &out_height, &out_width);
-  assert_int_equal(out_height, (c->height * c->upsample + c->stride - 1) / c->stride);
-  assert_int_equal(out_width, (c->width * c->upsample + c->stride - 1) / c->stride);
-  size_t out_count = c->batch * out_height * out_width * c->out;
+  msk_map out =
+      msk_conv_output(conv, msk_map_at(x, c->batch, c->height, c->width, c->in), c->upsample, NULL);
+  assert_int_equal(out.height, (c->height * c->upsample + c->stride - 1) / c->stride);
+  assert_int_equal(out.width, (c->width * c->upsample + c->stride - 1) / c->stride);
+  size_t out_count = c->batch * out.height * out.width * c->out;
   float *residual = random_new(out_count, 4, 1), *y = guarded_new(out_count);
   if (c->residual) memcpy(y, residual, out_count * sizeof(float));
-  msk_conv_args args = {.conv = conv,
-                        .x = x,
-                        .y = y,
-                        .residual = c->residual ? y : NULL,
-                        .batch = c->batch,
-                        .height = c->height,
-                        .width = c->width,
-                        .upsample = c->upsample};
+  conv_args args = {.conv = conv,
+                    .x = x,
+                    .y = y,
+                    .residual = c->residual ? y : NULL,
+                    .batch = c->batch,
+                    .height = c->height,
+                    .width = c->width,
+                    .upsample = c->upsample};
   run_operation(device, 1, do_conv, &args);
   guarded_check(y, out_count);
   check_conv(c, x, weight, bias, residual, y);
@@ -437,7 +438,7 @@ static void accuracy_of(const msk_device *device, size_t channels) {
                    MSK_OK);
   run_operation(
       device, 1, do_conv,
-      &(msk_conv_args){
+      &(conv_args){
           .conv = conv, .x = x, .y = y, .batch = 1, .height = SIDE, .width = SIDE, .upsample = 1});
   naive_conv naive = {.x = x,
                       .weight = weight,
@@ -474,7 +475,7 @@ static void conv_large_on(const msk_device *device) {
         *y = guarded_new(PLAIN), *other = guarded_new(PLAIN);
   for (size_t i = 0; i < 9 * C * C; i++) weight[i] = roundf(weight[i] * 256) / 256;
   msk_conv *conv;
-  msk_conv_args args = {.x = x, .y = y, .batch = 1, .height = SIDE, .width = SIDE, .upsample = 1};
+  conv_args args = {.x = x, .y = y, .batch = 1, .height = SIDE, .width = SIDE, .upsample = 1};
   assert_int_equal(
       msk_conv_create(&conv, device, weight, MSK_DTYPE_F32, NULL, 3, 1, C, C, NULL, NULL), MSK_OK);
   assert_true(msk_conv_bytes(conv) < 9 * C * C * 3);
@@ -526,16 +527,16 @@ static void upsample_on(const msk_device *device) {
       MSK_OK);
   run_operation(
       device, 1, do_conv,
-      &(msk_conv_args){
+      &(conv_args){
           .conv = conv, .x = x, .y = inside, .batch = 1, .height = H, .width = W, .upsample = 2});
   run_operation(device, 1, do_conv,
-                &(msk_conv_args){.conv = conv,
-                                 .x = large,
-                                 .y = first,
-                                 .batch = 1,
-                                 .height = 2 * H,
-                                 .width = 2 * W,
-                                 .upsample = 1});
+                &(conv_args){.conv = conv,
+                             .x = large,
+                             .y = first,
+                             .batch = 1,
+                             .height = 2 * H,
+                             .width = 2 * W,
+                             .upsample = 1});
   assert_memory_equal(inside, first, 4 * H * W * OUT * sizeof(float));
   msk_conv_destroy(conv);
   guarded_free(x), guarded_free(weight), guarded_free(large), guarded_free(inside),
@@ -584,7 +585,7 @@ static void make_target(size_t rows, size_t tokens, float *target, float *log_ta
   }
 }
 
-static void check_attention_row(const struct attention_case *c, const msk_attention_args *args,
+static void check_attention_row(const struct attention_case *c, const attention_args *args,
                                 size_t b, size_t h, size_t i, double *log_p) {
   size_t n = c->tokens, at = (b * c->heads + h) * n + i;
   size_t offset = b * n * args->stride + h * c->head_dim;
@@ -626,24 +627,24 @@ static void test_attention_case(const msk_device *device, const struct attention
   make_target(c->heads * n, n, target, log_target);
   float *maps = guarded_new(cells), *log_maps = guarded_new(cells),
         *out = guarded_new(rows * width), *score = guarded_new(c->batch * c->heads * n);
-  msk_attention_args args = {.q = qkv,
-                             .k = qkv + width,
-                             .v = qkv + 2 * width,
-                             .stride = stride,
-                             .out_stride = width,
-                             .batch = c->batch,
-                             .tokens = n,
-                             .heads = c->heads,
-                             .head_dim = c->head_dim,
-                             .scale = c->spread / sqrtf((float)c->head_dim),
-                             .causal = c->causal,
-                             .out = out,
-                             .maps = maps,
-                             .log_maps = log_maps,
-                             .target = c->causal ? NULL : target,
-                             .log_target = c->causal ? NULL : log_target,
-                             .distance = c->distance,
-                             .score = c->causal ? NULL : score};
+  attention_args args = {.q = qkv,
+                         .k = qkv + width,
+                         .v = qkv + 2 * width,
+                         .stride = stride,
+                         .out_stride = width,
+                         .batch = c->batch,
+                         .tokens = n,
+                         .heads = c->heads,
+                         .head_dim = c->head_dim,
+                         .scale = c->spread / sqrtf((float)c->head_dim),
+                         .causal = c->causal,
+                         .out = out,
+                         .maps = maps,
+                         .log_maps = log_maps,
+                         .target = c->causal ? NULL : target,
+                         .log_target = c->causal ? NULL : log_target,
+                         .distance = c->distance,
+                         .score = c->causal ? NULL : score};
   run_operation(device, 1, do_attention, &args);
   double *log_p = malloc(n * sizeof *log_p);
   for (size_t i = 0; i < c->batch * c->heads * n; i++)
@@ -693,19 +694,19 @@ static void attention_special_on(const msk_device *device) {
   for (size_t i = 0; i < N; i++) q[i] = 0.5f;
   q[4] = -1, q[5] = NAN, q[6] = INFINITY;
   v[30] = 3;
-  msk_attention_args args = {.q = q,
-                             .k = k,
-                             .v = v,
-                             .stride = 1,
-                             .out_stride = 1,
-                             .batch = 1,
-                             .tokens = N,
-                             .heads = 1,
-                             .head_dim = 1,
-                             .scale = 1,
-                             .out = out,
-                             .maps = maps,
-                             .log_maps = log_maps};
+  attention_args args = {.q = q,
+                         .k = k,
+                         .v = v,
+                         .stride = 1,
+                         .out_stride = 1,
+                         .batch = 1,
+                         .tokens = N,
+                         .heads = 1,
+                         .head_dim = 1,
+                         .scale = 1,
+                         .out = out,
+                         .maps = maps,
+                         .log_maps = log_maps};
   run_operation(device, 1, do_attention, &args);
   double mean = 0;
   for (size_t j = 0; j < N; j++) mean += j == 30 ? 0 : v[j] / 36.0;
@@ -745,13 +746,16 @@ struct norm_arguments {
 
 static void do_layer_norm(msk_stream *stream, const void *arguments) {
   const struct norm_arguments *a = arguments;
-  msk_op_layer_norm(stream, a->x, a->gamma, a->beta, a->epsilon, a->pixels, a->channels, a->y);
+  const msk_norm norm = {a->gamma, a->beta, a->epsilon, 0};
+  msk_op_layer_norm(stream, msk_rows_at(a->x, a->pixels, a->channels), &norm,
+                    msk_rows_at(a->y, a->pixels, a->channels));
 }
 
 static void do_group_norm(msk_stream *stream, const void *arguments) {
   const struct norm_arguments *a = arguments;
-  msk_op_group_norm(stream, a->x, a->gamma, a->beta, a->epsilon, a->groups, a->swish, a->batch,
-                    a->pixels, a->channels, a->y);
+  const msk_norm norm = {a->gamma, a->beta, a->epsilon, a->groups};
+  msk_op_group_norm(stream, msk_map_at(a->x, a->batch, 1, a->pixels, a->channels), &norm, a->swish,
+                    msk_map_at(a->y, a->batch, 1, a->pixels, a->channels));
 }
 
 /* Element i of the norm over the `count` elements that `member` picks. The tolerance knows that
@@ -838,7 +842,7 @@ static void movers_on(const msk_device *device) {
   msk_stream stream = {.device = device};
   enum { B = 2, H = 5, W = 7, C = 3 };
   float *x = random_new(B * H * W * C, 1, 1), *y = guarded_new(B * 3 * 4 * C);
-  msk_op_average_pool(&stream, x, B, H, W, C, y);
+  msk_op_average_pool(&stream, msk_map_at(x, B, H, W, C), msk_map_at(y, B, 3, 4, C));
   guarded_check(y, B * 3 * 4 * C);
   for (size_t i = 0; i < B * 3 * 4 * C; i++) {
     size_t c = i % C, ox = i / C % 4, oy = i / C / 4 % 3, b = i / C / 4 / 3;
@@ -854,24 +858,27 @@ static void movers_on(const msk_device *device) {
   enum { R = 3, H2 = 6, W2 = 9 };
   float *large = random_new(B * H2 * W2 * C, 2, 1), *deep = guarded_new(B * H2 * W2 * C),
         *back = guarded_new(B * H2 * W2 * C);
-  msk_op_space_to_depth(&stream, large, B, H2, W2, C, R, deep);
+  const msk_map wide = msk_map_at(large, B, H2, W2, C),
+                cells = msk_map_at(deep, B, H2 / R, W2 / R, C * R * R);
+  const msk_rows all = msk_map_rows(wide), others = msk_rows_at(deep, all.rows, all.columns);
+  msk_op_space_to_depth(&stream, wide, cells);
   for (size_t i = 0; i < B * H2 * W2 * C; i++) {
     size_t c = i % C, xx = i / C % W2, yy = i / C / W2 % H2, b = i / C / W2 / H2;
     size_t cell = (b * (H2 / R) + yy / R) * (W2 / R) + xx / R;
     assert_true(deep[cell * R * R * C + (yy % R * R + xx % R) * C + c] == large[i]);
   }
-  msk_op_depth_to_space(&stream, deep, B, H2, W2, C, R, back);
+  msk_op_depth_to_space(&stream, cells, msk_map_at(back, B, H2, W2, C));
   assert_memory_equal(back, large, B * H2 * W2 * C * sizeof(float));
   guarded_check(deep, B * H2 * W2 * C), guarded_check(back, B * H2 * W2 * C);
-  msk_op_copy(&stream, large, B * H2 * W2 * C, deep);
+  msk_op_copy(&stream, all, others);
   assert_memory_equal(deep, large, B * H2 * W2 * C * sizeof(float));
-  msk_op_add(&stream, large, B * H2 * W2 * C, deep);
+  msk_op_add(&stream, all, others);
   for (size_t i = 0; i < B * H2 * W2 * C; i++) assert_true(deep[i] == 2 * large[i]);
   large[0] = NAN, large[1] = -INFINITY, large[2] = INFINITY;
-  msk_op_relu(&stream, large, B * H2 * W2 * C, deep);
+  msk_op_relu(&stream, all, others);
   assert_true(isnan(deep[0]) && deep[1] == 0 && deep[2] == INFINITY);
   for (size_t i = 3; i < B * H2 * W2 * C; i++) assert_true(deep[i] == fmaxf(large[i], 0));
-  msk_op_relu(&stream, large, B * H2 * W2 * C, large);
+  msk_op_relu(&stream, all, all);
   assert_memory_equal(large, deep, B * H2 * W2 * C * sizeof(float));
   guarded_check(deep, B * H2 * W2 * C);
   guarded_free(large), guarded_free(deep), guarded_free(back);
@@ -888,7 +895,8 @@ static void embed_on(const msk_device *device) {
   float *words = random_new(V * D, 1, 1), *positions = random_new(N * D, 2, 1),
         *y = guarded_new(2 * N * D);
   const int32_t ids[2 * N] = {0, MSK_MASK_TOKEN, 10, 3, 9, 1, MSK_MASK_TOKEN, 2};
-  msk_op_embed(&stream, ids, words, positions, V, 2, N, D, y);
+  msk_op_embed(&stream, ids, msk_rows_at(words, V, D), msk_rows_at(positions, N, D),
+               msk_rows_at(y, 2 * N, D));
   for (size_t i = 0; i < 2 * N * D; i++) {
     size_t id = ids[i / D] < 0 ? V - 1 : (size_t)ids[i / D];
     assert_true(y[i] == words[id * D + i % D] + positions[i / D % N * D + i % D]);
@@ -898,7 +906,7 @@ static void embed_on(const msk_device *device) {
   for (size_t i = 0; i < 2 * 3 * N; i++) score[i] = (float)(i * i % 13);
   for (size_t i = 0; i < 2 * N; i++) sums[i] = 100;
   for (int accumulate = 1; accumulate >= 0; accumulate--) {
-    msk_op_head_sum(&stream, score, 2, 3, N, 0.5f, accumulate, sums);
+    msk_op_head_sum(&stream, score, 3, 0.5f, accumulate, msk_rows_at(sums, 2, N));
     for (size_t b = 0; b < 2; b++) {
       for (size_t n = 0; n < N; n++) {
         float sum =
@@ -920,13 +928,13 @@ static void test_embed(void **state) {
 struct code_arguments {
   const msk_codebook *codebook;
   const float *x;
-  size_t rows;
+  size_t rows, dim;
   int32_t *codes;
 };
 
 static void do_nearest(msk_stream *stream, const void *arguments) {
   const struct code_arguments *a = arguments;
-  msk_op_nearest_code(stream, a->codebook, a->x, a->rows, a->codes);
+  msk_op_nearest_code(stream, a->codebook, msk_rows_at(a->x, a->rows, a->dim), a->codes);
 }
 
 static void codebook_on(const msk_device *device) {
@@ -945,7 +953,7 @@ static void codebook_on(const msk_device *device) {
   assert_int_equal(msk_codebook_create(&codebook, device, vectors, CODES, DIM, NULL), MSK_OK);
   int32_t codes[ROWS + 1];
   memset(codes, 0x7b, sizeof codes);
-  run_operation(device, 2, do_nearest, &(struct code_arguments){codebook, x, ROWS, codes});
+  run_operation(device, 2, do_nearest, &(struct code_arguments){codebook, x, ROWS, DIM, codes});
   assert_int_equal(codes[ROWS], 0x7b7b7b7b);
   for (size_t r = 0; r < ROWS; r++) {
     int32_t best = 0;
@@ -959,7 +967,7 @@ static void codebook_on(const msk_device *device) {
     assert_int_equal(codes[r], best);
   }
   msk_stream stream = {.device = device};
-  msk_op_lookup_code(&stream, codebook, codes, ROWS, y);
+  msk_op_lookup_code(&stream, codebook, codes, msk_rows_at(y, ROWS, DIM));
   for (size_t r = 0; r < ROWS; r++)
     assert_memory_equal(y + r * DIM, vectors + (size_t)codes[r] * DIM, DIM * sizeof(float));
   guarded_check(y, ROWS * DIM);
@@ -992,17 +1000,17 @@ static void threads_on(const msk_device *device) {
       if (op == 0)
         run_operation(
             device, threads, do_linear,
-            &(msk_linear_args){
+            &(linear_args){
                 .linear = linear, .x = x, .y = y, .rows = ROWS, .activation = MSK_ACT_GELU_TANH});
       if (op == 1)
         run_operation(device, threads, do_conv,
-                      &(msk_conv_args){.conv = conv,
-                                       .x = picture,
-                                       .y = y,
-                                       .batch = 1,
-                                       .height = H,
-                                       .width = W,
-                                       .upsample = 1});
+                      &(conv_args){.conv = conv,
+                                   .x = picture,
+                                   .y = y,
+                                   .batch = 1,
+                                   .height = H,
+                                   .width = W,
+                                   .upsample = 1});
       if (op == 2) {
         run_operation(device, threads, do_group_norm,
                       &(struct norm_arguments){.x = picture,
@@ -1018,17 +1026,17 @@ static void threads_on(const msk_device *device) {
       }
       if (op == 3) {
         run_operation(device, threads, do_attention,
-                      &(msk_attention_args){.q = picture,
-                                            .k = picture + 32,
-                                            .v = picture + 64,
-                                            .stride = 96,
-                                            .out_stride = 32,
-                                            .batch = 2,
-                                            .tokens = N,
-                                            .heads = 2,
-                                            .head_dim = 16,
-                                            .scale = 0.3f,
-                                            .out = y});
+                      &(attention_args){.q = picture,
+                                        .k = picture + 32,
+                                        .v = picture + 64,
+                                        .stride = 96,
+                                        .out_stride = 32,
+                                        .batch = 2,
+                                        .tokens = N,
+                                        .heads = 2,
+                                        .head_dim = 16,
+                                        .scale = 0.3f,
+                                        .out = y});
       }
       static float *first[4];
       if (threads == 1) {
@@ -1071,14 +1079,14 @@ static void winograd_cut_on(const msk_device *device, const struct cut_case *c) 
   assert_int_equal(msk_conv_create(&conv, device, weight, MSK_DTYPE_F32, residual, 3, 1, c->in,
                                    c->out, NULL, NULL),
                    MSK_OK);
-  msk_conv_args args = {.conv = conv,
-                        .x = x,
-                        .y = one,
-                        .residual = residual,
-                        .batch = 1,
-                        .height = H,
-                        .width = W,
-                        .upsample = 1};
+  conv_args args = {.conv = conv,
+                    .x = x,
+                    .y = one,
+                    .residual = residual,
+                    .batch = 1,
+                    .height = H,
+                    .width = W,
+                    .upsample = 1};
   run_operation(device, 1, do_conv, &args);
   guarded_check(one, H * W * c->out);
   args.y = many;
@@ -1126,7 +1134,7 @@ static void winograd_stream_on(const msk_device *device) {
   assert_int_equal(
       msk_conv_create(&conv, device, weight, MSK_DTYPE_F32, NULL, 3, 1, IN, OUT, NULL, NULL),
       MSK_OK);
-  msk_conv_args args = {
+  conv_args args = {
       .conv = conv, .x = x, .y = together, .batch = B, .height = H, .width = W, .upsample = 2};
   run_operation(device, 2, do_conv, &args);
   guarded_check(together, B * MADE);
@@ -1139,8 +1147,13 @@ static void winograd_stream_on(const msk_device *device) {
   }
   for (size_t n = 1, last = 0; n < 40; n++) {
     msk_stream stream = {.device = device, .measuring = true};
-    msk_op_conv(&stream,
-                &(msk_conv_args){.conv = conv, .batch = n, .height = 9, .width = 7, .upsample = 1});
+    do_conv(&stream, &(conv_args){.conv = conv,
+                                  .x = x,
+                                  .y = together,
+                                  .batch = n,
+                                  .height = 9,
+                                  .width = 7,
+                                  .upsample = 1});
     assert_true(stream.scratch_bytes >= last);
     last = stream.scratch_bytes;
   }
@@ -1171,13 +1184,13 @@ static void batch_on(const msk_device *device) {
       size_t batch = b == B ? B : 1;
       if (op == 0)
         run_operation(device, 1, do_conv,
-                      &(msk_conv_args){.conv = conv,
-                                       .x = from,
-                                       .y = y,
-                                       .batch = batch,
-                                       .height = H,
-                                       .width = W,
-                                       .upsample = 1});
+                      &(conv_args){.conv = conv,
+                                   .x = from,
+                                   .y = y,
+                                   .batch = batch,
+                                   .height = H,
+                                   .width = W,
+                                   .upsample = 1});
       if (op == 1) {
         run_operation(device, 1, do_group_norm,
                       &(struct norm_arguments){.x = from,
@@ -1192,17 +1205,17 @@ static void batch_on(const msk_device *device) {
       }
       if (op == 2) {
         run_operation(device, 1, do_attention,
-                      &(msk_attention_args){.q = from,
-                                            .k = from + D,
-                                            .v = from + 2 * D,
-                                            .stride = 3 * D,
-                                            .out_stride = D,
-                                            .batch = batch,
-                                            .tokens = N,
-                                            .heads = 2,
-                                            .head_dim = D / 2,
-                                            .scale = 0.3f,
-                                            .out = y});
+                      &(attention_args){.q = from,
+                                        .k = from + D,
+                                        .v = from + 2 * D,
+                                        .stride = 3 * D,
+                                        .out_stride = D,
+                                        .batch = batch,
+                                        .tokens = N,
+                                        .heads = 2,
+                                        .head_dim = D / 2,
+                                        .scale = 0.3f,
+                                        .out = y});
       }
       static float *singles;
       if (b == 0) singles = malloc(B * each * sizeof(float));
@@ -1235,17 +1248,30 @@ static void scratch_on(const msk_device *device) {
       msk_conv_create(&conv, device, weight, MSK_DTYPE_F32, NULL, 3, 1, IN, OUT, NULL, NULL),
       MSK_OK);
   size_t last[4] = {0, 0, 0, 0};
+  const float *x = (float *)MSK_NOWHERE; /* nothing is read or written */
+  float *y = (float *)MSK_NOWHERE + 1;
   for (size_t n = 1; n < 300; n++) {
     for (int op = 0; op < 4; op++) {
       msk_stream stream = {.device = device, .measuring = true};
-      if (op == 0) msk_op_linear(&stream, &(msk_linear_args){.linear = linear, .rows = n});
+      if (op == 0) do_linear(&stream, &(linear_args){.linear = linear, .x = x, .y = y, .rows = n});
       if (op == 1)
-        msk_op_conv(&stream, &(msk_conv_args){
-                                 .conv = conv, .batch = n, .height = 9, .width = 5, .upsample = 1});
+        do_conv(
+            &stream,
+            &(conv_args){
+                .conv = conv, .x = x, .y = y, .batch = n, .height = 9, .width = 5, .upsample = 1});
       if (op == 2)
-        msk_op_attention(
-            &stream, &(msk_attention_args){.batch = n, .tokens = 9, .heads = 3, .head_dim = 20});
-      if (op == 3) msk_op_group_norm(&stream, NULL, NULL, NULL, 0, 4, true, n, 45, 40, NULL);
+        do_attention(&stream, &(attention_args){.q = x,
+                                                .k = x,
+                                                .v = x,
+                                                .batch = n,
+                                                .tokens = 9,
+                                                .heads = 3,
+                                                .head_dim = 20,
+                                                .out = y});
+      if (op == 3)
+        do_group_norm(&stream,
+                      &(struct norm_arguments){
+                          .groups = 4, .batch = n, .pixels = 45, .channels = 40, .swish = true});
       assert_true(stream.scratch_bytes >= last[op]);
       last[op] = stream.scratch_bytes;
     }

@@ -5,10 +5,8 @@
  * thousands of damaged SPECs. */
 #include <math.h>
 
-#include "eval/grid.h"
-#include "eval/plot.h"
-#include "eval/shape.h"
-#include "eval/views.h"
+#include "eval/eval.h"
+#include "eval/markup.h"
 #include "support.h"
 #include "world.h"
 
@@ -246,10 +244,9 @@ static void write_file(const char *path, const char *bytes, size_t count) {
 static msk_status take_spec(const char *path, int *points, msk_error *error) {
   eval_spec spec;
   eval_grid grid = {0};
-  eval_views views;
   msk_status status = eval_spec_load(&spec, path, error);
   if (status == MSK_OK) status = eval_grid_create(&grid, &spec, error);
-  if (status == MSK_OK) status = eval_views_read(&views, &grid, error);
+  if (status == MSK_OK) status = eval_check_views(&grid, error);
   if (status == MSK_OK) *points = grid.points;
   eval_grid_free(&grid);
   eval_spec_free(&spec);
@@ -297,6 +294,27 @@ static void damaged_specs(void **state) {
   }
   assert_true(taken > 50); /* so that what comes after the parser is reached */
   test_remove_folder(folder);
+}
+
+/* docs/eval.md has a row for each key of the table, in these words. */
+static void keys_in_the_manual(void **state) {
+  (void)state;
+  size_t bytes = 0;
+  char *manual = (char *)test_read_file("docs/eval.md", &bytes);
+  int rows = 0;
+  for (const spec_key *key = spec_keys; key->name != NULL; key++, rows++) {
+    char takes[200], row[600];
+    const char *quote = key->value == NULL ? "" : "`",
+               *missing = key->needed ? "needed" : key->if_missing;
+    spec_key_takes(takes, sizeof takes, key);
+    assert_true(key->needed + (key->value != NULL) + (key->if_missing != NULL) == 1);
+    snprintf(row, sizeof row, "\n| `%s` | %s | %s%s%s | %s |\n", key->name, takes, quote,
+             key->value != NULL ? key->value : missing, quote, key->help);
+    if (memmem(manual, bytes, row, strlen(row)) == NULL)
+      fail_msg("docs/eval.md lacks the row: %s", row);
+  }
+  assert_true(rows > 20);
+  free(manual);
 }
 
 /* Each axis of every point, by the order that grid.h promises. */
@@ -350,10 +368,14 @@ static void grid_order(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {
-      cmocka_unit_test(shapes),     cmocka_unit_test(shapes_of_the_world),
-      cmocka_unit_test(overlaps),   cmocka_unit_test(diagrams),
-      cmocka_unit_test(scales),     cmocka_unit_test(texts),
-      cmocka_unit_test(grid_order), cmocka_unit_test(damaged_specs)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(shapes),
+                                     cmocka_unit_test(shapes_of_the_world),
+                                     cmocka_unit_test(overlaps),
+                                     cmocka_unit_test(diagrams),
+                                     cmocka_unit_test(scales),
+                                     cmocka_unit_test(texts),
+                                     cmocka_unit_test(grid_order),
+                                     cmocka_unit_test(damaged_specs),
+                                     cmocka_unit_test(keys_in_the_manual)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

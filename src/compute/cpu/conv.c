@@ -8,32 +8,16 @@
  * form takes four times the filters' memory, and a picture uses each once: above LARGE_FORM the
  * filters are kept as a direct convolution has them, and transformed on their way to the
  * product. */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "compute/cpu/cpu.h"
 
-struct msk_conv {
-  const msk_device *device;
-  size_t kernel, stride, in, out, upsample; /* upsample: of an 8-bit one */
-  bool tiled;                               /* by Winograd's method */
-  msk_matrix matrix;                        /* kernel * kernel * in x out */
-  float *winograd;                          /* or, where it is small, Winograd's form */
-  float *narrow;                            /* or that of few outputs */
-  float *bias;                              /* or NULL */
-  msk_conv_int8 *int8;                      /* or all of it in 8 bits */
-};
-
 enum {
   LARGE_FORM = 2 << 20, /* bytes of a Winograd form that is not kept */
   LEAST_INT8 = 16       /* channels of an 8-bit convolution that is worth its ends */
 };
-
-void msk_conv_sizes(const msk_conv *conv, size_t *kernel, size_t *in, size_t *out) {
-  *kernel = conv->kernel;
-  *in = conv->in;
-  *out = conv->out;
-}
 
 /* From the matrix, which goes. */
 static msk_status make_winograd(msk_conv *conv, size_t floats, msk_pool *pool, msk_error *error) {
@@ -165,10 +149,9 @@ size_t msk_conv_bytes(const msk_conv *conv) {
          bias;
 }
 
-void msk_conv_output(const msk_conv *conv, size_t height, size_t width, size_t upsample,
-                     size_t *out_height, size_t *out_width) {
-  *out_height = msk_ceiling(height * upsample, conv->stride);
-  *out_width = msk_ceiling(width * upsample, conv->stride);
+msk_map msk_conv_output(const msk_conv *conv, msk_map x, size_t upsample, float *at) {
+  return (msk_map){at, x.batch, msk_ceiling(x.height * upsample, conv->stride),
+                   msk_ceiling(x.width * upsample, conv->stride), conv->out};
 }
 
 /* ---- the gather ---- */
@@ -219,49 +202,74 @@ static void gather_pixels(const void *source, size_t row, size_t rows, size_t k,
   }
 }
 
-void msk_op_conv(msk_stream *stream, const msk_conv_args *args) {
-  const msk_conv *conv = args->conv;
-  assert((args->upsample == 1 || args->upsample == 2) && args->height > 0 && args->width > 0);
-  assert(stream->measuring || args->x != args->y);
-  if (conv->int8 != NULL) {
-    msk_conv_int8_run(stream, conv->int8, args);
-    return;
-  }
-  assert(args->norm == NULL);
-  msk_pixels source = {.x = args->x,
-                       .height = args->height,
-                       .width = args->width,
-                       .channels = conv->in,
-                       .upsample = args->upsample,
-                       .kernel = conv->kernel,
-                       .stride = conv->stride};
-  msk_conv_output(conv, args->height, args->width, args->upsample, &source.out_height,
-                  &source.out_width);
-  source.top =
-      padding_before(args->height * args->upsample, source.out_height, conv->kernel, conv->stride);
-  source.left =
-      padding_before(args->width * args->upsample, source.out_width, conv->kernel, conv->stride);
-  if (conv->tiled) {
-    msk_winograd_weights weights = {conv->winograd, conv->winograd == NULL ? &conv->matrix : NULL};
-    msk_winograd_run(stream, weights, conv->bias, args->residual, &source, args->batch, conv->out,
-                     args->y);
-    return;
-  }
-  if (conv->narrow != NULL) {
-    msk_narrow_run(stream, conv->narrow, conv->bias, args->residual, &source, args->batch,
-                   conv->out, args->y);
-    return;
-  }
+static void run_product(msk_stream *stream, const msk_conv *conv, const msk_pixels *source,
+                        msk_map residual, msk_map y) {
   msk_product product = {.kernels = &conv->device->kernels,
                          .matrix = &conv->matrix,
                          .bias = conv->bias,
-                         .residual = args->residual,
-                         .y = args->y,
-                         .rows = args->batch * source.out_height * source.out_width,
+                         .residual = residual.at,
+                         .y = y.at,
+                         .rows = y.batch * y.height * y.width,
                          .columns = conv->out,
                          .y_stride = conv->out,
                          .residual_stride = conv->out,
                          .gather = gather_pixels,
-                         .source = &source};
+                         .source = source};
   msk_product_run(stream, &product);
+}
+
+static void run_float(msk_stream *stream, const msk_conv *conv, msk_map x, size_t upsample,
+                      msk_map residual, msk_map y) {
+  const msk_pixels source = {
+      .x = x.at,
+      .height = x.height,
+      .width = x.width,
+      .channels = conv->in,
+      .upsample = upsample,
+      .out_height = y.height,
+      .out_width = y.width,
+      .kernel = conv->kernel,
+      .stride = conv->stride,
+      .top = padding_before(x.height * upsample, y.height, conv->kernel, conv->stride),
+      .left = padding_before(x.width * upsample, y.width, conv->kernel, conv->stride)};
+  if (conv->tiled) {
+    msk_winograd_weights weights = {conv->winograd, conv->winograd == NULL ? &conv->matrix : NULL};
+    msk_winograd_run(stream, weights, conv->bias, residual.at, &source, x.batch, conv->out, y.at);
+  } else if (conv->narrow != NULL) {
+    msk_narrow_run(stream, conv->narrow, conv->bias, residual.at, &source, x.batch, conv->out,
+                   y.at);
+  } else {
+    run_product(stream, conv, &source, residual, y);
+  }
+}
+
+static void note_conv(const msk_stream *stream, const msk_conv *conv, bool normalised, msk_map y) {
+  if (!msk_meter_listens(stream)) return;
+  char name[64];
+  double products = (double)(conv->kernel * conv->kernel * conv->in) * (double)conv->out;
+  snprintf(name, sizeof name, "%sconv %zux%zu %zu->%zu, %zux%zu%s", normalised ? "norm, " : "",
+           conv->kernel, conv->kernel, conv->in, conv->out, y.height, y.width,
+           conv->int8 == NULL ? "" : ", int8");
+  msk_meter_note(stream, name, 2.0 * (double)(y.batch * y.height * y.width) * products);
+}
+
+static bool is_alike(msk_map a, msk_map b) {
+  return a.batch == b.batch && a.height == b.height && a.width == b.width &&
+         a.channels == b.channels;
+}
+
+void msk_op_conv(msk_stream *stream, const msk_conv *conv, msk_map x, size_t upsample,
+                 const msk_norm *norm, msk_map residual, msk_map y) {
+  assert((upsample == 1 || upsample == 2) && x.height > 0 && x.width > 0);
+  assert(x.channels == conv->in && is_alike(y, msk_conv_output(conv, x, upsample, y.at)));
+  assert(residual.at == NULL || is_alike(residual, y));
+  assert(x.at != y.at || stream->measuring);
+  assert(norm == NULL || conv->int8 != NULL);
+  if (conv->int8 != NULL) {
+    assert(upsample == conv->upsample);
+    msk_conv_int8_run(stream, conv->int8, x, norm, residual, y);
+  } else {
+    run_float(stream, conv, x, upsample, residual, y);
+  }
+  note_conv(stream, conv, norm != NULL, y);
 }

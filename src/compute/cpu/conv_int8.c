@@ -285,12 +285,10 @@ static size_t place(struct job *job, const msk_stream *stream, size_t norm_bytes
   size_t sum_bytes = msk_round_up(job->conv->taps * job->plane * sizeof(int32_t), MSK_ALIGNMENT);
   size_t normalised = msk_scratch_floats(job->width * channels);
   job->worker_bytes = sum_bytes > normalised ? sum_bytes : normalised;
-  char *scratch = stream->scratch;
-  if (scratch != NULL) {
-    job->codes = (uint8_t *)scratch + norm_bytes;
-    job->rows = (msk_quantised *)(scratch + norm_bytes + code_bytes);
-    job->scratch = scratch + norm_bytes + code_bytes + row_bytes;
-  }
+  char *scratch = msk_stream_scratch(stream) + norm_bytes;
+  job->codes = (uint8_t *)scratch;
+  job->rows = (msk_quantised *)(scratch + code_bytes);
+  job->scratch = scratch + code_bytes + row_bytes;
   return norm_bytes + code_bytes + row_bytes + workers * job->worker_bytes;
 }
 
@@ -310,20 +308,18 @@ static void run_picture(msk_stream *stream, struct job *job, const msk_norm *nor
                multiply_task, job);
 }
 
-void msk_conv_int8_run(msk_stream *stream, const msk_conv_int8 *conv, const msk_conv_args *args) {
-  assert(args->upsample == conv->upsample);
-  struct job job = {.kernels = &stream->device->kernels,
-                    .conv = conv,
-                    .height = args->height,
-                    .width = args->width};
-  size_t pixels = args->height * args->width, out_pixels = pixels * phases_of(conv->upsample);
+void msk_conv_int8_run(msk_stream *stream, const msk_conv_int8 *conv, msk_map x,
+                       const msk_norm *norm, msk_map residual, msk_map y) {
+  struct job job = {
+      .kernels = &stream->device->kernels, .conv = conv, .height = x.height, .width = x.width};
+  size_t pixels = x.height * x.width, out_pixels = y.height * y.width;
   cut(&job, stream);
-  size_t norm_bytes = args->norm == NULL ? 0 : msk_norm_bytes(stream, args->norm, pixels, conv->in);
-  if (args->batch == 0 || msk_stream_measure(stream, place(&job, stream, norm_bytes))) return;
-  for (size_t i = 0; i < args->batch; i++) {
-    job.x = args->x + i * pixels * conv->in;
-    job.y = args->y + i * out_pixels * conv->out;
-    job.residual = args->residual == NULL ? NULL : args->residual + i * out_pixels * conv->out;
-    run_picture(stream, &job, args->norm);
+  size_t norm_bytes = norm == NULL ? 0 : msk_norm_bytes(stream, norm, pixels, conv->in);
+  if (x.batch == 0 || msk_stream_measure(stream, place(&job, stream, norm_bytes))) return;
+  for (size_t i = 0; i < x.batch; i++) {
+    job.x = x.at + i * pixels * conv->in;
+    job.y = y.at + i * out_pixels * conv->out;
+    job.residual = residual.at == NULL ? NULL : residual.at + i * out_pixels * conv->out;
+    run_picture(stream, &job, norm);
   }
 }

@@ -10,6 +10,7 @@
 
 #include "compute/backend.h"
 #include "compute/cpu/kernels.h"
+#include "compute/meter.h"
 
 struct msk_device {
   msk_kernels kernels;
@@ -44,6 +45,9 @@ static inline size_t msk_scratch_floats(size_t floats) {
 }
 /* The number of workers whose scratch has to be laid out. */
 size_t msk_stream_workers(const msk_stream *stream);
+/* Where an operation may lay its scratch memory out; while measuring, an address at which nothing
+ * lies. */
+char *msk_stream_scratch(const msk_stream *stream);
 /* While measuring: notes `bytes` and answers true: the operation returns. Running: checks that
  * they are there. */
 bool msk_stream_measure(msk_stream *stream, size_t bytes);
@@ -129,7 +133,15 @@ msk_status msk_quantised_create(msk_quantised_matrix *matrix, const msk_device *
 void msk_quantised_destroy(msk_quantised_matrix *matrix, const msk_device *device);
 size_t msk_quantised_bytes(const msk_quantised_matrix *matrix, const msk_device *device);
 void msk_quantised_run(msk_stream *stream, const msk_quantised_matrix *matrix, const float *bias,
-                       const msk_linear_args *args);
+                       msk_rows x, msk_activation activation, msk_rows residual, msk_rows y);
+
+struct msk_linear {
+  const msk_device *device;
+  size_t in, out;
+  msk_matrix matrix;              /* fp32, */
+  msk_quantised_matrix quantised; /* or int8: the other has no panels */
+  float *bias;
+};
 
 /* ---- group normalisation of one picture, for those who apply it themselves ---- */
 
@@ -197,6 +209,18 @@ msk_status msk_conv_int8_create(msk_conv_int8 **conv, const msk_device *device, 
 void msk_conv_int8_destroy(msk_conv_int8 *conv, const msk_device *device);
 size_t msk_conv_int8_bytes(const msk_kernels *kernels, size_t upsample, size_t in, size_t out,
                            size_t *meanwhile);
-void msk_conv_int8_run(msk_stream *stream, const msk_conv_int8 *conv, const msk_conv_args *args);
+void msk_conv_int8_run(msk_stream *stream, const msk_conv_int8 *conv, msk_map x,
+                       const msk_norm *norm, msk_map residual, msk_map y);
+
+struct msk_conv {
+  const msk_device *device;
+  size_t kernel, stride, in, out, upsample; /* upsample: of an 8-bit one */
+  bool tiled;                               /* by Winograd's method */
+  msk_matrix matrix;                        /* kernel * kernel * in x out */
+  float *winograd;                          /* or, where it is small, Winograd's form */
+  float *narrow;                            /* or that of few outputs */
+  float *bias;                              /* or NULL */
+  msk_conv_int8 *int8;                      /* or all of it in 8 bits */
+};
 
 #endif

@@ -81,8 +81,7 @@ void msk_cut_task(const msk_cut *cut, size_t index, size_t *row, size_t *panel) 
       (cut->rows_outer ? index % cut->panel_blocks : index / cut->row_blocks) * cut->panel_block;
 }
 
-/* Rows are used where they lie. While measuring there are no addresses yet, so that the stride
- * alone tells. */
+/* Rows are used where they lie. */
 static bool is_in_place(const msk_product *product) {
   return product->dense_stride != 0 && product->dense_stride % CONFLICT_FLOATS != 0;
 }
@@ -99,7 +98,7 @@ static struct job plan(const msk_stream *stream, const msk_product *product) {
   struct job job = {
       .product = product,
       .cut = msk_cut_product(stream, product->rows, product->columns, is_in_place(product)),
-      .scratch = stream->scratch};
+      .scratch = msk_stream_scratch(stream)};
   job.a_stride =
       msk_round_up(msk_smaller(kernels->block, product->matrix->depth), STRIDE_PAD) + STRIDE_PAD;
   job.a_bytes = is_in_place(product) ? 0 : msk_scratch_floats(job.cut.most_rows * job.a_stride);

@@ -9,14 +9,6 @@
 #include "base/error.h"
 #include "compute/cpu/cpu.h"
 
-struct msk_linear {
-  const msk_device *device;
-  size_t in, out;
-  msk_matrix matrix;              /* fp32, */
-  msk_quantised_matrix quantised; /* or int8: the other has no panels */
-  float *bias;
-};
-
 /* ---- creation ---- */
 
 static void copy_bias(float *bias, const msk_linear_part *parts, size_t part_count) {
@@ -72,10 +64,6 @@ void msk_linear_destroy(msk_linear *linear) {
   msk_free(device->allocator, linear);
 }
 
-size_t msk_linear_in(const msk_linear *linear) { return linear->in; }
-
-size_t msk_linear_out(const msk_linear *linear) { return linear->out; }
-
 size_t msk_linear_plan(const msk_device *device, msk_precision precision, size_t in, size_t out,
                        bool halves) {
   const msk_quantised_matrix quantised = {.depth = in, .columns = out};
@@ -94,45 +82,43 @@ size_t msk_linear_bytes(const msk_linear *linear) {
 
 /* ---- the layer ---- */
 
-struct dense_rows {
-  const float *x;
-  size_t stride;
-};
-
 static void gather_dense(const void *source, size_t row, size_t rows, size_t k, size_t count,
                          float *a, size_t a_stride) {
-  const struct dense_rows *dense = source;
+  const msk_rows *x = source;
   for (size_t i = 0; i < rows; i++)
-    memcpy(a + i * a_stride, dense->x + (row + i) * dense->stride + k, count * sizeof(float));
+    memcpy(a + i * a_stride, x->at + (row + i) * x->stride + k, count * sizeof(float));
 }
 
-void msk_op_linear(msk_stream *stream, const msk_linear_args *args) {
-  const msk_linear *linear = args->linear;
-  size_t columns = args->columns == 0 ? linear->out : args->columns;
-  assert(columns <= linear->out);
-  assert(stream->measuring || args->x != args->y || args->rows == 0);
-  if (linear->quantised.panels != NULL) {
-    msk_quantised_run(stream, &linear->quantised, linear->bias, args);
-    return;
-  }
-  struct dense_rows source = {.x = args->x,
-                              .stride = args->x_stride == 0 ? linear->in : args->x_stride};
-  msk_product product = {
-      .kernels = &linear->device->kernels,
-      .matrix = &linear->matrix,
-      .bias = linear->bias,
-      .residual = args->residual,
-      .y = args->y,
-      .rows = args->rows,
-      .columns = columns,
-      .y_stride = args->y_stride == 0 ? columns : args->y_stride,
-      .residual_stride = args->residual_stride == 0 ? columns : args->residual_stride,
-      .activation = args->activation,
-      .gather = gather_dense,
-      .source = &source,
-      .dense = args->x,
-      .dense_stride = source.stride};
+static void run_product(msk_stream *stream, const msk_linear *linear, msk_rows x,
+                        msk_activation activation, msk_rows residual, msk_rows y) {
+  msk_product product = {.kernels = &linear->device->kernels,
+                         .matrix = &linear->matrix,
+                         .bias = linear->bias,
+                         .residual = residual.at,
+                         .y = y.at,
+                         .rows = x.rows,
+                         .columns = y.columns,
+                         .y_stride = y.stride,
+                         .residual_stride = residual.stride,
+                         .activation = activation,
+                         .gather = gather_dense,
+                         .source = &x,
+                         .dense = x.at,
+                         .dense_stride = x.stride};
   msk_product_run(stream, &product);
+}
+
+void msk_op_linear(msk_stream *stream, const char *name, const msk_linear *linear, msk_rows x,
+                   msk_activation activation, msk_rows residual, msk_rows y) {
+  assert(x.columns == linear->in && y.columns <= linear->out && y.rows == x.rows);
+  assert(residual.at == NULL || (residual.rows == y.rows && residual.columns == y.columns));
+  assert(x.at != y.at || x.rows == 0 || stream->measuring);
+  if (linear->quantised.panels != NULL) {
+    msk_quantised_run(stream, &linear->quantised, linear->bias, x, activation, residual, y);
+  } else {
+    run_product(stream, linear, x, activation, residual, y);
+  }
+  msk_meter_note(stream, name, 2.0 * (double)x.rows * (double)linear->in * (double)y.columns);
 }
 
 /* ---- the codebook ---- */
@@ -204,7 +190,6 @@ static double squared_distance(const float *x, const float *c, size_t dim) {
 struct search {
   const msk_codebook *codebook;
   const float *x, *likeness; /* likeness[r, c] = x[r] . c - |c|^2 / 2 */
-  size_t first;              /* row of x and codes that likeness starts at */
   int32_t *codes;
 };
 
@@ -215,7 +200,7 @@ static void search_row(void *user, size_t index, int worker) {
   const struct search *search = user;
   const msk_codebook *codebook = search->codebook;
   (void)worker;
-  const float *x = search->x + (search->first + index) * codebook->dim,
+  const float *x = search->x + index * codebook->dim,
               *likeness = search->likeness + index * codebook->codes;
   float best = -INFINITY;
   for (size_t c = 0; c < codebook->codes; c++) best = likeness[c] > best ? likeness[c] : best;
@@ -231,44 +216,48 @@ static void search_row(void *user, size_t index, int worker) {
       code = (int32_t)c;
     }
   }
-  search->codes[search->first + index] = code;
+  search->codes[index] = code;
 }
 
 enum { SEARCH_ROWS = 256 }; /* rows whose likeness is in memory at once */
 
-void msk_op_nearest_code(msk_stream *stream, const msk_codebook *codebook, const float *x,
-                         size_t rows, int32_t *codes) {
-  size_t chunk = msk_smaller(rows, SEARCH_ROWS), own = msk_scratch_floats(chunk * codebook->codes);
-  if (rows == 0) return;
-  msk_stream inner = *stream;
+void msk_op_nearest_code(msk_stream *stream, const msk_codebook *codebook, msk_rows x,
+                         int32_t *codes) {
+  size_t chunk = msk_smaller(x.rows, SEARCH_ROWS), columns = codebook->codes,
+         own = msk_scratch_floats(chunk * columns);
+  assert(x.columns == codebook->dim && x.stride == x.columns);
+  if (x.rows == 0) return;
+  msk_stream inner = {.device = stream->device, .pool = stream->pool};
   if (stream->measuring) {
-    inner.scratch_bytes = 0;
-    msk_op_linear(&inner, &(msk_linear_args){.linear = codebook->products, .rows = chunk});
+    inner.measuring = true;
+    run_product(&inner, codebook->products, msk_rows_part(x, 0, chunk), MSK_ACT_NONE, MSK_NO_ROWS,
+                (msk_rows){.rows = chunk, .columns = columns, .stride = columns});
     msk_stream_measure(stream, own + inner.scratch_bytes);
     return;
   }
   assert(own <= stream->scratch_bytes);
-  float *likeness = stream->scratch;
   inner.scratch = (char *)stream->scratch + own;
-  inner.scratch_bytes -= own;
-  for (size_t first = 0; first < rows; first += chunk) {
-    size_t count = msk_smaller(chunk, rows - first);
-    msk_op_linear(&inner, &(msk_linear_args){.linear = codebook->products,
-                                             .x = x + first * codebook->dim,
-                                             .y = likeness,
-                                             .rows = count});
+  inner.scratch_bytes = stream->scratch_bytes - own;
+  for (size_t first = 0; first < x.rows; first += chunk) {
+    msk_rows part = msk_rows_part(x, first, msk_smaller(chunk, x.rows - first)),
+             likeness = msk_rows_at(stream->scratch, part.rows, columns);
+    run_product(&inner, codebook->products, part, MSK_ACT_NONE, MSK_NO_ROWS, likeness);
     struct search search = {
-        .codebook = codebook, .x = x, .likeness = likeness, .first = first, .codes = codes};
-    msk_pool_run(stream->pool, count, search_row, &search);
+        .codebook = codebook, .x = part.at, .likeness = likeness.at, .codes = codes + first};
+    msk_pool_run(stream->pool, part.rows, search_row, &search);
   }
+  msk_meter_note(stream, "nearest code",
+                 2.0 * (double)x.rows * (double)columns * (double)x.columns);
 }
 
 void msk_op_lookup_code(msk_stream *stream, const msk_codebook *codebook, const int32_t *codes,
-                        size_t rows, float *y) {
+                        msk_rows y) {
+  assert(y.columns == codebook->dim);
   if (stream->measuring) return;
-  for (size_t i = 0; i < rows; i++) {
+  for (size_t i = 0; i < y.rows; i++) {
     assert(codes[i] >= 0 && (size_t)codes[i] < codebook->codes);
-    memcpy(y + i * codebook->dim, codebook->vectors + (size_t)codes[i] * codebook->dim,
+    memcpy(y.at + i * y.stride, codebook->vectors + (size_t)codes[i] * codebook->dim,
            codebook->dim * sizeof(float));
   }
+  msk_meter_note(stream, "code look-up", 0);
 }

@@ -37,11 +37,14 @@ static void pool_task(void *user, size_t index, int worker) {
   }
 }
 
-void msk_op_average_pool(msk_stream *stream, const float *x, size_t batch, size_t height,
-                         size_t width, size_t channels, float *y) {
+void msk_op_average_pool(msk_stream *stream, msk_map x, msk_map y) {
+  assert(y.batch == x.batch && y.height == msk_ceiling(x.height, 2) &&
+         y.width == msk_ceiling(x.width, 2) && y.channels == x.channels);
   if (stream->measuring) return;
-  struct grid grid = {.x = x, .y = y, .height = height, .width = width, .channels = channels};
-  msk_pool_run(stream->pool, batch * msk_ceiling(height, 2), pool_task, &grid);
+  struct grid grid = {
+      .x = x.at, .y = y.at, .height = x.height, .width = x.width, .channels = x.channels};
+  msk_pool_run(stream->pool, y.batch * y.height, pool_task, &grid);
+  msk_meter_note(stream, "pool", 0);
 }
 
 /* One row of cells: (picture, cell row). A cell's row of pixels is r * channels floats that lie
@@ -68,34 +71,53 @@ static void to_space_task(void *user, size_t index, int worker) {
   }
 }
 
-void msk_op_space_to_depth(msk_stream *stream, const float *x, size_t batch, size_t height,
-                           size_t width, size_t channels, size_t r, float *y) {
-  assert(r > 0 && height % r == 0 && width % r == 0);
-  if (stream->measuring) return;
-  struct grid grid = {
-      .x = x, .y = y, .height = height, .width = width, .channels = channels, .r = r};
-  msk_pool_run(stream->pool, batch * (height / r), to_depth_task, &grid);
+/* The grid of `space` cut into the cells of `depth`. */
+static struct grid cut_grid(msk_map space, msk_map depth, const float *x, float *y) {
+  size_t r = space.height / depth.height;
+  assert(r * depth.height == space.height && r * depth.width == space.width &&
+         depth.batch == space.batch && depth.channels == r * r * space.channels);
+  return (struct grid){.x = x,
+                       .y = y,
+                       .height = space.height,
+                       .width = space.width,
+                       .channels = space.channels,
+                       .r = r};
 }
 
-void msk_op_depth_to_space(msk_stream *stream, const float *x, size_t batch, size_t height,
-                           size_t width, size_t channels, size_t r, float *y) {
-  assert(r > 0 && height % r == 0 && width % r == 0);
+void msk_op_space_to_depth(msk_stream *stream, msk_map x, msk_map y) {
+  struct grid grid = cut_grid(x, y, x.at, y.at);
   if (stream->measuring) return;
-  struct grid grid = {
-      .x = x, .y = y, .height = height, .width = width, .channels = channels, .r = r};
-  msk_pool_run(stream->pool, batch * (height / r), to_space_task, &grid);
+  msk_pool_run(stream->pool, y.batch * y.height, to_depth_task, &grid);
+  msk_meter_note(stream, "pixels to channels", 0);
 }
 
-void msk_op_embed(msk_stream *stream, const int32_t *ids, const float *words,
-                  const float *positions, size_t vocabulary, size_t batch, size_t tokens,
-                  size_t dim, float *y) {
+void msk_op_depth_to_space(msk_stream *stream, msk_map x, msk_map y) {
+  struct grid grid = cut_grid(y, x, x.at, y.at);
   if (stream->measuring) return;
-  for (size_t i = 0; i < batch * tokens; i++) {
-    size_t id = ids[i] == MSK_MASK_TOKEN ? vocabulary - 1 : (size_t)ids[i];
-    assert(id < vocabulary);
-    const float *word = words + id * dim, *position = positions + i % tokens * dim;
-    for (size_t d = 0; d < dim; d++) y[i * dim + d] = word[d] + position[d];
+  msk_pool_run(stream->pool, x.batch * x.height, to_space_task, &grid);
+  msk_meter_note(stream, "channels to pixels", 0);
+}
+
+void msk_op_pixels(msk_stream *stream, const uint8_t *bytes, msk_map y) {
+  if (stream->measuring) return;
+  size_t count = y.batch * y.height * y.width * y.channels;
+  for (size_t i = 0; i < count; i++) y.at[i] = (float)bytes[i] / 255.0f;
+  msk_meter_note(stream, "pixels to floats", 0);
+}
+
+void msk_op_embed(msk_stream *stream, const int32_t *ids, msk_rows words, msk_rows positions,
+                  msk_rows y) {
+  assert(words.columns == y.columns && positions.columns == y.columns);
+  if (stream->measuring) return;
+  for (size_t i = 0; i < y.rows; i++) {
+    size_t id = ids[i] == MSK_MASK_TOKEN ? words.rows - 1 : (size_t)ids[i];
+    assert(id < words.rows);
+    const float *word = words.at + id * words.stride,
+                *position = positions.at + i % positions.rows * positions.stride;
+    float *row = y.at + i * y.stride;
+    for (size_t d = 0; d < y.columns; d++) row[d] = word[d] + position[d];
   }
+  msk_meter_note(stream, "embedding", 0);
 }
 
 struct piece {
@@ -126,31 +148,38 @@ static void relu_task(void *user, size_t index, int worker) {
   for (size_t i = index * PIECE; i < last; i++) piece->y[i] = piece->x[i] < 0 ? 0 : piece->x[i];
 }
 
-void msk_op_relu(msk_stream *stream, const float *x, size_t count, float *y) {
+static void run_pieces(msk_stream *stream, const char *name, msk_rows x, msk_rows y,
+                       msk_task *task) {
+  assert(x.rows == y.rows && x.columns == y.columns);
+  assert(x.rows <= 1 || (x.stride == x.columns && y.stride == y.columns));
   if (stream->measuring) return;
-  struct piece piece = {.x = x, .y = y, .count = count};
-  msk_pool_run(stream->pool, msk_ceiling(count, PIECE), relu_task, &piece);
+  struct piece piece = {.x = x.at, .y = y.at, .count = x.rows * x.columns};
+  msk_pool_run(stream->pool, msk_ceiling(piece.count, PIECE), task, &piece);
+  msk_meter_note(stream, name, 0);
 }
 
-void msk_op_copy(msk_stream *stream, const float *x, size_t count, float *y) {
-  if (stream->measuring) return;
-  struct piece piece = {.x = x, .y = y, .count = count};
-  msk_pool_run(stream->pool, msk_ceiling(count, PIECE), copy_task, &piece);
+void msk_op_relu(msk_stream *stream, msk_rows x, msk_rows y) {
+  run_pieces(stream, "relu", x, y, relu_task);
 }
 
-void msk_op_add(msk_stream *stream, const float *x, size_t count, float *y) {
-  if (stream->measuring) return;
-  struct piece piece = {.x = x, .y = y, .count = count};
-  msk_pool_run(stream->pool, msk_ceiling(count, PIECE), add_task, &piece);
+void msk_op_copy(msk_stream *stream, msk_rows x, msk_rows y) {
+  run_pieces(stream, "copy", x, y, copy_task);
 }
 
-void msk_op_head_sum(msk_stream *stream, const float *score, size_t batch, size_t heads,
-                     size_t tokens, float weight, bool accumulate, float *y) {
+void msk_op_add(msk_stream *stream, msk_rows x, msk_rows y) {
+  run_pieces(stream, "add", x, y, add_task);
+}
+
+void msk_op_head_sum(msk_stream *stream, const float *score, size_t heads, float weight,
+                     bool accumulate, msk_rows y) {
   if (stream->measuring) return;
-  for (size_t i = 0; i < batch * tokens; i++) {
-    const float *first = score + i / tokens * heads * tokens + i % tokens;
-    float sum = 0;
-    for (size_t h = 0; h < heads; h++) sum += first[h * tokens];
-    y[i] = (accumulate ? y[i] : 0.0f) + weight * sum;
+  for (size_t b = 0; b < y.rows; b++) {
+    for (size_t n = 0; n < y.columns; n++) {
+      const float *first = score + b * heads * y.columns + n;
+      float *to = y.at + b * y.stride + n, sum = 0;
+      for (size_t h = 0; h < heads; h++) sum += first[h * y.columns];
+      *to = (accumulate ? *to : 0.0f) + weight * sum;
+    }
   }
+  msk_meter_note(stream, "sum over heads", 0);
 }

@@ -13,34 +13,27 @@ enum { CHUNK_FLOATS = 8192, CHUNK_PIXELS = 128, CHUNKS_A_TASK = 4, ROWS_A_TASK =
 
 struct layer_job {
   const msk_kernels *kernels;
-  const float *x, *gamma, *beta;
-  float *y;
-  float epsilon;
-  size_t rows, dim;
+  const msk_norm *norm;
+  msk_rows x, y;
 };
 
 static void layer_task(void *user, size_t index, int worker) {
   const struct layer_job *job = user;
   (void)worker;
-  size_t last = msk_smaller((index + 1) * ROWS_A_TASK, job->rows);
+  size_t last = msk_smaller((index + 1) * ROWS_A_TASK, job->x.rows);
   for (size_t i = index * ROWS_A_TASK; i < last; i++) {
-    job->kernels->layer_norm_row(job->dim, job->x + i * job->dim, job->gamma, job->beta,
-                                 job->epsilon, job->y + i * job->dim);
+    job->kernels->layer_norm_row(job->x.columns, job->x.at + i * job->x.stride, job->norm->gamma,
+                                 job->norm->beta, job->norm->epsilon,
+                                 job->y.at + i * job->y.stride);
   }
 }
 
-void msk_op_layer_norm(msk_stream *stream, const float *x, const float *gamma, const float *beta,
-                       float epsilon, size_t rows, size_t dim, float *y) {
+void msk_op_layer_norm(msk_stream *stream, msk_rows x, const msk_norm *norm, msk_rows y) {
+  assert(y.rows == x.rows && y.columns == x.columns);
   if (stream->measuring) return;
-  struct layer_job job = {.kernels = &stream->device->kernels,
-                          .x = x,
-                          .gamma = gamma,
-                          .beta = beta,
-                          .y = y,
-                          .epsilon = epsilon,
-                          .rows = rows,
-                          .dim = dim};
-  msk_pool_run(stream->pool, msk_ceiling(rows, ROWS_A_TASK), layer_task, &job);
+  struct layer_job job = {.kernels = &stream->device->kernels, .norm = norm, .x = x, .y = y};
+  msk_pool_run(stream->pool, msk_ceiling(x.rows, ROWS_A_TASK), layer_task, &job);
+  msk_meter_note(stream, "layer norm", 0);
 }
 
 /* ---- group norm ---- */
@@ -162,25 +155,27 @@ static void measure_groups(const msk_stream *stream, struct group_job *job, void
   msk_pool_run(stream->pool, job->batch, merge_task, job);
 }
 
-static struct group_job picture_job(const msk_norm *norm, size_t pixels, size_t channels) {
+static struct group_job make_job(const msk_norm *norm, size_t batch, size_t pixels,
+                                 size_t channels) {
+  assert(norm->groups > 0 && channels % norm->groups == 0);
   return (struct group_job){.gamma = norm->gamma,
                             .beta = norm->beta,
                             .epsilon = norm->epsilon,
                             .groups = norm->groups,
                             .pixels = pixels,
                             .channels = channels,
-                            .batch = 1};
+                            .batch = batch};
 }
 
 size_t msk_norm_bytes(const msk_stream *stream, const msk_norm *norm, size_t pixels,
                       size_t channels) {
-  struct group_job job = picture_job(norm, pixels, channels);
+  struct group_job job = make_job(norm, 1, pixels, channels);
   return plan_groups(&job, stream);
 }
 
 void msk_norm_measure(const msk_stream *stream, const msk_norm *norm, const float *x, size_t pixels,
                       size_t channels, void *scratch, const float **mean, const float **scale) {
-  struct group_job job = picture_job(norm, pixels, channels);
+  struct group_job job = make_job(norm, 1, pixels, channels);
   job.x = x;
   plan_groups(&job, stream);
   measure_groups(stream, &job, scratch);
@@ -188,22 +183,16 @@ void msk_norm_measure(const msk_stream *stream, const msk_norm *norm, const floa
   *scale = job.scale;
 }
 
-void msk_op_group_norm(msk_stream *stream, const float *x, const float *gamma, const float *beta,
-                       float epsilon, size_t groups, bool swish, size_t batch, size_t pixels,
-                       size_t channels, float *y) {
-  assert(groups > 0 && channels % groups == 0);
-  if (batch * pixels == 0) return;
-  struct group_job job = {.x = x,
-                          .gamma = gamma,
-                          .beta = beta,
-                          .y = y,
-                          .epsilon = epsilon,
-                          .swish = swish,
-                          .groups = groups,
-                          .pixels = pixels,
-                          .channels = channels,
-                          .batch = batch};
+void msk_op_group_norm(msk_stream *stream, msk_map x, const msk_norm *norm, bool swish, msk_map y) {
+  size_t pixels = x.height * x.width;
+  assert(y.batch == x.batch && y.height * y.width == pixels && y.channels == x.channels);
+  struct group_job job = make_job(norm, x.batch, pixels, x.channels);
+  job.x = x.at;
+  job.y = y.at;
+  job.swish = swish;
+  if (x.batch * pixels == 0) return;
   if (msk_stream_measure(stream, plan_groups(&job, stream))) return;
   measure_groups(stream, &job, stream->scratch);
   msk_pool_run(stream->pool, count_tasks(&job), apply_task, &job);
+  msk_meter_note(stream, swish ? "group norm, swish" : "group norm", 0);
 }

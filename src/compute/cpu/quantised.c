@@ -198,9 +198,10 @@ size_t msk_quantised_bytes(const msk_quantised_matrix *matrix, const msk_device 
 struct job {
   const msk_kernels *kernels;
   const msk_quantised_matrix *matrix;
-  const msk_linear_args *args;
   const float *bias;
-  size_t columns, x_stride, y_stride, residual_stride, q_stride, worker_bytes;
+  msk_rows x, residual, y;
+  msk_activation activation;
+  size_t q_stride, worker_bytes;
   msk_cut cut;
   uint8_t *q; /* all rows, quantised */
   msk_quantised *row_scales;
@@ -212,10 +213,10 @@ enum { ROWS_A_TASK = 16 };
 static void quantise_task(void *user, size_t index, int worker) {
   const struct job *job = user;
   (void)worker;
-  size_t depth = job->matrix->depth, last = msk_smaller((index + 1) * ROWS_A_TASK, job->args->rows);
+  size_t depth = job->matrix->depth, last = msk_smaller((index + 1) * ROWS_A_TASK, job->x.rows);
   for (size_t i = index * ROWS_A_TASK; i < last; i++) {
     uint8_t *q = job->q + i * job->q_stride;
-    job->kernels->quantise_row(depth, job->args->x + i * job->x_stride, q, &job->row_scales[i]);
+    job->kernels->quantise_row(depth, job->x.at + i * job->x.stride, q, &job->row_scales[i]);
     memset(q + depth, 0, groups_of_four(depth) - depth);
   }
 }
@@ -227,8 +228,8 @@ static void multiply_task(void *user, size_t index, int worker) {
   const msk_quantised_matrix *matrix = job->matrix;
   size_t row, first;
   msk_cut_task(cut, index, &row, &first);
-  size_t rows = msk_smaller(cut->row_block, job->args->rows - row);
-  size_t last = msk_smaller(first + cut->panel_block, msk_panel_count(kernels, job->columns)),
+  size_t rows = msk_smaller(cut->row_block, job->x.rows - row);
+  size_t last = msk_smaller(first + cut->panel_block, msk_panel_count(kernels, job->y.columns)),
          depth = groups_of_four(matrix->depth);
   int32_t *c = (int32_t *)(job->scratch + (size_t)worker * job->worker_bytes);
   for (size_t k = 0; k < depth; k += BLOCK) {
@@ -244,36 +245,32 @@ static void multiply_task(void *user, size_t index, int worker) {
     }
   }
   size_t column = first * kernels->panel,
-         columns = msk_smaller(last * kernels->panel, job->columns) - column;
+         columns = msk_smaller(last * kernels->panel, job->y.columns) - column;
   for (size_t i = 0; i < rows; i++) {
-    const float *residual = job->args->residual == NULL
+    const float *residual = job->residual.at == NULL
                                 ? NULL
-                                : job->args->residual + (row + i) * job->residual_stride + column;
+                                : job->residual.at + (row + i) * job->residual.stride + column;
     kernels->finish_int8_row(columns, c + i * cut->c_stride, job->row_scales[row + i],
                              matrix->sums + column, matrix->scales + column, job->bias + column,
-                             residual, job->args->activation,
-                             job->args->y + (row + i) * job->y_stride + column);
+                             residual, job->activation,
+                             job->y.at + (row + i) * job->y.stride + column);
   }
 }
 
-static size_t or_dense(size_t stride, size_t dense) { return stride == 0 ? dense : stride; }
-
 void msk_quantised_run(msk_stream *stream, const msk_quantised_matrix *matrix, const float *bias,
-                       const msk_linear_args *args) {
-  if (args->rows == 0) return;
-  size_t columns = or_dense(args->columns, matrix->columns);
+                       msk_rows x, msk_activation activation, msk_rows residual, msk_rows y) {
+  if (x.rows == 0) return;
   struct job job = {.kernels = &stream->device->kernels,
                     .matrix = matrix,
-                    .args = args,
                     .bias = bias,
-                    .columns = columns,
-                    .x_stride = or_dense(args->x_stride, matrix->depth),
-                    .y_stride = or_dense(args->y_stride, columns),
-                    .residual_stride = or_dense(args->residual_stride, columns),
+                    .x = x,
+                    .residual = residual,
+                    .y = y,
+                    .activation = activation,
                     .q_stride = msk_round_up(matrix->depth, PAD) + PAD,
-                    .cut = msk_cut_product(stream, args->rows, columns, true)};
-  size_t q_bytes = args->rows * job.q_stride,
-         scale_bytes = msk_round_up(args->rows * sizeof *job.row_scales, MSK_ALIGNMENT);
+                    .cut = msk_cut_product(stream, x.rows, y.columns, true)};
+  size_t q_bytes = x.rows * job.q_stride,
+         scale_bytes = msk_round_up(x.rows * sizeof *job.row_scales, MSK_ALIGNMENT);
   job.worker_bytes =
       msk_round_up(job.cut.most_rows * job.cut.c_stride * sizeof(int32_t), MSK_ALIGNMENT);
   if (msk_stream_measure(stream,
@@ -282,6 +279,6 @@ void msk_quantised_run(msk_stream *stream, const msk_quantised_matrix *matrix, c
   job.q = stream->scratch;
   job.row_scales = (msk_quantised *)(job.q + q_bytes);
   job.scratch = (char *)stream->scratch + q_bytes + scale_bytes;
-  msk_pool_run(stream->pool, msk_ceiling(args->rows, ROWS_A_TASK), quantise_task, &job);
+  msk_pool_run(stream->pool, msk_ceiling(x.rows, ROWS_A_TASK), quantise_task, &job);
   msk_pool_run(stream->pool, job.cut.row_blocks * job.cut.panel_blocks, multiply_task, &job);
 }

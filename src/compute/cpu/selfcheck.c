@@ -64,11 +64,11 @@ static bool run_layers(const msk_device *device, msk_stream *stream, const bench
   const msk_linear_part part = {.weight = b->weight, .bias = b->bias, .out = COLUMNS};
   if (msk_linear_create(&linear, device, precision, DEPTH, &part, 1, NULL, NULL) != MSK_OK)
     return false;
-  msk_linear_args args = {.linear = linear, .x = b->x, .y = y, .residual = b->x, .rows = ROWS};
+  msk_rows x = msk_rows_at(b->x, ROWS, DEPTH), to = msk_rows_at(y, ROWS, COLUMNS),
+           residual = msk_rows_at(b->x, ROWS, COLUMNS);
   for (int activation = MSK_ACT_NONE; activation <= MSK_ACT_QUICK_GELU; activation++) {
-    args.activation = (msk_activation)activation;
-    msk_op_linear(stream, &args);
-    args.residual = y; /* each activation adds to what the ones before have left */
+    msk_op_linear(stream, "linear", linear, x, (msk_activation)activation, residual, to);
+    residual = to; /* each activation adds to what the ones before have left */
   }
   msk_linear_destroy(linear);
   return true;
@@ -88,13 +88,8 @@ static bool run_conv_to(const msk_device *device, msk_stream *stream, const benc
   if (msk_conv_create(&conv, device, b->weight, MSK_DTYPE_F32, b->bias, 3, 1, CHANNELS, out, NULL,
                       NULL) != MSK_OK)
     return false;
-  msk_op_conv(stream, &(msk_conv_args){.conv = conv,
-                                       .x = b->x,
-                                       .y = y,
-                                       .batch = 1,
-                                       .height = SIDE,
-                                       .width = SIDE,
-                                       .upsample = 1});
+  msk_map x = msk_map_at(b->x, 1, SIDE, SIDE, CHANNELS);
+  msk_op_conv(stream, conv, x, 1, NULL, MSK_NO_MAP, msk_conv_output(conv, x, 1, y));
   msk_conv_destroy(conv);
   return true;
 }
@@ -111,14 +106,9 @@ static bool run_conv_int8(const msk_device *device, msk_stream *stream, const be
     if (msk_conv_create_int8(&conv, device, b->weight, MSK_DTYPE_F32, b->bias, upsample, CHANNELS,
                              CHANNELS, NULL, NULL) != MSK_OK)
       return false;
-    msk_conv_args args = {.conv = conv,
-                          .x = b->x,
-                          .batch = 1,
-                          .height = SIDE / upsample,
-                          .width = SIDE / upsample,
-                          .upsample = upsample};
-    args.y = y + (upsample - 1) * SIDE * SIDE * CHANNELS;
-    msk_op_conv(stream, &args);
+    msk_map x = msk_map_at(b->x, 1, SIDE / upsample, SIDE / upsample, CHANNELS),
+            to = msk_map_at(y + (upsample - 1) * SIDE * SIDE * CHANNELS, 1, SIDE, SIDE, CHANNELS);
+    msk_op_conv(stream, conv, x, upsample, NULL, MSK_NO_MAP, to);
     msk_conv_destroy(conv);
   }
   return true;
@@ -127,22 +117,16 @@ static bool run_conv_int8(const msk_device *device, msk_stream *stream, const be
 static bool run_attention(const msk_device *device, msk_stream *stream, const bench *b, float *y) {
   (void)device;
   float scores[HEADS * TOKENS] = {0};
+  const msk_attention_shape shape = {.batch = 1, .heads = HEADS, .scale = 1.0f};
+  msk_rows qkv = msk_rows_at(b->x, TOKENS, 3 * HIDDEN), q = msk_rows_columns(qkv, 0, HIDDEN),
+           k = msk_rows_columns(qkv, HIDDEN, HIDDEN), v = msk_rows_columns(qkv, 2 * HIDDEN, HIDDEN);
   for (int distance = MSK_DISTANCE_CROSS_ENTROPY; distance <= MSK_DISTANCE_JENSEN_SHANNON;
        distance++) {
-    msk_op_attention(stream, &(msk_attention_args){.q = b->x,
-                                                   .k = b->x + HIDDEN,
-                                                   .v = b->x + 2 * HIDDEN,
-                                                   .stride = 3 * HIDDEN,
-                                                   .batch = 1,
-                                                   .tokens = TOKENS,
-                                                   .heads = HEADS,
-                                                   .head_dim = HEAD_DIM,
-                                                   .scale = 1.0f,
-                                                   .out = y,
-                                                   .target = b->target,
-                                                   .log_target = b->log_target,
-                                                   .distance = (msk_distance)distance,
-                                                   .score = scores});
+    const msk_read_out reads = {.target = b->target,
+                                .log_target = b->log_target,
+                                .distance = (msk_distance)distance,
+                                .score = scores};
+    msk_op_attention(stream, &shape, q, k, v, &reads, msk_rows_at(y, TOKENS, HIDDEN));
     for (size_t i = 0; i < HEADS * TOKENS && !stream->measuring; i++)
       y[TOKENS * HIDDEN + i] += scores[i];
   }
@@ -151,9 +135,11 @@ static bool run_attention(const msk_device *device, msk_stream *stream, const be
 
 static bool run_norms(const msk_device *device, msk_stream *stream, const bench *b, float *y) {
   (void)device;
-  msk_op_layer_norm(stream, b->x, b->weight, b->bias, 1e-6f, ROWS, CHANNELS + 1, y);
-  msk_op_group_norm(stream, b->x, b->weight, b->bias, 1e-6f, 4, true, 1, SIDE * SIDE, CHANNELS,
-                    y + ROWS * (CHANNELS + 1));
+  const msk_norm norm = {b->weight, b->bias, 1e-6f, 4};
+  msk_op_layer_norm(stream, msk_rows_at(b->x, ROWS, CHANNELS + 1), &norm,
+                    msk_rows_at(y, ROWS, CHANNELS + 1));
+  msk_op_group_norm(stream, msk_map_at(b->x, 1, SIDE, SIDE, CHANNELS), &norm, true,
+                    msk_map_at(y + ROWS * (CHANNELS + 1), 1, SIDE, SIDE, CHANNELS));
   return true;
 }
 

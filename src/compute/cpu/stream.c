@@ -8,6 +8,10 @@ size_t msk_stream_workers(const msk_stream *stream) {
   return stream->pool == NULL ? 1 : (size_t)msk_pool_threads(stream->pool);
 }
 
+char *msk_stream_scratch(const msk_stream *stream) {
+  return stream->measuring ? MSK_NOWHERE : stream->scratch;
+}
+
 bool msk_stream_measure(msk_stream *stream, size_t bytes) {
   if (stream->measuring) {
     if (bytes > stream->scratch_bytes) stream->scratch_bytes = bytes;

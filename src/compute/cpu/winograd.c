@@ -84,8 +84,10 @@ static void transform_filters(const msk_kernels *kernels, const msk_matrix *filt
   size_t in = filters->depth / TAPS, width = msk_panel_width(kernels, filters->columns, p),
          tap_stride = in * width;
   size_t at = p * kernels->panel * filters->depth + c * width;
-  const float *g = filters->panels + at;
-  if (filters->halves != NULL) {
+  const float *g;
+  if (filters->halves == NULL) {
+    g = filters->panels + at;
+  } else {
     for (size_t tap = 0; tap < TAPS; tap++)
       kernels->widen_halves(count * width, filters->halves + at + tap * tap_stride,
                             wide + tap * count * width);
@@ -329,13 +331,11 @@ static size_t place(struct job *job, const msk_stream *stream) {
   size_t zeros = msk_scratch_floats(job->pixels->channels),
          v = msk_scratch_floats(POSITIONS * job->v_plane),
          m = msk_scratch_floats(POSITIONS * job->m_plane);
-  char *scratch = stream->scratch;
-  if (scratch != NULL) {
-    job->zeros = (float *)scratch;
-    job->v = (float *)(scratch + zeros);
-    job->m = (float *)(scratch + zeros + v);
-    job->waste = (float *)(scratch + zeros + v + m);
-  }
+  char *scratch = msk_stream_scratch(stream);
+  job->zeros = (float *)scratch;
+  job->v = (float *)(scratch + zeros);
+  job->m = (float *)(scratch + zeros + v);
+  job->waste = (float *)(scratch + zeros + v + m);
   return zeros + v + m + msk_scratch_floats(workers * job->m_stride);
 }
 
@@ -359,7 +359,7 @@ static size_t place_local(struct job *job, const msk_stream *stream) {
   local.worker_bytes =
       msk_scratch_floats(POSITIONS * (local.v_plane + local.m_plane) + local.m_stride);
   size_t zeros = msk_scratch_floats(in);
-  if (stream->scratch != NULL) local.v = (float *)((char *)stream->scratch + zeros);
+  local.v = (float *)(msk_stream_scratch(stream) + zeros);
   *job = local;
   return zeros + workers * local.worker_bytes;
 }
@@ -379,11 +379,10 @@ static size_t place_stream(struct job *job, const msk_stream *stream) {
     job->panel_block = msk_ceiling(job->panel_block, 2);
   size_t zeros = msk_scratch_floats(job->pixels->channels),
          v = msk_scratch_floats(POSITIONS * job->v_plane);
-  if (stream->scratch != NULL) {
-    job->zeros = stream->scratch;
-    job->v = (float *)((char *)stream->scratch + zeros);
-    job->m = (float *)((char *)stream->scratch + zeros + v);
-  }
+  char *scratch = msk_stream_scratch(stream);
+  job->zeros = (float *)scratch;
+  job->v = (float *)(scratch + zeros);
+  job->m = (float *)(scratch + zeros + v);
   return zeros + v + workers * job->worker_bytes;
 }
 
@@ -397,7 +396,7 @@ static void stream_filters(msk_stream *stream, struct job *job) {
  * is there. */
 static void run_packed(msk_stream *stream, struct job *job, size_t own) {
   msk_stream inner = *stream;
-  if (inner.scratch != NULL) inner.scratch = (char *)stream->scratch + own;
+  inner.scratch = msk_stream_scratch(stream) + own;
   size_t bytes = place(job, &inner), local = place_local(job, &inner);
   if (msk_stream_measure(stream, own + (bytes > local ? bytes : local))) return;
   if (job->packed == NULL) {

@@ -1,66 +1,62 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * table.c - see table.h. Times stay out of the CSV files: an evaluation that was killed and went
- * on ends with the same bytes as one that was not. */
-#include "eval/table.h"
-
+ * table.c - the finished pictures as figures: means of any set of them, with standard errors,
+ * distances to the reference, and the two CSV files. Times stay out of these: an evaluation that
+ * was killed and went on ends with the same bytes as one that was not. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "app/cancel.h"
-#include "eval/text.h"
+#include "eval/eval.h"
+#include "eval/markup.h"
+
+/* ---- values ---- */
 
 static int kind_of(int measure) {
   return measure == MEASURE_FRECHET_JUDGE || measure == MEASURE_KERNEL_JUDGE ? FEATURES_JUDGE
                                                                              : FEATURES_CLIP;
 }
 
-msk_status eval_table_create(eval_table *table, evaluation *e, msk_error *error) {
-  *table = (eval_table){.e = e};
+msk_status evaluation_reckon(evaluation *e, msk_error *error) {
   for (int point = 0; point < e->grid.points; point++) {
+    const eval_record *record = &e->results.records[point];
     for (int i = 0; i < MEASURES_OF_PICTURES; i++)
-      table->known[i] = table->known[i] || (e->results.records[point].done &&
-                                            isfinite(e->results.records[point].measures[i]));
+      e->known[i] = e->known[i] || (record->done && isfinite(record->measures[i]));
   }
   if (e->spec.reference == NULL) return MSK_OK;
   char path[MAX_PATH_BYTES];
-  const bool kinds[FEATURE_KINDS] = {true, true};
   msk_status status = eval_spec_path(path, &e->spec, e->spec.reference, error);
   if (status == MSK_OK)
-    status =
-        eval_folder_look(&table->reference, &e->eyes, kinds, path, e->options->quiet != 0, error);
-  for (int i = MEASURES_OF_PICTURES; i < MEASURE_COUNT && status == MSK_OK; i++)
-    table->known[i] = table->reference.values[kind_of(i)] != NULL;
+    status = eval_folder_look(&e->reference, &e->eyes, path, e->order->quiet, error);
+  for (int i = MEASURES_OF_PICTURES; i < MEASURE_COUNT; i++)
+    e->known[i] = e->reference.values[kind_of(i)] != NULL;
   return status;
 }
 
-void eval_table_free(eval_table *table) { eval_folder_free(&table->reference); }
-
-/* ---- values ---- */
-
-static void mean_of(eval_value *value, const eval_table *table, int measure, const int *points,
+static void mean_of(eval_value *value, const evaluation *e, int measure, const int *points,
                     int count) {
   double sum = 0, squares = 0;
+  int known = 0;
   for (int i = 0; i < count; i++) {
-    double x = table->e->results.records[points[i]].measures[measure];
+    double x = e->results.records[points[i]].measures[measure];
     if (!isfinite(x)) continue;
     sum += x;
-    value->count++;
+    known++;
   }
-  if (value->count == 0) return;
-  value->mean = sum / value->count;
+  if (known == 0) return;
+  value->mean = sum / known;
   for (int i = 0; i < count; i++) {
-    double apart = table->e->results.records[points[i]].measures[measure] - value->mean;
+    double apart = e->results.records[points[i]].measures[measure] - value->mean;
     if (isfinite(apart)) squares += apart * apart;
   }
-  if (value->count > 1) value->error = sqrt(squares / (value->count - 1) / value->count);
+  if (known > 1) value->error = sqrt(squares / (known - 1) / known);
 }
 
 /* Of the pictures' features to the reference's. */
-static msk_status distance_of(eval_value *value, const eval_table *table, int measure,
+static msk_status distance_of(eval_value *value, const evaluation *e, int measure,
                               const int *points, int count, msk_error *error) {
-  int kind = kind_of(measure), dimensions = eval_eyes_dimensions(&table->e->eyes, kind);
+  int kind = kind_of(measure), dimensions = eval_eyes_dimensions(&e->eyes, kind);
   if (count < 2) return MSK_OK;
   if (cancel_requested())
     return app_fail(error, MSK_ERROR_CANCELLED, "cancelled; all pictures are finished and kept");
@@ -71,25 +67,23 @@ static msk_status distance_of(eval_value *value, const eval_table *table, int me
                     count);
   msk_status status = MSK_OK;
   for (int i = 0; i < count && status == MSK_OK; i++)
-    status = eval_results_features(&table->e->results, kind, points[i],
+    status = eval_results_features(&e->results, kind, points[i],
                                    values + (size_t)i * (size_t)dimensions, error);
   msk_features ours = {values, count, dimensions},
-               theirs = {table->reference.values[kind], table->reference.count, dimensions};
+               theirs = {e->reference.values[kind], e->reference.count, dimensions};
   bool frechet = measure == MEASURE_FRECHET_JUDGE || measure == MEASURE_FRECHET_CLIP;
   if (status == MSK_OK)
     status = frechet ? msk_features_frechet(&ours, &theirs, &value->mean, NULL, error)
                      : msk_features_kernel(&ours, &theirs, &value->mean, error);
   free(values);
-  if (status == MSK_OK) value->count = count;
   return status;
 }
 
-msk_status eval_table_value(eval_value *value, const eval_table *table, int measure,
-                            const int *points, int count, msk_error *error) {
+msk_status evaluation_value(eval_value *value, const evaluation *e, int measure, const int *points,
+                            int count, msk_error *error) {
   *value = (eval_value){.mean = NAN, .error = NAN};
-  if (measure >= MEASURES_OF_PICTURES)
-    return distance_of(value, table, measure, points, count, error);
-  mean_of(value, table, measure, points, count);
+  if (measure >= MEASURES_OF_PICTURES) return distance_of(value, e, measure, points, count, error);
+  mean_of(value, e, measure, points, count);
   return MSK_OK;
 }
 
@@ -100,8 +94,8 @@ static void add_number(eval_text *text, double number) {
   if (isfinite(number)) eval_text_add(text, "%.10g", number);
 }
 
-static bool in_csv(const eval_table *table, int measure) {
-  return table->known[measure] && measure != MEASURE_SECONDS;
+static bool in_csv(const evaluation *e, int measure) {
+  return e->known[measure] && measure != MEASURE_SECONDS;
 }
 
 static void add_axes(eval_text *text, const eval_grid *grid, int point, bool settings_only) {
@@ -113,35 +107,34 @@ static void add_axes(eval_text *text, const eval_grid *grid, int point, bool set
   }
 }
 
-static void write_pictures(eval_text *text, const eval_table *table) {
-  const evaluation *e = table->e;
+static void write_pictures(eval_text *text, const evaluation *e) {
   eval_text_add(text, "picture");
   add_axes(text, &e->grid, -1, false);
   for (int i = 0; i < MEASURES_OF_PICTURES; i++) {
-    if (in_csv(table, i)) eval_text_add(text, ",%s", eval_measures[i].name);
+    if (in_csv(e, i)) eval_text_add(text, ",%s", eval_measures[i].name);
   }
   eval_text_add(text, ",file\n");
   for (int point = 0; point < e->grid.points; point++) {
     eval_text_add(text, "%d", point);
     add_axes(text, &e->grid, point, false);
     for (int i = 0; i < MEASURES_OF_PICTURES; i++) {
-      if (in_csv(table, i)) add_number(text, e->results.records[point].measures[i]);
+      if (in_csv(e, i)) add_number(text, e->results.records[point].measures[i]);
     }
     eval_text_add(text, ",pictures/%06d.png\n", point);
   }
 }
 
-static msk_status write_settings(eval_text *text, const eval_table *table, int *points,
+static msk_status write_settings(eval_text *text, const evaluation *e, int *points,
                                  msk_error *error) {
-  const eval_grid *grid = &table->e->grid;
+  const eval_grid *grid = &e->grid;
   int each = grid->points / grid->settings;
   msk_status status = MSK_OK;
   eval_text_add(text, "setting");
   add_axes(text, grid, -1, true);
   eval_text_add(text, ",pictures");
   for (int i = 0; i < MEASURE_COUNT; i++) {
-    if (in_csv(table, i)) eval_text_add(text, ",%s", eval_measures[i].name);
-    if (in_csv(table, i) && i < MEASURES_OF_PICTURES)
+    if (in_csv(e, i)) eval_text_add(text, ",%s", eval_measures[i].name);
+    if (in_csv(e, i) && i < MEASURES_OF_PICTURES)
       eval_text_add(text, ",%s_error", eval_measures[i].name);
   }
   eval_text_add(text, "\n");
@@ -152,8 +145,8 @@ static msk_status write_settings(eval_text *text, const eval_table *table, int *
     eval_text_add(text, ",%d", each);
     for (int i = 0; i < MEASURE_COUNT && status == MSK_OK; i++) {
       eval_value value;
-      if (!in_csv(table, i)) continue;
-      status = eval_table_value(&value, table, i, points, each, error);
+      if (!in_csv(e, i)) continue;
+      status = evaluation_value(&value, e, i, points, each, error);
       if (status != MSK_OK) break;
       add_number(text, value.mean);
       if (i < MEASURES_OF_PICTURES) add_number(text, value.error);
@@ -163,25 +156,25 @@ static msk_status write_settings(eval_text *text, const eval_table *table, int *
   return status;
 }
 
-static msk_status write_file(const eval_table *table, const eval_text *text, const char *name,
+static msk_status write_file(const evaluation *e, const eval_text *text, const char *name,
                              msk_error *error) {
   char path[MAX_PATH_BYTES];
   if (text->failed) return app_fail(error, MSK_ERROR_MEMORY, "out of memory for %s", name);
-  msk_status status = eval_results_path(path, &table->e->results, name, error);
+  msk_status status = eval_results_path(path, &e->results, name, error);
   return status == MSK_OK ? msk_file_write(path, text->bytes, text->used, error) : status;
 }
 
-msk_status eval_table_write(const eval_table *table, msk_error *error) {
+msk_status evaluation_write_tables(const evaluation *e, msk_error *error) {
   eval_text pictures = {0}, settings = {0};
-  int *points = malloc((size_t)table->e->grid.points * sizeof *points);
+  int *points = malloc((size_t)e->grid.points * sizeof *points);
   msk_status status =
       points == NULL ? app_fail(error, MSK_ERROR_MEMORY, "out of memory for the CSV") : MSK_OK;
   if (status == MSK_OK) {
-    write_pictures(&pictures, table);
-    status = write_settings(&settings, table, points, error);
+    write_pictures(&pictures, e);
+    status = write_settings(&settings, e, points, error);
   }
-  if (status == MSK_OK) status = write_file(table, &pictures, "results.csv", error);
-  if (status == MSK_OK) status = write_file(table, &settings, "summary.csv", error);
+  if (status == MSK_OK) status = write_file(e, &pictures, "results.csv", error);
+  if (status == MSK_OK) status = write_file(e, &settings, "summary.csv", error);
   free(points);
   free(pictures.bytes);
   free(settings.bytes);

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0
- * grid.c - see grid.h. */
-#include "eval/grid.h"
-
+ *
+ * grid.c - the grid of pictures that a SPEC spans; see spec.h for the order of its points. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "eval/spec.h"
+
+/* ---- axes ---- */
+
 static msk_status no_memory(msk_error *error) {
   return app_fail(error, MSK_ERROR_MEMORY, "out of memory for the grid of pictures");
 }
-
-/* ---- axes ---- */
 
 static bool read_number(const char *text, double *number) {
   char *end = NULL;
@@ -41,27 +42,27 @@ static eval_axis *new_axis(eval_grid *grid, const char *name, int count, int str
 }
 
 static msk_status add_list(eval_grid *grid, const char *name, const json_t *list, int stride,
-                           msk_error *error) {
+                           bool setting, msk_error *error) {
   eval_axis *axis = new_axis(grid, name, (int)json_array_size(list), stride);
   if (axis == NULL) return no_memory(error);
-  axis->setting = true;
+  axis->setting = setting;
   for (int i = 0; i < axis->count; i++) axis->values[i] = eval_spec_text(list, (size_t)i);
   return find_numbers(axis, error);
 }
 
 /* An axis over a field of the sketches; those that lack it are told apart by their names
  * (subject), or have none (level). */
-static msk_status add_field(eval_grid *grid, const char *field, msk_error *error) {
-  eval_axis *axis = new_axis(grid, field, grid->sketches, 0);
-  bool by_name = strcmp(field, "subject") == 0;
+static msk_status add_field(eval_grid *grid, const char *name, const char *field,
+                            const char *instead, msk_error *error) {
+  eval_axis *axis = new_axis(grid, name, grid->sketches, 0);
   if (axis == NULL ||
       (axis->of_sketch = calloc((size_t)grid->sketches, sizeof *axis->of_sketch)) == NULL)
     return no_memory(error);
   axis->count = 0;
   for (int i = 0; i < grid->sketches; i++) {
-    const char *value =
-        eval_spec_sketch(grid->spec, (size_t)i, strcmp(field, "sketch") == 0 ? "name" : field);
-    if (value == NULL) value = by_name ? eval_spec_sketch(grid->spec, (size_t)i, "name") : "none";
+    const char *value = eval_spec_sketch(grid->spec, (size_t)i, field);
+    if (value == NULL && instead != NULL) value = eval_spec_sketch(grid->spec, (size_t)i, instead);
+    if (value == NULL) value = "none";
     int k = 0;
     while (k < axis->count && strcmp(axis->values[k], value) != 0) k++;
     if (k == axis->count) axis->values[axis->count++] = value;
@@ -71,19 +72,16 @@ static msk_status add_field(eval_grid *grid, const char *field, msk_error *error
 }
 
 static msk_status add_seeds(eval_grid *grid, msk_error *error) {
-  eval_axis *axis = new_axis(grid, "seed", grid->seeds, 1);
-  grid->seed_names = calloc((size_t)grid->seeds, sizeof *grid->seed_names);
-  if (axis == NULL || grid->seed_names == NULL) return no_memory(error);
+  grid->seed_names = json_array();
   for (int i = 0; i < grid->seeds; i++) {
     char text[24];
     snprintf(text, sizeof text, "%llu", (unsigned long long)eval_grid_seed(grid, i));
-    axis->values[i] = grid->seed_names[i] = strdup(text);
-    if (axis->values[i] == NULL) return no_memory(error);
+    if (json_array_append_new(grid->seed_names, json_string(text)) != 0) return no_memory(error);
   }
-  return find_numbers(axis, error);
+  return add_list(grid, "seed", grid->seed_names, 1, false, error);
 }
 
-/* ---- counting ---- */
+/* ---- the grid ---- */
 
 /* *product *= factor, while it stays within what one evaluation may have. */
 static bool grow(int *product, size_t factor) {
@@ -98,14 +96,13 @@ static msk_status count_points(eval_grid *grid, msk_error *error) {
   grid->recipes = (int)json_array_size(spec->recipes);
   grid->sketches = (int)json_array_size(spec->sketches);
   grid->seeds = (int)json_array_size(spec->seeds);
-  grid->keys = (int)json_object_size(spec->settings);
-  grid->settings = 1;
-  bool fits =
-      grow(&grid->settings, (size_t)grid->models) && grow(&grid->settings, (size_t)grid->recipes);
+  grid->settings = grid->models * grid->recipes;
   const char *key;
   json_t *list;
-  json_object_foreach(spec->settings, key, list) fits =
-      fits && grow(&grid->settings, json_array_size(list));
+  bool fits = true;
+  json_object_foreach(spec->settings, key, list) {
+    fits = fits && grow(&grid->settings, json_array_size(list));
+  }
   grid->points = grid->settings;
   fits = fits && grow(&grid->points, (size_t)grid->sketches) &&
          grow(&grid->points, (size_t)grid->seeds);
@@ -121,18 +118,19 @@ msk_status eval_grid_create(eval_grid *grid, const eval_spec *spec, msk_error *e
   msk_status status = count_points(grid, error);
   if (status != MSK_OK) return status;
   int stride = grid->points / grid->models;
-  if (spec->models != NULL) status = add_list(grid, "model", spec->models, stride, error);
+  if (spec->models != NULL) status = add_list(grid, "model", spec->models, stride, true, error);
   stride /= grid->recipes;
-  if (status == MSK_OK) status = add_list(grid, "recipe", spec->recipes, stride, error);
+  if (status == MSK_OK) status = add_list(grid, "recipe", spec->recipes, stride, true, error);
   const char *key;
   json_t *list;
   json_object_foreach(spec->settings, key, list) {
     stride /= (int)json_array_size(list);
-    if (status == MSK_OK) status = add_list(grid, key, list, stride, error);
+    if (status == MSK_OK) status = add_list(grid, key, list, stride, true, error);
   }
-  static const char *const fields[] = {"sketch", "class", "subject", "level"};
-  for (size_t i = 0; i < sizeof fields / sizeof fields[0] && status == MSK_OK; i++)
-    status = add_field(grid, fields[i], error);
+  if (status == MSK_OK) status = add_field(grid, "sketch", "name", NULL, error);
+  if (status == MSK_OK) status = add_field(grid, "class", "class", NULL, error);
+  if (status == MSK_OK) status = add_field(grid, "subject", "subject", "name", error);
+  if (status == MSK_OK) status = add_field(grid, "level", "level", NULL, error);
   return status == MSK_OK ? add_seeds(grid, error) : status;
 }
 
@@ -142,23 +140,15 @@ void eval_grid_free(eval_grid *grid) {
     free(grid->axes[i].numbers);
     free(grid->axes[i].of_sketch);
   }
-  for (int i = 0; grid->seed_names != NULL && i < grid->seeds; i++) free(grid->seed_names[i]);
-  free(grid->seed_names);
+  json_decref(grid->seed_names);
   *grid = (eval_grid){0};
 }
-
-/* ---- using ---- */
 
 const eval_axis *eval_grid_axis(const eval_grid *grid, const char *name) {
   for (int i = 0; i < grid->axis_count; i++) {
     if (strcmp(grid->axes[i].name, name) == 0) return &grid->axes[i];
   }
   return NULL;
-}
-
-void eval_grid_names(const eval_grid *grid, const char *names[MAX_AXES + 1]) {
-  for (int i = 0; i < grid->axis_count; i++) names[i] = grid->axes[i].name;
-  names[grid->axis_count] = NULL;
 }
 
 int eval_grid_value(const eval_grid *grid, const eval_axis *axis, int point) {
@@ -173,17 +163,14 @@ uint64_t eval_grid_seed(const eval_grid *grid, int point) {
 
 msk_status eval_grid_recipe(msk_recipe *recipe, const eval_grid *grid, const msk_model *model,
                             int setting, msk_error *error) {
-  int values[MAX_SPEC_KEYS] = {0}, point = setting * grid->seeds * grid->sketches, key = 0;
-  const char *name = NULL;
-  for (int i = 0; i < grid->axis_count; i++) {
-    const eval_axis *axis = &grid->axes[i];
-    if (!axis->setting || strcmp(axis->name, "model") == 0) continue;
-    int value = eval_grid_value(grid, axis, point);
-    if (strcmp(axis->name, "recipe") == 0) {
-      name = axis->values[value];
-    } else {
-      values[key++] = value;
-    }
+  int point = setting * grid->seeds * grid->sketches;
+  const eval_axis *axis = eval_grid_axis(grid, "recipe");
+  const char *value = axis->values[eval_grid_value(grid, axis, point)];
+  msk_status status = msk_recipe_find(recipe, model, MSK_JOB_DRAW, value, error);
+  /* the recipe's keys follow it */
+  while ((++axis)->setting && status == MSK_OK) {
+    value = axis->values[eval_grid_value(grid, axis, point)];
+    status = msk_recipe_set(recipe, MSK_JOB_DRAW, axis->name, value, error);
   }
-  return eval_spec_recipe(recipe, grid->spec, model, name, values, error);
+  return status;
 }

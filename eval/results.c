@@ -5,13 +5,14 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "app/cancel.h"
 
 enum { MAX_LINE_BYTES = 1024, MAX_IDENTITY_BYTES = 4 << 20 };
 
@@ -83,6 +84,87 @@ static msk_status open_file(int *descriptor, const eval_results *results, const 
 }
 
 /* ---- identity ---- */
+
+/* What an evaluation makes is one JSON object: the SPEC without what only the report needs, and
+ * fingerprints of all files that the pictures and scores depend on. Two runs with the same
+ * identity make the same pictures. Fingerprints (FNV-1a, 64 bits) tell a changed file from an
+ * unchanged one; they are no protection against somebody who means to deceive, who could as well
+ * write the records. */
+
+static msk_status no_memory(msk_error *error) {
+  return app_fail(error, MSK_ERROR_MEMORY, "out of memory for the evaluation's identity");
+}
+
+/* "1234-89abcdef01234567": length and fingerprint of a file. */
+static msk_status fingerprint(char text[48], const char *path, msk_error *error) {
+  static const uint64_t offset = 0xCBF29CE484222325u, prime = 0x100000001B3u;
+  uint8_t bytes[1 << 14];
+  FILE *file = fopen(path, "rbe");
+  if (file == NULL)
+    return app_fail(error, MSK_ERROR_FILE, "cannot open %s: %s", path, strerror(errno));
+  uint64_t hash = offset, length = 0;
+  size_t got;
+  while ((got = fread(bytes, 1, sizeof bytes, file)) > 0 && !cancel_requested()) {
+    for (size_t i = 0; i < got; i++) hash = (hash ^ bytes[i]) * prime;
+    length += got;
+  }
+  bool failed = ferror(file) != 0;
+  fclose(file);
+  if (failed) return app_fail(error, MSK_ERROR_FILE, "cannot read %s", path);
+  snprintf(text, 48, "%llu-%016llx", (unsigned long long)length, (unsigned long long)hash);
+  return cancel_requested() ? app_fail(error, MSK_ERROR_CANCELLED, "cancelled") : MSK_OK;
+}
+
+static msk_status add_file(json_t *object, const char *key, const char *path, msk_error *error) {
+  char text[48];
+  msk_status status = fingerprint(text, path, error);
+  if (status != MSK_OK) return status;
+  return json_object_set_new(object, key, json_string(text)) == 0 ? MSK_OK : no_memory(error);
+}
+
+/* A sketch as the SPEC has it, and what is in its files. */
+static msk_status add_sketch(json_t *list, const eval_spec *spec, size_t index, msk_error *error) {
+  char path[MAX_PATH_BYTES];
+  const char *mask = eval_spec_sketch(spec, index, "mask");
+  json_t *sketch = json_copy(json_array_get(spec->sketches, index));
+  if (sketch == NULL || json_array_append_new(list, sketch) != 0) return no_memory(error);
+  json_object_del(sketch, "file"); /* the same drawing elsewhere is the same drawing */
+  json_object_del(sketch, "mask");
+  msk_status status = eval_spec_path(path, spec, eval_spec_sketch(spec, index, "file"), error);
+  if (status == MSK_OK) status = add_file(sketch, "drawing", path, error);
+  if (status == MSK_OK && mask != NULL) status = eval_spec_path(path, spec, mask, error);
+  if (status == MSK_OK && mask != NULL) status = add_file(sketch, "shape", path, error);
+  return status;
+}
+
+static msk_status add_eyes(json_t *object, const eval_eyes *eyes, msk_error *error) {
+  char path[MAX_PATH_BYTES + 32];
+  msk_status status = MSK_OK;
+  if (eyes->judge != NULL) status = add_file(object, "judge", eyes->judge_path, error);
+  if (status != MSK_OK || eyes->clip == NULL) return status;
+  snprintf(path, sizeof path, "%s/model.safetensors", eyes->clip_path);
+  return add_file(object, "clip", path, error);
+}
+
+static msk_status make_identity(json_t **identity, const eval_spec *spec, const eval_eyes *eyes,
+                                json_t *models, msk_error *error) {
+  json_t *sketches = json_array();
+  json_t *object =
+      json_pack("{s:s, s:O, s:O, s:O, s:O, s:s, s:b, s:o}", "format", "masksketch eval 1", "models",
+                models, "recipes", spec->recipes, "settings", spec->settings, "seeds", spec->seeds,
+                "text", spec->text, "reference", spec->reference != NULL, "sketches", sketches);
+  if (object == NULL) return no_memory(error);
+  msk_status status = MSK_OK;
+  for (size_t i = 0; i < json_array_size(spec->sketches) && status == MSK_OK; i++)
+    status = add_sketch(sketches, spec, i, error);
+  if (status == MSK_OK) status = add_eyes(object, eyes, error);
+  if (status == MSK_OK) {
+    *identity = object;
+  } else {
+    json_decref(object);
+  }
+  return status;
+}
 
 static msk_status write_identity(const char *path, const json_t *identity, msk_error *error) {
   char *text = json_dumps(identity, JSON_INDENT(1));
@@ -209,45 +291,54 @@ static msk_status read_log(eval_results *results, bool quiet, msk_error *error) 
   return MSK_OK;
 }
 
-static msk_status open_features(eval_results *results, const int dimensions[FEATURE_KINDS],
-                                msk_error *error) {
-  for (int kind = 0; kind < FEATURE_KINDS; kind++) {
+/* A file for each network at hand, where the SPEC compares sets of pictures. */
+static msk_status open_features(eval_results *results, const eval_eyes *eyes, msk_error *error) {
+  msk_status status = MSK_OK;
+  for (int kind = 0; kind < FEATURE_KINDS && status == MSK_OK; kind++) {
     char name[40];
-    results->dimensions[kind] = dimensions[kind];
-    if (dimensions[kind] == 0) continue;
+    results->dimensions[kind] = eval_eyes_dimensions(eyes, kind);
+    if (results->dimensions[kind] == 0) continue;
     snprintf(name, sizeof name, "features-%s.f32", eval_features_name(kind));
-    msk_status status = open_file(&results->features[kind], results, name, 0, error);
-    if (status != MSK_OK) return status;
+    status = open_file(&results->features[kind], results, name, 0, error);
   }
-  return MSK_OK;
+  return status;
 }
 
-msk_status eval_results_open(eval_results *results, const char *folder, const json_t *identity,
-                             int points, const int dimensions[FEATURE_KINDS], bool quiet,
-                             msk_error *error) {
+/* The folder and what is in it, held against the identity, and locked. */
+static msk_status open_folder(eval_results *results, const json_t *identity, msk_error *error) {
   char pictures[MAX_PATH_BYTES];
   bool holds_files = false;
-  *results = (eval_results){.points = points, .log = -1, .features = {-1, -1}};
-  if (snprintf(results->folder, sizeof results->folder, "%s", folder) >=
-      (int)sizeof results->folder)
-    return app_fail(error, MSK_ERROR_ARGUMENT, "the folder's name is too long: %.80s...", folder);
-  results->records = calloc((size_t)points, sizeof *results->records);
-  if (results->records == NULL)
-    return app_fail(error, MSK_ERROR_MEMORY, "out of memory for the records of %d pictures",
-                    points);
-  msk_status status = make_folder(folder, error);
-  if (status == MSK_OK) status = look_into(folder, false, &holds_files, error);
+  msk_status status = make_folder(results->folder, error);
+  if (status == MSK_OK) status = look_into(results->folder, false, &holds_files, error);
   if (status == MSK_OK) status = check_identity(results, identity, holds_files, error);
   if (status == MSK_OK)
     status = open_file(&results->log, results, "records.jsonl", O_APPEND, error);
   if (status == MSK_OK && flock(results->log, LOCK_EX | LOCK_NB) != 0)
     status = app_fail(error, MSK_ERROR_OUTPUT,
-                      "another eval is at work in %s, expected one at a time: wait for it", folder);
+                      "another eval is at work in %s, expected one at a time: wait for it",
+                      results->folder);
   if (status == MSK_OK) status = eval_results_path(pictures, results, "pictures", error);
   if (status == MSK_OK) status = make_folder(pictures, error);
-  if (status == MSK_OK) status = open_features(results, dimensions, error);
-  if (status == MSK_OK) status = look_into(folder, true, &holds_files, error);
-  if (status == MSK_OK) status = look_into(pictures, true, &holds_files, error);
+  if (status == MSK_OK) status = look_into(results->folder, true, &holds_files, error);
+  return status == MSK_OK ? look_into(pictures, true, &holds_files, error) : status;
+}
+
+msk_status eval_results_open(eval_results *results, const char *folder, const eval_grid *grid,
+                             const eval_eyes *eyes, json_t *models, bool quiet, msk_error *error) {
+  json_t *identity = NULL;
+  *results = (eval_results){.points = grid->points, .log = -1, .features = {-1, -1}};
+  if (snprintf(results->folder, sizeof results->folder, "%s", folder) >=
+      (int)sizeof results->folder)
+    return app_fail(error, MSK_ERROR_ARGUMENT, "the folder's name is too long: %.80s...", folder);
+  results->records = calloc((size_t)grid->points, sizeof *results->records);
+  if (results->records == NULL)
+    return app_fail(error, MSK_ERROR_MEMORY, "out of memory for the records of %d pictures",
+                    grid->points);
+  msk_status status = make_identity(&identity, grid->spec, eyes, models, error);
+  if (status == MSK_OK) status = open_folder(results, identity, error);
+  if (status == MSK_OK && grid->spec->reference != NULL)
+    status = open_features(results, eyes, error);
+  json_decref(identity);
   return status == MSK_OK ? read_log(results, quiet, error) : status;
 }
 

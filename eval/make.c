@@ -7,10 +7,9 @@
 #include <string.h>
 
 #include "app/cancel.h"
-#include "app/model_path.h"
 #include "app/progress.h"
 #include "drawing.h"
-#include "eval/run.h"
+#include "eval/eval.h"
 #include "metadata.h"
 
 /* What lasts while pictures are made. `tokens`: of each drawing under the model and the rules at
@@ -89,7 +88,7 @@ static msk_status open_session(workshop *w, int setting, msk_error *error) {
   drawing *d = &w->d;
   msk_session_options options;
   msk_session_options_init(&options);
-  if (w->e->options->threads > 0) options.threads = w->e->options->threads;
+  if (w->e->order->model.threads > 0) options.threads = w->e->order->model.threads;
   msk_status status = msk_request_init(&d->request, d->model, MSK_JOB_DRAW, NULL, error);
   if (status == MSK_OK)
     status = eval_grid_recipe(&d->request.recipe, &w->e->grid, d->model, setting, error);
@@ -189,7 +188,7 @@ static msk_status make_model(workshop *w, int model, msk_error *error) {
   for (int i = 0; i < points; i++)
     complete = complete && e->results.records[model * points + i].done;
   if (complete) return MSK_OK;
-  w->d = (drawing){.options = e->options, .kept = -1};
+  w->d = (drawing){.kept = -1};
   w->official = -1;
   msk_status status = evaluation_open_model(&w->d.model, e, model, error);
   if (status == MSK_OK) msk_model_get_info(w->d.model, &w->d.info);
@@ -202,7 +201,7 @@ static msk_status make_model(workshop *w, int model, msk_error *error) {
 
 msk_status evaluation_make_pictures(evaluation *e, msk_error *error) {
   workshop w = {
-      .e = e, .shown = !e->options->quiet && progress_is_terminal(), .started = progress_clock()};
+      .e = e, .shown = !e->order->quiet && progress_is_terminal(), .started = progress_clock()};
   w.tokens = calloc((size_t)e->grid.sketches, sizeof *w.tokens);
   if (w.tokens == NULL)
     return app_fail(error, MSK_ERROR_MEMORY, "out of memory for the drawings' tokens");

@@ -1,12 +1,86 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * plot.c - see plot.h. Coordinates are written with one decimal, so that the same data give the
- * same bytes everywhere. */
-#include "eval/plot.h"
+ * markup.c - see markup.h. Coordinates are written with one decimal, so that the same data give
+ * the same bytes everywhere. */
+#include "eval/markup.h"
 
 #include <math.h>
+#include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+/* ---- growing texts ---- */
+
+static bool make_room(eval_text *text, size_t count) {
+  if (text->failed || count > MAX_BUILT_BYTES - text->used) {
+    text->failed = true;
+    return false;
+  }
+  if (text->used + count + 1 <= text->capacity) return true;
+  size_t larger = text->capacity == 0 ? 1 << 14 : text->capacity;
+  while (larger < text->used + count + 1) larger *= 2;
+  char *bytes = realloc(text->bytes, larger);
+  if (bytes == NULL) {
+    text->failed = true;
+    return false;
+  }
+  text->bytes = bytes;
+  text->capacity = larger;
+  return true;
+}
+
+void eval_text_raw(eval_text *text, const char *bytes, size_t count) {
+  if (!make_room(text, count)) return;
+  memcpy(text->bytes + text->used, bytes, count);
+  text->used += count;
+  text->bytes[text->used] = 0;
+}
+
+void eval_text_add(eval_text *text, const char *format, ...) {
+  char buffer[2048];
+  va_list arguments;
+  va_start(arguments, format);
+  int length = vsnprintf(buffer, sizeof buffer, format, arguments);
+  va_end(arguments);
+  if (length < 0 || length >= (int)sizeof buffer) {
+    text->failed = true;
+  } else {
+    eval_text_raw(text, buffer, (size_t)length);
+  }
+}
+
+static void add_html(eval_text *text, const char *foreign) {
+  for (const char *c = foreign; *c != 0; c++) {
+    switch (*c) {
+      case '&': eval_text_raw(text, "&amp;", 5); break;
+      case '<': eval_text_raw(text, "&lt;", 4); break;
+      case '>': eval_text_raw(text, "&gt;", 4); break;
+      case '"': eval_text_raw(text, "&quot;", 6); break;
+      case '\'': eval_text_raw(text, "&#39;", 5); break;
+      default: eval_text_raw(text, c, 1);
+    }
+  }
+}
+
+void eval_text_quote(eval_text *text, const char *before, const char *foreign, const char *after) {
+  eval_text_raw(text, before, strlen(before));
+  add_html(text, foreign);
+  eval_text_raw(text, after, strlen(after));
+}
+
+void eval_text_csv(eval_text *text, const char *foreign) {
+  if (strpbrk(foreign, ",\"\r\n") == NULL) {
+    eval_text_raw(text, foreign, strlen(foreign));
+    return;
+  }
+  eval_text_raw(text, "\"", 1);
+  for (const char *c = foreign; *c != 0; c++)
+    eval_text_raw(text, *c == '"' ? "\"\"" : c, *c == '"' ? 2 : 1);
+  eval_text_raw(text, "\"", 1);
+}
+
+/* ---- diagrams ---- */
 
 enum {
   WIDTH = 520,
@@ -106,10 +180,8 @@ static void cut(char *out, size_t most, const char *text) {
 
 static void write_text(eval_text *text, double x, double y, const char *anchor,
                        const char *attributes, const char *foreign) {
-  eval_text_add(text, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\"%s>", x, y, anchor,
-                attributes);
-  eval_text_html(text, foreign);
-  eval_text_add(text, "</text>\n");
+  eval_text_add(text, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\"%s", x, y, anchor, attributes);
+  eval_text_quote(text, ">", foreign, "</text>\n");
 }
 
 static void number_text(char out[32], double value, double step) {
@@ -132,6 +204,12 @@ static void draw_y_axis(eval_text *text, const scale *y, int right) {
   }
 }
 
+/* Bytes of a name that fit between two ticks. */
+static size_t name_room(int count) {
+  if (count <= 4) return 18;
+  return count <= 7 ? 12 : 8;
+}
+
 static void draw_x_axis(eval_text *text, const scale *x, const plot *p) {
   /* names that would overlap are left out */
   int every = p->names == NULL ? 1 : (p->name_count + 9) / 10;
@@ -139,11 +217,7 @@ static void draw_x_axis(eval_text *text, const scale *x, const plot *p) {
   for (; tick <= x->high && (p->names == NULL || tick < p->name_count); tick += x->step * every) {
     char label[32];
     if (p->names != NULL) {
-      cut(label,
-          p->name_count <= 4   ? 18
-          : p->name_count <= 7 ? 12
-                               : 8,
-          p->names[(int)(tick + 0.5)]);
+      cut(label, name_room(p->name_count), p->names[(int)(tick + 0.5)]);
     } else {
       number_text(label, tick, x->step);
     }
@@ -205,12 +279,10 @@ void plot_draw(eval_text *text, const plot *p) {
   scale x, y;
   char turned[80];
   find_scales(&x, &y, p);
-  eval_text_add(
-      text,
-      "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" role=\"img\">\n<title>",
-      WIDTH, HEIGHT);
-  eval_text_html(text, p->title);
-  eval_text_add(text, "</title>\n");
+  eval_text_add(text,
+                "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" role=\"img\">\n",
+                WIDTH, HEIGHT);
+  eval_text_quote(text, "<title>", p->title, "</title>\n");
   write_text(text, LEFT, 18, "start", " class=\"title\"", p->title);
   draw_y_axis(text, &y, right_edge(p));
   draw_x_axis(text, &x, p);

@@ -5,14 +5,10 @@
  * `features-*.f32` what sets are compared by. A picture is written whole, then its features,
  * then its line, and the line is on the disk before the next picture begins: whenever the
  * program dies, at most the picture in hand is lost. One process at a time (a lock). */
-#ifndef CLI_EVAL_RESULTS_H
-#define CLI_EVAL_RESULTS_H
+#ifndef EVAL_RESULTS_H
+#define EVAL_RESULTS_H
 
-#include <jansson.h>
-
-#include "app/output.h"
-#include "eval/features.h"
-#include "eval/measure.h"
+#include "eval/scorer.h"
 
 typedef struct eval_record {
   bool done;
@@ -28,13 +24,12 @@ typedef struct eval_results {
   int dimensions[FEATURE_KINDS];
 } eval_results;
 
-/* Opens or makes the folder. `identity`: what this evaluation makes (a JSON object, borrowed); a
- * folder with another one is refused, and the first difference named. A half line at the end of
- * the records is cut off, with a word on standard error unless `quiet`. `dimensions`: of the
- * features to keep, 0 for none. */
-msk_status eval_results_open(eval_results *results, const char *folder, const json_t *identity,
-                             int points, const int dimensions[FEATURE_KINDS], bool quiet,
-                             msk_error *error);
+/* Opens or makes the folder. One that was begun with other settings, drawings or networks is
+ * refused, and the first difference named. `models`: list of the models' hashes and kernel sets
+ * (borrowed). A half line at the end of the records is cut off, with a word on standard error
+ * unless `quiet`. */
+msk_status eval_results_open(eval_results *results, const char *folder, const eval_grid *grid,
+                             const eval_eyes *eyes, json_t *models, bool quiet, msk_error *error);
 void eval_results_close(eval_results *results);
 
 /* Name of a file in the folder; of a point's picture. */

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * eval.c - from a SPEC to pictures, scores, a CSV and a report, and distances between folders.
+ * Everything that can be wrong with a SPEC is looked for before the first picture is made. */
+#include "eval/eval.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "app/cancel.h"
+#include "app/input.h"
+#include "app/json.h"
+
+/* ---- models ---- */
+
+static uint64_t largest_seed(const eval_grid *grid) {
+  uint64_t largest = 0;
+  for (int i = 0; i < grid->seeds; i++)
+    largest = eval_grid_seed(grid, i) > largest ? eval_grid_seed(grid, i) : largest;
+  return largest;
+}
+
+/* Every setting of a model must be one that it can run. */
+static msk_status check_settings(const evaluation *e, const msk_model *model, int index,
+                                 msk_error *error) {
+  msk_model_info info;
+  msk_image side = {0};
+  msk_session_options options;
+  int each = e->grid.settings / e->grid.models;
+  msk_model_get_info(model, &info);
+  msk_session_options_init(&options);
+  options.threads = 1;
+  msk_status status = msk_image_create(&side, info.image_size, info.image_size, NULL, error);
+  for (int i = 0; i < each && status == MSK_OK; i++) {
+    msk_request request;
+    msk_error reason = {MSK_OK, ""};
+    size_t bytes = 0;
+    status = msk_request_init(&request, model, MSK_JOB_DRAW, NULL, &reason);
+    request.picture = &side;
+    if (status == MSK_OK)
+      status = eval_grid_recipe(&request.recipe, &e->grid, model, index * each + i, &reason);
+    request.seed = largest_seed(&e->grid);
+    if (status == MSK_OK) status = msk_session_bytes(&bytes, model, &request, &options, &reason);
+    if (status != MSK_OK)
+      app_fail(error, status, "setting %d of the SPEC with the model %.60s: %.300s", i,
+               info.name == NULL ? "?" : info.name, reason.message);
+  }
+  msk_image_free(&side);
+  return status;
+}
+
+/* What the first model calls the class of each sketch; the others must know it as well. */
+static msk_status find_classes(evaluation *e, const msk_model *model, msk_error *error) {
+  for (int i = 0; i < e->grid.sketches; i++) {
+    int id = 0;
+    msk_error reason = {MSK_OK, ""};
+    msk_status status =
+        msk_model_class_find(model, eval_spec_sketch(&e->spec, (size_t)i, "class"), &id, &reason);
+    if (status != MSK_OK)
+      return app_fail(error, MSK_ERROR_FILE, "the SPEC's sketches[%d]: %.400s", i, reason.message);
+    if (e->class_names[i] != NULL) continue;
+    const char *name = msk_model_class_name(model, id);
+    e->class_names[i] = strdup(name == NULL ? "?" : name);
+    if (e->class_names[i] == NULL)
+      return app_fail(error, MSK_ERROR_MEMORY, "out of memory for class names");
+  }
+  return MSK_OK;
+}
+
+/* Names in the SPEC are of installed models, paths start from the SPEC's folder. */
+msk_status evaluation_open_model(msk_model **model, const evaluation *e, int index,
+                                 msk_error *error) {
+  model_choice choice = e->order->model;
+  char path[MAX_PATH_BYTES];
+  if (e->spec.models != NULL) {
+    choice.name = eval_spec_text(e->spec.models, (size_t)index);
+    if (strchr(choice.name, '/') != NULL) {
+      msk_status status = eval_spec_path(path, &e->spec, choice.name, error);
+      if (status != MSK_OK) return status;
+      choice.name = path;
+    }
+  }
+  return model_path_open(model, &choice, error);
+}
+
+static msk_status check_model(evaluation *e, int index, msk_error *error) {
+  msk_model *model = NULL;
+  msk_model_info info;
+  if (cancel_requested()) return app_fail(error, MSK_ERROR_CANCELLED, "cancelled");
+  msk_status status = evaluation_open_model(&model, e, index, error);
+  if (status != MSK_OK) return status;
+  msk_model_get_info(model, &info);
+  status = find_classes(e, model, error);
+  if (status == MSK_OK) status = check_settings(e, model, index, error);
+  json_t *object = json_pack("{s:s?, s:s?, s:s, s:i, s:i}", "name", info.name, "hash", info.hash,
+                             "isa", info.isa, "precision", (int)info.precision, "decode_precision",
+                             (int)info.decode_precision);
+  if (json_array_append_new(e->models, object) != 0 && status == MSK_OK)
+    status = app_fail(error, MSK_ERROR_MEMORY, "out of memory for the models' names");
+  msk_model_close(model);
+  return status;
+}
+
+static msk_status check_models(evaluation *e, msk_error *error) {
+  e->models = json_array();
+  e->class_names = calloc((size_t)e->grid.sketches, sizeof *e->class_names);
+  if (e->models == NULL || e->class_names == NULL)
+    return app_fail(error, MSK_ERROR_MEMORY, "out of memory for class names");
+  msk_status status = MSK_OK;
+  for (int i = 0; i < e->grid.models && status == MSK_OK; i++) status = check_model(e, i, error);
+  return status;
+}
+
+/* ---- the folder ---- */
+
+/* As the order says, else "study/lambda.json" -> "lambda-results". */
+static msk_status choose_folder(char folder[MAX_PATH_BYTES], const eval_order *order,
+                                msk_error *error) {
+  const char *slash = strrchr(order->spec, '/'), *name = slash == NULL ? order->spec : slash + 1,
+             *dot = strrchr(name, '.');
+  int length = 0;
+  if (order->folder != NULL && output_is_stdout(order->folder))
+    return app_fail(error, MSK_ERROR_ARGUMENT,
+                    "the results were sent to standard output, expected a folder: name it with -o");
+  if (order->folder == NULL && input_is_stdin(order->spec))
+    return app_fail(error, MSK_ERROR_ARGUMENT,
+                    "the SPEC comes from standard input, expected -o with a folder");
+  if (order->folder != NULL) {
+    length = snprintf(folder, MAX_PATH_BYTES, "%s", order->folder);
+  } else {
+    size_t stem = dot == NULL || dot == name ? strlen(name) : (size_t)(dot - name);
+    length = snprintf(folder, MAX_PATH_BYTES, "%.*s-results", (int)stem, name);
+  }
+  if (length < MAX_PATH_BYTES) return MSK_OK;
+  return app_fail(error, MSK_ERROR_ARGUMENT, "the folder's name is too long: %.80s...", folder);
+}
+
+static msk_status open_results(evaluation *e, msk_error *error) {
+  char folder[MAX_PATH_BYTES];
+  msk_status status = choose_folder(folder, e->order, error);
+  if (status == MSK_OK)
+    status = eval_results_open(&e->results, folder, &e->grid, &e->eyes, e->models, e->order->quiet,
+                               error);
+  if (status == MSK_OK && e->results.done > 0 && !e->order->quiet)
+    fprintf(stderr, "%d of %d pictures are there already\n", e->results.done, e->results.points);
+  return status;
+}
+
+/* ---- an evaluation ---- */
+
+static eval_eye choose_eye(const evaluation *e, const char *score, const char *path) {
+  if (e->spec.scores == NULL) return (eval_eye){path, path != NULL ? EYE_WANTED : EYE_MAYBE};
+  for (size_t i = 0; i < json_array_size(e->spec.scores); i++) {
+    if (strcmp(eval_spec_text(e->spec.scores, i), score) == 0) return (eval_eye){path, EYE_WANTED};
+  }
+  return (eval_eye){path, EYE_UNWANTED};
+}
+
+static msk_status open_eyes(evaluation *e, msk_error *error) {
+  eval_eye judge = choose_eye(e, "judge", e->order->judge),
+           clip = choose_eye(e, "clip", e->order->clip);
+  bool judge_idle = judge.wish == EYE_UNWANTED && judge.path != NULL,
+       clip_idle = clip.wish == EYE_UNWANTED && clip.path != NULL;
+  if (judge_idle || clip_idle)
+    return app_fail(error, MSK_ERROR_ARGUMENT,
+                    "--%s has no effect, as the SPEC's \"scores\" leave it out",
+                    judge_idle ? "judge" : "clip");
+  msk_status status = eval_eyes_open(&e->eyes, judge, clip, &e->order->model, error);
+  if (status == MSK_OK && e->spec.reference != NULL && e->eyes.judge == NULL &&
+      e->eyes.clip == NULL) {
+    status = app_fail(error, MSK_ERROR_FILE,
+                      "the SPEC names a \"reference\", but there is neither a judge nor a CLIP "
+                      "whose features could be compared: name one with "
+                      "--judge or --clip");
+  }
+  return status;
+}
+
+static msk_status prepare(evaluation *e, msk_error *error) {
+  msk_status status = eval_spec_load(&e->spec, e->order->spec, error);
+  if (status == MSK_OK && e->spec.models != NULL && e->order->model.name != NULL)
+    status =
+        app_fail(error, MSK_ERROR_ARGUMENT,
+                 "--model was given, but the SPEC names its \"models\": leave one of them out");
+  if (status == MSK_OK) status = eval_grid_create(&e->grid, &e->spec, error);
+  if (status == MSK_OK) status = eval_check_views(&e->grid, error);
+  if (status == MSK_OK) status = eval_sketches_open(&e->sketches, &e->spec, error);
+  if (status == MSK_OK) status = open_eyes(e, error);
+  if (status == MSK_OK) status = check_models(e, error);
+  if (status == MSK_OK)
+    status = eval_scorer_open(&e->scorer, &e->eyes, &e->sketches,
+                              (const char *const *)e->class_names, e->order->quiet, error);
+  return status == MSK_OK ? open_results(e, error) : status;
+}
+
+/* Pictures are there; what sets are compared by comes now, and then the report. */
+static msk_status report(evaluation *e, msk_error *error) {
+  msk_status status = evaluation_reckon(e, error);
+  if (status == MSK_OK) status = evaluation_write_tables(e, error);
+  if (status == MSK_OK) status = evaluation_write_page(e, error);
+  if (status == MSK_OK && !e->order->quiet) {
+    app_print_safe(stderr, e->results.folder);
+    fprintf(stderr, ": %d pictures, results.csv, summary.csv, report.html\n", e->results.points);
+  }
+  return status;
+}
+
+static void close_all(evaluation *e) {
+  eval_folder_free(&e->reference);
+  eval_results_close(&e->results);
+  eval_scorer_close(&e->scorer);
+  eval_eyes_close(&e->eyes);
+  eval_sketches_free(&e->sketches);
+  for (int i = 0; e->class_names != NULL && i < e->grid.sketches; i++) free(e->class_names[i]);
+  free(e->class_names);
+  json_decref(e->models);
+  eval_grid_free(&e->grid);
+  eval_spec_free(&e->spec);
+}
+
+msk_status eval_run(const eval_order *order, msk_error *error) {
+  evaluation e = {.order = order, .results = {.log = -1, .features = {-1, -1}}};
+  msk_status status = prepare(&e, error);
+  if (status == MSK_OK) status = evaluation_make_pictures(&e, error);
+  if (status == MSK_OK) status = report(&e, error);
+  close_all(&e);
+  return status;
+}
+
+/* ---- a distance ---- */
+
+static msk_status print(const eval_comparison *c, const msk_features sets[2], double frechet,
+                        double kernel, msk_error *error) {
+  const char *name = eval_features_name(c->kind);
+  if (c->json) {
+    return json_print(
+        json_pack("{s:o, s:o, s:s, s:i, s:[i,i], s:f, s:f}", "a", json_text(c->folders[0]), "b",
+                  json_text(c->folders[1]), "features", name, "dimensions", sets[0].dimensions,
+                  "pictures", sets[0].count, sets[1].count, "frechet", frechet, "kernel", kernel),
+        error);
+  }
+  printf("features: %s, %d numbers a picture; pictures: %d and %d\n", name, sets[0].dimensions,
+         sets[0].count, sets[1].count);
+  printf("frechet distance  %.6g\nkernel distance   %.6g\n", frechet, kernel);
+  return app_flush_stdout(error);
+}
+
+msk_status eval_compare(const eval_comparison *c, msk_error *error) {
+  bool by_judge = c->kind == FEATURES_JUDGE;
+  eval_eye judge = {c->judge, by_judge ? EYE_WANTED : EYE_UNWANTED},
+           clip = {c->clip, by_judge ? EYE_UNWANTED : EYE_WANTED};
+  eval_eyes eyes = {0};
+  eval_folder folders[2] = {0};
+  msk_features sets[2] = {0};
+  double frechet = 0, kernel = 0;
+  if ((by_judge ? c->clip : c->judge) != NULL)
+    return app_fail(error, MSK_ERROR_ARGUMENT,
+                    "--%s has no effect with --features %s: leave one of them out",
+                    by_judge ? "clip" : "judge", eval_features_name(c->kind));
+  msk_status status = eval_eyes_open(&eyes, judge, clip, &c->how, error);
+  for (int i = 0; i < 2 && status == MSK_OK; i++) {
+    status = eval_folder_look(&folders[i], &eyes, c->folders[i], c->quiet, error);
+    sets[i] = (msk_features){folders[i].values[c->kind], folders[i].count,
+                             eval_eyes_dimensions(&eyes, c->kind)};
+  }
+  if (status == MSK_OK) status = msk_features_frechet(&sets[0], &sets[1], &frechet, NULL, error);
+  if (status == MSK_OK) status = msk_features_kernel(&sets[0], &sets[1], &kernel, error);
+  if (status == MSK_OK) status = print(c, sets, frechet, kernel, error);
+  eval_folder_free(&folders[0]);
+  eval_folder_free(&folders[1]);
+  eval_eyes_close(&eyes);
+  return status;
+}

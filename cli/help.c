@@ -77,11 +77,12 @@ static void print_recipes(msk_job job) {
 static void print_command(const cli_command *command) {
   cli_row rows[CLI_MAX_ROWS];
   const int count = cli_flatten(rows, command);
-  char usage[256];
-  printf("masksketch %s: %s\n\n", command->name, command->summary);
-  snprintf(usage, sizeof usage, "Usage: masksketch %s %s", command->name,
-           command->usage->arguments);
-  print_wrapped(usage, 0, 8);
+  char line[256];
+  snprintf(line, sizeof line, "masksketch %s: %s", command->name, command->summary);
+  print_wrapped(line, 0, 0);
+  putchar('\n');
+  snprintf(line, sizeof line, "Usage: masksketch %s %s", command->name, command->usage->arguments);
+  print_wrapped(line, 0, 8);
   for (int i = 0; i < count; i++) {
     const char *title = rows[i].title == NULL ? "Options" : rows[i].title;
     if (i == 0 || rows[i].title != rows[i - 1].title) printf("\n%s:\n", title);

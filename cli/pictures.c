@@ -22,7 +22,8 @@ static const cli_option result_rows[] = {
     {"no-metadata", .help = "leave the request out of the PNG",
      CLI_A_FLAG(result_options, no_metadata)},
     {"tokens-out", 0, "FILE.npy", CLI_AN_OUTPUT(result_options, tokens_out),
-     .help = "also write the tokens, class token first"},
+     .help = "also write the tokens, class token first: int32 of count x N, or of generate under "
+             "official count x steps x N"},
     {"trace", 0, "FOLDER", CLI_A_FOLDER(result_options, trace),
      .help = "also write every step's quantities as .npy"},
     {"preview", 'p', .help = "show the picture in the terminal as it comes",

@@ -2,10 +2,55 @@
  * json.c - see json.h. */
 #include "app/json.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "app/report.h"
+
+/* ---- Nothing is lost in silence ---- */
+
+static _Thread_local bool lost;
+
+static void *watched_allocate(size_t bytes) {
+  void *memory = malloc(bytes);
+  if (memory == NULL) lost = true;
+  return memory;
+}
+
+void json_watch(void) { json_set_alloc_funcs(watched_allocate, free); }
+void json_lose(void) { lost = true; }
+
+char *json_dump(const json_t *value, size_t flags) {
+  char *text = value == NULL || lost ? NULL : json_dumps(value, flags);
+  if (lost) {
+    free(text);
+    text = NULL;
+  }
+  lost = false;
+  return text;
+}
+
+typedef struct beginning {
+  char *text;
+  size_t bytes, used;
+} beginning;
+
+static int add_beginning(const char *piece, size_t count, void *user) {
+  beginning *b = user;
+  size_t left = b->bytes - 1 - b->used, taken = count < left ? count : left;
+  memcpy(b->text + b->used, piece, taken);
+  b->used += taken;
+  return taken < count ? -1 : 0; /* that is enough */
+}
+
+void json_show(const json_t *value, char *text, size_t bytes) {
+  beginning b = {text, bytes, 0};
+  json_dump_callback(value, add_beginning, &b, JSON_ENCODE_ANY | JSON_COMPACT);
+  text[b.used] = 0;
+}
+
+/* ---- Values ---- */
 
 json_t *json_seed(uint64_t seed) {
   if (seed < (uint64_t)1 << 53) return json_integer((json_int_t)seed);
@@ -27,7 +72,7 @@ json_t *json_text(const char *text) {
 }
 
 msk_status json_print(json_t *object, msk_error *error) {
-  char *text = object == NULL ? NULL : json_dumps(object, JSON_COMPACT);
+  char *text = json_dump(object, JSON_COMPACT);
   json_decref(object);
   if (text == NULL) return app_fail(error, MSK_ERROR_MEMORY, "out of memory for the JSON object");
   puts(text);

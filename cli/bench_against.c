@@ -16,7 +16,7 @@
 
 extern char **environ;
 
-enum { MAX_ARGUMENTS = 32, NUMBER_BYTES = 16 };
+enum { MAX_ARGUMENTS = 32, NUMBER_BYTES = 16, LONGEST_ANSWER = 1 << 18 };
 
 /* ms[program][precision][item][round]; 0: this program, 1: the other. */
 typedef struct comparison {
@@ -58,6 +58,17 @@ static void make_command(command_line *line, const bench *b, const char *program
   line->words[line->count] = NULL;
 }
 
+/* Everything up to the end, as far as it has room. */
+static size_t read_all(int descriptor, char *text, size_t room) {
+  size_t used = 0;
+  ssize_t count;
+  while ((count = read(descriptor, text + used, room - used)) != 0) {
+    if (count < 0 && errno != EINTR) break;
+    if (count > 0) used += (size_t)count;
+  }
+  return used;
+}
+
 /* Runs it; what it writes to standard output is read as JSON. */
 static msk_status run_program(json_t **answer, const command_line *line, msk_error *error) {
   const char *program = line->words[0];
@@ -81,8 +92,11 @@ static msk_status run_program(json_t **answer, const command_line *line, msk_err
                     "cannot run %s: %s; expected another build of masksketch", program,
                     strerror(failure));
   }
-  json_error_t problem;
-  json_t *object = json_loadfd(ends[0], JSON_DISABLE_EOF_CHECK, &problem);
+  char text[LONGEST_ANSWER];
+  msk_error ignored;
+  json_t *object = NULL;
+  msk_json_load(&object, program, text, read_all(ends[0], text, sizeof text), MSK_JSON_FEW,
+                &ignored);
   close(ends[0]);
   while (waitpid(child, &status, 0) < 0 && errno == EINTR) continue;
   if (cancel_requested()) {

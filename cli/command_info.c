@@ -47,9 +47,9 @@ static void print_member(const char *prefix, const char *key, json_t *value) {
   } else if (json_is_array(value) && json_array_size(value) > 8) {
     printf("%-*s %zu numbers\n", REQUEST_KEY_WIDTH, name, json_array_size(value));
   } else {
-    char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
+    char text[1000];
+    json_show(value, text, sizeof text);
     print_pair(REQUEST_KEY_WIDTH, name, text);
-    free(text);
   }
 }
 
@@ -63,8 +63,14 @@ static msk_status info_picture(const info_options *options, const char *path, ms
   msk_status status = msk_image_load(&image, path, MSK_ALPHA_WHITE, NULL, error);
   if (status != MSK_OK) return status;
   status = metadata_load(&text, path, &none); /* a picture without a text is still a picture */
-  json_t *request = status == MSK_OK ? json_loads(text, JSON_REJECT_DUPLICATES, NULL) : NULL;
+  json_t *request = NULL;
+  if (status == MSK_OK)
+    status = msk_json_load(&request, path, text, strlen(text), MSK_JSON_FEW, &none);
   msk_free(NULL, text);
+  if (status == MSK_ERROR_MEMORY) {
+    msk_image_free(&image);
+    return app_fail(error, status, "%s", none.message);
+  }
   if (options->json) {
     status = json_print(
         json_pack("{s:o, s:s, s:i, s:i, s:o?}", "file", json_text(path), "kind", "picture", "width",

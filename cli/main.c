@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "app/cancel.h"
+#include "app/json.h"
 #include "commands.h"
 #include "help.h"
 
@@ -80,6 +81,7 @@ int main(int argc, char **argv) {
   msk_error error = {MSK_OK, ""};
   setlocale(LC_CTYPE, "");
   cancel_install();
+  json_watch();
   msk_status status = choose(argc, argv, &error);
   if (status == MSK_OK) status = app_flush_stdout(&error);
   if (status != MSK_OK) app_report(&error);

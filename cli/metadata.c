@@ -80,7 +80,7 @@ msk_status metadata_write(char **text, const drawing *d, int item, msk_error *er
       recipe_object(&d->request.recipe, d->request.job));
   if (object == NULL) return app_fail(error, MSK_ERROR_MEMORY, "out of memory for the PNG's text");
   msk_status status = add_sources(object, d, error);
-  char *dumped = status == MSK_OK ? json_dumps(object, JSON_COMPACT) : NULL;
+  char *dumped = status == MSK_OK ? json_dump(object, JSON_COMPACT) : NULL;
   if (dumped != NULL &&
       /* a text that could not be read back: without the photo it is still of use */
       strlen(dumped) > MAX_METADATA_BYTES) {
@@ -89,7 +89,7 @@ msk_status metadata_write(char **text, const drawing *d, int item, msk_error *er
     json_object_del(object, "lambda_map");
     json_object_del(object, "mask");
     json_object_set_new(object, "incomplete", json_true());
-    dumped = json_dumps(object, JSON_COMPACT);
+    dumped = json_dump(object, JSON_COMPACT);
   }
   json_decref(object);
   if (status != MSK_OK) return status;
@@ -126,7 +126,12 @@ msk_status metadata_load(char **text, const char *path, msk_error *error) {
   return MSK_OK;
 }
 
-static json_t *parse(const char *text) { return json_loads(text, JSON_REJECT_DUPLICATES, NULL); }
+static json_t *parse(const char *text) {
+  json_t *root = NULL;
+  msk_error ignored;
+  return msk_json_load(&root, "text", text, strlen(text), MSK_JSON_FEW, &ignored) == MSK_OK ? root
+                                                                                            : NULL;
+}
 
 const char *metadata_isa(const char *text) {
   json_t *root = parse(text);

@@ -10,6 +10,7 @@
 #include "app/base64.h"
 #include "app/cancel.h"
 #include "app/input.h"
+#include "app/json.h"
 #include "eval/eval.h"
 #include "eval/markup.h"
 
@@ -247,7 +248,7 @@ static void write_beginning(page *p) {
 }
 
 static void write_end(page *p) {
-  char *spec = json_dumps(p->e->spec.root, JSON_INDENT(1));
+  char *spec = json_dump(p->e->spec.root, JSON_INDENT(1));
   eval_text_quote(&p->html, "<h2>SPEC</h2>\n<pre>", spec == NULL ? "" : spec,
                   "</pre>\n</body>\n</html>\n");
   free(spec);

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "app/cancel.h"
+#include "app/json.h"
 
 enum { MAX_LINE_BYTES = 1024, MAX_IDENTITY_BYTES = 4 << 20 };
 
@@ -167,7 +168,7 @@ static msk_status make_identity(json_t **identity, const eval_spec *spec, const 
 }
 
 static msk_status write_identity(const char *path, const json_t *identity, msk_error *error) {
-  char *text = json_dumps(identity, JSON_INDENT(1));
+  char *text = json_dump(identity, JSON_INDENT(1));
   if (text == NULL) return app_fail(error, MSK_ERROR_MEMORY, "out of memory for %s", path);
   msk_status status = msk_file_write(path, text, strlen(text), error);
   free(text);
@@ -207,8 +208,10 @@ static msk_status check_identity(const eval_results *results, const json_t *iden
   }
   status = msk_file_read(path, MAX_IDENTITY_BYTES, &bytes, &byte_count, NULL, error);
   if (status != MSK_OK) return status;
-  json_t *known = json_loadb(bytes, byte_count, JSON_REJECT_DUPLICATES, NULL);
+  json_t *known = NULL;
+  status = msk_json_load(&known, path, bytes, byte_count, MSK_JSON_MANY, error);
   msk_free(NULL, bytes);
+  if (status == MSK_ERROR_MEMORY) return status;
   if (!json_is_object(known)) {
     status = app_fail(error, MSK_ERROR_FILE,
                       "%s is damaged, expected what eval wrote: choose another folder with -o, or "
@@ -228,7 +231,9 @@ static msk_status check_identity(const eval_results *results, const json_t *iden
 /* ---- records ---- */
 
 static bool take_line(eval_results *results, const char *line, size_t length) {
-  json_t *object = json_loadb(line, length, JSON_REJECT_DUPLICATES, NULL);
+  json_t *object = NULL;
+  msk_error ignored;
+  msk_json_load(&object, "line", line, length, MSK_JSON_FEW, &ignored);
   const json_t *point = json_object_get(object, "point");
   bool good = json_is_integer(point) && json_integer_value(point) >= 0 &&
               json_integer_value(point) < results->points;
@@ -377,8 +382,7 @@ static char *make_line(int point, const double measures[MEASURES_OF_PICTURES]) {
     if (isfinite(measures[i]))
       json_object_set_new(object, eval_measures[i].name, json_real(measures[i]));
   }
-  char *text = object == NULL ? NULL : json_dumps(object, JSON_COMPACT | JSON_PRESERVE_ORDER),
-       *line = NULL;
+  char *text = json_dump(object, JSON_COMPACT | JSON_PRESERVE_ORDER), *line = NULL;
   json_decref(object);
   if (text != NULL && (line = malloc(strlen(text) + 2)) != NULL) sprintf(line, "%s\n", text);
   free(text);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "app/input.h"
+#include "app/json.h"
 #include "app/nearest.h"
 
 #define TEXT_LIMITS " of 1 to 400 bytes without control characters"
@@ -352,8 +353,13 @@ static msk_status take_missing(const reader *r, json_t *out, const char *where,
     return refuse_value(r, where, key, key->kind == SPEC_OBJECTS ? "has 0 entries" : "is missing");
   /* what is not part of the form is looked up where it is used */
   if (key->value == NULL || key->kind == SPEC_TEXT || key->kind == SPEC_NUMBER) return MSK_OK;
-  json_t *value = json_loads(key->value, JSON_DECODE_ANY, NULL);
-  if (value == NULL) value = json_string(key->value);
+  char text[200];
+  json_t *list = NULL;
+  msk_error ignored;
+  snprintf(text, sizeof text, "[%s]", key->value);
+  msk_json_load(&list, key->name, text, strlen(text), MSK_JSON_FEW, &ignored);
+  json_t *value = list != NULL ? json_incref(json_array_get(list, 0)) : json_string(key->value);
+  json_decref(list);
   msk_status status = take_value(r, out, value, where, key);
   json_decref(value);
   return status;
@@ -433,14 +439,11 @@ static msk_status name_sketches(const reader *r) {
 static msk_status parse(const reader *r, json_t **root) {
   void *bytes = NULL;
   size_t byte_count = 0;
-  json_error_t reason;
   msk_status status = input_read(r->path, MAX_SPEC_BYTES, &bytes, &byte_count, r->error);
   if (status != MSK_OK) return status;
-  *root = json_loadb(bytes, byte_count, JSON_REJECT_DUPLICATES, &reason);
+  status = msk_json_load(root, r->path, bytes, byte_count, MSK_JSON_MANY, r->error);
   msk_free(NULL, bytes);
-  if (*root == NULL)
-    return refuse(r, "line %d, column %d: %.200s: expected JSON", reason.line, reason.column,
-                  reason.text);
+  if (status != MSK_OK) return status;
   if (json_is_object(*root)) return MSK_OK;
   return refuse(r, "it is no JSON object, expected { \"sketches\": [ ... ], ... }");
 }

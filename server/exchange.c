@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/json.h"
+
 enum { HALF_CLOSE_SECONDS = 1, SENDING_MS = 200 };
 
 /* ---- The other side ---- */
@@ -96,7 +98,7 @@ enum MHD_Result answer_static(exchange *e, int status, const char *type, const v
 }
 
 enum MHD_Result answer_json(exchange *e, int status, json_t *object) {
-  char *text = object == NULL ? NULL : json_dumps(object, JSON_COMPACT);
+  char *text = object == NULL ? NULL : json_dump(object, JSON_COMPACT);
   json_decref(object);
   if (text != NULL)
     return answer_bytes(e, status, status >= 400 ? "application/problem+json" : "application/json",

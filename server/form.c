@@ -9,16 +9,16 @@
 #include <string.h>
 
 #include "app/base64.h"
+#include "app/json.h"
 
 /* ---- The body ---- */
 
 static bool read_json(form *f, const exchange *e) {
-  json_error_t error;
-  f->values = json_loadb((const char *)e->body, e->body_count, JSON_REJECT_DUPLICATES, &error);
-  if (f->values == NULL)
-    return problem_set(f->problem, 400, NULL,
-                       "the body is no JSON that can be read (line %d: %s), expected an object",
-                       error.line, error.text);
+  msk_error error = {MSK_OK, ""};
+  if (msk_json_load(&f->values, "the body", e->body, e->body_count, FORM_MAX_VALUES, &error) !=
+      MSK_OK)
+    return problem_set(f->problem, error.code == MSK_ERROR_MEMORY ? 503 : 400, NULL,
+                       "%s, expected an object", error.message);
   if (json_is_object(f->values)) return true;
   return problem_set(
       f->problem, 422, NULL,
@@ -138,21 +138,15 @@ static bool wrong(form *f, const char *name, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 /* "NAME was given VALUE, expected ..." */
 static bool wrong(form *f, const char *name, const char *format, ...) {
-  char expected[300], *shown = NULL;
+  char expected[300], shown[FORM_SHOWN] = "";
   const form_part *part = find_part(f, name);
   va_list arguments;
   va_start(arguments, format);
   vsnprintf(expected, sizeof expected, format, arguments);
   va_end(arguments);
-  if (part == NULL)
-    shown = json_dumps(json_object_get(f->values, name), JSON_ENCODE_ANY | JSON_COMPACT);
-  problem_set(f->problem, 422, name, "%s was given %.80s, expected %s", name,
-              part != NULL    ? part->bytes
-              : shown == NULL ? "?"
-                              : shown,
-              expected);
-  free(shown);
-  return false;
+  if (part == NULL) json_show(json_object_get(f->values, name), shown, sizeof shown);
+  return problem_set(f->problem, 422, name, "%s was given %.80s, expected %s", name,
+                     part != NULL ? part->bytes : shown, expected);
 }
 
 bool form_missing(form *f, const char *name, const char *expected) {
@@ -267,7 +261,10 @@ bool form_json(form *f, const char *name, json_type type, json_t **out) {
   if (f->values != NULL) {
     value = json_incref(json_object_get(f->values, name));
   } else if (part_text(f, name, &text)) {
-    value = json_loads(text, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, NULL);
+    msk_error error = {MSK_OK, ""};
+    if (msk_json_load(&value, name, text, strlen(text), FORM_MAX_VALUES, &error) ==
+        MSK_ERROR_MEMORY)
+      return problem_set(f->problem, 503, NULL, "%s", error.message);
   }
   if (value == NULL || json_typeof(value) != type) {
     json_decref(value);

@@ -11,7 +11,8 @@
 #include "exchange.h"
 #include "problem.h"
 
-enum { FORM_MAX_PARTS = 40, FORM_NAME_BYTES = 64 };
+/* FORM_MAX_VALUES: of JSON; sketch_tokens is the longest list that any field takes */
+enum { FORM_MAX_PARTS = 40, FORM_NAME_BYTES = 64, FORM_MAX_VALUES = 10000, FORM_SHOWN = 81 };
 
 typedef struct form_part {
   char name[FORM_NAME_BYTES];

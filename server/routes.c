@@ -43,8 +43,11 @@ json_t *route_picture(const msk_image *image) {
   size_t count = 0;
   msk_error ignored;
   if (image == NULL || image->pixels == NULL) return json_null();
-  if (msk_image_encode(image, MSK_FORMAT_PNG, 0, NULL, 0, &bytes, &count, NULL, &ignored) != MSK_OK)
+  if (msk_image_encode(image, MSK_FORMAT_PNG, 0, NULL, 0, &bytes, &count, NULL, &ignored) !=
+      MSK_OK) {
+    json_lose();
     return NULL;
+  }
   char *text = base64_encode(bytes, count),
        *url = text == NULL ? NULL : malloc(sizeof head + strlen(text));
   json_t *value = NULL;
@@ -54,6 +57,7 @@ json_t *route_picture(const msk_image *image) {
     strcpy(url + sizeof head - 1, text);
     value = json_string_nocheck(url);
   }
+  if (value == NULL) json_lose();
   free(text);
   free(url);
   return value;

@@ -249,7 +249,10 @@ static void run_likeness(errand *e, msk_session *session) {
 /* 409 where the PNG names another model: its class numbers and tokens would mean something else
  * here. */
 static bool check_model(const exchange *e, const char *text, problem *p) {
-  json_t *root = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+  json_t *root = NULL;
+  msk_error error = {MSK_OK, ""};
+  if (msk_json_load(&root, "the PNG's text", text, strlen(text), MSK_JSON_FEW, &error) != MSK_OK)
+    return problem_from_error(p, NULL, &error);
   const json_t *model = json_object_get(root, "model");
   const char *hash = json_string_value(json_object_get(model, "hash")),
              *name = json_string_value(json_object_get(model, "name"));

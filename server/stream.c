@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/json.h"
+
 enum { COMMENT_SECONDS = 10, WAIT_MS = 500 };
 
 typedef struct stream {
@@ -21,7 +23,7 @@ typedef struct stream {
 } stream;
 
 static bool set_text(stream *s, const char *event, json_t *data) {
-  char *line = json_dumps(data, JSON_COMPACT);
+  char *line = json_dump(data, JSON_COMPACT);
   json_decref(data);
   if (line == NULL) return false;
   size_t bytes = strlen(line) + strlen(event) + 32;

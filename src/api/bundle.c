@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/json_tree.h"
 #include "base/pool.h"
 
 enum { MAX_SIDE = 1024, MAX_CLASS_NAME = 1000 };
@@ -66,30 +67,8 @@ static msk_status check_kind(const msk_weight_file *file, msk_error *error) {
   return MSK_OK;
 }
 
-/* Elements of a JSON array of flat values, counted without building it, so that a hostile list
- * is refused before it takes memory. */
-static size_t count_elements(const char *json) {
-  size_t commas = 0;
-  bool quoted = false;
-  for (const char *c = json; *c != 0; c++) {
-    if (quoted && *c == '\\' && c[1] != 0) {
-      c++;
-    } else if (*c == '"') {
-      quoted = !quoted;
-    } else if (!quoted && (*c == ',' || (c > json && (*c == '[' || *c == '{')))) {
-      commas++;
-    }
-  }
-  return commas + 1;
-}
-
 static msk_status copy_names(msk_model *model, const json_t *names, msk_error *error) {
   size_t bytes = 0, count = (size_t)model->class_count;
-  if (!json_is_array(names) || json_array_size(names) != count) {
-    return msk_fail(error, MSK_ERROR_FILE,
-                    "%s: the metadata entry \"classes\" is no array of %zu names",
-                    msk_weight_file_path(model->file), count);
-  }
   for (size_t i = 0; i < count; i++) {
     const char *name = json_string_value(json_array_get(names, i));
     if (name == NULL || name[0] == 0 || strlen(name) > MAX_CLASS_NAME) {
@@ -114,22 +93,21 @@ static msk_status copy_names(msk_model *model, const json_t *names, msk_error *e
 static msk_status read_names(msk_model *model, msk_error *error) {
   const char *path = msk_weight_file_path(model->file),
              *text = msk_weight_file_metadata(model->file, "classes");
+  char what[600];
+  json_t *names = NULL;
   if (text == NULL)
     return msk_fail(error, MSK_ERROR_FILE, "%s: the metadata entry \"classes\" is missing", path);
-  size_t elements = count_elements(text);
-  if (elements != (size_t)model->class_count) {
-    return msk_fail(error, MSK_ERROR_FILE,
-                    "%s: %zu class names, expected %d (vocabulary %zu - %d codes - 1): do "
-                    "transformer and tokenizer belong together?",
-                    path, elements, model->class_count,
-                    (size_t)model->class_count + (size_t)model->codes + 1, model->codes);
+  snprintf(what, sizeof what, "%s: the list of class names", path);
+  msk_status status = msk_json_load(&names, what, text, strlen(text),
+                                    (size_t)model->class_count + MSK_JSON_FEW, error);
+  if (status == MSK_OK && json_array_size(names) != (size_t)model->class_count) {
+    status = msk_fail(error, MSK_ERROR_FILE,
+                      "%s: %zu class names, expected %d (vocabulary %zu - %d codes - 1): do "
+                      "transformer and tokenizer belong together?",
+                      path, json_array_size(names), model->class_count,
+                      (size_t)model->class_count + (size_t)model->codes + 1, model->codes);
   }
-  json_error_t problem;
-  json_t *names = json_loads(text, 0, &problem);
-  if (names == NULL)
-    return msk_fail(error, MSK_ERROR_FILE, "%s: the class names are no valid JSON: %s", path,
-                    problem.text);
-  msk_status status = copy_names(model, names, error);
+  if (status == MSK_OK) status = copy_names(model, names, error);
   json_decref(names);
   return status;
 }

@@ -11,6 +11,7 @@
 
 #include "base/bytes.h"
 #include "base/error.h"
+#include "base/json_tree.h"
 #include "base/memory.h"
 
 extern const char *const msk_imagenet_classes[];
@@ -54,18 +55,21 @@ static msk_status read_file(json_t *names, const char *path, const msk_allocator
 }
 
 static msk_status read_kept(json_t *names, const msk_class_source *source, msk_error *error) {
-  json_error_t problem;
-  json_t *kept = strlen(source->kept) <= LARGEST_LIST
-                     ? json_loads(source->kept, JSON_REJECT_DUPLICATES, &problem)
-                     : NULL;
+  char what[600];
+  json_t *kept = NULL;
+  snprintf(what, sizeof what, "%s: the list of class names", source->kept_path);
+  msk_status status =
+      msk_json_load(&kept, what, source->kept, strlen(source->kept), MSK_JSON_MANY, error);
   bool sound = json_is_array(kept);
   for (size_t i = 0; sound && i < json_array_size(kept); i++)
     sound = json_is_string(json_array_get(kept, i));
-  if (sound) sound = json_array_extend(names, kept) == 0;
+  if (status == MSK_OK && !sound)
+    status = msk_fail(error, MSK_ERROR_FILE, "%s: its class names are no JSON array of texts",
+                      source->kept_path);
+  if (status == MSK_OK && json_array_extend(names, kept) != 0)
+    status = msk_fail(error, MSK_ERROR_MEMORY, "out of memory for class names");
   json_decref(kept);
-  return sound ? MSK_OK
-               : msk_fail(error, MSK_ERROR_FILE, "%s: its class names are no JSON array of texts",
-                          source->kept_path);
+  return status;
 }
 
 static msk_status make_names(json_t *names, size_t count, msk_error *error) {

@@ -15,6 +15,7 @@
 #include "api/class_list.h"
 #include "api/convert_tensors.h"
 #include "base/error.h"
+#include "base/json_tree.h"
 #include "base/memory.h"
 #include "base/sha256.h"
 
@@ -107,11 +108,10 @@ static msk_status peek_defaults(conversion *c, size_t *groups) {
   *groups = 0;
   copy_text(c->licence, sizeof c->licence, msk_weight_file_metadata(c->imports[1].file, "licence"));
   if (c->defaults == NULL) return MSK_OK;
-  json_error_t problem;
-  json_t *object = json_loads(c->defaults, JSON_REJECT_DUPLICATES, &problem);
-  if (object == NULL)
-    return msk_fail(c->error, MSK_ERROR_FILE, "%s is no valid JSON: line %d: %s", defaults_path(c),
-                    problem.line, problem.text);
+  json_t *object = NULL;
+  msk_status status = msk_json_load(&object, defaults_path(c), c->defaults, strlen(c->defaults),
+                                    MSK_JSON_FEW, c->error);
+  if (status != MSK_OK) return status;
   const json_t *number = json_object_get(object, "groups");
   if (json_is_integer(number) && json_integer_value(number) > 0)
     *groups = (size_t)json_integer_value(number);

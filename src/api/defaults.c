@@ -10,6 +10,7 @@
 
 #include "api/bundle.h"
 #include "base/error.h"
+#include "base/json_tree.h"
 
 enum { MAX_JSON = 64 * 1024, MAX_VALUE = 1024 };
 
@@ -207,12 +208,11 @@ msk_status msk_defaults_parse(msk_bundle_defaults *defaults, const char *json, s
     return msk_fail(error, MSK_ERROR_MEMORY, "not enough memory for the model's defaults");
   msk_status status = MSK_OK;
   if (json != NULL) {
-    json_error_t problem;
-    json_t *object = json_loads(json, JSON_REJECT_DUPLICATES, &problem);
-    status = object == NULL
-                 ? msk_fail(error, MSK_ERROR_FILE, "%s: the model's defaults are no valid JSON: %s",
-                            path, problem.text)
-                 : parse_object(&parse, object);
+    char what[600];
+    json_t *object = NULL;
+    snprintf(what, sizeof what, "%s: the text of the model's defaults", path);
+    status = msk_json_load(&object, what, json, strlen(json), MSK_JSON_FEW, error);
+    if (status == MSK_OK) status = parse_object(&parse, object);
     json_decref(object);
   }
   if (status == MSK_OK) {

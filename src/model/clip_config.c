@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/json_tree.h"
 #include "model/clip.h"
 
 enum { MAX_JSON = 64 * 1024, MAX_LAYERS = 256, MAX_SIZE = 65536, MAX_VOCABULARY = 1 << 20 };
@@ -138,14 +139,12 @@ msk_status msk_clip_config_parse(msk_clip_config *config, const void *bytes, siz
                           .projection = 512,
                           .end_token = 2};
   struct parse parse = {path, error};
-  json_error_t problem;
   if (byte_count > MAX_JSON)
     return msk_fail(error, MSK_ERROR_FILE, "%s: %zu bytes, expected at most %d", path, byte_count,
                     MAX_JSON);
-  json_t *root = json_loadb(bytes, byte_count, JSON_REJECT_DUPLICATES, &problem);
-  if (root == NULL)
-    return msk_fail(error, MSK_ERROR_FILE, "%s: is no valid JSON: %s", path, problem.text);
-  msk_status status = take_all(&parse, root, &made);
+  json_t *root = NULL;
+  msk_status status = msk_json_load(&root, path, bytes, byte_count, MSK_JSON_FEW, error);
+  if (status == MSK_OK) status = take_all(&parse, root, &made);
   json_decref(root);
   if (status == MSK_OK) *config = made;
   return status;

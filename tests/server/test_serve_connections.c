@@ -127,7 +127,7 @@ static void test_few_descriptors(void **state) {
   usleep(200000);
   double begun = processor_seconds(&s);
   usleep(1500000);
-  assert_true(processor_seconds(&s) - begun < 0.5);
+  assert_true(processor_seconds(&s) - begun < 0.1); /* a core that burns takes ten times that */
   reply r = GET(&s, "/healthz");
   assert_int_equal(r.status, 200);
   reply_free(&r);

@@ -160,6 +160,8 @@ static void test_mistakes_are_told(void **state) {
        "lambda_structure"},
       {"/v1/generate", "{\"class\":3,\"set\":{\"steps\":[]}}", 422, "set", "steps"},
       {"/v1/generate", "{\"class\":3,\"seed\":-1}", 422, "seed", "-1"},
+      {"/v1/generate", "{\"class\":3,\"seed\":18446744073709551616}", 422, "seed",
+       "18446744073709551615"},
       {"/v1/generate", "{\"class\":3,\"seed\":\"18446744073709551616\"}", 422, "seed",
        "18446744073709551615"},
       {"/v1/generate", "{\"class\":3,\"recipe\":\"official\",\"first_item\":1}", 422, "first_item",
@@ -249,6 +251,28 @@ static void test_large_bodies(void **state) {
   reply r = GET(&server, "/metrics");
   assert_non_null(strstr(r.body, "\nmasksketch_body_bytes 0\n"));
   reply_free(&r);
+}
+
+/* A tree takes eighty times the bytes of its text. */
+static void test_swarms_of_values(void **state) {
+  (void)state;
+  static char swarm[1 << 20];
+  strcpy(swarm, "{\"class\":\"1\",\"set\":[{}");
+  char *end = swarm + strlen(swarm);
+  while (end < swarm + sizeof swarm - 8) end += sprintf(end, ",{}");
+  strcpy(end, "]}");
+  long before = serve_kilobytes(&server);
+  EXPECT_PROBLEM(POST(&server, "/v1/generate", swarm), 400, "more values");
+  assert_true(serve_kilobytes(&server) - before < 20 << 10);
+}
+
+/* 64 bits, one more than most readers of JSON have. */
+static void test_largest_seed(void **state) {
+  (void)state;
+  json_t *job =
+      run_job(&server, "/v1/generate", "{\"class\":3,\"steps\":1,\"seed\":18446744073709551615}");
+  assert_string_equal(text_of(job, "seed"), "18446744073709551615");
+  json_decref(job);
 }
 
 static void test_pictures_that_lie(void **state) {
@@ -453,6 +477,8 @@ int main(void) {
       cmocka_unit_test(test_mistakes_are_told),
       cmocka_unit_test(test_no_paths),
       cmocka_unit_test(test_large_bodies),
+      cmocka_unit_test(test_swarms_of_values),
+      cmocka_unit_test(test_largest_seed),
       cmocka_unit_test(test_pictures_that_lie),
       cmocka_unit_test(test_full_queue),
       cmocka_unit_test(test_slow_senders),

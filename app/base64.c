@@ -2,6 +2,7 @@
  * base64.c - see base64.h. */
 #include "app/base64.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,33 +27,42 @@ char *base64_encode(const void *bytes, size_t byte_count) {
   return text;
 }
 
+/* A digit's value in either alphabet; -1: none. */
+static int digit_value(char c) {
+  const char *place = c == '-' ? alphabet + 62 : c == '_' ? alphabet + 63 : strchr(alphabet, c);
+  return c == 0 || place == NULL ? -1 : (int)(place - alphabet);
+}
+
 void *base64_decode(const char *text, size_t *byte_count) {
-  size_t length = strlen(text);
-  if (length % 4 != 0) return NULL;
-  size_t padding = length == 0 ? 0
-                               : (size_t)(text[length - 1] == '=') +
-                                     (size_t)(text[length - 1] == '=' && text[length - 2] == '=');
-  uint8_t *bytes = malloc(length / 4 * 3 + 1), *out = bytes;
-  if (bytes == NULL) return NULL;
+  uint8_t *bytes = malloc(strlen(text) / 4 * 3 + 3), *out = bytes;
   uint32_t group = 0;
-  for (size_t i = 0; i < length; i++) {
-    const char *place = i >= length - padding ? alphabet : memchr(alphabet, text[i], 64);
-    if (place == NULL) {
-      free(bytes);
-      return NULL;
+  int digits = 0, padding = 0;
+  bool good = bytes != NULL;
+  for (; good && *text != 0; text++) {
+    if (strchr(" \t\r\n", *text) != NULL) continue;
+    int value = digit_value(*text);
+    if (*text == '=') {
+      padding++;
+      continue;
     }
-    group = group << 6 | (uint32_t)(place - alphabet);
-    if (i % 4 != 3) continue;
+    good = value >= 0 && padding == 0;
+    group = group << 6 | (uint32_t)(value & 63);
+    if (++digits % 4 != 0) continue;
     *out++ = (uint8_t)(group >> 16);
     *out++ = (uint8_t)(group >> 8);
     *out++ = (uint8_t)group;
     group = 0;
   }
-  for (size_t i = 0; i < padding; i++) {
-    if (*--out != 0) {
-      free(bytes);
-      return NULL;
-    }
+  /* two or three digits are left over for one or two bytes, and the bits behind them are zero */
+  int rest = digits % 4;
+  if (rest == 1 || (padding > 0 && padding != (4 - rest) % 4)) good = false;
+  if (rest >= 2) group <<= rest == 2 ? 12 : 6;
+  if (good && rest >= 2) *out++ = (uint8_t)(group >> 16);
+  if (good && rest == 3) *out++ = (uint8_t)(group >> 8);
+  if (rest >= 2 && (group & (rest == 2 ? 0xFFFF : 0xFF)) != 0) good = false;
+  if (!good) {
+    free(bytes);
+    return NULL;
   }
   *byte_count = (size_t)(out - bytes);
   return bytes;

@@ -46,7 +46,7 @@ static msk_status action(const cli_line *line, msk_error *error) {
   if (status == MSK_OK) status = model_path_open(&d.model, &choice, error);
   if (status == MSK_OK) {
     msk_model_get_info(d.model, &d.info);
-    status = metadata_read(&d, text, line->inputs[0], error);
+    status = metadata_read(&d, text, line->inputs[0], NULL, error);
   }
   d.verbatim = text;
   if (status == MSK_OK) status = drawing_run(&d, error);

@@ -158,6 +158,7 @@ msk_precision metadata_precision(const char *text, const char *key) {
 typedef struct reader {
   const json_t *root;
   const char *path;
+  const msk_allocator *allocator;
   msk_error *error;
   msk_status status;
 } reader;
@@ -234,8 +235,10 @@ static void read_tokens(reader *r, drawing *d) {
   d->request.picture_tokens = d->sketch_tokens;
 }
 
-/* side 0: any size. Returns the image where there is one. */
-static const msk_image *read_image(reader *r, const char *key, int side, msk_image *image) {
+/* A square of this side, or (where it is no photo) anything that is not larger. Returns the image
+ * where there is one. */
+static const msk_image *read_image(reader *r, const char *key, int side, bool exact,
+                                   msk_image *image) {
   const char *text = json_string_value(json_object_get(r->root, key));
   size_t byte_count = 0;
   if (r->status != MSK_OK || text == NULL) return NULL;
@@ -244,10 +247,13 @@ static const msk_image *read_image(reader *r, const char *key, int side, msk_ima
     wrong(r, key, "a picture in base64");
     return NULL;
   }
-  r->status = msk_image_decode(image, bytes, byte_count, MSK_ALPHA_WHITE, key, NULL, r->error);
+  r->status =
+      msk_image_decode(image, bytes, byte_count, MSK_ALPHA_WHITE, key, r->allocator, r->error);
   free(bytes);
-  if (r->status == MSK_OK && side != 0 && (image->width != side || image->height != side))
-    wrong(r, key, "a picture of the model's size");
+  if (r->status == MSK_OK && (exact ? image->width != side || image->height != side
+                                    : image->width > side || image->height > side))
+    wrong(r, key,
+          exact ? "a picture of the model's size" : "a picture of at most the model's size");
   return r->status == MSK_OK ? image : NULL;
 }
 
@@ -257,13 +263,13 @@ static void read_sources(reader *r, drawing *d) {
     wrong(r, "photo", "one of less than a megabyte: it was left out when the PNG was written");
   if (request->job == MSK_JOB_DRAW) {
     read_tokens(r, d);
-    request->lambda_map = read_image(r, "lambda_map", 0, &d->lambda_map);
+    request->lambda_map = read_image(r, "lambda_map", d->info.image_size, false, &d->lambda_map);
   } else if (request->job == MSK_JOB_EDIT) {
     const json_t *box = json_object_get(r->root, "box");
     int *fields[] = {&request->edit_box.top, &request->edit_box.left, &request->edit_box.height,
                      &request->edit_box.width};
-    request->picture = read_image(r, "photo", d->info.image_size, &d->picture);
-    request->edit_mask = read_image(r, "mask", 0, &d->mask);
+    request->picture = read_image(r, "photo", d->info.image_size, true, &d->picture);
+    request->edit_mask = read_image(r, "mask", d->info.image_size, false, &d->mask);
     if (request->picture == NULL) wrong(r, "photo", "the photo in base64");
     if (request->edit_mask == NULL && json_array_size(box) != 4) wrong(r, "box", "four numbers");
     for (size_t i = 0; i < json_array_size(box) && i < 4; i++)
@@ -313,9 +319,10 @@ static void read_request(reader *r, drawing *d) {
   read_sources(r, d);
 }
 
-msk_status metadata_read(drawing *d, const char *text, const char *path, msk_error *error) {
+msk_status metadata_read(drawing *d, const char *text, const char *path,
+                         const msk_allocator *allocator, msk_error *error) {
   json_t *root = parse(text);
-  reader r = {root, path, error, MSK_OK};
+  reader r = {root, path, allocator, error, MSK_OK};
   const char *program = json_string_value(json_object_get(root, "program"));
   if (program == NULL || strcmp(program, "masksketch") != 0)
     wrong(&r, "beginning", "a JSON object by masksketch");

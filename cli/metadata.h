@@ -23,6 +23,8 @@ const char *metadata_isa(const char *text);
  * where the text does not tell. */
 msk_precision metadata_precision(const char *text, const char *key);
 /* Fills in request, pictures and kept item of `d`, whose model is open and is held against the
- * text. */
-msk_status metadata_read(drawing *d, const char *text, const char *path, msk_error *error);
+ * text. Pictures of at most the model's size are taken; their memory is the allocator's (NULL:
+ * the C heap). */
+msk_status metadata_read(drawing *d, const char *text, const char *path,
+                         const msk_allocator *allocator, msk_error *error);
 #endif

@@ -187,11 +187,13 @@ void connections_tick(connections *all) {
   pthread_mutex_unlock(&all->lock);
 }
 
-bool connections_busy(connections *all) {
+bool connections_busy(connections *all, double patience) {
   bool busy = false;
+  double now = server_clock();
   pthread_mutex_lock(&all->lock);
   for (const connection *c = all->first; c != NULL; c = c->next)
-    busy = busy || (!c->cut && c->phase != PHASE_IDLE);
+    busy = busy || (!c->cut && c->phase != PHASE_IDLE &&
+                    (c->phase != PHASE_ARRIVING || now - c->since < patience));
   pthread_mutex_unlock(&all->lock);
   return busy;
 }

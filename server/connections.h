@@ -41,6 +41,7 @@ connection *connections_find(struct MHD_Connection *c);
 void connections_phase(connection *record, phase p);
 /* Cuts those that are too slow; to be called about once a second. */
 void connections_tick(connections *all);
-/* Is anything asked or answered? */
-bool connections_busy(connections *all);
+/* Is anything asked or answered? Requests that have not arrived after `patience` seconds no
+ * longer count. */
+bool connections_busy(connections *all, double patience);
 #endif

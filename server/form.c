@@ -13,6 +13,13 @@
 
 /* ---- The body ---- */
 
+static const multipart_part *find_part(const form *f, const char *name) {
+  for (int i = 0; i < f->part_count; i++) {
+    if (strcmp(f->parts[i].name, name) == 0) return &f->parts[i];
+  }
+  return NULL;
+}
+
 static bool read_json(form *f, const exchange *e) {
   msk_error error = {MSK_OK, ""};
   if (msk_json_load(&f->values, "the body", e->body, e->body_count, FORM_MAX_VALUES, &error) !=
@@ -25,64 +32,45 @@ static bool read_json(form *f, const exchange *e) {
       "the body is JSON, but no object, expected one with the fields of docs/http.md");
 }
 
-static bool append(form_part *part, const char *data, size_t size) {
-  char *larger = realloc(part->bytes, part->count + size + 1);
-  if (larger == NULL) return false;
-  memcpy(larger + part->count, data, size);
-  part->bytes = larger;
-  part->count += size;
-  larger[part->count] = 0;
+static bool take_part(form *f, const multipart_part *part) {
+  if (part->encoded)
+    return problem_set(f->problem, 422, NULL,
+                       "a part of the body has a transfer encoding, expected none");
+  if (part->name[0] == 0)
+    return problem_set(
+        f->problem, 422, NULL,
+        "a part of the body has no name, or one too long, expected one of the fields "
+        "of docs/http.md");
+  if (part->count == 0) return true; /* as forms send what nobody has filled in */
+  if (f->part_count == FORM_MAX_PARTS || find_part(f, part->name) != NULL)
+    return problem_set(f->problem, 422, part->name,
+                       "the body has the part %s twice, or more than %d parts, expected each once",
+                       part->name, FORM_MAX_PARTS);
+  f->parts[f->part_count++] = *part;
   return true;
 }
 
-/* libmicrohttpd gives a part in pieces; a piece at offset 0 begins one. */
-static enum MHD_Result take_piece(void *user, enum MHD_ValueKind kind, const char *key,
-                                  const char *file, const char *type, const char *encoding,
-                                  const char *data, uint64_t offset, size_t size) {
-  form *f = user;
-  (void)kind, (void)file, (void)type;
-  if (encoding != NULL && strcmp(encoding, "binary") != 0 && strcmp(encoding, "8bit") != 0 &&
-      strcmp(encoding, "7bit") != 0) {
-    problem_set(f->problem, 422, NULL, "a part has the transfer encoding %.40s, expected none",
-                encoding);
-    return MHD_NO;
-  }
-  if (key == NULL || key[0] == 0 || strlen(key) >= FORM_NAME_BYTES) {
-    problem_set(f->problem, 422, NULL,
-                "a part of the body has no name, or one too long, expected one of the fields of "
-                "docs/http.md");
-    return MHD_NO;
-  }
-  form_part *part = f->part_count > 0 ? &f->parts[f->part_count - 1] : NULL;
-  if (offset == 0) {
-    if (f->part_count == FORM_MAX_PARTS || form_has(f, key)) {
-      problem_set(f->problem, 422, key,
-                  "the body has the part %s twice, or more than %d parts, expected each once", key,
-                  FORM_MAX_PARTS);
-      return MHD_NO;
-    }
-    part = &f->parts[f->part_count++];
-    snprintf(part->name, sizeof part->name, "%s", key);
-  }
-  if (part != NULL && append(part, data, size)) return MHD_YES;
-  problem_set(f->problem, 503, NULL, "out of memory for the request's body");
-  return MHD_NO;
-}
-
 static bool read_multipart(form *f, exchange *e) {
-  struct MHD_PostProcessor *reader = MHD_create_post_processor(e->connection, 4096, take_piece, f);
-  if (reader == NULL)
+  multipart reader;
+  multipart_part part;
+  int found;
+  const char *type = MHD_lookup_connection_value(e->connection, MHD_HEADER_KIND, "Content-Type");
+  if (!multipart_open(&reader, type, (char *)e->body, e->body_count))
     return problem_set(f->problem, 400, NULL,
-                       "the body's Content-Type names no boundary, expected multipart/form-data");
-  bool good = MHD_post_process(reader, (const char *)e->body, e->body_count) == MHD_YES;
-  good = MHD_destroy_post_processor(reader) == MHD_YES && good;
-  if (good || f->problem->status != 0) return f->problem->status == 0;
-  return problem_set(f->problem, 400, NULL,
+                       "the body's Content-Type names no boundary, or another than the body has, "
+                       "expected multipart/form-data");
+  while ((found = multipart_next(&reader, &part)) == 1) {
+    if (!take_part(f, &part)) return false;
+  }
+  return found == 0 ||
+         problem_set(f->problem, 400, NULL,
                      "the body is no multipart/form-data that can be read, or ends too early");
 }
 
 bool form_read(form *f, exchange *e, bool may_be_empty) {
   *f = (form){.server = e->server, .problem = &e->problem};
+  if (e->body_count > FORM_LARGE && !(f->large = pictures_begin_large(f->server, f->problem)))
+    return false;
   if (e->body_count == 0 && may_be_empty) {
     f->values = json_object();
     return f->values != NULL || problem_set(f->problem, 503, NULL, "out of memory");
@@ -92,21 +80,20 @@ bool form_read(form *f, exchange *e, bool may_be_empty) {
 
 void form_free(form *f) {
   json_decref(f->values);
-  for (int i = 0; i < f->part_count; i++) free(f->parts[i].bytes);
+  if (f->large) pictures_end_large(f->server);
   *f = (form){0};
 }
 
 /* ---- Fields ---- */
 
-static const form_part *find_part(const form *f, const char *name) {
-  for (int i = 0; i < f->part_count; i++) {
-    if (strcmp(f->parts[i].name, name) == 0) return &f->parts[i];
-  }
-  return NULL;
+/* NULL where it is missing; what is null is, too. */
+static json_t *find_value(const form *f, const char *name) {
+  json_t *value = json_object_get(f->values, name);
+  return json_is_null(value) ? NULL : value;
 }
 
 bool form_has(const form *f, const char *name) {
-  return f->values != NULL ? json_object_get(f->values, name) != NULL : find_part(f, name) != NULL;
+  return f->values != NULL ? find_value(f, name) != NULL : find_part(f, name) != NULL;
 }
 
 static bool check_name(form *f, const char *name, const char *const *names, const char *where) {
@@ -126,7 +113,7 @@ bool form_check_names(form *f, const char *const *names, const char *where) {
   const char *name;
   json_t *value;
   json_object_foreach(f->values, name, value) {
-    if (!check_name(f, name, names, where)) return false;
+    if (!json_is_null(value) && !check_name(f, name, names, where)) return false;
   }
   for (int i = 0; i < f->part_count; i++) {
     if (!check_name(f, f->parts[i].name, names, where)) return false;
@@ -139,12 +126,12 @@ static bool wrong(form *f, const char *name, const char *format, ...)
 /* "NAME was given VALUE, expected ..." */
 static bool wrong(form *f, const char *name, const char *format, ...) {
   char expected[300], shown[FORM_SHOWN] = "";
-  const form_part *part = find_part(f, name);
+  const multipart_part *part = find_part(f, name);
   va_list arguments;
   va_start(arguments, format);
   vsnprintf(expected, sizeof expected, format, arguments);
   va_end(arguments);
-  if (part == NULL) json_show(json_object_get(f->values, name), shown, sizeof shown);
+  if (part == NULL) json_show(find_value(f, name), shown, sizeof shown);
   return problem_set(f->problem, 422, name, "%s was given %.80s, expected %s", name,
                      part != NULL ? part->bytes : shown, expected);
 }
@@ -155,7 +142,7 @@ bool form_missing(form *f, const char *name, const char *expected) {
 
 /* A part of multipart as text: no NUL inside. */
 static bool part_text(form *f, const char *name, const char **out) {
-  const form_part *part = find_part(f, name);
+  const multipart_part *part = find_part(f, name);
   if (part == NULL) return true;
   if (strlen(part->bytes) != part->count) return wrong(f, name, "text without zero bytes");
   *out = part->bytes;
@@ -164,7 +151,7 @@ static bool part_text(form *f, const char *name, const char **out) {
 
 bool form_text(form *f, const char *name, const char **out) {
   if (f->values == NULL) return part_text(f, name, out);
-  const json_t *value = json_object_get(f->values, name);
+  const json_t *value = find_value(f, name);
   if (value == NULL) return true;
   if (!json_is_string(value)) return wrong(f, name, "a text");
   *out = json_string_value(value);
@@ -175,7 +162,7 @@ bool form_number(form *f, const char *name, double minimum, double maximum, doub
   double number = NAN;
   if (!form_has(f, name)) return true;
   if (f->values != NULL) {
-    const json_t *value = json_object_get(f->values, name);
+    const json_t *value = find_value(f, name);
     if (json_is_number(value)) number = json_number_value(value);
   } else {
     const char *text = "";
@@ -203,7 +190,7 @@ bool form_boolean(form *f, const char *name, bool *out) {
   const char *text = NULL;
   if (!form_has(f, name)) return true;
   if (f->values != NULL) {
-    const json_t *value = json_object_get(f->values, name);
+    const json_t *value = find_value(f, name);
     if (!json_is_boolean(value)) return wrong(f, name, "true or false");
     *out = json_is_true(value);
     return true;
@@ -217,7 +204,7 @@ bool form_seed(form *f, const char *name, uint64_t *out) {
   static const char expected[] =
       "a whole number from 0 to 18446744073709551615, as a number or as text";
   const char *text = NULL;
-  const json_t *value = f->values == NULL ? NULL : json_object_get(f->values, name);
+  const json_t *value = f->values == NULL ? NULL : find_value(f, name);
   if (!form_has(f, name)) return true;
   if (json_is_number(value)) {
     double number = json_number_value(value);
@@ -259,7 +246,7 @@ bool form_json(form *f, const char *name, json_type type, json_t **out) {
   const char *text = NULL;
   if (!form_has(f, name)) return true;
   if (f->values != NULL) {
-    value = json_incref(json_object_get(f->values, name));
+    value = json_incref(find_value(f, name));
   } else if (part_text(f, name, &text)) {
     msk_error error = {MSK_OK, ""};
     if (msk_json_load(&value, name, text, strlen(text), FORM_MAX_VALUES, &error) ==
@@ -278,7 +265,7 @@ bool form_loose_text(form *f, const char *name, char *out, size_t bytes) {
   const char *text = NULL;
   int length = 0;
   if (!form_has(f, name)) return true;
-  const json_t *value = f->values == NULL ? NULL : json_object_get(f->values, name);
+  const json_t *value = f->values == NULL ? NULL : find_value(f, name);
   if (json_is_integer(value)) {
     length = snprintf(out, bytes, "%lld", (long long)json_integer_value(value));
   } else if (json_is_real(value)) {
@@ -304,7 +291,7 @@ bool form_bytes(form *f, const char *name, void **bytes, size_t *count) {
   const char *text = NULL;
   if (!form_has(f, name)) return true;
   if (f->values == NULL) {
-    const form_part *part = find_part(f, name);
+    const multipart_part *part = find_part(f, name);
     if ((*bytes = malloc(part->count + 1)) == NULL)
       return problem_set(f->problem, 503, NULL, "out of memory for %s", name);
     memcpy(*bytes, part->bytes, part->count);
@@ -320,65 +307,12 @@ bool form_bytes(form *f, const char *name, void **bytes, size_t *count) {
   return true;
 }
 
-/* Memory of one decoding: refused beyond the bound. Each block carries its size in front. */
-typedef struct purse {
-  size_t left;
-  bool spent;
-} purse;
-enum { PURSE_HEAD = 64 };
-
-static void *purse_allocate(void *user, size_t bytes) {
-  purse *p = user;
-  if (bytes > p->left || bytes > SIZE_MAX - 2 * PURSE_HEAD) {
-    p->spent = true;
-    return NULL;
-  }
-  size_t whole = (bytes + PURSE_HEAD + PURSE_HEAD - 1) / PURSE_HEAD * PURSE_HEAD;
-  unsigned char *memory = aligned_alloc(PURSE_HEAD, whole);
-  if (memory == NULL) return NULL;
-  memcpy(memory, &bytes, sizeof bytes);
-  p->left -= bytes;
-  return memory + PURSE_HEAD;
-}
-
-static void purse_release(void *user, void *memory) {
-  purse *p = user;
-  size_t bytes;
-  unsigned char *block = (unsigned char *)memory - PURSE_HEAD;
-  memcpy(&bytes, block, sizeof bytes);
-  p->left += bytes;
-  free(block);
-}
-
-bool form_decode(server *s, const char *name, const void *bytes, size_t count, msk_alpha alpha,
-                 msk_image *out, problem *p) {
-  purse money = {.left = (size_t)SERVER_PICTURE_PIXELS * 8};
-  const msk_allocator allocator = {purse_allocate, purse_release, &money};
-  msk_error error = {MSK_OK, ""};
-  msk_image image = {0};
-  pthread_mutex_lock(&s->decoding);
-  msk_status status = msk_image_decode(&image, bytes, count, alpha, name, &allocator, &error);
-  bool large = money.spent || (status == MSK_OK &&
-                               (size_t)image.width * (size_t)image.height > SERVER_PICTURE_PIXELS);
-  if (status == MSK_OK && !large) { /* a copy that does not lead back to this frame */
-    status = msk_image_create(out, image.width, image.height, NULL, &error);
-    if (status == MSK_OK)
-      memcpy(out->pixels, image.pixels, (size_t)image.width * (size_t)image.height * 3);
-  }
-  msk_image_free(&image);
-  pthread_mutex_unlock(&s->decoding);
-  if (large)
-    return problem_set(p, 413, name, "%s has too many pixels, expected at most %d", name,
-                       SERVER_PICTURE_PIXELS);
-  return status == MSK_OK || problem_from_error(p, name, &error);
-}
-
 bool form_picture(form *f, const char *name, msk_alpha alpha, msk_image *out) {
   void *bytes = NULL;
   size_t count = 0;
   if (!form_has(f, name)) return true;
   if (!form_bytes(f, name, &bytes, &count)) return false;
-  bool good = form_decode(f->server, name, bytes, count, alpha, out, f->problem);
+  bool good = pictures_decode(f->server, &f->large, name, bytes, count, alpha, out, f->problem);
   free(bytes);
   return good;
 }

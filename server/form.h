@@ -2,30 +2,34 @@
  *
  * form.h - the fields of a request's body, JSON or multipart, read with one set of functions.
  * Every byte is foreign: what is wrong is told in a problem that names the field. In JSON the
- * types count; in multipart everything is text, and read as what the field is. */
+ * types count, and null is as good as missing; in multipart everything is text, and read as what
+ * the field is. */
 #ifndef SERVER_FORM_H
 #define SERVER_FORM_H
 
 #include <jansson.h>
 
 #include "exchange.h"
+#include "multipart.h"
+#include "pictures.h"
 #include "problem.h"
 
 /* FORM_MAX_VALUES: of JSON; sketch_tokens is the longest list that any field takes */
-enum { FORM_MAX_PARTS = 40, FORM_NAME_BYTES = 64, FORM_MAX_VALUES = 10000, FORM_SHOWN = 81 };
-
-typedef struct form_part {
-  char name[FORM_NAME_BYTES];
-  char *bytes; /* terminated */
-  size_t count;
-} form_part;
+enum {
+  FORM_MAX_PARTS = 40,
+  FORM_NAME_BYTES = MULTIPART_NAME_BYTES,
+  FORM_MAX_VALUES = 10000,
+  FORM_SHOWN = 81,
+  FORM_LARGE = 1 << 20
+};
 
 typedef struct form {
   server *server;
-  json_t *values; /* JSON: an object; NULL for multipart */
-  form_part parts[FORM_MAX_PARTS];
+  json_t *values;                       /* JSON: an object; NULL for multipart */
+  multipart_part parts[FORM_MAX_PARTS]; /* in the exchange's body */
   int part_count;
   problem *problem; /* of the exchange */
+  bool large;       /* it has the turn of large requests, until it is freed */
 } form;
 
 /* Reads the exchange's body. An empty body is an empty object where `may_be_empty`. Free it with
@@ -52,10 +56,8 @@ bool form_json(form *f, const char *name, json_type type, json_t **out);
 bool form_loose_text(form *f, const char *name, char *out, size_t bytes);
 /* The bytes of a file: a part, or base64 (a data: URI or bare) in JSON; to free(). */
 bool form_bytes(form *f, const char *name, void **bytes, size_t *count);
-/* A picture: bounded in memory, one decoded at a time. */
+/* A picture: bounded in memory; to be used before the form is freed. */
 bool form_picture(form *f, const char *name, msk_alpha alpha, msk_image *out);
-bool form_decode(server *s, const char *name, const void *bytes, size_t count, msk_alpha alpha,
-                 msk_image *out, problem *p);
 
 bool form_missing(form *f, const char *name, const char *expected);
 #endif

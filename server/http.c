@@ -11,7 +11,11 @@
 #include "app/report.h"
 #include "guard.h"
 
-enum { CONNECTION_STACK = 1 << 20, HEADER_MEMORY = 64 << 10 };
+enum {
+  CONNECTION_STACK = 1 << 20,
+  HEADER_MEMORY = 64 << 10,
+  PATIENCE_SECONDS = 2 /* with requests on their way, when the server stops */
+};
 
 struct http {
   server *server;
@@ -305,7 +309,8 @@ http *http_start(server *s, int listener, msk_error *error) {
 void http_stop(http *h, double seconds) {
   double until = server_clock() + seconds;
   int listener = (int)MHD_quiesce_daemon(h->daemon);
-  while (connections_busy(h->connections) && server_clock() < until) usleep(10000);
+  while (connections_busy(h->connections, PATIENCE_SECONDS) && server_clock() < until)
+    usleep(10000);
   MHD_stop_daemon(h->daemon);
   if (listener >= 0) close(listener);
   connections_destroy(h->connections);

@@ -281,9 +281,9 @@ enum MHD_Result route_openai_edit(exchange *e) {
   if (good && !form_has(&f, "image"))
     good = form_missing(&f, "image", "a picture: PNG, JPEG or WebP");
   if (good) good = form_picture(&f, "image", MSK_ALPHA_WHITE, &photo) && read_area(&f, &mask);
-  form_free(&f);
   job *j = good ? order_plain(e->server, MSK_JOB_EDIT, &w.order, &photo, &mask, &e->problem) : NULL;
   msk_image_free(&photo);
   msk_image_free(&mask);
+  form_free(&f);
   return j == NULL ? answer_problem(e) : run(e, &w, j);
 }

@@ -212,10 +212,10 @@ enum MHD_Result route_attention(exchange *e) {
     good =
         form_check_names(&f, by_job ? of_job : of_pictures, "/v1/attention") && read_layers(&f, &a);
   if (good) good = by_job ? read_job(&f, &a) : read_pictures(&f, &a);
+  form_free(&f); /* others need not wait until a worker has time */
   if (good) good = jobs_errand(e->server->jobs, &a.errand, &e->problem);
   if (good && a.status != MSK_OK) good = problem_from_error(&e->problem, NULL, &a.error);
   json_t *answer = good ? attention_answer(e->server, &a) : NULL;
-  form_free(&f);
   for (int side = 0; side < SIDES; side++) {
     msk_image_free(&a.pictures[side]);
     free(a.tokens[side]);
@@ -305,7 +305,7 @@ static json_t *restored(const drawing *d, const msk_image *sketch, const char *p
 }
 
 /* The settings of the body, checked field by field by the reader that `replay` uses. */
-static bool read_png(exchange *e, drawing *d, char **text, char **page) {
+static bool read_png(exchange *e, drawing *d, char **text, char **page, const purse *money) {
   msk_error error = {MSK_OK, ""};
   if (!find_text(e, "masksketch", text) || !find_text(e, "masksketch-page", page)) return false;
   if (*text == NULL)
@@ -313,9 +313,13 @@ static bool read_png(exchange *e, drawing *d, char **text, char **page) {
                        "the PNG does not say how it was made, expected one that masksketch wrote "
                        "with its settings");
   if (!check_model(e, *text, &e->problem)) return false;
-  pthread_mutex_lock(&e->server->decoding); /* there may be pictures in it */
-  msk_status status = metadata_read(d, *text, "the PNG", &error);
-  pthread_mutex_unlock(&e->server->decoding);
+  pthread_mutex_lock(&e->server->small_pictures); /* there may be pictures in it */
+  msk_status status = metadata_read(d, *text, "the PNG", &money->allocator, &error);
+  pthread_mutex_unlock(&e->server->small_pictures);
+  if (money->spent)
+    return problem_set(&e->problem, 422, NULL,
+                       "the PNG's text holds a picture that is too large, expected one of at most "
+                       "the model's size");
   return status == MSK_OK || problem_from_error(&e->problem, NULL, &error);
 }
 
@@ -323,7 +327,9 @@ enum MHD_Result route_restore(exchange *e) {
   drawing d = {.model = e->server->model, .info = e->server->info, .kept = -1};
   likeness l = {.errand = {.run = run_likeness}, .order = &d};
   char *text = NULL, *page = NULL;
-  bool good = read_png(e, &d, &text, &page);
+  purse money;
+  purse_open(&money, purse_for_own(e->server));
+  bool good = read_png(e, &d, &text, &page, &money);
   if (good && d.sketch_tokens != NULL) good = jobs_errand(e->server->jobs, &l.errand, &e->problem);
   json_t *answer = good ? restored(&d, &l.image, page) : NULL;
   msk_free(NULL, text);

@@ -21,7 +21,7 @@
 #include "score.h"
 #include "worker.h"
 
-enum { DRAIN_SECONDS = 10, KEY_BYTES = 512, LEAST_KEY = 16 };
+enum { DRAIN_SECONDS = 8, KEY_BYTES = 512, LEAST_KEY = 16 };
 
 /* What has to be undone at the end. */
 typedef struct running {
@@ -158,7 +158,8 @@ static void stop(running *r) {
   msk_model_close(s->model);
   if (r->listener.socket >= 0) close(r->listener.socket);
   if (r->gallery >= 0) close(r->gallery);
-  pthread_mutex_destroy(&s->decoding);
+  pthread_mutex_destroy(&s->small_pictures);
+  pthread_mutex_destroy(&s->large_requests);
 }
 
 /* ---- Running ---- */
@@ -186,7 +187,8 @@ static void run(running *r, const sigset_t *signals) {
 msk_status action_serve(const cli_options *options, msk_error *error) {
   running r = {.listener = {.socket = -1}, .gallery = -1};
   sigset_t signals, before;
-  if (pthread_mutex_init(&r.server.decoding, NULL) != 0)
+  if (pthread_mutex_init(&r.server.small_pictures, NULL) != 0 ||
+      pthread_mutex_init(&r.server.large_requests, NULL) != 0)
     return app_fail(error, MSK_ERROR_MEMORY, "out of memory for the server");
   watched_signals(&signals);
   pthread_sigmask(SIG_BLOCK, &signals, &before);

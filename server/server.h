@@ -10,8 +10,9 @@
  *                    two steps
  *
  * Locks: jobs->lock guards every job's state; connections->lock the list of connections;
- * decoding->lock lets one picture of a request be decoded at a time, which bounds its memory.
- * None is held while another is taken, and none while computing. */
+ * large_requests lets one of these be read at a time, small_pictures one small picture be
+ * decoded, which bounds their memory. But for small_pictures under large_requests none is held
+ * while another is taken, and none while computing. */
 #ifndef SERVER_H
 #define SERVER_H
 
@@ -57,7 +58,7 @@ typedef struct server {
   struct scorer *scorer; /* NULL: no CLIP */
   struct assets *assets;
   metrics metrics;
-  pthread_mutex_t decoding;
+  pthread_mutex_t small_pictures, large_requests; /* pictures.h */
   atomic_bool stopping;
 } server;
 

@@ -128,7 +128,7 @@ static msk_status measure_precisions(bench *b, msk_error *error) {
   int given = b->options->precision;
   for (int p = 0; p < BENCH_PRECISIONS; p++) {
     if (given >= 0 && given != p) continue;
-    msk_error reason = {MSK_OK, ""};
+    msk_error reason = {0};
     msk_status status = bench_measure(b, (msk_precision)p, &reason);
     if (status == MSK_ERROR_UNSUPPORTED && given < 0) continue;
     if (status != MSK_OK) {

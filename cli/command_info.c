@@ -15,12 +15,6 @@ typedef struct info_options {
   bool tensors, memory, json;
 } info_options;
 
-static const char *dtype_name(msk_dtype dtype) {
-  static const char *const names[] = {"F32", "F16", "BF16", "I8",   "I32",
-                                      "I64", "U8",  "U32",  "BOOL", "F64"};
-  return (unsigned)dtype < sizeof names / sizeof names[0] ? names[dtype] : "?";
-}
-
 enum { KEY_WIDTH = 16, REQUEST_KEY_WIDTH = 29 };
 
 static void print_pair(int width, const char *key, const char *value) {
@@ -183,9 +177,9 @@ static json_t *tensors_array(const msk_weight_listing *listing) {
     json_t *shape = json_array();
     for (int axis = 0; axis < info.rank; axis++)
       json_array_append_new(shape, json_integer((json_int_t)info.shape[axis]));
-    json_array_append_new(
-        array, json_pack("{s:o, s:s, s:o, s:I}", "name", json_text(info.name), "dtype",
-                         dtype_name(info.dtype), "shape", shape, "bytes", (json_int_t)info.bytes));
+    json_array_append_new(array, json_pack("{s:o, s:s, s:o, s:I}", "name", json_text(info.name),
+                                           "dtype", msk_dtype_name((int)info.dtype), "shape", shape,
+                                           "bytes", (json_int_t)info.bytes));
   }
   return array;
 }
@@ -195,7 +189,7 @@ static void print_tensors(const msk_weight_listing *listing) {
     msk_tensor_info info;
     msk_weights_get(listing, i, &info);
     app_print_safe(stdout, info.name);
-    printf("  %s ", dtype_name(info.dtype));
+    printf("  %s ", msk_dtype_name((int)info.dtype));
     for (int axis = 0; axis < info.rank; axis++)
       printf("%s%zu", axis == 0 ? "" : "x", info.shape[axis]);
     putchar('\n');
@@ -285,7 +279,7 @@ static msk_status print_weights(const info_options *options, const char *path,
   bool first = true;
   for (int type = 0; type < 16; type++) {
     if (s.types[type] == 0) continue;
-    printf("%s%zu %s", first ? "" : ", ", s.types[type], dtype_name((msk_dtype)type));
+    printf("%s%zu %s", first ? "" : ", ", s.types[type], msk_dtype_name(type));
     first = false;
   }
   printf(")\n");

@@ -78,7 +78,7 @@ static msk_status choose(int argc, char **argv, msk_error *error) {
 }
 
 int main(int argc, char **argv) {
-  msk_error error = {MSK_OK, ""};
+  msk_error error = {0};
   setlocale(LC_CTYPE, "");
   cancel_install();
   json_watch();

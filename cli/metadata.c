@@ -207,7 +207,7 @@ static void read_recipe(reader *r, msk_recipe *recipe, msk_job job) {
   for (int i = 0; r->status == MSK_OK && msk_recipe_key(i, job, NULL) != NULL; i++) {
     const char *key = msk_recipe_key(i, job, NULL),
                *value = json_string_value(json_object_get(object, key));
-    msk_error reason = {MSK_OK, ""};
+    msk_error reason = {0};
     if (value != NULL && msk_recipe_set(recipe, job, key, value, &reason) != MSK_OK)
       wrong(r, key, reason.message);
   }

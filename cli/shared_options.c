@@ -96,7 +96,7 @@ msk_status recipe_choose(msk_recipe *recipe, const recipe_options *options, cons
   for (int i = 0; i < options->settings.count && status == MSK_OK; i++) {
     const recipe_setting *setting = &options->settings.at[i];
     char key[64];
-    msk_error reason = {MSK_OK, ""};
+    msk_error reason = {0};
     snprintf(key, sizeof key, "%.*s", setting->key_length, setting->key);
     status = msk_recipe_set(recipe, job, key, setting->value, &reason);
     if (status == MSK_OK) continue;

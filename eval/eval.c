@@ -33,7 +33,7 @@ static msk_status check_settings(const evaluation *e, const msk_model *model, in
   msk_status status = msk_image_create(&side, info.image_size, info.image_size, NULL, error);
   for (int i = 0; i < each && status == MSK_OK; i++) {
     msk_request request;
-    msk_error reason = {MSK_OK, ""};
+    msk_error reason = {0};
     size_t bytes = 0;
     status = msk_request_init(&request, model, MSK_JOB_DRAW, NULL, &reason);
     request.picture = &side;
@@ -53,7 +53,7 @@ static msk_status check_settings(const evaluation *e, const msk_model *model, in
 static msk_status find_classes(evaluation *e, const msk_model *model, msk_error *error) {
   for (int i = 0; i < e->grid.sketches; i++) {
     int id = 0;
-    msk_error reason = {MSK_OK, ""};
+    msk_error reason = {0};
     msk_status status =
         msk_model_class_find(model, eval_spec_sketch(&e->spec, (size_t)i, "class"), &id, &reason);
     if (status != MSK_OK)

@@ -392,7 +392,7 @@ static msk_status check_recipes(const reader *r) {
     const char *name = eval_spec_text(r->spec->recipes, i), *key;
     json_t *values;
     msk_recipe recipe;
-    msk_error reason = {MSK_OK, ""};
+    msk_error reason = {0};
     if (msk_recipe_find(&recipe, NULL, MSK_JOB_DRAW, name, &reason) != MSK_OK)
       return refuse(r, "\"recipes\": %.300s", reason.message);
     json_object_foreach(r->spec->settings, key, values) {

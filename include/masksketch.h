@@ -54,7 +54,11 @@ extern "C" {
 
 #define MSK_MASK_TOKEN (-1)
 #define MSK_MAX_LAYERS 64     /* structure layers that a recipe can name */
+#define MSK_MAX_STEPS 10000   /* of a recipe, and of its tail */
+#define MSK_MAX_GUIDANCE 100  /* guidance scale */
+#define MSK_MAX_COUNT 65536   /* items of a request */
 #define MSK_MAX_CANDIDATES 64 /* candidates that one request can hold */
+#define MSK_MAX_THREADS 1024  /* of a model, a session, a CLIP or a judge */
 /* largest picture that is read: 64 megapixels */
 #define MSK_MAX_PIXELS ((size_t)64 * 1000 * 1000)
 #define MSK_MAX_FILE_BYTES ((size_t)64 * 1000 * 1000) /* largest picture file that is read */
@@ -73,14 +77,19 @@ typedef enum msk_status {
   MSK_ERROR_UNSUPPORTED = 6 /* this build or machine cannot do it */
 } msk_status;
 
-/* One line: what was found, what was expected, a hint. No trailing newline. */
+/* `field`: what was refused, where it is one value alone: the name of a member of the structure
+ * that was given ("seed", "class_id", "threads"), or a recipe's key ("guidance"); else NULL. Never
+ * freed. A program with names of its own for these (flags, members of a JSON) translates it.
+ * `message`, one line: what was found, what was expected, a hint. No trailing newline. */
 typedef struct msk_error {
   msk_status code;
+  const char *field;
   char message[512];
 } msk_error;
 
 MSK_API const char *msk_version(void);
-MSK_API const char *msk_status_name(msk_status status);
+/* Names of enumerations' values, here and below: NULL past the end. */
+MSK_API const char *msk_status_name(int status);
 
 /* ---- Memory ---------------------------------------------------------------------------------- */
 
@@ -117,9 +126,11 @@ typedef enum msk_format {
 /* How a picture's aspect ratio is brought to the model's square: stretched; padded with paper
  * colour; cut at the centre. */
 typedef enum msk_fit { MSK_FIT_STRETCH = 0, MSK_FIT_PAD, MSK_FIT_CROP } msk_fit;
+MSK_API const char *msk_fit_name(int fit);
 
 /* Light lines on dark ground are turned over: when found so, always, never. */
 typedef enum msk_invert { MSK_INVERT_AUTO = 0, MSK_INVERT_YES, MSK_INVERT_NO } msk_invert;
+MSK_API const char *msk_invert_name(int invert);
 
 /* What alpha becomes: composited over white (what people expect), or dropped (what Pillow's
  * convert("RGB") does and the authors' code therefore does). ALPHA_DROP also clips 16-bit grey
@@ -198,6 +209,7 @@ typedef enum msk_dtype {
   MSK_DTYPE_BOOL,
   MSK_DTYPE_F64
 } msk_dtype;
+MSK_API const char *msk_dtype_name(int dtype); /* as safetensors calls them: "F32", "BOOL" */
 #define MSK_MAX_RANK 8
 
 /* An array with its shape; C order, little-endian. */
@@ -350,6 +362,8 @@ MSK_API msk_status msk_convert(const msk_convert_options *options, msk_error *er
 /* ---- Recipes --------------------------------------------------------------------------------- */
 
 typedef enum msk_job { MSK_JOB_DRAW = 0, MSK_JOB_GENERATE, MSK_JOB_EDIT } msk_job;
+MSK_API const char *msk_job_name(int job);
+/* How the mask rate falls over the steps (docs/recipes.md). */
 typedef enum msk_schedule {
   MSK_SCHEDULE_UNIFORM = 0,
   MSK_SCHEDULE_COSINE,
@@ -357,23 +371,27 @@ typedef enum msk_schedule {
   MSK_SCHEDULE_LOG,
   MSK_SCHEDULE_EXP
 } msk_schedule;
-/* How alike two attention rows are (all negated so that higher is more alike): the authors'
- * symmetric cross-entropy, symmetric Kullback-Leibler divergence, Jensen-Shannon divergence. */
+MSK_API const char *msk_schedule_name(int schedule);
 /* What stands at a masked place in the conditional and unconditional passes of draw: the mask
  * token (the published way), or the sketch's own token, for models that were trained to read it
  * there. */
 typedef enum msk_placeholder { MSK_PLACEHOLDER_MASK = 0, MSK_PLACEHOLDER_SKETCH } msk_placeholder;
+MSK_API const char *msk_placeholder_name(int placeholder);
+/* How alike two attention rows are (all negated so that higher is more alike): the authors'
+ * symmetric cross-entropy, symmetric Kullback-Leibler divergence, Jensen-Shannon divergence. */
 typedef enum msk_distance {
   MSK_DISTANCE_CROSS_ENTROPY = 0,
   MSK_DISTANCE_SYMMETRIC_KL,
   MSK_DISTANCE_JENSEN_SHANNON
 } msk_distance;
+MSK_API const char *msk_distance_name(int distance);
 /* What guidance moves away from: a random other class (new for each item and step), or the
  * model's trained null class. */
 typedef enum msk_unconditional {
   MSK_UNCONDITIONAL_RANDOM = 0,
   MSK_UNCONDITIONAL_NULL
 } msk_unconditional;
+MSK_API const char *msk_unconditional_name(int unconditional);
 /* How much of the guidance scale acts, p being the share of steps taken, this one included: all;
  * p; half of 1 - cos(pi p^2); nothing in the first half of the steps and all in the second. */
 typedef enum msk_guidance_schedule {
@@ -382,14 +400,20 @@ typedef enum msk_guidance_schedule {
   MSK_GUIDANCE_POWER_COSINE,
   MSK_GUIDANCE_LATE
 } msk_guidance_schedule;
+MSK_API const char *msk_guidance_schedule_name(int schedule);
 /* What takes the place of confidence where it chooses: itself; the Halton sequence of positions;
  * lots. */
 typedef enum msk_order { MSK_ORDER_CONFIDENCE = 0, MSK_ORDER_HALTON, MSK_ORDER_RANDOM } msk_order;
+MSK_API const char *msk_order_name(int order);
 /* Which tokens draw may mask again, and what their confidence is: any token, by its present
  * probability; only those that the step drew; any token, by the probability that it had when it
  * was drawn. */
 typedef enum msk_remask { MSK_REMASK_ANY = 0, MSK_REMASK_DRAWN, MSK_REMASK_RECORDED } msk_remask;
+MSK_API const char *msk_remask_name(int remask);
+/* How random words are laid out over an array: as JAX does it by default, or with
+ * jax_threefry_partitionable. */
 typedef enum msk_rng_layout { MSK_RNG_ORIGINAL = 0, MSK_RNG_PARTITIONABLE } msk_rng_layout;
+MSK_API const char *msk_rng_layout_name(int layout);
 
 /* A named row of settings. Set fields directly or by key with msk_recipe_set(), which also
  * checks ranges. */
@@ -521,6 +545,11 @@ typedef struct msk_request {
  * NULL: "balanced". */
 MSK_API msk_status msk_request_init(msk_request *request, const msk_model *model, msk_job job,
                                     const char *recipe_name, msk_error *error);
+/* Whether the request can be run on the model: every rule about single fields and about how they
+ * go together is here and nowhere else. MSK_ERROR_ARGUMENT, with error->field, where not. Takes
+ * no memory; opening a session and beginning a request call it too. */
+MSK_API msk_status msk_request_check(const msk_request *request, const msk_model *model,
+                                     msk_error *error);
 
 typedef struct msk_times {
   /* seconds; conditional counts the unconditional half too */

@@ -21,7 +21,7 @@ static const multipart_part *find_part(const form *f, const char *name) {
 }
 
 static bool read_json(form *f, const exchange *e) {
-  msk_error error = {MSK_OK, ""};
+  msk_error error = {0};
   if (msk_json_load(&f->values, "the body", e->body, e->body_count, FORM_MAX_VALUES, &error) !=
       MSK_OK)
     return problem_set(f->problem, error.code == MSK_ERROR_MEMORY ? 503 : 400, NULL,
@@ -248,7 +248,7 @@ bool form_json(form *f, const char *name, json_type type, json_t **out) {
   if (f->values != NULL) {
     value = json_incref(find_value(f, name));
   } else if (part_text(f, name, &text)) {
-    msk_error error = {MSK_OK, ""};
+    msk_error error = {0};
     if (msk_json_load(&value, name, text, strlen(text), FORM_MAX_VALUES, &error) ==
         MSK_ERROR_MEMORY)
       return problem_set(f->problem, 503, NULL, "%s", error.message);

@@ -29,7 +29,7 @@ static const char *const *names_of(msk_job kind) {
 
 static bool set_key(form *f, msk_recipe *recipe, msk_job kind, const char *field, const char *key,
                     const char *value) {
-  msk_error error = {MSK_OK, ""};
+  msk_error error = {0};
   return msk_recipe_set(recipe, kind, key, value, &error) == MSK_OK ||
          problem_set(f->problem, 422, field, "%s: %s", field, error.message);
 }
@@ -69,7 +69,7 @@ static bool read_settings(form *f, msk_recipe *recipe, msk_job kind) {
 
 static bool read_recipe(form *f, msk_request *request, msk_job kind) {
   const char *name = "balanced";
-  msk_error error = {MSK_OK, ""};
+  msk_error error = {0};
   if (!form_text(f, "recipe", &name)) return false;
   if (msk_request_init(request, f->server->model, kind, name, &error) != MSK_OK)
     return problem_from_error(f->problem, "recipe", &error);
@@ -103,7 +103,7 @@ json_t *order_settings(const msk_recipe *recipe, msk_job kind) {
 
 static bool read_class(form *f, int *class_id) {
   char text[200] = "";
-  msk_error error = {MSK_OK, ""};
+  msk_error error = {0};
   if (!form_has(f, "class"))
     return form_missing(f, "class", "what the picture shows: a number or a name, see /v1/classes");
   if (!form_loose_text(f, "class", text, sizeof text)) return false;
@@ -221,7 +221,7 @@ static bool read_preparation(form *f, msk_prepare_options *preparation, const ms
 
 static bool read_map(form *f, const char *name, msk_image *out, msk_fit fit) {
   msk_image map = {0};
-  msk_error error = {MSK_OK, ""};
+  msk_error error = {0};
   if (!form_picture(f, name, MSK_ALPHA_WHITE, &map)) return false;
   if (map.pixels == NULL) return true;
   return area_fit_map(out, &map, f->server->info.image_size, fit, &error) == MSK_OK ||
@@ -265,7 +265,7 @@ static bool read_box(form *f, drawing *d, const msk_image *photo, msk_fit fit) {
   if (!good)
     return problem_set(f->problem, 422, "box",
                        "box is wrong, expected four whole numbers: [top, left, height, width]");
-  msk_error error = {MSK_OK, ""};
+  msk_error error = {0};
   return area_place_box(&d->request.edit_box, numbers, "box", photo, d->info.image_size, fit,
                         &error) == MSK_OK ||
          problem_from_error(f->problem, "box", &error);
@@ -283,7 +283,7 @@ static bool read_pictures(form *f, drawing *d, msk_job kind) {
   const char *name = kind == MSK_JOB_DRAW ? "sketch" : "photo";
   msk_prepare_options preparation;
   msk_image source = {0};
-  msk_error error = {MSK_OK, ""};
+  msk_error error = {0};
   const msk_recipe *recipe = &d->request.recipe;
   if (kind == MSK_JOB_GENERATE) return true;
   if (!read_preparation(f, &preparation, recipe, kind) || !read_tokens(f, d)) return false;
@@ -311,7 +311,7 @@ static bool finish(server *s, job *j, problem *p) {
   drawing *d = &j->order;
   msk_request *request = &d->request;
   msk_session_options options;
-  msk_error error = {MSK_OK, ""};
+  msk_error error = {0};
   size_t bytes = 0;
   if (d->picture.pixels != NULL) request->picture = &d->picture;
   if (d->sketch_tokens != NULL) request->picture_tokens = d->sketch_tokens;
@@ -353,7 +353,7 @@ job *order_from_form(form *f, msk_job kind) {
 job *order_plain(server *s, msk_job kind, const order_wishes *wishes, msk_image *photo,
                  msk_image *mask, problem *p) {
   job *j = job_create(s);
-  msk_error error = {MSK_OK, ""};
+  msk_error error = {0};
   if (j == NULL) {
     problem_set(p, 503, NULL, "out of memory for a job");
     return NULL;

@@ -69,7 +69,7 @@ static msk_status decode(const char *name, const void *bytes, size_t count, msk_
 
 bool pictures_decode(server *s, bool *large, const char *name, const void *bytes, size_t count,
                      msk_alpha alpha, msk_image *out, problem *p) {
-  msk_error error = {MSK_OK, ""};
+  msk_error error = {0};
   msk_image made = {0};
   bool spent = false;
   pthread_mutex_lock(&s->small_pictures);

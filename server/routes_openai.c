@@ -68,7 +68,7 @@ static int class_in_sentence(const msk_model *model, int class_count, const char
 
 static bool find_class(form *f, int *class_id) {
   const char *prompt = NULL;
-  msk_error error = {MSK_OK, ""};
+  msk_error error = {0};
   if (!form_text(f, "prompt", &prompt)) return false;
   if (prompt == NULL || *prompt == 0)
     return form_missing(f, "prompt", "a class's name, or a sentence with one in it");

@@ -166,7 +166,7 @@ static bool read_job(form *f, attention *a) {
 static bool read_side(form *f, attention *a, int side, const char *name,
                       msk_prepare_options *options) {
   msk_image source = {0};
-  msk_error error = {MSK_OK, ""};
+  msk_error error = {0};
   int size = a->info->image_size;
   if (!form_picture(f, name, MSK_ALPHA_WHITE, &source)) return false;
   if (source.pixels == NULL) return true;
@@ -182,7 +182,7 @@ static bool read_pictures(form *f, attention *a) {
                                                                           NULL};
   char text[200] = "";
   int fit = MSK_FIT_STRETCH, invert = MSK_INVERT_AUTO;
-  msk_error error = {MSK_OK, ""};
+  msk_error error = {0};
   msk_prepare_options options;
   msk_prepare_init(&options);
   if (!form_has(f, "class"))
@@ -250,7 +250,7 @@ static void run_likeness(errand *e, msk_session *session) {
  * here. */
 static bool check_model(const exchange *e, const char *text, problem *p) {
   json_t *root = NULL;
-  msk_error error = {MSK_OK, ""};
+  msk_error error = {0};
   if (msk_json_load(&root, "the PNG's text", text, strlen(text), MSK_JSON_FEW, &error) != MSK_OK)
     return problem_from_error(p, NULL, &error);
   const json_t *model = json_object_get(root, "model");
@@ -269,7 +269,7 @@ static bool check_model(const exchange *e, const char *text, problem *p) {
 }
 
 static bool find_text(exchange *e, const char *key, char **text) {
-  msk_error error = {MSK_OK, ""};
+  msk_error error = {0};
   return msk_png_text(e->body, e->body_count, key, text, NULL, &error) == MSK_OK ||
          problem_from_error(&e->problem, NULL, &error);
 }
@@ -306,7 +306,7 @@ static json_t *restored(const drawing *d, const msk_image *sketch, const char *p
 
 /* The settings of the body, checked field by field by the reader that `replay` uses. */
 static bool read_png(exchange *e, drawing *d, char **text, char **page, const purse *money) {
-  msk_error error = {MSK_OK, ""};
+  msk_error error = {0};
   if (!find_text(e, "masksketch", text) || !find_text(e, "masksketch-page", page)) return false;
   if (*text == NULL)
     return problem_set(&e->problem, 422, NULL,

@@ -101,7 +101,7 @@ enum MHD_Result route_score(exchange *e) {
   const char *text = fallback;
   job *j = jobs_find(e->server->jobs, e->id);
   json_t *scores = json_array(), *answer = NULL;
-  msk_error error = {MSK_OK, ""};
+  msk_error error = {0};
   bool good = form_read(&f, e, true) && form_check_names(&f, names, "/v1/jobs/ID/score") &&
               form_text(&f, "text", &text);
   if (j != NULL) default_text(fallback, sizeof fallback, j);

@@ -242,7 +242,7 @@ static void *worker_main(void *user) {
   worker *w = user;
   jobs *table = w->server->jobs;
   while ((w->job = jobs_take(table, w->session)) != NULL) {
-    msk_error error = {MSK_OK, ""};
+    msk_error error = {0};
     msk_status status = run_job(w, &error);
     jobs_end(table, w->job,
              status == MSK_OK                ? JOB_DONE

@@ -7,16 +7,12 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/threads.h"
 #include "model/clip.h"
 #include "model/clip_bpe.h"
 #include "model/clip_picture.h"
 
-enum {
-  MAX_THREADS = 1024,
-  MAX_CONFIG_BYTES = 64 * 1024,
-  MAX_WORDS_BYTES = 32 * 1024 * 1024,
-  MAX_PATH_BYTES = 4096
-};
+enum { MAX_CONFIG_BYTES = 64 * 1024, MAX_WORDS_BYTES = 32 * 1024 * 1024, MAX_PATH_BYTES = 4096 };
 
 struct msk_clip {
   const msk_allocator *allocator;
@@ -124,15 +120,12 @@ msk_status msk_clip_open(msk_clip **clip, const char *folder, const msk_clip_opt
                     options->size, sizeof *options);
   }
   if (options != NULL) chosen = *options;
-  if (chosen.threads < 0 || chosen.threads > MAX_THREADS) {
-    return msk_fail(error, MSK_ERROR_ARGUMENT,
-                    "%d threads, expected 1 to %d, or 0 for all processors", chosen.threads,
-                    MAX_THREADS);
-  }
+  msk_status status = msk_threads_check(chosen.threads, error);
+  if (status != MSK_OK) return status;
   msk_clip *made = msk_allocate_zeroed(chosen.allocator, 1, sizeof *made);
   if (made == NULL) return msk_fail(error, MSK_ERROR_MEMORY, "not enough memory for CLIP");
   made->allocator = chosen.allocator;
-  msk_status status = read_config(made, folder, error);
+  status = read_config(made, folder, error);
   if (status == MSK_OK) status = read_words(made, folder, error);
   if (status == MSK_OK) status = read_weights(made, folder, &chosen, error);
   if (status == MSK_OK) {

@@ -59,7 +59,7 @@ static msk_status check_options(const msk_convert_options *options, msk_error *e
       options->dtype != MSK_DTYPE_BF16) {
     return msk_fail(error, MSK_ERROR_ARGUMENT,
                     "weights cannot be stored as %s, expected F32, F16 or BF16",
-                    msk_dtype_name(options->dtype));
+                    msk_dtype_name((int)options->dtype));
   }
   if (options->int8 != 0 && options->int8 != 1) {
     return msk_fail(error, MSK_ERROR_ARGUMENT, "int8 is %d, expected 0 or 1", options->int8);

@@ -197,7 +197,7 @@ static msk_status check_narrowed(msk_outputs *o, size_t index) {
   return msk_fail(o->error, MSK_ERROR_FILE,
                   "tensor %s of %s holds numbers too large for %s: choose BF16 or F32",
                   origin->source->tensor.name, path_of(o, origin),
-                  msk_dtype_name(o->options->dtype));
+                  msk_dtype_name((int)o->options->dtype));
 }
 
 /* Hashes the data in file order, and refuses what is not finite, before or after narrowing. */

@@ -8,9 +8,9 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/threads.h"
 #include "image/area.h"
 
-enum { MAX_THREADS = 1024 };
 #define JUDGE_FORMAT "masksketch judge 1" /* value of the metadata key "format" */
 
 struct msk_judge {
@@ -127,15 +127,12 @@ msk_status msk_judge_open(msk_judge **judge, const char *path, const msk_judge_o
                     options->size, sizeof *options);
   }
   if (options != NULL) chosen = *options;
-  if (chosen.threads < 0 || chosen.threads > MAX_THREADS) {
-    return msk_fail(error, MSK_ERROR_ARGUMENT,
-                    "%d threads, expected 1 to %d, or 0 for all processors", chosen.threads,
-                    MAX_THREADS);
-  }
+  msk_status status = msk_threads_check(chosen.threads, error);
+  if (status != MSK_OK) return status;
   msk_judge *made = msk_allocate_zeroed(chosen.allocator, 1, sizeof *made);
   if (made == NULL) return msk_fail(error, MSK_ERROR_MEMORY, "not enough memory for a judge");
   made->allocator = chosen.allocator;
-  msk_status status = open_file(made, path, &chosen, error);
+  status = open_file(made, path, &chosen, error);
   if (status == MSK_OK) {
     *judge = made;
   } else {

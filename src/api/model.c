@@ -4,8 +4,7 @@
 
 #include "api/bundle.h"
 #include "base/error.h"
-
-enum { MAX_THREADS = 1024 };
+#include "base/threads.h"
 
 void msk_model_options_init(msk_model_options *options) {
   *options = (msk_model_options){.size = sizeof *options, .precision = MSK_PRECISION_OF_FILE};
@@ -21,23 +20,16 @@ static msk_status choose_options(msk_model_options *chosen, const msk_model_opti
                     options->size, sizeof *options);
   }
   if (options != NULL) *chosen = *options;
-  if (chosen->threads < 0 || chosen->threads > MAX_THREADS) {
-    return msk_fail(error, MSK_ERROR_ARGUMENT,
-                    "%d threads, expected 1 to %d, or 0 for all processors", chosen->threads,
-                    MAX_THREADS);
-  }
-  if ((int)chosen->precision < MSK_PRECISION_FP32 || chosen->precision > MSK_PRECISION_OF_FILE) {
-    return msk_fail(
-        error, MSK_ERROR_ARGUMENT,
-        "precision %d, expected MSK_PRECISION_FP32, MSK_PRECISION_INT8 or MSK_PRECISION_OF_FILE",
-        (int)chosen->precision);
-  }
-  if (chosen->decode_precision != MSK_PRECISION_FP32 &&
-      chosen->decode_precision != MSK_PRECISION_INT8) {
-    return msk_fail(error, MSK_ERROR_ARGUMENT,
-                    "decode_precision %d, expected MSK_PRECISION_FP32 or MSK_PRECISION_INT8",
-                    (int)chosen->decode_precision);
-  }
+  msk_status status = msk_threads_check(chosen->threads, error);
+  if (status != MSK_OK) return status;
+  if (chosen->precision != MSK_PRECISION_OF_FILE &&
+      msk_precision_name((int)chosen->precision) == NULL)
+    return msk_refuse(error, "precision", "precision %d, expected one of msk_precision",
+                      (int)chosen->precision);
+  if (msk_precision_name((int)chosen->decode_precision) == NULL)
+    return msk_refuse(error, "decode_precision",
+                      "decode_precision %d, expected MSK_PRECISION_FP32 or MSK_PRECISION_INT8",
+                      (int)chosen->decode_precision);
   return MSK_OK;
 }
 
@@ -57,12 +49,6 @@ msk_status msk_model_open(msk_model **model, const char *path, const msk_model_o
     return msk_fail(error, MSK_ERROR_ARGUMENT, "no model or no path given to msk_model_open");
   msk_status status = choose_options(&chosen, options, error);
   return status == MSK_OK ? msk_bundle_open(model, path, &chosen, error) : status;
-}
-
-const char *msk_precision_name(int precision) {
-  static const char *const names[] = {"fp32", "int8"};
-  return precision >= 0 && (size_t)precision < sizeof names / sizeof *names ? names[precision]
-                                                                            : NULL;
 }
 
 void msk_model_close(msk_model *model) { msk_bundle_close(model); }

@@ -122,7 +122,7 @@ msk_status msk_model_make_random(const msk_random_options *options, msk_error *e
       options->dtype != MSK_DTYPE_BF16) {
     return msk_fail(error, MSK_ERROR_ARGUMENT,
                     "weights cannot be stored as %s, expected F32, F16 or BF16",
-                    msk_dtype_name(options->dtype));
+                    msk_dtype_name((int)options->dtype));
   }
   const msk_allocator *allocator = options->allocator;
   struct random_model *model = msk_allocate_zeroed(allocator, 1, sizeof *model);

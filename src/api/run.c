@@ -5,7 +5,6 @@
  */
 #include <string.h>
 
-#include "api/request.h"
 #include "api/session.h"
 #include "base/error.h"
 
@@ -56,8 +55,8 @@ static msk_status place(msk_session *session, const msk_request *request, msk_er
 
 static msk_status prepare_edit(msk_session *session, msk_error *error) {
   if (!msk_mask_latent(session, session->at.edit_mask)) {
-    return msk_fail(
-        error, MSK_ERROR_ARGUMENT,
+    return msk_refuse(
+        error, "edit_mask",
         "the mask marks nothing to repaint, expected white where the picture is to change");
   }
   if (session->request.picture != NULL) msk_mask_blend(session);
@@ -97,7 +96,7 @@ static void list_candidates(msk_session *session) {
   }
 }
 
-static msk_status begin_group(msk_session *session, int first, msk_error *error) {
+static void begin_group(msk_session *session, int first) {
   int room = msk_session_group_items(&session->request),
       left = msk_request_items(&session->request) - first;
   session->group_first = first;
@@ -106,7 +105,7 @@ static msk_status begin_group(msk_session *session, int first, msk_error *error)
   session->spec.batch = session->group_count;
   if (session->at.candidates != NULL) list_candidates(session);
   session->denoiser = (msk_denoiser){session, msk_denoise_logits, msk_denoise_score};
-  return msk_decode_begin(session->at.decode, &session->spec, &session->denoiser, error);
+  msk_decode_begin(session->at.decode, &session->spec, &session->denoiser);
 }
 
 msk_status msk_begin(msk_session *session, const msk_request *request, msk_error *error) {
@@ -118,9 +117,10 @@ msk_status msk_begin(msk_session *session, const msk_request *request, msk_error
   if (status != MSK_OK) return status;
   session->started = msk_clock();
   status = prepare(session, error);
-  if (status == MSK_OK) status = begin_group(session, 0, error);
-  if (status == MSK_OK) session->phase = MSK_PHASE_STEPPING;
-  return status;
+  if (status != MSK_OK) return status;
+  begin_group(session, 0);
+  session->phase = MSK_PHASE_STEPPING;
+  return MSK_OK;
 }
 
 /* ---- step ---- */
@@ -179,7 +179,7 @@ static void compare_candidates(msk_session *session, bool last) {
 }
 
 /* A finished group's tokens are kept; the next group begins, or all steps are done. */
-static msk_status finish_group(msk_session *session, int *done, msk_error *error) {
+static void finish_group(msk_session *session, int *done) {
   size_t n = (size_t)session->model->positions;
   memcpy(session->at.tokens + (size_t)session->group_first * n,
          msk_decode_completed(session->at.decode),
@@ -187,9 +187,11 @@ static msk_status finish_group(msk_session *session, int *done, msk_error *error
   int next = session->group_first + session->group_count;
   session->finished = next;
   *done = session->at.candidates != NULL || next == session->request.count;
-  if (!*done) return begin_group(session, next, error);
-  session->phase = MSK_PHASE_STEPPED;
-  return MSK_OK;
+  if (*done) {
+    session->phase = MSK_PHASE_STEPPED;
+  } else {
+    begin_group(session, next);
+  }
 }
 
 msk_status msk_step(msk_session *session, int *done, msk_error *error) {
@@ -207,7 +209,7 @@ msk_status msk_step(msk_session *session, int *done, msk_error *error) {
   if (status == MSK_OK) keep_step(session, step);
   if (status == MSK_OK) status = report_step(session, step, error);
   if (status == MSK_OK && session->at.candidates != NULL) compare_candidates(session, group_done);
-  if (status == MSK_OK && group_done) status = finish_group(session, &finished, error);
+  if (status == MSK_OK && group_done) finish_group(session, &finished);
   if (status == MSK_OK) *done = finished;
   return ended(session, status);
 }

@@ -4,10 +4,8 @@
 
 #include <stdint.h>
 
-#include "api/request.h"
 #include "base/error.h"
-
-enum { MAX_THREADS = 1024 };
+#include "base/threads.h"
 
 /* ---- layout ---- */
 
@@ -162,10 +160,9 @@ static msk_status choose_threads(const msk_session_options *options, int *thread
         "session options of %zu bytes, expected %zu: call msk_session_options_init() first",
         options->size, sizeof *options);
   }
-  *threads = options == NULL || options->threads == 0 ? msk_default_threads() : options->threads;
-  if (*threads >= 1 && *threads <= MAX_THREADS) return MSK_OK;
-  return msk_fail(error, MSK_ERROR_ARGUMENT,
-                  "%d threads, expected 1 to %d, or 0 for all processors", *threads, MAX_THREADS);
+  const int wanted = options == NULL ? 0 : options->threads;
+  *threads = wanted == 0 ? msk_default_threads() : wanted;
+  return msk_threads_check(wanted, error);
 }
 
 static msk_status fail_memory(size_t bytes, msk_error *error) {

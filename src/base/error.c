@@ -7,33 +7,34 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-msk_status msk_fail(msk_error *error, msk_status code, const char *format, ...) {
-  if (error == NULL) return code;
+/* The arguments may point into *error: it is written when they have been read. */
+static void fill(msk_error *error, msk_status code, const char *field, const char *format,
+                 va_list arguments) {
   char message[sizeof error->message];
-  va_list arguments;
-  va_start(arguments, format);
   vsnprintf(message, sizeof message, format, arguments);
-  va_end(arguments);
   error->code = code;
+  error->field = field;
   for (size_t i = 0; i < sizeof message; i++) {
     unsigned char c = (unsigned char)message[i];
     error->message[i] = (char)(c != 0 && (c < 0x20 || c == 0x7f) ? '?' : c);
     if (c == 0) break;
   }
+}
+
+msk_status msk_fail(msk_error *error, msk_status code, const char *format, ...) {
+  va_list arguments;
+  va_start(arguments, format);
+  if (error != NULL) fill(error, code, NULL, format, arguments);
+  va_end(arguments);
   return code;
 }
 
-const char *msk_version(void) { return MSK_VERSION; }
-
-const char *msk_status_name(msk_status status) {
-  switch (status) {
-    case MSK_OK: return "ok";
-    case MSK_ERROR_ARGUMENT: return "argument";
-    case MSK_ERROR_FILE: return "file";
-    case MSK_ERROR_OUTPUT: return "output";
-    case MSK_ERROR_MEMORY: return "memory";
-    case MSK_ERROR_CANCELLED: return "cancelled";
-    case MSK_ERROR_UNSUPPORTED: return "unsupported";
-  }
-  return "unknown";
+msk_status msk_refuse(msk_error *error, const char *field, const char *format, ...) {
+  va_list arguments;
+  va_start(arguments, format);
+  if (error != NULL) fill(error, MSK_ERROR_ARGUMENT, field, format, arguments);
+  va_end(arguments);
+  return MSK_ERROR_ARGUMENT;
 }
+
+const char *msk_version(void) { return MSK_VERSION; }

@@ -11,4 +11,8 @@
 msk_status msk_fail(msk_error *error, msk_status code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* The same for a wrong value, MSK_ERROR_ARGUMENT: `field`, of static storage, is its name. */
+msk_status msk_refuse(msk_error *error, const char *field, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
 #endif

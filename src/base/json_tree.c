@@ -177,7 +177,7 @@ msk_status msk_json_load(json_t **root, const char *name, const void *text, size
                          size_t most, msk_error *error) {
   const uint8_t *bytes = text;
   size_t mark = byte_count >= 3 && memcmp(bytes, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0;
-  msk_error reason = {MSK_OK, ""};
+  msk_error reason = {0};
   tree t = {{bytes + mark, byte_count - mark}, bytes, name, most, &reason};
   json_t *value = NULL;
   if (!msk_utf8_valid(bytes + mark, byte_count - mark)) {

@@ -22,7 +22,7 @@
 #define INSIDE_MASK (CLOSED - 1)
 #define JOB_STEP ((uint64_t)1 << 32)
 
-enum { SPINS = 2000, MAX_THREADS = 1024 };
+enum { SPINS = 2000 };
 
 /* The worker and its part of the job's indices, [next, end): each takes its own first, then what
  * others have left. */
@@ -178,9 +178,9 @@ static bool start_workers(msk_pool *pool) {
 
 msk_status msk_pool_create(msk_pool **out, int threads, const msk_allocator *allocator,
                            msk_error *error) {
-  if (threads < 1 || threads > MAX_THREADS) {
+  if (threads < 1 || threads > MSK_MAX_THREADS) {
     return msk_fail(error, MSK_ERROR_ARGUMENT, "thread count %d is out of range, expected 1 to %d",
-                    threads, MAX_THREADS);
+                    threads, MSK_MAX_THREADS);
   }
   msk_pool *pool = msk_allocate_zeroed(allocator, 1, sizeof *pool);
   if (pool == NULL) return msk_fail(error, MSK_ERROR_MEMORY, "out of memory for the thread pool");

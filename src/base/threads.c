@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "masksketch.h"
+#include "base/error.h"
 
 enum { PATH_BYTES = 2048, LARGEST_MASK = 1 << 16 };
 
@@ -113,4 +113,10 @@ int msk_default_threads(void) {
   int allowed = affinity_threads(),
       quota = msk_quota_threads("/proc/self/cgroup", "/sys/fs/cgroup");
   return tighter(allowed, quota);
+}
+
+msk_status msk_threads_check(int threads, msk_error *error) {
+  if (threads >= 0 && threads <= MSK_MAX_THREADS) return MSK_OK;
+  return msk_refuse(error, "threads", "%d threads, expected 1 to %d, or 0 for all processors",
+                    threads, MSK_MAX_THREADS);
 }

@@ -120,7 +120,7 @@ static msk_status check_tensor(const msk_weight_loader *loader, const msk_tensor
   if (!msk_dtype_is_float(found->dtype) && !(codes && found->dtype == MSK_DTYPE_I8)) {
     return msk_fail(loader->error, MSK_ERROR_FILE,
                     "%s: tensor %s has type %s, expected F32, F16 or BF16%s", path, expected->name,
-                    msk_dtype_name(found->dtype), codes ? ", or I8" : "");
+                    msk_dtype_name((int)found->dtype), codes ? ", or I8" : "");
   }
   return MSK_OK;
 }
@@ -135,7 +135,7 @@ static msk_status check_scales(const msk_weight_loader *loader, const msk_weight
   const msk_tensor *found = msk_weight_file_find(loader->file, name);
   if (found->dtype == MSK_DTYPE_F32) return MSK_OK;
   return msk_fail(loader->error, MSK_ERROR_FILE, "%s: tensor %s has type %s, expected F32",
-                  msk_weight_file_path(loader->file), name, msk_dtype_name(found->dtype));
+                  msk_weight_file_path(loader->file), name, msk_dtype_name((int)found->dtype));
 }
 
 static bool has_prefix(const char *name, const char *prefix) {

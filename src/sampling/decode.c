@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * decode.c - see decode.h: memory, checks, the loop, the trace. One step (MaskSketch, section
+ * decode.c - see decode.h: memory, the loop, the trace. One step (MaskSketch, section
  * 3.3; MaskGIT, section 3.2):
  *   logits of the current sequence -> every masked token drawn -> [structure score of the
  *   completed sequence] -> the next masks.
@@ -10,7 +10,6 @@
 
 #include "base/error.h"
 #include "sampling/decode_state.h"
-#include "sampling/recipe.h"
 #include "sampling/schedule.h"
 
 /* ---- memory ---- */
@@ -29,8 +28,7 @@ msk_decode *msk_decode_place(msk_arena *arena, const msk_decode_spec *spec) {
   if (spec->batch < 1 || spec->tokens < 2 || spec->codes < 1 ||
       !msk_multiply(batch, tokens, &items))
     arena->overflow = true;
-  msk_decode laid = {
-      .room_batch = spec->batch, .room_tokens = spec->tokens, .room_codes = spec->codes};
+  msk_decode laid = {0};
   msk_decode *decode = msk_arena_take(arena, 1, sizeof *decode);
   size_t logits = 0;
   if (!msk_multiply(items, codes, &logits)) arena->overflow = true;
@@ -64,87 +62,6 @@ msk_decode *msk_decode_place(msk_arena *arena, const msk_decode_spec *spec) {
   if (measuring || arena->overflow) return NULL;
   *decode = laid;
   return decode;
-}
-
-/* ---- checks ---- */
-
-static msk_status check_input(const msk_decode_spec *spec, msk_error *error) {
-  if (spec->job == MSK_JOB_GENERATE) {
-    if (spec->input == NULL && spec->edit_mask == NULL && spec->lambda_map == NULL) return MSK_OK;
-    return msk_fail(
-        error, MSK_ERROR_ARGUMENT,
-        "a picture, mask or map was given, expected none: generate takes a class alone");
-  }
-  if (spec->input == NULL)
-    return msk_fail(error, MSK_ERROR_ARGUMENT, "the picture's tokens are missing");
-  for (int i = 0; i < spec->tokens - 1; i++) {
-    if (spec->input[i] >= 0 && spec->input[i] < spec->codes) continue;
-    return msk_fail(error, MSK_ERROR_ARGUMENT, "token %d of the picture is %d, expected 0..%d", i,
-                    (int)spec->input[i], spec->codes - 1);
-  }
-  if (spec->job == MSK_JOB_DRAW) {
-    for (int i = 0; spec->lambda_map != NULL && i < spec->tokens - 1; i++) {
-      if (spec->lambda_map[i] >= 0 && spec->lambda_map[i] <= 1) continue;
-      return msk_fail(error, MSK_ERROR_ARGUMENT, "the lambda map holds %g, expected 0..1",
-                      (double)spec->lambda_map[i]);
-    }
-    return MSK_OK;
-  }
-  if (spec->lambda_map != NULL)
-    return msk_fail(error, MSK_ERROR_ARGUMENT,
-                    "a lambda map was given, expected none: it has no effect in edit");
-  if (spec->edit_mask != NULL && memchr(spec->edit_mask, 1, (size_t)spec->tokens - 1) != NULL)
-    return MSK_OK;
-  return msk_fail(error, MSK_ERROR_ARGUMENT, "the edit mask marks no token, expected at least one");
-}
-
-static msk_status check_scales(const msk_decode_spec *spec, msk_error *error) {
-  if (spec->scale_count == 0) return MSK_OK;
-  if (spec->recipe.official || spec->job != MSK_JOB_DRAW || spec->scale_count < 0 ||
-      spec->batch % spec->scale_count != 0)
-    return msk_fail(
-        error, MSK_ERROR_ARGUMENT,
-        "%d guidance scales were given, expected none: only draw under a mended recipe takes them",
-        spec->scale_count);
-  for (int i = 0; i < spec->scale_count; i++) {
-    if (!(spec->scales[i] >= 0 && spec->scales[i] <= 100))
-      return msk_fail(error, MSK_ERROR_ARGUMENT, "a guidance scale is %g, expected 0..100",
-                      spec->scales[i]);
-  }
-  return MSK_OK;
-}
-
-static msk_status check_spec(const msk_decode *decode, const msk_decode_spec *spec,
-                             msk_error *error) {
-  if ((int)spec->job < MSK_JOB_DRAW || spec->job > MSK_JOB_EDIT)
-    return msk_fail(error, MSK_ERROR_ARGUMENT, "the job is %d, expected 0..2", (int)spec->job);
-  if (spec->batch < 1 || spec->tokens < 2 || spec->codes < 1 || spec->batch > decode->room_batch ||
-      spec->tokens > decode->room_tokens || spec->codes > decode->room_codes) {
-    return msk_fail(error, MSK_ERROR_ARGUMENT,
-                    "the request is %d x %d tokens of %d codes, expected at most %d x %d of %d",
-                    spec->batch, spec->tokens, spec->codes, decode->room_batch, decode->room_tokens,
-                    decode->room_codes);
-  }
-  if (keeps_difference(spec) && decode->difference == NULL) {
-    return msk_fail(error, MSK_ERROR_ARGUMENT,
-                    "unconditional_every is %d, expected 1: the memory was laid out for that",
-                    spec->recipe.unconditional_every);
-  }
-  if (spec->first_item < 0 || spec->first_item > INT32_MAX - spec->batch) {
-    return msk_fail(error, MSK_ERROR_ARGUMENT, "the first item is %d, expected 0..%d",
-                    spec->first_item, INT32_MAX - spec->batch);
-  }
-  if (spec->class_id < 0 || spec->class_id >= spec->class_count) {
-    return msk_fail(error, MSK_ERROR_ARGUMENT, "the class is %d, expected 0..%d", spec->class_id,
-                    spec->class_count - 1);
-  }
-  if (spec->layout != MSK_RNG_ORIGINAL && spec->layout != MSK_RNG_PARTITIONABLE) {
-    return msk_fail(error, MSK_ERROR_ARGUMENT, "the rng layout is %d, expected 0 or 1",
-                    (int)spec->layout);
-  }
-  msk_status status = msk_recipe_check(&spec->recipe, spec->job, 0, error);
-  if (status == MSK_OK) status = check_scales(spec, error);
-  return status == MSK_OK ? check_input(spec, error) : status;
 }
 
 /* ---- what the rules use ---- */
@@ -203,12 +120,9 @@ static void place_tokens(msk_decode *decode) {
   }
 }
 
-msk_status msk_decode_begin(msk_decode *decode, const msk_decode_spec *spec,
-                            const msk_denoiser *denoiser, msk_error *error) {
+void msk_decode_begin(msk_decode *decode, const msk_decode_spec *spec,
+                      const msk_denoiser *denoiser) {
   const msk_decode_rules *rules = spec->recipe.official ? &msk_rules_official : &msk_rules_mended;
-  msk_status status = check_spec(decode, spec, error);
-  if (status == MSK_OK) status = rules->check(spec, error);
-  if (status != MSK_OK) return status;
   decode->spec = *spec;
   decode->denoiser = denoiser;
   decode->rules = rules;
@@ -228,7 +142,6 @@ msk_status msk_decode_begin(msk_decode *decode, const msk_decode_spec *spec,
   for (int b = 0; b < spec->batch; b++) decode->unknown[b] = msk_decode_count_masked(decode, b);
   memcpy(decode->completed, decode->current,
          (size_t)spec->batch * (size_t)spec->tokens * sizeof *decode->completed);
-  return MSK_OK;
 }
 
 static bool all_known(const msk_decode *decode) {

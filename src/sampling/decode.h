@@ -28,6 +28,9 @@ typedef struct msk_denoiser {
   msk_status (*score)(void *user, const int32_t *tokens, float *score, msk_error *error);
 } msk_denoiser;
 
+/* What is asked, judged already: src/api/request.c refuses what cannot be run, and here it is
+ * relied on (values within their ranges, input and masks there where the job wants them, a class
+ * to move away from where there is guidance, N - 1 a square). */
 typedef struct msk_decode_spec {
   msk_job job;
   msk_recipe recipe;
@@ -55,13 +58,17 @@ typedef struct msk_decode msk_decode;
 
 /* Lays out the loop's state in the arena (measuring or placing); NULL when measuring. */
 msk_decode *msk_decode_place(msk_arena *arena, const msk_decode_spec *spec);
-/* Starts: initial masks and keys. `spec` is copied; what it points to must stay. */
-msk_status msk_decode_begin(msk_decode *decode, const msk_decode_spec *spec,
-                            const msk_denoiser *denoiser, msk_error *error);
+/* Starts: initial masks and keys. `spec` is copied; what it points to must stay. It is the one
+ * that the state was placed for, or has a smaller batch. */
+void msk_decode_begin(msk_decode *decode, const msk_decode_spec *spec,
+                      const msk_denoiser *denoiser);
 /* One step; *done after the last. */
 msk_status msk_decode_step(msk_decode *decode, bool *done, msk_error *error);
 /* steps that msk_decode_step() takes, the tail included */
 int msk_decode_step_count(const msk_decode_spec *spec);
+/* How many classes a random unconditional pass may take: neither the target nor the null class,
+ * and none that is hidden. Reads the spec's class members alone. */
+int msk_decode_other_classes(const msk_decode_spec *spec);
 int msk_decode_step_index(const msk_decode *decode); /* steps taken so far */
 /* [batch, N]: the completed sequences after the last step taken; the sequences (with masks) that
  * the next step starts from. Right after begin both are the initial sequences, which is also

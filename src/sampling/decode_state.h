@@ -11,8 +11,6 @@
 
 /* What differs between the authors' code and the mended form. Each acts on the whole batch. */
 typedef struct msk_decode_rules {
-  /* what these rules cannot do */
-  msk_status (*check)(const msk_decode_spec *spec, msk_error *error);
   /* keys, initial masks: current and unknown */
   void (*begin)(msk_decode *decode);
   /* this step's keys and unconditional classes */
@@ -30,7 +28,6 @@ struct msk_decode {
   msk_decode_spec spec;
   const msk_denoiser *denoiser;
   const msk_decode_rules *rules;
-  int room_batch, room_tokens, room_codes; /* what the arena's memory was laid out for */
   /* the step to be taken now, counted from 0 with those before start_step; one past the last */
   int step, last;
   bool cancelled; /* a trace callback asked to stop */

@@ -1,21 +1,367 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * recipe.c - see recipe.h: the rows, how a model's defaults overlay them, and the public
- * functions on recipes. */
+ * recipe.c - see recipe.h: the fields and their values as text, the rows, how a model's defaults
+ * overlay them, the checks, and the public functions on recipes. Numbers are read and written with
+ * a decimal point also where the host program has set a locale with a comma, and doubles with as
+ * many digits as read back exactly. */
 #include "sampling/recipe.h"
 
+#include <errno.h>
+#include <limits.h>
+#include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
-#include "sampling/recipe_field.h"
+
+enum { JOBS = MSK_JOB_EDIT + 1 };
+
+/* ---- the fields ---- */
+
+typedef enum field_kind {
+  FIELD_COUNT,
+  FIELD_NUMBER,
+  FIELD_POSITIVE, /* as a number, the minimum left out */
+  FIELD_NAME,
+  FIELD_SCHEDULE,
+  FIELD_LAYERS
+} field_kind;
+
+/* One setting: parsing, printing, ranges, help and effect follow from its row. */
+typedef struct field {
+  const char *key;
+  field_kind kind;
+  size_t offset;
+  unsigned mended, official; /* jobs in which it acts, by rules */
+  const char *help;
+  double minimum, maximum;
+  const char *(*name)(int); /* FIELD_NAME */
+} field;
+
+#define DRAW (1u << MSK_JOB_DRAW)
+#define GENERATE (1u << MSK_JOB_GENERATE)
+#define EDIT (1u << MSK_JOB_EDIT)
+#define ALL (DRAW | GENERATE | EDIT)
+#define AT(member) offsetof(msk_recipe, member)
+#define TEXT_OF(number) #number
+#define TEXT(number) TEXT_OF(number)
+#define TO_MAX_STEPS ".." TEXT(MSK_MAX_STEPS)
+
+static const field fields[] = {
+    {"steps", FIELD_COUNT, AT(steps), ALL, ALL, "decoding steps, 1" TO_MAX_STEPS, .minimum = 1,
+     .maximum = MSK_MAX_STEPS},
+    {"schedule", FIELD_SCHEDULE, AT(schedule), ALL, ALL,
+     "mask schedule: uniform, cosine, powX (pow2.5), log or exp", .name = NULL},
+    {"lambda_structure", FIELD_NUMBER, AT(lambda_structure), DRAW, DRAW,
+     "share of the re-masked tokens chosen by structure, 0..1", .maximum = 1},
+    {"min_mask_rate", FIELD_NUMBER, AT(min_mask_rate), DRAW, DRAW,
+     "mask rate after the last step, 0..1", .maximum = 1},
+    {"max_mask_rate", FIELD_NUMBER, AT(max_mask_rate), DRAW, DRAW, "mask rate at the start, 0..1",
+     .maximum = 1},
+    {"temperature_structure", FIELD_NUMBER, AT(temperature_structure), DRAW, DRAW,
+     "Gumbel noise on the structure score, 0..100", .maximum = 100},
+    {"temperature_confidence", FIELD_NUMBER, AT(temperature_confidence), DRAW, DRAW,
+     "Gumbel noise on the confidence, 0..100", .maximum = 100},
+    {"token_temperature", FIELD_POSITIVE, AT(token_temperature), ALL, 0,
+     "temperature of the token draw, above 0 to 10", .maximum = 10},
+    {"start_temperature", FIELD_NUMBER, AT(start_temperature), ALL, 0,
+     "temperature of the first step's token draw, 0..10; 0: token_temperature from the start",
+     .maximum = 10},
+    {"start_temperature_steps", FIELD_COUNT, AT(start_temperature_steps), ALL, 0,
+     "first steps over which start_temperature falls to token_temperature, 0" TO_MAX_STEPS,
+     .maximum = MSK_MAX_STEPS},
+    {"choice_temperature", FIELD_NUMBER, AT(choice_temperature), ALL, GENERATE | EDIT,
+     "Gumbel noise on MaskGIT's choice of tokens to keep, falling to 0, 0..100", .maximum = 100},
+    {"guidance", FIELD_NUMBER, AT(guidance), ALL, DRAW,
+     "guidance scale; 0 saves the unconditional pass, 0.." TEXT(MSK_MAX_GUIDANCE),
+     .maximum = MSK_MAX_GUIDANCE},
+    {"guidance_schedule", FIELD_NAME, AT(guidance_schedule), ALL, 0,
+     "how guidance grows over the steps: constant, linear, power-cosine or late",
+     .name = msk_guidance_schedule_name},
+    {"guidance_skip", FIELD_NUMBER, AT(guidance_skip), ALL, 0,
+     "no unconditional pass in steps where less than this share of the guidance acts, 0..1",
+     .maximum = 1},
+    {"unconditional_every", FIELD_COUNT, AT(unconditional_every), ALL, 0,
+     "unconditional pass in every k-th step, reused in the others, 1..1000", .minimum = 1,
+     .maximum = 1000},
+    {"unconditional", FIELD_NAME, AT(unconditional), ALL, 0,
+     "guidance moves away from: random (another class) or null", .name = msk_unconditional_name},
+    {"structure_every", FIELD_COUNT, AT(structure_every), DRAW, 0,
+     "structure pass in every k-th step, reused in the others, 1..1000", .minimum = 1,
+     .maximum = 1000},
+    {"order", FIELD_NAME, AT(order), ALL, 0,
+     "what chooses beside structure: confidence, halton (position) or random",
+     .name = msk_order_name},
+    {"remask", FIELD_NAME, AT(remask), DRAW, 0,
+     "what may be masked again: any token, drawn (in this step), or any by recorded confidence",
+     .name = msk_remask_name},
+    {"distance", FIELD_NAME, AT(distance), DRAW, 0,
+     "structure distance: cross-entropy, symmetric-kl or jensen-shannon",
+     .name = msk_distance_name},
+    {"layers", FIELD_LAYERS, AT(layers), DRAW, DRAW,
+     "layers whose attention is the structure, 0-based: 1,3,16", .name = NULL},
+    {"visible_sketch", FIELD_COUNT, AT(visible_sketch), DRAW, 0,
+     "1: start with some sketch tokens visible; 0: fully masked", .maximum = 1},
+    {"sketch_share", FIELD_NUMBER, AT(sketch_share), DRAW, 0,
+     "share of the sketch's tokens visible at the start, 0..1; 0: visible_sketch decides",
+     .maximum = 1},
+    {"sketch_steps", FIELD_COUNT, AT(sketch_steps), DRAW, 0,
+     "first steps over which the sketch's visible tokens are let go, 0" TO_MAX_STEPS
+     "; 0: like any other "
+     "token",
+     .maximum = MSK_MAX_STEPS},
+    {"placeholder", FIELD_NAME, AT(placeholder), DRAW, 0,
+     "what masked places show: mask (the mask token) or sketch (the sketch's token, for models "
+     "trained so)",
+     .name = msk_placeholder_name},
+    {"tail", FIELD_COUNT, AT(tail), DRAW, 0,
+     "MaskGIT steps from the last mask rate to 0, 0" TO_MAX_STEPS, .maximum = MSK_MAX_STEPS},
+    {"start_step", FIELD_COUNT, AT(start_step), GENERATE | EDIT, GENERATE | EDIT,
+     "first step taken, 0..steps-1", .maximum = MSK_MAX_STEPS - 1},
+};
+enum { FIELDS = sizeof fields / sizeof *fields };
+
+/* NULL where no field has that key. */
+static const field *find_field(const char *key) {
+  for (int i = 0; i < FIELDS; i++) {
+    if (strcmp(fields[i].key, key) == 0) return &fields[i];
+  }
+  return NULL;
+}
+
+/* Whether the field changes anything in a job, under `official` or under the mended rules. */
+static bool acts(const field *f, msk_job job, bool official) {
+  return ((official ? f->official : f->mended) >> (unsigned)job & 1u) != 0;
+}
+
+static int *int_of(const field *f, msk_recipe *recipe) {
+  return (int *)(void *)((char *)recipe + f->offset);
+}
+static double *double_of(const field *f, msk_recipe *recipe) {
+  return (double *)(void *)((char *)recipe + f->offset);
+}
+
+/* ---- text to number and back ---- */
+
+static char decimal_point(void) {
+  char text[8];
+  snprintf(text, sizeof text, "%.1f", 0.5);
+  return text[1];
+}
+
+/* A whole decimal number with a point; no blanks, no hexadecimal, no inf or nan. */
+static bool parse_double(const char *text, double *value) {
+  char copy[64];
+  size_t length = strlen(text);
+  if (length == 0 || length >= sizeof copy || strspn(text, "0123456789+-.eE") != length)
+    return false;
+  memcpy(copy, text, length + 1);
+  char *point = strchr(copy, '.'), *end;
+  if (point != NULL) *point = decimal_point();
+  double parsed = strtod(copy, &end);
+  if (*end != '\0' || end == copy || !isfinite(parsed)) return false;
+  *value = parsed;
+  return true;
+}
+
+static bool parse_int(const char *text, int *value) {
+  size_t length = strlen(text);
+  if (length == 0 || strspn(text + (*text == '-'), "0123456789") != length - (*text == '-'))
+    return false;
+  char *end;
+  errno = 0;
+  long parsed = strtol(text, &end, 10);
+  if (*end != '\0' || end == text || errno != 0 || parsed < INT_MIN || parsed > INT_MAX)
+    return false;
+  *value = (int)parsed;
+  return true;
+}
+
+/* The shortest of 15, 16 or 17 digits that reads back as the same double. */
+static void print_double(double value, char text[40]) {
+  for (int digits = 15; digits <= 17; digits++) {
+    double back;
+    snprintf(text, 40, "%.*g", digits, value);
+    char *point = strchr(text, decimal_point());
+    if (point != NULL) *point = '.';
+    if (parse_double(text, &back) && back == value) return;
+  }
+}
+
+/* ---- kinds ---- */
+
+static msk_status refuse(const field *f, const char *value, msk_error *error) {
+  return msk_refuse(error, f->key, "%s is '%.60s', expected %s", f->key, value, f->help);
+}
+
+static bool in_range(const field *f, double value) {
+  return value <= f->maximum &&
+         (f->kind == FIELD_POSITIVE ? value > f->minimum : value >= f->minimum);
+}
+
+static msk_status set_name(const field *f, msk_recipe *recipe, const char *value,
+                           msk_error *error) {
+  for (int i = 0; f->name(i) != NULL; i++) {
+    if (strcmp(f->name(i), value) != 0) continue;
+    *int_of(f, recipe) = i;
+    return MSK_OK;
+  }
+  return refuse(f, value, error);
+}
+
+static msk_status set_schedule(const field *f, msk_recipe *recipe, const char *value,
+                               msk_error *error) {
+  for (int i = 0; msk_schedule_name(i) != NULL; i++) {
+    double power;
+    if (i == MSK_SCHEDULE_POW) {
+      if (strncmp(value, "pow", 3) != 0 || !parse_double(value + 3, &power) ||
+          !(power > 0 && power <= 1000))
+        continue;
+      recipe->schedule_power = power;
+    } else if (strcmp(msk_schedule_name(i), value) != 0) {
+      continue;
+    }
+    recipe->schedule = (msk_schedule)i;
+    return MSK_OK;
+  }
+  return refuse(f, value, error);
+}
+
+/* Inserts into an ascending list; false when it is full or holds the layer already. */
+static bool insert_layer(int *layers, int *count, int layer) {
+  int at = *count;
+  if (*count == MSK_MAX_LAYERS) return false;
+  while (at > 0 && layers[at - 1] > layer) at--;
+  if (at > 0 && layers[at - 1] == layer) return false;
+  memmove(layers + at + 1, layers + at, (size_t)(*count - at) * sizeof *layers);
+  layers[at] = layer;
+  (*count)++;
+  return true;
+}
+
+static msk_status set_layers(const field *f, msk_recipe *recipe, const char *value,
+                             msk_error *error) {
+  int layers[MSK_MAX_LAYERS] = {0}, count = 0;
+  const char *cursor = value;
+  do {
+    char number[8];
+    size_t length = strcspn(cursor, ",");
+    int layer;
+    if (length >= sizeof number) return refuse(f, value, error);
+    memcpy(number, cursor, length);
+    number[length] = '\0';
+    if (!parse_int(number, &layer) || layer < 0) return refuse(f, value, error);
+    if (!insert_layer(layers, &count, layer)) {
+      return msk_refuse(error, f->key,
+                        "layers is '%.60s', expected each layer once and at most %d of them", value,
+                        MSK_MAX_LAYERS);
+    }
+    cursor += length;
+  } while (*cursor++ == ',');
+  memcpy(recipe->layers, layers, sizeof layers);
+  recipe->layer_count = count;
+  return MSK_OK;
+}
+
+/* Parses and stores a value; the recipe is untouched on failure. */
+static msk_status set_field(const field *f, msk_recipe *recipe, const char *value,
+                            msk_error *error) {
+  int count;
+  double number;
+  switch (f->kind) {
+    case FIELD_COUNT:
+      if (!parse_int(value, &count) || !in_range(f, count)) return refuse(f, value, error);
+      *int_of(f, recipe) = count;
+      return MSK_OK;
+    case FIELD_NUMBER:
+    case FIELD_POSITIVE:
+      if (!parse_double(value, &number) || !in_range(f, number)) return refuse(f, value, error);
+      *double_of(f, recipe) = number;
+      return MSK_OK;
+    case FIELD_NAME: return set_name(f, recipe, value, error);
+    case FIELD_SCHEDULE: return set_schedule(f, recipe, value, error);
+    case FIELD_LAYERS: break;
+  }
+  return set_layers(f, recipe, value, error);
+}
+
+/* Layers: at most MSK_MAX_LAYERS x ("2147483647" and a comma). */
+#define TEXT_MAX (MSK_MAX_LAYERS * 11 + 1)
+
+static void print_value(const field *f, const msk_recipe *recipe, char text[TEXT_MAX]) {
+  msk_recipe copy = *recipe;
+  char number[40];
+  size_t used = 0;
+  text[0] = '\0';
+  switch (f->kind) {
+    case FIELD_COUNT: snprintf(text, TEXT_MAX, "%d", *int_of(f, &copy)); return;
+    case FIELD_NUMBER:
+    case FIELD_POSITIVE:
+      print_double(*double_of(f, &copy), number);
+      snprintf(text, TEXT_MAX, "%s", number);
+      return;
+    case FIELD_NAME: snprintf(text, TEXT_MAX, "%s", f->name(*int_of(f, &copy))); return;
+    case FIELD_SCHEDULE:
+      number[0] = '\0';
+      if (copy.schedule == MSK_SCHEDULE_POW) print_double(copy.schedule_power, number);
+      snprintf(text, TEXT_MAX, "%s%s", msk_schedule_name((int)copy.schedule), number);
+      return;
+    case FIELD_LAYERS: break;
+  }
+  for (int i = 0; i < copy.layer_count; i++) {
+    used +=
+        (size_t)snprintf(text + used, TEXT_MAX - used, "%s%d", i == 0 ? "" : ",", copy.layers[i]);
+  }
+}
+
+/* Whether the value in the recipe is within its range. */
+static msk_status check_field(const field *f, const msk_recipe *recipe, msk_error *error) {
+  msk_recipe copy = *recipe;
+  bool good = true;
+  switch (f->kind) {
+    case FIELD_COUNT: good = in_range(f, *int_of(f, &copy)); break;
+    case FIELD_NAME: good = f->name(*int_of(f, &copy)) != NULL; break;
+    case FIELD_NUMBER:
+    case FIELD_POSITIVE: good = in_range(f, *double_of(f, &copy)); break;
+    case FIELD_SCHEDULE:
+      good = msk_schedule_name((int)copy.schedule) != NULL &&
+             (copy.schedule != MSK_SCHEDULE_POW ||
+              (copy.schedule_power > 0 && copy.schedule_power <= 1000));
+      break;
+    case FIELD_LAYERS:
+      good = copy.layer_count >= 0 && copy.layer_count <= MSK_MAX_LAYERS;
+      for (int i = 0; good && i < copy.layer_count; i++)
+        good = copy.layers[i] > (i == 0 ? -1 : copy.layers[i - 1]);
+      break;
+  }
+  if (good) return MSK_OK;
+  return msk_refuse(error, f->key, "%s is out of range, expected %s", f->key, f->help);
+}
+
+static msk_status get_field(const field *f, const msk_recipe *recipe, char *text, size_t text_bytes,
+                            msk_error *error) {
+  char value[TEXT_MAX];
+  msk_status status = check_field(f, recipe, error);
+  if (status != MSK_OK) return status;
+  print_value(f, recipe, value);
+  size_t bytes = strlen(value) + 1;
+  if (bytes > text_bytes) {
+    return msk_fail(error, MSK_ERROR_ARGUMENT,
+                    "the buffer for %s holds %zu bytes, expected at least %zu", f->key, text_bytes,
+                    bytes);
+  }
+  memcpy(text, value, bytes);
+  return MSK_OK;
+}
+
+/* ---- the rows ---- */
 
 typedef struct setting {
   const char *key, *value;
 } setting;
 
-#define JOBS 3
 #define MAX_SETTINGS 12
 
 /* A row: what it settles for each job, over `base`. A list ends at the first NULL key. */
@@ -96,7 +442,6 @@ static const row rows[] = {
 };
 #define ROWS ((int)(sizeof rows / sizeof *rows))
 
-static const char *const job_names[JOBS] = {"draw", "generate", "edit"};
 /* the authors' choice for their 24 layers */
 static const int published_layers[] = {1, 3, 16, 20, 21, 22};
 #define PUBLISHED_DEPTH 24
@@ -110,8 +455,7 @@ static const row *find_row(const char *name, size_t length) {
 
 static msk_status apply(msk_recipe *recipe, const setting *list, msk_error *error) {
   for (int i = 0; i < MAX_SETTINGS && list[i].key != NULL; i++) {
-    msk_status status =
-        msk_recipe_field_set(msk_recipe_field_find(list[i].key), recipe, list[i].value, error);
+    msk_status status = set_field(find_field(list[i].key), recipe, list[i].value, error);
     if (status != MSK_OK) return status;
   }
   return MSK_OK;
@@ -122,7 +466,7 @@ static msk_status apply(msk_recipe *recipe, const setting *list, msk_error *erro
 typedef struct scope {
   const row *recipe; /* NULL: every one */
   int job;           /* -1: every one */
-  const msk_recipe_field *field;
+  const field *field;
 } scope;
 
 static msk_status bad_default(const msk_default_pair *pair, const char *why, msk_error *error) {
@@ -139,7 +483,7 @@ static msk_status read_scope(scope *out, const msk_default_pair *pair, msk_error
     const row *recipe = find_row(cursor, length);
     int job = 0;
     while (job < JOBS &&
-           !(strlen(job_names[job]) == length && memcmp(job_names[job], cursor, length) == 0))
+           !(strlen(msk_job_name(job)) == length && memcmp(msk_job_name(job), cursor, length) == 0))
       job++;
     if (recipe != NULL && found.recipe == NULL && found.job < 0) {
       found.recipe = recipe;
@@ -149,11 +493,11 @@ static msk_status read_scope(scope *out, const msk_default_pair *pair, msk_error
       return bad_default(pair, "expected [RECIPE.][JOB.]KEY", error);
     }
   }
-  found.field = msk_recipe_field_find(cursor);
+  found.field = find_field(cursor);
   if (found.field == NULL) return bad_default(pair, "no recipe has this key", error);
   if (found.recipe == &rows[OFFICIAL])
     return bad_default(pair, "the values of official are the authors'", error);
-  if (found.job >= 0 && !msk_recipe_field_acts(found.field, (msk_job)found.job, false))
+  if (found.job >= 0 && !acts(found.field, (msk_job)found.job, false))
     return bad_default(pair, "no effect in this job", error);
   *out = found;
   return MSK_OK;
@@ -165,20 +509,20 @@ static msk_status apply_pairs(msk_recipe *recipe, const msk_model_defaults *defa
   for (size_t i = 0; i < defaults->pair_count; i++) {
     const msk_default_pair *pair = &defaults->pairs[i];
     scope where = {NULL, -1, NULL};
-    msk_error reason = {MSK_OK, ""};
+    msk_error reason = {0};
     msk_status status = read_scope(&where, pair, error);
     if (status != MSK_OK) return status;
     bool here = (where.recipe == NULL || where.recipe == chosen) &&
                 (where.recipe != NULL) == named && (where.job < 0 || where.job == (int)job);
-    if (!here || !msk_recipe_field_acts(where.field, job, false)) continue;
-    if (msk_recipe_field_set(where.field, recipe, pair->value, &reason) != MSK_OK)
+    if (!here || !acts(where.field, job, false)) continue;
+    if (set_field(where.field, recipe, pair->value, &reason) != MSK_OK)
       return bad_default(pair, reason.message, error);
   }
   return MSK_OK;
 }
 
-static msk_status set_layers(msk_recipe *recipe, const msk_model_defaults *defaults,
-                             int model_layers, msk_error *error) {
+static msk_status choose_layers(msk_recipe *recipe, const msk_model_defaults *defaults,
+                                int model_layers, msk_error *error) {
   int depth = model_layers > 0 ? model_layers : PUBLISHED_DEPTH;
   if (defaults != NULL && defaults->structure_layer_count > 0) {
     if (defaults->structure_layer_count > MSK_MAX_LAYERS) {
@@ -218,8 +562,27 @@ static msk_status unknown_recipe(const char *name, msk_error *error) {
   for (int i = 0; i < ROWS && used < sizeof names; i++)
     used +=
         (size_t)snprintf(names + used, sizeof names - used, "%s%s", i ? ", " : "", rows[i].name);
-  return msk_fail(error, MSK_ERROR_ARGUMENT, "the recipe is '%.60s', expected one of %s", name,
-                  names);
+  return msk_refuse(error, "recipe", "the recipe is '%.60s', expected one of %s", name, names);
+}
+
+/* What a recipe is where no row says anything: the authors' loop. */
+static msk_recipe blank_recipe(const row *chosen) {
+  msk_recipe blank = {.size = sizeof blank,
+                      .official = chosen == &rows[OFFICIAL],
+                      .schedule_power = 1,
+                      .max_mask_rate = 1,
+                      .token_temperature = 1,
+                      .unconditional_every = 1,
+                      .structure_every = 1,
+                      .visible_sketch = 1};
+  snprintf(blank.name, sizeof blank.name, "%s", chosen->name);
+  return blank;
+}
+
+static msk_status check_job(msk_job job, msk_error *error) {
+  if (msk_job_name((int)job) != NULL) return MSK_OK;
+  return msk_refuse(error, "job", "the job is %d, expected MSK_JOB_DRAW, _GENERATE or _EDIT",
+                    (int)job);
 }
 
 msk_status msk_recipe_from_defaults(msk_recipe *recipe, const msk_model_defaults *defaults,
@@ -227,20 +590,12 @@ msk_status msk_recipe_from_defaults(msk_recipe *recipe, const msk_model_defaults
                                     msk_error *error) {
   if (recipe == NULL || name == NULL)
     return msk_fail(error, MSK_ERROR_ARGUMENT, "the recipe or its name is missing");
-  if ((int)job < 0 || (int)job >= JOBS)
-    return msk_fail(error, MSK_ERROR_ARGUMENT, "the job is %d, expected 0..%d", (int)job, JOBS - 1);
+  msk_status status = check_job(job, error);
+  if (status != MSK_OK) return status;
   const row *chosen = find_row(name, strlen(name));
   if (chosen == NULL) return unknown_recipe(name, error);
-  msk_recipe filled = {.size = sizeof filled,
-                       .official = chosen == &rows[OFFICIAL],
-                       .schedule_power = 1,
-                       .max_mask_rate = 1,
-                       .token_temperature = 1,
-                       .unconditional_every = 1,
-                       .structure_every = 1,
-                       .visible_sketch = 1};
-  snprintf(filled.name, sizeof filled.name, "%s", chosen->name);
-  msk_status status = set_layers(&filled, defaults, model_layers, error);
+  msk_recipe filled = blank_recipe(chosen);
+  status = choose_layers(&filled, defaults, model_layers, error);
   if (status == MSK_OK) {
     status = filled.official ? apply(&filled, chosen->jobs[job], error)
                              : fill_mended(&filled, defaults, chosen, job, error);
@@ -252,67 +607,77 @@ msk_status msk_recipe_from_defaults(msk_recipe *recipe, const msk_model_defaults
 
 /* ---- checks ---- */
 
-/* A field that `official` cannot change holds what the authors' code does. */
+static msk_status check_size(const msk_recipe *recipe, msk_error *error) {
+  if (recipe->size == sizeof *recipe) return MSK_OK;
+  return msk_refuse(error, "recipe",
+                    "a recipe of %zu bytes, expected %zu: msk_recipe_find() comes first",
+                    recipe->size, sizeof *recipe);
+}
+
+/* A field that `official` cannot change holds what the authors' code does. Schedule and layers
+ * are none of these. */
 static msk_status check_official(const msk_recipe *recipe, msk_job job, msk_error *error) {
-  bool plain = recipe->token_temperature == 1 && recipe->start_temperature == 0 &&
-               recipe->unconditional == MSK_UNCONDITIONAL_RANDOM && recipe->visible_sketch == 1 &&
-               recipe->sketch_share == 0 && recipe->sketch_steps == 0 &&
-               recipe->placeholder == MSK_PLACEHOLDER_MASK && recipe->tail == 0;
-  plain = plain && recipe->guidance_schedule == MSK_GUIDANCE_CONSTANT &&
-          recipe->guidance_skip == 0 && recipe->unconditional_every == 1 &&
-          recipe->structure_every == 1 && recipe->order == MSK_ORDER_CONFIDENCE &&
-          recipe->remask == MSK_REMASK_ANY;
-  bool distance = job != MSK_JOB_DRAW || recipe->distance == MSK_DISTANCE_CROSS_ENTROPY;
-  bool choice = job == MSK_JOB_DRAW ? recipe->choice_temperature == 0 && recipe->start_step == 0
-                                    : recipe->guidance == 0;
-  if (plain && distance && choice) return MSK_OK;
-  return msk_fail(
-      error, MSK_ERROR_ARGUMENT,
-      "the recipe official was changed where the authors' code cannot be: take another recipe");
+  msk_recipe authors = blank_recipe(&rows[OFFICIAL]), copy = *recipe;
+  msk_status status = apply(&authors, rows[OFFICIAL].jobs[job], error);
+  for (int i = 0; status == MSK_OK && i < FIELDS; i++) {
+    const field *f = &fields[i];
+    if (acts(f, job, true) || !acts(f, job, false)) continue;
+    const bool number = f->kind == FIELD_NUMBER || f->kind == FIELD_POSITIVE;
+    if (number ? *double_of(f, &copy) == *double_of(f, &authors)
+               : *int_of(f, &copy) == *int_of(f, &authors))
+      continue;
+    status = msk_refuse(error, f->key,
+                        "%s was changed under the recipe official, expected what the authors' code "
+                        "does: take another recipe",
+                        f->key);
+  }
+  return status;
+}
+
+/* What draw alone has. model_layers 0: not known. */
+static msk_status check_draw(const msk_recipe *recipe, int model_layers, msk_error *error) {
+  const int letting_go = recipe->steps - (recipe->tail == 0); /* steps that end with masks */
+  if (recipe->sketch_steps > letting_go)
+    return msk_refuse(
+        error, "sketch_steps", "sketch_steps is %d, expected 0..%d: %d steps with %s",
+        recipe->sketch_steps, letting_go, recipe->steps,
+        recipe->tail == 0 ? "no tail mask tokens again after all but the last" : "a tail");
+  if (recipe->layer_count == 0)
+    return msk_refuse(error, "layers", "layers is empty, expected at least one layer");
+  const int last = recipe->layers[recipe->layer_count - 1];
+  if (model_layers > 0 && last >= model_layers)
+    return msk_refuse(error, "layers", "layers names layer %d, expected 0..%d: the model has %d",
+                      last, model_layers - 1, model_layers);
+  return MSK_OK;
+}
+
+/* Fields against each other. */
+static msk_status check_together(const msk_recipe *recipe, msk_error *error) {
+  if (recipe->start_step >= recipe->steps)
+    return msk_refuse(error, "start_step", "start_step is %d, expected 0..%d (steps - 1)",
+                      recipe->start_step, recipe->steps - 1);
+  if ((recipe->start_temperature > 0) != (recipe->start_temperature_steps > 0))
+    return msk_refuse(error, "start_temperature",
+                      "start_temperature is %g and start_temperature_steps %d, expected both above "
+                      "0 (a fall) or neither",
+                      recipe->start_temperature, recipe->start_temperature_steps);
+  /* the authors' code takes a rising rate */
+  if (!recipe->official && recipe->min_mask_rate > recipe->max_mask_rate)
+    return msk_refuse(error, "min_mask_rate",
+                      "min_mask_rate is %g, expected at most max_mask_rate, %g",
+                      recipe->min_mask_rate, recipe->max_mask_rate);
+  return MSK_OK;
 }
 
 msk_status msk_recipe_check(const msk_recipe *recipe, msk_job job, int model_layers,
                             msk_error *error) {
-  if (recipe->size != sizeof *recipe)
-    return msk_fail(error, MSK_ERROR_ARGUMENT, "the recipe's size is %zu, expected %zu",
-                    recipe->size, sizeof *recipe);
-  for (int i = 0; msk_recipe_field_at(i) != NULL; i++) {
-    msk_status status = msk_recipe_field_check(msk_recipe_field_at(i), recipe, error);
-    if (status != MSK_OK) return status;
-  }
-  if (recipe->start_step >= recipe->steps) {
-    return msk_fail(error, MSK_ERROR_ARGUMENT, "start_step is %d, expected 0..%d (steps - 1)",
-                    recipe->start_step, recipe->steps - 1);
-  }
-  if ((recipe->start_temperature > 0) != (recipe->start_temperature_steps > 0)) {
-    return msk_fail(error, MSK_ERROR_ARGUMENT,
-                    "start_temperature is %g and start_temperature_steps %d, expected both above 0 "
-                    "(a fall) or neither",
-                    recipe->start_temperature, recipe->start_temperature_steps);
-  }
-  /* the authors' code takes a rising rate */
-  if (!recipe->official && recipe->min_mask_rate > recipe->max_mask_rate) {
-    return msk_fail(error, MSK_ERROR_ARGUMENT,
-                    "min_mask_rate is %g, expected at most max_mask_rate, %g",
-                    recipe->min_mask_rate, recipe->max_mask_rate);
-  }
-  /* steps of draw that end with masks */
-  const int letting_go = recipe->steps - (recipe->tail == 0);
-  if (job == MSK_JOB_DRAW && recipe->sketch_steps > letting_go) {
-    return msk_fail(
-        error, MSK_ERROR_ARGUMENT, "sketch_steps is %d, expected 0..%d: %d steps with %s",
-        recipe->sketch_steps, letting_go, recipe->steps,
-        recipe->tail == 0 ? "no tail mask tokens again after all but the last" : "a tail");
-  }
-  if (job == MSK_JOB_DRAW && recipe->layer_count == 0)
-    return msk_fail(error, MSK_ERROR_ARGUMENT, "layers is empty, expected at least one layer");
-  if (model_layers > 0 && recipe->layer_count > 0 &&
-      recipe->layers[recipe->layer_count - 1] >= model_layers) {
-    return msk_fail(error, MSK_ERROR_ARGUMENT,
-                    "layers names layer %d, expected 0..%d: the model has %d",
-                    recipe->layers[recipe->layer_count - 1], model_layers - 1, model_layers);
-  }
-  return recipe->official ? check_official(recipe, job, error) : MSK_OK;
+  msk_status status = check_size(recipe, error);
+  for (int i = 0; status == MSK_OK && i < FIELDS; i++)
+    status = check_field(&fields[i], recipe, error);
+  if (status == MSK_OK) status = check_together(recipe, error);
+  if (status == MSK_OK && job == MSK_JOB_DRAW) status = check_draw(recipe, model_layers, error);
+  if (status == MSK_OK && recipe->official) status = check_official(recipe, job, error);
+  return status;
 }
 
 /* ---- the public functions ---- */
@@ -325,11 +690,10 @@ const char *msk_recipe_description(int index) {
 }
 
 const char *msk_recipe_key(int index, msk_job job, const char **help) {
-  const msk_recipe_field *field;
-  for (int i = 0; index >= 0 && (field = msk_recipe_field_at(i)) != NULL; i++) {
-    if (!msk_recipe_field_acts(field, job, false) || index-- > 0) continue;
-    if (help != NULL) *help = msk_recipe_field_help(field);
-    return msk_recipe_field_key(field);
+  for (int i = 0; index >= 0 && i < FIELDS; i++) {
+    if (!acts(&fields[i], job, false) || index-- > 0) continue;
+    if (help != NULL) *help = fields[i].help;
+    return fields[i].key;
   }
   return NULL;
 }
@@ -339,48 +703,44 @@ static msk_status refuse_key(const char *key, const char *why, msk_job job, bool
                              msk_error *error) {
   char keys[448] = "";
   size_t used = 0;
-  const msk_recipe_field *field;
-  for (int i = 0; (field = msk_recipe_field_at(i)) != NULL && used < sizeof keys; i++) {
-    if (!msk_recipe_field_acts(field, job, official)) continue;
-    used += (size_t)snprintf(keys + used, sizeof keys - used, "%s%s", used ? " " : "",
-                             msk_recipe_field_key(field));
+  for (int i = 0; i < FIELDS && used < sizeof keys; i++) {
+    if (!acts(&fields[i], job, official)) continue;
+    used +=
+        (size_t)snprintf(keys + used, sizeof keys - used, "%s%s", used ? " " : "", fields[i].key);
   }
-  return msk_fail(error, MSK_ERROR_ARGUMENT, "the recipe key '%.40s' %s, expected one of: %s", key,
-                  why, keys);
+  return msk_refuse(error, "recipe", "the recipe key '%.40s' %s, expected one of: %s", key, why,
+                    keys);
 }
 
-static msk_status find_field(const msk_recipe_field **field, const msk_recipe *recipe,
-                             const char *key, msk_job job, msk_error *error) {
+static msk_status require_field(const field **found, const msk_recipe *recipe, const char *key,
+                                msk_job job, msk_error *error) {
   if (recipe == NULL || key == NULL)
     return msk_fail(error, MSK_ERROR_ARGUMENT, "the recipe or the key is missing");
-  if (recipe->size != sizeof *recipe)
-    return msk_fail(error, MSK_ERROR_ARGUMENT, "the recipe's size is %zu, expected %zu",
-                    recipe->size, sizeof *recipe);
-  *field = msk_recipe_field_find(key);
-  return *field != NULL ? MSK_OK : refuse_key(key, "is unknown", job, recipe->official != 0, error);
+  msk_status status = check_size(recipe, error);
+  if (status != MSK_OK) return status;
+  *found = find_field(key);
+  return *found != NULL ? MSK_OK : refuse_key(key, "is unknown", job, recipe->official != 0, error);
 }
 
 msk_status msk_recipe_set(msk_recipe *recipe, msk_job job, const char *key, const char *value,
                           msk_error *error) {
-  const msk_recipe_field *field;
-  if ((int)job < 0 || (int)job >= JOBS)
-    return msk_fail(error, MSK_ERROR_ARGUMENT, "the job is %d, expected 0..%d", (int)job, JOBS - 1);
-  msk_status status = find_field(&field, recipe, key, job, error);
+  const field *found;
+  msk_status status = check_job(job, error);
+  if (status == MSK_OK) status = require_field(&found, recipe, key, job, error);
   if (status != MSK_OK) return status;
-  if (!msk_recipe_field_acts(field, job, recipe->official != 0)) {
+  if (!acts(found, job, recipe->official != 0)) {
     char why[96];
-    snprintf(why, sizeof why, "has no effect in %s%s", job_names[job],
+    snprintf(why, sizeof why, "has no effect in %s%s", msk_job_name((int)job),
              recipe->official ? " under the recipe official" : "");
     return refuse_key(key, why, job, recipe->official != 0, error);
   }
-  if (value == NULL) return msk_fail(error, MSK_ERROR_ARGUMENT, "the value of %s is missing", key);
-  return msk_recipe_field_set(field, recipe, value, error);
+  if (value == NULL) return msk_refuse(error, found->key, "the value of %s is missing", found->key);
+  return set_field(found, recipe, value, error);
 }
 
 msk_status msk_recipe_get(const msk_recipe *recipe, const char *key, char *text, size_t text_bytes,
                           msk_error *error) {
-  const msk_recipe_field *field;
-  msk_status status = find_field(&field, recipe, key, MSK_JOB_DRAW, error);
-  if (status != MSK_OK) return status;
-  return msk_recipe_field_get(field, recipe, text, text_bytes, error);
+  const field *found;
+  msk_status status = require_field(&found, recipe, key, MSK_JOB_DRAW, error);
+  return status == MSK_OK ? get_field(found, recipe, text, text_bytes, error) : status;
 }

@@ -11,7 +11,6 @@
 #include <math.h>
 #include <string.h>
 
-#include "base/error.h"
 #include "sampling/decode_state.h"
 #include "sampling/order.h"
 #include "sampling/schedule.h"
@@ -42,30 +41,10 @@ static bool eligible(const msk_decode_spec *spec, int class_id) {
          (spec->class_hidden == NULL || !spec->class_hidden[class_id]);
 }
 
-static int count_eligible(const msk_decode_spec *spec) {
+int msk_decode_other_classes(const msk_decode_spec *spec) {
   int count = 0;
   for (int c = 0; c < spec->class_count; c++) count += eligible(spec, c);
   return count;
-}
-
-static msk_status check(const msk_decode_spec *spec, msk_error *error) {
-  if (spec->recipe.order == MSK_ORDER_HALTON && msk_order_side(spec->tokens - 1) == 0)
-    return msk_fail(error, MSK_ERROR_ARGUMENT,
-                    "order is 'halton', expected 'confidence' or 'random': %d tokens are no square",
-                    spec->tokens - 1);
-  double guidance = spec->recipe.guidance;
-  for (int i = 0; i < spec->scale_count; i++)
-    guidance = i == 0 ? spec->scales[0] : fmax(guidance, spec->scales[i]);
-  if (guidance == 0) return MSK_OK;
-  if (spec->recipe.unconditional == MSK_UNCONDITIONAL_NULL) {
-    if (spec->null_class >= 0 && spec->null_class < spec->class_count) return MSK_OK;
-    return msk_fail(error, MSK_ERROR_ARGUMENT,
-                    "unconditional is 'null', expected 'random': the model has no null class");
-  }
-  if (count_eligible(spec) > 0) return MSK_OK;
-  return msk_fail(error, MSK_ERROR_ARGUMENT,
-                  "guidance is %g, expected 0: the model has no second class to move away from",
-                  guidance);
 }
 
 /* One word for each token: the order among equals. */
@@ -152,7 +131,7 @@ static int32_t random_class(const msk_decode *decode, int item, int choices) {
 static void prepare(msk_decode *decode) {
   const msk_decode_spec *spec = &decode->spec;
   if (!decode->fresh) return;
-  const int choices = count_eligible(spec);
+  const int choices = msk_decode_other_classes(spec);
   for (int b = 0; b < spec->batch; b++) {
     bool null = spec->recipe.unconditional == MSK_UNCONDITIONAL_NULL;
     decode->unconditional[b] = decode->scale[b] == 0 ? -1
@@ -374,5 +353,4 @@ static void remask_maskgit(msk_decode *decode) {
   msk_decode_trace(decode, "temperature", MSK_DTYPE_F32, &temperature, 0, 0, 0, 0);
 }
 
-const msk_decode_rules msk_rules_mended = {check,  begin,         prepare,
-                                           sample, remask_sketch, remask_maskgit};
+const msk_decode_rules msk_rules_mended = {begin, prepare, sample, remask_sketch, remask_maskgit};

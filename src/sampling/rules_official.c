@@ -11,26 +11,8 @@
  * split off too. */
 #include <math.h>
 
-#include "base/error.h"
 #include "sampling/decode_state.h"
 #include "sampling/schedule.h"
-
-static msk_status check(const msk_decode_spec *spec, msk_error *error) {
-  if (spec->seed > UINT32_MAX)
-    return msk_fail(error, MSK_ERROR_ARGUMENT,
-                    "the seed is %llu, expected 0..4294967295 under the recipe official",
-                    (unsigned long long)spec->seed);
-  if (spec->first_item != 0) {
-    return msk_fail(
-        error, MSK_ERROR_ARGUMENT,
-        "the first item is %d, expected 0: under the recipe official a batch is drawn whole",
-        spec->first_item);
-  }
-  if (spec->lambda_map != NULL)
-    return msk_fail(error, MSK_ERROR_ARGUMENT,
-                    "a lambda map was given, expected none: it has no effect under official");
-  return MSK_OK;
-}
 
 /* key, other = split(key) */
 static msk_key split_off(msk_decode *decode, msk_key *key) {
@@ -159,5 +141,4 @@ static void remask_maskgit(msk_decode *decode) {
   msk_decode_trace(decode, "temperature", MSK_DTYPE_F32, &temperature, 0, 0, 0, 0);
 }
 
-const msk_decode_rules msk_rules_official = {check,  begin,         prepare,
-                                             sample, remask_sketch, remask_maskgit};
+const msk_decode_rules msk_rules_official = {begin, prepare, sample, remask_sketch, remask_maskgit};

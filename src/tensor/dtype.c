@@ -19,13 +19,14 @@ static const struct {
     [MSK_DTYPE_F64] = {"F64", 8}};
 
 enum { DTYPE_COUNT = sizeof dtypes / sizeof *dtypes };
+_Static_assert(DTYPE_COUNT == MSK_DTYPE_F64 + 1, "every type has its name and size");
 
 size_t msk_dtype_bytes(msk_dtype dtype) {
   return (unsigned)dtype < DTYPE_COUNT ? dtypes[dtype].bytes : 0;
 }
 
-const char *msk_dtype_name(msk_dtype dtype) {
-  return (unsigned)dtype < DTYPE_COUNT ? dtypes[dtype].name : "unknown";
+const char *msk_dtype_name(int dtype) {
+  return (unsigned)dtype < DTYPE_COUNT ? dtypes[dtype].name : NULL;
 }
 
 bool msk_dtype_is_float(msk_dtype dtype) {
@@ -132,7 +133,7 @@ msk_status msk_tensor_check_finite(const msk_tensor *tensor, const char *path, m
   if (!msk_dtype_is_float(tensor->dtype)) {
     return msk_fail(error, MSK_ERROR_FILE,
                     "tensor %s of %s has type %s, expected F32, F16, BF16 or F64", tensor->name,
-                    path, msk_dtype_name(tensor->dtype));
+                    path, msk_dtype_name((int)tensor->dtype));
   }
   for (size_t first = 0; first < tensor->elements; first += BLOCK) {
     size_t count = tensor->elements - first < BLOCK ? tensor->elements - first : BLOCK;

@@ -56,7 +56,7 @@ static bool take_numbers(header_parser *p, size_t *numbers, int limit, int *coun
 
 static bool find_dtype(msk_span name, msk_dtype *dtype) {
   for (int d = MSK_DTYPE_F32; d <= MSK_DTYPE_F64; d++) {
-    if (msk_span_is(name, msk_dtype_name((msk_dtype)d))) {
+    if (msk_span_is(name, msk_dtype_name(d))) {
       *dtype = (msk_dtype)d;
       return true;
     }

@@ -83,7 +83,7 @@ static void put_header(header_text *h, const placed *order, size_t count,
     put_text(h, ",");
     put_string(h, tensor->name);
     put_text(h, ":{\"dtype\":\"");
-    put_text(h, msk_dtype_name(tensor->dtype));
+    put_text(h, msk_dtype_name((int)tensor->dtype));
     put_text(h, "\",\"shape\":[");
     for (int d = 0; d < tensor->rank; d++) {
       if (d > 0) put_text(h, ",");

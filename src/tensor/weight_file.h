@@ -59,7 +59,6 @@ msk_status msk_weight_file_view(msk_weight_file **view, const char *path, const 
                                 const msk_allocator *allocator, msk_error *error);
 
 size_t msk_dtype_bytes(msk_dtype dtype);
-const char *msk_dtype_name(msk_dtype dtype); /* safetensors' names: F32, F16, BF16, I8, ... */
 /* Elements first .. first+count-1 as float32. dtype F32, F16, BF16 or F64. */
 void msk_tensor_to_f32(const msk_tensor *tensor, size_t first, size_t count, float *values);
 bool msk_dtype_is_float(msk_dtype dtype); /* F32, F16, BF16, F64 */

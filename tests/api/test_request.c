@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * test_request.c - requests that must be refused, each with a message that names what is wrong,
- * before memory is taken; class names found and not found; model files that must be refused. */
+ * test_request.c - requests that must be refused, each with a message and the name of the field
+ * that is wrong, before memory is taken; class names found and not found; model files that must
+ * be refused; names of the enumerations. */
+#include <math.h>
 #include <stdbool.h>
 
 #include "api.h"
@@ -12,8 +14,7 @@ static const char names[] =
     "cr\xC3\xA8me\ncrane\ncrane\ntrilobite\nstop_sign\nstyle\nzebra\n";
 
 static char *folder;
-static const char *path;
-static char named_path[600];
+static char path[600], named_path[600];
 static counting_allocator counting;
 static msk_model *model, *named;
 static msk_image sketch;
@@ -24,7 +25,7 @@ static int setup(void **state) {
   msk_convert_options options;
   char classes[600];
   folder = test_make_folder();
-  path = api_convert(folder, "tiny", defaults);
+  snprintf(path, sizeof path, "%s", api_convert(folder, "tiny", defaults));
   snprintf(classes, sizeof classes, "%s/classes.txt", folder);
   snprintf(named_path, sizeof named_path, "%s/named.safetensors", folder);
   api_ok(msk_file_write(classes, names, strlen(names), &error), &error);
@@ -55,25 +56,29 @@ static int teardown(void **state) {
 
 /* ---- requests ---- */
 
-static void refuse(const msk_request *request, const char *word) {
+static void refuse(const msk_request *request, const char *field, const char *word) {
   msk_session *session = NULL;
   msk_error error = {0};
   long calls = counting.calls;
   size_t bytes = 77;
   assert_int_equal(msk_session_open(&session, model, request, NULL, &error), MSK_ERROR_ARGUMENT);
   if (strstr(error.message, word) == NULL) fail_msg("'%s' does not say '%s'", error.message, word);
+  assert_non_null(error.field);
+  if (strcmp(error.field, field) != 0)
+    fail_msg("'%s' blames %s, expected %s", error.message, error.field, field);
   assert_null(session);
+  assert_int_equal(msk_request_check(request, model, &error), MSK_ERROR_ARGUMENT);
   assert_int_equal(msk_session_bytes(&bytes, model, request, NULL, &error), MSK_ERROR_ARGUMENT);
   assert_int_equal(bytes, 77);
   assert_int_equal(counting.calls, calls);
 }
 
-#define REFUSE(word, change)                        \
+#define REFUSE(field, word, change)                 \
   do {                                              \
     msk_request request;                            \
     api_small_draw(&request, model, &sketch, 2, 1); \
     change;                                         \
-    refuse(&request, word);                         \
+    refuse(&request, field, word);                  \
   } while (0)
 
 static void test_wrong_requests(void **state) {
@@ -82,37 +87,101 @@ static void test_wrong_requests(void **state) {
   msk_image small = sketch;
   small.height = 64;
   tokens[63] = 64;
-  REFUSE("bytes", request.size = 8);
-  REFUSE("size", request.recipe.size = 8);
-  REFUSE("job", request.job = (msk_job)7);
-  REFUSE("class", request.class_id = 10);
-  REFUSE("class", request.class_id = -1);
-  REFUSE("count", request.count = 0);
-  REFUSE("count", request.count = -1);
-  REFUSE("count", request.count = 1 << 20);
-  REFUSE("first item", request.first_item = -1);
-  REFUSE("first item", request.first_item = INT32_MAX);
-  REFUSE("preview", request.preview_every = -1);
-  REFUSE("rng", request.rng_layout = (msk_rng_layout)2);
-  REFUSE("lambda_structure", request.recipe.lambda_structure = 2);
-  REFUSE("guidance", request.recipe.guidance = -0.5);
-  REFUSE("steps", request.recipe.steps = 0);
-  REFUSE("layer", request.recipe.layers[1] = 4);
-  REFUSE("layer", request.recipe.layer_count = 0);
-  REFUSE("null", request.recipe.unconditional = MSK_UNCONDITIONAL_NULL);
-  REFUSE("no picture", request.picture = NULL);
-  REFUSE("both", request.picture_tokens = tokens);
-  REFUSE("128 x 128", request.picture = &small);
-  REFUSE("token 63", request.picture = NULL; request.picture_tokens = tokens);
-  REFUSE("box", request.edit_box.height = 4);
-  REFUSE("mask", request.edit_mask = &sketch);
-  REFUSE("generate", request.job = MSK_JOB_GENERATE);
-  REFUSE("box", request.job = MSK_JOB_EDIT; request.recipe.tail = 0);
-  REFUSE("inside", request.job = MSK_JOB_EDIT; request.edit_box = ((msk_box){100, 0, 29, 10}));
-  REFUSE("inside", request.job = MSK_JOB_EDIT;
+  REFUSE("size", "bytes", request.size = 8);
+  REFUSE("recipe", "bytes", request.recipe.size = 8);
+  REFUSE("job", "job", request.job = (msk_job)7);
+  REFUSE("class_id", "class", request.class_id = 10);
+  REFUSE("class_id", "class", request.class_id = -1);
+  REFUSE("count", "count", request.count = 0);
+  REFUSE("count", "count", request.count = -1);
+  REFUSE("count", "count", request.count = MSK_MAX_COUNT + 1);
+  REFUSE("first_item", "first item", request.first_item = -1);
+  REFUSE("first_item", "first item", request.first_item = INT32_MAX);
+  REFUSE("preview_every", "preview", request.preview_every = -1);
+  REFUSE("rng_layout", "rng", request.rng_layout = (msk_rng_layout)2);
+  REFUSE("picture", "no picture", request.picture = NULL);
+  REFUSE("picture", "both", request.picture_tokens = tokens);
+  REFUSE("picture", "128 x 128", request.picture = &small);
+  REFUSE("picture_tokens", "token 63", request.picture = NULL; request.picture_tokens = tokens);
+  REFUSE("picture", "generate", request.job = MSK_JOB_GENERATE);
+}
+
+static void test_wrong_recipes(void **state) {
+  (void)state;
+  REFUSE("lambda_structure", "lambda_structure", request.recipe.lambda_structure = 2);
+  REFUSE("guidance", "guidance", request.recipe.guidance = -0.5);
+  REFUSE("guidance", "guidance", request.recipe.guidance = MSK_MAX_GUIDANCE + 1);
+  REFUSE("steps", "steps", request.recipe.steps = 0);
+  REFUSE("steps", "steps", request.recipe.steps = MSK_MAX_STEPS + 1);
+  REFUSE("start_step", "start_step", request.recipe.start_step = request.recipe.steps);
+  REFUSE("min_mask_rate", "max_mask_rate", request.recipe.min_mask_rate = 0.99);
+  REFUSE("sketch_steps", "sketch_steps", request.recipe.sketch_steps = 100);
+  REFUSE("start_temperature", "both above 0", request.recipe.start_temperature = 1);
+  REFUSE("layers", "layer", request.recipe.layers[1] = 4);
+  REFUSE("layers", "layer", request.recipe.layer_count = 0);
+  REFUSE("unconditional", "null", request.recipe.unconditional = MSK_UNCONDITIONAL_NULL);
+  msk_request request;
+  msk_error error = {0};
+  api_small_draw(&request, model, &sketch, 2, 1);
+  assert_int_equal(msk_recipe_set(&request.recipe, MSK_JOB_DRAW, "order", "by size", &error),
+                   MSK_ERROR_ARGUMENT);
+  assert_string_equal(error.field, "order");
+  assert_int_equal(msk_recipe_set(&request.recipe, MSK_JOB_DRAW, "ordre", "random", &error),
+                   MSK_ERROR_ARGUMENT);
+  assert_string_equal(error.field, "recipe");
+}
+
+static void test_wrong_areas(void **state) {
+  (void)state;
+  msk_image nothing = {0};
+  REFUSE("edit_box", "box", request.edit_box.height = 4);
+  REFUSE("edit_mask", "mask", request.edit_mask = &sketch);
+  REFUSE("lambda_map", "map", request.lambda_map = &nothing);
+  REFUSE("lambda_map", "only draw", request.job = MSK_JOB_EDIT; request.lambda_map = &sketch);
+  REFUSE("edit_box", "box", request.job = MSK_JOB_EDIT; request.recipe.tail = 0);
+  REFUSE("edit_box", "inside", request.job = MSK_JOB_EDIT;
+         request.edit_box = ((msk_box){100, 0, 29, 10}));
+  REFUSE("edit_box", "inside", request.job = MSK_JOB_EDIT;
          request.edit_box = ((msk_box){0, 0, 2147483647, 10}));
-  REFUSE("both", request.job = MSK_JOB_EDIT; request.edit_box = ((msk_box){0, 0, 9, 10});
-         request.edit_mask = &sketch);
+  REFUSE("edit_mask", "both", request.job = MSK_JOB_EDIT;
+         request.edit_box = ((msk_box){0, 0, 9, 10}); request.edit_mask = &sketch);
+}
+
+static void test_wrong_candidates(void **state) {
+  (void)state;
+  const double scales[] = {1, NAN}, away[] = {1, 2};
+  REFUSE("finish", "finish", request.finish = 3);
+  REFUSE("finish", "only draw", request.job = MSK_JOB_GENERATE; request.picture = NULL;
+         request.finish = 1);
+  REFUSE("guidance_scales", "scale", request.guidance_scales = scales; request.guidance_count = 2);
+  REFUSE("guidance_scales", "list", request.guidance_count = 2);
+  REFUSE("unconditional", "null", request.guidance_scales = away; request.guidance_count = 2;
+         request.recipe.unconditional = MSK_UNCONDITIONAL_NULL);
+  REFUSE("count", "at most 64", request.count = 65; request.finish = 1);
+  REFUSE("confidence_weight", "weight", request.finish = 1; request.confidence_weight = 101);
+  REFUSE("drop_from", "share", request.finish = 1; request.drop_from = 1.5);
+}
+
+/* Guidance needs a second class that may be shown. */
+static void test_lonely_class(void **state) {
+  (void)state;
+  char *own = test_make_folder();
+  msk_error error = {0};
+  msk_request request;
+  msk_model *lonely = api_open(
+      api_convert(own, "tiny", "{\"hidden_classes\": [1, 2, 3, 4, 5, 6, 7, 8, 9]}"), NULL, NULL);
+  api_small_draw(&request, lonely, &sketch, 1, 1);
+  request.recipe.guidance = 0.6;
+  request.class_id = 0;
+  assert_int_equal(msk_request_check(&request, lonely, &error), MSK_ERROR_ARGUMENT);
+  assert_string_equal(error.field, "guidance");
+  request.class_id = 1; /* class 0 is another one */
+  api_ok(msk_request_check(&request, lonely, &error), &error);
+  request.class_id = 0;
+  request.recipe.guidance = 0;
+  api_ok(msk_request_check(&request, lonely, &error), &error);
+  msk_model_close(lonely);
+  test_remove_folder(own);
 }
 
 static void test_wrong_official_requests(void **state) {
@@ -122,13 +191,19 @@ static void test_wrong_official_requests(void **state) {
   api_ok(msk_request_init(&request, model, MSK_JOB_DRAW, "official", &error), &error);
   request.picture = &sketch;
   request.first_item = 1;
-  refuse(&request, "first item");
+  refuse(&request, "first_item", "first item");
   request.first_item = 0;
   request.seed = (uint64_t)1 << 32;
-  refuse(&request, "seed");
+  refuse(&request, "seed", "4294967295");
   request.seed = 0;
   request.lambda_map = &sketch;
-  refuse(&request, "lambda map");
+  refuse(&request, "lambda_map", "lambda map");
+  request.lambda_map = NULL;
+  request.recipe.guidance_skip = 0.5;
+  refuse(&request, "guidance_skip", "official");
+  request.recipe.guidance_skip = 0;
+  request.recipe.guidance = 2;
+  api_ok(msk_request_check(&request, model, &error), &error);
 }
 
 static void test_wrong_options(void **state) {
@@ -143,6 +218,10 @@ static void test_wrong_options(void **state) {
   assert_int_equal(msk_session_open(&session, model, &request, &options, &error),
                    MSK_ERROR_ARGUMENT);
   assert_non_null(strstr(error.message, "threads"));
+  assert_string_equal(error.field, "threads");
+  options.threads = MSK_MAX_THREADS + 1;
+  assert_int_equal(msk_session_open(&session, model, &request, &options, &error),
+                   MSK_ERROR_ARGUMENT);
   options.size = 1;
   assert_int_equal(msk_session_open(&session, model, &request, &options, &error),
                    MSK_ERROR_ARGUMENT);
@@ -235,6 +314,36 @@ static void test_class_names(void **state) {
   assert_null(msk_model_class_name(named, -1));
 }
 
+/* ---- names ---- */
+
+/* NULL at both ends, and the last value that the header has is the last that has a name. */
+static void check_names(const char *(*name)(int), int last, const char *last_name) {
+  assert_null(name(-1));
+  assert_null(name(last + 1));
+  assert_string_equal(name(last), last_name);
+  for (int i = 0; i <= last; i++) {
+    for (int j = 0; j < i; j++) assert_string_not_equal(name(i), name(j));
+  }
+}
+
+static void test_names(void **state) {
+  (void)state;
+  check_names(msk_status_name, MSK_ERROR_UNSUPPORTED, "unsupported");
+  check_names(msk_fit_name, MSK_FIT_CROP, "crop");
+  check_names(msk_invert_name, MSK_INVERT_NO, "no");
+  check_names(msk_dtype_name, MSK_DTYPE_F64, "F64");
+  check_names(msk_precision_name, MSK_PRECISION_INT8, "int8");
+  check_names(msk_job_name, MSK_JOB_EDIT, "edit");
+  check_names(msk_schedule_name, MSK_SCHEDULE_EXP, "exp");
+  check_names(msk_placeholder_name, MSK_PLACEHOLDER_SKETCH, "sketch");
+  check_names(msk_distance_name, MSK_DISTANCE_JENSEN_SHANNON, "jensen-shannon");
+  check_names(msk_unconditional_name, MSK_UNCONDITIONAL_NULL, "null");
+  check_names(msk_guidance_schedule_name, MSK_GUIDANCE_LATE, "late");
+  check_names(msk_order_name, MSK_ORDER_RANDOM, "random");
+  check_names(msk_remask_name, MSK_REMASK_RECORDED, "recorded");
+  check_names(msk_rng_layout_name, MSK_RNG_PARTITIONABLE, "partitionable");
+}
+
 /* ---- model files ---- */
 
 static void refuse_model(const char *file, msk_status expected, const char *word) {
@@ -304,6 +413,11 @@ static void test_pair_that_does_not_belong_together(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_wrong_requests),
+                                     cmocka_unit_test(test_wrong_recipes),
+                                     cmocka_unit_test(test_wrong_areas),
+                                     cmocka_unit_test(test_wrong_candidates),
+                                     cmocka_unit_test(test_lonely_class),
+                                     cmocka_unit_test(test_names),
                                      cmocka_unit_test(test_wrong_official_requests),
                                      cmocka_unit_test(test_wrong_options),
                                      cmocka_unit_test(test_wrong_research),

@@ -6,7 +6,7 @@
 #include "support.h"
 
 static msk_status load(json_t **root, const char *text, size_t most, msk_error *error) {
-  *error = (msk_error){MSK_OK, ""};
+  *error = (msk_error){0};
   *root = NULL;
   size_t bytes = strlen(text);
   char *exact = malloc(bytes + 1); /* without the zero: nothing may look behind the end */

@@ -261,7 +261,7 @@ static void damaged_specs(void **state) {
   snprintf(path, sizeof path, "%s/spec.json", folder);
   uint64_t random = 99;
   int points = 0, taken = 0;
-  msk_error error = {MSK_OK, ""};
+  msk_error error = {0};
   write_file(path, sample, sizeof sample - 1);
   if (take_spec(path, &points, &error) != MSK_OK) fail_msg("%s", error.message);
   assert_int_equal(points, 2 * 2 * (3 * 3) * 2 * 2);

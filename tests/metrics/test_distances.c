@@ -102,7 +102,7 @@ static void eigenvalues(void **state) {
 
 static double frechet(const msk_features *a, const msk_features *b) {
   double distance = -1;
-  msk_error error = {MSK_OK, ""};
+  msk_error error = {0};
   if (msk_features_frechet(a, b, &distance, NULL, &error) != MSK_OK) fail_msg("%s", error.message);
   return distance;
 }
@@ -286,7 +286,7 @@ static void few_pictures(void **state) {
 
 static double kernel(const msk_features *a, const msk_features *b) {
   double distance = -1;
-  msk_error error = {MSK_OK, ""};
+  msk_error error = {0};
   if (msk_features_kernel(a, b, &distance, &error) != MSK_OK) fail_msg("%s", error.message);
   return distance;
 }
@@ -333,7 +333,7 @@ static void mistakes(void **state) {
   const msk_features *wrong[] = {&one, &other, &wide, &nan, &missing, NULL};
   for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
     double distance = 42;
-    msk_error error = {MSK_OK, ""};
+    msk_error error = {0};
     assert_int_equal(msk_features_frechet(&good, wrong[i], &distance, NULL, &error),
                      MSK_ERROR_ARGUMENT);
     assert_int_equal(msk_features_kernel(wrong[i], &good, &distance, &error), MSK_ERROR_ARGUMENT);

@@ -155,7 +155,7 @@ static void run(network *n, const msk_decode_spec *spec, const json_t *entry) {
   msk_decode *decode = msk_decode_place(&placed, spec);
   msk_denoiser denoiser = {n, network_logits, network_score};
   msk_error error;
-  if (msk_decode_begin(decode, spec, &denoiser, &error) != MSK_OK) fail_msg("%s", error.message);
+  msk_decode_begin(decode, spec, &denoiser);
   size_t steps = (size_t)spec->recipe.steps, step = (size_t)spec->recipe.start_step;
   for (bool done = false; !done; step++) {
     assert_int_equal(msk_decode_step(decode, &done, &error), MSK_OK);

@@ -233,7 +233,7 @@ static void test_bad_values(void **state) {
                                        {"choice_temperature", "-1"}};
   msk_recipe recipe = find(MSK_JOB_DRAW, "balanced", NULL, 24), before = recipe;
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-    msk_error error = {MSK_OK, ""};
+    msk_error error = {0};
     if (msk_recipe_set(&recipe, MSK_JOB_DRAW, bad[i][0], bad[i][1], &error) != MSK_ERROR_ARGUMENT)
       fail_msg("%s=%s is taken", bad[i][0], bad[i][1]);
     assert_non_null(strstr(error.message, bad[i][0]));
@@ -448,7 +448,7 @@ static void test_bad_defaults(void **state) {
     msk_model_defaults defaults = {
         .null_class = -1, .start_from_sketch = -1, .pairs = &bad[i], .pair_count = 1};
     msk_recipe recipe = {0}, before = recipe;
-    msk_error error = {MSK_OK, ""};
+    msk_error error = {0};
     assert_int_equal(
         msk_recipe_from_defaults(&recipe, &defaults, 24, MSK_JOB_DRAW, "balanced", &error),
         MSK_ERROR_FILE);

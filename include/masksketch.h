@@ -786,6 +786,67 @@ MSK_API msk_status msk_judge_look(msk_judge *judge, const msk_image *images, int
                                   float *classes, float *silhouettes, float *features,
                                   msk_error *error);
 
+/* ---- Training -------------------------------------------------------------------------------- */
+
+enum { MSK_TRAIN_SET, MSK_HELD_OUT_SET };
+
+/* Where pictures come from: objects of `classes` kinds, each a photo, drawings of the same object
+ * by `hands` hands, and a map of its parts. Called from a thread of its own, one object at a time. */
+typedef struct msk_train_source {
+  void *user;
+  int image_size, classes, hands;
+  /* names the source and all that its pictures depend on: tokens of another are not mixed in */
+  const char *description[2];
+  /* Fills photo [size, size, 3], drawings [hands, size, size] (grey, dark on light; the first is
+   * the plain contour) and parts [size, size] (0: background) of object `index` of a set. Returns
+   * its class, or -1 where that fails. */
+  int (*render)(void *user, int set, size_t index, uint8_t *photo, uint8_t *drawings,
+                uint8_t *parts);
+} msk_train_source;
+
+typedef struct msk_train_progress {
+  long step;
+  size_t sequences, all_sequences; /* seen; of the whole run */
+  size_t objects;                  /* of which there are tokens */
+  int waits;                       /* for objects: nothing was trained since the last call */
+  int logged; /* the means are over all steps since the last log, held-out losses were measured, and
+                 the model was written */
+  double masked_loss, pair_loss;   /* means; NaN: none */
+  double gradient_norm;            /* of the last step */
+  double held_out, held_out_hinted;
+  double sequences_per_second, flop_per_second; /* while training */
+  double seconds_left;
+} msk_train_progress;
+
+/* Trains a transformer for the codes of a model that exists. Numbers that are 0 have no default:
+ * msk_train_options_init() sets those of the default model. */
+typedef struct msk_train_options {
+  size_t size;
+  const char *tokenizer_path; /* a model file; classes: the source's, one without a name, hands */
+  const char *work_path;      /* an existing folder for checkpoint and tokens */
+  const char *output_path;    /* the model file */
+  const char *start_path;     /* checkpoint to begin from where work_path has none; NULL: none */
+  const char *isa;            /* NULL: the best */
+  int threads;                /* 0: all */
+  msk_train_source source;
+  uint64_t seed;
+  int layers, width, heads;
+  int batch, pair_batch, pair_every, hands_each;
+  size_t sequences, warmup_sequences, decay_sequences;
+  size_t objects, held_out_objects, first_objects;
+  double sequences_per_object; /* another object is taken in every so many sequences */
+  double muon_rate, adam_rate, pair_weight;
+  double null_share, style_share, hint_share, wrong_share;
+  int structure_layers[MSK_MAX_LAYERS], structure_layer_count;
+  double log_seconds, save_seconds;
+  void *user;
+  int (*on_progress)(void *user, const msk_train_progress *progress); /* nonzero: save and stop */
+} msk_train_options;
+MSK_API void msk_train_options_init(msk_train_options *options);
+/* Goes on from the checkpoint in work_path if there is one; the result depends on the options
+ * alone, not on threads, stops or what was rendered when. MSK_ERROR_CANCELLED after a stop. */
+MSK_API msk_status msk_train(const msk_train_options *options, msk_error *error);
+
 #ifdef __cplusplus
 }
 #endif

@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * optimiser.c - see optimiser.h. */
+#include "train/optimiser.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/error.h"
+
+#define BETA_1 0.9f
+#define BETA_2 0.96f
+#define ADAM_EPSILON 1e-8f
+#define MOMENTUM 0.95f
+#define DECAY 0.03f
+#define LARGEST_NORM 1.0
+
+enum { ROUNDS = 5, PIECE = 1 << 15 };
+
+/* ---- AdamW ---- */
+
+void msk_adam_update(const msk_adam *adam, size_t count, const float *gradient, float factor,
+                     float *first, float *second, float *values) {
+  double bias_1 = 1 - pow(BETA_1, (double)adam->step), bias_2 = 1 - pow(BETA_2, (double)adam->step);
+  float keep = 1 - adam->rate * adam->decay, size = (float)sqrt(bias_2),
+        step = (float)((double)adam->rate / bias_1);
+  for (size_t i = 0; i < count; i++) {
+    float g = gradient[i] * factor;
+    first[i] += (1 - BETA_1) * (g - first[i]);
+    second[i] = BETA_2 * second[i] + (1 - BETA_2) * g * g;
+    values[i] = values[i] * keep - step * (first[i] / (sqrtf(second[i]) / size + ADAM_EPSILON));
+  }
+}
+
+/* ---- Muon ---- */
+
+static void multiply(msk_stream *stream, const msk_weight_block *by, bool transposed,
+                     const float *x, size_t rows, float *panels, float *y) {
+  msk_op_pack(stream, by, 1, transposed, panels);
+  msk_op_dense(stream, &(msk_dense_args){.panels = panels,
+                                         .depth = transposed ? by->columns : by->rows,
+                                         .columns = transposed ? by->rows : by->columns,
+                                         .x = x,
+                                         .y = y,
+                                         .rows = rows});
+}
+
+/* One round of the paper's quintic: x becomes (a + b m + c m m) x with m = x x'. It brings
+ * singular values near 1. */
+static void newton_schulz(msk_stream *stream, msk_orthogonal *room) {
+  const float a = 3.4445f, b = -4.7750f, c = 2.0315f;
+  size_t r = room->rows;
+  const msk_weight_block x = {room->x, r, room->columns}, square = {room->square, r, r};
+  multiply(stream, &x, true, room->x, r, room->panels, room->square);
+  multiply(stream, &square, false, room->square, r, room->panels, room->fourth);
+  for (size_t i = 0; !stream->measuring && i < r * r; i++)
+    room->fourth[i] = b * room->square[i] + c * room->fourth[i] + (i % (r + 1) == 0 ? a : 0.0f);
+  multiply(stream, &x, false, room->fourth, r, room->panels, room->next);
+  float *swap = room->x;
+  room->x = room->next;
+  room->next = swap;
+}
+
+void msk_orthogonalise(msk_stream *stream, msk_orthogonal *room) {
+  size_t count = room->rows * room->columns;
+  double sum = 0;
+  for (size_t i = 0; !stream->measuring && i < count; i++) sum += (double)room->x[i] * room->x[i];
+  float factor = 1.0f / ((float)sqrt(sum) + 1e-7f);
+  for (size_t i = 0; !stream->measuring && i < count; i++) room->x[i] *= factor;
+  for (int i = 0; i < ROUNDS; i++) newton_schulz(stream, room);
+}
+
+/* ---- which tensor is whose ---- */
+
+static bool ends_with(const char *text, const char *end) {
+  size_t length = strlen(text), tail = strlen(end);
+  return length >= tail && strcmp(text + length - tail, end) == 0;
+}
+
+bool msk_param_is_hidden(const msk_param *param) {
+  return ends_with(param->tensor.name, ".kernel");
+}
+
+static bool is_embedding(const msk_param *param) {
+  return ends_with(param->tensor.name, ".embedding");
+}
+
+/* A hidden tensor as in x out. */
+static void matrix_sides(const msk_params *params, const msk_param *param, size_t *in,
+                         size_t *out) {
+  *out = params->config.hidden;
+  if (ends_with(param->tensor.name, "intermediate_output.kernel"))
+    *out = params->config.intermediate;
+  *in = param->tensor.elements / *out;
+}
+
+/* ---- creation ---- */
+
+static size_t round_up(size_t count) { return (count + 15) / 16 * 16; }
+
+static msk_orthogonal lay_room(float *base, size_t rows, size_t columns) {
+  size_t matrix = round_up(rows * columns), square = round_up(rows * rows);
+  return (msk_orthogonal){.rows = rows,
+                          .columns = columns,
+                          .x = base,
+                          .next = base + matrix,
+                          .square = base + 2 * matrix,
+                          .fourth = base + 2 * matrix + square,
+                          .panels = base + 2 * matrix + 2 * square};
+}
+
+static size_t room_floats(const msk_device *device, size_t rows, size_t columns) {
+  size_t across = msk_panels_floats(device, columns, rows),
+         along = msk_panels_floats(device, rows, columns);
+  return 2 * round_up(rows * columns) + 2 * round_up(rows * rows) +
+         (across > along ? across : along);
+}
+
+static void measure_room(msk_optimiser *optimiser) {
+  const msk_params *params = optimiser->params;
+  optimiser->stream.measuring = true;
+  for (size_t i = 0; i < params->count; i++) {
+    size_t in, out;
+    if (!msk_param_is_hidden(&params->list[i])) continue;
+    matrix_sides(params, &params->list[i], &in, &out);
+    size_t rows = in < out ? in : out, columns = in < out ? out : in;
+    msk_orthogonal room = {.rows = rows, .columns = columns};
+    msk_orthogonalise(&optimiser->stream, &room);
+    size_t floats = room_floats(optimiser->stream.device, rows, columns);
+    if (floats > optimiser->room_floats) optimiser->room_floats = floats;
+  }
+  optimiser->stream.measuring = false;
+}
+
+msk_status msk_optimiser_create(msk_optimiser **optimiser, const msk_params *params,
+                                const msk_device *device, msk_pool *pool, msk_error *error) {
+  const msk_allocator *allocator = params->allocator;
+  msk_optimiser *made = msk_allocate_zeroed(allocator, 1, sizeof *made);
+  if (made == NULL) return msk_fail(error, MSK_ERROR_MEMORY, "no memory for the optimiser");
+  made->params = params;
+  made->stream = (msk_stream){.device = device, .pool = pool};
+  measure_room(made);
+  made->first = msk_allocate_zeroed(allocator, params->floats, sizeof(float));
+  made->second = msk_allocate_zeroed(allocator, params->floats, sizeof(float));
+  made->average = msk_allocate_zeroed(allocator, params->floats, sizeof(float));
+  made->room = msk_allocate(allocator, made->room_floats, sizeof(float));
+  made->stream.scratch = msk_allocate(allocator, made->stream.scratch_bytes, 1);
+  if (made->first == NULL || made->second == NULL || made->average == NULL || made->room == NULL ||
+      made->stream.scratch == NULL) {
+    msk_optimiser_destroy(made);
+    return msk_fail(error, MSK_ERROR_MEMORY, "no memory for the optimiser's moments");
+  }
+  *optimiser = made;
+  return MSK_OK;
+}
+
+void msk_optimiser_destroy(msk_optimiser *optimiser) {
+  if (optimiser == NULL) return;
+  const msk_allocator *allocator = optimiser->params->allocator;
+  msk_free(allocator, optimiser->first);
+  msk_free(allocator, optimiser->second);
+  msk_free(allocator, optimiser->average);
+  msk_free(allocator, optimiser->room);
+  msk_free(allocator, optimiser->stream.scratch);
+  msk_free(allocator, optimiser);
+}
+
+/* ---- one update ---- */
+
+struct norm_job {
+  const float *block;
+  size_t floats;
+  double *sums;
+};
+
+static void norm_task(void *user, size_t index, int worker) {
+  const struct norm_job *job = user;
+  size_t first = index * PIECE, last = first + PIECE < job->floats ? first + PIECE : job->floats;
+  double sum = 0;
+  (void)worker;
+  for (size_t i = first; i < last; i++) sum += (double)job->block[i] * job->block[i];
+  job->sums[index] = sum;
+}
+
+double msk_block_norm(const msk_optimiser *optimiser, const float *block) {
+  size_t floats = optimiser->params->floats, pieces = (floats + PIECE - 1) / PIECE;
+  /* Muon's room is free here. */
+  double *sums = (double *)(void *)optimiser->room, sum = 0;
+  struct norm_job job = {.block = block, .floats = floats, .sums = sums};
+  if (pieces * sizeof *sums > optimiser->room_floats * sizeof(float)) {
+    for (size_t i = 0; i < floats; i++) sum += (double)block[i] * block[i];
+    return sqrt(sum);
+  }
+  msk_pool_run(optimiser->stream.pool, pieces, norm_task, &job);
+  for (size_t i = 0; i < pieces; i++) sum += sums[i];
+  return sqrt(sum);
+}
+
+/* x[i][j] = g + momentum * (m - g), of the matrix or of its transpose, whichever is wide. */
+static void take_direction(const float *gradient, float factor, float *momentum, size_t in,
+                           size_t out, float *x) {
+  for (size_t i = 0; i < in; i++) {
+    for (size_t j = 0; j < out; j++) {
+      float g = factor * gradient[i * out + j], *m = &momentum[i * out + j];
+      *m += (1 - MOMENTUM) * (g - *m);
+      x[in <= out ? i * out + j : j * in + i] = g + MOMENTUM * (*m - g);
+    }
+  }
+}
+
+/* An update has the root mean square of Adam's. */
+static void muon_update(msk_optimiser *optimiser, const msk_param *param, float rate, float factor,
+                        const float *gradient, float *momentum, float *values) {
+  size_t in, out;
+  matrix_sides(optimiser->params, param, &in, &out);
+  size_t rows = in < out ? in : out, columns = in < out ? out : in;
+  msk_orthogonal room = lay_room(optimiser->room, rows, columns);
+  take_direction(gradient, factor, momentum, in, out, room.x);
+  msk_orthogonalise(&optimiser->stream, &room);
+  float keep = 1 - rate * DECAY, step = rate * 0.2f * sqrtf((float)columns);
+  for (size_t i = 0; i < in; i++) {
+    for (size_t j = 0; j < out; j++) {
+      float *value = &values[i * out + j];
+      *value = *value * keep - step * room.x[in <= out ? i * out + j : j * in + i];
+    }
+  }
+}
+
+struct follow_job {
+  const float *block;
+  float *average, rate;
+  size_t floats;
+};
+
+static void follow_task(void *user, size_t index, int worker) {
+  const struct follow_job *job = user;
+  size_t first = index * PIECE, last = first + PIECE < job->floats ? first + PIECE : job->floats;
+  (void)worker;
+  for (size_t i = first; i < last; i++)
+    job->average[i] += job->rate * (job->block[i] - job->average[i]);
+}
+
+double msk_optimiser_step(msk_optimiser *optimiser, const msk_rates *rates, const float *gradients,
+                          float *block) {
+  const msk_params *params = optimiser->params;
+  double norm = msk_block_norm(optimiser, gradients);
+  float factor = (float)fmin(1.0, LARGEST_NORM / (norm + 1e-6));
+  for (size_t i = 0; i < params->count; i++) {
+    const msk_param *param = &params->list[i];
+    size_t at = param->offset;
+    if (msk_param_is_hidden(param)) {
+      muon_update(optimiser, param, rates->muon, factor, gradients + at, optimiser->first + at,
+                  block + at);
+      continue;
+    }
+    msk_adam adam = {rates->adam, is_embedding(param) ? DECAY : 0.0f, rates->step};
+    msk_adam_update(&adam, param->tensor.elements, gradients + at, factor, optimiser->first + at,
+                    optimiser->second + at, block + at);
+  }
+  struct follow_job follow = {block, optimiser->average, rates->average, params->floats};
+  msk_pool_run(optimiser->stream.pool, (params->floats + PIECE - 1) / PIECE, follow_task, &follow);
+  return norm;
+}

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * start.c - see start.h. */
+#include "train/start.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/error.h"
+
+/* One normal number; Box and Muller's. */
+static double normal(msk_random *random) {
+  double radius = sqrt(-2 * log(1 - msk_random_unit(random)));
+  return radius * cos(2 * M_PI * msk_random_unit(random));
+}
+
+static void fill_normal(msk_random *random, double spread, size_t count, float *values) {
+  for (size_t i = 0; i < count; i++) values[i] = (float)(spread * normal(random));
+}
+
+static void fill(float value, size_t count, float *values) {
+  for (size_t i = 0; i < count; i++) values[i] = value;
+}
+
+/* ---- layers ---- */
+
+/* What is added to the residual stream begins smaller. */
+static double gain_of(const char *name) {
+  if (strstr(name, "self_attention.out") != NULL || strstr(name, "layer_output.kernel") != NULL)
+    return 0.5;
+  return strstr(name, "self_attention") != NULL ? 0.8 : 1.0;
+}
+
+static void start_tensor(const msk_params *params, const msk_param *param, msk_random *random,
+                         float *values) {
+  const char *name = param->tensor.name, *end = strrchr(name, '.');
+  size_t count = param->tensor.elements, in = params->config.hidden;
+  if (strstr(name, "layer_output.kernel") != NULL) in = params->config.intermediate;
+  if (strcmp(end, ".kernel") == 0) {
+    fill_normal(random, gain_of(name) / sqrt((double)in), count, values);
+  } else if (strcmp(end, ".embedding") == 0) {
+    fill_normal(random, 0.02, count, values);
+  } else {
+    fill(strcmp(end, ".scale") == 0 ? 1.0f : 0.0f, count, values);
+  }
+}
+
+/* ---- words ---- */
+
+/* The lower triangle L of a = L L' (dim x dim), in place; a little is added to the diagonal. */
+static void decompose(double *a, size_t dim) {
+  for (size_t i = 0; i < dim; i++) a[i * dim + i] += 1e-9;
+  for (size_t j = 0; j < dim; j++) {
+    for (size_t k = 0; k < j; k++) {
+      for (size_t i = j; i < dim; i++) a[i * dim + j] -= a[i * dim + k] * a[j * dim + k];
+    }
+    double root = sqrt(a[j * dim + j]);
+    for (size_t i = j; i < dim; i++) a[i * dim + j] /= root;
+  }
+}
+
+/* x = L^-1 x */
+static void solve(const double *l, size_t dim, double *x) {
+  for (size_t i = 0; i < dim; i++) {
+    for (size_t k = 0; k < i; k++) x[i] -= l[i * dim + k] * x[k];
+    x[i] /= l[i * dim + i];
+  }
+}
+
+static void covariance(const float *codebook, size_t codes, size_t dim, double *mean, double *a) {
+  for (size_t i = 0; i < codes * dim; i++) mean[i % dim] += codebook[i] / (double)codes;
+  for (size_t c = 0; c < codes; c++) {
+    for (size_t i = 0; i < dim; i++) {
+      for (size_t j = 0; j <= i; j++)
+        a[i * dim + j] +=
+            (codebook[c * dim + i] - mean[i]) * (codebook[c * dim + j] - mean[j]) / (double)codes;
+    }
+  }
+}
+
+/* Codes, made white, through a random matrix. memory: dim * (dim + 2 + hidden). */
+static void start_words(const float *codebook, size_t codes, size_t dim, size_t hidden,
+                        msk_random *random, double *memory, float *words) {
+  double *mean = memory, *x = mean + dim, *a = x + dim, *mix = a + dim * dim;
+  covariance(codebook, codes, dim, mean, a);
+  decompose(a, dim);
+  for (size_t i = 0; i < dim * hidden; i++) mix[i] = normal(random) / sqrt((double)dim);
+  for (size_t c = 0; c < codes; c++) {
+    for (size_t i = 0; i < dim; i++) x[i] = codebook[c * dim + i] - mean[i];
+    solve(a, dim, x);
+    for (size_t d = 0; d < hidden; d++) {
+      double sum = 0;
+      for (size_t i = 0; i < dim; i++) sum += x[i] * mix[i * hidden + d];
+      words[c * hidden + d] = (float)(0.02 * sum) + 0.3f * words[c * hidden + d];
+    }
+  }
+}
+
+/* ---- positions ---- */
+
+/* Waves along the axis, and a bump at each of its places. */
+static double feature(size_t index, size_t at, size_t side) {
+  if (index < side) return cos(M_PI * (double)(index + 1) * ((double)at + 0.5) / (double)side);
+  double distance = ((double)at - (double)(index - side)) / 0.8;
+  return exp(-0.5 * distance * distance) * 1.5 - 0.4;
+}
+
+static void start_positions(size_t side, size_t hidden, msk_random *random, float *positions) {
+  size_t features = 4 * side;
+  for (size_t d = 0; d < hidden; d++) {
+    msk_random column = *random;
+    column.state += d * 0x632BE59BD9B4E019u;
+    for (size_t cell = 0; cell < side * side; cell++) {
+      msk_random weights = column;
+      double sum = 0;
+      for (size_t f = 0; f < features; f++) {
+        size_t at = f < 2 * side ? cell / side : cell % side;
+        sum += feature(f % (2 * side), at, side) * normal(&weights);
+      }
+      positions[(1 + cell) * hidden + d] = (float)(0.028 * sum / sqrt((double)features));
+    }
+  }
+}
+
+msk_status msk_params_start(const msk_params *params, const float *codebook, size_t codes,
+                            size_t dim, uint64_t seed, float *block, msk_error *error) {
+  size_t hidden = params->config.hidden, side = 1;
+  while (side * side + 1 < params->config.positions) side++;
+  double *memory = msk_allocate_zeroed(params->allocator, dim * (dim + 2 + hidden), sizeof *memory);
+  if (memory == NULL) return msk_fail(error, MSK_ERROR_MEMORY, "no memory for the first weights");
+  msk_random random = msk_random_stream(seed, 1, 0);
+  for (size_t i = 0; i < params->count; i++)
+    start_tensor(params, &params->list[i], &random, block + params->list[i].offset);
+  msk_outer_params outer = msk_params_outer(params, block);
+  start_words(codebook, codes, dim, hidden, &random, memory, outer.words);
+  start_positions(side, hidden, &random, outer.positions);
+  msk_free(params->allocator, memory);
+  return MSK_OK;
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * tokens.h - the tokens of all pictures that a run trains on, in one file that only grows: a
+ * header that says for which tokenizer and world they were made, then records of one size, each
+ * with a checksum. One thread appends; any others read records below the count. What a kill left
+ * half written is cut off when the file is opened again. */
+#ifndef MSK_TRAIN_TOKENS_H
+#define MSK_TRAIN_TOKENS_H
+
+#include "masksketch.h"
+
+enum { MSK_TOKEN_PARTS = 8, MSK_TOKEN_VIEWS = 9, MSK_TOKEN_QUARTERS = 4 };
+
+typedef struct msk_tokens msk_tokens;
+
+typedef struct msk_tokens_shape {
+  size_t cells;         /* tokens of a picture */
+  size_t hands;         /* drawings of each */
+  size_t records;       /* that there will be, at most */
+  char fingerprint[65]; /* of what they were made of and with */
+} msk_tokens_shape;
+
+/* One picture with its drawings. In memory of the caller (to append) or of the file. */
+typedef struct msk_token_record {
+  int label;             /* class of the object */
+  const uint8_t *hand;   /* [hands] which hand drew which drawing */
+  const uint16_t *photo; /* [cells] */
+  const uint16_t *drawn; /* [hands][cells] */
+  /* [cells][MSK_TOKEN_QUARTERS][MSK_TOKEN_VIEWS]: of a quarter of the cell, the shares of each
+   * part, and ink; 255 is all */
+  const uint8_t *described;
+} msk_token_record;
+
+/* Opens or makes the file. MSK_ERROR_FILE if it is of other things. */
+msk_status msk_tokens_open(msk_tokens **tokens, const char *path, const msk_tokens_shape *shape,
+                           msk_error *error);
+void msk_tokens_close(msk_tokens *tokens);
+/* Records that can be read; grows while another thread appends. */
+size_t msk_tokens_count(const msk_tokens *tokens);
+msk_token_record msk_tokens_at(const msk_tokens *tokens, size_t index);
+msk_status msk_tokens_append(msk_tokens *tokens, const msk_token_record *record, msk_error *error);
+
+#endif

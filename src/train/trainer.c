@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * trainer.c - see trainer.h. */
+#include "train/trainer.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/error.h"
+
+#define SLOWEST_AVERAGE 0.002f /* a step's share of the moving average, at least */
+
+enum { MASKED_STREAM = 11, PAIR_STREAM, HELD_OUT_STREAM };
+
+/* ---- creation ---- */
+
+static void *take(const msk_trainer *trainer, size_t count, size_t bytes) {
+  return msk_allocate_zeroed(trainer->params->allocator, count, bytes);
+}
+
+static msk_status create_parts(msk_trainer *trainer, msk_error *error) {
+  const msk_train_plan *plan = &trainer->plan;
+  size_t n = plan->rules.cells + 1,
+         most = plan->batch > 2 * plan->pairs ? plan->batch : 2 * plan->pairs;
+  msk_status status = msk_params_create(&trainer->params, &plan->config, NULL, error);
+  if (status == MSK_OK)
+    status = msk_network_create(&trainer->network, trainer->params, trainer->device, trainer->pool,
+                                plan->rules.codes, most, error);
+  if (status == MSK_OK)
+    status = msk_optimiser_create(&trainer->optimiser, trainer->params, trainer->device,
+                                  trainer->pool, error);
+  if (status != MSK_OK) return status;
+  trainer->block = take(trainer, trainer->params->floats, sizeof(float));
+  trainer->gradients = take(trainer, trainer->params->floats, sizeof(float));
+  trainer->shown = take(trainer, most * n, sizeof(int32_t));
+  trainer->target = take(trainer, most * n, sizeof(int32_t));
+  trainer->mask = take(trainer, most * n, sizeof(bool));
+  trainer->verdict = take(trainer, most * n, 1);
+  trainer->distances = take(trainer, most * n, sizeof(float));
+  trainer->weights = take(trainer, most * n, sizeof(float));
+  if (trainer->block == NULL || trainer->gradients == NULL || trainer->shown == NULL ||
+      trainer->target == NULL || trainer->mask == NULL || trainer->verdict == NULL ||
+      trainer->distances == NULL || trainer->weights == NULL)
+    return msk_fail(error, MSK_ERROR_MEMORY, "no memory for a batch");
+  return MSK_OK;
+}
+
+msk_status msk_trainer_create(msk_trainer **trainer, const msk_train_plan *plan,
+                              const msk_device *device, msk_pool *pool, msk_error *error) {
+  msk_trainer *made = msk_allocate_zeroed(NULL, 1, sizeof *made);
+  if (made == NULL) return msk_fail(error, MSK_ERROR_MEMORY, "no memory for training");
+  made->plan = *plan;
+  made->device = device;
+  made->pool = pool;
+  made->pair[1] = 1;
+  msk_status status = create_parts(made, error);
+  if (status != MSK_OK) {
+    msk_trainer_destroy(made);
+    return status;
+  }
+  *trainer = made;
+  return MSK_OK;
+}
+
+void msk_trainer_destroy(msk_trainer *trainer) {
+  if (trainer == NULL) return;
+  void *const parts[] = {trainer->block, trainer->gradients, trainer->shown,     trainer->target,
+                         trainer->mask,  trainer->verdict,   trainer->distances, trainer->weights};
+  for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) msk_free(NULL, parts[i]);
+  msk_optimiser_destroy(trainer->optimiser);
+  msk_network_destroy(trainer->network);
+  msk_params_destroy(trainer->params);
+  msk_free(NULL, trainer);
+}
+
+/* ---- the schedule ---- */
+
+size_t msk_trainer_sequences(const msk_trainer *trainer) {
+  return (size_t)trainer->step * trainer->plan.batch;
+}
+
+bool msk_trainer_is_done(const msk_trainer *trainer) {
+  return msk_trainer_sequences(trainer) >= trainer->plan.sequences;
+}
+
+size_t msk_trainer_needs(const msk_trainer *trainer) {
+  const msk_train_plan *plan = &trainer->plan;
+  size_t seen = msk_trainer_sequences(trainer),
+         objects = plan->first_objects + (size_t)((double)seen / plan->sequences_per_object);
+  return 2 * (objects < plan->objects ? objects : plan->objects);
+}
+
+/* The share of the peak rates at the next step. */
+static double rate_share(const msk_trainer *trainer) {
+  const msk_train_plan *plan = &trainer->plan;
+  double done = (double)msk_trainer_sequences(trainer);
+  double warm = (done + (double)plan->batch) / (double)plan->warmup,
+         left = ((double)plan->sequences - done) / (double)plan->decay;
+  return fmax(0, fmin(1, fmin(warm, left)));
+}
+
+/* ---- the pair loss ---- */
+
+/* log(1 + e^z) */
+static double softplus(double z) { return fmax(z, 0) + log1p(exp(-fabs(z))); }
+
+/* Class-balanced binary cross-entropy of z = offset - e^scale * distance, which is to be positive
+ * where a token is right. Fills the weights of the distances (the class position's is 0) and the
+ * slopes by scale and offset. */
+static double judge_pairs(msk_trainer *trainer, double slopes[2]) {
+  const msk_train_plan *plan = &trainer->plan;
+  size_t cells = plan->rules.cells, n = cells + 1;
+  double scale = exp((double)trainer->pair[0]), counts[2] = {1, 1}, sums[2] = {0};
+  for (size_t i = 0; i < plan->pairs * cells; i++) {
+    if (trainer->verdict[i] != MSK_VERDICT_UNKNOWN) counts[trainer->verdict[i]]++;
+  }
+  slopes[0] = slopes[1] = 0;
+  memset(trainer->weights, 0, plan->pairs * n * sizeof(float));
+  for (size_t i = 0; i < plan->pairs * cells; i++) {
+    if (trainer->verdict[i] == MSK_VERDICT_UNKNOWN) continue;
+    size_t at = i / cells * n + 1 + i % cells, wrong = trainer->verdict[i] == MSK_VERDICT_WRONG;
+    double sign = wrong ? 1 : -1, z = (double)trainer->pair[1] - scale * trainer->distances[at];
+    double slope = 0.5 * plan->pair_weight * sign / (1 + exp(-sign * z)) / counts[wrong];
+    sums[wrong] += softplus(sign * z);
+    slopes[0] -= slope * scale * trainer->distances[at];
+    slopes[1] += slope;
+    trainer->weights[at] = (float)(-slope * scale);
+  }
+  return 0.5 * (sums[0] / counts[0] + sums[1] / counts[1]);
+}
+
+static double pair_step(msk_trainer *trainer, const msk_tokens *tokens, size_t usable,
+                        float gradient[2]) {
+  const msk_train_plan *plan = &trainer->plan;
+  msk_random random = msk_random_stream(plan->seed, PAIR_STREAM, (uint64_t)trainer->step);
+  msk_batch_pairs(&plan->rules, tokens, usable, &random, plan->pairs, trainer->shown,
+                  trainer->verdict);
+  msk_pair_batch batch = {.pairs = plan->pairs,
+                          .tokens = trainer->shown,
+                          .layers = plan->layers,
+                          .layer_count = plan->layer_count,
+                          .distance = MSK_DISTANCE_SYMMETRIC_KL};
+  double slopes[2];
+  msk_network_distances(trainer->network, &batch, trainer->distances);
+  double loss = judge_pairs(trainer, slopes);
+  msk_network_distances_backward(trainer->network, &batch, trainer->weights, trainer->gradients);
+  gradient[0] = (float)slopes[0], gradient[1] = (float)slopes[1];
+  return loss;
+}
+
+/* ---- a step ---- */
+
+static void update(msk_trainer *trainer, msk_step_losses *losses, const float pair_gradient[2]) {
+  const msk_train_plan *plan = &trainer->plan;
+  double share = rate_share(trainer);
+  msk_rates rates = {.adam = (float)(plan->adam_rate * share),
+                     .muon = (float)(plan->muon_rate * share),
+                     .average = fmaxf(1.0f / (float)(trainer->step + 1), SLOWEST_AVERAGE),
+                     .step = trainer->step + 1};
+  losses->norm = msk_optimiser_step(trainer->optimiser, &rates, trainer->gradients, trainer->block);
+  if (!isnan(losses->pair)) {
+    msk_adam adam = {rates.adam, 0, ++trainer->pair_step};
+    msk_adam_update(&adam, 2, pair_gradient, 1, trainer->pair_first, trainer->pair_second,
+                    trainer->pair);
+  }
+  trainer->step++;
+}
+
+msk_step_losses msk_trainer_step(msk_trainer *trainer, const msk_tokens *tokens) {
+  const msk_train_plan *plan = &trainer->plan;
+  msk_step_losses losses = {.pair = NAN};
+  size_t usable = msk_trainer_needs(trainer);
+  float pair_gradient[2] = {0};
+  msk_random random = msk_random_stream(plan->seed, MASKED_STREAM, (uint64_t)trainer->step);
+  memset(trainer->gradients, 0, trainer->params->floats * sizeof(float));
+  msk_network_set(trainer->network, trainer->block);
+  msk_batch_masked(&plan->rules, tokens, usable, &random, plan->batch, trainer->shown,
+                   trainer->target, trainer->mask);
+  msk_masked_batch batch = {.batch = plan->batch,
+                            .shown = trainer->shown,
+                            .target = trainer->target,
+                            .mask = trainer->mask};
+  losses.masked = msk_network_masked(trainer->network, &batch, trainer->gradients).plain;
+  if (plan->pair_every > 0 && (size_t)trainer->step % plan->pair_every == 0)
+    losses.pair = pair_step(trainer, tokens, usable, pair_gradient);
+  update(trainer, &losses, pair_gradient);
+  return losses;
+}
+
+/* ---- what is held out ---- */
+
+static double held_out_loss(msk_trainer *trainer, const msk_tokens *tokens, double hint_share) {
+  enum { BATCHES = 4 };
+  const msk_train_plan *plan = &trainer->plan;
+  msk_batch_rules rules = plan->rules;
+  rules.null_share = rules.style_share = 0;
+  rules.hint_share = hint_share;
+  double sum = 0;
+  for (uint64_t i = 0; i < BATCHES; i++) {
+    msk_random random = msk_random_stream(7, HELD_OUT_STREAM, i);
+    msk_batch_masked(&rules, tokens, msk_tokens_count(tokens), &random, plan->batch, trainer->shown,
+                     trainer->target, trainer->mask);
+    msk_masked_batch batch = {.batch = plan->batch,
+                              .shown = trainer->shown,
+                              .target = trainer->target,
+                              .mask = trainer->mask};
+    sum += msk_network_masked(trainer->network, &batch, NULL).plain;
+  }
+  return sum / BATCHES;
+}
+
+msk_held_out msk_trainer_evaluate(msk_trainer *trainer, const msk_tokens *tokens) {
+  msk_network_set(trainer->network, trainer->optimiser->average);
+  return (msk_held_out){.masked = held_out_loss(trainer, tokens, 0),
+                        .hinted = held_out_loss(trainer, tokens, 1)};
+}
+
+double msk_trainer_flop(const msk_trainer *trainer) {
+  const msk_train_plan *plan = &trainer->plan;
+  const msk_maskgit_config *c = &plan->config;
+  double d = (double)c->hidden, n = (double)c->positions, rows = (double)plan->batch * n,
+         layers = (double)c->layers, masked = 2 / M_PI, inner = (double)c->intermediate;
+  double attention = 4 * rows * n * d, projections = 8 * rows * d * d, mlp = 4 * rows * d * inner,
+         head = 2 * masked * rows * d * (d + (double)plan->rules.codes);
+  double whole = layers * (attention + projections + mlp) - (1 - masked) * (mlp + projections / 4);
+  double flop = 3 * (whole + head);
+  if (plan->pair_every > 0 && plan->layer_count > 0) {
+    double depth = (double)plan->layers[plan->layer_count - 1],
+           pair_rows = 2 * (double)plan->pairs * n, share = pair_rows / rows;
+    flop += 3 * share * depth * (attention + projections + mlp) / (double)plan->pair_every;
+  }
+  double r = d, muon = layers * (4 * 6 * r * r * r + 2 * (4 * r * r * inner + 2 * r * r * r));
+  return flop + 5 * muon;
+}

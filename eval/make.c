@@ -12,6 +12,22 @@
 #include "eval/eval.h"
 #include "metadata.h"
 
+/* Names in the SPEC are of installed models, paths start from the SPEC's folder. */
+msk_status evaluation_open_model(msk_model **model, const evaluation *e, int index,
+                                 msk_error *error) {
+  model_choice choice = e->order->model;
+  char path[MAX_PATH_BYTES];
+  if (e->spec.models != NULL) {
+    choice.name = eval_spec_text(e->spec.models, (size_t)index);
+    if (strchr(choice.name, '/') != NULL) {
+      msk_status status = eval_spec_path(path, &e->spec, choice.name, error);
+      if (status != MSK_OK) return status;
+      choice.name = path;
+    }
+  }
+  return model_path_open(model, &choice, error);
+}
+
 /* What lasts while pictures are made. `tokens`: of each drawing under the model and the rules at
  * work, NULL until needed. */
 typedef struct workshop {

@@ -116,6 +116,7 @@ static void copy_file(const char *folder, const char *name, const char *from) {
 struct whole_model {
   msk_tensor tensors[100];
   const msk_tensor *rows;
+  size_t words;
 };
 static const char words_name[] = "text_model.embeddings.token_embedding.weight";
 
@@ -132,16 +133,18 @@ static msk_status fill_tensor(void *user, size_t index, void *out, msk_error *er
   for (size_t i = 0; i < model->rows->elements; i++) {
     int32_t row;
     memcpy(&row, model->rows->data + i * sizeof row, sizeof row);
+    if ((size_t)row >= model->words) continue;
     memcpy((uint8_t *)out + (size_t)row * row_bytes, tensor->data + i * row_bytes, row_bytes);
   }
   return MSK_OK;
 }
 
-static void write_model(const char *folder) {
+static void write_model(const char *folder, size_t words) {
   static struct whole_model model;
   msk_error error = {0};
   msk_weight_file *file = NULL;
   size_t count = 0;
+  model.words = words;
   if (msk_weight_file_open(&file, golden_path("clip/model/model_rows.safetensors"), NULL, &error) !=
       MSK_OK)
     fail_msg("%s", error.message);
@@ -149,7 +152,7 @@ static void write_model(const char *folder) {
   for (size_t i = 0; i < msk_weight_file_count(file); i++) {
     msk_tensor tensor = *msk_weight_file_at(file, i);
     if (strcmp(tensor.name, words_name) == 0) {
-      tensor.shape[0] = 49408;
+      tensor.shape[0] = words;
       tensor.elements = tensor.shape[0] * tensor.shape[1];
       tensor.bytes = tensor.elements * 2;
     }
@@ -162,8 +165,38 @@ static void write_model(const char *folder) {
 }
 
 void clip_write(const char *folder, const char *config) {
-  write_model(folder);
+  write_model(folder, 49408);
   copy_file(folder, "config.json", golden_path("clip/model/%s", config));
   copy_file(folder, "vocab.json", "data/clip/vocab.json");
   copy_file(folder, "merges.txt", "data/clip/merges.txt");
+}
+
+/* The beginning of a file, up to `end`, and `tail`. */
+static void write_part(const char *folder, const char *name, const char *from, const char *end,
+                       const char *tail) {
+  size_t count;
+  char *text = (char *)test_read_file(from, &count), *cut = memmem(text, count, end, strlen(end));
+  assert_non_null(cut);
+  size_t kept = (size_t)(cut - text);
+  text = realloc(text, kept + strlen(tail) + 1);
+  assert_non_null(text);
+  strcpy(text + kept, tail);
+  clip_write_text(folder, name, text);
+  free(text);
+}
+
+void clip_write_small(const char *folder) {
+  enum { WORDS = 515 }; /* bytes, bytes at a word's end, "in", the two marks */
+  write_model(folder, WORDS);
+  write_part(folder, "vocab.json", "data/clip/vocab.json", ",\"th\":513",
+             ",\"<|startoftext|>\":513,\"<|endoftext|>\":514}");
+  write_part(folder, "merges.txt", "data/clip/merges.txt", "t h\n", "");
+  size_t count;
+  const char size[] = "49408";
+  char *config = (char *)test_read_file(golden_path("clip/model/config.json"), &count);
+  char *at = memmem(config, count, size, strlen(size));
+  assert_non_null(at);
+  memcpy(at, "  515", strlen(size));
+  write_bytes(folder, "config.json", config, count);
+  free(config);
 }

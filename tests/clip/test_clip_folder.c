@@ -155,6 +155,7 @@ static void test_memory(void **state) {
   (void)state;
   counting_allocator counting;
   counting_allocator_init(&counting);
+  clip_write_small(folder);
   msk_status status = MSK_ERROR_MEMORY;
   for (long k = 1; status != MSK_OK; k++) {
     counting.calls = 0, counting.fail_at = k;
@@ -163,6 +164,7 @@ static void test_memory(void **state) {
     assert_true(status == MSK_OK || status == MSK_ERROR_MEMORY);
     assert_true(status != MSK_OK || k > 20);
   }
+  clip_write(folder, "config.json");
 }
 
 static void test_arguments(void **state) {

@@ -169,25 +169,36 @@ static msk_precision choose_precision(const msk_weight_file *file,
   return MSK_PRECISION_FP32;
 }
 
+/* Both networks are loaded on a device that measures: what is kept after it and at most meanwhile
+ * is what loading them takes. */
+static msk_status measure(msk_memory_plan *plan, msk_device *device, const msk_weight_file *file,
+                          const msk_model_options *options, msk_error *error) {
+  msk_tally tally = {0, 0};
+  msk_vqgan *tokenizer = NULL;
+  msk_maskgit *transformer = NULL;
+  msk_device_measure(device, &tally);
+  /* the number of groups has no effect on memory */
+  msk_status status = msk_vqgan_load(&tokenizer, device, file, MSK_BUNDLE_TOKENIZER, 1,
+                                     options->decode_precision, NULL, error);
+  if (status == MSK_OK)
+    status = msk_maskgit_load(&transformer, device, file, MSK_BUNDLE_TRANSFORMER, NULL, error);
+  if (status == MSK_OK)
+    *plan = (msk_memory_plan){.weights = tally.held, .loading = tally.most - tally.held};
+  msk_vqgan_destroy(tokenizer);
+  msk_maskgit_destroy(transformer);
+  return status;
+}
+
 msk_status msk_bundle_plan(msk_memory_plan *plan, const char *path,
                            const msk_model_options *options, msk_error *error) {
   msk_weight_file *file = NULL;
   msk_device *device = NULL;
-  size_t kept[2], meanwhile[2];
   msk_status status = msk_weight_file_open(&file, path, options->allocator, error);
   if (status == MSK_OK) status = check_kind(file, error);
   if (status == MSK_OK)
     status = msk_device_create(&device, options->isa, choose_precision(file, options),
                                options->allocator, error);
-  if (status == MSK_OK)
-    status = msk_vqgan_plan(device, file, MSK_BUNDLE_TOKENIZER, options->decode_precision, &kept[0],
-                            &meanwhile[0], error);
-  if (status == MSK_OK)
-    status = msk_maskgit_plan(device, file, MSK_BUNDLE_TRANSFORMER, &kept[1], &meanwhile[1], error);
-  if (status == MSK_OK) {
-    *plan = (msk_memory_plan){.weights = kept[0] + kept[1],
-                              .loading = meanwhile[0] > meanwhile[1] ? meanwhile[0] : meanwhile[1]};
-  }
+  if (status == MSK_OK) status = measure(plan, device, file, options, error);
   if (device != NULL) msk_device_destroy(device);
   if (file != NULL) msk_weight_file_close(file);
   return status;

@@ -82,7 +82,7 @@ static void add_scales(msk_outputs *o, const struct msk_origin *origin, int outp
 static void add_source(msk_outputs *o, int network, const msk_import_tensor *source) {
   struct msk_origin origin = {.source = source, .network = network};
   bool from_codes = source->tensor.dtype == MSK_DTYPE_I8;
-  int outputs = network == 1 ? msk_maskgit_code_outputs(o->transformer, source->name) : 0;
+  int outputs = network == 1 ? msk_maskgit_int8_outputs(o->transformer, source->name) : 0;
   if (from_codes) origin.scales = find_scales(&o->imports[network], source->name);
   if (outputs > 0 && (from_codes || o->options->int8)) {
     origin.columns = 1;

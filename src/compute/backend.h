@@ -51,8 +51,26 @@ const char *msk_device_warning(const msk_device *device);
 msk_precision msk_device_precision(const msk_device *device);
 /* Linear layers may be given as codes of -127 to 127: the precision is int8, and products of
  * such codes are exact on this set. */
-bool msk_device_takes_codes(const msk_device *device);
+bool msk_device_takes_int8(const msk_device *device);
 const msk_allocator *msk_device_allocator(const msk_device *device);
+
+/* A device that measures: what is created on it looks at no weight and has no arrays (their
+ * addresses are MSK_NOWHERE), but counts into `tally` the bytes that it would have: held now, and
+ * the most that ever were. It is destroyed as anything else. NULL: the device creates. */
+typedef struct msk_tally {
+  size_t held, most;
+} msk_tally;
+void msk_device_measure(msk_device *device, msk_tally *tally);
+bool msk_device_measures(const msk_device *device);
+/* Objects, zeroed, there in either case; and arrays, which are not when measuring. NULL when
+ * refused. They are given back with the sizes that they were taken with; NULL is ignored. */
+void *msk_device_make(const msk_device *device, size_t count, size_t bytes);
+void msk_device_unmake(const msk_device *device, void *object, size_t count, size_t bytes);
+void *msk_device_take(const msk_device *device, size_t count, size_t bytes);
+void msk_device_give(const msk_device *device, void *memory, size_t count, size_t bytes);
+/* Memory that others hold for a creation: pages of a mapped file. */
+void msk_device_hold(const msk_device *device, size_t bytes);
+void msk_device_drop(const msk_device *device, size_t bytes);
 
 typedef struct msk_meter msk_meter; /* meter.h */
 
@@ -69,13 +87,14 @@ typedef struct msk_stream {
 
 /* y = x W + b. W is given as column blocks (q, k, v side by side, say): each in x out row-major,
  * or out x in when `transposed`. Values are finite floats; or, not transposed, binary16 numbers;
- * or, for a device that msk_device_takes_codes(), codes. */
+ * or, for a device that msk_device_takes_int8(), codes. */
 typedef struct msk_linear_part {
   const void *weight;
   const float *bias; /* out floats, or NULL: zeros */
   size_t out;
   bool transposed;
   msk_dtype dtype;     /* F32, F16 in this machine's byte order, I8 */
+  bool narrow;         /* of F32: its values are known to be binary16 numbers, for who measures */
   const float *scales; /* of I8: a scale for each column */
 } msk_linear_part;
 /* INT8: weights of 8 bits with a scale for each column, inputs of 8 bits with scale and zero
@@ -85,10 +104,6 @@ msk_status msk_linear_create(msk_linear **linear, const msk_device *device, msk_
                              size_t in, const msk_linear_part *parts, size_t part_count,
                              msk_pool *pool, msk_error *error);
 void msk_linear_destroy(msk_linear *linear);
-size_t msk_linear_bytes(const msk_linear *linear);
-/* What it would have of a layer with these sizes. halves: every weight is a binary16 number. */
-size_t msk_linear_plan(const msk_device *device, msk_precision precision, size_t in, size_t out,
-                       bool halves);
 
 /* SAME convolution, weight kernel x kernel x in x out (HWIO), stride 1 or 2 (XLA's SAME: padding
  * split with the larger half behind). kernel 1..4. dtype F32 or F16. */
@@ -106,12 +121,6 @@ bool msk_conv_int8_pays(const msk_device *device, size_t kernel, size_t stride, 
                         size_t in, size_t out);
 msk_precision msk_conv_precision(const msk_conv *conv);
 void msk_conv_destroy(msk_conv *conv);
-size_t msk_conv_bytes(const msk_conv *conv);
-size_t msk_conv_plan(const msk_device *device, size_t kernel, size_t stride, size_t in, size_t out,
-                     bool halves);
-/* meanwhile: bytes that its creation takes beside them. */
-size_t msk_conv_int8_plan(const msk_device *device, size_t upsample, size_t in, size_t out,
-                          size_t *meanwhile);
 
 /* codes x dim vectors and their halved squared norms. */
 msk_status msk_codebook_create(msk_codebook **codebook, const msk_device *device,

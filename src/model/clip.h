@@ -32,8 +32,6 @@ typedef struct msk_clip_towers msk_clip_towers;
 msk_status msk_clip_towers_load(msk_clip_towers **towers, const msk_device *device,
                                 const msk_weight_file *file, const msk_clip_config *config,
                                 msk_pool *pool, msk_error *error);
-/* Lists the tensors of a CLIP of this configuration (weights.h). */
-msk_status msk_clip_each_tensor(const msk_clip_config *config, msk_weight_visit *visit, void *user);
 void msk_clip_towers_destroy(msk_clip_towers *towers);
 float msk_clip_towers_logit_scale(const msk_clip_towers *towers); /* before exp() */
 

@@ -28,48 +28,30 @@ struct msk_judge_network {
 
 enum { IN, OUT, THREE, ONE, SUBPIXELS, CLASSES, BELOW };
 
-typedef struct level_fields {
-  float *down, *down_bias, *same, *same_bias;
-} level_fields;
-typedef struct rise_fields {
-  float *below, *beside, *bias;
-} rise_fields;
-typedef struct head_fields {
-  float *silhouette, *silhouette_bias, *label, *label_bias;
-} head_fields;
+/* Where a group's tensors go: a level's down and same, a rise's below and beside, the heads'
+ * silhouette and label. */
+typedef struct fields {
+  float *first, *first_bias, *second, *second_bias;
+} fields;
+#define FIELD(member) offsetof(fields, member)
 
 static const msk_weight_row level_rows[] = {
-    {"down.kernel", MSK_WEIGHT_SCRATCH, 4, {THREE, THREE, IN, OUT}, offsetof(level_fields, down)},
-    {"down.bias", MSK_WEIGHT_SCRATCH, 1, {OUT}, offsetof(level_fields, down_bias)},
-    {"same.kernel", MSK_WEIGHT_SCRATCH, 4, {THREE, THREE, OUT, OUT}, offsetof(level_fields, same)},
-    {"same.bias", MSK_WEIGHT_SCRATCH, 1, {OUT}, offsetof(level_fields, same_bias)},
+    {"down.kernel", MSK_WEIGHT_SCRATCH, 4, {THREE, THREE, IN, OUT}, FIELD(first)},
+    {"down.bias", MSK_WEIGHT_SCRATCH, 1, {OUT}, FIELD(first_bias)},
+    {"same.kernel", MSK_WEIGHT_SCRATCH, 4, {THREE, THREE, OUT, OUT}, FIELD(second)},
+    {"same.bias", MSK_WEIGHT_SCRATCH, 1, {OUT}, FIELD(second_bias)},
 };
 static const msk_weight_row rise_rows[] = {
-    {"below.kernel",
-     MSK_WEIGHT_SCRATCH,
-     4,
-     {THREE, THREE, BELOW, OUT},
-     offsetof(rise_fields, below)},
-    {"beside.kernel",
-     MSK_WEIGHT_SCRATCH,
-     4,
-     {THREE, THREE, OUT, OUT},
-     offsetof(rise_fields, beside)},
-    {"bias", MSK_WEIGHT_SCRATCH, 1, {OUT}, offsetof(rise_fields, bias)},
+    {"below.kernel", MSK_WEIGHT_SCRATCH, 4, {THREE, THREE, BELOW, OUT}, FIELD(first)},
+    {"beside.kernel", MSK_WEIGHT_SCRATCH, 4, {THREE, THREE, OUT, OUT}, FIELD(second)},
+    {"bias", MSK_WEIGHT_SCRATCH, 1, {OUT}, FIELD(second_bias)},
 };
 static const msk_weight_row head_rows[] = {
-    {"silhouette.kernel",
-     MSK_WEIGHT_SCRATCH,
-     4,
-     {ONE, ONE, OUT, SUBPIXELS},
-     offsetof(head_fields, silhouette)},
-    {"silhouette.bias", MSK_WEIGHT_SCRATCH, 1, {SUBPIXELS}, offsetof(head_fields, silhouette_bias)},
-    {"label.kernel", MSK_WEIGHT_SCRATCH, 2, {BELOW, CLASSES}, offsetof(head_fields, label)},
-    {"label.bias", MSK_WEIGHT_SCRATCH, 1, {CLASSES}, offsetof(head_fields, label_bias)},
+    {"silhouette.kernel", MSK_WEIGHT_SCRATCH, 4, {ONE, ONE, OUT, SUBPIXELS}, FIELD(first)},
+    {"silhouette.bias", MSK_WEIGHT_SCRATCH, 1, {SUBPIXELS}, FIELD(first_bias)},
+    {"label.kernel", MSK_WEIGHT_SCRATCH, 2, {BELOW, CLASSES}, FIELD(second)},
+    {"label.bias", MSK_WEIGHT_SCRATCH, 1, {CLASSES}, FIELD(second_bias)},
 };
-
-#define ROWS(group, table) \
-  (group)->rows = (table), (group)->row_count = sizeof(table) / sizeof *(table)
 
 /* Groups: the levels, the rises, the two heads. */
 static bool judge_groups(const void *user, size_t index, msk_weight_group *group) {
@@ -82,13 +64,13 @@ static bool judge_groups(const void *user, size_t index, msk_weight_group *group
                                         3, 1, 4, config->classes, config->channels[levels - 1]}};
   if (index < levels) {
     snprintf(group->prefix, sizeof group->prefix, "level_%zu.", l);
-    ROWS(group, level_rows);
+    MSK_WEIGHT_ROWS(group, level_rows);
   } else if (index < 2 * levels - 1) {
     snprintf(group->prefix, sizeof group->prefix, "rise_%zu.", l);
     group->sizes[BELOW] = config->channels[l + 1];
-    ROWS(group, rise_rows);
+    MSK_WEIGHT_ROWS(group, rise_rows);
   } else {
-    ROWS(group, head_rows);
+    MSK_WEIGHT_ROWS(group, head_rows);
   }
   return true;
 }
@@ -113,7 +95,7 @@ static msk_status read_size(const msk_weight_loader *loader, msk_judge_config *c
   return MSK_OK;
 }
 
-static msk_status read_config(const msk_weight_loader *loader, msk_judge_config *config) {
+static msk_status read_config(msk_weight_loader *loader, msk_judge_config *config) {
   const msk_tensor *tensor;
   *config = (msk_judge_config){.levels = msk_weight_count(loader, "level_", ".down.kernel",
                                                           ".same.kernel", MSK_JUDGE_MAX_LEVELS)};
@@ -126,93 +108,82 @@ static msk_status read_config(const msk_weight_loader *loader, msk_judge_config 
   msk_status status = msk_weight_need(loader, "label.kernel", -1, "", 2, &tensor);
   if (status != MSK_OK) return status;
   config->classes = tensor->shape[1];
-  status = msk_weights_check(loader, judge_groups, config);
+  status = msk_weights_bind(loader, judge_groups, config);
   return status == MSK_OK ? read_size(loader, config) : status;
 }
 
 /* ---- loading ---- */
 
-struct packer {
-  msk_judge_network *network;
-  msk_weight_loader *loader;
-  msk_pool *pool;
-};
-
-static msk_status pack_conv(const struct packer *packer, msk_conv **conv, const float *kernel,
+static msk_status pack_conv(const msk_weight_loader *loader, msk_conv **conv, const float *kernel,
                             const float *bias, size_t side, size_t stride, size_t in, size_t out) {
-  return msk_conv_create(conv, packer->network->device, kernel, MSK_DTYPE_F32, bias, side, stride,
-                         in, out, packer->pool, packer->loader->error);
+  return msk_conv_create(conv, loader->device, kernel, MSK_DTYPE_F32, bias, side, stride, in, out,
+                         loader->pool, loader->error);
 }
 
-static msk_status load_level(const struct packer *packer, const msk_weight_group *group, size_t l) {
-  level_fields fields;
-  struct level *level = &packer->network->levels[l];
-  size_t in = group->sizes[IN], out = group->sizes[OUT];
-  msk_status status = msk_weights_load(packer->loader, group, &fields);
+static msk_status load_level(msk_judge_network *network, size_t l, msk_weight_loader *loader) {
+  const size_t *channels = network->config.channels;
+  size_t in = l == 0 ? 3 : channels[l - 1], out = channels[l];
+  struct level *level = &network->levels[l];
+  fields f = {0};
+  msk_status status = msk_weights_next(loader, &f);
   if (status == MSK_OK)
-    status = pack_conv(packer, &level->down, fields.down, fields.down_bias, 3, 2, in, out);
+    status = pack_conv(loader, &level->down, f.first, f.first_bias, 3, 2, in, out);
   if (status == MSK_OK)
-    status = pack_conv(packer, &level->same, fields.same, fields.same_bias, 3, 1, out, out);
+    status = pack_conv(loader, &level->same, f.second, f.second_bias, 3, 1, out, out);
   return status;
 }
 
-static msk_status load_rise(const struct packer *packer, const msk_weight_group *group, size_t l) {
-  rise_fields fields;
-  struct rise *rise = &packer->network->rises[l];
-  size_t below = group->sizes[BELOW], out = group->sizes[OUT];
-  msk_status status = msk_weights_load(packer->loader, group, &fields);
+static msk_status load_rise(msk_judge_network *network, size_t l, msk_weight_loader *loader) {
+  const size_t *channels = network->config.channels;
+  struct rise *rise = &network->rises[l];
+  fields f = {0};
+  msk_status status = msk_weights_next(loader, &f);
   if (status == MSK_OK)
-    status = pack_conv(packer, &rise->below, fields.below, NULL, 3, 1, below, out);
+    status = pack_conv(loader, &rise->below, f.first, NULL, 3, 1, channels[l + 1], channels[l]);
   if (status == MSK_OK)
-    status = pack_conv(packer, &rise->beside, fields.beside, fields.bias, 3, 1, out, out);
+    status =
+        pack_conv(loader, &rise->beside, f.second, f.second_bias, 3, 1, channels[l], channels[l]);
   return status;
 }
 
-static msk_status load_heads(const struct packer *packer, const msk_weight_group *group) {
-  head_fields fields;
-  msk_judge_network *network = packer->network;
-  msk_status status = msk_weights_load(packer->loader, group, &fields);
+static msk_status load_heads(msk_judge_network *network, msk_weight_loader *loader) {
+  const msk_judge_config *config = &network->config;
+  fields f = {0};
+  msk_status status = msk_weights_next(loader, &f);
   if (status != MSK_OK) return status;
-  msk_linear_part part = {
-      .weight = fields.label, .bias = fields.label_bias, .out = group->sizes[CLASSES]};
-  status = pack_conv(packer, &network->silhouette, fields.silhouette, fields.silhouette_bias, 1, 1,
-                     group->sizes[OUT], 4);
+  msk_linear_part part = {.weight = f.second, .bias = f.second_bias, .out = config->classes};
+  status =
+      pack_conv(loader, &network->silhouette, f.first, f.first_bias, 1, 1, config->channels[0], 4);
   if (status != MSK_OK) return status;
-  return msk_linear_create(&network->label, network->device, MSK_PRECISION_FP32,
-                           group->sizes[BELOW], &part, 1, packer->pool, packer->loader->error);
+  return msk_linear_create(&network->label, loader->device, MSK_PRECISION_FP32,
+                           config->channels[config->levels - 1], &part, 1, loader->pool,
+                           loader->error);
 }
 
-static msk_status load_all(const struct packer *packer) {
-  size_t levels = packer->network->config.levels;
-  msk_weight_group group;
+static msk_status load_all(msk_judge_network *network, msk_weight_loader *loader) {
+  size_t levels = network->config.levels;
   msk_status status = MSK_OK;
-  for (size_t i = 0; status == MSK_OK && judge_groups(&packer->network->config, i, &group); i++) {
-    status = i < levels           ? load_level(packer, &group, i)
-             : i < 2 * levels - 1 ? load_rise(packer, &group, i - levels)
-                                  : load_heads(packer, &group);
-  }
-  return status;
+  for (size_t l = 0; status == MSK_OK && l < levels; l++) status = load_level(network, l, loader);
+  for (size_t l = 0; status == MSK_OK && l + 1 < levels; l++)
+    status = load_rise(network, l, loader);
+  return status == MSK_OK ? load_heads(network, loader) : status;
 }
 
 msk_status msk_judge_network_load(msk_judge_network **network, const msk_device *device,
                                   const msk_weight_file *file, msk_pool *pool, msk_error *error) {
-  const msk_allocator *allocator = msk_device_allocator(device);
-  msk_judge_config config;
   msk_weight_loader loader = {.file = file,
                               .prefix = "",
                               .hint = "is this a judge?",
-                              .allocator = allocator,
+                              .device = device,
+                              .pool = pool,
                               .error = error};
-  msk_status status = read_config(&loader, &config);
-  if (status != MSK_OK) return status;
-  msk_judge_network *made = msk_allocate_zeroed(allocator, 1, sizeof *made);
+  msk_judge_network *made = msk_device_make(device, 1, sizeof *made);
   if (made == NULL) return msk_fail(error, MSK_ERROR_MEMORY, "not enough memory for the judge");
-  made->config = config;
   made->device = device;
-  status = msk_weights_reserve(&loader, judge_groups, &config);
-  if (status == MSK_OK) status = load_all(&(struct packer){made, &loader, pool});
-  msk_free(allocator, loader.scratch);
-  msk_free(allocator, loader.kept);
+  msk_status status = read_config(&loader, &made->config);
+  if (status == MSK_OK) status = load_all(made, &loader);
+  msk_device_give(device, loader.kept, loader.kept_floats, sizeof *loader.kept);
+  msk_weights_end(&loader);
   if (status == MSK_OK) {
     *network = made;
   } else {
@@ -231,7 +202,7 @@ void msk_judge_network_destroy(msk_judge_network *network) {
   }
   msk_conv_destroy(network->silhouette);
   msk_linear_destroy(network->label);
-  msk_free(msk_device_allocator(network->device), network);
+  msk_device_unmake(network->device, network, 1, sizeof *network);
 }
 
 const msk_judge_config *msk_judge_network_config(const msk_judge_network *network) {

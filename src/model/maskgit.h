@@ -15,6 +15,8 @@ typedef struct msk_maskgit_config {
 
 typedef struct msk_maskgit msk_maskgit;
 
+/* On a device that measures, a network without arrays, to be destroyed: its tally says what one
+ * would take. */
 msk_status msk_maskgit_load(msk_maskgit **maskgit, const msk_device *device,
                             const msk_weight_file *file, const char *prefix, msk_pool *pool,
                             msk_error *error);
@@ -24,16 +26,11 @@ msk_status msk_maskgit_read_config(msk_maskgit_config *config, const msk_weight_
 /* Lists the tensors of a transformer of this configuration (weights.h). */
 msk_status msk_maskgit_each_tensor(const msk_maskgit_config *config, msk_weight_visit *visit,
                                    void *user);
-/* Bytes that loading the transformer takes and keeps, and takes beside them meanwhile (the
- * file's pages counted). */
-msk_status msk_maskgit_plan(const msk_device *device, const msk_weight_file *file,
-                            const char *prefix, size_t *kept, size_t *meanwhile, msk_error *error);
 /* How many of the last sides of the tensor of that name (below the prefix) have a scale for each
- * element, if it may be stored in codes; else 0. */
-int msk_maskgit_code_outputs(const msk_maskgit_config *config, const char *name);
+ * element, if it may be stored in int8; else 0. */
+int msk_maskgit_int8_outputs(const msk_maskgit_config *config, const char *name);
 void msk_maskgit_destroy(msk_maskgit *maskgit);
 const msk_maskgit_config *msk_maskgit_get_config(const msk_maskgit *maskgit);
-size_t msk_maskgit_bytes(const msk_maskgit *maskgit);
 
 /* One forward pass; outputs that are NULL are not computed, and the pass stops after the last
  * layer (or the last q, k) that is needed. */

@@ -28,7 +28,8 @@ typedef struct msk_vqgan_config {
 typedef struct msk_vqgan msk_vqgan;
 
 /* Tensors are found under `prefix` ("tokenizer." in a run-time file, "" in a checkpoint) by the
- * authors' names. groups 0: 32. */
+ * authors' names. groups 0: 32. On a device that measures, a network without arrays, to be
+ * destroyed: its tally says what one would take. */
 msk_status msk_vqgan_load(msk_vqgan **vqgan, const msk_device *device, const msk_weight_file *file,
                           const char *prefix, size_t groups, msk_precision decoding, msk_pool *pool,
                           msk_error *error);
@@ -41,14 +42,8 @@ msk_status msk_vqgan_each_tensor(const msk_vqgan_config *config, msk_weight_visi
 /* The decoder's: int8 if some of its convolutions are. Where 8 bits would be slower than float32
  * (msk_conv_int8_pays), none is, whatever was asked for. */
 msk_precision msk_vqgan_decode_precision(const msk_vqgan *vqgan);
-/* Bytes that loading the tokenizer takes and keeps, and takes beside them meanwhile (the file's
- * pages counted). */
-msk_status msk_vqgan_plan(const msk_device *device, const msk_weight_file *file, const char *prefix,
-                          msk_precision decoding, size_t *kept, size_t *meanwhile,
-                          msk_error *error);
 void msk_vqgan_destroy(msk_vqgan *vqgan);
 const msk_vqgan_config *msk_vqgan_get_config(const msk_vqgan *vqgan);
-size_t msk_vqgan_bytes(const msk_vqgan *vqgan);
 
 /* Called with each stage's output (tests, traces): the authors' module name ("encoder/Conv_0",
  * "decoder/ResBlock_3"), height x width x channels. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * weights.c - see weights.h: names, sizes, checking; weights_read.c reads. Checking comes first
- * and for the whole network, so that memory is only taken for files that fit. */
+ * weights.c - see weights.h: walking through tables, and binding; weights_read.c reads. Binding
+ * comes first and for the whole network, so that memory is only taken for files that fit. */
 #include "model/weights.h"
 
 #include <stdio.h>
@@ -72,136 +72,49 @@ msk_status msk_weight_need(const msk_weight_loader *loader, const char *name, in
   return MSK_OK;
 }
 
-void msk_weight_expected(const char *prefix, const msk_weight_group *group,
-                         const msk_weight_row *row, char name[MSK_WEIGHT_NAME],
-                         msk_tensor *tensor) {
-  snprintf(name, MSK_WEIGHT_NAME, "%s%s%s", prefix, group->prefix, row->name);
-  *tensor = (msk_tensor){.name = name, .dtype = MSK_DTYPE_F32, .rank = row->rank, .elements = 1};
-  for (int i = 0; i < row->rank; i++) {
-    tensor->shape[i] = group->sizes[row->sides[i]];
-    tensor->elements *= tensor->shape[i];
-  }
-  tensor->bytes = tensor->elements * sizeof(float);
-}
+/* ---- walking through a table ---- */
 
-void msk_weight_expected_scales(const msk_weight_row *row, const msk_tensor *codes,
-                                char name[MSK_WEIGHT_NAME], msk_tensor *scales) {
-  int inputs = row->rank - msk_weight_outputs(row);
-  snprintf(name, MSK_WEIGHT_NAME, "%.*s%s", (int)(MSK_WEIGHT_NAME - sizeof MSK_WEIGHT_SCALES),
-           codes->name, MSK_WEIGHT_SCALES);
-  *scales = (msk_tensor){
-      .name = name, .dtype = MSK_DTYPE_F32, .rank = msk_weight_outputs(row), .elements = 1};
-  for (int i = 0; i < msk_weight_outputs(row); i++) {
-    scales->shape[i] = codes->shape[inputs + i];
-    scales->elements *= scales->shape[i];
-  }
-  scales->bytes = scales->elements * sizeof(float);
-}
+/* One row of a table, with the name and shape that its tensor should have. */
+typedef msk_status row_visit(void *user, size_t group, const msk_weight_row *row,
+                             const msk_tensor *expected);
 
-bool msk_weight_is_scales(const char *name) {
-  size_t length = strlen(name), end = strlen(MSK_WEIGHT_SCALES);
-  return length > end && strcmp(name + length - end, MSK_WEIGHT_SCALES) == 0;
-}
-
-/* codes: a tensor of codes may stand there too. */
-static msk_status check_tensor(const msk_weight_loader *loader, const msk_tensor *expected,
-                               bool codes) {
-  const char *path = msk_weight_file_path(loader->file);
-  const msk_tensor *found = msk_weight_file_find(loader->file, expected->name);
-  if (found == NULL) return msk_weight_fail_missing(loader, expected->name);
-  if (found->rank != expected->rank ||
-      memcmp(found->shape, expected->shape, (size_t)expected->rank * sizeof *found->shape) != 0) {
-    char shape[MSK_WEIGHT_NAME], wanted[MSK_WEIGHT_NAME];
-    msk_shape_text(shape, sizeof shape, found->rank, found->shape);
-    msk_shape_text(wanted, sizeof wanted, expected->rank, expected->shape);
-    return msk_fail(loader->error, MSK_ERROR_FILE, "%s: tensor %s has shape %s, expected %s: %s",
-                    path, expected->name, shape, wanted, loader->hint);
-  }
-  if (!msk_dtype_is_float(found->dtype) && !(codes && found->dtype == MSK_DTYPE_I8)) {
-    return msk_fail(loader->error, MSK_ERROR_FILE,
-                    "%s: tensor %s has type %s, expected F32, F16 or BF16%s", path, expected->name,
-                    msk_dtype_name((int)found->dtype), codes ? ", or I8" : "");
-  }
-  return MSK_OK;
-}
-
-static msk_status check_scales(const msk_weight_loader *loader, const msk_weight_row *row,
-                               const msk_tensor *codes) {
-  char name[MSK_WEIGHT_NAME];
-  msk_tensor expected;
-  msk_weight_expected_scales(row, codes, name, &expected);
-  msk_status status = check_tensor(loader, &expected, false);
-  if (status != MSK_OK) return status;
-  const msk_tensor *found = msk_weight_file_find(loader->file, name);
-  if (found->dtype == MSK_DTYPE_F32) return MSK_OK;
-  return msk_fail(loader->error, MSK_ERROR_FILE, "%s: tensor %s has type %s, expected F32",
-                  msk_weight_file_path(loader->file), name, msk_dtype_name((int)found->dtype));
-}
-
-static bool has_prefix(const char *name, const char *prefix) {
-  return strncmp(name, prefix, strlen(prefix)) == 0;
-}
-
-/* The name is the row's, or that of the scales of its codes. */
-static bool is_row(const msk_weight_loader *loader, const msk_weight_group *group,
-                   const msk_weight_row *row, const char *name) {
-  char text[MSK_WEIGHT_NAME], scales_text[MSK_WEIGHT_NAME];
-  msk_tensor expected, scales;
-  msk_weight_expected(loader->prefix, group, row, text, &expected);
-  if (strcmp(name, text) == 0) return true;
-  const msk_tensor *found = msk_weight_file_find(loader->file, text);
-  if (msk_weight_outputs(row) == 0 || found == NULL || found->dtype != MSK_DTYPE_I8) return false;
-  msk_weight_expected_scales(row, &expected, scales_text, &scales);
-  return strcmp(name, scales_text) == 0;
-}
-
-static bool is_expected(const msk_weight_loader *loader, msk_weight_groups *groups,
-                        const void *config, const char *name) {
+static msk_status walk(msk_weight_groups *groups, const void *config, const char *prefix,
+                       row_visit *visit, void *user) {
   msk_weight_group group;
+  char name[MSK_WEIGHT_NAME];
   for (size_t g = 0; groups(config, g, &group); g++) {
     for (size_t r = 0; r < group.row_count; r++) {
-      if (is_row(loader, &group, &group.rows[r], name)) return true;
-    }
-  }
-  return false;
-}
-
-/* Run only when the file holds more tensors than the network: names the first that does not
- * belong. */
-static msk_status fail_stranger(const msk_weight_loader *loader, msk_weight_groups *groups,
-                                const void *config) {
-  for (size_t i = 0; i < msk_weight_file_count(loader->file); i++) {
-    const msk_tensor *tensor = msk_weight_file_at(loader->file, i);
-    if (!has_prefix(tensor->name, loader->prefix) ||
-        is_expected(loader, groups, config, tensor->name))
-      continue;
-    return msk_fail(loader->error, MSK_ERROR_FILE, "%s: tensor %s has no place in this network: %s",
-                    msk_weight_file_path(loader->file), tensor->name, loader->hint);
-  }
-  return MSK_OK;
-}
-
-msk_status msk_weights_check(const msk_weight_loader *loader, msk_weight_groups *groups,
-                             const void *config) {
-  size_t expected_count = 0, found_count = 0;
-  msk_weight_group group;
-  for (size_t g = 0; groups(config, g, &group); g++) {
-    for (size_t r = 0; r < group.row_count; r++, expected_count++) {
-      char name[MSK_WEIGHT_NAME];
-      msk_tensor expected;
-      msk_weight_expected(loader->prefix, &group, &group.rows[r], name, &expected);
-      msk_status status = check_tensor(loader, &expected, msk_weight_outputs(&group.rows[r]) > 0);
-      if (status == MSK_OK && msk_weight_file_find(loader->file, name)->dtype == MSK_DTYPE_I8) {
-        status = check_scales(loader, &group.rows[r], &expected);
-        expected_count++;
+      const msk_weight_row *row = &group.rows[r];
+      msk_tensor expected = {
+          .name = name, .dtype = MSK_DTYPE_F32, .rank = row->rank, .elements = 1};
+      snprintf(name, sizeof name, "%s%s%s", prefix, group.prefix, row->name);
+      for (int i = 0; i < row->rank; i++) {
+        expected.shape[i] = group.sizes[row->sides[i]];
+        expected.elements *= expected.shape[i];
       }
+      expected.bytes = expected.elements * sizeof(float);
+      msk_status status = visit(user, g, row, &expected);
       if (status != MSK_OK) return status;
     }
   }
-  for (size_t i = 0; i < msk_weight_file_count(loader->file); i++) {
-    found_count += has_prefix(msk_weight_file_at(loader->file, i)->name, loader->prefix);
-  }
-  return found_count > expected_count ? fail_stranger(loader, groups, config) : MSK_OK;
+  return MSK_OK;
+}
+
+struct listing {
+  msk_weight_visit *visit;
+  void *user;
+};
+
+static msk_status list_row(void *user, size_t group, const msk_weight_row *row,
+                           const msk_tensor *expected) {
+  const struct listing *listing = user;
+  (void)group, (void)row;
+  return listing->visit(listing->user, expected);
+}
+
+msk_status msk_weights_each(msk_weight_groups *groups, const void *config, msk_weight_visit *visit,
+                            void *user) {
+  return walk(groups, config, "", list_row, &(struct listing){visit, user});
 }
 
 int msk_weights_outputs(msk_weight_groups *groups, const void *config, const char *name) {
@@ -216,17 +129,105 @@ int msk_weights_outputs(msk_weight_groups *groups, const void *config, const cha
   return 0;
 }
 
-msk_status msk_weights_each(msk_weight_groups *groups, const void *config, msk_weight_visit *visit,
-                            void *user) {
-  msk_weight_group group;
-  for (size_t g = 0; groups(config, g, &group); g++) {
-    for (size_t r = 0; r < group.row_count; r++) {
-      char name[MSK_WEIGHT_NAME];
-      msk_tensor tensor;
-      msk_weight_expected("", &group, &group.rows[r], name, &tensor);
-      msk_status status = visit(user, &tensor);
-      if (status != MSK_OK) return status;
-    }
+bool msk_weight_is_scales(const char *name) {
+  size_t length = strlen(name), end = strlen(MSK_WEIGHT_SCALES);
+  return length > end && strcmp(name + length - end, MSK_WEIGHT_SCALES) == 0;
+}
+
+/* ---- binding ---- */
+
+static msk_status fail_type(const msk_weight_loader *loader, const msk_tensor *found,
+                            const char *expected) {
+  return msk_fail(loader->error, MSK_ERROR_FILE, "%s: tensor %s has type %s, expected %s",
+                  msk_weight_file_path(loader->file), found->name, msk_dtype_name((int)found->dtype),
+                  expected);
+}
+
+/* The tensor of that name and shape; int8: it may be stored so too. */
+static msk_status find_tensor(const msk_weight_loader *loader, const msk_tensor *expected,
+                              bool int8, const msk_tensor **tensor) {
+  const msk_tensor *found = msk_weight_file_find(loader->file, expected->name);
+  if (found == NULL) return msk_weight_fail_missing(loader, expected->name);
+  if (found->rank != expected->rank ||
+      memcmp(found->shape, expected->shape, (size_t)expected->rank * sizeof *found->shape) != 0) {
+    char shape[MSK_WEIGHT_NAME], wanted[MSK_WEIGHT_NAME];
+    msk_shape_text(shape, sizeof shape, found->rank, found->shape);
+    msk_shape_text(wanted, sizeof wanted, expected->rank, expected->shape);
+    return msk_fail(loader->error, MSK_ERROR_FILE, "%s: tensor %s has shape %s, expected %s: %s",
+                    msk_weight_file_path(loader->file), expected->name, shape, wanted,
+                    loader->hint);
+  }
+  if (!msk_dtype_is_float(found->dtype) && !(int8 && found->dtype == MSK_DTYPE_I8))
+    return fail_type(loader, found, int8 ? "F32, F16 or BF16, or I8" : "F32, F16 or BF16");
+  *tensor = found;
+  return MSK_OK;
+}
+
+/* The scales of an int8 tensor: one for each element of its last sides. */
+static msk_status find_scales(const msk_weight_loader *loader, const msk_weight_row *row,
+                              const msk_tensor *tensor, const msk_tensor **scales) {
+  char name[MSK_WEIGHT_NAME];
+  int outputs = msk_weight_outputs(row), inputs = row->rank - outputs;
+  msk_tensor expected = {.name = name, .rank = outputs};
+  snprintf(name, sizeof name, "%.*s%s", (int)(sizeof name - sizeof MSK_WEIGHT_SCALES), tensor->name,
+           MSK_WEIGHT_SCALES);
+  memcpy(expected.shape, tensor->shape + inputs, (size_t)outputs * sizeof *expected.shape);
+  msk_status status = find_tensor(loader, &expected, false, scales);
+  if (status != MSK_OK || (*scales)->dtype == MSK_DTYPE_F32) return status;
+  return fail_type(loader, *scales, "F32");
+}
+
+static msk_status count_row(void *user, size_t group, const msk_weight_row *row,
+                            const msk_tensor *expected) {
+  (void)group, (void)row, (void)expected;
+  ++*(size_t *)user;
+  return MSK_OK;
+}
+
+static msk_status bind_row(void *user, size_t group, const msk_weight_row *row,
+                           const msk_tensor *expected) {
+  msk_weight_loader *loader = user;
+  msk_weight_bound *bound = &loader->bound[loader->count++];
+  *bound = (msk_weight_bound){.row = row, .group = group};
+  msk_status status = find_tensor(loader, expected, msk_weight_outputs(row) > 0, &bound->tensor);
+  if (status != MSK_OK || bound->tensor->dtype != MSK_DTYPE_I8) return status;
+  return find_scales(loader, row, bound->tensor, &bound->scales);
+}
+
+static bool is_bound(const msk_weight_loader *loader, const msk_tensor *tensor) {
+  for (size_t i = 0; i < loader->count; i++) {
+    if (loader->bound[i].tensor == tensor || loader->bound[i].scales == tensor) return true;
+  }
+  return false;
+}
+
+/* Names the first tensor under the prefix that has no row. */
+static msk_status refuse_strangers(const msk_weight_loader *loader) {
+  size_t length = strlen(loader->prefix), expected = loader->count, found = 0;
+  for (size_t i = 0; i < loader->count; i++) expected += loader->bound[i].scales != NULL;
+  for (size_t i = 0; i < msk_weight_file_count(loader->file); i++)
+    found += strncmp(msk_weight_file_at(loader->file, i)->name, loader->prefix, length) == 0;
+  for (size_t i = 0; found > expected && i < msk_weight_file_count(loader->file); i++) {
+    const msk_tensor *tensor = msk_weight_file_at(loader->file, i);
+    if (strncmp(tensor->name, loader->prefix, length) != 0 || is_bound(loader, tensor)) continue;
+    return msk_fail(loader->error, MSK_ERROR_FILE, "%s: tensor %s has no place in this network: %s",
+                    msk_weight_file_path(loader->file), tensor->name, loader->hint);
   }
   return MSK_OK;
+}
+
+static const msk_allocator *allocator_of(const msk_weight_loader *loader) {
+  return loader->device == NULL ? NULL : msk_device_allocator(loader->device);
+}
+
+msk_status msk_weights_bind(msk_weight_loader *loader, msk_weight_groups *groups,
+                            const void *config) {
+  size_t count = 0;
+  walk(groups, config, "", count_row, &count);
+  loader->bound = msk_allocate(allocator_of(loader), count, sizeof *loader->bound);
+  if (loader->bound == NULL)
+    return msk_fail(loader->error, MSK_ERROR_MEMORY, "not enough memory for the tensors of %s",
+                    msk_weight_file_path(loader->file));
+  msk_status status = walk(groups, config, loader->prefix, bind_row, loader);
+  return status == MSK_OK ? refuse_strangers(loader) : status;
 }

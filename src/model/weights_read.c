@@ -25,71 +25,36 @@ static bool lies_well(const msk_tensor *tensor) {
 }
 
 /* It can be packed from where it lies. */
-static bool is_usable(const msk_weight_loader *loader, const msk_weight_row *row,
-                      const msk_tensor *tensor) {
-  if (!msk_weight_is_stored(row)) return false;
-  if (tensor->dtype == MSK_DTYPE_I8) return loader->codes;
+static bool is_usable(const msk_weight_loader *loader, const msk_weight_bound *bound) {
+  const msk_tensor *tensor = bound->tensor;
+  if (!msk_weight_is_stored(bound->row)) return false;
+  if (tensor->dtype == MSK_DTYPE_I8) return loader->int8;
   return (tensor->dtype == MSK_DTYPE_F32 || tensor->dtype == MSK_DTYPE_F16) && lies_well(tensor);
 }
 
-static size_t columns_of(const msk_weight_row *row, const msk_tensor *tensor) {
-  size_t columns = 1;
-  for (int i = row->rank - msk_weight_outputs(row); i < row->rank; i++) columns *= tensor->shape[i];
-  return columns;
-}
-
 /* Floats of scratch memory for a row: its scales, and itself unless it is used where it lies. */
-static size_t scratch_floats(const msk_weight_loader *loader, const msk_weight_row *row,
-                             const msk_tensor *tensor) {
-  size_t scales = tensor->dtype == MSK_DTYPE_I8 ? padded(columns_of(row, tensor)) : 0;
-  if (row->form == MSK_WEIGHT_KEPT) return 0;
-  return scales + (is_usable(loader, row, tensor) ? 0 : padded(tensor->elements));
+static size_t scratch_floats(const msk_weight_loader *loader, const msk_weight_bound *bound) {
+  size_t scales = bound->scales == NULL ? 0 : padded(bound->scales->elements);
+  if (bound->row->form == MSK_WEIGHT_KEPT) return 0;
+  return scales + (is_usable(loader, bound) ? 0 : padded(bound->tensor->elements));
 }
 
-msk_weights_sizes msk_weights_measure(const msk_weight_loader *loader, msk_weight_groups *groups,
-                                      const void *config) {
-  size_t scratch = 0, kept = 0, mapped = 0;
-  msk_weight_group group;
-  for (size_t g = 0; groups(config, g, &group); g++) {
-    size_t group_scratch = 0, group_mapped = 0;
-    for (size_t r = 0; r < group.row_count; r++) {
-      char name[MSK_WEIGHT_NAME];
-      msk_tensor expected;
-      msk_weight_expected(loader->prefix, &group, &group.rows[r], name, &expected);
-      const msk_tensor *tensor = msk_weight_file_find(loader->file, name);
-      group_scratch += scratch_floats(loader, &group.rows[r], tensor);
-      group_mapped += tensor->bytes;
-      if (group.rows[r].form == MSK_WEIGHT_KEPT) kept += padded(tensor->elements);
-    }
-    if (group_scratch > scratch) scratch = group_scratch;
-    if (group_mapped > mapped) mapped = group_mapped;
+/* Room for the largest group, and for all that is kept. */
+static msk_status reserve(msk_weight_loader *loader) {
+  const msk_device *device = loader->device;
+  size_t group_floats = 0;
+  for (size_t i = 0; i < loader->count; i++) {
+    const msk_weight_bound *bound = &loader->bound[i];
+    if (i > 0 && bound->group != bound[-1].group) group_floats = 0;
+    group_floats += scratch_floats(loader, bound);
+    if (group_floats > loader->scratch_floats) loader->scratch_floats = group_floats;
+    if (bound->row->form == MSK_WEIGHT_KEPT) loader->kept_floats += padded(bound->tensor->elements);
   }
-  return (msk_weights_sizes){scratch * sizeof(float), kept * sizeof(float), mapped};
-}
-
-bool msk_weights_halved(const msk_weight_loader *loader, const msk_weight_group *group) {
-  for (size_t r = 0; r < group->row_count; r++) {
-    char name[MSK_WEIGHT_NAME];
-    msk_tensor expected;
-    msk_weight_expected(loader->prefix, group, &group->rows[r], name, &expected);
-    if (msk_weight_is_stored(&group->rows[r]) &&
-        msk_weight_file_find(loader->file, name)->dtype != MSK_DTYPE_F16)
-      return false;
-  }
-  return true;
-}
-
-msk_status msk_weights_reserve(msk_weight_loader *loader, msk_weight_groups *groups,
-                               const void *config) {
-  msk_weights_sizes sizes = msk_weights_measure(loader, groups, config);
-  loader->kept_used = 0;
-  loader->scratch = msk_allocate(loader->allocator, sizes.scratch, 1);
-  loader->kept = msk_allocate(loader->allocator, sizes.kept, 1);
-  if (loader->scratch == NULL || loader->kept == NULL) {
-    return msk_fail(loader->error, MSK_ERROR_MEMORY, "not enough memory for the weights of %s",
-                    msk_weight_file_path(loader->file));
-  }
-  return MSK_OK;
+  loader->scratch = msk_device_take(device, loader->scratch_floats, sizeof(float));
+  loader->kept = msk_device_take(device, loader->kept_floats, sizeof(float));
+  if (loader->scratch != NULL && loader->kept != NULL) return MSK_OK;
+  return msk_fail(loader->error, MSK_ERROR_MEMORY, "not enough memory for the weights of %s",
+                  msk_weight_file_path(loader->file));
 }
 
 /* ---- looking through ---- */
@@ -118,7 +83,7 @@ enum { READING_TASK = 1 << 16 }; /* elements of a task */
 
 struct reading {
   const msk_tensor *tensor;
-  const float *scales; /* of codes */
+  const float *scales; /* of int8 */
   size_t columns;
   float *values; /* NULL: it is used where it lies */
   _Atomic bool damaged;
@@ -153,41 +118,48 @@ static msk_status fail_damaged(const msk_weight_loader *loader, const char *name
                   msk_weight_file_path(loader->file), name, what);
 }
 
-static msk_status read_scales(const msk_weight_loader *loader, const msk_weight_row *row,
-                              const msk_tensor *tensor, float *scales) {
-  char name[MSK_WEIGHT_NAME];
-  msk_tensor expected;
-  msk_weight_expected_scales(row, tensor, name, &expected);
-  msk_tensor_to_f32(msk_weight_file_find(loader->file, name), 0, expected.elements, scales);
-  return msk_scales_valid(scales, expected.elements)
+static msk_status read_scales(const msk_weight_loader *loader, const msk_tensor *scales,
+                              float *values) {
+  msk_tensor_to_f32(scales, 0, scales->elements, values);
+  return msk_scales_valid(values, scales->elements)
              ? MSK_OK
-             : fail_damaged(loader, name, "finite numbers from 0 up");
+             : fail_damaged(loader, scales->name, "finite numbers from 0 up");
 }
 
-/* One row, into its field. `room`: scratch_floats(). Pages of the file that are not needed any
- * more are given back. */
-static msk_status read_row(msk_weight_loader *loader, const msk_weight_row *row,
-                           const msk_tensor *tensor, float *room, void *field) {
-  struct reading reading = {.tensor = tensor};
-  bool codes = tensor->dtype == MSK_DTYPE_I8, usable = is_usable(loader, row, tensor);
-  if (codes) {
-    reading.columns = columns_of(row, tensor);
-    reading.scales = room;
-    msk_status status = read_scales(loader, row, tensor, room);
+/* The values of a tensor into reading->values, or a look through them where they lie. Pages of
+ * the file that are not needed any more are given back. */
+static msk_status read_tensor(const msk_weight_loader *loader, const msk_weight_bound *bound,
+                              struct reading *reading, float *scales) {
+  const msk_tensor *tensor = bound->tensor;
+  if (msk_device_measures(loader->device)) return MSK_OK;
+  if (bound->scales != NULL) {
+    msk_status status = read_scales(loader, bound->scales, scales);
     if (status != MSK_OK) return status;
-    room += padded(reading.columns);
   }
-  if (!usable) reading.values = room;
   msk_pool_run(loader->pool, (tensor->elements + READING_TASK - 1) / READING_TASK, read_task,
-               &reading);
-  if (!usable) msk_weight_file_forget(loader->file, tensor);
-  if (reading.damaged)
-    return fail_damaged(loader, tensor->name, codes ? "codes from -127 to 127" : "finite numbers");
-  if (msk_weight_is_stored(row)) {
+               reading);
+  if (reading->values != NULL) msk_weight_file_forget(loader->file, tensor);
+  if (!reading->damaged) return MSK_OK;
+  return fail_damaged(loader, tensor->name,
+                      bound->scales != NULL ? "8-bit weights from -127 to 127" : "finite numbers");
+}
+
+/* One row, into its field. room: scratch_floats(), or the place of what is kept. */
+static msk_status load_row(const msk_weight_loader *loader, const msk_weight_bound *bound,
+                           float *room, void *field) {
+  struct reading reading = {.tensor = bound->tensor};
+  bool usable = is_usable(loader, bound);
+  if (bound->scales != NULL) {
+    reading.columns = bound->scales->elements;
+    reading.scales = room;
+  }
+  if (!usable) reading.values = room + padded(reading.columns);
+  msk_status status = read_tensor(loader, bound, &reading, room);
+  if (status != MSK_OK) return status;
+  if (msk_weight_is_stored(bound->row)) {
     msk_weight_stored stored = {.at = reading.values, .dtype = MSK_DTYPE_F32};
     if (usable)
-      stored =
-          (msk_weight_stored){.at = tensor->data, .dtype = tensor->dtype, .scales = reading.scales};
+      stored = (msk_weight_stored){bound->tensor->data, bound->tensor->dtype, reading.scales};
     memcpy(field, &stored, sizeof stored);
   } else {
     memcpy(field, &reading.values, sizeof reading.values);
@@ -195,31 +167,42 @@ static msk_status read_row(msk_weight_loader *loader, const msk_weight_row *row,
   return MSK_OK;
 }
 
-msk_status msk_weights_load(msk_weight_loader *loader, const msk_weight_group *group,
-                            void *fields) {
-  size_t scratch_used = 0;
-  for (size_t r = 0; r < group->row_count; r++) {
-    const msk_weight_row *row = &group->rows[r];
-    char name[MSK_WEIGHT_NAME];
-    msk_tensor expected;
-    msk_weight_expected(loader->prefix, group, row, name, &expected);
-    const msk_tensor *tensor = msk_weight_file_find(loader->file, name);
-    bool kept = row->form == MSK_WEIGHT_KEPT;
-    float *room = kept ? loader->kept + loader->kept_used : loader->scratch + scratch_used;
-    if (kept) loader->kept_used += padded(tensor->elements);
-    scratch_used += scratch_floats(loader, row, tensor);
-    msk_status status = read_row(loader, row, tensor, room, (char *)fields + row->field);
-    if (status != MSK_OK) return status;
+/* ---- a group after the other ---- */
+
+/* What was STORED has been packed: the file's pages are given back. */
+static void leave_group(const msk_weight_loader *loader) {
+  for (size_t i = loader->next; i-- > 0;) {
+    const msk_weight_bound *bound = &loader->bound[i];
+    if (bound->group != loader->bound[loader->next - 1].group) return;
+    if (msk_weight_is_stored(bound->row)) msk_weight_file_forget(loader->file, bound->tensor);
+    msk_device_drop(loader->device, bound->tensor->bytes);
   }
-  return MSK_OK;
 }
 
-void msk_weights_done(const msk_weight_loader *loader, const msk_weight_group *group) {
-  for (size_t r = 0; r < group->row_count; r++) {
-    char name[MSK_WEIGHT_NAME];
-    msk_tensor expected;
-    msk_weight_expected(loader->prefix, group, &group->rows[r], name, &expected);
-    if (msk_weight_is_stored(&group->rows[r]))
-      msk_weight_file_forget(loader->file, msk_weight_file_find(loader->file, name));
+msk_status msk_weights_next(msk_weight_loader *loader, void *fields) {
+  msk_status status = loader->next == 0 ? reserve(loader) : MSK_OK;
+  size_t scratch_used = 0, group = loader->bound[loader->next].group;
+  leave_group(loader);
+  while (status == MSK_OK && loader->next < loader->count) {
+    const msk_weight_bound *bound = &loader->bound[loader->next];
+    if (bound->group != group) break;
+    bool kept = bound->row->form == MSK_WEIGHT_KEPT;
+    float *room = kept ? loader->kept + loader->kept_used : loader->scratch + scratch_used;
+    if (kept) loader->kept_used += padded(bound->tensor->elements);
+    scratch_used += scratch_floats(loader, bound);
+    msk_device_hold(loader->device, bound->tensor->bytes);
+    loader->next++;
+    status = load_row(loader, bound, room, (char *)fields + bound->row->field);
   }
+  return status;
+}
+
+void msk_weights_end(msk_weight_loader *loader) {
+  const msk_device *device = loader->device;
+  leave_group(loader);
+  if (device != NULL)
+    msk_device_give(device, loader->scratch, loader->scratch_floats, sizeof(float));
+  msk_free(device == NULL ? NULL : msk_device_allocator(device), loader->bound);
+  loader->bound = NULL;
+  loader->scratch = NULL;
 }

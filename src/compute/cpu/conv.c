@@ -22,13 +22,13 @@ enum {
 /* From the matrix, which goes. */
 static msk_status make_winograd(msk_conv *conv, size_t floats, msk_pool *pool, msk_error *error) {
   const msk_device *device = conv->device;
-  conv->winograd = msk_allocate(device->allocator, floats, sizeof(float));
+  conv->winograd = msk_device_take(device, floats, sizeof(float));
   if (conv->winograd == NULL) {
     return msk_fail(error, MSK_ERROR_MEMORY,
                     "no memory for the packed weights of a %zu x %zu convolution", conv->in,
                     conv->out);
   }
-  msk_winograd_pack(&device->kernels, &conv->matrix, conv->winograd, pool);
+  msk_winograd_pack(device, &conv->matrix, conv->winograd, pool);
   msk_matrix_destroy(&conv->matrix, device);
   return MSK_OK;
 }
@@ -39,10 +39,10 @@ static msk_status pack(msk_conv *conv, const void *weight, msk_dtype dtype, cons
   const msk_linear_part part = {.weight = weight, .out = conv->out, .dtype = dtype};
   size_t floats = 0;
   if (bias != NULL) {
-    conv->bias = msk_allocate(device->allocator, conv->out, sizeof(float));
+    conv->bias = msk_device_take(device, conv->out, sizeof(float));
     if (conv->bias == NULL)
       return msk_fail(error, MSK_ERROR_MEMORY, "no memory for the bias of a convolution");
-    memcpy(conv->bias, bias, conv->out * sizeof(float));
+    if (!msk_device_measures(device)) memcpy(conv->bias, bias, conv->out * sizeof(float));
   }
   conv->tiled =
       msk_winograd_pays(&device->kernels, conv->kernel, conv->stride, conv->in, conv->out);
@@ -65,7 +65,7 @@ msk_status msk_conv_create(msk_conv **conv, const msk_device *device, const void
                            size_t in, size_t out, msk_pool *pool, msk_error *error) {
   assert(dtype == MSK_DTYPE_F32 || dtype == MSK_DTYPE_F16);
   assert(kernel >= 1 && kernel <= 4 && (stride == 1 || stride == 2) && in > 0 && out > 0);
-  msk_conv *created = msk_allocate_zeroed(device->allocator, 1, sizeof *created);
+  msk_conv *created = msk_device_make(device, 1, sizeof *created);
   if (created == NULL) return msk_fail(error, MSK_ERROR_MEMORY, "no memory for a convolution");
   *created = (msk_conv){.device = device, .kernel = kernel, .stride = stride, .in = in, .out = out};
   msk_status status = pack(created, weight, dtype, bias, pool, error);
@@ -91,7 +91,7 @@ msk_status msk_conv_create_int8(msk_conv **conv, const msk_device *device, const
                                 msk_dtype dtype, const float *bias, size_t upsample, size_t in,
                                 size_t out, msk_pool *pool, msk_error *error) {
   assert(dtype == MSK_DTYPE_F32 || dtype == MSK_DTYPE_F16);
-  msk_conv *created = msk_allocate_zeroed(device->allocator, 1, sizeof *created);
+  msk_conv *created = msk_device_make(device, 1, sizeof *created);
   if (created == NULL) return msk_fail(error, MSK_ERROR_MEMORY, "no memory for a convolution");
   *created = (msk_conv){
       .device = device, .kernel = 3, .stride = 1, .in = in, .out = out, .upsample = upsample};
@@ -112,41 +112,15 @@ msk_precision msk_conv_precision(const msk_conv *conv) {
 void msk_conv_destroy(msk_conv *conv) {
   if (conv == NULL) return;
   const msk_device *device = conv->device;
+  size_t floats = 0;
+  msk_winograd_floats(&device->kernels, conv->in, conv->out, &floats);
   msk_matrix_destroy(&conv->matrix, device);
-  msk_free(device->allocator, conv->winograd);
-  msk_free(device->allocator, conv->narrow);
-  msk_free(device->allocator, conv->bias);
+  msk_device_give(device, conv->winograd, floats, sizeof(float));
+  msk_device_give(device, conv->narrow, conv->kernel * conv->kernel * conv->in,
+                  conv->out * sizeof(float));
+  msk_device_give(device, conv->bias, conv->out, sizeof(float));
   msk_conv_int8_destroy(conv->int8, device);
-  msk_free(device->allocator, conv);
-}
-
-size_t msk_conv_plan(const msk_device *device, size_t kernel, size_t stride, size_t in, size_t out,
-                     bool halves) {
-  const msk_kernels *kernels = &device->kernels;
-  size_t floats = 0, half = halves ? sizeof(uint16_t) : sizeof(float);
-  if (msk_winograd_pays(kernels, kernel, stride, in, out)) {
-    msk_winograd_floats(kernels, in, out, &floats);
-    if (floats <= LARGE_FORM / sizeof(float)) return sizeof(msk_conv) + floats * sizeof(float);
-  } else if (msk_narrow_pays(kernels, in, out)) {
-    return sizeof(msk_conv) + kernel * kernel * in * out * sizeof(float);
-  }
-  msk_matrix_floats(kernels, kernel * kernel * in, out, &floats);
-  return sizeof(msk_conv) + floats * half;
-}
-
-size_t msk_conv_int8_plan(const msk_device *device, size_t upsample, size_t in, size_t out,
-                          size_t *meanwhile) {
-  return sizeof(msk_conv) + msk_conv_int8_bytes(&device->kernels, upsample, in, out, meanwhile);
-}
-
-size_t msk_conv_bytes(const msk_conv *conv) {
-  size_t meanwhile;
-  if (conv->int8 != NULL)
-    return msk_conv_int8_plan(conv->device, conv->upsample, conv->in, conv->out, &meanwhile);
-  bool halves = conv->matrix.halves != NULL;
-  size_t bias = conv->bias == NULL ? 0 : conv->out * sizeof(float);
-  return msk_conv_plan(conv->device, conv->kernel, conv->stride, conv->in, conv->out, halves) +
-         bias;
+  msk_device_unmake(device, conv, 1, sizeof *conv);
 }
 
 msk_map msk_conv_output(const msk_conv *conv, msk_map x, size_t upsample, float *at) {

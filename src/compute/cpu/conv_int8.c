@@ -90,41 +90,58 @@ static msk_status fail_memory(const msk_conv_int8 *conv, msk_error *error) {
                   conv->out);
 }
 
-static msk_status pack(msk_conv_int8 *conv, const msk_device *device, const void *weight,
-                       msk_dtype dtype, msk_pool *pool, msk_error *error) {
-  size_t taps = conv->taps, depth = taps * taps * conv->in, phases = phases_of(conv->upsample);
-  msk_status status = MSK_OK;
-  float *filters = conv->upsample == 1
-                       ? NULL
-                       : msk_allocate(device->allocator, depth * conv->out, sizeof *filters);
-  if (conv->upsample != 1 && filters == NULL) return fail_memory(conv, error);
-  for (size_t i = 0; i < phases && status == MSK_OK; i++) {
-    const msk_linear_part whole = {.weight = weight, .out = conv->in * conv->out, .dtype = dtype};
-    if (filters != NULL) add_filters(&device->kernels, &whole, conv->upsample, i, filters);
-    msk_linear_part part = {.weight = weight, .out = conv->out, .dtype = dtype};
-    if (filters != NULL)
-      part = (msk_linear_part){.weight = filters, .out = conv->out, .dtype = MSK_DTYPE_F32};
-    status =
-        msk_quantised_create(&conv->matrix[i], device, depth, &part, 1, conv->out, pool, error);
-    if (status == MSK_OK)
+/* The filters of every phase, one after the other. upsample 2: made in `filters`, which has room
+ * for those of one. */
+static msk_status pack_phases(msk_conv_int8 *conv, const msk_device *device, const void *weight,
+                              msk_dtype dtype, float *filters, msk_pool *pool, msk_error *error) {
+  size_t taps = conv->taps, depth = taps * taps * conv->in;
+  const msk_linear_part whole = {.weight = weight, .out = conv->in * conv->out, .dtype = dtype},
+                        stored = {.weight = weight, .out = conv->out, .dtype = dtype},
+                        added = {.weight = filters, .out = conv->out, .dtype = MSK_DTYPE_F32};
+  bool measures = msk_device_measures(device);
+  for (size_t i = 0; i < phases_of(conv->upsample); i++) {
+    if (filters != NULL && !measures)
+      add_filters(&device->kernels, &whole, conv->upsample, i, filters);
+    msk_status status =
+        msk_quantised_create(&conv->matrix[i], device, depth, filters == NULL ? &stored : &added, 1,
+                             conv->out, pool, error);
+    if (status != MSK_OK) return status;
+    if (!measures)
       sum_rows(&device->kernels, &conv->matrix[i], taps, conv->sums + i * taps * conv->out);
   }
-  msk_free(device->allocator, filters);
+  return MSK_OK;
+}
+
+static msk_status pack(msk_conv_int8 *conv, const msk_device *device, const void *weight,
+                       msk_dtype dtype, msk_pool *pool, msk_error *error) {
+  size_t depth = conv->taps * conv->taps * conv->in;
+  if (conv->upsample == 1) return pack_phases(conv, device, weight, dtype, NULL, pool, error);
+  float *filters = msk_device_take(device, depth * conv->out, sizeof *filters);
+  if (filters == NULL) return fail_memory(conv, error);
+  msk_status status = pack_phases(conv, device, weight, dtype, filters, pool, error);
+  msk_device_give(device, filters, depth * conv->out, sizeof *filters);
   return status;
+}
+
+static size_t count_sums(const msk_conv_int8 *conv) {
+  return phases_of(conv->upsample) * conv->taps * conv->out;
+}
+
+static void copy_bias(const msk_conv_int8 *conv, const float *bias) {
+  for (size_t i = 0; i < conv->out; i++) conv->bias[i] = bias == NULL ? 0 : bias[i];
 }
 
 msk_status msk_conv_int8_create(msk_conv_int8 **conv, const msk_device *device, const void *weight,
                                 msk_dtype dtype, const float *bias, size_t upsample, size_t in,
                                 size_t out, msk_pool *pool, msk_error *error) {
   assert((upsample == 1 || upsample == 2) && in > 0 && in % 4 == 0 && out > 0);
-  msk_conv_int8 *made = msk_allocate_zeroed(device->allocator, 1, sizeof *made);
+  msk_conv_int8 *made = msk_device_make(device, 1, sizeof *made);
   if (made == NULL) return msk_fail(error, MSK_ERROR_MEMORY, "no memory for a convolution");
   *made = (msk_conv_int8){.in = in, .out = out, .upsample = upsample, .taps = taps_of(upsample)};
-  made->sums =
-      msk_allocate(device->allocator, phases_of(upsample) * made->taps * out, sizeof *made->sums);
-  made->bias = msk_allocate_zeroed(device->allocator, out, sizeof *made->bias);
+  made->sums = msk_device_take(device, count_sums(made), sizeof *made->sums);
+  made->bias = msk_device_take(device, out, sizeof *made->bias);
   msk_status status = made->sums == NULL || made->bias == NULL ? fail_memory(made, error) : MSK_OK;
-  if (status == MSK_OK && bias != NULL) memcpy(made->bias, bias, out * sizeof *bias);
+  if (status == MSK_OK && !msk_device_measures(device)) copy_bias(made, bias);
   if (status == MSK_OK) status = pack(made, device, weight, dtype, pool, error);
   if (status == MSK_OK) {
     *conv = made;
@@ -137,18 +154,9 @@ msk_status msk_conv_int8_create(msk_conv_int8 **conv, const msk_device *device, 
 void msk_conv_int8_destroy(msk_conv_int8 *conv, const msk_device *device) {
   if (conv == NULL) return;
   for (size_t i = 0; i < MOST_PHASES; i++) msk_quantised_destroy(&conv->matrix[i], device);
-  msk_free(device->allocator, conv->sums);
-  msk_free(device->allocator, conv->bias);
-  msk_free(device->allocator, conv);
-}
-
-size_t msk_conv_int8_bytes(const msk_kernels *kernels, size_t upsample, size_t in, size_t out,
-                           size_t *meanwhile) {
-  size_t taps = taps_of(upsample), phases = phases_of(upsample), panels = 0;
-  msk_matrix_floats(kernels, taps * taps * in, out, &panels);
-  size_t each = panels + out * (sizeof(int32_t) + sizeof(float)) + taps * out * sizeof(int32_t);
-  *meanwhile = upsample == 1 ? 0 : taps * taps * in * out * sizeof(float); /* a phase's filters */
-  return sizeof(msk_conv_int8) + phases * each + out * sizeof(float);
+  msk_device_give(device, conv->sums, count_sums(conv), sizeof *conv->sums);
+  msk_device_give(device, conv->bias, conv->out, sizeof *conv->bias);
+  msk_device_unmake(device, conv, 1, sizeof *conv);
 }
 
 /* ---- running ---- */

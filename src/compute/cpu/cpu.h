@@ -18,6 +18,7 @@ struct msk_device {
   char warning[512]; /* which sets were left out, and why; "" for none */
   msk_allocator allocator_storage;
   const msk_allocator *allocator; /* NULL: C heap */
+  msk_tally *tally;               /* not NULL: it measures */
 };
 
 /* For tests: `alter` changes a set's kernels after they were filled in, so that a fault can be
@@ -36,6 +37,10 @@ msk_status msk_selfcheck(const msk_device *device, const char **wrong, msk_error
 static inline size_t msk_smaller(size_t a, size_t b) { return a < b ? a : b; }
 static inline size_t msk_ceiling(size_t a, size_t b) { return (a + b - 1) / b; }
 static inline size_t msk_round_up(size_t a, size_t b) { return msk_ceiling(a, b) * b; }
+
+/* A creation's loop over weights; a device that measures does not run it. */
+void msk_creation_run(const msk_device *device, msk_pool *pool, size_t count, msk_task *task,
+                      void *user);
 
 /* ---- scratch ---- */
 
@@ -131,7 +136,6 @@ msk_status msk_quantised_create(msk_quantised_matrix *matrix, const msk_device *
                                 size_t depth, const msk_linear_part *parts, size_t part_count,
                                 size_t columns, msk_pool *pool, msk_error *error);
 void msk_quantised_destroy(msk_quantised_matrix *matrix, const msk_device *device);
-size_t msk_quantised_bytes(const msk_quantised_matrix *matrix, const msk_device *device);
 void msk_quantised_run(msk_stream *stream, const msk_quantised_matrix *matrix, const float *bias,
                        msk_rows x, msk_activation activation, msk_rows residual, msk_rows y);
 
@@ -182,7 +186,7 @@ bool msk_winograd_pays(const msk_kernels *kernels, size_t kernel, size_t stride,
 bool msk_winograd_floats(const msk_kernels *kernels, size_t in, size_t out, size_t *floats);
 /* filters: 9 * in x out, as direct convolution has them; packed: msk_winograd_floats() of them,
  * 64-byte aligned. */
-void msk_winograd_pack(const msk_kernels *kernels, const msk_matrix *filters, float *packed,
+void msk_winograd_pack(const msk_device *device, const msk_matrix *filters, float *packed,
                        msk_pool *pool);
 /* One of the two: the form, or filters of which it is made on the way. */
 typedef struct msk_winograd_weights {
@@ -207,8 +211,6 @@ msk_status msk_conv_int8_create(msk_conv_int8 **conv, const msk_device *device, 
                                 msk_dtype dtype, const float *bias, size_t upsample, size_t in,
                                 size_t out, msk_pool *pool, msk_error *error);
 void msk_conv_int8_destroy(msk_conv_int8 *conv, const msk_device *device);
-size_t msk_conv_int8_bytes(const msk_kernels *kernels, size_t upsample, size_t in, size_t out,
-                           size_t *meanwhile);
 void msk_conv_int8_run(msk_stream *stream, const msk_conv_int8 *conv, msk_map x,
                        const msk_norm *norm, msk_map residual, msk_map y);
 

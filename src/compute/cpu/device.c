@@ -195,7 +195,7 @@ const char *msk_device_warning(const msk_device *device) {
 
 msk_precision msk_device_precision(const msk_device *device) { return device->precision; }
 
-bool msk_device_takes_codes(const msk_device *device) {
+bool msk_device_takes_int8(const msk_device *device) {
   return device->precision == MSK_PRECISION_INT8 && device->kernels.weight_limit == MSK_CODE_LIMIT;
 }
 

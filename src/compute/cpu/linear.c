@@ -22,6 +22,20 @@ static void copy_bias(float *bias, const msk_linear_part *parts, size_t part_cou
   }
 }
 
+static msk_status fill(msk_linear *linear, msk_precision precision, const msk_linear_part *parts,
+                       size_t part_count, msk_pool *pool, msk_error *error) {
+  const msk_device *device = linear->device;
+  size_t in = linear->in, out = linear->out;
+  linear->bias = msk_device_take(device, out, sizeof(float));
+  if (linear->bias == NULL)
+    return msk_fail(error, MSK_ERROR_MEMORY, "no memory for the bias of a linear layer");
+  if (!msk_device_measures(device)) copy_bias(linear->bias, parts, part_count);
+  return precision == MSK_PRECISION_INT8
+             ? msk_quantised_create(&linear->quantised, device, in, parts, part_count, out, pool,
+                                    error)
+             : msk_matrix_pack(&linear->matrix, device, in, parts, part_count, out, pool, error);
+}
+
 msk_status msk_linear_create(msk_linear **linear, const msk_device *device, msk_precision precision,
                              size_t in, const msk_linear_part *parts, size_t part_count,
                              msk_pool *pool, msk_error *error) {
@@ -31,28 +45,16 @@ msk_status msk_linear_create(msk_linear **linear, const msk_device *device, msk_
       return msk_fail(error, MSK_ERROR_MEMORY, "a linear layer is too wide");
   }
   assert(in > 0 && out > 0);
-  msk_linear *created = msk_allocate_zeroed(device->allocator, 1, sizeof *created);
+  msk_linear *created = msk_device_make(device, 1, sizeof *created);
   if (created == NULL) return msk_fail(error, MSK_ERROR_MEMORY, "no memory for a linear layer");
-  created->device = device;
-  created->in = in;
-  created->out = out;
-  created->bias = msk_allocate(device->allocator, out, sizeof(float));
-  msk_status status = MSK_OK;
-  if (created->bias == NULL) {
-    status = msk_fail(error, MSK_ERROR_MEMORY, "no memory for the bias of a linear layer");
-  } else if (precision == MSK_PRECISION_INT8) {
-    status =
-        msk_quantised_create(&created->quantised, device, in, parts, part_count, out, pool, error);
+  *created = (msk_linear){.device = device, .in = in, .out = out};
+  msk_status status = fill(created, precision, parts, part_count, pool, error);
+  if (status == MSK_OK) {
+    *linear = created;
   } else {
-    status = msk_matrix_pack(&created->matrix, device, in, parts, part_count, out, pool, error);
-  }
-  if (status != MSK_OK) {
     msk_linear_destroy(created);
-    return status;
   }
-  copy_bias(created->bias, parts, part_count);
-  *linear = created;
-  return MSK_OK;
+  return status;
 }
 
 void msk_linear_destroy(msk_linear *linear) {
@@ -60,24 +62,8 @@ void msk_linear_destroy(msk_linear *linear) {
   const msk_device *device = linear->device;
   msk_matrix_destroy(&linear->matrix, device);
   msk_quantised_destroy(&linear->quantised, device);
-  msk_free(device->allocator, linear->bias);
-  msk_free(device->allocator, linear);
-}
-
-size_t msk_linear_plan(const msk_device *device, msk_precision precision, size_t in, size_t out,
-                       bool halves) {
-  const msk_quantised_matrix quantised = {.depth = in, .columns = out};
-  size_t floats = 0, own = out * sizeof(float) + sizeof(msk_linear);
-  if (precision == MSK_PRECISION_INT8) return msk_quantised_bytes(&quantised, device) + own;
-  msk_matrix_floats(&device->kernels, in, out, &floats);
-  return floats * (halves ? sizeof(uint16_t) : sizeof(float)) + own;
-}
-
-size_t msk_linear_bytes(const msk_linear *linear) {
-  msk_precision precision =
-      linear->quantised.panels != NULL ? MSK_PRECISION_INT8 : MSK_PRECISION_FP32;
-  return msk_linear_plan(linear->device, precision, linear->in, linear->out,
-                         linear->matrix.halves != NULL);
+  msk_device_give(device, linear->bias, linear->out, sizeof *linear->bias);
+  msk_device_unmake(device, linear, 1, sizeof *linear);
 }
 
 /* ---- the layer ---- */
@@ -137,33 +123,34 @@ static double squared_norm(const float *x, size_t dim) {
   return sum;
 }
 
+/* Copies the vectors; norms: minus half of each one's squared norm. */
+static void copy_vectors(msk_codebook *codebook, const float *vectors, float *norms) {
+  size_t dim = codebook->dim;
+  memcpy(codebook->vectors, vectors, codebook->codes * dim * sizeof(float));
+  for (size_t i = 0; i < codebook->codes; i++) {
+    double square = squared_norm(vectors + i * dim, dim);
+    norms[i] = (float)(-0.5 * square);
+    codebook->largest = fmaxf(codebook->largest, (float)sqrt(square));
+  }
+}
+
 msk_status msk_codebook_create(msk_codebook **codebook, const msk_device *device,
                                const float *vectors, size_t codes, size_t dim, msk_error *error) {
-  msk_codebook *created = msk_allocate_zeroed(device->allocator, 1, sizeof *created);
+  msk_codebook *created = msk_device_make(device, 1, sizeof *created);
   if (created == NULL) return msk_fail(error, MSK_ERROR_MEMORY, "no memory for the codebook");
-  size_t floats = 0;
-  created->device = device;
-  created->codes = codes;
-  created->dim = dim;
-  if (msk_multiply(codes, dim, &floats))
-    created->vectors = msk_allocate(device->allocator, floats, sizeof(float));
-  float *halves = msk_allocate(device->allocator, codes, sizeof(float));
+  *created = (msk_codebook){.device = device, .codes = codes, .dim = dim};
+  float *norms = msk_device_take(device, codes, sizeof *norms);
+  created->vectors = msk_device_take(device, codes, dim * sizeof(float));
   msk_status status = MSK_OK;
-  if (created->vectors == NULL || halves == NULL) {
+  if (created->vectors == NULL || norms == NULL) {
     status = msk_fail(error, MSK_ERROR_MEMORY, "no memory for a codebook of %zu x %zu", codes, dim);
-    goto out;
+  } else {
+    if (!msk_device_measures(device)) copy_vectors(created, vectors, norms);
+    msk_linear_part part = {.weight = vectors, .bias = norms, .out = codes, .transposed = true};
+    status = msk_linear_create(&created->products, device, MSK_PRECISION_FP32, dim, &part, 1, NULL,
+                               error);
   }
-  memcpy(created->vectors, vectors, floats * sizeof(float));
-  for (size_t i = 0; i < codes; i++) {
-    double square = squared_norm(vectors + i * dim, dim);
-    halves[i] = (float)(-0.5 * square);
-    created->largest = fmaxf(created->largest, (float)sqrt(square));
-  }
-  msk_linear_part part = {.weight = vectors, .bias = halves, .out = codes, .transposed = true};
-  status =
-      msk_linear_create(&created->products, device, MSK_PRECISION_FP32, dim, &part, 1, NULL, error);
-out:
-  msk_free(device->allocator, halves);
+  msk_device_give(device, norms, codes, sizeof *norms);
   if (status == MSK_OK) {
     *codebook = created;
   } else {
@@ -174,10 +161,10 @@ out:
 
 void msk_codebook_destroy(msk_codebook *codebook) {
   if (codebook == NULL) return;
-  const msk_allocator *allocator = codebook->device->allocator;
+  const msk_device *device = codebook->device;
   msk_linear_destroy(codebook->products);
-  msk_free(allocator, codebook->vectors);
-  msk_free(allocator, codebook);
+  msk_device_give(device, codebook->vectors, codebook->codes, codebook->dim * sizeof(float));
+  msk_device_unmake(device, codebook, 1, sizeof *codebook);
 }
 
 /* The squared distance in float64, which decides among codes that float32 cannot tell apart. */

@@ -18,11 +18,11 @@ bool msk_narrow_pays(const msk_kernels *kernels, size_t in, size_t out) {
 msk_status msk_narrow_create(float **packed, const msk_device *device, const msk_linear_part *part,
                              size_t taps, size_t in, msk_error *error) {
   size_t depth = taps * in, out = part->out;
-  float *created = msk_allocate(device->allocator, depth * out, sizeof(float));
+  float *created = msk_device_take(device, depth, out * sizeof(float));
   if (created == NULL)
     return msk_fail(error, MSK_ERROR_MEMORY,
                     "no memory for the packed weights of a %zu x %zu convolution", in, out);
-  for (size_t k = 0; k < depth; k++) {
+  for (size_t k = 0; k < depth && !msk_device_measures(device); k++) {
     float room[MOST_OUT];
     const float *row = msk_part_row(&device->kernels, part, depth, k, 0, out, room);
     for (size_t o = 0; o < out; o++) created[o * depth + k] = row[o];

@@ -134,23 +134,29 @@ static void pack_panel(void *user, size_t p, int worker) {
   }
 }
 
+/* What a device that measures, and looks at no value, expects: binary16 is what is stored so. */
+static bool is_stored_wide(const msk_linear_part *parts, size_t part_count) {
+  for (size_t i = 0; i < part_count; i++) {
+    if (parts[i].dtype != MSK_DTYPE_F16 && !parts[i].narrow) return true;
+  }
+  return false;
+}
+
 msk_status msk_matrix_pack(msk_matrix *matrix, const msk_device *device, size_t depth,
                            const msk_linear_part *parts, size_t part_count, size_t columns,
                            msk_pool *pool, msk_error *error) {
   struct packing packing = {
       .kernels = &device->kernels, .parts = parts, .part_count = part_count, .matrix = matrix};
-  size_t floats = 0;
+  size_t floats = 0, panels = msk_panel_count(&device->kernels, columns);
   *matrix = (msk_matrix){.depth = depth, .columns = columns};
   bool known = msk_matrix_floats(&device->kernels, depth, columns, &floats);
-  if (known) matrix->halves = msk_allocate(device->allocator, floats, sizeof *matrix->halves);
-  if (matrix->halves != NULL)
-    msk_pool_run(pool, msk_panel_count(&device->kernels, columns), pack_panel, &packing);
-  if (packing.lossy) {
+  if (known) matrix->halves = msk_device_take(device, floats, sizeof *matrix->halves);
+  if (matrix->halves != NULL) msk_creation_run(device, pool, panels, pack_panel, &packing);
+  if (packing.lossy || (msk_device_measures(device) && is_stored_wide(parts, part_count))) {
     msk_matrix_destroy(matrix, device);
     packing.lossy = false;
-    matrix->panels = msk_allocate(device->allocator, floats, sizeof *matrix->panels);
-    if (matrix->panels != NULL)
-      msk_pool_run(pool, msk_panel_count(&device->kernels, columns), pack_panel, &packing);
+    matrix->panels = msk_device_take(device, floats, sizeof *matrix->panels);
+    if (matrix->panels != NULL) msk_creation_run(device, pool, panels, pack_panel, &packing);
   }
   if (matrix->halves != NULL || matrix->panels != NULL) return MSK_OK;
   return msk_fail(error, MSK_ERROR_MEMORY, "no memory for the packed weights of a %zu x %zu matrix",
@@ -158,8 +164,10 @@ msk_status msk_matrix_pack(msk_matrix *matrix, const msk_device *device, size_t 
 }
 
 void msk_matrix_destroy(msk_matrix *matrix, const msk_device *device) {
-  msk_free(device->allocator, matrix->panels);
-  msk_free(device->allocator, matrix->halves);
+  size_t floats = 0;
+  msk_matrix_floats(&device->kernels, matrix->depth, matrix->columns, &floats);
+  msk_device_give(device, matrix->panels, floats, sizeof *matrix->panels);
+  msk_device_give(device, matrix->halves, floats, sizeof *matrix->halves);
   matrix->panels = NULL;
   matrix->halves = NULL;
 }

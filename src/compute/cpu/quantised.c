@@ -165,9 +165,9 @@ msk_status msk_quantised_create(msk_quantised_matrix *matrix, const msk_device *
                     depth, DEEPEST);
   }
   if (panel_bytes(kernels, depth, columns, &bytes)) {
-    matrix->panels = msk_allocate(device->allocator, bytes, 1);
-    matrix->sums = msk_allocate(device->allocator, columns, sizeof *matrix->sums);
-    matrix->scales = msk_allocate(device->allocator, columns, sizeof *matrix->scales);
+    matrix->panels = msk_device_take(device, bytes, 1);
+    matrix->sums = msk_device_take(device, columns, sizeof *matrix->sums);
+    matrix->scales = msk_device_take(device, columns, sizeof *matrix->scales);
   }
   if (matrix->panels == NULL || matrix->sums == NULL || matrix->scales == NULL) {
     msk_quantised_destroy(matrix, device);
@@ -176,21 +176,17 @@ msk_status msk_quantised_create(msk_quantised_matrix *matrix, const msk_device *
   }
   struct packing packing = {
       .kernels = kernels, .parts = parts, .part_count = part_count, .matrix = matrix};
-  msk_pool_run(pool, msk_panel_count(kernels, columns), pack_panel, &packing);
+  msk_creation_run(device, pool, msk_panel_count(kernels, columns), pack_panel, &packing);
   return MSK_OK;
 }
 
 void msk_quantised_destroy(msk_quantised_matrix *matrix, const msk_device *device) {
-  msk_free(device->allocator, matrix->panels);
-  msk_free(device->allocator, matrix->sums);
-  msk_free(device->allocator, matrix->scales);
-  *matrix = (msk_quantised_matrix){0};
-}
-
-size_t msk_quantised_bytes(const msk_quantised_matrix *matrix, const msk_device *device) {
   size_t bytes = 0;
   panel_bytes(&device->kernels, matrix->depth, matrix->columns, &bytes);
-  return bytes + matrix->columns * (sizeof *matrix->sums + sizeof *matrix->scales);
+  msk_device_give(device, matrix->panels, bytes, 1);
+  msk_device_give(device, matrix->sums, matrix->columns, sizeof *matrix->sums);
+  msk_device_give(device, matrix->scales, matrix->columns, sizeof *matrix->scales);
+  *matrix = (msk_quantised_matrix){0};
 }
 
 /* ---- the layer ---- */

@@ -111,14 +111,14 @@ static void pack_task(void *user, size_t index, int worker) {
                     position_floats(kernels, packing->in, packing->filters->columns));
 }
 
-void msk_winograd_pack(const msk_kernels *kernels, const msk_matrix *filters, float *packed,
+void msk_winograd_pack(const msk_device *device, const msk_matrix *filters, float *packed,
                        msk_pool *pool) {
+  const msk_kernels *kernels = &device->kernels;
   struct packing packing = {
       .kernels = kernels, .filters = filters, .packed = packed, .in = filters->depth / TAPS};
   assert(kernels->panel <= MSK_WIDEST_PANEL);
-  msk_pool_run(pool,
-               msk_panel_count(kernels, filters->columns) * msk_ceiling(packing.in, PACK_DEPTH),
-               pack_task, &packing);
+  size_t tasks = msk_panel_count(kernels, filters->columns) * msk_ceiling(packing.in, PACK_DEPTH);
+  msk_creation_run(device, pool, tasks, pack_task, &packing);
 }
 
 /* ---- running ---- */
@@ -400,7 +400,7 @@ static void run_packed(msk_stream *stream, struct job *job, size_t own) {
   size_t bytes = place(job, &inner), local = place_local(job, &inner);
   if (msk_stream_measure(stream, own + (bytes > local ? bytes : local))) return;
   if (job->packed == NULL) {
-    msk_winograd_pack(job->kernels, job->filters, stream->scratch, stream->pool);
+    msk_winograd_pack(stream->device, job->filters, stream->scratch, stream->pool);
     job->packed = stream->scratch;
   }
   memset(job->zeros, 0, job->pixels->channels * sizeof(float));

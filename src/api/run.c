@@ -27,7 +27,8 @@ static msk_status ended(msk_session *session, msk_status status) {
 /* The session's memory, laid out for this request: the operations' scratch first, then the
  * arena. */
 static msk_status place(msk_session *session, const msk_request *request, msk_error *error) {
-  size_t scratch, needed = msk_session_measure(session->model, session->pool, request, &scratch);
+  size_t scratch,
+      needed = msk_session_measure(session->model, msk_session_threads(session), request, &scratch);
   if (needed > session->capacity) {
     return msk_fail(error, MSK_ERROR_ARGUMENT,
                     "this request needs %.1f MB, the session was opened for one of %.1f MB: open a "

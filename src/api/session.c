@@ -131,13 +131,12 @@ static void measure_passes(msk_session *session) {
   if (pixels != NULL) msk_pass_decode(session, session->at.tokens, pixels);
 }
 
-size_t msk_session_measure(const msk_model *model, msk_pool *pool, const msk_request *request,
+size_t msk_session_measure(const msk_model *model, int threads, const msk_request *request,
                            size_t *scratch) {
   size_t bytes;
   msk_session probe = {.model = model,
-                       .pool = pool,
                        .request = *request,
-                       .stream = {.device = model->device, .pool = pool, .measuring = true}};
+                       .stream = {.device = model->device, .measuring = true, .threads = threads}};
   msk_session_place(&probe);
   measure_passes(&probe);
   *scratch = probe.stream.scratch_bytes;
@@ -172,19 +171,13 @@ static msk_status fail_memory(size_t bytes, msk_error *error) {
       (double)bytes / 1e6);
 }
 
-/* Scratch depends on the number of threads alone beside the request; a pool is made even for a
- * measurement, so that both agree. */
 msk_status msk_session_bytes(size_t *bytes, const msk_model *model, const msk_request *request,
                              const msk_session_options *options, msk_error *error) {
   int threads = 1;
-  msk_pool *pool = NULL;
   msk_status status = choose_threads(options, &threads, error);
   if (status == MSK_OK) status = msk_request_check(request, model, error);
-  if (status == MSK_OK && threads > 1)
-    status = msk_pool_create(&pool, threads, model->allocator, error);
   if (status != MSK_OK) return status;
-  size_t scratch, needed = msk_session_measure(model, pool, request, &scratch);
-  if (pool != NULL) msk_pool_destroy(pool);
+  size_t scratch, needed = msk_session_measure(model, threads, request, &scratch);
   if (needed == SIZE_MAX) return fail_memory(needed, error);
   *bytes = needed + sizeof(msk_session);
   return MSK_OK;
@@ -203,7 +196,7 @@ msk_status msk_session_open(msk_session **session, const msk_model *model,
   if (threads > 1) status = msk_pool_create(&made->pool, threads, model->allocator, error);
   if (status == MSK_OK) {
     size_t scratch;
-    made->capacity = msk_session_measure(model, made->pool, request, &scratch);
+    made->capacity = msk_session_measure(model, threads, request, &scratch);
     made->memory =
         made->capacity == SIZE_MAX ? NULL : msk_allocate(model->allocator, made->capacity, 1);
     if (made->memory == NULL) status = fail_memory(made->capacity, error);

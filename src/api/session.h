@@ -75,9 +75,13 @@ struct msk_session {
 /* session->model and request are set; everything else is placed, in arena or measured. After it,
  * session->arena holds the request's buffers. */
 void msk_session_place(msk_session *session);
-/* Bytes for a request (SIZE_MAX: more than can be addressed), of which the operations' scratch. */
-size_t msk_session_measure(const msk_model *model, msk_pool *pool, const msk_request *request,
+/* Bytes for a request on so many threads (SIZE_MAX: more than can be addressed), of which the
+ * operations' scratch. */
+size_t msk_session_measure(const msk_model *model, int threads, const msk_request *request,
                            size_t *scratch);
+static inline int msk_session_threads(const msk_session *session) {
+  return session->pool == NULL ? 1 : msk_pool_threads(session->pool);
+}
 
 /* ---- passes (passes.c) ---- */
 

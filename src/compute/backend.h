@@ -79,6 +79,7 @@ typedef struct msk_stream {
   msk_pool *pool;   /* NULL: the caller's thread alone */
   msk_meter *meter; /* NULL: nobody listens */
   bool measuring;
+  int threads; /* measuring: workers to find room for, where there is no pool yet; 0: one */
   size_t scratch_bytes; /* measuring: grows to what is needed; running: what there is */
   void *scratch;
 } msk_stream;

@@ -5,7 +5,8 @@
 #include "compute/cpu/cpu.h"
 
 size_t msk_stream_workers(const msk_stream *stream) {
-  return stream->pool == NULL ? 1 : (size_t)msk_pool_threads(stream->pool);
+  if (stream->pool != NULL) return (size_t)msk_pool_threads(stream->pool);
+  return stream->threads > 0 ? (size_t)stream->threads : 1;
 }
 
 char *msk_stream_scratch(const msk_stream *stream) {

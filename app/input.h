@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * input.h - files that the commands read: whole files and pictures, from a path or from standard
- * input (`-`). */
+ * input.h - files that the commands read: whole files and pictures, from a path, which may
+ * be a pipe, or from standard input (`-`). */
 #ifndef APP_INPUT_H
 #define APP_INPUT_H
 
@@ -10,6 +10,8 @@
 #include "masksketch.h"
 
 bool input_is_stdin(const char *path);
+/* True if it can be read but once: standard input, a pipe, a device. */
+bool input_is_stream(const char *path);
 /* Reads a whole file of at most `limit` bytes; free with msk_free(NULL, ...). */
 msk_status input_read(const char *path, size_t limit, void **bytes, size_t *byte_count,
                       msk_error *error);

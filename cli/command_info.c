@@ -2,6 +2,7 @@
  *
  * command_info.c - info: what is in a model, a checkpoint or a picture. The kind is told by the file's first
  * bytes, not by its name. */
+#include <errno.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +10,6 @@
 #include "app/input.h"
 #include "app/json.h"
 #include "commands.h"
-#include "metadata.h"
 
 typedef struct info_options {
   bool tensors, memory, json;
@@ -47,18 +47,22 @@ static void print_member(const char *prefix, const char *key, json_t *value) {
   }
 }
 
-static msk_status info_picture(const info_options *options, const char *path, msk_error *error) {
+static msk_status info_picture(const info_options *options, const char *path, const void *bytes,
+                               size_t byte_count, msk_error *error) {
   msk_image image = {0};
   char *text = NULL;
   msk_error none;
-  if (options->tensors)
-    return app_fail(error, MSK_ERROR_ARGUMENT,
-                    "--tensors has no effect on a picture (%s): leave it out", path);
-  msk_status status = msk_image_load(&image, path, MSK_ALPHA_WHITE, NULL, error);
+  const char *idle = options->tensors ? "tensors" : "memory";
+  if (options->tensors || options->memory)
+    return app_fail(error, MSK_ERROR_ARGUMENT, "--%s has no effect on a picture (%s): leave it out",
+                    idle, path);
+  msk_status status =
+      msk_image_decode(&image, bytes, byte_count, MSK_ALPHA_WHITE, path, NULL, error);
   if (status != MSK_OK) return status;
-  status = metadata_load(&text, path, &none); /* a picture without a text is still a picture */
+  /* a picture without a text is still a picture */
   json_t *request = NULL;
-  if (status == MSK_OK)
+  status = msk_png_text(bytes, byte_count, "masksketch", &text, NULL, &none);
+  if (status == MSK_OK && text != NULL)
     status = msk_json_load(&request, path, text, strlen(text), MSK_JSON_FEW, &none);
   msk_free(NULL, text);
   if (status == MSK_ERROR_MEMORY) {
@@ -325,20 +329,25 @@ static bool is_picture(const unsigned char *start, size_t bytes) {
 }
 
 static msk_status action(const cli_line *line, msk_error *error) {
-  const info_options *options = line->options;
   const char *path = line->inputs[0];
+  void *bytes = NULL;
+  size_t byte_count = 0;
   unsigned char start[12];
-  FILE *file = fopen(path, "rb");
-  if (file == NULL)
+  const bool is_stream = input_is_stream(path);
+  msk_status status = MSK_OK;
+  /* A model can be larger than what is read of a picture: its first bytes tell it. */
+  FILE *file = is_stream ? NULL : fopen(path, "rb");
+  if (file == NULL && !is_stream)
     return app_fail(error, MSK_ERROR_FILE,
-                    "cannot open %s, expected a model, a checkpoint or a picture", path);
-  size_t got = fread(start, 1, sizeof start, file);
-  fclose(file);
-  if (is_picture(start, got) && options->memory)
-    return app_fail(error, MSK_ERROR_ARGUMENT,
-                    "--memory has no effect on a picture, expected a model: leave it out");
-  return is_picture(start, got) ? info_picture(options, path, error)
-                                : info_weights(options, path, error);
+                    "cannot open %s: %s; expected a model, a checkpoint or a picture", path,
+                    strerror(errno));
+  const size_t got = is_stream ? 0 : fread(start, 1, sizeof start, file);
+  if (file != NULL) fclose(file);
+  if (!is_stream && !is_picture(start, got)) return info_weights(line->options, path, error);
+  status = input_read(path, MSK_MAX_FILE_BYTES, &bytes, &byte_count, error);
+  if (status == MSK_OK) status = info_picture(line->options, path, bytes, byte_count, error);
+  msk_free(NULL, bytes);
+  return status;
 }
 
 static const cli_option rows[] = {

@@ -4,6 +4,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -80,29 +82,76 @@ msk_status output_numbered(char name[MAX_PATH_BYTES], const char *path, int inde
   return length < MAX_PATH_BYTES ? MSK_OK : too_long(path, error);
 }
 
+static bool is_taken(const char *path, int count) {
+  char name[MAX_PATH_BYTES];
+  struct stat info;
+  msk_error ignored;
+  for (int i = 0; i < count; i++) {
+    if (output_numbered(name, path, i, count, &ignored) != MSK_OK) return false;
+    if (lstat(name, &info) == 0) return true;
+  }
+  return false;
+}
+
+msk_status output_free_name(char name[MAX_PATH_BYTES], int count, msk_error *error) {
+  char first[MAX_PATH_BYTES];
+  strcpy(first, name);
+  msk_status status = MSK_OK;
+  /* the numbers of output_numbered(), from 2 on, which are two of more than one */
+  for (int i = 1; status == MSK_OK && is_taken(name, count); i++)
+    status = output_numbered(name, first, i, INT_MAX, error);
+  return status;
+}
+
 /* ---- Refusals ---- */
 
+static msk_status cannot_write(const char *path, const char *why, msk_error *error) {
+  return app_fail(error, MSK_ERROR_OUTPUT, "cannot write %s: %s: choose another name with -o", path,
+                  why);
+}
+
+/* Something is mounted on the file itself, as a container's volume is: rename cannot replace it. */
+static bool is_mount_point(const char *path) {
+  struct statx info;
+  return statx(AT_FDCWD, path, 0, STATX_BASIC_STATS, &info) == 0 &&
+         (info.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0;
+}
+
+/* Whether a temporary file in its folder can be made, and renamed to it. */
+static msk_status check_folder(const char *path, msk_error *error) {
+  char folder[PATH_MAX];
+  const size_t length = (size_t)(last_name(path) - path);
+  if (length + 2 > sizeof folder) return too_long(path, error);
+  memcpy(folder, path, length);
+  memcpy(folder + length, ".", 2);
+  if (access(folder, W_OK | X_OK) == 0) return MSK_OK;
+  if (errno != ENOENT) return cannot_write(path, strerror(errno), error);
+  return app_fail(error, MSK_ERROR_OUTPUT,
+                  "cannot write %s: the folder %.*s is not there: make it first", path, (int)length,
+                  path);
+}
+
 msk_status output_check(const char *path, msk_error *error) {
-  if (output_is_stdout(path)) return MSK_OK;
   struct stat info;
-  if (stat(path, &info) == 0 && S_ISDIR(info.st_mode)) {
+  char resolved[PATH_MAX];
+  if (output_is_stdout(path) && isatty(STDOUT_FILENO))
+    return app_fail(error, MSK_ERROR_ARGUMENT,
+                    "standard output is a terminal, which shows no files, expected one or a pipe: "
+                    "name it with -o");
+  if (output_is_stdout(path)) return MSK_OK;
+  const bool exists = stat(path, &info) == 0;
+  if (!exists && errno != ENOENT) return cannot_write(path, strerror(errno), error);
+  if (!exists && lstat(path, &info) == 0)
+    return cannot_write(path, "it is a link to a file that is not there", error);
+  if (exists && S_ISDIR(info.st_mode)) {
     return app_fail(error, MSK_ERROR_ARGUMENT,
                     "the output %s is a folder, expected the name of a file in it", path);
   }
-  char folder[MAX_PATH_BYTES];
-  size_t length = (size_t)(last_name(path) - path);
-  if (length >= sizeof folder) return too_long(path, error);
-  memcpy(folder, path, length);
-  memcpy(folder + length, ".", 2);
-  if (access(folder, F_OK) != 0)
-    return app_fail(error, MSK_ERROR_OUTPUT,
-                    "cannot write %s: the folder %.*s is not there: make it first", path,
-                    (int)length, path);
-  if (access(folder, W_OK) != 0 && access(path, W_OK) != 0) {
-    return app_fail(error, MSK_ERROR_OUTPUT, "cannot write %s: %s: choose another folder with -o",
-                    path, strerror(errno));
-  }
-  return MSK_OK;
+  if (exists && !S_ISREG(info.st_mode)) /* a device or pipe is written to, not replaced */
+    return access(path, W_OK) == 0 ? MSK_OK : cannot_write(path, strerror(errno), error);
+  if (exists && is_mount_point(path))
+    return cannot_write(path, "something is mounted on it, so that it cannot be replaced", error);
+  return check_folder(exists && realpath(path, resolved) != NULL ? resolved : path, error);
 }
 
 /* ---- Writing ---- */

@@ -23,9 +23,12 @@ msk_status output_default_name(char name[MAX_PATH_BYTES], const char *source,
  * ... */
 msk_status output_numbered(char name[MAX_PATH_BYTES], const char *path, int index, int count,
                            msk_error *error);
-/* Refuses a path that is a folder, or whose folder is missing or closed to us: before the work,
+/* Refuses what could not be written, with the reason that writing would give: before the work,
  * not after. */
 msk_status output_check(const char *path, msk_error *error);
+/* Adds -2, -3, ... to a name that nobody chose, until none of its `count` numbered files is
+ * there. */
+msk_status output_free_name(char name[MAX_PATH_BYTES], int count, msk_error *error);
 /* Writes bytes whole or not at all. */
 msk_status output_write(const char *path, const void *bytes, size_t byte_count, msk_error *error);
 /* Encodes and writes a picture; `metadata` goes into a PNG under the key "masksketch" (NULL:

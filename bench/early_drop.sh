@@ -33,7 +33,7 @@ ways | while IFS='|' read -r name options; do
     class=${sketch##*/} paper=
     case $class in *photographed*) paper=--photo-of-paper ;; esac
     # shellcheck disable=SC2086
-    "$program" draw "$sketch" --class "${class%%-*}" $paper --seed "${DROP_SEED:-0}" $options "$@" --json --quiet -o "$work/out.png" </dev/null |
+    "$program" draw "$sketch" --class "${class%%-*}" $paper --seed "${DROP_SEED:-0}" $options "$@" --json --quiet --force -o "$work/out.png" </dev/null |
       head -n 1 >>"$work/$number.jsonl"
   done
   printf '%s\n' "$name" >"$work/$number.name"

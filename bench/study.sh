@@ -75,7 +75,7 @@ passes() {
   options=
   for pair in "$@"; do options="$options --set $pair"; done
   picture=$(first_sketch) class=${picture##*/}
-  "$program" draw "$picture" --class "${class%%-*}" --recipe "$recipe" $options -o "$folder/passes.png" --json --quiet |
+  "$program" draw "$picture" --class "${class%%-*}" --recipe "$recipe" $options --force -o "$folder/passes.png" --json --quiet |
     sed 's/.*"passes":\([0-9]*\).*/\1/'
 }
 

@@ -35,7 +35,7 @@ typedef struct cli_options {
 
 static inline msk_status cli_check_output(const char *path, const cli_options *options,
                                           msk_error *error) {
-  return cli_output_check(options->line, path, error);
+  return cli_output_check(options->line, path, 1, error);
 }
 
 static inline model_choice cli_model_choice(const cli_options *options) {

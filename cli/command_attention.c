@@ -42,7 +42,7 @@ static msk_status check(const cli_line *line, msk_error *error) {
   const attention_options *options = line->options;
   const bool array = parts_is_array(options->output);
   msk_format format;
-  msk_status status = cli_output_check(line, options->output, error);
+  msk_status status = cli_output_check(line, options->output, 1, error);
   if (status == MSK_OK && !array) status = output_format(options->output, 0, &format, error);
   if (status != MSK_OK) return status;
   if (options->points.count > 0 && array)
@@ -92,7 +92,7 @@ static msk_status make_sequence(int32_t *sequence, const parts *p, const char *c
                                 const msk_image *image, msk_error *error) {
   int32_t *tokens = NULL;
   int rows = 0, columns = 0, class_id = 0;
-  msk_status status = msk_model_class_find(p->model, class_text, &class_id, error);
+  msk_status status = cli_find_class(&class_id, p->model, class_text, error);
   if (status == MSK_OK)
     status = msk_tokenize(p->session, image, &tokens, NULL, &rows, &columns, error);
   if (status == MSK_OK) {
@@ -225,6 +225,7 @@ static const cli_option rows[] = {
              "token of a second picture; repeatable"},
     {"fit", 0, "HOW", CLI_A_CHOICE(attention_options, fit, "stretch pad crop"),
      .initial = "stretch", .help = "how the picture comes to the model's square"},
+    CLI_FORCE,
     CLI_QUIET(attention_options),
     CLI_TABLE(attention_options, model, model_table),
     {.type = CLI_END},

@@ -55,7 +55,7 @@ static msk_status check_options(const bench *b, msk_error *error) {
   if (options->output != NULL && output_is_stdout(options->output))
     return app_fail(error, MSK_ERROR_ARGUMENT,
                     "a model is not written to standard output, expected -o MODEL.safetensors");
-  return MSK_OK;
+  return options->output != NULL ? cli_output_check(b->line, options->output, 1, error) : MSK_OK;
 }
 
 /* ---- the model ---- */
@@ -188,6 +188,7 @@ static const cli_option rows[] = {
     {"against", 0, "PROGRAM", CLI_AN_INPUT(bench_options, against),
      .help = "run another build of masksketch in turn with this one, and compare"},
     CLI_JSON(bench_options, "one JSON object"),
+    CLI_FORCE,
     CLI_QUIET(bench_options),
     CLI_PRECISION_ROWS(bench_options),
     CLI_MACHINE_ROWS(bench_options, ),

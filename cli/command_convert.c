@@ -16,7 +16,7 @@ static msk_status action(const cli_line *line, msk_error *error) {
   if (output_is_stdout(options->output))
     return app_fail(error, MSK_ERROR_ARGUMENT,
                     "a model is not written to standard output, expected -o MODEL.safetensors");
-  msk_status status = cli_output_check(line, options->output, error);
+  msk_status status = cli_output_check(line, options->output, 1, error);
   if (status != MSK_OK) return status;
   msk_convert_options_init(&convert);
   convert.tokenizer_path = options->tokenizer;
@@ -54,6 +54,7 @@ static const cli_option rows[] = {
      .help = "type of the stored matrices"},
     {"int8", .help = "store the transformer's layers in 8 bits, for --precision int8",
      CLI_A_FLAG(convert_options, int8)},
+    CLI_FORCE,
     CLI_QUIET(convert_options),
     {.type = CLI_END},
 };

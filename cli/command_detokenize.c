@@ -79,7 +79,6 @@ static msk_status detokenize_one(parts *p, const cli_line *line, const tokens_vi
   float *pixels = NULL;
   int width = 0, height = 0;
   msk_status status = output_numbered(path, options->output, index, view->count, error);
-  if (status == MSK_OK) status = cli_output_check(line, path, error);
   if (status == MSK_OK)
     status = msk_detokenize(p->session, view->tokens + (size_t)index * (size_t)view->stride,
                             view->rows, view->columns, &pixels, &width, &height, error);
@@ -96,8 +95,8 @@ static msk_status action(const cli_line *line, msk_error *error) {
   msk_array array = {0};
   tokens_view view = {0};
   msk_format format;
-  msk_status status = cli_output_check(line, options->output, error);
-  if (status == MSK_OK && !parts_is_array(options->output))
+  msk_status status = MSK_OK;
+  if (!parts_is_array(options->output))
     status = output_format(options->output, options->quality, &format, error);
   if (status == MSK_OK) status = parts_load_array(&array, line->inputs[0], error);
   if (status == MSK_OK) status = parts_open(&p, &options->model, error);
@@ -108,6 +107,7 @@ static msk_status action(const cli_line *line, msk_error *error) {
                  "%d pictures do not fit into standard output, expected a name: choose one with -o",
                  view.count);
   }
+  if (status == MSK_OK) status = cli_output_check(line, options->output, view.count, error);
   for (int i = 0; i < view.count && status == MSK_OK; i++)
     status = detokenize_one(&p, line, &view, i, error);
   msk_free(NULL, array.data);
@@ -120,6 +120,7 @@ static const cli_option rows[] = {
      .needed = "a name that ends in .png, .jpg, .webp or .npy",
      .help = "the picture; - is standard output"},
     CLI_QUALITY(detokenize_options),
+    CLI_FORCE,
     CLI_QUIET(detokenize_options),
     CLI_TABLE(detokenize_options, model, model_table),
     {.type = CLI_END},

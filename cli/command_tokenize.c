@@ -46,8 +46,8 @@ static msk_status action(const cli_line *line, msk_error *error) {
   float *latents = NULL;
   int rows = 0, columns = 0;
   float **wanted = options->latents != NULL ? &latents : NULL;
-  msk_status status = cli_output_check(line, options->output, error);
-  if (status == MSK_OK && wanted != NULL) status = cli_output_check(line, options->latents, error);
+  msk_status status = cli_output_check(line, options->output, 1, error);
+  if (status == MSK_OK && wanted != NULL) status = cli_output_check(line, options->latents, 1, error);
   if (status == MSK_OK) status = parts_open(&p, &options->model, error);
   if (status == MSK_OK && parts_is_array(path)) {
     status = tokenize_array(options, path, &p, &tokens, wanted, &rows, &columns, error);
@@ -87,6 +87,7 @@ static const cli_option rows[] = {
      .help = "also write the encoder's output before quantising"},
     {"fit", 0, "HOW", CLI_A_CHOICE(tokenize_options, fit, "stretch pad crop"),
      .help = "bring the picture, which else is taken as it is, to the model's square"},
+    CLI_FORCE,
     CLI_QUIET(tokenize_options),
     CLI_TABLE(tokenize_options, model, model_table),
     {.type = CLI_END},

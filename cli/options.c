@@ -7,14 +7,15 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "app/input.h"
 #include "app/nearest.h"
 #include "app/output.h"
 
 static const cli_option common_rows[] = {
-    {"help", 'h', .type = CLI_ASIDE, .help = "this text"},
-    {"version", .type = CLI_ASIDE, .help = "the program's version"},
+    {"help", 'h', .type = CLI_MARK, .help = "this text"},
+    {"version", .type = CLI_MARK, .help = "the program's version"},
     {.type = CLI_END},
 };
 
@@ -162,9 +163,10 @@ static msk_status take_seed(uint64_t *out, const cli_option *row, const char *va
   errno = 0;
   unsigned long long number = is_digit(*value) ? strtoull(value, &end, 10) : 0;
   if (end == NULL || *end != 0 || errno != 0) {
+    const bool is_random = strcmp(value, "-1") == 0; /* what -1 means to other programs */
     return app_fail(error, MSK_ERROR_ARGUMENT,
-                    "--%s was given %s, expected a whole number from 0 to 18446744073709551615",
-                    row->name, value);
+                    "--%s was given %s, expected a whole number from 0 to 18446744073709551615%s",
+                    row->name, value, is_random ? "; for a random one: --seed $RANDOM" : "");
   }
   *out = number;
   return MSK_OK;
@@ -204,7 +206,7 @@ static msk_status take(void *field, const cli_option *row, const char *value, ms
     case CLI_CALL: return row->take(field, row, value, error);
     case CLI_END:
     case CLI_INCLUDE:
-    case CLI_ASIDE: break;
+    case CLI_MARK: break;
   }
   return MSK_OK;
 }
@@ -308,8 +310,8 @@ msk_status cli_parse(cli_line *line, void *options, const cli_command *command, 
   return status == MSK_OK ? check_needed(line, error) : status;
 }
 
-msk_status cli_output_check(const cli_line *line, const char *path, msk_error *error) {
-  if (output_is_stdout(path)) return MSK_OK;
+static msk_status check_output(const cli_line *line, const char *path, msk_error *error) {
+  struct stat info;
   for (int i = 0; i < line->input_count; i++) {
     if (input_same_file(path, line->inputs[i]))
       return app_fail(
@@ -326,7 +328,23 @@ msk_status cli_output_check(const cli_line *line, const char *path, msk_error *e
           "the output %s is also read by this command, expected another file: choose one with -o",
           path);
   }
-  return output_check(path, error);
+  msk_status status = output_check(path, error);
+  if (status != MSK_OK || output_is_stdout(path) || cli_given(line, "force")) return status;
+  if (stat(path, &info) != 0 || !S_ISREG(info.st_mode)) return MSK_OK;
+  return app_fail(error, MSK_ERROR_ARGUMENT,
+                  "the output %s is there already, expected a new name: choose one with -o, or "
+                  "replace it with --force",
+                  path);
+}
+
+msk_status cli_output_check(const cli_line *line, const char *path, int count, msk_error *error) {
+  char name[MAX_PATH_BYTES];
+  msk_status status = MSK_OK;
+  for (int i = 0; i < count && status == MSK_OK; i++) {
+    status = output_numbered(name, path, i, count, error);
+    if (status == MSK_OK) status = check_output(line, name, error);
+  }
+  return status;
 }
 
 msk_status cli_parse_list(const char *text, const char *what, int minimum, int maximum,

@@ -21,7 +21,7 @@ enum { CLI_MAX_ROWS = 96 }; /* of a command */
 typedef enum cli_type {
   CLI_END, /* closes a table */
   CLI_INCLUDE,
-  CLI_ASIDE,  /* no value and no field: --help, which is answered before anything is read */
+  CLI_MARK,   /* no value and no field: cli_given() tells */
   CLI_FLAG,   /* bool */
   CLI_TEXT,   /* const char *, as are the next three */
   CLI_INPUT,  /* a file that is read: no output may be the same */
@@ -83,6 +83,8 @@ typedef struct cli_table {
   { "quiet", 'q', .help = "no progress and no report on standard error", CLI_A_FLAG(s, quiet) }
 #define CLI_JSON(s, what) \
   { "json", .help = what " on standard output", CLI_A_FLAG(s, json) }
+#define CLI_FORCE \
+  {"force", 'f', .type = CLI_MARK, .help = "replace files that are there already"}
 #define CLI_QUALITY(s)                                                                           \
   {                                                                                              \
     "quality", 0, "N", CLI_AN_INT(s, quality, 1, 100), .help = "of JPEG and WebP",               \
@@ -142,9 +144,10 @@ bool cli_given(const cli_line *line, const char *name);
 /* Refuses the line where both were given. */
 msk_status cli_exclude(const cli_line *line, const char *name, const char *other, msk_error *error);
 
-/* Refuses an output that the command also reads, or that cannot be written (output.h): before
- * the work, not after. */
-msk_status cli_output_check(const cli_line *line, const char *path, msk_error *error);
+/* Refuses an output, or its `count` numbered files, that the command also reads, that is there
+ * already (unless --force was given), or that cannot be written (output.h): before the work, not
+ * after. */
+msk_status cli_output_check(const cli_line *line, const char *path, int count, msk_error *error);
 
 /* "0,3,5" -> numbers; `what` stands in messages. Each number lies in minimum..maximum. */
 msk_status cli_parse_list(const char *text, const char *what, int minimum, int maximum,

@@ -18,6 +18,7 @@ static const cli_option result_rows[] = {
     {"output", 'o', "FILE", CLI_AN_OUTPUT(result_options, output),
      .help = "where the result goes: .png, .jpg, .jpeg or .webp; - is standard output",
      .otherwise = "a name made of the input's, in the working directory"},
+    CLI_FORCE,
     CLI_QUALITY(result_options),
     {"no-metadata", .help = "leave the request out of the PNG",
      CLI_A_FLAG(result_options, no_metadata)},
@@ -275,8 +276,7 @@ static msk_status fill_request(drawing *d, const msk_recipe *recipe, msk_error *
   if (d->picture.pixels != NULL) d->request.picture = &d->picture;
   if (d->mask.pixels != NULL) d->request.edit_mask = &d->mask;
   if (d->lambda_map.pixels != NULL) d->request.lambda_map = &d->lambda_map;
-  msk_status status =
-      msk_model_class_find(d->model, options->class_text, &d->request.class_id, error);
+  msk_status status = cli_find_class(&d->request.class_id, d->model, options->class_text, error);
   if (status == MSK_OK) status = candidates_fill(d, error);
   if (status != MSK_OK) return status;
   const char *source = options->input_count > 0 ? options->inputs[0] : NULL;

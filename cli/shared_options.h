@@ -87,4 +87,9 @@ cli_take cli_take_setting;
  * model is opened. */
 msk_status recipe_choose(msk_recipe *recipe, const recipe_options *options, const msk_model *model,
                          msk_job job, msk_error *error);
+
+/* The class that --class means. A label by which the model was taught is refused: the library
+ * takes it by its number. */
+msk_status cli_find_class(int *class_id, const msk_model *model, const char *text,
+                          msk_error *error);
 #endif

@@ -13,9 +13,9 @@ for sketch in "$here"/sketches/*; do
   class=${name%%-*}
   case "$name" in *photographed*) paper=--photo-of-paper ;; *) paper= ;; esac
   # shellcheck disable=SC2086 # $paper is one flag or none
-  "$program" draw "$sketch" --class "$class" --count 3 --seed 1 $paper -o "$folder/${name%.*}.png" --sheet "$folder/row-$class.png"
+  "$program" draw "$sketch" --class "$class" --count 3 --seed 1 $paper --force -o "$folder/${name%.*}.png" --sheet "$folder/row-$class.png"
   set -- "$@" "$folder/row-$class.png"
 done
-"$program" sheet "$@" -o "$folder/contact-sheet.png"
+"$program" sheet "$@" --force -o "$folder/contact-sheet.png"
 rm -f "$@"
 printf '\nSketches and their photos, side by side: %s/contact-sheet.png\nEach picture by itself:                   %s/*.png\n' "$folder" "$folder"

@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <pty.h>
+#include <stdbool.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -25,6 +26,16 @@ const char *in_folder(const char *format, ...) {
   return buffer;
 }
 
+/* Tests write to one name again and again, and say so. */
+static bool wants_force(const char *command) {
+  static const char *const writers[] = {"draw",     "generate",   "edit",      "replay", "convert",
+                                        "tokenize", "detokenize", "attention", "sheet"};
+  for (size_t i = 0; command != NULL && i < sizeof writers / sizeof writers[0]; i++) {
+    if (strcmp(command, writers[i]) == 0) return !run_with.without_force;
+  }
+  return false;
+}
+
 /* In the child: files in place of the standard streams, limits, the program. Never returns. */
 static void become_program(const char *const *arguments, const char *out, const char *err) {
   const char *program = getenv("MASKSKETCH_PROGRAM");
@@ -32,6 +43,7 @@ static void become_program(const char *const *arguments, const char *out, const 
   int count = 1;
   for (; arguments[count - 1] != NULL && count <= MAX_ARGUMENTS; count++)
     vector[count] = arguments[count - 1];
+  if (wants_force(arguments[0]) && count <= MAX_ARGUMENTS) vector[count++] = "--force";
   if (out != NULL) {
     int files[3] = {open(run_with.input != NULL ? run_with.input : "/dev/null", O_RDONLY),
                     open(out, O_WRONLY | O_CREAT | O_TRUNC, 0644),

@@ -18,6 +18,7 @@ typedef struct run_setting {
   long file_limit;    /* RLIMIT_FSIZE in bytes */
   int as_nobody;      /* as a user without rights, where we are root */
   int closed_output;  /* standard output is closed */
+  int without_force;  /* --force is not added to commands that write files */
 } run_setting;
 extern run_setting run_with;
 

@@ -66,7 +66,7 @@ static void test_numbers(void **state) {
   MISTAKE(2, "--count| 3", "draw", sketch(), "--class", "3", "--count", " 3");
   MISTAKE(2, "--count|99999999999999999999", "draw", sketch(), "--class", "3", "--count",
           "99999999999999999999");
-  MISTAKE(2, "--seed|-1", "draw", sketch(), "--class", "3", "--seed", "-1");
+  MISTAKE(2, "--seed|-1|random", "draw", sketch(), "--class", "3", "--seed", "-1");
   MISTAKE(2, "--seed|18446744073709551616", "draw", sketch(), "--class", "3", "--seed",
           "18446744073709551616");
   MISTAKE(2, "--seed|4294967295|official", "draw", sketch(), "--class", "3", "--seed", "4294967296",

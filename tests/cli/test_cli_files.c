@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * test_cli_files.c - files as people have them: what cannot be written is told before the work
+ * with the reason that the system gives, nothing that is there is replaced without --force, and
+ * pipes are read like files. */
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cli_run.h"
+
+static const char *sketch(void) { return golden_path("tiny/input/sketch0.png"); }
+
+/* Runs it without --force, and looks for `part` in the message. */
+static void refuse(int line, int code, const char *part, const char *const *arguments) {
+  run_with.without_force = 1;
+  run_result result = run_program(arguments);
+  if (result.code != code || strstr(result.err, part) == NULL)
+    fail_msg("line %d: exit code %d: %s", line, result.code, result.err);
+  run_free(&result);
+}
+#define REFUSE(code, part, ...) \
+  refuse(__LINE__, (code), (part), (const char *const[]){__VA_ARGS__, NULL})
+
+static void put(const char *path, const char *text) {
+  msk_error error;
+  assert_int_equal(msk_file_write(path, text, strlen(text), &error), MSK_OK);
+}
+
+static void is_kept(const char *path) {
+  size_t bytes = 0;
+  uint8_t *data = test_read_file(path, &bytes);
+  assert_int_equal(bytes, 4);
+  assert_memory_equal(data, "mine", 4);
+  free(data);
+}
+
+/* ---- What is there already ---- */
+
+static void test_nothing_is_replaced(void **state) {
+  (void)state;
+  static const char *const names[] = {"m.png", "m-2.png", "m.npy", "m.safetensors"};
+  char png[4096], numbered[4096], npy[4096], model[4096], fresh[4096], tokenizer[4096];
+  for (int i = 0; i < 4; i++) put(in_folder("%s", names[i]), "mine");
+  snprintf(png, sizeof png, "%s", in_folder("m.png"));
+  snprintf(numbered, sizeof numbered, "%s", in_folder("m-2.png"));
+  snprintf(npy, sizeof npy, "%s", in_folder("m.npy"));
+  snprintf(model, sizeof model, "%s", in_folder("m.safetensors"));
+  snprintf(fresh, sizeof fresh, "%s", in_folder("fresh.png"));
+  snprintf(tokenizer, sizeof tokenizer, "%s", golden_path("tiny/tokenizer_imagenet128_checkpoint"));
+  REFUSE(2, "--force", "draw", sketch(), "--class", "3", "-o", png);
+  REFUSE(2, "m-2.png", "generate", "--class", "3", "--count", "2", "-o", png);
+  REFUSE(2, "--force", "draw", sketch(), "--class", "3", "-o", fresh, "--sheet", png);
+  REFUSE(2, "--force", "draw", sketch(), "--class", "3", "-o", fresh, "--film", png);
+  REFUSE(2, "--force", "draw", sketch(), "--class", "3", "-o", fresh, "--tokens-out", npy);
+  REFUSE(2, "--force", "tokenize", sketch(), "-o", npy);
+  REFUSE(2, "--force", "tokenize", sketch(), "-o", in_folder("f.npy"), "--latents", npy);
+  REFUSE(2, "--force", "attention", sketch(), "--class", "3", "-o", npy);
+  REFUSE(2, "--force", "sheet", sketch(), "-o", png);
+  REFUSE(2, "--force", "bench", "-o", model);
+  REFUSE(2, "--force", "convert", "--tokenizer", tokenizer, "--transformer",
+         golden_path("tiny/maskgit_imagenet128_checkpoint"), "-o", model);
+  EXPECT(0, "tokenize", sketch(), "-o", in_folder("t.npy"), "--quiet");
+  REFUSE(2, "--force", "detokenize", in_folder("t.npy"), "-o", png);
+  for (int i = 0; i < 4; i++) is_kept(in_folder("%s", names[i]));
+  assert_false(exists(fresh));
+  run_with.without_force = 1;
+  EXPECT(0, "generate", "--class", "3", "--steps", "1", "-o", png, "-f", "--quiet");
+  run_with.without_force = 1;
+  EXPECT(0, "tokenize", sketch(), "-o", npy, "--force", "--quiet");
+  struct stat picture, tokens;
+  assert_int_equal(stat(png, &picture) | stat(npy, &tokens), 0);
+  assert_true(picture.st_size > 100 && tokens.st_size > 100);
+}
+
+/* ---- What cannot be written ---- */
+
+static void test_reasons(void **state) {
+  (void)state;
+  char closed[4096], name[300];
+  memset(name, 'n', sizeof name);
+  snprintf(name + 290, 10, ".png");
+  assert_int_equal(mkdir(in_folder("folder.png"), 0755), 0);
+  assert_int_equal(mkdir(in_folder("closed"), 0755), 0);
+  assert_int_equal(symlink("nowhere.png", in_folder("dangling.png")), 0);
+  put(in_folder("file.png"), "mine");
+  snprintf(closed, sizeof closed, "%s", in_folder("closed/out.png"));
+  REFUSE(2, "is a folder", "generate", "--class", "3", "-o", in_folder("folder.png"));
+  REFUSE(1, "make it first", "generate", "--class", "3", "-o", in_folder("none/out.png"));
+  REFUSE(1, "Not a directory", "generate", "--class", "3", "-o", in_folder("file.png/out.png"));
+  REFUSE(1, "File name too long", "generate", "--class", "3", "-o", in_folder("%s", name));
+  REFUSE(1, "link", "generate", "--class", "3", "-o", in_folder("dangling.png"));
+  REFUSE(1, "link", "tokenize", sketch(), "-o", in_folder("dangling.png"));
+  assert_false(exists(in_folder("nowhere.png")));
+  run_with.as_nobody = 1;
+  REFUSE(1, "Permission denied", "generate", "--class", "3", "-o", closed);
+  assert_int_equal(chmod(in_folder("closed"), 0700), 0);
+  run_with.as_nobody = 1;
+  REFUSE(1, "Permission denied", "generate", "--class", "3", "-o", closed);
+}
+
+static void test_terminal(void **state) {
+  (void)state;
+  static const char *const words[] = {"generate", "--class", "3", "--steps", "1", "-o", "-", NULL};
+  int code = 0;
+  char *text = run_on_terminal("xterm", &code, words);
+  assert_int_equal(code, 2);
+  assert_non_null(strstr(text, "terminal"));
+  free(text);
+}
+
+/* ---- Pipes ---- */
+
+static void shell(const char *format, ...) __attribute__((format(printf, 1, 2)));
+static void shell(const char *format, ...) {
+  char command[8192];
+  va_list arguments;
+  va_start(arguments, format);
+  vsnprintf(command, sizeof command, format, arguments);
+  va_end(arguments);
+  if (system(command) != 0) fail_msg("this fails: %s", command);
+}
+
+static void test_pipes(void **state) {
+  (void)state;
+  char plain[4096], piped[4096];
+  snprintf(plain, sizeof plain, "%s", in_folder("plain.npy"));
+  snprintf(piped, sizeof piped, "%s", in_folder("piped.npy"));
+  EXPECT(0, "tokenize", sketch(), "-o", plain, "--quiet");
+  shell("cat '%s' | \"$MASKSKETCH_PROGRAM\" tokenize /dev/stdin -o '%s' -q", sketch(), piped);
+  assert_true(same_bytes(plain, piped));
+  assert_int_equal(mkfifo(in_folder("fifo"), 0600), 0);
+  shell("cat '%s' >'%s' & \"$MASKSKETCH_PROGRAM\" tokenize '%s' -o '%s' -q -f", sketch(),
+        in_folder("fifo"), in_folder("fifo"), piped);
+  assert_true(same_bytes(plain, piped));
+  shell("cat '%s' | \"$MASKSKETCH_PROGRAM\" info - >'%s'", sketch(), in_folder("info.txt"));
+  shell("grep -q '128 x 128' '%s'", in_folder("info.txt"));
+}
+
+/* ---- Classes ---- */
+
+/* A label that is no class of pictures is not drawn by its number either. */
+static void test_hidden_labels(void **state) {
+  (void)state;
+  static const char defaults[] = "{\"hidden_classes\": [4]}";
+  char tokenizer[4096], model[4096];
+  snprintf(tokenizer, sizeof tokenizer, "%s", golden_path("tiny/tokenizer_imagenet128_checkpoint"));
+  snprintf(model, sizeof model, "%s", in_folder("hidden.safetensors"));
+  put(in_folder("defaults.json"), defaults);
+  EXPECT(0, "convert", "--tokenizer", tokenizer, "--transformer",
+         golden_path("tiny/maskgit_imagenet128_checkpoint"), "--defaults",
+         in_folder("defaults.json"), "-o", model, "--quiet");
+  REFUSE(2, "taught", "generate", "--class", "4", "--model", model);
+  REFUSE(2, "taught", "attention", sketch(), "--class", "4", "--model", model, "-o",
+         in_folder("a.npy"));
+  EXPECT(0, "generate", "--class", "3", "--steps", "1", "--model", model, "-o",
+         in_folder("shown.png"), "--quiet");
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_nothing_is_replaced),
+                                     cmocka_unit_test(test_reasons),
+                                     cmocka_unit_test(test_terminal), cmocka_unit_test(test_pipes),
+                                     cmocka_unit_test(test_hidden_labels)};
+  return cmocka_run_group_tests(tests, set_up_models, tear_down_models);
+}

@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
-#include "sampling/decode.h"
+#include "sampling/sampler.h"
 
 msk_status msk_recipe_find(msk_recipe *recipe, const msk_model *model, msk_job job,
                            const char *name, msk_error *error) {
@@ -148,7 +148,7 @@ static msk_status check_counts(const msk_request *request, msk_error *error) {
 /* What guidance moves away from must be there; `field` is where the scale comes from. */
 static msk_status check_guidance(const msk_request *request, const msk_model *model, double scale,
                                  const char *field, msk_error *error) {
-  const msk_decode_spec classes = {.class_id = request->class_id,
+  const msk_sampler_spec classes = {.class_id = request->class_id,
                                    .class_count = model->class_count,
                                    .null_class = model->defaults.recipe.null_class,
                                    .class_hidden = model->defaults.hidden};
@@ -161,7 +161,7 @@ static msk_status check_guidance(const msk_request *request, const msk_model *mo
                       "guidance away from the null class, but this model was trained without one: "
                       "set unconditional=random");
   if (!request->recipe.official && request->recipe.unconditional == MSK_UNCONDITIONAL_RANDOM &&
-      msk_decode_other_classes(&classes) == 0)
+      msk_sampler_other_classes(&classes) == 0)
     return msk_refuse(
         error, field,
         "a guidance scale is %g, expected 0: the model has no second class to move away from",

@@ -106,7 +106,7 @@ static void begin_group(msk_session *session, int first) {
   session->spec.batch = session->group_count;
   if (session->at.candidates != NULL) list_candidates(session);
   session->denoiser = (msk_denoiser){session, msk_denoise_logits, msk_denoise_score};
-  msk_decode_begin(session->at.decode, &session->spec, &session->denoiser);
+  msk_sampler_begin(session->at.sampler, &session->spec, &session->denoiser);
 }
 
 msk_status msk_begin(msk_session *session, const msk_request *request, msk_error *error) {
@@ -130,20 +130,20 @@ static void keep_step(msk_session *session, int step) {
   if (session->at.step_tokens == NULL) return;
   size_t n = (size_t)session->model->positions,
          row = (size_t)step * (size_t)session->request.count + (size_t)session->group_first;
-  memcpy(session->at.step_tokens + row * n, msk_decode_completed(session->at.decode),
+  memcpy(session->at.step_tokens + row * n, msk_sampler_completed(session->at.sampler),
          sequence_bytes(session, (size_t)session->group_count));
 }
 
 static msk_status report_step(msk_session *session, int step, msk_error *error) {
   const msk_request *request = &session->request;
-  msk_decode *decode = session->at.decode;
+  msk_sampler *sampler = session->at.sampler;
   if (request->callbacks.on_step == NULL) return MSK_OK;
   msk_step_info info = {.step = step,
-                        .step_count = msk_decode_step_count(&session->spec),
+                        .step_count = msk_sampler_step_count(&session->spec),
                         .item = session->group_first,
                         .item_count = session->group_count,
-                        .masked = msk_decode_masked(decode, 0),
-                        .tokens = msk_decode_completed(decode)};
+                        .masked = msk_sampler_masked(sampler, 0),
+                        .tokens = msk_sampler_completed(sampler)};
   if (request->preview_every > 0 && (step + 1) % request->preview_every == 0) {
     double started = msk_clock();
     msk_pass_decode(session, info.tokens, session->at.preview);
@@ -159,8 +159,8 @@ static msk_status report_step(msk_session *session, int step, msk_error *error) 
 /* Notes how the candidates stand, and drops the weak ones where it is time to. */
 static void compare_candidates(msk_session *session, bool last) {
   const msk_request *request = &session->request;
-  const msk_standing *standings = msk_decode_standings(session->at.decode);
-  const int taken = msk_decode_step_index(session->at.decode);
+  const msk_standing *standings = msk_sampler_standings(session->at.sampler);
+  const int taken = msk_sampler_step_index(session->at.sampler);
   for (int i = 0; i < session->group_count; i++) {
     msk_candidate_info *info = &session->at.candidates[session->at.places[i]];
     info->steps = taken;
@@ -170,11 +170,11 @@ static void compare_candidates(msk_session *session, bool last) {
   }
   const int alive =
       msk_select_alive(msk_request_items(request), request->finish, request->drop_from, taken,
-                       msk_decode_step_count(&session->spec));
+                       msk_sampler_step_count(&session->spec));
   if (last || alive >= session->group_count) return;
   msk_select_best(standings, session->group_count, request->confidence_weight, alive,
                   session->at.values, session->at.kept);
-  msk_decode_keep(session->at.decode, session->at.kept, alive);
+  msk_sampler_keep(session->at.sampler, session->at.kept, alive);
   for (int i = 0; i < alive; i++) session->at.places[i] = session->at.places[session->at.kept[i]];
   session->group_count = alive;
 }
@@ -183,7 +183,7 @@ static void compare_candidates(msk_session *session, bool last) {
 static void finish_group(msk_session *session, int *done) {
   size_t n = (size_t)session->model->positions;
   memcpy(session->at.tokens + (size_t)session->group_first * n,
-         msk_decode_completed(session->at.decode),
+         msk_sampler_completed(session->at.sampler),
          sequence_bytes(session, (size_t)session->group_count));
   int next = session->group_first + session->group_count;
   session->finished = next;
@@ -202,9 +202,9 @@ msk_status msk_step(msk_session *session, int *done, msk_error *error) {
         "no request is being drawn: msk_begin() comes first, msk_end() after the last step");
   }
   bool group_done = false;
-  int finished = 0, step = msk_decode_step_index(session->at.decode);
+  int finished = 0, step = msk_sampler_step_index(session->at.sampler);
   double started = msk_clock(), networks = session->times.conditional + session->times.structure;
-  msk_status status = msk_decode_step(session->at.decode, &group_done, error);
+  msk_status status = msk_sampler_step(session->at.sampler, &group_done, error);
   networks = session->times.conditional + session->times.structure - networks;
   session->times.sampling += msk_clock() - started - networks;
   if (status == MSK_OK) keep_step(session, step);
@@ -259,7 +259,7 @@ msk_status msk_end(msk_session *session, msk_result *result, msk_error *error) {
   *result = (msk_result){
       .count = session->finished,
       .tokens_per_item = session->model->positions,
-      .step_count = msk_decode_step_count(&session->spec),
+      .step_count = msk_sampler_step_count(&session->spec),
       .tokens = session->at.tokens,
       .step_tokens = session->at.step_tokens,
       .pixels = session->at.pixels,

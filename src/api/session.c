@@ -9,10 +9,10 @@
 
 /* ---- layout ---- */
 
-static msk_decode_spec group_spec(const msk_session *session) {
+static msk_sampler_spec group_spec(const msk_session *session) {
   const msk_model *model = session->model;
   const msk_request *request = &session->request;
-  return (msk_decode_spec){
+  return (msk_sampler_spec){
       .job = request->job,
       .recipe = request->recipe,
       .layout = request->rng_layout,
@@ -63,7 +63,7 @@ static void place_results(msk_session *session) {
     at->structure = msk_arena_take(arena, count, sizeof *at->structure);
   } else {
     at->step_tokens = msk_arena_take(
-        arena, (size_t)msk_decode_step_count(&session->spec) * count * n, sizeof *at->step_tokens);
+        arena, (size_t)msk_sampler_step_count(&session->spec) * count * n, sizeof *at->step_tokens);
   }
   if (!request->no_pictures) at->pixels = msk_arena_take(arena, count * pixels, sizeof *at->pixels);
   if (msk_request_has_candidates(request)) {
@@ -108,7 +108,7 @@ void msk_session_place(msk_session *session) {
   session->spec = group_spec(session);
   place_results(session);
   place_passes(session);
-  session->at.decode = msk_decode_place(&session->arena, &session->spec);
+  session->at.sampler = msk_sampler_place(&session->arena, &session->spec);
   place_targets(session);
 }
 

@@ -15,7 +15,7 @@
 #include "api/bundle.h"
 #include "base/pool.h"
 #include "compute/meter.h"
-#include "sampling/decode.h"
+#include "sampling/sampler.h"
 
 enum { MSK_GROUP_ITEMS = 8, MSK_PASS_ROWS = 8 };
 
@@ -41,7 +41,7 @@ typedef struct msk_buffers {
   int *places;
   double *values; /* [count] */
   int *kept;      /* [count] */
-  msk_decode *decode;
+  msk_sampler *sampler;
 } msk_buffers;
 
 enum msk_phase { MSK_PHASE_IDLE, MSK_PHASE_STEPPING, MSK_PHASE_STEPPED };
@@ -63,7 +63,7 @@ struct msk_session {
   size_t before_targets;
   /* between them: only a request with preview_every > 0 has memory for decoding then */
   bool targets_live;
-  msk_decode_spec spec;
+  msk_sampler_spec spec;
   msk_denoiser denoiser;
   int finished;                 /* results: items drawn to the end */
   int group_first, group_count; /* items of the request that are drawn now */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * test_mended.c - properties of the decoding loop with a made-up denoiser whose answers depend
+ * test_mended.c - properties of the sampling loop with a made-up denoiser whose answers depend
  * on an item's own sequence alone: items do not depend on their batch, counts are exact, known
  * tokens stay, nothing stays masked, guidance takes the right classes, the lambda map does what
  * it says. Mostly the mended rules; some of the official ones that the recorded traces do not
@@ -10,7 +10,7 @@
 #include <math.h>
 #include <stdbool.h>
 
-#include "sampling/decode.h"
+#include "sampling/sampler.h"
 #include "sampling/order.h"
 #include "sampling/recipe.h"
 
@@ -21,9 +21,9 @@ enum { TOKENS = 50, CODES = 13, CLASSES = 9, MAX_BATCH = 6, MAX_STEPS = 80 };
 typedef enum flavour { HASHED, CONSTANT, POISONED, STEADY } flavour;
 
 typedef struct bench {
-  msk_decode_spec spec;
+  msk_sampler_spec spec;
   flavour scores;
-  msk_decode *decode;
+  msk_sampler *sampler;
   void *memory;
   int logits_calls, score_calls;
   int32_t unconditional[MAX_STEPS][MAX_BATCH];
@@ -108,15 +108,15 @@ static bench *make_bench(msk_job job, const char *recipe, int batch) {
     sketch[i] = (int32_t)(test_random(&state) % CODES);
     box[i] = i % 7 >= 2 && i % 7 < 6 && i > 20;
   }
-  b->spec = (msk_decode_spec){.job = job,
-                              .seed = 5,
-                              .batch = batch,
-                              .tokens = TOKENS,
-                              .codes = CODES,
-                              .class_count = CLASSES,
-                              .class_id = 3,
-                              .null_class = -1,
-                              .class_hidden = hidden};
+  b->spec = (msk_sampler_spec){.job = job,
+                               .seed = 5,
+                               .batch = batch,
+                               .tokens = TOKENS,
+                               .codes = CODES,
+                               .class_count = CLASSES,
+                               .class_id = 3,
+                               .null_class = -1,
+                               .class_hidden = hidden};
   assert_int_equal(msk_recipe_from_defaults(&b->spec.recipe, NULL, 4, job, recipe, NULL), MSK_OK);
   b->spec.recipe.steps = 10;
   if (job != MSK_JOB_GENERATE) b->spec.input = sketch;
@@ -133,16 +133,16 @@ static void free_bench(bench *b) {
 static void begin(bench *b) {
   static msk_denoiser denoiser;
   denoiser = (msk_denoiser){b, made_up_logits, made_up_score};
-  if (b->decode == NULL) {
+  if (b->sampler == NULL) {
     msk_arena arena = {0};
-    assert_null(msk_decode_place(&arena, &b->spec));
+    assert_null(msk_sampler_place(&arena, &b->spec));
     b->memory = aligned_alloc(64, arena.peak);
     memset(b->memory, 0xA5, arena.peak);
     msk_arena placed = {.base = b->memory, .capacity = arena.peak};
-    b->decode = msk_decode_place(&placed, &b->spec);
-    assert_non_null(b->decode);
+    b->sampler = msk_sampler_place(&placed, &b->spec);
+    assert_non_null(b->sampler);
   }
-  msk_decode_begin(b->decode, &b->spec, &denoiser);
+  msk_sampler_begin(b->sampler, &b->spec, &denoiser);
 }
 
 /* Runs to the end and returns the result: batch x tokens. */
@@ -153,18 +153,18 @@ static const int32_t *run(bench *b) {
   begin(b);
   b->logits_calls = b->score_calls = 0;
   while (!done) {
-    assert_int_equal(msk_decode_step_index(b->decode), steps++);
-    if (msk_decode_step(b->decode, &done, &error) != MSK_OK) fail_msg("%s", error.message);
+    assert_int_equal(msk_sampler_step_index(b->sampler), steps++);
+    if (msk_sampler_step(b->sampler, &done, &error) != MSK_OK) fail_msg("%s", error.message);
   }
-  assert_int_equal(steps, msk_decode_step_count(&b->spec));
-  assert_int_equal(msk_decode_step(b->decode, &done, &error), MSK_ERROR_ARGUMENT);
-  const int32_t *result = msk_decode_completed(b->decode);
-  assert_memory_equal(result, msk_decode_current(b->decode),
+  assert_int_equal(steps, msk_sampler_step_count(&b->spec));
+  assert_int_equal(msk_sampler_step(b->sampler, &done, &error), MSK_ERROR_ARGUMENT);
+  const int32_t *result = msk_sampler_completed(b->sampler);
+  assert_memory_equal(result, msk_sampler_current(b->sampler),
                       (size_t)(b->spec.batch * b->spec.tokens) * 4);
   for (int item = 0; item < b->spec.batch; item++) {
     const int32_t *tokens = result + item * b->spec.tokens;
     assert_int_equal(tokens[0], b->spec.codes + b->spec.class_id);
-    assert_int_equal(msk_decode_masked(b->decode, item), 0);
+    assert_int_equal(msk_sampler_masked(b->sampler, item), 0);
     for (int i = 1; i < b->spec.tokens; i++) assert_in_range(tokens[i], 0, b->spec.codes - 1);
   }
   return result;
@@ -584,7 +584,7 @@ static void test_guidance_schedule(void **state) {
       b->spec.recipe.guidance_skip = 0.4;
       b->spec.recipe.unconditional_every = every;
       run(b);
-      const int steps = msk_decode_step_count(&b->spec);
+      const int steps = msk_sampler_step_count(&b->spec);
       int since = every; /* the last pass */
       for (int step = 0; step < steps; step++, since++) {
         const double p = (step + 1.0) / steps,
@@ -772,14 +772,14 @@ static void test_cancel(void **state) {
   b->cancel_at = 20;
   begin(b);
   msk_status status = MSK_OK;
-  while (status == MSK_OK && !done) status = msk_decode_step(b->decode, &done, &error);
+  while (status == MSK_OK && !done) status = msk_sampler_step(b->sampler, &done, &error);
   assert_int_equal(status, MSK_ERROR_CANCELLED);
   assert_false(done);
   assert_int_equal(b->traced, 20); /* nothing is traced after the refusal */
   b->answer = MSK_ERROR_MEMORY;
   b->cancel_at = 0;
   begin(b);
-  assert_int_equal(msk_decode_step(b->decode, &done, &error), MSK_ERROR_MEMORY);
+  assert_int_equal(msk_sampler_step(b->sampler, &done, &error), MSK_ERROR_MEMORY);
   free_bench(b);
 }
 
@@ -788,12 +788,12 @@ static void test_arena(void **state) {
   bench *b = make_bench(MSK_JOB_DRAW, "balanced", 2);
   msk_arena arena = {0};
   b->spec.batch = INT32_MAX, b->spec.tokens = INT32_MAX, b->spec.codes = INT32_MAX;
-  assert_null(msk_decode_place(&arena, &b->spec));
+  assert_null(msk_sampler_place(&arena, &b->spec));
   assert_true(arena.overflow);
   char memory[64];
   msk_arena small = {.base = memory, .capacity = sizeof memory};
   b->spec.batch = 2, b->spec.tokens = TOKENS, b->spec.codes = CODES;
-  assert_null(msk_decode_place(&small, &b->spec));
+  assert_null(msk_sampler_place(&small, &b->spec));
   assert_true(small.overflow);
   free_bench(b);
 }

@@ -8,7 +8,7 @@
 #include <jansson.h>
 
 #include "model/maskgit.h"
-#include "sampling/decode.h"
+#include "sampling/sampler.h"
 #include "sampling/recipe.h"
 
 typedef struct network {
@@ -145,25 +145,25 @@ static void set_recipe(msk_recipe *recipe, msk_job job, const json_t *entry) {
   }
 }
 
-static void run(network *n, const msk_decode_spec *spec, const json_t *entry) {
+static void run(network *n, const msk_sampler_spec *spec, const json_t *entry) {
   const char *id = json_string_value(json_object_get(entry, "id"));
   golden_array golden = golden_load(golden_path("%s/decode/%s/tokens.npy", n->name, id));
   msk_arena arena = {0};
-  msk_decode_place(&arena, spec);
+  msk_sampler_place(&arena, spec);
   void *memory = aligned_alloc(64, arena.peak);
   msk_arena placed = {.base = memory, .capacity = arena.peak};
-  msk_decode *decode = msk_decode_place(&placed, spec);
+  msk_sampler *sampler = msk_sampler_place(&placed, spec);
   msk_denoiser denoiser = {n, network_logits, network_score};
   msk_error error;
-  msk_decode_begin(decode, spec, &denoiser);
+  msk_sampler_begin(sampler, spec, &denoiser);
   size_t steps = (size_t)spec->recipe.steps, step = (size_t)spec->recipe.start_step;
   for (bool done = false; !done; step++) {
-    assert_int_equal(msk_decode_step(decode, &done, &error), MSK_OK);
+    assert_int_equal(msk_sampler_step(sampler, &done, &error), MSK_OK);
     if (spec->job == MSK_JOB_DRAW && !done) continue;
     for (size_t b = 0; b < n->batch; b++) {
       const int32_t *wanted =
           (int32_t *)golden.data + (spec->job == MSK_JOB_DRAW ? b : b * steps + step) * n->tokens;
-      if (memcmp(msk_decode_completed(decode) + b * n->tokens, wanted, n->tokens * 4) != 0)
+      if (memcmp(msk_sampler_completed(sampler) + b * n->tokens, wanted, n->tokens * 4) != 0)
         fail_msg("%s/%s: row %zu, step %zu differs", n->name, id, b, step);
     }
   }
@@ -176,16 +176,16 @@ static void run_case(network *n, const json_t *entry) {
              *kind = json_string_value(json_object_get(entry, "kind"));
   golden_array input = golden_load(golden_path("%s/decode/%s/input_tokens.npy", n->name, id));
   int32_t *tokens = input.data;
-  msk_decode_spec spec = {.job = strcmp(kind, "masksketch") == 0 ? MSK_JOB_DRAW
-                                 : strcmp(kind, "edit") == 0     ? MSK_JOB_EDIT
-                                                                 : MSK_JOB_GENERATE,
-                          .seed = (uint64_t)whole(entry, "seed"),
-                          .batch = whole(entry, "batch"),
-                          .tokens = (int)n->tokens,
-                          .codes = (int)n->codes,
-                          .class_count = whole(n->config, "num_class"),
-                          .class_id = whole(entry, "label"),
-                          .null_class = -1};
+  msk_sampler_spec spec = {.job = strcmp(kind, "masksketch") == 0 ? MSK_JOB_DRAW
+                                  : strcmp(kind, "edit") == 0     ? MSK_JOB_EDIT
+                                                                  : MSK_JOB_GENERATE,
+                           .seed = (uint64_t)whole(entry, "seed"),
+                           .batch = whole(entry, "batch"),
+                           .tokens = (int)n->tokens,
+                           .codes = (int)n->codes,
+                           .class_count = whole(n->config, "num_class"),
+                           .class_id = whole(entry, "label"),
+                           .null_class = -1};
   uint8_t *mask = calloc(n->tokens, 1);
   set_recipe(&spec.recipe, spec.job, entry);
   n->batch = (size_t)spec.batch;

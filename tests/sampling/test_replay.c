@@ -9,7 +9,7 @@
 #include <jansson.h>
 #include <math.h>
 
-#include "sampling/decode.h"
+#include "sampling/sampler.h"
 #include "sampling/recipe.h"
 
 typedef struct replay {
@@ -91,11 +91,11 @@ static void set_number(msk_recipe *recipe, msk_job job, const json_t *entry, con
 }
 
 /* The case's settings over the recipe official, as the command's --set would make them. */
-static msk_decode_spec spec_of(const json_t *entry, const json_t *config) {
+static msk_sampler_spec spec_of(const json_t *entry, const json_t *config) {
   const char *kind = json_string_value(json_object_get(entry, "kind"));
-  msk_decode_spec spec = {.job = strcmp(kind, "masksketch") == 0 ? MSK_JOB_DRAW
-                                 : strcmp(kind, "edit") == 0     ? MSK_JOB_EDIT
-                                                                 : MSK_JOB_GENERATE};
+  msk_sampler_spec spec = {.job = strcmp(kind, "masksketch") == 0 ? MSK_JOB_DRAW
+                                  : strcmp(kind, "edit") == 0     ? MSK_JOB_EDIT
+                                                                  : MSK_JOB_GENERATE};
   msk_recipe *recipe = &spec.recipe;
   assert_int_equal(msk_recipe_from_defaults(recipe, NULL, 4, spec.job, "official", NULL), MSK_OK);
   set_number(recipe, spec.job, entry, "steps", "steps");
@@ -122,16 +122,16 @@ static msk_decode_spec spec_of(const json_t *entry, const json_t *config) {
   return spec;
 }
 
-static msk_decode *place(const msk_decode_spec *spec, void **memory) {
+static msk_sampler *place(const msk_sampler_spec *spec, void **memory) {
   msk_arena arena = {0};
-  assert_null(msk_decode_place(&arena, spec));
+  assert_null(msk_sampler_place(&arena, spec));
   *memory = aligned_alloc(64, arena.peak);
   memset(*memory, 0xA5, arena.peak);
   msk_arena real = {.base = *memory, .capacity = arena.peak};
-  msk_decode *decode = msk_decode_place(&real, spec);
-  assert_non_null(decode);
+  msk_sampler *sampler = msk_sampler_place(&real, spec);
+  assert_non_null(sampler);
   assert_int_equal(real.used, arena.used);
-  return decode;
+  return sampler;
 }
 
 static const json_t *find_case(const json_t *cases, const char *id) {
@@ -150,7 +150,7 @@ static void replay_case(const char *network, const char *trace) {
   json_t *cases = json_load_file(golden_path("%s/decode/cases.json", network), 0, NULL),
          *config = json_load_file(golden_path("%s/config.json", network), 0, NULL);
   const json_t *entry = find_case(cases, id);
-  msk_decode_spec spec = spec_of(entry, config);
+  msk_sampler_spec spec = spec_of(entry, config);
   replay r = {.network = network,
               .trace = trace,
               .logits = golden_load(golden_path("%s/trace/%s/logits.npy", network, trace))};
@@ -163,23 +163,23 @@ static void replay_case(const char *network, const char *trace) {
   spec.callbacks = (msk_callbacks){.user = &r, .on_trace = compare_trace};
   msk_denoiser denoiser = {&r, recorded_logits, recorded_score};
   void *memory;
-  msk_decode *decode = place(&spec, &memory);
+  msk_sampler *sampler = place(&spec, &memory);
   msk_error error;
-  msk_decode_begin(decode, &spec, &denoiser);
-  assert_int_equal(msk_decode_step_count(&spec), spec.recipe.steps);
+  msk_sampler_begin(sampler, &spec, &denoiser);
+  assert_int_equal(msk_sampler_step_count(&spec), spec.recipe.steps);
   size_t row = (size_t)spec.tokens;
   for (bool done = false; !done; r.step++) {
-    assert_int_equal(msk_decode_step_index(decode), r.step);
-    assert_int_equal(msk_decode_step(decode, &done, &error), MSK_OK);
+    assert_int_equal(msk_sampler_step_index(sampler), r.step);
+    assert_int_equal(msk_sampler_step(sampler, &done, &error), MSK_OK);
     for (size_t b = 0; b < (size_t)spec.batch && spec.job != MSK_JOB_DRAW; b++) {
       const int32_t *golden =
           (int32_t *)tokens.data + (b * (size_t)spec.recipe.steps + r.step) * row;
-      assert_memory_equal(msk_decode_completed(decode) + b * row, golden, row * 4);
+      assert_memory_equal(msk_sampler_completed(sampler) + b * row, golden, row * 4);
     }
   }
   assert_int_equal(r.step, spec.recipe.steps);
   if (spec.job == MSK_JOB_DRAW)
-    assert_memory_equal(msk_decode_completed(decode), tokens.data, tokens.elements * 4);
+    assert_memory_equal(msk_sampler_completed(sampler), tokens.data, tokens.elements * 4);
   assert_int_equal(r.traced,
                    spec.job == MSK_JOB_DRAW ? 1 + 11 * spec.recipe.steps : 7 * spec.recipe.steps);
   free(memory);
@@ -196,7 +196,7 @@ static void test_odd_maskgit(void **state) { (void)state, replay_case("odd", "ma
  * repaint, or nothing. */
 static void check_start(const char *network, const json_t *entry, const json_t *config) {
   const char *id = json_string_value(json_object_get(entry, "id"));
-  msk_decode_spec spec = spec_of(entry, config);
+  msk_sampler_spec spec = spec_of(entry, config);
   golden_array input = golden_load(golden_path("%s/decode/%s/input_tokens.npy", network, id));
   golden_array start = spec.job == MSK_JOB_DRAW
                            ? golden_load(golden_path("%s/decode/%s/masked_tokens.npy", network, id))
@@ -211,9 +211,9 @@ static void check_start(const char *network, const json_t *entry, const json_t *
   if (spec.job != MSK_JOB_GENERATE) spec.input = photo;
   if (spec.job == MSK_JOB_EDIT) spec.edit_mask = mask;
   void *memory;
-  msk_decode *decode = place(&spec, &memory);
-  msk_decode_begin(decode, &spec, &(msk_denoiser){0});
-  assert_memory_equal(msk_decode_current(decode), start.data != NULL ? start.data : input.data,
+  msk_sampler *sampler = place(&spec, &memory);
+  msk_sampler_begin(sampler, &spec, &(msk_denoiser){0});
+  assert_memory_equal(msk_sampler_current(sampler), start.data != NULL ? start.data : input.data,
                       input.elements * 4);
   free(memory), free(photo), free(mask);
   golden_free(&input), golden_free(&start);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * decode.h - one decoding loop for MaskGIT, MaskSketch and editing, apart from the networks: it
+ * sampler.h - one sampling loop for MaskGIT, MaskSketch and editing, apart from the networks: it
  * asks a denoiser for logits and structure scores, so that it is tested token-exact from
  * recorded values with no weights at all. Official rows reproduce the authors' code to the token
  * (docs/exactness.md lists each quirk); all other recipes use mended rules and per-item random
  * streams (item i of seed S is the same in any batch). */
-#ifndef MSK_SAMPLING_DECODE_H
-#define MSK_SAMPLING_DECODE_H
+#ifndef MSK_SAMPLING_SAMPLER_H
+#define MSK_SAMPLING_SAMPLER_H
 
 #include <stdbool.h>
 
@@ -31,7 +31,7 @@ typedef struct msk_denoiser {
 /* What is asked, judged already: src/api/request.c refuses what cannot be run, and here it is
  * relied on (values within their ranges, input and masks there where the job wants them, a class
  * to move away from where there is guidance, N - 1 a square). */
-typedef struct msk_decode_spec {
+typedef struct msk_sampler_spec {
   msk_job job;
   msk_recipe recipe;
   msk_rng_layout layout;
@@ -52,33 +52,34 @@ typedef struct msk_decode_spec {
   const double *scales;
   int scale_count;         /*   first_item + b / scale_count with scale b % scale_count; 0: none */
   msk_callbacks callbacks; /* on_trace only; on_step is the caller's */
-} msk_decode_spec;
+} msk_sampler_spec;
 
-typedef struct msk_decode msk_decode;
+typedef struct msk_sampler msk_sampler;
 
 /* Lays out the loop's state in the arena (measuring or placing); NULL when measuring. */
-msk_decode *msk_decode_place(msk_arena *arena, const msk_decode_spec *spec);
+msk_sampler *msk_sampler_place(msk_arena *arena, const msk_sampler_spec *spec);
 /* Starts: initial masks and keys. `spec` is copied; what it points to must stay. It is the one
  * that the state was placed for, or has a smaller batch. */
-void msk_decode_begin(msk_decode *decode, const msk_decode_spec *spec,
-                      const msk_denoiser *denoiser);
+void msk_sampler_begin(msk_sampler *sampler, const msk_sampler_spec *spec,
+                       const msk_denoiser *denoiser);
 /* One step; *done after the last. */
-msk_status msk_decode_step(msk_decode *decode, bool *done, msk_error *error);
-/* steps that msk_decode_step() takes, the tail included */
-int msk_decode_step_count(const msk_decode_spec *spec);
+msk_status msk_sampler_step(msk_sampler *sampler, bool *done, msk_error *error);
+/* steps that msk_sampler_step() takes, the tail included */
+int msk_sampler_step_count(const msk_sampler_spec *spec);
 /* How many classes a random unconditional pass may take: neither the target nor the null class,
  * and none that is hidden. Reads the spec's class members alone. */
-int msk_decode_other_classes(const msk_decode_spec *spec);
-int msk_decode_step_index(const msk_decode *decode); /* steps taken so far */
+int msk_sampler_other_classes(const msk_sampler_spec *spec);
+int msk_sampler_step_index(const msk_sampler *sampler); /* steps taken so far */
 /* [batch, N]: the completed sequences after the last step taken; the sequences (with masks) that
  * the next step starts from. Right after begin both are the initial sequences, which is also
  * what the authors record for the steps before start_step; after the last step both are the
  * result. */
-const int32_t *msk_decode_completed(const msk_decode *decode);
-const int32_t *msk_decode_current(const msk_decode *decode);
+const int32_t *msk_sampler_completed(const msk_sampler *sampler);
+const int32_t *msk_sampler_current(const msk_sampler *sampler);
 /* Drops all rows but `count` (kept: ascending); each stays what it would be without the others. */
-void msk_decode_keep(msk_decode *decode, const int *kept, int count);
+void msk_sampler_keep(msk_sampler *sampler, const int *kept, int count);
 /* [batch]: as of the last step that measured it; draw only. */
-const msk_standing *msk_decode_standings(const msk_decode *decode);
-int msk_decode_masked(const msk_decode *decode, int item);
+const msk_standing *msk_sampler_standings(const msk_sampler *sampler);
+/* masked tokens of a row of current */
+int msk_sampler_masked(const msk_sampler *sampler, size_t row);
 #endif

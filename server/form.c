@@ -32,7 +32,14 @@ static bool read_json(form *f, const exchange *e) {
       "the body is JSON, but no object, expected one with the fields of docs/http.md");
 }
 
-static bool take_part(form *f, const multipart_part *part) {
+/* "image[]" is how lists are named in forms: of the lists here one is taken. */
+static void drop_brackets(char *name) {
+  size_t length = strlen(name);
+  if (length > 2 && strcmp(name + length - 2, "[]") == 0) name[length - 2] = 0;
+}
+
+static bool take_part(form *f, multipart_part *part) {
+  drop_brackets(part->name);
   if (part->encoded)
     return problem_set(f->problem, 422, NULL,
                        "a part of the body has a transfer encoding, expected none");

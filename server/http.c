@@ -130,9 +130,17 @@ static bool check_body(exchange *e) {
                      takes & TAKES_PNG ? "image/png" : "");
 }
 
+/* A finished picture's address has 128 random bits in it, which only who has the key is told:
+ * OpenAI's clients fetch it without. */
+static bool wants_key(const char *url, const char *method) {
+  bool fetches = method_of(method) == METHOD_GET && strncmp(url, "/v1/jobs/", 9) == 0 &&
+                 strstr(url, "/images/") != NULL;
+  return (strncmp(url, "/v1/", 4) == 0 && !fetches) || strcmp(url, "/metrics") == 0;
+}
+
 /* Everything that can be judged by the headers. */
 static void begin(exchange *e, const char *method, const char *version) {
-  bool needs_key = strncmp(e->url, "/v1/", 4) == 0 || strcmp(e->url, "/metrics") == 0;
+  bool needs_key = wants_key(e->url, method);
   if (!guard_framing(e)) {
     e->last = true; /* where the next request begins is anybody's guess */
   } else if (atomic_load(&e->server->stopping)) {

@@ -350,6 +350,27 @@ job *order_from_form(form *f, msk_job kind) {
   return NULL;
 }
 
+static bool any_white(const msk_image *mask, int top, int left, int side) {
+  for (int y = top; y < top + side; y++) {
+    for (int x = left; x < left + side; x++) {
+      if (mask->pixels[3 * ((size_t)y * (size_t)mask->width + (size_t)x)] != 0) return true;
+    }
+  }
+  return false;
+}
+
+/* Squares of `side` pixels with anything in them become white throughout. */
+static void cover_tokens(msk_image *mask, int side) {
+  for (int top = 0; top + side <= mask->height; top += side) {
+    for (int left = 0; left + side <= mask->width; left += side) {
+      if (!any_white(mask, top, left, side)) continue;
+      for (int y = top; y < top + side; y++)
+        memset(mask->pixels + 3 * ((size_t)y * (size_t)mask->width + (size_t)left), 255,
+               3 * (size_t)side);
+    }
+  }
+}
+
 job *order_plain(server *s, msk_job kind, const order_wishes *wishes, msk_image *photo,
                  msk_image *mask, problem *p) {
   job *j = job_create(s);
@@ -361,8 +382,9 @@ job *order_plain(server *s, msk_job kind, const order_wishes *wishes, msk_image 
   drawing *d = &j->order;
   msk_prepare_options preparation;
   msk_prepare_init(&preparation);
-  preparation.invert = MSK_INVERT_NO;
-  j->preview_seconds = -1;
+  preparation.invert = kind == MSK_JOB_DRAW ? MSK_INVERT_AUTO : MSK_INVERT_NO;
+  j->preview_seconds = wishes->previews ? 0 : -1;
+  j->preview_size = s->info.image_size;
   msk_status status = msk_request_init(&d->request, s->model, kind, "balanced", &error);
   d->request.class_id = wishes->class_id;
   d->request.count = wishes->count;
@@ -372,6 +394,8 @@ job *order_plain(server *s, msk_job kind, const order_wishes *wishes, msk_image 
                                &preparation, NULL, &error);
   if (status == MSK_OK && mask != NULL)
     status = area_fit_map(&d->mask, mask, s->info.image_size, MSK_FIT_STRETCH, &error);
+  if (status == MSK_OK && mask != NULL && wishes->whole_tokens)
+    cover_tokens(&d->mask, s->info.image_size / s->info.latent_size);
   bool good = status == MSK_OK ? finish(s, j, p) : problem_from_error(p, NULL, &error);
   if (good) return j;
   jobs_release(s->jobs, j);

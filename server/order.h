@@ -15,8 +15,10 @@ job *order_from_form(form *f, msk_job kind);
 typedef struct order_wishes {
   int class_id, count;
   uint64_t seed;
+  bool previews;     /* at every step */
+  bool whole_tokens; /* a token with any part of the mask in it is repainted as a whole */
 } order_wishes;
-/* A job of the default recipe. `photo` and `mask` (edit; taken over) or NULL. */
+/* A job of the default recipe. `photo` (the sketch when drawing) and `mask` (edit), or NULL. */
 job *order_plain(server *s, msk_job kind, const order_wishes *wishes, msk_image *photo,
                  msk_image *mask, problem *p);
 /* Every recipe key that acts, as text. */

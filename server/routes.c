@@ -27,6 +27,7 @@ const route routes[] = {
     {METHOD_POST, "/v1/images/generations", route_openai_generate, TAKES_JSON, true},
     {METHOD_POST, "/v1/images/edits", route_openai_edit, TAKES_MULTIPART, true},
     {METHOD_GET, "/v1/models", route_models, 0, false},
+    {METHOD_GET, "/v1/models/{file}", route_model, 0, true},
     {METHOD_GET, "/v1/classes", route_classes, 0, false},
     {METHOD_GET, "/v1/recipes", route_recipes, 0, false},
     {METHOD_GET, "/v1/openapi.json", route_openapi, 0, false},
@@ -65,24 +66,38 @@ json_t *route_picture(const msk_image *image) {
 
 /* ---- What there is ---- */
 
-enum MHD_Result route_models(exchange *e) {
-  const server *s = e->server;
+static const char *model_name(const server *s) {
+  return s->info.name == NULL || s->info.name[0] == 0 ? "model" : s->info.name;
+}
+
+static json_t *model_object(const server *s) {
   const msk_model_info *info = &s->info;
   int shown = msk_model_class_search(s->model, NULL, NULL, 0);
-  json_t *model =
-      json_pack("{s:o, s:s, s:i, s:s, s:s?, s:i, s:i, s:i, s:i, s:I, s:s?, s:s, s:s}", "id",
-                json_text(info->name == NULL ? "model" : info->name), "object", "model", "created",
-                0, "owned_by", "masksketch", "hash", info->hash, "image_size", info->image_size,
-                "side", info->latent_size, "layers", info->layers, "classes", shown, "parameters",
-                (json_int_t)info->parameters, "isa", info->isa, "precision",
-                msk_precision_name((int)info->precision), "decode_precision",
-                msk_precision_name((int)info->decode_precision));
-  json_t *answer =
-      json_pack("{s:s, s:[o], s:{s:i, s:i, s:i, s:I, s:i}, s:{s:b, s:b, s:b}}", "object", "list",
-                "data", model, "limits", "count", SERVER_MAX_COUNT, "steps", SERVER_MAX_STEPS,
-                "queue", s->config.queue, "body_bytes", (json_int_t)s->config.body_bytes,
-                "picture_pixels", SERVER_PICTURE_PIXELS, "features", "score", s->scorer != NULL,
-                "attention", 1, "key", s->config.api_key != NULL);
+  return json_pack("{s:o, s:s, s:i, s:s, s:s?, s:i, s:i, s:i, s:i, s:I, s:s?, s:s, s:s}", "id",
+                   json_text(model_name(s)), "object", "model", "created", 0, "owned_by",
+                   "masksketch", "hash", info->hash, "image_size", info->image_size, "side",
+                   info->latent_size, "layers", info->layers, "classes", shown, "parameters",
+                   (json_int_t)info->parameters, "isa", info->isa, "precision",
+                   msk_precision_name((int)info->precision), "decode_precision",
+                   msk_precision_name((int)info->decode_precision));
+}
+
+enum MHD_Result route_model(exchange *e) {
+  const char *name = e->url + strlen("/v1/models/");
+  if (strcmp(name, model_name(e->server)) == 0) return answer_json(e, 200, model_object(e->server));
+  problem_set(&e->problem, 404, NULL, "there is no model %.80s here, expected %.80s", name,
+              model_name(e->server));
+  return answer_problem(e);
+}
+
+enum MHD_Result route_models(exchange *e) {
+  const server *s = e->server;
+  json_t *answer = json_pack("{s:s, s:[o], s:{s:i, s:i, s:i, s:I, s:i}, s:{s:b, s:b, s:b}}",
+                             "object", "list", "data", model_object(s), "limits", "count",
+                             SERVER_MAX_COUNT, "steps", SERVER_MAX_STEPS, "queue", s->config.queue,
+                             "body_bytes", (json_int_t)s->config.body_bytes, "picture_pixels",
+                             SERVER_PICTURE_PIXELS, "features", "score", s->scorer != NULL,
+                             "attention", 1, "key", s->config.api_key != NULL);
   return answer_json(e, 200, answer);
 }
 

@@ -15,7 +15,7 @@ route_handler route_attention, route_restore;
 /* routes_openai.c */
 route_handler route_openai_generate, route_openai_edit;
 /* routes.c */
-route_handler route_models, route_classes, route_recipes, route_health, route_metrics,
+route_handler route_models, route_model, route_classes, route_recipes, route_health, route_metrics,
     route_openapi;
 
 /* "data:image/png;base64,..." or JSON null where there is no picture; NULL without memory. */

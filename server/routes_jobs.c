@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "openai.h"
 #include "order.h"
 #include "routes.h"
 #include "stream.h"
@@ -58,6 +59,40 @@ enum MHD_Result route_events(exchange *e) {
   return j == NULL ? answer_problem(e) : stream_job(e, j);
 }
 
+/* ?size=WIDTHxHEIGHT, &format=png|jpeg|webp, &quality=1..100, as OpenAI's shape has it. */
+static bool read_conversion(exchange *e, openai_wishes *w) {
+  const char *size = exchange_query(e, "size"), *format = exchange_query(e, "format"),
+             *quality = exchange_query(e, "quality");
+  int index = 0;
+  while (format != NULL && openai_formats[index] != NULL &&
+         strcmp(openai_formats[index], format) != 0)
+    index++;
+  if (!openai_read_size(w, size, e->server->info.image_size) || openai_formats[index] == NULL)
+    return problem_set(&e->problem, 422, "size",
+                       "size or format is none, expected as in ?size=512x512&format=jpeg");
+  w->format = openai_format(index);
+  w->quality = quality != NULL && strspn(quality, "0123456789") < 4 ? atoi(quality) : 0;
+  if (w->quality > 100 || w->format == MSK_FORMAT_PNG) w->quality = 0;
+  return true;
+}
+
+/* Releases the job. */
+static enum MHD_Result answer_converted(exchange *e, job *j, const job_image *image) {
+  openai_wishes w = {.width = 0};
+  void *bytes = NULL;
+  size_t count = 0;
+  msk_error error = {0};
+  bool good = read_conversion(e, &w);
+  if (good &&
+      openai_convert(&w, image, e->server->info.image_size, &bytes, &count, &error) != MSK_OK)
+    good = problem_from_error(&e->problem, NULL, &error);
+  jobs_release(e->server->jobs, j);
+  if (!good) return answer_problem(e);
+  char type[24];
+  snprintf(type, sizeof type, "image/%s", openai_format_word(w.format));
+  return answer_bytes(e, 200, type, bytes, count); /* from the C heap, as no allocator was given */
+}
+
 enum MHD_Result route_image(exchange *e) {
   job *j = find(e);
   job_state state;
@@ -76,6 +111,7 @@ enum MHD_Result route_image(exchange *e) {
     return answer_problem(e);
   }
   const job_image *image = &j->images[e->index]; /* it does not change any more */
+  if (exchange_query(e, "size") != NULL) return answer_converted(e, j, image);
   void *copy = malloc(image->byte_count);
   size_t bytes = image->byte_count;
   if (copy != NULL) memcpy(copy, image->bytes, bytes);

@@ -22,7 +22,8 @@ export async function call(path, { method = "GET", json, body, type, signal } = 
 	else if (type) headers["Content-Type"] = type;
 	let response;
 	try {
-		response = await fetch(path, { method, headers, body: json === undefined ? body : JSON.stringify(json), signal });
+		// Beside the page, wherever a proxy has put it.
+		response = await fetch(path.replace(/^\//, ""), { method, headers, body: json === undefined ? body : JSON.stringify(json), signal });
 	} catch (error) {
 		if (error.name === "AbortError") throw error;
 		throw new Problem(0, "The server does not answer. Is it still running?");

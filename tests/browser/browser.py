@@ -77,7 +77,7 @@ class Page:
         # What the page asks of the server is kept, to be looked at.
         self.b.run("""window.asked = []; const real = window.fetch;
             window.fetch = (path, options) => {
-              if (options?.method === "POST" && typeof options.body === "string") asked.push({ path, body: JSON.parse(options.body) });
+              if (options?.method === "POST" && typeof options.body === "string") asked.push({ path: new URL(path, location.href).pathname, body: JSON.parse(options.body) });
               return real(path, options);
             };
             window.previews = 0;

@@ -4,6 +4,7 @@ import base64
 import struct
 import subprocess
 import sys
+import urllib.request
 import zlib
 
 import openai
@@ -52,12 +53,36 @@ holed = png(128, 128, lambda x, y: (40 + x, 200 - y, 90, 0 if x < 64 else 255))
 same = client.images.edit(image=("photo.png", holed), prompt="house", extra_body={"seed": 1})
 assert size_of(base64.b64decode(same.data[0].b64_json)) == (128, 128)
 
+# An opaque image without a mask is a drawing.
+answer = client.images.edit(image=[("drawing.png", photo)], prompt="a mug", extra_body={"seed": 5, "moderation": "low"})
+open(f"{work}/drawing.png", "wb").write(photo)
+subprocess.run([program, "draw", f"{work}/drawing.png", "--quiet", "--model", f"{work}/tiny.safetensors", "--class", "mug", "--seed", "5",
+                "-o", f"{work}/drawn.png"], check=True)
+assert base64.b64decode(answer.data[0].b64_json) == open(f"{work}/drawn.png", "rb").read()
+
+# Streams, with pictures on the way; every size; addresses; what is null.
+for partials in (0, 2):
+    events = list(client.images.generate(prompt="mug", stream=True, partial_images=partials))
+    assert [event.type for event in events] == ["image_generation.partial_image"] * partials + ["image_generation.completed"], events
+    assert size_of(base64.b64decode(events[-1].b64_json)) == (128, 128)
+events = list(client.images.edit(image=("photo.png", holed), prompt="house", stream=True, partial_images=1))
+assert [event.type for event in events] == ["image_edit.partial_image", "image_edit.completed"]
+for size in ("1024x1024", "1536x1024", "1024x1536", "1792x1024", "1024x1792", "auto"):
+    answer = client.images.generate(prompt="mug", size=size, quality="high", background="auto", moderation="auto", style="vivid", user="me")
+    assert size == "auto" or size_of(base64.b64decode(answer.data[0].b64_json)) == tuple(map(int, size.split("x")))
+url = client.images.generate(prompt="mug", response_format="url", size="512x512").data[0].url
+assert size_of(urllib.request.urlopen(url).read()) == (512, 512)
+client.images.generate(prompt="mug", n=None, size=None, extra_body={"seed": None, "output_compression": None})
+name = client.models.list().data[0].id
+assert client.models.retrieve(name).id == name
+
 # Mistakes come as OpenAI's exceptions, with our words.
 for arguments, words, kind in (
     ({"prompt": "a unicorn"}, "no class", openai.BadRequestError),
     ({"prompt": "teapot", "n": 11}, "from 1 to 10", openai.UnprocessableEntityError),
     ({"prompt": "teapot", "size": "7x7"}, "size was given", openai.UnprocessableEntityError),
     ({"prompt": "a mug and a car"}, "several", openai.BadRequestError),
+    ({"prompt": "mug", "stream": True, "partial_images": 4}, "from 0 to 3", openai.UnprocessableEntityError),
 ):
     try:
         client.images.generate(**arguments)

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "api/bundle.h"
-#include "base/codes.h"
+#include "base/int8.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/sha256.h"
@@ -129,8 +129,8 @@ static void make_values(msk_outputs *o, const struct msk_origin *origin) {
   const msk_tensor *source = &origin->source->tensor;
   if (origin->scales != NULL) {
     msk_tensor_to_f32(&origin->scales->tensor, 0, origin->columns, o->scales);
-    msk_codes_values((const int8_t *)source->data, o->scales, origin->columns, 0, source->elements,
-                     o->values);
+    msk_int8_values((const int8_t *)source->data, o->scales, origin->columns, 0, source->elements,
+                    o->values);
     return;
   }
   msk_import_values(origin->source, o->values, o->scratch);
@@ -154,11 +154,11 @@ static void make_bytes(msk_outputs *o, size_t index, void *out) {
     msk_f32_to_dtype(o->values, tensor->elements, tensor->dtype, out);
     return;
   }
-  msk_codes_scales(o->values, source->elements, origin->columns, o->scales, o->inverses);
+  msk_int8_scales(o->values, source->elements, origin->columns, o->scales, o->inverses);
   if (scales) {
     memcpy(out, o->scales, tensor->bytes);
   } else {
-    msk_codes_make(o->values, tensor->elements, origin->columns, o->inverses, out);
+    msk_int8_make(o->values, tensor->elements, origin->columns, o->inverses, out);
   }
 }
 
@@ -176,8 +176,8 @@ static msk_status check_source(msk_outputs *o, const struct msk_origin *origin) 
   const msk_tensor *source = &origin->source->tensor;
   if (origin->scales == NULL) return msk_tensor_check_finite(source, path_of(o, origin), o->error);
   msk_tensor_to_f32(&origin->scales->tensor, 0, origin->columns, o->scales);
-  if (msk_codes_valid((const int8_t *)source->data, source->elements) &&
-      msk_scales_valid(o->scales, origin->columns))
+  if (msk_int8_valid((const int8_t *)source->data, source->elements) &&
+      msk_int8_scales_valid(o->scales, origin->columns))
     return MSK_OK;
   return msk_fail(
       o->error, MSK_ERROR_FILE,

@@ -49,8 +49,8 @@ void msk_device_destroy(msk_device *device);
 const char *msk_device_isa(const msk_device *device);
 const char *msk_device_warning(const msk_device *device);
 msk_precision msk_device_precision(const msk_device *device);
-/* Linear layers may be given as codes of -127 to 127: the precision is int8, and products of
- * such codes are exact on this set. */
+/* Linear layers may be given in int8, -127 to 127: the precision is int8, and sums of such products
+ * are exact on this set. */
 bool msk_device_takes_int8(const msk_device *device);
 const msk_allocator *msk_device_allocator(const msk_device *device);
 
@@ -88,7 +88,7 @@ typedef struct msk_stream {
 
 /* y = x W + b. W is given as column blocks (q, k, v side by side, say): each in x out row-major,
  * or out x in when `transposed`. Values are finite floats; or, not transposed, binary16 numbers;
- * or, for a device that msk_device_takes_int8(), codes. */
+ * or, for a device that msk_device_takes_int8(), int8. */
 typedef struct msk_linear_part {
   const void *weight;
   const float *bias; /* out floats, or NULL: zeros */

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/codes.h"
+#include "base/int8.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "model/weights.h"
@@ -71,7 +71,7 @@ static bool all_finite(const float *values, size_t count) {
   return found == 0;
 }
 
-static bool all_finite_halves(const uint16_t *values, size_t count) {
+static bool all_finite_fp16(const uint16_t *values, size_t count) {
   uint16_t found = 0;
   for (size_t i = 0; i < count; i++) found |= (uint16_t)((values[i] & 0x7C00) == 0x7C00);
   return found == 0;
@@ -98,15 +98,15 @@ static void read_task(void *user, size_t index, int worker) {
   const void *at = tensor->data + first * msk_dtype_bytes(tensor->dtype);
   bool good;
   if (tensor->dtype == MSK_DTYPE_I8) {
-    const int8_t *codes = (const int8_t *)tensor->data;
-    good = msk_codes_valid(codes + first, count);
+    const int8_t *weights = (const int8_t *)tensor->data;
+    good = msk_int8_valid(weights + first, count);
     if (reading->values != NULL)
-      msk_codes_values(codes, reading->scales, reading->columns, first, count, reading->values);
+      msk_int8_values(weights, reading->scales, reading->columns, first, count, reading->values);
   } else if (reading->values != NULL) {
     msk_tensor_to_f32(tensor, first, count, reading->values + first);
     good = all_finite(reading->values + first, count);
   } else {
-    good = tensor->dtype == MSK_DTYPE_F16 ? all_finite_halves(at, count) : all_finite(at, count);
+    good = tensor->dtype == MSK_DTYPE_F16 ? all_finite_fp16(at, count) : all_finite(at, count);
   }
   if (!good) reading->damaged = true;
 }
@@ -121,7 +121,7 @@ static msk_status fail_damaged(const msk_weight_loader *loader, const char *name
 static msk_status read_scales(const msk_weight_loader *loader, const msk_tensor *scales,
                               float *values) {
   msk_tensor_to_f32(scales, 0, scales->elements, values);
-  return msk_scales_valid(values, scales->elements)
+  return msk_int8_scales_valid(values, scales->elements)
              ? MSK_OK
              : fail_damaged(loader, scales->name, "finite numbers from 0 up");
 }

@@ -79,7 +79,7 @@ static void test_preprocessing(void **state) {
 
 /* ---- towers ---- */
 
-static msk_clip_towers *towers_open(const struct bench *bench, const char *config_name) {
+static msk_clip_towers *towers_open(const struct rig *rig, const char *config_name) {
   msk_error error = {0};
   msk_clip_config config;
   msk_weight_file *file;
@@ -89,47 +89,45 @@ static msk_clip_towers *towers_open(const struct bench *bench, const char *confi
     fail_msg("%s", error.message);
   if (msk_weight_file_open(&file, clip_path(folder, "model.safetensors"), NULL, &error) != MSK_OK)
     fail_msg("%s", error.message);
-  if (msk_clip_towers_load(&towers, bench->device, file, &config, bench->pool, &error) != MSK_OK)
+  if (msk_clip_towers_load(&towers, rig->device, file, &config, rig->pool, &error) != MSK_OK)
     fail_msg("%s", error.message);
   msk_weight_file_close(file);
   free((void *)(uintptr_t)json.bytes);
   return towers;
 }
 
-static void measure_and_place(struct bench *bench, int run, void **scratch, void **base) {
+static void measure_and_place(struct rig *rig, int run, void **scratch, void **base) {
   if (run == 0) {
-    bench->stream.measuring = true;
-    bench->stream.scratch_bytes = 0;
-    bench->arena = (msk_arena){0};
+    rig->stream.measuring = true;
+    rig->stream.scratch_bytes = 0;
+    rig->arena = (msk_arena){0};
     return;
   }
-  *scratch = aligned_alloc(64, bench->stream.scratch_bytes / 64 * 64 + 64);
-  *base = aligned_alloc(64, bench->arena.peak + 64);
-  memset(*base, 0xFF, bench->arena.peak); /* NaN: what is not written shows */
-  bench->stream.measuring = false;
-  bench->stream.scratch = *scratch;
-  bench->arena = (msk_arena){.base = *base, .capacity = bench->arena.peak};
+  *scratch = aligned_alloc(64, rig->stream.scratch_bytes / 64 * 64 + 64);
+  *base = aligned_alloc(64, rig->arena.peak + 64);
+  memset(*base, 0xFF, rig->arena.peak); /* NaN: what is not written shows */
+  rig->stream.measuring = false;
+  rig->stream.scratch = *scratch;
+  rig->arena = (msk_arena){.base = *base, .capacity = rig->arena.peak};
 }
 
-static void embed(struct bench *bench, const msk_clip_towers *towers, const float *pixels,
+static void embed(struct rig *rig, const msk_clip_towers *towers, const float *pixels,
                   const int32_t *ids, size_t batch, size_t tokens, float *vectors,
                   const msk_observer *observer) {
   void *scratch = NULL, *base = NULL;
   for (int run = 0; run < 2; run++) {
-    measure_and_place(bench, run, &scratch, &base);
+    measure_and_place(rig, run, &scratch, &base);
     if (pixels != NULL) {
-      msk_clip_embed_pixels(towers, &bench->stream, &bench->arena, pixels, batch, vectors,
-                            observer);
+      msk_clip_embed_pixels(towers, &rig->stream, &rig->arena, pixels, batch, vectors, observer);
     } else {
-      msk_clip_embed_ids(towers, &bench->stream, &bench->arena, ids, batch, tokens, vectors,
-                         observer);
+      msk_clip_embed_ids(towers, &rig->stream, &rig->arena, ids, batch, tokens, vectors, observer);
     }
   }
-  assert_false(bench->arena.overflow);
-  assert_int_equal(bench->arena.used, 0);
+  assert_false(rig->arena.overflow);
+  assert_int_equal(rig->arena.used, 0);
   free(scratch), free(base);
-  bench->stream.scratch = NULL;
-  bench->arena = (msk_arena){0};
+  rig->stream.scratch = NULL;
+  rig->arena = (msk_arena){0};
 }
 
 static void check_stage(void *user, const char *name, const float *data, size_t rows,
@@ -174,31 +172,31 @@ static void load_inputs(float *pixels) {
   }
 }
 
-static void towers_on(struct bench *bench) {
+static void towers_on(struct rig *rig) {
   static float pixels[IMAGES * SIDE * SIDE * 3];
   float pictures[IMAGES * DIMENSIONS], texts[PROMPTS * DIMENSIONS], one[DIMENSIONS];
   golden_array ids = golden_load(golden_path("clip/embeddings/prompt_ids.npy"));
   load_inputs(pixels);
-  msk_clip_towers *towers = towers_open(bench, "config.json");
+  msk_clip_towers *towers = towers_open(rig, "config.json");
   int seen = 0;
   msk_observer observer = {&seen, check_stage};
-  embed(bench, towers, pixels + 1 * SIDE * SIDE * 3, NULL, 1, 0, one, &observer);
+  embed(rig, towers, pixels + 1 * SIDE * SIDE * 3, NULL, 1, 0, one, &observer);
   check_vectors(one, "stages/vision_6_projected", DIMENSIONS);
   assert_int_equal(seen, 6);
-  embed(bench, towers, NULL, ids.data, 1, 8, one, &observer);
+  embed(rig, towers, NULL, ids.data, 1, 8, one, &observer);
   check_vectors(one, "stages/text_6_projected", DIMENSIONS);
   assert_int_equal(seen, 10);
-  embed(bench, towers, pixels, NULL, IMAGES, 0, pictures, NULL);
+  embed(rig, towers, pixels, NULL, IMAGES, 0, pictures, NULL);
   check_vectors(pictures, "embeddings/image_embeds_raw", IMAGES * DIMENSIONS);
-  embed(bench, towers, NULL, ids.data, PROMPTS, CONTEXT, texts, NULL);
+  embed(rig, towers, NULL, ids.data, PROMPTS, CONTEXT, texts, NULL);
   check_vectors(texts, "embeddings/text_embeds_raw", PROMPTS * DIMENSIONS);
   /* One alone, and without what stands behind its end: the same bits. */
   assert_memory_equal(one, texts, sizeof one);
   msk_clip_towers_destroy(towers);
-  towers = towers_open(bench, "config_gelu.json");
-  embed(bench, towers, pixels, NULL, IMAGES, 0, pictures, NULL);
+  towers = towers_open(rig, "config_gelu.json");
+  embed(rig, towers, pixels, NULL, IMAGES, 0, pictures, NULL);
   check_vectors(pictures, "embeddings/gelu_image_embeds_raw", IMAGES * DIMENSIONS);
-  embed(bench, towers, NULL, ids.data, PROMPTS, CONTEXT, texts, NULL);
+  embed(rig, towers, NULL, ids.data, PROMPTS, CONTEXT, texts, NULL);
   check_vectors(texts, "embeddings/gelu_text_embeds_raw", PROMPTS * DIMENSIONS);
   msk_clip_towers_destroy(towers);
   golden_free(&ids);
@@ -207,10 +205,10 @@ static void towers_on(struct bench *bench) {
 static void test_towers(void **state) {
   (void)state;
   for (int i = 0; msk_isa_name(i) != NULL; i++) {
-    struct bench bench;
-    bench_open(&bench, msk_isa_name(i), i % 2 + 1);
-    towers_on(&bench);
-    bench_close(&bench);
+    struct rig rig;
+    rig_open(&rig, msk_isa_name(i), i % 2 + 1);
+    towers_on(&rig);
+    rig_close(&rig);
   }
 }
 

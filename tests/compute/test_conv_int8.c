@@ -142,8 +142,7 @@ static void check_measuring(const msk_device *device, const struct conv_case *c)
                    MSK_OK);
   size_t kept = tally.held;
   assert_true(kept >= (c->upsample == 1 ? 9 : 16) * c->in * c->out);
-  assert_int_equal(tally.most - kept,
-                   c->upsample == 1 ? 0 : 4 * c->in * c->out * sizeof(float));
+  assert_int_equal(tally.most - kept, c->upsample == 1 ? 0 : 4 * c->in * c->out * sizeof(float));
   msk_conv_destroy(conv);
   assert_int_equal(tally.held, 0);
 }
@@ -364,19 +363,19 @@ static void test_overflow(void **state) {
 /* ---- weights stored in binary16 ---- */
 
 /* The same bytes as of the floats that they stand for. */
-static void stored_halves_on(const msk_device *device) {
+static void stored_fp16_on(const msk_device *device) {
   for (size_t upsample = 1; upsample <= 2; upsample++) {
     struct conv_case c = {
         .upsample = upsample, .in = IN, .out = OUT, .height = 5, .width = 7, .batch = 1};
     size_t count = 35 * upsample * upsample * OUT;
     float *x = random_new(35 * IN, 1, 1), *weight = random_new(9 * IN * OUT, 2, 1),
           *y = guarded_new(count), *again = guarded_new(count);
-    uint16_t *halves = malloc(9 * IN * OUT * sizeof *halves);
-    msk_narrow_halves(weight, 9 * IN * OUT, halves);
-    device->kernels.widen_halves(9 * IN * OUT, halves, weight);
+    uint16_t *fp16 = malloc(9 * IN * OUT * sizeof *fp16);
+    msk_narrow_fp16(weight, 9 * IN * OUT, fp16);
+    device->kernels.widen_fp16(9 * IN * OUT, fp16, weight);
     msk_conv *conv = conv_new(device, &c, weight, NULL), *stored;
-    assert_int_equal(msk_conv_create_int8(&stored, device, halves, MSK_DTYPE_F16, NULL, upsample,
-                                          IN, OUT, NULL, NULL),
+    assert_int_equal(msk_conv_create_int8(&stored, device, fp16, MSK_DTYPE_F16, NULL, upsample, IN,
+                                          OUT, NULL, NULL),
                      MSK_OK);
     conv_args args = arguments(&c, conv, x, y);
     run_operation(device, 1, do_conv, &args);
@@ -385,14 +384,14 @@ static void stored_halves_on(const msk_device *device) {
     assert_memory_equal(y, again, count * sizeof *y);
     msk_conv_destroy(conv);
     msk_conv_destroy(stored);
-    free(halves);
+    free(fp16);
     guarded_free(x), guarded_free(weight), guarded_free(y), guarded_free(again);
   }
 }
 
-static void test_stored_halves(void **state) {
+static void test_stored_fp16(void **state) {
   (void)state;
-  for_each_set(stored_halves_on);
+  for_each_set(stored_fp16_on);
 }
 
 /* ---- when it pays; memory ---- */
@@ -442,7 +441,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_cases),    cmocka_unit_test(test_same_bits),
       cmocka_unit_test(test_norm),     cmocka_unit_test(test_special),
-      cmocka_unit_test(test_overflow), cmocka_unit_test(test_stored_halves),
+      cmocka_unit_test(test_overflow), cmocka_unit_test(test_stored_fp16),
       cmocka_unit_test(test_choice),   cmocka_unit_test(test_allocation_failures)};
   return cmocka_run_group_tests_name("compute conv int8", tests, NULL, NULL);
 }

@@ -7,7 +7,7 @@
  * instruction set where weights have the same bits. */
 #include "naive.h"
 
-#include "base/codes.h"
+#include "base/int8.h"
 #include "compute/cpu/cpu.h"
 
 struct int8_case {
@@ -248,7 +248,7 @@ static void stored_on(const msk_device *device) {
     DEPTH = 83
   };
   static int8_t codes[DEPTH * CODES];
-  static uint16_t halves[DEPTH * HALVES];
+  static uint16_t fp16[DEPTH * HALVES];
   static float widened[DEPTH * HALVES];
   float scales[CODES], inverses[CODES];
   float *x = random_new(N * DEPTH, 1, 1), *floats = random_new(DEPTH * FLOATS, 2, 1),
@@ -256,17 +256,17 @@ static void stored_on(const msk_device *device) {
   float *numbers = random_new(DEPTH * HALVES, 4, 1), *y = guarded_new(N * COLUMNS),
         *again = guarded_new(N * COLUMNS);
   for (size_t k = 0; k < DEPTH; k++) coded[k * CODES + 3] = 0;
-  msk_codes_scales(coded, DEPTH * CODES, CODES, scales, inverses);
-  msk_codes_make(coded, DEPTH * CODES, CODES, inverses, codes);
-  msk_narrow_halves(numbers, DEPTH * HALVES, halves);
-  device->kernels.widen_halves(DEPTH * HALVES, halves, widened);
+  msk_int8_scales(coded, DEPTH * CODES, CODES, scales, inverses);
+  msk_int8_make(coded, DEPTH * CODES, CODES, inverses, codes);
+  msk_narrow_fp16(numbers, DEPTH * HALVES, fp16);
+  device->kernels.widen_fp16(DEPTH * HALVES, fp16, widened);
   const msk_linear_part from_floats[] = {{.weight = floats, .out = FLOATS},
                                          {.weight = coded, .out = CODES},
                                          {.weight = widened, .out = HALVES}};
   const msk_linear_part stored[] = {
       {.weight = floats, .out = FLOATS},
       {.weight = codes, .out = CODES, .dtype = MSK_DTYPE_I8, .scales = scales},
-      {.weight = halves, .out = HALVES, .dtype = MSK_DTYPE_F16}};
+      {.weight = fp16, .out = HALVES, .dtype = MSK_DTYPE_F16}};
   const msk_linear_part *const parts[] = {from_floats, stored};
   for (int i = 0; i < 2 && msk_device_takes_int8(device); i++) {
     msk_linear *linear;
@@ -294,16 +294,16 @@ static void test_code_arithmetic(void **state) {
   (void)state;
   uint64_t seed = 3;
   for (int i = -254; i <= 254; i++)
-    assert_int_equal(msk_code((float)i * 0.5f, 1), lrintf((float)i * 0.5f));
+    assert_int_equal(msk_int8_round((float)i * 0.5f, 1), lrintf((float)i * 0.5f));
   for (int i = 0; i < 100000; i++) {
     float value = test_uniform(&seed, -127, 127), inverse = test_uniform(&seed, 0, 1);
-    assert_int_equal(msk_code(value, inverse), lrintf(value * inverse));
+    assert_int_equal(msk_int8_round(value, inverse), lrintf(value * inverse));
   }
   float inverse = 1;
-  assert_true(msk_code_scale(0, 127, &inverse) == 0 && inverse == 0);
-  assert_true(msk_code_scale(1e-31f, 127, &inverse) == 0 && inverse == 0);
-  assert_true(msk_code_scale(254, 127, &inverse) == 2 && inverse == 0.5f);
-  assert_true(isinf(msk_code_scale(INFINITY, 127, &inverse)) && inverse == 0);
+  assert_true(msk_int8_scale(0, 127, &inverse) == 0 && inverse == 0);
+  assert_true(msk_int8_scale(1e-31f, 127, &inverse) == 0 && inverse == 0);
+  assert_true(msk_int8_scale(254, 127, &inverse) == 2 && inverse == 0.5f);
+  assert_true(isinf(msk_int8_scale(INFINITY, 127, &inverse)) && inverse == 0);
 }
 
 /* Sums that int32 could not hold are refused; every allocation may fail. */

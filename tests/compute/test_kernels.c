@@ -484,12 +484,12 @@ static void test_score_row(const msk_kernels *k) {
 
 /* Every binary16 number, by its definition in IEEE 754; counts around the vector, between
  * guards. */
-static void test_widen_halves(const msk_kernels *k) {
+static void test_widen_fp16(const msk_kernels *k) {
   enum { ALL = 65536 };
   uint16_t *x = malloc(ALL * sizeof *x);
   float *y = guarded_new(ALL);
   for (size_t i = 0; i < ALL; i++) x[i] = (uint16_t)i;
-  k->widen_halves(ALL, x, y);
+  k->widen_fp16(ALL, x, y);
   guarded_check(y, ALL);
   for (size_t i = 0; i < ALL; i++) {
     int exponent = (int)(i >> 10 & 31);
@@ -502,7 +502,7 @@ static void test_widen_halves(const msk_kernels *k) {
   }
   for (size_t i = 0; i < LENGTHS; i++) {
     float *part = guarded_new(lengths[i]);
-    k->widen_halves(lengths[i], x + 1001, part);
+    k->widen_fp16(lengths[i], x + 1001, part);
     guarded_check(part, lengths[i]);
     assert_memory_equal(part, y + 1001, lengths[i] * sizeof(float));
     guarded_free(part);

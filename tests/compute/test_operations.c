@@ -34,7 +34,7 @@ static msk_linear *linear_new(const msk_device *device, const struct linear_case
       msk_linear_create(&linear, device, MSK_PRECISION_FP32, c->in, &part, 1, NULL, NULL), MSK_OK);
   assert_int_equal(linear->in, c->in);
   assert_int_equal(linear->out, c->out);
-  assert_true((linear->matrix.panels == NULL) != (linear->matrix.halves == NULL));
+  assert_true((linear->matrix.panels == NULL) != (linear->matrix.fp16 == NULL));
   return linear;
 }
 
@@ -157,7 +157,7 @@ static void test_parts(void **state) {
 
 /* Weights that are binary16 numbers are kept as such, and nothing else changes: not a bit of the
  * results. One weight that is none, in a column more, makes the layer keep floats. */
-static void halves_on(const msk_device *device) {
+static void fp16_on(const msk_device *device) {
   enum { ROWS = 101, IN = 300, OUT = 77 };
   static const float odd[] = {65520, 0x1p-25f, 1.0f + 0x1p-11f, -3.0000002f};
   float *x = random_new(ROWS * IN, 5, 1), *weight = random_new(IN * OUT, 6, 1),
@@ -177,7 +177,7 @@ static void halves_on(const msk_device *device) {
       msk_linear_create(&halved, device, MSK_PRECISION_FP32, IN, &parts[0], 1, NULL, NULL), MSK_OK);
   assert_int_equal(
       msk_linear_create(&whole, device, MSK_PRECISION_FP32, IN, &parts[1], 1, NULL, NULL), MSK_OK);
-  assert_non_null(halved->matrix.halves);
+  assert_non_null(halved->matrix.fp16);
   assert_non_null(whole->matrix.panels);
   run_operation(device, 2, do_linear,
                 &(linear_args){.linear = halved, .x = x, .y = y, .rows = ROWS});
@@ -199,17 +199,17 @@ static void halves_on(const msk_device *device) {
 
 /* Given as binary16 numbers: the same bytes as given as floats. Beside floats that are none, all
  * become floats. */
-static void stored_halves_on(const msk_device *device) {
+static void stored_fp16_on(const msk_device *device) {
   enum { ROWS = 19, IN = 300, OUT = 77, MORE = 5, C = 24 };
   float *x = random_new(ROWS * IN, 5, 1), *weight = random_new(IN * OUT, 6, 1),
         *odd = random_new(IN * MORE, 7, 1);
   float *y[4] = {guarded_new(ROWS * (OUT + MORE)), guarded_new(ROWS * (OUT + MORE)),
                  guarded_new(ROWS * (OUT + MORE)), guarded_new(ROWS * (OUT + MORE))};
-  uint16_t halves[IN * OUT];
-  msk_narrow_halves(weight, IN * OUT, halves);
-  device->kernels.widen_halves(IN * OUT, halves, weight);
+  uint16_t fp16[IN * OUT];
+  msk_narrow_fp16(weight, IN * OUT, fp16);
+  device->kernels.widen_fp16(IN * OUT, fp16, weight);
   for (int i = 0; i < 4; i++) {
-    const msk_linear_part parts[] = {{.weight = i % 2 ? (const void *)halves : weight,
+    const msk_linear_part parts[] = {{.weight = i % 2 ? (const void *)fp16 : weight,
                                       .out = OUT,
                                       .dtype = i % 2 ? MSK_DTYPE_F16 : MSK_DTYPE_F32},
                                      {.weight = odd, .out = MORE}};
@@ -217,7 +217,7 @@ static void stored_halves_on(const msk_device *device) {
     assert_int_equal(msk_linear_create(&linear, device, MSK_PRECISION_FP32, IN, parts,
                                        i < 2 ? 1 : 2, NULL, NULL),
                      MSK_OK);
-    assert_int_equal(linear->matrix.halves != NULL, i < 2);
+    assert_int_equal(linear->matrix.fp16 != NULL, i < 2);
     run_operation(device, 1, do_linear,
                   &(linear_args){.linear = linear, .x = x, .y = y[i], .rows = ROWS});
     msk_linear_destroy(linear);
@@ -237,12 +237,12 @@ static void stored_filters_on(const msk_device *device) {
     size_t kernel = shapes[s].kernel, in = shapes[s].in, out = shapes[s].out,
            count = kernel * kernel * in * out, side = 8;
     float *x = random_new(side * side * in, 1, 1), *weight = random_new(count, 2, 1), *y[2];
-    uint16_t *halves = malloc(count * sizeof *halves);
-    msk_narrow_halves(weight, count, halves);
-    device->kernels.widen_halves(count, halves, weight);
+    uint16_t *fp16 = malloc(count * sizeof *fp16);
+    msk_narrow_fp16(weight, count, fp16);
+    device->kernels.widen_fp16(count, fp16, weight);
     for (int i = 0; i < 2; i++) {
       msk_conv *conv;
-      assert_int_equal(msk_conv_create(&conv, device, i ? (const void *)halves : weight,
+      assert_int_equal(msk_conv_create(&conv, device, i ? (const void *)fp16 : weight,
                                        i ? MSK_DTYPE_F16 : MSK_DTYPE_F32, NULL, kernel,
                                        shapes[s].stride, in, out, NULL, NULL),
                        MSK_OK);
@@ -260,19 +260,19 @@ static void stored_filters_on(const msk_device *device) {
     }
     assert_memory_equal(y[0], y[1], side * side * out * sizeof(float));
     guarded_free(x), guarded_free(weight), guarded_free(y[0]), guarded_free(y[1]);
-    free(halves);
+    free(fp16);
   }
 }
 
-static void test_stored_halves(void **state) {
+static void test_stored_fp16(void **state) {
   (void)state;
-  for_each_isa(stored_halves_on);
+  for_each_isa(stored_fp16_on);
   for_each_isa(stored_filters_on);
 }
 
-static void test_halves(void **state) {
+static void test_fp16(void **state) {
   (void)state;
-  for_each_isa(halves_on);
+  for_each_isa(fp16_on);
 }
 
 /* NaN and infinity reach exactly the outputs that depend on them. */
@@ -478,7 +478,7 @@ static void conv_large_on(const msk_device *device) {
   conv_args args = {.x = x, .y = y, .batch = 1, .height = SIDE, .width = SIDE, .upsample = 1};
   assert_int_equal(
       msk_conv_create(&conv, device, weight, MSK_DTYPE_F32, NULL, 3, 1, C, C, NULL, NULL), MSK_OK);
-  assert_non_null(conv->matrix.halves);
+  assert_non_null(conv->matrix.fp16);
   args.conv = conv;
   run_operation(device, 2, do_conv, &args);
   naive_conv naive = {.x = x,
@@ -1061,7 +1061,7 @@ static void test_threads(void **state) {
 
 struct cut_case {
   size_t in, out;
-  bool halves; /* filters that are binary16 numbers */
+  bool fp16; /* filters that are binary16 numbers */
 };
 
 /* Winograd's ways of cutting the work give the same bits for any number of workers (which
@@ -1073,7 +1073,7 @@ static void winograd_cut_on(const msk_device *device, const struct cut_case *c) 
   float *x = random_new(H * W * c->in, 1, 1), *weight = random_new(9 * c->in * c->out, 2, 1),
         *residual = random_new(H * W * c->out, 3, 1);
   float *one = guarded_new(H * W * c->out), *many = guarded_new(H * W * c->out);
-  for (size_t i = 0; c->halves && i < 9 * c->in * c->out; i++)
+  for (size_t i = 0; c->fp16 && i < 9 * c->in * c->out; i++)
     weight[i] = roundf(weight[i] * 256) / 256;
   msk_conv *conv;
   assert_int_equal(msk_conv_create(&conv, device, weight, MSK_DTYPE_F32, residual, 3, 1, c->in,
@@ -1356,7 +1356,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_devices),        cmocka_unit_test(test_allocation_failures),
       cmocka_unit_test(test_linear),         cmocka_unit_test(test_parts),
-      cmocka_unit_test(test_halves),         cmocka_unit_test(test_stored_halves),
+      cmocka_unit_test(test_fp16),           cmocka_unit_test(test_stored_fp16),
       cmocka_unit_test(test_special_values), cmocka_unit_test(test_conv),
       cmocka_unit_test(test_conv_accuracy),  cmocka_unit_test(test_upsample),
       cmocka_unit_test(test_attention),      cmocka_unit_test(test_attention_special),

@@ -121,7 +121,7 @@ static void bad_narrow(size_t out, size_t taps, size_t channels, const float *co
 }
 
 static void bad_widen(size_t count, const uint16_t *x, float *y) {
-  good.widen_halves(count, x, y);
+  good.widen_fp16(count, x, y);
   y[count - 1] = off(y[count - 1]) + 0.1f;
 }
 
@@ -144,7 +144,7 @@ static void break_kernel(void *user, msk_kernels *kernels) {
     case 10: kernels->softmax_row = bad_softmax; break;
     case 11: kernels->score_row = bad_score; break;
     case 12: kernels->winograd_input = bad_winograd; break;
-    case 14: kernels->widen_halves = bad_widen; break;
+    case 14: kernels->widen_fp16 = bad_widen; break;
     case 13: kernels->winograd_output = bad_output; break;
     case 16: kernels->winograd_filters = bad_filters; break;
     case 15: kernels->finish_int8_taps = bad_finish_taps; break;

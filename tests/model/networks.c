@@ -4,32 +4,32 @@
 
 #include <math.h>
 
-void bench_open(struct bench *bench, const char *isa, int threads) {
+void rig_open(struct rig *rig, const char *isa, int threads) {
   msk_error error = {0};
-  *bench = (struct bench){0};
-  if (msk_device_create(&bench->device, isa, MSK_PRECISION_FP32, NULL, &error) != MSK_OK)
+  *rig = (struct rig){0};
+  if (msk_device_create(&rig->device, isa, MSK_PRECISION_FP32, NULL, &error) != MSK_OK)
     fail_msg("%s", error.message);
-  if (threads > 1) assert_int_equal(msk_pool_create(&bench->pool, threads, NULL, &error), MSK_OK);
-  bench->stream = (msk_stream){.device = bench->device, .pool = bench->pool};
+  if (threads > 1) assert_int_equal(msk_pool_create(&rig->pool, threads, NULL, &error), MSK_OK);
+  rig->stream = (msk_stream){.device = rig->device, .pool = rig->pool};
 }
 
-static void drop_memory(struct bench *bench) {
-  free(bench->stream.scratch);
-  free(bench->arena.base);
-  bench->stream.scratch = NULL;
-  bench->stream.scratch_bytes = 0;
-  bench->arena = (msk_arena){0};
+static void drop_memory(struct rig *rig) {
+  free(rig->stream.scratch);
+  free(rig->arena.base);
+  rig->stream.scratch = NULL;
+  rig->stream.scratch_bytes = 0;
+  rig->arena = (msk_arena){0};
 }
 
-void bench_close(struct bench *bench) {
-  drop_memory(bench);
-  if (bench->pool != NULL) msk_pool_destroy(bench->pool);
-  msk_device_destroy(bench->device);
+void rig_close(struct rig *rig) {
+  drop_memory(rig);
+  if (rig->pool != NULL) msk_pool_destroy(rig->pool);
+  msk_device_destroy(rig->device);
 }
 
-static void start_measuring(struct bench *bench) {
-  drop_memory(bench);
-  bench->stream.measuring = true;
+static void start_measuring(struct rig *rig) {
+  drop_memory(rig);
+  rig->stream.measuring = true;
 }
 
 static void *aligned_block(size_t bytes) {
@@ -39,76 +39,72 @@ static void *aligned_block(size_t bytes) {
   return memory;
 }
 
-static void start_placing(struct bench *bench) {
-  bench->stream.measuring = false;
-  bench->stream.scratch = aligned_block(bench->stream.scratch_bytes);
-  bench->arena =
-      (msk_arena){.base = aligned_block(bench->arena.peak), .capacity = bench->arena.peak};
+static void start_placing(struct rig *rig) {
+  rig->stream.measuring = false;
+  rig->stream.scratch = aligned_block(rig->stream.scratch_bytes);
+  rig->arena = (msk_arena){.base = aligned_block(rig->arena.peak), .capacity = rig->arena.peak};
 }
 
-msk_vqgan *vqgan_open(const struct bench *bench, const char *path, const char *prefix,
-                      size_t groups) {
+msk_vqgan *vqgan_open(const struct rig *rig, const char *path, const char *prefix, size_t groups) {
   msk_error error = {0};
   msk_weight_file *file;
   msk_vqgan *vqgan = NULL;
   if (msk_weight_file_open(&file, path, NULL, &error) != MSK_OK) fail_msg("%s", error.message);
-  if (msk_vqgan_load(&vqgan, bench->device, file, prefix, groups, bench->decoding, bench->pool,
-                     &error) != MSK_OK)
+  if (msk_vqgan_load(&vqgan, rig->device, file, prefix, groups, rig->decoding, rig->pool, &error) !=
+      MSK_OK)
     fail_msg("%s", error.message);
   msk_weight_file_close(file);
   return vqgan;
 }
 
-msk_maskgit *maskgit_open(const struct bench *bench, const char *path, const char *prefix) {
+msk_maskgit *maskgit_open(const struct rig *rig, const char *path, const char *prefix) {
   msk_error error = {0};
   msk_weight_file *file;
   msk_maskgit *maskgit = NULL;
   if (msk_weight_file_open(&file, path, NULL, &error) != MSK_OK) fail_msg("%s", error.message);
-  if (msk_maskgit_load(&maskgit, bench->device, file, prefix, bench->pool, &error) != MSK_OK)
+  if (msk_maskgit_load(&maskgit, rig->device, file, prefix, rig->pool, &error) != MSK_OK)
     fail_msg("%s", error.message);
   msk_weight_file_close(file);
   return maskgit;
 }
 
-void bench_encode(struct bench *bench, const msk_vqgan *vqgan, const float *pixels, size_t batch,
-                  size_t height, size_t width, float *latents, const msk_observer *observer) {
-  start_measuring(bench);
-  msk_vqgan_encode(vqgan, &bench->stream, &bench->arena, pixels, batch, height, width, latents,
+void rig_encode(struct rig *rig, const msk_vqgan *vqgan, const float *pixels, size_t batch,
+                size_t height, size_t width, float *latents, const msk_observer *observer) {
+  start_measuring(rig);
+  msk_vqgan_encode(vqgan, &rig->stream, &rig->arena, pixels, batch, height, width, latents,
                    observer);
-  start_placing(bench);
-  msk_vqgan_encode(vqgan, &bench->stream, &bench->arena, pixels, batch, height, width, latents,
+  start_placing(rig);
+  msk_vqgan_encode(vqgan, &rig->stream, &rig->arena, pixels, batch, height, width, latents,
                    observer);
-  assert_false(bench->arena.overflow);
-  assert_int_equal(bench->arena.used, 0);
+  assert_false(rig->arena.overflow);
+  assert_int_equal(rig->arena.used, 0);
 }
 
-void bench_quantise(struct bench *bench, const msk_vqgan *vqgan, const float *latents, size_t rows,
-                    int32_t *codes) {
-  start_measuring(bench);
-  msk_vqgan_quantise(vqgan, &bench->stream, latents, rows, codes);
-  start_placing(bench);
-  msk_vqgan_quantise(vqgan, &bench->stream, latents, rows, codes);
+void rig_quantise(struct rig *rig, const msk_vqgan *vqgan, const float *latents, size_t rows,
+                  int32_t *codes) {
+  start_measuring(rig);
+  msk_vqgan_quantise(vqgan, &rig->stream, latents, rows, codes);
+  start_placing(rig);
+  msk_vqgan_quantise(vqgan, &rig->stream, latents, rows, codes);
 }
 
-void bench_decode(struct bench *bench, const msk_vqgan *vqgan, const int32_t *codes, size_t batch,
-                  size_t rows, size_t columns, float *pixels, const msk_observer *observer) {
-  start_measuring(bench);
-  msk_vqgan_decode(vqgan, &bench->stream, &bench->arena, codes, batch, rows, columns, pixels,
-                   observer);
-  start_placing(bench);
-  msk_vqgan_decode(vqgan, &bench->stream, &bench->arena, codes, batch, rows, columns, pixels,
-                   observer);
-  assert_false(bench->arena.overflow);
-  assert_int_equal(bench->arena.used, 0);
+void rig_decode(struct rig *rig, const msk_vqgan *vqgan, const int32_t *codes, size_t batch,
+                size_t rows, size_t columns, float *pixels, const msk_observer *observer) {
+  start_measuring(rig);
+  msk_vqgan_decode(vqgan, &rig->stream, &rig->arena, codes, batch, rows, columns, pixels, observer);
+  start_placing(rig);
+  msk_vqgan_decode(vqgan, &rig->stream, &rig->arena, codes, batch, rows, columns, pixels, observer);
+  assert_false(rig->arena.overflow);
+  assert_int_equal(rig->arena.used, 0);
 }
 
-void bench_forward(struct bench *bench, const msk_maskgit *maskgit, const msk_maskgit_pass *pass) {
-  start_measuring(bench);
-  msk_maskgit_forward(maskgit, &bench->stream, &bench->arena, pass);
-  start_placing(bench);
-  msk_maskgit_forward(maskgit, &bench->stream, &bench->arena, pass);
-  assert_false(bench->arena.overflow);
-  assert_int_equal(bench->arena.used, 0);
+void rig_forward(struct rig *rig, const msk_maskgit *maskgit, const msk_maskgit_pass *pass) {
+  start_measuring(rig);
+  msk_maskgit_forward(maskgit, &rig->stream, &rig->arena, pass);
+  start_placing(rig);
+  msk_maskgit_forward(maskgit, &rig->stream, &rig->arena, pass);
+  assert_false(rig->arena.overflow);
+  assert_int_equal(rig->arena.used, 0);
 }
 
 float *load_pixels(const char *path, size_t *height, size_t *width) {

@@ -9,7 +9,7 @@
 #include "model/vqgan.h"
 #include "support.h"
 
-struct bench {
+struct rig {
   msk_device *device;
   msk_precision decoding;
   msk_pool *pool;
@@ -17,22 +17,21 @@ struct bench {
   msk_arena arena;
 };
 
-void bench_open(struct bench *bench, const char *isa, int threads);
-void bench_close(struct bench *bench);
+void rig_open(struct rig *rig, const char *isa, int threads);
+void rig_close(struct rig *rig);
 
-msk_vqgan *vqgan_open(const struct bench *bench, const char *path, const char *prefix,
-                      size_t groups);
-msk_maskgit *maskgit_open(const struct bench *bench, const char *path, const char *prefix);
+msk_vqgan *vqgan_open(const struct rig *rig, const char *path, const char *prefix, size_t groups);
+msk_maskgit *maskgit_open(const struct rig *rig, const char *path, const char *prefix);
 
 /* Forward passes with their memory measured first; a pass that needs more than it measured fails
  * the test. */
-void bench_encode(struct bench *bench, const msk_vqgan *vqgan, const float *pixels, size_t batch,
-                  size_t height, size_t width, float *latents, const msk_observer *observer);
-void bench_quantise(struct bench *bench, const msk_vqgan *vqgan, const float *latents, size_t rows,
-                    int32_t *codes);
-void bench_decode(struct bench *bench, const msk_vqgan *vqgan, const int32_t *codes, size_t batch,
-                  size_t rows, size_t columns, float *pixels, const msk_observer *observer);
-void bench_forward(struct bench *bench, const msk_maskgit *maskgit, const msk_maskgit_pass *pass);
+void rig_encode(struct rig *rig, const msk_vqgan *vqgan, const float *pixels, size_t batch,
+                size_t height, size_t width, float *latents, const msk_observer *observer);
+void rig_quantise(struct rig *rig, const msk_vqgan *vqgan, const float *latents, size_t rows,
+                  int32_t *codes);
+void rig_decode(struct rig *rig, const msk_vqgan *vqgan, const int32_t *codes, size_t batch,
+                size_t rows, size_t columns, float *pixels, const msk_observer *observer);
+void rig_forward(struct rig *rig, const msk_maskgit *maskgit, const msk_maskgit_pass *pass);
 
 /* A golden picture as float pixels; free with free(). */
 float *load_pixels(const char *path, size_t *height, size_t *width);

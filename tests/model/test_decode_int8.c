@@ -9,49 +9,49 @@
 
 enum { SIDE = 16, PIXELS = 256 * 256 * 3, TOKENS = SIDE * SIDE };
 
-static void open_model(struct bench *bench, msk_vqgan **vqgan, const char *isa, int threads,
+static void open_model(struct rig *rig, msk_vqgan **vqgan, const char *isa, int threads,
                        msk_precision decoding) {
-  bench_open(bench, isa, threads);
-  bench->decoding = decoding;
-  *vqgan = vqgan_open(bench, "models/default.safetensors", "tokenizer.", 0);
-  bool slower = !msk_conv_int8_pays(bench->device, 3, 1, 2, 128, 128);
+  rig_open(rig, isa, threads);
+  rig->decoding = decoding;
+  *vqgan = vqgan_open(rig, "models/default.safetensors", "tokenizer.", 0);
+  bool slower = !msk_conv_int8_pays(rig->device, 3, 1, 2, 128, 128);
   assert_int_equal(msk_vqgan_decode_precision(*vqgan), slower ? MSK_PRECISION_FP32 : decoding);
 }
 
-static void close_model(struct bench *bench, msk_vqgan *vqgan) {
+static void close_model(struct rig *rig, msk_vqgan *vqgan) {
   msk_vqgan_destroy(vqgan);
-  bench_close(bench);
+  rig_close(rig);
 }
 
 static float *decode(const char *isa, int threads, msk_precision decoding, const int32_t *codes,
                      size_t batch) {
-  struct bench bench;
+  struct rig rig;
   msk_vqgan *vqgan;
   float *pixels = malloc(batch * PIXELS * sizeof *pixels);
-  open_model(&bench, &vqgan, isa, threads, decoding);
-  bench_decode(&bench, vqgan, codes, batch, SIDE, SIDE, pixels, NULL);
-  close_model(&bench, vqgan);
+  open_model(&rig, &vqgan, isa, threads, decoding);
+  rig_decode(&rig, vqgan, codes, batch, SIDE, SIDE, pixels, NULL);
+  close_model(&rig, vqgan);
   return pixels;
 }
 
 /* The tokens of a drawing, and random ones, which are worse than any picture. */
 static void make_codes(int32_t codes[2 * TOKENS]) {
-  struct bench bench;
+  struct rig rig;
   msk_vqgan *vqgan;
   size_t height, width;
   float *sketch = load_pixels("demo/sketches/apple-pen.png", &height, &width),
         *latents = malloc(TOKENS * 64 * sizeof *latents);
-  open_model(&bench, &vqgan, NULL, 2, MSK_PRECISION_INT8);
+  open_model(&rig, &vqgan, NULL, 2, MSK_PRECISION_INT8);
   assert_true(height >= 256 && width >= 256 && msk_vqgan_get_config(vqgan)->dim <= 64);
   float *square = malloc(PIXELS * sizeof *square);
   for (size_t y = 0; y < 256; y++)
     memcpy(square + y * 256 * 3, sketch + y * width * 3, 256 * 3 * sizeof *square);
-  bench_encode(&bench, vqgan, square, 1, 256, 256, latents, NULL);
-  bench_quantise(&bench, vqgan, latents, TOKENS, codes);
+  rig_encode(&rig, vqgan, square, 1, 256, 256, latents, NULL);
+  rig_quantise(&rig, vqgan, latents, TOKENS, codes);
   uint64_t seed = 7;
   for (size_t i = TOKENS; i < 2 * TOKENS; i++)
     codes[i] = (int32_t)(test_random(&seed) % msk_vqgan_get_config(vqgan)->codes);
-  close_model(&bench, vqgan);
+  close_model(&rig, vqgan);
   free(sketch), free(square), free(latents);
 }
 
@@ -101,13 +101,13 @@ static void test_encoder(void **state) {
   for (size_t i = 0; i < PIXELS; i++) picture[i] = test_uniform(&seed, 0, 1);
   size_t count = 0;
   for (int p = 0; p < 2; p++) {
-    struct bench bench;
+    struct rig rig;
     msk_vqgan *vqgan;
-    open_model(&bench, &vqgan, NULL, 2, (msk_precision)p);
+    open_model(&rig, &vqgan, NULL, 2, (msk_precision)p);
     count = TOKENS * msk_vqgan_get_config(vqgan)->dim;
     latents[p] = malloc(count * sizeof(float));
-    bench_encode(&bench, vqgan, picture, 1, 256, 256, latents[p], NULL);
-    close_model(&bench, vqgan);
+    rig_encode(&rig, vqgan, picture, 1, 256, 256, latents[p], NULL);
+    close_model(&rig, vqgan);
   }
   assert_memory_equal(latents[0], latents[1], count * sizeof(float));
   free(latents[0]), free(latents[1]), free(picture);

@@ -163,11 +163,11 @@ static void check_damages(const char *source, bool tokenizer, size_t groups) {
   msk_error error = {0};
   struct damaged *damaged = calloc(1, sizeof *damaged);
   msk_weight_file *file, *changed;
-  struct bench bench;
+  struct rig rig;
   size_t named = 0, tried = 0;
   char path[600];
   snprintf(path, sizeof path, "%s/damaged", folder);
-  bench_open(&bench, "ref", 1);
+  rig_open(&rig, "ref", 1);
   assert_int_equal(msk_weight_file_open(&file, source, NULL, &error), MSK_OK);
   damaged->file = file;
   for (damaged->victim = 0; damaged->victim < msk_weight_file_count(file); damaged->victim++) {
@@ -178,9 +178,9 @@ static void check_damages(const char *source, bool tokenizer, size_t groups) {
       msk_maskgit *maskgit = NULL;
       assert_int_equal(msk_weight_file_open(&changed, path, NULL, &error), MSK_OK);
       msk_status status = tokenizer
-                              ? msk_vqgan_load(&vqgan, bench.device, changed, "", groups,
+                              ? msk_vqgan_load(&vqgan, rig.device, changed, "", groups,
                                                MSK_PRECISION_FP32, NULL, &error)
-                              : msk_maskgit_load(&maskgit, bench.device, changed, "", NULL, &error);
+                              : msk_maskgit_load(&maskgit, rig.device, changed, "", NULL, &error);
       const char *name =
           damaged->damage == ADD ? "Stranger_7" : msk_weight_file_at(file, damaged->victim)->name;
       if (status != MSK_ERROR_FILE) fail_msg("%s, damage %d: accepted", name, (int)damaged->damage);
@@ -197,7 +197,7 @@ static void check_damages(const char *source, bool tokenizer, size_t groups) {
   }
   assert_true(named * 10 > tried * 9);
   msk_weight_file_close(file);
-  bench_close(&bench);
+  rig_close(&rig);
   free(damaged);
 }
 
@@ -338,9 +338,9 @@ static void compare(const float *found, struct map expected, const char *what) {
 
 /* small_tokenizer on a picture of 12 x 20 pixels: 6 x 10 after the stem, then 3 x 5, then 2 x 3
  * (cut cells in both directions). */
-static void check_stem(const struct bench *opened, const char *path) {
+static void check_stem(const struct rig *opened, const char *path) {
   enum { HEIGHT = 12, WIDTH = 20, ROWS = 2, COLUMNS = 3 };
-  struct bench bench = *opened;
+  struct rig rig = *opened;
   msk_error error = {0};
   msk_weight_file *file;
   const msk_vqgan_config *config = &small_tokenizer;
@@ -349,7 +349,7 @@ static void check_stem(const struct bench *opened, const char *path) {
   uint64_t random = 9;
   size_t rows, columns;
   assert_int_equal(msk_weight_file_open(&file, path, NULL, &error), MSK_OK);
-  msk_vqgan *vqgan = vqgan_open(&bench, path, "", 4);
+  msk_vqgan *vqgan = vqgan_open(&rig, path, "", 4);
   struct map x = map_new(HEIGHT / 2, WIDTH / 2, 12);
   for (size_t i = 0; i < HEIGHT * WIDTH * 3; i++) {
     pixels[i] = test_uniform(&random, 0, 1);
@@ -367,7 +367,7 @@ static void check_stem(const struct bench *opened, const char *path) {
   msk_vqgan_latent_size(vqgan, HEIGHT, WIDTH, &rows, &columns);
   assert_int_equal(rows, ROWS);
   assert_int_equal(columns, COLUMNS);
-  bench_encode(&bench, vqgan, pixels, 1, HEIGHT, WIDTH, latents, NULL);
+  rig_encode(&rig, vqgan, pixels, 1, HEIGHT, WIDTH, latents, NULL);
   compare(latents, naive_conv(file, "encoder", "Conv_1", normed, 1, 5, true), "encoder");
 
   const int32_t codes[ROWS * COLUMNS] = {0, 10, 3, 3, 7, 1};
@@ -393,20 +393,20 @@ static void check_stem(const struct bench *opened, const char *path) {
         x.at[(y / 2 * x.width + column / 2) * 12 + (y % 2 * 2 + column % 2) * 3 + i % 3];
   }
   free(x.at);
-  bench_decode(&bench, vqgan, codes, 1, ROWS, COLUMNS, picture, NULL);
+  rig_decode(&rig, vqgan, codes, 1, ROWS, COLUMNS, picture, NULL);
   compare(picture, expected, "decoder");
   msk_vqgan_destroy(vqgan);
   msk_weight_file_close(file);
-  bench_close(&bench);
+  rig_close(&rig);
 }
 
 static void test_stem(void **state) {
   (void)state;
   write_random_network(network_path("stem"), "", each_vqgan, &small_tokenizer, 17);
   for (int i = 0; msk_isa_name(i) != NULL; i++) {
-    struct bench bench;
-    bench_open(&bench, msk_isa_name(i), 2);
-    check_stem(&bench, network_path("stem"));
+    struct rig rig;
+    rig_open(&rig, msk_isa_name(i), 2);
+    check_stem(&rig, network_path("stem"));
   }
 }
 

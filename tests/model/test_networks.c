@@ -7,13 +7,13 @@
 
 #include "networks.h"
 
-static void for_each_isa(void (*test)(struct bench *bench)) {
+static void for_each_isa(void (*test)(struct rig *rig)) {
   int count = 0;
   for (; msk_isa_name(count) != NULL; count++) {
-    struct bench bench;
-    bench_open(&bench, msk_isa_name(count), 2);
-    test(&bench);
-    bench_close(&bench);
+    struct rig rig;
+    rig_open(&rig, msk_isa_name(count), 2);
+    test(&rig);
+    rig_close(&rig);
   }
   assert_true(count > 0);
 }
@@ -60,7 +60,7 @@ static void check_floats(const float *values, const char *path, double tolerance
 
 /* Encodes pixels, checks latents, tokens and (unless NULL) the decoded picture, all below
  * golden/`folder`. Returns the stages seen. */
-static int check_tokenizer(struct bench *bench, const msk_vqgan *vqgan, const char *folder,
+static int check_tokenizer(struct rig *rig, const msk_vqgan *vqgan, const char *folder,
                            const char *stem, const float *pixels, size_t height, size_t width,
                            bool decoded) {
   size_t rows, columns, dim = msk_vqgan_get_config(vqgan)->dim,
@@ -71,29 +71,29 @@ static int check_tokenizer(struct bench *bench, const msk_vqgan *vqgan, const ch
   float *latents = malloc(rows * columns * dim * sizeof *latents),
         *picture = malloc(rows * columns * patch * patch * 3 * sizeof *picture);
   int32_t *codes = malloc(rows * columns * sizeof *codes);
-  bench_encode(bench, vqgan, pixels, 1, height, width, latents, &observer);
+  rig_encode(rig, vqgan, pixels, 1, height, width, latents, &observer);
   check_floats(latents, golden_path("%s/%sencoder_out.npy", folder, stem), 2e-4);
-  bench_quantise(bench, vqgan, latents, rows * columns, codes);
+  rig_quantise(rig, vqgan, latents, rows * columns, codes);
   if (strcmp(stem, "any_size_") != 0)
     check_tokens(codes, golden_path("%s/%stokens.npy", folder, stem));
   if (decoded) {
-    bench_decode(bench, vqgan, codes, 1, rows, columns, picture, &observer);
+    rig_decode(rig, vqgan, codes, 1, rows, columns, picture, &observer);
     check_floats(picture, golden_path("%s/%sdecoded.npy", folder, stem), 2e-4);
   }
   free(latents), free(picture), free(codes);
   return check.seen;
 }
 
-static void check_tokenizer_set(struct bench *bench, const char *set, int size, int stages) {
+static void check_tokenizer_set(struct rig *rig, const char *set, int size, int stages) {
   static const char *const inputs[] = {"sketch0", "sketch1", "photo"};
   msk_vqgan *vqgan =
-      vqgan_open(bench, golden_path("%s/tokenizer_imagenet%d_checkpoint", set, size), "", 0);
+      vqgan_open(rig, golden_path("%s/tokenizer_imagenet%d_checkpoint", set, size), "", 0);
   for (size_t i = 0; i < 3; i++) {
     size_t height, width;
     float *pixels = load_pixels(golden_path("%s/input/%s.png", set, inputs[i]), &height, &width);
     char folder[64];
     snprintf(folder, sizeof folder, "%s/tokenizer/%s", set, inputs[i]);
-    int seen = check_tokenizer(bench, vqgan, folder, "", pixels, height, width, true);
+    int seen = check_tokenizer(rig, vqgan, folder, "", pixels, height, width, true);
     assert_int_equal(seen, i == 0 ? stages : 0);
     free(pixels);
   }
@@ -101,29 +101,28 @@ static void check_tokenizer_set(struct bench *bench, const char *set, int size, 
   const size_t *shape = image.shape + image.rank - 3;
   char folder[64];
   snprintf(folder, sizeof folder, "%s/tokenizer/any_size", set);
-  check_tokenizer(bench, vqgan, folder, "", image.data, shape[0], shape[1], false);
+  check_tokenizer(rig, vqgan, folder, "", image.data, shape[0], shape[1], false);
   golden_free(&image);
   msk_vqgan_destroy(vqgan);
 }
 
-static void tokenizer_on(struct bench *bench) {
-  check_tokenizer_set(bench, "tiny", 128, 14);
-  check_tokenizer_set(bench, "odd", 80, 13);
+static void tokenizer_on(struct rig *rig) {
+  check_tokenizer_set(rig, "tiny", 128, 14);
+  check_tokenizer_set(rig, "odd", 80, 13);
 }
 static void test_tokenizer(void **state) {
   (void)state;
   for_each_isa(tokenizer_on);
 }
 
-static void strided_on(struct bench *bench) {
-  msk_vqgan *vqgan =
-      vqgan_open(bench, golden_path("strided/tokenizer_imagenet48_checkpoint"), "", 0);
+static void strided_on(struct rig *rig) {
+  msk_vqgan *vqgan = vqgan_open(rig, golden_path("strided/tokenizer_imagenet48_checkpoint"), "", 0);
   assert_true(msk_vqgan_get_config(vqgan)->strided);
   static const char *const names[] = {"", "any_size_"};
   for (size_t i = 0; i < 2; i++) {
     golden_array image = golden_load(golden_path("strided/%simage.npy", names[i]));
     const size_t *shape = image.shape + image.rank - 3;
-    check_tokenizer(bench, vqgan, "strided", names[i], image.data, shape[0], shape[1], i == 0);
+    check_tokenizer(rig, vqgan, "strided", names[i], image.data, shape[0], shape[1], i == 0);
     golden_free(&image);
   }
   msk_vqgan_destroy(vqgan);
@@ -151,7 +150,7 @@ struct set {
 };
 static const struct set sets[] = {{"tiny", 128, {0, 2, 3}, 3}, {"odd", 80, {1, 4}, 2}};
 
-static void check_pass(struct bench *bench, const msk_maskgit *maskgit, const struct set *set,
+static void check_pass(struct rig *rig, const msk_maskgit *maskgit, const struct set *set,
                        const char *kind) {
   const msk_maskgit_config *config = msk_maskgit_get_config(maskgit);
   size_t n = config->positions, maps = (size_t)set->layer_count * config->heads * n * n;
@@ -163,37 +162,36 @@ static void check_pass(struct bench *bench, const msk_maskgit *maskgit, const st
   float *logits = malloc(n * config->vocabulary * sizeof *logits),
         *attention = malloc(maps * sizeof *attention);
   float *cut = malloc(n * 10 * sizeof *cut), *alone = malloc(maps * sizeof *alone);
-  bench_forward(bench, maskgit,
-                &(msk_maskgit_pass){.tokens = tokens.data,
-                                    .batch = 1,
-                                    .logits = logits,
-                                    .layers = set->layers,
-                                    .layer_count = (size_t)set->layer_count,
-                                    .maps = attention,
-                                    .observer = &observer});
+  rig_forward(rig, maskgit,
+              &(msk_maskgit_pass){.tokens = tokens.data,
+                                  .batch = 1,
+                                  .logits = logits,
+                                  .layers = set->layers,
+                                  .layer_count = (size_t)set->layer_count,
+                                  .maps = attention,
+                                  .observer = &observer});
   assert_int_equal(check.seen, 1 + 2 * (int)config->layers);
   check_floats(logits, golden_path("%s/transformer/%s/logits.npy", set->name, kind), 5e-5);
   check_floats(attention, golden_path("%s/transformer/%s/attention.npy", set->name, kind), 1e-6);
   /* A pass for the first columns, or for attention alone (which stops early), gives the same
    * numbers. */
-  bench_forward(
-      bench, maskgit,
-      &(msk_maskgit_pass){.tokens = tokens.data, .batch = 1, .logits = cut, .columns = 10});
+  rig_forward(rig, maskgit,
+              &(msk_maskgit_pass){.tokens = tokens.data, .batch = 1, .logits = cut, .columns = 10});
   for (size_t i = 0; i < n; i++)
     assert_memory_equal(cut + i * 10, logits + i * config->vocabulary, 10 * sizeof *cut);
-  bench_forward(bench, maskgit,
-                &(msk_maskgit_pass){.tokens = tokens.data,
-                                    .batch = 1,
-                                    .layers = set->layers,
-                                    .layer_count = (size_t)set->layer_count,
-                                    .maps = alone});
+  rig_forward(rig, maskgit,
+              &(msk_maskgit_pass){.tokens = tokens.data,
+                                  .batch = 1,
+                                  .layers = set->layers,
+                                  .layer_count = (size_t)set->layer_count,
+                                  .maps = alone});
   assert_memory_equal(alone, attention, maps * sizeof *alone);
   golden_free(&tokens);
   free(logits), free(attention), free(cut), free(alone);
 }
 
 /* Target: the full sequence; sample: the masked one. */
-static void check_score(struct bench *bench, const msk_maskgit *maskgit, const struct set *set) {
+static void check_score(struct rig *rig, const msk_maskgit *maskgit, const struct set *set) {
   const msk_maskgit_config *config = msk_maskgit_get_config(maskgit);
   size_t n = config->positions, count = (size_t)set->layer_count,
          maps = count * config->heads * n * n;
@@ -201,35 +199,35 @@ static void check_score(struct bench *bench, const msk_maskgit *maskgit, const s
   golden_array masked = golden_load(golden_path("%s/transformer/masked/tokens.npy", set->name));
   float *target = malloc(maps * sizeof *target), *log_target = malloc(maps * sizeof *log_target);
   float *score = malloc(n * sizeof *score), *layers = malloc(count * n * sizeof *layers);
-  bench_forward(bench, maskgit,
-                &(msk_maskgit_pass){.tokens = full.data,
-                                    .batch = 1,
-                                    .layers = set->layers,
-                                    .layer_count = count,
-                                    .maps = target,
-                                    .log_maps = log_target});
-  bench_forward(bench, maskgit,
-                &(msk_maskgit_pass){.tokens = masked.data,
-                                    .batch = 1,
-                                    .layers = set->layers,
-                                    .layer_count = count,
-                                    .target = target,
-                                    .log_target = log_target,
-                                    .score = score,
-                                    .score_layers = layers});
+  rig_forward(rig, maskgit,
+              &(msk_maskgit_pass){.tokens = full.data,
+                                  .batch = 1,
+                                  .layers = set->layers,
+                                  .layer_count = count,
+                                  .maps = target,
+                                  .log_maps = log_target});
+  rig_forward(rig, maskgit,
+              &(msk_maskgit_pass){.tokens = masked.data,
+                                  .batch = 1,
+                                  .layers = set->layers,
+                                  .layer_count = count,
+                                  .target = target,
+                                  .log_target = log_target,
+                                  .score = score,
+                                  .score_layers = layers});
   check_floats(score, golden_path("%s/transformer/structure_score.npy", set->name), 2e-5);
   check_floats(layers, golden_path("%s/transformer/structure_score_layers.npy", set->name), 2e-5);
   golden_free(&full), golden_free(&masked);
   free(target), free(log_target), free(score), free(layers);
 }
 
-static void transformer_on(struct bench *bench) {
+static void transformer_on(struct rig *rig) {
   for (size_t i = 0; i < 2; i++) {
     msk_maskgit *maskgit = maskgit_open(
-        bench, golden_path("%s/maskgit_imagenet%d_checkpoint", sets[i].name, sets[i].size), "");
-    check_pass(bench, maskgit, &sets[i], "full");
-    check_pass(bench, maskgit, &sets[i], "masked");
-    check_score(bench, maskgit, &sets[i]);
+        rig, golden_path("%s/maskgit_imagenet%d_checkpoint", sets[i].name, sets[i].size), "");
+    check_pass(rig, maskgit, &sets[i], "full");
+    check_pass(rig, maskgit, &sets[i], "masked");
+    check_score(rig, maskgit, &sets[i]);
     msk_maskgit_destroy(maskgit);
   }
 }
@@ -262,50 +260,48 @@ static void test_threads_and_batches(void **state) {
   for (size_t i = 0; i < BATCH * 9; i++) codes[i] = (int32_t)(test_random(&random) % 96);
   const int layer = 4;
   for (int threads = 1; threads <= 4; threads++) {
-    struct bench bench;
-    bench_open(&bench, NULL, threads);
-    msk_vqgan *vqgan =
-        vqgan_open(&bench, golden_path("odd/tokenizer_imagenet80_checkpoint"), "", 0);
-    msk_maskgit *maskgit =
-        maskgit_open(&bench, golden_path("odd/maskgit_imagenet80_checkpoint"), "");
+    struct rig rig;
+    rig_open(&rig, NULL, threads);
+    msk_vqgan *vqgan = vqgan_open(&rig, golden_path("odd/tokenizer_imagenet80_checkpoint"), "", 0);
+    msk_maskgit *maskgit = maskgit_open(&rig, golden_path("odd/maskgit_imagenet80_checkpoint"), "");
     for (size_t b = 0; threads == 1 && b < BATCH; b++) {
       if (b == 0) {
-        bench_forward(&bench, maskgit,
-                      &(msk_maskgit_pass){.tokens = tokens + N,
-                                          .batch = 1,
-                                          .layers = &layer,
-                                          .layer_count = 1,
-                                          .maps = target,
-                                          .log_maps = log_target});
-      }
-      bench_forward(&bench, maskgit,
-                    &(msk_maskgit_pass){.tokens = tokens + b * N,
+        rig_forward(&rig, maskgit,
+                    &(msk_maskgit_pass){.tokens = tokens + N,
                                         .batch = 1,
-                                        .logits = one[b],
-                                        .columns = 96,
                                         .layers = &layer,
                                         .layer_count = 1,
-                                        .maps = maps_one[b],
-                                        .target = target,
-                                        .log_target = log_target,
-                                        .score = score_one[b]});
-      bench_encode(&bench, vqgan, pixels + b * HEIGHT * WIDTH * 3, 1, HEIGHT, WIDTH, latents_one[b],
-                   NULL);
-      bench_decode(&bench, vqgan, codes + b * 9, 1, 3, 3, picture_one[b], NULL);
-    }
-    bench_forward(&bench, maskgit,
-                  &(msk_maskgit_pass){.tokens = tokens,
-                                      .batch = BATCH,
-                                      .logits = many,
+                                        .maps = target,
+                                        .log_maps = log_target});
+      }
+      rig_forward(&rig, maskgit,
+                  &(msk_maskgit_pass){.tokens = tokens + b * N,
+                                      .batch = 1,
+                                      .logits = one[b],
                                       .columns = 96,
                                       .layers = &layer,
                                       .layer_count = 1,
-                                      .maps = maps_many,
+                                      .maps = maps_one[b],
                                       .target = target,
                                       .log_target = log_target,
-                                      .score = score_many});
-    bench_encode(&bench, vqgan, pixels, BATCH, HEIGHT, WIDTH, latents_many, NULL);
-    bench_decode(&bench, vqgan, codes, BATCH, 3, 3, picture_many, NULL);
+                                      .score = score_one[b]});
+      rig_encode(&rig, vqgan, pixels + b * HEIGHT * WIDTH * 3, 1, HEIGHT, WIDTH, latents_one[b],
+                 NULL);
+      rig_decode(&rig, vqgan, codes + b * 9, 1, 3, 3, picture_one[b], NULL);
+    }
+    rig_forward(&rig, maskgit,
+                &(msk_maskgit_pass){.tokens = tokens,
+                                    .batch = BATCH,
+                                    .logits = many,
+                                    .columns = 96,
+                                    .layers = &layer,
+                                    .layer_count = 1,
+                                    .maps = maps_many,
+                                    .target = target,
+                                    .log_target = log_target,
+                                    .score = score_many});
+    rig_encode(&rig, vqgan, pixels, BATCH, HEIGHT, WIDTH, latents_many, NULL);
+    rig_decode(&rig, vqgan, codes, BATCH, 3, 3, picture_many, NULL);
     assert_memory_equal(many, one, sizeof one);
     assert_memory_equal(maps_many, maps_one, sizeof maps_one);
     assert_memory_equal(score_many, score_one, sizeof score_one);
@@ -313,7 +309,7 @@ static void test_threads_and_batches(void **state) {
     assert_memory_equal(picture_many, picture_one, sizeof picture_one);
     msk_vqgan_destroy(vqgan);
     msk_maskgit_destroy(maskgit);
-    bench_close(&bench);
+    rig_close(&rig);
   }
 }
 

@@ -19,24 +19,23 @@ static void without_winograd(void *user, msk_kernels *kernels) {
 
 /* Decodes the same random codes; *count floats at `pixels`. */
 static void decode(const char *isa, const msk_device_hook *hook, float *pixels, size_t *count) {
-  struct bench bench;
+  struct rig rig;
   msk_error error = {0};
   int32_t codes[SIDE * SIDE];
   uint64_t seed = 5;
-  bench_open(&bench, isa, 1);
-  msk_device_destroy(bench.device);
-  if (msk_device_create_with(&bench.device, isa, MSK_PRECISION_FP32, NULL, hook, &error) != MSK_OK)
+  rig_open(&rig, isa, 1);
+  msk_device_destroy(rig.device);
+  if (msk_device_create_with(&rig.device, isa, MSK_PRECISION_FP32, NULL, hook, &error) != MSK_OK)
     fail_msg("%s", error.message);
-  bench.stream.device = bench.device;
-  msk_vqgan *vqgan =
-      vqgan_open(&bench, golden_path("tiny/tokenizer_imagenet128_checkpoint"), "", 0);
+  rig.stream.device = rig.device;
+  msk_vqgan *vqgan = vqgan_open(&rig, golden_path("tiny/tokenizer_imagenet128_checkpoint"), "", 0);
   const msk_vqgan_config *config = msk_vqgan_get_config(vqgan);
   for (size_t i = 0; i < SIDE * SIDE; i++) codes[i] = (int32_t)(test_random(&seed) % config->codes);
   *count = 3 * SIDE * SIDE * config->patch * config->patch;
   assert_true(*count <= PIXELS);
-  bench_decode(&bench, vqgan, codes, 1, SIDE, SIDE, pixels, NULL);
+  rig_decode(&rig, vqgan, codes, 1, SIDE, SIDE, pixels, NULL);
   msk_vqgan_destroy(vqgan);
-  bench_close(&bench);
+  rig_close(&rig);
 }
 
 static int rounded(float pixel) { return (int)lrintf(255 * fminf(fmaxf(pixel, 0), 1)); }

@@ -7,8 +7,8 @@
  * products, each brought to float32 by its own row's scale, added in order.
  *
  * Three passes over a picture: group normalisation's statistics, where x is to be normalised;
- * rows to codes (normalised in a buffer that stays in the nearest caches); products. Codes lie
- * in a picture with a border of zeros, so that the inputs of a window's row are one run of
+ * rows quantised (normalised in a buffer that stays in the nearest caches); products. The bytes
+ * lie in a picture with a border of zeros, so that the inputs of a window's row are one run of
  * bytes, and those of the next pixel begin a pixel later: the kernel reads its rows where they
  * lie, nothing is gathered.
  *
@@ -68,7 +68,7 @@ static void add_filters(const msk_kernels *kernels, const msk_linear_part *weigh
   }
 }
 
-/* Sums of each window row's codes, from the packed panels. */
+/* Sums of each window row's weights, from the packed panels. */
 static void sum_rows(const msk_kernels *kernels, const msk_quantised_matrix *matrix, size_t taps,
                      int32_t *sums) {
   size_t depth = matrix->depth / taps;
@@ -163,7 +163,7 @@ void msk_conv_int8_destroy(msk_conv_int8 *conv, const msk_device *device) {
 
 /* Pixels and columns of a task at most: their sums stay in the second cache. BLOCK: contracted
  * elements of a panel that stay in the nearest. */
-enum { TASK_PIXELS = 264, TASK_COLUMNS = 128, BLOCK = 768, STRIDE_PAD = 16, CODE_PAD = 64 };
+enum { TASK_PIXELS = 264, TASK_COLUMNS = 128, BLOCK = 768, STRIDE_PAD = 16 };
 
 struct job {
   const msk_kernels *kernels;
@@ -172,10 +172,10 @@ struct job {
   float *y;
   size_t height, width;             /* of x */
   const float *mean, *scale, *beta; /* normalisation; NULL: none */
-  /* (height + 2) rows of (width + 2) pixels of codes; the first and the last row are zeros */
-  uint8_t *codes;
+  /* (height + 2) rows of (width + 2) pixels of bytes; the first and the last row are zeros */
+  uint8_t *quantised;
   msk_quantised *rows; /* how each was quantised */
-  size_t code_stride;  /* bytes of a row */
+  size_t row_bytes;    /* bytes of a row */
   /* pixels, rows, panels of a task, and how many there are */
   size_t segment, segments, strip, strips, panel_block, panel_blocks;
   /* of a task's sums, in elements: a pixel's, a window row's */
@@ -184,12 +184,12 @@ struct job {
   char *scratch;
 };
 
-/* Row `index` of pixels: normalised, quantised, with a zero's code before and behind it. */
-static void code_task(void *user, size_t index, int worker) {
+/* Row `index` of pixels: normalised, quantised, with a zero's byte before and behind it. */
+static void quantise_task(void *user, size_t index, int worker) {
   const struct job *job = user;
   size_t channels = job->conv->in, count = job->width * channels;
   const float *x = job->x + index * count;
-  uint8_t *codes = job->codes + (index + 1) * job->code_stride;
+  uint8_t *quantised = job->quantised + (index + 1) * job->row_bytes;
   if (job->mean != NULL) {
     float *normalised = (float *)(job->scratch + (size_t)worker * job->worker_bytes);
     job->kernels->normalise_pixels(job->width, channels, x, job->mean, job->scale, job->beta, true,
@@ -197,15 +197,15 @@ static void code_task(void *user, size_t index, int worker) {
     x = normalised;
   }
   msk_quantised *row = &job->rows[index + 1];
-  job->kernels->quantise_row(count, x, codes + channels, row);
-  memset(codes, row->zero, channels);
-  memset(codes + channels + count, row->zero, channels);
+  job->kernels->quantise_row(count, x, quantised + channels, row);
+  memset(quantised, row->zero, channels);
+  memset(quantised + channels + count, row->zero, channels);
 }
 
 /* The products of one panel, for all rows of the task and of the window: c[t * plane + (row *
  * segment + pixel) * c_stride]. */
 static void multiply_panel(const struct job *job, const msk_quantised_matrix *matrix, size_t p,
-                           const uint8_t *codes, size_t rows, size_t pixels, int32_t *c) {
+                           const uint8_t *quantised, size_t rows, size_t pixels, int32_t *c) {
   const msk_kernels *kernels = job->kernels;
   size_t taps = job->conv->taps, run = taps * job->conv->in,
          width = msk_panel_width(kernels, matrix->columns, p);
@@ -215,7 +215,7 @@ static void multiply_panel(const struct job *job, const msk_quantised_matrix *ma
       size_t depth = msk_smaller(BLOCK, run - k);
       const int8_t *b = panel + (t * run + k) * width;
       for (size_t r = 0; r < rows; r++) {
-        kernels->int8_panel(pixels, width, depth, codes + (r + t) * job->code_stride + k,
+        kernels->int8_panel(pixels, width, depth, quantised + (r + t) * job->row_bytes + k,
                             job->conv->in, b, c + t * job->plane + r * job->segment * job->c_stride,
                             job->c_stride, k > 0, b + depth * width);
       }
@@ -253,10 +253,10 @@ static void multiply_task(void *user, size_t index, int worker) {
   size_t rows = msk_smaller(job->strip, job->height - y),
          pixels = msk_smaller(job->segment, job->width - x);
   int32_t *c = (int32_t *)(job->scratch + (size_t)worker * job->worker_bytes);
-  const uint8_t *codes =
-      job->codes + (y + phase / 2) * job->code_stride + (x + phase % 2) * conv->in;
+  const uint8_t *quantised =
+      job->quantised + (y + phase / 2) * job->row_bytes + (x + phase % 2) * conv->in;
   for (size_t p = first; p < last; p++) {
-    multiply_panel(job, &conv->matrix[phase], p, codes, rows, pixels, c + (p - first) * panel);
+    multiply_panel(job, &conv->matrix[phase], p, quantised, rows, pixels, c + (p - first) * panel);
   }
   finish(job, phase, y, x, rows, pixels, first * panel,
          msk_smaller(last * panel, conv->out) - first * panel, c);
@@ -287,17 +287,17 @@ static void cut(struct job *job, const msk_stream *stream) {
 /* Lays the job out in scratch memory; bytes of it all. */
 static size_t place(struct job *job, const msk_stream *stream, size_t norm_bytes) {
   size_t channels = job->conv->in, workers = msk_stream_workers(stream);
-  job->code_stride = (job->width + 2) * channels;
-  size_t code_bytes = msk_round_up((job->height + 2) * job->code_stride, MSK_ALIGNMENT);
+  job->row_bytes = (job->width + 2) * channels;
+  size_t picture_bytes = msk_round_up((job->height + 2) * job->row_bytes, MSK_ALIGNMENT);
   size_t row_bytes = msk_round_up((job->height + 2) * sizeof *job->rows, MSK_ALIGNMENT);
   size_t sum_bytes = msk_round_up(job->conv->taps * job->plane * sizeof(int32_t), MSK_ALIGNMENT);
   size_t normalised = msk_scratch_floats(job->width * channels);
   job->worker_bytes = sum_bytes > normalised ? sum_bytes : normalised;
   char *scratch = msk_stream_scratch(stream) + norm_bytes;
-  job->codes = (uint8_t *)scratch;
-  job->rows = (msk_quantised *)(scratch + code_bytes);
-  job->scratch = scratch + code_bytes + row_bytes;
-  return norm_bytes + code_bytes + row_bytes + workers * job->worker_bytes;
+  job->quantised = (uint8_t *)scratch;
+  job->rows = (msk_quantised *)(scratch + picture_bytes);
+  job->scratch = scratch + picture_bytes + row_bytes;
+  return norm_bytes + picture_bytes + row_bytes + workers * job->worker_bytes;
 }
 
 static void run_picture(msk_stream *stream, struct job *job, const msk_norm *norm) {
@@ -309,9 +309,9 @@ static void run_picture(msk_stream *stream, struct job *job, const msk_norm *nor
   }
   size_t last = job->height + 1;
   job->rows[0] = job->rows[last] = (msk_quantised){0, 0};
-  memset(job->codes, 0, job->code_stride);
-  memset(job->codes + last * job->code_stride, 0, job->code_stride);
-  msk_pool_run(stream->pool, job->height, code_task, job);
+  memset(job->quantised, 0, job->row_bytes);
+  memset(job->quantised + last * job->row_bytes, 0, job->row_bytes);
+  msk_pool_run(stream->pool, job->height, quantise_task, job);
   msk_pool_run(stream->pool, job->segments * job->strips * job->panel_blocks * phases,
                multiply_task, job);
 }

@@ -66,7 +66,7 @@ typedef struct msk_matrix {
   float *panels; /* 64-byte aligned; panel p starts at p * panel * depth */
   /* or the same in binary16, where that loses nothing: half the memory, widened slice by slice
    * while multiplying */
-  uint16_t *halves;
+  uint16_t *fp16;
 } msk_matrix;
 
 /* Panels of `columns` columns, and the width of panel p. */
@@ -81,7 +81,7 @@ msk_status msk_matrix_pack(msk_matrix *matrix, const msk_device *device, size_t 
                            msk_pool *pool, msk_error *error);
 void msk_matrix_destroy(msk_matrix *matrix, const msk_device *device);
 /* to[i] = from[i] in binary16; false if one of them is no binary16 number. */
-bool msk_narrow_halves(const float *from, size_t count, uint16_t *to);
+bool msk_narrow_fp16(const float *from, size_t count, uint16_t *to);
 /* Columns [column, column + run) of row k of a part (F32 or F16) as floats: where they lie, or
  * brought to `room`. */
 const float *msk_part_row(const msk_kernels *kernels, const msk_linear_part *part, size_t depth,

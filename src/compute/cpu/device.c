@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/codes.h"
+#include "base/int8.h"
 #include "base/error.h"
 #include "compute/cpu/cpu.h"
 #include "compute/isa_sets.h" /* made by meson: which instruction sets are built */
@@ -196,7 +196,7 @@ const char *msk_device_warning(const msk_device *device) {
 msk_precision msk_device_precision(const msk_device *device) { return device->precision; }
 
 bool msk_device_takes_int8(const msk_device *device) {
-  return device->precision == MSK_PRECISION_INT8 && device->kernels.weight_limit == MSK_CODE_LIMIT;
+  return device->precision == MSK_PRECISION_INT8 && device->kernels.weight_limit == MSK_INT8_LIMIT;
 }
 
 const msk_allocator *msk_device_allocator(const msk_device *device) { return device->allocator; }

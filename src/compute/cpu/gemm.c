@@ -104,7 +104,7 @@ static struct job plan(const msk_stream *stream, const msk_product *product) {
   job.a_bytes = is_in_place(product) ? 0 : msk_scratch_floats(job.cut.most_rows * job.a_stride);
   job.c_bytes = msk_scratch_floats(job.cut.most_rows * job.cut.c_stride);
   job.worker_bytes = job.a_bytes + job.c_bytes;
-  if (product->matrix->halves != NULL)
+  if (product->matrix->fp16 != NULL)
     job.worker_bytes += msk_scratch_floats(kernels->block * kernels->panel);
   return job;
 }
@@ -120,14 +120,14 @@ static void multiply_slice(const struct job *job, size_t rows, const float *a, s
          at = p * kernels->panel * matrix->depth + k * width;
   size_t then = next * kernels->panel * matrix->depth +
                 next_k * msk_panel_width(kernels, matrix->columns, next);
-  if (matrix->halves == NULL) {
+  if (matrix->fp16 == NULL) {
     kernels->gemm_panel(rows, width, count, a, a_stride, matrix->panels + at, c, job->cut.c_stride,
                         k > 0, matrix->panels + then);
     return;
   }
-  kernels->widen_halves(count * width, matrix->halves + at, wide);
+  kernels->widen_fp16(count * width, matrix->fp16 + at, wide);
   kernels->gemm_panel(rows, width, count, a, a_stride, wide, c, job->cut.c_stride, k > 0,
-                      (const float *)(matrix->halves + then));
+                      (const float *)(matrix->fp16 + then));
 }
 
 static void run_task(void *user, size_t index, int worker) {

@@ -52,7 +52,7 @@
  *                   plane + c]; bias, residual may be NULL; y may be residual.
  * narrow_pixels     sums[i][o] = sum over taps t, channels c of pixels[i * taps + t][c] *
  *                   weight[o][t][c], for two pixels i.
- * widen_halves      y = x, binary16 to float, exact; y need not be aligned.
+ * widen_fp16      y = x, binary16 to float, exact; y need not be aligned.
  * score_row         likeness of P = e / sum to target (backend.h); log P = s - maximum -
  *                   log(sum). */
 #ifndef MSK_COMPUTE_CPU_KERNELS_H
@@ -105,7 +105,7 @@ void msk_kernels_neon(msk_kernels *kernels);
 void msk_kernels_neondot(msk_kernels *kernels);
 
 /* The quantisation of a row with these extremes, 0 among them; *inverse 0: the row has no values
- * worth a code. Shared by all sets. */
+ * worth a byte. Shared by all sets. */
 static inline msk_quantised msk_quantised_range(float lowest, float highest, bool finite,
                                                 float *inverse) {
   float range = highest - lowest;

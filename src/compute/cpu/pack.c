@@ -14,7 +14,7 @@
 /* ROWS_A_LOOK: packed rows before somebody asks whether it was in vain */
 enum { ROWS_A_LOOK = 64 };
 
-bool msk_narrow_halves(const float *from, size_t count, uint16_t *to) {
+bool msk_narrow_fp16(const float *from, size_t count, uint16_t *to) {
   uint32_t lost = 0;
   for (size_t i = 0; i < count; i++) {
     /* Scaled by 2^-112 a number has binary16's exponent, and drops behind its mantissa what
@@ -40,7 +40,7 @@ const float *msk_part_row(const msk_kernels *kernels, const msk_linear_part *par
                           size_t k, size_t column, size_t run, float *room) {
   size_t at = k * part->out + column;
   if (part->dtype == MSK_DTYPE_F16) {
-    kernels->widen_halves(run, (const uint16_t *)part->weight + at, room);
+    kernels->widen_fp16(run, (const uint16_t *)part->weight + at, room);
     return room;
   }
   const float *weight = part->weight;
@@ -73,13 +73,13 @@ static void copy_row(void *to, const void *from, size_t bytes) {
 static bool pack_floats(const struct packing *packing, const msk_linear_part *part, size_t column,
                         size_t run, size_t k, size_t last, void *to, size_t width) {
   float room[MSK_WIDEST_PANEL], *panel = to;
-  uint16_t *halves = to;
-  bool good = true, halved = packing->matrix->halves != NULL;
+  uint16_t *fp16 = to;
+  bool good = true, narrow = packing->matrix->fp16 != NULL;
   for (; k < last; k++) {
     const float *row =
         msk_part_row(packing->kernels, part, packing->matrix->depth, k, column, run, room);
-    if (halved) {
-      good &= msk_narrow_halves(row, run, halves + k * width);
+    if (narrow) {
+      good &= msk_narrow_fp16(row, run, fp16 + k * width);
     } else {
       copy_row(panel + k * width, row, run * sizeof *row);
     }
@@ -89,12 +89,12 @@ static bool pack_floats(const struct packing *packing, const msk_linear_part *pa
 
 static bool pack_run(const struct packing *packing, const msk_linear_part *part, size_t column,
                      size_t run, size_t k, size_t last, void *to, size_t width) {
-  if (part->dtype != MSK_DTYPE_F16 || packing->matrix->halves == NULL)
+  if (part->dtype != MSK_DTYPE_F16 || packing->matrix->fp16 == NULL)
     return pack_floats(packing, part, column, run, k, last, to, width);
   const uint16_t *weight = part->weight;
-  uint16_t *halves = to;
+  uint16_t *fp16 = to;
   for (; k < last; k++)
-    copy_row(halves + k * width, weight + k * part->out + column, run * sizeof *weight);
+    copy_row(fp16 + k * width, weight + k * part->out + column, run * sizeof *weight);
   return true;
 }
 
@@ -104,9 +104,9 @@ static bool pack_rows(const struct packing *packing, size_t first, size_t width,
                       size_t last) {
   const msk_matrix *matrix = packing->matrix;
   size_t end = msk_smaller(first + width, matrix->columns), start = 0,
-         element = matrix->halves != NULL ? sizeof(uint16_t) : sizeof(float);
-  char *panel = matrix->halves != NULL ? (char *)(matrix->halves + first * matrix->depth)
-                                       : (char *)(matrix->panels + first * matrix->depth);
+         element = matrix->fp16 != NULL ? sizeof(uint16_t) : sizeof(float);
+  char *panel = matrix->fp16 != NULL ? (char *)(matrix->fp16 + first * matrix->depth)
+                                     : (char *)(matrix->panels + first * matrix->depth);
   bool good = true;
   for (size_t i = 0; i < packing->part_count; i++) {
     const msk_linear_part *part = &packing->parts[i];
@@ -150,15 +150,15 @@ msk_status msk_matrix_pack(msk_matrix *matrix, const msk_device *device, size_t 
   size_t floats = 0, panels = msk_panel_count(&device->kernels, columns);
   *matrix = (msk_matrix){.depth = depth, .columns = columns};
   bool known = msk_matrix_floats(&device->kernels, depth, columns, &floats);
-  if (known) matrix->halves = msk_device_take(device, floats, sizeof *matrix->halves);
-  if (matrix->halves != NULL) msk_creation_run(device, pool, panels, pack_panel, &packing);
+  if (known) matrix->fp16 = msk_device_take(device, floats, sizeof *matrix->fp16);
+  if (matrix->fp16 != NULL) msk_creation_run(device, pool, panels, pack_panel, &packing);
   if (packing.lossy || (msk_device_measures(device) && is_stored_wide(parts, part_count))) {
     msk_matrix_destroy(matrix, device);
     packing.lossy = false;
     matrix->panels = msk_device_take(device, floats, sizeof *matrix->panels);
     if (matrix->panels != NULL) msk_creation_run(device, pool, panels, pack_panel, &packing);
   }
-  if (matrix->halves != NULL || matrix->panels != NULL) return MSK_OK;
+  if (matrix->fp16 != NULL || matrix->panels != NULL) return MSK_OK;
   return msk_fail(error, MSK_ERROR_MEMORY, "no memory for the packed weights of a %zu x %zu matrix",
                   depth, columns);
 }
@@ -167,7 +167,7 @@ void msk_matrix_destroy(msk_matrix *matrix, const msk_device *device) {
   size_t floats = 0;
   msk_matrix_floats(&device->kernels, matrix->depth, matrix->columns, &floats);
   msk_device_give(device, matrix->panels, floats, sizeof *matrix->panels);
-  msk_device_give(device, matrix->halves, floats, sizeof *matrix->halves);
+  msk_device_give(device, matrix->fp16, floats, sizeof *matrix->fp16);
   matrix->panels = NULL;
-  matrix->halves = NULL;
+  matrix->fp16 = NULL;
 }

@@ -9,7 +9,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "base/codes.h"
+#include "base/int8.h"
 #include "base/error.h"
 #include "compute/cpu/cpu.h"
 
@@ -66,11 +66,11 @@ static void find_scales(const struct run *run, float *inverse) {
     }
   }
   for (size_t c = 0; c < run->count; c++)
-    run->scales[c] = msk_code_scale(largest[c], (float)run->kernels->weight_limit, &inverse[c]);
+    run->scales[c] = msk_int8_scale(largest[c], (float)run->kernels->weight_limit, &inverse[c]);
 }
 
-/* Four codes of a column lie side by side, the first in front. */
-static uint32_t join_codes(int32_t a, int32_t b, int32_t c, int32_t d) {
+/* Four weights of a column lie side by side, the first in front. */
+static uint32_t join_four(int32_t a, int32_t b, int32_t c, int32_t d) {
   uint32_t joined = (uint32_t)(a & 255) | (uint32_t)(b & 255) << 8 | (uint32_t)(c & 255) << 16 |
                     (uint32_t)d << 24;
 #if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
@@ -82,28 +82,29 @@ static uint32_t join_codes(int32_t a, int32_t b, int32_t c, int32_t d) {
 static void pack_floats(const struct run *run) {
   float room[GROUP][MSK_WIDEST_PANEL], inverse[MSK_WIDEST_PANEL];
   const float *rows[GROUP];
-  uint32_t codes[MSK_WIDEST_PANEL] = {0};
-  /* unsigned: a filter that became infinite when taps were added has no codes that mean anything */
+  uint32_t fours[MSK_WIDEST_PANEL] = {0};
+  /* unsigned: a filter that became infinite when taps were added has no weights that mean anything */
   uint32_t sums[MSK_WIDEST_PANEL] = {0};
   find_scales(run, inverse);
   for (size_t k = 0; k < run->depth; k += GROUP) {
     find_rows(run, k, room, rows);
     for (size_t c = 0; c < run->count; c++) {
-      int32_t q[GROUP] = {msk_code(rows[0][c], inverse[c]), msk_code(rows[1][c], inverse[c]),
-                          msk_code(rows[2][c], inverse[c]), msk_code(rows[3][c], inverse[c])};
+      int32_t q[GROUP] = {
+          msk_int8_round(rows[0][c], inverse[c]), msk_int8_round(rows[1][c], inverse[c]),
+          msk_int8_round(rows[2][c], inverse[c]), msk_int8_round(rows[3][c], inverse[c])};
       sums[c] += (uint32_t)q[0] + (uint32_t)q[1] + (uint32_t)q[2] + (uint32_t)q[3];
-      codes[c] = join_codes(q[0], q[1], q[2], q[3]);
+      fours[c] = join_four(q[0], q[1], q[2], q[3]);
     }
-    memcpy(run->panel + k * run->width, codes, run->count * sizeof *codes);
+    memcpy(run->panel + k * run->width, fours, run->count * sizeof *fours);
   }
   memcpy(run->sums, sums, run->count * sizeof *sums);
 }
 
-/* Codes that are there already. */
-static void pack_codes(const struct run *run) {
+/* Of 8 bits already. */
+static void pack_int8(const struct run *run) {
   static const int8_t zeros[MSK_WIDEST_PANEL];
   const int8_t *weight = run->part->weight;
-  uint32_t codes[MSK_WIDEST_PANEL] = {0};
+  uint32_t fours[MSK_WIDEST_PANEL] = {0};
   int32_t sums[MSK_WIDEST_PANEL] = {0};
   for (size_t k = 0; k < run->depth; k += GROUP) {
     const int8_t *rows[GROUP];
@@ -111,9 +112,9 @@ static void pack_codes(const struct run *run) {
       rows[i] = k + i < run->depth ? weight + (k + i) * run->part->out + run->column : zeros;
     for (size_t c = 0; c < run->count; c++) {
       sums[c] += rows[0][c] + rows[1][c] + rows[2][c] + rows[3][c];
-      codes[c] = join_codes(rows[0][c], rows[1][c], rows[2][c], rows[3][c]);
+      fours[c] = join_four(rows[0][c], rows[1][c], rows[2][c], rows[3][c]);
     }
-    memcpy(run->panel + k * run->width, codes, run->count * sizeof *codes);
+    memcpy(run->panel + k * run->width, fours, run->count * sizeof *fours);
   }
   memcpy(run->sums, sums, run->count * sizeof *sums);
   memcpy(run->scales, run->part->scales + run->column, run->count * sizeof *run->scales);
@@ -140,7 +141,7 @@ static void pack_panel(void *user, size_t p, int worker) {
                       panel + (from - first) * GROUP,
                       matrix->sums + from,
                       matrix->scales + from};
-    if (from < to && part->dtype == MSK_DTYPE_I8) pack_codes(&run);
+    if (from < to && part->dtype == MSK_DTYPE_I8) pack_int8(&run);
     if (from < to && part->dtype != MSK_DTYPE_I8) pack_floats(&run);
     start += part->out;
   }

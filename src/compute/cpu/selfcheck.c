@@ -30,22 +30,22 @@ enum {
 };
 
 /* Everything that an operation is given, and room for what two sets make of it. */
-typedef struct bench {
+typedef struct trial {
   float x[3 * TOKENS * HIDDEN], weight[LARGEST], bias[128], target[HEADS * TOKENS * TOKENS],
       log_target[HEADS * TOKENS * TOKENS];
   float results[2][RESULTS];
   _Alignas(MSK_ALIGNMENT) char scratch[SCRATCH_BYTES];
-} bench;
+} trial;
 
 /* Runs an operation on a device into `y`, which was zero; returns false where memory is missing. */
-typedef bool check_run(const msk_device *device, msk_stream *stream, const bench *b, float *y);
+typedef bool check_run(const msk_device *device, msk_stream *stream, const trial *b, float *y);
 
 static float next_value(unsigned *state) {
   *state = *state * 1664525 + 1013904223;
   return (float)(*state >> 8) / 8388608.0f - 1.0f;
 }
 
-static void fill(bench *b) {
+static void fill(trial *b) {
   unsigned state = 1;
   for (size_t i = 0; i < sizeof b->x / sizeof(float); i++) b->x[i] = next_value(&state);
   /* Weights that binary16 holds exactly: linear layers keep them so. */
@@ -58,7 +58,7 @@ static void fill(bench *b) {
   }
 }
 
-static bool run_layers(const msk_device *device, msk_stream *stream, const bench *b, float *y,
+static bool run_layers(const msk_device *device, msk_stream *stream, const trial *b, float *y,
                        msk_precision precision) {
   msk_linear *linear = NULL;
   const msk_linear_part part = {.weight = b->weight, .bias = b->bias, .out = COLUMNS};
@@ -74,15 +74,15 @@ static bool run_layers(const msk_device *device, msk_stream *stream, const bench
   return true;
 }
 
-static bool run_linear(const msk_device *device, msk_stream *stream, const bench *b, float *y) {
+static bool run_linear(const msk_device *device, msk_stream *stream, const trial *b, float *y) {
   return run_layers(device, stream, b, y, MSK_PRECISION_FP32);
 }
 
-static bool run_int8(const msk_device *device, msk_stream *stream, const bench *b, float *y) {
+static bool run_int8(const msk_device *device, msk_stream *stream, const trial *b, float *y) {
   return run_layers(device, stream, b, y, MSK_PRECISION_INT8);
 }
 
-static bool run_conv_to(const msk_device *device, msk_stream *stream, const bench *b, float *y,
+static bool run_conv_to(const msk_device *device, msk_stream *stream, const trial *b, float *y,
                         size_t out) {
   msk_conv *conv = NULL;
   if (msk_conv_create(&conv, device, b->weight, MSK_DTYPE_F32, b->bias, 3, 1, CHANNELS, out, NULL,
@@ -94,13 +94,13 @@ static bool run_conv_to(const msk_device *device, msk_stream *stream, const benc
   return true;
 }
 
-static bool run_conv(const msk_device *device, msk_stream *stream, const bench *b, float *y) {
+static bool run_conv(const msk_device *device, msk_stream *stream, const trial *b, float *y) {
   return run_conv_to(device, stream, b, y, CHANNELS) &&
          run_conv_to(device, stream, b, y + SIDE * SIDE * CHANNELS, 3);
 }
 
 /* A picture, and one a quarter of it that is enlarged. */
-static bool run_conv_int8(const msk_device *device, msk_stream *stream, const bench *b, float *y) {
+static bool run_conv_int8(const msk_device *device, msk_stream *stream, const trial *b, float *y) {
   for (size_t upsample = 1; upsample <= 2; upsample++) {
     msk_conv *conv = NULL;
     if (msk_conv_create_int8(&conv, device, b->weight, MSK_DTYPE_F32, b->bias, upsample, CHANNELS,
@@ -114,7 +114,7 @@ static bool run_conv_int8(const msk_device *device, msk_stream *stream, const be
   return true;
 }
 
-static bool run_attention(const msk_device *device, msk_stream *stream, const bench *b, float *y) {
+static bool run_attention(const msk_device *device, msk_stream *stream, const trial *b, float *y) {
   (void)device;
   float scores[HEADS * TOKENS] = {0};
   const msk_attention_shape shape = {.batch = 1, .heads = HEADS, .scale = 1.0f};
@@ -133,7 +133,7 @@ static bool run_attention(const msk_device *device, msk_stream *stream, const be
   return true;
 }
 
-static bool run_norms(const msk_device *device, msk_stream *stream, const bench *b, float *y) {
+static bool run_norms(const msk_device *device, msk_stream *stream, const trial *b, float *y) {
   (void)device;
   const msk_norm norm = {b->weight, b->bias, 1e-6f, 4};
   msk_op_layer_norm(stream, msk_rows_at(b->x, ROWS, CHANNELS + 1), &norm,
@@ -160,7 +160,7 @@ static const struct {
     {"normalisation", run_norms, 2 * (SIDE * SIDE + 40) * (FLT_EPSILON / 2) * 8},
 };
 
-static bool run_twice(check_run *run, const msk_device *device, bench *b, float *y) {
+static bool run_twice(check_run *run, const msk_device *device, trial *b, float *y) {
   msk_stream stream = {.device = device, .measuring = true};
   memset(y, 0, RESULTS * sizeof(float));
   if (!run(device, &stream, b, y)) return false;
@@ -170,7 +170,7 @@ static bool run_twice(check_run *run, const msk_device *device, bench *b, float 
   return run(device, &stream, b, y);
 }
 
-static bool alike(const bench *b, float tolerance) {
+static bool alike(const trial *b, float tolerance) {
   for (size_t i = 0; i < RESULTS; i++) {
     if (!(fabsf(b->results[0][i] - b->results[1][i]) <= tolerance)) return false;
   }
@@ -179,7 +179,7 @@ static bool alike(const bench *b, float tolerance) {
 
 msk_status msk_selfcheck(const msk_device *device, const char **wrong, msk_error *error) {
   msk_device reference = *device;
-  bench *b = msk_allocate(device->allocator, 1, sizeof *b);
+  trial *b = msk_allocate(device->allocator, 1, sizeof *b);
   bool complete = b != NULL;
   msk_kernels_ref(&reference.kernels);
   reference.kernels.weight_limit = device->kernels.weight_limit;

@@ -85,12 +85,12 @@ static void transform_filters(const msk_kernels *kernels, const msk_matrix *filt
          tap_stride = in * width;
   size_t at = p * kernels->panel * filters->depth + c * width;
   const float *g;
-  if (filters->halves == NULL) {
+  if (filters->fp16 == NULL) {
     g = filters->panels + at;
   } else {
     for (size_t tap = 0; tap < TAPS; tap++)
-      kernels->widen_halves(count * width, filters->halves + at + tap * tap_stride,
-                            wide + tap * count * width);
+      kernels->widen_fp16(count * width, filters->fp16 + at + tap * tap_stride,
+                          wide + tap * count * width);
     g = wide;
     tap_stride = count * width;
   }

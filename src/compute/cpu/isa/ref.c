@@ -176,7 +176,7 @@ static float score_row(msk_distance distance, size_t count, const float *s, cons
   return (float)total;
 }
 
-static void widen_halves(size_t count, const uint16_t *x, float *y) {
+static void widen_fp16(size_t count, const uint16_t *x, float *y) {
   for (size_t i = 0; i < count; i++) {
     int exponent = x[i] >> 10 & 31;
     float mantissa = (float)(x[i] & 1023), size;

@@ -19,7 +19,7 @@ static inline vec vec_load(const float *p) { return _mm256_loadu_ps(p); }
 static inline vec vec_load_aligned(const float *p) { return _mm256_load_ps(p); }
 static inline void vec_store(float *p, vec v) { _mm256_storeu_ps(p, v); }
 /* Binary16 numbers. */
-static inline vec vec_load_halves(const uint16_t *p) {
+static inline vec vec_load_fp16(const uint16_t *p) {
   return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p));
 }
 static inline vec vec_set(float x) { return _mm256_set1_ps(x); }

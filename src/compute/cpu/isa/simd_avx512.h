@@ -19,7 +19,7 @@ static inline vec vec_load(const float *p) { return _mm512_loadu_ps(p); }
 static inline vec vec_load_aligned(const float *p) { return _mm512_load_ps(p); }
 static inline void vec_store(float *p, vec v) { _mm512_storeu_ps(p, v); }
 /* Binary16 numbers. */
-static inline vec vec_load_halves(const uint16_t *p) {
+static inline vec vec_load_fp16(const uint16_t *p) {
   return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)p));
 }
 static inline vec vec_set(float x) { return _mm512_set1_ps(x); }

@@ -19,7 +19,7 @@ static inline vec vec_load(const float *p) { return vld1q_f32(p); }
 static inline vec vec_load_aligned(const float *p) { return vld1q_f32(p); }
 static inline void vec_store(float *p, vec v) { vst1q_f32(p, v); }
 /* Binary16 numbers. */
-static inline vec vec_load_halves(const uint16_t *p) {
+static inline vec vec_load_fp16(const uint16_t *p) {
   return vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p)));
 }
 static inline vec vec_set(float x) { return vdupq_n_f32(x); }

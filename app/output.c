@@ -189,6 +189,13 @@ msk_status output_write(const char *path, const void *bytes, size_t byte_count, 
   return status;
 }
 
+msk_status output_encode(const msk_image *image, msk_format format, int quality,
+                         const char *metadata, void **bytes, size_t *byte_count, msk_error *error) {
+  const msk_text text = {"masksketch", metadata};
+  const size_t texts = metadata != NULL && format == MSK_FORMAT_PNG;
+  return msk_image_encode(image, format, quality, &text, texts, bytes, byte_count, NULL, error);
+}
+
 msk_status output_picture(const char *path, const msk_image *image, int quality,
                           const char *metadata, msk_error *error) {
   msk_format format = MSK_FORMAT_PNG;
@@ -196,10 +203,8 @@ msk_status output_picture(const char *path, const msk_image *image, int quality,
   size_t byte_count = 0;
   msk_status status = output_format(path, quality, &format, error);
   if (status != MSK_OK) return status;
-  msk_text text = {"masksketch", metadata};
-  size_t texts = metadata != NULL && format == MSK_FORMAT_PNG;
-  status = msk_image_encode(image, format, quality > 0 ? quality : 0, &text, texts, &bytes,
-                            &byte_count, NULL, error);
+  status =
+      output_encode(image, format, quality > 0 ? quality : 0, metadata, &bytes, &byte_count, error);
   if (status != MSK_OK) return status;
   status = output_write(path, bytes, byte_count, error);
   msk_free(NULL, bytes);

@@ -8,6 +8,7 @@
 
 msk_status app_fail(msk_error *error, msk_status code, const char *format, ...) {
   error->code = code;
+  error->field = NULL;
   va_list arguments;
   va_start(arguments, format);
   vsnprintf(error->message, sizeof error->message, format, arguments);

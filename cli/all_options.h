@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * all_options.h - what drawing.c, candidates.c and the server are told, each
- * command filling in its part. -1 and NULL mean "not given". */
+ * all_options.h - what drawing.c and candidates.c are told, each command filling in its part. -1 and NULL mean "not given". */
 #ifndef CLI_ALL_OPTIONS_H
 #define CLI_ALL_OPTIONS_H
 
@@ -18,7 +17,6 @@ typedef struct cli_options {
   const char *output, *model, *isa, *recipe, *class_text, *lambda_map, *mask, *box, *extend,
       *tokens_out, *trace, *sheet;
   const char *text, *clip;
-  const char *listen, *www, *gallery, *api_key, *api_key_file, *allow_host, *allow_origin;
   double weight_text, weight_sketch, weight_structure, weight_confidence, drop_from;
   uint64_t seed;
   int candidates, finish;
@@ -26,8 +24,7 @@ typedef struct cli_options {
   int count, first_item, threads, quality;
   /* index into the option's choices */
   int precision, decode_precision, rng, fit, invert;
-  int port, workers, queue, connections, keep, request_time, body_limit;
-  bool open_page, insecure;
+  int keep;
   bool json, quiet, no_metadata, preview, photo_of_paper, memory;
   cli_setting settings[MAX_SETTINGS];
   int setting_count;
@@ -56,5 +53,4 @@ static inline void cli_take_model(cli_options *options, const model_choice *mode
   options->memory = model->tell_memory;
 }
 
-msk_status action_serve(const cli_options *options, msk_error *error);
 #endif

@@ -5,9 +5,9 @@
 #include "shared_options.h"
 
 static msk_status action(const cli_line *line, msk_error *error) {
-  eval_order order = *(const eval_order *)line->options;
-  order.spec = line->inputs[0];
-  return eval_run(&order, error);
+  eval_order asked = *(const eval_order *)line->options;
+  asked.spec = line->inputs[0];
+  return eval_run(&asked, error);
 }
 
 static const cli_option rows[] = {

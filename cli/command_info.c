@@ -9,6 +9,7 @@
 
 #include "app/input.h"
 #include "app/json.h"
+#include "app/metadata.h"
 #include "commands.h"
 
 typedef struct info_options {

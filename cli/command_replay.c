@@ -5,8 +5,8 @@
  * so is the precision. */
 #include <string.h>
 
+#include "app/metadata.h"
 #include "drawing.h"
-#include "metadata.h"
 #include "pictures.h"
 
 typedef struct replay_options {
@@ -31,23 +31,16 @@ static msk_status action(const cli_line *line, msk_error *error) {
   const replay_options *own = line->options;
   cli_options options = pictures_results(line, &own->results, &own->model);
   options.film = own->film;
-  drawing d = {.options = &options, .kept = -1};
+  drawing d = {.options = &options};
   char *text = NULL;
   model_choice choice = own->model;
   msk_status status = cli_exclude(line, "quiet", "preview", error);
   if (status == MSK_OK) status = metadata_load(&text, line->inputs[0], error);
   if (status == MSK_OK) status = choose_name(&d, error);
-  if (status == MSK_OK) {
-    if (choice.isa == NULL) choice.isa = metadata_isa(text);
-    if (choice.precision < 0) choice.precision = (int)metadata_precision(text, "precision");
-    if (choice.decode_precision < 0)
-      choice.decode_precision = (int)metadata_precision(text, "decode_precision");
-  }
+  if (status == MSK_OK) metadata_choose(&choice, text);
   if (status == MSK_OK) status = model_path_open(&d.model, &choice, error);
-  if (status == MSK_OK) {
-    msk_model_get_info(d.model, &d.info);
-    status = metadata_read(&d, text, line->inputs[0], NULL, error);
-  }
+  if (status == MSK_OK)
+    status = metadata_read(&d.order, d.model, text, line->inputs[0], NULL, error);
   d.verbatim = text;
   if (status == MSK_OK) status = drawing_run(&d, error);
   drawing_free(&d);

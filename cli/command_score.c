@@ -8,9 +8,9 @@
 #include "app/cancel.h"
 #include "app/input.h"
 #include "app/json.h"
+#include "app/likeness.h"
 #include "app/model_path.h"
 #include "commands.h"
-#include "score.h"
 #include "shared_options.h"
 
 typedef struct score_options {
@@ -29,11 +29,9 @@ typedef struct row {
 typedef struct scorer {
   const cli_line *line;
   const score_options *options;
-  msk_clip *clip;
-  msk_clip_info info;
+  likeness clip;
   bool with_text, with_sketch;
   char text[MAX_TEXT_BYTES + 1];
-  float *text_vector, *sketch_vector, *vector; /* each info.dimensions */
 } scorer;
 
 /* ---- what is asked ---- */
@@ -72,58 +70,51 @@ static msk_status read_request(scorer *s, msk_error *error) {
                     "--weight-sketch has no effect without --sketch: leave it out");
   if (!s->with_text) return MSK_OK;
   msk_status status = check_class(options->class_text, strstr(text, "{class}") != NULL, error);
-  return status == MSK_OK ? score_fill_text(s->text, text, options->class_text, error) : status;
+  return status == MSK_OK ? likeness_fill_text(s->text, text, options->class_text, error) : status;
 }
 
 /* ---- embeddings ---- */
 
 static msk_status open_clip(scorer *s, msk_error *error) {
   char folder[MAX_PATH_BYTES];
-  msk_clip_options clip_options;
-  msk_clip_options_init(&clip_options);
-  clip_options.isa = s->options->machine.isa;
-  if (s->options->machine.threads > 0) clip_options.threads = s->options->machine.threads;
+  const int threads = s->options->machine.threads;
   msk_status status = model_path_find_clip(folder, s->options->clip, error);
-  if (status == MSK_OK) status = msk_clip_open(&s->clip, folder, &clip_options, error);
-  if (status != MSK_OK) return status;
-  msk_clip_get_info(s->clip, &s->info);
-  s->text_vector = calloc((size_t)s->info.dimensions * 3, sizeof *s->text_vector);
-  if (s->text_vector == NULL)
-    return app_fail(error, MSK_ERROR_MEMORY, "out of memory for embeddings");
-  s->sketch_vector = s->text_vector + s->info.dimensions;
-  s->vector = s->sketch_vector + s->info.dimensions;
-  return MSK_OK;
+  return status == MSK_OK ? likeness_open(&s->clip, folder, s->options->machine.isa, threads, error)
+                          : status;
 }
 
-static msk_status embed_text(scorer *s, msk_error *error) {
-  const char *text = s->text;
+static msk_status set_text(scorer *s, msk_error *error) {
   int tokens = 0;
-  msk_status status = msk_clip_embed_texts(s->clip, &text, 1, s->text_vector, &tokens, error);
-  if (status == MSK_OK && tokens > s->info.text_tokens && !s->options->quiet) {
+  msk_status status = likeness_set_text(&s->clip, s->text, &tokens, error);
+  if (status == MSK_OK && tokens > s->clip.info.text_tokens && !s->options->quiet) {
     fprintf(stderr,
             "masksketch: the text takes %d tokens, of which CLIP reads %d: its end was cut off\n",
-            tokens, s->info.text_tokens);
+            tokens, s->clip.info.text_tokens);
   }
   return status;
 }
 
-static msk_status embed_picture(scorer *s, const char *path, float *vector, msk_error *error) {
+static msk_status load(msk_image *image, const char *path, msk_error *error) {
+  if (cancel_requested()) return app_fail(error, MSK_ERROR_CANCELLED, "cancelled");
+  return input_picture(image, path, MSK_ALPHA_WHITE, error);
+}
+
+static msk_status set_sketch(scorer *s, msk_error *error) {
   msk_image image = {0};
-  msk_status status = cancel_requested() ? app_fail(error, MSK_ERROR_CANCELLED, "cancelled")
-                                         : input_picture(&image, path, MSK_ALPHA_WHITE, error);
-  if (status == MSK_OK) status = msk_clip_embed_images(s->clip, &image, 1, vector, error);
+  msk_status status = load(&image, s->options->sketch, error);
+  if (status == MSK_OK) status = likeness_set_sketch(&s->clip, &image, error);
   msk_image_free(&image);
   return status;
 }
 
 static msk_status score_picture(scorer *s, row *r, msk_error *error) {
   const score_options *options = s->options;
-  msk_status status = embed_picture(s, r->file, s->vector, error);
-  if (status != MSK_OK) return status;
-  if (s->with_text) r->text = msk_clip_cosine(s->vector, s->text_vector, s->info.dimensions);
-  if (s->with_sketch) r->sketch = msk_clip_cosine(s->vector, s->sketch_vector, s->info.dimensions);
+  msk_image image = {0};
+  msk_status status = load(&image, r->file, error);
+  if (status == MSK_OK) status = likeness_look(&s->clip, &image, &r->text, &r->sketch, error);
+  msk_image_free(&image);
   r->score = options->weight_text * r->text + options->weight_sketch * r->sketch;
-  return MSK_OK;
+  return status;
 }
 
 /* ---- results ---- */
@@ -167,9 +158,8 @@ static msk_status action(const cli_line *line, msk_error *error) {
                           ? app_fail(error, MSK_ERROR_MEMORY, "out of memory for the scores")
                           : read_request(&s, error);
   if (status == MSK_OK) status = open_clip(&s, error);
-  if (status == MSK_OK && s.with_text) status = embed_text(&s, error);
-  if (status == MSK_OK && s.with_sketch)
-    status = embed_picture(&s, options->sketch, s.sketch_vector, error);
+  if (status == MSK_OK && s.with_text) status = set_text(&s, error);
+  if (status == MSK_OK && s.with_sketch) status = set_sketch(&s, error);
   for (int i = 0; status == MSK_OK && i < line->input_count; i++) {
     rows[i] = (row){.file = line->inputs[i], .place = i};
     status = score_picture(&s, &rows[i], error);
@@ -178,8 +168,7 @@ static msk_status action(const cli_line *line, msk_error *error) {
     qsort(rows, (size_t)line->input_count, sizeof *rows, compare_rows);
     status = print_rows(&s, rows, line->input_count, error);
   }
-  free(s.text_vector);
-  msk_clip_close(s.clip);
+  likeness_close(&s.clip);
   free(rows);
   return status;
 }

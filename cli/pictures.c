@@ -8,7 +8,6 @@
 
 #include "app/area.h"
 #include "app/input.h"
-#include "app/model_path.h"
 #include "candidates.h"
 #include "drawing.h"
 
@@ -102,14 +101,17 @@ cli_options pictures_begin(const cli_line *line, const picture_options *own) {
   return options;
 }
 
-static msk_status choose_recipe(msk_recipe *recipe, const cli_options *options,
-                                const msk_model *model, msk_job job, msk_error *error) {
+/* An empty order with the recipe as the command line wants it. `model` NULL: judges the settings
+ * alone, before the model is opened. */
+static msk_status begin_order(order *o, const cli_options *options, const msk_model *model,
+                              msk_job job, msk_error *error) {
   recipe_options wanted = {.name = options->recipe};
   for (int i = 0; i < options->setting_count; i++) {
     if (!candidates_take_setting(options, &options->settings[i]))
       wanted.settings.at[wanted.settings.count++] = options->settings[i];
   }
-  return recipe_choose(recipe, &wanted, model, job, error);
+  msk_status status = order_begin(o, model, job, wanted.name, error);
+  return status == MSK_OK ? recipe_set(&o->request.recipe, &wanted, job, error) : status;
 }
 
 /* ---- the order ---- */
@@ -151,21 +153,19 @@ static msk_status check_words(const cli_options *options, const msk_recipe *reci
   return MSK_OK;
 }
 
-/* The authors stretch, and never turn a sketch over. */
-static void choose_preparation(msk_prepare_options *preparation, const cli_options *options,
-                               const msk_recipe *recipe, msk_job job) {
-  msk_prepare_init(preparation);
-  if (recipe->official || job == MSK_JOB_EDIT) preparation->invert = MSK_INVERT_NO;
-  if (options->fit >= 0) preparation->fit = (msk_fit)options->fit;
-  if (options->invert >= 0) preparation->invert = (msk_invert)options->invert;
-  preparation->photo_of_paper = options->photo_of_paper;
+static msk_prepare_options choose_preparation(const order *o, const cli_options *options) {
+  msk_prepare_options preparation = order_preparation(o);
+  if (options->fit >= 0) preparation.fit = (msk_fit)options->fit;
+  if (options->invert >= 0) preparation.invert = (msk_invert)options->invert;
+  preparation.photo_of_paper = options->photo_of_paper;
+  return preparation;
 }
 
-static msk_status load_map(msk_image *out, const char *path, const drawing *d, msk_fit fit,
+static msk_status load_map(msk_image *out, const char *path, const order *o, msk_fit fit,
                            msk_error *error) {
   msk_image map = {0};
   msk_status status = input_picture(&map, path, MSK_ALPHA_WHITE, error);
-  return status == MSK_OK ? area_fit_map(out, &map, d->info.image_size, fit, error) : status;
+  return status == MSK_OK ? area_fit_map(out, &map, o->info.image_size, fit, error) : status;
 }
 
 /* ---- What is repainted ---- */
@@ -225,12 +225,6 @@ static msk_status extend_photo(msk_image *photo, msk_image *mask, const char *te
   return MSK_OK;
 }
 
-static msk_status prepare_picture(msk_image *out, const msk_image *in, const drawing *d,
-                                  const msk_prepare_options *preparation, msk_error *error) {
-  return msk_image_prepare(out, in, d->info.image_size, d->info.image_size, preparation, NULL,
-                           error);
-}
-
 /* The frame of --extend at the model's size: nearest pixel, so that it stays black and white. */
 static msk_status shrink_mask(msk_image *out, const msk_image *in, int side, msk_fit fit,
                               msk_error *error) {
@@ -254,54 +248,49 @@ static msk_status shrink_mask(msk_image *out, const msk_image *in, int side, msk
 /* ---- The order ---- */
 
 /* The photo's area: a box, a mask from a file, or the new frame. */
-static msk_status choose_area(drawing *d, msk_image *source, msk_fit fit, msk_error *error) {
-  const cli_options *options = d->options;
-  if (options->mask != NULL) return load_map(&d->mask, options->mask, d, fit, error);
+static msk_status choose_area(order *o, const cli_options *options, msk_image *source, msk_fit fit,
+                              msk_error *error) {
+  const int side = o->info.image_size;
+  if (options->mask != NULL) return load_map(&o->mask, options->mask, o, fit, error);
   if (options->box != NULL)
-    return place_box(&d->request.edit_box, options->box, source, d->info.image_size, fit, error);
+    return place_box(&o->request.edit_box, options->box, source, side, fit, error);
   msk_image frame = {0};
   msk_status status = extend_photo(source, &frame, options->extend, error);
-  if (status == MSK_OK) status = shrink_mask(&d->mask, &frame, d->info.image_size, fit, error);
+  if (status == MSK_OK) status = shrink_mask(&o->mask, &frame, side, fit, error);
   msk_image_free(&frame);
   return status;
 }
 
-static msk_status fill_request(drawing *d, const msk_recipe *recipe, msk_error *error) {
+/* `source` is what was read, at its own size. */
+static msk_status take_pictures(order *o, const cli_options *options, msk_image *source,
+                                msk_error *error) {
+  const msk_prepare_options preparation = choose_preparation(o, options);
+  msk_status status = MSK_OK;
+  if (o->request.job == MSK_JOB_EDIT)
+    status = choose_area(o, options, source, preparation.fit, error);
+  if (status == MSK_OK && source->pixels != NULL)
+    status = order_set_picture(o, source, &preparation, error);
+  if (status == MSK_OK && options->lambda_map != NULL)
+    status = load_map(&o->lambda_map, options->lambda_map, o, preparation.fit, error);
+  return status;
+}
+
+static msk_status fill_request(order *o, const cli_options *options, msk_error *error) {
+  msk_request *request = &o->request;
+  request->seed = options->seed;
+  request->count = options->count > 0 ? options->count : 1;
+  request->first_item = options->first_item > 0 ? options->first_item : 0;
+  request->rng_layout = options->rng == 1 ? MSK_RNG_PARTITIONABLE : MSK_RNG_ORIGINAL;
+  msk_status status = cli_find_class(&request->class_id, o->model, options->class_text, error);
+  return status == MSK_OK ? candidates_fill(o, options, error) : status;
+}
+
+static msk_status choose_output(drawing *d, msk_error *error) {
   const cli_options *options = d->options;
-  d->request.recipe = *recipe;
-  d->request.seed = options->seed;
-  d->request.count = options->count > 0 ? options->count : 1;
-  d->request.first_item = options->first_item > 0 ? options->first_item : 0;
-  d->request.rng_layout = options->rng == 1 ? MSK_RNG_PARTITIONABLE : MSK_RNG_ORIGINAL;
-  if (d->picture.pixels != NULL) d->request.picture = &d->picture;
-  if (d->mask.pixels != NULL) d->request.edit_mask = &d->mask;
-  if (d->lambda_map.pixels != NULL) d->request.lambda_map = &d->lambda_map;
-  msk_status status = cli_find_class(&d->request.class_id, d->model, options->class_text, error);
-  if (status == MSK_OK) status = candidates_fill(d, error);
-  if (status != MSK_OK) return status;
   const char *source = options->input_count > 0 ? options->inputs[0] : NULL;
   if (options->output == NULL)
     return output_default_name(d->output, source, options->class_text, options->seed, error);
   return output_numbered(d->output, options->output, 0, 1, error);
-}
-
-/* Everything between the opened model and the finished request. `source` is what was read, at
- * its own size. */
-static msk_status prepare_order(drawing *d, msk_job job, msk_image *source, msk_error *error) {
-  const cli_options *options = d->options;
-  msk_recipe recipe;
-  msk_prepare_options preparation;
-  msk_model_get_info(d->model, &d->info);
-  msk_status status = choose_recipe(&recipe, options, d->model, job, error);
-  if (status == MSK_OK) status = msk_request_init(&d->request, d->model, job, recipe.name, error);
-  if (status != MSK_OK) return status;
-  choose_preparation(&preparation, options, &recipe, job);
-  if (job == MSK_JOB_EDIT) status = choose_area(d, source, preparation.fit, error);
-  if (status == MSK_OK && source->pixels != NULL)
-    status = prepare_picture(&d->picture, source, d, &preparation, error);
-  if (status == MSK_OK && options->lambda_map != NULL)
-    status = load_map(&d->lambda_map, options->lambda_map, d, preparation.fit, error);
-  return status == MSK_OK ? fill_request(d, &recipe, error) : status;
 }
 
 static msk_status check_streams(const cli_options *options, msk_error *error) {
@@ -313,25 +302,34 @@ static msk_status check_streams(const cli_options *options, msk_error *error) {
                   "several inputs are read from standard input, expected one: name the others");
 }
 
-msk_status pictures_make(const cli_options *options, msk_job job, msk_error *error) {
-  drawing d = {.options = options, .kept = -1};
-  msk_image source = {0};
-  msk_recipe recipe;
+/* What can be judged without the model, and the picture at its own size. */
+static msk_status read_words(msk_image *source, const cli_options *options, msk_job job,
+                             msk_error *error) {
+  order o;
   msk_format format;
-  const model_choice choice = cli_model_choice(options);
   msk_status status = cli_exclude(options->line, "quiet", "preview", error);
   if (status == MSK_OK) status = cli_exclude(options->line, "quiet", "memory", error);
-  if (status == MSK_OK) status = choose_recipe(&recipe, options, NULL, job, error);
-  if (status == MSK_OK) status = check_words(options, &recipe, job, error);
+  if (status == MSK_OK) status = begin_order(&o, options, NULL, job, error);
+  if (status == MSK_OK) status = check_words(options, &o.request.recipe, job, error);
   if (status == MSK_OK) status = check_streams(options, error);
   if (status == MSK_OK && options->output != NULL)
     status = output_format(options->output, options->quality, &format, error);
-  msk_alpha alpha = status == MSK_OK && recipe.official ? MSK_ALPHA_DROP : MSK_ALPHA_WHITE;
   if (status == MSK_OK && options->input_count > 0)
-    status = input_picture(&source, options->inputs[0], alpha, error);
+    status = input_picture(source, options->inputs[0], order_alpha(&o), error);
+  return status;
+}
+
+msk_status pictures_make(const cli_options *options, msk_job job, msk_error *error) {
+  drawing d = {.options = options};
+  msk_image source = {0};
+  const model_choice choice = cli_model_choice(options);
+  msk_status status = read_words(&source, options, job, error);
   if (status == MSK_OK) status = model_path_open(&d.model, &choice, error);
-  if (status == MSK_OK) status = prepare_order(&d, job, &source, error);
+  if (status == MSK_OK) status = begin_order(&d.order, options, d.model, job, error);
+  if (status == MSK_OK) status = take_pictures(&d.order, options, &source, error);
   msk_image_free(&source);
+  if (status == MSK_OK) status = fill_request(&d.order, options, error);
+  if (status == MSK_OK) status = choose_output(&d, error);
   if (status == MSK_OK) status = drawing_run(&d, error);
   drawing_free(&d);
   return status;

@@ -90,9 +90,9 @@ static const char *nearest_key(const char *key, msk_job job) {
   return best;
 }
 
-msk_status recipe_choose(msk_recipe *recipe, const recipe_options *options, const msk_model *model,
-                         msk_job job, msk_error *error) {
-  msk_status status = msk_recipe_find(recipe, model, job, options->name, error);
+msk_status recipe_set(msk_recipe *recipe, const recipe_options *options, msk_job job,
+                      msk_error *error) {
+  msk_status status = MSK_OK;
   for (int i = 0; i < options->settings.count && status == MSK_OK; i++) {
     const recipe_setting *setting = &options->settings.at[i];
     char key[64];

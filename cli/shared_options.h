@@ -4,9 +4,10 @@
 #define CLI_SHARED_OPTIONS_H
 
 #include "app/model_path.h"
+#include "app/order.h"
 #include "options.h"
 
-enum { MAX_SETTINGS = 64, MAX_COUNT = 1000, MAX_THREADS = 256 };
+enum { MAX_SETTINGS = 64, MAX_THREADS = 256 };
 
 /* Which model, and how it computes: fills a model_choice. */
 extern const cli_table model_table;
@@ -39,15 +40,15 @@ extern const cli_table machine_table;
             "off",                                                                            \
         .otherwise = "fp32"                                                                   \
   }
-#define CLI_MACHINE_ROWS(s, at)                                                                     \
+#define CLI_MACHINE_ROWS(s, at)                                                                 \
   {"threads",                                                                                   \
    't',                                                                                         \
    "N",                                                                                         \
-   CLI_AN_INT(s, at threads, 1, MAX_THREADS),                                                      \
+   CLI_AN_INT(s, at threads, 1, MAX_THREADS),                                                   \
    .help = "processors to use; the result is the same",                                         \
    .otherwise = "all that there are"},                                                          \
   {                                                                                             \
-    "isa", 0, "NAME", CLI_A_CALL(s, at isa, cli_take_isa),                                         \
+    "isa", 0, "NAME", CLI_A_CALL(s, at isa, cli_take_isa),                                      \
         .help = "instruction set of the kernels", .otherwise = "the best that this machine has" \
   }
 #define CLI_CLIP_ROW(s, f)                                                                  \
@@ -83,10 +84,9 @@ typedef struct recipe_options {
 extern const cli_table recipe_table;
 /* setting_list: one more; the row's detail is the key, or NULL for KEY=VALUE. */
 cli_take cli_take_setting;
-/* The recipe as the command line wants it. `model` NULL: checks the settings alone, before the
- * model is opened. */
-msk_status recipe_choose(msk_recipe *recipe, const recipe_options *options, const msk_model *model,
-                         msk_job job, msk_error *error);
+/* Sets what the command line wants of a recipe. */
+msk_status recipe_set(msk_recipe *recipe, const recipe_options *options, msk_job job,
+                      msk_error *error);
 
 /* The class that --class means. A label by which the model was taught is refused: the library
  * takes it by its number. */

@@ -7,10 +7,10 @@
 #include <string.h>
 
 #include "app/cancel.h"
+#include "app/metadata.h"
 #include "app/progress.h"
-#include "drawing.h"
+#include "app/run.h"
 #include "eval/eval.h"
-#include "metadata.h"
 
 /* Names in the SPEC are of installed models, paths start from the SPEC's folder. */
 msk_status evaluation_open_model(msk_model **model, const evaluation *e, int index,
@@ -32,8 +32,9 @@ msk_status evaluation_open_model(msk_model **model, const evaluation *e, int ind
  * work, NULL until needed. */
 typedef struct workshop {
   evaluation *e;
-  drawing d; /* model, request and tokens of the picture in hand: what its PNG remembers */
-  msk_session *session;
+  msk_model *model;
+  order order; /* of the setting in hand; what each picture's PNG remembers */
+  run run;
   int32_t **tokens;
   int official;      /* the rules that `tokens` were made under; -1: none yet */
   bool shown, drawn; /* progress */
@@ -68,6 +69,11 @@ static int on_step(void *user, const msk_step_info *info) {
   return cancel_requested();
 }
 
+static bool cancelled(void *user) {
+  (void)user;
+  return cancel_requested();
+}
+
 /* ---- one setting ---- */
 
 static void forget_tokens(workshop *w) {
@@ -77,92 +83,66 @@ static void forget_tokens(workshop *w) {
   }
 }
 
-/* Drawing -> tokens, once for all pictures of a model. */
-static msk_status encode_sketch(workshop *w, int sketch, msk_error *error) {
-  drawing *d = &w->d;
-  if (w->tokens[sketch] != NULL) return MSK_OK;
-  msk_image image = {0};
-  int32_t *tokens = NULL;
-  int rows = 0, columns = 0;
-  size_t bytes = (size_t)(d->info.tokens - 1) * sizeof *tokens;
-  msk_status status = eval_sketches_prepare(&image, &w->e->spec, sketch, d->info.image_size,
-                                            d->request.recipe.official != 0, error);
+static msk_status begin_setting(workshop *w, int setting, msk_error *error) {
+  order *o = &w->order;
+  msk_status status = order_begin(o, w->model, MSK_JOB_DRAW, NULL, error);
   if (status == MSK_OK)
-    status = msk_tokenize(w->session, &image, &tokens, NULL, &rows, &columns, error);
-  if (status == MSK_OK && rows * columns != d->info.tokens - 1)
-    status = app_fail(error, MSK_ERROR_ARGUMENT, "a drawing has %d tokens, the model expects %d",
-                      rows * columns, d->info.tokens - 1);
-  if (status == MSK_OK && (w->tokens[sketch] = malloc(bytes)) == NULL)
-    status = app_fail(error, MSK_ERROR_MEMORY, "out of memory for a drawing's tokens");
-  if (status == MSK_OK) memcpy(w->tokens[sketch], tokens, bytes);
-  msk_free(NULL, tokens);
-  msk_image_free(&image);
-  return status;
-}
-
-static msk_status open_session(workshop *w, int setting, msk_error *error) {
-  drawing *d = &w->d;
-  msk_session_options options;
-  msk_session_options_init(&options);
-  if (w->e->order->model.threads > 0) options.threads = w->e->order->model.threads;
-  msk_status status = msk_request_init(&d->request, d->model, MSK_JOB_DRAW, NULL, error);
-  if (status == MSK_OK)
-    status = eval_grid_recipe(&d->request.recipe, &w->e->grid, d->model, setting, error);
+    status = eval_grid_recipe(&o->request.recipe, &w->e->grid, w->model, setting, error);
   if (status != MSK_OK) return status;
-  if (d->request.recipe.official != w->official) forget_tokens(w);
-  w->official = d->request.recipe.official;
-  msk_image side = {0};
-  status = msk_image_create(&side, d->info.image_size, d->info.image_size, NULL, error);
-  if (status != MSK_OK) return status;
-  d->request.picture = &side;
-  d->request.callbacks = (msk_callbacks){.user = w, .on_step = on_step};
-  status = msk_session_open(&w->session, d->model, &d->request, &options, error);
-  d->request.picture = NULL;
-  msk_image_free(&side);
-  return status;
+  if (o->request.recipe.official != w->official) forget_tokens(w);
+  w->official = o->request.recipe.official;
+  o->request.callbacks = (msk_callbacks){.user = w, .on_step = on_step};
+  return MSK_OK;
 }
 
 /* ---- one picture ---- */
 
-static msk_status keep_picture(workshop *w, const msk_image *image, msk_error *error) {
+static msk_status keep_picture(workshop *w, const run_picture *p, msk_error *error) {
   char path[MAX_PATH_BYTES];
   char *text = NULL;
   msk_status status = eval_results_picture(path, &w->e->results, w->point, error);
-  if (status == MSK_OK) status = metadata_write(&text, &w->d, 0, error);
-  if (status == MSK_OK) status = output_picture(path, image, 0, text, error);
+  if (status == MSK_OK) status = metadata_write(&text, &w->order, p->item, p->guidance, error);
+  if (status == MSK_OK) status = output_picture(path, &p->image, 0, text, error);
   free(text);
   return status;
 }
 
+/* Scored, written and recorded. */
+static msk_status finish_picture(workshop *w, const run_picture *p, int sketch, msk_error *error) {
+  evaluation *e = w->e;
+  double measures[MEASURES_OF_PICTURES];
+  msk_status status = eval_scorer_look(&e->scorer, &p->image, sketch, measures, error);
+  if (status != MSK_OK) return status;
+  measures[MEASURE_STRUCTURE] = p->structure != NULL ? (double)*p->structure : NAN;
+  measures[MEASURE_SECONDS] = p->result->times.total;
+  w->work_done += p->result->step_count;
+  status = keep_picture(w, p, error);
+  if (status != MSK_OK) return status;
+  return eval_results_append(&e->results, w->point, measures, e->scorer.features, error);
+}
+
+/* A drawing is encoded once for all pictures of a model: the order lends and gives its tokens. */
 static msk_status make_picture(workshop *w, int point, msk_error *error) {
   evaluation *e = w->e;
-  drawing *d = &w->d;
-  int sketch = eval_grid_sketch(&e->grid, point);
-  msk_image image = {0};
-  msk_result result;
-  double measures[MEASURES_OF_PICTURES];
+  order *o = &w->order;
+  const run_picture *p = NULL;
+  const int sketch = eval_grid_sketch(&e->grid, point);
   w->point = point;
-  msk_status status = encode_sketch(w, sketch, error);
-  if (status != MSK_OK) return status;
-  d->sketch_tokens = w->tokens[sketch];
-  d->request.picture_tokens = d->sketch_tokens;
-  d->request.seed = eval_grid_seed(&e->grid, point);
-  status = msk_model_class_find(d->model, eval_spec_sketch(&e->spec, (size_t)sketch, "class"),
-                                &d->request.class_id, error);
-  if (status == MSK_OK) status = msk_run(w->session, &d->request, &result, error);
+  o->request.seed = eval_grid_seed(&e->grid, point);
+  o->sketch_tokens = w->tokens[sketch];
+  msk_status status = MSK_OK;
+  if (o->sketch_tokens == NULL)
+    status = eval_sketches_prepare(&o->picture, &e->spec, sketch, o->info.image_size,
+                                   o->request.recipe.official != 0, error);
   if (status == MSK_OK)
-    status = msk_image_from_float(&image, result.pixels, d->info.image_size, d->info.image_size,
-                                  NULL, error);
-  if (status == MSK_OK) status = eval_scorer_look(&e->scorer, &image, sketch, measures, error);
-  if (status == MSK_OK) {
-    measures[MEASURE_STRUCTURE] = result.structure != NULL ? (double)result.structure[0] : NAN;
-    measures[MEASURE_SECONDS] = result.times.total;
-    w->work_done += result.step_count;
-    status = keep_picture(w, &image, error);
-  }
-  if (status == MSK_OK)
-    status = eval_results_append(&e->results, point, measures, e->scorer.features, error);
-  msk_image_free(&image);
+    status = msk_model_class_find(w->model, eval_spec_sketch(&e->spec, (size_t)sketch, "class"),
+                                  &o->request.class_id, error);
+  if (status == MSK_OK) status = run_start(&w->run, o, NULL, error);
+  if (status == MSK_OK) status = run_next(&w->run, &p, error);
+  if (status == MSK_OK) status = finish_picture(w, p, sketch, error);
+  w->tokens[sketch] = o->sketch_tokens;
+  o->sketch_tokens = NULL;
+  msk_image_free(&o->picture);
   return status;
 }
 
@@ -184,16 +164,12 @@ static void measure_work(workshop *w) {
 static msk_status make_setting(workshop *w, int setting, msk_error *error) {
   evaluation *e = w->e;
   int each = e->grid.points / e->grid.settings;
-  msk_status status = MSK_OK;
+  msk_status status = begin_setting(w, setting, error);
   for (int i = 0; i < each && status == MSK_OK; i++) {
     int point = setting * each + i;
     if (e->results.records[point].done) continue;
-    if (cancel_requested()) status = app_fail(error, MSK_ERROR_CANCELLED, "cancelled");
-    if (status == MSK_OK && w->session == NULL) status = open_session(w, setting, error);
-    if (status == MSK_OK) status = make_picture(w, point, error);
+    status = make_picture(w, point, error);
   }
-  msk_session_close(w->session);
-  w->session = NULL;
   return status;
 }
 
@@ -204,20 +180,21 @@ static msk_status make_model(workshop *w, int model, msk_error *error) {
   for (int i = 0; i < points; i++)
     complete = complete && e->results.records[model * points + i].done;
   if (complete) return MSK_OK;
-  w->d = (drawing){.kept = -1};
   w->official = -1;
-  msk_status status = evaluation_open_model(&w->d.model, e, model, error);
-  if (status == MSK_OK) msk_model_get_info(w->d.model, &w->d.info);
+  w->model = NULL;
+  msk_status status = evaluation_open_model(&w->model, e, model, error);
   for (int i = 0; i < each && status == MSK_OK; i++)
     status = make_setting(w, model * each + i, error);
   forget_tokens(w);
-  msk_model_close(w->d.model);
+  run_end(&w->run);
+  msk_model_close(w->model);
   return status;
 }
 
 msk_status evaluation_make_pictures(evaluation *e, msk_error *error) {
   workshop w = {
       .e = e, .shown = !e->order->quiet && progress_is_terminal(), .started = progress_clock()};
+  w.run = (run){.threads = e->order->model.threads, .cancelled = cancelled};
   w.tokens = calloc((size_t)e->grid.sketches, sizeof *w.tokens);
   if (w.tokens == NULL)
     return app_fail(error, MSK_ERROR_MEMORY, "out of memory for the drawings' tokens");

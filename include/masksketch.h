@@ -571,6 +571,8 @@ typedef struct msk_result {
   const int32_t *tokens; /* count x tokens: class token first */
   /* generate and edit: step_count x count x tokens; else NULL */
   const int32_t *step_tokens;
+  /* draw and edit: the picture's image tokens, tokens_per_item - 1 of them; else NULL */
+  const int32_t *picture_tokens;
   /* count x H x W x 3 unclamped; edit: composited; NULL with no_pictures */
   const float *pixels;
   /* draw: count: mean structure score of the result (higher is more alike), else NULL */
@@ -604,6 +606,10 @@ MSK_API msk_status msk_session_open(msk_session **session, const msk_model *mode
                                     const msk_request *request, const msk_session_options *options,
                                     msk_error *error);
 MSK_API void msk_session_close(msk_session *session);
+/* Whether a session can run a request: *fits is 1, or 0 where it was opened for smaller ones.
+ * Takes no memory. */
+MSK_API msk_status msk_session_fits(int *fits, const msk_session *session,
+                                    const msk_request *request, msk_error *error);
 
 /* The whole job. The same request gives the same result whatever the thread count, the batch, or
  * what ran before. */

@@ -113,9 +113,9 @@ static bool check_body(exchange *e) {
                                                             "Transfer-Encoding") == NULL
                               : strcmp(length, "0") == 0;
   if (length != NULL &&
-      (strlen(length) > 18 || strtoull(length, NULL, 10) > e->server->config.body_bytes))
+      (strlen(length) > 18 || strtoull(length, NULL, 10) > e->server->body_bytes))
     return problem_set(&e->problem, 413, NULL, "the body has %.20s bytes, expected at most %zu",
-                       length, e->server->config.body_bytes);
+                       length, e->server->body_bytes);
   if (empty && (takes & MAY_BE_EMPTY)) return true;
   if (type != NULL && (takes & TAKES_JSON) && has_type(type, "application/json"))
     e->body_kind = BODY_JSON;
@@ -169,17 +169,17 @@ static enum MHD_Result answer_preflight(exchange *e) {
 static bool reserve(exchange *e, size_t more) {
   server *s = e->server;
   size_t needed = e->body_count + more;
-  if (needed > s->config.body_bytes)
+  if (needed > s->body_bytes)
     return problem_set(&e->problem, 413, NULL,
                        "the body has more than %zu bytes, expected at most that many",
-                       s->config.body_bytes);
+                       s->body_bytes);
   if (needed <= e->body_capacity) return true;
   size_t wanted = e->body_capacity == 0 ? 16384 : 2 * e->body_capacity;
   if (wanted < needed) wanted = needed;
-  if (wanted > s->config.body_bytes) wanted = s->config.body_bytes;
+  if (wanted > s->body_bytes) wanted = s->body_bytes;
   long grown = (long)(wanted - e->body_capacity);
   if (atomic_fetch_add(&s->metrics.body_bytes, grown) + grown >
-      (long)(s->config.body_bytes * SERVER_BODY_FACTOR)) {
+      (long)(s->body_bytes * SERVER_BODY_FACTOR)) {
     atomic_fetch_add(&s->metrics.body_bytes, -grown);
     e->problem.retry_after = 1;
     return problem_set(&e->problem, 429, NULL,
@@ -208,7 +208,7 @@ static bool take_body(exchange *e, const char *data, size_t size) {
   if (e->problem.status != 0 || e->body_kind == BODY_NONE || !reserve(e, size)) {
     if (e->body != NULL) drop_body(e);
     e->dropped += size;
-    return e->dropped <= e->server->config.body_bytes * SERVER_BODY_FACTOR;
+    return e->dropped <= e->server->body_bytes * SERVER_BODY_FACTOR;
   }
   memcpy(e->body + e->body_count, data, size);
   e->body_count += size;

@@ -56,7 +56,7 @@ jobs *jobs_create(server *s) {
   return NULL;
 }
 
-job *job_create(server *s) {
+job *job_create(void) {
   unsigned char random[JOB_ID_DIGITS / 2];
   job *j = calloc(1, sizeof *j);
   if (j == NULL) return NULL;
@@ -66,27 +66,13 @@ job *job_create(server *s) {
     return NULL;
   }
   for (int i = 0; i < JOB_ID_DIGITS / 2; i++) snprintf(j->id + 2 * i, 3, "%02x", random[i]);
-  j->order.model = s->model;
-  j->order.info = s->info;
-  j->order.kept = -1;
   j->references = 1;
   j->index = j->item = j->step = -1;
   return j;
 }
 
-msk_request job_request(const job *j) {
-  msk_request request = j->order.request;
-  if (j->candidates == 0) return request;
-  request.finish = request.count; /* the weaker ones are dropped by and by */
-  request.count = j->candidates;
-  request.guidance_scales = &j->order.request.recipe.guidance;
-  request.guidance_count = 1;
-  return request;
-}
-
 static void job_free(job *j) {
-  j->order.model = NULL;
-  drawing_free(&j->order);
+  order_free(&j->order);
   json_decref(j->settings);
   for (int i = 0; i < j->image_count; i++) {
     msk_free(NULL, j->images[i].bytes);
@@ -208,7 +194,7 @@ static void expire_locked(jobs *table) {
       count--;
     }
   }
-  for (; table->kept_bytes > config->keep_bytes || count > SERVER_MAX_JOBS; count--) {
+  for (; table->kept_bytes > SERVER_KEEP_BYTES || count > SERVER_MAX_JOBS; count--) {
     job *oldest = NULL;
     for (job *j = table->all; j != NULL; j = j->link) {
       if (has_ended(j) && (oldest == NULL || j->ended < oldest->ended)) oldest = j;
@@ -492,9 +478,8 @@ static json_t *real_or_null(bool there, double value) {
 /* From the steps done so far; false before the first. */
 static bool seconds_left(const job *j, double *seconds) {
   if (j->state != JOB_RUNNING || j->steps_done == 0) return false;
-  const msk_request *request = &j->order.request;
-  int pictures = request->recipe.official || j->candidates > 0 ? 1 : request->count,
-      all = j->step_count * pictures;
+  int runs = order_runs_together(&j->order) ? 1 : j->order.request.count,
+      all = j->step_count * runs;
   *seconds = (server_clock() - j->started) / j->steps_done *
              (all > j->steps_done ? all - j->steps_done : 0);
   return true;
@@ -530,13 +515,14 @@ static json_t *object_locked(const jobs *table, const job *j) {
   snprintf(events, sizeof events, "/v1/jobs/%s/events", j->id);
   json_t *images = json_array();
   for (int i = 0; i < j->image_count; i++) json_array_append_new(images, image_object(j, i));
-  json_t *object = json_pack(
-      "{s:s, s:s, s:s, s:s?, s:{s:i, s:s?}, s:s, s:i, s:i, s:s, s:b, s:O, s:i}", "id", j->id, "job",
-      job_names[request->job], "state", job_state_name(j->state), "reason",
-      j->state == JOB_CANCELLED ? reasons[j->reason] : NULL, "class", "id", request->class_id,
-      "name", msk_model_class_name(j->order.model, request->class_id), "seed", seed, "first_item",
-      request->first_item, "count", request->count, "recipe", request->recipe.name, "live", j->live,
-      "settings", j->settings, "candidates", j->candidates);
+  json_t *object =
+      json_pack("{s:s, s:s, s:s, s:s?, s:{s:i, s:s?}, s:s, s:i, s:i, s:s, s:b, s:O, s:i}", "id",
+                j->id, "job", job_names[request->job], "state", job_state_name(j->state), "reason",
+                j->state == JOB_CANCELLED ? reasons[j->reason] : NULL, "class", "id",
+                request->class_id, "name", msk_model_class_name(j->order.model, request->class_id),
+                "seed", seed, "first_item", request->first_item, "count", order_pictures(&j->order),
+                "recipe", request->recipe.name, "live", j->live, "settings", j->settings,
+                "candidates", request->guidance_count > 0 ? request->count : 0);
   if (object == NULL) {
     json_decref(images);
     return NULL;

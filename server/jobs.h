@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * jobs.h - the table of jobs and their queue. A job is made by a connection's thread (order.c),
+ * jobs.h - the table of jobs and their queue. A job is made by a connection's thread (job_form.c),
  * submitted, taken by a worker, watched by any number of connections, and forgotten some time
  * after its end. Whoever holds a pointer holds a reference (jobs_find, jobs_release).
  *
@@ -9,7 +9,7 @@
 #ifndef SERVER_JOBS_H
 #define SERVER_JOBS_H
 
-#include "../cli/drawing.h"
+#include "app/order.h"
 #include "problem.h"
 #include "server.h"
 
@@ -30,11 +30,9 @@ typedef struct job_image {
 
 typedef struct job {
   char id[JOB_ID_DIGITS + 1], client[JOB_CLIENT_BYTES + 1];
-  drawing order; /* its model is the server's */
+  order order;
   json_t *settings;
   bool live;
-  /* draw: so many are begun for the pictures that are asked for; 0: as many as these */
-  int candidates;
   double preview_seconds; /* least time between two; negative: no previews */
   int preview_size;
   atomic_bool cancelled; /* asks the worker to stop */
@@ -61,10 +59,7 @@ jobs *jobs_create(server *s);
 void jobs_destroy(jobs *table); /* after the workers have ended and the connections are closed */
 
 /* An empty job with a fresh id and one reference, or NULL. */
-job *job_create(server *s);
-
-/* What one run is asked for: the order's request; with candidates all of them together. */
-msk_request job_request(const job *j);
+job *job_create(void);
 
 /* Puts a job into table and queue; the caller keeps its reference. A newer live job takes the
  * place of the same client's older one. False: the queue is full, or the server stops. */

@@ -9,8 +9,8 @@
 
 #include "app/base64.h"
 #include "app/json.h"
+#include "app/metadata.h"
 #include "assets.h"
-#include "order.h"
 #include "score.h"
 
 const route routes[] = {
@@ -95,7 +95,7 @@ enum MHD_Result route_models(exchange *e) {
   json_t *answer = json_pack("{s:s, s:[o], s:{s:i, s:i, s:i, s:I, s:i}, s:{s:b, s:b, s:b}}",
                              "object", "list", "data", model_object(s), "limits", "count",
                              SERVER_MAX_COUNT, "steps", SERVER_MAX_STEPS, "queue", s->config.queue,
-                             "body_bytes", (json_int_t)s->config.body_bytes, "picture_pixels",
+                             "body_bytes", (json_int_t)s->body_bytes, "picture_pixels",
                              SERVER_PICTURE_PIXELS, "features", "score", s->scorer != NULL,
                              "attention", 1, "key", s->config.api_key != NULL);
   return answer_json(e, 200, answer);
@@ -135,7 +135,7 @@ static json_t *recipe_object(const server *s, int index) {
     if (msk_recipe_find(&recipe, s->model, (msk_job)job_kind, msk_recipe_name(index), &ignored) ==
         MSK_OK)
       json_object_set_new(settings, job_names[job_kind],
-                          order_settings(&recipe, (msk_job)job_kind));
+                          metadata_settings(&recipe, (msk_job)job_kind));
   }
   return json_pack("{s:s, s:s?, s:o}", "name", msk_recipe_name(index), "description",
                    msk_recipe_description(index), "settings", settings);

@@ -3,14 +3,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "job_form.h"
 #include "openai.h"
-#include "order.h"
 #include "routes.h"
 #include "stream.h"
 
 static enum MHD_Result take_order(exchange *e, msk_job kind) {
   form f;
-  job *j = form_read(&f, e, false) ? order_from_form(&f, kind) : NULL;
+  job *j = form_read(&f, e, false) ? job_from_form(&f, kind) : NULL;
   form_free(&f);
   if (j == NULL) return answer_problem(e);
   if (!jobs_submit(e->server->jobs, j, &e->problem)) {
@@ -99,13 +99,14 @@ enum MHD_Result route_image(exchange *e) {
   if (j == NULL) return answer_problem(e);
   bool ended = jobs_ended(e->server->jobs, j, &state);
   int count = jobs_image_count(e->server->jobs, j);
+  const int wanted = order_pictures(&j->order);
   if (e->index >= count) {
-    if (ended || e->index >= j->order.request.count) {
+    if (ended || e->index >= wanted) {
       problem_set(&e->problem, 404, NULL, "the job has no picture %d, expected 0 to %d", e->index,
-                  (ended ? count : j->order.request.count) - 1);
+                  (ended ? count : wanted) - 1);
     } else {
       problem_set(&e->problem, 409, NULL, "picture %d is not finished yet, %d of %d are", e->index,
-                  count, j->order.request.count);
+                  count, wanted);
     }
     jobs_release(e->server->jobs, j);
     return answer_problem(e);

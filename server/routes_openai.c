@@ -7,8 +7,8 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "job_form.h"
 #include "openai.h"
-#include "order.h"
 #include "prompt.h"
 #include "routes.h"
 
@@ -50,7 +50,7 @@ static bool read_stream(form *f, openai_wishes *w) {
   return true;
 }
 
-static bool read_wishes(form *f, openai_wishes *w, order_wishes *order) {
+static bool read_wishes(form *f, openai_wishes *w, job_wishes *wanted) {
   static const char *const responses[] = {"b64_json", "url", NULL};
   long long count = 1, quality = 0;
   int format = 0, response = 0;
@@ -58,15 +58,15 @@ static bool read_wishes(form *f, openai_wishes *w, order_wishes *order) {
   if (getrandom(&seed, sizeof seed, 0) != (ssize_t)sizeof seed)
     return problem_set(f->problem, 500, NULL, "the system gives no random number");
   seed >>= 11; /* a number that JSON keeps */
-  if (!read_prompt(f, &order->class_id) || !form_integer(f, "n", 1, SERVER_OPENAI_COUNT, &count) ||
+  if (!read_prompt(f, &wanted->class_id) || !form_integer(f, "n", 1, SERVER_OPENAI_COUNT, &count) ||
       !form_seed(f, "seed", &seed) || !read_size(f, w) ||
       !form_choice(f, "output_format", openai_formats, &format) ||
       !form_choice(f, "response_format", responses, &response) ||
       !form_integer(f, "output_compression", 0, 100, &quality) || !read_stream(f, w))
     return false;
-  order->count = (int)count;
-  order->seed = seed;
-  order->previews = w->partials > 0;
+  wanted->count = (int)count;
+  wanted->seed = seed;
+  wanted->previews = w->partials > 0;
   w->format = openai_format(format);
   w->quality = format == 0                                         ? 0
                : form_has(f, "output_compression") && quality == 0 ? 1
@@ -126,11 +126,11 @@ enum MHD_Result route_openai_generate(exchange *e) {
                                       NULL};
   form f;
   openai_wishes w = {.edit = false};
-  order_wishes order = {.count = 1};
+  job_wishes wanted = {.count = 1};
   bool good = form_read(&f, e, false) && form_check_names(&f, names, "/v1/images/generations") &&
-              read_wishes(&f, &w, &order);
+              read_wishes(&f, &w, &wanted);
   form_free(&f);
-  job *j = good ? order_plain(e->server, MSK_JOB_GENERATE, &order, NULL, NULL, &e->problem) : NULL;
+  job *j = good ? job_plain(e->server, MSK_JOB_GENERATE, &wanted, NULL, NULL, &e->problem) : NULL;
   return j == NULL ? answer_problem(e) : run(e, &w, j);
 }
 
@@ -199,19 +199,19 @@ enum MHD_Result route_openai_edit(exchange *e) {
                                       NULL};
   form f;
   openai_wishes w = {.edit = true};
-  order_wishes order = {.count = 1};
+  job_wishes wanted = {.count = 1};
   msk_image photo = {0}, mask = {0};
   bool edits = false;
   bool good = form_read(&f, e, false) && form_check_names(&f, names, "/v1/images/edits") &&
-              read_wishes(&f, &w, &order);
+              read_wishes(&f, &w, &wanted);
   if (good && !form_has(&f, "image"))
     good = form_missing(&f, "image", "a picture: PNG, JPEG or WebP");
   if (good)
     good =
         form_picture(&f, "image", MSK_ALPHA_WHITE, &photo) && read_area(&f, &photo, &mask, &edits);
-  order.whole_tokens = good && !form_has(&f, "mask");
-  job *j = good ? order_plain(e->server, edits ? MSK_JOB_EDIT : MSK_JOB_DRAW, &order, &photo,
-                              edits ? &mask : NULL, &e->problem)
+  wanted.whole_tokens = good && !form_has(&f, "mask");
+  job *j = good ? job_plain(e->server, edits ? MSK_JOB_EDIT : MSK_JOB_DRAW, &wanted, &photo,
+                            edits ? &mask : NULL, &e->problem)
                 : NULL;
   msk_image_free(&photo);
   msk_image_free(&mask);

@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../cli/metadata.h"
 #include "app/json.h"
-#include "order.h"
+#include "app/metadata.h"
+#include "form.h"
 #include "routes.h"
 
 enum { SIDES = 2 }; /* sketch, photo */
@@ -229,7 +229,7 @@ enum MHD_Result route_attention(exchange *e) {
 /* The drawing as its tokens remember it. */
 typedef struct likeness {
   errand errand;
-  const drawing *order;
+  const order *order;
   msk_image image;
 } likeness;
 
@@ -274,29 +274,29 @@ static bool find_text(exchange *e, const char *key, char **text) {
          problem_from_error(&e->problem, NULL, &error);
 }
 
-static json_t *restored(const drawing *d, const msk_image *sketch, const char *page) {
+static json_t *restored(const order *o, const msk_image *sketch, const char *page) {
   static const char *const jobs_named[] = {"draw", "generate", "edit"}, *const layouts[] = {
                                                                             "original",
                                                                             "partitionable"};
-  const msk_request *request = &d->request;
+  const msk_request *request = &o->request;
   char seed[24];
   snprintf(seed, sizeof seed, "%llu", (unsigned long long)request->seed);
   json_t *object =
       json_pack("{s:s, s:{s:i, s:s?}, s:s, s:i, s:i, s:s, s:s, s:o, s:o, s:o, s:o, s:o}", "job",
                 jobs_named[request->job], "class", "id", request->class_id, "name",
-                msk_model_class_name(d->model, request->class_id), "seed", seed, "item",
-                request->recipe.official ? d->kept : request->first_item, "count", request->count,
+                msk_model_class_name(o->model, request->class_id), "seed", seed, "item",
+                request->recipe.official ? o->kept : request->first_item, "count", request->count,
                 "recipe", request->recipe.name, "rng", layouts[request->rng_layout], "set",
-                order_settings(&request->recipe, request->job), "sketch", route_picture(sketch),
-                "photo", route_picture(request->job == MSK_JOB_EDIT ? &d->picture : NULL), "mask",
-                route_picture(&d->mask), "lambda_map", route_picture(&d->lambda_map));
+                metadata_settings(&request->recipe, request->job), "sketch", route_picture(sketch),
+                "photo", route_picture(request->job == MSK_JOB_EDIT ? &o->picture : NULL), "mask",
+                route_picture(&o->mask), "lambda_map", route_picture(&o->lambda_map));
   if (object == NULL) return NULL;
-  json_t *tokens = d->sketch_tokens == NULL ? json_null() : json_array();
-  for (int i = 0; d->sketch_tokens != NULL && i < d->info.tokens - 1; i++)
-    json_array_append_new(tokens, json_integer(d->sketch_tokens[i]));
+  json_t *tokens = o->sketch_tokens == NULL ? json_null() : json_array();
+  for (int i = 0; o->sketch_tokens != NULL && i < o->info.tokens - 1; i++)
+    json_array_append_new(tokens, json_integer(o->sketch_tokens[i]));
   json_object_set_new(object, "sketch_tokens", tokens);
   const msk_box *b = &request->edit_box;
-  bool boxed = request->job == MSK_JOB_EDIT && d->mask.pixels == NULL;
+  bool boxed = request->job == MSK_JOB_EDIT && o->mask.pixels == NULL;
   json_object_set_new(
       object, "box",
       boxed ? json_pack("[i, i, i, i]", b->top, b->left, b->height, b->width) : json_null());
@@ -305,7 +305,7 @@ static json_t *restored(const drawing *d, const msk_image *sketch, const char *p
 }
 
 /* The settings of the body, checked field by field by the reader that `replay` uses. */
-static bool read_png(exchange *e, drawing *d, char **text, char **page, const purse *money) {
+static bool read_png(exchange *e, order *o, char **text, char **page, const purse *money) {
   msk_error error = {0};
   if (!find_text(e, "masksketch", text) || !find_text(e, "masksketch-page", page)) return false;
   if (*text == NULL)
@@ -314,7 +314,8 @@ static bool read_png(exchange *e, drawing *d, char **text, char **page, const pu
                        "with its settings");
   if (!check_model(e, *text, &e->problem)) return false;
   pthread_mutex_lock(&e->server->small_pictures); /* there may be pictures in it */
-  msk_status status = metadata_read(d, *text, "the PNG", &money->allocator, &error);
+  msk_status status = 
+      metadata_read(o, e->server->model, *text, "the PNG", &money->allocator, &error);
   pthread_mutex_unlock(&e->server->small_pictures);
   if (money->spent)
     return problem_set(&e->problem, 422, NULL,
@@ -324,18 +325,17 @@ static bool read_png(exchange *e, drawing *d, char **text, char **page, const pu
 }
 
 enum MHD_Result route_restore(exchange *e) {
-  drawing d = {.model = e->server->model, .info = e->server->info, .kept = -1};
-  likeness l = {.errand = {.run = run_likeness}, .order = &d};
+  order o = {.kept = -1};
+  likeness l = {.errand = {.run = run_likeness}, .order = &o};
   char *text = NULL, *page = NULL;
   purse money;
   purse_open(&money, purse_for_own(e->server));
-  bool good = read_png(e, &d, &text, &page, &money);
-  if (good && d.sketch_tokens != NULL) good = jobs_errand(e->server->jobs, &l.errand, &e->problem);
-  json_t *answer = good ? restored(&d, &l.image, page) : NULL;
+  bool good = read_png(e, &o, &text, &page, &money);
+  if (good && o.sketch_tokens != NULL) good = jobs_errand(e->server->jobs, &l.errand, &e->problem);
+  json_t *answer = good ? restored(&o, &l.image, page) : NULL;
   msk_free(NULL, text);
   msk_free(NULL, page);
   msk_image_free(&l.image);
-  d.model = NULL;
-  drawing_free(&d);
+  order_free(&o);
   return good ? answer_json(e, 200, answer) : answer_problem(e);
 }

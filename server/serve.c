@@ -13,7 +13,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "app/model_path.h"
 #include "gallery.h"
 #include "http.h"
 #include "jobs.h"
@@ -32,7 +31,7 @@ typedef struct running {
   char key[KEY_BYTES];
 } running;
 
-/* ---- Options ---- */
+/* ---- The key ---- */
 
 /* The key from a file, without the line's end: on the command line everyone could read it. */
 static msk_status read_key(running *r, const char *path, msk_error *error) {
@@ -44,21 +43,21 @@ static msk_status read_key(running *r, const char *path, msk_error *error) {
   r->key[count] = 0;
   r->key[strcspn(r->key, "\r\n")] = 0;
   msk_free(NULL, bytes);
-  r->server.config.api_key = r->key;
   return MSK_OK;
 }
 
-static msk_status choose_key(running *r, const cli_options *options, msk_error *error) {
-  const char *given = options->api_key != NULL ? options->api_key : getenv("MASKSKETCH_API_KEY");
-  if (options->api_key != NULL && options->api_key_file != NULL)
+static msk_status choose_key(running *r, msk_error *error) {
+  server_config *config = &r->server.config;
+  const char *given = config->api_key != NULL ? config->api_key : getenv("MASKSKETCH_API_KEY");
+  if (config->api_key != NULL && config->api_key_file != NULL)
     return app_fail(error, MSK_ERROR_ARGUMENT,
                     "both --api-key and --api-key-file were given, expected one of them");
-  if (options->api_key_file != NULL) {
-    msk_status status = read_key(r, options->api_key_file, error);
+  if (config->api_key_file != NULL) {
+    msk_status status = read_key(r, config->api_key_file, error);
     if (status != MSK_OK) return status;
     given = r->key;
   }
-  if (given == NULL || (*given == 0 && options->api_key_file == NULL)) return MSK_OK;
+  if (given == NULL || (*given == 0 && config->api_key_file == NULL)) return MSK_OK;
   size_t length = strlen(given);
   for (size_t i = 0; i < length; i++) {
     if (given[i] <= ' ' || given[i] > '~')
@@ -70,36 +69,8 @@ static msk_status choose_key(running *r, const cli_options *options, msk_error *
         error, MSK_ERROR_ARGUMENT,
         "the key has %zu characters, expected %d to %d: openssl rand -hex 24 makes a good one",
         length, LEAST_KEY, KEY_BYTES - 1);
-  r->server.config.api_key = given;
+  config->api_key = given;
   return MSK_OK;
-}
-
-static int given_or(int value, int otherwise) { return value >= 0 ? value : otherwise; }
-
-static msk_status configure(running *r, const cli_options *options, msk_error *error) {
-  r->server.config = (server_config){
-      .listen = options->listen != NULL ? options->listen : "127.0.0.1",
-      .www = options->www,
-      .gallery = options->gallery,
-      .clip = options->clip,
-      .allow_host = options->allow_host,
-      .allow_origin = options->allow_origin,
-      .isa = options->isa,
-      .port = given_or(options->port, 0),
-      .insecure = options->insecure,
-      .open_page = options->open_page,
-      .quiet = options->quiet,
-      .threads = options->threads > 0 ? options->threads : 0,
-      .workers = given_or(options->workers, 1),
-      .queue = given_or(options->queue, 64),
-      .connections = given_or(options->connections, 256),
-      .keep_seconds = given_or(options->keep, 600),
-      .request_seconds = given_or(options->request_time, 30),
-      .body_bytes = (size_t)given_or(options->body_limit, 24) << 20,
-      .keep_bytes = (size_t)256 << 20,
-      .session_bytes = (size_t)2 << 30,
-  };
-  return choose_key(r, options, error);
 }
 
 /* ---- Starting ---- */
@@ -113,14 +84,13 @@ static msk_status check_reach(const running *r, msk_error *error) {
                   r->listener.url);
 }
 
-static msk_status start(running *r, const cli_options *options, msk_error *error) {
+static msk_status start(running *r, msk_error *error) {
   server *s = &r->server;
   msk_status status = listen_open(&r->listener, s->config.listen, s->config.port, error);
   if (status == MSK_OK) status = check_reach(r, error);
   if (status == MSK_OK && s->config.gallery != NULL)
     status = gallery_open(s->config.gallery, &r->gallery, error);
-  const model_choice choice = cli_model_choice(options);
-  if (status == MSK_OK) status = model_path_open(&s->model, &choice, error);
+  if (status == MSK_OK) status = model_path_open(&s->model, &s->config.model, error);
   if (status != MSK_OK) return status;
   msk_model_get_info(s->model, &s->info);
   status = scorer_create(&s->scorer, s, error);
@@ -184,16 +154,18 @@ static void run(running *r, const sigset_t *signals) {
   }
 }
 
-msk_status action_serve(const cli_options *options, msk_error *error) {
-  running r = {.listener = {.socket = -1}, .gallery = -1};
+msk_status server_run(const server_config *config, msk_error *error) {
+  running r = {.server = {.config = *config, .body_bytes = (size_t)config->body_megabytes << 20},
+               .listener = {.socket = -1},
+               .gallery = -1};
   sigset_t signals, before;
   if (pthread_mutex_init(&r.server.small_pictures, NULL) != 0 ||
       pthread_mutex_init(&r.server.large_requests, NULL) != 0)
     return app_fail(error, MSK_ERROR_MEMORY, "out of memory for the server");
   watched_signals(&signals);
   pthread_sigmask(SIG_BLOCK, &signals, &before);
-  msk_status status = configure(&r, options, error);
-  if (status == MSK_OK) status = start(&r, options, error);
+  msk_status status = choose_key(&r, error);
+  if (status == MSK_OK) status = start(&r, error);
   if (status == MSK_OK) {
     printf("%s\n", r.listener.url);
     status = app_flush_stdout(error);
@@ -202,9 +174,9 @@ msk_status action_serve(const cli_options *options, msk_error *error) {
     if (http_connections(r.http) < r.server.config.connections)
       fprintf(stderr, "masksketch: %d connections at once: more descriptors are not allowed here\n",
               http_connections(r.http));
-    if (!options->quiet)
+    if (!config->quiet)
       fprintf(stderr, "masksketch: open %s in a browser; Ctrl-C ends\n", r.listener.url);
-    if (r.server.config.open_page) open_page(r.listener.url);
+    if (config->open_page) open_page(r.listener.url);
     run(&r, &signals);
   }
   stop(&r);

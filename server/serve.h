@@ -1,8 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0
- * serve.h - `masksketch serve`, from options to the last answer. */
+ * serve.h - the server's one entry: from its configuration to the last answer. */
 #ifndef SERVER_SERVE_H
 #define SERVER_SERVE_H
 
-#include "../cli/all_options.h"
+#include "app/model_path.h"
 
+/* Texts must outlive server_run(). */
+typedef struct server_config {
+  model_choice model; /* its threads are shared by the workers */
+  const char *listen, *www, *gallery, *clip;
+  const char *api_key, *api_key_file;    /* at most one; both NULL: $MASKSKETCH_API_KEY, or none */
+  const char *allow_host, *allow_origin; /* comma-separated, or NULL */
+  int port;                              /* 0: 8188 or the next free one */
+  bool insecure, open_page, quiet;
+  int workers, queue, connections;
+  int keep_seconds;    /* how long a finished job is kept */
+  int request_seconds; /* how long a request may take to arrive, and an answer to leave */
+  int body_megabytes;  /* a request's size at most */
+} server_config;
+
+/* Serves until SIGTERM or SIGINT. The page's address goes to standard output. */
+msk_status server_run(const server_config *config, msk_error *error);
 #endif

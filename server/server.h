@@ -22,6 +22,7 @@
 
 #include "masksketch.h"
 #include "metrics.h"
+#include "serve.h"
 
 enum {
   SERVER_MAX_COUNT = 16,    /* pictures a job */
@@ -35,22 +36,13 @@ enum {
   SERVER_BODY_FACTOR = 8,
   SERVER_PICTURE_PIXELS = 1 << 24 /* largest picture in a request */
 };
-
-/* What the command line decides; texts point into argv or the environment. */
-typedef struct server_config {
-  const char *listen, *api_key, *www, *gallery, *clip;
-  const char *allow_host, *allow_origin; /* comma-separated, or NULL */
-  const char *isa;
-  int port; /* 0: 8188 or the next free one */
-  int insecure, open_page, quiet;
-  int threads, workers, queue, connections;
-  int keep_seconds;    /* how long a finished job is kept */
-  int request_seconds; /* how long a request may take to arrive, and an answer to leave */
-  size_t body_bytes, keep_bytes, session_bytes;
-} server_config;
+/* finished jobs hold so much at most; a picture's session has so much at most */
+static const size_t SERVER_KEEP_BYTES = (size_t)256 << 20;
+static const size_t SERVER_SESSION_BYTES = (size_t)2 << 30;
 
 typedef struct server {
   server_config config;
+  size_t body_bytes; /* a request's size at most */
   msk_model *model;
   msk_model_info info;
   struct jobs *jobs;

@@ -262,6 +262,7 @@ msk_status msk_end(msk_session *session, msk_result *result, msk_error *error) {
       .step_count = msk_sampler_step_count(&session->spec),
       .tokens = session->at.tokens,
       .step_tokens = session->at.step_tokens,
+      .picture_tokens = session->at.picture_codes,
       .pixels = session->at.pixels,
       .structure = session->at.structure,
       .times = session->times,

@@ -209,6 +209,16 @@ msk_status msk_session_open(msk_session **session, const msk_model *model,
   return status;
 }
 
+msk_status msk_session_fits(int *fits, const msk_session *session, const msk_request *request,
+                            msk_error *error) {
+  msk_status status = msk_request_check(request, session->model, error);
+  size_t scratch;
+  if (status != MSK_OK) return status;
+  const int threads = msk_session_threads(session);
+  *fits = msk_session_measure(session->model, threads, request, &scratch) <= session->capacity;
+  return MSK_OK;
+}
+
 void msk_session_close(msk_session *session) {
   if (session == NULL) return;
   const msk_allocator *allocator = session->model->allocator;

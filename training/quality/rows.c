@@ -8,11 +8,13 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "app/report.h"
+#include "app/run.h"
+
 enum { LEAST_FOR_FRECHET = 120 };
 
 static msk_status no_memory(msk_error *error) {
-  *error = (msk_error){.code = MSK_ERROR_MEMORY, .message = "quality: not enough memory"};
-  return MSK_ERROR_MEMORY;
+  return app_fail(error, MSK_ERROR_MEMORY, "quality: not enough memory");
 }
 
 static void picture_path(char path[640], const struct row *row, const char *folder, int index) {
@@ -33,10 +35,9 @@ int row_missing(const struct row *row, const char *folder) {
 /* ---- making pictures ---- */
 
 struct painter {
-  const msk_model *model;
   painter_options options;
-  msk_request draw, generate;
-  msk_session *session;
+  order draw, generate; /* what all pictures have in common */
+  run run;
   int class_ids[QUALITY_CLASSES]; /* the model's, by name */
   char key[48];
 };
@@ -60,14 +61,10 @@ static msk_status apply_settings(struct painter *painter, msk_error *error) {
   for (int i = 0; status == MSK_OK && i < painter->options.setting_count; i++) {
     char key[64];
     const char *text = painter->options.settings[i], *equals = strchr(text, '=');
-    if (equals == NULL || (size_t)(equals - text) >= sizeof key) {
-      *error = (msk_error){.code = MSK_ERROR_ARGUMENT};
-      snprintf(error->message, sizeof error->message, "--set was given %.80s, expected KEY=VALUE",
-               text);
-      return MSK_ERROR_ARGUMENT;
-    }
+    if (equals == NULL || (size_t)(equals - text) >= sizeof key)
+      return app_fail(error, MSK_ERROR_ARGUMENT, "--set was given %.80s, expected KEY=VALUE", text);
     snprintf(key, sizeof key, "%.*s", (int)(equals - text), text);
-    status = msk_recipe_set(&painter->draw.recipe, MSK_JOB_DRAW, key, equals + 1, error);
+    status = msk_recipe_set(&painter->draw.request.recipe, MSK_JOB_DRAW, key, equals + 1, error);
   }
   return status;
 }
@@ -75,89 +72,33 @@ static msk_status apply_settings(struct painter *painter, msk_error *error) {
 msk_status painter_open(struct painter **made, const msk_model *model,
                         const painter_options *options, msk_error *error) {
   struct painter *p = calloc(1, sizeof *p);
-  msk_model_info info;
   uint64_t hash = 0xCBF29CE484222325u;
   if (p == NULL) return no_memory(error);
   *made = p;
-  p->model = model;
   p->options = *options;
-  msk_status status = msk_request_init(&p->draw, model, MSK_JOB_DRAW, options->recipe, error);
+  p->run.threads = options->threads;
+  msk_status status = order_begin(&p->draw, model, MSK_JOB_DRAW, options->recipe, error);
   if (status == MSK_OK)
-    status = msk_request_init(&p->generate, model, MSK_JOB_GENERATE, options->recipe, error);
+    status = order_begin(&p->generate, model, MSK_JOB_GENERATE, options->recipe, error);
   if (status == MSK_OK) status = apply_settings(p, error);
   for (int c = 0; status == MSK_OK && c < QUALITY_CLASSES; c++)
     status = msk_model_class_find(model, world_class_name(c), &p->class_ids[c], error);
   if (status != MSK_OK) return status;
-  msk_model_get_info(model, &info);
-  hash_recipe(&hash, &p->draw.recipe, MSK_JOB_DRAW);
-  hash_recipe(&hash, &p->generate.recipe, MSK_JOB_GENERATE);
-  snprintf(p->key, sizeof p->key, "%.8s-%08x-%llu%s", info.hash, (unsigned)(hash ^ (hash >> 32)),
-           (unsigned long long)options->seed, info.precision == MSK_PRECISION_INT8 ? "-int8" : "");
+  const msk_model_info *info = &p->draw.info;
+  hash_recipe(&hash, &p->draw.request.recipe, MSK_JOB_DRAW);
+  hash_recipe(&hash, &p->generate.request.recipe, MSK_JOB_GENERATE);
+  snprintf(p->key, sizeof p->key, "%.8s-%08x-%llu%s", info->hash, (unsigned)(hash ^ (hash >> 32)),
+           (unsigned long long)options->seed, info->precision == MSK_PRECISION_INT8 ? "-int8" : "");
   return MSK_OK;
 }
 
 void painter_close(struct painter *painter) {
   if (painter == NULL) return;
-  msk_session_close(painter->session);
+  run_end(&painter->run);
   free(painter);
 }
 
 const char *painter_key(const struct painter *painter) { return painter->key; }
-
-/* One session serves all rows; a request that needs more than it has gets a new one. */
-static msk_status need_session(struct painter *painter, const msk_request *request,
-                               msk_error *error) {
-  msk_session_options options;
-  if (painter->session != NULL) return MSK_OK;
-  msk_session_options_init(&options);
-  options.threads = painter->options.threads;
-  return msk_session_open(&painter->session, painter->model, request, &options, error);
-}
-
-static msk_status paint_request(struct painter *painter, msk_request *request, msk_image *image,
-                                double *seconds, msk_error *error) {
-  msk_result result;
-  msk_model_info info;
-  msk_model_get_info(painter->model, &info);
-  msk_status status = need_session(painter, request, error);
-  if (status == MSK_OK) status = msk_run(painter->session, request, &result, error);
-  if (status == MSK_OK)
-    status =
-        msk_image_from_float(image, result.pixels, info.image_size, info.image_size, NULL, error);
-  if (status == MSK_OK) *seconds = result.times.total;
-  return status;
-}
-
-static msk_status paint_tokens(struct painter *painter, const msk_image *photo, msk_image *image,
-                               msk_error *error) {
-  int32_t *tokens = NULL;
-  float *pixels = NULL;
-  int rows, columns, width, height;
-  msk_request request = painter->draw;
-  request.picture = photo;
-  msk_status status = need_session(painter, &request, error);
-  if (status == MSK_OK)
-    status = msk_tokenize(painter->session, photo, &tokens, NULL, &rows, &columns, error);
-  if (status == MSK_OK)
-    status =
-        msk_detokenize(painter->session, tokens, rows, columns, &pixels, &width, &height, error);
-  if (status == MSK_OK) status = msk_image_from_float(image, pixels, width, height, NULL, error);
-  msk_free(NULL, tokens);
-  msk_free(NULL, pixels);
-  return status;
-}
-
-static msk_status paint(struct painter *painter, const struct row *row, int index, msk_image *image,
-                        double *seconds, msk_error *error) {
-  const struct item *item = &row->list->items[index];
-  if (row->way == WAY_TOKENS) return paint_tokens(painter, &item->photo, image, error);
-  msk_request request = row->way == WAY_PLAIN ? painter->generate : painter->draw;
-  if (row->way != WAY_PLAIN) request.picture = &item->sketch;
-  if (row->way == WAY_LAMBDA) request.recipe.lambda_structure = row->lambda;
-  request.class_id = painter->class_ids[item->class_id];
-  request.seed = painter->options.seed + (uint64_t)index;
-  return paint_request(painter, &request, image, seconds, error);
-}
 
 static msk_status keep(const msk_image *image, const char *path, double seconds, msk_error *error) {
   char text[32];
@@ -173,19 +114,53 @@ static msk_status keep(const msk_image *image, const char *path, double seconds,
   return status;
 }
 
+/* The photo through its tokens and back, in the memory of an order that draws from it. */
+static msk_status paint_tokens(run *r, const msk_image *photo, const char *path, msk_error *error) {
+  int32_t *tokens = NULL;
+  float *pixels = NULL;
+  msk_image image = {0};
+  int rows, columns, width, height;
+  msk_status status = msk_tokenize(r->session, photo, &tokens, NULL, &rows, &columns, error);
+  if (status == MSK_OK)
+    status = msk_detokenize(r->session, tokens, rows, columns, &pixels, &width, &height, error);
+  if (status == MSK_OK) status = msk_image_from_float(&image, pixels, width, height, NULL, error);
+  if (status == MSK_OK) status = keep(&image, path, NAN, error);
+  msk_image_free(&image);
+  msk_free(NULL, tokens);
+  msk_free(NULL, pixels);
+  return status;
+}
+
+static msk_status paint(struct painter *painter, const struct row *row, int index, const char *path,
+                        msk_error *error) {
+  const struct item *item = &row->list->items[index];
+  const run_picture *p = NULL;
+  order o = row->way == WAY_PLAIN ? painter->generate : painter->draw;
+  if (row->way != WAY_PLAIN) o.picture = row->way == WAY_TOKENS ? item->photo : item->sketch;
+  if (row->way == WAY_LAMBDA) o.request.recipe.lambda_structure = row->lambda;
+  o.request.class_id = painter->class_ids[item->class_id];
+  o.request.seed = painter->options.seed + (uint64_t)index;
+  msk_status status = run_start(&painter->run, &o, NULL, error);
+  if (status == MSK_OK && row->way == WAY_TOKENS) {
+    status = paint_tokens(&painter->run, &item->photo, path, error);
+  } else {
+    if (status == MSK_OK) status = run_next(&painter->run, &p, error);
+    if (status == MSK_OK) status = keep(&p->image, path, p->result->times.total, error);
+  }
+  o.picture = (msk_image){0}; /* the item's */
+  order_free(&o);
+  return status;
+}
+
 msk_status row_paint(struct painter *painter, const struct row *row, row_done *done, void *user,
                      msk_error *error) {
   msk_status status = MSK_OK;
   for (int i = 0; row->way != WAY_PHOTO && status == MSK_OK && i < row->list->count; i++) {
     struct stat found;
-    msk_image image = {0};
-    double seconds = NAN;
     char path[640];
     picture_path(path, row, painter->options.folder, i);
     if (stat(path, &found) == 0) continue;
-    status = paint(painter, row, i, &image, &seconds, error);
-    if (status == MSK_OK) status = keep(&image, path, seconds, error);
-    msk_image_free(&image);
+    status = paint(painter, row, i, path, error);
     done(user);
   }
   return status;

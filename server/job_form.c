@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
- * order.c - see order.h. */
-#include "order.h"
+ * job_form.c - see job_form.h. */
+#include "job_form.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "app/area.h"
+#include "app/metadata.h"
 
 enum { VALUE_BYTES = 1024 };
 
@@ -67,13 +68,13 @@ static bool read_settings(form *f, msk_recipe *recipe, msk_job kind) {
   return good;
 }
 
-static bool read_recipe(form *f, msk_request *request, msk_job kind) {
-  const char *name = "balanced";
+static bool begin_order(form *f, order *o, msk_job kind) {
+  const char *name = NULL;
   msk_error error = {0};
   if (!form_text(f, "recipe", &name)) return false;
-  if (msk_request_init(request, f->server->model, kind, name, &error) != MSK_OK)
+  if (order_begin(o, f->server->model, kind, name, &error) != MSK_OK)
     return problem_from_error(f->problem, "recipe", &error);
-  msk_recipe *recipe = &request->recipe;
+  msk_recipe *recipe = &o->request.recipe;
   bool good =
       (kind != MSK_JOB_DRAW || read_shorthand(f, recipe, kind, "lambda", "lambda_structure")) &&
       read_shorthand(f, recipe, kind, "guidance", "guidance") &&
@@ -83,20 +84,6 @@ static bool read_recipe(form *f, msk_request *request, msk_job kind) {
                        "%d steps were asked for, expected at most %d here",
                        recipe->steps + recipe->tail, SERVER_MAX_STEPS);
   return good;
-}
-
-json_t *order_settings(const msk_recipe *recipe, msk_job kind) {
-  json_t *object = json_object();
-  for (int i = 0; msk_recipe_key(i, kind, NULL) != NULL; i++) {
-    const char *key = msk_recipe_key(i, kind, NULL);
-    char value[VALUE_BYTES];
-    msk_recipe copy = *recipe;
-    msk_error ignored;
-    if (msk_recipe_get(recipe, key, value, sizeof value, &ignored) == MSK_OK &&
-        msk_recipe_set(&copy, kind, key, value, &ignored) == MSK_OK)
-      json_object_set_new(object, key, json_string(value));
-  }
-  return object;
 }
 
 /* ---- Numbers and words ---- */
@@ -134,10 +121,11 @@ static bool read_numbers(form *f, msk_request *request) {
   return true;
 }
 
-/* More are begun than are asked for; the best by structure are finished (docs/selection.md). */
-static bool read_candidates(form *f, job *j) {
+/* More are begun than are asked for, and the weaker ones are dropped by and by; the best by
+ * structure are finished (docs/selection.md). */
+static bool read_candidates(form *f, order *o) {
   long long candidates = 0;
-  const msk_request *request = &j->order.request;
+  msk_request *request = &o->request;
   if (!form_integer(f, "candidates", 1, MSK_MAX_CANDIDATES, &candidates)) return false;
   if (candidates == 0) return true;
   if (request->recipe.official)
@@ -148,7 +136,10 @@ static bool read_candidates(form *f, job *j) {
     return problem_set(f->problem, 422, "candidates",
                        "candidates was given %lld, expected at least the %d pictures of count",
                        candidates, request->count);
-  j->candidates = (int)candidates;
+  o->keep = request->finish = request->count;
+  request->count = (int)candidates;
+  o->scales[0] = request->recipe.guidance;
+  request->guidance_count = 1;
   return true;
 }
 
@@ -197,20 +188,17 @@ static bool read_client(form *f, job *j) {
 
 /* ---- Pictures ---- */
 
-/* The authors stretch, and never turn a sketch over (cli/draw.c does the same). */
-static bool read_preparation(form *f, msk_prepare_options *preparation, const msk_recipe *recipe,
-                             msk_job kind) {
+static bool read_preparation(form *f, msk_prepare_options *preparation, const order *o) {
   static const char *const fits[] = {"stretch", "pad", "crop", NULL}, *const inverts[] = {
                                                                           "auto", "yes", "no",
                                                                           NULL};
-  int fit = MSK_FIT_STRETCH,
-      invert = recipe->official || kind == MSK_JOB_EDIT ? MSK_INVERT_NO : MSK_INVERT_AUTO;
+  *preparation = order_preparation(o);
+  int fit = preparation->fit, invert = preparation->invert;
   bool paper = false;
-  msk_prepare_init(preparation);
   if (!form_choice(f, "fit", fits, &fit) || !form_choice(f, "invert", inverts, &invert) ||
       !form_boolean(f, "photo_of_paper", &paper))
     return false;
-  if (kind == MSK_JOB_EDIT && fit == MSK_FIT_PAD)
+  if (o->request.job == MSK_JOB_EDIT && fit == MSK_FIT_PAD)
     return problem_set(f->problem, 422, "fit",
                        "fit was given pad, expected stretch or crop when editing");
   preparation->fit = (msk_fit)fit;
@@ -228,29 +216,29 @@ static bool read_map(form *f, const char *name, msk_image *out, msk_fit fit) {
          problem_from_error(f->problem, name, &error);
 }
 
-static bool read_tokens(form *f, drawing *d) {
+static bool read_tokens(form *f, order *o) {
   json_t *list = NULL;
-  size_t count = (size_t)(d->info.tokens - 1);
+  size_t count = (size_t)(o->info.tokens - 1);
   if (!form_has(f, "sketch_tokens")) return true;
   if (!form_json(f, "sketch_tokens", JSON_ARRAY, &list)) return false;
   bool good = json_array_size(list) == count;
-  if (good && (d->sketch_tokens = malloc(count * sizeof *d->sketch_tokens)) == NULL) {
+  if (good && (o->sketch_tokens = malloc(count * sizeof *o->sketch_tokens)) == NULL) {
     json_decref(list);
     return problem_set(f->problem, 503, NULL, "out of memory for the sketch's tokens");
   }
   for (size_t i = 0; good && i < count; i++) {
     const json_t *value = json_array_get(list, i);
     json_int_t token = json_integer_value(value);
-    good = json_is_integer(value) && token >= 0 && token < d->info.codebook_size;
-    if (good) d->sketch_tokens[i] = (int32_t)token;
+    good = json_is_integer(value) && token >= 0 && token < o->info.codebook_size;
+    if (good) o->sketch_tokens[i] = (int32_t)token;
   }
   json_decref(list);
   return good || problem_set(f->problem, 422, "sketch_tokens",
                              "sketch_tokens is wrong, expected a list of %zu numbers from 0 to %d",
-                             count, d->info.codebook_size - 1);
+                             count, o->info.codebook_size - 1);
 }
 
-static bool read_box(form *f, drawing *d, const msk_image *photo, msk_fit fit) {
+static bool read_box(form *f, order *o, const msk_image *photo, msk_fit fit) {
   json_t *list = NULL;
   int numbers[4];
   if (!form_json(f, "box", JSON_ARRAY, &list)) return false;
@@ -266,81 +254,72 @@ static bool read_box(form *f, drawing *d, const msk_image *photo, msk_fit fit) {
     return problem_set(f->problem, 422, "box",
                        "box is wrong, expected four whole numbers: [top, left, height, width]");
   msk_error error = {0};
-  return area_place_box(&d->request.edit_box, numbers, "box", photo, d->info.image_size, fit,
+  return area_place_box(&o->request.edit_box, numbers, "box", photo, o->info.image_size, fit,
                         &error) == MSK_OK ||
          problem_from_error(f->problem, "box", &error);
 }
 
-static bool read_area(form *f, drawing *d, const msk_image *photo, msk_fit fit) {
+static bool read_area(form *f, order *o, const msk_image *photo, msk_fit fit) {
   if (form_has(f, "mask") == form_has(f, "box"))
     return problem_set(f->problem, 422, "mask",
                        "%s, expected exactly one of mask and box to say what is painted",
                        form_has(f, "mask") ? "both mask and box were given" : "no area was given");
-  return form_has(f, "box") ? read_box(f, d, photo, fit) : read_map(f, "mask", &d->mask, fit);
+  return form_has(f, "box") ? read_box(f, o, photo, fit) : read_map(f, "mask", &o->mask, fit);
 }
 
-static bool read_pictures(form *f, drawing *d, msk_job kind) {
+static bool read_pictures(form *f, order *o, msk_job kind) {
   const char *name = kind == MSK_JOB_DRAW ? "sketch" : "photo";
   msk_prepare_options preparation;
   msk_image source = {0};
   msk_error error = {0};
-  const msk_recipe *recipe = &d->request.recipe;
   if (kind == MSK_JOB_GENERATE) return true;
-  if (!read_preparation(f, &preparation, recipe, kind) || !read_tokens(f, d)) return false;
-  if (form_has(f, name) && d->sketch_tokens != NULL)
+  if (!read_preparation(f, &preparation, o) || !read_tokens(f, o)) return false;
+  if (form_has(f, name) && o->sketch_tokens != NULL)
     return problem_set(f->problem, 422, name,
                        "both sketch and sketch_tokens were given, expected one of them");
-  if (!form_has(f, name) && d->sketch_tokens == NULL)
+  if (!form_has(f, name) && o->sketch_tokens == NULL)
     return form_missing(f, name, "a picture: PNG, JPEG or WebP");
-  bool good = form_picture(f, name, recipe->official ? MSK_ALPHA_DROP : MSK_ALPHA_WHITE, &source);
-  if (good && kind == MSK_JOB_EDIT) good = read_area(f, d, &source, preparation.fit);
+  bool good = form_picture(f, name, order_alpha(o), &source);
+  if (good && kind == MSK_JOB_EDIT) good = read_area(f, o, &source, preparation.fit);
   if (good && source.pixels != NULL &&
-      msk_image_prepare(&d->picture, &source, d->info.image_size, d->info.image_size, &preparation,
-                        NULL, &error) != MSK_OK)
+      order_set_picture(o, &source, &preparation, &error) != MSK_OK)
     good = problem_from_error(f->problem, name, &error);
   msk_image_free(&source);
   return good &&
-         (kind != MSK_JOB_DRAW || read_map(f, "lambda_map", &d->lambda_map, preparation.fit));
+         (kind != MSK_JOB_DRAW || read_map(f, "lambda_map", &o->lambda_map, preparation.fit));
 }
 
 /* ---- The job ---- */
 
-/* Connects the request to the job's pictures, and has the library judge it before it is
- * accepted. */
+/* Has the library judge the order before it is accepted. */
 static bool finish(server *s, job *j, problem *p) {
-  drawing *d = &j->order;
-  msk_request *request = &d->request;
+  const msk_request request = order_request(&j->order);
   msk_session_options options;
   msk_error error = {0};
   size_t bytes = 0;
-  if (d->picture.pixels != NULL) request->picture = &d->picture;
-  if (d->sketch_tokens != NULL) request->picture_tokens = d->sketch_tokens;
-  if (d->mask.pixels != NULL) request->edit_mask = &d->mask;
-  if (d->lambda_map.pixels != NULL) request->lambda_map = &d->lambda_map;
-  j->settings = order_settings(&request->recipe, request->job);
+  j->settings = metadata_settings(&request.recipe, request.job);
   msk_session_options_init(&options);
   options.threads = 1;
-  const msk_request whole = job_request(j);
-  if (msk_session_bytes(&bytes, s->model, &whole, &options, &error) != MSK_OK)
+  if (msk_session_bytes(&bytes, s->model, &request, &options, &error) != MSK_OK)
     return problem_from_error(p, NULL, &error);
-  if (bytes <= s->config.session_bytes) return true;
+  if (bytes <= SERVER_SESSION_BYTES) return true;
   return problem_set(
       p, 422, NULL,
       "this needs %zu MB of memory, expected at most %zu here: ask for fewer pictures or steps",
-      bytes >> 20, s->config.session_bytes >> 20);
+      bytes >> 20, SERVER_SESSION_BYTES >> 20);
 }
 
 static bool fill(form *f, job *j, msk_job kind) {
-  drawing *d = &j->order;
+  order *o = &j->order;
   const char *const where[] = {"/v1/draw", "/v1/generate", "/v1/edit"};
-  return form_check_names(f, names_of(kind), where[kind]) && read_recipe(f, &d->request, kind) &&
-         read_class(f, &d->request.class_id) && read_numbers(f, &d->request) &&
-         read_candidates(f, j) && read_preview(f, j) && read_client(f, j) &&
-         read_pictures(f, d, kind) && finish(f->server, j, f->problem);
+  return form_check_names(f, names_of(kind), where[kind]) && begin_order(f, o, kind) &&
+         read_class(f, &o->request.class_id) && read_numbers(f, &o->request) &&
+         read_candidates(f, o) && read_preview(f, j) && read_client(f, j) &&
+         read_pictures(f, o, kind) && finish(f->server, j, f->problem);
 }
 
-job *order_from_form(form *f, msk_job kind) {
-  job *j = job_create(f->server);
+job *job_from_form(form *f, msk_job kind) {
+  job *j = job_create();
   if (j == NULL) {
     problem_set(f->problem, 503, NULL, "out of memory for a job");
     return NULL;
@@ -371,32 +350,35 @@ static void cover_tokens(msk_image *mask, int side) {
   }
 }
 
-job *order_plain(server *s, msk_job kind, const order_wishes *wishes, msk_image *photo,
-                 msk_image *mask, problem *p) {
-  job *j = job_create(s);
+static msk_status fill_plain(order *o, const server *s, msk_job kind, const job_wishes *wishes,
+                             const msk_image *photo, msk_image *mask, msk_error *error) {
+  msk_status status = order_begin(o, s->model, kind, NULL, error);
+  if (status != MSK_OK) return status;
+  const msk_prepare_options preparation = order_preparation(o);
+  o->request.class_id = wishes->class_id;
+  o->request.count = wishes->count;
+  o->request.seed = wishes->seed;
+  if (photo != NULL) status = order_set_picture(o, photo, &preparation, error);
+  if (status == MSK_OK && mask != NULL)
+    status = area_fit_map(&o->mask, mask, o->info.image_size, preparation.fit, error);
+  if (status == MSK_OK && mask != NULL && wishes->whole_tokens)
+    cover_tokens(&o->mask, o->info.image_size / o->info.latent_size);
+  return status;
+}
+
+job *job_plain(server *s, msk_job kind, const job_wishes *wishes, msk_image *photo, msk_image *mask,
+               problem *p) {
+  job *j = job_create();
   msk_error error = {0};
   if (j == NULL) {
     problem_set(p, 503, NULL, "out of memory for a job");
     return NULL;
   }
-  drawing *d = &j->order;
-  msk_prepare_options preparation;
-  msk_prepare_init(&preparation);
-  preparation.invert = kind == MSK_JOB_DRAW ? MSK_INVERT_AUTO : MSK_INVERT_NO;
   j->preview_seconds = wishes->previews ? 0 : -1;
   j->preview_size = s->info.image_size;
-  msk_status status = msk_request_init(&d->request, s->model, kind, "balanced", &error);
-  d->request.class_id = wishes->class_id;
-  d->request.count = wishes->count;
-  d->request.seed = wishes->seed;
-  if (status == MSK_OK && photo != NULL)
-    status = msk_image_prepare(&d->picture, photo, s->info.image_size, s->info.image_size,
-                               &preparation, NULL, &error);
-  if (status == MSK_OK && mask != NULL)
-    status = area_fit_map(&d->mask, mask, s->info.image_size, MSK_FIT_STRETCH, &error);
-  if (status == MSK_OK && mask != NULL && wishes->whole_tokens)
-    cover_tokens(&d->mask, s->info.image_size / s->info.latent_size);
-  bool good = status == MSK_OK ? finish(s, j, p) : problem_from_error(p, NULL, &error);
+  bool good = fill_plain(&j->order, s, kind, wishes, photo, mask, &error) == MSK_OK
+                  ? finish(s, j, p)
+                  : problem_from_error(p, NULL, &error);
   if (good) return j;
   jobs_release(s->jobs, j);
   return NULL;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * metadata.c - see metadata.h. */
-#include "metadata.h"
+#include "app/metadata.h"
 
 #include <jansson.h>
 #include <stdlib.h>
@@ -17,18 +17,28 @@ static const char *const rng_names[] = {"original", "partitionable"};
 
 /* ---- Writing ---- */
 
-/* Keys that the recipe can be given in this job, with their values. */
-static json_t *recipe_object(const msk_recipe *recipe, msk_job job) {
-  json_t *object = json_pack("{s:s}", "name", recipe->name);
+/* A key whose value would be refused has no effect in the job. */
+json_t *metadata_settings(const msk_recipe *recipe, msk_job job) {
+  json_t *object = json_object();
   for (int i = 0; msk_recipe_key(i, job, NULL) != NULL; i++) {
     const char *key = msk_recipe_key(i, job, NULL);
     char value[MAX_VALUE_BYTES];
     msk_recipe copy = *recipe;
     msk_error ignored;
-    if (msk_recipe_get(recipe, key, value, sizeof value, &ignored) != MSK_OK) continue;
-    if (msk_recipe_set(&copy, job, key, value, &ignored) == MSK_OK)
+    if (msk_recipe_get(recipe, key, value, sizeof value, &ignored) == MSK_OK &&
+        msk_recipe_set(&copy, job, key, value, &ignored) == MSK_OK)
       json_object_set_new(object, key, json_string(value));
   }
+  return object;
+}
+
+static json_t *recipe_object(const order *o, double guidance) {
+  msk_recipe recipe = o->request.recipe;
+  recipe.guidance = guidance;
+  json_t *object = json_pack("{s:s}", "name", recipe.name),
+         *settings = metadata_settings(&recipe, o->request.job);
+  json_object_update(object, settings);
+  json_decref(settings);
   return object;
 }
 
@@ -49,37 +59,38 @@ static msk_status add_image(json_t *object, const char *key, const msk_image *im
 }
 
 /* What was drawn from: tokens of the sketch, or photo and area. */
-static msk_status add_sources(json_t *object, const drawing *d, msk_error *error) {
-  if (d->request.job == MSK_JOB_DRAW && d->sketch_tokens != NULL) {
+static msk_status add_sources(json_t *object, const order *o, msk_error *error) {
+  if (o->request.job == MSK_JOB_DRAW && o->sketch_tokens != NULL) {
     json_t *tokens = json_array();
-    for (int i = 0; i < d->info.tokens - 1; i++)
-      json_array_append_new(tokens, json_integer(d->sketch_tokens[i]));
+    for (int i = 0; i < o->info.tokens - 1; i++)
+      json_array_append_new(tokens, json_integer(o->sketch_tokens[i]));
     json_object_set_new(object, "sketch_tokens", tokens);
   }
-  msk_status status = add_image(object, "lambda_map", &d->lambda_map, error);
-  if (status != MSK_OK || d->request.job != MSK_JOB_EDIT) return status;
-  const msk_box *box = &d->request.edit_box;
-  if (d->mask.pixels == NULL)
+  msk_status status = add_image(object, "lambda_map", &o->lambda_map, error);
+  if (status != MSK_OK || o->request.job != MSK_JOB_EDIT) return status;
+  const msk_box *box = &o->request.edit_box;
+  if (o->mask.pixels == NULL)
     json_object_set_new(object, "box",
                         json_pack("[i, i, i, i]", box->top, box->left, box->height, box->width));
-  status = add_image(object, "mask", &d->mask, error);
-  return status == MSK_OK ? add_image(object, "photo", &d->picture, error) : status;
+  status = add_image(object, "mask", &o->mask, error);
+  return status == MSK_OK ? add_image(object, "photo", &o->picture, error) : status;
 }
 
-msk_status metadata_write(char **text, const drawing *d, int item, msk_error *error) {
+msk_status metadata_write(char **text, const order *o, int item, double guidance,
+                          msk_error *error) {
   char seed[24];
-  snprintf(seed, sizeof seed, "%llu", (unsigned long long)d->request.seed);
+  snprintf(seed, sizeof seed, "%llu", (unsigned long long)o->request.seed);
   json_t *object = json_pack(
       "{s:s, s:s, s:s, s:{s:s?, s:s?}, s:{s:i, s:s?}, s:s, s:i, s:i, s:s, s:s?, s:s, s:s, s:o}",
-      "program", "masksketch", "version", msk_version(), "job", job_names[d->request.job], "model",
-      "name", d->info.name, "hash", d->info.hash, "class", "id", d->request.class_id, "name",
-      msk_model_class_name(d->model, d->request.class_id), "seed", seed, "item", item, "batch",
-      drawing_is_batch(d) ? d->request.count : 1, "rng", rng_names[d->request.rng_layout], "isa",
-      d->info.isa, "precision", msk_precision_name((int)d->info.precision), "decode_precision",
-      msk_precision_name((int)d->info.decode_precision), "recipe",
-      recipe_object(&d->request.recipe, d->request.job));
+      "program", "masksketch", "version", msk_version(), "job", job_names[o->request.job], "model",
+      "name", o->info.name, "hash", o->info.hash, "class", "id", o->request.class_id, "name",
+      msk_model_class_name(o->model, o->request.class_id), "seed", seed, "item", item, "batch",
+      o->request.recipe.official ? o->request.count : 1, "rng", rng_names[o->request.rng_layout],
+      "isa", o->info.isa, "precision", msk_precision_name((int)o->info.precision),
+      "decode_precision", msk_precision_name((int)o->info.decode_precision), "recipe",
+      recipe_object(o, guidance));
   if (object == NULL) return app_fail(error, MSK_ERROR_MEMORY, "out of memory for the PNG's text");
-  msk_status status = add_sources(object, d, error);
+  msk_status status = add_sources(object, o, error);
   char *dumped = status == MSK_OK ? json_dump(object, JSON_COMPACT) : NULL;
   if (dumped != NULL &&
       /* a text that could not be read back: without the photo it is still of use */
@@ -133,25 +144,26 @@ static json_t *parse(const char *text) {
                                                                                             : NULL;
 }
 
-const char *metadata_isa(const char *text) {
-  json_t *root = parse(text);
-  const char *wanted = json_string_value(json_object_get(root, "isa")), *found = NULL;
+static const char *known_isa(const char *wanted) {
   for (int i = 0; wanted != NULL && msk_isa_name(i) != NULL; i++) {
-    if (strcmp(msk_isa_name(i), wanted) == 0) found = msk_isa_name(i);
+    if (strcmp(msk_isa_name(i), wanted) == 0) return msk_isa_name(i);
   }
-  json_decref(root);
-  return found;
+  return NULL;
 }
 
-msk_precision metadata_precision(const char *text, const char *key) {
-  json_t *root = parse(text);
+static int precision_of(const json_t *root, const char *key) {
   const char *found = json_string_value(json_object_get(root, key));
-  msk_precision precision =
-      found != NULL && strcmp(found, msk_precision_name(MSK_PRECISION_INT8)) == 0
-          ? MSK_PRECISION_INT8
-          : MSK_PRECISION_FP32;
+  bool int8 = found != NULL && strcmp(found, msk_precision_name(MSK_PRECISION_INT8)) == 0;
+  return int8 ? MSK_PRECISION_INT8 : MSK_PRECISION_FP32;
+}
+
+void metadata_choose(model_choice *choice, const char *text) {
+  json_t *root = parse(text);
+  if (choice->isa == NULL) choice->isa = known_isa(json_string_value(json_object_get(root, "isa")));
+  if (choice->precision < 0) choice->precision = precision_of(root, "precision");
+  if (choice->decode_precision < 0)
+    choice->decode_precision = precision_of(root, "decode_precision");
   json_decref(root);
-  return precision;
 }
 
 /* A reader of one text: the first thing that is wrong is kept. */
@@ -213,39 +225,37 @@ static void read_recipe(reader *r, msk_recipe *recipe, msk_job job) {
   }
 }
 
-static void read_tokens(reader *r, drawing *d) {
+static void read_tokens(reader *r, order *o) {
   const json_t *array = json_object_get(r->root, "sketch_tokens");
-  size_t count = (size_t)(d->info.tokens - 1);
+  size_t count = (size_t)(o->info.tokens - 1);
   if (json_array_size(array) != count) {
     wrong(r, "sketch_tokens", "one number for each token of the model");
     return;
   }
-  d->sketch_tokens = malloc(count * sizeof *d->sketch_tokens);
-  for (size_t i = 0; d->sketch_tokens != NULL && i < count; i++) {
+  o->sketch_tokens = malloc(count * sizeof *o->sketch_tokens);
+  for (size_t i = 0; o->sketch_tokens != NULL && i < count; i++) {
     const json_t *value = json_array_get(array, i);
     json_int_t token = json_integer_value(value);
-    if (!json_is_integer(value) || token < 0 || token >= d->info.codebook_size) {
+    if (!json_is_integer(value) || token < 0 || token >= o->info.codebook_size) {
       wrong(r, "sketch_tokens", "numbers within the codebook");
       return;
     }
-    d->sketch_tokens[i] = (int32_t)token;
+    o->sketch_tokens[i] = (int32_t)token;
   }
-  if (d->sketch_tokens == NULL && r->status == MSK_OK)
+  if (o->sketch_tokens == NULL && r->status == MSK_OK)
     r->status = app_fail(r->error, MSK_ERROR_MEMORY, "out of memory for the sketch's tokens");
-  d->request.picture_tokens = d->sketch_tokens;
 }
 
-/* A square of this side, or (where it is no photo) anything that is not larger. Returns the image
- * where there is one. */
-static const msk_image *read_image(reader *r, const char *key, int side, bool exact,
-                                   msk_image *image) {
+/* A square of this side, or (where it is no photo) anything that is not larger. The image stays
+ * empty where there is none. */
+static void read_image(reader *r, const char *key, int side, bool exact, msk_image *image) {
   const char *text = json_string_value(json_object_get(r->root, key));
   size_t byte_count = 0;
-  if (r->status != MSK_OK || text == NULL) return NULL;
+  if (r->status != MSK_OK || text == NULL) return;
   void *bytes = base64_decode(text, &byte_count);
   if (bytes == NULL) {
     wrong(r, key, "a picture in base64");
-    return NULL;
+    return;
   }
   r->status =
       msk_image_decode(image, bytes, byte_count, MSK_ALPHA_WHITE, key, r->allocator, r->error);
@@ -254,79 +264,80 @@ static const msk_image *read_image(reader *r, const char *key, int side, bool ex
                                     : image->width > side || image->height > side))
     wrong(r, key,
           exact ? "a picture of the model's size" : "a picture of at most the model's size");
-  return r->status == MSK_OK ? image : NULL;
 }
 
-static void read_sources(reader *r, drawing *d) {
-  msk_request *request = &d->request;
+static void read_sources(reader *r, order *o) {
+  msk_request *request = &o->request;
   if (json_is_true(json_object_get(r->root, "incomplete")))
     wrong(r, "photo", "one of less than a megabyte: it was left out when the PNG was written");
   if (request->job == MSK_JOB_DRAW) {
-    read_tokens(r, d);
-    request->lambda_map = read_image(r, "lambda_map", d->info.image_size, false, &d->lambda_map);
+    read_tokens(r, o);
+    read_image(r, "lambda_map", o->info.image_size, false, &o->lambda_map);
   } else if (request->job == MSK_JOB_EDIT) {
     const json_t *box = json_object_get(r->root, "box");
     int *fields[] = {&request->edit_box.top, &request->edit_box.left, &request->edit_box.height,
                      &request->edit_box.width};
-    request->picture = read_image(r, "photo", d->info.image_size, true, &d->picture);
-    request->edit_mask = read_image(r, "mask", d->info.image_size, false, &d->mask);
-    if (request->picture == NULL) wrong(r, "photo", "the photo in base64");
-    if (request->edit_mask == NULL && json_array_size(box) != 4) wrong(r, "box", "four numbers");
+    read_image(r, "photo", o->info.image_size, true, &o->picture);
+    read_image(r, "mask", o->info.image_size, false, &o->mask);
+    if (o->picture.pixels == NULL) wrong(r, "photo", "the photo in base64");
+    if (o->mask.pixels == NULL && json_array_size(box) != 4) wrong(r, "box", "four numbers");
     for (size_t i = 0; i < json_array_size(box) && i < 4; i++)
       *fields[i] = (int)json_integer_value(json_array_get(box, i));
   }
 }
 
 /* The same weights, by their hash. */
-static void check_model(reader *r, const drawing *d) {
+static void check_model(reader *r, const msk_model *ours) {
+  msk_model_info info;
+  msk_model_get_info(ours, &info);
   const json_t *model = json_object_get(r->root, "model");
   const char *hash = json_string_value(json_object_get(model, "hash")),
              *name = json_string_value(json_object_get(model, "name"));
   if (hash == NULL) {
     wrong(r, "model", "name and hash of the model");
-  } else if (r->status == MSK_OK && (d->info.hash == NULL || strcmp(hash, d->info.hash) != 0)) {
+  } else if (r->status == MSK_OK && (info.hash == NULL || strcmp(hash, info.hash) != 0)) {
     r->status = app_fail(r->error, MSK_ERROR_FILE,
                          "%s was made with the model %.60s (hash %.12s), but this is %.60s (hash "
                          "%.12s): name the right one with --model",
                          r->path, name == NULL ? "?" : name, hash,
-                         d->info.name == NULL ? "?" : d->info.name,
-                         d->info.hash == NULL ? "?" : d->info.hash);
+                         info.name == NULL ? "?" : info.name, info.hash == NULL ? "?" : info.hash);
   }
 }
 
-static void read_request(reader *r, drawing *d) {
+static void read_request(reader *r, order *o, const msk_model *model) {
   const char *recipe =
       json_string_value(json_object_get(json_object_get(r->root, "recipe"), "name"));
   msk_job job = (msk_job)read_word(r, "job", job_names, 3);
   if (recipe == NULL) wrong(r, "recipe", "its name and fields");
-  check_model(r, d);
+  check_model(r, model);
   if (r->status != MSK_OK) return;
-  if (msk_request_init(&d->request, d->model, job, recipe, r->error) != MSK_OK) {
+  if (order_begin(o, model, job, recipe, r->error) != MSK_OK) {
     wrong(r, "recipe", "one that this version has");
     return;
   }
-  read_recipe(r, &d->request.recipe, job);
-  d->request.class_id =
-      read_int(r, json_object_get(r->root, "class"), "id", 0, d->info.class_count - 1);
-  d->request.seed = read_seed(r);
-  d->request.rng_layout = (msk_rng_layout)read_word(r, "rng", rng_names, 2);
+  read_recipe(r, &o->request.recipe, job);
+  o->request.class_id =
+      read_int(r, json_object_get(r->root, "class"), "id", 0, o->info.class_count - 1);
+  o->request.seed = read_seed(r);
+  o->request.rng_layout = (msk_rng_layout)read_word(r, "rng", rng_names, 2);
   int batch = read_int(r, r->root, "batch", 1, MAX_COUNT);
-  bool official = drawing_is_batch(d);
+  bool official = o->request.recipe.official;
   int item = read_int(r, r->root, "item", 0, official ? batch - 1 : 1 << 30);
-  d->request.count = official ? batch : 1;
-  d->request.first_item = official ? 0 : item;
-  d->kept = official ? item : 0;
-  read_sources(r, d);
+  o->request.count = official ? batch : 1;
+  o->request.first_item = official ? 0 : item;
+  o->kept = official ? item : 0;
+  read_sources(r, o);
 }
 
-msk_status metadata_read(drawing *d, const char *text, const char *path,
+msk_status metadata_read(order *o, const msk_model *model, const char *text, const char *path,
                          const msk_allocator *allocator, msk_error *error) {
   json_t *root = parse(text);
   reader r = {root, path, allocator, error, MSK_OK};
   const char *program = json_string_value(json_object_get(root, "program"));
+  *o = (order){.kept = -1};
   if (program == NULL || strcmp(program, "masksketch") != 0)
     wrong(&r, "beginning", "a JSON object by masksketch");
-  if (r.status == MSK_OK) read_request(&r, d);
+  if (r.status == MSK_OK) read_request(&r, o, model);
   json_decref(root);
   return r.status;
 }

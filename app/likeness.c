@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * likeness.c - see likeness.h. */
+#include "app/likeness.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "app/report.h"
+
+msk_status likeness_open(likeness *l, const char *folder, const char *isa, int threads,
+                         msk_error *error) {
+  likeness made = {.clip = NULL};
+  msk_clip_options options;
+  msk_clip_options_init(&options);
+  options.isa = isa;
+  options.threads = threads;
+  msk_status status = msk_clip_open(&made.clip, folder, &options, error);
+  if (status != MSK_OK) return status;
+  msk_clip_get_info(made.clip, &made.info);
+  const size_t dimensions = (size_t)made.info.dimensions;
+  made.text = calloc(3 * dimensions, sizeof *made.text);
+  if (made.text == NULL) {
+    msk_clip_close(made.clip);
+    return app_fail(error, MSK_ERROR_MEMORY, "out of memory for embeddings");
+  }
+  made.sketch = made.text + dimensions;
+  made.picture = made.sketch + dimensions;
+  *l = made;
+  return MSK_OK;
+}
+
+void likeness_close(likeness *l) {
+  msk_clip_close(l->clip);
+  free(l->text);
+  *l = (likeness){.clip = NULL};
+}
+
+msk_status likeness_set_text(likeness *l, const char *text, int *tokens, msk_error *error) {
+  return msk_clip_embed_texts(l->clip, &text, 1, l->text, tokens, error);
+}
+
+msk_status likeness_set_sketch(likeness *l, const msk_image *sketch, msk_error *error) {
+  return msk_clip_embed_images(l->clip, sketch, 1, l->sketch, error);
+}
+
+/* An embedding that was not set is zeros, and so is its cosine. */
+msk_status likeness_look(likeness *l, const msk_image *picture, double *text, double *sketch,
+                         msk_error *error) {
+  msk_status status = msk_clip_embed_images(l->clip, picture, 1, l->picture, error);
+  if (status != MSK_OK) return status;
+  *text = msk_clip_cosine(l->picture, l->text, l->info.dimensions);
+  *sketch = msk_clip_cosine(l->picture, l->sketch, l->info.dimensions);
+  return MSK_OK;
+}
+
+/* ---- texts ---- */
+
+static msk_status fill(char *out, const char *text, const char *name, size_t name_bytes,
+                       msk_error *error) {
+  static const char mark[] = "{class}";
+  size_t used = 0;
+  if (text == NULL) text = "a photo of a {class}";
+  while (*text != 0) {
+    bool marked = strncmp(text, mark, strlen(mark)) == 0;
+    size_t length = marked ? name_bytes : 1;
+    if (used + length > MAX_TEXT_BYTES)
+      return app_fail(error, MSK_ERROR_ARGUMENT,
+                      "--text is longer than the %d bytes that are taken", MAX_TEXT_BYTES);
+    memcpy(out + used, marked ? name : text, length);
+    used += length;
+    text += marked ? strlen(mark) : 1;
+  }
+  out[used] = 0;
+  return MSK_OK;
+}
+
+msk_status likeness_fill_text(char out[MAX_TEXT_BYTES + 1], const char *text, const char *name,
+                              msk_error *error) {
+  return fill(out, text, name, name == NULL ? 0 : strlen(name), error);
+}
+
+msk_status likeness_class_text(char out[MAX_TEXT_BYTES + 1], const char *text,
+                               const msk_model *model, int class_id, msk_error *error) {
+  const char *name = msk_model_class_name(model, class_id);
+  if (name == NULL) name = "thing";
+  return fill(out, text, name, strcspn(name, ","), error);
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * likeness.h - a CLIP with one text and one sketch in mind, and how well pictures fit them.
+ * Belongs to one thread at a time. */
+#ifndef APP_LIKENESS_H
+#define APP_LIKENESS_H
+
+#include "masksketch.h"
+
+enum { MAX_TEXT_BYTES = 8192 };
+
+typedef struct likeness {
+  msk_clip *clip; /* NULL: not opened */
+  msk_clip_info info;
+  float *text, *sketch, *picture; /* embeddings, each info.dimensions; one block, at `text` */
+} likeness;
+
+/* isa, threads: as in msk_clip_options. On failure nothing is left open. */
+msk_status likeness_open(likeness *l, const char *folder, const char *isa, int threads,
+                         msk_error *error);
+void likeness_close(likeness *l);
+
+/* `tokens`, if not NULL: how many the text takes; more than info.text_tokens are cut off. */
+msk_status likeness_set_text(likeness *l, const char *text, int *tokens, msk_error *error);
+msk_status likeness_set_sketch(likeness *l, const msk_image *sketch, msk_error *error);
+/* Cosines of a picture with text and sketch; that of one that was not set is 0. */
+msk_status likeness_look(likeness *l, const msk_image *picture, double *text, double *sketch,
+                         msk_error *error);
+
+/* `text` (NULL: "a photo of a {class}") with the name for every {class}. */
+msk_status likeness_fill_text(char out[MAX_TEXT_BYTES + 1], const char *text, const char *name,
+                              msk_error *error);
+/* The same with a class of the model: its name up to the first comma. */
+msk_status likeness_class_text(char out[MAX_TEXT_BYTES + 1], const char *text,
+                               const msk_model *model, int class_id, msk_error *error);
+#endif

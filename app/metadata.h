@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * metadata.h - the request inside a PNG: JSON in the text chunk "masksketch" (docs/commands.md
+ * lists its fields). All that the picture depends on is in it, the sketch as its tokens (a few
+ * kilobytes), photo, mask and lambda map as lossless WebP, so that `replay` needs the PNG and
+ * the model alone. What is read back is foreign, and checked field by field. */
+#ifndef APP_METADATA_H
+#define APP_METADATA_H
+
+#include <jansson.h>
+
+#include "app/model_path.h"
+#include "app/order.h"
+
+/* The library reads a text of at most 1 MiB back. */
+enum { MAX_METADATA_BYTES = (1 << 20) - 1 };
+
+/* Every key that acts in the job, with its value as text. */
+json_t *metadata_settings(const msk_recipe *recipe, msk_job job);
+/* Text for item `item` of the order, drawn with that guidance scale; to free(). */
+msk_status metadata_write(char **text, const order *o, int item, double guidance, msk_error *error);
+/* The text of a PNG file, to msk_free(NULL, ...). MSK_ERROR_FILE if there is none. */
+msk_status metadata_load(char **text, const char *path, msk_error *error);
+/* How the picture was computed, where `choice` leaves it open: the kernel set of then, if this
+ * machine has it, and the precisions; fp32 where the text does not tell. */
+void metadata_choose(model_choice *choice, const char *text);
+/* The order that a text remembers. `model` is held against the text; `path` stands in messages.
+ * Pictures of at most the model's size are taken; their memory is the allocator's (NULL: the C
+ * heap). order_free() it in any case. */
+msk_status metadata_read(order *o, const msk_model *model, const char *text, const char *path,
+                         const msk_allocator *allocator, msk_error *error);
+#endif

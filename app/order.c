@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * order.c - see order.h. */
+#include "app/order.h"
+
+#include <stdlib.h>
+
+msk_status order_begin(order *o, const msk_model *model, msk_job job, const char *recipe,
+                       msk_error *error) {
+  order made = {.model = model, .kept = -1};
+  msk_status status = msk_request_init(&made.request, model, job, recipe, error);
+  if (status != MSK_OK) return status;
+  if (model != NULL) msk_model_get_info(model, &made.info);
+  *o = made;
+  return MSK_OK;
+}
+
+void order_free(order *o) {
+  msk_image_free(&o->picture);
+  msk_image_free(&o->mask);
+  msk_image_free(&o->lambda_map);
+  free(o->sketch_tokens);
+  o->sketch_tokens = NULL;
+}
+
+/* The authors drop alpha, stretch, and never turn a sketch over; a photo is never turned over. */
+msk_alpha order_alpha(const order *o) {
+  return o->request.recipe.official ? MSK_ALPHA_DROP : MSK_ALPHA_WHITE;
+}
+
+msk_prepare_options order_preparation(const order *o) {
+  msk_prepare_options preparation;
+  msk_prepare_init(&preparation);
+  if (o->request.recipe.official || o->request.job == MSK_JOB_EDIT)
+    preparation.invert = MSK_INVERT_NO;
+  return preparation;
+}
+
+msk_status order_set_picture(order *o, const msk_image *source,
+                             const msk_prepare_options *preparation, msk_error *error) {
+  return msk_image_prepare(&o->picture, source, o->info.image_size, o->info.image_size, preparation,
+                           NULL, error);
+}
+
+/* A sketch whose tokens are known needs no encoding; a photo is needed whole, to be composited. */
+msk_request order_request(const order *o) {
+  msk_request request = o->request;
+  if (o->sketch_tokens != NULL) {
+    request.picture_tokens = o->sketch_tokens;
+  } else if (o->picture.pixels != NULL) {
+    request.picture = &o->picture;
+  }
+  if (o->mask.pixels != NULL) request.edit_mask = &o->mask;
+  if (o->lambda_map.pixels != NULL) request.lambda_map = &o->lambda_map;
+  if (request.guidance_count > 0) request.guidance_scales = o->scales;
+  return request;
+}
+
+bool order_runs_together(const order *o) {
+  return o->request.recipe.official || o->request.guidance_count > 0;
+}
+
+int order_pictures(const order *o) {
+  if (o->request.guidance_count > 0) return o->keep;
+  return o->kept >= 0 ? 1 : o->request.count;
+}

@@ -85,6 +85,18 @@ static inline msk_device *device_new(const char *isa) {
   return device;
 }
 
+/* On every instruction set that this machine has. */
+static inline void for_each_isa(void (*test)(const msk_device *device)) {
+  int count = 0;
+  for (; msk_isa_name(count) != NULL; count++) {
+    msk_device *device = device_new(msk_isa_name(count));
+    assert_string_equal(msk_device_isa(device), msk_isa_name(count));
+    test(device);
+    msk_device_destroy(device);
+  }
+  assert_true(count > 0);
+}
+
 /* Measures, then runs with exactly that scratch, NaN inside and guards behind. */
 static inline void run_operation(const msk_device *device, int threads, operation *function,
                                  const void *arguments) {

@@ -131,7 +131,7 @@ void msk_network_destroy(msk_network *network) {
 
 /* ---- weights ---- */
 
-static void pack(msk_network *net, const msk_weight_block *blocks, size_t count,
+static void pack(msk_network *net, const msk_rows *blocks, size_t count,
                  const struct panels *panels) {
   msk_op_pack(&net->stream, blocks, count, false, panels->forward);
   msk_op_pack(&net->stream, blocks, count, true, panels->backward);
@@ -139,7 +139,8 @@ static void pack(msk_network *net, const msk_weight_block *blocks, size_t count,
 
 static void pack_one(msk_network *net, const float *weight, size_t in, size_t out,
                      const struct panels *panels) {
-  pack(net, &(msk_weight_block){weight, in, out}, 1, panels);
+  const msk_rows matrix = msk_rows_at(weight, in, out);
+  pack(net, &matrix, 1, panels);
 }
 
 void msk_network_set(msk_network *net, float *block) {
@@ -148,7 +149,8 @@ void msk_network_set(msk_network *net, float *block) {
   for (size_t i = 0; i < net->layers; i++) {
     msk_layer_params layer = msk_params_layer(net->params, block, i);
     const struct kept *kept = &net->kept[i];
-    const msk_weight_block qkv[] = {{layer.query, d, d}, {layer.key, d, d}, {layer.value, d, d}};
+    const msk_rows qkv[] = {msk_rows_at(layer.query, d, d), msk_rows_at(layer.key, d, d),
+                            msk_rows_at(layer.value, d, d)};
     pack(net, qkv, 3, &kept->qkv_panels);
     pack_one(net, layer.out, d, d, &kept->out);
     pack_one(net, layer.up, d, net->intermediate, &kept->up);
@@ -157,41 +159,28 @@ void msk_network_set(msk_network *net, float *block) {
   msk_outer_params outer = msk_params_outer(net->params, block);
   pack_one(net, outer.dense, d, d, &net->dense);
   /* The head multiplies by the words' transpose: forward and backward change places. */
-  const msk_weight_block words = {outer.words, net->codes, d};
+  const msk_rows words = msk_rows_at(outer.words, net->codes, d);
   msk_op_pack(&net->stream, &words, 1, true, net->words.forward);
   msk_op_pack(&net->stream, &words, 1, false, net->words.backward);
 }
 
 /* ---- the forward pass ---- */
 
-void apply_dense(msk_network *net, const float *panels, size_t depth, size_t columns,
-                 const float *bias, const float *x, size_t x_stride, const float *residual,
-                 float *y, size_t y_stride, size_t rows) {
-  msk_op_dense(&net->stream, &(msk_dense_args){.panels = panels,
-                                               .bias = bias,
-                                               .depth = depth,
-                                               .columns = columns,
-                                               .x = x,
-                                               .residual = residual,
-                                               .y = y,
-                                               .rows = rows,
-                                               .x_stride = x_stride,
-                                               .y_stride = y_stride});
-}
-
 static void apply_norm(msk_network *net, const float *x, const float *scale, const float *shift,
                        size_t rows, float *y) {
   const msk_norm norm = {.gamma = scale, .beta = shift, .epsilon = LAYER_NORM_EPSILON};
-  msk_op_layer_norm(&net->stream, msk_rows_at(x, rows, net->hidden), &norm,
-                    msk_rows_at(y, rows, net->hidden));
+  msk_op_layer_norm(&net->stream, narrow(net, x, rows), &norm, narrow(net, y, rows));
+}
+
+static void apply_dense(msk_network *net, const char *name, const struct panels *panels,
+                        const float *bias, msk_rows x, msk_rows residual, msk_rows y) {
+  msk_op_dense(&net->stream, name, panels->forward, bias, x, MSK_ACT_NONE, residual, y);
 }
 
 static void embed(msk_network *net, const int32_t *tokens) {
   msk_outer_params outer = msk_params_outer(net->params, net->block);
-  size_t d = net->hidden;
-  msk_op_embed(&net->stream, tokens, msk_rows_at(outer.words, net->vocabulary, d),
-               msk_rows_at(outer.positions, net->tokens, d),
-               msk_rows_at(net->embedded, net->rows, d));
+  msk_op_embed(&net->stream, tokens, narrow(net, outer.words, net->vocabulary),
+               narrow(net, outer.positions, net->tokens), narrow(net, net->embedded, net->rows));
   apply_norm(net, net->embedded, outer.scale, outer.shift, net->rows, net->kept[0].x);
 }
 
@@ -201,55 +190,54 @@ static void project_qkv(msk_network *net, size_t index) {
   size_t d = net->hidden;
   const float *biases[] = {layer.query_bias, layer.key_bias, layer.value_bias};
   for (size_t i = 0; i < 3; i++)
-    msk_op_copy(&net->stream, msk_rows_at(biases[i], 1, d),
-                msk_rows_at(net->qkv_bias + i * d, 1, d));
-  apply_dense(net, kept->qkv_panels.forward, d, 3 * d, net->qkv_bias, kept->x, 0, NULL, kept->qkv,
-              0, net->rows);
+    msk_op_copy(&net->stream, narrow(net, biases[i], 1), narrow(net, net->qkv_bias + i * d, 1));
+  apply_dense(net, "q k v", &kept->qkv_panels, net->qkv_bias, narrow(net, kept->x, net->rows),
+              MSK_NO_ROWS, msk_rows_at(kept->qkv, net->rows, 3 * d));
 }
 
-static void attend(msk_network *net, const struct kept *kept) {
-  size_t d = net->hidden;
-  const msk_attention_shape shape = {.batch = net->rows / net->tokens,
-                                     .heads = net->heads,
-                                     .scale = 1.0f / sqrtf((float)(d / net->heads))};
-  const msk_rows qkv = msk_rows_at(kept->qkv, net->rows, 3 * d);
-  msk_op_attention(&net->stream, &shape, msk_rows_columns(qkv, 0, d), msk_rows_columns(qkv, d, d),
-                   msk_rows_columns(qkv, 2 * d, d), NULL,
-                   msk_rows_at(kept->attended, net->rows, d));
+static void attend(msk_network *net, size_t index) {
+  const msk_attention_shape shape = attention_shape(net);
+  struct qkv of = split_qkv(net, net->kept[index].qkv);
+  msk_op_attention(&net->stream, &shape, of.q, of.k, of.v, NULL,
+                   narrow(net, net->kept[index].attended, net->rows));
 }
 
 static void forward_layer(msk_network *net, size_t index) {
   const struct kept *kept = &net->kept[index];
   msk_layer_params layer = msk_params_layer(net->params, net->block, index);
-  size_t d = net->hidden, rows = rows_behind(net, index);
-  const float *x = kept->x, *attended = kept->attended;
+  size_t rows = rows_behind(net, index);
+  msk_rows x = narrow(net, kept->x, net->rows), attended = narrow(net, kept->attended, net->rows);
   project_qkv(net, index);
-  attend(net, kept);
+  attend(net, index);
   if (rows != net->rows) {
-    msk_op_gather_rows(&net->stream, x, net->chosen, rows, d, net->chosen_x);
-    msk_op_gather_rows(&net->stream, attended, net->chosen, rows, d, net->chosen_attended);
-    x = net->chosen_x, attended = net->chosen_attended;
+    msk_rows all = x, all_attended = attended;
+    x = narrow(net, net->chosen_x, rows), attended = narrow(net, net->chosen_attended, rows);
+    msk_op_gather_rows(&net->stream, all, net->chosen, x);
+    msk_op_gather_rows(&net->stream, all_attended, net->chosen, attended);
   }
-  apply_dense(net, kept->out.forward, d, d, layer.out_bias, attended, 0, x, kept->first, 0, rows);
+  apply_dense(net, "attention output", &kept->out, layer.out_bias, attended, x,
+              narrow(net, kept->first, rows));
   apply_norm(net, kept->first, layer.attention_scale, layer.attention_shift, rows, kept->middle);
-  apply_dense(net, kept->up.forward, d, net->intermediate, layer.up_bias, kept->middle, 0, NULL,
-              kept->hidden, net->wide, rows);
-  msk_op_gelu(&net->stream, kept->hidden, rows, net->intermediate, net->wide, net->gelu);
-  apply_dense(net, kept->down.forward, net->intermediate, d, layer.down_bias, net->gelu, net->wide,
-              kept->middle, kept->second, 0, rows);
+  msk_rows middle = narrow(net, kept->middle, rows), gelu = wide(net, net->gelu, rows);
+  apply_dense(net, "mlp up", &kept->up, layer.up_bias, middle, MSK_NO_ROWS,
+              wide(net, kept->hidden, rows));
+  msk_op_gelu(&net->stream, wide(net, kept->hidden, rows), gelu);
+  apply_dense(net, "mlp down", &kept->down, layer.down_bias, gelu, middle,
+              narrow(net, kept->second, rows));
   float *y = index + 1 == net->layers ? net->last_x : net->kept[index + 1].x;
   apply_norm(net, kept->second, layer.output_scale, layer.output_shift, rows, y);
 }
 
 static void forward_head(msk_network *net) {
   msk_outer_params outer = msk_params_outer(net->params, net->block);
-  size_t d = net->hidden, rows = net->chosen_count;
-  apply_dense(net, net->dense.forward, d, d, outer.dense_bias, net->last_x, 0, NULL, net->head, 0,
-              rows);
-  msk_op_gelu(&net->stream, net->head, rows, d, 0, net->head_gelu);
+  size_t rows = net->chosen_count;
+  msk_rows head = narrow(net, net->head, rows);
+  apply_dense(net, "head dense", &net->dense, outer.dense_bias, narrow(net, net->last_x, rows),
+              MSK_NO_ROWS, head);
+  msk_op_gelu(&net->stream, head, narrow(net, net->head_gelu, rows));
   apply_norm(net, net->head_gelu, outer.head_scale, outer.head_shift, rows, net->head_normed);
-  apply_dense(net, net->words.forward, d, net->codes, outer.columns_bias, net->head_normed, 0, NULL,
-              net->logits, 0, rows);
+  apply_dense(net, "head", &net->words, outer.columns_bias, narrow(net, net->head_normed, rows),
+              MSK_NO_ROWS, msk_rows_at(net->logits, rows, net->codes));
 }
 
 /* ---- losses ---- */
@@ -278,8 +266,8 @@ static msk_masked_loss take_losses(msk_network *net, float smoothing) {
     for (size_t j = 0; j < net->codes; j++) sum += exp(row[j] - largest);
     loss.plain += log(sum) + largest - row[net->targets[i]];
   }
-  msk_op_cross_entropy(&net->stream, net->logits, net->targets, rows, net->codes, smoothing,
-                       1.0f / (float)rows, net->losses);
+  msk_op_cross_entropy(&net->stream, net->targets, smoothing, 1.0f / (float)rows, net->losses,
+                       msk_rows_at(net->logits, rows, net->codes));
   for (size_t i = 0; i < rows; i++) loss.smoothed += net->losses[i];
   loss.smoothed /= (double)rows;
   loss.plain = smoothing == 0 ? loss.smoothed : loss.plain / (double)rows;
@@ -307,25 +295,10 @@ static size_t last_of(const msk_pair_batch *batch) {
   return (size_t)batch->layers[batch->layer_count - 1];
 }
 
-/* With weights the gradients, else values in net->scores. */
-void apply_distance(msk_network *net, size_t index, size_t pairs, msk_distance distance,
-                    const float *weights) {
-  size_t d = net->hidden, head_dim = d / net->heads;
-  const float *qkv = net->kept[index].qkv;
-  msk_attention_distance_args args = {.q = qkv,
-                                      .k = qkv + d,
-                                      .stride = 3 * d,
-                                      .gradient_stride = 3 * d,
-                                      .pairs = pairs,
-                                      .tokens = net->tokens,
-                                      .heads = net->heads,
-                                      .head_dim = head_dim,
-                                      .scale = 1.0f / sqrtf((float)head_dim),
-                                      .distance = distance,
-                                      .values = net->scores,
-                                      .weight = weights};
-  if (weights != NULL) args.dq = net->qkv_slope, args.dk = net->qkv_slope + d;
-  msk_op_attention_distance(&net->stream, &args);
+static void measure_distance(msk_network *net, size_t index, msk_distance distance) {
+  const msk_attention_shape shape = attention_shape(net);
+  struct qkv of = split_qkv(net, net->kept[index].qkv);
+  msk_op_attention_distance(&net->stream, &shape, distance, of.q, of.k, net->scores);
 }
 
 void msk_network_distances(msk_network *net, const msk_pair_batch *batch, float *values) {
@@ -335,7 +308,7 @@ void msk_network_distances(msk_network *net, const msk_pair_batch *batch, float 
   for (size_t i = 0; i < last_of(batch); i++) forward_layer(net, i);
   project_qkv(net, last_of(batch));
   for (size_t i = 0; i < batch->layer_count; i++) {
-    apply_distance(net, (size_t)batch->layers[i], batch->pairs, batch->distance, NULL);
+    measure_distance(net, (size_t)batch->layers[i], batch->distance);
     msk_op_head_sum(&net->stream, net->scores, net->heads,
                     1.0f / (float)(net->heads * batch->layer_count), i > 0,
                     msk_rows_at(values, batch->pairs, net->tokens));
@@ -360,7 +333,7 @@ static void measure_scratch(msk_network *net) {
   net->block = net->memory;
   forward_layer(net, 0);
   forward_head(net);
-  apply_distance(net, 0, net->batch / 2, MSK_DISTANCE_SYMMETRIC_KL, NULL);
+  measure_distance(net, 0, MSK_DISTANCE_SYMMETRIC_KL);
   backward_head(net, net->block);
   backward_layer(net, 0, net->block, NULL);
   backward_embedding(net, net->targets, net->block);

@@ -8,34 +8,42 @@
 
 #include "train/network_parts.h"
 
-/* dw += x' dy, db += sum of dy, of a layer from `in` to `out`. */
-static void add_dense(msk_network *net, const float *x, size_t x_stride, const float *dy,
-                      size_t dy_stride, size_t rows, size_t in, size_t out, float *dw, float *db) {
-  msk_op_dense_backward(&net->stream, &(msk_dense_backward_args){.x = x,
-                                                                 .dy = dy,
-                                                                 .rows = rows,
-                                                                 .depth = in,
-                                                                 .columns = out,
-                                                                 .x_stride = x_stride,
-                                                                 .dy_stride = dy_stride,
-                                                                 .dw = dw,
-                                                                 .db = db});
+/* The layer of W from x to y: W's and the bias's gradients. */
+static void add_dense(msk_network *net, const char *name, msk_rows x, msk_rows dy, float *dw,
+                      float *db) {
+  msk_op_dense_backward(&net->stream, name, x, dy, msk_rows_at(dw, x.columns, dy.columns), db);
+}
+
+/* And x's, beside a residual's. */
+static void turn_dense(msk_network *net, const char *name, const struct panels *panels, msk_rows dy,
+                       msk_rows residual, msk_rows dx) {
+  msk_op_dense(&net->stream, name, panels->backward, NULL, dy, MSK_ACT_NONE, residual, dx);
+}
+
+/* In place. */
+static void turn_norm(msk_network *net, const float *x, const float *scale, size_t rows,
+                      float *slope, float *add_scale, float *add_shift) {
+  const msk_norm norm = {.gamma = scale, .epsilon = LAYER_NORM_EPSILON};
+  msk_rows both = narrow(net, slope, rows);
+  msk_op_layer_norm_backward(&net->stream, narrow(net, x, rows), &norm, both, add_scale, add_shift,
+                             both);
 }
 
 void backward_head(msk_network *net, float *gradients) {
   msk_outer_params outer = msk_params_outer(net->params, net->block),
                    add = msk_params_outer(net->params, gradients);
-  size_t d = net->hidden, rows = net->chosen_count;
-  float *slope = net->slope;
-  add_dense(net, net->logits, 0, net->head_normed, 0, rows, net->codes, d, add.words, NULL);
-  msk_op_column_sums(&net->stream, net->logits, rows, net->codes, add.columns_bias);
-  apply_dense(net, net->words.backward, net->codes, d, NULL, net->logits, 0, NULL, slope, 0, rows);
-  msk_op_layer_norm_backward(&net->stream, net->head_gelu, outer.head_scale, LAYER_NORM_EPSILON,
-                             slope, rows, d, slope, add.head_scale, add.head_shift);
-  msk_op_gelu_backward(&net->stream, net->head, slope, rows, d, 0, net->gelu, slope);
-  add_dense(net, net->last_x, 0, slope, 0, rows, d, d, add.dense, add.dense_bias);
-  apply_dense(net, net->dense.backward, d, d, NULL, slope, 0, NULL, net->slope_across, 0, rows);
-  msk_op_copy(&net->stream, msk_rows_at(net->slope_across, rows, d), msk_rows_at(slope, rows, d));
+  size_t rows = net->chosen_count;
+  msk_rows logits = msk_rows_at(net->logits, rows, net->codes),
+           slope = narrow(net, net->slope, rows), across = narrow(net, net->slope_across, rows);
+  add_dense(net, "head, weights", logits, narrow(net, net->head_normed, rows), add.words, NULL);
+  msk_op_column_sums(&net->stream, logits, add.columns_bias);
+  turn_dense(net, "head, backward", &net->words, logits, MSK_NO_ROWS, across);
+  turn_norm(net, net->head_gelu, outer.head_scale, rows, across.at, add.head_scale, add.head_shift);
+  msk_op_gelu_backward(&net->stream, narrow(net, net->head, rows), across,
+                       narrow(net, net->gelu, rows), across);
+  add_dense(net, "head dense, weights", narrow(net, net->last_x, rows), across, add.dense,
+            add.dense_bias);
+  turn_dense(net, "head dense, backward", &net->dense, across, MSK_NO_ROWS, slope);
 }
 
 /* From net->slope to net->slope_across: the gradient by the sum before the first norm. */
@@ -43,38 +51,35 @@ static void backward_mlp(msk_network *net, size_t index, float *gradients) {
   const struct kept *kept = &net->kept[index];
   msk_layer_params layer = msk_params_layer(net->params, net->block, index),
                    add = msk_params_layer(net->params, gradients, index);
-  size_t d = net->hidden, wide = net->wide, inner = net->intermediate,
-         rows = rows_behind(net, index);
-  float *slope = net->slope, *across = net->slope_across;
-  msk_op_layer_norm_backward(&net->stream, kept->second, layer.output_scale, LAYER_NORM_EPSILON,
-                             slope, rows, d, slope, add.output_scale, add.output_shift);
-  apply_dense(net, kept->down.backward, d, inner, NULL, slope, 0, NULL, net->wide_slope, wide,
-              rows);
-  msk_op_gelu_backward(&net->stream, kept->hidden, net->wide_slope, rows, inner, wide, net->gelu,
-                       net->wide_slope);
-  add_dense(net, net->gelu, wide, slope, 0, rows, inner, d, add.down, add.down_bias);
-  add_dense(net, kept->middle, 0, net->wide_slope, wide, rows, d, inner, add.up, add.up_bias);
-  apply_dense(net, kept->up.backward, inner, d, NULL, net->wide_slope, wide, slope, across, 0,
-              rows);
-  msk_op_layer_norm_backward(&net->stream, kept->first, layer.attention_scale, LAYER_NORM_EPSILON,
-                             across, rows, d, across, add.attention_scale, add.attention_shift);
+  size_t rows = rows_behind(net, index);
+  msk_rows slope = narrow(net, net->slope, rows), across = narrow(net, net->slope_across, rows),
+           gelu = wide(net, net->gelu, rows), inner = wide(net, net->wide_slope, rows);
+  turn_norm(net, kept->second, layer.output_scale, rows, slope.at, add.output_scale,
+            add.output_shift);
+  turn_dense(net, "mlp down, backward", &kept->down, slope, MSK_NO_ROWS, inner);
+  msk_op_gelu_backward(&net->stream, wide(net, kept->hidden, rows), inner, gelu, inner);
+  add_dense(net, "mlp down, weights", gelu, slope, add.down, add.down_bias);
+  add_dense(net, "mlp up, weights", narrow(net, kept->middle, rows), inner, add.up, add.up_bias);
+  turn_dense(net, "mlp up, backward", &kept->up, inner, slope, across);
+  turn_norm(net, kept->first, layer.attention_scale, rows, across.at, add.attention_scale,
+            add.attention_shift);
 }
 
 /* x's gradient from that of q, k, v, beside the residual's; and that of their weights. The keys'
  * bias has none: softmax does not see what is added to all of a row's logits. Its sum would be
  * rounding errors, which an optimiser that divides by their size takes for a direction. */
-static void backward_qkv(msk_network *net, size_t index, size_t parts, const float *residual,
+static void backward_qkv(msk_network *net, size_t index, bool values, msk_rows residual,
                          float *gradients) {
   const struct kept *kept = &net->kept[index];
   msk_layer_params add = msk_params_layer(net->params, gradients, index);
-  size_t d = net->hidden;
-  float *weights[] = {add.query, add.key, add.value},
-        *biases[] = {add.query_bias, NULL, add.value_bias};
-  for (size_t i = 0; i < parts; i++)
-    add_dense(net, kept->x, 0, net->qkv_slope + i * d, 3 * d, net->rows, d, d, weights[i],
-              biases[i]);
-  apply_dense(net, kept->qkv_panels.backward, 3 * d, d, NULL, net->qkv_slope, 0, residual,
-              net->slope, 0, net->rows);
+  msk_rows x = narrow(net, kept->x, net->rows);
+  struct qkv of = split_qkv(net, net->qkv_slope);
+  add_dense(net, "q, weights", x, of.q, add.query, add.query_bias);
+  add_dense(net, "k, weights", x, of.k, add.key, NULL);
+  if (values) add_dense(net, "v, weights", x, of.v, add.value, add.value_bias);
+  turn_dense(net, "q k v, backward", &kept->qkv_panels,
+             msk_rows_at(net->qkv_slope, net->rows, 3 * net->hidden), residual,
+             narrow(net, net->slope, net->rows));
 }
 
 static bool reads_layer(const msk_pair_batch *batch, size_t layer) {
@@ -84,66 +89,61 @@ static bool reads_layer(const msk_pair_batch *batch, size_t layer) {
   return false;
 }
 
+static void add_distance(msk_network *net, size_t index, msk_distance distance) {
+  const msk_attention_shape shape = attention_shape(net);
+  struct qkv of = split_qkv(net, net->kept[index].qkv), to = split_qkv(net, net->qkv_slope);
+  msk_op_attention_distance_backward(&net->stream, &shape, distance, of.q, of.k, net->weights, to.q,
+                                     to.k);
+}
+
 static void backward_attention(msk_network *net, size_t index, const float *dout) {
-  size_t d = net->hidden, head_dim = d / net->heads;
-  const float *qkv = net->kept[index].qkv;
-  msk_op_attention_backward(&net->stream,
-                            &(msk_attention_backward_args){.q = qkv,
-                                                           .k = qkv + d,
-                                                           .v = qkv + 2 * d,
-                                                           .dout = dout,
-                                                           .stride = 3 * d,
-                                                           .gradient_stride = 3 * d,
-                                                           .batch = net->rows / net->tokens,
-                                                           .tokens = net->tokens,
-                                                           .heads = net->heads,
-                                                           .head_dim = head_dim,
-                                                           .scale = 1.0f / sqrtf((float)head_dim),
-                                                           .dq = net->qkv_slope,
-                                                           .dk = net->qkv_slope + d,
-                                                           .dv = net->qkv_slope + 2 * d});
+  const msk_attention_shape shape = attention_shape(net);
+  struct qkv of = split_qkv(net, net->kept[index].qkv), to = split_qkv(net, net->qkv_slope);
+  msk_op_attention_backward(&net->stream, &shape, of.q, of.k, of.v, narrow(net, dout, net->rows),
+                            to.q, to.k, to.v);
 }
 
 /* Chosen rows back to their places, the others zero; `room` has room for all. */
-static float *spread(msk_network *net, const float *x, float *room) {
-  msk_op_zero(&net->stream, net->rows * net->hidden, room);
-  msk_op_scatter_rows(&net->stream, x, net->chosen, net->chosen_count, net->hidden, room);
-  return room;
+static msk_rows spread(msk_network *net, msk_rows x, float *room) {
+  msk_rows all = narrow(net, room, net->rows);
+  msk_op_zero(&net->stream, all);
+  msk_op_scatter_rows(&net->stream, x, net->chosen, all);
+  return all;
 }
 
 void backward_layer(msk_network *net, size_t index, float *gradients,
                     const msk_pair_batch *distances) {
   const struct kept *kept = &net->kept[index];
   msk_layer_params add = msk_params_layer(net->params, gradients, index);
-  size_t d = net->hidden, rows = rows_behind(net, index);
+  size_t rows = rows_behind(net, index);
   bool chosen = rows != net->rows;
   backward_mlp(net, index, gradients);
-  float *dout = net->slope, *residual = net->slope_across;
-  add_dense(net, chosen ? net->chosen_attended : kept->attended, 0, residual, 0, rows, d, d,
-            add.out, add.out_bias);
-  apply_dense(net, kept->out.backward, d, d, NULL, residual, 0, NULL, dout, 0, rows);
+  msk_rows dout = narrow(net, net->slope, rows), residual = narrow(net, net->slope_across, rows);
+  add_dense(net, "attention output, weights",
+            narrow(net, chosen ? net->chosen_attended : kept->attended, rows), residual, add.out,
+            add.out_bias);
+  turn_dense(net, "attention output, backward", &kept->out, residual, MSK_NO_ROWS, dout);
   if (chosen) {
     dout = spread(net, dout, net->gelu);
     residual = spread(net, residual, net->wide_slope);
   }
-  backward_attention(net, index, dout);
-  if (reads_layer(distances, index))
-    apply_distance(net, index, distances->pairs, distances->distance, net->weights);
-  backward_qkv(net, index, 3, residual, gradients);
+  backward_attention(net, index, dout.at);
+  if (reads_layer(distances, index)) add_distance(net, index, distances->distance);
+  backward_qkv(net, index, true, residual, gradients);
 }
 
 void backward_keys(msk_network *net, size_t index, float *gradients,
                    const msk_pair_batch *distances) {
-  msk_op_zero(&net->stream, net->rows * 3 * net->hidden, net->qkv_slope);
-  apply_distance(net, index, distances->pairs, distances->distance, net->weights);
-  backward_qkv(net, index, 2, NULL, gradients);
+  msk_op_zero(&net->stream, msk_rows_at(net->qkv_slope, net->rows, 3 * net->hidden));
+  add_distance(net, index, distances->distance);
+  backward_qkv(net, index, false, MSK_NO_ROWS, gradients);
 }
 
 void backward_embedding(msk_network *net, const int32_t *tokens, float *gradients) {
   msk_outer_params outer = msk_params_outer(net->params, net->block),
                    add = msk_params_outer(net->params, gradients);
-  msk_op_layer_norm_backward(&net->stream, net->embedded, outer.scale, LAYER_NORM_EPSILON,
-                             net->slope, net->rows, net->hidden, net->slope, add.scale, add.shift);
-  msk_op_embed_backward(&net->stream, tokens, net->slope, net->vocabulary, net->rows / net->tokens,
-                        net->tokens, net->hidden, add.words, add.positions);
+  turn_norm(net, net->embedded, outer.scale, net->rows, net->slope, add.scale, add.shift);
+  msk_op_embed_backward(&net->stream, tokens, narrow(net, net->slope, net->rows),
+                        narrow(net, add.words, net->vocabulary),
+                        narrow(net, add.positions, net->tokens));
 }

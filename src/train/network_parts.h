@@ -3,6 +3,8 @@
 #ifndef MSK_TRAIN_NETWORK_PARTS_H
 #define MSK_TRAIN_NETWORK_PARTS_H
 
+#include <math.h>
+
 #include "compute/backward.h"
 #include "train/network.h"
 
@@ -47,13 +49,29 @@ static inline size_t rows_behind(const msk_network *net, size_t layer) {
   return net->chosen_count > 0 && layer + 1 == net->layers ? net->chosen_count : net->rows;
 }
 
-/* y = x W + bias (+ residual); strides 0: dense. */
-void apply_dense(msk_network *net, const float *panels, size_t depth, size_t columns,
-                 const float *bias, const float *x, size_t x_stride, const float *residual,
-                 float *y, size_t y_stride, size_t rows);
+/* Views of `rows` rows: of the hidden size, and of the hidden layer of the MLP. */
+static inline msk_rows narrow(const msk_network *net, const float *at, size_t rows) {
+  return msk_rows_at(at, rows, net->hidden);
+}
+static inline msk_rows wide(const msk_network *net, const float *at, size_t rows) {
+  return msk_rows_columns(msk_rows_at(at, rows, net->wide), 0, net->intermediate);
+}
 
-void apply_distance(msk_network *net, size_t index, size_t pairs, msk_distance distance,
-                    const float *weights);
+struct qkv {
+  msk_rows q, k, v;
+};
+static inline struct qkv split_qkv(const msk_network *net, const float *at) {
+  size_t d = net->hidden;
+  msk_rows whole = msk_rows_at(at, net->rows, 3 * d);
+  return (struct qkv){msk_rows_columns(whole, 0, d), msk_rows_columns(whole, d, d),
+                      msk_rows_columns(whole, 2 * d, d)};
+}
+
+static inline msk_attention_shape attention_shape(const msk_network *net) {
+  return (msk_attention_shape){.batch = net->rows / net->tokens,
+                               .heads = net->heads,
+                               .scale = 1.0f / sqrtf((float)(net->hidden / net->heads))};
+}
 
 void backward_head(msk_network *net, float *gradients);
 /* From the gradient by a layer's output, in net->slope, to that by its input, there too. */

@@ -33,15 +33,12 @@ void msk_adam_update(const msk_adam *adam, size_t count, const float *gradient, 
 
 /* ---- Muon ---- */
 
-static void multiply(msk_stream *stream, const msk_weight_block *by, bool transposed,
-                     const float *x, size_t rows, float *panels, float *y) {
-  msk_op_pack(stream, by, 1, transposed, panels);
-  msk_op_dense(stream, &(msk_dense_args){.panels = panels,
-                                         .depth = transposed ? by->columns : by->rows,
-                                         .columns = transposed ? by->rows : by->columns,
-                                         .x = x,
-                                         .y = y,
-                                         .rows = rows});
+/* y = x times a matrix, or its transpose. */
+static void multiply(msk_stream *stream, msk_rows x, msk_rows by, bool transposed, float *panels,
+                     float *y) {
+  msk_op_pack(stream, &by, 1, transposed, panels);
+  msk_op_dense(stream, "newton-schulz", panels, NULL, x, MSK_ACT_NONE, MSK_NO_ROWS,
+               msk_rows_at(y, x.rows, transposed ? by.rows : by.columns));
 }
 
 /* One round of the paper's quintic: x becomes (a + b m + c m m) x with m = x x'. It brings
@@ -49,12 +46,12 @@ static void multiply(msk_stream *stream, const msk_weight_block *by, bool transp
 static void newton_schulz(msk_stream *stream, msk_orthogonal *room) {
   const float a = 3.4445f, b = -4.7750f, c = 2.0315f;
   size_t r = room->rows;
-  const msk_weight_block x = {room->x, r, room->columns}, square = {room->square, r, r};
-  multiply(stream, &x, true, room->x, r, room->panels, room->square);
-  multiply(stream, &square, false, room->square, r, room->panels, room->fourth);
+  msk_rows x = msk_rows_at(room->x, r, room->columns), square = msk_rows_at(room->square, r, r);
+  multiply(stream, x, x, true, room->panels, room->square);
+  multiply(stream, square, square, false, room->panels, room->fourth);
   for (size_t i = 0; !stream->measuring && i < r * r; i++)
     room->fourth[i] = b * room->square[i] + c * room->fourth[i] + (i % (r + 1) == 0 ? a : 0.0f);
-  multiply(stream, &x, false, room->fourth, r, room->panels, room->next);
+  multiply(stream, msk_rows_at(room->fourth, r, r), x, false, room->panels, room->next);
   float *swap = room->x;
   room->x = room->next;
   room->next = swap;

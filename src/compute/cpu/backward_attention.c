@@ -23,15 +23,17 @@ struct shape {
       block_out; /* packed d x N, N x d; block x N; N x d; block x d */
 };
 
-static struct shape make_shape(const msk_stream *stream, size_t tokens, size_t heads,
-                               size_t head_dim, size_t stride, float scale) {
+static struct shape make_shape(const msk_stream *stream, const msk_attention_shape *shape,
+                               msk_rows q) {
   const msk_kernels *kernels = &stream->device->kernels;
+  assert(shape->batch > 0 && q.rows % shape->batch == 0 && q.columns % shape->heads == 0);
+  size_t tokens = q.rows / shape->batch, head_dim = q.columns / shape->heads;
   struct shape s = {.kernels = kernels,
                     .tokens = tokens,
-                    .heads = heads,
+                    .heads = shape->heads,
                     .head_dim = head_dim,
-                    .stride = stride,
-                    .scale = scale};
+                    .stride = q.stride,
+                    .scale = shape->scale};
   s.block = msk_smaller(TILES_A_BLOCK * kernels->tile_rows, tokens);
   s.row_stride = msk_round_up(tokens, kernels->panel) + PAD;
   s.out_stride = msk_round_up(head_dim, kernels->panel) + PAD;
@@ -112,8 +114,14 @@ static void put_rows(const struct shape *s, const float *from, size_t rows, floa
 
 /* ---- attention ---- */
 
+struct backward_args {
+  const float *q, *k, *v, *dout;
+  size_t gradient_stride, out_stride;
+  float *dq, *dk, *dv;
+};
+
 struct backward_job {
-  const msk_attention_backward_args *args;
+  const struct backward_args *args;
   struct shape shape;
   size_t worker_floats;
   float *scratch;
@@ -143,9 +151,9 @@ static size_t lay_room(const struct shape *s, float *base, struct room *room) {
 /* Query rows [row, row + rows) of a head whose first row lies `at` floats behind the first. */
 static void backward_block(const struct backward_job *job, const struct room *room, size_t at,
                            size_t gradient_at, const float *dout, size_t row, size_t rows) {
-  const msk_attention_backward_args *args = job->args;
+  const struct backward_args *args = job->args;
   const struct shape *s = &job->shape;
-  size_t out_stride = s->heads * s->head_dim;
+  size_t out_stride = args->out_stride;
   const float *q = args->q + at + row * s->stride;
   dout += row * out_stride;
   times_across(s, q, s->stride, rows, room->keys_across, room->logits);
@@ -166,13 +174,13 @@ static void backward_block(const struct backward_job *job, const struct room *ro
 
 static void backward_task(void *user, size_t index, int worker) {
   const struct backward_job *job = user;
-  const msk_attention_backward_args *args = job->args;
+  const struct backward_args *args = job->args;
   const struct shape *s = &job->shape;
   struct room room;
   lay_room(s, job->scratch + (size_t)worker * job->worker_floats, &room);
   size_t first = index / s->heads * s->tokens, column = index % s->heads * s->head_dim,
          at = first * s->stride + column, gradient_at = first * args->gradient_stride + column;
-  const float *dout = args->dout + first * s->heads * s->head_dim + column;
+  const float *dout = args->dout + first * args->out_stride + column;
   pack_across(s, args->k + at, s->scale, room.keys_across);
   pack_across(s, args->v + at, 1.0f, room.values_across);
   pack_along(s, args->k + at, s->stride, s->tokens, room.keys_along);
@@ -182,22 +190,42 @@ static void backward_task(void *user, size_t index, int worker) {
   put_rows(s, room.dv, s->tokens, args->dv + gradient_at, args->gradient_stride, false);
 }
 
-void msk_op_attention_backward(msk_stream *stream, const msk_attention_backward_args *args) {
-  struct backward_job job = {.args = args,
-                             .shape = make_shape(stream, args->tokens, args->heads, args->head_dim,
-                                                 args->stride, args->scale),
-                             .scratch = stream->scratch};
+void msk_op_attention_backward(msk_stream *stream, const msk_attention_shape *shape, msk_rows q,
+                               msk_rows k, msk_rows v, msk_rows dout, msk_rows dq, msk_rows dk,
+                               msk_rows dv) {
+  const struct backward_args args = {.q = q.at,
+                                     .k = k.at,
+                                     .v = v.at,
+                                     .dout = dout.at,
+                                     .gradient_stride = dq.stride,
+                                     .out_stride = dout.stride,
+                                     .dq = dq.at,
+                                     .dk = dk.at,
+                                     .dv = dv.at};
+  assert(!shape->causal && k.stride == q.stride && v.stride == q.stride);
+  assert(dk.stride == dq.stride && dv.stride == dq.stride);
+  struct backward_job job = {.args = &args, .shape = make_shape(stream, shape, q)};
   job.worker_floats = lay_room(&job.shape, NULL, &(struct room){0});
   if (msk_stream_measure(stream,
                          msk_scratch_floats(job.worker_floats * msk_stream_workers(stream))))
     return;
-  msk_pool_run(stream->pool, args->batch * args->heads, backward_task, &job);
+  job.scratch = stream->scratch;
+  msk_pool_run(stream->pool, shape->batch * shape->heads, backward_task, &job);
+  msk_meter_note(stream, "attention, backward",
+                 10.0 * (double)q.rows * (double)job.shape.tokens * (double)q.columns);
 }
 
 /* ---- distances ---- */
 
+struct distance_args {
+  const float *q, *k, *weight;
+  size_t pairs, gradient_stride;
+  msk_distance distance;
+  float *values, *dq, *dk; /* the first, or the others */
+};
+
 struct distance_job {
-  const msk_attention_distance_args *args;
+  const struct distance_args *args;
   struct shape shape;
   size_t worker_floats;
   float *scratch;
@@ -240,7 +268,7 @@ static size_t side_at(const struct distance_job *job, size_t index, size_t side,
 
 static void distance_block(const struct distance_job *job, struct side sides[2], size_t index,
                            size_t row, size_t rows) {
-  const msk_attention_distance_args *args = job->args;
+  const struct distance_args *args = job->args;
   const struct shape *s = &job->shape;
   bool turns = args->dq != NULL;
   for (size_t i = 0; i < 2; i++) {
@@ -268,7 +296,7 @@ static void distance_block(const struct distance_job *job, struct side sides[2],
 
 static void distance_task(void *user, size_t index, int worker) {
   const struct distance_job *job = user;
-  const msk_attention_distance_args *args = job->args;
+  const struct distance_args *args = job->args;
   const struct shape *s = &job->shape;
   struct side sides[2];
   lay_sides(s, job->scratch + (size_t)worker * job->worker_floats, sides);
@@ -284,15 +312,40 @@ static void distance_task(void *user, size_t index, int worker) {
              args->gradient_stride, true);
 }
 
-void msk_op_attention_distance(msk_stream *stream, const msk_attention_distance_args *args) {
-  struct distance_job job = {.args = args,
-                             .shape = make_shape(stream, args->tokens, args->heads, args->head_dim,
-                                                 args->stride, args->scale),
-                             .scratch = stream->scratch};
+static void run_distance(msk_stream *stream, const msk_attention_shape *shape, msk_rows q,
+                         const struct distance_args *args) {
+  struct distance_job job = {.args = args, .shape = make_shape(stream, shape, q)};
   job.worker_floats = lay_sides(&job.shape, NULL, (struct side[2]){{0}});
+  assert(args->distance != MSK_DISTANCE_JENSEN_SHANNON && shape->batch % 2 == 0);
   if (msk_stream_measure(stream,
                          msk_scratch_floats(job.worker_floats * msk_stream_workers(stream))))
     return;
-  assert(args->distance != MSK_DISTANCE_JENSEN_SHANNON);
-  msk_pool_run(stream->pool, args->pairs * args->heads, distance_task, &job);
+  job.scratch = stream->scratch;
+  msk_pool_run(stream->pool, args->pairs * shape->heads, distance_task, &job);
+  double pairs = (double)q.rows * (double)job.shape.tokens * (double)q.columns;
+  msk_meter_note(stream, "attention distance", (args->dq == NULL ? 2.0 : 6.0) * pairs);
+}
+
+void msk_op_attention_distance(msk_stream *stream, const msk_attention_shape *shape,
+                               msk_distance distance, msk_rows q, msk_rows k, float *values) {
+  assert(k.stride == q.stride);
+  run_distance(
+      stream, shape, q,
+      &(struct distance_args){
+          .q = q.at, .k = k.at, .pairs = shape->batch / 2, .distance = distance, .values = values});
+}
+
+void msk_op_attention_distance_backward(msk_stream *stream, const msk_attention_shape *shape,
+                                        msk_distance distance, msk_rows q, msk_rows k,
+                                        const float *weights, msk_rows dq, msk_rows dk) {
+  assert(k.stride == q.stride && dk.stride == dq.stride);
+  run_distance(stream, shape, q,
+               &(struct distance_args){.q = q.at,
+                                       .k = k.at,
+                                       .weight = weights,
+                                       .pairs = shape->batch / 2,
+                                       .gradient_stride = dq.stride,
+                                       .distance = distance,
+                                       .dq = dq.at,
+                                       .dk = dk.at});
 }

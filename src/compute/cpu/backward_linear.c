@@ -21,7 +21,7 @@ size_t msk_panels_floats(const msk_device *device, size_t depth, size_t columns)
 
 struct packing {
   const msk_kernels *kernels;
-  const msk_weight_block *blocks;
+  const msk_rows *blocks;
   size_t count, depth, columns;
   float *panels;
 };
@@ -31,10 +31,10 @@ static void pack_panel(const struct packing *packing, size_t first, size_t width
   size_t end = msk_smaller(first + width, packing->columns), start = 0;
   if (end < first + width) memset(panel, 0, packing->depth * width * sizeof *panel);
   for (size_t i = 0; i < packing->count; i++) {
-    const msk_weight_block *block = &packing->blocks[i];
+    const msk_rows *block = &packing->blocks[i];
     size_t from = first > start ? first : start, to = msk_smaller(end, start + block->columns);
     for (size_t k = 0; from < to && k < packing->depth; k++)
-      memcpy(panel + k * width + from - first, block->weight + k * block->columns + from - start,
+      memcpy(panel + k * width + from - first, block->at + k * block->stride + from - start,
              (to - from) * sizeof *panel);
     start += block->columns;
   }
@@ -55,62 +55,56 @@ static void pack_transposed_task(void *user, size_t p, int worker) {
   float *panel = packing->panels + first * packing->depth;
   (void)worker;
   for (size_t i = 0; i < packing->count; i++) {
-    const msk_weight_block *block = &packing->blocks[i];
+    const msk_rows *block = &packing->blocks[i];
     kernels->transpose_rows(msk_smaller(width, packing->columns - first), width, block->columns,
-                            block->weight + first * block->columns, block->columns, 1.0f, panel);
+                            block->at + first * block->stride, block->stride, 1.0f, panel);
     panel += block->columns * width;
   }
 }
 
-void msk_op_pack(msk_stream *stream, const msk_weight_block *blocks, size_t count, bool transposed,
+void msk_op_pack(msk_stream *stream, const msk_rows *matrices, size_t count, bool transposed,
                  float *panels) {
   if (stream->measuring) return;
   struct packing packing = {
-      .kernels = &stream->device->kernels, .blocks = blocks, .count = count, .panels = panels};
+      .kernels = &stream->device->kernels, .blocks = matrices, .count = count, .panels = panels};
   size_t together = 0;
-  for (size_t i = 0; i < count; i++) together += blocks[i].columns;
-  packing.depth = transposed ? together : blocks[0].rows;
-  packing.columns = transposed ? blocks[0].rows : together;
+  for (size_t i = 0; i < count; i++) together += matrices[i].columns;
+  packing.depth = transposed ? together : matrices[0].rows;
+  packing.columns = transposed ? matrices[0].rows : together;
   msk_pool_run(stream->pool, msk_panel_count(packing.kernels, packing.columns),
                transposed ? pack_transposed_task : pack_task, &packing);
 }
 
 /* ---- the layer ---- */
 
-struct dense_rows {
-  const float *x;
-  size_t stride;
-};
-
 static void gather_rows(const void *source, size_t row, size_t rows, size_t k, size_t count,
                         float *a, size_t a_stride) {
-  const struct dense_rows *dense = source;
+  const msk_rows *x = source;
   for (size_t i = 0; i < rows; i++)
-    memcpy(a + i * a_stride, dense->x + (row + i) * dense->stride + k, count * sizeof(float));
+    memcpy(a + i * a_stride, x->at + (row + i) * x->stride + k, count * sizeof(float));
 }
 
-void msk_op_dense(msk_stream *stream, const msk_dense_args *args) {
-  size_t columns = args->columns, x_stride = args->x_stride == 0 ? args->depth : args->x_stride;
+void msk_op_dense(msk_stream *stream, const char *name, const float *panels, const float *bias,
+                  msk_rows x, msk_activation activation, msk_rows residual, msk_rows y) {
   /* The product reads its panels only. */
   msk_matrix matrix = {
-      .depth = args->depth, .columns = columns, .panels = (float *)(uintptr_t)args->panels};
-  struct dense_rows source = {.x = args->x, .stride = x_stride};
-  msk_product product = {
-      .kernels = &stream->device->kernels,
-      .matrix = &matrix,
-      .bias = args->bias,
-      .residual = args->residual,
-      .y = args->y,
-      .rows = args->rows,
-      .columns = columns,
-      .y_stride = args->y_stride == 0 ? columns : args->y_stride,
-      .residual_stride = args->residual_stride == 0 ? columns : args->residual_stride,
-      .activation = args->activation,
-      .gather = gather_rows,
-      .source = &source,
-      .dense = args->x,
-      .dense_stride = x_stride};
+      .depth = x.columns, .columns = y.columns, .panels = (float *)(uintptr_t)panels};
+  msk_product product = {.kernels = &stream->device->kernels,
+                         .matrix = &matrix,
+                         .bias = bias,
+                         .residual = residual.at,
+                         .y = y.at,
+                         .rows = x.rows,
+                         .columns = y.columns,
+                         .y_stride = y.stride,
+                         .residual_stride = residual.stride,
+                         .activation = activation,
+                         .gather = gather_rows,
+                         .source = &x,
+                         .dense = x.at,
+                         .dense_stride = x.stride};
   msk_product_run(stream, &product);
+  msk_meter_note(stream, name, 2.0 * (double)x.rows * (double)x.columns * (double)y.columns);
 }
 
 /* ---- the gradient of its weights ---- */
@@ -126,10 +120,16 @@ enum {
   PAD = 16
 };
 
+/* dw (depth x columns) += x' dy, db += sum of dy's rows. */
+struct operands {
+  const float *x, *dy;
+  size_t rows, depth, columns, x_stride, dy_stride;
+  float *dw, *db;
+};
+
 struct weights_job {
-  const msk_dense_backward_args *args;
+  const struct operands *args;
   const msk_kernels *kernels;
-  size_t x_stride, dy_stride;
   size_t row_block, row_blocks, column_blocks; /* of results */
   size_t segment, segments; /* rows of x and dy that are summed in one go; how many of them */
   size_t most_segments;     /* whatever the number of rows up to this one */
@@ -138,11 +138,9 @@ struct weights_job {
   char *scratch;
 };
 
-static struct weights_job plan(const msk_stream *stream, const msk_dense_backward_args *args) {
+static struct weights_job plan(const msk_stream *stream, const struct operands *args) {
   const msk_kernels *kernels = &stream->device->kernels;
   struct weights_job job = {.args = args, .kernels = kernels, .sums = stream->scratch};
-  job.x_stride = args->x_stride == 0 ? args->depth : args->x_stride;
-  job.dy_stride = args->dy_stride == 0 ? args->columns : args->dy_stride;
   job.row_blocks = msk_ceiling(args->depth, BLOCK_ROWS);
   job.row_block = msk_round_up(msk_ceiling(args->depth, job.row_blocks), kernels->tile_rows);
   job.row_blocks = msk_ceiling(args->depth, job.row_block);
@@ -165,18 +163,28 @@ static size_t partial_floats(const struct weights_job *job) {
   return job->most_segments * (job->args->depth + 1) * job->args->columns;
 }
 
+/* A panel's row, mostly whole, without a call. */
+static void copy_row(float *to, const float *from, size_t count, size_t width) {
+  if (count == width && width == 16) {
+    memcpy(to, from, 64);
+  } else if (count == width && width == 32) {
+    memcpy(to, from, 128);
+  } else {
+    for (size_t j = 0; j < count; j++) to[j] = from[j];
+    for (size_t j = count; j < width; j++) to[j] = 0.0f;
+  }
+}
+
 /* Rows [k, k + count) of dy's columns [column, column + run) as panels, and their sums. */
 static void pack_dy(const struct weights_job *job, size_t k, size_t count, size_t column,
                     size_t run, float *b, float *bias_sums, float *sums) {
   for (size_t first = 0; first < run; first += job->kernels->panel) {
     size_t here = msk_smaller(job->kernels->panel, run - first);
     size_t width = here <= job->kernels->lanes ? job->kernels->lanes : job->kernels->panel;
-    const float *dy = job->args->dy + k * job->dy_stride + column + first;
+    const float *dy = job->args->dy + k * job->args->dy_stride + column + first;
     float *panel = b + first * count;
-    for (size_t i = 0; i < count; i++, dy += job->dy_stride) {
-      for (size_t j = 0; j < here; j++) panel[i * width + j] = dy[j];
-      for (size_t j = here; j < width; j++) panel[i * width + j] = 0.0f;
-    }
+    for (size_t i = 0; i < count; i++, dy += job->args->dy_stride)
+      copy_row(panel + i * width, dy, here, width);
     if (bias_sums == NULL) continue;
     job->kernels->channel_sums(count, width, panel, sums);
     for (size_t j = 0; j < here; j++) bias_sums[first + j] += sums[j];
@@ -199,7 +207,7 @@ static void multiply_piece(const struct weights_job *job, size_t rows, size_t ru
 
 static void weights_task(void *user, size_t index, int worker) {
   const struct weights_job *job = user;
-  const msk_dense_backward_args *args = job->args;
+  const struct operands *args = job->args;
   size_t segment = index / (job->row_blocks * job->column_blocks),
          block = index % (job->row_blocks * job->column_blocks),
          row = block / job->column_blocks * job->row_block,
@@ -214,7 +222,7 @@ static void weights_task(void *user, size_t index, int worker) {
   size_t start = segment * job->segment, last = msk_smaller(start + job->segment, args->rows);
   for (size_t k = start; k < last; k += PIECE) {
     size_t count = msk_smaller(PIECE, last - k);
-    job->kernels->pack_tiles(count, rows, args->x + k * job->x_stride + row, job->x_stride, a);
+    job->kernels->pack_tiles(count, rows, args->x + k * args->x_stride + row, args->x_stride, a);
     pack_dy(job, k, count, column, run, b, bias_sums, sums);
     multiply_piece(job, rows, run, count, a, b, c, k > start);
   }
@@ -247,14 +255,27 @@ static void add_to(msk_stream *stream, const float *from, size_t count, size_t s
   msk_pool_run(stream->pool, msk_ceiling(count, ADDED_AT_ONCE), add_segments, &adding);
 }
 
-void msk_op_dense_backward(msk_stream *stream, const msk_dense_backward_args *args) {
-  if (args->rows == 0) return;
-  struct weights_job job = plan(stream, args);
+void msk_op_dense_backward(msk_stream *stream, const char *name, msk_rows x, msk_rows dy,
+                           msk_rows dw, float *db) {
+  const struct operands args = {.x = x.at,
+                                .dy = dy.at,
+                                .rows = x.rows,
+                                .depth = x.columns,
+                                .columns = dy.columns,
+                                .x_stride = x.stride,
+                                .dy_stride = dy.stride,
+                                .dw = dw.at,
+                                .db = db};
+  assert(dy.rows == x.rows && dw.rows == x.columns && dw.columns == dy.columns &&
+         dw.stride == dw.columns);
+  if (x.rows == 0) return;
+  struct weights_job job = plan(stream, &args);
   size_t partial = msk_scratch_floats(partial_floats(&job));
   if (msk_stream_measure(stream, partial + job.worker_bytes * msk_stream_workers(stream))) return;
-  job.bias_sums = job.sums + job.segments * args->depth * args->columns;
+  job.bias_sums = job.sums + job.segments * args.depth * args.columns;
   job.scratch = (char *)stream->scratch + partial;
   msk_pool_run(stream->pool, job.segments * job.row_blocks * job.column_blocks, weights_task, &job);
-  add_to(stream, job.sums, args->depth * args->columns, job.segments, args->dw);
-  if (args->db != NULL) add_to(stream, job.bias_sums, args->columns, job.segments, args->db);
+  add_to(stream, job.sums, args.depth * args.columns, job.segments, args.dw);
+  if (db != NULL) add_to(stream, job.bias_sums, args.columns, job.segments, db);
+  msk_meter_note(stream, name, 2.0 * (double)x.rows * (double)x.columns * (double)dy.columns);
 }

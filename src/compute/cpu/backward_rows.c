@@ -12,161 +12,149 @@ enum { ROWS_A_TASK = 16, CHUNK_ROWS = 128, SLICE = 16, PIECE = 32768 };
 
 struct rows_job {
   const msk_kernels *kernels;
-  const float *x, *dy, *gamma;
-  float *y, *dx;
-  size_t rows, dim, stride;
-  float epsilon;
+  msk_rows x, dy, y, dx;
+  const msk_norm *norm;
   const size_t *index;
   float *partial; /* [chunks][2 * dim] */
 };
 
 static void gelu_task(void *user, size_t index, int worker) {
   const struct rows_job *job = user;
-  size_t last = msk_smaller((index + 1) * ROWS_A_TASK, job->rows);
+  size_t last = msk_smaller((index + 1) * ROWS_A_TASK, job->x.rows), dim = job->x.columns;
   (void)worker;
   for (size_t i = index * ROWS_A_TASK; i < last; i++) {
-    size_t at = i * job->stride;
-    if (job->dx == NULL) {
-      job->kernels->finish_row(job->dim, job->x + at, NULL, NULL, MSK_ACT_GELU_TANH, job->y + at);
+    const float *x = job->x.at + i * job->x.stride;
+    float *y = job->y.at + i * job->y.stride;
+    if (job->dx.at == NULL) {
+      job->kernels->finish_row(dim, x, NULL, NULL, MSK_ACT_GELU_TANH, y);
     } else {
-      job->kernels->gelu_backward_row(job->dim, job->x + at, job->dy + at, job->y + at,
-                                      job->dx + at);
+      job->kernels->gelu_backward_row(dim, x, job->dy.at + i * job->dy.stride, y,
+                                      job->dx.at + i * job->dx.stride);
     }
   }
 }
 
-void msk_op_gelu_backward(msk_stream *stream, const float *x, const float *dy, size_t rows,
-                          size_t dim, size_t stride, float *y, float *dx) {
+void msk_op_gelu_backward(msk_stream *stream, msk_rows x, msk_rows dy, msk_rows y, msk_rows dx) {
   if (stream->measuring) return;
-  struct rows_job job = {.kernels = &stream->device->kernels,
-                         .x = x,
-                         .dy = dy,
-                         .y = y,
-                         .dx = dx,
-                         .rows = rows,
-                         .dim = dim,
-                         .stride = stride == 0 ? dim : stride};
-  msk_pool_run(stream->pool, msk_ceiling(rows, ROWS_A_TASK), gelu_task, &job);
+  struct rows_job job = {.kernels = &stream->device->kernels, .x = x, .dy = dy, .y = y, .dx = dx};
+  msk_pool_run(stream->pool, msk_ceiling(x.rows, ROWS_A_TASK), gelu_task, &job);
+  msk_meter_note(stream, "gelu", 0);
 }
 
-void msk_op_gelu(msk_stream *stream, const float *x, size_t rows, size_t dim, size_t stride,
-                 float *y) {
-  msk_op_gelu_backward(stream, x, NULL, rows, dim, stride, y, NULL);
+void msk_op_gelu(msk_stream *stream, msk_rows x, msk_rows y) {
+  msk_op_gelu_backward(stream, x, MSK_NO_ROWS, y, MSK_NO_ROWS);
 }
 
 /* ---- layer norm ---- */
 
 static void norm_task(void *user, size_t index, int worker) {
   const struct rows_job *job = user;
-  size_t last = msk_smaller((index + 1) * CHUNK_ROWS, job->rows);
-  float *dgamma = job->partial + index * 2 * job->dim, *dbeta = dgamma + job->dim;
+  size_t last = msk_smaller((index + 1) * CHUNK_ROWS, job->x.rows), dim = job->x.columns;
+  float *dgamma = job->partial + index * 2 * dim, *dbeta = dgamma + dim;
   (void)worker;
-  memset(dgamma, 0, 2 * job->dim * sizeof *dgamma);
+  memset(dgamma, 0, 2 * dim * sizeof *dgamma);
   for (size_t i = index * CHUNK_ROWS; i < last; i++) {
-    size_t at = i * job->dim;
-    job->kernels->layer_norm_backward_row(job->dim, job->x + at, job->gamma, job->epsilon,
-                                          job->dy + at, job->dx + at, dgamma, dbeta);
+    size_t at = i * dim;
+    job->kernels->layer_norm_backward_row(dim, job->x.at + at, job->norm->gamma, job->norm->epsilon,
+                                          job->dy.at + at, job->dx.at + at, dgamma, dbeta);
   }
 }
 
-void msk_op_layer_norm_backward(msk_stream *stream, const float *x, const float *gamma,
-                                float epsilon, const float *dy, size_t rows, size_t dim, float *dx,
-                                float *dgamma, float *dbeta) {
-  size_t chunks = msk_ceiling(rows, CHUNK_ROWS);
+/* sums[j] += the sum over the chunks of partial[chunk][j]. */
+static void add_chunks(const float *partial, size_t chunks, size_t stride, size_t count,
+                       float *sums) {
+  for (size_t j = 0; j < count; j++) {
+    double sum = 0;
+    for (size_t i = 0; i < chunks; i++) sum += partial[i * stride + j];
+    sums[j] += (float)sum;
+  }
+}
+
+void msk_op_layer_norm_backward(msk_stream *stream, msk_rows x, const msk_norm *norm, msk_rows dy,
+                                float *dgamma, float *dbeta, msk_rows dx) {
+  size_t chunks = msk_ceiling(x.rows, CHUNK_ROWS), dim = x.columns;
   if (msk_stream_measure(stream, msk_scratch_floats(chunks * 2 * dim))) return;
   struct rows_job job = {.kernels = &stream->device->kernels,
                          .x = x,
                          .dy = dy,
-                         .gamma = gamma,
                          .dx = dx,
-                         .rows = rows,
-                         .dim = dim,
-                         .epsilon = epsilon,
+                         .norm = norm,
                          .partial = stream->scratch};
   msk_pool_run(stream->pool, chunks, norm_task, &job);
-  for (size_t j = 0; j < dim; j++) {
-    double gamma_sum = 0, beta_sum = 0;
-    for (size_t i = 0; i < chunks; i++) {
-      gamma_sum += job.partial[i * 2 * dim + j];
-      beta_sum += job.partial[i * 2 * dim + dim + j];
-    }
-    dgamma[j] += (float)gamma_sum;
-    dbeta[j] += (float)beta_sum;
-  }
+  add_chunks(job.partial, chunks, 2 * dim, dim, dgamma);
+  add_chunks(job.partial + dim, chunks, 2 * dim, dim, dbeta);
+  msk_meter_note(stream, "layer norm, backward", 0);
 }
 
 /* ---- column sums ---- */
 
 static void sums_task(void *user, size_t index, int worker) {
   const struct rows_job *job = user;
-  size_t first = index * CHUNK_ROWS;
+  size_t first = index * CHUNK_ROWS, dim = job->x.columns;
   (void)worker;
-  job->kernels->channel_sums(msk_smaller(CHUNK_ROWS, job->rows - first), job->dim,
-                             job->x + first * job->dim, job->partial + index * job->dim);
+  job->kernels->channel_sums(msk_smaller(CHUNK_ROWS, job->x.rows - first), dim,
+                             job->x.at + first * dim, job->partial + index * dim);
 }
 
-void msk_op_column_sums(msk_stream *stream, const float *x, size_t rows, size_t dim, float *sums) {
-  size_t chunks = msk_ceiling(rows, CHUNK_ROWS);
-  if (msk_stream_measure(stream, msk_scratch_floats(chunks * dim))) return;
-  struct rows_job job = {.kernels = &stream->device->kernels,
-                         .x = x,
-                         .rows = rows,
-                         .dim = dim,
-                         .partial = stream->scratch};
+void msk_op_column_sums(msk_stream *stream, msk_rows x, float *sums) {
+  size_t chunks = msk_ceiling(x.rows, CHUNK_ROWS);
+  if (msk_stream_measure(stream, msk_scratch_floats(chunks * x.columns))) return;
+  struct rows_job job = {.kernels = &stream->device->kernels, .x = x, .partial = stream->scratch};
   msk_pool_run(stream->pool, chunks, sums_task, &job);
-  for (size_t j = 0; j < dim; j++) {
-    double sum = 0;
-    for (size_t i = 0; i < chunks; i++) sum += job.partial[i * dim + j];
-    sums[j] += (float)sum;
-  }
+  add_chunks(job.partial, chunks, x.columns, x.columns, sums);
+  msk_meter_note(stream, "column sums", 0);
 }
 
 /* ---- rows that are chosen ---- */
 
+/* Row i of x to row `to` of y. */
+static void copy_row(const struct rows_job *job, size_t from, size_t to) {
+  memcpy(job->y.at + to * job->y.columns, job->x.at + from * job->x.columns,
+         job->x.columns * sizeof(float));
+}
+
 static void gather_task(void *user, size_t index, int worker) {
   const struct rows_job *job = user;
-  size_t last = msk_smaller((index + 1) * ROWS_A_TASK, job->rows);
+  size_t last = msk_smaller((index + 1) * ROWS_A_TASK, job->y.rows);
   (void)worker;
-  for (size_t i = index * ROWS_A_TASK; i < last; i++)
-    memcpy(job->y + i * job->dim, job->x + job->index[i] * job->dim, job->dim * sizeof(float));
-}
-
-static void zero_task(void *user, size_t index, int worker) {
-  const struct rows_job *job = user;
-  (void)worker;
-  memset(job->y + index * job->dim, 0,
-         msk_smaller(job->dim, job->rows - index * job->dim) * sizeof(float));
-}
-
-void msk_op_zero(msk_stream *stream, size_t count, float *y) {
-  if (stream->measuring) return;
-  struct rows_job job = {.y = y, .rows = count, .dim = PIECE};
-  msk_pool_run(stream->pool, msk_ceiling(count, PIECE), zero_task, &job);
+  for (size_t i = index * ROWS_A_TASK; i < last; i++) copy_row(job, job->index[i], i);
 }
 
 static void scatter_task(void *user, size_t index, int worker) {
   const struct rows_job *job = user;
-  size_t last = msk_smaller((index + 1) * ROWS_A_TASK, job->rows);
+  size_t last = msk_smaller((index + 1) * ROWS_A_TASK, job->x.rows);
   (void)worker;
-  for (size_t i = index * ROWS_A_TASK; i < last; i++)
-    memcpy(job->y + job->index[i] * job->dim, job->x + i * job->dim, job->dim * sizeof(float));
+  for (size_t i = index * ROWS_A_TASK; i < last; i++) copy_row(job, i, job->index[i]);
 }
 
-static void choose_rows(msk_stream *stream, msk_task *task, const float *x, const size_t *index,
-                        size_t rows, size_t dim, float *y) {
+static void zero_task(void *user, size_t index, int worker) {
+  const struct rows_job *job = user;
+  size_t count = job->y.rows * job->y.columns, first = index * PIECE;
+  (void)worker;
+  memset(job->y.at + first, 0, msk_smaller(PIECE, count - first) * sizeof(float));
+}
+
+void msk_op_zero(msk_stream *stream, msk_rows y) {
   if (stream->measuring) return;
-  struct rows_job job = {.x = x, .y = y, .index = index, .rows = rows, .dim = dim};
+  struct rows_job job = {.y = y};
+  msk_pool_run(stream->pool, msk_ceiling(y.rows * y.columns, PIECE), zero_task, &job);
+  msk_meter_note(stream, "zero", 0);
+}
+
+static void choose_rows(msk_stream *stream, msk_task *task, size_t rows, msk_rows x,
+                        const size_t *index, msk_rows y) {
+  if (stream->measuring) return;
+  struct rows_job job = {.x = x, .y = y, .index = index};
   msk_pool_run(stream->pool, msk_ceiling(rows, ROWS_A_TASK), task, &job);
+  msk_meter_note(stream, "chosen rows", 0);
 }
 
-void msk_op_gather_rows(msk_stream *stream, const float *x, const size_t *index, size_t rows,
-                        size_t dim, float *y) {
-  choose_rows(stream, gather_task, x, index, rows, dim, y);
+void msk_op_gather_rows(msk_stream *stream, msk_rows x, const size_t *index, msk_rows y) {
+  choose_rows(stream, gather_task, y.rows, x, index, y);
 }
 
-void msk_op_scatter_rows(msk_stream *stream, const float *x, const size_t *index, size_t rows,
-                         size_t dim, float *y) {
-  choose_rows(stream, scatter_task, x, index, rows, dim, y);
+void msk_op_scatter_rows(msk_stream *stream, msk_rows x, const size_t *index, msk_rows y) {
+  choose_rows(stream, scatter_task, x.rows, x, index, y);
 }
 
 /* ---- embedding ---- */
@@ -196,52 +184,51 @@ static void embed_task(void *user, size_t index, int worker) {
   }
 }
 
-void msk_op_embed_backward(msk_stream *stream, const int32_t *ids, const float *dy,
-                           size_t vocabulary, size_t batch, size_t tokens, size_t dim,
-                           float *dwords, float *dpositions) {
+void msk_op_embed_backward(msk_stream *stream, const int32_t *ids, msk_rows dy, msk_rows dwords,
+                           msk_rows dpositions) {
   if (stream->measuring) return;
   struct embed_job job = {.ids = ids,
-                          .dy = dy,
-                          .vocabulary = vocabulary,
-                          .rows = batch * tokens,
-                          .tokens = tokens,
-                          .dim = dim,
-                          .dwords = dwords,
-                          .dpositions = dpositions};
-  msk_pool_run(stream->pool, msk_ceiling(dim, SLICE), embed_task, &job);
+                          .dy = dy.at,
+                          .vocabulary = dwords.rows,
+                          .rows = dy.rows,
+                          .tokens = dpositions.rows,
+                          .dim = dy.columns,
+                          .dwords = dwords.at,
+                          .dpositions = dpositions.at};
+  msk_pool_run(stream->pool, msk_ceiling(dy.columns, SLICE), embed_task, &job);
+  msk_meter_note(stream, "embedding, backward", 0);
 }
 
 /* ---- cross-entropy ---- */
 
 struct entropy_job {
   const msk_kernels *kernels;
-  float *logits, *losses, smoothing, weight;
+  msk_rows logits;
+  float *losses, smoothing, weight;
   const int32_t *targets;
-  size_t rows, columns;
 };
 
 static void entropy_task(void *user, size_t index, int worker) {
   const struct entropy_job *job = user;
-  size_t last = msk_smaller((index + 1) * ROWS_A_TASK, job->rows);
+  size_t last = msk_smaller((index + 1) * ROWS_A_TASK, job->logits.rows);
   (void)worker;
   for (size_t i = index * ROWS_A_TASK; i < last; i++) {
-    float *row = job->logits + i * job->columns;
-    assert(job->targets[i] >= 0 && (size_t)job->targets[i] < job->columns);
-    job->losses[i] = job->kernels->cross_entropy_row(job->columns, row, (size_t)job->targets[i],
-                                                     job->smoothing, job->weight, row);
+    float *row = job->logits.at + i * job->logits.stride;
+    assert(job->targets[i] >= 0 && (size_t)job->targets[i] < job->logits.columns);
+    job->losses[i] = job->kernels->cross_entropy_row(
+        job->logits.columns, row, (size_t)job->targets[i], job->smoothing, job->weight, row);
   }
 }
 
-void msk_op_cross_entropy(msk_stream *stream, float *logits, const int32_t *targets, size_t rows,
-                          size_t columns, float smoothing, float weight, float *losses) {
+void msk_op_cross_entropy(msk_stream *stream, const int32_t *targets, float smoothing, float weight,
+                          float *losses, msk_rows logits) {
   if (stream->measuring) return;
   struct entropy_job job = {.kernels = &stream->device->kernels,
                             .logits = logits,
                             .losses = losses,
                             .smoothing = smoothing,
                             .weight = weight,
-                            .targets = targets,
-                            .rows = rows,
-                            .columns = columns};
-  msk_pool_run(stream->pool, msk_ceiling(rows, ROWS_A_TASK), entropy_task, &job);
+                            .targets = targets};
+  msk_pool_run(stream->pool, msk_ceiling(logits.rows, ROWS_A_TASK), entropy_task, &job);
+  msk_meter_note(stream, "cross-entropy", 0);
 }

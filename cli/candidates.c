@@ -9,17 +9,44 @@
 
 /* ---- what is asked ---- */
 
-bool candidates_take_setting(const cli_options *options, const cli_setting *setting) {
-  return options->candidates > 0 && strcmp(setting->option, "guidance") == 0 &&
-         strchr(setting->value, ',') != NULL;
-}
+static const cli_option candidate_rows[] = {
+    {"candidates", 0, "N", CLI_AN_INT(candidate_options, candidates, 1, MSK_MAX_CANDIDATES),
+     .help = "draw N candidates (for each of --guidance F,F,...), and write the best by structure "
+             "and CLIP"},
+    {"keep", 0, "N", CLI_AN_INT(candidate_options, keep, 1, MSK_MAX_CANDIDATES), .initial = "1",
+     .help = "how many of the candidates are written, the best first"},
+    {"finish", 0, "N", CLI_AN_INT(candidate_options, finish, 1, MSK_MAX_CANDIDATES),
+     .help = "drop the weaker half of the candidates by and by, so that N are drawn to the end",
+     .otherwise = "all"},
+    {"drop-from", 0, "SHARE", CLI_A_REAL(candidate_options, drop_from, 0, 1), .initial = "0.75",
+     .help = "share of the steps that all candidates take before any is dropped"},
+    {"weight-structure", 0, "F", CLI_A_REAL(candidate_options, weight_structure, 0, 100),
+     .initial = "1", .help = "weight of the structure among candidates"},
+    {"weight-text", 0, "F", CLI_A_REAL(candidate_options, weight_text, 0, 100), .initial = "1",
+     .help = "weight of the text among candidates"},
+    {"weight-sketch", 0, "F", CLI_A_REAL(candidate_options, weight_sketch, 0, 100), .initial = "1",
+     .help = "weight of the sketch among candidates"},
+    {"weight-confidence", 0, "F", CLI_A_REAL(candidate_options, weight_confidence, 0, 100),
+     .initial = "0", .help = "weight of confidence beside structure where --finish drops"},
+    {"text", 0, "TEXT", CLI_A_TEXT(candidate_options, text), .otherwise = "a photo of a {class}",
+     .help = "what the candidates should show; {class} stands for --class"},
+    CLI_CLIP_ROW(candidate_options, clip),
+    {.type = CLI_END},
+};
+const cli_table candidate_table = {"Candidates", candidate_rows};
 
-static const char *scale_list(const cli_options *options) {
-  const char *list = NULL;
-  for (int i = 0; i < options->setting_count; i++) {
-    if (candidates_take_setting(options, &options->settings[i])) list = options->settings[i].value;
+const char *candidates_take_scales(setting_list *settings) {
+  const char *scales = NULL;
+  int kept = 0;
+  for (int i = 0; i < settings->count; i++) {
+    const recipe_setting *setting = &settings->at[i];
+    const bool is_list =
+        strcmp(setting->option, "guidance") == 0 && strchr(setting->value, ',') != NULL;
+    if (is_list) scales = setting->value;
+    if (!is_list) settings->at[kept++] = *setting;
   }
-  return list;
+  settings->count = kept;
+  return scales;
 }
 
 static msk_status read_scales(const char *list, double *scales, int *count, msk_error *error) {
@@ -40,43 +67,48 @@ static msk_status read_scales(const char *list, double *scales, int *count, msk_
   return MSK_OK;
 }
 
-/* An option that only candidates have. */
-static const char *lonely_option(const cli_options *options) {
-  if (options->keep >= 0) return "keep";
-  if (options->finish >= 0) return "finish";
-  if (options->drop_from >= 0) return "drop-from";
-  if (options->weight_structure >= 0) return "weight-structure";
-  if (options->weight_confidence >= 0) return "weight-confidence";
-  if (options->weight_text >= 0) return "weight-text";
-  if (options->weight_sketch >= 0) return "weight-sketch";
-  if (options->clip != NULL) return "clip";
-  return options->text != NULL ? "text" : NULL;
-}
-
-static const char *contradiction(const cli_options *options, const msk_recipe *recipe) {
-  if (recipe->official) return "the recipe official, whose batch is one draw";
-  if (options->count >= 0) return "--count: --keep says how many pictures are written";
-  if (options->trace != NULL)
-    return "--trace: trace the one that was chosen, with its item and guidance";
-  if (options->film != NULL) return "--film: film the one that was chosen, with replay";
-  if (options->preview) return "--preview: none of them is the picture yet";
-  return NULL;
-}
-
-msk_status candidates_check(const cli_options *options, const msk_recipe *recipe,
-                            msk_error *error) {
-  if (options->candidates < 0) {
-    const char *name = lonely_option(options);
-    if (name == NULL) return MSK_OK;
-    return app_fail(error, MSK_ERROR_ARGUMENT,
-                    "--%s has no effect in draw without --candidates: leave it out", name);
+static msk_status check_alone(const cli_line *line, msk_error *error) {
+  for (const cli_option *row = candidate_rows; row->type != CLI_END; row++) {
+    if (cli_given(line, row->name))
+      return app_fail(error, MSK_ERROR_ARGUMENT,
+                      "--%s has no effect in draw without --candidates: leave it out", row->name);
   }
-  const char *other = contradiction(options, recipe);
-  if (other != NULL)
-    return app_fail(error, MSK_ERROR_ARGUMENT, "--candidates does not go together with %s", other);
+  return MSK_OK;
+}
+
+static msk_status check_contradictions(const cli_line *line, const msk_recipe *recipe,
+                                       msk_error *error) {
+  static const struct {
+    const char *option, *why;
+  } others[] = {{"count", "--keep says how many pictures are written"},
+                {"trace", "trace the one that was chosen, with its item and guidance"},
+                {"film", "film the one that was chosen, with replay"},
+                {"preview", "none of them is the picture yet"}};
+  if (recipe->official)
+    return app_fail(error, MSK_ERROR_ARGUMENT,
+                    "--candidates does not go together with the recipe official, whose batch is "
+                    "one draw");
+  for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+    if (cli_given(line, others[i].option))
+      return app_fail(error, MSK_ERROR_ARGUMENT, "--candidates does not go together with --%s: %s",
+                      others[i].option, others[i].why);
+  }
+  for (int i = 0; i < 2; i++) {
+    const char *idle = i == 0 ? "weight-confidence" : "drop-from";
+    if (cli_given(line, idle) && !cli_given(line, "finish"))
+      return app_fail(error, MSK_ERROR_ARGUMENT,
+                      "--%s has no effect without --finish: leave it out", idle);
+  }
+  return MSK_OK;
+}
+
+msk_status candidates_check(const cli_line *line, const candidate_options *options,
+                            const msk_recipe *recipe, msk_error *error) {
+  if (options->candidates == 0) return check_alone(line, error);
   double scales[MSK_MAX_CANDIDATES];
   int count = 0;
-  msk_status status = read_scales(scale_list(options), scales, &count, error);
+  msk_status status = check_contradictions(line, recipe, error);
+  if (status == MSK_OK) status = read_scales(options->scales, scales, &count, error);
   if (status != MSK_OK) return status;
   const int all = options->candidates * (count > 0 ? count : 1),
             finish = options->finish > 0 ? options->finish : all;
@@ -92,28 +124,22 @@ msk_status candidates_check(const cli_options *options, const msk_recipe *recipe
     return app_fail(error, MSK_ERROR_ARGUMENT,
                     "--keep was given %d, expected at most the %d that are finished", options->keep,
                     finish);
-  const char *idle = options->weight_confidence >= 0 ? "weight-confidence"
-                     : options->drop_from >= 0       ? "drop-from"
-                                                     : NULL;
-  if (idle != NULL && options->finish < 0)
-    return app_fail(error, MSK_ERROR_ARGUMENT, "--%s has no effect without --finish: leave it out",
-                    idle);
   return MSK_OK;
 }
 
-msk_status candidates_fill(order *o, const cli_options *options, msk_error *error) {
+msk_status candidates_fill(order *o, const candidate_options *options, msk_error *error) {
   msk_request *request = &o->request;
-  if (options->candidates < 0) return MSK_OK;
+  if (options->candidates == 0) return MSK_OK;
   int count = 0;
-  msk_status status = read_scales(scale_list(options), o->scales, &count, error);
+  msk_status status = read_scales(options->scales, o->scales, &count, error);
   if (status != MSK_OK) return status;
   if (count == 0) o->scales[count++] = request->recipe.guidance;
-  o->keep = options->keep > 0 ? options->keep : 1;
+  o->keep = options->keep;
   request->count = options->candidates;
   request->guidance_count = count;
-  request->finish = options->finish > 0 ? options->finish : 0;
-  request->confidence_weight = options->weight_confidence >= 0 ? options->weight_confidence : 0;
-  if (options->drop_from >= 0) request->drop_from = options->drop_from;
+  request->finish = options->finish;
+  request->confidence_weight = options->weight_confidence;
+  request->drop_from = options->drop_from;
   return MSK_OK;
 }
 
@@ -124,31 +150,30 @@ int candidates_finished(const order *o) {
 
 /* ---- ranking ---- */
 
-static msk_status open_clip(likeness *clip, const cli_options *options, msk_error *error) {
+static msk_status open_clip(likeness *clip, const cli_line *line, const candidate_options *options,
+                            const model_choice *machine, msk_error *error) {
   char folder[MAX_PATH_BYTES];
   msk_status status = model_path_find_clip(folder, options->clip, error);
-  if (status == MSK_OK)
-    return likeness_open(clip, folder, options->isa, options->threads > 0 ? options->threads : 0,
-                         error);
-  if (options->weight_text >= 0 || options->weight_sketch >= 0 || options->text != NULL)
+  if (status == MSK_OK) return likeness_open(clip, folder, machine->isa, machine->threads, error);
+  if (options->clip != NULL || options->text != NULL || cli_given(line, "weight-text") ||
+      cli_given(line, "weight-sketch"))
     return status;
-  if (!options->quiet)
+  if (!cli_given(line, "quiet"))
     fputs(
         "masksketch: there is no CLIP at hand: candidates are compared by their structure alone\n",
         stderr);
   return MSK_OK;
 }
 
-static double weight_or_one(double weight) { return weight >= 0 ? weight : 1; }
-
-msk_status candidates_wishes(rank_wishes *wishes, likeness *clip, const cli_options *options,
+msk_status candidates_wishes(rank_wishes *wishes, likeness *clip, const cli_line *line,
+                             const candidate_options *options, const model_choice *machine,
                              msk_error *error) {
-  msk_status status = open_clip(clip, options, error);
+  msk_status status = open_clip(clip, line, options, machine, error);
   *wishes = (rank_wishes){.clip = clip->clip == NULL ? NULL : clip,
                           .text = options->text,
-                          .structure_weight = weight_or_one(options->weight_structure),
-                          .text_weight = weight_or_one(options->weight_text),
-                          .sketch_weight = weight_or_one(options->weight_sketch)};
+                          .structure_weight = options->weight_structure,
+                          .text_weight = options->weight_text,
+                          .sketch_weight = options->weight_sketch};
   return status;
 }
 

@@ -6,20 +6,32 @@
 
 #include <jansson.h>
 
+#include "app/model_path.h"
 #include "app/rank.h"
-#include "all_options.h"
+#include "shared_options.h"
 
+typedef struct candidate_options {
+  const char *text, *clip;
+  const char *scales; /* "1,2,4": by candidates_take_scales() */
+  int candidates, keep, finish;
+  double drop_from, weight_structure, weight_text, weight_sketch, weight_confidence;
+} candidate_options;
+extern const cli_table candidate_table;
+
+/* Takes lists of scales, which --guidance may be given, out of the recipe's settings: returns the
+ * last, or NULL. */
+const char *candidates_take_scales(setting_list *settings);
 /* Judges the options of candidates before any work. */
-msk_status candidates_check(const cli_options *options, const msk_recipe *recipe, msk_error *error);
-/* Whether a --guidance value is a list for candidates, and no recipe setting. */
-bool candidates_take_setting(const cli_options *options, const cli_setting *setting);
+msk_status candidates_check(const cli_line *line, const candidate_options *options,
+                            const msk_recipe *recipe, msk_error *error);
 /* Fills in what the order says of candidates. */
-msk_status candidates_fill(order *o, const cli_options *options, msk_error *error);
+msk_status candidates_fill(order *o, const candidate_options *options, msk_error *error);
 /* How many candidates are drawn to the end. */
 int candidates_finished(const order *o);
 /* How they are ranked. Opens the CLIP that is named, or else the one that comes along; there
  * being none (wishes->clip stays NULL) is no error, but said. likeness_close() it. */
-msk_status candidates_wishes(rank_wishes *wishes, likeness *clip, const cli_options *options,
+msk_status candidates_wishes(rank_wishes *wishes, likeness *clip, const cli_line *line,
+                             const candidate_options *options, const model_choice *machine,
                              msk_error *error);
 
 /* " structure -1.2345, text 0.2345, ..." of a contender, for people. */

@@ -42,7 +42,7 @@ static msk_status check(const cli_line *line, msk_error *error) {
   const attention_options *options = line->options;
   const bool array = parts_is_array(options->output);
   msk_format format;
-  msk_status status = cli_output_check(line, options->output, 1, error);
+  msk_status status = cli_output_check(line, "output", options->output, 1, error);
   if (status == MSK_OK && !array) status = output_format(options->output, 0, &format, error);
   if (status != MSK_OK) return status;
   if (options->points.count > 0 && array)

@@ -55,7 +55,7 @@ static msk_status check_options(const bench *b, msk_error *error) {
   if (options->output != NULL && output_is_stdout(options->output))
     return app_fail(error, MSK_ERROR_ARGUMENT,
                     "a model is not written to standard output, expected -o MODEL.safetensors");
-  return options->output != NULL ? cli_output_check(b->line, options->output, 1, error) : MSK_OK;
+  return cli_output_check(b->line, "output", options->output, 1, error);
 }
 
 /* ---- the model ---- */

@@ -16,7 +16,7 @@ static msk_status action(const cli_line *line, msk_error *error) {
   if (output_is_stdout(options->output))
     return app_fail(error, MSK_ERROR_ARGUMENT,
                     "a model is not written to standard output, expected -o MODEL.safetensors");
-  msk_status status = cli_output_check(line, options->output, 1, error);
+  msk_status status = cli_output_check(line, "output", options->output, 1, error);
   if (status != MSK_OK) return status;
   msk_convert_options_init(&convert);
   convert.tokenizer_path = options->tokenizer;

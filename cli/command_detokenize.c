@@ -101,13 +101,8 @@ static msk_status action(const cli_line *line, msk_error *error) {
   if (status == MSK_OK) status = parts_load_array(&array, line->inputs[0], error);
   if (status == MSK_OK) status = parts_open(&p, &options->model, error);
   if (status == MSK_OK) status = view_tokens(&view, &array, &p.info, line->inputs[0], error);
-  if (status == MSK_OK && view.count > 1 && output_is_stdout(options->output)) {
-    status =
-        app_fail(error, MSK_ERROR_ARGUMENT,
-                 "%d pictures do not fit into standard output, expected a name: choose one with -o",
-                 view.count);
-  }
-  if (status == MSK_OK) status = cli_output_check(line, options->output, view.count, error);
+  if (status == MSK_OK)
+    status = cli_output_check(line, "output", options->output, view.count, error);
   for (int i = 0; i < view.count && status == MSK_OK; i++)
     status = detokenize_one(&p, line, &view, i, error);
   msk_free(NULL, array.data);

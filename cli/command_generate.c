@@ -3,8 +3,9 @@
 #include "pictures.h"
 
 static msk_status action(const cli_line *line, msk_error *error) {
-  const cli_options options = pictures_begin(line, line->options);
-  return pictures_make(&options, MSK_JOB_GENERATE, error);
+  const picture_job job = {.job = MSK_JOB_GENERATE};
+  drawing d = {.line = line};
+  return pictures_make(&d, line->options, &job, NULL, error);
 }
 
 const cli_usage generate_usage = {.arguments = "--class CLASS [-o OUT]",

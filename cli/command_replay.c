@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * command_replay.c - replay: makes a picture again from the text of its PNG. The new PNG carries the same text,
- * so that the bytes are the same; the kernel set is the one of then, if this machine has it, and
- * so is the precision. */
+ * command_replay.c - replay: makes a picture again from the text of its PNG. The new PNG carries
+ * the same text, so that the bytes are the same; the kernel set is the one of then, if this machine
+ * has it, and so is the precision. */
 #include <string.h>
 
 #include "app/metadata.h"
-#include "drawing.h"
 #include "pictures.h"
 
 typedef struct replay_options {
@@ -15,32 +14,29 @@ typedef struct replay_options {
   model_choice model;
 } replay_options;
 
-static msk_status choose_name(drawing *d, msk_error *error) {
-  const char *path = d->options->inputs[0], *slash = strrchr(path, '/'),
-             *name = slash == NULL ? path : slash + 1;
-  if (d->options->output != NULL)
-    return output_numbered(d->output, d->options->output, 0, 1, error);
-  const char *dot = strrchr(name, '.');
+static msk_status choose_output(drawing *d, msk_error *error) {
+  const char *path = d->line->inputs[0], *slash = strrchr(path, '/'),
+             *name = slash == NULL ? path : slash + 1, *dot = strrchr(name, '.');
+  char chosen[MAX_PATH_BYTES];
   if (strcmp(path, "-") == 0) name = "picture";
   int length = dot == NULL || dot == name ? (int)strlen(name) : (int)(dot - name);
-  snprintf(d->output, sizeof d->output, "%.*s-replay.png", length > 1000 ? 1000 : length, name);
-  return MSK_OK;
+  snprintf(chosen, sizeof chosen, "%.*s-replay.png", length > 1000 ? 1000 : length, name);
+  return drawing_choose_output(d, chosen, error);
 }
 
 static msk_status action(const cli_line *line, msk_error *error) {
-  const replay_options *own = line->options;
-  cli_options options = pictures_results(line, &own->results, &own->model);
-  options.film = own->film;
-  drawing d = {.options = &options};
+  const replay_options *options = line->options;
+  const char *path = line->inputs[0];
+  model_choice choice = options->model;
+  drawing d = {
+      .line = line, .results = &options->results, .machine = &choice, .film = options->film};
   char *text = NULL;
-  model_choice choice = own->model;
   msk_status status = cli_exclude(line, "quiet", "preview", error);
-  if (status == MSK_OK) status = metadata_load(&text, line->inputs[0], error);
-  if (status == MSK_OK) status = choose_name(&d, error);
+  if (status == MSK_OK) status = metadata_load(&text, path, error);
   if (status == MSK_OK) metadata_choose(&choice, text);
   if (status == MSK_OK) status = model_path_open(&d.model, &choice, error);
-  if (status == MSK_OK)
-    status = metadata_read(&d.order, d.model, text, line->inputs[0], NULL, error);
+  if (status == MSK_OK) status = metadata_read(&d.order, d.model, text, path, NULL, error);
+  if (status == MSK_OK) status = choose_output(&d, error);
   d.verbatim = text;
   if (status == MSK_OK) status = drawing_run(&d, error);
   drawing_free(&d);

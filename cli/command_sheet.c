@@ -72,7 +72,7 @@ static msk_status action(const cli_line *line, msk_error *error) {
   const int count = line->input_count;
   msk_format format;
   msk_status status = output_format(options->output, options->quality, &format, error);
-  if (status == MSK_OK) status = cli_output_check(line, options->output, 1, error);
+  if (status == MSK_OK) status = cli_output_check(line, "output", options->output, 1, error);
   msk_image *images = calloc((size_t)count, sizeof *images);
   if (status == MSK_OK && images == NULL)
     status = app_fail(error, MSK_ERROR_MEMORY, "out of memory for the sheet");

@@ -46,8 +46,8 @@ static msk_status action(const cli_line *line, msk_error *error) {
   float *latents = NULL;
   int rows = 0, columns = 0;
   float **wanted = options->latents != NULL ? &latents : NULL;
-  msk_status status = cli_output_check(line, options->output, 1, error);
-  if (status == MSK_OK && wanted != NULL) status = cli_output_check(line, options->latents, 1, error);
+  msk_status status = cli_output_check(line, "output", options->output, 1, error);
+  if (status == MSK_OK) status = cli_output_check(line, "latents", options->latents, 1, error);
   if (status == MSK_OK) status = parts_open(&p, &options->model, error);
   if (status == MSK_OK && parts_is_array(path)) {
     status = tokenize_array(options, path, &p, &tokens, wanted, &rows, &columns, error);

@@ -4,6 +4,7 @@
  * list of tokens and the reports. */
 #include "drawing.h"
 
+#include <dirent.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,11 +15,31 @@
 #include "app/metadata.h"
 #include "app/progress.h"
 #include "app/run.h"
-#include "candidates.h"
 #include "film.h"
 #include "preview.h"
 #include "sheet.h"
 #include "trace.h"
+
+static const cli_option result_rows[] = {
+    {"output", 'o', "FILE", CLI_AN_OUTPUT(result_options, output),
+     .help = "where the result goes: .png, .jpg, .jpeg or .webp; - is standard output",
+     .otherwise = "a name made of the input's, in the working directory"},
+    CLI_FORCE,
+    CLI_QUALITY(result_options),
+    {"no-metadata", .help = "leave the request out of the PNG",
+     CLI_A_FLAG(result_options, no_metadata)},
+    {"tokens-out", 0, "FILE.npy", CLI_AN_OUTPUT(result_options, tokens_out),
+     .help = "also write the tokens, class token first: int32 of count x N, or of generate under "
+             "official count x steps x N"},
+    {"trace", 0, "FOLDER", CLI_A_FOLDER(result_options, trace),
+     .help = "also write every step's quantities as .npy"},
+    {"preview", 'p', .help = "show the picture in the terminal as it comes",
+     CLI_A_FLAG(result_options, preview)},
+    CLI_JSON(result_options, "one JSON object a picture"),
+    CLI_QUIET(result_options),
+    {.type = CLI_END},
+};
+const cli_table result_table = {"Results", result_rows};
 
 /* What one run of an order needs while it lasts. */
 typedef struct workshop {
@@ -77,7 +98,7 @@ static msk_status tell_memory(const drawing *d, msk_error *error) {
   msk_session_options options;
   size_t bytes = 0;
   msk_session_options_init(&options);
-  if (d->options->threads > 0) options.threads = d->options->threads;
+  if (d->machine->threads > 0) options.threads = d->machine->threads;
   msk_status status = msk_session_bytes(&bytes, d->model, &first, &options, error);
   if (status == MSK_OK) fprintf(stderr, "memory: %.1f MB to work in\n", 1e-6 * (double)bytes);
   return status;
@@ -86,7 +107,7 @@ static msk_status tell_memory(const drawing *d, msk_error *error) {
 static msk_status start_sheet(workshop *w, msk_error *error) {
   const order *o = &w->d->order;
   const int finished = o->request.guidance_count > 0 ? candidates_finished(o) : w->wanted;
-  if (w->d->options->sheet == NULL) return MSK_OK;
+  if (w->d->sheet == NULL) return MSK_OK;
   msk_status status = sheet_create(&w->contact, o->info.image_size, finished + 1, error);
   if (status != MSK_OK || o->picture.pixels == NULL) return status;
   return sheet_add(w->contact, &o->picture, o->request.job == MSK_JOB_EDIT ? "photo" : "sketch",
@@ -96,22 +117,22 @@ static msk_status start_sheet(workshop *w, msk_error *error) {
 static msk_status set_up(workshop *w, msk_error *error) {
   drawing *d = w->d;
   msk_request *request = &d->order.request;
-  const cli_options *options = d->options;
+  const result_options *results = d->results;
   const int steps = request->recipe.steps;
-  progress_start(&w->line, options->quiet != 0, w->wanted);
-  if (options->preview) {
+  progress_start(&w->line, results->quiet, w->wanted);
+  if (results->preview) {
     preview_start(&w->picture, preview_detect(), d->order.info.image_size);
     if (w->picture.kind != PREVIEW_NONE) request->preview_every = steps / 8 > 1 ? steps / 8 : 1;
   }
-  const bool traced = options->trace != NULL || options->film != NULL;
+  const bool traced = results->trace != NULL || d->film != NULL;
   request->callbacks =
       (msk_callbacks){.user = w, .on_step = on_step, .on_trace = traced ? on_trace : NULL};
-  w->run = (run){.threads = options->threads > 0 ? options->threads : 0, .cancelled = cancelled};
-  msk_status status = options->memory ? tell_memory(d, error) : MSK_OK;
+  w->run = (run){.threads = d->machine->threads, .cancelled = cancelled};
+  msk_status status = d->machine->tell_memory ? tell_memory(d, error) : MSK_OK;
   if (status == MSK_OK && request->guidance_count > 0)
-    status = candidates_wishes(&w->wishes, &w->clip, options, error);
+    status = candidates_wishes(&w->wishes, &w->clip, d->line, d->candidates, d->machine, error);
   if (status == MSK_OK) status = run_start(&w->run, &d->order, &w->wishes, error);
-  if (status == MSK_OK && options->film != NULL)
+  if (status == MSK_OK && d->film != NULL)
     status = film_create(&w->strip, &d->order.info, steps + request->recipe.tail, error);
   return status == MSK_OK ? start_sheet(w, error) : status;
 }
@@ -146,12 +167,12 @@ static msk_status write_tokens(workshop *w, msk_error *error) {
     array.shape[1] = w->tokens_each / n;
     array.shape[2] = n;
   }
-  return output_array(w->d->options->tokens_out, &array, error);
+  return output_array(w->d->results->tokens_out, &array, error);
 }
 
 static void report_picture(workshop *w, const char *file, const run_picture *p) {
   const order *o = &w->d->order;
-  if (w->d->options->quiet) return;
+  if (w->d->results->quiet) return;
   const char *class_name = msk_model_class_name(o->model, o->request.class_id);
   app_print_safe(stderr, output_is_stdout(file) ? "standard output" : file);
   fputs(": ", stderr);
@@ -215,11 +236,11 @@ static msk_status print_picture(const order *o, const char *file, const run_pict
 static msk_status write_picture(const drawing *d, const char *file, const run_picture *p,
                                 msk_error *error) {
   char *text = NULL;
-  const bool anew = !d->options->no_metadata && d->verbatim == NULL;
+  const bool anew = !d->results->no_metadata && d->verbatim == NULL;
   msk_status status = anew ? metadata_write(&text, &d->order, p->item, p->guidance, error) : MSK_OK;
-  const char *metadata = d->verbatim != NULL && !d->options->no_metadata ? d->verbatim : text;
+  const char *metadata = d->verbatim != NULL && !d->results->no_metadata ? d->verbatim : text;
   if (status == MSK_OK)
-    status = output_picture(file, &p->image, d->options->quality, metadata, error);
+    status = output_picture(file, &p->image, d->results->quality, metadata, error);
   free(text);
   return status;
 }
@@ -231,9 +252,9 @@ static msk_status finish_picture(workshop *w, const run_picture *p, msk_error *e
   msk_status status = output_numbered(file, d->output, w->finished, w->wanted, error);
   if (status == MSK_OK) status = write_picture(d, file, p, error);
   if (status == MSK_OK) status = add_to_sheet(w, p, error);
-  if (status == MSK_OK && d->options->tokens_out != NULL) status = keep_tokens(w, p, error);
+  if (status == MSK_OK && d->results->tokens_out != NULL) status = keep_tokens(w, p, error);
   if (status == MSK_OK) report_picture(w, file, p);
-  if (status == MSK_OK && d->options->json) status = print_picture(&d->order, file, p, error);
+  if (status == MSK_OK && d->results->json) status = print_picture(&d->order, file, p, error);
   w->finished++;
   return status;
 }
@@ -241,7 +262,7 @@ static msk_status finish_picture(workshop *w, const run_picture *p, msk_error *e
 /* A finished candidate that is not wanted is on the sheet, and told; after the last come those
  * that were dropped. */
 static msk_status show_rest(workshop *w, const run_picture *p, msk_error *error) {
-  const bool json = w->d->options->json;
+  const bool json = w->d->results->json;
   msk_status status = MSK_OK;
   if (p->number >= w->wanted) {
     status = add_to_sheet(w, p, error);
@@ -255,7 +276,7 @@ static msk_status show_rest(workshop *w, const run_picture *p, msk_error *error)
 /* ---- One run ---- */
 
 static msk_status open_trace(workshop *w, msk_error *error) {
-  const char *folder = w->d->options->trace;
+  const char *folder = w->d->results->trace;
   if (folder == NULL) return MSK_OK;
   char name[MAX_PATH_BYTES];
   msk_status status = MSK_OK;
@@ -304,9 +325,9 @@ static msk_status next_picture(workshop *w, const run_picture **p, msk_error *er
 
 static msk_status write_film(workshop *w, msk_error *error) {
   char name[MAX_PATH_BYTES];
-  msk_status status = output_numbered(name, w->d->options->film, w->finished - 1, w->wanted, error);
+  msk_status status = output_numbered(name, w->d->film, w->finished - 1, w->wanted, error);
   if (status != MSK_OK) return status;
-  return film_write(w->strip, w->run.session, name, w->d->options->quality, error);
+  return film_write(w->strip, w->run.session, name, w->d->results->quality, error);
 }
 
 static msk_status make_pictures(workshop *w, msk_error *error) {
@@ -325,12 +346,15 @@ static msk_status make_pictures(workshop *w, msk_error *error) {
 
 /* ---- The order ---- */
 
-/* Every name that will be written, before the work begins. */
+msk_status drawing_choose_output(drawing *d, const char *name, msk_error *error) {
+  const bool given = d->results->output != NULL;
+  msk_status status = output_numbered(d->output, given ? d->results->output : name, 0, 1, error);
+  if (status != MSK_OK || given || cli_given(d->line, "force")) return status;
+  return output_free_name(d->output, order_pictures(&d->order), error);
+}
+
 static msk_status check_film(const drawing *d, int wanted, msk_error *error) {
-  const char *path = d->options->film;
-  msk_format format;
-  char name[MAX_PATH_BYTES];
-  if (path == NULL) return MSK_OK;
+  if (d->film == NULL) return MSK_OK;
   if (d->order.request.job != MSK_JOB_DRAW)
     return app_fail(error, MSK_ERROR_ARGUMENT,
                     "--film has no effect here: only draw has structure scores to show");
@@ -339,54 +363,38 @@ static msk_status check_film(const drawing *d, int wanted, msk_error *error) {
         error, MSK_ERROR_ARGUMENT,
         "--film shows one picture, but the recipe official draws %d together: replay the one",
         wanted);
-  if (output_is_stdout(path))
+  if (output_is_stdout(d->film))
     return app_fail(error, MSK_ERROR_ARGUMENT, "--film was given -, expected the name of a file");
-  msk_status status = output_format(path, 0, &format, error);
-  for (int i = 0; i < wanted && status == MSK_OK; i++) {
-    char picture[MAX_PATH_BYTES];
-    status = output_numbered(name, path, i, wanted, error);
-    if (status == MSK_OK) status = cli_check_output(name, d->options, error);
-    if (status == MSK_OK) status = output_numbered(picture, d->output, i, wanted, error);
-    if (status == MSK_OK && strcmp(name, picture) == 0)
-      status = app_fail(error, MSK_ERROR_ARGUMENT,
-                        "two outputs have the same name %s, expected different ones", name);
-  }
-  return status;
+  msk_format format;
+  return output_format(d->film, 0, &format, error);
 }
 
+/* A folder that holds something would get the trace mixed in. */
+static msk_status check_trace(const drawing *d, msk_error *error) {
+  const char *path = d->results->trace;
+  DIR *folder = path == NULL || cli_given(d->line, "force") ? NULL : opendir(path);
+  int entries = 0;
+  if (folder == NULL) return MSK_OK;
+  while (readdir(folder) != NULL) entries++;
+  closedir(folder);
+  if (entries <= 2) return MSK_OK; /* . and .. */
+  return app_fail(error, MSK_ERROR_ARGUMENT,
+                  "the folder %s is not empty, expected a new one for --trace, or --force", path);
+}
+
+/* Every name that will be written, before the work begins. */
 static msk_status check_outputs(const drawing *d, int wanted, msk_error *error) {
-  const cli_options *options = d->options;
+  const cli_line *line = d->line;
   msk_format format;
   msk_status status = check_film(d, wanted, error);
-  if (status == MSK_OK) status = output_format(d->output, options->quality, &format, error);
-  if (status == MSK_OK && options->sheet != NULL)
-    status = output_format(options->sheet, 0, &format, error);
-  for (int i = 0; i < wanted && status == MSK_OK; i++) {
-    char name[MAX_PATH_BYTES];
-    status = output_numbered(name, d->output, i, wanted, error);
-    if (status == MSK_OK) status = cli_check_output(name, options, error);
-    const char *others[] = {options->sheet, options->tokens_out};
-    for (int k = 0; k < 2 && status == MSK_OK; k++) {
-      if (others[k] != NULL && !output_is_stdout(name) && strcmp(others[k], name) == 0) {
-        status = app_fail(error, MSK_ERROR_ARGUMENT,
-                          "two outputs have the same name %s, expected different ones", name);
-      }
-    }
-  }
-  if (status == MSK_OK && options->sheet != NULL)
-    status = cli_check_output(options->sheet, options, error);
-  if (status == MSK_OK && options->tokens_out != NULL)
-    status = cli_check_output(options->tokens_out, options, error);
-  if (status != MSK_OK) return status;
-  int users = output_is_stdout(d->output) ? wanted : 0;
-  users += (options->sheet != NULL && output_is_stdout(options->sheet)) +
-           (options->tokens_out != NULL && output_is_stdout(options->tokens_out));
-  if (users + (options->json != 0) > 1) {
-    return app_fail(
-        error, MSK_ERROR_ARGUMENT,
-        "several results were sent to standard output, expected one: give the others names");
-  }
-  return MSK_OK;
+  if (status == MSK_OK) status = output_format(d->output, d->results->quality, &format, error);
+  if (status == MSK_OK && d->sheet != NULL) status = output_format(d->sheet, 0, &format, error);
+  if (status == MSK_OK) status = cli_output_check(line, "output", d->output, wanted, error);
+  if (status == MSK_OK) status = cli_output_check(line, "film", d->film, wanted, error);
+  if (status == MSK_OK) status = cli_output_check(line, "sheet", d->sheet, 1, error);
+  if (status == MSK_OK)
+    status = cli_output_check(line, "tokens-out", d->results->tokens_out, 1, error);
+  return status == MSK_OK ? check_trace(d, error) : status;
 }
 
 msk_status drawing_run(drawing *d, msk_error *error) {
@@ -396,8 +404,7 @@ msk_status drawing_run(drawing *d, msk_error *error) {
   if (status == MSK_OK) status = make_pictures(&w, error);
   progress_clear(&w.line);
   if (status == MSK_OK && w.tokens != NULL) status = write_tokens(&w, error);
-  if (status == MSK_OK && w.contact != NULL)
-    status = sheet_write(w.contact, d->options->sheet, error);
+  if (status == MSK_OK && w.contact != NULL) status = sheet_write(w.contact, d->sheet, error);
   if (status == MSK_ERROR_CANCELLED) {
     app_fail(error, status, "cancelled; %d of %d pictures %s finished and kept", w.finished,
              w.wanted, w.finished == 1 ? "is" : "are");

@@ -290,6 +290,32 @@ static msk_status check_needed(const cli_line *line, msk_error *error) {
   return MSK_OK;
 }
 
+/* The text of an option that was given; NULL: it was not, or has none. */
+static const char *text_of(const cli_line *line, const cli_row *row) {
+  const void *field = (const char *)line->options + row->offset;
+  const cli_type type = row->option->type;
+  const bool has_text = type == CLI_INPUT || type == CLI_OUTPUT;
+  return has_text && row->given ? *(const char *const *)field : NULL;
+}
+
+static msk_status check_streams(const cli_line *line, msk_error *error) {
+  int readers = 0, writers = cli_given(line, "json");
+  for (int i = 0; i < line->input_count; i++) readers += input_is_stdin(line->inputs[i]);
+  for (int i = 0; i < line->row_count; i++) {
+    const char *text = text_of(line, &line->rows[i]);
+    if (text == NULL || !input_is_stdin(text)) continue;
+    *(line->rows[i].option->type == CLI_INPUT ? &readers : &writers) += 1;
+  }
+  if (readers > 1)
+    return app_fail(error, MSK_ERROR_ARGUMENT,
+                    "several inputs are read from standard input, expected one: name the others");
+  if (writers > 1)
+    return app_fail(
+        error, MSK_ERROR_ARGUMENT,
+        "several results were sent to standard output, expected one: give the others names");
+  return MSK_OK;
+}
+
 msk_status cli_parse(cli_line *line, void *options, const cli_command *command, int argc,
                      char **argv, msk_error *error) {
   *line = (cli_line){.command = command, .options = options, .inputs = argv};
@@ -307,42 +333,56 @@ msk_status cli_parse(cli_line *line, void *options, const cli_command *command, 
       status = parse_option(line, options, argc, argv, &i, error);
     }
   }
-  return status == MSK_OK ? check_needed(line, error) : status;
+  if (status == MSK_OK) status = check_needed(line, error);
+  return status == MSK_OK ? check_streams(line, error) : status;
 }
 
-static msk_status check_output(const cli_line *line, const char *path, msk_error *error) {
-  struct stat info;
+/* ---- Outputs ---- */
+
+/* `path` as it was given, and the name of the file that is written. */
+static msk_status check_others(const cli_line *line, const char *option, const char *path,
+                               const char *name, msk_error *error) {
   for (int i = 0; i < line->input_count; i++) {
-    if (input_same_file(path, line->inputs[i]))
+    if (input_same_file(name, line->inputs[i]))
       return app_fail(
           error, MSK_ERROR_ARGUMENT,
-          "the output %s is the input itself, expected another file: choose one with -o", path);
+          "the output %s is the input itself, expected another file: choose one with -o", name);
   }
   for (int i = 0; i < line->row_count; i++) {
     const cli_row *row = &line->rows[i];
-    if (row->option->type != CLI_INPUT || !row->given) continue;
-    const char *input = *(const char *const *)field_of((void *)(uintptr_t)line->options, row);
-    if (input_same_file(path, input))
+    const char *other = text_of(line, row);
+    if (other == NULL || strcmp(row->option->name, option) == 0) continue;
+    if (row->option->type == CLI_INPUT && input_same_file(name, other))
       return app_fail(
           error, MSK_ERROR_ARGUMENT,
           "the output %s is also read by this command, expected another file: choose one with -o",
-          path);
+          name);
+    if (row->option->type == CLI_OUTPUT && (strcmp(other, path) == 0 || strcmp(other, name) == 0))
+      return app_fail(error, MSK_ERROR_ARGUMENT,
+                      "two outputs have the same name %s, expected different ones", name);
   }
-  msk_status status = output_check(path, error);
-  if (status != MSK_OK || output_is_stdout(path) || cli_given(line, "force")) return status;
-  if (stat(path, &info) != 0 || !S_ISREG(info.st_mode)) return MSK_OK;
-  return app_fail(error, MSK_ERROR_ARGUMENT,
-                  "the output %s is there already, expected a new name: choose one with -o, or "
-                  "replace it with --force",
-                  path);
+  return MSK_OK;
 }
 
-msk_status cli_output_check(const cli_line *line, const char *path, int count, msk_error *error) {
+msk_status cli_output_check(const cli_line *line, const char *option, const char *path, int count,
+                            msk_error *error) {
   char name[MAX_PATH_BYTES];
+  struct stat info;
   msk_status status = MSK_OK;
-  for (int i = 0; i < count && status == MSK_OK; i++) {
+  if (path != NULL && output_is_stdout(path) && count > 1)
+    return app_fail(error, MSK_ERROR_ARGUMENT,
+                    "%d results do not fit into standard output, expected a name for --%s", count,
+                    option);
+  for (int i = 0; path != NULL && i < count && status == MSK_OK; i++) {
     status = output_numbered(name, path, i, count, error);
-    if (status == MSK_OK) status = check_output(line, name, error);
+    if (status == MSK_OK) status = check_others(line, option, path, name, error);
+    if (status == MSK_OK) status = output_check(name, error);
+    if (status != MSK_OK || output_is_stdout(name) || cli_given(line, "force")) continue;
+    if (stat(name, &info) == 0 && S_ISREG(info.st_mode))
+      status = app_fail(error, MSK_ERROR_ARGUMENT,
+                        "the output %s is there already, expected a new name: choose one with -o, "
+                        "or replace it with --force",
+                        name);
   }
   return status;
 }

@@ -84,7 +84,7 @@ typedef struct cli_table {
 #define CLI_JSON(s, what) \
   { "json", .help = what " on standard output", CLI_A_FLAG(s, json) }
 #define CLI_FORCE \
-  {"force", 'f', .type = CLI_MARK, .help = "replace files that are there already"}
+  { "force", 'f', .type = CLI_MARK, .help = "replace files that are there already" }
 #define CLI_QUALITY(s)                                                                           \
   {                                                                                              \
     "quality", 0, "N", CLI_AN_INT(s, quality, 1, 100), .help = "of JPEG and WebP",               \
@@ -135,7 +135,8 @@ msk_status cli_find_command(const cli_command **command, const char *name, msk_e
 int cli_flatten(cli_row rows[CLI_MAX_ROWS], const cli_command *command);
 
 /* Reads what follows the command's name into `options`, which is the command's structure. argv
- * is reordered: positional arguments move to the front. MSK_ERROR_ARGUMENT with what is valid. */
+ * is reordered: positional arguments move to the front. Standard input and output have one user
+ * each. MSK_ERROR_ARGUMENT with what is valid. */
 msk_status cli_parse(cli_line *line, void *options, const cli_command *command, int argc,
                      char **argv, msk_error *error);
 
@@ -144,10 +145,11 @@ bool cli_given(const cli_line *line, const char *name);
 /* Refuses the line where both were given. */
 msk_status cli_exclude(const cli_line *line, const char *name, const char *other, msk_error *error);
 
-/* Refuses an output, or its `count` numbered files, that the command also reads, that is there
- * already (unless --force was given), or that cannot be written (output.h): before the work, not
- * after. */
-msk_status cli_output_check(const cli_line *line, const char *path, int count, msk_error *error);
+/* Refuses the output of the option `name`, or its `count` numbered files: one that the command also
+ * reads or writes twice, that is there already (unless --force was given), or that cannot be
+ * written (output.h): before the work, not after. `path` NULL: not given. */
+msk_status cli_output_check(const cli_line *line, const char *name, const char *path, int count,
+                            msk_error *error);
 
 /* "0,3,5" -> numbers; `what` stands in messages. Each number lies in minimum..maximum. */
 msk_status cli_parse_list(const char *text, const char *what, int minimum, int maximum,

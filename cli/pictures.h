@@ -6,16 +6,8 @@
 #define CLI_PICTURES_H
 
 #include "commands.h"
-#include "all_options.h"
+#include "drawing.h"
 #include "shared_options.h"
-
-/* Where results go, and what is said meanwhile. */
-typedef struct result_options {
-  const char *output, *tokens_out, *trace;
-  int quality;
-  bool no_metadata, preview, json, quiet;
-} result_options;
-extern const cli_table result_table;
 
 /* Of draw, generate and edit. */
 typedef struct picture_options {
@@ -41,9 +33,21 @@ extern const cli_table picture_table;
             "token"                                                                               \
   }
 
-/* What all commands fill in of an order's options. */
-cli_options pictures_results(const cli_line *line, const result_options *results,
-                             const model_choice *model);
-cli_options pictures_begin(const cli_line *line, const picture_options *options);
-msk_status pictures_make(const cli_options *options, msk_job job, msk_error *error);
+/* What a command adds on the way from its options to an order. */
+typedef struct picture_job {
+  msk_job job;
+  /* Judges what can be judged without the model; NULL: there is nothing more. */
+  msk_status (*check)(const cli_line *line, const void *options, const msk_recipe *recipe,
+                      msk_error *error);
+  /* Takes what it was given into the order; `source` is the picture that was read, at its own
+   * size. NULL: nothing. */
+  msk_status (*fill)(order *o, const void *options, msk_image *source, msk_error *error);
+} picture_job;
+
+/* Makes and writes them. `d`: line, film, sheet, candidates; `own`: the command's options. */
+msk_status pictures_make(drawing *d, const picture_options *options, const picture_job *job,
+                         const void *own, msk_error *error);
+/* A mask or map that lies on the order's picture. */
+msk_status pictures_load_map(msk_image *out, const char *path, const order *o, msk_fit fit,
+                             msk_error *error);
 #endif

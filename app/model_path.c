@@ -2,9 +2,11 @@
  * model_path.c - see model_path.h. */
 #include "app/model_path.h"
 
+#include <dirent.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 /* Folder of the running program, with its slash; empty where the system does not tell. */
@@ -25,24 +27,66 @@ static bool is_there(char path[MAX_PATH_BYTES], const char *prefix, const char *
   return length < MAX_PATH_BYTES && access(path, F_OK) == 0;
 }
 
-/* A file of the folder models: installed (bin beside share), beside the program, in the source
- * tree (build/cli below it), where packagers said, here. */
-static bool find_in_folders(char path[MAX_PATH_BYTES], const char *file) {
+/* Folder `index` of those where models are, with its slash: installed (bin beside share), beside
+ * the program, in the source tree (build/cli below it), where packagers said, here. False past the
+ * last. */
+static bool model_folder(char folder[MAX_PATH_BYTES + 32], int index) {
   static const char *const beside_program[] = {"../share/masksketch/models/", "models/",
                                                "../../models/"};
-  char folder[MAX_PATH_BYTES], prefix[MAX_PATH_BYTES + 32];
-  program_folder(folder);
-  for (size_t i = 0; folder[0] != 0 && i < sizeof beside_program / sizeof beside_program[0]; i++) {
-    snprintf(prefix, sizeof prefix, "%s%s", folder, beside_program[i]);
-    if (is_there(path, prefix, file)) return true;
+  static const char *const others[] = {MASKSKETCH_MODEL_FOLDER "/", "models/"};
+  char program[MAX_PATH_BYTES];
+  if (index >= 5) return false;
+  program_folder(program);
+  snprintf(folder, MAX_PATH_BYTES + 32, "%s%s", index < 3 ? program : "",
+           index < 3 ? beside_program[index] : others[index - 3]);
+  return true;
+}
+
+static bool find_in_folders(char path[MAX_PATH_BYTES], const char *file) {
+  char folder[MAX_PATH_BYTES + 32];
+  for (int i = 0; model_folder(folder, i); i++) {
+    if (is_there(path, folder, file)) return true;
   }
-  return is_there(path, MASKSKETCH_MODEL_FOLDER "/", file) || is_there(path, "models/", file);
+  return false;
+}
+
+/* Whether the model file calls itself so. */
+static bool has_name(const char *path, const char *name) {
+  msk_weight_listing *listing = NULL;
+  msk_error ignored;
+  const char *key, *value = NULL;
+  bool found = false;
+  if (msk_weights_open(&listing, path, NULL, &ignored) != MSK_OK) return false;
+  for (int i = 0; (key = msk_weights_metadata(listing, i, &value)) != NULL && !found; i++)
+    found = strcmp(key, "name") == 0 && strcasecmp(value, name) == 0;
+  msk_weights_close(listing);
+  return found;
+}
+
+/* The model of a folder that has a name of its own, as info and the page show it. */
+static bool find_named(char path[MAX_PATH_BYTES], const char *folder, const char *name) {
+  static const char suffix[] = ".safetensors";
+  DIR *directory = opendir(folder);
+  bool found = false;
+  for (struct dirent *entry; directory != NULL && !found && (entry = readdir(directory)) != NULL;) {
+    const size_t length = strlen(entry->d_name);
+    found = length > strlen(suffix) &&
+            strcmp(entry->d_name + length - strlen(suffix), suffix) == 0 &&
+            is_there(path, folder, entry->d_name) && has_name(path, name);
+  }
+  if (directory != NULL) closedir(directory);
+  return found;
 }
 
 static bool find_model(char path[MAX_PATH_BYTES], const char *name) {
-  char file[MAX_PATH_BYTES];
-  return snprintf(file, sizeof file, "%s.safetensors", name) < MAX_PATH_BYTES &&
-         find_in_folders(path, file);
+  char file[MAX_PATH_BYTES], folder[MAX_PATH_BYTES + 32];
+  if (snprintf(file, sizeof file, "%s.safetensors", name) < MAX_PATH_BYTES &&
+      find_in_folders(path, file))
+    return true;
+  for (int i = 0; model_folder(folder, i); i++) {
+    if (find_named(path, folder, name)) return true;
+  }
+  return false;
 }
 
 msk_status model_path_find_clip(char path[MAX_PATH_BYTES], const char *given, msk_error *error) {

@@ -44,7 +44,7 @@ static const cli_option rows[] = {
     {"body-limit", 0, "MB", CLI_AN_INT(server_config, body_megabytes, 1, 256), .initial = "24",
      .help = "size of a request at most"},
     {"gallery", 0, "DIR", CLI_A_FOLDER(server_config, gallery),
-     .help = "also write every finished picture there"},
+     .help = "also write every finished picture there; made if it is missing"},
     {"www", 0, "DIR", CLI_A_FOLDER(server_config, www),
      .help = "take the page's files from a folder, for working on them"},
     CLI_CLIP_ROW(server_config, clip),

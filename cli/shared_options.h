@@ -23,7 +23,7 @@ extern const cli_table machine_table;
 #define CLI_MODEL_ROW(s, f)                                                                       \
   {                                                                                               \
     "model", 'm', "PATH|NAME", CLI_AN_INPUT(s, f),                                                \
-        .help = "the model file, or the name of an installed one", .otherwise = CLI_DEFAULT_MODEL \
+        .help = "the model file, or the name of an installed one, or what it calls itself", .otherwise = CLI_DEFAULT_MODEL \
   }
 #define CLI_DEFAULT_MODEL "$MASKSKETCH_MODEL, else the model that comes with the program"
 #define CLI_PRECISION_ROWS(s)                                                                 \

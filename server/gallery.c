@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -33,6 +34,7 @@ static void tidy(int folder) {
 }
 
 msk_status gallery_open(const char *path, int *folder, msk_error *error) {
+  (void)mkdir(path, 0777); /* where that fails, and it is not there, opening says so */
   int opened = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (opened < 0)
     return app_fail(error, MSK_ERROR_ARGUMENT, "--gallery names %s: %s, expected a folder", path,

@@ -72,6 +72,38 @@ static void test_nothing_is_replaced(void **state) {
   assert_true(picture.st_size > 100 && tokens.st_size > 100);
 }
 
+/* A name that nobody chose gets a number where it is taken. */
+static void test_default_names(void **state) {
+  (void)state;
+  static const char *const names[] = {"3-8.png", "3-8-2.png", "3-8-3.png"};
+  char folder[4096];
+  snprintf(folder, sizeof folder, "%s", in_folder("names"));
+  assert_int_equal(mkdir(folder, 0755), 0);
+  for (int i = 0; i < 3; i++) {
+    if (i > 0) put(in_folder("names/%s", names[i - 1]), "mine");
+    run_with.without_force = 1;
+    run_with.folder = folder;
+    EXPECT(0, "generate", "--class", "3", "--seed", "8", "--steps", "1", "--quiet");
+    assert_true(exists(in_folder("names/%s", names[i])));
+  }
+  is_kept(in_folder("names/3-8.png"));
+  is_kept(in_folder("names/3-8-2.png"));
+}
+
+/* A trace is not mixed into a folder that holds something. */
+static void test_trace_folder(void **state) {
+  (void)state;
+  char out[4096];
+  snprintf(out, sizeof out, "%s", in_folder("traced.png"));
+  assert_int_equal(mkdir(in_folder("trace"), 0755), 0);
+  run_with.without_force = 1;
+  EXPECT(0, "generate", "--class", "3", "--steps", "1", "-o", out, "--trace", in_folder("trace"),
+         "--quiet");
+  assert_int_equal(unlink(out), 0);
+  REFUSE(2, "not empty", "generate", "--class", "3", "-o", out, "--trace", in_folder("trace"));
+  assert_false(exists(out));
+}
+
 /* ---- What cannot be written ---- */
 
 static void test_reasons(void **state) {
@@ -136,7 +168,27 @@ static void test_pipes(void **state) {
   shell("grep -q '128 x 128' '%s'", in_folder("info.txt"));
 }
 
-/* ---- Classes ---- */
+/* ---- Models and classes ---- */
+
+/* An installed model is found by its file's name and by what it calls itself. */
+static void test_model_names(void **state) {
+  (void)state;
+  char folder[4096], tokenizer[4096];
+  snprintf(folder, sizeof folder, "%s", in_folder("here"));
+  snprintf(tokenizer, sizeof tokenizer, "%s", golden_path("tiny/tokenizer_imagenet128_checkpoint"));
+  assert_int_equal(mkdir(folder, 0755), 0);
+  assert_int_equal(mkdir(in_folder("here/models"), 0755), 0);
+  EXPECT(0, "convert", "--tokenizer", tokenizer, "--transformer",
+         golden_path("tiny/maskgit_imagenet128_checkpoint"), "--name", "Tiny Studio", "-o",
+         in_folder("here/models/small.safetensors"), "--quiet");
+  static const char *const names[] = {"small", "Tiny Studio", "tiny studio"};
+  for (int i = 0; i < 3; i++) {
+    run_with.folder = folder;
+    EXPECT(0, "classes", "--model", names[i]);
+  }
+  run_with.folder = folder;
+  EXPECT(3, "classes", "--model", "Tiny");
+}
 
 /* A label that is no class of pictures is not drawn by its number either. */
 static void test_hidden_labels(void **state) {
@@ -158,8 +210,12 @@ static void test_hidden_labels(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_nothing_is_replaced),
+                                     cmocka_unit_test(test_default_names),
+                                     cmocka_unit_test(test_trace_folder),
+                                     cmocka_unit_test(test_model_names),
                                      cmocka_unit_test(test_reasons),
-                                     cmocka_unit_test(test_terminal), cmocka_unit_test(test_pipes),
+                                     cmocka_unit_test(test_terminal),
+                                     cmocka_unit_test(test_pipes),
                                      cmocka_unit_test(test_hidden_labels)};
   return cmocka_run_group_tests(tests, set_up_models, tear_down_models);
 }

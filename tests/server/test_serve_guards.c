@@ -129,7 +129,7 @@ static void test_listening_beyond_wants_a_key(void **state) {
   EXPECT(2, "serve", "--api-key", "short");
   EXPECT(2, "serve", "--listen", "example.org");
   EXPECT(3, "serve", "--api-key-file", "/nonexistent");
-  EXPECT(2, "serve", "--gallery", "/nonexistent");
+  EXPECT(2, "serve", "--gallery", "/nonexistent/gallery");
   EXPECT(2, "serve", "--port", "0");
 }
 
@@ -464,6 +464,10 @@ static void test_gallery(void **state) {
   assert_int_equal(count_files(folder, "-house-6-"), 2);
   assert_int_equal(count_files(folder, ""), 2);
   json_decref(job);
+  assert_int_equal(serve_stop(&s, SIGTERM), 0);
+  /* a new one is made */
+  s = SERVE("--quiet", "--gallery", in_folder("new-gallery"));
+  assert_true(exists(in_folder("new-gallery")));
   assert_int_equal(serve_stop(&s, SIGTERM), 0);
 }
 

@@ -223,7 +223,7 @@ static const cli_option rows[] = {
     {"at", 0, "X,Y", CLI_A_CALL(attention_options, points, take_point),
      .help = "show what the token at this pixel of the model's square attends to, and the same "
              "token of a second picture; repeatable"},
-    {"fit", 0, "HOW", CLI_A_CHOICE(attention_options, fit, "stretch pad crop"),
+    {"fit", 0, "HOW", CLI_A_NAME(attention_options, fit, msk_fit_name),
      .initial = "stretch", .help = "how the picture comes to the model's square"},
     CLI_FORCE,
     CLI_QUIET(attention_options),

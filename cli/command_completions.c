@@ -9,11 +9,11 @@
 
 /* Words that a row's value can be, with spaces between; empty: any. */
 static void list_words(char words[1024], const cli_option *option) {
+  const char *word;
   size_t used = 0;
   words[0] = 0;
-  if (option->type == CLI_CHOICE) snprintf(words, 1024, "%s", option->detail);
-  for (int i = 0; option->word != NULL && option->word(i) != NULL; i++)
-    used += (size_t)snprintf(words + used, 1024 - used, "%s%s", i > 0 ? " " : "", option->word(i));
+  for (int i = 0, length = 0; (word = cli_word(option, i, &length)) != NULL; i++)
+    used += (size_t)snprintf(words + used, 1024 - used, "%s%.*s", i > 0 ? " " : "", length, word);
 }
 
 static bool is_file(const cli_option *option) {

@@ -43,7 +43,7 @@ static const cli_option rows[] = {
     {"lambda-map", 0, "MAP", CLI_AN_INPUT(draw_options, lambda_map),
      .help = "picture that scales lambda over the sketch: white follows it, black is free"},
     CLI_FIT_ROW(draw_options),
-    {"invert", 0, "WHEN", CLI_A_CHOICE(draw_options, invert, "auto yes no"),
+    {"invert", 0, "WHEN", CLI_A_NAME(draw_options, invert, msk_invert_name),
      .help = "turn light lines on dark ground over", .otherwise = "auto"},
     {"photo-of-paper",
      .help = "the sketch is a photograph of a drawing: even out the light, keep the lines",

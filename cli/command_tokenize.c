@@ -85,7 +85,7 @@ static const cli_option rows[] = {
      .help = "the tokens, int32 of rows x columns; - is standard output"},
     {"latents", 0, "FILE.npy", CLI_AN_OUTPUT(tokenize_options, latents),
      .help = "also write the encoder's output before quantising"},
-    {"fit", 0, "HOW", CLI_A_CHOICE(tokenize_options, fit, "stretch pad crop"),
+    {"fit", 0, "HOW", CLI_A_NAME(tokenize_options, fit, msk_fit_name),
      .help = "bring the picture, which else is taken as it is, to the model's square"},
     CLI_FORCE,
     CLI_QUIET(tokenize_options),

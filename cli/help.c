@@ -14,15 +14,12 @@ void help_describe(char text[HELP_BYTES], const cli_option *option) {
   if (option->type == CLI_INT || option->type == CLI_REAL)
     used += (size_t)snprintf(text + used, HELP_BYTES - used, ", %d to %d", option->minimum,
                              option->maximum);
-  if (option->type == CLI_CHOICE) {
-    const char *separator = ": ";
-    for (const char *word = option->detail; *word != 0;) {
-      size_t length = strcspn(word, " ");
-      used +=
-          (size_t)snprintf(text + used, HELP_BYTES - used, "%s%.*s", separator, (int)length, word);
-      word += length + (word[length] == ' ');
-      separator = strchr(word, ' ') != NULL ? ", " : " or ";
-    }
+  const char *word;
+  for (int i = 0, length = 0, next = 0;
+       option->type == CLI_CHOICE && (word = cli_word(option, i, &length)) != NULL; i++) {
+    const char *separator = cli_word(option, i + 1, &next) != NULL ? ", " : " or ";
+    used += (size_t)snprintf(text + used, HELP_BYTES - used, "%s%.*s", i == 0 ? ": " : separator,
+                             length, word);
   }
   const char *otherwise = option->initial != NULL ? option->initial : option->otherwise;
   if (otherwise != NULL) snprintf(text + used, HELP_BYTES - used, " (default: %s)", otherwise);

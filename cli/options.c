@@ -172,19 +172,35 @@ static msk_status take_seed(uint64_t *out, const cli_option *row, const char *va
   return MSK_OK;
 }
 
+const char *cli_word(const cli_option *option, int index, int *length) {
+  const char *word = option->word != NULL ? option->word(index) : option->detail;
+  if (option->word != NULL) {
+    *length = word == NULL ? 0 : (int)strlen(word);
+    return word;
+  }
+  if (option->type != CLI_CHOICE) return NULL; /* whose detail is something else */
+  for (; index > 0 && word[0] != 0; index--) {
+    word += strcspn(word, " ");
+    word += word[0] == ' ';
+  }
+  *length = (int)strcspn(word, " ");
+  return *length > 0 ? word : NULL;
+}
+
 static msk_status take_choice(int *out, const cli_option *row, const char *value,
                               msk_error *error) {
-  const char *word = row->detail;
-  for (int index = 0; *word != 0; index++) {
-    size_t length = strcspn(word, " ");
-    if (strlen(value) == length && memcmp(word, value, length) == 0) {
-      *out = index;
+  char words[160] = "";
+  const char *word;
+  for (int i = 0, length = 0; (word = cli_word(row, i, &length)) != NULL; i++) {
+    if (strlen(value) == (size_t)length && memcmp(word, value, (size_t)length) == 0) {
+      *out = i;
       return MSK_OK;
     }
-    word += length + (word[length] == ' ');
+    const size_t used = strlen(words);
+    snprintf(words + used, sizeof words - used, " %.*s", length, word);
   }
-  return app_fail(error, MSK_ERROR_ARGUMENT, "--%s was given %s, expected one of: %s", row->name,
-                  value, row->detail);
+  return app_fail(error, MSK_ERROR_ARGUMENT, "--%s was given %s, expected one of:%s", row->name,
+                  value, words);
 }
 
 static msk_status take(void *field, const cli_option *row, const char *value, msk_error *error) {

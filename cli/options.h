@@ -30,7 +30,7 @@ typedef enum cli_type {
   CLI_INT,    /* int within minimum..maximum */
   CLI_REAL,   /* double within minimum..maximum, which is not negative */
   CLI_SEED,   /* uint64_t */
-  CLI_CHOICE, /* int: index of the word in `detail` */
+  CLI_CHOICE, /* int: number of the word in `word`, or in `detail` */
   CLI_CALL    /* what `take` makes of it */
 } cli_type;
 
@@ -76,6 +76,7 @@ typedef struct cli_table {
   .type = CLI_REAL, CLI_AT(s, f, double), .minimum = least, .maximum = most
 #define CLI_A_SEED(s, f) .type = CLI_SEED, CLI_AT(s, f, uint64_t)
 #define CLI_A_CHOICE(s, f, words) .type = CLI_CHOICE, CLI_AT(s, f, int), .detail = words
+#define CLI_A_NAME(s, f, name) .type = CLI_CHOICE, CLI_AT(s, f, int), .word = name
 #define CLI_A_CALL(s, f, call) .type = CLI_CALL, .offset = offsetof(s, f), .take = call
 #define CLI_TABLE(s, f, table) \
   { .type = CLI_INCLUDE, .offset = offsetof(s, f), .include = &table }
@@ -140,6 +141,8 @@ int cli_flatten(cli_row rows[CLI_MAX_ROWS], const cli_command *command);
 msk_status cli_parse(cli_line *line, void *options, const cli_command *command, int argc,
                      char **argv, msk_error *error);
 
+/* A word that the value can be, of `*length` bytes; NULL past the last. */
+const char *cli_word(const cli_option *option, int index, int *length);
 /* True if the option was given, and so is more than its initial value. */
 bool cli_given(const cli_line *line, const char *name);
 /* Refuses the line where both were given. */

@@ -23,7 +23,7 @@ static const cli_option picture_rows[] = {
      .help = "number of the first picture of the seed; not with the recipe official"},
     {"sheet", 0, "FILE", CLI_AN_OUTPUT(picture_options, sheet),
      .help = "also write a contact sheet: what was given, then the pictures"},
-    {"rng", 0, "LAYOUT", CLI_A_CHOICE(picture_options, rng, "original partitionable"),
+    {"rng", 0, "LAYOUT", CLI_A_NAME(picture_options, rng, msk_rng_layout_name),
      .initial = "original", .help = "bit layout of the random numbers, as in JAX"},
     {"memory", .help = "tell how much memory weights and work will take, before it is taken",
      CLI_A_FLAG(picture_options, model.tell_memory)},

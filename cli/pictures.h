@@ -22,7 +22,7 @@ extern const cli_table picture_table;
 
 #define CLI_FIT_ROW(s)                                                              \
   {                                                                                 \
-    "fit", 0, "HOW", CLI_A_CHOICE(s, fit, "stretch pad crop"),                      \
+    "fit", 0, "HOW", CLI_A_NAME(s, fit, msk_fit_name),                      \
         .initial = "stretch", .help = "how the picture comes to the model's square" \
   }
 #define CLI_FILM_ROW(s)                                                                           \

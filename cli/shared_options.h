@@ -7,7 +7,7 @@
 #include "app/order.h"
 #include "options.h"
 
-enum { MAX_SETTINGS = 64, MAX_THREADS = 256 };
+enum { MAX_SETTINGS = 64 };
 
 /* Which model, and how it computes: fills a model_choice. */
 extern const cli_table model_table;
@@ -30,11 +30,11 @@ extern const cli_table machine_table;
   {"precision",                                                                               \
    0,                                                                                         \
    "TYPE",                                                                                    \
-   CLI_A_CHOICE(s, precision, "fp32 int8"),                                                   \
+   CLI_A_NAME(s, precision, msk_precision_name),                                                   \
    .help = "arithmetic of the transformer, of which int8 is faster",                          \
    .otherwise = "fp32, or int8 of a model stored so"},                                        \
   {                                                                                           \
-    "decode-precision", 0, "TYPE", CLI_A_CHOICE(s, decode_precision, "fp32 int8"),            \
+    "decode-precision", 0, "TYPE", CLI_A_NAME(s, decode_precision, msk_precision_name),            \
         .help =                                                                               \
             "arithmetic that turns tokens into pixels, of which int8 is faster and a little " \
             "off",                                                                            \
@@ -44,7 +44,7 @@ extern const cli_table machine_table;
   {"threads",                                                                                   \
    't',                                                                                         \
    "N",                                                                                         \
-   CLI_AN_INT(s, at threads, 1, MAX_THREADS),                                                   \
+   CLI_AN_INT(s, at threads, 1, MSK_MAX_THREADS),                                                   \
    .help = "processors to use; the result is the same",                                         \
    .otherwise = "all that there are"},                                                          \
   {                                                                                             \

@@ -126,9 +126,10 @@ static msk_status prepare_short(const bench *b, job *j, const msk_model *model,
                                 const msk_image *sketch, const int32_t *tokens, msk_error *error) {
   msk_status status = msk_request_init(&j->request, model, MSK_JOB_DRAW, "official", error);
   if (status != MSK_OK) return status;
-  j->request.recipe.steps = SHORT_STEPS;
-  j->request.recipe.guidance = 1;
   /* What is not asked for is not run, unless the rows of --kernels are. */
+  bool steps = b->wanted[BENCH_STEP] || b->options->kernels;
+  j->request.recipe.steps = steps ? SHORT_STEPS : 1;
+  j->request.recipe.guidance = steps ? 1 : 0;
   if (b->wanted[BENCH_ENCODE] || b->options->kernels) {
     j->request.picture = sketch;
   } else {
@@ -155,9 +156,10 @@ static void keep(bench_series *series, double seconds, double flop) {
 
 static void keep_short(const bench *b, bench_result *result, const job *j) {
   const msk_times *times = &j->result.times;
-  keep(&result->items[BENCH_STEP],
-       (times->conditional + times->structure + times->sampling) / SHORT_STEPS,
-       j->step_flop / SHORT_STEPS);
+  if (b->wanted[BENCH_STEP])
+    keep(&result->items[BENCH_STEP],
+         (times->conditional + times->structure + times->sampling) / SHORT_STEPS,
+         j->step_flop / SHORT_STEPS);
   if (b->wanted[BENCH_ENCODE]) keep(&result->items[BENCH_ENCODE], times->encode, j->encode_flop);
   if (b->wanted[BENCH_DECODE]) keep(&result->items[BENCH_DECODE], times->decode, j->decode_flop);
 }

@@ -51,7 +51,8 @@ static double distance(double x, double y, const double s[4]) {
   double dx = s[2] - s[0], dy = s[3] - s[1],
          t = ((x - s[0]) * dx + (y - s[1]) * dy) / (dx * dx + dy * dy);
   t = t < 0 ? 0 : t > 1 ? 1 : t;
-  return hypot(x - s[0] - t * dx, y - s[1] - t * dy);
+  double across = x - s[0] - t * dx, down = y - s[1] - t * dy;
+  return sqrt(across * across + down * down); /* in the unit square: hypot() would only be slow */
 }
 
 /* A house in the unit square: how much of the pixel is ink, 0..1, for lines of `thickness` (of
@@ -62,8 +63,10 @@ static double ink(double x, double y, double thickness, double side) {
                                     {.45, .6, .6, .6},   {.6, .6, .6, .85},   {.28, .5, .38, .62},
                                     {.28, .62, .38, .5}, {.65, .28, .65, .18}};
   double nearest = 1e9;
-  for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
-    nearest = fmin(nearest, distance(x, y, lines[i]));
+  for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+    double here = distance(x, y, lines[i]);
+    nearest = here < nearest ? here : nearest;
+  }
   double coverage = (thickness / 2 - nearest) * side + 0.5;
   return coverage < 0 ? 0 : coverage > 1 ? 1 : coverage;
 }

@@ -29,6 +29,13 @@ bool exchange_left(exchange *e) {
 
 bool exchange_sends(const exchange *e) { return poll_socket(e, POLLIN, SENDING_MS) == POLLIN; }
 
+void exchange_drop_body(exchange *e) {
+  atomic_fetch_add(&e->server->metrics.body_bytes, -(long)e->body_capacity);
+  free(e->body);
+  e->body = NULL;
+  e->body_count = e->body_capacity = 0;
+}
+
 /* ---- Answers ---- */
 
 void answer_header(exchange *e, const char *name, const char *format, ...) {

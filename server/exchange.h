@@ -80,6 +80,8 @@ const char *exchange_query(const exchange *e, const char *name);
 /* True once the other side has closed. A client that closes its half as soon as it has asked
  * still listens. */
 bool exchange_left(exchange *e);
+/* The body is not needed any more. */
+void exchange_drop_body(exchange *e);
 /* Is the client still sending? Waits a moment for it. */
 bool exchange_sends(const exchange *e);
 #endif

@@ -20,10 +20,12 @@ static const multipart_part *find_part(const form *f, const char *name) {
   return NULL;
 }
 
-static bool read_json(form *f, const exchange *e) {
+static bool read_json(form *f, exchange *e) {
   msk_error error = {0};
-  if (msk_json_load(&f->values, "the body", e->body, e->body_count, FORM_MAX_VALUES, &error) !=
-      MSK_OK)
+  msk_status status =
+      msk_json_load(&f->values, "the body", e->body, e->body_count, FORM_MAX_VALUES, &error);
+  exchange_drop_body(e); /* its texts are in the values */
+  if (status != MSK_OK)
     return problem_set(f->problem, error.code == MSK_ERROR_MEMORY ? 503 : 400, NULL,
                        "%s, expected an object", error.message);
   if (json_is_object(f->values)) return true;

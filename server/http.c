@@ -195,18 +195,11 @@ static bool reserve(exchange *e, size_t more) {
   return true;
 }
 
-static void drop_body(exchange *e) {
-  atomic_fetch_add(&e->server->metrics.body_bytes, -(long)e->body_capacity);
-  free(e->body);
-  e->body = NULL;
-  e->body_count = e->body_capacity = 0;
-}
-
 /* What comes after something was found wrong is read and dropped, so that the answer finds a
  * sender who listens; false where it does not end. */
 static bool take_body(exchange *e, const char *data, size_t size) {
   if (e->problem.status != 0 || e->body_kind == BODY_NONE || !reserve(e, size)) {
-    if (e->body != NULL) drop_body(e);
+    if (e->body != NULL) exchange_drop_body(e);
     e->dropped += size;
     return e->dropped <= e->server->body_bytes * SERVER_BODY_FACTOR;
   }
@@ -255,7 +248,7 @@ static enum MHD_Result on_request(void *user, struct MHD_Connection *c, const ch
   e->complete = server_clock();
   if (is_preflight(e, method) && e->problem.status == 405) return answer_preflight(e);
   enum MHD_Result result = e->problem.status != 0 ? answer_problem(e) : e->route->handler(e);
-  drop_body(e);
+  exchange_drop_body(e);
   return result;
 }
 
@@ -265,7 +258,7 @@ static void on_completed(void *user, struct MHD_Connection *c, void **context,
   (void)user, (void)c, (void)code;
   if (e == NULL) return;
   *context = NULL;
-  drop_body(e);
+  exchange_drop_body(e);
   connections_phase(e->record, PHASE_IDLE);
   free(e);
 }

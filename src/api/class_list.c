@@ -6,7 +6,6 @@
 
 #include <jansson.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/bytes.h"
@@ -99,12 +98,10 @@ msk_status msk_class_list_json(char **json, const msk_class_source *source, size
                       "less the codes and the mask)",
                       path, json_array_size(names), count);
   }
-  char *text = status == MSK_OK ? json_dumps(names, JSON_COMPACT) : NULL;
-  char *copy = text == NULL ? NULL : msk_duplicate_string(allocator, text);
-  if (status == MSK_OK && copy == NULL)
+  char *text = status == MSK_OK ? msk_json_text(names, JSON_COMPACT, allocator) : NULL;
+  if (status == MSK_OK && text == NULL)
     status = msk_fail(error, MSK_ERROR_MEMORY, "out of memory for class names");
-  free(text);
   json_decref(names);
-  if (status == MSK_OK) *json = copy;
+  if (status == MSK_OK) *json = text;
   return status;
 }

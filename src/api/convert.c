@@ -246,12 +246,12 @@ static msk_status make_provenance(conversion *c) {
                       msk_weight_file_path(c->imports[n].file));
     }
   }
-  char *text = json_dumps(object, JSON_COMPACT | JSON_SORT_KEYS);
+  char *text = msk_json_text(object, JSON_COMPACT | JSON_SORT_KEYS, NULL);
   json_decref(object);
   if (text == NULL) return out_of_memory(c);
   copy_text(c->provenance, sizeof c->provenance, text);
   bool fits = strlen(text) < sizeof c->provenance;
-  free(text);
+  msk_free(NULL, text);
   return fits ? MSK_OK
               : msk_fail(c->error, MSK_ERROR_FILE, "%s: the file's name is too long to be recorded",
                          c->options->tokenizer_path);

@@ -196,3 +196,15 @@ msk_status msk_json_load(json_t **root, const char *name, const void *text, size
   json_decref(value);
   return msk_fail(error, reason.code, "%s", reason.message);
 }
+
+char *msk_json_text(const json_t *value, size_t flags, const msk_allocator *allocator) {
+  size_t bytes = value == NULL ? 0 : json_dumpb(value, NULL, 0, flags);
+  char *text = bytes == 0 ? NULL : msk_allocate(allocator, bytes + 1, 1);
+  if (text == NULL) return NULL;
+  if (json_dumpb(value, text, bytes, flags) != bytes) {
+    msk_free(allocator, text);
+    return NULL;
+  }
+  text[bytes] = 0;
+  return text;
+}

@@ -24,4 +24,8 @@ enum {
  * MSK_ERROR_FILE: broken, or too much; MSK_ERROR_MEMORY. */
 msk_status msk_json_load(json_t **root, const char *name, const void *text, size_t byte_count,
                          size_t most, msk_error *error);
+
+/* The value's text, to msk_free(); NULL without memory. json_dumps() of jansson leaves out what
+ * it has no memory for, and tells nobody. */
+char *msk_json_text(const json_t *value, size_t flags, const msk_allocator *allocator);
 #endif

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * test_faults.c - whole commands in which one call for memory, or one of a file, fails, at each
+ * place in turn: the program ends with an error in one line and no half file, or everything is
+ * there. All places of all commands take minutes: MSK_TEST_FAULTS=full (./run test-faults);
+ * else every so many-th. */
+#include <jansson.h>
+#include <stdbool.h>
+#include <unistd.h>
+
+#include "../cli/cli_run.h"
+
+enum { PLACES = 12 }; /* tried of each, unless all are */
+
+typedef struct command {
+  const char *name, *output; /* the file that it makes, or NULL */
+  const char *const *arguments;
+} command;
+
+static char picture[4096], tokens[4096], made[4096], made_model[4096], made_npy[4096];
+
+#define WORDS(...) ((const char *const[]){__VA_ARGS__, NULL})
+
+static void set_fault(const char *call, long at) {
+  char text[24];
+  snprintf(text, sizeof text, "%ld", at);
+  setenv("FAULT_CALL", call, 1);
+  setenv("FAULT_AT", text, 1);
+  setenv("FAULT_COUNT", in_folder("count"), 1);
+  setenv("LD_PRELOAD", getenv("MSK_TEST_FAULT"), 1);
+}
+
+static run_result run_faulty(const command *c, const char *call, long at) {
+  if (c->output != NULL) unlink(c->output);
+  unlink(in_folder("count"));
+  set_fault(call, at);
+  run_result r = run_program(c->arguments);
+  unsetenv("LD_PRELOAD");
+  return r;
+}
+
+static long calls_counted(void) {
+  size_t bytes;
+  char *text = (char *)test_read_file(in_folder("count"), &bytes);
+  long count = strtol(text, NULL, 10);
+  free(text);
+  return count;
+}
+
+/* Numbers in --json (times, memory) differ from run to run; what is there does not. */
+static bool same_members(json_t *a, json_t *b) {
+  const char *key;
+  json_t *value;
+  size_t index;
+  if (json_is_number(a) && json_is_number(b)) return true;
+  if (json_typeof(a) != json_typeof(b)) return false;
+  if (json_is_object(a)) {
+    if (json_object_size(a) != json_object_size(b)) return false;
+    json_object_foreach(a, key, value) {
+      json_t *other = json_object_get(b, key);
+      if (other == NULL || !same_members(value, other)) return false;
+    }
+    return true;
+  }
+  if (!json_is_array(a)) return json_equal(a, b);
+  if (json_array_size(a) != json_array_size(b)) return false;
+  json_array_foreach(a, index, value) {
+    if (!same_members(value, json_array_get(b, index))) return false;
+  }
+  return true;
+}
+
+static bool same_output(const char *a, const char *b) {
+  if (strcmp(a, b) == 0) return true;
+  json_t *one = json_loads(a, 0, NULL), *other = json_loads(b, 0, NULL);
+  bool same = one != NULL && other != NULL && same_members(one, other);
+  json_decref(one);
+  json_decref(other);
+  return same;
+}
+
+/* NULL, or what is wrong with how it ended. */
+static const char *judge(const command *c, const run_result *r, const run_result *whole) {
+  if (r->code < 0) return "it was ended by a signal";
+  if (count_files(in_folder("."), ".masksketch") != 0) return "a temporary file is left";
+  if (r->code == 0) {
+    if (c->output != NULL && !exists(c->output)) return "exit 0 without its file";
+    if (c->output != NULL && !same_bytes(c->output, in_folder("whole")))
+      return "exit 0 with another file";
+    return same_output(r->out, whole->out) ? NULL : "exit 0 with something missing";
+  }
+  if (r->code > 3) return "an exit code that is none of its own";
+  if (strstr(r->err, "masksketch: ") == NULL) return "no error is told";
+  /* the last call, for the folder, comes after the file has its name */
+  bool half = c->output != NULL && exists(c->output) && !same_bytes(c->output, in_folder("whole"));
+  return half ? "an error, and half a file" : NULL;
+}
+
+static int sweep(const command *c, const char *call, bool full) {
+  int wrong = 0;
+  run_result whole = run_faulty(c, call, 0);
+  if (whole.code != 0) fail_msg("%s: exit code %d: %s", c->name, whole.code, whole.err);
+  if (c->output != NULL) assert_int_equal(rename(c->output, in_folder("whole")), 0);
+  long count = calls_counted(), stride = full || count < PLACES ? 1 : count / PLACES;
+  for (long at = 1 + (full ? 0 : count % stride); at <= count; at += stride) {
+    run_result r = run_faulty(c, call, at);
+    const char *fault = judge(c, &r, &whole);
+    if (fault != NULL)
+      print_error("%s, %s %ld of %ld: %s (exit code %d): %.200s\n", c->name, call, at, count, fault,
+                  r.code, r.err);
+    wrong += fault != NULL;
+    run_free(&r);
+  }
+  run_free(&whole);
+  return wrong;
+}
+
+static void sweep_all(const char *call) {
+  const char *wish = getenv("MSK_TEST_FAULTS"), *sanitizer = getenv("MSK_TEST_SANITIZER");
+  char sketch[256], photo[256], tokenizer[256], transformer[256];
+  if (sanitizer != NULL && *sanitizer != 0) {
+    print_message("a sanitizer has its own calls for memory: skipped\n");
+    skip();
+  }
+  snprintf(sketch, sizeof sketch, "%s", golden_path("tiny/input/sketch0.png"));
+  snprintf(photo, sizeof photo, "%s", golden_path("tiny/input/photo.png"));
+  snprintf(tokenizer, sizeof tokenizer, "%s", golden_path("tiny/tokenizer_imagenet128_checkpoint"));
+  snprintf(transformer, sizeof transformer, "%s",
+           golden_path("tiny/maskgit_imagenet128_checkpoint"));
+  const command commands[] = {
+      {"draw", made,
+       WORDS("draw", sketch, "--class", "3", "--steps", "2", "--lambda-map", photo, "--json",
+             "--threads", "1", "-o", made)},
+      {"generate", made,
+       WORDS("generate", "--class", "3", "--steps", "2", "--quiet", "--threads", "1", "-o", made)},
+      {"edit", made,
+       WORDS("edit", photo, "--box", "0,0,64,64", "--class", "3", "--steps", "2", "--quiet",
+             "--threads", "1", "-o", made)},
+      {"replay", made, WORDS("replay", picture, "--quiet", "--threads", "1", "-o", made)},
+      {"convert", made_model,
+       WORDS("convert", "--tokenizer", tokenizer, "--transformer", transformer, "--quiet", "-o",
+             made_model)},
+      {"info of a model", NULL, WORDS("info", getenv("MASKSKETCH_MODEL"), "--json")},
+      {"info of a picture", NULL, WORDS("info", picture, "--json")},
+      {"classes", NULL, WORDS("classes", "1")},
+      {"tokenize", made_npy, WORDS("tokenize", photo, "--quiet", "--threads", "1", "-o", made_npy)},
+      {"detokenize", made, WORDS("detokenize", tokens, "--quiet", "--threads", "1", "-o", made)},
+      {"attention", made_npy,
+       WORDS("attention", photo, "--class", "3", "--layers", "0", "--quiet", "--threads", "1", "-o",
+             made_npy)},
+  };
+  int wrong = 0;
+  for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
+    wrong += sweep(&commands[i], call, wish != NULL && strcmp(wish, "full") == 0);
+  assert_int_equal(wrong, 0);
+}
+
+static void test_memory(void **state) {
+  (void)state;
+  sweep_all("memory");
+}
+
+static void test_files(void **state) {
+  (void)state;
+  static const char *const calls[] = {"open", "read", "write", "fsync", "rename", "mmap", "fstat"};
+  for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++) sweep_all(calls[i]);
+}
+
+static int set_up(void **state) {
+  if (set_up_models(state) != 0) return -1;
+  snprintf(picture, sizeof picture, "%s", in_folder("picture.png"));
+  snprintf(tokens, sizeof tokens, "%s", in_folder("tokens.npy"));
+  snprintf(made, sizeof made, "%s", in_folder("made.png"));
+  snprintf(made_model, sizeof made_model, "%s", in_folder("made.safetensors"));
+  snprintf(made_npy, sizeof made_npy, "%s", in_folder("made.npy"));
+  EXPECT(0, "draw", golden_path("tiny/input/sketch0.png"), "--class", "3", "--steps", "2",
+         "--quiet", "-o", picture);
+  EXPECT(0, "tokenize", golden_path("tiny/input/photo.png"), "--quiet", "-o", tokens);
+  return 0;
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_memory), cmocka_unit_test(test_files)};
+  return cmocka_run_group_tests_name("faults", tests, set_up, tear_down_models);
+}

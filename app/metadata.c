@@ -12,9 +12,6 @@
 
 enum { MAX_VALUE_BYTES = 1024 };
 
-static const char *const job_names[] = {"draw", "generate", "edit"};
-static const char *const rng_names[] = {"original", "partitionable"};
-
 /* ---- Writing ---- */
 
 /* A key whose value would be refused has no effect in the job. */
@@ -82,13 +79,13 @@ msk_status metadata_write(char **text, const order *o, int item, double guidance
   snprintf(seed, sizeof seed, "%llu", (unsigned long long)o->request.seed);
   json_t *object = json_pack(
       "{s:s, s:s, s:s, s:{s:s?, s:s?}, s:{s:i, s:s?}, s:s, s:i, s:i, s:s, s:s?, s:s, s:s, s:o}",
-      "program", "masksketch", "version", msk_version(), "job", job_names[o->request.job], "model",
-      "name", o->info.name, "hash", o->info.hash, "class", "id", o->request.class_id, "name",
-      msk_model_class_name(o->model, o->request.class_id), "seed", seed, "item", item, "batch",
-      o->request.recipe.official ? o->request.count : 1, "rng", rng_names[o->request.rng_layout],
-      "isa", o->info.isa, "precision", msk_precision_name((int)o->info.precision),
-      "decode_precision", msk_precision_name((int)o->info.decode_precision), "recipe",
-      recipe_object(o, guidance));
+      "program", "masksketch", "version", msk_version(), "job", msk_job_name((int)o->request.job),
+      "model", "name", o->info.name, "hash", o->info.hash, "class", "id", o->request.class_id,
+      "name", msk_model_class_name(o->model, o->request.class_id), "seed", seed, "item", item,
+      "batch", o->request.recipe.official ? o->request.count : 1, "rng",
+      msk_rng_layout_name((int)o->request.rng_layout), "isa", o->info.isa, "precision",
+      msk_precision_name((int)o->info.precision), "decode_precision",
+      msk_precision_name((int)o->info.decode_precision), "recipe", recipe_object(o, guidance));
   if (object == NULL) return app_fail(error, MSK_ERROR_MEMORY, "out of memory for the PNG's text");
   msk_status status = add_sources(object, o, error);
   char *dumped = status == MSK_OK ? json_dump(object, JSON_COMPACT) : NULL;
@@ -194,12 +191,13 @@ static int read_int(reader *r, const json_t *object, const char *key, int minimu
   return (int)number;
 }
 
-static int read_word(reader *r, const char *key, const char *const *words, int count) {
+/* The value of an enumeration, whose names `name_of` tells. */
+static int read_word(reader *r, const char *key, const char *(*name_of)(int)) {
   const char *value = json_string_value(json_object_get(r->root, key));
-  for (int i = 0; value != NULL && i < count; i++) {
-    if (strcmp(value, words[i]) == 0) return i;
+  for (int i = 0; value != NULL && name_of(i) != NULL; i++) {
+    if (strcmp(value, name_of(i)) == 0) return i;
   }
-  wrong(r, key, words[0]);
+  wrong(r, key, name_of(0));
   return 0;
 }
 
@@ -307,7 +305,7 @@ static void check_model(reader *r, const msk_model *ours) {
 static void read_request(reader *r, order *o, const msk_model *model) {
   const char *recipe =
       json_string_value(json_object_get(json_object_get(r->root, "recipe"), "name"));
-  msk_job job = (msk_job)read_word(r, "job", job_names, 3);
+  msk_job job = (msk_job)read_word(r, "job", msk_job_name);
   if (recipe == NULL) wrong(r, "recipe", "its name and fields");
   check_model(r, model);
   if (r->status != MSK_OK) return;
@@ -319,7 +317,7 @@ static void read_request(reader *r, order *o, const msk_model *model) {
   o->request.class_id =
       read_int(r, json_object_get(r->root, "class"), "id", 0, o->info.class_count - 1);
   o->request.seed = read_seed(r);
-  o->request.rng_layout = (msk_rng_layout)read_word(r, "rng", rng_names, 2);
+  o->request.rng_layout = (msk_rng_layout)read_word(r, "rng", msk_rng_layout_name);
   int batch = read_int(r, r->root, "batch", 1, MAX_COUNT);
   bool official = o->request.recipe.official;
   int item = read_int(r, r->root, "item", 0, official ? batch - 1 : 1 << 30);

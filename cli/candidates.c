@@ -54,12 +54,10 @@ static msk_status read_scales(const char *list, double *scales, int *count, msk_
   for (const char *p = list; p != NULL; p = *p == ',' ? p + 1 : NULL) {
     char *end = NULL;
     double scale = (*p >= '0' && *p <= '9') || *p == '.' ? strtod(p, &end) : -1;
-    if (end == NULL || (*end != ',' && *end != 0) || !(scale >= 0 && scale <= 100) ||
-        *count == MSK_MAX_CANDIDATES) {
-      return app_fail(
-          error, MSK_ERROR_ARGUMENT,
-          "--guidance was given %s, expected numbers from 0 to 100 with commas, at most %d", list,
-          MSK_MAX_CANDIDATES);
+    if (end == NULL || (*end != ',' && *end != 0) || scale < 0 || *count == MSK_MAX_CANDIDATES) {
+      return app_fail(error, MSK_ERROR_ARGUMENT,
+                      "--guidance was given %s, expected numbers with commas, at most %d", list,
+                      MSK_MAX_CANDIDATES);
     }
     scales[(*count)++] = scale;
     p = end;
@@ -76,18 +74,13 @@ static msk_status check_alone(const cli_line *line, msk_error *error) {
   return MSK_OK;
 }
 
-static msk_status check_contradictions(const cli_line *line, const msk_recipe *recipe,
-                                       msk_error *error) {
+static msk_status check_contradictions(const cli_line *line, msk_error *error) {
   static const struct {
     const char *option, *why;
   } others[] = {{"count", "--keep says how many pictures are written"},
                 {"trace", "trace the one that was chosen, with its item and guidance"},
                 {"film", "film the one that was chosen, with replay"},
                 {"preview", "none of them is the picture yet"}};
-  if (recipe->official)
-    return app_fail(error, MSK_ERROR_ARGUMENT,
-                    "--candidates does not go together with the recipe official, whose batch is "
-                    "one draw");
   for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
     if (cli_given(line, others[i].option))
       return app_fail(error, MSK_ERROR_ARGUMENT, "--candidates does not go together with --%s: %s",
@@ -103,23 +96,15 @@ static msk_status check_contradictions(const cli_line *line, const msk_recipe *r
 }
 
 msk_status candidates_check(const cli_line *line, const candidate_options *options,
-                            const msk_recipe *recipe, msk_error *error) {
+                            msk_error *error) {
   if (options->candidates == 0) return check_alone(line, error);
   double scales[MSK_MAX_CANDIDATES];
   int count = 0;
-  msk_status status = check_contradictions(line, recipe, error);
+  msk_status status = check_contradictions(line, error);
   if (status == MSK_OK) status = read_scales(options->scales, scales, &count, error);
   if (status != MSK_OK) return status;
   const int all = options->candidates * (count > 0 ? count : 1),
             finish = options->finish > 0 ? options->finish : all;
-  if (all > MSK_MAX_CANDIDATES) {
-    return app_fail(error, MSK_ERROR_ARGUMENT,
-                    "--candidates %d with %d guidance scales makes %d, expected at most %d",
-                    options->candidates, count, all, MSK_MAX_CANDIDATES);
-  }
-  if (finish > all)
-    return app_fail(error, MSK_ERROR_ARGUMENT,
-                    "--finish was given %d, expected at most the %d candidates", finish, all);
   if (options->keep > finish)
     return app_fail(error, MSK_ERROR_ARGUMENT,
                     "--keep was given %d, expected at most the %d that are finished", options->keep,

@@ -23,7 +23,7 @@ extern const cli_table candidate_table;
 const char *candidates_take_scales(setting_list *settings);
 /* Judges the options of candidates before any work. */
 msk_status candidates_check(const cli_line *line, const candidate_options *options,
-                            const msk_recipe *recipe, msk_error *error);
+                            msk_error *error);
 /* Fills in what the order says of candidates. */
 msk_status candidates_fill(order *o, const candidate_options *options, msk_error *error);
 /* How many candidates are drawn to the end. */

@@ -10,10 +10,9 @@ typedef struct draw_options {
   picture_options pictures;
 } draw_options;
 
-static msk_status check(const cli_line *line, const void *own, const msk_recipe *recipe,
-                        msk_error *error) {
+static msk_status check(const cli_line *line, const void *own, msk_error *error) {
   const draw_options *options = own;
-  return candidates_check(line, &options->candidates, recipe, error);
+  return candidates_check(line, &options->candidates, error);
 }
 
 static msk_status fill(order *o, const void *own, msk_image *source, msk_error *error) {

@@ -86,10 +86,9 @@ static msk_status shrink_mask(msk_image *out, const msk_image *in, int side, msk
   return status;
 }
 
-static msk_status check(const cli_line *line, const void *own, const msk_recipe *recipe,
-                        msk_error *error) {
+static msk_status check(const cli_line *line, const void *own, msk_error *error) {
   const edit_options *options = own;
-  (void)line, (void)recipe;
+  (void)line;
   int areas = (options->box != NULL) + (options->mask != NULL) + (options->extend != NULL);
   if (areas != 1) {
     return app_fail(error, MSK_ERROR_ARGUMENT,

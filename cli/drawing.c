@@ -129,9 +129,9 @@ static msk_status set_up(workshop *w, msk_error *error) {
       (msk_callbacks){.user = w, .on_step = on_step, .on_trace = traced ? on_trace : NULL};
   w->run = (run){.threads = d->machine->threads, .cancelled = cancelled};
   msk_status status = d->machine->tell_memory ? tell_memory(d, error) : MSK_OK;
+  if (status == MSK_OK) status = run_start(&w->run, &d->order, &w->wishes, error);
   if (status == MSK_OK && request->guidance_count > 0)
     status = candidates_wishes(&w->wishes, &w->clip, d->line, d->candidates, d->machine, error);
-  if (status == MSK_OK) status = run_start(&w->run, &d->order, &w->wishes, error);
   if (status == MSK_OK && d->film != NULL)
     status = film_create(&w->strip, &d->order.info, steps + request->recipe.tail, error);
   return status == MSK_OK ? start_sheet(w, error) : status;
@@ -216,7 +216,6 @@ static json_int_t peak_memory(void) {
 
 static msk_status print_picture(const order *o, const char *file, const run_picture *p,
                                 msk_error *error) {
-  static const char *const jobs[] = {"draw", "generate", "edit"};
   const msk_result *result = p->result;
   const char *class_name = msk_model_class_name(o->model, o->request.class_id);
   json_t *scores = p->chosen != NULL ? candidates_scores(p->chosen) : json_object();
@@ -224,9 +223,9 @@ static msk_status print_picture(const order *o, const char *file, const run_pict
     json_object_set_new(scores, "structure", json_real((double)*p->structure));
   json_t *object = json_pack(
       "{s:o, s:s, s:i, s:s?, s:o, s:i, s:i, s:s, s:i, s:I, s:o, s:o, s:{s:I, s:I}, s:s?}", "file",
-      json_text(file), "job", jobs[o->request.job], "class", o->request.class_id, "class_name",
-      class_name, "seed", json_seed(o->request.seed), "item", p->item, "batch", result->count,
-      "recipe", o->request.recipe.name, "steps", result->step_count, "passes",
+      json_text(file), "job", msk_job_name((int)o->request.job), "class", o->request.class_id,
+      "class_name", class_name, "seed", json_seed(o->request.seed), "item", p->item, "batch",
+      result->count, "recipe", o->request.recipe.name, "steps", result->step_count, "passes",
       (json_int_t)result->passes, "times", times_object(&result->times), "scores", scores, "memory",
       "session", (json_int_t)result->memory, "peak", peak_memory(), "model", o->info.name);
   if (p->chosen != NULL) json_object_set_new(object, "guidance", json_real(p->guidance));

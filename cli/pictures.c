@@ -51,24 +51,18 @@ static msk_status begin_order(order *o, const picture_options *options, const ms
   return status == MSK_OK ? recipe_set(&o->request.recipe, &options->recipe, job, error) : status;
 }
 
-static msk_status check_words(const cli_line *line, const picture_options *options,
-                              const msk_recipe *recipe, msk_error *error) {
-  if (recipe->official && cli_given(line, "first-item")) {
-    return app_fail(error, MSK_ERROR_ARGUMENT,
-                    "--first-item has no effect with the recipe official, whose batch is one draw: "
-                    "use --count and the seed");
+/* What the library refuses, under the name of the option that it came by. */
+static void name_option(msk_error *error) {
+  static const struct {
+    const char *field, *option;
+  } names[] = {{"seed", "seed"},    {"first_item", "first-item"}, {"lambda_map", "lambda-map"},
+               {"edit_box", "box"}, {"edit_mask", "mask"},        {"finish", "finish"}};
+  const msk_error found = *error;
+  for (size_t i = 0; found.field != NULL && i < sizeof names / sizeof names[0]; i++) {
+    if (strcmp(found.field, names[i].field) != 0) continue;
+    app_fail(error, found.code, "--%s: %.480s", names[i].option, found.message);
+    return;
   }
-  if (recipe->official && options->seed > UINT32_MAX) {
-    return app_fail(error, MSK_ERROR_ARGUMENT,
-                    "--seed was given %llu, expected a whole number from 0 to 4294967295 with the "
-                    "recipe official",
-                    (unsigned long long)options->seed);
-  }
-  if (options->class_text[0] != '-') return MSK_OK;
-  return app_fail(
-      error, MSK_ERROR_ARGUMENT,
-      "--class was given %s, expected a number from 0, or a name: masksketch classes lists them",
-      options->class_text);
 }
 
 /* What can be judged without the model, and the picture at its own size. */
@@ -80,9 +74,12 @@ static msk_status read_words(msk_image *source, const drawing *d, const picture_
   msk_status status = cli_exclude(line, "quiet", "preview", error);
   if (status == MSK_OK) status = cli_exclude(line, "quiet", "memory", error);
   if (status == MSK_OK) status = begin_order(&o, options, NULL, job->job, error);
-  if (status == MSK_OK) status = check_words(line, options, &o.request.recipe, error);
-  if (status == MSK_OK && job->check != NULL)
-    status = job->check(line, own, &o.request.recipe, error);
+  if (status == MSK_OK && options->class_text[0] == '-')
+    status = app_fail(error, MSK_ERROR_ARGUMENT,
+                      "--class was given %s, expected a number from 0, or a name: masksketch "
+                      "classes lists them",
+                      options->class_text);
+  if (status == MSK_OK && job->check != NULL) status = job->check(line, own, error);
   if (status == MSK_OK && options->results.output != NULL)
     status = output_format(options->results.output, options->results.quality, &format, error);
   if (status == MSK_OK && line->input_count > 0)
@@ -118,6 +115,7 @@ msk_status pictures_make(drawing *d, const picture_options *options, const pictu
   msk_image_free(&source);
   if (status == MSK_OK) status = choose_output(d, options, error);
   if (status == MSK_OK) status = drawing_run(d, error);
+  if (status == MSK_ERROR_ARGUMENT) name_option(error);
   drawing_free(d);
   return status;
 }

@@ -37,8 +37,7 @@ extern const cli_table picture_table;
 typedef struct picture_job {
   msk_job job;
   /* Judges what can be judged without the model; NULL: there is nothing more. */
-  msk_status (*check)(const cli_line *line, const void *options, const msk_recipe *recipe,
-                      msk_error *error);
+  msk_status (*check)(const cli_line *line, const void *options, msk_error *error);
   /* Takes what it was given into the order; `source` is the picture that was read, at its own
    * size. NULL: nothing. */
   msk_status (*fill)(order *o, const void *options, msk_image *source, msk_error *error);

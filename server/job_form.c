@@ -107,14 +107,6 @@ static bool read_numbers(form *f, msk_request *request) {
       !form_integer(f, "first_item", 0, 1000000, &first) ||
       !form_choice(f, "rng", layouts, &layout))
     return false;
-  if (request->recipe.official && form_has(f, "first_item"))
-    return problem_set(
-        f->problem, 422, "first_item",
-        "first_item has no effect with the recipe official, whose batch is one draw");
-  if (request->recipe.official && request->seed > UINT32_MAX)
-    return problem_set(f->problem, 422, "seed",
-                       "seed was given %llu, expected at most 4294967295 with the recipe official",
-                       (unsigned long long)request->seed);
   request->count = (int)count;
   request->first_item = (int)first;
   request->rng_layout = layout == 1 ? MSK_RNG_PARTITIONABLE : MSK_RNG_ORIGINAL;
@@ -128,10 +120,6 @@ static bool read_candidates(form *f, order *o) {
   msk_request *request = &o->request;
   if (!form_integer(f, "candidates", 1, MSK_MAX_CANDIDATES, &candidates)) return false;
   if (candidates == 0) return true;
-  if (request->recipe.official)
-    return problem_set(
-        f->problem, 422, "candidates",
-        "candidates has no effect with the recipe official, whose batch is one draw");
   if (candidates < request->count)
     return problem_set(f->problem, 422, "candidates",
                        "candidates was given %lld, expected at least the %d pictures of count",
@@ -291,6 +279,19 @@ static bool read_pictures(form *f, order *o, msk_job kind) {
 
 /* ---- The job ---- */
 
+/* The member of the request that what the library refuses came by; NULL: none alone. */
+static const char *member_of(const char *field) {
+  static const struct {
+    const char *field, *member;
+  } names[] = {
+      {"seed", "seed"},    {"first_item", "first_item"}, {"lambda_map", "lambda_map"},
+      {"edit_box", "box"}, {"edit_mask", "mask"},        {"guidance_scales", "candidates"}};
+  for (size_t i = 0; field != NULL && i < sizeof names / sizeof names[0]; i++) {
+    if (strcmp(field, names[i].field) == 0) return names[i].member;
+  }
+  return NULL;
+}
+
 /* Has the library judge the order before it is accepted. */
 static bool finish(server *s, job *j, problem *p) {
   const msk_request request = order_request(&j->order);
@@ -301,7 +302,7 @@ static bool finish(server *s, job *j, problem *p) {
   msk_session_options_init(&options);
   options.threads = 1;
   if (msk_session_bytes(&bytes, s->model, &request, &options, &error) != MSK_OK)
-    return problem_from_error(p, NULL, &error);
+    return problem_from_error(p, member_of(error.field), &error);
   if (bytes <= SERVER_SESSION_BYTES) return true;
   return problem_set(
       p, 422, NULL,

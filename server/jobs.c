@@ -504,7 +504,6 @@ static json_t *image_object(const job *j, int index) {
 }
 
 static json_t *object_locked(const jobs *table, const job *j) {
-  static const char *const job_names[] = {"draw", "generate", "edit"};
   static const char *const reasons[] = {NULL, "asked", "replaced", "shutdown"};
   const msk_request *request = &j->order.request;
   char seed[24], self[64], events[80];
@@ -517,8 +516,8 @@ static json_t *object_locked(const jobs *table, const job *j) {
   for (int i = 0; i < j->image_count; i++) json_array_append_new(images, image_object(j, i));
   json_t *object =
       json_pack("{s:s, s:s, s:s, s:s?, s:{s:i, s:s?}, s:s, s:i, s:i, s:s, s:b, s:O, s:i}", "id",
-                j->id, "job", job_names[request->job], "state", job_state_name(j->state), "reason",
-                j->state == JOB_CANCELLED ? reasons[j->reason] : NULL, "class", "id",
+                j->id, "job", msk_job_name((int)request->job), "state", job_state_name(j->state),
+                "reason", j->state == JOB_CANCELLED ? reasons[j->reason] : NULL, "class", "id",
                 request->class_id, "name", msk_model_class_name(j->order.model, request->class_id),
                 "seed", seed, "first_item", request->first_item, "count", order_pictures(&j->order),
                 "recipe", request->recipe.name, "live", j->live, "settings", j->settings,

@@ -92,12 +92,12 @@ enum MHD_Result route_model(exchange *e) {
 
 enum MHD_Result route_models(exchange *e) {
   const server *s = e->server;
-  json_t *answer = json_pack("{s:s, s:[o], s:{s:i, s:i, s:i, s:I, s:i}, s:{s:b, s:b, s:b}}",
-                             "object", "list", "data", model_object(s), "limits", "count",
-                             SERVER_MAX_COUNT, "steps", SERVER_MAX_STEPS, "queue", s->config.queue,
-                             "body_bytes", (json_int_t)s->body_bytes, "picture_pixels",
-                             SERVER_PICTURE_PIXELS, "features", "score", s->scorer != NULL,
-                             "attention", 1, "key", s->config.api_key != NULL);
+  json_t *answer =
+      json_pack("{s:s, s:[o], s:{s:i, s:i, s:i, s:I, s:i}, s:{s:b, s:b, s:b}}", "object", "list",
+                "data", model_object(s), "limits", "count", SERVER_MAX_COUNT, "steps",
+                SERVER_MAX_STEPS, "queue", s->config.queue, "body_bytes", (json_int_t)s->body_bytes,
+                "picture_pixels", SERVER_PICTURE_PIXELS, "features", "score", s->scorer != NULL,
+                "attention", 1, "key", s->config.api_key != NULL);
   return answer_json(e, 200, answer);
 }
 
@@ -125,16 +125,14 @@ enum MHD_Result route_classes(exchange *e) {
   return answer_json(e, 200, json_pack("{s:o, s:i}", "classes", classes, "total", total));
 }
 
-static const char *const job_names[] = {"draw", "generate", "edit"};
-
 static json_t *recipe_object(const server *s, int index) {
   json_t *settings = json_object();
-  for (int job_kind = 0; job_kind < 3; job_kind++) {
+  for (int job_kind = 0; msk_job_name(job_kind) != NULL; job_kind++) {
     msk_recipe recipe;
     msk_error ignored;
     if (msk_recipe_find(&recipe, s->model, (msk_job)job_kind, msk_recipe_name(index), &ignored) ==
         MSK_OK)
-      json_object_set_new(settings, job_names[job_kind],
+      json_object_set_new(settings, msk_job_name(job_kind),
                           metadata_settings(&recipe, (msk_job)job_kind));
   }
   return json_pack("{s:s, s:s?, s:o}", "name", msk_recipe_name(index), "description",
@@ -144,7 +142,7 @@ static json_t *recipe_object(const server *s, int index) {
 /* Every key once, with the jobs in which it acts. */
 static json_t *key_list(void) {
   json_t *keys = json_array();
-  for (int job_kind = 0; job_kind < 3; job_kind++) {
+  for (int job_kind = 0; msk_job_name(job_kind) != NULL; job_kind++) {
     const char *help = NULL;
     for (int i = 0; msk_recipe_key(i, (msk_job)job_kind, &help) != NULL; i++) {
       const char *key = msk_recipe_key(i, (msk_job)job_kind, &help);
@@ -157,7 +155,7 @@ static json_t *key_list(void) {
         found = json_pack("{s:s, s:s?, s:[]}", "key", key, "help", help, "jobs");
         json_array_append_new(keys, found);
       }
-      json_array_append_new(json_object_get(found, "jobs"), json_string(job_names[job_kind]));
+      json_array_append_new(json_object_get(found, "jobs"), json_string(msk_job_name(job_kind)));
     }
   }
   return keys;

@@ -275,21 +275,18 @@ static bool find_text(exchange *e, const char *key, char **text) {
 }
 
 static json_t *restored(const order *o, const msk_image *sketch, const char *page) {
-  static const char *const jobs_named[] = {"draw", "generate", "edit"}, *const layouts[] = {
-                                                                            "original",
-                                                                            "partitionable"};
   const msk_request *request = &o->request;
   char seed[24];
   snprintf(seed, sizeof seed, "%llu", (unsigned long long)request->seed);
-  json_t *object =
-      json_pack("{s:s, s:{s:i, s:s?}, s:s, s:i, s:i, s:s, s:s, s:o, s:o, s:o, s:o, s:o}", "job",
-                jobs_named[request->job], "class", "id", request->class_id, "name",
-                msk_model_class_name(o->model, request->class_id), "seed", seed, "item",
-                request->recipe.official ? o->kept : request->first_item, "count", request->count,
-                "recipe", request->recipe.name, "rng", layouts[request->rng_layout], "set",
-                metadata_settings(&request->recipe, request->job), "sketch", route_picture(sketch),
-                "photo", route_picture(request->job == MSK_JOB_EDIT ? &o->picture : NULL), "mask",
-                route_picture(&o->mask), "lambda_map", route_picture(&o->lambda_map));
+  json_t *object = json_pack(
+      "{s:s, s:{s:i, s:s?}, s:s, s:i, s:i, s:s, s:s, s:o, s:o, s:o, s:o, s:o}", "job",
+      msk_job_name((int)request->job), "class", "id", request->class_id, "name",
+      msk_model_class_name(o->model, request->class_id), "seed", seed, "item",
+      request->recipe.official ? o->kept : request->first_item, "count", request->count, "recipe",
+      request->recipe.name, "rng", msk_rng_layout_name((int)request->rng_layout), "set",
+      metadata_settings(&request->recipe, request->job), "sketch", route_picture(sketch), "photo",
+      route_picture(request->job == MSK_JOB_EDIT ? &o->picture : NULL), "mask",
+      route_picture(&o->mask), "lambda_map", route_picture(&o->lambda_map));
   if (object == NULL) return NULL;
   json_t *tokens = o->sketch_tokens == NULL ? json_null() : json_array();
   for (int i = 0; o->sketch_tokens != NULL && i < o->info.tokens - 1; i++)
@@ -314,7 +311,7 @@ static bool read_png(exchange *e, order *o, char **text, char **page, const purs
                        "with its settings");
   if (!check_model(e, *text, &e->problem)) return false;
   pthread_mutex_lock(&e->server->small_pictures); /* there may be pictures in it */
-  msk_status status = 
+  msk_status status =
       metadata_read(o, e->server->model, *text, "the PNG", &money->allocator, &error);
   pthread_mutex_unlock(&e->server->small_pictures);
   if (money->spent)

@@ -149,9 +149,9 @@ static msk_status check_counts(const msk_request *request, msk_error *error) {
 static msk_status check_guidance(const msk_request *request, const msk_model *model, double scale,
                                  const char *field, msk_error *error) {
   const msk_sampler_spec classes = {.class_id = request->class_id,
-                                   .class_count = model->class_count,
-                                   .null_class = model->defaults.recipe.null_class,
-                                   .class_hidden = model->defaults.hidden};
+                                    .class_count = model->class_count,
+                                    .null_class = model->defaults.recipe.null_class,
+                                    .class_hidden = model->defaults.hidden};
   if (!(scale >= 0 && scale <= MSK_MAX_GUIDANCE))
     return msk_refuse(error, field, "a guidance scale is %g, expected 0 to %d", scale,
                       MSK_MAX_GUIDANCE);
@@ -194,9 +194,9 @@ static msk_status check_candidates(const msk_request *request, const msk_model *
   if (status != MSK_OK) return status;
   const int scales = request->guidance_count > 0 ? request->guidance_count : 1;
   if (request->count > MSK_MAX_CANDIDATES / scales)
-    return msk_refuse(error, "count",
-                      "%d items with %d guidance scales, expected at most %d candidates",
-                      request->count, scales, MSK_MAX_CANDIDATES);
+    return msk_refuse(
+        error, "count", "%d items with %d guidance scales are %lld candidates, expected at most %d",
+        request->count, scales, (long long)request->count * scales, MSK_MAX_CANDIDATES);
   if (request->finish < 0 || request->finish > request->count * scales)
     return msk_refuse(error, "finish", "%d candidates to finish, expected 0 (all) to %d",
                       request->finish, request->count * scales);

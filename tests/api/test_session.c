@@ -154,6 +154,8 @@ static void test_tokens_alone(void **state) {
   api_ok(msk_run(session, &request, &result, &error), &error);
   memcpy(expected, result.tokens, sizeof expected);
   api_ok(msk_tokenize(session, &sketch, &tokens, NULL, &rows, &columns, &error), &error);
+  api_ok(msk_run(session, &request, &result, &error), &error);
+  assert_memory_equal(result.picture_tokens, tokens, 64 * sizeof *tokens);
   msk_session_close(session);
   bare = request;
   bare.picture = NULL;
@@ -282,6 +284,11 @@ static void test_too_small_a_session(void **state) {
   msk_session *session = api_session(model, &small, 1);
   assert_int_equal(msk_run(session, &large, &result, &error), MSK_ERROR_ARGUMENT);
   assert_non_null(strstr(error.message, "open a session"));
+  int fits = -1;
+  api_ok(msk_session_fits(&fits, session, &large, &error), &error);
+  assert_int_equal(fits, 0);
+  api_ok(msk_session_fits(&fits, session, &small, &error), &error);
+  assert_int_equal(fits, 1);
   run_digest(session, &small);
   msk_session_close(session);
   large.count = 65536; /* gigabytes, told without taking them */

@@ -3,6 +3,7 @@
  * train.c - msk_train(): checks what is asked, opens what it needs, and runs the loop around the
  * trainer's step: waiting for objects, logs, checkpoints, the model file at every log. What a step
  * does is src/train's. */
+#include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -326,14 +327,34 @@ static msk_status save(struct run *run) {
   return msk_trainer_save(run->trainer, path_in(run, "transformer.checkpoint", path), run->error);
 }
 
+/* The tokenizer's model's defaults, but for the structure layers and where the weights come from.
+ * NULL: no memory. */
+static char *make_defaults(const struct run *run) {
+  const msk_train_options *o = run->options;
+  const char *old = msk_weight_file_metadata(run->model->file, "defaults");
+  json_t *object = old == NULL ? json_object() : json_loads(old, 0, NULL), *layers = json_array();
+  char provenance[256];
+  int failed = 0;
+  for (int i = 0; i < o->structure_layer_count; i++)
+    failed |= json_array_append_new(layers, json_integer(o->structure_layers[i]));
+  snprintf(provenance, sizeof provenance, "masksketch train, %s, %zu sequences of %zu objects",
+           o->source.description[MSK_TRAIN_SET], msk_trainer_sequences(run->trainer), o->objects);
+  failed |= json_object_set_new(object, "structure_layers", layers);
+  failed |= json_object_set_new(object, "provenance", json_string(provenance));
+  char *text = failed ? NULL : json_dumps(object, JSON_COMPACT);
+  json_decref(object);
+  return text;
+}
+
 /* The average, joined with the tokenizer that it belongs to. */
 static msk_status write_model(struct run *run) {
-  char path[4096];
-  const msk_weight_file *file = run->model->file;
-  msk_status status =
-      msk_trainer_write_average(run->trainer, path_in(run, "transformer.safetensors", path),
-                                msk_weight_file_metadata(file, "classes"),
-                                msk_weight_file_metadata(file, "defaults"), run->error);
+  char path[4096], *defaults = make_defaults(run);
+  if (defaults == NULL)
+    return msk_fail(run->error, MSK_ERROR_MEMORY, "no memory for the model's defaults");
+  msk_status status = msk_trainer_write_average(
+      run->trainer, path_in(run, "transformer.safetensors", path),
+      msk_weight_file_metadata(run->model->file, "classes"), defaults, run->error);
+  free(defaults);
   if (status != MSK_OK) return status;
   msk_convert_options options;
   msk_convert_options_init(&options);
@@ -402,7 +423,7 @@ static msk_status run_steps(struct run *run) {
       status = log_progress(run, &stop);
   }
   if (status == MSK_OK) status = save(run);
-  if (status == MSK_OK && !stop) status = log_progress(run, &stop);
+  if (status == MSK_OK && msk_trainer_is_done(run->trainer)) status = log_progress(run, &stop);
   if (status == MSK_OK && !msk_trainer_is_done(run->trainer))
     return msk_fail(run->error, MSK_ERROR_CANCELLED,
                     "stopped at step %ld; the same command goes on", run->trainer->step);

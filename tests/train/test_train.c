@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * test_train.c - msk_train() from outside: a run that is stopped again and again, on other numbers
+ * of threads, ends with the same model as one that is not; what is refused before the first step. */
+#include <math.h>
+#include <stdbool.h>
+#include <unistd.h>
+
+#include "support.h"
+
+#define MODEL "models/default.safetensors"
+
+enum { SIZE = 256, CLASSES = 12, HANDS = 5 };
+
+/* Pictures that need no renderer: a square of the class's colour, at a place of its own. */
+static int render(void *user, int set, size_t index, uint8_t *photo, uint8_t *drawings,
+                  uint8_t *parts) {
+  size_t left = 16 + index * 24 % 100, label = index % CLASSES;
+  (void)user, (void)set;
+  for (size_t i = 0; i < (size_t)SIZE * SIZE; i++) {
+    size_t y = i / SIZE, x = i % SIZE;
+    bool inside = x >= left && x < left + 100 && y >= 40 && y < 180,
+         inner = x >= left + 4 && x < left + 96 && y >= 44 && y < 176;
+    for (size_t c = 0; c < 3; c++) photo[3 * i + c] = inside ? (uint8_t)(label * 20 + c * 10) : 220;
+    parts[i] = inside ? 1 : 0;
+    for (size_t h = 0; h < HANDS; h++)
+      drawings[h * SIZE * SIZE + i] = inside && !inner ? (uint8_t)(h * 10) : 255;
+  }
+  return (int)label;
+}
+
+struct watch {
+  int steps, stop_after; /* steps of this call; 0: never */
+  long last;
+  int logs;
+};
+
+static int on_progress(void *user, const msk_train_progress *progress) {
+  struct watch *watch = user;
+  watch->logs += progress->logged;
+  if (progress->logged) assert_true(isfinite(progress->held_out));
+  if (progress->waits || progress->logged) return 0;
+  assert_true(progress->step == watch->last + 1);
+  watch->last = progress->step;
+  return ++watch->steps == watch->stop_after;
+}
+
+static msk_train_options small_run(const char *folder, char output[4096]) {
+  msk_train_options options;
+  msk_train_options_init(&options);
+  snprintf(output, 4096, "%s/model.safetensors", folder);
+  options.tokenizer_path = MODEL;
+  options.work_path = folder;
+  options.output_path = output;
+  options.source = (msk_train_source){.image_size = SIZE,
+                                      .classes = CLASSES,
+                                      .hands = HANDS,
+                                      .description = {"squares", "squares"},
+                                      .render = render};
+  options.layers = 2, options.width = 32, options.heads = 2;
+  options.structure_layers[0] = 1, options.structure_layer_count = 1;
+  options.batch = 2, options.pair_batch = 1, options.pair_every = 2;
+  options.sequences = 12, options.warmup_sequences = 4, options.decay_sequences = 6;
+  options.objects = 3, options.first_objects = 1, options.sequences_per_object = 4;
+  options.held_out_objects = 1;
+  options.on_progress = on_progress;
+  return options;
+}
+
+static void test_stopped_and_whole(void **state) {
+  char *folders[] = {test_make_folder(), test_make_folder()}, output[2][4096];
+  struct watch watch = {0};
+  size_t bytes[2];
+  (void)state;
+  msk_train_options whole = small_run(folders[0], output[0]);
+  whole.user = &watch;
+  whole.threads = 2;
+  msk_error error = {0};
+  if (msk_train(&whole, &error) != MSK_OK) fail_msg("%s", error.message);
+  assert_int_equal(watch.steps, 6);
+  assert_int_equal(watch.logs, 1);
+  msk_train_options parts = small_run(folders[1], output[1]);
+  watch = (struct watch){.stop_after = 2};
+  parts.user = &watch;
+  for (int run = 0; run < 3; run++) {
+    watch.steps = 0;
+    parts.threads = 1 + run;
+    assert_int_equal(msk_train(&parts, NULL), run < 2 ? MSK_ERROR_CANCELLED : MSK_OK);
+  }
+  uint8_t *models[] = {test_read_file(output[0], &bytes[0]), test_read_file(output[1], &bytes[1])};
+  assert_int_equal(bytes[0], bytes[1]);
+  assert_memory_equal(models[0], models[1], bytes[0]);
+  msk_model *model = NULL;
+  assert_int_equal(msk_model_open(&model, output[0], NULL, NULL), MSK_OK);
+  msk_model_info info;
+  msk_model_get_info(model, &info);
+  assert_int_equal(info.class_count, CLASSES + 1 + HANDS);
+  msk_model_close(model);
+  for (size_t i = 0; i < 2; i++) free(models[i]), test_remove_folder(folders[i]);
+}
+
+static void refuse(msk_train_options options, const char *word) {
+  msk_error error = {0};
+  assert_true(msk_train(&options, &error) != MSK_OK);
+  if (strstr(error.message, word) == NULL) fail_msg("'%s' does not say '%s'", error.message, word);
+}
+
+static void test_refusals(void **state) {
+  char *folder = test_make_folder(), output[4096];
+  msk_train_options good = small_run(folder, output), bad = good;
+  (void)state;
+  bad.size = 3, refuse(bad, "unknown size"), bad = good;
+  bad.output_path = NULL, refuse(bad, "an output"), bad = good;
+  bad.batch = 0, refuse(bad, "batch is 0"), bad = good;
+  bad.hint_share = 1.5, refuse(bad, "hint_share is 1.5"), bad = good;
+  bad.heads = 3, refuse(bad, "multiple of the 3 heads"), bad = good;
+  bad.hands_each = 6, refuse(bad, "5 hands"), bad = good;
+  bad.structure_layers[0] = 2, refuse(bad, "structure layer 2"), bad = good;
+  bad.source.classes = 11, refuse(bad, "expected 17"), bad = good;
+  bad.source.image_size = 128, refuse(bad, "256 pixels"), bad = good;
+  bad.start_path = MODEL, refuse(bad, "training checkpoint"), bad = good;
+  bad.tokenizer_path = "nothing", refuse(bad, "nothing");
+  test_remove_folder(folder);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_stopped_and_whole),
+                                     cmocka_unit_test(test_refusals)};
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -2,13 +2,15 @@
  * train.c - see train.h. */
 #include "train.h"
 
-#include <jansson.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "app/json.h"
 #include "app/report.h"
 #include "world.h"
+
+enum { LARGEST_SPEC = 1 << 16 };
 
 static const char *const styles[] = {"rich", "plain", "wide"}; /* enum world_style */
 
@@ -154,18 +156,21 @@ static msk_status take_value(train_spec *spec, const char *name, const json_t *v
 }
 
 msk_status train_spec_read(train_spec *spec, const char *path, msk_error *error) {
-  json_error_t problem;
   const char *name;
-  json_t *value, *object = json_load_file(path, JSON_REJECT_DUPLICATES, &problem);
+  void *text = NULL;
+  size_t length = 0;
+  json_t *value, *object = NULL;
+  msk_status status = msk_file_read(path, LARGEST_SPEC, &text, &length, NULL, error);
+  if (status == MSK_OK) status = msk_json_load(&object, path, text, length, MSK_JSON_FEW, error);
+  msk_free(NULL, text);
+  if (status != MSK_OK) return status;
   if (!json_is_object(object)) {
     json_decref(object);
-    return app_fail(error, MSK_ERROR_FILE, "%s is no JSON object: line %d: %s", path, problem.line,
-                    problem.text);
+    return app_fail(error, MSK_ERROR_FILE, "%s holds a list, expected an object of keys", path);
   }
   *spec = (train_spec){.style = WORLD_PLAIN, .seeds = {1, 900000001}};
   msk_train_options_init(&spec->options);
   spec->options.source.image_size = 256;
-  msk_status status = MSK_OK;
   json_object_foreach(object, name, value) {
     if (status == MSK_OK) status = take_value(spec, name, value, path, error);
   }

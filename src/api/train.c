@@ -3,7 +3,6 @@
  * train.c - msk_train(): checks what is asked, opens what it needs, and runs the loop around the
  * trainer's step: waiting for objects, logs, checkpoints, the model file at every log. What a step
  * does is src/train's. */
-#include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +12,7 @@
 
 #include "api/bundle.h"
 #include "base/error.h"
+#include "base/json_tree.h"
 #include "base/memory.h"
 #include "base/sha256.h"
 #include "train/feed.h"
@@ -332,9 +332,14 @@ static msk_status save(struct run *run) {
 static char *make_defaults(const struct run *run) {
   const msk_train_options *o = run->options;
   const char *old = msk_weight_file_metadata(run->model->file, "defaults");
-  json_t *object = old == NULL ? json_object() : json_loads(old, 0, NULL), *layers = json_array();
+  json_t *object = NULL, *layers = json_array();
   char provenance[256];
   int failed = 0;
+  if (old == NULL) {
+    object = json_object();
+  } else {
+    failed |= msk_json_load(&object, "defaults", old, strlen(old), MSK_JSON_FEW, NULL) != MSK_OK;
+  }
   for (int i = 0; i < o->structure_layer_count; i++)
     failed |= json_array_append_new(layers, json_integer(o->structure_layers[i]));
   snprintf(provenance, sizeof provenance, "masksketch train, %s, %zu sequences of %zu objects",

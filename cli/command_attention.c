@@ -223,19 +223,18 @@ static const cli_option rows[] = {
     {"at", 0, "X,Y", CLI_A_CALL(attention_options, points, take_point),
      .help = "show what the token at this pixel of the model's square attends to, and the same "
              "token of a second picture; repeatable"},
-    {"fit", 0, "HOW", CLI_A_NAME(attention_options, fit, msk_fit_name),
-     .initial = "stretch", .help = "how the picture comes to the model's square"},
+    {"fit", 0, "HOW", CLI_A_NAME(attention_options, fit, msk_fit_name), .initial = "stretch",
+     .help = "how the picture comes to the model's square"},
     CLI_FORCE,
     CLI_QUIET(attention_options),
     CLI_TABLE(attention_options, model, model_table),
     {.type = CLI_END},
 };
-static const cli_table table = {NULL, rows};
 
 const cli_usage attention_usage = {
-    .arguments = "IMAGE [PHOTO --at X,Y] --class CLASS [--layers L,L] -o MAPS.npy|.png",
-    .least_inputs = 1,
-    .most_inputs = 2,
-    .options = &table,
-    .bytes = sizeof(attention_options),
+    "IMAGE [PHOTO --at X,Y] --class CLASS [--layers L,L] -o MAPS.npy|.png",
+    1,
+    2,
+    rows,
+    sizeof(attention_options),
     .action = action};

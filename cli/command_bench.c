@@ -194,11 +194,11 @@ static const cli_option rows[] = {
     CLI_MACHINE_ROWS(bench_options, ),
     {.type = CLI_END},
 };
-static const cli_table table = {NULL, rows};
 
 const cli_usage bench_usage = {
-    .arguments = "[forward] [step] [encode] [decode] [draw] [--size official|default|MODEL]",
-    .most_inputs = BENCH_ITEMS,
-    .options = &table,
-    .bytes = sizeof(bench_options),
+    "[forward] [step] [encode] [decode] [draw] [--size official|default|MODEL]",
+    0,
+    BENCH_ITEMS,
+    rows,
+    sizeof(bench_options),
     .action = action};

@@ -62,10 +62,5 @@ static const cli_option rows[] = {
     CLI_JSON(classes_options, "one JSON object a class"),
     {.type = CLI_END},
 };
-static const cli_table table = {NULL, rows};
 
-const cli_usage classes_usage = {.arguments = "[WORD]",
-                                 .most_inputs = 1,
-                                 .options = &table,
-                                 .bytes = sizeof(classes_options),
-                                 .action = action};
+const cli_usage classes_usage = {"[WORD]", 0, 1, rows, sizeof(classes_options), .action = action};

@@ -186,5 +186,4 @@ static msk_status action(const cli_line *line, msk_error *error) {
                   "completions was given %s, expected one of: bash zsh fish", line->inputs[0]);
 }
 
-const cli_usage completions_usage = {
-    .arguments = "bash|zsh|fish", .least_inputs = 1, .most_inputs = 1, .action = action};
+const cli_usage completions_usage = {"bash|zsh|fish", 1, 1, NULL, 0, .action = action};

@@ -58,12 +58,12 @@ static const cli_option rows[] = {
     CLI_QUIET(convert_options),
     {.type = CLI_END},
 };
-static const cli_table table = {NULL, rows};
 
 const cli_usage convert_usage = {
-    .arguments =
-        "--tokenizer FILE --transformer FILE [--classes NAMES.txt] [--dtype TYPE] "
-        "[--int8] -o MODEL.safetensors",
-    .options = &table,
-    .bytes = sizeof(convert_options),
+    "--tokenizer FILE --transformer FILE [--classes NAMES.txt] [--dtype TYPE] "
+    "[--int8] -o MODEL.safetensors",
+    0,
+    0,
+    rows,
+    sizeof(convert_options),
     .action = action};

@@ -120,11 +120,6 @@ static const cli_option rows[] = {
     CLI_TABLE(detokenize_options, model, model_table),
     {.type = CLI_END},
 };
-static const cli_table table = {NULL, rows};
 
-const cli_usage detokenize_usage = {.arguments = "TOKENS.npy -o IMAGE.png|.npy",
-                                    .least_inputs = 1,
-                                    .most_inputs = 1,
-                                    .options = &table,
-                                    .bytes = sizeof(detokenize_options),
-                                    .action = action};
+const cli_usage detokenize_usage = {
+    "TOKENS.npy -o IMAGE.png|.npy", 1, 1, rows, sizeof(detokenize_options), .action = action};

@@ -21,11 +21,6 @@ static const cli_option rows[] = {
     CLI_MACHINE_ROWS(eval_comparison, how.),
     {.type = CLI_END},
 };
-static const cli_table table = {NULL, rows};
 
-const cli_usage distance_usage = {.arguments = "FOLDER FOLDER [--features judge|clip]",
-                                  .least_inputs = 2,
-                                  .most_inputs = 2,
-                                  .options = &table,
-                                  .bytes = sizeof(eval_comparison),
-                                  .action = action};
+const cli_usage distance_usage = {
+    "FOLDER FOLDER [--features judge|clip]", 2, 2, rows, sizeof(eval_comparison), .action = action};

@@ -52,13 +52,12 @@ static const cli_option rows[] = {
     CLI_TABLE(draw_options, candidates, candidate_table),
     {.type = CLI_END},
 };
-static const cli_table table = {NULL, rows};
 
-const cli_usage draw_usage = {.arguments = "SKETCH --class CLASS [-o OUT]",
-                              .least_inputs = 1,
-                              .most_inputs = 1,
-                              .options = &table,
-                              .bytes = sizeof(draw_options),
+const cli_usage draw_usage = {"SKETCH --class CLASS [-o OUT]",
+                              1,
+                              1,
+                              rows,
+                              sizeof(draw_options),
                               .action = action,
                               .with_recipes = true,
                               .job = MSK_JOB_DRAW};

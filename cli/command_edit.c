@@ -143,14 +143,13 @@ static const cli_option rows[] = {
     CLI_TABLE(edit_options, pictures, picture_table),
     {.type = CLI_END},
 };
-static const cli_table table = {NULL, rows};
 
 const cli_usage edit_usage = {
-    .arguments = "PHOTO (--box T,L,H,W | --mask MASK | --extend T,L,B,R) --class CLASS [-o OUT]",
-    .least_inputs = 1,
-    .most_inputs = 1,
-    .options = &table,
-    .bytes = sizeof(edit_options),
+    "PHOTO (--box T,L,H,W | --mask MASK | --extend T,L,B,R) --class CLASS [-o OUT]",
+    1,
+    1,
+    rows,
+    sizeof(edit_options),
     .action = action,
     .with_recipes = true,
     .job = MSK_JOB_EDIT};

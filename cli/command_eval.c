@@ -20,11 +20,6 @@ static const cli_option rows[] = {
     CLI_TABLE(eval_order, model, model_table),
     {.type = CLI_END},
 };
-static const cli_table table = {NULL, rows};
 
-const cli_usage eval_usage = {.arguments = "SPEC.json [-o FOLDER]",
-                              .least_inputs = 1,
-                              .most_inputs = 1,
-                              .options = &table,
-                              .bytes = sizeof(eval_order),
+const cli_usage eval_usage = {"SPEC.json [-o FOLDER]", 1, 1, rows, sizeof(eval_order),
                               .action = action};

@@ -8,9 +8,16 @@ static msk_status action(const cli_line *line, msk_error *error) {
   return pictures_make(&d, line->options, &job, NULL, error);
 }
 
-const cli_usage generate_usage = {.arguments = "--class CLASS [-o OUT]",
-                                  .options = &picture_table,
-                                  .bytes = sizeof(picture_options),
+static const cli_option rows[] = {
+    {.type = CLI_INCLUDE, .include = &picture_table},
+    {.type = CLI_END},
+};
+
+const cli_usage generate_usage = {"--class CLASS [-o OUT]",
+                                  0,
+                                  0,
+                                  rows,
+                                  sizeof(picture_options),
                                   .action = action,
                                   .with_recipes = true,
                                   .job = MSK_JOB_GENERATE};

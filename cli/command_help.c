@@ -31,10 +31,5 @@ static const cli_option rows[] = {
      .help = "the options of all commands as docs/commands.md and the man page have them"},
     {.type = CLI_END},
 };
-static const cli_table table = {NULL, rows};
 
-const cli_usage help_usage = {.arguments = "[COMMAND]",
-                              .most_inputs = 1,
-                              .options = &table,
-                              .bytes = sizeof(help_options),
-                              .action = action};
+const cli_usage help_usage = {"[COMMAND]", 0, 1, rows, sizeof(help_options), .action = action};

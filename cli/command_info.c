@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * command_info.c - info: what is in a model, a checkpoint or a picture. The kind is told by the file's first
- * bytes, not by its name. */
+ * command_info.c - info: what is in a model, a checkpoint or a picture. The kind is told by the
+ * file's first bytes, not by its name. */
 #include <errno.h>
 #include <jansson.h>
 #include <stdlib.h>
@@ -358,11 +358,6 @@ static const cli_option rows[] = {
     CLI_JSON(info_options, "one JSON object"),
     {.type = CLI_END},
 };
-static const cli_table table = {NULL, rows};
 
-const cli_usage info_usage = {.arguments = "MODEL|CHECKPOINT|PICTURE",
-                              .least_inputs = 1,
-                              .most_inputs = 1,
-                              .options = &table,
-                              .bytes = sizeof(info_options),
-                              .action = action};
+const cli_usage info_usage = {
+    "MODEL|CHECKPOINT|PICTURE", 1, 1, rows, sizeof(info_options), .action = action};

@@ -50,11 +50,6 @@ static const cli_option rows[] = {
     CLI_TABLE(replay_options, model, model_table),
     {.type = CLI_END},
 };
-static const cli_table table = {NULL, rows};
 
-const cli_usage replay_usage = {.arguments = "PICTURE.png [-o OUT]",
-                                .least_inputs = 1,
-                                .most_inputs = 1,
-                                .options = &table,
-                                .bytes = sizeof(replay_options),
+const cli_usage replay_usage = {"PICTURE.png [-o OUT]", 1, 1, rows, sizeof(replay_options),
                                 .action = action};

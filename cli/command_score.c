@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * command_score.c - score: how well pictures fit a text and a sketch, as cosines of CLIP's embeddings
- * and their weighted sum; the best first. */
+ * command_score.c - score: how well pictures fit a text and a sketch, as cosines of CLIP's
+ * embeddings and their weighted sum; the best first. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -190,12 +190,11 @@ static const cli_option option_rows[] = {
     CLI_TABLE(score_options, machine, machine_table),
     {.type = CLI_END},
 };
-static const cli_table table = {NULL, option_rows};
 
 const cli_usage score_usage = {
-    .arguments = "PICTURE... [--text TEXT] [--class CLASS] [--sketch SKETCH] [--clip DIR]",
-    .least_inputs = 1,
-    .most_inputs = 1000,
-    .options = &table,
-    .bytes = sizeof(score_options),
+    "PICTURE... [--text TEXT] [--class CLASS] [--sketch SKETCH] [--clip DIR]",
+    1,
+    1000,
+    option_rows,
+    sizeof(score_options),
     .action = action};

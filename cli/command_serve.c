@@ -52,9 +52,6 @@ static const cli_option rows[] = {
     CLI_TABLE(server_config, model, model_table),
     {.type = CLI_END},
 };
-static const cli_table table = {NULL, rows};
 
-const cli_usage serve_usage = {.arguments = "[--listen ADDRESS] [--port N] [--open]",
-                               .options = &table,
-                               .bytes = sizeof(server_config),
-                               .action = action};
+const cli_usage serve_usage = {
+    "[--listen ADDRESS] [--port N] [--open]", 0, 0, rows, sizeof(server_config), .action = action};

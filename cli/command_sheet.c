@@ -94,11 +94,6 @@ static const cli_option rows[] = {
     CLI_QUIET(sheet_options),
     {.type = CLI_END},
 };
-static const cli_table table = {NULL, rows};
 
-const cli_usage sheet_usage = {.arguments = "PICTURE... -o OUT",
-                               .least_inputs = 1,
-                               .most_inputs = 1000,
-                               .options = &table,
-                               .bytes = sizeof(sheet_options),
+const cli_usage sheet_usage = {"PICTURE... -o OUT", 1, 1000, rows, sizeof(sheet_options),
                                .action = action};

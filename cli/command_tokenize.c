@@ -92,11 +92,6 @@ static const cli_option rows[] = {
     CLI_TABLE(tokenize_options, model, model_table),
     {.type = CLI_END},
 };
-static const cli_table table = {NULL, rows};
 
-const cli_usage tokenize_usage = {.arguments = "IMAGE -o TOKENS.npy",
-                                  .least_inputs = 1,
-                                  .most_inputs = 1,
-                                  .options = &table,
-                                  .bytes = sizeof(tokenize_options),
+const cli_usage tokenize_usage = {"IMAGE -o TOKENS.npy", 1, 1, rows, sizeof(tokenize_options),
                                   .action = action};

@@ -127,11 +127,5 @@ static const cli_option rows[] = {
     CLI_QUIET(train_options),
     {.type = CLI_END},
 };
-static const cli_table table = {NULL, rows};
 
-const cli_usage train_usage = {.arguments = "SPEC.json",
-                               .least_inputs = 1,
-                               .most_inputs = 1,
-                               .options = &table,
-                               .bytes = sizeof(train_options),
-                               .action = action};
+const cli_usage train_usage = {"SPEC.json", 1, 1, rows, sizeof(train_options), .action = action};

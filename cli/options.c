@@ -36,8 +36,8 @@ static int add_rows(cli_row rows[CLI_MAX_ROWS], int count, const cli_option *opt
 }
 
 int cli_flatten(cli_row rows[CLI_MAX_ROWS], const cli_command *command) {
-  const cli_table *table = command->usage->options;
-  int count = table != NULL ? add_rows(rows, 0, table->rows, 0, table->title) : 0;
+  const cli_option *own = command->usage->options;
+  const int count = own != NULL ? add_rows(rows, 0, own, 0, NULL) : 0;
   return add_rows(rows, count, common_rows, 0, "General");
 }
 

@@ -63,6 +63,8 @@ typedef struct cli_table {
   const cli_option *rows;
 } cli_table;
 
+/* clang-format off: rows that read as rows */
+
 /* Types of rows. `s` is the structure and `f` its field, of which the type is checked. */
 #define CLI_AT(s, f, c) .offset = offsetof(s, f) + 0 * sizeof(&((s *)0)->f == (c *)0)
 #define CLI_A_FLAG(s, f) .type = CLI_FLAG, CLI_AT(s, f, bool)
@@ -78,19 +80,19 @@ typedef struct cli_table {
 #define CLI_A_CHOICE(s, f, words) .type = CLI_CHOICE, CLI_AT(s, f, int), .detail = words
 #define CLI_A_NAME(s, f, name) .type = CLI_CHOICE, CLI_AT(s, f, int), .word = name
 #define CLI_A_CALL(s, f, call) .type = CLI_CALL, .offset = offsetof(s, f), .take = call
-#define CLI_TABLE(s, f, table) \
-  { .type = CLI_INCLUDE, .offset = offsetof(s, f), .include = &table }
+
+/* Rows that many commands have; CLI_TABLE stands for all rows of a table. */
+#define CLI_TABLE(s, f, table) {.type = CLI_INCLUDE, .offset = offsetof(s, f), .include = &table}
 #define CLI_QUIET(s) \
-  { "quiet", 'q', .help = "no progress and no report on standard error", CLI_A_FLAG(s, quiet) }
-#define CLI_JSON(s, what) \
-  { "json", .help = what " on standard output", CLI_A_FLAG(s, json) }
+  {"quiet", 'q', .help = "no progress and no report on standard error", CLI_A_FLAG(s, quiet)}
+#define CLI_JSON(s, what) {"json", .help = what " on standard output", CLI_A_FLAG(s, json)}
 #define CLI_FORCE \
-  { "force", 'f', .type = CLI_MARK, .help = "replace files that are there already" }
-#define CLI_QUALITY(s)                                                                           \
-  {                                                                                              \
-    "quality", 0, "N", CLI_AN_INT(s, quality, 1, 100), .help = "of JPEG and WebP",               \
-                                                       .otherwise = "92 for JPEG, lossless WebP" \
-  }
+  {"force", 'f', .type = CLI_MARK, .help = "replace files that are there already"}
+#define CLI_QUALITY(s) \
+  {"quality", 0, "N", CLI_AN_INT(s, quality, 1, 100), .help = "of JPEG and WebP", \
+   .otherwise = "92 for JPEG, lossless WebP"}
+
+/* clang-format on */
 
 /* A row of a command's table, its levels taken away. */
 typedef struct cli_row {
@@ -116,8 +118,8 @@ typedef msk_status cli_action(const cli_line *line, msk_error *error);
 typedef struct cli_usage {
   const char *arguments; /* "SKETCH --class CLASS [-o OUT]" */
   int least_inputs, most_inputs;
-  const cli_table *options;
-  size_t bytes; /* of its structure */
+  const cli_option *options; /* its rows, or NULL */
+  size_t bytes;              /* of its structure */
   cli_action *action;
   bool with_recipes; /* the help lists recipes, and their keys in `job` */
   msk_job job;

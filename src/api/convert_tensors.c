@@ -14,8 +14,8 @@
 
 /* Where a tensor of the output comes from. */
 struct msk_origin {
-  const msk_import_tensor *source, *scales; /* scales: of a source that is in codes, else NULL */
-  /* of one that is or becomes codes, or their scales; else 0 */
+  const msk_import_tensor *source, *scales; /* scales: of a source in int8, else NULL */
+  /* of one that is or becomes int8, or its scales; else 0 */
   size_t columns;
   int network; /* 0: tokenizer, 1: transformer */
 };
@@ -70,7 +70,7 @@ static void add_tensor(msk_outputs *o, const struct msk_origin *origin, const ch
   tensor->data = (const uint8_t *)&o->origins[o->count++];
 }
 
-/* The scales of codes: the shape's last sides. */
+/* The scales of int8: the shape's last sides. */
 static void add_scales(msk_outputs *o, const struct msk_origin *origin, int outputs) {
   add_tensor(o, origin, MSK_WEIGHT_SCALES, MSK_DTYPE_F32, origin->columns);
   msk_tensor *tensor = &o->tensors[o->count - 1];
@@ -81,24 +81,24 @@ static void add_scales(msk_outputs *o, const struct msk_origin *origin, int outp
 
 static void add_source(msk_outputs *o, int network, const msk_import_tensor *source) {
   struct msk_origin origin = {.source = source, .network = network};
-  bool from_codes = source->tensor.dtype == MSK_DTYPE_I8;
+  bool from_int8 = source->tensor.dtype == MSK_DTYPE_I8;
   int outputs = network == 1 ? msk_maskgit_int8_outputs(o->transformer, source->name) : 0;
-  if (from_codes) origin.scales = find_scales(&o->imports[network], source->name);
-  if (outputs > 0 && (from_codes || o->options->int8)) {
+  if (from_int8) origin.scales = find_scales(&o->imports[network], source->name);
+  if (outputs > 0 && (from_int8 || o->options->int8)) {
     origin.columns = 1;
     for (int i = source->tensor.rank - outputs; i < source->tensor.rank; i++)
       origin.columns *= source->tensor.shape[i];
   }
   if (origin.columns > o->widest) o->widest = origin.columns;
-  bool codes = o->options->int8 && origin.columns > 0;
-  add_tensor(o, &origin, "", codes ? MSK_DTYPE_I8 : stored_dtype(o, source->name),
+  bool int8 = o->options->int8 && origin.columns > 0;
+  add_tensor(o, &origin, "", int8 ? MSK_DTYPE_I8 : stored_dtype(o, source->name),
              source->tensor.elements);
-  if (codes) add_scales(o, &origin, outputs);
+  if (int8) add_scales(o, &origin, outputs);
 }
 
 static int compare_outputs(const void *a, const void *b) { return msk_safetensors_compare(a, b); }
 
-/* The output's tensors in file order. Scales of codes that are read come with their codes. */
+/* The output's tensors in file order. Scales that are read come with their tensors. */
 msk_status msk_outputs_list(msk_outputs *o) {
   size_t total = 2 * (o->imports[0].count + o->imports[1].count), largest = 1;
   o->tensors = msk_allocate(o->options->allocator, total, sizeof *o->tensors);
@@ -123,8 +123,8 @@ msk_status msk_outputs_list(msk_outputs *o) {
   return complete ? MSK_OK : out_of_memory(o);
 }
 
-/* The values of a source, narrowed to the type that the file would have them in without codes:
- * so codes are those that opening that file would make. */
+/* The values of a source, narrowed to the type that the file would have them in without
+ * int8: so weights are those that opening that file would make. */
 static void make_values(msk_outputs *o, const struct msk_origin *origin) {
   const msk_tensor *source = &origin->source->tensor;
   if (origin->scales != NULL) {

@@ -398,6 +398,60 @@ static void test_scratch(void **state) {
   for_each_isa(scratch_on);
 }
 
+/* ---- metering ---- */
+
+struct heard {
+  int count;
+  double flop;
+  char names[256];
+};
+
+static void hear(void *user, const char *pass, const char *name, double seconds, double flop) {
+  struct heard *heard = user;
+  assert_string_equal(pass, "test");
+  assert_true(seconds >= 0);
+  heard->count++;
+  heard->flop += flop;
+  strncat(heard->names, name, sizeof heard->names - strlen(heard->names) - 1);
+  strncat(heard->names, "; ", sizeof heard->names - strlen(heard->names) - 1);
+}
+
+/* Operations tell what they did: once each, whatever they are made of, and not while measuring. */
+static void test_meter(void **state) {
+  (void)state;
+  enum { N = 4, D = 16, CODES = 8 };
+  msk_device *device = device_new(NULL);
+  struct heard heard = {0};
+  msk_meter meter = {.user = &heard, .note = hear};
+  msk_stream stream = {.device = device, .meter = &meter, .measuring = true};
+  float *x = random_new(N * D, 1, 1), *y = guarded_new(N * 3 * D),
+        *weight = random_new(3 * D * D, 2, 1);
+  int32_t codes[N];
+  msk_linear *linear = linear_new(device, weight, D, 3 * D);
+  msk_codebook *codebook;
+  assert_int_equal(msk_codebook_create(&codebook, device, weight, CODES, D, NULL), MSK_OK);
+  const msk_norm norm = {weight, weight, 1e-6f, 0};
+  const msk_rows rows = msk_rows_at(x, N, D), qkv = msk_rows_at(y, N, 3 * D);
+  for (int run = 0; run < 2; run++) {
+    msk_meter_begin(&stream, "test");
+    msk_op_layer_norm(&stream, rows, &norm, rows);
+    msk_op_linear(&stream, "q k v", linear, rows, MSK_ACT_NONE, MSK_NO_ROWS, qkv);
+    msk_op_linear(&stream, "q", linear, rows, MSK_ACT_NONE, MSK_NO_ROWS,
+                  msk_rows_columns(qkv, 0, D));
+    msk_op_nearest_code(&stream, codebook, rows, codes);
+    if (run == 1) break;
+    assert_int_equal(heard.count, 0);
+    stream.measuring = false;
+    stream.scratch = guarded_new((stream.scratch_bytes + 3) / sizeof(float));
+  }
+  assert_string_equal(heard.names, "layer norm; q k v; q; nearest code; ");
+  assert_true(heard.flop == 2.0 * N * D * (3 * D + D + CODES));
+  msk_codebook_destroy(codebook);
+  msk_linear_destroy(linear);
+  guarded_free(stream.scratch), guarded_free(x), guarded_free(y), guarded_free(weight);
+  msk_device_destroy(device);
+}
+
 /* ---- devices ---- */
 
 static void test_devices(void **state) {
@@ -469,6 +523,7 @@ int main(void) {
       cmocka_unit_test(test_devices), cmocka_unit_test(test_allocation_failures),
       cmocka_unit_test(test_norms),   cmocka_unit_test(test_movers),
       cmocka_unit_test(test_embed),   cmocka_unit_test(test_threads),
-      cmocka_unit_test(test_batch),   cmocka_unit_test(test_scratch)};
+      cmocka_unit_test(test_batch),   cmocka_unit_test(test_scratch),
+      cmocka_unit_test(test_meter)};
   return cmocka_run_group_tests_name("compute operations", tests, NULL, NULL);
 }

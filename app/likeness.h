@@ -5,7 +5,7 @@
 #ifndef APP_LIKENESS_H
 #define APP_LIKENESS_H
 
-#include "masksketch.h"
+#include "masksketch_tools.h"
 
 enum { MAX_TEXT_BYTES = 8192 };
 

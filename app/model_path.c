@@ -9,6 +9,8 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "masksketch_tools.h"
+
 /* Folder of the running program, with its slash; empty where the system does not tell. */
 static void program_folder(char folder[MAX_PATH_BYTES]) {
   ssize_t length = readlink("/proc/self/exe", folder, MAX_PATH_BYTES - 1);

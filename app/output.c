@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "app/input.h"
+#include "masksketch_tools.h"
 
 bool output_is_stdout(const char *path) { return strcmp(path, "-") == 0; }
 

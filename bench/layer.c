@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "compute/backend.h"
+#include "masksketch_tools.h"
 
 enum { LAYERS = 4, HIDDEN = 768, WIDE = 3072, PAD = 16, TOKENS = 257, HEADS = 16, OPERATIONS = 7 };
 

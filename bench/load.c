@@ -15,7 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "masksketch.h"
+#include "masksketch_tools.h"
 
 enum { WALL, USER, SYSTEM, FAULTS, MEMORY, FIGURES, MOST_ROUNDS = 1000 };
 

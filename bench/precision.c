@@ -18,7 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "masksketch.h"
+#include "masksketch_tools.h"
 
 enum { STEP_STRIDE = 4, MAX_STEPS = 256, THIRDS = 3 };
 

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# The recipe study (docs/recipes.md): one setting after the other, each changed from the model's own `balanced`, all with the same drawings and
+# The recipe study (docs/recipes-study.md): one setting after the other, each changed from the model's own `balanced`, all with the same drawings and
 # seeds. Each is a run of `masksketch eval`, so that a study that was stopped goes on where it was.
 #
 #   sh bench/study.sh PROGRAM FOLDER       writes FOLDER/study.md (the table) and FOLDER/study.svg (structure against network passes)

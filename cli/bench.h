@@ -10,6 +10,7 @@
 #include <stdbool.h>
 
 #include "commands.h"
+#include "masksketch_tools.h"
 #include "shared_options.h"
 
 typedef enum bench_item {

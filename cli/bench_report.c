@@ -8,6 +8,7 @@
 
 #include "app/json.h"
 #include "bench.h"
+#include "masksketch_tools.h"
 
 static int compare_numbers(const void *a, const void *b) {
   double x = *(const double *)a, y = *(const double *)b;

@@ -9,6 +9,7 @@
 #include "app/output.h"
 #include "commands.h"
 #include "explore.h"
+#include "masksketch_tools.h"
 #include "parts.h"
 #include "shared_options.h"
 

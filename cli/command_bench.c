@@ -14,6 +14,7 @@
 #include "app/json.h"
 #include "app/model_path.h"
 #include "app/output.h"
+#include "masksketch_tools.h"
 
 const char *const bench_item_names[BENCH_ITEMS] = {"forward", "step", "encode", "decode", "draw"};
 

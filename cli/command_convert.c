@@ -2,6 +2,7 @@
  * command_convert.c - convert: checkpoints to one model file. */
 #include "app/output.h"
 #include "commands.h"
+#include "masksketch_tools.h"
 
 typedef struct convert_options {
   const char *tokenizer, *transformer, *classes, *defaults, *name, *output;

@@ -4,6 +4,7 @@
 
 #include "app/output.h"
 #include "commands.h"
+#include "masksketch_tools.h"
 #include "parts.h"
 #include "shared_options.h"
 

@@ -11,6 +11,7 @@
 #include "app/json.h"
 #include "app/metadata.h"
 #include "commands.h"
+#include "masksketch_tools.h"
 
 typedef struct info_options {
   bool tensors, memory, json;

@@ -2,6 +2,7 @@
  * command_tokenize.c - tokenize: a picture to the tokens that stand for it. */
 #include "app/output.h"
 #include "commands.h"
+#include "masksketch_tools.h"
 #include "parts.h"
 #include "shared_options.h"
 

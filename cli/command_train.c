@@ -10,6 +10,7 @@
 #include "app/cancel.h"
 #include "app/progress.h"
 #include "commands.h"
+#include "masksketch_tools.h"
 #include "shared_options.h"
 #include "train.h"
 

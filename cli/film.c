@@ -10,6 +10,7 @@
 #include "app/output.h"
 #include "font.h"
 #include "heat.h"
+#include "masksketch_tools.h"
 
 enum { TILES_IN_A_ROW = 8, MAX_STEPS = 256, GAP = 6, LINE = FONT_HEIGHT + 4 };
 

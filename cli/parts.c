@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "app/input.h"
+#include "masksketch_tools.h"
 
 msk_status parts_open(parts *p, const model_choice *choice, msk_error *error) {
   msk_request request;

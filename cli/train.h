@@ -7,7 +7,7 @@
 
 #include <stdint.h>
 
-#include "masksketch.h"
+#include "masksketch_tools.h"
 
 enum { TRAIN_PATH = 4096, TRAIN_DESCRIPTION = 64 };
 

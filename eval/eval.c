@@ -10,6 +10,7 @@
 #include "app/cancel.h"
 #include "app/input.h"
 #include "app/json.h"
+#include "masksketch_tools.h"
 
 /* ---- models ---- */
 

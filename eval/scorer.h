@@ -8,6 +8,7 @@
 
 #include "app/model_path.h"
 #include "eval/sketches.h"
+#include "masksketch_tools.h"
 
 /* ---- measures: one that is not known (no judge at hand, a class that it does not know) is NaN ---- */
 

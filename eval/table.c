@@ -10,6 +10,7 @@
 #include "app/cancel.h"
 #include "eval/eval.h"
 #include "eval/markup.h"
+#include "masksketch_tools.h"
 
 /* ---- values ---- */
 

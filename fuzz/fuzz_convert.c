@@ -3,6 +3,7 @@
  * fuzz_convert.c - libFuzzer: any bytes as both checkpoints of `convert` (the first four say
  * where the second begins); what is written opens again. */
 #include "fuzz.h"
+#include "masksketch_tools.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count) {
   char tokenizer[64], transformer[64], out[64];

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "masksketch.h"
+#include "masksketch_tools.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * masksketch.h - the only public header of MaskSketch: a sketch and a class in, a photo out.
+ * masksketch.h - the core of MaskSketch's public interface: a sketch and a class in, a photo out.
+ * masksketch_tools.h has the rest.
  *
  * In one glance:
  *
@@ -42,9 +43,9 @@ extern "C" {
 #endif
 
 #define MSK_VERSION_MAJOR 0
-#define MSK_VERSION_MINOR 1
+#define MSK_VERSION_MINOR 2
 #define MSK_VERSION_PATCH 0
-#define MSK_VERSION "0.1.0"
+#define MSK_VERSION "0.2.0"
 
 #if defined(__GNUC__) && defined(MSK_BUILDING_LIBRARY)
 #define MSK_API __attribute__((visibility("default")))
@@ -171,6 +172,12 @@ typedef struct msk_text {
   const char *key, *value;
 } msk_text;
 
+/* Float picture -> 8-bit picture as the authors do it: clamped to [0,1], times 255, rounded to
+ * nearest. */
+MSK_API msk_status msk_image_from_float(msk_image *image, const float *pixels, int width,
+                                        int height, const msk_allocator *allocator,
+                                        msk_error *error);
+
 /* Encodes a picture. `quality` 1..100 is for JPEG and lossy WebP (0: 92 for JPEG, lossless
  * WebP). Texts go into PNG only. *bytes is allocated; free it with msk_free(). The same input
  * gives the same bytes. */
@@ -197,36 +204,6 @@ MSK_API msk_status msk_file_write(const char *path, const void *bytes, size_t by
 MSK_API msk_status msk_file_read(const char *path, size_t limit, void **bytes, size_t *byte_count,
                                  const msk_allocator *allocator, msk_error *error);
 
-typedef enum msk_dtype {
-  MSK_DTYPE_F32 = 0,
-  MSK_DTYPE_F16,
-  MSK_DTYPE_BF16,
-  MSK_DTYPE_I8,
-  MSK_DTYPE_I32,
-  MSK_DTYPE_I64,
-  MSK_DTYPE_U8,
-  MSK_DTYPE_U32,
-  MSK_DTYPE_BOOL,
-  MSK_DTYPE_F64
-} msk_dtype;
-MSK_API const char *msk_dtype_name(int dtype); /* as safetensors calls them: "F32", "BOOL" */
-#define MSK_MAX_RANK 8
-
-/* An array with its shape; C order, little-endian. */
-typedef struct msk_array {
-  msk_dtype dtype;
-  int rank;
-  size_t shape[MSK_MAX_RANK];
-  void *data;
-} msk_array;
-/* NumPy's .npy, version 1.0. Loading takes f4, f8, i4, i8, u1, u4, b1 in C order; `array->data`
- * is freed with msk_free(). */
-MSK_API msk_status msk_npy_encode(const msk_array *array, void **bytes, size_t *byte_count,
-                                  const msk_allocator *allocator, msk_error *error);
-MSK_API msk_status msk_npy_decode(msk_array *array, const void *bytes, size_t byte_count,
-                                  const char *name, const msk_allocator *allocator,
-                                  msk_error *error);
-
 /* ---- Models ---------------------------------------------------------------------------------- */
 
 typedef struct msk_model msk_model;
@@ -243,37 +220,21 @@ MSK_API const char *msk_precision_name(int precision); /* "fp32", "int8"; NULL p
 typedef struct msk_model_options {
   size_t size;
   const char *isa; /* kernel set: NULL chooses the best that works; else one of msk_isa_name() */
-  /* Arithmetic of the transformer's linear layers. OF_FILE if not set; fp32 of a file stored in
-   * 8 bits multiplies the numbers out. */
-  msk_precision precision;
-  /* Arithmetic of the convolutions that turn tokens into pixels, fp32 or int8; int8 only where
-   * that is faster: see msk_model_info. */
+  msk_precision precision; /* of the transformer's linear layers; OF_FILE if not set */
+  /* of the convolutions that turn tokens into pixels; int8 is taken only where it is faster */
   msk_precision decode_precision;
-  /* for packing weights; 0: all processors that this process may use */
-  int threads;
+  int threads; /* for packing weights; 0: all processors that this process may use */
   const msk_allocator *allocator; /* must outlive the model and its sessions */
 } msk_model_options;
 MSK_API void msk_model_options_init(msk_model_options *options);
 
-/* The kernel sets that this build has and this machine can run, best last ("ref" is always
- * there). NULL past the end. */
-MSK_API const char *msk_isa_name(int index);
-/* processors that this process may use: affinity and cgroup quota honoured */
-MSK_API int msk_default_threads(void);
+/* The kernel sets that this machine can run, best last ("ref" is always there). */
+MSK_API const char *msk_isa_name(int index); /* NULL past the end */
+MSK_API int msk_default_threads(void);       /* affinity and cgroup quota honoured */
 
 /* Opens a run-time model file (safetensors made by `convert`). It is mapped, checked, and its
  * matrices packed. */
 MSK_API msk_status msk_model_open(msk_model **model, const char *path,
-                                  const msk_model_options *options, msk_error *error);
-
-/* Memory that opening a model takes, told before it is taken: from the file's list of tensors
- * alone, nothing else is read. */
-typedef struct msk_memory_plan {
-  /* as long as the model is open; weights stored as F16 are kept in that many bytes */
-  size_t weights;
-  size_t loading; /* beside them at most, while it is being opened */
-} msk_memory_plan;
-MSK_API msk_status msk_model_plan(msk_memory_plan *plan, const char *path,
                                   const msk_model_options *options, msk_error *error);
 MSK_API void msk_model_close(msk_model *model); /* after all its sessions; NULL is ignored */
 
@@ -286,24 +247,20 @@ typedef struct msk_model_info {
   int layers, hidden, heads, intermediate;
   int codebook_dim, filters, stem; /* stem: pixel-shuffle factor, 1 = none */
   size_t parameters;
-  const char *isa;         /* kernel set in use */
-  msk_precision precision; /* FP32 or INT8: of the transformer's linear layers */
-  /* of the convolutions that turn tokens into pixels; everything else is fp32 */
-  msk_precision decode_precision;
-  /* from the file: a name; SHA-256 of the file's tensors as 64 hex digits */
-  const char *name, *hash;
+  const char *isa;                           /* kernel set in use */
+  msk_precision precision, decode_precision; /* FP32 or INT8, as in msk_model_options */
+  const char *name, *hash; /* from the file; SHA-256 of its tensors as 64 hex digits */
 } msk_model_info;
 MSK_API void msk_model_get_info(const msk_model *model, msk_model_info *info);
 /* What the user should be told about this machine, NULL for nothing: at opening, the kernel set
  * is held against the reference on small shapes; one that computes wrong results is left out for
  * the next best. */
 MSK_API const char *msk_model_warning(const msk_model *model);
-/* Value of a metadata entry of the model file (name, licence, provenance, defaults, ...), or
- * NULL. */
+/* An entry of the model file (name, licence, provenance, defaults, ...), or NULL. */
 MSK_API const char *msk_model_metadata(const msk_model *model, const char *key);
 
-/* Class names. A hidden class (null class, style label) is left out of search and listings. */
-/* NULL out of range */
+/* Class names, NULL out of range. Hidden classes (null class, style labels) are left out of search
+ * and listings. */
 MSK_API const char *msk_model_class_name(const msk_model *model, int class_id);
 MSK_API int msk_model_class_hidden(const msk_model *model, int class_id);
 /* A number, a name, or the beginning of one if it is the only one (letter case and accents
@@ -315,49 +272,6 @@ MSK_API msk_status msk_model_class_find(const msk_model *model, const char *text
  * many match in all. */
 MSK_API int msk_model_class_search(const msk_model *model, const char *word, int *class_ids,
                                    int limit);
-
-/* A tensor of any weight file, for listings. */
-typedef struct msk_tensor_info {
-  const char *name;
-  msk_dtype dtype;
-  int rank;
-  size_t shape[MSK_MAX_RANK];
-  size_t bytes;
-} msk_tensor_info;
-typedef struct msk_weight_listing msk_weight_listing;
-/* Lists a weight file of any kind that `convert` reads (safetensors, Flax msgpack), checked
- * whole. */
-MSK_API msk_status msk_weights_open(msk_weight_listing **listing, const char *path,
-                                    const msk_allocator *allocator, msk_error *error);
-MSK_API int msk_weights_count(const msk_weight_listing *listing);
-MSK_API void msk_weights_get(const msk_weight_listing *listing, int index, msk_tensor_info *info);
-/* key, NULL past the end */
-MSK_API const char *msk_weights_metadata(const msk_weight_listing *listing, int index,
-                                         const char **value);
-/* "safetensors" or "flax" */
-MSK_API const char *msk_weights_kind(const msk_weight_listing *listing);
-MSK_API void msk_weights_close(msk_weight_listing *listing);
-
-typedef struct msk_convert_options {
-  size_t size;
-  /* Flax msgpack, or safetensors under the authors' or the open-muse names */
-  const char *tokenizer_path;
-  const char *transformer_path; /* Flax msgpack or safetensors */
-  /* one name a line; NULL: the ImageNet names if there are 1000 classes, else numbers */
-  const char *classes_path;
-  /* JSON with the model's own defaults (docs/formats.md); NULL: none */
-  const char *defaults_path;
-  const char *name; /* NULL: the output's base name */
-  msk_dtype dtype;  /* F32, F16 or BF16 for matrices and kernels */
-  /* 1: those of the transformer's layers in 8 bits instead, made from numbers of that type */
-  int int8;
-  const char *output_path;
-  const msk_allocator *allocator;
-} msk_convert_options;
-MSK_API void msk_convert_options_init(msk_convert_options *options);
-/* Checkpoints -> one run-time file. Every size is read from the tensors; contradictions name the
- * tensor. */
-MSK_API msk_status msk_convert(const msk_convert_options *options, msk_error *error);
 
 /* ---- Recipes --------------------------------------------------------------------------------- */
 
@@ -371,12 +285,10 @@ typedef enum msk_schedule {
   MSK_SCHEDULE_LOG,
   MSK_SCHEDULE_EXP
 } msk_schedule;
-MSK_API const char *msk_schedule_name(int schedule);
 /* What stands at a masked place in the conditional and unconditional passes of draw: the mask
  * token (the published way), or the sketch's own token, for models that were trained to read it
  * there. */
 typedef enum msk_placeholder { MSK_PLACEHOLDER_MASK = 0, MSK_PLACEHOLDER_SKETCH } msk_placeholder;
-MSK_API const char *msk_placeholder_name(int placeholder);
 /* How alike two attention rows are (all negated so that higher is more alike): the authors'
  * symmetric cross-entropy, symmetric Kullback-Leibler divergence, Jensen-Shannon divergence. */
 typedef enum msk_distance {
@@ -384,14 +296,12 @@ typedef enum msk_distance {
   MSK_DISTANCE_SYMMETRIC_KL,
   MSK_DISTANCE_JENSEN_SHANNON
 } msk_distance;
-MSK_API const char *msk_distance_name(int distance);
 /* What guidance moves away from: a random other class (new for each item and step), or the
  * model's trained null class. */
 typedef enum msk_unconditional {
   MSK_UNCONDITIONAL_RANDOM = 0,
   MSK_UNCONDITIONAL_NULL
 } msk_unconditional;
-MSK_API const char *msk_unconditional_name(int unconditional);
 /* How much of the guidance scale acts, p being the share of steps taken, this one included: all;
  * p; half of 1 - cos(pi p^2); nothing in the first half of the steps and all in the second. */
 typedef enum msk_guidance_schedule {
@@ -400,16 +310,13 @@ typedef enum msk_guidance_schedule {
   MSK_GUIDANCE_POWER_COSINE,
   MSK_GUIDANCE_LATE
 } msk_guidance_schedule;
-MSK_API const char *msk_guidance_schedule_name(int schedule);
 /* What takes the place of confidence where it chooses: itself; the Halton sequence of positions;
  * lots. */
 typedef enum msk_order { MSK_ORDER_CONFIDENCE = 0, MSK_ORDER_HALTON, MSK_ORDER_RANDOM } msk_order;
-MSK_API const char *msk_order_name(int order);
 /* Which tokens draw may mask again, and what their confidence is: any token, by its present
  * probability; only those that the step drew; any token, by the probability that it had when it
  * was drawn. */
 typedef enum msk_remask { MSK_REMASK_ANY = 0, MSK_REMASK_DRAWN, MSK_REMASK_RECORDED } msk_remask;
-MSK_API const char *msk_remask_name(int remask);
 /* How random words are laid out over an array: as JAX does it by default, or with
  * jax_threefry_partitionable. */
 typedef enum msk_rng_layout { MSK_RNG_ORIGINAL = 0, MSK_RNG_PARTITIONABLE } msk_rng_layout;
@@ -421,7 +328,7 @@ typedef struct msk_recipe {
   size_t size;
   char name[32];
   int official;   /* 1: the authors' code to the token, its defects included */
-  int steps;      /* 1..10000 */
+  int steps;      /* 1..MSK_MAX_STEPS */
   int start_step; /* 0..steps-1: first step taken (editing) */
   msk_schedule schedule;
   double schedule_power; /* X of "powX" */
@@ -430,12 +337,12 @@ typedef struct msk_recipe {
   double min_mask_rate, max_mask_rate;                  /* 0..1 */
   double temperature_structure, temperature_confidence; /* Gumbel noise on the two scores, 0..100 */
   double token_temperature;                             /* of the categorical, > 0 .. 10 */
-  /* token_temperature in the first step, from which it falls linearly to its own value over the
-   * first so many steps, 1..10000; 0 and 0: it is the same in all */
+  /* the token temperature of the first step, and over how many it falls linearly to
+   * token_temperature; 0 and 0: it is the same in all */
   double start_temperature;
   int start_temperature_steps;
   double choice_temperature; /* MaskGIT's tau, 0..100 */
-  double guidance;           /* 0..100 */
+  double guidance;           /* 0..MSK_MAX_GUIDANCE */
   msk_guidance_schedule guidance_schedule;
   /* 0..1: no unconditional pass in steps where less than this share of the guidance acts */
   double guidance_skip;
@@ -448,7 +355,7 @@ typedef struct msk_recipe {
   msk_remask remask;
   msk_distance distance;
   int layers[MSK_MAX_LAYERS], layer_count; /* structure layers, 0-based, ascending */
-  /* 1: decoding starts with 1 - max_mask_rate of the sketch's tokens visible (the authors' way) */
+  /* 1: 1 - max_mask_rate of the sketch's tokens are visible at the start (the authors' way) */
   int visible_sketch;
   /* 0..1: share of the sketch's tokens visible at the start; 0: visible_sketch decides */
   double sketch_share;
@@ -473,12 +380,32 @@ MSK_API msk_status msk_recipe_set(msk_recipe *recipe, msk_job job, const char *k
  * key or a short buffer. */
 MSK_API msk_status msk_recipe_get(const msk_recipe *recipe, const char *key, char *text,
                                   size_t text_bytes, msk_error *error);
-MSK_API const char *msk_recipe_key(int index, msk_job job,
-                                   /* keys in order, those with effect in the job; NULL past the
-                                    * end */
-                                   const char **help);
+/* The keys that have an effect in a job, in order; NULL past the end. */
+MSK_API const char *msk_recipe_key(int index, msk_job job, const char **help);
 
 /* ---- Requests and results -------------------------------------------------------------------- */
+
+typedef enum msk_dtype {
+  MSK_DTYPE_F32 = 0,
+  MSK_DTYPE_F16,
+  MSK_DTYPE_BF16,
+  MSK_DTYPE_I8,
+  MSK_DTYPE_I32,
+  MSK_DTYPE_I64,
+  MSK_DTYPE_U8,
+  MSK_DTYPE_U32,
+  MSK_DTYPE_BOOL,
+  MSK_DTYPE_F64
+} msk_dtype;
+MSK_API const char *msk_dtype_name(int dtype); /* as safetensors calls them: "F32", "BOOL" */
+#define MSK_MAX_RANK 8
+/* An array with its shape; C order, little-endian. */
+typedef struct msk_array {
+  msk_dtype dtype;
+  int rank;
+  size_t shape[MSK_MAX_RANK];
+  void *data;
+} msk_array;
 
 /* What the callbacks are told. */
 typedef struct msk_step_info {
@@ -551,8 +478,7 @@ MSK_API msk_status msk_request_init(msk_request *request, const msk_model *model
 MSK_API msk_status msk_request_check(const msk_request *request, const msk_model *model,
                                      msk_error *error);
 
-typedef struct msk_times {
-  /* seconds; conditional counts the unconditional half too */
+typedef struct msk_times { /* seconds; conditional counts the unconditional half too */
   double encode, targets, conditional, structure, sampling, decode, total;
 } msk_times;
 
@@ -568,21 +494,17 @@ typedef struct msk_candidate_info {
 /* All pointers point into the session and are valid until its next call. */
 typedef struct msk_result {
   int count, tokens_per_item, step_count;
-  const int32_t *tokens; /* count x tokens: class token first */
-  /* generate and edit: step_count x count x tokens; else NULL */
-  const int32_t *step_tokens;
+  const int32_t *tokens;      /* count x tokens: class token first */
+  const int32_t *step_tokens; /* generate and edit: step_count x count x tokens; else NULL */
   /* draw and edit: the picture's image tokens, tokens_per_item - 1 of them; else NULL */
   const int32_t *picture_tokens;
-  /* count x H x W x 3 unclamped; edit: composited; NULL with no_pictures */
-  const float *pixels;
-  /* draw: count: mean structure score of the result (higher is more alike), else NULL */
-  const float *structure;
+  const float *pixels;    /* count x H x W x 3 unclamped; edit: composited; NULL with no_pictures */
+  const float *structure; /* draw: count: mean structure score (higher is more alike); else NULL */
   /* candidate_count of them, dropped ones included, item by item; NULL where none were asked for */
   const msk_candidate_info *candidates;
   int candidate_count;
   msk_times times;
-  /* sequences that went through the transformer: what the job cost, whatever the machine */
-  size_t passes;
+  size_t passes; /* sequences through the transformer: what the job cost, whatever the machine */
   size_t memory; /* bytes of the session */
 } msk_result;
 
@@ -622,236 +544,8 @@ MSK_API msk_status msk_begin(msk_session *session, const msk_request *request, m
 MSK_API msk_status msk_step(msk_session *session, int *done, msk_error *error);
 MSK_API msk_status msk_end(msk_session *session, msk_result *result, msk_error *error);
 /* How the candidates of the running request stand after the last step; NULL, and 0, where it has
- * none. Valid until the session's next call.
- */
+ * none. Valid until the session's next call. */
 MSK_API const msk_candidate_info *msk_session_candidates(const msk_session *session, int *count);
-
-/* ---- The parts, for research ----------------------------------------------------------------- */
-
-/* Picture of any size (a cell cut by the border averages the pixels that exist, as the authors'
- * pooling does) -> image tokens, row by row. *tokens is allocated, rows x columns of them.
- * `latents`, if not NULL: rows x columns x codebook_dim before quantising, allocated too. */
-MSK_API msk_status msk_tokenize(msk_session *session, const msk_image *image, int32_t **tokens,
-                                float **latents, int *rows, int *columns, msk_error *error);
-/* The same from float pixels (H x W x 3 in [0,1]). */
-MSK_API msk_status msk_tokenize_float(msk_session *session, const float *pixels, int width,
-                                      int height, int32_t **tokens, float **latents, int *rows,
-                                      int *columns, msk_error *error);
-/* Image tokens -> picture, height x width x 3 floats unclamped; *pixels is allocated. */
-MSK_API msk_status msk_detokenize(msk_session *session, const int32_t *tokens, int rows,
-                                  int columns, float **pixels, int *width, int *height,
-                                  msk_error *error);
-/* Attention maps of a sequence (tokens as in the model's info, class token first): layers x
- * heads x N x N floats, allocated. */
-MSK_API msk_status msk_attention(msk_session *session, const int32_t *sequence, const int *layers,
-                                 int layer_count, float **maps, msk_error *error);
-/* Logits of a sequence: N x codebook_size floats, allocated. */
-MSK_API msk_status msk_logits(msk_session *session, const int32_t *sequence, float **logits,
-                              msk_error *error);
-
-/* Float picture -> 8-bit picture as the authors do it: clamped to [0,1], times 255, rounded to
- * nearest. */
-MSK_API msk_status msk_image_from_float(msk_image *image, const float *pixels, int width,
-                                        int height, const msk_allocator *allocator,
-                                        msk_error *error);
-
-/* ---- Measuring ------------------------------------------------------------------------------- */
-
-/* What this machine can do at best with a kernel set's instructions: what speeds are to be held
- * against. */
-typedef struct msk_limits {
-  int threads;
-  /* fused multiply-adds in fp32, two operations each; 0: not known for this kind of processor */
-  double fma_gflops;
-  /* 8-bit products summed in 32 bits, two operations each; 0: not known */
-  double int8_gops;
-  double memory_gbs;                /* reading from memory, 10^9 bytes a second */
-  const char *fma_name, *int8_name; /* the instructions that reached it, "" if not known */
-} msk_limits;
-/* Measures for about `seconds` in all. isa NULL or "ref": the best set that the machine has.
- * threads 0: msk_default_threads(). */
-MSK_API msk_status msk_limits_measure(msk_limits *limits, const char *isa, int threads,
-                                      double seconds, const msk_allocator *allocator,
-                                      msk_error *error);
-
-/* A model file of the official networks' sizes (256 pixels, 1000 classes) with random weights,
- * the same for the same seed: for measuring speed and memory, where the weights do not matter. */
-typedef struct msk_random_options {
-  size_t size;
-  uint64_t seed;
-  msk_dtype dtype; /* F32, F16 or BF16 for matrices and kernels */
-  const char *output_path;
-  const msk_allocator *allocator;
-} msk_random_options;
-MSK_API void msk_random_options_init(msk_random_options *options); /* seed 0, F16 */
-MSK_API msk_status msk_model_make_random(const msk_random_options *options, msk_error *error);
-
-/* ---- CLIP ------------------------------------------------------------------------------------ */
-
-/* A CLIP in Hugging Face's layout: how well a picture fits a text or another picture. Belongs to
- * one thread at a time. */
-typedef struct msk_clip msk_clip;
-
-typedef struct msk_clip_options {
-  size_t size;
-  const char *isa;                /* as in msk_model_options */
-  int threads;                    /* 0: all processors that this process may use */
-  const msk_allocator *allocator; /* must outlive it */
-} msk_clip_options;
-MSK_API void msk_clip_options_init(msk_clip_options *options);
-
-/* Opens a folder with model.safetensors, config.json, vocab.json and merges.txt (docs/clip.md).
- * Every tensor is held against config.json; what is missing or contradicts is named. */
-MSK_API msk_status msk_clip_open(msk_clip **clip, const char *folder,
-                                 const msk_clip_options *options, msk_error *error);
-MSK_API void msk_clip_close(msk_clip *clip); /* NULL is ignored */
-
-typedef struct msk_clip_info {
-  int image_size, patch_size; /* pixels a side */
-  int dimensions;             /* of an embedding */
-  int text_tokens;            /* longest text, start and end token included (77) */
-  int vocabulary;
-  float logit_scale; /* what cosines are multiplied by in CLIP's loss */
-  const char *isa;   /* kernel set in use */
-} msk_clip_info;
-MSK_API void msk_clip_get_info(const msk_clip *clip, msk_clip_info *info);
-
-/* Texts (UTF-8, at most 8192 bytes each) -> count x dimensions floats of length 1 each.
- * token_counts, if not NULL: count numbers of tokens that each text takes; one above text_tokens
- * means that its end was cut off, as CLIP does. */
-MSK_API msk_status msk_clip_embed_texts(msk_clip *clip, const char *const *texts, int count,
-                                        float *embeddings, int *token_counts, msk_error *error);
-/* Pictures of any size (the centre square counts) -> count x dimensions floats of length 1 each. */
-MSK_API msk_status msk_clip_embed_images(msk_clip *clip, const msk_image *images, int count,
-                                         float *embeddings, msk_error *error);
-/* Cosine of two embeddings of length 1, in [-1,1]. */
-MSK_API double msk_clip_cosine(const float *a, const float *b, int dimensions);
-
-/* ---- Distances of two sets of pictures ------------------------------------------------------- */
-
-/* Features of a set of pictures: count x dimensions floats, all finite; CLIP embeddings, or the
- * judge's. A view: nothing is owned. */
-typedef struct msk_features {
-  const float *values;
-  int count;      /* 2..1000000 */
-  int dimensions; /* 1..2048 */
-} msk_features;
-
-/* Frechet distance ("FID" when the features are Inception's): |mean_a - mean_b|^2 + trace(A + B
- * - 2 (A B)^(1/2)) of the two sets' means and unbiased covariances A, B. 0: the same first two
- * moments. Too large for small sets (it counts the covariances' noise): compare figures of equal
- * counts only. Memory: 3 x dimensions^2 doubles. */
-MSK_API msk_status msk_features_frechet(const msk_features *a, const msk_features *b,
-                                        double *distance, const msk_allocator *allocator,
-                                        msk_error *error);
-/* Kernel distance ("KID"): the unbiased estimate, over all pairs, of the squared maximum mean
- * discrepancy under the kernel (x.y / dimensions + 1)^3. Its mean does not depend on the counts,
- * so it can come out slightly below 0 where the sets are alike. */
-MSK_API msk_status msk_features_kernel(const msk_features *a, const msk_features *b,
-                                       double *distance, msk_error *error);
-
-/* ---- The judge ------------------------------------------------------------------------------- */
-
-/* A network apart from the generator that measures pictures of the default model's world: what
- * does it show, where does the object lie. training/README.md says how it was trained,
- * docs/quality.md what it is good for. Belongs to one thread at a time. */
-typedef struct msk_judge msk_judge;
-
-typedef struct msk_judge_options {
-  size_t size;
-  const char *isa;                /* as in msk_model_options */
-  int threads;                    /* 0: all processors that this process may use */
-  const msk_allocator *allocator; /* must outlive it */
-} msk_judge_options;
-MSK_API void msk_judge_options_init(msk_judge_options *options);
-
-/* Opens training/judge/judge.safetensors or one like it: every tensor is checked, what is
- * missing or contradicts is named. */
-MSK_API msk_status msk_judge_open(msk_judge **judge, const char *path,
-                                  const msk_judge_options *options, msk_error *error);
-MSK_API void msk_judge_close(msk_judge *judge); /* NULL is ignored */
-
-typedef struct msk_judge_info {
-  int image_size;    /* pixels a side of what it sees and of a silhouette */
-  int class_count;   /* classes it tells apart */
-  int feature_count; /* numbers of a feature vector */
-  const char *isa;   /* kernel set in use */
-} msk_judge_info;
-MSK_API void msk_judge_get_info(const msk_judge *judge, msk_judge_info *info);
-/* NULL out of range */
-MSK_API const char *msk_judge_class_name(const msk_judge *judge, int class_id);
-
-/* Looks at pictures of any size, brought to image_size x image_size by area mean (a pixel is the
- * mean of what lies under it; stretched where not square). Each of these is filled in unless
- * NULL:
- *   classes      count x class_count: probabilities, adding up to 1 for each picture
- *   silhouettes  count x image_size x image_size: probability of every pixel to be the object's;
- *                rows from top to bottom
- *   features     count x feature_count: for a Frechet distance between two sets of pictures */
-MSK_API msk_status msk_judge_look(msk_judge *judge, const msk_image *images, int count,
-                                  float *classes, float *silhouettes, float *features,
-                                  msk_error *error);
-
-/* ---- Training -------------------------------------------------------------------------------- */
-
-enum { MSK_TRAIN_SET, MSK_HELD_OUT_SET };
-
-/* Where pictures come from: objects of `classes` kinds, each a photo, drawings of the same object
- * by `hands` hands, and a map of its parts. Called from a thread of its own, one object at a time. */
-typedef struct msk_train_source {
-  void *user;
-  int image_size, classes, hands;
-  /* names the source and all that its pictures depend on: tokens of another are not mixed in */
-  const char *description[2];
-  /* Fills photo [size, size, 3], drawings [hands, size, size] (grey, dark on light; the first is
-   * the plain contour) and parts [size, size] (0: background) of object `index` of a set. Returns
-   * its class, or -1 where that fails. */
-  int (*render)(void *user, int set, size_t index, uint8_t *photo, uint8_t *drawings,
-                uint8_t *parts);
-} msk_train_source;
-
-typedef struct msk_train_progress {
-  long step;
-  size_t sequences, all_sequences; /* seen; of the whole run */
-  size_t objects;                  /* of which there are tokens */
-  int waits;                       /* for objects: nothing was trained since the last call */
-  int logged; /* the means are over all steps since the last log, held-out losses were measured, and
-                 the model was written */
-  double masked_loss, pair_loss;   /* means; NaN: none */
-  double gradient_norm;            /* of the last step */
-  double held_out, held_out_hinted;
-  double sequences_per_second, flop_per_second; /* while training */
-  double seconds_left;
-} msk_train_progress;
-
-/* Trains a transformer for the codes of a model that exists. Numbers that are 0 have no default:
- * msk_train_options_init() sets those of the default model. */
-typedef struct msk_train_options {
-  size_t size;
-  const char *tokenizer_path; /* a model file; classes: the source's, one without a name, hands */
-  const char *work_path;      /* an existing folder for checkpoint and tokens */
-  const char *output_path;    /* the model file */
-  const char *start_path;     /* checkpoint to begin from where work_path has none; NULL: none */
-  const char *isa;            /* NULL: the best */
-  int threads;                /* 0: all */
-  msk_train_source source;
-  uint64_t seed;
-  int layers, width, heads;
-  int batch, pair_batch, pair_every, hands_each;
-  size_t sequences, warmup_sequences, decay_sequences;
-  size_t objects, held_out_objects, first_objects;
-  double sequences_per_object; /* another object is taken in every so many sequences */
-  double muon_rate, adam_rate, pair_weight;
-  double null_share, style_share, hint_share, wrong_share;
-  int structure_layers[MSK_MAX_LAYERS], structure_layer_count;
-  double log_seconds, save_seconds;
-  void *user;
-  int (*on_progress)(void *user, const msk_train_progress *progress); /* nonzero: save and stop */
-} msk_train_options;
-MSK_API void msk_train_options_init(msk_train_options *options);
-/* Goes on from the checkpoint in work_path if there is one; the result depends on the options
- * alone, not on threads, stops or what was rendered when. MSK_ERROR_CANCELLED after a stop. */
-MSK_API msk_status msk_train(const msk_train_options *options, msk_error *error);
 
 #ifdef __cplusplus
 }

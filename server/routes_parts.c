@@ -8,6 +8,7 @@
 #include "app/json.h"
 #include "app/metadata.h"
 #include "form.h"
+#include "masksketch_tools.h"
 #include "routes.h"
 
 enum { SIDES = 2 }; /* sketch, photo */

@@ -7,6 +7,7 @@
 
 #include "app/likeness.h"
 #include "form.h"
+#include "masksketch_tools.h"
 #include "routes.h"
 
 struct scorer {

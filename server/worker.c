@@ -14,6 +14,7 @@
 #include "app/run.h"
 #include "gallery.h"
 #include "jobs.h"
+#include "masksketch_tools.h"
 
 typedef struct worker {
   server *server;

@@ -6,6 +6,7 @@
 #ifndef MSK_API_BUNDLE_H
 #define MSK_API_BUNDLE_H
 
+#include "masksketch_tools.h"
 #include "model/maskgit.h"
 #include "model/vqgan.h"
 #include "sampling/recipe.h"

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/threads.h"
+#include "masksketch_tools.h"
 #include "model/clip.h"
 #include "model/clip_bpe.h"
 #include "model/clip_picture.h"

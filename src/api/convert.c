@@ -18,6 +18,7 @@
 #include "base/json_tree.h"
 #include "base/memory.h"
 #include "base/sha256.h"
+#include "masksketch_tools.h"
 
 enum { LARGEST_DEFAULTS = 64 << 10, MAX_METADATA = 8 };
 

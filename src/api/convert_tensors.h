@@ -7,6 +7,7 @@
 #define MSK_API_CONVERT_TENSORS_H
 
 #include "api/import.h"
+#include "masksketch_tools.h"
 #include "model/maskgit.h"
 
 typedef struct msk_outputs {

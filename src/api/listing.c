@@ -4,6 +4,7 @@
  * is the opened file itself. */
 #include <string.h>
 
+#include "masksketch_tools.h"
 #include "tensor/weight_file.h"
 
 /* The public handle is only ever a msk_weight_file. */

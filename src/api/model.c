@@ -5,6 +5,7 @@
 #include "api/bundle.h"
 #include "base/error.h"
 #include "base/threads.h"
+#include "masksketch_tools.h"
 
 void msk_model_options_init(msk_model_options *options) {
   *options = (msk_model_options){.size = sizeof *options, .precision = MSK_PRECISION_OF_FILE};

@@ -11,6 +11,7 @@
 #include "api/class_list.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "masksketch_tools.h"
 
 enum { MAX_TENSORS = 1024, CLASSES = 1000, CHUNK = 4096 };
 

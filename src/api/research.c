@@ -7,6 +7,7 @@
 
 #include "api/session.h"
 #include "base/error.h"
+#include "masksketch_tools.h"
 
 /* One call: the networks' pass is run twice, measuring and for real. */
 struct part {

@@ -15,6 +15,7 @@
 #include "base/json_tree.h"
 #include "base/memory.h"
 #include "base/sha256.h"
+#include "masksketch_tools.h"
 #include "train/feed.h"
 #include "train/start.h"
 #include "train/trainer.h"

@@ -2,6 +2,8 @@
  *
  * names.c - what the values of the public header's enumerations are called wherever people and
  * files see them: flags, JSON, metadata, messages. One table each, in the order of the values. */
+#include "base/names.h"
+
 #include <stddef.h>
 
 #include "masksketch.h"

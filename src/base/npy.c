@@ -9,6 +9,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "masksketch_tools.h"
 
 static const char magic[] = "\x93NUMPY";
 enum { MAGIC_BYTES = 6, LONGEST_HEADER = 1 << 16 };

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "masksketch_tools.h"
 #include "metrics/eigen.h"
 
 enum { MAX_DIMENSIONS = 2048, MAX_FEATURES = 1000000 };

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/names.h"
 
 enum { JOBS = MSK_JOB_EDIT + 1 };
 

@@ -7,6 +7,7 @@
 #ifndef MSK_TRAIN_FEED_H
 #define MSK_TRAIN_FEED_H
 
+#include "masksketch_tools.h"
 #include "model/vqgan.h"
 #include "train/tokens.h"
 

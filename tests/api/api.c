@@ -2,6 +2,8 @@
  * api.c - see api.h. */
 #include "api.h"
 
+#include "masksketch_tools.h"
+
 void api_ok(msk_status status, const msk_error *error) {
   if (status != MSK_OK) fail_msg("%s: %s", msk_status_name(status), error->message);
 }

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "api.h"
+#include "masksketch_tools.h"
 #include "tensor/weight_file.h"
 
 static char *folder;

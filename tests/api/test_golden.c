@@ -7,6 +7,7 @@
 #include <stdbool.h>
 
 #include "api.h"
+#include "masksketch_tools.h"
 
 static char *folder;
 

@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 
 #include "api.h"
+#include "masksketch_tools.h"
 
 enum { HEADER = 64 };
 

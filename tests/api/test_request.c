@@ -7,6 +7,8 @@
 #include <stdbool.h>
 
 #include "api.h"
+#include "base/names.h"
+#include "masksketch_tools.h"
 
 static const char defaults[] = "{\"structure_layers\": [0, 2], \"hidden_classes\": [8]}";
 static const char names[] =

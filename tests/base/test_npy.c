@@ -4,6 +4,7 @@
  * an independent parser, damaged ones are refused. */
 #include <stdbool.h>
 
+#include "masksketch_tools.h"
 #include "support.h"
 
 static void golden_files(void **state) {

@@ -3,6 +3,7 @@
  * test_clip_folder.c - CLIP through the public functions: cosines against torch's, damaged and
  * contradicting folders, refused memory. */
 #include "clip_files.h"
+#include "masksketch_tools.h"
 #include "tensor/weight_file.h"
 
 enum { DIMENSIONS = 32, IMAGES = 6, PROMPTS = 10 };

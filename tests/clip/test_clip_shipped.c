@@ -8,6 +8,7 @@
 
 #include "../cli/cli_run.h"
 #include "clip_files.h"
+#include "masksketch_tools.h"
 
 #define SHIPPED "models/clip"
 enum { MAX_DIMENSIONS = 1024, CLASSES = 12, TEAPOTS = 6, RIGHT_CLASSES = 9, RIGHT_SHAPES = 4 };

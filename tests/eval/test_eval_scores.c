@@ -8,6 +8,7 @@
 
 #include "clip_files.h"
 #include "eval_files.h"
+#include "masksketch_tools.h"
 
 static char *clip_folder, *csv, *summary;
 

@@ -9,6 +9,7 @@
 
 #include "base/sha256.h"
 #include "maker.h"
+#include "masksketch_tools.h"
 #include "tensor/weight_file.h"
 
 #define TOKENIZER "tests/golden/tiny/tokenizer_imagenet128_checkpoint"

@@ -6,6 +6,7 @@
 #include <math.h>
 
 #include "maker.h"
+#include "masksketch_tools.h"
 #include "tensor/weight_file.h"
 
 static const float numbers[6] = {1.5f, -2, 0.25f, 1e-30f, 5, 6};

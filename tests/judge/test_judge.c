@@ -6,6 +6,7 @@
 #include <math.h>
 
 #include "image/area.h"
+#include "masksketch_tools.h"
 #include "support.h"
 #include "tensor/weight_file.h"
 

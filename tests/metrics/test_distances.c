@@ -6,6 +6,7 @@
  * what defines an unbiased estimate. */
 #include <math.h>
 
+#include "masksketch_tools.h"
 #include "metrics/eigen.h"
 #include "support.h"
 

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "masksketch_tools.h"
 #include "train/network.h"
 
 #define TOLERANCE 2e-4      /* of a tensor's largest gradient, */

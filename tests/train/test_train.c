@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <unistd.h>
 
+#include "masksketch_tools.h"
 #include "support.h"
 
 #define MODEL "models/default.safetensors"

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "masksketch_tools.h"
 #include "report.h"
 
 enum {

@@ -7,6 +7,7 @@
 #define MSK_QUALITY_ROWS_H
 
 #include "items.h"
+#include "masksketch_tools.h"
 
 enum way {
   WAY_DRAW,   /* the recipe */

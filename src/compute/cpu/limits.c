@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/pool.h"
+#include "masksketch_tools.h"
 
 #if defined(__x86_64__)
 

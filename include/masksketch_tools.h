@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * masksketch_tools.h - what stands beside the core of MaskSketch (masksketch.h, whose rules hold
+ * here too): making and listing model files, arrays in files, the networks' parts for research,
+ * measuring a machine, and looking at pictures: CLIP, the judge, distances of sets. */
+#ifndef MASKSKETCH_TOOLS_H
+#define MASKSKETCH_TOOLS_H
+
+#include "masksketch.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- Arrays in files ------------------------------------------------------------------------- */
+
+/* NumPy's .npy, version 1.0. Loading takes f4, f8, i4, i8, u1, u4, b1 in C order; `array->data`
+ * is freed with msk_free(). */
+MSK_API msk_status msk_npy_encode(const msk_array *array, void **bytes, size_t *byte_count,
+                                  const msk_allocator *allocator, msk_error *error);
+MSK_API msk_status msk_npy_decode(msk_array *array, const void *bytes, size_t byte_count,
+                                  const char *name, const msk_allocator *allocator,
+                                  msk_error *error);
+
+/* ---- Model files ----------------------------------------------------------------------------- */
+
+/* Memory that opening a model takes, told before it is taken: from the file's list of tensors
+ * alone, nothing else is read. */
+typedef struct msk_memory_plan {
+  /* as long as the model is open; weights stored as F16 are kept in that many bytes */
+  size_t weights;
+  size_t loading; /* beside them at most, while it is being opened */
+} msk_memory_plan;
+MSK_API msk_status msk_model_plan(msk_memory_plan *plan, const char *path,
+                                  const msk_model_options *options, msk_error *error);
+
+/* A tensor of any weight file, for listings. */
+typedef struct msk_tensor_info {
+  const char *name;
+  msk_dtype dtype;
+  int rank;
+  size_t shape[MSK_MAX_RANK];
+  size_t bytes;
+} msk_tensor_info;
+typedef struct msk_weight_listing msk_weight_listing;
+/* Lists a weight file of any kind that `convert` reads (safetensors, Flax msgpack), checked
+ * whole. */
+MSK_API msk_status msk_weights_open(msk_weight_listing **listing, const char *path,
+                                    const msk_allocator *allocator, msk_error *error);
+MSK_API int msk_weights_count(const msk_weight_listing *listing);
+MSK_API void msk_weights_get(const msk_weight_listing *listing, int index, msk_tensor_info *info);
+/* key, NULL past the end */
+MSK_API const char *msk_weights_metadata(const msk_weight_listing *listing, int index,
+                                         const char **value);
+/* "safetensors" or "flax" */
+MSK_API const char *msk_weights_kind(const msk_weight_listing *listing);
+MSK_API void msk_weights_close(msk_weight_listing *listing);
+
+typedef struct msk_convert_options {
+  size_t size;
+  /* Flax msgpack, or safetensors under the authors' or the open-muse names */
+  const char *tokenizer_path;
+  const char *transformer_path; /* Flax msgpack or safetensors */
+  /* one name a line; NULL: the ImageNet names if there are 1000 classes, else numbers */
+  const char *classes_path;
+  /* JSON with the model's own defaults (docs/formats.md); NULL: none */
+  const char *defaults_path;
+  const char *name; /* NULL: the output's base name */
+  msk_dtype dtype;  /* F32, F16 or BF16 for matrices and kernels */
+  /* 1: those of the transformer's layers in 8 bits instead, made from numbers of that type */
+  int int8;
+  const char *output_path;
+  const msk_allocator *allocator;
+} msk_convert_options;
+MSK_API void msk_convert_options_init(msk_convert_options *options);
+/* Checkpoints -> one run-time file. Every size is read from the tensors; contradictions name the
+ * tensor. */
+MSK_API msk_status msk_convert(const msk_convert_options *options, msk_error *error);
+
+/* A model file of the official networks' sizes (256 pixels, 1000 classes) with random weights,
+ * the same for the same seed: for measuring speed and memory, where the weights do not matter. */
+typedef struct msk_random_options {
+  size_t size;
+  uint64_t seed;
+  msk_dtype dtype; /* F32, F16 or BF16 for matrices and kernels */
+  const char *output_path;
+  const msk_allocator *allocator;
+} msk_random_options;
+MSK_API void msk_random_options_init(msk_random_options *options); /* seed 0, F16 */
+MSK_API msk_status msk_model_make_random(const msk_random_options *options, msk_error *error);
+
+/* ---- The parts, for research ----------------------------------------------------------------- */
+
+/* Picture of any size (a cell cut by the border averages the pixels that exist, as the authors'
+ * pooling does) -> image tokens, row by row. *tokens is allocated, rows x columns of them.
+ * `latents`, if not NULL: rows x columns x codebook_dim before quantising, allocated too. */
+MSK_API msk_status msk_tokenize(msk_session *session, const msk_image *image, int32_t **tokens,
+                                float **latents, int *rows, int *columns, msk_error *error);
+/* The same from float pixels (H x W x 3 in [0,1]). */
+MSK_API msk_status msk_tokenize_float(msk_session *session, const float *pixels, int width,
+                                      int height, int32_t **tokens, float **latents, int *rows,
+                                      int *columns, msk_error *error);
+/* Image tokens -> picture, height x width x 3 floats unclamped; *pixels is allocated. */
+MSK_API msk_status msk_detokenize(msk_session *session, const int32_t *tokens, int rows,
+                                  int columns, float **pixels, int *width, int *height,
+                                  msk_error *error);
+/* Attention maps of a sequence (tokens as in the model's info, class token first): layers x
+ * heads x N x N floats, allocated. */
+MSK_API msk_status msk_attention(msk_session *session, const int32_t *sequence, const int *layers,
+                                 int layer_count, float **maps, msk_error *error);
+/* Logits of a sequence: N x codebook_size floats, allocated. */
+MSK_API msk_status msk_logits(msk_session *session, const int32_t *sequence, float **logits,
+                              msk_error *error);
+
+/* ---- Measuring ------------------------------------------------------------------------------- */
+
+/* What this machine can do at best with a kernel set's instructions: what speeds are to be held
+ * against. */
+typedef struct msk_limits {
+  int threads;
+  /* fused multiply-adds in fp32, two operations each; 0: not known for this kind of processor */
+  double fma_gflops;
+  /* 8-bit products summed in 32 bits, two operations each; 0: not known */
+  double int8_gops;
+  double memory_gbs;                /* reading from memory, 10^9 bytes a second */
+  const char *fma_name, *int8_name; /* the instructions that reached it, "" if not known */
+} msk_limits;
+/* Measures for about `seconds` in all. isa NULL or "ref": the best set that the machine has.
+ * threads 0: msk_default_threads(). */
+MSK_API msk_status msk_limits_measure(msk_limits *limits, const char *isa, int threads,
+                                      double seconds, const msk_allocator *allocator,
+                                      msk_error *error);
+
+/* ---- CLIP ------------------------------------------------------------------------------------ */
+
+/* A CLIP in Hugging Face's layout: how well a picture fits a text or another picture. Belongs to
+ * one thread at a time. */
+typedef struct msk_clip msk_clip;
+
+typedef struct msk_clip_options {
+  size_t size;
+  const char *isa;                /* as in msk_model_options */
+  int threads;                    /* 0: all processors that this process may use */
+  const msk_allocator *allocator; /* must outlive it */
+} msk_clip_options;
+MSK_API void msk_clip_options_init(msk_clip_options *options);
+
+/* Opens a folder with model.safetensors, config.json, vocab.json and merges.txt (docs/clip.md).
+ * Every tensor is held against config.json; what is missing or contradicts is named. */
+MSK_API msk_status msk_clip_open(msk_clip **clip, const char *folder,
+                                 const msk_clip_options *options, msk_error *error);
+MSK_API void msk_clip_close(msk_clip *clip); /* NULL is ignored */
+
+typedef struct msk_clip_info {
+  int image_size, patch_size; /* pixels a side */
+  int dimensions;             /* of an embedding */
+  int text_tokens;            /* longest text, start and end token included (77) */
+  int vocabulary;
+  float logit_scale; /* what cosines are multiplied by in CLIP's loss */
+  const char *isa;   /* kernel set in use */
+} msk_clip_info;
+MSK_API void msk_clip_get_info(const msk_clip *clip, msk_clip_info *info);
+
+/* Texts (UTF-8, at most 8192 bytes each) -> count x dimensions floats of length 1 each.
+ * token_counts, if not NULL: count numbers of tokens that each text takes; one above text_tokens
+ * means that its end was cut off, as CLIP does. */
+MSK_API msk_status msk_clip_embed_texts(msk_clip *clip, const char *const *texts, int count,
+                                        float *embeddings, int *token_counts, msk_error *error);
+/* Pictures of any size (the centre square counts) -> count x dimensions floats of length 1 each. */
+MSK_API msk_status msk_clip_embed_images(msk_clip *clip, const msk_image *images, int count,
+                                         float *embeddings, msk_error *error);
+/* Cosine of two embeddings of length 1, in [-1,1]. */
+MSK_API double msk_clip_cosine(const float *a, const float *b, int dimensions);
+
+/* ---- The judge ------------------------------------------------------------------------------- */
+
+/* A network apart from the generator that measures pictures of the default model's world: what
+ * does it show, where does the object lie. training/README.md says how it was trained,
+ * docs/quality.md what it is good for. Belongs to one thread at a time. */
+typedef struct msk_judge msk_judge;
+
+typedef struct msk_judge_options {
+  size_t size;
+  const char *isa;                /* as in msk_model_options */
+  int threads;                    /* 0: all processors that this process may use */
+  const msk_allocator *allocator; /* must outlive it */
+} msk_judge_options;
+MSK_API void msk_judge_options_init(msk_judge_options *options);
+
+/* Opens training/judge/judge.safetensors or one like it: every tensor is checked, what is
+ * missing or contradicts is named. */
+MSK_API msk_status msk_judge_open(msk_judge **judge, const char *path,
+                                  const msk_judge_options *options, msk_error *error);
+MSK_API void msk_judge_close(msk_judge *judge); /* NULL is ignored */
+
+typedef struct msk_judge_info {
+  int image_size;    /* pixels a side of what it sees and of a silhouette */
+  int class_count;   /* classes it tells apart */
+  int feature_count; /* numbers of a feature vector */
+  const char *isa;   /* kernel set in use */
+} msk_judge_info;
+MSK_API void msk_judge_get_info(const msk_judge *judge, msk_judge_info *info);
+/* NULL out of range */
+MSK_API const char *msk_judge_class_name(const msk_judge *judge, int class_id);
+
+/* Looks at pictures of any size, brought to image_size x image_size by area mean (a pixel is the
+ * mean of what lies under it; stretched where not square). Each of these is filled in unless
+ * NULL:
+ *   classes      count x class_count: probabilities, adding up to 1 for each picture
+ *   silhouettes  count x image_size x image_size: probability of every pixel to be the object's;
+ *                rows from top to bottom
+ *   features     count x feature_count: for a Frechet distance between two sets of pictures */
+MSK_API msk_status msk_judge_look(msk_judge *judge, const msk_image *images, int count,
+                                  float *classes, float *silhouettes, float *features,
+                                  msk_error *error);
+
+/* ---- Distances of two sets of pictures ------------------------------------------------------- */
+
+/* Features of a set of pictures: count x dimensions floats, all finite; CLIP embeddings, or the
+ * judge's. A view: nothing is owned. */
+typedef struct msk_features {
+  const float *values;
+  int count;      /* 2..1000000 */
+  int dimensions; /* 1..2048 */
+} msk_features;
+
+/* Frechet distance ("FID" when the features are Inception's): |mean_a - mean_b|^2 + trace(A + B
+ * - 2 (A B)^(1/2)) of the two sets' means and unbiased covariances A, B. 0: the same first two
+ * moments. Too large for small sets (it counts the covariances' noise): compare figures of equal
+ * counts only. Memory: 3 x dimensions^2 doubles. */
+MSK_API msk_status msk_features_frechet(const msk_features *a, const msk_features *b,
+                                        double *distance, const msk_allocator *allocator,
+                                        msk_error *error);
+/* Kernel distance ("KID"): the unbiased estimate, over all pairs, of the squared maximum mean
+ * discrepancy under the kernel (x.y / dimensions + 1)^3. Its mean does not depend on the counts,
+ * so it can come out slightly below 0 where the sets are alike. */
+MSK_API msk_status msk_features_kernel(const msk_features *a, const msk_features *b,
+                                       double *distance, msk_error *error);
+
+/* ---- Training -------------------------------------------------------------------------------- */
+
+enum { MSK_TRAIN_SET, MSK_HELD_OUT_SET };
+
+/* Where pictures come from: objects of `classes` kinds, each a photo, drawings of the same object
+ * by `hands` hands, and a map of its parts. Called from a thread of its own, one object at a time. */
+typedef struct msk_train_source {
+  void *user;
+  int image_size, classes, hands;
+  /* names the source and all that its pictures depend on: tokens of another are not mixed in */
+  const char *description[2];
+  /* Fills photo [size, size, 3], drawings [hands, size, size] (grey, dark on light; the first is
+   * the plain contour) and parts [size, size] (0: background) of object `index` of a set. Returns
+   * its class, or -1 where that fails. */
+  int (*render)(void *user, int set, size_t index, uint8_t *photo, uint8_t *drawings,
+                uint8_t *parts);
+} msk_train_source;
+
+typedef struct msk_train_progress {
+  long step;
+  size_t sequences, all_sequences; /* seen; of the whole run */
+  size_t objects;                  /* of which there are tokens */
+  int waits;                       /* for objects: nothing was trained since the last call */
+  int logged; /* the means are over all steps since the last log, held-out losses were measured, and
+                 the model was written */
+  double masked_loss, pair_loss;   /* means; NaN: none */
+  double gradient_norm;            /* of the last step */
+  double held_out, held_out_hinted;
+  double sequences_per_second, flop_per_second; /* while training */
+  double seconds_left;
+} msk_train_progress;
+
+/* Trains a transformer for the codes of a model that exists. Numbers that are 0 have no default:
+ * msk_train_options_init() sets those of the default model. */
+typedef struct msk_train_options {
+  size_t size;
+  const char *tokenizer_path; /* a model file; classes: the source's, one without a name, hands */
+  const char *work_path;      /* an existing folder for checkpoint and tokens */
+  const char *output_path;    /* the model file */
+  const char *start_path;     /* checkpoint to begin from where work_path has none; NULL: none */
+  const char *isa;            /* NULL: the best */
+  int threads;                /* 0: all */
+  msk_train_source source;
+  uint64_t seed;
+  int layers, width, heads;
+  int batch, pair_batch, pair_every, hands_each;
+  size_t sequences, warmup_sequences, decay_sequences;
+  size_t objects, held_out_objects, first_objects;
+  double sequences_per_object; /* another object is taken in every so many sequences */
+  double muon_rate, adam_rate, pair_weight;
+  double null_share, style_share, hint_share, wrong_share;
+  int structure_layers[MSK_MAX_LAYERS], structure_layer_count;
+  double log_seconds, save_seconds;
+  void *user;
+  int (*on_progress)(void *user, const msk_train_progress *progress); /* nonzero: save and stop */
+} msk_train_options;
+MSK_API void msk_train_options_init(msk_train_options *options);
+/* Goes on from the checkpoint in work_path if there is one; the result depends on the options
+ * alone, not on threads, stops or what was rendered when. MSK_ERROR_CANCELLED after a stop. */
+MSK_API msk_status msk_train(const msk_train_options *options, msk_error *error);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

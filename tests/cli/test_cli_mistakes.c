@@ -194,6 +194,10 @@ static void test_outputs(void **state) {
   MISTAKE(2, "standard output", "draw", sketch(), "--class", "3", "-o", "-", "--count", "2");
   MISTAKE(2, "standard output", "draw", sketch(), "--class", "3", "-o", "-", "--tokens-out", "-");
   MISTAKE(2, "standard input", "draw", "-", "--class", "3", "--lambda-map", "-");
+  MISTAKE(2, "standard input", "sheet", "-", "-", "-o", in_folder("never.png"));
+  MISTAKE(2, "standard output", "tokenize", sketch(), "-o", "-", "--latents", "-");
+  MISTAKE(2, "same name", "tokenize", sketch(), "-o", in_folder("never.npy"), "--latents",
+          in_folder("never.npy"));
   MISTAKE(2, "same name", "draw", sketch(), "--class", "3", "-o", in_folder("never.png"), "--sheet",
           in_folder("never.png"));
   MISTAKE(2, "--no-metadata", "info", sketch(), "--no-metadata");

@@ -8,9 +8,9 @@
 
 #include "app/report.h"
 
-msk_status likeness_open(likeness *l, const char *folder, const char *isa, int threads,
+msk_status likeness_open(clip_likeness *l, const char *folder, const char *isa, int threads,
                          msk_error *error) {
-  likeness made = {.clip = NULL};
+  clip_likeness made = {.clip = NULL};
   msk_clip_options options;
   msk_clip_options_init(&options);
   options.isa = isa;
@@ -30,22 +30,22 @@ msk_status likeness_open(likeness *l, const char *folder, const char *isa, int t
   return MSK_OK;
 }
 
-void likeness_close(likeness *l) {
+void likeness_close(clip_likeness *l) {
   msk_clip_close(l->clip);
   free(l->text);
-  *l = (likeness){.clip = NULL};
+  *l = (clip_likeness){.clip = NULL};
 }
 
-msk_status likeness_set_text(likeness *l, const char *text, int *tokens, msk_error *error) {
+msk_status likeness_set_text(clip_likeness *l, const char *text, int *tokens, msk_error *error) {
   return msk_clip_embed_texts(l->clip, &text, 1, l->text, tokens, error);
 }
 
-msk_status likeness_set_sketch(likeness *l, const msk_image *sketch, msk_error *error) {
+msk_status likeness_set_sketch(clip_likeness *l, const msk_image *sketch, msk_error *error) {
   return msk_clip_embed_images(l->clip, sketch, 1, l->sketch, error);
 }
 
 /* An embedding that was not set is zeros, and so is its cosine. */
-msk_status likeness_look(likeness *l, const msk_image *picture, double *text, double *sketch,
+msk_status likeness_look(clip_likeness *l, const msk_image *picture, double *text, double *sketch,
                          msk_error *error) {
   msk_status status = msk_clip_embed_images(l->clip, picture, 1, l->picture, error);
   if (status != MSK_OK) return status;

@@ -9,22 +9,22 @@
 
 enum { MAX_TEXT_BYTES = 8192 };
 
-typedef struct likeness {
+typedef struct clip_likeness {
   msk_clip *clip; /* NULL: not opened */
   msk_clip_info info;
   float *text, *sketch, *picture; /* embeddings, each info.dimensions; one block, at `text` */
-} likeness;
+} clip_likeness;
 
 /* isa, threads: as in msk_clip_options. On failure nothing is left open. */
-msk_status likeness_open(likeness *l, const char *folder, const char *isa, int threads,
+msk_status likeness_open(clip_likeness *l, const char *folder, const char *isa, int threads,
                          msk_error *error);
-void likeness_close(likeness *l);
+void likeness_close(clip_likeness *l);
 
 /* `tokens`, if not NULL: how many the text takes; more than info.text_tokens are cut off. */
-msk_status likeness_set_text(likeness *l, const char *text, int *tokens, msk_error *error);
-msk_status likeness_set_sketch(likeness *l, const msk_image *sketch, msk_error *error);
+msk_status likeness_set_text(clip_likeness *l, const char *text, int *tokens, msk_error *error);
+msk_status likeness_set_sketch(clip_likeness *l, const msk_image *sketch, msk_error *error);
 /* Cosines of a picture with text and sketch; that of one that was not set is 0. */
-msk_status likeness_look(likeness *l, const msk_image *picture, double *text, double *sketch,
+msk_status likeness_look(clip_likeness *l, const msk_image *picture, double *text, double *sketch,
                          msk_error *error);
 
 /* `text` (NULL: "a photo of a {class}") with the name for every {class}. */

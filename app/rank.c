@@ -8,7 +8,7 @@
 
 #include "app/report.h"
 
-static msk_status look(contender *c, likeness *clip, const msk_result *result, int side,
+static msk_status look(contender *c, clip_likeness *clip, const msk_result *result, int side,
                        msk_error *error) {
   msk_image image = {0};
   const size_t floats = (size_t)side * (size_t)side * 3;
@@ -48,7 +48,7 @@ static void add_term(contender *rows, int count, size_t offset, double weight) {
     rows[i].score += weight * (term_of(&rows[i], offset) - mean) / deviation;
 }
 
-static int compare(const void *left, const void *right) {
+static int compare_scores(const void *left, const void *right) {
   const contender *a = left, *b = right;
   if (a->score != b->score) return a->score > b->score ? -1 : 1;
   return a->place - b->place;
@@ -83,7 +83,7 @@ msk_status rank_candidates(contender **ranked, const order *o, const rank_wishes
     add_term(rows, count, offsetof(contender, text), wishes->text_weight);
     add_term(rows, count, offsetof(contender, sketch), wishes->sketch_weight);
   }
-  qsort(rows, (size_t)count, sizeof *rows, compare);
+  qsort(rows, (size_t)count, sizeof *rows, compare_scores);
   *ranked = rows;
   return MSK_OK;
 }

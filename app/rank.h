@@ -19,8 +19,8 @@ typedef struct contender {
 } contender;
 
 typedef struct rank_wishes {
-  likeness *clip;   /* NULL: by structure alone */
-  const char *text; /* what CLIP is asked for, as likeness_class_text() takes it */
+  clip_likeness *clip; /* NULL: by structure alone */
+  const char *text;    /* what CLIP is asked for, as likeness_class_text() takes it */
   double structure_weight, text_weight, sketch_weight;
 } rank_wishes;
 

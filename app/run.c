@@ -17,14 +17,14 @@ msk_request run_request(const order *o, int begun) {
 
 /* ---- beginning and ending ---- */
 
-static void forget(run *r) {
+static void forget(order_run *r) {
   msk_image_free(&r->picture.image);
   free(r->ranked);
   r->ranked = NULL;
   r->begun = r->ready = r->taken = r->given = 0;
 }
 
-static msk_status need_session(run *r, const msk_request *request, msk_error *error) {
+static msk_status need_session(order_run *r, const msk_request *request, msk_error *error) {
   int fits = 0;
   msk_session_options options;
   msk_session_options_init(&options);
@@ -38,7 +38,7 @@ static msk_status need_session(run *r, const msk_request *request, msk_error *er
   return msk_session_open(&r->session, r->order->model, request, &options, error);
 }
 
-msk_status run_start(run *r, order *o, const rank_wishes *wishes, msk_error *error) {
+msk_status run_start(order_run *r, order *o, const rank_wishes *wishes, msk_error *error) {
   forget(r);
   r->order = o;
   r->wishes = wishes;
@@ -46,7 +46,7 @@ msk_status run_start(run *r, order *o, const rank_wishes *wishes, msk_error *err
   return need_session(r, &first, error);
 }
 
-void run_end(run *r) {
+void run_end(order_run *r) {
   forget(r);
   msk_session_close(r->session);
   r->session = NULL;
@@ -66,7 +66,7 @@ static msk_status keep_tokens(order *o, const msk_result *result, msk_error *err
   return MSK_OK;
 }
 
-static msk_status rank(run *r, msk_error *error) {
+static msk_status rank(order_run *r, msk_error *error) {
   static const rank_wishes by_structure = {.structure_weight = 1};
   free(r->ranked);
   r->ranked = NULL;
@@ -75,7 +75,7 @@ static msk_status rank(run *r, msk_error *error) {
                          &r->result, error);
 }
 
-static msk_status run_items(run *r, msk_error *error) {
+static msk_status run_items(order_run *r, msk_error *error) {
   order *o = r->order;
   const msk_request request = run_request(o, r->begun);
   if (r->cancelled != NULL && r->cancelled(request.callbacks.user))
@@ -90,13 +90,15 @@ static msk_status run_items(run *r, msk_error *error) {
   return MSK_OK;
 }
 
-bool run_is_due(const run *r) { return r->taken == r->ready && r->begun < r->order->request.count; }
+bool run_is_due(const order_run *r) {
+  return r->taken == r->ready && r->begun < r->order->request.count;
+}
 
 /* What the result says of its picture at one place. */
-static run_picture describe(const run *r, int place) {
+static order_picture describe(const order_run *r, int place) {
   const msk_result *result = &r->result;
   const size_t side = (size_t)r->order->info.image_size, n = (size_t)result->tokens_per_item;
-  return (run_picture){
+  return (order_picture){
       .item = r->order->request.first_item + r->begun - result->count + place,
       .guidance = r->order->request.recipe.guidance,
       .result = result,
@@ -109,9 +111,9 @@ static run_picture describe(const run *r, int place) {
   };
 }
 
-static run_picture describe_chosen(const run *r) {
+static order_picture describe_chosen(const order_run *r) {
   const contender *chosen = &r->ranked[r->taken];
-  run_picture picture = describe(r, chosen->place);
+  order_picture picture = describe(r, chosen->place);
   picture.item = chosen->item;
   picture.guidance = chosen->guidance;
   picture.chosen = chosen;
@@ -121,8 +123,8 @@ static run_picture describe_chosen(const run *r) {
 /* Of a batch that was drawn again for one of its items, that one. */
 static int kept_or(const order *o, int place) { return o->kept >= 0 ? o->kept : place; }
 
-msk_status run_next(run *r, const run_picture **picture, msk_error *error) {
-  run_picture *p = &r->picture;
+msk_status run_next(order_run *r, const order_picture **picture, msk_error *error) {
+  order_picture *p = &r->picture;
   msk_status status = run_is_due(r) ? run_items(r, error) : MSK_OK;
   msk_image_free(&p->image);
   if (status != MSK_OK) return status;

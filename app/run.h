@@ -3,8 +3,8 @@
  * run.h - makes the pictures of an order: the one place that encodes, runs and finishes. One
  * session goes from order to order, and a larger one takes its place where an order needs it.
  *
- *     run r = {.threads = 4, .cancelled = asked_to_stop};
- *     const run_picture *p;
+ *     order_run r = {.threads = 4, .cancelled = asked_to_stop};
+ *     const order_picture *p;
  *     status = run_start(&r, &order, NULL, &error);
  *     while (status == MSK_OK && (status = run_next(&r, &p, &error)) == MSK_OK && p != NULL)
  *       ... p->image, p->item, p->result ...;
@@ -20,7 +20,7 @@
 #include "app/rank.h"
 
 /* A finished picture; valid until the next call. */
-typedef struct run_picture {
+typedef struct order_picture {
   msk_image image;
   int item;                        /* of the seed */
   int number;                      /* pictures of the order that came before it */
@@ -31,9 +31,9 @@ typedef struct run_picture {
   const float *pixels, *structure; /* its own; structure NULL: has none */
   const int32_t *tokens;
   const contender *chosen; /* its scores, if it was one of several candidates; else NULL */
-} run_picture;
+} order_picture;
 
-typedef struct run {
+typedef struct order_run {
   int threads;                   /* of the session; 0: all */
   bool (*cancelled)(void *user); /* asked before each item; NULL: never */
   /* the rest is run.c's; read-only outside */
@@ -46,20 +46,20 @@ typedef struct run {
   int given; /* pictures handed over in all */
   msk_result result;
   contender *ranked;
-  run_picture picture;
-} run;
+  order_picture picture;
+} order_run;
 
 /* The request of the next run of the model: the whole order, or its next item. */
 msk_request run_request(const order *o, int begun);
 /* Begins an order; takes memory for it where the session has too little. `wishes`: how
  * candidates are ranked; NULL: by structure. Both must outlive the run. */
-msk_status run_start(run *r, order *o, const rank_wishes *wishes, msk_error *error);
+msk_status run_start(order_run *r, order *o, const rank_wishes *wishes, msk_error *error);
 /* Whether the next picture has to be drawn, or is there already. */
-bool run_is_due(const run *r);
+bool run_is_due(const order_run *r);
 /* The next picture, NULL when all have been handed over. Candidates that were finished but are
  * not wanted come last (number >= order_pictures()). The first run tells the sketch's tokens:
  * order->sketch_tokens is set. */
-msk_status run_next(run *r, const run_picture **picture, msk_error *error);
+msk_status run_next(order_run *r, const order_picture **picture, msk_error *error);
 /* Frees everything, the session too; `r` can be started again. */
-void run_end(run *r);
+void run_end(order_run *r);
 #endif

@@ -135,8 +135,9 @@ int candidates_finished(const order *o) {
 
 /* ---- ranking ---- */
 
-static msk_status open_clip(likeness *clip, const cli_line *line, const candidate_options *options,
-                            const model_choice *machine, msk_error *error) {
+static msk_status open_clip(clip_likeness *clip, const cli_line *line,
+                            const candidate_options *options, const model_choice *machine,
+                            msk_error *error) {
   char folder[MAX_PATH_BYTES];
   msk_status status = model_path_find_clip(folder, options->clip, error);
   if (status == MSK_OK) return likeness_open(clip, folder, machine->isa, machine->threads, error);
@@ -150,7 +151,7 @@ static msk_status open_clip(likeness *clip, const cli_line *line, const candidat
   return MSK_OK;
 }
 
-msk_status candidates_wishes(rank_wishes *wishes, likeness *clip, const cli_line *line,
+msk_status candidates_wishes(rank_wishes *wishes, clip_likeness *clip, const cli_line *line,
                              const candidate_options *options, const model_choice *machine,
                              msk_error *error) {
   msk_status status = open_clip(clip, line, options, machine, error);

@@ -30,7 +30,7 @@ msk_status candidates_fill(order *o, const candidate_options *options, msk_error
 int candidates_finished(const order *o);
 /* How they are ranked. Opens the CLIP that is named, or else the one that comes along; there
  * being none (wishes->clip stays NULL) is no error, but said. likeness_close() it. */
-msk_status candidates_wishes(rank_wishes *wishes, likeness *clip, const cli_line *line,
+msk_status candidates_wishes(rank_wishes *wishes, clip_likeness *clip, const cli_line *line,
                              const candidate_options *options, const model_choice *machine,
                              msk_error *error);
 

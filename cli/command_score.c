@@ -29,7 +29,7 @@ typedef struct row {
 typedef struct scorer {
   const cli_line *line;
   const score_options *options;
-  likeness clip;
+  clip_likeness clip;
   bool with_text, with_sketch;
   char text[MAX_TEXT_BYTES + 1];
 } scorer;

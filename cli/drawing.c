@@ -44,9 +44,9 @@ const cli_table result_table = {"Results", result_rows};
 /* What one run of an order needs while it lasts. */
 typedef struct workshop {
   drawing *d;
-  run run;
+  order_run run;
   rank_wishes wishes;
-  likeness clip;
+  clip_likeness clip;
   progress line;
   preview picture;
   trace *steps;
@@ -127,7 +127,7 @@ static msk_status set_up(workshop *w, msk_error *error) {
   const bool traced = results->trace != NULL || d->film != NULL;
   request->callbacks =
       (msk_callbacks){.user = w, .on_step = on_step, .on_trace = traced ? on_trace : NULL};
-  w->run = (run){.threads = d->machine->threads, .cancelled = cancelled};
+  w->run = (order_run){.threads = d->machine->threads, .cancelled = cancelled};
   msk_status status = d->machine->tell_memory ? tell_memory(d, error) : MSK_OK;
   if (status == MSK_OK) status = run_start(&w->run, &d->order, &w->wishes, error);
   if (status == MSK_OK && request->guidance_count > 0)
@@ -141,7 +141,7 @@ static msk_status set_up(workshop *w, msk_error *error) {
 
 /* Under the authors' recipe, `generate` tells the tokens of every step; all else those of the
  * result. */
-static msk_status keep_tokens(workshop *w, const run_picture *p, msk_error *error) {
+static msk_status keep_tokens(workshop *w, const order_picture *p, msk_error *error) {
   const msk_result *result = p->result;
   bool every_step = w->d->order.request.job == MSK_JOB_GENERATE && is_batch(w->d);
   size_t n = (size_t)result->tokens_per_item, steps = every_step ? (size_t)result->step_count : 1;
@@ -170,7 +170,7 @@ static msk_status write_tokens(workshop *w, msk_error *error) {
   return output_array(w->d->results->tokens_out, &array, error);
 }
 
-static void report_picture(workshop *w, const char *file, const run_picture *p) {
+static void report_picture(workshop *w, const char *file, const order_picture *p) {
   const order *o = &w->d->order;
   if (w->d->results->quiet) return;
   const char *class_name = msk_model_class_name(o->model, o->request.class_id);
@@ -187,7 +187,7 @@ static void report_picture(workshop *w, const char *file, const run_picture *p) 
   fprintf(stderr, ", %.1f s\n", progress_clock() - w->started);
 }
 
-static msk_status add_to_sheet(workshop *w, const run_picture *p, msk_error *error) {
+static msk_status add_to_sheet(workshop *w, const order_picture *p, msk_error *error) {
   const order *o = &w->d->order;
   if (w->contact == NULL) return MSK_OK;
   const char *class_name = msk_model_class_name(o->model, o->request.class_id);
@@ -214,7 +214,7 @@ static json_int_t peak_memory(void) {
   return getrusage(RUSAGE_SELF, &usage) == 0 ? (json_int_t)usage.ru_maxrss * 1024 : 0;
 }
 
-static msk_status print_picture(const order *o, const char *file, const run_picture *p,
+static msk_status print_picture(const order *o, const char *file, const order_picture *p,
                                 msk_error *error) {
   const msk_result *result = p->result;
   const char *class_name = msk_model_class_name(o->model, o->request.class_id);
@@ -232,7 +232,7 @@ static msk_status print_picture(const order *o, const char *file, const run_pict
   return json_print(object, error);
 }
 
-static msk_status write_picture(const drawing *d, const char *file, const run_picture *p,
+static msk_status write_picture(const drawing *d, const char *file, const order_picture *p,
                                 msk_error *error) {
   char *text = NULL;
   const bool anew = !d->results->no_metadata && d->verbatim == NULL;
@@ -245,7 +245,7 @@ static msk_status write_picture(const drawing *d, const char *file, const run_pi
 }
 
 /* To its file, the sheet, the token list, and the reports. */
-static msk_status finish_picture(workshop *w, const run_picture *p, msk_error *error) {
+static msk_status finish_picture(workshop *w, const order_picture *p, msk_error *error) {
   drawing *d = w->d;
   char file[MAX_PATH_BYTES];
   msk_status status = output_numbered(file, d->output, w->finished, w->wanted, error);
@@ -260,7 +260,7 @@ static msk_status finish_picture(workshop *w, const run_picture *p, msk_error *e
 
 /* A finished candidate that is not wanted is on the sheet, and told; after the last come those
  * that were dropped. */
-static msk_status show_rest(workshop *w, const run_picture *p, msk_error *error) {
+static msk_status show_rest(workshop *w, const order_picture *p, msk_error *error) {
   const bool json = w->d->results->json;
   msk_status status = MSK_OK;
   if (p->number >= w->wanted) {
@@ -310,7 +310,7 @@ static msk_status close_trace(workshop *w, msk_status status, msk_error *error) 
 }
 
 /* The next picture; NULL after the last. */
-static msk_status next_picture(workshop *w, const run_picture **p, msk_error *error) {
+static msk_status next_picture(workshop *w, const order_picture **p, msk_error *error) {
   msk_status status = MSK_OK;
   if (run_is_due(&w->run)) {
     w->started = progress_clock();
@@ -330,7 +330,7 @@ static msk_status write_film(workshop *w, msk_error *error) {
 }
 
 static msk_status make_pictures(workshop *w, msk_error *error) {
-  const run_picture *p = NULL;
+  const order_picture *p = NULL;
   msk_status status = next_picture(w, &p, error);
   while (status == MSK_OK && p != NULL) {
     if (w->picture.kind != PREVIEW_NONE && p->first)

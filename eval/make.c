@@ -34,7 +34,7 @@ typedef struct workshop {
   evaluation *e;
   msk_model *model;
   order order; /* of the setting in hand; what each picture's PNG remembers */
-  run run;
+  order_run run;
   int32_t **tokens;
   int official;      /* the rules that `tokens` were made under; -1: none yet */
   bool shown, drawn; /* progress */
@@ -97,7 +97,7 @@ static msk_status begin_setting(workshop *w, int setting, msk_error *error) {
 
 /* ---- one picture ---- */
 
-static msk_status keep_picture(workshop *w, const run_picture *p, msk_error *error) {
+static msk_status keep_picture(workshop *w, const order_picture *p, msk_error *error) {
   char path[MAX_PATH_BYTES];
   char *text = NULL;
   msk_status status = eval_results_picture(path, &w->e->results, w->point, error);
@@ -108,7 +108,8 @@ static msk_status keep_picture(workshop *w, const run_picture *p, msk_error *err
 }
 
 /* Scored, written and recorded. */
-static msk_status finish_picture(workshop *w, const run_picture *p, int sketch, msk_error *error) {
+static msk_status finish_picture(workshop *w, const order_picture *p, int sketch,
+                                 msk_error *error) {
   evaluation *e = w->e;
   double measures[MEASURES_OF_PICTURES];
   msk_status status = eval_scorer_look(&e->scorer, &p->image, sketch, measures, error);
@@ -125,7 +126,7 @@ static msk_status finish_picture(workshop *w, const run_picture *p, int sketch, 
 static msk_status make_picture(workshop *w, int point, msk_error *error) {
   evaluation *e = w->e;
   order *o = &w->order;
-  const run_picture *p = NULL;
+  const order_picture *p = NULL;
   const int sketch = eval_grid_sketch(&e->grid, point);
   w->point = point;
   o->request.seed = eval_grid_seed(&e->grid, point);
@@ -194,7 +195,7 @@ static msk_status make_model(workshop *w, int model, msk_error *error) {
 msk_status evaluation_make_pictures(evaluation *e, msk_error *error) {
   workshop w = {
       .e = e, .shown = !e->order->quiet && progress_is_terminal(), .started = progress_clock()};
-  w.run = (run){.threads = e->order->model.threads, .cancelled = cancelled};
+  w.run = (order_run){.threads = e->order->model.threads, .cancelled = cancelled};
   w.tokens = calloc((size_t)e->grid.sketches, sizeof *w.tokens);
   if (w.tokens == NULL)
     return app_fail(error, MSK_ERROR_MEMORY, "out of memory for the drawings' tokens");

@@ -14,7 +14,7 @@ struct scorer {
   const server *server;
   char folder[MAX_PATH_BYTES];
   pthread_mutex_t lock;
-  likeness clip;
+  clip_likeness clip;
 };
 
 msk_status scorer_create(scorer **made, const server *s, msk_error *error) {
@@ -43,8 +43,8 @@ static msk_status open_clip(scorer *clips, msk_error *error) {
   return likeness_open(&clips->clip, clips->folder, choice->isa, choice->threads, error);
 }
 
-static msk_status score_image(likeness *clip, const job_image *made, double *text, double *sketch,
-                              msk_error *error) {
+static msk_status score_image(clip_likeness *clip, const job_image *made, double *text,
+                              double *sketch, msk_error *error) {
   msk_image image = {0};
   msk_status status = msk_image_decode(&image, made->bytes, made->byte_count, MSK_ALPHA_WHITE,
                                        "picture", NULL, error);
@@ -54,7 +54,7 @@ static msk_status score_image(likeness *clip, const job_image *made, double *tex
 }
 
 /* Cosines of the job's finished pictures. */
-static msk_status score_images(likeness *clip, const job *j, int count, const char *text,
+static msk_status score_images(clip_likeness *clip, const job *j, int count, const char *text,
                                json_t *scores, msk_error *error) {
   bool drawn = j->order.request.job == MSK_JOB_DRAW && j->order.picture.pixels != NULL;
   msk_status status = likeness_set_text(clip, text, NULL, error);

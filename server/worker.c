@@ -20,7 +20,7 @@ typedef struct worker {
   server *server;
   pthread_t thread;
   bool started;
-  run run;
+  order_run run;
   job *job; /* the one that runs */
   double last_preview;
 } worker;
@@ -101,7 +101,7 @@ static int on_step(void *user, const msk_step_info *info) {
 static bool cancelled(void *user) { return atomic_load(&((worker *)user)->job->cancelled); }
 
 /* As the command line writes it: a PNG with its settings. */
-static msk_status encode_picture(job_image *made, const worker *w, const run_picture *p,
+static msk_status encode_picture(job_image *made, const worker *w, const order_picture *p,
                                  msk_error *error) {
   const order *o = &w->job->order;
   char *text = NULL;
@@ -117,7 +117,7 @@ static msk_status encode_picture(job_image *made, const worker *w, const run_pic
   return status;
 }
 
-static msk_status finish_picture(worker *w, const run_picture *p, double started,
+static msk_status finish_picture(worker *w, const order_picture *p, double started,
                                  msk_error *error) {
   const msk_times none = {0};
   job_image made = {.item = p->item, .structure = p->structure == NULL ? NAN : *p->structure};
@@ -140,7 +140,7 @@ static msk_status finish_picture(worker *w, const run_picture *p, double started
 
 static msk_status run_job(worker *w, msk_error *error) {
   order *o = &w->job->order;
-  const run_picture *p = NULL;
+  const order_picture *p = NULL;
   double started = 0;
   w->last_preview = 0;
   o->request.callbacks = (msk_callbacks){.user = w, .on_step = on_step};
@@ -191,7 +191,7 @@ workers *workers_start(server *s, msk_error *error) {
       w == NULL ? app_fail(error, MSK_ERROR_MEMORY, "out of memory for the workers") : MSK_OK;
   for (int i = 0; i < s->config.workers && status == MSK_OK; i++) {
     w->each[i].server = s;
-    w->each[i].run = (run){.threads = threads_each(s), .cancelled = cancelled};
+    w->each[i].run = (order_run){.threads = threads_each(s), .cancelled = cancelled};
     w->count = i + 1;
     status = open_first_session(&w->each[i], error);
   }

@@ -37,7 +37,7 @@ int row_missing(const struct row *row, const char *folder) {
 struct painter {
   painter_options options;
   order draw, generate; /* what all pictures have in common */
-  run run;
+  order_run run;
   int class_ids[QUALITY_CLASSES]; /* the model's, by name */
   char key[48];
 };
@@ -115,7 +115,8 @@ static msk_status keep(const msk_image *image, const char *path, double seconds,
 }
 
 /* The photo through its tokens and back, in the memory of an order that draws from it. */
-static msk_status paint_tokens(run *r, const msk_image *photo, const char *path, msk_error *error) {
+static msk_status paint_tokens(order_run *r, const msk_image *photo, const char *path,
+                               msk_error *error) {
   int32_t *tokens = NULL;
   float *pixels = NULL;
   msk_image image = {0};
@@ -134,7 +135,7 @@ static msk_status paint_tokens(run *r, const msk_image *photo, const char *path,
 static msk_status paint(struct painter *painter, const struct row *row, int index, const char *path,
                         msk_error *error) {
   const struct item *item = &row->list->items[index];
-  const run_picture *p = NULL;
+  const order_picture *p = NULL;
   order o = row->way == WAY_PLAIN ? painter->generate : painter->draw;
   if (row->way != WAY_PLAIN) o.picture = row->way == WAY_TOKENS ? item->photo : item->sketch;
   if (row->way == WAY_LAMBDA) o.request.recipe.lambda_structure = row->lambda;

@@ -139,8 +139,8 @@ bool msk_weight_is_scales(const char *name) {
 static msk_status fail_type(const msk_weight_loader *loader, const msk_tensor *found,
                             const char *expected) {
   return msk_fail(loader->error, MSK_ERROR_FILE, "%s: tensor %s has type %s, expected %s",
-                  msk_weight_file_path(loader->file), found->name, msk_dtype_name((int)found->dtype),
-                  expected);
+                  msk_weight_file_path(loader->file), found->name,
+                  msk_dtype_name((int)found->dtype), expected);
 }
 
 /* The tensor of that name and shape; int8: it may be stored so too. */

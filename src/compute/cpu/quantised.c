@@ -83,7 +83,7 @@ static void pack_floats(const struct run *run) {
   float room[GROUP][MSK_WIDEST_PANEL], inverse[MSK_WIDEST_PANEL];
   const float *rows[GROUP];
   uint32_t fours[MSK_WIDEST_PANEL] = {0};
-  /* unsigned: a filter that became infinite when taps were added has no weights that mean anything */
+  /* unsigned: a filter that became infinite when taps were added has sums that mean nothing */
   uint32_t sums[MSK_WIDEST_PANEL] = {0};
   find_scales(run, inverse);
   for (size_t k = 0; k < run->depth; k += GROUP) {

@@ -11,9 +11,8 @@ msk_status area_fit_map(msk_image *out, msk_image *map, int side, msk_fit fit, m
     return MSK_OK;
   }
   msk_prepare_options options;
-  msk_prepare_init(&options);
+  msk_prepare_plain(&options);
   options.fit = fit;
-  options.invert = MSK_INVERT_NO;
   msk_status status = msk_image_prepare(out, map, side, side, &options, NULL, error);
   msk_image_free(map);
   return status;

@@ -63,6 +63,8 @@ static msk_status add_sources(json_t *object, const order *o, msk_error *error) 
       json_array_append_new(tokens, json_integer(o->sketch_tokens[i]));
     json_object_set_new(object, "sketch_tokens", tokens);
   }
+  if (o->fit == MSK_FIT_INK)
+    json_object_set_new(object, "fit", json_string(msk_fit_name((int)o->fit)));
   msk_status status = add_image(object, "lambda_map", &o->lambda_map, error);
   if (status != MSK_OK || o->request.job != MSK_JOB_EDIT) return status;
   const msk_box *box = &o->request.edit_box;

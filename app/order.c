@@ -22,23 +22,31 @@ void order_free(order *o) {
   o->sketch_tokens = NULL;
 }
 
-/* The authors drop alpha, stretch, and never turn a sketch over; a photo is never turned over. */
+/* The authors drop alpha, stretch, and take a sketch as it is; so is a photo taken. */
 msk_alpha order_alpha(const order *o) {
-  return o->request.recipe.official ? MSK_ALPHA_DROP : MSK_ALPHA_WHITE;
+  if (o->request.recipe.official) return MSK_ALPHA_DROP;
+  return o->request.job == MSK_JOB_DRAW ? MSK_ALPHA_SKETCH : MSK_ALPHA_WHITE;
 }
 
 msk_prepare_options order_preparation(const order *o) {
   msk_prepare_options preparation;
-  msk_prepare_init(&preparation);
   if (o->request.recipe.official || o->request.job == MSK_JOB_EDIT)
-    preparation.invert = MSK_INVERT_NO;
+    msk_prepare_plain(&preparation);
+  else
+    msk_prepare_init(&preparation);
   return preparation;
 }
 
 msk_status order_set_picture(order *o, const msk_image *source,
                              const msk_prepare_options *preparation, msk_error *error) {
-  return msk_image_prepare(&o->picture, source, o->info.image_size, o->info.image_size, preparation,
-                           NULL, error);
+  msk_sketch_kind kind;
+  msk_status status = msk_image_prepare(&o->picture, source, o->info.image_size, o->info.image_size,
+                                        preparation, NULL, error);
+  o->fit = preparation->fit;
+  if (status != MSK_OK || o->request.job != MSK_JOB_DRAW) return status;
+  status = msk_sketch_judge(&kind, &o->picture, NULL, error);
+  if (status == MSK_OK) o->warning = msk_sketch_kind_warning(kind);
+  return status;
 }
 
 /* A sketch whose tokens are known needs no encoding; a photo is needed whole, to be composited. */

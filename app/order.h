@@ -19,6 +19,8 @@ typedef struct order {
   msk_request request;
   msk_image picture;          /* prepared sketch or photo; empty where there are tokens instead */
   msk_image mask, lambda_map; /* empty: none */
+  msk_fit fit;                /* of the picture */
+  const char *warning;        /* what is odd about the sketch, for whoever asks; NULL: nothing */
   int32_t *sketch_tokens;     /* draw: tokens - 1 of them, malloc'ed; NULL until known */
   double scales[MSK_MAX_CANDIDATES]; /* request.guidance_count of them: candidates */
   int keep;                          /* candidates: how many of them are wanted */
@@ -34,6 +36,7 @@ void order_free(order *o);
 /* How its picture is read and brought to the model's square, if nobody says otherwise. */
 msk_alpha order_alpha(const order *o);
 msk_prepare_options order_preparation(const order *o);
+/* Also judges a sketch: `warning`. */
 msk_status order_set_picture(order *o, const msk_image *source,
                              const msk_prepare_options *preparation, msk_error *error);
 

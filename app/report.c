@@ -47,6 +47,12 @@ void app_report(const msk_error *error) {
   fputc('\n', stderr);
 }
 
+void app_warn(const char *text) {
+  fputs("masksketch: warning: ", stderr);
+  app_print_safe(stderr, text);
+  fputc('\n', stderr);
+}
+
 msk_status app_flush_stdout(msk_error *error) {
   if (fflush(stdout) == 0 && !ferror(stdout)) return MSK_OK;
   return app_fail(error, MSK_ERROR_OUTPUT, "cannot write to standard output: %s", strerror(errno));

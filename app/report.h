@@ -18,6 +18,8 @@ msk_status app_fail(msk_error *error, msk_status code, const char *format, ...)
 int app_exit_code(msk_status status);
 /* `masksketch: MESSAGE` on standard error, as one line. */
 void app_report(const msk_error *error);
+/* `masksketch: warning: TEXT` on standard error. */
+void app_warn(const char *text);
 /* Prints text of foreign origin: control characters, which could steer a terminal, become '?'. */
 void app_print_safe(FILE *file, const char *text);
 /* Flushes standard output; MSK_ERROR_OUTPUT if anything written to it got lost. */

@@ -4,14 +4,17 @@
 
 typedef struct draw_options {
   const char *lambda_map, *film;
-  int fit, invert;
-  bool photo_of_paper;
+  int fit, invert, photo_of_paper;
   candidate_options candidates;
   picture_options pictures;
 } draw_options;
 
 static msk_status check(const cli_line *line, const void *own, msk_error *error) {
   const draw_options *options = own;
+  if (options->lambda_map != NULL && options->fit == MSK_FIT_INK)
+    return app_fail(error, MSK_ERROR_ARGUMENT,
+                    "--lambda-map has no place with --fit ink, expected stretch, pad or crop: what "
+                    "the sketch is cut to is not known before");
   return candidates_check(line, &options->candidates, error);
 }
 
@@ -20,8 +23,11 @@ static msk_status fill(order *o, const void *own, msk_image *source, msk_error *
   msk_prepare_options preparation = order_preparation(o);
   preparation.fit = (msk_fit)options->fit;
   if (options->invert >= 0) preparation.invert = (msk_invert)options->invert;
-  preparation.photo_of_paper = options->photo_of_paper;
+  if (options->photo_of_paper >= 0) preparation.photo_of_paper = (msk_photo)options->photo_of_paper;
   msk_status status = order_set_picture(o, source, &preparation, error);
+  /* a sketch that is none is drawn all the same, but not without a word */
+  if (status == MSK_OK && o->warning != NULL && !options->pictures.results.quiet)
+    app_warn(o->warning);
   if (status == MSK_OK && options->lambda_map != NULL)
     status = pictures_load_map(&o->lambda_map, options->lambda_map, o, preparation.fit, error);
   return status == MSK_OK ? candidates_fill(o, &options->candidates, error) : status;
@@ -44,9 +50,11 @@ static const cli_option rows[] = {
     CLI_FIT_ROW(draw_options),
     {"invert", 0, "WHEN", CLI_A_NAME(draw_options, invert, msk_invert_name),
      .help = "turn light lines on dark ground over", .otherwise = "auto"},
-    {"photo-of-paper",
-     .help = "the sketch is a photograph of a drawing: even out the light, keep the lines",
-     CLI_A_FLAG(draw_options, photo_of_paper)},
+    {"photo-of-paper", 0, "[WHEN]", CLI_A_NAME(draw_options, photo_of_paper, msk_photo_name),
+     .bare = "yes",
+     .help = "whether the sketch is a photograph of a drawing (yes without a value): even out the "
+             "light, keep the lines; no takes the paper as it is",
+     .otherwise = "auto"},
     CLI_FILM_ROW(draw_options),
     CLI_TABLE(draw_options, pictures, picture_table),
     CLI_TABLE(draw_options, candidates, candidate_table),

@@ -95,10 +95,11 @@ static msk_status check(const cli_line *line, const void *own, msk_error *error)
                     "%s, expected exactly one of --box, --mask and --extend to say what is painted",
                     areas == 0 ? "no area was given" : "several areas were given");
   }
-  if (options->fit == MSK_FIT_PAD)
+  if (options->fit == MSK_FIT_PAD || options->fit == MSK_FIT_INK)
     return app_fail(
         error, MSK_ERROR_ARGUMENT,
-        "--fit was given pad, expected stretch or crop: --extend paints outside the frame");
+        "--fit was given %s, expected stretch or crop: --extend paints outside the frame",
+        msk_fit_name(options->fit));
   return MSK_OK;
 }
 

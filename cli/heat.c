@@ -19,8 +19,7 @@ msk_status heat_picture(msk_image *canvas, int left, int top, int tile, const ms
                         int grey, msk_error *error) {
   msk_prepare_options options;
   msk_image small = {0};
-  msk_prepare_init(&options);
-  options.invert = MSK_INVERT_NO;
+  msk_prepare_plain(&options);
   msk_status status = msk_image_prepare(&small, image, tile, tile, &options, NULL, error);
   for (int y = 0; y < tile && status == MSK_OK; y++) {
     for (int x = 0; x < tile; x++) {

@@ -203,6 +203,12 @@ static msk_status take_choice(int *out, const cli_option *row, const char *value
                   value, words);
 }
 
+static bool is_choice(const cli_option *row, const char *word) {
+  int index;
+  msk_error ignored;
+  return word != NULL && take_choice(&index, row, word, &ignored) == MSK_OK;
+}
+
 static msk_status take(void *field, const cli_option *row, const char *value, msk_error *error) {
   switch (row->type) {
     case CLI_FLAG: *(bool *)field = true; return MSK_OK;
@@ -272,8 +278,9 @@ static msk_status parse_option(cli_line *line, void *options, int argc, char **a
     return app_fail(error, MSK_ERROR_ARGUMENT, "--%s takes no value, but %s was given",
                     option->name, value);
   }
+  const char *next = *index + 1 < argc ? argv[*index + 1] : NULL;
+  if (value == NULL && option->bare != NULL && !is_choice(option, next)) value = option->bare;
   if (option->argument != NULL && value == NULL) {
-    const char *next = *index + 1 < argc ? argv[*index + 1] : NULL;
     if (next == NULL || is_option(next)) {
       return app_fail(error, MSK_ERROR_ARGUMENT, "--%s needs a value (%s), but %s follows",
                       option->name, option->argument, next == NULL ? "nothing" : next);

@@ -52,6 +52,7 @@ struct cli_option {
   /* The value where the option is not given, as one would write it. Without: NULL, false, 0, and
    * -1 of a choice. */
   const char *initial;
+  const char *bare;      /* a choice that may be given without a value: what it is then */
   const char *otherwise; /* what happens instead where there is no initial value: for texts */
   const char *needed;    /* the option has to be given: what is expected */
   const char *help;

@@ -49,8 +49,7 @@ msk_status parts_load(msk_image *image, const char *path, const parts *p, int fi
     *image = read;
     return status;
   }
-  msk_prepare_init(&preparation);
-  preparation.invert = MSK_INVERT_NO;
+  msk_prepare_plain(&preparation);
   preparation.fit = (msk_fit)fit;
   status = msk_image_prepare(image, &read, p->info.image_size, p->info.image_size, &preparation,
                              NULL, error);

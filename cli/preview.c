@@ -191,8 +191,7 @@ void preview_draw(preview *p, const float *pixels, int image_size) {
   msk_image full = {0}, small = {0};
   msk_error error;
   msk_prepare_options options;
-  msk_prepare_init(&options);
-  options.invert = MSK_INVERT_NO;
+  msk_prepare_plain(&options);
   if (msk_image_from_float(&full, pixels, image_size, image_size, NULL, &error) == MSK_OK &&
       msk_image_prepare(&small, &full, p->pixel_width, p->pixel_height, &options, NULL, &error) ==
           MSK_OK) {

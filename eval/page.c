@@ -375,8 +375,7 @@ static msk_status encode_tile(char **base64, const msk_image *image, int side, m
   msk_image small = {0};
   void *bytes = NULL;
   size_t byte_count = 0;
-  msk_prepare_init(&options);
-  options.invert = MSK_INVERT_NO;
+  msk_prepare_plain(&options);
   msk_status status = msk_image_prepare(&small, image, side, side, &options, NULL, error);
   if (status == MSK_OK)
     status = msk_image_encode(&small, MSK_FORMAT_JPEG, JPEG_QUALITY, NULL, 0, &bytes, &byte_count,

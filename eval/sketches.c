@@ -160,10 +160,12 @@ double shape_overlap(const uint8_t *shape, int width, int height, const float *i
 
 /* ---- the drawings of a SPEC ---- */
 
-_Static_assert(MSK_FIT_STRETCH == 0 && MSK_FIT_PAD == 1 && MSK_FIT_CROP == 2,
+_Static_assert(MSK_FIT_STRETCH == 0 && MSK_FIT_PAD == 1 && MSK_FIT_CROP == 2 && MSK_FIT_INK == 3,
                "the words of the key fit stand in this order");
 _Static_assert(MSK_INVERT_AUTO == 0 && MSK_INVERT_YES == 1 && MSK_INVERT_NO == 2,
                "the words of the key invert stand in this order");
+_Static_assert(MSK_PHOTO_AUTO == 0 && MSK_PHOTO_YES == 1 && MSK_PHOTO_NO == 2,
+               "the words of the key photo_of_paper stand in this order");
 
 /* As `draw` would prepare it with the same words. */
 static msk_prepare_options choose_preparation(const eval_spec *spec, int index, bool official) {
@@ -173,8 +175,8 @@ static msk_prepare_options choose_preparation(const eval_spec *spec, int index, 
   options.invert = (msk_invert)eval_spec_word(spec, (size_t)index, "invert");
   /* the authors' code takes a drawing as it is, unless it is told */
   if (official && options.invert == MSK_INVERT_AUTO) options.invert = MSK_INVERT_NO;
-  options.photo_of_paper = json_is_true(
-      json_object_get(json_array_get(spec->sketches, (size_t)index), "photo_of_paper"));
+  options.photo_of_paper = (msk_photo)eval_spec_word(spec, (size_t)index, "photo_of_paper");
+  if (official && options.photo_of_paper == MSK_PHOTO_AUTO) options.photo_of_paper = MSK_PHOTO_NO;
   return options;
 }
 
@@ -194,7 +196,7 @@ msk_status eval_sketches_prepare(msk_image *out, const eval_spec *spec, int inde
                                  bool official, msk_error *error) {
   msk_prepare_options options = choose_preparation(spec, index, official);
   const char *file = eval_spec_sketch(spec, (size_t)index, "file");
-  return prepare_file(out, spec, file, side, official ? MSK_ALPHA_DROP : MSK_ALPHA_WHITE, &options,
+  return prepare_file(out, spec, file, side, official ? MSK_ALPHA_DROP : MSK_ALPHA_SKETCH, &options,
                       error);
 }
 
@@ -206,7 +208,13 @@ static msk_status find_shape(eval_sketches *sketches, int index, msk_error *erro
   msk_image mask = {0};
   msk_prepare_options options = choose_preparation(sketches->spec, index, false);
   options.invert = MSK_INVERT_NO;
-  options.photo_of_paper = 0;
+  options.photo_of_paper = MSK_PHOTO_NO;
+  if (options.fit == MSK_FIT_INK)
+    return app_fail(
+        error, MSK_ERROR_FILE,
+        "\"sketches[%d]\" has a mask and the fit ink, expected stretch, pad or crop: the "
+        "mask cannot be cut as the drawing is",
+        index);
   msk_status status =
       prepare_file(&mask, sketches->spec, file, VIEW_SIDE, MSK_ALPHA_WHITE, &options, error);
   if (status == MSK_OK) status = shape_of_mask(&sketches->shapes[index], &mask, error);

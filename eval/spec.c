@@ -49,11 +49,12 @@ const spec_key spec_keys[] = {
      .help = "of abstraction at which it is shown"},
     {"sketches", "mask", SPEC_TEXT, .if_missing = "what the lines enclose",
      .help = "picture of the true shape, white inside, relative to the SPEC"},
-    {"sketches", "fit", SPEC_WORD, .words = "stretch, pad, crop", .value = "stretch",
+    {"sketches", "fit", SPEC_WORD, .words = "stretch, pad, crop, ink", .value = "stretch",
      .help = "as of `draw`"},
     {"sketches", "invert", SPEC_WORD, .words = "auto, yes, no", .value = "auto",
      .help = "as of `draw`"},
-    {"sketches", "photo_of_paper", SPEC_FLAG, .value = "false", .help = "as of `draw`"},
+    {"sketches", "photo_of_paper", SPEC_WHEN, .words = "auto, yes, no", .value = "auto",
+     .help = "as of `draw`"},
 
     {"plots", "title", SPEC_TEXT, .if_missing = "made of the names", .help = "of the diagram"},
     {"plots", "x", SPEC_TEXT, .needed = true,
@@ -79,7 +80,7 @@ void spec_key_takes(char *text, size_t size, const spec_key *key) {
     case SPEC_NUMBER:
       snprintf(text, size, "a whole number from %d to %d", key->least, key->most);
       break;
-    case SPEC_FLAG: snprintf(text, size, "true or false"); break;
+    case SPEC_WHEN: snprintf(text, size, "one of %s, true, false", key->words); break;
     case SPEC_VALUE: snprintf(text, size, "a number, text or list of whole numbers"); break;
     case SPEC_VALUES:
       snprintf(text, size, "a value or a list of up to %d%s%s", key->most,
@@ -320,11 +321,13 @@ static bool is_good(const json_t *value, const spec_key *key) {
   char text[MAX_SPEC_TEXT + 1];
   switch (key->kind) {
     case SPEC_TEXT: return is_text(value);
+    case SPEC_WHEN:
+      if (json_is_boolean(value)) return true;
+      /* fall through */
     case SPEC_WORD: return is_text(value) && find_word(key->words, json_string_value(value)) >= 0;
     case SPEC_NUMBER:
       return json_is_integer(value) && json_integer_value(value) >= key->least &&
              json_integer_value(value) <= key->most;
-    case SPEC_FLAG: return json_is_boolean(value);
     default: return value_text(text, value);
   }
 }
@@ -341,6 +344,8 @@ static msk_status take_value(const reader *r, json_t *out, json_t *given, const 
   }
   if (!is_good(given, key)) return refuse_value(r, where, key, "is something else");
   if (key->kind == SPEC_NUMBER) return MSK_OK;
+  if (key->kind == SPEC_WHEN && json_is_boolean(given))
+    return put(r, out, key->name, json_string(json_is_true(given) ? "yes" : "no"));
   if (key->kind != SPEC_VALUE) return put(r, out, key->name, json_incref(given));
   value_text(text, given);
   return put(r, out, key->name, json_string(text));

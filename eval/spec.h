@@ -33,7 +33,7 @@ typedef enum spec_kind {
   SPEC_TEXT,     /* most: bytes; a default is not part of the form */
   SPEC_WORD,     /* one of `words` */
   SPEC_NUMBER,   /* least..most; not part of the form */
-  SPEC_FLAG,     /* true or false */
+  SPEC_WHEN,     /* as SPEC_WORD, true and false being yes and no */
   SPEC_VALUE,    /* a number, text or list of whole numbers, as text */
   SPEC_VALUES,   /* 1..most of these */
   SPEC_SEEDS,    /* 1..most whole numbers */

@@ -125,19 +125,33 @@ typedef enum msk_format {
 } msk_format;
 
 /* How a picture's aspect ratio is brought to the model's square: stretched; padded with paper
- * colour; cut at the centre. */
-typedef enum msk_fit { MSK_FIT_STRETCH = 0, MSK_FIT_PAD, MSK_FIT_CROP } msk_fit;
+ * colour; cut at the centre; cut to what is drawn, with a margin of 15 % on each side (specks
+ * below 0.1 % of the picture are no ink; a sheet with nothing on it is stretched). */
+typedef enum msk_fit { MSK_FIT_STRETCH = 0, MSK_FIT_PAD, MSK_FIT_CROP, MSK_FIT_INK } msk_fit;
 MSK_API const char *msk_fit_name(int fit);
 
 /* Light lines on dark ground are turned over: when found so, always, never. */
 typedef enum msk_invert { MSK_INVERT_AUTO = 0, MSK_INVERT_YES, MSK_INVERT_NO } msk_invert;
 MSK_API const char *msk_invert_name(int invert);
 
+/* What is done to the paper of a drawing. Auto: tinted paper is brought to white, a photographed
+ * sheet is cleaned as with yes, printed lines, squares and dots are taken off, and drawings on
+ * white stay as they are. Yes: it is a photographed drawing: uneven light is removed, the lines
+ * are kept. No: everything is taken as it is. */
+typedef enum msk_photo { MSK_PHOTO_AUTO = 0, MSK_PHOTO_YES, MSK_PHOTO_NO } msk_photo;
+MSK_API const char *msk_photo_name(int photo);
+
 /* What alpha becomes: composited over white (what people expect), or dropped (what Pillow's
  * convert("RGB") does and the authors' code therefore does). ALPHA_DROP also clips 16-bit grey
  * as Pillow does, and leaves EXIF rotation alone. ALPHA_ONLY gives the alpha itself as grey:
- * what is opaque is white, and so is a picture without alpha. */
-typedef enum msk_alpha { MSK_ALPHA_WHITE = 0, MSK_ALPHA_DROP, MSK_ALPHA_ONLY } msk_alpha;
+ * what is opaque is white, and so is a picture without alpha. ALPHA_SKETCH is as ALPHA_WHITE,
+ * but composites over black where all that is drawn is light. */
+typedef enum msk_alpha {
+  MSK_ALPHA_WHITE = 0,
+  MSK_ALPHA_DROP,
+  MSK_ALPHA_ONLY,
+  MSK_ALPHA_SKETCH
+} msk_alpha;
 
 /* Reads a PNG, JPEG or WebP from memory or from a file. EXIF rotation is honoured (unless
  * ALPHA_DROP), 16-bit, palette and grey pictures become 8-bit RGB. Checked against
@@ -152,20 +166,38 @@ MSK_API msk_status msk_image_create(msk_image *image, int width, int height,
                                     const msk_allocator *allocator, msk_error *error);
 MSK_API void msk_image_free(msk_image *image);
 
-/* Options of sketch preparation; msk_prepare_init(): stretch, invert auto, photo_of_paper 0. */
+/* Options of sketch preparation. msk_prepare_init(): stretch, invert auto, photo_of_paper auto.
+ * msk_prepare_plain(): stretch, and nothing else is done to the picture. */
 typedef struct msk_prepare_options {
   size_t size;
   msk_fit fit;
   msk_invert invert;
-  int photo_of_paper; /* 1: a photographed drawing: uneven light is removed, the lines are kept */
+  msk_photo photo_of_paper;
 } msk_prepare_options;
 MSK_API void msk_prepare_init(msk_prepare_options *options);
+MSK_API void msk_prepare_plain(msk_prepare_options *options);
 
 /* Brings a picture to width x height. Resizing is Pillow's antialiased bicubic (a = -0.5), bit
  * for bit. `out` is a new picture of the caller's. */
 MSK_API msk_status msk_image_prepare(msk_image *out, const msk_image *in, int width, int height,
                                      const msk_prepare_options *options,
                                      const msk_allocator *allocator, msk_error *error);
+
+/* What a prepared sketch shows. */
+typedef enum msk_sketch_kind {
+  MSK_SKETCH_DRAWING = 0,
+  MSK_SKETCH_EMPTY,  /* nothing is drawn */
+  MSK_SKETCH_DARK,   /* dark nearly everywhere */
+  MSK_SKETCH_PHOTO,  /* shades and colours: a photo or a painting */
+  MSK_SKETCH_WRITING /* lines of text */
+} msk_sketch_kind;
+MSK_API const char *msk_sketch_kind_name(int kind);
+/* Judges what msk_image_prepare() made. Any sketch can be drawn; one that is no drawing gives
+ * pictures that follow nothing. */
+MSK_API msk_status msk_sketch_judge(msk_sketch_kind *kind, const msk_image *sketch,
+                                    const msk_allocator *allocator, msk_error *error);
+/* One line that says what was found and what helps; NULL for a drawing. */
+MSK_API const char *msk_sketch_kind_warning(msk_sketch_kind kind);
 
 /* A key and its value in a PNG's text chunks. UTF-8, no NUL. */
 typedef struct msk_text {

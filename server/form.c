@@ -238,7 +238,9 @@ bool form_choice(form *f, const char *name, const char *const *words, int *out) 
   const char *text = NULL;
   char list[200] = "";
   if (!form_has(f, name)) return true;
-  bool is_text = form_text(f, name, &text);
+  const json_t *value = f->values != NULL ? find_value(f, name) : NULL;
+  if (json_is_boolean(value)) text = json_is_true(value) ? "true" : "false";
+  bool is_text = text != NULL || form_text(f, name, &text);
   for (int i = 0; words[i] != NULL; i++) {
     if (is_text && strcmp(text, words[i]) == 0) {
       *out = i;

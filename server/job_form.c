@@ -177,21 +177,25 @@ static bool read_client(form *f, job *j) {
 /* ---- Pictures ---- */
 
 static bool read_preparation(form *f, msk_prepare_options *preparation, const order *o) {
-  static const char *const fits[] = {"stretch", "pad", "crop", NULL}, *const inverts[] = {
-                                                                          "auto", "yes", "no",
-                                                                          NULL};
+  static const char *const fits[] = {"stretch", "pad", "crop", "ink", NULL},
+                           *const answers[] = {"auto", "yes", "no", "true", "false", NULL},
+                           *const inverts[] = {"auto", "yes", "no", NULL};
   *preparation = order_preparation(o);
-  int fit = preparation->fit, invert = preparation->invert;
-  bool paper = false;
+  int fit = (int)preparation->fit, invert = (int)preparation->invert,
+      photo = (int)preparation->photo_of_paper;
   if (!form_choice(f, "fit", fits, &fit) || !form_choice(f, "invert", inverts, &invert) ||
-      !form_boolean(f, "photo_of_paper", &paper))
+      !form_choice(f, "photo_of_paper", answers, &photo))
     return false;
-  if (o->request.job == MSK_JOB_EDIT && fit == MSK_FIT_PAD)
+  if (fit == MSK_FIT_INK && form_has(f, "lambda_map"))
     return problem_set(f->problem, 422, "fit",
-                       "fit was given pad, expected stretch or crop when editing");
+                       "fit was given ink beside lambda_map, expected stretch, pad or crop");
+  if (o->request.job == MSK_JOB_EDIT && (fit == MSK_FIT_PAD || fit == MSK_FIT_INK))
+    return problem_set(f->problem, 422, "fit",
+                       "fit was given %s, expected stretch or crop when editing", fits[fit]);
   preparation->fit = (msk_fit)fit;
   preparation->invert = (msk_invert)invert;
-  preparation->photo_of_paper = paper;
+  /* true and false are yes and no */
+  preparation->photo_of_paper = (msk_photo)(photo > (int)MSK_PHOTO_NO ? photo - 2 : photo);
   return true;
 }
 

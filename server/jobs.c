@@ -534,6 +534,9 @@ static json_t *object_locked(const jobs *table, const job *j) {
   json_object_set_new(object, "seconds", json_real(seconds_run(j)));
   json_object_set_new(object, "seconds_left", real_or_null(known, left));
   json_object_set_new(object, "images", images);
+  json_t *warnings = json_array();
+  if (j->order.warning != NULL) json_array_append_new(warnings, json_string(j->order.warning));
+  json_object_set_new(object, "warnings", warnings);
   json_object_set_new(object, "error",
                       j->state == JOB_FAILED ? problem_object(&j->failure) : json_null());
   double expires = j->ended + table->server->config.keep_seconds - server_clock();

@@ -54,8 +54,7 @@ msk_status openai_convert(const openai_wishes *w, const job_image *image, int si
   msk_image own = {0}, sized = {0};
   msk_prepare_options options;
   bool resized = w->width != side || w->height != side;
-  msk_prepare_init(&options);
-  options.invert = MSK_INVERT_NO;
+  msk_prepare_plain(&options);
   options.fit = MSK_FIT_CROP;
   msk_status status = msk_image_decode(&own, image->bytes, image->byte_count, MSK_ALPHA_WHITE,
                                        "picture", NULL, error);

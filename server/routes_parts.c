@@ -169,7 +169,7 @@ static bool read_side(form *f, attention *a, int side, const char *name,
   msk_image source = {0};
   msk_error error = {0};
   int size = a->info->image_size;
-  if (!form_picture(f, name, MSK_ALPHA_WHITE, &source)) return false;
+  if (!form_picture(f, name, side == 0 ? MSK_ALPHA_SKETCH : MSK_ALPHA_WHITE, &source)) return false;
   if (source.pixels == NULL) return true;
   msk_status status =
       msk_image_prepare(&a->pictures[side], &source, size, size, options, NULL, &error);
@@ -198,7 +198,8 @@ static bool read_pictures(form *f, attention *a) {
   options.fit = (msk_fit)fit;
   options.invert = (msk_invert)invert;
   if (!read_side(f, a, 0, "sketch", &options)) return false;
-  options.invert = MSK_INVERT_NO;
+  msk_prepare_plain(&options);
+  options.fit = (msk_fit)fit;
   return read_side(f, a, 1, "photo", &options);
 }
 

@@ -61,8 +61,7 @@ static char *make_preview(worker *w, const int32_t *tokens) {
   int width, height, side = w->server->info.latent_size, size = w->job->preview_size;
   char *text = NULL;
   msk_prepare_options options;
-  msk_prepare_init(&options);
-  options.invert = MSK_INVERT_NO;
+  msk_prepare_plain(&options);
   if (msk_detokenize(w->run.session, tokens + 1, side, side, &pixels, &width, &height, &ignored) !=
       MSK_OK)
     return NULL;

@@ -187,6 +187,8 @@ async function run(job, body, entry) {
 		running = null;
 		working(false);
 		show(entry);
+		const [warning] = finished.warnings ?? [];
+		if (warning && !me.live) toast(`${warning[0].toUpperCase()}${warning.slice(1)}.`);
 		return true;
 	} catch (error) {
 		if (running !== me) return false; // something newer has taken over

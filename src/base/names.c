@@ -22,13 +22,21 @@ static const char *const statuses[] = {"ok",     "argument",  "file",       "out
 NAMES_ALL(statuses, MSK_ERROR_UNSUPPORTED);
 const char *msk_status_name(int status) { return name_of(statuses, COUNT(statuses), status); }
 
-static const char *const fits[] = {"stretch", "pad", "crop"};
-NAMES_ALL(fits, MSK_FIT_CROP);
+static const char *const fits[] = {"stretch", "pad", "crop", "ink"};
+NAMES_ALL(fits, MSK_FIT_INK);
 const char *msk_fit_name(int fit) { return name_of(fits, COUNT(fits), fit); }
 
 static const char *const inverts[] = {"auto", "yes", "no"};
 NAMES_ALL(inverts, MSK_INVERT_NO);
 const char *msk_invert_name(int invert) { return name_of(inverts, COUNT(inverts), invert); }
+const char *msk_photo_name(int photo) { return name_of(inverts, COUNT(inverts), photo); }
+NAMES_ALL(inverts, MSK_PHOTO_NO);
+
+static const char *const sketch_kinds[] = {"drawing", "empty", "dark", "photo", "writing"};
+NAMES_ALL(sketch_kinds, MSK_SKETCH_WRITING);
+const char *msk_sketch_kind_name(int kind) {
+  return name_of(sketch_kinds, COUNT(sketch_kinds), kind);
+}
 
 /* OF_FILE is a question, no arithmetic. */
 static const char *const precisions[] = {"fp32", "int8"};

@@ -64,14 +64,27 @@ msk_status msk_source_no_memory(const msk_source *source, const char *kind) {
                   source->name, kind);
 }
 
-void msk_rgba_row(uint8_t *rgb, const uint8_t *rgba, size_t pixels, msk_alpha alpha) {
-  for (size_t i = 0; i < pixels; i++, rgb += 3, rgba += 4) {
-    if (alpha == MSK_ALPHA_ONLY) {
+static void look_at(msk_alpha_look *look, const uint8_t *rgba, size_t pixels) {
+  for (size_t i = 0; i < pixels; i++, rgba += 4) {
+    unsigned grey = (299u * rgba[0] + 587u * rgba[1] + 114u * rgba[2]) / 1000;
+    look->transparent += rgba[3] < 128;
+    if (grey >= 160)
+      look->light += rgba[3];
+    else
+      look->dark += rgba[3];
+  }
+}
+
+void msk_rgba_row(uint8_t *rgb, const uint8_t *rgba, size_t pixels, const msk_source *source) {
+  if (source->look != NULL) look_at(source->look, rgba, pixels);
+  for (size_t i = 0; i < pixels; i++, rgba += 4, rgb += 3) {
+    if (source->alpha == MSK_ALPHA_ONLY) {
       memset(rgb, rgba[3], 3);
       continue;
     }
-    unsigned a = alpha == MSK_ALPHA_DROP ? 255 : rgba[3];
-    for (int c = 0; c < 3; c++) rgb[c] = (uint8_t)((rgba[c] * a + 255 * (255 - a) + 127) / 255);
+    unsigned a = source->alpha == MSK_ALPHA_DROP ? 255 : rgba[3];
+    for (int c = 0; c < 3; c++)
+      rgb[c] = (uint8_t)((rgba[c] * a + source->ground * (255u - a) + 127) / 255);
   }
 }
 

@@ -10,12 +10,19 @@
 
 #include "masksketch.h"
 
+/* What the pixels with alpha show, weighed by it. */
+typedef struct msk_alpha_look {
+  uint64_t transparent, light, dark;
+} msk_alpha_look;
+
 /* An encoded picture and how it is to be read. */
 typedef struct msk_source {
   const uint8_t *bytes;
   size_t count;
   msk_alpha alpha;
-  const char *name; /* stands in messages */
+  uint8_t ground;       /* what is composited over */
+  msk_alpha_look *look; /* added to by decoders; may be NULL */
+  const char *name;     /* stands in messages */
   const msk_allocator *allocator;
   msk_error *error;
 } msk_source;
@@ -43,8 +50,8 @@ msk_status msk_source_no_memory(const msk_source *source, const char *kind);
  * no sense. Any bytes are safe. */
 int msk_exif_orientation(const uint8_t *bytes, size_t count);
 
-/* A row of RGBA pixels -> RGB: composited over white, alpha dropped, or alpha alone. */
-void msk_rgba_row(uint8_t *rgb, const uint8_t *rgba, size_t pixels, msk_alpha alpha);
+/* A row of RGBA pixels -> RGB: composited over the ground, alpha dropped, or alpha alone. */
+void msk_rgba_row(uint8_t *rgb, const uint8_t *rgba, size_t pixels, const msk_source *source);
 /* A decoded picture that had no alpha: white where alpha alone is asked for. */
 void msk_opaque_picture(msk_image *image, msk_alpha alpha);
 

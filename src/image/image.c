@@ -102,19 +102,30 @@ static msk_status decode_format(msk_image *image, int *orientation, const msk_so
   return refuse_unknown(source);
 }
 
+/* White ink on nothing: what can be seen is light, and there is more to see through than to see.
+ * A sticker with dark outlines is none. */
+static bool is_light_ink(const msk_alpha_look *look) {
+  uint64_t ink = (look->light + look->dark) / 255;
+  return look->light > 20 * look->dark && look->transparent > ink;
+}
+
 msk_status msk_image_decode(msk_image *image, const void *bytes, size_t byte_count, msk_alpha alpha,
                             const char *name, const msk_allocator *allocator, msk_error *error) {
+  msk_alpha_look look = {0};
   msk_source source = {.bytes = bytes,
                        .count = byte_count,
                        .alpha = alpha,
+                       .ground = 255,
+                       .look = alpha == MSK_ALPHA_SKETCH ? &look : NULL,
                        .name = name != NULL ? name : "picture",
                        .allocator = allocator,
                        .error = error};
   if (image == NULL || (bytes == NULL && byte_count != 0) || alpha < MSK_ALPHA_WHITE ||
-      alpha > MSK_ALPHA_ONLY) {
+      alpha > MSK_ALPHA_SKETCH) {
     return msk_fail(
         error, MSK_ERROR_ARGUMENT,
-        "%s: decoding needs a picture to fill, bytes, and one of MSK_ALPHA_WHITE, _DROP and _ONLY",
+        "%s: decoding needs a picture to fill, bytes, and one of MSK_ALPHA_WHITE, _DROP, _ONLY and "
+        "_SKETCH",
         source.name);
   }
   if (byte_count > MSK_MAX_FILE_BYTES) {
@@ -125,6 +136,11 @@ msk_status msk_image_decode(msk_image *image, const void *bytes, size_t byte_cou
   msk_image decoded;
   int orientation = 1;
   msk_status status = decode_format(&decoded, &orientation, &source);
+  if (status == MSK_OK && is_light_ink(&look)) {
+    source.ground = 0;
+    msk_image_free(&decoded);
+    status = decode_format(&decoded, &orientation, &source);
+  }
   if (status != MSK_OK) return status;
   if (orientation != 1 && alpha != MSK_ALPHA_DROP)
     status = turn_upright(&decoded, orientation, error);

@@ -90,7 +90,7 @@ static uint8_t *image_row(png_job *job, int y) {
 }
 
 static void use_rgba(png_job *job, int y, const uint8_t *row) {
-  msk_rgba_row(image_row(job, y), row, (size_t)job->image.width, job->source->alpha);
+  msk_rgba_row(image_row(job, y), row, (size_t)job->image.width, job->source);
 }
 
 /* Pillow turns 16-bit grey into 8 bits by clipping. */

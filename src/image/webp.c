@@ -176,7 +176,7 @@ msk_status msk_webp_decode(msk_image *image, int *orientation, const msk_source 
                      : msk_allocate_zeroed(source->allocator, pixels, 4);
     status = canvas == NULL ? msk_source_no_memory(source, "WebP")
                             : decode_frame(&frame, canvas, source);
-    if (status == MSK_OK) msk_rgba_row(decoded.pixels, canvas, pixels, source->alpha);
+    if (status == MSK_OK) msk_rgba_row(decoded.pixels, canvas, pixels, source);
     msk_free(source->allocator, canvas);
   }
   if (status != MSK_OK) {

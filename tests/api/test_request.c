@@ -331,8 +331,10 @@ static void check_names(const char *(*name)(int), int last, const char *last_nam
 static void test_names(void **state) {
   (void)state;
   check_names(msk_status_name, MSK_ERROR_UNSUPPORTED, "unsupported");
-  check_names(msk_fit_name, MSK_FIT_CROP, "crop");
+  check_names(msk_fit_name, MSK_FIT_INK, "ink");
   check_names(msk_invert_name, MSK_INVERT_NO, "no");
+  check_names(msk_photo_name, MSK_PHOTO_NO, "no");
+  check_names(msk_sketch_kind_name, MSK_SKETCH_WRITING, "writing");
   check_names(msk_dtype_name, MSK_DTYPE_F64, "F64");
   check_names(msk_precision_name, MSK_PRECISION_INT8, "int8");
   check_names(msk_job_name, MSK_JOB_EDIT, "edit");

@@ -183,7 +183,7 @@ static void test_bash(void **state) {
   assert_string_equal(completed("dr"), "draw\n");
   assert_string_equal(completed("help gen"), "generate\n");
   assert_string_equal(completed("draw a.png --lam"), "--lambda\n--lambda-map\n");
-  assert_string_equal(completed("draw a.png --fit \"\""), "stretch\npad\ncrop\n");
+  assert_string_equal(completed("draw a.png --fit \"\""), "stretch\npad\ncrop\nink\n");
   assert_string_equal(completed("draw --fit = p"), "pad\n");
   assert_string_equal(completed("generate --recipe bal"), "balanced\n");
   assert_string_equal(completed("generate --lam"), "\n");

@@ -2,114 +2,7 @@
  *
  * Preparing sketches: the default against Pillow's pixels; fitting, turning over and cleaning on
  * drawings made here, whose lines are known. */
-#include "support.h"
-
-#include <math.h>
-#include <stdbool.h>
-
-enum { SIDE = 256 };
-
-static msk_prepare_options options(msk_fit fit, msk_invert invert, int photo) {
-  msk_prepare_options o;
-  msk_prepare_init(&o);
-  o.fit = fit;
-  o.invert = invert;
-  o.photo_of_paper = photo;
-  return o;
-}
-
-static msk_image blank(int width, int height, uint8_t value) {
-  msk_image image;
-  assert_int_equal(msk_image_create(&image, width, height, NULL, NULL), MSK_OK);
-  memset(image.pixels, value, (size_t)width * (size_t)height * 3);
-  return image;
-}
-
-static msk_image prepared(const msk_image *in, int width, int height, msk_prepare_options o) {
-  msk_image out;
-  msk_error error = {0};
-  if (msk_image_prepare(&out, in, width, height, &o, NULL, &error) != MSK_OK)
-    fail_msg("%s", error.message);
-  assert_int_equal(out.width, width);
-  assert_int_equal(out.height, height);
-  return out;
-}
-
-static uint8_t *pixel(const msk_image *image, int x, int y) {
-  return image->pixels + 3 * ((size_t)y * (size_t)image->width + (size_t)x);
-}
-
-static bool same(const msk_image *a, const msk_image *b) {
-  return a->width == b->width && a->height == b->height &&
-         memcmp(a->pixels, b->pixels, (size_t)a->width * (size_t)a->height * 3) == 0;
-}
-
-/* ---- Drawings ---- */
-
-/* Distance from (x, y) to the segment. */
-static double distance(double x, double y, const double s[4]) {
-  double dx = s[2] - s[0], dy = s[3] - s[1],
-         t = ((x - s[0]) * dx + (y - s[1]) * dy) / (dx * dx + dy * dy);
-  t = t < 0 ? 0 : t > 1 ? 1 : t;
-  double across = x - s[0] - t * dx, down = y - s[1] - t * dy;
-  return sqrt(across * across + down * down); /* in the unit square: hypot() would only be slow */
-}
-
-/* A house in the unit square: how much of the pixel is ink, 0..1, for lines of `thickness` (of
- * the side). */
-static double ink(double x, double y, double thickness, double side) {
-  static const double lines[][4] = {{.2, .45, .2, .85},  {.2, .85, .8, .85},  {.8, .85, .8, .45},
-                                    {.15, .47, .5, .15}, {.5, .15, .85, .47}, {.45, .85, .45, .6},
-                                    {.45, .6, .6, .6},   {.6, .6, .6, .85},   {.28, .5, .38, .62},
-                                    {.28, .62, .38, .5}, {.65, .28, .65, .18}};
-  double nearest = 1e9;
-  for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
-    double here = distance(x, y, lines[i]);
-    nearest = here < nearest ? here : nearest;
-  }
-  double coverage = (thickness / 2 - nearest) * side + 0.5;
-  return coverage < 0 ? 0 : coverage > 1 ? 1 : coverage;
-}
-
-static msk_image drawing(int width, int height, double thickness, double paper, double pen) {
-  msk_image image = blank(width, height, 255);
-  for (int y = 0; y < height; y++) {
-    for (int x = 0; x < width; x++) {
-      double covered = ink((x + 0.5) / width, (y + 0.5) / height, thickness, width);
-      memset(pixel(&image, x, y), (int)(paper + (pen - paper) * covered + 0.5), 3);
-    }
-  }
-  return image;
-}
-
-static double gaussian(uint64_t *random) {
-  double sum = -6;
-  for (int i = 0; i < 12; i++) sum += (double)test_uniform(random, 0, 1);
-  return sum;
-}
-
-/* What a camera makes of it: warm light falling off to a corner, the shadow of a hand (soft
- * edge) or of a ruler (sharper), grain. */
-typedef struct camera {
-  double fall_off, shadow, edge, grain;
-} camera;
-
-static void photograph(msk_image *image, camera c, uint64_t seed) {
-  static const double tint[3] = {1.0, 0.95, 0.83};
-  for (int y = 0; y < image->height; y++) {
-    for (int x = 0; x < image->width; x++) {
-      double u = (double)x / image->width, v = (double)y / image->height;
-      double light = 0.95 - c.fall_off * (u + v) / 2, side = (0.9 * u + 0.4 * v - 0.7) / c.edge;
-      light *= 1 - c.shadow / (1 + exp(-4 * side));
-      double grain = c.grain * gaussian(&seed);
-      for (int k = 0; k < 3; k++) {
-        double value =
-            pixel(image, x, y)[k] * light * tint[k] + grain + 0.3 * c.grain * gaussian(&seed);
-        pixel(image, x, y)[k] = (uint8_t)(value < 0 ? 0 : value > 255 ? 255 : value + 0.5);
-      }
-    }
-  }
-}
+#include "drawn.h"
 
 /* ---- The default ---- */
 
@@ -128,14 +21,17 @@ static void the_default_is_pillows_resize(void **state) {
         msk_image_load(&expected, golden_path("image/resize/%s.bicubic.out.png", names[i]),
                        MSK_ALPHA_DROP, NULL, NULL),
         MSK_OK);
-    msk_image out = prepared(&in, SIDE, SIDE, options(MSK_FIT_STRETCH, MSK_INVERT_NO, 0));
+    msk_image out =
+        prepared(&in, SIDE, SIDE, options(MSK_FIT_STRETCH, MSK_INVERT_NO, MSK_PHOTO_NO));
     assert_true(same(&out, &expected));
     msk_image_free(&out);
     msk_image_free(&expected);
     msk_image_free(&in);
   }
   msk_image sketch = drawing(300, 200, 0.02, 255, 0),
-            plain = prepared(&sketch, SIDE, SIDE, options(MSK_FIT_STRETCH, MSK_INVERT_NO, 0)), out;
+            plain = prepared(&sketch, SIDE, SIDE,
+                             options(MSK_FIT_STRETCH, MSK_INVERT_NO, MSK_PHOTO_NO)),
+            out;
   assert_int_equal(msk_image_prepare(&out, &sketch, SIDE, SIDE, NULL, NULL, NULL), MSK_OK);
   assert_true(same(&out, &plain));
   msk_image_free(&out);
@@ -162,8 +58,8 @@ static void padding_keeps_the_shape_on_paper(void **state) {
     }
     if (in.width > 2 && in.height > 2) memset(pixel(&in, in.width / 2, in.height / 2), 0, 3);
     msk_image inner = prepared(&in, cases[i].inner_width, cases[i].inner_height,
-                               options(MSK_FIT_STRETCH, MSK_INVERT_AUTO, 0));
-    msk_image out = prepared(&in, SIDE, SIDE, options(MSK_FIT_PAD, MSK_INVERT_AUTO, 0));
+                               options(MSK_FIT_STRETCH, MSK_INVERT_AUTO, MSK_PHOTO_NO));
+    msk_image out = prepared(&in, SIDE, SIDE, options(MSK_FIT_PAD, MSK_INVERT_AUTO, MSK_PHOTO_NO));
     for (int y = 0; y < SIDE; y++) {
       for (int x = 0; x < SIDE; x++) {
         int ix = x - cases[i].left, iy = y - cases[i].top;
@@ -194,9 +90,9 @@ static void cropping_takes_the_centre(void **state) {
         memcpy(pixel(&cut, x, y), pixel(&in, cases[i].left + x, cases[i].top + y), 3);
     }
     msk_image expected = prepared(&cut, cases[i].out_width, cases[i].out_height,
-                                  options(MSK_FIT_STRETCH, MSK_INVERT_NO, 0));
+                                  options(MSK_FIT_STRETCH, MSK_INVERT_NO, MSK_PHOTO_NO));
     msk_image out = prepared(&in, cases[i].out_width, cases[i].out_height,
-                             options(MSK_FIT_CROP, MSK_INVERT_NO, 0));
+                             options(MSK_FIT_CROP, MSK_INVERT_NO, MSK_PHOTO_NO));
     assert_true(same(&out, &expected));
     msk_image_free(&in);
     msk_image_free(&cut);
@@ -209,9 +105,11 @@ static void cropping_takes_the_centre(void **state) {
 
 /* Whether the automatic choice turns the picture over: it then differs from the untouched one. */
 static bool turned(const msk_image *in) {
-  msk_image automatic = prepared(in, SIDE, SIDE, options(MSK_FIT_STRETCH, MSK_INVERT_AUTO, 0));
-  msk_image never = prepared(in, SIDE, SIDE, options(MSK_FIT_STRETCH, MSK_INVERT_NO, 0));
-  msk_image always = prepared(in, SIDE, SIDE, options(MSK_FIT_STRETCH, MSK_INVERT_YES, 0));
+  msk_image automatic =
+      prepared(in, SIDE, SIDE, options(MSK_FIT_STRETCH, MSK_INVERT_AUTO, MSK_PHOTO_NO));
+  msk_image never = prepared(in, SIDE, SIDE, options(MSK_FIT_STRETCH, MSK_INVERT_NO, MSK_PHOTO_NO));
+  msk_image always =
+      prepared(in, SIDE, SIDE, options(MSK_FIT_STRETCH, MSK_INVERT_YES, MSK_PHOTO_NO));
   bool is_always = same(&automatic, &always), is_never = same(&automatic, &never);
   assert_true(is_always != is_never);
   msk_image_free(&automatic);
@@ -271,12 +169,13 @@ static void a_negative_gives_the_same_sketch(void **state) {
   (void)state;
   msk_image in = drawing(SIDE, SIDE, 0.02, 255, 30), negative = blank(SIDE, SIDE, 0);
   for (size_t i = 0; i < 3 * SIDE * SIDE; i++) negative.pixels[i] = (uint8_t)(255 - in.pixels[i]);
-  msk_image a = prepared(&in, SIDE, SIDE, options(MSK_FIT_STRETCH, MSK_INVERT_AUTO, 0));
-  msk_image b = prepared(&negative, SIDE, SIDE, options(MSK_FIT_STRETCH, MSK_INVERT_AUTO, 0));
+  msk_image a = prepared(&in, SIDE, SIDE, options(MSK_FIT_STRETCH, MSK_INVERT_AUTO, MSK_PHOTO_NO));
+  msk_image b =
+      prepared(&negative, SIDE, SIDE, options(MSK_FIT_STRETCH, MSK_INVERT_AUTO, MSK_PHOTO_NO));
   assert_true(same(&a, &b));
   assert_true(same(&a, &in));
   msk_image board = drawing(SIDE, SIDE, 0.02, 30, 230),
-            c = prepared(&board, SIDE, SIDE, options(MSK_FIT_PAD, MSK_INVERT_AUTO, 0));
+            c = prepared(&board, SIDE, SIDE, options(MSK_FIT_PAD, MSK_INVERT_AUTO, MSK_PHOTO_NO));
   /* grey ground becomes white paper */
   for (int c3 = 0; c3 < 3; c3++) assert_int_equal(pixel(&c, 3, 3)[c3], 255);
   msk_image_free(&a);
@@ -290,9 +189,10 @@ static void a_negative_gives_the_same_sketch(void **state) {
 static void an_empty_sketch_stays_white(void **state) {
   (void)state;
   msk_image in = blank(100, 70, 255);
-  for (int fit = 0; fit < 3; fit++) {
-    for (int photo = 0; photo < 2; photo++) {
-      msk_image out = prepared(&in, SIDE, SIDE, options((msk_fit)fit, MSK_INVERT_AUTO, photo));
+  for (int fit = 0; fit < 4; fit++) {
+    for (int photo = 0; photo < 3; photo++) {
+      msk_image out =
+          prepared(&in, SIDE, SIDE, options((msk_fit)fit, MSK_INVERT_AUTO, (msk_photo)photo));
       for (size_t i = 0; i < 3 * SIDE * SIDE; i++) assert_int_equal(out.pixels[i], 255);
       msk_image_free(&out);
     }
@@ -300,32 +200,14 @@ static void an_empty_sketch_stays_white(void **state) {
   msk_image_free(&in);
   in = blank(700, 500, 225); /* a sheet with nothing on it, photographed */
   photograph(&in, (camera){0.4, 0.4, 0.3, 4}, 5);
-  msk_image out = prepared(&in, SIDE, SIDE, options(MSK_FIT_STRETCH, MSK_INVERT_AUTO, 1));
+  msk_image out =
+      prepared(&in, SIDE, SIDE, options(MSK_FIT_STRETCH, MSK_INVERT_AUTO, MSK_PHOTO_YES));
   for (size_t i = 0; i < 3 * SIDE * SIDE; i++) assert_int_equal(out.pixels[i], 255);
   msk_image_free(&out);
   msk_image_free(&in);
 }
 
 /* ---- Photos of paper ---- */
-
-/* Lines found (darker than mid-grey) against lines drawn: intersection over union. `background`:
- * darkest pixel more than `margin` pixels off any line. */
-static double overlap(const msk_image *out, double thickness, double margin, int *background) {
-  int both = 0, either = 0;
-  *background = 255;
-  for (int y = 0; y < out->height; y++) {
-    for (int x = 0; x < out->width; x++) {
-      double u = (x + 0.5) / out->width, v = (y + 0.5) / out->height;
-      bool truth = ink(u, v, thickness, out->width) >= 0.5, found = pixel(out, x, y)[1] < 128;
-      both += truth && found;
-      either += truth || found;
-      if (ink(u, v, thickness + 2 * margin / out->width, out->width) == 0 &&
-          pixel(out, x, y)[1] < *background)
-        *background = pixel(out, x, y)[1];
-    }
-  }
-  return (double)both / either;
-}
 
 /* A line of 5 pixels that is found half a pixel too wide or too narrow on either side has 4/5 =
  * 0.8; chance is below 0.1. */
@@ -342,8 +224,10 @@ static void photographed_lines_are_kept(void **state) {
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     msk_image in = drawing(cases[i].width, cases[i].height, cases[i].thickness, 230, cases[i].pen);
     photograph(&in, cases[i].camera, i);
-    msk_image out = prepared(&in, SIDE, SIDE, options(MSK_FIT_STRETCH, MSK_INVERT_AUTO, 1)),
-              plain = prepared(&in, SIDE, SIDE, options(MSK_FIT_STRETCH, MSK_INVERT_AUTO, 0));
+    msk_image out = prepared(&in, SIDE, SIDE,
+                             options(MSK_FIT_STRETCH, MSK_INVERT_AUTO, MSK_PHOTO_YES)),
+              plain = prepared(&in, SIDE, SIDE,
+                               options(MSK_FIT_STRETCH, MSK_INVERT_AUTO, MSK_PHOTO_NO));
     int background, plain_background;
     double iou = overlap(&out, cases[i].thickness, 2.5, &background),
            plain_iou = overlap(&plain, cases[i].thickness, 2.5, &plain_background);
@@ -361,7 +245,8 @@ static void thin_and_faint_lines_are_kept(void **state) {
   (void)state;
   msk_image in = drawing(1600, 1600, 0.005, 230, 150);
   photograph(&in, (camera){0.3, 0.4, 0.3, 2.5}, 77);
-  msk_image out = prepared(&in, SIDE, SIDE, options(MSK_FIT_STRETCH, MSK_INVERT_AUTO, 1));
+  msk_image out =
+      prepared(&in, SIDE, SIDE, options(MSK_FIT_STRETCH, MSK_INVERT_AUTO, MSK_PHOTO_YES));
   int drawn = 0, kept = 0;
   for (int y = 0; y < SIDE; y++) {
     for (int x = 0; x < SIDE; x++) {
@@ -389,7 +274,7 @@ static void colours_and_fillings_are_kept(void **state) {
   }
   for (int y = 300; y < 700; y++) memset(pixel(&in, 600, y), 20, 3 * 250);
   photograph(&in, (camera){0.3, 0.4, 0.3, 2.5}, 3);
-  msk_image out = prepared(&in, 500, 500, options(MSK_FIT_STRETCH, MSK_INVERT_AUTO, 1));
+  msk_image out = prepared(&in, 500, 500, options(MSK_FIT_STRETCH, MSK_INVERT_AUTO, MSK_PHOTO_YES));
   for (int p = 0; p < 3; p++) assert_true(pixel(&out, 53 + 75 * p, 250)[0] < 128);
   for (int y = 160; y < 340; y += 10) {
     for (int x = 310; x < 415; x += 10) assert_true(pixel(&out, x, y)[0] < 128);
@@ -403,7 +288,8 @@ static void a_blackboard_is_cleaned_too(void **state) {
   (void)state;
   msk_image in = drawing(900, 900, 0.02, 45, 215);
   photograph(&in, (camera){0.2, 0.2, 0.3, 2}, 4);
-  msk_image out = prepared(&in, SIDE, SIDE, options(MSK_FIT_STRETCH, MSK_INVERT_AUTO, 1));
+  msk_image out =
+      prepared(&in, SIDE, SIDE, options(MSK_FIT_STRETCH, MSK_INVERT_AUTO, MSK_PHOTO_YES));
   int background;
   double iou = overlap(&out, 0.02, 2.5, &background);
   print_message("  blackboard: lines %.3f, background %d\n", iou, background);
@@ -418,10 +304,10 @@ static void extreme_shapes_are_prepared(void **state) {
     int width, height;
   } sizes[] = {{1, 1}, {1, 2}, {5, 3}, {7, 7}, {1, 3000}, {3000, 2}};
   for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
-    for (int i = 0; i < 18; i++) {
+    for (int i = 0; i < 36; i++) {
       msk_image in = drawing(sizes[s].width, sizes[s].height, 0.2, 20, 230);
-      msk_image out =
-          prepared(&in, 33, 17, options((msk_fit)(i % 3), (msk_invert)(i / 3 % 3), i / 9));
+      msk_image out = prepared(
+          &in, 33, 17, options((msk_fit)(i % 4), (msk_invert)(i / 4 % 3), (msk_photo)(i / 12)));
       msk_image_free(&in);
       msk_image_free(&out);
     }
@@ -431,7 +317,7 @@ static void extreme_shapes_are_prepared(void **state) {
 static void wrong_requests_are_refused(void **state) {
   (void)state;
   msk_image in = blank(4, 4, 255), out = {.width = 3}, none = {0};
-  msk_prepare_options good = options(MSK_FIT_PAD, MSK_INVERT_AUTO, 0), o = good;
+  msk_prepare_options good = options(MSK_FIT_PAD, MSK_INVERT_AUTO, MSK_PHOTO_NO), o = good;
   msk_error error;
   assert_int_equal(msk_image_prepare(&out, NULL, 8, 8, &good, NULL, &error), MSK_ERROR_ARGUMENT);
   assert_int_equal(msk_image_prepare(&out, &none, 8, 8, &good, NULL, &error), MSK_ERROR_ARGUMENT);
@@ -446,7 +332,7 @@ static void wrong_requests_are_refused(void **state) {
   assert_int_equal(msk_image_prepare(&out, &in, 8, 8, &o, NULL, &error), MSK_ERROR_ARGUMENT);
   o = good, o.invert = (msk_invert)-1;
   assert_int_equal(msk_image_prepare(&out, &in, 8, 8, &o, NULL, &error), MSK_ERROR_ARGUMENT);
-  o = good, o.photo_of_paper = 2;
+  o = good, o.photo_of_paper = (msk_photo)3;
   assert_int_equal(msk_image_prepare(&out, &in, 8, 8, &o, NULL, &error), MSK_ERROR_ARGUMENT);
   assert_int_equal(out.width, 3);
   msk_image_free(&in);

@@ -246,7 +246,7 @@ static msk_status draw_item(struct item *item, const item_options *options, pen_
   msk_prepare_options prepare;
   uint8_t *drawn = malloc(PEN_SHAPE);
   msk_prepare_init(&prepare);
-  prepare.photo_of_paper = variation->hand == PEN_PHOTO;
+  prepare.photo_of_paper = variation->hand == PEN_PHOTO ? MSK_PHOTO_YES : MSK_PHOTO_AUTO;
   if (drawn == NULL) abort();
   change_strokes(strokes, variation->change, seed);
   msk_status status = msk_image_create(&sheet, 2 * PEN_SHEET, 2 * PEN_SHEET, NULL, error);

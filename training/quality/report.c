@@ -40,8 +40,7 @@ static msk_status paste(const msk_image *sheet, int left, int top, const msk_ima
                         msk_error *error) {
   msk_image tile = {0};
   msk_prepare_options options;
-  msk_prepare_init(&options);
-  options.invert = MSK_INVERT_NO;
+  msk_prepare_plain(&options);
   msk_status status = msk_image_prepare(&tile, picture, TILE, TILE, &options, NULL, error);
   for (int y = 0; status == MSK_OK && y < TILE; y++) {
     memcpy(sheet->pixels + ((size_t)(top + y) * (size_t)sheet->width + (size_t)left) * 3,

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * paper.c - see paper.h. The ruling is in ruling.c. */
+#include "image/paper.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define CELLS (MSK_GROUND_CELLS * MSK_GROUND_CELLS)
+#define WHITE 250        /* paper from here on is left as it is */
+#define DARKEST_PAPER 64 /* what is darker is a fill */
+#define SAME_PAPER 3     /* levels that cells of one flat colour may differ by */
+#define STANDS_OUT 24    /* levels between a line and its ground */
+
+uint8_t msk_brightness(const uint8_t rgb[3]) {
+  return (uint8_t)((299u * rgb[0] + 587u * rgb[1] + 114u * rgb[2] + 500) / 1000);
+}
+
+int msk_ground_cell(const msk_image *sketch, int x, int y) {
+  return y * MSK_GROUND_CELLS / sketch->height * MSK_GROUND_CELLS +
+         x * MSK_GROUND_CELLS / sketch->width;
+}
+
+static uint8_t histogram_median(const uint32_t histogram[256], uint32_t total) {
+  uint32_t below = 0;
+  int value = 0;
+  while (value < 255 && (below += histogram[value]) * 2 <= total) value++;
+  return (uint8_t)value;
+}
+
+/* Pixels of a cell: those whose msk_ground_cell() it is; at least one where a side is shorter than
+ * the grid. */
+static void find_cell(uint8_t colour[3], const msk_image *sketch, int column, int row) {
+  int left = (column * sketch->width + MSK_GROUND_CELLS - 1) / MSK_GROUND_CELLS,
+      right = ((column + 1) * sketch->width + MSK_GROUND_CELLS - 1) / MSK_GROUND_CELLS,
+      top = (row * sketch->height + MSK_GROUND_CELLS - 1) / MSK_GROUND_CELLS,
+      bottom = ((row + 1) * sketch->height + MSK_GROUND_CELLS - 1) / MSK_GROUND_CELLS;
+  uint32_t histogram[3][256] = {{0}}, total = 0;
+  if (left >= right) left = right - 1 > 0 ? right - 1 : 0, right = left + 1;
+  if (top >= bottom) top = bottom - 1 > 0 ? bottom - 1 : 0, bottom = top + 1;
+  for (int y = top; y < bottom; y++) {
+    const uint8_t *pixel = sketch->pixels + 3 * ((size_t)y * (size_t)sketch->width + (size_t)left);
+    for (int x = left; x < right; x++, pixel += 3, total++) {
+      for (int c = 0; c < 3; c++) histogram[c][pixel[c]]++;
+    }
+  }
+  for (int c = 0; c < 3; c++) colour[c] = histogram_median(histogram[c], total);
+}
+
+void msk_ground_find(msk_ground *ground, const msk_image *sketch) {
+  for (int i = 0; i < CELLS; i++) {
+    find_cell(ground->colours[i], sketch, i % MSK_GROUND_CELLS, i / MSK_GROUND_CELLS);
+    ground->grey[i] = msk_brightness(ground->colours[i]);
+  }
+}
+
+/* ---- What kind of paper ---- */
+
+static bool is_near(const uint8_t a[3], const uint8_t b[3], int levels) {
+  return abs(a[0] - b[0]) <= levels && abs(a[1] - b[1]) <= levels && abs(a[2] - b[2]) <= levels;
+}
+
+/* How many cells have the colour of cell `of`. */
+static int count_like(const msk_ground *ground, int of) {
+  int count = 0;
+  for (int i = 0; i < CELLS; i++)
+    count += is_near(ground->colours[i], ground->colours[of], SAME_PAPER);
+  return count;
+}
+
+/* Parts of red and blue in a colour, in 1/1000. */
+static void find_tint(int tint[2], const uint8_t colour[3]) {
+  int sum = colour[0] + colour[1] + colour[2] + 1;
+  tint[0] = 1000 * colour[0] / sum;
+  tint[1] = 1000 * colour[2] / sum;
+}
+
+static int compare_ints(const void *left, const void *right) {
+  const int *a = left, *b = right;
+  return (*a > *b) - (*a < *b);
+}
+
+/* Paper has one tint in light and in shadow; a scene has many. */
+static bool has_one_tint(const msk_ground *ground) {
+  int tints[2][CELLS], sorted[2][CELLS], alike = 0;
+  for (int i = 0; i < CELLS; i++) {
+    int tint[2];
+    find_tint(tint, ground->colours[i]);
+    for (int k = 0; k < 2; k++) tints[k][i] = sorted[k][i] = tint[k];
+  }
+  for (int k = 0; k < 2; k++) qsort(sorted[k], CELLS, sizeof sorted[k][0], compare_ints);
+  for (int i = 0; i < CELLS; i++) {
+    alike += abs(tints[0][i] - sorted[0][CELLS / 2]) <= 30 &&
+             abs(tints[1][i] - sorted[1][CELLS / 2]) <= 30;
+  }
+  return alike * 100 >= CELLS * 65;
+}
+
+/* Percent of the neighbouring cells that differ by more than light and the edges of a shadow
+ * make them. */
+static int roughness(const msk_ground *ground) {
+  int rough = 0, pairs = 0;
+  for (int i = 0; i < CELLS; i++) {
+    for (int step = 1; step <= MSK_GROUND_CELLS; step += MSK_GROUND_CELLS - 1) {
+      bool last = step == 1 ? i % MSK_GROUND_CELLS == MSK_GROUND_CELLS - 1 : i + step >= CELLS;
+      if (last) continue;
+      int a = ground->grey[i], b = ground->grey[i + step], lighter = a > b ? a : b;
+      rough += abs(a - b) * 100 > 12 * lighter;
+      pairs++;
+    }
+  }
+  return 100 * rough / pairs;
+}
+
+/* Percent of the pixels that lie within `levels` of their ground. */
+static int part_near_ground(const msk_image *sketch, const msk_ground *ground, int levels) {
+  size_t near = 0, total = (size_t)sketch->width * (size_t)sketch->height;
+  const uint8_t *pixel = sketch->pixels;
+  for (int y = 0; y < sketch->height; y++) {
+    for (int x = 0; x < sketch->width; x++, pixel += 3) {
+      near += abs(msk_brightness(pixel) - ground->grey[msk_ground_cell(sketch, x, y)]) <= levels;
+    }
+  }
+  return (int)(100 * near / total);
+}
+
+msk_paper msk_paper_judge(uint8_t colour[3], const msk_image *sketch) {
+  msk_ground ground;
+  int commonest = 0, count = 0;
+  msk_ground_find(&ground, sketch);
+  for (int i = 0; i < CELLS; i++) {
+    int alike = count_like(&ground, i);
+    if (alike > count) commonest = i, count = alike;
+  }
+  const uint8_t *paper = ground.colours[commonest];
+  bool flat = 2 * count >= CELLS;
+  if (flat && (msk_brightness(paper) < DARKEST_PAPER ||
+               (paper[0] >= WHITE && paper[1] >= WHITE && paper[2] >= WHITE)))
+    return MSK_PAPER_AS_IS;
+  /* grain is the camera's, even where the light is even */
+  if (flat && part_near_ground(sketch, &ground, 1) >= 60) {
+    memcpy(colour, paper, 3);
+    return MSK_PAPER_TINTED;
+  }
+  bool drawn = has_one_tint(&ground) && roughness(&ground) < 27 &&
+               part_near_ground(sketch, &ground, STANDS_OUT) >= 70;
+  return drawn ? MSK_PAPER_PHOTOGRAPHED : MSK_PAPER_AS_IS;
+}
+
+static int middle_grey(const msk_ground *ground) {
+  uint32_t histogram[256] = {0};
+  for (int i = 0; i < CELLS; i++) histogram[ground->grey[i]]++;
+  return histogram_median(histogram, CELLS);
+}
+
+bool msk_paper_is_written_light(const msk_image *sketch) {
+  msk_ground ground;
+  uint64_t light = 0, dark = 0;
+  const uint8_t *pixel = sketch->pixels;
+  msk_ground_find(&ground, sketch);
+  int paper = middle_grey(&ground);
+  if (paper > 255 - STANDS_OUT) return false;
+  for (int y = 0; y < sketch->height; y++) {
+    for (int x = 0; x < sketch->width; x++, pixel += 3) {
+      /* what is lighter than a filled area is paper */
+      if (2 * ground.grey[msk_ground_cell(sketch, x, y)] < paper) continue;
+      int over = msk_brightness(pixel) - ground.grey[msk_ground_cell(sketch, x, y)];
+      if (over > STANDS_OUT) light += (unsigned)over;
+      if (over < -STANDS_OUT) dark += (unsigned)-over;
+    }
+  }
+  return light > 2 * dark && part_near_ground(sketch, &ground, STANDS_OUT) >= 60;
+}
+
+void msk_paper_level(msk_image *sketch, const uint8_t colour[3]) {
+  size_t samples = (size_t)sketch->width * (size_t)sketch->height * 3;
+  for (size_t i = 0; i < samples; i++) {
+    unsigned white = colour[i % 3] == 0 ? 1 : colour[i % 3];
+    unsigned value = (sketch->pixels[i] * 255u + white / 2) / white;
+    sketch->pixels[i] = (uint8_t)(value > 255 ? 255 : value);
+  }
+}

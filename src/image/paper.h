@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * paper.h - what a drawing stands on: its ground, cell by cell; whether that is white, tinted or
+ * photographed; and the ruling that is printed on it. */
+#ifndef MSK_IMAGE_PAPER_H
+#define MSK_IMAGE_PAPER_H
+
+#include <stdbool.h>
+
+#include "masksketch.h"
+
+enum { MSK_GROUND_CELLS = 16 }; /* a side */
+
+/* The median colour of each cell of a grid over the picture. Lines cover less than half of a
+ * cell, so that this is the paper wherever something is drawn and not filled. */
+typedef struct msk_ground {
+  uint8_t colours[MSK_GROUND_CELLS * MSK_GROUND_CELLS][3];
+  uint8_t grey[MSK_GROUND_CELLS * MSK_GROUND_CELLS]; /* their brightness */
+} msk_ground;
+
+void msk_ground_find(msk_ground *ground, const msk_image *sketch);
+/* The cell in which pixel (x, y) lies. */
+int msk_ground_cell(const msk_image *sketch, int x, int y);
+/* 0..255, by the weights of ITU-R BT.601. */
+uint8_t msk_brightness(const uint8_t rgb[3]);
+
+typedef enum msk_paper {
+  MSK_PAPER_AS_IS,       /* white already, or no paper at all */
+  MSK_PAPER_TINTED,      /* one colour, which is not white */
+  MSK_PAPER_PHOTOGRAPHED /* light and shadow, grain */
+} msk_paper;
+
+/* Judges a sketch that is dark on light; colour: the paper's where it is tinted. */
+msk_paper msk_paper_judge(uint8_t colour[3], const msk_image *sketch);
+/* Whether the sketch is light lines on a ground that is neither dark nor white: what stands out
+ * from its ground does so by being lighter. */
+bool msk_paper_is_written_light(const msk_image *sketch);
+/* Brings paper of this colour to white, in place. */
+void msk_paper_level(msk_image *sketch, const uint8_t colour[3]);
+
+/* Takes ruled lines, squares and dots off a sketch that is dark on light, in place; *found tells
+ * whether there were any (the picture is untouched otherwise). Lines count as ruling where at
+ * least five of them run straight through the whole picture, parallel and evenly spaced, at any
+ * angle; and single ones that cross these. Errors: MSK_ERROR_MEMORY. */
+msk_status msk_ruling_remove(bool *found, msk_image *sketch, const msk_allocator *allocator,
+                             msk_error *error);
+
+#endif

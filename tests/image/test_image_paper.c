@@ -1,0 +1,389 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * test_image_paper.c - what people draw on: tinted paper, boards, photographed sheets, ruled,
+ * squared and dotted paper, transparency; small drawings; pictures that are no drawings. The
+ * house of drawn.h is drawn on all of them, so that its lines are known. */
+#include "drawn.h"
+
+#include <math.h>
+
+static const msk_photo AUTO = MSK_PHOTO_AUTO;
+
+static msk_prepare_options usual(msk_photo photo) {
+  return options(MSK_FIT_STRETCH, MSK_INVERT_AUTO, photo);
+}
+
+/* A house of `pen` on `paper`, both in colour. */
+static msk_image coloured(int side, double thickness, const int paper[3], const int pen[3]) {
+  msk_image image = blank(side, side, 255);
+  for (int y = 0; y < side; y++) {
+    for (int x = 0; x < side; x++) {
+      double covered = ink((x + 0.5) / side, (y + 0.5) / side, thickness, side);
+      for (int c = 0; c < 3; c++)
+        pixel(&image, x, y)[c] = (uint8_t)(paper[c] + (pen[c] - paper[c]) * covered + 0.5);
+    }
+  }
+  return image;
+}
+
+/* The lines are there, the paper is white. 5 pixels found half a pixel too wide are 0.8. */
+static void expect_house(const msk_image *in, double thickness, msk_photo photo, double least,
+                         const char *what) {
+  msk_image out = prepared(in, SIDE, SIDE, usual(photo));
+  int background;
+  double iou = overlap(&out, thickness, 2.5, &background);
+  print_message("  %s (%s): lines %.3f, background %d\n", what, msk_photo_name((int)photo), iou,
+                background);
+  if (iou < least) fail_msg("%s: lines overlap by %.3f only", what, iou);
+  if (background < 230) fail_msg("%s: background as dark as %d", what, background);
+  msk_image_free(&out);
+}
+
+/* ---- Paper that is not white ---- */
+
+static void tinted_paper_becomes_white(void **state) {
+  (void)state;
+  static const int papers[][3] = {{246, 238, 220}, {181, 142, 98},  {168, 168, 170},
+                                  {190, 210, 235}, {245, 200, 205}, {235, 235, 235}};
+  static const int pen[3] = {30, 28, 30};
+  for (size_t i = 0; i < sizeof papers / sizeof *papers; i++) {
+    msk_image in = coloured(512, 0.02, papers[i], pen);
+    expect_house(&in, 0.02, AUTO, 0.8, "tinted paper");
+    msk_image out = prepared(&in, SIDE, SIDE, usual(AUTO)),
+              plain = prepared(&in, SIDE, SIDE, usual(MSK_PHOTO_NO));
+    for (int c = 0; c < 3; c++) {
+      assert_int_equal(pixel(&out, 3, 3)[c], 255);
+      assert_int_equal(pixel(&plain, 3, 3)[c],
+                       papers[i][c]); /* as it is, where that is asked for */
+    }
+    msk_image_free(&in);
+    msk_image_free(&out);
+    msk_image_free(&plain);
+  }
+}
+
+static void light_lines_are_turned_over_on_any_ground(void **state) {
+  (void)state;
+  static const int grounds[][3] = {{40, 90, 60},   {30, 30, 30},    {150, 150, 150},
+                                   {181, 142, 98}, {120, 180, 130}, {200, 120, 120}};
+  static const int chalk[3] = {250, 250, 245};
+  for (size_t i = 0; i < sizeof grounds / sizeof *grounds; i++) {
+    msk_image in = coloured(512, 0.02, grounds[i], chalk);
+    expect_house(&in, 0.02, AUTO, 0.8, "light lines");
+    msk_image_free(&in);
+  }
+}
+
+/* Drawings on white are the resized picture, byte for byte, whatever else is on them. */
+static void white_paper_is_left_alone(void **state) {
+  (void)state;
+  static const double thicknesses[] = {0.004, 0.02, 0.06};
+  for (size_t i = 0; i < 3; i++) {
+    msk_image in = drawing(600, 500, thicknesses[i], 255, 60);
+    for (int y = 250; y < 300; y++) {
+      for (int x = 250; x < 350; x++) memcpy(pixel(&in, x, y), (uint8_t[]){200, 60, 40}, 3);
+    }
+    msk_image automatic = prepared(&in, SIDE, SIDE, usual(AUTO)),
+              plain = prepared(&in, SIDE, SIDE, usual(MSK_PHOTO_NO));
+    assert_true(same(&automatic, &plain));
+    msk_image_free(&in);
+    msk_image_free(&automatic);
+    msk_image_free(&plain);
+  }
+}
+
+static void photographs_are_found(void **state) {
+  (void)state;
+  static const camera cameras[] = {
+      {0.5, 0, 1, 4}, {0.3, 0.55, 0.3, 4}, {0.2, 0.5, 0.15, 3}, {0.4, 0.3, 0.3, 2}};
+  for (size_t i = 0; i < sizeof cameras / sizeof *cameras; i++) {
+    msk_image in = drawing(1000, 1000, 0.02, 230, 50);
+    photograph(&in, cameras[i], i);
+    msk_image automatic = prepared(&in, SIDE, SIDE, usual(AUTO)),
+              asked = prepared(&in, SIDE, SIDE, usual(MSK_PHOTO_YES));
+    assert_true(same(&automatic, &asked));
+    msk_image_free(&automatic);
+    msk_image_free(&asked);
+    expect_house(&in, 0.02, AUTO, 0.8, "photo");
+    msk_image_free(&in);
+  }
+}
+
+/* ---- Ruling ---- */
+
+typedef struct ruling {
+  double spacing, thickness, degrees; /* in pixels */
+  bool squares, dots;
+  int colour[3];
+} ruling;
+
+/* Distance to the nearest multiple of the spacing. */
+static double to_line(double at, double spacing) {
+  double part = fmod(at, spacing);
+  part = part < 0 ? part + spacing : part;
+  return fmin(part, spacing - part);
+}
+
+/* Printed on the paper, so that ink lies over it. */
+static void rule(msk_image *image, ruling r) {
+  double turn = r.degrees * 3.14159265358979 / 180;
+  for (int y = 0; y < image->height; y++) {
+    for (int x = 0; x < image->width; x++) {
+      double u = x * cos(turn) + y * sin(turn) + 7.3, v = y * cos(turn) - x * sin(turn) + 5.6;
+      double across = to_line(v, r.spacing), along = to_line(u, r.spacing);
+      double distance = r.dots ? hypot(across, along) : across;
+      if (r.squares) distance = fmin(across, along);
+      double covered = r.thickness / 2 - distance + 0.5;
+      covered = covered < 0 ? 0 : covered > 1 ? 1 : covered;
+      for (int c = 0; c < 3; c++) {
+        uint8_t *p = pixel(image, x, y) + c;
+        *p = (uint8_t)(*p * (1 - covered * (255 - r.colour[c]) / 255) + 0.5);
+      }
+    }
+  }
+}
+
+static const ruling rulings[] = {
+    {26, 1, 0, false, false, {205, 215, 240}},   {32, 2, 0, false, false, {140, 170, 220}},
+    {40, 2, 2.3, false, false, {150, 180, 225}}, {36, 2, 12, false, false, {110, 110, 120}},
+    {22, 1, 0, true, false, {228, 232, 240}},    {30, 2, 0, true, false, {140, 190, 220}},
+    {30, 2, 5, true, false, {160, 200, 170}},    {40, 2, -17, true, false, {190, 200, 220}},
+    {28, 5, 0, false, true, {170, 170, 175}},    {34, 5, 3, false, true, {140, 140, 150}}};
+
+static void ruling_is_no_ink(void **state) {
+  (void)state;
+  for (size_t i = 0; i < sizeof rulings / sizeof *rulings; i++) {
+    for (int photo = 0; photo < 2; photo++) {
+      msk_image in = drawing(800, 800, 0.02, i % 2 ? 255 : 242, 30);
+      rule(&in, rulings[i]);
+      expect_house(&in, 0.02, (msk_photo)photo, 0.75, "ruled paper");
+      if (i % 3 == 1) {
+        photograph(&in, (camera){0.25, 0.35, 0.25, 2.5}, i);
+        expect_house(&in, 0.02, (msk_photo)photo, 0.75, "ruled paper, photographed");
+      }
+      msk_image_free(&in);
+    }
+  }
+}
+
+/* A fence is drawn, however regular: its lines end. */
+static void drawn_lines_are_no_ruling(void **state) {
+  (void)state;
+  msk_image in = blank(512, 512, 255);
+  for (int row = 80; row < 440; row += 32) {
+    for (int y = row; y < row + 3; y++) memset(pixel(&in, 60, y), 0, 3 * 390);
+  }
+  msk_image automatic = prepared(&in, SIDE, SIDE, usual(AUTO)),
+            plain = prepared(&in, SIDE, SIDE, usual(MSK_PHOTO_NO));
+  assert_true(same(&automatic, &plain));
+  msk_image_free(&in);
+  msk_image_free(&automatic);
+  msk_image_free(&plain);
+}
+
+/* ---- Fitting to the ink ---- */
+
+/* The house fills .15 to .85 of its square; at `part` of the sheet, around (left, top). */
+static msk_image small_house(int side, double part, double left, double top, double paper) {
+  msk_image image = blank(side, side, (uint8_t)paper);
+  for (int y = 0; y < side; y++) {
+    for (int x = 0; x < side; x++) {
+      double u = ((x + 0.5) / side - left) / part, v = ((y + 0.5) / side - top) / part;
+      if (u < 0 || v < 0 || u > 1 || v > 1) continue;
+      double covered = ink(u, v, 0.03, side * part);
+      memset(pixel(&image, x, y), (int)(paper - (paper - 20) * covered + 0.5), 3);
+    }
+  }
+  return image;
+}
+
+static void ink_fills_the_sheet(void **state) {
+  (void)state;
+  static const struct {
+    double part, left, top, paper;
+  } cases[] = {{0.5, 0.25, 0.25, 255},
+               {0.5, 0, 0, 255},
+               {0.3, 0.65, 0.1, 255},
+               {0.5, 0.4, 0.5, 220},
+               {0.25, 0.75, 0.75, 255}};
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    msk_image in = small_house(800, cases[i].part, cases[i].left, cases[i].top, cases[i].paper);
+    memset(pixel(&in, 10, 790), 0, 3 * 5); /* a speck */
+    msk_image out =
+        prepared(&in, SIDE, SIDE, options(MSK_FIT_INK, MSK_INVERT_AUTO, MSK_PHOTO_AUTO));
+    int left = SIDE, right = -1, top = SIDE, bottom = -1;
+    for (int y = 0; y < SIDE; y++) {
+      for (int x = 0; x < SIDE; x++) {
+        if (pixel(&out, x, y)[0] >= 128) continue;
+        left = x < left ? x : left, right = x > right ? x : right;
+        top = y < top ? y : top, bottom = y > bottom ? y : bottom;
+      }
+    }
+    /* the box's longer side is 1 / 1.3 of the square, in its middle */
+    int width = right - left + 1, height = bottom - top + 1,
+        longer = width > height ? width : height;
+    assert_in_range(longer, 194, 200);
+    assert_in_range(left + right, SIDE - 6, SIDE + 4);
+    assert_in_range(top + bottom, SIDE - 6, SIDE + 4);
+    msk_image_free(&in);
+    msk_image_free(&out);
+  }
+}
+
+/* What fills its sheet already becomes no smaller. */
+static void ink_never_shrinks_a_drawing(void **state) {
+  (void)state;
+  msk_image in = blank(300, 300, 255);
+  for (int i = 2; i < 298; i++) {
+    for (int k = 0; k < 4; k++) {
+      memset(pixel(&in, i, 2 + k), 0, 3), memset(pixel(&in, i, 294 + k), 0, 3);
+      memset(pixel(&in, 2 + k, i), 0, 3), memset(pixel(&in, 294 + k, i), 0, 3);
+    }
+  }
+  msk_image out = prepared(&in, 300, 300, options(MSK_FIT_INK, MSK_INVERT_AUTO, MSK_PHOTO_AUTO));
+  assert_true(same(&in, &out));
+  msk_image_free(&in);
+  msk_image_free(&out);
+}
+
+/* ---- White ink on nothing ---- */
+
+static void light_ink_on_nothing_is_seen(void **state) {
+  (void)state;
+  size_t count;
+  uint8_t *bytes = test_read_file(golden_path("image/paper/white_on_transparent.png"), &count);
+  msk_image in, white;
+  msk_sketch_kind kind;
+  assert_int_equal(msk_image_decode(&in, bytes, count, MSK_ALPHA_SKETCH, NULL, NULL, NULL), MSK_OK);
+  assert_int_equal(msk_image_decode(&white, bytes, count, MSK_ALPHA_WHITE, NULL, NULL, NULL),
+                   MSK_OK);
+  assert_int_equal(pixel(&in, 3, 3)[0], 0);
+  msk_image out = prepared(&in, SIDE, SIDE, usual(AUTO));
+  assert_int_equal(msk_sketch_judge(&kind, &out, NULL, NULL), MSK_OK);
+  assert_int_equal(kind, MSK_SKETCH_DRAWING);
+  assert_int_equal(pixel(&out, 3, 3)[0], 255);
+  msk_image_free(&out);
+  out = prepared(&white, SIDE, SIDE, usual(AUTO));
+  assert_int_equal(msk_sketch_judge(&kind, &out, NULL, NULL), MSK_OK);
+  assert_int_equal(kind, MSK_SKETCH_EMPTY);
+  msk_image_free(&out);
+  msk_image_free(&in);
+  msk_image_free(&white);
+  free(bytes);
+}
+
+/* ---- What is no drawing ---- */
+
+static msk_sketch_kind kind_of(const msk_image *in) {
+  msk_sketch_kind kind;
+  msk_image out = prepared(in, SIDE, SIDE, usual(AUTO));
+  assert_int_equal(msk_sketch_judge(&kind, &out, NULL, NULL), MSK_OK);
+  msk_image_free(&out);
+  assert_true((msk_sketch_kind_warning(kind) == NULL) == (kind == MSK_SKETCH_DRAWING));
+  return kind;
+}
+
+/* Rows of words: boxes of ink as high as small letters. */
+static msk_image writing(int width, int height, uint8_t paper, uint8_t pen) {
+  msk_image image = blank(width, height, paper);
+  uint64_t random = 4;
+  for (int top = 20; top + 10 < height - 20; top += 22) {
+    for (int x = 20; x < width - 60;) {
+      int letter = 3 + (int)test_uniform(&random, 0, 3);
+      for (int y = top; y < top + 10; y++) memset(pixel(&image, x, y), pen, 3 * (size_t)letter);
+      x += letter + (test_uniform(&random, 0, 1) < 0.2 ? 14 : 4);
+    }
+  }
+  return image;
+}
+
+/* Patches of all colours, each shaded. */
+static msk_image scene(void) {
+  msk_image image = blank(500, 400, 255);
+  uint64_t random = 9;
+  for (int patch = 0; patch < 60; patch++) {
+    int left = (int)test_uniform(&random, -50, 450), top = (int)test_uniform(&random, -50, 350);
+    double colour[3];
+    for (int c = 0; c < 3; c++) colour[c] = (double)test_uniform(&random, 20, 230);
+    for (int y = top < 0 ? 0 : top; y < top + 130 && y < 400; y++) {
+      for (int x = left < 0 ? 0 : left; x < left + 150 && x < 500; x++) {
+        for (int c = 0; c < 3; c++)
+          pixel(&image, x, y)[c] = (uint8_t)(colour[c] * (0.6 + 0.4 * (x - left) / 150));
+      }
+    }
+  }
+  return image;
+}
+
+static void what_is_no_drawing_is_told(void **state) {
+  (void)state;
+  static const uint8_t plain[] = {255, 0, 128, 240};
+  for (size_t i = 0; i < sizeof plain; i++) {
+    msk_image in = blank(300, 300, plain[i]);
+    assert_int_not_equal(kind_of(&in), MSK_SKETCH_DRAWING);
+    msk_image_free(&in);
+  }
+  msk_image in = drawing(400, 400, 0.02, 225, 225);
+  photograph(&in, (camera){0.4, 0.4, 0.3, 4}, 5);
+  assert_int_equal(kind_of(&in), MSK_SKETCH_EMPTY);
+  msk_image_free(&in);
+  in = writing(1200, 800, 255, 30);
+  assert_int_equal(kind_of(&in), MSK_SKETCH_WRITING);
+  msk_image_free(&in);
+  in = writing(1000, 1000, 20, 220);
+  assert_int_equal(kind_of(&in), MSK_SKETCH_WRITING);
+  msk_image_free(&in);
+  in = scene();
+  assert_int_equal(kind_of(&in), MSK_SKETCH_PHOTO);
+  msk_image_free(&in);
+  static const double thicknesses[] = {0.004, 0.01, 0.03, 0.06};
+  for (size_t i = 0; i < 4; i++) {
+    in = drawing(500, 500, thicknesses[i], 255, 40);
+    assert_int_equal(kind_of(&in), MSK_SKETCH_DRAWING);
+    msk_image_free(&in);
+  }
+  in = blank(300, 300, 255); /* a silhouette */
+  for (int y = 80; y < 220; y++) memset(pixel(&in, 60, y), 0, 3 * 180);
+  assert_int_equal(kind_of(&in), MSK_SKETCH_DRAWING);
+  msk_image_free(&in);
+}
+
+/* ---- Memory ---- */
+
+static void every_allocation_may_fail(void **state) {
+  (void)state;
+  counting_allocator counting;
+  counting_allocator_init(&counting);
+  msk_image in = drawing(160, 160, 0.03, 200, 30);
+  rule(&in, (ruling){12, 1, 0, false, false, {100, 140, 200}});
+  msk_prepare_options o = options(MSK_FIT_INK, MSK_INVERT_AUTO, MSK_PHOTO_AUTO);
+  for (long k = 1;; k++) {
+    msk_image out = {0};
+    msk_error error = {0};
+    counting.calls = 0, counting.fail_at = k;
+    msk_status status = msk_image_prepare(&out, &in, SIDE, SIDE, &o, &counting.allocator, &error);
+    msk_image_free(&out);
+    assert_int_equal(counting.live, 0);
+    if (status == MSK_OK) {
+      assert_true(k > 8);
+      break;
+    }
+    assert_int_equal(status, MSK_ERROR_MEMORY);
+  }
+  msk_image_free(&in);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {cmocka_unit_test(tinted_paper_becomes_white),
+                                     cmocka_unit_test(light_lines_are_turned_over_on_any_ground),
+                                     cmocka_unit_test(white_paper_is_left_alone),
+                                     cmocka_unit_test(photographs_are_found),
+                                     cmocka_unit_test(ruling_is_no_ink),
+                                     cmocka_unit_test(drawn_lines_are_no_ruling),
+                                     cmocka_unit_test(ink_fills_the_sheet),
+                                     cmocka_unit_test(ink_never_shrinks_a_drawing),
+                                     cmocka_unit_test(light_ink_on_nothing_is_seen),
+                                     cmocka_unit_test(what_is_no_drawing_is_told),
+                                     cmocka_unit_test(every_allocation_may_fail)};
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -33,7 +33,7 @@ enum {
   SERVER_PREVIEW_MS = 150,  /* between two previews, if not asked otherwise */
   SERVER_OPENAI_COUNT = 10, /* as theirs */
   /* bodies of so many times the limit may be on their way at once */
-  SERVER_BODY_FACTOR = 8,
+  SERVER_BODY_FACTOR = 6,
   SERVER_PICTURE_PIXELS = 1 << 24 /* largest picture in a request */
 };
 /* finished jobs hold so much at most; a picture's session has so much at most */

@@ -49,7 +49,8 @@ static void show_line(struct show *show, const msk_train_progress *p, double pea
           p->masked_loss, p->pair_loss, p->sequences_per_second, share, p->objects, left,
           p->waits ? ", waiting for objects" : "");
   if (p->logged) {
-    fprintf(stderr, ", held out %.3f, with drawings %.3f\n", p->held_out, p->held_out_hinted);
+    fprintf(stderr, ", held out %.3f, with drawings %.3f, auc %.3f\n", p->held_out,
+            p->held_out_hinted, p->held_out_auc);
     show->drawn = false;
   } else {
     show->drawn = true;
@@ -69,7 +70,7 @@ static void write_curve(const struct show *show, const msk_train_progress *p, do
   if (file == NULL) return;
   if (ftell(file) == 0)
     fputs(
-        "step,sequences,objects,masked,pairs,held_out,held_out_hinted,gradient_norm,"
+        "step,sequences,objects,masked,pairs,held_out,held_out_hinted,held_out_auc,gradient_norm,"
         "sequences_per_second,share_of_peak\n",
         file);
   fprintf(file, "%ld,%zu,%zu,", p->step, p->sequences, p->objects);
@@ -77,6 +78,7 @@ static void write_curve(const struct show *show, const msk_train_progress *p, do
   put_cell(file, p->pair_loss, ",");
   put_cell(file, p->held_out, ",");
   put_cell(file, p->held_out_hinted, ",");
+  put_cell(file, p->held_out_auc, ",");
   put_cell(file, p->gradient_norm, ",");
   put_cell(file, p->sequences_per_second, ",");
   put_cell(file, peak > 0 ? p->flop_per_second / 1e9 / peak : NAN, "\n");

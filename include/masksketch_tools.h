@@ -264,7 +264,9 @@ typedef struct msk_train_progress {
                  the model was written */
   double masked_loss, pair_loss;   /* means; NaN: none */
   double gradient_norm;            /* of the last step */
-  double held_out, held_out_hinted;
+  double held_out, held_out_hinted; /* losses, the second with a drawing's tokens */
+  /* how well the distance of attention rows tells right tokens from wrong ones: 0.5 not at all */
+  double held_out_auc;
   double sequences_per_second, flop_per_second; /* while training */
   double seconds_left;
 } msk_train_progress;

@@ -373,11 +373,12 @@ static msk_status write_model(struct run *run) {
 static msk_status log_progress(struct run *run, bool *stop) {
   msk_status status = write_model(run);
   if (status != MSK_OK) return status;
-  run->progress.held_out = run->progress.held_out_hinted = NAN;
+  run->progress.held_out = run->progress.held_out_hinted = run->progress.held_out_auc = NAN;
   if (msk_tokens_count(run->tokens[MSK_HELD_OUT_SET]) == 2 * run->options->held_out_objects) {
     msk_held_out losses = msk_trainer_evaluate(run->trainer, run->tokens[MSK_HELD_OUT_SET]);
     run->progress.held_out = losses.masked;
     run->progress.held_out_hinted = losses.hinted;
+    run->progress.held_out_auc = losses.auc;
   }
   *stop = report(run, false, true);
   memset(run->sums, 0, sizeof run->sums);

@@ -128,17 +128,22 @@ static double judge_pairs(msk_trainer *trainer, double slopes[2]) {
   return 0.5 * (sums[0] / counts[0] + sums[1] / counts[1]);
 }
 
+/* Of the sequences in trainer->shown. */
+static msk_pair_batch pair_batch(const msk_trainer *trainer) {
+  return (msk_pair_batch){.pairs = trainer->plan.pairs,
+                          .tokens = trainer->shown,
+                          .layers = trainer->plan.layers,
+                          .layer_count = trainer->plan.layer_count,
+                          .distance = MSK_DISTANCE_SYMMETRIC_KL};
+}
+
 static double pair_step(msk_trainer *trainer, const msk_tokens *tokens, size_t usable,
                         float gradient[2]) {
   const msk_train_plan *plan = &trainer->plan;
   msk_random random = msk_random_stream(plan->seed, PAIR_STREAM, (uint64_t)trainer->step);
   msk_batch_pairs(&plan->rules, tokens, usable, &random, plan->pairs, trainer->shown,
                   trainer->verdict);
-  msk_pair_batch batch = {.pairs = plan->pairs,
-                          .tokens = trainer->shown,
-                          .layers = plan->layers,
-                          .layer_count = plan->layer_count,
-                          .distance = MSK_DISTANCE_SYMMETRIC_KL};
+  msk_pair_batch batch = pair_batch(trainer);
   double slopes[2];
   msk_network_distances(trainer->network, &batch, trainer->distances);
   double loss = judge_pairs(trainer, slopes);
@@ -208,10 +213,49 @@ static double held_out_loss(msk_trainer *trainer, const msk_tokens *tokens, doub
   return sum / BATCHES;
 }
 
+/* Share of the (right, wrong) pairs of tokens of which the wrong one is farther; NaN where there are
+ * too few of either. */
+static double auc_of(const float *distances, const int8_t *verdict, size_t cells) {
+  enum { FEW = 4 };
+  size_t right = 0, wrong = 0;
+  double won = 0;
+  for (size_t i = 0; i < cells; i++) {
+    right += verdict[i] == MSK_VERDICT_RIGHT;
+    wrong += verdict[i] == MSK_VERDICT_WRONG;
+    for (size_t j = 0; verdict[i] == MSK_VERDICT_RIGHT && j < cells; j++) {
+      if (verdict[j] != MSK_VERDICT_WRONG) continue;
+      won += distances[j] > distances[i];
+      won += 0.5 * (distances[j] == distances[i]);
+    }
+  }
+  return right > FEW && wrong > FEW ? won / ((double)right * (double)wrong) : NAN;
+}
+
+static double held_out_auc(msk_trainer *trainer, const msk_tokens *tokens) {
+  enum { BATCHES = 4 };
+  const msk_train_plan *plan = &trainer->plan;
+  size_t cells = plan->rules.cells;
+  double sum = 0, count = 0;
+  for (uint64_t i = 0; plan->layer_count > 0 && i < BATCHES; i++) {
+    msk_random random = msk_random_stream(8, HELD_OUT_STREAM, i);
+    msk_batch_pairs(&plan->rules, tokens, msk_tokens_count(tokens), &random, plan->pairs,
+                    trainer->shown, trainer->verdict);
+    msk_pair_batch batch = pair_batch(trainer);
+    msk_network_distances(trainer->network, &batch, trainer->distances);
+    for (size_t k = 0; k < plan->pairs; k++) {
+      double auc =
+          auc_of(trainer->distances + k * (cells + 1) + 1, trainer->verdict + k * cells, cells);
+      if (!isnan(auc)) sum += auc, count++;
+    }
+  }
+  return count > 0 ? sum / count : NAN;
+}
+
 msk_held_out msk_trainer_evaluate(msk_trainer *trainer, const msk_tokens *tokens) {
   msk_network_set(trainer->network, trainer->optimiser->average);
   return (msk_held_out){.masked = held_out_loss(trainer, tokens, 0),
-                        .hinted = held_out_loss(trainer, tokens, 1)};
+                        .hinted = held_out_loss(trainer, tokens, 1),
+                        .auc = held_out_auc(trainer, tokens)};
 }
 
 double msk_trainer_flop(const msk_trainer *trainer) {

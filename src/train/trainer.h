@@ -61,10 +61,12 @@ bool msk_trainer_is_done(const msk_trainer *trainer);
 size_t msk_trainer_needs(const msk_trainer *trainer);
 msk_step_losses msk_trainer_step(msk_trainer *trainer, const msk_tokens *tokens);
 
-/* Held-out losses of the average over a few batches, always the same ones: of photos with masked
- * places, and with the drawing's tokens in them. Leaves the run as it was. */
+/* What the average says of a few held-out batches, always the same ones: losses of photos with
+ * masked places, and with the drawing's tokens in them; and the area under the curve by which the
+ * distance of attention rows tells right tokens from wrong ones (0.5: not at all; NaN: no structure
+ * layers). Leaves the run as it was. */
 typedef struct msk_held_out {
-  double masked, hinted;
+  double masked, hinted, auc;
 } msk_held_out;
 msk_held_out msk_trainer_evaluate(msk_trainer *trainer, const msk_tokens *tokens);
 

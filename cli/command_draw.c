@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * command_draw.c - draw: a sketch and a class in, a photo out. */
-#include "pictures.h"
+#include "picture_options.h"
 
 typedef struct draw_options {
   const char *lambda_map, *film;

@@ -2,8 +2,8 @@
  * command_edit.c - edit: repaint a part of a photo, or paint outside its frame. */
 #include <string.h>
 
-#include "app/area.h"
-#include "pictures.h"
+#include "app/placement.h"
+#include "picture_options.h"
 
 typedef struct edit_options {
   const char *box, *mask, *extend;

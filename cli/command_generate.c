@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * command_generate.c - generate: a photo of a class, without a sketch. */
-#include "pictures.h"
+#include "picture_options.h"
 
 static msk_status action(const cli_line *line, msk_error *error) {
   const picture_job job = {.job = MSK_JOB_GENERATE};

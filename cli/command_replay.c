@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "app/metadata.h"
-#include "pictures.h"
+#include "picture_options.h"
 
 typedef struct replay_options {
   const char *film;

@@ -12,7 +12,7 @@
 #include "commands.h"
 #include "masksketch_tools.h"
 #include "shared_options.h"
-#include "train.h"
+#include "train_spec.h"
 
 #define PEAK_SECONDS 0.3 /* for measuring what the machine can do, at every log */
 

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "app/area.h"
+#include "app/placement.h"
 #include "app/metadata.h"
 
 enum { VALUE_BYTES = 1024 };

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * job_form.h - from the fields of a request to an order in a job that can be submitted: what
- * cli/pictures.c is for the command line. All that can be wrong is found here, so that an accepted
- * job does not fail for it. */
+ * cli/picture_options.c is for the command line. All that can be wrong is found here, so that an
+ * accepted job does not fail for it. */
 #ifndef SERVER_JOB_FORM_H
 #define SERVER_JOB_FORM_H
 

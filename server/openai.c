@@ -8,7 +8,7 @@
 
 #include "app/base64.h"
 #include "app/json.h"
-#include "stream.h"
+#include "event_stream.h"
 
 enum { LEAST_SIDE = 16, MOST_SIDE = 8192, MOST_PIXELS = 1 << 22, ADDRESS_BYTES = 600 };
 

@@ -6,7 +6,7 @@
 #include "job_form.h"
 #include "openai.h"
 #include "routes.h"
-#include "stream.h"
+#include "event_stream.h"
 
 static enum MHD_Result take_order(exchange *e, msk_job kind) {
   form f;

@@ -94,7 +94,7 @@ def checkpoint(work, out):
 
 
 def fingerprint(model, description):
-    """As src/api/train.c makes it: the tokenizer's tensors by name, then the world."""
+    """As src/api/run_training.c makes it: the tokenizer's tensors by name, then the world."""
     digest = hashlib.sha256()
     with open(model, "rb") as f:
         header = json.loads(f.read(struct.unpack("<Q", f.read(8))[0]))

@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "sampling/sampler_state.h"
-#include "sampling/order.h"
+#include "sampling/halton.h"
 #include "sampling/schedule.h"
 
 typedef enum purpose {

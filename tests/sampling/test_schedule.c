@@ -7,7 +7,7 @@
 #include <math.h>
 #include <stdbool.h>
 
-#include "sampling/order.h"
+#include "sampling/halton.h"
 #include "sampling/remask.h"
 #include "sampling/schedule.h"
 

@@ -7,7 +7,7 @@
 
 #include <math.h>
 
-#include "sampling/order.h"
+#include "sampling/halton.h"
 
 /* ---- guidance ---- */
 

@@ -13,7 +13,7 @@
 #include <time.h>
 
 #include "masksketch_tools.h"
-#include "report.h"
+#include "quality_report.h"
 
 enum {
   MAX_ROWS = 64,

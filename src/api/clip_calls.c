@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * clip.c - the CLIP functions of the public header: a folder's four files, and embeddings of one
- * text or picture at a time, so that working memory does not grow with their number. */
+ * clip_calls.c - the CLIP functions of the public header: a folder's four files, and embeddings
+ * of one text or picture at a time, so that working memory does not grow with their number. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>

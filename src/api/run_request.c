@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * run.c - a request from begin to end: prepare tokens and targets, draw group after group,
+ * run_request.c - a request from begin to end: prepare tokens and targets, draw group after group,
  * decode and composite. Nothing is allocated here.
  */
 #include <string.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * judge.c - the judge's functions of the public header: its file, and one picture at a time, in
- * memory taken once when it is opened. */
+ * judge_calls.c - the judge's functions of the public header: its file, and one picture at a
+ * time, in memory taken once when it is opened. */
 #include "model/judge.h"
 
 #include <math.h>

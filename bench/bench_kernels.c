@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * kernels.c - speed of the backend's operations at the official sizes, as GFLOP/s and as a share
- * of the machine's fused multiply-add peak, which is measured in the same rotation: on shared
- * machines only figures of one rotation compare. Usage: bench_kernels [THREADS [ROUNDS
+ * bench_kernels.c - speed of the backend's operations at the official sizes, as GFLOP/s and as a
+ * share of the machine's fused multiply-add peak, which is measured in the same rotation: on
+ * shared machines only figures of one rotation compare. Usage: bench_kernels [THREADS [ROUNDS
  * [FILTER]]]. Every instruction set runs in turn, round by round; the median of the rounds is
  * printed. */
 #include <math.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * area.c - see area.h. */
-#include "app/area.h"
+ * placement.c - see placement.h. */
+#include "app/placement.h"
 
 #include "app/report.h"
 

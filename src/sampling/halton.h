@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * order.h - an order of positions in which a square of tokens is settled, after the Halton
+ * halton.h - an order of positions in which a square of tokens is settled, after the Halton
  * sequence (bases 2 and 3): positions that follow each other lie far apart, and every beginning
  * of the order covers the square evenly (Besnier et al. 2025, arXiv 2503.17076). Pure functions
  * on caller's memory. */
-#ifndef MSK_SAMPLING_ORDER_H
-#define MSK_SAMPLING_ORDER_H
+#ifndef MSK_SAMPLING_HALTON_H
+#define MSK_SAMPLING_HALTON_H
 
 #include <stdint.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * train.c - see train.h. */
-#include "train.h"
+ * train_spec.c - see train_spec.h. */
+#include "train_spec.h"
 
 #include <stddef.h>
 #include <stdio.h>

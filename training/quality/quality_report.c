@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * report.c - see report.h. */
-#include "report.h"
+ * quality_report.c - see quality_report.h. */
+#include "quality_report.h"
 
 #include <math.h>
 #include <string.h>

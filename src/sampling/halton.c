@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * order.c - see order.h. */
-#include "sampling/order.h"
+ * halton.c - see halton.h. */
+#include "sampling/halton.h"
 
 /* index in base `base`, its digits mirrored at the point: in [0, 1). As a fraction of whole
  * numbers, so that cells are exact. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * stream.c - see stream.h. Source: HTML Living Standard, server-sent events. The connection's
- * own thread waits here for the job to change. */
-#include "stream.h"
+ * event_stream.c - see event_stream.h. Source: HTML Living Standard, server-sent events. The
+ * connection's own thread waits here for the job to change. */
+#include "event_stream.h"
 
 #include <stdlib.h>
 #include <string.h>

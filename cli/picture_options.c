@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * pictures.c - see pictures.h. What can be judged without the model is judged first. */
-#include "pictures.h"
+ * picture_options.c - see picture_options.h. What can be judged without the model is judged
+ * first. */
+#include "picture_options.h"
 
 #include <string.h>
 
-#include "app/area.h"
+#include "app/placement.h"
 #include "app/input.h"
 
 /* ---- Options ---- */

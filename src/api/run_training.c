@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * train.c - msk_train(): checks what is asked, opens what it needs, and runs the loop around the
- * trainer's step: waiting for objects, logs, checkpoints, the model file at every log. What a step
- * does is src/train's. */
+ * run_training.c - msk_train(): checks what is asked, opens what it needs, and runs the loop
+ * around the trainer's step: waiting for objects, logs, checkpoints, the model file at every
+ * log. What a step does is src/train's. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * train.h - a training run as its spec describes it (docs/training.md): the spec's file becomes
- * options of msk_train(), with the studio world as the source of pictures. */
-#ifndef CLI_TRAIN_H
-#define CLI_TRAIN_H
+ * train_spec.h - a training run as its spec describes it (docs/training.md): the spec's file
+ * becomes options of msk_train(), with the studio world as the source of pictures. */
+#ifndef CLI_TRAIN_SPEC_H
+#define CLI_TRAIN_SPEC_H
 
 #include <stdint.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * report.h - the table (Markdown) and contact sheets of rows. */
-#ifndef MSK_QUALITY_REPORT_H
-#define MSK_QUALITY_REPORT_H
+ * quality_report.h - the table (Markdown) and contact sheets of rows. */
+#ifndef MSK_QUALITY_QUALITY_REPORT_H
+#define MSK_QUALITY_QUALITY_REPORT_H
 
 #include <stdio.h>
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * pictures.h - what the commands that make pictures share: tables of options, and the way from
- * them to an order (drawing.h). */
-#ifndef CLI_PICTURES_H
-#define CLI_PICTURES_H
+ * picture_options.h - what the commands that make pictures share: tables of options, and the way
+ * from them to an order (drawing.h). */
+#ifndef CLI_PICTURE_OPTIONS_H
+#define CLI_PICTURE_OPTIONS_H
 
 #include "commands.h"
 #include "drawing.h"

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * stream.h - a job's events as text/event-stream. The stream tells the state that it has not
+ * event_stream.h - a job's events as text/event-stream. The stream tells the state that it has not
  * told yet, so a slow reader costs no memory. */
-#ifndef SERVER_STREAM_H
-#define SERVER_STREAM_H
+#ifndef SERVER_EVENT_STREAM_H
+#define SERVER_EVENT_STREAM_H
 
 #include "exchange.h"
 

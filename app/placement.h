@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * area.h - maps and boxes that lie on a picture go to the model's square together with it.
+ * placement.h - maps and boxes that lie on a picture go to the model's square together with it.
  * Shared by the command line and the server. */
-#ifndef APP_AREA_H
-#define APP_AREA_H
+#ifndef APP_PLACEMENT_H
+#define APP_PLACEMENT_H
 
 #include "masksketch.h"
 

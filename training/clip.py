@@ -170,7 +170,7 @@ def _step_losses(net, aids, data, index, texts, words, objects, device):
     items += [texts.make(texts.rng.integers(len(configs.OBJECTS)), texts.rng.integers(len(COLOURS))) for _ in range(EXTRA_TEXTS)]
     true, ignored = (torch.from_numpy(a).to(device) for a in _truth(items, label, colour, colours, kind))
     ids, ends = (torch.from_numpy(a).to(device) for a in words.batch([i[0] for i in items]))
-    tokens = torch.cat([data["tokens"][where, 0], data["tokens"][where, 1 + torch.from_numpy(drawing)]]).to(device)
+    tokens = torch.cat([data["tokens"][where, 0], data["tokens"][where, 1 + torch.from_numpy(drawing)]]).to(device).float()
     with runtime.autocast(device):
         vectors, spoken = net.project(tokens), net.texts(ids, ends)
     shape, named = aids(vectors, data["silhouette"][where].repeat(2, 1).to(device), torch.from_numpy(label).to(device), torch.from_numpy(colour).to(device))

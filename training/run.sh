@@ -54,7 +54,7 @@ train_on_gpu() {
     rm -rf "$work/dry"
     export MSK_TRAINING_CLOCK=processor
     set -- --work "$work/dry" --set device=cpu --set threads=2 --set render_workers=2 --set size=64 --set objects=48 --set test_objects=24 --set shard=24 \
-      --set tokenizer_seconds=6 --set decoder_seconds=3 --set transformer_seconds=6 --set perceptual_seconds=2 --set clip_trunk_seconds=3 --set clip_seconds=3 \
+      --set tokenizer_seconds=6 --set decoder_seconds=3 --set transformer_sequences=256 --set decay_sequences=128 --set perceptual_seconds=2 --set clip_trunk_seconds=3 --set clip_seconds=3 \
       --set tokenizer_batch=4 --set decoder_batch=4 --set transformer_batch=8 --set pair_batch=4 --set clip_objects=48 --set clip_test_objects=24 \
       --set clip_each=2 "$@"
   else

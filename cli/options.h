@@ -83,15 +83,19 @@ typedef struct cli_table {
 #define CLI_A_CALL(s, f, call) .type = CLI_CALL, .offset = offsetof(s, f), .take = call
 
 /* Rows that many commands have; CLI_TABLE stands for all rows of a table. */
-#define CLI_TABLE(s, f, table) {.type = CLI_INCLUDE, .offset = offsetof(s, f), .include = &table}
+#define CLI_TABLE(s, f, table) \
+  { .type = CLI_INCLUDE, .offset = offsetof(s, f), .include = &table }
 #define CLI_QUIET(s) \
-  {"quiet", 'q', .help = "no progress and no report on standard error", CLI_A_FLAG(s, quiet)}
-#define CLI_JSON(s, what) {"json", .help = what " on standard output", CLI_A_FLAG(s, json)}
+  { "quiet", 'q', .help = "no progress and no report on standard error", CLI_A_FLAG(s, quiet) }
+#define CLI_JSON(s, what) \
+  { "json", .help = what " on standard output", CLI_A_FLAG(s, json) }
 #define CLI_FORCE \
-  {"force", 'f', .type = CLI_MARK, .help = "replace files that are there already"}
-#define CLI_QUALITY(s) \
-  {"quality", 0, "N", CLI_AN_INT(s, quality, 1, 100), .help = "of JPEG and WebP", \
-   .otherwise = "92 for JPEG, lossless WebP"}
+  { "force", 'f', .type = CLI_MARK, .help = "replace files that are there already" }
+#define CLI_QUALITY(s)                                                                           \
+  {                                                                                              \
+    "quality", 0, "N", CLI_AN_INT(s, quality, 1, 100), .help = "of JPEG and WebP",               \
+                                                       .otherwise = "92 for JPEG, lossless WebP" \
+  }
 
 /* clang-format on */
 

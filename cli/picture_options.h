@@ -21,13 +21,18 @@ typedef struct picture_options {
 extern const cli_table picture_table;
 
 /* clang-format off: rows that read as rows */
-#define CLI_FIT_ROW(s) \
-  {"fit", 0, "HOW", CLI_A_NAME(s, fit, msk_fit_name), .initial = "stretch", \
-   .help = "how the picture comes to the model's square"}
-#define CLI_FILM_ROW(s) \
-  {"film", 0, "FILE", CLI_AN_OUTPUT(s, film), \
-   .help = "also write a picture of every step: what is drawn, and the structure score of each " \
-           "token"}
+#define CLI_FIT_ROW(s)                                                              \
+  {                                                                                 \
+    "fit", 0, "HOW", CLI_A_NAME(s, fit, msk_fit_name),                              \
+        .initial = "stretch", .help = "how the picture comes to the model's square" \
+  }
+#define CLI_FILM_ROW(s)                                                                           \
+  {                                                                                               \
+    "film", 0, "FILE", CLI_AN_OUTPUT(s, film),                                                    \
+        .help =                                                                                   \
+            "also write a picture of every step: what is drawn, and the structure score of each " \
+            "token"                                                                               \
+  }
 /* clang-format on */
 
 /* What a command adds on the way from its options to an order. */

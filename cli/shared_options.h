@@ -22,29 +22,47 @@ extern const cli_table machine_table;
 /* clang-format off: rows that read as rows */
 
 /* The rows of both, for structures of another shape. */
-#define CLI_MODEL_ROW(s, f) \
-  {"model", 'm', "PATH|NAME", CLI_AN_INPUT(s, f), \
-   .help = "the model file, or the name of an installed one, or what it calls itself", \
-   .otherwise = "$MASKSKETCH_MODEL, else the model that comes with the program"}
-#define CLI_PRECISION_ROWS(s) \
-  {"precision", 0, "TYPE", CLI_A_NAME(s, precision, msk_precision_name), \
-   .help = "arithmetic of the transformer, of which int8 is faster", \
-   .otherwise = "fp32, or int8 of a model stored so"}, \
-  {"decode-precision", 0, "TYPE", CLI_A_NAME(s, decode_precision, msk_precision_name), \
-   .help = "arithmetic that turns tokens into pixels, of which int8 is faster and a little off", \
-   .otherwise = "fp32"}
-#define CLI_MACHINE_ROWS(s, at) \
-  {"threads", 't', "N", CLI_AN_INT(s, at threads, 1, MSK_MAX_THREADS), \
-   .help = "processors to use; the result is the same", .otherwise = "all that there are"}, \
-  {"isa", 0, "NAME", CLI_A_CALL(s, at isa, cli_take_isa), \
-   .help = "instruction set of the kernels", .otherwise = "the best that this machine has"}
-#define CLI_CLIP_ROW(s, f) \
-  {"clip", 0, "DIR", CLI_A_FOLDER(s, f), \
-   .help = "folder of a CLIP: model.safetensors, config.json, vocab.json, merges.txt", \
-   .otherwise = "models/clip beside the default model"}
-#define CLI_JUDGE_ROW(s, f) \
-  {"judge", 0, "FILE", CLI_AN_INPUT(s, f), .help = "the judge's file", \
-   .otherwise = "the one that comes with the program"}
+#define CLI_MODEL_ROW(s, f)                                                                 \
+  {                                                                                         \
+    "model", 'm', "PATH|NAME", CLI_AN_INPUT(s, f),                                          \
+        .help = "the model file, or the name of an installed one, or what it calls itself", \
+        .otherwise = "$MASKSKETCH_MODEL, else the model that comes with the program"        \
+  }
+#define CLI_PRECISION_ROWS(s)                                                                     \
+  {"precision",                                                                                   \
+   0,                                                                                             \
+   "TYPE",                                                                                        \
+   CLI_A_NAME(s, precision, msk_precision_name),                                                  \
+   .help = "arithmetic of the transformer, of which int8 is faster",                              \
+   .otherwise = "fp32, or int8 of a model stored so"},                                            \
+  {                                                                                               \
+    "decode-precision", 0, "TYPE", CLI_A_NAME(s, decode_precision, msk_precision_name),           \
+        .help =                                                                                   \
+            "arithmetic that turns tokens into pixels, of which int8 is faster and a little off", \
+        .otherwise = "fp32"                                                                       \
+  }
+#define CLI_MACHINE_ROWS(s, at)                                                                 \
+  {"threads",                                                                                   \
+   't',                                                                                         \
+   "N",                                                                                         \
+   CLI_AN_INT(s, at threads, 1, MSK_MAX_THREADS),                                               \
+   .help = "processors to use; the result is the same",                                         \
+   .otherwise = "all that there are"},                                                          \
+  {                                                                                             \
+    "isa", 0, "NAME", CLI_A_CALL(s, at isa, cli_take_isa),                                      \
+        .help = "instruction set of the kernels", .otherwise = "the best that this machine has" \
+  }
+#define CLI_CLIP_ROW(s, f)                                                                  \
+  {                                                                                         \
+    "clip", 0, "DIR", CLI_A_FOLDER(s, f),                                                   \
+        .help = "folder of a CLIP: model.safetensors, config.json, vocab.json, merges.txt", \
+        .otherwise = "models/clip beside the default model"                                 \
+  }
+#define CLI_JUDGE_ROW(s, f)                                                                    \
+  {                                                                                            \
+    "judge", 0, "FILE", CLI_AN_INPUT(s, f), .help = "the judge's file",                        \
+                                            .otherwise = "the one that comes with the program" \
+  }
 
 /* clang-format on */
 cli_take cli_take_isa; /* const char *: one that this machine has */

@@ -10,7 +10,7 @@
 #include "eval/sketches.h"
 #include "masksketch_tools.h"
 
-/* ---- measures: one that is not known (no judge at hand, a class that it does not know) is NaN ---- */
+/* ---- measures: one that is not known (no judge at hand, a class that it does not know) is NaN  */
 
 enum {
   MEASURE_STRUCTURE, /* of a picture, kept in its record */

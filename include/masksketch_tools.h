@@ -241,8 +241,9 @@ MSK_API msk_status msk_features_kernel(const msk_features *a, const msk_features
 
 enum { MSK_TRAIN_SET, MSK_HELD_OUT_SET };
 
-/* Where pictures come from: objects of `classes` kinds, each a photo, drawings of the same object
- * by `hands` hands, and a map of its parts. Called from a thread of its own, one object at a time. */
+/* Where pictures come from: objects of `classes` kinds, each a photo, drawings of the same
+ * object by `hands` hands, and a map of its parts. Called from a thread of its own, one object
+ * at a time. */
 typedef struct msk_train_source {
   void *user;
   int image_size, classes, hands;
@@ -262,8 +263,8 @@ typedef struct msk_train_progress {
   int waits;                       /* for objects: nothing was trained since the last call */
   int logged; /* the means are over all steps since the last log, held-out losses were measured, and
                  the model was written */
-  double masked_loss, pair_loss;   /* means; NaN: none */
-  double gradient_norm;            /* of the last step */
+  double masked_loss, pair_loss;    /* means; NaN: none */
+  double gradient_norm;             /* of the last step */
   double held_out, held_out_hinted; /* losses, the second with a drawing's tokens */
   /* how well the distance of attention rows tells right tokens from wrong ones: 0.5 not at all */
   double held_out_auc;

@@ -112,8 +112,7 @@ static bool check_body(exchange *e) {
   bool empty = length == NULL ? MHD_lookup_connection_value(e->connection, MHD_HEADER_KIND,
                                                             "Transfer-Encoding") == NULL
                               : strcmp(length, "0") == 0;
-  if (length != NULL &&
-      (strlen(length) > 18 || strtoull(length, NULL, 10) > e->server->body_bytes))
+  if (length != NULL && (strlen(length) > 18 || strtoull(length, NULL, 10) > e->server->body_bytes))
     return problem_set(&e->problem, 413, NULL, "the body has %.20s bytes, expected at most %zu",
                        length, e->server->body_bytes);
   if (empty && (takes & MAY_BE_EMPTY)) return true;

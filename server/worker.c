@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * worker.c - see worker.h. Pictures are made as app/run.h makes them; between two steps a worker runs errands, decodes a preview when one is due, and looks whether
- * the job was cancelled. */
+ * worker.c - see worker.h. Pictures are made as app/run.h makes them; between two steps a worker
+ * runs errands, decodes a preview when one is due, and looks whether the job was cancelled. */
 #include "worker.h"
 
 #include <math.h>

@@ -42,7 +42,7 @@ GPU = dict(
 TEST = dict(
     CPU, size=128, objects=96, test_objects=24, shard=24, filters=64, blocks=1, code_dim=8, codes=64,
     perceptual_seconds=3, perceptual_weight=0.05, tokenizer_seconds=14, tokenizer_log=5, decoder_seconds=4, decoder_perceptual=0.1, layers=2, width=64, heads=2, structure_layers=(1,),
-    transformer_sequences=1200, decay_sequences=600, warmup_sequences=80, transformer_batch=8, pair_batch=4, transformer_log=5, save_every=15,
+    transformer_sequences=2400, decay_sequences=1200, warmup_sequences=80, transformer_batch=8, pair_batch=4, transformer_log=2, save_every=15,
     clip_objects=48, clip_test_objects=24, clip_render=64, clip_side=48, clip_patch=8, clip_layers=2, clip_width=64, clip_heads=4, clip_dimensions=32,
     clip_trunk_seconds=4, clip_seconds=4, clip_each=6, clip_log=2,
 )

@@ -213,8 +213,8 @@ static double held_out_loss(msk_trainer *trainer, const msk_tokens *tokens, doub
   return sum / BATCHES;
 }
 
-/* Share of the (right, wrong) pairs of tokens of which the wrong one is farther; NaN where there are
- * too few of either. */
+/* Share of the (right, wrong) pairs of tokens of which the wrong one is farther; NaN where there
+ * are too few of either. */
 static double auc_of(const float *distances, const int8_t *verdict, size_t cells) {
   enum { FEW = 4 };
   size_t right = 0, wrong = 0;

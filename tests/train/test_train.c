@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * test_train.c - msk_train() from outside: a run that is stopped again and again, on other numbers
- * of threads, ends with the same model as one that is not; what is refused before the first step. */
+ * test_train.c - msk_train() from outside: a run that is stopped again and again, on other
+ * numbers of threads, ends with the same model as one that is not; what is refused before the
+ * first step. */
 #include <math.h>
 #include <stdbool.h>
 #include <unistd.h>

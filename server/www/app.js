@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The page: what the controls mean, which job runs, what is remembered. The parts with a life of their own are modules beside it.
+// The page: what the controls mean, which job runs, what is remembered.
 import { cancelJob, getBlob, getJson, runJob, setAskKey } from "./api.js";
 import { ClassBox } from "./classbox.js";
 import { Pad } from "./pad.js";
@@ -230,7 +230,7 @@ async function draw() {
 	if (await run(job, request(job, cls), entry)) keep(entry);
 }
 
-// ---- Live: a quick picture after each pause; while a line is long, one after the other ----
+// ---- Live: a quick picture after each pause ----
 const live = {
 	on: false,
 	dirty: false,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A search box over the model's class names (the combobox pattern of ARIA): typing searches, arrows choose, Enter takes.
+// A search box over the model's class names (ARIA's combobox).
 import { getJson } from "./api.js";
 
 export class ClassBox extends EventTarget {

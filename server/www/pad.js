@@ -67,7 +67,7 @@ export class Pad extends EventTarget {
 		}
 	}
 
-	// What is on the paper is always what the operations say, drawn from a copy that lies some of them back: quick in a long drawing.
+	// What is on the paper is always what the operations say, from a copy some of them back: quick in a long drawing.
 	redraw() {
 		const to = this.sketch.index, at = Math.max(0, to - 24);
 		let old = this.#checkpoint;

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The picture's side of the page: shows previews and the picture, lets a part be painted for `edit`, and shows attention over both
-// the drawing and the picture. Owns the elements of #stage; knows nothing of jobs.
+// The picture's side of the page: previews, the picture, the part to repaint, attention over both pictures. Owns the elements of #stage; knows nothing of jobs.
 import { KEEP, SIZE, arrows, clamp, makeCanvas } from "./strokes.js";
 
 

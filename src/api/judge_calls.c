@@ -9,7 +9,7 @@
 
 #include "base/error.h"
 #include "base/threads.h"
-#include "image/area.h"
+#include "image/filters.h"
 #include "masksketch_tools.h"
 
 #define JUDGE_FORMAT "masksketch judge 1" /* value of the metadata key "format" */

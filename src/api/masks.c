@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "api/session.h"
-#include "image/blur.h"
+#include "image/filters.h"
 #include "image/resize.h"
 
 /* Coverage, in 1 / `cells` of a pixel, of pixel `index` by cell `cell` when `pixels` pixels are

@@ -17,8 +17,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
-#include "image/blur.h"
-#include "image/morphology.h"
+#include "image/filters.h"
 #include "image/sketch.h"
 
 #define DARKEST 1023

@@ -8,7 +8,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
-#include "image/morphology.h"
+#include "image/filters.h"
 
 #define MID_GREY 128
 #define LINE_WINDOW 32 /* a line is thinner than 2 / LINE_WINDOW of the longer side */

@@ -7,7 +7,7 @@
 #include <dirent.h>
 #include <math.h>
 
-#include "image/blur.h"
+#include "image/filters.h"
 #include "image/resize.h"
 
 static const char *const filter_names[] = {"bicubic", "lanczos", "box"};

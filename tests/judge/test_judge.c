@@ -5,7 +5,7 @@
  * every instruction set; and what it must refuse. */
 #include <math.h>
 
-#include "image/area.h"
+#include "image/filters.h"
 #include "masksketch_tools.h"
 #include "support.h"
 #include "tensor/weight_file.h"

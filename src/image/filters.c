@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * filters.c - see filters.h. */
+#include "image/filters.h"
+
+#include <math.h>
+#include <string.h>
+
+/* ---- Gaussian blur ---- */
+
+/* After P. Gwosdek et al., "Theoretical Foundations of Gaussian Convolution by Extended Box
+ * Filtering" (2011), in the arithmetic of Pillow's src/libImaging/BoxBlur.c: a
+ * float32 box radius, 24-bit fixed-point weights, 8 bits between the passes. */
+
+#define PASSES 3
+
+typedef struct box {
+  int radius; /* whole part: these pixels have full weight on either side */
+  /* of the full pixels and of the one beyond them, 24-bit fixed point */
+  uint32_t weight, far_weight;
+} box;
+
+static box box_of_deviation(float deviation) {
+  float variance = deviation * deviation / PASSES;
+  float length = (float)sqrt(12.0 * (double)variance + 1.0);
+  float whole = (float)floor(((double)length - 1.0) / 2.0);
+  float part = (2 * whole + 1) * (whole * (whole + 1) - 3 * variance);
+  part /= 6 * (variance - (whole + 1) * (whole + 1));
+  float radius = whole + part;
+  box b = {.radius = (int)radius};
+  b.weight = (uint32_t)((float)(1 << 24) / (radius * 2 + 1));
+  b.far_weight = ((1u << 24) - (uint32_t)(b.radius * 2 + 1) * b.weight) / 2;
+  return b;
+}
+
+static inline int clamp_index(int index, int count) {
+  return index < 0 ? 0 : index >= count ? count - 1 : index;
+}
+
+static void blur_line(box b, const uint8_t *in, uint8_t *out, int count) {
+  uint32_t sum = 0;
+  for (int i = -b.radius; i <= b.radius; i++) sum += in[clamp_index(i, count)];
+  for (int x = 0; x < count; x++) {
+    uint32_t left = in[clamp_index(x - b.radius - 1, count)],
+             right = in[clamp_index(x + b.radius + 1, count)];
+    out[x] = (uint8_t)((sum * b.weight + (left + right) * b.far_weight + (1u << 23)) >> 24);
+    sum += right - in[clamp_index(x - b.radius, count)];
+  }
+}
+
+/* Three passes over the `count` bytes that stand `step` apart; `line` has room for 2 * count. */
+static void blur_strided(box b, uint8_t *pixels, size_t step, int count, uint8_t *line) {
+  uint8_t *other = line + count;
+  for (int i = 0; i < count; i++) line[i] = pixels[(size_t)i * step];
+  blur_line(b, line, other, count);
+  blur_line(b, other, line, count);
+  blur_line(b, line, other, count);
+  for (int i = 0; i < count; i++) pixels[(size_t)i * step] = other[i];
+}
+
+size_t msk_blur_scratch(int width, int height) {
+  return 2 * (size_t)(width > height ? width : height);
+}
+
+void msk_gaussian_blur(uint8_t *pixels, int width, int height, float radius, void *scratch) {
+  if (radius <= 0) return;
+  box b = box_of_deviation(radius);
+  for (int y = 0; y < height; y++)
+    blur_strided(b, pixels + (size_t)y * (size_t)width, 1, width, scratch);
+  for (int x = 0; x < width; x++) blur_strided(b, pixels + x, (size_t)width, height, scratch);
+}
+
+/* ---- Greatest and least ---- */
+
+/* Each line by the running maximum of M. van Herk (1992) and J. Gil & M. Werman (1993): maxima from the left and from the right within blocks of a window's
+ * length; any window is the end of one block and the beginning of the next. */
+
+/* Length of the line with `radius` zeros on either side, filled up to whole windows. */
+static size_t padded_length(int count, int radius) {
+  size_t window = 2 * (size_t)radius + 1;
+  return ((size_t)count + 2 * (size_t)radius + window - 1) / window * window;
+}
+
+size_t msk_morphology_scratch(int width, int height, int radius) {
+  return 3 * padded_length(width > height ? width : height, radius);
+}
+
+/* `flip` 255 turns the greatest into the least. */
+static void line_extreme(uint8_t *pixels, size_t step, int count, int radius, uint8_t flip,
+                         uint8_t *scratch) {
+  size_t window = 2 * (size_t)radius + 1, length = padded_length(count, radius);
+  uint8_t *line = scratch, *from_left = scratch + length, *from_right = scratch + 2 * length;
+  memset(line, 0, length);
+  for (int i = 0; i < count; i++) line[radius + i] = pixels[(size_t)i * step] ^ flip;
+  for (size_t block = 0; block < length; block += window) {
+    uint8_t left = 0, right = 0;
+    for (size_t i = 0; i < window; i++) {
+      if (line[block + i] > left) left = line[block + i];
+      from_left[block + i] = left;
+      if (line[block + window - 1 - i] > right) right = line[block + window - 1 - i];
+      from_right[block + window - 1 - i] = right;
+    }
+  }
+  for (size_t i = 0; i < (size_t)count; i++) {
+    uint8_t a = from_right[i], b = from_left[i + window - 1];
+    pixels[i * step] = (a > b ? a : b) ^ flip;
+  }
+}
+
+static void extreme(uint8_t *pixels, int width, int height, int radius, uint8_t flip,
+                    void *scratch) {
+  for (int y = 0; y < height; y++)
+    line_extreme(pixels + (size_t)y * (size_t)width, 1, width, radius, flip, scratch);
+  for (int x = 0; x < width; x++)
+    line_extreme(pixels + x, (size_t)width, height, radius, flip, scratch);
+}
+
+void msk_close_dark(uint8_t *pixels, int width, int height, int radius, void *scratch) {
+  extreme(pixels, width, height, radius, 0, scratch);
+  extreme(pixels, width, height, radius, 255, scratch);
+}
+
+void msk_open_light(uint8_t *pixels, int width, int height, int radius, void *scratch) {
+  extreme(pixels, width, height, radius, 255, scratch);
+  extreme(pixels, width, height, radius, 0, scratch);
+}
+
+/* ---- Area mean ---- */
+
+/* Rows first: the pixels under an output row are added up column by column, then along the
+ * row. */
+
+/* Source cells under output cell i, in units of 1/size of a source cell: cell j covers j * size
+ * .. (j + 1) * size, the output cell i * side .. (i + 1) * side. All whole numbers, so the parts
+ * are exact. */
+static size_t first_cell(size_t i, size_t side, size_t size) { return i * side / size; }
+static size_t end_cell(size_t i, size_t side, size_t size) {
+  return ((i + 1) * side + size - 1) / size;
+}
+
+static double overlap(size_t i, size_t j, size_t side, size_t size) {
+  size_t from = i * side > j * size ? i * side : j * size;
+  size_t to = (i + 1) * side < (j + 1) * size ? (i + 1) * side : (j + 1) * size;
+  return (double)(to - from);
+}
+
+void msk_area_mean(const uint8_t *in, size_t width, size_t height, size_t size, double *row,
+                   float *out) {
+  double whole = (double)width * (double)height;
+  for (size_t y = 0; y < size; y++) {
+    memset(row, 0, width * 3 * sizeof *row);
+    for (size_t j = first_cell(y, height, size); j < end_cell(y, height, size); j++) {
+      double part = overlap(y, j, height, size);
+      for (size_t k = 0; k < width * 3; k++) row[k] += part * in[j * width * 3 + k];
+    }
+    for (size_t x = 0; x < size; x++, out += 3) {
+      double sum[3] = {0, 0, 0};
+      for (size_t j = first_cell(x, width, size); j < end_cell(x, width, size); j++) {
+        double part = overlap(x, j, width, size);
+        for (size_t c = 0; c < 3; c++) sum[c] += part * row[j * 3 + c];
+      }
+      for (size_t c = 0; c < 3; c++) out[c] = (float)(sum[c] / whole);
+    }
+  }
+}

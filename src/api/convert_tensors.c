@@ -181,7 +181,7 @@ static msk_status check_source(msk_outputs *o, const struct msk_origin *origin) 
     return MSK_OK;
   return msk_fail(
       o->error, MSK_ERROR_FILE,
-      "tensor %s of %s holds codes or scales that are out of range: is the file damaged?",
+      "tensor %s of %s holds 8-bit weights or scales that are out of range: is the file damaged?",
       source->name, path_of(o, origin));
 }
 

@@ -22,7 +22,7 @@ printf '#define MSK_HAVE_NEON 1\n#define MSK_HAVE_NEONDOT 1\n' >"$out/compute/is
 flags="-std=c11 -O2 -D_GNU_SOURCE -ffp-contract=off -Wall -Wextra -Werror -Wshadow -Wconversion -Wno-sign-conversion -Iinclude -Isrc -I$out"
 flags="$flags -Itests/support -I$out/sysroot/usr/include"
 sources="src/compute/*.c src/compute/cpu/*.c src/compute/cpu/isa/ref.c src/compute/cpu/isa/neon.c src/compute/cpu/isa/neondot.c"
-sources="$sources src/base/codes.c src/base/memory.c src/base/pool.c src/base/error.c src/base/threads.c tests/support/support.c"
+sources="$sources src/base/int8.c src/base/memory.c src/base/names.c src/base/pool.c src/base/error.c src/base/threads.c tests/support/support.c"
 for source in $sources; do
   extra=
   case "$source" in */neondot.c) extra=-march=armv8.2-a+dotprod ;; esac
@@ -30,7 +30,7 @@ for source in $sources; do
 done | xargs -P 2 -L 1 "$compiler"
 
 # All at once: the longest is test_operations, some 75 seconds.
-tests="test_operations test_kernels test_conv_int8 test_int8 test_selfcheck"
+tests="test_operations test_linear test_conv test_attention test_kernels test_conv_int8 test_int8 test_selfcheck"
 run_test() {
   # shellcheck disable=SC2086
   "$compiler" $flags "tests/compute/$1.c" "$out"/objects/*.o -o "$out/$1" -L"$out/sysroot/usr/lib/aarch64-linux-gnu" -lcmocka -lm -lpthread &&

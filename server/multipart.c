@@ -57,7 +57,7 @@ static void read_header(multipart_part *part, const char *line, const char *end)
 /* ---- Parts ---- */
 
 static char *find(char *from, const char *end, const char *what, size_t length) {
-  return memmem(from, (size_t)(end - from), what, length);
+  return from == end ? NULL : memmem(from, (size_t)(end - from), what, length);
 }
 
 bool multipart_open(multipart *m, const char *type, char *body, size_t count) {

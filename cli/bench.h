@@ -19,6 +19,7 @@ typedef enum bench_item {
   BENCH_ENCODE,
   BENCH_DECODE,
   BENCH_DRAW,
+  BENCH_TRAIN, /* fp32 only, and only where it is asked for */
   BENCH_ITEMS
 } bench_item;
 extern const char *const bench_item_names[BENCH_ITEMS];
@@ -55,6 +56,7 @@ typedef struct bench_options {
   const char *size, *output, *recipe, *against, *isa;
   int rounds, threads, precision, decode_precision;
   double seconds; /* budget for each precision */
+  int batch;      /* sequences of a step of training */
   bool kernels, json, quiet;
 } bench_options;
 
@@ -70,6 +72,8 @@ typedef struct bench {
   size_t peak_bytes; /* of the process, at the end */
 } bench;
 
+/* Whether anything is wanted that a session does. */
+bool bench_wants_pictures(const bench *b);
 /* Measures into b->results[precision]. MSK_ERROR_UNSUPPORTED: this build does not have it. */
 msk_status bench_measure(bench *b, msk_precision precision, msk_error *error);
 

@@ -26,7 +26,7 @@ typedef struct comparison {
 
 typedef struct command_line {
   const char *words[MAX_ARGUMENTS + 1];
-  char threads[NUMBER_BYTES], seconds[NUMBER_BYTES];
+  char threads[NUMBER_BYTES], seconds[NUMBER_BYTES], batch[NUMBER_BYTES];
   int count;
 } command_line;
 
@@ -50,6 +50,8 @@ static void make_command(command_line *line, const bench *b, const char *program
   if (options->threads > 0) add(line, "--threads", line->threads);
   snprintf(line->seconds, sizeof line->seconds, "%g", b->options->seconds);
   add(line, "--seconds", line->seconds);
+  snprintf(line->batch, sizeof line->batch, "%d", options->batch);
+  if (b->wanted[BENCH_TRAIN]) add(line, "--batch", line->batch);
   if (options->isa != NULL) add(line, "--isa", options->isa);
   if (options->precision >= 0) add(line, "--precision", msk_precision_name(options->precision));
   if (options->decode_precision >= 0)

@@ -213,7 +213,7 @@ static msk_status measure_model(const bench *b, const msk_model *model, bench_re
   msk_image sketch = {0, 0, NULL, NULL};
   int threads = b->all.threads;
   bool parts = b->wanted[BENCH_STEP] || b->wanted[BENCH_ENCODE] || b->wanted[BENCH_DECODE] ||
-               b->options->kernels;
+               (b->options->kernels && bench_wants_pictures(b));
   int32_t *tokens = calloc((size_t)b->info.tokens, sizeof *tokens);
   if (tokens == NULL)
     return app_fail(error, MSK_ERROR_MEMORY, "out of memory for the tokens of a picture");
@@ -236,6 +236,50 @@ static msk_status measure_model(const bench *b, const msk_model *model, bench_re
   return status;
 }
 
+/* ---- training ---- */
+
+typedef struct training {
+  const bench *b;
+  bench_result *result;
+  job noted;
+  double spent;
+} training;
+
+static void note_training(void *user, const char *pass, const char *name, double seconds,
+                          double flop) {
+  training *t = user;
+  if (t->noted.rows != NULL) note_operation(&t->noted, pass, name, seconds, flop);
+}
+
+static int keep_training(void *user, double seconds, double flop) {
+  training *t = user;
+  keep(&t->result->items[BENCH_TRAIN], seconds, flop);
+  close_round(t->result);
+  t->spent += seconds;
+  return t->spent > t->b->options->seconds || cancel_requested();
+}
+
+static msk_status measure_training(const bench *b, bench_result *result, msk_error *error) {
+  training t = {.b = b, .result = result, .noted.rows = b->options->kernels ? result : NULL};
+  msk_train_measure_options options;
+  msk_train_measure_options_init(&options);
+  options.model_path = b->path;
+  options.isa = b->options->isa;
+  options.threads = b->all.threads;
+  options.batch = b->options->batch;
+  options.steps = b->options->rounds;
+  options.user = &t;
+  options.on_step = keep_training;
+  options.on_operation = note_training;
+  return msk_train_measure(&options, error);
+}
+
+bool bench_wants_pictures(const bench *b) {
+  bool wanted = false;
+  for (int item = 0; item < BENCH_TRAIN; item++) wanted |= b->wanted[item];
+  return wanted;
+}
+
 msk_status bench_measure(bench *b, msk_precision precision, msk_error *error) {
   bench_result *result = &b->results[precision];
   msk_model *model = NULL;
@@ -254,6 +298,8 @@ msk_status bench_measure(bench *b, msk_precision precision, msk_error *error) {
   snprintf(b->isa, sizeof b->isa, "%s", b->info.isa);
   status = measure_model(b, model, result, msk_precision_name(precision), error);
   msk_model_close(model);
+  if (status == MSK_OK && precision == MSK_PRECISION_FP32 && b->wanted[BENCH_TRAIN])
+    status = measure_training(b, result, error);
   b->info.name = b->info.hash = b->info.isa = NULL;
   result->measured = status == MSK_OK;
   return status;

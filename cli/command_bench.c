@@ -16,7 +16,8 @@
 #include "app/output.h"
 #include "masksketch_tools.h"
 
-const char *const bench_item_names[BENCH_ITEMS] = {"forward", "step", "encode", "decode", "draw"};
+const char *const bench_item_names[BENCH_ITEMS] = {"forward", "step", "encode", "decode", "draw",
+                                                   "train"};
 
 static msk_status choose_items(bench *b, msk_error *error) {
   for (int i = 0; i < b->line->input_count; i++) {
@@ -24,12 +25,13 @@ static msk_status choose_items(bench *b, msk_error *error) {
     while (item < BENCH_ITEMS && strcmp(b->line->inputs[i], bench_item_names[item]) != 0) item++;
     if (item == BENCH_ITEMS) {
       return app_fail(error, MSK_ERROR_ARGUMENT,
-                      "bench was given %s, expected any of forward, step, encode, decode, draw",
+                      "bench was given %s, expected any of forward, step, encode, decode, draw, train",
                       b->line->inputs[i]);
     }
     b->wanted[item] = true;
   }
-  for (int item = 0; b->line->input_count == 0 && item < BENCH_ITEMS; item++)
+  /* Training takes much more memory than drawing: nobody gets it unasked. */
+  for (int item = 0; b->line->input_count == 0 && item < BENCH_TRAIN; item++)
     b->wanted[item] = true;
   return MSK_OK;
 }
@@ -45,6 +47,10 @@ static msk_status check_options(const bench *b, msk_error *error) {
     msk_status status = msk_recipe_find(&recipe, NULL, MSK_JOB_DRAW, options->recipe, error);
     if (status != MSK_OK) return status;
   }
+  if (cli_given(b->line, "batch") && !b->wanted[BENCH_TRAIN])
+    return app_fail(
+        error, MSK_ERROR_ARGUMENT,
+        "--batch has no effect without train, which is not among what is measured: leave it out");
   msk_status status = cli_exclude(b->line, "kernels", "against", error);
   if (status != MSK_OK) return status;
   bool official = strcmp(options->size, "official") == 0;
@@ -129,6 +135,7 @@ static msk_status measure_precisions(bench *b, msk_error *error) {
   int given = b->options->precision;
   for (int p = 0; p < BENCH_PRECISIONS; p++) {
     if (given >= 0 && given != p) continue;
+    if (p != MSK_PRECISION_FP32 && !bench_wants_pictures(b)) continue;
     msk_error reason = {0};
     msk_status status = bench_measure(b, (msk_precision)p, &reason);
     if (status == MSK_ERROR_UNSUPPORTED && given < 0) continue;
@@ -182,6 +189,8 @@ static const cli_option rows[] = {
      .help = "recipe of the whole picture that is drawn", .otherwise = "the model's own"},
     {"rounds", 0, "N", CLI_AN_INT(bench_options, rounds, 1, 1000), .initial = "5",
      .help = "times that everything is measured"},
+    {"batch", 0, "N", CLI_AN_INT(bench_options, batch, 1, MSK_MAX_TRAIN_BATCH), .initial = "32",
+     .help = "sequences of a step of training"},
     {"seconds", 0, "S", CLI_A_REAL(bench_options, seconds, 0, 100000), .initial = "60",
      .help = "no new round begins after S seconds for each precision"},
     {"kernels", .help = "also tell where the time of each pass goes",
@@ -197,7 +206,7 @@ static const cli_option rows[] = {
 };
 
 const cli_usage bench_usage = {
-    "[forward] [step] [encode] [decode] [draw] [--size official|default|MODEL]",
+    "[forward] [step] [encode] [decode] [draw] [train] [--size official|default|MODEL]",
     0,
     BENCH_ITEMS,
     rows,

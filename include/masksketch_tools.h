@@ -301,6 +301,26 @@ MSK_API void msk_train_options_init(msk_train_options *options);
  * alone, not on threads, stops or what was rendered when. MSK_ERROR_CANCELLED after a stop. */
 MSK_API msk_status msk_train(const msk_train_options *options, msk_error *error);
 
+#define MSK_MAX_TRAIN_BATCH 4096 /* sequences of a step of training */
+
+/* How long a step of training takes: forward, backward and update of a transformer of a model's
+ * sizes, from random weights, on random tokens of which 2 / pi are masked. */
+typedef struct msk_train_measure_options {
+  size_t size;
+  const char *model_path; /* a model file, for its sizes */
+  const char *isa;        /* NULL: the best */
+  int threads;            /* 0: all */
+  int batch;              /* sequences of a step, 1..MSK_MAX_TRAIN_BATCH; default 32 */
+  int steps;              /* at most; one before them does not count; default 3 */
+  void *user;
+  /* After each step; flop: of the plain algorithm. Nonzero: no more. Never NULL. */
+  int (*on_step)(void *user, double seconds, double flop);
+  /* As in msk_callbacks; pass: "train". NULL: none. */
+  void (*on_operation)(void *user, const char *pass, const char *name, double seconds, double flop);
+} msk_train_measure_options;
+MSK_API void msk_train_measure_options_init(msk_train_measure_options *options);
+MSK_API msk_status msk_train_measure(const msk_train_measure_options *options, msk_error *error);
+
 #ifdef __cplusplus
 }
 #endif

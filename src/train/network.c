@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "compute/meter.h"
 #include "train/network_parts.h"
 
 enum { WIDE_PAD = 16 }; /* or all rows of the hidden layer would share the sets of a cache */
@@ -120,6 +121,8 @@ msk_status msk_network_create(msk_network **network, const msk_params *params,
 }
 
 size_t msk_network_bytes(const msk_network *network) { return network->bytes; }
+
+void msk_network_listen(msk_network *network, msk_meter *meter) { network->stream.meter = meter; }
 
 void msk_network_destroy(msk_network *network) {
   if (network == NULL) return;
@@ -276,6 +279,7 @@ static msk_masked_loss take_losses(msk_network *net, float smoothing) {
 
 msk_masked_loss msk_network_masked(msk_network *net, const msk_masked_batch *batch,
                                    float *gradients) {
+  msk_meter_begin(&net->stream, "train");
   net->rows = batch->batch * net->tokens;
   choose_rows(net, batch);
   embed(net, batch->shown);

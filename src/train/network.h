@@ -20,6 +20,8 @@ msk_status msk_network_create(msk_network **network, const msk_params *params,
 void msk_network_destroy(msk_network *network);
 /* What it takes beside its parameters. */
 size_t msk_network_bytes(const msk_network *network);
+/* Operations are noted there from now on; NULL: nobody listens. */
+void msk_network_listen(msk_network *network, msk_meter *meter);
 
 /* The weights have changed: to be called before the passes below. The block is kept by address. */
 void msk_network_set(msk_network *network, float *block);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "compute/meter.h"
 
 #define BETA_1 0.9f
 #define BETA_2 0.96f
@@ -247,13 +248,16 @@ double msk_optimiser_step(msk_optimiser *optimiser, const msk_rates *rates, cons
     if (msk_param_is_hidden(param)) {
       muon_update(optimiser, param, rates->muon, factor, gradients + at, optimiser->first + at,
                   block + at);
+      msk_meter_note(&optimiser->stream, "muon", 0);
       continue;
     }
     msk_adam adam = {rates->adam, is_embedding(param) ? DECAY : 0.0f, rates->step};
     msk_adam_update(&adam, param->tensor.elements, gradients + at, factor, optimiser->first + at,
                     optimiser->second + at, block + at);
+    msk_meter_note(&optimiser->stream, "adam", 0);
   }
   struct follow_job follow = {block, optimiser->average, rates->average, params->floats};
   msk_pool_run(optimiser->stream.pool, (params->floats + PIECE - 1) / PIECE, follow_task, &follow);
+  msk_meter_note(&optimiser->stream, "average", 0);
   return norm;
 }

@@ -73,6 +73,7 @@ void msk_op_pack(msk_stream *stream, const msk_rows *matrices, size_t count, boo
   packing.columns = transposed ? matrices[0].rows : together;
   msk_pool_run(stream->pool, msk_panel_count(packing.kernels, packing.columns),
                transposed ? pack_transposed_task : pack_task, &packing);
+  msk_meter_note(stream, "pack weights", 0);
 }
 
 /* ---- the layer ---- */

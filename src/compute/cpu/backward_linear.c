@@ -115,7 +115,7 @@ void msk_op_dense(msk_stream *stream, const char *name, const float *panels, con
 enum {
   BLOCK_ROWS = 132,
   BLOCK_COLUMNS = 256,
-  PIECE = 256,
+  PIECE = 128,
   SEGMENT_ROWS = 1024,
   ENOUGH_TASKS = 16,
   PAD = 16
@@ -176,33 +176,55 @@ static void copy_row(float *to, const float *from, size_t count, size_t width) {
   }
 }
 
+/* Columns of a panel with so many left. */
+static size_t panel_of(const struct weights_job *job, size_t left) {
+  return left <= job->kernels->lanes ? job->kernels->lanes : job->kernels->panel;
+}
+
 /* Rows [k, k + count) of dy's columns [column, column + run) as panels, and their sums. */
 static void pack_dy(const struct weights_job *job, size_t k, size_t count, size_t column,
                     size_t run, float *b, float *bias_sums, float *sums) {
-  for (size_t first = 0; first < run; first += job->kernels->panel) {
-    size_t here = msk_smaller(job->kernels->panel, run - first);
-    size_t width = here <= job->kernels->lanes ? job->kernels->lanes : job->kernels->panel;
-    const float *dy = job->args->dy + k * job->args->dy_stride + column + first;
-    float *panel = b + first * count;
-    for (size_t i = 0; i < count; i++, dy += job->args->dy_stride)
-      copy_row(panel + i * width, dy, here, width);
-    if (bias_sums == NULL) continue;
-    job->kernels->channel_sums(count, width, panel, sums);
-    for (size_t j = 0; j < here; j++) bias_sums[first + j] += sums[j];
+  const size_t step = job->kernels->panel;
+  const float *dy = job->args->dy + k * job->args->dy_stride + column;
+  /* Row by row: columns of one panel alone lie a row apart, which no prefetcher follows. */
+  for (size_t i = 0; i < count; i++, dy += job->args->dy_stride) {
+    for (size_t first = 0; first < run; first += step) {
+      size_t here = msk_smaller(step, run - first), width = panel_of(job, run - first);
+      copy_row(b + first * count + i * width, dy + first, here, width);
+    }
+  }
+  for (size_t first = 0; bias_sums != NULL && first < run; first += step) {
+    job->kernels->channel_sums(count, panel_of(job, run - first), b + first * count, sums);
+    for (size_t j = 0; j < msk_smaller(step, run - first); j++) bias_sums[first + j] += sums[j];
   }
 }
 
+/* What the next piece is made of, wanted in the second cache: row `next` on, up to `end`. */
+struct ahead {
+  const float *x, *dy; /* of row `next` */
+  size_t next, end, rows, run;
+};
+
+static void prefetch_row(const struct weights_job *job, struct ahead *ahead) {
+  if (ahead->next >= ahead->end) return;
+  for (size_t j = 0; j < ahead->rows; j += 16) __builtin_prefetch(ahead->x + j, 0, 2);
+  for (size_t j = 0; j < ahead->run; j += 16) __builtin_prefetch(ahead->dy + j, 0, 2);
+  ahead->next++;
+  ahead->x += job->args->x_stride, ahead->dy += job->args->dy_stride;
+}
+
 static void multiply_piece(const struct weights_job *job, size_t rows, size_t run, size_t count,
-                           const float *a, const float *b, float *c, bool add) {
+                           const float *a, const float *b, float *c, bool add,
+                           struct ahead *ahead) {
   size_t tile = job->kernels->tile_rows;
   for (size_t first = 0; first < run; first += job->kernels->panel) {
-    size_t width = msk_smaller(job->kernels->panel, run - first) <= job->kernels->lanes
-                       ? job->kernels->lanes
-                       : job->kernels->panel;
-    for (size_t i = 0; i < rows; i += tile)
+    size_t width = panel_of(job, run - first);
+    for (size_t i = 0; i < rows; i += tile) {
+      prefetch_row(job, ahead);
       job->kernels->gemm_columns(msk_smaller(tile, rows - i), width, count, a + i * count, tile,
                                  b + first * count, c + i * job->c_stride + first, job->c_stride,
                                  add);
+    }
   }
 }
 
@@ -225,7 +247,14 @@ static void weights_task(void *user, size_t index, int worker) {
     size_t count = msk_smaller(PIECE, last - k);
     job->kernels->pack_tiles(count, rows, args->x + k * args->x_stride + row, args->x_stride, a);
     pack_dy(job, k, count, column, run, b, bias_sums, sums);
-    multiply_piece(job, rows, run, count, a, b, c, k > start);
+    size_t then = k + count;
+    struct ahead ahead = {.x = args->x + then * args->x_stride + row,
+                          .dy = args->dy + then * args->dy_stride + column,
+                          .next = then,
+                          .end = msk_smaller(then + PIECE, last),
+                          .rows = rows,
+                          .run = run};
+    multiply_piece(job, rows, run, count, a, b, c, k > start, &ahead);
   }
   float *to = job->sums + (segment * args->depth + row) * args->columns + column;
   for (size_t i = 0; i < rows; i++)

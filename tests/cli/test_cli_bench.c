@@ -117,6 +117,30 @@ static void test_kernels(void **state) {
   json_decref(object);
 }
 
+/* A step of training: its parts are the whole; forward and backward are at most three times a
+ * forward pass of all sequences, and more than twice, for the head sees masked rows alone. */
+static void test_train(void **state) {
+  (void)state;
+  json_t *object = ANSWER("bench", "train", "--size", model_of("tiny"), "--rounds", "2",
+                          "--seconds", "1", "--batch", "4", "--json", "--kernels");
+  double all = 0, passes = 0;
+  size_t index;
+  const json_t *row, *rows = json_object_get(object, "kernels");
+  json_array_foreach(rows, index, row) {
+    assert_string_equal(json_string_value(json_object_get(row, "pass")), "train");
+    all += number(row, "gflop");
+    if (strcmp(json_string_value(json_object_get(row, "name")), "newton-schulz") != 0)
+      passes += number(row, "gflop");
+  }
+  check_item(object, "train", 1.5, number(object, "peak_gflops") > 0);
+  near(all, number(measured(object, "train", "fp32"), "gflop"), 1e-6 * all);
+  double forward = 4 * forward_gflop(model_of("tiny"));
+  assert_true(passes > 2 * forward && passes < 3 * forward);
+  assert_null(json_object_get(measured(object, "train", "fp32"), "recipe"));
+  assert_null(json_object_get(json_object_get(object, "results"), "step"));
+  json_decref(object);
+}
+
 /* In how many kinds of operations of decoding 8 bits are used, by `choice` of --decode-precision
  * (NULL: not given). */
 static int decoded_in_int8(const char *precision, const char *choice) {
@@ -194,6 +218,8 @@ static void test_refusals(void **state) {
   REFUSE(2, "--recipe has no effect", "bench", "step", "--recipe", "balanced", "--size", tiny);
   REFUSE(2, "balanced", "bench", "draw", "--recipe", "ludicrous", "--size", tiny);
   REFUSE(2, "contradict", "bench", "--kernels", "--against", "/bin/true", "--size", tiny);
+  REFUSE(2, "--batch has no effect", "bench", "step", "--batch", "8", "--size", tiny);
+  REFUSE(2, "--batch", "bench", "train", "--batch", "0", "--size", tiny);
   REFUSE(2, "--output keeps", "bench", "--size", tiny, "-o", in_folder("never.safetensors"));
   REFUSE(2, "standard output", "bench", "-o", "-");
   REFUSE(3, "no model", "bench", "--size", in_folder("missing.safetensors"));
@@ -206,6 +232,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_shape),
       cmocka_unit_test(test_kernels),
+      cmocka_unit_test(test_train),
       cmocka_unit_test(test_decode_precision),
       cmocka_unit_test(test_table),
       cmocka_unit_test(test_against),

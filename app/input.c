@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "app/report.h"
+#include "masksketch_tools.h"
 
 bool input_is_stdin(const char *path) { return strcmp(path, "-") == 0; }
 

@@ -9,6 +9,7 @@
 #include "app/base64.h"
 #include "app/input.h"
 #include "app/json.h"
+#include "masksketch_tools.h"
 
 enum { MAX_VALUE_BYTES = 1024 };
 

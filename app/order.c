@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * order.c - see order.h. */
 #include "app/order.h"
+#include "masksketch_tools.h"
 
 #include <stdlib.h>
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * help.c - see help.h. */
 #include "help.h"
+#include "masksketch_tools.h"
 
 #include <stdio.h>
 #include <string.h>

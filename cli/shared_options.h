@@ -5,6 +5,7 @@
 
 #include "app/model_path.h"
 #include "app/order.h"
+#include "masksketch_tools.h"
 #include "options.h"
 
 enum { MAX_SETTINGS = 64 };

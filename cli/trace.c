@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "app/output.h"
+#include "masksketch_tools.h"
 
 enum { MAX_SERIES = 48, HEADER_BYTES = 256 };
 

@@ -10,6 +10,7 @@
 #include "app/input.h"
 #include "app/json.h"
 #include "app/nearest.h"
+#include "masksketch_tools.h"
 
 #define TEXT_LIMITS " of 1 to 400 bytes without control characters"
 _Static_assert(MAX_SPEC_TEXT == 400, "TEXT_LIMITS says so");

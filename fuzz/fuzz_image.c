@@ -4,7 +4,7 @@
  * request in its text. */
 #include <stdlib.h>
 
-#include "masksketch.h"
+#include "masksketch_tools.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count);
 

@@ -3,6 +3,7 @@
  * fuzz_model.c - libFuzzer: any header over a small model's data, opened as a model; what opens
  * draws a picture. */
 #include "fuzz.h"
+#include "masksketch_tools.h"
 
 enum { MOST_HEADER = 1 << 20 };
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * masksketch_tools.h - what stands beside the core of MaskSketch (masksketch.h, whose rules hold
- * here too): making and listing model files, arrays in files, the networks' parts for research,
- * measuring a machine, and looking at pictures: CLIP, the judge, distances of sets. */
+ * here too): names and lists of what can be asked, what callbacks and candidates tell, arrays in
+ * files, making and listing model files, the networks' parts for research, measuring a machine,
+ * looking at pictures (CLIP, the judge, distances of sets), training. */
 #ifndef MASKSKETCH_TOOLS_H
 #define MASKSKETCH_TOOLS_H
 
@@ -11,6 +12,112 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+/* ---- Names and lists ------------------------------------------------------------------------- */
+
+typedef enum msk_dtype {
+  MSK_DTYPE_F32 = 0,
+  MSK_DTYPE_F16,
+  MSK_DTYPE_BF16,
+  MSK_DTYPE_I8,
+  MSK_DTYPE_I32,
+  MSK_DTYPE_I64,
+  MSK_DTYPE_U8,
+  MSK_DTYPE_U32,
+  MSK_DTYPE_BOOL,
+  MSK_DTYPE_F64
+} msk_dtype;
+
+/* What a prepared sketch shows. */
+typedef enum msk_sketch_kind {
+  MSK_SKETCH_DRAWING = 0,
+  MSK_SKETCH_EMPTY,  /* nothing is drawn */
+  MSK_SKETCH_DARK,   /* dark nearly everywhere */
+  MSK_SKETCH_PHOTO,  /* shades and colours: a photo or a painting */
+  MSK_SKETCH_WRITING /* lines of text */
+} msk_sketch_kind;
+
+/* Each value's one name, as people type and read it; NULL past the end. */
+MSK_API const char *msk_status_name(int status);
+MSK_API const char *msk_fit_name(int fit);
+MSK_API const char *msk_invert_name(int invert);
+MSK_API const char *msk_photo_name(int photo);
+MSK_API const char *msk_sketch_kind_name(int kind);
+MSK_API const char *msk_precision_name(int precision); /* "fp32", "int8" */
+MSK_API const char *msk_job_name(int job);
+MSK_API const char *msk_rng_layout_name(int layout);
+MSK_API const char *msk_dtype_name(int dtype); /* as safetensors calls them: "F32", "BOOL" */
+
+/* The kernel sets that this machine can run, best last ("ref" is always there); NULL past the
+ * end. */
+MSK_API const char *msk_isa_name(int index);
+MSK_API int msk_default_threads(void); /* affinity and cgroup quota honoured */
+
+/* The recipes, and the keys that have an effect in a job, in order; NULL past the end. */
+MSK_API const char *msk_recipe_name(int index);
+MSK_API const char *msk_recipe_description(int index);
+MSK_API const char *msk_recipe_key(int index, msk_job job, const char **help);
+/* The value of a key as text that msk_recipe_set() takes; MSK_ERROR_ARGUMENT for an unknown key
+ * or a short buffer. */
+MSK_API msk_status msk_recipe_get(const msk_recipe *recipe, const char *key, char *text,
+                                  size_t text_bytes, msk_error *error);
+
+/* Writes up to `limit` ids of classes that match `word` (all if NULL), best first; returns how
+ * many match in all. Hidden classes (null class, style labels) are left out. */
+MSK_API int msk_model_class_search(const msk_model *model, const char *word, int *class_ids,
+                                   int limit);
+MSK_API int msk_model_class_hidden(const msk_model *model, int class_id);
+/* An entry of the model file (name, licence, provenance, defaults, ...), or NULL. */
+MSK_API const char *msk_model_metadata(const msk_model *model, const char *key);
+/* What the user should be told about this machine, NULL for nothing: at opening, the kernel set is
+ * held against the reference on small shapes; one that computes wrong results is left out for the
+ * next best. */
+MSK_API const char *msk_model_warning(const msk_model *model);
+
+/* ---- Inside a request ------------------------------------------------------------------------ */
+
+#define MSK_MAX_RANK 8
+/* An array with its shape; C order, little-endian. */
+struct msk_array {
+  msk_dtype dtype;
+  int rank;
+  size_t shape[MSK_MAX_RANK];
+  void *data;
+};
+
+/* What became of a candidate. */
+struct msk_candidate_info {
+  int item;                    /* of the seed */
+  double guidance;             /* its scale */
+  int steps;                   /* taken before it was dropped, or all */
+  float structure, confidence; /* means over the image's tokens, as last measured while drawing */
+  int result;                  /* its place among the results, or -1: dropped */
+};
+/* How the candidates of the running request stand after the last step; NULL, and 0, where it has
+ * none. Valid until the session's next call. */
+MSK_API const msk_candidate_info *msk_session_candidates(const msk_session *session, int *count);
+/* Whether a session can run a request: *fits is 1, or 0 where it was opened for smaller ones.
+ * Takes no memory. */
+MSK_API msk_status msk_session_fits(int *fits, const msk_session *session,
+                                    const msk_request *request, msk_error *error);
+
+/* ---- Sketches and files ---------------------------------------------------------------------- */
+
+/* Judges what msk_image_prepare() made. Any sketch can be drawn; one that is no drawing gives
+ * pictures that follow nothing. */
+MSK_API msk_status msk_sketch_judge(msk_sketch_kind *kind, const msk_image *sketch,
+                                    const msk_allocator *allocator, msk_error *error);
+/* One line that says what was found and what helps; NULL for a drawing. */
+MSK_API const char *msk_sketch_kind_warning(msk_sketch_kind kind);
+
+/* The value of a text chunk of a PNG (tEXt, iTXt, zTXt; at most 1 MiB), or *value = NULL where
+ * the key is missing. */
+MSK_API msk_status msk_png_text(const void *bytes, size_t byte_count, const char *key, char **value,
+                                const msk_allocator *allocator, msk_error *error);
+
+/* Reads a whole regular file of at most `limit` bytes; *bytes is allocated. */
+MSK_API msk_status msk_file_read(const char *path, size_t limit, void **bytes, size_t *byte_count,
+                                 const msk_allocator *allocator, msk_error *error);
 
 /* ---- Arrays in files ------------------------------------------------------------------------- */
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * assets.c - see assets.h. */
 #include "assets.h"
+#include "masksketch_tools.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -3,6 +3,7 @@
  * jobs.c - see jobs.h. Two queues: live jobs and the others; workers take from them turn by
  * turn. */
 #include "jobs.h"
+#include "masksketch_tools.h"
 
 #include <errno.h>
 #include <stdlib.h>

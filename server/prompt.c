@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * prompt.c - see prompt.h. */
+#include "masksketch_tools.h"
 #include "prompt.h"
 
 #include <stdlib.h>

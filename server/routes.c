@@ -11,6 +11,7 @@
 #include "app/json.h"
 #include "app/metadata.h"
 #include "assets.h"
+#include "masksketch_tools.h"
 #include "score.h"
 
 const route routes[] = {

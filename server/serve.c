@@ -17,6 +17,7 @@
 #include "http.h"
 #include "jobs.h"
 #include "listen.h"
+#include "masksketch_tools.h"
 #include "score.h"
 #include "worker.h"
 

@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/json_tree.h"
 #include "base/memory.h"
+#include "masksketch_tools.h"
 
 extern const char *const msk_imagenet_classes[];
 extern const int msk_imagenet_classes_count;

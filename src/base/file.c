@@ -17,6 +17,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "masksketch_tools.h"
 
 enum { LARGEST_TRANSFER = 1 << 30, NAME_ATTEMPTS = 16 };
 

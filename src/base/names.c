@@ -6,7 +6,7 @@
 
 #include <stddef.h>
 
-#include "masksketch.h"
+#include "masksketch_tools.h"
 
 #define COUNT(table) ((int)(sizeof(table) / sizeof *(table)))
 /* A value that is added has a name, or this does not compile. */

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "masksketch_tools.h"
 
 enum { PATH_BYTES = 2048, LARGEST_MASK = 1 << 16 };
 

@@ -32,7 +32,7 @@
 
 #include "base/memory.h"
 #include "base/pool.h"
-#include "masksketch.h"
+#include "masksketch_tools.h"
 
 typedef struct msk_device msk_device;
 typedef struct msk_linear msk_linear;

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "image/codec.h"
+#include "masksketch_tools.h"
 
 static bool starts_with(const msk_source *source, size_t offset, const char *magic) {
   size_t length = strlen(magic);

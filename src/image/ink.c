@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "image/paper.h"
 #include "image/sketch.h"
+#include "masksketch_tools.h"
 
 enum {
   INK_CONTRAST = 40, /* levels below the paper */

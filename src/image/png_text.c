@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "image/png_chunk.h"
+#include "masksketch_tools.h"
 
 static uint32_t big_endian(const uint8_t *bytes) {
   return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 | bytes[3];

@@ -16,6 +16,7 @@
 
 #include "base/error.h"
 #include "base/names.h"
+#include "masksketch_tools.h"
 
 enum { JOBS = MSK_JOB_EDIT + 1 };
 

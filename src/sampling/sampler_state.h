@@ -7,6 +7,7 @@
 #ifndef MSK_SAMPLING_SAMPLER_STATE_H
 #define MSK_SAMPLING_SAMPLER_STATE_H
 
+#include "masksketch_tools.h"
 #include "sampling/remask.h"
 #include "sampling/sampler.h"
 

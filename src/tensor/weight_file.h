@@ -11,7 +11,7 @@
 
 #include <stdbool.h>
 
-#include "masksketch.h"
+#include "masksketch_tools.h"
 
 typedef struct msk_tensor {
   const char *name;

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 
 #include "api.h"
+#include "masksketch_tools.h"
 
 static const char defaults[] =
     "{\"structure_layers\": [0, 2], \"null_class\": 9, \"recipe\": {\"unconditional\": \"null\"}}";

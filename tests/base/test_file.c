@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "masksketch_tools.h"
 #include "support.h"
 
 static int entries(const char *folder) {

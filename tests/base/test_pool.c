@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "base/threads.h"
+#include "masksketch_tools.h"
 #include "support.h"
 
 enum { LARGEST = 1000 };

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "cli_run.h"
+#include "masksketch_tools.h"
 
 static const char *sketch(void) { return golden_path("tiny/input/sketch0.png"); }
 

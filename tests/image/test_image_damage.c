@@ -3,6 +3,7 @@
  * Pictures from a hostile sender and memory that runs out: every golden picture cut off
  * everywhere and with bits turned over, scans without end, and every single allocation refused.
  * Run under the sanitizers, this is a small fuzzer. */
+#include "masksketch_tools.h"
 #include "support.h"
 
 #include <dirent.h>

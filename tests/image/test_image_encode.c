@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <zlib.h>
 
+#include "masksketch_tools.h"
 #include "measuring.h"
 
 /* Smooth colours with lines across, so that lossy formats have something to lose. */

@@ -4,6 +4,7 @@
  * squared and dotted paper, transparency; small drawings; pictures that are no drawings. The
  * house of drawn.h is drawn on all of them, so that its lines are known. */
 #include "drawn.h"
+#include "masksketch_tools.h"
 
 #include <math.h>
 

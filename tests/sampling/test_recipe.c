@@ -9,6 +9,7 @@
 #include <math.h>
 #include <stdbool.h>
 
+#include "masksketch_tools.h"
 #include "sampling/recipe.h"
 
 static const msk_job jobs[] = {MSK_JOB_DRAW, MSK_JOB_GENERATE, MSK_JOB_EDIT};

@@ -9,6 +9,7 @@
 #include <jansson.h>
 #include <math.h>
 
+#include "masksketch_tools.h"
 #include "sampling/sampler.h"
 #include "sampling/recipe.h"
 

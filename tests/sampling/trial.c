@@ -4,6 +4,7 @@
 
 #include <math.h>
 
+#include "masksketch_tools.h"
 #include "sampling/recipe.h"
 
 uint8_t trial_hidden[CLASSES] = {0, 0, 1, 0, 0, 1, 0, 0, 0};

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "client.h"
+#include "masksketch_tools.h"
 
 static served server;
 

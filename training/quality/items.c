@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * items.c - see items.h. */
 #include "items.h"
+#include "masksketch_tools.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -25,6 +25,38 @@ void msk_op_dense(msk_stream *stream, const char *name, const float *panels, con
 void msk_op_dense_backward(msk_stream *stream, const char *name, msk_rows x, msk_rows dy,
                            msk_rows dw, float *db);
 
+/* ---- convolutions whose weights change ---- */
+
+/* SAME convolution as msk_conv_create() has it, of the x that was upsampled (1 or 2) before; weight
+ * kernel x kernel x in x out, dense. kernel: odd, or 4 with stride 2. */
+typedef struct msk_filters {
+  size_t kernel, stride, upsample, in, out;
+} msk_filters;
+/* Floats of their packed form, for the forward pass or, turned, for the gradient by x. */
+size_t msk_filters_floats(const msk_device *device, const msk_filters *filters, bool turned);
+/* panels: 64-byte aligned. */
+void msk_op_pack_filters(msk_stream *stream, const msk_filters *filters, const float *weight,
+                         bool turned, float *panels);
+/* y = conv(x) + bias + residual; bias: or NULL; y may be residual, not x. */
+void msk_op_filters(msk_stream *stream, const msk_filters *filters, const float *panels,
+                    const float *bias, msk_map x, msk_map residual, msk_map y);
+/* dx = the gradient by what x was upsampled to, + residual. panels: turned. dx may be residual, not
+ * dy. */
+void msk_op_filters_backward(msk_stream *stream, const msk_filters *filters, const float *panels,
+                             msk_map dy, msk_map residual, msk_map dx);
+/* dw += , db += ; db: or NULL. */
+void msk_op_filters_weights(msk_stream *stream, const msk_filters *filters, msk_map x, msk_map dy,
+                            float *dw, float *db);
+
+/* ---- maps ---- */
+
+/* Of msk_op_group_norm(), whose x this is; dgamma and dbeta are added to. dx may be dy. */
+void msk_op_group_norm_backward(msk_stream *stream, msk_map x, const msk_norm *norm, bool swish,
+                                msk_map dy, float *dgamma, float *dbeta, msk_map dx);
+/* Of msk_op_average_pool(), and of nearest upsampling by 2: sums of 2 x 2. */
+void msk_op_average_pool_backward(msk_stream *stream, msk_map dy, msk_map dx);
+void msk_op_upsample_backward(msk_stream *stream, msk_map dy, msk_map dx);
+
 /* ---- rows ---- */
 
 /* y = gelu(x) in its tanh form. */

@@ -4,6 +4,7 @@
  * between guards and in place; its operations against central differences in float64, at sizes
  * around the tile, on every instruction set; the same bytes for any number of threads. */
 #include "../compute/naive.h"
+#include "slopes.h"
 
 #include "compute/backward.h"
 #include "compute/cpu/cpu.h"
@@ -164,49 +165,6 @@ static void test_kernels(const msk_device *device) {
       test_distance(k, lengths[i], distance, 2);
       test_distance(k, lengths[i], distance, 30);
     }
-  }
-}
-
-/* ---- operations: a loss, its slopes in float64, what the operation says ---- */
-
-enum { MAX_TERMS = 6, SAMPLES = 60 };
-
-/* A loss of arrays; `terms` are what the operation's inputs hold, in float64. */
-typedef struct problem {
-  double (*loss)(const struct problem *problem);
-  double *terms[MAX_TERMS];
-  size_t counts[MAX_TERMS], sizes[8];
-  const double *weights; /* of the outputs: the loss is their sum with them */
-  const void *other;
-} problem;
-
-static double *doubles(const float *from, size_t count) {
-  double *to = malloc(count * sizeof *to);
-  for (size_t i = 0; i < count; i++) to[i] = from[i];
-  return to;
-}
-
-/* Some elements of the gradient by a term, against central differences; `before`: what it was added
- * to. Tolerance: of the largest slope looked at. */
-static void check_slopes(problem *p, size_t term, const float *found, const float *before,
-                         double tolerance, const char *what) {
-  double expected[SAMPLES], largest = 0;
-  size_t places[SAMPLES], count = p->counts[term], samples = count < SAMPLES ? count : SAMPLES;
-  uint64_t seed = term + 1;
-  for (size_t i = 0; i < samples; i++) {
-    places[i] = count <= SAMPLES ? i : test_random(&seed) % count;
-    double *at = &p->terms[term][places[i]], middle = *at, step = 1e-5;
-    *at = middle + step;
-    double up = p->loss(p);
-    *at = middle - step;
-    expected[i] = (up - p->loss(p)) / (2 * step);
-    *at = middle;
-    largest = fmax(largest, fabs(expected[i]));
-  }
-  for (size_t i = 0; i < samples; i++) {
-    double base = before == NULL ? 0 : (double)before[places[i]];
-    check_value(found[places[i]], base + expected[i],
-                tolerance * largest + 1e-6 + UNIT * fabs(base), what, places[i]);
   }
 }
 

@@ -121,25 +121,18 @@ enum {
   PAD = 16
 };
 
-/* dw (depth x columns) += x' dy, db += sum of dy's rows. */
-struct operands {
-  const float *x, *dy;
-  size_t rows, depth, columns, x_stride, dy_stride;
-  float *dw, *db;
-};
-
 struct weights_job {
-  const struct operands *args;
+  const msk_weights_product *args;
   const msk_kernels *kernels;
   size_t row_block, row_blocks, column_blocks; /* of results */
   size_t segment, segments; /* rows of x and dy that are summed in one go; how many of them */
   size_t most_segments;     /* whatever the number of rows up to this one */
   float *sums, *bias_sums;  /* [segments][depth, columns], [segments][columns] */
-  size_t a_floats, b_floats, c_stride, worker_bytes;
+  size_t a_floats, b_floats, gathered_floats, c_stride, worker_bytes;
   char *scratch;
 };
 
-static struct weights_job plan(const msk_stream *stream, const struct operands *args) {
+static struct weights_job plan(const msk_stream *stream, const msk_weights_product *args) {
   const msk_kernels *kernels = &stream->device->kernels;
   struct weights_job job = {.args = args, .kernels = kernels, .sums = stream->scratch};
   job.row_blocks = msk_ceiling(args->depth, BLOCK_ROWS);
@@ -155,8 +148,9 @@ static struct weights_job plan(const msk_stream *stream, const struct operands *
   job.c_stride = block_columns + PAD;
   job.a_floats = job.row_block * PIECE;
   job.b_floats = block_columns * PIECE;
-  job.worker_bytes = msk_scratch_floats(job.a_floats + job.b_floats + job.row_block * job.c_stride +
-                                        kernels->panel);
+  job.gathered_floats = args->gather == NULL ? 0 : PIECE * (job.row_block + PAD);
+  job.worker_bytes = msk_scratch_floats(job.a_floats + job.b_floats + job.gathered_floats +
+                                        job.row_block * job.c_stride + kernels->panel);
   return job;
 }
 
@@ -228,9 +222,21 @@ static void multiply_piece(const struct weights_job *job, size_t rows, size_t ru
   }
 }
 
+/* Rows [k, k + count) of x, columns [row, row + rows), as tiles. */
+static void pack_x(const struct weights_job *job, size_t k, size_t count, size_t row, size_t rows,
+                   float *gathered, float *a) {
+  const msk_weights_product *args = job->args;
+  if (args->gather == NULL) {
+    job->kernels->pack_tiles(count, rows, args->x + k * args->x_stride + row, args->x_stride, a);
+    return;
+  }
+  args->gather(args->source, k, count, row, rows, gathered, job->row_block + PAD);
+  job->kernels->pack_tiles(count, rows, gathered, job->row_block + PAD, a);
+}
+
 static void weights_task(void *user, size_t index, int worker) {
   const struct weights_job *job = user;
-  const struct operands *args = job->args;
+  const msk_weights_product *args = job->args;
   size_t segment = index / (job->row_blocks * job->column_blocks),
          block = index % (job->row_blocks * job->column_blocks),
          row = block / job->column_blocks * job->row_block,
@@ -238,14 +244,15 @@ static void weights_task(void *user, size_t index, int worker) {
          rows = msk_smaller(job->row_block, args->depth - row),
          run = msk_smaller(BLOCK_COLUMNS, args->columns - column);
   float *a = (float *)(job->scratch + (size_t)worker * job->worker_bytes), *b = a + job->a_floats,
-        *c = b + job->b_floats, *sums = c + job->row_block * job->c_stride;
+        *c = b + job->b_floats, *sums = c + job->row_block * job->c_stride,
+        *gathered = sums + job->kernels->panel;
   float *bias_sums =
       args->db == NULL || row > 0 ? NULL : job->bias_sums + segment * args->columns + column;
   if (bias_sums != NULL) memset(bias_sums, 0, run * sizeof *bias_sums);
   size_t start = segment * job->segment, last = msk_smaller(start + job->segment, args->rows);
   for (size_t k = start; k < last; k += PIECE) {
     size_t count = msk_smaller(PIECE, last - k);
-    job->kernels->pack_tiles(count, rows, args->x + k * args->x_stride + row, args->x_stride, a);
+    pack_x(job, k, count, row, rows, gathered, a);
     pack_dy(job, k, count, column, run, b, bias_sums, sums);
     size_t then = k + count;
     struct ahead ahead = {.x = args->x + then * args->x_stride + row,
@@ -285,27 +292,31 @@ static void add_to(msk_stream *stream, const float *from, size_t count, size_t s
   msk_pool_run(stream->pool, msk_ceiling(count, ADDED_AT_ONCE), add_segments, &adding);
 }
 
-void msk_op_dense_backward(msk_stream *stream, const char *name, msk_rows x, msk_rows dy,
-                           msk_rows dw, float *db) {
-  const struct operands args = {.x = x.at,
-                                .dy = dy.at,
-                                .rows = x.rows,
-                                .depth = x.columns,
-                                .columns = dy.columns,
-                                .x_stride = x.stride,
-                                .dy_stride = dy.stride,
-                                .dw = dw.at,
-                                .db = db};
-  assert(dy.rows == x.rows && dw.rows == x.columns && dw.columns == dy.columns &&
-         dw.stride == dw.columns);
-  if (x.rows == 0) return;
-  struct weights_job job = plan(stream, &args);
+void msk_weights_product_run(msk_stream *stream, const msk_weights_product *args) {
+  if (args->rows == 0) return;
+  struct weights_job job = plan(stream, args);
   size_t partial = msk_scratch_floats(partial_floats(&job));
   if (msk_stream_measure(stream, partial + job.worker_bytes * msk_stream_workers(stream))) return;
-  job.bias_sums = job.sums + job.segments * args.depth * args.columns;
+  job.bias_sums = job.sums + job.segments * args->depth * args->columns;
   job.scratch = (char *)stream->scratch + partial;
   msk_pool_run(stream->pool, job.segments * job.row_blocks * job.column_blocks, weights_task, &job);
-  add_to(stream, job.sums, args.depth * args.columns, job.segments, args.dw);
-  if (db != NULL) add_to(stream, job.bias_sums, args.columns, job.segments, db);
+  add_to(stream, job.sums, args->depth * args->columns, job.segments, args->dw);
+  if (args->db != NULL) add_to(stream, job.bias_sums, args->columns, job.segments, args->db);
+}
+
+void msk_op_dense_backward(msk_stream *stream, const char *name, msk_rows x, msk_rows dy,
+                           msk_rows dw, float *db) {
+  const msk_weights_product product = {.x = x.at,
+                                       .dy = dy.at,
+                                       .rows = x.rows,
+                                       .depth = x.columns,
+                                       .columns = dy.columns,
+                                       .x_stride = x.stride,
+                                       .dy_stride = dy.stride,
+                                       .dw = dw.at,
+                                       .db = db};
+  assert(dy.rows == x.rows && dw.rows == x.columns && dw.columns == dy.columns &&
+         dw.stride == dw.columns);
+  msk_weights_product_run(stream, &product);
   msk_meter_note(stream, name, 2.0 * (double)x.rows * (double)x.columns * (double)dy.columns);
 }

@@ -143,8 +143,8 @@ static size_t taps_in_a_run(const msk_pixels *p, size_t tap, size_t x) {
   return msk_smaller(p->kernel - tap % p->kernel, p->left + p->width - x);
 }
 
-static void gather_pixels(const void *source, size_t row, size_t rows, size_t k, size_t count,
-                          float *a, size_t a_stride) {
+void msk_gather_pixels(const void *source, size_t row, size_t rows, size_t k, size_t count,
+                       float *a, size_t a_stride) {
   const msk_pixels *p = source;
   size_t pixel = row % (p->out_height * p->out_width), ox = pixel % p->out_width,
          oy = pixel / p->out_width;
@@ -187,14 +187,13 @@ static void run_product(msk_stream *stream, const msk_conv *conv, const msk_pixe
                          .columns = conv->out,
                          .y_stride = conv->out,
                          .residual_stride = conv->out,
-                         .gather = gather_pixels,
+                         .gather = msk_gather_pixels,
                          .source = source};
   msk_product_run(stream, &product);
 }
 
-static void run_float(msk_stream *stream, const msk_conv *conv, msk_map x, size_t upsample,
-                      msk_map residual, msk_map y) {
-  const msk_pixels source = {
+msk_pixels msk_conv_pixels(const msk_conv *conv, msk_map x, size_t upsample, msk_map y) {
+  return (msk_pixels){
       .x = x.at,
       .height = x.height,
       .width = x.width,
@@ -206,6 +205,11 @@ static void run_float(msk_stream *stream, const msk_conv *conv, msk_map x, size_
       .stride = conv->stride,
       .top = padding_before(x.height * upsample, y.height, conv->kernel, conv->stride),
       .left = padding_before(x.width * upsample, y.width, conv->kernel, conv->stride)};
+}
+
+static void run_float(msk_stream *stream, const msk_conv *conv, msk_map x, size_t upsample,
+                      msk_map residual, msk_map y) {
+  const msk_pixels source = msk_conv_pixels(conv, x, upsample, y);
   if (conv->tiled) {
     msk_winograd_weights weights = {conv->winograd, conv->winograd == NULL ? &conv->matrix : NULL};
     msk_winograd_run(stream, weights, conv->bias, residual.at, &source, x.batch, conv->out, y.at);

@@ -124,6 +124,17 @@ typedef struct msk_product {
 } msk_product;
 void msk_product_run(msk_stream *stream, const msk_product *product);
 
+/* dw (depth x columns, dense) += x' dy, db += sum of dy's rows; db: or NULL. x: rows in memory, or
+ * gathered. */
+typedef struct msk_weights_product {
+  const float *x, *dy;
+  size_t rows, depth, columns, x_stride, dy_stride;
+  float *dw, *db;
+  msk_gather *gather; /* NULL: x */
+  const void *source;
+} msk_weights_product;
+void msk_weights_product_run(msk_stream *stream, const msk_weights_product *product);
+
 /* ---- 8-bit products ---- */
 
 typedef struct msk_quantised_matrix {
@@ -180,6 +191,10 @@ static inline const float *msk_pixel_at(const msk_pixels *p, const float *pictur
   return picture + (y * p->width + x) * p->channels;
 }
 
+/* The rows of a direct convolution: a pixel of y each, contracted index (ky, kx, channel) of its
+ * msk_pixels. */
+msk_gather msk_gather_pixels;
+
 /* Winograd's form of a 3 x 3 convolution of stride 1: 36 matrices, in x out. */
 bool msk_winograd_pays(const msk_kernels *kernels, size_t kernel, size_t stride, size_t in,
                        size_t out);
@@ -224,5 +239,6 @@ struct msk_conv {
   float *bias;                              /* or NULL */
   msk_conv_int8 *int8;                      /* or all of it in 8 bits */
 };
+msk_pixels msk_conv_pixels(const msk_conv *conv, msk_map x, size_t upsample, msk_map y);
 
 #endif

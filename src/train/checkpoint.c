@@ -39,7 +39,7 @@ static void add_block(struct state *state, const msk_trainer *trainer, const cha
   const msk_params *params = trainer->params;
   for (size_t i = 0; i < params->count; i++) {
     const msk_param *param = &params->list[i];
-    if (!hidden_too && msk_param_is_hidden(param)) continue;
+    if (!hidden_too && param->rule == MSK_RULE_MUON) continue;
     struct entry *entry = &state->entries[state->count++];
     *entry = (struct entry){.at = block + param->offset,
                             .elements = param->tensor.elements,

@@ -9,10 +9,9 @@
 #include "compute/meter.h"
 
 #define BETA_1 0.9f
-#define BETA_2 0.96f
 #define ADAM_EPSILON 1e-8f
 #define MOMENTUM 0.95f
-#define DECAY 0.03f
+#define MUON_DECAY 0.03f
 #define LARGEST_NORM 1.0
 
 enum { ROUNDS = 5, PIECE = 1 << 15 };
@@ -21,13 +20,14 @@ enum { ROUNDS = 5, PIECE = 1 << 15 };
 
 void msk_adam_update(const msk_adam *adam, size_t count, const float *gradient, float factor,
                      float *first, float *second, float *values) {
-  double bias_1 = 1 - pow(BETA_1, (double)adam->step), bias_2 = 1 - pow(BETA_2, (double)adam->step);
+  float beta_2 = adam->beta_2;
+  double bias_1 = 1 - pow(BETA_1, (double)adam->step), bias_2 = 1 - pow(beta_2, (double)adam->step);
   float keep = 1 - adam->rate * adam->decay, size = (float)sqrt(bias_2),
         step = (float)((double)adam->rate / bias_1);
   for (size_t i = 0; i < count; i++) {
     float g = gradient[i] * factor;
     first[i] += (1 - BETA_1) * (g - first[i]);
-    second[i] = BETA_2 * second[i] + (1 - BETA_2) * g * g;
+    second[i] = beta_2 * second[i] + (1 - beta_2) * g * g;
     values[i] = values[i] * keep - step * (first[i] / (sqrtf(second[i]) / size + ADAM_EPSILON));
   }
 }
@@ -67,30 +67,6 @@ void msk_orthogonalise(msk_stream *stream, msk_orthogonal *room) {
   for (int i = 0; i < ROUNDS; i++) newton_schulz(stream, room);
 }
 
-/* ---- which tensor is whose ---- */
-
-static bool ends_with(const char *text, const char *end) {
-  size_t length = strlen(text), tail = strlen(end);
-  return length >= tail && strcmp(text + length - tail, end) == 0;
-}
-
-bool msk_param_is_hidden(const msk_param *param) {
-  return ends_with(param->tensor.name, ".kernel");
-}
-
-static bool is_embedding(const msk_param *param) {
-  return ends_with(param->tensor.name, ".embedding");
-}
-
-/* A hidden tensor as in x out. */
-static void matrix_sides(const msk_params *params, const msk_param *param, size_t *in,
-                         size_t *out) {
-  *out = params->config.hidden;
-  if (ends_with(param->tensor.name, "intermediate_output.kernel"))
-    *out = params->config.intermediate;
-  *in = param->tensor.elements / *out;
-}
-
 /* ---- creation ---- */
 
 static size_t round_up(size_t count) { return (count + 15) / 16 * 16; }
@@ -117,9 +93,8 @@ static void measure_room(msk_optimiser *optimiser) {
   const msk_params *params = optimiser->params;
   optimiser->stream.measuring = true;
   for (size_t i = 0; i < params->count; i++) {
-    size_t in, out;
-    if (!msk_param_is_hidden(&params->list[i])) continue;
-    matrix_sides(params, &params->list[i], &in, &out);
+    size_t in = params->list[i].in, out = params->list[i].out;
+    if (params->list[i].rule != MSK_RULE_MUON) continue;
     size_t rows = in < out ? in : out, columns = in < out ? out : in;
     msk_orthogonal room = {.rows = rows, .columns = columns};
     msk_orthogonalise(&optimiser->stream, &room);
@@ -208,13 +183,12 @@ static void take_direction(const float *gradient, float factor, float *momentum,
 /* An update has the root mean square of Adam's. */
 static void muon_update(msk_optimiser *optimiser, const msk_param *param, float rate, float factor,
                         const float *gradient, float *momentum, float *values) {
-  size_t in, out;
-  matrix_sides(optimiser->params, param, &in, &out);
+  size_t in = param->in, out = param->out;
   size_t rows = in < out ? in : out, columns = in < out ? out : in;
   msk_orthogonal room = lay_room(optimiser->room, rows, columns);
   take_direction(gradient, factor, momentum, in, out, room.x);
   msk_orthogonalise(&optimiser->stream, &room);
-  float keep = 1 - rate * DECAY, step = rate * 0.2f * sqrtf((float)columns);
+  float keep = 1 - rate * MUON_DECAY, step = rate * 0.2f * sqrtf((float)columns);
   for (size_t i = 0; i < in; i++) {
     for (size_t j = 0; j < out; j++) {
       float *value = &values[i * out + j];
@@ -245,13 +219,17 @@ double msk_optimiser_step(msk_optimiser *optimiser, const msk_rates *rates, cons
   for (size_t i = 0; i < params->count; i++) {
     const msk_param *param = &params->list[i];
     size_t at = param->offset;
-    if (msk_param_is_hidden(param)) {
+    if (param->rule == MSK_RULE_FIXED) continue;
+    if (param->rule == MSK_RULE_MUON) {
       muon_update(optimiser, param, rates->muon, factor, gradients + at, optimiser->first + at,
                   block + at);
       msk_meter_note(&optimiser->stream, "muon", 0);
       continue;
     }
-    msk_adam adam = {rates->adam, is_embedding(param) ? DECAY : 0.0f, rates->step};
+    msk_adam adam = {.rate = rates->adam,
+                     .decay = param->rule == MSK_RULE_ADAM_DECAY ? rates->decay : 0.0f,
+                     .beta_2 = rates->beta_2,
+                     .step = rates->step};
     msk_adam_update(&adam, param->tensor.elements, gradients + at, factor, optimiser->first + at,
                     optimiser->second + at, block + at);
     msk_meter_note(&optimiser->stream, "adam", 0);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * optimiser.h - one update of a parameter block from its gradients: the matrices between hidden
- * layers by Muon (momentum made orthogonal; Jordan et al. 2024), everything else by AdamW, both
- * after the gradient's norm was cut; then the moving average follows. Owns the moments and the
+ * optimiser.h - one update of a parameter block from its gradients, each tensor by its rule: Muon
+ * (momentum made orthogonal; Jordan et al. 2024), AdamW, or not at all, after the gradient's norm
+ * was cut; then the moving average follows. Owns the moments and the
  * average. Sums run in a fixed order, whatever the thread count. */
 #ifndef MSK_TRAIN_OPTIMISER_H
 #define MSK_TRAIN_OPTIMISER_H
@@ -14,7 +14,7 @@
 
 /* `step` counts from 1. decay: that of this tensor, before it is multiplied with the rate. */
 typedef struct msk_adam {
-  float rate, decay;
+  float rate, decay, beta_2;
   long step;
 } msk_adam;
 /* gradient is multiplied by `factor` first. */
@@ -46,14 +46,13 @@ typedef struct msk_optimiser {
 
 typedef struct msk_rates {
   float adam, muon, average;
-  long step; /* this update's number, from 1 */
+  float decay, beta_2; /* AdamW's, of tensors that decay; of the squares */
+  long step;           /* this update's number, from 1 */
 } msk_rates;
 
 msk_status msk_optimiser_create(msk_optimiser **optimiser, const msk_params *params,
                                 const msk_device *device, msk_pool *pool, msk_error *error);
 void msk_optimiser_destroy(msk_optimiser *optimiser);
-/* Whether Muon has this tensor. */
-bool msk_param_is_hidden(const msk_param *param);
 /* Euclidean norm of a block. */
 double msk_block_norm(const msk_optimiser *optimiser, const float *block);
 /* Cuts the gradients' norm at 1, updates the block and the average. Returns the norm as it was. */

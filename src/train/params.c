@@ -12,6 +12,11 @@ enum { ALIGNED_FLOATS = 16 };
 
 /* ---- the layout ---- */
 
+struct creation {
+  msk_params *params;
+  msk_param (*judge)(const msk_params *params, const msk_tensor *tensor); /* rule and sides */
+};
+
 static msk_status count_tensor(void *user, const msk_tensor *tensor) {
   (void)tensor;
   ++*(size_t *)user;
@@ -19,8 +24,10 @@ static msk_status count_tensor(void *user, const msk_tensor *tensor) {
 }
 
 static msk_status add_tensor(void *user, const msk_tensor *tensor) {
-  msk_params *params = user;
+  const struct creation *creation = user;
+  msk_params *params = creation->params;
   msk_param *param = &params->list[params->count];
+  *param = creation->judge(params, tensor);
   param->tensor = *tensor;
   param->tensor.name = msk_duplicate_string(params->allocator, tensor->name);
   if (param->tensor.name == NULL) return MSK_ERROR_MEMORY;
@@ -30,24 +37,78 @@ static msk_status add_tensor(void *user, const msk_tensor *tensor) {
   return MSK_OK;
 }
 
-msk_status msk_params_create(msk_params **params, const msk_maskgit_config *config,
-                             const msk_allocator *allocator, msk_error *error) {
+typedef msk_status each_tensor(const void *config, msk_weight_visit *visit, void *user);
+
+static msk_status create(msk_params **params, msk_params begin, each_tensor *each,
+                         const void *config, struct creation creation, msk_error *error) {
   size_t count = 0;
-  msk_status status = msk_maskgit_each_tensor(config, count_tensor, &count);
-  msk_params *made = msk_allocate_zeroed(allocator, 1, sizeof *made);
+  msk_status status = each(config, count_tensor, &count);
+  msk_params *made = msk_allocate_zeroed(begin.allocator, 1, sizeof *made);
   if (status == MSK_OK && made != NULL) {
-    made->config = *config;
-    made->allocator = allocator;
-    made->list = msk_allocate_zeroed(allocator, count, sizeof *made->list);
+    *made = begin;
+    made->list = msk_allocate_zeroed(begin.allocator, count, sizeof *made->list);
   }
-  status = made == NULL || made->list == NULL ? MSK_ERROR_MEMORY
-                                              : msk_maskgit_each_tensor(config, add_tensor, made);
+  creation.params = made;
+  status =
+      made == NULL || made->list == NULL ? MSK_ERROR_MEMORY : each(config, add_tensor, &creation);
   if (status != MSK_OK) {
     msk_params_destroy(made);
     return msk_fail(error, status, "no memory for the list of parameters");
   }
   *params = made;
   return MSK_OK;
+}
+
+/* ---- which tensor is whose ---- */
+
+static bool ends_with(const char *text, const char *end) {
+  size_t length = strlen(text), tail = strlen(end);
+  return length >= tail && strcmp(text + length - tail, end) == 0;
+}
+
+static msk_param judge_transformer(const msk_params *params, const msk_tensor *tensor) {
+  const msk_maskgit_config *config = &params->config;
+  bool widens = ends_with(tensor->name, "intermediate_output.kernel");
+  msk_param param = {.rule = MSK_RULE_ADAM, .out = widens ? config->intermediate : config->hidden};
+  param.in = tensor->elements / param.out;
+  if (ends_with(tensor->name, ".kernel")) param.rule = MSK_RULE_MUON;
+  if (ends_with(tensor->name, ".embedding")) param.rule = MSK_RULE_ADAM_DECAY;
+  return param;
+}
+
+static msk_param judge_tokenizer(const msk_params *params, const msk_tensor *tensor) {
+  (void)params;
+  bool fixed = strncmp(tensor->name, "quantizer.", 10) == 0;
+  return (msk_param){.rule = fixed ? MSK_RULE_FIXED : MSK_RULE_ADAM_DECAY};
+}
+
+static msk_param judge_decoder(const msk_params *params, const msk_tensor *tensor) {
+  (void)params;
+  bool fixed = strncmp(tensor->name, "decoder.", 8) != 0;
+  return (msk_param){.rule = fixed ? MSK_RULE_FIXED : MSK_RULE_ADAM_DECAY};
+}
+
+static msk_status each_of_transformer(const void *config, msk_weight_visit *visit, void *user) {
+  return msk_maskgit_each_tensor(config, visit, user);
+}
+
+static msk_status each_of_tokenizer(const void *config, msk_weight_visit *visit, void *user) {
+  return msk_vqgan_each_tensor(config, visit, user);
+}
+
+msk_status msk_params_create(msk_params **params, const msk_maskgit_config *config,
+                             const msk_allocator *allocator, msk_error *error) {
+  const msk_params begin = {.config = *config, .allocator = allocator};
+  return create(params, begin, each_of_transformer, config,
+                (struct creation){.judge = judge_transformer}, error);
+}
+
+msk_status msk_params_create_tokenizer(msk_params **params, const msk_vqgan_config *config,
+                                       bool decoder_alone, const msk_allocator *allocator,
+                                       msk_error *error) {
+  const msk_params begin = {.allocator = allocator};
+  return create(params, begin, each_of_tokenizer, config,
+                (struct creation){.judge = decoder_alone ? judge_decoder : judge_tokenizer}, error);
 }
 
 void msk_params_destroy(msk_params *params) {
@@ -79,6 +140,12 @@ msk_status msk_params_read(const msk_params *params, const msk_weight_file *file
 }
 
 /* ---- where tensors lie ---- */
+
+float *msk_params_find(const msk_params *params, float *block, const char *name) {
+  size_t i = 0;
+  while (i < params->count && strcmp(params->list[i].tensor.name, name) != 0) i++;
+  return i < params->count ? block + params->list[i].offset : NULL;
+}
 
 struct place {
   const char *name;
@@ -121,10 +188,9 @@ static void bind(const msk_params *params, float *block, const char *prefix,
   for (size_t p = 0; p < count; p++) {
     char name[MSK_WEIGHT_NAME];
     snprintf(name, sizeof name, "%s%s", prefix, places[p].name);
-    size_t i = 0;
-    while (i < params->count && strcmp(params->list[i].tensor.name, name) != 0) i++;
-    assert(i < params->count);
-    *(float **)((char *)fields + places[p].field) = block + params->list[i].offset;
+    float *found = msk_params_find(params, block, name);
+    assert(found != NULL);
+    *(float **)((char *)fields + places[p].field) = found;
   }
 }
 

@@ -7,6 +7,8 @@
 
 #include "base/error.h"
 
+#define DECAY 0.03f /* of embeddings */
+#define BETA_2 0.96f
 #define SLOWEST_AVERAGE 0.002f /* a step's share of the moving average, at least */
 
 enum { MASKED_STREAM = 11, PAIR_STREAM, HELD_OUT_STREAM };
@@ -160,10 +162,12 @@ static void update(msk_trainer *trainer, msk_step_losses *losses, const float pa
   msk_rates rates = {.adam = (float)(plan->adam_rate * share),
                      .muon = (float)(plan->muon_rate * share),
                      .average = fmaxf(1.0f / (float)(trainer->step + 1), SLOWEST_AVERAGE),
+                     .decay = DECAY,
+                     .beta_2 = BETA_2,
                      .step = trainer->step + 1};
   losses->norm = msk_optimiser_step(trainer->optimiser, &rates, trainer->gradients, trainer->block);
   if (!isnan(losses->pair)) {
-    msk_adam adam = {rates.adam, 0, ++trainer->pair_step};
+    msk_adam adam = {.rate = rates.adam, .beta_2 = BETA_2, .step = ++trainer->pair_step};
     msk_adam_update(&adam, 2, pair_gradient, 1, trainer->pair_first, trainer->pair_second,
                     trainer->pair);
   }

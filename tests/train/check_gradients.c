@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * check_gradients FOLDER [ISA] - losses and gradients of the transformer in FOLDER (its Flax
- * checkpoint, config.json, gradients/ as the golden data's manifest describes them) against those
+ * check_gradients FOLDER [ISA] - losses and gradients of the networks in FOLDER (their Flax
+ * checkpoints, config.json, gradients/ as the golden data's manifest describes them) against those
  * recorded there. Prints for each loss the worst error of each tensor, relative to the tensor's
  * largest gradient; exits 0 if all are within tolerance, 1 if not. */
 #include <dirent.h>
@@ -12,21 +12,17 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "masksketch_tools.h"
+#include "check_gradients.h"
 #include "train/network.h"
 
-#define TOLERANCE 2e-4      /* of a tensor's largest gradient, */
-#define LEAST 1e-7          /* or absolute */
-#define LOSS_TOLERANCE 1e-5 /* relative */
+int failures, checked;
 
-static int failures, checked;
-
-static void stop(const char *what) {
+void stop(const char *what) {
   fprintf(stderr, "check_gradients: %s\n", what);
   exit(1);
 }
 
-static const char *path_of(const char *folder, const char *name) {
+const char *path_of(const char *folder, const char *name) {
   static char paths[4][1024];
   static int next;
   char *path = paths[next++ % 4];
@@ -35,7 +31,7 @@ static const char *path_of(const char *folder, const char *name) {
 }
 
 /* The file in the folder whose name begins so. */
-static const char *find_file(const char *folder, const char *start) {
+const char *find_file(const char *folder, const char *start) {
   DIR *directory = opendir(folder);
   static char name[256];
   name[0] = 0;
@@ -48,7 +44,7 @@ static const char *find_file(const char *folder, const char *start) {
   return path_of(folder, name);
 }
 
-static msk_array read_array(const char *path) {
+msk_array read_array(const char *path) {
   void *bytes = NULL;
   size_t count = 0;
   msk_array array = {0};
@@ -60,14 +56,14 @@ static msk_array read_array(const char *path) {
   return array;
 }
 
-static msk_weight_file *open_weights(const char *path) {
+msk_weight_file *open_weights(const char *path) {
   msk_weight_file *file = NULL;
   msk_error error;
   if (msk_weight_file_open(&file, path, NULL, &error) != MSK_OK) stop(error.message);
   return file;
 }
 
-static void judge(const char *loss, const char *what, double error, double allowed) {
+void judge(const char *loss, const char *what, double error, double allowed) {
   bool good = error <= allowed;
   printf("%-16s %-72s %.2e%s\n", loss, what, error, good ? "" : "  WRONG");
   failures += !good;
@@ -91,8 +87,8 @@ static double size_of(const msk_params *params, size_t index, const float *gradi
   return largest;
 }
 
-static void compare_gradients(const char *loss, const msk_params *params, const float *gradients,
-                              const msk_weight_file *expected) {
+void compare_gradients(const char *loss, const msk_params *params, const float *gradients,
+                       const msk_weight_file *expected) {
   for (size_t i = 0; i < params->count; i++) {
     const msk_param *param = &params->list[i];
     const msk_tensor *tensor = msk_weight_file_find(expected, param->tensor.name);
@@ -241,6 +237,7 @@ int main(int argc, char **argv) {
     stop(error.message);
   msk_network_set(check.network, check.block);
   run_all(&check, json_object_get(config, "structure_layers"));
+  check_tokenizer(argv[1], check.losses, device, pool);
   bool good = failures == 0 && checked > 0;
   printf("%s\n", good ? "all within tolerance" : "WRONG");
   msk_free(NULL, check.block), msk_free(NULL, check.gradients);

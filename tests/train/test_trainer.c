@@ -286,8 +286,12 @@ static void test_optimisers(void **state) {
   from_flat(params, initial.data, optimiser->average);
   for (int step = 0; step < 3; step++) {
     from_flat(params, (float *)gradients.data + (size_t)step * initial.elements, slope);
-    msk_rates rates = {3e-3f * shares[step], 8e-3f * shares[step], 1.0f / (float)(step + 1),
-                       step + 1};
+    msk_rates rates = {.adam = 3e-3f * shares[step],
+                       .muon = 8e-3f * shares[step],
+                       .average = 1.0f / (float)(step + 1),
+                       .decay = 0.03f,
+                       .beta_2 = 0.96f,
+                       .step = step + 1};
     double norm = msk_optimiser_step(optimiser, &rates, slope, block);
     assert_true(step == 1 ? norm < 1 : norm > 1);
   }

@@ -71,9 +71,15 @@ msk_status input_picture(msk_image *image, const char *path, msk_alpha alpha, ms
   size_t byte_count = 0;
   msk_status status = input_read(path, MSK_MAX_FILE_BYTES, &bytes, &byte_count, error);
   if (status != MSK_OK) return status;
-  status = msk_image_decode(image, bytes, byte_count, alpha,
-                            input_is_stdin(path) ? "standard input" : path, NULL, error);
+  const char *name = input_is_stdin(path) ? "standard input" : path;
+  status = msk_image_decode(image, bytes, byte_count, alpha, name, NULL, error);
   msk_free(NULL, bytes);
+  if (status == MSK_OK && image->warning != NULL) {
+    char text[512];
+    snprintf(text, sizeof text, "%.300s: %s", name, image->warning);
+    app_warn(text);
+    image->warning = NULL;
+  }
   return status;
 }
 

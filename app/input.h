@@ -15,6 +15,7 @@ bool input_is_stream(const char *path);
 /* Reads a whole file of at most `limit` bytes; free with msk_free(NULL, ...). */
 msk_status input_read(const char *path, size_t limit, void **bytes, size_t *byte_count,
                       msk_error *error);
+/* What is odd about the file is told on standard error, and is not in image->warning any more. */
 msk_status input_picture(msk_image *image, const char *path, msk_alpha alpha, msk_error *error);
 /* True if both paths lead to one existing file. */
 bool input_same_file(const char *a, const char *b);

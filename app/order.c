@@ -4,6 +4,7 @@
 #include "masksketch_tools.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 msk_status order_begin(order *o, const msk_model *model, msk_job job, const char *recipe,
                        msk_error *error) {
@@ -38,15 +39,24 @@ msk_prepare_options order_preparation(const order *o) {
   return preparation;
 }
 
+void order_warn(order *o, const char *warning) {
+  int count = 0;
+  while (o->warnings[count] != NULL) {
+    if (warning == NULL || strcmp(o->warnings[count++], warning) == 0) return;
+  }
+  if (count < MAX_WARNINGS) o->warnings[count] = warning;
+}
+
 msk_status order_set_picture(order *o, const msk_image *source,
                              const msk_prepare_options *preparation, msk_error *error) {
   msk_sketch_kind kind;
   msk_status status = msk_image_prepare(&o->picture, source, o->info.image_size, o->info.image_size,
                                         preparation, NULL, error);
   o->fit = preparation->fit;
+  order_warn(o, source->warning);
   if (status != MSK_OK || o->request.job != MSK_JOB_DRAW) return status;
   status = msk_sketch_judge(&kind, &o->picture, NULL, error);
-  if (status == MSK_OK) o->warning = msk_sketch_kind_warning(kind);
+  if (status == MSK_OK) order_warn(o, msk_sketch_kind_warning(kind));
   return status;
 }
 

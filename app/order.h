@@ -10,7 +10,10 @@
 
 #include "masksketch.h"
 
-enum { MAX_COUNT = 1000 }; /* pictures of an order */
+enum {
+  MAX_COUNT = 1000, /* pictures of an order */
+  MAX_WARNINGS = 4
+};
 
 typedef struct order {
   const msk_model *model; /* not owned */
@@ -20,7 +23,8 @@ typedef struct order {
   msk_image picture;          /* prepared sketch or photo; empty where there are tokens instead */
   msk_image mask, lambda_map; /* empty: none */
   msk_fit fit;                /* of the picture */
-  const char *warning;        /* what is odd about the sketch, for whoever asks; NULL: nothing */
+  /* what is odd about its pictures, for whoever asks; NULL behind the last */
+  const char *warnings[MAX_WARNINGS + 1];
   int32_t *sketch_tokens;     /* draw: tokens - 1 of them, malloc'ed; NULL until known */
   double scales[MSK_MAX_CANDIDATES]; /* request.guidance_count of them: candidates */
   int keep;                          /* candidates: how many of them are wanted */
@@ -36,7 +40,9 @@ void order_free(order *o);
 /* How its picture is read and brought to the model's square, if nobody says otherwise. */
 msk_alpha order_alpha(const order *o);
 msk_prepare_options order_preparation(const order *o);
-/* Also judges a sketch: `warning`. */
+/* Adds to the warnings what is not among them yet; NULL, or one too many, adds nothing. */
+void order_warn(order *o, const char *warning);
+/* Also judges a sketch, and takes over the source's warning. */
 msk_status order_set_picture(order *o, const msk_image *source,
                              const msk_prepare_options *preparation, msk_error *error);
 

@@ -210,7 +210,7 @@ static msk_status run_rounds(const bench *b, bench_result *result, job *forward,
 static msk_status measure_model(const bench *b, const msk_model *model, bench_result *result,
                                 const char *precision, msk_error *error) {
   job forward = {.rows = NULL}, some = {.rows = NULL}, whole = {.rows = NULL};
-  msk_image sketch = {0, 0, NULL, NULL};
+  msk_image sketch = {0};
   int threads = b->all.threads;
   bool parts = b->wanted[BENCH_STEP] || b->wanted[BENCH_ENCODE] || b->wanted[BENCH_DECODE] ||
                (b->options->kernels && bench_wants_pictures(b));

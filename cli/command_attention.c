@@ -93,7 +93,7 @@ static msk_status make_sequence(int32_t *sequence, const parts *p, const char *c
                                 const msk_image *image, msk_error *error) {
   int32_t *tokens = NULL;
   int rows = 0, columns = 0, class_id = 0;
-  msk_status status = cli_find_class(&class_id, p->model, class_text, error);
+  msk_status status = msk_model_class_find(p->model, class_text, &class_id, error);
   if (status == MSK_OK)
     status = msk_tokenize(p->session, image, &tokens, NULL, &rows, &columns, error);
   if (status == MSK_OK) {

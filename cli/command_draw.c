@@ -26,8 +26,9 @@ static msk_status fill(order *o, const void *own, msk_image *source, msk_error *
   if (options->photo_of_paper >= 0) preparation.photo_of_paper = (msk_photo)options->photo_of_paper;
   msk_status status = order_set_picture(o, source, &preparation, error);
   /* a sketch that is none is drawn all the same, but not without a word */
-  if (status == MSK_OK && o->warning != NULL && !options->pictures.results.quiet)
-    app_warn(o->warning);
+  for (int i = 0; status == MSK_OK && o->warnings[i] != NULL; i++) {
+    if (!options->pictures.results.quiet) app_warn(o->warnings[i]);
+  }
   if (status == MSK_OK && options->lambda_map != NULL)
     status = pictures_load_map(&o->lambda_map, options->lambda_map, o, preparation.fit, error);
   return status == MSK_OK ? candidates_fill(o, &options->candidates, error) : status;

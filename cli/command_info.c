@@ -61,6 +61,7 @@ static msk_status info_picture(const info_options *options, const char *path, co
   msk_status status =
       msk_image_decode(&image, bytes, byte_count, MSK_ALPHA_WHITE, path, NULL, error);
   if (status != MSK_OK) return status;
+  if (image.warning != NULL) app_warn(image.warning);
   /* a picture without a text is still a picture */
   json_t *request = NULL;
   status = msk_png_text(bytes, byte_count, "masksketch", &text, NULL, &none);
@@ -110,7 +111,7 @@ static msk_status session_bytes(size_t *bytes, const msk_model *model, msk_job j
 static msk_status measure_memory(memory *m, const char *path, const msk_model *model,
                                  const msk_model_info *sizes, msk_error *error) {
   msk_model_options options;
-  msk_image picture = {0, 0, NULL, NULL};
+  msk_image picture = {0};
   msk_model_options_init(&options);
   msk_status status = msk_image_create(&picture, sizes->image_size, sizes->image_size, NULL, error);
   for (int i = 0; i < 4 && status == MSK_OK; i++) {

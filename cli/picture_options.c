@@ -110,7 +110,7 @@ msk_status pictures_make(drawing *d, const picture_options *options, const pictu
     request->count = options->count;
     request->first_item = options->first_item;
     request->rng_layout = (msk_rng_layout)options->rng;
-    status = cli_find_class(&request->class_id, d->model, options->class_text, error);
+    status = msk_model_class_find(d->model, options->class_text, &request->class_id, error);
   }
   if (status == MSK_OK && job->fill != NULL) status = job->fill(&d->order, own, &source, error);
   msk_image_free(&source);

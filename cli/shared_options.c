@@ -106,15 +106,3 @@ msk_status recipe_set(msk_recipe *recipe, const recipe_options *options, msk_job
   }
   return status;
 }
-
-/* ---- Class ---- */
-
-msk_status cli_find_class(int *class_id, const msk_model *model, const char *text,
-                          msk_error *error) {
-  msk_status status = msk_model_class_find(model, text, class_id, error);
-  if (status != MSK_OK || !msk_model_class_hidden(model, *class_id)) return status;
-  return app_fail(error, MSK_ERROR_ARGUMENT,
-                  "class %s is a label by which the model was taught, expected one of those that "
-                  "masksketch classes lists",
-                  text);
-}

@@ -91,9 +91,4 @@ cli_take cli_take_setting;
 /* Sets what the command line wants of a recipe. */
 msk_status recipe_set(msk_recipe *recipe, const recipe_options *options, msk_job job,
                       msk_error *error);
-
-/* The class that --class means. A label by which the model was taught is refused: the library
- * takes it by its number. */
-msk_status cli_find_class(int *class_id, const msk_model *model, const char *text,
-                          msk_error *error);
 #endif

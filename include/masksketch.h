@@ -92,11 +92,13 @@ MSK_API void msk_free(const msk_allocator *allocator, void *memory);
 
 /* ---- Pictures -------------------------------------------------------------------------------- */
 
-/* 8-bit RGB, height x width x 3; msk_image_free() empties it. `allocator`: where it came from. */
+/* 8-bit RGB, height x width x 3; msk_image_free() empties it. `allocator`: where it came from.
+ * `warning`: what is odd about the file that it was read from, or NULL; never freed. */
 typedef struct msk_image {
   int width, height;
   uint8_t *pixels;
   const msk_allocator *allocator;
+  const char *warning;
 } msk_image;
 
 /* What alpha becomes. WHITE: composited over white. DROP: dropped, as the authors' code does by
@@ -111,7 +113,8 @@ typedef enum msk_alpha {
 } msk_alpha;
 
 /* Reads a PNG, JPEG or WebP as 8-bit RGB; sizes are checked against the limits before memory is
- * taken. `name` stands in messages. MSK_ERROR_FILE, MSK_ERROR_MEMORY. */
+ * taken. A PNG that is damaged beside its pixels is read with a warning. `name` stands in
+ * messages. MSK_ERROR_FILE, MSK_ERROR_MEMORY. */
 MSK_API msk_status msk_image_decode(msk_image *image, const void *bytes, size_t byte_count,
                                     msk_alpha alpha, const char *name,
                                     const msk_allocator *allocator, msk_error *error);
@@ -216,7 +219,8 @@ typedef struct msk_model_info {
 MSK_API void msk_model_get_info(const msk_model *model, msk_model_info *info);
 
 /* A class by a number, a name, or the beginning of one if it is the only one (letter case and
- * accents aside; synonyms count). MSK_ERROR_ARGUMENT with the nearest names where not. */
+ * accents aside; synonyms count). MSK_ERROR_ARGUMENT with the nearest names where not, and for
+ * labels that are no class (the null class, styles). */
 MSK_API msk_status msk_model_class_find(const msk_model *model, const char *text, int *class_id,
                                         msk_error *error);
 MSK_API const char *msk_model_class_name(const msk_model *model, int class_id); /* NULL: no class */

@@ -199,11 +199,12 @@ static bool read_preparation(form *f, msk_prepare_options *preparation, const or
   return true;
 }
 
-static bool read_map(form *f, const char *name, msk_image *out, msk_fit fit) {
+static bool read_map(form *f, order *o, const char *name, msk_image *out, msk_fit fit) {
   msk_image map = {0};
   msk_error error = {0};
   if (!form_picture(f, name, MSK_ALPHA_WHITE, &map)) return false;
   if (map.pixels == NULL) return true;
+  order_warn(o, map.warning);
   return area_fit_map(out, &map, f->server->info.image_size, fit, &error) == MSK_OK ||
          problem_from_error(f->problem, name, &error);
 }
@@ -256,7 +257,7 @@ static bool read_area(form *f, order *o, const msk_image *photo, msk_fit fit) {
     return problem_set(f->problem, 422, "mask",
                        "%s, expected exactly one of mask and box to say what is painted",
                        form_has(f, "mask") ? "both mask and box were given" : "no area was given");
-  return form_has(f, "box") ? read_box(f, o, photo, fit) : read_map(f, "mask", &o->mask, fit);
+  return form_has(f, "box") ? read_box(f, o, photo, fit) : read_map(f, o, "mask", &o->mask, fit);
 }
 
 static bool read_pictures(form *f, order *o, msk_job kind) {
@@ -278,7 +279,7 @@ static bool read_pictures(form *f, order *o, msk_job kind) {
     good = problem_from_error(f->problem, name, &error);
   msk_image_free(&source);
   return good &&
-         (kind != MSK_JOB_DRAW || read_map(f, "lambda_map", &o->lambda_map, preparation.fit));
+         (kind != MSK_JOB_DRAW || read_map(f, o, "lambda_map", &o->lambda_map, preparation.fit));
 }
 
 /* ---- The job ---- */

@@ -536,7 +536,8 @@ static json_t *object_locked(const jobs *table, const job *j) {
   json_object_set_new(object, "seconds_left", real_or_null(known, left));
   json_object_set_new(object, "images", images);
   json_t *warnings = json_array();
-  if (j->order.warning != NULL) json_array_append_new(warnings, json_string(j->order.warning));
+  for (const char *const *text = j->order.warnings; *text != NULL; text++)
+    json_array_append_new(warnings, json_string(*text));
   json_object_set_new(object, "warnings", warnings);
   json_object_set_new(object, "error",
                       j->state == JOB_FAILED ? problem_object(&j->failure) : json_null());

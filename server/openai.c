@@ -111,14 +111,18 @@ static json_t *address(const exchange *e, const openai_wishes *w, const job *j, 
 /* ---- At once ---- */
 
 /* What is told of every picture. */
-static json_t *describe(const openai_wishes *w, json_t *object) {
+static json_t *describe(const openai_wishes *w, const job *j, json_t *object) {
   char size[32];
+  json_t *warnings = w->note[0] != 0 ? json_pack("[s]", w->note) : json_array();
+  for (const char *const *text = j->order.warnings; *text != NULL; text++)
+    json_array_append_new(warnings, json_string(*text));
   snprintf(size, sizeof size, "%dx%d", w->width, w->height);
   json_object_set_new(object, "size", json_string(size));
   json_object_set_new(object, "output_format", json_string(openai_format_word(w->format)));
   json_object_set_new(object, "background", json_string("opaque"));
   json_object_set_new(object, "quality", json_string("auto"));
-  if (w->note[0] != 0) json_object_set_new(object, "warnings", json_pack("[s]", w->note));
+  if (json_array_size(warnings) > 0) json_object_set(object, "warnings", warnings);
+  json_decref(warnings);
   return object;
 }
 
@@ -130,7 +134,7 @@ json_t *openai_answer(const exchange *e, const openai_wishes *w, const job *j, i
                                        base64_text(w, &j->images[i], e->server->info.image_size));
     if (entry == NULL || json_array_append_new(data, entry) != 0) json_lose();
   }
-  return describe(w, json_pack("{s:I, s:o}", "created", (json_int_t)time(NULL), "data", data));
+  return describe(w, j, json_pack("{s:I, s:o}", "created", (json_int_t)time(NULL), "data", data));
 }
 
 /* ---- As a stream ---- */
@@ -150,7 +154,7 @@ static char *event_text(const openai_wishes *w, const char *what, json_t *data) 
 }
 
 /* A preview, as soon as its share of the steps is done. */
-static char *tell_step(telling *t, const json_t *data) {
+static char *tell_step(telling *t, const job *j, const json_t *data) {
   const char *url = json_string_value(json_object_get(json_object_get(data, "preview"), "url"));
   json_int_t step = json_integer_value(json_object_get(data, "step")),
              steps = json_integer_value(json_object_get(data, "steps"));
@@ -160,7 +164,7 @@ static char *tell_step(telling *t, const json_t *data) {
     return strdup("");
   json_t *event =
       json_pack("{s:s, s:i}", "b64_json", comma + 1, "partial_image_index", t->partials);
-  describe(&t->wishes, event);
+  describe(&t->wishes, j, event);
   json_object_set_new(event, "output_format", json_string("jpeg")); /* as previews are */
   t->partials++;
   return event_text(&t->wishes, "partial_image", event);
@@ -173,7 +177,7 @@ static char *tell_image(telling *t, const job *j, const json_t *data) {
                             "usage", "total_tokens", 0, "input_tokens", 0, "output_tokens", 0,
                             "input_tokens_details", "text_tokens", 0, "image_tokens", 0);
   t->partials = 0;
-  return event_text(&t->wishes, "completed", describe(&t->wishes, event));
+  return event_text(&t->wishes, "completed", describe(&t->wishes, j, event));
 }
 
 static char *tell_failure(const char *event, json_t *data) {
@@ -192,7 +196,7 @@ static char *tell(void *user, const job *j, const char *event, json_t *data) {
   telling *t = user;
   char *text;
   if (strcmp(event, "step") == 0) {
-    text = tell_step(t, data);
+    text = tell_step(t, j, data);
   } else if (strcmp(event, "image") == 0) {
     text = tell_image(t, j, data);
   } else if (strcmp(event, "failed") == 0 || strcmp(event, "cancelled") == 0) {

@@ -61,8 +61,10 @@ static msk_status decode(const char *name, const void *bytes, size_t count, msk_
   msk_status status = msk_image_decode(&image, bytes, count, alpha, name, &p.allocator, error);
   *spent = p.spent;
   if (status == MSK_OK) status = msk_image_create(out, image.width, image.height, NULL, error);
-  if (status == MSK_OK)
+  if (status == MSK_OK) {
     memcpy(out->pixels, image.pixels, (size_t)image.width * (size_t)image.height * 3);
+    out->warning = image.warning;
+  }
   msk_image_free(&image);
   return status;
 }

@@ -166,6 +166,11 @@ static msk_status find_number(const msk_model *model, const char *text, int *cla
     return msk_fail(error, MSK_ERROR_ARGUMENT, "class %.20s does not exist, expected 0 to %d", text,
                     model->class_count - 1);
   }
+  if (msk_model_class_hidden(model, (int)number))
+    return msk_fail(error, MSK_ERROR_ARGUMENT,
+                    "class %.20s is a label by which the model was taught, no class that it draws; "
+                    "expected one of those that are listed",
+                    text);
   *class_id = (int)number;
   return MSK_OK;
 }

@@ -46,9 +46,19 @@ msk_status msk_source_check_size(const msk_source *source, const char *kind, uin
 msk_status msk_source_damaged(const msk_source *source, const char *kind, const char *reason);
 msk_status msk_source_no_memory(const msk_source *source, const char *kind);
 
-/* The orientation in a block of EXIF data (TIFF header first), 1 where there is none or it makes
- * no sense. Any bytes are safe. */
-int msk_exif_orientation(const uint8_t *bytes, size_t count);
+/* Where a file says how the camera was held. Both may be empty. */
+typedef struct msk_camera {
+  const uint8_t *exif; /* a TIFF header first, or "Exif\0\0" before it */
+  size_t exif_count;
+  const uint8_t *xmp;
+  size_t xmp_count;
+} msk_camera;
+/* The orientation by EXIF, else by XMP, 1 where neither has one or it makes no sense. Any bytes
+ * are safe. */
+int msk_camera_orientation(const msk_camera *camera);
+
+/* MSK_ERROR_FILE for what is no PNG, JPEG or WebP: names what it looks like, and the way out. */
+msk_status msk_foreign_refuse(const msk_source *source);
 
 /* A row of RGBA pixels -> RGB: composited over the ground, alpha dropped, or alpha alone. */
 void msk_rgba_row(uint8_t *rgb, const uint8_t *rgba, size_t pixels, const msk_source *source);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * image.c - pictures as the public header has them: telling the format of bytes and paths, EXIF
+ * image.c - pictures as the public header has them: telling the format of bytes and paths,
  * turning, float to 8 bits. The formats themselves are behind codec.h. */
 #include <string.h>
 #include <strings.h>
@@ -20,26 +20,6 @@ static msk_format format_of_bytes(const msk_source *source) {
   if (starts_with(source, 0, "\xff\xd8")) return MSK_FORMAT_JPEG;
   if (starts_with(source, 0, "RIFF") && starts_with(source, 8, "WEBP")) return MSK_FORMAT_WEBP;
   return MSK_FORMAT_AUTO;
-}
-
-static msk_status refuse_unknown(const msk_source *source) {
-  static const struct {
-    size_t offset;
-    const char *magic, *kind;
-  } others[] = {{0, "GIF8", "a GIF"}, {0, "BM", "a BMP"},         {0, "II*", "a TIFF"},
-                {0, "MM", "a TIFF"},  {4, "ftypavif", "an AVIF"}, {4, "ftyp", "a HEIC"},
-                {0, "%PDF", "a PDF"}, {0, "<svg", "an SVG"}};
-  if (source->count == 0)
-    return msk_fail(source->error, MSK_ERROR_FILE,
-                    "%s: the file is empty, expected a PNG, JPEG or WebP picture", source->name);
-  for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
-    if (!starts_with(source, others[i].offset, others[i].magic)) continue;
-    return msk_fail(source->error, MSK_ERROR_FILE,
-                    "%s: looks like %s, expected a PNG, JPEG or WebP picture; save it as PNG first",
-                    source->name, others[i].kind);
-  }
-  return msk_fail(source->error, MSK_ERROR_FILE, "%s: not a picture, expected a PNG, JPEG or WebP",
-                  source->name);
 }
 
 /* Where pixel (x, y) of the stored picture stands in the upright one: EXIF 2.32, section 4.6.5,
@@ -88,6 +68,7 @@ static msk_status turn_upright(msk_image *image, int orientation, msk_error *err
              from, 3);
     }
   }
+  upright.warning = image->warning;
   msk_image_free(image);
   *image = upright;
   return MSK_OK;
@@ -100,7 +81,7 @@ static msk_status decode_format(msk_image *image, int *orientation, const msk_so
     case MSK_FORMAT_WEBP: return msk_webp_decode(image, orientation, source);
     case MSK_FORMAT_AUTO: break;
   }
-  return refuse_unknown(source);
+  return msk_foreign_refuse(source);
 }
 
 /* White ink on nothing: what can be seen is light, and there is more to see through than to see.

@@ -138,9 +138,20 @@ static bool decode_guarded(decode_job *job) {
   return true;
 }
 
-/* The orientation in the first EXIF block before the first scan. Marker lengths are checked
- * against the file. */
+/* Keeps the bytes behind a segment's signature, of the first segment that has it. */
+static void keep_segment(const uint8_t **bytes, size_t *count, const uint8_t *data, size_t length,
+                         const char *signature, size_t signature_bytes) {
+  if (*bytes != NULL || length < signature_bytes || memcmp(data, signature, signature_bytes) != 0)
+    return;
+  *bytes = data + signature_bytes;
+  *count = length - signature_bytes;
+}
+
+/* By the first block of EXIF and of XMP before the first scan. Marker lengths are checked against
+ * the file. */
 static int find_orientation(const msk_source *source) {
+  static const char exif[] = "Exif\0", xmp[] = "http://ns.adobe.com/xap/1.0/";
+  msk_camera camera = {0};
   size_t position = 2;
   while (source->count - position >= 4 && source->bytes[position] == 0xff) {
     const uint8_t *marker = source->bytes + position;
@@ -149,12 +160,14 @@ static int find_orientation(const msk_source *source) {
       position += 1;
       continue;
     }
-    if (marker[1] == 0xda || length < 2 || length > source->count - position - 2) return 1;
-    if (marker[1] == 0xe1 && length >= 8 && memcmp(marker + 4, "Exif\0\0", 6) == 0)
-      return msk_exif_orientation(marker + 10, length - 8);
+    if (marker[1] == 0xda || length < 2 || length > source->count - position - 2) break;
+    if (marker[1] == 0xe1) {
+      keep_segment(&camera.exif, &camera.exif_count, marker + 4, length - 2, exif, sizeof exif);
+      keep_segment(&camera.xmp, &camera.xmp_count, marker + 4, length - 2, xmp, sizeof xmp);
+    }
     position += 2 + length;
   }
-  return 1;
+  return msk_camera_orientation(&camera);
 }
 
 msk_status msk_jpeg_decode(msk_image *image, int *orientation, const msk_source *source) {

@@ -21,6 +21,8 @@ typedef struct msk_png_chunk {
 /* Steps to the next whole chunk after the signature (which the caller has checked); false at the
  * end, or where the file is cut off. Start with a zeroed chunk. */
 bool msk_png_next_chunk(const uint8_t *bytes, size_t count, msk_png_chunk *chunk);
+/* Whether its checksum is right. */
+bool msk_png_chunk_holds(const msk_png_chunk *chunk);
 
 /* Whether `text` is UTF-8 (no overlong forms, no surrogates); *latin1 tells whether it is made
  * of printable Latin-1 and line feeds alone. */

@@ -2,7 +2,8 @@
  *
  * png_decode.c - PNG through libpng's row interface. The header is read by hand first, so that a
  * size is refused before libpng takes memory for it. Of the ancillary chunks only tRNS is
- * interpreted (gamma, colour profiles and texts are skipped unread, their checksums still hold).
+ * interpreted: gamma, colour profiles and texts are skipped unread, so that a picture whose pixels
+ * are whole is read, with a warning, where one of these is damaged or the file's end is missing.
  *
  * libpng reports an error by a callback that must not return: ours jumps back into
  * decode_guarded(). Everything that is alive across the jump is a member of png_job, never a
@@ -14,6 +15,7 @@
 #include "image/codec.h"
 #include "image/png_chunk.h"
 #include "image/png_guard.h"
+#include "masksketch_tools.h"
 
 /* What DEFLATE can make of one byte at most: 258 bytes from two one-bit codes (RFC 1951). */
 #define DEFLATE_MAX_RATIO 1032
@@ -29,6 +31,8 @@ typedef struct png_job {
        * rows go straight into the image */
       *rows;
   msk_status status; /* of a failure that is not libpng's */
+  bool whole;        /* all pixels have been read, and their checksums hold */
+  bool warned;       /* a chunk that is not read is damaged */
   png_guard guard;
 } png_job;
 
@@ -62,12 +66,34 @@ static msk_status check_header(const msk_source *source) {
   return MSK_OK;
 }
 
+/* What is skipped unread. */
+static const char unread_chunks[] =
+    "bKGD\0cHRM\0eXIf\0gAMA\0hIST\0iCCP\0iTXt\0oFFs\0pCAL\0pHYs\0sBIT\0sCAL\0sPLT\0sRGB\0tEXt\0"
+    "tIME\0zTXt";
+
 static void ignore_chunks(png_structp png) {
-  static const uint8_t chunks[] =
-      "bKGD\0cHRM\0eXIf\0gAMA\0hIST\0iCCP\0iTXt\0oFFs\0pCAL\0pHYs\0sBIT\0sCAL\0sPLT\0sRGB\0tEXt\0tI"
-      "ME\0zTXt";
   png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_NEVER, NULL, 0);
-  png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_NEVER, chunks, (int)(sizeof chunks / 5));
+  png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_NEVER, (const uint8_t *)unread_chunks,
+                              (int)(sizeof unread_chunks / 5));
+}
+
+static bool is_unread(const char *message) {
+  for (size_t i = 0; i < sizeof unread_chunks; i += 5) {
+    if (strncmp(message, unread_chunks + i, 4) == 0) return true;
+  }
+  return false;
+}
+
+/* libpng's warnings are about ancillary data and about bytes after the picture. Damage is none
+ * of them where the pixels' sum is wrong, or where the chunk may have been one that matters:
+ * tRNS, or one whose very name is damaged. */
+static void png_noticed(png_structp png, const char *message) {
+  png_job *job = png_get_io_ptr(png);
+  if (job == NULL) return; /* memory was refused before anything was read */
+  bool damaged = strstr(message, "CRC error") != NULL;
+  if ((damaged && !is_unread(message)) || strstr(message, "incorrect data check") != NULL)
+    png_error(png, message);
+  job->warned = job->warned || damaged;
 }
 
 /* Reads row y of every pass into rows + y * stride (stride 0: each into the same place). */
@@ -113,14 +139,14 @@ static void choose_transformations(png_job *job, bool clipped_grey) {
 /* Runs libpng from the signature to the end; false when it or an allocation failed. */
 static bool decode_guarded(png_job *job) {
   if (setjmp(job->guard.jump) != 0) return false;
-  job->png = png_create_read_struct_2(PNG_LIBPNG_VER_STRING, &job->guard, png_failed, png_warned,
+  job->png = png_create_read_struct_2(PNG_LIBPNG_VER_STRING, &job->guard, png_failed, png_noticed,
                                       &job->guard, png_take, png_give_back);
   if (job->png == NULL) return false;
   job->info = png_create_info_struct(job->png);
   if (job->info == NULL) return false;
   png_set_read_fn(job->png, job, png_feed);
   png_set_user_limits(job->png, MSK_MAX_PIXELS, MSK_MAX_PIXELS);
-  png_set_crc_action(job->png, PNG_CRC_ERROR_QUIT, PNG_CRC_ERROR_QUIT);
+  png_set_crc_action(job->png, PNG_CRC_ERROR_QUIT, PNG_CRC_WARN_DISCARD);
   ignore_chunks(job->png);
   png_read_info(job->png, job->info);
 
@@ -145,16 +171,74 @@ static bool decode_guarded(png_job *job) {
     read_rows(job, job->rows, interlaced ? row_bytes : 0,
               clipped_grey ? use_clipped_grey : use_rgba);
   }
+  job->whole = !job->guard.no_memory;
   png_read_end(job->png, NULL);
-  return !job->guard.no_memory;
+  return job->whole;
 }
 
-static int find_orientation(const msk_source *source) {
-  msk_png_chunk chunk = {0};
-  while (msk_png_next_chunk(source->bytes, source->count, &chunk)) {
-    if (memcmp(chunk.type, "eXIf", 4) == 0) return msk_exif_orientation(chunk.data, chunk.length);
+static int digit(char c) {
+  static const char digits[] = "0123456789abcdef";
+  const char *at = c != 0 ? strchr(digits, c | 0x20) : NULL;
+  return at != NULL ? (int)(at - digits) : -1;
+}
+
+/* EXIF as ImageMagick wrote it before eXIf was there: hexadecimal digits behind three line feeds.
+ * Unpacks them where they stand; returns how many bytes. */
+static size_t unpack_profile(char *text) {
+  const char *from = text;
+  for (int line = 0; line < 3 && from != NULL; line++) {
+    from = strchr(from, '\n');
+    if (from != NULL) from++;
   }
-  return 1;
+  size_t digits = 0;
+  for (; from != NULL && *from != 0; from++) {
+    int value = digit(*from);
+    if (value < 0) continue;
+    text[digits / 2] = (char)(digits % 2 == 0 ? value << 4 : text[digits / 2] | value);
+    digits++;
+  }
+  return digits / 2;
+}
+
+/* A text as bytes to free; NULL where there is none, or it is damaged. */
+static msk_status find_text(char **text, const msk_source *source, const char *key) {
+  msk_error ignored;
+  msk_status status =
+      msk_png_text(source->bytes, source->count, key, text, source->allocator, &ignored);
+  return status == MSK_ERROR_MEMORY ? msk_source_no_memory(source, "PNG") : MSK_OK;
+}
+
+static msk_status find_orientation(int *orientation, const msk_source *source) {
+  msk_camera camera = {0};
+  msk_png_chunk chunk = {0};
+  char *profile = NULL, *xmp = NULL;
+  while (camera.exif == NULL && msk_png_next_chunk(source->bytes, source->count, &chunk)) {
+    if (memcmp(chunk.type, "eXIf", 4) != 0 || !msk_png_chunk_holds(&chunk)) continue;
+    camera.exif = chunk.data;
+    camera.exif_count = chunk.length;
+  }
+  msk_status status = MSK_OK;
+  if (camera.exif == NULL) status = find_text(&profile, source, "Raw profile type exif");
+  if (status == MSK_OK) status = find_text(&xmp, source, "XML:com.adobe.xmp");
+  if (profile != NULL) {
+    camera.exif_count = unpack_profile(profile);
+    camera.exif = (const uint8_t *)profile;
+  }
+  if (xmp != NULL) {
+    camera.xmp = (const uint8_t *)xmp;
+    camera.xmp_count = strlen(xmp);
+  }
+  if (status == MSK_OK) *orientation = msk_camera_orientation(&camera);
+  msk_free(source->allocator, profile);
+  msk_free(source->allocator, xmp);
+  return status;
+}
+
+static msk_status refuse(const png_job *job) {
+  if (job->status != MSK_OK) return job->status;
+  if (job->guard.no_memory || job->guard.message[0] == 0)
+    return msk_source_no_memory(job->source, "PNG");
+  return msk_source_damaged(job->source, "PNG", job->guard.message);
 }
 
 msk_status msk_png_decode(msk_image *image, int *orientation, const msk_source *source) {
@@ -164,13 +248,18 @@ msk_status msk_png_decode(msk_image *image, int *orientation, const msk_source *
   bool done = decode_guarded(&job);
   png_destroy_read_struct(&job.png, &job.info, NULL);
   msk_free(source->allocator, job.rows);
-  if (done) {
-    *image = job.image;
-    *orientation = find_orientation(source);
-    return MSK_OK;
+  if (!done && (!job.whole || job.guard.no_memory))
+    status = refuse(&job);
+  else
+    status = find_orientation(orientation, source);
+  if (status != MSK_OK) {
+    msk_image_free(&job.image);
+    return status;
   }
-  msk_image_free(&job.image);
-  if (job.status != MSK_OK) return job.status;
-  if (job.guard.no_memory || job.guard.message[0] == 0) return msk_source_no_memory(source, "PNG");
-  return msk_source_damaged(source, "PNG", job.guard.message);
+  *image = job.image;
+  if (!done || job.warned)
+    image->warning =
+        "the PNG's pixels are whole, but other parts of the file are damaged or "
+        "missing; was it cut off on its way?";
+  return MSK_OK;
 }

@@ -29,6 +29,11 @@ bool msk_png_next_chunk(const uint8_t *bytes, size_t count, msk_png_chunk *chunk
   return true;
 }
 
+bool msk_png_chunk_holds(const msk_png_chunk *chunk) {
+  return crc32(0, chunk->type, (uInt)(chunk->length + 4)) ==
+         big_endian(chunk->data + chunk->length);
+}
+
 static bool latin1_printable(int32_t point) {
   return (point >= 32 && point <= 126) || (point >= 161 && point <= 255);
 }
@@ -237,8 +242,7 @@ msk_status msk_png_text(const void *bytes, size_t byte_count, const char *key, c
     if (memcmp(chunk.type, "tEXt", 4) != 0 && memcmp(chunk.type, "zTXt", 4) != 0 &&
         memcmp(chunk.type, "iTXt", 4) != 0)
       continue;
-    if (crc32(0, chunk.type, (uInt)(chunk.length + 4)) != big_endian(chunk.data + chunk.length))
-      return damaged(error, "its checksum is wrong");
+    if (!msk_png_chunk_holds(&chunk)) return damaged(error, "its checksum is wrong");
     if (chunk.length <= key_length || memcmp(chunk.data, latin1_key, key_length + 1) != 0) continue;
     text_body body = {0};
     char *text = NULL;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * webp.c - WebP through libwebp, in and out. The RIFF container (RFC 9649, section 2) is walked
- * by hand for the first frame of an animation and for EXIF; libwebp decodes the pictures
+ * by hand for the first frame of an animation, EXIF and XMP; libwebp decodes the pictures
  * themselves. libwebp takes its working memory from the C heap; pixels and encoded bytes come
  * from the allocator. */
 #include <string.h>
@@ -51,11 +51,17 @@ static bool find_chunk(const msk_source *source, const char *type, riff_chunk *c
 }
 
 static int find_orientation(const msk_source *source) {
+  msk_camera camera = {0};
   riff_chunk chunk;
-  if (!find_chunk(source, "EXIF", &chunk)) return 1;
-  /* some writers copy it from JPEG */
-  size_t prefix = chunk.length >= 6 && memcmp(chunk.data, "Exif\0\0", 6) == 0 ? 6 : 0;
-  return msk_exif_orientation(chunk.data + prefix, chunk.length - prefix);
+  if (find_chunk(source, "EXIF", &chunk)) {
+    camera.exif = chunk.data;
+    camera.exif_count = chunk.length;
+  }
+  if (find_chunk(source, "XMP ", &chunk)) {
+    camera.xmp = chunk.data;
+    camera.xmp_count = chunk.length;
+  }
+  return msk_camera_orientation(&camera);
 }
 
 /* The picture in the canvas: the whole file for a still picture, the first frame of an

@@ -168,6 +168,32 @@ static void test_pipes(void **state) {
   shell("grep -q '128 x 128' '%s'", in_folder("info.txt"));
 }
 
+/* ---- Damage ---- */
+
+/* The sketch without its last `lost` bytes. */
+static void cut_off(const char *path, size_t lost) {
+  size_t bytes = 0;
+  msk_error error;
+  uint8_t *data = test_read_file(sketch(), &bytes);
+  assert_int_equal(msk_file_write(path, data, bytes - lost, &error), MSK_OK);
+  free(data);
+}
+
+/* A PNG whose end is missing is read, and not without a word; one without its last rows is not. */
+static void test_cut_off(void **state) {
+  (void)state;
+  cut_off(in_folder("endless.png"), 12);
+  cut_off(in_folder("short.png"), 40);
+  EXPECT(0, "tokenize", sketch(), "-o", in_folder("whole.npy"), "--quiet");
+  run_result result =
+      RUN("tokenize", in_folder("endless.png"), "-o", in_folder("endless.npy"), "--quiet");
+  assert_int_equal(result.code, 0);
+  assert_non_null(strstr(result.err, "endless.png: the PNG's pixels are whole"));
+  run_free(&result);
+  assert_true(same_bytes(in_folder("whole.npy"), in_folder("endless.npy")));
+  REFUSE(3, "damaged PNG", "tokenize", in_folder("short.png"), "-o", in_folder("short.npy"));
+}
+
 /* ---- Models and classes ---- */
 
 /* An installed model is found by its file's name and by what it calls itself. */
@@ -216,6 +242,7 @@ int main(void) {
                                      cmocka_unit_test(test_reasons),
                                      cmocka_unit_test(test_terminal),
                                      cmocka_unit_test(test_pipes),
+                                     cmocka_unit_test(test_cut_off),
                                      cmocka_unit_test(test_hidden_labels)};
   return cmocka_run_group_tests(tests, set_up_models, tear_down_models);
 }

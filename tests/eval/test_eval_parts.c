@@ -82,7 +82,7 @@ static void shapes(void **state) {
 static void overlaps(void **state) {
   (void)state;
   uint8_t pixels[3 * 16];
-  msk_image mask = {4, 4, pixels, NULL};
+  msk_image mask = {.width = 4, .height = 4, .pixels = pixels};
   for (int i = 0; i < 16; i++) memset(pixels + 3 * i, i % 4 < 2 ? 255 : 0, 3);
   uint8_t *shape = NULL;
   assert_int_equal(shape_of_mask(&shape, &mask, NULL), MSK_OK);

@@ -223,40 +223,82 @@ static void a_file_beyond_the_limit_is_refused(void **state) {
                    MSK_ERROR_FILE);
 }
 
-/* ---- EXIF: all eight ways to hold a camera, in all three formats ---- */
+/* ---- All eight ways to hold a camera, in every place where a file may tell ---- */
 
-/* The EXIF block, little- or big-endian. */
-static size_t exif_block(uint8_t *to, int orientation, bool big) {
-  static const uint8_t little_endian[] = {'I', 'I', 42, 0, 8, 0, 0, 0, 1, 0, 0x12, 1, 3,
-                                          0,   1,   0,  0, 0, 0, 0, 0, 0, 0, 0,    0, 0};
-  static const uint8_t big_endian[] = {'M', 'M', 0, 42, 0, 0, 0, 8, 0, 1, 1, 0x12, 0,
-                                       3,   0,   0, 0,  1, 0, 0, 0, 0, 0, 0, 0,    0};
-  memcpy(to, big ? big_endian : little_endian, sizeof big_endian);
-  to[big ? 19 : 18] = (uint8_t)orientation;
-  return sizeof big_endian;
+enum { SHORT = 3, LONG = 4, XMP, XMP_ELEMENT, PROFILE };
+
+static void put_number(uint8_t *to, uint32_t value, int width, bool big) {
+  for (int i = 0; i < width; i++) to[i] = (uint8_t)(value >> 8 * (big ? width - 1 - i : i));
 }
 
-static uint8_t *jpeg_with_exif(int orientation, size_t *bytes) {
+/* An EXIF block, little- or big-endian, whose orientation has the type. */
+static size_t exif_block(uint8_t *to, int orientation, int type) {
+  bool big = orientation % 2 == 0;
+  memset(to, 0, 26);
+  memcpy(to, big ? "MM\0*" : "II*\0", 4);
+  put_number(to + 4, 8, 4, big);
+  put_number(to + 8, 1, 2, big);
+  put_number(to + 10, 0x0112, 2, big);
+  put_number(to + 12, (uint32_t)type, 2, big);
+  put_number(to + 14, 1, 4, big);
+  put_number(to + 18, (uint32_t)orientation, type == LONG ? 4 : 2, big);
+  return 26;
+}
+
+static size_t xmp_block(uint8_t *to, int orientation, int place) {
+  const char *format = place == XMP ? "<x tiff:OrientationX='9' tiff:Orientation=\"%d\"/>"
+                                    : "<x><tiff:Orientation>%d</tiff:Orientation></x>";
+  return (size_t)sprintf((char *)to, format, orientation);
+}
+
+/* EXIF or XMP, as the place says. */
+static size_t block(uint8_t *to, int orientation, int place) {
+  return place == XMP || place == XMP_ELEMENT ? xmp_block(to, orientation, place)
+                                              : exif_block(to, orientation, place);
+}
+
+static uint8_t *jpeg_held(int orientation, int place, size_t *bytes) {
+  static const char exif[] = "Exif\0", xmp[] = "http://ns.adobe.com/xap/1.0/";
   uint8_t *plain = test_read_file(golden_path("image/jpeg_webp/base_444.jpg"), bytes),
-          *file = malloc(*bytes + 64), block[32];
-  size_t length = exif_block(block, orientation, orientation % 2 == 0);
-  const uint8_t head[12] = {0xff, 0xd8, 0xff, 0xe1, 0, (uint8_t)(length + 8),
-                            'E',  'x',  'i',  'f',  0, 0};
-  memcpy(file, head, 12);
-  memcpy(file + 12, block, length);
-  memcpy(file + 12 + length, plain + 2, *bytes - 2);
-  *bytes += 10 + length;
+          *file = malloc(*bytes + 128), data[64];
+  bool is_xmp = place == XMP || place == XMP_ELEMENT;
+  size_t length = block(data, orientation, place), signature = is_xmp ? sizeof xmp : sizeof exif;
+  const uint8_t head[6] = {0xff, 0xd8, 0xff, 0xe1, 0, (uint8_t)(length + signature + 2)};
+  memcpy(file, head, 6);
+  memcpy(file + 6, is_xmp ? xmp : exif, signature);
+  memcpy(file + 6 + signature, data, length);
+  memcpy(file + 6 + signature + length, plain + 2, *bytes - 2);
+  *bytes += 4 + signature + length;
   free(plain);
   return file;
 }
 
-static uint8_t *png_with_exif(int orientation, size_t *bytes) {
+/* What stands in a chunk of the type: its length. */
+static size_t chunk_body(uint8_t *to, int orientation, int place) {
+  static const char xmp[] = "XML:com.adobe.xmp\0\0\0\0", profile[] = "Raw profile type exif";
+  uint8_t data[64];
+  if (place == SHORT || place == LONG) return exif_block(to, orientation, place);
+  if (place != PROFILE) {
+    memcpy(to, xmp, sizeof xmp);
+    return sizeof xmp + xmp_block(to + sizeof xmp, orientation, place);
+  }
+  size_t length = exif_block(data, orientation, SHORT);
+  memcpy(to, profile, sizeof profile);
+  size_t used = sizeof profile + (size_t)sprintf((char *)to + sizeof profile, "\nexif\n  32\n");
+  used += (size_t)sprintf((char *)to + used, "457869660000\n"); /* "Exif", two zeros */
+  for (size_t i = 0; i < length; i++)
+    used += (size_t)sprintf((char *)to + used, i % 10 == 9 ? "%02X\n" : "%02x", data[i]);
+  return used;
+}
+
+static uint8_t *png_held(int orientation, int place, size_t *bytes) {
   uint8_t *plain = test_read_file(golden_path("image/png/rgb8.png"), bytes),
-          *file = malloc(*bytes + 64);
-  size_t length = exif_block(file + 33 + 8, orientation, orientation % 2 == 0);
+          *file = malloc(*bytes + 256);
+  const char *type = place == PROFILE ? "tEXt" : place == SHORT || place == LONG ? "eXIf" : "iTXt";
+  size_t length = chunk_body(file + 33 + 8, orientation, place);
   memcpy(file, plain, 33);
   put_big_endian(file + 33, (uint32_t)length);
-  memcpy(file + 37, "eXIf", 4);
+  memcpy(file + 37, type, 4);
   put_big_endian(file + 41 + length, checksum(file + 37, length + 4));
   memcpy(file + 45 + length, plain + 33, *bytes - 33);
   *bytes += 12 + length;
@@ -264,8 +306,9 @@ static uint8_t *png_with_exif(int orientation, size_t *bytes) {
   return file;
 }
 
-/* A lossless file in the extended container: VP8X with the EXIF flag, the picture, EXIF. */
-static uint8_t *webp_with_exif(int orientation, size_t *bytes) {
+/* A lossless file in the extended container: VP8X with the flag, the picture, EXIF or XMP. */
+static uint8_t *webp_held(int orientation, int place, size_t *bytes) {
+  bool is_xmp = place == XMP || place == XMP_ELEMENT;
   uint8_t *plain = test_read_file(golden_path("image/jpeg_webp/lossless.webp"), bytes),
           *file = malloc(*bytes + 128);
   static const uint8_t extended[18] = {'V', 'P', '8', 'X', 10, 0, 0,  0, 8,
@@ -273,10 +316,11 @@ static uint8_t *webp_with_exif(int orientation, size_t *bytes) {
   assert_memory_equal(plain + 12, "VP8L", 4);
   memcpy(file, plain, 12);
   memcpy(file + 12, extended, 18);
+  if (is_xmp) file[20] = 4;
   memcpy(file + 30, plain + 12, *bytes - 12);
   size_t end = *bytes + 18;
-  memcpy(file + end, "EXIF", 4);
-  size_t length = exif_block(file + end + 8, orientation, orientation % 2 == 0);
+  memcpy(file + end, is_xmp ? "XMP " : "EXIF", 4);
+  size_t length = block(file + end + 8, orientation, place);
   const uint8_t size[4] = {(uint8_t)length, 0, 0, 0};
   memcpy(file + end + 4, size, 4);
   *bytes = end + 8 + length;
@@ -317,32 +361,188 @@ static const uint8_t *upright_pixel(const msk_image *stored, int orientation, in
   return stored->pixels + 3 * ((size_t)sy * (size_t)w + (size_t)sx);
 }
 
-static void every_orientation_in_every_format(void **state) {
-  (void)state;
-  uint8_t *(*const makers[])(int, size_t *) = {jpeg_with_exif, png_with_exif, webp_with_exif};
-  for (size_t f = 0; f < 3; f++) {
-    for (int orientation = 0; orientation <= 9; orientation++) {
-      size_t bytes;
-      uint8_t *file = makers[f](orientation, &bytes);
-      msk_image stored, upright;
-      msk_error error = {0};
-      if (msk_image_decode(&stored, file, bytes, MSK_ALPHA_DROP, "exif", NULL, &error) != MSK_OK)
-        fail_msg("%s", error.message);
-      assert_int_equal(
-          msk_image_decode(&upright, file, bytes, MSK_ALPHA_WHITE, "exif", NULL, &error), MSK_OK);
-      bool swapped = orientation >= 5 && orientation <= 8;
-      assert_int_equal(upright.width, swapped ? stored.height : stored.width);
-      for (int y = 0; y < upright.height; y++) {
-        for (int x = 0; x < upright.width; x++) {
-          assert_memory_equal(upright.pixels + 3 * ((size_t)y * (size_t)upright.width + (size_t)x),
-                              upright_pixel(&stored, orientation, x, y), 3);
-        }
-      }
-      msk_image_free(&stored);
-      msk_image_free(&upright);
-      free(file);
+static void check_orientation(const uint8_t *file, size_t bytes, int orientation) {
+  msk_image stored, upright;
+  msk_error error = {0};
+  if (msk_image_decode(&stored, file, bytes, MSK_ALPHA_DROP, "exif", NULL, &error) != MSK_OK)
+    fail_msg("%s", error.message);
+  assert_int_equal(msk_image_decode(&upright, file, bytes, MSK_ALPHA_WHITE, "exif", NULL, &error),
+                   MSK_OK);
+  bool swapped = orientation >= 5 && orientation <= 8;
+  assert_int_equal(upright.width, swapped ? stored.height : stored.width);
+  assert_null(upright.warning);
+  for (int y = 0; y < upright.height; y++) {
+    for (int x = 0; x < upright.width; x++) {
+      assert_memory_equal(upright.pixels + 3 * ((size_t)y * (size_t)upright.width + (size_t)x),
+                          upright_pixel(&stored, orientation, x, y), 3);
     }
   }
+  msk_image_free(&stored);
+  msk_image_free(&upright);
+}
+
+static void every_orientation_in_every_format(void **state) {
+  (void)state;
+  uint8_t *(*const makers[])(int, int, size_t *) = {jpeg_held, png_held, webp_held};
+  for (size_t f = 0; f < 3; f++) {
+    for (int place = SHORT; place <= PROFILE; place++) {
+      if (place == PROFILE && makers[f] != png_held) continue;
+      for (int orientation = 0; orientation <= 9; orientation++) {
+        size_t bytes;
+        uint8_t *file = makers[f](orientation, place, &bytes);
+        check_orientation(file, bytes, orientation);
+        free(file);
+      }
+    }
+  }
+}
+
+/* As Pillow has it: a byte is no orientation, and XMP is asked only where EXIF has none. */
+static void exif_decides_before_xmp(void **state) {
+  (void)state;
+  size_t plain_bytes, bytes;
+  uint8_t *file = jpeg_held(6, XMP, &plain_bytes), *both = malloc(plain_bytes + 64), data[64];
+  static const int told[][3] = {{SHORT, 8, 8}, {SHORT, 1, 1}, {1, 8, 1}, {LONG, 3, 3}};
+  for (size_t i = 0; i < sizeof told / sizeof told[0]; i++) {
+    size_t length = exif_block(data, told[i][1], told[i][0]);
+    const uint8_t head[12] = {0xff, 0xd8, 0xff, 0xe1, 0, (uint8_t)(length + 8),
+                              'E',  'x',  'i',  'f',  0, 0};
+    memcpy(both, head, 12);
+    memcpy(both + 12, data, length);
+    memcpy(both + 12 + length, file + 2, plain_bytes - 2);
+    bytes = plain_bytes + 10 + length;
+    check_orientation(both, bytes, told[i][2]);
+    both[12 + 10] = 0; /* another tag: EXIF says nothing */
+    both[12 + 11] = 0;
+    check_orientation(both, bytes, 6);
+  }
+  free(file);
+  free(both);
+}
+
+/* ---- Damage beside the pixels ---- */
+
+/* The chunk of that type: where its length stands. */
+static size_t chunk_at(const uint8_t *file, const char *type) {
+  size_t at = 8;
+  while (memcmp(file + at + 4, type, 4) != 0) at += 12 + ((size_t)file[at + 2] << 8) + file[at + 3];
+  return at;
+}
+
+static msk_status decode_changed(const char *name, const char *type, int offset, const char *word) {
+  size_t bytes;
+  uint8_t *file = test_read_file(golden_path("image/png/%s", name), &bytes);
+  size_t at = chunk_at(file, type);
+  if (offset < 0)
+    bytes = at + (size_t)(-offset - 1); /* cut off there */
+  else
+    file[at + (size_t)offset] ^= 1;
+  msk_image image = {0}, whole = load(golden_path("image/png/%s", name), MSK_ALPHA_WHITE);
+  msk_error error = {0};
+  msk_status status = msk_image_decode(&image, file, bytes, MSK_ALPHA_WHITE, name, NULL, &error);
+  if (status == MSK_OK) {
+    assert_non_null(image.warning);
+    assert_non_null(strstr(image.warning, "damaged"));
+    assert_memory_equal(image.pixels, whole.pixels, (size_t)whole.width * (size_t)whole.height * 3);
+  } else {
+    assert_non_null(strstr(error.message, word));
+  }
+  msk_image_free(&image);
+  msk_image_free(&whole);
+  free(file);
+  return status;
+}
+
+static void pixels_that_are_whole_are_read(void **state) {
+  (void)state;
+  assert_int_equal(decode_changed("rgb8_chunks.png", "tEXt", 9, ""), MSK_OK);  /* a text */
+  assert_int_equal(decode_changed("rgb8.png", "IEND", 8, ""), MSK_OK);         /* its checksum */
+  assert_int_equal(decode_changed("rgb8.png", "IEND", -1, ""), MSK_OK);        /* no end */
+  assert_int_equal(decode_changed("rgba8_adam7.png", "IEND", -5, ""), MSK_OK); /* half an end */
+  assert_int_equal(decode_changed("rgb8.png", "IDAT", 12, "PNG"), MSK_ERROR_FILE);
+  assert_int_equal(decode_changed("rgb8.png", "IDAT", -40, "early"), MSK_ERROR_FILE);
+  /* what is transparent is part of the pixels, and so is the palette */
+  assert_int_equal(decode_changed("pal8_trns.png", "tRNS", 9, "CRC"), MSK_ERROR_FILE);
+  assert_int_equal(decode_changed("pal8.png", "PLTE", 9, "CRC"), MSK_ERROR_FILE);
+}
+
+/* ---- What is no picture of ours ---- */
+
+static void foreign_files_are_named(void **state) {
+  (void)state;
+#define FILE_OF(bytes, kind) \
+  { bytes, sizeof(bytes) - 1, kind }
+  static const struct {
+    const char *bytes;
+    size_t count;
+    const char *kind;
+  } files[] = {
+      FILE_OF("GIF89a\1\0", "a GIF; save it as PNG"),
+      FILE_OF("BM\x36\0\0\0", "a BMP; save it as PNG"),
+      FILE_OF("II*\0\x08\0\0\0", "a TIFF"),
+      FILE_OF("MM\0*\0\0\0\x08", "a TIFF"),
+      FILE_OF("\0\0\0\x1c"
+              "ftypavif\0\0\0\0",
+              "an AVIF; save it as PNG"),
+      FILE_OF("\0\0\0\x18"
+              "ftypheic\0\0\0\0",
+              "a HEIC; save it as PNG"),
+      FILE_OF("\0\0\0\x18"
+              "ftypmif1\0\0\0\0",
+              "a HEIC; save it as PNG"),
+      FILE_OF("\0\0\0\x20"
+              "ftypisom\0\0\2\0",
+              "a video; save one frame"),
+      FILE_OF("\0\0\0\x14"
+              "ftypqt  \0\0\2\0",
+              "a video; save one frame"),
+      FILE_OF("\x1a\x45\xdf\xa3\x9f", "a video; save one frame"),
+      FILE_OF("RIFF\x10\0\0\0AVI LIST", "a video; save one frame"),
+      FILE_OF("\xff\x0a\x10\x20", "a JPEG XL; save it as PNG"),
+      FILE_OF("\0\0\0\x0cJXL \r\n\x87\n", "a JPEG XL; save it as PNG"),
+      FILE_OF("\0\0\0\x0cjP  \r\n\x87\n", "a JPEG 2000; save it as PNG"),
+      FILE_OF("8BPS\0\1\0\0", "a Photoshop file; export it as PNG"),
+      FILE_OF("gimp xcf v011", "a GIMP file; export it as PNG"),
+      FILE_OF("PK\3\4..............\0\0\0\0\0\0\0\0\0\0\0\0mimetypeapplication/x-kritaPK",
+              "a Krita file; export it as PNG"),
+      FILE_OF("PK\3\4..............\0\0\0\0\0\0\0\0\0\0\0\0word/document.xml", "an archive"),
+      FILE_OF("%PDF-1.7\n", "a PDF; save the page"),
+      FILE_OF("\x1f\x8b\x08\0", "SVGZ"),
+      FILE_OF("<svg xmlns='http://www.w3.org/2000/svg'>", "an SVG; export it as PNG"),
+      FILE_OF(
+          "\xef\xbb\xbf<?xml version=\"1.0\"?>\n<!-- Created with Inkscape -->\n\n<svg\n  id='a'>",
+          "an SVG; export it as PNG"),
+      FILE_OF(
+          "\n<?xml version=\"1.0\"?><!DOCTYPE svg PUBLIC \"-//W3C\" \"x\" [ <!ENTITY ns \"u\"> ]>",
+          "an SVG; export it as PNG"),
+      FILE_OF("<?xml version=\"1.0\"?><svg:svg xmlns:svg='u'/>", "an SVG; export it as PNG"),
+      FILE_OF("\xff\xfe<\0?\0x\0m\0l\0?\0>\0<\0s\0v\0g\0 \0", "an SVG; export it as PNG"),
+      FILE_OF("<!DOCTYPE html><html><svg></svg>", "a web page; the picture itself did not come"),
+      FILE_OF("{\"error\": \"not found\"}", "JSON; the picture itself did not come"),
+      FILE_OF("P6\n2 2\n255\n............", "a PBM, PGM or PPM; save it as PNG"),
+      FILE_OF("\0\5\x16\7\0\2\0\0", "a Mac's side file"),
+      FILE_OF("\0\0\1\0\1\0", "an icon"),
+      FILE_OF("qoif\0\0\0\2", "a QOI; save it as PNG"),
+  };
+  for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+    char expected[200];
+    const char *semicolon = strchr(files[i].kind, ';');
+    int length = semicolon == NULL ? (int)strlen(files[i].kind) : (int)(semicolon - files[i].kind);
+    snprintf(expected, sizeof expected, "%.*s", length, files[i].kind);
+    msk_image image;
+    msk_error error = {0};
+    assert_int_equal(msk_image_decode(&image, files[i].bytes, files[i].count, MSK_ALPHA_WHITE, "f",
+                                      NULL, &error),
+                     MSK_ERROR_FILE);
+    if (strstr(error.message, expected) == NULL ||
+        (semicolon != NULL && strstr(error.message, semicolon) == NULL))
+      fail_msg("\"%s\", expected %s", error.message, files[i].kind);
+  }
+  msk_error error = {0};
+  msk_image image;
+  assert_int_equal(msk_image_decode(&image, "hello", 5, MSK_ALPHA_WHITE, "f", NULL, &error),
+                   MSK_ERROR_FILE);
+  assert_non_null(strstr(error.message, "not a picture"));
 }
 
 static void formats_of_paths(void **state) {
@@ -385,6 +585,9 @@ int main(void) {
       cmocka_unit_test(a_jpeg_too_short_for_its_size_takes_no_memory),
       cmocka_unit_test(a_file_beyond_the_limit_is_refused),
       cmocka_unit_test(every_orientation_in_every_format),
+      cmocka_unit_test(exif_decides_before_xmp),
+      cmocka_unit_test(pixels_that_are_whole_are_read),
+      cmocka_unit_test(foreign_files_are_named),
       cmocka_unit_test(formats_of_paths),
       cmocka_unit_test(creating_checks_sizes),
   };

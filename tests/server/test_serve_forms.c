@@ -222,6 +222,23 @@ static void test_pictures_in_texts(void **state) {
   }
 }
 
+/* A PNG whose end is missing is taken, and the job tells of it. */
+static void test_cut_off(void **state) {
+  (void)state;
+  size_t count;
+  msk_error error;
+  uint8_t *png = test_read_file(golden_path("tiny/input/sketch0.png"), &count);
+  assert_int_equal(msk_file_write(in_folder("cut.png"), png, count - 12, &error), MSK_OK);
+  char *json = with_file("{\"class\":3,\"steps\":1,\"sketch\":\"%s\"}", in_folder("cut.png"));
+  json_t *job = run_job(&server, "/v1/draw", json), *warnings = json_object_get(job, "warnings");
+  assert_string_equal(text_of(job, "state"), "done");
+  assert_int_equal(json_array_size(warnings), 1);
+  assert_non_null(strstr(json_string_value(json_array_get(warnings, 0)), "missing"));
+  json_decref(job);
+  free(json);
+  free(png);
+}
+
 /* What is too large is told with what was found. */
 static void test_too_many_pixels(void **state) {
   (void)state;
@@ -237,6 +254,7 @@ int main(void) {
       cmocka_unit_test(test_boundaries),        cmocka_unit_test(test_parts),
       cmocka_unit_test(test_json_variants),     cmocka_unit_test(test_base64_variants),
       cmocka_unit_test(test_pictures_in_texts), cmocka_unit_test(test_too_many_pixels),
+      cmocka_unit_test(test_cut_off),
   };
   return cmocka_run_group_tests(tests, set_up, tear_down);
 }

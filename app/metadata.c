@@ -166,6 +166,22 @@ void metadata_choose(model_choice *choice, const char *text) {
   json_decref(root);
 }
 
+void metadata_compare(const msk_model *model, const char *text) {
+  msk_model_info info;
+  json_t *root = parse(text);
+  const char *isa = json_string_value(json_object_get(root, "isa"));
+  msk_model_get_info(model, &info);
+  if (isa != NULL && strcmp(isa, info.isa) != 0) {
+    char line[200];
+    snprintf(line, sizeof line,
+             "the picture was made by the kernels %.40s, this machine runs %s: pixels may differ, "
+             "in rare cases whole tokens",
+             isa, info.isa);
+    app_warn(line);
+  }
+  json_decref(root);
+}
+
 /* A reader of one text: the first thing that is wrong is kept. */
 typedef struct reader {
   const json_t *root;

@@ -24,6 +24,9 @@ msk_status metadata_load(char **text, const char *path, msk_error *error);
 /* How the picture was computed, where `choice` leaves it open: the kernel set of then, if this
  * machine has it, and the precisions; fp32 where the text does not tell. */
 void metadata_choose(model_choice *choice, const char *text);
+/* Warns where the picture of the text was made by other kernels than the model runs on: its
+ * pixels may differ then. */
+void metadata_compare(const msk_model *model, const char *text);
 /* The order that a text remembers. `model` is held against the text; `path` stands in messages.
  * Pictures of at most the model's size are taken; their memory is the allocator's (NULL: the C
  * heap). order_free() it in any case. */

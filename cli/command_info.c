@@ -40,6 +40,9 @@ static void print_member(const char *prefix, const char *key, json_t *value) {
     print_pair(REQUEST_KEY_WIDTH, name, json_string_value(value));
   } else if (json_is_string(value)) {
     printf("%-*s %zu bytes of base64\n", REQUEST_KEY_WIDTH, name, json_string_length(value));
+  } else if (*prefix == 0 && strcmp(key, "item") == 0 && json_is_integer(value)) {
+    printf("%-*s %lld (picture %lld of its seed)\n", REQUEST_KEY_WIDTH, key,
+           (long long)json_integer_value(value), (long long)json_integer_value(value) + 1);
   } else if (json_is_array(value) && json_array_size(value) > 8) {
     printf("%-*s %zu numbers\n", REQUEST_KEY_WIDTH, name, json_array_size(value));
   } else {

@@ -2,7 +2,7 @@
  *
  * command_replay.c - replay: makes a picture again from the text of its PNG. The new PNG carries
  * the same text, so that the bytes are the same; the kernel set is the one of then, if this machine
- * has it, and so is the precision. */
+ * has it (else it says so), and so is the precision. */
 #include <string.h>
 
 #include "app/metadata.h"
@@ -35,6 +35,7 @@ static msk_status action(const cli_line *line, msk_error *error) {
   if (status == MSK_OK) status = metadata_load(&text, path, error);
   if (status == MSK_OK) metadata_choose(&choice, text);
   if (status == MSK_OK) status = model_path_open(&d.model, &choice, error);
+  if (status == MSK_OK && !options->results.quiet) metadata_compare(d.model, text);
   if (status == MSK_OK) status = metadata_read(&d.order, d.model, text, path, NULL, error);
   if (status == MSK_OK) status = choose_output(&d, error);
   d.verbatim = text;

@@ -170,6 +170,7 @@ static msk_status write_tokens(workshop *w, msk_error *error) {
   return output_array(w->d->results->tokens_out, &array, error);
 }
 
+/* People count from 1, as the names of files do; --first-item and JSON from 0. */
 static void report_picture(workshop *w, const char *file, const order_picture *p) {
   const order *o = &w->d->order;
   if (w->d->results->quiet) return;
@@ -178,7 +179,7 @@ static void report_picture(workshop *w, const char *file, const order_picture *p
   fputs(": ", stderr);
   app_print_safe(stderr, class_name == NULL ? "?" : class_name);
   fprintf(stderr, ", seed %llu", (unsigned long long)o->request.seed);
-  if (w->wanted > 1 || p->item > 0) fprintf(stderr, ", item %d", p->item);
+  if (w->wanted > 1 || p->item > 0) fprintf(stderr, ", picture %d", p->item + 1);
   if (p->chosen != NULL) {
     char text[160];
     candidates_describe(text, sizeof text, p->chosen);
@@ -193,11 +194,11 @@ static msk_status add_to_sheet(workshop *w, const order_picture *p, msk_error *e
   const char *class_name = msk_model_class_name(o->model, o->request.class_id);
   char label[160];
   if (p->chosen != NULL) {
-    snprintf(label, sizeof label, "%d g%g %+.2f", p->item, p->guidance, p->chosen->score);
+    snprintf(label, sizeof label, "%d g%g %+.2f", p->item + 1, p->guidance, p->chosen->score);
   } else {
     if (class_name == NULL) class_name = "?";
     snprintf(label, sizeof label, "%.*s  %llu/%d", (int)strcspn(class_name, ","), class_name,
-             (unsigned long long)o->request.seed, p->item);
+             (unsigned long long)o->request.seed, p->item + 1);
   }
   return sheet_add(w->contact, &p->image, label, error);
 }

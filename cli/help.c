@@ -5,8 +5,11 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
-enum { COLUMNS = 80, INDENT = 26 };
+#include "app/progress.h"
+
+enum { INDENT = 26, NARROW = 60, NARROW_INDENT = 6 };
 
 /* ---- Texts ---- */
 
@@ -29,9 +32,10 @@ void help_describe(char text[HELP_BYTES], const cli_option *option) {
 /* Words of a text from the column `at` on; lines after the first begin at `indent`. */
 static void print_wrapped(const char *text, int at, int indent) {
   bool first = true;
+  const int columns = progress_columns(STDOUT_FILENO);
   while (*text != 0) {
     const int length = (int)strcspn(text, " ");
-    if (!first && at + 1 + length > COLUMNS) {
+    if (!first && at + 1 + length > columns) {
       printf("\n%*s", indent, "");
       at = indent;
       first = true;
@@ -44,8 +48,13 @@ static void print_wrapped(const char *text, int at, int indent) {
   putchar('\n');
 }
 
-/* `left`, then the text in a column of its own. */
+/* `left`, then the text in a column of its own, or below it where there is no room beside. */
 static void print_pair(const char *left, const char *text) {
+  if (progress_columns(STDOUT_FILENO) < NARROW) {
+    printf("  %s\n%*s", left, NARROW_INDENT, "");
+    print_wrapped(text, NARROW_INDENT, NARROW_INDENT);
+    return;
+  }
   printf("  %-*s", INDENT - 2, left);
   if (strlen(left) > INDENT - 3) printf("\n%*s", INDENT, "");
   print_wrapped(text, INDENT, INDENT);
@@ -95,17 +104,21 @@ void help_print(const cli_command *command) {
     print_command(command);
     return;
   }
-  printf("masksketch %s: a sketch and a class in, a photo out\n\nUsage: masksketch COMMAND ...\n",
-         msk_version());
+  char line[100];
+  snprintf(line, sizeof line, "masksketch %s: a sketch and a class in, a photo out", msk_version());
+  print_wrapped(line, 0, 0);
+  printf("\nUsage: masksketch COMMAND ...\n");
   for (const cli_command *c = cli_commands; c->name != NULL; c++) {
     if (strcmp(c->group, group) != 0) printf("\n%s:\n", c->group);
     group = c->group;
     printf("  %-12s ", c->name);
     print_wrapped(c->summary, 15, 15);
   }
-  printf(
-      "\nmasksketch help COMMAND tells more about each; masksketch --version prints the\n"
-      "version.\n");
+  putchar('\n');
+  print_wrapped(
+      "masksketch help COMMAND tells more about each; masksketch --version prints the "
+      "version.",
+      0, 0);
 }
 
 /* ---- Pages ---- */

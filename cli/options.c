@@ -163,7 +163,8 @@ static msk_status take_seed(uint64_t *out, const cli_option *row, const char *va
   errno = 0;
   unsigned long long number = is_digit(*value) ? strtoull(value, &end, 10) : 0;
   if (end == NULL || *end != 0 || errno != 0) {
-    const bool is_random = strcmp(value, "-1") == 0; /* what -1 means to other programs */
+    /* what a number below 0 means to other programs */
+    const bool is_random = *value == '-' || strncasecmp(value, "rand", 4) == 0;
     return app_fail(error, MSK_ERROR_ARGUMENT,
                     "--%s was given %s, expected a whole number from 0 to 18446744073709551615%s",
                     row->name, value, is_random ? "; for a random one: --seed $RANDOM" : "");

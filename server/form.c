@@ -211,7 +211,8 @@ bool form_boolean(form *f, const char *name, bool *out) {
 
 bool form_seed(form *f, const char *name, uint64_t *out) {
   static const char expected[] =
-      "a whole number from 0 to 18446744073709551615, as a number or as text";
+      "a whole number from 0 to 18446744073709551615, as a number or as text; choose a random one "
+      "yourself";
   const char *text = NULL;
   const json_t *value = f->values == NULL ? NULL : find_value(f, name);
   if (!form_has(f, name)) return true;

@@ -129,6 +129,7 @@ pid_t run_start(const char *const *arguments) {
 char *run_on_terminal(const char *term, int *code, const char *const *arguments) {
   int terminal = -1;
   struct winsize size = {.ws_row = 24, .ws_col = 80};
+  if (run_with.columns > 0) size.ws_col = (unsigned short)run_with.columns;
   pid_t child = forkpty(&terminal, NULL, NULL, &size);
   if (child < 0) { /* a bare chroot has no /dev/pts */
     print_message("no pseudo-terminal can be had here: skipped\n");

@@ -19,6 +19,7 @@ typedef struct run_setting {
   int as_nobody;      /* as a user without rights, where we are root */
   int closed_output;  /* standard output is closed */
   int without_force;  /* --force is not added to commands that write files */
+  int columns;        /* of the terminal; 0: 80 */
 } run_setting;
 extern run_setting run_with;
 
@@ -37,7 +38,7 @@ void run_free(run_result *result);
 /* Starts it and does not wait: for signals. Output goes nowhere. */
 pid_t run_start(const char *const *arguments);
 #define START(...) run_start((const char *const[]){__VA_ARGS__, NULL})
-/* Runs it on a terminal of 24 x 80 (TERM as given), and returns what the terminal was sent. */
+/* Runs it on a terminal of 24 rows (TERM as given), and returns what the terminal was sent. */
 char *run_on_terminal(const char *term, int *code, const char *const *arguments);
 
 /* Runs it, wants the exit code, and drops the output. */

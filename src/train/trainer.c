@@ -9,7 +9,10 @@
 
 #define DECAY 0.03f /* of embeddings */
 #define BETA_2 0.96f
-#define SLOWEST_AVERAGE 0.002f /* a step's share of the moving average, at least */
+/* The moving average's window is an eighth of the run so far, so that a short run does not drag
+ * its first steps along (a power average: Karras et al. 2023), and 500 steps at most. */
+#define AVERAGE_PART 8.0f
+#define SLOWEST_AVERAGE 0.002f
 
 enum { MASKED_STREAM = 11, PAIR_STREAM, HELD_OUT_STREAM };
 
@@ -100,6 +103,12 @@ static double rate_share(const msk_trainer *trainer) {
   return fmax(0, fmin(1, fmin(warm, left)));
 }
 
+/* A step's share of the moving average. */
+static float average_share(const msk_trainer *trainer) {
+  float share = AVERAGE_PART / (float)(trainer->step + 1);
+  return fminf(1.0f, fmaxf(share, SLOWEST_AVERAGE));
+}
+
 /* ---- the pair loss ---- */
 
 /* log(1 + e^z) */
@@ -161,7 +170,7 @@ static void update(msk_trainer *trainer, msk_step_losses *losses, const float pa
   double share = rate_share(trainer);
   msk_rates rates = {.adam = (float)(plan->adam_rate * share),
                      .muon = (float)(plan->muon_rate * share),
-                     .average = fmaxf(1.0f / (float)(trainer->step + 1), SLOWEST_AVERAGE),
+                     .average = average_share(trainer),
                      .decay = DECAY,
                      .beta_2 = BETA_2,
                      .step = trainer->step + 1};

@@ -386,7 +386,9 @@ typedef struct msk_train_options {
   const char *tokenizer_path; /* a model file; classes: the source's, one without a name, hands */
   const char *work_path;      /* an existing folder for checkpoint and tokens */
   const char *output_path;    /* the model file */
-  const char *start_path;     /* checkpoint to begin from where work_path has none; NULL: none */
+  /* checkpoint, or model, to begin from where work_path has no checkpoint; NULL: none. With a
+   * model the schedule begins anew; its transformer has these sizes. */
+  const char *start_path;
   const char *isa;            /* NULL: the best */
   int threads;                /* 0: all */
   msk_train_source source;

@@ -228,6 +228,26 @@ static msk_status start_weights(struct run *run) {
   return status;
 }
 
+/* From a model's transformer, or from a checkpoint: the first has its tensors under a name of their
+ * own, and neither moments nor a step, so that the schedule begins anew. */
+static msk_status start_from(struct run *run, const char *path) {
+  msk_weight_file *file = NULL;
+  msk_trainer *trainer = run->trainer;
+  msk_status status = msk_weight_file_open(&file, path, NULL, run->error);
+  if (status != MSK_OK) return status;
+  char name[MSK_WEIGHT_NAME];
+  snprintf(name, sizeof name, "%s%s", MSK_BUNDLE_TRANSFORMER, trainer->params->list[0].tensor.name);
+  bool is_model = msk_weight_file_find(file, name) != NULL;
+  if (is_model)
+    status =
+        msk_params_read(trainer->params, file, MSK_BUNDLE_TRANSFORMER, trainer->block, run->error);
+  msk_weight_file_close(file);
+  if (status != MSK_OK) return status;
+  if (!is_model) return msk_trainer_load(trainer, path, run->error);
+  memcpy(trainer->optimiser->average, trainer->block, trainer->params->floats * sizeof(float));
+  return MSK_OK;
+}
+
 static msk_status open_trainer(struct run *run) {
   char checkpoint[4096];
   msk_train_plan plan = make_plan(run);
@@ -236,8 +256,7 @@ static msk_status open_trainer(struct run *run) {
   if (status != MSK_OK) return status;
   if (access(path_in(run, "transformer.checkpoint", checkpoint), F_OK) == 0)
     return msk_trainer_load(run->trainer, checkpoint, run->error);
-  if (run->options->start_path != NULL)
-    return msk_trainer_load(run->trainer, run->options->start_path, run->error);
+  if (run->options->start_path != NULL) return start_from(run, run->options->start_path);
   return start_weights(run);
 }
 

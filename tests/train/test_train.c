@@ -35,11 +35,13 @@ struct watch {
   int steps, stop_after; /* steps of this call; 0: never */
   long last;
   int logs;
+  double held_out; /* at the last log */
 };
 
 static int on_progress(void *user, const msk_train_progress *progress) {
   struct watch *watch = user;
   watch->logs += progress->logged;
+  if (progress->logged) watch->held_out = progress->held_out;
   if (progress->logged) assert_true(isfinite(progress->held_out));
   if (progress->waits || progress->logged) return 0;
   assert_true(progress->step == watch->last + 1);
@@ -101,6 +103,24 @@ static void test_stopped_and_whole(void **state) {
   for (size_t i = 0; i < 2; i++) free(models[i]), test_remove_folder(folders[i]);
 }
 
+/* A run without a rate ends where it begins: at the weights of the model that it starts from. */
+static void test_from_a_model(void **state) {
+  char *folders[] = {test_make_folder(), test_make_folder(), test_make_folder()}, output[3][4096];
+  struct watch watch[3] = {{0}};
+  (void)state;
+  for (int run = 0; run < 3; run++) {
+    msk_error error = {0};
+    msk_train_options options = small_run(folders[run], output[run]);
+    options.user = &watch[run];
+    if (run > 0) options.sequences = 2, options.muon_rate = options.adam_rate = 0;
+    if (run == 1) options.start_path = output[0];
+    if (msk_train(&options, &error) != MSK_OK) fail_msg("%s", error.message);
+  }
+  assert_true(watch[1].held_out == watch[0].held_out);
+  assert_true(watch[2].held_out != watch[0].held_out);
+  for (int run = 0; run < 3; run++) test_remove_folder(folders[run]);
+}
+
 static void refuse(msk_train_options options, const char *word) {
   msk_error error = {0};
   assert_true(msk_train(&options, &error) != MSK_OK);
@@ -120,13 +140,15 @@ static void test_refusals(void **state) {
   bad.structure_layers[0] = 2, refuse(bad, "structure layer 2"), bad = good;
   bad.source.classes = 11, refuse(bad, "expected 17"), bad = good;
   bad.source.image_size = 128, refuse(bad, "256 pixels"), bad = good;
-  bad.start_path = MODEL, refuse(bad, "training checkpoint"), bad = good;
+  bad.start_path = MODEL, refuse(bad, "elements, expected"), bad = good;
+  bad.start_path = "README.md", refuse(bad, "README.md"), bad = good;
   bad.tokenizer_path = "nothing", refuse(bad, "nothing");
   test_remove_folder(folder);
 }
 
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_stopped_and_whole),
+                                     cmocka_unit_test(test_from_a_model),
                                      cmocka_unit_test(test_refusals)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -176,7 +176,7 @@ static bool read_client(form *f, job *j) {
 
 /* ---- Pictures ---- */
 
-static bool read_preparation(form *f, msk_prepare_options *preparation, const order *o) {
+bool job_preparation(form *f, msk_prepare_options *preparation, const order *o) {
   static const char *const fits[] = {"stretch", "pad", "crop", "ink", NULL},
                            *const answers[] = {"auto", "yes", "no", "true", "false", NULL},
                            *const inverts[] = {"auto", "yes", "no", NULL};
@@ -266,7 +266,7 @@ static bool read_pictures(form *f, order *o, msk_job kind) {
   msk_image source = {0};
   msk_error error = {0};
   if (kind == MSK_JOB_GENERATE) return true;
-  if (!read_preparation(f, &preparation, o) || !read_tokens(f, o)) return false;
+  if (!job_preparation(f, &preparation, o) || !read_tokens(f, o)) return false;
   if (form_has(f, name) && o->sketch_tokens != NULL)
     return problem_set(f->problem, 422, name,
                        "both sketch and sketch_tokens were given, expected one of them");

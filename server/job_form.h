@@ -11,6 +11,8 @@
 
 /* A job with one reference, or NULL with the form's problem set. */
 job *job_from_form(form *f, msk_job kind);
+/* How the order's picture is prepared: fit, invert and photo_of_paper of the form. */
+bool job_preparation(form *f, msk_prepare_options *preparation, const order *o);
 /* What OpenAI's routes know: class, seed and so on they decide themselves. */
 typedef struct job_wishes {
   int class_id, count;

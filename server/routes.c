@@ -24,6 +24,7 @@ const route routes[] = {
     {METHOD_GET, "/v1/jobs/{id}/images/{n}", route_image, 0, false},
     {METHOD_POST, "/v1/jobs/{id}/score", route_score, TAKES_JSON | MAY_BE_EMPTY, false},
     {METHOD_POST, "/v1/attention", route_attention, TAKES_JSON, false},
+    {METHOD_POST, "/v1/prepare", route_prepare, TAKES_JSON | TAKES_MULTIPART, false},
     {METHOD_POST, "/v1/restore", route_restore, TAKES_PNG, false},
     {METHOD_POST, "/v1/images/generations", route_openai_generate, TAKES_JSON, true},
     {METHOD_POST, "/v1/images/edits", route_openai_edit, TAKES_MULTIPART, true},

@@ -11,7 +11,7 @@ route_handler route_draw, route_generate, route_edit, route_job, route_delete, r
 /* score.c */
 route_handler route_score;
 /* routes_parts.c */
-route_handler route_attention, route_restore;
+route_handler route_attention, route_prepare, route_restore;
 /* routes_openai.c */
 route_handler route_openai_generate, route_openai_edit;
 /* routes.c */

@@ -91,6 +91,7 @@ let saveTimer;
 sketch.addEventListener("change", () => {
 	$("undo").disabled = !sketch.canUndo;
 	$("redo").disabled = !sketch.canRedo;
+	$("fill").disabled = sketch.isEmpty;
 	$("clear").disabled = sketch.isEmpty && !sketch.hasMarks;
 	$("clear-marks").disabled = !sketch.hasMarks;
 	$("paper-hint").hidden = !sketch.isEmpty || trace !== null;
@@ -224,7 +225,7 @@ async function draw() {
 	if (!settings.lock && !seen && current) setSeed(randomSeed());
 	const job = sketch.isEmpty && !isUntouched() ? "generate" : "draw";
 	const entry = { job, cls, settings: snapshot(cls), ops: flatten(sketch.active), chosen: 0, live: false };
-	if (job === "generate") whisper("Nothing is drawn: a picture of the class alone");
+	if (job === "generate") toast("Draw something first: with nothing drawn this is a picture of the class alone.");
 	const box = $("stage").getBoundingClientRect();
 	if (box.top > innerHeight * 0.6) $("photo").scrollIntoView({ behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth", block: "start" });
 	if (await run(job, request(job, cls), entry)) keep(entry);
@@ -259,6 +260,7 @@ const live = {
 	toggle(on) {
 		this.on = on;
 		$("live").ariaChecked = String(on);
+		if (on && sketch.isEmpty) drawFirst();
 		if (on) { this.dirty = true; if (!running) this.start(); }
 		else { clearTimeout(this.timer); if (running?.live) { cancelJob(running.id); stop(false); } }
 	},
@@ -537,6 +539,30 @@ async function shrink(blob, side, square = false) {
 	return canvas;
 }
 
+// A prepared drawing, small enough to be kept.
+const small = async (url) => (await shrink(toBlob(url), 768)).toDataURL("image/webp", 0.95);
+
+// A question in a dialog: the value of the button that closed it, "" for none.
+async function ask(dialog) {
+	dialog.returnValue = "";
+	dialog.showModal();
+	await new Promise((resolve) => dialog.addEventListener("close", resolve, { once: true }));
+	return dialog.returnValue;
+}
+
+const drawFirst = () => toast("Draw something first.");
+
+// The drawing cut to its ink, as `--fit ink` does it; marks would not lie on their lines any more.
+async function fillPaper() {
+	if (sketch.isEmpty) return drawFirst();
+	const before = sketch.index, sent = inkOnPaper(pad.ink.canvas, 1024).toDataURL("image/png");
+	try {
+		const src = await small((await getJson("/v1/prepare", { method: "POST", json: { sketch: sent, fit: "ink", invert: "no", photo_of_paper: "no" } })).sketch);
+		await loadPicture(src);
+		if (sketch.index === before) sketch.push({ k: "r", ops: [{ k: "i", src }] });
+	} catch (error) { complain(error); }
+}
+
 function setTrace(src, opacity = 30) {
 	trace = src ? { src, opacity } : null;
 	const img = $("paper").querySelector(".trace");
@@ -556,10 +582,28 @@ const useAs = {
 		setTrace(canvas.toDataURL("image/webp", 0.9));
 		setTool("pen");
 	},
+	// Cleaned as draw cleans it, shown as it will be used; nothing is covered unasked.
 	async sketch(blob) {
-		const src = (await shrink(blob, 768)).toDataURL("image/webp", 0.95);
+		const given = (await shrink(blob, 2048)).toDataURL("image/webp", 0.95), dialog = $("prepared");
+		let src = "", turn = 0;
+		const prepare = async (paper) => {
+			const mine = ++turn;
+			press("paper", paper);
+			for (const b of dialog.querySelectorAll(".choices button")) b.disabled = true;
+			const made = await getJson("/v1/prepare", { method: "POST", json: { sketch: given, fit: "pad", photo_of_paper: paper } });
+			if (mine !== turn) return;
+			src = await small(made.sketch);
+			dialog.querySelector("img").src = src;
+			$("prepared-note").textContent = made.warnings.join(" ");
+			for (const b of dialog.querySelectorAll(".choices button")) b.disabled = false;
+		};
+		await prepare("auto");
+		for (const b of $$("[data-paper]")) b.onclick = () => prepare(b.dataset.paper).catch((error) => { dialog.close(""); complain(error); });
+		dialog.querySelector("[value=replace]").hidden = dialog.querySelector(".choices span").hidden = sketch.isEmpty;
+		const answer = await ask(dialog);
+		if (!answer) return;
 		await loadPicture(src);
-		sketch.push({ k: "i", src });
+		sketch.push(answer === "replace" ? { k: "r", ops: [{ k: "i", src }] } : { k: "i", src });
 	},
 	async photo(blob) {
 		const canvas = await shrink(blob, 1024, true), png = await new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
@@ -628,11 +672,11 @@ async function take(blob) {
 	}
 	const dialog = $("dropped"), image = dialog.querySelector("img"), url = URL.createObjectURL(blob);
 	image.src = url;
-	dialog.returnValue = "";
-	dialog.showModal();
-	await new Promise((resolve) => dialog.addEventListener("close", resolve, { once: true }));
+	const answer = await ask(dialog);
 	URL.revokeObjectURL(url);
-	if (dialog.returnValue in useAs) await useAs[dialog.returnValue](blob);
+	try {
+		if (answer in useAs) await useAs[answer](blob);
+	} catch (error) { complain(error); }
 }
 
 // ---- Theme ----
@@ -659,6 +703,7 @@ function wire() {
 	on("pressure", "click", () => { setPressure(!pad.pressure); remember(); });
 	on("open", "click", () => $("file").click());
 	on("file", "change", async () => { const [f] = $("file").files; $("file").value = ""; await take(f); });
+	on("fill", "click", fillPaper);
 	on("export", "click", exportSketch);
 	on("trace-opacity", "input", () => setTrace(trace.src, Number($("trace-opacity").value)));
 	on("trace-off", "click", () => setTrace(null));
@@ -698,8 +743,8 @@ function wire() {
 		setTheme(themes[(themes.indexOf(now) + 1) % 3]);
 	});
 	on("show-keys", "click", () => $("keys").showModal());
-	for (const dialog of [$("keys"), $("dropped")]) {
-		for (const b of dialog.querySelectorAll("button")) b.onclick = () => dialog.close(b.value);
+	for (const dialog of [$("keys"), $("dropped"), $("prepared")]) {
+		for (const b of dialog.querySelectorAll("button[value]")) b.onclick = () => dialog.close(b.value);
 		dialog.addEventListener("click", (e) => { if (e.target === dialog) dialog.close(""); });
 	}
 	addEventListener("paste", (e) => {

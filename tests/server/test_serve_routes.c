@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "app/base64.h"
 #include "client.h"
 
 static served server;
@@ -424,6 +425,55 @@ static void test_lists(void **state) {
 }
 
 /* Every route of the OpenAPI document is there, and answers a wrong method with 405. */
+/* The picture in a data: URI. */
+static msk_image picture_in(const char *url) {
+  size_t count = 0;
+  msk_image image = {0};
+  msk_error error = {0};
+  assert_int_equal(strncmp(url, "data:image/png;base64,", 22), 0);
+  void *bytes = base64_decode(url + 22, &count);
+  assert_non_null(bytes);
+  assert_int_equal(msk_image_decode(&image, bytes, count, MSK_ALPHA_WHITE, "it", NULL, &error),
+                   MSK_OK);
+  free(bytes);
+  return image;
+}
+
+/* A drawing prepared is what the library's preparation makes of it, at four times the side. */
+static void test_preparing(void **state) {
+  (void)state;
+  static const char *const fits[] = {"pad", "ink"};
+  for (int i = 0; i < 2; i++) {
+    char format[100];
+    snprintf(format, sizeof format, "{\"sketch\":\"%%s\",\"fit\":\"%s\"}", fits[i]);
+    char *body = with_file(format, golden_path("image/png/rgb8.png"));
+    reply r = POST(&server, "/v1/prepare", body);
+    assert_int_equal(r.status, 200);
+    json_t *answer = reply_json(&r);
+    assert_int_equal(json_integer_value(json_object_get(answer, "side")), 512);
+    assert_true(json_is_array(json_object_get(answer, "warnings")));
+    msk_image got = picture_in(text_of(answer, "sketch")), source, expected;
+    msk_error error = {0};
+    msk_prepare_options options;
+    msk_prepare_init(&options);
+    options.fit = i == 0 ? MSK_FIT_PAD : MSK_FIT_INK;
+    assert_int_equal(
+        msk_image_load(&source, golden_path("image/png/rgb8.png"), MSK_ALPHA_SKETCH, NULL, &error),
+        MSK_OK);
+    assert_int_equal(msk_image_prepare(&expected, &source, 512, 512, &options, NULL, &error),
+                     MSK_OK);
+    assert_int_equal(got.width, 512);
+    assert_memory_equal(got.pixels, expected.pixels, 512 * 512 * 3);
+    msk_image_free(&got);
+    msk_image_free(&source);
+    msk_image_free(&expected);
+    json_decref(answer);
+    free(body);
+  }
+  EXPECT_PROBLEM(POST(&server, "/v1/prepare", "{}"), 422, "sketch");
+  EXPECT_PROBLEM(POST(&server, "/v1/prepare", "{\"sketch\":\"AAAAAAAA\"}"), 422, "not a picture");
+}
+
 static void test_openapi_names_the_routes(void **state) {
   (void)state;
   reply r = GET(&server, "/v1/openapi.json");
@@ -449,7 +499,7 @@ static void test_openapi_names_the_routes(void **state) {
     reply_free(&r);
     count++;
   }
-  assert_int_equal(count, 18);
+  assert_int_equal(count, 19);
   json_decref(document);
 }
 
@@ -532,6 +582,7 @@ int main(void) {
       cmocka_unit_test(test_restore),
       cmocka_unit_test(test_lists),
       cmocka_unit_test(test_openapi_names_the_routes),
+      cmocka_unit_test(test_preparing),
       cmocka_unit_test(test_page_and_head),
       cmocka_unit_test(test_openai_shape),
   };

@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -95,6 +96,9 @@ static msk_status open_file(msk_tokens *tokens, const char *path, msk_error *err
   tokens->descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
   if (tokens->descriptor < 0 || fstat(tokens->descriptor, &status) != 0)
     return msk_fail(error, MSK_ERROR_FILE, "%s cannot be opened or made", path);
+  /* Two runs would append to each other's records, and overwrite each other's checkpoint. */
+  if (flock(tokens->descriptor, LOCK_EX | LOCK_NB) != 0)
+    return msk_fail(error, MSK_ERROR_FILE, "%s is in use: another run works in this folder", path);
   size_t file_bytes = (size_t)status.st_size;
   msk_status result = check_header(tokens, path, file_bytes, error);
   if (result != MSK_OK) return result;

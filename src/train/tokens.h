@@ -31,7 +31,8 @@ typedef struct msk_token_record {
   const uint8_t *described;
 } msk_token_record;
 
-/* Opens or makes the file. MSK_ERROR_FILE if it is of other things. */
+/* Opens or makes the file, for this run alone. MSK_ERROR_FILE if it is of other things, or in use
+ * by another. */
 msk_status msk_tokens_open(msk_tokens **tokens, const char *path, const msk_tokens_shape *shape,
                            msk_error *error);
 void msk_tokens_close(msk_tokens *tokens);

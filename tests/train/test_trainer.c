@@ -230,6 +230,9 @@ static void test_half_written_tokens(void **state) {
       close(file);
     }
     assert_int_equal(msk_tokens_open(&tokens, path, &shape, &error), MSK_OK);
+    msk_tokens *other = NULL;
+    assert_int_equal(msk_tokens_open(&other, path, &shape, &error), MSK_ERROR_FILE);
+    assert_non_null(strstr(error.message, "another run"));
     assert_int_equal(msk_tokens_count(tokens), RECORDS - 1);
     uint64_t seed = 77;
     append_record(tokens, &seed);

@@ -60,13 +60,13 @@ static msk_status fill(char *out, const char *text, const char *name, size_t nam
                        msk_error *error) {
   static const char mark[] = "{class}";
   size_t used = 0;
-  if (text == NULL) text = "a photo of a {class}";
+  if (text == NULL) text = LIKENESS_TEXT;
   while (*text != 0) {
     bool marked = strncmp(text, mark, strlen(mark)) == 0;
     size_t length = marked ? name_bytes : 1;
     if (used + length > MAX_TEXT_BYTES)
       return app_fail(error, MSK_ERROR_ARGUMENT,
-                      "--text is longer than the %d bytes that are taken", MAX_TEXT_BYTES);
+                      "the text is longer than the %d bytes that are taken", MAX_TEXT_BYTES);
     memcpy(out + used, marked ? name : text, length);
     used += length;
     text += marked ? strlen(mark) : 1;
@@ -80,9 +80,8 @@ msk_status likeness_fill_text(char out[MAX_TEXT_BYTES + 1], const char *text, co
   return fill(out, text, name, name == NULL ? 0 : strlen(name), error);
 }
 
-msk_status likeness_class_text(char out[MAX_TEXT_BYTES + 1], const char *text,
-                               const msk_model *model, int class_id, msk_error *error) {
-  const char *name = msk_model_class_name(model, class_id);
+msk_status likeness_class_text(char out[MAX_TEXT_BYTES + 1], const char *text, const char *name,
+                               msk_error *error) {
   if (name == NULL) name = "thing";
   return fill(out, text, name, strcspn(name, ","), error);
 }

@@ -8,6 +8,7 @@
 #include "masksketch_tools.h"
 
 enum { MAX_TEXT_BYTES = 8192 };
+#define LIKENESS_TEXT "a photo of a {class}" /* what is asked where nothing else is */
 
 typedef struct clip_likeness {
   msk_clip *clip; /* NULL: not opened */
@@ -27,10 +28,10 @@ msk_status likeness_set_sketch(clip_likeness *l, const msk_image *sketch, msk_er
 msk_status likeness_look(clip_likeness *l, const msk_image *picture, double *text, double *sketch,
                          msk_error *error);
 
-/* `text` (NULL: "a photo of a {class}") with the name for every {class}. */
+/* `text` (NULL: LIKENESS_TEXT) with the name for every {class}. */
 msk_status likeness_fill_text(char out[MAX_TEXT_BYTES + 1], const char *text, const char *name,
                               msk_error *error);
-/* The same with a class of the model: its name up to the first comma. */
-msk_status likeness_class_text(char out[MAX_TEXT_BYTES + 1], const char *text,
-                               const msk_model *model, int class_id, msk_error *error);
+/* The same with a class's name up to its first comma: the first synonym. NULL: a thing. */
+msk_status likeness_class_text(char out[MAX_TEXT_BYTES + 1], const char *text, const char *name,
+                               msk_error *error);
 #endif

@@ -82,3 +82,17 @@ int order_pictures(const order *o) {
   if (o->request.guidance_count > 0) return o->keep;
   return o->kept >= 0 ? 1 : o->request.count;
 }
+
+const char *order_member(const char *field) {
+  static const struct {
+    const char *field, *member;
+  } names[] = {{"seed", "seed"},
+               {"first_item", "first_item"},
+               {"lambda_map", "lambda_map"},
+               {"edit_box", "box"},
+               {"edit_mask", "mask"}};
+  for (size_t i = 0; field != NULL && i < sizeof names / sizeof names[0]; i++) {
+    if (strcmp(field, names[i].field) == 0) return names[i].member;
+  }
+  return NULL;
+}

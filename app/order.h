@@ -52,4 +52,7 @@ msk_request order_request(const order *o);
 bool order_runs_together(const order *o);
 /* How many pictures it asks for. */
 int order_pictures(const order *o);
+/* The name under which every face takes what msk_error.field names; NULL: each has its own, or
+ * none. The command line writes it with - for _. */
+const char *order_member(const char *field);
 #endif

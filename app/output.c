@@ -170,7 +170,9 @@ static msk_status write_descriptor(int descriptor, const char *name, const char 
   return MSK_OK;
 }
 
-msk_status output_write(const char *path, const void *bytes, size_t byte_count, msk_error *error) {
+/* Writes bytes whole or not at all. */
+static msk_status output_write(const char *path, const void *bytes, size_t byte_count,
+                               msk_error *error) {
   if (output_is_stdout(path)) {
     msk_status status = app_flush_stdout(error);
     return status != MSK_OK

@@ -29,8 +29,6 @@ msk_status output_check(const char *path, msk_error *error);
 /* Adds -2, -3, ... to a name that nobody chose, until none of its `count` numbered files is
  * there. */
 msk_status output_free_name(char name[MAX_PATH_BYTES], int count, msk_error *error);
-/* Writes bytes whole or not at all. */
-msk_status output_write(const char *path, const void *bytes, size_t byte_count, msk_error *error);
 /* Encodes a picture; `metadata` goes into a PNG under the key "masksketch" (NULL: none). *bytes
  * are freed with msk_free(NULL, ...). quality: as msk_image_encode() takes it. */
 msk_status output_encode(const msk_image *image, msk_format format, int quality,

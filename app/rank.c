@@ -23,7 +23,8 @@ static msk_status look(contender *c, clip_likeness *clip, const msk_result *resu
 static msk_status ask_clip(contender *rows, const order *o, const rank_wishes *wishes,
                            const msk_result *result, msk_error *error) {
   char text[MAX_TEXT_BYTES + 1];
-  msk_status status = likeness_class_text(text, wishes->text, o->model, o->request.class_id, error);
+  const char *name = msk_model_class_name(o->model, o->request.class_id);
+  msk_status status = likeness_class_text(text, wishes->text, name, error);
   if (status == MSK_OK) status = likeness_set_text(wishes->clip, text, NULL, error);
   if (status == MSK_OK) status = likeness_set_sketch(wishes->clip, &o->picture, error);
   for (int i = 0; i < result->count && status == MSK_OK; i++)

@@ -77,10 +77,7 @@ bool bench_wants_pictures(const bench *b);
 /* Measures into b->results[precision]. MSK_ERROR_UNSUPPORTED: this build does not have it. */
 msk_status bench_measure(bench *b, msk_precision precision, msk_error *error);
 
-double bench_least(const bench_series *series);
 double bench_median(const double *values, int count);
-/* Share of the precision's own peak that a rate reaches; 0: the peak is not known. */
-double bench_share(const bench *b, int precision, double flop, double seconds);
 void bench_print(const bench *b);
 json_t *bench_json(const bench *b);
 

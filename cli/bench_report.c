@@ -10,6 +10,9 @@
 #include "bench.h"
 #include "masksketch_tools.h"
 
+const char *const bench_item_names[BENCH_ITEMS] = {"forward", "step", "encode",
+                                                   "decode",  "draw", "train"};
+
 static int compare_numbers(const void *a, const void *b) {
   double x = *(const double *)a, y = *(const double *)b;
   return (x > y) - (x < y);
@@ -23,14 +26,15 @@ double bench_median(const double *values, int count) {
   return count % 2 == 1 ? sorted[count / 2] : (sorted[count / 2 - 1] + sorted[count / 2]) / 2;
 }
 
-double bench_least(const bench_series *series) {
+static double bench_least(const bench_series *series) {
   double least = INFINITY;
   for (int i = 0; i < series->count; i++)
     least = series->seconds[i] < least ? series->seconds[i] : least;
   return least;
 }
 
-double bench_share(const bench *b, int precision, double flop, double seconds) {
+/* Share of the precision's own peak that a rate reaches; 0: the peak is not known. */
+static double bench_share(const bench *b, int precision, double flop, double seconds) {
   double peak = precision == MSK_PRECISION_INT8 ? b->all.int8_gops : b->all.fma_gflops;
   return peak > 0 && seconds > 0 ? flop / seconds / 1e9 / peak : 0;
 }

@@ -16,17 +16,15 @@
 #include "app/output.h"
 #include "masksketch_tools.h"
 
-const char *const bench_item_names[BENCH_ITEMS] = {"forward", "step", "encode", "decode", "draw",
-                                                   "train"};
-
 static msk_status choose_items(bench *b, msk_error *error) {
   for (int i = 0; i < b->line->input_count; i++) {
     int item = 0;
     while (item < BENCH_ITEMS && strcmp(b->line->inputs[i], bench_item_names[item]) != 0) item++;
     if (item == BENCH_ITEMS) {
-      return app_fail(error, MSK_ERROR_ARGUMENT,
-                      "bench was given %s, expected any of forward, step, encode, decode, draw, train",
-                      b->line->inputs[i]);
+      return app_fail(
+          error, MSK_ERROR_ARGUMENT,
+          "bench was given %s, expected any of forward, step, encode, decode, draw, train",
+          b->line->inputs[i]);
     }
     b->wanted[item] = true;
   }

@@ -54,7 +54,7 @@ static msk_status check_class(const char *name, bool has_mark, msk_error *error)
 static msk_status read_request(scorer *s, msk_error *error) {
   const score_options *options = s->options;
   const char *text = options->text != NULL         ? options->text
-                     : options->class_text != NULL ? "a photo of a {class}"
+                     : options->class_text != NULL ? LIKENESS_TEXT
                                                    : NULL;
   s->with_text = text != NULL;
   s->with_sketch = options->sketch != NULL;

@@ -54,16 +54,14 @@ static msk_status begin_order(order *o, const picture_options *options, const ms
 
 /* What the library refuses, under the name of the option that it came by. */
 static void name_option(msk_error *error) {
-  static const struct {
-    const char *field, *option;
-  } names[] = {{"seed", "seed"},    {"first_item", "first-item"}, {"lambda_map", "lambda-map"},
-               {"edit_box", "box"}, {"edit_mask", "mask"},        {"finish", "finish"}};
   const msk_error found = *error;
-  for (size_t i = 0; found.field != NULL && i < sizeof names / sizeof names[0]; i++) {
-    if (strcmp(found.field, names[i].field) != 0) continue;
-    app_fail(error, found.code, "--%s: %.480s", names[i].option, found.message);
-    return;
-  }
+  const bool finish = found.field != NULL && strcmp(found.field, "finish") == 0;
+  const char *member = finish ? "finish" : order_member(found.field);
+  char option[32];
+  if (member == NULL) return;
+  snprintf(option, sizeof option, "%s", member);
+  for (char *c = option; *c != 0; c++) *c = *c == '_' ? '-' : *c;
+  app_fail(error, found.code, "--%s: %.480s", option, found.message);
 }
 
 /* What can be judged without the model, and the picture at its own size. */

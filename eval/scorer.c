@@ -10,6 +10,7 @@
 
 #include "app/cancel.h"
 #include "app/input.h"
+#include "app/likeness.h"
 #include "app/progress.h"
 
 /* ---- measures ---- */
@@ -186,33 +187,15 @@ static msk_status no_memory(msk_error *error) {
   return app_fail(error, MSK_ERROR_MEMORY, "out of memory for the scores");
 }
 
-/* The SPEC's text with the class for every {class}; the first of a class's synonyms. */
-static bool fill_text(char *out, size_t size, const char *text, const char *name) {
-  static const char mark[] = "{class}";
-  size_t used = 0, name_length = strcspn(name, ",");
-  while (*text != 0) {
-    bool at_mark = strncmp(text, mark, strlen(mark)) == 0;
-    size_t length = at_mark ? name_length : 1;
-    if (used + length >= size) return false;
-    memcpy(out + used, at_mark ? name : text, length);
-    used += length;
-    text += at_mark ? strlen(mark) : 1;
-  }
-  out[used] = 0;
-  return true;
-}
-
 static msk_status embed_sketch(eval_scorer *scorer, int sketch, bool quiet, msk_error *error) {
-  char text[4 * MAX_SPEC_TEXT];
+  char text[MAX_TEXT_BYTES + 1];
   const char *texts[] = {text};
   const eval_spec *spec = scorer->sketches->spec;
   size_t at = (size_t)sketch * (size_t)scorer->eyes->clip_info.dimensions;
   int tokens = 0;
-  if (!fill_text(text, sizeof text, spec->text, scorer->class_names[sketch]))
-    return app_fail(error, MSK_ERROR_FILE,
-                    "the SPEC's \"text\" has too many classes in it, expected one {class}");
-  msk_status status =
-      msk_clip_embed_texts(scorer->eyes->clip, texts, 1, scorer->texts + at, &tokens, error);
+  msk_status status = likeness_class_text(text, spec->text, scorer->class_names[sketch], error);
+  if (status == MSK_OK)
+    status = msk_clip_embed_texts(scorer->eyes->clip, texts, 1, scorer->texts + at, &tokens, error);
   if (status == MSK_OK && tokens > scorer->eyes->clip_info.text_tokens && !quiet) {
     fprintf(stderr,
             "masksketch: the text takes %d tokens, of which CLIP reads %d: its end was cut off\n",

@@ -9,6 +9,7 @@
 
 #include "app/input.h"
 #include "app/json.h"
+#include "app/likeness.h"
 #include "app/nearest.h"
 #include "masksketch_tools.h"
 
@@ -19,7 +20,7 @@ _Static_assert(MAX_SPEC_TEXT == 400, "TEXT_LIMITS says so");
 
 const spec_key spec_keys[] = {
     {"", "title", SPEC_TEXT, .value = "Evaluation", .help = "of the report"},
-    {"", "text", SPEC_TEXT, .value = "a photo of a {class}",
+    {"", "text", SPEC_TEXT, .value = LIKENESS_TEXT,
      .help = "what CLIP holds the pictures against; `{class}` is replaced"},
     {"", "reference", SPEC_TEXT, .if_missing = "no distances",
      .help = "folder of pictures for the distances"},

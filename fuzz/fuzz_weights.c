@@ -21,8 +21,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count) {
     for (size_t b = 0; b < tensor->bytes; b++) sum = (uint8_t)(sum + tensor->data[b]);
     (void)msk_tensor_check_finite(tensor, "input", &error);
   }
-  for (size_t i = 0; i < msk_weight_file_metadata_count(file); i++) {
-    const char *value, *key = msk_weight_file_metadata_at(file, i, &value);
+  const char *key, *value;
+  for (size_t i = 0; (key = msk_weight_file_metadata_at(file, i, &value)) != NULL; i++) {
     if (msk_weight_file_metadata(file, key) != value) abort();
   }
   msk_weight_file_close(file);

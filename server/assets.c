@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char *assets_type(const char *name) {
+/* The type of a name that may be asked for, or NULL. */
+static const char *assets_type(const char *name) {
   static const struct {
     const char *suffix, *type;
   } types[] = {{".html", "text/html; charset=utf-8"},

@@ -19,7 +19,5 @@ extern const int asset_file_count;
 
 /* GET / and GET /NAME. */
 enum MHD_Result assets_answer(exchange *e);
-/* The type of a name that may be asked for, or NULL. */
-const char *assets_type(const char *name);
 const asset_file *assets_find(const char *name);
 #endif

@@ -299,7 +299,8 @@ static const char *skip_data_head(const char *text) {
                                                                                     : NULL;
 }
 
-bool form_bytes(form *f, const char *name, void **bytes, size_t *count) {
+/* The bytes of a file: a part, or base64 (a data: URI or bare) in JSON; to free(). */
+static bool form_bytes(form *f, const char *name, void **bytes, size_t *count) {
   const char *text = NULL;
   if (!form_has(f, name)) return true;
   if (f->values == NULL) {

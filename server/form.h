@@ -54,8 +54,6 @@ bool form_choice(form *f, const char *name, const char *const *words, int *out);
 bool form_json(form *f, const char *name, json_type type, json_t **out);
 /* A value that may be a number or a text, as text. */
 bool form_loose_text(form *f, const char *name, char *out, size_t bytes);
-/* The bytes of a file: a part, or base64 (a data: URI or bare) in JSON; to free(). */
-bool form_bytes(form *f, const char *name, void **bytes, size_t *count);
 /* A picture: bounded in memory; to be used before the form is freed. */
 bool form_picture(form *f, const char *name, msk_alpha alpha, msk_image *out);
 

@@ -10,7 +10,8 @@
 #include <string.h>
 #include <strings.h>
 
-bool guard_host_name(const char *header, char *name, size_t bytes) {
+/* Host[:port] without its port, lower case, brackets off; false if it is none. */
+static bool host_name(const char *header, char *name, size_t bytes) {
   const char *begin = header, *end;
   if (*header == '[') {
     begin++;
@@ -48,7 +49,8 @@ static bool listed(const char *list, const char *word) {
   return false;
 }
 
-bool guard_same_bytes(const char *given, const char *expected) {
+/* in a time that tells nothing of where they differ */
+static bool same_bytes(const char *given, const char *expected) {
   size_t given_length = strlen(given), length = strlen(expected);
   unsigned char difference = given_length != length;
   for (size_t i = 0; i < given_length; i++)
@@ -100,7 +102,7 @@ static bool check_host(exchange *e, const char *version) {
   char name[HEADER_BYTES];
   if (strcmp(e->url, "/healthz") == 0 || (e->host == NULL && strcmp(version, "HTTP/1.0") == 0))
     return true;
-  if (e->host != NULL && guard_host_name(e->host, name, sizeof name) &&
+  if (e->host != NULL && host_name(e->host, name, sizeof name) &&
       (strcmp(name, "localhost") == 0 || is_numeric(name) ||
        listed(e->server->config.allow_host, name)))
     return true;
@@ -132,7 +134,7 @@ bool guard_check(exchange *e, const char *version, bool needs_key) {
   if (!check_host(e, version) || !check_origin(e, origin)) return false;
   if (!needs_key || key == NULL) return true;
   const char *given = MHD_lookup_connection_value(e->connection, MHD_HEADER_KIND, "Authorization");
-  if (given != NULL && strncasecmp(given, "Bearer ", 7) == 0 && guard_same_bytes(given + 7, key))
+  if (given != NULL && strncasecmp(given, "Bearer ", 7) == 0 && same_bytes(given + 7, key))
     return true;
   answer_header(e, "WWW-Authenticate", "Bearer realm=\"masksketch\"");
   return problem_set(&e->problem, 401, NULL, "%s, expected the header Authorization: Bearer KEY",

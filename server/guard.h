@@ -16,9 +16,4 @@ bool guard_check(exchange *e, const char *version, bool needs_key);
 /* The headers that the page of an allowed origin wants to send: they guard nothing, its origin
  * does. */
 const char *guard_wanted_headers(exchange *e);
-/* Host[:port] without its port, lower case, brackets off; false if it is none. Public for the
- * tests. */
-bool guard_host_name(const char *header, char *name, size_t bytes);
-/* in a time that tells nothing of where they differ */
-bool guard_same_bytes(const char *given, const char *expected);
 #endif

@@ -284,17 +284,11 @@ static bool read_pictures(form *f, order *o, msk_job kind) {
 
 /* ---- The job ---- */
 
-/* The member of the request that what the library refuses came by; NULL: none alone. */
+/* The member of the request that what the library refuses came by; NULL: none alone. The
+ * candidates of a form are a number, from which the library's list of scales is made. */
 static const char *member_of(const char *field) {
-  static const struct {
-    const char *field, *member;
-  } names[] = {
-      {"seed", "seed"},    {"first_item", "first_item"}, {"lambda_map", "lambda_map"},
-      {"edit_box", "box"}, {"edit_mask", "mask"},        {"guidance_scales", "candidates"}};
-  for (size_t i = 0; field != NULL && i < sizeof names / sizeof names[0]; i++) {
-    if (strcmp(field, names[i].field) == 0) return names[i].member;
-  }
-  return NULL;
+  const bool scales = field != NULL && strcmp(field, "guidance_scales") == 0;
+  return scales ? "candidates" : order_member(field);
 }
 
 /* Has the library judge the order before it is accepted. */

@@ -464,7 +464,7 @@ int jobs_image_count(jobs *table, job *j) {
   return count;
 }
 
-const char *job_state_name(job_state state) {
+static const char *state_name(job_state state) {
   static const char *const names[] = {"queued", "running", "done", "failed", "cancelled"};
   return names[state];
 }
@@ -517,7 +517,7 @@ static json_t *object_locked(const jobs *table, const job *j) {
   for (int i = 0; i < j->image_count; i++) json_array_append_new(images, image_object(j, i));
   json_t *object =
       json_pack("{s:s, s:s, s:s, s:s?, s:{s:i, s:s?}, s:s, s:i, s:i, s:s, s:b, s:O, s:i}", "id",
-                j->id, "job", msk_job_name((int)request->job), "state", job_state_name(j->state),
+                j->id, "job", msk_job_name((int)request->job), "state", state_name(j->state),
                 "reason", j->state == JOB_CANCELLED ? reasons[j->reason] : NULL, "class", "id",
                 request->class_id, "name", msk_model_class_name(j->order.model, request->class_id),
                 "seed", seed, "first_item", request->first_item, "count", order_pictures(&j->order),
@@ -592,7 +592,7 @@ static json_t *next_locked(jobs *table, job *j, job_told *told, const char **eve
   }
   if (has_ended(j)) {
     told->over = true;
-    *event = job_state_name(j->state);
+    *event = state_name(j->state);
     return object_locked(table, j);
   }
   if (told->step_version == j->step_version || j->index < j->image_count) return NULL;

@@ -114,5 +114,4 @@ typedef struct job_told {
  * name. */
 json_t *jobs_next_event(jobs *table, job *j, job_told *told, const char **event);
 
-const char *job_state_name(job_state state);
 #endif

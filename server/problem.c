@@ -34,7 +34,7 @@ bool problem_from_error(problem *p, const char *field, const msk_error *error) {
   return problem_set(p, status_of(error->code), field, "%s", error->message);
 }
 
-const char *problem_title(int status) {
+static const char *problem_title(int status) {
   static const struct {
     int status;
     const char *title;

@@ -26,5 +26,4 @@ bool problem_set(problem *p, int status, const char *field, const char *format, 
 bool problem_from_error(problem *p, const char *field, const msk_error *error);
 /* The document; NULL without memory. */
 json_t *problem_object(const problem *p);
-const char *problem_title(int status);
 #endif

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "app/base64.h"
 #include "app/json.h"
 #include "app/metadata.h"
 #include "assets.h"
@@ -39,32 +38,6 @@ const route routes[] = {
     {METHOD_GET, "/{file}", assets_answer, 0, false},
 };
 const int route_count = sizeof routes / sizeof routes[0];
-
-json_t *route_picture(const msk_image *image) {
-  static const char head[] = "data:image/png;base64,";
-  void *bytes = NULL;
-  size_t count = 0;
-  msk_error ignored;
-  if (image == NULL || image->pixels == NULL) return json_null();
-  if (msk_image_encode(image, MSK_FORMAT_PNG, 0, NULL, 0, &bytes, &count, NULL, &ignored) !=
-      MSK_OK) {
-    json_lose();
-    return NULL;
-  }
-  char *text = base64_encode(bytes, count),
-       *url = text == NULL ? NULL : malloc(sizeof head + strlen(text));
-  json_t *value = NULL;
-  msk_free(NULL, bytes);
-  if (url != NULL) {
-    strcpy(url, head);
-    strcpy(url + sizeof head - 1, text);
-    value = json_string_nocheck(url);
-  }
-  if (value == NULL) json_lose();
-  free(text);
-  free(url);
-  return value;
-}
 
 /* ---- What there is ---- */
 

@@ -17,7 +17,4 @@ route_handler route_openai_generate, route_openai_edit;
 /* routes.c */
 route_handler route_models, route_model, route_classes, route_recipes, route_health, route_metrics,
     route_openapi;
-
-/* "data:image/png;base64,..." or JSON null where there is no picture; NULL without memory. */
-json_t *route_picture(const msk_image *image);
 #endif

@@ -5,12 +5,40 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/base64.h"
 #include "app/json.h"
 #include "app/metadata.h"
 #include "form.h"
 #include "job_form.h"
 #include "masksketch_tools.h"
 #include "routes.h"
+
+/* "data:image/png;base64,..." or JSON null where there is no picture; NULL without memory. */
+static json_t *picture_url(const msk_image *image) {
+  static const char head[] = "data:image/png;base64,";
+  void *bytes = NULL;
+  size_t count = 0;
+  msk_error ignored;
+  if (image == NULL || image->pixels == NULL) return json_null();
+  if (msk_image_encode(image, MSK_FORMAT_PNG, 0, NULL, 0, &bytes, &count, NULL, &ignored) !=
+      MSK_OK) {
+    json_lose();
+    return NULL;
+  }
+  char *text = base64_encode(bytes, count),
+       *url = text == NULL ? NULL : malloc(sizeof head + strlen(text));
+  json_t *value = NULL;
+  msk_free(NULL, bytes);
+  if (url != NULL) {
+    strcpy(url, head);
+    strcpy(url + sizeof head - 1, text);
+    value = json_string_nocheck(url);
+  }
+  if (value == NULL) json_lose();
+  free(text);
+  free(url);
+  return value;
+}
 
 enum { SIDES = 2 }; /* sketch, photo */
 
@@ -90,7 +118,7 @@ static json_t *layer_picture(const attention *a, int layer) {
             (uint8_t)(map[q * k + i] / largest * 255.0f + 0.5f);
     }
   }
-  json_t *value = route_picture(&image);
+  json_t *value = picture_url(&image);
   msk_image_free(&image);
   return value;
 }
@@ -234,7 +262,7 @@ enum { MOST_SIDE = 1024 };
 static json_t *prepared(const msk_image *sketch, const char *const *warnings) {
   json_t *list = json_array();
   for (; *warnings != NULL; warnings++) json_array_append_new(list, json_string(*warnings));
-  return json_pack("{s:o, s:i, s:o}", "sketch", route_picture(sketch), "side", sketch->width,
+  return json_pack("{s:o, s:i, s:o}", "sketch", picture_url(sketch), "side", sketch->width,
                    "warnings", list);
 }
 
@@ -325,9 +353,9 @@ static json_t *restored(const order *o, const msk_image *sketch, const char *pag
       msk_model_class_name(o->model, request->class_id), "seed", seed, "item",
       request->recipe.official ? o->kept : request->first_item, "count", request->count, "recipe",
       request->recipe.name, "rng", msk_rng_layout_name((int)request->rng_layout), "set",
-      metadata_settings(&request->recipe, request->job), "sketch", route_picture(sketch), "photo",
-      route_picture(request->job == MSK_JOB_EDIT ? &o->picture : NULL), "mask",
-      route_picture(&o->mask), "lambda_map", route_picture(&o->lambda_map));
+      metadata_settings(&request->recipe, request->job), "sketch", picture_url(sketch), "photo",
+      picture_url(request->job == MSK_JOB_EDIT ? &o->picture : NULL), "mask", picture_url(&o->mask),
+      "lambda_map", picture_url(&o->lambda_map));
   if (object == NULL) return NULL;
   json_t *tokens = o->sketch_tokens == NULL ? json_null() : json_array();
   for (int i = 0; o->sketch_tokens != NULL && i < o->info.tokens - 1; i++)

@@ -93,8 +93,9 @@ enum MHD_Result route_score(exchange *e) {
     good = problem_set(&e->problem, 422, "text", "text is longer than the %d bytes that are taken",
                        MAX_TEXT_BYTES);
   if (good && j != NULL &&
-      likeness_class_text(fallback, NULL, e->server->model, j->order.request.class_id, &error) !=
-          MSK_OK)
+      likeness_class_text(fallback, NULL,
+                          msk_model_class_name(e->server->model, j->order.request.class_id),
+                          &error) != MSK_OK)
     good = problem_from_error(&e->problem, "text", &error);
   if (good && j == NULL)
     good = problem_set(&e->problem, 404, NULL,

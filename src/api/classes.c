@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
- * classes.c - see classes.h; and the search functions of the public header. */
-#include "api/classes.h"
-
+ * classes.c - the functions of the public headers that find classes by name: letter case, accents
+ * and underscores aside. Allocates nothing. */
 #include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/bundle.h"
+#include "api/model.h"
 #include "base/error.h"
+
+enum { FOLDED_NAME = 256 };
 
 /* Base letters of U+00C0..U+00FF and U+0100..U+017F; '?' keeps the character as it is. */
 static const char base_letters[] =
@@ -18,9 +19,11 @@ static const char base_letters[] =
     "nnnnnnnnnoooooooorrrrrrsssssssst"
     "tttttuuuuuuuuuuuuwwyyyzzzzzzs";
 
-void msk_fold_name(const char *text, size_t bytes, char folded[MSK_FOLDED_NAME]) {
+/* Lower case, accents of Latin letters taken off, underscores to spaces, outer spaces off; cut
+ * at 255 bytes. `bytes` of text are read. */
+static void fold_name(const char *text, size_t bytes, char folded[FOLDED_NAME]) {
   size_t used = 0;
-  for (size_t i = 0; i < bytes && used + 1 < MSK_FOLDED_NAME; i++) {
+  for (size_t i = 0; i < bytes && used + 1 < FOLDED_NAME; i++) {
     unsigned char c = (unsigned char)text[i];
     unsigned char next = i + 1 < bytes ? (unsigned char)text[i + 1] : 0;
     if (c >= 0xC3 && c <= 0xC5 && (next & 0xC0) == 0x80) {
@@ -37,10 +40,10 @@ void msk_fold_name(const char *text, size_t bytes, char folded[MSK_FOLDED_NAME])
 }
 
 /* The next synonym, folded; false past the end. *cursor moves on. */
-static bool next_synonym(const char **cursor, char folded[MSK_FOLDED_NAME]) {
+static bool next_synonym(const char **cursor, char folded[FOLDED_NAME]) {
   if (**cursor == 0) return false;
   size_t bytes = strcspn(*cursor, ",");
-  msk_fold_name(*cursor, bytes, folded);
+  fold_name(*cursor, bytes, folded);
   *cursor += bytes;
   if (**cursor == ',') (*cursor)++;
   return true;
@@ -57,9 +60,11 @@ static int synonym_rank(const char *synonym, const char *word) {
   return rank;
 }
 
-int msk_class_rank(const char *names, const char *word) {
+/* How well a folded word fits a class name with its comma-separated synonyms: 0 equals one, 1
+ * begins one, 2 begins a word, 3 is inside, -1 not at all. */
+static int class_rank(const char *names, const char *word) {
   int best = -1;
-  char synonym[MSK_FOLDED_NAME];
+  char synonym[FOLDED_NAME];
   while (next_synonym(&names, synonym)) {
     int rank = synonym_rank(synonym, word);
     if (rank >= 0 && (best < 0 || rank < best)) best = rank;
@@ -68,7 +73,7 @@ int msk_class_rank(const char *names, const char *word) {
 }
 
 static int edit_distance(const char *a, const char *b) {
-  int row[MSK_FOLDED_NAME];
+  int row[FOLDED_NAME];
   size_t columns = strlen(b);
   for (size_t j = 0; j <= columns; j++) row[j] = (int)j;
   for (size_t i = 0; a[i] != 0; i++) {
@@ -84,9 +89,10 @@ static int edit_distance(const char *a, const char *b) {
   return row[columns];
 }
 
-int msk_class_distance(const char *names, const char *word) {
+/* Smallest edit distance between a folded word and a synonym. */
+static int class_distance(const char *names, const char *word) {
   int best = INT_MAX;
-  char synonym[MSK_FOLDED_NAME];
+  char synonym[FOLDED_NAME];
   while (next_synonym(&names, synonym)) {
     int distance = edit_distance(synonym, word);
     if (distance < best) best = distance;
@@ -108,7 +114,7 @@ static int collect_rank(const msk_model *model, const char *word, int rank, int 
                         int found, int limit) {
   for (int id = 0; id < model->class_count; id++) {
     if (model->defaults.hidden[id] ||
-        (word != NULL && msk_class_rank(model->class_names[id], word) != rank))
+        (word != NULL && class_rank(model->class_names[id], word) != rank))
       continue;
     if (found < limit && class_ids != NULL) class_ids[found] = id;
     found++;
@@ -117,9 +123,9 @@ static int collect_rank(const msk_model *model, const char *word, int rank, int 
 }
 
 int msk_model_class_search(const msk_model *model, const char *word, int *class_ids, int limit) {
-  char folded[MSK_FOLDED_NAME];
+  char folded[FOLDED_NAME];
   if (word == NULL) return collect_rank(model, NULL, 0, class_ids, 0, limit);
-  msk_fold_name(word, strlen(word), folded);
+  fold_name(word, strlen(word), folded);
   int found = 0;
   for (int rank = 0; rank <= 3; rank++)
     found = collect_rank(model, folded, rank, class_ids, found, limit);
@@ -133,7 +139,7 @@ static int collect_near(const msk_model *model, const char *word, int class_ids[
   int distances[CANDIDATES], count = 0;
   for (int id = 0; id < model->class_count; id++) {
     if (model->defaults.hidden[id]) continue;
-    int distance = msk_class_distance(model->class_names[id], word), place = count;
+    int distance = class_distance(model->class_names[id], word), place = count;
     while (place > 0 && distances[place - 1] > distance) place--;
     if (place == CANDIDATES) continue;
     if (count < CANDIDATES) count++;
@@ -177,11 +183,11 @@ static msk_status find_number(const msk_model *model, const char *text, int *cla
 
 msk_status msk_model_class_find(const msk_model *model, const char *text, int *class_id,
                                 msk_error *error) {
-  char word[MSK_FOLDED_NAME];
+  char word[FOLDED_NAME];
   int ids[CANDIDATES];
   if (text == NULL)
     return msk_fail(error, MSK_ERROR_ARGUMENT, "no class given, expected a number or a name");
-  msk_fold_name(text, strlen(text), word);
+  fold_name(text, strlen(text), word);
   if (word[0] == 0)
     return msk_fail(error, MSK_ERROR_ARGUMENT, "the class is empty, expected a number or a name");
   if (word[strspn(word, "0123456789")] == 0) return find_number(model, word, class_id, error);

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/bundle.h"
+#include "api/model.h"
 #include "api/class_list.h"
 #include "api/convert_tensors.h"
 #include "base/error.h"
@@ -141,7 +141,7 @@ static msk_status check_recipes(conversion *c, const msk_model_defaults *default
 }
 
 static msk_status check_defaults(conversion *c) {
-  msk_bundle_defaults parsed;
+  msk_file_defaults parsed;
   size_t side = 1;
   msk_status status =
       msk_defaults_parse(&parsed, c->defaults, c->class_count, c->transformer.layers,
@@ -284,7 +284,7 @@ static msk_status make_metadata(conversion *c) {
 
 static msk_status write_output(conversion *c) {
   msk_metadata_entry metadata[MAX_METADATA] = {
-      {"format", c->options->int8 ? MSK_BUNDLE_FORMAT_CODES : MSK_BUNDLE_FORMAT},
+      {"format", c->options->int8 ? MSK_MODEL_FORMAT_INT8 : MSK_MODEL_FORMAT},
       {"name", c->name},
       {"classes", c->classes},
       {"provenance", c->provenance},

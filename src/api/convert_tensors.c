@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/bundle.h"
+#include "api/model.h"
 #include "base/int8.h"
 #include "base/error.h"
 #include "base/memory.h"
@@ -58,7 +58,7 @@ static void add_tensor(msk_outputs *o, const struct msk_origin *origin, const ch
   msk_tensor *tensor = &o->tensors[o->count];
   char *name = o->names[o->count];
   *tensor = origin->source->tensor;
-  strcpy(name, origin->network == 0 ? MSK_BUNDLE_TOKENIZER : MSK_BUNDLE_TRANSFORMER);
+  strcpy(name, origin->network == 0 ? MSK_MODEL_TOKENIZER : MSK_MODEL_TRANSFORMER);
   /* fits: msk_import_open() saw to it, and names with a suffix are the network's own */
   strcat(name, origin->source->name);
   strcat(name, suffix);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * defaults.c - the "defaults" object of a model file (bundle.h, docs/formats.md). Foreign text:
+ * defaults.c - the "defaults" object of a model file (model.h, docs/formats.md). Foreign text:
  * bounded before it is parsed, every type and range checked. Values of recipe keys become text
  * here and are judged by src/sampling when a recipe is asked for. */
 #include <jansson.h>
@@ -8,14 +8,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/bundle.h"
+#include "api/model.h"
 #include "base/error.h"
 #include "base/json_tree.h"
 
 enum { MAX_JSON = 64 * 1024, MAX_VALUE = 1024 };
 
 struct parse {
-  msk_bundle_defaults *defaults;
+  msk_file_defaults *defaults;
   size_t class_count, layers;
   const char *path;
   const msk_allocator *allocator;
@@ -141,7 +141,7 @@ static msk_status parse_recipe(const struct parse *parse, const char *name, cons
   json_t *value;
   char text[MAX_VALUE];
   size_t bytes = 0;
-  msk_bundle_defaults *defaults = parse->defaults;
+  msk_file_defaults *defaults = parse->defaults;
   if (!json_is_object(object) || json_object_size(object) > MSK_MAX_DEFAULTS)
     return fail_value(parse, name, "an object of at most 64 values");
   json_object_foreach((json_t *)(uintptr_t)object, key, value) {
@@ -196,10 +196,10 @@ static msk_status parse_object(const struct parse *parse, const json_t *object) 
   return MSK_OK;
 }
 
-msk_status msk_defaults_parse(msk_bundle_defaults *defaults, const char *json, size_t class_count,
+msk_status msk_defaults_parse(msk_file_defaults *defaults, const char *json, size_t class_count,
                               size_t layers, const char *path, const msk_allocator *allocator,
                               msk_error *error) {
-  msk_bundle_defaults made = {.recipe = {.null_class = -1, .start_from_sketch = -1}, .groups = 32};
+  msk_file_defaults made = {.recipe = {.null_class = -1, .start_from_sketch = -1}, .groups = 32};
   struct parse parse = {&made, class_count, layers, path, allocator, error};
   if (json != NULL && strlen(json) > MAX_JSON)
     return fail_value(&parse, "defaults", "at most 64 KiB");
@@ -224,8 +224,8 @@ msk_status msk_defaults_parse(msk_bundle_defaults *defaults, const char *json, s
   return status;
 }
 
-void msk_defaults_free(msk_bundle_defaults *defaults, const msk_allocator *allocator) {
+void msk_defaults_free(msk_file_defaults *defaults, const msk_allocator *allocator) {
   msk_free(allocator, defaults->text);
   msk_free(allocator, defaults->hidden);
-  *defaults = (msk_bundle_defaults){0};
+  *defaults = (msk_file_defaults){0};
 }

@@ -14,7 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "api/bundle.h"
+#include "api/model.h"
 #include "base/error.h"
 #include "base/memory.h"
 
@@ -162,8 +162,8 @@ static bool is_muse(const msk_weight_file *file) {
 /* A file that plainly holds the other network alone. */
 static msk_status check_kind(const msk_weight_file *file, msk_import_kind kind, msk_error *error) {
   bool tokenizer =
-      is_tokenizer(file, "") || is_tokenizer(file, MSK_BUNDLE_TOKENIZER) || is_muse(file);
-  bool transformer = is_transformer(file, "") || is_transformer(file, MSK_BUNDLE_TRANSFORMER);
+      is_tokenizer(file, "") || is_tokenizer(file, MSK_MODEL_TOKENIZER) || is_muse(file);
+  bool transformer = is_transformer(file, "") || is_transformer(file, MSK_MODEL_TRANSFORMER);
   const char *path = msk_weight_file_path(file);
   if (kind == MSK_IMPORT_TOKENIZER && transformer && !tokenizer) {
     return msk_fail(error, MSK_ERROR_FILE,
@@ -194,7 +194,7 @@ static void permute_shape(msk_import_tensor *made) {
 
 static msk_status translate(msk_import *import, msk_import_kind kind, msk_error *error) {
   const msk_weight_file *file = import->file;
-  const char *prefix = kind == MSK_IMPORT_TOKENIZER ? MSK_BUNDLE_TOKENIZER : MSK_BUNDLE_TRANSFORMER,
+  const char *prefix = kind == MSK_IMPORT_TOKENIZER ? MSK_MODEL_TOKENIZER : MSK_MODEL_TRANSFORMER,
              *path = msk_weight_file_path(file);
   bool prefixed =
       kind == MSK_IMPORT_TOKENIZER ? is_tokenizer(file, prefix) : is_transformer(file, prefix);

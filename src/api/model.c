@@ -1,11 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0
- * model.c - the model functions of the public header, on bundle.h. */
+ *
+ * model.c - the model functions of the public header. A file is judged in this order: its kind,
+ * every tensor's name, type and shape, whether the networks belong together, the metadata; memory
+ * for weights is taken last. */
+#include "api/model.h"
+
+#include <jansson.h>
 #include <string.h>
 
-#include "api/bundle.h"
 #include "base/error.h"
+#include "base/json_tree.h"
+#include "base/pool.h"
 #include "base/threads.h"
 #include "masksketch_tools.h"
+
+enum { MAX_SIDE = 1024, MAX_CLASS_NAME = 1000 };
+
+/* ---- options ---- */
 
 void msk_model_options_init(msk_model_options *options) {
   *options = (msk_model_options){.size = sizeof *options, .precision = MSK_PRECISION_OF_FILE};
@@ -34,13 +45,227 @@ static msk_status choose_options(msk_model_options *chosen, const msk_model_opti
   return MSK_OK;
 }
 
+/* ---- what a file says ---- */
+
+/* What a tokenizer and a transformer make together: classes = vocabulary - codes - 1,
+ * latent_size^2 + 1 = positions. Sizes that do not fit each other are refused. `path` stands in
+ * messages. */
+static msk_status match(const msk_vqgan_config *tokenizer, const msk_maskgit_config *transformer,
+                        const char *path, size_t *class_count, size_t *latent_size,
+                        msk_error *error) {
+  if (transformer->vocabulary < tokenizer->codes + 2) {
+    return msk_fail(error, MSK_ERROR_FILE,
+                    "%s: the transformer knows %zu tokens, expected more than the tokenizer's %zu "
+                    "codes: they do not belong together",
+                    path, transformer->vocabulary, tokenizer->codes);
+  }
+  size_t side = 1;
+  while (side < MAX_SIDE && side * side + 1 < transformer->positions) side++;
+  if (side * side + 1 != transformer->positions) {
+    return msk_fail(error, MSK_ERROR_FILE,
+                    "%s: the transformer has %zu positions, expected 1 and a square of tokens: is "
+                    "this a MaskGIT transformer?",
+                    path, transformer->positions);
+  }
+  *class_count = transformer->vocabulary - tokenizer->codes - 1;
+  *latent_size = side;
+  return MSK_OK;
+}
+
+static msk_status check_kind(const msk_weight_file *file, msk_error *error) {
+  const char *path = msk_weight_file_path(file), *format = msk_weight_file_metadata(file, "format");
+  if (strcmp(msk_weight_file_kind(file), "safetensors") != 0) {
+    return msk_fail(
+        error, MSK_ERROR_FILE,
+        "%s: this is a %s checkpoint, expected a model file: make one with `masksketch convert`",
+        path, msk_weight_file_kind(file));
+  }
+  bool codes = format != NULL && strcmp(format, MSK_MODEL_FORMAT_INT8) == 0;
+  if (format == NULL || (!codes && strcmp(format, MSK_MODEL_FORMAT) != 0)) {
+    return msk_fail(error, MSK_ERROR_FILE,
+                    "%s: its metadata say format \"%.40s\", expected \"%s\" or \"%s\": make a "
+                    "model file with `masksketch convert`",
+                    path, format == NULL ? "" : format, MSK_MODEL_FORMAT, MSK_MODEL_FORMAT_INT8);
+  }
+  for (size_t i = 0; i < msk_weight_file_count(file); i++) {
+    const char *name = msk_weight_file_at(file, i)->name;
+    if (!codes && msk_weight_file_at(file, i)->dtype == MSK_DTYPE_I8) {
+      return msk_fail(
+          error, MSK_ERROR_FILE,
+          "%s: tensor %s has type I8, which a file of format \"%s\" cannot have: expected \"%s\"",
+          path, name, MSK_MODEL_FORMAT, MSK_MODEL_FORMAT_INT8);
+    }
+    if (strncmp(name, MSK_MODEL_TOKENIZER, strlen(MSK_MODEL_TOKENIZER)) == 0) continue;
+    if (strncmp(name, MSK_MODEL_TRANSFORMER, strlen(MSK_MODEL_TRANSFORMER)) == 0) continue;
+    return msk_fail(error, MSK_ERROR_FILE, "%s: tensor %s belongs to no part of a model file", path,
+                    name);
+  }
+  return MSK_OK;
+}
+
+static msk_status copy_names(msk_model *model, const json_t *names, msk_error *error) {
+  size_t bytes = 0, count = (size_t)model->class_count;
+  for (size_t i = 0; i < count; i++) {
+    const char *name = json_string_value(json_array_get(names, i));
+    if (name == NULL || name[0] == 0 || strlen(name) > MAX_CLASS_NAME) {
+      return msk_fail(error, MSK_ERROR_FILE,
+                      "%s: the name of class %zu is no text of 1 to %d bytes",
+                      msk_weight_file_path(model->file), i, MAX_CLASS_NAME);
+    }
+    bytes += strlen(name) + 1;
+  }
+  model->class_text = msk_allocate(model->allocator, bytes, 1);
+  model->class_names = msk_allocate(model->allocator, count, sizeof *model->class_names);
+  if (model->class_text == NULL || model->class_names == NULL)
+    return msk_fail(error, MSK_ERROR_MEMORY, "not enough memory for the class names");
+  char *end = model->class_text;
+  for (size_t i = 0; i < count; i++) {
+    model->class_names[i] = strcpy(end, json_string_value(json_array_get(names, i)));
+    end += strlen(end) + 1;
+  }
+  return MSK_OK;
+}
+
+static msk_status read_names(msk_model *model, msk_error *error) {
+  const char *path = msk_weight_file_path(model->file),
+             *text = msk_weight_file_metadata(model->file, "classes");
+  char what[600];
+  json_t *names = NULL;
+  if (text == NULL)
+    return msk_fail(error, MSK_ERROR_FILE, "%s: the metadata entry \"classes\" is missing", path);
+  snprintf(what, sizeof what, "%s: the list of class names", path);
+  msk_status status = msk_json_load(&names, what, text, strlen(text),
+                                    (size_t)model->class_count + MSK_JSON_FEW, error);
+  if (status == MSK_OK && json_array_size(names) != (size_t)model->class_count) {
+    status = msk_fail(error, MSK_ERROR_FILE,
+                      "%s: %zu class names, expected %d (vocabulary %zu - %d codes - 1): do "
+                      "transformer and tokenizer belong together?",
+                      path, json_array_size(names), model->class_count,
+                      (size_t)model->class_count + (size_t)model->codes + 1, model->codes);
+  }
+  if (status == MSK_OK) status = copy_names(model, names, error);
+  json_decref(names);
+  return status;
+}
+
+static msk_status read_metadata(msk_model *model, size_t layers, size_t patch, msk_error *error) {
+  const char *path = msk_weight_file_path(model->file);
+  msk_status status = read_names(model, error);
+  if (status == MSK_OK) {
+    status = msk_defaults_parse(&model->defaults, msk_weight_file_metadata(model->file, "defaults"),
+                                (size_t)model->class_count, layers, path, model->allocator, error);
+  }
+  if (status != MSK_OK) return status;
+  model->image_size = model->latent_size * (int)patch;
+  if (model->defaults.image_size != 0 && model->defaults.image_size != (size_t)model->image_size) {
+    return msk_fail(error, MSK_ERROR_FILE,
+                    "%s: the defaults say %zu pixels a side, the networks make %d", path,
+                    model->defaults.image_size, model->image_size);
+  }
+  const char *name = msk_weight_file_metadata(model->file, "name"),
+             *hash = msk_weight_file_metadata(model->file, "tensors_sha256");
+  model->name = name == NULL ? "" : name;
+  model->hash = hash == NULL ? "" : hash;
+  return MSK_OK;
+}
+
+/* Everything that can be said without packing: sizes, names, defaults. */
+static msk_status describe(msk_model *model, msk_error *error) {
+  msk_vqgan_config tokenizer;
+  msk_maskgit_config transformer;
+  size_t class_count = 0, latent_size = 0;
+  msk_status status = check_kind(model->file, error);
+  if (status == MSK_OK) /* the groups are not known yet */
+    status = msk_vqgan_read_config(&tokenizer, model->file, MSK_MODEL_TOKENIZER, 1, error);
+  if (status == MSK_OK)
+    status = msk_maskgit_read_config(&transformer, model->file, MSK_MODEL_TRANSFORMER, error);
+  if (status == MSK_OK) {
+    status = match(&tokenizer, &transformer, msk_weight_file_path(model->file), &class_count,
+                   &latent_size, error);
+  }
+  if (status != MSK_OK) return status;
+  model->class_count = (int)class_count;
+  model->latent_size = (int)latent_size;
+  model->codes = (int)tokenizer.codes;
+  model->positions = (int)transformer.positions;
+  for (size_t i = 0; i < msk_weight_file_count(model->file); i++) {
+    const msk_tensor *tensor = msk_weight_file_at(model->file, i);
+    if (!msk_weight_is_scales(tensor->name)) model->parameters += tensor->elements;
+  }
+  return read_metadata(model, transformer.layers, tokenizer.patch, error);
+}
+
+/* 8 bits for a file whose matrices are codes, unless the caller says otherwise. */
+static msk_precision choose_precision(const msk_weight_file *file,
+                                      const msk_model_options *options) {
+  if (options->precision != MSK_PRECISION_OF_FILE) return options->precision;
+  for (size_t i = 0; i < msk_weight_file_count(file); i++) {
+    if (msk_weight_file_at(file, i)->dtype == MSK_DTYPE_I8) return MSK_PRECISION_INT8;
+  }
+  return MSK_PRECISION_FP32;
+}
+
+/* ---- memory ---- */
+
+/* Both networks are loaded on a device that measures: what is kept after it and at most meanwhile
+ * is what loading them takes. */
+static msk_status measure(msk_memory_plan *plan, msk_device *device, const msk_weight_file *file,
+                          const msk_model_options *options, msk_error *error) {
+  msk_tally tally = {0, 0};
+  msk_vqgan *tokenizer = NULL;
+  msk_maskgit *transformer = NULL;
+  msk_device_measure(device, &tally);
+  /* the number of groups has no effect on memory */
+  msk_status status = msk_vqgan_load(&tokenizer, device, file, MSK_MODEL_TOKENIZER, 1,
+                                     options->decode_precision, NULL, error);
+  if (status == MSK_OK)
+    status = msk_maskgit_load(&transformer, device, file, MSK_MODEL_TRANSFORMER, NULL, error);
+  if (status == MSK_OK)
+    *plan = (msk_memory_plan){.weights = tally.held, .loading = tally.most - tally.held};
+  msk_vqgan_destroy(tokenizer);
+  msk_maskgit_destroy(transformer);
+  return status;
+}
+
 msk_status msk_model_plan(msk_memory_plan *plan, const char *path, const msk_model_options *options,
                           msk_error *error) {
   msk_model_options chosen;
+  msk_weight_file *file = NULL;
+  msk_device *device = NULL;
   if (plan == NULL || path == NULL)
     return msk_fail(error, MSK_ERROR_ARGUMENT, "no plan or no path given to msk_model_plan");
   msk_status status = choose_options(&chosen, options, error);
-  return status == MSK_OK ? msk_bundle_plan(plan, path, &chosen, error) : status;
+  if (status == MSK_OK) status = msk_weight_file_open(&file, path, chosen.allocator, error);
+  if (status == MSK_OK) status = check_kind(file, error);
+  if (status == MSK_OK)
+    status = msk_device_create(&device, chosen.isa, choose_precision(file, &chosen),
+                               chosen.allocator, error);
+  if (status == MSK_OK) status = measure(plan, device, file, &chosen, error);
+  if (device != NULL) msk_device_destroy(device);
+  if (file != NULL) msk_weight_file_close(file);
+  return status;
+}
+
+/* ---- opening and closing ---- */
+
+static msk_status pack(msk_model *model, const msk_model_options *options, msk_error *error) {
+  msk_pool *pool = NULL;
+  int threads = options->threads == 0 ? msk_default_threads() : options->threads;
+  msk_status status =
+      msk_device_create(&model->device, options->isa, choose_precision(model->file, options),
+                        model->allocator, error);
+  if (status == MSK_OK && threads > 1)
+    status = msk_pool_create(&pool, threads, model->allocator, error);
+  if (status == MSK_OK) {
+    status = msk_vqgan_load(&model->tokenizer, model->device, model->file, MSK_MODEL_TOKENIZER,
+                            model->defaults.groups, options->decode_precision, pool, error);
+  }
+  if (status == MSK_OK)
+    status = msk_maskgit_load(&model->transformer, model->device, model->file,
+                              MSK_MODEL_TRANSFORMER, pool, error);
+  if (pool != NULL) msk_pool_destroy(pool);
+  msk_memory_trim(model->allocator);
+  return status;
 }
 
 msk_status msk_model_open(msk_model **model, const char *path, const msk_model_options *options,
@@ -49,10 +274,35 @@ msk_status msk_model_open(msk_model **model, const char *path, const msk_model_o
   if (model == NULL || path == NULL)
     return msk_fail(error, MSK_ERROR_ARGUMENT, "no model or no path given to msk_model_open");
   msk_status status = choose_options(&chosen, options, error);
-  return status == MSK_OK ? msk_bundle_open(model, path, &chosen, error) : status;
+  if (status != MSK_OK) return status;
+  msk_model *made = msk_allocate_zeroed(chosen.allocator, 1, sizeof *made);
+  if (made == NULL) return msk_fail(error, MSK_ERROR_MEMORY, "not enough memory for a model");
+  made->allocator = chosen.allocator;
+  status = msk_weight_file_open(&made->file, path, made->allocator, error);
+  if (status == MSK_OK) status = describe(made, error);
+  if (status == MSK_OK) status = pack(made, &chosen, error);
+  if (status == MSK_OK) {
+    *model = made;
+  } else {
+    msk_model_close(made);
+  }
+  return status;
 }
 
-void msk_model_close(msk_model *model) { msk_bundle_close(model); }
+void msk_model_close(msk_model *model) {
+  if (model == NULL) return;
+  const msk_allocator *allocator = model->allocator;
+  msk_vqgan_destroy(model->tokenizer);
+  msk_maskgit_destroy(model->transformer);
+  if (model->device != NULL) msk_device_destroy(model->device);
+  if (model->file != NULL) msk_weight_file_close(model->file);
+  msk_free(allocator, model->class_names);
+  msk_free(allocator, model->class_text);
+  msk_defaults_free(&model->defaults, allocator);
+  msk_free(allocator, model);
+}
+
+/* ---- what an opened one says ---- */
 
 void msk_model_get_info(const msk_model *model, msk_model_info *info) {
   const msk_vqgan_config *tokenizer = msk_vqgan_get_config(model->tokenizer);

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/bundle.h"
+#include "api/model.h"
 #include "api/class_list.h"
 #include "base/error.h"
 #include "base/memory.h"
@@ -99,9 +99,9 @@ static msk_status fill_tensor(void *user, size_t index, void *out, msk_error *er
 static int compare_tensors(const void *a, const void *b) { return msk_safetensors_compare(a, b); }
 
 static msk_status list_networks(struct random_model *model) {
-  model->prefix = MSK_BUNDLE_TOKENIZER;
+  model->prefix = MSK_MODEL_TOKENIZER;
   msk_status status = msk_vqgan_each_tensor(&official_tokenizer, add_tensor, model);
-  model->prefix = MSK_BUNDLE_TRANSFORMER;
+  model->prefix = MSK_MODEL_TRANSFORMER;
   if (status == MSK_OK) status = msk_maskgit_each_tensor(&official_transformer, add_tensor, model);
   /* File order, so that the stream of a tensor hangs on its name and not on how the networks
    * list theirs. */
@@ -135,7 +135,7 @@ msk_status msk_model_make_random(const msk_random_options *options, msk_error *e
   if (status == MSK_OK) status = msk_class_list_json(&classes, &source, CLASSES, allocator, error);
   if (status == MSK_OK) {
     const msk_metadata_entry metadata[] = {
-        {"format", MSK_BUNDLE_FORMAT}, {"name", "official size, random"}, {"classes", classes}};
+        {"format", MSK_MODEL_FORMAT}, {"name", "official size, random"}, {"classes", classes}};
     status = msk_safetensors_write(options->output_path, model->tensors, model->count, metadata,
                                    sizeof metadata / sizeof *metadata, fill_tensor, model,
                                    allocator, error);

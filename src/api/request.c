@@ -3,7 +3,7 @@
  * request.c - defaults and checks of requests: the one place that judges them, for the command
  * line, HTTP and every other face (msk_error.field says what to translate). What runs a request
  * relies on it. Wrong values are refused, never adjusted. */
-#include "api/bundle.h"
+#include "api/model.h"
 
 #include <stdint.h>
 

@@ -10,7 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "api/bundle.h"
+#include "api/model.h"
 #include "base/error.h"
 #include "base/json_tree.h"
 #include "base/memory.h"
@@ -171,7 +171,7 @@ static msk_status open_model(struct run *run) {
   options.isa = run->options->isa;
   options.precision = MSK_PRECISION_FP32;
   msk_status status =
-      msk_bundle_open(&run->model, run->options->tokenizer_path, &options, run->error);
+      msk_model_open(&run->model, run->options->tokenizer_path, &options, run->error);
   if (status == MSK_OK) status = check_model(run);
   int threads = run->options->threads > 0 ? run->options->threads : msk_default_threads();
   return status == MSK_OK ? msk_pool_create(&run->pool, threads, NULL, run->error) : status;
@@ -215,7 +215,7 @@ static msk_train_plan make_plan(const struct run *run) {
 /* First weights from the codebook. */
 static msk_status start_weights(struct run *run) {
   const msk_tensor *tensor =
-      msk_weight_file_find(run->model->file, MSK_BUNDLE_TOKENIZER "quantizer.codebook");
+      msk_weight_file_find(run->model->file, MSK_MODEL_TOKENIZER "quantizer.codebook");
   msk_trainer *trainer = run->trainer;
   float *codebook = tensor == NULL ? NULL : msk_allocate(NULL, tensor->elements, sizeof *codebook);
   if (codebook == NULL) return msk_fail(run->error, MSK_ERROR_MEMORY, "no memory for the codebook");
@@ -236,11 +236,11 @@ static msk_status start_from(struct run *run, const char *path) {
   msk_status status = msk_weight_file_open(&file, path, NULL, run->error);
   if (status != MSK_OK) return status;
   char name[MSK_WEIGHT_NAME];
-  snprintf(name, sizeof name, "%s%s", MSK_BUNDLE_TRANSFORMER, trainer->params->list[0].tensor.name);
+  snprintf(name, sizeof name, "%s%s", MSK_MODEL_TRANSFORMER, trainer->params->list[0].tensor.name);
   bool is_model = msk_weight_file_find(file, name) != NULL;
   if (is_model)
     status =
-        msk_params_read(trainer->params, file, MSK_BUNDLE_TRANSFORMER, trainer->block, run->error);
+        msk_params_read(trainer->params, file, MSK_MODEL_TRANSFORMER, trainer->block, run->error);
   msk_weight_file_close(file);
   if (status != MSK_OK) return status;
   if (!is_model) return msk_trainer_load(trainer, path, run->error);
@@ -272,7 +272,7 @@ static msk_status make_fingerprint(const struct run *run, int set, char text[65]
     return msk_fail(run->error, MSK_ERROR_MEMORY, "no memory for the list of tensors");
   for (size_t i = 0; i < count; i++) {
     const msk_tensor *tensor = msk_weight_file_at(run->model->file, i);
-    if (strncmp(tensor->name, MSK_BUNDLE_TOKENIZER, strlen(MSK_BUNDLE_TOKENIZER)) == 0)
+    if (strncmp(tensor->name, MSK_MODEL_TOKENIZER, strlen(MSK_MODEL_TOKENIZER)) == 0)
       tensors[used++] = tensor;
   }
   qsort(tensors, used, sizeof *tensors, compare_names);
@@ -316,7 +316,7 @@ static void close_run(struct run *run) {
   for (int set = 0; set < 2; set++) msk_tokens_close(run->tokens[set]);
   msk_trainer_destroy(run->trainer);
   msk_pool_destroy(run->pool);
-  msk_bundle_close(run->model);
+  msk_model_close(run->model);
 }
 
 /* ---- the loop ---- */

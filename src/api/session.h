@@ -12,7 +12,7 @@
 #ifndef MSK_API_SESSION_H
 #define MSK_API_SESSION_H
 
-#include "api/bundle.h"
+#include "api/model.h"
 #include "base/pool.h"
 #include "compute/meter.h"
 #include "sampling/sampler.h"

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "api/bundle.h"
+#include "api/model.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "compute/meter.h"
@@ -119,7 +119,7 @@ static void destroy(struct measure *m) {
   msk_network_destroy(m->network);
   msk_params_destroy(m->params);
   msk_pool_destroy(m->pool);
-  msk_bundle_close(m->model);
+  msk_model_close(m->model);
 }
 
 void msk_train_measure_options_init(msk_train_measure_options *options) {
@@ -141,7 +141,7 @@ msk_status msk_train_measure(const msk_train_measure_options *options, msk_error
   opening.isa = options->isa;
   opening.precision = MSK_PRECISION_FP32;
   int threads = options->threads > 0 ? options->threads : msk_default_threads();
-  msk_status status = msk_bundle_open(&m.model, options->model_path, &opening, error);
+  msk_status status = msk_model_open(&m.model, options->model_path, &opening, error);
   if (status == MSK_OK) status = msk_pool_create(&m.pool, threads, NULL, error);
   if (status == MSK_OK) status = create(&m, error);
   if (status == MSK_OK) run(&m);

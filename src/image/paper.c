@@ -46,7 +46,7 @@ static void find_cell(uint8_t colour[3], const msk_image *sketch, int column, in
   for (int c = 0; c < 3; c++) colour[c] = histogram_median(histogram[c], total);
 }
 
-void msk_ground_find(msk_ground *ground, const msk_image *sketch) {
+static void ground_find(msk_ground *ground, const msk_image *sketch) {
   for (int i = 0; i < CELLS; i++) {
     find_cell(ground->colours[i], sketch, i % MSK_GROUND_CELLS, i / MSK_GROUND_CELLS);
     ground->grey[i] = msk_brightness(ground->colours[i]);
@@ -126,7 +126,7 @@ static int part_near_ground(const msk_image *sketch, const msk_ground *ground, i
 msk_paper msk_paper_judge(uint8_t colour[3], const msk_image *sketch) {
   msk_ground ground;
   int commonest = 0, count = 0;
-  msk_ground_find(&ground, sketch);
+  ground_find(&ground, sketch);
   for (int i = 0; i < CELLS; i++) {
     int alike = count_like(&ground, i);
     if (alike > count) commonest = i, count = alike;
@@ -156,7 +156,7 @@ bool msk_paper_is_written_light(const msk_image *sketch) {
   msk_ground ground;
   uint64_t light = 0, dark = 0;
   const uint8_t *pixel = sketch->pixels;
-  msk_ground_find(&ground, sketch);
+  ground_find(&ground, sketch);
   int paper = middle_grey(&ground);
   if (paper > 255 - STANDS_OUT) return false;
   for (int y = 0; y < sketch->height; y++) {

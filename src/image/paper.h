@@ -18,7 +18,6 @@ typedef struct msk_ground {
   uint8_t grey[MSK_GROUND_CELLS * MSK_GROUND_CELLS]; /* their brightness */
 } msk_ground;
 
-void msk_ground_find(msk_ground *ground, const msk_image *sketch);
 /* The cell in which pixel (x, y) lies. */
 int msk_ground_cell(const msk_image *sketch, int x, int y);
 /* 0..255, by the weights of ITU-R BT.601. */

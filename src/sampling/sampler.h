@@ -70,16 +70,13 @@ int msk_sampler_step_count(const msk_sampler_spec *spec);
  * and none that is hidden. Reads the spec's class members alone. */
 int msk_sampler_other_classes(const msk_sampler_spec *spec);
 int msk_sampler_step_index(const msk_sampler *sampler); /* steps taken so far */
-/* [batch, N]: the completed sequences after the last step taken; the sequences (with masks) that
- * the next step starts from. Right after begin both are the initial sequences, which is also
- * what the authors record for the steps before start_step; after the last step both are the
- * result. */
+/* [batch, N]: the completed sequences after the last step taken; right after begin the initial
+ * ones, which is also what the authors record for the steps before start_step. */
 const int32_t *msk_sampler_completed(const msk_sampler *sampler);
-const int32_t *msk_sampler_current(const msk_sampler *sampler);
 /* Drops all rows but `count` (kept: ascending); each stays what it would be without the others. */
 void msk_sampler_keep(msk_sampler *sampler, const int *kept, int count);
 /* [batch]: as of the last step that measured it; draw only. */
 const msk_standing *msk_sampler_standings(const msk_sampler *sampler);
-/* masked tokens of a row of current */
+/* masked tokens of a row that the next step starts from */
 int msk_sampler_masked(const msk_sampler *sampler, size_t row);
 #endif

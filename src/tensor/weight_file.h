@@ -39,7 +39,7 @@ size_t msk_weight_file_count(const msk_weight_file *file);
 const msk_tensor *msk_weight_file_at(const msk_weight_file *file, size_t index);
 /* NULL if missing */
 const msk_tensor *msk_weight_file_find(const msk_weight_file *file, const char *name);
-size_t msk_weight_file_metadata_count(const msk_weight_file *file);
+/* the key, sorted; NULL past the end */
 const char *msk_weight_file_metadata_at(const msk_weight_file *file, size_t index,
                                         const char **value);
 /* NULL if missing */

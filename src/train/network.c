@@ -120,7 +120,6 @@ msk_status msk_network_create(msk_network **network, const msk_params *params,
   return MSK_OK;
 }
 
-size_t msk_network_bytes(const msk_network *network) { return network->bytes; }
 
 void msk_network_listen(msk_network *network, msk_meter *meter) { network->stream.meter = meter; }
 

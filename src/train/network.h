@@ -18,8 +18,6 @@ msk_status msk_network_create(msk_network **network, const msk_params *params,
                               const msk_device *device, msk_pool *pool, size_t codes, size_t batch,
                               msk_error *error);
 void msk_network_destroy(msk_network *network);
-/* What it takes beside its parameters. */
-size_t msk_network_bytes(const msk_network *network);
 /* Operations are noted there from now on; NULL: nobody listens. */
 void msk_network_listen(msk_network *network, msk_meter *meter);
 

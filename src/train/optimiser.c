@@ -154,7 +154,8 @@ static void norm_task(void *user, size_t index, int worker) {
   job->sums[index] = sum;
 }
 
-double msk_block_norm(const msk_optimiser *optimiser, const float *block) {
+/* Euclidean norm of a block. */
+static double block_norm(const msk_optimiser *optimiser, const float *block) {
   size_t floats = optimiser->params->floats, pieces = (floats + PIECE - 1) / PIECE;
   /* Muon's room is free here. */
   double *sums = (double *)(void *)optimiser->room, sum = 0;
@@ -214,7 +215,7 @@ static void follow_task(void *user, size_t index, int worker) {
 double msk_optimiser_step(msk_optimiser *optimiser, const msk_rates *rates, const float *gradients,
                           float *block) {
   const msk_params *params = optimiser->params;
-  double norm = msk_block_norm(optimiser, gradients);
+  double norm = block_norm(optimiser, gradients);
   float factor = (float)fmin(1.0, LARGEST_NORM / (norm + 1e-6));
   for (size_t i = 0; i < params->count; i++) {
     const msk_param *param = &params->list[i];

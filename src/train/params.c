@@ -147,63 +147,30 @@ float *msk_params_find(const msk_params *params, float *block, const char *name)
   return i < params->count ? block + params->list[i].offset : NULL;
 }
 
-struct place {
-  const char *name;
-  size_t field;
+/* Both structures have their members in the order of the weight table, whose names stand there
+ * alone: the embedding, the layers, the head. */
+enum {
+  LAYER_TENSORS = sizeof(msk_layer_params) / sizeof(float *),
+  HEAD_TENSORS = (sizeof(msk_outer_params) - offsetof(msk_outer_params, dense)) / sizeof(float *),
+  EMBEDDING_TENSORS = offsetof(msk_outer_params, dense) / sizeof(float *)
 };
 
-#define ATTENTION "Attention_0.self_attention."
-static const struct place layer_places[] = {
-    {ATTENTION "query.kernel", offsetof(msk_layer_params, query)},
-    {ATTENTION "query.bias", offsetof(msk_layer_params, query_bias)},
-    {ATTENTION "key.kernel", offsetof(msk_layer_params, key)},
-    {ATTENTION "key.bias", offsetof(msk_layer_params, key_bias)},
-    {ATTENTION "value.kernel", offsetof(msk_layer_params, value)},
-    {ATTENTION "value.bias", offsetof(msk_layer_params, value_bias)},
-    {ATTENTION "out.kernel", offsetof(msk_layer_params, out)},
-    {ATTENTION "out.bias", offsetof(msk_layer_params, out_bias)},
-    {"Attention_0.attention_output_ln.scale", offsetof(msk_layer_params, attention_scale)},
-    {"Attention_0.attention_output_ln.bias", offsetof(msk_layer_params, attention_shift)},
-    {"Mlp_0.intermediate_output.kernel", offsetof(msk_layer_params, up)},
-    {"Mlp_0.intermediate_output.bias", offsetof(msk_layer_params, up_bias)},
-    {"Mlp_0.layer_output.kernel", offsetof(msk_layer_params, down)},
-    {"Mlp_0.layer_output.bias", offsetof(msk_layer_params, down_bias)},
-    {"Mlp_0.layer_output_ln.scale", offsetof(msk_layer_params, output_scale)},
-    {"Mlp_0.layer_output_ln.bias", offsetof(msk_layer_params, output_shift)},
-};
-static const struct place outer_places[] = {
-    {"Embed_0.word_embeddings.embedding", offsetof(msk_outer_params, words)},
-    {"Embed_0.position_embeddings.embedding", offsetof(msk_outer_params, positions)},
-    {"Embed_0.embeddings_ln.scale", offsetof(msk_outer_params, scale)},
-    {"Embed_0.embeddings_ln.bias", offsetof(msk_outer_params, shift)},
-    {"MlmLayer_0.mlm_dense.kernel", offsetof(msk_outer_params, dense)},
-    {"MlmLayer_0.mlm_dense.bias", offsetof(msk_outer_params, dense_bias)},
-    {"MlmLayer_0.mlm_ln.scale", offsetof(msk_outer_params, head_scale)},
-    {"MlmLayer_0.mlm_ln.bias", offsetof(msk_outer_params, head_shift)},
-    {"MlmLayer_0.mlm_bias.bias", offsetof(msk_outer_params, columns_bias)},
-};
-
-static void bind(const msk_params *params, float *block, const char *prefix,
-                 const struct place *places, size_t count, void *fields) {
-  for (size_t p = 0; p < count; p++) {
-    char name[MSK_WEIGHT_NAME];
-    snprintf(name, sizeof name, "%s%s", prefix, places[p].name);
-    float *found = msk_params_find(params, block, name);
-    assert(found != NULL);
-    *(float **)((char *)fields + places[p].field) = found;
-  }
+static void bind(const msk_params *params, float *block, size_t first, size_t count,
+                 float **fields) {
+  for (size_t i = 0; i < count; i++) fields[i] = block + params->list[first + i].offset;
 }
 
 msk_layer_params msk_params_layer(const msk_params *params, float *block, size_t layer) {
   msk_layer_params fields;
-  char prefix[64];
-  snprintf(prefix, sizeof prefix, "TransformerLayer_%zu.", layer);
-  bind(params, block, prefix, layer_places, sizeof layer_places / sizeof *layer_places, &fields);
+  bind(params, block, EMBEDDING_TENSORS + layer * LAYER_TENSORS, LAYER_TENSORS, (float **)&fields);
   return fields;
 }
 
 msk_outer_params msk_params_outer(const msk_params *params, float *block) {
   msk_outer_params fields;
-  bind(params, block, "", outer_places, sizeof outer_places / sizeof *outer_places, &fields);
+  assert(params->count == EMBEDDING_TENSORS + params->config.layers * LAYER_TENSORS + HEAD_TENSORS);
+  bind(params, block, 0, EMBEDDING_TENSORS, (float **)&fields);
+  bind(params, block, params->count - HEAD_TENSORS, HEAD_TENSORS,
+       (float **)&fields + EMBEDDING_TENSORS);
   return fields;
 }

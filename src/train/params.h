@@ -47,7 +47,8 @@ msk_status msk_params_read(const msk_params *params, const msk_weight_file *file
 /* Where the tensor of this name lies in a block; NULL: there is none. */
 float *msk_params_find(const msk_params *params, float *block, const char *name);
 
-/* Where a transformer's tensors lie in a block. Matrices are in x out, row-major. */
+/* Where a transformer's tensors lie in a block, in the order of its weight table. Matrices are in x
+ * out, row-major. */
 typedef struct msk_layer_params {
   float *query, *query_bias, *key, *key_bias, *value, *value_bias, *out, *out_bias;
   float *attention_scale, *attention_shift, *up, *up_bias, *down, *down_bias;

@@ -31,8 +31,9 @@ static void look_at(const msk_weight_file *file) {
   for (size_t i = 0; i < msk_weight_file_count(file); i++)
     assert_ptr_equal(msk_weight_file_find(file, msk_weight_file_at(file, i)->name),
                      msk_weight_file_at(file, i));
-  for (size_t i = 0; i < msk_weight_file_metadata_count(file); i++)
-    assert_non_null(msk_weight_file_metadata_at(file, i, NULL));
+  const char *key, *value;
+  for (size_t i = 0; (key = msk_weight_file_metadata_at(file, i, &value)) != NULL; i++)
+    assert_ptr_equal(msk_weight_file_metadata(file, key), value);
 }
 
 /* Both ways, at every allocation; where both files stay as they are, both open. */

@@ -12,6 +12,7 @@
 #include "masksketch_tools.h"
 #include "sampling/sampler.h"
 #include "sampling/recipe.h"
+#include "sampling/sampler_state.h"
 
 typedef struct replay {
   const char *network, *trace; /* "tiny", "masksketch" */
@@ -214,7 +215,7 @@ static void check_start(const char *network, const json_t *entry, const json_t *
   void *memory;
   msk_sampler *sampler = place(&spec, &memory);
   msk_sampler_begin(sampler, &spec, &(msk_denoiser){0});
-  assert_memory_equal(msk_sampler_current(sampler), start.data != NULL ? start.data : input.data,
+  assert_memory_equal(sampler->current, start.data != NULL ? start.data : input.data,
                       input.elements * 4);
   free(memory), free(photo), free(mask);
   golden_free(&input), golden_free(&start);

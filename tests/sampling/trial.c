@@ -6,6 +6,7 @@
 
 #include "masksketch_tools.h"
 #include "sampling/recipe.h"
+#include "sampling/sampler_state.h"
 
 uint8_t trial_hidden[CLASSES] = {0, 0, 1, 0, 0, 1, 0, 0, 0};
 int32_t trial_sketch[TOKENS - 1];
@@ -126,8 +127,7 @@ const int32_t *trial_run(trial *t) {
   assert_int_equal(steps, msk_sampler_step_count(&t->spec));
   assert_int_equal(msk_sampler_step(t->sampler, &done, &error), MSK_ERROR_ARGUMENT);
   const int32_t *result = msk_sampler_completed(t->sampler);
-  assert_memory_equal(result, msk_sampler_current(t->sampler),
-                      (size_t)(t->spec.batch * t->spec.tokens) * 4);
+  assert_memory_equal(result, t->sampler->current, (size_t)(t->spec.batch * t->spec.tokens) * 4);
   for (int item = 0; item < t->spec.batch; item++) {
     const int32_t *tokens = result + item * t->spec.tokens;
     assert_int_equal(tokens[0], t->spec.codes + t->spec.class_id);

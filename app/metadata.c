@@ -5,6 +5,7 @@
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "app/base64.h"
 #include "app/input.h"
@@ -76,6 +77,16 @@ static msk_status add_sources(json_t *object, const order *o, msk_error *error) 
   return status == MSK_OK ? add_image(object, "photo", &o->picture, error) : status;
 }
 
+void metadata_add_adapters(json_t *object, const msk_model *model) {
+  json_t *list = json_array();
+  msk_adapter_info info;
+  for (int i = 0; msk_model_adapter(model, i, &info); i++)
+    json_array_append_new(list, json_pack("{s:s, s:s, s:f}", "file", info.file, "hash", info.hash,
+                                          "weight", info.weight));
+  if (json_array_size(list) > 0) json_object_set(object, "adapters", list);
+  json_decref(list);
+}
+
 msk_status metadata_write(char **text, const order *o, int item, double guidance,
                           msk_error *error) {
   char seed[24];
@@ -90,6 +101,7 @@ msk_status metadata_write(char **text, const order *o, int item, double guidance
       msk_precision_name((int)o->info.precision), "decode_precision",
       msk_precision_name((int)o->info.decode_precision), "recipe", recipe_object(o, guidance));
   if (object == NULL) return app_fail(error, MSK_ERROR_MEMORY, "out of memory for the PNG's text");
+  metadata_add_adapters(object, o->model);
   msk_status status = add_sources(object, o, error);
   char *dumped = status == MSK_OK ? json_dump(object, JSON_COMPACT) : NULL;
   if (dumped != NULL &&
@@ -155,6 +167,42 @@ static int precision_of(const json_t *root, const char *key) {
   const char *found = json_string_value(json_object_get(root, key));
   bool int8 = found != NULL && strcmp(found, msk_precision_name(MSK_PRECISION_INT8)) == 0;
   return int8 ? MSK_PRECISION_INT8 : MSK_PRECISION_FP32;
+}
+
+/* FOLDER FILE, if that is there; `length` of the folder, with its slash. */
+static bool is_beside(char path[MAX_PATH_BYTES], const char *folder, size_t length,
+                      const char *file) {
+  int bytes = snprintf(path, MAX_PATH_BYTES, "%.*s%s", (int)length, folder, file);
+  return bytes < MAX_PATH_BYTES && access(path, R_OK) == 0;
+}
+
+/* Texts name adapters without folders: whoever passes a picture on says nothing of his. */
+msk_status metadata_find_adapters(adapter_list *list, adapter_texts *texts, const char *text,
+                                  const char *picture, msk_error *error) {
+  json_t *root = parse(text);
+  const json_t *adapters = json_object_get(root, "adapters");
+  const char *slash = strrchr(picture, '/');
+  size_t length = slash == NULL ? 0 : (size_t)(slash - picture) + 1;
+  msk_status status = MSK_OK;
+  list->count = 0;
+  for (size_t i = 0; i < json_array_size(adapters) && i < MSK_MAX_ADAPTERS; i++) {
+    const json_t *item = json_array_get(adapters, i);
+    const char *file = json_string_value(json_object_get(item, "file"));
+    char path[MAX_PATH_BYTES];
+    if (file == NULL || strchr(file, '/') != NULL) break; /* metadata_read() complains */
+    if (!is_beside(path, picture, length, file) && !is_beside(path, "", 0, file)) {
+      status = app_fail(error, MSK_ERROR_FILE,
+                        "%s was made with the adapter %.100s, which is neither beside it nor in "
+                        "the working directory: name it with --adapter FILE:%g",
+                        picture, file, json_number_value(json_object_get(item, "weight")));
+      break;
+    }
+    snprintf(texts->at[i], sizeof texts->at[i], "%s:%.17g", path,
+             json_number_value(json_object_get(item, "weight")));
+    list->at[list->count++] = texts->at[i];
+  }
+  json_decref(root);
+  return status;
 }
 
 void metadata_choose(model_choice *choice, const char *text) {
@@ -321,12 +369,39 @@ static void check_model(reader *r, const msk_model *ours) {
   }
 }
 
+/* The same adapters, by their hashes, and weights. */
+static void check_adapters(reader *r, const msk_model *ours) {
+  const json_t *list = json_object_get(r->root, "adapters");
+  size_t count = json_array_size(list);
+  msk_adapter_info info;
+  for (size_t i = 0; r->status == MSK_OK && i < count; i++) {
+    const json_t *item = json_array_get(list, i);
+    const char *hash = json_string_value(json_object_get(item, "hash")),
+               *file = json_string_value(json_object_get(item, "file"));
+    double weight = json_number_value(json_object_get(item, "weight"));
+    if (hash == NULL || file == NULL) {
+      wrong(r, "adapters", "file, hash and weight of each");
+    } else if (!msk_model_adapter(ours, (int)i, &info) || strcmp(info.hash, hash) != 0 ||
+               info.weight != weight) {
+      r->status = app_fail(r->error, MSK_ERROR_FILE,
+                           "%s was made with the adapter %.100s (hash %.12s, weight %g), which is "
+                           "not what this model was opened with: name it with --adapter",
+                           r->path, file, hash, weight);
+    }
+  }
+  if (r->status == MSK_OK && msk_model_adapter(ours, (int)count, &info))
+    r->status = app_fail(r->error, MSK_ERROR_FILE,
+                         "%s was made with %zu adapters, but %.100s is in use: leave it out",
+                         r->path, count, info.file);
+}
+
 static void read_request(reader *r, order *o, const msk_model *model) {
   const char *recipe =
       json_string_value(json_object_get(json_object_get(r->root, "recipe"), "name"));
   msk_job job = (msk_job)read_word(r, "job", msk_job_name);
   if (recipe == NULL) wrong(r, "recipe", "its name and fields");
   check_model(r, model);
+  check_adapters(r, model);
   if (r->status != MSK_OK) return;
   if (order_begin(o, model, job, recipe, r->error) != MSK_OK) {
     wrong(r, "recipe", "one that this version has");

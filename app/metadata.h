@@ -17,6 +17,8 @@ enum { MAX_METADATA_BYTES = (1 << 20) - 1 };
 
 /* Every key that acts in the job, with its value as text. */
 json_t *metadata_settings(const msk_recipe *recipe, msk_job job);
+/* As `adapters`, those of the model; nothing where it has none. */
+void metadata_add_adapters(json_t *object, const msk_model *model);
 /* Text for item `item` of the order, drawn with that guidance scale; to free(). */
 msk_status metadata_write(char **text, const order *o, int item, double guidance, msk_error *error);
 /* The text of a PNG file, to msk_free(NULL, ...). MSK_ERROR_FILE if there is none. */
@@ -27,6 +29,13 @@ void metadata_choose(model_choice *choice, const char *text);
 /* Warns where the picture of the text was made by other kernels than the model runs on: its
  * pixels may differ then. */
 void metadata_compare(const msk_model *model, const char *text);
+/* The adapters that the text of a picture names, with their weights: in the picture's folder, or
+ * in the working directory. MSK_ERROR_FILE if one is in neither. */
+typedef struct adapter_texts {
+  char at[MSK_MAX_ADAPTERS][MAX_PATH_BYTES + 32];
+} adapter_texts;
+msk_status metadata_find_adapters(adapter_list *list, adapter_texts *texts, const char *text,
+                                  const char *picture, msk_error *error);
 /* The order that a text remembers. `model` is held against the text; `path` stands in messages.
  * Pictures of at most the model's size are taken; their memory is the allocator's (NULL: the C
  * heap). order_free() it in any case. */

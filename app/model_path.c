@@ -150,6 +150,35 @@ msk_status model_path_find(char path[MAX_PATH_BYTES], const char *given, msk_err
   return MSK_OK;
 }
 
+/* ---- Adapters ---- */
+
+static msk_status parse_adapter(char path[MAX_PATH_BYTES], msk_adapter_choice *choice,
+                                const char *text, msk_error *error) {
+  const char *colon = strrchr(text, ':');
+  size_t length = strlen(text);
+  char *end = NULL;
+  *choice = (msk_adapter_choice){path, 1};
+  if (colon != NULL && colon[1] != 0 && strspn(colon + 1, "+-.0123456789") == strlen(colon + 1)) {
+    choice->weight = strtod(colon + 1, &end);
+    length = (size_t)(colon - text);
+  }
+  if (length == 0 || length >= MAX_PATH_BYTES || (end != NULL && *end != 0))
+    return app_fail(error, MSK_ERROR_ARGUMENT, "adapter %.300s, expected FILE or FILE:WEIGHT",
+                    text);
+  memcpy(path, text, length);
+  path[length] = 0;
+  return MSK_OK;
+}
+
+msk_status adapters_parse(adapter_paths *parsed, const adapter_list *list, msk_error *error) {
+  msk_status status = MSK_OK;
+  for (int i = 0; i < list->count && status == MSK_OK; i++)
+    status = parse_adapter(parsed->paths[i], &parsed->choices[i], list->at[i], error);
+  return status;
+}
+
+/* ---- Opening ---- */
+
 static void tell_warnings(const msk_model *model, const msk_model_options *asked) {
   msk_model_info info;
   msk_model_get_info(model, &info);
@@ -167,8 +196,13 @@ msk_status model_path_open(msk_model **model, const model_choice *choice, msk_er
   char path[MAX_PATH_BYTES];
   msk_status status = model_path_find(path, choice->name, error);
   if (status != MSK_OK) return status;
+  adapter_paths adapters;
+  status = adapters_parse(&adapters, &choice->adapters, error);
+  if (status != MSK_OK) return status;
   msk_model_options options;
   msk_model_options_init(&options);
+  options.adapters = adapters.choices;
+  options.adapter_count = choice->adapters.count;
   options.isa = choice->isa;
   if (choice->precision >= 0) options.precision = (msk_precision)choice->precision;
   if (choice->decode_precision >= 0)

@@ -12,13 +12,26 @@
 
 /* `given`: what --model says, or NULL. MSK_ERROR_FILE with how to get one. */
 msk_status model_path_find(char path[MAX_PATH_BYTES], const char *given, msk_error *error);
+/* Adapters, each as FILE or FILE:WEIGHT. */
+typedef struct adapter_list {
+  const char *at[MSK_MAX_ADAPTERS];
+  int count;
+} adapter_list;
+typedef struct adapter_paths {
+  char paths[MSK_MAX_ADAPTERS][MAX_PATH_BYTES];
+  msk_adapter_choice choices[MSK_MAX_ADAPTERS];
+} adapter_paths;
+/* Taken apart; a weight is what follows the last colon, if that is a number, else 1. */
+msk_status adapters_parse(adapter_paths *parsed, const adapter_list *list, msk_error *error);
+
 /* Which model, and how it computes. */
 typedef struct model_choice {
   const char *name;                /* PATH|NAME, or NULL: the default */
   const char *isa;                 /* NULL: the best */
   int precision, decode_precision; /* a msk_precision, or -1: the defaults */
   int threads;                     /* 0: all */
-  bool tell_memory;                /* says on standard error what it takes, before it is taken */
+  adapter_list adapters;
+  bool tell_memory; /* says on standard error what it takes, before it is taken */
 } model_choice;
 
 /* Finds and opens it; warnings go to standard error. */

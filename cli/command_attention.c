@@ -228,6 +228,7 @@ static const cli_option rows[] = {
      .help = "how the picture comes to the model's square"},
     CLI_FORCE,
     CLI_QUIET(attention_options),
+    CLI_ADAPTER_ROW(attention_options, model.adapters),
     CLI_TABLE(attention_options, model, model_table),
     {.type = CLI_END},
 };

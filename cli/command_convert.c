@@ -3,25 +3,50 @@
 #include "app/output.h"
 #include "commands.h"
 #include "masksketch_tools.h"
+#include "shared_options.h"
 
 typedef struct convert_options {
-  const char *tokenizer, *transformer, *classes, *defaults, *name, *output;
+  const char *tokenizer, *transformer, *merge, *classes, *defaults, *name, *output;
+  adapter_list adapters;
   int dtype;
   bool int8, quiet;
 } convert_options;
+
+/* Either two checkpoints, or a model and what is melted into it. */
+static msk_status check_sources(const cli_line *line, msk_error *error) {
+  const convert_options *o = line->options;
+  bool merges = o->merge != NULL, has_adapters = o->adapters.count > 0;
+  msk_status status = cli_exclude(line, "merge", "tokenizer", error);
+  if (status == MSK_OK) status = cli_exclude(line, "merge", "transformer", error);
+  if (status == MSK_OK && merges != has_adapters)
+    return app_fail(error, MSK_ERROR_ARGUMENT,
+                    "--merge MODEL and --adapter FILE go together: the adapters are melted into "
+                    "the model");
+  if (status == MSK_OK && !merges && (o->tokenizer == NULL || o->transformer == NULL))
+    return app_fail(error, MSK_ERROR_ARGUMENT, "--%s was not given, expected the %s's checkpoint",
+                    o->tokenizer == NULL ? "tokenizer" : "transformer",
+                    o->tokenizer == NULL ? "tokenizer" : "transformer");
+  return status;
+}
 
 static msk_status action(const cli_line *line, msk_error *error) {
   static const msk_dtype dtypes[] = {MSK_DTYPE_F32, MSK_DTYPE_F16, MSK_DTYPE_BF16};
   const convert_options *options = line->options;
   msk_convert_options convert;
+  adapter_paths adapters;
+  msk_status status = check_sources(line, error);
+  if (status == MSK_OK) status = adapters_parse(&adapters, &options->adapters, error);
+  if (status != MSK_OK) return status;
   if (output_is_stdout(options->output))
     return app_fail(error, MSK_ERROR_ARGUMENT,
                     "a model is not written to standard output, expected -o MODEL.safetensors");
-  msk_status status = cli_output_check(line, "output", options->output, 1, error);
+  status = cli_output_check(line, "output", options->output, 1, error);
   if (status != MSK_OK) return status;
   msk_convert_options_init(&convert);
-  convert.tokenizer_path = options->tokenizer;
-  convert.transformer_path = options->transformer;
+  convert.tokenizer_path = options->merge != NULL ? options->merge : options->tokenizer;
+  convert.transformer_path = options->merge != NULL ? options->merge : options->transformer;
+  convert.adapters = adapters.choices;
+  convert.adapter_count = options->adapters.count;
   convert.classes_path = options->classes;
   convert.defaults_path = options->defaults;
   convert.name = options->name;
@@ -37,13 +62,14 @@ static msk_status action(const cli_line *line, msk_error *error) {
 
 static const cli_option rows[] = {
     {"tokenizer", 0, "FILE", CLI_AN_INPUT(convert_options, tokenizer),
-     .needed = "the tokenizer's checkpoint",
      .help = "tokenizer checkpoint: Flax msgpack or safetensors"},
     {"transformer", 0, "FILE", CLI_AN_INPUT(convert_options, transformer),
-     .needed = "the transformer's checkpoint",
      .help = "transformer checkpoint: Flax msgpack or safetensors"},
     {"output", 'o', "FILE", CLI_AN_OUTPUT(convert_options, output),
      .needed = "the name of a model file", .help = "the model file"},
+    {"merge", 0, "MODEL", CLI_AN_INPUT(convert_options, merge),
+     .help = "instead of two checkpoints: a model file that adapters are melted into"},
+    CLI_ADAPTER_ROW(convert_options, adapters),
     {"classes", 0, "NAMES.txt", CLI_AN_INPUT(convert_options, classes),
      .help = "class names, one a line",
      .otherwise = "the ImageNet names if there are 1000 classes"},
@@ -62,7 +88,7 @@ static const cli_option rows[] = {
 
 const cli_usage convert_usage = {
     "--tokenizer FILE --transformer FILE [--classes NAMES.txt] [--dtype TYPE] "
-    "[--int8] -o MODEL.safetensors",
+    "[--int8] -o MODEL.safetensors | --merge MODEL --adapter FILE... -o MODEL.safetensors",
     0,
     0,
     rows,

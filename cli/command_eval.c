@@ -16,6 +16,7 @@ static const cli_option rows[] = {
      .otherwise = "the SPEC's name with -results, in the working directory"},
     CLI_JUDGE_ROW(eval_order, judge),
     CLI_CLIP_ROW(eval_order, clip),
+    CLI_ADAPTER_ROW(eval_order, model.adapters),
     CLI_QUIET(eval_order),
     CLI_TABLE(eval_order, model, model_table),
     {.type = CLI_END},

@@ -30,10 +30,13 @@ static msk_status action(const cli_line *line, msk_error *error) {
   model_choice choice = options->model;
   drawing d = {
       .line = line, .results = &options->results, .machine = &choice, .film = options->film};
+  adapter_texts adapters;
   char *text = NULL;
   msk_status status = cli_exclude(line, "quiet", "preview", error);
   if (status == MSK_OK) status = metadata_load(&text, path, error);
   if (status == MSK_OK) metadata_choose(&choice, text);
+  if (status == MSK_OK && !cli_given(line, "adapter"))
+    status = metadata_find_adapters(&choice.adapters, &adapters, text, path, error);
   if (status == MSK_OK) status = model_path_open(&d.model, &choice, error);
   if (status == MSK_OK && !options->results.quiet) metadata_compare(d.model, text);
   if (status == MSK_OK) status = metadata_read(&d.order, d.model, text, path, NULL, error);
@@ -47,6 +50,7 @@ static msk_status action(const cli_line *line, msk_error *error) {
 
 static const cli_option rows[] = {
     CLI_FILM_ROW(replay_options),
+    CLI_ADAPTER_ROW(replay_options, model.adapters),
     CLI_TABLE(replay_options, results, result_table),
     CLI_TABLE(replay_options, model, model_table),
     {.type = CLI_END},

@@ -48,6 +48,7 @@ static const cli_option rows[] = {
     {"www", 0, "DIR", CLI_A_FOLDER(server_config, www),
      .help = "take the page's files from a folder, for working on them"},
     CLI_CLIP_ROW(server_config, clip),
+    CLI_ADAPTER_ROW(server_config, model.adapters),
     CLI_QUIET(server_config),
     CLI_TABLE(server_config, model, model_table),
     {.type = CLI_END},

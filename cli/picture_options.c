@@ -30,6 +30,7 @@ static const cli_option picture_rows[] = {
      CLI_A_FLAG(picture_options, model.tell_memory)},
     CLI_TABLE(picture_options, recipe, recipe_table),
     CLI_TABLE(picture_options, results, result_table),
+    CLI_ADAPTER_ROW(picture_options, model.adapters),
     CLI_TABLE(picture_options, model, model_table),
     {.type = CLI_END},
 };

@@ -24,6 +24,16 @@ msk_status cli_take_isa(void *field, const cli_option *row, const char *value, m
                   names);
 }
 
+msk_status cli_take_adapter(void *field, const cli_option *row, const char *value,
+                            msk_error *error) {
+  adapter_list *list = field;
+  if (list->count == MSK_MAX_ADAPTERS)
+    return app_fail(error, MSK_ERROR_ARGUMENT, "--%s was given more than %d times", row->name,
+                    MSK_MAX_ADAPTERS);
+  list->at[list->count++] = value;
+  return MSK_OK;
+}
+
 static const cli_option model_rows[] = {
     CLI_MODEL_ROW(model_choice, name),
     CLI_PRECISION_ROWS(model_choice),

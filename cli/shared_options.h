@@ -53,6 +53,13 @@ extern const cli_table machine_table;
     "isa", 0, "NAME", CLI_A_CALL(s, at isa, cli_take_isa),                                      \
         .help = "instruction set of the kernels", .otherwise = "the best that this machine has" \
   }
+#define CLI_ADAPTER_ROW(s, f)                                                           \
+  {                                                                                     \
+    "adapter", 0, "FILE[:WEIGHT]", CLI_A_CALL(s, f, cli_take_adapter),                  \
+        .help =                                                                         \
+            "a class that masksketch teach added to the model; repeatable. The weight " \
+            "scales what it adds to the matrices, 1 by itself"                          \
+  }
 #define CLI_CLIP_ROW(s, f)                                                                  \
   {                                                                                         \
     "clip", 0, "DIR", CLI_A_FOLDER(s, f),                                                   \
@@ -66,7 +73,8 @@ extern const cli_table machine_table;
   }
 
 /* clang-format on */
-cli_take cli_take_isa; /* const char *: one that this machine has */
+cli_take cli_take_adapter; /* adapter_list: one more */
+cli_take cli_take_isa;     /* const char *: one that this machine has */
 
 /* A recipe field given by --set or by a short-hand of it; `key` is not terminated. */
 typedef struct recipe_setting {

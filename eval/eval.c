@@ -10,6 +10,7 @@
 #include "app/cancel.h"
 #include "app/input.h"
 #include "app/json.h"
+#include "app/metadata.h"
 #include "masksketch_tools.h"
 
 /* ---- models ---- */
@@ -80,6 +81,7 @@ static msk_status check_model(evaluation *e, int index, msk_error *error) {
   json_t *object = json_pack("{s:s?, s:s?, s:s, s:i, s:i}", "name", info.name, "hash", info.hash,
                              "isa", info.isa, "precision", (int)info.precision, "decode_precision",
                              (int)info.decode_precision);
+  metadata_add_adapters(object, model);
   if (json_array_append_new(e->models, object) != 0 && status == MSK_OK)
     status = app_fail(error, MSK_ERROR_MEMORY, "out of memory for the models' names");
   msk_model_close(model);
@@ -99,19 +101,19 @@ static msk_status check_models(evaluation *e, msk_error *error) {
 /* ---- the folder ---- */
 
 /* As the order says, else "study/lambda.json" -> "lambda-results". */
-static msk_status choose_folder(char folder[MAX_PATH_BYTES], const eval_order *order,
+static msk_status choose_folder(char folder[MAX_PATH_BYTES], const eval_order *asked,
                                 msk_error *error) {
-  const char *slash = strrchr(order->spec, '/'), *name = slash == NULL ? order->spec : slash + 1,
+  const char *slash = strrchr(asked->spec, '/'), *name = slash == NULL ? asked->spec : slash + 1,
              *dot = strrchr(name, '.');
   int length = 0;
-  if (order->folder != NULL && output_is_stdout(order->folder))
+  if (asked->folder != NULL && output_is_stdout(asked->folder))
     return app_fail(error, MSK_ERROR_ARGUMENT,
                     "the results were sent to standard output, expected a folder: name it with -o");
-  if (order->folder == NULL && input_is_stdin(order->spec))
+  if (asked->folder == NULL && input_is_stdin(asked->spec))
     return app_fail(error, MSK_ERROR_ARGUMENT,
                     "the SPEC comes from standard input, expected -o with a folder");
-  if (order->folder != NULL) {
-    length = snprintf(folder, MAX_PATH_BYTES, "%s", order->folder);
+  if (asked->folder != NULL) {
+    length = snprintf(folder, MAX_PATH_BYTES, "%s", asked->folder);
   } else {
     size_t stem = dot == NULL || dot == name ? strlen(name) : (size_t)(dot - name);
     length = snprintf(folder, MAX_PATH_BYTES, "%.*s-results", (int)stem, name);
@@ -203,8 +205,8 @@ static void close_all(evaluation *e) {
   eval_spec_free(&e->spec);
 }
 
-msk_status eval_run(const eval_order *order, msk_error *error) {
-  evaluation e = {.order = order, .results = {.log = -1, .features = {-1, -1}}};
+msk_status eval_run(const eval_order *asked, msk_error *error) {
+  evaluation e = {.order = asked, .results = {.log = -1, .features = {-1, -1}}};
   msk_status status = prepare(&e, error);
   if (status == MSK_OK) status = evaluation_make_pictures(&e, error);
   if (status == MSK_OK) status = report(&e, error);

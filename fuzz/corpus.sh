@@ -5,7 +5,7 @@ set -eu
 program=$1
 out=$2
 golden=tests/golden
-for name in body clip convert image judge model npy spec text weights; do mkdir -p "$out/$name"; done
+for name in adapter body clip convert image judge model npy spec text weights; do mkdir -p "$out/$name"; done
 
 # A few bytes with any value among them: first TEXT...
 join() { printf "$1"; shift; cat "$@"; }

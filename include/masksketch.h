@@ -188,6 +188,14 @@ typedef enum msk_precision {
   MSK_PRECISION_OF_FILE
 } msk_precision;
 
+/* A class that masksketch teach made for this model, in a file of its own (docs/training.md). */
+typedef struct msk_adapter_choice {
+  const char *path;
+  double weight; /* of what it adds to the matrices: 1 as it was taught, 0 nothing */
+} msk_adapter_choice;
+#define MSK_MAX_ADAPTERS 8       /* of a model */
+#define MSK_MAX_ADAPTER_WEIGHT 4 /* a weight's size at most */
+
 typedef struct msk_model_options {
   size_t size;
   const char *isa;                /* kernel set, by its msk_isa_name(); NULL: the best */
@@ -195,6 +203,8 @@ typedef struct msk_model_options {
   msk_precision decode_precision; /* tokens -> pixels; int8 acts only where it is faster (FP32) */
   int threads;                    /* for packing weights; 0: msk_default_threads() */
   const msk_allocator *allocator; /* must outlive the model and its sessions */
+  const msk_adapter_choice *adapters; /* each a class, numbered behind the model's own (none) */
+  int adapter_count;
 } msk_model_options;
 MSK_API void msk_model_options_init(msk_model_options *options);
 
@@ -214,7 +224,7 @@ typedef struct msk_model_info {
   size_t parameters;
   const char *isa;                           /* kernel set in use */
   msk_precision precision, decode_precision; /* FP32 or INT8 */
-  const char *name, *hash; /* from the file; SHA-256 of its tensors as 64 hex digits */
+  const char *name, *hash; /* from the file; SHA-256 of its tensors, without adapters, in hex */
 } msk_model_info;
 MSK_API void msk_model_get_info(const msk_model *model, msk_model_info *info);
 

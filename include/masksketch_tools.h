@@ -73,6 +73,15 @@ MSK_API const char *msk_model_metadata(const msk_model *model, const char *key);
  * held against the reference on small shapes; one that computes wrong results is left out for the
  * next best. */
 MSK_API const char *msk_model_warning(const msk_model *model);
+/* An adapter that the model was opened with. */
+typedef struct msk_adapter_info {
+  const char *file; /* its name, without the folder */
+  const char *hash; /* SHA-256 of the file */
+  int class_id;
+  double weight;
+} msk_adapter_info;
+/* The index-th; 0 past the last. */
+MSK_API int msk_model_adapter(const msk_model *model, int index, msk_adapter_info *info);
 
 /* ---- Inside a request ------------------------------------------------------------------------ */
 
@@ -178,6 +187,9 @@ typedef struct msk_convert_options {
   int int8;
   const char *output_path;
   const msk_allocator *allocator;
+  /* melted into the transformer, which then has to be a model file's */
+  const msk_adapter_choice *adapters;
+  int adapter_count;
 } msk_convert_options;
 MSK_API void msk_convert_options_init(msk_convert_options *options);
 /* Checkpoints -> one run-time file. Every size is read from the tensors; contradictions name the

@@ -27,12 +27,13 @@ typedef struct conversion {
   const msk_allocator *allocator;
   msk_error *error;
   msk_import imports[2]; /* tokenizer, transformer */
+  msk_adapted adapted;   /* the transformer's file, where there are adapters */
   msk_vqgan_config tokenizer;
   msk_maskgit_config transformer;
   size_t class_count;
   char *defaults; /* JSON text, or NULL */
   char *classes;  /* JSON text */
-  char provenance[1024], name[256], licence[256], hash[65];
+  char provenance[8192], name[256], licence[256], hash[65];
   msk_outputs outputs;
 } conversion;
 
@@ -231,14 +232,33 @@ static void hash_file(const msk_weight_file *file, char text[65]) {
   msk_sha256_end(&hash, text);
 }
 
+/* As it lies on disk. */
+static const msk_weight_file *source_file(const conversion *c, int network) {
+  return network == 1 && c->adapted.base != NULL ? c->adapted.base : c->imports[network].file;
+}
+
+static int add_adapters(const conversion *c, json_t *object) {
+  json_t *list = json_array();
+  int failed = 0;
+  for (int i = 0; i < c->adapted.count; i++) {
+    const msk_adapter *adapter = &c->adapted.adapters[i];
+    failed |= json_array_append_new(
+        list, json_pack("{s:s, s:s, s:f}", "file", base_name(msk_weight_file_path(adapter->file)),
+                        "sha256", adapter->hash, "weight", c->options->adapters[i].weight));
+  }
+  if (c->adapted.count > 0) return failed | json_object_set_new(object, "adapters", list);
+  json_decref(list);
+  return failed;
+}
+
 static msk_status make_provenance(conversion *c) {
   static const char *const roles[] = {"tokenizer", "transformer"};
   json_t *object = json_object();
   for (int n = 0; n < 2; n++) {
     char hash[65];
-    hash_file(c->imports[n].file, hash);
+    hash_file(source_file(c, n), hash);
     json_t *source = json_pack("{s:s, s:s}", "file",
-                               base_name(msk_weight_file_path(c->imports[n].file)), "sha256", hash);
+                               base_name(msk_weight_file_path(source_file(c, n))), "sha256", hash);
     /* no memory, or a file name that is no UTF-8 */
     if (source == NULL || json_object_set_new(object, roles[n], source) != 0) {
       json_decref(object);
@@ -247,7 +267,8 @@ static msk_status make_provenance(conversion *c) {
                       msk_weight_file_path(c->imports[n].file));
     }
   }
-  char *text = msk_json_text(object, JSON_COMPACT | JSON_SORT_KEYS, NULL);
+  bool complete = add_adapters(c, object) == 0;
+  char *text = complete ? msk_json_text(object, JSON_COMPACT | JSON_SORT_KEYS, NULL) : NULL;
   json_decref(object);
   if (text == NULL) return out_of_memory(c);
   copy_text(c->provenance, sizeof c->provenance, text);
@@ -275,6 +296,8 @@ static msk_status make_metadata(conversion *c) {
   msk_status status = check_defaults(c);
   if (status == MSK_OK)
     status = msk_class_list_json(&c->classes, &source, c->class_count, c->allocator, c->error);
+  if (status == MSK_OK)
+    status = msk_taught_classes(c->imports[1].file, c->class_count, &(int){0}, c->error);
   if (status == MSK_OK) status = make_provenance(c);
   make_name(c);
   return status;
@@ -291,6 +314,8 @@ static msk_status write_output(conversion *c) {
       {"tensors_sha256", c->hash}};
   size_t count = 5;
   if (c->defaults != NULL) metadata[count++] = (msk_metadata_entry){"defaults", c->defaults};
+  const char *taught = msk_weight_file_metadata(c->imports[1].file, MSK_TAUGHT_CLASSES);
+  if (taught != NULL) metadata[count++] = (msk_metadata_entry){MSK_TAUGHT_CLASSES, taught};
   if (c->licence[0] != 0) metadata[count++] = (msk_metadata_entry){"licence", c->licence};
   return msk_safetensors_write(c->options->output_path, c->outputs.tensors, c->outputs.count,
                                metadata, count, msk_outputs_fill, &c->outputs, c->allocator,
@@ -299,9 +324,24 @@ static msk_status write_output(conversion *c) {
 
 static void free_conversion(conversion *c) {
   for (int n = 0; n < 2; n++) msk_import_close(&c->imports[n], c->allocator);
+  msk_adapted_close(&c->adapted);
   msk_free(c->allocator, c->defaults);
   msk_free(c->allocator, c->classes);
   msk_outputs_free(&c->outputs);
+}
+
+/* With its adapters, if it has any: then it has to be a model file. */
+static msk_status open_transformer(conversion *c) {
+  const msk_convert_options *o = c->options;
+  if (o->adapter_count == 0)
+    return msk_import_open(&c->imports[1], o->transformer_path, MSK_IMPORT_TRANSFORMER,
+                           c->allocator, c->error);
+  msk_status status = msk_adapted_open(&c->adapted, o->transformer_path, o->adapters,
+                                       o->adapter_count, false, c->allocator, c->error);
+  if (status != MSK_OK) return status;
+  msk_weight_file *file = c->adapted.file;
+  c->adapted.file = c->adapted.base; /* the import closes the other one */
+  return msk_import_take(&c->imports[1], file, MSK_IMPORT_TRANSFORMER, c->allocator, c->error);
 }
 
 msk_status msk_convert(const msk_convert_options *options, msk_error *error) {
@@ -310,9 +350,7 @@ msk_status msk_convert(const msk_convert_options *options, msk_error *error) {
   conversion c = {.options = options, .allocator = options->allocator, .error = error};
   status = msk_import_open(&c.imports[0], options->tokenizer_path, MSK_IMPORT_TOKENIZER,
                            c.allocator, error);
-  if (status == MSK_OK)
-    status = msk_import_open(&c.imports[1], options->transformer_path, MSK_IMPORT_TRANSFORMER,
-                             c.allocator, error);
+  if (status == MSK_OK) status = open_transformer(&c);
   if (status == MSK_OK) status = read_networks(&c);
   if (status == MSK_OK) status = make_metadata(&c);
   c.outputs = (msk_outputs){

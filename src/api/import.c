@@ -221,17 +221,16 @@ static msk_status translate(msk_import *import, msk_import_kind kind, msk_error 
   return MSK_OK;
 }
 
-msk_status msk_import_open(msk_import *out, const char *path, msk_import_kind kind,
+msk_status msk_import_take(msk_import *out, msk_weight_file *file, msk_import_kind kind,
                            const msk_allocator *allocator, msk_error *error) {
-  msk_import import = {NULL, NULL, 0};
-  msk_status status = msk_weight_file_open(&import.file, path, allocator, error);
-  if (status == MSK_OK) status = check_kind(import.file, kind, error);
+  msk_import import = {file, NULL, 0};
+  msk_status status = check_kind(file, kind, error);
   if (status == MSK_OK) {
-    import.tensors =
-        msk_allocate(allocator, msk_weight_file_count(import.file), sizeof *import.tensors);
+    import.tensors = msk_allocate(allocator, msk_weight_file_count(file), sizeof *import.tensors);
     status = import.tensors != NULL
                  ? translate(&import, kind, error)
-                 : msk_fail(error, MSK_ERROR_MEMORY, "out of memory for importing %s", path);
+                 : msk_fail(error, MSK_ERROR_MEMORY, "out of memory for importing %s",
+                            msk_weight_file_path(file));
   }
   if (status == MSK_OK) {
     *out = import;
@@ -239,6 +238,13 @@ msk_status msk_import_open(msk_import *out, const char *path, msk_import_kind ki
     msk_import_close(&import, allocator);
   }
   return status;
+}
+
+msk_status msk_import_open(msk_import *import, const char *path, msk_import_kind kind,
+                           const msk_allocator *allocator, msk_error *error) {
+  msk_weight_file *file = NULL;
+  msk_status status = msk_weight_file_open(&file, path, allocator, error);
+  return status == MSK_OK ? msk_import_take(import, file, kind, allocator, error) : status;
 }
 
 void msk_import_close(msk_import *import, const msk_allocator *allocator) {
@@ -258,7 +264,7 @@ msk_status msk_import_view(msk_weight_file **view, const msk_import *import,
     tensors[i].name = import->tensors[i].name;
   }
   msk_status status = msk_weight_file_view(view, path, msk_weight_file_kind(import->file), tensors,
-                                           import->count, allocator, error);
+                                           import->count, NULL, 0, allocator, error);
   msk_free(allocator, tensors);
   return status;
 }

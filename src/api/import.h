@@ -29,6 +29,9 @@ typedef enum msk_import_kind { MSK_IMPORT_TOKENIZER, MSK_IMPORT_TRANSFORMER } ms
  * untouched on failure. */
 msk_status msk_import_open(msk_import *import, const char *path, msk_import_kind kind,
                            const msk_allocator *allocator, msk_error *error);
+/* The same of a file that is open, which is the import's from now on, also on failure. */
+msk_status msk_import_take(msk_import *import, msk_weight_file *file, msk_import_kind kind,
+                           const msk_allocator *allocator, msk_error *error);
 void msk_import_close(msk_import *import, const msk_allocator *allocator);
 /* A view of the imported tensors, for checking them against a network. */
 msk_status msk_import_view(msk_weight_file **view, const msk_import *import,

@@ -14,7 +14,7 @@
 #include "base/threads.h"
 #include "masksketch_tools.h"
 
-enum { MAX_SIDE = 1024, MAX_CLASS_NAME = 1000 };
+enum { MAX_SIDE = 1024 };
 
 /* ---- options ---- */
 
@@ -107,10 +107,10 @@ static msk_status copy_names(msk_model *model, const json_t *names, msk_error *e
   size_t bytes = 0, count = (size_t)model->class_count;
   for (size_t i = 0; i < count; i++) {
     const char *name = json_string_value(json_array_get(names, i));
-    if (name == NULL || name[0] == 0 || strlen(name) > MAX_CLASS_NAME) {
+    if (name == NULL || name[0] == 0 || strlen(name) > MSK_MAX_CLASS_NAME) {
       return msk_fail(error, MSK_ERROR_FILE,
                       "%s: the name of class %zu is no text of 1 to %d bytes",
-                      msk_weight_file_path(model->file), i, MAX_CLASS_NAME);
+                      msk_weight_file_path(model->file), i, MSK_MAX_CLASS_NAME);
     }
     bytes += strlen(name) + 1;
   }
@@ -151,6 +151,8 @@ static msk_status read_names(msk_model *model, msk_error *error) {
 static msk_status read_metadata(msk_model *model, size_t layers, size_t patch, msk_error *error) {
   const char *path = msk_weight_file_path(model->file);
   msk_status status = read_names(model, error);
+  if (status == MSK_OK)
+    status = msk_taught_classes(model->file, (size_t)model->class_count, &model->taught, error);
   if (status == MSK_OK) {
     status = msk_defaults_parse(&model->defaults, msk_weight_file_metadata(model->file, "defaults"),
                                 (size_t)model->class_count, layers, path, model->allocator, error);
@@ -230,19 +232,22 @@ static msk_status measure(msk_memory_plan *plan, msk_device *device, const msk_w
 msk_status msk_model_plan(msk_memory_plan *plan, const char *path, const msk_model_options *options,
                           msk_error *error) {
   msk_model_options chosen;
-  msk_weight_file *file = NULL;
+  msk_adapted adapted = {0};
   msk_device *device = NULL;
   if (plan == NULL || path == NULL)
     return msk_fail(error, MSK_ERROR_ARGUMENT, "no plan or no path given to msk_model_plan");
   msk_status status = choose_options(&chosen, options, error);
-  if (status == MSK_OK) status = msk_weight_file_open(&file, path, chosen.allocator, error);
-  if (status == MSK_OK) status = check_kind(file, error);
   if (status == MSK_OK)
-    status = msk_device_create(&device, chosen.isa, choose_precision(file, &chosen),
+    status = msk_adapted_open(&adapted, path, chosen.adapters, chosen.adapter_count, true,
+                              chosen.allocator, error);
+  if (status == MSK_OK) status = check_kind(adapted.file, error);
+  if (status == MSK_OK)
+    status = msk_device_create(&device, chosen.isa, choose_precision(adapted.base, &chosen),
                                chosen.allocator, error);
-  if (status == MSK_OK) status = measure(plan, device, file, &chosen, error);
+  if (status == MSK_OK) status = measure(plan, device, adapted.file, &chosen, error);
+  if (status == MSK_OK) plan->loading += adapted.floats * sizeof(float);
   if (device != NULL) msk_device_destroy(device);
-  if (file != NULL) msk_weight_file_close(file);
+  msk_adapted_close(&adapted);
   return status;
 }
 
@@ -252,8 +257,8 @@ static msk_status pack(msk_model *model, const msk_model_options *options, msk_e
   msk_pool *pool = NULL;
   int threads = options->threads == 0 ? msk_default_threads() : options->threads;
   msk_status status =
-      msk_device_create(&model->device, options->isa, choose_precision(model->file, options),
-                        model->allocator, error);
+      msk_device_create(&model->device, options->isa,
+                        choose_precision(model->adapted.base, options), model->allocator, error);
   if (status == MSK_OK && threads > 1)
     status = msk_pool_create(&pool, threads, model->allocator, error);
   if (status == MSK_OK) {
@@ -264,6 +269,7 @@ static msk_status pack(msk_model *model, const msk_model_options *options, msk_e
     status = msk_maskgit_load(&model->transformer, model->device, model->file,
                               MSK_MODEL_TRANSFORMER, pool, error);
   if (pool != NULL) msk_pool_destroy(pool);
+  msk_adapted_forget(&model->adapted);
   msk_memory_trim(model->allocator);
   return status;
 }
@@ -278,7 +284,11 @@ msk_status msk_model_open(msk_model **model, const char *path, const msk_model_o
   msk_model *made = msk_allocate_zeroed(chosen.allocator, 1, sizeof *made);
   if (made == NULL) return msk_fail(error, MSK_ERROR_MEMORY, "not enough memory for a model");
   made->allocator = chosen.allocator;
-  status = msk_weight_file_open(&made->file, path, made->allocator, error);
+  status = msk_adapted_open(&made->adapted, path, chosen.adapters, chosen.adapter_count, false,
+                            made->allocator, error);
+  made->file = made->adapted.file;
+  for (int i = 0; i < made->adapted.count; i++)
+    made->adapter_weights[i] = chosen.adapters[i].weight;
   if (status == MSK_OK) status = describe(made, error);
   if (status == MSK_OK) status = pack(made, &chosen, error);
   if (status == MSK_OK) {
@@ -295,7 +305,7 @@ void msk_model_close(msk_model *model) {
   msk_vqgan_destroy(model->tokenizer);
   msk_maskgit_destroy(model->transformer);
   if (model->device != NULL) msk_device_destroy(model->device);
-  if (model->file != NULL) msk_weight_file_close(model->file);
+  msk_adapted_close(&model->adapted);
   msk_free(allocator, model->class_names);
   msk_free(allocator, model->class_text);
   msk_defaults_free(&model->defaults, allocator);
@@ -334,4 +344,15 @@ const char *msk_model_warning(const msk_model *model) { return msk_device_warnin
 
 const char *msk_model_metadata(const msk_model *model, const char *key) {
   return msk_weight_file_metadata(model->file, key);
+}
+
+int msk_model_adapter(const msk_model *model, int index, msk_adapter_info *info) {
+  if (index < 0 || index >= model->adapted.count) return 0;
+  const msk_adapter *adapter = &model->adapted.adapters[index];
+  const char *path = msk_weight_file_path(adapter->file), *slash = strrchr(path, '/');
+  *info = (msk_adapter_info){.file = slash == NULL ? path : slash + 1,
+                             .hash = adapter->hash,
+                             .class_id = model->class_count - model->adapted.count + index,
+                             .weight = model->adapter_weights[index]};
+  return 1;
 }

@@ -6,6 +6,7 @@
 #ifndef MSK_API_MODEL_H
 #define MSK_API_MODEL_H
 
+#include "api/adapted.h"
 #include "masksketch_tools.h"
 #include "model/maskgit.h"
 #include "model/vqgan.h"
@@ -31,15 +32,18 @@ typedef struct msk_file_defaults {
 
 struct msk_model {
   const msk_allocator *allocator;
-  msk_weight_file *file; /* metadata strings stay valid with it */
+  msk_adapted adapted;
+  const msk_weight_file *file; /* the adapted one; metadata strings stay valid with it */
   msk_device *device;
   msk_vqgan *tokenizer;
   msk_maskgit *transformer;
   char *class_text; /* one block that holds the class names */
   const char **class_names;
+  int taught; /* of the classes, the last ones: by adapters, in the file or beside it */
   int class_count, latent_size, image_size, codes, positions;
   size_t parameters;
-  const char *name, *hash;
+  const char *name, *hash; /* hash: of the tensors without adapters */
+  double adapter_weights[MSK_MAX_ADAPTERS];
   msk_file_defaults defaults;
 };
 

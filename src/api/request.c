@@ -149,7 +149,7 @@ static msk_status check_counts(const msk_request *request, msk_error *error) {
 static msk_status check_guidance(const msk_request *request, const msk_model *model, double scale,
                                  const char *field, msk_error *error) {
   const msk_sampler_spec classes = {.class_id = request->class_id,
-                                    .class_count = model->class_count,
+                                    .class_count = model->class_count - model->taught,
                                     .null_class = model->defaults.recipe.null_class,
                                     .class_hidden = model->defaults.hidden};
   if (!(scale >= 0 && scale <= MSK_MAX_GUIDANCE))

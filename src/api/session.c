@@ -21,7 +21,7 @@ static msk_sampler_spec group_spec(const msk_session *session) {
       .batch = msk_session_group_items(request),
       .tokens = model->positions,
       .codes = model->codes,
-      .class_count = model->class_count,
+      .class_count = model->class_count - model->taught,
       .class_id = request->class_id,
       .null_class = model->defaults.recipe.null_class,
       .class_hidden = model->defaults.hidden,

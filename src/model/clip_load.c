@@ -246,7 +246,7 @@ static msk_status without_position_ids(msk_weight_file **view, const msk_weight_
   }
   msk_status status =
       msk_weight_file_view(view, msk_weight_file_path(file), msk_weight_file_kind(file), tensors,
-                           used, allocator, error);
+                           used, NULL, 0, allocator, error);
   msk_free(allocator, tensors);
   return status;
 }

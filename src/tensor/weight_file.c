@@ -177,28 +177,34 @@ msk_status msk_weight_file_open(msk_weight_file **out, const char *path,
   return status;
 }
 
+static const char *place_text(msk_store *store, const char *text) {
+  size_t bytes = strlen(text) + 1;
+  char *placed = msk_store_text(store, bytes);
+  return placed == NULL ? NULL : memcpy(placed, text, bytes);
+}
+
 msk_status msk_weight_file_view(msk_weight_file **out, const char *path, const char *kind,
                                 const msk_tensor *tensors, size_t count,
+                                const msk_metadata_entry *metadata, size_t metadata_count,
                                 const msk_allocator *allocator, msk_error *error) {
   msk_weight_file *view = NULL;
   msk_status status = create(&view, path, allocator, error);
   if (status != MSK_OK) return status;
   msk_store store = {.file = view, .path = view->path, .error = error};
   view->kind = kind;
-  for (size_t i = 0; i < count; i++) {
-    msk_store_text(&store, strlen(tensors[i].name) + 1);
-    msk_store_tensor(&store, &tensors[i]);
-  }
-  status = reserve(&store, SIZE_MAX);
-  if (status == MSK_OK) {
+  for (int pass = 0; pass < 2 && status == MSK_OK; pass++) { /* measuring, placing */
     for (size_t i = 0; i < count; i++) {
       msk_tensor tensor = tensors[i];
-      size_t length = strlen(tensor.name) + 1;
-      tensor.name = memcpy(msk_store_text(&store, length), tensors[i].name, length);
+      tensor.name = place_text(&store, tensors[i].name);
       msk_store_tensor(&store, &tensor);
     }
-    status = sort_and_check(&store);
+    for (size_t i = 0; i < metadata_count; i++) {
+      const char *key = place_text(&store, metadata[i].key);
+      msk_store_metadata(&store, key, place_text(&store, metadata[i].value));
+    }
+    if (pass == 0) status = reserve(&store, SIZE_MAX);
   }
+  if (status == MSK_OK) status = sort_and_check(&store);
   if (status == MSK_OK) {
     *out = view;
   } else {

@@ -51,11 +51,15 @@ void msk_weight_file_forget(const msk_weight_file *file, const msk_tensor *tenso
 /* The bytes of the file as it lies on disk; NULL for one that was parsed from memory or is a
  * view. */
 const uint8_t *msk_weight_file_bytes(const msk_weight_file *file, size_t *byte_count);
-/* A "file" of just these tensors (any order, names all different): the table is copied, the data
- * stays where it is. For checking tensors under other names and shapes than their file has.
- * `kind` must stay. */
+/* A "file" of just these tensors and entries (any order, names and keys all different): texts and
+ * table are copied, the tensors' data stay where they are. For tensors under other names and shapes
+ * than their file has, or with other data. `kind` must stay. */
+typedef struct msk_metadata_entry {
+  const char *key, *value;
+} msk_metadata_entry;
 msk_status msk_weight_file_view(msk_weight_file **view, const char *path, const char *kind,
                                 const msk_tensor *tensors, size_t count,
+                                const msk_metadata_entry *metadata, size_t metadata_count,
                                 const msk_allocator *allocator, msk_error *error);
 
 size_t msk_dtype_bytes(msk_dtype dtype);
@@ -75,9 +79,6 @@ void msk_f32_to_dtype(const float *values, size_t count, msk_dtype dtype, void *
  * begins at a multiple of 64. */
 /* that order, as for qsort */
 int msk_safetensors_compare(const msk_tensor *a, const msk_tensor *b);
-typedef struct msk_metadata_entry {
-  const char *key, *value;
-} msk_metadata_entry;
 typedef msk_status msk_tensor_fill(void *user, size_t index, void *out, msk_error *error);
 msk_status msk_safetensors_write(const char *path, const msk_tensor *tensors, size_t count,
                                  const msk_metadata_entry *metadata, size_t metadata_count,

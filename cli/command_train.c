@@ -4,6 +4,7 @@
  * terminal; off a terminal each log is a line. Logs also go to curves.csv in the work folder. */
 #include <errno.h>
 #include <math.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -24,6 +25,7 @@ typedef struct train_options {
 struct show {
   const train_options *options;
   const char *work;
+  msk_train_stage stage;
   bool drawn; /* a line without an end stands on the terminal */
   double last;
 };
@@ -37,25 +39,62 @@ static void put_time(char text[32], double seconds) {
   }
 }
 
+/* What a log says besides, by stage. */
+static void show_figures(const struct show *show, const msk_train_progress *p) {
+  if (show->stage == MSK_TRAIN_TRANSFORMER) {
+    fprintf(stderr, ", held out %.3f, with drawings %.3f, auc %.3f\n", p->held_out,
+            p->held_out_hinted, p->held_out_auc);
+  } else {
+    fprintf(stderr, ", unseen photos %.2f dB, sharpness %.3f, colour error %.2f\n", p->decibels,
+            p->sharpness, p->colour);
+  }
+}
+
 static void show_line(struct show *show, const msk_train_progress *p, double peak) {
-  char left[32], share[48] = "";
+  char left[32], share[48] = "", second[48] = "";
+  bool sequences = show->stage == MSK_TRAIN_TRANSFORMER;
+  const char *examples = sequences ? "sequences" : "pictures";
   put_time(left, p->seconds_left);
   if (peak > 0)
     snprintf(share, sizeof share, ", %.2f of the peak", p->flop_per_second / 1e9 / peak);
+  if (isfinite(p->second_loss))
+    snprintf(second, sizeof second, ", %s %.3f", sequences ? "pairs" : "commitment",
+             p->second_loss);
   fprintf(stderr,
-          "%s%.1f of %.1f thousand sequences, loss %.3f, pairs %.3f, %.1f sequences/s%s, "
+          "%s%.1f of %.1f thousand %s, loss %.3f%s, %.1f %s/s%s, "
           "%zu objects, %s left%s",
           show->drawn ? "\r\033[K" : "", (double)p->sequences / 1e3, (double)p->all_sequences / 1e3,
-          p->masked_loss, p->pair_loss, p->sequences_per_second, share, p->objects, left,
+          examples, p->loss, second, p->sequences_per_second, examples, share, p->objects, left,
           p->waits ? ", waiting for objects" : "");
-  if (p->logged) {
-    fprintf(stderr, ", held out %.3f, with drawings %.3f, auc %.3f\n", p->held_out,
-            p->held_out_hinted, p->held_out_auc);
-    show->drawn = false;
-  } else {
-    show->drawn = true;
-  }
+  if (p->logged) show_figures(show, p);
+  show->drawn = !p->logged;
 }
+
+/* ---- curves ---- */
+
+#define FIGURE(field) offsetof(msk_train_progress, field)
+struct column {
+  const char *name;
+  size_t offset;
+};
+static const struct column sequence_columns[] = {
+    {"masked", FIGURE(loss)},
+    {"pairs", FIGURE(second_loss)},
+    {"held_out", FIGURE(held_out)},
+    {"held_out_hinted", FIGURE(held_out_hinted)},
+    {"held_out_auc", FIGURE(held_out_auc)},
+    {"gradient_norm", FIGURE(gradient_norm)},
+    {"sequences_per_second", FIGURE(sequences_per_second)},
+    {NULL, 0}};
+static const struct column picture_columns[] = {
+    {"picture", FIGURE(loss)},
+    {"commitment", FIGURE(second_loss)},
+    {"decibels", FIGURE(decibels)},
+    {"sharpness", FIGURE(sharpness)},
+    {"colour", FIGURE(colour)},
+    {"gradient_norm", FIGURE(gradient_norm)},
+    {"pictures_per_second", FIGURE(sequences_per_second)},
+    {NULL, 0}};
 
 /* A number, or nothing where there is none. */
 static void put_cell(FILE *file, double value, const char *end) {
@@ -65,22 +104,19 @@ static void put_cell(FILE *file, double value, const char *end) {
 
 static void write_curve(const struct show *show, const msk_train_progress *p, double peak) {
   char path[TRAIN_PATH + 16];
+  bool sequences = show->stage == MSK_TRAIN_TRANSFORMER;
+  const struct column *columns = sequences ? sequence_columns : picture_columns;
   snprintf(path, sizeof path, "%s/curves.csv", show->work);
   FILE *file = fopen(path, "a");
   if (file == NULL) return;
-  if (ftell(file) == 0)
-    fputs(
-        "step,sequences,objects,masked,pairs,held_out,held_out_hinted,held_out_auc,gradient_norm,"
-        "sequences_per_second,share_of_peak\n",
-        file);
+  if (ftell(file) == 0) {
+    fprintf(file, "step,%s,objects,", sequences ? "sequences" : "pictures");
+    for (const struct column *c = columns; c->name != NULL; c++) fprintf(file, "%s,", c->name);
+    fputs("share_of_peak\n", file);
+  }
   fprintf(file, "%ld,%zu,%zu,", p->step, p->sequences, p->objects);
-  put_cell(file, p->masked_loss, ",");
-  put_cell(file, p->pair_loss, ",");
-  put_cell(file, p->held_out, ",");
-  put_cell(file, p->held_out_hinted, ",");
-  put_cell(file, p->held_out_auc, ",");
-  put_cell(file, p->gradient_norm, ",");
-  put_cell(file, p->sequences_per_second, ",");
+  for (const struct column *c = columns; c->name != NULL; c++)
+    put_cell(file, *(const double *)(const void *)((const char *)p + c->offset), ",");
   put_cell(file, peak > 0 ? p->flop_per_second / 1e9 / peak : NAN, "\n");
   fclose(file);
 }
@@ -113,6 +149,7 @@ static msk_status action(const cli_line *line, msk_error *error) {
   if (status != MSK_OK) return status;
   if (mkdir(spec.work, 0777) != 0 && errno != EEXIST)
     return app_fail(error, MSK_ERROR_OUTPUT, "%s cannot be made: %s", spec.work, strerror(errno));
+  show.stage = spec.options.stage;
   spec.options.isa = show.options->machine.isa;
   spec.options.threads = show.options->machine.threads;
   spec.options.user = &show;

@@ -12,7 +12,8 @@
 
 enum { LARGEST_SPEC = 1 << 16 };
 
-static const char *const styles[] = {"rich", "plain", "wide"}; /* enum world_style */
+static const char *const stages[] = {"transformer", "tokenizer", "decoder"}; /* msk_train_stage */
+static const char *const styles[] = {"rich", "plain", "wide"};               /* enum world_style */
 
 /* ---- the world ---- */
 
@@ -81,6 +82,9 @@ static const struct key {
     {"style_share", KEY_REAL, AT(options.style_share)},
     {"hint_share", KEY_REAL, AT(options.hint_share)},
     {"wrong_share", KEY_REAL, AT(options.wrong_share)},
+    {"photo_share", KEY_REAL, AT(options.photo_share)},
+    {"autoencoder_share", KEY_REAL, AT(options.autoencoder_share)},
+    {"crops_share", KEY_REAL, AT(options.crops_share)},
     {"log_seconds", KEY_REAL, AT(options.log_seconds)},
     {"save_seconds", KEY_REAL, AT(options.save_seconds)},
 };
@@ -129,6 +133,17 @@ static msk_status take_style(train_spec *spec, const json_t *value, msk_error *e
   return refuse("style", "rich, plain or wide", error);
 }
 
+/* Read before all others, whose defaults it sets. */
+static msk_status take_stage(train_spec *spec, const json_t *value, msk_error *error) {
+  if (value == NULL) return MSK_OK;
+  for (int i = 0; json_is_string(value) && i < 3; i++) {
+    if (strcmp(json_string_value(value), stages[i]) != 0) continue;
+    msk_train_options_set_stage(&spec->options, (msk_train_stage)i);
+    return MSK_OK;
+  }
+  return refuse("stage", "transformer, tokenizer or decoder", error);
+}
+
 static msk_status take_layers(train_spec *spec, const json_t *value, msk_error *error) {
   size_t count = json_array_size(value);
   if (!json_is_array(value) || count > MSK_MAX_LAYERS)
@@ -144,6 +159,7 @@ static msk_status take_layers(train_spec *spec, const json_t *value, msk_error *
 
 static msk_status take_value(train_spec *spec, const char *name, const json_t *value,
                              const char *spec_path, msk_error *error) {
+  if (strcmp(name, "stage") == 0) return MSK_OK;
   if (strcmp(name, "style") == 0) return take_style(spec, value, error);
   if (strcmp(name, "structure_layers") == 0) return take_layers(spec, value, error);
   for (size_t i = 0; i < KEY_COUNT; i++) {
@@ -171,6 +187,7 @@ msk_status train_spec_read(train_spec *spec, const char *path, msk_error *error)
   *spec = (train_spec){.style = WORLD_PLAIN, .seeds = {1, 900000001}};
   msk_train_options_init(&spec->options);
   spec->options.source.image_size = 256;
+  status = take_stage(spec, json_object_get(object, "stage"), error);
   json_object_foreach(object, name, value) {
     if (status == MSK_OK) status = take_value(spec, name, value, path, error);
   }

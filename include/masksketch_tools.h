@@ -382,19 +382,34 @@ typedef struct msk_train_progress {
   int waits;                       /* for objects: nothing was trained since the last call */
   int logged; /* the means are over all steps since the last log, held-out losses were measured, and
                  the model was written */
-  double masked_loss, pair_loss;    /* means; NaN: none */
+  /* means; NaN: none. Of masked tokens and of pairs; or of pictures, and the commitment of latents
+   * to their codes */
+  double loss, second_loss;
   double gradient_norm;             /* of the last step */
   double held_out, held_out_hinted; /* losses, the second with a drawing's tokens */
   /* how well the distance of attention rows tells right tokens from wrong ones: 0.5 not at all */
   double held_out_auc;
+  /* unseen photos, restored: decibels over all pixels, share of their sharpness, mean error of
+   * colour differences (0 to 255) */
+  double decibels, sharpness, colour;
   double sequences_per_second, flop_per_second; /* while training */
   double seconds_left;
 } msk_train_progress;
 
-/* Trains a transformer for the codes of a model that exists. Numbers that are 0 have no default:
- * msk_train_options_init() sets those of the default model. */
+/* What is trained: a transformer for the codes of a model that exists; a tokenizer of a model's
+ * sizes, from nothing; a model's decoder alone, from what it is, with the codes fixed. */
+typedef enum msk_train_stage {
+  MSK_TRAIN_TRANSFORMER = 0,
+  MSK_TRAIN_TOKENIZER,
+  MSK_TRAIN_DECODER
+} msk_train_stage;
+
+/* Numbers that are 0 have no default: msk_train_options_init() sets those of the default model's
+ * transformer, msk_train_options_set_stage() those that are others for another stage, whose
+ * "sequences" are pictures. */
 typedef struct msk_train_options {
   size_t size;
+  msk_train_stage stage;
   const char *tokenizer_path; /* a model file; classes: the source's, one without a name, hands */
   const char *work_path;      /* an existing folder for checkpoint and tokens */
   const char *output_path;    /* the model file */
@@ -413,11 +428,15 @@ typedef struct msk_train_options {
   double muon_rate, adam_rate, pair_weight;
   double null_share, style_share, hint_share, wrong_share;
   int structure_layers[MSK_MAX_LAYERS], structure_layer_count;
+  double photo_share; /* of a tokenizer's pictures; the others are drawings */
+  /* of a tokenizer's pictures: the first, without quantiser; the first, crops */
+  double autoencoder_share, crops_share;
   double log_seconds, save_seconds;
   void *user;
   int (*on_progress)(void *user, const msk_train_progress *progress); /* nonzero: save and stop */
 } msk_train_options;
 MSK_API void msk_train_options_init(msk_train_options *options);
+MSK_API void msk_train_options_set_stage(msk_train_options *options, msk_train_stage stage);
 /* Goes on from the checkpoint in work_path if there is one; the result depends on the options
  * alone, not on threads, stops or what was rendered when. MSK_ERROR_CANCELLED after a stop. */
 MSK_API msk_status msk_train(const msk_train_options *options, msk_error *error);

@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * checkpoint.c - a trainer's state in a file: safetensors with `net.`, `average.`, `first.` and
- * (of what AdamW has) `second.` before each parameter's name, the pair loss's `pair`, its numbers
- * of steps as metadata, and the SHA-256 of all data in the order of the names. Written whole or
- * not at all. */
+ * checkpoint.c - a course's state in a file: safetensors with `net.`, `average.`, `first.` and (of
+ * what AdamW has) `second.` before each parameter's name, the training's own numbers under theirs,
+ * its numbers of steps as metadata, and the SHA-256 of all data in the order of the names. Written
+ * whole or not at all. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "base/sha256.h"
-#include "train/trainer.h"
+#include "train/course.h"
 
 #define FORMAT "masksketch training 1"
 
-enum { NAME = 2 * MSK_WEIGHT_NAME, PAIR_FLOATS = 6 };
+enum { NAME = 2 * MSK_WEIGHT_NAME };
 
 /* A tensor of the file and where its floats are. */
 struct entry {
@@ -27,16 +27,14 @@ struct entry {
 struct state {
   struct entry *entries;
   size_t count;
-  float pair[PAIR_FLOATS];
 };
 
 static int compare_entries(const void *a, const void *b) {
   return strcmp(((const struct entry *)a)->name, ((const struct entry *)b)->name);
 }
 
-static void add_block(struct state *state, const msk_trainer *trainer, const char *prefix,
+static void add_block(struct state *state, const msk_params *params, const char *prefix,
                       float *block, bool hidden_too) {
-  const msk_params *params = trainer->params;
   for (size_t i = 0; i < params->count; i++) {
     const msk_param *param = &params->list[i];
     if (!hidden_too && param->rule == MSK_RULE_MUON) continue;
@@ -50,43 +48,39 @@ static void add_block(struct state *state, const msk_trainer *trainer, const cha
 }
 
 /* All of it, sorted by name. */
-static msk_status list_state(struct state *state, const msk_trainer *trainer, msk_error *error) {
-  *state = (struct state){
-      .entries = msk_allocate_zeroed(NULL, 4 * trainer->params->count + 1, sizeof(struct entry))};
+static msk_status list_state(struct state *state, const msk_course *course, msk_error *error) {
+  const msk_params *params = course->params;
+  size_t most = 4 * params->count + MSK_COURSE_EXTRAS;
+  *state = (struct state){.entries = msk_allocate_zeroed(NULL, most, sizeof(struct entry))};
   if (state->entries == NULL)
     return msk_fail(error, MSK_ERROR_MEMORY, "no memory for the list of a checkpoint's tensors");
-  add_block(state, trainer, "net.", trainer->block, true);
-  add_block(state, trainer, "average.", trainer->optimiser->average, true);
-  add_block(state, trainer, "first.", trainer->optimiser->first, true);
-  add_block(state, trainer, "second.", trainer->optimiser->second, false);
-  state->entries[state->count++] = (struct entry){.name = "pair",
-                                                  .at = state->pair,
-                                                  .elements = PAIR_FLOATS,
-                                                  .rank = 1,
-                                                  .shape = {PAIR_FLOATS}};
+  add_block(state, params, "net.", course->block, true);
+  add_block(state, params, "average.", course->optimiser->average, true);
+  add_block(state, params, "first.", course->optimiser->first, true);
+  add_block(state, params, "second.", course->optimiser->second, false);
+  for (size_t i = 0; i < course->numbers_count; i++) {
+    const msk_course_numbers *numbers = &course->numbers[i];
+    struct entry *entry = &state->entries[state->count++];
+    *entry = (struct entry){
+        .at = numbers->at, .elements = numbers->count, .rank = 1, .shape = {numbers->count}};
+    snprintf(entry->name, NAME, "%s", numbers->name);
+  }
   qsort(state->entries, state->count, sizeof *state->entries, compare_entries);
   return MSK_OK;
 }
 
-/* `pair` moves with the state. */
-static float *entry_data(struct state *state, const struct entry *entry) {
-  return strcmp(entry->name, "pair") == 0 ? state->pair : entry->at;
-}
-
-static void hash_state(struct state *state, char text[65]) {
+static void hash_state(const struct state *state, char text[65]) {
   msk_sha256 hash;
   msk_sha256_begin(&hash);
   for (size_t i = 0; i < state->count; i++)
-    msk_sha256_add(&hash, entry_data(state, &state->entries[i]),
-                   state->entries[i].elements * sizeof(float));
+    msk_sha256_add(&hash, state->entries[i].at, state->entries[i].elements * sizeof(float));
   msk_sha256_end(&hash, text);
 }
 
 static msk_status fill_entry(void *user, size_t index, void *out, msk_error *error) {
   struct state *state = user;
   (void)error;
-  memcpy(out, entry_data(state, &state->entries[index]),
-         state->entries[index].elements * sizeof(float));
+  memcpy(out, state->entries[index].at, state->entries[index].elements * sizeof(float));
   return MSK_OK;
 }
 
@@ -111,20 +105,21 @@ static msk_status write_state(struct state *state, const char *path,
   return status;
 }
 
-msk_status msk_trainer_save(const msk_trainer *trainer, const char *path, msk_error *error) {
+msk_status msk_course_save(const msk_course *course, const char *path, msk_error *error) {
   struct state state;
-  char step[24], pair_step[24], hash[65];
-  msk_status status = list_state(&state, trainer, error);
+  char hash[65], texts[1 + MSK_COURSE_EXTRAS][24];
+  msk_metadata_entry metadata[3 + MSK_COURSE_EXTRAS] = {{"format", FORMAT}, {"step", texts[0]}};
+  msk_status status = list_state(&state, course, error);
   if (status != MSK_OK) return status;
-  memcpy(state.pair, trainer->pair, sizeof trainer->pair);
-  memcpy(state.pair + 2, trainer->pair_first, sizeof trainer->pair_first);
-  memcpy(state.pair + 4, trainer->pair_second, sizeof trainer->pair_second);
-  snprintf(step, sizeof step, "%ld", trainer->step);
-  snprintf(pair_step, sizeof pair_step, "%ld", trainer->pair_step);
+  size_t count = 2;
+  snprintf(texts[0], sizeof texts[0], "%ld", course->step);
+  for (size_t i = 0; i < course->counts_count; i++) {
+    snprintf(texts[1 + i], sizeof texts[0], "%ld", *course->counts[i].at);
+    metadata[count++] = (msk_metadata_entry){course->counts[i].name, texts[1 + i]};
+  }
   hash_state(&state, hash);
-  const msk_metadata_entry metadata[] = {
-      {"format", FORMAT}, {"step", step}, {"pair_step", pair_step}, {"sha256", hash}};
-  status = write_state(&state, path, metadata, 4, error);
+  metadata[count++] = (msk_metadata_entry){"sha256", hash};
+  status = write_state(&state, path, metadata, count, error);
   msk_free(NULL, state.entries);
   return status;
 }
@@ -143,46 +138,44 @@ static msk_status read_count(const msk_weight_file *file, const char *key, long 
   return MSK_OK;
 }
 
-static msk_status read_entry(struct state *state, const struct entry *entry,
-                             const msk_weight_file *file, msk_error *error) {
+static msk_status read_entry(const struct entry *entry, const msk_weight_file *file,
+                             msk_error *error) {
   const msk_tensor *tensor = msk_weight_file_find(file, entry->name);
   if (tensor == NULL || tensor->dtype != MSK_DTYPE_F32 || tensor->elements != entry->elements)
     return msk_fail(error, MSK_ERROR_FILE,
                     "%s: tensor %s is missing or of another size: is the checkpoint of a network "
                     "with other sizes?",
                     msk_weight_file_path(file), entry->name);
-  msk_tensor_to_f32(tensor, 0, entry->elements, entry_data(state, entry));
+  msk_tensor_to_f32(tensor, 0, entry->elements, entry->at);
   return MSK_OK;
 }
 
-static msk_status read_state(msk_trainer *trainer, struct state *state, const msk_weight_file *file,
-                             msk_error *error) {
+static msk_status read_state(msk_course *course, const struct state *state,
+                             const msk_weight_file *file, msk_error *error) {
   const char *wanted = msk_weight_file_metadata(file, "sha256");
   char hash[65];
-  long step = 0, pair_step = 0;
+  long step = 0, counts[MSK_COURSE_EXTRAS];
   msk_status status = read_count(file, "step", &step, error);
-  if (status == MSK_OK) status = read_count(file, "pair_step", &pair_step, error);
+  for (size_t i = 0; status == MSK_OK && i < course->counts_count; i++)
+    status = read_count(file, course->counts[i].name, &counts[i], error);
   for (size_t i = 0; status == MSK_OK && i < state->count; i++)
-    status = read_entry(state, &state->entries[i], file, error);
+    status = read_entry(&state->entries[i], file, error);
   if (status != MSK_OK) return status;
   hash_state(state, hash);
   if (wanted == NULL || strcmp(wanted, hash) != 0)
     return msk_fail(error, MSK_ERROR_FILE, "%s: its data is not what its SHA-256 says",
                     msk_weight_file_path(file));
-  memcpy(trainer->pair, state->pair, sizeof trainer->pair);
-  memcpy(trainer->pair_first, state->pair + 2, sizeof trainer->pair_first);
-  memcpy(trainer->pair_second, state->pair + 4, sizeof trainer->pair_second);
-  trainer->step = step;
-  trainer->pair_step = pair_step;
+  course->step = step;
+  for (size_t i = 0; i < course->counts_count; i++) *course->counts[i].at = counts[i];
   return MSK_OK;
 }
 
-msk_status msk_trainer_load(msk_trainer *trainer, const char *path, msk_error *error) {
+msk_status msk_course_load(msk_course *course, const char *path, msk_error *error) {
   struct state state = {0};
   msk_weight_file *file = NULL;
   msk_status status = msk_weight_file_open(&file, path, NULL, error);
-  if (status == MSK_OK) status = list_state(&state, trainer, error);
-  if (status == MSK_OK) status = read_state(trainer, &state, file, error);
+  if (status == MSK_OK) status = list_state(&state, course, error);
+  if (status == MSK_OK) status = read_state(course, &state, file, error);
   msk_free(NULL, state.entries);
   msk_weight_file_close(file);
   return status;
@@ -190,18 +183,15 @@ msk_status msk_trainer_load(msk_trainer *trainer, const char *path, msk_error *e
 
 /* ---- the result ---- */
 
-msk_status msk_trainer_write_average(const msk_trainer *trainer, const char *path,
-                                     const char *classes, const char *defaults, msk_error *error) {
-  struct state state = {
-      .entries = msk_allocate_zeroed(NULL, trainer->params->count, sizeof(struct entry))};
+msk_status msk_course_write_average(const msk_course *course, const char *path,
+                                    const msk_metadata_entry *metadata, size_t metadata_count,
+                                    msk_error *error) {
+  struct state state = {.entries =
+                            msk_allocate_zeroed(NULL, course->params->count, sizeof(struct entry))};
   if (state.entries == NULL)
     return msk_fail(error, MSK_ERROR_MEMORY, "no memory for the list of a model's tensors");
-  add_block(&state, trainer, "", trainer->optimiser->average, true);
-  msk_metadata_entry metadata[2];
-  size_t count = 0;
-  if (classes != NULL) metadata[count++] = (msk_metadata_entry){"classes", classes};
-  if (defaults != NULL) metadata[count++] = (msk_metadata_entry){"defaults", defaults};
-  msk_status status = write_state(&state, path, metadata, count, error);
+  add_block(&state, course->params, "", course->optimiser->average, true);
+  msk_status status = write_state(&state, path, metadata, metadata_count, error);
   msk_free(NULL, state.entries);
   return status;
 }

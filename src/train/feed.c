@@ -27,7 +27,8 @@ struct msk_feed {
   uint8_t *photo, *drawings, *parts, *described;
   float *pixels, *latents;
   int32_t *codes;
-  uint16_t *photo_tokens, *drawn_tokens;
+  uint16_t *photo_tokens, *drawn_tokens, *photo_codes;
+  uint8_t *chosen;
 };
 
 /* ---- memory ---- */
@@ -44,6 +45,8 @@ static void lay_buffers(msk_feed *feed, msk_arena *arena) {
   feed->photo = msk_arena_take(arena, pixels, 3);
   feed->drawings = msk_arena_take(arena, pixels, hands);
   feed->parts = msk_arena_take(arena, pixels, 1);
+  feed->photo_codes = msk_arena_take(arena, cells, 2 * sizeof(uint16_t));
+  feed->chosen = msk_arena_take(arena, pixels, feed->options.hands_each);
 }
 
 static void encode_pixels(msk_feed *feed) {
@@ -161,30 +164,62 @@ static msk_status append_record(msk_feed *feed, int set, size_t record, int labe
   return msk_tokens_append(feed->options.tokens[set], &made, &feed->error);
 }
 
-static msk_status append_object(msk_feed *feed, int set, size_t index) {
-  const msk_train_source *source = feed->options.source;
-  int label = source->render(source->user, set, index, feed->photo, feed->drawings, feed->parts);
-  if (label < 0)
-    return msk_fail(&feed->error, MSK_ERROR_ARGUMENT, "object %zu could not be rendered", index);
+static void mirror_all(msk_feed *feed) {
+  mirror(feed->photo, feed->size, 3);
+  mirror(feed->parts, feed->size, 1);
+  for (int i = 0; i < feed->options.source->hands; i++)
+    mirror(feed->drawings + (size_t)i * feed->size * feed->size, feed->size, 1);
+}
+
+static msk_status append_tokens(msk_feed *feed, int set, size_t index, int label) {
   /* After a kill between its two records only the second is wanted. */
   for (size_t half = msk_tokens_count(feed->options.tokens[set]) % 2; half < 2; half++) {
-    if (half == 1) {
-      mirror(feed->photo, feed->size, 3);
-      mirror(feed->parts, feed->size, 1);
-      for (int i = 0; i < source->hands; i++)
-        mirror(feed->drawings + (size_t)i * feed->size * feed->size, feed->size, 1);
-    }
+    if (half == 1) mirror_all(feed);
     msk_status status = append_record(feed, set, 2 * index + half, label);
     if (status != MSK_OK) return status;
   }
   return MSK_OK;
 }
 
+/* The photo's codes and its mirror image's; drawings by the hands that lot chose, moved to the
+ * front. */
+static msk_status append_picture(msk_feed *feed, int set, size_t index) {
+  msk_pictures *pictures = feed->options.pictures[set];
+  const msk_pictures_shape *shape = msk_pictures_get_shape(pictures);
+  size_t pixels = feed->size * feed->size;
+  uint8_t hand[MAX_HANDS];
+  for (int mirrored = 0; shape->cells > 0 && mirrored < 2; mirrored++) {
+    encode_picture(feed, feed->photo, 3, feed->photo_codes + (size_t)mirrored * feed->cells);
+    mirror(feed->photo, feed->size, 3);
+  }
+  choose_hands(feed, set, index, hand);
+  for (size_t i = 0; i < shape->drawings; i++)
+    memcpy(feed->chosen + i * pixels, feed->drawings + hand[i] * pixels, pixels);
+  const msk_picture_record made = {
+      .photo = feed->photo, .drawings = feed->chosen, .codes = feed->photo_codes};
+  return msk_pictures_append(pictures, &made, &feed->error);
+}
+
+static msk_status append_object(msk_feed *feed, int set, size_t index) {
+  const msk_train_source *source = feed->options.source;
+  int label = source->render(source->user, set, index, feed->photo, feed->drawings, feed->parts);
+  if (label < 0)
+    return msk_fail(&feed->error, MSK_ERROR_ARGUMENT, "object %zu could not be rendered", index);
+  return feed->options.tokens[set] != NULL ? append_tokens(feed, set, index, label)
+                                           : append_picture(feed, set, index);
+}
+
+size_t msk_feed_count(const msk_feed *feed, int set) {
+  const msk_feed_options *options = &feed->options;
+  return options->tokens[set] != NULL ? msk_tokens_count(options->tokens[set]) / 2
+                                      : msk_pictures_count(options->pictures[set]);
+}
+
 static void *feed_thread(void *user) {
   msk_feed *feed = user;
   setpriority(PRIO_PROCESS, 0, LOW_PRIORITY); /* of this thread alone */
   for (int set = MSK_HELD_OUT_SET; set >= MSK_TRAIN_SET; set--) {
-    size_t index = msk_tokens_count(feed->options.tokens[set]) / 2;
+    size_t index = msk_feed_count(feed, set);
     for (; index < feed->options.objects[set] && !atomic_load(&feed->stopping); index++) {
       if (append_object(feed, set, index) == MSK_OK) continue;
       atomic_store(&feed->failed, true);

@@ -212,6 +212,16 @@ static void follow_task(void *user, size_t index, int worker) {
     job->average[i] += job->rate * (job->block[i] - job->average[i]);
 }
 
+/* What is fixed, or moved by others, has no average but itself, to the bit. */
+static void keep_fixed(const msk_params *params, const float *block, float *average) {
+  for (size_t i = 0; i < params->count; i++) {
+    const msk_param *param = &params->list[i];
+    if (param->rule == MSK_RULE_FIXED)
+      memcpy(average + param->offset, block + param->offset,
+             param->tensor.elements * sizeof *average);
+  }
+}
+
 double msk_optimiser_step(msk_optimiser *optimiser, const msk_rates *rates, const float *gradients,
                           float *block) {
   const msk_params *params = optimiser->params;
@@ -237,6 +247,7 @@ double msk_optimiser_step(msk_optimiser *optimiser, const msk_rates *rates, cons
   }
   struct follow_job follow = {block, optimiser->average, rates->average, params->floats};
   msk_pool_run(optimiser->stream.pool, (params->floats + PIECE - 1) / PIECE, follow_task, &follow);
+  keep_fixed(params, block, optimiser->average);
   msk_meter_note(&optimiser->stream, "average", 0);
   return norm;
 }

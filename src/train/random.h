@@ -6,6 +6,7 @@
 #ifndef MSK_TRAIN_RANDOM_H
 #define MSK_TRAIN_RANDOM_H
 
+#include <math.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -36,6 +37,12 @@ static inline double msk_random_unit(msk_random *random) {
 /* In 0 .. below - 1; below is far from 2^32, so that the bias is nothing. */
 static inline size_t msk_random_below(msk_random *random, size_t below) {
   return (size_t)((msk_random_next(random) >> 32) * (uint64_t)below >> 32);
+}
+
+/* One normal number; Box and Muller's. */
+static inline double msk_random_normal(msk_random *random) {
+  double radius = sqrt(-2 * log(1 - msk_random_unit(random)));
+  return radius * cos(2 * M_PI * msk_random_unit(random));
 }
 
 #endif

@@ -7,14 +7,8 @@
 
 #include "base/error.h"
 
-/* One normal number; Box and Muller's. */
-static double normal(msk_random *random) {
-  double radius = sqrt(-2 * log(1 - msk_random_unit(random)));
-  return radius * cos(2 * M_PI * msk_random_unit(random));
-}
-
 static void fill_normal(msk_random *random, double spread, size_t count, float *values) {
-  for (size_t i = 0; i < count; i++) values[i] = (float)(spread * normal(random));
+  for (size_t i = 0; i < count; i++) values[i] = (float)(spread * msk_random_normal(random));
 }
 
 static void fill(float value, size_t count, float *values) {
@@ -83,7 +77,7 @@ static void start_words(const float *codebook, size_t codes, size_t dim, size_t 
   double *mean = memory, *x = mean + dim, *a = x + dim, *mix = a + dim * dim;
   covariance(codebook, codes, dim, mean, a);
   decompose(a, dim);
-  for (size_t i = 0; i < dim * hidden; i++) mix[i] = normal(random) / sqrt((double)dim);
+  for (size_t i = 0; i < dim * hidden; i++) mix[i] = msk_random_normal(random) / sqrt((double)dim);
   for (size_t c = 0; c < codes; c++) {
     for (size_t i = 0; i < dim; i++) x[i] = codebook[c * dim + i] - mean[i];
     solve(a, dim, x);
@@ -114,7 +108,7 @@ static void start_positions(size_t side, size_t hidden, msk_random *random, floa
       double sum = 0;
       for (size_t f = 0; f < features; f++) {
         size_t at = f < 2 * side ? cell / side : cell % side;
-        sum += feature(f % (2 * side), at, side) * normal(&weights);
+        sum += feature(f % (2 * side), at, side) * msk_random_normal(&weights);
       }
       positions[(1 + cell) * hidden + d] = (float)(0.028 * sum / sqrt((double)features));
     }

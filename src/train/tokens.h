@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * tokens.h - the tokens of all pictures that a run trains on, in one file that only grows: a
- * header that says for which tokenizer and world they were made, then records of one size, each
- * with a checksum. One thread appends; any others read records below the count. What a kill left
- * half written is cut off when the file is opened again. */
+ * tokens.h - the tokens of all pictures that a transformer trains on, as records (records.h): made
+ * for one tokenizer and one world. */
 #ifndef MSK_TRAIN_TOKENS_H
 #define MSK_TRAIN_TOKENS_H
 
-#include "masksketch.h"
+#include "train/records.h"
 
 enum { MSK_TOKEN_PARTS = 8, MSK_TOKEN_VIEWS = 9, MSK_TOKEN_QUARTERS = 4 };
 

@@ -9,44 +9,45 @@
 
 #define DECAY 0.03f /* of embeddings */
 #define BETA_2 0.96f
-/* The moving average's window is an eighth of the run so far, so that a short run does not drag
- * its first steps along (a power average: Karras et al. 2023), and 500 steps at most. */
-#define AVERAGE_PART 8.0f
-#define SLOWEST_AVERAGE 0.002f
 
 enum { MASKED_STREAM = 11, PAIR_STREAM, HELD_OUT_STREAM };
 
 /* ---- creation ---- */
 
-static void *take(const msk_trainer *trainer, size_t count, size_t bytes) {
-  return msk_allocate_zeroed(trainer->params->allocator, count, bytes);
-}
-
-static msk_status create_parts(msk_trainer *trainer, msk_error *error) {
-  const msk_train_plan *plan = &trainer->plan;
-  size_t n = plan->rules.cells + 1,
-         most = plan->batch > 2 * plan->pairs ? plan->batch : 2 * plan->pairs;
-  msk_status status = msk_params_create(&trainer->params, &plan->config, NULL, error);
-  if (status == MSK_OK)
-    status = msk_network_create(&trainer->network, trainer->params, trainer->device, trainer->pool,
-                                plan->rules.codes, most, error);
-  if (status == MSK_OK)
-    status = msk_optimiser_create(&trainer->optimiser, trainer->params, trainer->device,
-                                  trainer->pool, error);
-  if (status != MSK_OK) return status;
-  trainer->block = take(trainer, trainer->params->floats, sizeof(float));
-  trainer->gradients = take(trainer, trainer->params->floats, sizeof(float));
-  trainer->shown = take(trainer, most * n, sizeof(int32_t));
-  trainer->target = take(trainer, most * n, sizeof(int32_t));
-  trainer->mask = take(trainer, most * n, sizeof(bool));
-  trainer->verdict = take(trainer, most * n, 1);
-  trainer->distances = take(trainer, most * n, sizeof(float));
-  trainer->weights = take(trainer, most * n, sizeof(float));
-  if (trainer->block == NULL || trainer->gradients == NULL || trainer->shown == NULL ||
-      trainer->target == NULL || trainer->mask == NULL || trainer->verdict == NULL ||
-      trainer->distances == NULL || trainer->weights == NULL)
+static msk_status take_arrays(msk_trainer *trainer, size_t most, msk_error *error) {
+  size_t values = most * (trainer->plan.rules.cells + 1);
+  trainer->shown = msk_allocate_zeroed(NULL, values, sizeof(int32_t));
+  trainer->target = msk_allocate_zeroed(NULL, values, sizeof(int32_t));
+  trainer->mask = msk_allocate_zeroed(NULL, values, sizeof(bool));
+  trainer->verdict = msk_allocate_zeroed(NULL, values, 1);
+  trainer->distances = msk_allocate_zeroed(NULL, values, sizeof(float));
+  trainer->weights = msk_allocate_zeroed(NULL, values, sizeof(float));
+  if (trainer->shown == NULL || trainer->target == NULL || trainer->mask == NULL ||
+      trainer->verdict == NULL || trainer->distances == NULL || trainer->weights == NULL)
     return msk_fail(error, MSK_ERROR_MEMORY, "no memory for a batch");
   return MSK_OK;
+}
+
+static void name_numbers(msk_trainer *trainer) {
+  msk_course *course = &trainer->course;
+  course->numbers[course->numbers_count++] = (msk_course_numbers){"pair", trainer->pair, 6};
+  course->counts[course->counts_count++] = (msk_course_count){"pair_step", &trainer->pair_step};
+}
+
+static msk_status create_parts(msk_trainer *trainer, const msk_device *device, msk_pool *pool,
+                               msk_error *error) {
+  const msk_train_plan *plan = &trainer->plan;
+  size_t batch = plan->pace.batch, most = batch > 2 * plan->pairs ? batch : 2 * plan->pairs;
+  msk_params *params = NULL;
+  msk_status status = msk_params_create(&params, &plan->config, NULL, error);
+  if (status == MSK_OK)
+    status = msk_course_open(&trainer->course, &plan->pace, params, device, pool, error);
+  if (status == MSK_OK)
+    status =
+        msk_network_create(&trainer->network, params, device, pool, plan->rules.codes, most, error);
+  if (status == MSK_OK) status = take_arrays(trainer, most, error);
+  name_numbers(trainer);
+  return status;
 }
 
 msk_status msk_trainer_create(msk_trainer **trainer, const msk_train_plan *plan,
@@ -54,10 +55,8 @@ msk_status msk_trainer_create(msk_trainer **trainer, const msk_train_plan *plan,
   msk_trainer *made = msk_allocate_zeroed(NULL, 1, sizeof *made);
   if (made == NULL) return msk_fail(error, MSK_ERROR_MEMORY, "no memory for training");
   made->plan = *plan;
-  made->device = device;
-  made->pool = pool;
   made->pair[1] = 1;
-  msk_status status = create_parts(made, error);
+  msk_status status = create_parts(made, device, pool, error);
   if (status != MSK_OK) {
     msk_trainer_destroy(made);
     return status;
@@ -68,45 +67,12 @@ msk_status msk_trainer_create(msk_trainer **trainer, const msk_train_plan *plan,
 
 void msk_trainer_destroy(msk_trainer *trainer) {
   if (trainer == NULL) return;
-  void *const parts[] = {trainer->block, trainer->gradients, trainer->shown,     trainer->target,
-                         trainer->mask,  trainer->verdict,   trainer->distances, trainer->weights};
+  void *const parts[] = {trainer->shown,   trainer->target,    trainer->mask,
+                         trainer->verdict, trainer->distances, trainer->weights};
   for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) msk_free(NULL, parts[i]);
-  msk_optimiser_destroy(trainer->optimiser);
   msk_network_destroy(trainer->network);
-  msk_params_destroy(trainer->params);
+  msk_course_close(&trainer->course);
   msk_free(NULL, trainer);
-}
-
-/* ---- the schedule ---- */
-
-size_t msk_trainer_sequences(const msk_trainer *trainer) {
-  return (size_t)trainer->step * trainer->plan.batch;
-}
-
-bool msk_trainer_is_done(const msk_trainer *trainer) {
-  return msk_trainer_sequences(trainer) >= trainer->plan.sequences;
-}
-
-size_t msk_trainer_needs(const msk_trainer *trainer) {
-  const msk_train_plan *plan = &trainer->plan;
-  size_t seen = msk_trainer_sequences(trainer),
-         objects = plan->first_objects + (size_t)((double)seen / plan->sequences_per_object);
-  return 2 * (objects < plan->objects ? objects : plan->objects);
-}
-
-/* The share of the peak rates at the next step. */
-static double rate_share(const msk_trainer *trainer) {
-  const msk_train_plan *plan = &trainer->plan;
-  double done = (double)msk_trainer_sequences(trainer);
-  double warm = (done + (double)plan->batch) / (double)plan->warmup,
-         left = ((double)plan->sequences - done) / (double)plan->decay;
-  return fmax(0, fmin(1, fmin(warm, left)));
-}
-
-/* A step's share of the moving average. */
-static float average_share(const msk_trainer *trainer) {
-  float share = AVERAGE_PART / (float)(trainer->step + 1);
-  return fminf(1.0f, fmaxf(share, SLOWEST_AVERAGE));
 }
 
 /* ---- the pair loss ---- */
@@ -151,14 +117,16 @@ static msk_pair_batch pair_batch(const msk_trainer *trainer) {
 static double pair_step(msk_trainer *trainer, const msk_tokens *tokens, size_t usable,
                         float gradient[2]) {
   const msk_train_plan *plan = &trainer->plan;
-  msk_random random = msk_random_stream(plan->seed, PAIR_STREAM, (uint64_t)trainer->step);
+  msk_random random =
+      msk_random_stream(plan->pace.seed, PAIR_STREAM, (uint64_t)trainer->course.step);
   msk_batch_pairs(&plan->rules, tokens, usable, &random, plan->pairs, trainer->shown,
                   trainer->verdict);
   msk_pair_batch batch = pair_batch(trainer);
   double slopes[2];
   msk_network_distances(trainer->network, &batch, trainer->distances);
   double loss = judge_pairs(trainer, slopes);
-  msk_network_distances_backward(trainer->network, &batch, trainer->weights, trainer->gradients);
+  msk_network_distances_backward(trainer->network, &batch, trainer->weights,
+                                 trainer->course.gradients);
   gradient[0] = (float)slopes[0], gradient[1] = (float)slopes[1];
   return loss;
 }
@@ -167,38 +135,40 @@ static double pair_step(msk_trainer *trainer, const msk_tokens *tokens, size_t u
 
 static void update(msk_trainer *trainer, msk_step_losses *losses, const float pair_gradient[2]) {
   const msk_train_plan *plan = &trainer->plan;
-  double share = rate_share(trainer);
+  msk_course *course = &trainer->course;
+  double share = msk_course_rate(course);
   msk_rates rates = {.adam = (float)(plan->adam_rate * share),
                      .muon = (float)(plan->muon_rate * share),
-                     .average = average_share(trainer),
+                     .average = msk_course_average(course),
                      .decay = DECAY,
                      .beta_2 = BETA_2,
-                     .step = trainer->step + 1};
-  losses->norm = msk_optimiser_step(trainer->optimiser, &rates, trainer->gradients, trainer->block);
+                     .step = course->step + 1};
+  losses->norm = msk_optimiser_step(course->optimiser, &rates, course->gradients, course->block);
   if (!isnan(losses->pair)) {
     msk_adam adam = {.rate = rates.adam, .beta_2 = BETA_2, .step = ++trainer->pair_step};
-    msk_adam_update(&adam, 2, pair_gradient, 1, trainer->pair_first, trainer->pair_second,
+    msk_adam_update(&adam, 2, pair_gradient, 1, trainer->pair + 2, trainer->pair + 4,
                     trainer->pair);
   }
-  trainer->step++;
+  course->step++;
 }
 
 msk_step_losses msk_trainer_step(msk_trainer *trainer, const msk_tokens *tokens) {
   const msk_train_plan *plan = &trainer->plan;
   msk_step_losses losses = {.pair = NAN};
-  size_t usable = msk_trainer_needs(trainer);
+  size_t usable = 2 * msk_course_needs(&trainer->course);
   float pair_gradient[2] = {0};
-  msk_random random = msk_random_stream(plan->seed, MASKED_STREAM, (uint64_t)trainer->step);
-  memset(trainer->gradients, 0, trainer->params->floats * sizeof(float));
-  msk_network_set(trainer->network, trainer->block);
-  msk_batch_masked(&plan->rules, tokens, usable, &random, plan->batch, trainer->shown,
+  msk_random random =
+      msk_random_stream(plan->pace.seed, MASKED_STREAM, (uint64_t)trainer->course.step);
+  memset(trainer->course.gradients, 0, trainer->course.params->floats * sizeof(float));
+  msk_network_set(trainer->network, trainer->course.block);
+  msk_batch_masked(&plan->rules, tokens, usable, &random, plan->pace.batch, trainer->shown,
                    trainer->target, trainer->mask);
-  msk_masked_batch batch = {.batch = plan->batch,
+  msk_masked_batch batch = {.batch = plan->pace.batch,
                             .shown = trainer->shown,
                             .target = trainer->target,
                             .mask = trainer->mask};
-  losses.masked = msk_network_masked(trainer->network, &batch, trainer->gradients).plain;
-  if (plan->pair_every > 0 && (size_t)trainer->step % plan->pair_every == 0)
+  losses.masked = msk_network_masked(trainer->network, &batch, trainer->course.gradients).plain;
+  if (plan->pair_every > 0 && (size_t)trainer->course.step % plan->pair_every == 0)
     losses.pair = pair_step(trainer, tokens, usable, pair_gradient);
   update(trainer, &losses, pair_gradient);
   return losses;
@@ -215,9 +185,9 @@ static double held_out_loss(msk_trainer *trainer, const msk_tokens *tokens, doub
   double sum = 0;
   for (uint64_t i = 0; i < BATCHES; i++) {
     msk_random random = msk_random_stream(7, HELD_OUT_STREAM, i);
-    msk_batch_masked(&rules, tokens, msk_tokens_count(tokens), &random, plan->batch, trainer->shown,
-                     trainer->target, trainer->mask);
-    msk_masked_batch batch = {.batch = plan->batch,
+    msk_batch_masked(&rules, tokens, msk_tokens_count(tokens), &random, plan->pace.batch,
+                     trainer->shown, trainer->target, trainer->mask);
+    msk_masked_batch batch = {.batch = plan->pace.batch,
                               .shown = trainer->shown,
                               .target = trainer->target,
                               .mask = trainer->mask};
@@ -265,7 +235,7 @@ static double held_out_auc(msk_trainer *trainer, const msk_tokens *tokens) {
 }
 
 msk_held_out msk_trainer_evaluate(msk_trainer *trainer, const msk_tokens *tokens) {
-  msk_network_set(trainer->network, trainer->optimiser->average);
+  msk_network_set(trainer->network, trainer->course.optimiser->average);
   return (msk_held_out){.masked = held_out_loss(trainer, tokens, 0),
                         .hinted = held_out_loss(trainer, tokens, 1),
                         .auc = held_out_auc(trainer, tokens)};
@@ -274,7 +244,7 @@ msk_held_out msk_trainer_evaluate(msk_trainer *trainer, const msk_tokens *tokens
 double msk_trainer_flop(const msk_trainer *trainer) {
   const msk_train_plan *plan = &trainer->plan;
   const msk_maskgit_config *c = &plan->config;
-  double d = (double)c->hidden, n = (double)c->positions, rows = (double)plan->batch * n,
+  double d = (double)c->hidden, n = (double)c->positions, rows = (double)plan->pace.batch * n,
          layers = (double)c->layers, masked = 2 / M_PI, inner = (double)c->intermediate;
   double attention = 4 * rows * n * d, projections = 8 * rows * d * d, mlp = 4 * rows * d * inner,
          head = 2 * masked * rows * d * (d + (double)plan->rules.codes);

@@ -9,6 +9,7 @@
 
 #include "masksketch_tools.h"
 #include "support.h"
+#include "tensor/weight_file.h"
 
 #define MODEL "models/default.safetensors"
 
@@ -42,7 +43,7 @@ static int on_progress(void *user, const msk_train_progress *progress) {
   struct watch *watch = user;
   watch->logs += progress->logged;
   if (progress->logged) watch->held_out = progress->held_out;
-  if (progress->logged) assert_true(isfinite(progress->held_out));
+  if (progress->logged) assert_true(isfinite(progress->held_out) != isfinite(progress->decibels));
   if (progress->waits || progress->logged) return 0;
   assert_true(progress->step == watch->last + 1);
   watch->last = progress->step;
@@ -69,6 +70,54 @@ static msk_train_options small_run(const char *folder, char output[4096]) {
   options.held_out_objects = 1;
   options.on_progress = on_progress;
   return options;
+}
+
+/* The same for a decoder alone: of the model's tensors nothing but the decoder's changes. */
+static msk_train_options small_decoder(const char *folder, char output[4096]) {
+  msk_train_options options = small_run(folder, output);
+  msk_train_options_set_stage(&options, MSK_TRAIN_DECODER);
+  options.sequences = 6, options.batch = 1, options.warmup_sequences = 2;
+  options.decay_sequences = 2;
+  options.objects = 3, options.held_out_objects = 1;
+  return options;
+}
+
+static void test_decoder(void **state) {
+  char *folders[] = {test_make_folder(), test_make_folder()}, output[2][4096], sheet[4200];
+  struct watch watch = {0};
+  size_t bytes[2];
+  msk_error error = {0};
+  (void)state;
+  msk_train_options whole = small_decoder(folders[0], output[0]),
+                    parts = small_decoder(folders[1], output[1]);
+  whole.user = parts.user = &watch;
+  if (msk_train(&whole, &error) != MSK_OK) fail_msg("%s", error.message);
+  assert_int_equal(watch.steps, 6);
+  watch = (struct watch){.stop_after = 4};
+  assert_int_equal(msk_train(&parts, NULL), MSK_ERROR_CANCELLED);
+  watch.steps = 0, parts.threads = 3;
+  assert_int_equal(msk_train(&parts, NULL), MSK_OK);
+  uint8_t *models[] = {test_read_file(output[0], &bytes[0]), test_read_file(output[1], &bytes[1])};
+  assert_int_equal(bytes[0], bytes[1]);
+  assert_memory_equal(models[0], models[1], bytes[0]);
+  snprintf(sheet, sizeof sheet, "%s/samples.png", folders[0]);
+  msk_image picture = {0};
+  assert_int_equal(msk_image_load(&picture, sheet, MSK_ALPHA_WHITE, NULL, NULL), MSK_OK);
+  assert_int_equal(picture.width, 8 * SIZE);
+  assert_int_equal(picture.height, 2 * SIZE);
+  msk_image_free(&picture);
+  msk_weight_file *before = NULL, *after = NULL;
+  assert_int_equal(msk_weight_file_open(&before, MODEL, NULL, NULL), MSK_OK);
+  assert_int_equal(msk_weight_file_open(&after, output[0], NULL, NULL), MSK_OK);
+  for (size_t i = 0; i < msk_weight_file_count(before); i++) {
+    const msk_tensor *old = msk_weight_file_at(before, i),
+                     *new = msk_weight_file_find(after, old->name);
+    assert_true(new != NULL &&new->bytes == old->bytes);
+    bool changes = strncmp(old->name, "tokenizer.decoder.", 18) == 0;
+    if (!changes) assert_memory_equal(old->data, new->data, old->bytes);
+  }
+  msk_weight_file_close(before), msk_weight_file_close(after);
+  for (size_t i = 0; i < 2; i++) free(models[i]), test_remove_folder(folders[i]);
 }
 
 static void test_stopped_and_whole(void **state) {
@@ -142,13 +191,14 @@ static void test_refusals(void **state) {
   bad.source.image_size = 128, refuse(bad, "256 pixels"), bad = good;
   bad.start_path = MODEL, refuse(bad, "elements, expected"), bad = good;
   bad.start_path = "README.md", refuse(bad, "README.md"), bad = good;
+  bad.stage = (msk_train_stage)3, refuse(bad, "stage 3"), bad = good;
   bad.tokenizer_path = "nothing", refuse(bad, "nothing");
   test_remove_folder(folder);
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_stopped_and_whole),
-                                     cmocka_unit_test(test_from_a_model),
-                                     cmocka_unit_test(test_refusals)};
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_stopped_and_whole), cmocka_unit_test(test_decoder),
+      cmocka_unit_test(test_from_a_model), cmocka_unit_test(test_refusals)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -29,21 +29,21 @@ static const msk_train_plan small_plan = {.config = {.layers = 3,
                                                     .style_share = 0.2,
                                                     .hint_share = 0.5,
                                                     .wrong_share = 0.3},
-                                          .seed = 3,
-                                          .batch = 6,
+                                          .pace = {.seed = 3,
+                                                       .batch = 6,
+                                                       .examples = 2400,
+                                                       .warmup = 30,
+                                                       .decay = 480,
+                                                       .objects = RECORDS / 2,
+                                                       .first_objects = 4,
+                                                       .examples_per_object = 3},
                                           .pairs = 4,
                                           .pair_every = 3,
-                                          .sequences = 2400,
-                                          .warmup = 30,
-                                          .decay = 480,
                                           .adam_rate = 3e-3,
                                           .muon_rate = 8e-3,
                                           .pair_weight = 1,
                                           .layers = {1, 2},
-                                          .layer_count = 2,
-                                          .objects = RECORDS / 2,
-                                          .first_objects = 4,
-                                          .sequences_per_object = 3};
+                                          .layer_count = 2};
 
 static msk_tokens_shape small_shape(void) {
   return (msk_tokens_shape){.cells = CELLS, .hands = HANDS, .records = RECORDS, .fingerprint = "a"};
@@ -90,9 +90,9 @@ static struct run start_run(const msk_train_plan *plan, int threads, const char 
   assert_int_equal(msk_device_create(&run.device, isa, MSK_PRECISION_FP32, NULL, NULL), MSK_OK);
   assert_int_equal(msk_pool_create(&run.pool, threads, NULL, NULL), MSK_OK);
   assert_int_equal(msk_trainer_create(&run.trainer, plan, run.device, run.pool, NULL), MSK_OK);
-  msk_trainer *t = run.trainer;
-  assert_int_equal(msk_params_start(t->params, codebook, CODES, DIM, 4, t->block, NULL), MSK_OK);
-  memcpy(t->optimiser->average, t->block, t->params->floats * sizeof(float));
+  msk_course *c = &run.trainer->course;
+  assert_int_equal(msk_params_start(c->params, codebook, CODES, DIM, 4, c->block, NULL), MSK_OK);
+  msk_course_begin(c);
   return run;
 }
 
@@ -102,17 +102,16 @@ static void end_run(struct run *run) {
   msk_device_destroy(run->device);
 }
 
-static void assert_same_state(const msk_trainer *a, const msk_trainer *b) {
+static void assert_same_state(const msk_trainer *one, const msk_trainer *other) {
+  const msk_course *a = &one->course, *b = &other->course;
   size_t bytes = a->params->floats * sizeof(float);
   assert_memory_equal(a->block, b->block, bytes);
   assert_memory_equal(a->optimiser->average, b->optimiser->average, bytes);
   assert_memory_equal(a->optimiser->first, b->optimiser->first, bytes);
   assert_memory_equal(a->optimiser->second, b->optimiser->second, bytes);
-  assert_memory_equal(a->pair, b->pair, sizeof a->pair);
-  assert_memory_equal(a->pair_first, b->pair_first, sizeof a->pair_first);
-  assert_memory_equal(a->pair_second, b->pair_second, sizeof a->pair_second);
+  assert_memory_equal(one->pair, other->pair, sizeof one->pair);
   assert_int_equal(a->step, b->step);
-  assert_int_equal(a->pair_step, b->pair_step);
+  assert_int_equal(one->pair_step, other->pair_step);
 }
 
 /* ---- tests ---- */
@@ -124,11 +123,11 @@ static void test_it_learns(void **state) {
   msk_held_out before = msk_trainer_evaluate(run.trainer, tokens);
   double pairs[2] = {0};
   (void)state;
-  while (!msk_trainer_is_done(run.trainer)) {
+  while (!msk_course_is_done(&run.trainer->course)) {
     msk_step_losses losses = msk_trainer_step(run.trainer, tokens);
     assert_true(isfinite(losses.masked) && losses.norm > 0);
-    assert_true(isnan(losses.pair) == ((run.trainer->step - 1) % 3 != 0));
-    if (!isnan(losses.pair)) pairs[run.trainer->step > 50] += losses.pair;
+    assert_true(isnan(losses.pair) == ((run.trainer->course.step - 1) % 3 != 0));
+    if (!isnan(losses.pair)) pairs[run.trainer->course.step > 50] += losses.pair;
   }
   msk_held_out after = msk_trainer_evaluate(run.trainer, tokens);
   /* of two tokens at each place of a known class nothing tells which: log 2 */
@@ -175,9 +174,9 @@ static void test_resume(void **state) {
     /* looking at what is held out leaves no trace */
     if (step == 3) msk_trainer_evaluate(first.trainer, tokens);
   }
-  assert_int_equal(msk_trainer_save(first.trainer, path, NULL), MSK_OK);
+  assert_int_equal(msk_course_save(&first.trainer->course, path, NULL), MSK_OK);
   msk_trainer_step(first.trainer, tokens); /* lost, as what is done between a save and a kill */
-  assert_int_equal(msk_trainer_load(second.trainer, path, NULL), MSK_OK);
+  assert_int_equal(msk_course_load(&second.trainer->course, path, NULL), MSK_OK);
   for (int step = 5; step < 9; step++) msk_trainer_step(second.trainer, tokens);
   assert_same_state(whole.trainer, second.trainer);
   end_run(&whole), end_run(&first), end_run(&second);
@@ -194,17 +193,17 @@ static void test_bad_checkpoints(void **state) {
   other.config.intermediate = 48;
   struct run run = start_run(&small_plan, 1, NULL), wide = start_run(&other, 1, NULL);
   snprintf(path, sizeof path, "%s/checkpoint", folder);
-  assert_int_equal(msk_trainer_save(run.trainer, path, NULL), MSK_OK);
-  assert_int_equal(msk_trainer_load(wide.trainer, path, &error), MSK_ERROR_FILE);
+  assert_int_equal(msk_course_save(&run.trainer->course, path, NULL), MSK_OK);
+  assert_int_equal(msk_course_load(&wide.trainer->course, path, &error), MSK_ERROR_FILE);
   assert_non_null(strstr(error.message, "other sizes"));
   uint8_t *file = test_read_file(path, &bytes);
   file[bytes - 100] ^= 1;
   assert_int_equal(msk_file_write(path, file, bytes, NULL), MSK_OK);
-  assert_int_equal(msk_trainer_load(run.trainer, path, &error), MSK_ERROR_FILE);
+  assert_int_equal(msk_course_load(&run.trainer->course, path, &error), MSK_ERROR_FILE);
   assert_non_null(strstr(error.message, "SHA-256"));
   free(file);
-  assert_int_equal(msk_trainer_write_average(run.trainer, path, NULL, NULL, NULL), MSK_OK);
-  assert_int_equal(msk_trainer_load(run.trainer, path, &error), MSK_ERROR_FILE);
+  assert_int_equal(msk_course_write_average(&run.trainer->course, path, NULL, 0, NULL), MSK_OK);
+  assert_int_equal(msk_course_load(&run.trainer->course, path, &error), MSK_ERROR_FILE);
   assert_non_null(strstr(error.message, "training checkpoint"));
   end_run(&run), end_run(&wide);
   test_remove_folder(folder);

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * training_transformer.c - the stage that trains a transformer for the codes of a model. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/training_run.h"
+#include "base/json_tree.h"
+#include "train/start.h"
+
+static msk_train_plan make_plan(const training_run *run) {
+  const msk_train_options *o = run->options;
+  const msk_model *model = run->model;
+  msk_train_plan plan = {.config = {.layers = (size_t)o->layers,
+                                    .hidden = (size_t)o->width,
+                                    .heads = (size_t)o->heads,
+                                    .intermediate = 4 * (size_t)o->width,
+                                    .positions = (size_t)model->positions,
+                                    .vocabulary = (size_t)(model->codes + model->class_count + 1)},
+                         .rules = {.codes = (size_t)model->codes,
+                                   .objects = (size_t)o->source.classes,
+                                   .cells = (size_t)model->positions - 1,
+                                   .hands = (size_t)o->hands_each,
+                                   .null_share = o->null_share,
+                                   .style_share = o->style_share,
+                                   .hint_share = o->hint_share,
+                                   .wrong_share = o->wrong_share},
+                         .pace = training_pace(run),
+                         .pairs = (size_t)o->pair_batch,
+                         .pair_every = (size_t)o->pair_every,
+                         .adam_rate = o->adam_rate,
+                         .muon_rate = o->muon_rate,
+                         .pair_weight = o->pair_weight,
+                         .layer_count = (size_t)o->structure_layer_count};
+  memcpy(plan.layers, o->structure_layers, sizeof plan.layers);
+  return plan;
+}
+
+static msk_status create(training_run *run) {
+  msk_train_plan plan = make_plan(run);
+  msk_status status =
+      msk_trainer_create(&run->trainer, &plan, run->model->device, run->pool, run->error);
+  if (status == MSK_OK) run->course = &run->trainer->course;
+  return status;
+}
+
+/* First weights from the codebook. */
+static msk_status start(training_run *run) {
+  const msk_tensor *tensor =
+      msk_weight_file_find(run->model->file, MSK_MODEL_TOKENIZER "quantizer.codebook");
+  float *codebook = tensor == NULL ? NULL : msk_allocate(NULL, tensor->elements, sizeof *codebook);
+  if (codebook == NULL) return msk_fail(run->error, MSK_ERROR_MEMORY, "no memory for the codebook");
+  msk_tensor_to_f32(tensor, 0, tensor->elements, codebook);
+  msk_status status =
+      msk_params_start(run->course->params, codebook, tensor->shape[0], tensor->shape[1],
+                       run->options->seed, run->course->block, run->error);
+  msk_free(NULL, codebook);
+  msk_course_begin(run->course);
+  return status;
+}
+
+static msk_status open_store(training_run *run, msk_feed_options *feed) {
+  static const char *const names[] = {"train.tokens", "held-out.tokens"};
+  for (int set = 0; set < 2; set++) {
+    char path[TRAINING_PATH];
+    msk_tokens_shape shape = {.cells = run->trainer->plan.rules.cells,
+                              .hands = feed->hands_each,
+                              .records = 2 * feed->objects[set]};
+    msk_status status = training_fingerprint(run, set, true, shape.fingerprint);
+    if (status == MSK_OK)
+      status = msk_tokens_open(&run->tokens[set], training_path(run, names[set], path), &shape,
+                               run->error);
+    if (status != MSK_OK) return status;
+    feed->tokens[set] = run->tokens[set];
+  }
+  return MSK_OK;
+}
+
+static msk_status step(training_run *run) {
+  msk_step_losses losses = msk_trainer_step(run->trainer, run->tokens[MSK_TRAIN_SET]);
+  training_add_loss(run, 0, losses.masked);
+  training_add_loss(run, 1, losses.pair);
+  run->progress.gradient_norm = losses.norm;
+  return MSK_OK;
+}
+
+static msk_status evaluate(training_run *run) {
+  msk_held_out losses = msk_trainer_evaluate(run->trainer, run->tokens[MSK_HELD_OUT_SET]);
+  run->progress.held_out = losses.masked;
+  run->progress.held_out_hinted = losses.hinted;
+  run->progress.held_out_auc = losses.auc;
+  return MSK_OK;
+}
+
+/* The tokenizer's model's defaults, but for the structure layers and where the weights come from.
+ * NULL: no memory. */
+static char *make_defaults(const training_run *run) {
+  const msk_train_options *o = run->options;
+  const char *old = msk_weight_file_metadata(run->model->file, "defaults");
+  json_t *object = NULL, *layers = json_array();
+  char provenance[256];
+  int failed = 0;
+  if (old == NULL) {
+    object = json_object();
+  } else {
+    failed |= msk_json_load(&object, "defaults", old, strlen(old), MSK_JSON_FEW, NULL) != MSK_OK;
+  }
+  for (int i = 0; i < o->structure_layer_count; i++)
+    failed |= json_array_append_new(layers, json_integer(o->structure_layers[i]));
+  snprintf(provenance, sizeof provenance, "masksketch train, %s, %zu sequences of %zu objects",
+           o->source.description[MSK_TRAIN_SET], msk_course_examples(run->course), o->objects);
+  failed |= json_object_set_new(object, "structure_layers", layers);
+  failed |= json_object_set_new(object, "provenance", json_string(provenance));
+  char *text = failed ? NULL : json_dumps(object, JSON_COMPACT);
+  json_decref(object);
+  return text;
+}
+
+/* The average, joined with the tokenizer that it belongs to. */
+static msk_status write_model(training_run *run) {
+  const msk_train_options *o = run->options;
+  char path[TRAINING_PATH], *defaults = make_defaults(run);
+  if (defaults == NULL)
+    return msk_fail(run->error, MSK_ERROR_MEMORY, "no memory for the model's defaults");
+  const char *classes = msk_weight_file_metadata(run->model->file, "classes");
+  const msk_metadata_entry metadata[] = {{"defaults", defaults}, {"classes", classes}};
+  msk_status status =
+      msk_course_write_average(run->course, training_path(run, "transformer.safetensors", path),
+                               metadata, classes == NULL ? 1 : 2, run->error);
+  free(defaults);
+  if (status != MSK_OK) return status;
+  msk_convert_options options;
+  msk_convert_options_init(&options);
+  options.tokenizer_path = o->tokenizer_path;
+  options.transformer_path = path;
+  options.output_path = o->output_path;
+  return msk_convert(&options, run->error);
+}
+
+static double flop(const training_run *run) { return msk_trainer_flop(run->trainer); }
+
+static void close_stage(training_run *run) {
+  for (int set = 0; set < 2; set++) msk_tokens_close(run->tokens[set]);
+  msk_trainer_destroy(run->trainer);
+}
+
+const training_stage training_transformer = {.checkpoint = "transformer.checkpoint",
+                                             .prefix = MSK_MODEL_TRANSFORMER,
+                                             .create = create,
+                                             .start = start,
+                                             .open_store = open_store,
+                                             .step = step,
+                                             .evaluate = evaluate,
+                                             .write_model = write_model,
+                                             .flop = flop,
+                                             .close = close_stage};

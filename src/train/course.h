@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * course.h - what the training of any network is: its parameters and their updates, a pace, a
+ * step number, and checkpoints that hold all of it, so that a run that goes on from one gives the
+ * same bytes as one that never stopped. The pace counts examples (sequences, pictures): a
+ * warm-up, a constant rate, and over the last of them a straight way to nothing. */
+#ifndef MSK_TRAIN_COURSE_H
+#define MSK_TRAIN_COURSE_H
+
+#include "train/optimiser.h"
+
+typedef struct msk_pace {
+  uint64_t seed;
+  size_t batch, examples, warmup, decay; /* of a step; in all; of the way up, of the way down */
+  /* An object is taken in when so many examples have been seen: first_objects at once, then one
+   * for every examples_per_object. A rule, not what happens to be rendered: or a run could not be
+   * repeated. */
+  size_t objects, first_objects;
+  double examples_per_object;
+} msk_pace;
+
+/* What a checkpoint holds besides: numbers and counts of the training's own. */
+typedef struct msk_course_numbers {
+  const char *name;
+  float *at;
+  size_t count;
+} msk_course_numbers;
+typedef struct msk_course_count {
+  const char *name;
+  long *at;
+} msk_course_count;
+
+enum { MSK_COURSE_EXTRAS = 4 };
+
+typedef struct msk_course {
+  msk_pace pace;
+  msk_params *params; /* owned, as all below */
+  msk_optimiser *optimiser;
+  float *block, *gradients;
+  long step; /* done */
+  msk_course_numbers numbers[MSK_COURSE_EXTRAS];
+  msk_course_count counts[MSK_COURSE_EXTRAS];
+  size_t numbers_count, counts_count;
+} msk_course;
+
+/* params becomes the course's, also on failure. msk_course_close() is due in any case. */
+msk_status msk_course_open(msk_course *course, const msk_pace *pace, msk_params *params,
+                           const msk_device *device, msk_pool *pool, msk_error *error);
+void msk_course_close(msk_course *course);
+
+size_t msk_course_examples(const msk_course *course);
+bool msk_course_is_done(const msk_course *course);
+/* Objects that have to be there for the next step. */
+size_t msk_course_needs(const msk_course *course);
+/* The share of the peak rates at the next step. */
+double msk_course_rate(const msk_course *course);
+/* A step's share of the weights' moving average. */
+float msk_course_average(const msk_course *course);
+/* The weights have begun: so does their average. */
+void msk_course_begin(msk_course *course);
+
+/* checkpoint.c */
+msk_status msk_course_save(const msk_course *course, const char *path, msk_error *error);
+msk_status msk_course_load(msk_course *course, const char *path, msk_error *error);
+/* The average as a checkpoint of the network under its published names. */
+msk_status msk_course_write_average(const msk_course *course, const char *path,
+                                    const msk_metadata_entry *metadata, size_t metadata_count,
+                                    msk_error *error);
+
+#endif

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * records.c - see records.h. A record: its contents, padding to 8, FNV-1a of all before.
+ * Little-endian machines only, as all of this project's. The file is mapped once at its full size;
+ * only what is written is looked at. */
+#include "train/records.h"
+
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+
+struct msk_records {
+  msk_records_shape shape;
+  int descriptor;
+  size_t sum, record, bytes; /* where a record's checksum is; of a record, of the mapping */
+  const uint8_t *map;
+  _Atomic size_t count;
+  uint8_t *buffer; /* of a record to be written */
+};
+
+static uint64_t checksum(const uint8_t *bytes, size_t count) {
+  uint64_t hash = 0xCBF29CE484222325u;
+  for (size_t i = 0; i < count; i++) hash = (hash ^ bytes[i]) * 0x100000001B3u;
+  return hash;
+}
+
+/* The header is there and right, or the file is new and gets one. */
+static msk_status check_header(const msk_records *records, const char *path, size_t file_bytes,
+                               msk_error *error) {
+  const char *wanted = records->shape.header;
+  char found[MSK_RECORDS_HEADER];
+  if (file_bytes < MSK_RECORDS_HEADER) {
+    if (ftruncate(records->descriptor, 0) != 0 ||
+        pwrite(records->descriptor, wanted, MSK_RECORDS_HEADER, 0) != MSK_RECORDS_HEADER)
+      return msk_fail(error, MSK_ERROR_OUTPUT, "%s cannot be written", path);
+    return MSK_OK;
+  }
+  if (pread(records->descriptor, found, MSK_RECORDS_HEADER, 0) != MSK_RECORDS_HEADER ||
+      memcmp(found, wanted, MSK_RECORDS_HEADER) != 0)
+    return msk_fail(
+        error, MSK_ERROR_FILE,
+        "%s holds %s of another tokenizer or world: take another work folder, or remove "
+        "the file",
+        path, records->shape.what);
+  return MSK_OK;
+}
+
+/* Whole records with a right checksum, from the first on. Behind a whole record of the run before
+ * only the last can be wrong, so looking starts at the end. */
+static size_t count_records(const msk_records *records, size_t file_bytes) {
+  size_t count =
+      file_bytes < MSK_RECORDS_HEADER ? 0 : (file_bytes - MSK_RECORDS_HEADER) / records->record;
+  if (count > records->shape.records) count = records->shape.records;
+  for (; count > 0; count--) {
+    const uint8_t *record = records->map + MSK_RECORDS_HEADER + (count - 1) * records->record;
+    uint64_t sum;
+    memcpy(&sum, record + records->sum, sizeof sum);
+    if (checksum(record, records->sum) == sum) break;
+  }
+  return count;
+}
+
+static msk_status open_file(msk_records *records, const char *path, msk_error *error) {
+  struct stat status;
+  records->descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+  if (records->descriptor < 0 || fstat(records->descriptor, &status) != 0)
+    return msk_fail(error, MSK_ERROR_FILE, "%s cannot be opened or made", path);
+  /* Two runs would append to each other's records, and overwrite each other's checkpoint. */
+  if (flock(records->descriptor, LOCK_EX | LOCK_NB) != 0)
+    return msk_fail(error, MSK_ERROR_FILE, "%s is in use: another run works in this folder", path);
+  size_t file_bytes = (size_t)status.st_size;
+  msk_status result = check_header(records, path, file_bytes, error);
+  if (result != MSK_OK) return result;
+  records->bytes = MSK_RECORDS_HEADER + records->shape.records * records->record;
+  void *map = mmap(NULL, records->bytes, PROT_READ, MAP_SHARED, records->descriptor, 0);
+  if (map == MAP_FAILED)
+    return msk_fail(error, MSK_ERROR_MEMORY, "%s cannot be mapped (%zu MB)", path,
+                    records->bytes >> 20);
+  records->map = map;
+  size_t count = count_records(records, file_bytes);
+  atomic_init(&records->count, count);
+  if (file_bytes > MSK_RECORDS_HEADER + count * records->record && count < records->shape.records &&
+      ftruncate(records->descriptor, (off_t)(MSK_RECORDS_HEADER + count * records->record)) != 0)
+    return msk_fail(error, MSK_ERROR_OUTPUT, "%s cannot be cut to its whole records", path);
+  return MSK_OK;
+}
+
+msk_status msk_records_open(msk_records **records, const char *path, const msk_records_shape *shape,
+                            msk_error *error) {
+  msk_records *made = msk_allocate_zeroed(NULL, 1, sizeof *made);
+  if (made == NULL) return msk_fail(error, MSK_ERROR_MEMORY, "no memory for a file of records");
+  made->shape = *shape;
+  made->descriptor = -1;
+  made->sum = (shape->bytes + 7) / 8 * 8;
+  made->record = made->sum + 8;
+  made->buffer = msk_allocate_zeroed(NULL, made->record, 1);
+  msk_status status = made->buffer == NULL
+                          ? msk_fail(error, MSK_ERROR_MEMORY, "no memory for a record")
+                          : open_file(made, path, error);
+  if (status != MSK_OK) {
+    msk_records_close(made);
+    return status;
+  }
+  *records = made;
+  return MSK_OK;
+}
+
+void msk_records_close(msk_records *records) {
+  if (records == NULL) return;
+  if (records->map != NULL) munmap((void *)(uintptr_t)records->map, records->bytes);
+  if (records->descriptor >= 0) close(records->descriptor);
+  msk_free(NULL, records->buffer);
+  msk_free(NULL, records);
+}
+
+size_t msk_records_count(const msk_records *records) {
+  return atomic_load_explicit(&records->count, memory_order_acquire);
+}
+
+const uint8_t *msk_records_at(const msk_records *records, size_t index) {
+  return records->map + MSK_RECORDS_HEADER + index * records->record;
+}
+
+uint8_t *msk_records_room(msk_records *records) { return records->buffer; }
+
+msk_status msk_records_append(msk_records *records, msk_error *error) {
+  size_t count = msk_records_count(records), record = records->record;
+  uint64_t sum = checksum(records->buffer, records->sum);
+  memcpy(records->buffer + records->sum, &sum, sizeof sum);
+  ssize_t written = pwrite(records->descriptor, records->buffer, record,
+                           (off_t)(MSK_RECORDS_HEADER + count * record));
+  if (written != (ssize_t)record)
+    return msk_fail(error, MSK_ERROR_OUTPUT, "%s cannot be written: is the disk full?",
+                    records->shape.what);
+  atomic_store_explicit(&records->count, count + 1, memory_order_release);
+  return MSK_OK;
+}

@@ -29,7 +29,9 @@ char *base64_encode(const void *bytes, size_t byte_count) {
 
 /* A digit's value in either alphabet; -1: none. */
 static int digit_value(char c) {
-  const char *place = c == '-' ? alphabet + 62 : c == '_' ? alphabet + 63 : strchr(alphabet, c);
+  if (c == '-') return 62;
+  if (c == '_') return 63;
+  const char *place = strchr(alphabet, c);
   return c == 0 || place == NULL ? -1 : (int)(place - alphabet);
 }
 

@@ -23,7 +23,8 @@ msk_status area_fit_map(msk_image *out, msk_image *map, int side, msk_fit fit, m
 static double to_square(double at, int length, int shorter, int side, msk_fit fit) {
   if (fit != MSK_FIT_CROP) return at * side / length;
   double position = (at - (length - shorter) / 2) * side / shorter;
-  return position < 0 ? 0 : position > side ? side : position;
+  if (position < 0) return 0;
+  return position > side ? side : position;
 }
 
 msk_status area_place_box(msk_box *box, const int n[4], const char *what, const msk_image *photo,

@@ -80,9 +80,8 @@ static int make(const char *path, const char *type) {
   msk_error error = {.message = ""};
   msk_random_options_init(&options);
   options.output_path = path;
-  options.dtype = strcmp(type, "f32") == 0    ? MSK_DTYPE_F32
-                  : strcmp(type, "bf16") == 0 ? MSK_DTYPE_BF16
-                                              : MSK_DTYPE_F16;
+  if (strcmp(type, "f32") == 0) options.dtype = MSK_DTYPE_F32;
+  if (strcmp(type, "bf16") == 0) options.dtype = MSK_DTYPE_BF16;
   if (msk_model_make_random(&options, &error) == MSK_OK) return 0;
   fprintf(stderr, "bench_load: %s\n", error.message);
   return 1;

@@ -22,7 +22,10 @@ static msk_status place_box(msk_box *box, const char *text, const msk_image *pho
   return area_place_box(box, n, "--box", photo, side, fit, error);
 }
 
-static int clamp(int value, int most) { return value < 0 ? 0 : value > most ? most : value; }
+static int clamp(int value, int most) {
+  if (value < 0) return 0;
+  return value > most ? most : value;
+}
 
 /* Puts a wider frame around the photo, filled with the pixels at its edge, and makes the mask
  * that is white in the frame. */

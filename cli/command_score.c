@@ -53,9 +53,8 @@ static msk_status check_class(const char *name, bool has_mark, msk_error *error)
 
 static msk_status read_request(scorer *s, msk_error *error) {
   const score_options *options = s->options;
-  const char *text = options->text != NULL         ? options->text
-                     : options->class_text != NULL ? LIKENESS_TEXT
-                                                   : NULL;
+  const char *text = options->text;
+  if (text == NULL && options->class_text != NULL) text = LIKENESS_TEXT;
   s->with_text = text != NULL;
   s->with_sketch = options->sketch != NULL;
   if (!s->with_text && !s->with_sketch)

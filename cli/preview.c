@@ -90,9 +90,10 @@ void preview_start(preview *p, preview_kind kind, int image_size) {
   if (rows > most) rows = most;
   if (rows < 1) rows = 1;
   int cell = size.ws_ypixel > 0 ? size.ws_ypixel / size.ws_row : 16;
-  int pixels = kind == PREVIEW_BLOCKS  ? 2 * rows
-               : kind == PREVIEW_SIXEL ? rows * (cell > 0 ? cell : 16)
-                                       : image_size;
+  if (cell <= 0) cell = 16;
+  int pixels = image_size;
+  if (kind == PREVIEW_BLOCKS) pixels = 2 * rows;
+  if (kind == PREVIEW_SIXEL) pixels = rows * cell;
   *p = (preview){.kind = kind,
                  .columns = 2 * rows,
                  .rows = rows,

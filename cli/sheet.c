@@ -30,7 +30,7 @@ msk_status sheet_create(sheet **out, int side, int count, msk_error *error) {
   sheet *s = calloc(1, sizeof *s);
   if (s == NULL) return app_fail(error, MSK_ERROR_MEMORY, "out of memory for the contact sheet");
   s->side = side;
-  s->scale = side >= 400 ? 3 : side >= 200 ? 2 : 1;
+  s->scale = 1 + (side >= 200) + (side >= 400);
   s->columns = count < TILES_IN_A_ROW ? count : TILES_IN_A_ROW;
   s->rows = (count + s->columns - 1) / s->columns;
   int width = s->columns * (side + GAP) + GAP, height = s->rows * (tile_height(s) + GAP) + GAP;

@@ -5,8 +5,23 @@
 #include "fuzz.h"
 #include "masksketch_tools.h"
 
+static char out[4096];
+
+static void remove_output(void) { unlink(out); }
+
+/* A name of its own: several of these may run at once. */
+static void choose_output(void) {
+  static const char suffix[] = ".safetensors";
+  const char *folder = getenv("TMPDIR");
+  if (out[0] != 0) return;
+  snprintf(out, sizeof out, "%s/fuzz-convert-XXXXXX%s", folder == NULL ? "/tmp" : folder, suffix);
+  int file = mkstemps(out, (int)strlen(suffix));
+  if (file < 0 || atexit(remove_output) != 0) abort();
+  close(file);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count) {
-  char tokenizer[64], transformer[64], out[64];
+  char tokenizer[64], transformer[64];
   msk_convert_options options;
   msk_error error;
   uint32_t split;
@@ -16,7 +31,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count) {
   if (split > count) split = (uint32_t)count;
   int files[] = {fuzz_file(tokenizer, bytes, split),
                  fuzz_file(transformer, bytes + split, count - split)};
-  snprintf(out, sizeof out, "/tmp/fuzz-convert-%d.safetensors", (int)getpid());
+  choose_output();
   msk_convert_options_init(&options);
   options.tokenizer_path = tokenizer;
   options.transformer_path = transformer;
@@ -28,7 +43,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count) {
       abort();
     }
     msk_model_close(model);
-    unlink(out);
   }
   for (int i = 0; i < 2; i++) close(files[i]);
   return 0;

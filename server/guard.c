@@ -114,9 +114,9 @@ static bool check_host(exchange *e, const char *version) {
 
 static bool check_origin(exchange *e, const char *origin) {
   if (origin == NULL) return true;
-  const char *rest = strncmp(origin, "http://", 7) == 0    ? origin + 7
-                     : strncmp(origin, "https://", 8) == 0 ? origin + 8
-                                                           : NULL;
+  const char *rest = NULL;
+  if (strncmp(origin, "http://", 7) == 0) rest = origin + 7;
+  if (strncmp(origin, "https://", 8) == 0) rest = origin + 8;
   if (rest != NULL && e->host != NULL && strcasecmp(rest, e->host) == 0) return true;
   if (strlen(origin) < sizeof e->origin && listed(e->server->config.allow_origin, origin)) {
     strcpy(e->origin, origin);

@@ -72,7 +72,23 @@ static bool matches(exchange *e, const char *pattern, const char *url) {
 
 static int method_of(const char *word) {
   if (strcmp(word, "GET") == 0 || strcmp(word, "HEAD") == 0) return METHOD_GET;
-  return strcmp(word, "POST") == 0 ? METHOD_POST : strcmp(word, "DELETE") == 0 ? METHOD_DELETE : 0;
+  if (strcmp(word, "POST") == 0) return METHOD_POST;
+  return strcmp(word, "DELETE") == 0 ? METHOD_DELETE : 0;
+}
+
+enum { ALLOW_BYTES = 40 };
+
+static void list_methods(int methods, char list[ALLOW_BYTES]) {
+  static const struct {
+    int method;
+    const char *words;
+  } all[] = {{METHOD_GET, "GET, HEAD"}, {METHOD_POST, "POST"}, {METHOD_DELETE, "DELETE"}};
+  int used = 0;
+  for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+    if ((methods & all[i].method) == 0) continue;
+    used += snprintf(list + used, (size_t)(ALLOW_BYTES - used), "%s%s", used > 0 ? ", " : "",
+                     all[i].words);
+  }
 }
 
 static bool find_route(exchange *e, const char *method) {
@@ -89,9 +105,9 @@ static bool find_route(exchange *e, const char *method) {
     return problem_set(&e->problem, 404, NULL,
                        "there is no %.100s here: docs/http.md and /v1/openapi.json list the routes",
                        e->url);
-  answer_header(e, "Allow", "%s%s%s", found & METHOD_GET ? "GET, HEAD" : "",
-                found & METHOD_POST ? (found & METHOD_GET ? ", POST" : "POST") : "",
-                found & METHOD_DELETE ? (found & ~METHOD_DELETE ? ", DELETE" : "DELETE") : "");
+  char allowed[ALLOW_BYTES] = "";
+  list_methods(found, allowed);
+  answer_header(e, "Allow", "%s", allowed);
   return problem_set(&e->problem, 405, NULL,
                      "the method is %.20s, expected one of those in the Allow header", method);
 }

@@ -23,7 +23,8 @@ static const char *const *names_of(msk_job kind) {
   static const char *const edit[] = {"class", "photo",   "mask", "box",    "recipe",     "guidance",
                                      "steps", "set",     "seed", "count",  "first_item", "fit",
                                      "rng",   "preview", "live", "client", NULL};
-  return kind == MSK_JOB_DRAW ? draw : kind == MSK_JOB_GENERATE ? generate : edit;
+  if (kind == MSK_JOB_DRAW) return draw;
+  return kind == MSK_JOB_GENERATE ? generate : edit;
 }
 
 /* ---- Recipe ---- */

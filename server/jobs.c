@@ -216,10 +216,9 @@ static void end_locked(jobs *table, job *j, job_state state, job_reason reason) 
   j->state = state;
   j->reason = state == JOB_CANCELLED ? reason : REASON_NONE;
   j->ended = server_clock();
-  atomic_fetch_add(state == JOB_DONE     ? &m->jobs_done
-                   : state == JOB_FAILED ? &m->jobs_failed
-                                         : &m->jobs_cancelled,
-                   1);
+  if (state == JOB_DONE) atomic_fetch_add(&m->jobs_done, 1);
+  if (state == JOB_FAILED) atomic_fetch_add(&m->jobs_failed, 1);
+  if (state == JOB_CANCELLED) atomic_fetch_add(&m->jobs_cancelled, 1);
   changed(j);
 }
 

@@ -183,12 +183,11 @@ static char *tell_image(telling *t, const job *j, const json_t *data) {
 static char *tell_failure(const char *event, json_t *data) {
   const json_t *failure = json_object_get(data, "error");
   const char *detail = json_string_value(json_object_get(failure, "detail"));
-  return stream_text("error", json_pack("{s:s, s:{s:s, s:s, s:n, s:n}}", "type", "error", "error",
-                                        "type", "server_error", "message",
-                                        detail != NULL                    ? detail
-                                        : strcmp(event, "cancelled") == 0 ? "the job was cancelled"
-                                                                          : "the job failed",
-                                        "param", "code"));
+  if (detail == NULL)
+    detail = strcmp(event, "cancelled") == 0 ? "the job was cancelled" : "the job failed";
+  return stream_text("error",
+                     json_pack("{s:s, s:{s:s, s:s, s:n, s:n}}", "type", "error", "error", "type",
+                               "server_error", "message", detail, "param", "code"));
 }
 
 /* Our events become theirs; what they have no word for is left out. */

@@ -68,9 +68,8 @@ static bool read_wishes(form *f, openai_wishes *w, job_wishes *wanted) {
   wanted->seed = seed;
   wanted->previews = w->partials > 0;
   w->format = openai_format(format);
-  w->quality = format == 0                                         ? 0
-               : form_has(f, "output_compression") && quality == 0 ? 1
-                                                                   : (int)quality;
+  w->quality = format == 0 ? 0 : (int)quality;
+  if (format != 0 && form_has(f, "output_compression") && quality == 0) w->quality = 1;
   w->url = response == 1;
   return true;
 }
@@ -158,7 +157,9 @@ static void make_area(msk_image *mask, bool partly, bool *any) {
   size_t bytes = (size_t)mask->width * (size_t)mask->height * 3;
   *any = false;
   for (size_t i = 0; i < bytes; i++) {
-    mask->pixels[i] = partly ? (mask->pixels[i] < 255 ? 255 : 0) : (uint8_t)(255 - mask->pixels[i]);
+    const uint8_t alpha = mask->pixels[i];
+    mask->pixels[i] = (uint8_t)(255 - alpha);
+    if (partly) mask->pixels[i] = alpha < 255 ? 255 : 0;
     *any = *any || mask->pixels[i] >= 128;
   }
 }
@@ -210,9 +211,9 @@ enum MHD_Result route_openai_edit(exchange *e) {
     good =
         form_picture(&f, "image", MSK_ALPHA_WHITE, &photo) && read_area(&f, &photo, &mask, &edits);
   wanted.whole_tokens = good && !form_has(&f, "mask");
-  job *j = good ? job_plain(e->server, edits ? MSK_JOB_EDIT : MSK_JOB_DRAW, &wanted, &photo,
-                            edits ? &mask : NULL, &e->problem)
-                : NULL;
+  const msk_job kind = edits ? MSK_JOB_EDIT : MSK_JOB_DRAW;
+  msk_image *area = edits ? &mask : NULL;
+  job *j = good ? job_plain(e->server, kind, &wanted, &photo, area, &e->problem) : NULL;
   msk_image_free(&photo);
   msk_image_free(&mask);
   form_free(&f);

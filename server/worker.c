@@ -158,11 +158,9 @@ static void *worker_main(void *user) {
   while ((w->job = jobs_take(table, w->run.session)) != NULL) {
     msk_error error = {0};
     msk_status status = run_job(w, &error);
-    jobs_end(table, w->job,
-             status == MSK_OK                ? JOB_DONE
-             : status == MSK_ERROR_CANCELLED ? JOB_CANCELLED
-                                             : JOB_FAILED,
-             &error);
+    job_state end = status == MSK_OK ? JOB_DONE : JOB_FAILED;
+    if (status == MSK_ERROR_CANCELLED) end = JOB_CANCELLED;
+    jobs_end(table, w->job, end, &error);
     msk_error ignored;
     /* memory was refused */
     while (w->run.session == NULL && !atomic_load(&w->server->stopping) &&

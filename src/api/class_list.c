@@ -89,9 +89,14 @@ msk_status msk_class_list_json(char **json, const msk_class_source *source, size
                                const msk_allocator *allocator, msk_error *error) {
   json_t *names = json_array();
   const char *path = source->path != NULL ? source->path : source->kept_path;
-  msk_status status = source->path != NULL   ? read_file(names, source->path, allocator, error)
-                      : source->kept != NULL ? read_kept(names, source, error)
-                                             : make_names(names, count, error);
+  msk_status status;
+  if (source->path != NULL) {
+    status = read_file(names, source->path, allocator, error);
+  } else if (source->kept != NULL) {
+    status = read_kept(names, source, error);
+  } else {
+    status = make_names(names, count, error);
+  }
   if (status == MSK_OK && json_array_size(names) != count) {
     status = msk_fail(error, MSK_ERROR_FILE,
                       "%s: %zu class names, but the transformer has %zu classes (rows of tensor "

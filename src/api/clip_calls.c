@@ -256,5 +256,6 @@ msk_status msk_clip_embed_images(msk_clip *clip, const msk_image *images, int co
 double msk_clip_cosine(const float *a, const float *b, int dimensions) {
   double sum = 0;
   for (int i = 0; i < dimensions; i++) sum += (double)a[i] * (double)b[i];
-  return sum > 1 ? 1 : sum < -1 ? -1 : sum;
+  if (sum > 1) return 1;
+  return sum < -1 ? -1 : sum;
 }

@@ -81,7 +81,8 @@ static const char *block_module(const char *rest) {
 }
 
 static const char *conv_field(const char *rest) {
-  return strcmp(rest, ".weight") == 0 ? "kernel" : strcmp(rest, ".bias") == 0 ? "bias" : NULL;
+  if (strcmp(rest, ".weight") == 0) return "kernel";
+  return strcmp(rest, ".bias") == 0 ? "bias" : NULL;
 }
 
 /* encoder.* and decoder.*: `rest` behind "encoder." or "decoder.". */

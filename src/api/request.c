@@ -71,9 +71,9 @@ static msk_status check_picture(const msk_request *request, const msk_model *mod
     return msk_refuse(error, "picture", "%s, expected a picture or its tokens",
                       given == 0 ? "no picture" : "both a picture and tokens");
   if (request->picture_tokens != NULL) return check_tokens(request->picture_tokens, model, error);
-  return !wanted ? MSK_OK
-                 : check_square(request->picture, model,
-                                request->job == MSK_JOB_EDIT ? "photo" : "sketch", error);
+  if (!wanted) return MSK_OK;
+  const char *what = request->job == MSK_JOB_EDIT ? "photo" : "sketch";
+  return check_square(request->picture, model, what, error);
 }
 
 static msk_status check_lambda_map(const msk_request *request, msk_error *error) {

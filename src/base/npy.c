@@ -161,10 +161,10 @@ static bool parse_descr(msk_reader *r, npy_header *header) {
 static bool parse_entry(msk_reader *r, npy_header *header) {
   char key[20];
   if (!parse_quoted(r, key, sizeof key) || !take(r, ":")) return false;
-  bool *seen = strcmp(key, "descr") == 0           ? &header->seen_descr
-               : strcmp(key, "shape") == 0         ? &header->seen_shape
-               : strcmp(key, "fortran_order") == 0 ? &header->seen_order
-                                                   : NULL;
+  bool *seen = NULL;
+  if (strcmp(key, "descr") == 0) seen = &header->seen_descr;
+  if (strcmp(key, "shape") == 0) seen = &header->seen_shape;
+  if (strcmp(key, "fortran_order") == 0) seen = &header->seen_order;
   if (seen == NULL || *seen) return false;
   *seen = true;
   if (seen == &header->seen_descr) return parse_descr(r, header);

@@ -49,7 +49,8 @@ msk_key msk_rng_fold_in(msk_key key, uint32_t data) {
 
 static void original_bits(msk_key key, size_t total, size_t first, size_t count, uint32_t *bits) {
   const size_t half = total / 2 + total % 2, end = first + count;
-  const size_t middle = end < half ? end : first > half ? first : half;
+  size_t middle = end < half ? end : half;
+  if (first > half) middle = first;
   for (size_t i = first; i < middle; i++)
     bits[i - first] = threefry(key, (uint32_t)i, (uint32_t)(i + half)).a;
   /* the padding of an odd total is counter 0, not `total` */

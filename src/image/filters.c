@@ -34,7 +34,8 @@ static box box_of_deviation(float deviation) {
 }
 
 static inline int clamp_index(int index, int count) {
-  return index < 0 ? 0 : index >= count ? count - 1 : index;
+  if (index < 0) return 0;
+  return index >= count ? count - 1 : index;
 }
 
 static void blur_line(box b, const uint8_t *in, uint8_t *out, int count) {

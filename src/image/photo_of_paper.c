@@ -153,7 +153,8 @@ static uint8_t *find_strength(cleaning *c) {
   for (size_t i = 0; i < c->pixels; i++) {
     int bin = c->dimmest[i] / BIN_WIDTH, over = c->darkness[i] - l.paper[bin],
         range = l.ink[bin] - l.paper[bin];
-    c->channel[i] = (uint8_t)(over <= 0 ? 0 : over >= range ? 255 : 1 + 254 * over / range);
+    c->channel[i] = over <= 0 ? 0 : 255;
+    if (over > 0 && over < range) c->channel[i] = (uint8_t)(1 + 254 * over / range);
   }
   return c->channel;
 }

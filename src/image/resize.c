@@ -46,7 +46,8 @@ static double filter_value(msk_filter filter, double x) {
 }
 
 static double filter_support(msk_filter filter, int in, int out) {
-  double support = filter == MSK_FILTER_LANCZOS ? 3.0 : filter == MSK_FILTER_BOX ? 0.5 : 2.0;
+  double support = filter == MSK_FILTER_LANCZOS ? 3.0 : 2.0;
+  if (filter == MSK_FILTER_BOX) support = 0.5;
   double scale = (double)in / out;
   return support * (scale < 1.0 ? 1.0 : scale);
 }
@@ -90,7 +91,8 @@ static void fill_taps(const axis_taps *taps, msk_filter filter, int in, int out)
 /* Rounding is by the 2^21 that the sum starts from; the shift floors. */
 static inline uint8_t clip(int32_t sum) {
   sum >>= PRECISION_BITS;
-  return (uint8_t)(sum < 0 ? 0 : sum > 255 ? 255 : sum);
+  if (sum < 0) return 0;
+  return sum > 255 ? 255 : (uint8_t)sum;
 }
 
 static void resize_row(const axis_taps *taps, int channels, const uint8_t *in, uint8_t *out,

@@ -56,9 +56,9 @@ static const msk_weight_row head_rows[] = {
 /* Groups: the levels, the rises, the two heads. */
 static bool judge_groups(const void *user, size_t index, msk_weight_group *group) {
   const msk_judge_config *config = user;
-  size_t levels = config->levels, l = index < levels           ? index
-                                      : index < 2 * levels - 1 ? index - levels
-                                                               : 0;
+  size_t levels = config->levels, l = 0;
+  if (index < levels) l = index;
+  if (index >= levels && index < 2 * levels - 1) l = index - levels;
   if (index >= 2 * levels) return false;
   *group = (msk_weight_group){.sizes = {l == 0 ? 3 : config->channels[l - 1], config->channels[l],
                                         3, 1, 4, config->classes, config->channels[levels - 1]}};

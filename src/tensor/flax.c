@@ -189,7 +189,8 @@ typedef struct key_span {
 static int compare_spans(const void *left, const void *right) {
   const key_span *a = left, *b = right;
   int order = memcmp(a->bytes, b->bytes, a->length < b->length ? a->length : b->length);
-  return order != 0 ? order : a->length < b->length ? -1 : a->length > b->length;
+  if (order != 0) return order;
+  return a->length < b->length ? -1 : a->length > b->length;
 }
 
 /* Looks a map over: whole, keys are strings, none twice; *features tells which known keys there

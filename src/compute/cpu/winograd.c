@@ -193,7 +193,8 @@ static void transform_outputs(const struct job *job, size_t from, size_t to, siz
       size_t offset =
           inside ? (picture + (y + i / 4) * p->out_width + x + i % 4) * job->out + column : 0;
       to_pixels[i] = inside ? job->y + offset : waste;
-      residual[i] = !inside ? waste : job->residual == NULL ? NULL : job->residual + offset;
+      residual[i] = job->residual == NULL ? NULL : job->residual + offset;
+      if (!inside) residual[i] = waste;
     }
     job->kernels->winograd_output(columns, m, job->m_plane,
                                   job->bias == NULL ? NULL : job->bias + column,
@@ -253,7 +254,8 @@ static void chunk_task(void *user, size_t index, int worker) {
   for (size_t p = 0; p < panels; p += job->panel_block) {
     size_t end = msk_smaller(p + job->panel_block, panels), column = p * kernels->panel;
     for (size_t position = 0; position < POSITIONS; position++) {
-      size_t follow = position + 1 < POSITIONS ? p : end < panels ? end : 0;
+      size_t follow = end < panels ? end : 0;
+      if (position + 1 < POSITIONS) follow = p;
       const float *next =
           job->packed + (position + 1) % POSITIONS * each + follow * kernels->panel * in;
       multiply(job, position, p, end, last - first, v, m, next);

@@ -67,7 +67,9 @@ static void quantise_row(size_t count, const float *x, uint8_t *q, msk_quantised
   *row = msk_quantised_range(lowest, highest, finite, &inverse);
   for (size_t j = 0; j < count; j++) {
     int32_t value = inverse == 0 ? 0 : (int32_t)rintf(x[j] * inverse) + row->zero;
-    q[j] = (uint8_t)(value < 0 ? 0 : value > 255 ? 255 : value);
+    if (value < 0) value = 0;
+    if (value > 255) value = 255;
+    q[j] = (uint8_t)value;
   }
 }
 

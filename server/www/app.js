@@ -268,6 +268,14 @@ const live = {
 
 // ---- The picture on the stage ----
 const item = () => current?.items[current.chosen];
+// The entry's drawing, laid over its picture as strongly as the slider says.
+function showOver() {
+	const canvas = $("stage").querySelector(".over"), ops = current?.ops ?? [], strength = Number($("over").value) / 100;
+	$("over-bar").hidden = !ops.length;
+	canvas.hidden = !ops.length || strength === 0;
+	canvas.style.opacity = strength;
+	if (!canvas.hidden) canvas.getContext("2d").drawImage(inkOnPaper(ops, canvas.width), 0, 0);
+}
 const describe = (entry) => (entry.job === "photo" ? "The photo that was given" : `Picture of a ${ClassBox.short(entry.cls)}`);
 const signed = (v, digits) => v.toFixed(digits).replace("-", "−");
 const scoreText = (scores = {}) => ["structure", "text", "sketch"].filter((k) => typeof scores[k] === "number").map((k) => `${k} ${signed(scores[k], k === "structure" ? 2 : 3)}`);
@@ -278,12 +286,13 @@ function show(entry, chosen = entry.chosen) {
 	entry.chosen = Math.min(Math.max(0, chosen), entry.items.length - 1);
 	stage.showPicture(item().blob, describe(entry));
 	stage.setMaps(null);
-	for (const id of ["download", "edit"]) $(id).disabled = false;
+	for (const id of ["download", "edit", "copy"]) $(id).disabled = false;
 	$("explore").disabled = !server.features.attention || entry.job === "photo";
 	$("score").disabled = !server.features.score || entry.job === "photo" || entry.live;
 	if (stage.mode === "explore") explore();
 	showFacts();
 	showStrip();
+	showOver();
 	if (!entry.live || !wasLive) showEntries();
 }
 function showFacts() {
@@ -525,6 +534,12 @@ async function download() {
 	const name = current.job === "photo" ? "photo.png" : `${ClassBox.short(current.cls).replace(/[^\w-]+/g, "-")}-${current.seed}${number ? `-${number}` : ""}.png`;
 	save(current.job !== "photo" ? await withPage(blob, pageText(current.ops, current.settings)) : blob, name);
 }
+async function copyPicture() {
+	try {
+		await navigator.clipboard.write([new ClipboardItem({ "image/png": item().blob })]);
+		toast("Copied.");
+	} catch { toast("This browser does not let pages copy pictures here; Download does."); }
+}
 async function exportSketch() {
 	const blob = await new Promise((resolve) => inkOnPaper(sketch.active, 1024).toBlob(resolve, "image/png"));
 	save(await withPage(blob, pageText(flatten(sketch.active), snapshot())), "drawing.png");
@@ -688,6 +703,18 @@ function setTheme(name) {
 	$("theme").ariaLabel = $("theme").title = `Colours: ${name}`;
 }
 
+// ---- Classes: all of them to press where they are few; to be searched where they are many ----
+const FEW = 16;
+function showChips(classes) {
+	$("chips").hidden = classes.length > FEW;
+	if (classes.length > FEW) return;
+	$("chips").replaceChildren(...classes.map((c) => Object.assign(make("button", { type: "button", onclick: () => classBox.choose(c) }, ClassBox.short(c)), { value: c.id })));
+	showChoice();
+}
+function showChoice() {
+	for (const b of $("chips").children) b.ariaPressed = String(Number(b.value) === classBox.chosen?.id);
+}
+
 // ---- Wiring ----
 function wire() {
 	const on = (id, event, work) => $(id).addEventListener(event, work);
@@ -711,6 +738,8 @@ function wire() {
 	on("live", "click", () => live.toggle(!live.on));
 	on("cancel", "click", () => stop(false));
 	on("download", "click", download);
+	on("copy", "click", copyPicture);
+	on("over", "input", showOver);
 	on("edit", "click", () => enter("edit"));
 	on("explore", "click", () => enter("explore"));
 	on("score", "click", score);
@@ -718,6 +747,8 @@ function wire() {
 	on("edit-width", "input", () => { stage.brushWidth = Number($("edit-width").value); });
 	stage.addEventListener("paint", () => { $("repaint").disabled = !stage.painted; });
 	classBox.addEventListener("change", changedSettings);
+	classBox.addEventListener("choice", showChoice);
+	addEventListener("pointerover", (e) => { if (e.pointerType === "pen") $("pressure").hidden = false; });
 	on("lambda", "input", () => { settings.lambda = Number($("lambda").value); showLambda(); changedSettings(); });
 	on("count", "change", () => {
 		const n = Math.round(Number($("count").value));
@@ -816,13 +847,15 @@ async function start() {
 		$("score").hidden = !server.features.score;
 		$("explore").hidden = !server.features.attention;
 		$("recipe").replaceChildren(...server.recipes.map((r) => new Option(r.name, r.name)));
+		showChips(classes.classes);
 		const known = classes.classes.find((c) => c.id === saved.cls?.id && c.name === saved.cls?.name);
 		applySettings({ ...saved, seed: saved.lock ? saved.seed : randomSeed(), firstItem: saved.lock ? saved.firstItem : 0, cls: known ?? classes.classes[0] });
 	} catch (error) {
 		complain(error);
 	}
 	entries = past.filter((e) => Array.isArray(e.items) && e.items.length).sort((a, b) => parseInt(a.id, 10) - parseInt(b.id, 10));
-	showEntries();
+	if (entries.length) show(entries.at(-1));
+	else showEntries();
 	root.dataset.ready = "true";
 }
 start();

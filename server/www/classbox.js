@@ -33,6 +33,7 @@ export class ClassBox extends EventTarget {
 		this.input.value = item ? ClassBox.short(item) : "";
 		this.input.removeAttribute("aria-invalid");
 		this.#close();
+		this.dispatchEvent(new Event("choice")); // whoever chose
 		if (!quietly) this.dispatchEvent(new Event("change"));
 	}
 

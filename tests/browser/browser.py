@@ -668,6 +668,58 @@ def test_errors_and_cancel(p):
     assert p.entries() == 0 and not p.error()
 
 
+def boxes(p, *selectors):
+    """[left, top, right, bottom] of each."""
+    return p.b.run("""return arguments[0].map((css) => { const r = document.querySelector(css).getBoundingClientRect();
+        return [r.left, r.top, r.right, r.bottom]; })""", list(selectors))
+
+
+def test_laptop(p):
+    """On a laptop and up, all of the main job is in view: both papers, each line of tools, the classes, settings. On a tablet a line of tools is one line."""
+    for width, height in ((1280, 625), (1366, 625), (1440, 900), (1920, 1080)):
+        p.fresh(width, height)
+        everything = ("#paper", "#stage", "#go", "#live", "#chips", "#class", "#lambda", "#seed", "#recipe", "#more summary")
+        for name, (left, top, right, bottom) in zip(everything, boxes(p, *everything)):
+            assert left >= 0 and top >= 0 and right <= width and bottom <= p.b.run("return innerHeight"), (width, name, left, top, right, bottom)
+        paper, stage = boxes(p, "#paper", "#stage")
+        assert abs(paper[1] - stage[1]) < 1 and abs(paper[3] - stage[3]) < 1, "the papers are not of one height"
+        assert paper[3] - paper[1] > 0.55 * p.b.run("return innerHeight"), "the papers are small"
+        for tools in ("#drawing .tools", "#photo .tools"):
+            tops = p.b.run("return [...document.querySelectorAll(arguments[0] + ' button:not([hidden])')].map((b) => b.getBoundingClientRect().top)", tools)
+            assert max(tops) - min(tops) < 1, (width, tools, tops)
+        p.shot(f"laptop-{width}")
+    p.fresh(800, 1280)
+    tops = p.b.run("return [...document.querySelectorAll('.tools button:not([hidden])')].map((b) => b.getBoundingClientRect().top)")
+    assert len(set(round(t) for t in tops)) == 2, tops
+
+
+def test_chips_drawing_over_and_reload(p):
+    p.fresh()
+    names = p.b.run("return [...document.querySelectorAll('#chips button')].map((b) => b.textContent)")
+    assert len(names) == 12 and "teapot" in names, names
+    assert p.b.run("return document.querySelector('#pressure').hidden"), "pressure is offered where no pen is"
+    p.b.run("[...document.querySelectorAll('#chips button')].find((b) => b.textContent === 'mushroom').click()")
+    pressed = p.b.run("return [...document.querySelectorAll('#chips [aria-pressed=true]')].map((b) => b.textContent)")
+    assert pressed == ["mushroom"] and p.b.run("return document.querySelector('#class').value") == "mushroom"
+    for line in MUSHROOM:
+        p.b.stroke("#paper", line)
+    p.press_draw()
+    p.picture()
+    assert p.asked("/v1/draw")[0]["class"] == 8
+    darkness = """const c = document.querySelector('.over'), d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;
+        let dark = 0; for (let i = 0; i < d.length; i += 4) dark += d[i] < 128; return c.hidden ? -1 : dark;"""
+    assert p.b.run(darkness) == -1, "the drawing lies over the picture unasked"
+    p.set_value("#over", 60)
+    assert p.b.run(darkness) > 1000 and p.b.run("return getComputedStyle(document.querySelector('.over')).opacity") == "0.6"
+    shown = p.picture()["cells"]
+    p.shot("over-1440")
+    p.b.stroke("#paper", CIRCLE, "pen")
+    assert not p.b.run("return document.querySelector('#pressure').hidden"), "pressure is not offered to a pen"
+    time.sleep(0.5)
+    p.fresh(keep=True)
+    assert p.picture()["cells"] == shown, "the newest picture is not there after a reload"
+
+
 def test_looks(p):
     """360, 768 and 1440 pixels, light and dark: screenshots to be looked at, and the accessibility checks on each."""
     p.fresh(recipe=None)

@@ -98,14 +98,16 @@ static void print_zsh_option(const cli_option *option) {
   char text[HELP_BYTES], words[1024];
   help_describe(text, option);
   list_words(words, option);
+  const bool valued = option->argument != NULL; /* then it is taken with = too */
   printf("        ");
   if (option->letter != 0)
-    printf("'(-%c --%s)'{-%c,--%s}'[", option->letter, option->name, option->letter, option->name);
+    printf("'(-%c --%s)'{-%c%s,--%s%s}'[", option->letter, option->name, option->letter,
+           valued ? "+" : "", option->name, valued ? "=" : "");
   else
-    printf("'--%s[", option->name);
+    printf("'--%s%s[", option->name, valued ? "=" : "");
   print_quoted(text, "[]:\\", "'\\''");
   printf("]");
-  if (option->argument != NULL) {
+  if (valued) {
     putchar(':');
     print_quoted(option->argument, "[]:\\", "'\\''");
     putchar(':');
@@ -146,7 +148,14 @@ static void print_zsh(void) {
 }
 
 static void print_fish(void) {
-  puts("# fish completion for masksketch");
+  puts(
+      "# fish completion for masksketch\n"
+      "complete -c masksketch -n __fish_use_subcommand -l help\n"
+      "complete -c masksketch -n __fish_use_subcommand -l version\n"
+      "complete -c masksketch -f -n '__fish_seen_subcommand_from completions' -a 'bash zsh fish'");
+  printf("complete -c masksketch -f -n '__fish_seen_subcommand_from help' -a '");
+  for (const cli_command *c = cli_commands; c->name != NULL; c++) printf("%s ", c->name);
+  puts("'");
   for (const cli_command *c = cli_commands; c->name != NULL; c++) {
     cli_row rows[CLI_MAX_ROWS];
     const int count = cli_flatten(rows, c);

@@ -4,6 +4,7 @@
  * command, help fits a terminal of 80 columns, the pages have the program's own words, and the
  * completions offer what the help names. */
 #include <ctype.h>
+#include <stdbool.h>
 #include <unistd.h>
 
 #include "cli_run.h"
@@ -161,25 +162,58 @@ static void test_help_fits(void **state) {
 
 /* ---- Completions ---- */
 
+static bool have_shell(const char *name) {
+  char command[64];
+  snprintf(command, sizeof command, "command -v %s >/dev/null", name);
+  if (system(command) == 0) return true;
+  print_message("%s is not installed: its completions are not tried\n", name);
+  return false;
+}
+
+/* What a command with the script of a shell in `file` prints. */
+static char *told_by(const char *shell, const char *file, const char *command) {
+  static char told[4096];
+  char line[8192];
+  snprintf(line, sizeof line, "\"$MASKSKETCH_PROGRAM\" completions %s >'%s' && %s", shell, file,
+           command);
+  FILE *pipe = popen(line, "r");
+  assert_non_null(pipe);
+  told[fread(told, 1, sizeof told - 1, pipe)] = 0;
+  assert_int_equal(pclose(pipe), 0);
+  return told;
+}
+
 /* What bash offers after these words, the last of which is being typed; one a line. */
 static char *completed(const char *words) {
-  char command[8192];
-  static char offered[4096];
+  char command[4096];
   snprintf(command, sizeof command,
-           "\"$MASKSKETCH_PROGRAM\" completions bash >'%s' && bash -c '. \"%s\"; "
+           "bash -c '. \"%s\"; "
            "COMP_WORDS=(masksketch %s); COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _masksketch; "
            "printf \"%%s\\n\" \"${COMPREPLY[@]}\"'",
-           in_folder("completions"), in_folder("completions"), words);
-  FILE *pipe = popen(command, "r");
-  assert_non_null(pipe);
-  offered[fread(offered, 1, sizeof offered - 1, pipe)] = 0;
-  assert_int_equal(pclose(pipe), 0);
-  return offered;
+           in_folder("completions"), words);
+  return told_by("bash", in_folder("completions"), command);
+}
+
+/* What zsh makes of a line when Tab is pressed. */
+static char *completed_by_zsh(const char *line) {
+  char command[4096];
+  snprintf(command, sizeof command, "zsh -f tests/cli/complete.zsh '%s' '%s'", in_folder("."),
+           line);
+  return told_by("zsh", in_folder("_masksketch"), command);
+}
+
+/* What fish offers at the end of a line, each without its help. */
+static char *completed_by_fish(const char *line) {
+  char command[4096];
+  snprintf(command, sizeof command,
+           "fish --no-config -c 'source \"%s\"; complete -C \"%s\"' | cut -f 1",
+           in_folder("m.fish"), line);
+  return told_by("fish", in_folder("m.fish"), command);
 }
 
 static void test_bash(void **state) {
   (void)state;
-  if (system("command -v bash >/dev/null") != 0) skip();
+  if (!have_shell("bash")) skip();
   assert_string_equal(completed("dr"), "draw\n");
   assert_string_equal(completed("help gen"), "generate\n");
   assert_string_equal(completed("draw a.png --lam"), "--lambda\n--lambda-map\n");
@@ -191,8 +225,33 @@ static void test_bash(void **state) {
   assert_string_equal(completed("draw LICEN"), "LICENSE\n");
 }
 
-/* Where these shells are, they must at least take the script; each option of draw is in all. */
-static void test_other_shells(void **state) {
+static void test_zsh(void **state) {
+  (void)state;
+  if (!have_shell("zsh")) skip();
+  assert_string_equal(completed_by_zsh("masksketch dr"), "masksketch draw \n");
+  assert_string_equal(completed_by_zsh("masksketch help gen"), "masksketch help generate \n");
+  assert_string_equal(completed_by_zsh("masksketch draw a.png --lambda-m"),
+                      "masksketch draw a.png --lambda-map=\n");
+  assert_string_equal(completed_by_zsh("masksketch draw --fit cr"),
+                      "masksketch draw --fit crop \n");
+  assert_string_equal(completed_by_zsh("masksketch draw --fit=cr"),
+                      "masksketch draw --fit=crop \n");
+  assert_string_equal(completed_by_zsh("masksketch generate --lam"), "masksketch generate --lam\n");
+}
+
+static void test_fish(void **state) {
+  (void)state;
+  if (!have_shell("fish")) skip();
+  assert_string_equal(completed_by_fish("masksketch dr"), "draw\n");
+  assert_string_equal(completed_by_fish("masksketch help gen"), "generate\n");
+  assert_string_equal(completed_by_fish("masksketch draw a.png --lambda-m"), "--lambda-map\n");
+  assert_string_equal(completed_by_fish("masksketch draw --fit cr"), "crop\n");
+  assert_string_equal(completed_by_fish("masksketch draw --fit=cr"), "--fit=crop\n");
+  assert_string_equal(completed_by_fish("masksketch generate --lam"), "");
+}
+
+/* Each option of draw is in all scripts; shells that are here take them. */
+static void test_scripts(void **state) {
   (void)state;
   static const char *const shells[] = {"bash", "zsh", "fish"};
   for (int i = 0; i < 3; i++) {
@@ -229,7 +288,9 @@ int main(void) {
                                      cmocka_unit_test(test_help_fits),
                                      cmocka_unit_test(test_pages),
                                      cmocka_unit_test(test_bash),
-                                     cmocka_unit_test(test_other_shells),
+                                     cmocka_unit_test(test_zsh),
+                                     cmocka_unit_test(test_fish),
+                                     cmocka_unit_test(test_scripts),
                                      cmocka_unit_test(test_version)};
   return cmocka_run_group_tests(tests, set_up_models, tear_down_models);
 }

@@ -149,11 +149,12 @@ msk_status metadata_load(char **text, const char *path, msk_error *error) {
   return MSK_OK;
 }
 
-static json_t *parse(const char *text) {
-  json_t *root = NULL;
-  msk_error ignored;
-  return msk_json_load(&root, "text", text, strlen(text), MSK_JSON_FEW, &ignored) == MSK_OK ? root
-                                                                                            : NULL;
+/* *root is NULL where the text is none of ours; only refused memory is an error. */
+static msk_status parse(json_t **root, const char *text, msk_error *error) {
+  msk_error found;
+  *root = NULL;
+  msk_status status = msk_json_load(root, "text", text, strlen(text), MSK_JSON_FEW, &found);
+  return status == MSK_ERROR_MEMORY ? app_fail(error, status, "%s", found.message) : MSK_OK;
 }
 
 static const char *known_isa(const char *wanted) {
@@ -179,11 +180,11 @@ static bool is_beside(char path[MAX_PATH_BYTES], const char *folder, size_t leng
 /* Texts name adapters without folders: whoever passes a picture on says nothing of his. */
 msk_status metadata_find_adapters(adapter_list *list, adapter_texts *texts, const char *text,
                                   const char *picture, msk_error *error) {
-  json_t *root = parse(text);
+  json_t *root;
+  msk_status status = parse(&root, text, error);
   const json_t *adapters = json_object_get(root, "adapters");
   const char *slash = strrchr(picture, '/');
   size_t length = slash == NULL ? 0 : (size_t)(slash - picture) + 1;
-  msk_status status = MSK_OK;
   list->count = 0;
   for (size_t i = 0; i < json_array_size(adapters) && i < MSK_MAX_ADAPTERS; i++) {
     const json_t *item = json_array_get(adapters, i);
@@ -205,18 +206,22 @@ msk_status metadata_find_adapters(adapter_list *list, adapter_texts *texts, cons
   return status;
 }
 
-void metadata_choose(model_choice *choice, const char *text) {
-  json_t *root = parse(text);
+msk_status metadata_choose(model_choice *choice, const char *text, msk_error *error) {
+  json_t *root;
+  msk_status status = parse(&root, text, error);
+  if (status != MSK_OK) return status;
   if (choice->isa == NULL) choice->isa = known_isa(json_string_value(json_object_get(root, "isa")));
   if (choice->precision < 0) choice->precision = precision_of(root, "precision");
   if (choice->decode_precision < 0)
     choice->decode_precision = precision_of(root, "decode_precision");
   json_decref(root);
+  return MSK_OK;
 }
 
-void metadata_compare(const msk_model *model, const char *text) {
+msk_status metadata_compare(const msk_model *model, const char *text, msk_error *error) {
   msk_model_info info;
-  json_t *root = parse(text);
+  json_t *root;
+  msk_status status = parse(&root, text, error);
   const char *isa = json_string_value(json_object_get(root, "isa"));
   msk_model_get_info(model, &info);
   if (isa != NULL && strcmp(isa, info.isa) != 0) {
@@ -228,6 +233,7 @@ void metadata_compare(const msk_model *model, const char *text) {
     app_warn(line);
   }
   json_decref(root);
+  return status;
 }
 
 /* A reader of one text: the first thing that is wrong is kept. */
@@ -423,8 +429,9 @@ static void read_request(reader *r, order *o, const msk_model *model) {
 
 msk_status metadata_read(order *o, const msk_model *model, const char *text, const char *path,
                          const msk_allocator *allocator, msk_error *error) {
-  json_t *root = parse(text);
-  reader r = {root, path, allocator, error, MSK_OK};
+  json_t *root;
+  msk_status status = parse(&root, text, error);
+  reader r = {root, path, allocator, error, status};
   const char *program = json_string_value(json_object_get(root, "program"));
   *o = (order){.kept = -1};
   if (program == NULL || strcmp(program, "masksketch") != 0)

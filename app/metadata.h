@@ -25,10 +25,10 @@ msk_status metadata_write(char **text, const order *o, int item, double guidance
 msk_status metadata_load(char **text, const char *path, msk_error *error);
 /* How the picture was computed, where `choice` leaves it open: the kernel set of then, if this
  * machine has it, and the precisions; fp32 where the text does not tell. */
-void metadata_choose(model_choice *choice, const char *text);
+msk_status metadata_choose(model_choice *choice, const char *text, msk_error *error);
 /* Warns where the picture of the text was made by other kernels than the model runs on: its
  * pixels may differ then. */
-void metadata_compare(const msk_model *model, const char *text);
+msk_status metadata_compare(const msk_model *model, const char *text, msk_error *error);
 /* The adapters that the text of a picture names, with their weights: in the picture's folder, or
  * in the working directory. MSK_ERROR_FILE if one is in neither. */
 typedef struct adapter_texts {

@@ -34,11 +34,11 @@ static msk_status action(const cli_line *line, msk_error *error) {
   char *text = NULL;
   msk_status status = cli_exclude(line, "quiet", "preview", error);
   if (status == MSK_OK) status = metadata_load(&text, path, error);
-  if (status == MSK_OK) metadata_choose(&choice, text);
+  if (status == MSK_OK) status = metadata_choose(&choice, text, error);
   if (status == MSK_OK && !cli_given(line, "adapter"))
     status = metadata_find_adapters(&choice.adapters, &adapters, text, path, error);
   if (status == MSK_OK) status = model_path_open(&d.model, &choice, error);
-  if (status == MSK_OK && !options->results.quiet) metadata_compare(d.model, text);
+  if (status == MSK_OK && !options->results.quiet) status = metadata_compare(d.model, text, error);
   if (status == MSK_OK) status = metadata_read(&d.order, d.model, text, path, NULL, error);
   if (status == MSK_OK) status = choose_output(&d, error);
   d.verbatim = text;

@@ -230,14 +230,18 @@ static msk_status check_identity(const eval_results *results, const json_t *iden
 
 /* ---- records ---- */
 
-static bool take_line(eval_results *results, const char *line, size_t length) {
+/* *good is false where the line is none; only refused memory is an error, so that no record is
+ * cut off for it. */
+static msk_status take_line(eval_results *results, const char *line, size_t length, bool *good,
+                            msk_error *error) {
   json_t *object = NULL;
-  msk_error ignored;
-  msk_json_load(&object, "line", line, length, MSK_JSON_FEW, &ignored);
+  msk_error found;
+  if (msk_json_load(&object, "line", line, length, MSK_JSON_FEW, &found) == MSK_ERROR_MEMORY)
+    return app_fail(error, MSK_ERROR_MEMORY, "%s", found.message);
   const json_t *point = json_object_get(object, "point");
-  bool good = json_is_integer(point) && json_integer_value(point) >= 0 &&
-              json_integer_value(point) < results->points;
-  if (good) {
+  *good = json_is_integer(point) && json_integer_value(point) >= 0 &&
+          json_integer_value(point) < results->points;
+  if (*good) {
     eval_record *record = &results->records[json_integer_value(point)];
     record->done = true;
     for (int i = 0; i < MEASURES_OF_PICTURES; i++) {
@@ -246,7 +250,7 @@ static bool take_line(eval_results *results, const char *line, size_t length) {
     }
   }
   json_decref(object);
-  return good;
+  return MSK_OK;
 }
 
 /* Lines up to the end, or to the last one if that is broken: *kept tells how many bytes stay. */
@@ -257,7 +261,10 @@ static msk_status take_lines(eval_results *results, const char *bytes, size_t by
     const char *end = memchr(bytes + at, '\n', byte_count - at);
     if (end == NULL) break;
     size_t length = (size_t)(end - bytes) - at;
-    if (!take_line(results, bytes + at, length)) {
+    bool good = false;
+    msk_status status = take_line(results, bytes + at, length, &good, error);
+    if (status != MSK_OK) return status;
+    if (!good) {
       if (at + length + 1 == byte_count) break;
       return app_fail(error, MSK_ERROR_FILE,
                       "line %zu of %.200s/records.jsonl is damaged, expected a finished picture: "

@@ -362,9 +362,10 @@ static msk_status take_missing(const reader *r, json_t *out, const char *where,
   if (key->value == NULL || key->kind == SPEC_TEXT || key->kind == SPEC_NUMBER) return MSK_OK;
   char text[200];
   json_t *list = NULL;
-  msk_error ignored;
+  msk_error found;
   snprintf(text, sizeof text, "[%s]", key->value);
-  msk_json_load(&list, key->name, text, strlen(text), MSK_JSON_FEW, &ignored);
+  if (msk_json_load(&list, key->name, text, strlen(text), MSK_JSON_FEW, &found) == MSK_ERROR_MEMORY)
+    return app_fail(r->error, MSK_ERROR_MEMORY, "%s", found.message);
   json_t *value = list != NULL ? json_incref(json_array_get(list, 0)) : json_string(key->value);
   json_decref(list);
   msk_status status = take_value(r, out, value, where, key);

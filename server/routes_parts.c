@@ -106,7 +106,10 @@ static json_t *layer_picture(const attention *a, int layer) {
   size_t k = (size_t)(a->info->tokens - 1);
   msk_image image = {0};
   msk_error ignored;
-  if (msk_image_create(&image, (int)k, (int)k, NULL, &ignored) != MSK_OK) return NULL;
+  if (msk_image_create(&image, (int)k, (int)k, NULL, &ignored) != MSK_OK) {
+    json_lose();
+    return NULL;
+  }
   memset(image.pixels, 0, k * k * 3);
   for (int side = 0; side < SIDES; side++) {
     const float *map = a->maps[side] == NULL ? NULL : a->maps[side] + (size_t)layer * k * k;
@@ -300,18 +303,18 @@ typedef struct likeness {
   errand errand;
   const order *order;
   msk_image image;
+  msk_status status;
+  msk_error error;
 } likeness;
 
 static void run_likeness(errand *e, msk_session *session) {
   likeness *l = (likeness *)(void *)e;
   float *pixels = NULL;
   int width, height, side = l->order->info.latent_size;
-  msk_error ignored;
-  if (msk_detokenize(session, l->order->sketch_tokens, side, side, &pixels, &width, &height,
-                     &ignored) != MSK_OK)
-    return;
-  if (msk_image_from_float(&l->image, pixels, width, height, NULL, &ignored) != MSK_OK)
-    l->image = (msk_image){0};
+  l->status = msk_detokenize(session, l->order->sketch_tokens, side, side, &pixels, &width, &height,
+                             &l->error);
+  if (l->status == MSK_OK)
+    l->status = msk_image_from_float(&l->image, pixels, width, height, NULL, &l->error);
   msk_free(NULL, pixels);
 }
 
@@ -398,6 +401,7 @@ enum MHD_Result route_restore(exchange *e) {
   purse_open(&money, purse_for_own(e->server));
   bool good = read_png(e, &o, &text, &page, &money);
   if (good && o.sketch_tokens != NULL) good = jobs_errand(e->server->jobs, &l.errand, &e->problem);
+  if (good && l.status != MSK_OK) good = problem_from_error(&e->problem, NULL, &l.error);
   json_t *answer = good ? restored(&o, &l.image, page) : NULL;
   msk_free(NULL, text);
   msk_free(NULL, page);

@@ -416,8 +416,8 @@ typedef struct msk_train_options {
   /* checkpoint, or model, to begin from where work_path has no checkpoint; NULL: none. With a
    * model the schedule begins anew; its transformer has these sizes. */
   const char *start_path;
-  const char *isa;            /* NULL: the best */
-  int threads;                /* 0: all */
+  const char *isa; /* NULL: the best */
+  int threads;     /* 0: all */
   msk_train_source source;
   uint64_t seed;
   int layers, width, heads;
@@ -460,6 +460,47 @@ typedef struct msk_train_measure_options {
 } msk_train_measure_options;
 MSK_API void msk_train_measure_options_init(msk_train_measure_options *options);
 MSK_API msk_status msk_train_measure(const msk_train_measure_options *options, msk_error *error);
+
+#define MSK_LEAST_PHOTOS 5 /* that a class is taught from */
+
+typedef enum msk_teach_phase {
+  MSK_TEACH_PHOTOS = 0, /* pictures become tokens */
+  MSK_TEACH_REPLAY,     /* the model draws what it knows */
+  MSK_TEACH_TRAINING    /* steps */
+} msk_teach_phase;
+typedef struct msk_teach_progress {
+  msk_teach_phase phase;
+  long done, all;      /* of the phase; training's first call is with 0 done */
+  double loss;         /* of training: running mean */
+  double seconds_left; /* of training */
+} msk_teach_progress;
+
+/* Teaches a class to a model from pictures of it, into an adapter file. */
+typedef struct msk_teach_options {
+  size_t size;
+  const char *model_path, *output_path;
+  const char *class_name;
+  const char *const *photos;   /* photo_count paths, MSK_LEAST_PHOTOS at least */
+  const char *const *drawings; /* of the same things, in the same frame; NULL: of none */
+  int photo_count;
+  const char *isa; /* NULL: the best */
+  int threads;     /* 0: msk_default_threads() */
+  uint64_t seed;
+  int rank, layers;    /* of what is added; the last so many layers, 0: all */
+  int steps, batch;    /* sequences of a step */
+  int crops;           /* of each picture, the first the whole of its middle */
+  int replay;          /* samples of the model's own, which keep the old classes as they are */
+  double rate;         /* AdamW's */
+  double replay_share; /* sequences that are such samples */
+  double hint_share;   /* sequences with the drawing's tokens in masked places, if there is one */
+  void *user;
+  /* Nonzero: stop; nothing is written then. NULL: none. */
+  int (*on_progress)(void *user, const msk_teach_progress *progress);
+} msk_teach_options;
+/* rank 8, all layers, 300 steps of 16, 8 crops, 48 samples, rate 0.002, shares 0.5 and 0.7 */
+MSK_API void msk_teach_options_init(msk_teach_options *options);
+/* The file depends on the options and the files alone, not on threads. */
+MSK_API msk_status msk_teach(const msk_teach_options *options, msk_error *error);
 
 #ifdef __cplusplus
 }

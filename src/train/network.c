@@ -30,7 +30,6 @@ static float *take_rows(msk_arena *arena, size_t rows, size_t dim) {
 }
 
 static void lay_layer(msk_network *net, msk_arena *arena, size_t rows, struct kept *kept) {
-  const msk_device *device = net->stream.device;
   size_t d = net->hidden;
   kept->x = take_rows(arena, rows, d);
   kept->qkv = take_rows(arena, rows, 3 * d);
@@ -39,6 +38,11 @@ static void lay_layer(msk_network *net, msk_arena *arena, size_t rows, struct ke
   kept->middle = take_rows(arena, rows, d);
   kept->hidden = take_rows(arena, rows, net->wide);
   kept->second = take_rows(arena, rows, d);
+}
+
+static void lay_panels(msk_network *net, msk_arena *arena, struct kept *kept) {
+  const msk_device *device = net->stream.device;
+  size_t d = net->hidden;
   take_panels(arena, device, d, 3 * d, &kept->qkv_panels);
   take_panels(arena, device, d, d, &kept->out);
   take_panels(arena, device, d, net->intermediate, &kept->up);
@@ -66,12 +70,36 @@ static void lay_shared(msk_network *net, msk_arena *arena, size_t rows) {
   take_panels(arena, net->stream.device, d, net->codes, &net->words);
 }
 
+static void lay_low(msk_network *net, msk_arena *arena, size_t rows) {
+  const msk_device *device = net->stream.device;
+  struct low_parts *low = &net->low;
+  size_t d = net->hidden, wide = net->intermediate, rank = low->layout->rank,
+         a = msk_panels_floats(device, d > wide ? d : wide, rank),
+         b = msk_panels_floats(device, rank, d > wide ? d : wide);
+  low->merged = msk_arena_take(arena, d * (wide > 3 * d ? wide : 3 * d), sizeof *low->merged);
+  low->panels = msk_arena_take(arena, a > b ? a : b, sizeof *low->panels);
+  low->between = take_rows(arena, rows, rank);
+  low->unwanted = take_rows(arena, 2, d);
+  low->words = take_rows(arena, net->vocabulary, d);
+  low->positions = take_rows(arena, net->tokens, d);
+}
+
 static void lay(msk_network *net, msk_arena *arena) {
   size_t rows = net->batch * net->tokens;
+  bool is_low = net->low.layout != NULL;
+  struct kept unplaced = {0};
   net->kept = msk_arena_take(arena, net->layers, sizeof *net->kept);
   lay_shared(net, arena, rows);
-  for (size_t i = 0; i < net->layers; i++)
-    lay_layer(net, arena, rows, arena->base == NULL ? &(struct kept){0} : &net->kept[i]);
+  if (is_low) lay_low(net, arena, rows);
+  for (size_t i = 0; i < net->layers; i++) {
+    struct kept *kept = arena->base == NULL ? &unplaced : &net->kept[i];
+    if (!is_low || i == 0) {
+      lay_panels(net, arena, kept);
+    } else if (arena->base != NULL) {
+      *kept = net->kept[0]; /* its panels; the rest is laid now */
+    }
+    lay_layer(net, arena, rows, kept);
+  }
 }
 
 static msk_network describe(const msk_params *params, const msk_device *device, msk_pool *pool,
@@ -92,12 +120,13 @@ static msk_network describe(const msk_params *params, const msk_device *device, 
 
 static void measure_scratch(msk_network *net);
 
-msk_status msk_network_create(msk_network **network, const msk_params *params,
-                              const msk_device *device, msk_pool *pool, size_t codes, size_t batch,
-                              msk_error *error) {
+static msk_status create(msk_network **network, const msk_params *params, const msk_low_rank *low,
+                         const msk_device *device, msk_pool *pool, size_t codes, size_t batch,
+                         msk_error *error) {
   msk_network *net = msk_allocate_zeroed(params->allocator, 1, sizeof *net);
   if (net == NULL) return msk_fail(error, MSK_ERROR_MEMORY, "no memory for training");
   *net = describe(params, device, pool, codes, batch);
+  net->low.layout = low;
   msk_arena arena = {0};
   lay(net, &arena);
   net->bytes = arena.peak;
@@ -120,6 +149,18 @@ msk_status msk_network_create(msk_network **network, const msk_params *params,
   return MSK_OK;
 }
 
+msk_status msk_network_create(msk_network **network, const msk_params *params,
+                              const msk_device *device, msk_pool *pool, size_t codes, size_t batch,
+                              msk_error *error) {
+  return create(network, params, NULL, device, pool, codes, batch, error);
+}
+
+msk_status msk_network_create_low(msk_network **network, const msk_low_rank *low,
+                                  const msk_device *device, msk_pool *pool, size_t codes,
+                                  size_t batch, msk_error *error) {
+  return create(network, low->params, low, device, pool, codes, batch, error);
+}
+
 
 void msk_network_listen(msk_network *network, msk_meter *meter) { network->stream.meter = meter; }
 
@@ -129,41 +170,6 @@ void msk_network_destroy(msk_network *network) {
   msk_free(allocator, network->stream.scratch);
   msk_free(allocator, network->memory);
   msk_free(allocator, network);
-}
-
-/* ---- weights ---- */
-
-static void pack(msk_network *net, const msk_rows *blocks, size_t count,
-                 const struct panels *panels) {
-  msk_op_pack(&net->stream, blocks, count, false, panels->forward);
-  msk_op_pack(&net->stream, blocks, count, true, panels->backward);
-}
-
-static void pack_one(msk_network *net, const float *weight, size_t in, size_t out,
-                     const struct panels *panels) {
-  const msk_rows matrix = msk_rows_at(weight, in, out);
-  pack(net, &matrix, 1, panels);
-}
-
-void msk_network_set(msk_network *net, float *block) {
-  size_t d = net->hidden;
-  net->block = block;
-  for (size_t i = 0; i < net->layers; i++) {
-    msk_layer_params layer = msk_params_layer(net->params, block, i);
-    const struct kept *kept = &net->kept[i];
-    const msk_rows qkv[] = {msk_rows_at(layer.query, d, d), msk_rows_at(layer.key, d, d),
-                            msk_rows_at(layer.value, d, d)};
-    pack(net, qkv, 3, &kept->qkv_panels);
-    pack_one(net, layer.out, d, d, &kept->out);
-    pack_one(net, layer.up, d, net->intermediate, &kept->up);
-    pack_one(net, layer.down, net->intermediate, d, &kept->down);
-  }
-  msk_outer_params outer = msk_params_outer(net->params, block);
-  pack_one(net, outer.dense, d, d, &net->dense);
-  /* The head multiplies by the words' transpose: forward and backward change places. */
-  const msk_rows words = msk_rows_at(outer.words, net->codes, d);
-  msk_op_pack(&net->stream, &words, 1, true, net->words.forward);
-  msk_op_pack(&net->stream, &words, 1, false, net->words.backward);
 }
 
 /* ---- the forward pass ---- */
@@ -208,6 +214,7 @@ static void forward_layer(msk_network *net, size_t index) {
   const struct kept *kept = &net->kept[index];
   msk_layer_params layer = msk_params_layer(net->params, net->block, index);
   size_t rows = rows_behind(net, index);
+  pack_layer(net, index, false);
   msk_rows x = narrow(net, kept->x, net->rows), attended = narrow(net, kept->attended, net->rows);
   project_qkv(net, index);
   attend(net, index);
@@ -334,11 +341,12 @@ static void measure_scratch(msk_network *net) {
   net->stream.measuring = true;
   net->rows = net->chosen_count = net->batch * net->tokens;
   net->block = net->memory;
-  forward_layer(net, 0);
+  net->low.added = net->block;
+  forward_layer(net, net->layers - 1);
   forward_head(net);
-  measure_distance(net, 0, MSK_DISTANCE_SYMMETRIC_KL);
+  if (net->low.layout == NULL) measure_distance(net, 0, MSK_DISTANCE_SYMMETRIC_KL);
   backward_head(net, net->block);
-  backward_layer(net, 0, net->block, NULL);
+  backward_layer(net, net->layers - 1, net->block, NULL);
   backward_embedding(net, net->targets, net->block);
   net->stream.measuring = false;
 }

@@ -9,7 +9,7 @@
 #ifndef MSK_TRAIN_NETWORK_H
 #define MSK_TRAIN_NETWORK_H
 
-#include "train/params.h"
+#include "train/low_rank.h"
 
 typedef struct msk_network msk_network;
 
@@ -21,8 +21,18 @@ void msk_network_destroy(msk_network *network);
 /* Operations are noted there from now on; NULL: nobody listens. */
 void msk_network_listen(msk_network *network, msk_meter *meter);
 
+/* A network that trains nothing but what is added to it: msk_network_masked() takes gradients of
+ * low's layout. Its panels are those of one layer, packed again for each, forward and backward, so
+ * that it takes as little memory as training can. */
+msk_status msk_network_create_low(msk_network **network, const msk_low_rank *low,
+                                  const msk_device *device, msk_pool *pool, size_t codes,
+                                  size_t batch, msk_error *error);
+
 /* The weights have changed: to be called before the passes below. The block is kept by address. */
 void msk_network_set(msk_network *network, float *block);
+/* Of a network made for it: what is added to the block, kept by address too. The class's row is
+ * copied into the block. */
+void msk_network_set_low(msk_network *network, float *block, const float *added);
 
 /* Mean cross-entropy over the masked positions, with and without label smoothing. */
 typedef struct msk_masked_batch {

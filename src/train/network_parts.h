@@ -23,8 +23,19 @@ struct kept {
   struct panels qkv_panels, out, up, down;
 };
 
+/* Of a network that trains what is added to it. */
+struct low_parts {
+  const msk_low_rank *layout; /* NULL: the network trains its own parameters */
+  const float *added;
+  float *merged;           /* W + a b, of as much as is packed at once */
+  float *panels, *between; /* of a or b; rows x rank */
+  float *unwanted;         /* two rows for gradients of what is frozen */
+  float *words, *positions;
+};
+
 struct msk_network {
   const msk_params *params;
+  struct low_parts low;
   msk_stream stream;
   void *memory;
   size_t bytes;                      /* of it and of the scratch memory */
@@ -72,6 +83,17 @@ static inline msk_attention_shape attention_shape(const msk_network *net) {
                                .heads = net->heads,
                                .scale = 1.0f / sqrtf((float)(net->hidden / net->heads))};
 }
+
+/* Where the gradients of a layer's own parameters go, and of the others': in a network that trains
+ * what is added to it, where nobody looks, but for those of the words. */
+msk_layer_params layer_gradients(const msk_network *net, float *gradients, size_t layer);
+msk_outer_params outer_gradients(const msk_network *net, float *gradients);
+/* Packs a layer's weights with what is added to them, for a pass forward or backward; nothing where
+ * they are packed already. */
+void pack_layer(msk_network *net, size_t layer, bool backward);
+/* The gradients of a and b from the layer's x and the gradient by its output. */
+void backward_low(msk_network *net, size_t layer, msk_low_kind kind, msk_rows x, msk_rows dy,
+                  float *gradients);
 
 void backward_head(msk_network *net, float *gradients);
 /* From the gradient by a layer's output, in net->slope, to that by its input, there too. */

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * teacher.c - see teacher.h. */
+#include "train/teacher.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "train/optimiser.h"
+
+#define BETA_2 0.99f
+#define LARGEST_NORM 1.0
+#define WARM_SHARE 0.05 /* of the steps: the rate rises; over the last half it falls to nothing */
+
+enum { TEACH_STREAM = 41, PART_BYTES = 512 << 20 };
+
+/* ---- creation ---- */
+
+/* What the forward pass keeps of a sequence is what memory goes to. */
+size_t msk_teacher_part(const msk_maskgit_config *config, size_t batch) {
+  size_t row = 8 * config->hidden + config->intermediate,
+         bytes = row * config->layers * config->positions * sizeof(float),
+         part = PART_BYTES / bytes;
+  if (part < 1) part = 1;
+  return part < batch ? part : batch;
+}
+
+static void *take(const msk_teacher *teacher, size_t count, size_t bytes) {
+  return msk_allocate_zeroed(teacher->params->allocator, count, bytes);
+}
+
+static msk_status create_parts(msk_teacher *teacher, const msk_device *device, msk_pool *pool,
+                               msk_error *error) {
+  const msk_teach_plan *plan = &teacher->plan;
+  size_t places = plan->batch * plan->config.positions;
+  msk_status status = msk_params_create(&teacher->params, &plan->config, NULL, error);
+  if (status != MSK_OK) return status;
+  teacher->low =
+      msk_low_rank_make(teacher->params, plan->rank, plan->first_layer, (size_t)plan->class_token);
+  teacher->part = msk_teacher_part(&plan->config, plan->batch);
+  status = msk_network_create_low(&teacher->network, &teacher->low, device, pool, plan->codes,
+                                  teacher->part, error);
+  if (status != MSK_OK) return status;
+  teacher->block = take(teacher, teacher->params->floats, sizeof(float));
+  teacher->added = take(teacher, teacher->low.floats, sizeof(float));
+  teacher->gradients = take(teacher, teacher->low.floats, sizeof(float));
+  teacher->first = take(teacher, teacher->low.floats, sizeof(float));
+  teacher->second = take(teacher, teacher->low.floats, sizeof(float));
+  teacher->shown = take(teacher, places, sizeof(int32_t));
+  teacher->target = take(teacher, places, sizeof(int32_t));
+  teacher->mask = take(teacher, places, sizeof(bool));
+  if (teacher->block == NULL || teacher->added == NULL || teacher->gradients == NULL ||
+      teacher->first == NULL || teacher->second == NULL || teacher->shown == NULL ||
+      teacher->target == NULL || teacher->mask == NULL)
+    return msk_fail(error, MSK_ERROR_MEMORY, "no memory for teaching a class");
+  return MSK_OK;
+}
+
+msk_status msk_teacher_create(msk_teacher **teacher, const msk_teach_plan *plan,
+                              const msk_device *device, msk_pool *pool, msk_error *error) {
+  msk_teacher *made = msk_allocate_zeroed(NULL, 1, sizeof *made);
+  if (made == NULL) return msk_fail(error, MSK_ERROR_MEMORY, "no memory for teaching a class");
+  made->plan = *plan;
+  msk_status status = create_parts(made, device, pool, error);
+  if (status != MSK_OK) {
+    msk_teacher_destroy(made);
+    return status;
+  }
+  *teacher = made;
+  return MSK_OK;
+}
+
+void msk_teacher_destroy(msk_teacher *teacher) {
+  if (teacher == NULL) return;
+  void *const parts[] = {teacher->block,  teacher->added, teacher->gradients, teacher->first,
+                         teacher->second, teacher->shown, teacher->target,    teacher->mask};
+  for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) msk_free(NULL, parts[i]);
+  msk_network_destroy(teacher->network);
+  msk_params_destroy(teacher->params);
+  msk_free(NULL, teacher);
+}
+
+void msk_teacher_start(msk_teacher *teacher, size_t from, size_t to) {
+  msk_outer_params outer = msk_params_outer(teacher->params, teacher->block);
+  size_t d = teacher->plan.config.hidden;
+  float *row = outer.words + (size_t)teacher->plan.class_token * d;
+  memset(row, 0, d * sizeof *row);
+  for (size_t r = from; r < to; r++) {
+    for (size_t i = 0; i < d; i++) row[i] += outer.words[r * d + i] / (float)(to - from);
+  }
+  msk_low_rank_start(&teacher->low, row, teacher->plan.seed, teacher->added);
+}
+
+/* ---- a batch ---- */
+
+static bool chance(msk_random *random, double share) { return msk_random_unit(random) < share; }
+
+/* MaskGIT's cosine: the share of masked places is cos(pi u / 2), one at least. Where there is a
+ * drawing, its tokens stand in masked places of a share of the sequences. */
+static void fill_sequence(const msk_teach_plan *plan, const msk_lesson *lesson, msk_random *random,
+                          int32_t *shown, int32_t *target, bool *mask) {
+  size_t cells = plan->config.positions - 1, sure = msk_random_below(random, cells);
+  double rate = cos(msk_random_unit(random) * M_PI / 2);
+  bool nameless = chance(random, plan->null_share) && plan->null_token >= 0,
+       hinted = chance(random, plan->hint_share) && lesson->drawn != NULL;
+  shown[0] = target[0] = nameless ? plan->null_token : lesson->label;
+  mask[0] = false;
+  for (size_t i = 0; i < cells; i++) {
+    int32_t hidden = hinted ? lesson->drawn[i] : MSK_MASK_TOKEN;
+    mask[1 + i] = chance(random, rate) || i == sure;
+    target[1 + i] = lesson->photo[i];
+    shown[1 + i] = mask[1 + i] ? hidden : lesson->photo[i];
+  }
+}
+
+double msk_teacher_loss(msk_teacher *teacher, const msk_lesson *lessons, size_t lesson_count,
+                        const msk_lesson *replayed, size_t replayed_count) {
+  const msk_teach_plan *plan = &teacher->plan;
+  msk_random random = msk_random_stream(plan->seed, TEACH_STREAM, (uint64_t)teacher->step);
+  size_t n = plan->config.positions;
+  double loss = 0;
+  memset(teacher->gradients, 0, teacher->low.floats * sizeof(float));
+  msk_network_set_low(teacher->network, teacher->block, teacher->added);
+  for (size_t i = 0; i < plan->batch; i++) {
+    bool again = chance(&random, plan->replay_share) && replayed_count > 0;
+    const msk_lesson *lesson = again ? &replayed[msk_random_below(&random, replayed_count)]
+                                     : &lessons[msk_random_below(&random, lesson_count)];
+    fill_sequence(plan, lesson, &random, teacher->shown + i * n, teacher->target + i * n,
+                  teacher->mask + i * n);
+  }
+  for (size_t i = 0; i < plan->batch; i += teacher->part) {
+    size_t left = plan->batch - i;
+    msk_masked_batch part = {.batch = left < teacher->part ? left : teacher->part,
+                             .shown = teacher->shown + i * n,
+                             .target = teacher->target + i * n,
+                             .mask = teacher->mask + i * n};
+    loss += msk_network_masked(teacher->network, &part, teacher->gradients).plain;
+  }
+  return loss / ceil((double)plan->batch / (double)teacher->part);
+}
+
+/* ---- a step ---- */
+
+static double rate_of(const msk_teacher *teacher) {
+  double done = (double)teacher->step, all = (double)teacher->plan.steps;
+  return teacher->plan.rate * fmin(1, fmin((done + 1) / (WARM_SHARE * all), 2 * (1 - done / all)));
+}
+
+void msk_teacher_update(msk_teacher *teacher) {
+  size_t floats = teacher->low.floats;
+  double parts = ceil((double)teacher->plan.batch / (double)teacher->part), sum = 0;
+  for (size_t i = 0; i < floats; i++) sum += (double)teacher->gradients[i] * teacher->gradients[i];
+  double factor = fmin(1.0, LARGEST_NORM / (sqrt(sum) / parts + 1e-6)) / parts;
+  msk_adam adam = {.rate = (float)rate_of(teacher), .beta_2 = BETA_2, .step = ++teacher->step};
+  msk_adam_update(&adam, floats, teacher->gradients, (float)factor, teacher->first, teacher->second,
+                  teacher->added);
+}

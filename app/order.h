@@ -25,7 +25,7 @@ typedef struct order {
   msk_fit fit;                /* of the picture */
   /* what is odd about its pictures, for whoever asks; NULL behind the last */
   const char *warnings[MAX_WARNINGS + 1];
-  int32_t *sketch_tokens;     /* draw: tokens - 1 of them, malloc'ed; NULL until known */
+  int32_t *sketch_tokens;            /* draw: tokens - 1 of them, malloc'ed; NULL until known */
   double scales[MSK_MAX_CANDIDATES]; /* request.guidance_count of them: candidates */
   int keep;                          /* candidates: how many of them are wanted */
   int kept;                          /* replay of a batch: the one item wanted; else -1 */

@@ -44,4 +44,17 @@ void msk_paper_level(msk_image *sketch, const uint8_t colour[3]);
 msk_status msk_ruling_remove(bool *found, msk_image *sketch, const msk_allocator *allocator,
                              msk_error *error);
 
+/* The same for dots, on what ruling.c has at hand: the least of each pixel's channels; room for a
+ * mark and a number a pixel; how far it is to what is surely beside a dot; the least contrast, in
+ * 1/255 of the paper. False, and the picture is untouched, where there are none. */
+bool msk_dots_remove(msk_image *image, const uint8_t *darkest, uint8_t *marks, uint32_t *stack,
+                     int reach, int least);
+
+/* A difference as a part of the paper's brightness, in 1/255: in a shadow everything is nearer. */
+static inline int msk_paper_relative(int difference, int paper) {
+  return 255 * difference / (paper > 0 ? paper : 1);
+}
+/* For qsort(). */
+int msk_compare_doubles(const void *left, const void *right);
+
 #endif

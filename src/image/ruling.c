@@ -8,7 +8,7 @@
  *      are nearly parallel and evenly spaced.
  *   3. Along such a line, what is no darker than the line itself is paper: it becomes what lies on
  *      both sides. Strokes that cross it are darker, or lie on both sides, and stay.
- *   4. Dots: groups of a few dark pixels, in most parts of the sheet.
+ *   4. Dots: dots.c.
  * The lines that stand are found as lying ones of the picture turned over its diagonal. */
 #include <math.h>
 #include <stdlib.h>
@@ -20,7 +20,6 @@
 
 enum {
   MOST_LINES = 512,
-  MOST_DOTS = 4096, /* more is grain */
   LEAST_LINES = 5,
   LEAST_SIDE = 48, /* smaller pictures have no room for a ruling */
   LEAST_CONTRAST = 3,
@@ -57,11 +56,6 @@ static int darkest(const view *v, int x, int y) {
 static int contrast(const view *v, int x, int y) {
   int above = darkest(v, x, y - v->reach), below = darkest(v, x, y + v->reach);
   return (above < below ? above : below) - darkest(v, x, y);
-}
-
-/* A difference as a part of the paper's brightness, in 1/255: in a shadow everything is nearer. */
-static int relative(int difference, int paper) {
-  return 255 * difference / (paper > 0 ? paper : 1);
 }
 
 static void find_ridges(view *v, int least) {
@@ -196,11 +190,6 @@ static void refine(const view *v, ruled_line *line) {
   *line = best;
 }
 
-static int compare_doubles(const void *left, const void *right) {
-  const double *a = left, *b = right;
-  return (*a > *b) - (*a < *b);
-}
-
 /* Printed lines do not meet: of two that do, or nearly, the better one is kept. Best first. */
 static void keep_apart(view *v) {
   double half = v->width / 2.0;
@@ -224,7 +213,7 @@ static void keep_parallel(view *v) {
   double slopes[MOST_LINES];
   int kept = 0;
   for (int i = 0; i < v->line_count; i++) slopes[i] = v->lines[i].slope;
-  qsort(slopes, (size_t)v->line_count, sizeof *slopes, compare_doubles);
+  qsort(slopes, (size_t)v->line_count, sizeof *slopes, msk_compare_doubles);
   for (int i = 0; i < v->line_count; i++) {
     if (fabs(v->lines[i].slope - slopes[v->line_count / 2]) < 0.1) v->lines[kept++] = v->lines[i];
   }
@@ -238,9 +227,9 @@ static double find_gap(const view *v, bool *even) {
   *even = false;
   if (v->line_count < LEAST_LINES) return 0;
   for (int i = 0; i < v->line_count; i++) offsets[i] = v->lines[i].offset;
-  qsort(offsets, (size_t)v->line_count, sizeof *offsets, compare_doubles);
+  qsort(offsets, (size_t)v->line_count, sizeof *offsets, msk_compare_doubles);
   for (int i = 0; i < count; i++) gaps[i] = offsets[i + 1] - offsets[i];
-  qsort(gaps, (size_t)count, sizeof *gaps, compare_doubles);
+  qsort(gaps, (size_t)count, sizeof *gaps, msk_compare_doubles);
   for (int i = 0; i < count; i++) alike += fabs(gaps[i] / gaps[count / 2] - 1) < 0.3;
   *even = alike * 100 >= count * 60;
   return gaps[count / 2];
@@ -283,7 +272,8 @@ static int line_contrast(const view *v, const ruled_line *line, int channel, uns
     if (y - 1 < v->reach || y + 1 >= v->height - v->reach) continue;
     for (int k = y - 1; k <= y + 1; k++) {
       int up = sample(v, x, k - v->reach)[channel], down = sample(v, x, k + v->reach)[channel],
-          paper = up < down ? up : down, part = relative(paper - sample(v, x, k)[channel], paper);
+          paper = up < down ? up : down,
+          part = msk_paper_relative(paper - sample(v, x, k)[channel], paper);
       most = part > most ? part : most;
     }
     histogram[most]++;
@@ -323,7 +313,8 @@ static void erase_column(view *v, int x, int middle, const int deepest[3]) {
     const uint8_t *above = sample(v, x, first), *below = sample(v, x, last);
     for (int c = 0; c < 3; c++) {
       int paper = (above[c] * (last - y) + below[c] * (y - first)) / (last - first);
-      if (paper > to[c] && relative(paper - to[c], paper) <= deepest[c]) to[c] = (uint8_t)paper;
+      if (paper > to[c] && msk_paper_relative(paper - to[c], paper) <= deepest[c])
+        to[c] = (uint8_t)paper;
     }
   }
 }
@@ -405,140 +396,6 @@ static bool remove_family(view *v, bool standing, bool crossing) {
   return found;
 }
 
-/* ---- Dots ---- */
-
-typedef struct dots {
-  view *v;
-  uint32_t *stack;
-  int least; /* contrast in 1/255 of the paper */
-  bool erase;
-  int count;
-  struct {
-    int x, y, side;
-  } found[MOST_DOTS];
-  bool seen_in[MSK_GROUND_CELLS * MSK_GROUND_CELLS];
-} dots;
-
-/* Where the four pixels stand that are beside a dot at (x, y); at the picture's edge, the one
- * outside is the one on the other side. */
-static void find_neighbours(const dots *d, int x, int y, size_t at[4]) {
-  const msk_image *image = d->v->image;
-  int far = 2 * d->v->reach, left = x < far ? x + far : x - far, top = y < far ? y + far : y - far,
-      right = x + far >= image->width ? x - far : x + far,
-      bottom = y + far >= image->height ? y - far : y + far;
-  size_t width = (size_t)image->width;
-  at[0] = (size_t)y * width + (size_t)left;
-  at[1] = (size_t)y * width + (size_t)right;
-  at[2] = (size_t)top * width + (size_t)x;
-  at[3] = (size_t)bottom * width + (size_t)x;
-}
-
-/* Darker than the paper on all four sides: no part of a stroke, but for its ends. */
-static bool is_dark(const dots *d, int x, int y) {
-  size_t at[4];
-  find_neighbours(d, x, y, at);
-  int paper = 255, value = d->v->darkest[(size_t)y * (size_t)d->v->image->width + (size_t)x];
-  for (int i = 0; i < 4; i++) paper = d->v->darkest[at[i]] < paper ? d->v->darkest[at[i]] : paper;
-  return relative(paper - value, paper) >= d->least;
-}
-
-/* The mean of the paper on all four sides. */
-static void paint_over(const dots *d, uint32_t pixel) {
-  msk_image *image = d->v->image;
-  size_t at[4];
-  find_neighbours(d, (int)(pixel % (uint32_t)image->width), (int)(pixel / (uint32_t)image->width),
-                  at);
-  for (int c = 0; c < 3; c++) {
-    int sum = 2;
-    for (int i = 0; i < 4; i++) sum += image->pixels[3 * at[i] + (size_t)c];
-    image->pixels[3 * (size_t)pixel + (size_t)c] = (uint8_t)(sum / 4);
-  }
-}
-
-/* The group of dark pixels around (x, y) onto the stack; how many, and its larger side. */
-static size_t collect(dots *d, int x, int y, int *side) {
-  const msk_image *image = d->v->image;
-  int left = x, right = x, top = y, bottom = y;
-  size_t count = 1;
-  d->stack[0] = (uint32_t)((size_t)y * (size_t)image->width + (size_t)x);
-  d->v->marks[d->stack[0]] = 1;
-  for (size_t done = 0; done < count; done++) {
-    int px = (int)(d->stack[done] % (uint32_t)image->width),
-        py = (int)(d->stack[done] / (uint32_t)image->width);
-    left = px < left ? px : left, right = px > right ? px : right;
-    top = py < top ? py : top, bottom = py > bottom ? py : bottom;
-    for (int ny = py > 0 ? py - 1 : 0; ny <= py + 1 && ny < image->height; ny++) {
-      for (int nx = px > 0 ? px - 1 : 0; nx <= px + 1 && nx < image->width; nx++) {
-        size_t next = (size_t)ny * (size_t)image->width + (size_t)nx;
-        if (d->v->marks[next] || !is_dark(d, nx, ny)) continue;
-        d->v->marks[next] = 1;
-        d->stack[count++] = (uint32_t)next;
-      }
-    }
-  }
-  *side = right - left > bottom - top ? right - left + 1 : bottom - top + 1;
-  return count;
-}
-
-/* Counts the dots, or erases them. */
-static void visit_dots(dots *d) {
-  msk_image *image = d->v->image;
-  memset(d->v->marks, 0, (size_t)image->width * (size_t)image->height);
-  for (int y = 0; y < image->height; y++) {
-    for (int x = 0; x < image->width; x++) {
-      int side;
-      size_t at = (size_t)y * (size_t)image->width + (size_t)x;
-      if (d->v->marks[at] || !is_dark(d, x, y)) continue;
-      size_t count = collect(d, x, y, &side);
-      if (side > 2 * d->v->reach + 1) continue;
-      if (d->count < MOST_DOTS && !d->erase) {
-        d->found[d->count].x = x;
-        d->found[d->count].y = y;
-        d->found[d->count].side = side;
-      }
-      d->count++;
-      d->seen_in[msk_ground_cell(image, x, y)] = true;
-      for (size_t i = 0; d->erase && i < count; i++) paint_over(d, d->stack[i]);
-    }
-  }
-}
-
-/* Whether most dots have their nearest neighbour at one distance, and well apart: letters stand
- * close together. */
-static bool dots_are_even(const dots *d) {
-  double distances[MOST_DOTS], sorted[MOST_DOTS];
-  int even = 0, side = 0;
-  for (int i = 0; i < d->count; i++) {
-    distances[i] = 1e9;
-    side = d->found[i].side > side ? d->found[i].side : side;
-    for (int k = 0; k < d->count; k++) {
-      double far = hypot(d->found[i].x - d->found[k].x, d->found[i].y - d->found[k].y);
-      if (k != i && far < distances[i]) distances[i] = far;
-    }
-  }
-  memcpy(sorted, distances, (size_t)d->count * sizeof *sorted);
-  qsort(sorted, (size_t)d->count, sizeof *sorted, compare_doubles);
-  double middle = sorted[d->count / 2];
-  for (int i = 0; i < d->count; i++) even += fabs(distances[i] - middle) < 0.15 * middle + 1;
-  return even * 100 >= d->count * 70 && middle >= 2 * side;
-}
-
-/* Dots are a ruling where they stand in most cells of the sheet, evenly. */
-static bool remove_dots(view *v) {
-  dots d = {.v = v, .stack = v->ridges};
-  int cells = 0;
-  look_at(v, false);
-  d.least = least_contrast(v) + 2 * LEAST_CONTRAST;
-  visit_dots(&d);
-  for (int i = 0; i < MSK_GROUND_CELLS * MSK_GROUND_CELLS; i++) cells += d.seen_in[i];
-  if (cells * 100 < MSK_GROUND_CELLS * MSK_GROUND_CELLS * 35 || d.count > MOST_DOTS ||
-      !dots_are_even(&d))
-    return false;
-  d.erase = true;
-  visit_dots(&d);
-  return true;
-}
-
 msk_status msk_ruling_remove(bool *found, msk_image *sketch, const msk_allocator *allocator,
                              msk_error *error) {
   int longer = sketch->width > sketch->height ? sketch->width : sketch->height,
@@ -568,7 +425,10 @@ msk_status msk_ruling_remove(bool *found, msk_image *sketch, const msk_allocator
     bool standing = remove_family(v, true, lying);
     find_darkest(v);
     if (standing && !lying) remove_family(v, false, true);
-    *found = lying || standing || remove_dots(v);
+    if (!lying && !standing) look_at(v, false);
+    *found = lying || standing ||
+             msk_dots_remove(sketch, v->darkest, v->marks, v->ridges, v->reach,
+                             least_contrast(v) + 2 * LEAST_CONTRAST);
   }
   if (v != NULL) {
     msk_free(allocator, v->darkest);

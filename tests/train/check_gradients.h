@@ -23,8 +23,10 @@ const char *find_file(const char *folder, const char *start);
 msk_array read_array(const char *path);
 msk_weight_file *open_weights(const char *path);
 void judge(const char *loss, const char *what, double error, double allowed);
+/* nudged: gradients after inputs were moved by as much as float32 leaves open, or NULL; what they
+ * differ by is allowed besides. */
 void compare_gradients(const char *loss, const msk_params *params, const float *gradients,
-                       const msk_weight_file *expected);
+                       const float *nudged, const msk_weight_file *expected);
 
 /* check_tokenizer.c */
 void check_tokenizer(const char *folder, const json_t *losses, const msk_device *device,

@@ -123,7 +123,7 @@ static void seeds_differ(void **state) {
   struct album a, b;
   album_open(&a, SMALL);
   album_open(&b, SMALL);
-  for (int c = 0; c < WORLD_CLASSES; c++) {
+  for (int c = 0; c < WORLD_SHAPES; c++) {
     assert_int_equal(world_render(c, 7, SMALL, WORLD_RICH, &a.views), 0);
     assert_int_equal(world_render(c, 8, SMALL, WORLD_RICH, &b.views), 0);
     assert_memory_not_equal(a.views.silhouette, b.views.silhouette, (size_t)SMALL * SMALL);
@@ -169,7 +169,7 @@ static void bad_arguments(void **state) {
   album_open(&a, SMALL);
   static const struct {
     int class_id, size;
-  } bad[] = {{-1, SMALL}, {WORLD_CLASSES, SMALL},  {0, 0},
+  } bad[] = {{-1, SMALL}, {WORLD_SHAPES, SMALL},  {0, 0},
              {0, -5},     {0, WORLD_SIZE_MIN - 1}, {0, WORLD_SIZE_MAX + 1}};
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
     assert_int_equal(world_render(bad[i].class_id, 1, bad[i].size, WORLD_RICH, &a.views), -1);
@@ -177,7 +177,8 @@ static void bad_arguments(void **state) {
   for (size_t i = 0; i < album_bytes(SMALL); i++) assert_int_equal(a.block[i], 0xA5);
   album_close(&a);
   assert_null(world_class_name(-1));
-  assert_null(world_class_name(WORLD_CLASSES));
+  assert_null(world_class_name(WORLD_SHAPES));
+  assert_string_equal(world_class_name(WORLD_UMBRELLA), "umbrella");
   static const char *const names[WORLD_CLASSES] = {"apple",    "mug",  "house",  "fish",
                                                    "tree",     "car",  "teapot", "sailboat",
                                                    "mushroom", "bird", "chair",  "lamp"};

@@ -121,7 +121,7 @@ static int parse_class(struct options *o, const char *name) {
   o->class_first = 0;
   o->class_last = WORLD_CLASSES - 1;
   if (!strcmp(name, "all")) return 0;
-  for (int c = 0; c < WORLD_CLASSES; c++)
+  for (int c = 0; c < WORLD_SHAPES; c++)
     if (!strcmp(name, world_class_name(c))) {
       o->class_first = o->class_last = c;
       return 0;

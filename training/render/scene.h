@@ -195,6 +195,7 @@ void shape_mushroom(struct scene *s);
 void shape_bird(struct scene *s);
 void shape_chair(struct scene *s);
 void shape_lamp(struct scene *s);
+void shape_umbrella(struct scene *s);
 
 /* photo.c: one sample a pixel centre, kept for the drawings. */
 struct sample {

@@ -11,15 +11,16 @@
 static const struct {
   const char *name;
   void (*shape)(struct scene *);
-} CLASSES[WORLD_CLASSES] = {
+} CLASSES[WORLD_SHAPES] = {
     {"apple", shape_apple},   {"mug", shape_mug},           {"house", shape_house},
     {"fish", shape_fish},     {"tree", shape_tree},         {"car", shape_car},
     {"teapot", shape_teapot}, {"sailboat", shape_sailboat}, {"mushroom", shape_mushroom},
     {"bird", shape_bird},     {"chair", shape_chair},       {"lamp", shape_lamp},
+    {"umbrella", shape_umbrella},
 };
 
 const char *world_class_name(int class_id) {
-  return class_id < 0 || class_id >= WORLD_CLASSES ? NULL : CLASSES[class_id].name;
+  return class_id < 0 || class_id >= WORLD_SHAPES ? NULL : CLASSES[class_id].name;
 }
 
 static int render_all(struct picture *pic, const struct world_views *views, uint64_t seed) {

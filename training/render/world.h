@@ -15,7 +15,8 @@
 
 #include <stdint.h>
 
-enum { WORLD_CLASSES = 12, WORLD_HANDS = 5, WORLD_SIZE_MIN = 16, WORLD_SIZE_MAX = 2048 };
+/* WORLD_UMBRELLA is kept out of the classes: nothing is trained on it but what is taught it. */
+enum { WORLD_CLASSES = 12, WORLD_UMBRELLA = WORLD_CLASSES, WORLD_SHAPES, WORLD_HANDS = 5, WORLD_SIZE_MIN = 16, WORLD_SIZE_MAX = 2048 };
 
 /* Pictures to fill, row by row from the top left; caller-owned, each may be NULL; s = size. */
 struct world_views {
@@ -39,7 +40,7 @@ enum world_style {
   WORLD_WIDE
 };
 
-/* Render object `seed` of class `class_id` (0..WORLD_CLASSES-1) at size x size pixels. Returns
+/* Render object `seed` of class `class_id` (0..WORLD_SHAPES-1) at size x size pixels. Returns
  * 0, or -1 on a bad argument (class, style, size outside WORLD_SIZE_MIN..MAX, views NULL) or
  * lack of memory; then no picture is touched. Thread-safe. */
 int world_render(int class_id, uint64_t seed, int size, enum world_style style,

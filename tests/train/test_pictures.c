@@ -234,6 +234,87 @@ static void test_moving_codes(void **state) {
     check_value(length_of(codebook + c * DIM), radius, 1e-5, "length", c);
 }
 
+/* ---- both halves ---- */
+
+/* Mean squared error of what the halves make of pictures, and its gradients unless NULL. */
+static double halves_loss(msk_autoencoder *net, msk_picture_shape shape, float *block,
+                          const float *x, float *dy, float *room, float *gradients) {
+  const msk_picture_weights weights = {.square = 1};
+  msk_autoencoder_set(net, block);
+  const float *z = msk_autoencoder_encode(net, shape, x);
+  const float *y = msk_autoencoder_decode(net, shape, z);
+  double loss = msk_picture_loss(NULL, &weights, shape, x, y, dy, room);
+  if (gradients == NULL) return loss;
+  const float *dz = msk_autoencoder_decode_backward(net, dy, true, gradients);
+  msk_autoencoder_encode_backward(net, dz, gradients);
+  return loss;
+}
+
+/* Each tensor moved a little along its own gradient: the loss moves by the gradient's length. */
+static void check_halves(const msk_vqgan_config *config, msk_picture_shape shape) {
+  msk_device *device = device_new(NULL);
+  msk_params *params = NULL;
+  msk_autoencoder *net = NULL;
+  assert_int_equal(msk_params_create_tokenizer(&params, config, false, NULL, NULL), MSK_OK);
+  assert_int_equal(
+      msk_autoencoder_create(&net, params, config, device, NULL, &shape, 1, false, NULL), MSK_OK);
+  size_t values = shape.batch * shape.height * shape.width * 3;
+  float *block = random_new(params->floats, 1, 0.15f), *slopes = guarded_new(params->floats),
+        *moved = guarded_new(params->floats), *x = random_new(values, 2, 0.5f),
+        *dy = guarded_new(values), *room = guarded_new(msk_picture_loss_floats(shape));
+  memset(slopes, 0, params->floats * sizeof *slopes);
+  for (size_t i = 0; i < params->count; i++) { /* scales around 1 */
+    const msk_param *param = &params->list[i];
+    bool scale = strstr(param->tensor.name, ".scale") != NULL;
+    for (size_t j = 0; scale && j < param->tensor.elements; j++) block[param->offset + j] += 1;
+  }
+  double loss = halves_loss(net, shape, block, x, dy, room, slopes);
+  guarded_check(slopes, params->floats);
+  for (size_t i = 0; i < params->count; i++) {
+    const msk_param *param = &params->list[i];
+    double square = 0, at[2];
+    for (size_t j = 0; j < param->tensor.elements; j++)
+      square += pow((double)slopes[param->offset + j], 2);
+    if (param->rule == MSK_RULE_FIXED) {
+      assert_true(square == 0);
+      continue;
+    }
+    double step = 1e-3 * loss / square;
+    for (int side = 0; side < 2; side++) {
+      memcpy(moved, block, params->floats * sizeof *moved);
+      for (size_t j = 0; j < param->tensor.elements; j++)
+        moved[param->offset + j] +=
+            (float)((side == 0 ? step : -step) * (double)slopes[param->offset + j]);
+      at[side] = halves_loss(net, shape, moved, x, dy, room, NULL);
+    }
+    check_value((at[0] - at[1]) / (2 * step), square, 0.03 * square, param->tensor.name, i);
+  }
+  float *all[] = {block, slopes, moved, x, dy, room};
+  for (size_t j = 0; j < sizeof all / sizeof *all; j++) guarded_free(all[j]);
+  msk_autoencoder_destroy(net);
+  msk_params_destroy(params);
+  msk_device_destroy(device);
+}
+
+/* Channels that rise and fall, with and without a stem, pooled and strided. */
+static void test_halves(void **state) {
+  msk_vqgan_config config = {.stem = 1,
+                             .filters = 6,
+                             .levels = 3,
+                             .channels = {6, 12, 9},
+                             .blocks = 2,
+                             .groups = 3,
+                             .codes = 5,
+                             .dim = 4,
+                             .patch = 4};
+  (void)state;
+  check_halves(&config, (msk_picture_shape){2, 12, 20});
+  config.strided = true;
+  check_halves(&config, (msk_picture_shape){1, 8, 12});
+  config.strided = false, config.stem = 2, config.patch = 8, config.blocks = 1;
+  check_halves(&config, (msk_picture_shape){1, 16, 24});
+}
+
 /* ---- whole runs ---- */
 
 enum { SIDE = 32, OBJECTS = 8, DRAWINGS = 2, CELLS = 16 };
@@ -429,8 +510,9 @@ static void test_resume(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_picture_loss), cmocka_unit_test(test_quantiser),
-      cmocka_unit_test(test_moving_codes), cmocka_unit_test(test_it_learns),
-      cmocka_unit_test(test_threads),      cmocka_unit_test(test_resume),
+      cmocka_unit_test(test_halves),       cmocka_unit_test(test_moving_codes),
+      cmocka_unit_test(test_it_learns),    cmocka_unit_test(test_threads),
+      cmocka_unit_test(test_resume),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

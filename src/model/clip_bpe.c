@@ -115,6 +115,7 @@ static msk_status parse_merges(msk_clip_bpe *bpe, const msk_clip_vocabulary *voc
     size_t bytes = end == NULL ? reader.left : (size_t)(end - line);
     msk_read_span(&reader, bytes + (end != NULL), &line);
     if (bytes > 0 && line[bytes - 1] == '\r') bytes--;
+    /* anywhere else "#version" is a merge like others */
     if (number == 1 && bytes >= 8 && memcmp(line, "#version", 8) == 0) continue;
     if (bytes == 0) continue;
     merge *out = &bpe->merges[bpe->merge_count];
@@ -125,6 +126,7 @@ static msk_status parse_merges(msk_clip_bpe *bpe, const msk_clip_vocabulary *voc
   if (bpe->merge_count == 0)
     return msk_fail(error, MSK_ERROR_FILE, "%s: holds no merges: is this CLIP's merges.txt?",
                     file->path);
+  /* looked up by pair; the rank keeps the order of the lines */
   msk_sort(bpe->merges, bpe->merge_count, sizeof *bpe->merges, compare_merges);
   for (size_t i = 1; i < bpe->merge_count; i++) {
     if (compare_merges(&bpe->merges[i - 1], &bpe->merges[i]) == 0)
@@ -272,6 +274,7 @@ static void encode_words(const msk_clip_bpe *bpe, const int32_t *text, size_t co
     spell_word(bpe, text + at, length, word);
     merge_word(bpe, word);
     for (size_t i = 0; i < word->count; i++, used++) {
+      /* counted beyond the limit too: the caller tells how much was cut off */
       if (used < limit - 1) ids[used] = word->symbols[i];
     }
     at += length;
@@ -294,6 +297,7 @@ msk_status msk_clip_bpe_encode(const msk_clip_bpe *bpe, const char *text, size_t
     encode_words(bpe, clean, length, &word, limit, ids, whole);
     *count = *whole < limit ? *whole : limit;
     ids[0] = bpe->start;
+    /* a text that was cut off ends with the end token too, as CLIP's own tokenizer makes it */
     ids[*count - 1] = bpe->end;
   }
   msk_free(bpe->allocator, word.symbols);

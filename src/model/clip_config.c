@@ -67,6 +67,7 @@ static msk_status take_tower(const struct parse *parse, const json_t *object, co
   if (tower->hidden % tower->heads != 0)
     return fail_key(parse, part, "num_attention_heads", "a divisor of hidden_size");
   const json_t *epsilon = json_object_get(object, "layer_norm_eps");
+  /* older files leave it out and mean the default of Transformers */
   if (epsilon != NULL) {
     double value = json_number_value(epsilon);
     if (!(value > 0 && value < 1))
@@ -119,6 +120,7 @@ static msk_status take_all(const struct parse *parse, const json_t *root, msk_cl
   if (status == MSK_OK)
     status = take_size(parse, root, "", "projection_dim", MAX_SIZE, &config->projection);
   if (status == MSK_OK) status = take_end_token(parse, text, config);
+  /* the patches are cut for RGB; another count would read past them */
   if (status == MSK_OK && channels != 3)
     return fail_key(parse, "vision_config.", "num_channels", "3");
   if (status == MSK_OK && config->image_size % config->patch != 0)

@@ -240,6 +240,7 @@ static msk_status without_position_ids(msk_weight_file **view, const msk_weight_
   for (size_t i = 0; i < count; i++) {
     const msk_tensor *tensor = msk_weight_file_at(file, i);
     size_t length = strlen(tensor->name);
+    /* missing in newer files, so that they cannot stand in the table */
     bool ids =
         length >= sizeof suffix && strcmp(tensor->name + length + 1 - sizeof suffix, suffix) == 0;
     if (!ids) tensors[used++] = *tensor;

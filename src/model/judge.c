@@ -83,6 +83,7 @@ static msk_status read_size(const msk_weight_loader *loader, msk_judge_config *c
   char *end = NULL;
   unsigned long size = text == NULL || *text < '0' || *text > '9' ? 0 : strtoul(text, &end, 10);
   size_t deepest = size >> config->levels;
+  /* halved at each level and doubled on the way back: a power of two alone comes out even */
   if (size == 0 || *end != 0 || size > MSK_JUDGE_MAX_SIZE || deepest << config->levels != size ||
       (deepest & (deepest - 1)) != 0) {
     return msk_fail(loader->error, MSK_ERROR_FILE,
@@ -103,6 +104,7 @@ static msk_status read_config(msk_weight_loader *loader, msk_judge_config *confi
   for (size_t l = 0; l < config->levels; l++) {
     msk_status status = msk_weight_need(loader, "level_", (int)l, ".down.kernel", 4, &tensor);
     if (status != MSK_OK) return status;
+    /* the shapes say all but the side, which convolutions do not show */
     config->channels[l] = tensor->shape[3];
   }
   msk_status status = msk_weight_need(loader, "label.kernel", -1, "", 2, &tensor);
@@ -182,6 +184,7 @@ msk_status msk_judge_network_load(msk_judge_network **network, const msk_device 
   made->device = device;
   msk_status status = read_config(&loader, &made->config);
   if (status == MSK_OK) status = load_all(made, &loader);
+  /* everything was packed: the judge keeps no tensor as it lies in the file */
   msk_device_give(device, loader.kept, loader.kept_floats, sizeof *loader.kept);
   msk_weights_end(&loader);
   if (status == MSK_OK) {

@@ -71,6 +71,7 @@ static msk_read_out read_out(const struct walk *w, long slot) {
   size_t first = (size_t)slot * each;
   if (pass->maps != NULL) reads.maps = pass->maps + first * pass->batch;
   if (pass->log_maps != NULL) reads.log_maps = pass->log_maps + first * pass->batch;
+  /* rows are compared while they lie in the cache, so that maps need not be written at all */
   if (pass->score != NULL || pass->score_layers != NULL) {
     reads.target = pass->target + first;
     reads.log_target = pass->log_target + first;

@@ -116,6 +116,7 @@ static msk_status detect_config(const msk_weight_loader *loader, msk_maskgit_con
                            .intermediate = up->shape[1],
                            .positions = positions->shape[0],
                            .vocabulary = words->shape[0]};
+  /* heads and their width stand in one tensor; the hidden size is known from another */
   if (query->shape[1] * query->shape[2] != words->shape[1]) {
     return msk_fail(loader->error, MSK_ERROR_FILE,
                     "%s: tensor %s has %zu heads of %zu, expected them to make the hidden size %zu",
@@ -220,6 +221,7 @@ static msk_status load_head(const struct packer *packer) {
   status = pack_linear(packer, &maskgit->dense, MSK_PRECISION_FP32, d, d, &f.dense, f.dense_bias);
   if (status != MSK_OK) return status;
   const msk_tensor *words = msk_weight_find(loader, "Embed_0.word_embeddings.embedding", -1, "");
+  /* tied weights: the head is the embedding turned round, packed once more */
   const msk_linear_part part = {.weight = maskgit->words.at,
                                 .bias = f.columns_bias,
                                 .out = maskgit->config.vocabulary,

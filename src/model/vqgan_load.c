@@ -66,6 +66,7 @@ static msk_status detect_levels(const msk_weight_loader *loader, msk_vqgan_confi
     return fail_odd(loader, last, "at most 8 levels of resolution");
   status = msk_weight_need(loader, "encoder.Conv_1.kernel", -1, "", 4, &second);
   if (status != MSK_OK) return status;
+  /* the authors' code halves by a 4 x 4 convolution or by a mean: this tensor alone tells which */
   config->strided = config->levels > 1 && second->shape[0] == 4;
   return MSK_OK;
 }
@@ -74,6 +75,7 @@ static msk_status detect_blocks(const msk_weight_loader *loader, msk_vqgan_confi
   size_t limit = (MSK_VQGAN_MAX_LEVELS + 1) * MSK_VQGAN_MAX_BLOCKS, parts = config->levels + 1;
   size_t count =
       msk_weight_count(loader, "encoder.ResBlock_", ".Conv_0.kernel", ".GroupNorm_1.scale", limit);
+  /* each level and the middle have the same number of blocks */
   if (count % parts != 0 || count == 0)
     return fail_missing(loader, "encoder.ResBlock_", count, ".Conv_0.kernel");
   config->blocks = count / parts;
@@ -117,6 +119,7 @@ static msk_status read_config(msk_weight_loader *loader, size_t groups, msk_vqga
   if (status != MSK_OK) return status;
   found.codes = codebook->shape[0];
   found.dim = codebook->shape[1];
+  /* each level but the last halves, and the stem has folded pixels into channels before */
   found.patch = found.stem << (found.levels - 1);
   msk_vqgan_make_plan(plan, &found);
   status = msk_weights_bind(loader, msk_vqgan_groups, plan);

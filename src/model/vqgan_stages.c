@@ -44,6 +44,7 @@ static void plan_encoder(struct plan *plan, const msk_vqgan_config *config) {
   for (size_t i = 0; i < config->levels; i++) {
     add_blocks(plan, false, config->blocks, &block, &channels, config->channels[i]);
     if (i + 1 == config->levels) break;
+    /* both are options of the authors' code */
     if (config->strided) {
       add_conv(plan, false, conv++, true, 4, channels, channels);
       plan->stages[plan->count - 1].stride = 2;
@@ -62,6 +63,7 @@ static void plan_decoder(struct plan *plan, const msk_vqgan_config *config) {
   add_blocks(plan, true, config->blocks, &block, &channels, channels);
   for (size_t i = config->levels; i-- > 0;) {
     add_blocks(plan, true, config->blocks, &block, &channels, config->channels[i]);
+    /* int8 begins behind the coarsest level: see is_int8() */
     if (i + 1 == config->levels) plan->small_end = plan->count;
     if (i == 0) break;
     add_conv(plan, true, conv++, true, 3, channels, channels);

@@ -58,6 +58,7 @@ msk_status msk_weight_need(const msk_weight_loader *loader, const char *name, in
   full_name(loader, name, number, rest, text);
   const msk_tensor *found = msk_weight_file_find(loader->file, text);
   if (found == NULL) return msk_weight_fail_missing(loader, text);
+  /* sides are multiplied before anything is compared: they must be bounded first */
   bool sane = found->rank == rank;
   for (int i = 0; i < found->rank; i++)
     sane = sane && found->shape[i] >= 1 && found->shape[i] <= MSK_WEIGHT_MAX_SIDE;

@@ -45,6 +45,7 @@ static msk_status reserve(msk_weight_loader *loader) {
   size_t group_floats = 0;
   for (size_t i = 0; i < loader->count; i++) {
     const msk_weight_bound *bound = &loader->bound[i];
+    /* scratch is used anew for each group: its rows are packed before the next is read */
     if (i > 0 && bound->group != bound[-1].group) group_floats = 0;
     group_floats += scratch_floats(loader, bound);
     if (group_floats > loader->scratch_floats) loader->scratch_floats = group_floats;
@@ -97,6 +98,7 @@ static void read_task(void *user, size_t index, int worker) {
          count = left < READING_TASK ? left : READING_TASK;
   const void *at = tensor->data + first * msk_dtype_bytes(tensor->dtype);
   bool good;
+  /* -128 has no opposite, and no writer of ours makes it */
   if (tensor->dtype == MSK_DTYPE_I8) {
     const int8_t *weights = (const int8_t *)tensor->data;
     good = msk_int8_valid(weights + first, count);
@@ -138,6 +140,7 @@ static msk_status read_tensor(const msk_weight_loader *loader, const msk_weight_
   }
   msk_pool_run(loader->pool, (tensor->elements + READING_TASK - 1) / READING_TASK, read_task,
                reading);
+  /* what is packed from where it lies is read once more: its pages stay */
   if (reading->values != NULL) msk_weight_file_forget(loader->file, tensor);
   if (!reading->damaged) return MSK_OK;
   return fail_damaged(loader, tensor->name,
@@ -158,6 +161,7 @@ static msk_status load_row(const msk_weight_loader *loader, const msk_weight_bou
   if (status != MSK_OK) return status;
   if (msk_weight_is_stored(bound->row)) {
     msk_weight_stored stored = {.at = reading.values, .dtype = MSK_DTYPE_F32};
+    /* no copy: packing reads the file's own numbers */
     if (usable)
       stored = (msk_weight_stored){bound->tensor->data, bound->tensor->dtype, reading.scales};
     memcpy(field, &stored, sizeof stored);

@@ -217,6 +217,7 @@ static msk_status set_schedule(const field *f, msk_recipe *recipe, const char *v
                                msk_error *error) {
   for (int i = 0; msk_schedule_name(i) != NULL; i++) {
     double power;
+    /* the one name that carries a number: "pow3", "pow0.5" */
     if (i == MSK_SCHEDULE_POW) {
       if (strncmp(value, "pow", 3) != 0 || !parse_double(value + 3, &power) ||
           !(power > 0 && power <= 1000))
@@ -255,6 +256,7 @@ static msk_status set_layers(const field *f, msk_recipe *recipe, const char *val
     memcpy(number, cursor, length);
     number[length] = '\0';
     if (!parse_int(number, &layer) || layer < 0) return refuse(f, value, error);
+    /* twice would count its distance twice, and nobody means that */
     if (!insert_layer(layers, &count, layer)) {
       return msk_refuse(error, f->key,
                         "layers is '%.60s', expected each layer once and at most %d of them", value,
@@ -497,6 +499,7 @@ static msk_status read_scope(scope *out, const msk_default_pair *pair, msk_error
   }
   found.field = find_field(cursor);
   if (found.field == NULL) return bad_default(pair, "no recipe has this key", error);
+  /* a model that brought other values along would not be the authors' code any more */
   if (found.recipe == &rows[OFFICIAL])
     return bad_default(pair, "the values of official are the authors'", error);
   if (found.job >= 0 && !acts(found.field, (msk_job)found.job, false))
@@ -516,6 +519,7 @@ static msk_status apply_pairs(msk_recipe *recipe, const msk_model_defaults *defa
     if (status != MSK_OK) return status;
     bool here = (where.recipe == NULL || where.recipe == chosen) &&
                 (where.recipe != NULL) == named && (where.job < 0 || where.job == (int)job);
+    /* a default for all jobs may name a key that only some of them have */
     if (!here || !acts(where.field, job, false)) continue;
     if (set_field(where.field, recipe, pair->value, &reason) != MSK_OK)
       return bad_default(pair, reason.message, error);
@@ -535,6 +539,7 @@ static msk_status choose_layers(msk_recipe *recipe, const msk_model_defaults *de
     recipe->layer_count = defaults->structure_layer_count;
     memcpy(recipe->layers, defaults->structure_layers, sizeof recipe->layers);
   } else if (depth == PUBLISHED_DEPTH) {
+    /* the authors' choice means something in a network of their depth; any other is read whole */
     recipe->layer_count = (int)(sizeof published_layers / sizeof *published_layers);
     memcpy(recipe->layers, published_layers, sizeof published_layers);
   } else {
@@ -599,6 +604,7 @@ msk_status msk_recipe_from_defaults(msk_recipe *recipe, const msk_model_defaults
   msk_recipe filled = blank_recipe(chosen);
   status = choose_layers(&filled, defaults, model_layers, error);
   if (status == MSK_OK) {
+    /* a model's own defaults must not reach the authors' recipe */
     status = filled.official ? apply(&filled, chosen->jobs[job], error)
                              : fill_mended(&filled, defaults, chosen, job, error);
   }

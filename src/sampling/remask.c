@@ -65,6 +65,7 @@ void msk_rescale(float *values, size_t count) {
   }
   const float span = largest - least;
   for (size_t i = 0; i < count; i++) {
+    /* no number counts as the least, an infinity as its end: neither may flatten the others */
     if (!isfinite(values[i])) {
       values[i] = isnan(values[i]) || values[i] < 0 ? 0.0f : 1.0f;
     } else {

@@ -89,6 +89,7 @@ static void hide_tokens(msk_sampler *sampler, size_t row) {
   draw_lots(sampler, stream(sampler, row, 0, FOR_LOTS));
   for (size_t i = 1; i < sampler->tokens; i++) nominate(sampler, &image, 0, i);
   memset(sketch, 0, sampler->tokens);
+  /* 1e-9: a share that is exact in decimals must not be rounded up by its last bit */
   mask_lowest(sampler, sketch, image, (int)ceil(image * hidden_share(recipe) - 1e-9));
   for (size_t i = 1; i < sampler->tokens; i++) {
     const bool hidden = sketch[i];
@@ -180,6 +181,7 @@ static void sample(msk_sampler *sampler) {
     const msk_key key = step_stream(sampler, b, FOR_TOKENS);
     for (size_t i = 0; i < sampler->tokens; i++) {
       const size_t at = b * sampler->tokens + i;
+      /* known tokens stay, and draw nothing: a stream's numbers belong to places, not to turns */
       sampler->completed[at] = sampler->current[at];
       if (sampler->current[at] != MSK_MASK_TOKEN) continue;
       for (size_t j = 0; j < codes; j++)

@@ -132,6 +132,7 @@ static void remask_maskgit(msk_sampler *sampler) {
                                             sampler->step + 1, recipe->steps, sampler->unknown[b]);
     float length = floorf((float)sampler->unknown[b] * rate),
           most = (float)(msk_sampler_masked(sampler, b) - 1);
+    /* at least one stays masked and at least one is kept, whatever the schedule says */
     sampler->confidence_k[b] = fmaxf(1.0f, fminf(most, length));
     msk_mask_below_cut(sampler->confidence_mask + b * tokens, confidence, NULL, 0.0f,
                        sampler->confidence_k[b], tokens, sampler->candidates);

@@ -37,6 +37,7 @@ msk_sampler *msk_sampler_place(msk_arena *arena, const msk_sampler_spec *spec) {
   laid.name = take(arena, rows, columns, sizeof(type));
   MSK_SAMPLER_ARRAYS(PLACE)
 #undef PLACE
+  /* while measuring, the arena hands out addresses that are not to be written */
   if (measuring || arena->overflow) return NULL;
   *sampler = laid;
   return sampler;
@@ -116,6 +117,7 @@ void msk_sampler_begin(msk_sampler *sampler, const msk_sampler_spec *spec,
   sampler->codes = spec->codes;
   sampler->denoiser = denoiser;
   sampler->rules = spec->recipe.official ? &msk_rules_official : &msk_rules_mended;
+  /* drawing has no start_step: its first masks come from the sketch */
   sampler->step = spec->job == MSK_JOB_DRAW ? 0 : spec->recipe.start_step;
   sampler->last = sampler->step + msk_sampler_step_count(spec);
   sampler->cancelled = false;
@@ -211,6 +213,7 @@ static msk_status measure_structure(msk_sampler *sampler, msk_error *error) {
 static msk_status remask_sketch(msk_sampler *sampler, msk_error *error) {
   msk_status status = measure_structure(sampler, error);
   if (status != MSK_OK) return status;
+  /* known tokens are measured too: draw may mask any of them again */
   measure_confidence(sampler, false);
   for (size_t b = 0; b < sampler->batch; b++)
     sampler->standing[b].confidence = row_mean(sampler, sampler->confidence, b);

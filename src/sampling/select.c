@@ -38,6 +38,7 @@ static void add_deviations(const float *x, int stride, int count, double weight,
   }
   const double mean = finite > 0 ? sum / finite : 0,
                variance = finite > 0 ? squares / finite - mean * mean : 0;
+  /* a variance that is rounding alone would make differences out of noise */
   const double deviation = variance > 1e-12 * (1 + mean * mean) ? sqrt(variance) : INFINITY;
   for (int i = 0; i < count; i++) {
     if (isfinite(x[i * stride])) least = fmin(least, ((double)x[i * stride] - mean) / deviation);
@@ -58,6 +59,7 @@ void msk_select_best(const msk_standing *standings, int count, double confidence
   for (int i = 0; i < count; i++) {
     int better = 0;
     for (int j = 0; j < count; j++)
+      /* among equals the earlier wins, so that exactly `keep` are kept, always the same */
       better += values[j] > values[i] || (j < i && values[j] == values[i]);
     if (better < keep) kept[used++] = i;
   }

@@ -10,6 +10,7 @@
 static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 char *base64_encode(const void *bytes, size_t byte_count) {
+  /* so that four thirds of it cannot overflow */
   if (byte_count > SIZE_MAX / 2) return NULL;
   const uint8_t *in = bytes;
   char *text = malloc((byte_count + 2) / 3 * 4 + 1), *out = text;

@@ -74,6 +74,7 @@ msk_status input_picture(msk_image *image, const char *path, msk_alpha alpha, ms
   const char *name = input_is_stdin(path) ? "standard input" : path;
   status = msk_image_decode(image, bytes, byte_count, alpha, name, NULL, error);
   msk_free(NULL, bytes);
+  /* said once, here, and not again by who gets the picture */
   if (status == MSK_OK && image->warning != NULL) {
     char text[512];
     snprintf(text, sizeof text, "%.300s: %s", name, image->warning);

@@ -45,6 +45,7 @@ static msk_status add_image(json_t *object, const char *key, const msk_image *im
                             msk_error *error) {
   void *bytes = NULL;
   size_t byte_count = 0;
+  /* WebP without loss is smaller than PNG, and base64 makes it a third larger again */
   if (image->pixels == NULL) return MSK_OK;
   msk_status status =
       msk_image_encode(image, MSK_FORMAT_WEBP, 0, NULL, 0, &bytes, &byte_count, NULL, error);
@@ -65,6 +66,7 @@ static msk_status add_sources(json_t *object, const order *o, msk_error *error) 
       json_array_append_new(tokens, json_integer(o->sketch_tokens[i]));
     json_object_set_new(object, "sketch_tokens", tokens);
   }
+  /* where it is new alone: PNGs of the other fits keep their bytes */
   if (o->fit == MSK_FIT_INK)
     json_object_set_new(object, "fit", json_string(msk_fit_name((int)o->fit)));
   msk_status status = add_image(object, "lambda_map", &o->lambda_map, error);
@@ -224,6 +226,7 @@ msk_status metadata_compare(const msk_model *model, const char *text, msk_error 
   msk_status status = parse(&root, text, error);
   const char *isa = json_string_value(json_object_get(root, "isa"));
   msk_model_get_info(model, &info);
+  /* sums of another order differ in the last bit, which a near tie between two tokens can show */
   if (isa != NULL && strcmp(isa, info.isa) != 0) {
     char line[200];
     snprintf(line, sizeof line,
@@ -307,6 +310,7 @@ static void read_tokens(reader *r, order *o) {
   for (size_t i = 0; o->sketch_tokens != NULL && i < count; i++) {
     const json_t *value = json_array_get(array, i);
     json_int_t token = json_integer_value(value);
+    /* anybody can write a PNG: a token is an index into the codebook */
     if (!json_is_integer(value) || token < 0 || token >= o->info.codebook_size) {
       wrong(r, "sketch_tokens", "numbers within the codebook");
       return;
@@ -419,6 +423,7 @@ static void read_request(reader *r, order *o, const msk_model *model) {
   o->request.seed = read_seed(r);
   o->request.rng_layout = (msk_rng_layout)read_word(r, "rng", msk_rng_layout_name);
   int batch = read_int(r, r->root, "batch", 1, MAX_COUNT);
+  /* an item of the authors' batch depends on all of it: the batch is drawn, and the one kept */
   bool official = o->request.recipe.official;
   int item = read_int(r, r->root, "item", 0, official ? batch - 1 : 1 << 30);
   o->request.count = official ? batch : 1;

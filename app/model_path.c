@@ -137,6 +137,7 @@ msk_status model_path_find(char path[MAX_PATH_BYTES], const char *given, msk_err
   }
   if (strlen(wanted) >= MAX_PATH_BYTES)
     return app_fail(error, MSK_ERROR_ARGUMENT, "the model's name is too long: %.80s...", wanted);
+  /* a file of that name goes before an installed model */
   if (strchr(wanted, '/') == NULL && access(wanted, F_OK) != 0 && find_model(path, wanted))
     return MSK_OK;
   if (access(wanted, F_OK) != 0) {

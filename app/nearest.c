@@ -7,6 +7,7 @@
 int nearest_edits(const char *written, size_t length, const char *word) {
   enum { LONGEST = 31 };
   int row[LONGEST + 1];
+  /* a beginning is what people type most: it counts as no edit at all */
   if (length >= 3 && strlen(word) > length && memcmp(word, written, length) == 0) return 0;
   size_t n = strlen(word) < LONGEST ? strlen(word) : LONGEST,
          m = length < LONGEST ? length : LONGEST;

@@ -43,6 +43,7 @@ msk_status area_place_box(msk_box *box, const int n[4], const char *what, const 
          right = to_square(n[1] + n[3], photo->width, shorter, side, fit);
   box->top = top;
   box->left = left;
+  /* outwards on all sides: what the box touches is repainted */
   box->height = (int)bottom - top + (bottom > (int)bottom);
   box->width = (int)right - left + (right > (int)right);
   if (box->height > 0 && box->width > 0) return MSK_OK;

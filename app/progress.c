@@ -54,6 +54,7 @@ static void describe(char text[160], const progress *p, const msk_step_info *inf
   if (pictures_together > 1) used = snprintf(text, 160, "%d pictures, ", pictures_together);
   used +=
       snprintf(text + used, 160 - (size_t)used, "step %d of %d", info->step + 1, info->step_count);
+  /* the first step warms caches and tells nothing of the others */
   if (p->steps_done <= 1 || now <= p->first_step) return;
   double rate = (double)(p->steps_done - 1) / (now - p->first_step);
   long left = info->step_count - info->step - 1;

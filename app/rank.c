@@ -80,6 +80,7 @@ msk_status rank_candidates(contender **ranked, const order *o, const rank_wishes
     return status;
   }
   add_term(rows, count, offsetof(contender, structure), wishes->structure_weight);
+  /* each term as deviations from its mean, so that weights compare like with like */
   if (wishes->clip != NULL) {
     add_term(rows, count, offsetof(contender, text), wishes->text_weight);
     add_term(rows, count, offsetof(contender, sketch), wishes->sketch_weight);

@@ -83,6 +83,7 @@ static msk_status load_defaults(conversion *c) {
         msk_file_read(path, LARGEST_DEFAULTS, &text, &length, c->allocator, c->error);
     if (status != MSK_OK) return status;
     c->defaults = text;
+    /* it becomes a text of the file's metadata, which would end there */
     if (memchr(text, 0, length) != NULL)
       return msk_fail(c->error, MSK_ERROR_FILE, "%s holds a NUL byte, expected JSON", path);
   } else if (kept != NULL) {

@@ -58,6 +58,7 @@ void msk_pass_encode(msk_session *session) {
   size_t mark = take_targets_place(session), size = (size_t)model->image_size,
          count = size * size * 3, cells = positions(session) - 1;
   float *pixels = session->at.photo;
+  /* an edit keeps the photo, to be laid under what is painted */
   if (pixels == NULL) pixels = msk_arena_take(arena, count, sizeof *pixels);
   float *latents =
       msk_arena_take(arena, cells * msk_vqgan_get_config(model->tokenizer)->dim, sizeof *latents);
@@ -142,6 +143,7 @@ static void fill_rows(struct guided_pass *pass, size_t batch) {
   pass->items = pass->rows = 0;
   while (pass->first + pass->items < batch) {
     size_t item = pass->first + pass->items, need = is_guided(pass, item) ? 2 : 1;
+    /* both halves of a guided item go through together, so that they can be combined in place */
     if (pass->rows + need > room) break;
     int32_t *row = pass->session->at.sequences + pass->rows * n;
     memcpy(row, pass->tokens + item * n, n * sizeof *row);
@@ -159,6 +161,7 @@ static void combine_rows(const struct guided_pass *pass) {
   const float *row = pass->session->at.row_logits;
   for (size_t i = 0; i < pass->items; i++, row += row_floats) {
     float *out = pass->logits + (pass->first + i) * row_floats;
+    /* an item without guidance in this step has no second row */
     if (!is_guided(pass, pass->first + i)) {
       memcpy(out, row, row_floats * sizeof *out);
       continue;

@@ -64,6 +64,7 @@ static msk_status check_picture(const msk_request *request, const msk_model *mod
                                 msk_error *error) {
   const bool wanted = request->job != MSK_JOB_GENERATE;
   const int given = (request->picture != NULL) + (request->picture_tokens != NULL);
+  /* refused, not ignored: it would have no effect, and whoever gave it meant something */
   if (!wanted && given > 0)
     return msk_refuse(error, "picture",
                       "a picture was given, but generate takes none: use draw or edit");
@@ -130,6 +131,7 @@ static msk_status check_official(const msk_request *request, msk_error *error) {
 static msk_status check_counts(const msk_request *request, msk_error *error) {
   if (request->count < 1 || request->count > MSK_MAX_COUNT)
     return msk_refuse(error, "count", "count %d, expected 1 to %d", request->count, MSK_MAX_COUNT);
+  /* items are numbered by int */
   if (request->first_item < 0 || request->first_item > INT32_MAX - request->count)
     return msk_refuse(error, "first_item", "first item %d, expected 0 to %d", request->first_item,
                       INT32_MAX - request->count);
@@ -155,6 +157,7 @@ static msk_status check_guidance(const msk_request *request, const msk_model *mo
   if (!(scale >= 0 && scale <= MSK_MAX_GUIDANCE))
     return msk_refuse(error, field, "a guidance scale is %g, expected 0 to %d", scale,
                       MSK_MAX_GUIDANCE);
+  /* without guidance nobody needs what it would move away from */
   if (scale == 0) return MSK_OK;
   if (request->recipe.unconditional == MSK_UNCONDITIONAL_NULL && classes.null_class < 0)
     return msk_refuse(error, "unconditional",
@@ -193,6 +196,7 @@ static msk_status check_candidates(const msk_request *request, const msk_model *
   msk_status status = check_scales(request, model, error);
   if (status != MSK_OK) return status;
   const int scales = request->guidance_count > 0 ? request->guidance_count : 1;
+  /* divided, since the product could overflow */
   if (request->count > MSK_MAX_CANDIDATES / scales)
     return msk_refuse(
         error, "count", "%d items with %d guidance scales are %lld candidates, expected at most %d",
@@ -216,6 +220,7 @@ static msk_status check_shape(const msk_request *request, const msk_model *model
                               msk_error *error) {
   if (request == NULL || model == NULL)
     return msk_fail(error, MSK_ERROR_ARGUMENT, "no request or no model given");
+  /* before any other member is read: it might not be there */
   if (request->size != sizeof *request)
     return msk_refuse(error, "size",
                       "a request of %zu bytes, expected %zu: call msk_request_init() first",

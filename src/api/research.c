@@ -44,6 +44,7 @@ static msk_status run(const msk_session *session, struct part *part, run_part *p
     return fail_memory(SIZE_MAX, error);
   char *memory = msk_allocate(allocator, bytes, 1);
   if (memory == NULL) return fail_memory(bytes, error);
+  /* the second run, over memory that the first has measured */
   part->stream.measuring = false;
   part->stream.scratch = memory;
   part->arena = (msk_arena){.base = memory + scratch, .capacity = bytes - scratch};
@@ -113,6 +114,7 @@ msk_status msk_tokenize_float(msk_session *session, const float *pixels, int wid
   } else {
     msk_free(allocator, part.codes);
   }
+  /* the encoder makes them on its way, wanted or not */
   if (status != MSK_OK || latents == NULL) msk_free(allocator, part.latents);
   return status;
 }
@@ -150,6 +152,7 @@ msk_status msk_detokenize(msk_session *session, const int32_t *tokens, int rows,
                     rows, columns, MSK_MAX_PIXELS);
   }
   size_t count = (size_t)rows * (size_t)columns;
+  /* a token is an index into the codebook: a wrong one would read elsewhere */
   for (size_t i = 0; i < count; i++) {
     if (tokens[i] >= 0 && tokens[i] < session->model->codes) continue;
     return msk_fail(error, MSK_ERROR_ARGUMENT, "token %zu is %d, expected 0 to %d", i,

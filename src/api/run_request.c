@@ -29,6 +29,7 @@ static msk_status ended(msk_session *session, msk_status status) {
 static msk_status place(msk_session *session, const msk_request *request, msk_error *error) {
   size_t scratch,
       needed = msk_session_measure(session->model, msk_session_threads(session), request, &scratch);
+  /* measured anew: two requests that fit one session may lie in it differently */
   if (needed > session->capacity) {
     return msk_fail(error, MSK_ERROR_ARGUMENT,
                     "this request needs %.1f MB, the session was opened for one of %.1f MB: open a "
@@ -46,6 +47,7 @@ static msk_status place(msk_session *session, const msk_request *request, msk_er
                                  .pool = session->pool,
                                  .scratch_bytes = scratch,
                                  .scratch = session->memory};
+  /* without a listener no clock is read */
   if (session->meter.note != NULL) session->stream.meter = &session->meter;
   scratch = (scratch + MSK_ALIGNMENT - 1) & ~(MSK_ALIGNMENT - 1);
   session->arena =
@@ -73,6 +75,7 @@ static msk_status prepare(msk_session *session, msk_error *error) {
     memcpy(session->at.picture_codes, request->picture_tokens,
            sequence_bytes(session, 1) - sizeof(int32_t));
   }
+  /* tokens that were given spare the encoder, and are what it would have made */
   session->times.encode = msk_clock() - started;
   if (request->job == MSK_JOB_EDIT) return prepare_edit(session, error);
   if (request->job != MSK_JOB_DRAW) return MSK_OK;
@@ -144,6 +147,7 @@ static msk_status report_step(msk_session *session, int step, msk_error *error) 
                         .item_count = session->group_count,
                         .masked = msk_sampler_masked(sampler, 0),
                         .tokens = msk_sampler_completed(sampler)};
+  /* the tokenizer's time, not the step's */
   if (request->preview_every > 0 && (step + 1) % request->preview_every == 0) {
     double started = msk_clock();
     msk_pass_decode(session, info.tokens, session->at.preview);
@@ -171,6 +175,7 @@ static void compare_candidates(msk_session *session, bool last) {
   const int alive =
       msk_select_alive(msk_request_items(request), request->finish, request->drop_from, taken,
                        msk_sampler_step_count(&session->spec));
+  /* after the last step nobody is dropped: who comes so far has been paid for */
   if (last || alive >= session->group_count) return;
   msk_select_best(standings, session->group_count, request->confidence_weight, alive,
                   session->at.values, session->at.kept);
@@ -205,10 +210,12 @@ msk_status msk_step(msk_session *session, int *done, msk_error *error) {
   int finished = 0, step = msk_sampler_step_index(session->at.sampler);
   double started = msk_clock(), networks = session->times.conditional + session->times.structure;
   msk_status status = msk_sampler_step(session->at.sampler, &group_done, error);
+  /* the passes time themselves inside the step; what is left is the sampler's own */
   networks = session->times.conditional + session->times.structure - networks;
   session->times.sampling += msk_clock() - started - networks;
   if (status == MSK_OK) keep_step(session, step);
   if (status == MSK_OK) status = report_step(session, step, error);
+  /* reported first: a listener sees the step as it was, with those that it drops */
   if (status == MSK_OK && session->at.candidates != NULL) compare_candidates(session, group_done);
   if (status == MSK_OK && group_done) finish_group(session, &finished);
   if (status == MSK_OK) *done = finished;
@@ -252,6 +259,7 @@ msk_status msk_end(msk_session *session, msk_result *result, msk_error *error) {
     return msk_fail(error, MSK_ERROR_ARGUMENT,
                     "there is no finished request to end: call msk_step() until it is done");
   }
+  /* the last step measures nothing, since its masks would serve nobody: results are scored here */
   session->phase = MSK_PHASE_IDLE;
   if (session->at.structure != NULL) score_items(session);
   if (session->at.pixels != NULL) decode_items(session);

@@ -65,6 +65,7 @@ static void place_results(msk_session *session) {
     at->step_tokens = msk_arena_take(
         arena, (size_t)msk_sampler_step_count(&session->spec) * count * n, sizeof *at->step_tokens);
   }
+  /* decoding works in the arena too, but the pictures must outlive it */
   if (!request->no_pictures) at->pixels = msk_arena_take(arena, count * pixels, sizeof *at->pixels);
   if (msk_request_has_candidates(request)) {
     at->candidates = msk_arena_take(arena, count, sizeof *at->candidates);
@@ -193,6 +194,7 @@ msk_status msk_session_open(msk_session **session, const msk_model *model,
   msk_session *made = msk_allocate_zeroed(model->allocator, 1, sizeof *made);
   if (made == NULL) return msk_fail(error, MSK_ERROR_MEMORY, "not enough memory for a session");
   made->model = model;
+  /* one thread is the caller's own */
   if (threads > 1) status = msk_pool_create(&made->pool, threads, model->allocator, error);
   if (status == MSK_OK) {
     size_t scratch;

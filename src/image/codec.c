@@ -101,6 +101,7 @@ void msk_bytes_free(msk_bytes *bytes) {
 
 bool msk_bytes_reserve(msk_bytes *bytes, size_t more) {
   size_t needed;
+  /* what has failed once stays so: a part in the middle must not be missing */
   if (bytes->failed) return false;
   if (msk_add(bytes->count, more, &needed) && needed <= bytes->capacity) return true;
   size_t capacity = bytes->capacity < 4096 ? 4096 : bytes->capacity;

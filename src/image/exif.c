@@ -37,6 +37,7 @@ static int valid(uint32_t orientation) {
 
 /* 0: it does not tell. */
 static int exif_orientation(const uint8_t *bytes, size_t count) {
+  /* a PNG's eXIf has no such head, JPEG and WebP mostly do */
   if (count >= 6 && memcmp(bytes, "Exif\0\0", 6) == 0) {
     bytes += 6;
     count -= 6;
@@ -49,6 +50,7 @@ static int exif_orientation(const uint8_t *bytes, size_t count) {
   size_t entries = read_number(bytes + directory, 2, big_endian),
          room = (count - directory - 2) / ENTRY_BYTES;
   const uint8_t *entry = bytes + directory + 2;
+  /* the file says how many there are; how many it holds is counted */
   for (size_t i = 0; i < entries && i < room; i++, entry += ENTRY_BYTES) {
     if (read_number(entry, 2, big_endian) == TAG_ORIENTATION)
       return valid(entry_value(entry, big_endian));

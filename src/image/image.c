@@ -118,12 +118,14 @@ msk_status msk_image_decode(msk_image *image, const void *bytes, size_t byte_cou
   msk_image decoded;
   int orientation = 1;
   msk_status status = decode_format(&decoded, &orientation, &source);
+  /* whether the ink is light is known after all pixels alone: such a picture is read twice */
   if (status == MSK_OK && is_light_ink(&look)) {
     source.ground = 0;
     msk_image_free(&decoded);
     status = decode_format(&decoded, &orientation, &source);
   }
   if (status != MSK_OK) return status;
+  /* the authors' code does not look at EXIF */
   if (orientation != 1 && alpha != MSK_ALPHA_DROP)
     status = turn_upright(&decoded, orientation, error);
   if (status != MSK_OK)

@@ -121,6 +121,7 @@ static bool decode_guarded(decode_job *job) {
       msk_source_check_size(job->source, "JPEG", job->info.image_width, job->info.image_height);
   if (job->status == MSK_OK) job->status = check_length(job);
   if (job->status != MSK_OK) return false;
+  /* libjpeg makes no RGB of the four inks of print */
   bool cmyk = job->info.jpeg_color_space == JCS_CMYK || job->info.jpeg_color_space == JCS_YCCK;
   job->info.out_color_space = cmyk ? JCS_CMYK : JCS_RGB;
   job->status =

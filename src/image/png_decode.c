@@ -61,6 +61,7 @@ static msk_status check_header(const msk_source *source) {
   if (depth > 16 || type > 6)
     return msk_source_damaged(source, "PNG", "unknown bit depth or colour type");
   uint64_t row_bytes = ((uint64_t)width * depth * (unsigned)channels_of_type[type] + 7) / 8 + 1;
+  /* a header of a few bytes must not make us take memory for 64 megapixels */
   if (row_bytes * height / DEFLATE_MAX_RATIO > source->count)
     return msk_source_damaged(source, "PNG", "the file is too short for so many pixels");
   return MSK_OK;
@@ -150,6 +151,7 @@ static bool decode_guarded(png_job *job) {
   ignore_chunks(job->png);
   png_read_info(job->png, job->info);
 
+  /* Pillow cuts 16-bit grey at 255 where others scale it: the authors' pictures were read so */
   bool clipped_grey = job->source->alpha == MSK_ALPHA_DROP &&
                       png_get_color_type(job->png, job->info) == PNG_COLOR_TYPE_GRAY &&
                       png_get_bit_depth(job->png, job->info) == 16;
@@ -171,6 +173,7 @@ static bool decode_guarded(png_job *job) {
     read_rows(job, job->rows, interlaced ? row_bytes : 0,
               clipped_grey ? use_clipped_grey : use_rgba);
   }
+  /* from here on all pixels are there: damage behind them is a warning */
   job->whole = !job->guard.no_memory;
   png_read_end(job->png, NULL);
   return job->whole;
@@ -218,6 +221,7 @@ static msk_status find_orientation(int *orientation, const msk_source *source) {
     camera.exif_count = chunk.length;
   }
   msk_status status = MSK_OK;
+  /* the chunk counts where both are there */
   if (camera.exif == NULL) status = find_text(&profile, source, "Raw profile type exif");
   if (status == MSK_OK) status = find_text(&xmp, source, "XML:com.adobe.xmp");
   if (profile != NULL) {

@@ -133,6 +133,7 @@ static msk_status find_frame(webp_frame *frame, const msk_source *source) {
   if (status == MSK_OK)
     status =
         msk_source_check_size(source, "WebP", (uint64_t)features.width, (uint64_t)features.height);
+  /* of an animation only the first frame is read, whose length its own header says */
   if (status == MSK_OK && !features.has_animation)
     status = check_length(&features, source->count, source);
   if (status != MSK_OK) return status;
@@ -177,6 +178,7 @@ msk_status msk_webp_decode(msk_image *image, int *orientation, const msk_source 
     status = decode_frame(&frame, decoded.pixels, source);
     if (status == MSK_OK) msk_opaque_picture(&decoded, source->alpha);
   } else {
+    /* what no pixel of the frame covers is transparent */
     bool covered = frame.width == frame.canvas_width && frame.height == frame.canvas_height;
     canvas = covered ? msk_allocate(source->allocator, pixels, 4)
                      : msk_allocate_zeroed(source->allocator, pixels, 4);
@@ -218,6 +220,7 @@ msk_status msk_webp_encode(msk_bytes *bytes, const msk_image *image, int quality
   }
   if (!configure(&config, quality) || !WebPPictureInit(&picture))
     return msk_fail(error, MSK_ERROR_UNSUPPORTED, "the WebP library is of another version");
+  /* YUV, the other form, would lose colours even where the WebP is lossless */
   picture.use_argb = 1;
   picture.width = image->width;
   picture.height = image->height;

@@ -40,6 +40,7 @@ static void plan(struct job *job, const msk_stream *stream) {
                           : msk_round_up(packed_floats(kernels, job->tokens, job->head_dim), 16);
   job->rows = TILES_A_TASK * kernels->tile_rows;
   job->blocks = msk_ceiling(job->tokens, job->rows);
+  /* one line more than a power of two, which would put all rows into the same sets of the cache */
   job->row_stride = msk_round_up(job->tokens, kernels->panel) + 16;
   job->out_stride = msk_round_up(job->head_dim, kernels->panel) + 16;
   job->logit_floats = job->rows * job->row_stride;
@@ -107,6 +108,8 @@ static void read_out(const struct job *job, size_t head, size_t row, const float
                      float maximum, float sum) {
   const msk_read_out *reads = job->reads;
   size_t tokens = job->tokens, at = head * tokens + row;
+  /* maps need one division, their logarithms none: s - maximum is at hand, also where e has
+   * underflowed */
   if (reads->maps != NULL)
     job->kernels->scale_row(tokens, e, 1.0f / sum, reads->maps + at * tokens);
   if (reads->log_maps != NULL) {
@@ -194,6 +197,7 @@ void msk_op_attention(msk_stream *stream, const msk_attention_shape *shape, msk_
          (job.reads->target != NULL && job.reads->log_target != NULL && !shape->causal));
   plan(&job, stream);
   size_t packed = msk_scratch_floats(heads * (job.key_floats + job.value_floats));
+  /* a stream that measures runs no kernel: the places are not there yet */
   if (msk_stream_measure(stream, packed + job.worker_bytes * msk_stream_workers(stream))) return;
   msk_pool_run(stream->pool, heads, pack_head, &job);
   msk_pool_run(stream->pool, heads * job.blocks, run_task, &job);

@@ -46,6 +46,7 @@ static msk_status pack(msk_conv *conv, const void *weight, msk_dtype dtype, cons
   }
   conv->tiled =
       msk_winograd_pays(&device->kernels, conv->kernel, conv->stride, conv->in, conv->out);
+  /* few outputs fill no panel: the layer that makes the pixels has a form of its own */
   if (!conv->tiled && msk_narrow_pays(&device->kernels, conv->in, conv->out)) {
     return msk_narrow_create(&conv->narrow, device, &part, conv->kernel * conv->kernel, conv->in,
                              error);
@@ -53,6 +54,7 @@ static msk_status pack(msk_conv *conv, const void *weight, msk_dtype dtype, cons
   msk_status status = msk_matrix_pack(&conv->matrix, device, conv->kernel * conv->kernel * conv->in,
                                       &part, 1, conv->out, pool, error);
   if (status != MSK_OK) return status;
+  /* the tiled form takes four times the memory: where that is much, it is not kept */
   if (conv->tiled && msk_winograd_floats(&device->kernels, conv->in, conv->out, &floats) &&
       floats <= LARGE_FORM / sizeof(float)) {
     return make_winograd(conv, floats, pool, error);
@@ -157,6 +159,7 @@ void msk_gather_pixels(const void *source, size_t row, size_t rows, size_t k, si
       const float *from = msk_pixel_at(p, picture, y, x);
       size_t taps = from == NULL ? 1 : taps_in_a_run(p, tap, x);
       size_t run = msk_smaller(taps * p->channels - channel, count - done);
+      /* outside the picture: zeros, as the padding of the authors' convolutions */
       if (from == NULL) {
         memset(a + done, 0, run * sizeof(float));
       } else {

@@ -100,6 +100,7 @@ static msk_status pack_phases(msk_conv_int8 *conv, const msk_device *device, con
                         added = {.weight = filters, .out = conv->out, .dtype = MSK_DTYPE_F32};
   bool measures = msk_device_measures(device);
   for (size_t i = 0; i < phases_of(conv->upsample); i++) {
+    /* doubling a picture repeats pixels: filters that fall on the same one are added once, here */
     if (filters != NULL && !measures)
       add_filters(&device->kernels, &whole, conv->upsample, i, filters);
     msk_status status =

@@ -157,6 +157,7 @@ msk_status msk_device_create_with(msk_device **device, const char *isa, msk_prec
                                   const msk_allocator *allocator, const msk_device_hook *hook,
                                   msk_error *error) {
   if (isa == NULL) isa = getenv("MASKSKETCH_ISA");
+  /* an empty variable is how a shell script says "not set" */
   if (isa != NULL && *isa == 0) isa = NULL;
   const struct instruction_set *set = find_set(isa, &instruction_sets[SET_COUNT - 1]);
   if (set == NULL) return fail_set(isa, error);

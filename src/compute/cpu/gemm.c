@@ -104,6 +104,7 @@ static struct job plan(const msk_stream *stream, const msk_product *product) {
   job.a_bytes = is_in_place(product) ? 0 : msk_scratch_floats(job.cut.most_rows * job.a_stride);
   job.c_bytes = msk_scratch_floats(job.cut.most_rows * job.cut.c_stride);
   job.worker_bytes = job.a_bytes + job.c_bytes;
+  /* each slice is widened just before it is used, and stays in the cache of its core */
   if (product->matrix->fp16 != NULL)
     job.worker_bytes += msk_scratch_floats(kernels->block * kernels->panel);
   return job;
@@ -149,6 +150,7 @@ static void run_task(void *user, size_t index, int worker) {
   for (size_t k = 0; k < matrix->depth; k += kernels->block) {
     size_t count = msk_smaller(kernels->block, matrix->depth - k);
     const float *a = in_place ? product->dense + row * product->dense_stride + k : block;
+    /* gathered once for all panels: rows of a picture lie scattered, and come expensive */
     if (!in_place) product->gather(product->source, row, rows, k, count, block, a_stride);
     for (size_t p = first; p < last; p++) {
       bool more = p + 1 < last;

@@ -196,6 +196,7 @@ static void search_row(void *user, size_t index, int worker) {
   double nearest = INFINITY;
   int32_t code = 0;
   for (size_t c = 0; c < codebook->codes; c++) {
+    /* written so that NaN, which compares with nothing, finds no candidate */
     if (!(likeness[c] >= best - margin)) continue;
     double distance = squared_distance(x, codebook->vectors + c * codebook->dim, codebook->dim);
     if (distance < nearest) {
@@ -215,6 +216,7 @@ void msk_op_nearest_code(msk_stream *stream, const msk_codebook *codebook, msk_r
   assert(x.columns == codebook->dim && x.stride == x.columns);
   if (x.rows == 0) return;
   msk_stream inner = {.device = stream->device, .pool = stream->pool};
+  /* the product works in the scratch behind the likenesses; both needs are one */
   if (stream->measuring) {
     inner.measuring = true;
     run_product(&inner, codebook->products, msk_rows_part(x, 0, chunk), MSK_ACT_NONE, MSK_NO_ROWS,

@@ -53,6 +53,7 @@ static msk_status read_scales(const char *list, double *scales, int *count, msk_
   *count = 0;
   for (const char *p = list; p != NULL; p = *p == ',' ? p + 1 : NULL) {
     char *end = NULL;
+    /* strtod alone would take spaces, signs, "inf" and hexadecimal numbers */
     double scale = (*p >= '0' && *p <= '9') || *p == '.' ? strtod(p, &end) : -1;
     if (end == NULL || (*end != ',' && *end != 0) || scale < 0 || *count == MSK_MAX_CANDIDATES) {
       return app_fail(error, MSK_ERROR_ARGUMENT,
@@ -118,6 +119,7 @@ msk_status candidates_fill(order *o, const candidate_options *options, msk_error
   int count = 0;
   msk_status status = read_scales(options->scales, o->scales, &count, error);
   if (status != MSK_OK) return status;
+  /* one scale at least: that is how the library knows candidates from pictures */
   if (count == 0) o->scales[count++] = request->recipe.guidance;
   o->keep = options->keep;
   request->count = options->candidates;
@@ -141,6 +143,7 @@ static msk_status open_clip(clip_likeness *clip, const cli_line *line,
   char folder[MAX_PATH_BYTES];
   msk_status status = model_path_find_clip(folder, options->clip, error);
   if (status == MSK_OK) return likeness_open(clip, folder, machine->isa, machine->threads, error);
+  /* who asked for what only CLIP can do must not get something else in silence */
   if (options->clip != NULL || options->text != NULL || cli_given(line, "weight-text") ||
       cli_given(line, "weight-sketch"))
     return status;

@@ -122,8 +122,10 @@ static msk_status set_up(workshop *w, msk_error *error) {
   progress_start(&w->line, results->quiet, w->wanted);
   if (results->preview) {
     preview_start(&w->picture, preview_detect(), d->order.info.image_size);
+    /* eight pictures are seen as movement, and decoding them costs little beside the steps */
     if (w->picture.kind != PREVIEW_NONE) request->preview_every = steps / 8 > 1 ? steps / 8 : 1;
   }
+  /* a trace callback makes the sampler measure what nobody else needs: set for who asks alone */
   const bool traced = results->trace != NULL || d->film != NULL;
   request->callbacks =
       (msk_callbacks){.user = w, .on_step = on_step, .on_trace = traced ? on_trace : NULL};
@@ -363,6 +365,7 @@ static msk_status check_film(const drawing *d, int wanted, msk_error *error) {
         error, MSK_ERROR_ARGUMENT,
         "--film shows one picture, but the recipe official draws %d together: replay the one",
         wanted);
+  /* its format is told by its suffix */
   if (output_is_stdout(d->film))
     return app_fail(error, MSK_ERROR_ARGUMENT, "--film was given -, expected the name of a file");
   msk_format format;
@@ -405,6 +408,7 @@ msk_status drawing_run(drawing *d, msk_error *error) {
   progress_clear(&w.line);
   if (status == MSK_OK && w.tokens != NULL) status = write_tokens(&w, error);
   if (status == MSK_OK && w.contact != NULL) status = sheet_write(w.contact, d->sheet, error);
+  /* what is finished is written, whatever came after it */
   if (status == MSK_ERROR_CANCELLED) {
     app_fail(error, status, "cancelled; %d of %d pictures %s finished and kept", w.finished,
              w.wanted, w.finished == 1 ? "is" : "are");

@@ -112,6 +112,7 @@ static msk_status unknown_option(const cli_line *line, const char *written, msk_
   char takers[160];
   int least = INT_MAX;
   const cli_option *option = find_takers(takers, name, is_long ? length : 0, written[1]);
+  /* another command has it: that says more than the nearest name */
   if (option != NULL) {
     return app_fail(error, MSK_ERROR_ARGUMENT,
                     "--%s has no effect in %s; it belongs to %s: leave it out", option->name,
@@ -280,8 +281,10 @@ static msk_status parse_option(cli_line *line, void *options, int argc, char **a
                     option->name, value);
   }
   const char *next = *index + 1 < argc ? argv[*index + 1] : NULL;
+  /* where the value may be left out, the next argument is one only if it is one of its words */
   if (value == NULL && option->bare != NULL && !is_choice(option, next)) value = option->bare;
   if (option->argument != NULL && value == NULL) {
+    /* a forgotten value must not swallow the option behind it */
     if (next == NULL || is_option(next)) {
       return app_fail(error, MSK_ERROR_ARGUMENT, "--%s needs a value (%s), but %s follows",
                       option->name, option->argument, next == NULL ? "nothing" : next);

@@ -100,6 +100,7 @@ static msk_status count_points(eval_grid *grid, msk_error *error) {
   const char *key;
   json_t *list;
   bool fits = true;
+  /* a product of a few lists is soon larger than an int */
   json_object_foreach(spec->settings, key, list) {
     fits = fits && grow(&grid->settings, json_array_size(list));
   }
@@ -117,6 +118,7 @@ msk_status eval_grid_create(eval_grid *grid, const eval_spec *spec, msk_error *e
   *grid = (eval_grid){.spec = spec};
   msk_status status = count_points(grid, error);
   if (status != MSK_OK) return status;
+  /* models change least often: opening one costs most */
   int stride = grid->points / grid->models;
   if (spec->models != NULL) status = add_list(grid, "model", spec->models, stride, true, error);
   stride /= grid->recipes;

@@ -180,6 +180,7 @@ static msk_status make_model(workshop *w, int model, msk_error *error) {
   bool complete = true;
   for (int i = 0; i < points; i++)
     complete = complete && e->results.records[model * points + i].done;
+  /* a resumed evaluation does not open a model that has nothing left to make */
   if (complete) return MSK_OK;
   w->official = -1;
   w->model = NULL;

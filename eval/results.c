@@ -199,6 +199,7 @@ static msk_status check_identity(const eval_results *results, const json_t *iden
   size_t byte_count = 0;
   msk_status status = eval_results_path(path, results, "identity.json", error);
   if (status != MSK_OK) return status;
+  /* a folder with other files in it is somebody's: nothing is written there */
   if (access(path, F_OK) != 0 && !holds_files) return write_identity(path, identity, error);
   if (access(path, F_OK) != 0) {
     return app_fail(error, MSK_ERROR_ARGUMENT,
@@ -241,6 +242,7 @@ static msk_status take_line(eval_results *results, const char *line, size_t leng
   const json_t *point = json_object_get(object, "point");
   *good = json_is_integer(point) && json_integer_value(point) >= 0 &&
           json_integer_value(point) < results->points;
+  /* a measure that is missing was not known, and stays NaN */
   if (*good) {
     eval_record *record = &results->records[json_integer_value(point)];
     record->done = true;
@@ -265,6 +267,7 @@ static msk_status take_lines(eval_results *results, const char *bytes, size_t by
     msk_status status = take_line(results, bytes + at, length, &good, error);
     if (status != MSK_OK) return status;
     if (!good) {
+      /* the last line alone can be half written, by a process that was killed */
       if (at + length + 1 == byte_count) break;
       return app_fail(error, MSK_ERROR_FILE,
                       "line %zu of %.200s/records.jsonl is damaged, expected a finished picture: "
@@ -297,6 +300,7 @@ static msk_status read_log(eval_results *results, bool quiet, msk_error *error) 
   }
   results->log_bytes = (long long)kept;
   for (int i = 0; i < results->points; i++) {
+    /* the picture was deleted, or the machine lost it: it is made again */
     if (results->records[i].done && !picture_is_there(results, i)) results->records[i].done = false;
     results->done += results->records[i].done;
   }
@@ -325,6 +329,7 @@ static msk_status open_folder(eval_results *results, const json_t *identity, msk
   if (status == MSK_OK) status = check_identity(results, identity, holds_files, error);
   if (status == MSK_OK)
     status = open_file(&results->log, results, "records.jsonl", O_APPEND, error);
+  /* the lock goes with the process, also with one that is killed */
   if (status == MSK_OK && flock(results->log, LOCK_EX | LOCK_NB) != 0)
     status = app_fail(error, MSK_ERROR_OUTPUT,
                       "another eval is at work in %s, expected one at a time: wait for it",
@@ -431,6 +436,7 @@ msk_status eval_results_features(const eval_results *results, int kind, int poin
   while (got < bytes) {
     ssize_t n = pread(results->features[kind], (char *)values + got, bytes - got,
                       (off_t)((size_t)point * bytes + got));
+    /* a signal, such as a resized terminal's, is no error */
     if (n < 0 && errno == EINTR) continue;
     if (n <= 0) {
       return app_fail(error, MSK_ERROR_FILE,

@@ -259,6 +259,7 @@ bool jobs_submit(jobs *table, job *j, problem *p) {
   bool accepted = false;
   pthread_mutex_lock(&table->lock);
   const server_config *config = &table->server->config;
+  /* before the queue is counted: it takes the place of its older self */
   if (j->live) replace_older(table, j);
   if (table->stopping) {
     problem_set(p, 503, NULL, "the server is stopping");
@@ -372,6 +373,7 @@ job *jobs_take(jobs *table, msk_session *session) {
   job *j = NULL;
   pthread_mutex_lock(&table->lock);
   for (;;) {
+    /* before any job: they are short, and their clients hold a connection open */
     run_errands_locked(table, session);
     if (table->stopping || table->ordinary.count + table->live.count > 0) break;
     pthread_cond_wait(&table->work, &table->lock);
@@ -594,6 +596,7 @@ static json_t *next_locked(jobs *table, job *j, job_told *told, const char **eve
     *event = state_name(j->state);
     return object_locked(table, j);
   }
+  /* a step of a picture that is there already comes too late to be told */
   if (told->step_version == j->step_version || j->index < j->image_count) return NULL;
   told->step_version = j->step_version;
   bool newer = told->preview_version != j->preview_version;

@@ -186,6 +186,7 @@ workers *workers_start(server *s, msk_error *error) {
   workers *w = calloc(1, sizeof *w + (size_t)s->config.workers * sizeof w->each[0]);
   msk_status status =
       w == NULL ? app_fail(error, MSK_ERROR_MEMORY, "out of memory for the workers") : MSK_OK;
+  /* all sessions before the first thread: a server without the memory says so at its start */
   for (int i = 0; i < s->config.workers && status == MSK_OK; i++) {
     w->each[i].server = s;
     w->each[i].run = (order_run){.threads = threads_each(s), .cancelled = cancelled};

@@ -2,6 +2,7 @@
  * json.c - see json.h. */
 #include "app/json.h"
 
+#include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -69,6 +70,10 @@ json_t *json_text(const char *text) {
   string = json_string(copy);
   free(copy);
   return string;
+}
+
+void json_set_finite(json_t *object, const char *key, double value) {
+  if (isfinite(value)) json_object_set_new(object, key, json_real(value));
 }
 
 msk_status json_print(json_t *object, msk_error *error) {

@@ -23,6 +23,8 @@ void json_show(const json_t *value, char *text, size_t bytes);
 json_t *json_seed(uint64_t seed);
 /* A text of any origin: bytes that are no UTF-8 become '?'. */
 json_t *json_text(const char *text);
+/* Sets a member to a number that is finite; JSON has no other, so what is not is left out. */
+void json_set_finite(json_t *object, const char *key, double value);
 /* Prints the object on a line of its own, and releases it. NULL: memory was refused while it was
  * built. */
 msk_status json_print(json_t *object, msk_error *error);

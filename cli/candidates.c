@@ -176,11 +176,13 @@ void candidates_describe(char *text, size_t bytes, const contender *c) {
 }
 
 json_t *candidates_scores(const contender *c) {
-  json_t *scores = json_pack("{s:f, s:f, s:f}", "structure", c->structure, "confidence",
-                             c->confidence, "score", c->score);
+  json_t *scores = json_object();
+  json_set_finite(scores, "structure", c->structure);
+  json_set_finite(scores, "confidence", c->confidence);
+  json_set_finite(scores, "score", c->score);
   if (c->with_clip) {
-    json_object_set_new(scores, "text", json_real(c->text));
-    json_object_set_new(scores, "sketch", json_real(c->sketch));
+    json_set_finite(scores, "text", c->text);
+    json_set_finite(scores, "sketch", c->sketch);
   }
   return scores;
 }
@@ -202,8 +204,9 @@ msk_status candidates_print_dropped(const order *o, const msk_result *result, ms
   for (int i = 0; i < result->candidate_count && status == MSK_OK; i++) {
     const msk_candidate_info *info = &result->candidates[i];
     if (info->result >= 0) continue;
-    json_t *scores = json_pack("{s:f, s:f}", "structure", (double)info->structure, "confidence",
-                               (double)info->confidence);
+    json_t *scores = json_object();
+    json_set_finite(scores, "structure", (double)info->structure);
+    json_set_finite(scores, "confidence", (double)info->confidence);
     status = print_unwritten(o, info->item, info->guidance, info->steps, scores, error);
   }
   return status;

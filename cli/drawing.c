@@ -56,6 +56,7 @@ typedef struct workshop {
   size_t tokens_each;   /* of one item: N, or steps x N */
   double started;       /* the run that is drawn or handed over */
   int finished, wanted; /* pictures */
+  bool warned;          /* of what the results say is wrong */
 } workshop;
 
 void drawing_free(drawing *d) {
@@ -190,6 +191,13 @@ static void report_picture(workshop *w, const char *file, const order_picture *p
   fprintf(stderr, ", %.1f s\n", progress_clock() - w->started);
 }
 
+/* Once an order: all its pictures come from the same weights. */
+static void warn_of(workshop *w, const msk_result *result) {
+  if (result->warning == NULL || w->warned || w->d->results->quiet) return;
+  app_warn(result->warning);
+  w->warned = true;
+}
+
 static msk_status add_to_sheet(workshop *w, const order_picture *p, msk_error *error) {
   const order *o = &w->d->order;
   if (w->contact == NULL) return MSK_OK;
@@ -222,8 +230,8 @@ static msk_status print_picture(const order *o, const char *file, const order_pi
   const msk_result *result = p->result;
   const char *class_name = msk_model_class_name(o->model, o->request.class_id);
   json_t *scores = p->chosen != NULL ? candidates_scores(p->chosen) : json_object();
-  if (p->chosen == NULL && p->structure != NULL && isfinite(*p->structure))
-    json_object_set_new(scores, "structure", json_real((double)*p->structure));
+  if (p->chosen == NULL && p->structure != NULL)
+    json_set_finite(scores, "structure", (double)*p->structure);
   json_t *object = json_pack(
       "{s:o, s:s, s:i, s:s?, s:o, s:i, s:i, s:s, s:i, s:I, s:o, s:o, s:{s:I, s:I}, s:s?}", "file",
       json_text(file), "job", msk_job_name((int)o->request.job), "class", o->request.class_id,
@@ -232,6 +240,8 @@ static msk_status print_picture(const order *o, const char *file, const order_pi
       (json_int_t)result->passes, "times", times_object(&result->times), "scores", scores, "memory",
       "session", (json_int_t)result->memory, "peak", peak_memory(), "model", o->info.name);
   if (p->chosen != NULL) json_object_set_new(object, "guidance", json_real(p->guidance));
+  if (result->warning != NULL)
+    json_object_set_new(object, "warnings", json_pack("[s]", result->warning));
   return json_print(object, error);
 }
 
@@ -256,6 +266,7 @@ static msk_status finish_picture(workshop *w, const order_picture *p, msk_error 
   if (status == MSK_OK) status = add_to_sheet(w, p, error);
   if (status == MSK_OK && d->results->tokens_out != NULL) status = keep_tokens(w, p, error);
   if (status == MSK_OK) report_picture(w, file, p);
+  if (status == MSK_OK) warn_of(w, p->result);
   if (status == MSK_OK && d->results->json) status = print_picture(&d->order, file, p, error);
   w->finished++;
   return status;

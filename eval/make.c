@@ -41,6 +41,7 @@ typedef struct workshop {
   int point;         /* picture in hand */
   double started, drawn_at;
   double work, work_done; /* steps: to be done by this run, and done */
+  bool warned;            /* that the model's numbers are wrong */
 } workshop;
 
 /* ---- progress ---- */
@@ -117,6 +118,11 @@ static msk_status finish_picture(workshop *w, const order_picture *p, int sketch
   measures[MEASURE_STRUCTURE] = p->structure != NULL ? (double)*p->structure : NAN;
   measures[MEASURE_SECONDS] = p->result->times.total;
   w->work_done += p->result->step_count;
+  if (p->result->warning != NULL && !w->warned) {
+    clear_line(w);
+    app_warn(p->result->warning);
+    w->warned = true;
+  }
   status = keep_picture(w, p, error);
   if (status != MSK_OK) return status;
   return eval_results_append(&e->results, w->point, measures, e->scorer.features, error);

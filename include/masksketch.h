@@ -330,6 +330,9 @@ typedef struct msk_result {
   msk_times times;
   size_t passes; /* sequences through the transformer: what the job cost, whatever the machine */
   size_t memory; /* bytes of the session */
+  /* one line for people: what is wrong with these pictures (the model's weights led to numbers past
+   * the largest there is); NULL: nothing */
+  const char *warning;
 } msk_result;
 
 /* ---- Sessions -------------------------------------------------------------------------------- */

@@ -11,6 +11,8 @@
 #include <sys/random.h>
 #include <time.h>
 
+#include "app/json.h"
+
 typedef struct queue {
   job *first, *last;
   int count;
@@ -497,12 +499,27 @@ static json_t *image_object(const job *j, int index) {
   char url[96];
   snprintf(url, sizeof url, "/v1/jobs/%s/images/%d", j->id, index);
   json_t *scores = json_object();
-  if (image->structure == image->structure)
-    json_object_set_new(scores, "structure", json_real((double)image->structure));
+  json_set_finite(scores, "structure", (double)image->structure);
   return json_pack("{s:i, s:i, s:s, s:s, s:I, s:i, s:i, s:o, s:f}", "index", index, "item",
                    image->item, "url", url, "type", "image/png", "bytes",
                    (json_int_t)image->byte_count, "width", j->order.info.image_size, "height",
                    j->order.info.image_size, "scores", scores, "seconds", image->seconds);
+}
+
+const char *job_picture_warning(const job *j) {
+  for (int i = 0; i < j->image_count; i++) {
+    if (j->images[i].warning != NULL) return j->images[i].warning;
+  }
+  return NULL;
+}
+
+static json_t *warnings_array(const job *j) {
+  const char *wrong = job_picture_warning(j);
+  json_t *warnings = json_array();
+  for (const char *const *text = j->order.warnings; *text != NULL; text++)
+    json_array_append_new(warnings, json_string(*text));
+  if (wrong != NULL) json_array_append_new(warnings, json_string(wrong));
+  return warnings;
 }
 
 static json_t *object_locked(const jobs *table, const job *j) {
@@ -536,10 +553,7 @@ static json_t *object_locked(const jobs *table, const job *j) {
   json_object_set_new(object, "seconds", json_real(seconds_run(j)));
   json_object_set_new(object, "seconds_left", real_or_null(known, left));
   json_object_set_new(object, "images", images);
-  json_t *warnings = json_array();
-  for (const char *const *text = j->order.warnings; *text != NULL; text++)
-    json_array_append_new(warnings, json_string(*text));
-  json_object_set_new(object, "warnings", warnings);
+  json_object_set_new(object, "warnings", warnings_array(j));
   json_object_set_new(object, "error",
                       j->state == JOB_FAILED ? problem_object(&j->failure) : json_null());
   double expires = j->ended + table->server->config.keep_seconds - server_clock();

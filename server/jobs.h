@@ -26,6 +26,7 @@ typedef struct job_image {
   int item;
   float structure; /* NaN: none */
   double seconds;
+  const char *warning; /* the library's, of the run that made it; NULL: nothing is wrong */
 } job_image;
 
 typedef struct job {
@@ -103,6 +104,8 @@ unsigned jobs_wait(jobs *table, job *j, unsigned seen, int milliseconds);
 json_t *jobs_object(jobs *table, job *j);
 bool jobs_ended(jobs *table, job *j, job_state *state);
 int jobs_image_count(jobs *table, job *j);
+/* Of a job that has ended: the warning of the first picture that has one, or NULL. */
+const char *job_picture_warning(const job *j);
 
 /* What a stream has told of a job. */
 typedef struct job_told {

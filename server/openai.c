@@ -110,8 +110,8 @@ static json_t *address(const exchange *e, const openai_wishes *w, const job *j, 
 
 /* ---- At once ---- */
 
-/* What is told of every picture. */
-static json_t *describe(const openai_wishes *w, const job *j, json_t *object) {
+/* What is told of every picture; `wrong`: the warning of a finished one, or NULL. */
+static json_t *describe(const openai_wishes *w, const job *j, const char *wrong, json_t *object) {
   char size[32];
   json_t *warnings = w->note[0] != 0 ? json_pack("[s]", w->note) : json_array();
   for (const char *const *text = j->order.warnings; *text != NULL; text++)
@@ -121,6 +121,7 @@ static json_t *describe(const openai_wishes *w, const job *j, json_t *object) {
   json_object_set_new(object, "output_format", json_string(openai_format_word(w->format)));
   json_object_set_new(object, "background", json_string("opaque"));
   json_object_set_new(object, "quality", json_string("auto"));
+  if (wrong != NULL) json_array_append_new(warnings, json_string(wrong));
   if (json_array_size(warnings) > 0) json_object_set(object, "warnings", warnings);
   json_decref(warnings);
   return object;
@@ -134,7 +135,8 @@ json_t *openai_answer(const exchange *e, const openai_wishes *w, const job *j, i
                                        base64_text(w, &j->images[i], e->server->info.image_size));
     if (entry == NULL || json_array_append_new(data, entry) != 0) json_lose();
   }
-  return describe(w, j, json_pack("{s:I, s:o}", "created", (json_int_t)time(NULL), "data", data));
+  return describe(w, j, job_picture_warning(j),
+                  json_pack("{s:I, s:o}", "created", (json_int_t)time(NULL), "data", data));
 }
 
 /* ---- As a stream ---- */
@@ -164,7 +166,7 @@ static char *tell_step(telling *t, const job *j, const json_t *data) {
     return strdup("");
   json_t *event =
       json_pack("{s:s, s:i}", "b64_json", comma + 1, "partial_image_index", t->partials);
-  describe(&t->wishes, j, event);
+  describe(&t->wishes, j, NULL, event);
   json_object_set_new(event, "output_format", json_string("jpeg")); /* as previews are */
   t->partials++;
   return event_text(&t->wishes, "partial_image", event);
@@ -177,7 +179,8 @@ static char *tell_image(telling *t, const job *j, const json_t *data) {
                             "usage", "total_tokens", 0, "input_tokens", 0, "output_tokens", 0,
                             "input_tokens_details", "text_tokens", 0, "image_tokens", 0);
   t->partials = 0;
-  return event_text(&t->wishes, "completed", describe(&t->wishes, j, event));
+  return event_text(&t->wishes, "completed",
+                    describe(&t->wishes, j, j->images[index].warning, event));
 }
 
 static char *tell_failure(const char *event, json_t *data) {

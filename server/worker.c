@@ -119,7 +119,9 @@ static msk_status encode_picture(job_image *made, const worker *w, const order_p
 static msk_status finish_picture(worker *w, const order_picture *p, double started,
                                  msk_error *error) {
   const msk_times none = {0};
-  job_image made = {.item = p->item, .structure = p->structure == NULL ? NAN : *p->structure};
+  job_image made = {.item = p->item,
+                    .structure = p->structure == NULL ? NAN : *p->structure,
+                    .warning = p->result->warning};
   double before = server_clock();
   msk_status status = encode_picture(&made, w, p, error);
   if (status == MSK_OK && w->server->config.gallery != NULL)

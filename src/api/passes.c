@@ -66,6 +66,8 @@ void msk_pass_encode(msk_session *session) {
   msk_op_pixels(&session->stream, session->request.picture->pixels,
                 msk_map_at(pixels, 1, size, size, 3));
   msk_vqgan_encode(model->tokenizer, &session->stream, arena, pixels, 1, size, size, latents, NULL);
+  if (!session->stream.measuring)
+    msk_pass_judge(session, latents, cells * msk_vqgan_get_config(model->tokenizer)->dim);
   msk_vqgan_quantise(model->tokenizer, &session->stream, latents, cells, session->at.picture_codes);
   msk_arena_release(arena, mark);
 }
@@ -120,6 +122,18 @@ void msk_pass_decode(msk_session *session, const int32_t *sequence, float *pixel
   msk_vqgan_decode(session->model->tokenizer, &session->stream, &session->arena, sequence + 1, 1,
                    side, side, pixels, NULL);
   msk_arena_release(&session->arena, mark);
+}
+
+void msk_pass_judge(msk_session *session, const float *values, size_t count) {
+  const uint32_t infinite = 0x7F800000u;
+  uint32_t largest = 0; /* by bits and not by isfinite: an integer maximum is vector code */
+  for (size_t i = 0; i < count; i++) {
+    uint32_t bits;
+    memcpy(&bits, values + i, sizeof bits);
+    bits &= infinite;
+    largest = bits > largest ? bits : largest;
+  }
+  session->overflowed = session->overflowed || largest == infinite;
 }
 
 /* ---- the denoiser ---- */
@@ -192,6 +206,8 @@ msk_status msk_denoise_logits(void *user, const int32_t *tokens, const int32_t *
   for (; pass.first < batch; pass.first += pass.items) {
     fill_rows(&pass, batch);
     msk_pass_logits(session, session->at.sequences, pass.rows, session->at.row_logits);
+    msk_pass_judge(session, session->at.row_logits,
+                   pass.rows * positions(session) * (size_t)session->model->codes);
     combine_rows(&pass);
   }
   session->times.conditional += msk_clock() - started;
@@ -207,6 +223,7 @@ msk_status msk_denoise_score(void *user, const int32_t *tokens, float *score, ms
   for (size_t first = 0; first < batch; first += room) {
     size_t rows = batch - first < room ? batch - first : room;
     msk_pass_score(session, tokens + first * n, rows, score + first * n);
+    msk_pass_judge(session, score + first * n, rows * n);
   }
   session->times.structure += msk_clock() - started;
   return MSK_OK;

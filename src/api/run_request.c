@@ -8,6 +8,10 @@
 #include "api/session.h"
 #include "base/error.h"
 
+static const char overflow_warning[] =
+    "the model gave numbers that are infinite or none at all, so this is no picture of what was "
+    "asked for: its weights are too large for the network; was it trained, and converted whole?";
+
 static size_t sequence_bytes(const msk_session *session, size_t items) {
   return items * (size_t)session->model->positions * sizeof(int32_t);
 }
@@ -42,6 +46,7 @@ static msk_status place(msk_session *session, const msk_request *request, msk_er
   session->meter =
       (msk_meter){.user = request->callbacks.user, .note = request->callbacks.on_operation};
   session->sequences = 0;
+  session->overflowed = false;
   session->finished = 0;
   session->stream = (msk_stream){.device = session->model->device,
                                  .pool = session->pool,
@@ -232,6 +237,7 @@ static void score_items(msk_session *session) {
   for (size_t first = 0; first < count; first += room) {
     size_t rows = count - first < room ? count - first : room;
     msk_pass_score(session, session->at.tokens + first * n, rows, session->at.row_score);
+    msk_pass_judge(session, session->at.row_score, rows * n);
     for (size_t r = 0; r < rows; r++) {
       double sum = 0;
       for (size_t i = 1; i < n; i++) sum += (double)session->at.row_score[r * n + i];
@@ -249,6 +255,7 @@ static void decode_items(msk_session *session) {
   for (size_t i = 0; i < (size_t)session->finished; i++) {
     float *pixels = session->at.pixels + i * picture_floats(session);
     msk_pass_decode(session, session->at.tokens + i * n, pixels);
+    msk_pass_judge(session, pixels, picture_floats(session));
     if (session->at.blend != NULL) msk_mask_composite(session, pixels);
   }
   session->times.decode += msk_clock() - started;
@@ -276,6 +283,7 @@ msk_status msk_end(msk_session *session, msk_result *result, msk_error *error) {
       .times = session->times,
       .passes = session->sequences,
       .memory = session->capacity + sizeof *session,
+      .warning = session->overflowed ? overflow_warning : NULL,
   };
   result->candidates = msk_session_candidates(session, &result->candidate_count);
   return MSK_OK;

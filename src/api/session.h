@@ -69,6 +69,7 @@ struct msk_session {
   int group_first, group_count; /* items of the request that are drawn now */
   double started;
   size_t sequences; /* that went through the transformer */
+  bool overflowed;  /* a network gave numbers that are not finite */
   msk_times times;
 };
 
@@ -100,6 +101,8 @@ void msk_pass_target(msk_session *session);
 void msk_pass_logits(msk_session *session, const int32_t *sequences, size_t rows, float *logits);
 void msk_pass_score(msk_session *session, const int32_t *sequences, size_t rows, float *score);
 void msk_pass_decode(msk_session *session, const int32_t *sequence, float *pixels);
+/* To be told of what a network gave: whether all of it is finite. */
+void msk_pass_judge(msk_session *session, const float *values, size_t count);
 /* The denoiser that src/sampling asks; batches of any size, in passes of msk_session_rows()
  * sequences. */
 msk_status msk_denoise_logits(void *user, const int32_t *tokens, const int32_t *unconditional,

@@ -434,6 +434,59 @@ static void test_edit_mask(void **state) {
   msk_session_close(session);
 }
 
+/* One picture of a model with one tensor that is too large; the result's warning. */
+static const char *warning_with(const char *tensor, msk_precision precision, msk_job job) {
+  char file[600];
+  msk_model_options options;
+  msk_model *large = NULL;
+  msk_request request;
+  msk_result result;
+  msk_error error = {0};
+  snprintf(file, sizeof file, "%s/large.safetensors", folder);
+  test_write_overflowing(path, file, tensor);
+  msk_model_options_init(&options);
+  options.precision = precision;
+  api_ok(msk_model_open(&large, file, &options, &error), &error);
+  api_ok(msk_request_init(&request, large, job, "balanced", &error), &error);
+  request.recipe.steps = 2;
+  request.recipe.tail = 0;
+  if (job == MSK_JOB_DRAW) request.picture = &sketch;
+  msk_session *session = api_session(large, &request, 1);
+  api_ok(msk_run(session, &request, &result, &error), &error);
+  const char *warning = result.warning;
+  msk_session_close(session);
+  msk_model_close(large);
+  return warning;
+}
+
+/* Weights that are finite, of which the networks make numbers that are not: at each place where
+ * such a number can come out. */
+static void test_overflow_is_told(void **state) {
+  (void)state;
+  static const char *const drawn[] = {"transformer.TransformerLayer_0.Mlp_0.layer_output.kernel",
+                                      "transformer.MlmLayer_0.mlm_dense.kernel",
+                                      "tokenizer.encoder.Conv_0.kernel",
+                                      "tokenizer.decoder.Conv_5.kernel"};
+  for (size_t i = 0; i < sizeof drawn / sizeof *drawn; i++) {
+    for (int int8 = 0; int8 < 2; int8++) {
+      msk_precision precision = int8 ? MSK_PRECISION_INT8 : MSK_PRECISION_FP32;
+      const char *warning = warning_with(drawn[i], precision, MSK_JOB_DRAW);
+      if (warning == NULL) fail_msg("%s, int8 %d: no warning", drawn[i], int8);
+      assert_non_null(strstr(warning, "weights"));
+      if (i == 2) continue; /* generating encodes nothing */
+      assert_non_null(warning_with(drawn[i], precision, MSK_JOB_GENERATE));
+    }
+  }
+  msk_request request;
+  msk_result result;
+  msk_error error = {0};
+  generate_request(&request, 1);
+  msk_session *session = api_session(model, &request, 1);
+  api_ok(msk_run(session, &request, &result, &error), &error);
+  assert_null(result.warning);
+  msk_session_close(session);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_model_defaults),
                                      cmocka_unit_test(test_nothing_lingers),
@@ -447,6 +500,7 @@ int main(void) {
                                      cmocka_unit_test(test_preview_changes_nothing),
                                      cmocka_unit_test(test_empty_sketch),
                                      cmocka_unit_test(test_equal_requests),
-                                     cmocka_unit_test(test_edit_mask)};
+                                     cmocka_unit_test(test_edit_mask),
+                                     cmocka_unit_test(test_overflow_is_told)};
   return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -705,6 +705,34 @@ static void test_white(void **state) {
   msk_image_free(&image);
 }
 
+/* Finite weights that lead to infinite numbers: a warning, once, and in each picture's object. */
+static void test_overflow(void **state) {
+  (void)state;
+  const char *model = in_folder("large.safetensors");
+  test_write_overflowing(model_of("tiny"), model, "transformer.MlmLayer_0.mlm_dense.kernel");
+  run_result r = RUN("generate", "--class", "3", "--steps", "2", "--count", "2", "--model", model,
+                     "--json", "-o", in_folder("large.png"));
+  assert_int_equal(r.code, 0);
+  const char *told = strstr(r.err, "masksketch: warning: the model gave numbers");
+  assert_non_null(told);
+  assert_null(strstr(told + 20, "warning: the model gave numbers"));
+  json_t *object = json_loads(r.out, JSON_DISABLE_EOF_CHECK, NULL);
+  assert_int_equal(json_array_size(json_object_get(object, "warnings")), 1);
+  json_decref(object);
+  run_free(&r);
+  /* candidates have scores that are none */
+  r = RUN("draw", golden_path("tiny/input/sketch0.png"), "--class", "3", "--steps", "4",
+          "--candidates", "4", "--model", model, "--json", "-o", in_folder("large.png"));
+  if (r.code != 0) fail_msg("%s", r.err);
+  assert_non_null(strstr(r.err, "warning"));
+  run_free(&r);
+  r = RUN("generate", "--class", "3", "--steps", "2", "--model", model, "--quiet", "-o",
+          in_folder("large.png"));
+  assert_int_equal(r.code, 0);
+  assert_string_equal(r.err, "");
+  run_free(&r);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_names),
                                      cmocka_unit_test(test_same_bytes),
@@ -729,6 +757,7 @@ int main(void) {
                                      cmocka_unit_test(test_tokens_are_the_picture),
                                      cmocka_unit_test(test_stored_in_codes),
                                      cmocka_unit_test(test_class_names),
-                                     cmocka_unit_test(test_white)};
+                                     cmocka_unit_test(test_white),
+                                     cmocka_unit_test(test_overflow)};
   return cmocka_run_group_tests(tests, set_up_models, tear_down_models);
 }

@@ -290,12 +290,38 @@ static void test_transparent_image(void **state) {
   free(photo);
 }
 
+/* A model whose weights lead to infinite numbers: told of the job, and of OpenAI's pictures. */
+static void test_overflow(void **state) {
+  (void)state;
+  test_write_overflowing(getenv("MASKSKETCH_MODEL"), in_folder("large.safetensors"),
+                         "transformer.MlmLayer_0.mlm_dense.kernel");
+  served large = SERVE("--quiet", "--model", in_folder("large.safetensors"));
+  json_t *object = run_job(&large, "/v1/generate", "{\"class\": 1, \"steps\": 2}");
+  json_t *warnings = json_object_get(object, "warnings");
+  assert_int_equal(json_array_size(warnings), 1);
+  assert_non_null(strstr(json_string_value(json_array_get(warnings, 0)), "infinite"));
+  json_decref(object);
+  object = run_job(&server, "/v1/generate", "{\"class\": 1, \"steps\": 2}");
+  assert_int_equal(json_array_size(json_object_get(object, "warnings")), 0);
+  json_decref(object);
+  reply r = POST(&large, "/v1/images/generations", "{\"prompt\": \"teapot\"}");
+  assert_int_equal(r.status, 200);
+  object = reply_json(&r);
+  assert_int_equal(json_array_size(json_object_get(object, "warnings")), 1);
+  json_decref(object);
+  r = POST(&large, "/v1/images/generations", "{\"prompt\": \"teapot\", \"stream\": true}");
+  assert_non_null(strstr(r.body, "\"warnings\":[\"the model gave"));
+  reply_free(&r);
+  assert_int_equal(serve_stop(&large, SIGTERM), 0);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_prompts),         cmocka_unit_test(test_optional_fields),
       cmocka_unit_test(test_sizes),           cmocka_unit_test(test_addresses),
       cmocka_unit_test(test_models),          cmocka_unit_test(test_stream),
       cmocka_unit_test(test_drawing_is_sent), cmocka_unit_test(test_transparent_image),
+      cmocka_unit_test(test_overflow),
   };
   return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -120,6 +120,25 @@ void assert_close_at(const float *a, const float *b, size_t count, double tolera
   _fail(file, line);
 }
 
+void test_write_overflowing(const char *from, const char *to, const char *tensor) {
+  const float huge = 3e38f;
+  char key[256];
+  size_t count, begin = 0, end = 0;
+  uint64_t header;
+  uint8_t *bytes = test_read_file(from, &count);
+  memcpy(&header, bytes, 8);
+  snprintf(key, sizeof key, "\"%s\":{", tensor);
+  const uint8_t *at = memmem(bytes + 8, header, key, strlen(key));
+  assert_non_null(at);
+  const char *offsets = memmem(at, header - (size_t)(at - bytes - 8), "data_offsets", 12);
+  assert_int_equal(sscanf(offsets, "data_offsets\":[%zu,%zu]", &begin, &end), 2);
+  for (size_t i = begin; i < end; i += sizeof huge)
+    memcpy(bytes + 8 + header + i, &huge, sizeof huge);
+  FILE *file = fopen(to, "wb");
+  assert_true(file != NULL && fwrite(bytes, 1, count, file) == count && fclose(file) == 0);
+  free(bytes);
+}
+
 static void *counting_allocate(void *user, size_t bytes) {
   counting_allocator *counting = user;
   long call = __atomic_add_fetch(&counting->calls, 1, __ATOMIC_SEQ_CST);

@@ -6,6 +6,9 @@
 #include "serve.h"
 
 #include <fcntl.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <signal.h>
 #include <spawn.h>
 #include <stdlib.h>
@@ -21,7 +24,13 @@
 #include "score.h"
 #include "worker.h"
 
-enum { DRAIN_SECONDS = 8, KEY_BYTES = 512, LEAST_KEY = 16 };
+enum {
+  DRAIN_SECONDS = 8,
+  KEY_BYTES = 512,
+  LEAST_KEY = 16,
+  LARGE_BLOCK = 1 << 20,
+  MOST_ARENAS = 4
+};
 
 /* What has to be undone at the end. */
 typedef struct running {
@@ -155,7 +164,19 @@ static void run(running *r, const sigset_t *signals) {
   }
 }
 
+/* Bodies and pictures are large, and many threads hold them: what one has freed is the system's
+ * again at once. glibc would raise its threshold to the largest block that was ever freed, and keep
+ * such blocks in an arena for each thread. */
+static void return_large_blocks(void) {
+#ifdef __GLIBC__
+  mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK);
+  mallopt(M_TRIM_THRESHOLD, LARGE_BLOCK);
+  mallopt(M_ARENA_MAX, MOST_ARENAS);
+#endif
+}
+
 msk_status server_run(const server_config *config, msk_error *error) {
+  return_large_blocks();
   running r = {.server = {.config = *config, .body_bytes = (size_t)config->body_megabytes << 20},
                .listener = {.socket = -1},
                .gallery = -1};

@@ -4,7 +4,7 @@
  * the default model: its pictures come and are the same, each hostile body is answered, memory
  * stays below 600 MB, and SIGTERM is heard. How much longer the honest client waits is printed,
  * rounds with and without the others in turn; no time is asserted. MSK_TEST_ROUNDS says how many
- * (3 if not said). */
+ * (1 if not said). */
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -167,8 +167,8 @@ static int compare_numbers(const void *left, const void *right) {
 
 static int rounds_wanted(void) {
   const char *text = getenv("MSK_TEST_ROUNDS");
-  int rounds = text == NULL ? 3 : atoi(text);
-  return rounds < 1 || rounds > MOST_ROUNDS ? 3 : rounds;
+  int rounds = text == NULL ? 1 : atoi(text);
+  return rounds < 1 || rounds > MOST_ROUNDS ? 1 : rounds;
 }
 
 static void run_rounds(void) {

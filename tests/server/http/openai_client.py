@@ -31,7 +31,7 @@ def size_of(picture):
 # The pictures are those of the command line.
 answer = client.images.generate(model="masksketch", prompt="a photo of a teapot", n=2, response_format="b64_json", extra_body={"seed": 7})
 pictures = [base64.b64decode(entry.b64_json) for entry in answer.data]
-subprocess.run([program, "generate", "--quiet", "--model", f"{work}/tiny.safetensors", "--class", "teapot", "--seed", "7", "--count", "2",
+subprocess.run([program, "generate", "--quiet", "--force", "--model", f"{work}/tiny.safetensors", "--class", "teapot", "--seed", "7", "--count", "2",
                 "-o", f"{work}/teapot.png"], check=True)
 for number, picture in enumerate(pictures, 1):
     assert picture == open(f"{work}/teapot-{number}.png", "rb").read(), f"picture {number} differs from the command line's"
@@ -56,7 +56,7 @@ assert size_of(base64.b64decode(same.data[0].b64_json)) == (128, 128)
 # An opaque image without a mask is a drawing.
 answer = client.images.edit(image=[("drawing.png", photo)], prompt="a mug", extra_body={"seed": 5, "moderation": "low"})
 open(f"{work}/drawing.png", "wb").write(photo)
-subprocess.run([program, "draw", f"{work}/drawing.png", "--quiet", "--model", f"{work}/tiny.safetensors", "--class", "mug", "--seed", "5",
+subprocess.run([program, "draw", f"{work}/drawing.png", "--quiet", "--force", "--model", f"{work}/tiny.safetensors", "--class", "mug", "--seed", "5",
                 "-o", f"{work}/drawn.png"], check=True)
 assert base64.b64decode(answer.data[0].b64_json) == open(f"{work}/drawn.png", "rb").read()
 

@@ -14,7 +14,7 @@ work=$(cd "$work" && pwd)
 # The tiny network of the golden data, with names for its classes.
 printf '%s\n' "goldfish, Carassius auratus" teapot mug house tree car apple bird fish "house finch" >"$work/names.txt"
 "$program" convert --quiet --tokenizer tests/golden/tiny/tokenizer_imagenet128_checkpoint --transformer tests/golden/tiny/maskgit_imagenet128_checkpoint \
-  --classes "$work/names.txt" -o "$work/tiny.safetensors"
+  --classes "$work/names.txt" --force -o "$work/tiny.safetensors"
 
 : >"$work/address"
 "$program" serve --quiet --model "$work/tiny.safetensors" >"$work/address" &

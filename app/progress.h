@@ -19,9 +19,9 @@ typedef struct progress {
 } progress;
 
 double progress_clock(void);
-bool progress_is_terminal(void);
+bool progress_is_terminal(void); /* standard error is a terminal that understands escapes */
 /* Columns of a terminal, at most 80; 80 where it is none or does not tell. */
-int progress_columns(int descriptor); /* standard error is a terminal that understands escapes */
+int progress_columns(int descriptor);
 void progress_start(progress *p, bool quiet, int pictures);
 void progress_step(progress *p, const msk_step_info *info, int picture, int pictures_together);
 /* Takes the line away, before anything else is printed. */

@@ -6,10 +6,10 @@
  * once, and everything runs once before it counts. */
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "app/cancel.h"
+#include "app/progress.h"
 #include "bench.h"
 
 enum { SHORT_STEPS = 3 };
@@ -23,12 +23,6 @@ typedef struct job {
   double flop, step_flop, encode_flop, decode_flop;
   bool steps_only;
 } job;
-
-static double now(void) {
-  struct timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
 
 /* ---- operations ---- */
 
@@ -192,9 +186,9 @@ static msk_status run_rounds(const bench *b, bench_result *result, job *forward,
     tell_progress(b, precision, round);
     for (int k = 0; k < 3 && status == MSK_OK; k++) {
       if (jobs[k]->session == NULL || !again(b, spent[k], kinds, round)) continue;
-      double started = now();
+      double started = progress_clock();
       status = run_job(jobs[k], error);
-      spent[k] += now() - started;
+      spent[k] += progress_clock() - started;
       if (status != MSK_OK) break;
       if (k == 0)
         keep(&result->items[BENCH_FORWARD], forward->result.times.conditional, forward->flop);
@@ -290,10 +284,10 @@ msk_status bench_measure(bench *b, msk_precision precision, msk_error *error) {
   options.decode_precision =
       b->options->decode_precision >= 0 ? (msk_precision)b->options->decode_precision : precision;
   options.threads = b->all.threads;
-  double started = now();
+  double started = progress_clock();
   msk_status status = msk_model_open(&model, b->path, &options, error);
   if (status != MSK_OK) return status;
-  result->load_seconds = now() - started;
+  result->load_seconds = progress_clock() - started;
   msk_model_get_info(model, &b->info);
   snprintf(b->isa, sizeof b->isa, "%s", b->info.isa);
   status = measure_model(b, model, result, msk_precision_name(precision), error);

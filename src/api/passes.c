@@ -2,16 +2,9 @@
  *
  * passes.c - the networks' passes of a request, and the denoiser made of them (session.h). */
 #include <string.h>
-#include <time.h>
 
 #include "api/session.h"
 #include "compute/meter.h"
-
-double msk_clock(void) {
-  struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
 
 static size_t positions(const msk_session *session) { return (size_t)session->model->positions; }
 

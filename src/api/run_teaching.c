@@ -6,10 +6,10 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "api/model.h"
 #include "base/bytes.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "model/adapter.h"
@@ -35,12 +35,6 @@ struct teaching {
   size_t lesson_count, replayed_count, cells;
   msk_teach_progress progress;
 };
-
-static double now(void) {
-  struct timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
 
 static msk_status out_of_memory(const struct teaching *t) {
   return msk_fail(t->error, MSK_ERROR_MEMORY, "no memory for the lessons");
@@ -328,14 +322,14 @@ static msk_status open_teacher(struct teaching *t) {
 static msk_status train(struct teaching *t) {
   msk_teacher *teacher = t->teacher;
   msk_status status = MSK_OK;
-  double started = now();
+  double started = msk_clock();
   double loss =
       msk_teacher_loss(teacher, t->lessons, t->lesson_count, t->replayed, t->replayed_count);
   /* how long a step takes is known before the first that counts */
-  t->progress.seconds_left = (now() - started) * t->options->steps;
+  t->progress.seconds_left = (msk_clock() - started) * t->options->steps;
   t->progress.loss = loss;
   status = tell(t, MSK_TEACH_TRAINING, 0, t->options->steps);
-  started = now();
+  started = msk_clock();
   while (status == MSK_OK && teacher->step < t->options->steps) {
     loss = msk_teacher_loss(teacher, t->lessons, t->lesson_count, t->replayed, t->replayed_count);
     if (!isfinite(loss))
@@ -343,8 +337,8 @@ static msk_status train(struct teaching *t) {
                       "the loss is not finite at step %ld: a smaller rate may help", teacher->step);
     msk_teacher_update(teacher);
     t->progress.loss += 0.05 * (loss - t->progress.loss);
-    t->progress.seconds_left =
-        (now() - started) / (double)teacher->step * (double)(t->options->steps - teacher->step);
+    t->progress.seconds_left = (msk_clock() - started) / (double)teacher->step *
+                               (double)(t->options->steps - teacher->step);
     status = tell(t, MSK_TEACH_TRAINING, teacher->step, t->options->steps);
   }
   return status;

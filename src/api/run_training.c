@@ -11,13 +11,8 @@
 #include <unistd.h>
 
 #include "api/training_run.h"
+#include "base/clock.h"
 #include "base/sha256.h"
-
-static double now(void) {
-  struct timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
 
 /* ---- what stages share ---- */
 
@@ -175,7 +170,7 @@ static bool report(training_run *run, bool waits, bool logged) {
 
 static msk_status save(training_run *run) {
   char path[TRAINING_PATH];
-  run->saved = now();
+  run->saved = msk_clock();
   return msk_course_save(run->course, training_path(run, run->stage->checkpoint, path), run->error);
 }
 
@@ -196,7 +191,7 @@ static msk_status log_progress(training_run *run, bool *stop) {
   memset(run->sums, 0, sizeof run->sums);
   memset(run->counts, 0, sizeof run->counts);
   run->trained = run->steps = 0;
-  run->logged = now();
+  run->logged = msk_clock();
   return MSK_OK;
 }
 
@@ -214,7 +209,7 @@ static msk_status wait_for_objects(training_run *run, bool *stop) {
 }
 
 static msk_status take_step(training_run *run, bool *stop) {
-  double started = now();
+  double started = msk_clock();
   msk_status status = run->stage->step(run);
   if (status != MSK_OK) return status;
   if (!isfinite(run->sums[0]) || !isfinite(run->progress.gradient_norm))
@@ -222,7 +217,7 @@ static msk_status take_step(training_run *run, bool *stop) {
                     "the loss is not finite at step %ld: smaller rates may help; the last "
                     "checkpoint is kept",
                     run->course->step);
-  run->trained += now() - started;
+  run->trained += msk_clock() - started;
   run->steps++;
   *stop = report(run, false, false);
   return MSK_OK;
@@ -231,12 +226,13 @@ static msk_status take_step(training_run *run, bool *stop) {
 static msk_status run_steps(training_run *run) {
   bool stop = false;
   msk_status status = MSK_OK;
-  run->logged = run->saved = now();
+  run->logged = run->saved = msk_clock();
   while (status == MSK_OK && !stop && !msk_course_is_done(run->course)) {
     status = wait_for_objects(run, &stop);
     if (status == MSK_OK && !stop) status = take_step(run, &stop);
-    if (status == MSK_OK && now() - run->saved > run->options->save_seconds) status = save(run);
-    if (status == MSK_OK && !stop && now() - run->logged > run->options->log_seconds)
+    if (status == MSK_OK && msk_clock() - run->saved > run->options->save_seconds)
+      status = save(run);
+    if (status == MSK_OK && !stop && msk_clock() - run->logged > run->options->log_seconds)
       status = log_progress(run, &stop);
   }
   if (status == MSK_OK) status = save(run);

@@ -13,6 +13,7 @@
 #define MSK_API_SESSION_H
 
 #include "api/model.h"
+#include "base/clock.h"
 #include "base/pool.h"
 #include "compute/meter.h"
 #include "sampling/sampler.h"
@@ -122,7 +123,5 @@ bool msk_mask_latent(const msk_session *session, uint8_t *edit_mask);
 void msk_mask_blend(msk_session *session);
 /* pixels = pixels * blend + photo * (1 - blend) */
 void msk_mask_composite(const msk_session *session, float *pixels);
-
-double msk_clock(void); /* seconds, monotonic */
 
 #endif

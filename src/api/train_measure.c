@@ -3,9 +3,9 @@
  * train_measure.c - msk_train_measure(): steps of training on tokens drawn at random, for the
  * clock. What such a step computes does not depend on what the tokens say. */
 #include <string.h>
-#include <time.h>
 
 #include "api/model.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "compute/meter.h"
@@ -28,15 +28,9 @@ struct measure {
   int32_t *shown, *target;
   bool *mask;
   msk_meter meter;
-  double flop;  /* noted in the step that runs */
+  double flop; /* noted in the step that runs */
   bool counts; /* the step that runs */
 };
-
-static double now(void) {
-  struct timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
 
 static void note(void *user, const char *pass, const char *name, double seconds, double flop) {
   struct measure *m = user;
@@ -86,10 +80,8 @@ static msk_status create(struct measure *m, msk_error *error) {
 
 static void step(struct measure *m, long number) {
   const msk_rates rates = {.adam = 1e-3f, .muon = 1e-3f, .average = 2e-3f, .step = number};
-  msk_masked_batch batch = {.batch = (size_t)m->options->batch,
-                            .shown = m->shown,
-                            .target = m->target,
-                            .mask = m->mask};
+  msk_masked_batch batch = {
+      .batch = (size_t)m->options->batch, .shown = m->shown, .target = m->target, .mask = m->mask};
   m->flop = 0;
   memset(m->gradients, 0, m->params->floats * sizeof(float));
   msk_meter_begin(&m->optimiser->stream, "train");
@@ -103,9 +95,9 @@ static void run(struct measure *m) {
   step(m, 1);
   m->counts = true;
   for (int i = 0; i < m->options->steps; i++) {
-    double started = now();
+    double started = msk_clock();
     step(m, i + 2);
-    if (m->options->on_step(m->options->user, now() - started, m->flop) != 0) return;
+    if (m->options->on_step(m->options->user, msk_clock() - started, m->flop) != 0) return;
   }
 }
 

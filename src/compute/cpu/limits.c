@@ -6,8 +6,8 @@
  * instruction. A loop's best run counts: other work on the machine can only slow it down. */
 #include <stdint.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/pool.h"
@@ -91,12 +91,6 @@ static const loop loops[] = {
     {NULL, false, NULL, 0, NULL, NULL},
 };
 
-static double now(void) {
-  struct timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
-
 /* ---- arithmetic ---- */
 
 struct loop_job {
@@ -114,15 +108,15 @@ static void run_loop(void *user, size_t index, int worker) {
 /* Operations a second, in 10^9: the best of several short runs, each of a few milliseconds. */
 static double measure_loop(const loop *chosen, msk_pool *pool, double seconds) {
   struct loop_job job = {.loop = chosen, .turns = 20000};
-  double best = 0, end = now() + seconds;
+  double best = 0, end = msk_clock() + seconds;
   do {
-    double start = now();
+    double start = msk_clock();
     msk_pool_run(pool, (size_t)msk_pool_threads(pool), run_loop, &job);
-    double took = now() - start, rate = 1e-9 * chosen->operations * LOOP_OPERATIONS *
-                                        (double)job.turns * msk_pool_threads(pool) / took;
+    double took = msk_clock() - start, rate = 1e-9 * chosen->operations * LOOP_OPERATIONS *
+                                              (double)job.turns * msk_pool_threads(pool) / took;
     if (rate > best) best = rate;
     if (took < 2e-3) job.turns *= 2;
-  } while (now() < end);
+  } while (msk_clock() < end);
   return best;
 }
 
@@ -150,14 +144,14 @@ static void read_part(void *user, size_t index, int worker) {
 
 static double measure_memory(const uint64_t *words, msk_pool *pool, double seconds) {
   struct read_job job = {.words = words};
-  double best = 0, end = now() + seconds;
+  double best = 0, end = msk_clock() + seconds;
   do {
-    double start = now();
+    double start = msk_clock();
     msk_pool_run(pool, READ_TASKS, read_part, &job);
-    double rate = 1e-9 * (double)read_bytes / (now() - start);
+    double rate = 1e-9 * (double)read_bytes / (msk_clock() - start);
     /* the sums are used: nothing may be left out */
     if (rate > best && job.sums[0] == 0) best = rate;
-  } while (now() < end);
+  } while (msk_clock() < end);
   return best;
 }
 

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+// What is asked of the server, and the one job that runs.
+import { cancelJob, getBlob, runJob } from "./api.js";
+import { toDataUrl } from "./blobs.js";
+import { $, complain, toast, whisper } from "./dom.js";
+import { keep } from "./history.js";
+import { leaveModes } from "./modes.js";
+import { item, show, showStrip, thumb } from "./picture.js";
+import { setSeed } from "./settings.js";
+import { classBox, editBox, lambda, pad, page, randomSeed, recipeValue, settings, sketch, snapshot, stage } from "./state.js";
+import { flatten, inkOnPaper, lambdaMap } from "./strokes.js";
+
+export const CLIENT = Array.from(crypto.getRandomValues(new Uint8Array(12)), (b) => b.toString(16).padStart(2, "0")).join("");
+
+// The keys set by hand that act in a job under the recipe.
+const chosenKeys = (job) => Object.fromEntries(Object.entries(settings.set).filter(([key]) => recipeValue(key, job) !== undefined));
+const isUntouched = () => page.held !== null && sketch.active.at(-1) === page.held.op;
+
+export function request(job, cls, over = {}) {
+	const body = { class: cls.id, seed: settings.seed, recipe: settings.recipe, count: settings.count, set: chosenKeys(job), ...over };
+	if (settings.firstItem) body.first_item = settings.firstItem;
+	if (job !== "draw") return body;
+	const { lambda: strict, map } = lambdaMap(pad.ops, lambda(), page.server.size);
+	body.lambda = strict;
+	if (map) body.lambda_map = map.toDataURL("image/png");
+	if (isUntouched()) {
+		if (page.held.tokens) body.sketch_tokens = page.held.tokens;
+		if (page.held.map && !map) body.lambda_map = page.held.map;
+	}
+	if (!body.sketch_tokens) {
+		body.sketch = inkOnPaper(pad.ink.canvas, 2 * page.server.size).toDataURL("image/png");
+		body.invert = "no";
+	}
+	return body;
+}
+
+// ---- Running a job ----
+const timeLeft = (s) => (typeof s === "number" ? `${s < 10 ? s.toFixed(1) : Math.round(s)} s left` : "");
+
+function working(on, text = "") {
+	$("working").hidden = !on;
+	$("time-left").textContent = text;
+	if (on) $("progress").removeAttribute("value");
+}
+export function stop(quiet = true) {
+	if (!page.running) return;
+	page.running.abort.abort();
+	if (page.running.id && !page.running.live) cancelJob(page.running.id);
+	page.running = null;
+	working(false);
+	if (quiet) return;
+	stage.endPreview();
+	if (page.current) showStrip();
+	whisper("Cancelled");
+}
+
+export async function run(job, body, entry) {
+	const me = { abort: new AbortController(), id: null, live: entry.live };
+	const { signal } = me.abort, images = [];
+	const load = (i) => {
+		images[i.index] ??= getBlob(i.url, { signal }).then((blob) => {
+			if (page.running === me && body.count > 1) $("strip").append(thumb(blob, `Candidate ${i.index + 1}`));
+			return { blob, item: i.item, scores: i.scores ?? {} };
+		});
+	};
+	if (page.running?.live && !me.live && page.running.id) cancelJob(page.running.id);
+	stop();
+	page.running = me;
+	complain(null);
+	if (!me.live) working(true, "Sending");
+	$("strip").replaceChildren();
+	$("strip").hidden = body.count < 2;
+	try {
+		const finished = await runJob(job, body, {
+			signal,
+			on: {
+				accepted: (j) => { me.id = entry.jobId = j.id; if (signal.aborted && !(me.live && page.running?.live)) cancelJob(j.id); },
+				waiting: (s) => working(true, `The server is busy; again in ${s} s`),
+				queued: (j) => { if (!me.live) working(true, j.position ? `${j.position} before this one` : "Next"); },
+				step: (s) => {
+					if (s.preview && page.running === me) stage.showPreview(s.preview.url);
+					if (me.live) return;
+					$("progress").value = (s.index + s.step / s.steps) / body.count;
+					$("time-left").textContent = [body.count > 1 ? `${s.index + 1} of ${body.count}` : "", timeLeft(s.seconds_left)].filter(Boolean).join(" · ");
+				},
+				image: load,
+			},
+		});
+		finished.images.forEach(load);
+		entry.items = await Promise.all(images);
+		entry.seed = finished.seed;
+		entry.steps = finished.steps ?? finished.settings?.steps;
+		if (page.running !== me) return false;
+		page.running = null;
+		working(false);
+		show(entry);
+		const [warning] = finished.warnings ?? [];
+		if (warning && !me.live) toast(`${warning[0].toUpperCase()}${warning.slice(1)}.`);
+		return true;
+	} catch (error) {
+		if (page.running !== me) return false; // something newer has taken over
+		page.running = null;
+		working(false);
+		stage.endPreview();
+		if (page.current) showStrip();
+		if (error.name !== "AbortError" && error.message !== "Cancelled") complain(error);
+		return false;
+	}
+}
+
+// The class in a box; if there is none, the page says so there and null is returned.
+async function classOf(box) {
+	try {
+		const cls = await box.resolve(), typed = box.input.value.trim();
+		if (cls) return cls;
+		complain(typed ? `The model knows no “${typed}”; choose one of its classes.` : "Say what it is first.");
+		box.input.ariaInvalid = "true";
+		box.input.focus();
+	} catch (error) { complain(error); }
+	return null;
+}
+
+export async function draw() {
+	complain(null);
+	const cls = await classOf(classBox);
+	if (!cls) return;
+	if (stage.mode !== "show") leaveModes();
+	const seen = page.current?.live && page.running?.live !== false; // what live mode shows is what is wanted: the same seed
+	if (!settings.lock && !seen && page.current) setSeed(randomSeed());
+	const job = sketch.isEmpty && !isUntouched() ? "generate" : "draw";
+	const entry = { job, cls, settings: snapshot(cls), ops: flatten(sketch.active), chosen: 0, live: false };
+	if (job === "generate") toast("Draw something first: with nothing drawn this is a picture of the class alone.");
+	const box = $("stage").getBoundingClientRect();
+	if (box.top > innerHeight * 0.6) $("photo").scrollIntoView({ behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth", block: "start" });
+	if (await run(job, request(job, cls), entry)) keep(entry);
+}
+
+export async function repaint() {
+	complain(null);
+	const cls = await classOf(editBox);
+	if (!cls) return;
+	const photo = await toDataUrl(item().blob), mask = stage.maskPicture();
+	if (!settings.lock) setSeed(randomSeed());
+	const entry = { job: "edit", cls, settings: snapshot(cls), ops: page.current.ops ?? [], chosen: 0, live: false };
+	leaveModes();
+	if (await run("edit", request("edit", cls, { photo, mask }), entry)) keep(entry);
+}

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+// The drawing's side: its tools, the paper under it, and what is kept of it.
+import { getJson } from "./api.js";
+import { small } from "./blobs.js";
+import { $, $$, complain, press, toast, whisper } from "./dom.js";
+import { page, pad, remember, sketch } from "./state.js";
+import * as store from "./store.js";
+import { inkOnPaper, loadPicture } from "./strokes.js";
+
+let marks = "free";
+
+export function setTool(name) {
+	pad.tool = name === "guide" ? marks : name;
+	press("tool", name);
+	$("guide-bar").hidden = name !== "guide";
+	$("width").value = pad.widths[pad.widthName];
+}
+export function setMark(mark) {
+	marks = pad.tool = mark;
+	press("mark", mark);
+}
+export function setWidth(w) {
+	pad.widths[pad.widthName] = Math.min(240, Math.max(4, Math.round(w)));
+	$("width").value = pad.widths[pad.widthName];
+	remember();
+}
+const mirrorNames = ["off", "left and right", "four ways"];
+export function setMirror(m) {
+	pad.mirror = m;
+	$("mirror").ariaLabel = `Mirror: ${mirrorNames[m]}`;
+	$("mirror").title = `Mirror: ${mirrorNames[m]} (M)`;
+	$("mirror").ariaPressed = String(m > 0);
+	const [upright, level] = $$(".axis");
+	upright.hidden = m < 1;
+	level.hidden = m < 2;
+}
+export function setPressure(on) {
+	pad.pressure = on;
+	$("pressure").ariaPressed = String(on);
+}
+export const undo = () => { if (sketch.undo()) whisper("Undone"); };
+export const redo = () => { if (sketch.redo()) whisper("Redone"); };
+export function clearPad() {
+	if (sketch.hasMarks) sketch.push({ k: "c", l: "map" });
+	if (!sketch.isEmpty) sketch.push({ k: "c", l: "ink" });
+}
+
+let saveTimer;
+sketch.addEventListener("change", () => {
+	$("undo").disabled = !sketch.canUndo;
+	$("redo").disabled = !sketch.canRedo;
+	$("fill").disabled = sketch.isEmpty;
+	$("clear").disabled = sketch.isEmpty && !sketch.hasMarks;
+	$("clear-marks").disabled = !sketch.hasMarks;
+	$("paper-hint").hidden = !sketch.isEmpty || page.trace !== null;
+	clearTimeout(saveTimer);
+	saveTimer = setTimeout(() => store.put("sketch", sketch.toJSON()), 150);
+});
+pad.addEventListener("mark", () => {
+	$("paper-hint").hidden = true;
+});
+addEventListener("pagehide", () => store.put("sketch", sketch.toJSON()));
+
+export const drawFirst = () => toast("Draw something first.");
+
+// The drawing cut to its ink, as `--fit ink` does it; marks would not lie on their lines any more.
+export async function fillPaper() {
+	if (sketch.isEmpty) return drawFirst();
+	const before = sketch.index, sent = inkOnPaper(pad.ink.canvas, 1024).toDataURL("image/png");
+	try {
+		const src = await small((await getJson("/v1/prepare", { method: "POST", json: { sketch: sent, fit: "ink", invert: "no", photo_of_paper: "no" } })).sketch);
+		await loadPicture(src);
+		if (sketch.index === before) sketch.push({ k: "r", ops: [{ k: "i", src }] });
+	} catch (error) { complain(error); }
+}
+
+export function setTrace(src, opacity = 30) {
+	page.trace = src ? { src, opacity } : null;
+	const img = $("paper").querySelector(".trace");
+	img.hidden = !src;
+	if (src) img.src = src;
+	img.style.opacity = opacity / 100;
+	$("trace-bar").hidden = !src;
+	$("trace-opacity").value = opacity;
+	$("paper-hint").hidden = !sketch.isEmpty || page.trace !== null;
+	if (page.trace) store.put("trace", page.trace);
+	else store.remove("trace");
+}

@@ -10,7 +10,6 @@
 
 #include "api/model.h"
 #include "base/error.h"
-#include "base/int8.h"
 #include "base/json_tree.h"
 #include "base/memory.h"
 
@@ -72,20 +71,6 @@ static float *take(struct making *m, size_t floats) {
   return msk_arena_take(&m->arena, floats, sizeof(float));
 }
 
-/* In float32; of int8 with its scales. */
-static void read_base(const struct making *m, const msk_tensor *tensor, float *values) {
-  char name[2 * MSK_WEIGHT_NAME];
-  if (tensor->dtype != MSK_DTYPE_I8) {
-    msk_tensor_to_f32(tensor, 0, tensor->elements, values);
-    return;
-  }
-  snprintf(name, sizeof name, "%s%s", tensor->name, MSK_WEIGHT_SCALES);
-  const msk_tensor *scales = msk_weight_file_find(m->adapted->base, name);
-  msk_tensor_to_f32(scales, 0, scales->elements, m->scratch);
-  msk_int8_values((const int8_t *)tensor->data, m->scratch, scales->elements, 0, tensor->elements,
-                  values);
-}
-
 static void set_data(msk_tensor *tensor, const float *values) {
   tensor->dtype = MSK_DTYPE_F32;
   tensor->bytes = tensor->elements * sizeof(float);
@@ -109,14 +94,15 @@ static msk_status change_matrix(void *user, const msk_adapted_matrix *matrix) {
   while (strcmp(m->tensors[i].name, name) != 0) i++;
   msk_tensor *tensor = &m->tensors[i];
   float *values = take(m, tensor->elements);
+  msk_status status = MSK_OK;
   if (m->arena.base != NULL) {
-    read_base(m, tensor, values);
+    status = msk_weight_values(adapted->base, tensor, values, m->error);
     for (int k = 0; k < adapted->count; k++)
       msk_adapter_add(&adapted->adapters[k], matrix, (float)m->choices[k].weight, m->scratch,
                       values);
   }
   set_data(tensor, values);
-  return MSK_OK;
+  return status;
 }
 
 /* Rows for the classes, before the last: of their adapters, or zeros, for nobody asks for the
@@ -157,7 +143,7 @@ static void list_tensors(struct making *m) {
 
 static msk_status measure_scratch(void *user, const msk_adapted_matrix *matrix) {
   struct making *m = user;
-  size_t most = matrix->out; /* the scales of int8 */
+  size_t most = 0;
   for (int i = 0; i < m->adapted->count; i++) {
     size_t floats = msk_adapter_scratch(&m->adapted->adapters[i], matrix);
     if (floats > most) most = floats;
@@ -166,12 +152,12 @@ static msk_status measure_scratch(void *user, const msk_adapted_matrix *matrix) 
   return MSK_OK;
 }
 
-static void change(struct making *m, const msk_maskgit_config *config) {
+static msk_status change(struct making *m, const msk_maskgit_config *config) {
   m->arena.used = 0;
   list_tensors(m);
   insert_rows(m, WORDS, true);
   insert_rows(m, WORD_BIASES, false);
-  msk_adapter_each_matrix(config, change_matrix, m);
+  return msk_adapter_each_matrix(config, change_matrix, m);
 }
 
 /* Measuring, then placing. */
@@ -181,16 +167,15 @@ static msk_status make_tensors(struct making *m, const msk_maskgit_config *confi
   m->tensors = msk_allocate(allocator, msk_weight_file_count(adapted->base), sizeof *m->tensors);
   if (m->tensors == NULL) return out_of_memory(m);
   msk_adapter_each_matrix(config, measure_scratch, m);
-  change(m, config);
+  msk_status status = change(m, config);
   adapted->floats = m->arena.peak / sizeof(float);
-  if (m->measuring) return MSK_OK;
+  if (m->measuring || status != MSK_OK) return status;
   m->scratch = msk_allocate(allocator, m->scratch_floats, sizeof *m->scratch);
   adapted->values = msk_allocate(allocator, m->arena.peak, 1);
   if (m->scratch == NULL || adapted->values == NULL) return out_of_memory(m);
   m->arena.capacity = m->arena.peak;
   m->arena.base = (char *)adapted->values;
-  change(m, config);
-  return MSK_OK;
+  return change(m, config);
 }
 
 /* ---- metadata ---- */

@@ -273,12 +273,9 @@ static msk_status read_tensor(const struct teaching *t, const msk_param *param) 
   float *values = t->teacher->block + param->offset;
   snprintf(name, sizeof name, "%s%s", MSK_MODEL_TRANSFORMER, param->tensor.name);
   const msk_tensor *tensor = msk_weight_file_find(t->file, name);
-  const char *path = msk_weight_file_path(t->file);
-  msk_status status = msk_tensor_check_finite(tensor, path, t->error);
-  if (status != MSK_OK) return status;
+  msk_status status = msk_weight_values(t->file, tensor, values, t->error);
   size_t row = tensor->elements / tensor->shape[0], grown = param->tensor.elements;
-  msk_tensor_to_f32(tensor, 0, tensor->elements, values);
-  if (grown == tensor->elements) return MSK_OK;
+  if (status != MSK_OK || grown == tensor->elements) return status;
   memcpy(values + grown - row, values + tensor->elements - row, row * sizeof *values);
   memset(values + tensor->elements - row, 0, row * sizeof *values);
   return MSK_OK;

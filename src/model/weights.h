@@ -121,6 +121,11 @@ msk_status msk_weights_next(msk_weight_loader *loader, void *fields);
 /* After binding, whatever became of it: all but what is kept goes. */
 void msk_weights_end(msk_weight_loader *loader);
 
+/* A tensor by itself, all of it in float32: of one in int8, its scales are found beside it. Values
+ * and scales out of range are refused, naming the tensor, and so are scales that do not fit. */
+msk_status msk_weight_values(const msk_weight_file *file, const msk_tensor *tensor, float *values,
+                             msk_error *error);
+
 /* Lists a network's tensors: names below the prefix, F32, no data. Stops at the first status
  * that is not MSK_OK and returns it. */
 typedef msk_status msk_weight_visit(void *user, const msk_tensor *tensor);

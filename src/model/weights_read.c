@@ -171,6 +171,55 @@ static msk_status load_row(const msk_weight_loader *loader, const msk_weight_bou
   return MSK_OK;
 }
 
+/* ---- a tensor by itself ---- */
+
+/* One for each element of its last side, or of its last two. */
+static bool scales_fit(const msk_tensor *tensor, const msk_tensor *scales) {
+  if (scales == NULL || scales->dtype != MSK_DTYPE_F32) return false;
+  if (scales->rank < 1 || scales->rank > 2 || scales->rank > tensor->rank) return false;
+  return memcmp(scales->shape, tensor->shape + tensor->rank - scales->rank,
+                (size_t)scales->rank * sizeof *scales->shape) == 0;
+}
+
+/* Some columns at a time, so that no memory is taken for their scales. */
+static bool multiply_out(const msk_tensor *tensor, const msk_tensor *scales, float *values) {
+  enum { BLOCK = 512 };
+  const int8_t *weights = (const int8_t *)tensor->data;
+  size_t columns = scales->elements;
+  bool good = msk_int8_valid(weights, tensor->elements);
+  for (size_t first = 0; good && first < columns; first += BLOCK) {
+    float of_block[BLOCK];
+    size_t count = columns - first < BLOCK ? columns - first : BLOCK;
+    msk_tensor_to_f32(scales, first, count, of_block);
+    good = msk_int8_scales_valid(of_block, count);
+    for (size_t at = first; at < tensor->elements; at += columns)
+      msk_int8_values(weights + at, of_block, count, 0, count, values + at);
+  }
+  return good;
+}
+
+msk_status msk_weight_values(const msk_weight_file *file, const msk_tensor *tensor, float *values,
+                             msk_error *error) {
+  const char *path = msk_weight_file_path(file);
+  if (tensor->dtype != MSK_DTYPE_I8) {
+    msk_status status = msk_tensor_check_finite(tensor, path, error);
+    if (status == MSK_OK) msk_tensor_to_f32(tensor, 0, tensor->elements, values);
+    return status;
+  }
+  char name[2 * MSK_WEIGHT_NAME];
+  snprintf(name, sizeof name, "%.*s%s", MSK_WEIGHT_NAME, tensor->name, MSK_WEIGHT_SCALES);
+  const msk_tensor *scales = msk_weight_file_find(file, name);
+  if (!scales_fit(tensor, scales))
+    return msk_fail(error, MSK_ERROR_FILE,
+                    "%s: tensor %s is in int8, and %s is missing or does not fit it", path,
+                    tensor->name, name);
+  if (multiply_out(tensor, scales, values)) return MSK_OK;
+  return msk_fail(error, MSK_ERROR_FILE,
+                  "%s: tensor %s holds 8-bit weights or scales that are out of range: is the file "
+                  "damaged?",
+                  path, tensor->name);
+}
+
 /* ---- a group after the other ---- */
 
 /* What was STORED has been packed: the file's pages are given back. */

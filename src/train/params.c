@@ -132,9 +132,8 @@ msk_status msk_params_read(const msk_params *params, const msk_weight_file *file
     if (tensor->elements != param->tensor.elements)
       return msk_fail(error, MSK_ERROR_FILE, "%s: tensor %s has %zu elements, expected %zu", path,
                       name, tensor->elements, param->tensor.elements);
-    msk_status status = msk_tensor_check_finite(tensor, path, error);
+    msk_status status = msk_weight_values(file, tensor, block + param->offset, error);
     if (status != MSK_OK) return status;
-    msk_tensor_to_f32(tensor, 0, tensor->elements, block + param->offset);
   }
   return MSK_OK;
 }

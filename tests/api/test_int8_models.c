@@ -8,6 +8,7 @@
 
 #include "api.h"
 #include "masksketch_tools.h"
+#include "model/weights.h"
 #include "tensor/weight_file.h"
 
 static char *folder;
@@ -429,6 +430,39 @@ static void test_too_large(void **state) {
   msk_model_close(open_model(output, NULL, MSK_PRECISION_OF_FILE));
 }
 
+/* ---- a tensor by itself ---- */
+
+static void test_values(void **state) {
+  (void)state;
+  msk_weight_file *file = open_file(coded), *source = open_file(opened);
+  for (size_t i = 0; i < msk_weight_file_count(source); i++) {
+    const msk_tensor *from = msk_weight_file_at(source, i);
+    float *values = malloc(from->elements * sizeof *values);
+    msk_error error = {0};
+    api_ok(msk_weight_values(file, msk_weight_file_find(file, from->name), values, &error), &error);
+    assert_int_equal(from->dtype, MSK_DTYPE_F32);
+    assert_memory_equal(values, from->data, from->bytes);
+    free(values);
+  }
+  char path[600];
+  snprintf(path, sizeof path, "%s/harmed-value", folder);
+  for (harm kind = CODE_OUT; kind <= UNSIGNED_CODES; kind++) {
+    if (kind == STRANGE_SCALES) continue;
+    write_harmed(path, file, kind);
+    msk_weight_file *harmed = open_file(path);
+    const msk_tensor *victim = msk_weight_file_find(harmed, VICTIM);
+    float *values = malloc(victim->elements * sizeof *values);
+    msk_error error = {.message = ""};
+    if (msk_weight_values(harmed, victim, values, &error) != MSK_ERROR_FILE ||
+        strstr(error.message, VICTIM) == NULL)
+      fail_msg("harm %d: \"%s\"", (int)kind, error.message);
+    free(values);
+    msk_weight_file_close(harmed);
+  }
+  msk_weight_file_close(file);
+  msk_weight_file_close(source);
+}
+
 /* ---- memory ---- */
 
 static void test_no_memory(void **state) {
@@ -484,9 +518,10 @@ static void test_no_memory_to_open(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_contents),  cmocka_unit_test(test_same_bits),
-      cmocka_unit_test(test_precision), cmocka_unit_test(test_converted_again),
-      cmocka_unit_test(test_damages),   cmocka_unit_test(test_too_large),
-      cmocka_unit_test(test_no_memory), cmocka_unit_test(test_no_memory_to_open)};
+      cmocka_unit_test(test_contents),         cmocka_unit_test(test_same_bits),
+      cmocka_unit_test(test_precision),        cmocka_unit_test(test_converted_again),
+      cmocka_unit_test(test_damages),          cmocka_unit_test(test_too_large),
+      cmocka_unit_test(test_values),           cmocka_unit_test(test_no_memory),
+      cmocka_unit_test(test_no_memory_to_open)};
   return cmocka_run_group_tests_name("codes", tests, setup, teardown);
 }

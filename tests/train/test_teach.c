@@ -166,13 +166,14 @@ static const char *inside(const char *name) {
   return path;
 }
 
-static const char *make_model(void) {
-  const char *path = inside("tiny.safetensors");
+static const char *make_model(const char *name, int int8) {
+  const char *path = inside(name);
   msk_convert_options options;
   msk_convert_options_init(&options);
   options.tokenizer_path = "tests/golden/tiny/tokenizer_imagenet128_checkpoint";
   options.transformer_path = "tests/golden/tiny/maskgit_imagenet128_checkpoint";
   options.output_path = path;
+  options.int8 = int8;
   assert_int_equal(msk_convert(&options, NULL), MSK_OK);
   return path;
 }
@@ -191,6 +192,20 @@ static int note(void *user, const msk_teach_progress *p) {
   return seen->stop_at > 0 && p->done >= seen->stop_at;
 }
 
+static void check_opens(const char *path, const char *adapter) {
+  const msk_adapter_choice choice = {adapter, 1};
+  msk_model *model = NULL;
+  msk_model_options opening;
+  msk_error error = {0};
+  int class_id;
+  msk_model_options_init(&opening);
+  opening.adapters = &choice;
+  opening.adapter_count = 1;
+  if (msk_model_open(&model, path, &opening, &error) != MSK_OK) fail_msg("%s", error.message);
+  assert_int_equal(msk_model_class_find(model, "umbrella", &class_id, &error), MSK_OK);
+  msk_model_close(model);
+}
+
 static void test_teach(void **state) {
   static const char *const photos[] = {
       "tests/golden/tiny/input/photo.png", "tests/golden/tiny/input/photo.png",
@@ -204,7 +219,7 @@ static void test_teach(void **state) {
   (void)state;
   folder = test_make_folder();
   msk_teach_options_init(&options);
-  options.model_path = make_model();
+  options.model_path = make_model("tiny.safetensors", 0);
   options.output_path = inside("taught.safetensors");
   options.class_name = "umbrella";
   options.photos = photos;
@@ -230,17 +245,11 @@ static void test_teach(void **state) {
   assert_memory_equal(once, again, bytes[0]);
   free(once);
   free(again);
-  const msk_adapter_choice choice = {options.output_path, 1};
-  msk_model *model = NULL;
-  msk_model_options opening;
-  int class_id;
-  msk_model_options_init(&opening);
-  opening.adapters = &choice;
-  opening.adapter_count = 1;
-  if (msk_model_open(&model, options.model_path, &opening, &error) != MSK_OK)
-    fail_msg("%s", error.message);
-  assert_int_equal(msk_model_class_find(model, "umbrella", &class_id, &error), MSK_OK);
-  msk_model_close(model);
+  check_opens(options.model_path, options.output_path);
+  options.model_path = make_model("small.safetensors", 1);
+  if (msk_teach(&options, &error) != MSK_OK) fail_msg("%s", error.message);
+  assert_true(seen.last < seen.first - 0.1);
+  check_opens(options.model_path, options.output_path);
   options.photo_count = 2;
   assert_int_equal(msk_teach(&options, &error), MSK_ERROR_ARGUMENT);
   assert_string_equal(error.field, "photo_count");

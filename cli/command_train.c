@@ -7,9 +7,11 @@
 #include <stddef.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "app/cancel.h"
 #include "app/progress.h"
+#include "app/report.h"
 #include "commands.h"
 #include "masksketch_tools.h"
 #include "shared_options.h"
@@ -102,14 +104,11 @@ static void put_cell(FILE *file, double value, const char *end) {
   fputs(end, file);
 }
 
-static void write_curve(const struct show *show, const msk_train_progress *p, double peak) {
-  char path[TRAIN_PATH + 16];
+static void put_row(FILE *file, const struct show *show, const msk_train_progress *p, double peak,
+                    bool titled) {
   bool sequences = show->stage == MSK_TRAIN_TRANSFORMER;
   const struct column *columns = sequences ? sequence_columns : picture_columns;
-  snprintf(path, sizeof path, "%s/curves.csv", show->work);
-  FILE *file = fopen(path, "a");
-  if (file == NULL) return;
-  if (ftell(file) == 0) {
+  if (titled) {
     fprintf(file, "step,%s,objects,", sequences ? "sequences" : "pictures");
     for (const struct column *c = columns; c->name != NULL; c++) fprintf(file, "%s,", c->name);
     fputs("share_of_peak\n", file);
@@ -118,7 +117,25 @@ static void write_curve(const struct show *show, const msk_train_progress *p, do
   for (const struct column *c = columns; c->name != NULL; c++)
     put_cell(file, *(const double *)(const void *)((const char *)p + c->offset), ",");
   put_cell(file, peak > 0 ? p->flop_per_second / 1e9 / peak : NAN, "\n");
-  fclose(file);
+}
+
+/* A whole row or none: half of one would spoil the next. Hours of training are not given up for a
+ * row, but its loss is told. */
+static void write_curve(const struct show *show, const msk_train_progress *p, double peak) {
+  char path[TRAIN_PATH + 16], text[TRAIN_PATH + 128];
+  long before = -1;
+  snprintf(path, sizeof path, "%s/curves.csv", show->work);
+  FILE *file = fopen(path, "a");
+  bool good = file != NULL && (before = ftell(file)) >= 0;
+  if (good) put_row(file, show, p, peak, before == 0);
+  good = good && !ferror(file);
+  if (file != NULL && fclose(file) != 0) good = false;
+  if (good) return;
+  snprintf(text, sizeof text, "a row of %s is lost: %s", path, strerror(errno));
+  bool cut = before >= 0 && truncate(path, before) == 0;
+  if (before >= 0 && !cut) strcat(text, ", and a part of it stays there");
+  if (show->drawn) fputc('\n', stderr);
+  app_warn(text);
 }
 
 static double measure_peak(const struct show *show) {

@@ -10,7 +10,7 @@
 #include "app/report.h"
 #include "world.h"
 
-enum { LARGEST_SPEC = 1 << 16 };
+enum { LARGEST_SPEC = 1 << 16, LARGEST_INT = 1 << 30 };
 
 static const char *const stages[] = {"transformer", "tokenizer", "decoder"}; /* msk_train_stage */
 static const char *const styles[] = {"rich", "plain", "wide"};               /* enum world_style */
@@ -116,7 +116,7 @@ static msk_status take_key(train_spec *spec, const struct key *key, const json_t
     *(double *)field = json_number_value(value);
     return MSK_OK;
   }
-  if (!json_is_integer(value) || number < 0 || (key->kind == KEY_INT && number > 1 << 30))
+  if (!json_is_integer(value) || number < 0 || (key->kind == KEY_INT && number > LARGEST_INT))
     return refuse(key->name, "a whole number from 0", error);
   if (key->kind == KEY_INT) *(int *)field = (int)number;
   if (key->kind == KEY_SIZE) *(size_t *)field = (size_t)number;
@@ -150,8 +150,10 @@ static msk_status take_layers(train_spec *spec, const json_t *value, msk_error *
     return refuse("structure_layers", "a list of layers", error);
   for (size_t i = 0; i < count; i++) {
     const json_t *layer = json_array_get(value, i);
-    if (!json_is_integer(layer)) return refuse("structure_layers", "whole numbers", error);
-    spec->options.structure_layers[i] = (int)json_integer_value(layer);
+    json_int_t number = json_integer_value(layer);
+    if (!json_is_integer(layer) || number < 0 || number > LARGEST_INT)
+      return refuse("structure_layers", "whole numbers from 0", error);
+    spec->options.structure_layers[i] = (int)number;
   }
   spec->options.structure_layer_count = (int)count;
   return MSK_OK;

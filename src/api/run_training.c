@@ -79,6 +79,10 @@ static msk_status check_model(const training_run *run) {
     return msk_fail(run->error, MSK_ERROR_FILE,
                     "%s makes pictures of %d pixels, expected %d with tokens of at least 4 pixels",
                     run->options->tokenizer_path, model->image_size, source->image_size);
+  if (model->codes > MSK_TOKEN_MOST_CODES && run->options->stage != MSK_TRAIN_TOKENIZER)
+    return msk_fail(run->error, MSK_ERROR_UNSUPPORTED,
+                    "%s has a codebook of %d codes, but training keeps tokens in 16 bits",
+                    run->options->tokenizer_path, model->codes);
   return MSK_OK;
 }
 

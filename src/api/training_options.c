@@ -48,43 +48,47 @@ void msk_train_options_set_stage(msk_train_options *options, msk_train_stage sta
   options->adam_rate = stage == MSK_TRAIN_DECODER ? 5e-4 : 4e-4;
 }
 
-static msk_status check_counts(const msk_train_options *o, msk_error *error) {
+/* Beyond these, products of a run's sizes would not fit their types. */
+#define MOST_EXAMPLES MSK_COURSE_MOST_STEPS
+enum { MOST_LAYERS = 256, MOST_WIDTH = 1 << 16 };
+
+static msk_status check_numbers(const msk_train_options *o, msk_error *error) {
   const struct {
     const char *name;
-    double value, least;
-  } rows[] = {{"layers", o->layers, 1},
-              {"width", o->width, 8},
-              {"heads", o->heads, 1},
-              {"batch", o->batch, 1},
-              {"pair_batch", o->pair_batch, 1},
-              {"pair_every", o->pair_every, 0},
-              {"hands_each", o->hands_each, 1},
-              {"sequences", (double)o->sequences, 1},
-              {"warmup_sequences", (double)o->warmup_sequences, 1},
-              {"decay_sequences", (double)o->decay_sequences, 1},
-              {"objects", (double)o->objects, 1},
-              {"held_out_objects", (double)o->held_out_objects, 1},
-              {"first_objects", (double)o->first_objects, 1},
-              {"sequences_per_object", o->sequences_per_object, 1e-6},
-              {"muon_rate", o->muon_rate, 0},
-              {"adam_rate", o->adam_rate, 0},
-              {"pair_weight", o->pair_weight, 0}};
+    double value, least, most;
+  } rows[] = {{"classes", o->source.classes, 1, MSK_TOKEN_MOST_LABELS},
+              {"hands", o->source.hands, 1, MSK_FEED_MAX_HANDS},
+              {"layers", o->layers, 1, MOST_LAYERS},
+              {"width", o->width, 8, MOST_WIDTH},
+              {"heads", o->heads, 1, MOST_WIDTH},
+              {"batch", o->batch, 1, MSK_MAX_TRAIN_BATCH},
+              {"pair_batch", o->pair_batch, 1, MSK_MAX_TRAIN_BATCH},
+              {"pair_every", o->pair_every, 0, 1 << 30},
+              {"hands_each", o->hands_each, 1, MSK_FEED_MAX_HANDS},
+              {"structure_layer_count", o->structure_layer_count, 0, MSK_MAX_LAYERS},
+              {"sequences", (double)o->sequences, 1, MOST_EXAMPLES},
+              {"warmup_sequences", (double)o->warmup_sequences, 1, MOST_EXAMPLES},
+              {"decay_sequences", (double)o->decay_sequences, 1, MOST_EXAMPLES},
+              {"objects", (double)o->objects, 1, MOST_EXAMPLES},
+              {"held_out_objects", (double)o->held_out_objects, 1, MOST_EXAMPLES},
+              {"first_objects", (double)o->first_objects, 1, MOST_EXAMPLES},
+              {"sequences_per_object", o->sequences_per_object, 1e-6, MOST_EXAMPLES},
+              {"muon_rate", o->muon_rate, 0, 10},
+              {"adam_rate", o->adam_rate, 0, 10},
+              {"pair_weight", o->pair_weight, 0, 1e6},
+              {"log_seconds", o->log_seconds, 0, 1e9},
+              {"save_seconds", o->save_seconds, 0, 1e9},
+              {"null_share", o->null_share, 0, 1},
+              {"style_share", o->style_share, 0, 1},
+              {"hint_share", o->hint_share, 0, 1},
+              {"wrong_share", o->wrong_share, 0, 1},
+              {"photo_share", o->photo_share, 0, 1},
+              {"autoencoder_share", o->autoencoder_share, 0, 1},
+              {"crops_share", o->crops_share, 0, 1}};
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-    if (!(rows[i].value >= rows[i].least))
-      return msk_fail(error, MSK_ERROR_ARGUMENT, "%s is %g, expected at least %g", rows[i].name,
-                      rows[i].value, rows[i].least);
-  }
-  const struct {
-    const char *name;
-    double value;
-  } shares[] = {{"null_share", o->null_share},   {"style_share", o->style_share},
-                {"hint_share", o->hint_share},   {"wrong_share", o->wrong_share},
-                {"photo_share", o->photo_share}, {"autoencoder_share", o->autoencoder_share},
-                {"crops_share", o->crops_share}};
-  for (size_t i = 0; i < sizeof shares / sizeof *shares; i++) {
-    if (!(shares[i].value >= 0 && shares[i].value <= 1))
-      return msk_fail(error, MSK_ERROR_ARGUMENT, "%s is %g, expected 0 to 1", shares[i].name,
-                      shares[i].value);
+    if (!(rows[i].value >= rows[i].least && rows[i].value <= rows[i].most))
+      return msk_fail(error, MSK_ERROR_ARGUMENT, "%s is %.12g, expected %g to %g", rows[i].name,
+                      rows[i].value, rows[i].least, rows[i].most);
   }
   return MSK_OK;
 }
@@ -99,7 +103,7 @@ msk_status training_check_options(const msk_train_options *o, msk_error *error) 
                     "training needs a tokenizer's model, a work folder, an output and a source");
   if (o->stage < MSK_TRAIN_TRANSFORMER || o->stage > MSK_TRAIN_DECODER)
     return msk_fail(error, MSK_ERROR_ARGUMENT, "there is no stage %d of training", (int)o->stage);
-  msk_status status = check_counts(o, error);
+  msk_status status = check_numbers(o, error);
   if (status != MSK_OK) return status;
   if (o->width % o->heads != 0)
     return msk_fail(error, MSK_ERROR_ARGUMENT, "width is %d, expected a multiple of the %d heads",

@@ -46,6 +46,7 @@ static msk_status open_store(training_run *run, msk_feed_options *feed) {
     msk_pictures_shape shape = {.side = (size_t)run->options->source.image_size,
                                 .drawings = is_decoder(run) ? 0 : feed->hands_each,
                                 .cells = is_decoder(run) ? (size_t)run->model->positions - 1 : 0,
+                                .codes = (size_t)run->model->codes,
                                 .records = feed->objects[set]};
     msk_status status = training_fingerprint(run, set, is_decoder(run), shape.fingerprint);
     if (status == MSK_OK)

@@ -66,6 +66,9 @@ static msk_status open_store(training_run *run, msk_feed_options *feed) {
     char path[TRAINING_PATH];
     msk_tokens_shape shape = {.cells = run->trainer->plan.rules.cells,
                               .hands = feed->hands_each,
+                              .codes = (size_t)run->model->codes,
+                              .labels = (size_t)run->options->source.classes,
+                              .all_hands = (size_t)run->options->source.hands,
                               .records = 2 * feed->objects[set]};
     msk_status status = training_fingerprint(run, set, true, shape.fingerprint);
     if (status == MSK_OK)

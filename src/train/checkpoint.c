@@ -134,6 +134,9 @@ static msk_status read_count(const msk_weight_file *file, const char *key, long 
   if (number < 0 || end == text || *end != 0)
     return msk_fail(error, MSK_ERROR_FILE, "%s does not say its %s: is it a training checkpoint?",
                     msk_weight_file_path(file), key);
+  if ((double)number > MSK_COURSE_MOST_STEPS)
+    return msk_fail(error, MSK_ERROR_FILE, "%s: its %s is %ld, expected at most %g",
+                    msk_weight_file_path(file), key, number, MSK_COURSE_MOST_STEPS);
   *value = number;
   return MSK_OK;
 }

@@ -31,6 +31,8 @@ typedef struct msk_course_count {
 } msk_course_count;
 
 enum { MSK_COURSE_EXTRAS = 4 };
+/* Of a checkpoint's counts: times the largest batch they still fit their types. */
+#define MSK_COURSE_MOST_STEPS 1e12
 
 typedef struct msk_course {
   msk_pace pace;

@@ -12,7 +12,7 @@
 #include "base/memory.h"
 #include "train/random.h"
 
-enum { HAND_STREAM = 21, LOW_PRIORITY = 10, MAX_HANDS = 32 };
+enum { HAND_STREAM = 21, LOW_PRIORITY = 10 };
 #define INK_GAIN 3.0f /* a thin line in a quarter of a cell counts as much as a thick one */
 
 struct msk_feed {
@@ -135,7 +135,8 @@ static void describe(msk_feed *feed) {
 /* ---- records ---- */
 
 /* hands_each of the source's hands, in random order. */
-static void choose_hands(const msk_feed *feed, int set, size_t record, uint8_t hand[MAX_HANDS]) {
+static void choose_hands(const msk_feed *feed, int set, size_t record,
+                         uint8_t hand[MSK_FEED_MAX_HANDS]) {
   size_t all = (size_t)feed->options.source->hands;
   msk_random random = msk_random_stream(feed->options.seed, HAND_STREAM + (uint64_t)set, record);
   for (size_t i = 0; i < all; i++) hand[i] = (uint8_t)i;
@@ -148,7 +149,7 @@ static void choose_hands(const msk_feed *feed, int set, size_t record, uint8_t h
 }
 
 static msk_status append_record(msk_feed *feed, int set, size_t record, int label) {
-  uint8_t hand[MAX_HANDS];
+  uint8_t hand[MSK_FEED_MAX_HANDS];
   size_t pixels = feed->size * feed->size;
   choose_hands(feed, set, record, hand);
   encode_picture(feed, feed->photo, 3, feed->photo_tokens);
@@ -187,7 +188,7 @@ static msk_status append_picture(msk_feed *feed, int set, size_t index) {
   msk_pictures *pictures = feed->options.pictures[set];
   const msk_pictures_shape *shape = msk_pictures_get_shape(pictures);
   size_t pixels = feed->size * feed->size;
-  uint8_t hand[MAX_HANDS];
+  uint8_t hand[MSK_FEED_MAX_HANDS];
   for (int mirrored = 0; shape->cells > 0 && mirrored < 2; mirrored++) {
     encode_picture(feed, feed->photo, 3, feed->photo_codes + (size_t)mirrored * feed->cells);
     mirror(feed->photo, feed->size, 3);
@@ -203,7 +204,7 @@ static msk_status append_picture(msk_feed *feed, int set, size_t index) {
 static msk_status append_object(msk_feed *feed, int set, size_t index) {
   const msk_train_source *source = feed->options.source;
   int label = source->render(source->user, set, index, feed->photo, feed->drawings, feed->parts);
-  if (label < 0)
+  if (label < 0 || label >= source->classes)
     return msk_fail(&feed->error, MSK_ERROR_ARGUMENT, "object %zu could not be rendered", index);
   return feed->options.tokens[set] != NULL ? append_tokens(feed, set, index, label)
                                            : append_picture(feed, set, index);

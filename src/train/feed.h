@@ -13,6 +13,8 @@
 #include "train/picture_store.h"
 #include "train/tokens.h"
 
+enum { MSK_FEED_MAX_HANDS = 32 }; /* of a source */
+
 typedef struct msk_feed msk_feed;
 
 typedef struct msk_feed_options {

@@ -16,6 +16,22 @@ struct msk_pictures {
 static size_t code_bytes(const msk_pictures_shape *shape) { return 4 * shape->cells; }
 static size_t plane_bytes(const msk_pictures_shape *shape) { return shape->side * shape->side; }
 
+/* Codes become indices into the codebook, and a right checksum does not say who wrote them. */
+static msk_status check_codes(const msk_pictures *pictures, const char *path, msk_error *error) {
+  const msk_pictures_shape *shape = &pictures->shape;
+  for (size_t i = 0; i < msk_pictures_count(pictures); i++) {
+    msk_picture_record record = msk_pictures_at(pictures, i);
+    for (size_t c = 0; c < 2 * shape->cells; c++) {
+      if (record.codes[c] >= shape->codes)
+        return msk_fail(error, MSK_ERROR_FILE,
+                        "%s: record %zu has the code %d, expected one below %zu: remove the file, "
+                        "and it is made again",
+                        path, i, record.codes[c], shape->codes);
+    }
+  }
+  return MSK_OK;
+}
+
 msk_status msk_pictures_open(msk_pictures **pictures, const char *path,
                              const msk_pictures_shape *shape, msk_error *error) {
   msk_records_shape records = {
@@ -29,6 +45,7 @@ msk_status msk_pictures_open(msk_pictures **pictures, const char *path,
   if (made == NULL) return msk_fail(error, MSK_ERROR_MEMORY, "no memory for the pictures' file");
   made->shape = *shape;
   msk_status status = msk_records_open(&made->records, path, &records, error);
+  if (status == MSK_OK) status = check_codes(made, path, error);
   if (status != MSK_OK) {
     msk_pictures_close(made);
     return status;

@@ -13,6 +13,7 @@ typedef struct msk_pictures_shape {
   size_t side;     /* pixels */
   size_t drawings; /* of each object */
   size_t cells;    /* codes of a picture; 0: they are not kept */
+  size_t codes;    /* what codes are below, 1 << 16 at most */
   size_t records;  /* that there will be, at most */
   char fingerprint[65];
 } msk_pictures_shape;

@@ -7,6 +7,7 @@
 
 #include <fcntl.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mman.h>
@@ -52,18 +53,20 @@ static msk_status check_header(const msk_records *records, const char *path, siz
   return MSK_OK;
 }
 
-/* Whole records with a right checksum, from the first on. Behind a whole record of the run before
- * only the last can be wrong, so looking starts at the end. */
+static bool is_whole(const msk_records *records, size_t index) {
+  const uint8_t *record = msk_records_at(records, index);
+  uint64_t sum;
+  memcpy(&sum, record + records->sum, sizeof sum);
+  return checksum(record, records->sum) == sum;
+}
+
+/* Whole records with a right checksum, from the first on. A kill spoils the last alone, a disk or a
+ * copy any; what lies behind a damaged one is rendered again, to the same bytes. */
 static size_t count_records(const msk_records *records, size_t file_bytes) {
-  size_t count =
-      file_bytes < MSK_RECORDS_HEADER ? 0 : (file_bytes - MSK_RECORDS_HEADER) / records->record;
-  if (count > records->shape.records) count = records->shape.records;
-  for (; count > 0; count--) {
-    const uint8_t *record = records->map + MSK_RECORDS_HEADER + (count - 1) * records->record;
-    uint64_t sum;
-    memcpy(&sum, record + records->sum, sizeof sum);
-    if (checksum(record, records->sum) == sum) break;
-  }
+  size_t count = 0, most = records->shape.records, there = 0;
+  if (file_bytes > MSK_RECORDS_HEADER) there = (file_bytes - MSK_RECORDS_HEADER) / records->record;
+  if (there < most) most = there;
+  while (count < most && is_whole(records, count)) count++;
   return count;
 }
 
@@ -100,10 +103,14 @@ msk_status msk_records_open(msk_records **records, const char *path, const msk_r
   made->descriptor = -1;
   made->sum = (shape->bytes + 7) / 8 * 8;
   made->record = made->sum + 8;
+  msk_status status = MSK_OK;
+  if (shape->records > (PTRDIFF_MAX - MSK_RECORDS_HEADER) / made->record)
+    status = msk_fail(error, MSK_ERROR_ARGUMENT, "%zu %s of %zu bytes are too many for a file",
+                      shape->records, shape->what, made->record);
   made->buffer = msk_allocate_zeroed(NULL, made->record, 1);
-  msk_status status = made->buffer == NULL
-                          ? msk_fail(error, MSK_ERROR_MEMORY, "no memory for a record")
-                          : open_file(made, path, error);
+  if (status == MSK_OK && made->buffer == NULL)
+    status = msk_fail(error, MSK_ERROR_MEMORY, "no memory for a record");
+  if (status == MSK_OK) status = open_file(made, path, error);
   if (status != MSK_OK) {
     msk_records_close(made);
     return status;

@@ -2,8 +2,8 @@
  *
  * records.h - a file of what a run has rendered, which only grows: a header that says what it was
  * made of and with, then records of one size, each with a checksum. One thread appends; any others
- * read records below the count. What a kill left half written is cut off when the file is opened
- * again. */
+ * read records below the count. When the file is opened again all checksums are looked at: from a
+ * damaged or half written record on it is cut off. */
 #ifndef MSK_TRAIN_RECORDS_H
 #define MSK_TRAIN_RECORDS_H
 

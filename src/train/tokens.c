@@ -4,6 +4,7 @@
  * description (bytes). */
 #include "train/tokens.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -29,6 +30,35 @@ static struct layout lay(const msk_tokens_shape *shape) {
   return at;
 }
 
+/* ---- what is read ---- */
+
+static bool all_below(const uint16_t *codes, size_t count, size_t limit) {
+  bool good = true;
+  for (size_t i = 0; i < count; i++) good = good && codes[i] < limit;
+  return good;
+}
+
+static bool is_sound(const msk_tokens *tokens, size_t index) {
+  const msk_tokens_shape *shape = &tokens->shape;
+  msk_token_record record = msk_tokens_at(tokens, index);
+  bool good = (size_t)record.label < shape->labels;
+  for (size_t i = 0; i < shape->hands; i++) good = good && record.hand[i] < shape->all_hands;
+  return good && all_below(record.photo, shape->cells, shape->codes) &&
+         all_below(record.drawn, shape->cells * shape->hands, shape->codes);
+}
+
+/* They become indices into embeddings, and a right checksum does not say who wrote them. */
+static msk_status check_records(const msk_tokens *tokens, const char *path, msk_error *error) {
+  for (size_t i = 0; i < msk_tokens_count(tokens); i++) {
+    if (is_sound(tokens, i)) continue;
+    return msk_fail(error, MSK_ERROR_FILE,
+                    "%s: record %zu has codes that are not below %zu, a label not below %zu or a "
+                    "hand not below %zu: remove the file, and it is made again",
+                    path, i, tokens->shape.codes, tokens->shape.labels, tokens->shape.all_hands);
+  }
+  return MSK_OK;
+}
+
 msk_status msk_tokens_open(msk_tokens **tokens, const char *path, const msk_tokens_shape *shape,
                            msk_error *error) {
   msk_records_shape records = {
@@ -39,6 +69,7 @@ msk_status msk_tokens_open(msk_tokens **tokens, const char *path, const msk_toke
   if (made == NULL) return msk_fail(error, MSK_ERROR_MEMORY, "no memory for the tokens' file");
   made->shape = *shape;
   msk_status status = msk_records_open(&made->records, path, &records, error);
+  if (status == MSK_OK) status = check_records(made, path, error);
   if (status != MSK_OK) {
     msk_tokens_close(made);
     return status;

@@ -8,12 +8,16 @@
 #include "train/records.h"
 
 enum { MSK_TOKEN_PARTS = 8, MSK_TOKEN_VIEWS = 9, MSK_TOKEN_QUARTERS = 4 };
+/* What a record has room for: codes in 16 bits, labels and hands in 8. */
+enum { MSK_TOKEN_MOST_CODES = 1 << 16, MSK_TOKEN_MOST_LABELS = 1 << 8 };
 
 typedef struct msk_tokens msk_tokens;
 
 typedef struct msk_tokens_shape {
-  size_t cells;         /* tokens of a picture */
-  size_t hands;         /* drawings of each */
+  size_t cells; /* tokens of a picture */
+  size_t hands; /* drawings of each */
+  /* what codes, labels and numbers of hands are below; of the hands' at most MSK_TOKEN_MOST_LABELS */
+  size_t codes, labels, all_hands;
   size_t records;       /* that there will be, at most */
   char fingerprint[65]; /* of what they were made of and with */
 } msk_tokens_shape;
@@ -29,8 +33,8 @@ typedef struct msk_token_record {
   const uint8_t *described;
 } msk_token_record;
 
-/* Opens or makes the file, for this run alone. MSK_ERROR_FILE if it is of other things, or in use
- * by another. */
+/* Opens or makes the file, for this run alone. MSK_ERROR_FILE if it is of other things, holds a code,
+ * label or hand that there is not, or is in use by another. */
 msk_status msk_tokens_open(msk_tokens **tokens, const char *path, const msk_tokens_shape *shape,
                            msk_error *error);
 void msk_tokens_close(msk_tokens *tokens);

@@ -234,6 +234,39 @@ static void test_hidden_labels(void **state) {
          in_folder("shown.png"), "--quiet");
 }
 
+/* ---- Training ---- */
+
+static const char *write_spec(const char *layer, const char *objects, const char *width) {
+  const char *path = in_folder("spec.json");
+  char text[2048];
+  snprintf(text, sizeof text,
+           "{\"tokenizer\": \"%s/models/default.safetensors\", \"work\": \"training\", "
+           "\"output\": \"trained\", \"layers\": 1, \"heads\": 1, \"batch\": 1, \"pair_every\": 0, "
+           "\"sequences\": 1, \"held_out_objects\": 1, \"structure_layers\": [%s], "
+           "\"objects\": %s, \"width\": %s}",
+           getenv("MSK_TEST_ROOT"), layer, objects, width);
+  put(path, text);
+  return path;
+}
+
+/* Numbers that would wrap or be cut; then a row that cannot be written, which is told and stops
+ * nothing. */
+static void test_training(void **state) {
+  (void)state;
+  assert_int_equal(mkdir(in_folder("training"), 0777), 0);
+  REFUSE(2, "structure_layers", "train", write_spec("4294967296", "1", "8"));
+  REFUSE(2, "structure_layers", "train", write_spec("-4294967296", "1", "8"));
+  REFUSE(2, "objects", "train", write_spec("0", "9223372036854775807", "8"));
+  REFUSE(2, "width", "train", write_spec("0", "1", "1000000000"));
+  assert_int_equal(mkdir(in_folder("training/curves.csv"), 0777), 0);
+  run_result result = RUN("train", write_spec("0", "1", "8"));
+  if (result.code != 0 || strstr(result.err, "a row of") == NULL ||
+      strstr(result.err, "curves.csv is lost: Is a directory") == NULL)
+    fail_msg("%d: %s", result.code, result.err);
+  run_free(&result);
+  assert_true(exists(in_folder("trained")));
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_nothing_is_replaced),
                                      cmocka_unit_test(test_default_names),
@@ -243,6 +276,7 @@ int main(void) {
                                      cmocka_unit_test(test_terminal),
                                      cmocka_unit_test(test_pipes),
                                      cmocka_unit_test(test_cut_off),
-                                     cmocka_unit_test(test_hidden_labels)};
+                                     cmocka_unit_test(test_hidden_labels),
+                                     cmocka_unit_test(test_training)};
   return cmocka_run_group_tests(tests, set_up_models, tear_down_models);
 }

@@ -317,7 +317,7 @@ static void test_halves(void **state) {
 
 /* ---- whole runs ---- */
 
-enum { SIDE = 32, OBJECTS = 8, DRAWINGS = 2, CELLS = 16 };
+enum { SIDE = 32, OBJECTS = 8, DRAWINGS = 2, CELLS = 16, PICTURE_CODES = 24 };
 
 static const msk_picture_plan small_plan = {.config = {.stem = 2,
                                                        .filters = 16,
@@ -342,6 +342,15 @@ static const msk_picture_plan small_plan = {.config = {.stem = 2,
                                             .autoencoder_share = 0.05,
                                             .crops_share = 0.1};
 
+static msk_pictures_shape small_shape(bool decoder) {
+  return (msk_pictures_shape){.side = SIDE,
+                              .drawings = decoder ? 0 : DRAWINGS,
+                              .cells = decoder ? CELLS : 0,
+                              .codes = PICTURE_CODES,
+                              .records = OBJECTS,
+                              .fingerprint = "a"};
+}
+
 /* Squares of one colour on another. */
 static msk_pictures *small_pictures(const char *folder, bool decoder) {
   char path[4096];
@@ -349,11 +358,7 @@ static msk_pictures *small_pictures(const char *folder, bool decoder) {
   uint16_t codes[2 * CELLS];
   uint64_t seed = 3;
   msk_pictures *pictures = NULL;
-  msk_pictures_shape shape = {.side = SIDE,
-                              .drawings = decoder ? 0 : DRAWINGS,
-                              .cells = decoder ? CELLS : 0,
-                              .records = OBJECTS,
-                              .fingerprint = "a"};
+  msk_pictures_shape shape = small_shape(decoder);
   snprintf(path, sizeof path, "%s/%s.pictures", folder, decoder ? "decoder" : "tokenizer");
   assert_int_equal(msk_pictures_open(&pictures, path, &shape, NULL), MSK_OK);
   while (msk_pictures_count(pictures) < OBJECTS) {
@@ -366,7 +371,8 @@ static msk_pictures *small_pictures(const char *folder, bool decoder) {
       photo[i] = inside ? colour[i % 3] : 200;
       drawings[i / 3] = drawings[SIDE * SIDE + i / 3] = inside ? 30 : 255;
     }
-    for (size_t i = 0; i < 2 * CELLS; i++) codes[i] = (uint16_t)(test_random(&seed) % 24);
+    for (size_t i = 0; i < 2 * CELLS; i++)
+      codes[i] = (uint16_t)(test_random(&seed) % PICTURE_CODES);
     const msk_picture_record record = {photo, drawings, codes};
     assert_int_equal(msk_pictures_append(pictures, &record, NULL), MSK_OK);
   }
@@ -507,12 +513,27 @@ static void test_resume(void **state) {
   test_remove_folder(folder);
 }
 
+/* A code that the codebook has not, in a file that is whole in itself. */
+static void test_foreign_codes(void **state) {
+  char *folder = test_make_folder(), path[4096];
+  msk_pictures_shape shape = small_shape(true);
+  msk_pictures *pictures = NULL;
+  msk_error error = {.message = ""};
+  (void)state;
+  msk_pictures_close(small_pictures(folder, true));
+  snprintf(path, sizeof path, "%s/decoder.pictures", folder);
+  shape.codes--;
+  assert_int_equal(msk_pictures_open(&pictures, path, &shape, &error), MSK_ERROR_FILE);
+  assert_non_null(strstr(error.message, "below 23"));
+  test_remove_folder(folder);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_picture_loss), cmocka_unit_test(test_quantiser),
       cmocka_unit_test(test_halves),       cmocka_unit_test(test_moving_codes),
       cmocka_unit_test(test_it_learns),    cmocka_unit_test(test_threads),
-      cmocka_unit_test(test_resume),
+      cmocka_unit_test(test_resume),       cmocka_unit_test(test_foreign_codes),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -152,22 +152,43 @@ static void test_stopped_and_whole(void **state) {
   for (size_t i = 0; i < 2; i++) free(models[i]), test_remove_folder(folders[i]);
 }
 
-/* A run without a rate ends where it begins: at the weights of the model that it starts from. */
+static void convert(const char *from, const char *to, int int8) {
+  msk_convert_options options;
+  msk_error error = {0};
+  msk_convert_options_init(&options);
+  options.tokenizer_path = options.transformer_path = from;
+  options.output_path = to;
+  options.int8 = int8;
+  if (msk_convert(&options, &error) != MSK_OK) fail_msg("%s", error.message);
+}
+
+/* A run without a rate ends where it begins: at the weights of the model that it starts from, which
+ * may be stored in 8 bits. */
 static void test_from_a_model(void **state) {
-  char *folders[] = {test_make_folder(), test_make_folder(), test_make_folder()}, output[3][4096];
-  struct watch watch[3] = {{0}};
+  enum { RUNS = 5 };
+  char *folders[RUNS], output[RUNS][4096], small[4096], opened[4096];
+  struct watch watch[RUNS] = {{0}};
   (void)state;
-  for (int run = 0; run < 3; run++) {
+  for (int run = 0; run < RUNS; run++) {
     msk_error error = {0};
+    folders[run] = test_make_folder();
     msk_train_options options = small_run(folders[run], output[run]);
+    const char *const start[RUNS] = {NULL, output[0], NULL, small, opened};
     options.user = &watch[run];
+    options.start_path = start[run];
     if (run > 0) options.sequences = 2, options.muon_rate = options.adam_rate = 0;
-    if (run == 1) options.start_path = output[0];
     if (msk_train(&options, &error) != MSK_OK) fail_msg("%s", error.message);
+    if (run > 0) continue;
+    snprintf(small, sizeof small, "%s/small.safetensors", folders[0]);
+    snprintf(opened, sizeof opened, "%s/opened.safetensors", folders[0]);
+    convert(output[0], small, 1);
+    convert(small, opened, 0);
   }
   assert_true(watch[1].held_out == watch[0].held_out);
   assert_true(watch[2].held_out != watch[0].held_out);
-  for (int run = 0; run < 3; run++) test_remove_folder(folders[run]);
+  assert_true(watch[3].held_out == watch[4].held_out);
+  assert_true(fabs(watch[3].held_out - watch[0].held_out) < 0.05);
+  for (int run = 0; run < RUNS; run++) test_remove_folder(folders[run]);
 }
 
 static void refuse(msk_train_options options, const char *word) {
@@ -192,6 +213,16 @@ static void test_refusals(void **state) {
   bad.start_path = MODEL, refuse(bad, "elements, expected"), bad = good;
   bad.start_path = "README.md", refuse(bad, "README.md"), bad = good;
   bad.stage = (msk_train_stage)3, refuse(bad, "stage 3"), bad = good;
+  bad.width = 1 << 20, refuse(bad, "width is 1048576, expected 8 to 65536"), bad = good;
+  bad.batch = 5000, refuse(bad, "batch is 5000, expected 1 to 4096"), bad = good;
+  bad.layers = 300, refuse(bad, "layers is 300"), bad = good;
+  bad.objects = SIZE_MAX / 2, refuse(bad, "objects is 9.22337203685e+18"), bad = good;
+  bad.objects = 100000000000, refuse(bad, "cannot be mapped"), bad = good;
+  bad.sequences = SIZE_MAX, refuse(bad, "sequences is"), bad = good;
+  bad.structure_layer_count = 65, refuse(bad, "structure_layer_count is 65"), bad = good;
+  bad.source.hands = 33, refuse(bad, "hands is 33"), bad = good;
+  bad.adam_rate = NAN, refuse(bad, "adam_rate is nan"), bad = good;
+  bad.save_seconds = NAN, refuse(bad, "save_seconds is nan"), bad = good;
   bad.tokenizer_path = "nothing", refuse(bad, "nothing");
   test_remove_folder(folder);
 }

@@ -4,6 +4,7 @@
  * PyTorch's numbers, the same bytes for any number of threads and after a stop, checkpoints and
  * tokens that are damaged or of something else. */
 #include <fcntl.h>
+#include <limits.h>
 #include <math.h>
 #include <unistd.h>
 
@@ -30,13 +31,13 @@ static const msk_train_plan small_plan = {.config = {.layers = 3,
                                                     .hint_share = 0.5,
                                                     .wrong_share = 0.3},
                                           .pace = {.seed = 3,
-                                                       .batch = 6,
-                                                       .examples = 2400,
-                                                       .warmup = 30,
-                                                       .decay = 480,
-                                                       .objects = RECORDS / 2,
-                                                       .first_objects = 4,
-                                                       .examples_per_object = 3},
+                                                   .batch = 6,
+                                                   .examples = 2400,
+                                                   .warmup = 30,
+                                                   .decay = 480,
+                                                   .objects = RECORDS / 2,
+                                                   .first_objects = 4,
+                                                   .examples_per_object = 3},
                                           .pairs = 4,
                                           .pair_every = 3,
                                           .adam_rate = 3e-3,
@@ -46,7 +47,13 @@ static const msk_train_plan small_plan = {.config = {.layers = 3,
                                           .layer_count = 2};
 
 static msk_tokens_shape small_shape(void) {
-  return (msk_tokens_shape){.cells = CELLS, .hands = HANDS, .records = RECORDS, .fingerprint = "a"};
+  return (msk_tokens_shape){.cells = CELLS,
+                            .hands = HANDS,
+                            .codes = CODES,
+                            .labels = OBJECTS,
+                            .all_hands = 5,
+                            .records = RECORDS,
+                            .fingerprint = "a"};
 }
 
 /* Each class has a pattern of its own, so that there is something to be learned. */
@@ -242,10 +249,64 @@ static void test_half_written_tokens(void **state) {
     free(now);
     assert_int_equal(msk_file_write(path, whole, bytes, NULL), MSK_OK);
   }
+  /* a damaged one in the middle: it and all behind it are made again */
+  size_t record = (bytes - MSK_RECORDS_HEADER) / RECORDS, third = MSK_RECORDS_HEADER + 2 * record;
+  whole[third + 5] ^= 1;
+  assert_int_equal(msk_file_write(path, whole, bytes, NULL), MSK_OK);
+  assert_int_equal(msk_tokens_open(&tokens, path, &shape, &error), MSK_OK);
+  assert_int_equal(msk_tokens_count(tokens), 2);
+  msk_tokens_close(tokens);
   shape.fingerprint[0] = 'b';
   assert_int_equal(msk_tokens_open(&tokens, path, &shape, &error), MSK_ERROR_FILE);
   assert_non_null(strstr(error.message, "another tokenizer"));
   free(whole);
+  test_remove_folder(folder);
+}
+
+/* Indices of a file that is whole in itself: one each that there is not. */
+static void test_foreign_tokens(void **state) {
+  char *folder = test_make_folder(), path[4096];
+  msk_tokens_shape shape = small_shape();
+  (void)state;
+  msk_tokens_close(small_tokens(folder));
+  snprintf(path, sizeof path, "%s/tokens", folder);
+  for (int kind = 0; kind < 5; kind++) {
+    msk_tokens_shape narrow = shape;
+    msk_tokens *tokens = NULL;
+    msk_error error = {.message = ""};
+    if (kind == 1) narrow.codes--;
+    if (kind == 2) narrow.labels--;
+    if (kind == 3) narrow.all_hands--;
+    if (kind == 4) narrow.records = SIZE_MAX / 64;
+    msk_status status = msk_tokens_open(&tokens, path, &narrow, &error);
+    const char *words[] = {"", "not below", "not below", "not below", "too many"};
+    if (strstr(error.message, words[kind]) == NULL) fail_msg("%d: %s", kind, error.message);
+    if (kind > 0) assert_true(status == MSK_ERROR_FILE || status == MSK_ERROR_ARGUMENT);
+    assert_int_equal(status == MSK_OK, kind == 0);
+    if (kind == 0) assert_int_equal(msk_tokens_count(tokens), RECORDS);
+    msk_tokens_close(tokens);
+  }
+  test_remove_folder(folder);
+}
+
+/* Steps that, times the batch, would not fit; the metadata's numbers are not hashed. */
+static void test_counts_of_a_checkpoint(void **state) {
+  char *folder = test_make_folder(), path[4096];
+  static const long steps[] = {1000000000000, 1000000000001, LONG_MAX};
+  struct run run = start_run(&small_plan, 1, NULL);
+  msk_course *course = &run.trainer->course;
+  (void)state;
+  snprintf(path, sizeof path, "%s/checkpoint", folder);
+  for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+    msk_error error = {.message = ""};
+    course->step = steps[i];
+    assert_int_equal(msk_course_save(course, path, NULL), MSK_OK);
+    course->step = 7;
+    assert_int_equal(msk_course_load(course, path, &error), i == 0 ? MSK_OK : MSK_ERROR_FILE);
+    assert_true(course->step == (i == 0 ? steps[0] : 7));
+    if (i > 0) assert_non_null(strstr(error.message, "its step is"));
+  }
+  end_run(&run);
   test_remove_folder(folder);
 }
 
@@ -344,6 +405,8 @@ int main(void) {
       cmocka_unit_test(test_resume),
       cmocka_unit_test(test_bad_checkpoints),
       cmocka_unit_test(test_half_written_tokens),
+      cmocka_unit_test(test_foreign_tokens),
+      cmocka_unit_test(test_counts_of_a_checkpoint),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

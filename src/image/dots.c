@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "image/paper.h"
+#include "image/pixel_group.h"
 
 enum { MOST_DOTS = 4096 }; /* more is grain */
 
@@ -66,29 +67,12 @@ static void paint_over(const dots *d, uint32_t pixel) {
   }
 }
 
-/* The group of dark pixels around (x, y) onto the stack; how many, and its larger side. */
-static size_t collect(dots *d, int x, int y, int *side) {
-  const msk_image *image = d->image;
-  int left = x, right = x, top = y, bottom = y;
-  size_t count = 1;
-  d->stack[0] = (uint32_t)((size_t)y * (size_t)image->width + (size_t)x);
-  d->marks[d->stack[0]] = 1;
-  for (size_t done = 0; done < count; done++) {
-    int px = (int)(d->stack[done] % (uint32_t)image->width),
-        py = (int)(d->stack[done] / (uint32_t)image->width);
-    left = px < left ? px : left, right = px > right ? px : right;
-    top = py < top ? py : top, bottom = py > bottom ? py : bottom;
-    for (int ny = py > 0 ? py - 1 : 0; ny <= py + 1 && ny < image->height; ny++) {
-      for (int nx = px > 0 ? px - 1 : 0; nx <= px + 1 && nx < image->width; nx++) {
-        size_t next = (size_t)ny * (size_t)image->width + (size_t)nx;
-        if (d->marks[next] || !is_dark(d, nx, ny)) continue;
-        d->marks[next] = 1;
-        d->stack[count++] = (uint32_t)next;
-      }
-    }
-  }
-  *side = right - left > bottom - top ? right - left + 1 : bottom - top + 1;
-  return count;
+static bool take_dark(void *user, int x, int y) {
+  dots *d = user;
+  uint8_t *mark = &d->marks[(size_t)y * (size_t)d->image->width + (size_t)x];
+  if (*mark || !is_dark(d, x, y)) return false;
+  *mark = 1;
+  return true;
 }
 
 /* Counts the dots, or erases them. */
@@ -97,11 +81,11 @@ static void visit_dots(dots *d) {
   memset(d->marks, 0, (size_t)image->width * (size_t)image->height);
   for (int y = 0; y < image->height; y++) {
     for (int x = 0; x < image->width; x++) {
-      int side;
-      size_t at = (size_t)y * (size_t)image->width + (size_t)x;
-      if (d->marks[at] || !is_dark(d, x, y)) continue;
-      size_t count = collect(d, x, y, &side);
-      if (side > 2 * d->reach + 1) continue;
+      msk_pixel_group group =
+          msk_collect_group(image->width, image->height, x, y, d->stack, take_dark, d);
+      int side = msk_group_side(&group);
+      /* what is larger than the reach is a stroke or a letter */
+      if (group.pixels == 0 || side > 2 * d->reach + 1) continue;
       if (d->count < MOST_DOTS && !d->erase) {
         d->found[d->count].x = x;
         d->found[d->count].y = y;
@@ -109,7 +93,7 @@ static void visit_dots(dots *d) {
       }
       d->count++;
       d->seen_in[msk_ground_cell(image, x, y)] = true;
-      for (size_t i = 0; d->erase && i < count; i++) paint_over(d, d->stack[i]);
+      for (size_t i = 0; d->erase && i < group.pixels; i++) paint_over(d, d->stack[i]);
     }
   }
 }

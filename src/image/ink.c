@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "image/paper.h"
+#include "image/pixel_group.h"
 #include "image/sketch.h"
 #include "masksketch_tools.h"
 
@@ -15,11 +16,6 @@ enum {
   SPECK_PART = 1000  /* the part of the picture that a speck's bounding square stays below */
 };
 
-typedef struct group {
-  size_t pixels;
-  int left, top, right, bottom;
-} group;
-
 typedef struct search {
   const msk_image *sketch;
   uint8_t *ink; /* 1 where there is some that has not been collected yet */
@@ -27,32 +23,21 @@ typedef struct search {
   size_t next; /* where the search goes on */
 } search;
 
-static void take(search *s, size_t at, group *g, size_t *count) {
-  int x = (int)(at % (size_t)s->sketch->width), y = (int)(at / (size_t)s->sketch->width);
-  s->ink[at] = 0;
-  s->stack[(*count)++] = (uint32_t)at;
-  g->left = x < g->left ? x : g->left, g->right = x > g->right ? x : g->right;
-  g->top = y < g->top ? y : g->top, g->bottom = y > g->bottom ? y : g->bottom;
+static bool take_ink(void *user, int x, int y) {
+  search *s = user;
+  uint8_t *ink = &s->ink[(size_t)y * (size_t)s->sketch->width + (size_t)x];
+  bool there = *ink != 0;
+  *ink = 0;
+  return there;
 }
 
-/* The next group of ink, neighbours over corners too; false at the end. */
-static bool next_group(search *s, group *g) {
-  int width = s->sketch->width, height = s->sketch->height;
-  size_t total = (size_t)width * (size_t)height, count = 0;
+/* The next group of ink; false at the end. */
+static bool next_group(search *s, msk_pixel_group *group) {
+  size_t width = (size_t)s->sketch->width, total = width * (size_t)s->sketch->height;
   while (s->next < total && !s->ink[s->next]) s->next++;
   if (s->next == total) return false;
-  *g = (group){.left = width, .top = height, .right = -1, .bottom = -1};
-  take(s, s->next, g, &count);
-  for (size_t done = 0; done < count; done++) {
-    int x = (int)(s->stack[done] % (uint32_t)width), y = (int)(s->stack[done] / (uint32_t)width);
-    for (int ny = y > 0 ? y - 1 : 0; ny <= y + 1 && ny < height; ny++) {
-      for (int nx = x > 0 ? x - 1 : 0; nx <= x + 1 && nx < width; nx++) {
-        size_t next = (size_t)ny * (size_t)width + (size_t)nx;
-        if (s->ink[next]) take(s, next, g, &count);
-      }
-    }
-  }
-  g->pixels = count;
+  *group = msk_collect_group(s->sketch->width, s->sketch->height, (int)(s->next % width),
+                             (int)(s->next / width), s->stack, take_ink, s);
   return true;
 }
 
@@ -75,12 +60,12 @@ static msk_status open_search(search *s, const msk_image *sketch, const msk_allo
 msk_status msk_ink_find(msk_ink_box *box, const msk_image *sketch, const msk_allocator *allocator,
                         msk_error *error) {
   search s;
-  group g, all = {.left = sketch->width, .top = sketch->height, .right = -1, .bottom = -1};
+  msk_pixel_group g,
+      all = {.left = sketch->width, .top = sketch->height, .right = -1, .bottom = -1};
   msk_status status = open_search(&s, sketch, allocator, error);
   if (status != MSK_OK) return status;
   while (next_group(&s, &g)) {
-    uint64_t side =
-        (uint64_t)(g.right - g.left > g.bottom - g.top ? g.right - g.left : g.bottom - g.top) + 1;
+    uint64_t side = (uint64_t)msk_group_side(&g);
     if (side * side * SPECK_PART < (uint64_t)sketch->width * (uint64_t)sketch->height) continue;
     all.left = g.left < all.left ? g.left : all.left;
     all.top = g.top < all.top ? g.top : all.top;
@@ -101,7 +86,7 @@ msk_status msk_ink_find(msk_ink_box *box, const msk_image *sketch, const msk_all
 static msk_status is_writing(bool *writing, const msk_image *sketch, const msk_allocator *allocator,
                              msk_error *error) {
   search s;
-  group g;
+  msk_pixel_group g;
   size_t ink = 0, low_ink = 0;
   int low = 0, rows[MSK_GROUND_CELLS] = {0}, used_rows = 0;
   msk_status status = open_search(&s, sketch, allocator, error);
@@ -120,7 +105,7 @@ static msk_status is_writing(bool *writing, const msk_image *sketch, const msk_a
   return MSK_OK;
 }
 
-/* What the whole picture is made of, in percent of its pixels. */
+/* What the whole picture is made of, in thousandths of its pixels. */
 typedef struct shares {
   int ink, middle, coloured; /* darker than paper; neither paper nor black; with a hue */
 } shares;

@@ -18,6 +18,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "image/filters.h"
+#include "image/pixel_group.h"
 #include "image/sketch.h"
 
 #define DARKEST 1023
@@ -145,8 +146,8 @@ static void find_ink(const cleaning *c, levels *l) {
   }
 }
 
-/* 0: paper; 1..255: towards ink. Overwrites the channel. */
-static uint8_t *find_strength(cleaning *c) {
+/* The channel becomes what is wanted, 0: paper; 1..255: towards ink. */
+static void find_strength(cleaning *c) {
   levels l;
   find_paper(c, &l);
   find_ink(c, &l);
@@ -156,44 +157,31 @@ static uint8_t *find_strength(cleaning *c) {
     c->channel[i] = over <= 0 ? 0 : 255;
     if (over > 0 && over < range) c->channel[i] = (uint8_t)(1 + 254 * over / range);
   }
-  return c->channel;
 }
 
-/* Collects the group of pixels that are not paper around `start` on the stack; returns how many,
- * and their greatest strength. */
-static size_t collect_group(cleaning *c, const uint8_t *strength, size_t start, int *greatest) {
-  size_t count = 1;
-  c->stack[0] = (uint32_t)start;
-  c->state[start] = 1;
-  *greatest = 0;
-  for (size_t done = 0; done < count; done++) {
-    int x = (int)(c->stack[done] % (uint32_t)c->width),
-        y = (int)(c->stack[done] / (uint32_t)c->width);
-    if (strength[c->stack[done]] > *greatest) *greatest = strength[c->stack[done]];
-    for (int ny = y > 0 ? y - 1 : 0; ny <= y + 1 && ny < c->height; ny++) {
-      for (int nx = x > 0 ? x - 1 : 0; nx <= x + 1 && nx < c->width; nx++) {
-        size_t next = (size_t)ny * (size_t)c->width + (size_t)nx;
-        if (c->state[next] != 0 || strength[next] == 0) continue;
-        c->state[next] = 1;
-        c->stack[count++] = (uint32_t)next;
-      }
-    }
-  }
-  return count;
+static bool take_dark(void *user, int x, int y) {
+  cleaning *c = user;
+  size_t at = (size_t)y * (size_t)c->width + (size_t)x;
+  if (c->state[at] != 0 || c->channel[at] == 0) return false;
+  c->state[at] = 1;
+  return true;
 }
 
 /* Turns groups that are too small or nowhere dark enough into paper. */
-static void drop_specks(cleaning *c, uint8_t *strength) {
+static void drop_specks(cleaning *c) {
   size_t least = (size_t)SPECK_PIXELS * (size_t)c->longer * (size_t)c->longer /
                      ((size_t)REFERENCE_SIDE * REFERENCE_SIDE) +
                  1;
+  uint8_t *strength = c->channel;
   memset(c->state, 0, c->pixels);
   for (size_t i = 0; i < c->pixels; i++) {
-    int greatest;
     if (c->state[i] != 0 || strength[i] == 0) continue;
-    size_t count = collect_group(c, strength, i, &greatest);
-    if (count >= least && greatest >= 128) continue;
-    for (size_t k = 0; k < count; k++) strength[c->stack[k]] = 0;
+    int x = (int)(i % (size_t)c->width), y = (int)(i / (size_t)c->width), greatest = 0;
+    msk_pixel_group group = msk_collect_group(c->width, c->height, x, y, c->stack, take_dark, c);
+    for (size_t k = 0; k < group.pixels; k++)
+      if (strength[c->stack[k]] > greatest) greatest = strength[c->stack[k]];
+    if (group.pixels >= least && greatest >= 128) continue;
+    for (size_t k = 0; k < group.pixels; k++) strength[c->stack[k]] = 0;
   }
 }
 
@@ -212,9 +200,9 @@ msk_status msk_sketch_clean_photo(msk_image *sketch, const msk_allocator *alloca
   arena = (msk_arena){.base = memory, .capacity = arena.peak};
   place(&c, &arena);
   find_darkness(&c, sketch);
-  uint8_t *strength = find_strength(&c);
-  drop_specks(&c, strength);
-  for (size_t i = 0; i < c.pixels; i++) memset(sketch->pixels + 3 * i, 255 - strength[i], 3);
+  find_strength(&c);
+  drop_specks(&c);
+  for (size_t i = 0; i < c.pixels; i++) memset(sketch->pixels + 3 * i, 255 - c.channel[i], 3);
   msk_free(allocator, memory);
   return MSK_OK;
 }

@@ -118,14 +118,9 @@ static void turn_strided(msk_stream *stream, const msk_conv *conv, const msk_fil
       .kernel = filters->kernel, .stride = filters->stride, .in = filters->in};
   const msk_pixels pixels = msk_conv_pixels(&forward, dx, 1, dy);
   const struct strided source = {dy, dx, filters->kernel, filters->stride, pixels.top, pixels.left};
-  msk_product product = {.kernels = &stream->device->kernels,
-                         .matrix = &conv->matrix,
-                         .residual = residual.at,
-                         .y = dx.at,
-                         .rows = dx.batch * dx.height * dx.width,
-                         .columns = dx.channels,
-                         .y_stride = dx.channels,
-                         .residual_stride = dx.channels,
+  msk_product product = {.matrix = &conv->matrix,
+                         .residual = msk_map_rows(residual),
+                         .y = msk_map_rows(dx),
                          .gather = gather_strided,
                          .source = &source};
   msk_product_run(stream, &product);

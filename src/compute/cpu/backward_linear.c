@@ -78,33 +78,12 @@ void msk_op_pack(msk_stream *stream, const msk_rows *matrices, size_t count, boo
 
 /* ---- the layer ---- */
 
-static void gather_rows(const void *source, size_t row, size_t rows, size_t k, size_t count,
-                        float *a, size_t a_stride) {
-  const msk_rows *x = source;
-  for (size_t i = 0; i < rows; i++)
-    memcpy(a + i * a_stride, x->at + (row + i) * x->stride + k, count * sizeof(float));
-}
-
 void msk_op_dense(msk_stream *stream, const char *name, const float *panels, const float *bias,
                   msk_rows x, msk_activation activation, msk_rows residual, msk_rows y) {
   /* The product reads its panels only. */
   msk_matrix matrix = {
       .depth = x.columns, .columns = y.columns, .panels = (float *)(uintptr_t)panels};
-  msk_product product = {.kernels = &stream->device->kernels,
-                         .matrix = &matrix,
-                         .bias = bias,
-                         .residual = residual.at,
-                         .y = y.at,
-                         .rows = x.rows,
-                         .columns = y.columns,
-                         .y_stride = y.stride,
-                         .residual_stride = residual.stride,
-                         .activation = activation,
-                         .gather = gather_rows,
-                         .source = &x,
-                         .dense = x.at,
-                         .dense_stride = x.stride};
-  msk_product_run(stream, &product);
+  msk_multiply_rows(stream, &matrix, bias, x, activation, residual, y);
   msk_meter_note(stream, name, 2.0 * (double)x.rows * (double)x.columns * (double)y.columns);
 }
 
@@ -141,6 +120,7 @@ static struct weights_job plan(const msk_stream *stream, const msk_weights_produ
   job.column_blocks = msk_ceiling(args->columns, BLOCK_COLUMNS);
   size_t most = msk_ceiling(args->rows, SEGMENT_ROWS),
          wanted = msk_ceiling(ENOUGH_TASKS, job.row_blocks * job.column_blocks);
+  /* only where blocks of results give too few tasks: each segment has partial sums of its own */
   job.most_segments = msk_smaller(most, wanted);
   job.segment = msk_round_up(msk_ceiling(args->rows, job.most_segments), 32);
   job.segments = msk_ceiling(args->rows, job.segment);
@@ -248,6 +228,7 @@ static void weights_task(void *user, size_t index, int worker) {
         *gathered = sums + job->kernels->panel;
   float *bias_sums =
       args->db == NULL || row > 0 ? NULL : job->bias_sums + segment * args->columns + column;
+  /* the first block of rows sums the bias: all blocks of a column see the same dy */
   if (bias_sums != NULL) memset(bias_sums, 0, run * sizeof *bias_sums);
   size_t start = segment * job->segment, last = msk_smaller(start + job->segment, args->rows);
   for (size_t k = start; k < last; k += PIECE) {

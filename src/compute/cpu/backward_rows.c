@@ -172,6 +172,7 @@ static void embed_task(void *user, size_t index, int worker) {
   size_t first = index * SLICE, last = msk_smaller(first + SLICE, job->dim);
   (void)worker;
   for (size_t i = 0; i < job->rows; i++) {
+    /* the mask token is -1, for which the authors' code reads the last row */
     size_t id = job->ids[i] == MSK_MASK_TOKEN ? job->vocabulary - 1 : (size_t)job->ids[i];
     assert(id < job->vocabulary);
     const float *dy = job->dy + i * job->dim;

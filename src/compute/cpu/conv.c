@@ -181,15 +181,10 @@ void msk_gather_pixels(const void *source, size_t row, size_t rows, size_t k, si
 
 static void run_product(msk_stream *stream, const msk_conv *conv, const msk_pixels *source,
                         msk_map residual, msk_map y) {
-  msk_product product = {.kernels = &conv->device->kernels,
-                         .matrix = &conv->matrix,
+  msk_product product = {.matrix = &conv->matrix,
                          .bias = conv->bias,
-                         .residual = residual.at,
-                         .y = y.at,
-                         .rows = y.batch * y.height * y.width,
-                         .columns = conv->out,
-                         .y_stride = conv->out,
-                         .residual_stride = conv->out,
+                         .residual = msk_map_rows(residual),
+                         .y = msk_map_rows(y),
                          .gather = msk_gather_pixels,
                          .source = source};
   msk_product_run(stream, &product);

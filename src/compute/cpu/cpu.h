@@ -109,20 +109,20 @@ msk_cut msk_cut_product(const msk_stream *stream, size_t rows, size_t columns, b
 typedef void msk_gather(const void *source, size_t row, size_t rows, size_t k, size_t count,
                         float *a, size_t a_stride);
 
-/* y[r, 0..columns) = activation(row r x matrix + bias) + residual[r] */
+/* y = activation(x matrix + bias) + residual, the matrix's first columns where y has fewer */
 typedef struct msk_product {
-  const msk_kernels *kernels;
   const msk_matrix *matrix;
-  const float *bias, *residual;
-  float *y;
-  size_t rows, columns, y_stride, residual_stride;
+  const float *bias; /* or NULL */
+  msk_rows residual, y;
   msk_activation activation;
+  msk_rows x; /* as they lie in memory; or MSK_NO_ROWS: they are gathered */
   msk_gather *gather;
   const void *source;
-  const float *dense;  /* rows that need no gathering, */
-  size_t dense_stride; /* and their stride; 0: there are none */
 } msk_product;
 void msk_product_run(msk_stream *stream, const msk_product *product);
+/* The same with a matrix and rows in memory. */
+void msk_multiply_rows(msk_stream *stream, const msk_matrix *matrix, const float *bias, msk_rows x,
+                       msk_activation activation, msk_rows residual, msk_rows y);
 
 /* dw (depth x columns, dense) += x' dy, db += sum of dy's rows; db: or NULL. x: rows in memory, or
  * gathered. */

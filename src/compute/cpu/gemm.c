@@ -65,6 +65,7 @@ msk_cut msk_cut_product(const msk_stream *stream, size_t rows, size_t columns, b
   size_t task_rows = dense && workers <= FEW_WORKERS ? DENSE_TASK_ROWS : TASK_ROWS;
   msk_cut cut = {.rows_outer = dense, .row_blocks = msk_ceiling(rows, task_rows)};
   cut.row_block = msk_round_up(msk_ceiling(rows, cut.row_blocks), kernels->tile_rows);
+  /* rounded up to tiles, fewer blocks may do */
   cut.row_blocks = msk_ceiling(rows, cut.row_block);
   size_t wide = msk_smaller(TASK_COLUMNS / kernels->panel, panels),
          narrow = msk_smaller(msk_ceiling(TASK_COLUMNS / 4, kernels->panel), wide);
@@ -83,21 +84,23 @@ void msk_cut_task(const msk_cut *cut, size_t index, size_t *row, size_t *panel) 
 
 /* Rows are used where they lie. */
 static bool is_in_place(const msk_product *product) {
-  return product->dense_stride != 0 && product->dense_stride % CONFLICT_FLOATS != 0;
+  return product->x.stride != 0 && product->x.stride % CONFLICT_FLOATS != 0;
 }
 
 struct job {
   const msk_product *product;
+  const msk_kernels *kernels;
   msk_cut cut;
   size_t a_stride, a_bytes, c_bytes, worker_bytes;
   char *scratch;
 };
 
 static struct job plan(const msk_stream *stream, const msk_product *product) {
-  const msk_kernels *kernels = product->kernels;
+  const msk_kernels *kernels = &stream->device->kernels;
   struct job job = {
       .product = product,
-      .cut = msk_cut_product(stream, product->rows, product->columns, is_in_place(product)),
+      .kernels = kernels,
+      .cut = msk_cut_product(stream, product->y.rows, product->y.columns, is_in_place(product)),
       .scratch = msk_stream_scratch(stream)};
   job.a_stride =
       msk_round_up(msk_smaller(kernels->block, product->matrix->depth), STRIDE_PAD) + STRIDE_PAD;
@@ -115,7 +118,7 @@ static struct job plan(const msk_stream *stream, const msk_product *product) {
 static void multiply_slice(const struct job *job, size_t rows, const float *a, size_t a_stride,
                            size_t k, size_t count, size_t p, size_t next, size_t next_k,
                            float *wide, float *c) {
-  const msk_kernels *kernels = job->product->kernels;
+  const msk_kernels *kernels = job->kernels;
   const msk_matrix *matrix = job->product->matrix;
   size_t width = msk_panel_width(kernels, matrix->columns, p),
          at = p * kernels->panel * matrix->depth + k * width;
@@ -135,21 +138,22 @@ static void run_task(void *user, size_t index, int worker) {
   const struct job *job = user;
   const msk_cut *cut = &job->cut;
   const msk_product *product = job->product;
-  const msk_kernels *kernels = product->kernels;
+  const msk_kernels *kernels = job->kernels;
+  const msk_rows y = product->y;
   const msk_matrix *matrix = product->matrix;
   size_t row, first;
   msk_cut_task(cut, index, &row, &first);
-  size_t rows = msk_smaller(cut->row_block, product->rows - row);
-  size_t last = msk_smaller(first + cut->panel_block, msk_panel_count(kernels, product->columns));
+  size_t rows = msk_smaller(cut->row_block, y.rows - row);
+  size_t last = msk_smaller(first + cut->panel_block, msk_panel_count(kernels, y.columns));
   bool in_place = is_in_place(product);
-  size_t a_stride = in_place ? product->dense_stride : job->a_stride;
+  size_t a_stride = in_place ? product->x.stride : job->a_stride;
   float *block = (float *)(job->scratch + (size_t)worker * job->worker_bytes);
   float *c = (float *)(job->scratch + (size_t)worker * job->worker_bytes + job->a_bytes);
   float *wide =
       (float *)(job->scratch + (size_t)worker * job->worker_bytes + job->a_bytes + job->c_bytes);
   for (size_t k = 0; k < matrix->depth; k += kernels->block) {
     size_t count = msk_smaller(kernels->block, matrix->depth - k);
-    const float *a = in_place ? product->dense + row * product->dense_stride + k : block;
+    const float *a = in_place ? product->x.at + row * product->x.stride + k : block;
     /* gathered once for all panels: rows of a picture lie scattered, and come expensive */
     if (!in_place) product->gather(product->source, row, rows, k, count, block, a_stride);
     for (size_t p = first; p < last; p++) {
@@ -159,20 +163,42 @@ static void run_task(void *user, size_t index, int worker) {
     }
   }
   size_t column = first * kernels->panel,
-         columns = msk_smaller(last * kernels->panel, product->columns) - column;
+         columns = msk_smaller(last * kernels->panel, y.columns) - column;
   for (size_t i = 0; i < rows; i++) {
-    const float *residual = product->residual == NULL
-                                ? NULL
-                                : product->residual + (row + i) * product->residual_stride + column;
+    const float *residual =
+        product->residual.at == NULL
+            ? NULL
+            : product->residual.at + (row + i) * product->residual.stride + column;
     kernels->finish_row(columns, c + i * cut->c_stride,
                         product->bias == NULL ? NULL : product->bias + column, residual,
-                        product->activation, product->y + (row + i) * product->y_stride + column);
+                        product->activation, y.at + (row + i) * y.stride + column);
   }
 }
 
 void msk_product_run(msk_stream *stream, const msk_product *product) {
-  if (product->rows == 0) return;
+  if (product->y.rows == 0) return;
   struct job job = plan(stream, product);
   if (msk_stream_measure(stream, job.worker_bytes * msk_stream_workers(stream))) return;
   msk_pool_run(stream->pool, job.cut.row_blocks * job.cut.panel_blocks, run_task, &job);
+}
+
+/* x as it lies, copied where its stride would put all rows into the same sets of the cache. */
+static void gather_rows(const void *source, size_t row, size_t rows, size_t k, size_t count,
+                        float *a, size_t a_stride) {
+  const msk_rows *x = source;
+  for (size_t i = 0; i < rows; i++)
+    memcpy(a + i * a_stride, x->at + (row + i) * x->stride + k, count * sizeof(float));
+}
+
+void msk_multiply_rows(msk_stream *stream, const msk_matrix *matrix, const float *bias, msk_rows x,
+                       msk_activation activation, msk_rows residual, msk_rows y) {
+  const msk_product product = {.matrix = matrix,
+                               .bias = bias,
+                               .residual = residual,
+                               .y = y,
+                               .activation = activation,
+                               .x = x,
+                               .gather = gather_rows,
+                               .source = &x};
+  msk_product_run(stream, &product);
 }

@@ -68,32 +68,6 @@ void msk_linear_destroy(msk_linear *linear) {
 
 /* ---- the layer ---- */
 
-static void gather_dense(const void *source, size_t row, size_t rows, size_t k, size_t count,
-                         float *a, size_t a_stride) {
-  const msk_rows *x = source;
-  for (size_t i = 0; i < rows; i++)
-    memcpy(a + i * a_stride, x->at + (row + i) * x->stride + k, count * sizeof(float));
-}
-
-static void run_product(msk_stream *stream, const msk_linear *linear, msk_rows x,
-                        msk_activation activation, msk_rows residual, msk_rows y) {
-  msk_product product = {.kernels = &linear->device->kernels,
-                         .matrix = &linear->matrix,
-                         .bias = linear->bias,
-                         .residual = residual.at,
-                         .y = y.at,
-                         .rows = x.rows,
-                         .columns = y.columns,
-                         .y_stride = y.stride,
-                         .residual_stride = residual.stride,
-                         .activation = activation,
-                         .gather = gather_dense,
-                         .source = &x,
-                         .dense = x.at,
-                         .dense_stride = x.stride};
-  msk_product_run(stream, &product);
-}
-
 void msk_op_linear(msk_stream *stream, const char *name, const msk_linear *linear, msk_rows x,
                    msk_activation activation, msk_rows residual, msk_rows y) {
   assert(x.columns == linear->in && y.columns <= linear->out && y.rows == x.rows);
@@ -102,7 +76,7 @@ void msk_op_linear(msk_stream *stream, const char *name, const msk_linear *linea
   if (linear->quantised.panels != NULL) {
     msk_quantised_run(stream, &linear->quantised, linear->bias, x, activation, residual, y);
   } else {
-    run_product(stream, linear, x, activation, residual, y);
+    msk_multiply_rows(stream, &linear->matrix, linear->bias, x, activation, residual, y);
   }
   msk_meter_note(stream, name, 2.0 * (double)x.rows * (double)linear->in * (double)y.columns);
 }
@@ -207,6 +181,13 @@ static void search_row(void *user, size_t index, int worker) {
   search->codes[index] = code;
 }
 
+static void find_likeness(msk_stream *stream, const msk_codebook *codebook, msk_rows x,
+                          msk_rows likeness) {
+  const msk_linear *products = codebook->products;
+  msk_multiply_rows(stream, &products->matrix, products->bias, x, MSK_ACT_NONE, MSK_NO_ROWS,
+                    likeness);
+}
+
 enum { SEARCH_ROWS = 256 }; /* rows whose likeness is in memory at once */
 
 void msk_op_nearest_code(msk_stream *stream, const msk_codebook *codebook, msk_rows x,
@@ -219,8 +200,8 @@ void msk_op_nearest_code(msk_stream *stream, const msk_codebook *codebook, msk_r
   /* the product works in the scratch behind the likenesses; both needs are one */
   if (stream->measuring) {
     inner.measuring = true;
-    run_product(&inner, codebook->products, msk_rows_part(x, 0, chunk), MSK_ACT_NONE, MSK_NO_ROWS,
-                (msk_rows){.rows = chunk, .columns = columns, .stride = columns});
+    find_likeness(&inner, codebook, msk_rows_part(x, 0, chunk),
+                  (msk_rows){.rows = chunk, .columns = columns, .stride = columns});
     msk_stream_measure(stream, own + inner.scratch_bytes);
     return;
   }
@@ -230,7 +211,7 @@ void msk_op_nearest_code(msk_stream *stream, const msk_codebook *codebook, msk_r
   for (size_t first = 0; first < x.rows; first += chunk) {
     msk_rows part = msk_rows_part(x, first, msk_smaller(chunk, x.rows - first)),
              likeness = msk_rows_at(stream->scratch, part.rows, columns);
-    run_product(&inner, codebook->products, part, MSK_ACT_NONE, MSK_NO_ROWS, likeness);
+    find_likeness(&inner, codebook, part, likeness);
     struct search search = {
         .codebook = codebook, .x = part.at, .likeness = likeness.at, .codes = codes + first};
     msk_pool_run(stream->pool, part.rows, search_row, &search);

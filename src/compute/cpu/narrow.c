@@ -50,6 +50,8 @@ static void row_task(void *user, size_t index, int worker) {
     size_t count = msk_smaller(TOGETHER, p->out_width - ox),
            first = (index * p->out_width + ox) * job->out;
     for (size_t i = 0; i < TOGETHER * taps; i++) {
+      /* past the row's end the last pixel is made again, and not written: the kernel takes
+       * TOGETHER */
       size_t tap = i % taps, x = msk_smaller(ox + i / taps, p->out_width - 1);
       const float *pixel = msk_pixel_at(p, picture, oy * p->stride + tap / p->kernel,
                                         x * p->stride + tap % p->kernel);

@@ -145,6 +145,7 @@ static void pack_panel(void *user, size_t p, int worker) {
     if (from < to && part->dtype != MSK_DTYPE_I8) pack_floats(&run);
     start += part->out;
   }
+  /* kernels compute whole panels: the columns beyond the last are zeros */
   for (size_t k = 0; last < first + width && k < depth; k += GROUP) {
     memset(panel + k * width + (last - first) * GROUP, 0, (first + width - last) * GROUP);
   }
@@ -235,6 +236,8 @@ static void multiply_task(void *user, size_t index, int worker) {
       size_t width = msk_panel_width(kernels, matrix->columns, p),
              follow = p + 1 < last ? p + 1 : first;
       const int8_t *b = matrix->panels + p * kernels->panel * depth + k * width;
+      /* what is wanted next, fetched ahead: the same slice of the next panel, or the first's next
+       * slice */
       const int8_t *next =
           matrix->panels + follow * kernels->panel * depth + (p + 1 < last ? k : k + count) * width;
       kernels->int8_panel(rows, width, count, job->q + row * job->q_stride + k, job->q_stride, b,

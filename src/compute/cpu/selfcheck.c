@@ -182,6 +182,7 @@ msk_status msk_selfcheck(const msk_device *device, const char **wrong, msk_error
   trial *b = msk_allocate(device->allocator, 1, sizeof *b);
   bool complete = b != NULL;
   msk_kernels_ref(&reference.kernels);
+  /* weights are quantised up to the limit: only with the same one are the bytes the same */
   reference.kernels.weight_limit = device->kernels.weight_limit;
   *wrong = NULL;
   if (complete) fill(b);

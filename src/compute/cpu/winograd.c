@@ -353,6 +353,7 @@ static size_t place_local(struct job *job, const msk_stream *stream) {
          fit = LOCAL_BYTES / (POSITIONS * sizeof(float) * (in + columns));
   size_t share = msk_ceiling(job->tiles, LOCAL_TASKS * workers);
   local.chunk = msk_round_up(msk_smaller(share, fit), tile_rows);
+  /* rounding up may have passed what fits */
   if (local.chunk > fit) local.chunk -= tile_rows;
   if (local.chunk < LEAST_LOCAL_TILES || workers > MOST_LOCAL_WORKERS ||
       in * job->out > MOST_LOCAL_WEIGHTS)
@@ -373,10 +374,12 @@ static size_t place_stream(struct job *job, const msk_stream *stream) {
   job->panel_block = msk_smaller(msk_ceiling(STREAM_COLUMNS, panel), panels);
   job->chunk = msk_smaller(job->tiles, STREAM_TILES);
   set_strides(job, job->panel_block * panel);
+  /* as few chunks, but of one size, so that the last is no short one */
   job->chunk = msk_ceiling(job->tiles, msk_ceiling(job->tiles, STREAM_TILES));
   job->u_plane = job->panel_block * panel * STREAM_DEPTH + PAD;
   job->worker_bytes = msk_scratch_floats(POSITIONS * (job->u_plane + job->m_plane) + job->m_stride +
                                          TAPS * STREAM_DEPTH * panel);
+  /* fewer panels a task, until there are tasks for all workers */
   while (job->panel_block > 1 && msk_ceiling(panels, job->panel_block) < workers)
     job->panel_block = msk_ceiling(job->panel_block, 2);
   size_t zeros = msk_scratch_floats(job->pixels->channels),

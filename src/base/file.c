@@ -49,6 +49,7 @@ msk_status msk_map_file(msk_mapping *mapping, const char *path, msk_error *error
   msk_status status = open_regular(path, &fd, &bytes, error);
   if (status != MSK_OK) return status;
   void *memory = NULL;
+  /* mmap refuses 0 bytes: an empty file has no mapping, and its reader says what it lacks */
   if (bytes > 0) {
     memory = mmap(NULL, bytes, PROT_READ, MAP_PRIVATE, fd, 0);
     if (memory == MAP_FAILED)
@@ -154,6 +155,7 @@ static msk_status open_folder(msk_file_writer *writer, char *path, msk_error *er
     *slash = 0;
     folder = path;
   }
+  /* held open: temporary file and rename stay in this folder, wherever the path leads then */
   writer->folder = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   return writer->folder >= 0 ? MSK_OK : output_failure(writer, "write", errno, error);
 }
@@ -193,12 +195,14 @@ msk_status msk_file_writer_begin(msk_file_writer *writer, const char *path, msk_
   struct stat target, link;
   bool exists = stat(path, &target) == 0;
   if (exists && S_ISDIR(target.st_mode)) return output_failure(writer, "write", EISDIR, error);
+  /* a device or pipe is written to as it is: no file can take its place */
   if (exists && !S_ISREG(target.st_mode)) {
     writer->direct = true;
     writer->descriptor = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
     return writer->descriptor >= 0 ? MSK_OK : output_failure(writer, "write", errno, error);
   }
   char resolved[PATH_MAX];
+  /* a symbolic link stays one: the file it leads to is replaced */
   if (!(exists && lstat(path, &link) == 0 && S_ISLNK(link.st_mode) &&
         realpath(path, resolved) != NULL))
     memcpy(resolved, path, length + 1);

@@ -56,6 +56,7 @@ static bool take_character(msk_reader *r, uint8_t *out, size_t *length) {
   out[0] = *c;
   if (*c != '\\') return true;
   if (!msk_read_span(r, 1, &c)) return false;
+  /* strchr would find the NUL that ends the list */
   const char *found = *c == 0 ? NULL : strchr(escapes, *c);
   if (found != NULL) {
     out[0] = (uint8_t)meanings[found - escapes];

@@ -61,6 +61,7 @@ static bool copy_number(msk_reader *r, char *text, bool *whole) {
   if (digits == 0 || (digits > 1 && text[first] == '0')) return false;
   *whole = true;
   if (copy_if(r, ".", text, &used)) {
+    /* strtod, which reads this text, knows the point of the program's locale alone */
     text[used - 1] = *localeconv()->decimal_point;
     copy_digits(r, text, &used, &digits);
     *whole = false;
@@ -73,6 +74,7 @@ static bool copy_number(msk_reader *r, char *text, bool *whole) {
     if (digits == 0) return false;
   }
   text[used] = 0;
+  /* where the room is full something was left out */
   return used + 1 < NUMBER_BYTES;
 }
 

@@ -68,6 +68,7 @@ bool msk_add(size_t a, size_t b, size_t *sum) {
 
 void *msk_arena_take(msk_arena *arena, size_t count, size_t bytes) {
   size_t total, end;
+  /* it stays: whoever lays out or measures looks once, when all has been asked for */
   if (arena->overflow || !msk_multiply(count, bytes, &total) ||
       !msk_add(total, MSK_ALIGNMENT - 1, &total) ||
       !msk_add(arena->used, total & ~(MSK_ALIGNMENT - 1), &end)) {

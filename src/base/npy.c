@@ -109,6 +109,7 @@ static bool parse_quoted(msk_reader *r, char *text, size_t text_bytes) {
   uint8_t quote = *r->at;
   r->at++, r->left--;
   size_t used = 0;
+  /* a backslash escapes nothing: no key and no type of the format holds a quote */
   while (r->left > 0 && *r->at != quote) {
     if (used + 1 >= text_bytes) return false;
     text[used++] = (char)*r->at;

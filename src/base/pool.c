@@ -147,13 +147,16 @@ void msk_pool_run(msk_pool *pool, size_t count, msk_task *task, void *user) {
   pool->user = user;
   share_out(pool, count);
   uint64_t job = (atomic_load(&pool->state) / JOB_STEP + 1) & UINT32_MAX;
+  /* last: who sees the job's number sees its task and shares */
   atomic_store(&pool->state, job * JOB_STEP);
+  /* after the job is out: a worker counts itself a sleeper first and then looks for a job again */
   if (atomic_load(&pool->sleepers) > 0) {
     pthread_mutex_lock(&pool->mutex);
     pthread_cond_broadcast(&pool->wake);
     pthread_mutex_unlock(&pool->mutex);
   }
   take_indices(pool, 0);
+  /* who wakes only now stays out: the next job may write task and shares anew */
   atomic_fetch_or(&pool->state, CLOSED);
   wait_until_left(pool);
 }

@@ -58,6 +58,7 @@ static int folder_quota(const char *folder, bool version2) {
   snprintf(path, sizeof path, "%s/cpu.cfs_quota_us", folder);
   if (!read_line(path, line, sizeof line)) return 0;
   snprintf(path, sizeof path, "%s/cpu.cfs_period_us", folder);
+  /* version 1 says -1 where there is no quota, which rounded_up() takes for none */
   if (!read_line(path, second, sizeof second)) return 0;
   return rounded_up(strtod(line, NULL), strtod(second, NULL));
 }

@@ -124,6 +124,7 @@ static const foreign_kind *find_markup(const msk_source *source) {
   if (html == NULL) html = strstr(text, "<!doctype html");
   if (drawing == NULL) drawing = strstr(text, ":svg");
   if (drawing == NULL) drawing = strstr(text, "<!doctype svg");
+  /* pages hold drawings, and drawings hold pages: what comes first tells */
   if (html != NULL && (drawing == NULL || html < drawing)) return &page;
   return drawing != NULL ? &svg : &other;
 }

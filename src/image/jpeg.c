@@ -185,6 +185,7 @@ msk_status msk_jpeg_decode(msk_image *image, int *orientation, const msk_source 
     return MSK_OK;
   }
   msk_image_free(&job.image);
+  /* a refusal of our own comes first: libjpeg has said nothing then */
   if (job.status != MSK_OK) return job.status;
   return job.errors.no_memory ? msk_source_no_memory(source, "JPEG")
                               : msk_source_damaged(source, "JPEG", job.errors.message);

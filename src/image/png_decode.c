@@ -196,6 +196,7 @@ static size_t unpack_profile(char *text) {
   size_t digits = 0;
   for (; from != NULL && *from != 0; from++) {
     int value = digit(*from);
+    /* the digits stand in lines */
     if (value < 0) continue;
     text[digits / 2] = (char)(digits % 2 == 0 ? value << 4 : text[digits / 2] | value);
     digits++;
@@ -252,6 +253,7 @@ msk_status msk_png_decode(msk_image *image, int *orientation, const msk_source *
   bool done = decode_guarded(&job);
   png_destroy_read_struct(&job.png, &job.info, NULL);
   msk_free(source->allocator, job.rows);
+  /* where libpng failed behind the last row, the picture is there: that is worth a warning */
   if (!done && (!job.whole || job.guard.no_memory))
     status = refuse(&job);
   else

@@ -62,6 +62,7 @@ static bool add_text(png_job *job, const msk_text *text) {
   job->latin1 = msk_allocate(job->bytes->allocator, length + 1, 1);
   if (job->latin1 == NULL) job->guard.no_memory = true;
   if (job->guard.no_memory) return false;
+  /* tEXt and zTXt are Latin-1 by the standard; anything else is written as iTXt */
   if (latin1)
     length = msk_utf8_to_latin1(job->latin1, text->value, length);
   else

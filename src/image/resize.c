@@ -79,6 +79,7 @@ static void fill_taps(const axis_taps *taps, msk_filter filter, int in, int out)
     for (int k = 0; k < high - low; k++) {
       double weight = raw_weight(filter, k, low, centre, inverse);
       if (sum != 0.0) weight /= sum;
+      /* fixed point, halves away from zero, as Pillow has it */
       weight *= 1 << PRECISION_BITS;
       taps->weight[(size_t)i * (size_t)taps->capacity + (size_t)k] =
           weight < 0 ? (int)(weight - 0.5) : (int)(weight + 0.5);

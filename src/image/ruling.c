@@ -272,6 +272,7 @@ static int line_contrast(const view *v, const ruled_line *line, int channel, uns
     if (y - 1 < v->reach || y + 1 >= v->height - v->reach) continue;
     for (int k = y - 1; k <= y + 1; k++) {
       int up = sample(v, x, k - v->reach)[channel], down = sample(v, x, k + v->reach)[channel],
+          /* of both sides the darker: beside a stroke, paper must not make the line seem dark */
           paper = up < down ? up : down,
           part = msk_paper_relative(paper - sample(v, x, k)[channel], paper);
       most = part > most ? part : most;

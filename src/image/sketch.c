@@ -57,6 +57,7 @@ static bool ground_is_dark(const uint8_t *grey, int width, int height) {
     }
   }
   uint64_t total = (uint64_t)width * (uint64_t)height;
+  /* both: a light sheet may have a dark frame, and a dark drawing may fill its light sheet */
   return histogram_median(all, total) < MID_GREY &&
          histogram_median(border, border_total) < MID_GREY;
 }

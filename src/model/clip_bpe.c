@@ -5,6 +5,7 @@
  * simple_tokenizer.py, re-made from its description in tests/golden/clip/MANIFEST.md. */
 #include "model/clip_bpe.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <utf8proc.h>
 
@@ -200,18 +201,7 @@ static size_t word_length(const int32_t *text, size_t count) {
 
 static const merge *find_merge(const msk_clip_bpe *bpe, int32_t left, int32_t right) {
   merge wanted = {.left = left, .right = right};
-  size_t low = 0, high = bpe->merge_count;
-  while (low < high) {
-    size_t middle = low + (high - low) / 2;
-    int order = compare_merges(&wanted, &bpe->merges[middle]);
-    if (order == 0) return &bpe->merges[middle];
-    if (order < 0) {
-      high = middle;
-    } else {
-      low = middle + 1;
-    }
-  }
-  return NULL;
+  return bsearch(&wanted, bpe->merges, bpe->merge_count, sizeof *bpe->merges, compare_merges);
 }
 
 /* A word while it is merged: symbols, and the rank of each with its right neighbour. */

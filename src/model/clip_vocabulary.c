@@ -49,6 +49,7 @@ static msk_status parse_words(struct parser *p) {
   if (!msk_json_take(&p->reader, '{')) return broken(p, "{");
   do {
     msk_clip_word word;
+    /* the limit is also what the table has room for */
     if (out->count == p->limit) {
       return msk_fail(p->error, MSK_ERROR_FILE,
                       "%s: more than the %zu words that the model knows: do vocab.json and "

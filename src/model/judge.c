@@ -60,6 +60,7 @@ static bool judge_groups(const void *user, size_t index, msk_weight_group *group
   if (index < levels) l = index;
   if (index >= levels && index < 2 * levels - 1) l = index - levels;
   if (index >= 2 * levels) return false;
+  /* BELOW: for the label the deepest level, for a rise the level it comes from (set there) */
   *group = (msk_weight_group){.sizes = {l == 0 ? 3 : config->channels[l - 1], config->channels[l],
                                         3, 1, 4, config->classes, config->channels[levels - 1]}};
   if (index < levels) {

@@ -94,6 +94,7 @@ static void attend(const struct walk *w, const struct layer *layer, long slot, b
   msk_op_linear(s, keys_only ? "q k" : "q k v", layer->qkv, w->x, MSK_ACT_NONE, MSK_NO_ROWS, qkv);
   msk_op_attention(s, &w->shape, q, k, v, &reads, mixed);
   if (reads.score == NULL) return;
+  /* the mean over all layers read, added up as they come: slot 0 begins it */
   if (pass->score != NULL)
     msk_op_head_sum(s, w->score, heads, 1.0f / (float)(heads * pass->layer_count), slot > 0,
                     msk_rows_at(pass->score, pass->batch, n));

@@ -120,6 +120,7 @@ static void run_stage(struct walk *w, size_t index, msk_map x, float *output) {
   } else if (stage->kind == STAGE_NORM) {
     msk_op_group_norm(w->stream, x, &packed->norm[0], true, y);
   } else {
+    /* the map that was read is free once this stage is done: it and the spare one change places */
     y.at = output != NULL ? output : w->spare[0];
     if (output == NULL) w->spare[0] = w->now.at;
     if (stage->kind == STAGE_CONV) {

@@ -127,6 +127,7 @@ bool msk_vqgan_groups(const void *user, size_t index, msk_weight_group *group) {
       break;
     case STAGE_BLOCK:
       snprintf(group->prefix, sizeof group->prefix, "%s.ResBlock_%zu.", half, stage->number);
+      /* the seventh is the shortcut's convolution, which only a change of channels needs */
       group->rows = block_rows, group->row_count = stage->in != stage->out ? 7 : 6;
       break;
     case STAGE_NORM:

@@ -337,6 +337,7 @@ static msk_status check_field(const field *f, const msk_recipe *recipe, msk_erro
     case FIELD_LAYERS:
       good = copy.layer_count >= 0 && copy.layer_count <= MSK_MAX_LAYERS;
       for (int i = 0; good && i < copy.layer_count; i++)
+        /* ascending, so that no layer counts twice in the mean of the scores */
         good = copy.layers[i] > (i == 0 ? -1 : copy.layers[i - 1]);
       break;
   }
@@ -629,6 +630,7 @@ static msk_status check_official(const msk_recipe *recipe, msk_job job, msk_erro
   msk_status status = apply(&authors, rows[OFFICIAL].jobs[job], error);
   for (int i = 0; status == MSK_OK && i < FIELDS; i++) {
     const field *f = &fields[i];
+    /* a field without any effect in this job may hold anything */
     if (acts(f, job, true) || !acts(f, job, false)) continue;
     const bool number = f->kind == FIELD_NUMBER || f->kind == FIELD_POSITIVE;
     if (number ? *double_of(f, &copy) == *double_of(f, &authors)

@@ -120,6 +120,7 @@ static void weigh_tokens(msk_sampler *sampler) {
   sampler->mean_lambda = lambda * (sum / (spec->tokens - 1));
   for (size_t i = 1; i < sampler->tokens; i++) {
     const double factor = map_factor(spec, i);
+    /* a largest of 0: this share has no masks to give, and any weight will do */
     sampler->structure_weight[i] = most_structure > 0 ? (float)(factor / most_structure) : 1.0f;
     sampler->confidence_weight[i] =
         most_confidence > 0 ? (float)((1 - lambda * factor) / most_confidence) : 1.0f;

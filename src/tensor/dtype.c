@@ -135,6 +135,7 @@ msk_status msk_tensor_check_finite(const msk_tensor *tensor, const char *path, m
                     "tensor %s of %s has type %s, expected F32, F16, BF16 or F64", tensor->name,
                     path, msk_dtype_name((int)tensor->dtype));
   }
+  /* in blocks on the stack: a tensor can have gigabytes, of any float type */
   for (size_t first = 0; first < tensor->elements; first += BLOCK) {
     size_t count = tensor->elements - first < BLOCK ? tensor->elements - first : BLOCK;
     msk_tensor_to_f32(tensor, first, count, values);

@@ -9,7 +9,8 @@
  * The network's variables may be the whole file, lie under `params`, or deep in a training state
  * beside the optimiser's moments, which have the same names. So a first walk over the whole
  * document looks for maps that hold the modules of one of the two networks and ranks their
- * paths; a second and third (measuring, placing) collect the arrays below the best one.
+ * paths; a second collects the arrays below the best one. The store has both done twice, once
+ * to measure and once to place.
  * Recursion is as deep as the maps are nested, at most MAX_DEPTH. */
 #include <stdio.h>
 #include <string.h>
@@ -215,6 +216,7 @@ static msk_status survey(flax_walk *w, const map_place *map, int *features, msk_
     *features |= feature_of(&key);
     keys[i] = (key_span){key.bytes, key.length};
   }
+  /* sorted, so that a hostile map costs no time squared */
   if (complaint == NULL) msk_sort(keys, (size_t)map->pairs, sizeof *keys, compare_spans);
   for (uint64_t i = 1; i < map->pairs && complaint == NULL; i++) {
     if (compare_spans(&keys[i - 1], &keys[i]) == 0) complaint = "a map with the same key twice";
@@ -235,6 +237,7 @@ static void consider(flax_walk *w, const map_place *map, int features) {
   }
   if (!network || rank < 0) return;
   if (w->best_rank >= 0 && rank > w->best_rank) return;
+  /* two places equally plain: a guess could be wrong, so only a plainer one can settle it */
   if (rank == w->best_rank) {
     w->rivals++;
     memcpy(w->rival_path, w->path, sizeof w->rival_path);
@@ -275,6 +278,7 @@ static bool tuple_item(msk_reader at, uint64_t index, msk_reader *item, uint64_t
     *item = at;
     return index < head.number;
   }
+  /* Flax writes a tuple as a map with the keys "0", "1", ... */
   snprintf(name, sizeof name, "%llu", (unsigned long long)index);
   map_place map = {at, head.number};
   return head.kind == MSK_MSGPACK_MAP && find_value(&map, name, item);
@@ -300,6 +304,7 @@ static msk_status join_chunks(flax_walk *w, msk_reader chunks, msk_tensor *tenso
       return damaged(w, "a chunked array of several types");
     uint8_t *room = msk_store_joined(w->store, chunk.bytes);
     if (room != NULL && chunk.bytes > 0) memcpy(room, chunk.data, chunk.bytes);
+    /* the store places one piece behind the other, so the first chunk's place is the array's */
     if (i == 0) tensor->data = room;
     tensor->dtype = chunk.dtype;
     bytes += chunk.bytes;
@@ -319,6 +324,7 @@ static msk_status read_chunked(flax_walk *w, const map_place *map) {
   uint64_t rank = 1;
   if (map->pairs != 3 || !find_value(map, "shape", &shape) || !find_value(map, "chunks", &chunks))
     return damaged(w, "a chunked array without shape and chunks");
+  /* tuple_item() tells with each side how many there are */
   while ((uint64_t)tensor.rank < rank) {
     if (!tuple_item(shape, (uint64_t)tensor.rank, &item, &rank) || rank > MSK_MAX_RANK ||
         !msk_msgpack_next(&item, &side) || side.kind != MSK_MSGPACK_UNSIGNED ||
@@ -355,6 +361,7 @@ static msk_status walk_map(flax_walk *w, const map_place *map, int depth) {
   msk_reader r, end;
   msk_status status = survey(w, map, &features, &end);
   if (status != MSK_OK) return status;
+  /* a map by form only: one array, too large for msgpack's binary */
   if (features & HAS_CHUNKS) return w->collecting ? read_chunked(w, map) : MSK_OK;
   if (!w->collecting) consider(w, map, features);
   size_t length = w->path_length;
@@ -375,6 +382,7 @@ msk_status msk_flax_read(msk_store *store, const uint8_t *bytes, size_t byte_cou
   flax_walk w = {.store = store, .best_rank = -1};
   msk_reader r = {bytes, byte_count}, whole = r;
   msk_msgpack root;
+  /* the whole first: nothing of a file that is cut off is looked at */
   if (!msk_msgpack_skip(&whole)) return damaged(&w, "it is cut off, or no msgpack");
   if (whole.left != 0) return damaged(&w, "something follows the end of its msgpack");
   if (!msk_msgpack_next(&r, &root) || root.kind != MSK_MSGPACK_MAP)

@@ -75,6 +75,7 @@ static msk_status parse_field(header_parser *p, tensor_entry *entry) {
   int count;
   if (!msk_json_take_string(&p->reader, &key) || !msk_json_take(&p->reader, ':'))
     return damaged(p, "is described by broken JSON");
+  /* a repeated key is refused: readers differ on which of the two counts */
   if (msk_span_is(key, "dtype") && !entry->has_dtype) {
     entry->has_dtype = true;
     if (!msk_json_take_string(&p->reader, &text))
@@ -146,6 +147,7 @@ static msk_status parse_header(header_parser *p) {
   if (!msk_json_take(&p->reader, '}')) {
     do {
       msk_span name;
+      /* messages name a tensor only while one is at hand; metadata are none */
       p->name.bytes = NULL;
       if (!msk_json_take_string(&p->reader, &name) || !msk_json_take(&p->reader, ':'))
         return damaged(p, "its header is broken JSON");
@@ -178,6 +180,7 @@ static msk_status check_ranges(header_parser *p) {
     const msk_tensor *tensor = &file->tensors[i];
     size_t begin = (size_t)(tensor->data - p->data);
     p->name = (msk_span){(const uint8_t *)tensor->name, strlen(tensor->name)};
+    /* no byte is two tensors' or none's: a file that hides a second one in its holes is refused */
     if (begin < end) return damaged(p, "overlaps another tensor");
     if (begin > end) return damaged(p, "leaves a hole before it");
     end = begin + tensor->bytes;

@@ -4,6 +4,7 @@
  * of its reader, look-up by name. */
 #include "tensor/weight_file.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/bytes.h"
@@ -37,6 +38,7 @@ static msk_status reserve(msk_store *store, size_t byte_count) {
     return msk_fail(store->error, MSK_ERROR_FILE,
                     "%s lists %zu tensors in %zu bytes: no weight file looks like that",
                     store->path, room->tensors, byte_count);
+  /* one more than needed: an allocator may answer NULL for nothing */
   file->tensors = msk_allocate(file->allocator, room->tensors + 1, sizeof *file->tensors);
   file->metadata = msk_allocate(file->allocator, room->metadata + 1, sizeof *file->metadata);
   file->text = msk_allocate(file->allocator, room->text + 1, 1);
@@ -59,6 +61,7 @@ static bool same_counts(const msk_store_counts *a, const msk_store_counts *b) {
 
 static msk_status sort_and_check(msk_store *store) {
   msk_weight_file *file = store->file;
+  /* the file is mapped, and whoever may write to it can do so between measuring and placing */
   if (store->changed || !same_counts(&store->used, &store->room))
     return msk_fail(store->error, MSK_ERROR_FILE,
                     "%s was changed while it was being read, expected a file that stays as it is",
@@ -146,19 +149,23 @@ static msk_status create(msk_weight_file **file, const char *path, const msk_all
   return MSK_OK;
 }
 
-msk_status msk_weight_file_parse(msk_weight_file **out, const uint8_t *bytes, size_t byte_count,
-                                 const char *name, const msk_allocator *allocator,
-                                 msk_error *error) {
-  msk_weight_file *file = NULL;
-  msk_status status = create(&file, name, allocator, error);
-  if (status != MSK_OK) return status;
-  status = read_bytes(file, bytes, byte_count, error);
+/* The file that was read, or, where that failed, nothing. */
+static msk_status hand_out(msk_weight_file **out, msk_weight_file *file, msk_status status) {
   if (status == MSK_OK) {
     *out = file;
   } else {
     msk_weight_file_close(file);
   }
   return status;
+}
+
+msk_status msk_weight_file_parse(msk_weight_file **out, const uint8_t *bytes, size_t byte_count,
+                                 const char *name, const msk_allocator *allocator,
+                                 msk_error *error) {
+  msk_weight_file *file = NULL;
+  msk_status status = create(&file, name, allocator, error);
+  if (status != MSK_OK) return status;
+  return hand_out(out, file, read_bytes(file, bytes, byte_count, error));
 }
 
 msk_status msk_weight_file_open(msk_weight_file **out, const char *path,
@@ -169,12 +176,7 @@ msk_status msk_weight_file_open(msk_weight_file **out, const char *path,
   status = msk_map_file(&file->mapping, path, error);
   if (status == MSK_OK)
     status = read_bytes(file, file->mapping.bytes, file->mapping.byte_count, error);
-  if (status == MSK_OK) {
-    *out = file;
-  } else {
-    msk_weight_file_close(file);
-  }
-  return status;
+  return hand_out(out, file, status);
 }
 
 static const char *place_text(msk_store *store, const char *text) {
@@ -244,18 +246,8 @@ const msk_tensor *msk_weight_file_at(const msk_weight_file *file, size_t index) 
 }
 
 const msk_tensor *msk_weight_file_find(const msk_weight_file *file, const char *name) {
-  size_t low = 0, high = file->count;
-  while (low < high) {
-    size_t middle = low + (high - low) / 2;
-    int order = strcmp(file->tensors[middle].name, name);
-    if (order == 0) return &file->tensors[middle];
-    if (order < 0) {
-      low = middle + 1;
-    } else {
-      high = middle;
-    }
-  }
-  return NULL;
+  const msk_tensor wanted = {.name = name};
+  return bsearch(&wanted, file->tensors, file->count, sizeof *file->tensors, compare_names);
 }
 
 const char *msk_weight_file_metadata_at(const msk_weight_file *file, size_t index,

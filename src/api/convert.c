@@ -30,7 +30,7 @@ typedef struct conversion {
   msk_adapted adapted;   /* the transformer's file, where there are adapters */
   msk_vqgan_config tokenizer;
   msk_maskgit_config transformer;
-  size_t class_count;
+  size_t class_count, latent_size;
   char *defaults; /* JSON text, or NULL */
   char *classes;  /* JSON text */
   char provenance[8192], name[256], licence[256], hash[65];
@@ -144,17 +144,16 @@ static msk_status check_recipes(conversion *c, const msk_model_defaults *default
 
 static msk_status check_defaults(conversion *c) {
   msk_file_defaults parsed;
-  size_t side = 1;
+  const size_t image_size = c->latent_size * c->tokenizer.patch;
   msk_status status =
       msk_defaults_parse(&parsed, c->defaults, c->class_count, c->transformer.layers,
                          defaults_path(c), c->allocator, c->error);
   if (status != MSK_OK) return status;
-  while (side * side + 1 < c->transformer.positions) side++;
-  if (parsed.image_size != 0 && parsed.image_size != side * c->tokenizer.patch) {
+  if (parsed.image_size != 0 && parsed.image_size != image_size) {
     status =
         msk_fail(c->error, MSK_ERROR_FILE,
                  "%s: image_size is %zu, but these networks make pictures of %zu pixels a side",
-                 defaults_path(c), parsed.image_size, side * c->tokenizer.patch);
+                 defaults_path(c), parsed.image_size, image_size);
   }
   if (status == MSK_OK) status = check_recipes(c, &parsed.recipe);
   msk_defaults_free(&parsed, c->allocator);
@@ -179,32 +178,19 @@ static long named_size(const char *path) {
  * would otherwise go unnoticed. */
 static msk_status check_match(conversion *c) {
   const char *path = c->options->transformer_path;
-  if (c->transformer.vocabulary < c->tokenizer.codes + 2) {
-    return msk_fail(c->error, MSK_ERROR_FILE,
-                    "%s: tensor Embed_0.word_embeddings.embedding has %zu rows, expected codes + "
-                    "classes + 1 with the %zu codes of the tokenizer's "
-                    "quantizer.codebook: the two do not belong together",
-                    path, c->transformer.vocabulary, c->tokenizer.codes);
-  }
-  size_t side = 1;
-  while (side * side + 1 < c->transformer.positions) side++;
-  if (side * side + 1 != c->transformer.positions) {
-    return msk_fail(c->error, MSK_ERROR_FILE,
-                    "%s: tensor Embed_0.position_embeddings.embedding has %zu rows, expected a "
-                    "square and 1: is this a MaskGIT transformer?",
-                    path, c->transformer.positions);
-  }
+  msk_status status = msk_networks_match(&c->tokenizer, &c->transformer, path, &c->class_count,
+                                         &c->latent_size, c->error);
   long tokenizer_size = named_size(c->options->tokenizer_path), transformer_size = named_size(path);
-  if (tokenizer_size > 0 && transformer_size > 0 && tokenizer_size != transformer_size) {
+  if (status == MSK_OK && tokenizer_size > 0 && transformer_size > 0 &&
+      tokenizer_size != transformer_size) {
     return msk_fail(c->error, MSK_ERROR_FILE,
                     "%s is by its name for %ld pixels, %s for %ld (tensor "
                     "Embed_0.position_embeddings.embedding makes %zu x %zu tokens): "
                     "the two do not belong together",
                     base_name(c->options->tokenizer_path), tokenizer_size, base_name(path),
-                    transformer_size, side, side);
+                    transformer_size, c->latent_size, c->latent_size);
   }
-  c->class_count = c->transformer.vocabulary - c->tokenizer.codes - 1;
-  return MSK_OK;
+  return status;
 }
 
 static msk_status read_networks(conversion *c) {
@@ -357,6 +343,7 @@ msk_status msk_convert(const msk_convert_options *options, msk_error *error) {
   c.outputs = (msk_outputs){
       .imports = c.imports, .transformer = &c.transformer, .options = options, .error = error};
   if (status == MSK_OK) status = msk_outputs_list(&c.outputs);
+  /* a pass of its own: the hash stands in the header, which is written before the data */
   if (status == MSK_OK) status = msk_outputs_hash(&c.outputs, c.hash);
   if (status == MSK_OK) status = write_output(&c);
   free_conversion(&c);

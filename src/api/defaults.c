@@ -38,12 +38,12 @@ static bool integer_below(const json_t *value, size_t limit, size_t *number) {
 
 static msk_status parse_layers(const struct parse *parse, const char *key, const json_t *value) {
   msk_model_defaults *recipe = &parse->defaults->recipe;
-  size_t count = json_array_size(value), limit = parse->layers == 0 ? 1024 : parse->layers;
+  size_t count = json_array_size(value);
   if (!json_is_array(value) || count > MSK_MAX_LAYERS)
     return fail_value(parse, key, "an array of at most 64 layers");
   for (size_t i = 0; i < count; i++) {
     size_t layer;
-    if (!integer_below(json_array_get(value, i), limit, &layer) ||
+    if (!integer_below(json_array_get(value, i), parse->layers, &layer) ||
         (i > 0 && (int)layer <= recipe->structure_layers[i - 1])) {
       return fail_value(parse, key, "layers of the transformer, from 0, ascending");
     }
@@ -149,6 +149,7 @@ static msk_status parse_recipe(const struct parse *parse, const char *name, cons
       return fail_value(parse, key, "a number, a text, true, false or an array of layers");
     bytes += strlen(key) + strlen(text) + 2;
   }
+  /* measured first, then copied: one block holds keys and values */
   defaults->text = msk_allocate(parse->allocator, bytes, 1);
   if (defaults->text == NULL)
     return msk_fail(parse->error, MSK_ERROR_MEMORY, "not enough memory for the model's defaults");

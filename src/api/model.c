@@ -47,24 +47,22 @@ static msk_status choose_options(msk_model_options *chosen, const msk_model_opti
 
 /* ---- what a file says ---- */
 
-/* What a tokenizer and a transformer make together: classes = vocabulary - codes - 1,
- * latent_size^2 + 1 = positions. Sizes that do not fit each other are refused. `path` stands in
- * messages. */
-static msk_status match(const msk_vqgan_config *tokenizer, const msk_maskgit_config *transformer,
-                        const char *path, size_t *class_count, size_t *latent_size,
-                        msk_error *error) {
+msk_status msk_networks_match(const msk_vqgan_config *tokenizer,
+                              const msk_maskgit_config *transformer, const char *path,
+                              size_t *class_count, size_t *latent_size, msk_error *error) {
   if (transformer->vocabulary < tokenizer->codes + 2) {
     return msk_fail(error, MSK_ERROR_FILE,
-                    "%s: the transformer knows %zu tokens, expected more than the tokenizer's %zu "
-                    "codes: they do not belong together",
+                    "%s: tensor Embed_0.word_embeddings.embedding has %zu rows, expected codes + "
+                    "classes + 1 with the %zu codes of the tokenizer's quantizer.codebook: the two "
+                    "do not belong together",
                     path, transformer->vocabulary, tokenizer->codes);
   }
   size_t side = 1;
   while (side < MAX_SIDE && side * side + 1 < transformer->positions) side++;
   if (side * side + 1 != transformer->positions) {
     return msk_fail(error, MSK_ERROR_FILE,
-                    "%s: the transformer has %zu positions, expected 1 and a square of tokens: is "
-                    "this a MaskGIT transformer?",
+                    "%s: tensor Embed_0.position_embeddings.embedding has %zu rows, expected a "
+                    "square and 1: is this a MaskGIT transformer?",
                     path, transformer->positions);
   }
   *class_count = transformer->vocabulary - tokenizer->codes - 1;
@@ -80,8 +78,8 @@ static msk_status check_kind(const msk_weight_file *file, msk_error *error) {
         "%s: this is a %s checkpoint, expected a model file: make one with `masksketch convert`",
         path, msk_weight_file_kind(file));
   }
-  bool codes = format != NULL && strcmp(format, MSK_MODEL_FORMAT_INT8) == 0;
-  if (format == NULL || (!codes && strcmp(format, MSK_MODEL_FORMAT) != 0)) {
+  bool int8 = format != NULL && strcmp(format, MSK_MODEL_FORMAT_INT8) == 0;
+  if (format == NULL || (!int8 && strcmp(format, MSK_MODEL_FORMAT) != 0)) {
     return msk_fail(error, MSK_ERROR_FILE,
                     "%s: its metadata say format \"%.40s\", expected \"%s\" or \"%s\": make a "
                     "model file with `masksketch convert`",
@@ -89,7 +87,7 @@ static msk_status check_kind(const msk_weight_file *file, msk_error *error) {
   }
   for (size_t i = 0; i < msk_weight_file_count(file); i++) {
     const char *name = msk_weight_file_at(file, i)->name;
-    if (!codes && msk_weight_file_at(file, i)->dtype == MSK_DTYPE_I8) {
+    if (!int8 && msk_weight_file_at(file, i)->dtype == MSK_DTYPE_I8) {
       return msk_fail(
           error, MSK_ERROR_FILE,
           "%s: tensor %s has type I8, which a file of format \"%s\" cannot have: expected \"%s\"",
@@ -182,8 +180,8 @@ static msk_status describe(msk_model *model, msk_error *error) {
   if (status == MSK_OK)
     status = msk_maskgit_read_config(&transformer, model->file, MSK_MODEL_TRANSFORMER, error);
   if (status == MSK_OK) {
-    status = match(&tokenizer, &transformer, msk_weight_file_path(model->file), &class_count,
-                   &latent_size, error);
+    status = msk_networks_match(&tokenizer, &transformer, msk_weight_file_path(model->file),
+                                &class_count, &latent_size, error);
   }
   if (status != MSK_OK) return status;
   model->class_count = (int)class_count;
@@ -197,7 +195,7 @@ static msk_status describe(msk_model *model, msk_error *error) {
   return read_metadata(model, transformer.layers, tokenizer.patch, error);
 }
 
-/* 8 bits for a file whose matrices are codes, unless the caller says otherwise. */
+/* 8 bits for a file whose matrices are, unless the caller says otherwise. */
 static msk_precision choose_precision(const msk_weight_file *file,
                                       const msk_model_options *options) {
   if (options->precision != MSK_PRECISION_OF_FILE) return options->precision;
@@ -246,7 +244,7 @@ msk_status msk_model_plan(msk_memory_plan *plan, const char *path, const msk_mod
                                chosen.allocator, error);
   if (status == MSK_OK) status = measure(plan, device, adapted.file, &chosen, error);
   if (status == MSK_OK) plan->loading += adapted.floats * sizeof(float);
-  if (device != NULL) msk_device_destroy(device);
+  msk_device_destroy(device);
   msk_adapted_close(&adapted);
   return status;
 }
@@ -268,7 +266,8 @@ static msk_status pack(msk_model *model, const msk_model_options *options, msk_e
   if (status == MSK_OK)
     status = msk_maskgit_load(&model->transformer, model->device, model->file,
                               MSK_MODEL_TRANSFORMER, pool, error);
-  if (pool != NULL) msk_pool_destroy(pool);
+  msk_pool_destroy(pool);
+  /* back to the system at once: nothing else will need as much again */
   msk_adapted_forget(&model->adapted);
   msk_memory_trim(model->allocator);
   return status;
@@ -304,7 +303,7 @@ void msk_model_close(msk_model *model) {
   const msk_allocator *allocator = model->allocator;
   msk_vqgan_destroy(model->tokenizer);
   msk_maskgit_destroy(model->transformer);
-  if (model->device != NULL) msk_device_destroy(model->device);
+  msk_device_destroy(model->device);
   msk_adapted_close(&model->adapted);
   msk_free(allocator, model->class_names);
   msk_free(allocator, model->class_text);

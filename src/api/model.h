@@ -47,9 +47,16 @@ struct msk_model {
   msk_file_defaults defaults;
 };
 
+/* What the two networks make together: classes = vocabulary - codes - 1, latent_size^2 + 1 =
+ * positions. Sizes that do not fit each other are refused. `path`, the transformer's, stands in
+ * messages. */
+msk_status msk_networks_match(const msk_vqgan_config *tokenizer,
+                              const msk_maskgit_config *transformer, const char *path,
+                              size_t *class_count, size_t *latent_size, msk_error *error);
+
 /* Parses a "defaults" object (NULL: none said). Unknown keys, wrong types, layers and classes
- * out of range are refused; values of recipe keys are not looked at here. layers 0: depth
- * unknown. On failure nothing stays allocated. */
+ * out of range are refused; values of recipe keys are not looked at here. On failure nothing
+ * stays allocated. */
 msk_status msk_defaults_parse(msk_file_defaults *defaults, const char *json, size_t class_count,
                               size_t layers, const char *path, const msk_allocator *allocator,
                               msk_error *error);

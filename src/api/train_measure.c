@@ -19,7 +19,9 @@
 
 struct measure {
   const msk_train_measure_options *options;
-  msk_model *model; /* whose sizes are taken */
+  msk_maskgit_config config; /* of the model, whose sizes are taken */
+  size_t codes;
+  msk_device *device;
   msk_pool *pool;
   msk_params *params;
   msk_network *network;
@@ -41,27 +43,42 @@ static void note(void *user, const char *pass, const char *name, double seconds,
 
 static void fill(struct measure *m) {
   msk_random random = msk_random_stream(1, 1, 1);
-  const msk_maskgit_config *config = &m->params->config;
-  size_t codes = (size_t)m->model->codes, count = (size_t)m->options->batch * config->positions;
+  const size_t positions = m->config.positions, count = (size_t)m->options->batch * positions;
   for (size_t i = 0; i < m->params->floats; i++)
     m->block[i] = (float)(0.04 * (msk_random_unit(&random) - 0.5));
   for (size_t i = 0; i < count; i++) {
-    m->target[i] = (int32_t)msk_random_below(&random, codes);
-    m->mask[i] = i % config->positions > 0 && msk_random_unit(&random) < MASKED_SHARE;
+    m->target[i] = (int32_t)msk_random_below(&random, m->codes);
+    m->mask[i] = i % positions > 0 && msk_random_unit(&random) < MASKED_SHARE;
     m->shown[i] = m->mask[i] ? MSK_MASK_TOKEN : m->target[i];
   }
   m->mask[1] = true; /* one at least */
 }
 
+/* Sizes alone: the model's weights are not what is trained here. */
+static msk_status read_sizes(struct measure *m, msk_error *error) {
+  msk_weight_file *file = NULL;
+  msk_vqgan_config tokenizer;
+  msk_status status = msk_weight_file_open(&file, m->options->model_path, NULL, error);
+  if (status == MSK_OK)
+    status = msk_vqgan_read_config(&tokenizer, file, MSK_MODEL_TOKENIZER, 1, error);
+  if (status == MSK_OK)
+    status = msk_maskgit_read_config(&m->config, file, MSK_MODEL_TRANSFORMER, error);
+  if (status == MSK_OK)
+    status = msk_networks_match(&tokenizer, &m->config, m->options->model_path, &(size_t){0},
+                                &(size_t){0}, error);
+  msk_weight_file_close(file);
+  if (status == MSK_OK) m->codes = tokenizer.codes;
+  return status;
+}
+
 static msk_status create(struct measure *m, msk_error *error) {
-  msk_maskgit_config config = *msk_maskgit_get_config(m->model->transformer);
-  size_t count = (size_t)m->options->batch * config.positions;
-  msk_status status = msk_params_create(&m->params, &config, NULL, error);
+  size_t count = (size_t)m->options->batch * m->config.positions;
+  msk_status status = msk_params_create(&m->params, &m->config, NULL, error);
   if (status == MSK_OK)
-    status = msk_network_create(&m->network, m->params, m->model->device, m->pool,
-                                (size_t)m->model->codes, (size_t)m->options->batch, error);
+    status = msk_network_create(&m->network, m->params, m->device, m->pool, m->codes,
+                                (size_t)m->options->batch, error);
   if (status == MSK_OK)
-    status = msk_optimiser_create(&m->optimiser, m->params, m->model->device, m->pool, error);
+    status = msk_optimiser_create(&m->optimiser, m->params, m->device, m->pool, error);
   if (status != MSK_OK) return status;
   m->block = msk_allocate_zeroed(NULL, m->params->floats, sizeof(float));
   m->gradients = msk_allocate_zeroed(NULL, m->params->floats, sizeof(float));
@@ -111,7 +128,7 @@ static void destroy(struct measure *m) {
   msk_network_destroy(m->network);
   msk_params_destroy(m->params);
   msk_pool_destroy(m->pool);
-  msk_model_close(m->model);
+  msk_device_destroy(m->device);
 }
 
 void msk_train_measure_options_init(msk_train_measure_options *options) {
@@ -120,7 +137,6 @@ void msk_train_measure_options_init(msk_train_measure_options *options) {
 
 msk_status msk_train_measure(const msk_train_measure_options *options, msk_error *error) {
   struct measure m = {.options = options};
-  msk_model_options opening;
   if (options == NULL || options->size != sizeof *options || options->model_path == NULL ||
       options->on_step == NULL)
     return msk_fail(error, MSK_ERROR_ARGUMENT,
@@ -129,11 +145,10 @@ msk_status msk_train_measure(const msk_train_measure_options *options, msk_error
   if (options->batch < 1 || options->batch > MSK_MAX_TRAIN_BATCH)
     return msk_fail(error, MSK_ERROR_ARGUMENT, "batch is %d, expected 1 to %d", options->batch,
                     MSK_MAX_TRAIN_BATCH);
-  msk_model_options_init(&opening);
-  opening.isa = options->isa;
-  opening.precision = MSK_PRECISION_FP32;
   int threads = options->threads > 0 ? options->threads : msk_default_threads();
-  msk_status status = msk_model_open(&m.model, options->model_path, &opening, error);
+  msk_status status = read_sizes(&m, error);
+  if (status == MSK_OK)
+    status = msk_device_create(&m.device, options->isa, MSK_PRECISION_FP32, NULL, error);
   if (status == MSK_OK) status = msk_pool_create(&m.pool, threads, NULL, error);
   if (status == MSK_OK) status = create(&m, error);
   if (status == MSK_OK) run(&m);

@@ -94,6 +94,7 @@ static bool find_model(char path[MAX_PATH_BYTES], const char *name) {
 msk_status model_path_find_clip(char path[MAX_PATH_BYTES], const char *given, msk_error *error) {
   static const char file[] = "clip/model.safetensors";
   if (given == NULL && find_in_folders(path, file)) {
+    /* what is handed on is the folder: CLIP's four files belong together */
     path[strlen(path) - strlen("/model.safetensors")] = 0;
     return MSK_OK;
   }
@@ -209,6 +210,7 @@ msk_status model_path_open(msk_model **model, const model_choice *choice, msk_er
   if (choice->decode_precision >= 0)
     options.decode_precision = (msk_precision)choice->decode_precision;
   options.threads = choice->threads;
+  /* told before anything is loaded: whoever has too little learns why it fails */
   if (choice->tell_memory) {
     msk_memory_plan plan;
     status = msk_model_plan(&plan, path, &options, error);

@@ -133,6 +133,7 @@ msk_status run_next(order_run *r, const order_picture **picture, msk_error *erro
   *p = r->ranked != NULL ? describe_chosen(r) : describe(r, kept_or(r->order, r->taken));
   p->number = r->given++;
   r->taken++;
+  /* made when it is taken: one picture is in memory as such, however many are ready */
   status = msk_image_from_float(&p->image, p->pixels, r->order->info.image_size,
                                 r->order->info.image_size, NULL, error);
   if (status == MSK_OK) *picture = p;

@@ -89,8 +89,10 @@ static msk_status change_matrix(void *user, const msk_adapted_matrix *matrix) {
   msk_adapted *adapted = m->adapted;
   char name[2 * MSK_WEIGHT_NAME];
   size_t i = 0;
+  /* what no adapter changes stays in the file's own pages */
   if (!is_adapted(adapted, matrix->name)) return MSK_OK;
   snprintf(name, sizeof name, "%s%s", MSK_MODEL_TRANSFORMER, matrix->name);
+  /* it is there: the configuration was read from the same file, every tensor looked at */
   while (strcmp(m->tensors[i].name, name) != 0) i++;
   msk_tensor *tensor = &m->tensors[i];
   float *values = take(m, tensor->elements);

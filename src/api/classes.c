@@ -76,6 +76,7 @@ static int edit_distance(const char *a, const char *b) {
   int row[FOLDED_NAME];
   size_t columns = strlen(b);
   for (size_t j = 0; j <= columns; j++) row[j] = (int)j;
+  /* Wagner and Fischer's table (1974), of which one row is kept */
   for (size_t i = 0; a[i] != 0; i++) {
     int diagonal = row[0];
     row[0] = (int)i + 1;
@@ -138,6 +139,7 @@ enum { CANDIDATES = 5 };
 static int collect_near(const msk_model *model, const char *word, int class_ids[CANDIDATES]) {
   int distances[CANDIDATES], count = 0;
   for (int id = 0; id < model->class_count; id++) {
+    /* what lists leave out is not proposed either */
     if (model->defaults.hidden[id]) continue;
     int distance = class_distance(model->class_names[id], word), place = count;
     while (place > 0 && distances[place - 1] > distance) place--;

@@ -78,6 +78,7 @@ static msk_status read_words(msk_clip *clip, const char *folder, msk_error *erro
     status = msk_clip_bpe_create(&clip->bpe, &vocab, &merges, clip->config.vocabulary,
                                  clip->allocator, error);
   int32_t end = clip->config.end_token;
+  /* 2: see msk_clip_config; it says nothing about the vocabulary */
   if (status == MSK_OK && end != 2 && end != msk_clip_bpe_end_token(clip->bpe)) {
     status = msk_fail(
         error, MSK_ERROR_FILE,
@@ -104,7 +105,7 @@ static msk_status read_weights(msk_clip *clip, const char *folder, const msk_cli
   if (status == MSK_OK)
     status =
         msk_clip_towers_load(&clip->towers, clip->device, file, &clip->config, clip->pool, error);
-  if (file != NULL) msk_weight_file_close(file);
+  msk_weight_file_close(file);
   return status;
 }
 
@@ -142,8 +143,8 @@ void msk_clip_close(msk_clip *clip) {
   const msk_allocator *allocator = clip->allocator;
   msk_clip_bpe_destroy(clip->bpe);
   msk_clip_towers_destroy(clip->towers);
-  if (clip->pool != NULL) msk_pool_destroy(clip->pool);
-  if (clip->device != NULL) msk_device_destroy(clip->device);
+  msk_pool_destroy(clip->pool);
+  msk_device_destroy(clip->device);
   msk_free(allocator, clip);
 }
 

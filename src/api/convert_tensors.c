@@ -84,6 +84,7 @@ static void add_source(msk_outputs *o, int network, const msk_import_tensor *sou
   bool from_int8 = source->tensor.dtype == MSK_DTYPE_I8;
   int outputs = network == 1 ? msk_maskgit_int8_outputs(o->transformer, source->name) : 0;
   if (from_int8) origin.scales = find_scales(&o->imports[network], source->name);
+  /* a scale for each output of the matrix, which are its last dimensions */
   if (outputs > 0 && (from_int8 || o->options->int8)) {
     origin.columns = 1;
     for (int i = source->tensor.rank - outputs; i < source->tensor.rank; i++)
@@ -100,6 +101,7 @@ static int compare_outputs(const void *a, const void *b) { return msk_safetensor
 
 /* The output's tensors in file order. Scales that are read come with their tensors. */
 msk_status msk_outputs_list(msk_outputs *o) {
+  /* each may bring scales */
   size_t total = 2 * (o->imports[0].count + o->imports[1].count), largest = 1;
   o->tensors = msk_allocate(o->options->allocator, total, sizeof *o->tensors);
   o->origins = msk_allocate(o->options->allocator, total, sizeof *o->origins);
@@ -140,7 +142,7 @@ static void make_values(msk_outputs *o, const struct msk_origin *origin) {
   msk_tensor_to_f32(&narrowed, 0, source->elements, o->values);
 }
 
-/* The bytes of an output. Codes that were read as such are passed on as they are. */
+/* The bytes of an output. 8-bit weights are passed on as they were read. */
 static void make_bytes(msk_outputs *o, size_t index, void *out) {
   const struct msk_origin *origin = origin_of(o, index);
   const msk_tensor *tensor = &o->tensors[index], *source = &origin->source->tensor;

@@ -204,6 +204,7 @@ static msk_status translate(msk_import *import, msk_import_kind kind, msk_error 
   for (size_t i = 0; i < msk_weight_file_count(file); i++) {
     const msk_tensor *source = msk_weight_file_at(file, i);
     const char *name = source->name;
+    /* a model file holds both networks: the other one's tensors are passed over */
     if (prefixed && !take_word(&name, prefix)) continue;
     msk_import_tensor *made = &import->tensors[import->count++];
     made->tensor = *source;

@@ -149,8 +149,8 @@ void msk_judge_close(msk_judge *judge) {
                           judge->silhouette, judge->features,    judge->scratch, judge->arena};
   for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) msk_free(allocator, blocks[i]);
   msk_judge_network_destroy(judge->network);
-  if (judge->pool != NULL) msk_pool_destroy(judge->pool);
-  if (judge->device != NULL) msk_device_destroy(judge->device);
+  msk_pool_destroy(judge->pool);
+  msk_device_destroy(judge->device);
   msk_free(allocator, judge);
 }
 

@@ -74,6 +74,7 @@ void msk_pass_target(msk_session *session) {
   const msk_recipe *recipe = &session->request.recipe;
   msk_meter_begin(&session->stream, "target");
   session->sequences++;
+  /* one sequence whatever the batch: the drawing is the same for all items */
   msk_maskgit_forward(session->model->transformer, &session->stream, &session->arena,
                       &(msk_maskgit_pass){.tokens = sequence,
                                           .batch = 1,

@@ -234,6 +234,7 @@ static void score_items(msk_session *session) {
   size_t n = (size_t)session->model->positions, count = (size_t)session->finished,
          room = (size_t)msk_session_rows(session);
   double started = msk_clock();
+  /* as many rows at once as a step has: the session's arrays hold no more */
   for (size_t first = 0; first < count; first += room) {
     size_t rows = count - first < room ? count - first : room;
     msk_pass_score(session, session->at.tokens + first * n, rows, session->at.row_score);

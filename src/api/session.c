@@ -40,6 +40,7 @@ static void place_inputs(msk_session *session) {
   msk_buffers *at = &session->at;
   size_t cells = (size_t)session->model->positions - 1,
          pixels = (size_t)session->model->image_size * (size_t)session->model->image_size;
+  /* what a job has no use for takes no memory */
   if (request->job == MSK_JOB_GENERATE) return;
   at->picture_codes = msk_arena_take(arena, cells, sizeof *at->picture_codes);
   if (request->lambda_map != NULL)
@@ -224,7 +225,7 @@ msk_status msk_session_fits(int *fits, const msk_session *session, const msk_req
 void msk_session_close(msk_session *session) {
   if (session == NULL) return;
   const msk_allocator *allocator = session->model->allocator;
-  if (session->pool != NULL) msk_pool_destroy(session->pool);
+  msk_pool_destroy(session->pool);
   msk_free(allocator, session->memory);
   msk_free(allocator, session);
 }

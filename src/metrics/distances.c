@@ -149,6 +149,7 @@ static double mean_kernel(const msk_features *a, const msk_features *b) {
   double sum = 0;
   for (int i = 0; i < a->count; i++) {
     double row = 0;
+    /* within a set each pair once, for the kernel is symmetric */
     for (int j = a == b ? i + 1 : 0; j < b->count; j++) {
       double base =
           dot_floats(a->values + (size_t)i * d, b->values + (size_t)j * d, d) / (double)d + 1;

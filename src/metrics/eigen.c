@@ -48,6 +48,7 @@ static bool sweep(double *matrix, size_t n, double *squares, double negligible) 
       if (squares[p] <= negligible || squares[q] <= negligible) continue;
       double *first = matrix + p * n, *second = matrix + q * n;
       double together = msk_dot(first, second, n);
+      /* orthogonal, as far as rounding can tell */
       if (fabs(together) <= (double)n * DBL_EPSILON * sqrt(squares[p]) * sqrt(squares[q])) continue;
       rotate(first, second, n, squares[p], squares[q], together);
       squares[p] = msk_dot(first, first, n);

@@ -23,7 +23,7 @@ static void drop_memory(struct rig *rig) {
 
 void rig_close(struct rig *rig) {
   drop_memory(rig);
-  if (rig->pool != NULL) msk_pool_destroy(rig->pool);
+  msk_pool_destroy(rig->pool);
   msk_device_destroy(rig->device);
 }
 

@@ -1,22 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * command_teach.c - teach: a class from pictures, as an adapter of a model. A picture's drawing is
- * NAME.sketch.png beside it, or drawings/NAME.png. */
-#include <dirent.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
+ * command_teach.c - teach: a class from pictures, as an adapter of a model. */
 #include "app/cancel.h"
 #include "app/model_path.h"
 #include "app/output.h"
 #include "app/progress.h"
 #include "commands.h"
 #include "masksketch_tools.h"
+#include "photo_list.h"
 #include "shared_options.h"
-
-enum { MOST_PHOTOS = 100000 };
 
 typedef struct teach_options {
   const char *class_name, *output;
@@ -29,90 +21,14 @@ typedef struct teach_options {
 
 /* ---- pictures ---- */
 
-struct pictures {
-  char **photos, **drawings; /* drawings: NULL where there is none */
-  int count, drawn;
-};
-
-static bool ends_with(const char *text, const char *end) {
-  size_t length = strlen(text), tail = strlen(end);
-  return length >= tail && strcmp(text + length - tail, end) == 0;
-}
-
-static bool is_photo(const char *name) {
-  return msk_format_of_path(name) != MSK_FORMAT_AUTO && !ends_with(name, ".sketch.png");
-}
-
-/* NULL: there is none. */
-static char *find_drawing(const char *photo) {
-  const char *slash = strrchr(photo, '/'), *name = slash == NULL ? photo : slash + 1,
-             *dot = strrchr(name, '.');
-  char path[MAX_PATH_BYTES];
-  int folder = (int)(name - photo), stem = (int)(dot - name);
-  for (int form = 0; form < 2; form++) {
-    int length =
-        snprintf(path, sizeof path, "%.*s%s%.*s%s", folder, photo, form == 0 ? "" : "drawings/",
-                 stem, name, form == 0 ? ".sketch.png" : ".png");
-    if (length < (int)sizeof path && access(path, R_OK) == 0) return strdup(path);
-  }
-  return NULL;
-}
-
-static msk_status add_photo(struct pictures *p, const char *path, msk_error *error) {
-  if (p->count == MOST_PHOTOS)
-    return app_fail(error, MSK_ERROR_ARGUMENT, "more than %d pictures were given", MOST_PHOTOS);
-  p->photos[p->count] = strdup(path);
-  p->drawings[p->count] = find_drawing(path);
-  p->drawn += p->drawings[p->count] != NULL;
-  return p->photos[p->count++] == NULL ? app_fail(error, MSK_ERROR_MEMORY, "out of memory")
-                                       : MSK_OK;
-}
-
-/* In order of their names, so that the same folder teaches the same. */
-static msk_status add_folder(struct pictures *p, const char *folder, msk_error *error) {
-  struct dirent **entries = NULL;
-  int count = scandir(folder, &entries, NULL, alphasort);
-  msk_status status = MSK_OK;
-  for (int i = 0; i < count; i++) {
-    char path[MAX_PATH_BYTES];
-    int length = snprintf(path, sizeof path, "%s/%s", folder, entries[i]->d_name);
-    if (status == MSK_OK && is_photo(entries[i]->d_name) && length < (int)sizeof path)
-      status = add_photo(p, path, error);
-    free(entries[i]);
-  }
-  free(entries);
-  return status;
-}
-
-static msk_status add_input(struct pictures *p, const char *path, msk_error *error) {
-  struct stat about;
-  if (stat(path, &about) == 0 && S_ISDIR(about.st_mode)) return add_folder(p, path, error);
-  if (is_photo(path)) return add_photo(p, path, error);
-  return app_fail(error, MSK_ERROR_ARGUMENT,
-                  "%s is neither a folder nor named like a PNG, JPEG or WebP", path);
-}
-
-static msk_status list_pictures(struct pictures *p, const cli_line *line, msk_error *error) {
-  p->photos = calloc(MOST_PHOTOS, sizeof *p->photos);
-  p->drawings = calloc(MOST_PHOTOS, sizeof *p->drawings);
-  if (p->photos == NULL || p->drawings == NULL)
-    return app_fail(error, MSK_ERROR_MEMORY, "out of memory for the list of pictures");
+static msk_status list_pictures(photo_list *list, const cli_line *line, msk_error *error) {
   msk_status status = MSK_OK;
   for (int i = 1; status == MSK_OK && i < line->input_count; i++)
-    status = add_input(p, line->inputs[i], error);
-  if (status == MSK_OK && p->count < MSK_LEAST_PHOTOS)
+    status = photo_list_add(list, line->inputs[i], error);
+  if (status == MSK_OK && list->count < MSK_LEAST_PHOTOS)
     return app_fail(error, MSK_ERROR_ARGUMENT, "%d pictures were given, expected %d at least",
-                    p->count, MSK_LEAST_PHOTOS);
+                    list->count, MSK_LEAST_PHOTOS);
   return status;
-}
-
-static void free_pictures(struct pictures *p) {
-  for (int i = 0; i < p->count; i++) {
-    free(p->photos[i]);
-    free(p->drawings[i]);
-  }
-  free(p->photos);
-  free(p->drawings);
 }
 
 /* ---- progress ---- */
@@ -144,7 +60,7 @@ static int on_progress(void *user, const msk_teach_progress *p) {
 
 static msk_status action(const cli_line *line, msk_error *error) {
   const teach_options *o = line->options;
-  struct pictures pictures = {0};
+  photo_list pictures = {0};
   struct show show = {.quiet = o->quiet};
   char model[MAX_PATH_BYTES];
   msk_teach_options teach;
@@ -176,7 +92,7 @@ static msk_status action(const cli_line *line, msk_error *error) {
   if (status == MSK_OK && !o->quiet)
     fprintf(stderr, "%s is written; masksketch draw SKETCH --class \"%s\" --adapter %s draws it\n",
             o->output, o->class_name, o->output);
-  free_pictures(&pictures);
+  photo_list_free(&pictures);
   return status;
 }
 

@@ -5,8 +5,8 @@
 #include <errno.h>
 #include <math.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "app/cancel.h"
@@ -159,23 +159,31 @@ static int on_progress(void *user, const msk_train_progress *p) {
   return cancel_requested();
 }
 
+static msk_status run_stage(train_spec *spec, struct show *show, msk_error *error) {
+  show->stage = spec->options.stage;
+  show->work = spec->work;
+  spec->options.isa = show->options->machine.isa;
+  spec->options.threads = show->options->machine.threads;
+  spec->options.user = show;
+  spec->options.on_progress = on_progress;
+  msk_status status = msk_train(&spec->options, error);
+  if (show->drawn) fputc('\n', stderr);
+  show->drawn = false;
+  if (status == MSK_OK && !show->options->quiet)
+    fprintf(stderr, "%s is written; masksketch info %s shows what is in it\n", spec->output,
+            spec->output);
+  return status;
+}
+
 static msk_status action(const cli_line *line, msk_error *error) {
   static train_spec spec; /* paths make it large */
-  struct show show = {.options = line->options, .work = spec.work};
-  msk_status status = train_spec_read(&spec, line->inputs[0], error);
-  if (status != MSK_OK) return status;
-  if (mkdir(spec.work, 0777) != 0 && errno != EEXIST)
-    return app_fail(error, MSK_ERROR_OUTPUT, "%s cannot be made: %s", spec.work, strerror(errno));
-  show.stage = spec.options.stage;
-  spec.options.isa = show.options->machine.isa;
-  spec.options.threads = show.options->machine.threads;
-  spec.options.user = &show;
-  spec.options.on_progress = on_progress;
-  status = msk_train(&spec.options, error);
-  if (show.drawn) fputc('\n', stderr);
-  if (status == MSK_OK && !show.options->quiet)
-    fprintf(stderr, "%s is written; masksketch info %s shows what is in it\n", spec.output,
-            spec.output);
+  struct show show = {.options = line->options};
+  msk_status status = train_spec_open(&spec, line->inputs[0], error);
+  for (int i = 0; status == MSK_OK && i < spec.stage_count; i++) {
+    status = train_spec_stage(&spec, i, error);
+    if (status == MSK_OK) status = run_stage(&spec, &show, error);
+  }
+  train_spec_close(&spec);
   return status;
 }
 

@@ -2,11 +2,15 @@
  * train_spec.c - see train_spec.h. */
 #include "train_spec.h"
 
+#include <errno.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
+#include "app/cancel.h"
 #include "app/json.h"
+#include "app/model_path.h"
 #include "app/report.h"
 #include "world.h"
 
@@ -14,6 +18,22 @@ enum { LARGEST_SPEC = 1 << 16, LARGEST_INT = 1 << 30 };
 
 static const char *const stages[] = {"transformer", "tokenizer", "decoder"}; /* msk_train_stage */
 static const char *const styles[] = {"rich", "plain", "wide"};               /* enum world_style */
+
+static msk_status refuse(const char *name, const char *expected, msk_error *error) {
+  return app_fail(error, MSK_ERROR_ARGUMENT, "the spec's %s: expected %s", name, expected);
+}
+
+static msk_status make_folder(const char *path, msk_error *error) {
+  if (mkdir(path, 0777) == 0 || errno == EEXIST) return MSK_OK;
+  return app_fail(error, MSK_ERROR_OUTPUT, "%s cannot be made: %s", path, strerror(errno));
+}
+
+/* What belongs to the stage at hand. */
+static void train_spec_forget(train_spec *spec) {
+  msk_photo_source_close(spec->source);
+  photo_list_free(&spec->list);
+  spec->source = NULL;
+}
 
 /* ---- the world ---- */
 
@@ -57,6 +77,8 @@ static const struct key {
     {"work", KEY_PATH, AT(work)},
     {"output", KEY_PATH, AT(output)},
     {"start", KEY_PATH, AT(start)},
+    {"photos", KEY_PATH, AT(photos)},
+    {"crops", KEY_INT, AT(crops)},
     {"size", KEY_INT, AT(options.source.image_size)},
     {"seed", KEY_SEED, AT(options.seed)},
     {"world_seed", KEY_SEED, AT(seeds[0])},
@@ -90,10 +112,6 @@ static const struct key {
 };
 enum { KEY_COUNT = sizeof keys / sizeof *keys };
 
-static msk_status refuse(const char *name, const char *expected, msk_error *error) {
-  return app_fail(error, MSK_ERROR_ARGUMENT, "the spec's %s: expected %s", name, expected);
-}
-
 /* A path of the spec, from the folder that the spec lies in. */
 static msk_status take_path(const char *spec_path, const char *name, const char *given, char *to,
                             msk_error *error) {
@@ -104,12 +122,12 @@ static msk_status take_path(const char *spec_path, const char *name, const char 
 }
 
 static msk_status take_key(train_spec *spec, const struct key *key, const json_t *value,
-                           const char *spec_path, msk_error *error) {
+                           msk_error *error) {
   void *field = (char *)spec + key->offset;
   json_int_t number = json_integer_value(value);
   if (key->kind == KEY_PATH) {
     if (!json_is_string(value)) return refuse(key->name, "a path", error);
-    return take_path(spec_path, key->name, json_string_value(value), field, error);
+    return take_path(spec->path, key->name, json_string_value(value), field, error);
   }
   if (key->kind == KEY_REAL) {
     if (!json_is_number(value)) return refuse(key->name, "a number", error);
@@ -160,12 +178,12 @@ static msk_status take_layers(train_spec *spec, const json_t *value, msk_error *
 }
 
 static msk_status take_value(train_spec *spec, const char *name, const json_t *value,
-                             const char *spec_path, msk_error *error) {
+                             msk_error *error) {
   if (strcmp(name, "stage") == 0) return MSK_OK;
   if (strcmp(name, "style") == 0) return take_style(spec, value, error);
   if (strcmp(name, "structure_layers") == 0) return take_layers(spec, value, error);
   for (size_t i = 0; i < KEY_COUNT; i++) {
-    if (strcmp(name, keys[i].name) == 0) return take_key(spec, &keys[i], value, spec_path, error);
+    if (strcmp(name, keys[i].name) == 0) return take_key(spec, &keys[i], value, error);
   }
   return app_fail(error, MSK_ERROR_ARGUMENT,
                   "the spec has an unknown key '%s': docs/training.md "
@@ -173,35 +191,177 @@ static msk_status take_value(train_spec *spec, const char *name, const json_t *v
                   name);
 }
 
-msk_status train_spec_read(train_spec *spec, const char *path, msk_error *error) {
+/* ---- the photos ---- */
+
+/* The reason names the picture. */
+static void warn_left_out(void *user, const char *path, const char *reason) {
+  char text[sizeof(msk_error) + 16];
+  (void)user, (void)path;
+  snprintf(text, sizeof text, "left out: %s", reason);
+  app_warn(text);
+}
+
+static int look_for_cancel(void *user, int done, int all) {
+  (void)user, (void)done, (void)all;
+  return cancel_requested();
+}
+
+/* Stages after the first leave out the same, and need not say so again. */
+static msk_status attach_photos(train_spec *spec, msk_error *error) {
+  msk_photo_source_options photos;
+  msk_photo_source_options_init(&photos);
+  msk_status status = photo_list_add_classes(&spec->list, spec->photos, error);
+  photos.image_size = spec->options.source.image_size;
+  photos.photos = (const char *const *)spec->list.photos;
+  photos.drawings = (const char *const *)spec->list.drawings;
+  photos.classes = spec->list.classes;
+  photos.class_names = (const char *const *)spec->list.names;
+  photos.photo_count = spec->list.count;
+  photos.class_count = spec->list.class_count;
+  photos.crops = spec->crops;
+  photos.seed = spec->options.seed;
+  photos.on_left_out = spec->handed_on[0] == 0 ? warn_left_out : NULL;
+  photos.on_progress = look_for_cancel;
+  if (status == MSK_OK) status = msk_photo_source_open(&spec->source, &photos, error);
+  if (status == MSK_OK) msk_photo_source_attach(spec->source, &spec->options);
+  return status;
+}
+
+/* ---- stages ---- */
+
+/* The spec's keys with those of a stage of its list on top. NULL: no memory. */
+static json_t *merge(const train_spec *spec, int index) {
+  json_t *merged = json_copy(spec->object), *stage = json_array_get(spec->stages, (size_t)index);
+  if (merged == NULL || spec->stages == NULL) return merged;
+  if (json_object_del(merged, "stages") == 0 && json_object_update(merged, stage) == 0)
+    return merged;
+  json_decref(merged);
+  return NULL;
+}
+
+/* What all later defaults hang on is taken first. */
+static msk_status take_values(train_spec *spec, const json_t *merged, msk_error *error) {
+  static const char *const first[] = {"photos", "crops", "size", "seed", "style"};
   const char *name;
-  void *text = NULL;
-  size_t length = 0;
-  json_t *value, *object = NULL;
-  msk_status status = msk_file_read(path, LARGEST_SPEC, &text, &length, NULL, error);
-  if (status == MSK_OK) status = msk_json_load(&object, path, text, length, MSK_JSON_FEW, error);
-  msk_free(NULL, text);
-  if (status != MSK_OK) return status;
-  if (!json_is_object(object)) {
-    json_decref(object);
-    return app_fail(error, MSK_ERROR_FILE, "%s holds a list, expected an object of keys", path);
+  json_t *value;
+  msk_status status = take_stage(spec, json_object_get(merged, "stage"), error);
+  for (size_t i = 0; status == MSK_OK && i < sizeof first / sizeof *first; i++) {
+    value = json_object_get(merged, first[i]);
+    if (value != NULL) status = take_value(spec, first[i], value, error);
   }
-  *spec = (train_spec){.style = WORLD_PLAIN, .seeds = {1, 900000001}};
+  if (status == MSK_OK && spec->photos[0] != 0) status = attach_photos(spec, error);
+  json_object_foreach((json_t *)(uintptr_t)merged, name, value) {
+    if (status == MSK_OK) status = take_value(spec, name, value, error);
+  }
+  if (status == MSK_OK && spec->photos[0] == 0) attach_world(spec, spec->options.source.image_size);
+  return status;
+}
+
+/* to = folder/stage suffix */
+static msk_status join(char to[TRAIN_PATH], const char *folder, msk_train_stage stage,
+                       const char *suffix, msk_error *error) {
+  int length = snprintf(to, TRAIN_PATH, "%s/%s%s", folder, stages[stage], suffix);
+  return length < TRAIN_PATH ? MSK_OK : refuse("work", "a shorter path", error);
+}
+
+/* Stages of a list have folders of their own, and hand a model on. */
+static msk_status place_stage(train_spec *spec, int index, msk_error *error) {
+  static char whole[TRAIN_PATH];
+  if (spec->stages == NULL) return MSK_OK;
+  memcpy(whole, spec->work, sizeof whole);
+  if (index > 0) memcpy(spec->tokenizer, spec->handed_on, sizeof spec->tokenizer);
+  msk_status status = join(spec->work, whole, spec->options.stage, "", error);
+  if (status == MSK_OK)
+    status = join(spec->handed_on, whole, spec->options.stage, ".safetensors", error);
+  if (index + 1 < spec->stage_count) memcpy(spec->output, spec->handed_on, sizeof spec->output);
+  return status == MSK_OK ? make_folder(whole, error) : status;
+}
+
+/* Keys of the other source of pictures. */
+static msk_status check_source(const train_spec *spec, const json_t *merged, msk_error *error) {
+  static const char *const of_world[] = {"style", "world_seed", "held_out_seed"};
+  if (spec->photos[0] == 0 && json_object_get(merged, "crops") != NULL)
+    return refuse("crops", "photos beside it, whose crops they are", error);
+  for (size_t i = 0; spec->photos[0] != 0 && i < sizeof of_world / sizeof *of_world; i++) {
+    if (json_object_get(merged, of_world[i]) != NULL)
+      return refuse(of_world[i], "no photos beside it: it is the rendered world's", error);
+  }
+  return MSK_OK;
+}
+
+msk_status train_spec_stage(train_spec *spec, int index, msk_error *error) {
+  train_spec kept = *spec;
+  train_spec_forget(spec);
+  *spec = (train_spec){.object = kept.object,
+                       .stages = kept.stages,
+                       .stage_count = kept.stage_count,
+                       .path = kept.path,
+                       .style = WORLD_PLAIN,
+                       .crops = 8,
+                       .seeds = {1, 900000001}};
+  memcpy(spec->handed_on, kept.handed_on, sizeof spec->handed_on);
   msk_train_options_init(&spec->options);
   spec->options.source.image_size = 256;
-  status = take_stage(spec, json_object_get(object, "stage"), error);
-  json_object_foreach(object, name, value) {
-    if (status == MSK_OK) status = take_value(spec, name, value, path, error);
-  }
-  json_decref(object);
-  if (status != MSK_OK) return status;
-  if (spec->tokenizer[0] == 0) return refuse("tokenizer", "a model whose codes are kept", error);
-  if (spec->work[0] == 0) return refuse("work", "a folder", error);
-  if (spec->output[0] == 0) return refuse("output", "a model file to be written", error);
-  attach_world(spec, spec->options.source.image_size);
+  json_t *merged = merge(spec, index);
+  if (merged == NULL) return app_fail(error, MSK_ERROR_MEMORY, "out of memory for the spec");
+  msk_status status = take_values(spec, merged, error);
+  if (status == MSK_OK) status = check_source(spec, merged, error);
+  json_decref(merged);
+  if (status == MSK_OK && spec->work[0] == 0) return refuse("work", "a folder", error);
+  if (status == MSK_OK && spec->output[0] == 0)
+    return refuse("output", "a model file to be written", error);
+  if (status == MSK_OK) status = place_stage(spec, index, error);
+  if (status == MSK_OK && spec->tokenizer[0] == 0)
+    status = model_path_find(spec->tokenizer, NULL, error);
+  if (status == MSK_OK) status = make_folder(spec->work, error);
   spec->options.tokenizer_path = spec->tokenizer;
   spec->options.work_path = spec->work;
   spec->options.output_path = spec->output;
   spec->options.start_path = spec->start[0] == 0 ? NULL : spec->start;
+  return status;
+}
+
+/* ---- the file ---- */
+
+/* Each stage once, for its folder is named after it; paths are those of the whole. */
+static msk_status check_stages(train_spec *spec, msk_error *error) {
+  if (!json_is_array(spec->stages) || json_array_size(spec->stages) == 0 ||
+      json_object_get(spec->object, "stage") != NULL)
+    return refuse("stages", "a list of stages, and no stage beside it", error);
+  for (size_t i = 0; i < json_array_size(spec->stages); i++) {
+    const json_t *stage = json_array_get(spec->stages, i);
+    const char *name = json_string_value(json_object_get(stage, "stage"));
+    if (name == NULL) return refuse("stages", "objects with a stage each", error);
+    for (size_t j = 0; j < i; j++) {
+      const json_t *other = json_array_get(spec->stages, j);
+      if (strcmp(name, json_string_value(json_object_get(other, "stage"))) == 0)
+        return refuse("stages", "each stage once", error);
+    }
+    for (size_t k = 0; k < KEY_COUNT; k++) {
+      if (keys[k].kind == KEY_PATH && json_object_get(stage, keys[k].name) != NULL)
+        return refuse(keys[k].name, "to stand beside stages, not in one of them", error);
+    }
+  }
+  spec->stage_count = (int)json_array_size(spec->stages);
   return MSK_OK;
+}
+
+msk_status train_spec_open(train_spec *spec, const char *path, msk_error *error) {
+  void *text = NULL;
+  size_t length = 0;
+  *spec = (train_spec){.path = path, .stage_count = 1};
+  msk_status status = msk_file_read(path, LARGEST_SPEC, &text, &length, NULL, error);
+  if (status == MSK_OK)
+    status = msk_json_load(&spec->object, path, text, length, MSK_JSON_FEW, error);
+  msk_free(NULL, text);
+  if (status != MSK_OK) return status;
+  if (!json_is_object(spec->object))
+    return app_fail(error, MSK_ERROR_FILE, "%s holds a list, expected an object of keys", path);
+  spec->stages = json_object_get(spec->object, "stages");
+  return spec->stages == NULL ? MSK_OK : check_stages(spec, error);
+}
+
+void train_spec_close(train_spec *spec) {
+  train_spec_forget(spec);
+  json_decref(spec->object);
 }

@@ -1,27 +1,43 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * train_spec.h - a training run as its spec describes it (docs/training.md): the spec's file
- * becomes options of msk_train(), with the studio world as the source of pictures. */
+ * becomes options of msk_train(), with the studio world or a folder of photos as the source of
+ * pictures; a list of stages becomes one run after the other, each with the model that the one
+ * before it wrote. */
 #ifndef CLI_TRAIN_SPEC_H
 #define CLI_TRAIN_SPEC_H
 
 #include <stdint.h>
 
+#include "app/json.h"
 #include "masksketch_tools.h"
+#include "photo_list.h"
 
 enum { TRAIN_PATH = 4096, TRAIN_DESCRIPTION = 64 };
 
-/* Texts and the world that the options point to; stays where it is while they are used. */
+/* Texts and sources that the options point to; stays where it is while they are used. */
 typedef struct train_spec {
-  msk_train_options options;
-  char tokenizer[TRAIN_PATH], work[TRAIN_PATH], output[TRAIN_PATH], start[TRAIN_PATH];
+  int stage_count;
+  msk_train_options options; /* of the stage at hand, as all below */
+  char tokenizer[TRAIN_PATH], work[TRAIN_PATH], output[TRAIN_PATH], start[TRAIN_PATH],
+      photos[TRAIN_PATH];
   char description[2][TRAIN_DESCRIPTION];
-  int style;
+  int style, crops;
   uint64_t seeds[2]; /* of the sets' first objects */
+  photo_list list;
+  msk_photo_source *source;
+  /* of the whole spec */
+  const char *path;
+  json_t *object, *stages;
+  char handed_on[TRAIN_PATH]; /* the model that the last stage wrote */
 } train_spec;
 
-/* Reads the file; paths in it are taken from its folder. Unknown keys and values of the wrong type
- * are refused by name. */
-msk_status train_spec_read(train_spec *spec, const char *path, msk_error *error);
+/* Reads the file; train_spec_close() is due in any case. path stays the caller's. */
+msk_status train_spec_open(train_spec *spec, const char *path, msk_error *error);
+/* The options of stage 0, 1, ..., in turn; its work folder is made, and its photos are read. Paths
+ * are taken from the spec's folder. Unknown keys and values of the wrong type are refused by
+ * name. */
+msk_status train_spec_stage(train_spec *spec, int index, msk_error *error);
+void train_spec_close(train_spec *spec);
 
 #endif

@@ -365,12 +365,14 @@ enum { MSK_TRAIN_SET, MSK_HELD_OUT_SET };
  * at a time. */
 typedef struct msk_train_source {
   void *user;
-  int image_size, classes, hands;
+  int image_size, classes, hands; /* hands 0: there are no drawings */
+  /* of the classes, for the model that is written; NULL: the model of the tokenizer has them */
+  const char *const *class_names;
   /* names the source and all that its pictures depend on: tokens of another are not mixed in */
   const char *description[2];
   /* Fills photo [size, size, 3], drawings [hands, size, size] (grey, dark on light; the first is
-   * the plain contour) and parts [size, size] (0: background) of object `index` of a set. Returns
-   * its class, or -1 where that fails. */
+   * the plain contour; one without a line is no drawing) and parts [size, size] (0: background) of
+   * object `index` of a set. Returns its class, or -1 where that fails. */
   int (*render)(void *user, int set, size_t index, uint8_t *photo, uint8_t *drawings,
                 uint8_t *parts);
 } msk_train_source;
@@ -410,9 +412,11 @@ typedef enum msk_train_stage {
 typedef struct msk_train_options {
   size_t size;
   msk_train_stage stage;
-  const char *tokenizer_path; /* a model file; classes: the source's, one without a name, hands */
-  const char *work_path;      /* an existing folder for checkpoint and tokens */
-  const char *output_path;    /* the model file */
+  /* a model file; its classes: the source's, one without a name, hands, unless the source has names
+   * of its own */
+  const char *tokenizer_path;
+  const char *work_path;   /* an existing folder for checkpoint and tokens */
+  const char *output_path; /* the model file */
   /* checkpoint, or model, to begin from where work_path has no checkpoint; NULL: none. With a
    * model the schedule begins anew; its transformer has these sizes. */
   const char *start_path;
@@ -442,6 +446,39 @@ MSK_API void msk_train_options_set_stage(msk_train_options *options, msk_train_s
 MSK_API msk_status msk_train(const msk_train_options *options, msk_error *error);
 
 #define MSK_MAX_TRAIN_BATCH 4096 /* sequences of a step of training */
+#define MSK_LEAST_PHOTOS 5       /* that a class is taught or trained from */
+#define MSK_MAX_PHOTO_CLASSES 256
+
+/* Photos of several classes as a source: each is an object as the square of its middle, and again
+ * as squares at random. Of each class every tenth, the first among them, is held out. Belongs to
+ * one thread at a time. */
+typedef struct msk_photo_source msk_photo_source;
+
+/* What the pointers point to stays the caller's, and as it is until the source is closed. */
+typedef struct msk_photo_source_options {
+  size_t size;
+  int image_size;            /* pixels that the squares are brought to */
+  const char *const *photos; /* photo_count paths */
+  /* of the same things, in the same frame, or NULL: of none; likewise each of them */
+  const char *const *drawings;
+  const int *classes; /* of each photo */
+  const char *const *class_names;
+  int photo_count, class_count; /* classes: 2..MSK_MAX_PHOTO_CLASSES */
+  int crops;                    /* squares of a photo that is trained on; default 8 */
+  uint64_t seed;
+  void *user;
+  /* A photo that cannot be read, or whose drawing cannot, is left out. NULL: nobody is told. */
+  void (*on_left_out)(void *user, const char *path, const char *reason);
+  int (*on_progress)(void *user, int done, int all); /* nonzero: stop. NULL: none */
+} msk_photo_source_options;
+MSK_API void msk_photo_source_options_init(msk_photo_source_options *options);
+/* Reads every picture once. MSK_ERROR_ARGUMENT where a class has too few that can be read, or
+ * there are too few classes; MSK_ERROR_CANCELLED. */
+MSK_API msk_status msk_photo_source_open(msk_photo_source **source,
+                                         const msk_photo_source_options *options, msk_error *error);
+MSK_API void msk_photo_source_close(msk_photo_source *source); /* NULL is ignored */
+/* The source, its numbers of objects, and where it has no drawings, no losses that want them. */
+MSK_API void msk_photo_source_attach(msk_photo_source *source, msk_train_options *options);
 
 /* How long a step of training takes: forward, backward and update of a transformer of a model's
  * sizes, from random weights, on random tokens of which 2 / pi are masked. */
@@ -460,8 +497,6 @@ typedef struct msk_train_measure_options {
 } msk_train_measure_options;
 MSK_API void msk_train_measure_options_init(msk_train_measure_options *options);
 MSK_API msk_status msk_train_measure(const msk_train_measure_options *options, msk_error *error);
-
-#define MSK_LEAST_PHOTOS 5 /* that a class is taught from */
 
 typedef enum msk_teach_phase {
   MSK_TEACH_PHOTOS = 0, /* pictures become tokens */

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "api/crop.h"
 #include "api/model.h"
 #include "base/bytes.h"
 #include "base/clock.h"
@@ -76,9 +77,7 @@ static msk_status check_options(const msk_teach_options *o, msk_error *error) {
     return msk_fail(error, MSK_ERROR_ARGUMENT,
                     "teaching needs a model, a class's name, photos and an output, and options set "
                     "up with msk_teach_options_init()");
-  size_t length = strlen(o->class_name);
-  if (length == 0 || length > MSK_MAX_CLASS_NAME || strspn(o->class_name, "0123456789") == length ||
-      !msk_utf8_valid((const uint8_t *)o->class_name, length))
+  if (!msk_class_name_is_fine(o->class_name))
     return msk_refuse(error, "class_name", "the class's name is no text of 1 to %d bytes",
                       MSK_MAX_CLASS_NAME);
   msk_status status = check_range("photo_count", o->photo_count, MSK_LEAST_PHOTOS, 100000, error);
@@ -134,34 +133,12 @@ static msk_status open_model(struct teaching *t) {
 
 /* ---- pictures ---- */
 
-/* A square of a picture, by shares of its sides: a drawing is cut as its photo is. */
-struct crop {
-  double side, left, top; /* of the shorter side; of what is left of each side */
-  bool mirrored;
-};
-
-static msk_status cut(const msk_image *whole, const struct crop *crop, msk_image *out,
-                      msk_error *error) {
-  int shorter = whole->width < whole->height ? whole->width : whole->height,
-      side = (int)ceil(crop->side * shorter),
-      left = (int)lround(crop->left * (whole->width - side)),
-      top = (int)lround(crop->top * (whole->height - side));
-  msk_status status = msk_image_create(out, side, side, NULL, error);
-  for (int y = 0; status == MSK_OK && y < side; y++) {
-    const uint8_t *from = whole->pixels + 3 * ((size_t)(top + y) * (size_t)whole->width + left);
-    uint8_t *to = out->pixels + 3 * (size_t)y * (size_t)side;
-    for (int x = 0; x < side; x++)
-      memcpy(to + 3 * x, from + 3 * (crop->mirrored ? side - 1 - x : x), 3);
-  }
-  return status;
-}
-
-static msk_status tokenize(struct teaching *t, const msk_image *whole, const struct crop *crop,
+static msk_status tokenize(struct teaching *t, const msk_image *whole, const msk_crop *crop,
                            const msk_prepare_options *preparation, int32_t *tokens) {
   msk_image square = {0}, prepared = {0};
   int32_t *made = NULL;
   int rows, columns;
-  msk_status status = cut(whole, crop, &square, t->error);
+  msk_status status = msk_crop_cut(whole, crop, &square, t->error);
   if (status == MSK_OK)
     status = msk_image_prepare(&prepared, &square, t->info.image_size, t->info.image_size,
                                preparation, NULL, t->error);
@@ -175,15 +152,10 @@ static msk_status tokenize(struct teaching *t, const msk_image *whole, const str
 }
 
 /* The first is the whole of the middle. */
-static struct crop make_crop(const struct teaching *t, size_t photo, int number) {
+static msk_crop make_crop(const struct teaching *t, size_t photo, int number) {
   msk_random random = msk_random_stream(t->options->seed, CROP_STREAM,
                                         photo * (size_t)t->options->crops + (size_t)number);
-  if (number == 0) return (struct crop){1, 0.5, 0.5, false};
-  struct crop crop = {.side = LEAST_CROP + (1 - LEAST_CROP) * msk_random_unit(&random)};
-  crop.left = msk_random_unit(&random);
-  crop.top = msk_random_unit(&random);
-  crop.mirrored = msk_random_unit(&random) < 0.5;
-  return crop;
+  return number == 0 ? msk_crop_middle() : msk_crop_choose(&random, LEAST_CROP);
 }
 
 static int32_t *lesson_tokens(const struct teaching *t, size_t number, size_t half) {
@@ -201,7 +173,7 @@ static msk_status learn_photo(struct teaching *t, size_t index) {
   if (status == MSK_OK && drawing_path != NULL)
     status = msk_image_load(&drawing, drawing_path, MSK_ALPHA_SKETCH, NULL, t->error);
   for (int i = 0; status == MSK_OK && i < o->crops; i++) {
-    struct crop crop = make_crop(t, index, i);
+    msk_crop crop = make_crop(t, index, i);
     msk_lesson *lesson = &t->lessons[t->lesson_count];
     int32_t *tokens = lesson_tokens(t, t->lesson_count, 0),
             *drawn = lesson_tokens(t, t->lesson_count, 1);

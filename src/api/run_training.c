@@ -39,6 +39,11 @@ msk_pace training_pace(const training_run *run) {
                     .examples_per_object = o->sequences_per_object};
 }
 
+int training_classes(const training_run *run) {
+  const msk_train_source *source = &run->options->source;
+  return source->classes + 1 + source->hands;
+}
+
 static int compare_names(const void *a, const void *b) {
   return strcmp((*(const msk_tensor *const *)a)->name, (*(const msk_tensor *const *)b)->name);
 }
@@ -69,8 +74,8 @@ msk_status training_fingerprint(const training_run *run, int set, bool tokenizer
 static msk_status check_model(const training_run *run) {
   const msk_train_source *source = &run->options->source;
   const msk_model *model = run->model;
-  int classes = source->classes + 1 + source->hands;
-  if (model->class_count != classes)
+  int classes = training_classes(run);
+  if (source->class_names == NULL && model->class_count != classes)
     return msk_fail(run->error, MSK_ERROR_FILE,
                     "%s has %d classes, expected %d: the objects' %d, one without a name, %d hands",
                     run->options->tokenizer_path, model->class_count, classes, source->classes,

@@ -57,14 +57,14 @@ static msk_status check_numbers(const msk_train_options *o, msk_error *error) {
     const char *name;
     double value, least, most;
   } rows[] = {{"classes", o->source.classes, 1, MSK_TOKEN_MOST_LABELS},
-              {"hands", o->source.hands, 1, MSK_FEED_MAX_HANDS},
+              {"hands", o->source.hands, 0, MSK_FEED_MAX_HANDS},
               {"layers", o->layers, 1, MOST_LAYERS},
               {"width", o->width, 8, MOST_WIDTH},
               {"heads", o->heads, 1, MOST_WIDTH},
               {"batch", o->batch, 1, MSK_MAX_TRAIN_BATCH},
               {"pair_batch", o->pair_batch, 1, MSK_MAX_TRAIN_BATCH},
               {"pair_every", o->pair_every, 0, 1 << 30},
-              {"hands_each", o->hands_each, 1, MSK_FEED_MAX_HANDS},
+              {"hands_each", o->hands_each, o->source.hands > 0, MSK_FEED_MAX_HANDS},
               {"structure_layer_count", o->structure_layer_count, 0, MSK_MAX_LAYERS},
               {"sequences", (double)o->sequences, 1, MOST_EXAMPLES},
               {"warmup_sequences", (double)o->warmup_sequences, 1, MOST_EXAMPLES},
@@ -93,6 +93,23 @@ static msk_status check_numbers(const msk_train_options *o, msk_error *error) {
   return MSK_OK;
 }
 
+/* What wants drawings, where there are none. */
+static msk_status check_drawings(const msk_train_options *o, msk_error *error) {
+  const struct {
+    const char *name;
+    double value;
+  } rows[] = {{"pair_every", o->pair_every},
+              {"style_share", o->style_share},
+              {"hint_share", o->hint_share}};
+  for (size_t i = 0; o->source.hands == 0 && i < sizeof rows / sizeof *rows; i++) {
+    if (rows[i].value != 0)
+      return msk_fail(error, MSK_ERROR_ARGUMENT,
+                      "%s is %g, expected 0: there are no drawings beside the photos", rows[i].name,
+                      rows[i].value);
+  }
+  return MSK_OK;
+}
+
 msk_status training_check_options(const msk_train_options *o, msk_error *error) {
   if (o == NULL || o->size != sizeof *o)
     return msk_fail(error, MSK_ERROR_ARGUMENT,
@@ -104,6 +121,7 @@ msk_status training_check_options(const msk_train_options *o, msk_error *error) 
   if (o->stage < MSK_TRAIN_TRANSFORMER || o->stage > MSK_TRAIN_DECODER)
     return msk_fail(error, MSK_ERROR_ARGUMENT, "there is no stage %d of training", (int)o->stage);
   msk_status status = check_numbers(o, error);
+  if (status == MSK_OK) status = check_drawings(o, error);
   if (status != MSK_OK) return status;
   if (o->width % o->heads != 0)
     return msk_fail(error, MSK_ERROR_ARGUMENT, "width is %d, expected a multiple of the %d heads",

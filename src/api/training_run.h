@@ -62,6 +62,8 @@ char *training_path(const training_run *run, const char *name, char path[TRAININ
 /* Adds to the sums of loss 0 or 1; NaN: there was none. */
 void training_add_loss(training_run *run, int which, double loss);
 msk_pace training_pace(const training_run *run);
+/* Of the model that is written: the source's, one without a name, hands. */
+int training_classes(const training_run *run);
 /* What a set's pictures are made of and with: the source's own description and the tokenizer's
  * tensors, if they matter. */
 msk_status training_fingerprint(const training_run *run, int set, bool tokenizer, char text[65]);

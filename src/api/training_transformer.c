@@ -12,27 +12,28 @@
 static msk_train_plan make_plan(const training_run *run) {
   const msk_train_options *o = run->options;
   const msk_model *model = run->model;
-  msk_train_plan plan = {.config = {.layers = (size_t)o->layers,
-                                    .hidden = (size_t)o->width,
-                                    .heads = (size_t)o->heads,
-                                    .intermediate = 4 * (size_t)o->width,
-                                    .positions = (size_t)model->positions,
-                                    .vocabulary = (size_t)(model->codes + model->class_count + 1)},
-                         .rules = {.codes = (size_t)model->codes,
-                                   .objects = (size_t)o->source.classes,
-                                   .cells = (size_t)model->positions - 1,
-                                   .hands = (size_t)o->hands_each,
-                                   .null_share = o->null_share,
-                                   .style_share = o->style_share,
-                                   .hint_share = o->hint_share,
-                                   .wrong_share = o->wrong_share},
-                         .pace = training_pace(run),
-                         .pairs = (size_t)o->pair_batch,
-                         .pair_every = (size_t)o->pair_every,
-                         .adam_rate = o->adam_rate,
-                         .muon_rate = o->muon_rate,
-                         .pair_weight = o->pair_weight,
-                         .layer_count = (size_t)o->structure_layer_count};
+  msk_train_plan plan = {
+      .config = {.layers = (size_t)o->layers,
+                 .hidden = (size_t)o->width,
+                 .heads = (size_t)o->heads,
+                 .intermediate = 4 * (size_t)o->width,
+                 .positions = (size_t)model->positions,
+                 .vocabulary = (size_t)(model->codes + training_classes(run) + 1)},
+      .rules = {.codes = (size_t)model->codes,
+                .objects = (size_t)o->source.classes,
+                .cells = (size_t)model->positions - 1,
+                .hands = (size_t)o->hands_each,
+                .null_share = o->null_share,
+                .style_share = o->style_share,
+                .hint_share = o->hint_share,
+                .wrong_share = o->wrong_share},
+      .pace = training_pace(run),
+      .pairs = (size_t)o->pair_batch,
+      .pair_every = (size_t)o->pair_every,
+      .adam_rate = o->adam_rate,
+      .muon_rate = o->muon_rate,
+      .pair_weight = o->pair_weight,
+      .layer_count = (size_t)o->structure_layer_count};
   memcpy(plan.layers, o->structure_layers, sizeof plan.layers);
   return plan;
 }
@@ -96,19 +97,67 @@ static msk_status evaluate(training_run *run) {
   return MSK_OK;
 }
 
-/* The tokenizer's model's defaults, but for the structure layers and where the weights come from.
- * NULL: no memory. */
+/* ---- what is written ---- */
+
+/* Of the tokenizer's model, all of it; or where the classes are others, what is the tokenizer's. */
+static int take_old_defaults(const training_run *run, json_t *object) {
+  const char *old = msk_weight_file_metadata(run->model->file, "defaults");
+  json_t *kept = NULL;
+  if (old == NULL) return 0;
+  if (msk_json_load(&kept, "defaults", old, strlen(old), MSK_JSON_FEW, NULL) != MSK_OK) return 1;
+  static const char *const of_tokenizer[] = {"groups", "image_size", "recipe"};
+  int failed = 0;
+  if (run->options->source.class_names == NULL) failed |= json_object_update(object, kept);
+  for (size_t i = 0; i < sizeof of_tokenizer / sizeof *of_tokenizer; i++) {
+    json_t *value = json_object_get(kept, of_tokenizer[i]);
+    if (value != NULL) failed |= json_object_set(object, of_tokenizer[i], value);
+  }
+  json_decref(kept);
+  return failed;
+}
+
+/* Behind the source's classes: one without a name, and the hands. A network that was shown no
+ * drawings in masked places reads none there. */
+static int name_hidden_classes(const training_run *run, json_t *object) {
+  const msk_train_source *source = &run->options->source;
+  if (source->class_names == NULL) return 0;
+  json_t *hidden = json_array();
+  int failed = json_object_set_new(object, "null_class", json_integer(source->classes));
+  for (int i = source->classes; i < training_classes(run); i++)
+    failed |= json_array_append_new(hidden, json_integer(i));
+  if (run->options->hint_share == 0) {
+    json_object_del(json_object_get(object, "recipe"), "draw.placeholder");
+  }
+  return failed | json_object_set_new(object, "hidden_classes", hidden);
+}
+
+/* The names of the source's own classes, else those of the tokenizer's model; NULL: no memory, or
+ * there are none. */
+static char *make_classes(const training_run *run) {
+  const msk_train_source *source = &run->options->source;
+  const char *old = msk_weight_file_metadata(run->model->file, "classes");
+  if (source->class_names == NULL) return old == NULL ? NULL : strdup(old);
+  json_t *names = json_array();
+  int failed = 0;
+  for (int i = 0; i < source->classes; i++)
+    failed |= json_array_append_new(names, json_string(source->class_names[i]));
+  failed |= json_array_append_new(names, json_string("null"));
+  for (int i = 0; i < source->hands; i++) {
+    char name[32];
+    snprintf(name, sizeof name, i == 0 ? "drawing" : "drawing %d", i + 1);
+    failed |= json_array_append_new(names, json_string(name));
+  }
+  char *text = failed ? NULL : json_dumps(names, JSON_COMPACT);
+  json_decref(names);
+  return text;
+}
+
+/* The tokenizer's model's defaults, but for what is trained here. NULL: no memory. */
 static char *make_defaults(const training_run *run) {
   const msk_train_options *o = run->options;
-  const char *old = msk_weight_file_metadata(run->model->file, "defaults");
-  json_t *object = NULL, *layers = json_array();
+  json_t *object = json_object(), *layers = json_array();
   char provenance[256];
-  int failed = 0;
-  if (old == NULL) {
-    object = json_object();
-  } else {
-    failed |= msk_json_load(&object, "defaults", old, strlen(old), MSK_JSON_FEW, NULL) != MSK_OK;
-  }
+  int failed = take_old_defaults(run, object) | name_hidden_classes(run, object);
   for (int i = 0; i < o->structure_layer_count; i++)
     failed |= json_array_append_new(layers, json_integer(o->structure_layers[i]));
   snprintf(provenance, sizeof provenance, "masksketch train, %s, %zu sequences of %zu objects",
@@ -123,15 +172,17 @@ static char *make_defaults(const training_run *run) {
 /* The average, joined with the tokenizer that it belongs to. */
 static msk_status write_model(training_run *run) {
   const msk_train_options *o = run->options;
-  char path[TRAINING_PATH], *defaults = make_defaults(run);
-  if (defaults == NULL)
-    return msk_fail(run->error, MSK_ERROR_MEMORY, "no memory for the model's defaults");
-  const char *classes = msk_weight_file_metadata(run->model->file, "classes");
+  char path[TRAINING_PATH], *defaults = make_defaults(run), *classes = make_classes(run);
   const msk_metadata_entry metadata[] = {{"defaults", defaults}, {"classes", classes}};
-  msk_status status =
-      msk_course_write_average(run->course, training_path(run, "transformer.safetensors", path),
-                               metadata, classes == NULL ? 1 : 2, run->error);
+  msk_status status = MSK_OK;
+  if (defaults == NULL || (classes == NULL && o->source.class_names != NULL))
+    status = msk_fail(run->error, MSK_ERROR_MEMORY, "no memory for the model's defaults");
+  if (status == MSK_OK)
+    status =
+        msk_course_write_average(run->course, training_path(run, "transformer.safetensors", path),
+                                 metadata, classes == NULL ? 1 : 2, run->error);
   free(defaults);
+  free(classes);
   if (status != MSK_OK) return status;
   msk_convert_options options;
   msk_convert_options_init(&options);

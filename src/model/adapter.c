@@ -127,6 +127,12 @@ static msk_status read_texts(msk_adapter *adapter, msk_error *error) {
 
 /* ---- opening ---- */
 
+bool msk_class_name_is_fine(const char *name) {
+  size_t length = strlen(name);
+  return length > 0 && length <= MSK_MAX_CLASS_NAME && strspn(name, "0123456789") < length &&
+         msk_utf8_valid((const uint8_t *)name, length);
+}
+
 static void hash_file(msk_adapter *adapter) {
   msk_sha256 hash;
   size_t count;

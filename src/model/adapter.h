@@ -17,6 +17,9 @@
 #define MSK_ADAPTER_CLASS "class"
 enum { MSK_ADAPTER_MAX_RANK = 256, MSK_MAX_CLASS_NAME = 1000 };
 
+/* A new class may be called so: a text that no number is taken for. */
+bool msk_class_name_is_fine(const char *name);
+
 typedef struct msk_adapter {
   msk_weight_file *file; /* holds the texts below */
   const char *class_name, *model_hash, *model_name;

@@ -34,9 +34,10 @@ static void take_target(struct sequence *s) {
   size_t label = (size_t)s->record.label;
   const uint16_t *from = s->record.photo;
   if (chance(s->random, rules->null_share)) label = rules->objects;
-  s->is_drawing = chance(s->random, rules->style_share);
+  bool wanted = chance(s->random, rules->style_share);
+  size_t hand = wanted ? msk_random_below(s->random, rules->hands) : 0;
+  s->is_drawing = wanted && s->record.hand[hand] != MSK_NO_HAND;
   if (s->is_drawing) {
-    size_t hand = msk_random_below(s->random, rules->hands);
     from = s->record.drawn + hand * rules->cells;
     label = rules->objects;
     if (!chance(s->random, UNLABELLED_DRAWINGS)) label += 1 + s->record.hand[hand];
@@ -56,8 +57,9 @@ static void take_mask(struct sequence *s) {
 
 static void hint(struct sequence *s) {
   if (!chance(s->random, s->rules->hint_share) || s->is_drawing) return;
-  const uint16_t *drawn =
-      s->record.drawn + msk_random_below(s->random, s->rules->hands) * s->rules->cells;
+  size_t hand = msk_random_below(s->random, s->rules->hands);
+  const uint16_t *drawn = s->record.drawn + hand * s->rules->cells;
+  if (s->record.hand[hand] == MSK_NO_HAND) return;
   double share = chance(s->random, WHOLLY_HINTED) ? 1 : msk_random_unit(s->random);
   for (size_t i = 0; i < s->rules->cells; i++) {
     if (s->mask[1 + i] && chance(s->random, share)) s->shown[1 + i] = drawn[i];
@@ -141,6 +143,15 @@ static struct other choose_other(const msk_tokens *tokens, size_t usable, msk_ra
   return other;
 }
 
+/* A record with a drawing, from one on; any, if there is none. */
+static size_t find_drawn(const msk_tokens *tokens, size_t usable, size_t from) {
+  for (size_t i = 0; i < usable; i++) {
+    size_t index = (from + i) % usable;
+    if (msk_tokens_at(tokens, index).hand[0] != MSK_NO_HAND) return index;
+  }
+  return from;
+}
+
 static size_t rolled(const struct other *other, size_t cell, size_t side) {
   size_t y = (cell / side + side - other->down) % side,
          x = (cell % side + side - other->right) % side;
@@ -158,7 +169,7 @@ void msk_batch_pairs(const msk_batch_rules *rules, const msk_tokens *tokens, siz
   enum { CELL = MSK_TOKEN_QUARTERS * MSK_TOKEN_VIEWS };
   size_t n = rules->cells + 1, side = (size_t)lround(sqrt((double)rules->cells));
   for (size_t k = 0; k < count; k++) {
-    size_t index = msk_random_below(random, usable);
+    size_t index = find_drawn(tokens, usable, msk_random_below(random, usable));
     msk_token_record record = msk_tokens_at(tokens, index);
     struct other other = choose_other(tokens, usable, random, index, side);
     bool same = record.label == other.record.label;

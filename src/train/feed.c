@@ -120,7 +120,9 @@ static void describe_quarter(const msk_feed *feed, size_t top, size_t left, size
   views[MSK_TOKEN_PARTS] = (uint8_t)(255.0f * fminf(1.0f, ink));
 }
 
+/* Without drawings nobody asks. */
 static void describe(msk_feed *feed) {
+  if (feed->options.source->hands == 0) return;
   size_t pixels = feed->size / (2 * feed->side);
   for (size_t cell = 0; cell < feed->cells; cell++) {
     for (size_t q = 0; q < MSK_TOKEN_QUARTERS; q++) {
@@ -153,9 +155,11 @@ static msk_status append_record(msk_feed *feed, int set, size_t record, int labe
   size_t pixels = feed->size * feed->size;
   choose_hands(feed, set, record, hand);
   encode_picture(feed, feed->photo, 3, feed->photo_tokens);
-  for (size_t i = 0; i < feed->options.hands_each; i++)
-    encode_picture(feed, feed->drawings + hand[i] * pixels, 1,
-                   feed->drawn_tokens + i * feed->cells);
+  for (size_t i = 0; i < feed->options.hands_each; i++) {
+    const uint8_t *drawing = feed->drawings + hand[i] * pixels;
+    encode_picture(feed, drawing, 1, feed->drawn_tokens + i * feed->cells);
+    if (msk_picture_is_blank(drawing, pixels)) hand[i] = MSK_NO_HAND;
+  }
   describe(feed);
   const msk_token_record made = {.label = label,
                                  .hand = hand,

@@ -32,6 +32,12 @@ static msk_status check_codes(const msk_pictures *pictures, const char *path, ms
   return MSK_OK;
 }
 
+bool msk_picture_is_blank(const uint8_t *drawing, size_t pixels) {
+  size_t i = 0;
+  while (i < pixels && drawing[i] == 255) i++;
+  return i == pixels;
+}
+
 msk_status msk_pictures_open(msk_pictures **pictures, const char *path,
                              const msk_pictures_shape *shape, msk_error *error) {
   msk_records_shape records = {

@@ -5,6 +5,8 @@
 #ifndef MSK_TRAIN_PICTURE_STORE_H
 #define MSK_TRAIN_PICTURE_STORE_H
 
+#include <stdbool.h>
+
 #include "train/records.h"
 
 typedef struct msk_pictures msk_pictures;
@@ -22,6 +24,9 @@ typedef struct msk_picture_record {
   const uint8_t *photo, *drawings; /* [side, side, 3], [drawings, side, side] */
   const uint16_t *codes;           /* [2, cells], the mirrored ones behind */
 } msk_picture_record;
+
+/* A drawing without a line is none. */
+bool msk_picture_is_blank(const uint8_t *drawing, size_t pixels);
 
 /* As those of tokens. */
 msk_status msk_pictures_open(msk_pictures **pictures, const char *path,

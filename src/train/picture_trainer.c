@@ -174,6 +174,7 @@ static void take_batch(msk_picture_trainer *trainer, const msk_pictures *picture
            top = msk_random_below(random, side - shape.height + 1),
            left = msk_random_below(random, side - shape.width + 1);
     bool mirrored = msk_random_unit(random) < 0.5;
+    photo = photo || msk_picture_is_blank(record.drawings + drawing * pixels, pixels);
     take_picture(trainer, photo ? record.photo : record.drawings + drawing * pixels, photo ? 3 : 1,
                  shape, top, left, mirrored,
                  trainer->pictures + i * shape.height * shape.width * 3);

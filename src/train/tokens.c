@@ -42,7 +42,8 @@ static bool is_sound(const msk_tokens *tokens, size_t index) {
   const msk_tokens_shape *shape = &tokens->shape;
   msk_token_record record = msk_tokens_at(tokens, index);
   bool good = (size_t)record.label < shape->labels;
-  for (size_t i = 0; i < shape->hands; i++) good = good && record.hand[i] < shape->all_hands;
+  for (size_t i = 0; i < shape->hands; i++)
+    good = good && (record.hand[i] < shape->all_hands || record.hand[i] == MSK_NO_HAND);
   return good && all_below(record.photo, shape->cells, shape->codes) &&
          all_below(record.drawn, shape->cells * shape->hands, shape->codes);
 }

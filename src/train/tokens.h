@@ -7,6 +7,7 @@
 
 #include "train/records.h"
 
+enum { MSK_NO_HAND = 255 }; /* a drawing that is none */
 enum { MSK_TOKEN_PARTS = 8, MSK_TOKEN_VIEWS = 9, MSK_TOKEN_QUARTERS = 4 };
 /* What a record has room for: codes in 16 bits, labels and hands in 8. */
 enum { MSK_TOKEN_MOST_CODES = 1 << 16, MSK_TOKEN_MOST_LABELS = 1 << 8 };
@@ -25,7 +26,7 @@ typedef struct msk_tokens_shape {
 /* One picture with its drawings. In memory of the caller (to append) or of the file. */
 typedef struct msk_token_record {
   int label;             /* class of the object */
-  const uint8_t *hand;   /* [hands] which hand drew which drawing */
+  const uint8_t *hand;   /* [hands] which hand drew which drawing, or MSK_NO_HAND */
   const uint16_t *photo; /* [cells] */
   const uint16_t *drawn; /* [hands][cells] */
   /* [cells][MSK_TOKEN_QUARTERS][MSK_TOKEN_VIEWS]: of a quarter of the cell, the shares of each

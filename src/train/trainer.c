@@ -183,6 +183,7 @@ static double held_out_loss(msk_trainer *trainer, const msk_tokens *tokens, doub
   rules.null_share = rules.style_share = 0;
   rules.hint_share = hint_share;
   double sum = 0;
+  if (hint_share > 0 && rules.hands == 0) return NAN;
   for (uint64_t i = 0; i < BATCHES; i++) {
     msk_random random = msk_random_stream(7, HELD_OUT_STREAM, i);
     msk_batch_masked(&rules, tokens, msk_tokens_count(tokens), &random, plan->pace.batch,
@@ -219,7 +220,8 @@ static double held_out_auc(msk_trainer *trainer, const msk_tokens *tokens) {
   const msk_train_plan *plan = &trainer->plan;
   size_t cells = plan->rules.cells;
   double sum = 0, count = 0;
-  for (uint64_t i = 0; plan->layer_count > 0 && i < BATCHES; i++) {
+  bool asked = plan->layer_count > 0 && plan->rules.hands > 0;
+  for (uint64_t i = 0; asked && i < BATCHES; i++) {
     msk_random random = msk_random_stream(8, HELD_OUT_STREAM, i);
     msk_batch_pairs(&plan->rules, tokens, msk_tokens_count(tokens), &random, plan->pairs,
                     trainer->shown, trainer->verdict);

@@ -14,15 +14,14 @@
 #include "app/output.h"
 #include "masksketch_tools.h"
 
-enum { MAX_SERIES = 48, HEADER_BYTES = 256 };
+enum { MAX_SERIES = 48 };
 
 typedef struct series {
   char name[64];
   FILE *file;
   char temporary[MAX_PATH_BYTES];
-  msk_dtype dtype;
-  int rank;
-  size_t shape[MSK_MAX_RANK], slice_bytes, slices;
+  msk_array slice; /* its type and shape; no data */
+  size_t slice_bytes, slices;
 } series;
 
 struct trace {
@@ -31,22 +30,6 @@ struct trace {
   int count;
   msk_error failure;
 };
-
-static const char *npy_type(msk_dtype dtype, size_t *bytes) {
-  switch (dtype) {
-    case MSK_DTYPE_F32: *bytes = 4; return "<f4";
-    case MSK_DTYPE_F64: *bytes = 8; return "<f8";
-    case MSK_DTYPE_I32: *bytes = 4; return "<i4";
-    case MSK_DTYPE_I64: *bytes = 8; return "<i8";
-    case MSK_DTYPE_U32: *bytes = 4; return "<u4";
-    case MSK_DTYPE_U8:
-    case MSK_DTYPE_BOOL: *bytes = 1; return "|u1";
-    case MSK_DTYPE_I8: *bytes = 1; return "|i1";
-    case MSK_DTYPE_F16:
-    case MSK_DTYPE_BF16: break;
-  }
-  return NULL;
-}
 
 msk_status trace_open(trace **out, const char *folder, msk_error *error) {
   if (mkdir(folder, 0777) != 0 && errno != EEXIST) {
@@ -73,22 +56,24 @@ static int fail(trace *t, const char *what, const char *path) {
 static series *new_series(trace *t, const char *name, const msk_array *array) {
   if (t->count == MAX_SERIES) return NULL;
   series *s = &t->list[t->count];
-  *s = (series){.dtype = array->dtype, .rank = array->rank};
-  memcpy(s->shape, array->shape, sizeof s->shape);
-  if (npy_type(array->dtype, &s->slice_bytes) == NULL ||
+  uint8_t header[MSK_NPY_HEADER] = {0};
+  *s = (series){.slice = *array};
+  s->slice.data = NULL;
+  if (array->rank == MSK_MAX_RANK ||
+      msk_npy_header(header, &s->slice_bytes, array, NULL) != MSK_OK ||
       snprintf(s->name, sizeof s->name, "%s", name) >= (int)sizeof s->name)
     return NULL;
-  for (int i = 0; i < array->rank; i++) s->slice_bytes *= array->shape[i];
   char temporary[MAX_PATH_BYTES];
   snprintf(temporary, sizeof temporary, "%s/.%s.XXXXXX", t->folder, name);
   int descriptor = mkstemp(temporary);
   if (descriptor < 0) return NULL;
   t->count++;
   memcpy(s->temporary, temporary, sizeof temporary);
+  /* mkstemp() lets nobody else read */
   fchmod(descriptor, 0644);
   s->file = fdopen(descriptor, "wb");
-  char nothing[HEADER_BYTES] = {0};
-  if (s->file == NULL || fwrite(nothing, 1, sizeof nothing, s->file) != sizeof nothing) return NULL;
+  /* this one holds its place until the number of slices is known */
+  if (s->file == NULL || fwrite(header, 1, sizeof header, s->file) != sizeof header) return NULL;
   return s;
 }
 
@@ -100,8 +85,9 @@ int trace_take(trace *t, const char *name, const msk_array *array) {
   }
   if (s == NULL) s = new_series(t, name, array);
   if (s == NULL) return fail(t, "write the trace in", t->folder);
-  bool same = s->dtype == array->dtype && s->rank == array->rank &&
-              memcmp(s->shape, array->shape, (size_t)s->rank * sizeof s->shape[0]) == 0;
+  const msk_array *first = &s->slice;
+  bool same = first->dtype == array->dtype && first->rank == array->rank &&
+              memcmp(first->shape, array->shape, (size_t)first->rank * sizeof *first->shape) == 0;
   if (!same) {
     app_fail(&t->failure, MSK_ERROR_OUTPUT,
              "the shape of %s changes between steps, so that it cannot be stacked", name);
@@ -119,30 +105,23 @@ static bool is_stacked(const series *s) {
   return s->slices != 1 || strcmp(s->name, "unconditional_class_tokens") != 0;
 }
 
-/* Magic, version 1.0, length of the text, the text padded with blanks and a line feed. */
-static void make_header(char header[HEADER_BYTES], const series *s) {
-  size_t bytes = 0;
-  memset(header, ' ', HEADER_BYTES);
-  memcpy(header, "\x93NUMPY\x01\x00", 8);
-  header[8] = (char)(HEADER_BYTES - 10);
-  header[9] = 0;
-  int used = 10 + snprintf(header + 10, HEADER_BYTES - 10,
-                           "{'descr': '%s', 'fortran_order': False, 'shape': (",
-                           npy_type(s->dtype, &bytes));
-  if (is_stacked(s))
-    used += snprintf(header + used, (size_t)(HEADER_BYTES - used), "%zu, ", s->slices);
-  for (int i = 0; i < s->rank; i++)
-    used += snprintf(header + used, (size_t)(HEADER_BYTES - used), "%zu, ", s->shape[i]);
-  used += snprintf(header + used, (size_t)(HEADER_BYTES - used), "), }");
-  header[used] = ' ';
-  header[HEADER_BYTES - 1] = '\n';
+static msk_status make_header(uint8_t header[MSK_NPY_HEADER], const series *s, msk_error *error) {
+  msk_array whole = s->slice;
+  size_t bytes;
+  if (is_stacked(s)) {
+    memmove(whole.shape + 1, whole.shape, (size_t)whole.rank * sizeof *whole.shape);
+    whole.shape[0] = s->slices;
+    whole.rank++;
+  }
+  return msk_npy_header(header, &bytes, &whole, error);
 }
 
 msk_status trace_finish(trace *t, msk_error *error) {
   for (int i = 0; i < t->count && t->failure.code == MSK_OK; i++) {
     series *s = &t->list[i];
-    char header[HEADER_BYTES], path[MAX_PATH_BYTES];
-    make_header(header, s);
+    uint8_t header[MSK_NPY_HEADER];
+    char path[MAX_PATH_BYTES];
+    if (make_header(header, s, &t->failure) != MSK_OK) break;
     snprintf(path, sizeof path, "%s/%s.npy", t->folder, s->name);
     bool written = fseek(s->file, 0, SEEK_SET) == 0 &&
                    fwrite(header, 1, sizeof header, s->file) == sizeof header &&

@@ -134,6 +134,11 @@ MSK_API msk_status msk_file_read(const char *path, size_t limit, void **bytes, s
  * is freed with msk_free(). */
 MSK_API msk_status msk_npy_encode(const msk_array *array, void **bytes, size_t *byte_count,
                                   const msk_allocator *allocator, msk_error *error);
+/* The header alone, for whoever writes the data himself: *data_bytes follow it. array->data is not
+ * looked at. */
+enum { MSK_NPY_HEADER = 256 };
+MSK_API msk_status msk_npy_header(uint8_t header[MSK_NPY_HEADER], size_t *data_bytes,
+                                  const msk_array *array, msk_error *error);
 MSK_API msk_status msk_npy_decode(msk_array *array, const void *bytes, size_t byte_count,
                                   const char *name, const msk_allocator *allocator,
                                   msk_error *error);

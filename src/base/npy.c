@@ -41,39 +41,65 @@ static bool shape_bytes(const size_t *shape, int rank, size_t element_bytes, siz
   return true;
 }
 
-msk_status msk_npy_encode(const msk_array *array, void **bytes, size_t *byte_count,
-                          const msk_allocator *allocator, msk_error *error) {
-  const struct npy_type *type = NULL;
+static msk_status describe(const msk_array *array, const struct npy_type **type, size_t *data_bytes,
+                           msk_error *error) {
+  *type = NULL;
   for (size_t t = 0; t < sizeof types / sizeof *types; t++) {
-    if (types[t].dtype == array->dtype) type = &types[t];
+    if (types[t].dtype == array->dtype) *type = &types[t];
   }
-  size_t data_bytes, total;
-  if (type == NULL)
+  if (*type == NULL)
     return msk_fail(error, MSK_ERROR_ARGUMENT, "arrays of this type cannot be written as .npy");
   if (array->rank < 0 || array->rank > MSK_MAX_RANK ||
-      !shape_bytes(array->shape, array->rank, type->bytes, &data_bytes)) {
+      !shape_bytes(array->shape, array->rank, (*type)->bytes, data_bytes))
     return msk_fail(error, MSK_ERROR_ARGUMENT,
                     "an array of rank %d cannot be written as .npy: rank or size is out of range",
                     array->rank);
-  }
-  char shape[MSK_MAX_RANK * 24 + 4], header[512];
-  size_t used = 0;
+  return MSK_OK;
+}
+
+/* Fills a header of at least `least` bytes, a multiple of 64; returns how many it has. Eight sides
+ * of twenty digits fit. */
+static size_t put_header(uint8_t header[MSK_NPY_HEADER], size_t least, const msk_array *array,
+                         const char *descr) {
+  char text[MSK_NPY_HEADER];
+  size_t used = (size_t)snprintf(text, sizeof text,
+                                 "{'descr': '%s', 'fortran_order': False, 'shape': (", descr);
   for (int d = 0; d < array->rank; d++)
-    used += (size_t)snprintf(shape + used, sizeof shape - used, "%s%zu", d ? ", " : "",
+    used += (size_t)snprintf(text + used, sizeof text - used, "%s%zu", d > 0 ? ", " : "",
                              array->shape[d]);
-  snprintf(shape + used, sizeof shape - used, "%s", array->rank == 1 ? "," : "");
-  size_t length = (size_t)snprintf(header, sizeof header,
-                                   "{'descr': '%s', 'fortran_order': False, 'shape': (%s), }",
-                                   type->descr, shape);
-  size_t start = (MAGIC_BYTES + 4 + length + 1 + 63) / 64 * 64, text = start - MAGIC_BYTES - 4;
+  used += (size_t)snprintf(text + used, sizeof text - used, "%s), }", array->rank == 1 ? "," : "");
+  size_t bytes = (MAGIC_BYTES + 4 + used + 1 + 63) / 64 * 64;
+  bytes = bytes < least ? least : bytes;
+  size_t length = bytes - MAGIC_BYTES - 4;
+  memset(header, ' ', bytes);
+  memcpy(header, magic, MAGIC_BYTES);
+  memcpy(header + MAGIC_BYTES, (uint8_t[]){1, 0, (uint8_t)(length & 255), (uint8_t)(length >> 8)},
+         4);
+  memcpy(header + MAGIC_BYTES + 4, text, used);
+  header[bytes - 1] = '\n';
+  return bytes;
+}
+
+msk_status msk_npy_header(uint8_t header[MSK_NPY_HEADER], size_t *data_bytes,
+                          const msk_array *array, msk_error *error) {
+  const struct npy_type *type;
+  msk_status status = describe(array, &type, data_bytes, error);
+  if (status == MSK_OK) put_header(header, MSK_NPY_HEADER, array, type->descr);
+  return status;
+}
+
+msk_status msk_npy_encode(const msk_array *array, void **bytes, size_t *byte_count,
+                          const msk_allocator *allocator, msk_error *error) {
+  const struct npy_type *type;
+  uint8_t header[MSK_NPY_HEADER];
+  size_t data_bytes, total;
+  msk_status status = describe(array, &type, &data_bytes, error);
+  if (status != MSK_OK) return status;
+  size_t start = put_header(header, 0, array, type->descr);
   uint8_t *out = msk_add(start, data_bytes, &total) ? msk_allocate(allocator, total, 1) : NULL;
   if (out == NULL)
     return msk_fail(error, MSK_ERROR_MEMORY, "out of memory for a .npy of %zu bytes", data_bytes);
-  memcpy(out, magic, MAGIC_BYTES);
-  memcpy(out + MAGIC_BYTES, (uint8_t[]){1, 0, (uint8_t)(text & 255), (uint8_t)(text >> 8)}, 4);
-  memset(out + MAGIC_BYTES + 4, ' ', text);
-  memcpy(out + MAGIC_BYTES + 4, header, length);
-  out[start - 1] = '\n';
+  memcpy(out, header, start);
   if (data_bytes > 0) memcpy(out + start, array->data, data_bytes);
   *bytes = out;
   *byte_count = total;

@@ -170,11 +170,39 @@ static void damaged(void **state) {
                    MSK_ERROR_MEMORY);
 }
 
+static void header_alone(void **state) {
+  (void)state;
+  const float data[] = {1, 2, 3, 4, 5, 6};
+  const msk_array array = {.dtype = MSK_DTYPE_F32, .rank = 2, .shape = {2, 3}};
+  uint8_t file[MSK_NPY_HEADER + sizeof data];
+  size_t bytes;
+  msk_array back;
+  msk_error error;
+  assert_int_equal(msk_npy_header(file, &bytes, &array, &error), MSK_OK);
+  assert_int_equal(bytes, sizeof data);
+  memcpy(file + MSK_NPY_HEADER, data, sizeof data);
+  assert_int_equal(msk_npy_decode(&back, file, sizeof file, "x", NULL, &error), MSK_OK);
+  assert_memory_equal(back.shape, array.shape, 2 * sizeof(size_t));
+  assert_memory_equal(back.data, data, sizeof data);
+  msk_free(NULL, back.data);
+  msk_array longest = {.dtype = MSK_DTYPE_F32, .rank = MSK_MAX_RANK};
+  for (int d = 1; d < MSK_MAX_RANK; d++) longest.shape[d] = SIZE_MAX;
+  assert_int_equal(msk_npy_header(file, &bytes, &longest, &error), MSK_ERROR_ARGUMENT);
+  for (int d = 1; d < MSK_MAX_RANK; d++) longest.shape[d] = 1;
+  longest.shape[0] = 10000000000000000000u;
+  longest.dtype = MSK_DTYPE_U8;
+  assert_int_equal(msk_npy_header(file, &bytes, &longest, &error), MSK_OK);
+  assert_int_equal(bytes, 10000000000000000000u);
+  longest.dtype = MSK_DTYPE_BF16;
+  assert_int_equal(msk_npy_header(file, &bytes, &longest, &error), MSK_ERROR_ARGUMENT);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(golden_files),
       cmocka_unit_test(written_reads_back),
       cmocka_unit_test(independent_reader_agrees),
+      cmocka_unit_test(header_alone),
       cmocka_unit_test(refused),
       cmocka_unit_test(damaged),
   };

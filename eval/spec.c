@@ -202,41 +202,10 @@ static bool is_text(const json_t *value) {
   return true;
 }
 
-/* The shortest text that reads back as the same number. */
-static void print_number(char text[40], double value) {
-  for (int digits = 15; digits <= 17; digits++) {
-    snprintf(text, 40, "%.*g", digits, value);
-    if (strtod(text, NULL) == value) return;
-  }
-}
-
-/* [1, 3, 16] -> "1,3,16" */
-static bool join_numbers(char *text, size_t size, const json_t *list) {
-  size_t used = 0;
-  for (size_t i = 0; i < json_array_size(list); i++) {
-    const json_t *number = json_array_get(list, i);
-    if (!json_is_integer(number) || used + 24 > size) return false;
-    used += (size_t)snprintf(text + used, size - used, "%s%lld", i == 0 ? "" : ",",
-                             (long long)json_integer_value(number));
-  }
-  return used > 0;
-}
-
-/* A number, text, flag or list of whole numbers as the text that a recipe takes. */
+/* As the text that a recipe takes. */
 static bool value_text(char text[MAX_SPEC_TEXT + 1], const json_t *value) {
-  switch (json_typeof(value)) {
-    case JSON_INTEGER:
-      snprintf(text, MAX_SPEC_TEXT + 1, "%lld", (long long)json_integer_value(value));
-      return true;
-    case JSON_REAL: print_number(text, json_real_value(value)); return true;
-    case JSON_TRUE:
-    case JSON_FALSE: strcpy(text, json_is_true(value) ? "1" : "0"); return true;
-    case JSON_STRING:
-      snprintf(text, MAX_SPEC_TEXT + 1, "%s", json_string_value(value));
-      return is_text(value);
-    case JSON_ARRAY: return join_numbers(text, MAX_SPEC_TEXT + 1, value);
-    default: return false;
-  }
+  return msk_json_setting(value, text, MAX_SPEC_TEXT + 1) && *text != 0 &&
+         (!json_is_string(value) || is_text(value));
 }
 
 static msk_status append_value(const reader *r, json_t *list, json_t *value, const char *where,

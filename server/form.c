@@ -177,6 +177,7 @@ bool form_number(form *f, const char *name, double minimum, double maximum, doub
     const char *text = "";
     char *end = NULL;
     if (!part_text(f, name, &text)) return false;
+    /* strtod() would take spaces, inf and nan as well */
     if (*text == '-' || *text == '.' || (*text >= '0' && *text <= '9')) number = strtod(text, &end);
     if (end == NULL || *end != 0) number = NAN;
   }
@@ -216,21 +217,24 @@ bool form_seed(form *f, const char *name, uint64_t *out) {
   const char *text = NULL;
   const json_t *value = f->values == NULL ? NULL : find_value(f, name);
   if (!form_has(f, name)) return true;
+  if (json_is_integer(value) && json_integer_value(value) >= 0) {
+    *out = (uint64_t)json_integer_value(value);
+    return true;
+  }
   if (json_is_number(value)) {
-    double number = json_number_value(value);
-    if (!(number >= 0 && number <= 9007199254740992.0 && number == floor(number))) {
-      if (!json_is_integer(value) || json_integer_value(value) < 0) return wrong(f, name, expected);
-    }
-    *out = json_is_integer(value) ? (uint64_t)json_integer_value(value) : (uint64_t)number;
+    double number = json_real_value(value);
+    /* 2^53: beyond it a number with a point no longer says which whole number is meant */
+    if (json_is_integer(value) ||
+        !(number >= 0 && number <= 9007199254740992.0 && number == floor(number)))
+      return wrong(f, name, expected);
+    *out = (uint64_t)number;
     return true;
   }
   if (!form_text(f, name, &text)) return wrong(f, name, expected);
-  size_t length = strlen(text);
+  bool digits = *text != 0 && text[strspn(text, "0123456789")] == 0;
   errno = 0;
-  unsigned long long number =
-      length > 0 && strspn(text, "0123456789") == length ? strtoull(text, NULL, 10) : 0;
-  if (length == 0 || strspn(text, "0123456789") != length || errno != 0)
-    return wrong(f, name, expected);
+  unsigned long long number = digits ? strtoull(text, NULL, 10) : 0;
+  if (!digits || errno != 0) return wrong(f, name, expected);
   *out = number;
   return true;
 }
@@ -240,6 +244,7 @@ bool form_choice(form *f, const char *name, const char *const *words, int *out) 
   char list[200] = "";
   if (!form_has(f, name)) return true;
   const json_t *value = f->values != NULL ? find_value(f, name) : NULL;
+  /* bare in JSON, words in a multipart form, which has no types */
   if (json_is_boolean(value)) text = json_is_true(value) ? "true" : "false";
   bool is_text = text != NULL || form_text(f, name, &text);
   for (int i = 0; words[i] != NULL; i++) {
@@ -259,6 +264,7 @@ bool form_json(form *f, const char *name, json_type type, json_t **out) {
   if (!form_has(f, name)) return true;
   if (f->values != NULL) {
     value = json_incref(find_value(f, name));
+    /* a multipart form has no types: its lists and objects are JSON text */
   } else if (part_text(f, name, &text)) {
     msk_error error = {0};
     if (msk_json_load(&value, name, text, strlen(text), FORM_MAX_VALUES, &error) ==
@@ -270,6 +276,17 @@ bool form_json(form *f, const char *name, json_type type, json_t **out) {
     return wrong(f, name, type == JSON_OBJECT ? "an object" : "a list");
   }
   *out = value;
+  return true;
+}
+
+bool form_take_numbers(const json_t *list, json_int_t most, int *numbers, size_t count) {
+  if (json_array_size(list) != count) return false;
+  for (size_t i = 0; i < count; i++) {
+    const json_t *value = json_array_get(list, i);
+    json_int_t number = json_integer_value(value);
+    if (!json_is_integer(value) || number < 0 || number > most) return false;
+    numbers[i] = (int)number;
+  }
   return true;
 }
 
@@ -304,6 +321,7 @@ static bool form_bytes(form *f, const char *name, void **bytes, size_t *count) {
   const char *text = NULL;
   if (!form_has(f, name)) return true;
   if (f->values == NULL) {
+    /* a copy, since base64 makes new bytes too, and the caller frees either */
     const multipart_part *part = find_part(f, name);
     if ((*bytes = malloc(part->count + 1)) == NULL)
       return problem_set(f->problem, 503, NULL, "out of memory for %s", name);

@@ -52,6 +52,8 @@ bool form_seed(form *f, const char *name, uint64_t *out);
 bool form_choice(form *f, const char *name, const char *const *words, int *out);
 /* An object or array, with a reference for the caller. */
 bool form_json(form *f, const char *name, json_type type, json_t **out);
+/* Whether the list has `count` whole numbers from 0 to `most`, and these. */
+bool form_take_numbers(const json_t *list, json_int_t most, int *numbers, size_t count);
 /* A value that may be a number or a text, as text. */
 bool form_loose_text(form *f, const char *name, char *out, size_t bytes);
 /* A picture: bounded in memory; to be used before the form is freed. */

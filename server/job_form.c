@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/json.h"
 #include "app/placement.h"
 #include "app/metadata.h"
 
@@ -54,12 +55,8 @@ static bool read_settings(form *f, msk_recipe *recipe, msk_job kind) {
   json_t *value;
   json_object_foreach(settings, key, value) {
     char text[VALUE_BYTES] = "";
-    int length = -1;
-    if (json_is_string(value)) length = snprintf(text, sizeof text, "%s", json_string_value(value));
-    if (json_is_integer(value))
-      length = snprintf(text, sizeof text, "%lld", (long long)json_integer_value(value));
-    if (json_is_real(value)) length = snprintf(text, sizeof text, "%.17g", json_real_value(value));
-    good = length >= 0 && (size_t)length < sizeof text
+    bool plain = json_is_number(value) || json_is_string(value);
+    good = plain && msk_json_setting(value, text, sizeof text)
                ? set_key(f, recipe, kind, "set", key, text)
                : problem_set(f->problem, 422, "set",
                              "set: %.60s has a value that is no number and no short text", key);
@@ -80,6 +77,7 @@ static bool begin_order(form *f, order *o, msk_job kind) {
       (kind != MSK_JOB_DRAW || read_shorthand(f, recipe, kind, "lambda", "lambda_structure")) &&
       read_shorthand(f, recipe, kind, "guidance", "guidance") &&
       read_shorthand(f, recipe, kind, "steps", "steps") && read_settings(f, recipe, kind);
+  /* last, for a recipe of its own accord may have more */
   if (good && recipe->steps + recipe->tail > SERVER_MAX_STEPS)
     return problem_set(f->problem, 422, "steps",
                        "%d steps were asked for, expected at most %d here",
@@ -139,6 +137,7 @@ static bool read_preview(form *f, job *j) {
   j->preview_size = j->order.info.image_size;
   if (!form_has(f, "preview")) return true;
   if (!form_json(f, "preview", JSON_OBJECT, &wishes)) {
+    /* that it is no object is no complaint yet */
     *f->problem = (problem){0};
     if (!form_boolean(f, "preview", &on))
       return problem_set(f->problem, 422, "preview",
@@ -220,12 +219,7 @@ static bool read_tokens(form *f, order *o) {
     json_decref(list);
     return problem_set(f->problem, 503, NULL, "out of memory for the sketch's tokens");
   }
-  for (size_t i = 0; good && i < count; i++) {
-    const json_t *value = json_array_get(list, i);
-    json_int_t token = json_integer_value(value);
-    good = json_is_integer(value) && token >= 0 && token < o->info.codebook_size;
-    if (good) o->sketch_tokens[i] = (int32_t)token;
-  }
+  good = good && form_take_numbers(list, o->info.codebook_size - 1, o->sketch_tokens, count);
   json_decref(list);
   return good || problem_set(f->problem, 422, "sketch_tokens",
                              "sketch_tokens is wrong, expected a list of %zu numbers from 0 to %d",
@@ -236,13 +230,7 @@ static bool read_box(form *f, order *o, const msk_image *photo, msk_fit fit) {
   json_t *list = NULL;
   int numbers[4];
   if (!form_json(f, "box", JSON_ARRAY, &list)) return false;
-  bool good = json_array_size(list) == 4;
-  for (size_t i = 0; good && i < 4; i++) {
-    const json_t *value = json_array_get(list, i);
-    json_int_t number = json_integer_value(value);
-    good = json_is_integer(value) && number >= 0 && number <= 1 << 20;
-    if (good) numbers[i] = (int)number;
-  }
+  bool good = form_take_numbers(list, 1 << 20, numbers, 4);
   json_decref(list);
   if (!good)
     return problem_set(f->problem, 422, "box",
@@ -274,6 +262,7 @@ static bool read_pictures(form *f, order *o, msk_job kind) {
   if (!form_has(f, name) && o->sketch_tokens == NULL)
     return form_missing(f, name, "a picture: PNG, JPEG or WebP");
   bool good = form_picture(f, name, order_alpha(o), &source);
+  /* before the photo is prepared: box and mask are in its own pixels */
   if (good && kind == MSK_JOB_EDIT) good = read_area(f, o, &source, preparation.fit);
   if (good && source.pixels != NULL &&
       order_set_picture(o, &source, &preparation, &error) != MSK_OK)

@@ -331,6 +331,7 @@ bool jobs_errand(jobs *table, errand *e, problem *p) {
     *at = e;
     table->errand_count++;
     pthread_cond_signal(&table->work);
+    /* the caller waits, for the errand lies on its stack */
     while (!e->done && !e->refused) pthread_cond_wait(&table->errand_done, &table->lock);
     table->errand_count--;
     stopping = e->refused;
@@ -574,15 +575,10 @@ static json_t *step_object(const job *j, bool with_preview) {
   bool known = seconds_left(j, &left);
   json_t *preview = json_null();
   if (with_preview && j->preview != NULL) {
-    static const char head[] = "data:image/jpeg;base64,";
-    size_t bytes = sizeof head + strlen(j->preview);
-    char *url = malloc(bytes);
-    if (url != NULL) {
-      snprintf(url, bytes, "%s%s", head, j->preview);
-      preview = json_pack("{s:s, s:i, s:i}", "url", url, "width", j->preview_size, "height",
-                          j->preview_size);
-      free(url);
-    }
+    preview =
+        json_pack("{s:o, s:i, s:i}", "url", json_sprintf("data:image/jpeg;base64,%s", j->preview),
+                  "width", j->preview_size, "height", j->preview_size);
+    if (preview == NULL) preview = json_null();
   }
   return json_pack("{s:s, s:i, s:i, s:i, s:i, s:i, s:f, s:o, s:o}", "id", j->id, "index", j->index,
                    "item", j->item, "step", j->step, "steps", j->step_count, "masked", j->masked,

@@ -15,28 +15,19 @@
 
 /* "data:image/png;base64,..." or JSON null where there is no picture; NULL without memory. */
 static json_t *picture_url(const msk_image *image) {
-  static const char head[] = "data:image/png;base64,";
   void *bytes = NULL;
   size_t count = 0;
   msk_error ignored;
-  if (image == NULL || image->pixels == NULL) return json_null();
-  if (msk_image_encode(image, MSK_FORMAT_PNG, 0, NULL, 0, &bytes, &count, NULL, &ignored) !=
-      MSK_OK) {
-    json_lose();
-    return NULL;
-  }
-  char *text = base64_encode(bytes, count),
-       *url = text == NULL ? NULL : malloc(sizeof head + strlen(text));
   json_t *value = NULL;
-  msk_free(NULL, bytes);
-  if (url != NULL) {
-    strcpy(url, head);
-    strcpy(url + sizeof head - 1, text);
-    value = json_string_nocheck(url);
+  if (image == NULL || image->pixels == NULL) return json_null();
+  if (msk_image_encode(image, MSK_FORMAT_PNG, 0, NULL, 0, &bytes, &count, NULL, &ignored) ==
+      MSK_OK) {
+    char *text = base64_encode(bytes, count);
+    if (text != NULL) value = json_sprintf("data:image/png;base64,%s", text);
+    free(text);
   }
   if (value == NULL) json_lose();
-  free(text);
-  free(url);
+  msk_free(NULL, bytes);
   return value;
 }
 
@@ -151,14 +142,11 @@ static bool read_layers(form *f, attention *a) {
     a->layer_count = depth;
     return true;
   }
-  bool good = json_array_size(list) >= 1 && json_array_size(list) <= (size_t)depth;
-  for (size_t i = 0; good && i < json_array_size(list); i++) {
-    const json_t *value = json_array_get(list, i);
-    json_int_t layer = json_integer_value(value);
-    good = json_is_integer(value) && layer >= 0 && layer < a->info->layers &&
-           (i == 0 || layer > a->layers[i - 1]);
-    if (good) a->layers[a->layer_count++] = (int)layer;
-  }
+  size_t count = json_array_size(list);
+  bool good = count >= 1 && count <= (size_t)depth &&
+              form_take_numbers(list, a->info->layers - 1, a->layers, count);
+  for (size_t i = 1; good && i < count; i++) good = a->layers[i] > a->layers[i - 1];
+  if (good) a->layer_count = (int)count;
   json_decref(list);
   return good ||
          problem_set(f->problem, 422, "layers",
@@ -400,6 +388,7 @@ enum MHD_Result route_restore(exchange *e) {
   purse money;
   purse_open(&money, purse_for_own(e->server));
   bool good = read_png(e, &o, &text, &page, &money);
+  /* making pixels of tokens takes a session, and those are the workers' */
   if (good && o.sketch_tokens != NULL) good = jobs_errand(e->server->jobs, &l.errand, &e->problem);
   if (good && l.status != MSK_OK) good = problem_from_error(&e->problem, NULL, &l.error);
   json_t *answer = good ? restored(&o, &l.image, page) : NULL;

@@ -5,7 +5,6 @@
  * here and are judged by src/sampling when a recipe is asked for. */
 #include <jansson.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "api/model.h"
@@ -103,39 +102,6 @@ static msk_status parse_anything(const struct parse *parse, const char *key, con
   return MSK_OK;
 }
 
-/* The shortest decimal that reads back as the same double. */
-static void real_text(double value, char text[MAX_VALUE]) {
-  for (int digits = 1; digits <= 17; digits++) {
-    snprintf(text, MAX_VALUE, "%.*g", digits, value);
-    if (strtod(text, NULL) == value) return;
-  }
-}
-
-/* Number, text, boolean or array of integers -> what msk_recipe_set() takes. False where it is
- * none of these or too long. */
-static bool setting_text(const json_t *value, char text[MAX_VALUE]) {
-  if (json_is_string(value) && strlen(json_string_value(value)) < MAX_VALUE) {
-    strcpy(text, json_string_value(value));
-  } else if (json_is_integer(value)) {
-    snprintf(text, MAX_VALUE, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
-  } else if (json_is_real(value)) {
-    real_text(json_real_value(value), text);
-  } else if (json_is_boolean(value)) {
-    strcpy(text, json_is_true(value) ? "1" : "0");
-  } else if (json_is_array(value) && json_array_size(value) <= MSK_MAX_LAYERS) {
-    size_t used = 0;
-    text[0] = 0;
-    for (size_t i = 0; i < json_array_size(value); i++) {
-      size_t layer;
-      if (!integer_below(json_array_get(value, i), 100000, &layer)) return false;
-      used += (size_t)snprintf(text + used, MAX_VALUE - used, i == 0 ? "%zu" : ",%zu", layer);
-    }
-  } else {
-    return false;
-  }
-  return true;
-}
-
 static msk_status parse_recipe(const struct parse *parse, const char *name, const json_t *object) {
   const char *key;
   json_t *value;
@@ -145,7 +111,7 @@ static msk_status parse_recipe(const struct parse *parse, const char *name, cons
   if (!json_is_object(object) || json_object_size(object) > MSK_MAX_DEFAULTS)
     return fail_value(parse, name, "an object of at most 64 values");
   json_object_foreach((json_t *)(uintptr_t)object, key, value) {
-    if (!setting_text(value, text))
+    if (!msk_json_setting(value, text, sizeof text))
       return fail_value(parse, key, "a number, a text, true, false or an array of layers");
     bytes += strlen(key) + strlen(text) + 2;
   }
@@ -158,7 +124,7 @@ static msk_status parse_recipe(const struct parse *parse, const char *name, cons
     msk_default_pair *pair = &defaults->pairs[defaults->recipe.pair_count++];
     pair->key = strcpy(end, key);
     end += strlen(key) + 1;
-    setting_text(value, text);
+    msk_json_setting(value, text, sizeof text);
     pair->value = strcpy(end, text);
     end += strlen(text) + 1;
   }

@@ -4,6 +4,7 @@
 
 #include <locale.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -209,4 +210,46 @@ char *msk_json_text(const json_t *value, size_t flags, const msk_allocator *allo
   }
   text[bytes] = 0;
   return text;
+}
+
+/* The shortest text that reads back as the same number. */
+static size_t put_real(double value, char *text, size_t bytes) {
+  int length = 0;
+  for (int digits = 15; digits <= 17; digits++) {
+    length = snprintf(text, bytes, "%.*g", digits, value);
+    if (strtod(text, NULL) == value) break;
+  }
+  char *point = strchr(text, *localeconv()->decimal_point);
+  if (point != NULL) *point = '.';
+  return (size_t)length;
+}
+
+static bool put_list(const json_t *list, char *text, size_t bytes) {
+  size_t used = 0;
+  text[0] = 0;
+  for (size_t i = 0; i < json_array_size(list); i++) {
+    const json_t *number = json_array_get(list, i);
+    if (!json_is_integer(number) || json_integer_value(number) < 0) return false;
+    used += (size_t)snprintf(text + used, bytes - used, "%s%" JSON_INTEGER_FORMAT,
+                             i == 0 ? "" : ",", json_integer_value(number));
+    if (used >= bytes) return false;
+  }
+  return true;
+}
+
+bool msk_json_setting(const json_t *value, char *text, size_t bytes) {
+  size_t length = 0;
+  switch (value == NULL ? JSON_NULL : json_typeof(value)) {
+    case JSON_STRING: length = (size_t)snprintf(text, bytes, "%s", json_string_value(value)); break;
+    case JSON_INTEGER:
+      length = (size_t)snprintf(text, bytes, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
+      break;
+    case JSON_REAL: length = put_real(json_real_value(value), text, bytes); break;
+    case JSON_TRUE:
+    case JSON_FALSE: length = (size_t)snprintf(text, bytes, "%d", json_is_true(value)); break;
+    case JSON_ARRAY: return put_list(value, text, bytes);
+    case JSON_OBJECT:
+    case JSON_NULL: return false;
+  }
+  return length < bytes;
 }

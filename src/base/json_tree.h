@@ -7,6 +7,7 @@
 #define MSK_BASE_JSON_TREE_H
 
 #include <jansson.h>
+#include <stdbool.h>
 
 #include "masksketch.h"
 
@@ -28,4 +29,8 @@ msk_status msk_json_load(json_t **root, const char *name, const void *text, size
 /* The value's text, to msk_free(); NULL without memory. json_dumps() of jansson leaves out what
  * it has no memory for, and tells nobody. */
 char *msk_json_text(const json_t *value, size_t flags, const msk_allocator *allocator);
+
+/* A number, text, flag or list of whole numbers from 0 as the text that msk_recipe_set() takes,
+ * numbers with a point whatever the locale. False where it is none of these, or too long. */
+bool msk_json_setting(const json_t *value, char *text, size_t bytes);
 #endif

@@ -3,6 +3,9 @@
  * test_json_tree.c - foreign JSON: what is taken and what is not, bounds before the tree grows,
  * trees of every kind read back, and memory refused at each allocation. */
 #include "base/json_tree.h"
+
+#include <locale.h>
+
 #include "support.h"
 
 static msk_status load(json_t **root, const char *text, size_t most, msk_error *error) {
@@ -206,12 +209,50 @@ static void memory_is_refused(void **state) {
   json_set_alloc_funcs(malloc, free);
 }
 
+/* A recipe's values come in every kind that JSON has for them; a host program may have set a locale
+ * with a decimal comma (where there is one here). */
+static void settings_as_text(void **state) {
+  (void)state;
+  static const struct {
+    const char *json, *text;
+  } rows[] = {{"[\"cosine\"]", "cosine"},
+              {"[-12]", "-12"},
+              {"[0.1]", "0.1"},
+              {"[100.0]", "100"},
+              {"[0.30000000000000004]", "0.30000000000000004"},
+              {"[true]", "1"},
+              {"[false]", "0"},
+              {"[[1,3,16]]", "1,3,16"},
+              {"[[]]", ""},
+              {"[[1,-3]]", NULL},
+              {"[[1.5]]", NULL},
+              {"[{}]", NULL},
+              {"[null]", NULL},
+              {"[\"a text of twenty-four.\"]", NULL},
+              {"[[1000000,1000000,1000000]]", NULL}};
+  for (int pass = 0; pass < 2; pass++) {
+    if (pass == 1 && setlocale(LC_NUMERIC, "de_DE.UTF-8") == NULL) break;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+      json_t *root;
+      msk_error error;
+      char text[22];
+      assert_int_equal(load(&root, rows[i].json, 20, &error), MSK_OK);
+      bool fits = msk_json_setting(json_array_get(root, 0), text, sizeof text);
+      assert_int_equal(fits, rows[i].text != NULL);
+      if (fits) assert_string_equal(text, rows[i].text);
+      json_decref(root);
+    }
+  }
+  setlocale(LC_NUMERIC, "C");
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(what_is_taken),
       cmocka_unit_test(what_is_not),
       cmocka_unit_test(bounds),
       cmocka_unit_test(trees_read_back),
+      cmocka_unit_test(settings_as_text),
       cmocka_unit_test(memory_is_refused),
   };
   return cmocka_run_group_tests_name("json_tree", tests, NULL, NULL);

@@ -97,6 +97,7 @@ static msk_status run_program(json_t **answer, const command_line *line, msk_err
   char text[LONGEST_ANSWER];
   msk_error ignored;
   json_t *object = NULL;
+  /* read to its end before it is waited for: with a full pipe it would wait for us */
   msk_json_load(&object, program, text, read_all(ends[0], text, sizeof text), MSK_JSON_FEW,
                 &ignored);
   close(ends[0]);

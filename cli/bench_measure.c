@@ -292,8 +292,10 @@ msk_status bench_measure(bench *b, msk_precision precision, msk_error *error) {
   snprintf(b->isa, sizeof b->isa, "%s", b->info.isa);
   status = measure_model(b, model, result, msk_precision_name(precision), error);
   msk_model_close(model);
+  /* after the model is closed: training has a network of its own, and in fp32 alone */
   if (status == MSK_OK && precision == MSK_PRECISION_FP32 && b->wanted[BENCH_TRAIN])
     status = measure_training(b, result, error);
+  /* these lay in the model */
   b->info.name = b->info.hash = b->info.isa = NULL;
   result->measured = status == MSK_OK;
   return status;

@@ -136,6 +136,7 @@ static msk_status measure_precisions(bench *b, msk_error *error) {
     if (p != MSK_PRECISION_FP32 && !bench_wants_pictures(b)) continue;
     msk_error reason = {0};
     msk_status status = bench_measure(b, (msk_precision)p, &reason);
+    /* what this machine cannot compute is left out, unless it was asked for by name */
     if (status == MSK_ERROR_UNSUPPORTED && given < 0) continue;
     if (status != MSK_OK) {
       *error = reason;

@@ -49,6 +49,7 @@ static void print_bash_command(const cli_command *command) {
 }
 
 static void print_bash(void) {
+  /* bash breaks words at "=", so that --name=VALUE comes as three of them */
   puts(
       "# bash completion for masksketch\n"
       "_masksketch() {\n"

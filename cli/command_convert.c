@@ -43,6 +43,7 @@ static msk_status action(const cli_line *line, msk_error *error) {
   status = cli_output_check(line, "output", options->output, 1, error);
   if (status != MSK_OK) return status;
   msk_convert_options_init(&convert);
+  /* a model is both checkpoints in one file */
   convert.tokenizer_path = options->merge != NULL ? options->merge : options->tokenizer;
   convert.transformer_path = options->merge != NULL ? options->merge : options->transformer;
   convert.adapters = adapters.choices;

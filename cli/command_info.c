@@ -306,6 +306,7 @@ static msk_status info_weights(const info_options *options, const char *path, ms
   memory m;
   msk_status status = msk_weights_open(&listing, path, NULL, error);
   if (status != MSK_OK) return status;
+  /* a checkpoint holds one network: its tensors can be listed, but it is opened by nobody */
   bool complete = is_model(listing);
   if (complete) {
     msk_model_options model_options;

@@ -35,6 +35,8 @@ static msk_status action(const cli_line *line, msk_error *error) {
   msk_status status = cli_exclude(line, "quiet", "preview", error);
   if (status == MSK_OK) status = metadata_load(&text, path, error);
   if (status == MSK_OK) status = metadata_choose(&choice, text, error);
+  /* named ones take the place of those that the picture was made with, if their hashes are the
+   * same */
   if (status == MSK_OK && !cli_given(line, "adapter"))
     status = metadata_find_adapters(&choice.adapters, &adapters, text, path, error);
   if (status == MSK_OK) status = model_path_open(&d.model, &choice, error);

@@ -43,6 +43,8 @@ static int on_progress(void *user, const msk_teach_progress *p) {
                                        "the model draws what it knows:", "step"};
   struct show *show = user;
   double left = p->seconds_left;
+  /* how long it will take is told once, wherever the text goes; a line that is drawn over, on
+   * terminals */
   bool begins = p->phase == MSK_TEACH_TRAINING && p->done == 0;
   if (!show->quiet && begins) {
     fprintf(stderr, "%s%ld steps, about %d:%02d minutes\n", show->drawn ? "\r\033[K" : "", p->all,

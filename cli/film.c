@@ -48,6 +48,7 @@ msk_status film_create(film **out, const msk_model_info *info, int steps, msk_er
 }
 
 void film_take(film *f, const char *name, int step, int item, const msk_array *array) {
+  /* other arrays have no number a token */
   if (step >= f->room || array->rank != 2 || array->shape[1] != cells_of(f) + 1 ||
       (size_t)item >= array->shape[0])
     return;

@@ -331,6 +331,7 @@ static msk_status check_streams(const cli_line *line, msk_error *error) {
   for (int i = 0; i < line->row_count; i++) {
     const char *text = text_of(line, &line->rows[i]);
     if (text == NULL || !input_is_stdin(text)) continue;
+    /* "-" is standard input where a file is read, and standard output where one is written */
     *(line->rows[i].option->type == CLI_INPUT ? &readers : &writers) += 1;
   }
   if (readers > 1)

@@ -64,6 +64,7 @@ msk_status sheet_add(sheet *s, const msk_image *image, const char *label, msk_er
 }
 
 msk_status sheet_write(const sheet *s, const char *path, msk_error *error) {
+  /* a run that was stopped has fewer pictures than there is room for */
   int columns = s->added < s->columns ? s->added : s->columns,
       rows = (s->added + s->columns - 1) / s->columns;
   msk_image used = {0};

@@ -73,6 +73,8 @@ static msk_status check_model(evaluation *e, int index, msk_error *error) {
   msk_model *model = NULL;
   msk_model_info info;
   if (cancel_requested()) return app_fail(error, MSK_ERROR_CANCELLED, "cancelled");
+  /* each is opened once before the first picture: hours later is too late to learn of a wrong
+   * setting */
   msk_status status = evaluation_open_model(&model, e, index, error);
   if (status != MSK_OK) return status;
   msk_model_get_info(model, &info);
@@ -169,6 +171,7 @@ static msk_status prepare(evaluation *e, msk_error *error) {
     status =
         app_fail(error, MSK_ERROR_ARGUMENT,
                  "--model was given, but the SPEC names its \"models\": leave one of them out");
+  /* all that can be wrong is looked at before the first picture, what costs least first */
   if (status == MSK_OK) status = eval_grid_create(&e->grid, &e->spec, error);
   if (status == MSK_OK) status = eval_check_views(&e->grid, error);
   if (status == MSK_OK) status = eval_sketches_open(&e->sketches, &e->spec, error);

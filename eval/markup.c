@@ -13,6 +13,7 @@
 /* ---- growing texts ---- */
 
 static bool make_room(eval_text *text, size_t count) {
+  /* failed once, failed for good: whoever builds a text looks at its end */
   if (text->failed || count > MAX_BUILT_BYTES - text->used) {
     text->failed = true;
     return false;
@@ -155,6 +156,7 @@ static void find_scales(scale *x, scale *y, const plot *p) {
   }
   *x = (scale){.start = LEFT, .length = right_edge(p) - LEFT};
   *y = (scale){.start = HEIGHT - BOTTOM, .length = -(HEIGHT - TOP - BOTTOM)};
+  /* names stand at 0, 1, ..., half a step away from the edges */
   if (p->names != NULL) {
     x->low = -0.5;
     x->high = p->name_count - 0.5;

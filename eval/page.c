@@ -542,6 +542,7 @@ static void write_value(eval_text *html, const eval_value *value) {
 static msk_status write_setting(page *p, int setting, msk_error *error) {
   const eval_grid *grid = &p->e->grid;
   int each = grid->points / grid->settings;
+  /* the axes of settings come first in the grid, so that a setting's pictures are neighbours */
   for (int i = 0; i < each; i++) p->points[i] = setting * each + i;
   eval_text_add(&p->html, "<tr>");
   for (const eval_axis *axis = grid->axes; axis->setting; axis++)

@@ -105,6 +105,7 @@ static msk_status fingerprint(char text[48], const char *path, msk_error *error)
     return app_fail(error, MSK_ERROR_FILE, "cannot open %s: %s", path, strerror(errno));
   uint64_t hash = offset, length = 0;
   size_t got;
+  /* FNV-1a: against mistaking one file for another, not against people */
   while ((got = fread(bytes, 1, sizeof bytes, file)) > 0 && !cancel_requested()) {
     for (size_t i = 0; i < got; i++) hash = (hash ^ bytes[i]) * prime;
     length += got;

@@ -69,6 +69,7 @@ enum MHD_Result assets_answer(exchange *e) {
   char tag[24];
   snprintf(tag, sizeof tag, "\"%016llx\"", (unsigned long long)hash_of(file->bytes, file->count));
   answer_header(e, "ETag", "%s", tag);
+  /* asked for again each time, and mostly answered by 304: the page is always this program's */
   answer_header(e, "Cache-Control", "no-cache");
   const char *known = MHD_lookup_connection_value(e->connection, MHD_HEADER_KIND, "If-None-Match");
   if (known != NULL && strcmp(known, tag) == 0) return answer_static(e, 304, NULL, "", 0);

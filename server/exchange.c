@@ -69,6 +69,7 @@ static void add_headers(const exchange *e, struct MHD_Response *response, const 
     MHD_add_response_header(response, e->headers[i].name, e->headers[i].value);
     cached = cached || strcmp(e->headers[i].name, "Cache-Control") == 0;
   }
+  /* answers are the client's own, and jobs change: nobody keeps them unless the answer allows it */
   if (!cached) MHD_add_response_header(response, "Cache-Control", "no-store");
   if (e->origin[0] != 0) {
     MHD_add_response_header(response, "Access-Control-Allow-Origin", e->origin);

@@ -61,6 +61,8 @@ msk_status gallery_write(const server *s, const job *j, const job_image *image, 
   const msk_request *request = &j->order.request;
   const char *name = msk_model_class_name(s->model, request->class_id);
   size_t used = 0;
+  /* a name may be several with commas between them: the first, with nothing in it that a path could
+   * mean */
   for (; name != NULL && name[used] != 0 && name[used] != ',' && used + 1 < sizeof class_name;
        used++)
     class_name[used] = (char)(isalnum((unsigned char)name[used]) ? name[used] : '_');

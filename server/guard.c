@@ -113,6 +113,7 @@ static bool check_host(exchange *e, const char *version) {
 }
 
 static bool check_origin(exchange *e, const char *origin) {
+  /* programs that are no browser send none */
   if (origin == NULL) return true;
   const char *rest = NULL;
   if (strncmp(origin, "http://", 7) == 0) rest = origin + 7;

@@ -99,6 +99,7 @@ static bool find_route(exchange *e, const char *method) {
   int found = 0, wanted = method_of(method);
   for (int i = 0; i < route_count; i++) {
     if (!matches(e, routes[i].pattern, e->url)) continue;
+    /* for 405, which has to name all methods of the path */
     found |= routes[i].method;
     if (routes[i].method == wanted) {
       e->route = &routes[i];
@@ -132,6 +133,7 @@ static bool check_body(exchange *e) {
   bool empty = length == NULL ? MHD_lookup_connection_value(e->connection, MHD_HEADER_KIND,
                                                             "Transfer-Encoding") == NULL
                               : strcmp(length, "0") == 0;
+  /* what is announced is refused before a byte is read; what comes in chunks, by reserve() */
   if (length != NULL && (strlen(length) > 18 || strtoull(length, NULL, 10) > e->server->body_bytes))
     return problem_set(&e->problem, 413, NULL, "the body has %.20s bytes, expected at most %zu",
                        length, e->server->body_bytes);

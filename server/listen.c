@@ -77,6 +77,7 @@ static bool handed_over(void) {
 static int try_port(address *a, int port) {
   int made = socket(a->any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
   if (made < 0) return -1;
+  /* a port whose last connections have not quite faded can be taken at once */
   setsockopt(made, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   socklen_t length = sizeof a->v4;
   if (a->any.sa_family == AF_INET) {
@@ -109,6 +110,7 @@ msk_status listen_open(listener *l, const char *where, int port, msk_error *erro
   int first = port > 0 ? port : LISTEN_FIRST_PORT, last = port > 0 ? port : LISTEN_LAST_PORT;
   for (int p = first; p <= last && l->socket < 0; p++) {
     l->socket = try_port(&a, p);
+    /* only a port that is taken is a reason to try the next */
     if (l->socket < 0 && errno != EADDRINUSE) break;
   }
   if (l->socket >= 0) return describe(l, error);

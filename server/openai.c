@@ -78,6 +78,7 @@ static json_t *base64_text(const openai_wishes *w, const job_image *image, int s
   size_t count = 0;
   msk_error ignored;
   char *text = NULL;
+  /* as it was made, with the text that says how */
   if (is_own(w, side)) {
     text = base64_encode(image->bytes, image->byte_count);
   } else if (openai_convert(w, image, side, &bytes, &count, &ignored) == MSK_OK) {

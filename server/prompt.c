@@ -92,6 +92,7 @@ static void find_singulars(singulars *s, const char *word) {
   add_singular(s, word, 0, "");
   for (size_t i = 0; i < sizeof odd / sizeof odd[0]; i++) {
     size_t length = strlen(odd[i][0]);
+    /* compounds end like them, as firemen does */
     if (strcmp(word, odd[i][0]) != 0 && !ends(word, odd[i][0])) continue;
     add_singular(s, word, length, odd[i][1]);
     return;
@@ -239,6 +240,7 @@ bool prompt_class(const msk_model *model, const char *prompt, int *class_id, pro
   }
   msk_error error = {0};
   const char *rest = without_article(prompt);
+  /* which msk_model_class_find() would take for a class */
   bool numeric = rest[strspn(rest, "0123456789 ")] == 0;
   if (!numeric && msk_model_class_find(model, rest, class_id, &error) == MSK_OK) return true;
   if (numeric) snprintf(error.message, sizeof error.message, "a number is no name");

@@ -67,6 +67,7 @@ static msk_status choose_key(running *r, msk_error *error) {
     if (status != MSK_OK) return status;
     given = r->key;
   }
+  /* an empty variable is none, an empty file a mistake */
   if (given == NULL || (*given == 0 && config->api_key_file == NULL)) return MSK_OK;
   size_t length = strlen(given);
   for (size_t i = 0; i < length; i++) {
@@ -184,6 +185,7 @@ msk_status server_run(const server_config *config, msk_error *error) {
   if (pthread_mutex_init(&r.server.small_pictures, NULL) != 0 ||
       pthread_mutex_init(&r.server.large_requests, NULL) != 0)
     return app_fail(error, MSK_ERROR_MEMORY, "out of memory for the server");
+  /* before any thread begins: all inherit the mask, and run() alone takes the signals */
   watched_signals(&signals);
   pthread_sigmask(SIG_BLOCK, &signals, &before);
   msk_status status = choose_key(&r, error);

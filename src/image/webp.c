@@ -208,10 +208,22 @@ static bool configure(WebPConfig *config, int quality) {
   return WebPValidateConfig(config) != 0;
 }
 
+/* libwebp (1.2.4 at least) tells success where its lossless writer was refused memory, and the
+ * stream ends early: it is as long as what its statistics count, codes and data, and codes there
+ * always are. Reading it back would not do, for the reader follows a null pointer when it is
+ * refused memory itself. */
+static bool is_whole(const WebPAuxStats *stats, size_t bytes) {
+  enum { HEADERS = 12 + 8 + 5 }; /* RIFF, chunk, the stream's own */
+  return stats->lossless_hdr_size > 0 &&
+         bytes >= HEADERS + (size_t)stats->lossless_hdr_size + (size_t)stats->lossless_data_size;
+}
+
 msk_status msk_webp_encode(msk_bytes *bytes, const msk_image *image, int quality,
                            msk_error *error) {
   WebPConfig config;
   WebPPicture picture;
+  WebPAuxStats stats = {0};
+  size_t before = bytes->count;
   if (image->width > WEBP_MAX_DIMENSION || image->height > WEBP_MAX_DIMENSION) {
     return msk_fail(
         error, MSK_ERROR_ARGUMENT,
@@ -226,12 +238,14 @@ msk_status msk_webp_encode(msk_bytes *bytes, const msk_image *image, int quality
   picture.height = image->height;
   picture.writer = store;
   picture.custom_ptr = bytes;
+  picture.stats = &stats;
   bool done = WebPPictureImportRGB(&picture, image->pixels, image->width * 3) != 0 &&
               WebPEncode(&config, &picture) != 0;
   WebPEncodingError code = picture.error_code;
   WebPPictureFree(&picture);
-  if (done) return MSK_OK;
-  if (bytes->failed || code == VP8_ENC_ERROR_OUT_OF_MEMORY ||
+  bool cut = done && quality == 0 && !is_whole(&stats, bytes->count - before);
+  if (done && !cut) return MSK_OK;
+  if (cut || bytes->failed || code == VP8_ENC_ERROR_OUT_OF_MEMORY ||
       code == VP8_ENC_ERROR_BITSTREAM_OUT_OF_MEMORY) {
     return msk_fail(error, MSK_ERROR_MEMORY, "no memory for writing a WebP of %d x %d pixels",
                     image->width, image->height);

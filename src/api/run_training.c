@@ -80,10 +80,13 @@ static msk_status check_model(const training_run *run) {
                     "%s has %d classes, expected %d: the objects' %d, one without a name, %d hands",
                     run->options->tokenizer_path, model->class_count, classes, source->classes,
                     source->hands);
-  if (model->image_size != source->image_size || model->image_size / model->latent_size < 4)
-    return msk_fail(run->error, MSK_ERROR_FILE,
-                    "%s makes pictures of %d pixels, expected %d with tokens of at least 4 pixels",
-                    run->options->tokenizer_path, model->image_size, source->image_size);
+  if (model->image_size != source->image_size || model->latent_size < 2 ||
+      model->image_size / model->latent_size < 4)
+    return msk_fail(
+        run->error, MSK_ERROR_FILE,
+        "%s makes pictures of %d pixels, expected %d of 2 x 2 tokens or more, each of at least "
+        "4 pixels",
+        run->options->tokenizer_path, model->image_size, source->image_size);
   if (model->codes > MSK_TOKEN_MOST_CODES && run->options->stage != MSK_TRAIN_TOKENIZER)
     return msk_fail(run->error, MSK_ERROR_UNSUPPORTED,
                     "%s has a codebook of %d codes, but training keeps tokens in 16 bits",

@@ -15,7 +15,7 @@ typedef struct teach_options {
   int rank, layers, steps, batch, crops, replay;
   double rate;
   uint64_t seed;
-  bool quiet;
+  bool memory, quiet;
   machine_options machine;
 } teach_options;
 
@@ -60,6 +60,12 @@ static int on_progress(void *user, const msk_teach_progress *p) {
   return cancel_requested();
 }
 
+static int on_memory(void *user, size_t bytes) {
+  (void)user;
+  fprintf(stderr, "memory: %.1f MB for training\n", 1e-6 * (double)bytes);
+  return cancel_requested();
+}
+
 static msk_status action(const cli_line *line, msk_error *error) {
   const teach_options *o = line->options;
   photo_list pictures = {0};
@@ -86,6 +92,7 @@ static msk_status action(const cli_line *line, msk_error *error) {
     teach.rate = o->rate;
     teach.user = &show;
     teach.on_progress = on_progress;
+    teach.on_memory = o->memory ? on_memory : NULL;
     if (!o->quiet)
       fprintf(stderr, "%d pictures, %d of them with a drawing\n", pictures.count, pictures.drawn);
     status = msk_teach(&teach, error);
@@ -119,6 +126,8 @@ static const cli_option rows[] = {
      .help = "samples of the old classes that the model draws first, to keep them"},
     {"seed", 0, "N", CLI_A_SEED(teach_options, seed), .initial = "1",
      .help = "of everything random"},
+    {"memory", .help = "tell on standard error how much memory training takes, before it does",
+     CLI_A_FLAG(teach_options, memory)},
     CLI_FORCE,
     CLI_QUIET(teach_options),
     CLI_TABLE(teach_options, machine, machine_table),

@@ -21,7 +21,7 @@
 
 typedef struct train_options {
   machine_options machine;
-  bool quiet;
+  bool memory, quiet;
 } train_options;
 
 struct show {
@@ -159,6 +159,12 @@ static int on_progress(void *user, const msk_train_progress *p) {
   return cancel_requested();
 }
 
+static int on_memory(void *user, size_t bytes) {
+  (void)user;
+  fprintf(stderr, "memory: %.1f MB for training\n", 1e-6 * (double)bytes);
+  return cancel_requested();
+}
+
 static msk_status run_stage(train_spec *spec, struct show *show, msk_error *error) {
   show->stage = spec->options.stage;
   show->work = spec->work;
@@ -166,6 +172,7 @@ static msk_status run_stage(train_spec *spec, struct show *show, msk_error *erro
   spec->options.threads = show->options->machine.threads;
   spec->options.user = show;
   spec->options.on_progress = on_progress;
+  spec->options.on_memory = show->options->memory ? on_memory : NULL;
   msk_status status = msk_train(&spec->options, error);
   if (show->drawn) fputc('\n', stderr);
   show->drawn = false;
@@ -189,6 +196,8 @@ static msk_status action(const cli_line *line, msk_error *error) {
 
 static const cli_option rows[] = {
     CLI_TABLE(train_options, machine, machine_table),
+    {"memory", .help = "tell on standard error how much memory a stage takes, before it does",
+     CLI_A_FLAG(train_options, memory)},
     CLI_QUIET(train_options),
     {.type = CLI_END},
 };

@@ -443,6 +443,9 @@ typedef struct msk_train_options {
   double log_seconds, save_seconds;
   void *user;
   int (*on_progress)(void *user, const msk_train_progress *progress); /* nonzero: save and stop */
+  /* What parameters, gradients, moments and a step's activations will take, before they do; beside
+   * the tokenizer's model. Nonzero: stop. NULL: nobody asks. */
+  int (*on_memory)(void *user, size_t bytes);
 } msk_train_options;
 MSK_API void msk_train_options_init(msk_train_options *options);
 MSK_API void msk_train_options_set_stage(msk_train_options *options, msk_train_stage stage);
@@ -536,6 +539,9 @@ typedef struct msk_teach_options {
   void *user;
   /* Nonzero: stop; nothing is written then. NULL: none. */
   int (*on_progress)(void *user, const msk_teach_progress *progress);
+  /* What weights, additions and a step's activations will take, before they do. Nonzero: stop.
+   * NULL: nobody asks. */
+  int (*on_memory)(void *user, size_t bytes);
 } msk_teach_options;
 /* rank 8, all layers, 300 steps of 16, 8 crops, 48 samples, rate 0.002, shares 0.5 and 0.7 */
 MSK_API void msk_teach_options_init(msk_teach_options *options);

@@ -127,8 +127,10 @@ static msk_status open_model(struct teaching *t) {
                         t->options->layers, t->info.layers);
   if (status == MSK_OK)
     status = msk_request_init(&request, t->model, MSK_JOB_GENERATE, "balanced", t->error);
-  return status == MSK_OK ? msk_session_open(&t->session, t->model, &request, &session, t->error)
-                          : status;
+  if (status == MSK_OK)
+    status = msk_session_open(&t->session, t->model, &request, &session, t->error);
+  int threads = t->options->threads > 0 ? t->options->threads : msk_default_threads();
+  return status == MSK_OK ? msk_pool_create(&t->pool, threads, NULL, t->error) : status;
 }
 
 /* ---- pictures ---- */
@@ -253,10 +255,9 @@ static msk_status read_tensor(const struct teaching *t, const msk_param *param) 
   return MSK_OK;
 }
 
-/* The model makes room first. */
-static msk_status open_teacher(struct teaching *t) {
+/* While the model is open. */
+static msk_teach_plan make_plan(const struct teaching *t) {
   const msk_teach_options *o = t->options;
-  int threads = o->threads > 0 ? o->threads : msk_default_threads();
   msk_teach_plan plan = {
       .codes = (size_t)t->info.codebook_size,
       .rank = (size_t)o->rank,
@@ -272,6 +273,24 @@ static msk_status open_teacher(struct teaching *t) {
       .hint_share = o->hint_share};
   plan.config = *msk_maskgit_get_config(t->model->transformer);
   plan.config.vocabulary++;
+  return plan;
+}
+
+/* Before the pictures are looked at: whoever has too little need not wait to see. */
+static msk_status tell_memory(const struct teaching *t) {
+  const msk_teach_options *o = t->options;
+  const msk_teach_plan plan = make_plan(t);
+  if (o->on_memory == NULL ||
+      o->on_memory(o->user, msk_teacher_bytes(&plan, t->model->device, t->pool)) == 0)
+    return MSK_OK;
+  return msk_fail(t->error, MSK_ERROR_CANCELLED, "stopped before memory was taken");
+}
+
+/* The model makes room first; its file does before memory is used, of which its pages would be
+ * a part. */
+static msk_status open_teacher(struct teaching *t) {
+  const msk_teach_options *o = t->options;
+  const msk_teach_plan plan = make_plan(t);
   msk_session_close(t->session);
   msk_model_close(t->model);
   t->session = NULL;
@@ -279,13 +298,14 @@ static msk_status open_teacher(struct teaching *t) {
   msk_status status = msk_weight_file_open(&t->file, o->model_path, NULL, t->error);
   if (status == MSK_OK)
     status = msk_device_create(&t->device, o->isa, MSK_PRECISION_FP32, NULL, t->error);
-  if (status == MSK_OK) status = msk_pool_create(&t->pool, threads, NULL, t->error);
-  if (status == MSK_OK)
-    status = msk_teacher_create(&t->teacher, &plan, t->device, t->pool, t->error);
+  if (status == MSK_OK) status = msk_teacher_create(&t->teacher, &plan, t->error);
   for (size_t i = 0; status == MSK_OK && i < t->teacher->params->count; i++)
     status = read_tensor(t, &t->teacher->params->list[i]);
-  if (status == MSK_OK) msk_teacher_start(t->teacher, plan.codes, (size_t)plan.class_token);
-  return status;
+  msk_weight_file_close(t->file);
+  t->file = NULL;
+  if (status != MSK_OK) return status;
+  return msk_teacher_start(t->teacher, t->device, t->pool, plan.codes, (size_t)plan.class_token,
+                           t->error);
 }
 
 static msk_status train(struct teaching *t) {
@@ -404,6 +424,7 @@ msk_status msk_teach(const msk_teach_options *options, msk_error *error) {
   struct teaching t = {.options = options, .error = error};
   msk_status status = check_options(options, error);
   if (status == MSK_OK) status = open_model(&t);
+  if (status == MSK_OK) status = tell_memory(&t);
   if (status == MSK_OK) status = learn_photos(&t);
   if (status == MSK_OK) status = replay(&t);
   if (status == MSK_OK) status = open_teacher(&t);

@@ -125,9 +125,17 @@ static msk_status start_from(training_run *run, const char *path) {
   return MSK_OK;
 }
 
+/* Before the trainer takes it: whoever has too little need not wait to see. */
+static msk_status tell_memory(const training_run *run) {
+  const msk_train_options *o = run->options;
+  if (o->on_memory == NULL || o->on_memory(o->user, run->stage->bytes(run)) == 0) return MSK_OK;
+  return msk_fail(run->error, MSK_ERROR_CANCELLED, "stopped before memory was taken");
+}
+
 static msk_status open_course(training_run *run) {
   char checkpoint[TRAINING_PATH];
-  msk_status status = run->stage->create(run);
+  msk_status status = tell_memory(run);
+  if (status == MSK_OK) status = run->stage->create(run);
   if (status != MSK_OK) return status;
   if (access(training_path(run, run->stage->checkpoint, checkpoint), F_OK) == 0)
     return msk_course_load(run->course, checkpoint, run->error);

@@ -10,16 +10,25 @@
 
 static bool is_decoder(const training_run *run) { return run->options->stage == MSK_TRAIN_DECODER; }
 
-static msk_status create(training_run *run) {
+static msk_picture_plan make_plan(const training_run *run) {
   const msk_train_options *o = run->options;
-  const msk_picture_plan plan = {.config = *msk_vqgan_get_config(run->model->tokenizer),
-                                 .pace = training_pace(run),
-                                 .decoder_alone = is_decoder(run),
-                                 .side = (size_t)o->source.image_size,
-                                 .rate = o->adam_rate,
-                                 .photo_share = o->photo_share,
-                                 .autoencoder_share = o->autoencoder_share,
-                                 .crops_share = o->crops_share};
+  return (msk_picture_plan){.config = *msk_vqgan_get_config(run->model->tokenizer),
+                            .pace = training_pace(run),
+                            .decoder_alone = is_decoder(run),
+                            .side = (size_t)o->source.image_size,
+                            .rate = o->adam_rate,
+                            .photo_share = o->photo_share,
+                            .autoencoder_share = o->autoencoder_share,
+                            .crops_share = o->crops_share};
+}
+
+static size_t bytes(const training_run *run) {
+  msk_picture_plan plan = make_plan(run);
+  return msk_picture_trainer_bytes(&plan, run->model->device, run->pool);
+}
+
+static msk_status create(training_run *run) {
+  msk_picture_plan plan = make_plan(run);
   msk_status status =
       msk_picture_trainer_create(&run->painter, &plan, run->model->device, run->pool, run->error);
   if (status == MSK_OK) run->course = &run->painter->course;
@@ -130,6 +139,7 @@ static void close_stage(training_run *run) {
 
 const training_stage training_pictures = {.checkpoint = "tokenizer.checkpoint",
                                           .prefix = MSK_MODEL_TOKENIZER,
+                                          .bytes = bytes,
                                           .create = create,
                                           .start = start,
                                           .open_store = open_store,

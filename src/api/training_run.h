@@ -20,6 +20,8 @@ typedef struct training_run training_run;
 typedef struct training_stage {
   const char *checkpoint; /* its file's name in the work folder */
   const char *prefix;     /* of its network's tensors in a model file */
+  /* What the trainer will take; 0: no memory to find out. */
+  size_t (*bytes)(const training_run *run);
   /* The trainer, without weights; run->course points into it. */
   msk_status (*create)(training_run *run);
   /* First weights, where there is no checkpoint. */

@@ -38,6 +38,11 @@ static msk_train_plan make_plan(const training_run *run) {
   return plan;
 }
 
+static size_t bytes(const training_run *run) {
+  msk_train_plan plan = make_plan(run);
+  return msk_trainer_bytes(&plan, run->model->device, run->pool);
+}
+
 static msk_status create(training_run *run) {
   msk_train_plan plan = make_plan(run);
   msk_status status =
@@ -201,6 +206,7 @@ static void close_stage(training_run *run) {
 
 const training_stage training_transformer = {.checkpoint = "transformer.checkpoint",
                                              .prefix = MSK_MODEL_TRANSFORMER,
+                                             .bytes = bytes,
                                              .create = create,
                                              .start = start,
                                              .open_store = open_store,

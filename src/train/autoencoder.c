@@ -163,29 +163,56 @@ static void lay_shared(msk_autoencoder *net, size_t pixels, msk_arena *arena) {
 
 static void measure_passes(msk_autoencoder *net, msk_picture_shape shape);
 
-/* Room for all shapes: what they share, then maps that each lays out for itself. */
-static bool take_memory(msk_autoencoder *net, const msk_picture_shape *shapes, size_t count) {
-  size_t pixels = 0, maps = 0;
+/* What all shapes share, then maps that each lays out for itself: the size is in net->bytes. */
+static bool measure(msk_autoencoder *net, const msk_picture_shape *shapes, size_t count) {
+  size_t maps = 0;
   msk_arena arena = {0};
   for (size_t i = 0; i < count; i++) {
     lay_maps(net, shapes[i], &arena);
     arena.used = 0;
     size_t here = shapes[i].batch * shapes[i].height * shapes[i].width * 3;
-    if (here > pixels) pixels = here;
+    if (here > net->pixel_floats) net->pixel_floats = here;
   }
   maps = arena.peak;
-  lay_shared(net, pixels, &arena);
+  lay_shared(net, net->pixel_floats, &arena);
   net->stream.measuring = true;
   for (size_t i = 0; i < count; i++) measure_passes(net, shapes[i]);
   net->stream.measuring = false;
-  if (arena.overflow || !msk_add(arena.used, maps, &net->bytes)) return false;
-  net->memory = msk_allocate_zeroed(net->params->allocator, net->bytes, 1);
-  net->stream.scratch = msk_allocate(net->params->allocator, net->stream.scratch_bytes, 1);
-  net->arena = (msk_arena){.base = net->memory, .capacity = net->bytes};
-  if (net->memory != NULL) lay_shared(net, pixels, &net->arena);
+  return !arena.overflow && msk_add(arena.used, maps, &net->bytes) &&
+         msk_add(net->bytes, net->stream.scratch_bytes, &net->bytes);
+}
+
+static bool take_memory(msk_autoencoder *net) {
+  size_t scratch = net->stream.scratch_bytes, bytes = net->bytes - scratch;
+  net->memory = msk_allocate_zeroed(net->params->allocator, bytes, 1);
+  net->stream.scratch = msk_allocate(net->params->allocator, scratch, 1);
+  net->arena = (msk_arena){.base = net->memory, .capacity = bytes};
+  if (net->memory != NULL) lay_shared(net, net->pixel_floats, &net->arena);
   net->mark = msk_arena_mark(&net->arena);
-  net->bytes += net->stream.scratch_bytes;
   return net->memory != NULL && net->stream.scratch != NULL;
+}
+
+static void describe(msk_autoencoder *net, const msk_params *params, const msk_vqgan_config *config,
+                     const msk_device *device, msk_pool *pool, bool decoder_alone) {
+  net->params = params;
+  net->config = *config;
+  net->stream = (msk_stream){.device = device, .pool = pool};
+  msk_vqgan_make_plan(&net->plan, config);
+  net->encoder.end = decoder_alone ? 0 : net->plan.encoder_end;
+  net->decoder = (struct half){.first = net->plan.encoder_end + 1, .end = net->plan.count};
+  bind_all(net);
+}
+
+size_t msk_autoencoder_bytes(const msk_params *params, const msk_vqgan_config *config,
+                             const msk_device *device, msk_pool *pool,
+                             const msk_picture_shape *shapes, size_t count, bool decoder_alone) {
+  msk_autoencoder *net = msk_allocate_zeroed(params->allocator, 1, sizeof *net);
+  size_t bytes = 0;
+  if (net == NULL) return 0;
+  describe(net, params, config, device, pool, decoder_alone);
+  if (measure(net, shapes, count)) bytes = net->bytes;
+  msk_free(params->allocator, net);
+  return bytes;
 }
 
 msk_status msk_autoencoder_create(msk_autoencoder **net, const msk_params *params,
@@ -194,14 +221,8 @@ msk_status msk_autoencoder_create(msk_autoencoder **net, const msk_params *param
                                   bool decoder_alone, msk_error *error) {
   msk_autoencoder *made = msk_allocate_zeroed(params->allocator, 1, sizeof *made);
   if (made == NULL) return msk_fail(error, MSK_ERROR_MEMORY, "no memory for training");
-  made->params = params;
-  made->config = *config;
-  made->stream = (msk_stream){.device = device, .pool = pool};
-  msk_vqgan_make_plan(&made->plan, config);
-  made->encoder.end = decoder_alone ? 0 : made->plan.encoder_end;
-  made->decoder = (struct half){.first = made->plan.encoder_end + 1, .end = made->plan.count};
-  bind_all(made);
-  if (!take_memory(made, shapes, count)) {
+  describe(made, params, config, device, pool, decoder_alone);
+  if (!measure(made, shapes, count) || !take_memory(made)) {
     size_t bytes = made->bytes;
     msk_autoencoder_destroy(made);
     return msk_fail(error, MSK_ERROR_MEMORY, "no memory for a training step, which needs %zu MB",
@@ -218,8 +239,6 @@ void msk_autoencoder_destroy(msk_autoencoder *net) {
   msk_free(allocator, net->memory);
   msk_free(allocator, net);
 }
-
-size_t msk_autoencoder_bytes(const msk_autoencoder *net) { return net->bytes; }
 
 /* ---- weights ---- */
 

@@ -25,8 +25,10 @@ msk_status msk_autoencoder_create(msk_autoencoder **net, const msk_params *param
                                   msk_pool *pool, const msk_picture_shape *shapes, size_t count,
                                   bool decoder_alone, msk_error *error);
 void msk_autoencoder_destroy(msk_autoencoder *net);
-/* What it takes beside its parameters. */
-size_t msk_autoencoder_bytes(const msk_autoencoder *net);
+/* Bytes that it takes; 0: no memory to find out. */
+size_t msk_autoencoder_bytes(const msk_params *params, const msk_vqgan_config *config,
+                             const msk_device *device, msk_pool *pool,
+                             const msk_picture_shape *shapes, size_t count, bool decoder_alone);
 
 /* The weights have changed: to be called before the passes below. The block is kept by address. */
 void msk_autoencoder_set(msk_autoencoder *net, float *block);

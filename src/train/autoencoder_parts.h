@@ -39,7 +39,8 @@ struct msk_autoencoder {
   struct plan plan;
   msk_stream stream;
   void *memory;
-  size_t bytes; /* of it and of the scratch memory */
+  size_t bytes;        /* of it and of the scratch memory */
+  size_t pixel_floats; /* of the largest batch of pictures */
   msk_arena arena;
   size_t mark; /* behind what all passes share */
   struct layer layers[MAX_STAGES];

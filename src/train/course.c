@@ -22,6 +22,10 @@ msk_status msk_course_open(msk_course *course, const msk_pace *pace, msk_params 
   return msk_optimiser_create(&course->optimiser, params, device, pool, error);
 }
 
+size_t msk_course_bytes(const msk_params *params, const msk_device *device, msk_pool *pool) {
+  return 2 * params->floats * sizeof(float) + msk_optimiser_bytes(params, device, pool);
+}
+
 void msk_course_close(msk_course *course) {
   msk_free(NULL, course->block);
   msk_free(NULL, course->gradients);

@@ -49,6 +49,8 @@ typedef struct msk_course {
 msk_status msk_course_open(msk_course *course, const msk_pace *pace, msk_params *params,
                            const msk_device *device, msk_pool *pool, msk_error *error);
 void msk_course_close(msk_course *course);
+/* Bytes that it takes. */
+size_t msk_course_bytes(const msk_params *params, const msk_device *device, msk_pool *pool);
 
 size_t msk_course_examples(const msk_course *course);
 bool msk_course_is_done(const msk_course *course);

@@ -87,18 +87,15 @@ static void lay_low(msk_network *net, msk_arena *arena, size_t rows) {
 static void lay(msk_network *net, msk_arena *arena) {
   size_t rows = net->batch * net->tokens;
   bool is_low = net->low.layout != NULL;
-  struct kept unplaced = {0};
-  net->kept = msk_arena_take(arena, net->layers, sizeof *net->kept);
   lay_shared(net, arena, rows);
   if (is_low) lay_low(net, arena, rows);
   for (size_t i = 0; i < net->layers; i++) {
-    struct kept *kept = arena->base == NULL ? &unplaced : &net->kept[i];
     if (!is_low || i == 0) {
-      lay_panels(net, arena, kept);
-    } else if (arena->base != NULL) {
-      *kept = net->kept[0]; /* its panels; the rest is laid now */
+      lay_panels(net, arena, &net->kept[i]);
+    } else {
+      net->kept[i] = net->kept[0]; /* its panels; the rest is laid now */
     }
-    lay_layer(net, arena, rows, kept);
+    lay_layer(net, arena, rows, &net->kept[i]);
   }
 }
 
@@ -120,25 +117,35 @@ static msk_network describe(const msk_params *params, const msk_device *device, 
 
 static void measure_scratch(msk_network *net);
 
+/* Everything but memory for what is laid out; its size is in net->bytes. False: no memory. */
+static bool measure(msk_network *net, const msk_low_rank *low) {
+  msk_arena arena = {0};
+  net->low.layout = low;
+  net->kept = msk_allocate_zeroed(net->params->allocator, net->layers, sizeof *net->kept);
+  if (net->kept == NULL) return false;
+  lay(net, &arena);
+  measure_scratch(net);
+  net->bytes = arena.peak + net->stream.scratch_bytes;
+  return !arena.overflow;
+}
+
+static bool take_memory(msk_network *net) {
+  size_t scratch = net->stream.scratch_bytes;
+  msk_arena arena = {.capacity = net->bytes - scratch};
+  arena.base = net->memory = msk_allocate_zeroed(net->params->allocator, arena.capacity, 1);
+  net->stream.scratch = msk_allocate(net->params->allocator, scratch, 1);
+  if (net->memory == NULL || net->stream.scratch == NULL) return false;
+  lay(net, &arena);
+  return true;
+}
+
 static msk_status create(msk_network **network, const msk_params *params, const msk_low_rank *low,
                          const msk_device *device, msk_pool *pool, size_t codes, size_t batch,
                          msk_error *error) {
   msk_network *net = msk_allocate_zeroed(params->allocator, 1, sizeof *net);
   if (net == NULL) return msk_fail(error, MSK_ERROR_MEMORY, "no memory for training");
   *net = describe(params, device, pool, codes, batch);
-  net->low.layout = low;
-  msk_arena arena = {0};
-  lay(net, &arena);
-  net->bytes = arena.peak;
-  net->memory = arena.overflow ? NULL : msk_allocate_zeroed(params->allocator, net->bytes, 1);
-  if (net->memory != NULL) {
-    arena = (msk_arena){.base = net->memory, .capacity = net->bytes};
-    lay(net, &arena);
-    measure_scratch(net);
-    net->stream.scratch = msk_allocate(params->allocator, net->stream.scratch_bytes, 1);
-    net->bytes += net->stream.scratch_bytes;
-  }
-  if (net->stream.scratch == NULL) {
+  if (!measure(net, low) || !take_memory(net)) {
     size_t bytes = net->bytes;
     msk_network_destroy(net);
     return msk_fail(error, MSK_ERROR_MEMORY,
@@ -147,6 +154,14 @@ static msk_status create(msk_network **network, const msk_params *params, const 
   }
   *network = net;
   return MSK_OK;
+}
+
+size_t msk_network_bytes(const msk_params *params, const msk_low_rank *low,
+                         const msk_device *device, msk_pool *pool, size_t codes, size_t batch) {
+  msk_network net = describe(params, device, pool, codes, batch);
+  bool measured = measure(&net, low);
+  msk_free(params->allocator, net.kept);
+  return measured ? net.bytes : 0;
 }
 
 msk_status msk_network_create(msk_network **network, const msk_params *params,
@@ -161,7 +176,6 @@ msk_status msk_network_create_low(msk_network **network, const msk_low_rank *low
   return create(network, low->params, low, device, pool, codes, batch, error);
 }
 
-
 void msk_network_listen(msk_network *network, msk_meter *meter) { network->stream.meter = meter; }
 
 void msk_network_destroy(msk_network *network) {
@@ -169,6 +183,7 @@ void msk_network_destroy(msk_network *network) {
   const msk_allocator *allocator = network->params->allocator;
   msk_free(allocator, network->stream.scratch);
   msk_free(allocator, network->memory);
+  msk_free(allocator, network->kept);
   msk_free(allocator, network);
 }
 
@@ -340,7 +355,7 @@ void msk_network_distances_backward(msk_network *net, const msk_pair_batch *batc
 static void measure_scratch(msk_network *net) {
   net->stream.measuring = true;
   net->rows = net->chosen_count = net->batch * net->tokens;
-  net->block = net->memory;
+  net->block = (float *)(void *)MSK_NOWHERE;
   net->low.added = net->block;
   forward_layer(net, net->layers - 1);
   forward_head(net);

@@ -18,6 +18,10 @@ msk_status msk_network_create(msk_network **network, const msk_params *params,
                               const msk_device *device, msk_pool *pool, size_t codes, size_t batch,
                               msk_error *error);
 void msk_network_destroy(msk_network *network);
+/* Bytes that a network takes, one that trains what is added to it where low is not NULL; 0: no
+ * memory to find out. */
+size_t msk_network_bytes(const msk_params *params, const msk_low_rank *low,
+                         const msk_device *device, msk_pool *pool, size_t codes, size_t batch);
 /* Operations are noted there from now on; NULL: nobody listens. */
 void msk_network_listen(msk_network *network, msk_meter *meter);
 

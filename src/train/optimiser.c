@@ -104,6 +104,12 @@ static void measure_room(msk_optimiser *optimiser) {
   optimiser->stream.measuring = false;
 }
 
+size_t msk_optimiser_bytes(const msk_params *params, const msk_device *device, msk_pool *pool) {
+  msk_optimiser of = {.params = params, .stream = {.device = device, .pool = pool}};
+  measure_room(&of);
+  return (3 * params->floats + of.room_floats) * sizeof(float) + of.stream.scratch_bytes;
+}
+
 msk_status msk_optimiser_create(msk_optimiser **optimiser, const msk_params *params,
                                 const msk_device *device, msk_pool *pool, msk_error *error) {
   const msk_allocator *allocator = params->allocator;

@@ -52,6 +52,8 @@ typedef struct msk_rates {
 
 msk_status msk_optimiser_create(msk_optimiser **optimiser, const msk_params *params,
                                 const msk_device *device, msk_pool *pool, msk_error *error);
+/* Bytes that it takes. */
+size_t msk_optimiser_bytes(const msk_params *params, const msk_device *device, msk_pool *pool);
 void msk_optimiser_destroy(msk_optimiser *optimiser);
 /* Cuts the gradients' norm at 1, updates the block and the average. Returns the norm as it was. */
 double msk_optimiser_step(msk_optimiser *optimiser, const msk_rates *rates, const float *gradients,

@@ -20,15 +20,20 @@ static const msk_picture_weights picture_weights = {
 
 /* ---- creation ---- */
 
-static msk_picture_shape whole_shape(const msk_picture_trainer *trainer) {
-  const msk_picture_plan *plan = &trainer->plan;
+static msk_picture_shape whole_of(const msk_picture_plan *plan) {
   return (msk_picture_shape){plan->pace.batch, plan->side, plan->side};
 }
 
 /* As many pixels as whole pictures have. */
-static msk_picture_shape crop_shape(const msk_picture_trainer *trainer) {
-  const msk_picture_plan *plan = &trainer->plan;
+static msk_picture_shape crops_of(const msk_picture_plan *plan) {
   return (msk_picture_shape){CROPS * plan->pace.batch, plan->side / 2, plan->side / 2};
+}
+
+static msk_picture_shape whole_shape(const msk_picture_trainer *trainer) {
+  return whole_of(&trainer->plan);
+}
+static msk_picture_shape crop_shape(const msk_picture_trainer *trainer) {
+  return crops_of(&trainer->plan);
 }
 
 static size_t latent_rows(const msk_picture_trainer *trainer) {
@@ -72,6 +77,19 @@ static void name_numbers(msk_picture_trainer *trainer) {
   course->numbers_count = 2;
   course->counts[0] = (msk_course_count){"quantising", &trainer->quantising};
   course->counts_count = 1;
+}
+
+size_t msk_picture_trainer_bytes(const msk_picture_plan *plan, const msk_device *device,
+                                 msk_pool *pool) {
+  const msk_picture_shape shapes[] = {whole_of(plan), crops_of(plan)};
+  bool alone = plan->decoder_alone;
+  msk_params *params = NULL;
+  if (msk_params_create_tokenizer(&params, &plan->config, alone, NULL, NULL) != MSK_OK) return 0;
+  size_t bytes = msk_autoencoder_bytes(params, &plan->config, device, pool, shapes, alone ? 1 : 2,
+                                       alone);
+  if (bytes > 0) bytes += msk_course_bytes(params, device, pool);
+  msk_params_destroy(params);
+  return bytes;
 }
 
 static msk_status create_parts(msk_picture_trainer *trainer, const msk_device *device,

@@ -46,6 +46,9 @@ typedef struct msk_picture_trainer {
 msk_status msk_picture_trainer_create(msk_picture_trainer **trainer, const msk_picture_plan *plan,
                                       const msk_device *device, msk_pool *pool, msk_error *error);
 void msk_picture_trainer_destroy(msk_picture_trainer *trainer);
+/* Bytes that it takes, but for a batch's pictures and codes; 0: no memory to find out. */
+size_t msk_picture_trainer_bytes(const msk_picture_plan *plan, const msk_device *device,
+                                 msk_pool *pool);
 /* Random first weights, for a tokenizer from nothing. */
 void msk_picture_trainer_start(msk_picture_trainer *trainer);
 

@@ -25,23 +25,47 @@ size_t msk_teacher_part(const msk_maskgit_config *config, size_t batch) {
   return part < batch ? part : batch;
 }
 
+size_t msk_teacher_bytes(const msk_teach_plan *plan, const msk_device *device, msk_pool *pool) {
+  msk_params *params = NULL;
+  if (msk_params_create(&params, &plan->config, NULL, NULL) != MSK_OK) return 0;
+  msk_low_rank low =
+      msk_low_rank_make(params, plan->rank, plan->first_layer, (size_t)plan->class_token);
+  size_t part = msk_teacher_part(&plan->config, plan->batch),
+         network = msk_network_bytes(params, &low, device, pool, plan->codes, part);
+  if (network > 0) network += (params->floats + 4 * low.floats) * sizeof(float);
+  msk_params_destroy(params);
+  return network;
+}
+
 static void *take(const msk_teacher *teacher, size_t count, size_t bytes) {
   return msk_allocate_zeroed(teacher->params->allocator, count, bytes);
 }
 
-static msk_status create_parts(msk_teacher *teacher, const msk_device *device, msk_pool *pool,
-                               msk_error *error) {
-  const msk_teach_plan *plan = &teacher->plan;
-  size_t places = plan->batch * plan->config.positions;
-  msk_status status = msk_params_create(&teacher->params, &plan->config, NULL, error);
-  if (status != MSK_OK) return status;
-  teacher->low =
-      msk_low_rank_make(teacher->params, plan->rank, plan->first_layer, (size_t)plan->class_token);
-  teacher->part = msk_teacher_part(&plan->config, plan->batch);
-  status = msk_network_create_low(&teacher->network, &teacher->low, device, pool, plan->codes,
-                                  teacher->part, error);
-  if (status != MSK_OK) return status;
-  teacher->block = take(teacher, teacher->params->floats, sizeof(float));
+static msk_status no_memory(msk_error *error) {
+  return msk_fail(error, MSK_ERROR_MEMORY, "no memory for teaching a class");
+}
+
+msk_status msk_teacher_create(msk_teacher **teacher, const msk_teach_plan *plan, msk_error *error) {
+  msk_teacher *made = msk_allocate_zeroed(NULL, 1, sizeof *made);
+  if (made == NULL) return no_memory(error);
+  made->plan = *plan;
+  msk_status status = msk_params_create(&made->params, &plan->config, NULL, error);
+  if (status == MSK_OK) {
+    made->low =
+        msk_low_rank_make(made->params, plan->rank, plan->first_layer, (size_t)plan->class_token);
+    made->block = take(made, made->params->floats, sizeof(float));
+    if (made->block == NULL) status = no_memory(error);
+  }
+  if (status != MSK_OK) {
+    msk_teacher_destroy(made);
+    return status;
+  }
+  *teacher = made;
+  return MSK_OK;
+}
+
+static msk_status take_arrays(msk_teacher *teacher, msk_error *error) {
+  size_t places = teacher->plan.batch * teacher->plan.config.positions;
   teacher->added = take(teacher, teacher->low.floats, sizeof(float));
   teacher->gradients = take(teacher, teacher->low.floats, sizeof(float));
   teacher->first = take(teacher, teacher->low.floats, sizeof(float));
@@ -49,25 +73,11 @@ static msk_status create_parts(msk_teacher *teacher, const msk_device *device, m
   teacher->shown = take(teacher, places, sizeof(int32_t));
   teacher->target = take(teacher, places, sizeof(int32_t));
   teacher->mask = take(teacher, places, sizeof(bool));
-  if (teacher->block == NULL || teacher->added == NULL || teacher->gradients == NULL ||
-      teacher->first == NULL || teacher->second == NULL || teacher->shown == NULL ||
-      teacher->target == NULL || teacher->mask == NULL)
-    return msk_fail(error, MSK_ERROR_MEMORY, "no memory for teaching a class");
-  return MSK_OK;
-}
-
-msk_status msk_teacher_create(msk_teacher **teacher, const msk_teach_plan *plan,
-                              const msk_device *device, msk_pool *pool, msk_error *error) {
-  msk_teacher *made = msk_allocate_zeroed(NULL, 1, sizeof *made);
-  if (made == NULL) return msk_fail(error, MSK_ERROR_MEMORY, "no memory for teaching a class");
-  made->plan = *plan;
-  msk_status status = create_parts(made, device, pool, error);
-  if (status != MSK_OK) {
-    msk_teacher_destroy(made);
-    return status;
-  }
-  *teacher = made;
-  return MSK_OK;
+  return teacher->added == NULL || teacher->gradients == NULL || teacher->first == NULL ||
+                 teacher->second == NULL || teacher->shown == NULL || teacher->target == NULL ||
+                 teacher->mask == NULL
+             ? no_memory(error)
+             : MSK_OK;
 }
 
 void msk_teacher_destroy(msk_teacher *teacher) {
@@ -80,7 +90,8 @@ void msk_teacher_destroy(msk_teacher *teacher) {
   msk_free(NULL, teacher);
 }
 
-void msk_teacher_start(msk_teacher *teacher, size_t from, size_t to) {
+/* The class's row begins as the mean of others. */
+static void start_added(msk_teacher *teacher, size_t from, size_t to) {
   msk_outer_params outer = msk_params_outer(teacher->params, teacher->block);
   size_t d = teacher->plan.config.hidden;
   float *row = outer.words + (size_t)teacher->plan.class_token * d;
@@ -89,6 +100,17 @@ void msk_teacher_start(msk_teacher *teacher, size_t from, size_t to) {
     for (size_t i = 0; i < d; i++) row[i] += outer.words[r * d + i] / (float)(to - from);
   }
   msk_low_rank_start(&teacher->low, row, teacher->plan.seed, teacher->added);
+}
+
+msk_status msk_teacher_start(msk_teacher *teacher, const msk_device *device, msk_pool *pool,
+                             size_t from, size_t to, msk_error *error) {
+  const msk_teach_plan *plan = &teacher->plan;
+  teacher->part = msk_teacher_part(&plan->config, plan->batch);
+  msk_status status = msk_network_create_low(&teacher->network, &teacher->low, device, pool,
+                                             plan->codes, teacher->part, error);
+  if (status == MSK_OK) status = take_arrays(teacher, error);
+  if (status == MSK_OK) start_added(teacher, from, to);
+  return status;
 }
 
 /* ---- a batch ---- */

@@ -42,12 +42,15 @@ typedef struct msk_teacher {
 
 /* Sequences of a part for a model of these sizes, at most `batch`. */
 size_t msk_teacher_part(const msk_maskgit_config *config, size_t batch);
-msk_status msk_teacher_create(msk_teacher **teacher, const msk_teach_plan *plan,
-                              const msk_device *device, msk_pool *pool, msk_error *error);
+/* With a block for the network's parameters, which the caller fills, and nothing else. */
+msk_status msk_teacher_create(msk_teacher **teacher, const msk_teach_plan *plan, msk_error *error);
 void msk_teacher_destroy(msk_teacher *teacher);
-/* After the block was filled: the class's row is the mean of rows `from` to `to` - 1, where nothing
- * is added yet. */
-void msk_teacher_start(msk_teacher *teacher, size_t from, size_t to);
+/* Bytes that it takes, but for a batch's ids; 0: no memory to find out. */
+size_t msk_teacher_bytes(const msk_teach_plan *plan, const msk_device *device, msk_pool *pool);
+/* After the block was filled, what a step needs: the class's row is the mean of rows `from` to `to`
+ * - 1, and nothing is added yet. */
+msk_status msk_teacher_start(msk_teacher *teacher, const msk_device *device, msk_pool *pool,
+                             size_t from, size_t to, msk_error *error);
 /* The loss of step `step`'s batch, and its gradients. replayed may be empty. */
 double msk_teacher_loss(msk_teacher *teacher, const msk_lesson *lessons, size_t lesson_count,
                         const msk_lesson *replayed, size_t replayed_count);

@@ -34,10 +34,24 @@ static void name_numbers(msk_trainer *trainer) {
   course->counts[course->counts_count++] = (msk_course_count){"pair_step", &trainer->pair_step};
 }
 
+static size_t most_sequences(const msk_train_plan *plan) {
+  return plan->pace.batch > 2 * plan->pairs ? plan->pace.batch : 2 * plan->pairs;
+}
+
+size_t msk_trainer_bytes(const msk_train_plan *plan, const msk_device *device, msk_pool *pool) {
+  msk_params *params = NULL;
+  if (msk_params_create(&params, &plan->config, NULL, NULL) != MSK_OK) return 0;
+  size_t network =
+      msk_network_bytes(params, NULL, device, pool, plan->rules.codes, most_sequences(plan));
+  if (network > 0) network += msk_course_bytes(params, device, pool);
+  msk_params_destroy(params);
+  return network;
+}
+
 static msk_status create_parts(msk_trainer *trainer, const msk_device *device, msk_pool *pool,
                                msk_error *error) {
   const msk_train_plan *plan = &trainer->plan;
-  size_t batch = plan->pace.batch, most = batch > 2 * plan->pairs ? batch : 2 * plan->pairs;
+  size_t most = most_sequences(plan);
   msk_params *params = NULL;
   msk_status status = msk_params_create(&params, &plan->config, NULL, error);
   if (status == MSK_OK)

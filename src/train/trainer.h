@@ -41,6 +41,8 @@ typedef struct msk_trainer {
 msk_status msk_trainer_create(msk_trainer **trainer, const msk_train_plan *plan,
                               const msk_device *device, msk_pool *pool, msk_error *error);
 void msk_trainer_destroy(msk_trainer *trainer);
+/* Bytes that it takes, but for a batch's ids; 0: no memory to find out. */
+size_t msk_trainer_bytes(const msk_train_plan *plan, const msk_device *device, msk_pool *pool);
 
 msk_step_losses msk_trainer_step(msk_trainer *trainer, const msk_tokens *tokens);
 

@@ -46,14 +46,16 @@ static struct rig *start(const msk_teach_plan *plan, int threads) {
   assert_non_null(rig);
   assert_int_equal(msk_device_create(&rig->device, NULL, MSK_PRECISION_FP32, NULL, NULL), MSK_OK);
   assert_int_equal(msk_pool_create(&rig->pool, threads, NULL, NULL), MSK_OK);
-  assert_int_equal(msk_teacher_create(&rig->teacher, plan, rig->device, rig->pool, NULL), MSK_OK);
+  assert_int_equal(msk_teacher_create(&rig->teacher, plan, NULL), MSK_OK);
   for (size_t p = 0; p < rig->teacher->params->count; p++) {
     const msk_param *param = &rig->teacher->params->list[p];
     float middle = strstr(param->tensor.name, ".scale") != NULL ? 1 : 0;
     for (size_t i = 0; i < param->tensor.elements; i++)
       rig->teacher->block[param->offset + i] = middle + test_uniform(&seed, -0.3f, 0.3f);
   }
-  msk_teacher_start(rig->teacher, CODES, CODES + CLASSES);
+  assert_int_equal(
+      msk_teacher_start(rig->teacher, rig->device, rig->pool, CODES, CODES + CLASSES, NULL),
+      MSK_OK);
   for (size_t i = 0; i < LESSONS; i++) {
     for (size_t c = 0; c < CELLS; c++) {
       rig->tokens[i][c] = (int32_t)((c * 3 + test_random(&seed) % 2) % CODES);
@@ -154,6 +156,50 @@ static void test_parts(void **state) {
   assert_int_equal(msk_teacher_part(&small_plan.config, 16), 16);
 }
 
+/* ---- memory ---- */
+
+struct tally {
+  size_t bytes;
+};
+
+static void *count_bytes(void *user, size_t bytes) {
+  struct tally *tally = user;
+  tally->bytes += bytes;
+  return aligned_alloc(64, (bytes + 63) / 64 * 64);
+}
+
+static void release(void *user, void *memory) {
+  (void)user;
+  free(memory);
+}
+
+/* What is told beforehand is what is taken, but for the structures themselves. */
+static void test_bytes(void **state) {
+  struct tally tally = {0};
+  const msk_allocator counting = {count_bytes, release, &tally};
+  struct rig *rig = start(&small_plan, 2);
+  msk_params *params = NULL;
+  (void)state;
+  assert_int_equal(msk_params_create(&params, &small_plan.config, &counting, NULL), MSK_OK);
+  msk_low_rank layout = msk_low_rank_make(params, 3, 1, CODES + CLASSES);
+  const msk_low_rank *const kinds[] = {NULL, &layout};
+  for (size_t i = 0; i < 2; i++) {
+    msk_network *network = NULL;
+    size_t told = msk_network_bytes(params, kinds[i], rig->device, rig->pool, CODES, 6);
+    tally.bytes = 0;
+    msk_status status =
+        i == 0 ? msk_network_create(&network, params, rig->device, rig->pool, CODES, 6, NULL)
+               : msk_network_create_low(&network, kinds[i], rig->device, rig->pool, CODES, 6, NULL);
+    assert_int_equal(status, MSK_OK);
+    assert_in_range(tally.bytes, told, told + 4096);
+    msk_network_destroy(network);
+  }
+  size_t whole = msk_teacher_bytes(&small_plan, rig->device, rig->pool);
+  assert_true(whole > params->floats * sizeof(float));
+  msk_params_destroy(params);
+  end(rig);
+}
+
 /* ---- the whole of it ---- */
 
 static char *folder;
@@ -179,6 +225,7 @@ static const char *make_model(const char *name, int int8) {
 }
 
 struct seen {
+  size_t bytes;
   double first, last;
   long stop_at;
 };
@@ -206,6 +253,11 @@ static void check_opens(const char *path, const char *adapter) {
   msk_model_close(model);
 }
 
+static int refuse_memory(void *user, size_t bytes) {
+  ((struct seen *)user)->bytes = bytes;
+  return 1;
+}
+
 static void test_teach(void **state) {
   static const char *const photos[] = {
       "tests/golden/tiny/input/photo.png", "tests/golden/tiny/input/photo.png",
@@ -230,6 +282,11 @@ static void test_teach(void **state) {
   options.threads = 1;
   options.user = &seen;
   options.on_progress = note;
+  options.on_memory = refuse_memory;
+  assert_int_equal(msk_teach(&options, &error), MSK_ERROR_CANCELLED);
+  assert_non_null(strstr(error.message, "before memory was taken"));
+  assert_true(seen.bytes > 100000);
+  options.on_memory = NULL;
   seen.stop_at = 2;
   assert_int_equal(msk_teach(&options, &error), MSK_ERROR_CANCELLED);
   assert_int_equal(access(options.output_path, F_OK), -1);
@@ -260,6 +317,8 @@ int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_gradients),
                                      cmocka_unit_test(test_it_begins_with_the_model),
                                      cmocka_unit_test(test_threads_and_learning),
-                                     cmocka_unit_test(test_parts), cmocka_unit_test(test_teach)};
+                                     cmocka_unit_test(test_parts),
+                                     cmocka_unit_test(test_bytes),
+                                     cmocka_unit_test(test_teach)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
+# ./run compare training [OPTIONS OF training.py]: a step of training beside PyTorch's.
 # ./run compare [OPTIONS OF compare.py]: sets up Python packages outside the repository, gets the authors' code, and makes the table again.
 # MASKSKETCH_COMPARE names the folder for it all (default: ~/.cache/masksketch-compare; packages and models take 8 GB).
 set -eu
@@ -13,6 +14,10 @@ if [ ! -x "$folder/venv/bin/python" ] || ! cmp -s "$here/requirements.txt" "$fol
   python3 -m venv "$folder/venv"
   "$folder/venv/bin/pip" install --quiet -r "$here/requirements.txt"
   cp "$here/requirements.txt" "$folder/requirements.txt"
+fi
+if [ "${1:-}" = training ]; then
+  shift
+  exec "$folder/venv/bin/python" "$here/training.py" --program "$program" "$@"
 fi
 if [ -z "${MASKSKETCH_JAX:-}" ]; then
   [ -d "$folder/masksketch/.git" ] || git clone --quiet https://github.com/google-research/masksketch "$folder/masksketch" >&2 ||

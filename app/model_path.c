@@ -111,6 +111,10 @@ msk_status model_path_find_clip(char path[MAX_PATH_BYTES], const char *given, ms
   return MSK_OK;
 }
 
+bool model_path_find_examples(char path[MAX_PATH_BYTES]) {
+  return find_in_folders(path, "../demo/sketches");
+}
+
 msk_status model_path_find_judge(char path[MAX_PATH_BYTES], const char *given, msk_error *error) {
   if (given == NULL && (find_in_folders(path, "judge.safetensors") ||
                         find_in_folders(path, "../training/judge/judge.safetensors")))

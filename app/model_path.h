@@ -38,6 +38,8 @@ typedef struct model_choice {
 msk_status model_path_open(msk_model **model, const model_choice *choice, msk_error *error);
 /* The folder of a CLIP: as given, else models/clip beside the default model. */
 msk_status model_path_find_clip(char path[MAX_PATH_BYTES], const char *given, msk_error *error);
+/* The folder of the drawings that come with the program; false where there is none. */
+bool model_path_find_examples(char path[MAX_PATH_BYTES]);
 /* The judge's file: as given, else judge.safetensors beside the default model, or where training
  * leaves it in the source tree. */
 msk_status model_path_find_judge(char path[MAX_PATH_BYTES], const char *given, msk_error *error);

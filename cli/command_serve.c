@@ -20,6 +20,8 @@ static const cli_option rows[] = {
      .help = "numeric address to listen on, which by itself is this machine alone"},
     {"port", 0, "N", CLI_AN_INT(server_config, port, 1, 65535), .help = "port",
      .otherwise = "8188, or the next free one up to 8199"},
+    {"lan", .help = "listen in this network, with a key, and show the address as a QR code",
+     CLI_A_FLAG(server_config, lan)},
     {"open", .help = "open the page in the browser", CLI_A_FLAG(server_config, open_page)},
     {"api-key", 0, "KEY", CLI_A_TEXT(server_config, api_key), .help = "ask for this key",
      .otherwise = "$MASKSKETCH_API_KEY, else none"},

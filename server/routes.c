@@ -9,6 +9,7 @@
 
 #include "app/json.h"
 #include "app/metadata.h"
+#include "app/model_path.h"
 #include "assets.h"
 #include "masksketch_tools.h"
 #include "score.h"
@@ -31,6 +32,8 @@ const route routes[] = {
     {METHOD_GET, "/v1/models/{file}", route_model, 0, true},
     {METHOD_GET, "/v1/classes", route_classes, 0, false},
     {METHOD_GET, "/v1/recipes", route_recipes, 0, false},
+    {METHOD_GET, "/v1/examples", route_examples, 0, false},
+    {METHOD_GET, "/v1/examples/{file}", route_example, 0, false},
     {METHOD_GET, "/v1/openapi.json", route_openapi, 0, false},
     {METHOD_GET, "/healthz", route_health, 0, false},
     {METHOD_GET, "/metrics", route_metrics, 0, false},
@@ -66,13 +69,14 @@ enum MHD_Result route_model(exchange *e) {
 }
 
 enum MHD_Result route_models(exchange *e) {
+  char folder[MAX_PATH_BYTES];
   const server *s = e->server;
-  json_t *answer =
-      json_pack("{s:s, s:[o], s:{s:i, s:i, s:i, s:I, s:i}, s:{s:b, s:b, s:b}}", "object", "list",
-                "data", model_object(s), "limits", "count", SERVER_MAX_COUNT, "steps",
-                SERVER_MAX_STEPS, "queue", s->config.queue, "body_bytes", (json_int_t)s->body_bytes,
-                "picture_pixels", SERVER_PICTURE_PIXELS, "features", "score", s->scorer != NULL,
-                "attention", 1, "key", s->config.api_key != NULL);
+  json_t *answer = json_pack(
+      "{s:s, s:[o], s:{s:i, s:i, s:i, s:I, s:i}, s:{s:b, s:b, s:b, s:b}}", "object", "list", "data",
+      model_object(s), "limits", "count", SERVER_MAX_COUNT, "steps", SERVER_MAX_STEPS, "queue",
+      s->config.queue, "body_bytes", (json_int_t)s->body_bytes, "picture_pixels",
+      SERVER_PICTURE_PIXELS, "features", "score", s->scorer != NULL, "attention", 1, "examples",
+      model_path_find_examples(folder), "key", s->config.api_key != NULL);
   return answer_json(e, 200, answer);
 }
 

@@ -10,6 +10,8 @@ route_handler route_draw, route_generate, route_edit, route_job, route_delete, r
     route_image;
 /* score.c */
 route_handler route_score;
+/* examples.c */
+route_handler route_examples, route_example;
 /* routes_parts.c */
 route_handler route_attention, route_prepare, route_restore;
 /* routes_openai.c */

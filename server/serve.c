@@ -19,18 +19,13 @@
 #include "gallery.h"
 #include "http.h"
 #include "jobs.h"
+#include "lan.h"
 #include "listen.h"
 #include "masksketch_tools.h"
 #include "score.h"
 #include "worker.h"
 
-enum {
-  DRAIN_SECONDS = 8,
-  KEY_BYTES = 512,
-  LEAST_KEY = 16,
-  LARGE_BLOCK = 1 << 20,
-  MOST_ARENAS = 4
-};
+enum { DRAIN_SECONDS = 8, KEY_BYTES = 512, LEAST_KEY = 16, LARGE_BLOCK = 1 << 20, MOST_ARENAS = 4 };
 
 /* What has to be undone at the end. */
 typedef struct running {
@@ -38,7 +33,8 @@ typedef struct running {
   listener listener;
   http *http;
   int gallery;
-  char key[KEY_BYTES];
+  char key[KEY_BYTES], address[LAN_ADDRESS_BYTES];
+  char page[LAN_PAGE_BYTES]; /* what is shown and opened: with --lan the key is in it */
 } running;
 
 /* ---- The key ---- */
@@ -82,6 +78,25 @@ static msk_status choose_key(running *r, msk_error *error) {
         length, LEAST_KEY, KEY_BYTES - 1);
   config->api_key = given;
   return MSK_OK;
+}
+
+/* --lan: the address in this network, and a key unless one was given. */
+static msk_status prepare_lan(running *r, msk_error *error) {
+  server_config *config = &r->server.config;
+  if (!config->lan) return MSK_OK;
+  if (strcmp(config->listen, "127.0.0.1") != 0)
+    return app_fail(error, MSK_ERROR_ARGUMENT,
+                    "both --lan and --listen were given, expected one of them");
+  if (config->insecure)
+    return app_fail(error, MSK_ERROR_ARGUMENT,
+                    "both --lan and --insecure were given, but --lan comes with a key");
+  msk_status status = lan_find_address(r->address, error);
+  if (status == MSK_OK && config->api_key == NULL) {
+    status = lan_make_key(r->key, error);
+    config->api_key = r->key;
+  }
+  config->listen = r->address;
+  return status;
 }
 
 /* ---- Starting ---- */
@@ -189,18 +204,24 @@ msk_status server_run(const server_config *config, msk_error *error) {
   watched_signals(&signals);
   pthread_sigmask(SIG_BLOCK, &signals, &before);
   msk_status status = choose_key(&r, error);
+  if (status == MSK_OK) status = prepare_lan(&r, error);
   if (status == MSK_OK) status = start(&r, error);
   if (status == MSK_OK) {
-    printf("%s\n", r.listener.url);
+    if (config->lan) {
+      lan_page_address(r.page, r.listener.url, r.server.config.api_key);
+    } else {
+      snprintf(r.page, sizeof r.page, "%s", r.listener.url);
+    }
+    printf("%s\n", r.page);
     status = app_flush_stdout(error);
   }
   if (status == MSK_OK) {
     if (http_connections(r.http) < r.server.config.connections)
       fprintf(stderr, "masksketch: %d connections at once: more descriptors are not allowed here\n",
               http_connections(r.http));
-    if (!config->quiet)
-      fprintf(stderr, "masksketch: open %s in a browser; Ctrl-C ends\n", r.listener.url);
-    if (config->open_page) open_page(r.listener.url);
+    if (config->lan && !config->quiet) lan_show(r.page);
+    if (!config->quiet) fprintf(stderr, "masksketch: open %s in a browser; Ctrl-C ends\n", r.page);
+    if (config->open_page) open_page(r.page);
     run(&r, &signals);
   }
   stop(&r);

@@ -12,6 +12,7 @@ typedef struct server_config {
   const char *api_key, *api_key_file;    /* at most one; both NULL: $MASKSKETCH_API_KEY, or none */
   const char *allow_host, *allow_origin; /* comma-separated, or NULL */
   int port;                              /* 0: 8188 or the next free one */
+  bool lan; /* listens on the address in this network, with a key made up where none is given */
   bool insecure, open_page, quiet;
   int workers, queue, connections;
   int keep_seconds;    /* how long a finished job is kept */

@@ -1,9 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 // The server, as docs/http.md describes it: requests, problems, jobs with their events, and the key where one is wanted.
 // The stream of events is read with fetch, because an EventSource cannot carry a key.
+import { t } from "./words.js";
+
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 let key = "";
 try { key = sessionStorage.getItem("key") ?? ""; } catch { /* no memory */ }
+function keep(value) {
+	key = value;
+	try { sessionStorage.setItem("key", key); } catch { /* no memory */ }
+}
+// The key that came with the address (serve --lan) is taken out of it, so that nobody copies it along unawares.
+const given = new URLSearchParams(location.hash.slice(1)).get("key");
+if (given) {
+	keep(given);
+	history.replaceState(null, "", location.pathname + location.search);
+}
 let askKey = null, asking = null; // () => Promise<string>; the question that is being asked
 export const setAskKey = (ask) => { askKey = ask; };
 
@@ -26,18 +38,17 @@ export async function call(path, { method = "GET", json, body, type, signal } = 
 		response = await fetch(path.replace(/^\//, ""), { method, headers, body: json === undefined ? body : JSON.stringify(json), signal });
 	} catch (error) {
 		if (error.name === "AbortError") throw error;
-		throw new Problem(0, "The server does not answer. Is it still running?");
+		throw new Problem(0, t("noServer"));
 	}
 	if (response.ok) return response;
 	if (response.status === 401 && askKey && again) {
-		key = await (asking ??= askKey().finally(() => { asking = null; }));
-		try { sessionStorage.setItem("key", key); } catch { /* no memory */ }
+		keep(await (asking ??= askKey().finally(() => { asking = null; })));
 		return call(path, { method, json, body, type, signal }, false);
 	}
 	let problem = {};
 	try { problem = await response.json(); } catch { /* not a problem document */ }
 	const retry = Number(response.headers.get("Retry-After")) || 0;
-	throw new Problem(response.status, problem.detail ?? problem.title ?? `The server answered ${response.status}`, problem.field, retry);
+	throw new Problem(response.status, problem.detail ?? problem.title ?? t("answered", response.status), problem.field, retry);
 }
 export const getJson = async (path, options) => (await call(path, options)).json();
 export const getBlob = async (path, options) => (await call(path, options)).blob();
@@ -95,16 +106,16 @@ export async function runJob(kind, body, { signal, on = {} }) {
 				tries = 0;
 				const value = JSON.parse(data);
 				if (event === "done") return value;
-				if (event === "failed") throw new Problem(500, value.error?.detail ?? "The job failed");
-				if (event === "cancelled") throw new Problem(0, value.reason === "shutdown" ? "The server is stopping" : "Cancelled");
+				if (event === "failed") throw new Problem(500, value.error?.detail ?? t("failed"));
+				if (event === "cancelled") throw value.reason === "shutdown" ? new Problem(503, t("stopping")) : new DOMException("cancelled", "AbortError");
 				on[event]?.(value);
 			}
 		} catch (error) {
-			if (error instanceof Problem ? error.status !== 0 || error.message === "Cancelled" : error.name === "AbortError") throw error;
+			if (error instanceof Problem ? error.status !== 0 : error.name === "AbortError") throw error;
 			if (tries === 4) throw error;
 		}
 		await pause(300 * (tries + 1)); // the connection broke: the stream tells the state again
 	}
-	throw new Problem(0, "The connection to the server broke");
+	throw new Problem(0, t("broke"));
 }
 export const cancelJob = (id) => call(`/v1/jobs/${id}`, { method: "DELETE" }).catch(() => {});

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A search box over the model's class names (ARIA's combobox).
 import { getJson } from "./api.js";
+import { named, t } from "./words.js";
 
 export class ClassBox extends EventTarget {
 	chosen = null; // {id, name}
@@ -12,6 +13,8 @@ export class ClassBox extends EventTarget {
 		super();
 		this.input = input;
 		this.list = list;
+		Object.assign(input, { role: "combobox", ariaExpanded: "false", ariaAutoComplete: "list", spellcheck: false });
+		input.setAttribute("aria-controls", list.id);
 		input.addEventListener("focus", () => { input.select(); this.#search(""); });
 		input.addEventListener("click", () => { if (list.hidden) this.#search(""); });
 		input.addEventListener("input", () => { this.#at = -1; this.#search(input.value.trim()); });
@@ -25,8 +28,15 @@ export class ClassBox extends EventTarget {
 		});
 	}
 
-	// The name up to its first synonym: "tabby, tabby cat" is shown as "tabby".
-	static short = (item) => item.name.split(",")[0].trim();
+	static known = []; // all classes of the model, where they are few: then they are searched here, in the reader's words too
+	// The name up to its first synonym: "tabby, tabby cat" is shown as "tabby", "apple" as the reader calls one.
+	static plain = (item) => item.name.split(",")[0].trim();
+	static short = (item) => named(ClassBox.plain(item), ClassBox.plain(item));
+	static async find(word) {
+		const has = (text) => text.toLowerCase().includes(word.toLowerCase());
+		if (ClassBox.known.length) return ClassBox.known.filter((c) => has(c.name) || has(ClassBox.short(c)));
+		return (await getJson(`/v1/classes?limit=50${word ? `&q=${encodeURIComponent(word)}` : ""}`)).classes;
+	}
 
 	choose(item, quietly = false) {
 		this.chosen = item;
@@ -42,8 +52,8 @@ export class ClassBox extends EventTarget {
 		const typed = this.input.value.trim();
 		if (this.chosen && typed === ClassBox.short(this.chosen)) return this.chosen;
 		if (!typed) return null;
-		const { classes } = await getJson(`/v1/classes?limit=50&q=${encodeURIComponent(typed)}`);
-		const words = (c) => c.name.toLowerCase().split(",").map((w) => w.trim());
+		const classes = await ClassBox.find(typed);
+		const words = (c) => [...c.name.split(","), ClassBox.short(c)].map((w) => w.trim().toLowerCase());
 		const exact = classes.find((c) => words(c).includes(typed.toLowerCase())) ?? (classes.length === 1 ? classes[0] : null);
 		if (exact) this.choose(exact);
 		return exact;
@@ -51,14 +61,14 @@ export class ClassBox extends EventTarget {
 
 	async #search(word) {
 		const asked = ++this.#asked;
-		let answer;
-		try { answer = await getJson(`/v1/classes?limit=50${word ? `&q=${encodeURIComponent(word)}` : ""}`); } catch { return; }
+		let found;
+		try { found = await ClassBox.find(word); } catch { return; }
 		if (asked !== this.#asked || document.activeElement !== this.input) return;
-		this.#items = answer.classes;
+		this.#items = found;
 		this.#at = word && this.#items.length ? 0 : this.#items.findIndex((c) => c.id === this.chosen?.id);
 		const option = (textContent, more) => Object.assign(document.createElement("li"), { role: "option", textContent, ...more });
-		this.list.replaceChildren(...this.#items.map((item, index) => option(item.name, { id: `${this.list.id}-${index}` })));
-		if (!this.#items.length) this.list.append(option(`The model knows no “${word}”`, { className: "none", ariaDisabled: "true" }));
+		this.list.replaceChildren(...this.#items.map((item, index) => option(named(item.name, item.name), { id: `${this.list.id}-${index}` })));
+		if (!this.#items.length) this.list.append(option(t("unknownShort", word), { className: "none", ariaDisabled: "true" }));
 		this.list.hidden = false;
 		this.input.ariaExpanded = "true";
 		this.#mark();

@@ -7,11 +7,12 @@ import { applySettings } from "./settings.js";
 import { classBox, page, randomSeed, sketch, snapshot } from "./state.js";
 import * as store from "./store.js";
 import { loadPictures } from "./strokes.js";
+import { t } from "./words.js";
 
 const KEPT = 200;
 
 export function keep(entry) {
-	whisper(`${describe(entry)} is ready`);
+	whisper(t("ready", describe(entry)));
 	entry.id = `${Date.now()}-${randomSeed()}`;
 	page.entries.push(entry);
 	store.history.put(entry);
@@ -21,7 +22,7 @@ export function keep(entry) {
 export function showEntries() {
 	$("history").hidden = !page.entries.length;
 	const at = page.entries.indexOf(page.current);
-	$("entries").replaceChildren(...page.entries.map((e, n) => thumb(e.items[e.chosen].blob, `${describe(e)}, ${n + 1} of ${page.entries.length}`, ClassBox.short(e.cls ?? { name: "photo" }), n === at, () => show(e))).reverse());
+	$("entries").replaceChildren(...page.entries.map((e, n) => thumb(e.items[e.chosen].blob, `${describe(e)}, ${t("of", n + 1, page.entries.length)}`, e.cls ? ClassBox.short(e.cls) : t("picture"), n === at, () => show(e))).reverse());
 	$("back").disabled = at === 0 || !page.entries.length;
 	$("forward").disabled = at < 0 || at === page.entries.length - 1;
 	$("restore").disabled = $("forget").disabled = at < 0;
@@ -36,7 +37,7 @@ export function forget() {
 	const next = page.entries[Math.min(at, page.entries.length - 1)];
 	if (next) show(next);
 	else showEntries();
-	toast("Removed.", () => {
+	toast(t("removed"), () => {
 		page.entries.splice(at, 0, entry);
 		store.history.put(entry);
 		show(entry);
@@ -51,6 +52,10 @@ export async function restoreEntry() {
 	await loadPictures(entry.ops ?? []);
 	sketch.push({ k: "r", ops: entry.ops ?? [] });
 	applySettings({ ...entry.settings, lock: true, firstItem: item().item, count: 1 });
-	toast("The drawing and its settings are back.", () => backTo(index, before));
+	toast(t("restored"), () => backTo(index, before));
 }
-page.addEventListener("shown", showEntries);
+let shownBefore = null; // the one live picture after another leaves the list as it is
+page.addEventListener("shown", () => {
+	if (!(page.current?.live && shownBefore?.live)) showEntries();
+	shownBefore = page.current;
+});

@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 // Pictures into the page: to trace, as the drawing, as a photo, or with everything that was saved in them.
-import { getJson } from "./api.js";
-import { shrink, small, toBlob } from "./blobs.js";
+import { getBlob, getJson } from "./api.js";
+import { ClassBox } from "./classbox.js";
+import { shrink, small, toBlob, toDataUrl } from "./blobs.js";
 import { $, $$, complain, press, toast } from "./dom.js";
 import { MAX_PAGE_TEXT, PAGE_TEXT } from "./files.js";
 import { backTo, keep } from "./history.js";
 import { enter, leaveModes } from "./modes.js";
-import { show } from "./picture.js";
+import { show, thumb } from "./picture.js";
 import { readText } from "./png.js";
 import { applySettings } from "./settings.js";
 import { classBox, editBox, page, settings, sketch, snapshot, stage } from "./state.js";
 import { checkOps, loadPicture, loadPictures } from "./strokes.js";
 import { setTool, setTrace } from "./tools.js";
+import { t } from "./words.js";
 
 const MAX_DROP = 64e6;
 
@@ -45,7 +47,7 @@ const useAs = {
 			for (const b of dialog.querySelectorAll(".choices button")) b.disabled = false;
 		};
 		await prepare("auto");
-		for (const b of $$("[data-paper]")) b.onclick = () => prepare(b.dataset.paper).catch((error) => { dialog.close(""); complain(error); });
+		for (const b of $$("[data-paper]")) b.onclick = () => prepare(b.dataset.paper).catch((error) => { dialog.close(""); complain(error, "drawing"); });
 		dialog.querySelector("[value=replace]").hidden = dialog.querySelector(".choices span").hidden = sketch.isEmpty;
 		const answer = await ask(dialog);
 		if (!answer) return;
@@ -70,13 +72,13 @@ async function restoreFrom(bytes, blob) {
 	try {
 		made = await getJson("/v1/restore", { method: "POST", body: blob, type: "image/png" });
 	} catch (error) {
-		if (!kept) { complain(error); return true; }
-		if (error.status !== 422) reason = ` ${error.message}`;
+		if (!kept) { complain(error, "drawing"); return true; }
+		if (error.status !== 422) reason = error.message;
 	}
 	const before = snapshot(classBox.chosen), index = sketch.index;
 	let ops = checkOps(kept?.ops);
 	try { await loadPictures(ops ?? []); } catch { ops = null; }
-	if (!ops && !made) { complain("The drawing in this PNG is damaged."); return true; }
+	if (!ops && !made) { complain(t("damaged"), "drawing"); return true; }
 	if (!ops && made.sketch) {
 		await loadPicture(made.sketch);
 		ops = [{ k: "i", src: made.sketch }];
@@ -91,7 +93,7 @@ async function restoreFrom(bytes, blob) {
 		const strict = Number(set.lambda_structure ?? own.lambda_structure ?? NaN);
 		for (const key of Object.keys(set)) if (set[key] === own[key] || key === "lambda_structure") delete set[key];
 		const painted = typeof kept?.lambda === "number" && ops?.some((o) => o.l === "map");
-		applySettings({ cls: made.class, seed: made.seed, firstItem: made.item, recipe: made.recipe, set, count: 1, lock: true, lambda: painted ? kept.lambda : Number.isNaN(strict) ? null : strict });
+		applySettings({ cls: made.class, seed: made.seed, firstItem: made.item, variety: 3, recipe: made.recipe, set, count: 1, lock: true, lambda: painted ? kept.lambda : Number.isNaN(strict) ? null : strict });
 		const { seed, class: cls } = made;
 		leaveModes();
 		show({ job: made.job, cls, items: [{ blob, item: made.item, scores: {} }], chosen: 0, settings: snapshot(cls), ops: ops ?? [], seed, steps: made.set?.steps });
@@ -102,19 +104,41 @@ async function restoreFrom(bytes, blob) {
 			await stage.setMask(made.mask, made.box);
 		}
 	}
-	toast(made ? "Drawing and settings are back as they were." : `The drawing is back.${reason}`, () => backTo(index, before));
+	toast(made ? t("restoredAll") : t("restoredInk", reason), () => backTo(index, before));
 	return true;
+}
+
+// The drawings that came with the program: one takes the place of what is on the paper, and says what it is.
+export async function showExamples() {
+	const dialog = $("example-box");
+	try {
+		const { examples } = await getJson("/v1/examples");
+		const found = await Promise.all(examples.map(async ({ url, class: id }) => ({ blob: await getBlob(url), cls: id })));
+		const nameOf = (e) => (e.cls ? ClassBox.short(e.cls) : t("drawing"));
+		$("example-list").replaceChildren(...found.map((e) => thumb(e.blob, nameOf(e), nameOf(e), false, () => {
+			dialog.close("");
+			startFrom(e).catch((error) => complain(error, "drawing"));
+		})));
+		dialog.showModal();
+	} catch (error) { complain(error, "drawing"); }
+}
+async function startFrom({ blob, cls }) {
+	const json = { sketch: await toDataUrl(blob), fit: "pad", photo_of_paper: "auto" };
+	const src = await small((await getJson("/v1/prepare", { method: "POST", json })).sketch);
+	await loadPicture(src);
+	sketch.push({ k: "r", ops: [{ k: "i", src }] });
+	if (cls) classBox.choose(cls);
 }
 
 export async function take(blob) {
 	complain(null);
 	if (!blob) return;
-	if (blob.size > MAX_DROP) { complain("The picture has more than 64 MB; give a smaller one."); return; }
+	if (blob.size > MAX_DROP) { complain(t("tooLarge"), "drawing"); return; }
 	try {
 		if (await restoreFrom(new Uint8Array(await blob.arrayBuffer()), blob)) return;
 		await createImageBitmap(blob);
 	} catch {
-		complain("This is no picture that the browser can read; PNG, JPEG and WebP are.");
+		complain(t("noPicture"), "drawing");
 		return;
 	}
 	const dialog = $("dropped"), image = dialog.querySelector("img"), url = URL.createObjectURL(blob);
@@ -123,5 +147,5 @@ export async function take(blob) {
 	URL.revokeObjectURL(url);
 	try {
 		if (answer in useAs) await useAs[answer](blob);
-	} catch (error) { complain(error); }
+	} catch (error) { complain(error, "drawing"); }
 }

@@ -5,15 +5,28 @@ import { toDataUrl } from "./blobs.js";
 import { $, complain, toast, whisper } from "./dom.js";
 import { keep } from "./history.js";
 import { leaveModes } from "./modes.js";
-import { item, show, showStrip, thumb } from "./picture.js";
+import { endMaking, item, show, showMaking, shown, thumb } from "./picture.js";
 import { setSeed } from "./settings.js";
 import { classBox, editBox, lambda, pad, page, randomSeed, recipeValue, settings, sketch, snapshot, stage } from "./state.js";
 import { flatten, inkOnPaper, lambdaMap } from "./strokes.js";
+import { t } from "./words.js";
 
 export const CLIENT = Array.from(crypto.getRandomValues(new Uint8Array(12)), (b) => b.toString(16).padStart(2, "0")).join("");
 
-// The keys set by hand that act in a job under the recipe.
-const chosenKeys = (job) => Object.fromEntries(Object.entries(settings.set).filter(([key]) => recipeValue(key, job) !== undefined));
+// The dial from alike to different, in the keys of docs/recipes.md that make for variety: cooler draws of tokens for alike, a warm start for
+// different, at the end what the recipe "varied" settles.
+const varieties = {
+	1: (own) => ({ token_temperature: own / 2 }),
+	2: (own) => ({ token_temperature: own * 0.75 }),
+	3: () => ({}),
+	4: () => ({ start_temperature: 1, start_temperature_steps: 3 }),
+	5: () => ({ start_temperature: 1, start_temperature_steps: 6, schedule: "pow2", max_mask_rate: 1, guidance_schedule: "power-cosine" }),
+};
+// What the dial says, and the keys set by hand, as far as they act in a job under the recipe.
+function chosenKeys(job) {
+	const own = Number(recipeValue("token_temperature", job) ?? 1), keys = { ...varieties[settings.variety](own), ...settings.set };
+	return Object.fromEntries(Object.entries(keys).filter(([key]) => recipeValue(key, job) !== undefined));
+}
 const isUntouched = () => page.held !== null && sketch.active.at(-1) === page.held.op;
 
 export function request(job, cls, over = {}) {
@@ -34,8 +47,17 @@ export function request(job, cls, over = {}) {
 	return body;
 }
 
+// Where a problem's field is on the page.
+function placeOf({ field }) {
+	const name = field?.split(".").at(-1);
+	if (name === "class") return "ask";
+	if (["sketch", "sketch_tokens", "lambda_map"].includes(name)) return "drawing";
+	const isSetting = ["set", "lambda", "seed", "count", "recipe", "first_item"].includes(name) || page.server.keys.some(({ key }) => key === name);
+	return isSetting ? "settings" : "picture";
+}
+
 // ---- Running a job ----
-const timeLeft = (s) => (typeof s === "number" ? `${s < 10 ? s.toFixed(1) : Math.round(s)} s left` : "");
+const timeLeft = (s) => (typeof s === "number" ? t("left", s < 10 ? s.toFixed(1) : Math.round(s)) : "");
 
 function working(on, text = "") {
 	$("working").hidden = !on;
@@ -49,9 +71,8 @@ export function stop(quiet = true) {
 	page.running = null;
 	working(false);
 	if (quiet) return;
-	stage.endPreview();
-	if (page.current) showStrip();
-	whisper("Cancelled");
+	endMaking();
+	whisper(t("cancelled"));
 }
 
 export async function run(job, body, entry) {
@@ -59,7 +80,7 @@ export async function run(job, body, entry) {
 	const { signal } = me.abort, images = [];
 	const load = (i) => {
 		images[i.index] ??= getBlob(i.url, { signal }).then((blob) => {
-			if (page.running === me && body.count > 1) $("strip").append(thumb(blob, `Candidate ${i.index + 1}`));
+			if (page.running === me && body.count > 1) $("strip").append(thumb(blob, t("candidate", i.index + 1)));
 			return { blob, item: i.item, scores: i.scores ?? {} };
 		});
 	};
@@ -67,7 +88,7 @@ export async function run(job, body, entry) {
 	stop();
 	page.running = me;
 	complain(null);
-	if (!me.live) working(true, "Sending");
+	if (!me.live) working(true, t("sending"));
 	$("strip").replaceChildren();
 	$("strip").hidden = body.count < 2;
 	try {
@@ -75,13 +96,16 @@ export async function run(job, body, entry) {
 			signal,
 			on: {
 				accepted: (j) => { me.id = entry.jobId = j.id; if (signal.aborted && !(me.live && page.running?.live)) cancelJob(j.id); },
-				waiting: (s) => working(true, `The server is busy; again in ${s} s`),
-				queued: (j) => { if (!me.live) working(true, j.position ? `${j.position} before this one` : "Next"); },
+				waiting: (s) => working(true, t("busy", s)),
+				queued: (j) => { if (!me.live) working(true, j.position ? t("before", j.position) : t("next")); },
 				step: (s) => {
-					if (s.preview && page.running === me) stage.showPreview(s.preview.url);
+					if (s.preview && page.running === me) {
+						stage.showPreview(s.preview.url);
+						showMaking(entry);
+					}
 					if (me.live) return;
 					$("progress").value = (s.index + s.step / s.steps) / body.count;
-					$("time-left").textContent = [body.count > 1 ? `${s.index + 1} of ${body.count}` : "", timeLeft(s.seconds_left)].filter(Boolean).join(" · ");
+					$("time-left").textContent = [body.count > 1 ? t("of", s.index + 1, body.count) : "", timeLeft(s.seconds_left)].filter(Boolean).join(" · ");
 				},
 				image: load,
 			},
@@ -101,9 +125,8 @@ export async function run(job, body, entry) {
 		if (page.running !== me) return false; // something newer has taken over
 		page.running = null;
 		working(false);
-		stage.endPreview();
-		if (page.current) showStrip();
-		if (error.name !== "AbortError" && error.message !== "Cancelled") complain(error);
+		endMaking();
+		if (error.name !== "AbortError") complain(error, placeOf(error));
 		return false;
 	}
 }
@@ -113,10 +136,10 @@ async function classOf(box) {
 	try {
 		const cls = await box.resolve(), typed = box.input.value.trim();
 		if (cls) return cls;
-		complain(typed ? `The model knows no “${typed}”; choose one of its classes.` : "Say what it is first.");
+		complain(typed ? t("unknown", typed) : t("noClass"), box === classBox ? "ask" : "picture");
 		box.input.ariaInvalid = "true";
 		box.input.focus();
-	} catch (error) { complain(error); }
+	} catch (error) { complain(error, "ask"); }
 	return null;
 }
 
@@ -129,7 +152,7 @@ export async function draw() {
 	if (!settings.lock && !seen && page.current) setSeed(randomSeed());
 	const job = sketch.isEmpty && !isUntouched() ? "generate" : "draw";
 	const entry = { job, cls, settings: snapshot(cls), ops: flatten(sketch.active), chosen: 0, live: false };
-	if (job === "generate") toast("Draw something first: with nothing drawn this is a picture of the class alone.");
+	if (job === "generate") toast(t("drawFirstClass"));
 	const box = $("stage").getBoundingClientRect();
 	if (box.top > innerHeight * 0.6) $("photo").scrollIntoView({ behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth", block: "start" });
 	if (await run(job, request(job, cls), entry)) keep(entry);
@@ -139,6 +162,7 @@ export async function repaint() {
 	complain(null);
 	const cls = await classOf(editBox);
 	if (!cls) return;
+	await shown();
 	const photo = await toDataUrl(item().blob), mask = stage.maskPicture();
 	if (!settings.lock) setSeed(randomSeed());
 	const entry = { job: "edit", cls, settings: snapshot(cls), ops: page.current.ops ?? [], chosen: 0, live: false };

@@ -6,6 +6,7 @@ import { $, complain, make } from "./dom.js";
 import { classBox, editBox, pad, page, stage } from "./state.js";
 import { readMaps } from "./stage.js";
 import { inkOnPaper } from "./strokes.js";
+import { t } from "./words.js";
 
 export function leaveModes() {
 	stage.setMode("show");
@@ -39,8 +40,8 @@ async function explore() {
 		}
 		const maps = await readMaps(answer);
 		if (page.current !== entry || entry.chosen !== chosen || stage.mode !== "explore") return;
-		$("layers").replaceChildren("Layers", ...maps.names.map((layer, i) => {
-			const button = make("button", { ariaLabel: `Layer ${layer}`, ariaPressed: String(maps.chosen.includes(i)) }, layer);
+		$("layers").replaceChildren(t("layers"), ...maps.names.map((layer, i) => {
+			const button = make("button", { ariaLabel: t("layer", layer), ariaPressed: String(maps.chosen.includes(i)) }, layer);
 			button.onclick = () => {
 				button.ariaPressed = String(button.ariaPressed !== "true");
 				stage.setLayers([...$("layers").querySelectorAll("button")].flatMap((b, n) => (b.ariaPressed === "true" ? [n] : [])));

@@ -6,6 +6,7 @@ import { $, complain, make } from "./dom.js";
 import { page, stage, tell } from "./state.js";
 import * as store from "./store.js";
 import { inkOnPaper } from "./strokes.js";
+import { named, t } from "./words.js";
 
 export const item = () => page.current?.items[page.current.chosen];
 
@@ -20,28 +21,66 @@ export function showOver() {
 	overOf = ops;
 	canvas.getContext("2d").drawImage(inkOnPaper(ops, canvas.width), 0, 0);
 }
-export const describe = (entry) => (entry.job === "photo" ? "The photo that was given" : `Picture of a ${ClassBox.short(entry.cls)}`);
+export const describe = (entry) => (entry.job === "photo" ? t("photoGiven") : t("pictureOf", ClassBox.short(entry.cls)));
 const signed = (v, digits) => v.toFixed(digits).replace("-", "−");
-const scoreText = (scores = {}) => ["structure", "text", "sketch"].filter((k) => typeof scores[k] === "number").map((k) => `${k} ${signed(scores[k], k === "structure" ? 2 : 3)}`);
+
+// How well a picture follows its drawing, in five steps: the structure scores of the default model's pictures of the demo drawings,
+// at all strengths, cut into fifths and rounded.
+const FITS = [-0.51, -0.45, -0.41, -0.36];
+const fitOf = ({ structure } = {}) => (typeof structure === "number" ? 1 + FITS.filter((least) => structure >= least).length : 0);
+const rawScores = (scores = {}) => ["structure", "text", "sketch"].filter((k) => typeof scores[k] === "number").map((k) => `${k} ${signed(scores[k], k === "structure" ? 2 : 3)}`);
+function labelOf(scores, total, isBest) {
+	const fit = fitOf(scores), dots = fit ? "●".repeat(fit) + "○".repeat(5 - fit) : "";
+	return [isBest ? "★" : "", page.expert && total !== null ? total.toFixed(3) : dots].filter(Boolean).join(" ");
+}
 
 export function show(entry, chosen = entry.chosen) {
-	const wasLive = page.current?.live;
 	page.current = entry;
+	page.making = null;
 	entry.chosen = Math.min(Math.max(0, chosen), entry.items.length - 1);
 	stage.showPicture(item().blob, describe(entry));
 	stage.setMaps(null);
-	for (const id of ["download", "edit", "copy"]) $(id).disabled = false;
+	for (const id of ["download", "edit", "copy", "share"]) $(id).disabled = false;
 	$("explore").disabled = !page.server.features.attention || entry.job === "photo";
 	$("score").disabled = !page.server.features.score || entry.job === "photo" || entry.live;
 	showFacts();
 	showStrip();
 	showOver();
-	if (!entry.live || !wasLive) tell("shown");
+	tell("shown");
 }
-function showFacts() {
-	const e = page.current, i = item();
-	$("facts").textContent = e.job === "photo" ? "A photo from outside. Paint the part to change."
-		: [ClassBox.short(e.cls), `seed ${e.seed}${i.item ? ` (picture ${i.item + 1})` : ""}`, e.settings.recipe, e.steps ? `${e.steps} steps` : "", ...scoreText(i.scores)].filter(Boolean).join(" · ");
+// What is shown: the picture, or the one in the making while its preview is there.
+export function showFacts() {
+	const e = page.making ?? page.current;
+	if (!e) return;
+	const i = page.making ? null : item(), fit = fitOf(i?.scores), seed = e.seed ?? e.settings.seed;
+	const raw = page.expert && i ? [e.steps ? t("steps", e.steps) : "", ...rawScores(i.scores)] : [];
+	$("facts").textContent = e.job === "photo" ? t("photoFacts")
+		: [ClassBox.short(e.cls), i ? (fit ? t(`fit${fit}`) : "") : t("making"), named(`r-${e.settings.recipe}`, e.settings.recipe),
+			i?.item ? t("seedItem", seed, i.item + 1) : t("seedFact", seed), ...raw].filter(Boolean).join(" · ");
+}
+export function showMaking(entry) {
+	if (page.making === entry) return;
+	page.making = entry;
+	$("over-bar").hidden = true;
+	$("stage").querySelector(".over").hidden = true;
+	showFacts();
+}
+// After a cancelled job: back to the picture that was there, if any.
+export function endMaking() {
+	page.making = null;
+	stage.endPreview();
+	if (!page.current) $("facts").textContent = "";
+	else {
+		showFacts();
+		showStrip();
+		showOver();
+	}
+	tell("shown");
+}
+// The picture that is shown, once it is whole: what is downloaded, copied or shared is what is seen.
+export async function shown() {
+	while (page.making) await new Promise((resolve) => page.addEventListener("shown", resolve, { once: true }));
+	return page.current;
 }
 const urls = new WeakMap(); // a blob's address, made once
 const urlOf = (blob) => urls.get(blob) ?? (urls.set(blob, URL.createObjectURL(blob)), urls.get(blob));
@@ -53,11 +92,12 @@ export function thumb(blob, name, label, isCurrent, onclick) {
 }
 export function showStrip() {
 	const { items } = page.current;
-	if (($("strip").hidden = items.length < 2)) return;
+	$("strip").hidden = $("zip-these").hidden = items.length < 2;
+	if (items.length < 2) return;
 	const totals = items.map(({ scores: s }) => (typeof s?.text === "number" ? s.text + (s.sketch ?? 0) : null));
 	const best = totals.every((t) => t !== null) ? totals.indexOf(Math.max(...totals)) : -1;
-	$("strip").replaceChildren(...items.map((i, n) => thumb(i.blob, `Candidate ${n + 1}${n === best ? ", best by score" : ""}`,
-		totals[n] !== null ? `${n === best ? "★ " : ""}${totals[n].toFixed(3)}` : typeof i.scores?.structure === "number" ? signed(i.scores.structure, 2) : "",
+	$("strip").replaceChildren(...items.map((i, n) => thumb(i.blob, n === best ? t("best", t("candidate", n + 1)) : t("candidate", n + 1),
+		labelOf(i.scores, totals[n], n === best),
 		n === page.current.chosen, () => { show(page.current, n); if (page.current.id) store.history.put(page.current); })));
 }
 
@@ -72,7 +112,7 @@ export async function score() {
 		showFacts();
 		showStrip();
 	} catch (error) {
-		complain(error.status === 404 ? "The server has forgotten these pictures; draw again to score them." : error);
+		complain(error.status === 404 ? t("forgotten") : error);
 	}
 	$("score").disabled = false;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The picture's side of the page: previews, the picture, the part to repaint, attention over both pictures. Owns the elements of #stage; knows nothing of jobs.
 import { KEEP, SIZE, arrows, clamp, makeCanvas } from "./strokes.js";
-
+import { t } from "./words.js";
 
 export class Stage extends EventTarget {
 	mode = "show"; // "show", "edit", "explore"
@@ -33,8 +33,6 @@ export class Stage extends EventTarget {
 	}
 
 	// ---- Showing ----
-	get isEmpty() { return this.picture.hidden && this.preview.hidden; }
-
 	async showPreview(url) {
 		const turn = ++this.#shown, image = new Image();
 		image.src = url;
@@ -79,8 +77,7 @@ export class Stage extends EventTarget {
 		this.dot.hidden = true;
 		if (mode === "show") this.element.removeAttribute("tabindex");
 		else this.element.tabIndex = 0;
-		this.element.setAttribute("aria-label", mode === "edit" ? "The picture: arrow keys move the brush, Space lowers and lifts it"
-			: mode === "explore" ? "The picture: arrow keys move the place" : "The picture");
+		this.element.setAttribute("aria-label", t({ edit: "editStage", explore: "exploreStage", show: "picture" }[mode]));
 		this.element.role = mode === "show" ? "group" : "application";
 		if (mode !== "explore") this.#hideHeat();
 		if (mode === "edit") this.clearMask();
@@ -190,7 +187,7 @@ export class Stage extends EventTarget {
 			this.#down = !this.#down;
 			this.#showDot(this.#cursor);
 			if (this.#down) this.#paint(this.#cursor, this.#cursor);
-			this.say(this.#down ? "Brush down" : "Brush up");
+			this.say(t(this.#down ? "brushDown" : "brushUp"));
 		}
 	}
 
@@ -238,7 +235,7 @@ export class Stage extends EventTarget {
 			spot.style.left = `${(column / side) * 100}%`;
 			spot.style.top = `${(row / side) * 100}%`;
 		}
-		if (aloud) this.say(`Row ${row + 1}, column ${column + 1}`);
+		if (aloud) this.say(t("place", row + 1, column + 1));
 		this.dispatchEvent(new CustomEvent("light", { detail: { row, column } }));
 	}
 }

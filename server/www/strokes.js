@@ -6,6 +6,7 @@
 //                           width w, mirror m (0 none, 1 left and right, 2 both axes), points p = x, y, pressure (0..255), ...
 //   {k:"c", l}              the layer is emptied
 //   {k:"i", src}            a picture becomes ink (data: address)
+//   {k:"t", b, m}            what lies in the box b = x, y, w, h is cut out, of both layers, and laid where the matrix m puts it
 //   {k:"r", ops}            everything so far is replaced by these (a picture was restored)
 // Positions are whole numbers on a square of SIZE; the operations before `index` are in force, those behind it can be redone.
 export const SIZE = 1024, KEEP = "#3347d1"; // KEEP: the colour of marks
@@ -15,6 +16,7 @@ const TOOLS = { ink: ["pen", "eraser"], map: ["keep", "free", "unmark"] };
 const MAX_OPS = 200000, MAX_NUMBERS = 4e6, MAX_PICTURE = 4e6;
 
 const isInt = (v, lo, hi) => Number.isInteger(v) && v >= lo && v <= hi;
+const isList = (v, length, fits) => Array.isArray(v) && v.length === length && v.every(fits);
 const isPicture = (s) => typeof s === "string" && s.length <= MAX_PICTURE && /^data:image\/(png|webp|jpeg);base64,[A-Za-z0-9+/=]+$/.test(s);
 
 // Operations from outside: a fresh copy with nothing but what is described above, or null.
@@ -31,7 +33,10 @@ export function checkOps(list, depth = 0, budget = { n: 0 }) {
 			out.push({ k: "s", l: op.l, t: op.t, w: op.w, m: op.m, p: p.slice() });
 		} else if (op.k === "c" && Object.hasOwn(TOOLS, op.l)) out.push({ k: "c", l: op.l });
 		else if (op.k === "i" && isPicture(op.src)) out.push({ k: "i", src: op.src });
-		else if (op.k === "r") {
+		else if (op.k === "t") {
+			if (!isList(op.b, 4, (v) => isInt(v, 0, SIZE)) || !op.b[2] || !op.b[3] || !isList(op.m, 6, (v) => Number.isFinite(v) && Math.abs(v) < 1e6)) return null;
+			out.push({ k: "t", b: op.b.slice(), m: op.m.slice() });
+		} else if (op.k === "r") {
 			const ops = checkOps(op.ops, depth + 1, budget);
 			if (!ops) return null;
 			out.push({ k: "r", ops });
@@ -45,7 +50,7 @@ export function flatten(ops) {
 	let out = [];
 	for (const op of ops) {
 		if (op.k === "r") out = flatten(op.ops);
-		else if (op.k === "c") out = out.filter((o) => (o.k === "i" ? "ink" : o.l) !== op.l);
+		else if (op.k === "c") out = out.filter((o) => o.k === "t" || (o.k === "i" ? "ink" : o.l) !== op.l);
 		else out.push(op);
 	}
 	return out;
@@ -118,6 +123,20 @@ export function drawStroke(c, op, colour, from = 0, open = false) {
 	c.globalCompositeOperation = "source-over";
 }
 
+// A part of the paper is laid elsewhere; the context's unit may be any part of SIZE.
+function drawMoved(c, { b: [x, y, w, h], m }) {
+	const unit = c.getTransform().a, piece = makeCanvas(1);
+	piece.width = Math.ceil(w * unit);
+	piece.height = Math.ceil(h * unit);
+	piece.getContext("2d").drawImage(c.canvas, x * unit, y * unit, w * unit, h * unit, 0, 0, piece.width, piece.height);
+	c.clearRect(x, y, w, h);
+	c.save();
+	c.imageSmoothingQuality = "high";
+	c.transform(...m);
+	c.drawImage(piece, x, y, w, h);
+	c.restore();
+}
+
 export function drawOp(c, op, layer, colours) {
 	if (op.k === "r") {
 		c.clearRect(0, 0, SIZE, SIZE);
@@ -126,7 +145,8 @@ export function drawOp(c, op, layer, colours) {
 		if (op.l === layer) c.clearRect(0, 0, SIZE, SIZE);
 	} else if (op.k === "i") {
 		if (layer === "ink" && pictures.has(op.src)) c.drawImage(pictures.get(op.src), 0, 0);
-	} else if (op.l === layer) drawStroke(c, op, colours[op.t] || "#000");
+	} else if (op.k === "t") drawMoved(c, op);
+	else if (op.l === layer) drawStroke(c, op, colours[op.t] || "#000");
 }
 
 // All operations of a layer, onto a canvas of any side.

@@ -6,11 +6,14 @@ import { $, $$, complain, press, toast, whisper } from "./dom.js";
 import { page, pad, remember, sketch } from "./state.js";
 import * as store from "./store.js";
 import { inkOnPaper, loadPicture } from "./strokes.js";
+import { t } from "./words.js";
 
 let marks = "free";
 
 export function setTool(name) {
+	pad.selection.drop();
 	pad.tool = name === "guide" ? marks : name;
+	$("paper").classList.toggle("selecting", name === "select");
 	press("tool", name);
 	$("guide-bar").hidden = name !== "guide";
 	$("width").value = pad.widths[pad.widthName];
@@ -24,11 +27,10 @@ export function setWidth(w) {
 	$("width").value = pad.widths[pad.widthName];
 	remember();
 }
-const mirrorNames = ["off", "left and right", "four ways"];
 export function setMirror(m) {
 	pad.mirror = m;
-	$("mirror").ariaLabel = `Mirror: ${mirrorNames[m]}`;
-	$("mirror").title = `Mirror: ${mirrorNames[m]} (M)`;
+	$("mirror").ariaLabel = t("mirror", t(`mirror${m}`));
+	$("mirror").title = `${$("mirror").ariaLabel} (M)`;
 	$("mirror").ariaPressed = String(m > 0);
 	const [upright, level] = $$(".axis");
 	upright.hidden = m < 1;
@@ -38,8 +40,31 @@ export function setPressure(on) {
 	pad.pressure = on;
 	$("pressure").ariaPressed = String(on);
 }
-export const undo = () => { if (sketch.undo()) whisper("Undone"); };
-export const redo = () => { if (sketch.redo()) whisper("Redone"); };
+export function setSmooth(value) {
+	pad.smooth = value;
+	$("smooth").value = value;
+}
+// Once a pen has come, touches are the hand's and move the paper, unless this says otherwise.
+export function setFingers(on) {
+	pad.fingers = on;
+	$("fingers").ariaPressed = String(on);
+}
+pad.addEventListener("pen", () => {
+	$("fingers").hidden = false;
+	setFingers(false);
+});
+pad.zoom.addEventListener("zoom", () => {
+	$("unzoom").hidden = pad.zoom.scale === 1;
+	$("unzoom").textContent = `${pad.zoom.scale.toFixed(1)} ×`;
+});
+// Of the two layers either can be out of sight: the drawing, and the picture under it.
+export function toggleLayer(css, button) {
+	const isShown = button.ariaPressed !== "true";
+	button.ariaPressed = String(isShown);
+	$("paper").querySelector(css).classList.toggle("unseen", !isShown);
+}
+export const undo = () => { if (sketch.undo()) whisper(t("undone")); };
+export const redo = () => { if (sketch.redo()) whisper(t("redone")); };
 export function clearPad() {
 	if (sketch.hasMarks) sketch.push({ k: "c", l: "map" });
 	if (!sketch.isEmpty) sketch.push({ k: "c", l: "ink" });
@@ -61,7 +86,7 @@ pad.addEventListener("mark", () => {
 });
 addEventListener("pagehide", () => store.put("sketch", sketch.toJSON()));
 
-export const drawFirst = () => toast("Draw something first.");
+export const drawFirst = () => toast(t("drawFirst"));
 
 // The drawing cut to its ink, as `--fit ink` does it; marks would not lie on their lines any more.
 export async function fillPaper() {
@@ -71,7 +96,7 @@ export async function fillPaper() {
 		const src = await small((await getJson("/v1/prepare", { method: "POST", json: { sketch: sent, fit: "ink", invert: "no", photo_of_paper: "no" } })).sketch);
 		await loadPicture(src);
 		if (sketch.index === before) sketch.push({ k: "r", ops: [{ k: "i", src }] });
-	} catch (error) { complain(error); }
+	} catch (error) { complain(error, "drawing"); }
 }
 
 export function setTrace(src, opacity = 30) {
@@ -81,6 +106,7 @@ export function setTrace(src, opacity = 30) {
 	if (src) img.src = src;
 	img.style.opacity = opacity / 100;
 	$("trace-bar").hidden = !src;
+	for (const [css, id] of [[".trace", "trace-eye"], [".ink", "ink-eye"]]) if ($(id).ariaPressed !== "true") toggleLayer(css, $(id));
 	$("trace-opacity").value = opacity;
 	$("paper-hint").hidden = !sketch.isEmpty || page.trace !== null;
 	if (page.trace) store.put("trace", page.trace);

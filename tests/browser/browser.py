@@ -16,14 +16,17 @@ import sys
 import time
 import traceback
 
+import tests_app
 import tests_drawing
 import tests_looks
 import tests_outside
 import tests_pictures
-from page import PATIENCE, STALK, Page, start_server
+import tests_tools
+import tests_words
+from page import PATIENCE, STALK, Page, Skipped, start_server
 from webdriver import Browser, wait_for
 
-MODULES = (tests_drawing, tests_pictures, tests_outside, tests_looks)
+MODULES = (tests_drawing, tests_tools, tests_pictures, tests_outside, tests_words, tests_looks, tests_app)
 
 
 def test_server_goes(p, server):
@@ -83,7 +86,7 @@ def main():
     os.makedirs(options.pictures, exist_ok=True)
     found = {n: f for module in MODULES for n, f in vars(module).items()} | {"test_server_goes": test_server_goes}
     tests = [(n, f) for n, f in found.items() if n.startswith("test_") and re.search(options.only, n)]
-    passed, failed, server, browser = 0, [], None, None
+    passed, skipped, failed, server, browser = 0, 0, [], None, None
     try:
         url = options.url
         if not url:
@@ -110,6 +113,9 @@ def main():
                     assert not severe, f"the browser's console: {severe}"
                 passed += 1
                 print(f"ok      {name}  ({time.monotonic() - started:.1f} s)", flush=True)
+            except Skipped as reason:
+                skipped += 1
+                print(f"skipped {name}: {reason}", flush=True)
             except Exception as error:
                 failed.append(name)
                 print(f"FAILED  {name}: {error}", flush=True)
@@ -125,7 +131,7 @@ def main():
         if server and server.poll() is None:
             server.terminate()
             server.wait(30)
-    print(f"{passed} passed, {len(failed)} failed, 0 skipped" + (f": {' '.join(failed)}" if failed else ""))
+    print(f"{passed} passed, {len(failed)} failed, {skipped} skipped" + (f": {' '.join(failed)}" if failed else ""))
     print(f"screenshots: {options.pictures}")
     return 1 if failed or passed == 0 else 0
 

@@ -44,6 +44,10 @@ def png(width, height, pixel, texts=()):
             + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
 
 
+class Skipped(Exception):
+    """What a test needs is not there; says what."""
+
+
 class Page:
     """What a person does on the page, and what can be seen there."""
 
@@ -123,7 +127,15 @@ class Page:
         return self.b.run("return document.querySelectorAll('#entries li').length")
 
     def error(self):
-        return self.b.run("return document.querySelector('#error').textContent")
+        return self.b.run("return [...document.querySelectorAll('.error')].map((e) => e.textContent).join('')")
+
+    def error_at(self, place):
+        return self.b.run("return document.querySelector(`.error[data-at=${arguments[0]}]`).textContent", place)
+
+    def expert(self, on=True):
+        """Raw keys and numbers are shown, or not."""
+        if self.b.run("return document.querySelector('#expert').ariaChecked === 'true'") != on:
+            self.b.run("document.querySelector('#expert').click()")
 
     def wait_entries(self, n):
         def arrived():

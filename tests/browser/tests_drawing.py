@@ -75,6 +75,9 @@ def test_tools(p):
     p.b.click("#clear")
     time.sleep(3.1)  # a touch soon after a pen is taken for the palm of the hand that holds it
     p.b.stroke("#paper", CIRCLE, "touch")
+    assert p.ink()[0] == 0, "the hand beside the pen draws"
+    p.b.click("#fingers")
+    p.b.stroke("#paper", CIRCLE, "touch")
     assert p.ink()[0] > 1000, "touch"
 
 

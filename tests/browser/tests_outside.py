@@ -17,7 +17,7 @@ def test_png_restores_everything(p):
     p.b.stroke("#paper", [(0.3, 0.3), (0.3, 0.7)])
     p.set_value("#lambda", 0.8, "input")
     p.set_value("#seed", "4711")
-    p.b.run("document.querySelector('#more').open = true")
+    p.expert()
     p.set_value("#key-steps", "12")
     p.shot("more-1440")
     p.press_draw()

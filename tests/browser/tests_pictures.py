@@ -2,6 +2,7 @@
 """The picture: candidates, history, exploring, repainting, the drawing laid over it."""
 import os
 import time
+import zipfile
 
 from page import CIRCLE, CONTROL, ENTER, ESCAPE, LEFT, MUSHROOM, PATIENCE, UP
 from webdriver import wait_for
@@ -16,6 +17,7 @@ def test_candidates_scores_history(p):
     p.b.click("#strip li:nth-child(2) button")
     second = wait_for("the second candidate", lambda: (lambda v: v and v["hash"] != first and v["hash"])(p.picture()))
     assert "picture 2" in p.b.run("return document.querySelector('#facts').textContent")
+    p.expert()
     if p.b.run("return !document.querySelector('#score').hidden"):
         p.b.click("#score")
         wait_for("scores", lambda: "text" in p.b.run("return document.querySelector('#facts').textContent") or p.error(), PATIENCE)
@@ -142,3 +144,79 @@ def test_chips_drawing_over_and_reload(p):
     time.sleep(0.5)
     p.fresh(keep=True)
     assert p.picture()["cells"] == shown, "the newest picture is not there after a reload"
+
+
+def test_zip_and_share(p):
+    """All candidates in one file that other programs read; what is shared is what is shown."""
+    p.draw_mushroom()
+    p.set_value("#count", 2)
+    p.set_value("#seed", "5")
+    p.press_draw()
+    p.b.click("#zip-these")
+    path = os.path.join(p.b.downloads, "masksketch.zip")
+    wait_for("the file", lambda: os.path.exists(path))
+    with zipfile.ZipFile(path) as archive:
+        assert archive.testzip() is None
+        assert archive.namelist() == ["mushroom-5.png", "mushroom-5-1.png"], archive.namelist()
+        assert all(b"masksketch-page" in archive.read(name) for name in archive.namelist()), "without the drawing"
+    os.remove(path)
+    p.set_value("#count", 1)
+    p.b.click("#go")
+    p.wait_entries(2)
+    p.b.click("#zip")
+    wait_for("the file", lambda: os.path.exists(path))
+    with zipfile.ZipFile(path) as archive:
+        assert sorted(archive.namelist()) == ["mushroom-5-1.png", "mushroom-5.png", "mushroom-5_2.png"], archive.namelist()
+    p.b.run("document.querySelector('#share').hidden = false; navigator.share = async ({ files }) => { window.shared = [files[0].name, files[0].type, files[0].size > 10000]; }")
+    p.b.click("#share")
+    assert wait_for("sharing", lambda: p.b.run("return window.shared")) == ["mushroom-5.png", "image/png", True]
+
+
+def test_variety(p):
+    """The dial sets the keys that make for variety, where the recipe has them; keys set by hand go before."""
+    p.draw_mushroom()
+    p.set_value("#recipe", "balanced")
+    p.b.run("document.querySelector('#go').scrollIntoView()")
+    own = float(p.b.run_async("return (await (await fetch('/v1/recipes')).json()).recipes.find((r) => r.name === 'balanced').settings.draw.token_temperature"))
+    wanted = {1: {"token_temperature": own / 2}, 3: {}, 4: {"start_temperature": 1, "start_temperature_steps": 3}}
+    for place, keys in wanted.items():
+        p.set_value("#variety", place, "input")
+        p.press_draw()
+        assert p.asked("/v1/draw")[-1]["set"] == keys, (place, p.asked("/v1/draw")[-1]["set"])
+    p.set_value("#variety", 5, "input")
+    p.press_draw()
+    assert p.asked("/v1/draw")[-1]["set"]["schedule"] == "pow2"
+    p.expert()
+    p.set_value("#key-start_temperature", "0.8")
+    p.press_draw()
+    assert p.asked("/v1/draw")[-1]["set"]["start_temperature"] == "0.8"
+
+
+def test_what_is_shown(p):
+    """In the making, the line below tells of the picture that comes, and a download waits for it; raw numbers are for experts."""
+    p.draw_mushroom()
+    p.press_draw()
+    facts = "return document.querySelector('#facts').textContent"
+    assert "mushroom" in p.b.run(facts) and "follows the drawing" in p.b.run(facts), p.b.run(facts)
+    assert "structure" not in p.b.run(facts) and "steps" not in p.b.run(facts)
+    p.expert()
+    assert "structure" in p.b.run(facts) and "steps" in p.b.run(facts)
+    p.fresh(keep=True)
+    assert p.b.run("return !document.querySelector('#more').hidden"), "the expert view is forgotten"
+    p.expert(False)
+    p.choose("apple")
+    p.set_value("#recipe", "thorough")
+    p.set_value("#seed", "77")
+    p.b.click("#go")
+    wait_for("a preview", lambda: p.b.run("return !document.querySelector('.preview').hidden"), PATIENCE)
+    making = p.b.run(facts)
+    assert "apple" in making and "in the making" in making and "77" in making, making
+    p.b.click("#download")
+    path = os.path.join(p.b.downloads, "apple-77.png")
+    wait_for("the picture that was coming", lambda: os.path.exists(path), PATIENCE)
+    assert "in the making" not in p.b.run(facts)
+    p.set_value("#seed", "78")
+    p.b.click("#go")
+    wait_for("a preview", lambda: p.b.run("return !document.querySelector('.preview').hidden"), PATIENCE)
+    p.b.keys(ESCAPE)
+    wait_for("the picture that was there", lambda: "77" in p.b.run(facts))

@@ -16,7 +16,8 @@ for (const [what, bad] of [
   ["no list", {}], ["null", [null]], ["an unknown kind", [{ k: "x" }]], ["an unknown layer", [stroke([1, 1, 1], { l: "constructor" })]],
   ["a tool of another layer", [stroke([1, 1, 1], { t: "free" })]], ["no points", [stroke([])]], ["half a point", [stroke([1, 1])]],
   ["a fraction", [stroke([1, 1.5, 1])]], ["a text for a number", [stroke(["1", 1, 1])]], ["far outside", [stroke([1e6, 1, 1])]],
-  ["too much pressure", [stroke([1, 1, 256])]], ["no width", [stroke([1, 1, 1], { w: 0 })]], ["an unknown mirror", [stroke([1, 1, 1], { m: 3 })]],
+  ["too much pressure", [stroke([1, 1, 256])]], ["no width", [stroke([1, 1, 1], { w: 0 })]], ["a box without width", [{ k: "t", b: [1, 1, 0, 5], m: [1, 0, 0, 1, 0, 0] }]], ["half a matrix", [{ k: "t", b: [1, 1, 5, 5], m: [1, 0, 0] }]],
+  ["an endless matrix", [{ k: "t", b: [1, 1, 5, 5], m: [1, 0, 0, 1, Infinity, 0] }]], ["an unknown mirror", [stroke([1, 1, 1], { m: 3 })]],
   ["a picture from elsewhere", [{ k: "i", src: "https://example.org/a.png" }]], ["an SVG", [{ k: "i", src: "data:image/svg+xml;base64,AAAA" }]],
   ["something bad inside", [{ k: "r", ops: [{ k: "x" }] }]], ["NaN", [stroke([NaN, 1, 1])]],
 ]) check(`${what} is refused`, S.checkOps(bad) === null);
@@ -76,7 +77,7 @@ check(`growing is drawing (${far} pixels differ)`, far < 40);
 // The pad shows what the operations say, however one came there (it draws from copies that lie some operations back).
 const { Pad } = await import("/pad.js");
 const paper = document.createElement("div");
-paper.innerHTML = `<canvas class="ink" width="1024" height="1024"></canvas><canvas class="tint" width="1024" height="1024"></canvas><span class="dot"></span>`;
+paper.innerHTML = `<div class="view"><canvas class="ink" width="1024" height="1024"></canvas><canvas class="tint" width="1024" height="1024"></canvas><span class="frame"></span><span class="dot"></span></div>`;
 const shown = new S.Sketch(), pad = new Pad(paper, shown, () => {});
 const isTrue = (when) => {
   const fresh = S.makeCanvas(1024), ink = pixels(paper.querySelector(".ink")), tint = pixels(paper.querySelector(".tint"));

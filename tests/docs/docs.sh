@@ -31,6 +31,7 @@ reason() {
     "masksketch bench"* | build/bench/*) echo "measures for minutes" ;;
     systemctl*) echo "changes the system" ;;
     "masksketch serve --listen"*) echo "needs an address of another network" ;;
+    "masksketch serve --lan"*) echo "needs a network" ;;
     "masksketch serve --open"*) echo "opens a browser" ;;
     *serve*) command -v curl >/dev/null || echo "needs curl" ;;
     curl* | ID=*) command -v curl >/dev/null || echo "needs curl" ;;

@@ -408,6 +408,18 @@ static void test_lists(void **state) {
   assert_true(json_integer_value(json_object_get(classes, "total")) > 2);
   json_decref(classes);
   EXPECT_PROBLEM(GET(&server, "/v1/classes?limit=0"), 422, "limit");
+  r = GET(&server, "/v1/examples");
+  json_t *examples = reply_json(&r),
+         *example = json_array_get(json_object_get(examples, "examples"), 0);
+  assert_int_equal(json_array_size(json_object_get(examples, "examples")), 12);
+  assert_string_equal(text_of(example, "name"), "apple-pen.png");
+  r = GET(&server, text_of(example, "url"));
+  assert_string_equal(reply_header(&r, "Content-Type"), "image/png");
+  assert_true(r.status == 200 && r.bytes > 1000 && memcmp(r.body, "\x89PNG", 4) == 0);
+  reply_free(&r);
+  json_decref(examples);
+  EXPECT_PROBLEM(GET(&server, "/v1/examples/pear-pen.png"), 404, "pear-pen");
+  EXPECT_PROBLEM(GET(&server, "/v1/examples/..%2f..%2fLICENSE"), 404, "");
   r = GET(&server, "/v1/recipes");
   json_t *recipes = reply_json(&r);
   assert_true(json_array_size(json_object_get(recipes, "recipes")) >= 4);

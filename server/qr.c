@@ -92,6 +92,17 @@ static void put_rings(canvas *c, int row, int column, int radius, unsigned light
   }
 }
 
+/* Where bit i of the format lies: down column 8 round the timing pattern, and along row 8 likewise. */
+static int format_row(int i, int side) {
+  if (i >= 8) return side - 15 + i;
+  return i < 6 ? i : i + 1;
+}
+
+static int format_column(int i, int side) {
+  if (i < 8) return side - 1 - i;
+  return i == 8 ? 7 : 14 - i;
+}
+
 static void put_format(canvas *c, int mask) {
   const int side = c->code.side;
   unsigned rest = LEVEL_L << 3 | (unsigned)mask, bits = rest << 10;
@@ -99,8 +110,8 @@ static void put_format(canvas *c, int mask) {
   bits = (bits | rest) ^ FORMAT_MASK;
   for (int i = 0; i < 15; i++) {
     const bool dark = bits >> i & 1;
-    put(c, i < 6 ? i : i < 8 ? i + 1 : side - 15 + i, 8, dark);
-    put(c, 8, i < 8 ? side - 1 - i : i == 8 ? 7 : 14 - i, dark);
+    put(c, format_row(i, side), 8, dark);
+    put(c, 8, format_column(i, side), dark);
   }
   put(c, side - 8, 8, true); /* always dark */
 }

@@ -57,7 +57,7 @@ draw Zeichnen
 live Live
 liveTip Nach jeder Pause ein schnelles Bild
 picture Bild
-download Herunterladen
+download Sichern
 repaint Übermalen
 explore Erkunden
 score Bewerten
@@ -160,7 +160,7 @@ fit3 folgt der Zeichnung leidlich
 fit4 folgt der Zeichnung genau
 fit5 folgt der Zeichnung sehr genau
 copied Kopiert.
-noCopy Dieser Browser lässt Seiten hier keine Bilder kopieren; Herunterladen geht.
+noCopy Dieser Browser lässt Seiten hier keine Bilder kopieren; Sichern geht.
 forgotten Der Server hat diese Bilder vergessen; zeichne noch einmal, um sie zu bewerten.
 tooLargeText Die Zeichnung ist zu groß für die Datei; das Bild und seine Einstellungen sind darin.
 tooLarge Das Bild hat mehr als 64 MB; nimm ein kleineres.

@@ -152,7 +152,7 @@ def test_hand_beside_the_pen(p):
 
 
 def test_smoothing(p):
-    zigzag = [(0.1 + 0.02 * i, 0.5 + (0.02 if i % 2 else -0.02)) for i in range(40)]
+    zigzag = [(0.08, 0.5)] + [(0.1 + 0.02 * i, 0.5 + (0.04 if i % 2 else -0.04)) for i in range(40)] + [(0.9, 0.5)]
     p.b.stroke("#paper", zigzag)
     left, top, right, bottom = ink_box(p)
     p.b.click("#clear")

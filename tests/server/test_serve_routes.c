@@ -511,7 +511,7 @@ static void test_openapi_names_the_routes(void **state) {
     reply_free(&r);
     count++;
   }
-  assert_int_equal(count, 19);
+  assert_int_equal(count, 21);
   json_decref(document);
 }
 

@@ -6,28 +6,12 @@
 #include "adapters.h"
 #include "masksketch_tools.h"
 
-static char *folder;
 static const char *model_path;
 
-static int make_folder(void **state) {
-  (void)state;
-  folder = test_make_folder();
-  model_path = api_convert(folder, "tiny", NULL);
-  return 0;
-}
-
-static int remove_folder(void **state) {
-  (void)state;
-  test_remove_folder(folder);
-  return 0;
-}
-
-static const char *inside(const char *name) {
-  static char paths[8][700];
-  static int next;
-  char *path = paths[next++ % 8];
-  snprintf(path, sizeof paths[0], "%s/%.300s", folder, name);
-  return path;
+static int set_up(void **state) {
+  int failed = set_up_folder(state);
+  model_path = api_convert(test_folder, "tiny", NULL);
+  return failed;
 }
 
 static msk_status open_with(msk_model **model, const char *path, const msk_adapter_choice *choices,
@@ -73,7 +57,7 @@ static int classes_of(const char *path) {
 
 static void test_weight_0_changes_nothing(void **state) {
   (void)state;
-  const char *path = inside("zero.safetensors");
+  const char *path = in_folder("zero.safetensors");
   adapter_write(path, model_path, "umbrella", 3, 0.3f, ADAPTER_SOUND);
   const msk_adapter_choice nothing = {path, 0}, all = {path, 1};
   for (int p = MSK_PRECISION_FP32; p <= MSK_PRECISION_INT8; p++) {
@@ -85,8 +69,8 @@ static void test_weight_0_changes_nothing(void **state) {
 
 static void test_merged_is_the_same(void **state) {
   (void)state;
-  const char *paths[] = {inside("one.safetensors"), inside("two.safetensors")},
-             *merged = inside("merged.safetensors");
+  const char *paths[] = {in_folder("one.safetensors"), in_folder("two.safetensors")},
+             *merged = in_folder("merged.safetensors");
   adapter_write(paths[0], model_path, "umbrella", 3, 0.3f, ADAPTER_SOUND);
   adapter_write(paths[1], model_path, "boot", 5, 0.2f, ADAPTER_SOUND);
   const msk_adapter_choice choices[] = {{paths[0], 0.5}, {paths[1], -1.25}};
@@ -111,7 +95,7 @@ static void test_classes_and_names(void **state) {
   msk_adapter_info adapter;
   msk_error error = {0};
   int class_id = 0, before = classes_of(model_path);
-  const char *paths[] = {inside("a.safetensors"), inside("b.safetensors")};
+  const char *paths[] = {in_folder("a.safetensors"), in_folder("b.safetensors")};
   adapter_write(paths[0], model_path, "umbrella", 1, 0.1f, ADAPTER_SOUND);
   adapter_write(paths[1], model_path, "boot", 2, 0.1f, ADAPTER_SOUND);
   const msk_adapter_choice choices[] = {{paths[0], 1}, {paths[1], 0.5}};
@@ -149,7 +133,7 @@ static void test_misfits_are_refused(void **state) {
                                                    [ADAPTER_INFINITE] = "infinity",
                                                    [ADAPTER_STRANGE] = "have no place",
                                                    [ADAPTER_NAMELESS] = "name of its class"};
-  const char *path = inside("flawed.safetensors");
+  const char *path = in_folder("flawed.safetensors");
   for (int flaw = ADAPTER_SOUND + 1; flaw < ADAPTER_FLAWS; flaw++) {
     adapter_write(path, model_path, "umbrella", 3, 0.3f, (adapter_flaw)flaw);
     const msk_adapter_choice choice = {path, 1};
@@ -165,7 +149,7 @@ static void test_misfits_are_refused(void **state) {
 /* Every prefix of the header, and every byte of it changed: an error or a model, never a crash. */
 static void test_damage(void **state) {
   (void)state;
-  const char *path = inside("whole.safetensors"), *damaged = inside("damaged.safetensors");
+  const char *path = in_folder("whole.safetensors"), *damaged = in_folder("damaged.safetensors");
   size_t bytes, header = 1200;
   adapter_write(path, model_path, "umbrella", 1, 0.1f, ADAPTER_SOUND);
   uint8_t *whole = test_read_file(path, &bytes);
@@ -185,7 +169,7 @@ static void test_damage(void **state) {
 
 static void test_memory_failures(void **state) {
   (void)state;
-  const char *path = inside("memory.safetensors");
+  const char *path = in_folder("memory.safetensors");
   adapter_write(path, model_path, "umbrella", 2, 0.1f, ADAPTER_SOUND);
   const msk_adapter_choice choice = {path, 1};
   counting_allocator counting;
@@ -210,5 +194,5 @@ int main(void) {
                                      cmocka_unit_test(test_misfits_are_refused),
                                      cmocka_unit_test(test_damage),
                                      cmocka_unit_test(test_memory_failures)};
-  return cmocka_run_group_tests(tests, make_folder, remove_folder);
+  return cmocka_run_group_tests(tests, set_up, tear_down_folder);
 }

@@ -9,20 +9,11 @@
 #include "api.h"
 #include "masksketch_tools.h"
 
-static char *folder;
-
 static int setup(void **state) {
-  (void)state;
-  folder = test_make_folder();
-  api_convert(folder, "tiny", NULL);
-  api_convert(folder, "odd", NULL);
-  return 0;
-}
-
-static int teardown(void **state) {
-  (void)state;
-  test_remove_folder(folder);
-  return 0;
+  int failed = set_up_folder(state);
+  api_convert(test_folder, "tiny", NULL);
+  api_convert(test_folder, "odd", NULL);
+  return failed;
 }
 
 static bool file_exists(const char *path) {
@@ -112,7 +103,7 @@ static int run_cases(const char *set, const char *path, const char *isa, int thr
 
 static void run_set(const char *set, int cases) {
   char path[600];
-  snprintf(path, sizeof path, "%s/%s.safetensors", folder, set);
+  snprintf(path, sizeof path, "%s/%s.safetensors", test_folder, set);
   for (int i = 0; msk_isa_name(i) != NULL; i++) {
     /* The slow reference kernels run on two threads only: that threads change nothing is tested
      * of every kernel set on its own. */
@@ -196,7 +187,7 @@ static void test_traces(void **state) {
   static const char *const sets[] = {"tiny", "odd"};
   for (int i = 0; i < 2; i++) {
     char path[600];
-    snprintf(path, sizeof path, "%s/%s.safetensors", folder, sets[i]);
+    snprintf(path, sizeof path, "%s/%s.safetensors", test_folder, sets[i]);
     msk_model *model = api_open(path, NULL, NULL);
     run_traced(model, sets[i], "masksketch_main", "masksketch", 9);
     run_traced(model, sets[i], "maskgit_main", "maskgit", 6);
@@ -209,7 +200,7 @@ static void test_research(void **state) {
   (void)state;
   char path[600];
   msk_error error = {0};
-  snprintf(path, sizeof path, "%s/tiny.safetensors", folder);
+  snprintf(path, sizeof path, "%s/tiny.safetensors", test_folder);
   msk_model *model = api_open(path, NULL, NULL);
   msk_request request;
   api_ok(msk_request_init(&request, model, MSK_JOB_GENERATE, NULL, &error), &error);
@@ -270,5 +261,5 @@ int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_tiny), cmocka_unit_test(test_odd),
                                      cmocka_unit_test(test_traces),
                                      cmocka_unit_test(test_research)};
-  return cmocka_run_group_tests(tests, setup, teardown);
+  return cmocka_run_group_tests(tests, setup, tear_down_folder);
 }

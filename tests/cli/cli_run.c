@@ -12,19 +12,6 @@
 #include <unistd.h>
 
 run_setting run_with;
-static char *test_folder;
-
-const char *in_folder(const char *format, ...) {
-  static char buffers[16][4096];
-  static int next;
-  char *buffer = buffers[next++ % 16];
-  int used = snprintf(buffer, sizeof buffers[0], "%s/", test_folder);
-  va_list arguments;
-  va_start(arguments, format);
-  vsnprintf(buffer + used, sizeof buffers[0] - (size_t)used, format, arguments);
-  va_end(arguments);
-  return buffer;
-}
 
 /* Tests write to one name again and again, and say so. */
 static bool wants_force(const char *command) {
@@ -204,17 +191,9 @@ static void convert(const char *network, int pixels) {
 }
 
 int set_up_models(void **state) {
-  (void)state;
-  test_folder = test_make_folder();
-  if (test_folder == NULL || getenv("MASKSKETCH_PROGRAM") == NULL) return -1;
+  if (set_up_folder(state) != 0 || getenv("MASKSKETCH_PROGRAM") == NULL) return -1;
   chmod(test_folder, 0755); /* for runs as nobody */
   convert("tiny", 128);
   convert("odd", 80);
   return setenv("MASKSKETCH_MODEL", model_of("tiny"), 1);
-}
-
-int tear_down_models(void **state) {
-  (void)state;
-  test_remove_folder(test_folder);
-  return 0;
 }

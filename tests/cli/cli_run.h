@@ -46,16 +46,13 @@ char *run_on_terminal(const char *term, int *code, const char *const *arguments)
   run_expect(__FILE__, __LINE__, (code), (const char *const[]){__VA_ARGS__, NULL})
 void run_expect(const char *file, int line, int code, const char *const *arguments);
 
-/* A path inside the test's folder, in a buffer that the next 16 calls leave alone. */
-const char *in_folder(const char *format, ...) __attribute__((format(printf, 1, 2)));
 int exists(const char *path);
 int same_bytes(const char *a, const char *b);
 /* How many names of the folder contain `part` ("" counts all). */
 int count_files(const char *folder, const char *part);
 
-/* Group fixtures: a fresh folder, and models of the golden networks in it; MASKSKETCH_MODEL
+/* A group's fixture: set_up_folder(), and models of the golden networks in it; MASKSKETCH_MODEL
  * names the tiny one. */
 int set_up_models(void **state);
-int tear_down_models(void **state);
 const char *model_of(const char *network); /* "tiny" or "odd" */
 #endif

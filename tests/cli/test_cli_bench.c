@@ -238,5 +238,5 @@ int main(void) {
       cmocka_unit_test(test_against),
       cmocka_unit_test(test_refusals),
   };
-  return cmocka_run_group_tests_name("cli bench", tests, set_up_models, tear_down_models);
+  return cmocka_run_group_tests_name("cli bench", tests, set_up_models, tear_down_folder);
 }

@@ -50,5 +50,5 @@ static void test_official(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_official)};
-  return cmocka_run_group_tests_name("cli bench official", tests, set_up_models, tear_down_models);
+  return cmocka_run_group_tests_name("cli bench official", tests, set_up_models, tear_down_folder);
 }

@@ -278,5 +278,5 @@ int main(void) {
                                      cmocka_unit_test(test_cut_off),
                                      cmocka_unit_test(test_hidden_labels),
                                      cmocka_unit_test(test_training)};
-  return cmocka_run_group_tests(tests, set_up_models, tear_down_models);
+  return cmocka_run_group_tests(tests, set_up_models, tear_down_folder);
 }

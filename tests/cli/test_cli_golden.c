@@ -359,5 +359,5 @@ int main(void) {
       cmocka_unit_test(test_pictures),  cmocka_unit_test(test_traces),
       cmocka_unit_test(test_tokenizer), cmocka_unit_test(test_any_size),
       cmocka_unit_test(test_attention)};
-  return cmocka_run_group_tests(tests, set_up_models, tear_down_models);
+  return cmocka_run_group_tests(tests, set_up_models, tear_down_folder);
 }

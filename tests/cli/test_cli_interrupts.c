@@ -169,5 +169,5 @@ int main(void) {
       cmocka_unit_test(test_stopped),     cmocka_unit_test(test_killed),
       cmocka_unit_test(test_no_room),     cmocka_unit_test(test_old_picture_stays),
       cmocka_unit_test(test_full_output), cmocka_unit_test(test_unwritable)};
-  return cmocka_run_group_tests(tests, set_up_models, tear_down_models);
+  return cmocka_run_group_tests(tests, set_up_models, tear_down_folder);
 }

@@ -227,5 +227,5 @@ int main(void) {
       cmocka_unit_test(test_words),        cmocka_unit_test(test_areas),
       cmocka_unit_test(test_inputs),       cmocka_unit_test(test_outputs),
       cmocka_unit_test(test_input_is_kept)};
-  return cmocka_run_group_tests(tests, set_up_models, tear_down_models);
+  return cmocka_run_group_tests(tests, set_up_models, tear_down_folder);
 }

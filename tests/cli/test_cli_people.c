@@ -178,5 +178,5 @@ int main(void) {
       cmocka_unit_test(test_narrow_help),     cmocka_unit_test(test_narrow_progress),
       cmocka_unit_test(test_other_encodings),
   };
-  return cmocka_run_group_tests(tests, set_up_models, tear_down_models);
+  return cmocka_run_group_tests(tests, set_up_models, tear_down_folder);
 }

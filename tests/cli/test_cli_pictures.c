@@ -759,5 +759,5 @@ int main(void) {
                                      cmocka_unit_test(test_class_names),
                                      cmocka_unit_test(test_white),
                                      cmocka_unit_test(test_overflow)};
-  return cmocka_run_group_tests(tests, set_up_models, tear_down_models);
+  return cmocka_run_group_tests(tests, set_up_models, tear_down_folder);
 }

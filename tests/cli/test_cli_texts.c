@@ -292,5 +292,5 @@ int main(void) {
                                      cmocka_unit_test(test_fish),
                                      cmocka_unit_test(test_scripts),
                                      cmocka_unit_test(test_version)};
-  return cmocka_run_group_tests(tests, set_up_models, tear_down_models);
+  return cmocka_run_group_tests(tests, set_up_models, tear_down_folder);
 }

@@ -150,5 +150,5 @@ int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_from_photos_to_a_model),
                                      cmocka_unit_test(test_teach),
                                      cmocka_unit_test(test_bad_specs)};
-  return cmocka_run_group_tests(tests, set_up_models, tear_down_models);
+  return cmocka_run_group_tests(tests, set_up_models, tear_down_folder);
 }

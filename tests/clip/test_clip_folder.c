@@ -8,19 +8,10 @@
 
 enum { DIMENSIONS = 32, IMAGES = 6, PROMPTS = 10 };
 
-static char *folder;
-
 static int setup(void **state) {
-  (void)state;
-  folder = test_make_folder();
-  clip_write(folder, "config.json");
-  return 0;
-}
-
-static int teardown(void **state) {
-  (void)state;
-  test_remove_folder(folder);
-  return 0;
+  int failed = set_up_folder(state);
+  clip_write(test_folder, "config.json");
+  return failed;
 }
 
 static const char *const images[] = {"pp0_gradient_256x256", "pp1_shapes_300x200",
@@ -52,7 +43,7 @@ static void test_cosines(void **state) {
   float pictures[IMAGES * DIMENSIONS], words[PROMPTS * DIMENSIONS], cosines[IMAGES * PROMPTS];
   msk_image loaded[IMAGES];
   int counts[PROMPTS];
-  if (msk_clip_open(&clip, folder, NULL, &error) != MSK_OK) fail_msg("%s", error.message);
+  if (msk_clip_open(&clip, test_folder, NULL, &error) != MSK_OK) fail_msg("%s", error.message);
   msk_clip_get_info(clip, &info);
   assert_int_equal(info.dimensions, DIMENSIONS);
   assert_int_equal(info.text_tokens, CONTEXT);
@@ -84,7 +75,7 @@ static void test_cosines(void **state) {
 static void refuse(const char *said) {
   msk_error error = {0};
   msk_clip *clip = NULL;
-  assert_int_equal(msk_clip_open(&clip, folder, NULL, &error), MSK_ERROR_FILE);
+  assert_int_equal(msk_clip_open(&clip, test_folder, NULL, &error), MSK_ERROR_FILE);
   assert_null(clip);
   if (strstr(error.message, said) == NULL) fail_msg("%s, expected: %s", error.message, said);
 }
@@ -96,26 +87,27 @@ static void test_damage(void **state) {
                                       "model.safetensors"};
   for (size_t i = 0; i < 4; i++) {
     size_t bytes;
-    uint8_t *whole = test_read_file(clip_path(folder, names[i]), &bytes);
-    remove(clip_path(folder, names[i]));
+    uint8_t *whole = test_read_file(clip_path(test_folder, names[i]), &bytes);
+    remove(clip_path(test_folder, names[i]));
     refuse(names[i]);
-    clip_write_text(folder, names[i], "");
+    clip_write_text(test_folder, names[i], "");
     refuse(names[i]);
-    assert_int_equal(msk_file_write(clip_path(folder, names[i]), whole, bytes / 2, NULL), MSK_OK);
+    assert_int_equal(msk_file_write(clip_path(test_folder, names[i]), whole, bytes / 2, NULL),
+                     MSK_OK);
     refuse(names[i]);
-    assert_int_equal(msk_file_write(clip_path(folder, names[i]), whole, bytes, NULL), MSK_OK);
+    assert_int_equal(msk_file_write(clip_path(test_folder, names[i]), whole, bytes, NULL), MSK_OK);
     free(whole);
   }
-  clip_write_text(folder, "config.json", "{\"text_config\": {}}");
+  clip_write_text(test_folder, "config.json", "{\"text_config\": {}}");
   refuse("text_model.embeddings.token_embedding.weight has shape 49408x64, expected 49408x512");
-  clip_write(folder, "config.json");
+  clip_write(test_folder, "config.json");
 }
 
 /* The last bytes of the file hold a half float: as NaN it is refused, and its tensor named. */
 static void test_not_finite(void **state) {
   (void)state;
   size_t bytes;
-  uint8_t *whole = test_read_file(clip_path(folder, "model.safetensors"), &bytes);
+  uint8_t *whole = test_read_file(clip_path(test_folder, "model.safetensors"), &bytes);
   msk_weight_file *file = NULL;
   assert_int_equal(msk_weight_file_parse(&file, whole, bytes, "M", NULL, NULL), MSK_OK);
   const char *last = NULL;
@@ -125,13 +117,13 @@ static void test_not_finite(void **state) {
   }
   assert_non_null(last);
   whole[bytes - 1] = 0x7E;
-  assert_int_equal(msk_file_write(clip_path(folder, "model.safetensors"), whole, bytes, NULL),
+  assert_int_equal(msk_file_write(clip_path(test_folder, "model.safetensors"), whole, bytes, NULL),
                    MSK_OK);
   refuse(last);
   refuse("not finite");
   msk_weight_file_close(file);
   free(whole);
-  clip_write(folder, "config.json");
+  clip_write(test_folder, "config.json");
 }
 
 static msk_status open_and_use(const msk_allocator *allocator) {
@@ -144,7 +136,7 @@ static msk_status open_and_use(const msk_allocator *allocator) {
   msk_clip_options_init(&options);
   options.allocator = allocator;
   options.threads = 2;
-  msk_status status = msk_clip_open(&clip, folder, &options, NULL);
+  msk_status status = msk_clip_open(&clip, test_folder, &options, NULL);
   if (status == MSK_OK) status = msk_clip_embed_texts(clip, &text, 1, vector, NULL, NULL);
   if (status == MSK_OK) status = msk_clip_embed_images(clip, &image, 1, vector, NULL);
   msk_clip_close(clip);
@@ -156,7 +148,7 @@ static void test_memory(void **state) {
   (void)state;
   counting_allocator counting;
   counting_allocator_init(&counting);
-  clip_write_small(folder);
+  clip_write_small(test_folder);
   msk_status status = MSK_ERROR_MEMORY;
   for (long k = 1; status != MSK_OK; k++) {
     counting.calls = 0, counting.fail_at = k;
@@ -165,7 +157,7 @@ static void test_memory(void **state) {
     assert_true(status == MSK_OK || status == MSK_ERROR_MEMORY);
     assert_true(status != MSK_OK || k > 20);
   }
-  clip_write(folder, "config.json");
+  clip_write(test_folder, "config.json");
 }
 
 static void test_arguments(void **state) {
@@ -173,7 +165,7 @@ static void test_arguments(void **state) {
   msk_clip *clip = NULL;
   msk_clip_options options = {0};
   msk_error error = {0};
-  assert_int_equal(msk_clip_open(&clip, folder, &options, &error), MSK_ERROR_ARGUMENT);
+  assert_int_equal(msk_clip_open(&clip, test_folder, &options, &error), MSK_ERROR_ARGUMENT);
   assert_int_equal(msk_clip_open(&clip, NULL, NULL, &error), MSK_ERROR_ARGUMENT);
   assert_int_equal(msk_clip_embed_texts(NULL, NULL, 0, NULL, NULL, &error), MSK_ERROR_ARGUMENT);
   assert_int_equal(msk_clip_embed_images(NULL, NULL, 0, NULL, &error), MSK_ERROR_ARGUMENT);
@@ -184,5 +176,5 @@ int main(void) {
                                      cmocka_unit_test(test_not_finite),
                                      cmocka_unit_test(test_memory),
                                      cmocka_unit_test(test_arguments)};
-  return cmocka_run_group_tests(tests, setup, teardown);
+  return cmocka_run_group_tests(tests, setup, tear_down_folder);
 }

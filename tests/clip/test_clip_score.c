@@ -18,7 +18,7 @@ static int setup(void **state) {
 
 static int teardown(void **state) {
   test_remove_folder(folder);
-  return tear_down_models(state);
+  return tear_down_folder(state);
 }
 
 #define FIRST "tests/golden/clip/preprocess/pp0_gradient_256x256.png"

@@ -31,7 +31,7 @@ static int setup(void **state) {
 
 static int teardown(void **state) {
   msk_clip_close(clip);
-  return tear_down_models(state);
+  return tear_down_folder(state);
 }
 
 static void embed_picture(const char *name, float *vector) {

@@ -11,19 +11,10 @@
 
 enum { SIDE = 64, DIMENSIONS = 32, IMAGES = 6, PROMPTS = 10 };
 
-static char *folder;
-
 static int setup(void **state) {
-  (void)state;
-  folder = test_make_folder();
-  clip_write(folder, "config.json");
-  return 0;
-}
-
-static int teardown(void **state) {
-  (void)state;
-  test_remove_folder(folder);
-  return 0;
+  int failed = set_up_folder(state);
+  clip_write(test_folder, "config.json");
+  return failed;
 }
 
 static const char *const images[] = {
@@ -87,7 +78,8 @@ static msk_clip_towers *towers_open(const struct rig *rig, const char *config_na
   msk_clip_file json = file_load(golden_path("clip/model/%s", config_name));
   if (msk_clip_config_parse(&config, json.bytes, json.byte_count, "config", &error) != MSK_OK)
     fail_msg("%s", error.message);
-  if (msk_weight_file_open(&file, clip_path(folder, "model.safetensors"), NULL, &error) != MSK_OK)
+  if (msk_weight_file_open(&file, clip_path(test_folder, "model.safetensors"), NULL, &error) !=
+      MSK_OK)
     fail_msg("%s", error.message);
   if (msk_clip_towers_load(&towers, rig->device, file, &config, rig->pool, &error) != MSK_OK)
     fail_msg("%s", error.message);
@@ -254,5 +246,5 @@ static void test_config(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_preprocessing),
                                      cmocka_unit_test(test_towers), cmocka_unit_test(test_config)};
-  return cmocka_run_group_tests(tests, setup, teardown);
+  return cmocka_run_group_tests(tests, setup, tear_down_folder);
 }

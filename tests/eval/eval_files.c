@@ -43,7 +43,7 @@ int set_up_eval(void **state) {
   return setenv("MASKSKETCH_MODEL", in_folder("shapes.safetensors"), 1);
 }
 
-int tear_down_eval(void **state) { return tear_down_models(state); }
+int tear_down_eval(void **state) { return tear_down_folder(state); }
 
 const char *golden_judge(void) { return golden_path("judge/judge.safetensors"); }
 

@@ -182,5 +182,5 @@ static int set_up(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_memory), cmocka_unit_test(test_files)};
-  return cmocka_run_group_tests_name("faults", tests, set_up, tear_down_models);
+  return cmocka_run_group_tests_name("faults", tests, set_up, tear_down_folder);
 }

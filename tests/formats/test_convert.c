@@ -15,30 +15,8 @@
 #define TOKENIZER "tests/golden/tiny/tokenizer_imagenet128_checkpoint"
 #define TRANSFORMER "tests/golden/tiny/maskgit_imagenet128_checkpoint"
 
-static char *folder;
-
-static int make_folder(void **state) {
-  (void)state;
-  folder = test_make_folder();
-  return 0;
-}
-
-static int remove_folder(void **state) {
-  (void)state;
-  test_remove_folder(folder);
-  return 0;
-}
-
-static const char *inside(const char *name) {
-  static char paths[64][700];
-  static int next;
-  char *path = paths[next++ % 64];
-  snprintf(path, sizeof paths[0], "%s/%.300s", folder, name);
-  return path;
-}
-
 static const char *text_file(const char *name, const char *text) {
-  const char *path = inside(name);
+  const char *path = in_folder("%s", name);
   assert_int_equal(msk_file_write(path, text, strlen(text), NULL), MSK_OK);
   return path;
 }
@@ -138,7 +116,7 @@ static void golden_checkpoints(void **state) {
              golden_path("%s/maskgit_imagenet%d_checkpoint", models[m].folder, models[m].size));
     for (msk_dtype dtype = MSK_DTYPE_F32; dtype <= MSK_DTYPE_BF16; dtype++) {
       msk_convert_options options =
-          options_for(tokenizer, transformer, inside("golden.safetensors"));
+          options_for(tokenizer, transformer, in_folder("golden.safetensors"));
       options.dtype = dtype;
       convert_well(&options);
       msk_weight_file *a = open_file(tokenizer), *b = open_file(transformer),
@@ -284,21 +262,22 @@ static void open_muse_tokenizers(void **state) {
       muse_name(msk_weight_file_at(source, i)->name, models[m].levels, models[m].blocks, name);
       add_copy(c, i, name, true);
     }
-    write_copy(c, inside("muse.safetensors"));
+    write_copy(c, in_folder("muse.safetensors"));
     const char *transformer =
         golden_path("%s/maskgit_imagenet%d_checkpoint", models[m].folder, models[m].size);
     msk_convert_options direct = options_for(
         golden_path("%s/tokenizer_imagenet%d_checkpoint", models[m].folder, models[m].size),
-        transformer, inside("direct.safetensors"));
+        transformer, in_folder("direct.safetensors"));
     msk_convert_options muse =
-        options_for(inside("muse.safetensors"), transformer, inside("from-muse.safetensors"));
+        options_for(in_folder("muse.safetensors"), transformer, in_folder("from-muse.safetensors"));
     convert_well(&direct);
     convert_well(&muse);
     assert_same_data(direct.output_path, muse.output_path);
     /* a module that open-muse's layout of this size does not have */
     strcpy(c->names[0], "decoder.up.99.block.0.conv1.weight");
-    write_copy(c, inside("strange.safetensors"));
-    muse = options_for(inside("strange.safetensors"), transformer, inside("none.safetensors"));
+    write_copy(c, in_folder("strange.safetensors"));
+    muse =
+        options_for(in_folder("strange.safetensors"), transformer, in_folder("none.safetensors"));
     convert_badly(&muse, "decoder.up.99.block.0.conv1.weight");
     msk_weight_file_close(source);
     free(c);
@@ -312,14 +291,14 @@ static void run_time_files_again(void **state) {
       text_file("classes.txt",
                 "\xEF\xBB\xBFone\r\ntwo, "
                 "deux\nthree\nfour\nfive\nsix\nseven\neight\nnine\nl'\xC3\xA9t\xC3\xA9 \"10\"");
-  msk_convert_options first = options_for(TOKENIZER, TRANSFORMER, inside("first.safetensors"));
+  msk_convert_options first = options_for(TOKENIZER, TRANSFORMER, in_folder("first.safetensors"));
   first.classes_path = classes;
   first.defaults_path =
       text_file("d.json", "{\"licence\":\"MIT\",\"null_class\":3,\"recipe\":{\"steps\":7}}");
   convert_well(&first);
-  msk_convert_options half = options_for(TOKENIZER, TRANSFORMER, inside("half.safetensors")),
+  msk_convert_options half = options_for(TOKENIZER, TRANSFORMER, in_folder("half.safetensors")),
                       again = options_for(first.output_path, first.output_path,
-                                          inside("again.safetensors"));
+                                          in_folder("again.safetensors"));
   half.dtype = again.dtype = MSK_DTYPE_F16;
   convert_well(&half);
   convert_well(&again);
@@ -342,12 +321,12 @@ static void run_time_files_again(void **state) {
       if (strncmp(name, prefix, strlen(prefix)) == 0)
         add_copy(bare[n], i, name + strlen(prefix), false);
     }
-    write_copy(bare[n], inside(n == 0 ? "t0.safetensors" : "t1.safetensors"));
+    write_copy(bare[n], in_folder("%s", n == 0 ? "t0.safetensors" : "t1.safetensors"));
     free(bare[n]);
   }
   msk_weight_file_close(file);
-  msk_convert_options parts =
-      options_for(inside("t0.safetensors"), inside("t1.safetensors"), inside("parts.safetensors"));
+  msk_convert_options parts = options_for(in_folder("t0.safetensors"), in_folder("t1.safetensors"),
+                                          in_folder("parts.safetensors"));
   convert_well(&parts);
   assert_same_data(first.output_path, parts.output_path);
   msk_weight_file_close(source);
@@ -360,12 +339,13 @@ static void class_lists(void **state) {
   static const char *const bad[] = {"a\nb\n", "1\n2\n3\n4\n5\n6\n7\n8\n9\n10\n11\n",
                                     "1\n2\n3\n4\n\n6\n7\n8\n9\n10\n",
                                     "1\n2\n3\n4\n\xFF\n6\n7\n8\n9\n10\n", ""};
-  msk_convert_options options = options_for(TOKENIZER, TRANSFORMER, inside("classes.safetensors"));
+  msk_convert_options options =
+      options_for(TOKENIZER, TRANSFORMER, in_folder("classes.safetensors"));
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
     options.classes_path = text_file("bad.txt", bad[i]);
     convert_badly(&options, "bad.txt");
   }
-  options.classes_path = inside("missing.txt");
+  options.classes_path = in_folder("missing.txt");
   convert_badly(&options, "missing.txt");
   options.classes_path = NULL;
   convert_well(&options);
@@ -395,13 +375,13 @@ static void imagenet_names(void **state) {
     if (tensor->shape[0] == 75)
       tensor->shape[0] = 64 + 1000 + 1, tensor->bytes = tensor->bytes / 75 * 1065;
   }
-  assert_int_equal(msk_safetensors_write(inside("thousand.safetensors"), c->tensors, c->count, NULL,
-                                         0, fill_thousand, c, NULL, NULL),
+  assert_int_equal(msk_safetensors_write(in_folder("thousand.safetensors"), c->tensors, c->count,
+                                         NULL, 0, fill_thousand, c, NULL, NULL),
                    MSK_OK);
   msk_weight_file_close(source);
   free(c);
   msk_convert_options options =
-      options_for(TOKENIZER, inside("thousand.safetensors"), inside("imagenet.safetensors"));
+      options_for(TOKENIZER, in_folder("thousand.safetensors"), in_folder("imagenet.safetensors"));
   convert_well(&options);
   msk_weight_file *file = open_file(options.output_path);
   json_t *names = json_loads(msk_weight_file_metadata(file, "classes"), 0, NULL);
@@ -448,7 +428,8 @@ static void defaults(void **state) {
                                     "{\"recipe\":{\"official.steps\":3}}",
                                     "{\"groups\":0}",
                                     "{\"start_from_sketch\":3}"};
-  msk_convert_options options = options_for(TOKENIZER, TRANSFORMER, inside("defaults.safetensors"));
+  msk_convert_options options =
+      options_for(TOKENIZER, TRANSFORMER, in_folder("defaults.safetensors"));
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
     options.defaults_path = text_file("bad.json", bad[i]);
     msk_error error = {.message = ""};
@@ -475,27 +456,27 @@ static void strangers(void **state) {
   const char *odd_tokenizer = "tests/golden/odd/tokenizer_imagenet80_checkpoint",
              *odd_transformer = "tests/golden/odd/maskgit_imagenet80_checkpoint";
   const char *strided = "tests/golden/strided/tokenizer_imagenet48_checkpoint";
-  msk_convert_options options = options_for(TRANSFORMER, TOKENIZER, inside("none.safetensors"));
+  msk_convert_options options = options_for(TRANSFORMER, TOKENIZER, in_folder("none.safetensors"));
   convert_badly(&options, "exchanged");
-  options = options_for(TOKENIZER, TOKENIZER, inside("none.safetensors"));
+  options = options_for(TOKENIZER, TOKENIZER, in_folder("none.safetensors"));
   convert_badly(&options, "is a tokenizer");
-  options = options_for(TRANSFORMER, TRANSFORMER, inside("none.safetensors"));
+  options = options_for(TRANSFORMER, TRANSFORMER, in_folder("none.safetensors"));
   convert_badly(&options, "is a transformer");
-  options = options_for(odd_tokenizer, TRANSFORMER, inside("none.safetensors"));
+  options = options_for(odd_tokenizer, TRANSFORMER, in_folder("none.safetensors"));
   convert_badly(&options, "Embed_0.word_embeddings.embedding");
-  options = options_for(TOKENIZER, odd_transformer, inside("none.safetensors"));
+  options = options_for(TOKENIZER, odd_transformer, in_folder("none.safetensors"));
   convert_badly(&options, "do not belong together");
-  options = options_for(strided, odd_transformer, inside("none.safetensors"));
+  options = options_for(strided, odd_transformer, in_folder("none.safetensors"));
   convert_badly(&options, "do not belong together");
-  options = options_for(golden_path("MANIFEST.md"), TRANSFORMER, inside("none.safetensors"));
+  options = options_for(golden_path("MANIFEST.md"), TRANSFORMER, in_folder("none.safetensors"));
   convert_badly(&options, "MANIFEST.md");
-  options = options_for(TOKENIZER, inside("missing"), inside("none.safetensors"));
+  options = options_for(TOKENIZER, in_folder("missing"), in_folder("none.safetensors"));
   convert_badly(&options, "missing");
 }
 
 static void bad_options(void **state) {
   (void)state;
-  msk_convert_options options = options_for(TOKENIZER, TRANSFORMER, inside("none.safetensors")),
+  msk_convert_options options = options_for(TOKENIZER, TRANSFORMER, in_folder("none.safetensors")),
                       broken;
   msk_error error;
   assert_int_equal(msk_convert(NULL, &error), MSK_ERROR_ARGUMENT);
@@ -505,9 +486,9 @@ static void bad_options(void **state) {
   assert_int_equal(msk_convert(&broken, &error), MSK_ERROR_ARGUMENT);
   broken = options, broken.dtype = MSK_DTYPE_I8;
   assert_int_equal(msk_convert(&broken, &error), MSK_ERROR_ARGUMENT);
-  broken = options, broken.output_path = inside("no/such/folder.safetensors");
+  broken = options, broken.output_path = in_folder("no/such/folder.safetensors");
   assert_int_equal(msk_convert(&broken, &error), MSK_ERROR_OUTPUT);
-  broken = options, broken.output_path = folder;
+  broken = options, broken.output_path = test_folder;
   assert_int_equal(msk_convert(&broken, &error), MSK_ERROR_OUTPUT);
 }
 
@@ -542,7 +523,7 @@ static void altered(const char *path, size_t tensor, float value, const char *na
 static void wrong_tensors(void **state) {
   (void)state;
   msk_convert_options options =
-      options_for(TOKENIZER, inside("altered.safetensors"), inside("none.safetensors"));
+      options_for(TOKENIZER, in_folder("altered.safetensors"), in_folder("none.safetensors"));
   msk_weight_file *source = open_file(TRANSFORMER);
   size_t query = 0;
   while (strcmp(msk_weight_file_at(source, query)->name,
@@ -569,7 +550,8 @@ static void wrong_tensors(void **state) {
 /* Every allocation refused in turn: a clean error, nothing left in memory or on disk. */
 static void no_memory(void **state) {
   (void)state;
-  msk_convert_options options = options_for(TOKENIZER, TRANSFORMER, inside("memory.safetensors"));
+  msk_convert_options options =
+      options_for(TOKENIZER, TRANSFORMER, in_folder("memory.safetensors"));
   options.classes_path = text_file("ten.txt", "a\nb\nc\nd\ne\nf\ng\nh\ni\nj\n");
   options.defaults_path = text_file("six.json", "{\"recipe\":{\"steps\":6}}");
   for (long k = 1;; k++) {
@@ -592,16 +574,16 @@ static void no_memory(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test_setup_teardown(golden_checkpoints, make_folder, remove_folder),
-      cmocka_unit_test_setup_teardown(open_muse_tokenizers, make_folder, remove_folder),
-      cmocka_unit_test_setup_teardown(run_time_files_again, make_folder, remove_folder),
-      cmocka_unit_test_setup_teardown(class_lists, make_folder, remove_folder),
-      cmocka_unit_test_setup_teardown(imagenet_names, make_folder, remove_folder),
-      cmocka_unit_test_setup_teardown(defaults, make_folder, remove_folder),
-      cmocka_unit_test_setup_teardown(strangers, make_folder, remove_folder),
-      cmocka_unit_test_setup_teardown(bad_options, make_folder, remove_folder),
-      cmocka_unit_test_setup_teardown(wrong_tensors, make_folder, remove_folder),
-      cmocka_unit_test_setup_teardown(no_memory, make_folder, remove_folder),
+      cmocka_unit_test_setup_teardown(golden_checkpoints, set_up_folder, tear_down_folder),
+      cmocka_unit_test_setup_teardown(open_muse_tokenizers, set_up_folder, tear_down_folder),
+      cmocka_unit_test_setup_teardown(run_time_files_again, set_up_folder, tear_down_folder),
+      cmocka_unit_test_setup_teardown(class_lists, set_up_folder, tear_down_folder),
+      cmocka_unit_test_setup_teardown(imagenet_names, set_up_folder, tear_down_folder),
+      cmocka_unit_test_setup_teardown(defaults, set_up_folder, tear_down_folder),
+      cmocka_unit_test_setup_teardown(strangers, set_up_folder, tear_down_folder),
+      cmocka_unit_test_setup_teardown(bad_options, set_up_folder, tear_down_folder),
+      cmocka_unit_test_setup_teardown(wrong_tensors, set_up_folder, tear_down_folder),
+      cmocka_unit_test_setup_teardown(no_memory, set_up_folder, tear_down_folder),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

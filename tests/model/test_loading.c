@@ -7,20 +7,6 @@
 
 #include "networks.h"
 
-static char *folder;
-
-static int setup(void **state) {
-  (void)state;
-  folder = test_make_folder();
-  return 0;
-}
-
-static int teardown(void **state) {
-  (void)state;
-  test_remove_folder(folder);
-  return 0;
-}
-
 static const msk_vqgan_config small_tokenizer = {.stem = 2,
                                                  .filters = 8,
                                                  .levels = 3,
@@ -52,7 +38,7 @@ static msk_status each_maskgit(const void *config, msk_weight_visit *visit, void
 
 static const char *network_path(const char *name) {
   static char path[600];
-  snprintf(path, sizeof path, "%s/%s", folder, name);
+  snprintf(path, sizeof path, "%s/%s", test_folder, name);
   return path;
 }
 
@@ -166,7 +152,7 @@ static void check_damages(const char *source, bool tokenizer, size_t groups) {
   struct rig rig;
   size_t named = 0, tried = 0;
   char path[600];
-  snprintf(path, sizeof path, "%s/damaged", folder);
+  snprintf(path, sizeof path, "%s/damaged", test_folder);
   rig_open(&rig, "ref", 1);
   assert_int_equal(msk_weight_file_open(&file, source, NULL, &error), MSK_OK);
   damaged->file = file;
@@ -414,5 +400,5 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_sizes_are_read), cmocka_unit_test(test_official_sizes),
       cmocka_unit_test(test_damaged_networks), cmocka_unit_test(test_stem)};
-  return cmocka_run_group_tests(tests, setup, teardown);
+  return cmocka_run_group_tests(tests, set_up_folder, tear_down_folder);
 }

@@ -233,7 +233,7 @@ static int tear_down(void **state) {
   int code = serve_stop(&server, SIGTERM);
   for (int i = 0; i < 3; i++) free(bodies[i]);
   free(honest);
-  tear_down_models(state);
+  tear_down_folder(state);
   return code;
 }
 

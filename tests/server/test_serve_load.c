@@ -318,5 +318,5 @@ int main(void) {
       cmocka_unit_test(test_two_hundred_clients),
       cmocka_unit_test(test_kills_while_the_gallery_is_written),
   };
-  return cmocka_run_group_tests(tests, serve_set_up, tear_down_models);
+  return cmocka_run_group_tests(tests, serve_set_up, tear_down_folder);
 }

@@ -23,7 +23,7 @@ static int set_up(void **state) {
 
 static int tear_down(void **state) {
   int code = serve_stop(&server, SIGTERM);
-  tear_down_models(state);
+  tear_down_folder(state);
   return code;
 }
 

@@ -186,3 +186,29 @@ void test_remove_folder(char *path) {
   assert_int_equal(system(command), 0);
   free(path);
 }
+
+char *test_folder;
+
+int set_up_folder(void **state) {
+  (void)state;
+  test_folder = test_make_folder();
+  return 0;
+}
+
+int tear_down_folder(void **state) {
+  (void)state;
+  test_remove_folder(test_folder);
+  return 0;
+}
+
+const char *in_folder(const char *format, ...) {
+  static char buffers[64][4096];
+  static int next;
+  char *buffer = buffers[next++ % 64];
+  int used = snprintf(buffer, sizeof buffers[0], "%s/", test_folder);
+  va_list arguments;
+  va_start(arguments, format);
+  vsnprintf(buffer + used, sizeof buffers[0] - (size_t)used, format, arguments);
+  va_end(arguments);
+  return buffer;
+}

@@ -55,4 +55,11 @@ float test_uniform(uint64_t *state, float minimum, float maximum);
 /* A fresh folder under TMPDIR, removed by test_remove_folder(). */
 char *test_make_folder(void);
 void test_remove_folder(char *path);
+
+/* The folder of a program's tests, with cmocka's fixtures for it. */
+extern char *test_folder;
+int set_up_folder(void **state);
+int tear_down_folder(void **state);
+/* A path inside it, in a buffer that the next 64 calls leave alone. */
+const char *in_folder(const char *format, ...) __attribute__((format(printf, 1, 2)));
 #endif

@@ -240,7 +240,7 @@ bool prompt_class(const msk_model *model, const char *prompt, int *class_id, pro
   }
   msk_error error = {0};
   const char *rest = without_article(prompt);
-  /* which msk_model_class_find() would take for a class */
+  /* a number, which msk_model_class_find() would take for a class */
   bool numeric = rest[strspn(rest, "0123456789 ")] == 0;
   if (!numeric && msk_model_class_find(model, rest, class_id, &error) == MSK_OK) return true;
   if (numeric) snprintf(error.message, sizeof error.message, "a number is no name");

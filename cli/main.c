@@ -19,6 +19,7 @@ const cli_command cli_commands[] = {
     {"Pictures", "replay", "make a picture again from what its PNG says", &replay_usage},
     {"Pictures", "sheet", "join pictures into one", &sheet_usage},
     {"Pictures", "serve", "the sketch pad in the browser, and an HTTP interface", &serve_usage},
+    {"Pictures", "krita", "puts the plug-in for Krita in place", &krita_usage},
     {"Models", "classes", "the class names of a model, searched", &classes_usage},
     {"Models", "info", "what is in a model, a checkpoint or a picture", &info_usage},
     {"Models", "convert", "make a model file from published checkpoints", &convert_usage},

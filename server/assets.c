@@ -26,9 +26,9 @@ static const char *assets_type(const char *name) {
   return NULL;
 }
 
-const asset_file *assets_find(const char *name) {
-  for (int i = 0; i < asset_file_count; i++) {
-    if (strcmp(asset_files[i].name, name) == 0) return &asset_files[i];
+const embedded_file *assets_find(const char *name) {
+  for (int i = 0; i < page_files_count; i++) {
+    if (strcmp(page_files[i].name, name) == 0) return &page_files[i];
   }
   return NULL;
 }
@@ -64,7 +64,7 @@ enum MHD_Result assets_answer(exchange *e) {
              *type = assets_type(name);
   if (type == NULL) return answer_missing(e, e->url);
   if (e->server->config.www != NULL) return answer_from_folder(e, name, type);
-  const asset_file *file = assets_find(name);
+  const embedded_file *file = assets_find(name);
   if (file == NULL) return answer_missing(e, e->url);
   char tag[24];
   snprintf(tag, sizeof tag, "\"%016llx\"", (unsigned long long)hash_of(file->bytes, file->count));

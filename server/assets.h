@@ -6,18 +6,14 @@
 #ifndef SERVER_ASSETS_H
 #define SERVER_ASSETS_H
 
+#include "app/embedded.h"
 #include "exchange.h"
 
-/* Made by embed.awk at build time. */
-typedef struct asset_file {
-  const char *name;
-  const unsigned char *bytes;
-  size_t count;
-} asset_file;
-extern const asset_file asset_files[];
-extern const int asset_file_count;
+/* Made at build time. */
+extern const embedded_file page_files[];
+extern const int page_files_count;
 
 /* GET / and GET /NAME. */
 enum MHD_Result assets_answer(exchange *e);
-const asset_file *assets_find(const char *name);
+const embedded_file *assets_find(const char *name);
 #endif

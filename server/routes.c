@@ -166,6 +166,6 @@ enum MHD_Result route_metrics(exchange *e) {
 }
 
 enum MHD_Result route_openapi(exchange *e) {
-  const asset_file *file = assets_find("openapi.json");
+  const embedded_file *file = assets_find("openapi.json");
   return answer_static(e, 200, "application/json", file->bytes, file->count);
 }

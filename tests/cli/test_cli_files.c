@@ -267,6 +267,34 @@ static void test_training(void **state) {
   assert_true(exists(in_folder("trained")));
 }
 
+/* ---- Krita's plug-in ---- */
+
+/* In place, older files replaced; without --install nothing is written. */
+static void test_krita(void **state) {
+  (void)state;
+  char folder[4096];
+  snprintf(folder, sizeof folder, "%s", in_folder("krita/pykrita"));
+  run_result shown = RUN("krita", folder);
+  assert_int_equal(shown.code, 0);
+  assert_non_null(strstr(shown.out, folder));
+  assert_false(exists(in_folder("krita")));
+  run_free(&shown);
+  EXPECT(0, "krita", "--install", folder);
+  put(in_folder("krita/pykrita/masksketch/client.py"), "mine");
+  EXPECT(0, "krita", "--install", folder);
+  size_t bytes = 0;
+  char *client = (char *)test_read_file(in_folder("krita/pykrita/masksketch/client.py"), &bytes);
+  assert_true(bytes > 1000);
+  assert_memory_equal(client, "# SPDX", 6);
+  free(client);
+  assert_true(exists(in_folder("krita/pykrita/masksketch.desktop")));
+  assert_true(exists(in_folder("krita/pykrita/masksketch/__init__.py")));
+  put(in_folder("file"), "mine");
+  char closed[4096];
+  snprintf(closed, sizeof closed, "%s", in_folder("file/pykrita"));
+  REFUSE(1, "Not a directory", "krita", "--install", closed);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_nothing_is_replaced),
                                      cmocka_unit_test(test_default_names),
@@ -277,6 +305,7 @@ int main(void) {
                                      cmocka_unit_test(test_pipes),
                                      cmocka_unit_test(test_cut_off),
                                      cmocka_unit_test(test_hidden_labels),
-                                     cmocka_unit_test(test_training)};
+                                     cmocka_unit_test(test_training),
+                                     cmocka_unit_test(test_krita)};
   return cmocka_run_group_tests(tests, set_up_models, tear_down_folder);
 }

@@ -41,6 +41,8 @@ static const cli_option rows[] = {
      .help = "open connections at most"},
     {"keep", 0, "SECONDS", CLI_AN_INT(server_config, keep_seconds, 1, 1000000), .initial = "600",
      .help = "how long finished jobs are kept"},
+    {"drain", 0, "SECONDS", CLI_AN_INT(server_config, drain_seconds, 0, 86400), .initial = "0",
+     .help = "on SIGTERM: take no new jobs, and finish those there are for so long at most"},
     {"request-time", 0, "SECONDS", CLI_AN_INT(server_config, request_seconds, 1, 3600),
      .initial = "30", .help = "how long a request may take to arrive, and an answer to be fetched"},
     {"body-limit", 0, "MB", CLI_AN_INT(server_config, body_megabytes, 1, 256), .initial = "24",

@@ -6,6 +6,7 @@
 #include "masksketch_tools.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -263,7 +264,7 @@ bool jobs_submit(jobs *table, job *j, problem *p) {
   const server_config *config = &table->server->config;
   /* before the queue is counted: it takes the place of its older self */
   if (j->live) replace_older(table, j);
-  if (table->stopping) {
+  if (table->stopping || atomic_load(&table->server->draining)) {
     problem_set(p, 503, NULL, "the server is stopping");
   } else if (j->live ? table->live.count >= SERVER_MAX_LIVE
                      : table->ordinary.count >= config->queue) {
@@ -314,9 +315,21 @@ void jobs_gauges(jobs *table, metrics_gauges *gauges) {
   *gauges = (metrics_gauges){.queued = table->ordinary.count,
                              .live = table->live.count,
                              .running = table->running,
-                             .kept_bytes = table->kept_bytes};
+                             .kept_bytes = table->kept_bytes,
+                             .draining = atomic_load(&table->server->draining),
+                             .start_time = table->server->start_time,
+                             .model = &table->server->info};
   for (const job *j = table->all; j != NULL; j = j->link) gauges->finished += has_ended(j);
   pthread_mutex_unlock(&table->lock);
+}
+
+double jobs_idle(jobs *table) {
+  double last = 0;
+  pthread_mutex_lock(&table->lock);
+  const bool idle = table->ordinary.count + table->live.count + table->running == 0;
+  for (const job *j = table->all; j != NULL; j = j->link) last = fmax(last, j->ended);
+  pthread_mutex_unlock(&table->lock);
+  return idle ? server_clock() - last : 0;
 }
 
 /* ---- For workers ---- */

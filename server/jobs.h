@@ -72,6 +72,8 @@ void jobs_delete(jobs *table, job *j);
 void jobs_cancel(jobs *table, job *j, job_reason reason);
 void jobs_expire(jobs *table);
 /* Cancels everything, and wakes everyone who waits. */
+/* Seconds since the last job ended; 0 while one waits or runs. */
+double jobs_idle(jobs *table);
 void jobs_stop(jobs *table);
 void jobs_gauges(jobs *table, metrics_gauges *gauges);
 

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "masksketch_tools.h"
+
 static const char *const stage_names[METRIC_STAGES] = {
     "encode", "targets", "conditional", "structure", "sampling", "decode", "png", "total"};
 static const double bucket_bounds[METRIC_BUCKETS] = {0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60};
@@ -21,12 +23,16 @@ void metrics_add_times(metrics *m, const msk_times *times, double encoding_secon
     atomic_fetch_add(&m->stage_nanoseconds[i], nanoseconds(values[i]));
 }
 
-void metrics_add_job(metrics *m, double wait_seconds, double run_seconds) {
+static void add(metrics_histogram *histogram, double seconds) {
   int bucket = 0;
-  while (bucket < METRIC_BUCKETS && run_seconds > bucket_bounds[bucket]) bucket++;
-  atomic_fetch_add(&m->job_bucket[bucket], 1);
-  atomic_fetch_add(&m->job_nanoseconds, nanoseconds(run_seconds));
-  atomic_fetch_add(&m->wait_nanoseconds, nanoseconds(wait_seconds));
+  while (bucket < METRIC_BUCKETS && seconds > bucket_bounds[bucket]) bucket++;
+  atomic_fetch_add(&histogram->bucket[bucket], 1);
+  atomic_fetch_add(&histogram->nanoseconds, nanoseconds(seconds));
+}
+
+void metrics_add_job(metrics *m, double wait_seconds, double run_seconds) {
+  add(&m->jobs_run, run_seconds);
+  add(&m->jobs_wait, wait_seconds);
 }
 
 static void head(FILE *out, const char *name, const char *kind, const char *help) {
@@ -36,6 +42,37 @@ static void head(FILE *out, const char *name, const char *kind, const char *help
 static void number(FILE *out, const char *name, const char *kind, const char *help, double value) {
   head(out, name, kind, help);
   fprintf(out, "masksketch_%s %.17g\n", name, value);
+}
+
+/* Buckets count all that is not longer, as the format wants it. */
+static void write_histogram(FILE *out, const char *name, const char *help,
+                            metrics_histogram *histogram) {
+  unsigned long long sum = 0;
+  head(out, name, "histogram", help);
+  for (int i = 0; i < METRIC_BUCKETS; i++) {
+    sum += atomic_load(&histogram->bucket[i]);
+    fprintf(out, "masksketch_%s_bucket{le=\"%g\"} %llu\n", name, bucket_bounds[i], sum);
+  }
+  sum += atomic_load(&histogram->bucket[METRIC_BUCKETS]);
+  fprintf(out, "masksketch_%s_bucket{le=\"+Inf\"} %llu\n", name, sum);
+  fprintf(out, "masksketch_%s_sum %.9f\nmasksketch_%s_count %llu\n", name,
+          (double)atomic_load(&histogram->nanoseconds) * 1e-9, name, sum);
+}
+
+/* What runs here: a constant 1 with its facts as labels, and when it began. */
+static void write_program(FILE *out, const metrics_gauges *gauges) {
+  head(out, "build_info", "gauge", "The program and its model.");
+  fprintf(
+      out,
+      "masksketch_build_info{version=\"%s\",isa=\"%s\",precision=\"%s\",model_hash=\"%.16s\"} 1\n",
+      msk_version(), gauges->model->isa, msk_precision_name((int)gauges->model->precision),
+      gauges->model->hash);
+  fprintf(out,
+          "# HELP process_start_time_seconds When the process began, in seconds since 1970.\n"
+          "# TYPE process_start_time_seconds gauge\nprocess_start_time_seconds %.3f\n",
+          gauges->start_time);
+  number(out, "draining", "gauge", "1 while it takes no new jobs and finishes what it has.",
+         gauges->draining);
 }
 
 static void write_jobs(FILE *out, metrics *m, const metrics_gauges *gauges) {
@@ -57,19 +94,8 @@ static void write_jobs(FILE *out, metrics *m, const metrics_gauges *gauges) {
   for (size_t i = 0; i < sizeof outcomes / sizeof outcomes[0]; i++)
     fprintf(out, "masksketch_jobs_total{outcome=\"%s\"} %llu\n", outcomes[i].name,
             atomic_load(outcomes[i].value));
-  head(out, "job_seconds", "histogram", "Time that jobs ran.");
-  unsigned long long sum = 0;
-  for (int i = 0; i < METRIC_BUCKETS; i++) {
-    sum += atomic_load(&m->job_bucket[i]);
-    fprintf(out, "masksketch_job_seconds_bucket{le=\"%g\"} %llu\n", bucket_bounds[i], sum);
-  }
-  sum += atomic_load(&m->job_bucket[METRIC_BUCKETS]);
-  fprintf(out,
-          "masksketch_job_seconds_bucket{le=\"+Inf\"} %llu\nmasksketch_job_seconds_sum "
-          "%.9f\nmasksketch_job_seconds_count %llu\n",
-          sum, (double)atomic_load(&m->job_nanoseconds) * 1e-9, sum);
-  number(out, "job_wait_seconds_total", "counter", "Time that jobs waited before they ran.",
-         (double)atomic_load(&m->wait_nanoseconds) * 1e-9);
+  write_histogram(out, "job_seconds", "Time that jobs ran.", &m->jobs_run);
+  write_histogram(out, "job_wait_seconds", "Time that jobs waited before they ran.", &m->jobs_wait);
 }
 
 static void write_work(FILE *out, metrics *m) {
@@ -101,6 +127,7 @@ char *metrics_text(metrics *m, const metrics_gauges *gauges, size_t *bytes) {
   char *text = NULL;
   FILE *out = open_memstream(&text, bytes);
   if (out == NULL) return NULL;
+  write_program(out, gauges);
   write_jobs(out, m, gauges);
   write_work(out, m);
   write_connections(out, m);

@@ -150,7 +150,10 @@ enum MHD_Result route_recipes(exchange *e) {
 /* ---- For machines ---- */
 
 enum MHD_Result route_health(exchange *e) {
-  static const char good[] = "{\"status\":\"ok\"}";
+  static const char good[] = "{\"status\":\"ok\"}", leaving[] = "{\"status\":\"draining\"}";
+  /* a balancer then sends new work elsewhere, while what is here comes to its end */
+  if (atomic_load(&e->server->draining))
+    return answer_static(e, 503, "application/json", leaving, sizeof leaving - 1);
   return answer_static(e, 200, "application/json", good, sizeof good - 1);
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * serve.c - see serve.h. The order of things: the socket first (so that a taken port is told at
- * once), then model, sessions and HTTP; on SIGTERM or SIGINT jobs stop within a step, who waits
- * gets an answer, and the connections end. */
+ * once), then model, sessions and HTTP; on SIGTERM or SIGINT it drains, where it was told to;
+ * then jobs stop within a step, who waits gets an answer, and the connections end. */
 #include "serve.h"
 
 #include <fcntl.h>
@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "gallery.h"
@@ -25,7 +26,14 @@
 #include "score.h"
 #include "worker.h"
 
-enum { DRAIN_SECONDS = 8, KEY_BYTES = 512, LEAST_KEY = 16, LARGE_BLOCK = 1 << 20, MOST_ARENAS = 4 };
+enum {
+  DRAIN_SECONDS = 8,
+  KEY_BYTES = 512,
+  LEAST_KEY = 16,
+  FETCH_SECONDS = 5, /* in which the last picture is fetched */
+  LARGE_BLOCK = 1 << 20,
+  MOST_ARENAS = 4
+};
 
 /* What has to be undone at the end. */
 typedef struct running {
@@ -168,16 +176,32 @@ static void watched_signals(sigset_t *set) {
   sigaddset(set, SIGINT);
 }
 
-static void run(running *r, const sigset_t *signals) {
-  const struct timespec tick = {0, 500000000};
-  for (;;) {
-    int number = sigtimedwait(signals, NULL, &tick);
-    if (number == SIGTERM || number == SIGINT) return;
-    http_tick(r->http);
-    jobs_expire(r->server.jobs);
-    while (waitpid(-1, NULL, WNOHANG) > 0) { /* the browser's starter */
-    }
+/* Waits for one of them, half a second at most, and does meanwhile what is to be done now and
+ * then. True if one came. */
+static bool tick(running *r, const sigset_t *signals) {
+  const struct timespec half = {0, 500000000};
+  int number = sigtimedwait(signals, NULL, &half);
+  http_tick(r->http);
+  jobs_expire(r->server.jobs);
+  while (waitpid(-1, NULL, WNOHANG) > 0) { /* the browser's starter */
   }
+  return number == SIGTERM || number == SIGINT;
+}
+
+/* No new jobs; those it has are finished and fetched, for `--drain` seconds at most, or until it
+ * is asked a second time. */
+static void drain(running *r, const sigset_t *signals) {
+  const double end = server_clock() + r->server.config.drain_seconds;
+  atomic_store(&r->server.draining, true);
+  while (server_clock() < end && jobs_idle(r->server.jobs) < FETCH_SECONDS) {
+    if (tick(r, signals)) return;
+  }
+}
+
+static void run(running *r, const sigset_t *signals) {
+  while (!tick(r, signals)) {
+  }
+  drain(r, signals);
 }
 
 /* Bodies and pictures are large, and many threads hold them: what one has freed is the system's
@@ -193,7 +217,9 @@ static void return_large_blocks(void) {
 
 msk_status server_run(const server_config *config, msk_error *error) {
   return_large_blocks();
-  running r = {.server = {.config = *config, .body_bytes = (size_t)config->body_megabytes << 20},
+  running r = {.server = {.config = *config,
+                          .body_bytes = (size_t)config->body_megabytes << 20,
+                          .start_time = (double)time(NULL)},
                .listener = {.socket = -1},
                .gallery = -1};
   sigset_t signals, before;

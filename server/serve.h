@@ -16,6 +16,7 @@ typedef struct server_config {
   bool insecure, open_page, quiet;
   int workers, queue, connections;
   int keep_seconds;    /* how long a finished job is kept */
+  int drain_seconds;   /* how long jobs may go on after SIGTERM */
   int request_seconds; /* how long a request may take to arrive, and an answer to leave */
   int body_megabytes;  /* a request's size at most */
 } server_config;

@@ -415,6 +415,39 @@ static void test_ends_cleanly(void **state) {
   close(openai);
 }
 
+/* --drain: the running job goes on to its end and is fetched, new ones are refused, and a balancer
+ * is told; then the server ends long before its time is up. */
+static void test_drains(void **state) {
+  (void)state;
+  served s = SERVE("--quiet", "--drain", "3000");
+  reply r = POST(&s, "/v1/generate", "{\"class\":3,\"steps\":300,\"seed\":5}");
+  assert_int_equal(r.status, 202);
+  char events[256], picture[256];
+  snprintf(events, sizeof events, "%s/events", reply_header(&r, "Location"));
+  snprintf(picture, sizeof picture, "%s/images/0", reply_header(&r, "Location"));
+  reply_free(&r);
+  assert_int_equal(kill(s.pid, SIGTERM), 0);
+  for (int status = 200; status == 200; usleep(20000)) {
+    r = GET(&s, "/healthz");
+    status = r.status;
+    if (status != 200) assert_int_equal(status, 503);
+    reply_free(&r);
+  }
+  EXPECT_PROBLEM(POST(&s, "/v1/generate", "{\"class\":3}"), 503, "stopping");
+  r = GET(&s, "/metrics");
+  assert_non_null(strstr(r.body, "\nmasksketch_draining 1\n"));
+  reply_free(&r);
+  r = GET(&s, events);
+  assert_non_null(strstr(r.body, "event: done"));
+  reply_free(&r);
+  r = GET(&s, picture);
+  assert_int_equal(r.status, 200);
+  reply_free(&r);
+  int code = -1;
+  assert_int_equal(waitpid(s.pid, &code, 0), s.pid);
+  assert_true(WIFEXITED(code) && WEXITSTATUS(code) == 0);
+}
+
 /* systemd's way: descriptor 3 is the listening socket. */
 static void test_socket_is_handed_over(void **state) {
   (void)state;
@@ -489,6 +522,7 @@ int main(void) {
       cmocka_unit_test(test_slow_reader),
       cmocka_unit_test(test_jobs_are_forgotten),
       cmocka_unit_test(test_ends_cleanly),
+      cmocka_unit_test(test_drains),
       cmocka_unit_test(test_socket_is_handed_over),
       cmocka_unit_test(test_gallery),
   };

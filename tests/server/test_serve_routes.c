@@ -433,6 +433,9 @@ static void test_lists(void **state) {
   r = GET(&server, "/metrics");
   assert_non_null(strstr(r.body, "\nmasksketch_jobs_total{outcome=\"done\"} "));
   assert_non_null(strstr(r.body, "\n# TYPE masksketch_job_seconds histogram\n"));
+  assert_non_null(strstr(r.body, "\n# TYPE masksketch_job_wait_seconds histogram\n"));
+  assert_non_null(strstr(r.body, "\nmasksketch_build_info{version=\""));
+  assert_non_null(strstr(r.body, "\nprocess_start_time_seconds 1"));
   reply_free(&r);
 }
 

@@ -62,7 +62,7 @@ class Docker(DockWidget):
         seed_row = QHBoxLayout()
         self.seed = QLineEdit("0")
         self.seed.setToolTip("The same seed makes the same picture")
-        dice = QToolButton(text="🎲")
+        dice = QToolButton(text="new")
         dice.setToolTip("Another seed")
         dice.clicked.connect(self._roll)
         self.keep_seed = QCheckBox("keep", checked=False)

@@ -11,7 +11,7 @@
 #define DECAY 1e-4f
 #define BETA_2 0.98f
 #define COMMITMENT 0.25f
-#define NOISE 0.1              /* on latents, before there are codes */
+#define NOISE 0.1 /* on latents, before there are codes */
 
 enum { STEP_STREAM = 31, CODES_STREAM, START_STREAM, CROPS = 4, EVALUATED = 24, MOST_SEEN = 64 };
 
@@ -85,8 +85,8 @@ size_t msk_picture_trainer_bytes(const msk_picture_plan *plan, const msk_device 
   bool alone = plan->decoder_alone;
   msk_params *params = NULL;
   if (msk_params_create_tokenizer(&params, &plan->config, alone, NULL, NULL) != MSK_OK) return 0;
-  size_t bytes = msk_autoencoder_bytes(params, &plan->config, device, pool, shapes, alone ? 1 : 2,
-                                       alone);
+  size_t bytes =
+      msk_autoencoder_bytes(params, &plan->config, device, pool, shapes, alone ? 1 : 2, alone);
   if (bytes > 0) bytes += msk_course_bytes(params, device, pool);
   msk_params_destroy(params);
   return bytes;

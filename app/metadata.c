@@ -31,54 +31,6 @@ json_t *metadata_settings(const msk_recipe *recipe, msk_job job) {
   return object;
 }
 
-static json_t *recipe_object(const order *o, double guidance) {
-  msk_recipe recipe = o->request.recipe;
-  recipe.guidance = guidance;
-  json_t *object = json_pack("{s:s}", "name", recipe.name),
-         *settings = metadata_settings(&recipe, o->request.job);
-  json_object_update(object, settings);
-  json_decref(settings);
-  return object;
-}
-
-static msk_status add_image(json_t *object, const char *key, const msk_image *image,
-                            msk_error *error) {
-  void *bytes = NULL;
-  size_t byte_count = 0;
-  /* WebP without loss is smaller than PNG, and base64 makes it a third larger again */
-  if (image->pixels == NULL) return MSK_OK;
-  msk_status status =
-      msk_image_encode(image, MSK_FORMAT_WEBP, 0, NULL, 0, &bytes, &byte_count, NULL, error);
-  if (status != MSK_OK) return status;
-  char *text = base64_encode(bytes, byte_count);
-  msk_free(NULL, bytes);
-  if (text == NULL || json_object_set_new(object, key, json_string(text)) != 0)
-    status = app_fail(error, MSK_ERROR_MEMORY, "out of memory for the PNG's text");
-  free(text);
-  return status;
-}
-
-/* What was drawn from: tokens of the sketch, or photo and area. */
-static msk_status add_sources(json_t *object, const order *o, msk_error *error) {
-  if (o->request.job == MSK_JOB_DRAW && o->sketch_tokens != NULL) {
-    json_t *tokens = json_array();
-    for (int i = 0; i < o->info.tokens - 1; i++)
-      json_array_append_new(tokens, json_integer(o->sketch_tokens[i]));
-    json_object_set_new(object, "sketch_tokens", tokens);
-  }
-  /* where it is new alone: PNGs of the other fits keep their bytes */
-  if (o->fit == MSK_FIT_INK)
-    json_object_set_new(object, "fit", json_string(msk_fit_name((int)o->fit)));
-  msk_status status = add_image(object, "lambda_map", &o->lambda_map, error);
-  if (status != MSK_OK || o->request.job != MSK_JOB_EDIT) return status;
-  const msk_box *box = &o->request.edit_box;
-  if (o->mask.pixels == NULL)
-    json_object_set_new(object, "box",
-                        json_pack("[i, i, i, i]", box->top, box->left, box->height, box->width));
-  status = add_image(object, "mask", &o->mask, error);
-  return status == MSK_OK ? add_image(object, "photo", &o->picture, error) : status;
-}
-
 void metadata_add_adapters(json_t *object, const msk_model *model) {
   json_t *list = json_array();
   msk_adapter_info info;
@@ -91,36 +43,10 @@ void metadata_add_adapters(json_t *object, const msk_model *model) {
 
 msk_status metadata_write(char **text, const order *o, int item, double guidance,
                           msk_error *error) {
-  char seed[24];
-  snprintf(seed, sizeof seed, "%llu", (unsigned long long)o->request.seed);
-  json_t *object = json_pack(
-      "{s:s, s:s, s:s, s:{s:s?, s:s?}, s:{s:i, s:s?}, s:s, s:i, s:i, s:s, s:s?, s:s, s:s, s:o}",
-      "program", "masksketch", "version", msk_version(), "job", msk_job_name((int)o->request.job),
-      "model", "name", o->info.name, "hash", o->info.hash, "class", "id", o->request.class_id,
-      "name", msk_model_class_name(o->model, o->request.class_id), "seed", seed, "item", item,
-      "batch", o->request.recipe.official ? o->request.count : 1, "rng",
-      msk_rng_layout_name((int)o->request.rng_layout), "isa", o->info.isa, "precision",
-      msk_precision_name((int)o->info.precision), "decode_precision",
-      msk_precision_name((int)o->info.decode_precision), "recipe", recipe_object(o, guidance));
-  if (object == NULL) return app_fail(error, MSK_ERROR_MEMORY, "out of memory for the PNG's text");
-  metadata_add_adapters(object, o->model);
-  msk_status status = add_sources(object, o, error);
-  char *dumped = status == MSK_OK ? json_dump(object, JSON_COMPACT) : NULL;
-  if (dumped != NULL &&
-      /* a text that could not be read back: without the photo it is still of use */
-      strlen(dumped) > MAX_METADATA_BYTES) {
-    free(dumped);
-    json_object_del(object, "photo");
-    json_object_del(object, "lambda_map");
-    json_object_del(object, "mask");
-    json_object_set_new(object, "incomplete", json_true());
-    dumped = json_dump(object, JSON_COMPACT);
-  }
-  json_decref(object);
-  if (status != MSK_OK) return status;
-  if (dumped == NULL) return app_fail(error, MSK_ERROR_MEMORY, "out of memory for the PNG's text");
-  *text = dumped;
-  return MSK_OK;
+  msk_request request = order_request(o);
+  request.recipe.guidance = guidance;
+  request.guidance_count = request.finish = 0;
+  return msk_request_text(text, &request, o->model, item, o->fit, NULL, error);
 }
 
 /* ---- Reading ---- */

@@ -253,7 +253,7 @@ static msk_status write_picture(const drawing *d, const char *file, const order_
   const char *metadata = d->verbatim != NULL && !d->results->no_metadata ? d->verbatim : text;
   if (status == MSK_OK)
     status = output_picture(file, &p->image, d->results->quality, metadata, error);
-  free(text);
+  msk_free(NULL, text);
   return status;
 }
 

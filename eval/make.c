@@ -104,7 +104,7 @@ static msk_status keep_picture(workshop *w, const order_picture *p, msk_error *e
   msk_status status = eval_results_picture(path, &w->e->results, w->point, error);
   if (status == MSK_OK) status = metadata_write(&text, &w->order, p->item, p->guidance, error);
   if (status == MSK_OK) status = output_picture(path, &p->image, 0, text, error);
-  free(text);
+  msk_free(NULL, text);
   return status;
 }
 

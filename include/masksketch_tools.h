@@ -124,6 +124,14 @@ MSK_API const char *msk_sketch_kind_warning(msk_sketch_kind kind);
 MSK_API msk_status msk_png_text(const void *bytes, size_t byte_count, const char *key, char **value,
                                 const msk_allocator *allocator, msk_error *error);
 
+/* What a PNG says of how it was made, under the key "masksketch": JSON with all that picture `item`
+ * of a request that was run depends on, as `masksketch info` shows it and `masksketch replay` reads
+ * it (docs/commands.md). draw: with picture_tokens, those of the result. A candidate: its guidance
+ * in the recipe, and no guidance_scales. `fit`: how its picture was prepared. *text is allocated. */
+MSK_API msk_status msk_request_text(char **text, const msk_request *request, const msk_model *model,
+                                    int item, msk_fit fit, const msk_allocator *allocator,
+                                    msk_error *error);
+
 /* Reads a whole regular file of at most `limit` bytes; *bytes is allocated. */
 MSK_API msk_status msk_file_read(const char *path, size_t limit, void **bytes, size_t *byte_count,
                                  const msk_allocator *allocator, msk_error *error);

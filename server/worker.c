@@ -112,7 +112,7 @@ static msk_status encode_picture(job_image *made, const worker *w, const order_p
   if (status == MSK_OK && (made->tokens = malloc(n * sizeof *made->tokens)) == NULL)
     status = app_fail(error, MSK_ERROR_MEMORY, "out of memory for a picture's tokens");
   if (status == MSK_OK) memcpy(made->tokens, p->tokens, n * sizeof *made->tokens);
-  free(text);
+  msk_free(NULL, text);
   return status;
 }
 

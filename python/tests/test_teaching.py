@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A class is taught as the command teaches it; a model is trained from a source in Python."""
+
+import numpy as np
+import pytest
+from conftest import SKETCHES, run
+
+from masksketch import ArgumentError, Cancelled, Model, teach, train
+
+MINI = {"steps": 2, "crops": 1, "replay": 2, "batch": 2, "threads": 1}
+
+
+def test_teach(tmp_path):
+    photos = sorted(SKETCHES.glob("*.png"))[:5]
+    phases = []
+    teach(tmp_path / "mine.safetensors", "scribble", photos, on_progress=lambda p: phases.append(p.phase), **MINI)
+    words = [word for name, value in MINI.items() for word in (f"--{name}", value)]
+    run("teach", "default", "--class", "scribble", *photos, *words, "--seed", 1, "--quiet", "-o", tmp_path / "theirs.safetensors")
+    assert (tmp_path / "mine.safetensors").read_bytes() == (tmp_path / "theirs.safetensors").read_bytes()
+    assert {"photos", "replay", "training"} == set(phases)
+    model = Model(adapters=[(tmp_path / "mine.safetensors", 0.5)], threads=1)
+    assert model.draw(photos[0], "scribble", steps=1).metadata["adapters"][0]["weight"] == 0.5
+
+
+def test_teach_stops(tmp_path):
+    def stop(progress):
+        raise Cancelled("enough")
+
+    with pytest.raises(Cancelled):
+        teach(tmp_path / "a.safetensors", "x", sorted(SKETCHES.glob("*.png"))[:5], on_progress=stop, **MINI)
+    assert not (tmp_path / "a.safetensors").exists()
+    with pytest.raises(ArgumentError) as caught:
+        teach(tmp_path / "a.safetensors", "x", [], speed=3)
+    assert caught.value.field == "speed"
+
+
+class Squares:
+    """Two classes, a square in the middle: dark or light."""
+
+    name = "squares"
+    image_size, classes, hands = 128, 2, 1
+
+    def render(self, held_out, index):
+        kind, side, half = index % 2, self.image_size, 20 + index % 17
+        parts = np.zeros((side, side), "u1")
+        parts[64 - half : 64 + half, 64 - half : 64 + half] = 1
+        photo = np.where(parts[..., None] == 1, 40 + 150 * kind, 230).astype("u1").repeat(3, axis=2)
+        edge = parts ^ np.roll(parts, 1, 0) | parts ^ np.roll(parts, 1, 1)
+        return kind, photo, np.where(edge, 0, 255).astype("u1")[None], parts
+
+
+def test_train(small_file, tmp_path):
+    told = []
+
+    def progress(p):
+        told.append(p)
+        if p.step >= 2:
+            raise Cancelled("enough")
+
+    (tmp_path / "work").mkdir()
+    with pytest.raises(Cancelled):
+        train(tmp_path / "model.safetensors", tmp_path / "work", Squares(), tokenizer=small_file, on_progress=progress, layers=1, width=32, heads=2,
+              batch=2, pair_batch=1, sequences=1000, objects=8, held_out_objects=4, first_objects=4, threads=1)
+    assert told[-1].step >= 2 and told[-1].all_sequences == 1000
+    assert list((tmp_path / "work").iterdir())
+
+
+def test_a_source_that_fails(small_file, tmp_path):
+    class Broken(Squares):
+        def render(self, held_out, index):
+            raise OSError("the disk is gone")
+
+    (tmp_path / "work").mkdir()
+    with pytest.raises(OSError, match="the disk is gone"):
+        train(tmp_path / "model.safetensors", tmp_path / "work", Broken(), tokenizer=small_file, layers=1, width=32, heads=2, batch=2, objects=8,
+              held_out_objects=4, first_objects=4, sequences=1000, threads=1)

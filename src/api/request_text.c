@@ -53,8 +53,9 @@ static void add_adapters(writer *w) {
   json_t *list = msk_model_adapter(w->model, 0, &info) ? json_array() : NULL;
   if (list == NULL) return;
   for (int i = 0; msk_model_adapter(w->model, i, &info); i++)
-    append(w, list, json_pack("{s:s, s:s, s:f}", "file", info.file, "hash", info.hash, "weight",
-                              info.weight));
+    append(
+        w, list,
+        json_pack("{s:s, s:s, s:f}", "file", info.file, "hash", info.hash, "weight", info.weight));
   put(w, w->object, "adapters", list);
 }
 

@@ -26,7 +26,7 @@ def declarations(folder: Path) -> str:
     limits = dict(re.findall(r"^#define (MSK_\w+) \(?(-?\d+)\)?\s*$", text, flags=re.M))
     text = re.sub(r"^#ifdef __cplusplus.*?^#endif", "", text, flags=re.S | re.M)
     text = re.sub(r"^\s*#.*$", "", text, flags=re.M).replace("MSK_API ", "")
-    text = re.sub(r"\[(MSK_\w+)\]", lambda found: f"[{limits[found[1]]}]", text)
+    text = re.sub(r"\[(MSK_\w+)\]", lambda found: f"[{limits.get(found[1], found[1])}]", text)
     return "".join(f"#define {name} {value}\n" for name, value in limits.items()) + text
 
 

@@ -29,15 +29,27 @@ static bool is_there(char path[MAX_PATH_BYTES], const char *prefix, const char *
   return length < MAX_PATH_BYTES && access(path, F_OK) == 0;
 }
 
+bool model_path_user_folder(char folder[MAX_PATH_BYTES]) {
+  const char *data = getenv("XDG_DATA_HOME"), *home = getenv("HOME");
+  int length = -1;
+  /* a relative one is to be ignored, says the specification */
+  if (data != NULL && *data == '/')
+    length = snprintf(folder, MAX_PATH_BYTES, "%s/masksketch/models/", data);
+  else if (home != NULL && *home == '/')
+    length = snprintf(folder, MAX_PATH_BYTES, "%s/.local/share/masksketch/models/", home);
+  return length > 0 && length < MAX_PATH_BYTES;
+}
+
 /* Folder `index` of those where models are, with its slash: installed (bin beside share), beside
- * the program, in the source tree (build/cli below it), where packagers said, here. False past the
- * last. */
+ * the program, in the source tree (build/cli below it), where packagers said, here, the user's own.
+ * False past the last. */
 static bool model_folder(char folder[MAX_PATH_BYTES + 32], int index) {
   static const char *const beside_program[] = {"../share/masksketch/models/", "models/",
                                                "../../models/"};
   static const char *const others[] = {MASKSKETCH_MODEL_FOLDER "/", "models/"};
   char program[MAX_PATH_BYTES];
-  if (index >= 5) return false;
+  if (index == 5) return model_path_user_folder(folder);
+  if (index > 5) return false;
   program_folder(program);
   snprintf(folder, MAX_PATH_BYTES + 32, "%s%s", index < 3 ? program : "",
            index < 3 ? beside_program[index] : others[index - 3]);
@@ -89,6 +101,13 @@ static bool find_model(char path[MAX_PATH_BYTES], const char *name) {
     if (find_named(path, folder, name)) return true;
   }
   return false;
+}
+
+msk_status model_path_find_manifest(char path[MAX_PATH_BYTES], msk_error *error) {
+  if (find_in_folders(path, "manifest.json")) return MSK_OK;
+  return app_fail(error, MSK_ERROR_FILE,
+                  "there is no models/manifest.json beside the default model: name a list of "
+                  "models with --manifest");
 }
 
 msk_status model_path_find_clip(char path[MAX_PATH_BYTES], const char *given, msk_error *error) {

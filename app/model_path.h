@@ -2,7 +2,7 @@
  *
  * model_path.h - which model file is meant: --model PATH|NAME, else $MASKSKETCH_MODEL, else the
  * default model, which is looked for where the program was installed, in its build folder's
- * source tree, and in the working directory's models/. */
+ * source tree, in the working directory's models/, and where `masksketch pull` puts models. */
 #ifndef APP_MODEL_PATH_H
 #define APP_MODEL_PATH_H
 
@@ -36,6 +36,11 @@ typedef struct model_choice {
 
 /* Finds and opens it; warnings go to standard error. */
 msk_status model_path_open(msk_model **model, const model_choice *choice, msk_error *error);
+/* Where models that were pulled are, with its slash: masksketch/models/ in $XDG_DATA_HOME, or in
+ * ~/.local/share. False where there is neither, or the name is too long. */
+bool model_path_user_folder(char folder[MAX_PATH_BYTES]);
+/* The list of models that can be pulled, beside the default model. */
+msk_status model_path_find_manifest(char path[MAX_PATH_BYTES], msk_error *error);
 /* The folder of a CLIP: as given, else models/clip beside the default model. */
 msk_status model_path_find_clip(char path[MAX_PATH_BYTES], const char *given, msk_error *error);
 /* The folder of the drawings that come with the program; false where there is none. */

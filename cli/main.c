@@ -22,6 +22,7 @@ const cli_command cli_commands[] = {
     {"Pictures", "krita", "puts the plug-in for Krita in place", &krita_usage},
     {"Models", "classes", "the class names of a model, searched", &classes_usage},
     {"Models", "info", "what is in a model, a checkpoint or a picture", &info_usage},
+    {"Models", "pull", "download published checkpoints, checked, and convert them", &pull_usage},
     {"Models", "convert", "make a model file from published checkpoints", &convert_usage},
     {"Models", "teach", "add a class to a model, from pictures of it", &teach_usage},
     {"Models", "train", "a model of one's own, from a spec", &train_usage},

@@ -132,6 +132,8 @@ MSK_API msk_status msk_request_text(char **text, const msk_request *request, con
                                     int item, msk_fit fit, const msk_allocator *allocator,
                                     msk_error *error);
 
+/* SHA-256 of a regular file of any size, as 64 lower-case hexadecimal digits. */
+MSK_API msk_status msk_file_hash(char hash[65], const char *path, msk_error *error);
 /* Reads a whole regular file of at most `limit` bytes; *bytes is allocated. */
 MSK_API msk_status msk_file_read(const char *path, size_t limit, void **bytes, size_t *byte_count,
                                  const msk_allocator *allocator, msk_error *error);

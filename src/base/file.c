@@ -17,6 +17,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/sha256.h"
 #include "masksketch_tools.h"
 
 enum { LARGEST_TRANSFER = 1 << 30, NAME_ATTEMPTS = 16 };
@@ -119,6 +120,30 @@ msk_status msk_file_read(const char *path, size_t limit, void **bytes, size_t *b
   memory[size] = 0; /* text can be used as a string */
   *bytes = memory;
   *byte_count = size;
+  return MSK_OK;
+}
+
+msk_status msk_file_hash(char hash[65], const char *path, msk_error *error) {
+  int fd = -1;
+  size_t size = 0, done = 0, got = 1;
+  uint8_t piece[1 << 16];
+  msk_sha256 sum;
+  msk_status status = open_regular(path, &fd, &size, error);
+  if (status != MSK_OK) return status;
+  msk_sha256_begin(&sum);
+  for (; done < size && got > 0; done += got) {
+    const size_t wanted = size - done < sizeof piece ? size - done : sizeof piece;
+    if (!read_fully(fd, piece, wanted, &got)) {
+      status = msk_fail(error, MSK_ERROR_FILE, "cannot read %s: %s", path, strerror(errno));
+      break;
+    }
+    msk_sha256_add(&sum, piece, got);
+  }
+  close(fd);
+  if (status != MSK_OK) return status;
+  if (done != size)
+    return msk_fail(error, MSK_ERROR_FILE, "%s became shorter while it was read", path);
+  msk_sha256_end(&sum, hash);
   return MSK_OK;
 }
 

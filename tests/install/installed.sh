@@ -18,7 +18,7 @@ failed=0
 wrong() { echo "installed: $*" >&2; failed=1; }
 
 same_file() { cmp -s "$root/$1" "$2" || wrong "$2 is not $1"; }
-for file in models/default.safetensors models/README.md models/clip/model.safetensors models/clip/README.md models/clip/LICENSE.vocab data/README.md; do
+for file in models/default.safetensors models/README.md models/manifest.json models/clip/model.safetensors models/clip/README.md models/clip/LICENSE.vocab data/README.md; do
   same_file "$file" "$share/$file"
 done
 same_file training/judge/judge.safetensors "$share/models/judge.safetensors"

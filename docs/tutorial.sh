@@ -10,7 +10,7 @@ mkdir -p "$out"
 for drawing in apple-pen bird-marker car-pencil chair-pencil fish-thin house-photographed lamp-thin mushroom-chalk teapot-pen tree-chalk; do
   sketch=$(ls demo/sketches/$drawing.*)
   rm -f "$out/$drawing.webp"
-  "$program" draw "$sketch" --class "${drawing%%-*}" --seed 3 --quality 70 --quiet -o "$out/$drawing.webp"
+  "$program" draw "$sketch" --class "${drawing%%-*}" --seed 3 --quality 90 --quiet -o "$out/$drawing.webp"
 done
 
 # One drawing, three pictures, alike and different: --sheet puts the drawing before them.

@@ -12,7 +12,9 @@ enum { VOCABULARY = CODES + LABELS + 1 + ALL_HANDS + 1, RECORDS = 8 };
 
 static void read_stage(train_spec *spec, int index) {
   const msk_train_options *o = &spec->options;
-  if (train_spec_stage(spec, index, NULL) != MSK_OK || training_check_options(o, NULL) != MSK_OK)
+  msk_error error;
+  if (train_spec_stage(spec, index, &error) != MSK_OK ||
+      training_check_options(o, &error) != MSK_OK)
     return;
   const double examples = 2.0 * (double)o->objects + (double)o->sequences * o->batch;
   if (!(examples < (double)(SIZE_MAX / 4)) || o->structure_layer_count > MSK_MAX_LAYERS) abort();
@@ -23,9 +25,10 @@ static void read_spec(const uint8_t *bytes, size_t count) {
   static char folder[] = "/tmp/fuzz-training-XXXXXX";
   static train_spec spec;
   char path[64];
+  msk_error error;
   int file = fuzz_file(path, bytes, count);
   if (strchr(folder, 'X') != NULL && mkdtemp(folder) == NULL) abort();
-  if (train_spec_open(&spec, path, NULL) == MSK_OK) {
+  if (train_spec_open(&spec, path, &error) == MSK_OK) {
     json_object_set_new(spec.object, "work", json_string(folder));
     json_object_del(spec.object, "photos");
     for (int i = 0; i < spec.stage_count; i++) read_stage(&spec, i);

@@ -74,7 +74,7 @@ static void find_tint(int tint[2], const uint8_t colour[3]) {
   tint[1] = 1000 * colour[2] / sum;
 }
 
-static int compare_ints(const void *left, const void *right) {
+int msk_compare_ints(const void *left, const void *right) {
   const int *a = left, *b = right;
   return (*a > *b) - (*a < *b);
 }
@@ -87,7 +87,7 @@ static bool has_one_tint(const msk_ground *ground) {
     find_tint(tint, ground->colours[i]);
     for (int k = 0; k < 2; k++) tints[k][i] = sorted[k][i] = tint[k];
   }
-  for (int k = 0; k < 2; k++) qsort(sorted[k], CELLS, sizeof sorted[k][0], compare_ints);
+  for (int k = 0; k < 2; k++) qsort(sorted[k], CELLS, sizeof sorted[k][0], msk_compare_ints);
   for (int i = 0; i < CELLS; i++) {
     alike += abs(tints[0][i] - sorted[0][CELLS / 2]) <= 30 &&
              abs(tints[1][i] - sorted[1][CELLS / 2]) <= 30;

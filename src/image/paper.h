@@ -37,6 +37,10 @@ bool msk_paper_is_written_light(const msk_image *sketch);
 /* Brings paper of this colour to white, in place. */
 void msk_paper_level(msk_image *sketch, const uint8_t colour[3]);
 
+/* Covers a dark table round a photographed sheet with the sheet's colour, in place; *found tells
+ * whether there was one. Errors: MSK_ERROR_MEMORY. */
+msk_status msk_table_remove(bool *found, msk_image *sketch, const msk_allocator *allocator,
+                            msk_error *error);
 /* Takes ruled lines, squares and dots off a sketch that is dark on light, in place; *found tells
  * whether there were any (the picture is untouched otherwise). Lines count as ruling where at
  * least five of them run straight through the whole picture, parallel and evenly spaced, at any
@@ -56,5 +60,6 @@ static inline int msk_paper_relative(int difference, int paper) {
 }
 /* For qsort(). */
 int msk_compare_doubles(const void *left, const void *right);
+int msk_compare_ints(const void *left, const void *right);
 
 #endif

@@ -112,9 +112,11 @@ static bool reaches_edges(const view *v, const ruled_line *line) {
   return 3 * hits[0] >= columns[0] && 3 * hits[1] >= columns[1];
 }
 
+/* Long and without gaps comes first: at the picture's edge a short slant one crosses a line that is
+ * there, with as few gaps. */
 static int compare_lines(const void *left, const void *right) {
   const ruled_line *a = left, *b = right;
-  double x = (double)a->votes / a->chord, y = (double)b->votes / b->chord;
+  double x = (double)a->votes * a->votes / a->chord, y = (double)b->votes * b->votes / b->chord;
   return (x < y) - (x > y);
 }
 
@@ -256,6 +258,31 @@ static void add_corners(view *v, double gap) {
   }
 }
 
+static int compare_offsets(const void *left, const void *right) {
+  const ruled_line *a = left, *b = right;
+  return (a->offset > b->offset) - (a->offset < b->offset);
+}
+
+/* Lines that run along a stroke are no ridges there, and may have too few votes: between two that
+ * are twice, three times, ... the gap apart there are others. */
+static void add_between(view *v, double gap) {
+  int count = v->line_count;
+  qsort(v->lines, (size_t)count, sizeof *v->lines, compare_offsets);
+  for (int i = 0; i + 1 < count; i++) {
+    const ruled_line *a = &v->lines[i], *b = &v->lines[i + 1];
+    double wide = b->offset - a->offset;
+    int parts = (int)lround(wide / gap);
+    if (fabs(wide / gap - parts) > 0.15 * parts) continue;
+    for (int k = 1; k < parts && v->line_count < MOST_LINES; k++) {
+      ruled_line line = *a;
+      line.offset += wide * k / parts;
+      line.slope += (b->slope - a->slope) * k / parts;
+      refine(v, &line);
+      v->lines[v->line_count++] = line;
+    }
+  }
+}
+
 static uint8_t *sample(const view *v, int x, int y) {
   return v->image->pixels + (size_t)x * v->along + (size_t)y * v->down;
 }
@@ -295,6 +322,16 @@ static bool is_solid(const view *v, const ruled_line *line) {
   return 5 * light >= 2 * dark;
 }
 
+/* The middle one of the lines' contrasts in each channel. */
+static void find_usual(const view *v, int usual[3]) {
+  for (int c = 0; c < 3; c++) {
+    int contrasts[MOST_LINES];
+    for (int i = 0; i < v->line_count; i++) contrasts[i] = line_contrast(v, &v->lines[i], c, 50);
+    qsort(contrasts, (size_t)v->line_count, sizeof *contrasts, msk_compare_ints);
+    usual[c] = contrasts[v->line_count / 2];
+  }
+}
+
 /* Whether most lines are as a printer makes them. */
 static bool are_printed(const view *v) {
   int count = 0;
@@ -320,10 +357,13 @@ static void erase_column(view *v, int x, int middle, const int deepest[3]) {
   }
 }
 
-static void erase_line(view *v, const ruled_line *line) {
+/* usual: what lines have, for one that runs along a stroke seems lighter than it is. */
+static void erase_line(view *v, const ruled_line *line, const int usual[3]) {
   int deepest[3];
-  for (int c = 0; c < 3; c++)
-    deepest[c] = line_contrast(v, line, c, 50) * 3 / 2 + 4 * LEAST_CONTRAST;
+  for (int c = 0; c < 3; c++) {
+    int own = line_contrast(v, line, c, 50);
+    deepest[c] = (own > usual[c] ? own : usual[c]) * 3 / 2 + 4 * LEAST_CONTRAST;
+  }
   for (int x = 0; x < v->width; x++) {
     int middle = middle_of(v, line, x);
     if (middle > -v->reach && middle < v->height + v->reach) erase_column(v, x, middle, deepest);
@@ -387,11 +427,16 @@ static bool remove_family(view *v, bool standing, bool crossing) {
   double gap = find_gap(v, &even);
   for (int i = 0; i < v->line_count; i++) refine(v, &v->lines[i]);
   bool found = even && are_printed(v);
-  if (found) add_corners(v, gap);
+  int usual[3] = {0};
+  if (found) {
+    find_usual(v, usual);
+    add_between(v, gap);
+    add_corners(v, gap);
+  }
   for (int i = 0; i < v->line_count; i++) {
     bool through = crossing && v->lines[i].votes * 100 >= v->lines[i].chord * 85;
     if (!found && !through) continue;
-    erase_line(v, &v->lines[i]);
+    erase_line(v, &v->lines[i], usual);
   }
   if (found) erase_edges(v);
   return found;

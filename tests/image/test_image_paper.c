@@ -4,6 +4,7 @@
  * squared and dotted paper, transparency; small drawings; pictures that are no drawings. The
  * house of drawn.h is drawn on all of them, so that its lines are known. */
 #include "drawn.h"
+#include "image/paper.h"
 #include "masksketch_tools.h"
 
 #include <math.h>
@@ -154,16 +155,130 @@ static const ruling rulings[] = {
 static void ruling_is_no_ink(void **state) {
   (void)state;
   for (size_t i = 0; i < sizeof rulings / sizeof *rulings; i++) {
-    for (int photo = 0; photo < 2; photo++) {
-      msk_image in = drawing(800, 800, 0.02, i % 2 ? 255 : 242, 30);
-      rule(&in, rulings[i]);
+    msk_image in = drawing(800, 800, 0.02, i % 2 ? 255 : 242, 30);
+    rule(&in, rulings[i]);
+    for (int photo = 0; photo < 2; photo++)
       expect_house(&in, 0.02, (msk_photo)photo, 0.75, "ruled paper");
-      if (i % 3 == 1) {
-        photograph(&in, (camera){0.25, 0.35, 0.25, 2.5}, i);
+    if (i % 3 == 1) {
+      photograph(&in, (camera){0.25, 0.35, 0.25, 2.5}, i);
+      for (int photo = 0; photo < 2; photo++)
         expect_house(&in, 0.02, (msk_photo)photo, 0.75, "ruled paper, photographed");
-      }
-      msk_image_free(&in);
     }
+    msk_image_free(&in);
+  }
+}
+
+/* Along the floor and the roof of the house a line is no ridge, and is known from its neighbours. */
+static void ruling_along_a_stroke_is_no_ink(void **state) {
+  (void)state;
+  static const struct {
+    int side, spacing, thickness, first, grey;
+  } cases[] = {{600, 32, 2, 5, 90},   {600, 32, 3, 21, 110}, {700, 40, 2, 25, 100},
+               {900, 32, 2, 5, 170},  {700, 32, 2, 13, 120}, {530, 27, 2, 4, 80},
+               {800, 35, 3, 20, 140}, {640, 24, 1, 19, 130}};
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    msk_image in = drawing(cases[i].side, cases[i].side, 0.02, 255, 30);
+    for (int y = cases[i].first; y < in.height; y++) {
+      if ((y - cases[i].first) % cases[i].spacing >= cases[i].thickness) continue;
+      for (int k = 0; k < 3 * in.width; k++) {
+        uint8_t *p = pixel(&in, 0, y) + k;
+        *p = (uint8_t)(*p * cases[i].grey / 255);
+      }
+    }
+    expect_house(&in, 0.02, AUTO, 0.75, "a line along a stroke");
+    msk_image_free(&in);
+  }
+}
+
+/* ---- What a sheet lies on ---- */
+
+typedef struct lying {
+  int width, height;
+  double part, left, top, degrees; /* the sheet's side and middle in parts of the width */
+  int table[3];
+} lying;
+
+/* Where a pixel lies on the sheet, in parts of its side. */
+static void place_on_sheet(const lying *l, double x, double y, double at[2]) {
+  double turn = l->degrees * 3.14159265358979 / 180, dx = x / l->width - l->left,
+         dy = y / l->width - l->top;
+  at[0] = (dx * cos(turn) + dy * sin(turn)) / l->part + 0.5;
+  at[1] = (dy * cos(turn) - dx * sin(turn)) / l->part + 0.5;
+}
+
+static bool on_sheet(const double at[2]) {
+  return at[0] >= 0 && at[0] <= 1 && at[1] >= 0 && at[1] <= 1;
+}
+
+static msk_image lay(const lying *l) {
+  msk_image image = blank(l->width, l->height, 235);
+  uint64_t random = 6;
+  for (int y = 0; y < l->height; y++) {
+    for (int x = 0; x < l->width; x++) {
+      double at[2], grain = (double)test_uniform(&random, 0.8f, 1.2f);
+      place_on_sheet(l, x + 0.5, y + 0.5, at);
+      double covered = on_sheet(at) ? ink(at[0], at[1], 0.02, l->part * l->width) : 0;
+      for (int c = 0; c < 3; c++)
+        pixel(&image, x, y)[c] =
+            (uint8_t)(on_sheet(at) ? 235 - 200 * covered : grain * l->table[c]);
+    }
+  }
+  photograph(&image, (camera){0.2, 0, 1, 3}, 3);
+  return image;
+}
+
+static void a_table_is_no_ink(void **state) {
+  (void)state;
+  static const lying cases[] = {{900, 900, 0.8, 0.5, 0.5, 0, {70, 45, 30}},
+                                {900, 800, 0.7, 0.5, 0.45, 6, {40, 40, 45}},
+                                {1100, 900, 0.72, 0.6, 0.42, -11, {60, 70, 50}},
+                                {700, 700, 0.9, 0.55, 0.55, 2, {30, 25, 25}}};
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    msk_image in = lay(&cases[i]);
+    for (int photo = 0; photo < 2; photo++) {
+      msk_image out = prepared(&in, SIDE, SIDE, usual((msk_photo)photo));
+      int drawn = 0, both = 0, stray = 0;
+      for (int y = 0; y < SIDE; y++) {
+        for (int x = 0; x < SIDE; x++) {
+          double at[2];
+          place_on_sheet(&cases[i], (x + 0.5) * in.width / SIDE, (y + 0.5) * in.height / SIDE, at);
+          bool dark = pixel(&out, x, y)[0]<128, line = ink(at[0], at[1], 0.02, 256)> 0.5;
+          drawn += line, both += line && dark;
+          stray += dark && ink(at[0], at[1], 0.06, 256) < 0.01;
+        }
+      }
+      print_message("  table %zu (%s): %d of %d, %d stray\n", i, msk_photo_name(photo), both, drawn,
+                    stray);
+      assert_true(both * 100 >= drawn * 80);
+      assert_true(stray <= 8);
+      msk_image_free(&out);
+    }
+    msk_image_free(&in);
+  }
+}
+
+/* A shadow is as dark, and soft; a light figure on a dark ground has no four corners. */
+static void shadows_and_figures_are_no_table(void **state) {
+  (void)state;
+  for (int kind = 0; kind < 2; kind++) {
+    msk_image in = drawing(800, 800, 0.02, 240, 30), before = blank(800, 800, 0);
+    for (int y = 0; y < 800; y++) {
+      for (int x = 0; x < 800; x++) {
+        double light = fmin(1, fmax(0.35, (x - 150) / 200.0));
+        for (int c = 0; c < 3; c++) {
+          uint8_t *p = pixel(&in, x, y) + c;
+          if (kind == 0) *p = (uint8_t)(*p * light);
+          if (kind == 1) *p = hypot(x - 400, y - 400) < 330 ? *p : 40;
+        }
+      }
+    }
+    memcpy(before.pixels, in.pixels, (size_t)3 * 800 * 800);
+    bool found = true;
+    assert_int_equal(msk_table_remove(&found, &in, NULL, NULL), MSK_OK);
+    assert_false(found);
+    assert_true(same(&in, &before));
+    msk_image_free(&in);
+    msk_image_free(&before);
   }
 }
 
@@ -380,6 +495,9 @@ int main(void) {
                                      cmocka_unit_test(white_paper_is_left_alone),
                                      cmocka_unit_test(photographs_are_found),
                                      cmocka_unit_test(ruling_is_no_ink),
+                                     cmocka_unit_test(ruling_along_a_stroke_is_no_ink),
+                                     cmocka_unit_test(a_table_is_no_ink),
+                                     cmocka_unit_test(shadows_and_figures_are_no_table),
                                      cmocka_unit_test(drawn_lines_are_no_ruling),
                                      cmocka_unit_test(ink_fills_the_sheet),
                                      cmocka_unit_test(ink_never_shrinks_a_drawing),

@@ -6,7 +6,7 @@ import { $, complain, make } from "./dom.js";
 import { page, stage, tell } from "./state.js";
 import * as store from "./store.js";
 import { inkOnPaper } from "./strokes.js";
-import { named, t } from "./words.js";
+import { t } from "./words.js";
 
 export const item = () => page.current?.items[page.current.chosen];
 
@@ -53,9 +53,9 @@ export function showFacts() {
 	const e = page.making ?? page.current;
 	if (!e) return;
 	const i = page.making ? null : item(), fit = fitOf(i?.scores), seed = e.seed ?? e.settings.seed;
-	const raw = page.expert && i ? [e.steps ? t("steps", e.steps) : "", ...rawScores(i.scores)] : [];
+	const raw = page.expert && i ? [e.settings.recipe, e.steps ? t("steps", e.steps) : "", ...rawScores(i.scores)] : [];
 	$("facts").textContent = e.job === "photo" ? t("photoFacts")
-		: [ClassBox.short(e.cls), i ? (fit ? t(`fit${fit}`) : "") : t("making"), named(`r-${e.settings.recipe}`, e.settings.recipe),
+		: [ClassBox.short(e.cls), i ? (fit ? t(`fit${fit}`) : "") : t("making"),
 			i?.item ? t("seedItem", seed, i.item + 1) : t("seedFact", seed), ...raw].filter(Boolean).join(" · ");
 }
 export function showMaking(entry) {

@@ -94,7 +94,7 @@ variety1 変える
 care ていねいさ
 careHelp ていねいなほど時間がかかります。
 again もう一度
-againHelp 同じ数なら同じ画像になります。
+againHelp 同じ数なら同じ画像です。
 seed シード
 dice 新しいシード
 lock シードを保つ
@@ -123,7 +123,7 @@ auto 自動
 clean 紙をきれいに
 asIs そのまま
 use 使う
-useHelp 今の線は残り、その上に重なります
+useHelp 今の線の上に重なります
 instead 今の線の代わりに使う
 insteadHelp 「元に戻す」で線が戻ります
 dropHere 画像をドロップ
@@ -135,7 +135,7 @@ guideHelp 青は線を守り、斜線はモデルに任せます。
 close 閉じる
 wantsKey このサーバーには鍵が要ります
 key 鍵
-drawFirst 先に何か描いてください。
+drawFirst 先に描いてください。
 drawFirstClass 先に描いてください。絵がないとクラスだけの画像です。
 noClass 先に何かを選んでください。
 unknown 「{0}」は知りません。クラスから選んでください。
@@ -160,13 +160,13 @@ fit3 絵にまずまず従う
 fit4 絵によく従う
 fit5 絵にとてもよく従う
 copied コピーしました。
-noCopy ここではコピーできません。ダウンロードはできます。
+noCopy ここではコピーできません。
 forgotten サーバーが忘れた画像です。作り直せば採点できます。
 tooLargeText 絵は大きすぎて入りません。画像と設定は入っています。
 tooLarge 64 MB を超えています。小さい画像にしてください。
 noPicture 読めない画像です。PNG、JPEG、WebP が使えます。
 damaged この PNG の中の絵は壊れています。
-noServer サーバーが応答しません。動いていますか？
+noServer サーバーが応答しません。
 stopping サーバーが終了します
 broke 接続が切れました
 failed 失敗しました

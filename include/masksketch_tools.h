@@ -553,7 +553,7 @@ typedef struct msk_teach_options {
    * NULL: nobody asks. */
   int (*on_memory)(void *user, size_t bytes);
 } msk_teach_options;
-/* rank 8, all layers, 300 steps of 16, 8 crops, 48 samples, rate 0.002, shares 0.5 and 0.7 */
+/* rank 8, all layers, 240 steps of 16, 8 crops, 96 samples, rate 0.001, shares 0.5 and 0.7 */
 MSK_API void msk_teach_options_init(msk_teach_options *options);
 /* The file depends on the options and the files alone, not on threads. */
 MSK_API msk_status msk_teach(const msk_teach_options *options, msk_error *error);

@@ -56,11 +56,11 @@ void msk_teach_options_init(msk_teach_options *options) {
   *options = (msk_teach_options){.size = sizeof *options,
                                  .seed = 1,
                                  .rank = 8,
-                                 .steps = 300,
+                                 .steps = 240,
                                  .batch = 16,
                                  .crops = 8,
-                                 .replay = 48,
-                                 .rate = 2e-3,
+                                 .replay = 96,
+                                 .rate = 1e-3,
                                  .replay_share = 0.5,
                                  .hint_share = 0.7};
 }

@@ -61,8 +61,9 @@ static int exif_orientation(const uint8_t *bytes, size_t count) {
 /* The digit behind tiff:Orientation=" or tiff:Orientation>, the first that there is. */
 static int xmp_orientation(const uint8_t *bytes, size_t count) {
   static const char key[] = "tiff:Orientation";
+  if (count == 0) return 1; /* then bytes may be NULL, to which nothing may be added */
   const uint8_t *end = bytes + count, *at = bytes;
-  while (count > 0 && (at = memmem(at, (size_t)(end - at), key, sizeof key - 1)) != NULL) {
+  while ((at = memmem(at, (size_t)(end - at), key, sizeof key - 1)) != NULL) {
     at += sizeof key - 1;
     size_t sign = 0;
     if (end - at >= 3 && at[0] == '=' && (at[1] == '"' || at[1] == '\'')) sign = 2;

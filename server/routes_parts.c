@@ -184,49 +184,60 @@ static bool read_job(form *f, attention *a) {
   return good;
 }
 
-static bool read_side(form *f, attention *a, int side, const char *name,
-                      msk_prepare_options *options) {
+/* As draw would take it. */
+static bool read_sketch(form *f, attention *a, order *o, const msk_prepare_options *options) {
   msk_image source = {0};
   msk_error error = {0};
+  if (!form_picture(f, "sketch", order_alpha(o), &source)) return false;
+  if (source.pixels == NULL) return true;
+  msk_status status = order_set_picture(o, &source, options, &error);
+  msk_image_free(&source);
+  if (status != MSK_OK) return problem_from_error(f->problem, "sketch", &error);
+  a->pictures[0] = o->picture;
+  o->picture = (msk_image){0};
+  return true;
+}
+
+static bool read_photo(form *f, attention *a, msk_fit fit) {
+  msk_image source = {0};
+  msk_error error = {0};
+  msk_prepare_options options;
   int size = a->info->image_size;
-  if (!form_picture(f, name, side == 0 ? MSK_ALPHA_SKETCH : MSK_ALPHA_WHITE, &source)) return false;
+  msk_prepare_plain(&options);
+  /* a photo made of a sketch that was cut to its ink is square already */
+  options.fit = fit == MSK_FIT_INK ? MSK_FIT_STRETCH : fit;
+  if (!form_picture(f, "photo", MSK_ALPHA_WHITE, &source)) return false;
   if (source.pixels == NULL) return true;
   msk_status status =
-      msk_image_prepare(&a->pictures[side], &source, size, size, options, NULL, &error);
+      msk_image_prepare(&a->pictures[1], &source, size, size, &options, NULL, &error);
   msk_image_free(&source);
-  return status == MSK_OK || problem_from_error(f->problem, name, &error);
+  return status == MSK_OK || problem_from_error(f->problem, "photo", &error);
 }
 
 static bool read_pictures(form *f, attention *a) {
-  static const char *const fits[] = {"stretch", "pad", "crop", NULL}, *const inverts[] = {
-                                                                          "auto", "yes", "no",
-                                                                          NULL};
   char text[200] = "";
-  int fit = MSK_FIT_STRETCH, invert = MSK_INVERT_AUTO;
   msk_error error = {0};
   msk_prepare_options options;
-  msk_prepare_init(&options);
+  order o = {.kept = -1};
   if (!form_has(f, "class"))
     return form_missing(f, "class", "a number or a name, see /v1/classes; or job");
-  if (!form_loose_text(f, "class", text, sizeof text) || !form_choice(f, "fit", fits, &fit) ||
-      !form_choice(f, "invert", inverts, &invert))
-    return false;
+  if (!form_loose_text(f, "class", text, sizeof text)) return false;
   if (msk_model_class_find(f->server->model, text, &a->class_id, &error) != MSK_OK)
     return problem_from_error(f->problem, "class", &error);
   if (!form_has(f, "sketch") && !form_has(f, "photo"))
     return form_missing(f, "sketch", "sketch, photo, or both; or job");
-  options.fit = (msk_fit)fit;
-  options.invert = (msk_invert)invert;
-  if (!read_side(f, a, 0, "sketch", &options)) return false;
-  msk_prepare_plain(&options);
-  options.fit = (msk_fit)fit;
-  return read_side(f, a, 1, "photo", &options);
+  bool good = order_begin(&o, f->server->model, MSK_JOB_DRAW, NULL, &error) == MSK_OK ||
+              problem_from_error(f->problem, NULL, &error);
+  good = good && job_preparation(f, &options, &o) && read_sketch(f, a, &o, &options) &&
+         read_photo(f, a, options.fit);
+  order_free(&o);
+  return good;
 }
 
 enum MHD_Result route_attention(exchange *e) {
   static const char *const of_job[] = {"job", "index", "layers", NULL};
-  static const char *const of_pictures[] = {"class",  "sketch", "photo", "fit",
-                                            "invert", "layers", NULL};
+  static const char *const of_pictures[] = {"class",  "sketch",         "photo",  "fit",
+                                            "invert", "photo_of_paper", "layers", NULL};
   attention a = {.errand = {.run = run_attention}, .info = &e->server->info};
   form f;
   bool good = form_read(&f, e, false), by_job = good && form_has(&f, "job");

@@ -285,43 +285,53 @@ static void test_live_jobs_replace_each_other(void **state) {
 
 /* ---- Parts ---- */
 
-static void test_attention_maps(void **state) {
-  (void)state;
-  json_t *job = job_of("/v1/draw", "{\"class\":3,\"steps\":2,\"sketch\":\"%s\"}", sketch());
-  char body[128];
-  snprintf(body, sizeof body, "{\"job\":\"%s\",\"index\":0,\"layers\":[0]}", text_of(job, "id"));
-  reply r = POST(&server, "/v1/attention", body);
+/* The first map of an answer. */
+static void read_map(msk_image *image, const json_t *answer) {
+  static char bytes[1 << 20];
+  const char *map = json_string_value(json_array_get(json_object_get(answer, "maps"), 0));
+  assert_true(map != NULL && strncmp(map, "data:image/png;base64,", 22) == 0);
+  size_t used = 0;
+  unsigned group = 0, bits = 0;
+  for (const char *c = map + 22; *c != 0 && *c != '='; c++) {
+    static const char letters[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    group = group << 6 | (unsigned)(strchr(letters, *c) - letters);
+    bits += 6;
+    if (bits >= 8) bytes[used++] = (char)(group >> (bits -= 8));
+  }
+  msk_error error;
+  assert_int_equal(msk_image_decode(image, bytes, used, MSK_ALPHA_WHITE, "map", NULL, &error),
+                   MSK_OK);
+}
+
+/* Of a job, and of its sketch alone under the same settings: the same red, and no green. Returns
+ * the job's map. */
+static msk_image compare_maps(const char *settings) {
+  char text[512];
+  snprintf(text, sizeof text, "{\"class\":3,%s\"steps\":2,\"sketch\":\"%%s\"}", settings);
+  char *drawn = with_file(text, sketch());
+  json_t *job = run_job(&server, "/v1/draw", drawn);
+  free(drawn);
+  snprintf(text, sizeof text, "{\"job\":\"%s\",\"index\":0,\"layers\":[0]}", text_of(job, "id"));
+  reply r = POST(&server, "/v1/attention", text);
   assert_int_equal(r.status, 200);
   json_t *by_job = reply_json(&r);
   int side = (int)json_integer_value(json_object_get(by_job, "side"));
   assert_true(side > 1);
   assert_int_equal(json_array_size(json_object_get(by_job, "maps")), 1);
-  /* the sketch alone gives the same red, and no green */
-  char *of_sketch = with_file("{\"class\":3,\"layers\":[0],\"sketch\":\"%s\"}", sketch());
+  snprintf(text, sizeof text, "{\"class\":3,%s\"layers\":[0],\"sketch\":\"%%s\"}", settings);
+  char *of_sketch = with_file(text, sketch());
   r = POST(&server, "/v1/attention", of_sketch);
+  assert_int_equal(r.status, 200);
   json_t *by_sketch = reply_json(&r);
-  static char text[2][1 << 20];
   msk_image images[2] = {{0}, {0}};
+  read_map(&images[0], by_job);
+  read_map(&images[1], by_sketch);
+  bool green = false;
   for (int i = 0; i < 2; i++) {
-    const char *map =
-        json_string_value(json_array_get(json_object_get(i == 0 ? by_job : by_sketch, "maps"), 0));
-    assert_true(map != NULL && strncmp(map, "data:image/png;base64,", 22) == 0);
-    size_t used = 0;
-    unsigned group = 0, bits = 0;
-    for (const char *c = map + 22; *c != 0 && *c != '='; c++) {
-      static const char letters[] =
-          "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-      group = group << 6 | (unsigned)(strchr(letters, *c) - letters);
-      bits += 6;
-      if (bits >= 8) text[i][used++] = (char)(group >> (bits -= 8));
-    }
-    msk_error error;
-    assert_int_equal(
-        msk_image_decode(&images[i], text[i], used, MSK_ALPHA_WHITE, "map", NULL, &error), MSK_OK);
     assert_int_equal(images[i].width, side * side);
     assert_int_equal(images[i].height, side * side);
   }
-  bool green = false;
   for (int q = 0; q < side * side; q++) {
     int largest = 0;
     for (int k = 0; k < side * side; k++) {
@@ -336,11 +346,22 @@ static void test_attention_maps(void **state) {
     assert_int_equal(largest, 255);
   }
   assert_true(green);
-  for (int i = 0; i < 2; i++) msk_image_free(&images[i]);
+  msk_image_free(&images[1]);
   free(of_sketch);
   json_decref(by_sketch);
   json_decref(by_job);
   json_decref(job);
+  return images[0];
+}
+
+static void test_attention_maps(void **state) {
+  (void)state;
+  msk_image plain = compare_maps(""),
+            cut = compare_maps("\"fit\":\"ink\",\"photo_of_paper\":true,");
+  size_t bytes = (size_t)plain.width * (size_t)plain.height * 3;
+  assert_memory_not_equal(plain.pixels, cut.pixels, bytes); /* the settings act */
+  msk_image_free(&plain);
+  msk_image_free(&cut);
   EXPECT_PROBLEM(POST(&server, "/v1/attention", "{\"class\":3}"), 422, "sketch");
   EXPECT_PROBLEM(POST(&server, "/v1/attention", "{\"job\":\"0\",\"class\":3}"), 422, "class");
 }

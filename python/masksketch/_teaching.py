@@ -169,6 +169,8 @@ def train(
     word = ffi.new("char[]", source.name.encode())
     options.user = options.source.user = handle
     options.source.image_size, options.source.classes, options.source.hands = source.image_size, source.classes, source.hands
+    if "hands_each" not in settings:  # the default is for a source of several
+        options.hands_each = min(options.hands_each, source.hands)
     options.source.description[0] = options.source.description[1] = word
     options.source.render = lib.masksketch_render
     options.on_progress = lib.masksketch_on_train

@@ -35,10 +35,10 @@ def test_teach_stops(tmp_path):
 
 
 class Squares:
-    """Two classes, a square in the middle: dark or light."""
+    """A square in the middle, dark or light, of the first two classes."""
 
     name = "squares"
-    image_size, classes, hands = 128, 2, 1
+    image_size, classes, hands = 128, 8, 1  # one label more, and one a hand: as many as the golden model has
 
     def render(self, held_out, index):
         kind, side, half = index % 2, self.image_size, 20 + index % 17
@@ -59,7 +59,7 @@ def test_train(small_file, tmp_path):
 
     (tmp_path / "work").mkdir()
     with pytest.raises(Cancelled):
-        train(tmp_path / "model.safetensors", tmp_path / "work", Squares(), tokenizer=small_file, on_progress=progress, layers=1, width=32, heads=2,
+        train(tmp_path / "model.safetensors", tmp_path / "work", Squares(), tokenizer=small_file, on_progress=progress, layers=4, width=32, heads=2,
               batch=2, pair_batch=1, sequences=1000, objects=8, held_out_objects=4, first_objects=4, threads=1)
     assert told[-1].step >= 2 and told[-1].all_sequences == 1000
     assert list((tmp_path / "work").iterdir())
@@ -72,5 +72,5 @@ def test_a_source_that_fails(small_file, tmp_path):
 
     (tmp_path / "work").mkdir()
     with pytest.raises(OSError, match="the disk is gone"):
-        train(tmp_path / "model.safetensors", tmp_path / "work", Broken(), tokenizer=small_file, layers=1, width=32, heads=2, batch=2, objects=8,
+        train(tmp_path / "model.safetensors", tmp_path / "work", Broken(), tokenizer=small_file, layers=4, width=32, heads=2, batch=2, objects=8,
               held_out_objects=4, first_objects=4, sequences=1000, threads=1)

@@ -29,15 +29,19 @@ static bool is_there(char path[MAX_PATH_BYTES], const char *prefix, const char *
   return length < MAX_PATH_BYTES && access(path, F_OK) == 0;
 }
 
-bool model_path_user_folder(char folder[MAX_PATH_BYTES]) {
+bool model_path_user_data(char folder[MAX_PATH_BYTES], const char *below) {
   const char *data = getenv("XDG_DATA_HOME"), *home = getenv("HOME");
   int length = -1;
   /* a relative one is to be ignored, says the specification */
   if (data != NULL && *data == '/')
-    length = snprintf(folder, MAX_PATH_BYTES, "%s/masksketch/models/", data);
+    length = snprintf(folder, MAX_PATH_BYTES, "%s/%s", data, below);
   else if (home != NULL && *home == '/')
-    length = snprintf(folder, MAX_PATH_BYTES, "%s/.local/share/masksketch/models/", home);
+    length = snprintf(folder, MAX_PATH_BYTES, "%s/.local/share/%s", home, below);
   return length > 0 && length < MAX_PATH_BYTES;
+}
+
+bool model_path_user_folder(char folder[MAX_PATH_BYTES]) {
+  return model_path_user_data(folder, "masksketch/models/");
 }
 
 /* Folder `index` of those where models are, with its slash: installed (bin beside share), beside

@@ -36,6 +36,9 @@ typedef struct model_choice {
 
 /* Finds and opens it; warnings go to standard error. */
 msk_status model_path_open(msk_model **model, const model_choice *choice, msk_error *error);
+/* `below` in the user's data folder ($XDG_DATA_HOME, else ~/.local/share). False where there is
+ * none, or the path is too long. */
+bool model_path_user_data(char folder[MAX_PATH_BYTES], const char *below);
 /* Where models that were pulled are, with its slash: masksketch/models/ in $XDG_DATA_HOME, or in
  * ~/.local/share. False where there is neither, or the name is too long. */
 bool model_path_user_folder(char folder[MAX_PATH_BYTES]);

@@ -224,3 +224,16 @@ msk_status output_array(const char *path, const msk_array *array, msk_error *err
   msk_free(NULL, bytes);
   return status;
 }
+
+msk_status output_make_folders(const char *path, msk_error *error) {
+  char part[MAX_PATH_BYTES];
+  snprintf(part, sizeof part, "%s", path);
+  for (char *slash = strchr(part + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
+    *slash = 0;
+    if (mkdir(part, 0777) != 0 && errno != EEXIST)
+      return app_fail(error, MSK_ERROR_OUTPUT, "cannot make the folder %s: %s", part,
+                      strerror(errno));
+    *slash = '/';
+  }
+  return MSK_OK;
+}

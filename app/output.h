@@ -26,6 +26,8 @@ msk_status output_numbered(char name[MAX_PATH_BYTES], const char *path, int inde
 /* Refuses what could not be written, with the reason that writing would give: before the work,
  * not after. */
 msk_status output_check(const char *path, msk_error *error);
+/* Makes the folders of "a/b/c/" or "a/b/file" that are missing, with all above them. */
+msk_status output_make_folders(const char *path, msk_error *error);
 /* Adds -2, -3, ... to a name that nobody chose, until none of its `count` numbered files is
  * there. */
 msk_status output_free_name(char name[MAX_PATH_BYTES], int count, msk_error *error);

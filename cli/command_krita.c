@@ -2,12 +2,10 @@
  *
  * command_krita.c - krita --install [FOLDER]: writes the plug-in for Krita, whose files are built
  * into the program (integrations/krita), to where Krita looks for plug-ins. */
-#include <errno.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "app/embedded.h"
+#include "app/model_path.h"
 #include "app/output.h"
 #include "commands.h"
 
@@ -18,31 +16,9 @@ extern const int krita_files_count;
 
 /* Krita's folder of plug-ins as its own documentation names it for Linux. */
 static msk_status default_folder(char path[MAX_PATH_BYTES], msk_error *error) {
-  const char *data = getenv("XDG_DATA_HOME"), *home = getenv("HOME");
-  int length = -1;
-  /* a relative XDG_DATA_HOME is to be ignored, says its specification */
-  if (data != NULL && data[0] == '/') {
-    length = snprintf(path, MAX_PATH_BYTES, "%s/krita/pykrita", data);
-  } else if (home != NULL && home[0] != 0) {
-    length = snprintf(path, MAX_PATH_BYTES, "%s/.local/share/krita/pykrita", home);
-  }
-  if (length < 0 || length >= MAX_PATH_BYTES)
+  if (!model_path_user_data(path, "krita/pykrita"))
     return app_fail(error, MSK_ERROR_ARGUMENT,
                     "there is no home folder: name Krita's folder of plug-ins (pykrita)");
-  return MSK_OK;
-}
-
-/* With all folders above it, as mkdir -p. */
-static msk_status make_folder(const char *path, msk_error *error) {
-  char part[MAX_PATH_BYTES];
-  snprintf(part, sizeof part, "%s", path);
-  for (char *slash = part; slash != NULL;) {
-    slash = strchr(slash + 1, '/');
-    if (slash != NULL) *slash = 0;
-    if (mkdir(part, 0777) != 0 && errno != EEXIST)
-      return app_fail(error, MSK_ERROR_OUTPUT, "%s: %s", part, strerror(errno));
-    if (slash != NULL) *slash = '/';
-  }
   return MSK_OK;
 }
 
@@ -59,7 +35,7 @@ static msk_status file_path(char path[MAX_PATH_BYTES], const char *folder, const
 static msk_status install(const char *folder, msk_error *error) {
   char path[MAX_PATH_BYTES];
   msk_status status = file_path(path, folder, "", error);
-  if (status == MSK_OK) status = make_folder(path, error);
+  if (status == MSK_OK) status = output_make_folders(path, error);
   for (int i = 0; status == MSK_OK && i < krita_files_count; i++) {
     const embedded_file *file = &krita_files[i];
     status = file_path(path, folder, file->name, error);

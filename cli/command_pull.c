@@ -2,9 +2,7 @@
  *
  * command_pull.c - pull: published checkpoints from a manifest's addresses, checked, and converted
  * to a model that --model finds by its name. */
-#include <errno.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "app/model_path.h"
@@ -21,20 +19,6 @@ typedef struct pull_options {
 
 #if MASKSKETCH_PULL
 
-/* "a/b/c/": each folder that is missing is made. */
-static msk_status make_folders(const char *folder, msk_error *error) {
-  char path[MAX_PATH_BYTES];
-  snprintf(path, sizeof path, "%s", folder);
-  for (char *slash = strchr(path + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
-    *slash = 0;
-    if (mkdir(path, 0755) != 0 && errno != EEXIST)
-      return app_fail(error, MSK_ERROR_OUTPUT, "cannot make the folder %s: %s", path,
-                      strerror(errno));
-    *slash = '/';
-  }
-  return MSK_OK;
-}
-
 static void list_models(const pull_manifest *manifest, const char *folder) {
   pull_model model;
   for (size_t i = 0; manifest_model(manifest, i, &model); i++) {
@@ -50,7 +34,7 @@ static msk_status place_of(char path[MAX_PATH_BYTES], const char *folder, const 
                            const char *role, const char *url, msk_error *error) {
   const int length =
       snprintf(path, MAX_PATH_BYTES, "%s%s.%s/%s", folder, name, role, strrchr(url, '/') + 1);
-  if (length < MAX_PATH_BYTES - 8) return make_folders(path, error);
+  if (length < MAX_PATH_BYTES - 8) return output_make_folders(path, error);
   return app_fail(error, MSK_ERROR_ARGUMENT, "the name of the user's data folder is too long");
 }
 

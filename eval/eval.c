@@ -37,8 +37,8 @@ static msk_status check_settings(const evaluation *e, const msk_model *model, in
     msk_request request;
     msk_error reason = {0};
     size_t bytes = 0;
-    status = msk_request_init(&request, model, MSK_JOB_DRAW, NULL, &reason);
-    request.picture = &side;
+    status = msk_request_init(&request, model, e->spec.job, NULL, &reason);
+    request.picture = e->spec.job == MSK_JOB_DRAW ? &side : NULL;
     if (status == MSK_OK)
       status = eval_grid_recipe(&request.recipe, &e->grid, model, index * each + i, &reason);
     request.seed = largest_seed(&e->grid);
@@ -51,15 +51,26 @@ static msk_status check_settings(const evaluation *e, const msk_model *model, in
   return status;
 }
 
-/* What the first model calls the class of each sketch; the others must know it as well. */
+static const eval_axis *class_axis(const evaluation *e) {
+  return eval_grid_axis(&e->grid, "class");
+}
+
+static msk_status unknown_class(const evaluation *e, int class_index, const char *reason,
+                                msk_error *error) {
+  int sketch = 0;
+  while (class_axis(e)->of_sketch[sketch] != class_index) sketch++;
+  return app_fail(error, MSK_ERROR_FILE, "the SPEC's %s[%d]: %.400s",
+                  e->spec.job == MSK_JOB_DRAW ? "sketches" : "classes", sketch, reason);
+}
+
+/* What the first model calls each class; the others must know it as well. */
 static msk_status find_classes(evaluation *e, const msk_model *model, msk_error *error) {
-  for (int i = 0; i < e->grid.sketches; i++) {
+  const eval_axis *classes = class_axis(e);
+  for (int i = 0; i < classes->count; i++) {
     int id = 0;
     msk_error reason = {0};
-    msk_status status =
-        msk_model_class_find(model, eval_spec_sketch(&e->spec, (size_t)i, "class"), &id, &reason);
-    if (status != MSK_OK)
-      return app_fail(error, MSK_ERROR_FILE, "the SPEC's sketches[%d]: %.400s", i, reason.message);
+    msk_status status = msk_model_class_find(model, classes->values[i], &id, &reason);
+    if (status != MSK_OK) return unknown_class(e, i, reason.message, error);
     if (e->class_names[i] != NULL) continue;
     const char *name = msk_model_class_name(model, id);
     e->class_names[i] = strdup(name == NULL ? "?" : name);
@@ -92,7 +103,7 @@ static msk_status check_model(evaluation *e, int index, msk_error *error) {
 
 static msk_status check_models(evaluation *e, msk_error *error) {
   e->models = json_array();
-  e->class_names = calloc((size_t)e->grid.sketches, sizeof *e->class_names);
+  e->class_names = calloc((size_t)class_axis(e)->count, sizeof *e->class_names);
   if (e->models == NULL || e->class_names == NULL)
     return app_fail(error, MSK_ERROR_MEMORY, "out of memory for class names");
   msk_status status = MSK_OK;
@@ -126,11 +137,12 @@ static msk_status choose_folder(char folder[MAX_PATH_BYTES], const eval_order *a
 
 static msk_status open_results(evaluation *e, msk_error *error) {
   char folder[MAX_PATH_BYTES];
+  const eval_opening opening = {e->share, e->order->merge, e->order->quiet};
   msk_status status = choose_folder(folder, e->order, error);
   if (status == MSK_OK)
-    status = eval_results_open(&e->results, folder, &e->grid, &e->eyes, e->models, e->order->quiet,
-                               error);
-  if (status == MSK_OK && e->results.done > 0 && !e->order->quiet)
+    status =
+        eval_results_open(&e->results, folder, &e->grid, &e->eyes, &e->models, &opening, error);
+  if (status == MSK_OK && e->results.done > 0 && !e->order->merge && !e->order->quiet)
     fprintf(stderr, "%d of %d pictures are there already\n", e->results.done, e->results.points);
   return status;
 }
@@ -165,8 +177,31 @@ static msk_status open_eyes(evaluation *e, msk_error *error) {
   return status;
 }
 
+/* Who merges does the whole, under whatever scheduler. */
+static msk_status find_share(evaluation *e, msk_error *error) {
+  e->share = (shard){1, 1};
+  if (e->order->merge) return MSK_OK;
+  msk_status status = shard_find(&e->share, &e->told, e->order->shard, error);
+  if (status == MSK_OK && e->told != NULL && !e->order->quiet)
+    fprintf(stderr, "shard %d of %d, as %s says\n", e->share.number, e->share.count, e->told);
+  return status;
+}
+
+/* What pictures are made with: models and what looks at their pictures. */
+static msk_status open_makers(evaluation *e, msk_error *error) {
+  msk_status status = eval_sketches_open(&e->sketches, &e->spec, error);
+  if (status == MSK_OK) status = open_eyes(e, error);
+  if (status != MSK_OK || e->order->merge) return status;
+  status = check_models(e, error);
+  if (status != MSK_OK) return status;
+  const eval_axis *axis = class_axis(e);
+  const eval_classes classes = {axis->of_sketch, (const char *const *)e->class_names, axis->count};
+  return eval_scorer_open(&e->scorer, &e->eyes, &e->sketches, classes, e->order->quiet, error);
+}
+
 static msk_status prepare(evaluation *e, msk_error *error) {
-  msk_status status = eval_spec_load(&e->spec, e->order->spec, error);
+  msk_status status = find_share(e, error);
+  if (status == MSK_OK) status = eval_spec_load(&e->spec, e->order->spec, error);
   if (status == MSK_OK && e->spec.models != NULL && e->order->model.name != NULL)
     status =
         app_fail(error, MSK_ERROR_ARGUMENT,
@@ -174,18 +209,14 @@ static msk_status prepare(evaluation *e, msk_error *error) {
   /* all that can be wrong is looked at before the first picture, what costs least first */
   if (status == MSK_OK) status = eval_grid_create(&e->grid, &e->spec, error);
   if (status == MSK_OK) status = eval_check_views(&e->grid, error);
-  if (status == MSK_OK) status = eval_sketches_open(&e->sketches, &e->spec, error);
-  if (status == MSK_OK) status = open_eyes(e, error);
-  if (status == MSK_OK) status = check_models(e, error);
-  if (status == MSK_OK)
-    status = eval_scorer_open(&e->scorer, &e->eyes, &e->sketches,
-                              (const char *const *)e->class_names, e->order->quiet, error);
+  if (status == MSK_OK) status = open_makers(e, error);
   return status == MSK_OK ? open_results(e, error) : status;
 }
 
 /* Pictures are there; what sets are compared by comes now, and then the report. */
 static msk_status report(evaluation *e, msk_error *error) {
-  msk_status status = evaluation_reckon(e, error);
+  msk_status status = eval_results_gather(&e->results, error);
+  if (status == MSK_OK) status = evaluation_reckon(e, error);
   if (status == MSK_OK) status = evaluation_write_tables(e, error);
   if (status == MSK_OK) status = evaluation_write_page(e, error);
   if (status == MSK_OK && !e->order->quiet) {
@@ -201,18 +232,25 @@ static void close_all(evaluation *e) {
   eval_scorer_close(&e->scorer);
   eval_eyes_close(&e->eyes);
   eval_sketches_free(&e->sketches);
-  for (int i = 0; e->class_names != NULL && i < e->grid.sketches; i++) free(e->class_names[i]);
+  for (int i = 0; e->class_names != NULL && i < class_axis(e)->count; i++) free(e->class_names[i]);
   free(e->class_names);
   json_decref(e->models);
   eval_grid_free(&e->grid);
   eval_spec_free(&e->spec);
 }
 
+static void tell_share(const evaluation *e) {
+  app_print_safe(stderr, e->results.folder);
+  fprintf(stderr, ": shard %d of %d is finished; masksketch eval --merge joins them all\n",
+          e->share.number, e->share.count);
+}
+
 msk_status eval_run(const eval_order *asked, msk_error *error) {
   evaluation e = {.order = asked, .results = {.log = -1, .features = {-1, -1}}};
   msk_status status = prepare(&e, error);
-  if (status == MSK_OK) status = evaluation_make_pictures(&e, error);
-  if (status == MSK_OK) status = report(&e, error);
+  if (status == MSK_OK && !asked->merge) status = evaluation_make_pictures(&e, error);
+  if (status == MSK_OK && e.share.count == 1) status = report(&e, error);
+  if (status == MSK_OK && e.share.count > 1 && !asked->quiet) tell_share(&e);
   close_all(&e);
   return status;
 }

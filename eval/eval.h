@@ -16,7 +16,9 @@
  * its networks (NULL: those that come with the program). */
 typedef struct eval_order {
   const char *spec, *folder, *judge, *clip;
+  const char *shard; /* "2/7": which share of the pictures (app/shard.h); NULL: what is found */
   model_choice model;
+  bool merge; /* makes nothing, and reports what all shards have made */
   bool quiet;
 } eval_order;
 msk_status eval_run(const eval_order *order, msk_error *error);
@@ -40,7 +42,9 @@ typedef struct evaluation {
   eval_eyes eyes;
   eval_scorer scorer;
   eval_results results;
-  char **class_names; /* of each sketch, as the first model calls it */
+  shard share;        /* of this process */
+  const char *told;   /* what told it; NULL: it is the whole */
+  char **class_names; /* of the values of the axis class, as the first model calls them */
   json_t *models;     /* of each model: name, hash, isa, precision */
   /* figures */
   bool known[MEASURE_COUNT]; /* some picture has it, or a reference is there */
@@ -50,7 +54,7 @@ typedef struct evaluation {
 /* Opens model `index` of the SPEC (or the one that the order names). */
 msk_status evaluation_open_model(msk_model **model, const evaluation *e, int index,
                                  msk_error *error);
-/* Makes every picture that is not there yet. */
+/* Makes every picture of this process's share that is not there yet. */
 msk_status evaluation_make_pictures(evaluation *e, msk_error *error);
 
 /* Mean of a measure over pictures. `error`: its standard error, NaN for fewer than two, and for
@@ -69,5 +73,5 @@ msk_status evaluation_write_tables(const evaluation *e, msk_error *error);
 msk_status eval_check_views(const eval_grid *grid, msk_error *error);
 /* report.html: plots, contact sheets and the table of settings in one file that asks for nothing
  * else. */
-msk_status evaluation_write_page(const evaluation *e, msk_error *error);
+msk_status evaluation_write_page(evaluation *e, msk_error *error);
 #endif

@@ -50,24 +50,54 @@ static msk_status add_list(eval_grid *grid, const char *name, const json_t *list
   return find_numbers(axis, error);
 }
 
+/* A sketch's value on an axis, so that equal ones find each other by sorting. */
+typedef struct named {
+  const char *value;
+  int sketch;
+} named;
+
+static int by_value(const void *a, const void *b) {
+  const named *x = a, *y = b;
+  const int order = strcmp(x->value, y->value);
+  return order != 0 ? order : x->sketch - y->sketch;
+}
+
+/* Numbers the values in the order in which they come first; of_sketch holds meanwhile the first
+ * sketch that has the same. */
+static void number_values(eval_axis *axis, named *all, int count) {
+  qsort(all, (size_t)count, sizeof *all, by_value);
+  for (int i = 0, first = 0; i < count; i++) {
+    if (strcmp(all[i].value, all[first].value) != 0) first = i;
+    axis->of_sketch[all[i].sketch] = all[first].sketch;
+    axis->values[all[i].sketch] = all[i].value;
+  }
+  axis->count = 0;
+  for (int i = 0; i < count; i++) {
+    const int first = axis->of_sketch[i];
+    if (first == i) axis->values[axis->count] = axis->values[i];
+    axis->of_sketch[i] = first == i ? axis->count++ : axis->of_sketch[first];
+  }
+}
+
 /* An axis over a field of the sketches; those that lack it are told apart by their names
  * (subject), or have none (level). */
 static msk_status add_field(eval_grid *grid, const char *name, const char *field,
                             const char *instead, msk_error *error) {
   eval_axis *axis = new_axis(grid, name, grid->sketches, 0);
-  if (axis == NULL ||
-      (axis->of_sketch = calloc((size_t)grid->sketches, sizeof *axis->of_sketch)) == NULL)
+  named *all = calloc((size_t)grid->sketches, sizeof *all);
+  if (axis == NULL || all == NULL ||
+      (axis->of_sketch = calloc((size_t)grid->sketches, sizeof *axis->of_sketch)) == NULL) {
+    free(all);
     return no_memory(error);
-  axis->count = 0;
+  }
   for (int i = 0; i < grid->sketches; i++) {
     const char *value = eval_spec_sketch(grid->spec, (size_t)i, field);
     if (value == NULL && instead != NULL) value = eval_spec_sketch(grid->spec, (size_t)i, instead);
     if (value == NULL) value = "none";
-    int k = 0;
-    while (k < axis->count && strcmp(axis->values[k], value) != 0) k++;
-    if (k == axis->count) axis->values[axis->count++] = value;
-    axis->of_sketch[i] = k;
+    all[i] = (named){value, i};
   }
+  number_values(axis, all, grid->sketches);
+  free(all);
   return find_numbers(axis, error);
 }
 
@@ -94,7 +124,7 @@ static msk_status count_points(eval_grid *grid, msk_error *error) {
   const eval_spec *spec = grid->spec;
   grid->models = spec->models == NULL ? 1 : (int)json_array_size(spec->models);
   grid->recipes = (int)json_array_size(spec->recipes);
-  grid->sketches = (int)json_array_size(spec->sketches);
+  grid->sketches = spec->sketches.count;
   grid->seeds = (int)json_array_size(spec->seeds);
   grid->settings = grid->models * grid->recipes;
   const char *key;
@@ -168,11 +198,12 @@ msk_status eval_grid_recipe(msk_recipe *recipe, const eval_grid *grid, const msk
   int point = setting * grid->seeds * grid->sketches;
   const eval_axis *axis = eval_grid_axis(grid, "recipe");
   const char *value = axis->values[eval_grid_value(grid, axis, point)];
-  msk_status status = msk_recipe_find(recipe, model, MSK_JOB_DRAW, value, error);
+  const msk_job job = grid->spec->job;
+  msk_status status = msk_recipe_find(recipe, model, job, value, error);
   /* the recipe's keys follow it */
   while ((++axis)->setting && status == MSK_OK) {
     value = axis->values[eval_grid_value(grid, axis, point)];
-    status = msk_recipe_set(recipe, MSK_JOB_DRAW, axis->name, value, error);
+    status = msk_recipe_set(recipe, job, axis->name, value, error);
   }
   return status;
 }

@@ -28,17 +28,25 @@ msk_status evaluation_open_model(msk_model **model, const evaluation *e, int ind
   return model_path_open(model, &choice, error);
 }
 
-/* What lasts while pictures are made. `tokens`: of each drawing under the model and the rules at
- * work, NULL until needed. */
+/* Drawings of which the tokens are kept, each in the place of its index by the remainder. */
+enum { KEPT_TOKENS = 512 };
+typedef struct kept_tokens {
+  int sketch;
+  int32_t *tokens; /* NULL: none are known */
+} kept_tokens;
+
+/* What lasts while pictures are made. `kept`: under the model and the rules at work. */
 typedef struct workshop {
   evaluation *e;
   msk_model *model;
-  order order; /* of the setting in hand; what each picture's PNG remembers */
+  int opened, begun; /* which model, and which setting; -1: none yet */
+  order order;       /* of the setting in hand; what each picture's PNG remembers */
   order_run run;
-  int32_t **tokens;
-  int official;      /* the rules that `tokens` were made under; -1: none yet */
+  kept_tokens kept[KEPT_TOKENS];
+  int official;      /* the rules that these were made under; -1: none yet */
   bool shown, drawn; /* progress */
   int point;         /* picture in hand */
+  int wanted;        /* pictures, with those that were there before */
   double started, drawn_at;
   double work, work_done; /* steps: to be done by this run, and done */
   bool warned;            /* that the model's numbers are wrong */
@@ -55,7 +63,7 @@ static void draw_line(workshop *w, double steps) {
   double now = progress_clock(), done = w->work_done + steps;
   if (!w->shown || now - w->drawn_at < 0.1) return;
   w->drawn_at = now;
-  fprintf(stderr, "\r\x1b[Kpicture %d of %d", w->e->results.done + 1, w->e->results.points);
+  fprintf(stderr, "\r\x1b[Kpicture %d of %d", w->e->results.done + 1, w->wanted);
   if (done > 0) {
     long left = (long)((now - w->started) * (w->work - done) / done + 0.5);
     fprintf(stderr, ", %.1f steps/s, %ld:%02ld:%02ld left", done / (now - w->started), left / 3600,
@@ -78,20 +86,23 @@ static bool cancelled(void *user) {
 /* ---- one setting ---- */
 
 static void forget_tokens(workshop *w) {
-  for (int i = 0; i < w->e->grid.sketches; i++) {
-    free(w->tokens[i]);
-    w->tokens[i] = NULL;
+  for (int i = 0; i < KEPT_TOKENS; i++) {
+    free(w->kept[i].tokens);
+    w->kept[i].tokens = NULL;
   }
 }
 
 static msk_status begin_setting(workshop *w, int setting, msk_error *error) {
   order *o = &w->order;
-  msk_status status = order_begin(o, w->model, MSK_JOB_DRAW, NULL, error);
+  if (w->begun == setting) return MSK_OK;
+  w->begun = -1;
+  msk_status status = order_begin(o, w->model, w->e->spec.job, NULL, error);
   if (status == MSK_OK)
     status = eval_grid_recipe(&o->request.recipe, &w->e->grid, w->model, setting, error);
   if (status != MSK_OK) return status;
   if (o->request.recipe.official != w->official) forget_tokens(w);
   w->official = o->request.recipe.official;
+  w->begun = setting;
   o->request.callbacks = (msk_callbacks){.user = w, .on_step = on_step};
   return MSK_OK;
 }
@@ -128,7 +139,27 @@ static msk_status finish_picture(workshop *w, const order_picture *p, int sketch
   return eval_results_append(&e->results, w->point, measures, e->scorer.features, error);
 }
 
-/* A drawing is encoded once for all pictures of a model: the order lends and gives its tokens. */
+/* Lends the tokens of a drawing to the order, or else its picture. */
+static msk_status lend_drawing(workshop *w, int sketch, msk_error *error) {
+  kept_tokens *kept = &w->kept[sketch % KEPT_TOKENS];
+  if (w->e->spec.job != MSK_JOB_DRAW) return MSK_OK;
+  if (kept->sketch != sketch) {
+    free(kept->tokens);
+    *kept = (kept_tokens){.sketch = sketch};
+  }
+  w->order.sketch_tokens = kept->tokens;
+  if (kept->tokens != NULL) return MSK_OK;
+  return eval_sketches_prepare(&w->order.picture, &w->e->spec, sketch, w->order.info.image_size,
+                               w->order.request.recipe.official != 0, error);
+}
+
+static void take_back(workshop *w, int sketch) {
+  w->kept[sketch % KEPT_TOKENS].tokens = w->order.sketch_tokens;
+  w->order.sketch_tokens = NULL;
+  msk_image_free(&w->order.picture);
+}
+
+/* A drawing is encoded once for the pictures of a model: the order lends and gives its tokens. */
 static msk_status make_picture(workshop *w, int point, msk_error *error) {
   evaluation *e = w->e;
   order *o = &w->order;
@@ -136,86 +167,94 @@ static msk_status make_picture(workshop *w, int point, msk_error *error) {
   const int sketch = eval_grid_sketch(&e->grid, point);
   w->point = point;
   o->request.seed = eval_grid_seed(&e->grid, point);
-  o->sketch_tokens = w->tokens[sketch];
-  msk_status status = MSK_OK;
-  if (o->sketch_tokens == NULL)
-    status = eval_sketches_prepare(&o->picture, &e->spec, sketch, o->info.image_size,
-                                   o->request.recipe.official != 0, error);
+  msk_status status = lend_drawing(w, sketch, error);
   if (status == MSK_OK)
     status = msk_model_class_find(w->model, eval_spec_sketch(&e->spec, (size_t)sketch, "class"),
                                   &o->request.class_id, error);
   if (status == MSK_OK) status = run_start(&w->run, o, NULL, error);
   if (status == MSK_OK) status = run_next(&w->run, &p, error);
   if (status == MSK_OK) status = finish_picture(w, p, sketch, error);
-  w->tokens[sketch] = o->sketch_tokens;
-  o->sketch_tokens = NULL;
-  msk_image_free(&o->picture);
+  take_back(w, sketch);
   return status;
 }
 
 /* ---- all of them ---- */
 
+static bool is_wanted(const workshop *w, int point) {
+  return !w->e->results.records[point].done && shard_has(&w->e->share, point);
+}
+
+/* The next picture of this process's share after one, or -1. */
+static int find_next(const workshop *w, int after) {
+  for (int point = after + 1; point < w->e->grid.points; point++) {
+    if (is_wanted(w, point)) return point;
+  }
+  return -1;
+}
+
 /* Steps that this run has to take; settings are known to be good. */
 static void measure_work(workshop *w) {
   const evaluation *e = w->e;
   int each = e->grid.points / e->grid.settings;
+  w->wanted = e->results.done;
   for (int setting = 0; setting < e->grid.settings; setting++) {
     msk_recipe recipe;
     msk_error ignored;
     if (eval_grid_recipe(&recipe, &e->grid, NULL, setting, &ignored) != MSK_OK) continue;
-    for (int i = 0; i < each; i++)
-      w->work += e->results.records[setting * each + i].done ? 0 : recipe.steps + recipe.tail;
+    for (int i = 0; i < each; i++) {
+      if (!is_wanted(w, setting * each + i)) continue;
+      w->work += recipe.steps + recipe.tail;
+      w->wanted++;
+    }
   }
 }
 
-static msk_status make_setting(workshop *w, int setting, msk_error *error) {
-  evaluation *e = w->e;
-  int each = e->grid.points / e->grid.settings;
-  msk_status status = begin_setting(w, setting, error);
-  for (int i = 0; i < each && status == MSK_OK; i++) {
-    int point = setting * each + i;
-    if (e->results.records[point].done) continue;
-    status = make_picture(w, point, error);
-  }
-  return status;
-}
-
-static msk_status make_model(workshop *w, int model, msk_error *error) {
-  evaluation *e = w->e;
-  int each = e->grid.settings / e->grid.models, points = e->grid.points / e->grid.models;
-  bool complete = true;
-  for (int i = 0; i < points; i++)
-    complete = complete && e->results.records[model * points + i].done;
-  /* a resumed evaluation does not open a model that has nothing left to make */
-  if (complete) return MSK_OK;
-  w->official = -1;
-  w->model = NULL;
-  msk_status status = evaluation_open_model(&w->model, e, model, error);
-  for (int i = 0; i < each && status == MSK_OK; i++)
-    status = make_setting(w, model * each + i, error);
+static void close_model(workshop *w) {
   forget_tokens(w);
   run_end(&w->run);
   msk_model_close(w->model);
+  w->model = NULL;
+  w->opened = w->begun = w->official = -1;
+}
+
+/* One model is open at a time, and none that has nothing left to make. */
+static msk_status open_model(workshop *w, int model, msk_error *error) {
+  if (w->opened == model) return MSK_OK;
+  close_model(w);
+  msk_status status = evaluation_open_model(&w->model, w->e, model, error);
+  if (status == MSK_OK) w->opened = model;
   return status;
 }
 
+static msk_status make_point(workshop *w, int point, msk_error *error) {
+  const eval_grid *grid = &w->e->grid;
+  msk_status status = open_model(w, point / (grid->points / grid->models), error);
+  if (status == MSK_OK) status = begin_setting(w, eval_grid_setting(grid, point), error);
+  return status == MSK_OK ? make_picture(w, point, error) : status;
+}
+
+static msk_status cancelled_after(const workshop *w, msk_error *error) {
+  return app_fail(
+      error, MSK_ERROR_CANCELLED,
+      "cancelled; %d of %d pictures are finished and kept: the same command goes on from there",
+      w->e->results.done, w->wanted);
+}
+
 msk_status evaluation_make_pictures(evaluation *e, msk_error *error) {
-  workshop w = {
-      .e = e, .shown = !e->order->quiet && progress_is_terminal(), .started = progress_clock()};
-  w.run = (order_run){.threads = e->order->model.threads, .cancelled = cancelled};
-  w.tokens = calloc((size_t)e->grid.sketches, sizeof *w.tokens);
-  if (w.tokens == NULL)
-    return app_fail(error, MSK_ERROR_MEMORY, "out of memory for the drawings' tokens");
-  measure_work(&w);
+  workshop *w = calloc(1, sizeof *w);
+  if (w == NULL) return app_fail(error, MSK_ERROR_MEMORY, "out of memory for the pictures");
+  w->e = e;
+  w->shown = !e->order->quiet && progress_is_terminal();
+  w->started = progress_clock();
+  w->opened = w->begun = w->official = -1;
+  w->run = (order_run){.threads = e->order->model.threads, .cancelled = cancelled};
+  measure_work(w);
   msk_status status = MSK_OK;
-  for (int i = 0; i < e->grid.models && status == MSK_OK; i++) status = make_model(&w, i, error);
-  clear_line(&w);
-  free(w.tokens);
-  if (status == MSK_ERROR_CANCELLED) {
-    app_fail(
-        error, status,
-        "cancelled; %d of %d pictures are finished and kept: the same command goes on from there",
-        e->results.done, e->results.points);
-  }
+  for (int point = find_next(w, -1); point >= 0 && status == MSK_OK; point = find_next(w, point))
+    status = make_point(w, point, error);
+  clear_line(w);
+  close_model(w);
+  if (status == MSK_ERROR_CANCELLED) status = cancelled_after(w, error);
+  free(w);
   return status;
 }

@@ -19,6 +19,7 @@ enum {
   MAX_PLOT_POINTS = 2000,
   MAX_TILES = 4000,
   MAX_TILES_IN_CELL = 4,
+  MAX_SHEET_DRAWINGS = 500,
   MAX_TABLE_ROWS = 400,
   JPEG_QUALITY = 85
 };
@@ -189,7 +190,7 @@ static void suggest_views(page_views *views, const evaluation *e) {
 
 /* A page in the making. */
 typedef struct page {
-  const evaluation *e;
+  evaluation *e;
   eval_text html;
   page_views views;
   int *points;      /* scratch: some of the grid's */
@@ -405,7 +406,10 @@ static msk_status add_image(page *p, const msk_image *image, const char *name, m
 
 static msk_status add_drawing(page *p, int sketch, msk_error *error) {
   const char *name = eval_spec_sketch(&p->e->spec, (size_t)sketch, "name");
-  return add_image(p, &p->e->sketches.views[sketch], name, error);
+  const eval_sketch *drawing;
+  if (p->e->spec.job != MSK_JOB_DRAW) return MSK_OK;
+  msk_status status = eval_sketches_look(&drawing, &p->e->sketches, sketch, error);
+  return status == MSK_OK ? add_image(p, &drawing->view, name, error) : status;
 }
 
 static msk_status add_picture(page *p, int point, msk_error *error) {
@@ -433,11 +437,24 @@ static bool belongs(const eval_grid *grid, const selection *s, int point) {
          (s->column < 0 || eval_grid_value(grid, s->view->columns, point) == s->column);
 }
 
+/* The next picture of a selection after one, -1 past the last. Of a long list the sheets show the
+ * first drawings alone: looking through all for each of a thousand cells would take hours. */
+static int next_of(const eval_grid *grid, const selection *s, int point) {
+  const int each = grid->points / grid->settings;
+  while (++point < grid->points) {
+    if (eval_grid_sketch(grid, point) >= MAX_SHEET_DRAWINGS) {
+      point = (point / each + 1) * each - 1;
+    } else if (belongs(grid, s, point)) {
+      return point;
+    }
+  }
+  return -1;
+}
+
 /* The one drawing of all pictures in a selection, or -1. */
 static int common_sketch(const eval_grid *grid, const selection *s) {
   int sketch = -1;
-  for (int point = 0; point < grid->points; point++) {
-    if (!belongs(grid, s, point)) continue;
+  for (int point = next_of(grid, s, -1); point >= 0; point = next_of(grid, s, point)) {
     if (sketch >= 0 && eval_grid_sketch(grid, point) != sketch) return -1;
     sketch = eval_grid_sketch(grid, point);
   }
@@ -452,9 +469,9 @@ static msk_status write_cell(page *p, const selection *s, bool with_drawing, msk
   eval_text_add(&p->html, "<td>");
   if (sketch >= 0) status = add_drawing(p, sketch, error);
   if (sketch >= 0) eval_text_add(&p->html, "<br>");
-  for (int point = 0; point < grid->points && status == MSK_OK; point++) {
+  for (int point = next_of(grid, s, -1); point >= 0 && status == MSK_OK;
+       point = next_of(grid, s, point)) {
     if (shown == MAX_TILES_IN_CELL || p->tiles >= MAX_TILES) break;
-    if (!belongs(grid, s, point)) continue;
     status = add_picture(p, point, error);
     shown++;
   }
@@ -499,8 +516,9 @@ static msk_status write_sheet(page *p, const sheet_view *view, int each, msk_err
   eval_text_add(&p->html, "</tr>\n");
   msk_status status = MSK_OK;
   for (int row = 0; row < view->rows->count && status == MSK_OK; row++) {
+    const selection of_row = {view, each, row, -1};
     if (p->tiles >= MAX_TILES || p->cells >= MAX_TILES) break;
-    status = write_row(p, &(selection){view, each, row, -1}, error);
+    if (next_of(&p->e->grid, &of_row, -1) >= 0) status = write_row(p, &of_row, error);
   }
   eval_text_add(&p->html, "</table></div>\n");
   return status;
@@ -522,6 +540,9 @@ static msk_status write_sheets(page *p, msk_error *error) {
       status = write_sheet(p, view, view->each == NULL ? -1 : each, error);
     }
   }
+  if (p->e->grid.sketches > MAX_SHEET_DRAWINGS)
+    eval_text_add(&p->html, "<p class=\"small\">Of the first %d drawings.</p>\n",
+                  MAX_SHEET_DRAWINGS);
   if (p->tiles >= MAX_TILES || p->cells >= MAX_TILES)
     eval_text_add(&p->html, "<p class=\"small\">The report stops at %d pictures.</p>\n", MAX_TILES);
   return status;
@@ -595,7 +616,7 @@ static msk_status write_page(page *p, msk_error *error) {
   return status;
 }
 
-msk_status evaluation_write_page(const evaluation *e, msk_error *error) {
+msk_status evaluation_write_page(evaluation *e, msk_error *error) {
   page p = {.e = e};
   char path[MAX_PATH_BYTES];
   msk_status status = read_views(&p.views, &e->grid, error);

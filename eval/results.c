@@ -12,10 +12,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "app/cancel.h"
 #include "app/json.h"
+#include "eval/identity.h"
 
-enum { MAX_LINE_BYTES = 1024, MAX_IDENTITY_BYTES = 4 << 20 };
+enum { MAX_LINE_BYTES = 4096 };
 
 /* ---- names ---- */
 
@@ -33,6 +33,26 @@ msk_status eval_results_picture(char path[MAX_PATH_BYTES], const eval_results *r
   char name[40];
   snprintf(name, sizeof name, "pictures/%06d.png", point);
   return eval_results_path(path, results, name, error);
+}
+
+/* "records.jsonl" of the whole, "records-2-of-7.jsonl" of a shard. */
+static void name_file(char name[64], const char *stem, const shard *s, const char *suffix) {
+  if (s->count == 1) {
+    snprintf(name, 64, "%s.%s", stem, suffix);
+  } else {
+    snprintf(name, 64, "%s-%d-of-%d.%s", stem, s->number, s->count, suffix);
+  }
+}
+
+static bool read_records_name(shard *s, const char *name) {
+  char again[64];
+  *s = (shard){1, 1};
+  if (sscanf(name, "records-%d-of-%d.jsonl", &s->number, &s->count) != 2 &&
+      strcmp(name, "records.jsonl") != 0)
+    return false;
+  name_file(again, "records", s, "jsonl");
+  return strcmp(name, again) == 0 && s->number >= 1 && s->number <= s->count &&
+         s->count <= MAX_SHARDS;
 }
 
 static bool picture_is_there(const eval_results *results, int point) {
@@ -78,272 +98,307 @@ static msk_status open_file(int *descriptor, const eval_results *results, const 
   char path[MAX_PATH_BYTES];
   msk_status status = eval_results_path(path, results, name, error);
   if (status != MSK_OK) return status;
-  *descriptor = open(path, flags | O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
+  *descriptor = open(path, flags | O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0666);
   return *descriptor >= 0
              ? MSK_OK
              : app_fail(error, MSK_ERROR_OUTPUT, "cannot open %s: %s", path, strerror(errno));
 }
 
-/* ---- identity ---- */
-
-/* What an evaluation makes is one JSON object: the SPEC without what only the report needs, and
- * fingerprints of all files that the pictures and scores depend on. Two runs with the same
- * identity make the same pictures. Fingerprints (FNV-1a, 64 bits) tell a changed file from an
- * unchanged one; they are no protection against somebody who means to deceive, who could as well
- * write the records. */
-
-static msk_status no_memory(msk_error *error) {
-  return app_fail(error, MSK_ERROR_MEMORY, "out of memory for the evaluation's identity");
-}
-
-/* "1234-89abcdef01234567": length and fingerprint of a file. */
-static msk_status fingerprint(char text[48], const char *path, msk_error *error) {
-  static const uint64_t offset = 0xCBF29CE484222325u, prime = 0x100000001B3u;
-  uint8_t bytes[1 << 14];
-  FILE *file = fopen(path, "rbe");
-  if (file == NULL)
-    return app_fail(error, MSK_ERROR_FILE, "cannot open %s: %s", path, strerror(errno));
-  uint64_t hash = offset, length = 0;
-  size_t got;
-  /* FNV-1a: against mistaking one file for another, not against people */
-  while ((got = fread(bytes, 1, sizeof bytes, file)) > 0 && !cancel_requested()) {
-    for (size_t i = 0; i < got; i++) hash = (hash ^ bytes[i]) * prime;
-    length += got;
-  }
-  bool failed = ferror(file) != 0;
-  fclose(file);
-  if (failed) return app_fail(error, MSK_ERROR_FILE, "cannot read %s", path);
-  snprintf(text, 48, "%llu-%016llx", (unsigned long long)length, (unsigned long long)hash);
-  return cancel_requested() ? app_fail(error, MSK_ERROR_CANCELLED, "cancelled") : MSK_OK;
-}
-
-static msk_status add_file(json_t *object, const char *key, const char *path, msk_error *error) {
-  char text[48];
-  msk_status status = fingerprint(text, path, error);
-  if (status != MSK_OK) return status;
-  return json_object_set_new(object, key, json_string(text)) == 0 ? MSK_OK : no_memory(error);
-}
-
-/* A sketch as the SPEC has it, and what is in its files. */
-static msk_status add_sketch(json_t *list, const eval_spec *spec, size_t index, msk_error *error) {
-  char path[MAX_PATH_BYTES];
-  const char *mask = eval_spec_sketch(spec, index, "mask");
-  json_t *sketch = json_copy(json_array_get(spec->sketches, index));
-  if (sketch == NULL || json_array_append_new(list, sketch) != 0) return no_memory(error);
-  json_object_del(sketch, "file"); /* the same drawing elsewhere is the same drawing */
-  json_object_del(sketch, "mask");
-  msk_status status = eval_spec_path(path, spec, eval_spec_sketch(spec, index, "file"), error);
-  if (status == MSK_OK) status = add_file(sketch, "drawing", path, error);
-  if (status == MSK_OK && mask != NULL) status = eval_spec_path(path, spec, mask, error);
-  if (status == MSK_OK && mask != NULL) status = add_file(sketch, "shape", path, error);
-  return status;
-}
-
-static msk_status add_eyes(json_t *object, const eval_eyes *eyes, msk_error *error) {
-  char path[MAX_PATH_BYTES + 32];
-  msk_status status = MSK_OK;
-  if (eyes->judge != NULL) status = add_file(object, "judge", eyes->judge_path, error);
-  if (status != MSK_OK || eyes->clip == NULL) return status;
-  snprintf(path, sizeof path, "%s/model.safetensors", eyes->clip_path);
-  return add_file(object, "clip", path, error);
-}
-
-static msk_status make_identity(json_t **identity, const eval_spec *spec, const eval_eyes *eyes,
-                                json_t *models, msk_error *error) {
-  json_t *sketches = json_array();
-  json_t *object =
-      json_pack("{s:s, s:O, s:O, s:O, s:O, s:s, s:b, s:o}", "format", "masksketch eval 1", "models",
-                models, "recipes", spec->recipes, "settings", spec->settings, "seeds", spec->seeds,
-                "text", spec->text, "reference", spec->reference != NULL, "sketches", sketches);
-  if (object == NULL) return no_memory(error);
-  msk_status status = MSK_OK;
-  for (size_t i = 0; i < json_array_size(spec->sketches) && status == MSK_OK; i++)
-    status = add_sketch(sketches, spec, i, error);
-  if (status == MSK_OK) status = add_eyes(object, eyes, error);
-  if (status == MSK_OK) {
-    *identity = object;
-  } else {
-    json_decref(object);
-  }
-  return status;
-}
-
-static msk_status write_identity(const char *path, const json_t *identity, msk_error *error) {
-  char *text = json_dump(identity, JSON_INDENT(1));
-  if (text == NULL) return app_fail(error, MSK_ERROR_MEMORY, "out of memory for %s", path);
-  msk_status status = msk_file_write(path, text, strlen(text), error);
-  free(text);
-  return status;
-}
-
-/* The first key, with its parents, in which two objects differ. */
-static void find_difference(const json_t *a, const json_t *b, char *name, size_t size) {
-  const json_t *both[] = {a, b};
-  for (int side = 0; side < 2; side++) {
-    const char *key;
-    json_t *value;
-    json_object_foreach((json_t *)(uintptr_t)both[side], key, value) {
-      const json_t *other = json_object_get(both[1 - side], key);
-      if (other != NULL && json_equal(value, other)) continue;
-      size_t used = strlen(name);
-      snprintf(name + used, size - used, "%s%.60s", used == 0 ? "" : ".", key);
-      if (json_is_object(value) && json_is_object(other)) find_difference(value, other, name, size);
-      return;
-    }
-  }
-}
-
-static msk_status check_identity(const eval_results *results, const json_t *identity,
-                                 bool holds_files, msk_error *error) {
-  char path[MAX_PATH_BYTES], name[200] = "";
-  void *bytes = NULL;
-  size_t byte_count = 0;
-  msk_status status = eval_results_path(path, results, "identity.json", error);
-  if (status != MSK_OK) return status;
-  /* a folder with other files in it is somebody's: nothing is written there */
-  if (access(path, F_OK) != 0 && !holds_files) return write_identity(path, identity, error);
-  if (access(path, F_OK) != 0) {
-    return app_fail(error, MSK_ERROR_ARGUMENT,
-                    "the folder %s holds other files, expected a new folder or one that eval has "
-                    "begun: choose another with -o",
-                    results->folder);
-  }
-  status = msk_file_read(path, MAX_IDENTITY_BYTES, &bytes, &byte_count, NULL, error);
-  if (status != MSK_OK) return status;
-  json_t *known = NULL;
-  status = msk_json_load(&known, path, bytes, byte_count, MSK_JSON_MANY, error);
-  msk_free(NULL, bytes);
-  if (status == MSK_ERROR_MEMORY) return status;
-  if (!json_is_object(known)) {
-    status = app_fail(error, MSK_ERROR_FILE,
-                      "%s is damaged, expected what eval wrote: choose another folder with -o, or "
-                      "delete this one",
-                      path);
-  } else if (!json_equal(known, identity)) {
-    find_difference(known, identity, name, sizeof name);
-    status = app_fail(error, MSK_ERROR_ARGUMENT,
-                      "the folder %.200s holds the results of another SPEC (\"%s\" differs), "
-                      "expected a new folder: choose another with -o",
-                      results->folder, name);
-  }
-  json_decref(known);
-  return status;
-}
-
 /* ---- records ---- */
+
+static msk_status twice(const eval_results *results, int point, int file, msk_error *error) {
+  char names[2][64];
+  name_file(names[0], "records", &results->files[results->records[point].file], "jsonl");
+  name_file(names[1], "records", &results->files[file], "jsonl");
+  return app_fail(error, MSK_ERROR_FILE,
+                  "picture %d stands in %s and in %s of %.200s, expected it once: delete its line "
+                  "in one of them",
+                  point, names[0], names[1], results->folder);
+}
 
 /* *good is false where the line is none; only refused memory is an error, so that no record is
  * cut off for it. */
-static msk_status take_line(eval_results *results, const char *line, size_t length, bool *good,
-                            msk_error *error) {
+static msk_status take_line(eval_results *results, int file, const char *line, size_t length,
+                            bool *good, msk_error *error) {
   json_t *object = NULL;
   msk_error found;
+  msk_status status = MSK_OK;
   if (msk_json_load(&object, "line", line, length, MSK_JSON_FEW, &found) == MSK_ERROR_MEMORY)
     return app_fail(error, MSK_ERROR_MEMORY, "%s", found.message);
-  const json_t *point = json_object_get(object, "point");
-  *good = json_is_integer(point) && json_integer_value(point) >= 0 &&
-          json_integer_value(point) < results->points;
+  const json_t *number = json_object_get(object, "point");
+  const json_int_t point = json_integer_value(number);
+  *good = json_is_integer(number) && point >= 0 && point < results->points;
   /* a measure that is missing was not known, and stays NaN */
   if (*good) {
-    eval_record *record = &results->records[json_integer_value(point)];
+    eval_record *record = &results->records[point];
+    if (record->done && record->file != file) status = twice(results, (int)point, file, error);
     record->done = true;
+    record->file = file;
     for (int i = 0; i < MEASURES_OF_PICTURES; i++) {
       const json_t *value = json_object_get(object, eval_measures[i].name);
       record->measures[i] = json_is_number(value) ? json_number_value(value) : NAN;
     }
   }
   json_decref(object);
-  return MSK_OK;
+  return status;
 }
 
 /* Lines up to the end, or to the last one if that is broken: *kept tells how many bytes stay. */
-static msk_status take_lines(eval_results *results, const char *bytes, size_t byte_count,
-                             size_t *kept, msk_error *error) {
-  size_t at = 0, number = 1;
-  for (; at < byte_count; number++) {
-    const char *end = memchr(bytes + at, '\n', byte_count - at);
-    if (end == NULL) break;
-    size_t length = (size_t)(end - bytes) - at;
-    bool good = false;
-    msk_status status = take_line(results, bytes + at, length, &good, error);
+static msk_status take_lines(eval_results *results, int file, FILE *log, long long *kept,
+                             msk_error *error) {
+  char line[MAX_LINE_BYTES], name[64];
+  *kept = 0;
+  for (size_t number = 1; fgets(line, sizeof line, log) != NULL; number++) {
+    size_t length = strlen(line);
+    bool good = length > 0 && line[length - 1] == '\n';
+    msk_status status = good ? take_line(results, file, line, length - 1, &good, error) : MSK_OK;
     if (status != MSK_OK) return status;
     if (!good) {
       /* the last line alone can be half written, by a process that was killed */
-      if (at + length + 1 == byte_count) break;
+      if (fgets(line, sizeof line, log) == NULL) return MSK_OK;
+      name_file(name, "records", &results->files[file], "jsonl");
       return app_fail(error, MSK_ERROR_FILE,
-                      "line %zu of %.200s/records.jsonl is damaged, expected a finished picture: "
-                      "delete that line, and its picture is made again",
-                      number, results->folder);
+                      "line %zu of %.200s/%s is damaged, expected a finished picture: delete that "
+                      "line, and its picture is made again",
+                      number, results->folder, name);
     }
-    at += length + 1;
+    *kept = ftello(log);
   }
-  *kept = at;
   return MSK_OK;
 }
 
-static msk_status read_log(eval_results *results, bool quiet, msk_error *error) {
-  char path[MAX_PATH_BYTES];
-  void *bytes = NULL;
-  size_t byte_count = 0, kept = 0, limit = (size_t)results->points * 4 * MAX_LINE_BYTES;
-  msk_status status = eval_results_path(path, results, "records.jsonl", error);
-  if (status == MSK_OK) status = msk_file_read(path, limit, &bytes, &byte_count, NULL, error);
+static msk_status read_log(eval_results *results, int file, long long *kept, long long *bytes,
+                           msk_error *error) {
+  char path[MAX_PATH_BYTES], name[64];
+  name_file(name, "records", &results->files[file], "jsonl");
+  msk_status status = eval_results_path(path, results, name, error);
   if (status != MSK_OK) return status;
-  status = take_lines(results, bytes, byte_count, &kept, error);
-  msk_free(NULL, bytes);
+  FILE *log = fopen(path, "rbe");
+  if (log == NULL)
+    return app_fail(error, MSK_ERROR_FILE, "cannot open %s: %s", path, strerror(errno));
+  status = take_lines(results, file, log, kept, error);
+  if (status == MSK_OK && ferror(log))
+    status = app_fail(error, MSK_ERROR_FILE, "cannot read %s", path);
+  fseeko(log, 0, SEEK_END);
+  *bytes = ftello(log);
+  fclose(log);
+  return status;
+}
+
+static msk_status read_own_log(eval_results *results, bool quiet, msk_error *error) {
+  long long kept = 0, bytes = 0;
+  msk_status status = read_log(results, 0, &kept, &bytes, error);
   if (status != MSK_OK) return status;
-  if (kept < byte_count) {
+  if (kept < bytes) {
+    char name[64];
+    name_file(name, "records", &results->files[0], "jsonl");
     if (!quiet)
       fprintf(stderr,
-              "masksketch: the last line of records.jsonl was half written; it is cut off, and its "
-              "picture made again\n");
+              "masksketch: the last line of %s was half written; it is cut off, and its picture "
+              "made again\n",
+              name);
     if (ftruncate(results->log, (off_t)kept) != 0)
-      return app_fail(error, MSK_ERROR_OUTPUT, "cannot shorten %s: %s", path, strerror(errno));
+      return app_fail(error, MSK_ERROR_OUTPUT, "cannot shorten the records in %s: %s",
+                      results->folder, strerror(errno));
   }
-  results->log_bytes = (long long)kept;
-  for (int i = 0; i < results->points; i++) {
+  results->log_bytes = kept;
+  return MSK_OK;
+}
+
+/* What the others have made; their half lines are theirs, who may be writing them just now. */
+static msk_status read_other_logs(eval_results *results, msk_error *error) {
+  long long kept, bytes;
+  msk_status status = MSK_OK;
+  for (int file = 1; file < results->file_count && status == MSK_OK; file++)
+    status = read_log(results, file, &kept, &bytes, error);
+  for (int i = 0; i < results->points && status == MSK_OK; i++) {
     /* the picture was deleted, or the machine lost it: it is made again */
     if (results->records[i].done && !picture_is_there(results, i)) results->records[i].done = false;
     results->done += results->records[i].done;
   }
+  return status;
+}
+
+/* ---- shards ---- */
+
+static msk_status add_file(eval_results *results, shard s, msk_error *error) {
+  shard *files =
+      realloc(results->files, ((size_t)results->file_count + 1) * sizeof *results->files);
+  if (files == NULL) return app_fail(error, MSK_ERROR_MEMORY, "out of memory for the shards");
+  results->files = files;
+  files[results->file_count++] = s;
   return MSK_OK;
 }
 
-/* A file for each network at hand, where the SPEC compares sets of pictures. */
+static msk_status at_work(const eval_results *results, const shard *s, msk_error *error) {
+  char who[60] = "another eval";
+  if (s->count > 1) snprintf(who, sizeof who, "shard %d of %d", s->number, s->count);
+  return app_fail(error, MSK_ERROR_OUTPUT,
+                  "%s is at work in %s, expected one at a time, or shards of one number: wait for "
+                  "it",
+                  who, results->folder);
+}
+
+/* Shards of one number know each other's pictures; with any others one has to be alone. */
+static msk_status check_alone(const eval_results *results, const shard *other, const char *path,
+                              msk_error *error) {
+  if (results->files[0].count > 1 && other->count == results->files[0].count) return MSK_OK;
+  int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+  if (descriptor < 0)
+    return app_fail(error, MSK_ERROR_FILE, "cannot open %s: %s", path, strerror(errno));
+  bool busy = flock(descriptor, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+  close(descriptor);
+  return busy ? at_work(results, other, error) : MSK_OK;
+}
+
+static int by_shard(const void *a, const void *b) {
+  const shard *x = a, *y = b;
+  return x->count != y->count ? x->count - y->count : x->number - y->number;
+}
+
+/* All records in the folder besides one's own, in an order of their own. */
+static msk_status find_others(eval_results *results, msk_error *error) {
+  char path[MAX_PATH_BYTES];
+  DIR *folder = opendir(results->folder);
+  msk_status status = MSK_OK;
+  if (folder == NULL)
+    return app_fail(error, MSK_ERROR_OUTPUT, "cannot read the folder %s: %s", results->folder,
+                    strerror(errno));
+  for (struct dirent *entry; status == MSK_OK && (entry = readdir(folder)) != NULL;) {
+    shard other;
+    if (!read_records_name(&other, entry->d_name) || by_shard(&other, results->files) == 0)
+      continue;
+    status = eval_results_path(path, results, entry->d_name, error);
+    if (status == MSK_OK) status = check_alone(results, &other, path, error);
+    if (status == MSK_OK) status = add_file(results, other, error);
+  }
+  closedir(folder);
+  qsort(results->files + 1, (size_t)results->file_count - 1, sizeof *results->files, by_shard);
+  return status;
+}
+
+/* The first shard that has left no records, of the largest number; past it: there is none. */
+static shard find_absent(const eval_results *results) {
+  shard absent = {1, results->files[results->file_count - 1].count};
+  for (int file = 1; file < results->file_count; file++)
+    absent.number += by_shard(&results->files[file], &absent) == 0;
+  return absent;
+}
+
+static msk_status check_whole(const eval_results *results, msk_error *error) {
+  char absence[80] = "";
+  int first = 0;
+  if (results->done == results->points) return MSK_OK;
+  while (results->records[first].done) first++;
+  const shard absent = find_absent(results);
+  if (absent.count > 1 && absent.number <= absent.count)
+    snprintf(absence, sizeof absence, "; shard %d of %d has left no records", absent.number,
+             absent.count);
+  return app_fail(error, MSK_ERROR_FILE,
+                  "%d of %d pictures in %.200s are missing, the first is picture %d%s: run their "
+                  "shards again, then merge",
+                  results->points - results->done, results->points, results->folder, first,
+                  absence);
+}
+
+/* ---- features ---- */
+
+static msk_status open_feature_file(int *descriptor, const eval_results *results, const shard *s,
+                                    int kind, int flags, msk_error *error) {
+  char stem[40], name[64];
+  snprintf(stem, sizeof stem, "features-%s", eval_features_name(kind));
+  name_file(name, stem, s, "npy");
+  return open_file(descriptor, results, name, flags, error);
+}
+
+static bool has_records(const eval_results *results, int file) {
+  for (int i = 0; i < results->points; i++) {
+    if (results->records[i].done && results->records[i].file == file) return true;
+  }
+  return false;
+}
+
+static msk_status lost_features(const eval_results *results, int kind, msk_error *error) {
+  return app_fail(error, MSK_ERROR_FILE,
+                  "%.200s lacks the features (%s) of pictures that are done: delete the folder's "
+                  "records to begin again",
+                  results->folder, eval_features_name(kind));
+}
+
+/* An array of a row a picture, of which one's own are filled in. */
 static msk_status open_features(eval_results *results, const eval_eyes *eyes, msk_error *error) {
   msk_status status = MSK_OK;
   for (int kind = 0; kind < FEATURE_KINDS && status == MSK_OK; kind++) {
-    char name[40];
+    uint8_t header[MSK_NPY_HEADER];
+    size_t bytes = 0;
+    struct stat info;
+    int *file = &results->features[kind];
     results->dimensions[kind] = eval_eyes_dimensions(eyes, kind);
     if (results->dimensions[kind] == 0) continue;
-    snprintf(name, sizeof name, "features-%s.f32", eval_features_name(kind));
-    status = open_file(&results->features[kind], results, name, 0, error);
+    const msk_array array = {.dtype = MSK_DTYPE_F32,
+                             .rank = 2,
+                             .shape = {(size_t)results->points, (size_t)results->dimensions[kind]}};
+    status = msk_npy_header(header, &bytes, &array, error);
+    if (status == MSK_OK)
+      status = open_feature_file(file, results, &results->files[0], kind, O_CREAT, error);
+    if (status != MSK_OK) break;
+    if (fstat(*file, &info) == 0 && info.st_size == 0 && has_records(results, 0))
+      return lost_features(results, kind, error);
+    if (pwrite(*file, header, sizeof header, 0) != sizeof header ||
+        ftruncate(*file, (off_t)(sizeof header + bytes)) != 0)
+      status = app_fail(error, MSK_ERROR_OUTPUT, "cannot write the features in %.200s: %s",
+                        results->folder, strerror(errno));
   }
   return status;
 }
 
-/* The folder and what is in it, held against the identity, and locked. */
-static msk_status open_folder(eval_results *results, const json_t *identity, msk_error *error) {
-  char pictures[MAX_PATH_BYTES];
-  bool holds_files = false;
-  msk_status status = make_folder(results->folder, error);
-  if (status == MSK_OK) status = look_into(results->folder, false, &holds_files, error);
-  if (status == MSK_OK) status = check_identity(results, identity, holds_files, error);
-  if (status == MSK_OK)
-    status = open_file(&results->log, results, "records.jsonl", O_APPEND, error);
+/* ---- opening ---- */
+
+/* One's own records, locked, and the folder for the pictures. */
+static msk_status open_own(eval_results *results, msk_error *error) {
+  char name[64], pictures[MAX_PATH_BYTES];
+  name_file(name, "records", &results->files[0], "jsonl");
+  msk_status status = open_file(&results->log, results, name, O_APPEND | O_CREAT, error);
   /* the lock goes with the process, also with one that is killed */
   if (status == MSK_OK && flock(results->log, LOCK_EX | LOCK_NB) != 0)
-    status = app_fail(error, MSK_ERROR_OUTPUT,
-                      "another eval is at work in %s, expected one at a time: wait for it",
-                      results->folder);
+    status = errno == EWOULDBLOCK ? at_work(results, &results->files[0], error)
+                                  : app_fail(error, MSK_ERROR_OUTPUT, "cannot lock %s/%s: %s",
+                                             results->folder, name, strerror(errno));
   if (status == MSK_OK) status = eval_results_path(pictures, results, "pictures", error);
   if (status == MSK_OK) status = make_folder(pictures, error);
-  if (status == MSK_OK) status = look_into(results->folder, true, &holds_files, error);
-  return status == MSK_OK ? look_into(pictures, true, &holds_files, error) : status;
+  return status;
+}
+
+/* Who is alone in the folder takes away what kills have left. */
+static msk_status sweep(const eval_results *results, msk_error *error) {
+  char pictures[MAX_PATH_BYTES];
+  bool ignored = false;
+  msk_status status = eval_results_path(pictures, results, "pictures", error);
+  if (status == MSK_OK) status = look_into(results->folder, true, &ignored, error);
+  return status == MSK_OK ? look_into(pictures, true, &ignored, error) : status;
+}
+
+/* The folder and what is in it, held against the identity, and locked. */
+static msk_status open_folder(eval_results *results, const eval_spec *spec, const eval_eyes *eyes,
+                              json_t **models, msk_error *error) {
+  bool holds_files = false;
+  if (*models == NULL && access(results->folder, F_OK) != 0)
+    return app_fail(error, MSK_ERROR_FILE,
+                    "there is no folder %s, expected one whose shards have "
+                    "run",
+                    results->folder);
+  msk_status status = make_folder(results->folder, error);
+  if (status == MSK_OK) status = look_into(results->folder, false, &holds_files, error);
+  if (status == MSK_OK)
+    status = eval_identity_hold(results->folder, holds_files, spec, eyes, models, error);
+  if (status == MSK_OK) status = open_own(results, error);
+  if (status == MSK_OK) status = find_others(results, error);
+  return status == MSK_OK && results->files[0].count == 1 ? sweep(results, error) : status;
 }
 
 msk_status eval_results_open(eval_results *results, const char *folder, const eval_grid *grid,
-                             const eval_eyes *eyes, json_t *models, bool quiet, msk_error *error) {
-  json_t *identity = NULL;
+                             const eval_eyes *eyes, json_t **models, const eval_opening *opening,
+                             msk_error *error) {
   *results = (eval_results){.points = grid->points, .log = -1, .features = {-1, -1}};
   if (snprintf(results->folder, sizeof results->folder, "%s", folder) >=
       (int)sizeof results->folder)
@@ -352,16 +407,19 @@ msk_status eval_results_open(eval_results *results, const char *folder, const ev
   if (results->records == NULL)
     return app_fail(error, MSK_ERROR_MEMORY, "out of memory for the records of %d pictures",
                     grid->points);
-  msk_status status = make_identity(&identity, grid->spec, eyes, models, error);
-  if (status == MSK_OK) status = open_folder(results, identity, error);
+  msk_status status = add_file(results, opening->own, error);
+  if (status == MSK_OK) status = open_folder(results, grid->spec, eyes, models, error);
+  if (status == MSK_OK) status = read_own_log(results, opening->quiet, error);
+  if (status == MSK_OK) status = read_other_logs(results, error);
+  if (status == MSK_OK && opening->merge) status = check_whole(results, error);
   if (status == MSK_OK && grid->spec->reference != NULL)
     status = open_features(results, eyes, error);
-  json_decref(identity);
-  return status == MSK_OK ? read_log(results, quiet, error) : status;
+  return status;
 }
 
 void eval_results_close(eval_results *results) {
   free(results->records);
+  free(results->files);
   if (results->log >= 0) close(results->log);
   for (int kind = 0; kind < FEATURE_KINDS; kind++) {
     if (results->features[kind] >= 0) close(results->features[kind]);
@@ -382,6 +440,11 @@ static bool write_all(int descriptor, const char *bytes, size_t byte_count, long
     if (at >= 0) at += written;
   }
   return true;
+}
+
+/* Where a picture's row begins in the file. */
+static off_t feature_place(int point, size_t bytes) {
+  return (off_t)MSK_NPY_HEADER + (off_t)point * (off_t)bytes;
 }
 
 static msk_status cannot_write(const eval_results *results, const char *name, msk_error *error) {
@@ -409,7 +472,7 @@ msk_status eval_results_append(eval_results *results, int point,
     if (results->features[kind] < 0) continue;
     size_t bytes = (size_t)results->dimensions[kind] * sizeof(float);
     if (!write_all(results->features[kind], (const char *)features[kind], bytes,
-                   (long long)point * (long long)bytes) ||
+                   (long long)feature_place(point, bytes)) ||
         fdatasync(results->features[kind]) != 0)
       return cannot_write(results, "features", error);
   }
@@ -431,21 +494,52 @@ msk_status eval_results_append(eval_results *results, int point,
   return MSK_OK;
 }
 
-msk_status eval_results_features(const eval_results *results, int kind, int point, float *values,
-                                 msk_error *error) {
+static msk_status read_features(const eval_results *results, int file, int kind, int point,
+                                float *values, msk_error *error) {
   size_t bytes = (size_t)results->dimensions[kind] * sizeof(float), got = 0;
   while (got < bytes) {
-    ssize_t n = pread(results->features[kind], (char *)values + got, bytes - got,
-                      (off_t)((size_t)point * bytes + got));
+    ssize_t n =
+        pread(file, (char *)values + got, bytes - got, feature_place(point, bytes) + (off_t)got);
     /* a signal, such as a resized terminal's, is no error */
     if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) {
-      return app_fail(error, MSK_ERROR_FILE,
-                      "%.200s/features-%s.f32 is too short for picture %d: delete the folder's "
-                      "records to begin again",
-                      results->folder, eval_features_name(kind), point);
-    }
+    if (n <= 0) return lost_features(results, kind, error);
     got += (size_t)n;
   }
   return MSK_OK;
+}
+
+msk_status eval_results_features(const eval_results *results, int kind, int point, float *values,
+                                 msk_error *error) {
+  return read_features(results, results->features[kind], kind, point, values, error);
+}
+
+/* Rows of one kind from one shard's file into one's own. */
+static msk_status gather_rows(eval_results *results, int file, int kind, msk_error *error) {
+  const size_t bytes = (size_t)results->dimensions[kind] * sizeof(float);
+  int from = -1;
+  if (!has_records(results, file)) return MSK_OK;
+  msk_status status = open_feature_file(&from, results, &results->files[file], kind, 0, error);
+  float *row = malloc(bytes);
+  if (status == MSK_OK && row == NULL)
+    status = app_fail(error, MSK_ERROR_MEMORY, "out of memory for features");
+  for (int i = 0; i < results->points && status == MSK_OK; i++) {
+    if (!results->records[i].done || results->records[i].file != file) continue;
+    status = read_features(results, from, kind, i, row, error);
+    if (status == MSK_OK && !write_all(results->features[kind], (const char *)row, bytes,
+                                       (long long)feature_place(i, bytes)))
+      status = cannot_write(results, "features", error);
+  }
+  free(row);
+  if (from >= 0) close(from);
+  return status;
+}
+
+msk_status eval_results_gather(eval_results *results, msk_error *error) {
+  msk_status status = MSK_OK;
+  for (int kind = 0; kind < FEATURE_KINDS; kind++) {
+    for (int file = 1; file < results->file_count && status == MSK_OK; file++) {
+      if (results->features[kind] >= 0) status = gather_rows(results, file, kind, error);
+    }
+  }
+  return status;
 }

@@ -89,7 +89,7 @@ int eval_eyes_dimensions(const eval_eyes *eyes, int kind) {
 
 /* ---- a folder ---- */
 
-enum { MAX_FOLDER_PICTURES = 100000 };
+enum { MAX_FOLDER_PICTURES = 1000000 };
 
 static int is_picture(const struct dirent *entry) {
   return entry->d_name[0] != '.' && msk_format_of_path(entry->d_name) != MSK_FORMAT_AUTO;
@@ -187,55 +187,70 @@ static msk_status no_memory(msk_error *error) {
   return app_fail(error, MSK_ERROR_MEMORY, "out of memory for the scores");
 }
 
-static msk_status embed_sketch(eval_scorer *scorer, int sketch, bool quiet, msk_error *error) {
-  char text[MAX_TEXT_BYTES + 1];
-  const char *texts[] = {text};
-  const eval_spec *spec = scorer->sketches->spec;
-  size_t at = (size_t)sketch * (size_t)scorer->eyes->clip_info.dimensions;
-  int tokens = 0;
-  msk_status status = likeness_class_text(text, spec->text, scorer->class_names[sketch], error);
-  if (status == MSK_OK)
-    status = msk_clip_embed_texts(scorer->eyes->clip, texts, 1, scorer->texts + at, &tokens, error);
-  if (status == MSK_OK && tokens > scorer->eyes->clip_info.text_tokens && !quiet) {
-    fprintf(stderr,
-            "masksketch: the text takes %d tokens, of which CLIP reads %d: its end was cut off\n",
-            tokens, scorer->eyes->clip_info.text_tokens);
+/* Which sketch of the same class comes next. Two of the SPEC's words for one class have one name. */
+static msk_status link_sketches(eval_scorer *scorer, msk_error *error) {
+  const eval_classes *classes = &scorer->classes;
+  const int count = scorer->sketches->count;
+  int *same = malloc((size_t)classes->count * sizeof *same),
+      *later = malloc((size_t)classes->count * sizeof *later);
+  scorer->next = malloc((size_t)count * sizeof *scorer->next);
+  msk_status status =
+      same == NULL || later == NULL || scorer->next == NULL ? no_memory(error) : MSK_OK;
+  for (int i = 0; i < classes->count && status == MSK_OK; i++) {
+    same[i] = 0;
+    while (strcmp(classes->names[same[i]], classes->names[i]) != 0) same[i]++;
+    later[i] = -1;
   }
-  if (status != MSK_OK) return status;
-  return msk_clip_embed_images(scorer->eyes->clip, &scorer->sketches->views[sketch], 1,
-                               scorer->drawings + at, error);
+  /* from the end, twice: the second time the last ones find the first */
+  for (int i = 2 * count - 1; i >= 0 && status == MSK_OK; i--) {
+    int *after = &later[same[classes->of_sketch[i % count]]];
+    scorer->next[i % count] = *after < 0 ? i % count : *after;
+    *after = i % count;
+  }
+  free(same);
+  free(later);
+  return status;
 }
 
-msk_status eval_scorer_open(eval_scorer *scorer, eval_eyes *eyes, const eval_sketches *sketches,
-                            const char *const *class_names, bool quiet, msk_error *error) {
-  *scorer = (eval_scorer){.eyes = eyes, .sketches = sketches, .class_names = class_names};
-  if (eyes->judge != NULL) {
-    size_t side = (size_t)eyes->judge_info.image_size;
-    scorer->classes = calloc((size_t)eyes->judge_info.class_count, sizeof(float));
-    scorer->inside = calloc(side * side, sizeof(float));
-    if (scorer->classes == NULL || scorer->inside == NULL) return no_memory(error);
-  }
+static msk_status open_clip_parts(eval_scorer *scorer, msk_error *error) {
+  const size_t bytes = (size_t)scorer->eyes->clip_info.dimensions * sizeof(float);
+  const size_t classes = (size_t)scorer->classes.count;
+  scorer->texts = calloc(classes, bytes);
+  scorer->read = calloc(classes, sizeof *scorer->read);
+  scorer->drawings = calloc(KEPT_SKETCHES, bytes);
+  for (int i = 0; i < KEPT_SKETCHES; i++) scorer->drawn[i] = -1;
+  return scorer->texts == NULL || scorer->read == NULL || scorer->drawings == NULL
+             ? no_memory(error)
+             : MSK_OK;
+}
+
+static msk_status open_judge_parts(eval_scorer *scorer, msk_error *error) {
+  size_t side = (size_t)scorer->eyes->judge_info.image_size;
+  scorer->likely = calloc((size_t)scorer->eyes->judge_info.class_count, sizeof(float));
+  scorer->inside = calloc(side * side, sizeof(float));
+  if (scorer->likely == NULL || scorer->inside == NULL) return no_memory(error);
+  return link_sketches(scorer, error);
+}
+
+msk_status eval_scorer_open(eval_scorer *scorer, eval_eyes *eyes, eval_sketches *sketches,
+                            eval_classes classes, bool quiet, msk_error *error) {
+  *scorer = (eval_scorer){.eyes = eyes, .sketches = sketches, .classes = classes, .quiet = quiet};
   for (int kind = 0; kind < FEATURE_KINDS; kind++) {
     if (eval_eyes_dimensions(eyes, kind) == 0) continue;
     scorer->features[kind] = calloc((size_t)eval_eyes_dimensions(eyes, kind), sizeof(float));
     if (scorer->features[kind] == NULL) return no_memory(error);
   }
-  if (eyes->clip == NULL) return MSK_OK;
-  scorer->texts =
-      calloc((size_t)sketches->count, (size_t)eyes->clip_info.dimensions * sizeof(float));
-  scorer->drawings =
-      calloc((size_t)sketches->count, (size_t)eyes->clip_info.dimensions * sizeof(float));
-  if (scorer->texts == NULL || scorer->drawings == NULL) return no_memory(error);
-  msk_status status = MSK_OK;
-  for (int i = 0; i < sketches->count && status == MSK_OK; i++)
-    status = embed_sketch(scorer, i, quiet, error);
+  msk_status status = eyes->judge != NULL ? open_judge_parts(scorer, error) : MSK_OK;
+  if (status == MSK_OK && eyes->clip != NULL) status = open_clip_parts(scorer, error);
   return status;
 }
 
 void eval_scorer_close(eval_scorer *scorer) {
+  free(scorer->next);
   free(scorer->texts);
+  free(scorer->read);
   free(scorer->drawings);
-  free(scorer->classes);
+  free(scorer->likely);
   free(scorer->inside);
   for (int kind = 0; kind < FEATURE_KINDS; kind++) free(scorer->features[kind]);
   *scorer = (eval_scorer){0};
@@ -253,55 +268,114 @@ static int find_class(const eval_scorer *scorer, const char *class_name) {
   return -1;
 }
 
-/* IoU with its own drawing, and how much more that is than the mean with the other drawings of
- * the class. */
-static void hold_against_shapes(const eval_scorer *scorer, int sketch,
-                                double measures[MEASURES_OF_PICTURES]) {
-  const eval_sketches *sketches = scorer->sketches;
-  double own = 0, others = 0;
-  int other_count = 0, side = scorer->eyes->judge_info.image_size;
-  for (int i = 0; i < sketches->count; i++) {
-    if (strcmp(scorer->class_names[i], scorer->class_names[sketch]) != 0) continue;
-    double overlap = shape_overlap(sketches->shapes[i], VIEW_SIDE, VIEW_SIDE, scorer->inside, side);
-    if (i == sketch) {
-      own = overlap;
-    } else {
-      others += overlap;
-      other_count++;
-    }
+static msk_status overlap_with(double *overlap, eval_scorer *scorer, int sketch, msk_error *error) {
+  const eval_sketch *drawing;
+  msk_status status = eval_sketches_look(&drawing, scorer->sketches, sketch, error);
+  if (status == MSK_OK)
+    *overlap = shape_overlap(drawing->shape, VIEW_SIDE, VIEW_SIDE, scorer->inside,
+                             scorer->eyes->judge_info.image_size);
+  return status;
+}
+
+/* IoU with its own drawing, and how much more that is than the mean with other drawings of the
+ * class. */
+static msk_status hold_against_shapes(eval_scorer *scorer, int sketch,
+                                      double measures[MEASURES_OF_PICTURES], msk_error *error) {
+  double own = 0, others = 0, overlap = 0;
+  int count = 0;
+  msk_status status = overlap_with(&own, scorer, sketch, error);
+  for (int i = scorer->next[sketch]; i != sketch && count < MAX_OTHER_SHAPES && status == MSK_OK;
+       i = scorer->next[i], count++) {
+    status = overlap_with(&overlap, scorer, i, error);
+    others += overlap;
   }
   measures[MEASURE_JUDGE_IOU] = own;
-  measures[MEASURE_JUDGE_SPECIFICITY] = other_count > 0 ? own - others / other_count : NAN;
+  measures[MEASURE_JUDGE_SPECIFICITY] = count > 0 ? own - others / count : NAN;
+  return status;
+}
+
+static const char *class_name(const eval_scorer *scorer, int sketch) {
+  return scorer->classes.names[scorer->classes.of_sketch[sketch]];
 }
 
 static msk_status ask_judge(eval_scorer *scorer, const msk_image *image, int sketch,
                             double measures[MEASURES_OF_PICTURES], msk_error *error) {
-  msk_status status = msk_judge_look(scorer->eyes->judge, image, 1, scorer->classes, scorer->inside,
+  msk_status status = msk_judge_look(scorer->eyes->judge, image, 1, scorer->likely, scorer->inside,
                                      scorer->features[FEATURES_JUDGE], error);
   if (status != MSK_OK) return status;
-  int wanted = find_class(scorer, scorer->class_names[sketch]), best = 0;
+  int wanted = find_class(scorer, class_name(scorer, sketch)), best = 0;
   for (int i = 1; i < scorer->eyes->judge_info.class_count; i++)
-    best = scorer->classes[i] > scorer->classes[best] ? i : best;
-  measures[MEASURE_JUDGE_CLASS] = wanted < 0 ? NAN : (double)scorer->classes[wanted];
+    best = scorer->likely[i] > scorer->likely[best] ? i : best;
+  measures[MEASURE_JUDGE_CLASS] = wanted < 0 ? NAN : (double)scorer->likely[wanted];
   measures[MEASURE_JUDGE_CORRECT] = wanted < 0 ? NAN : best == wanted;
-  hold_against_shapes(scorer, sketch, measures);
-  return MSK_OK;
+  /* pictures of a class alone follow no shape */
+  return scorer->sketches->spec->job == MSK_JOB_DRAW
+             ? hold_against_shapes(scorer, sketch, measures, error)
+             : MSK_OK;
+}
+
+/* CLIP's embedding of the text of a sketch's class, made when it is first asked for. */
+static msk_status read_text(const float **embedding, eval_scorer *scorer, int sketch,
+                            msk_error *error) {
+  char text[MAX_TEXT_BYTES + 1];
+  const char *texts[] = {text};
+  const msk_clip_info *info = &scorer->eyes->clip_info;
+  const int class_index = scorer->classes.of_sketch[sketch];
+  float *place = scorer->texts + (size_t)class_index * (size_t)info->dimensions;
+  int tokens = 0;
+  *embedding = place;
+  if (scorer->read[class_index]) return MSK_OK;
+  msk_status status =
+      likeness_class_text(text, scorer->sketches->spec->text, class_name(scorer, sketch), error);
+  if (status == MSK_OK)
+    status = msk_clip_embed_texts(scorer->eyes->clip, texts, 1, place, &tokens, error);
+  if (status == MSK_OK && tokens > info->text_tokens && !scorer->quiet) {
+    fprintf(stderr,
+            "masksketch: the text takes %d tokens, of which CLIP reads %d: its end was cut off\n",
+            tokens, info->text_tokens);
+  }
+  scorer->read[class_index] = status == MSK_OK;
+  return status;
+}
+
+/* The same of a drawing. */
+static msk_status read_drawing(const float **embedding, eval_scorer *scorer, int sketch,
+                               msk_error *error) {
+  const int place = sketch % KEPT_SKETCHES;
+  float *values = scorer->drawings + (size_t)place * (size_t)scorer->eyes->clip_info.dimensions;
+  const eval_sketch *drawing;
+  *embedding = values;
+  if (scorer->drawn[place] == sketch) return MSK_OK;
+  scorer->drawn[place] = -1;
+  msk_status status = eval_sketches_look(&drawing, scorer->sketches, sketch, error);
+  if (status == MSK_OK)
+    status = msk_clip_embed_images(scorer->eyes->clip, &drawing->view, 1, values, error);
+  if (status == MSK_OK) scorer->drawn[place] = sketch;
+  return status;
+}
+
+static msk_status ask_clip(eval_scorer *scorer, const msk_image *image, int sketch,
+                           double measures[MEASURES_OF_PICTURES], msk_error *error) {
+  float *picture = scorer->features[FEATURES_CLIP];
+  const int dimensions = scorer->eyes->clip_info.dimensions;
+  const float *text, *drawing;
+  msk_status status = msk_clip_embed_images(scorer->eyes->clip, image, 1, picture, error);
+  if (status == MSK_OK) status = read_text(&text, scorer, sketch, error);
+  if (status != MSK_OK) return status;
+  measures[MEASURE_CLIP_TEXT] = msk_clip_cosine(picture, text, dimensions);
+  if (scorer->sketches->spec->job != MSK_JOB_DRAW) return MSK_OK;
+  status = read_drawing(&drawing, scorer, sketch, error);
+  if (status == MSK_OK)
+    measures[MEASURE_CLIP_SKETCH] = msk_clip_cosine(picture, drawing, dimensions);
+  return status;
 }
 
 msk_status eval_scorer_look(eval_scorer *scorer, const msk_image *image, int sketch,
                             double measures[MEASURES_OF_PICTURES], msk_error *error) {
+  msk_status status = MSK_OK;
   for (int i = MEASURE_CLIP_TEXT; i <= MEASURE_JUDGE_SPECIFICITY; i++) measures[i] = NAN;
-  if (scorer->eyes->judge != NULL) {
-    msk_status status = ask_judge(scorer, image, sketch, measures, error);
-    if (status != MSK_OK) return status;
-  }
-  if (scorer->eyes->clip == NULL) return MSK_OK;
-  float *vector = scorer->features[FEATURES_CLIP];
-  int dimensions = scorer->eyes->clip_info.dimensions;
-  msk_status status = msk_clip_embed_images(scorer->eyes->clip, image, 1, vector, error);
-  if (status != MSK_OK) return status;
-  size_t at = (size_t)sketch * (size_t)dimensions;
-  measures[MEASURE_CLIP_TEXT] = msk_clip_cosine(vector, scorer->texts + at, dimensions);
-  measures[MEASURE_CLIP_SKETCH] = msk_clip_cosine(vector, scorer->drawings + at, dimensions);
-  return MSK_OK;
+  if (scorer->eyes->judge != NULL) status = ask_judge(scorer, image, sketch, measures, error);
+  if (status == MSK_OK && scorer->eyes->clip != NULL)
+    status = ask_clip(scorer, image, sketch, measures, error);
+  return status;
 }

@@ -77,17 +77,33 @@ void eval_folder_free(eval_folder *folder);
 
 /* ---- one picture ---- */
 
+/* A picture's drawing is held against this many others of its class at most, those that come next
+ * in the SPEC, so that time does not grow with their number. */
+enum { MAX_OTHER_SHAPES = 16 };
+
+/* What is shown: `of_sketch` gives each sketch's class, `names` what the model calls that. */
+typedef struct eval_classes {
+  const int *of_sketch;
+  const char *const *names;
+  int count;
+} eval_classes;
+
 typedef struct eval_scorer {
   eval_eyes *eyes;
-  const eval_sketches *sketches;
-  const char *const *class_names; /* of each sketch, as the model calls it; the caller's */
-  float *texts, *drawings;        /* CLIP: sketches x dimensions each; NULL without CLIP */
-  float *classes, *inside;        /* judge: of the picture looked at */
+  eval_sketches *sketches;
+  eval_classes classes; /* the caller's */
+  bool quiet;
+  int *next;                      /* of each sketch, the next of its class; the last's, the first */
+  float *texts;                   /* CLIP, a class each; NULL without CLIP */
+  bool *read;                     /* which of them are there */
+  float *drawings;                /* CLIP, KEPT_SKETCHES of them */
+  int drawn[KEPT_SKETCHES];       /* which sketch's they are; -1: none */
+  float *likely, *inside;         /* judge: classes and shape of the picture looked at */
   float *features[FEATURE_KINDS]; /* of the picture looked at */
 } eval_scorer;
 
-msk_status eval_scorer_open(eval_scorer *scorer, eval_eyes *eyes, const eval_sketches *sketches,
-                            const char *const *class_names, bool quiet, msk_error *error);
+msk_status eval_scorer_open(eval_scorer *scorer, eval_eyes *eyes, eval_sketches *sketches,
+                            eval_classes classes, bool quiet, msk_error *error);
 void eval_scorer_close(eval_scorer *scorer);
 /* Fills in the measures of CLIP and judge (NaN where unknown), and scorer->features. */
 msk_status eval_scorer_look(eval_scorer *scorer, const msk_image *image, int sketch,

@@ -180,12 +180,12 @@ static msk_prepare_options choose_preparation(const eval_spec *spec, int index, 
   return options;
 }
 
-static msk_status prepare_file(msk_image *out, const eval_spec *spec, const char *file, int side,
-                               msk_alpha alpha, const msk_prepare_options *options,
+static msk_status prepare_file(msk_image *out, const eval_spec *spec, int index, const char *field,
+                               int side, msk_alpha alpha, const msk_prepare_options *options,
                                msk_error *error) {
   char path[MAX_PATH_BYTES];
   msk_image source = {0};
-  msk_status status = eval_spec_path(path, spec, file, error);
+  msk_status status = eval_spec_drawing(path, spec, (size_t)index, field, error);
   if (status == MSK_OK) status = input_picture(&source, path, alpha, error);
   if (status == MSK_OK) status = msk_image_prepare(out, &source, side, side, options, NULL, error);
   msk_image_free(&source);
@@ -195,18 +195,17 @@ static msk_status prepare_file(msk_image *out, const eval_spec *spec, const char
 msk_status eval_sketches_prepare(msk_image *out, const eval_spec *spec, int index, int side,
                                  bool official, msk_error *error) {
   msk_prepare_options options = choose_preparation(spec, index, official);
-  const char *file = eval_spec_sketch(spec, (size_t)index, "file");
-  return prepare_file(out, spec, file, side, official ? MSK_ALPHA_DROP : MSK_ALPHA_SKETCH, &options,
-                      error);
+  return prepare_file(out, spec, index, "file", side, official ? MSK_ALPHA_DROP : MSK_ALPHA_SKETCH,
+                      &options, error);
 }
 
 /* From the mask, where the SPEC names one, else from the lines. */
-static msk_status find_shape(eval_sketches *sketches, int index, msk_error *error) {
-  const char *file = eval_spec_sketch(sketches->spec, (size_t)index, "mask");
-  if (file == NULL)
-    return shape_of_drawing(&sketches->shapes[index], &sketches->views[index], error);
+static msk_status find_shape(eval_sketch *sketch, const eval_spec *spec, int index,
+                             msk_error *error) {
+  if (eval_spec_sketch(spec, (size_t)index, "mask") == NULL)
+    return shape_of_drawing(&sketch->shape, &sketch->view, error);
   msk_image mask = {0};
-  msk_prepare_options options = choose_preparation(sketches->spec, index, false);
+  msk_prepare_options options = choose_preparation(spec, index, false);
   options.invert = MSK_INVERT_NO;
   options.photo_of_paper = MSK_PHOTO_NO;
   if (options.fit == MSK_FIT_INK)
@@ -216,34 +215,45 @@ static msk_status find_shape(eval_sketches *sketches, int index, msk_error *erro
         "mask cannot be cut as the drawing is",
         index);
   msk_status status =
-      prepare_file(&mask, sketches->spec, file, VIEW_SIDE, MSK_ALPHA_WHITE, &options, error);
-  if (status == MSK_OK) status = shape_of_mask(&sketches->shapes[index], &mask, error);
+      prepare_file(&mask, spec, index, "mask", VIEW_SIDE, MSK_ALPHA_WHITE, &options, error);
+  if (status == MSK_OK) status = shape_of_mask(&sketch->shape, &mask, error);
   msk_image_free(&mask);
   return status;
 }
 
+static void forget(eval_sketch *sketch) {
+  msk_image_free(&sketch->view);
+  free(sketch->shape);
+  *sketch = (eval_sketch){.index = -1};
+}
+
+msk_status eval_sketches_look(const eval_sketch **sketch, eval_sketches *sketches, int index,
+                              msk_error *error) {
+  eval_sketch *place = &sketches->kept[index % KEPT_SKETCHES];
+  *sketch = place;
+  if (place->index == index) return MSK_OK;
+  forget(place);
+  msk_status status =
+      eval_sketches_prepare(&place->view, sketches->spec, index, VIEW_SIDE, false, error);
+  if (status == MSK_OK) status = find_shape(place, sketches->spec, index, error);
+  if (status == MSK_OK) place->index = index;
+  return status;
+}
+
 msk_status eval_sketches_open(eval_sketches *sketches, const eval_spec *spec, msk_error *error) {
-  size_t count = json_array_size(spec->sketches);
-  *sketches = (eval_sketches){.spec = spec, .count = (int)count};
-  sketches->views = calloc(count, sizeof *sketches->views);
-  sketches->shapes = calloc(count, sizeof *sketches->shapes);
-  if (sketches->views == NULL || sketches->shapes == NULL)
-    return app_fail(error, MSK_ERROR_MEMORY, "out of memory for the drawings");
+  *sketches = (eval_sketches){.spec = spec, .count = spec->sketches.count};
+  for (int i = 0; i < KEPT_SKETCHES; i++) sketches->kept[i].index = -1;
+  if (spec->job != MSK_JOB_DRAW || sketches->count > KEPT_SKETCHES) return MSK_OK;
   msk_status status = MSK_OK;
   for (int i = 0; i < sketches->count && status == MSK_OK; i++) {
+    const eval_sketch *sketch;
     if (cancel_requested()) return app_fail(error, MSK_ERROR_CANCELLED, "cancelled");
-    status = eval_sketches_prepare(&sketches->views[i], spec, i, VIEW_SIDE, false, error);
-    if (status == MSK_OK) status = find_shape(sketches, i, error);
+    status = eval_sketches_look(&sketch, sketches, i, error);
   }
   return status;
 }
 
 void eval_sketches_free(eval_sketches *sketches) {
-  for (int i = 0; i < sketches->count; i++) {
-    if (sketches->views != NULL) msk_image_free(&sketches->views[i]);
-    if (sketches->shapes != NULL) free(sketches->shapes[i]);
-  }
-  free(sketches->views);
-  free(sketches->shapes);
+  for (int i = 0; i < KEPT_SKETCHES; i++) forget(&sketches->kept[i]);
   *sketches = (eval_sketches){0};
 }

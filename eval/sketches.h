@@ -1,26 +1,34 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * sketches.h - the drawings of a SPEC: how each is prepared, and what stays in memory of it, a
- * view of 256 x 256 pixels and the shape that it shows: what its lines enclose, up to the middle
- * of the lines. Drawings at a model's size are read again when they are needed, so that memory
- * does not grow with the files. */
+ * sketches.h - the drawings of a SPEC: how each is prepared, and what is looked at of it, a view of
+ * 256 x 256 pixels and the shape that it shows: what its lines enclose, up to the middle of the
+ * lines. Of the drawings looked at, some stay in memory; those at a model's size are read again
+ * when they are needed. So memory does not grow with the drawings. */
 #ifndef EVAL_SKETCHES_H
 #define EVAL_SKETCHES_H
 
 #include "eval/spec.h"
 
-enum { VIEW_SIDE = 256 };
+enum { VIEW_SIDE = 256, KEPT_SKETCHES = 512 };
+
+typedef struct eval_sketch {
+  int index;      /* in the SPEC; -1: an empty place */
+  msk_image view; /* VIEW_SIDE x VIEW_SIDE */
+  uint8_t *shape; /* of the view: VIEW_SIDE x VIEW_SIDE, 1 inside */
+} eval_sketch;
 
 typedef struct eval_sketches {
   const eval_spec *spec;
   int count;
-  msk_image *views; /* VIEW_SIDE x VIEW_SIDE each */
-  uint8_t **shapes; /* of the views: VIEW_SIDE x VIEW_SIDE, 1 inside */
+  eval_sketch kept[KEPT_SKETCHES]; /* each has one place, that of its index by the remainder */
 } eval_sketches;
 
-/* Reads all of them; the first that cannot be read is named. */
+/* Looks at all of them, where all can be kept; the first that cannot be read is named. */
 msk_status eval_sketches_open(eval_sketches *sketches, const eval_spec *spec, msk_error *error);
 void eval_sketches_free(eval_sketches *sketches);
+/* Drawing `index`, read again if it was not kept; valid until another is asked for. */
+msk_status eval_sketches_look(const eval_sketch **sketch, eval_sketches *sketches, int index,
+                              msk_error *error);
 /* Drawing `index` prepared for a model; `official`: as the authors' code reads it. */
 msk_status eval_sketches_prepare(msk_image *out, const eval_spec *spec, int index, int side,
                                  bool official, msk_error *error);

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "app/input.h"
 #include "app/json.h"
@@ -19,6 +20,8 @@ _Static_assert(MAX_SPEC_TEXT == 400, "TEXT_LIMITS says so");
 /* ---- the table of keys ---- */
 
 const spec_key spec_keys[] = {
+    {"", "job", SPEC_WORD, .words = "draw, generate", .value = "draw",
+     .help = "`generate`: pictures of the classes, without drawings"},
     {"", "title", SPEC_TEXT, .value = "Evaluation", .help = "of the report"},
     {"", "text", SPEC_TEXT, .value = LIKENESS_TEXT,
      .help = "what CLIP holds the pictures against; `{class}` is replaced"},
@@ -36,7 +39,10 @@ const spec_key spec_keys[] = {
     {"", "settings", SPEC_SETTINGS, 0, MAX_SPEC_KEYS, .value = "{}",
      .help = "keys of a recipe (`masksketch draw --help`); for `layers`, `[[1], [2, 3]]` are two "
              "values, `[1, 2]` as well"},
-    {"", "sketches", SPEC_OBJECTS, 1, MAX_SPEC_SKETCHES, .needed = true, .help = "the drawings"},
+    {"", "sketches", SPEC_DRAWINGS, 1, MAX_SPEC_SKETCHES, .if_missing = "needed to draw",
+     .help = "the drawings"},
+    {"", "classes", SPEC_VALUES, 1, MAX_SPEC_CLASSES, .if_missing = "needed to generate",
+     .help = "names or numbers of the classes to generate"},
     {"", "seeds", SPEC_SEEDS, 1, 1000, .value = "0", .help = "a picture for each"},
     {"", "tile", SPEC_NUMBER, 32, 512, .value = "128",
      .help = "side of a picture in the report, in pixels"},
@@ -75,6 +81,8 @@ const spec_key spec_keys[] = {
      .help = "a sheet for each value of a third axis"},
     {NULL}};
 
+enum { MAX_KEYS = sizeof spec_keys / sizeof spec_keys[0] };
+
 void spec_key_takes(char *text, size_t size, const spec_key *key) {
   switch (key->kind) {
     case SPEC_TEXT: snprintf(text, size, "a text"); break;
@@ -95,8 +103,10 @@ void spec_key_takes(char *text, size_t size, const spec_key *key) {
       snprintf(text, size, "an object of up to %d keys, each with a value or a list of up to %d",
                key->most, MAX_SPEC_VALUES);
       break;
-    case SPEC_OBJECTS:
-      snprintf(text, size, "a list of %s%d objects", key->least > 0 ? "1 to " : "up to ",
+    case SPEC_OBJECTS: snprintf(text, size, "a list of up to %d objects", key->most); break;
+    case SPEC_DRAWINGS:
+      snprintf(text, size,
+               "a list of 1 to %d objects, or the name of a CSV or of a folder of classes",
                key->most);
       break;
   }
@@ -106,6 +116,16 @@ static const spec_key *find_key(const char *group, const char *name) {
   const spec_key *key = spec_keys;
   while (strcmp(key->group, group) != 0 || strcmp(key->name, name) != 0) key++;
   return key;
+}
+
+/* The names of a group's keys in their order, NULL behind the last; returns how many. */
+static int group_keys(const char *names[MAX_KEYS], const char *group) {
+  int count = 0;
+  for (const spec_key *key = spec_keys; key->name != NULL; key++) {
+    if (strcmp(key->group, group) == 0) names[count++] = key->name;
+  }
+  names[count] = NULL;
+  return count;
 }
 
 /* Place of a word among words parted by ", ", or -1. */
@@ -242,16 +262,23 @@ static msk_status take_list(const reader *r, json_t *out, json_t *given, const c
   return status;
 }
 
+/* It stands first in the table, and in the form before all that depends on it. */
+static msk_job job_of(const eval_spec *spec) {
+  const char *job = json_string_value(json_object_get(spec->root, "job"));
+  return strcmp(job, "generate") == 0 ? MSK_JOB_GENERATE : MSK_JOB_DRAW;
+}
+
 static msk_status take_settings(const reader *r, json_t *out, json_t *given, const spec_key *key) {
   enum { MAX_NAMES = 64 };
+  const msk_job job = job_of(r->spec);
   const char *names[MAX_NAMES + 1] = {NULL}, *name;
   json_t *settings = json_object(), *value;
   if (!json_is_object(given) || json_object_size(given) > (size_t)key->most) {
     json_decref(settings);
     return refuse_value(r, "", key, "is something else");
   }
-  for (int i = 0; i < MAX_NAMES && msk_recipe_key(i, MSK_JOB_DRAW, NULL) != NULL; i++)
-    names[i] = msk_recipe_key(i, MSK_JOB_DRAW, NULL);
+  for (int i = 0; i < MAX_NAMES && msk_recipe_key(i, job, NULL) != NULL; i++)
+    names[i] = msk_recipe_key(i, job, NULL);
   msk_status status = put(r, out, key->name, settings);
   if (status == MSK_OK) status = check_names(r, given, "settings.", names);
   json_object_foreach(given, name, value) {
@@ -291,7 +318,8 @@ static msk_status take_objects(const reader *r, json_t *out, json_t *given, cons
 static bool is_good(const json_t *value, const spec_key *key) {
   char text[MAX_SPEC_TEXT + 1];
   switch (key->kind) {
-    case SPEC_TEXT: return is_text(value);
+    case SPEC_TEXT:
+    case SPEC_DRAWINGS: return is_text(value);
     case SPEC_WHEN:
       if (json_is_boolean(value)) return true;
       /* fall through */
@@ -311,6 +339,9 @@ static msk_status take_value(const reader *r, json_t *out, json_t *given, const 
     case SPEC_SEEDS: return take_list(r, out, given, where, key);
     case SPEC_SETTINGS: return take_settings(r, out, given, key);
     case SPEC_OBJECTS: return take_objects(r, out, given, key);
+    case SPEC_DRAWINGS:
+      if (!json_is_string(given)) return take_objects(r, out, given, key);
+      /* fall through */
     default: break;
   }
   if (!is_good(given, key)) return refuse_value(r, where, key, "is something else");
@@ -325,8 +356,7 @@ static msk_status take_value(const reader *r, json_t *out, json_t *given, const 
 /* Defaults stand in the table as in the manual: texts without quotes. */
 static msk_status take_missing(const reader *r, json_t *out, const char *where,
                                const spec_key *key) {
-  if (key->needed)
-    return refuse_value(r, where, key, key->kind == SPEC_OBJECTS ? "has 0 entries" : "is missing");
+  if (key->needed) return refuse_value(r, where, key, "is missing");
   /* what is not part of the form is looked up where it is used */
   if (key->value == NULL || key->kind == SPEC_TEXT || key->kind == SPEC_NUMBER) return MSK_OK;
   char text[200];
@@ -344,12 +374,8 @@ static msk_status take_missing(const reader *r, json_t *out, const char *where,
 
 static msk_status take_object(const reader *r, json_t *out, json_t *given, const char *where,
                               const char *group) {
-  const char *names[sizeof spec_keys / sizeof spec_keys[0]];
-  int count = 0;
-  for (const spec_key *key = spec_keys; key->name != NULL; key++) {
-    if (strcmp(key->group, group) == 0) names[count++] = key->name;
-  }
-  names[count] = NULL;
+  const char *names[MAX_KEYS];
+  int count = group_keys(names, group);
   msk_status status = check_names(r, given, where, names);
   for (int i = 0; i < count && status == MSK_OK; i++) {
     const spec_key *key = find_key(group, names[i]);
@@ -370,12 +396,12 @@ static msk_status check_recipes(const reader *r) {
     json_t *values;
     msk_recipe recipe;
     msk_error reason = {0};
-    if (msk_recipe_find(&recipe, NULL, MSK_JOB_DRAW, name, &reason) != MSK_OK)
+    if (msk_recipe_find(&recipe, NULL, r->spec->job, name, &reason) != MSK_OK)
       return refuse(r, "\"recipes\": %.300s", reason.message);
     json_object_foreach(r->spec->settings, key, values) {
       for (size_t k = 0; k < json_array_size(values); k++) {
         msk_recipe changed = recipe;
-        if (msk_recipe_set(&changed, MSK_JOB_DRAW, key, eval_spec_text(values, k), &reason) !=
+        if (msk_recipe_set(&changed, r->spec->job, key, eval_spec_text(values, k), &reason) !=
             MSK_OK)
           return refuse(r, "\"settings\" for the recipe %.40s: %.280s", name, reason.message);
       }
@@ -384,31 +410,132 @@ static msk_status check_recipes(const reader *r) {
   return MSK_OK;
 }
 
-/* "sketches/fish-thin.png" -> "fish-thin" */
-static msk_status name_sketch(const reader *r, json_t *sketch) {
+/* ---- the drawings ---- */
+
+/* A checked object as the next row of the list. */
+static msk_status add_sketch(const reader *r, const json_t *object) {
+  const char *names[MAX_KEYS];
+  group_keys(names, "sketches");
+  return sketch_list_add(&r->spec->sketches, object, names, r->error);
+}
+
+/* "sketches/fish-thin.png" -> "fish-thin", or of a long list, in which many folders have a
+ * fish-thin, "sketches/fish-thin". */
+static msk_status name_sketch(const reader *r, json_t *sketch, bool with_folder) {
   const char *file = json_string_value(json_object_get(sketch, "file")),
-             *slash = strrchr(file, '/');
-  const char *name = slash == NULL ? file : slash + 1, *dot = strrchr(name, '.');
-  size_t length = dot == NULL || dot == name ? strlen(name) : (size_t)(dot - name);
+             *slash = strrchr(file, '/'), *last = slash == NULL ? file : slash + 1;
+  const char *name = with_folder ? file : last, *dot = strrchr(last, '.');
+  size_t length = dot == NULL || dot == last ? strlen(name) : (size_t)(dot - name);
   if (json_object_get(sketch, "name") != NULL) return MSK_OK;
   if (length == 0)
     return refuse(r, "a sketch's \"file\" is %.80s, expected the name of a picture", file);
   return put(r, sketch, "name", json_stringn(name, length));
 }
 
-static msk_status name_sketches(const reader *r) {
+/* One row of a list beside the SPEC: checked as an object inside it would be. */
+static msk_status take_listed(void *user, json_t *given, int line, msk_error *error) {
+  const reader *r = user;
+  char where[40] = "";
+  json_t *object = json_object();
+  if (object == NULL) return app_fail(error, MSK_ERROR_MEMORY, "out of memory for the SPEC");
+  if (line > 0) snprintf(where, sizeof where, "line %d: ", line);
+  msk_status status = take_object(r, object, given, where, "sketches");
+  if (status == MSK_OK) status = name_sketch(r, object, true);
+  if (status == MSK_OK) status = add_sketch(r, object);
+  json_decref(object);
+  return status;
+}
+
+/* A folder of folders, or a CSV; files are named from where it lies. */
+static msk_status read_list(const reader *r, const char *given) {
+  eval_spec *spec = r->spec;
+  char path[MAX_PATH_BYTES - 2];
+  struct stat info;
+  msk_status status = eval_spec_path(spec->drawings, spec, given, r->error);
+  if (status != MSK_OK) return status;
+  if (snprintf(path, sizeof path, "%s", spec->drawings) >= (int)sizeof path)
+    return refuse(r, "\"sketches\" is too long a path: %.80s...", path);
+  const reader list = {path, spec, r->error};
+  const bool folder = stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+  char *slash = strrchr(spec->drawings, '/');
+  if (folder) {
+    strcat(spec->drawings, "/");
+    status = sketch_list_read_folder(path, take_listed, (void *)(uintptr_t)&list, r->error);
+  } else {
+    if (slash == NULL) slash = spec->drawings - 1;
+    slash[1] = 0;
+    status = sketch_list_read_csv(path, take_listed, (void *)(uintptr_t)&list, r->error);
+  }
+  if (status != MSK_OK || spec->sketches.count > 0) return status;
+  return refuse(&list, "it lists no drawings, expected %s",
+                folder ? "folders named by classes with pictures in them"
+                       : "a line for each behind the names of the columns");
+}
+
+/* The SPEC's own list; its objects stay in the form. */
+static msk_status read_objects(const reader *r, const json_t *objects) {
   msk_status status = MSK_OK;
-  for (size_t i = 0; i < json_array_size(r->spec->sketches) && status == MSK_OK; i++) {
-    status = name_sketch(r, json_array_get(r->spec->sketches, i));
-    for (size_t k = 0; k < i && status == MSK_OK; k++) {
-      const char *name = eval_spec_sketch(r->spec, i, "name");
-      if (strcmp(name, eval_spec_sketch(r->spec, k, "name")) == 0)
-        status = refuse(
-            r, "two sketches have the name %.60s, expected different ones: give them a \"name\"",
-            name);
-    }
+  for (size_t i = 0; i < json_array_size(objects) && status == MSK_OK; i++) {
+    json_t *sketch = json_array_get(objects, i);
+    status = name_sketch(r, sketch, false);
+    if (status == MSK_OK) status = add_sketch(r, sketch);
   }
   return status;
+}
+
+/* A class alone stands where a drawing would. */
+static msk_status read_classes(const reader *r, const json_t *classes) {
+  msk_status status = MSK_OK;
+  for (size_t i = 0; i < json_array_size(classes) && status == MSK_OK; i++) {
+    const char *name = eval_spec_text(classes, i);
+    json_t *object = json_pack("{s:s, s:s}", "class", name, "name", name);
+    status = add_sketch(r, object);
+    json_decref(object);
+  }
+  return status;
+}
+
+static int compare_texts(const void *a, const void *b) {
+  return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static msk_status check_sketch_names(const reader *r) {
+  const eval_spec *spec = r->spec;
+  const size_t count = (size_t)spec->sketches.count;
+  const char **names = malloc(count * sizeof *names);
+  msk_status status = MSK_OK;
+  if (names == NULL) return app_fail(r->error, MSK_ERROR_MEMORY, "out of memory for the SPEC");
+  for (size_t i = 0; i < count; i++) names[i] = eval_spec_sketch(spec, i, "name");
+  qsort(names, count, sizeof *names, compare_texts);
+  for (size_t i = 1; i < count && status == MSK_OK; i++) {
+    if (strcmp(names[i - 1], names[i]) == 0)
+      status = refuse(r,
+                      "two sketches have the name %.60s, expected different ones: give them a "
+                      "\"name\"",
+                      names[i]);
+  }
+  free(names);
+  return status;
+}
+
+static msk_status read_sketches(const reader *r) {
+  const bool draws = r->spec->job == MSK_JOB_DRAW;
+  const char *wanted = draws ? "sketches" : "classes", *other = draws ? "classes" : "sketches";
+  const json_t *given = json_object_get(r->spec->root, wanted);
+  msk_status status = MSK_OK;
+  if (json_object_get(r->spec->root, other) != NULL)
+    return refuse(r, "\"%s\" has no effect where \"job\" is %s: leave it out", other,
+                  msk_job_name((int)r->spec->job));
+  if (given == NULL) return refuse_value(r, "", find_key("", wanted), "is missing");
+  memcpy(r->spec->drawings, r->spec->folder, sizeof r->spec->drawings);
+  if (!draws) {
+    status = read_classes(r, given);
+  } else if (json_is_string(given)) {
+    status = read_list(r, json_string_value(given));
+  } else {
+    status = read_objects(r, given);
+  }
+  return status == MSK_OK ? check_sketch_names(r) : status;
 }
 
 /* ---- reading ---- */
@@ -433,6 +560,7 @@ static const char *text_of(const eval_spec *spec, const char *name) {
 
 static void fill_in(eval_spec *spec, const json_t *given) {
   const json_t *tile = json_object_get(given, "tile");
+  spec->job = job_of(spec);
   spec->title = text_of(spec, "title");
   spec->text = text_of(spec, "text");
   spec->reference = text_of(spec, "reference");
@@ -440,7 +568,6 @@ static void fill_in(eval_spec *spec, const json_t *given) {
   spec->models = json_object_get(spec->root, "models");
   spec->recipes = json_object_get(spec->root, "recipes");
   spec->settings = json_object_get(spec->root, "settings");
-  spec->sketches = json_object_get(spec->root, "sketches");
   spec->seeds = json_object_get(spec->root, "seeds");
   spec->scores = json_object_get(spec->root, "scores");
   spec->plots = json_object_get(spec->root, "plots");
@@ -461,12 +588,13 @@ msk_status eval_spec_load(eval_spec *spec, const char *path, msk_error *error) {
     fill_in(spec, given);
     status = check_recipes(&r);
   }
-  if (status == MSK_OK) status = name_sketches(&r);
+  if (status == MSK_OK) status = read_sketches(&r);
   json_decref(given);
   return status;
 }
 
 void eval_spec_free(eval_spec *spec) {
+  sketch_list_free(&spec->sketches);
   json_decref(spec->root);
   spec->root = NULL;
 }
@@ -478,19 +606,33 @@ const char *eval_spec_text(const json_t *list, size_t index) {
 }
 
 const char *eval_spec_sketch(const eval_spec *spec, size_t index, const char *field) {
-  return json_string_value(json_object_get(json_array_get(spec->sketches, index), field));
+  const char *names[MAX_KEYS];
+  int place = 0;
+  group_keys(names, "sketches");
+  while (strcmp(names[place], field) != 0) place++;
+  return sketch_list_field(&spec->sketches, index, place);
 }
 
 int eval_spec_word(const eval_spec *spec, size_t index, const char *field) {
   return find_word(find_key("sketches", field)->words, eval_spec_sketch(spec, index, field));
 }
 
-msk_status eval_spec_path(char path[MAX_PATH_BYTES], const eval_spec *spec, const char *given,
-                          msk_error *error) {
-  const char *folder = given[0] == '/' ? "" : spec->folder;
+static msk_status join(char path[MAX_PATH_BYTES], const char *folder, const char *given,
+                       msk_error *error) {
+  if (given[0] == '/') folder = "";
   if (folder[0] == 0 && given[0] == '-') folder = "./"; /* "-" is a name here */
   int length = snprintf(path, MAX_PATH_BYTES, "%s%s", folder, given);
   return length < MAX_PATH_BYTES
              ? MSK_OK
              : app_fail(error, MSK_ERROR_FILE, "a name in the SPEC is too long: %.80s...", given);
+}
+
+msk_status eval_spec_path(char path[MAX_PATH_BYTES], const eval_spec *spec, const char *given,
+                          msk_error *error) {
+  return join(path, spec->folder, given, error);
+}
+
+msk_status eval_spec_drawing(char path[MAX_PATH_BYTES], const eval_spec *spec, size_t index,
+                             const char *field, msk_error *error) {
+  return join(path, spec->drawings, eval_spec_sketch(spec, index, field), error);
 }

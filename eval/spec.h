@@ -15,15 +15,17 @@
 #include <jansson.h>
 
 #include "app/output.h"
+#include "eval/sketch_list.h"
 
 enum {
   MAX_SPEC_BYTES = 1 << 20,
-  MAX_SPEC_KEYS = 16,    /* of a recipe */
-  MAX_SPEC_VALUES = 256, /* of one of them */
-  MAX_SPEC_SKETCHES = 500,
+  MAX_SPEC_KEYS = 16,      /* of a recipe */
+  MAX_SPEC_VALUES = 256,   /* of one of them */
+  MAX_SPEC_SKETCHES = 500, /* in the SPEC itself; beside it, MAX_LISTED_SKETCHES */
+  MAX_SPEC_CLASSES = 2000,
   MAX_SPEC_VIEWS = 32, /* plots, and sheets */
   MAX_SPEC_TEXT = 400,
-  MAX_SPEC_PICTURES = 100000,
+  MAX_SPEC_PICTURES = 1000000,
   MAX_AXES = MAX_SPEC_KEYS + 7
 };
 
@@ -38,7 +40,8 @@ typedef enum spec_kind {
   SPEC_VALUES,   /* 1..most of these */
   SPEC_SEEDS,    /* 1..most whole numbers */
   SPEC_SETTINGS, /* an object of SPEC_VALUES */
-  SPEC_OBJECTS   /* least..most objects with the keys of the group of the same name */
+  SPEC_OBJECTS,  /* least..most objects with the keys of the group of the same name */
+  SPEC_DRAWINGS  /* as SPEC_OBJECTS, or a text: where they are listed */
 } spec_kind;
 
 typedef struct spec_key {
@@ -61,16 +64,19 @@ void spec_key_takes(char *text, size_t size, const spec_key *key);
 
 typedef struct eval_spec {
   json_t *root;                /* the one form; owns everything below */
+  msk_job job;                 /* draw, or generate: then a "sketch" is a class alone */
   char folder[MAX_PATH_BYTES]; /* of the SPEC, with its slash: where relative paths begin; or "" */
-  const char *title, *text;    /* text: what CLIP holds pictures against, with {class} in it */
-  const char *reference;       /* folder of pictures for the distances, or NULL */
-  int tile;                    /* pixels a side of a picture in the report */
-  json_t *models, *recipes;    /* texts; models may be NULL */
-  json_t *settings;            /* key -> texts */
-  json_t *sketches;            /* objects; subject, level and mask may be missing */
-  json_t *seeds;               /* integers */
-  json_t *scores;              /* texts: structure, judge, clip; or NULL: what is at hand */
-  json_t *plots, *sheets;      /* objects of texts, or NULL: chosen by the program */
+  char drawings[MAX_PATH_BYTES]; /* the same for its drawings */
+  const char *title, *text;      /* text: what CLIP holds pictures against, with {class} in it */
+  const char *reference;         /* folder of pictures for the distances, or NULL */
+  int tile;                      /* pixels a side of a picture in the report */
+  json_t *models, *recipes;      /* texts; models may be NULL */
+  json_t *settings;              /* key -> texts */
+  sketch_list sketches;          /* subject, level and mask may be missing; all but class and name
+                                * of a class alone */
+  json_t *seeds;                 /* integers */
+  json_t *scores;                /* texts: structure, judge, clip; or NULL: what is at hand */
+  json_t *plots, *sheets;        /* objects of texts, or NULL: chosen by the program */
 } eval_spec;
 
 /* Reads and checks a SPEC; nothing that it names is opened yet. MSK_ERROR_FILE with what is wrong
@@ -86,6 +92,9 @@ int eval_spec_word(const eval_spec *spec, size_t index, const char *field);
 /* A path of the SPEC as the program opens it: relative ones begin at the SPEC's folder. */
 msk_status eval_spec_path(char path[MAX_PATH_BYTES], const eval_spec *spec, const char *given,
                           msk_error *error);
+/* The file that a sketch's field "file" or "mask" names. */
+msk_status eval_spec_drawing(char path[MAX_PATH_BYTES], const eval_spec *spec, size_t index,
+                             const char *field, msk_error *error);
 /* The nearest of `names` (ended by NULL) to a word. */
 const char *eval_nearest(const char *const *names, const char *word);
 

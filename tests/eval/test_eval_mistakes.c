@@ -106,8 +106,19 @@ static void test_values(void **state) {
   BAD("tile|32 to 512", "{\"tile\": 9999, " SKETCH "}");
   BAD("title", "{\"title\": 5, " SKETCH "}");
   BAD("title|control", "{\"title\": \"a\\u001b[31m\", " SKETCH "}");
-  BAD("sketches|0 entries", "{}");
-  BAD("sketches", "{\"sketches\": \"a.png\"}");
+  BAD("sketches|missing", "{}");
+  BAD("sketches|missing|1 to 500", "{\"job\": \"draw\"}");
+  BAD("sketches|0 entries", "{\"sketches\": []}");
+  BAD("classes|missing", "{\"job\": \"generate\"}");
+  BAD("sketches|generate|leave it out", "{\"job\": \"generate\", \"classes\": 1, " SKETCH "}");
+  BAD("classes|draw|leave it out", "{\"classes\": [\"ball\"], " SKETCH "}");
+  BAD("job|draw, generate", "{\"job\": \"edit\", " SKETCH "}");
+  BAD("classes[1]|horse", "{\"job\": \"generate\", \"classes\": [\"ball\", \"horse\"]}");
+  BAD("settings.lambda_structure",
+      "{\"job\": \"generate\", \"classes\": [\"ball\"], "
+      "\"settings\": {\"lambda_structure\": 1}}");
+  BAD("nowhere.csv", "{\"sketches\": \"nowhere.csv\"}");
+  BAD("a.png|line 2|file|missing", "{\"sketches\": \"a.png\"}");
   BAD("sketches[0]", "{\"sketches\": [\"a.png\"]}");
   BAD("class|missing", "{\"sketches\": [{\"file\": \"a.png\"}]}");
   BAD("name a|different",
@@ -119,7 +130,7 @@ static void test_values(void **state) {
       "{\"sketches\": [{\"file\": \"a.png\", \"class\": \"ball\", \"photo_of_paper\": 1}]}");
 }
 
-/* Counted before memory is taken: 250 x 250 x 4 seeds is a quarter of a million. */
+/* Counted before memory is taken: 250 x 250 x 20 seeds is a million and a quarter. */
 static void test_sizes(void **state) {
   (void)state;
   char *text = malloc(200000);
@@ -129,8 +140,8 @@ static void test_sizes(void **state) {
   for (int i = 1; i <= 250; i++) at += sprintf(at, "%s%d", i > 1 ? "," : "", i);
   at += sprintf(at, "], \"tail\": [");
   for (int i = 1; i <= 250; i++) at += sprintf(at, "%s%d", i > 1 ? "," : "", i);
-  sprintf(at, "]}, \"seeds\": [0,1,2,3], " SKETCH "}");
-  BAD("100000 pictures", text);
+  sprintf(at, "]}, \"seeds\": [0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19], " SKETCH "}");
+  BAD("1000000 pictures", text);
   at = text + sprintf(text, "{\"settings\": {\"steps\": [");
   for (int i = 1; i <= 257; i++) at += sprintf(at, "%s%d", i > 1 ? "," : "", i);
   sprintf(at, "]}, " SKETCH "}");

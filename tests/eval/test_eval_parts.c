@@ -367,8 +367,67 @@ static void grid_order(void **state) {
   test_remove_folder(folder);
 }
 
+/* A hundred thousand drawings of a thousand classes; of those looked at, no more than their places
+ * stay. */
+static void long_lists(void **state) {
+  (void)state;
+  enum { COUNT = 100000, CLASSES = 1000 };
+  char *folder = test_make_folder(), path[4096];
+  snprintf(path, sizeof path, "%s/list.csv", folder);
+  FILE *csv = fopen(path, "wb");
+  assert_non_null(csv);
+  fputs("file,class,name\n", csv);
+  for (int i = 0; i < COUNT; i++)
+    fprintf(csv, "%d.png,class %d,n%d\n", i / KEPT_SKETCHES % 2, i % CLASSES, i);
+  assert_int_equal(fclose(csv), 0);
+  for (int i = 0; i < 2; i++) {
+    msk_image image = draw_circle(i == 0 ? 0 : 10, 255, 0);
+    void *bytes = NULL;
+    size_t count = 0;
+    assert_int_equal(
+        msk_image_encode(&image, MSK_FORMAT_PNG, 0, NULL, 0, &bytes, &count, NULL, NULL), MSK_OK);
+    snprintf(path, sizeof path, "%s/%d.png", folder, i);
+    write_file(path, bytes, count);
+    msk_free(NULL, bytes);
+    msk_image_free(&image);
+  }
+  snprintf(path, sizeof path, "%s/spec.json", folder);
+  const char *text = "{\"sketches\": \"list.csv\", \"seeds\": [0, 1, 2, 3, 4]}";
+  write_file(path, text, strlen(text));
+  eval_spec spec;
+  eval_grid grid;
+  static eval_sketches sketches;
+  assert_int_equal(eval_spec_load(&spec, path, NULL), MSK_OK);
+  assert_int_equal(eval_grid_create(&grid, &spec, NULL), MSK_OK);
+  assert_int_equal(grid.points, 5 * COUNT);
+  const eval_axis *class_axis = eval_grid_axis(&grid, "class"),
+                  *name_axis = eval_grid_axis(&grid, "sketch");
+  assert_int_equal(class_axis->count, CLASSES);
+  assert_int_equal(name_axis->count, COUNT);
+  assert_string_equal(class_axis->values[eval_grid_value(&grid, class_axis, 5 * 54321)],
+                      "class 321");
+  assert_string_equal(name_axis->values[eval_grid_value(&grid, name_axis, 5 * 54321 + 4)],
+                      "n54321");
+  assert_int_equal(eval_sketches_open(&sketches, &spec, NULL), MSK_OK);
+  /* the disc, then in the same place the empty paper, then the disc again */
+  const int looked[] = {0, KEPT_SKETCHES, 2 * KEPT_SKETCHES, 0, COUNT - 1};
+  for (size_t i = 0; i < sizeof looked / sizeof *looked; i++) {
+    const eval_sketch *sketch;
+    int inside = 0;
+    assert_int_equal(eval_sketches_look(&sketch, &sketches, looked[i], NULL), MSK_OK);
+    assert_int_equal(sketch->index, looked[i]);
+    for (int k = 0; k < SIDE * SIDE; k++) inside += sketch->shape[k];
+    assert_true(looked[i] / KEPT_SKETCHES % 2 == 0 ? inside > 10000 : inside == 0);
+  }
+  eval_sketches_free(&sketches);
+  eval_grid_free(&grid);
+  eval_spec_free(&spec);
+  test_remove_folder(folder);
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(shapes),
+  const struct CMUnitTest tests[] = {cmocka_unit_test(long_lists),
+                                     cmocka_unit_test(shapes),
                                      cmocka_unit_test(shapes_of_the_world),
                                      cmocka_unit_test(overlaps),
                                      cmocka_unit_test(diagrams),

@@ -116,6 +116,7 @@ static void insert_rows(struct making *m, const char *name, bool with_classes) {
   msk_tensor *tensor = &m->tensors[i];
   size_t rows = tensor->shape[0], columns = tensor->elements / rows, before = (rows - 1) * columns;
   float *values = take(m, (rows + added) * columns);
+  /* On the second call: the first only measures. The last row is the mask's, and stays the last. */
   if (m->arena.base != NULL) {
     msk_tensor_to_f32(tensor, 0, before, values);
     memset(values + before, 0, added * columns * sizeof *values);
@@ -233,7 +234,7 @@ static size_t list_entries(const msk_weight_file *base, const char *classes, con
 static msk_status make_file(struct making *m) {
   msk_adapted *adapted = m->adapted;
   const msk_weight_file *base = adapted->base;
-  size_t most = 1;
+  size_t most = 1; /* the number of taught classes may be new */
   while (msk_weight_file_metadata_at(base, most - 1, NULL) != NULL) most++;
   int before = 0;
   char *classes = NULL, taught[16];

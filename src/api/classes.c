@@ -26,6 +26,7 @@ static void fold_name(const char *text, size_t bytes, char folded[FOLDED_NAME]) 
   for (size_t i = 0; i < bytes && used + 1 < FOLDED_NAME; i++) {
     unsigned char c = (unsigned char)text[i];
     unsigned char next = i + 1 < bytes ? (unsigned char)text[i + 1] : 0;
+    /* U+00C0 to U+017F in UTF-8: the Latin letters with accents. */
     if (c >= 0xC3 && c <= 0xC5 && (next & 0xC0) == 0x80) {
       char letter = base_letters[((c & 0x1Fu) << 6 | (next & 0x3Fu)) - 0xC0];
       if (letter != '?') c = (unsigned char)letter, i++;

@@ -156,6 +156,8 @@ static void make_bytes(msk_outputs *o, size_t index, void *out) {
     msk_f32_to_dtype(o->values, tensor->elements, tensor->dtype, out);
     return;
   }
+  /* Once for the scales and again for the numbers: the writer asks for a tensor at a time, and
+   * none is kept. */
   msk_int8_scales(o->values, source->elements, origin->columns, o->scales, o->inverses);
   if (scales) {
     memcpy(out, o->scales, tensor->bytes);

@@ -125,6 +125,7 @@ static msk_status split(msk_photo_source *source, const bool *usable, msk_error 
     int seen = 0;
     for (int i = 0; i < o->photo_count; i++) {
       if (o->classes[i] != c || !usable[i]) continue;
+      /* From the first on, so that the smallest class has one too. */
       int set = seen++ % HELD_OUT == 0 ? MSK_HELD_OUT_SET : MSK_TRAIN_SET;
       source->order[set][source->count[set]++] = i;
       source->has_drawings |= drawing_of(o, i) != NULL;
@@ -291,6 +292,7 @@ void msk_photo_source_attach(msk_photo_source *source, msk_train_options *option
   options->held_out_objects = (size_t)source->count[MSK_HELD_OUT_SET];
   options->hands_each = source->has_drawings;
   if (source->has_drawings) return;
+  /* What learns from drawings has nothing to learn from. */
   options->pair_every = 0;
   options->style_share = options->hint_share = 0;
 }

@@ -127,6 +127,7 @@ static msk_status open_model(struct teaching *t) {
                         t->options->layers, t->info.layers);
   if (status == MSK_OK)
     status = msk_request_init(&request, t->model, MSK_JOB_GENERATE, "balanced", t->error);
+  /* One session for both: it tokenizes the pictures, and draws what is replayed. */
   if (status == MSK_OK)
     status = msk_session_open(&t->session, t->model, &request, &session, t->error);
   int threads = t->options->threads > 0 ? t->options->threads : msk_default_threads();
@@ -216,7 +217,7 @@ static msk_status replay(struct teaching *t) {
   int classes = t->info.class_count, id = (int)msk_random_below(&random, (size_t)classes);
   bool any = false;
   for (int c = 0; c < classes; c++) any |= !t->model->defaults.hidden[c];
-  if (!any) return MSK_OK;
+  if (!any) return MSK_OK; /* the search for one below would not end */
   int stride = o->replay < classes && o->replay > 0 ? classes / o->replay : 1;
   msk_status status = MSK_OK;
   for (int i = 0; status == MSK_OK && i < o->replay; i++) {

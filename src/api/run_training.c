@@ -53,6 +53,7 @@ msk_status training_fingerprint(const training_run *run, int set, bool tokenizer
   const msk_tensor **tensors = msk_allocate(NULL, count, sizeof *tensors);
   if (tensors == NULL)
     return msk_fail(run->error, MSK_ERROR_MEMORY, "no memory for the list of tensors");
+  /* By their names' order: the same tokenizer in another file makes the same tokens. */
   for (size_t i = 0; tokenizer && i < count; i++) {
     const msk_tensor *tensor = msk_weight_file_at(run->model->file, i);
     if (strncmp(tensor->name, MSK_MODEL_TOKENIZER, strlen(MSK_MODEL_TOKENIZER)) == 0)
@@ -181,6 +182,7 @@ static bool report(training_run *run, bool waits, bool logged) {
   p->logged = logged;
   p->loss = mean_loss(run, 0);
   p->second_loss = mean_loss(run, 1);
+  /* Of the time that steps took: waiting for objects and logging make no machine slower. */
   double rate = run->trained > 0 ? run->steps / run->trained : NAN;
   p->sequences_per_second = rate * (double)course->pace.batch;
   p->flop_per_second = rate * run->stage->flop(run);
@@ -255,6 +257,7 @@ static msk_status run_steps(training_run *run) {
     if (status == MSK_OK && !stop && msk_clock() - run->logged > run->options->log_seconds)
       status = log_progress(run, &stop);
   }
+  /* Also where the caller wants no more: the same command goes on from here. */
   if (status == MSK_OK) status = save(run);
   if (status == MSK_OK && msk_course_is_done(run->course)) status = log_progress(run, &stop);
   if (status == MSK_OK && !msk_course_is_done(run->course))

@@ -86,6 +86,7 @@ static msk_status check_numbers(const msk_train_options *o, msk_error *error) {
               {"autoencoder_share", o->autoencoder_share, 0, 1},
               {"crops_share", o->crops_share, 0, 1}};
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    /* Not "below or above", which a NaN is neither of. */
     if (!(rows[i].value >= rows[i].least && rows[i].value <= rows[i].most))
       return msk_fail(error, MSK_ERROR_ARGUMENT, "%s is %.12g, expected %g to %g", rows[i].name,
                       rows[i].value, rows[i].least, rows[i].most);

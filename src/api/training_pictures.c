@@ -96,6 +96,7 @@ static msk_status evaluate(training_run *run) {
   msk_status status =
       msk_image_create(&sheet, MSK_SHEET_COLUMNS * side, 2 * side, NULL, run->error);
   if (status != MSK_OK) return status;
+  /* White where there are fewer held-out photos than columns. */
   memset(sheet.pixels, 255, (size_t)sheet.width * (size_t)sheet.height * 3);
   msk_picture_figures figures =
       msk_picture_trainer_evaluate(run->painter, run->pictures[MSK_HELD_OUT_SET], sheet.pixels);

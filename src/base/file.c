@@ -131,6 +131,7 @@ msk_status msk_file_hash(char hash[65], const char *path, msk_error *error) {
   msk_status status = open_regular(path, &fd, &size, error);
   if (status != MSK_OK) return status;
   msk_sha256_begin(&sum);
+  /* As long as it was when it was opened: what is appended meanwhile is none of it. */
   for (; done < size && got > 0; done += got) {
     const size_t wanted = size - done < sizeof piece ? size - done : sizeof piece;
     if (!read_fully(fd, piece, wanted, &got)) {

@@ -54,7 +54,7 @@ void msk_sha256_add(msk_sha256 *hash, const void *bytes, size_t count) {
   hash->bytes += count;
   if (held > 0) {
     size_t taken = count < 64 - held ? count : 64 - held;
-    if (taken > 0) memcpy(hash->block + held, at, taken);
+    if (taken > 0) memcpy(hash->block + held, at, taken); /* of no bytes the pointer may be NULL */
     if (held + taken < 64) return;
     take_block(hash, hash->block);
     at += taken;

@@ -244,7 +244,7 @@ msk_status msk_weights_next(msk_weight_loader *loader, void *fields) {
     if (kept) loader->kept_used += padded(bound->tensor->elements);
     scratch_used += scratch_floats(loader, bound);
     msk_device_hold(loader->device, bound->tensor->bytes);
-    loader->next++;
+    loader->next++; /* also if loading it fails: leave_group() drops what is held */
     status = load_row(loader, bound, room, (char *)fields + bound->row->field);
   }
   return status;

@@ -270,6 +270,7 @@ static int mask_by_confidence(msk_sampler *sampler, size_t row, int count) {
   const msk_recipe *recipe = &sampler->spec.recipe;
   const size_t first = row * sampler->tokens;
   const bool by_confidence = recipe->order == MSK_ORDER_CONFIDENCE;
+  /* The noise is made for keys from -1 to 0: an order's are ranks, or all 0 for the lots. */
   const float temperature = by_confidence ? (float)recipe->temperature_confidence : 0;
   const int32_t start = order_start(sampler, row);
   int nominated = 0;

@@ -28,6 +28,7 @@ static void hide_tokens(msk_sampler *sampler, msk_key mask_key) {
   const msk_sampler_spec *spec = &sampler->spec;
   const size_t image = sampler->tokens - 1;
   const msk_key key = split_off(sampler, &mask_key);
+  /* A float32, as all of the authors' counts are (quirk i); one token stays visible. */
   const float count = fminf(fmaxf(ceilf((float)((double)image * spec->recipe.max_mask_rate)), 0.0f),
                             (float)(image - 1));
   for (size_t b = 0; b < sampler->batch; b++) {

@@ -37,6 +37,7 @@ static void put_string(header_text *h, const char *text) {
   for (; *text != 0; text++) {
     unsigned char c = (unsigned char)*text;
     char escape[8];
+    /* What JSON demands; all else is UTF-8 and stands for itself. */
     if (c == '"' || c == '\\') {
       put(h, (char[]){'\\', (char)c}, 2);
     } else if (c < 0x20) {

@@ -165,15 +165,15 @@ static void measure_passes(msk_autoencoder *net, msk_picture_shape shape);
 
 /* What all shapes share, then maps that each lays out for itself: the size is in net->bytes. */
 static bool measure(msk_autoencoder *net, const msk_picture_shape *shapes, size_t count) {
-  size_t maps = 0;
   msk_arena arena = {0};
   for (size_t i = 0; i < count; i++) {
     lay_maps(net, shapes[i], &arena);
-    arena.used = 0;
+    arena.used = 0; /* one pass at a time: their maps share the room of the largest */
     size_t here = shapes[i].batch * shapes[i].height * shapes[i].width * 3;
     if (here > net->pixel_floats) net->pixel_floats = here;
   }
-  maps = arena.peak;
+  size_t maps = arena.peak;
+  /* Behind the maps, for laying those out has found the largest, of which a slope has the size. */
   lay_shared(net, net->pixel_floats, &arena);
   net->stream.measuring = true;
   for (size_t i = 0; i < count; i++) measure_passes(net, shapes[i]);
@@ -364,6 +364,7 @@ double msk_autoencoder_flop(const msk_autoencoder *net, msk_picture_shape shape,
   double sum = 0;
   for (size_t i = half->first; i < half->end; i++) {
     const struct layer *layer = &net->layers[i];
+    /* Convolutions are nearly all of the work; a pool counts by what it leaves them to do. */
     if (net->plan.stages[i].kind == STAGE_POOL)
       x.height = (x.height + 1) / 2, x.width = (x.width + 1) / 2;
     for (size_t k = 0; k < 3; k++) {

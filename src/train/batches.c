@@ -36,8 +36,11 @@ static void take_target(struct sequence *s) {
   if (chance(s->random, rules->null_share)) label = rules->objects;
   bool wanted = chance(s->random, rules->style_share);
   size_t hand = wanted ? msk_random_below(s->random, rules->hands) : 0;
+  /* Where the lot falls on a drawing that is blank, the photo stays. */
   s->is_drawing = wanted && s->record.hand[hand] != MSK_NO_HAND;
   if (s->is_drawing) {
+    /* Its hand's label or none, never its object's class: or a class would also mean drawings, and
+     * the structure score would simply prefer their tokens. */
     from = s->record.drawn + hand * rules->cells;
     label = rules->objects;
     if (!chance(s->random, UNLABELLED_DRAWINGS)) label += 1 + s->record.hand[hand];

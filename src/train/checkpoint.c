@@ -57,7 +57,7 @@ static msk_status list_state(struct state *state, const msk_course *course, msk_
   add_block(state, params, "net.", course->block, true);
   add_block(state, params, "average.", course->optimiser->average, true);
   add_block(state, params, "first.", course->optimiser->first, true);
-  add_block(state, params, "second.", course->optimiser->second, false);
+  add_block(state, params, "second.", course->optimiser->second, false); /* Muon has one moment */
   for (size_t i = 0; i < course->numbers_count; i++) {
     const msk_course_numbers *numbers = &course->numbers[i];
     struct entry *entry = &state->entries[state->count++];

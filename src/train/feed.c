@@ -62,6 +62,8 @@ static msk_status take_memory(msk_feed *feed, msk_error *error) {
   if (feed->buffers != NULL) {
     arena = (msk_arena){.base = feed->buffers, .capacity = arena.peak};
     lay_buffers(feed, &arena);
+    /* The encoder says itself what it needs: a pass that computes nothing, in an arena without
+     * memory. */
     feed->stream.measuring = true;
     encode_pixels(feed);
     feed->stream.measuring = false;
@@ -158,6 +160,7 @@ static msk_status append_record(msk_feed *feed, int set, size_t record, int labe
   for (size_t i = 0; i < feed->options.hands_each; i++) {
     const uint8_t *drawing = feed->drawings + hand[i] * pixels;
     encode_picture(feed, drawing, 1, feed->drawn_tokens + i * feed->cells);
+    /* Records are of one size, so a blank drawing has tokens like any other; nobody uses them. */
     if (msk_picture_is_blank(drawing, pixels)) hand[i] = MSK_NO_HAND;
   }
   describe(feed);
@@ -248,7 +251,7 @@ msk_status msk_feed_start(msk_feed **feed, const msk_feed_options *options, msk_
   size_t rows = 0;
   made->options = *options;
   made->size = (size_t)options->source->image_size;
-  made->stream = (msk_stream){.device = options->device};
+  made->stream = (msk_stream){.device = options->device}; /* no pool: this thread alone */
   msk_vqgan_latent_size(options->encoder, made->size, made->size, &rows, &made->side);
   made->cells = rows * made->side;
   msk_status status = take_memory(made, error);

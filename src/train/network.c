@@ -233,6 +233,7 @@ static void forward_layer(msk_network *net, size_t index) {
   msk_rows x = narrow(net, kept->x, net->rows), attended = narrow(net, kept->attended, net->rows);
   project_qkv(net, index);
   attend(net, index);
+  /* Attention needs all rows, as keys and values; what follows looks at each row alone. */
   if (rows != net->rows) {
     msk_rows all = x, all_attended = attended;
     x = narrow(net, net->chosen_x, rows), attended = narrow(net, net->chosen_attended, rows);
@@ -276,20 +277,27 @@ static void choose_rows(msk_network *net, const msk_masked_batch *batch) {
   assert(net->chosen_count > 0);
 }
 
+/* The sum of the rows' cross-entropies with their targets. */
+static double plain_losses(const msk_network *net) {
+  double losses = 0;
+  for (size_t i = 0; i < net->chosen_count; i++) {
+    const float *row = net->logits + i * net->codes;
+    double sum = 0, largest = row[0];
+    for (size_t j = 1; j < net->codes; j++) largest = row[j] > largest ? row[j] : largest;
+    for (size_t j = 0; j < net->codes; j++) sum += exp(row[j] - largest);
+    losses += log(sum) + largest - row[net->targets[i]];
+  }
+  return losses;
+}
+
 /* The mean of the smoothed losses, and the plain one: the smoothed loss of a row is (1 - s) of the
  * plain one and s times the mean over all columns, which log-softmax's gradient does not hold; so
  * plain losses are computed on their own where there is smoothing. */
 static msk_masked_loss take_losses(msk_network *net, float smoothing) {
   size_t rows = net->chosen_count;
   msk_masked_loss loss = {0};
-  for (size_t i = 0; i < rows; i++) {
-    const float *row = net->logits + i * net->codes;
-    if (smoothing == 0) break;
-    double sum = 0, largest = row[0];
-    for (size_t j = 1; j < net->codes; j++) largest = row[j] > largest ? row[j] : largest;
-    for (size_t j = 0; j < net->codes; j++) sum += exp(row[j] - largest);
-    loss.plain += log(sum) + largest - row[net->targets[i]];
-  }
+  /* First, for the operation puts the gradient in the logits' place. */
+  if (smoothing != 0) loss.plain = plain_losses(net);
   msk_op_cross_entropy(&net->stream, net->targets, smoothing, 1.0f / (float)rows, net->losses,
                        msk_rows_at(net->logits, rows, net->codes));
   for (size_t i = 0; i < rows; i++) loss.smoothed += net->losses[i];

@@ -93,6 +93,8 @@ void backward_head(msk_network *net, float *gradients) {
   size_t rows = net->chosen_count;
   msk_rows logits = msk_rows_at(net->logits, rows, net->codes),
            slope = narrow(net, net->slope, rows), across = narrow(net, net->slope_across, rows);
+  /* Beside an adapter the head stays as it is: the gradient goes through it, and no more. In
+   * net->logits the loss has left the gradient by them. */
   bool frozen = net->low.layout != NULL;
   if (!frozen) {
     add_dense(net, "head, weights", logits, narrow(net, net->head_normed, rows), add.words, NULL);

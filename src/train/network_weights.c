@@ -40,6 +40,8 @@ static void pack_weights(msk_network *net, size_t index, int ways) {
   float *room = net->low.merged;
   const float *const parts[] = {layer.query, layer.key, layer.value};
   msk_rows qkv[3];
+  /* These three are packed as one matrix, so their sums lie side by side; each of the others has
+   * been packed when the next takes its room. */
   for (size_t i = 0; i < 3; i++)
     qkv[i] = with_added(net, index, (msk_low_kind)i, msk_rows_at(parts[i], d, d),
                         room == NULL ? NULL : room + i * d * d);

@@ -406,11 +406,12 @@ static void add_figures(struct sums *sums, size_t side, const float *x, const fl
       size_t at = 3 * i + c;
       d[c] = clamp(y[at]) - (double)x[at];
       sums->square += d[c] * d[c];
-      if (i % side == 0) continue;
+      if (i % side == 0) continue; /* no neighbour to its left */
       sums->here += fabs(clamp(y[at]) - clamp(y[at - 3]));
       sums->there += fabs((double)x[at] - (double)x[at - 3]);
     }
     sums->values += 3;
+    /* Red against green, blue against both: an error that all three share is one of brightness. */
     sums->colour += fabs(d[0] - d[1]) + fabs(d[2] - 0.5 * (d[0] + d[1]));
   }
 }

@@ -101,13 +101,14 @@ static double feature(size_t index, size_t at, size_t side) {
 static void start_positions(size_t side, size_t hidden, msk_random *random, float *positions) {
   size_t features = 4 * side;
   for (size_t d = 0; d < hidden; d++) {
+    /* A column has the same weights at every cell: its stream begins again there, none is kept. */
     msk_random column = *random;
     column.state += d * 0x632BE59BD9B4E019u;
     for (size_t cell = 0; cell < side * side; cell++) {
       msk_random weights = column;
       double sum = 0;
       for (size_t f = 0; f < features; f++) {
-        size_t at = f < 2 * side ? cell / side : cell % side;
+        size_t at = f < 2 * side ? cell / side : cell % side; /* half of them for each axis */
         sum += feature(f % (2 * side), at, side) * msk_random_normal(&weights);
       }
       positions[(1 + cell) * hidden + d] = (float)(0.028 * sum / sqrt((double)features));

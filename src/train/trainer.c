@@ -101,6 +101,7 @@ static double judge_pairs(msk_trainer *trainer, double slopes[2]) {
   const msk_train_plan *plan = &trainer->plan;
   size_t cells = plan->rules.cells, n = cells + 1;
   double scale = exp((double)trainer->pair[0]), counts[2] = {1, 1}, sums[2] = {0};
+  /* Counted first, and from 1: a batch can have none of a kind, and either kind weighs half. */
   for (size_t i = 0; i < plan->pairs * cells; i++) {
     if (trainer->verdict[i] != MSK_VERDICT_UNKNOWN) counts[trainer->verdict[i]]++;
   }
@@ -159,6 +160,7 @@ static void update(msk_trainer *trainer, msk_step_losses *losses, const float pa
                      .step = course->step + 1};
   losses->norm = msk_optimiser_step(course->optimiser, &rates, course->gradients, course->block);
   if (!isnan(losses->pair)) {
+    /* Adam's correction for its young moments counts their own updates, fewer than the steps. */
     msk_adam adam = {.rate = rates.adam, .beta_2 = BETA_2, .step = ++trainer->pair_step};
     msk_adam_update(&adam, 2, pair_gradient, 1, trainer->pair + 2, trainer->pair + 4,
                     trainer->pair);
@@ -169,6 +171,7 @@ static void update(msk_trainer *trainer, msk_step_losses *losses, const float pa
 msk_step_losses msk_trainer_step(msk_trainer *trainer, const msk_tokens *tokens) {
   const msk_train_plan *plan = &trainer->plan;
   msk_step_losses losses = {.pair = NAN};
+  /* An object has two records. Not all that are there: or a run could not be repeated. */
   size_t usable = 2 * msk_course_needs(&trainer->course);
   float pair_gradient[2] = {0};
   msk_random random =
@@ -198,6 +201,7 @@ static double held_out_loss(msk_trainer *trainer, const msk_tokens *tokens, doub
   rules.hint_share = hint_share;
   double sum = 0;
   if (hint_share > 0 && rules.hands == 0) return NAN;
+  /* The same lots in every run, whatever its seed: figures of two runs can be compared. */
   for (uint64_t i = 0; i < BATCHES; i++) {
     msk_random random = msk_random_stream(7, HELD_OUT_STREAM, i);
     msk_batch_masked(&rules, tokens, msk_tokens_count(tokens), &random, plan->pace.batch,
@@ -234,8 +238,8 @@ static double held_out_auc(msk_trainer *trainer, const msk_tokens *tokens) {
   const msk_train_plan *plan = &trainer->plan;
   size_t cells = plan->rules.cells;
   double sum = 0, count = 0;
-  bool asked = plan->layer_count > 0 && plan->rules.hands > 0;
-  for (uint64_t i = 0; asked && i < BATCHES; i++) {
+  if (plan->layer_count == 0 || plan->rules.hands == 0) return NAN;
+  for (uint64_t i = 0; i < BATCHES; i++) {
     msk_random random = msk_random_stream(8, HELD_OUT_STREAM, i);
     msk_batch_pairs(&plan->rules, tokens, msk_tokens_count(tokens), &random, plan->pairs,
                     trainer->shown, trainer->verdict);
@@ -244,6 +248,7 @@ static double held_out_auc(msk_trainer *trainer, const msk_tokens *tokens) {
     for (size_t k = 0; k < plan->pairs; k++) {
       double auc =
           auc_of(trainer->distances + k * (cells + 1) + 1, trainer->verdict + k * cells, cells);
+      /* Too few right or wrong tokens say nothing; a 0.5 in their place would say "not at all". */
       if (!isnan(auc)) sum += auc, count++;
     }
   }
@@ -261,16 +266,21 @@ double msk_trainer_flop(const msk_trainer *trainer) {
   const msk_train_plan *plan = &trainer->plan;
   const msk_maskgit_config *c = &plan->config;
   double d = (double)c->hidden, n = (double)c->positions, rows = (double)plan->pace.batch * n,
-         layers = (double)c->layers, masked = 2 / M_PI, inner = (double)c->intermediate;
+         layers = (double)c->layers, inner = (double)c->intermediate;
+  double masked = 2 / M_PI; /* the mean of MaskGIT's cosine */
   double attention = 4 * rows * n * d, projections = 8 * rows * d * d, mlp = 4 * rows * d * inner,
          head = 2 * masked * rows * d * (d + (double)plan->rules.codes);
+  /* Behind the last layer's attention only the masked rows go on. */
   double whole = layers * (attention + projections + mlp) - (1 - masked) * (mlp + projections / 4);
-  double flop = 3 * (whole + head);
+  double flop = 3 * (whole + head); /* backward takes twice what forward does */
+  /* Whole layers before the last that is read; its own queries and keys are not counted. */
   if (plan->pair_every > 0 && plan->layer_count > 0) {
     double depth = (double)plan->layers[plan->layer_count - 1],
            pair_rows = 2 * (double)plan->pairs * n, share = pair_rows / rows;
     flop += 3 * share * depth * (attention + projections + mlp) / (double)plan->pair_every;
   }
-  double r = d, muon = layers * (4 * 6 * r * r * r + 2 * (4 * r * r * inner + 2 * r * r * r));
+  /* A round of Newton and Schulz is m = x x', m m, and a product of m's size with x: five rounds
+   * for q, k, v, out and for the two matrices of the MLP. */
+  double muon = layers * (4 * 6 * d * d * d + 2 * (4 * d * d * inner + 2 * d * d * d));
   return flop + 5 * muon;
 }

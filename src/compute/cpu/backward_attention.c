@@ -308,6 +308,7 @@ static void distance_task(void *user, size_t index, int worker) {
   }
   for (size_t row = 0; row < s->tokens; row += s->block)
     distance_block(job, sides, index, row, msk_smaller(s->block, s->tokens - row));
+  /* Every block of queries has added to the keys' gradients: only now they are whole. */
   for (size_t i = 0; args->dq != NULL && i < 2; i++)
     put_rows(s, sides[i].dk, s->tokens, args->dk + side_at(job, index, i, args->gradient_stride),
              args->gradient_stride, true);

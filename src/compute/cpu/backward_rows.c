@@ -28,6 +28,7 @@ static void gelu_task(void *user, size_t index, int worker) {
     if (job->dx.at == NULL) {
       job->kernels->finish_row(dim, x, NULL, NULL, MSK_ACT_GELU_TANH, y);
     } else {
+      /* y too: the forward pass keeps x alone, and the tanh is there anyway. */
       job->kernels->gelu_backward_row(dim, x, job->dy.at + i * job->dy.stride, y,
                                       job->dx.at + i * job->dx.stride);
     }

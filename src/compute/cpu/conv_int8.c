@@ -192,6 +192,7 @@ static void quantise_task(void *user, size_t index, int worker) {
   const float *x = job->x + index * count;
   uint8_t *quantised = job->quantised + (index + 1) * job->row_bytes;
   if (job->mean != NULL) {
+    /* where the worker's sums come later, once all rows are quantised */
     float *normalised = (float *)(job->scratch + (size_t)worker * job->worker_bytes);
     job->kernels->normalise_pixels(job->width, channels, x, job->mean, job->scale, job->beta, true,
                                    normalised);
@@ -309,6 +310,7 @@ static void run_picture(msk_stream *stream, struct job *job, const msk_norm *nor
     job->beta = norm->beta;
   }
   size_t last = job->height + 1;
+  /* A scale of 0 makes every product with the rows of padding nothing. */
   job->rows[0] = job->rows[last] = (msk_quantised){0, 0};
   memset(job->quantised, 0, job->row_bytes);
   memset(job->quantised + last * job->row_bytes, 0, job->row_bytes);

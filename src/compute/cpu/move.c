@@ -25,6 +25,7 @@ static void pool_task(void *user, size_t index, int worker) {
   float *y = g->y + index * out_width * g->channels;
   for (size_t ox = 0; ox < out_width; ox++, y += g->channels) {
     size_t left = 2 * ox * g->channels, right = left + (2 * ox + 1 < g->width ? g->channels : 0);
+    /* At an odd border the mean is of the cells that exist, not of zeros beside them. */
     bool wide = right != left;
     float share = 1.0f / (float)((wide ? 2 : 1) * (bottom != NULL ? 2 : 1));
     for (size_t c = 0; c < g->channels; c++) {

@@ -108,6 +108,7 @@ static void pack_int8(const struct run *run) {
   int32_t sums[MSK_WIDEST_PANEL] = {0};
   for (size_t k = 0; k < run->depth; k += GROUP) {
     const int8_t *rows[GROUP];
+    /* Four are multiplied at once: the last group is filled up with what adds nothing. */
     for (size_t i = 0; i < GROUP; i++)
       rows[i] = k + i < run->depth ? weight + (k + i) * run->part->out + run->column : zeros;
     for (size_t c = 0; c < run->count; c++) {

@@ -254,6 +254,8 @@ static void chunk_task(void *user, size_t index, int worker) {
   for (size_t p = 0; p < panels; p += job->panel_block) {
     size_t end = msk_smaller(p + job->panel_block, panels), column = p * kernels->panel;
     for (size_t position = 0; position < POSITIONS; position++) {
+      /* Fetched meanwhile: the same panels at the next position, or behind the last position the
+       * next panels at the first. */
       size_t follow = end < panels ? end : 0;
       if (position + 1 < POSITIONS) follow = p;
       const float *next =
@@ -403,6 +405,8 @@ static void run_packed(msk_stream *stream, struct job *job, size_t own) {
   msk_stream inner = *stream;
   inner.scratch = msk_stream_scratch(stream) + own;
   size_t bytes = place(job, &inner), local = place_local(job, &inner);
+  /* The larger, whichever is taken: the choice depends on the picture's size too, and a larger
+   * picture must not need less. */
   if (msk_stream_measure(stream, own + (bytes > local ? bytes : local))) return;
   if (job->packed == NULL) {
     msk_winograd_pack(stream->device, job->filters, stream->scratch, stream->pool);

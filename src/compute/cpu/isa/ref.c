@@ -57,7 +57,7 @@ static void int8_panel(size_t rows, size_t width, size_t depth, const uint8_t *a
 }
 
 static void quantise_row(size_t count, const float *x, uint8_t *q, msk_quantised *row) {
-  float lowest = 0, highest = 0, inverse;
+  float lowest = 0, highest = 0, inverse; /* 0 in any case: it has a byte of its own, exactly */
   bool finite = true;
   for (size_t j = 0; j < count; j++) {
     lowest = x[j] < lowest ? x[j] : lowest;

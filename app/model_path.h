@@ -9,6 +9,7 @@
 #include <stdbool.h>
 
 #include "app/output.h"
+#include "masksketch_tools.h"
 
 /* `given`: what --model says, or NULL. MSK_ERROR_FILE with how to get one. */
 msk_status model_path_find(char path[MAX_PATH_BYTES], const char *given, msk_error *error);

@@ -161,8 +161,6 @@ typedef enum msk_format {
   MSK_FORMAT_JPEG,
   MSK_FORMAT_WEBP
 } msk_format;
-/* What a path's suffix asks for: .png .jpg .jpeg .webp, any case. */
-MSK_API msk_format msk_format_of_path(const char *path);
 /* A text chunk of a PNG. UTF-8. */
 typedef struct msk_text {
   const char *key, *value;
@@ -180,6 +178,7 @@ MSK_API msk_status msk_file_write(const char *path, const void *bytes, size_t by
 /* ---- Models ---------------------------------------------------------------------------------- */
 
 typedef struct msk_model msk_model;
+typedef struct msk_adapter_choice msk_adapter_choice; /* in masksketch_tools.h */
 
 /* OF_FILE: int8 where the file's matrices are stored in 8 bits, else fp32. */
 typedef enum msk_precision {
@@ -187,14 +186,6 @@ typedef enum msk_precision {
   MSK_PRECISION_INT8,
   MSK_PRECISION_OF_FILE
 } msk_precision;
-
-/* A class that masksketch teach made for this model, in a file of its own (docs/training.md). */
-typedef struct msk_adapter_choice {
-  const char *path;
-  double weight; /* of what it adds to the matrices: 1 as it was taught, 0 nothing */
-} msk_adapter_choice;
-#define MSK_MAX_ADAPTERS 8       /* of a model */
-#define MSK_MAX_ADAPTER_WEIGHT 4 /* a weight's size at most */
 
 typedef struct msk_model_options {
   size_t size;
@@ -308,10 +299,6 @@ typedef struct msk_request {
 /* The recipe of msk_recipe_find() (NULL: "balanced"), class 0, seed 0, one item. */
 MSK_API msk_status msk_request_init(msk_request *request, const msk_model *model, msk_job job,
                                     const char *recipe_name, msk_error *error);
-/* Whether the request can be run on the model: every rule about requests is here. Takes no memory.
- * MSK_ERROR_ARGUMENT, with error->field. Opening a session and beginning a request ask it too. */
-MSK_API msk_status msk_request_check(const msk_request *request, const msk_model *model,
-                                     msk_error *error);
 
 typedef struct msk_times { /* seconds; conditional counts the unconditional half too */
   double encode, targets, conditional, structure, sampling, decode, total;
@@ -345,10 +332,6 @@ typedef struct msk_session_options {
 } msk_session_options;
 MSK_API void msk_session_options_init(msk_session_options *options);
 
-/* Memory that msk_session_open() will take. */
-MSK_API msk_status msk_session_bytes(size_t *bytes, const msk_model *model,
-                                     const msk_request *request, const msk_session_options *options,
-                                     msk_error *error);
 /* For `request` and every request that needs no more (job, count, steps, layers). */
 MSK_API msk_status msk_session_open(msk_session **session, const msk_model *model,
                                     const msk_request *request, const msk_session_options *options,
@@ -358,11 +341,6 @@ MSK_API void msk_session_close(msk_session *session);
 /* The whole job. The result does not depend on the threads, the batch, or what ran before. */
 MSK_API msk_status msk_run(msk_session *session, const msk_request *request, msk_result *result,
                            msk_error *error);
-/* The same, step by step: begin; step until *done; end decodes. The request stays valid until
- * the end. */
-MSK_API msk_status msk_begin(msk_session *session, const msk_request *request, msk_error *error);
-MSK_API msk_status msk_step(msk_session *session, int *done, msk_error *error);
-MSK_API msk_status msk_end(msk_session *session, msk_result *result, msk_error *error);
 
 #ifdef __cplusplus
 }

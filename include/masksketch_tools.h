@@ -110,6 +110,20 @@ MSK_API const msk_candidate_info *msk_session_candidates(const msk_session *sess
 MSK_API msk_status msk_session_fits(int *fits, const msk_session *session,
                                     const msk_request *request, msk_error *error);
 
+/* Whether the request can be run on the model: every rule about requests is here. Takes no memory.
+ * MSK_ERROR_ARGUMENT, with error->field. Opening a session and beginning a request ask it too. */
+MSK_API msk_status msk_request_check(const msk_request *request, const msk_model *model,
+                                     msk_error *error);
+/* Memory that msk_session_open() will take. */
+MSK_API msk_status msk_session_bytes(size_t *bytes, const msk_model *model,
+                                     const msk_request *request, const msk_session_options *options,
+                                     msk_error *error);
+/* msk_run() step by step: begin; step until *done; end decodes. The request stays valid until
+ * the end. */
+MSK_API msk_status msk_begin(msk_session *session, const msk_request *request, msk_error *error);
+MSK_API msk_status msk_step(msk_session *session, int *done, msk_error *error);
+MSK_API msk_status msk_end(msk_session *session, msk_result *result, msk_error *error);
+
 /* ---- Sketches and files ---------------------------------------------------------------------- */
 
 /* Judges what msk_image_prepare() made. Any sketch can be drawn; one that is no drawing gives
@@ -138,6 +152,9 @@ MSK_API msk_status msk_file_hash(char hash[65], const char *path, msk_error *err
 MSK_API msk_status msk_file_read(const char *path, size_t limit, void **bytes, size_t *byte_count,
                                  const msk_allocator *allocator, msk_error *error);
 
+/* What a path's suffix asks for: .png .jpg .jpeg .webp, any case. */
+MSK_API msk_format msk_format_of_path(const char *path);
+
 /* ---- Arrays in files ------------------------------------------------------------------------- */
 
 /* NumPy's .npy, version 1.0. Loading takes f4, f8, i4, i8, u1, u4, b1 in C order; `array->data`
@@ -154,6 +171,14 @@ MSK_API msk_status msk_npy_decode(msk_array *array, const void *bytes, size_t by
                                   msk_error *error);
 
 /* ---- Model files ----------------------------------------------------------------------------- */
+
+/* A class that masksketch teach made for this model, in a file of its own (docs/training.md). */
+struct msk_adapter_choice {
+  const char *path;
+  double weight; /* of what it adds to the matrices: 1 as it was taught, 0 nothing */
+};
+#define MSK_MAX_ADAPTERS 8       /* of a model */
+#define MSK_MAX_ADAPTER_WEIGHT 4 /* a weight's size at most */
 
 /* Memory that opening a model takes, told before it is taken: from the file's list of tensors
  * alone, nothing else is read. */

@@ -8,6 +8,7 @@
 #include "app/json.h"
 #include "app/placement.h"
 #include "app/metadata.h"
+#include "masksketch_tools.h"
 
 enum { VALUE_BYTES = 1024 };
 

@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <stdbool.h>
 
+#include "masksketch_tools.h"
 #include "measuring.h"
 
 static msk_image load(const char *path, msk_alpha alpha) {

@@ -57,7 +57,7 @@ typedef struct bench_options {
   int rounds, threads, precision, decode_precision;
   double seconds; /* budget for each precision */
   int batch;      /* sequences of a step of training */
-  bool kernels, json, quiet;
+  bool kernels, report, json, quiet;
 } bench_options;
 
 typedef struct bench {
@@ -79,6 +79,8 @@ msk_status bench_measure(bench *b, msk_precision precision, msk_error *error);
 
 double bench_median(const double *values, int count);
 void bench_print(const bench *b);
+/* The same as a table in Markdown, with the machine named above it. */
+void bench_markdown(const bench *b);
 json_t *bench_json(const bench *b);
 
 /* This program and `other` in turn, each as a process of its own, on the model at b->path;

@@ -114,6 +114,71 @@ void bench_print(const bench *b) {
   }
 }
 
+/* ---- Markdown, for PERF.md ---- */
+
+/* The processor as the system names it. */
+static void processor_name(char name[128]) {
+  snprintf(name, 128, "processor unknown");
+  FILE *file = fopen("/proc/cpuinfo", "r");
+  char line[256];
+  while (file != NULL && fgets(line, sizeof line, file) != NULL) {
+    const char *value = strchr(line, ':');
+    if (strncmp(line, "model name", 10) != 0 || value == NULL) continue;
+    snprintf(name, 128, "%.*s", (int)strcspn(value + 2, "\n"), value + 2);
+    break;
+  }
+  if (file != NULL) fclose(file);
+}
+
+static void report_cell(const bench *b, int precision, int item) {
+  const bench_series *series = &b->results[precision].items[item];
+  if (!b->results[precision].measured || series->count == 0) {
+    printf(" | - | -");
+    return;
+  }
+  double least = bench_least(series), share = bench_share(b, precision, series->flop, least);
+  printf(" | %.1f (%.1f)", 1e3 * least, 1e3 * bench_median(series->seconds, series->count));
+  if (share > 0)
+    printf(" | %.2f", share);
+  else
+    printf(" | -");
+}
+
+/* One row of figures that are no series of times; `value` in units of `unit`. */
+static void report_single(const bench *b, const char *title, double (*value)(const bench_result *),
+                          double unit) {
+  printf("| %s", title);
+  for (int p = 0; p < BENCH_PRECISIONS; p++) {
+    if (b->results[p].measured && value(&b->results[p]) > 0)
+      printf(" | %.1f | -", value(&b->results[p]) / unit);
+    else
+      printf(" | - | -");
+  }
+  printf(" |\n");
+}
+
+static double load_of(const bench_result *result) { return result->load_seconds; }
+static double session_of(const bench_result *result) { return (double)result->session_bytes; }
+
+void bench_markdown(const bench *b) {
+  char name[128];
+  processor_name(name);
+  printf(
+      "%s, %d thread%s, kernels `%s`, masksketch %s, model %s. Peak: %.0f GFLOP/s in fp32, %.0f "
+      "GOP/s in int8; %.0f GB/s from memory. Milliseconds, the least and (the median):\n\n",
+      name, b->all.threads, b->all.threads == 1 ? "" : "s", b->isa, msk_version(), b->options->size,
+      b->all.fma_gflops, b->all.int8_gops, b->all.memory_gbs);
+  printf("| | fp32 | share of the peak | int8 | share of the peak |\n|---|---|---|---|---|\n");
+  for (int item = 0; item < BENCH_ITEMS; item++) {
+    if (!b->wanted[item]) continue;
+    printf("| %s", bench_item_names[item]);
+    for (int p = 0; p < BENCH_PRECISIONS; p++) report_cell(b, p, item);
+    printf(" |\n");
+  }
+  report_single(b, "opening the model", load_of, 1e-3);
+  report_single(b, "a session, MB", session_of, 1e6);
+}
+
 /* ---- JSON ---- */
 
 static json_t *limits_object(const msk_limits *limits) {

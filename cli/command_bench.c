@@ -50,6 +50,9 @@ static msk_status check_options(const bench *b, msk_error *error) {
         error, MSK_ERROR_ARGUMENT,
         "--batch has no effect without train, which is not among what is measured: leave it out");
   msk_status status = cli_exclude(b->line, "kernels", "against", error);
+  if (status == MSK_OK) status = cli_exclude(b->line, "report", "against", error);
+  if (status == MSK_OK) status = cli_exclude(b->line, "report", "kernels", error);
+  if (status == MSK_OK) status = cli_exclude(b->line, "report", "json", error);
   if (status != MSK_OK) return status;
   bool official = strcmp(options->size, "official") == 0;
   if (options->output != NULL && !official)
@@ -154,7 +157,10 @@ static msk_status measure_all(bench *b, msk_error *error) {
   struct rusage usage;
   if (getrusage(RUSAGE_SELF, &usage) == 0) b->peak_bytes = (size_t)usage.ru_maxrss * 1024;
   if (b->options->json) return json_print(bench_json(b), error);
-  bench_print(b);
+  if (b->options->report)
+    bench_markdown(b);
+  else
+    bench_print(b);
   return app_flush_stdout(error);
 }
 
@@ -196,6 +202,8 @@ static const cli_option rows[] = {
      CLI_A_FLAG(bench_options, kernels)},
     {"against", 0, "PROGRAM", CLI_AN_INPUT(bench_options, against),
      .help = "run another build of masksketch in turn with this one, and compare"},
+    {"report", .help = "a table in Markdown, with the machine named above it",
+     CLI_A_FLAG(bench_options, report)},
     CLI_JSON(bench_options, "one JSON object"),
     CLI_FORCE,
     CLI_QUIET(bench_options),

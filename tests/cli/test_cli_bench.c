@@ -117,6 +117,35 @@ static void test_kernels(void **state) {
   json_decref(object);
 }
 
+static int count_of(const char *line, char what) {
+  int count = 0;
+  for (; *line != 0 && *line != '\n'; line++) count += *line == what;
+  return count;
+}
+
+/* The table for people who write it down: every row has the head's columns, what was not measured
+ * is a dash, and nothing that was not asked for has a row. */
+static void test_report(void **state) {
+  (void)state;
+  run_result result = RUN("bench", "step", "encode", "--size", model_of("tiny"), "--rounds", "1",
+                          "--seconds", "1", "--report", "--precision", "fp32", "--threads", "1");
+  if (result.code != 0) fail_msg("exit code %d: %s", result.code, result.err);
+  assert_non_null(strstr(result.out, ", 1 thread, kernels `"));
+  int rows = 0;
+  for (const char *line = strstr(result.out, "\n| "); line != NULL;
+       line = strstr(line + 1, "\n| ")) {
+    assert_int_equal(count_of(line + 1, '|'), 6);
+    rows++;
+  }
+  assert_int_equal(rows, 5); /* the head, two that were asked for, opening, a session */
+  const char *step = strstr(result.out, "\n| step | ");
+  assert_non_null(step);
+  double least = atof(step + 10), median = atof(strchr(step + 10, '(') + 1);
+  assert_true(least > 0 && median >= least);
+  assert_null(strstr(result.out, "| draw"));
+  run_free(&result);
+}
+
 /* A step of training: its parts are the whole; forward and backward are at most three times a
  * forward pass of all sequences, and more than twice, for the head sees masked rows alone. */
 static void test_train(void **state) {
@@ -217,6 +246,7 @@ static void test_refusals(void **state) {
   REFUSE(2, "--seconds", "bench", "--seconds", "-1");
   REFUSE(2, "--recipe has no effect", "bench", "step", "--recipe", "balanced", "--size", tiny);
   REFUSE(2, "balanced", "bench", "draw", "--recipe", "ludicrous", "--size", tiny);
+  REFUSE(2, "contradict", "bench", "--report", "--json", "--size", tiny);
   REFUSE(2, "contradict", "bench", "--kernels", "--against", "/bin/true", "--size", tiny);
   REFUSE(2, "--batch has no effect", "bench", "step", "--batch", "8", "--size", tiny);
   REFUSE(2, "--batch", "bench", "train", "--batch", "0", "--size", tiny);
@@ -231,6 +261,7 @@ static void test_refusals(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_shape),
+      cmocka_unit_test(test_report),
       cmocka_unit_test(test_kernels),
       cmocka_unit_test(test_train),
       cmocka_unit_test(test_decode_precision),

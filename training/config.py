@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a training run is made of: three presets, one flat dictionary each. `train.py --set name=value` overrides."""
+"""What a training run is made of: three presets, one flat dictionary each. `train.py --set name=value` overrides.
+
+`cpu` is for the small CLIP and the judge; tokenizer and transformer are trained on a processor by `masksketch train`.
+"""
 
 OBJECTS = ["apple", "mug", "house", "fish", "tree", "car", "teapot", "sailboat", "mushroom", "bird", "chair", "lamp"]
 NULL = "null"
@@ -16,7 +19,7 @@ CPU = dict(
     # decoder alone, from cached tokens
     decoder_seconds=2100, decoder_batch=2, decoder_lr=5e-4, decoder_perceptual=0.0, decoder_adversary=0.0, adversary_from=0.5,
     # transformer
-    layers=6, width=256, heads=8, transformer_sequences=300000, decay_sequences=60000, warmup_sequences=500, transformer_batch=32, pair_batch=16,
+    layers=6, width=256, heads=8, transformer_seconds=36000, decay_seconds=7200, warmup_seconds=60, transformer_batch=32, pair_batch=16,
     muon_lr=8e-3, transformer_lr=3e-3, hands_each=2, null_share=0.1, style_share=0.04, hint_share=0.7, wrong_share=0.3, structure_layers=(2, 3),
     pair_weight=1.0, pair_every=8,
     transformer_log=60,
@@ -28,12 +31,12 @@ CPU = dict(
     device="cpu", threads=2, save_every=120,
 )
 
-# 25 minutes on one H100-class GPU, 21 of them training; the rest is rendering ahead, tokens and sheets. Not measured; batch sizes fit 40 GB.
+# For one large GPU and its processor cores: 14 minutes, 12 of them training; with --tokenizer the transformer alone, 8. Not measured.
 GPU = dict(
-    CPU, style="rich", objects=60000, shard=200, render_workers=14, stem=2, blocks=2, multipliers=(1, 1, 2, 2), codes=1024,
-    perceptual_seconds=40, perceptual_weight=0.05, tokenizer_seconds=480, tokenizer_batch=64, tokenizer_lr=4e-4, tokenizer_log=20,
-    decoder_seconds=200, decoder_batch=64, decoder_perceptual=0.1, decoder_adversary=0.3,
-    layers=8, transformer_sequences=2000000, decay_sequences=400000, warmup_sequences=20000, transformer_batch=256, pair_batch=128, transformer_log=20,
+    CPU, style="wide", objects=36000, render_workers=16, codes=1024,
+    perceptual_seconds=20, perceptual_weight=0.05, tokenizer_seconds=240, tokenizer_batch=64, tokenizer_log=20,
+    decoder_seconds=90, decoder_batch=64, decoder_perceptual=0.1, decoder_adversary=0.3,
+    transformer_seconds=380, decay_seconds=150, warmup_seconds=5, transformer_batch=512, pair_batch=128, transformer_log=45,
     clip_objects=2400, clip_seconds=60, clip_groups=6, clip_each=48, clip_lr=1e-3, clip_log=30, clip_layers=5, clip_width=192, clip_heads=16, clip_trunk_seconds=60,
     device="cuda", threads=4,
 )
@@ -42,7 +45,7 @@ GPU = dict(
 TEST = dict(
     CPU, size=128, objects=96, test_objects=24, shard=24, filters=64, blocks=1, code_dim=8, codes=64,
     perceptual_seconds=3, perceptual_weight=0.05, tokenizer_seconds=14, tokenizer_log=5, decoder_seconds=4, decoder_perceptual=0.1, layers=2, width=64, heads=2, structure_layers=(1,),
-    transformer_sequences=2400, decay_sequences=1200, warmup_sequences=80, transformer_batch=8, pair_batch=4, transformer_log=2, save_every=15,
+    transformer_seconds=24, decay_seconds=12, warmup_seconds=1, transformer_batch=8, pair_batch=4, transformer_log=2, save_every=15,
     clip_objects=48, clip_test_objects=24, clip_render=64, clip_side=48, clip_patch=8, clip_layers=2, clip_width=64, clip_heads=4, clip_dimensions=32,
     clip_trunk_seconds=4, clip_seconds=4, clip_each=6, clip_log=2,
 )

@@ -63,7 +63,8 @@ def _half(net, found, prefix):
 def tokenizer(path, config):
     """The tokenizer of the model at `path`, which must have the sizes that config names."""
     found = tensors(path)
-    net = Tokenizer(config["stem"], config["filters"], config["multipliers"], config["blocks"], config["code_dim"], config["codes"])
+    net = Tokenizer(config["stem"], config["filters"], config["multipliers"], config["blocks"], config["code_dim"],
+                    len(found["tokenizer.quantizer.codebook"]))
     _half(net.encoder, found, "tokenizer.encoder.")
     _half(net.decoder, found, "tokenizer.decoder.")
     net.codebook.copy_(found["tokenizer.quantizer.codebook"])

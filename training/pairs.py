@@ -14,23 +14,23 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
-from attention import distance, pair_distance
+from attention import distance
 
 PARTS = 8
 
 
 def describe(parts, contour, side):
-    """What lies in each quarter patch. parts S/2 x S/2 ids, contour S x S (dark lines) -> u8 4side*side... x (PARTS + 1).
+    """What lies in each quarter patch: n x side*side*4*(PARTS + 1) u8.
 
-    Result: (side, side, 4, PARTS + 1) u8: share of every part id (id 0 = background; ids beyond 7 count as 7) and ink.
+    parts n x S/2 x S/2 ids, contour n x S x S (dark lines). Of every quarter the share of each part id (id 0 = background; ids beyond 7 count as 7) and of ink.
     """
-    def quarters(a):  # any (2 side k)^2 map -> (side, side, 4) means
-        k = a.shape[0] // (2 * side)
-        return a.reshape(side, 2, k, side, 2, k).mean((2, 5)).transpose(0, 2, 1, 3).reshape(side, side, 4)
+    def quarters(a):  # n x (2 side k)^2 -> n x side x side x 4 means
+        k = a.shape[-1] // (2 * side)
+        return a.reshape(-1, side, 2, k, side, 2, k).mean((3, 6), dtype=np.float32).transpose(0, 1, 3, 2, 4).reshape(-1, side, side, 4)
     clipped = np.minimum(parts, PARTS - 1)
-    shares = [quarters((clipped == p).astype(np.float32)) for p in range(PARTS)]
-    ink = np.minimum(1.0, 3 * quarters((255 - contour).astype(np.float32) / 255))
-    return (np.stack(shares + [ink], -1) * 255).astype(np.uint8)
+    shares = [quarters(clipped == p) for p in range(PARTS)]
+    ink = np.minimum(1.0, 3 * quarters(255 - contour) / 255)
+    return (np.stack(shares + [ink], -1) * 255).astype(np.uint8).reshape(len(parts), -1)
 
 
 def difference(a, b, same_class):
@@ -38,45 +38,56 @@ def difference(a, b, same_class):
 
     Part ids mean the same thing only inside a class; elsewhere only object against background counts.
     """
-    a, b = a.astype(np.float32) / 255, b.astype(np.float32) / 255
-    d = np.abs(a - b)
+    d = (a.float() - b.float()).abs() / 255
     parts, cover = 0.5 * d[..., :PARTS].sum(-1).mean(-1), d[..., 0].mean(-1)
-    ink = d[..., PARTS].mean(-1)
-    return np.where(same_class[:, None], np.maximum(parts, 0.5 * ink), np.maximum(cover, 0.5 * ink))
+    ink = 0.5 * d[..., PARTS].mean(-1)
+    return torch.where(same_class[:, None], torch.maximum(parts, ink), torch.maximum(cover, ink))
 
 
 class PairBatches:
-    """Draws (photo, drawing, mixture, verdict) from cached tokens; see tokens.py for the cache."""
+    """Draws (photo, drawing, mixture, verdict) from cached tokens (cache.py), on the device where they lie."""
 
     def __init__(self, cache, seed=0):
-        self.cache, self.rng = cache, np.random.default_rng(seed)
-        self.members = {c: np.flatnonzero(cache["label"] == c) for c in np.unique(cache["label"])}
-        self.side = int(np.sqrt(cache["photo"].shape[1]))
+        self.cache, self.device = cache, cache["label"].device
+        self.generator = torch.Generator(self.device).manual_seed(seed)
+        self.order = cache["label"].argsort(stable=True)  # objects by class: class c has count[c] of them from first[c] on
+        self.count = torch.bincount(cache["label"])
+        self.first = self.count.cumsum(0) - self.count
+        self.side = int(cache["photo"].shape[1] ** 0.5)
+
+    def _random(self, *shape):
+        return torch.rand(shape, generator=self.generator, device=self.device)
+
+    def _below(self, bound, *shape):
+        return torch.randint(bound, shape, generator=self.generator, device=self.device)
+
+    def _displacements(self, displaced):
+        """n x N: the cell whose content comes to each cell; one to three cells away where displaced, else itself."""
+        cell = torch.arange(self.side, device=self.device)
+        k = self._below(48, len(displaced))
+        k = torch.where(displaced, k + (k >= 24), 24)  # of 7 x 7 shifts all but the middle one, which is none
+        y = (cell[None, :] - (k // 7 - 3)[:, None]) % self.side
+        x = (cell[None, :] - (k % 7 - 3)[:, None]) % self.side
+        return (y[:, :, None] * self.side + x[:, None, :]).flatten(1)
 
     def draw(self, n, index=None):
         """verdict: 1 structurally wrong, 0 right, -1 ignore. All n x N; ids without the label position. Also the labels."""
-        rng, c, side = self.rng, self.cache, self.side
-        i = rng.integers(len(c["label"]), size=n) if index is None else index
-        kind = rng.random(n)
-        own_class = kind < 0.5
-        j = np.array([rng.choice(self.members[c["label"][k]]) if own_class[m] else rng.integers(len(c["label"])) for m, k in enumerate(i)])
-        displaced = kind >= 0.75
-        j[displaced] = i[displaced]
-        other, there = c["photo"][j].reshape(n, side, side), c["describe"][j].reshape(n, side, side, 4, PARTS + 1)
-        for m in np.flatnonzero(displaced):
-            dy, dx = 0, 0
-            while dy == 0 and dx == 0:
-                dy, dx = rng.integers(-3, 4, 2)
-            other[m] = np.roll(other[m], (dy, dx), (0, 1))
-            there[m] = np.roll(there[m], (dy, dx), (0, 1))
-        photo, here = c["photo"][i], c["describe"][i].reshape(n, side * side, 4, PARTS + 1)
-        same = c["label"][i] == c["label"][j]
-        d = difference(here, there.reshape(here.shape), same)
-        swapped = rng.random(photo.shape) < rng.uniform(0.1, 0.9, (n, 1))
-        mix = np.where(swapped, other.reshape(n, -1), photo)
-        verdict = np.where(~swapped, 0, np.where(d > 0.2, 1, np.where((d < 0.05) & same[:, None], 0, -1)))
-        hand = rng.integers(c["hands"].shape[1], size=n)
-        return photo, c["hands"][i, hand], mix, verdict, c["label"][i]
+        c = self.cache
+        i = self._below(len(c["label"]), n) if index is None else index
+        kind, label = self._random(n), c["label"][i]
+        own = self.order[self.first[label] + (self._random(n) * self.count[label]).long()]
+        j = torch.where(kind < 0.5, own, torch.where(kind < 0.75, self._below(len(c["label"]), n), i))
+        source = self._displacements(kind >= 0.75)
+        cells = lambda k: c["describe"][k].view(n, self.side * self.side, 4, PARTS + 1)
+        photo, other = c["photo"][i].long(), c["photo"][j].long().gather(1, source)
+        there = cells(j)[torch.arange(n, device=self.device)[:, None], source]
+        same = label == c["label"][j]
+        d = difference(cells(i), there, same)
+        swapped = self._random(*photo.shape) < 0.1 + 0.8 * self._random(n, 1)
+        mix = torch.where(swapped, other, photo)
+        near = torch.where((d < 0.05) & same[:, None], 0, -1)
+        verdict = torch.where(swapped, torch.where(d > 0.2, 1, near), 0)
+        return photo, c["hands"][i, self._below(c["hands"].shape[1], n)].long(), mix, verdict, label
 
 
 def scores(a, b):
@@ -95,7 +106,7 @@ class PairLoss(nn.Module):
     def forward(self, net, drawing, mix, verdict):
         """Token ids with the label first, B x N; verdict B x (N-1). -> class-balanced BCE."""
         maps = net.attention(torch.cat([drawing, mix]), self.layers)
-        z = self.offset - self.log_scale.exp() * sum(pair_distance(m) for m in maps)[:, 1:] / len(maps)
+        z = self.offset - self.log_scale.exp() * sum(distance(*m.chunk(2)) for m in maps)[:, 1:] / len(maps)
         right, wrong = verdict == 0, verdict == 1
         return 0.5 * ((F.softplus(-z) * right).sum() / (right.sum() + 1.0) + (F.softplus(z) * wrong).sum() / (wrong.sum() + 1.0))
 
@@ -109,20 +120,20 @@ def _auc(score, good):
 
 
 @torch.no_grad()
-def diagnose(net, layers, cache, per_class=12, seed=0, device="cpu"):
+def diagnose(net, layers, cache, per_class=12, seed=0):
     """Retrieval of the own photo among per_class of its class, and token AUC, over held-out objects: the curves to watch."""
     batches, hits, tried, aucs = PairBatches(cache, seed), 0, 0, []
-    put = lambda label, ids: torch.tensor(np.concatenate([net.codes + label[:, None], ids], 1).astype(np.int64), device=device)
-    for members in batches.members.values():
-        i = members[:per_class]
+    put = lambda label, ids: torch.cat([net.codes + label[:, None], ids], 1)
+    for label in cache["label"].unique():
+        i = (cache["label"] == label).nonzero()[:per_class, 0]
         if len(i) < 2:
             continue
-        photo, drawing, mix, verdict, label = batches.draw(len(i), i)
-        p, s, m = (net.attention(put(label, x), layers) for x in (photo, drawing, mix))
+        photo, drawing, mix, verdict, labels = batches.draw(len(i), i)
+        p, s, m = (net.attention(put(labels, x), layers) for x in (photo, drawing, mix))
         for k in range(len(i)):
             row = scores([a[k:k + 1].expand_as(b) for a, b in zip(s, p)], p).mean(1)
             hits, tried = hits + int(row.argmax() == k), tried + 1
-        z = scores(s, m).cpu().numpy()
+        z, verdict = scores(s, m).cpu().numpy(), verdict.cpu().numpy()
         for k in range(len(i)):
             known = verdict[k] >= 0
             if 4 < (verdict[k] == 1).sum() and 4 < (verdict[k] == 0).sum():

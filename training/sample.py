@@ -74,14 +74,13 @@ def draw(net, layers, label, sketch, seed=0, **recipe):
 
 def contact(net, layers, tokenizer, cache, pictures, path, per_class=1, settings=({},), seed=0):
     """Sheet: true photo | drawing | its reconstruction | one column a setting. cache holds test tokens, pictures = (photo, hands)."""
-    rows = [int(k) for c in range(len(configs.OBJECTS)) for k in (cache["label"] == c).nonzero()[0][:per_class]]
+    rows = [int(k) for c in range(len(configs.OBJECTS)) for k in (cache["label"] == c).nonzero()[:per_class, 0]]
     device = next(net.parameters()).device
     side = int(cache["photo"].shape[1] ** 0.5)
-    label = torch.from_numpy(cache["label"][rows]).to(device)
-    sketch = torch.from_numpy(cache["hands"][rows, 0].astype("int64")).to(device)
-    columns = [pictures[0][rows], pictures[1][rows, cache["hand"][rows, 0]]]
+    label, sketch = cache["label"][rows], cache["hands"][rows, 0].long()
+    columns = [pictures[0][rows], pictures[1][rows, cache["hand"][rows, 0].cpu().numpy()]]
     show = lambda t: runtime.to_bytes(torch.cat([_decode(tokenizer, chunk, side) for chunk in t.split(8)]))
-    columns.append(show(torch.from_numpy(cache["photo"][rows].astype("int64")).to(device)))
+    columns.append(show(cache["photo"][rows].long()))
     for setting in settings:
         columns.append(show(draw(net, layers, label, None if setting.get("free") else sketch, seed,
                                  **{k: v for k, v in setting.items() if k != "free"})))

@@ -12,8 +12,7 @@ import math
 import torch
 import torch.nn.functional as F
 
-from norm import norm_silu
-from tokenizer import ResBlock, Upsample, shuffle_in
+from tokenizer import ResBlock, Upsample, norm_silu, shuffle_in
 
 GROUPS = 32
 _CENTRE = torch.tensor([[0, 0, 0], [0, 1.0, 0], [0, 0, 0]])

@@ -18,7 +18,6 @@ import numpy as np
 import torch
 from PIL import Image
 
-import attention
 import clip
 import clip_data
 import clip_trunk
@@ -29,7 +28,6 @@ import data
 import decoder_train
 import judge
 import judge_export
-import norm
 import runtime
 import tokenizer_train
 import train
@@ -99,8 +97,6 @@ def main():
     for stage in (tokenizer_train, decoder_train, transformer_train, clip_trunk, clip):  # measure and save by the same clock as they train
         stage.time = types.SimpleNamespace(time=runtime.now)
     torch.set_num_threads(config["threads"])
-    norm.build(work)
-    attention.build(work)
     train.run(dict(config, tokenizer_seconds=config["tokenizer_seconds"] * 0.6), work, "tokenizer")
     before = runtime.load(os.path.join(work, "tokenizer.pt"))["step"]
     train.run(config, work)

@@ -14,7 +14,10 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
-from norm import norm_silu
+
+def norm_silu(norm, x):
+    """silu(norm(x)) for a torch.nn.GroupNorm; x is N x C x H x W."""
+    return F.silu(norm(x))
 
 
 def shuffle_in(x, r):

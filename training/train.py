@@ -1,14 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Everything from nothing: render, tokenizer, tokens, decoder, transformer, export, small CLIP. One command, resumable after a kill.
+"""What trains by PyTorch: render, tokenizer, tokens, decoder, transformer, export, small CLIP. One command, resumable after a kill.
 
     python train.py [--preset cpu|gpu|test] [--work FOLDER] [--set name=value ...] [--stage all|render|tokenizer|tokens|decoder|transformer|clip]
                     [--tokenizer MODEL.safetensors]
 
 With --tokenizer the codes of an existing model are kept and no tokenizer is trained; the transformer begins with the objects that are rendered
-by then and takes in the others as they come.
-
-Once the tokens are made, `--stage decoder` and `--stage transformer` may run at the same time, one thread each, which uses two
-cores better than two threads do. Work files (shards, checkpoints, curves.jsonl, curves.svg, tokenizer.png, samples.png, export/, clip/) lie in --work, never in the repository.
+by then and takes in the others as they come. Work files (shards, checkpoints, curves.jsonl, curves.svg, tokenizer.png, samples.png, export/, clip/)
+lie in --work, never in the repository.
 """
 import argparse
 import os
@@ -19,7 +17,6 @@ import time
 import numpy as np
 import torch
 
-import attention
 import cache
 import clip
 import config as configs
@@ -28,7 +25,6 @@ import data
 import decoder_train
 import export
 import model_file
-import norm
 import runtime
 import sample
 import tokenizer_train
@@ -81,9 +77,7 @@ def main():
         raise SystemExit("no GPU that PyTorch can use was found: take --preset cpu, or try the settings with training/run.sh gpu --dry-run")
     os.makedirs(work, exist_ok=True)
     torch.set_num_threads(config["threads"])
-    if config["device"] == "cpu":
-        norm.build(work)
-        attention.build(work)
+    torch.backends.cudnn.allow_tf32 = False  # tokens must be those that the program reads; what may be rougher is in bf16 anyway
     if options.tokenizer:
         transformer_for(config, work, options.tokenizer)
     else:
@@ -96,27 +90,20 @@ def transformer_for(config, work, model):
     """The transformer alone, for the codes of `model`, from as many objects as are rendered so far."""
     train_folder, test_folder, device = os.path.join(work, "data", "train"), os.path.join(work, "data", "test"), config["device"]
     tokenizer = model_file.tokenizer(model, config)
+    config["codes"] = tokenizer.codes
     stamp = runtime.fingerprint(model)
-    _render(config, work)
-    build = lambda folder, limit=None: cache.build(tokenizer, stamp, work, folder, device, config["hands_each"], limit)
-    test = build(test_folder)
+    renderers = _render(config, work)
+    test = cache.build(tokenizer, stamp, work, test_folder, device, config["hands_each"])
     pictures = data.stack(test_folder, "photo"), data.stack(test_folder, "hands")
-    known = [1]
-
-    def more():
-        """Four more shards' tokens at a time, so that training never waits long for them."""
-        there = len(data.shards(train_folder))
-        if there <= known[0]:
-            return None
-        known[0] = min(there, known[0] + 4)
-        return build(train_folder, known[0])
+    tokens = cache.Growing(tokenizer, stamp, work, train_folder, device, config["hands_each"])
+    tokens.follow(lambda: all(p.poll() is not None for p in renderers))
 
     def show(net):
         settings = ({}, dict(placeholder="mask", guidance=4.0, token_temperature=1.0, steps=36), dict(free=True))
         sample.contact(net, config["structure_layers"], tokenizer, test, pictures, os.path.join(work, "samples.png"), settings=settings)
         export.write(os.path.join(work, "export"), tokenizer, net, config, sample.RECIPE, f"training/train.py, {config['objects']} rendered objects")
 
-    net = transformer_train.train(config, work, build(train_folder, known[0]), test, tokenizer.codebook, show, more)
+    net = transformer_train.train(config, work, tokens.more(), test, tokenizer.codebook, show, tokens.more)
     show(net)
     return net
 

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Trains the transformer on cached tokens: masked-token loss and the pair loss (pairs.py), both from the first step.
 
-The schedule counts sequences: a warm-up, a constant rate, and over the last `decay_sequences` a straight way to nothing. So a long run can be
-cooled from any of its checkpoints (a copy with a nearer end), and goes on undisturbed.
+The schedule counts trained seconds, for a GPU is lent by the minute: a warm-up, a constant rate, and over the last `decay_seconds` a straight way to
+nothing. All tokens lie on the device, and batches are drawn there.
 """
+import math
 import os
 import time
 
@@ -32,48 +33,57 @@ class MaskedBatches:
     """
 
     def __init__(self, cache, config, seed):
-        self.cache, self.config, self.rng = cache, config, np.random.default_rng(seed)
+        self.cache, self.config, self.device = cache, config, cache["label"].device
+        self.generator = torch.Generator(self.device).manual_seed(seed)
+
+    def _random(self, *shape):
+        return torch.rand(shape, generator=self.generator, device=self.device)
+
+    def _below(self, bound, *shape):
+        return torch.randint(bound, shape, generator=self.generator, device=self.device)
+
+    def _tokens(self, n):
+        """Codes, labels and drawings of n objects: n x N, n, n x N; whose codes are a drawing's, n bool."""
+        c, null = self.cache, len(configs.OBJECTS)
+        i, rows = self._below(len(c["label"]), n), torch.arange(n, device=self.device)
+        label = torch.where(self._random(n) < self.config["null_share"], null, c["label"][i])
+        hand = self._below(c["hands"].shape[1], 2, n)
+        styles = torch.where(self._random(n) < 0.3, null, null + 1 + c["hand"][i, hand[0]].long())
+        drawn = self._random(n) < self.config["style_share"]
+        ids = torch.where(drawn[:, None], c["hands"][i, hand[0]], c["photo"][i]).long()
+        return ids, torch.where(drawn, styles, label), c["hands"][i, hand[1]].long(), drawn
 
     def draw(self, n):
-        rng, c, codes = self.rng, self.cache, self.config["codes"]
-        null, hand0 = len(configs.OBJECTS), len(configs.OBJECTS) + 1
-        i = rng.integers(len(c["label"]), size=n)
-        ids, label = c["photo"][i].astype(np.int64), c["label"][i].copy()
-        label[rng.random(n) < self.config["null_share"]] = null
-        drawing = rng.random(n) < self.config["style_share"]
-        for k in np.flatnonzero(drawing):
-            h = rng.integers(c["hands"].shape[1])
-            ids[k] = c["hands"][i[k], h]
-            label[k] = null if rng.random() < 0.3 else hand0 + c["hand"][i[k], h]
-        target = np.concatenate([codes + label[:, None], ids], 1)
-        mask = rng.random(target.shape) < np.cos(rng.random((n, 1)) * np.pi / 2)
-        mask[np.arange(n), 1 + rng.integers(0, ids.shape[1], n)] = True
+        """-> what is true, what the network sees, what is masked: n x (1 + N), the label first."""
+        codes, config = self.config["codes"], self.config
+        ids, label, drawing, drawn = self._tokens(n)
+        target = torch.cat([codes + label[:, None], ids], 1)
+        mask = self._random(*target.shape) < torch.cos(self._random(n, 1) * math.pi / 2)
+        mask[torch.arange(n, device=self.device), 1 + self._below(ids.shape[1], n)] = True
         mask[:, 0] = False
-        shown = np.where(mask, codes + len(configs.LABELS), target)
-        for k in np.flatnonzero((rng.random(n) < self.config["hint_share"]) & ~drawing):
-            h = rng.integers(c["hands"].shape[1])
-            hinted = mask[k, 1:] & (rng.random(ids.shape[1]) < (1.0 if rng.random() < 0.75 else rng.random()))
-            shown[k, 1:] = np.where(hinted, c["hands"][i[k], h], shown[k, 1:])
-        for k in np.flatnonzero(rng.random(n) < self.config["wrong_share"]):  # decoding shows its own mistakes, too
-            j = rng.integers(len(c["label"]))
-            wrong = ~mask[k, 1:] & (rng.random(ids.shape[1]) < 0.2 * rng.random())
-            shown[k, 1:] = np.where(wrong, c["photo"][j], shown[k, 1:])
-        return torch.from_numpy(target), torch.from_numpy(shown), torch.from_numpy(mask)
+        shown = torch.where(mask, codes + len(configs.LABELS), target)[:, 1:]
+        share = torch.where(self._random(n, 1) < 0.75, 1.0, self._random(n, 1))
+        hinted = ((self._random(n) < config["hint_share"]) & ~drawn)[:, None] & (self._random(*ids.shape) < share)
+        shown = torch.where(mask[:, 1:] & hinted, drawing, shown)
+        other = self.cache["photo"][self._below(len(self.cache["label"]), n)].long()  # decoding shows its own mistakes, too
+        wrong = (self._random(n, 1) < config["wrong_share"]) & (self._random(*ids.shape) < 0.2 * self._random(n, 1))
+        shown = torch.where(~mask[:, 1:] & wrong, other, shown)
+        return target, torch.cat([target[:, :1], shown], 1), mask
 
 
 def _labelled(codes, label, ids):
-    return torch.from_numpy(np.concatenate([codes + label[:, None], ids], 1).astype(np.int64))
+    return torch.cat([codes + label[:, None], ids], 1)
 
 
 @torch.no_grad()
-def evaluate(net, config, test, device):
+def evaluate(net, config, test):
     net.eval()
     losses = {}
-    with runtime.autocast(device):
+    with runtime.autocast(test["label"].device.type):
         for name, hint in (("ce", 0), ("ce_hinted", 1)):
             batches = MaskedBatches(test, dict(config, style_share=0, null_share=0, hint_share=hint), 7)
-            losses[name] = round(float(np.mean([float(masked_loss(net, *(t.to(device) for t in batches.draw(32)))[1]) for _ in range(4)])), 3)
-        retrieval, auc = diagnose(net, config["structure_layers"], test, device=device)
+            losses[name] = round(float(np.mean([float(masked_loss(net, *batches.draw(32))[1]) for _ in range(4)])), 3)
+        retrieval, auc = diagnose(net, config["structure_layers"], test)
     net.train()
     return dict(losses, retrieval=round(retrieval, 3), auc=round(auc, 3))
 
@@ -95,10 +105,9 @@ def _optimisers(net, pair, config):
     return [(adam, config["transformer_lr"]), (Muon(hidden, config["muon_lr"]), config["muon_lr"])]
 
 
-def _rate(config, done):
-    """The share of the peak rate after `done` sequences."""
-    warm = (done + config["transformer_batch"]) / config["warmup_sequences"]
-    return max(0.0, min(1.0, warm, (config["transformer_sequences"] - done) / config["decay_sequences"]))
+def _rate(config, seconds):
+    """The share of the peak rate after that many trained seconds."""
+    return max(0.0, min(1.0, (seconds + 1) / config["warmup_seconds"], (config["transformer_seconds"] - seconds) / config["decay_seconds"]))
 
 
 def train(config, work, cache, test, codebook, picture=None, more=None):
@@ -123,11 +132,11 @@ def train(config, work, cache, test, codebook, picture=None, more=None):
             optimiser.load_state_dict(saved)
         step, seconds = state["step"], state["seconds"]
     masked, pairs = MaskedBatches(cache, config, 11 + step), PairBatches(cache, 12 + step)
-    clock = runtime.Clock(float("inf"), seconds)
+    clock = runtime.Clock(config["transformer_seconds"], seconds)
     batch, logged, saved, since = config["transformer_batch"], time.time(), time.time(), clock.seconds()
     sums, first = np.zeros(3), step
     while True:
-        done = step * batch >= config["transformer_sequences"]
+        done = clock.fraction() >= 1
         if done or time.time() - saved > config["save_every"]:
             with clock.paused():
                 runtime.save(path, dict(net=net.state_dict(), average=average.state_dict(), pair=pair.state_dict(), step=step,
@@ -135,7 +144,7 @@ def train(config, work, cache, test, codebook, picture=None, more=None):
                 saved = time.time()
         if done or time.time() - logged > config["transformer_log"]:
             with clock.paused():
-                result = evaluate(average, config, test, device)
+                result = evaluate(average, config, test)
                 ce, bce = sums[0] / max(1, step - first), sums[1] / max(1, sums[2])
                 speed = (step - first) * batch / max(1e-9, clock.spent - since)
                 print(f"transformer step {step} sequences {step * batch} ce {ce:.3f} bce {bce:.3f} held out {result} {speed:.1f} sequences/s", flush=True)
@@ -144,22 +153,21 @@ def train(config, work, cache, test, codebook, picture=None, more=None):
                     picture(average)
                 larger = more() if more and not done else None
                 if larger:
-                    masked.cache, pairs = larger, PairBatches(larger, 12 + step)
+                    masked, pairs = MaskedBatches(larger, config, 11 + step), PairBatches(larger, 12 + step)
             sums, first, logged, since = np.zeros(3), step, time.time(), clock.seconds()
         if done:
             return average
         for optimiser, peak in optimisers:
             for group in optimiser.param_groups:
-                group["lr"] = peak * _rate(config, step * batch)
+                group["lr"] = peak * _rate(config, clock.seconds())
             optimiser.zero_grad()
-        ids = [t.to(device) for t in masked.draw(batch)]
         with runtime.autocast(device):
-            loss, ce = masked_loss(net, *ids)
+            loss, ce = masked_loss(net, *masked.draw(batch))
         loss.backward()
         if step % config["pair_every"] == 0:
             _, drawing, mix, verdict, label = pairs.draw(config["pair_batch"])
             with runtime.autocast(device):
-                bce = pair(net, *(_labelled(net.codes, label, x).to(device) for x in (drawing, mix)), torch.from_numpy(verdict).to(device))
+                bce = pair(net, *(_labelled(net.codes, label, x) for x in (drawing, mix)), verdict)
             (config["pair_weight"] * bce).backward()
             sums += [0, float(bce.detach()), 1]
         nn.utils.clip_grad_norm_(net.parameters(), 1.0)

@@ -11,6 +11,7 @@
 #include "api/class_list.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/sha256.h"
 #include "masksketch_tools.h"
 
 enum { MAX_TENSORS = 1024, CLASSES = 1000, CHUNK = 4096 };
@@ -96,6 +97,24 @@ static msk_status fill_tensor(void *user, size_t index, void *out, msk_error *er
   return MSK_OK;
 }
 
+/* The hash that adapters know a model by: of the data in file order, as convert writes it. */
+static msk_status hash_tensors(struct random_model *model, char text[65], msk_error *error) {
+  size_t most = 0;
+  for (size_t i = 0; i < model->count; i++)
+    most = model->tensors[i].bytes > most ? model->tensors[i].bytes : most;
+  void *scratch = msk_allocate(model->options->allocator, 1, most);
+  if (scratch == NULL) return msk_fail(error, MSK_ERROR_MEMORY, "out of memory for a random model");
+  msk_sha256 hash;
+  msk_sha256_begin(&hash);
+  for (size_t i = 0; i < model->count; i++) {
+    fill_tensor(model, i, scratch, NULL);
+    msk_sha256_add(&hash, scratch, model->tensors[i].bytes);
+  }
+  msk_sha256_end(&hash, text);
+  msk_free(model->options->allocator, scratch);
+  return MSK_OK;
+}
+
 static int compare_tensors(const void *a, const void *b) { return msk_safetensors_compare(a, b); }
 
 static msk_status list_networks(struct random_model *model) {
@@ -129,13 +148,16 @@ msk_status msk_model_make_random(const msk_random_options *options, msk_error *e
   struct random_model *model = msk_allocate_zeroed(allocator, 1, sizeof *model);
   if (model == NULL) return msk_fail(error, MSK_ERROR_MEMORY, "out of memory for a random model");
   model->options = options;
-  char *classes = NULL;
+  char *classes = NULL, hash[65];
   msk_class_source source = {.kept_path = options->output_path};
   msk_status status = list_networks(model);
   if (status == MSK_OK) status = msk_class_list_json(&classes, &source, CLASSES, allocator, error);
+  if (status == MSK_OK) status = hash_tensors(model, hash, error);
   if (status == MSK_OK) {
-    const msk_metadata_entry metadata[] = {
-        {"format", MSK_MODEL_FORMAT}, {"name", "official size, random"}, {"classes", classes}};
+    const msk_metadata_entry metadata[] = {{"format", MSK_MODEL_FORMAT},
+                                           {"name", "official size, random"},
+                                           {"classes", classes},
+                                           {"tensors_sha256", hash}};
     status = msk_safetensors_write(options->output_path, model->tensors, model->count, metadata,
                                    sizeof metadata / sizeof *metadata, fill_tensor, model,
                                    allocator, error);

@@ -5,6 +5,7 @@
 #include <jansson.h>
 #include <math.h>
 
+#include "base/sha256.h"
 #include "cli_run.h"
 
 static void near(double found, double expected, double tolerance) {
@@ -28,6 +29,22 @@ static double gflop(const json_t *object, const char *item) {
   return json_number_value(json_object_get(one, "gflop"));
 }
 
+/* SHA-256 of what follows a safetensors file's header. */
+static void hash_of_data(const char *path, char text[65]) {
+  FILE *file = fopen(path, "rb");
+  uint64_t length = 0;
+  static uint8_t bytes[1 << 16];
+  assert_non_null(file);
+  assert_int_equal(fread(&length, sizeof length, 1, file), 1);
+  assert_int_equal(fseek(file, (long)length, SEEK_CUR), 0);
+  msk_sha256 hash;
+  msk_sha256_begin(&hash);
+  for (size_t count; (count = fread(bytes, 1, sizeof bytes, file)) > 0;)
+    msk_sha256_add(&hash, bytes, count);
+  msk_sha256_end(&hash, text);
+  fclose(file);
+}
+
 /* docs/model.md: decoding 186.5 GFLOP, encoding 128.6; 24 layers of 87.31 / 24 GFLOP of products
  * and 4.87 / 24 of attention, the head 0.71. */
 static void test_official(void **state) {
@@ -45,6 +62,10 @@ static void test_official(void **state) {
   assert_int_equal(json_integer_value(json_object_get(sizes, "hidden")), 768);
   assert_int_equal(json_integer_value(json_object_get(sizes, "classes")), 1000);
   assert_int_equal(json_integer_value(json_object_get(sizes, "image_size")), 256);
+  /* adapters know a model by this */
+  char hash[65];
+  hash_of_data(model, hash);
+  assert_string_equal(json_string_value(json_object_get(object, "hash")), hash);
   json_decref(object);
 }
 

@@ -10,7 +10,7 @@
 
 typedef struct sheet_options {
   const char *output;
-  int columns, quality;
+  int columns, tile, quality;
   bool quiet;
 } sheet_options;
 
@@ -67,6 +67,21 @@ static msk_status join(const msk_image *images, int count, const sheet_options *
   return status;
 }
 
+/* Scales a picture to `width`, its aspect ratio kept: read and scaled one by one, so that large
+ * pictures are never held side by side. */
+static msk_status scale(msk_image *image, int width, msk_error *error) {
+  msk_prepare_options plain;
+  msk_prepare_plain(&plain);
+  double height = (double)image->height * width / image->width;
+  msk_image scaled = {0};
+  msk_status status = msk_image_prepare(&scaled, image, width, height < 1 ? 1 : (int)(height + 0.5),
+                                        &plain, NULL, error);
+  if (status != MSK_OK) return status;
+  msk_image_free(image);
+  *image = scaled;
+  return MSK_OK;
+}
+
 static msk_status action(const cli_line *line, msk_error *error) {
   const sheet_options *options = line->options;
   const int count = line->input_count;
@@ -76,8 +91,10 @@ static msk_status action(const cli_line *line, msk_error *error) {
   msk_image *images = calloc((size_t)count, sizeof *images);
   if (status == MSK_OK && images == NULL)
     status = app_fail(error, MSK_ERROR_MEMORY, "out of memory for the sheet");
-  for (int i = 0; i < count && status == MSK_OK; i++)
+  for (int i = 0; i < count && status == MSK_OK; i++) {
     status = input_picture(&images[i], line->inputs[i], MSK_ALPHA_WHITE, error);
+    if (status == MSK_OK && options->tile > 0) status = scale(&images[i], options->tile, error);
+  }
   if (status == MSK_OK) status = join(images, count, options, error);
   for (int i = 0; images != NULL && i < count; i++) msk_image_free(&images[i]);
   free(images);
@@ -89,6 +106,8 @@ static const cli_option rows[] = {
      .help = "the picture of all; - is standard output"},
     {"columns", 0, "N", CLI_AN_INT(sheet_options, columns, 1, 64), .initial = "1",
      .help = "pictures beside each other"},
+    {"tile", 0, "N", CLI_AN_INT(sheet_options, tile, 0, 4096), .initial = "0",
+     .help = "width of each picture in pixels, to which it is scaled; 0: its own"},
     CLI_QUALITY(sheet_options),
     CLI_FORCE,
     CLI_QUIET(sheet_options),

@@ -412,6 +412,12 @@ static void test_sheet(void **state) {
   EXPECT(0, "sheet", in_folder("s-1.png"), in_folder("s-2.png"), "--columns", "2", "-o",
          in_folder("two.png"), "--quiet");
   is_picture(in_folder("two.png"), 256, 128);
+  /* scaled one by one, each with its own aspect ratio */
+  EXPECT(0, "sheet", in_folder("two.png"), in_folder("s-1.png"), "--columns", "2", "--tile", "50",
+         "-o", in_folder("tiles.png"), "--quiet");
+  is_picture(in_folder("tiles.png"), 100, 50);
+  EXPECT(0, "sheet", in_folder("two.png"), "--tile", "50", "-o", in_folder("tile.png"), "--quiet");
+  is_picture(in_folder("tile.png"), 50, 25);
 }
 
 /* ---- Candidates ---- */

@@ -46,6 +46,15 @@ typedef struct msk_codebook msk_codebook;
 msk_status msk_device_create(msk_device **device, const char *isa, msk_precision precision,
                              const msk_allocator *allocator, msk_error *error);
 void msk_device_destroy(msk_device *device);
+/* A GPU by OpenCL: "gpu" for the first one, or a name or number (opencl/choice.h), checked against
+ * the reference. cache: the folder in which its compiled kernels are kept, made where it is
+ * missing; NULL: none. What is done beside it is done by the CPU in float32, and so it is. What
+ * it computes depends on the device and its driver, and on nothing else.
+ * MSK_ERROR_UNSUPPORTED: there is none, its driver fails, or it computes wrong results. */
+msk_status msk_device_create_gpu(msk_device **device, const char *name, const char *cache,
+                                 const msk_allocator *allocator, msk_error *error);
+/* "cpu", or who drives it and its name. */
+const char *msk_device_name(const msk_device *device);
 const char *msk_device_isa(const msk_device *device);
 const char *msk_device_warning(const msk_device *device);
 msk_precision msk_device_precision(const msk_device *device);
@@ -74,15 +83,41 @@ void msk_device_drop(const msk_device *device, size_t bytes);
 
 typedef struct msk_meter msk_meter; /* meter.h */
 
+/* ---- memory ---- */
+
+/* The memory of a device may be apart from the host's: a GPU's. Addresses in views are places in
+ * it then, at which nothing lies on this side, and so are a stream's scratch and its arena's
+ * base: both lie in a workspace. Results have to be read. */
+bool msk_device_is_apart(const msk_device *device);
+/* A copy of values (norms, embeddings) that lie on this side and stay there: operations may be
+ * given addresses among them. Nothing to do where the memory is one. */
+msk_status msk_device_place(const msk_device *device, const float *values, size_t count,
+                            msk_error *error);
+void msk_device_displace(const msk_device *device, const float *values, size_t count);
+/* A stream's memory on a device that is apart, and its way there. */
+typedef struct msk_workspace msk_workspace;
+msk_status msk_workspace_create(msk_workspace **workspace, const msk_device *device, size_t bytes,
+                                msk_error *error);
+void msk_workspace_destroy(msk_workspace *workspace, const msk_device *device);
+char *msk_workspace_base(const msk_workspace *workspace);
+
 typedef struct msk_stream {
   const msk_device *device;
-  msk_pool *pool;   /* NULL: the caller's thread alone */
-  msk_meter *meter; /* NULL: nobody listens */
+  msk_workspace *workspace; /* of a device that is apart, else NULL */
+  msk_pool *pool;           /* NULL: the caller's thread alone */
+  msk_meter *meter;         /* NULL: nobody listens */
   bool measuring;
   int threads; /* measuring: workers to find room for, where there is no pool yet; 0: one */
   size_t scratch_bytes; /* measuring: grows to what is needed; running: what there is */
   void *scratch;
 } msk_stream;
+
+/* Waits for what was asked of the stream and brings `count` floats to the host's memory; where
+ * the memory is one, `to` is `from`. Operations tell nothing, and on a device that is apart they
+ * may fail: what failed first is told here, and nothing is brought then. The stream is of no use
+ * after that. */
+msk_status msk_stream_read(const msk_stream *stream, const float *from, size_t count, float *to,
+                           msk_error *error);
 
 /* ---- weights ---- */
 

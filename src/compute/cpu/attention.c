@@ -175,8 +175,8 @@ static void note_attention(const msk_stream *stream, const struct job *job) {
   msk_meter_note(stream, name, (job->out.at != NULL ? 4.0 : 2.0) * pairs);
 }
 
-void msk_op_attention(msk_stream *stream, const msk_attention_shape *shape, msk_rows q, msk_rows k,
-                      msk_rows v, const msk_read_out *reads, msk_rows out) {
+void msk_cpu_attention(msk_stream *stream, const msk_attention_shape *shape, msk_rows q, msk_rows k,
+                       msk_rows v, const msk_read_out *reads, msk_rows out) {
   static const msk_read_out nothing = {0};
   size_t heads = shape->batch * shape->heads;
   assert(shape->heads > 0 && q.columns % shape->heads == 0 && k.columns == q.columns);

@@ -11,8 +11,11 @@
 #include "compute/backend.h"
 #include "compute/cpu/kernels.h"
 #include "compute/meter.h"
+#include "compute/operations.h"
+#include "compute/stream.h"
 
 struct msk_device {
+  msk_device_head head;
   msk_kernels kernels;
   msk_precision precision;
   char warning[512]; /* which sets were left out, and why; "" for none */
@@ -34,28 +37,18 @@ msk_status msk_device_create_with(msk_device **device, const char *isa, msk_prec
  * or is NULL. */
 msk_status msk_selfcheck(const msk_device *device, const char **wrong, msk_error *error);
 
-static inline size_t msk_smaller(size_t a, size_t b) { return a < b ? a : b; }
-static inline size_t msk_ceiling(size_t a, size_t b) { return (a + b - 1) / b; }
-static inline size_t msk_round_up(size_t a, size_t b) { return msk_ceiling(a, b) * b; }
+/* What backend.c calls for a device of this kind. */
+#define MSK_OPERATION(name, parameters, arguments) void msk_cpu_##name parameters;
+#include "compute/operations.inc"
+#undef MSK_OPERATION
+msk_status msk_cpu_linear_create(msk_linear **linear, const msk_device *device,
+                                 msk_precision precision, size_t in, const msk_linear_part *parts,
+                                 size_t part_count, msk_pool *pool, msk_error *error);
+void msk_cpu_linear_destroy(msk_linear *linear);
 
 /* A creation's loop over weights; a device that measures does not run it. */
 void msk_creation_run(const msk_device *device, msk_pool *pool, size_t count, msk_task *task,
                       void *user);
-
-/* ---- scratch ---- */
-
-/* Bytes of `floats` floats, in whole cache lines. */
-static inline size_t msk_scratch_floats(size_t floats) {
-  return msk_round_up(floats * sizeof(float), MSK_ALIGNMENT);
-}
-/* The number of workers whose scratch has to be laid out. */
-size_t msk_stream_workers(const msk_stream *stream);
-/* Where an operation may lay its scratch memory out; while measuring, an address at which nothing
- * lies. */
-char *msk_stream_scratch(const msk_stream *stream);
-/* While measuring: notes `bytes` and answers true: the operation returns. Running: checks that
- * they are there. */
-bool msk_stream_measure(msk_stream *stream, size_t bytes);
 
 /* ---- packed matrices ---- */
 

@@ -153,6 +153,14 @@ static msk_status choose_set(msk_device *device, const struct instruction_set *s
   }
 }
 
+static const msk_operations cpu_operations = {
+#define MSK_OPERATION(name, parameters, arguments) .name = msk_cpu_##name,
+#include "compute/operations.inc"
+#undef MSK_OPERATION
+    .linear_create = msk_cpu_linear_create,
+    .linear_destroy = msk_cpu_linear_destroy,
+};
+
 msk_status msk_device_create_with(msk_device **device, const char *isa, msk_precision precision,
                                   const msk_allocator *allocator, const msk_device_hook *hook,
                                   msk_error *error) {
@@ -167,6 +175,7 @@ msk_status msk_device_create_with(msk_device **device, const char *isa, msk_prec
     created->allocator_storage = *allocator;
     created->allocator = &created->allocator_storage;
   }
+  created->head.operations = &cpu_operations;
   created->precision = precision;
   msk_status status = choose_set(created, set, isa != NULL, hook, error);
   if (status == MSK_OK) {
@@ -184,6 +193,7 @@ msk_status msk_device_create(msk_device **device, const char *isa, msk_precision
 
 void msk_device_destroy(msk_device *device) {
   if (device == NULL) return;
+  if (device->head.operations->close != NULL) device->head.operations->close(device->head.gpu);
   msk_allocator copy = device->allocator_storage;
   msk_free(device->allocator == NULL ? NULL : &copy, device);
 }

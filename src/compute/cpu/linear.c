@@ -36,9 +36,9 @@ static msk_status fill(msk_linear *linear, msk_precision precision, const msk_li
              : msk_matrix_pack(&linear->matrix, device, in, parts, part_count, out, pool, error);
 }
 
-msk_status msk_linear_create(msk_linear **linear, const msk_device *device, msk_precision precision,
-                             size_t in, const msk_linear_part *parts, size_t part_count,
-                             msk_pool *pool, msk_error *error) {
+msk_status msk_cpu_linear_create(msk_linear **linear, const msk_device *device,
+                                 msk_precision precision, size_t in, const msk_linear_part *parts,
+                                 size_t part_count, msk_pool *pool, msk_error *error) {
   size_t out = 0;
   for (size_t i = 0; i < part_count; i++) {
     if (!msk_add(out, parts[i].out, &out))
@@ -52,12 +52,12 @@ msk_status msk_linear_create(msk_linear **linear, const msk_device *device, msk_
   if (status == MSK_OK) {
     *linear = created;
   } else {
-    msk_linear_destroy(created);
+    msk_cpu_linear_destroy(created);
   }
   return status;
 }
 
-void msk_linear_destroy(msk_linear *linear) {
+void msk_cpu_linear_destroy(msk_linear *linear) {
   if (linear == NULL) return;
   const msk_device *device = linear->device;
   msk_matrix_destroy(&linear->matrix, device);
@@ -68,8 +68,8 @@ void msk_linear_destroy(msk_linear *linear) {
 
 /* ---- the layer ---- */
 
-void msk_op_linear(msk_stream *stream, const char *name, const msk_linear *linear, msk_rows x,
-                   msk_activation activation, msk_rows residual, msk_rows y) {
+void msk_cpu_linear(msk_stream *stream, const char *name, const msk_linear *linear, msk_rows x,
+                    msk_activation activation, msk_rows residual, msk_rows y) {
   assert(x.columns == linear->in && y.columns <= linear->out && y.rows == x.rows);
   assert(residual.at == NULL || (residual.rows == y.rows && residual.columns == y.columns));
   assert(x.at != y.at || x.rows == 0 || stream->measuring);
@@ -121,8 +121,8 @@ msk_status msk_codebook_create(msk_codebook **codebook, const msk_device *device
   } else {
     if (!msk_device_measures(device)) copy_vectors(created, vectors, norms);
     msk_linear_part part = {.weight = vectors, .bias = norms, .out = codes, .transposed = true};
-    status = msk_linear_create(&created->products, device, MSK_PRECISION_FP32, dim, &part, 1, NULL,
-                               error);
+    status = msk_cpu_linear_create(&created->products, device, MSK_PRECISION_FP32, dim, &part, 1,
+                                   NULL, error);
   }
   msk_device_give(device, norms, codes, sizeof *norms);
   if (status == MSK_OK) {
@@ -136,7 +136,7 @@ msk_status msk_codebook_create(msk_codebook **codebook, const msk_device *device
 void msk_codebook_destroy(msk_codebook *codebook) {
   if (codebook == NULL) return;
   const msk_device *device = codebook->device;
-  msk_linear_destroy(codebook->products);
+  msk_cpu_linear_destroy(codebook->products);
   msk_device_give(device, codebook->vectors, codebook->codes, codebook->dim * sizeof(float));
   msk_device_unmake(device, codebook, 1, sizeof *codebook);
 }

@@ -106,8 +106,8 @@ void msk_op_pixels(msk_stream *stream, const uint8_t *bytes, msk_map y) {
   msk_meter_note(stream, "pixels to floats", 0);
 }
 
-void msk_op_embed(msk_stream *stream, const int32_t *ids, msk_rows words, msk_rows positions,
-                  msk_rows y) {
+void msk_cpu_embed(msk_stream *stream, const int32_t *ids, msk_rows words, msk_rows positions,
+                   msk_rows y) {
   assert(words.columns == y.columns && positions.columns == y.columns);
   if (stream->measuring) return;
   for (size_t i = 0; i < y.rows; i++) {
@@ -171,8 +171,8 @@ void msk_op_add(msk_stream *stream, msk_rows x, msk_rows y) {
   run_pieces(stream, "add", x, y, add_task);
 }
 
-void msk_op_head_sum(msk_stream *stream, const float *score, size_t heads, float weight,
-                     bool accumulate, msk_rows y) {
+void msk_cpu_head_sum(msk_stream *stream, const float *score, size_t heads, float weight,
+                      bool accumulate, msk_rows y) {
   if (stream->measuring) return;
   for (size_t b = 0; b < y.rows; b++) {
     for (size_t n = 0; n < y.columns; n++) {

@@ -28,7 +28,7 @@ static void layer_task(void *user, size_t index, int worker) {
   }
 }
 
-void msk_op_layer_norm(msk_stream *stream, msk_rows x, const msk_norm *norm, msk_rows y) {
+void msk_cpu_layer_norm(msk_stream *stream, msk_rows x, const msk_norm *norm, msk_rows y) {
   assert(y.rows == x.rows && y.columns == x.columns);
   if (stream->measuring) return;
   struct layer_job job = {.kernels = &stream->device->kernels, .norm = norm, .x = x, .y = y};

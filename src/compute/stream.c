@@ -2,7 +2,9 @@
  *
  * stream.c - what operations ask of the stream that they run on: its workers, and scratch
  * memory, or while measuring how much they would need. */
-#include "compute/cpu/cpu.h"
+#include "compute/stream.h"
+
+#include <assert.h>
 
 size_t msk_stream_workers(const msk_stream *stream) {
   if (stream->pool != NULL) return (size_t)msk_pool_threads(stream->pool);

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * gpu.c - opening a device of OpenCL, and bringing weights there (gpu.h). */
+#include "compute/opencl/gpu.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+
+extern const char msk_kernel_text[]; /* made by meson from kernels/ */
+
+/* Work items that share a row: a GPU's run in step; a processor's are a loop: few are better. */
+enum { GPU_GROUP = 64, CPU_GROUP = 16 };
+/* What product_tiled asks of a device: items of a group, bytes of local memory. */
+enum { TILED_GROUP = 256, TILED_LOCAL = 16 * (65 + 64) * 4 };
+
+msk_status msk_gpu_fail(const msk_gpu *gpu, const char *what, int32_t code, msk_error *error) {
+  bool memory = code == MSK_CL_MEM_OBJECT_ALLOCATION_FAILURE || code == MSK_CL_OUT_OF_HOST_MEMORY ||
+                code == MSK_CL_INVALID_BUFFER_SIZE;
+  return msk_fail(error, memory ? MSK_ERROR_MEMORY : MSK_ERROR_UNSUPPORTED,
+                  "the device %s failed in %s (%s, %d): use the device cpu%s", gpu->name, what,
+                  msk_cl_error_name(code), (int)code,
+                  memory ? ", or ask for fewer pictures at once" : "");
+}
+
+msk_status msk_gpu_upload(const msk_gpu *gpu, const void *bytes, size_t count,
+                          msk_cl_memory *buffer, msk_error *error) {
+  int32_t code = MSK_CL_SUCCESS;
+  msk_cl_memory made =
+      gpu->cl.CreateBuffer(gpu->context, MSK_CL_MEM_READ_WRITE, count, NULL, &code);
+  if (made == NULL || code != MSK_CL_SUCCESS)
+    return msk_gpu_fail(gpu, "taking memory", code, error);
+  if (bytes != NULL)
+    code =
+        gpu->cl.EnqueueWriteBuffer(gpu->queue, made, MSK_CL_TRUE, 0, count, bytes, 0, NULL, NULL);
+  if (code != MSK_CL_SUCCESS) {
+    gpu->cl.ReleaseMemObject(made);
+    return msk_gpu_fail(gpu, "bringing weights there", code, error);
+  }
+  *buffer = made;
+  return MSK_OK;
+}
+
+/* Context and queue. */
+static msk_status connect(msk_gpu *gpu, msk_error *error) {
+  const intptr_t properties[] = {MSK_CL_CONTEXT_PLATFORM, (intptr_t)gpu->facts.platform_id, 0};
+  int32_t code = MSK_CL_SUCCESS;
+  gpu->context = gpu->cl.CreateContext(properties, 1, &gpu->facts.id, NULL, NULL, &code);
+  if (gpu->context == NULL || code != MSK_CL_SUCCESS)
+    return msk_gpu_fail(gpu, "making a context", code, error);
+  gpu->queue = gpu->cl.CreateCommandQueue(gpu->context, gpu->facts.id, 0, &code);
+  if (gpu->queue == NULL || code != MSK_CL_SUCCESS)
+    return msk_gpu_fail(gpu, "making a queue", code, error);
+  return MSK_OK;
+}
+
+static void choose_shapes(msk_gpu *gpu) {
+  const msk_gpu_facts *facts = &gpu->facts;
+  bool tiled =
+      facts->gpu && facts->largest_group >= TILED_GROUP && facts->local_memory >= TILED_LOCAL;
+  gpu->product = tiled ? MSK_PRODUCT_TILED : MSK_PRODUCT_WIDE;
+  gpu->group = facts->gpu ? GPU_GROUP : CPU_GROUP;
+  while (gpu->group > facts->largest_group) gpu->group /= 2;
+}
+
+msk_status msk_gpu_open(msk_gpu **gpu, const msk_cl *cl, const msk_gpu_facts *facts,
+                        const char *cache, const msk_allocator *allocator, msk_error *error) {
+  char options[64];
+  msk_gpu *made = msk_allocate_zeroed(allocator, 1, sizeof *made);
+  if (made == NULL) return msk_fail(error, MSK_ERROR_MEMORY, "no memory for a device");
+  made->cl = *cl;
+  made->facts = *facts;
+  made->allocator = allocator;
+  snprintf(made->name, sizeof made->name, "%s: %s", facts->platform, facts->name);
+  choose_shapes(made);
+  /* no option that lets the compiler trade exactness away */
+  snprintf(options, sizeof options, "-cl-std=CL1.2 -DGROUP=%zu", made->group);
+  msk_status status = connect(made, error);
+  if (status == MSK_OK) status = msk_gpu_build(made, msk_kernel_text, options, cache, error);
+  if (status == MSK_OK) {
+    *gpu = made;
+  } else {
+    msk_gpu_close(made);
+  }
+  return status;
+}
+
+void msk_gpu_close(msk_gpu *gpu) {
+  if (gpu == NULL) return;
+  for (size_t i = 0; i < gpu->placed_count; i++) gpu->cl.ReleaseMemObject(gpu->placed[i].buffer);
+  if (gpu->program != NULL) gpu->cl.ReleaseProgram(gpu->program);
+  if (gpu->queue != NULL) gpu->cl.ReleaseCommandQueue(gpu->queue);
+  if (gpu->context != NULL) gpu->cl.ReleaseContext(gpu->context);
+  msk_free(gpu->allocator, gpu);
+}

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * gpu.h - a device of OpenCL: what is opened once a model and shared by its sessions (msk_gpu), a
+ * session's memory and queue on it (msk_workspace), and how an operation starts a kernel.
+ *
+ * Addresses. Views hold addresses in the sense of backend.h. A workspace's are of a range that
+ * this process has reserved and may not touch, as large as its one buffer; a placed array's are
+ * those of the array on this side. So an address says which buffer is meant and where in it, and
+ * network code reckons with it as with any other.
+ *
+ * Failures. A call that fails is noted in its workspace, with what it was; what comes after it in
+ * this workspace is left out, and msk_stream_read() tells. */
+#ifndef MSK_COMPUTE_OPENCL_GPU_H
+#define MSK_COMPUTE_OPENCL_GPU_H
+
+#include "compute/opencl/choice.h"
+#include "compute/operations.h"
+
+enum { MSK_PANEL = 16 }; /* of kernels/product.cl */
+
+/* In the order of their names in gpu.c. */
+typedef enum msk_gpu_kernel {
+  MSK_PRODUCT_WIDE,
+  MSK_PRODUCT_TILED,
+  MSK_EMBED,
+  MSK_LAYER_NORM,
+  MSK_PACK_PANELS,
+  MSK_SOFTMAX_ROWS,
+  MSK_HEAD_SUM,
+  MSK_GPU_KERNELS
+} msk_gpu_kernel;
+
+enum { MSK_MAX_PLACED = 8 };
+
+typedef struct msk_placed {
+  const char *base;
+  size_t bytes;
+  msk_cl_memory buffer;
+} msk_placed;
+
+struct msk_gpu {
+  msk_cl cl;
+  msk_gpu_facts facts;
+  char name[260];
+  const msk_allocator *allocator;
+  msk_cl_context context;
+  msk_cl_program program;
+  msk_cl_queue queue;     /* for what is brought there while a model is loaded */
+  msk_gpu_kernel product; /* of the two, the one for this device */
+  size_t group;           /* work items that share a row */
+  bool from_cache;        /* the kernels were compiled by an earlier process */
+  msk_placed placed[MSK_MAX_PLACED];
+  size_t placed_count;
+};
+
+/* cache: the folder of compiled kernels, or NULL. */
+msk_status msk_gpu_open(msk_gpu **gpu, const msk_cl *cl, const msk_gpu_facts *facts,
+                        const char *cache, const msk_allocator *allocator, msk_error *error);
+void msk_gpu_close(msk_gpu *gpu);
+/* The status for a call that failed: MSK_ERROR_MEMORY or MSK_ERROR_UNSUPPORTED. */
+msk_status msk_gpu_fail(const msk_gpu *gpu, const char *what, int32_t code, msk_error *error);
+/* A buffer with these bytes in it (NULL: undefined). */
+msk_status msk_gpu_upload(const msk_gpu *gpu, const void *bytes, size_t count,
+                          msk_cl_memory *buffer, msk_error *error);
+static inline msk_gpu *msk_gpu_of(const msk_device *device) {
+  return msk_device_get_head(device)->gpu;
+}
+
+/* The OpenCL device as a msk_device; on success the gpu belongs to it. */
+msk_status msk_gpu_device_create(msk_device **device, msk_gpu *gpu, const msk_allocator *allocator,
+                                 msk_error *error);
+/* Its operations against the CPU's reference, on small shapes; *wrong names what differs, or is
+ * NULL. */
+msk_status msk_gpu_selfcheck(const msk_device *device, const char **wrong, msk_error *error);
+
+/* ---- compiled kernels on disk (kernel_cache.c) ---- */
+
+/* A program for the device, built: from the folder, or from `text`, and then kept there. A folder
+ * that cannot be written, or a file that is damaged, costs the time of compiling and nothing
+ * else. */
+msk_status msk_gpu_build(msk_gpu *gpu, const char *text, const char *options, const char *cache,
+                         msk_error *error);
+
+/* ---- a workspace, and starting kernels in it (workspace.c) ---- */
+
+struct msk_workspace {
+  msk_gpu *gpu;
+  msk_cl_queue queue;
+  msk_cl_memory buffer;
+  msk_cl_kernel kernels[MSK_GPU_KERNELS]; /* a kernel's arguments belong to one thread */
+  char *base;                             /* reserved addresses */
+  size_t bytes;
+  int32_t failure;  /* of the first call that failed */
+  const char *what; /* it was */
+};
+msk_status msk_gpu_workspace_create(msk_workspace **workspace, const msk_device *device,
+                                    size_t bytes, msk_error *error);
+void msk_gpu_workspace_destroy(msk_workspace *workspace);
+msk_status msk_gpu_read(const msk_stream *stream, const float *from, size_t count, float *to,
+                        msk_error *error);
+/* Host bytes to the workspace; they may go when this returns. */
+void msk_gpu_write(msk_workspace *workspace, const void *from, size_t bytes, const float *to);
+/* All that was asked has been done: for who measures time. */
+void msk_gpu_wait(msk_workspace *workspace);
+
+/* A kernel's arguments in their order, then its start. */
+typedef struct msk_launch {
+  msk_workspace *workspace;
+  msk_gpu_kernel kernel;
+  uint32_t next;
+} msk_launch;
+msk_launch msk_launch_begin(msk_workspace *workspace, msk_gpu_kernel kernel);
+void msk_launch_buffer(msk_launch *launch, msk_cl_memory buffer);
+/* Two arguments: the buffer in which the address lies, and how many floats before it. NULL: the
+ * workspace, for what is not looked at. */
+void msk_launch_at(msk_launch *launch, const float *at);
+void msk_launch_uint(msk_launch *launch, size_t value);
+void msk_launch_ulong(msk_launch *launch, size_t value);
+void msk_launch_int(msk_launch *launch, int value);
+void msk_launch_float(msk_launch *launch, float value);
+/* local: all zeros: as the driver likes. Nothing is started where a size is zero. */
+void msk_launch_run(msk_launch *launch, const size_t global[3], const size_t local[3]);
+
+/* ---- operations (gpu_linear.c, gpu_rows.c) ---- */
+
+/* Rows times panels (kernels/product.cl): `outer` x `inner` products side by side. */
+typedef struct msk_gpu_product {
+  const float *x, *y, *residual; /* residual: or NULL */
+  msk_cl_memory weights, bias;   /* weights NULL: they lie at `panels`; bias: or NULL */
+  const float *panels;
+  size_t outer, inner, rows, depth, columns;
+  size_t x_stride, x_outer, x_inner, y_stride, y_outer, y_inner, residual_stride, panels_each;
+  msk_activation activation;
+} msk_gpu_product;
+void msk_gpu_multiply(msk_workspace *workspace, const msk_gpu_product *product);
+msk_status msk_gpu_linear_create(msk_linear **linear, const msk_device *device,
+                                 msk_precision precision, size_t in, const msk_linear_part *parts,
+                                 size_t part_count, msk_pool *pool, msk_error *error);
+void msk_gpu_linear_destroy(msk_linear *linear);
+#define MSK_OPERATION(name, parameters, arguments) void msk_gpu_##name parameters;
+#include "compute/operations.inc"
+#undef MSK_OPERATION
+
+#endif

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * gpu_device.c - a device of OpenCL as a msk_device: the CPU's, with the table of operations that
+ * run there (backend.h). */
+#include <string.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "compute/opencl/gpu.h"
+
+/* ---- arrays on both sides ---- */
+
+static msk_status place(const msk_device *device, const float *values, size_t count,
+                        msk_error *error) {
+  msk_gpu *gpu = msk_gpu_of(device);
+  if (msk_device_measures(device) || count == 0) return MSK_OK;
+  if (gpu->placed_count == MSK_MAX_PLACED)
+    return msk_fail(error, MSK_ERROR_UNSUPPORTED, "more than %d arrays for one device",
+                    MSK_MAX_PLACED);
+  msk_placed placed = {.base = (const char *)values, .bytes = count * sizeof *values};
+  msk_status status = msk_gpu_upload(gpu, values, placed.bytes, &placed.buffer, error);
+  if (status == MSK_OK) gpu->placed[gpu->placed_count++] = placed;
+  return status;
+}
+
+static void displace(const msk_device *device, const float *values, size_t count) {
+  msk_gpu *gpu = msk_gpu_of(device);
+  (void)count;
+  for (size_t i = 0; i < gpu->placed_count; i++) {
+    if (gpu->placed[i].base != (const char *)values) continue;
+    gpu->cl.ReleaseMemObject(gpu->placed[i].buffer);
+    gpu->placed[i] = gpu->placed[--gpu->placed_count];
+    return;
+  }
+}
+
+/* ---- the device ---- */
+
+static const char *name_of(const msk_gpu *gpu) { return gpu->name; }
+
+static const msk_operations gpu_operations = {
+#define MSK_OPERATION(name, parameters, arguments) .name = msk_gpu_##name,
+#include "compute/operations.inc"
+#undef MSK_OPERATION
+    .linear_create = msk_gpu_linear_create,
+    .linear_destroy = msk_gpu_linear_destroy,
+    .place = place,
+    .displace = displace,
+    .workspace_create = msk_gpu_workspace_create,
+    .workspace_destroy = msk_gpu_workspace_destroy,
+    .read = msk_gpu_read,
+    .name = name_of,
+    .close = msk_gpu_close,
+};
+
+msk_status msk_gpu_device_create(msk_device **device, msk_gpu *gpu, const msk_allocator *allocator,
+                                 msk_error *error) {
+  msk_device *made = NULL;
+  msk_status status = msk_device_create(&made, NULL, MSK_PRECISION_FP32, allocator, error);
+  if (status != MSK_OK) return status;
+  msk_device_attach(made, &gpu_operations, gpu);
+  *device = made;
+  return MSK_OK;
+}
+
+msk_status msk_device_create_gpu(msk_device **device, const char *name, const char *cache,
+                                 const msk_allocator *allocator, msk_error *error) {
+  msk_cl cl;
+  msk_gpu_facts facts;
+  msk_gpu *gpu = NULL;
+  msk_device *made = NULL;
+  const char *wrong = NULL;
+  msk_status status = msk_cl_open(&cl, error);
+  if (status == MSK_OK) status = msk_gpu_find(&cl, name, &facts, error);
+  if (status == MSK_OK) status = msk_gpu_open(&gpu, &cl, &facts, cache, allocator, error);
+  if (status != MSK_OK) return status;
+  status = msk_gpu_device_create(&made, gpu, allocator, error);
+  if (status != MSK_OK) {
+    msk_gpu_close(gpu);
+    return status;
+  }
+  status = msk_gpu_selfcheck(made, &wrong, error);
+  if (status == MSK_OK && wrong != NULL)
+    status = msk_fail(error, MSK_ERROR_UNSUPPORTED,
+                      "the device %s computes wrong results (%s): use the device cpu, or another "
+                      "driver",
+                      gpu->name, wrong);
+  if (status == MSK_OK) {
+    *device = made;
+  } else {
+    msk_device_destroy(made);
+  }
+  return status;
+}

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * product.cl - rows times a matrix, from which linear layers and attention are made. The matrix
+ * lies in panels of PANEL columns: panel p is depth x PANEL numbers, missing columns zero. An
+ * element is one chain of sums with the contracted index ascending, so that it depends neither on
+ * the tile that it falls in nor on the other rows.
+ *
+ *   y[z][i][j] = activation(sum over k of x[z][i][k] * w[z][k][j] + bias[j]) + residual[i][j]
+ *
+ * z counts outer x inner matrices side by side (pictures x heads). Offsets and strides in floats.
+ * x, w, residual and y may lie in one buffer. */
+#define PANEL 16
+
+enum { HAS_BIAS = 1, HAS_RESIDUAL = 2 };
+enum { NONE, GELU_TANH, GELU_ERF, QUICK_GELU };
+
+float activate(float x, int activation) {
+  switch (activation) {
+    case GELU_TANH: return 0.5f * x * (1.0f + tanh(0.7978845608f * (x + 0.044715f * (x * x * x))));
+    case GELU_ERF: return 0.5f * x * (1.0f + erf(x * 0.7071067812f));
+    case QUICK_GELU: return x / (1.0f + exp(-1.702f * x));
+    default: return x;
+  }
+}
+
+#define PRODUCT_ARGUMENTS                                                                       \
+  const global float *x, ulong x_at, uint x_stride, ulong x_outer, ulong x_inner,               \
+      const global float *w, ulong w_at, ulong w_each, const global float *bias,                \
+      const global float *residual, ulong residual_at, uint residual_stride, global float *y,   \
+      ulong y_at, uint y_stride, ulong y_outer, ulong y_inner, uint inner, uint rows,           \
+      uint depth, uint columns, int has, int activation
+/* The z-th of all. */
+#define FIND_MATRICES                                       \
+  const uint z = get_global_id(2);                          \
+  x += x_at + z / inner * x_outer + z % inner * x_inner;    \
+  w += w_at + z * w_each;                                   \
+  residual += residual_at;                                  \
+  y += y_at + z / inner * y_outer + z % inner * y_inner
+
+#define FINISH(sum, i, j)                                                              \
+  {                                                                                    \
+    float value = activate((has & HAS_BIAS) ? (sum) + bias[j] : (sum), activation);    \
+    if (has & HAS_RESIDUAL) value += residual[(ulong)(i) * residual_stride + (j)];     \
+    y[(ulong)(i) * y_stride + (j)] = value;                                            \
+  }
+
+/* For processors: one work item has WIDE_ROWS rows of a panel in vector registers. Global size:
+ * blocks of rows, panels, matrices; local size 1. */
+#define WIDE_ROWS 6
+
+kernel void product_wide(PRODUCT_ARGUMENTS) {
+  FIND_MATRICES;
+  const uint first = get_global_id(0) * WIDE_ROWS, column = get_global_id(1) * PANEL;
+  const global float *panel = w + (ulong)column * depth, *row[WIDE_ROWS];
+  float16 sums[WIDE_ROWS];
+  for (uint r = 0; r < WIDE_ROWS; r++) {
+    sums[r] = 0.0f;
+    /* rows behind the last are computed as it is, and not written */
+    row[r] = x + (ulong)min(first + r, rows - 1) * x_stride;
+  }
+  for (uint k = 0; k < depth; k++) {
+    const float16 b = vload16(k, panel);
+    for (uint r = 0; r < WIDE_ROWS; r++) sums[r] += row[r][k] * b;
+  }
+  for (uint r = 0; r < WIDE_ROWS && first + r < rows; r++) {
+    float element[PANEL];
+    vstore16(sums[r], 0, element);
+    for (uint j = 0; j < PANEL && column + j < columns; j++)
+      FINISH(element[j], first + r, column + j);
+  }
+}
+
+/* For GPUs: a work group has TILE x TILE results, brings TILE_DEPTH of the contracted elements to
+ * local memory at a time, and each of its TILE_GROUP x TILE_GROUP items has every TILE_GROUP-th row
+ * and column of them. Global size: columns, rows, each in whole tiles over TILE_ITEM; matrices. */
+#define TILE 64
+#define TILE_GROUP 16
+#define TILE_ITEM (TILE / TILE_GROUP)
+#define TILE_DEPTH 16
+
+kernel __attribute__((reqd_work_group_size(TILE_GROUP, TILE_GROUP, 1))) void product_tiled(
+    PRODUCT_ARGUMENTS) {
+  FIND_MATRICES;
+  /* one more than a power of two: items that read below each other find different banks */
+  local float a[TILE_DEPTH][TILE + 1], b[TILE_DEPTH][TILE];
+  const uint lane = get_local_id(0), line = get_local_id(1), column = get_group_id(0) * TILE,
+             first = get_group_id(1) * TILE;
+  float sums[TILE_ITEM][TILE_ITEM];
+  for (uint r = 0; r < TILE_ITEM; r++)
+    for (uint c = 0; c < TILE_ITEM; c++) sums[r][c] = 0.0f;
+  for (uint k = 0; k < depth; k += TILE_DEPTH) {
+    for (uint t = 0; t < TILE_ITEM; t++) {
+      const uint i = first + line + t * TILE_GROUP, j = column + t * PANEL;
+      a[lane][line + t * TILE_GROUP] =
+          i < rows && k + lane < depth ? x[(ulong)i * x_stride + k + lane] : 0.0f;
+      b[line][lane + t * PANEL] = j < columns && k + line < depth
+                                      ? w[(ulong)j * depth + (ulong)(k + line) * PANEL + lane]
+                                      : 0.0f;
+    }
+    barrier(CLK_LOCAL_MEM_FENCE);
+    for (uint d = 0; d < TILE_DEPTH; d++) {
+      for (uint r = 0; r < TILE_ITEM; r++)
+        for (uint c = 0; c < TILE_ITEM; c++)
+          sums[r][c] += a[d][line + r * TILE_GROUP] * b[d][lane + c * TILE_GROUP];
+    }
+    barrier(CLK_LOCAL_MEM_FENCE);
+  }
+  for (uint r = 0; r < TILE_ITEM; r++) {
+    for (uint c = 0; c < TILE_ITEM; c++) {
+      const uint i = first + line + r * TILE_GROUP, j = column + lane + c * TILE_GROUP;
+      if (i < rows && j < columns) FINISH(sums[r][c], i, j);
+    }
+  }
+}

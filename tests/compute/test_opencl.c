@@ -1,0 +1,418 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * test_opencl.c - every operation on a device of OpenCL against the same on the CPU's reference,
+ * with the same numbers in, on sizes around tiles and groups, in both ways that it multiplies;
+ * what it leaves alone; the same bytes twice, and beside other rows. Skipped where there is no
+ * OpenCL. */
+#include "opencl_support.h"
+
+static msk_cl cl;
+static msk_gpu_facts facts;
+
+/* ---- one operation on both sides ---- */
+
+/* Memory in which a case lies: so many floats, the same numbers on both sides. Cases name places
+ * in it from its beginning. */
+typedef void run_case(msk_stream *stream, float *memory, const void *arguments);
+
+/* Runs on a device over a copy of `start`, with exactly the scratch that it measures. */
+static void run_on(const msk_device *device, run_case *run, const void *arguments,
+                   const float *start, size_t count, float *end) {
+  bool apart = msk_device_is_apart(device);
+  msk_stream stream = {.device = device, .measuring = true};
+  run(&stream, (float *)MSK_NOWHERE, arguments);
+  stream.measuring = false;
+  size_t floats = msk_scratch_floats(stream.scratch_bytes / sizeof(float)) / sizeof(float);
+  float *memory = malloc((floats + count) * sizeof *memory);
+  assert_non_null(memory);
+  for (size_t i = 0; i < floats; i++) memory[i] = NAN;
+  memcpy(memory + floats, start, count * sizeof *memory);
+  float *at = memory;
+  msk_error error;
+  if (apart) {
+    assert_int_equal(
+        msk_workspace_create(&stream.workspace, device, (floats + count) * sizeof *memory, &error),
+        MSK_OK);
+    at = (float *)msk_workspace_base(stream.workspace);
+    msk_gpu_write(stream.workspace, memory, (floats + count) * sizeof *memory, at);
+  }
+  stream.scratch = at;
+  run(&stream, at + floats, arguments);
+  if (apart) {
+    msk_status status = msk_stream_read(&stream, at + floats, count, end, &error);
+    if (status != MSK_OK) fail_msg("%s", error.message);
+  } else {
+    memcpy(end, at + floats, count * sizeof *end);
+  }
+  msk_workspace_destroy(stream.workspace, device);
+  free(memory);
+}
+
+/* Both devices, and both of their objects: index 0 is the reference. */
+static msk_device *devices[2];
+
+static void compare(run_case *run, const void *const arguments[2], const float *start, size_t count,
+                    double tolerance, const char *what) {
+  float *ends[3];
+  for (int i = 0; i < 3; i++) {
+    ends[i] = malloc(count * sizeof(float));
+    run_on(devices[i > 0], run, arguments[i > 0], start, count, ends[i]);
+  }
+  for (size_t i = 0; i < count; i++) check_value(ends[1][i], ends[0][i], tolerance, what, i);
+  /* twice the same: to the byte */
+  assert_memory_equal(ends[1], ends[2], count * sizeof(float));
+  for (int i = 0; i < 3; i++) free(ends[i]);
+}
+
+static float *numbers(size_t count, uint64_t seed) {
+  float *values = malloc(count * sizeof *values);
+  assert_non_null(values);
+  for (size_t i = 0; i < count; i++) values[i] = test_uniform(&seed, -1, 1);
+  return values;
+}
+
+/* ---- linear layers ---- */
+
+struct linear_job {
+  const msk_linear *linear;
+  size_t rows, in, columns, pad;
+  msk_activation activation;
+  bool residual, in_place;
+};
+
+/* x, y and the residual, one behind the other, rows `pad` wider than they need. */
+static void run_linear(msk_stream *stream, float *memory, const void *arguments) {
+  const struct linear_job *job = arguments;
+  size_t x_floats = job->rows * (job->in + job->pad),
+         y_floats = job->rows * (job->columns + job->pad);
+  msk_rows x = strided_rows(memory, job->rows, job->in, job->in + job->pad),
+           y = strided_rows(memory + x_floats, job->rows, job->columns, job->columns + job->pad),
+           other = strided_rows(memory + x_floats + y_floats, job->rows, job->columns,
+                                job->columns + job->pad),
+           none = MSK_NO_ROWS;
+  if (!job->residual) other = none;
+  msk_op_linear(stream, "linear", job->linear, x, job->activation, job->in_place ? y : other, y);
+}
+
+static void check_linear_case(struct linear_job job, size_t out, bool transposed, bool bias,
+                              bool fp16) {
+  size_t parts = out > 2 ? 2 : 1, first = parts == 2 ? out / 2 : out;
+  float *weight = numbers(job.in * out, 5), *biases = numbers(out, 6);
+  uint16_t *narrow = malloc(job.in * out * sizeof *narrow);
+  /* numbers that binary16 holds, so that both ways to give them are one */
+  for (size_t i = 0; i < job.in * out; i++) weight[i] = rintf(weight[i] * 512) / 512;
+  assert_true(msk_narrow_fp16(weight, job.in * out, narrow));
+  const void *given = fp16 ? (const void *)narrow : weight;
+  size_t bytes = fp16 ? sizeof *narrow : sizeof *weight;
+  const msk_dtype dtype = fp16 ? MSK_DTYPE_F16 : MSK_DTYPE_F32;
+  const msk_linear_part both[] = {{.weight = given,
+                                   .bias = bias ? biases : NULL,
+                                   .out = first,
+                                   .transposed = transposed,
+                                   .dtype = dtype},
+                                  {.weight = (const char *)given + job.in * first * bytes,
+                                   .bias = biases + first,
+                                   .out = out - first,
+                                   .transposed = transposed,
+                                   .dtype = dtype}};
+  struct linear_job jobs[2] = {job, job};
+  msk_linear *layers[2];
+  for (int i = 0; i < 2; i++) {
+    assert_int_equal(msk_linear_create(&layers[i], devices[i], MSK_PRECISION_FP32, job.in, both,
+                                       parts, NULL, NULL),
+                     MSK_OK);
+    jobs[i].linear = layers[i];
+  }
+  size_t count = job.rows * (job.in + job.pad) + 2 * job.rows * (job.columns + job.pad);
+  float *start = numbers(count, 7);
+  /* roundings of a chain of in + 4 terms of size 1, on both sides; tanh and exp are good to some
+   * units in the last place, of values at most in + 2 */
+  double largest = (double)job.in + 2,
+         tolerance = 2 * ((double)job.in + 4) * UNIT * largest / 2 + 32 * UNIT * largest;
+  compare(run_linear, (const void *const[]){&jobs[0], &jobs[1]}, start, count, tolerance, "linear");
+  for (int i = 0; i < 2; i++) msk_linear_destroy(layers[i]);
+  free(weight), free(biases), free(narrow), free(start);
+}
+
+static void test_linear(void **state) {
+  static const size_t rows[] = {1, 5, 6, 7, 13, 63, 64, 65, 97},
+                      columns[] = {1, 3, 15, 16, 17, 31, 33, 63, 64, 65, 131},
+                      depths[] = {1, 2, 15, 16, 17, 47, 257};
+  uint64_t seed = 11;
+  (void)state;
+  for (size_t i = 0; i < 66; i++) {
+    uint64_t pick = test_random(&seed);
+    size_t out = columns[i % 11];
+    struct linear_job job = {.rows = rows[pick % 9],
+                             .in = depths[pick / 16 % 7],
+                             .columns = pick >> 25 & 1 ? (out + 1) / 2 : out,
+                             .pad = pick >> 24 & 1 ? 3 : 0,
+                             .activation = (msk_activation)(i % 4),
+                             .residual = pick >> 20 & 1,
+                             .in_place = pick >> 23 & 1};
+    check_linear_case(job, out, pick >> 21 & 1, pick >> 22 & 1,
+                      !(pick >> 21 & 1) && (pick >> 26 & 1));
+  }
+}
+
+/* NaN and infinity reach exactly the outputs that depend on them. */
+static void test_special_values(void **state) {
+  enum { ROWS = 13, IN = 30, OUT = 33 };
+  float *weight = numbers(IN * OUT, 5), *start = numbers(ROWS * (IN + 2 * OUT), 6), *ends[2];
+  const msk_linear_part part = {.weight = weight, .out = OUT};
+  (void)state;
+  start[3 * IN + 29] = NAN, start[7 * IN + 1] = INFINITY;
+  for (int i = 0; i < 2; i++) {
+    msk_linear *linear;
+    ends[i] = malloc(ROWS * (IN + 2 * OUT) * sizeof(float));
+    assert_int_equal(
+        msk_linear_create(&linear, devices[i], MSK_PRECISION_FP32, IN, &part, 1, NULL, NULL),
+        MSK_OK);
+    run_on(devices[i], run_linear,
+           &(struct linear_job){.linear = linear, .rows = ROWS, .in = IN, .columns = OUT}, start,
+           ROWS * (IN + 2 * OUT), ends[i]);
+    msk_linear_destroy(linear);
+  }
+  for (size_t i = ROWS * IN; i < ROWS * (IN + OUT); i++)
+    check_value(ends[1][i], ends[0][i], 1e-4, "special", i);
+  for (int i = 0; i < 2; i++) free(ends[i]);
+  free(weight), free(start);
+}
+
+/* ---- rows ---- */
+
+struct norm_job {
+  size_t rows, columns, pad;
+  msk_norm norm;
+  bool in_place;
+};
+
+static void run_norm(msk_stream *stream, float *memory, const void *arguments) {
+  const struct norm_job *job = arguments;
+  size_t stride = job->columns + job->pad;
+  msk_rows x = strided_rows(memory, job->rows, job->columns, stride),
+           y = strided_rows(memory + job->rows * stride, job->rows, job->columns, stride);
+  msk_op_layer_norm(stream, x, &job->norm, job->in_place ? x : y);
+}
+
+static void test_layer_norm(void **state) {
+  static const size_t columns[] = {1, 3, 15, 16, 17, 63, 64, 65, 100, 768};
+  (void)state;
+  for (size_t i = 0; i < 20; i++) {
+    size_t n = columns[i % 10], count = 2 * (1 + i) * (n + i % 2);
+    float *weights = numbers(2 * n, 3), *start = numbers(count, i);
+    float mean = (float)(i % 3) * 10;
+    for (size_t j = 0; j < count; j++) start[j] += mean;
+    const struct norm_job job = {.rows = 1 + i,
+                                 .columns = n,
+                                 .pad = i % 2,
+                                 .norm = {weights, weights + n, 1e-6f, 0},
+                                 .in_place = i % 3 == 1};
+    assert_int_equal(msk_device_place(devices[1], weights, 2 * n, NULL), MSK_OK);
+    /* a mean of 10 has roundings that its removal leaves; what is left is of size 1, and divided
+     * by a deviation of a half at least, but where there is one number */
+    double scale = n == 1 ? 1000 : 4;
+    compare(run_norm, (const void *const[]){&job, &job}, start, count,
+            scale * UNIT * (4 * (double)mean + 64), "layer norm");
+    msk_device_displace(devices[1], weights, 2 * n);
+    free(weights), free(start);
+  }
+}
+
+struct embed_job {
+  const int32_t *ids;
+  const float *words, *positions;
+  size_t rows, columns, word_count, position_count;
+};
+
+static void run_embed(msk_stream *stream, float *memory, const void *arguments) {
+  const struct embed_job *job = arguments;
+  msk_op_embed(stream, job->ids, msk_rows_at(job->words, job->word_count, job->columns),
+               msk_rows_at(job->positions, job->position_count, job->columns),
+               msk_rows_at(memory, job->rows, job->columns));
+}
+
+static void test_embed(void **state) {
+  enum { WORDS = 11, POSITIONS = 7, COLUMNS = 19, ROWS = 3 * POSITIONS };
+  float *table = numbers((WORDS + POSITIONS) * COLUMNS, 1), *start = numbers(ROWS * COLUMNS + 5, 2);
+  int32_t ids[ROWS];
+  (void)state;
+  for (int i = 0; i < ROWS; i++) ids[i] = i % 12 - 1;
+  const struct embed_job job = {ids,   table,    table + WORDS * COLUMNS, ROWS, COLUMNS,
+                                WORDS, POSITIONS};
+  assert_int_equal(msk_device_place(devices[1], table, (WORDS + POSITIONS) * COLUMNS, NULL),
+                   MSK_OK);
+  compare(run_embed, (const void *const[]){&job, &job}, start, ROWS * COLUMNS + 5, 0, "embedding");
+  msk_device_displace(devices[1], table, (WORDS + POSITIONS) * COLUMNS);
+  free(table), free(start);
+}
+
+struct sum_job {
+  size_t batch, heads, tokens;
+  bool accumulate;
+};
+
+static void run_head_sum(msk_stream *stream, float *memory, const void *arguments) {
+  const struct sum_job *job = arguments;
+  msk_op_head_sum(
+      stream, memory, job->heads, 0.25f, job->accumulate,
+      msk_rows_at(memory + job->batch * job->heads * job->tokens, job->batch, job->tokens));
+}
+
+static void test_head_sum(void **state) {
+  (void)state;
+  for (size_t i = 0; i < 4; i++) {
+    const struct sum_job job = {1 + i, 1 + 3 * i, 7 + 13 * i, i % 2};
+    size_t count = job.batch * (job.heads + 1) * job.tokens;
+    float *start = numbers(count, i);
+    compare(run_head_sum, (const void *const[]){&job, &job}, start, count,
+            ((double)job.heads + 4) * UNIT * (double)job.heads, "sum over heads");
+    free(start);
+  }
+}
+
+/* ---- attention ---- */
+
+struct attention_job {
+  size_t batch, tokens, heads, head_dim;
+  bool causal, values, maps, score;
+  msk_distance distance;
+  const float *target; /* and its logarithm behind it */
+};
+
+/* q, k, v side by side, rows one float wider; out; maps and their logarithms; scores. */
+static void run_attention(msk_stream *stream, float *memory, const void *arguments) {
+  const struct attention_job *job = arguments;
+  size_t rows = job->batch * job->tokens, width = job->heads * job->head_dim,
+         stride = 3 * width + 1, cells = job->heads * job->tokens * job->tokens;
+  float *out = memory + rows * stride, *maps = out + rows * width,
+        *score = maps + 2 * job->batch * cells;
+  msk_rows qkv = {memory, rows, 3 * width, stride}, none = MSK_NO_ROWS;
+  const msk_attention_shape shape = {job->batch, job->heads, 1.5f, job->causal};
+  const msk_read_out reads = {.maps = job->maps ? maps : NULL,
+                              .log_maps = job->maps ? maps + job->batch * cells : NULL,
+                              .target = job->score ? job->target : NULL,
+                              .log_target = job->score ? job->target + cells : NULL,
+                              .distance = job->distance,
+                              .score = job->score ? score : NULL};
+  msk_op_attention(stream, &shape, msk_rows_columns(qkv, 0, width),
+                   msk_rows_columns(qkv, width, width),
+                   job->values ? msk_rows_columns(qkv, 2 * width, width) : none, &reads,
+                   job->values ? msk_rows_at(out, rows, width) : none);
+}
+
+static size_t attention_floats(const struct attention_job *job) {
+  size_t rows = job->batch * job->tokens, width = job->heads * job->head_dim;
+  return rows * (4 * width + 1) + 2 * rows * job->heads * job->tokens + rows * job->heads;
+}
+
+static float *new_target(size_t rows, size_t tokens) {
+  float *target = numbers(2 * rows * tokens, 77);
+  for (size_t r = 0; r < rows; r++) {
+    double sum = 0;
+    for (size_t j = 0; j < tokens; j++) sum += exp(4 * (double)target[r * tokens + j]);
+    for (size_t j = 0; j < tokens; j++) {
+      float *log_target = target + rows * tokens + r * tokens + j;
+      *log_target = (float)(4 * (double)target[r * tokens + j] - log(sum));
+      target[r * tokens + j] = expf(*log_target);
+    }
+  }
+  return target;
+}
+
+static void check_attention(struct attention_job job) {
+  size_t cells = job.heads * job.tokens * job.tokens, count = attention_floats(&job);
+  float *start = numbers(count, 9), *target = new_target(job.heads * job.tokens, job.tokens);
+  job.target = target;
+  assert_int_equal(msk_device_place(devices[1], target, 2 * cells, NULL), MSK_OK);
+  /* A logit of head_dim terms of size 1, times 1.5, is wrong by its roundings on either side; a
+   * probability's logarithm by twice that and a sum's; a score is of logarithms of some units. */
+  double logit = ((double)job.head_dim + 4) * UNIT * 1.5 * (double)job.head_dim / 2,
+         tolerance = 4 * (2 * logit +
+                          (32 + (double)job.tokens / 4) * UNIT * (4 + 3 * (double)job.head_dim));
+  compare(run_attention, (const void *const[]){&job, &job}, start, count, tolerance, "attention");
+  msk_device_displace(devices[1], target, 2 * cells);
+  free(start), free(target);
+}
+
+static void test_attention(void **state) {
+  static const size_t tokens[] = {1, 5, 15, 16, 17, 37, 65, 101}, dims[] = {1, 3, 8, 16, 17, 48};
+  (void)state;
+  for (size_t i = 0; i < 24; i++) {
+    struct attention_job job = {.batch = 1 + i % 3,
+                                .tokens = tokens[i % 8],
+                                .heads = 1 + i % 4,
+                                .head_dim = dims[i % 6],
+                                .causal = i % 5 == 4,
+                                .values = i % 4 != 3,
+                                .maps = i % 2,
+                                .score = i % 5 != 4 && i % 3 != 2,
+                                .distance = (msk_distance)(i % 3)};
+    check_attention(job);
+  }
+}
+
+/* A picture's rows do not depend on what runs beside it: to the byte. */
+static void test_batch(void **state) {
+  enum { TOKENS = 37, HEADS = 3, DIM = 16, WIDTH = HEADS * DIM, ROW = 3 * WIDTH + 1 };
+  struct attention_job one = {.batch = 1,
+                              .tokens = TOKENS,
+                              .heads = HEADS,
+                              .head_dim = DIM,
+                              .values = true},
+                       three = one;
+  three.batch = 3;
+  float *start = numbers(attention_floats(&three), 4),
+        *ends[2] = {numbers(attention_floats(&one), 1), numbers(attention_floats(&three), 1)};
+  (void)state;
+  run_on(devices[1], run_attention, &one, start, attention_floats(&one), ends[0]);
+  run_on(devices[1], run_attention, &three, start, attention_floats(&three), ends[1]);
+  assert_memory_equal(ends[0] + TOKENS * ROW, ends[1] + 3 * TOKENS * ROW,
+                      TOKENS * WIDTH * sizeof(float));
+  free(start), free(ends[0]), free(ends[1]);
+}
+
+/* ---- both ways to multiply ---- */
+
+static int set_up(void **state) {
+  (void)state;
+  devices[0] = device_new("ref");
+  devices[1] = opencl_device(&cl, &facts);
+  return 0;
+}
+
+static int set_up_other(void **state) {
+  set_up(state);
+  msk_gpu *gpu = msk_gpu_of(devices[1]);
+  gpu->product = gpu->product == MSK_PRODUCT_WIDE ? MSK_PRODUCT_TILED : MSK_PRODUCT_WIDE;
+  return 0;
+}
+
+static int tear_down(void **state) {
+  (void)state;
+  msk_device_destroy(devices[0]);
+  msk_device_destroy(devices[1]);
+  return 0;
+}
+
+static void test_selfcheck(void **state) {
+  const char *wrong = "not asked";
+  (void)state;
+  assert_int_equal(msk_gpu_selfcheck(devices[1], &wrong, NULL), MSK_OK);
+  assert_null(wrong);
+}
+
+int main(void) {
+  opencl_first(&cl, &facts);
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_selfcheck),      cmocka_unit_test(test_linear),
+      cmocka_unit_test(test_special_values), cmocka_unit_test(test_layer_norm),
+      cmocka_unit_test(test_embed),          cmocka_unit_test(test_head_sum),
+      cmocka_unit_test(test_attention),      cmocka_unit_test(test_batch)};
+  const struct CMUnitTest again[] = {cmocka_unit_test(test_selfcheck),
+                                     cmocka_unit_test(test_linear),
+                                     cmocka_unit_test(test_attention)};
+  printf("device: %s: %s\n", facts.platform, facts.name);
+  return cmocka_run_group_tests_name("operations by OpenCL", tests, set_up, tear_down) +
+         cmocka_run_group_tests_name("the other product", again, set_up_other, tear_down);
+}

@@ -41,12 +41,12 @@ void metadata_add_adapters(json_t *object, const msk_model *model) {
   json_decref(list);
 }
 
-msk_status metadata_write(char **text, const order *o, int item, double guidance,
-                          msk_error *error) {
+msk_status metadata_write(char **text, const order *o, const order_picture *p, msk_error *error) {
   msk_request request = order_request(o);
-  request.recipe.guidance = guidance;
+  request.seed = p->seed;
+  request.recipe.guidance = p->guidance;
   request.guidance_count = request.finish = 0;
-  return msk_request_text(text, &request, o->model, item, o->fit, NULL, error);
+  return msk_request_text(text, &request, o->model, p->item, o->fit, NULL, error);
 }
 
 /* ---- Reading ---- */

@@ -10,15 +10,14 @@
 #include <jansson.h>
 
 #include "app/model_path.h"
-#include "app/order.h"
+#include "app/run.h"
 
 /* Every key that acts in the job, with its value as text. */
 json_t *metadata_settings(const msk_recipe *recipe, msk_job job);
 /* As `adapters`, those of the model; nothing where it has none. */
 void metadata_add_adapters(json_t *object, const msk_model *model);
-/* Text for item `item` of the order, drawn with that guidance scale; to
- * msk_free(NULL, ...). */
-msk_status metadata_write(char **text, const order *o, int item, double guidance, msk_error *error);
+/* Text for a picture of the order, to msk_free(NULL, ...). */
+msk_status metadata_write(char **text, const order *o, const order_picture *p, msk_error *error);
 /* The text of a PNG file, to msk_free(NULL, ...). MSK_ERROR_FILE if there is none. */
 msk_status metadata_load(char **text, const char *path, msk_error *error);
 /* How the picture was computed, where `choice` leaves it open: the kernel set of then, if this

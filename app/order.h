@@ -29,6 +29,9 @@ typedef struct order {
   double scales[MSK_MAX_CANDIDATES]; /* request.guidance_count of them: candidates */
   int keep;                          /* candidates: how many of them are wanted */
   int kept;                          /* replay of a batch: the one item wanted; else -1 */
+  /* its pictures are the first items of seed, seed + 1, ..., not the items of one seed; for orders
+   * whose pictures are made one by one */
+  bool counts_seeds;
 } order;
 
 /* An empty order: the defaults of a recipe (NULL: balanced) for a job. model NULL: to judge

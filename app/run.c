@@ -10,7 +10,11 @@
 msk_request run_request(const order *o, int begun) {
   msk_request request = order_request(o);
   if (order_runs_together(o)) return request;
-  request.first_item += begun;
+  if (o->counts_seeds) {
+    request.seed += (uint64_t)begun;
+  } else {
+    request.first_item += begun;
+  }
   request.count = 1;
   return request;
 }
@@ -98,8 +102,10 @@ bool run_is_due(const order_run *r) {
 static order_picture describe(const order_run *r, int place) {
   const msk_result *result = &r->result;
   const size_t side = (size_t)r->order->info.image_size, n = (size_t)result->tokens_per_item;
+  const msk_request request = run_request(r->order, r->begun - result->count);
   return (order_picture){
-      .item = r->order->request.first_item + r->begun - result->count + place,
+      .seed = request.seed,
+      .item = request.first_item + place,
       .guidance = r->order->request.recipe.guidance,
       .result = result,
       .place = place,

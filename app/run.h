@@ -22,6 +22,7 @@
 /* A finished picture; valid until the next call. */
 typedef struct order_picture {
   msk_image image;
+  uint64_t seed;
   int item;                        /* of the seed */
   int number;                      /* pictures of the order that came before it */
   double guidance;                 /* its scale */

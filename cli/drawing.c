@@ -249,7 +249,7 @@ static msk_status write_picture(const drawing *d, const char *file, const order_
                                 msk_error *error) {
   char *text = NULL;
   const bool anew = !d->results->no_metadata && d->verbatim == NULL;
-  msk_status status = anew ? metadata_write(&text, &d->order, p->item, p->guidance, error) : MSK_OK;
+  msk_status status = anew ? metadata_write(&text, &d->order, p, error) : MSK_OK;
   const char *metadata = d->verbatim != NULL && !d->results->no_metadata ? d->verbatim : text;
   if (status == MSK_OK)
     status = output_picture(file, &p->image, d->results->quality, metadata, error);

@@ -113,7 +113,7 @@ static msk_status keep_picture(workshop *w, const order_picture *p, msk_error *e
   char path[MAX_PATH_BYTES];
   char *text = NULL;
   msk_status status = eval_results_picture(path, &w->e->results, w->point, error);
-  if (status == MSK_OK) status = metadata_write(&text, &w->order, p->item, p->guidance, error);
+  if (status == MSK_OK) status = metadata_write(&text, &w->order, p, error);
   if (status == MSK_OK) status = output_picture(path, &p->image, 0, text, error);
   msk_free(NULL, text);
   return status;

@@ -58,8 +58,7 @@ msk_status gallery_open(const char *path, int *folder, msk_error *error) {
 /* 20261125-223005-teapot-7-0-5f0c1b2a.png */
 msk_status gallery_write(const server *s, const job *j, const job_image *image, msk_error *error) {
   char path[MAX_PATH_BYTES], class_name[40], day[32];
-  const msk_request *request = &j->order.request;
-  const char *name = msk_model_class_name(s->model, request->class_id);
+  const char *name = msk_model_class_name(s->model, j->order.request.class_id);
   size_t used = 0;
   /* a name may be several with commas between them: the first, with nothing in it that a path could
    * mean */
@@ -71,7 +70,7 @@ msk_status gallery_write(const server *s, const job *j, const job_image *image, 
   struct tm parts;
   strftime(day, sizeof day, "%Y%m%d-%H%M%S", gmtime_r(&now, &parts));
   int length = snprintf(path, sizeof path, "%s/%s-%s-%llu-%d-%.8s.png", s->config.gallery, day,
-                        class_name, (unsigned long long)request->seed, image->item, j->id);
+                        class_name, (unsigned long long)image->seed, image->item, j->id);
   if (length >= (int)sizeof path)
     return app_fail(error, MSK_ERROR_OUTPUT, "the gallery's name is too long");
   return msk_file_write(path, image->bytes, image->byte_count, error);

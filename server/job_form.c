@@ -4,11 +4,13 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "app/json.h"
-#include "app/placement.h"
 #include "app/metadata.h"
+#include "app/placement.h"
 #include "masksketch_tools.h"
+#include "prompt.h"
 
 enum { VALUE_BYTES = 1024 };
 
@@ -67,6 +69,14 @@ static bool read_settings(form *f, msk_recipe *recipe, msk_job kind) {
   return good;
 }
 
+/* After all that is set, for a recipe of its own accord may have more. */
+static bool check_steps(const msk_recipe *recipe, problem *p) {
+  const int steps = recipe->steps + recipe->tail;
+  return steps <= SERVER_MAX_STEPS ||
+         problem_set(p, 422, "steps", "%d steps were asked for, expected at most %d here", steps,
+                     SERVER_MAX_STEPS);
+}
+
 static bool begin_order(form *f, order *o, msk_job kind) {
   const char *name = NULL;
   msk_error error = {0};
@@ -74,16 +84,10 @@ static bool begin_order(form *f, order *o, msk_job kind) {
   if (order_begin(o, f->server->model, kind, name, &error) != MSK_OK)
     return problem_from_error(f->problem, "recipe", &error);
   msk_recipe *recipe = &o->request.recipe;
-  bool good =
-      (kind != MSK_JOB_DRAW || read_shorthand(f, recipe, kind, "lambda", "lambda_structure")) &&
-      read_shorthand(f, recipe, kind, "guidance", "guidance") &&
-      read_shorthand(f, recipe, kind, "steps", "steps") && read_settings(f, recipe, kind);
-  /* last, for a recipe of its own accord may have more */
-  if (good && recipe->steps + recipe->tail > SERVER_MAX_STEPS)
-    return problem_set(f->problem, 422, "steps",
-                       "%d steps were asked for, expected at most %d here",
-                       recipe->steps + recipe->tail, SERVER_MAX_STEPS);
-  return good;
+  return (kind != MSK_JOB_DRAW || read_shorthand(f, recipe, kind, "lambda", "lambda_structure")) &&
+         read_shorthand(f, recipe, kind, "guidance", "guidance") &&
+         read_shorthand(f, recipe, kind, "steps", "steps") && read_settings(f, recipe, kind) &&
+         check_steps(recipe, f->problem);
 }
 
 /* ---- Numbers and words ---- */
@@ -341,36 +345,78 @@ static void cover_tokens(msk_image *mask, int side) {
   }
 }
 
-static msk_status fill_plain(order *o, const server *s, msk_job kind, const job_wishes *wishes,
-                             const msk_image *photo, msk_image *mask, msk_error *error) {
-  msk_status status = order_begin(o, s->model, kind, NULL, error);
-  if (status != MSK_OK) return status;
-  const msk_prepare_options preparation = order_preparation(o);
+/* ---- Other people's interfaces ---- */
+
+bool job_prompt(form *f, int *class_id) {
+  const char *prompt = NULL;
+  if (!form_text(f, "prompt", &prompt)) return false;
+  if (prompt == NULL || *prompt == 0)
+    return form_missing(f, "prompt", "a class's name, or a sentence with one in it");
+  if (strlen(prompt) > LONGEST_PROMPT)
+    return problem_set(f->problem, 422, "prompt", "the prompt is longer than %d bytes",
+                       LONGEST_PROMPT);
+  return prompt_class(f->server->model, prompt, class_id, f->problem);
+}
+
+bool job_random_seed(uint64_t *seed, problem *p) {
+  uint64_t drawn = 0;
+  if (getrandom(&drawn, sizeof drawn, 0) != (ssize_t)sizeof drawn)
+    return problem_set(p, 500, NULL, "the system gives no random number");
+  *seed = drawn >> 11;
+  return true;
+}
+
+static bool wish_number(msk_recipe *recipe, msk_job kind, const char *key, double number,
+                        problem *p) {
+  char value[32];
+  msk_error error = {0};
+  /* 15 digits: 1 - 0.7 is 0.3, as one writes it */
+  snprintf(value, sizeof value, "%.15g", number);
+  return msk_recipe_set(recipe, kind, key, value, &error) == MSK_OK ||
+         problem_from_error(p, NULL, &error);
+}
+
+static bool begin_plain(order *o, const server *s, msk_job kind, const job_wishes *wishes,
+                        problem *p) {
+  msk_error error = {0};
+  if (order_begin(o, s->model, kind, wishes->recipe, &error) != MSK_OK)
+    return problem_from_error(p, NULL, &error);
+  msk_recipe *recipe = &o->request.recipe;
   o->request.class_id = wishes->class_id;
   o->request.count = wishes->count;
   o->request.seed = wishes->seed;
-  if (photo != NULL) status = order_set_picture(o, photo, &preparation, error);
+  o->counts_seeds = wishes->counts_seeds;
+  return (wishes->steps == 0 || wish_number(recipe, kind, "steps", wishes->steps, p)) &&
+         (kind != MSK_JOB_DRAW || wishes->lambda < 0 ||
+          wish_number(recipe, kind, "lambda_structure", wishes->lambda, p)) &&
+         check_steps(recipe, p);
+}
+
+static bool take_pictures(order *o, const job_wishes *wishes, const msk_image *photo,
+                          msk_image *mask, problem *p) {
+  const msk_prepare_options preparation = order_preparation(o);
+  msk_error error = {0};
+  msk_status status = MSK_OK;
+  if (photo != NULL) status = order_set_picture(o, photo, &preparation, &error);
   if (status == MSK_OK && mask != NULL)
-    status = area_fit_map(&o->mask, mask, o->info.image_size, preparation.fit, error);
+    status = area_fit_map(&o->mask, mask, o->info.image_size, preparation.fit, &error);
   if (status == MSK_OK && mask != NULL && wishes->whole_tokens)
     cover_tokens(&o->mask, o->info.image_size / o->info.latent_size);
-  return status;
+  return status == MSK_OK || problem_from_error(p, NULL, &error);
 }
 
 job *job_plain(server *s, msk_job kind, const job_wishes *wishes, msk_image *photo, msk_image *mask,
                problem *p) {
   job *j = job_create();
-  msk_error error = {0};
   if (j == NULL) {
     problem_set(p, 503, NULL, "out of memory for a job");
     return NULL;
   }
-  j->preview_seconds = wishes->previews ? 0 : -1;
+  j->preview_seconds = wishes->preview_seconds;
   j->preview_size = s->info.image_size;
-  bool good = fill_plain(&j->order, s, kind, wishes, photo, mask, &error) == MSK_OK
-                  ? finish(s, j, p)
-                  : problem_from_error(p, NULL, &error);
-  if (good) return j;
+  if (begin_plain(&j->order, s, kind, wishes, p) &&
+      take_pictures(&j->order, wishes, photo, mask, p) && finish(s, j, p))
+    return j;
   jobs_release(s->jobs, j);
   return NULL;
 }

@@ -13,14 +13,25 @@
 job *job_from_form(form *f, msk_job kind);
 /* How the order's picture is prepared: fit, invert and photo_of_paper of the form. */
 bool job_preparation(form *f, msk_prepare_options *preparation, const order *o);
-/* What OpenAI's routes know: class, seed and so on they decide themselves. */
+
+/* ---- For other people's interfaces, whose requests name and count things in their own way ---- */
+
+/* The class that the field `prompt` names. */
+bool job_prompt(form *f, int *class_id);
+/* Below 2^53, which JSON keeps. */
+bool job_random_seed(uint64_t *seed, problem *p);
+
 typedef struct job_wishes {
+  const char *recipe; /* NULL: the default */
   int class_id, count;
-  uint64_t seed;
-  bool previews;     /* at every step */
-  bool whole_tokens; /* a token with any part of the mask in it is repainted as a whole */
+  int steps;              /* 0: the recipe's */
+  double lambda;          /* draw; negative: the recipe's */
+  uint64_t seed;          /* of the first picture */
+  bool counts_seeds;      /* as order.h has it */
+  double preview_seconds; /* as jobs.h has it */
+  bool whole_tokens;      /* a token with any part of the mask in it is repainted as a whole */
 } job_wishes;
-/* A job of the default recipe. `photo` (the sketch when drawing) and `mask` (edit), or NULL. */
+/* `photo` (the sketch when drawing) and `mask` (edit), or NULL. */
 job *job_plain(server *s, msk_job kind, const job_wishes *wishes, msk_image *photo, msk_image *mask,
                problem *p);
 #endif

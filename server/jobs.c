@@ -290,12 +290,16 @@ bool jobs_submit(jobs *table, job *j, problem *p) {
   return accepted;
 }
 
-job *jobs_find(jobs *table, const char *id) {
+job *jobs_find(jobs *table, const char *id, const char *field, problem *p) {
   pthread_mutex_lock(&table->lock);
   job *j = table->all;
   while (j != NULL && strcmp(j->id, id) != 0) j = j->link;
   if (j != NULL) j->references++;
   pthread_mutex_unlock(&table->lock);
+  if (j == NULL)
+    problem_set(p, 404, field,
+                "there is no job %.40s: it was never here, was deleted, or is forgotten by now",
+                id);
   return j;
 }
 

@@ -23,6 +23,7 @@ typedef struct job_image {
   void *bytes; /* PNG, msk_free() */
   size_t byte_count;
   int32_t *tokens; /* N, class token first */
+  uint64_t seed;
   int item;
   float structure; /* NaN: none */
   double seconds;
@@ -65,7 +66,8 @@ job *job_create(void);
 /* Puts a job into table and queue; the caller keeps its reference. A newer live job takes the
  * place of the same client's older one. False: the queue is full, or the server stops. */
 bool jobs_submit(jobs *table, job *j, problem *p);
-job *jobs_find(jobs *table, const char *id); /* NULL: none */
+/* With a reference; NULL, with the problem 404: none. `field`: which named it, or NULL. */
+job *jobs_find(jobs *table, const char *id, const char *field, problem *p);
 void jobs_release(jobs *table, job *j);
 /* Cancels a job that has not ended, forgets one that has. */
 void jobs_delete(jobs *table, job *j);

@@ -27,14 +27,7 @@ enum MHD_Result route_draw(exchange *e) { return take_order(e, MSK_JOB_DRAW); }
 enum MHD_Result route_generate(exchange *e) { return take_order(e, MSK_JOB_GENERATE); }
 enum MHD_Result route_edit(exchange *e) { return take_order(e, MSK_JOB_EDIT); }
 
-static job *find(exchange *e) {
-  job *j = jobs_find(e->server->jobs, e->id);
-  if (j == NULL)
-    problem_set(&e->problem, 404, NULL,
-                "there is no job %s: it was never here, was deleted, or is forgotten by now",
-                e->id);
-  return j;
-}
+static job *find(exchange *e) { return jobs_find(e->server->jobs, e->id, NULL, &e->problem); }
 
 enum MHD_Result route_job(exchange *e) {
   job *j = find(e);

@@ -3,29 +3,12 @@
  * routes_openai.c - the shape of OpenAI's images API, so that programs written for it work: the
  * prompt names a class. What their servers know and this one does not is taken and not looked
  * at. The answer waits for the pictures; a client that leaves cancels its job. */
-#include <stdlib.h>
-#include <string.h>
-#include <sys/random.h>
-
+#include "await.h"
 #include "job_form.h"
 #include "openai.h"
-#include "prompt.h"
 #include "routes.h"
 
-enum { WAIT_MS = 250 };
-
 /* ---- What is asked ---- */
-
-static bool read_prompt(form *f, int *class_id) {
-  const char *prompt = NULL;
-  if (!form_text(f, "prompt", &prompt)) return false;
-  if (prompt == NULL || *prompt == 0)
-    return form_missing(f, "prompt", "a class's name, or a sentence with one in it");
-  if (strlen(prompt) > LONGEST_PROMPT)
-    return problem_set(f->problem, 422, "prompt", "the prompt is longer than %d bytes",
-                       LONGEST_PROMPT);
-  return prompt_class(f->server->model, prompt, class_id, f->problem);
-}
 
 static bool read_size(form *f, openai_wishes *w) {
   const char *text = NULL;
@@ -55,18 +38,15 @@ static bool read_wishes(form *f, openai_wishes *w, job_wishes *wanted) {
   long long count = 1, quality = 0;
   int format = 0, response = 0;
   uint64_t seed = 0;
-  if (getrandom(&seed, sizeof seed, 0) != (ssize_t)sizeof seed)
-    return problem_set(f->problem, 500, NULL, "the system gives no random number");
-  seed >>= 11; /* a number that JSON keeps */
-  if (!read_prompt(f, &wanted->class_id) || !form_integer(f, "n", 1, SERVER_OPENAI_COUNT, &count) ||
-      !form_seed(f, "seed", &seed) || !read_size(f, w) ||
-      !form_choice(f, "output_format", openai_formats, &format) ||
+  if (!job_random_seed(&seed, f->problem) || !job_prompt(f, &wanted->class_id) ||
+      !form_integer(f, "n", 1, SERVER_OPENAI_COUNT, &count) || !form_seed(f, "seed", &seed) ||
+      !read_size(f, w) || !form_choice(f, "output_format", openai_formats, &format) ||
       !form_choice(f, "response_format", responses, &response) ||
       !form_integer(f, "output_compression", 0, 100, &quality) || !read_stream(f, w))
     return false;
   wanted->count = (int)count;
   wanted->seed = seed;
-  wanted->previews = w->partials > 0;
+  wanted->preview_seconds = w->partials > 0 ? 0 : -1;
   w->format = openai_format(format);
   w->quality = format == 0 ? 0 : (int)quality;
   if (format != 0 && form_has(f, "output_compression") && quality == 0) w->quality = 1;
@@ -76,30 +56,14 @@ static bool read_wishes(form *f, openai_wishes *w, job_wishes *wanted) {
 
 /* ---- The answer ---- */
 
-/* Waits for the end of the job, as long as somebody listens. */
-static job_state await_job(exchange *e, job *j) {
-  job_state state;
-  unsigned version = 0;
-  while (!jobs_ended(e->server->jobs, j, &state)) {
-    if (exchange_left(e)) jobs_cancel(e->server->jobs, j, REASON_ASKED);
-    version = jobs_wait(e->server->jobs, j, version, WAIT_MS);
-  }
-  return state;
-}
-
 static enum MHD_Result run(exchange *e, const openai_wishes *w, job *j) {
   jobs *table = e->server->jobs;
   json_t *answer = NULL;
   bool good = jobs_submit(table, j, &e->problem);
   if (good && w->stream) return openai_stream(e, w, j);
   if (good) {
-    job_state state = await_job(e, j);
-    good = state == JOB_DONE;
+    good = await_job(e, j);
     if (good) answer = openai_answer(e, w, j, jobs_image_count(table, j));
-    if (state == JOB_CANCELLED)
-      problem_set(&e->problem, 503, NULL, "the job was cancelled%s",
-                  j->reason == REASON_SHUTDOWN ? ": the server is stopping" : "");
-    if (state == JOB_FAILED) e->problem = j->failure;
     if (!good || !w->url) jobs_delete(table, j); /* nobody knows its id */
   }
   jobs_release(table, j);
@@ -125,7 +89,7 @@ enum MHD_Result route_openai_generate(exchange *e) {
                                       NULL};
   form f;
   openai_wishes w = {.edit = false};
-  job_wishes wanted = {.count = 1};
+  job_wishes wanted = {.count = 1, .lambda = -1};
   bool good = form_read(&f, e, false) && form_check_names(&f, names, "/v1/images/generations") &&
               read_wishes(&f, &w, &wanted);
   form_free(&f);
@@ -200,7 +164,7 @@ enum MHD_Result route_openai_edit(exchange *e) {
                                       NULL};
   form f;
   openai_wishes w = {.edit = true};
-  job_wishes wanted = {.count = 1};
+  job_wishes wanted = {.count = 1, .lambda = -1};
   msk_image photo = {0}, mask = {0};
   bool edits = false;
   bool good = form_read(&f, e, false) && form_check_names(&f, names, "/v1/images/edits") &&

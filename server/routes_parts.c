@@ -167,12 +167,9 @@ static bool read_job(form *f, attention *a) {
   long long index = 0;
   if (!form_text(f, "job", &id) || !form_integer(f, "index", 0, SERVER_MAX_COUNT - 1, &index))
     return false;
-  job *j = jobs_find(f->server->jobs, id);
+  job *j = jobs_find(f->server->jobs, id, "job", f->problem);
   size_t k = (size_t)(a->info->tokens - 1);
-  if (j == NULL)
-    return problem_set(
-        f->problem, 404, "job",
-        "there is no job %.40s: it was never here, was deleted, or is forgotten by now", id);
+  if (j == NULL) return false;
   bool good = jobs_image_count(f->server->jobs, j) > index;
   if (!good)
     problem_set(f->problem, 409, "index", "picture %lld of the job is not finished", index);

@@ -84,7 +84,6 @@ enum MHD_Result route_score(exchange *e) {
   form f;
   char fallback[MAX_TEXT_BYTES + 1] = "";
   const char *text = fallback;
-  job *j = jobs_find(e->server->jobs, e->id);
   json_t *scores = json_array(), *answer = NULL;
   msk_error error = {0};
   bool good = form_read(&f, e, true) && form_check_names(&f, names, "/v1/jobs/ID/score") &&
@@ -92,15 +91,12 @@ enum MHD_Result route_score(exchange *e) {
   if (good && strlen(text) > MAX_TEXT_BYTES)
     good = problem_set(&e->problem, 422, "text", "text is longer than the %d bytes that are taken",
                        MAX_TEXT_BYTES);
-  if (good && j != NULL &&
-      likeness_class_text(fallback, NULL,
-                          msk_model_class_name(e->server->model, j->order.request.class_id),
-                          &error) != MSK_OK)
+  job *j = good ? jobs_find(e->server->jobs, e->id, NULL, &e->problem) : NULL;
+  good = j != NULL;
+  if (good && likeness_class_text(fallback, NULL,
+                                  msk_model_class_name(e->server->model, j->order.request.class_id),
+                                  &error) != MSK_OK)
     good = problem_from_error(&e->problem, "text", &error);
-  if (good && j == NULL)
-    good = problem_set(&e->problem, 404, NULL,
-                       "there is no job %s: it was never here, was deleted, or is forgotten by now",
-                       e->id);
   if (good && e->server->scorer == NULL)
     good = problem_set(&e->problem, 501, NULL,
                        "there is no CLIP here, expected a server started with --clip DIR, or "

@@ -105,7 +105,7 @@ static msk_status encode_picture(job_image *made, const worker *w, const order_p
   const order *o = &w->job->order;
   char *text = NULL;
   size_t n = (size_t)o->info.tokens;
-  msk_status status = metadata_write(&text, o, p->item, p->guidance, error);
+  msk_status status = metadata_write(&text, o, p, error);
   if (status == MSK_OK)
     status =
         output_encode(&p->image, MSK_FORMAT_PNG, 0, text, &made->bytes, &made->byte_count, error);
@@ -119,7 +119,8 @@ static msk_status encode_picture(job_image *made, const worker *w, const order_p
 static msk_status finish_picture(worker *w, const order_picture *p, double started,
                                  msk_error *error) {
   const msk_times none = {0};
-  job_image made = {.item = p->item,
+  job_image made = {.seed = p->seed,
+                    .item = p->item,
                     .structure = p->structure == NULL ? NAN : *p->structure,
                     .warning = p->result->warning};
   double before = server_clock();

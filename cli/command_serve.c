@@ -33,6 +33,8 @@ static const cli_option rows[] = {
      .help = "names by which the server is reached, beside localhost and numbers"},
     {"allow-origin", 0, "URL,URL", CLI_A_TEXT(server_config, allow_origin),
      .help = "other sites whose pages may ask (CORS), as in https://example.org"},
+    {"a1111", .help = "also answer as AUTOMATIC1111's interface does (/sdapi/v1/)",
+     CLI_A_FLAG(server_config, a1111)},
     {"workers", 0, "N", CLI_AN_INT(server_config, workers, 1, 64), .initial = "1",
      .help = "jobs that run at once; they share the threads"},
     {"queue", 0, "N", CLI_AN_INT(server_config, queue, 1, 10000), .initial = "64",

@@ -105,30 +105,53 @@ enum MHD_Result answer_static(exchange *e, int status, const char *type, const v
   return send_response(e, status, type, response, PHASE_LEAVING);
 }
 
-enum MHD_Result answer_json(exchange *e, int status, json_t *object) {
+static enum MHD_Result answer_object(exchange *e, int status, const char *type, json_t *object) {
   char *text = object == NULL ? NULL : json_dump(object, JSON_COMPACT);
   json_decref(object);
-  if (text != NULL)
-    return answer_bytes(e, status, status >= 400 ? "application/problem+json" : "application/json",
-                        text, strlen(text));
+  if (text != NULL) return answer_bytes(e, status, type, text, strlen(text));
   static const char bare[] =
       "{\"type\":\"about:blank\",\"title\":\"Service "
       "Unavailable\",\"status\":503,\"detail\":\"out of memory\"}";
   return answer_static(e, 503, "application/problem+json", bare, sizeof bare - 1);
 }
 
+enum MHD_Result answer_json(exchange *e, int status, json_t *object) {
+  return answer_object(e, status, "application/json", object);
+}
+
+api_shape exchange_shape(const exchange *e) {
+  static const char interface[] = "/sdapi/", units[] = "/controlnet/";
+  if (e->route != NULL) return e->route->shape;
+  const bool theirs = strncmp(e->url, interface, sizeof interface - 1) == 0 ||
+                      strncmp(e->url, units, sizeof units - 1) == 0;
+  return theirs && e->server->config.a1111 ? SHAPE_A1111 : SHAPE_OWN;
+}
+
+static void add_openai_error(const problem *p, json_t *object) {
+  json_object_set_new(
+      object, "error",
+      json_pack("{s:O, s:s, s:s?, s:n}", "message", json_object_get(object, "detail"), "type",
+                p->status < 500 ? "invalid_request_error" : "server_error", "param",
+                p->field[0] != 0 ? p->field : NULL, "code"));
+}
+
+/* As FastAPI tells of fields, and AUTOMATIC1111 of the rest. */
+static json_t *a1111_error(const problem *p) {
+  if (p->status == 422 && p->field[0] != 0)
+    return json_pack("{s:[{s:s, s:[s, o], s:o}]}", "detail", "type", "value_error", "loc", "body",
+                     json_text(p->field), "msg", json_text(p->detail));
+  return json_pack("{s:s, s:o, s:s, s:s}", "error", "HTTPException", "detail", json_text(p->detail),
+                   "body", "", "errors", "");
+}
+
 enum MHD_Result answer_problem(exchange *e) {
   const problem *p = &e->problem;
-  json_t *object = problem_object(p);
-  if (object != NULL && e->route != NULL && e->route->openai) {
-    json_object_set_new(
-        object, "error",
-        json_pack("{s:O, s:s, s:s?, s:n}", "message", json_object_get(object, "detail"), "type",
-                  p->status < 500 ? "invalid_request_error" : "server_error", "param",
-                  p->field[0] != 0 ? p->field : NULL, "code"));
-  }
+  const api_shape shape = exchange_shape(e);
   if (p->retry_after > 0) answer_header(e, "Retry-After", "%d", p->retry_after);
-  return answer_json(e, p->status, object);
+  if (shape == SHAPE_A1111) return answer_json(e, p->status, a1111_error(p));
+  json_t *object = problem_object(p);
+  if (object != NULL && shape == SHAPE_OPENAI) add_openai_error(p, object);
+  return answer_object(e, p->status, "application/problem+json", object);
 }
 
 enum MHD_Result answer_stream(exchange *e, const char *type, MHD_ContentReaderCallback read,

@@ -49,13 +49,21 @@ typedef enum MHD_Result route_handler(exchange *e);
 enum { METHOD_GET = 1, METHOD_POST = 2, METHOD_DELETE = 4 };
 enum { TAKES_JSON = 1, TAKES_MULTIPART = 2, TAKES_PNG = 4, MAY_BE_EMPTY = 8 };
 
-/* `pattern`: {id} stands for a job's id, {n} for a picture's number. */
+/* Whose words an answer is in, errors too. */
+typedef enum api_shape {
+  SHAPE_OWN,
+  SHAPE_OPENAI,
+  SHAPE_A1111 /* AUTOMATIC1111's: there with --a1111 only */
+} api_shape;
+
+/* `pattern`: {id} stands for a job's id, {n} for a picture's number, {file} for a last name. */
 typedef struct route {
   int method;
   const char *pattern;
   route_handler *handler;
-  int takes;   /* bodies */
-  bool openai; /* errors carry OpenAI's member too */
+  int takes; /* bodies */
+  api_shape shape;
+  const char *fixed; /* the answer that route_fixed gives, in JSON */
 } route;
 extern const route routes[]; /* routes.c */
 extern const int route_count;
@@ -76,6 +84,8 @@ enum MHD_Result answer_problem(exchange *e);
 /* A body that comes piece by piece. */
 enum MHD_Result answer_stream(exchange *e, const char *type, MHD_ContentReaderCallback read,
                               void *user, MHD_ContentReaderFreeCallback done);
+/* The route's; by the address where none was found. */
+api_shape exchange_shape(const exchange *e);
 const char *exchange_query(const exchange *e, const char *name);
 /* True once the other side has closed. A client that closes its half as soon as it has asked
  * still listens. */

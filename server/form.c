@@ -316,34 +316,47 @@ static const char *skip_data_head(const char *text) {
                                                                                     : NULL;
 }
 
-/* The bytes of a file: a part, or base64 (a data: URI or bare) in JSON; to free(). */
-static bool form_bytes(form *f, const char *name, void **bytes, size_t *count) {
-  const char *text = NULL;
+static bool read_base64(form *f, const char *name, const char *text, void **bytes, size_t *count) {
+  if (text != NULL) text = skip_data_head(text);
+  if (text != NULL && (*bytes = base64_decode(text, count)) != NULL) return true;
+  return problem_set(
+      f->problem, 422, name,
+      "%s is no picture in base64, expected PNG, JPEG or WebP, bare or as a data: URI", name);
+}
+
+bool form_file(form *f, const char *name, void **bytes, size_t *count) {
   if (!form_has(f, name)) return true;
-  if (f->values == NULL) {
-    /* a copy, since base64 makes new bytes too, and the caller frees either */
-    const multipart_part *part = find_part(f, name);
-    if ((*bytes = malloc(part->count + 1)) == NULL)
-      return problem_set(f->problem, 503, NULL, "out of memory for %s", name);
-    memcpy(*bytes, part->bytes, part->count);
-    *count = part->count;
-    return true;
-  }
-  bool is_text = form_text(f, name, &text);
-  if (is_text) text = skip_data_head(text);
-  if (!is_text || text == NULL || (*bytes = base64_decode(text, count)) == NULL)
-    return problem_set(
-        f->problem, 422, name,
-        "%s is no picture in base64, expected PNG, JPEG or WebP, bare or as a data: URI", name);
+  if (f->values != NULL)
+    return read_base64(f, name, json_string_value(find_value(f, name)), bytes, count);
+  /* a copy, since base64 makes new bytes too, and the caller frees either */
+  const multipart_part *part = find_part(f, name);
+  if ((*bytes = malloc(part->count + 1)) == NULL)
+    return problem_set(f->problem, 503, NULL, "out of memory for %s", name);
+  memcpy(*bytes, part->bytes, part->count);
+  *count = part->count;
   return true;
+}
+
+static bool decode(form *f, const char *name, const void *bytes, size_t count, msk_alpha alpha,
+                   msk_image *out) {
+  return pictures_decode(f->server, &f->large, name, bytes, count, alpha, out, f->problem);
 }
 
 bool form_picture(form *f, const char *name, msk_alpha alpha, msk_image *out) {
   void *bytes = NULL;
   size_t count = 0;
   if (!form_has(f, name)) return true;
-  if (!form_bytes(f, name, &bytes, &count)) return false;
-  bool good = pictures_decode(f->server, &f->large, name, bytes, count, alpha, out, f->problem);
+  bool good = form_file(f, name, &bytes, &count) && decode(f, name, bytes, count, alpha, out);
+  free(bytes);
+  return good;
+}
+
+bool form_picture_text(form *f, const char *name, const char *text, msk_alpha alpha,
+                       msk_image *out) {
+  void *bytes = NULL;
+  size_t count = 0;
+  bool good =
+      read_base64(f, name, text, &bytes, &count) && decode(f, name, bytes, count, alpha, out);
   free(bytes);
   return good;
 }

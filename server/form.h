@@ -56,8 +56,13 @@ bool form_json(form *f, const char *name, json_type type, json_t **out);
 bool form_take_numbers(const json_t *list, json_int_t most, int *numbers, size_t count);
 /* A value that may be a number or a text, as text. */
 bool form_loose_text(form *f, const char *name, char *out, size_t bytes);
+/* The bytes of a file: a part, or base64 in JSON (a data: URI or bare); to free(). */
+bool form_file(form *f, const char *name, void **bytes, size_t *count);
 /* A picture: bounded in memory; to be used before the form is freed. */
 bool form_picture(form *f, const char *name, msk_alpha alpha, msk_image *out);
+/* One that is base64 somewhere inside the field. */
+bool form_picture_text(form *f, const char *name, const char *text, msk_alpha alpha,
+                       msk_image *out);
 
 bool form_missing(form *f, const char *name, const char *expected);
 #endif

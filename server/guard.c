@@ -7,8 +7,11 @@
 
 #include <arpa/inet.h>
 #include <ctype.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+
+#include "app/base64.h"
 
 /* Host[:port] without its port, lower case, brackets off; false if it is none. */
 static bool host_name(const char *header, char *name, size_t bytes) {
@@ -129,14 +132,26 @@ static bool check_origin(exchange *e, const char *origin) {
                      origin);
 }
 
+/* Bearer KEY; for AUTOMATIC1111's clients also Basic, with any name and the key as password. */
+static bool has_key(const exchange *e, const char *given) {
+  const char *key = e->server->config.api_key;
+  size_t count = 0;
+  if (strncasecmp(given, "Bearer ", 7) == 0) return same_bytes(given + 7, key);
+  if (strncasecmp(given, "Basic ", 6) != 0 || exchange_shape(e) != SHAPE_A1111) return false;
+  char *pair = base64_decode(given + 6, &count);
+  char text[HEADER_BYTES] = "";
+  if (pair != NULL && count < sizeof text) memcpy(text, pair, count);
+  free(pair);
+  const char *password = strchr(text, ':');
+  return password != NULL && same_bytes(password + 1, key);
+}
+
 bool guard_check(exchange *e, const char *version, bool needs_key) {
   const char *origin = MHD_lookup_connection_value(e->connection, MHD_HEADER_KIND, "Origin");
-  const char *key = e->server->config.api_key;
   if (!check_host(e, version) || !check_origin(e, origin)) return false;
-  if (!needs_key || key == NULL) return true;
+  if (!needs_key || e->server->config.api_key == NULL) return true;
   const char *given = MHD_lookup_connection_value(e->connection, MHD_HEADER_KIND, "Authorization");
-  if (given != NULL && strncasecmp(given, "Bearer ", 7) == 0 && same_bytes(given + 7, key))
-    return true;
+  if (given != NULL && has_key(e, given)) return true;
   answer_header(e, "WWW-Authenticate", "Bearer realm=\"masksketch\"");
   return problem_set(&e->problem, 401, NULL, "%s, expected the header Authorization: Bearer KEY",
                      given == NULL ? "no key was given" : "this is not the key");

@@ -98,7 +98,8 @@ static void list_methods(int methods, char list[ALLOW_BYTES]) {
 static bool find_route(exchange *e, const char *method) {
   int found = 0, wanted = method_of(method);
   for (int i = 0; i < route_count; i++) {
-    if (!matches(e, routes[i].pattern, e->url)) continue;
+    const bool there = routes[i].shape != SHAPE_A1111 || e->server->config.a1111;
+    if (!there || !matches(e, routes[i].pattern, e->url)) continue;
     /* for 405, which has to name all methods of the path */
     found |= routes[i].method;
     if (routes[i].method == wanted) {
@@ -153,15 +154,17 @@ static bool check_body(exchange *e) {
 
 /* A finished picture's address has 128 random bits in it, which only who has the key is told:
  * OpenAI's clients fetch it without. */
-static bool wants_key(const char *url, const char *method) {
+static bool wants_key(const exchange *e, const char *method) {
+  const char *url = e->url;
   bool fetches = method_of(method) == METHOD_GET && strncmp(url, "/v1/jobs/", 9) == 0 &&
                  strstr(url, "/images/") != NULL;
-  return (strncmp(url, "/v1/", 4) == 0 && !fetches) || strcmp(url, "/metrics") == 0;
+  return (strncmp(url, "/v1/", 4) == 0 && !fetches) || strcmp(url, "/metrics") == 0 ||
+         exchange_shape(e) == SHAPE_A1111;
 }
 
 /* Everything that can be judged by the headers. */
 static void begin(exchange *e, const char *method, const char *version) {
-  bool needs_key = wants_key(e->url, method);
+  bool needs_key = wants_key(e, method);
   if (!guard_framing(e)) {
     e->last = true; /* where the next request begins is anybody's guess */
   } else if (atomic_load(&e->server->stopping)) {

@@ -303,6 +303,17 @@ job *jobs_find(jobs *table, const char *id, const char *field, problem *p) {
   return j;
 }
 
+job *jobs_first_a1111(jobs *table) {
+  job *first = NULL;
+  pthread_mutex_lock(&table->lock);
+  for (job *j = table->all; j != NULL; j = j->link) { /* the newest comes first */
+    if (j->a1111 && !has_ended(j)) first = j;
+  }
+  if (first != NULL) first->references++;
+  pthread_mutex_unlock(&table->lock);
+  return first;
+}
+
 void jobs_stop(jobs *table) {
   pthread_mutex_lock(&table->lock);
   table->stopping = true;
@@ -497,13 +508,17 @@ static json_t *real_or_null(bool there, double value) {
   return there ? json_real(value) : json_null();
 }
 
+/* Of all pictures; 0 before the first step. */
+static double share_done(const job *j) {
+  const int runs = order_runs_together(&j->order) ? 1 : j->order.request.count;
+  return j->steps_done == 0 ? 0 : fmin((double)j->steps_done / (j->step_count * runs), 1);
+}
+
 /* From the steps done so far; false before the first. */
 static bool seconds_left(const job *j, double *seconds) {
-  if (j->state != JOB_RUNNING || j->steps_done == 0) return false;
-  int runs = order_runs_together(&j->order) ? 1 : j->order.request.count,
-      all = j->step_count * runs;
-  *seconds = (server_clock() - j->started) / j->steps_done *
-             (all > j->steps_done ? all - j->steps_done : 0);
+  const double done = share_done(j);
+  if (j->state != JOB_RUNNING || done == 0) return false;
+  *seconds = (server_clock() - j->started) * (1 - done) / done;
   return true;
 }
 
@@ -531,7 +546,7 @@ const char *job_picture_warning(const job *j) {
   return NULL;
 }
 
-static json_t *warnings_array(const job *j) {
+json_t *job_warnings(const job *j) {
   const char *wrong = job_picture_warning(j);
   json_t *warnings = json_array();
   for (const char *const *text = j->order.warnings; *text != NULL; text++)
@@ -571,7 +586,7 @@ static json_t *object_locked(const jobs *table, const job *j) {
   json_object_set_new(object, "seconds", json_real(seconds_run(j)));
   json_object_set_new(object, "seconds_left", real_or_null(known, left));
   json_object_set_new(object, "images", images);
-  json_object_set_new(object, "warnings", warnings_array(j));
+  json_object_set_new(object, "warnings", job_warnings(j));
   json_object_set_new(object, "error",
                       j->state == JOB_FAILED ? problem_object(&j->failure) : json_null());
   double expires = j->ended + table->server->config.keep_seconds - server_clock();
@@ -585,6 +600,19 @@ json_t *jobs_object(jobs *table, job *j) {
   json_t *object = object_locked(table, j);
   pthread_mutex_unlock(&table->lock);
   return object;
+}
+
+void jobs_progress(jobs *table, const job *j, job_progress *progress) {
+  pthread_mutex_lock(&table->lock);
+  *progress = (job_progress){.done = share_done(j),
+                             .pictures = order_pictures(&j->order),
+                             .index = j->image_count,
+                             .steps = j->step_count};
+  seconds_left(j, &progress->seconds_left);
+  /* the last step told may be that of a picture which is finished */
+  if (j->index == j->image_count) progress->step = j->step;
+  if (j->preview != NULL) progress->preview = json_string(j->preview);
+  pthread_mutex_unlock(&table->lock);
 }
 
 static json_t *step_object(const job *j, bool with_preview) {

@@ -35,6 +35,7 @@ typedef struct job {
   order order;
   json_t *settings;
   bool live;
+  bool a1111;             /* what progress and interrupt of AUTOMATIC1111's interface are about */
   double preview_seconds; /* least time between two; negative: no previews */
   int preview_size;
   atomic_bool cancelled; /* asks the worker to stop */
@@ -106,10 +107,23 @@ void jobs_end(jobs *table, job *j, job_state state, const msk_error *error);
 unsigned jobs_wait(jobs *table, job *j, unsigned seen, int milliseconds);
 /* The job object of docs/http.md. */
 json_t *jobs_object(jobs *table, job *j);
+/* AUTOMATIC1111's interface knows one job at a time: the one of its own that came first and has not
+ * ended, with a reference; NULL: none. */
+job *jobs_first_a1111(jobs *table);
+/* How far a job is. */
+typedef struct job_progress {
+  double done;                      /* 0..1 */
+  double seconds_left;              /* 0: not known */
+  int pictures, index, step, steps; /* in all, the one being made, and its steps */
+  json_t *preview;                  /* base64 of a JPEG, a new reference; NULL: none yet */
+} job_progress;
+void jobs_progress(jobs *table, const job *j, job_progress *progress);
 bool jobs_ended(jobs *table, job *j, job_state *state);
 int jobs_image_count(jobs *table, job *j);
 /* Of a job that has ended: the warning of the first picture that has one, or NULL. */
 const char *job_picture_warning(const job *j);
+/* That, behind those of its order. */
+json_t *job_warnings(const job *j);
 
 /* What a stream has told of a job. */
 typedef struct job_told {

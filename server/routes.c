@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * routes.c - the table of routes, and those that tell about the server. server/openapi.json
- * describes every one of them. */
+ * describes every one of them but AUTOMATIC1111's, which are there when they are asked for. */
 #include "routes.h"
 
 #include <stdlib.h>
@@ -15,44 +15,84 @@
 #include "score.h"
 
 const route routes[] = {
-    {METHOD_POST, "/v1/draw", route_draw, TAKES_JSON | TAKES_MULTIPART, false},
-    {METHOD_POST, "/v1/generate", route_generate, TAKES_JSON | TAKES_MULTIPART, false},
-    {METHOD_POST, "/v1/edit", route_edit, TAKES_JSON | TAKES_MULTIPART, false},
-    {METHOD_GET, "/v1/jobs/{id}", route_job, 0, false},
-    {METHOD_DELETE, "/v1/jobs/{id}", route_delete, 0, false},
-    {METHOD_GET, "/v1/jobs/{id}/events", route_events, 0, false},
-    {METHOD_GET, "/v1/jobs/{id}/images/{n}", route_image, 0, false},
-    {METHOD_POST, "/v1/jobs/{id}/score", route_score, TAKES_JSON | MAY_BE_EMPTY, false},
-    {METHOD_POST, "/v1/attention", route_attention, TAKES_JSON, false},
-    {METHOD_POST, "/v1/prepare", route_prepare, TAKES_JSON | TAKES_MULTIPART, false},
-    {METHOD_POST, "/v1/restore", route_restore, TAKES_PNG, false},
-    {METHOD_POST, "/v1/images/generations", route_openai_generate, TAKES_JSON, true},
-    {METHOD_POST, "/v1/images/edits", route_openai_edit, TAKES_MULTIPART, true},
-    {METHOD_GET, "/v1/models", route_models, 0, false},
-    {METHOD_GET, "/v1/models/{file}", route_model, 0, true},
-    {METHOD_GET, "/v1/classes", route_classes, 0, false},
-    {METHOD_GET, "/v1/recipes", route_recipes, 0, false},
-    {METHOD_GET, "/v1/examples", route_examples, 0, false},
-    {METHOD_GET, "/v1/examples/{file}", route_example, 0, false},
-    {METHOD_GET, "/v1/openapi.json", route_openapi, 0, false},
-    {METHOD_GET, "/healthz", route_health, 0, false},
-    {METHOD_GET, "/metrics", route_metrics, 0, false},
-    {METHOD_GET, "/", assets_answer, 0, false},
-    {METHOD_GET, "/{file}", assets_answer, 0, false},
+    {METHOD_POST, "/v1/draw", route_draw, TAKES_JSON | TAKES_MULTIPART, SHAPE_OWN, NULL},
+    {METHOD_POST, "/v1/generate", route_generate, TAKES_JSON | TAKES_MULTIPART, SHAPE_OWN, NULL},
+    {METHOD_POST, "/v1/edit", route_edit, TAKES_JSON | TAKES_MULTIPART, SHAPE_OWN, NULL},
+    {METHOD_GET, "/v1/jobs/{id}", route_job, 0, SHAPE_OWN, NULL},
+    {METHOD_DELETE, "/v1/jobs/{id}", route_delete, 0, SHAPE_OWN, NULL},
+    {METHOD_GET, "/v1/jobs/{id}/events", route_events, 0, SHAPE_OWN, NULL},
+    {METHOD_GET, "/v1/jobs/{id}/images/{n}", route_image, 0, SHAPE_OWN, NULL},
+    {METHOD_POST, "/v1/jobs/{id}/score", route_score, TAKES_JSON | MAY_BE_EMPTY, SHAPE_OWN, NULL},
+    {METHOD_POST, "/v1/attention", route_attention, TAKES_JSON, SHAPE_OWN, NULL},
+    {METHOD_POST, "/v1/prepare", route_prepare, TAKES_JSON | TAKES_MULTIPART, SHAPE_OWN, NULL},
+    {METHOD_POST, "/v1/restore", route_restore, TAKES_PNG, SHAPE_OWN, NULL},
+    {METHOD_POST, "/v1/images/generations", route_openai_generate, TAKES_JSON, SHAPE_OPENAI, NULL},
+    {METHOD_POST, "/v1/images/edits", route_openai_edit, TAKES_MULTIPART, SHAPE_OPENAI, NULL},
+    {METHOD_GET, "/v1/models", route_models, 0, SHAPE_OWN, NULL},
+    {METHOD_GET, "/v1/models/{file}", route_model, 0, SHAPE_OPENAI, NULL},
+    {METHOD_GET, "/v1/classes", route_classes, 0, SHAPE_OWN, NULL},
+    {METHOD_GET, "/v1/recipes", route_recipes, 0, SHAPE_OWN, NULL},
+    {METHOD_GET, "/v1/examples", route_examples, 0, SHAPE_OWN, NULL},
+    {METHOD_GET, "/v1/examples/{file}", route_example, 0, SHAPE_OWN, NULL},
+    {METHOD_GET, "/v1/openapi.json", route_openapi, 0, SHAPE_OWN, NULL},
+    {METHOD_POST, "/sdapi/v1/txt2img", route_txt2img, TAKES_JSON, SHAPE_A1111, NULL},
+    {METHOD_POST, "/sdapi/v1/img2img", route_img2img, TAKES_JSON, SHAPE_A1111, NULL},
+    {METHOD_GET, "/sdapi/v1/progress", route_progress, 0, SHAPE_A1111, NULL},
+    {METHOD_POST, "/sdapi/v1/interrupt", route_interrupt, 0, SHAPE_A1111, NULL},
+    {METHOD_POST, "/sdapi/v1/png-info", route_png_info, TAKES_JSON, SHAPE_A1111, NULL},
+    {METHOD_GET, "/sdapi/v1/options", route_options, 0, SHAPE_A1111, NULL},
+    {METHOD_POST, "/sdapi/v1/options", route_set_options, TAKES_JSON, SHAPE_A1111, NULL},
+    {METHOD_GET, "/sdapi/v1/sd-models", route_sd_models, 0, SHAPE_A1111, NULL},
+    {METHOD_GET, "/sdapi/v1/samplers", route_samplers, 0, SHAPE_A1111, NULL},
+    {METHOD_GET, "/sdapi/v1/memory", route_memory, 0, SHAPE_A1111, NULL},
+    {METHOD_GET, "/sdapi/v1/schedulers", route_fixed, 0, SHAPE_A1111,
+     "[{\"name\":\"automatic\",\"label\":\"Automatic\",\"aliases\":null,\"default_rho\":-1.0,"
+     "\"need_inner_model\":false}]"},
+    {METHOD_GET, "/sdapi/v1/cmd-flags", route_fixed, 0, SHAPE_A1111, "{\"api\":true}"},
+    {METHOD_GET, "/sdapi/v1/scripts", route_fixed, 0, SHAPE_A1111,
+     "{\"txt2img\":[\"controlnet\"],\"img2img\":[\"controlnet\"]}"},
+    {METHOD_GET, "/sdapi/v1/embeddings", route_fixed, 0, SHAPE_A1111,
+     "{\"loaded\":{},\"skipped\":{}}"},
+    {METHOD_GET, "/sdapi/v1/upscalers", route_fixed, 0, SHAPE_A1111, "[]"},
+    {METHOD_GET, "/sdapi/v1/latent-upscale-modes", route_fixed, 0, SHAPE_A1111, "[]"},
+    {METHOD_GET, "/sdapi/v1/sd-vae", route_fixed, 0, SHAPE_A1111, "[]"},
+    {METHOD_GET, "/sdapi/v1/loras", route_fixed, 0, SHAPE_A1111, "[]"},
+    {METHOD_GET, "/sdapi/v1/hypernetworks", route_fixed, 0, SHAPE_A1111, "[]"},
+    {METHOD_GET, "/sdapi/v1/face-restorers", route_fixed, 0, SHAPE_A1111, "[]"},
+    {METHOD_GET, "/sdapi/v1/realesrgan-models", route_fixed, 0, SHAPE_A1111, "[]"},
+    {METHOD_GET, "/sdapi/v1/prompt-styles", route_fixed, 0, SHAPE_A1111, "[]"},
+    {METHOD_GET, "/sdapi/v1/script-info", route_fixed, 0, SHAPE_A1111, "[]"},
+    {METHOD_GET, "/sdapi/v1/extensions", route_fixed, 0, SHAPE_A1111, "[]"},
+    {METHOD_POST, "/sdapi/v1/refresh-checkpoints", route_fixed, 0, SHAPE_A1111, "null"},
+    {METHOD_GET, "/controlnet/version", route_fixed, 0, SHAPE_A1111, "{\"version\":3}"},
+    {METHOD_GET, "/controlnet/model_list", route_fixed, 0, SHAPE_A1111,
+     "{\"model_list\":[\"sketch\"]}"},
+    {METHOD_GET, "/controlnet/module_list", route_fixed, 0, SHAPE_A1111,
+     "{\"module_list\":[\"none\"],\"module_detail\":{}}"},
+    {METHOD_GET, "/controlnet/control_types", route_fixed, 0, SHAPE_A1111,
+     "{\"control_types\":{\"All\":{\"module_list\":[\"none\"],\"model_list\":[\"sketch\"],"
+     "\"default_option\":\"none\",\"default_model\":\"sketch\"}}}"},
+    {METHOD_GET, "/controlnet/settings", route_fixed, 0, SHAPE_A1111,
+     "{\"control_net_unit_count\":1}"},
+    {METHOD_GET, "/healthz", route_health, 0, SHAPE_OWN, NULL},
+    {METHOD_GET, "/metrics", route_metrics, 0, SHAPE_OWN, NULL},
+    {METHOD_GET, "/", assets_answer, 0, SHAPE_OWN, NULL},
+    {METHOD_GET, "/{file}", assets_answer, 0, SHAPE_OWN, NULL},
 };
 const int route_count = sizeof routes / sizeof routes[0];
 
-/* ---- What there is ---- */
-
-static const char *model_name(const server *s) {
-  return s->info.name == NULL || s->info.name[0] == 0 ? "model" : s->info.name;
+enum MHD_Result route_fixed(exchange *e) {
+  const char *text = e->route->fixed;
+  return answer_static(e, 200, "application/json", text, strlen(text));
 }
+
+/* ---- What there is ---- */
 
 static json_t *model_object(const server *s) {
   const msk_model_info *info = &s->info;
   int shown = msk_model_class_search(s->model, NULL, NULL, 0);
   return json_pack("{s:o, s:s, s:i, s:s, s:s?, s:i, s:i, s:i, s:i, s:I, s:s?, s:s, s:s}", "id",
-                   json_text(model_name(s)), "object", "model", "created", 0, "owned_by",
+                   json_text(s->info.name), "object", "model", "created", 0, "owned_by",
                    "masksketch", "hash", info->hash, "image_size", info->image_size, "side",
                    info->latent_size, "layers", info->layers, "classes", shown, "parameters",
                    (json_int_t)info->parameters, "isa", info->isa, "precision",
@@ -62,9 +102,9 @@ static json_t *model_object(const server *s) {
 
 enum MHD_Result route_model(exchange *e) {
   const char *name = e->url + strlen("/v1/models/");
-  if (strcmp(name, model_name(e->server)) == 0) return answer_json(e, 200, model_object(e->server));
+  if (strcmp(name, e->server->info.name) == 0) return answer_json(e, 200, model_object(e->server));
   problem_set(&e->problem, 404, NULL, "there is no model %.80s here, expected %.80s", name,
-              model_name(e->server));
+              e->server->info.name);
   return answer_problem(e);
 }
 

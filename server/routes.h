@@ -16,7 +16,11 @@ route_handler route_examples, route_example;
 route_handler route_attention, route_prepare, route_restore;
 /* routes_openai.c */
 route_handler route_openai_generate, route_openai_edit;
+/* routes_a1111.c */
+route_handler route_txt2img, route_img2img, route_progress, route_interrupt, route_png_info;
+/* routes_a1111_lists.c */
+route_handler route_options, route_set_options, route_sd_models, route_samplers, route_memory;
 /* routes.c */
-route_handler route_models, route_model, route_classes, route_recipes, route_health, route_metrics,
-    route_openapi;
+route_handler route_fixed, route_models, route_model, route_classes, route_recipes, route_health,
+    route_metrics, route_openapi;
 #endif

@@ -329,9 +329,7 @@ static bool check_model(const exchange *e, const char *text, problem *p) {
   if (other)
     problem_set(p, 409, NULL,
                 "the PNG was made with the model %.60s (hash %.12s), this is %.60s (hash %.12s)",
-                name == NULL ? "?" : name, hash,
-                e->server->info.name == NULL ? "?" : e->server->info.name,
-                ours == NULL ? "?" : ours);
+                name == NULL ? "?" : name, hash, e->server->info.name, ours == NULL ? "?" : ours);
   json_decref(root);
   return !other;
 }

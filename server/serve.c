@@ -127,6 +127,7 @@ static msk_status start(running *r, msk_error *error) {
   if (status == MSK_OK) status = model_path_open(&s->model, &s->config.model, error);
   if (status != MSK_OK) return status;
   msk_model_get_info(s->model, &s->info);
+  if (s->info.name == NULL || s->info.name[0] == 0) s->info.name = "model";
   status = scorer_create(&s->scorer, s, error);
   if (status != MSK_OK) return status;
   s->jobs = jobs_create(s);

@@ -14,6 +14,7 @@ typedef struct server_config {
   int port;                              /* 0: 8188 or the next free one */
   bool lan; /* listens on the address in this network, with a key made up where none is given */
   bool insecure, open_page, quiet;
+  bool a1111; /* AUTOMATIC1111's interface too */
   int workers, queue, connections;
   int keep_seconds;    /* how long a finished job is kept */
   int drain_seconds;   /* how long jobs may go on after SIGTERM */

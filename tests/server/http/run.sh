@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# The server against other people's programs: OpenAI's Python client, and a property tester that reads the OpenAPI document. Called by
+# The server against other people's programs: OpenAI's Python client, webuiapi, and a property tester that reads the OpenAPI document. Called by
 # `./run test-http` with the built program; the clients come from PyPI into build-http/.
 set -eu
 program=$1
@@ -17,7 +17,7 @@ printf '%s\n' "goldfish, Carassius auratus" teapot mug house tree car apple bird
   --classes "$work/names.txt" --force -o "$work/tiny.safetensors"
 
 : >"$work/address"
-"$program" serve --quiet --model "$work/tiny.safetensors" >"$work/address" &
+"$program" serve --quiet --a1111 --model "$work/tiny.safetensors" >"$work/address" &
 server=$!
 trap 'kill "$server" 2>/dev/null || true' EXIT
 for _ in $(seq 300); do
@@ -27,7 +27,8 @@ for _ in $(seq 300); do
 done
 address=$(cat "$work/address")
 
-"$work/venv/bin/python" "$here/openai_client.py" "$address" "$program" "$work"
+timeout 300 "$work/venv/bin/python" "$here/openai_client.py" "$address" "$program" "$work"
+timeout 300 "$work/venv/bin/python" "$here/a1111_clients.py" "$address" "$program" "$work"
 
 # Not checked: that every picture made of random letters is taken (it is none), and that a job which was cancelled by DELETE is gone (it tells that
 # it was cancelled; a second DELETE forgets it).
@@ -39,4 +40,4 @@ cd "$work" # it leaves its notes where it runs
 kill -TERM "$server"
 wait "$server" || { echo "run: the server ended with an error" >&2; exit 1; }
 trap - EXIT
-echo "test-http: OpenAI's client and the property tester found nothing wrong"
+echo "test-http: OpenAI's client, webuiapi and the property tester found nothing wrong"

@@ -89,18 +89,18 @@ means() {
     { line = "| " f[column[setting]]; for (k = 1; k <= count; k++) line = line sprintf(" | %.2f ± %.2f", f[column[w[k]]], f[column[w[k] "_error"]]); print line " |" }' "$csv"
 }
 
-# experiment NAME SETTING COLUMNS
+# experiment NAME COLUMNS [SETTING: a table, too]
 experiment() {
   "$program" eval "docs/eval/$1.json" -o "$work/$1" --quiet
   plots "$work/$1/report.html" >"$out/eval-$1-plots.svg"
-  contact "$work/$1/report.html" "$3" "$out/eval-$1-sheet.jpg"
-  means "$work/$1/summary.csv" "$2" structure judge_iou judge_specificity judge_class clip_text clip_sketch | fill docs/eval.md "$1"
+  contact "$work/$1/report.html" "$2" "$out/eval-$1-sheet.jpg"
+  [ -z "${3:-}" ] || means "$work/$1/summary.csv" "$3" structure judge_iou judge_specificity judge_class clip_text clip_sketch | fill docs/eval.md "$1"
 }
 
 evaluate() {
-  experiment lambda lambda_structure 7
-  experiment layers layers 8
-  experiment abstraction lambda_structure 5
+  experiment lambda 7 lambda_structure
+  experiment layers 8 layers
+  experiment abstraction 4
 }
 
 tables() {

@@ -215,9 +215,9 @@ static enum MHD_Result make(exchange *e, bool from_picture) {
   bool good = form_read(&f, e, false) && read_wishes(&f, &wishes) && read_unit(&f, &p.photo);
   if (good && p.photo.pixels != NULL) kind = MSK_JOB_DRAW;
   if (good && from_picture) good = read_pictures(&f, &p, &wishes, &kind);
-  job *j = good ? job_plain(e->server, kind, &wishes, p.photo.pixels == NULL ? NULL : &p.photo,
-                            p.mask.pixels == NULL ? NULL : &p.mask, &e->problem)
-                : NULL;
+  msk_image *photo = p.photo.pixels == NULL ? NULL : &p.photo,
+            *mask = p.mask.pixels == NULL ? NULL : &p.mask;
+  job *j = good ? job_plain(e->server, kind, &wishes, photo, mask, &e->problem) : NULL;
   if (j != NULL) fields = fields_of(&f);
   msk_image_free(&p.photo);
   msk_image_free(&p.mask);

@@ -15,15 +15,6 @@ enum { GPU_GROUP = 64, CPU_GROUP = 16 };
 /* What product_tiled asks of a device: items of a group, bytes of local memory. */
 enum { TILED_GROUP = 256, TILED_LOCAL = 16 * (65 + 64) * 4 };
 
-msk_status msk_gpu_fail(const msk_gpu *gpu, const char *what, int32_t code, msk_error *error) {
-  bool memory = code == MSK_CL_MEM_OBJECT_ALLOCATION_FAILURE || code == MSK_CL_OUT_OF_HOST_MEMORY ||
-                code == MSK_CL_INVALID_BUFFER_SIZE;
-  return msk_fail(error, memory ? MSK_ERROR_MEMORY : MSK_ERROR_UNSUPPORTED,
-                  "the device %s failed in %s (%s, %d): use the device cpu%s", gpu->name, what,
-                  msk_cl_error_name(code), (int)code,
-                  memory ? ", or ask for fewer pictures at once" : "");
-}
-
 msk_status msk_gpu_upload(const msk_gpu *gpu, const void *bytes, size_t count,
                           msk_cl_memory *buffer, msk_error *error) {
   int32_t code = MSK_CL_SUCCESS;

@@ -126,10 +126,6 @@ void msk_open_light(uint8_t *pixels, int width, int height, int radius, void *sc
   extreme(pixels, width, height, radius, 0, scratch);
 }
 
-void msk_least_around(uint8_t *pixels, int width, int height, int radius, void *scratch) {
-  extreme(pixels, width, height, radius, 255, scratch);
-}
-
 /* ---- Area mean ---- */
 
 /* Rows first: the pixels under an output row are added up column by column, then along the

@@ -80,7 +80,7 @@ typedef struct eval_spec {
 } eval_spec;
 
 /* Reads and checks a SPEC; nothing that it names is opened yet. MSK_ERROR_FILE with what is wrong
- * and what is valid. */
+ * and what is valid. eval_spec_free() it in any case. */
 msk_status eval_spec_load(eval_spec *spec, const char *path, msk_error *error);
 void eval_spec_free(eval_spec *spec);
 

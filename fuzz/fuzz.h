@@ -24,6 +24,14 @@ static inline int fuzz_file(char path[64], const void *bytes, size_t count) {
   return file;
 }
 
+/* A name for mkdtemp() or mkstemps() in TMPDIR, that ends with `suffix`. */
+static inline void fuzz_template(char path[4096], const char *suffix) {
+  const char *folder = getenv("TMPDIR");
+  if (snprintf(path, 4096, "%s/masksketch-fuzz-XXXXXX%s", folder == NULL ? "/tmp" : folder,
+               suffix) >= 4096)
+    abort();
+}
+
 static inline const char *fuzz_model_path(void) {
   const char *path = getenv("MSK_FUZZ_MODEL");
   if (path == NULL) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * fuzz_adapter.c - libFuzzer: any bytes as an adapter of a small model. */
 #include "fuzz.h"
+#include "masksketch_tools.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count) {
   char path[64];

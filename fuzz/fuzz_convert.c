@@ -12,9 +12,8 @@ static void remove_output(void) { unlink(out); }
 /* A name of its own: several of these may run at once. */
 static void choose_output(void) {
   static const char suffix[] = ".safetensors";
-  const char *folder = getenv("TMPDIR");
   if (out[0] != 0) return;
-  snprintf(out, sizeof out, "%s/fuzz-convert-XXXXXX%s", folder == NULL ? "/tmp" : folder, suffix);
+  fuzz_template(out, suffix);
   int file = mkstemps(out, (int)strlen(suffix));
   if (file < 0 || atexit(remove_output) != 0) abort();
   close(file);

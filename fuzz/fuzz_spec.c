@@ -14,8 +14,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count) {
       if (grid.points < 1) abort();
       eval_grid_free(&grid);
     }
-    eval_spec_free(&spec);
   }
+  eval_spec_free(&spec);
   close(file);
   return 0;
 }

@@ -22,12 +22,15 @@ static void read_stage(train_spec *spec, int index) {
 
 /* Folders are made in one of ours alone, and none is read. */
 static void read_spec(const uint8_t *bytes, size_t count) {
-  static char folder[] = "/tmp/fuzz-training-XXXXXX";
+  static char folder[4096];
   static train_spec spec;
   char path[64];
   msk_error error;
   int file = fuzz_file(path, bytes, count);
-  if (strchr(folder, 'X') != NULL && mkdtemp(folder) == NULL) abort();
+  if (folder[0] == 0) {
+    fuzz_template(folder, "");
+    if (mkdtemp(folder) == NULL) abort();
+  }
   if (train_spec_open(&spec, path, &error) == MSK_OK) {
     json_object_set_new(spec.object, "work", json_string(folder));
     json_object_del(spec.object, "photos");
@@ -144,7 +147,8 @@ static void read_checkpoint(const uint8_t *changes, size_t count) {
   static size_t size;
   char path[64];
   if (trainer == NULL) {
-    char saved[] = "/tmp/fuzz-training-XXXXXX";
+    char saved[4096];
+    fuzz_template(saved, "");
     int made = mkstemp(saved);
     trainer = make_trainer();
     if (made < 0 || msk_course_save(&trainer->course, saved, NULL) != MSK_OK ||

@@ -11,8 +11,8 @@
 /* ---- a network that trains what is added to it ---- */
 
 msk_layer_params layer_gradients(const msk_network *net, float *gradients, size_t layer) {
-  float *scale = net->low.unwanted, *shift = scale + net->hidden;
   if (net->low.layout == NULL) return msk_params_layer(net->params, gradients, layer);
+  float *scale = net->low.unwanted, *shift = scale + net->hidden;
   return (msk_layer_params){.attention_scale = scale,
                             .attention_shift = shift,
                             .output_scale = scale,
@@ -20,8 +20,8 @@ msk_layer_params layer_gradients(const msk_network *net, float *gradients, size_
 }
 
 msk_outer_params outer_gradients(const msk_network *net, float *gradients) {
-  float *scale = net->low.unwanted, *shift = scale + net->hidden;
   if (net->low.layout == NULL) return msk_params_outer(net->params, gradients);
+  float *scale = net->low.unwanted, *shift = scale + net->hidden;
   return (msk_outer_params){.words = net->low.words,
                             .positions = net->low.positions,
                             .scale = scale,

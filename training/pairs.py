@@ -44,22 +44,29 @@ def difference(a, b, same_class):
     return torch.where(same_class[:, None], torch.maximum(parts, ink), torch.maximum(cover, ink))
 
 
-class PairBatches:
-    """Draws (photo, drawing, mixture, verdict) from cached tokens (cache.py), on the device where they lie."""
+class Batches:
+    """What draws batches from cached tokens (cache.py), on the device where they lie."""
 
-    def __init__(self, cache, seed=0):
+    def __init__(self, cache, seed):
         self.cache, self.device = cache, cache["label"].device
         self.generator = torch.Generator(self.device).manual_seed(seed)
-        self.order = cache["label"].argsort(stable=True)  # objects by class: class c has count[c] of them from first[c] on
-        self.count = torch.bincount(cache["label"])
-        self.first = self.count.cumsum(0) - self.count
-        self.side = int(cache["photo"].shape[1] ** 0.5)
 
     def _random(self, *shape):
         return torch.rand(shape, generator=self.generator, device=self.device)
 
     def _below(self, bound, *shape):
         return torch.randint(bound, shape, generator=self.generator, device=self.device)
+
+
+class PairBatches(Batches):
+    """Draws (photo, drawing, mixture, verdict)."""
+
+    def __init__(self, cache, seed=0):
+        super().__init__(cache, seed)
+        self.order = cache["label"].argsort(stable=True)  # objects by class: class c has count[c] of them from first[c] on
+        self.count = torch.bincount(cache["label"])
+        self.first = self.count.cumsum(0) - self.count
+        self.side = int(cache["photo"].shape[1] ** 0.5)
 
     def _displacements(self, displaced):
         """n x N: the cell whose content comes to each cell; one to three cells away where displaced, else itself."""

@@ -15,7 +15,7 @@ import torch.nn as nn
 import config as configs
 import runtime
 from muon import Muon
-from pairs import PairBatches, PairLoss, diagnose
+from pairs import Batches, PairBatches, PairLoss, diagnose
 from transformer import Transformer, masked_loss, start
 
 
@@ -24,7 +24,7 @@ def build(config):
     return Transformer(config["codes"], len(configs.LABELS), side * side + 1, config["layers"], config["width"], config["heads"])
 
 
-class MaskedBatches:
+class MaskedBatches(Batches):
     """Photos under their class label (some under `null`) and drawings under the label of their hand (a third under `null`).
 
     In a share of the photos (`hint_share`) a masked place shows, instead of the mask token, the token that a drawing of the same object has
@@ -33,19 +33,13 @@ class MaskedBatches:
     """
 
     def __init__(self, cache, config, seed):
-        self.cache, self.config, self.device = cache, config, cache["label"].device
-        self.generator = torch.Generator(self.device).manual_seed(seed)
-
-    def _random(self, *shape):
-        return torch.rand(shape, generator=self.generator, device=self.device)
-
-    def _below(self, bound, *shape):
-        return torch.randint(bound, shape, generator=self.generator, device=self.device)
+        super().__init__(cache, seed)
+        self.config = config
 
     def _tokens(self, n):
         """Codes, labels and drawings of n objects: n x N, n, n x N; whose codes are a drawing's, n bool."""
         c, null = self.cache, len(configs.OBJECTS)
-        i, rows = self._below(len(c["label"]), n), torch.arange(n, device=self.device)
+        i = self._below(len(c["label"]), n)
         label = torch.where(self._random(n) < self.config["null_share"], null, c["label"][i])
         hand = self._below(c["hands"].shape[1], 2, n)
         styles = torch.where(self._random(n) < 0.3, null, null + 1 + c["hand"][i, hand[0]].long())

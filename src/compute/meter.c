@@ -17,3 +17,8 @@ void msk_meter_note(const msk_stream *stream, const char *name, double flop) {
   meter->note(meter->user, meter->pass, name, time - meter->since, flop);
   meter->since = msk_clock(); /* the listener's own time is nobody's */
 }
+
+const char *msk_meter_attention(const msk_read_out *reads) {
+  if (reads->maps != NULL) return "attention, maps kept";
+  return reads->score != NULL ? "attention, scored" : "attention";
+}

@@ -21,6 +21,12 @@ struct msk_meter {
 void msk_meter_begin(const msk_stream *stream, const char *pass);
 /* The operation since the last note has ended. */
 void msk_meter_note(const msk_stream *stream, const char *name, double flop);
+/* What attention is noted as by every kind of device: its name, and the work of Q K' for every pair
+ * of tokens, and of P V where there are values. */
+const char *msk_meter_attention(const msk_read_out *reads);
+static inline double msk_attention_flop(msk_rows q, size_t tokens, msk_rows out) {
+  return (out.at != NULL ? 4.0 : 2.0) * (double)q.rows * (double)tokens * (double)q.columns;
+}
 /* True if names are worth making. */
 static inline bool msk_meter_listens(const msk_stream *stream) {
   return stream->meter != NULL && !stream->measuring;

@@ -72,24 +72,6 @@ static void test_no_driver(void **state) {
 
 /* ---- the folder of compiled kernels ---- */
 
-static char folder[64];
-
-static int remove_entry(const char *path, const struct stat *status, int kind, struct FTW *walk) {
-  (void)status, (void)kind, (void)walk;
-  return remove(path);
-}
-
-static int make_folder(void **state) {
-  (void)state;
-  snprintf(folder, sizeof folder, "/tmp/masksketch-opencl-XXXXXX");
-  return mkdtemp(folder) == NULL;
-}
-
-static int remove_folder(void **state) {
-  (void)state;
-  return nftw(folder, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
-}
-
 /* Opens the device with this folder; whether its kernels were there. */
 static bool opened_from(const char *cache) {
   msk_gpu *gpu;
@@ -127,7 +109,7 @@ static void damage(const char *cache, bool shorten) {
 static void test_kernel_folder(void **state) {
   char below[96], file[96];
   (void)state;
-  snprintf(below, sizeof below, "%s/a/b", folder);
+  snprintf(below, sizeof below, "%s/a/b", test_folder);
   assert_false(opened_from(NULL));
   assert_false(opened_from(below));
   assert_true(opened_from(below));
@@ -142,9 +124,9 @@ static void test_kernel_folder(void **state) {
   facts.driver[0] ^= 1;
   assert_true(opened_from(below));
   /* a folder that cannot be is none */
-  snprintf(file, sizeof file, "%s/file", folder);
+  snprintf(file, sizeof file, "%s/file", test_folder);
   assert_int_equal(fclose(fopen(file, "w")), 0);
-  snprintf(below, sizeof below, "%s/file/folder", folder);
+  snprintf(below, sizeof below, "%s/file/folder", test_folder);
   assert_false(opened_from(below));
   assert_false(opened_from(below));
 }
@@ -205,7 +187,7 @@ static void test_failures(void **state) {
   msk_error error;
   long failed = 0, harmless = 0;
   (void)state;
-  snprintf(cache, sizeof cache, "%s/faults", folder);
+  snprintf(cache, sizeof cache, "%s/faults", test_folder);
   assert_false(opened_from(cache));
   for (failing = 1;; failing++) {
     calls = living = 0;
@@ -258,8 +240,8 @@ int main(void) {
       cmocka_unit_test(test_list),
       cmocka_unit_test(test_find),
       cmocka_unit_test(test_no_driver),
-      cmocka_unit_test_setup_teardown(test_kernel_folder, make_folder, remove_folder),
-      cmocka_unit_test_setup_teardown(test_failures, make_folder, remove_folder),
+      cmocka_unit_test_setup_teardown(test_kernel_folder, set_up_folder, tear_down_folder),
+      cmocka_unit_test_setup_teardown(test_failures, set_up_folder, tear_down_folder),
       cmocka_unit_test(test_two_devices)};
   return cmocka_run_group_tests_name("devices of OpenCL", tests, NULL, NULL);
 }

@@ -2,6 +2,8 @@
  * eval_files.c - see eval_files.h. */
 #include "eval_files.h"
 
+#include <sys/stat.h>
+
 enum { SIDE = 96 };
 
 static int is_inside(int kind, int x, int y) {
@@ -46,6 +48,16 @@ int set_up_eval(void **state) {
 int tear_down_eval(void **state) { return tear_down_folder(state); }
 
 const char *golden_judge(void) { return golden_path("judge/judge.safetensors"); }
+
+void make_reference(int count) {
+  mkdir(in_folder("reference"), 0777);
+  for (int i = 0; i < count; i++) {
+    char seed[12];
+    snprintf(seed, sizeof seed, "%d", i);
+    EXPECT(0, "generate", "--class", "cube", "--seed", seed, "--steps", "2", "-o",
+           in_folder("reference/r%d.png", i), "--quiet");
+  }
+}
 
 const char *write_text(const char *name, const char *format, ...) {
   const char *path = in_folder("%s", name);

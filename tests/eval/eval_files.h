@@ -15,6 +15,8 @@
 int set_up_eval(void **state);
 int tear_down_eval(void **state);
 const char *golden_judge(void);
+/* Generates reference/r0.png, r1.png, ... in the folder: one of each seed. */
+void make_reference(int count);
 
 /* Writes a text as a file in the test's folder; returns its path (see in_folder). */
 const char *write_text(const char *name, const char *format, ...)

@@ -16,13 +16,7 @@ static int set_up_scores(void **state) {
   clip_folder = test_make_folder();
   clip_write(clip_folder, "config.json");
   if (set_up_eval(state) != 0) return -1;
-  mkdir(in_folder("reference"), 0777);
-  for (int i = 0; i < 5; i++) {
-    char seed[12];
-    snprintf(seed, sizeof seed, "%d", i);
-    EXPECT(0, "generate", "--class", "cube", "--seed", seed, "--steps", "2", "-o",
-           in_folder("reference/r%d.png", i), "--quiet");
-  }
+  make_reference(5);
   write_text("reference/notes.txt", "no picture");
   write_spec("scored.json",
              ", \"reference\": \"reference\", \"text\": \"a {class} and a {class}\"");

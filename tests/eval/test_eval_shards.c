@@ -27,13 +27,7 @@ static const char *spec(void) { return in_folder("spec.json"); }
 static int set_up_shards(void **state) {
   unset_variables();
   if (set_up_eval(state) != 0) return -1;
-  mkdir(in_folder("reference"), 0777);
-  for (int i = 0; i < 3; i++) {
-    char seed[12];
-    snprintf(seed, sizeof seed, "%d", i);
-    EXPECT(0, "generate", "--class", "cube", "--seed", seed, "--steps", "2", "-o",
-           in_folder("reference/r%d.png", i), "--quiet");
-  }
+  make_reference(3);
   write_spec("spec.json", ", \"reference\": \"reference\"");
   EXPECT(0, "eval", spec(), "-o", in_folder("whole"), "--judge", golden_judge(), "--quiet");
   return 0;

@@ -166,15 +166,6 @@ static void run_task(void *user, size_t index, int worker) {
   if (job->out.at != NULL) weigh_values(job, head, row, rows, logits, sums, out);
 }
 
-/* Q K' of every pair of tokens, and P V where there are values. */
-static void note_attention(const msk_stream *stream, const struct job *job) {
-  double pairs = (double)job->q.rows * (double)job->tokens * (double)job->q.columns;
-  const char *name = "attention";
-  if (job->reads->score != NULL) name = "attention, scored";
-  if (job->reads->maps != NULL) name = "attention, maps kept";
-  msk_meter_note(stream, name, (job->out.at != NULL ? 4.0 : 2.0) * pairs);
-}
-
 void msk_cpu_attention(msk_stream *stream, const msk_attention_shape *shape, msk_rows q, msk_rows k,
                        msk_rows v, const msk_read_out *reads, msk_rows out) {
   static const msk_read_out nothing = {0};
@@ -201,5 +192,6 @@ void msk_cpu_attention(msk_stream *stream, const msk_attention_shape *shape, msk
   if (msk_stream_measure(stream, packed + job.worker_bytes * msk_stream_workers(stream))) return;
   msk_pool_run(stream->pool, heads, pack_head, &job);
   msk_pool_run(stream->pool, heads * job.blocks, run_task, &job);
-  note_attention(stream, &job);
+  msk_meter_note(stream, msk_meter_attention(job.reads),
+                 msk_attention_flop(job.q, job.tokens, job.out));
 }

@@ -100,8 +100,8 @@ msk_status msk_gpu_read(const msk_stream *stream, const float *from, size_t coun
                         msk_error *error);
 /* Host bytes to the workspace; they may go when this returns. */
 void msk_gpu_write(msk_workspace *workspace, const void *from, size_t bytes, const float *to);
-/* All that was asked has been done: for who measures time. */
-void msk_gpu_wait(msk_workspace *workspace);
+/* msk_meter_note(), once all that was asked has been done: where somebody measures time. */
+void msk_gpu_note(const msk_stream *stream, const char *name, double flop);
 
 /* A kernel's arguments in their order, then its start. */
 typedef struct msk_launch {

@@ -186,6 +186,5 @@ void msk_gpu_linear(msk_stream *stream, const char *name, const msk_linear *line
                                                          .y_stride = y.stride,
                                                          .residual_stride = residual.stride,
                                                          .activation = activation});
-  if (msk_meter_listens(stream)) msk_gpu_wait(stream->workspace);
-  msk_meter_note(stream, name, 2.0 * (double)x.rows * (double)own->in * (double)y.columns);
+  msk_gpu_note(stream, name, 2.0 * (double)x.rows * (double)own->in * (double)y.columns);
 }

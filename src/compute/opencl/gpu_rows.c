@@ -14,11 +14,6 @@ enum { MOST_FLOATS = 16 << 20 };
 
 static const size_t as_it_likes[3] = {0, 0, 0};
 
-static void note(msk_stream *stream, const char *name, double flop) {
-  if (msk_meter_listens(stream)) msk_gpu_wait(stream->workspace);
-  msk_meter_note(stream, name, flop);
-}
-
 void msk_gpu_embed(msk_stream *stream, const int32_t *ids, msk_rows words, msk_rows positions,
                    msk_rows y) {
   assert(words.columns == y.columns && positions.columns == y.columns);
@@ -35,7 +30,7 @@ void msk_gpu_embed(msk_stream *stream, const int32_t *ids, msk_rows words, msk_r
   msk_launch_at(&launch, y.at);
   msk_launch_uint(&launch, y.stride);
   msk_launch_run(&launch, (const size_t[]){y.columns, y.rows, 1}, as_it_likes);
-  note(stream, "embedding", 0);
+  msk_gpu_note(stream, "embedding", 0);
 }
 
 void msk_gpu_layer_norm(msk_stream *stream, msk_rows x, const msk_norm *norm, msk_rows y) {
@@ -52,7 +47,7 @@ void msk_gpu_layer_norm(msk_stream *stream, msk_rows x, const msk_norm *norm, ms
   msk_launch_uint(&launch, y.stride);
   msk_launch_uint(&launch, x.columns);
   msk_launch_run(&launch, (const size_t[]){group * x.rows, 1, 1}, (const size_t[]){group, 1, 1});
-  note(stream, "layer norm", 0);
+  msk_gpu_note(stream, "layer norm", 0);
 }
 
 void msk_gpu_head_sum(msk_stream *stream, const float *score, size_t heads, float weight,
@@ -66,7 +61,7 @@ void msk_gpu_head_sum(msk_stream *stream, const float *score, size_t heads, floa
   msk_launch_at(&launch, y.at);
   msk_launch_uint(&launch, y.stride);
   msk_launch_run(&launch, (const size_t[]){y.columns, y.rows, 1}, as_it_likes);
-  note(stream, "sum over heads", 0);
+  msk_gpu_note(stream, "sum over heads", 0);
 }
 
 /* ---- attention ---- */
@@ -188,14 +183,6 @@ static void find_softmax(const struct attention *a, size_t head, size_t count) {
                  (const size_t[]){group, 1, 1});
 }
 
-static void note_attention(msk_stream *stream, const struct attention *a) {
-  double pairs = (double)a->q.rows * (double)a->tokens * (double)a->q.columns;
-  const char *name = "attention";
-  if (a->reads->score != NULL) name = "attention, scored";
-  if (a->reads->maps != NULL) name = "attention, maps kept";
-  note(stream, name, (a->out.at != NULL ? 4.0 : 2.0) * pairs);
-}
-
 void msk_gpu_attention(msk_stream *stream, const msk_attention_shape *shape, msk_rows q, msk_rows k,
                        msk_rows v, const msk_read_out *reads, msk_rows out) {
   static const msk_read_out nothing = {0};
@@ -221,5 +208,5 @@ void msk_gpu_attention(msk_stream *stream, const msk_attention_shape *shape, msk
     find_softmax(&a, head, count);
     if (out.at != NULL) weigh_values(&a, head, count);
   }
-  note_attention(stream, &a);
+  msk_gpu_note(stream, msk_meter_attention(a.reads), msk_attention_flop(a.q, a.tokens, a.out));
 }

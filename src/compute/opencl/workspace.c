@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "compute/meter.h"
 #include "compute/opencl/gpu.h"
 
 static const char *const kernel_names[] = {"product_wide", "product_tiled", "embed",   "layer_norm",
@@ -108,9 +109,11 @@ void msk_gpu_write(msk_workspace *workspace, const void *from, size_t bytes, con
                                                      bytes, from, 0, NULL, NULL));
 }
 
-void msk_gpu_wait(msk_workspace *workspace) {
-  if (workspace->failure == MSK_CL_SUCCESS)
+void msk_gpu_note(const msk_stream *stream, const char *name, double flop) {
+  msk_workspace *workspace = stream->workspace;
+  if (msk_meter_listens(stream) && workspace->failure == MSK_CL_SUCCESS)
     note_failure(workspace, "computing", workspace->gpu->cl.Finish(workspace->queue));
+  msk_meter_note(stream, name, flop);
 }
 
 /* ---- starting kernels ---- */

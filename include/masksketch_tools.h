@@ -392,7 +392,8 @@ MSK_API msk_status msk_features_frechet(const msk_features *a, const msk_feature
                                         msk_error *error);
 /* Kernel distance ("KID"): the unbiased estimate, over all pairs, of the squared maximum mean
  * discrepancy under the kernel (x.y / dimensions + 1)^3. Its mean does not depend on the counts,
- * so it can come out slightly below 0 where the sets are alike. */
+ * so it can come out slightly below 0 where the sets are alike. Sets of more than 5000 are cut
+ * into equal parts of at most that, and the estimate is the mean over these. */
 MSK_API msk_status msk_features_kernel(const msk_features *a, const msk_features *b,
                                        double *distance, msk_error *error);
 

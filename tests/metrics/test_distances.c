@@ -354,11 +354,51 @@ static void mistakes(void **state) {
   assert_int_equal(counting.live, 0);
 }
 
+/* Sets larger than a part: with one dimension the kernel (x y + 1)^3 is a sum of products of
+ * powers, so that the mean over the pairs of a part follows from its sums of powers. */
+static double pairs_by_powers(const float *a, int a_count, const float *b, int b_count) {
+  static const double factors[] = {3, 3, 1};
+  double mean = 1;
+  for (int power = 1; power <= 3; power++) {
+    double of_a = 0, of_b = 0, squares = 0, pairs = (double)a_count * b_count;
+    for (int i = 0; i < a_count; i++) {
+      of_a += pow((double)a[i], power);
+      squares += pow((double)a[i], 2 * power);
+    }
+    for (int i = 0; i < b_count; i++) of_b += pow((double)b[i], power);
+    mean += factors[power - 1] *
+            (a == b ? (of_a * of_a - squares) / (pairs - a_count) : of_a * of_b / pairs);
+  }
+  return mean;
+}
+
+static void large_sets(void **state) {
+  (void)state;
+  enum { A = 10001, B = 5200 }; /* three parts and two */
+  static const int a_cuts[] = {0, A / 3, 2 * A / 3, A}, b_cuts[] = {0, B / 2, B};
+  static float values[A + B];
+  uint64_t random = 12;
+  for (int i = 0; i < A + B; i++) values[i] = (float)random_normal(&random) + (i < A ? 0 : 0.5f);
+  const msk_features a = {values, A, 1}, b = {values + A, B, 1};
+  double wanted = 0, distance = 0;
+  for (int i = 0; i < 3; i++) {
+    const float *of_a = values + a_cuts[i], *of_b = values + A + b_cuts[i % 2];
+    const int a_count = a_cuts[i + 1] - a_cuts[i], b_count = b_cuts[i % 2 + 1] - b_cuts[i % 2];
+    wanted += pairs_by_powers(of_a, a_count, of_a, a_count) / 3;
+    if (i < 2) wanted += pairs_by_powers(of_b, b_count, of_b, b_count) / 2;
+    wanted -= 2 * pairs_by_powers(of_a, a_count, of_b, b_count) / 3;
+  }
+  assert_int_equal(msk_features_kernel(&a, &b, &distance, NULL), MSK_OK);
+  assert_true(distance > 0 && fabs(distance - wanted) < 1e-9 * (1 + fabs(wanted)));
+  assert_int_equal(msk_features_kernel(&b, &a, &distance, NULL), MSK_OK);
+  assert_true(fabs(distance - wanted) < 1e-9 * (1 + fabs(wanted)));
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(eigenvalues),    cmocka_unit_test(diagonal),
-      cmocka_unit_test(independent),    cmocka_unit_test(few_pictures),
-      cmocka_unit_test(kernel_by_hand), cmocka_unit_test(kernel_unbiased),
-      cmocka_unit_test(mistakes)};
+      cmocka_unit_test(large_sets),      cmocka_unit_test(eigenvalues),
+      cmocka_unit_test(diagonal),        cmocka_unit_test(independent),
+      cmocka_unit_test(few_pictures),    cmocka_unit_test(kernel_by_hand),
+      cmocka_unit_test(kernel_unbiased), cmocka_unit_test(mistakes)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * command_distance.c - distance: how far apart two folders of pictures are. */
+ * command_distance.c - distance: how far apart two sets of pictures are, by their features. */
 #include "commands.h"
 #include "eval/eval.h"
 #include "shared_options.h"
@@ -8,6 +8,13 @@ static msk_status action(const cli_line *line, msk_error *error) {
   eval_comparison comparison = *(const eval_comparison *)line->options;
   comparison.folders[0] = line->inputs[0];
   comparison.folders[1] = line->inputs[1];
+  static const char *const of_networks[] = {"features", "judge", "clip", "threads", "isa"};
+  const bool given = eval_is_array(line->inputs[0]) && eval_is_array(line->inputs[1]);
+  for (size_t i = 0; given && i < sizeof of_networks / sizeof *of_networks; i++) {
+    if (cli_given(line, of_networks[i]))
+      return app_fail(error, MSK_ERROR_ARGUMENT,
+                      "--%s has no effect on two arrays of features: leave it out", of_networks[i]);
+  }
   return eval_compare(&comparison, error);
 }
 
@@ -23,4 +30,4 @@ static const cli_option rows[] = {
 };
 
 const cli_usage distance_usage = {
-    "FOLDER FOLDER [--features judge|clip]", 2, 2, rows, sizeof(eval_comparison), .action = action};
+    "A B [--features judge|clip]", 2, 2, rows, sizeof(eval_comparison), .action = action};

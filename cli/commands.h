@@ -8,5 +8,5 @@
 extern const cli_usage draw_usage, generate_usage, edit_usage, replay_usage, convert_usage,
     info_usage, classes_usage, teach_usage, train_usage, tokenize_usage, detokenize_usage,
     attention_usage, sheet_usage, score_usage, bench_usage, eval_usage, distance_usage, serve_usage,
-    completions_usage, help_usage, krita_usage, pull_usage;
+    completions_usage, help_usage, krita_usage, pull_usage, npz_usage;
 #endif

@@ -257,45 +257,69 @@ msk_status eval_run(const eval_order *asked, msk_error *error) {
 
 /* ---- a distance ---- */
 
-static msk_status print(const eval_comparison *c, const msk_features sets[2], double frechet,
-                        double kernel, msk_error *error) {
-  const char *name = eval_features_name(c->kind);
+/* The two sets that are compared, as they are gathered. */
+typedef struct compared {
+  eval_eyes eyes;
+  eval_folder folders[2];
+  msk_features sets[2];
+  const char *features; /* what they are called */
+} compared;
+
+static msk_status print(const eval_comparison *c, const compared *w, double frechet, double kernel,
+                        msk_error *error) {
+  const msk_features *a = &w->sets[0], *b = &w->sets[1];
   if (c->json) {
     return json_print(
         json_pack("{s:o, s:o, s:s, s:i, s:[i,i], s:f, s:f}", "a", json_text(c->folders[0]), "b",
-                  json_text(c->folders[1]), "features", name, "dimensions", sets[0].dimensions,
-                  "pictures", sets[0].count, sets[1].count, "frechet", frechet, "kernel", kernel),
+                  json_text(c->folders[1]), "features", w->features, "dimensions", a->dimensions,
+                  "pictures", a->count, b->count, "frechet", frechet, "kernel", kernel),
         error);
   }
-  printf("features: %s, %d numbers a picture; pictures: %d and %d\n", name, sets[0].dimensions,
-         sets[0].count, sets[1].count);
+  printf("features: %s, %d numbers a picture; pictures: %d and %d\n", w->features, a->dimensions,
+         a->count, b->count);
   printf("frechet distance  %.6g\nkernel distance   %.6g\n", frechet, kernel);
   return app_flush_stdout(error);
 }
 
-msk_status eval_compare(const eval_comparison *c, msk_error *error) {
+static bool are_arrays(const eval_comparison *c) {
+  return eval_is_array(c->folders[0]) && eval_is_array(c->folders[1]);
+}
+
+static msk_status open_comparison(compared *w, const eval_comparison *c, msk_error *error) {
   bool by_judge = c->kind == FEATURES_JUDGE;
   eval_eye judge = {c->judge, by_judge ? EYE_WANTED : EYE_UNWANTED},
            clip = {c->clip, by_judge ? EYE_UNWANTED : EYE_WANTED};
-  eval_eyes eyes = {0};
-  eval_folder folders[2] = {0};
-  msk_features sets[2] = {0};
-  double frechet = 0, kernel = 0;
+  w->features = are_arrays(c) ? "as given" : eval_features_name(c->kind);
+  if (are_arrays(c)) return MSK_OK;
   if ((by_judge ? c->clip : c->judge) != NULL)
     return app_fail(error, MSK_ERROR_ARGUMENT,
                     "--%s has no effect with --features %s: leave one of them out",
                     by_judge ? "clip" : "judge", eval_features_name(c->kind));
-  msk_status status = eval_eyes_open(&eyes, judge, clip, &c->how, error);
-  for (int i = 0; i < 2 && status == MSK_OK; i++) {
-    status = eval_folder_look(&folders[i], &eyes, c->folders[i], c->quiet, error);
-    sets[i] = (msk_features){folders[i].values[c->kind], folders[i].count,
-                             eval_eyes_dimensions(&eyes, c->kind)};
-  }
-  if (status == MSK_OK) status = msk_features_frechet(&sets[0], &sets[1], &frechet, NULL, error);
-  if (status == MSK_OK) status = msk_features_kernel(&sets[0], &sets[1], &kernel, error);
-  if (status == MSK_OK) status = print(c, sets, frechet, kernel, error);
-  eval_folder_free(&folders[0]);
-  eval_folder_free(&folders[1]);
-  eval_eyes_close(&eyes);
+  return eval_eyes_open(&w->eyes, judge, clip, &c->how, error);
+}
+
+static msk_status gather_set(compared *w, int index, const eval_comparison *c, msk_error *error) {
+  eval_folder *folder = &w->folders[index];
+  int dimensions = eval_eyes_dimensions(&w->eyes, c->kind);
+  const char *path = c->folders[index];
+  msk_status status = eval_is_array(path)
+                          ? eval_folder_read(folder, c->kind, &dimensions, path, error)
+                          : eval_folder_look(folder, &w->eyes, path, c->quiet, error);
+  w->sets[index] = (msk_features){folder->values[c->kind], folder->count, dimensions};
+  return status;
+}
+
+msk_status eval_compare(const eval_comparison *c, msk_error *error) {
+  compared w = {0};
+  double frechet = 0, kernel = 0;
+  msk_status status = open_comparison(&w, c, error);
+  for (int i = 0; i < 2 && status == MSK_OK; i++) status = gather_set(&w, i, c, error);
+  if (status == MSK_OK)
+    status = msk_features_frechet(&w.sets[0], &w.sets[1], &frechet, NULL, error);
+  if (status == MSK_OK) status = msk_features_kernel(&w.sets[0], &w.sets[1], &kernel, error);
+  if (status == MSK_OK) status = print(c, &w, frechet, kernel, error);
+  eval_folder_free(&w.folders[0]);
+  eval_folder_free(&w.folders[1]);
+  eval_eyes_close(&w.eyes);
   return status;
 }

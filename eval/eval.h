@@ -23,7 +23,8 @@ typedef struct eval_order {
 } eval_order;
 msk_status eval_run(const eval_order *order, msk_error *error);
 
-/* How far apart two folders of pictures are, by one kind of features; printed. */
+/* How far apart two sets are, by one kind of features; printed. Each is a folder of pictures, or an
+ * array of features; of two arrays no network is needed. */
 typedef struct eval_comparison {
   const char *folders[2], *judge, *clip;
   int kind; /* FEATURES_JUDGE or FEATURES_CLIP */

@@ -2,8 +2,7 @@
  * scorer.c - see scorer.h. */
 #include "eval/scorer.h"
 
-#include <dirent.h>
-#include <errno.h>
+#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +11,7 @@
 #include "app/input.h"
 #include "app/likeness.h"
 #include "app/progress.h"
+#include "eval/picture_names.h"
 
 /* ---- measures ---- */
 
@@ -90,19 +90,9 @@ int eval_eyes_dimensions(const eval_eyes *eyes, int kind) {
 /* ---- a folder ---- */
 
 enum { MAX_FOLDER_PICTURES = 1000000 };
-
-static int is_picture(const struct dirent *entry) {
-  return entry->d_name[0] != '.' && msk_format_of_path(entry->d_name) != MSK_FORMAT_AUTO;
-}
-
-/* By bytes, whatever the locale. */
-static int by_name(const struct dirent **a, const struct dirent **b) {
-  return strcmp((*a)->d_name, (*b)->d_name);
-}
+static const size_t MAX_ARRAY_BYTES = (size_t)4 << 30;
 
 static msk_status check_count(int count, const char *path, msk_error *error) {
-  if (count < 0)
-    return app_fail(error, MSK_ERROR_FILE, "cannot read the folder %s: %s", path, strerror(errno));
   if (count < 2)
     return app_fail(error, MSK_ERROR_FILE,
                     "%s holds %d pictures (.png, .jpg, .webp), expected at least 2: a distance "
@@ -158,21 +148,63 @@ static msk_status look_at(eval_folder *folder, eval_eyes *eyes, const char *path
 
 msk_status eval_folder_look(eval_folder *folder, eval_eyes *eyes, const char *path, bool quiet,
                             msk_error *error) {
-  struct dirent **entries = NULL;
+  picture_names names;
   bool shown = !quiet && progress_is_terminal();
-  int count = scandir(path, &entries, is_picture, by_name);
-  *folder = (eval_folder){.count = count};
-  msk_status status = check_count(count, path, error);
+  *folder = (eval_folder){0};
+  msk_status status = picture_names_read(&names, path, true, error);
+  if (status == MSK_OK) status = check_count(names.count, path, error);
+  folder->count = names.count;
   if (status == MSK_OK) status = take_memory(folder, eyes, error);
-  for (int i = 0; i < count; i++) {
-    if (status == MSK_OK && shown)
-      fprintf(stderr, "\r\x1b[Klooking at picture %d of %d in the folder", i + 1, count);
-    if (status == MSK_OK) status = look_at(folder, eyes, path, entries[i]->d_name, i, error);
-    free(entries[i]);
+  for (int i = 0; i < names.count && status == MSK_OK; i++) {
+    if (shown)
+      fprintf(stderr, "\r\x1b[Klooking at picture %d of %d in the folder", i + 1, names.count);
+    status = look_at(folder, eyes, path, names.entries[i]->d_name, i, error);
   }
   if (shown) fputs("\r\x1b[K", stderr);
-  free(entries);
+  picture_names_free(&names);
   if (status != MSK_OK) eval_folder_free(folder);
+  return status;
+}
+
+bool eval_is_array(const char *path) {
+  const size_t length = strlen(path);
+  return length > 4 && strcmp(path + length - 4, ".npy") == 0;
+}
+
+/* Numbers as floats, which is what networks give. */
+static msk_status take_array(eval_folder *folder, int kind, int *dimensions, msk_array *array,
+                             const char *path, msk_error *error) {
+  if (array->rank != 2 || (array->dtype != MSK_DTYPE_F32 && array->dtype != MSK_DTYPE_F64) ||
+      array->shape[0] > MAX_FOLDER_PICTURES || array->shape[1] > INT_MAX)
+    return app_fail(error, MSK_ERROR_FILE,
+                    "%s holds no features, expected float32 or float64 of pictures x numbers, at "
+                    "most %d pictures",
+                    path, MAX_FOLDER_PICTURES);
+  const size_t count = array->shape[0] * array->shape[1];
+  float *values = malloc((count + 1) * sizeof *values);
+  if (values == NULL) return app_fail(error, MSK_ERROR_MEMORY, "out of memory for %s", path);
+  if (array->dtype == MSK_DTYPE_F32) {
+    memcpy(values, array->data, count * sizeof *values);
+  } else {
+    for (size_t i = 0; i < count; i++) values[i] = (float)((const double *)array->data)[i];
+  }
+  folder->values[kind] = values;
+  folder->count = (int)array->shape[0];
+  *dimensions = (int)array->shape[1];
+  return MSK_OK;
+}
+
+msk_status eval_folder_read(eval_folder *folder, int kind, int *dimensions, const char *path,
+                            msk_error *error) {
+  void *bytes = NULL;
+  size_t byte_count = 0;
+  msk_array array = {0};
+  *folder = (eval_folder){0};
+  msk_status status = input_read(path, MAX_ARRAY_BYTES, &bytes, &byte_count, error);
+  if (status == MSK_OK) status = msk_npy_decode(&array, bytes, byte_count, path, NULL, error);
+  msk_free(NULL, bytes);
+  if (status == MSK_OK) status = take_array(folder, kind, dimensions, &array, path, error);
+  msk_free(NULL, array.data);
   return status;
 }
 

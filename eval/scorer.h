@@ -71,6 +71,12 @@ typedef struct eval_folder {
   float *values[FEATURE_KINDS]; /* NULL: of a network that is not at hand */
   int count;
 } eval_folder;
+/* Whether a path names features themselves: an array of NumPy's, a row a picture. */
+bool eval_is_array(const char *path);
+/* Reads one (f4 or f8, 2..1000000 x 1..2048) as the features of one kind. *dimensions: numbers of a
+ * row. */
+msk_status eval_folder_read(eval_folder *folder, int kind, int *dimensions, const char *path,
+                            msk_error *error);
 msk_status eval_folder_look(eval_folder *folder, eval_eyes *eyes, const char *path, bool quiet,
                             msk_error *error);
 void eval_folder_free(eval_folder *folder);

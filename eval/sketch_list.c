@@ -2,8 +2,6 @@
  * sketch_list.c - see sketch_list.h. */
 #include "eval/sketch_list.h"
 
-#include <dirent.h>
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -11,6 +9,7 @@
 #include "app/cancel.h"
 #include "app/json.h"
 #include "app/output.h"
+#include "eval/picture_names.h"
 #include "masksketch_tools.h"
 
 /* ---- rows ---- */
@@ -65,34 +64,13 @@ const char *sketch_list_field(const sketch_list *list, size_t row, int field) {
 
 /* ---- a folder ---- */
 
-static int is_named(const struct dirent *entry) { return entry->d_name[0] != '.'; }
-
-/* By bytes, whatever the locale. */
-static int by_name(const struct dirent **a, const struct dirent **b) {
-  return strcmp((*a)->d_name, (*b)->d_name);
-}
-
-static msk_status read_names(struct dirent ***entries, int *count, const char *path,
-                             msk_error *error) {
-  *count = scandir(path, entries, is_named, by_name);
-  if (*count >= 0) return MSK_OK;
-  return app_fail(error, MSK_ERROR_FILE, "cannot read the folder %s: %s", path, strerror(errno));
-}
-
-static void free_names(struct dirent **entries, int count) {
-  for (int i = 0; i < count; i++) free(entries[i]);
-  free(entries);
-}
-
 static msk_status read_class(const char *path, const char *class_name, sketch_list_take *take,
                              void *user, msk_error *error) {
   char file[MAX_PATH_BYTES];
-  struct dirent **entries = NULL;
-  int count = 0;
-  msk_status status = read_names(&entries, &count, path, error);
-  for (int i = 0; i < count && status == MSK_OK; i++) {
-    if (msk_format_of_path(entries[i]->d_name) == MSK_FORMAT_AUTO) continue;
-    snprintf(file, sizeof file, "%s/%s", class_name, entries[i]->d_name);
+  picture_names names;
+  msk_status status = picture_names_read(&names, path, true, error);
+  for (int i = 0; i < names.count && status == MSK_OK; i++) {
+    snprintf(file, sizeof file, "%s/%s", class_name, names.entries[i]->d_name);
     json_t *object =
         json_pack("{s:o, s:o}", "file", json_text(file), "class", json_text(class_name));
     status = object == NULL ? no_memory(error) : take(user, object, 0, error);
@@ -100,25 +78,24 @@ static msk_status read_class(const char *path, const char *class_name, sketch_li
     if (status == MSK_OK && cancel_requested())
       status = app_fail(error, MSK_ERROR_CANCELLED, "cancelled");
   }
-  free_names(entries, count);
+  picture_names_free(&names);
   return status;
 }
 
 msk_status sketch_list_read_folder(const char *path, sketch_list_take *take, void *user,
                                    msk_error *error) {
   char folder[MAX_PATH_BYTES];
-  struct dirent **entries = NULL;
+  picture_names names;
   struct stat info;
-  int count = 0;
-  msk_status status = read_names(&entries, &count, path, error);
-  for (int i = 0; i < count && status == MSK_OK; i++) {
-    const char *name = entries[i]->d_name;
+  msk_status status = picture_names_read(&names, path, false, error);
+  for (int i = 0; i < names.count && status == MSK_OK; i++) {
+    const char *name = names.entries[i]->d_name;
     if (snprintf(folder, sizeof folder, "%s/%s", path, name) >= (int)sizeof folder)
       status = app_fail(error, MSK_ERROR_FILE, "a name in %.80s... is too long", path);
     if (status == MSK_OK && stat(folder, &info) == 0 && S_ISDIR(info.st_mode))
       status = read_class(folder, name, take, user, error);
   }
-  free_names(entries, count);
+  picture_names_free(&names);
   return status;
 }
 

@@ -225,7 +225,7 @@ static void test_folders(void **state) {
 static void test_distance(void **state) {
   (void)state;
   mkdir(in_folder("one"), 0777);
-  MISTAKE(2, "no input|FOLDER FOLDER", "distance", in_folder("one"));
+  MISTAKE(2, "no input|A B", "distance", in_folder("one"));
   MISTAKE(3, "one|0 pictures", "distance", in_folder("one"), in_folder("one"), "--judge",
           golden_judge());
   MISTAKE(3, "nowhere", "distance", in_folder("nowhere"), in_folder("one"), "--judge",

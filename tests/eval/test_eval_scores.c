@@ -226,6 +226,52 @@ static void test_distance_features(void **state) {
   msk_judge_close(judge);
 }
 
+static void write_array(const char *name, msk_dtype dtype, int rows, int columns, void *data) {
+  const msk_array array = {
+      .dtype = dtype, .rank = 2, .shape = {(size_t)rows, (size_t)columns}, .data = data};
+  void *bytes = NULL;
+  size_t byte_count = 0;
+  assert_int_equal(msk_npy_encode(&array, &bytes, &byte_count, NULL, NULL), MSK_OK);
+  assert_int_equal(msk_file_write(in_folder("%s", name), bytes, byte_count, NULL), MSK_OK);
+  msk_free(NULL, bytes);
+}
+
+/* Features of one's own: two points at a distance of 2 on the first axis, three on the second.
+ * Means (1, 0) and (0, 2), covariances diag(2, 0) and diag(0, 1): |m - w|^2 + 2 + 1 - 0. */
+static void test_arrays(void **state) {
+  (void)state;
+  float a[] = {0, 0, 2, 0};
+  double b[] = {0, 1, 0, 2, 0, 3};
+  write_array("a.npy", MSK_DTYPE_F32, 2, 2, a);
+  write_array("b.npy", MSK_DTYPE_F64, 3, 2, b);
+  write_array("wide.npy", MSK_DTYPE_F32, 1, 4, a);
+  run_result result = RUN("distance", in_folder("a.npy"), in_folder("b.npy"), "--json");
+  assert_int_equal(result.code, 0);
+  json_t *object = json_loads(result.out, 0, NULL);
+  assert_true(fabs(json_number_value(json_object_get(object, "frechet")) - 8) < 1e-9);
+  /* one pair in a: 1; three in b: (1 + 1)^3, (3/2 + 1)^3, (3 + 1)^3; all between: 1 */
+  assert_true(fabs(json_number_value(json_object_get(object, "kernel")) -
+                   (1 + (8 + 15.625 + 64) / 3 - 2)) < 1e-9);
+  assert_string_equal(json_string_value(json_object_get(object, "features")), "as given");
+  assert_int_equal(json_integer_value(json_object_get(object, "dimensions")), 2);
+  json_decref(object);
+  run_free(&result);
+  EXPECT(2, "distance", in_folder("a.npy"), in_folder("b.npy"), "--judge", golden_judge());
+  EXPECT(2, "distance", in_folder("a.npy"), in_folder("wide.npy"));
+  EXPECT(3, "distance", in_folder("a.npy"), in_folder("nowhere.npy"));
+  write_text("bad.npy", "no array");
+  EXPECT(3, "distance", in_folder("bad.npy"), in_folder("a.npy"));
+  /* what an evaluation has kept, against a folder: as in its summary */
+  result = RUN("distance", in_folder("scored/features-judge.npy"), in_folder("reference"), "--json",
+               "--judge", golden_judge());
+  assert_int_equal(result.code, 0);
+  object = json_loads(result.out, 0, NULL);
+  assert_int_equal(json_integer_value(json_array_get(json_object_get(object, "pictures"), 0)), 12);
+  assert_true(json_number_value(json_object_get(object, "frechet")) > 0);
+  json_decref(object);
+  run_free(&result);
+}
+
 /* What the SPEC asks to be shown is shown; what was not measured is said. */
 static void test_views(void **state) {
   (void)state;
@@ -254,9 +300,12 @@ static void test_views(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_judge), cmocka_unit_test(test_clip),
-      cmocka_unit_test(test_means), cmocka_unit_test(test_distances),
-      cmocka_unit_test(test_views), cmocka_unit_test(test_distance_features)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_judge),
+                                     cmocka_unit_test(test_clip),
+                                     cmocka_unit_test(test_means),
+                                     cmocka_unit_test(test_arrays),
+                                     cmocka_unit_test(test_distances),
+                                     cmocka_unit_test(test_views),
+                                     cmocka_unit_test(test_distance_features)};
   return cmocka_run_group_tests(tests, set_up_scores, tear_down_scores);
 }

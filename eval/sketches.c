@@ -7,6 +7,7 @@
 
 #include "app/cancel.h"
 #include "app/input.h"
+#include "app/outside.h"
 
 /* ---- the shape that lines enclose ---- */
 
@@ -15,9 +16,10 @@
 typedef struct sheet_of_paper {
   int width, height;
   uint8_t *ink;  /* 1: a line */
-  uint8_t *work; /* thickened lines, then the dry land */
-  uint8_t *row;  /* scratch of the longer side */
-  int *stack;    /* flooding: places yet to look at */
+  uint8_t *work; /* thickened lines, then the sea, then the dry land */
+  uint8_t *sea;
+  uint8_t *row; /* scratch of the longer side */
+  int *stack;   /* flooding: places yet to look at */
 } sheet_of_paper;
 
 static int grey(const uint8_t *rgb) { return (299 * rgb[0] + 587 * rgb[1] + 114 * rgb[2]) / 1000; }
@@ -53,34 +55,6 @@ static void widen(sheet_of_paper *s, uint8_t *pixels, int reach) {
     widen_line(pixels + x, (size_t)s->width, s->height, reach, s->row);
 }
 
-static void wet(sheet_of_paper *s, int x, int y, size_t *waiting) {
-  if (x < 0 || y < 0 || x >= s->width || y >= s->height) return;
-  size_t place = (size_t)y * (size_t)s->width + (size_t)x;
-  if (s->work[place] != 0) return; /* a line, or wet already */
-  s->work[place] = 2;
-  s->stack[(*waiting)++] = (int)place;
-}
-
-/* Everything that can be reached from the border without crossing a line becomes 2. */
-static void flood(sheet_of_paper *s) {
-  size_t waiting = 0;
-  for (int x = 0; x < s->width; x++) {
-    wet(s, x, 0, &waiting);
-    wet(s, x, s->height - 1, &waiting);
-  }
-  for (int y = 0; y < s->height; y++) {
-    wet(s, 0, y, &waiting);
-    wet(s, s->width - 1, y, &waiting);
-  }
-  while (waiting > 0) {
-    int place = s->stack[--waiting], x = place % s->width, y = place / s->width;
-    wet(s, x - 1, y, &waiting);
-    wet(s, x + 1, y, &waiting);
-    wet(s, x, y - 1, &waiting);
-    wet(s, x, y + 1, &waiting);
-  }
-}
-
 /* Half the width of the lines, in pixels: a line of width w and length l has w l pixels, and
  * about 2 l of them at its edge. */
 static int half_width(const sheet_of_paper *s) {
@@ -102,8 +76,8 @@ static double enclose(sheet_of_paper *s, int reach) {
   size_t pixels = (size_t)s->width * (size_t)s->height, ink = 0, inside = 0;
   memcpy(s->work, s->ink, pixels);
   widen(s, s->work, reach);
-  flood(s);
-  for (size_t i = 0; i < pixels; i++) s->work[i] = s->work[i] == 2; /* the sea */
+  find_outside(s->work, s->width, s->height, s->sea, s->stack);
+  memcpy(s->work, s->sea, pixels);
   /* takes back what the lines were thickened by, and their outer half */
   widen(s, s->work, reach + half_width(s));
   for (size_t i = 0; i < pixels; i++) {
@@ -117,10 +91,15 @@ static double enclose(sheet_of_paper *s, int reach) {
 msk_status shape_of_drawing(uint8_t **shape, const msk_image *drawing, msk_error *error) {
   size_t pixels = (size_t)drawing->width * (size_t)drawing->height;
   int longer = drawing->width > drawing->height ? drawing->width : drawing->height;
-  sheet_of_paper s = {drawing->width, drawing->height,        malloc(pixels),
-                      malloc(pixels), malloc((size_t)longer), malloc(pixels * sizeof(int))};
+  sheet_of_paper s = {.width = drawing->width,
+                      .height = drawing->height,
+                      .ink = malloc(pixels),
+                      .work = malloc(pixels),
+                      .sea = malloc(pixels),
+                      .row = malloc((size_t)longer),
+                      .stack = malloc(pixels * sizeof(int))};
   msk_status status = MSK_OK;
-  if (s.ink == NULL || s.work == NULL || s.row == NULL || s.stack == NULL) {
+  if (s.ink == NULL || s.work == NULL || s.sea == NULL || s.row == NULL || s.stack == NULL) {
     status = app_fail(error, MSK_ERROR_MEMORY, "out of memory for the shape of a drawing");
     free(s.work);
   } else {
@@ -129,6 +108,7 @@ msk_status shape_of_drawing(uint8_t **shape, const msk_image *drawing, msk_error
     *shape = s.work;
   }
   free(s.ink);
+  free(s.sea);
   free(s.row);
   free(s.stack);
   return status;

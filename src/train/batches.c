@@ -146,11 +146,19 @@ static struct other choose_other(const msk_tokens *tokens, size_t usable, msk_ra
   return other;
 }
 
-/* A record with a drawing, from one on; any, if there is none. */
-static size_t find_drawn(const msk_tokens *tokens, size_t usable, size_t from) {
+/* One of a record's drawings: the hand asked for, or the next one that there is; `hands`: none. */
+static size_t drawn_hand(const msk_token_record *record, size_t hands, size_t from) {
+  for (size_t i = 0; i < hands; i++) {
+    if (record->hand[(from + i) % hands] != MSK_NO_HAND) return (from + i) % hands;
+  }
+  return hands;
+}
+
+/* A record with a drawing, from one on; that one, if there is none. */
+static size_t find_drawn(const msk_tokens *tokens, size_t hands, size_t usable, size_t from) {
   for (size_t i = 0; i < usable; i++) {
-    size_t index = (from + i) % usable;
-    if (msk_tokens_at(tokens, index).hand[0] != MSK_NO_HAND) return index;
+    msk_token_record record = msk_tokens_at(tokens, (from + i) % usable);
+    if (drawn_hand(&record, hands, 0) < hands) return (from + i) % usable;
   }
   return from;
 }
@@ -172,12 +180,14 @@ void msk_batch_pairs(const msk_batch_rules *rules, const msk_tokens *tokens, siz
   enum { CELL = MSK_TOKEN_QUARTERS * MSK_TOKEN_VIEWS };
   size_t n = rules->cells + 1, side = (size_t)lround(sqrt((double)rules->cells));
   for (size_t k = 0; k < count; k++) {
-    size_t index = find_drawn(tokens, usable, msk_random_below(random, usable));
+    size_t index = find_drawn(tokens, rules->hands, usable, msk_random_below(random, usable));
     msk_token_record record = msk_tokens_at(tokens, index);
     struct other other = choose_other(tokens, usable, random, index, side);
     bool same = record.label == other.record.label;
     int32_t *drawing = sequences + k * n, *mixture = sequences + (count + k) * n;
-    const uint16_t *drawn = record.drawn + msk_random_below(random, rules->hands) * rules->cells;
+    size_t any = msk_random_below(random, rules->hands),
+           hand = drawn_hand(&record, rules->hands, any);
+    const uint16_t *drawn = record.drawn + (hand < rules->hands ? hand : any) * rules->cells;
     double share = 0.1 + 0.8 * msk_random_unit(random);
     drawing[0] = mixture[0] = (int32_t)rules->codes + record.label;
     for (size_t i = 0; i < rules->cells; i++) {

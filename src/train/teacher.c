@@ -21,8 +21,10 @@ size_t msk_teacher_part(const msk_maskgit_config *config, size_t batch) {
   size_t row = 8 * config->hidden + config->intermediate,
          bytes = row * config->layers * config->positions * sizeof(float),
          part = PART_BYTES / bytes;
-  if (part < 1) part = 1;
-  return part < batch ? part : batch;
+  if (part > batch) part = batch;
+  /* Parts of one size: every part's mean counts the same. */
+  while (part > 1 && batch % part != 0) part--;
+  return part < 1 ? 1 : part;
 }
 
 size_t msk_teacher_bytes(const msk_teach_plan *plan, const msk_device *device, msk_pool *pool) {
@@ -151,14 +153,13 @@ double msk_teacher_loss(msk_teacher *teacher, const msk_lesson *lessons, size_t 
                   teacher->mask + i * n);
   }
   for (size_t i = 0; i < plan->batch; i += teacher->part) {
-    size_t left = plan->batch - i;
-    msk_masked_batch part = {.batch = left < teacher->part ? left : teacher->part,
+    msk_masked_batch part = {.batch = teacher->part,
                              .shown = teacher->shown + i * n,
                              .target = teacher->target + i * n,
                              .mask = teacher->mask + i * n};
     loss += msk_network_masked(teacher->network, &part, teacher->gradients).plain;
   }
-  return loss / ceil((double)plan->batch / (double)teacher->part);
+  return loss / (double)(plan->batch / teacher->part);
 }
 
 /* ---- a step ---- */
@@ -170,7 +171,7 @@ static double rate_of(const msk_teacher *teacher) {
 
 void msk_teacher_update(msk_teacher *teacher) {
   size_t floats = teacher->low.floats;
-  double parts = ceil((double)teacher->plan.batch / (double)teacher->part), sum = 0;
+  double parts = (double)(teacher->plan.batch / teacher->part), sum = 0;
   for (size_t i = 0; i < floats; i++) sum += (double)teacher->gradients[i] * teacher->gradients[i];
   double factor = fmin(1.0, LARGEST_NORM / (sqrt(sum) / parts + 1e-6)) / parts;
   msk_adam adam = {.rate = (float)rate_of(teacher), .beta_2 = BETA_2, .step = ++teacher->step};

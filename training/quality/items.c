@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * items.c - see items.h. */
 #include "items.h"
+
+#include "app/outside.h"
 #include "masksketch_tools.h"
 
 #include <stdio.h>
@@ -21,27 +23,13 @@ static msk_status fail(msk_error *error, msk_status code, const char *what, cons
 /* ---- shapes ---- */
 
 void shape_fill(uint8_t *shape, int side) {
-  int cells = side * side, used = 0, *stack = malloc((size_t)cells * 2 * sizeof *stack);
-  uint8_t *outside = calloc((size_t)cells, 1);
+  size_t cells = (size_t)side * (size_t)side;
+  int *stack = malloc(cells * sizeof *stack);
+  uint8_t *outside = malloc(cells);
+  /* a tool's silhouettes of 64 kB */
   if (stack == NULL || outside == NULL) abort();
-  for (int i = 0; i < side; i++) {
-    const int border[4] = {i, cells - side + i, i * side, i * side + side - 1};
-    for (int k = 0; k < 4; k++) {
-      if (shape[border[k]] || outside[border[k]]) continue;
-      outside[border[k]] = 1;
-      stack[used++] = border[k];
-    }
-  }
-  while (used > 0) {
-    int at = stack[--used], x = at % side,
-        next[4] = {at - side, at + side, x > 0 ? at - 1 : -1, x + 1 < side ? at + 1 : -1};
-    for (int k = 0; k < 4; k++) {
-      if (next[k] < 0 || next[k] >= cells || shape[next[k]] || outside[next[k]]) continue;
-      outside[next[k]] = 1;
-      stack[used++] = next[k];
-    }
-  }
-  for (int i = 0; i < cells; i++) shape[i] = !outside[i];
+  find_outside(shape, side, side, outside, stack);
+  for (size_t i = 0; i < cells; i++) shape[i] = !outside[i];
   free(outside);
   free(stack);
 }

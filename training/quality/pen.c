@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/outside.h"
+
 enum { CURVE_STEPS = 32, CLOSE = 3 /* half the widest gap that pen_shape() closes */ };
 
 /* ---- chance ---- */
@@ -77,6 +79,16 @@ static bool add_curve(pen_strokes *s, const double *from, const double *p, bool 
   return true;
 }
 
+/* Of SVG's commands in capitals, as many as are known here. */
+static int numbers_of(char command) {
+  switch (command) {
+    case 'C': return 6;
+    case 'Q': return 4;
+    case 'Z': return 0;
+    default: return 2;
+  }
+}
+
 /* One path's data, up to the closing quote. */
 static bool parse_path(pen_strokes *s, const char *at) {
   double here[2] = {0, 0}, first[2] = {0, 0}, p[6];
@@ -84,14 +96,17 @@ static bool parse_path(pen_strokes *s, const char *at) {
   for (at += strspn(at, " \n"); *at != '"'; at += strspn(at, " ,\n")) {
     if (*at == 0) return false;
     if (strchr("MLCQZ", *at) != NULL) command = *at++;
-    int numbers = command == 'C' ? 6 : command == 'Q' ? 4 : command == 'Z' ? 0 : 2;
+    int numbers = numbers_of(command);
     at += strspn(at, " ,\n");
     if (command == 0 || !read_numbers(&at, p, numbers)) return false;
     if (command == 'M') memcpy(first, p, sizeof first);
-    bool fine = command == 'M'   ? begin_line(s) && add_point(s, p[0], p[1])
-                : command == 'L' ? add_point(s, p[0], p[1])
-                : command == 'Z' ? add_point(s, first[0], first[1])
-                                 : add_curve(s, here, p, command == 'C');
+    bool fine = false;
+    switch (command) {
+      case 'M': fine = begin_line(s) && add_point(s, p[0], p[1]); break;
+      case 'L': fine = add_point(s, p[0], p[1]); break;
+      case 'Z': fine = add_point(s, first[0], first[1]); break;
+      default: fine = add_curve(s, here, p, command == 'C'); break;
+    }
     if (!fine || s->line_count == 0) return false;
     memcpy(here, command == 'Z' ? first : p + numbers - 2, sizeof here);
     if (command == 'Z') command = 0;
@@ -265,23 +280,6 @@ static void grow(const uint8_t *from, uint8_t *to, int radius) {
   }
 }
 
-/* Marks the paper that is 4-connected with the first cell. */
-static void flood(const uint8_t *wall, uint8_t *reached, int *stack) {
-  int used = 0;
-  memset(reached, 0, ROOM * ROOM);
-  stack[used++] = 0;
-  reached[0] = 1;
-  while (used > 0) {
-    int at = stack[--used], x = at % ROOM,
-        next[4] = {at - ROOM, at + ROOM, x > 0 ? at - 1 : -1, x + 1 < ROOM ? at + 1 : -1};
-    for (int k = 0; k < 4; k++) {
-      if (next[k] < 0 || next[k] >= ROOM * ROOM || wall[next[k]] || reached[next[k]]) continue;
-      reached[next[k]] = 1;
-      stack[used++] = next[k];
-    }
-  }
-}
-
 void pen_shape(const pen_strokes *strokes, uint8_t *shape) {
   uint8_t *wall = calloc(3, ROOM * ROOM), *thick = wall + ROOM * ROOM,
           *reached = thick + ROOM * ROOM;
@@ -294,7 +292,7 @@ void pen_shape(const pen_strokes *strokes, uint8_t *shape) {
   for (int i = 0; i < PEN_SHAPE; i++)
     wall[(i / PEN_SHEET + MARGIN) * ROOM + i % PEN_SHEET + MARGIN] = ink.cover[i] > 0.5f;
   grow(wall, thick, CLOSE);
-  flood(thick, reached, stack);
+  find_outside(thick, ROOM, ROOM, reached, stack);
   grow(reached, thick, CLOSE); /* the outside grows back to the lines */
   for (int i = 0; i < PEN_SHAPE; i++) {
     int at = (i / PEN_SHEET + MARGIN) * ROOM + i % PEN_SHEET + MARGIN;

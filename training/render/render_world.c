@@ -4,11 +4,12 @@
  */
 #include "world.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { VIEWS = 6 + WORLD_HANDS };
+enum { VIEWS = 6 + WORLD_HANDS, MOST_OBJECTS = 1000000 /* of a class, in one call */ };
 
 static const char *const HAND_NAMES[WORLD_HANDS] = {"clean", "pen", "marker", "pencil", "outline"};
 
@@ -130,8 +131,28 @@ static int parse_class(struct options *o, const char *name) {
   return -1;
 }
 
+/* Digits alone, at most `most`. */
+static int parse_number(uint64_t *number, const char *text, uint64_t most) {
+  char *end = NULL;
+  errno = 0;
+  *number = strtoull(text, &end, 10);
+  return text[0] < '0' || text[0] > '9' || *end != 0 || errno != 0 || *number > most ? -1 : 0;
+}
+
+static int parse_style(struct options *o, const char *name) {
+  static const char *const names[] = {
+      [WORLD_PLAIN] = "plain", [WORLD_RICH] = "rich", [WORLD_WIDE] = "wide"};
+  for (int i = 0; i < 3; i++) {
+    if (strcmp(name, names[i]) != 0) continue;
+    o->style = (enum world_style)i;
+    return 0;
+  }
+  return -1;
+}
+
 int main(int argc, char **argv) {
   struct options o = {0, -1, 1, 256, 1, NULL, NULL, WORLD_PLAIN};
+  uint64_t number = 0;
   for (int i = 1; i < argc; i += 2) {
     const char *value = i + 1 < argc ? argv[i + 1] : NULL;
     int bad = !value;
@@ -139,16 +160,15 @@ int main(int argc, char **argv) {
     } else if (!strcmp(argv[i], "--class")) {
       bad = parse_class(&o, value) != 0;
     } else if (!strcmp(argv[i], "--seed")) {
-      o.seed = strtoull(value, NULL, 10);
+      bad = parse_number(&o.seed, value, UINT64_MAX) != 0;
     } else if (!strcmp(argv[i], "--count")) {
-      o.count = atoi(value);
+      bad = parse_number(&number, value, MOST_OBJECTS) != 0;
+      o.count = (int)number;
     } else if (!strcmp(argv[i], "--size")) {
-      o.size = atoi(value);
+      bad = parse_number(&number, value, WORLD_SIZE_MAX) != 0;
+      o.size = (int)number;
     } else if (!strcmp(argv[i], "--style")) {
-      o.style = !strcmp(value, "rich")   ? WORLD_RICH
-                : !strcmp(value, "wide") ? WORLD_WIDE
-                                         : WORLD_PLAIN;
-      bad = o.style == WORLD_PLAIN && strcmp(value, "plain");
+      bad = parse_style(&o, value) != 0;
     } else if (!strcmp(argv[i], "--out")) {
       o.out = value;
     } else if (!strcmp(argv[i], "--sheet")) {

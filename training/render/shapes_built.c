@@ -16,7 +16,8 @@ static void house_materials(struct scene *s) {
   v3 brick = rng_colour(r, 0.01f, 0.05f, 0.4f, 0.6f, 0.45f, 0.7f),
      plaster = rng_colour(r, 0.05f, 0.17f, 0.03f, 0.3f, 0.75f, 0.95f);
   v3 paint = rng_paint(r, 0.12f, 0.45f, 0.55f, 0.9f);
-  int m = scene_material(s, kind == 2 ? brick : kind == 3 ? paint : plaster, 0.0f, 1.0f);
+  const v3 wall[4] = {plaster, plaster, brick, paint};
+  int m = scene_material(s, wall[kind], 0.0f, 1.0f);
   struct material *w = &s->material[m];
   w->pattern = PATTERN_WALL;
   w->extra = finish[kind];
@@ -28,7 +29,8 @@ static void house_materials(struct scene *s) {
   v3 tile = rng_colour(r, 0.0f, 0.05f, 0.5f, 0.75f, 0.4f, 0.65f),
      slate = rng_colour(r, 0.55f, 0.65f, 0.05f, 0.3f, 0.2f, 0.42f);
   v3 any = rng_paint(r, 0.2f, 0.5f, 0.3f, 0.55f);
-  m = scene_material(s, roof < 2 ? tile : roof == 2 ? slate : any, 0.02f, 0.8f);
+  const v3 cover[4] = {tile, tile, slate, any}; /* most roofs are tiled */
+  m = scene_material(s, cover[roof], 0.02f, 0.8f);
   s->material[m].pattern = PATTERN_ROOF;
   s->material[m].scale = pick(r, 8.0f, 13.0f);
   m = scene_material(s, brick, 0.0f, 1.0f);
@@ -142,7 +144,8 @@ static void car_plan(struct car_plan *p, struct rng *r) {
   p->rear = p->len * pick(r, 0.52f, 0.64f);
   float slope = pick(r, 0.12f, 0.36f), back = pick(r, 0.1f, 0.4f), shift = pick(r, -0.08f, 0.08f);
   p->a = p->len * (0.42f + shift);
-  p->d = -p->len * (kind == 0 ? 0.6f : kind == 3 ? 0.55f : 0.9f);
+  static const float boot[5] = {0.6f, 0.9f, 0.9f, 0.55f, 0.9f};
+  p->d = -p->len * boot[kind];
   if (kind == 2) {
     p->a = p->len * 0.8f;
     p->d = -p->len * 0.94f;

@@ -54,7 +54,9 @@ static void boat_materials(struct scene *s, float deep) {
   float kind = pick(r, 0.0f, 1.0f);
   v3 wood = rng_colour(r, 0.05f, 0.09f, 0.45f, 0.7f, 0.4f, 0.75f);
   v3 paint = rng_paint(r, 0.4f, 0.8f, 0.3f, 0.8f), white = v3_make(0.8f, 0.79f, 0.75f);
-  int m = scene_material(s, kind < 0.25f ? wood : kind < 0.5f ? white : paint, 0.05f, 0.2f);
+  v3 hull = paint; /* half of the boats */
+  if (kind < 0.5f) hull = kind < 0.25f ? wood : white;
+  int m = scene_material(s, hull, 0.05f, 0.2f);
   struct material *h = &s->material[m];
   h->pattern = PATTERN_HULL;
   h->alt = rng_paint(r, 0.4f, 0.8f, 0.2f, 0.6f);

@@ -143,8 +143,8 @@ void shape_lamp(struct scene *s) {
   s->material[m].scale = !desk && rng_chance(r, 0.3f) ? (float)(16 + rng_int(r, 24)) : 0.0f;
   int base = rng_int(r, 3);
   v3 wood = rng_colour(r, 0.05f, 0.09f, 0.45f, 0.7f, 0.35f, 0.7f);
-  /* wood, brass, pottery */
-  v3 foot = base == 0 ? wood : base == 1 ? v3_make(0.55f, 0.38f, 0.16f) : natural_glaze(r);
+  v3 foot = base == 0 ? wood : v3_make(0.55f, 0.38f, 0.16f);
+  if (base == 2) foot = natural_glaze(r); /* pottery; else wood or brass */
   m = scene_material(s, foot, base == 1 ? 0.55f : 0.05f, base == 1 ? 0.2f : 0.25f);
   s->material[m].alt = v3_scale(wood, 0.5f);
   s->material[m].pattern = base == 0 ? PATTERN_WOOD : PATTERN_PLAIN;

@@ -95,7 +95,7 @@ static void smooth(float *v, const float *home, int n, int closed) {
   for (int pass = 0; pass < 48; pass++) {
     float first = v[0], before = closed ? v[n - 1] : v[0];
     for (int i = 0; i < n; i++) {
-      float here = v[i], next = i + 1 < n ? v[i + 1] : closed ? first : here;
+      float here = v[i], end = closed ? first : here, next = i + 1 < n ? v[i + 1] : end;
       if (closed || (i > 0 && i + 1 < n))
         v[i] = f_clamp(0.25f * before + 0.5f * here + 0.25f * next, home[i] - 0.6f, home[i] + 0.6f);
       before = here;

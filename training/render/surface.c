@@ -331,12 +331,16 @@ static void apply_pattern(struct spot *s) {
   }
 }
 
+/* Of a box, those of its last two axes. */
+static int face_across(v3 n) {
+  return fabsf(n.y) > fabsf(n.z) ? 3 + (n.y > 0.0f) : 5 + (n.z > 0.0f);
+}
+
 /* Which of a solid's faces: their borders are creases. */
 static int face_of(const struct solid *b, v3 n) {
   float x = fabsf(n.x), y = fabsf(n.y), z = fabsf(n.z);
   if (b->wave > 0.0f) return 0;
-  if (b->kind == SOLID_BOX)
-    return x > y && x > z ? 1 + (n.x > 0.0f) : y > z ? 3 + (n.y > 0.0f) : 5 + (n.z > 0.0f);
+  if (b->kind == SOLID_BOX) return x > y && x > z ? 1 + (n.x > 0.0f) : face_across(n);
   if (b->kind == SOLID_CONE) return y > 0.75f ? 1 + (n.y > 0.0f) : 0;
   if (b->kind == SOLID_EXTRUDED) return z > 0.72f ? 1 + (n.z > 0.0f) : 0;
   return 0;

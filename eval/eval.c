@@ -135,14 +135,14 @@ static msk_status choose_folder(char folder[MAX_PATH_BYTES], const eval_order *a
   return app_fail(error, MSK_ERROR_ARGUMENT, "the folder's name is too long: %.80s...", folder);
 }
 
-static msk_status open_results(evaluation *e, msk_error *error) {
+static msk_status open_results(evaluation *e, bool merge, msk_error *error) {
   char folder[MAX_PATH_BYTES];
-  const eval_opening opening = {e->share, e->order->merge, e->order->quiet};
+  const eval_opening opening = {e->share, merge, e->order->quiet};
   msk_status status = choose_folder(folder, e->order, error);
   if (status == MSK_OK)
     status =
         eval_results_open(&e->results, folder, &e->grid, &e->eyes, &e->models, &opening, error);
-  if (status == MSK_OK && e->results.done > 0 && !e->order->merge && !e->order->quiet)
+  if (status == MSK_OK && e->results.done > 0 && !opening.merge && !e->order->quiet)
     fprintf(stderr, "%d of %d pictures are there already\n", e->results.done, e->results.points);
   return status;
 }
@@ -181,7 +181,10 @@ static msk_status open_eyes(evaluation *e, msk_error *error) {
 static msk_status find_share(evaluation *e, msk_error *error) {
   e->share = (shard){1, 1};
   if (e->order->merge) return MSK_OK;
-  msk_status status = shard_find(&e->share, &e->told, e->order->shard, error);
+  msk_status status = e->order->shard == NULL ? ranks_join(&e->ranks, error) : MSK_OK;
+  if (status == MSK_OK && e->ranks != NULL) e->share = ranks_share(e->ranks);
+  if (status != MSK_OK || e->ranks != NULL) return status;
+  status = shard_find(&e->share, &e->told, e->order->shard, error);
   if (status == MSK_OK && e->told != NULL && !e->order->quiet)
     fprintf(stderr, "shard %d of %d, as %s says\n", e->share.number, e->share.count, e->told);
   return status;
@@ -210,7 +213,7 @@ static msk_status prepare(evaluation *e, msk_error *error) {
   if (status == MSK_OK) status = eval_grid_create(&e->grid, &e->spec, error);
   if (status == MSK_OK) status = eval_check_views(&e->grid, error);
   if (status == MSK_OK) status = open_makers(e, error);
-  return status == MSK_OK ? open_results(e, error) : status;
+  return status == MSK_OK ? open_results(e, e->order->merge, error) : status;
 }
 
 /* Pictures are there; what sets are compared by comes now, and then the report. */
@@ -239,18 +242,41 @@ static void close_all(evaluation *e) {
   eval_spec_free(&e->spec);
 }
 
+/* All ranks have made what there was; the first of them reports, as whoever merges. */
+static msk_status leave_ranks(evaluation *e, msk_error *error) {
+  eval_results_close(&e->results);
+  ranks_leave(e->ranks);
+  e->ranks = NULL;
+  if (e->share.number > 1) return MSK_OK;
+  e->share = (shard){1, 1};
+  msk_status status = open_results(e, true, error);
+  return status == MSK_OK ? report(e, error) : status;
+}
+
 static void tell_share(const evaluation *e) {
   app_print_safe(stderr, e->results.folder);
   fprintf(stderr, ": shard %d of %d is finished; masksketch eval --merge joins them all\n",
           e->share.number, e->share.count);
 }
 
+/* What comes after the pictures depends on who has made them. */
+static msk_status finish(evaluation *e, msk_error *error) {
+  if (e->ranks != NULL) return leave_ranks(e, error);
+  if (e->share.count == 1) return report(e, error);
+  if (!e->order->quiet) tell_share(e);
+  return MSK_OK;
+}
+
 msk_status eval_run(const eval_order *asked, msk_error *error) {
   evaluation e = {.order = asked, .results = {.log = -1, .features = {-1, -1}}};
   msk_status status = prepare(&e, error);
   if (status == MSK_OK && !asked->merge) status = evaluation_make_pictures(&e, error);
-  if (status == MSK_OK && e.share.count == 1) status = report(&e, error);
-  if (status == MSK_OK && e.share.count > 1 && !asked->quiet) tell_share(&e);
+  if (status == MSK_OK) status = finish(&e, error);
+  if (status != MSK_OK && e.ranks != NULL) {
+    /* the others would wait for this one for ever */
+    app_report(error);
+    ranks_end_all(app_exit_code(status));
+  }
   close_all(&e);
   return status;
 }

@@ -8,6 +8,7 @@
 #define EVAL_EVAL_H
 
 #include "app/model_path.h"
+#include "eval/ranks.h"
 #include "eval/results.h"
 
 /* ---- for the faces ---- */
@@ -45,6 +46,7 @@ typedef struct evaluation {
   eval_results results;
   shard share;        /* of this process */
   const char *told;   /* what told it; NULL: it is the whole */
+  ranks *ranks;       /* of one mpirun, among which the pictures are handed out; or NULL */
   char **class_names; /* of the values of the axis class, as the first model calls them */
   json_t *models;     /* of each model: name, hash, isa, precision */
   /* figures */

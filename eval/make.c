@@ -180,16 +180,21 @@ static msk_status make_picture(workshop *w, int point, msk_error *error) {
 
 /* ---- all of them ---- */
 
-static bool is_wanted(const workshop *w, int point) {
-  return !w->e->results.records[point].done && shard_has(&w->e->share, point);
+static bool is_wanted(const evaluation *e, int point) {
+  return !e->results.records[point].done && (e->ranks != NULL || shard_has(&e->share, point));
 }
 
-/* The next picture of this process's share after one, or -1. */
-static int find_next(const workshop *w, int after) {
-  for (int point = after + 1; point < w->e->grid.points; point++) {
-    if (is_wanted(w, point)) return point;
+/* The next picture that is wanted after one, or -1. */
+static int find_next(void *user, int after) {
+  const evaluation *e = user;
+  for (int point = after + 1; point < e->grid.points; point++) {
+    if (is_wanted(e, point)) return point;
   }
   return -1;
+}
+
+static int take_next(evaluation *e, int after) {
+  return e->ranks != NULL ? ranks_next(e->ranks) : find_next(e, after);
 }
 
 /* Steps that this run has to take; settings are known to be good. */
@@ -202,7 +207,7 @@ static void measure_work(workshop *w) {
     msk_error ignored;
     if (eval_grid_recipe(&recipe, &e->grid, NULL, setting, &ignored) != MSK_OK) continue;
     for (int i = 0; i < each; i++) {
-      if (!is_wanted(w, setting * each + i)) continue;
+      if (!is_wanted(e, setting * each + i)) continue;
       w->work += recipe.steps + recipe.tail;
       w->wanted++;
     }
@@ -249,8 +254,8 @@ msk_status evaluation_make_pictures(evaluation *e, msk_error *error) {
   w->opened = w->begun = w->official = -1;
   w->run = (order_run){.threads = e->order->model.threads, .cancelled = cancelled};
   measure_work(w);
-  msk_status status = MSK_OK;
-  for (int point = find_next(w, -1); point >= 0 && status == MSK_OK; point = find_next(w, point))
+  msk_status status = e->ranks != NULL ? ranks_open(e->ranks, find_next, e, error) : MSK_OK;
+  for (int point = -1; status == MSK_OK && (point = take_next(e, point)) >= 0;)
     status = make_point(w, point, error);
   clear_line(w);
   close_model(w);

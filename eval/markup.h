@@ -10,7 +10,7 @@
 
 /* What cannot be added because memory is refused, or because the text would pass MAX_BUILT_BYTES,
  * is left out, and `failed` tells: asked for once, at the end. */
-enum { MAX_BUILT_BYTES = 256 << 20 };
+enum { MAX_BUILT_BYTES = 1 << 30 };
 
 typedef struct eval_text {
   char *bytes; /* terminated; NULL while empty; free() */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
- * command_draw.c - draw: a sketch and a class in, a photo out. */
-#include "picture_options.h"
+ * command_draw.c - draw: a sketch and a class in, a photo out; or a folder of sketches. */
+#include "draw_folder.h"
 
 typedef struct draw_options {
-  const char *lambda_map, *film;
+  const char *lambda_map, *film, *shard;
   int fit, invert, photo_of_paper;
   candidate_options candidates;
   picture_options pictures;
@@ -40,6 +40,15 @@ static msk_status action(const cli_line *line, msk_error *error) {
   drawing d = {.line = line, .film = options.film, .candidates = &options.candidates};
   if (options.candidates.candidates > 0)
     options.candidates.scales = candidates_take_scales(&options.pictures.recipe.settings);
+  if (draw_is_folder(line)) {
+    const int each =
+        options.candidates.candidates > 0 ? options.candidates.keep : options.pictures.count;
+    return draw_folder(&d, &options.pictures, &job, &options, each, options.shard, error);
+  }
+  if (options.shard != NULL)
+    return app_fail(error, MSK_ERROR_ARGUMENT,
+                    "--shard divides a folder of drawings, but %s is none: leave it out",
+                    line->inputs[0]);
   return pictures_make(&d, &options.pictures, &job, &options, error);
 }
 
@@ -57,12 +66,15 @@ static const cli_option rows[] = {
              "light, keep the lines; no takes the paper as it is",
      .otherwise = "auto"},
     CLI_FILM_ROW(draw_options),
+    {"shard", 0, "I/N", CLI_A_TEXT(draw_options, shard),
+     .help = "of a folder of drawings, draw the I-th of N shares, I from 1",
+     .otherwise = "what the variables of Slurm and Open MPI say, else everything"},
     CLI_TABLE(draw_options, pictures, picture_table),
     CLI_TABLE(draw_options, candidates, candidate_table),
     {.type = CLI_END},
 };
 
-const cli_usage draw_usage = {"SKETCH --class CLASS [-o OUT]",
+const cli_usage draw_usage = {"SKETCH|FOLDER --class CLASS [-o OUT]",
                               1,
                               1,
                               rows,

@@ -13,8 +13,6 @@
 #include "app/cancel.h"
 #include "app/json.h"
 #include "app/metadata.h"
-#include "app/progress.h"
-#include "app/run.h"
 #include "film.h"
 #include "preview.h"
 #include "sheet.h"
@@ -44,10 +42,8 @@ const cli_table result_table = {"Results", result_rows};
 /* What one run of an order needs while it lasts. */
 typedef struct workshop {
   drawing *d;
-  order_run run;
   rank_wishes wishes;
   clip_likeness clip;
-  progress line;
   preview picture;
   trace *steps;
   film *strip;
@@ -56,10 +52,10 @@ typedef struct workshop {
   size_t tokens_each;   /* of one item: N, or steps x N */
   double started;       /* the run that is drawn or handed over */
   int finished, wanted; /* pictures */
-  bool warned;          /* of what the results say is wrong */
 } workshop;
 
 void drawing_free(drawing *d) {
+  run_end(&d->run);
   order_free(&d->order);
   msk_model_close(d->model);
 }
@@ -71,10 +67,10 @@ static bool is_batch(const drawing *d) { return d->order.request.recipe.official
 static int on_step(void *user, const msk_step_info *info) {
   workshop *w = user;
   if (info->preview != NULL) {
-    progress_clear(&w->line);
+    progress_clear(&w->d->progress);
     preview_draw(&w->picture, info->preview, w->d->order.info.image_size);
   }
-  progress_step(&w->line, info, w->finished, info->item_count);
+  progress_step(&w->d->progress, info, w->d->before + w->finished, info->item_count);
   return cancel_requested();
 }
 
@@ -120,7 +116,7 @@ static msk_status set_up(workshop *w, msk_error *error) {
   msk_request *request = &d->order.request;
   const result_options *results = d->results;
   const int steps = request->recipe.steps;
-  progress_start(&w->line, results->quiet, w->wanted);
+  if (d->before == 0) progress_start(&d->progress, results->quiet, d->all);
   if (results->preview) {
     preview_start(&w->picture, preview_detect(), d->order.info.image_size);
     /* eight pictures are seen as movement, and decoding them costs little beside the steps */
@@ -130,9 +126,10 @@ static msk_status set_up(workshop *w, msk_error *error) {
   const bool traced = results->trace != NULL || d->film != NULL;
   request->callbacks =
       (msk_callbacks){.user = w, .on_step = on_step, .on_trace = traced ? on_trace : NULL};
-  w->run = (order_run){.threads = d->machine->threads, .cancelled = cancelled};
+  d->run.threads = d->machine->threads;
+  d->run.cancelled = cancelled;
   msk_status status = d->machine->tell_memory ? tell_memory(d, error) : MSK_OK;
-  if (status == MSK_OK) status = run_start(&w->run, &d->order, &w->wishes, error);
+  if (status == MSK_OK) status = run_start(&d->run, &d->order, &w->wishes, error);
   if (status == MSK_OK && request->guidance_count > 0)
     status = candidates_wishes(&w->wishes, &w->clip, d->line, d->candidates, d->machine, error);
   if (status == MSK_OK && d->film != NULL)
@@ -191,11 +188,11 @@ static void report_picture(workshop *w, const char *file, const order_picture *p
   fprintf(stderr, ", %.1f s\n", progress_clock() - w->started);
 }
 
-/* Once an order: all its pictures come from the same weights. */
+/* Once: all pictures of a command come from the same weights. */
 static void warn_of(workshop *w, const msk_result *result) {
-  if (result->warning == NULL || w->warned || w->d->results->quiet) return;
+  if (result->warning == NULL || w->d->warned || w->d->results->quiet) return;
   app_warn(result->warning);
-  w->warned = true;
+  w->d->warned = true;
 }
 
 static msk_status add_to_sheet(workshop *w, const order_picture *p, msk_error *error) {
@@ -294,7 +291,7 @@ static msk_status open_trace(workshop *w, msk_error *error) {
   char name[MAX_PATH_BYTES];
   msk_status status = MSK_OK;
   if (w->wanted > 1 && !is_batch(w->d)) {
-    const int item = w->d->order.request.first_item + w->run.begun;
+    const int item = w->d->order.request.first_item + w->d->run.begun;
     trace *parent = NULL;
     status = trace_open(&parent, folder, error); /* makes the folder */
     trace_free(parent);
@@ -326,13 +323,13 @@ static msk_status close_trace(workshop *w, msk_status status, msk_error *error) 
 /* The next picture; NULL after the last. */
 static msk_status next_picture(workshop *w, const order_picture **p, msk_error *error) {
   msk_status status = MSK_OK;
-  if (run_is_due(&w->run)) {
+  if (run_is_due(&w->d->run)) {
     w->started = progress_clock();
     status = open_trace(w, error);
   }
-  if (status == MSK_OK) status = run_next(&w->run, p, error);
+  if (status == MSK_OK) status = run_next(&w->d->run, p, error);
   status = close_trace(w, status, error);
-  progress_clear(&w->line);
+  progress_clear(&w->d->progress);
   return status;
 }
 
@@ -340,7 +337,7 @@ static msk_status write_film(workshop *w, msk_error *error) {
   char name[MAX_PATH_BYTES];
   msk_status status = output_numbered(name, w->d->film, w->finished - 1, w->wanted, error);
   if (status != MSK_OK) return status;
-  return film_write(w->strip, w->run.session, name, w->d->results->quality, error);
+  return film_write(w->strip, w->d->run.session, name, w->d->results->quality, error);
 }
 
 static msk_status make_pictures(workshop *w, msk_error *error) {
@@ -403,7 +400,8 @@ static msk_status check_outputs(const drawing *d, int wanted, msk_error *error) 
   msk_status status = check_film(d, wanted, error);
   if (status == MSK_OK) status = output_format(d->output, d->results->quality, &format, error);
   if (status == MSK_OK && d->sheet != NULL) status = output_format(d->sheet, 0, &format, error);
-  if (status == MSK_OK) status = cli_output_check(line, "output", d->output, wanted, error);
+  if (status == MSK_OK && !d->goes_on)
+    status = cli_output_check(line, "output", d->output, wanted, error);
   if (status == MSK_OK) status = cli_output_check(line, "film", d->film, wanted, error);
   if (status == MSK_OK) status = cli_output_check(line, "sheet", d->sheet, 1, error);
   if (status == MSK_OK)
@@ -413,21 +411,22 @@ static msk_status check_outputs(const drawing *d, int wanted, msk_error *error) 
 
 msk_status drawing_run(drawing *d, msk_error *error) {
   workshop w = {.d = d, .wanted = order_pictures(&d->order)};
+  if (d->all == 0) d->all = w.wanted;
   msk_status status = check_outputs(d, w.wanted, error);
   if (status == MSK_OK) status = set_up(&w, error);
   if (status == MSK_OK) status = make_pictures(&w, error);
-  progress_clear(&w.line);
+  progress_clear(&d->progress);
   if (status == MSK_OK && w.tokens != NULL) status = write_tokens(&w, error);
   if (status == MSK_OK && w.contact != NULL) status = sheet_write(w.contact, d->sheet, error);
   /* what is finished is written, whatever came after it */
+  d->before += w.finished;
   if (status == MSK_ERROR_CANCELLED) {
-    app_fail(error, status, "cancelled; %d of %d pictures %s finished and kept", w.finished,
-             w.wanted, w.finished == 1 ? "is" : "are");
+    app_fail(error, status, "cancelled; %d of %d pictures %s finished and kept", d->before, d->all,
+             d->before == 1 ? "is" : "are");
   }
   sheet_free(w.contact);
   film_free(w.strip);
   free(w.tokens);
   likeness_close(&w.clip);
-  run_end(&w.run);
   return status;
 }

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * drawing.h - an order at the command line: draw, generate and edit fill it in from options,
- * replay from a PNG's text; drawing_run() makes and writes the pictures. */
+ * replay from a PNG's text; drawing_run() makes and writes the pictures. A folder of drawings is
+ * one order after the other (draw_folder.h), by one session. */
 #ifndef CLI_DRAWING_H
 #define CLI_DRAWING_H
 
-#include "app/order.h"
 #include "app/output.h"
+#include "app/progress.h"
+#include "app/run.h"
 #include "candidates.h"
 
 /* Where results go, and what is said meanwhile. */
@@ -28,6 +30,14 @@ typedef struct drawing {
   /* replay: the text for the new PNG, as the old one has it; else NULL */
   const char *verbatim;
   char output[MAX_PATH_BYTES];
+  /* of a command with several orders: pictures of all of them, and those made before this one; all
+   * 0: this order is the command */
+  int all, before;
+  bool goes_on; /* the command was stopped: a part of an order's pictures may be there */
+  /* drawing_run()'s, for all orders */
+  order_run run;
+  progress progress;
+  bool warned; /* of what the results say is wrong */
 } drawing;
 
 /* --output, or else `name`, which gets a number where it is taken. */

@@ -13,7 +13,6 @@
 
 static const cli_option picture_rows[] = {
     {"class", 'c', "CLASS", CLI_A_TEXT(picture_options, class_text),
-     .needed = "what the picture shows: masksketch classes lists them",
      .help = "what the picture shows: a number, a name, or the beginning of one (see masksketch "
              "classes)"},
     {"seed", 0, "N", CLI_A_SEED(picture_options, seed), .initial = "0",
@@ -53,6 +52,49 @@ static msk_status begin_order(order *o, const picture_options *options, const ms
   return status == MSK_OK ? recipe_set(&o->request.recipe, &options->recipe, job, error) : status;
 }
 
+/* ---- Making them ---- */
+
+msk_status pictures_judge(drawing *d, const picture_options *options, const picture_job *job,
+                          const void *own, msk_error *error) {
+  const cli_line *line = d->line;
+  order o;
+  d->results = &options->results;
+  d->machine = &options->model;
+  d->sheet = options->sheet;
+  msk_status status = cli_exclude(line, "quiet", "preview", error);
+  if (status == MSK_OK) status = cli_exclude(line, "quiet", "memory", error);
+  if (status == MSK_OK) status = begin_order(&o, options, NULL, job->job, error);
+  if (status == MSK_OK && options->class_text != NULL && options->class_text[0] == '-')
+    status = app_fail(error, MSK_ERROR_ARGUMENT,
+                      "--class was given %s, expected a number from 0, or a name: masksketch "
+                      "classes lists them",
+                      options->class_text);
+  return status == MSK_OK && job->check != NULL ? job->check(line, own, error) : status;
+}
+
+msk_status pictures_read(msk_image *source, const picture_options *options, const picture_job *job,
+                         const char *path, msk_error *error) {
+  order o;
+  msk_status status = begin_order(&o, options, NULL, job->job, error);
+  return status == MSK_OK ? input_picture(source, path, order_alpha(&o), error) : status;
+}
+
+msk_status pictures_fill(drawing *d, const picture_options *options, const picture_job *job,
+                         const void *own, int class_id, msk_image *source, msk_error *error) {
+  msk_request *request = &d->order.request;
+  msk_status status = begin_order(&d->order, options, d->model, job->job, error);
+  if (status == MSK_OK) {
+    request->class_id = class_id;
+    request->seed = options->seed;
+    request->count = options->count;
+    request->first_item = options->first_item;
+    request->rng_layout = (msk_rng_layout)options->rng;
+  }
+  if (status == MSK_OK && job->fill != NULL) status = job->fill(&d->order, own, source, error);
+  msk_image_free(source);
+  return status;
+}
+
 /* What the library refuses, under the name of the option that it came by. */
 static void name_option(msk_error *error) {
   const msk_error found = *error;
@@ -65,27 +107,13 @@ static void name_option(msk_error *error) {
   app_fail(error, found.code, "--%s: %.480s", option, found.message);
 }
 
-/* What can be judged without the model, and the picture at its own size. */
-static msk_status read_words(msk_image *source, const drawing *d, const picture_options *options,
-                             const picture_job *job, const void *own, msk_error *error) {
-  const cli_line *line = d->line;
-  order o;
-  msk_format format;
-  msk_status status = cli_exclude(line, "quiet", "preview", error);
-  if (status == MSK_OK) status = cli_exclude(line, "quiet", "memory", error);
-  if (status == MSK_OK) status = begin_order(&o, options, NULL, job->job, error);
-  if (status == MSK_OK && options->class_text[0] == '-')
-    status = app_fail(error, MSK_ERROR_ARGUMENT,
-                      "--class was given %s, expected a number from 0, or a name: masksketch "
-                      "classes lists them",
-                      options->class_text);
-  if (status == MSK_OK && job->check != NULL) status = job->check(line, own, error);
-  if (status == MSK_OK && options->results.output != NULL)
-    status = output_format(options->results.output, options->results.quality, &format, error);
-  if (status == MSK_OK && line->input_count > 0)
-    status = input_picture(source, line->inputs[0], order_alpha(&o), error);
+msk_status pictures_end(drawing *d, msk_status status, msk_error *error) {
+  if (status == MSK_ERROR_ARGUMENT) name_option(error);
+  drawing_free(d);
   return status;
 }
+
+/* ---- One order ---- */
 
 static msk_status choose_output(drawing *d, const picture_options *options, msk_error *error) {
   char name[MAX_PATH_BYTES];
@@ -94,28 +122,31 @@ static msk_status choose_output(drawing *d, const picture_options *options, msk_
   return status == MSK_OK ? drawing_choose_output(d, name, error) : status;
 }
 
+static msk_status check_words(const picture_options *options, msk_error *error) {
+  msk_format format;
+  if (options->class_text == NULL)
+    return app_fail(error, MSK_ERROR_ARGUMENT,
+                    "--class was not given, expected what the picture shows: masksketch classes "
+                    "lists them");
+  return options->results.output == NULL
+             ? MSK_OK
+             : output_format(options->results.output, options->results.quality, &format, error);
+}
+
 msk_status pictures_make(drawing *d, const picture_options *options, const picture_job *job,
                          const void *own, msk_error *error) {
   msk_image source = {0};
-  msk_request *request = &d->order.request;
-  d->results = &options->results;
-  d->machine = &options->model;
-  d->sheet = options->sheet;
-  msk_status status = read_words(&source, d, options, job, own, error);
+  int class_id = 0;
+  msk_status status = pictures_judge(d, options, job, own, error);
+  if (status == MSK_OK) status = check_words(options, error);
+  if (status == MSK_OK && d->line->input_count > 0)
+    status = pictures_read(&source, options, job, d->line->inputs[0], error);
   if (status == MSK_OK) status = model_path_open(&d->model, &options->model, error);
-  if (status == MSK_OK) status = begin_order(&d->order, options, d->model, job->job, error);
-  if (status == MSK_OK) {
-    request->seed = options->seed;
-    request->count = options->count;
-    request->first_item = options->first_item;
-    request->rng_layout = (msk_rng_layout)options->rng;
-    status = msk_model_class_find(d->model, options->class_text, &request->class_id, error);
-  }
-  if (status == MSK_OK && job->fill != NULL) status = job->fill(&d->order, own, &source, error);
+  if (status == MSK_OK)
+    status = msk_model_class_find(d->model, options->class_text, &class_id, error);
+  if (status == MSK_OK) status = pictures_fill(d, options, job, own, class_id, &source, error);
   msk_image_free(&source);
   if (status == MSK_OK) status = choose_output(d, options, error);
   if (status == MSK_OK) status = drawing_run(d, error);
-  if (status == MSK_ERROR_ARGUMENT) name_option(error);
-  drawing_free(d);
-  return status;
+  return pictures_end(d, status, error);
 }

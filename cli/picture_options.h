@@ -45,9 +45,22 @@ typedef struct picture_job {
   msk_status (*fill)(order *o, const void *options, msk_image *source, msk_error *error);
 } picture_job;
 
-/* Makes and writes them. `d`: line, film, sheet, candidates; `own`: the command's options. */
+/* Makes and writes them. `d`: line, film, candidates; `own`: the command's options. */
 msk_status pictures_make(drawing *d, const picture_options *options, const picture_job *job,
                          const void *own, msk_error *error);
+
+/* Its pieces, for several orders of one command. Judges what can be judged without the model, and
+ * sets what the options say of `d`. */
+msk_status pictures_judge(drawing *d, const picture_options *options, const picture_job *job,
+                          const void *own, msk_error *error);
+/* Reads the file that an order is drawn from, at its own size. */
+msk_status pictures_read(msk_image *source, const picture_options *options, const picture_job *job,
+                         const char *path, msk_error *error);
+/* d->order, of what was read, which is released. */
+msk_status pictures_fill(drawing *d, const picture_options *options, const picture_job *job,
+                         const void *own, int class_id, msk_image *source, msk_error *error);
+/* Frees; an error gets the name of the option that it came by. Returns `status`. */
+msk_status pictures_end(drawing *d, msk_status status, msk_error *error);
 /* A mask or map that lies on the order's picture. */
 msk_status pictures_load_map(msk_image *out, const char *path, const order *o, msk_fit fit,
                              msk_error *error);

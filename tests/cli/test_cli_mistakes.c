@@ -162,7 +162,7 @@ static void test_inputs(void **state) {
   (void)state;
   char path[4096];
   MISTAKE(3, "nowhere.png", "draw", in_folder("nowhere.png"), "--class", "3");
-  MISTAKE(3, "folder", "draw", in_folder("."), "--class", "3");
+  MISTAKE(2, "folder|-o", "draw", in_folder("."), "--class", "3");
   MISTAKE(3, "text.png", "draw", golden_path("image/bad/text.png"), "--class", "3");
   MISTAKE(3, "truncated_idat.png", "draw", golden_path("image/bad/truncated_idat.png"), "--class",
           "3");

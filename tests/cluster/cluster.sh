@@ -191,6 +191,20 @@ END
 await "$(sbatch --parsable -n 3 -o inside.log ranks.sh)"
 same inside "mpirun in a job"
 
+# ---- a folder of drawings ----
+
+drawing="--recipe fast --threads 1 --quiet"
+# shellcheck disable=SC2086
+"$program" draw drawn -o drawn-whole $drawing
+# shellcheck disable=SC2086
+mpirun -n 2 "$program" draw drawn -o drawn-mpi $drawing
+# shellcheck disable=SC2086
+srun -n 3 "$program" draw drawn -o drawn-slurm $drawing
+for folder in drawn-mpi drawn-slurm; do
+  diff -r drawn-whole $folder || fail "$folder differs from the undivided run"
+done
+say "ok: draw over a folder, by mpirun -n 2 and srun -n 3"
+
 # ---- readers that are not ours ----
 
 python3 - whole/features-judge.npy <<'END'

@@ -150,8 +150,10 @@ msk_status metadata_compare(const msk_model *model, const char *text, msk_error 
   msk_model_info info;
   json_t *root;
   msk_status status = parse(&root, text, error);
-  const char *isa = json_string_value(json_object_get(root, "isa"));
+  const char *isa = json_string_value(json_object_get(root, "isa")),
+             *device = json_string_value(json_object_get(root, "device"));
   msk_model_get_info(model, &info);
+  if (device == NULL) device = "cpu";
   /* sums of another order differ in the last bit, which a near tie between two tokens can show */
   if (isa != NULL && strcmp(isa, info.isa) != 0) {
     char line[200];
@@ -159,6 +161,14 @@ msk_status metadata_compare(const msk_model *model, const char *text, msk_error 
              "the picture was made by the kernels %.40s, this machine runs %s: pixels may differ, "
              "in rare cases whole tokens",
              isa, info.isa);
+    app_warn(line);
+  }
+  if (root != NULL && strcmp(device, info.device) != 0) {
+    char line[400];
+    snprintf(line, sizeof line,
+             "the picture was made on the device %.120s, this one is %.120s: pixels may differ, in "
+             "rare cases whole tokens",
+             device, info.device);
     app_warn(line);
   }
   json_decref(root);

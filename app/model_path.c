@@ -29,15 +29,21 @@ static bool is_there(char path[MAX_PATH_BYTES], const char *prefix, const char *
   return length < MAX_PATH_BYTES && access(path, F_OK) == 0;
 }
 
-bool model_path_user_data(char folder[MAX_PATH_BYTES], const char *below) {
-  const char *data = getenv("XDG_DATA_HOME"), *home = getenv("HOME");
+/* `below` in the folder that the variable names, else in `usual` below the user's own. */
+static bool user_folder(char folder[MAX_PATH_BYTES], const char *variable, const char *usual,
+                        const char *below) {
+  const char *named = getenv(variable), *home = getenv("HOME");
   int length = -1;
   /* a relative one is to be ignored, says the specification */
-  if (data != NULL && *data == '/')
-    length = snprintf(folder, MAX_PATH_BYTES, "%s/%s", data, below);
+  if (named != NULL && *named == '/')
+    length = snprintf(folder, MAX_PATH_BYTES, "%s/%s", named, below);
   else if (home != NULL && *home == '/')
-    length = snprintf(folder, MAX_PATH_BYTES, "%s/.local/share/%s", home, below);
+    length = snprintf(folder, MAX_PATH_BYTES, "%s/%s/%s", home, usual, below);
   return length > 0 && length < MAX_PATH_BYTES;
+}
+
+bool model_path_user_data(char folder[MAX_PATH_BYTES], const char *below) {
+  return user_folder(folder, "XDG_DATA_HOME", ".local/share", below);
 }
 
 bool model_path_user_folder(char folder[MAX_PATH_BYTES]) {
@@ -221,8 +227,16 @@ static void tell_warnings(const msk_model *model, const msk_model_options *asked
   }
 }
 
+static void tell_plan(const msk_memory_plan *plan) {
+  fprintf(stderr, "memory: %.1f MB for the weights, and %.1f MB more while they are loaded\n",
+          1e-6 * (double)plan->weights, 1e-6 * (double)plan->loading);
+  if (plan->device_weights > 0)
+    fprintf(stderr, "memory: %.1f MB of the GPU's for the weights\n",
+            1e-6 * (double)plan->device_weights);
+}
+
 msk_status model_path_open(msk_model **model, const model_choice *choice, msk_error *error) {
-  char path[MAX_PATH_BYTES];
+  char path[MAX_PATH_BYTES], kernels[MAX_PATH_BYTES];
   msk_status status = model_path_find(path, choice->name, error);
   if (status != MSK_OK) return status;
   adapter_paths adapters;
@@ -233,6 +247,9 @@ msk_status model_path_open(msk_model **model, const model_choice *choice, msk_er
   options.adapters = adapters.choices;
   options.adapter_count = choice->adapters.count;
   options.isa = choice->isa;
+  options.device = choice->device != NULL ? choice->device : getenv("MASKSKETCH_DEVICE");
+  if (user_folder(kernels, "XDG_CACHE_HOME", ".cache", "masksketch/kernels"))
+    options.device_cache = kernels;
   if (choice->precision >= 0) options.precision = (msk_precision)choice->precision;
   if (choice->decode_precision >= 0)
     options.decode_precision = (msk_precision)choice->decode_precision;
@@ -242,8 +259,7 @@ msk_status model_path_open(msk_model **model, const model_choice *choice, msk_er
     msk_memory_plan plan;
     status = msk_model_plan(&plan, path, &options, error);
     if (status != MSK_OK) return status;
-    fprintf(stderr, "memory: %.1f MB for the weights, and %.1f MB more while they are loaded\n",
-            1e-6 * (double)plan.weights, 1e-6 * (double)plan.loading);
+    tell_plan(&plan);
   }
   status = msk_model_open(model, path, &options, error);
   if (status == MSK_OK) tell_warnings(*model, &options);

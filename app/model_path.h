@@ -29,6 +29,7 @@ msk_status adapters_parse(adapter_paths *parsed, const adapter_list *list, msk_e
 typedef struct model_choice {
   const char *name;                /* PATH|NAME, or NULL: the default */
   const char *isa;                 /* NULL: the best */
+  const char *device;              /* as in msk_model_options */
   int precision, decode_precision; /* a msk_precision, or -1: the defaults */
   int threads;                     /* 0: all */
   adapter_list adapters;

@@ -21,6 +21,7 @@ int app_exit_code(msk_status status) {
     case MSK_OK: return EXIT_DONE;
     case MSK_ERROR_ARGUMENT: return EXIT_USAGE;
     case MSK_ERROR_FILE: return EXIT_INPUT;
+    case MSK_ERROR_DEVICE: return EXIT_DEVICE;
     case MSK_ERROR_CANCELLED: return EXIT_CANCELLED;
     case MSK_ERROR_OUTPUT:
     case MSK_ERROR_MEMORY:

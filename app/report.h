@@ -9,7 +9,14 @@
 
 #include "masksketch.h"
 
-enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_INPUT = 3, EXIT_CANCELLED = 130 };
+enum {
+  EXIT_DONE = 0,
+  EXIT_FAILED = 1,
+  EXIT_USAGE = 2,
+  EXIT_INPUT = 3,
+  EXIT_DEVICE = 4,
+  EXIT_CANCELLED = 130
+};
 
 /* Fills `error` and returns `code`. */
 msk_status app_fail(msk_error *error, msk_status code, const char *format, ...)

@@ -97,7 +97,11 @@ static msk_status tell_memory(const drawing *d, msk_error *error) {
   msk_session_options_init(&options);
   if (d->machine->threads > 0) options.threads = d->machine->threads;
   msk_status status = msk_session_bytes(&bytes, d->model, &first, &options, error);
-  if (status == MSK_OK) fprintf(stderr, "memory: %.1f MB to work in\n", 1e-6 * (double)bytes);
+  if (status != MSK_OK) return status;
+  fprintf(stderr, "memory: %.1f MB to work in\n", 1e-6 * (double)bytes);
+  status = msk_session_device_bytes(&bytes, d->model, &first, &options, error);
+  if (status == MSK_OK && bytes > 0)
+    fprintf(stderr, "memory: %.1f MB of the GPU's to work in\n", 1e-6 * (double)bytes);
   return status;
 }
 

@@ -10,6 +10,7 @@
 #include "app/cancel.h"
 #include "app/json.h"
 #include "commands.h"
+#include "devices.h"
 #include "help.h"
 
 const cli_command cli_commands[] = {
@@ -53,6 +54,16 @@ static bool asks_for(int argc, char **argv, const char *word, const char *letter
   return false;
 }
 
+/* True if the devices are asked for, in one word or two: the list is all that is wanted. */
+static bool asks_for_devices(int argc, char **argv) {
+  for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+    if (strcmp(argv[i], "--device=list") == 0) return true;
+    if (strcmp(argv[i], "--device") == 0 && i + 1 < argc && strcmp(argv[i + 1], "list") == 0)
+      return true;
+  }
+  return false;
+}
+
 static msk_status run(const cli_command *command, int argc, char **argv, msk_error *error) {
   cli_line line;
   void *options = calloc(1, command->usage->bytes + 1);
@@ -76,6 +87,7 @@ static msk_status choose(int argc, char **argv, msk_error *error) {
     help_print(command);
     return MSK_OK;
   }
+  if (asks_for_devices(argc, argv)) return devices_print(error);
   if (named) return run(command, argc, argv, error);
   return app_fail(
       error, MSK_ERROR_ARGUMENT,

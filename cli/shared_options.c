@@ -38,6 +38,10 @@ static const cli_option model_rows[] = {
     CLI_MODEL_ROW(model_choice, name),
     CLI_PRECISION_ROWS(model_choice),
     CLI_MACHINE_ROWS(model_choice, ),
+    {"device", 0, "NAME", CLI_A_TEXT(model_choice, device),
+     .otherwise = "$MASKSKETCH_DEVICE, else cpu",
+     .help = "where the transformer computes: cpu; gpu, the first one; or a name or number of "
+             "--device list, which lists them (docs/gpu.md)"},
     {.type = CLI_END},
 };
 const cli_table model_table = {"Model and machine", model_rows};

@@ -62,12 +62,13 @@ MSK_API const char *msk_version(void);
 
 typedef enum msk_status {
   MSK_OK = 0,
-  MSK_ERROR_ARGUMENT = 1,   /* value out of range, unknown key, wrong combination */
-  MSK_ERROR_FILE = 2,       /* an input cannot be read, is damaged, too large, or of another kind */
-  MSK_ERROR_OUTPUT = 3,     /* an output cannot be written: no permission, disk full */
-  MSK_ERROR_MEMORY = 4,     /* memory was refused */
-  MSK_ERROR_CANCELLED = 5,  /* a callback asked to stop */
-  MSK_ERROR_UNSUPPORTED = 6 /* this build or machine cannot do it */
+  MSK_ERROR_ARGUMENT = 1,  /* value out of range, unknown key, wrong combination */
+  MSK_ERROR_FILE = 2,      /* an input cannot be read, is damaged, too large, or of another kind */
+  MSK_ERROR_OUTPUT = 3,    /* an output cannot be written: no permission, disk full */
+  MSK_ERROR_MEMORY = 4,    /* memory was refused */
+  MSK_ERROR_CANCELLED = 5, /* a callback asked to stop */
+  MSK_ERROR_UNSUPPORTED = 6, /* this build or machine cannot do it */
+  MSK_ERROR_DEVICE = 7       /* a GPU: there is none of that name, or it failed; the CPU would do */
 } msk_status;
 
 /* `field`: the one value that was refused, where it is one: a member of the structure that was
@@ -196,6 +197,11 @@ typedef struct msk_model_options {
   const msk_allocator *allocator; /* must outlive the model and its sessions */
   const msk_adapter_choice *adapters; /* each a class, numbered behind the model's own (none) */
   int adapter_count;
+  /* Where the transformer computes: NULL or "cpu"; "gpu", the first one that OpenCL has; or a part
+   * of a name or the number that msk_device_list() tells. A GPU computes in float32. */
+  const char *device;
+  /* folder in which a GPU's compiled kernels are kept, made where it is missing (NULL: none) */
+  const char *device_cache;
 } msk_model_options;
 MSK_API void msk_model_options_init(msk_model_options *options);
 
@@ -213,7 +219,8 @@ typedef struct msk_model_info {
   int layers, hidden, heads, intermediate;
   int codebook_dim, filters, stem; /* stem: pixel-shuffle factor, 1 = none */
   size_t parameters;
-  const char *isa;                           /* kernel set in use */
+  const char *isa;    /* kernel set in use */
+  const char *device; /* of the transformer: "cpu", or who drives it and its name */
   msk_precision precision, decode_precision; /* FP32 or INT8 */
   const char *name, *hash; /* from the file; SHA-256 of its tensors, without adapters, in hex */
 } msk_model_info;

@@ -51,6 +51,17 @@ MSK_API const char *msk_dtype_name(int dtype); /* as safetensors calls them: "F3
 /* The kernel sets that this machine can run, best last ("ref" is always there); NULL past the
  * end. */
 MSK_API const char *msk_isa_name(int index);
+
+/* What OpenCL offers on this machine, GPUs first: msk_model_options.device takes a number, from 1,
+ * or a part of "platform: name". *devices: to be given back with msk_free(). MSK_ERROR_DEVICE: no
+ * OpenCL is installed, or it fails. */
+typedef struct msk_device_info {
+  char name[128], platform[128], driver[128];
+  int is_gpu;    /* 0: a processor that OpenCL runs on */
+  size_t memory; /* bytes */
+} msk_device_info;
+MSK_API msk_status msk_device_list(msk_device_info **devices, int *count,
+                                   const msk_allocator *allocator, msk_error *error);
 MSK_API int msk_default_threads(void); /* affinity and cgroup quota honoured */
 
 /* The recipes, and the keys that have an effect in a job, in order; NULL past the end. */
@@ -185,10 +196,16 @@ struct msk_adapter_choice {
 typedef struct msk_memory_plan {
   /* as long as the model is open; weights stored as F16 are kept in that many bytes */
   size_t weights;
-  size_t loading; /* beside them at most, while it is being opened */
+  size_t loading;        /* beside them at most, while it is being opened */
+  size_t device_weights; /* in the memory of the GPU that the options name */
 } msk_memory_plan;
 MSK_API msk_status msk_model_plan(msk_memory_plan *plan, const char *path,
                                   const msk_model_options *options, msk_error *error);
+
+/* Memory of the model's GPU that msk_session_open() will take; 0 where the model has none. */
+MSK_API msk_status msk_session_device_bytes(size_t *bytes, const msk_model *model,
+                                            const msk_request *request,
+                                            const msk_session_options *options, msk_error *error);
 
 /* A tensor of any weight file, for listings. */
 typedef struct msk_tensor_info {

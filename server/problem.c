@@ -23,6 +23,7 @@ static int status_of(msk_status code) {
     case MSK_ERROR_FILE: return 422;
     case MSK_ERROR_UNSUPPORTED: return 501;
     case MSK_ERROR_CANCELLED:
+    case MSK_ERROR_DEVICE:
     case MSK_ERROR_MEMORY: return 503;
     case MSK_OK:
     case MSK_ERROR_OUTPUT: break;

@@ -91,12 +91,12 @@ enum MHD_Result route_fixed(exchange *e) {
 static json_t *model_object(const server *s) {
   const msk_model_info *info = &s->info;
   int shown = msk_model_class_search(s->model, NULL, NULL, 0);
-  return json_pack("{s:o, s:s, s:i, s:s, s:s?, s:i, s:i, s:i, s:i, s:I, s:s?, s:s, s:s}", "id",
+  return json_pack("{s:o, s:s, s:i, s:s, s:s?, s:i, s:i, s:i, s:i, s:I, s:s?, s:s, s:s, s:s}", "id",
                    json_text(s->info.name), "object", "model", "created", 0, "owned_by",
                    "masksketch", "hash", info->hash, "image_size", info->image_size, "side",
                    info->latent_size, "layers", info->layers, "classes", shown, "parameters",
-                   (json_int_t)info->parameters, "isa", info->isa, "precision",
-                   msk_precision_name((int)info->precision), "decode_precision",
+                   (json_int_t)info->parameters, "isa", info->isa, "device", info->device,
+                   "precision", msk_precision_name((int)info->precision), "decode_precision",
                    msk_precision_name((int)info->decode_precision));
 }
 

@@ -46,6 +46,10 @@ class UnsupportedError(MaskSketchError, RuntimeError):
     """This build or machine cannot do it."""
 
 
+class DeviceError(MaskSketchError, RuntimeError):
+    """A GPU: there is none of that name, or it failed; the CPU would do."""
+
+
 class MaskSketchWarning(UserWarning):
     """Something is odd about a picture; the result is there all the same."""
 
@@ -57,6 +61,7 @@ _KINDS: dict[int, type[MaskSketchError]] = {
     lib.MSK_ERROR_MEMORY: OutOfMemory,
     lib.MSK_ERROR_CANCELLED: Cancelled,
     lib.MSK_ERROR_UNSUPPORTED: UnsupportedError,
+    lib.MSK_ERROR_DEVICE: DeviceError,
 }
 
 

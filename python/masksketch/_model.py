@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 ModelInfo = NamedTuple(
     "ModelInfo",
-    [("name", str), ("hash", str), ("isa", str), ("precision", str), ("decode_precision", str), ("image_size", int),
+    [("name", str), ("hash", str), ("isa", str), ("device", str), ("precision", str), ("decode_precision", str), ("image_size", int),
      ("latent_size", int), ("tokens", int), ("codebook_size", int), ("class_count", int), ("null_class", int), ("layers", int),
      ("hidden", int), ("heads", int), ("intermediate", int), ("codebook_dim", int), ("filters", int), ("parameters", int)])
 
@@ -34,7 +34,7 @@ class Model:
     """A model file, opened; without a path the one that comes along.
 
     ``precision``: "fp32" or "int8", else what the file has. ``adapters``: files of ``teach``, each with its
-    weight or alone. ``threads``: of each run; 0: all that the process may use. Any number of threads may
+    weight or alone. ``device``: "cpu", "gpu", or a part of a GPU's name. ``threads``: of each run; 0: all that the process may use. Any number of threads may
     draw from one model at once.
     """
 
@@ -45,6 +45,7 @@ class Model:
         precision: str | None = None,
         decode_precision: str | None = None,
         isa: str | None = None,
+        device: str | None = None,
         adapters: Sequence[str | os.PathLike[str] | tuple[str | os.PathLike[str], float]] = (),
         threads: int = 0,
     ) -> None:
@@ -55,9 +56,11 @@ class Model:
         if decode_precision is not None:
             options.decode_precision = name_index(lib.msk_precision_name, decode_precision, "decode_precision")
         kernels = ffi.NULL if isa is None else ffi.new("char[]", isa.encode())
+        place = ffi.NULL if device is None else ffi.new("char[]", device.encode())
         pairs = [adapter if isinstance(adapter, tuple) else (adapter, 1.0) for adapter in adapters]
         files = [ffi.new("char[]", encode_path(file)) for file, _ in pairs]
         choices = ffi.new("msk_adapter_choice[]", [(file, weight) for file, (_, weight) in zip(files, pairs)])
+        options.device = place
         options.isa, options.adapters, options.adapter_count, options.threads = kernels, choices, len(pairs), threads
         pointer = ffi.new("msk_model **")
         call(lib.msk_model_open, pointer, encode_path(find_model(path)), options, field="model")
@@ -75,7 +78,7 @@ class Model:
         found: dict[str, Any] = {name: getattr(self._info, name) for name in ModelInfo._fields}
         for name in ("precision", "decode_precision"):
             found[name] = text_of(lib.msk_precision_name(found[name]))
-        for name in ("name", "hash", "isa"):
+        for name in ("name", "hash", "isa", "device"):
             found[name] = text_of(found[name]) or ""
         return ModelInfo(**found)
 

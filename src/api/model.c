@@ -22,6 +22,10 @@ void msk_model_options_init(msk_model_options *options) {
   *options = (msk_model_options){.size = sizeof *options, .precision = MSK_PRECISION_OF_FILE};
 }
 
+static bool is_gpu(const msk_model_options *options) {
+  return options->device != NULL && strcmp(options->device, "cpu") != 0;
+}
+
 /* *chosen: the options given, or the defaults; checked. */
 static msk_status choose_options(msk_model_options *chosen, const msk_model_options *options,
                                  msk_error *error) {
@@ -42,6 +46,11 @@ static msk_status choose_options(msk_model_options *chosen, const msk_model_opti
     return msk_refuse(error, "decode_precision",
                       "decode_precision %d, expected MSK_PRECISION_FP32 or MSK_PRECISION_INT8",
                       (int)chosen->decode_precision);
+  if (is_gpu(chosen) && chosen->precision == MSK_PRECISION_INT8)
+    return msk_refuse(error, "precision",
+                      "precision int8 on the device %s, which computes in fp32: expected that, or "
+                      "the device cpu",
+                      chosen->device);
   return MSK_OK;
 }
 
@@ -199,29 +208,41 @@ static msk_status describe(msk_model *model, msk_error *error) {
 static msk_precision choose_precision(const msk_weight_file *file,
                                       const msk_model_options *options) {
   if (options->precision != MSK_PRECISION_OF_FILE) return options->precision;
+  if (is_gpu(options)) return MSK_PRECISION_FP32; /* what it computes in, whatever is stored */
   for (size_t i = 0; i < msk_weight_file_count(file); i++) {
     if (msk_weight_file_at(file, i)->dtype == MSK_DTYPE_I8) return MSK_PRECISION_INT8;
   }
   return MSK_PRECISION_FP32;
 }
 
+/* *gpu: the device that the options name, or NULL. */
+static msk_status open_gpu(msk_device **gpu, const msk_model_options *options, msk_error *error) {
+  return is_gpu(options) ? msk_device_create_gpu(gpu, options->device, options->device_cache,
+                                                 options->allocator, error)
+                         : MSK_OK;
+}
+
 /* ---- memory ---- */
 
 /* Both networks are loaded on a device that measures: what is kept after it and at most meanwhile
  * is what loading them takes. */
-static msk_status measure(msk_memory_plan *plan, msk_device *device, const msk_weight_file *file,
-                          const msk_model_options *options, msk_error *error) {
-  msk_tally tally = {0, 0};
+static msk_status measure(msk_memory_plan *plan, msk_device *device, msk_device *gpu,
+                          const msk_weight_file *file, const msk_model_options *options,
+                          msk_error *error) {
+  msk_tally tally = {0};
   msk_vqgan *tokenizer = NULL;
   msk_maskgit *transformer = NULL;
   msk_device_measure(device, &tally);
+  if (gpu != NULL) msk_device_measure(gpu, &tally);
   /* the number of groups has no effect on memory */
   msk_status status = msk_vqgan_load(&tokenizer, device, file, MSK_MODEL_TOKENIZER, 1,
                                      options->decode_precision, NULL, error);
   if (status == MSK_OK)
-    status = msk_maskgit_load(&transformer, device, file, MSK_MODEL_TRANSFORMER, NULL, error);
+    status = msk_maskgit_load(&transformer, gpu == NULL ? device : gpu, file, MSK_MODEL_TRANSFORMER,
+                              NULL, error);
   if (status == MSK_OK)
-    *plan = (msk_memory_plan){.weights = tally.held, .loading = tally.most - tally.held};
+    *plan = (msk_memory_plan){
+        .weights = tally.held, .loading = tally.most - tally.held, .device_weights = tally.apart};
   msk_vqgan_destroy(tokenizer);
   msk_maskgit_destroy(transformer);
   return status;
@@ -231,7 +252,7 @@ msk_status msk_model_plan(msk_memory_plan *plan, const char *path, const msk_mod
                           msk_error *error) {
   msk_model_options chosen;
   msk_adapted adapted = {0};
-  msk_device *device = NULL;
+  msk_device *device = NULL, *gpu = NULL;
   if (plan == NULL || path == NULL)
     return msk_fail(error, MSK_ERROR_ARGUMENT, "no plan or no path given to msk_model_plan");
   msk_status status = choose_options(&chosen, options, error);
@@ -242,8 +263,10 @@ msk_status msk_model_plan(msk_memory_plan *plan, const char *path, const msk_mod
   if (status == MSK_OK)
     status = msk_device_create(&device, chosen.isa, choose_precision(adapted.base, &chosen),
                                chosen.allocator, error);
-  if (status == MSK_OK) status = measure(plan, device, adapted.file, &chosen, error);
+  if (status == MSK_OK) status = open_gpu(&gpu, &chosen, error);
+  if (status == MSK_OK) status = measure(plan, device, gpu, adapted.file, &chosen, error);
   if (status == MSK_OK) plan->loading += adapted.floats * sizeof(float);
+  msk_device_destroy(gpu);
   msk_device_destroy(device);
   msk_adapted_close(&adapted);
   return status;
@@ -257,6 +280,7 @@ static msk_status pack(msk_model *model, const msk_model_options *options, msk_e
   msk_status status =
       msk_device_create(&model->device, options->isa,
                         choose_precision(model->adapted.base, options), model->allocator, error);
+  if (status == MSK_OK) status = open_gpu(&model->gpu, options, error);
   if (status == MSK_OK && threads > 1)
     status = msk_pool_create(&pool, threads, model->allocator, error);
   if (status == MSK_OK) {
@@ -264,8 +288,8 @@ static msk_status pack(msk_model *model, const msk_model_options *options, msk_e
                             model->defaults.groups, options->decode_precision, pool, error);
   }
   if (status == MSK_OK)
-    status = msk_maskgit_load(&model->transformer, model->device, model->file,
-                              MSK_MODEL_TRANSFORMER, pool, error);
+    status = msk_maskgit_load(&model->transformer, model->gpu == NULL ? model->device : model->gpu,
+                              model->file, MSK_MODEL_TRANSFORMER, pool, error);
   msk_pool_destroy(pool);
   /* back to the system at once: nothing else will need as much again */
   msk_adapted_forget(&model->adapted);
@@ -303,6 +327,7 @@ void msk_model_close(msk_model *model) {
   const msk_allocator *allocator = model->allocator;
   msk_vqgan_destroy(model->tokenizer);
   msk_maskgit_destroy(model->transformer);
+  msk_device_destroy(model->gpu);
   msk_device_destroy(model->device);
   msk_adapted_close(&model->adapted);
   msk_free(allocator, model->class_names);
@@ -332,6 +357,7 @@ void msk_model_get_info(const msk_model *model, msk_model_info *info) {
       .stem = (int)tokenizer->stem,
       .parameters = model->parameters,
       .isa = msk_device_isa(model->device),
+      .device = msk_device_name(model->gpu == NULL ? model->device : model->gpu),
       .precision = msk_device_precision(model->device),
       .decode_precision = msk_vqgan_decode_precision(model->tokenizer),
       .name = model->name,

@@ -35,6 +35,7 @@ struct msk_model {
   msk_adapted adapted;
   const msk_weight_file *file; /* the adapted one; metadata strings stay valid with it */
   msk_device *device;
+  msk_device *gpu; /* on which the transformer is; NULL: on `device`, as the tokenizer is */
   msk_vqgan *tokenizer;
   msk_maskgit *transformer;
   char *class_text; /* one block that holds the class names */

@@ -65,49 +65,73 @@ void msk_pass_encode(msk_session *session) {
   msk_arena_release(arena, mark);
 }
 
-void msk_pass_target(msk_session *session) {
+/* ---- where the transformer works ---- */
+
+static msk_stream *far_stream(msk_session *session) {
+  return session->is_split ? &session->far_stream : &session->stream;
+}
+
+msk_arena *msk_session_far_arena(msk_session *session) {
+  return session->is_split ? &session->far_arena : &session->arena;
+}
+
+/* `pass` through the transformer; `count` floats that it leaves at `from` are brought to `to`. */
+static msk_status run_transformer(msk_session *session, const char *name,
+                                  const msk_maskgit_pass *pass, const float *from, size_t count,
+                                  float *to, msk_error *error) {
+  msk_stream *stream = far_stream(session);
+  msk_meter_begin(stream, name);
+  session->sequences += pass->batch;
+  msk_maskgit_forward(session->model->transformer, stream, msk_session_far_arena(session), pass);
+  return stream->measuring ? MSK_OK : msk_stream_read(stream, from, count, to, error);
+}
+
+msk_status msk_pass_target(msk_session *session, msk_error *error) {
   int32_t *sequence = session->at.sequences;
   if (!session->stream.measuring) {
     sequence[0] = session->model->codes + session->request.class_id;
     memcpy(sequence + 1, session->at.picture_codes, (positions(session) - 1) * sizeof *sequence);
   }
   const msk_recipe *recipe = &session->request.recipe;
-  msk_meter_begin(&session->stream, "target");
-  session->sequences++;
-  /* one sequence whatever the batch: the drawing is the same for all items */
-  msk_maskgit_forward(session->model->transformer, &session->stream, &session->arena,
+  /* one sequence whatever the batch: the drawing is the same for all items. The maps stay where
+   * they are: of what is compared with them, nothing else is wanted */
+  msk_status status =
+      run_transformer(session, "target",
                       &(msk_maskgit_pass){.tokens = sequence,
                                           .batch = 1,
                                           .layers = recipe->layers,
                                           .layer_count = (size_t)recipe->layer_count,
                                           .maps = session->at.target,
-                                          .log_maps = session->at.log_target});
+                                          .log_maps = session->at.log_target},
+                      NULL, 0, NULL, error);
   session->targets_live = !session->stream.measuring;
+  return status;
 }
 
-void msk_pass_logits(msk_session *session, const int32_t *sequences, size_t rows, float *logits) {
-  msk_meter_begin(&session->stream, "logits");
-  session->sequences += rows;
-  msk_maskgit_forward(session->model->transformer, &session->stream, &session->arena,
-                      &(msk_maskgit_pass){.tokens = sequences,
-                                          .batch = rows,
-                                          .logits = logits,
-                                          .columns = (size_t)session->model->codes});
+msk_status msk_pass_logits(msk_session *session, const int32_t *sequences, size_t rows,
+                           float *logits, msk_error *error) {
+  size_t codes = (size_t)session->model->codes;
+  float *from = session->is_split ? session->at.far_logits : logits;
+  return run_transformer(
+      session, "logits",
+      &(msk_maskgit_pass){.tokens = sequences, .batch = rows, .logits = from, .columns = codes},
+      from, rows * positions(session) * codes, logits, error);
 }
 
-void msk_pass_score(msk_session *session, const int32_t *sequences, size_t rows, float *score) {
+msk_status msk_pass_score(msk_session *session, const int32_t *sequences, size_t rows, float *score,
+                          msk_error *error) {
   const msk_recipe *recipe = &session->request.recipe;
-  msk_meter_begin(&session->stream, "score");
-  session->sequences += rows;
-  msk_maskgit_forward(session->model->transformer, &session->stream, &session->arena,
-                      &(msk_maskgit_pass){.tokens = sequences,
-                                          .batch = rows,
-                                          .layers = recipe->layers,
-                                          .layer_count = (size_t)recipe->layer_count,
-                                          .target = session->at.target,
-                                          .log_target = session->at.log_target,
-                                          .distance = recipe->distance,
-                                          .score = score});
+  float *from = session->is_split ? session->at.far_score : score;
+  return run_transformer(session, "score",
+                         &(msk_maskgit_pass){.tokens = sequences,
+                                             .batch = rows,
+                                             .layers = recipe->layers,
+                                             .layer_count = (size_t)recipe->layer_count,
+                                             .target = session->at.target,
+                                             .log_target = session->at.log_target,
+                                             .distance = recipe->distance,
+                                             .score = from},
+                         from, rows * positions(session), score, error);
 }
 
 void msk_pass_decode(msk_session *session, const int32_t *sequence, float *pixels) {
@@ -188,7 +212,6 @@ msk_status msk_denoise_logits(void *user, const int32_t *tokens, const int32_t *
                               const float *guidance, float *logits, float *difference,
                               msk_error *error) {
   msk_session *session = user;
-  (void)error;
   double started = msk_clock();
   size_t batch = (size_t)session->group_count;
   struct guided_pass pass = {.session = session,
@@ -199,7 +222,9 @@ msk_status msk_denoise_logits(void *user, const int32_t *tokens, const int32_t *
                              .difference = difference};
   for (; pass.first < batch; pass.first += pass.items) {
     fill_rows(&pass, batch);
-    msk_pass_logits(session, session->at.sequences, pass.rows, session->at.row_logits);
+    msk_status status =
+        msk_pass_logits(session, session->at.sequences, pass.rows, session->at.row_logits, error);
+    if (status != MSK_OK) return status;
     msk_pass_judge(session, session->at.row_logits,
                    pass.rows * positions(session) * (size_t)session->model->codes);
     combine_rows(&pass);
@@ -210,13 +235,13 @@ msk_status msk_denoise_logits(void *user, const int32_t *tokens, const int32_t *
 
 msk_status msk_denoise_score(void *user, const int32_t *tokens, float *score, msk_error *error) {
   msk_session *session = user;
-  (void)error;
   double started = msk_clock();
   size_t batch = (size_t)session->group_count, n = positions(session),
          room = (size_t)msk_session_rows(session);
   for (size_t first = 0; first < batch; first += room) {
     size_t rows = batch - first < room ? batch - first : room;
-    msk_pass_score(session, tokens + first * n, rows, score + first * n);
+    msk_status status = msk_pass_score(session, tokens + first * n, rows, score + first * n, error);
+    if (status != MSK_OK) return status;
     msk_pass_judge(session, score + first * n, rows * n);
   }
   session->times.structure += msk_clock() - started;

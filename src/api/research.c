@@ -19,8 +19,12 @@ struct part {
   size_t height, width, rows, columns;
   float *latents, *picture;
   int32_t *codes;
-  /* attention, logits */
+  /* attention, logits: what the pass gives, `count` floats */
   msk_maskgit_pass pass;
+  float *output;
+  size_t count;
+  msk_status status; /* of bringing them */
+  msk_error *error;
 };
 
 typedef void run_part(struct part *part);
@@ -30,27 +34,41 @@ static msk_status fail_memory(size_t bytes, msk_error *error) {
                   (double)bytes / 1e6);
 }
 
-static msk_status run(const msk_session *session, struct part *part, run_part *pass,
-                      msk_error *error) {
+/* The second run, over memory that the first has measured, scratch first. */
+static msk_status run_over(struct part *part, run_part *pass, char *memory, size_t scratch,
+                           size_t bytes) {
+  part->stream.measuring = false;
+  part->stream.scratch = memory;
+  part->arena = (msk_arena){.base = memory + scratch, .capacity = bytes - scratch};
+  pass(part);
+  return part->status;
+}
+
+/* On the device, in its memory. */
+static msk_status run(const msk_session *session, const msk_device *device, struct part *part,
+                      run_part *pass, msk_error *error) {
   const msk_allocator *allocator = session->model->allocator;
   size_t bytes;
   part->model = session->model;
-  part->stream =
-      (msk_stream){.device = session->model->device, .pool = session->pool, .measuring = true};
+  part->error = error;
+  part->stream = (msk_stream){.device = device, .pool = session->pool, .measuring = true};
   part->arena = (msk_arena){0};
   pass(part);
   size_t scratch = (part->stream.scratch_bytes + MSK_ALIGNMENT - 1) & ~(MSK_ALIGNMENT - 1);
   if (part->arena.overflow || !msk_add(scratch, part->arena.peak, &bytes))
     return fail_memory(SIZE_MAX, error);
+  if (msk_device_is_apart(device)) {
+    msk_status status = msk_workspace_create(&part->stream.workspace, device, bytes, error);
+    if (status == MSK_OK)
+      status = run_over(part, pass, msk_workspace_base(part->stream.workspace), scratch, bytes);
+    msk_workspace_destroy(part->stream.workspace, device);
+    return status;
+  }
   char *memory = msk_allocate(allocator, bytes, 1);
   if (memory == NULL) return fail_memory(bytes, error);
-  /* the second run, over memory that the first has measured */
-  part->stream.measuring = false;
-  part->stream.scratch = memory;
-  part->arena = (msk_arena){.base = memory + scratch, .capacity = bytes - scratch};
-  pass(part);
+  msk_status status = run_over(part, pass, memory, scratch, bytes);
   msk_free(allocator, memory);
-  return MSK_OK;
+  return status;
 }
 
 static void encode_part(struct part *part) {
@@ -66,7 +84,14 @@ static void decode_part(struct part *part) {
 }
 
 static void forward_part(struct part *part) {
-  msk_maskgit_forward(part->model->transformer, &part->stream, &part->arena, &part->pass);
+  msk_maskgit_pass pass = part->pass;
+  float *at = part->output;
+  if (msk_device_is_apart(part->stream.device))
+    at = msk_arena_take(&part->arena, part->count, sizeof *at);
+  *(pass.layers != NULL ? &pass.maps : &pass.logits) = at;
+  msk_maskgit_forward(part->model->transformer, &part->stream, &part->arena, &pass);
+  if (!part->stream.measuring)
+    part->status = msk_stream_read(&part->stream, at, part->count, part->output, part->error);
 }
 
 /* ---- tokenizer ---- */
@@ -105,7 +130,7 @@ msk_status msk_tokenize_float(msk_session *session, const float *pixels, int wid
       sizeof *part.latents);
   status = part.codes == NULL || part.latents == NULL
                ? fail_memory(part.rows * part.columns * sizeof(float), error)
-               : run(session, &part, encode_part, error);
+               : run(session, session->model->device, &part, encode_part, error);
   if (status == MSK_OK) {
     *tokens = part.codes;
     *rows = (int)part.rows;
@@ -164,7 +189,7 @@ msk_status msk_detokenize(msk_session *session, const int32_t *tokens, int rows,
   part.picture = msk_allocate(allocator, count * patch * patch * 3, sizeof *part.picture);
   msk_status status = part.picture == NULL
                           ? fail_memory(count * patch * patch * 3 * sizeof(float), error)
-                          : run(session, &part, decode_part, error);
+                          : run(session, session->model->device, &part, decode_part, error);
   if (status == MSK_OK) {
     *pixels = part.picture;
     *width = columns * (int)patch;
@@ -203,17 +228,19 @@ static msk_status check_layers(const msk_model *model, const int *layers, int co
   return MSK_OK;
 }
 
-/* Runs part->pass, which writes `count` floats to a new array at *output. */
+/* Runs part->pass, which writes `count` floats to a new array at *result. */
 static msk_status run_forward(const msk_session *session, struct part *part, size_t count,
-                              float **output, float **result, msk_error *error) {
-  const msk_allocator *allocator = session->model->allocator;
-  *output = msk_allocate(allocator, count, sizeof **output);
-  msk_status status = *output == NULL ? fail_memory(count * sizeof(float), error)
-                                      : run(session, part, forward_part, error);
+                              float **result, msk_error *error) {
+  const msk_model *model = session->model;
+  const msk_device *device = model->gpu == NULL ? model->device : model->gpu;
+  part->count = count;
+  part->output = msk_allocate(model->allocator, count, sizeof *part->output);
+  msk_status status = part->output == NULL ? fail_memory(count * sizeof(float), error)
+                                           : run(session, device, part, forward_part, error);
   if (status == MSK_OK) {
-    *result = *output;
+    *result = part->output;
   } else {
-    msk_free(allocator, *output);
+    msk_free(model->allocator, part->output);
   }
   return status;
 }
@@ -232,8 +259,7 @@ msk_status msk_attention(msk_session *session, const int32_t *sequence, const in
   struct part part = {
       .pass = {
           .tokens = sequence, .batch = 1, .layers = layers, .layer_count = (size_t)layer_count}};
-  return run_forward(session, &part, (size_t)layer_count * heads * n * n, &part.pass.maps, maps,
-                     error);
+  return run_forward(session, &part, (size_t)layer_count * heads * n * n, maps, error);
 }
 
 msk_status msk_logits(msk_session *session, const int32_t *sequence, float **logits,
@@ -247,6 +273,6 @@ msk_status msk_logits(msk_session *session, const int32_t *sequence, float **log
   struct part part = {
       .pass = {.tokens = sequence, .batch = 1, .columns = (size_t)session->model->codes}};
   return run_forward(session, &part,
-                     (size_t)session->model->positions * (size_t)session->model->codes,
-                     &part.pass.logits, logits, error);
+                     (size_t)session->model->positions * (size_t)session->model->codes, logits,
+                     error);
 }

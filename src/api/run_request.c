@@ -28,17 +28,36 @@ static msk_status ended(msk_session *session, msk_status status) {
 
 /* ---- begin ---- */
 
+/* An arena of the `capacity` bytes at base, behind the operations' scratch. */
+static msk_arena arena_behind(char *base, size_t scratch, size_t capacity) {
+  scratch = (scratch + MSK_ALIGNMENT - 1) & ~(MSK_ALIGNMENT - 1);
+  return (msk_arena){.base = base + scratch, .capacity = capacity - scratch};
+}
+
+/* The same on the transformer's own device. */
+static void place_far(msk_session *session, const msk_session_need *need) {
+  char *base = msk_workspace_base(session->workspace);
+  session->is_split = true;
+  session->far_stream = (msk_stream){.device = session->model->gpu,
+                                     .workspace = session->workspace,
+                                     .meter = session->stream.meter,
+                                     .scratch_bytes = need->far_scratch,
+                                     .scratch = base};
+  session->far_arena = arena_behind(base, need->far_scratch, session->far_capacity);
+}
+
 /* The session's memory, laid out for this request: the operations' scratch first, then the
  * arena. */
 static msk_status place(msk_session *session, const msk_request *request, msk_error *error) {
-  size_t scratch,
-      needed = msk_session_measure(session->model, msk_session_threads(session), request, &scratch);
+  const msk_session_need need =
+      msk_session_measure(session->model, msk_session_threads(session), request);
   /* measured anew: two requests that fit one session may lie in it differently */
-  if (needed > session->capacity) {
+  if (need.bytes > session->capacity || need.far_bytes > session->far_capacity) {
     return msk_fail(error, MSK_ERROR_ARGUMENT,
                     "this request needs %.1f MB, the session was opened for one of %.1f MB: open a "
                     "session for it",
-                    (double)needed / 1e6, (double)session->capacity / 1e6);
+                    ((double)need.bytes + (double)need.far_bytes) / 1e6,
+                    ((double)session->capacity + (double)session->far_capacity) / 1e6);
   }
   session->request = *request;
   session->times = (msk_times){0};
@@ -50,13 +69,12 @@ static msk_status place(msk_session *session, const msk_request *request, msk_er
   session->finished = 0;
   session->stream = (msk_stream){.device = session->model->device,
                                  .pool = session->pool,
-                                 .scratch_bytes = scratch,
+                                 .scratch_bytes = need.scratch,
                                  .scratch = session->memory};
   /* without a listener no clock is read */
   if (session->meter.note != NULL) session->stream.meter = &session->meter;
-  scratch = (scratch + MSK_ALIGNMENT - 1) & ~(MSK_ALIGNMENT - 1);
-  session->arena =
-      (msk_arena){.base = session->memory + scratch, .capacity = session->capacity - scratch};
+  session->arena = arena_behind(session->memory, need.scratch, session->capacity);
+  if (session->workspace != NULL) place_far(session, &need);
   msk_session_place(session);
   return MSK_OK;
 }
@@ -88,9 +106,9 @@ static msk_status prepare(msk_session *session, msk_error *error) {
   if (request->lambda_map != NULL)
     msk_grid_means(request->lambda_map, side, side, session->at.lambda_map);
   started = msk_clock();
-  msk_pass_target(session);
+  msk_status status = msk_pass_target(session, error);
   session->times.targets = msk_clock() - started;
-  return MSK_OK;
+  return status;
 }
 
 static void list_candidates(msk_session *session) {
@@ -230,14 +248,16 @@ msk_status msk_step(msk_session *session, int *done, msk_error *error) {
 /* ---- end ---- */
 
 /* The structure score of the finished items: the mean over their image tokens. */
-static void score_items(msk_session *session) {
+static msk_status score_items(msk_session *session, msk_error *error) {
   size_t n = (size_t)session->model->positions, count = (size_t)session->finished,
          room = (size_t)msk_session_rows(session);
   double started = msk_clock();
   /* as many rows at once as a step has: the session's arrays hold no more */
   for (size_t first = 0; first < count; first += room) {
     size_t rows = count - first < room ? count - first : room;
-    msk_pass_score(session, session->at.tokens + first * n, rows, session->at.row_score);
+    msk_status status =
+        msk_pass_score(session, session->at.tokens + first * n, rows, session->at.row_score, error);
+    if (status != MSK_OK) return status;
     msk_pass_judge(session, session->at.row_score, rows * n);
     for (size_t r = 0; r < rows; r++) {
       double sum = 0;
@@ -246,6 +266,7 @@ static void score_items(msk_session *session) {
     }
   }
   session->times.structure += msk_clock() - started;
+  return MSK_OK;
 }
 
 /* Scores were the last use of the targets. */
@@ -269,7 +290,8 @@ msk_status msk_end(msk_session *session, msk_result *result, msk_error *error) {
   }
   /* the last step measures nothing, since its masks would serve nobody: results are scored here */
   session->phase = MSK_PHASE_IDLE;
-  if (session->at.structure != NULL) score_items(session);
+  msk_status status = session->at.structure == NULL ? MSK_OK : score_items(session, error);
+  if (status != MSK_OK) return status;
   if (session->at.pixels != NULL) decode_items(session);
   session->times.total = msk_clock() - session->started;
   *result = (msk_result){

@@ -85,8 +85,13 @@ static void place_passes(msk_session *session) {
   at->sequences = msk_arena_take(arena, rows * n, sizeof *at->sequences);
   at->row_logits =
       msk_arena_take(arena, rows * n, (size_t)session->model->codes * sizeof *at->row_logits);
-  if (request->job != MSK_JOB_DRAW) return;
-  at->row_score = msk_arena_take(arena, rows * n, sizeof *at->row_score);
+  if (request->job == MSK_JOB_DRAW)
+    at->row_score = msk_arena_take(arena, rows * n, sizeof *at->row_score);
+  if (!session->is_split) return;
+  at->far_logits = msk_arena_take(&session->far_arena, rows * n,
+                                  (size_t)session->model->codes * sizeof *at->far_logits);
+  if (request->job == MSK_JOB_DRAW)
+    at->far_score = msk_arena_take(&session->far_arena, rows * n, sizeof *at->far_score);
 }
 
 /* Last, so that encoding and decoding can have the same memory: one is over before the targets
@@ -98,10 +103,11 @@ static void place_targets(msk_session *session) {
          heads = msk_maskgit_get_config(session->model->transformer)->heads;
   session->before_targets = msk_arena_mark(&session->arena);
   if (session->request.job != MSK_JOB_DRAW) return;
-  at->target = msk_arena_take(&session->arena, (size_t)recipe->layer_count * heads * n,
-                              n * sizeof *at->target);
-  at->log_target = msk_arena_take(&session->arena, (size_t)recipe->layer_count * heads * n,
-                                  n * sizeof *at->log_target);
+  msk_arena *arena = msk_session_far_arena(session);
+  at->target =
+      msk_arena_take(arena, (size_t)recipe->layer_count * heads * n, n * sizeof *at->target);
+  at->log_target =
+      msk_arena_take(arena, (size_t)recipe->layer_count * heads * n, n * sizeof *at->log_target);
 }
 
 void msk_session_place(msk_session *session) {
@@ -114,37 +120,49 @@ void msk_session_place(msk_session *session) {
   place_targets(session);
 }
 
-/* Runs every pass that the request can need, so that arena and stream note the most that any of
+/* Runs every pass that the request can need, so that arenas and streams note the most that any of
  * them takes. */
 static void measure_passes(msk_session *session) {
   const msk_request *request = &session->request;
   size_t rows = (size_t)msk_session_rows(session);
   if (request->picture != NULL) msk_pass_encode(session);
   if (request->picture != NULL && request->job == MSK_JOB_EDIT) msk_mask_blend(session);
-  if (request->job == MSK_JOB_DRAW) msk_pass_target(session);
+  if (request->job == MSK_JOB_DRAW) msk_pass_target(session, NULL);
   /* fewer rows may be cut into other pieces, and then need more scratch */
   for (size_t r = 1; r <= rows; r++) {
-    msk_pass_logits(session, session->at.sequences, r, session->at.row_logits);
+    msk_pass_logits(session, session->at.sequences, r, session->at.row_logits, NULL);
     if (request->job == MSK_JOB_DRAW)
-      msk_pass_score(session, session->at.sequences, r, session->at.row_score);
+      msk_pass_score(session, session->at.sequences, r, session->at.row_score, NULL);
   }
   session->targets_live = request->preview_every > 0;
   float *pixels = request->no_pictures ? session->at.preview : session->at.pixels;
   if (pixels != NULL) msk_pass_decode(session, session->at.tokens, pixels);
 }
 
-size_t msk_session_measure(const msk_model *model, int threads, const msk_request *request,
-                           size_t *scratch) {
+/* Of a stream that has measured, and its arena. */
+static size_t sum_bytes(const msk_stream *stream, const msk_arena *arena) {
   size_t bytes;
-  msk_session probe = {.model = model,
-                       .request = *request,
-                       .stream = {.device = model->device, .measuring = true, .threads = threads}};
-  msk_session_place(&probe);
-  measure_passes(&probe);
-  *scratch = probe.stream.scratch_bytes;
-  bool fits = !probe.arena.overflow && msk_add(probe.arena.peak, *scratch, &bytes) &&
+  bool fits = !arena->overflow && msk_add(arena->peak, stream->scratch_bytes, &bytes) &&
               msk_add(bytes, MSK_ALIGNMENT, &bytes);
   return fits ? bytes : SIZE_MAX;
+}
+
+msk_session_need msk_session_measure(const msk_model *model, int threads,
+                                     const msk_request *request) {
+  const msk_stream stream = {.device = model->device, .measuring = true, .threads = threads};
+  msk_session probe = {.model = model,
+                       .request = *request,
+                       .is_split = model->gpu != NULL,
+                       .stream = stream,
+                       .far_stream = stream};
+  probe.far_stream.device = model->gpu;
+  msk_session_place(&probe);
+  measure_passes(&probe);
+  msk_session_need need = {.bytes = sum_bytes(&probe.stream, &probe.arena),
+                           .scratch = probe.stream.scratch_bytes,
+                           .far_scratch = probe.far_stream.scratch_bytes};
+  if (probe.is_split) need.far_bytes = sum_bytes(&probe.far_stream, &probe.far_arena);
+  return need;
 }
 
 /* ---- opening ---- */
@@ -173,16 +191,49 @@ static msk_status fail_memory(size_t bytes, msk_error *error) {
       (double)bytes / 1e6);
 }
 
-msk_status msk_session_bytes(size_t *bytes, const msk_model *model, const msk_request *request,
-                             const msk_session_options *options, msk_error *error) {
+/* What a session of these options would take. */
+static msk_status find_need(msk_session_need *need, const msk_model *model,
+                            const msk_request *request, const msk_session_options *options,
+                            msk_error *error) {
   int threads = 1;
   msk_status status = choose_threads(options, &threads, error);
   if (status == MSK_OK) status = msk_request_check(request, model, error);
   if (status != MSK_OK) return status;
-  size_t scratch, needed = msk_session_measure(model, threads, request, &scratch);
-  if (needed == SIZE_MAX) return fail_memory(needed, error);
-  *bytes = needed + sizeof(msk_session);
-  return MSK_OK;
+  *need = msk_session_measure(model, threads, request);
+  return need->bytes == SIZE_MAX || need->far_bytes == SIZE_MAX ? fail_memory(SIZE_MAX, error)
+                                                                : MSK_OK;
+}
+
+msk_status msk_session_bytes(size_t *bytes, const msk_model *model, const msk_request *request,
+                             const msk_session_options *options, msk_error *error) {
+  msk_session_need need;
+  msk_status status = find_need(&need, model, request, options, error);
+  if (status == MSK_OK) *bytes = need.bytes + sizeof(msk_session);
+  return status;
+}
+
+msk_status msk_session_device_bytes(size_t *bytes, const msk_model *model,
+                                    const msk_request *request, const msk_session_options *options,
+                                    msk_error *error) {
+  msk_session_need need;
+  msk_status status = find_need(&need, model, request, options, error);
+  if (status == MSK_OK) *bytes = need.far_bytes;
+  return status;
+}
+
+/* The session's memory, on this side and, where the transformer is there, on the other. */
+static msk_status take_memory(msk_session *session, int threads, const msk_request *request,
+                              msk_error *error) {
+  const msk_model *model = session->model;
+  msk_session_need need = msk_session_measure(model, threads, request);
+  session->capacity = need.bytes;
+  session->far_capacity = need.far_bytes;
+  if (need.bytes == SIZE_MAX || need.far_bytes == SIZE_MAX) return fail_memory(SIZE_MAX, error);
+  session->memory = msk_allocate(model->allocator, need.bytes, 1);
+  if (session->memory == NULL) return fail_memory(need.bytes, error);
+  return model->gpu == NULL
+             ? MSK_OK
+             : msk_workspace_create(&session->workspace, model->gpu, need.far_bytes, error);
 }
 
 msk_status msk_session_open(msk_session **session, const msk_model *model,
@@ -197,13 +248,7 @@ msk_status msk_session_open(msk_session **session, const msk_model *model,
   made->model = model;
   /* one thread is the caller's own */
   if (threads > 1) status = msk_pool_create(&made->pool, threads, model->allocator, error);
-  if (status == MSK_OK) {
-    size_t scratch;
-    made->capacity = msk_session_measure(model, threads, request, &scratch);
-    made->memory =
-        made->capacity == SIZE_MAX ? NULL : msk_allocate(model->allocator, made->capacity, 1);
-    if (made->memory == NULL) status = fail_memory(made->capacity, error);
-  }
+  if (status == MSK_OK) status = take_memory(made, threads, request, error);
   if (status == MSK_OK) {
     *session = made;
   } else {
@@ -215,10 +260,10 @@ msk_status msk_session_open(msk_session **session, const msk_model *model,
 msk_status msk_session_fits(int *fits, const msk_session *session, const msk_request *request,
                             msk_error *error) {
   msk_status status = msk_request_check(request, session->model, error);
-  size_t scratch;
   if (status != MSK_OK) return status;
-  const int threads = msk_session_threads(session);
-  *fits = msk_session_measure(session->model, threads, request, &scratch) <= session->capacity;
+  msk_session_need need =
+      msk_session_measure(session->model, msk_session_threads(session), request);
+  *fits = need.bytes <= session->capacity && need.far_bytes <= session->far_capacity;
   return MSK_OK;
 }
 
@@ -226,6 +271,7 @@ void msk_session_close(msk_session *session) {
   if (session == NULL) return;
   const msk_allocator *allocator = session->model->allocator;
   msk_pool_destroy(session->pool);
+  msk_workspace_destroy(session->workspace, session->model->gpu);
   msk_free(allocator, session->memory);
   msk_free(allocator, session);
 }

@@ -23,14 +23,16 @@ enum { MSK_GROUP_ITEMS = 8, MSK_PASS_ROWS = 8 };
 /* What lives as long as the request; NULL where the request has no use for it. S = latent_size,
  * P = image_size, N = S*S + 1. */
 typedef struct msk_buffers {
-  int32_t *picture_codes;     /* [N-1]: of the sketch or photo */
-  uint8_t *edit_mask;         /* [N-1] */
-  float *lambda_map;          /* [N-1] */
-  float *photo;               /* [P,P,3] in [0,1], to composite over */
-  uint8_t *blend;             /* [P,P]: 255 = repainted */
-  int32_t *sequences;         /* [rows,N]: input of a network pass */
-  float *row_logits;          /* [rows,N,codes] */
-  float *row_score;           /* [rows,N] */
+  int32_t *picture_codes; /* [N-1]: of the sketch or photo */
+  uint8_t *edit_mask;     /* [N-1] */
+  float *lambda_map;      /* [N-1] */
+  float *photo;           /* [P,P,3] in [0,1], to composite over */
+  uint8_t *blend;         /* [P,P]: 255 = repainted */
+  int32_t *sequences;     /* [rows,N]: input of a network pass */
+  float *row_logits;      /* [rows,N,codes] */
+  float *row_score;       /* [rows,N] */
+  /* the same where the transformer computes, if its memory is apart; else NULL */
+  float *far_logits, *far_score;
   float *target, *log_target; /* [layers,heads,N,N]: the sketch's attention */
   int32_t *tokens;            /* [count,N]: finished items */
   int32_t *step_tokens;       /* [steps,count,N] */
@@ -52,12 +54,18 @@ struct msk_session {
   msk_pool *pool;
   char *memory;
   size_t capacity;
+  /* of the model's GPU, where it has one: the transformer works there, and the targets lie there */
+  msk_workspace *workspace;
+  size_t far_capacity;
   /* the request that runs */
   enum msk_phase phase;
   msk_request request;
   msk_stream stream;
   msk_meter meter;
   msk_arena arena;
+  bool is_split; /* the next two are the transformer's, which else has those before */
+  msk_stream far_stream;
+  msk_arena far_arena;
   msk_buffers at;
   /* mark of the arena: what lies behind is the targets', and the tokenizer's before and after
    * them */
@@ -78,9 +86,14 @@ struct msk_session {
  * session->arena holds the request's buffers. */
 void msk_session_place(msk_session *session);
 /* Bytes for a request on so many threads (SIZE_MAX: more than can be addressed), of which the
- * operations' scratch. */
-size_t msk_session_measure(const msk_model *model, int threads, const msk_request *request,
-                           size_t *scratch);
+ * operations' scratch; and the same of the GPU's memory, 0 where the model has none. */
+typedef struct msk_session_need {
+  size_t bytes, scratch, far_bytes, far_scratch;
+} msk_session_need;
+msk_session_need msk_session_measure(const msk_model *model, int threads,
+                                     const msk_request *request);
+/* The arena from which what the transformer reads and writes is taken. */
+msk_arena *msk_session_far_arena(msk_session *session);
 static inline int msk_session_threads(const msk_session *session) {
   return session->pool == NULL ? 1 : msk_pool_threads(session->pool);
 }
@@ -97,10 +110,13 @@ int msk_session_group_items(const msk_request *request);
 /* request.picture -> picture_codes (and photo) */
 void msk_pass_encode(msk_session *session);
 /* picture_codes, class -> target, log_target */
-void msk_pass_target(msk_session *session);
-/* logits of `rows` sequences (at most msk_session_rows) */
-void msk_pass_logits(msk_session *session, const int32_t *sequences, size_t rows, float *logits);
-void msk_pass_score(msk_session *session, const int32_t *sequences, size_t rows, float *score);
+msk_status msk_pass_target(msk_session *session, msk_error *error);
+/* logits of `rows` sequences (at most msk_session_rows); like the other two it fails where a GPU
+ * does */
+msk_status msk_pass_logits(msk_session *session, const int32_t *sequences, size_t rows,
+                           float *logits, msk_error *error);
+msk_status msk_pass_score(msk_session *session, const int32_t *sequences, size_t rows, float *score,
+                          msk_error *error);
 void msk_pass_decode(msk_session *session, const int32_t *sequence, float *pixels);
 /* To be told of what a network gave: whether all of it is finite. */
 void msk_pass_judge(msk_session *session, const float *values, size_t count);

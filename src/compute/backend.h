@@ -50,7 +50,7 @@ void msk_device_destroy(msk_device *device);
  * the reference. cache: the folder in which its compiled kernels are kept, made where it is
  * missing; NULL: none. What is done beside it is done by the CPU in float32, and so it is. What
  * it computes depends on the device and its driver, and on nothing else.
- * MSK_ERROR_UNSUPPORTED: there is none, its driver fails, or it computes wrong results. */
+ * MSK_ERROR_DEVICE: there is none, its driver fails, or it computes wrong results. */
 msk_status msk_device_create_gpu(msk_device **device, const char *name, const char *cache,
                                  const msk_allocator *allocator, msk_error *error);
 /* "cpu", or who drives it and its name. */
@@ -68,6 +68,7 @@ const msk_allocator *msk_device_allocator(const msk_device *device);
  * the most that ever were. It is destroyed as anything else. NULL: the device creates. */
 typedef struct msk_tally {
   size_t held, most;
+  size_t apart; /* in a memory that is the device's own */
 } msk_tally;
 void msk_device_measure(msk_device *device, msk_tally *tally);
 bool msk_device_measures(const msk_device *device);
@@ -80,6 +81,7 @@ void msk_device_give(const msk_device *device, void *memory, size_t count, size_
 /* Memory that others hold for a creation: pages of a mapped file. */
 void msk_device_hold(const msk_device *device, size_t bytes);
 void msk_device_drop(const msk_device *device, size_t bytes);
+void msk_device_hold_apart(const msk_device *device, size_t bytes);
 
 typedef struct msk_meter msk_meter; /* meter.h */
 

@@ -253,6 +253,8 @@ static msk_status load_bound(msk_maskgit **maskgit, msk_weight_loader *loader,
                                            : load_all(&(struct packer){made, loader});
   made->kept = loader->kept;
   made->kept_floats = loader->kept_floats;
+  if (status == MSK_OK)
+    status = msk_device_place(device, made->kept, made->kept_floats, loader->error);
   if (status == MSK_OK) {
     *maskgit = made;
   } else {
@@ -287,6 +289,7 @@ void msk_maskgit_destroy(msk_maskgit *maskgit) {
   msk_linear_destroy(maskgit->dense);
   msk_linear_destroy(maskgit->head);
   msk_device_unmake(device, maskgit->layers, maskgit->config.layers, sizeof *maskgit->layers);
+  msk_device_displace(device, maskgit->kept, maskgit->kept_floats);
   msk_device_give(device, maskgit->kept, maskgit->kept_floats, sizeof *maskgit->kept);
   msk_device_unmake(device, maskgit, 1, sizeof *maskgit);
 }

@@ -34,12 +34,15 @@ const char *api_convert(const char *folder, const char *set, const char *default
   return path;
 }
 
+const char *api_device;
+
 msk_model *api_open(const char *path, const char *isa, const msk_allocator *allocator) {
   msk_model *model = NULL;
   msk_error error = {0};
   msk_model_options options;
   msk_model_options_init(&options);
   options.isa = isa;
+  options.device = api_device;
   options.threads = 1;
   options.allocator = allocator;
   api_ok(msk_model_open(&model, path, &options, &error), &error);

@@ -9,6 +9,9 @@
 
 #include "support.h"
 
+/* msk_model_options.device of what is opened; NULL: the CPU. */
+extern const char *api_device;
+
 /* Converts the checkpoints of a golden set ("tiny", "odd") into folder/SET.safetensors; returns
  * the path, in a buffer of its own for each set. */
 const char *api_convert(const char *folder, const char *set, const char *defaults_json);

@@ -70,7 +70,7 @@ static int run_cases(const char *set, const char *path, const char *isa, int thr
   size_t index;
   int checked = 0, pictures = 0;
   char how[64];
-  snprintf(how, sizeof how, "%s, %d threads", isa, threads);
+  snprintf(how, sizeof how, "%s, %d threads", api_device != NULL ? api_device : isa, threads);
   json_array_foreach(cases, index, golden_case) {
     msk_request request;
     msk_image picture;
@@ -104,6 +104,10 @@ static int run_cases(const char *set, const char *path, const char *isa, int thr
 static void run_set(const char *set, int cases) {
   char path[600];
   snprintf(path, sizeof path, "%s/%s.safetensors", test_folder, set);
+  if (api_device != NULL) {
+    assert_int_equal(run_cases(set, path, NULL, 2), cases);
+    return;
+  }
   for (int i = 0; msk_isa_name(i) != NULL; i++) {
     /* The slow reference kernels run on two threads only: that threads change nothing is tested
      * of every kernel set on its own. */
@@ -257,9 +261,61 @@ static void test_research(void **state) {
   msk_model_close(model);
 }
 
-int main(void) {
+/* ---- on a GPU ---- */
+
+/* What a model on a device says of itself, and which devices and precisions there are not. */
+static void test_device(void **state) {
+  char path[600], *text = NULL;
+  msk_error error = {0};
+  msk_model *model, *none;
+  msk_model_info info;
+  msk_model_options options;
+  msk_memory_plan plan, cpu_plan;
+  msk_request request;
+  size_t bytes = 0;
+  (void)state;
+  snprintf(path, sizeof path, "%s/tiny.safetensors", test_folder);
+  model = api_open(path, NULL, NULL);
+  msk_model_get_info(model, &info);
+  assert_string_not_equal(info.device, "cpu");
+  api_ok(msk_request_init(&request, model, MSK_JOB_GENERATE, NULL, &error), &error);
+  api_ok(msk_session_device_bytes(&bytes, model, &request, NULL, &error), &error);
+  assert_true(bytes > 65 * 64 * sizeof(float)); /* the logits alone */
+  api_ok(msk_request_text(&text, &request, model, 0, MSK_FIT_CROP, NULL, &error), &error);
+  assert_non_null(strstr(text, "\"device\""));
+  msk_free(NULL, text);
+  msk_model_close(model);
+
+  msk_model_options_init(&options);
+  api_ok(msk_model_plan(&cpu_plan, path, &options, &error), &error);
+  assert_int_equal(cpu_plan.device_weights, 0);
+  options.device = api_device;
+  api_ok(msk_model_plan(&plan, path, &options, &error), &error);
+  /* the transformer has gone from one to the other, in float32 */
+  assert_true(plan.weights < cpu_plan.weights && plan.device_weights > 0);
+  options.precision = MSK_PRECISION_INT8;
+  assert_int_equal(msk_model_open(&none, path, &options, &error), MSK_ERROR_ARGUMENT);
+  assert_string_equal(error.field, "precision");
+  options.precision = MSK_PRECISION_OF_FILE;
+  options.device = "no such device";
+  assert_int_equal(msk_model_open(&none, path, &options, &error), MSK_ERROR_DEVICE);
+}
+
+/* Without arguments on the CPU; else on that device of OpenCL. */
+int main(int argc, char **argv) {
+  msk_device_info *devices = NULL;
+  int count = 0;
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_tiny), cmocka_unit_test(test_odd),
                                      cmocka_unit_test(test_traces),
                                      cmocka_unit_test(test_research)};
-  return cmocka_run_group_tests(tests, setup, tear_down_folder);
+  const struct CMUnitTest on_device[] = {cmocka_unit_test(test_device), tests[0], tests[1],
+                                         tests[2], tests[3]};
+  if (argc < 2) return cmocka_run_group_tests(tests, setup, tear_down_folder);
+  api_device = argv[1];
+  if (msk_device_list(&devices, &count, NULL, NULL) != MSK_OK || count == 0) {
+    printf("skipped: no device of OpenCL here\n");
+    return 77;
+  }
+  msk_free(NULL, devices);
+  return cmocka_run_group_tests_name("golden cases by OpenCL", on_device, setup, tear_down_folder);
 }

@@ -104,7 +104,7 @@ static void test_plan(void **state) {
 }
 
 static void test_mistakes(void **state) {
-  msk_memory_plan plan = {1, 2};
+  msk_memory_plan plan = {.weights = 1, .loading = 2};
   msk_error error = {0};
   char missing[4096];
   snprintf(missing, sizeof missing, "%s/missing", (const char *)*state);

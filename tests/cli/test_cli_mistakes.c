@@ -143,6 +143,20 @@ static void test_words(void **state) {
   MISTAKE(2, "unicorn", "classes", "unicorn");
 }
 
+/* With OpenCL or without it, there is no such device. */
+static void test_devices(void **state) {
+  (void)state;
+  const char *out = in_folder("never.png");
+  MISTAKE(4, "OpenCL|expected", "draw", sketch(), "--class", "3", "--device", "no such", "-o", out);
+  MISTAKE(2, "int8|fp32|cpu", "draw", sketch(), "--class", "3", "--device", "gpu", "--precision",
+          "int8", "-o", out);
+  assert_false(exists(out));
+  run_result result = RUN("draw", "--device", "list");
+  assert_int_equal(result.code, 0);
+  assert_int_equal(strncmp(result.out, "cpu ", 4), 0);
+  run_free(&result);
+}
+
 static void test_areas(void **state) {
   (void)state;
   const char *photo = golden_path("tiny/input/photo.png");
@@ -223,9 +237,9 @@ static void test_input_is_kept(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_command_line), cmocka_unit_test(test_numbers),
-      cmocka_unit_test(test_words),        cmocka_unit_test(test_areas),
-      cmocka_unit_test(test_inputs),       cmocka_unit_test(test_outputs),
-      cmocka_unit_test(test_input_is_kept)};
+      cmocka_unit_test(test_command_line),  cmocka_unit_test(test_numbers),
+      cmocka_unit_test(test_words),         cmocka_unit_test(test_areas),
+      cmocka_unit_test(test_inputs),        cmocka_unit_test(test_outputs),
+      cmocka_unit_test(test_input_is_kept), cmocka_unit_test(test_devices)};
   return cmocka_run_group_tests(tests, set_up_models, tear_down_folder);
 }

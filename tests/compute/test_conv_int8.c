@@ -134,7 +134,7 @@ static void check_case(const struct conv_case *c, int limit, const float *x, con
 /* A device that measures counts a phase's filters beside what is kept, and is left with nothing. */
 static void check_measuring(const msk_device *device, const struct conv_case *c) {
   msk_device measuring = *device;
-  msk_tally tally = {0, 0};
+  msk_tally tally = {0};
   msk_conv *conv;
   msk_device_measure(&measuring, &tally);
   assert_int_equal(msk_conv_create_int8(&conv, &measuring, NULL, MSK_DTYPE_F32, NULL, c->upsample,

@@ -50,6 +50,11 @@ void msk_device_give(const msk_device *device, void *memory, size_t count, size_
 
 void msk_device_hold(const msk_device *device, size_t bytes) { count_up(device, bytes); }
 
+void msk_device_hold_apart(const msk_device *device, size_t bytes) {
+  msk_tally *tally = device->tally;
+  if (tally != NULL && !msk_add(tally->apart, bytes, &tally->apart)) tally->apart = SIZE_MAX;
+}
+
 void msk_device_drop(const msk_device *device, size_t bytes) { count_down(device, bytes); }
 
 void msk_creation_run(const msk_device *device, msk_pool *pool, size_t count, msk_task *task,

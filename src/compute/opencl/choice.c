@@ -99,7 +99,7 @@ msk_status msk_gpu_list(const msk_cl *cl, msk_gpu_facts facts[MSK_MAX_GPUS], siz
   *count = 0;
   if (code == MSK_CL_PLATFORM_NOT_FOUND_KHR) return MSK_OK;
   if (code != MSK_CL_SUCCESS)
-    return msk_fail(error, MSK_ERROR_UNSUPPORTED,
+    return msk_fail(error, MSK_ERROR_DEVICE,
                     "the OpenCL library does not list its drivers (%s, %d), expected it to: are "
                     "they installed whole?",
                     msk_cl_error_name(code), (int)code);
@@ -135,9 +135,8 @@ static msk_status fail_choice(const msk_gpu_facts *facts, size_t count, const ch
         error, MSK_ERROR_ARGUMENT,
         "device '%s' is %zu devices, expected more of one's name or its number; there are: %s",
         name, meant, names);
-  return msk_fail(error, MSK_ERROR_UNSUPPORTED,
-                  "OpenCL has no device '%s' here, expected one of: %s", name,
-                  count == 0 ? "none, no driver offers a device" : names);
+  return msk_fail(error, MSK_ERROR_DEVICE, "OpenCL has no device '%s' here, expected one of: %s",
+                  name, count == 0 ? "none, no driver offers a device" : names);
 }
 
 msk_status msk_gpu_find(const msk_cl *cl, const char *name, msk_gpu_facts *facts,

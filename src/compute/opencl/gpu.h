@@ -57,7 +57,7 @@ struct msk_gpu {
 msk_status msk_gpu_open(msk_gpu **gpu, const msk_cl *cl, const msk_gpu_facts *facts,
                         const char *cache, const msk_allocator *allocator, msk_error *error);
 void msk_gpu_close(msk_gpu *gpu);
-/* The status for a call that failed: MSK_ERROR_MEMORY or MSK_ERROR_UNSUPPORTED. */
+/* MSK_ERROR_DEVICE, for a call that failed. */
 msk_status msk_gpu_fail(const msk_gpu *gpu, const char *what, int32_t code, msk_error *error);
 /* A buffer with these bytes in it (NULL: undefined). */
 msk_status msk_gpu_upload(const msk_gpu *gpu, const void *bytes, size_t count,

@@ -13,10 +13,10 @@
 static msk_status place(const msk_device *device, const float *values, size_t count,
                         msk_error *error) {
   msk_gpu *gpu = msk_gpu_of(device);
+  msk_device_hold_apart(device, count * sizeof *values);
   if (msk_device_measures(device) || count == 0) return MSK_OK;
   if (gpu->placed_count == MSK_MAX_PLACED)
-    return msk_fail(error, MSK_ERROR_UNSUPPORTED, "more than %d arrays for one device",
-                    MSK_MAX_PLACED);
+    return msk_fail(error, MSK_ERROR_DEVICE, "more than %d arrays for one device", MSK_MAX_PLACED);
   msk_placed placed = {.base = (const char *)values, .bytes = count * sizeof *values};
   msk_status status = msk_gpu_upload(gpu, values, placed.bytes, &placed.buffer, error);
   if (status == MSK_OK) gpu->placed[gpu->placed_count++] = placed;
@@ -81,7 +81,7 @@ msk_status msk_device_create_gpu(msk_device **device, const char *name, const ch
   }
   status = msk_gpu_selfcheck(made, &wrong, error);
   if (status == MSK_OK && wrong != NULL)
-    status = msk_fail(error, MSK_ERROR_UNSUPPORTED,
+    status = msk_fail(error, MSK_ERROR_DEVICE,
                       "the device %s computes wrong results (%s): use the device cpu, or another "
                       "driver",
                       gpu->name, wrong);
@@ -91,4 +91,30 @@ msk_status msk_device_create_gpu(msk_device **device, const char *name, const ch
     msk_device_destroy(made);
   }
   return status;
+}
+
+/* ---- the list ---- */
+
+msk_status msk_device_list(msk_device_info **devices, int *count, const msk_allocator *allocator,
+                           msk_error *error) {
+  msk_cl cl;
+  msk_gpu_facts facts[MSK_MAX_GPUS];
+  size_t found = 0;
+  if (devices == NULL || count == NULL)
+    return msk_fail(error, MSK_ERROR_ARGUMENT, "no place for the list of devices");
+  msk_status status = msk_cl_open(&cl, error);
+  if (status == MSK_OK) status = msk_gpu_list(&cl, facts, &found, error);
+  if (status != MSK_OK) return status;
+  msk_device_info *list = msk_allocate_zeroed(allocator, found + 1, sizeof *list);
+  if (list == NULL) return msk_fail(error, MSK_ERROR_MEMORY, "no memory for the list of devices");
+  for (size_t i = 0; i < found; i++) {
+    list[i].is_gpu = facts[i].gpu;
+    list[i].memory = (size_t)facts[i].memory;
+    memcpy(list[i].name, facts[i].name, sizeof list[i].name);
+    memcpy(list[i].platform, facts[i].platform, sizeof list[i].platform);
+    memcpy(list[i].driver, facts[i].driver, sizeof list[i].driver);
+  }
+  *devices = list;
+  *count = (int)found;
+  return MSK_OK;
 }

@@ -78,6 +78,7 @@ static msk_status fill(struct gpu_linear *linear, const msk_linear_part *parts, 
   size_t panels = panel_floats(linear->in, linear->out),
          floats = panels + linear->out + (linear->in > linear->out ? linear->in : linear->out);
   float *packed = msk_device_take(device, floats, sizeof *packed);
+  msk_device_hold_apart(device, (panels + linear->out) * sizeof *packed);
   if (packed == NULL)
     return msk_fail(error, MSK_ERROR_MEMORY, "no memory to bring a linear layer to its device");
   msk_status status =

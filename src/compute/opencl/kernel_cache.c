@@ -129,7 +129,7 @@ static msk_status fail_build(const msk_gpu *gpu, msk_cl_program program, int32_t
   const char *said = log == NULL ? NULL : strstr(log, "error");
   if (said == NULL) said = log == NULL ? "" : log;
   msk_status status = msk_fail(
-      error, MSK_ERROR_UNSUPPORTED,
+      error, MSK_ERROR_DEVICE,
       "the driver of %s does not compile the kernels (%s, %d: %.*s): use the device cpu, or "
       "another driver",
       gpu->name, msk_cl_error_name(code), (int)code, (int)strcspn(said, "\r\n"), said);

@@ -25,7 +25,7 @@ const char *msk_cl_error_name(int32_t code) {
 msk_status msk_cl_open(msk_cl *cl, msk_error *error) {
   void *library = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
   if (library == NULL)
-    return msk_fail(error, MSK_ERROR_UNSUPPORTED,
+    return msk_fail(error, MSK_ERROR_DEVICE,
                     "no OpenCL here (%s), expected " LIBRARY
                     " and a driver: install those of your GPU's maker, or use the device cpu",
                     dlerror());
@@ -44,7 +44,7 @@ msk_status msk_cl_open(msk_cl *cl, msk_error *error) {
 #undef MSK_CL_CALL
 #undef MSK_CL_MAKE
   if (missing != NULL)
-    return msk_fail(error, MSK_ERROR_UNSUPPORTED,
+    return msk_fail(error, MSK_ERROR_DEVICE,
                     LIBRARY " has no %s, expected OpenCL 1.2: is it the loader of an old driver?",
                     missing);
   *cl = found;

@@ -69,7 +69,7 @@ typedef struct msk_cl {
 } msk_cl;
 
 /* Opens the system's OpenCL library, for as long as the process lives: drivers have threads of
- * their own, which do not survive an unloading. MSK_ERROR_UNSUPPORTED where there is none. */
+ * their own, which do not survive an unloading. MSK_ERROR_DEVICE where there is none. */
 msk_status msk_cl_open(msk_cl *cl, msk_error *error);
 /* The specification's name of an error code, "error" for those that are not met here. */
 const char *msk_cl_error_name(int32_t code);

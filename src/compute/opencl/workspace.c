@@ -90,12 +90,16 @@ static size_t offset_of(const msk_workspace *workspace, const float *at, size_t 
 msk_status msk_gpu_read(const msk_stream *stream, const float *from, size_t count, float *to,
                         msk_error *error) {
   msk_workspace *workspace = stream->workspace;
+  const msk_cl *cl = &workspace->gpu->cl;
   size_t bytes = count * sizeof(float);
-  if (workspace->failure == MSK_CL_SUCCESS)
+  if (workspace->failure == MSK_CL_SUCCESS) {
+    /* to read nothing is an error to the driver */
     note_failure(workspace, "computing",
-                 workspace->gpu->cl.EnqueueReadBuffer(
-                     workspace->queue, workspace->buffer, MSK_CL_TRUE,
-                     offset_of(workspace, from, bytes), bytes, to, 0, NULL, NULL));
+                 count == 0 ? cl->Finish(workspace->queue)
+                            : cl->EnqueueReadBuffer(workspace->queue, workspace->buffer,
+                                                    MSK_CL_TRUE, offset_of(workspace, from, bytes),
+                                                    bytes, to, 0, NULL, NULL));
+  }
   return workspace->failure == MSK_CL_SUCCESS
              ? MSK_OK
              : msk_gpu_fail(workspace->gpu, workspace->what, workspace->failure, error);

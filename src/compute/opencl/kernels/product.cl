@@ -44,30 +44,32 @@ float activate(float x, int activation) {
     y[(ulong)(i) * y_stride + (j)] = value;                                            \
   }
 
-/* For processors: one work item has WIDE_ROWS rows of a panel in vector registers. Global size:
- * blocks of rows, panels, matrices; local size 1. */
+/* For processors: one work item has six rows of a panel in vector registers. They are written out:
+ * not every compiler of OpenCL unrolls a loop over an array, and one in memory is several times as
+ * slow. Global size: blocks of rows, panels, matrices; local size 1. */
 #define WIDE_ROWS 6
+#define EACH_ROW(step) step(0) step(1) step(2) step(3) step(4) step(5)
+/* Rows behind the last are computed as it is, and not written. */
+#define BEGIN_ROW(r)     \
+  float16 sum##r = 0.0f; \
+  const global float *row##r = x + (ulong)min(first + r, rows - 1) * x_stride;
+#define ADD_ROW(r) sum##r += row##r[k] * b;
+#define STORE_ROW(r) vstore16(sum##r, r, sums);
 
 kernel void product_wide(PRODUCT_ARGUMENTS) {
   FIND_MATRICES;
-  const uint first = get_global_id(0) * WIDE_ROWS, column = get_global_id(1) * PANEL;
-  const global float *panel = w + (ulong)column * depth, *row[WIDE_ROWS];
-  float16 sums[WIDE_ROWS];
-  for (uint r = 0; r < WIDE_ROWS; r++) {
-    sums[r] = 0.0f;
-    /* rows behind the last are computed as it is, and not written */
-    row[r] = x + (ulong)min(first + r, rows - 1) * x_stride;
-  }
+  const uint first = get_global_id(0) * WIDE_ROWS, column = get_global_id(1) * PANEL,
+             count = min(rows - first, (uint)WIDE_ROWS), width = min(columns - column, (uint)PANEL);
+  const global float *panel = w + (ulong)column * depth;
+  float sums[WIDE_ROWS * PANEL];
+  EACH_ROW(BEGIN_ROW)
   for (uint k = 0; k < depth; k++) {
     const float16 b = vload16(k, panel);
-    for (uint r = 0; r < WIDE_ROWS; r++) sums[r] += row[r][k] * b;
+    EACH_ROW(ADD_ROW)
   }
-  for (uint r = 0; r < WIDE_ROWS && first + r < rows; r++) {
-    float element[PANEL];
-    vstore16(sums[r], 0, element);
-    for (uint j = 0; j < PANEL && column + j < columns; j++)
-      FINISH(element[j], first + r, column + j);
-  }
+  EACH_ROW(STORE_ROW)
+  for (uint r = 0; r < count; r++)
+    for (uint j = 0; j < width; j++) FINISH(sums[r * PANEL + j], first + r, column + j);
 }
 
 /* For GPUs: a work group has TILE x TILE results, brings TILE_DEPTH of the contracted elements to

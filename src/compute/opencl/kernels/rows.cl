@@ -116,6 +116,16 @@ kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void softmax_rows(
   float largest = -INFINITY, sum = 0.0f, total = 0.0f;
   for (uint j = item; j < seen; j += GROUP) largest = larger(largest, s[j]);
   largest = group_largest(room, largest);
+  if (!(wanted & (LOG_MAPS | SCORE))) { /* nobody wants the logits any more */
+    for (uint j = item; j < seen; j += GROUP) sum += s[j] = exp(s[j] - largest);
+    sum = group_sum(room, sum);
+    for (uint j = item; j < tokens; j += GROUP) {
+      const float p = j < seen ? s[j] / sum : 0.0f;
+      if (wanted & MAPS) maps[maps_at + row * tokens + j] = p;
+      s[j] = p;
+    }
+    return;
+  }
   for (uint j = item; j < seen; j += GROUP) sum += exp(s[j] - largest);
   sum = group_sum(room, sum);
   const float log_sum = log(sum);

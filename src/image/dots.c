@@ -104,12 +104,14 @@ static bool dots_are_even(const dots *d) {
   double distances[MOST_DOTS], sorted[MOST_DOTS];
   int even = 0, side = 0;
   for (int i = 0; i < d->count; i++) {
-    distances[i] = 1e9;
+    int64_t nearest = INT64_MAX; /* squared */
     side = d->found[i].side > side ? d->found[i].side : side;
     for (int k = 0; k < d->count; k++) {
-      double far = hypot(d->found[i].x - d->found[k].x, d->found[i].y - d->found[k].y);
-      if (k != i && far < distances[i]) distances[i] = far;
+      int64_t dx = d->found[i].x - d->found[k].x, dy = d->found[i].y - d->found[k].y,
+              far = dx * dx + dy * dy;
+      if (k != i && far < nearest) nearest = far;
     }
+    distances[i] = sqrt((double)nearest);
   }
   memcpy(sorted, distances, (size_t)d->count * sizeof *sorted);
   qsort(sorted, (size_t)d->count, sizeof *sorted, msk_compare_doubles);

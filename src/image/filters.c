@@ -73,8 +73,11 @@ void msk_gaussian_blur(uint8_t *pixels, int width, int height, float radius, voi
 
 /* ---- Greatest and least ---- */
 
-/* Each line by the running maximum of M. van Herk (1992) and J. Gil & M. Werman (1993): maxima from the left and from the right within blocks of a window's
- * length; any window is the end of one block and the beginning of the next. */
+/* Each line by the running maximum of M. van Herk (1992) and J. Gil & M. Werman (1993): maxima from
+ * the left and from the right within blocks of a window's length; any window is the end of one
+ * block and the beginning of the next. Columns go LANES at a time, for those of one row lie side by
+ * side. */
+enum { LANES = 32 };
 
 /* Length of the line with `radius` zeros on either side, filled up to whole windows. */
 static size_t padded_length(int count, int radius) {
@@ -83,37 +86,85 @@ static size_t padded_length(int count, int radius) {
 }
 
 size_t msk_morphology_scratch(int width, int height, int radius) {
-  return 3 * padded_length(width > height ? width : height, radius);
+  return 3 * padded_length(width, radius) + 3 * LANES * padded_length(height, radius);
+}
+
+/* What a line is worked on in: itself with zeros around it, and the running maxima. */
+typedef struct running {
+  uint8_t *line, *from_left, *from_right;
+  size_t window, length;
+} running;
+
+static running place_running(int count, int radius, size_t lanes, uint8_t *scratch) {
+  running r = {.line = scratch, .window = 2 * (size_t)radius + 1};
+  r.length = padded_length(count, radius);
+  r.from_left = r.line + r.length * lanes;
+  r.from_right = r.from_left + r.length * lanes;
+  return r;
 }
 
 /* `flip` 255 turns the greatest into the least. */
-static void line_extreme(uint8_t *pixels, size_t step, int count, int radius, uint8_t flip,
-                         uint8_t *scratch) {
-  size_t window = 2 * (size_t)radius + 1, length = padded_length(count, radius);
-  uint8_t *line = scratch, *from_left = scratch + length, *from_right = scratch + 2 * length;
-  memset(line, 0, length);
-  for (int i = 0; i < count; i++) line[radius + i] = pixels[(size_t)i * step] ^ flip;
-  for (size_t block = 0; block < length; block += window) {
+static void row_extreme(uint8_t *pixels, int count, int radius, uint8_t flip, uint8_t *scratch) {
+  const running r = place_running(count, radius, 1, scratch);
+  memset(r.line, 0, r.length);
+  for (int i = 0; i < count; i++) r.line[radius + i] = pixels[i] ^ flip;
+  for (size_t block = 0; block < r.length; block += r.window) {
     uint8_t left = 0, right = 0;
-    for (size_t i = 0; i < window; i++) {
-      if (line[block + i] > left) left = line[block + i];
-      from_left[block + i] = left;
-      if (line[block + window - 1 - i] > right) right = line[block + window - 1 - i];
-      from_right[block + window - 1 - i] = right;
+    for (size_t i = 0, k = block + r.window - 1; i < r.window; i++, k--) {
+      left = r.line[block + i] > left ? r.line[block + i] : left;
+      r.from_left[block + i] = left;
+      right = r.line[k] > right ? r.line[k] : right;
+      r.from_right[k] = right;
     }
   }
   for (size_t i = 0; i < (size_t)count; i++) {
-    uint8_t a = from_right[i], b = from_left[i + window - 1];
-    pixels[i * step] = (a > b ? a : b) ^ flip;
+    uint8_t a = r.from_right[i], b = r.from_left[i + r.window - 1];
+    pixels[i] = (a > b ? a : b) ^ flip;
+  }
+}
+
+/* to[] = the greater of a[] and b[], of one row's LANES. */
+static void greater(uint8_t *to, const uint8_t *a, const uint8_t *b) {
+  for (int k = 0; k < LANES; k++) to[k] = a[k] > b[k] ? a[k] : b[k];
+}
+
+static void run_lanes(const running *r) {
+  for (size_t block = 0; block < r->length; block += r->window) {
+    size_t first = block * LANES, last = (block + r->window - 1) * LANES;
+    memcpy(r->from_left + first, r->line + first, LANES);
+    memcpy(r->from_right + last, r->line + last, LANES);
+    for (size_t at = first + LANES; at <= last; at += LANES)
+      greater(r->from_left + at, r->from_left + at - LANES, r->line + at);
+    for (size_t at = last; at > first; at -= LANES)
+      greater(r->from_right + at - LANES, r->from_right + at, r->line + at - LANES);
+  }
+}
+
+/* `lanes` columns, at most LANES. */
+static void columns_extreme(uint8_t *pixels, size_t step, size_t lanes, int count, int radius,
+                            uint8_t flip, uint8_t *scratch) {
+  const running r = place_running(count, radius, LANES, scratch);
+  memset(r.line, 0, r.length * LANES);
+  for (size_t i = 0; i < (size_t)count; i++) {
+    uint8_t *to = r.line + ((size_t)radius + i) * LANES;
+    for (size_t k = 0; k < lanes; k++) to[k] = pixels[i * step + k] ^ flip;
+  }
+  run_lanes(&r);
+  for (size_t i = 0; i < (size_t)count; i++) {
+    uint8_t both[LANES];
+    greater(both, r.from_right + i * LANES, r.from_left + (i + r.window - 1) * LANES);
+    for (size_t k = 0; k < lanes; k++) pixels[i * step + k] = both[k] ^ flip;
   }
 }
 
 static void extreme(uint8_t *pixels, int width, int height, int radius, uint8_t flip,
                     void *scratch) {
+  size_t row = (size_t)width;
   for (int y = 0; y < height; y++)
-    line_extreme(pixels + (size_t)y * (size_t)width, 1, width, radius, flip, scratch);
-  for (int x = 0; x < width; x++)
-    line_extreme(pixels + x, (size_t)width, height, radius, flip, scratch);
+    row_extreme(pixels + (size_t)y * row, width, radius, flip, scratch);
+  for (size_t x = 0; x < row; x += LANES)
+    columns_extreme(pixels + x, row, row - x < LANES ? row - x : LANES, height, radius, flip,
+                    scratch);
 }
 
 void msk_close_dark(uint8_t *pixels, int width, int height, int radius, void *scratch) {
@@ -124,6 +175,10 @@ void msk_close_dark(uint8_t *pixels, int width, int height, int radius, void *sc
 void msk_open_light(uint8_t *pixels, int width, int height, int radius, void *scratch) {
   extreme(pixels, width, height, radius, 255, scratch);
   extreme(pixels, width, height, radius, 0, scratch);
+}
+
+void msk_least_around(uint8_t *pixels, int width, int height, int radius, void *scratch) {
+  extreme(pixels, width, height, radius, 255, scratch);
 }
 
 /* ---- Area mean ---- */

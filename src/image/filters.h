@@ -19,13 +19,14 @@ void msk_gaussian_blur(uint8_t *pixels, int width, int height, float radius, voi
 /* ---- Greatest and least value in a square window around each pixel of a grey picture, at a
  * cost that does not depend on the window ---- */
 
-/* Bytes of scratch that the two functions below need. */
+/* Bytes of scratch that the functions below need. */
 size_t msk_morphology_scratch(int width, int height, int radius);
 /* In place; the window has 2 * radius + 1 pixels a side, of which those outside the picture do
  * not count. radius >= 0. Closing (greatest, then least) removes what is dark and thinner than
  * the window; opening what is light and thinner. */
 void msk_close_dark(uint8_t *pixels, int width, int height, int radius, void *scratch);
 void msk_open_light(uint8_t *pixels, int width, int height, int radius, void *scratch);
+void msk_least_around(uint8_t *pixels, int width, int height, int radius, void *scratch);
 
 /* ---- The area mean: what the judge sees. A pixel of the result is the mean of the picture over
  * that pixel's rectangle, partly covered pixels counted by their part; so shrinking by a whole

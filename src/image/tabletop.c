@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * tabletop.c - msk_table_remove(): what lies round a photographed sheet. Dark and wide, it comes in
- * from the picture's border, ends sharply, as a shadow does not, and what it leaves is a sheet:
- * light, large, with four corners. A light figure on a dark ground has more of them, and stays as
- * it is. */
+ * from the picture's border and ends sharply, as a shadow does not: a soft shadow that lies across
+ * both makes the sheet as dark as the table elsewhere, but the step between them stays. What the
+ * table leaves is a sheet: light, large, with four corners. A light figure on a dark ground has
+ * more of them, and stays as it is. */
 #include <string.h>
 
 #include "base/error.h"
@@ -14,7 +15,10 @@
 
 enum {
   LINE_WINDOW = 40,  /* a line is thinner than 2 / LINE_WINDOW of the longer side */
-  DARK = 50,         /* percent of the sheet's light */
+  DARK = 50,         /* percent of the sheet's light, where a table may begin */
+  LIT = 67,          /* percent: what is lighter is no table, */
+  MOST_LIT = 5,      /* if there is more of it than so many percent */
+  LEAST_STEP = 10,   /* levels: less is grain in the dark */
   LEAST_BORDER = 30, /* percent of the picture's border that are table */
   LEAST_TABLE = 5,   /* percent of the picture */
   LEAST_SHEET = 30,  /* the same */
@@ -30,45 +34,64 @@ typedef struct table {
   int width, height, longer;
   size_t pixels;
   uint8_t *wide; /* brightness without thin dark structures */
-  uint8_t *mask; /* 1: table */
+  uint8_t *edge; /* 1: half as light again as something within the reach of an edge */
+  uint8_t *mask; /* 1: table; 2: none, though the flood has reached it */
   uint32_t *stack;
   void *scratch;
-  int dark;
+  int reach; /* how wide an edge is */
+  int light;
+  size_t lit; /* pixels of the flood that are as light as the sheet */
 } table;
 
 static void find_wide(table *t) {
   uint32_t histogram[256] = {0};
   size_t below = 0;
-  int light = 0;
   for (size_t i = 0; i < t->pixels; i++) t->wide[i] = msk_brightness(t->sketch->pixels + 3 * i);
   msk_close_dark(t->wide, t->width, t->height, t->longer / LINE_WINDOW, t->scratch);
   for (size_t i = 0; i < t->pixels; i++) histogram[t->wide[i]]++;
-  while (light < 255 && (below += histogram[light]) * 100 < t->pixels * (100 - LEAST_SHEET / 2))
-    light++;
-  t->dark = light * DARK / 100;
+  while (t->light < 255 &&
+         (below += histogram[t->light]) * 100 < t->pixels * (100 - LEAST_SHEET / 2))
+    t->light++;
+}
+
+static void find_edges(table *t) {
+  memcpy(t->edge, t->wide, t->pixels);
+  msk_least_around(t->edge, t->width, t->height, t->reach, t->scratch);
+  for (size_t i = 0; i < t->pixels; i++)
+    t->edge[i] = 2 * t->wide[i] >= 3 * t->edge[i] + 2 * LEAST_STEP;
 }
 
 static bool take_dark(void *user, int x, int y) {
   table *t = user;
   size_t at = (size_t)y * (size_t)t->width + (size_t)x;
-  if (t->mask[at] != 0 || t->wide[at] >= t->dark) return false;
+  if (t->mask[at] != 0 || t->edge[at] != 0) return false;
   t->mask[at] = 1;
+  t->lit += t->wide[at] * 100 >= t->light * LIT;
   return true;
 }
 
-/* From the border inwards. Counts its pixels there and in all. */
+/* What is dark at (x, y) of the border, up to its edges; 0 where that is as light as the sheet. */
+static size_t flood_from(table *t, int x, int y) {
+  t->lit = 0;
+  size_t pixels = msk_collect_group(t->width, t->height, x, y, t->stack, take_dark, t).pixels;
+  bool is_table = t->lit * 100 <= pixels * MOST_LIT;
+  for (size_t i = 0; !is_table && i < pixels; i++) t->mask[t->stack[i]] = 2;
+  return is_table ? pixels : 0;
+}
+
+/* From the border inwards. Counts the table's pixels there and in all. */
 static void flood(table *t, size_t *border, size_t *all) {
   *border = *all = 0;
   memset(t->mask, 0, t->pixels);
   for (int y = 0; y < t->height; y++) {
     bool inside = y > 0 && y + 1 < t->height;
     for (int x = 0; x < t->width; x += inside ? t->width - 1 : 1) { /* LEAST_SIDE: no step of 0 */
-      if (t->wide[(size_t)y * (size_t)t->width + (size_t)x] >= t->dark) continue;
-      (*border)++;
-      if (t->mask[(size_t)y * (size_t)t->width + (size_t)x] == 0)
-        *all += msk_collect_group(t->width, t->height, x, y, t->stack, take_dark, t).pixels;
+      size_t at = (size_t)y * (size_t)t->width + (size_t)x;
+      if (t->mask[at] == 0 && t->wide[at] * 100 < t->light * DARK) *all += flood_from(t, x, y);
+      *border += t->mask[at] == 1;
     }
   }
+  for (size_t i = 0; i < t->pixels; i++) t->mask[i] = t->mask[i] == 1;
 }
 
 static bool take_wedge(void *user, int x, int y) {
@@ -76,7 +99,8 @@ static bool take_wedge(void *user, int x, int y) {
   int wide = 2 * t->longer / LINE_WINDOW;
   bool near_border = x < wide || y < wide || x >= t->width - wide || y >= t->height - wide;
   size_t at = (size_t)y * (size_t)t->width + (size_t)x;
-  if (!near_border || t->mask[at] != 0 || msk_brightness(t->sketch->pixels + 3 * at) >= t->dark)
+  if (!near_border || t->mask[at] != 0 ||
+      msk_brightness(t->sketch->pixels + 3 * at) * 100 >= t->wide[at] * DARK)
     return false;
   t->mask[at] = 1;
   return true;
@@ -125,7 +149,7 @@ static bool is_sheet(const table *t, size_t area) {
 
 /* Whether most of the table's edge is one: half as light again on its other side. */
 static bool ends_sharply(const table *t) {
-  int k = t->longer / BLURRED + 2;
+  int k = t->reach;
   size_t edges = 0, sharp = 0;
   for (int y = k; y + k < t->height; y++) {
     for (int x = k; x + k < t->width; x++) {
@@ -142,69 +166,131 @@ static bool ends_sharply(const table *t) {
   return sharp * 100 >= edges * SHARP;
 }
 
-/* The sheet's own colour in the middle. */
-static void find_colour(const table *t, uint8_t colour[3]) {
-  uint32_t histogram[3][256] = {{0}}, total = 0;
+static int middle_of(const uint32_t histogram[256], uint32_t total) {
+  uint32_t below = 0;
+  int value = 0;
+  while (value < 255 && (below += histogram[value]) * 2 <= total) value++;
+  return value;
+}
+
+/* The sheet's own colour in the middle; returns its brightness without thin dark structures. */
+static int find_colour(const table *t, uint8_t colour[3]) {
+  uint32_t histogram[4][256] = {{0}}, total = 0;
   for (size_t i = 0; i < t->pixels; i++) {
     if (t->mask[i] != 0) continue;
     total++;
     for (size_t c = 0; c < 3; c++) histogram[c][t->sketch->pixels[3 * i + c]]++;
+    histogram[3][t->wide[i]]++;
   }
-  for (int c = 0; c < 3; c++) {
-    uint32_t below = 0;
-    int value = 0;
-    while (value < 255 && (below += histogram[c][value]) * 2 <= total) value++;
-    colour[c] = (uint8_t)value;
+  for (int c = 0; c < 3; c++) colour[c] = (uint8_t)middle_of(histogram[c], total);
+  int usual = middle_of(histogram[3], total);
+  return usual > 0 ? usual : 1;
+}
+
+static bool is_near_table(const table *t, int x, int y) {
+  for (int dy = -t->reach; dy <= t->reach; dy += t->reach) {
+    for (int dx = -t->reach; dx <= t->reach; dx += t->reach) {
+      int u = x + dx, v = y + dy;
+      if (u < 0 || v < 0 || u >= t->width || v >= t->height) continue;
+      if (t->mask[(size_t)v * (size_t)t->width + (size_t)u] != 0) return true;
+    }
+  }
+  return false;
+}
+
+#define NOWHERE UINT32_MAX
+
+static int64_t distance(const table *t, size_t a, size_t b) {
+  int64_t width = t->width, x = (int64_t)a % width - (int64_t)b % width,
+          y = (int64_t)a / width - (int64_t)b / width;
+  return x * x + y * y;
+}
+
+/* Takes over what is nearest to a neighbour, if there is one, where that is nearer. */
+static void ask_neighbour(table *t, int x, int y, int dx, int dy) {
+  size_t width = (size_t)t->width, at = (size_t)y * width + (size_t)x;
+  if (x + dx < 0 || x + dx >= t->width || y + dy < 0 || y + dy >= t->height) return;
+  uint32_t theirs = t->stack[(size_t)(y + dy) * width + (size_t)(x + dx)], own = t->stack[at];
+  if (theirs == NOWHERE) return;
+  if (own == NOWHERE || distance(t, at, theirs) < distance(t, at, own)) t->stack[at] = theirs;
+}
+
+/* The stack becomes, for each pixel, the nearest one of the sheet that the table's blurred edge
+ * does not reach; in two passes, so that now and then it is one a little further off. */
+static void find_nearest(table *t) {
+  for (int y = 0; y < t->height; y++) {
+    for (int x = 0; x < t->width; x++) {
+      size_t at = (size_t)y * (size_t)t->width + (size_t)x;
+      t->stack[at] = is_near_table(t, x, y) ? NOWHERE : (uint32_t)at;
+      for (int dx = -1; dx <= 1; dx++) ask_neighbour(t, x, y, dx, -1);
+      ask_neighbour(t, x, y, -1, 0);
+    }
+  }
+  for (int y = t->height - 1; y >= 0; y--) {
+    for (int x = t->width - 1; x >= 0; x--) {
+      for (int dx = -1; dx <= 1; dx++) ask_neighbour(t, x, y, dx, 1);
+      ask_neighbour(t, x, y, 1, 0);
+    }
   }
 }
 
-/* The table, and the blurred edge of the sheet, become its colour. */
-static void cover(const table *t, msk_image *sketch) {
-  int reach = t->longer / BLURRED + 2;
+/* The table, and the blurred edge of the sheet, become its colour, in the light that falls on it
+ * there. */
+static void cover(table *t, msk_image *sketch) {
   uint8_t colour[3];
-  find_colour(t, colour);
-  for (int y = 0; y < t->height; y++) {
-    for (int x = 0; x < t->width; x++) {
-      bool near = false;
-      for (int dy = -reach; dy <= reach && !near; dy += reach) {
-        for (int dx = -reach; dx <= reach && !near; dx += reach) {
-          int u = x + dx, v = y + dy;
-          if (u < 0 || v < 0 || u >= t->width || v >= t->height) continue;
-          near = t->mask[(size_t)v * (size_t)t->width + (size_t)u] != 0;
-        }
-      }
-      if (near) memcpy(sketch->pixels + 3 * ((size_t)y * (size_t)t->width + (size_t)x), colour, 3);
+  int usual = find_colour(t, colour);
+  find_nearest(t);
+  for (size_t i = 0; i < t->pixels; i++) {
+    if (t->stack[i] == i || t->stack[i] == NOWHERE) continue;
+    for (size_t c = 0; c < 3; c++) {
+      int value = colour[c] * t->wide[t->stack[i]] / usual;
+      sketch->pixels[3 * i + c] = (uint8_t)(value > 255 ? 255 : value);
     }
   }
+}
+
+static bool is_table(const table *t, size_t border, size_t all) {
+  size_t round = 2 * ((size_t)t->width + (size_t)t->height);
+  return border * 100 >= round * LEAST_BORDER && all * 100 >= t->pixels * LEAST_TABLE &&
+         (t->pixels - all) * 100 >= t->pixels * LEAST_SHEET && is_sheet(t, t->pixels - all) &&
+         ends_sharply(t);
+}
+
+/* Of the two windows either may be the larger one, in small pictures. */
+static size_t scratch_of(const table *t) {
+  size_t wide = msk_morphology_scratch(t->width, t->height, t->longer / LINE_WINDOW),
+         edge = msk_morphology_scratch(t->width, t->height, t->reach);
+  return wide > edge ? wide : edge;
 }
 
 msk_status msk_table_remove(bool *found, msk_image *sketch, const msk_allocator *allocator,
                             msk_error *error) {
   int width = sketch->width, height = sketch->height, longer = width > height ? width : height;
   table t = {.sketch = sketch, .width = width, .height = height, .longer = longer};
-  size_t border, all, round;
+  size_t border, all;
   *found = false;
   if (width < LEAST_SIDE || height < LEAST_SIDE) return MSK_OK;
   t.pixels = (size_t)width * (size_t)height;
+  t.reach = longer / BLURRED + 2;
   t.stack = msk_allocate(allocator, t.pixels, sizeof *t.stack);
-  t.wide = msk_allocate(
-      allocator, 2 * t.pixels + msk_morphology_scratch(width, height, longer / LINE_WINDOW), 1);
+  t.wide = msk_allocate(allocator, 3 * t.pixels + scratch_of(&t), 1);
   if (t.stack == NULL || t.wide == NULL) {
     msk_free(allocator, t.stack);
     msk_free(allocator, t.wide);
     return msk_fail(error, MSK_ERROR_MEMORY, "no memory for looking at a sketch of %d x %d pixels",
                     width, height);
   }
-  t.mask = t.wide + t.pixels;
+  t.edge = t.wide + t.pixels;
+  t.mask = t.edge + t.pixels;
   t.scratch = t.mask + t.pixels;
   find_wide(&t);
+  find_edges(&t);
   flood(&t, &border, &all);
-  round = 2 * ((size_t)width + (size_t)height);
-  *found = border * 100 >= round * LEAST_BORDER && all * 100 >= t.pixels * LEAST_TABLE &&
-           (t.pixels - all) * 100 >= t.pixels * LEAST_SHEET && is_sheet(&t, t.pixels - all) &&
-           ends_sharply(&t);
-  if (*found) flood_wedges(&t);
-  if (*found) cover(&t, sketch);
+  *found = is_table(&t, border, all);
+  if (*found) {
+    flood_wedges(&t);
+    cover(&t, sketch);
+  }
   msk_free(allocator, t.stack);
   msk_free(allocator, t.wide);
   return MSK_OK;

@@ -55,9 +55,13 @@ double ink(double x, double y, double thickness, double side) {
                                     {.15, .47, .5, .15}, {.5, .15, .85, .47}, {.45, .85, .45, .6},
                                     {.45, .6, .6, .6},   {.6, .6, .6, .85},   {.28, .5, .38, .62},
                                     {.28, .62, .38, .5}, {.65, .28, .65, .18}};
-  double nearest = 1e9;
+  double nearest = 1e9, reach = thickness / 2 + 1 / side;
   for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
-    double here = distance(x, y, lines[i]);
+    const double *s = lines[i];
+    if ((x < s[0] - reach && x < s[2] - reach) || (x > s[0] + reach && x > s[2] + reach) ||
+        (y < s[1] - reach && y < s[3] - reach) || (y > s[1] + reach && y > s[3] + reach))
+      continue; /* too far to cover anything */
+    double here = distance(x, y, s);
     nearest = here < nearest ? here : nearest;
   }
   double coverage = (thickness / 2 - nearest) * side + 0.5;
@@ -75,23 +79,34 @@ msk_image drawing(int width, int height, double thickness, double paper, double 
   return image;
 }
 
-static double gaussian(uint64_t *random) {
-  double sum = -6;
-  for (int i = 0; i < 12; i++) sum += (double)test_uniform(random, 0, 1);
-  return sum;
+/* Normal noise comes from a table, four values from one random number. */
+enum { NOISE = 1 << 16 };
+static float noise[NOISE];
+
+static void fill_noise(void) {
+  uint64_t random = 1;
+  if (noise[0] != 0) return;
+  for (int i = 0; i < NOISE; i++) {
+    float sum = -6;
+    for (int k = 0; k < 12; k++) sum += test_uniform(&random, 0, 1);
+    noise[i] = sum;
+  }
 }
 
 void photograph(msk_image *image, camera c, uint64_t seed) {
   static const double tint[3] = {1.0, 0.95, 0.83};
+  fill_noise();
   for (int y = 0; y < image->height; y++) {
     for (int x = 0; x < image->width; x++) {
       double u = (double)x / image->width, v = (double)y / image->height;
       double light = 0.95 - c.fall_off * (u + v) / 2, side = (0.9 * u + 0.4 * v - 0.7) / c.edge;
       light *= 1 - c.shadow / (1 + exp(-4 * side));
-      double grain = c.grain * gaussian(&seed);
+      uint64_t random = test_random(&seed);
+      double grain = c.grain * (double)noise[random % NOISE];
       for (int k = 0; k < 3; k++) {
-        double value =
-            pixel(image, x, y)[k] * light * tint[k] + grain + 0.3 * c.grain * gaussian(&seed);
+        random /= NOISE;
+        double value = pixel(image, x, y)[k] * light * tint[k] + grain +
+                       0.3 * c.grain * (double)noise[random % NOISE];
         pixel(image, x, y)[k] = (uint8_t)(value < 0 ? 0 : value > 255 ? 255 : value + 0.5);
       }
     }

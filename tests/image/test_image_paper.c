@@ -196,6 +196,7 @@ typedef struct lying {
   int width, height;
   double part, left, top, degrees; /* the sheet's side and middle in parts of the width */
   int table[3];
+  double shadow, edge; /* of what lies across sheet and table */
 } lying;
 
 /* Where a pixel lies on the sheet, in parts of its side. */
@@ -223,16 +224,20 @@ static msk_image lay(const lying *l) {
             (uint8_t)(on_sheet(at) ? 235 - 200 * covered : grain * l->table[c]);
     }
   }
-  photograph(&image, (camera){0.2, 0, 1, 3}, 3);
+  photograph(&image, (camera){0.2, l->shadow, l->edge, 3}, 3);
   return image;
 }
 
 static void a_table_is_no_ink(void **state) {
   (void)state;
-  static const lying cases[] = {{900, 900, 0.8, 0.5, 0.5, 0, {70, 45, 30}},
-                                {900, 800, 0.7, 0.5, 0.45, 6, {40, 40, 45}},
-                                {1100, 900, 0.72, 0.6, 0.42, -11, {60, 70, 50}},
-                                {700, 700, 0.9, 0.55, 0.55, 2, {30, 25, 25}}};
+  static const lying cases[] = {{900, 900, 0.8, 0.5, 0.5, 0, {70, 45, 30}, 0, 1},
+                                {900, 800, 0.7, 0.5, 0.45, 6, {40, 40, 45}, 0, 1},
+                                {1100, 900, 0.72, 0.6, 0.42, -11, {60, 70, 50}, 0, 1},
+                                {700, 700, 0.9, 0.55, 0.55, 2, {30, 25, 25}, 0, 1},
+                                {900, 900, 0.8, 0.5, 0.5, 0, {70, 45, 30}, 0.45, 0.4},
+                                {900, 800, 0.7, 0.5, 0.45, 6, {40, 40, 45}, 0.55, 0.3},
+                                {1100, 900, 0.72, 0.6, 0.42, -11, {60, 70, 50}, 0.5, 0.6},
+                                {700, 700, 0.9, 0.55, 0.55, 2, {30, 25, 25}, 0.6, 0.4}};
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     msk_image in = lay(&cases[i]);
     for (int photo = 0; photo < 2; photo++) {
@@ -489,6 +494,25 @@ static void every_allocation_may_fail(void **state) {
   msk_image_free(&in);
 }
 
+/* In small pictures one window is the larger, in large ones another. */
+static void no_size_writes_past_its_memory(void **state) {
+  (void)state;
+  counting_allocator counting;
+  counting_allocator_init(&counting);
+  msk_prepare_options o = options(MSK_FIT_INK, MSK_INVERT_AUTO, MSK_PHOTO_AUTO);
+  for (int side = 1; side <= 460; side += side < 100 ? 3 : 45) {
+    const int shapes[3][2] = {{side, side}, {side, side / 2 + 1}, {side / 2 + 1, side}};
+    for (int i = 0; i < 3; i++) {
+      msk_image in = drawing(shapes[i][0], shapes[i][1], 0.05, 180, 40), out = {0};
+      photograph(&in, (camera){0.3, 0, 1, 4}, (uint64_t)side);
+      assert_int_equal(msk_image_prepare(&out, &in, 64, 64, &o, &counting.allocator, NULL), MSK_OK);
+      msk_image_free(&out);
+      msk_image_free(&in);
+    }
+  }
+  assert_int_equal(counting.live, 0);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(tinted_paper_becomes_white),
                                      cmocka_unit_test(light_lines_are_turned_over_on_any_ground),
@@ -503,6 +527,7 @@ int main(void) {
                                      cmocka_unit_test(ink_never_shrinks_a_drawing),
                                      cmocka_unit_test(light_ink_on_nothing_is_seen),
                                      cmocka_unit_test(what_is_no_drawing_is_told),
-                                     cmocka_unit_test(every_allocation_may_fail)};
+                                     cmocka_unit_test(every_allocation_may_fail),
+                                     cmocka_unit_test(no_size_writes_past_its_memory)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

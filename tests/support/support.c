@@ -139,22 +139,31 @@ void test_write_overflowing(const char *from, const char *to, const char *tensor
   free(bytes);
 }
 
+/* Before a block its size, behind it bytes that nobody may write to. */
+enum { HEADER = 64, GUARD = 64, GUARD_BYTE = 0x5C };
+
 static void *counting_allocate(void *user, size_t bytes) {
   counting_allocator *counting = user;
   long call = __atomic_add_fetch(&counting->calls, 1, __ATOMIC_SEQ_CST);
   if (call == counting->fail_at) return NULL;
-  void *memory = aligned_alloc(64, (bytes + 63) / 64 * 64);
-  if (memory != NULL) {
-    memset(memory, 0xA5, bytes);
-    __atomic_add_fetch(&counting->live, 1, __ATOMIC_SEQ_CST);
-  }
-  return memory;
+  uint8_t *block = aligned_alloc(64, HEADER + (bytes + GUARD + 63) / 64 * 64);
+  if (block == NULL) return NULL;
+  memcpy(block, &bytes, sizeof bytes);
+  memset(block + HEADER, 0xA5, bytes);
+  memset(block + HEADER + bytes, GUARD_BYTE, GUARD);
+  __atomic_add_fetch(&counting->live, 1, __ATOMIC_SEQ_CST);
+  return block + HEADER;
 }
 
 static void counting_release(void *user, void *memory) {
   counting_allocator *counting = user;
+  uint8_t *block = (uint8_t *)memory - HEADER;
+  size_t bytes;
+  memcpy(&bytes, block, sizeof bytes);
+  for (size_t i = 0; i < GUARD; i++)
+    if (block[HEADER + bytes + i] != GUARD_BYTE) fail_msg("written behind %zu bytes", bytes);
   __atomic_sub_fetch(&counting->live, 1, __ATOMIC_SEQ_CST);
-  free(memory);
+  free(block);
 }
 
 void counting_allocator_init(counting_allocator *counting) {

@@ -41,7 +41,8 @@ void assert_close_at(const float *a, const float *b, size_t count, double tolera
 /* Writes a model file (safetensors, F32) once more with all numbers of one tensor set to 3e38. */
 void test_write_overflowing(const char *from, const char *to, const char *tensor);
 
-/* Counts live blocks and fails the k-th allocation (1-based; 0: none). */
+/* Counts live blocks and fails the k-th allocation (1-based; 0: none); a block that was written
+ * past its end fails the test when it is freed. */
 typedef struct counting_allocator {
   msk_allocator allocator; /* pass &c.allocator */
   long calls, live, fail_at;

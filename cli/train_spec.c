@@ -229,12 +229,14 @@ static msk_status attach_photos(train_spec *spec, msk_error *error) {
 
 /* ---- stages ---- */
 
-/* The spec's keys with those of a stage of its list on top. NULL: no memory. */
+/* The spec's keys with those of a stage of its list on top. NULL: no memory. (json_copy() would
+ * leave out the keys that it has no memory for, and other settings would be trained with.) */
 static json_t *merge(const train_spec *spec, int index) {
-  json_t *merged = json_copy(spec->object), *stage = json_array_get(spec->stages, (size_t)index);
-  if (merged == NULL || spec->stages == NULL) return merged;
-  if (json_object_del(merged, "stages") == 0 && json_object_update(merged, stage) == 0)
-    return merged;
+  json_t *merged = json_object(), *stage = json_array_get(spec->stages, (size_t)index);
+  int failed = json_object_update(merged, spec->object);
+  if (spec->stages != NULL)
+    failed |= json_object_del(merged, "stages") | json_object_update(merged, stage);
+  if (failed == 0) return merged;
   json_decref(merged);
   return NULL;
 }

@@ -5,11 +5,11 @@
  * it back. PNGs keep their bytes, so fields keep their order, and a new one stands where it is
  * used alone. */
 #include <jansson.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "api/model.h"
 #include "base/error.h"
+#include "base/json_tree.h"
 #include "base/memory.h"
 #include "masksketch_tools.h"
 
@@ -50,8 +50,8 @@ static json_t *recipe_object(writer *w) {
 
 static void add_adapters(writer *w) {
   msk_adapter_info info;
-  json_t *list = msk_model_adapter(w->model, 0, &info) ? json_array() : NULL;
-  if (list == NULL) return;
+  if (!msk_model_adapter(w->model, 0, &info)) return;
+  json_t *list = json_array();
   for (int i = 0; msk_model_adapter(w->model, i, &info); i++)
     append(
         w, list,
@@ -133,15 +133,15 @@ static void begin(writer *w, int item) {
 }
 
 /* A text that could not be read back is of use without its pictures. */
-static char *dump(writer *w) {
-  char *dumped = w->object == NULL || w->lost ? NULL : json_dumps(w->object, JSON_COMPACT);
-  if (dumped == NULL || strlen(dumped) <= MAX_TEXT_BYTES) return dumped;
-  free(dumped);
+static char *dump(writer *w, const msk_allocator *allocator) {
+  char *text = w->lost ? NULL : msk_json_text(w->object, JSON_COMPACT, allocator);
+  if (text == NULL || strlen(text) <= MAX_TEXT_BYTES) return text;
+  msk_free(allocator, text);
   json_object_del(w->object, "photo");
   json_object_del(w->object, "lambda_map");
   json_object_del(w->object, "mask");
   put(w, w->object, "incomplete", json_true());
-  return w->lost ? NULL : json_dumps(w->object, JSON_COMPACT);
+  return w->lost ? NULL : msk_json_text(w->object, JSON_COMPACT, allocator);
 }
 
 msk_status msk_request_text(char **text, const msk_request *request, const msk_model *model,
@@ -152,12 +152,10 @@ msk_status msk_request_text(char **text, const msk_request *request, const msk_m
   if (status != MSK_OK) return status;
   begin(&w, item);
   status = add_sources(&w, fit, error);
-  char *dumped = status == MSK_OK ? dump(&w) : NULL,
-       *kept = dumped == NULL ? NULL : msk_duplicate_string(allocator, dumped);
-  free(dumped);
+  char *dumped = status == MSK_OK ? dump(&w, allocator) : NULL;
   json_decref(w.object);
   if (status != MSK_OK) return status;
-  if (kept == NULL) return msk_fail(error, MSK_ERROR_MEMORY, "out of memory for the PNG's text");
-  *text = kept;
+  if (dumped == NULL) return msk_fail(error, MSK_ERROR_MEMORY, "out of memory for the PNG's text");
+  *text = dumped;
   return MSK_OK;
 }

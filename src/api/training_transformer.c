@@ -2,7 +2,6 @@
  *
  * training_transformer.c - the stage that trains a transformer for the codes of a model. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "api/training_run.h"
@@ -141,7 +140,7 @@ static int name_hidden_classes(const training_run *run, json_t *object) {
 static char *make_classes(const training_run *run) {
   const msk_train_source *source = &run->options->source;
   const char *old = msk_weight_file_metadata(run->model->file, "classes");
-  if (source->class_names == NULL) return old == NULL ? NULL : strdup(old);
+  if (source->class_names == NULL) return old == NULL ? NULL : msk_duplicate_string(NULL, old);
   json_t *names = json_array();
   int failed = 0;
   for (int i = 0; i < source->classes; i++)
@@ -152,7 +151,7 @@ static char *make_classes(const training_run *run) {
     snprintf(name, sizeof name, i == 0 ? "drawing" : "drawing %d", i + 1);
     failed |= json_array_append_new(names, json_string(name));
   }
-  char *text = failed ? NULL : json_dumps(names, JSON_COMPACT);
+  char *text = failed ? NULL : msk_json_text(names, JSON_COMPACT, NULL);
   json_decref(names);
   return text;
 }
@@ -169,7 +168,7 @@ static char *make_defaults(const training_run *run) {
            o->source.description[MSK_TRAIN_SET], msk_course_examples(run->course), o->objects);
   failed |= json_object_set_new(object, "structure_layers", layers);
   failed |= json_object_set_new(object, "provenance", json_string(provenance));
-  char *text = failed ? NULL : json_dumps(object, JSON_COMPACT);
+  char *text = failed ? NULL : msk_json_text(object, JSON_COMPACT, NULL);
   json_decref(object);
   return text;
 }
@@ -186,8 +185,8 @@ static msk_status write_model(training_run *run) {
     status =
         msk_course_write_average(run->course, training_path(run, "transformer.safetensors", path),
                                  metadata, classes == NULL ? 1 : 2, run->error);
-  free(defaults);
-  free(classes);
+  msk_free(NULL, defaults);
+  msk_free(NULL, classes);
   if (status != MSK_OK) return status;
   msk_convert_options options;
   msk_convert_options_init(&options);

@@ -2,7 +2,8 @@
  *
  * test_request.c - requests that must be refused, each with a message and the name of the field
  * that is wrong, before memory is taken; class names found and not found; model files that must
- * be refused; names of the enumerations. */
+ * be refused; names of the enumerations; a PNG's text when memory runs out. */
+#include <jansson.h>
 #include <math.h>
 #include <stdbool.h>
 
@@ -415,6 +416,37 @@ static void test_pair_that_does_not_belong_together(void **state) {
   assert_non_null(strstr(error.message, "belong together"));
 }
 
+/* ---- the text of a PNG ---- */
+
+static long json_calls, json_fails_at;
+
+static void *json_allocate(size_t bytes) {
+  return ++json_calls == json_fails_at ? NULL : malloc(bytes);
+}
+
+/* jansson leaves out what it has no memory for, keys too: such a text is never handed out. */
+static void a_text_is_whole_or_none(void **state) {
+  (void)state;
+  msk_request request;
+  msk_error error = {0};
+  char *whole = NULL;
+  api_ok(msk_request_init(&request, model, MSK_JOB_GENERATE, NULL, &error), &error);
+  api_ok(msk_request_text(&whole, &request, model, 0, MSK_FIT_STRETCH, NULL, &error), &error);
+  json_set_alloc_funcs(json_allocate, free);
+  for (json_fails_at = 1, json_calls = 0;; json_fails_at++, json_calls = 0) {
+    char *text = NULL;
+    msk_status status = msk_request_text(&text, &request, model, 0, MSK_FIT_STRETCH, NULL, &error);
+    if (status == MSK_OK) assert_string_equal(text, whole);
+    if (status != MSK_OK) assert_int_equal(status, MSK_ERROR_MEMORY);
+    assert_true((text != NULL) == (status == MSK_OK));
+    msk_free(NULL, text);
+    if (json_calls < json_fails_at) break;
+  }
+  assert_true(json_fails_at > 50);
+  json_set_alloc_funcs(malloc, free);
+  msk_free(NULL, whole);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_wrong_requests),
                                      cmocka_unit_test(test_wrong_recipes),
@@ -428,6 +460,7 @@ int main(void) {
                                      cmocka_unit_test(test_class_names),
                                      cmocka_unit_test(test_wrong_models),
                                      cmocka_unit_test(test_changed_models),
-                                     cmocka_unit_test(test_pair_that_does_not_belong_together)};
+                                     cmocka_unit_test(test_pair_that_does_not_belong_together),
+                                     cmocka_unit_test(a_text_is_whole_or_none)};
   return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -2,22 +2,28 @@
  *
  * test_faults.c - whole commands in which one call for memory, or one of a file, fails, at each
  * place in turn: the program ends with an error in one line and no half file, or everything is
- * there. All places of all commands take minutes: MSK_TEST_FAULTS=full (./run test-faults);
- * else every so many-th. */
+ * there. All places of all commands take long: MSK_TEST_FAULTS=full (./run test-faults), or all
+ * of one command, by its name; else every so many-th. */
+#include <dirent.h>
 #include <jansson.h>
 #include <stdbool.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "../cli/cli_run.h"
 
-enum { PLACES = 12 }; /* tried of each, unless all are */
+enum {
+  PLACES = 12, /* tried of each, unless all are */
+  PHOTOS = 5   /* that a class is trained from */
+};
 
 typedef struct command {
   const char *name, *output; /* the file that it makes, or NULL */
   const char *const *arguments;
 } command;
 
-static char picture[4096], tokens[4096], made[4096], made_model[4096], made_npy[4096];
+static char picture[4096], tokens[4096], made[4096], made_model[4096], made_npy[4096], spec[4096],
+    photos[4096];
 
 #define WORDS(...) ((const char *const[]){__VA_ARGS__, NULL})
 
@@ -30,8 +36,19 @@ static void set_fault(const char *call, long at) {
   setenv("LD_PRELOAD", getenv("MSK_TEST_FAULT"), 1);
 }
 
+/* Of an earlier run of training nothing is left to go on from. */
+static void clear_training(void) {
+  DIR *folder = opendir(in_folder("work"));
+  for (struct dirent *entry; folder != NULL && (entry = readdir(folder)) != NULL;) {
+    if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+      unlink(in_folder("work/%s", entry->d_name));
+  }
+  if (folder != NULL) closedir(folder);
+}
+
 static run_result run_faulty(const command *c, const char *call, long at) {
   if (c->output != NULL) unlink(c->output);
+  clear_training();
   unlink(in_folder("count"));
   set_fault(call, at);
   run_result r = run_program(c->arguments);
@@ -82,7 +99,9 @@ static bool same_output(const char *a, const char *b) {
 /* NULL, or what is wrong with how it ended. */
 static const char *judge(const command *c, const run_result *r, const run_result *whole) {
   if (r->code < 0) return "it was ended by a signal";
-  if (count_files(in_folder("."), ".masksketch") != 0) return "a temporary file is left";
+  if (count_files(in_folder("."), ".masksketch") + count_files(in_folder("work"), ".masksketch") !=
+      0)
+    return "a temporary file is left";
   if (r->code == 0) {
     if (c->output != NULL && !exists(c->output)) return "exit 0 without its file";
     if (c->output != NULL && !same_bytes(c->output, in_folder("whole")))
@@ -148,10 +167,20 @@ static void sweep_all(const char *call) {
       {"attention", made_npy,
        WORDS("attention", photo, "--class", "3", "--layers", "0", "--quiet", "--threads", "1", "-o",
              made_npy)},
+      {"train", made_model, WORDS("train", spec, "--quiet", "--threads", "1")},
+      {"teach", made_model,
+       WORDS("teach", getenv("MASKSKETCH_MODEL"), photos, "--class", "umbrella", "--crops", "1",
+             "--replay", "1", "--steps", "1", "--batch", "2", "--quiet", "--threads", "1", "-o",
+             made_model)},
   };
-  int wrong = 0;
-  for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
-    wrong += sweep(&commands[i], call, wish != NULL && strcmp(wish, "full") == 0);
+  int wrong = 0, swept = 0;
+  bool full = wish != NULL && strcmp(wish, "full") == 0, any = full || wish == NULL || *wish == 0;
+  for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
+    if (!any && strcmp(wish, commands[i].name) != 0) continue;
+    wrong += sweep(&commands[i], call, full || !any);
+    swept++;
+  }
+  assert_true(swept > 0);
   assert_int_equal(wrong, 0);
 }
 
@@ -166,8 +195,37 @@ static void test_files(void **state) {
   for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++) sweep_all(calls[i]);
 }
 
+/* Two classes, and what a model is trained with on them: one step. */
+static void set_up_training(void) {
+  char text[2048];
+  size_t bytes;
+  void *photo = test_read_file(golden_path("tiny/input/photo.png"), &bytes);
+  snprintf(spec, sizeof spec, "%s", in_folder("spec.json"));
+  snprintf(photos, sizeof photos, "%s", in_folder("photos/b"));
+  mkdir(in_folder("photos"), 0777);
+  mkdir(in_folder("work"), 0777);
+  for (int label = 0; label < 2; label++) {
+    mkdir(in_folder("photos/%c", 'a' + label), 0777);
+    for (int i = 0; i < PHOTOS; i++)
+      assert_int_equal(
+          msk_file_write(in_folder("photos/%c/%d.png", 'a' + label, i), photo, bytes, NULL),
+          MSK_OK);
+  }
+  free(photo);
+  snprintf(
+      text, sizeof text,
+      "{\"stage\": \"transformer\", \"photos\": \"photos\", \"work\": \"work\", \"output\": "
+      "\"made.safetensors\", \"tokenizer\": \"%s\", \"size\": 128, \"crops\": 1, \"layers\": 2, "
+      "\"width\": 32, \"heads\": 2, \"structure_layers\": [1], \"batch\": 2, \"pair_batch\": 1, "
+      "\"sequences\": 2, \"warmup_sequences\": 2, \"decay_sequences\": 2, "
+      "\"first_objects\": 4}",
+      getenv("MASKSKETCH_MODEL"));
+  assert_int_equal(msk_file_write(spec, text, strlen(text), NULL), MSK_OK);
+}
+
 static int set_up(void **state) {
   if (set_up_models(state) != 0) return -1;
+  set_up_training();
   snprintf(picture, sizeof picture, "%s", in_folder("picture.png"));
   snprintf(tokens, sizeof tokens, "%s", in_folder("tokens.npy"));
   snprintf(made, sizeof made, "%s", in_folder("made.png"));

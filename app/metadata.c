@@ -309,9 +309,10 @@ static void check_model(reader *r, const msk_model *ours) {
   } else if (r->status == MSK_OK && (info.hash == NULL || strcmp(hash, info.hash) != 0)) {
     r->status = app_fail(r->error, MSK_ERROR_FILE,
                          "%s was made with the model %.60s (hash %.12s), but this is %.60s (hash "
-                         "%.12s): name the right one with --model",
+                         "%.12s): open the one that it names",
                          r->path, name == NULL ? "?" : name, hash,
                          info.name == NULL ? "?" : info.name, info.hash == NULL ? "?" : info.hash);
+    r->error->field = "model";
   }
 }
 

@@ -33,7 +33,8 @@ typedef struct adapter_texts {
 } adapter_texts;
 msk_status metadata_find_adapters(adapter_list *list, adapter_texts *texts, const char *text,
                                   const char *picture, msk_error *error);
-/* The order that a text remembers. `model` is held against the text; `path` stands in messages.
+/* The order that a text remembers. `model` is held against the text: where that was written by
+ * other weights, error->field is "model". `path` stands in messages.
  * Pictures of at most the model's size are taken; their memory is the allocator's (NULL: the C
  * heap). order_free() it in any case. */
 msk_status metadata_read(order *o, const msk_model *model, const char *text, const char *path,

@@ -58,11 +58,12 @@ static bool read_settings(form *f, msk_recipe *recipe, msk_job kind) {
   json_t *value;
   json_object_foreach(settings, key, value) {
     char text[VALUE_BYTES] = "";
-    bool plain = json_is_number(value) || json_is_string(value);
-    good = plain && msk_json_setting(value, text, sizeof text)
+    good = msk_json_setting(value, text, sizeof text)
                ? set_key(f, recipe, kind, "set", key, text)
                : problem_set(f->problem, 422, "set",
-                             "set: %.60s has a value that is no number and no short text", key);
+                             "set: %.60s has a value that is no number, short text, flag or list "
+                             "of whole numbers from 0",
+                             key);
     if (!good) break;
   }
   json_decref(settings);

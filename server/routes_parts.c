@@ -314,26 +314,6 @@ static void run_likeness(errand *e, msk_session *session) {
   msk_free(NULL, pixels);
 }
 
-/* 409 where the PNG names another model: its class numbers and tokens would mean something else
- * here. */
-static bool check_model(const exchange *e, const char *text, problem *p) {
-  json_t *root = NULL;
-  msk_error error = {0};
-  if (msk_json_load(&root, "the PNG's text", text, strlen(text), MSK_JSON_FEW, &error) != MSK_OK)
-    return problem_from_error(p, NULL, &error);
-  const json_t *model = json_object_get(root, "model");
-  const char *hash = json_string_value(json_object_get(model, "hash")),
-             *name = json_string_value(json_object_get(model, "name"));
-  const char *ours = e->server->info.hash;
-  bool other = hash != NULL && (ours == NULL || strcmp(hash, ours) != 0);
-  if (other)
-    problem_set(p, 409, NULL,
-                "the PNG was made with the model %.60s (hash %.12s), this is %.60s (hash %.12s)",
-                name == NULL ? "?" : name, hash, e->server->info.name, ours == NULL ? "?" : ours);
-  json_decref(root);
-  return !other;
-}
-
 static bool find_text(exchange *e, const char *key, char **text) {
   msk_error error = {0};
   return msk_png_text(e->body, e->body_count, key, text, NULL, &error) == MSK_OK ||
@@ -375,7 +355,6 @@ static bool read_png(exchange *e, order *o, char **text, char **page, const purs
     return problem_set(&e->problem, 422, NULL,
                        "the PNG does not say how it was made, expected one that masksketch wrote "
                        "with its settings");
-  if (!check_model(e, *text, &e->problem)) return false;
   pthread_mutex_lock(&e->server->small_pictures); /* there may be pictures in it */
   msk_status status =
       metadata_read(o, e->server->model, *text, "the PNG", &money->allocator, &error);
@@ -384,6 +363,9 @@ static bool read_png(exchange *e, order *o, char **text, char **page, const purs
     return problem_set(&e->problem, 422, NULL,
                        "the PNG's text holds a picture that is too large, expected one of at most "
                        "the model's size");
+  /* class numbers and tokens of another model would mean something else here */
+  if (status != MSK_OK && error.field != NULL && strcmp(error.field, "model") == 0)
+    return problem_set(&e->problem, 409, NULL, "%s", error.message);
   return status == MSK_OK || problem_from_error(&e->problem, NULL, &error);
 }
 

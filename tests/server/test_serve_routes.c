@@ -118,6 +118,26 @@ static void test_candidates(void **state) {
                  "at least");
 }
 
+/* Recipe keys as JSON has them: numbers, flags, lists. */
+static void test_kinds_of_settings(void **state) {
+  (void)state;
+  json_t *job =
+      job_of("/v1/draw",
+             "{\"class\":3,\"set\":{\"steps\":2,\"guidance\":0.5,\"visible_sketch\":false,"
+             "\"layers\":[0,1]},\"sketch\":\"%s\"}",
+             sketch());
+  const json_t *settings = json_object_get(job, "settings");
+  assert_string_equal(text_of(settings, "steps"), "2");
+  assert_string_equal(text_of(settings, "guidance"), "0.5");
+  assert_string_equal(text_of(settings, "visible_sketch"), "0");
+  assert_string_equal(text_of(settings, "layers"), "0,1");
+  json_decref(job);
+  EXPECT_PROBLEM(POST(&server, "/v1/generate", "{\"class\":3,\"set\":{\"steps\":{}}}"), 422,
+                 "steps");
+  EXPECT_PROBLEM(POST(&server, "/v1/generate", "{\"class\":3,\"set\":{\"steps\":[-1]}}"), 422,
+                 "list of whole numbers");
+}
+
 static void test_edit_by_box_and_mask(void **state) {
   (void)state;
   EXPECT(0, "edit", photo(), "--class", "3", "--box", "16,24,64,48", "--steps", "3", "-o",
@@ -609,6 +629,7 @@ int main(void) {
       cmocka_unit_test(test_draw_is_the_command_lines),
       cmocka_unit_test(test_generate_and_official),
       cmocka_unit_test(test_candidates),
+      cmocka_unit_test(test_kinds_of_settings),
       cmocka_unit_test(test_edit_by_box_and_mask),
       cmocka_unit_test(test_multipart),
       cmocka_unit_test(test_events_tell_the_job),

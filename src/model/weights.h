@@ -51,7 +51,7 @@ static inline bool msk_weight_is_stored(const msk_weight_row *row) {
 }
 /* Sides that make the columns of a tensor that may be stored in int8; 0: it may not. */
 static inline int msk_weight_outputs(const msk_weight_row *row) {
-  return row->form - MSK_WEIGHT_STORED > 0 ? row->form - MSK_WEIGHT_STORED : 0;
+  return row->form > MSK_WEIGHT_STORED ? (int)(row->form - MSK_WEIGHT_STORED) : 0;
 }
 
 /* behind an int8 tensor's name: the F32 tensor with its scales */

@@ -205,6 +205,32 @@ for folder in drawn-mpi drawn-slurm; do
 done
 say "ok: draw over a folder, by mpirun -n 2 and srun -n 3"
 
+# ---- the scripts of docs/cluster.md, on two classes ----
+
+mkdir -p sketch/n01440764 sketch/n01443537
+for i in 1 2 3 4; do
+  cp drawn/ball/fish-thin.png sketch/n01440764/sketch_$i.png
+  cp drawn/cube/apple-pen.png sketch/n01443537/sketch_$i.png
+done
+cp -r "$root/docs/cluster" imagenet
+export MASKSKETCH="$program" CLIP="$root/models/clip"
+ranks=$(($(nproc) > 2 ? 3 : $(nproc)))
+echo "localhost slots=$ranks" >hosts
+(
+  cd imagenet
+  [ "$(sh prepare.sh ../sketch)" = "2 classes" ] || fail "prepare.sh found other than two classes"
+  unset OMPI_MCA_rmaps_base_oversubscribe # which would bind nothing
+  RANKS=$ranks PROCESSORS=1 sh imagenet-sketch-mpirun.sh ../hosts
+  mkdir by-mpirun
+  mv results results.npz by-mpirun
+)
+(cd imagenet && await "$(sbatch --parsable --nodes=1 --ntasks-per-node=3 --cpus-per-task=1 -o sbatch.log imagenet-sketch.sbatch)")
+[ "$(wc -l <imagenet/results/results.csv)" = 9 ] || { cat imagenet/sbatch.log; fail "imagenet-sketch.sbatch made other than 8 pictures"; }
+for file in results/results.csv results/summary.csv results.npz; do
+  cmp imagenet/$file imagenet/by-mpirun/$file || fail "$file of imagenet-sketch.sbatch is not mpirun's"
+done
+say "ok: imagenet-sketch.sbatch and imagenet-sketch-mpirun.sh"
+
 # ---- readers that are not ours ----
 
 python3 - whole/features-judge.npy <<'END'

@@ -37,7 +37,7 @@ ReturnToService=2
 SwitchType=switch/none
 MpiDefault=none
 KillWait=5
-NodeName=$name NodeAddr=127.0.0.1 CPUs=4 State=UNKNOWN
+NodeName=$name NodeAddr=127.0.0.1 CPUs=4 RealMemory=16000 State=UNKNOWN
 PartitionName=all Nodes=$name Default=YES MaxTime=INFINITE State=UP
 END
 munged --foreground --force --key-file="$folder/munge.key" --socket="$folder/munge.socket" --pid-file="$folder/munged.pid" \

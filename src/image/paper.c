@@ -10,6 +10,9 @@
 #define DARKEST_PAPER 64 /* what is darker is a fill */
 #define SAME_PAPER 3     /* levels that cells of one flat colour may differ by */
 #define STANDS_OUT 24    /* levels between a line and its ground */
+#define SAME_LIGHT 88    /* percent that light and the edges of a shadow leave, to the next cell */
+#define SOFT 60          /* percent: a step that is deeper is an edge */
+#define LIT 160          /* brightness of paper where light falls on it; of a board it is less */
 
 uint8_t msk_brightness(const uint8_t rgb[3]) {
   return (uint8_t)((299u * rgb[0] + 587u * rgb[1] + 114u * rgb[2] + 500) / 1000);
@@ -95,16 +98,16 @@ static bool has_one_tint(const msk_ground *ground) {
   return alike * 100 >= CELLS * 65;
 }
 
-/* Percent of the neighbouring cells that differ by more than light and the edges of a shadow
- * make them. */
-static int roughness(const msk_ground *ground) {
+/* Percent of the neighbouring cells of which the darker one is less than so many percent of the
+ * lighter. */
+static int roughness(const msk_ground *ground, int least) {
   int rough = 0, pairs = 0;
   for (int i = 0; i < CELLS; i++) {
     for (int step = 1; step <= MSK_GROUND_CELLS; step += MSK_GROUND_CELLS - 1) {
       bool last = step == 1 ? i % MSK_GROUND_CELLS == MSK_GROUND_CELLS - 1 : i + step >= CELLS;
       if (last) continue;
       int a = ground->grey[i], b = ground->grey[i + step], lighter = a > b ? a : b;
-      rough += abs(a - b) * 100 > 12 * lighter;
+      rough += abs(a - b) * 100 > (100 - least) * lighter;
       pairs++;
     }
   }
@@ -141,7 +144,7 @@ msk_paper msk_paper_judge(uint8_t colour[3], const msk_image *sketch) {
     memcpy(colour, paper, 3);
     return MSK_PAPER_TINTED;
   }
-  bool drawn = has_one_tint(&ground) && roughness(&ground) < 27 &&
+  bool drawn = has_one_tint(&ground) && roughness(&ground, SAME_LIGHT) < 27 &&
                part_near_ground(sketch, &ground, STANDS_OUT) >= 70;
   return drawn ? MSK_PAPER_PHOTOGRAPHED : MSK_PAPER_AS_IS;
 }
@@ -150,6 +153,15 @@ static int middle_grey(const msk_ground *ground) {
   uint32_t histogram[256] = {0};
   for (int i = 0; i < CELLS; i++) histogram[ground->grey[i]]++;
   return histogram_median(histogram, CELLS);
+}
+
+bool msk_paper_is_in_shadow(const msk_image *sketch) {
+  msk_ground ground;
+  int lit = 0;
+  ground_find(&ground, sketch);
+  for (int i = 0; i < CELLS; i++) lit += ground.grey[i] >= LIT;
+  return lit * 10 >= CELLS && has_one_tint(&ground) && roughness(&ground, SOFT) < 1 &&
+         part_near_ground(sketch, &ground, STANDS_OUT) >= 60;
 }
 
 bool msk_paper_is_written_light(const msk_image *sketch) {

@@ -31,6 +31,9 @@ typedef enum msk_paper {
 
 /* Judges a sketch that is dark on light; colour: the paper's where it is tinted. */
 msk_paper msk_paper_judge(uint8_t colour[3], const msk_image *sketch);
+/* Whether a picture that is dark in the middle is light paper, most of which lies in soft shadow:
+ * a tenth of it is lit, and nowhere does the ground end in an edge. */
+bool msk_paper_is_in_shadow(const msk_image *sketch);
 /* Whether the sketch is light lines on a ground that is neither dark nor white: what stands out
  * from its ground does so by being lighter. */
 bool msk_paper_is_written_light(const msk_image *sketch);

@@ -108,15 +108,17 @@ static void turn_over(msk_image *image) {
 }
 
 /* Light lines are found on a ground that is darker than mid-grey, and on any that is not white
- * where the paper is to be seen to. */
+ * where the paper is to be seen to. Between the lines of squared paper in shadow lie light
+ * structures, which are none. */
 static msk_status is_light_on_dark(bool *answer, const msk_image *image,
                                    const msk_prepare_options *options,
                                    const msk_allocator *allocator, msk_error *error) {
   *answer = options->invert == MSK_INVERT_YES;
   if (options->invert != MSK_INVERT_AUTO) return MSK_OK;
   msk_status status = msk_sketch_is_light_on_dark(answer, image, allocator, error);
-  if (status == MSK_OK && !*answer && options->photo_of_paper == MSK_PHOTO_AUTO)
-    *answer = msk_paper_is_written_light(image);
+  if (status != MSK_OK || options->photo_of_paper != MSK_PHOTO_AUTO) return status;
+  if (*answer) *answer = !msk_paper_is_in_shadow(image);
+  if (!*answer) *answer = msk_paper_is_written_light(image);
   return status;
 }
 

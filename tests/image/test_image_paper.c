@@ -5,6 +5,7 @@
  * house of drawn.h is drawn on all of them, so that its lines are known. */
 #include "drawn.h"
 #include "image/paper.h"
+#include "image/sketch.h"
 #include "masksketch_tools.h"
 
 #include <math.h>
@@ -166,6 +167,32 @@ static void ruling_is_no_ink(void **state) {
     }
     msk_image_free(&in);
   }
+}
+
+/* French school paper, most of which lies in two shadows: `p` is as light as it gets there. */
+static void shade_and_rule(uint8_t p[3], int x, int y) {
+  static const int colour[3] = {170, 160, 220};
+  double light = 0.9 * (1 - 0.45 / (1 + exp(-25 * (x / 900.0 - 0.35)))) *
+                 (1 - 0.4 / (1 + exp(-20 * (y / 900.0 - 0.6))));
+  double bold = fmin(to_line(x, 36), to_line(y, 36)), fine = to_line(y, 9);
+  double covered = 0.5 + (bold < 1.2 ? 0.8 - bold : 0.4 - fine);
+  covered = fmin(fmax(covered, 0), 1);
+  for (int c = 0; c < 3; c++)
+    p[c] = (uint8_t)(p[c] * (1 - covered * (255 - colour[c]) / 255) * light + 0.5);
+}
+
+/* Half dark, and full of light squares; but a board would be dark all over. */
+static void squared_paper_in_shadow_is_no_board(void **state) {
+  (void)state;
+  msk_image in = drawing(900, 900, 0.02, 252, 30);
+  bool light_on_dark = false;
+  for (int y = 0; y < 900; y++) {
+    for (int x = 0; x < 900; x++) shade_and_rule(pixel(&in, x, y), x, y);
+  }
+  assert_int_equal(msk_sketch_is_light_on_dark(&light_on_dark, &in, NULL, NULL), MSK_OK);
+  assert_true(light_on_dark); /* by its lines alone */
+  expect_house(&in, 0.02, AUTO, 0.75, "squared paper in shadow");
+  msk_image_free(&in);
 }
 
 /* Along the floor and the roof of the house a line is no ridge, and is known from its neighbours. */
@@ -519,6 +546,7 @@ int main(void) {
                                      cmocka_unit_test(white_paper_is_left_alone),
                                      cmocka_unit_test(photographs_are_found),
                                      cmocka_unit_test(ruling_is_no_ink),
+                                     cmocka_unit_test(squared_paper_in_shadow_is_no_board),
                                      cmocka_unit_test(ruling_along_a_stroke_is_no_ink),
                                      cmocka_unit_test(a_table_is_no_ink),
                                      cmocka_unit_test(shadows_and_figures_are_no_table),

@@ -2,16 +2,19 @@
  *
  * fault.c - loaded into the program in front of the C library (LD_PRELOAD): counts the calls of
  * one kind (FAULT_CALL: memory, open, read, write, fsync, rename, mmap, fstat) and has the
- * FAULT_AT-th fail. At the end the number of calls goes to the file FAULT_COUNT. Of the C
- * library's own calls only those for memory are seen. Test code only. */
+ * FAULT_AT-th fail. Where none is to fail, FAULT_PLACES is written at the end: for each call two
+ * 64-bit numbers of its place, the innermost and the outermost of the functions that led to it. Of the C library's own calls
+ * only those for memory are seen. Test code only. */
 #undef _FILE_OFFSET_BITS /* both names of each call are defined here */
 #include <dlfcn.h>
 #include <errno.h>
+#include <execinfo.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,30 +30,54 @@ extern void *__libc_calloc(size_t count, size_t bytes);
 extern void *__libc_realloc(void *memory, size_t bytes);
 extern void *__libc_memalign(size_t alignment, size_t bytes);
 
+enum { MOST_CALLS = 1 << 18, MOST_FRAMES = 64, SEEN_FRAMES = 8 };
+
 static char call[16];
 static long fault_at;
 static atomic_long calls;
-static char count_path[4096];
+static char places_path[4096];
+static uint64_t places[MOST_CALLS][2];
 
 __attribute__((constructor)) static void begin(void) {
-  const char *kind = getenv("FAULT_CALL"), *at = getenv("FAULT_AT"), *path = getenv("FAULT_COUNT");
-  if (path != NULL) snprintf(count_path, sizeof count_path, "%s", path);
+  const char *kind = getenv("FAULT_CALL"), *at = getenv("FAULT_AT"), *path = getenv("FAULT_PLACES");
+  void *frames[2];
   fault_at = at == NULL ? 0 : strtol(at, NULL, 10);
+  if (path != NULL && fault_at == 0) {
+    snprintf(places_path, sizeof places_path, "%s", path);
+    backtrace(frames, 2); /* the first one takes memory */
+  }
   snprintf(call, sizeof call, "%s", kind == NULL ? "" : kind);
 }
 
 __attribute__((destructor)) static void end(void) {
-  char text[24];
-  int length = snprintf(text, sizeof text, "%ld\n", atomic_load(&calls));
+  size_t bytes = (size_t)atomic_load(&calls) * sizeof *places;
   call[0] = 0;
-  int file = count_path[0] == 0 ? -1 : open(count_path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
-  if (file < 0) return;
-  if (syscall(SYS_write, file, text, (size_t)length) != length) count_path[0] = 0;
+  if (places_path[0] == 0) return;
+  if (bytes > sizeof places) abort();
+  int file = open(places_path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
+  if (file < 0 || syscall(SYS_write, file, places, bytes) != (long)bytes) abort();
   close(file);
 }
 
+/* FNV-1a of return addresses. */
+static uint64_t hash_of(void *const *frames, int count) {
+  uint64_t hash = 0xCBF29CE484222325u;
+  for (int i = 0; i < count; i++) hash = (hash ^ (uint64_t)(uintptr_t)frames[i]) * 0x100000001B3u;
+  return hash;
+}
+
+static void note_place(uint64_t to[2]) {
+  void *frames[MOST_FRAMES];
+  int count = backtrace(frames, MOST_FRAMES), seen = count < SEEN_FRAMES ? count : SEEN_FRAMES;
+  to[0] = hash_of(frames, seen);
+  to[1] = hash_of(frames + count - seen, seen);
+}
+
 static bool fails(const char *kind, int reason) {
-  if (strcmp(call, kind) != 0 || atomic_fetch_add(&calls, 1) + 1 != fault_at) return false;
+  if (strcmp(call, kind) != 0) return false;
+  long at = atomic_fetch_add(&calls, 1);
+  if (places_path[0] != 0 && at < MOST_CALLS) note_place(places[at]);
+  if (at + 1 != fault_at) return false;
   errno = reason;
   return true;
 }

@@ -1,21 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * command_score.c - score: how well pictures fit a text and a sketch, as cosines of CLIP's
- * embeddings and their weighted sum; the best first. */
+ * embeddings and their weighted sum, the best first; or which of a model's classes drawings
+ * show. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "app/cancel.h"
+#include "app/guess.h"
 #include "app/input.h"
 #include "app/json.h"
 #include "app/likeness.h"
 #include "app/model_path.h"
+#include "app/order.h"
 #include "commands.h"
 #include "shared_options.h"
 
 typedef struct score_options {
   const char *text, *class_text, *sketch, *clip;
   double weight_text, weight_sketch;
+  bool classes;
+  const char *model;
   bool json, quiet;
   machine_options machine;
 } score_options;
@@ -149,9 +154,112 @@ static msk_status print_rows(const scorer *s, const row *rows, int count, msk_er
   return app_flush_stdout(error);
 }
 
+/* ---- the classes that drawings show ---- */
+
+enum { BEST_CLASSES = 3 };
+
+static msk_status check_guess(const cli_line *line, msk_error *error) {
+  static const char *const others[] = {"text", "class", "sketch", "weight-text", "weight-sketch"};
+  for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+    if (cli_given(line, others[i]))
+      return app_fail(error, MSK_ERROR_ARGUMENT,
+                      "--%s has no effect with --classes: leave one of them out", others[i]);
+  }
+  return MSK_OK;
+}
+
+/* As draw would take it: levelled, dark on light, square. */
+static msk_status prepare_drawing(msk_image *prepared, const msk_model *model, const char *path,
+                                  msk_error *error) {
+  order o = {.kept = -1};
+  msk_image source = {0};
+  msk_status status = order_begin(&o, model, MSK_JOB_DRAW, NULL, error);
+  const msk_prepare_options preparation = order_preparation(&o);
+  if (status == MSK_OK) status = input_picture(&source, path, order_alpha(&o), error);
+  if (status == MSK_OK) status = order_set_picture(&o, &source, &preparation, error);
+  *prepared = o.picture;
+  o.picture = (msk_image){0};
+  msk_image_free(&source);
+  order_free(&o);
+  return status;
+}
+
+static void print_guesses(const char *file, const msk_model *model, const guess *guesses,
+                          int count) {
+  app_print_safe(stdout, file);
+  for (int i = 0; i < count && i < BEST_CLASSES; i++)
+    printf("%s %s %.0f %%", i == 0 ? ":" : ",", msk_model_class_name(model, guesses[i].class_id),
+           100 * guesses[i].share);
+  putchar('\n');
+}
+
+static json_t *guesses_object(const char *file, const msk_model *model, const guess *guesses,
+                              int count) {
+  json_t *classes = json_array();
+  for (int i = 0; i < count; i++) {
+    const guess *g = &guesses[i];
+    json_array_append_new(classes, json_pack("{s:i, s:o, s:f, s:f}", "id", g->class_id, "class",
+                                             json_text(msk_model_class_name(model, g->class_id)),
+                                             "score", g->score, "share", g->share));
+  }
+  return json_pack("{s:o, s:o}", "file", json_text(file), "classes", classes);
+}
+
+static msk_status guess_drawings(const cli_line *line, const class_guesser *g,
+                                 const msk_model *model, guess *guesses, msk_error *error) {
+  const bool json = ((const score_options *)line->options)->json;
+  json_t *all = json ? json_array() : NULL;
+  msk_status status = MSK_OK;
+  for (int i = 0; status == MSK_OK && i < line->input_count; i++) {
+    const char *file = line->inputs[i];
+    msk_image drawing = {0};
+    status = cancel_requested() ? app_fail(error, MSK_ERROR_CANCELLED, "cancelled")
+                                : prepare_drawing(&drawing, model, file, error);
+    if (status == MSK_OK) status = guesser_look(g, &drawing, guesses, error);
+    msk_image_free(&drawing);
+    if (status != MSK_OK) break;
+    if (json) {
+      json_array_append_new(all, guesses_object(file, model, guesses, g->count));
+    } else {
+      print_guesses(file, model, guesses, g->count);
+    }
+  }
+  if (status == MSK_OK) return json ? json_print(all, error) : app_flush_stdout(error);
+  json_decref(all);
+  return status;
+}
+
+static msk_status guess_action(scorer *s, msk_error *error) {
+  const model_choice choice = {.name = s->options->model,
+                               .isa = s->options->machine.isa,
+                               .threads = s->options->machine.threads,
+                               .precision = -1,
+                               .decode_precision = -1};
+  msk_model *model = NULL;
+  class_guesser g = {0};
+  guess *guesses = NULL;
+  msk_status status = check_guess(s->line, error);
+  if (status == MSK_OK) status = model_path_open(&model, &choice, error);
+  if (status == MSK_OK) status = open_clip(s, error);
+  if (status == MSK_OK) status = guesser_open(&g, &s->clip, model, error);
+  if (status == MSK_OK) guesses = calloc((size_t)g.count, sizeof *guesses);
+  if (status == MSK_OK && guesses == NULL)
+    status = app_fail(error, MSK_ERROR_MEMORY, "out of memory for %d classes", g.count);
+  if (status == MSK_OK) status = guess_drawings(s->line, &g, model, guesses, error);
+  free(guesses);
+  guesser_close(&g);
+  likeness_close(&s->clip);
+  msk_model_close(model);
+  return status;
+}
+
 static msk_status action(const cli_line *line, msk_error *error) {
   const score_options *options = line->options;
   scorer s = {.line = line, .options = options};
+  if (options->classes) return guess_action(&s, error);
+  if (options->model != NULL)
+    return app_fail(error, MSK_ERROR_ARGUMENT,
+                    "--model has no effect without --classes: leave it out");
   row *rows = calloc((size_t)line->input_count, sizeof *rows);
   msk_status status = rows == NULL
                           ? app_fail(error, MSK_ERROR_MEMORY, "out of memory for the scores")
@@ -183,6 +291,9 @@ static const cli_option option_rows[] = {
      .help = "weight of the text in the score"},
     {"weight-sketch", 0, "F", CLI_A_REAL(score_options, weight_sketch, 0, 100), .initial = "1",
      .help = "weight of the sketch in the score"},
+    {"classes", 0, NULL, CLI_A_FLAG(score_options, classes),
+     .help = "tells instead which of the model's classes each drawing shows, the likeliest first"},
+    CLI_MODEL_ROW(score_options, model),
     CLI_CLIP_ROW(score_options, clip),
     CLI_JSON(score_options, "one JSON array"),
     CLI_QUIET(score_options),
@@ -191,7 +302,7 @@ static const cli_option option_rows[] = {
 };
 
 const cli_usage score_usage = {
-    "PICTURE... [--text TEXT] [--class CLASS] [--sketch SKETCH] [--clip DIR]",
+    "PICTURE... [--text TEXT] [--class CLASS] [--sketch SKETCH] | --classes [--clip DIR]",
     1,
     1000,
     option_rows,

@@ -25,6 +25,7 @@ const route routes[] = {
     {METHOD_POST, "/v1/jobs/{id}/score", route_score, TAKES_JSON | MAY_BE_EMPTY, SHAPE_OWN, NULL},
     {METHOD_POST, "/v1/attention", route_attention, TAKES_JSON, SHAPE_OWN, NULL},
     {METHOD_POST, "/v1/prepare", route_prepare, TAKES_JSON | TAKES_MULTIPART, SHAPE_OWN, NULL},
+    {METHOD_POST, "/v1/guess", route_guess, TAKES_JSON | TAKES_MULTIPART, SHAPE_OWN, NULL},
     {METHOD_POST, "/v1/restore", route_restore, TAKES_PNG, SHAPE_OWN, NULL},
     {METHOD_POST, "/v1/images/generations", route_openai_generate, TAKES_JSON, SHAPE_OPENAI, NULL},
     {METHOD_POST, "/v1/images/edits", route_openai_edit, TAKES_MULTIPART, SHAPE_OPENAI, NULL},
@@ -111,12 +112,13 @@ enum MHD_Result route_model(exchange *e) {
 enum MHD_Result route_models(exchange *e) {
   char folder[MAX_PATH_BYTES];
   const server *s = e->server;
-  json_t *answer = json_pack(
-      "{s:s, s:[o], s:{s:i, s:i, s:i, s:I, s:i}, s:{s:b, s:b, s:b, s:b}}", "object", "list", "data",
-      model_object(s), "limits", "count", SERVER_MAX_COUNT, "steps", SERVER_MAX_STEPS, "queue",
-      s->config.queue, "body_bytes", (json_int_t)s->body_bytes, "picture_pixels",
-      SERVER_PICTURE_PIXELS, "features", "score", s->scorer != NULL, "attention", 1, "examples",
-      model_path_find_examples(folder), "key", s->config.api_key != NULL);
+  json_t *answer =
+      json_pack("{s:s, s:[o], s:{s:i, s:i, s:i, s:I, s:i}, s:{s:b, s:b, s:b, s:b, s:b}}", "object",
+                "list", "data", model_object(s), "limits", "count", SERVER_MAX_COUNT, "steps",
+                SERVER_MAX_STEPS, "queue", s->config.queue, "body_bytes", (json_int_t)s->body_bytes,
+                "picture_pixels", SERVER_PICTURE_PIXELS, "features", "score", s->scorer != NULL,
+                "guess", scorer_guesses(s), "attention", 1, "examples",
+                model_path_find_examples(folder), "key", s->config.api_key != NULL);
   return answer_json(e, 200, answer);
 }
 

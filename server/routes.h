@@ -9,11 +9,14 @@
 route_handler route_draw, route_generate, route_edit, route_job, route_delete, route_events,
     route_image;
 /* score.c */
-route_handler route_score;
+route_handler route_score, route_guess;
 /* examples.c */
 route_handler route_examples, route_example;
 /* routes_parts.c */
 route_handler route_attention, route_prepare, route_restore;
+/* The drawing of a form of `path`, prepared for a square of `side` pixels, into an order that
+ * begins; order_free() is due in any case. */
+bool route_read_drawing(exchange *e, const char *path, int side, order *o);
 /* routes_openai.c */
 route_handler route_openai_generate, route_openai_edit;
 /* routes_a1111.c */

@@ -265,29 +265,34 @@ static json_t *prepared(const msk_image *sketch, const char *const *warnings) {
                    "warnings", list);
 }
 
-/* A drawing as draw takes it, to be looked at before; larger than the model needs it, so that it
- * can be shown and drawn on. */
-enum MHD_Result route_prepare(exchange *e) {
+bool route_read_drawing(exchange *e, const char *path, int side, order *o) {
   static const char *const names[] = {"sketch", "fit", "invert", "photo_of_paper", NULL};
   form f;
-  order o = {.kept = -1};
   msk_image source = {0};
   msk_prepare_options preparation;
   msk_error error = {0};
-  int side = 4 * e->server->info.image_size;
-  bool good = form_read(&f, e, false) && form_check_names(&f, names, "/v1/prepare");
+  bool good = form_read(&f, e, false) && form_check_names(&f, names, path);
   if (good && !form_has(&f, "sketch"))
     good = form_missing(&f, "sketch", "a picture: PNG, JPEG or WebP");
-  if (good && order_begin(&o, e->server->model, MSK_JOB_DRAW, NULL, &error) != MSK_OK)
+  if (good && order_begin(o, e->server->model, MSK_JOB_DRAW, NULL, &error) != MSK_OK)
     good = problem_from_error(&e->problem, NULL, &error);
-  good = good && job_preparation(&f, &preparation, &o) &&
-         form_picture(&f, "sketch", order_alpha(&o), &source);
+  good = good && job_preparation(&f, &preparation, o) &&
+         form_picture(&f, "sketch", order_alpha(o), &source);
   form_free(&f);
-  o.info.image_size = side < MOST_SIDE ? side : MOST_SIDE;
-  if (good && order_set_picture(&o, &source, &preparation, &error) != MSK_OK)
+  if (good) o->info.image_size = side;
+  if (good && order_set_picture(o, &source, &preparation, &error) != MSK_OK)
     good = problem_from_error(&e->problem, "sketch", &error);
-  json_t *answer = good ? prepared(&o.picture, o.warnings) : NULL;
   msk_image_free(&source);
+  return good;
+}
+
+/* A drawing as draw takes it, to be looked at before; larger than the model needs it, so that it
+ * can be shown and drawn on. */
+enum MHD_Result route_prepare(exchange *e) {
+  order o = {.kept = -1};
+  int side = 4 * e->server->info.image_size;
+  bool good = route_read_drawing(e, "/v1/prepare", side < MOST_SIDE ? side : MOST_SIDE, &o);
+  json_t *answer = good ? prepared(&o.picture, o.warnings) : NULL;
   order_free(&o);
   return good ? answer_json(e, 200, answer) : answer_problem(e);
 }

@@ -5,7 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "app/likeness.h"
+#include "app/guess.h"
+#include "app/json.h"
 #include "form.h"
 #include "masksketch_tools.h"
 #include "routes.h"
@@ -15,6 +16,7 @@ struct scorer {
   char folder[MAX_PATH_BYTES];
   pthread_mutex_t lock;
   clip_likeness clip;
+  class_guesser guesser; /* count 0: not opened */
 };
 
 msk_status scorer_create(scorer **made, const server *s, msk_error *error) {
@@ -32,6 +34,7 @@ msk_status scorer_create(scorer **made, const server *s, msk_error *error) {
 
 void scorer_destroy(scorer *clips) {
   if (clips == NULL) return;
+  guesser_close(&clips->guesser);
   likeness_close(&clips->clip);
   pthread_mutex_destroy(&clips->lock);
   free(clips);
@@ -111,4 +114,56 @@ enum MHD_Result route_score(exchange *e) {
   form_free(&f);
   jobs_release(e->server->jobs, j);
   return good ? answer_json(e, 200, answer) : answer_problem(e);
+}
+
+/* ---- the classes that a drawing shows ---- */
+
+/* Names that are embedded at the first request for a guess; of more it would wait too long. */
+enum { MOST_GUESSED = 200 };
+
+bool scorer_guesses(const server *s) {
+  const int classes = msk_model_class_search(s->model, NULL, NULL, 0);
+  return s->scorer != NULL && classes > 0 && classes <= MOST_GUESSED;
+}
+
+static msk_status guess_drawing(scorer *clips, const msk_image *drawing, guess *guesses,
+                                msk_error *error) {
+  pthread_mutex_lock(&clips->lock);
+  class_guesser *g = &clips->guesser;
+  msk_status status = open_clip(clips, error);
+  if (status == MSK_OK && g->count == 0) {
+    status = guesser_open(g, &clips->clip, clips->server->model, error);
+    if (status != MSK_OK) guesser_close(g);
+  }
+  if (status == MSK_OK) status = guesser_look(g, drawing, guesses, error);
+  pthread_mutex_unlock(&clips->lock);
+  return status;
+}
+
+static json_t *guesses_answer(const server *s, const guess *guesses) {
+  json_t *classes = json_array();
+  for (int i = 0; i < s->scorer->guesser.count; i++) {
+    const char *name = msk_model_class_name(s->model, guesses[i].class_id);
+    json_array_append_new(
+        classes, json_pack("{s:i, s:o, s:f, s:f}", "id", guesses[i].class_id, "name",
+                           json_text(name), "score", guesses[i].score, "share", guesses[i].share));
+  }
+  return json_pack("{s:o}", "classes", classes);
+}
+
+enum MHD_Result route_guess(exchange *e) {
+  order o = {.kept = -1};
+  guess guesses[MOST_GUESSED];
+  msk_error error = {0};
+  bool good = scorer_guesses(e->server);
+  if (!good)
+    problem_set(&e->problem, 501, NULL,
+                "guessing wants a CLIP (--clip DIR, or models/clip beside the model) and a model "
+                "of at most %d classes",
+                MOST_GUESSED);
+  good = good && route_read_drawing(e, "/v1/guess", e->server->info.image_size, &o);
+  if (good && guess_drawing(e->server->scorer, &o.picture, guesses, &error) != MSK_OK)
+    good = problem_from_error(&e->problem, NULL, &error);
+  order_free(&o);
+  return good ? answer_json(e, 200, guesses_answer(e->server, guesses)) : answer_problem(e);
 }

@@ -53,6 +53,7 @@ unmark Markierung weg
 clearMarks Alle Markierungen weg
 what Was ist es?
 classes Klassen
+likely Das könnte es sein
 draw Zeichnen
 live Live
 liveTip Nach jeder Pause ein schnelles Bild

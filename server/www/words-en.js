@@ -54,6 +54,7 @@ unmark Unmark
 clearMarks Remove all marks
 what What is it?
 classes Classes
+likely It may be this
 draw Draw
 live Live
 liveTip A quick picture after each pause

@@ -53,6 +53,7 @@ unmark Desmarcar
 clearMarks Quitar todas las marcas
 what ¿Qué es?
 classes Clases
+likely Puede que sea esto
 draw Dibujar
 live En vivo
 liveTip Una imagen rápida tras cada pausa

@@ -53,6 +53,7 @@ unmark Démarquer
 clearMarks Retirer toutes les marques
 what Qu’est-ce que c’est ?
 classes Classes
+likely C’est peut-être cela
 draw Dessiner
 live En direct
 liveTip Une image rapide après chaque pause

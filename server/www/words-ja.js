@@ -53,6 +53,7 @@ unmark 印を消す
 clearMarks 印をすべて消す
 what これは何？
 classes クラス
+likely これかもしれません
 draw 作る
 live ライブ
 liveTip 手を止めるたびに速い画像

@@ -53,6 +53,7 @@ unmark 取消标记
 clearMarks 清除所有标记
 what 这是什么？
 classes 类别
+likely 可能是这个
 draw 生成
 live 实时
 liveTip 每次停笔后出一张快图

@@ -146,6 +146,26 @@ def test_chips_drawing_over_and_reload(p):
     assert p.picture()["cells"] == shown, "the newest picture is not there after a reload"
 
 
+def test_guesses(p):
+    """The classes that the drawing may be are marked; which they are is the server's word. An empty pad is nothing."""
+    likely = "return [...document.querySelectorAll('#chips .likely')].map((b) => [Number(b.value), b.title])"
+    p.fresh()
+    p.b.click("#clear")
+    assert p.b.run(likely) == []
+    for line in MUSHROOM:
+        p.b.stroke("#paper", line)
+    wait_for("a guess", lambda: p.b.run(likely), PATIENCE)
+    asked = p.asked("/v1/guess")
+    assert asked and set(asked[-1]) == {"sketch", "invert", "photo_of_paper"}, asked
+    answer = p.b.run_async("""const headers = { "Content-Type": "application/json" };
+        return (await (await fetch("v1/guess", { method: "POST", headers, body: JSON.stringify(args[0]) })).json()).classes;""", asked[-1])
+    wanted = sorted(c["id"] for c in answer[:3] if c["share"] >= 0.1)
+    assert [i for i, _ in p.b.run(likely)] == wanted and all(title for _, title in p.b.run(likely)), (p.b.run(likely), answer[:4])
+    p.shot("guesses-1440")
+    p.b.click("#clear")
+    assert p.b.run(likely) == [], "an empty pad is taken for something"
+
+
 def test_zip_and_share(p):
     """All candidates in one file that other programs read; what is shared is what is shown."""
     p.draw_mushroom()

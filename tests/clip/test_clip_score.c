@@ -116,6 +116,12 @@ static void test_mistakes(void **state) {
           folder);
   REFUSED(2, "a number from 0 to 100", FIRST, "--class", "dog", "--weight-text", "1x", "--clip",
           folder);
+  REFUSED(2, "--text has no effect with --classes", FIRST, "--classes", "--text", "a dog", "--clip",
+          folder);
+  REFUSED(2, "--weight-sketch has no effect with --classes", FIRST, "--classes", "--weight-sketch",
+          "1", "--clip", folder);
+  REFUSED(2, "--model has no effect without --classes", FIRST, "--class", "dog", "--model", "x",
+          "--clip", folder);
   REFUSED(2, "UTF-8", FIRST, "--text", "\xFF", "--clip", folder);
   REFUSED(3, "config.json", FIRST, "--class", "dog", "--clip", "no/such/folder");
   REFUSED(3, "no-such.png", "no-such.png", "--class", "dog", "--clip", folder);

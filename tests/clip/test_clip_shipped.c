@@ -11,7 +11,14 @@
 #include "masksketch_tools.h"
 
 #define SHIPPED "models/clip"
-enum { MAX_DIMENSIONS = 1024, CLASSES = 12, TEAPOTS = 6, RIGHT_CLASSES = 9, RIGHT_SHAPES = 4 };
+enum {
+  MAX_DIMENSIONS = 1024,
+  CLASSES = 12,
+  TEAPOTS = 6,
+  RIGHT_CLASSES = 9,
+  RIGHT_SHAPES = 4,
+  GUESSED = 8
+};
 
 static const char *const names[CLASSES] = {"apple",    "mug",  "house",  "fish",
                                            "tree",     "car",  "teapot", "sailboat",
@@ -180,10 +187,56 @@ static void test_out_of_the_box(void **state) {
   run_free(&result);
 }
 
+/* Drawings that come with the program, by their names: the class is among the first three of most;
+ * cosines are those of the plain text, shares sum to 1. */
+static void test_guesses(void **state) {
+  (void)state;
+  static const char *const drawings[] = {
+      "apple-pen", "bird-marker", "car-pencil",     "chair-pencil", "fish-thin",
+      "lamp-thin", "mug-marker",  "mushroom-chalk", "teapot-pen",   "tree-chalk"};
+  enum { DRAWINGS = sizeof drawings / sizeof *drawings };
+  int among_three = 0;
+  for (size_t d = 0; d < DRAWINGS; d++) {
+    char file[100], text[100];
+    snprintf(file, sizeof file, "demo/sketches/%s.png", drawings[d]);
+    run_result result =
+        RUN("score", file, "--classes", "--model", "models/default.safetensors", "--json");
+    if (result.code != 0) fail_msg("exit %d: %s", result.code, result.err);
+    json_t *rows = json_loads(result.out, 0, NULL), *guess;
+    const json_t *classes = json_object_get(json_array_get(rows, 0), "classes");
+    size_t place, length = strcspn(drawings[d], "-");
+    double last = 1, sum = 0;
+    assert_int_equal(json_array_size(classes), CLASSES);
+    json_array_foreach(classes, place, guess) {
+      const char *name = json_string_value(json_object_get(guess, "class"));
+      double score = json_real_value(json_object_get(guess, "score"));
+      among_three += place < 3 && strlen(name) == length && strncmp(name, drawings[d], length) == 0;
+      assert_true(score <= last);
+      last = score;
+      sum += json_real_value(json_object_get(guess, "share"));
+    }
+    assert_true(fabs(sum - 1) < 1e-9);
+    snprintf(text, sizeof text, "a sketch of a %s",
+             json_string_value(json_object_get(json_array_get(classes, 0), "class")));
+    run_result plain = RUN("score", file, "--text", text, "--json");
+    json_t *scores = json_loads(plain.out, 0, NULL);
+    double cosine = json_real_value(json_object_get(json_array_get(scores, 0), "text")),
+           first = json_real_value(json_object_get(json_array_get(classes, 0), "score"));
+    /* chalk is white on black: draw turns it over, a plain score does not */
+    if (strstr(drawings[d], "chalk") == NULL) assert_true(fabs(first - cosine) < 1e-3);
+    json_decref(scores);
+    json_decref(rows);
+    run_free(&plain);
+    run_free(&result);
+  }
+  assert_true(among_three >= GUESSED);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_cosines),  cmocka_unit_test(test_classes),
-      cmocka_unit_test(test_colour),   cmocka_unit_test(test_shape),
-      cmocka_unit_test(test_any_text), cmocka_unit_test(test_out_of_the_box)};
+      cmocka_unit_test(test_guesses),       cmocka_unit_test(test_cosines),
+      cmocka_unit_test(test_classes),       cmocka_unit_test(test_colour),
+      cmocka_unit_test(test_shape),         cmocka_unit_test(test_any_text),
+      cmocka_unit_test(test_out_of_the_box)};
   return cmocka_run_group_tests(tests, setup, teardown);
 }

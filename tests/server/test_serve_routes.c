@@ -530,6 +530,34 @@ static void test_preparing(void **state) {
   EXPECT_PROBLEM(POST(&server, "/v1/prepare", "{\"sketch\":\"AAAAAAAA\"}"), 422, "not a picture");
 }
 
+/* What the page may suggest is what the command line says of the same drawing. */
+static void test_guessing(void **state) {
+  (void)state;
+  char *body = with_file("{\"sketch\":\"%s\"}", sketch());
+  reply r = POST(&server, "/v1/guess", body);
+  assert_int_equal(r.status, 200);
+  run_result command = RUN("score", "--classes", sketch(), "--json");
+  assert_int_equal(command.code, 0);
+  json_t *answer = reply_json(&r), *rows = json_loads(command.out, 0, NULL), *guess;
+  const json_t *classes = json_object_get(json_array_get(rows, 0), "classes");
+  size_t place;
+  assert_true(json_array_size(classes) > 1);
+  assert_int_equal(json_array_size(json_object_get(answer, "classes")), json_array_size(classes));
+  json_array_foreach(json_object_get(answer, "classes"), place, guess) {
+    const json_t *other = json_array_get(classes, place);
+    assert_string_equal(text_of(guess, "name"), text_of(other, "class"));
+    assert_true(json_equal(json_object_get(guess, "id"), json_object_get(other, "id")));
+    assert_true(json_equal(json_object_get(guess, "score"), json_object_get(other, "score")));
+    assert_true(json_equal(json_object_get(guess, "share"), json_object_get(other, "share")));
+  }
+  json_decref(answer);
+  json_decref(rows);
+  run_free(&command);
+  free(body);
+  EXPECT_PROBLEM(POST(&server, "/v1/guess", "{}"), 422, "sketch");
+  EXPECT_PROBLEM(POST(&server, "/v1/guess", "{\"sketch\":\"\",\"class\":1}"), 422, "class");
+}
+
 static void test_openapi_names_the_routes(void **state) {
   (void)state;
   reply r = GET(&server, "/v1/openapi.json");
@@ -555,7 +583,7 @@ static void test_openapi_names_the_routes(void **state) {
     reply_free(&r);
     count++;
   }
-  assert_int_equal(count, 21);
+  assert_int_equal(count, 22);
   json_decref(document);
 }
 
@@ -640,6 +668,7 @@ int main(void) {
       cmocka_unit_test(test_lists),
       cmocka_unit_test(test_openapi_names_the_routes),
       cmocka_unit_test(test_preparing),
+      cmocka_unit_test(test_guessing),
       cmocka_unit_test(test_page_and_head),
       cmocka_unit_test(test_openai_shape),
   };

@@ -4,8 +4,9 @@
     python clip.py train WORK [--preset cpu|gpu|test] [--set name=value ...]    renders, trains (resumes after a kill), measures, writes WORK/clip
     python clip.py measure WORK | export WORK | golden WORK FOLDER        of the checkpoint as it is; golden: pictures and cosines for the C tests
 
-Two stages. First the picture tower without its last layer learns what lies where (clip_trunk.py). Then that trunk rests, its tokens of all
-pictures are kept, and the last layer, the projections and the text tower learn on them, many steps a second. Two losses on one space. Texts: every
+Three stages. First the picture tower without its last layer learns what lies where (clip_trunk.py). Then that trunk rests, its tokens of all
+pictures are kept, and the last layer, the projections and the text tower learn on them, many steps a second. Last, and longest, both towers learn
+together on pictures displaced anew. Two losses on one space. Texts: every
 picture (photo or drawing) against texts that are true or untrue of it; several may be true, so the target is spread over them, and what cannot be
 said (a second colour) is left out. Drawings: every drawing against all photos of the batch, of which most are of its own class, for the program
 ranks candidates of one class. Aids that leave no trace in the export: class, colour and silhouette from the embedding itself, the last of which
@@ -28,6 +29,7 @@ import clip_net
 import clip_trunk
 import clip_words
 import config as configs
+import muon
 import runtime
 from clip_net import Clip
 from clip_words import COLOURS, PHOTO, SKETCH
@@ -158,11 +160,31 @@ def _start_regions(net, tokens):
     layer.self_attn.out_proj.weight.mul_(2)
 
 
-def _step_losses(net, aids, data, index, texts, words, objects, device):
-    """index: objects of the batch; data: what _tokens gives."""
-    n, drawing = len(index), texts.rng.integers(TWO, size=len(index))
-    where = torch.from_numpy(index)
-    kinds, both = data["kinds"][where, torch.from_numpy(drawing)].numpy(), lambda a, b: np.concatenate([a, b])
+def _resting(data, rng):
+    """Views of objects from the trunk's kept tokens: -> index: tokens of photos and then of a drawing each, its kinds, silhouettes of both."""
+    def views(index):
+        where, drawing = torch.from_numpy(index), torch.from_numpy(rng.integers(TWO, size=len(index)))
+        tokens = torch.cat([data["tokens"][where, 0], data["tokens"][where, 1 + drawing]]).float()
+        return tokens, data["kinds"][where, drawing].numpy(), data["silhouette"][where].repeat(2, 1)
+    return views
+
+
+def _learning(net, batches, objects, device):
+    """The same from pictures, through the trunk."""
+    prepare = _prepare(objects, device)
+
+    def views(index):
+        batch = batches.of(index)
+        pixels, parts, _, _ = prepare(batch)
+        return net.vision_model.trunk(pixels), batch[2], _silhouettes(parts)
+    return views
+
+
+def _step_losses(net, aids, views, index, texts, words, objects, device):
+    """index: objects of the batch; views: as _resting has them."""
+    n, both = len(index), lambda a, b: np.concatenate([a, b])
+    with runtime.autocast(device):
+        tokens, kinds, silhouette = views(index)
     grey, label = kinds == SKETCH, both(objects.label[index], objects.label[index])
     colour, colours = both(objects.colour[index], np.where(grey, -1, objects.colour[index])), both(objects.colours[index], np.where(grey, 0, objects.colours[index]))
     kind = both(np.full(n, PHOTO), kinds)
@@ -170,10 +192,9 @@ def _step_losses(net, aids, data, index, texts, words, objects, device):
     items += [texts.make(texts.rng.integers(len(configs.OBJECTS)), texts.rng.integers(len(COLOURS))) for _ in range(EXTRA_TEXTS)]
     true, ignored = (torch.from_numpy(a).to(device) for a in _truth(items, label, colour, colours, kind))
     ids, ends = (torch.from_numpy(a).to(device) for a in words.batch([i[0] for i in items]))
-    tokens = torch.cat([data["tokens"][where, 0], data["tokens"][where, 1 + torch.from_numpy(drawing)]]).to(device).float()
     with runtime.autocast(device):
-        vectors, spoken = net.project(tokens), net.texts(ids, ends)
-    shape, named = aids(vectors, data["silhouette"][where].repeat(2, 1).to(device), torch.from_numpy(label).to(device), torch.from_numpy(colour).to(device))
+        vectors, spoken = net.project(tokens.to(device)), net.texts(ids, ends)
+    shape, named = aids(vectors, silhouette.to(device), torch.from_numpy(label).to(device), torch.from_numpy(colour).to(device))
     logits = net.logit_scale.exp() * vectors @ spoken.t()
     text = 0.5 * (_spread(logits, true, ignored) + _spread(logits.t(), true.t(), ignored.t()))
     pairs, own = aids.sketch_scale.exp() * vectors[n:] @ vectors[:n].t(), torch.arange(n, device=device)
@@ -254,7 +275,7 @@ def load(work):
 def _objects(config, work):
     """Renders what is missing. -> training objects, unseen objects."""
     folder = lambda name: os.path.join(work, "data", "clip-" + name)
-    styles = ("rich",) if config["style"] == "rich" else ("plain", "plain", "rich")
+    styles = ("rich",) if config["style"] == "rich" else (config["style"], config["style"], "rich")
     clip_data.make(folder("test"), config["clip_test_seed"], config["clip_test_objects"], config["clip_render"], (config["style"],))
     clip_data.make(folder("train"), config["clip_seed"], config["clip_objects"], config["clip_render"], styles, config["clip_side"])
     clip_data.shrink(os.path.join(work, "data", "train"), folder("main"), config["clip_side"], config["clip_main"])
@@ -267,67 +288,102 @@ def train(config, work):
     device = config["device"]
     torch.manual_seed(11)
     (objects, unseen), words = _objects(config, work), tokenizer()
-    net = Clip(config, len(words.vocabulary)).to(device)
-    print(f"clip: {len(objects)} objects, {sum(p.numel() for p in net.parameters())} parameters", flush=True)
-    batches = clip_data.Batches(objects, config["clip_side"], 11)
-    clip_trunk.train(net, config, work, batches, _prepare(objects, device))
-    net.vision_model.load_state_dict(runtime.load(os.path.join(work, "clip-trunk.pt"))["vision"])
-    data = _tokens(net, batches, objects, config, work)
-    net = _train_head(net.cpu(), config, work, data, objects, unseen, words)
-    clip_net.export(net, words, config, os.path.join(work, "clip"))
-    return net
+    run = _Run(config, work, objects, unseen, words)
+    print(f"clip: {len(objects)} objects, {sum(p.numel() for p in run.net.parameters())} parameters", flush=True)
+    batches = clip_data.Batches(objects, config["clip_side"], 11 + run.step)
+    if run.stage == "resting":
+        clip_trunk.train(run.net.to(device), config, work, batches, _prepare(objects, device))
+        run.net.vision_model.load_state_dict(runtime.load(os.path.join(work, "clip-trunk.pt"))["vision"])
+        data = _tokens(run.net, batches, objects, config, work)
+        if run.step == 0:
+            _start_regions(run.net.cpu(), data["tokens"][:200].flatten(0, 1))
+            run.average.load_state_dict(run.net.state_dict())
+        vision = run.net.vision_model
+        run.go(config["clip_seconds"], _resting(data, run.texts.rng), (vision.encoder.layers[-1], vision.post_layernorm))
+        run.begin("learning")
+    run.go(config["clip_whole_seconds"], _learning(run.net, batches, objects, device), (run.net.vision_model,))
+    clip_net.export(run.average.cpu(), words, config, os.path.join(work, "clip"))
+    return run.average
 
 
-def _train_head(net, config, work, data, objects, unseen, words):
-    device, state, step = config["device"], runtime.load(_checkpoint(work)), 0
-    vision, aids, average = net.vision_model, Aids(config["clip_dimensions"]), Clip(config, len(words.vocabulary))
-    if state:
-        net.load_state_dict(state["net"]), aids.load_state_dict(state["aids"]), average.load_state_dict(state["average"])
-        step = state["step"]
-    else:
-        _start_regions(net, data["tokens"][:200].flatten(0, 1))
-        average.load_state_dict(net.state_dict())
-    net, aids, average = net.to(device), aids.to(device), average.to(device).requires_grad_(False).eval()
-    parts = (vision.encoder.layers[-1], vision.post_layernorm, net.visual_projection, net.text_projection, net.text_model, aids)
-    learned = [p for part in parts for p in part.parameters()] + [net.logit_scale]
-    optimiser = torch.optim.AdamW([dict(params=[p for p in learned if p.ndim > 1], weight_decay=0.05), dict(params=[p for p in learned if p.ndim <= 1], weight_decay=0.0)],
-                                  config["clip_lr"], betas=(0.9, 0.98))
-    if state:
-        optimiser.load_state_dict(state["optimiser"])
-    clock, texts = runtime.Clock(config["clip_seconds"], state["seconds"] if state else 0.0), clip_words.Texts(np.random.default_rng(12 + step))
-    logged = saved = time.time()
-    totals, since = {}, step
-    while True:
-        done = clock.fraction() >= 1
-        if done or time.time() - saved > config["save_every"]:
-            with clock.paused():
-                runtime.save(_checkpoint(work), dict(net=net.state_dict(), aids=aids.state_dict(), average=average.state_dict(), optimiser=optimiser.state_dict(),
-                                                     step=step, seconds=clock.spent, config=config))
-                saved = time.time()
-        if (done or time.time() - logged > config["clip_log"]) and step > since:
-            with clock.paused():
-                _report(average if step > 400 else net, words, unseen, config, work, clock, step, {k: v / (step - since) for k, v in totals.items()}, done)
-                totals, since, logged = {}, step, time.time()
-        if done:
-            return average.cpu()
-        for group in optimiser.param_groups:
-            group["lr"] = clock.rate(config["clip_lr"], step, 60, 0.02)
-        losses = _step_losses(net, aids, data, objects.choose(texts.rng, config["clip_groups"], config["clip_each"]), texts, words, objects, device)
-        (losses["text"] + losses["sketch"] + losses["shape"] + 0.3 * losses["names"]).backward()
-        nn.utils.clip_grad_norm_(learned, 1.0)
-        optimiser.step()
-        optimiser.zero_grad()
-        with torch.no_grad():
-            net.logit_scale.clamp_(max=math.log(100)), aids.sketch_scale.clamp_(max=math.log(100))
-            torch._foreach_lerp_(list(average.parameters()), list(net.parameters()), max(0.01, 1 / (step + 1)))
-        totals, step = {k: totals.get(k, 0.0) + float(v.detach()) for k, v in losses.items()}, step + 1
+class _Run:
+    """The stages that teach the embedding itself, and their one checkpoint."""
 
+    def __init__(self, config, work, objects, unseen, words):
+        self.config, self.work, self.objects, self.unseen, self.words = config, work, objects, unseen, words
+        self.net, self.average = Clip(config, len(words.vocabulary)), Clip(config, len(words.vocabulary))
+        self.aids, state = Aids(config["clip_dimensions"]), runtime.load(_checkpoint(work))
+        self.begin("resting")
+        if state:
+            for name in ("net", "average", "aids"):
+                getattr(self, name).load_state_dict(state[name])
+            self.stage, self.step, self.seconds, self.moments = (state[name] for name in ("stage", "step", "seconds", "moments"))
+        self.texts = clip_words.Texts(np.random.default_rng(12 + self.step))
 
-def _report(net, words, unseen, config, work, clock, step, mean, done):
-    result = measure(net, words, unseen, config["clip_side"], config["device"], range(len(clip_data.DRAWINGS)) if done else range(0, 5, 2))
-    print(f"clip step {step}", *(f"{k} {v:.3f}" for k, v in mean.items()), result, clock.left(), flush=True)
-    found = {"found_" + k: v for k, v in result.items() if not isinstance(v, list)}
-    runtime.note(work, stage="clip", step=step, seconds=clock.spent, **mean, **found)
+    def begin(self, stage):
+        self.stage, self.step, self.seconds, self.moments = stage, 0, 0.0, None
+
+    def _save(self, clock, optimisers):
+        self.seconds, self.moments = clock.spent, [o.state_dict() for o in optimisers]
+        runtime.save(_checkpoint(self.work), dict({name: getattr(self, name).state_dict() for name in ("net", "average", "aids")}, config=self.config,
+                                                  **{name: getattr(self, name) for name in ("stage", "step", "seconds", "moments")}))
+
+    def _optimisers(self, parts):
+        """Muon for the matrices between hidden layers, AdamW for all else. -> both, and the rate of each at the peak."""
+        net, rate = self.net, self.config["clip_lr"]
+        learned = [p for part in parts for p in part.parameters() if p.requires_grad] + [net.logit_scale]
+        layers = [*net.vision_model.encoder.parameters(), *net.text_model.encoder.parameters()]
+        hidden = {id(p) for p in layers if p.ndim == 2}
+        between = [p for p in learned if id(p) in hidden]
+        rest = [p for p in learned if id(p) not in hidden]
+        adam = torch.optim.AdamW([dict(params=[p for p in rest if p.ndim > 1], weight_decay=0.05), dict(params=[p for p in rest if p.ndim <= 1], weight_decay=0.0)],
+                                 rate, betas=(0.9, 0.98))
+        return learned, (muon.Muon(between, 3 * rate), adam), (3 * rate, rate)
+
+    def go(self, seconds, views, parts):
+        """The present stage to its end; parts: what learns of the picture tower."""
+        config, device, net = self.config, self.config["device"], self.net
+        for module in (net, self.aids, self.average):
+            module.to(device)
+        self.average.requires_grad_(False).eval()
+        learned, optimisers, rates = self._optimisers((*parts, net.visual_projection, net.text_projection, net.text_model, self.aids))
+        if self.moments:
+            for optimiser, moments in zip(optimisers, self.moments):
+                optimiser.load_state_dict(moments)
+        clock, logged, saved, totals, since = runtime.Clock(seconds, self.seconds), time.time(), time.time(), {}, self.step
+        while True:
+            done = clock.fraction() >= 1
+            if done or time.time() - saved > config["save_every"]:
+                with clock.paused():
+                    self._save(clock, optimisers)
+                    saved = time.time()
+            if (done or time.time() - logged > config["clip_log"]) and self.step > since:
+                with clock.paused():
+                    self._report(clock, {k: v / (self.step - since) for k, v in totals.items()}, done)
+                    totals, since, logged = {}, self.step, time.time()
+            if done:
+                return
+            for optimiser, rate in zip(optimisers, rates):
+                for group in optimiser.param_groups:
+                    group["lr"] = clock.rate(rate, self.step, 60, 0.02)
+            losses = _step_losses(net, self.aids, views, self.objects.choose(self.texts.rng, config["clip_groups"], config["clip_each"]), self.texts, self.words,
+                                  self.objects, device)
+            (losses["text"] + losses["sketch"] + losses["shape"] + 0.3 * losses["names"]).backward()
+            nn.utils.clip_grad_norm_(learned, 1.0)
+            for optimiser in optimisers:
+                optimiser.step()
+                optimiser.zero_grad()
+            with torch.no_grad():
+                net.logit_scale.clamp_(max=math.log(100)), self.aids.sketch_scale.clamp_(max=math.log(100))
+                torch._foreach_lerp_(list(self.average.parameters()), list(net.parameters()), max(0.003, 1 / (self.step + 1)))
+            totals, self.step = {k: totals.get(k, 0.0) + float(v.detach()) for k, v in losses.items()}, self.step + 1
+
+    def _report(self, clock, mean, done):
+        config, hands = self.config, range(len(clip_data.DRAWINGS)) if done else range(0, 5, 2)
+        result = measure(self.average, self.words, self.unseen, config["clip_side"], config["device"], hands)
+        print(f"clip {self.stage} step {self.step}", *(f"{k} {v:.3f}" for k, v in mean.items()), result, clock.left(), flush=True)
+        found = {"found_" + k: v for k, v in result.items() if not isinstance(v, list)}
+        runtime.note(self.work, stage="clip", step=self.step, seconds=clock.spent, **mean, **found)
 
 
 def shipped(work):

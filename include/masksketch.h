@@ -198,7 +198,9 @@ typedef struct msk_model_options {
   const msk_adapter_choice *adapters; /* each a class, numbered behind the model's own (none) */
   int adapter_count;
   /* Where the transformer computes: NULL or "cpu"; "gpu", the first one that OpenCL has; or a part
-   * of a name or the number that msk_device_list() tells. A GPU computes in float32. */
+   * of a name or the number that msk_device_list() tells. A GPU computes in float32. "auto": a GPU
+   * if a short measurement says that it is faster, and should it fail, the CPU from then on;
+   * msk_model_warning() and msk_result.warning say so. */
   const char *device;
   /* folder in which a GPU's compiled kernels are kept, made where it is missing (NULL: none) */
   const char *device_cache;
@@ -325,7 +327,7 @@ typedef struct msk_result {
   size_t passes; /* sequences through the transformer: what the job cost, whatever the machine */
   size_t memory; /* bytes of the session */
   /* one line for people: what is wrong with these pictures (the model's weights led to numbers past
-   * the largest there is); NULL: nothing */
+   * the largest there is), or that the GPU has failed and the CPU has gone on; NULL: nothing */
   const char *warning;
 } msk_result;
 

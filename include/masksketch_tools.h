@@ -82,7 +82,7 @@ MSK_API int msk_model_class_hidden(const msk_model *model, int class_id);
 MSK_API const char *msk_model_metadata(const msk_model *model, const char *key);
 /* What the user should be told about this machine, NULL for nothing: at opening, the kernel set is
  * held against the reference on small shapes; one that computes wrong results is left out for the
- * next best. */
+ * next best; and why the device "auto" is the CPU. */
 MSK_API const char *msk_model_warning(const msk_model *model);
 /* An adapter that the model was opened with. */
 typedef struct msk_adapter_info {

@@ -90,7 +90,9 @@ enum MHD_Result route_fixed(exchange *e) {
 /* ---- What there is ---- */
 
 static json_t *model_object(const server *s) {
-  const msk_model_info *info = &s->info;
+  msk_model_info now; /* a GPU may have been lost */
+  const msk_model_info *info = &now;
+  msk_model_get_info(s->model, &now);
   int shown = msk_model_class_search(s->model, NULL, NULL, 0);
   return json_pack("{s:o, s:s, s:i, s:s, s:s?, s:i, s:i, s:i, s:i, s:I, s:s?, s:s, s:s, s:s}", "id",
                    json_text(s->info.name), "object", "model", "created", 0, "owned_by",

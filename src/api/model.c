@@ -3,7 +3,8 @@
  * model.c - the model functions of the public header. A file is judged in this order: its kind,
  * every tensor's name, type and shape, whether the networks belong together, the metadata; memory
  * for weights is taken last. */
-#include "api/model.h"
+#include "api/choose_device.h"
+#include "api/spare.h"
 
 #include <jansson.h>
 #include <string.h>
@@ -20,10 +21,6 @@ enum { MAX_SIDE = 1024 };
 
 void msk_model_options_init(msk_model_options *options) {
   *options = (msk_model_options){.size = sizeof *options, .precision = MSK_PRECISION_OF_FILE};
-}
-
-static bool is_gpu(const msk_model_options *options) {
-  return options->device != NULL && strcmp(options->device, "cpu") != 0;
 }
 
 /* *chosen: the options given, or the defaults; checked. */
@@ -46,7 +43,8 @@ static msk_status choose_options(msk_model_options *chosen, const msk_model_opti
     return msk_refuse(error, "decode_precision",
                       "decode_precision %d, expected MSK_PRECISION_FP32 or MSK_PRECISION_INT8",
                       (int)chosen->decode_precision);
-  if (is_gpu(chosen) && chosen->precision == MSK_PRECISION_INT8)
+  if (msk_device_is_asked_for(chosen) && !msk_device_is_auto(chosen) &&
+      chosen->precision == MSK_PRECISION_INT8)
     return msk_refuse(error, "precision",
                       "precision int8 on the device %s, which computes in fp32: expected that, or "
                       "the device cpu",
@@ -208,18 +206,12 @@ static msk_status describe(msk_model *model, msk_error *error) {
 static msk_precision choose_precision(const msk_weight_file *file,
                                       const msk_model_options *options) {
   if (options->precision != MSK_PRECISION_OF_FILE) return options->precision;
-  if (is_gpu(options)) return MSK_PRECISION_FP32; /* what it computes in, whatever is stored */
+  if (msk_device_is_asked_for(options))
+    return MSK_PRECISION_FP32; /* what it computes in, whatever is stored */
   for (size_t i = 0; i < msk_weight_file_count(file); i++) {
     if (msk_weight_file_at(file, i)->dtype == MSK_DTYPE_I8) return MSK_PRECISION_INT8;
   }
   return MSK_PRECISION_FP32;
-}
-
-/* *gpu: the device that the options name, or NULL. */
-static msk_status open_gpu(msk_device **gpu, const msk_model_options *options, msk_error *error) {
-  return is_gpu(options) ? msk_device_create_gpu(gpu, options->device, options->device_cache,
-                                                 options->allocator, error)
-                         : MSK_OK;
 }
 
 /* ---- memory ---- */
@@ -253,6 +245,7 @@ msk_status msk_model_plan(msk_memory_plan *plan, const char *path, const msk_mod
   msk_model_options chosen;
   msk_adapted adapted = {0};
   msk_device *device = NULL, *gpu = NULL;
+  char line[600];
   if (plan == NULL || path == NULL)
     return msk_fail(error, MSK_ERROR_ARGUMENT, "no plan or no path given to msk_model_plan");
   msk_status status = choose_options(&chosen, options, error);
@@ -260,10 +253,10 @@ msk_status msk_model_plan(msk_memory_plan *plan, const char *path, const msk_mod
     status = msk_adapted_open(&adapted, path, chosen.adapters, chosen.adapter_count, true,
                               chosen.allocator, error);
   if (status == MSK_OK) status = check_kind(adapted.file, error);
+  if (status == MSK_OK) status = msk_choose_device(&gpu, &chosen, adapted.file, line, error);
   if (status == MSK_OK)
     status = msk_device_create(&device, chosen.isa, choose_precision(adapted.base, &chosen),
                                chosen.allocator, error);
-  if (status == MSK_OK) status = open_gpu(&gpu, &chosen, error);
   if (status == MSK_OK) status = measure(plan, device, gpu, adapted.file, &chosen, error);
   if (status == MSK_OK) plan->loading += adapted.floats * sizeof(float);
   msk_device_destroy(gpu);
@@ -274,13 +267,18 @@ msk_status msk_model_plan(msk_memory_plan *plan, const char *path, const msk_mod
 
 /* ---- opening and closing ---- */
 
-static msk_status pack(msk_model *model, const msk_model_options *options, msk_error *error) {
+static msk_status pack(msk_model *model, msk_model_options *options, msk_error *error) {
+  const bool may_fall = msk_device_is_auto(options);
   msk_pool *pool = NULL;
   int threads = options->threads == 0 ? msk_default_threads() : options->threads;
   msk_status status =
-      msk_device_create(&model->device, options->isa,
-                        choose_precision(model->adapted.base, options), model->allocator, error);
-  if (status == MSK_OK) status = open_gpu(&model->gpu, options, error);
+      msk_choose_device(&model->gpu, options, model->file, model->device_line, error);
+  if (status == MSK_OK)
+    status =
+        msk_device_create(&model->device, options->isa,
+                          choose_precision(model->adapted.base, options), model->allocator, error);
+  if (status == MSK_OK && model->gpu != NULL)
+    status = msk_spare_create(&model->spare, may_fall, model->allocator, error);
   if (status == MSK_OK && threads > 1)
     status = msk_pool_create(&pool, threads, model->allocator, error);
   if (status == MSK_OK) {
@@ -291,8 +289,8 @@ static msk_status pack(msk_model *model, const msk_model_options *options, msk_e
     status = msk_maskgit_load(&model->transformer, model->gpu == NULL ? model->device : model->gpu,
                               model->file, MSK_MODEL_TRANSFORMER, pool, error);
   msk_pool_destroy(pool);
-  /* back to the system at once: nothing else will need as much again */
-  msk_adapted_forget(&model->adapted);
+  /* back to the system at once: nothing else will need as much again, but a CPU that takes over */
+  if (model->gpu == NULL || !may_fall) msk_adapted_forget(&model->adapted);
   msk_memory_trim(model->allocator);
   return status;
 }
@@ -327,6 +325,7 @@ void msk_model_close(msk_model *model) {
   const msk_allocator *allocator = model->allocator;
   msk_vqgan_destroy(model->tokenizer);
   msk_maskgit_destroy(model->transformer);
+  msk_spare_destroy(model->spare, allocator);
   msk_device_destroy(model->gpu);
   msk_device_destroy(model->device);
   msk_adapted_close(&model->adapted);
@@ -357,7 +356,7 @@ void msk_model_get_info(const msk_model *model, msk_model_info *info) {
       .stem = (int)tokenizer->stem,
       .parameters = model->parameters,
       .isa = msk_device_isa(model->device),
-      .device = msk_device_name(model->gpu == NULL ? model->device : model->gpu),
+      .device = msk_device_name(msk_model_device(model)),
       .precision = msk_device_precision(model->device),
       .decode_precision = msk_vqgan_decode_precision(model->tokenizer),
       .name = model->name,
@@ -365,7 +364,10 @@ void msk_model_get_info(const msk_model *model, msk_model_info *info) {
   };
 }
 
-const char *msk_model_warning(const msk_model *model) { return msk_device_warning(model->device); }
+const char *msk_model_warning(const msk_model *model) {
+  const char *warning = msk_device_warning(model->device);
+  return warning == NULL && model->device_line[0] != 0 ? model->device_line : warning;
+}
 
 const char *msk_model_metadata(const msk_model *model, const char *key) {
   return msk_weight_file_metadata(model->file, key);

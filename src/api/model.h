@@ -30,12 +30,16 @@ typedef struct msk_file_defaults {
   uint8_t *hidden;   /* class_count flags */
 } msk_file_defaults;
 
+typedef struct msk_spare msk_spare; /* spare.h */
+
 struct msk_model {
   const msk_allocator *allocator;
   msk_adapted adapted;
   const msk_weight_file *file; /* the adapted one; metadata strings stay valid with it */
   msk_device *device;
-  msk_device *gpu; /* on which the transformer is; NULL: on `device`, as the tokenizer is */
+  msk_device *gpu;       /* on which the transformer is; NULL: on `device`, as the tokenizer is */
+  msk_spare *spare;      /* beside a gpu: what there is if that fails */
+  char device_line[600]; /* why the device "auto" is the CPU; empty: nothing to say */
   msk_vqgan *tokenizer;
   msk_maskgit *transformer;
   char *class_text; /* one block that holds the class names */

@@ -65,28 +65,21 @@ void msk_pass_encode(msk_session *session) {
   msk_arena_release(arena, mark);
 }
 
-/* ---- where the transformer works ---- */
-
-static msk_stream *far_stream(msk_session *session) {
-  return session->is_split ? &session->far_stream : &session->stream;
-}
-
-msk_arena *msk_session_far_arena(msk_session *session) {
-  return session->is_split ? &session->far_arena : &session->arena;
-}
+/* ---- the transformer ---- */
 
 /* `pass` through the transformer; `count` floats that it leaves at `from` are brought to `to`. */
 static msk_status run_transformer(msk_session *session, const char *name,
                                   const msk_maskgit_pass *pass, const float *from, size_t count,
                                   float *to, msk_error *error) {
-  msk_stream *stream = far_stream(session);
+  msk_stream *stream = msk_session_far_stream(session);
   msk_meter_begin(stream, name);
   session->sequences += pass->batch;
-  msk_maskgit_forward(session->model->transformer, stream, msk_session_far_arena(session), pass);
+  msk_maskgit_forward(msk_model_transformer(session->model, stream->device), stream,
+                      msk_session_far_arena(session), pass);
   return stream->measuring ? MSK_OK : msk_stream_read(stream, from, count, to, error);
 }
 
-msk_status msk_pass_target(msk_session *session, msk_error *error) {
+static msk_status find_target(msk_session *session, msk_error *error) {
   int32_t *sequence = session->at.sequences;
   if (!session->stream.measuring) {
     sequence[0] = session->model->codes + session->request.class_id;
@@ -95,33 +88,45 @@ msk_status msk_pass_target(msk_session *session, msk_error *error) {
   const msk_recipe *recipe = &session->request.recipe;
   /* one sequence whatever the batch: the drawing is the same for all items. The maps stay where
    * they are: of what is compared with them, nothing else is wanted */
-  msk_status status =
-      run_transformer(session, "target",
-                      &(msk_maskgit_pass){.tokens = sequence,
-                                          .batch = 1,
-                                          .layers = recipe->layers,
-                                          .layer_count = (size_t)recipe->layer_count,
-                                          .maps = session->at.target,
-                                          .log_maps = session->at.log_target},
-                      NULL, 0, NULL, error);
+  return run_transformer(session, "target",
+                         &(msk_maskgit_pass){.tokens = sequence,
+                                             .batch = 1,
+                                             .layers = recipe->layers,
+                                             .layer_count = (size_t)recipe->layer_count,
+                                             .maps = session->at.target,
+                                             .log_maps = session->at.log_target},
+                         NULL, 0, NULL, error);
+}
+
+msk_status msk_pass_target(msk_session *session, msk_error *error) {
+  msk_status status = find_target(session, error);
+  if (msk_session_falls_over(session, &status, error)) status = find_target(session, error);
   session->targets_live = !session->stream.measuring;
   return status;
 }
 
-msk_status msk_pass_logits(msk_session *session, const int32_t *sequences, size_t rows,
-                           float *logits, msk_error *error) {
+static msk_status find_logits(msk_session *session, const int32_t *sequences, size_t rows,
+                              float *logits, msk_error *error) {
   size_t codes = (size_t)session->model->codes;
-  float *from = session->is_split ? session->at.far_logits : logits;
+  float *from = session->at.far_logits != NULL ? session->at.far_logits : logits;
   return run_transformer(
       session, "logits",
       &(msk_maskgit_pass){.tokens = sequences, .batch = rows, .logits = from, .columns = codes},
       from, rows * positions(session) * codes, logits, error);
 }
 
-msk_status msk_pass_score(msk_session *session, const int32_t *sequences, size_t rows, float *score,
-                          msk_error *error) {
+msk_status msk_pass_logits(msk_session *session, const int32_t *sequences, size_t rows,
+                           float *logits, msk_error *error) {
+  msk_status status = find_logits(session, sequences, rows, logits, error);
+  return msk_session_falls_over(session, &status, error)
+             ? find_logits(session, sequences, rows, logits, error)
+             : status;
+}
+
+static msk_status find_score(msk_session *session, const int32_t *sequences, size_t rows,
+                             float *score, msk_error *error) {
   const msk_recipe *recipe = &session->request.recipe;
-  float *from = session->is_split ? session->at.far_score : score;
+  float *from = session->at.far_score != NULL ? session->at.far_score : score;
   return run_transformer(session, "score",
                          &(msk_maskgit_pass){.tokens = sequences,
                                              .batch = rows,
@@ -132,6 +137,14 @@ msk_status msk_pass_score(msk_session *session, const int32_t *sequences, size_t
                                              .distance = recipe->distance,
                                              .score = from},
                          from, rows * positions(session), score, error);
+}
+
+msk_status msk_pass_score(msk_session *session, const int32_t *sequences, size_t rows, float *score,
+                          msk_error *error) {
+  msk_status status = find_score(session, sequences, rows, score, error);
+  return msk_session_falls_over(session, &status, error)
+             ? find_score(session, sequences, rows, score, error)
+             : status;
 }
 
 void msk_pass_decode(msk_session *session, const int32_t *sequence, float *pixels) {

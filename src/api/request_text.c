@@ -128,7 +128,7 @@ static void begin(writer *w, int item) {
       msk_precision_name((int)info.precision), "decode_precision",
       msk_precision_name((int)info.decode_precision), "recipe", recipe_object(w));
   /* what the CPU makes says nothing of it, as it always has */
-  if (w->model->gpu != NULL) put(w, w->object, "device", json_string(info.device));
+  if (strcmp(info.device, "cpu") != 0) put(w, w->object, "device", json_string(info.device));
   add_adapters(w);
 }
 

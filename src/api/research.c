@@ -89,7 +89,8 @@ static void forward_part(struct part *part) {
   if (msk_device_is_apart(part->stream.device))
     at = msk_arena_take(&part->arena, part->count, sizeof *at);
   *(pass.layers != NULL ? &pass.maps : &pass.logits) = at;
-  msk_maskgit_forward(part->model->transformer, &part->stream, &part->arena, &pass);
+  msk_maskgit_forward(msk_model_transformer(part->model, part->stream.device), &part->stream,
+                      &part->arena, &pass);
   if (!part->stream.measuring)
     part->status = msk_stream_read(&part->stream, at, part->count, part->output, part->error);
 }
@@ -232,11 +233,15 @@ static msk_status check_layers(const msk_model *model, const int *layers, int co
 static msk_status run_forward(const msk_session *session, struct part *part, size_t count,
                               float **result, msk_error *error) {
   const msk_model *model = session->model;
-  const msk_device *device = model->gpu == NULL ? model->device : model->gpu;
   part->count = count;
   part->output = msk_allocate(model->allocator, count, sizeof *part->output);
-  msk_status status = part->output == NULL ? fail_memory(count * sizeof(float), error)
-                                           : run(session, device, part, forward_part, error);
+  msk_status status = part->output == NULL
+                          ? fail_memory(count * sizeof(float), error)
+                          : run(session, msk_model_device(model), part, forward_part, error);
+  if (status == MSK_ERROR_DEVICE) {
+    status = msk_spare_take_over(model, status, session->pool, error);
+    if (status == MSK_OK) status = run(session, model->device, part, forward_part, error);
+  }
   if (status == MSK_OK) {
     *result = part->output;
   } else {

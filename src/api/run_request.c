@@ -28,31 +28,24 @@ static msk_status ended(msk_session *session, msk_status status) {
 
 /* ---- begin ---- */
 
-/* An arena of the `capacity` bytes at base, behind the operations' scratch. */
-static msk_arena arena_behind(char *base, size_t scratch, size_t capacity) {
-  scratch = (scratch + MSK_ALIGNMENT - 1) & ~(MSK_ALIGNMENT - 1);
-  return (msk_arena){.base = base + scratch, .capacity = capacity - scratch};
-}
-
-/* The same on the transformer's own device. */
-static void place_far(msk_session *session, const msk_session_need *need) {
-  char *base = msk_workspace_base(session->workspace);
-  session->is_split = true;
-  session->far_stream = (msk_stream){.device = session->model->gpu,
-                                     .workspace = session->workspace,
-                                     .meter = session->stream.meter,
-                                     .scratch_bytes = need->far_scratch,
-                                     .scratch = base};
-  session->far_arena = arena_behind(base, need->far_scratch, session->far_capacity);
+/* Another session has lost the GPU. */
+static void follow(msk_session *session) {
+  if (session->workspace == NULL || session->fallen ||
+      msk_model_device(session->model) == session->model->gpu)
+    return;
+  session->fallen = true;
+  session->untold = session->model->spare->line;
 }
 
 /* The session's memory, laid out for this request: the operations' scratch first, then the
  * arena. */
 static msk_status place(msk_session *session, const msk_request *request, msk_error *error) {
-  const msk_session_need need =
-      msk_session_measure(session->model, msk_session_threads(session), request);
+  follow(session);
+  const msk_session_need need = msk_session_measure(session->model, msk_session_threads(session),
+                                                    request, msk_session_far_device(session));
   /* measured anew: two requests that fit one session may lie in it differently */
-  if (need.bytes > session->capacity || need.far_bytes > session->far_capacity) {
+  if (need.bytes > session->capacity ||
+      (!session->fallen && need.far_bytes > session->far_capacity)) {
     return msk_fail(error, MSK_ERROR_ARGUMENT,
                     "this request needs %.1f MB, the session was opened for one of %.1f MB: open a "
                     "session for it",
@@ -73,10 +66,11 @@ static msk_status place(msk_session *session, const msk_request *request, msk_er
                                  .scratch = session->memory};
   /* without a listener no clock is read */
   if (session->meter.note != NULL) session->stream.meter = &session->meter;
-  session->arena = arena_behind(session->memory, need.scratch, session->capacity);
-  if (session->workspace != NULL) place_far(session, &need);
-  msk_session_place(session);
-  return MSK_OK;
+  session->arena = msk_session_arena(session->memory, need.scratch, session->capacity);
+  msk_status status =
+      session->workspace == NULL ? MSK_OK : msk_session_place_far(session, &need, error);
+  if (status == MSK_OK) msk_session_place(session);
+  return status;
 }
 
 static msk_status prepare_edit(msk_session *session, msk_error *error) {
@@ -306,8 +300,9 @@ msk_status msk_end(msk_session *session, msk_result *result, msk_error *error) {
       .times = session->times,
       .passes = session->sequences,
       .memory = session->capacity + sizeof *session,
-      .warning = session->overflowed ? overflow_warning : NULL,
+      .warning = session->overflowed ? overflow_warning : session->untold,
   };
+  session->untold = NULL;
   result->candidates = msk_session_candidates(session, &result->candidate_count);
   return MSK_OK;
 }

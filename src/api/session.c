@@ -87,7 +87,7 @@ static void place_passes(msk_session *session) {
       msk_arena_take(arena, rows * n, (size_t)session->model->codes * sizeof *at->row_logits);
   if (request->job == MSK_JOB_DRAW)
     at->row_score = msk_arena_take(arena, rows * n, sizeof *at->row_score);
-  if (!session->is_split) return;
+  if (!session->is_split || !msk_device_is_apart(session->far_stream.device)) return;
   at->far_logits = msk_arena_take(&session->far_arena, rows * n,
                                   (size_t)session->model->codes * sizeof *at->far_logits);
   if (request->job == MSK_JOB_DRAW)
@@ -96,7 +96,7 @@ static void place_passes(msk_session *session) {
 
 /* Last, so that encoding and decoding can have the same memory: one is over before the targets
  * are made, the other begins after their last use. */
-static void place_targets(msk_session *session) {
+void msk_session_place_targets(msk_session *session) {
   const msk_recipe *recipe = &session->request.recipe;
   msk_buffers *at = &session->at;
   size_t n = (size_t)session->model->positions,
@@ -117,7 +117,12 @@ void msk_session_place(msk_session *session) {
   place_results(session);
   place_passes(session);
   session->at.sampler = msk_sampler_place(&session->arena, &session->spec);
-  place_targets(session);
+  msk_session_place_targets(session);
+}
+
+msk_arena msk_session_arena(char *base, size_t scratch, size_t capacity) {
+  scratch = (scratch + MSK_ALIGNMENT - 1) & ~(MSK_ALIGNMENT - 1);
+  return (msk_arena){.base = base + scratch, .capacity = capacity - scratch};
 }
 
 /* Runs every pass that the request can need, so that arenas and streams note the most that any of
@@ -148,14 +153,14 @@ static size_t sum_bytes(const msk_stream *stream, const msk_arena *arena) {
 }
 
 msk_session_need msk_session_measure(const msk_model *model, int threads,
-                                     const msk_request *request) {
+                                     const msk_request *request, const msk_device *far) {
   const msk_stream stream = {.device = model->device, .measuring = true, .threads = threads};
   msk_session probe = {.model = model,
                        .request = *request,
-                       .is_split = model->gpu != NULL,
+                       .is_split = far != NULL,
                        .stream = stream,
                        .far_stream = stream};
-  probe.far_stream.device = model->gpu;
+  probe.far_stream.device = far;
   msk_session_place(&probe);
   measure_passes(&probe);
   msk_session_need need = {.bytes = sum_bytes(&probe.stream, &probe.arena),
@@ -184,11 +189,17 @@ static msk_status choose_threads(const msk_session_options *options, int *thread
   return msk_threads_check(wanted, error);
 }
 
-static msk_status fail_memory(size_t bytes, msk_error *error) {
+msk_status msk_session_fail_memory(size_t bytes, msk_error *error) {
   return msk_fail(
       error, MSK_ERROR_MEMORY,
       "this request needs %.1f MB of working memory, more than there is: ask for fewer items",
       (double)bytes / 1e6);
+}
+
+/* Of a new session: the model's GPU, or NULL. */
+static const msk_device *choose_far(const msk_model *model) {
+  const msk_device *device = msk_model_device(model);
+  return device == model->device ? NULL : device;
 }
 
 /* What a session of these options would take. */
@@ -199,9 +210,10 @@ static msk_status find_need(msk_session_need *need, const msk_model *model,
   msk_status status = choose_threads(options, &threads, error);
   if (status == MSK_OK) status = msk_request_check(request, model, error);
   if (status != MSK_OK) return status;
-  *need = msk_session_measure(model, threads, request);
-  return need->bytes == SIZE_MAX || need->far_bytes == SIZE_MAX ? fail_memory(SIZE_MAX, error)
-                                                                : MSK_OK;
+  *need = msk_session_measure(model, threads, request, choose_far(model));
+  return need->bytes == SIZE_MAX || need->far_bytes == SIZE_MAX
+             ? msk_session_fail_memory(SIZE_MAX, error)
+             : MSK_OK;
 }
 
 msk_status msk_session_bytes(size_t *bytes, const msk_model *model, const msk_request *request,
@@ -223,17 +235,31 @@ msk_status msk_session_device_bytes(size_t *bytes, const msk_model *model,
 
 /* The session's memory, on this side and, where the transformer is there, on the other. */
 static msk_status take_memory(msk_session *session, int threads, const msk_request *request,
-                              msk_error *error) {
+                              const msk_device *far, msk_error *error) {
   const msk_model *model = session->model;
-  msk_session_need need = msk_session_measure(model, threads, request);
+  msk_session_need need = msk_session_measure(model, threads, request, far);
   session->capacity = need.bytes;
   session->far_capacity = need.far_bytes;
-  if (need.bytes == SIZE_MAX || need.far_bytes == SIZE_MAX) return fail_memory(SIZE_MAX, error);
+  if (need.bytes == SIZE_MAX || need.far_bytes == SIZE_MAX)
+    return msk_session_fail_memory(SIZE_MAX, error);
   session->memory = msk_allocate(model->allocator, need.bytes, 1);
-  if (session->memory == NULL) return fail_memory(need.bytes, error);
-  return model->gpu == NULL
-             ? MSK_OK
-             : msk_workspace_create(&session->workspace, model->gpu, need.far_bytes, error);
+  if (session->memory == NULL) return msk_session_fail_memory(need.bytes, error);
+  return far == NULL ? MSK_OK
+                     : msk_workspace_create(&session->workspace, far, need.far_bytes, error);
+}
+
+/* The same, on the CPU alone where the GPU has no memory for it or fails, and the CPU may go on. */
+static msk_status take_memory_somewhere(msk_session *session, int threads,
+                                        const msk_request *request, msk_error *error) {
+  const msk_model *model = session->model;
+  const msk_device *far = choose_far(model);
+  msk_status status = take_memory(session, threads, request, far, error);
+  if (status != MSK_ERROR_DEVICE) return status;
+  status = msk_spare_take_over(model, status, session->pool, error);
+  if (status != MSK_OK) return status;
+  msk_free(model->allocator, session->memory);
+  session->untold = model->spare->line;
+  return take_memory(session, threads, request, NULL, error);
 }
 
 msk_status msk_session_open(msk_session **session, const msk_model *model,
@@ -248,7 +274,7 @@ msk_status msk_session_open(msk_session **session, const msk_model *model,
   made->model = model;
   /* one thread is the caller's own */
   if (threads > 1) status = msk_pool_create(&made->pool, threads, model->allocator, error);
-  if (status == MSK_OK) status = take_memory(made, threads, request, error);
+  if (status == MSK_OK) status = take_memory_somewhere(made, threads, request, error);
   if (status == MSK_OK) {
     *session = made;
   } else {
@@ -261,9 +287,10 @@ msk_status msk_session_fits(int *fits, const msk_session *session, const msk_req
                             msk_error *error) {
   msk_status status = msk_request_check(request, session->model, error);
   if (status != MSK_OK) return status;
-  msk_session_need need =
-      msk_session_measure(session->model, msk_session_threads(session), request);
-  *fits = need.bytes <= session->capacity && need.far_bytes <= session->far_capacity;
+  const msk_session_need need = msk_session_measure(session->model, msk_session_threads(session),
+                                                    request, msk_session_far_device(session));
+  *fits = need.bytes <= session->capacity &&
+          (session->fallen || need.far_bytes <= session->far_capacity);
   return MSK_OK;
 }
 
@@ -272,6 +299,7 @@ void msk_session_close(msk_session *session) {
   const msk_allocator *allocator = session->model->allocator;
   msk_pool_destroy(session->pool);
   msk_workspace_destroy(session->workspace, session->model->gpu);
+  msk_free(allocator, session->host_memory);
   msk_free(allocator, session->memory);
   msk_free(allocator, session);
 }

@@ -12,7 +12,7 @@
 #ifndef MSK_API_SESSION_H
 #define MSK_API_SESSION_H
 
-#include "api/model.h"
+#include "api/spare.h"
 #include "base/clock.h"
 #include "base/pool.h"
 #include "compute/meter.h"
@@ -57,6 +57,10 @@ struct msk_session {
   /* of the model's GPU, where it has one: the transformer works there, and the targets lie there */
   msk_workspace *workspace;
   size_t far_capacity;
+  bool fallen; /* the GPU has failed: the transformer works on the CPU, and the targets lie here */
+  char *host_memory;
+  size_t host_capacity;
+  const char *untold; /* what is to be said of that with the next result, or NULL */
   /* the request that runs */
   enum msk_phase phase;
   msk_request request;
@@ -86,17 +90,35 @@ struct msk_session {
  * session->arena holds the request's buffers. */
 void msk_session_place(msk_session *session);
 /* Bytes for a request on so many threads (SIZE_MAX: more than can be addressed), of which the
- * operations' scratch; and the same of the GPU's memory, 0 where the model has none. */
+ * operations' scratch; and the same of the memory in which the transformer works on the device
+ * `far`, 0 where that is NULL: then it shares the memory of the rest. */
 typedef struct msk_session_need {
   size_t bytes, scratch, far_bytes, far_scratch;
 } msk_session_need;
 msk_session_need msk_session_measure(const msk_model *model, int threads,
-                                     const msk_request *request);
-/* The arena from which what the transformer reads and writes is taken. */
-msk_arena *msk_session_far_arena(msk_session *session);
+                                     const msk_request *request, const msk_device *far);
+msk_status msk_session_fail_memory(size_t bytes, msk_error *error);
+/* An arena of the `capacity` bytes at base, behind the operations' scratch. */
+msk_arena msk_session_arena(char *base, size_t scratch, size_t capacity);
+/* Where the arenas hold the request's buffers, and nothing more: at.target and at.log_target. */
+void msk_session_place_targets(msk_session *session);
 static inline int msk_session_threads(const msk_session *session) {
   return session->pool == NULL ? 1 : msk_pool_threads(session->pool);
 }
+
+/* ---- where the transformer works (far.c) ---- */
+
+/* NULL: where the rest does. */
+const msk_device *msk_session_far_device(const msk_session *session);
+msk_stream *msk_session_far_stream(msk_session *session);
+/* The arena from which what the transformer reads and writes is taken. */
+msk_arena *msk_session_far_arena(msk_session *session);
+/* far_stream and far_arena, for a session that has a workspace. */
+msk_status msk_session_place_far(msk_session *session, const msk_session_need *need,
+                                 msk_error *error);
+/* To be asked where a pass gave *status: true if the GPU has failed and the CPU is there in its
+ * place, with the targets: the pass is to be run again. Else *status tells how it ended. */
+bool msk_session_falls_over(msk_session *session, msk_status *status, msk_error *error);
 
 /* ---- passes (passes.c) ---- */
 

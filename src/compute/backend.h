@@ -46,7 +46,7 @@ typedef struct msk_codebook msk_codebook;
 msk_status msk_device_create(msk_device **device, const char *isa, msk_precision precision,
                              const msk_allocator *allocator, msk_error *error);
 void msk_device_destroy(msk_device *device);
-/* A GPU by OpenCL: "gpu" for the first one, or a name or number (opencl/choice.h), checked against
+/* A GPU by OpenCL: "gpu" for the first one, "auto", or a name or number (opencl/choice.h), checked against
  * the reference. cache: the folder in which its compiled kernels are kept, made where it is
  * missing; NULL: none. What is done beside it is done by the CPU in float32, and so it is. What
  * it computes depends on the device and its driver, and on nothing else.

@@ -147,11 +147,20 @@ static void test_words(void **state) {
 static void test_devices(void **state) {
   (void)state;
   const char *out = in_folder("never.png");
+  setenv("XDG_CACHE_HOME", test_folder, 1);
   MISTAKE(4, "OpenCL|expected", "draw", sketch(), "--class", "3", "--device", "no such", "-o", out);
   MISTAKE(2, "int8|fp32|cpu", "draw", sketch(), "--class", "3", "--device", "gpu", "--precision",
           "int8", "-o", out);
   assert_false(exists(out));
-  run_result result = RUN("draw", "--device", "list");
+  /* with auto one line tells what there is not, and the CPU draws */
+  EXPECT(0, "draw", sketch(), "--class", "3", "--device", "cpu", "-o", in_folder("cpu.png"));
+  run_result result =
+      RUN("draw", sketch(), "--class", "3", "--device", "auto", "-o", in_folder("auto.png"));
+  assert_int_equal(result.code, 0);
+  assert_true(same_bytes(in_folder("cpu.png"), in_folder("auto.png")) ||
+              strstr(result.err, "warning") == NULL);
+  run_free(&result);
+  result = RUN("draw", "--device", "list");
   assert_int_equal(result.code, 0);
   assert_int_equal(strncmp(result.out, "cpu ", 4), 0);
   run_free(&result);

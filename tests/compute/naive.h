@@ -97,12 +97,12 @@ static inline void for_each_isa(void (*test)(const msk_device *device)) {
   assert_true(count > 0);
 }
 
-/* Measures, then runs with exactly that scratch, NaN inside and guards behind. */
+/* Measures as a session does, without workers; then runs with exactly that scratch, NaN inside and guards behind. */
 static inline void run_operation(const msk_device *device, int threads, operation *function,
                                  const void *arguments) {
-  msk_stream stream = {.device = device, .measuring = true};
-  if (threads > 1) assert_int_equal(msk_pool_create(&stream.pool, threads, NULL, NULL), MSK_OK);
+  msk_stream stream = {.device = device, .measuring = true, .threads = threads};
   function(&stream, arguments);
+  if (threads > 1) assert_int_equal(msk_pool_create(&stream.pool, threads, NULL, NULL), MSK_OK);
   size_t floats = (stream.scratch_bytes + 3) / 4;
   float *scratch = guarded_new(floats);
   stream.measuring = false;

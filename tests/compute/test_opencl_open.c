@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <sys/stat.h>
 
+#include "opencl_faults.h"
 #include "opencl_support.h"
 
 static msk_cl cl;
@@ -133,47 +134,14 @@ static void test_kernel_folder(void **state) {
 
 /* ---- calls that fail ---- */
 
-static long calls, failing; /* the failing-th call fails; 0: none */
-static long living;         /* objects that were made and not released */
-static bool fails(void) { return ++calls == failing; }
-
-#define MSK_CL_CALL(name, parameters, arguments)                                                  \
-  static int32_t failing_##name parameters {                                                      \
-    if (strncmp(#name, "Release", 7) == 0) living--;                                              \
-    bool fail = fails();                                                                          \
-    int32_t result = fail && strncmp(#name, "Release", 7) != 0 ? (int32_t)MSK_CL_OUT_OF_RESOURCES \
-                                                               : cl.name arguments;               \
-    return fail ? (int32_t)MSK_CL_OUT_OF_RESOURCES : result;                                      \
-  }
-#define MSK_CL_MAKE(result, name, parameters, arguments) \
-  static result failing_##name parameters {              \
-    if (fails()) {                                       \
-      *code = MSK_CL_MEM_OBJECT_ALLOCATION_FAILURE;      \
-      return NULL;                                       \
-    }                                                    \
-    living++;                                            \
-    return cl.name arguments;                            \
-  }
-#include "compute/opencl/functions.inc"
-#undef MSK_CL_CALL
-#undef MSK_CL_MAKE
-
-static const msk_cl failing_cl = {
-#define MSK_CL_CALL(name, parameters, arguments) .name = failing_##name,
-#define MSK_CL_MAKE(result, name, parameters, arguments) .name = failing_##name,
-#include "compute/opencl/functions.inc"
-#undef MSK_CL_CALL
-#undef MSK_CL_MAKE
-};
-
 /* Everything that is done with a device, from finding it to results that are right. */
 static msk_status use_device(const char *cache, msk_error *error) {
   msk_gpu_facts found;
   msk_gpu *gpu = NULL;
   msk_device *device = NULL;
   const char *wrong = NULL;
-  msk_status status = msk_gpu_find(&failing_cl, "1", &found, error);
-  if (status == MSK_OK) status = msk_gpu_open(&gpu, &failing_cl, &found, cache, NULL, error);
+  msk_status status = msk_gpu_find(&faults_cl, "1", &found, error);
+  if (status == MSK_OK) status = msk_gpu_open(&gpu, &faults_cl, &found, cache, NULL, error);
   if (status == MSK_OK) status = msk_gpu_device_create(&device, gpu, NULL, error);
   if (status == MSK_OK) status = msk_gpu_selfcheck(device, &wrong, error);
   /* a call that failed may cost time, and never a number */
@@ -189,12 +157,12 @@ static void test_failures(void **state) {
   (void)state;
   snprintf(cache, sizeof cache, "%s/faults", test_folder);
   assert_false(opened_from(cache));
-  for (failing = 1;; failing++) {
-    calls = living = 0;
+  for (faults_at = 1;; faults_at++) {
+    faults_calls = faults_living = 0;
     error.message[0] = 0;
     msk_status status = use_device(cache, &error);
-    assert_int_equal(living, 0);
-    if (calls < failing) break;
+    assert_int_equal(faults_living, 0);
+    if (faults_calls < faults_at) break;
     if (status == MSK_OK) {
       harmless++;
       continue;
@@ -205,7 +173,7 @@ static void test_failures(void **state) {
   }
   printf("calls that failed: %ld, of which %ld cost nothing\n", failed + harmless, harmless);
   assert_true(failed > 100);
-  failing = 0;
+  faults_at = 0;
 }
 
 /* ---- two at once ---- */
@@ -236,6 +204,7 @@ static void test_two_devices(void **state) {
 
 int main(void) {
   opencl_first(&cl, &facts);
+  faults_real = cl;
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_list),
       cmocka_unit_test(test_find),

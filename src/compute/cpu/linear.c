@@ -196,7 +196,7 @@ void msk_op_nearest_code(msk_stream *stream, const msk_codebook *codebook, msk_r
          own = msk_scratch_floats(chunk * columns);
   assert(x.columns == codebook->dim && x.stride == x.columns);
   if (x.rows == 0) return;
-  msk_stream inner = {.device = stream->device, .pool = stream->pool};
+  msk_stream inner = {.device = stream->device, .pool = stream->pool, .threads = stream->threads};
   /* the product works in the scratch behind the likenesses; both needs are one */
   if (stream->measuring) {
     inner.measuring = true;

@@ -115,6 +115,7 @@ msk_status msk_gpu_list(const msk_cl *cl, msk_gpu_facts facts[MSK_MAX_GPUS], siz
 /* number: its place in the list, from 1; so are twins told apart. */
 static bool is_meant(const msk_gpu_facts *facts, size_t number, const char *name) {
   char whole[sizeof facts->platform + sizeof facts->name + 2];
+  if (strcmp(name, "auto") == 0) return true;
   if (strcmp(name, "gpu") == 0) return facts->gpu;
   if (name[0] != 0 && name[strspn(name, "0123456789")] == 0)
     return strtoul(name, NULL, 10) == number;
@@ -150,9 +151,9 @@ msk_status msk_gpu_find(const msk_cl *cl, const char *name, msk_gpu_facts *facts
     last = i;
     meant++;
   }
-  /* GPUs are equal to who only asks for one */
-  if (meant == 0 || (meant > 1 && strcmp(name, "gpu") != 0))
-    return fail_choice(found, count, name, meant, error);
+  /* all are equal to who only asks for one */
+  const bool any = strcmp(name, "gpu") == 0 || strcmp(name, "auto") == 0;
+  if (meant == 0 || (meant > 1 && !any)) return fail_choice(found, count, name, meant, error);
   *facts = found[last];
   return MSK_OK;
 }

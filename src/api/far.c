@@ -8,19 +8,6 @@
 
 #include "api/session.h"
 
-const msk_device *msk_session_far_device(const msk_session *session) {
-  if (session->workspace == NULL) return NULL;
-  return session->fallen ? session->model->device : session->model->gpu;
-}
-
-msk_stream *msk_session_far_stream(msk_session *session) {
-  return session->is_split ? &session->far_stream : &session->stream;
-}
-
-msk_arena *msk_session_far_arena(msk_session *session) {
-  return session->is_split ? &session->far_arena : &session->arena;
-}
-
 /* Host memory, where the GPU's had to do. */
 static msk_status take_host_memory(msk_session *session, size_t bytes, msk_error *error) {
   if (bytes <= session->host_capacity) return MSK_OK;

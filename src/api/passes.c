@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * passes.c - the networks' passes of a request, and the denoiser made of them (session.h). */
+ * passes.c - the networks' passes of a request (session.h). */
 #include <string.h>
 
 #include "api/session.h"
@@ -79,7 +79,7 @@ static msk_status run_transformer(msk_session *session, const char *name,
   return stream->measuring ? MSK_OK : msk_stream_read(stream, from, count, to, error);
 }
 
-static msk_status find_target(msk_session *session, msk_error *error) {
+msk_status msk_pass_target(msk_session *session, msk_error *error) {
   int32_t *sequence = session->at.sequences;
   if (!session->stream.measuring) {
     sequence[0] = session->model->codes + session->request.class_id;
@@ -88,25 +88,21 @@ static msk_status find_target(msk_session *session, msk_error *error) {
   const msk_recipe *recipe = &session->request.recipe;
   /* one sequence whatever the batch: the drawing is the same for all items. The maps stay where
    * they are: of what is compared with them, nothing else is wanted */
-  return run_transformer(session, "target",
-                         &(msk_maskgit_pass){.tokens = sequence,
-                                             .batch = 1,
-                                             .layers = recipe->layers,
-                                             .layer_count = (size_t)recipe->layer_count,
-                                             .maps = session->at.target,
-                                             .log_maps = session->at.log_target},
-                         NULL, 0, NULL, error);
-}
-
-msk_status msk_pass_target(msk_session *session, msk_error *error) {
-  msk_status status = find_target(session, error);
-  if (msk_session_falls_over(session, &status, error)) status = find_target(session, error);
+  msk_status status =
+      run_transformer(session, "target",
+                      &(msk_maskgit_pass){.tokens = sequence,
+                                          .batch = 1,
+                                          .layers = recipe->layers,
+                                          .layer_count = (size_t)recipe->layer_count,
+                                          .maps = session->at.target,
+                                          .log_maps = session->at.log_target},
+                      NULL, 0, NULL, error);
   session->targets_live = !session->stream.measuring;
   return status;
 }
 
-static msk_status find_logits(msk_session *session, const int32_t *sequences, size_t rows,
-                              float *logits, msk_error *error) {
+msk_status msk_pass_logits(msk_session *session, const int32_t *sequences, size_t rows,
+                           float *logits, msk_error *error) {
   size_t codes = (size_t)session->model->codes;
   float *from = session->at.far_logits != NULL ? session->at.far_logits : logits;
   return run_transformer(
@@ -115,16 +111,8 @@ static msk_status find_logits(msk_session *session, const int32_t *sequences, si
       from, rows * positions(session) * codes, logits, error);
 }
 
-msk_status msk_pass_logits(msk_session *session, const int32_t *sequences, size_t rows,
-                           float *logits, msk_error *error) {
-  msk_status status = find_logits(session, sequences, rows, logits, error);
-  return msk_session_falls_over(session, &status, error)
-             ? find_logits(session, sequences, rows, logits, error)
-             : status;
-}
-
-static msk_status find_score(msk_session *session, const int32_t *sequences, size_t rows,
-                             float *score, msk_error *error) {
+msk_status msk_pass_score(msk_session *session, const int32_t *sequences, size_t rows, float *score,
+                          msk_error *error) {
   const msk_recipe *recipe = &session->request.recipe;
   float *from = session->at.far_score != NULL ? session->at.far_score : score;
   return run_transformer(session, "score",
@@ -137,14 +125,6 @@ static msk_status find_score(msk_session *session, const int32_t *sequences, siz
                                              .distance = recipe->distance,
                                              .score = from},
                          from, rows * positions(session), score, error);
-}
-
-msk_status msk_pass_score(msk_session *session, const int32_t *sequences, size_t rows, float *score,
-                          msk_error *error) {
-  msk_status status = find_score(session, sequences, rows, score, error);
-  return msk_session_falls_over(session, &status, error)
-             ? find_score(session, sequences, rows, score, error)
-             : status;
 }
 
 void msk_pass_decode(msk_session *session, const int32_t *sequence, float *pixels) {
@@ -165,98 +145,4 @@ void msk_pass_judge(msk_session *session, const float *values, size_t count) {
     largest = bits > largest ? bits : largest;
   }
   session->overflowed = session->overflowed || largest == infinite;
-}
-
-/* ---- the denoiser ---- */
-
-/* One network pass on its way: conditional rows and, behind each item's, its unconditional one
- * where it has one. */
-struct guided_pass {
-  msk_session *session;
-  const int32_t *tokens, *unconditional;
-  const float *guidance;
-  float *logits, *difference;
-  size_t first, items, rows;
-};
-
-static bool is_guided(const struct guided_pass *pass, size_t item) {
-  return pass->unconditional != NULL && pass->unconditional[item] >= 0;
-}
-
-static void fill_rows(struct guided_pass *pass, size_t batch) {
-  size_t n = positions(pass->session), room = (size_t)msk_session_rows(pass->session);
-  pass->items = pass->rows = 0;
-  while (pass->first + pass->items < batch) {
-    size_t item = pass->first + pass->items, need = is_guided(pass, item) ? 2 : 1;
-    /* both halves of a guided item go through together, so that they can be combined in place */
-    if (pass->rows + need > room) break;
-    int32_t *row = pass->session->at.sequences + pass->rows * n;
-    memcpy(row, pass->tokens + item * n, n * sizeof *row);
-    if (need == 2) {
-      memcpy(row + n, row, n * sizeof *row);
-      row[n] = pass->unconditional[item];
-    }
-    pass->items++;
-    pass->rows += need;
-  }
-}
-
-static void combine_rows(const struct guided_pass *pass) {
-  size_t row_floats = positions(pass->session) * (size_t)pass->session->model->codes;
-  const float *row = pass->session->at.row_logits;
-  for (size_t i = 0; i < pass->items; i++, row += row_floats) {
-    float *out = pass->logits + (pass->first + i) * row_floats;
-    /* an item without guidance in this step has no second row */
-    if (!is_guided(pass, pass->first + i)) {
-      memcpy(out, row, row_floats * sizeof *out);
-      continue;
-    }
-    const float *other = row + row_floats, guidance = pass->guidance[pass->first + i];
-    for (size_t j = 0; j < row_floats; j++) out[j] = row[j] + guidance * (row[j] - other[j]);
-    if (pass->difference != NULL) {
-      float *apart = pass->difference + (pass->first + i) * row_floats;
-      for (size_t j = 0; j < row_floats; j++) apart[j] = row[j] - other[j];
-    }
-    row = other;
-  }
-}
-
-msk_status msk_denoise_logits(void *user, const int32_t *tokens, const int32_t *unconditional,
-                              const float *guidance, float *logits, float *difference,
-                              msk_error *error) {
-  msk_session *session = user;
-  double started = msk_clock();
-  size_t batch = (size_t)session->group_count;
-  struct guided_pass pass = {.session = session,
-                             .tokens = tokens,
-                             .unconditional = unconditional,
-                             .guidance = guidance,
-                             .logits = logits,
-                             .difference = difference};
-  for (; pass.first < batch; pass.first += pass.items) {
-    fill_rows(&pass, batch);
-    msk_status status =
-        msk_pass_logits(session, session->at.sequences, pass.rows, session->at.row_logits, error);
-    if (status != MSK_OK) return status;
-    msk_pass_judge(session, session->at.row_logits,
-                   pass.rows * positions(session) * (size_t)session->model->codes);
-    combine_rows(&pass);
-  }
-  session->times.conditional += msk_clock() - started;
-  return MSK_OK;
-}
-
-msk_status msk_denoise_score(void *user, const int32_t *tokens, float *score, msk_error *error) {
-  msk_session *session = user;
-  double started = msk_clock();
-  size_t batch = (size_t)session->group_count, n = positions(session),
-         room = (size_t)msk_session_rows(session);
-  for (size_t first = 0; first < batch; first += room) {
-    size_t rows = batch - first < room ? batch - first : room;
-    msk_status status = msk_pass_score(session, tokens + first * n, rows, score + first * n, error);
-    if (status != MSK_OK) return status;
-    msk_pass_judge(session, score + first * n, rows * n);
-  }
-  session->times.structure += msk_clock() - started;
-  return MSK_OK;
 }

@@ -100,7 +100,7 @@ static msk_status prepare(msk_session *session, msk_error *error) {
   if (request->lambda_map != NULL)
     msk_grid_means(request->lambda_map, side, side, session->at.lambda_map);
   started = msk_clock();
-  msk_status status = msk_pass_target(session, error);
+  msk_status status = msk_steady_target(session, error);
   session->times.targets = msk_clock() - started;
   return status;
 }
@@ -249,8 +249,8 @@ static msk_status score_items(msk_session *session, msk_error *error) {
   /* as many rows at once as a step has: the session's arrays hold no more */
   for (size_t first = 0; first < count; first += room) {
     size_t rows = count - first < room ? count - first : room;
-    msk_status status =
-        msk_pass_score(session, session->at.tokens + first * n, rows, session->at.row_score, error);
+    msk_status status = msk_steady_score(session, session->at.tokens + first * n, rows,
+                                         session->at.row_score, error);
     if (status != MSK_OK) return status;
     msk_pass_judge(session, session->at.row_score, rows * n);
     for (size_t r = 0; r < rows; r++) {

@@ -109,10 +109,17 @@ static inline int msk_session_threads(const msk_session *session) {
 /* ---- where the transformer works (far.c) ---- */
 
 /* NULL: where the rest does. */
-const msk_device *msk_session_far_device(const msk_session *session);
-msk_stream *msk_session_far_stream(msk_session *session);
+static inline const msk_device *msk_session_far_device(const msk_session *session) {
+  if (session->workspace == NULL) return NULL;
+  return session->fallen ? session->model->device : session->model->gpu;
+}
+static inline msk_stream *msk_session_far_stream(msk_session *session) {
+  return session->is_split ? &session->far_stream : &session->stream;
+}
 /* The arena from which what the transformer reads and writes is taken. */
-msk_arena *msk_session_far_arena(msk_session *session);
+static inline msk_arena *msk_session_far_arena(msk_session *session) {
+  return session->is_split ? &session->far_arena : &session->arena;
+}
 /* far_stream and far_arena, for a session that has a workspace. */
 msk_status msk_session_place_far(msk_session *session, const msk_session_need *need,
                                  msk_error *error);
@@ -142,6 +149,13 @@ msk_status msk_pass_score(msk_session *session, const int32_t *sequences, size_t
 void msk_pass_decode(msk_session *session, const int32_t *sequence, float *pixels);
 /* To be told of what a network gave: whether all of it is finite. */
 void msk_pass_judge(msk_session *session, const float *values, size_t count);
+
+/* ---- denoise.c ---- */
+
+/* The same, of which the CPU takes over where a GPU fails. */
+msk_status msk_steady_target(msk_session *session, msk_error *error);
+msk_status msk_steady_score(msk_session *session, const int32_t *sequences, size_t rows,
+                            float *score, msk_error *error);
 /* The denoiser that src/sampling asks; batches of any size, in passes of msk_session_rows()
  * sequences. */
 msk_status msk_denoise_logits(void *user, const int32_t *tokens, const int32_t *unconditional,

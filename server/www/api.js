@@ -10,7 +10,7 @@ function keep(value) {
 	key = value;
 	try { sessionStorage.setItem("key", key); } catch { /* no memory */ }
 }
-// The key that came with the address (serve --lan) is taken out of it, so that nobody copies it along unawares.
+// The key that came with the address (serve --lan) is taken out of it: nobody shall copy it along.
 const given = new URLSearchParams(location.hash.slice(1)).get("key");
 if (given) {
 	keep(given);

@@ -4,7 +4,6 @@ import { getJson, setAskKey } from "./api.js";
 import { ClassBox } from "./classbox.js";
 import { $, $$, addIcons, complain, make, press, root } from "./dom.js";
 import { canShare, copyPicture, download, downloadAll, exportSketch, sharePicture } from "./files.js";
-import "./guess.js";
 import { forget, restoreEntry, showEntries, step } from "./history.js";
 import { showExamples, take } from "./incoming.js";
 import { draw, repaint, stop } from "./jobs.js";
@@ -25,23 +24,25 @@ function setTheme(name) {
 	$("theme").ariaLabel = $("theme").title = t("theme", t(`theme${themes.indexOf(name)}`));
 }
 
-// ---- Classes: all of them to press where they are few; to be searched where they are many ----
+// Classes: all of them to press where they are few; to be searched where they are many
 const FEW = 16;
 function showChips(classes) {
-	$("chips").hidden = !classes.length;
+	$("chips").hidden = classes.length > FEW;
+	if (classes.length > FEW) return;
+	ClassBox.known = classes;
 	$("chips").replaceChildren(...classes.map((c) => Object.assign(make("button", { type: "button", onclick: () => classBox.choose(c) }, ClassBox.short(c)), { value: c.id })));
 	showChoice();
 }
 function showChoice() {
-	const likely = page.guesses.map((c) => c.id);
 	for (const b of $("chips").children) {
-		b.ariaPressed = String(Number(b.value) === classBox.chosen?.id);
-		b.classList.toggle("likely", likely.includes(Number(b.value)));
-		b.title = b.classList.contains("likely") ? t("likely") : "";
+		const id = Number(b.value), likely = page.guesses.some((c) => c.id === id);
+		b.ariaPressed = String(id === classBox.chosen?.id);
+		b.className = likely ? "likely" : "";
+		b.title = likely ? t("likely") : "";
 	}
 }
 
-// ---- Wiring ----
+// Wiring
 function wire() {
 	const on = (id, event, work) => $(id).addEventListener(event, work);
 	for (const b of $$("[data-tool]")) b.onclick = () => setTool(b.dataset.tool);
@@ -86,7 +87,7 @@ function wire() {
 	stage.addEventListener("paint", () => { $("repaint").disabled = !stage.painted; });
 	classBox.addEventListener("change", changedSettings);
 	classBox.addEventListener("choice", showChoice);
-	page.addEventListener("guesses", () => { if (ClassBox.known.length) showChoice(); else showChips(page.guesses); });
+	page.addEventListener("guesses", showChoice);
 	addEventListener("pointerover", (e) => { if (e.pointerType === "pen") $("pressure").hidden = false; });
 	on("lambda", "input", () => { settings.lambda = Number($("lambda").value); showLambda(); changedSettings(); });
 	on("variety", "input", () => { settings.variety = Number($("variety").value); changedSettings(); });
@@ -215,8 +216,7 @@ async function start() {
 		$("explore").hidden = !page.server.features.attention;
 		$("examples").hidden = !page.server.features.examples;
 		$("recipe").replaceChildren(...page.server.recipes.map((r) => new Option(named(`r-${r.name}`, r.name), r.name)));
-		if (classes.total <= FEW) ClassBox.known = classes.classes;
-		showChips(ClassBox.known);
+		showChips(classes.classes);
 		const known = classes.classes.find((c) => c.id === saved.cls?.id && c.name === saved.cls?.name);
 		applySettings({ ...saved, seed: saved.lock ? saved.seed : randomSeed(), firstItem: saved.lock ? saved.firstItem : 0, cls: known ?? classes.classes[0] });
 	} catch (error) {

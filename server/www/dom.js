@@ -19,7 +19,7 @@ export function addIcons() {
 	}
 }
 
-// ---- What is being said ----
+// What is being said
 let toastTimer;
 export function toast(text, action) {
 	const [span, button] = $("toast").children;

@@ -13,8 +13,7 @@ import { t } from "./words.js";
 
 export const CLIENT = Array.from(crypto.getRandomValues(new Uint8Array(12)), (b) => b.toString(16).padStart(2, "0")).join("");
 
-// The dial from alike to different, in the keys of docs/recipes.md that make for variety: cooler draws of tokens for alike, a warm start for
-// different, at the end what the recipe "varied" settles.
+// The dial from alike (cooler draws of tokens) to different (a warm start; at the end what the recipe "varied" settles).
 const varieties = {
 	1: (own) => ({ token_temperature: own / 2 }),
 	2: (own) => ({ token_temperature: own * 0.75 }),
@@ -56,7 +55,7 @@ function placeOf({ field }) {
 	return isSetting ? "settings" : "picture";
 }
 
-// ---- Running a job ----
+// Running a job
 const timeLeft = (s) => (typeof s === "number" ? t("left", s < 10 ? s.toFixed(1) : Math.round(s)) : "");
 
 function working(on, text = "") {

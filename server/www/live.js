@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Live: a quick picture after each pause.
-import { cancelJob } from "./api.js";
+// Live: a quick picture after each pause; and, live or not, what the drawing may be.
+import { cancelJob, getJson } from "./api.js";
 import { $ } from "./dom.js";
 import { CLIENT, request, run, stop } from "./jobs.js";
-import { classBox, pad, page, sketch, snapshot } from "./state.js";
-import { flatten } from "./strokes.js";
+import { classBox, pad, page, sketch, snapshot, tell } from "./state.js";
+import { flatten, inkOnPaper } from "./strokes.js";
 import { drawFirst } from "./tools.js";
 
 export const live = {
@@ -43,3 +43,15 @@ export const live = {
 sketch.addEventListener("change", () => live.touch());
 pad.addEventListener("mark", () => live.touch());
 page.addEventListener("settings", () => live.touch());
+
+let asked = 0, pause;
+sketch.addEventListener("change", () => {
+	clearTimeout(pause);
+	const mine = ++asked;
+	const say = (guesses) => { if (mine === asked) { page.guesses = guesses; tell("guesses"); } };
+	if (sketch.isEmpty) say([]);
+	else if (page.server.features.guess) pause = setTimeout(async () => {
+		const json = { sketch: inkOnPaper(pad.ink.canvas, page.server.size).toDataURL() };
+		try { say((await getJson("/v1/guess", { method: "POST", json })).classes.slice(0, 3)); } catch { /* nobody asked */ }
+	}, 700);
+});

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The pad: turns pointers (mouse, pen, touch) and keys into operations of a Sketch, and shows them. Owns the canvases on the paper.
+// The pad: turns pointers and keys into operations of a Sketch, and shows them. Owns the canvases on the paper.
 // Fires "mark" while a line grows, "pen" when the first pen comes; the sketch itself tells when a line is finished.
 import { Selection } from "./select.js";
 import { KEEP, SIZE, arrows, clamp, drawStroke, drawOp, makeCanvas } from "./strokes.js";
@@ -9,7 +9,7 @@ import { Zoom } from "./zoom.js";
 const STEP = 16, FINE_STEP = 4; // what an arrow key moves the cursor by
 const PEN_NEAR = 3000; // milliseconds for which a touch is the palm of the hand that held the pen
 
-// Outlines from one corner to the other, as points of a line; a corner that comes twice is sharp.
+// Outlines as points of a line; a corner that comes twice is sharp.
 const shapes = {
 	line: (a, b) => [a, b],
 	rect: (a, b) => [a, { x: b.x, y: a.y }, b, { x: a.x, y: b.y }, a].flatMap((p) => [p, p]),
@@ -18,7 +18,7 @@ const shapes = {
 		return { x: Math.round((a.x + b.x + (b.x - a.x) * Math.cos(turn)) / 2), y: Math.round((a.y + b.y + (b.y - a.y) * Math.sin(turn)) / 2) };
 	}),
 };
-// With Shift: as high as wide; a line level, upright or between.
+// With Shift: a square; a line level, upright or between.
 function evenly(tool, a, b) {
 	const dx = b.x - a.x, dy = b.y - a.y, side = Math.max(Math.abs(dx), Math.abs(dy));
 	if (tool !== "line") return { x: a.x + (Math.sign(dx) || 1) * side, y: a.y + (Math.sign(dy) || 1) * side };
@@ -88,7 +88,7 @@ export class Pad extends EventTarget {
 
 	#context(layer) { return layer === "map" ? this.tint : this.ink; }
 
-	// ---- Showing ----
+	// Showing
 	#drawInto(contexts, from, to) {
 		for (const op of this.sketch.ops.slice(from, to)) {
 			drawOp(contexts.ink, op, "ink", this.colours);
@@ -127,7 +127,7 @@ export class Pad extends EventTarget {
 		this.dot.style.width = `${Math.max(0.8, (width / SIZE) * 100)}%`;
 	}
 
-	// ---- A stroke, from wherever it comes ----
+	// A stroke, from wherever it comes
 	#begin(x, y, pressure, tool = this.tool) {
 		const layer = ["keep", "free", "unmark"].includes(tool) ? "map" : "ink", isShape = tool in shapes;
 		const w = this.widths[layer === "map" ? "marks" : isShape ? "pen" : tool];
@@ -178,7 +178,7 @@ export class Pad extends EventTarget {
 	// The drawing with the line in hand, for live mode.
 	get ops() { return this.#stroke ? [...this.sketch.active, { ...this.#stroke, p: this.#stroke.p.slice() }] : this.sketch.active; }
 
-	// ---- Pointers ----
+	// Pointers
 	#at(e) {
 		const box = this.ink.canvas.getBoundingClientRect();
 		const to = (v, start, length) => clamp(Math.round(((v - start) / length) * SIZE), -SIZE, 2 * SIZE);
@@ -240,7 +240,7 @@ export class Pad extends EventTarget {
 		this.dispatchEvent(new Event("pen"));
 	}
 
-	// ---- Keys: arrows move, space lowers and lifts the pen ----
+	// Keys: arrows move, space lowers and lifts the pen
 	#key(e) {
 		if (this.locked || e.ctrlKey || e.metaKey || e.altKey) return;
 		if (this.tool === "select" && this.selection.key(e)) {

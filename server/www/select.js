@@ -35,7 +35,7 @@ export class Selection {
 		return { k: "t", b: [x, y, w, h], m: m.map((v) => Math.round(v * 1e4) / 1e4) };
 	}
 
-	// ---- Showing ----
+	// Showing
 	#show() {
 		const { w, h } = this.#box, { scale, turn } = this.#placed ?? { scale: 1, turn: 0 };
 		const centre = this.#placed ? this.#centre : { x: this.#box.x + w / 2, y: this.#box.y + h / 2 };
@@ -65,7 +65,7 @@ export class Selection {
 		this.#preview();
 	}
 
-	// ---- A rectangle, and what is done with it; places are {x, y} of the paper ----
+	// A rectangle, and what is done with it; places are {x, y} of the paper
 	down(place, grip) {
 		if (this.isHeld && grip) {
 			this.#grip = { kind: grip, from: place, placed: { ...this.#placed } };

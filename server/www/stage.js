@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The picture's side of the page: previews, the picture, the part to repaint, attention over both pictures. Owns the elements of #stage; knows nothing of jobs.
+// The picture's side: previews, the picture, the part to repaint, attention over both. Owns the elements of #stage; knows no jobs.
 import { KEEP, SIZE, arrows, clamp, makeCanvas } from "./strokes.js";
 import { t } from "./words.js";
 
@@ -32,7 +32,7 @@ export class Stage extends EventTarget {
 		element.addEventListener("blur", () => this.#release());
 	}
 
-	// ---- Showing ----
+	// Showing
 	async showPreview(url) {
 		const turn = ++this.#shown, image = new Image();
 		image.src = url;
@@ -83,7 +83,7 @@ export class Stage extends EventTarget {
 		if (mode === "edit") this.clearMask();
 	}
 
-	// ---- Painting the part to be repainted ----
+	// Painting the part to be repainted
 	clearMask() {
 		this.mask.getContext("2d").clearRect(0, 0, this.mask.width, this.mask.height);
 		this.painted = false;
@@ -191,7 +191,7 @@ export class Stage extends EventTarget {
 		}
 	}
 
-	// ---- Attention ----
+	// Attention
 	// maps: {side, layers: [{sketch, photo}] of side^4 bytes each}; chosen: which of them count.
 	setMaps(maps) {
 		this.#maps = maps;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the parts of the page share. Who changes something says so by an event of `page`: "settings" (one was changed), "shown" (a
-// picture came onto the stage), "guesses", so that no part calls one that builds on it.
+// What the parts of the page share. Who changes something says so by an event of `page` ("settings"; "shown", a picture;
+// "guesses"), so that no part calls one that builds on it.
 import { ClassBox } from "./classbox.js";
 import { $, whisper } from "./dom.js";
 import { Pad } from "./pad.js";
@@ -19,7 +19,7 @@ export const page = Object.assign(new EventTarget(), {
 	making: null, // the entry whose preview is on the stage, instead of the current one
 	held: null, // what a restored PNG brought besides strokes, as long as the drawing is not touched: {op, tokens, map}
 	expert: false, // raw keys and numbers are shown
-	guesses: [], // what the drawing may be, the likeliest first: {id, name, share}
+	guesses: [], // what the drawing may be: {id}
 	trace: null, // the picture under the paper: {src, opacity}
 });
 export const tell = (event) => page.dispatchEvent(new Event(event));

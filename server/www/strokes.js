@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// The drawing as a list of operations: what undo, reload and a dropped picture work on. Owns no element of the page.
-//
+// The drawing as a list of operations. Owns no element of the page.
 // An operation is one of
-//   {k:"s", l, t, w, m, p}  a stroke: layer l ("ink" or "map"), tool t (ink: "pen" "eraser"; map: "keep" "free" "unmark"),
-//                           width w, mirror m (0 none, 1 left and right, 2 both axes), points p = x, y, pressure (0..255), ...
-//   {k:"c", l}              the layer is emptied
-//   {k:"i", src}            a picture becomes ink (data: address)
-//   {k:"t", b, m}            what lies in the box b = x, y, w, h is cut out, of both layers, and laid where the matrix m puts it
-//   {k:"r", ops}            everything so far is replaced by these (a picture was restored)
-// Positions are whole numbers on a square of SIZE; the operations before `index` are in force, those behind it can be redone.
+//   {k:"s", l, t, w, m, p} a stroke: layer l ("ink" or "map"), tool t (ink: "pen" "eraser"; map: "keep" "free" "unmark"),
+//     width w, mirror m (0 none, 1 left and right, 2 both axes), points p = x, y, pressure (0..255), ...
+//   {k:"c", l} the layer is emptied
+//   {k:"i", src} a picture becomes ink (data: address)
+//   {k:"t", b, m} what lies in the box b = x, y, w, h is cut out, of both layers, and laid where the matrix m puts it
+//   {k:"r", ops} everything so far is replaced by these (a picture was restored)
+// Positions are whole numbers on a square of SIZE; operations before `index` are in force, the others can be redone.
 export const SIZE = 1024, KEEP = "#3347d1"; // KEEP: the colour of marks
 export const clamp = (v, lo, hi) => Math.min(hi, Math.max(lo, v));
 export const arrows = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
@@ -19,7 +18,7 @@ const isInt = (v, lo, hi) => Number.isInteger(v) && v >= lo && v <= hi;
 const isList = (v, length, fits) => Array.isArray(v) && v.length === length && v.every(fits);
 const isPicture = (s) => typeof s === "string" && s.length <= MAX_PICTURE && /^data:image\/(png|webp|jpeg);base64,[A-Za-z0-9+/=]+$/.test(s);
 
-// Operations from outside: a fresh copy with nothing but what is described above, or null.
+// Operations from outside: a fresh copy of what is described above, or null.
 export function checkOps(list, depth = 0, budget = { n: 0 }) {
 	if (!Array.isArray(list) || list.length > MAX_OPS || depth > 8) return null;
 	const out = [];
@@ -45,7 +44,7 @@ export function checkOps(list, depth = 0, budget = { n: 0 }) {
 	return out;
 }
 
-// The operations that still show: what is behind an emptied layer or a replacement no longer matters.
+// The operations that still show: not what is behind an emptied layer or a replacement.
 export function flatten(ops) {
 	let out = [];
 	for (const op of ops) {
@@ -56,7 +55,7 @@ export function flatten(ops) {
 	return out;
 }
 
-// ---- Pictures as ink: darkness becomes opacity, so that the paper stays paper ----
+// Pictures as ink: darkness becomes opacity, so that the paper stays paper
 const pictures = new Map();
 export async function loadPicture(src) {
 	if (pictures.has(src)) return pictures.get(src);
@@ -84,7 +83,7 @@ export async function loadPicture(src) {
 export const loadPictures = (ops) =>
 	Promise.all(ops.map((op) => (op.k === "i" ? loadPicture(op.src) : op.k === "r" ? loadPictures(op.ops) : null)));
 
-// ---- Drawing ----
+// Drawing
 export function makeCanvas(side) {
 	const canvas = document.createElement("canvas");
 	canvas.width = canvas.height = side;
@@ -170,7 +169,7 @@ export function inkOnPaper(source, side) {
 }
 
 // What the marks mean: {lambda, map}, map null where nothing is marked. Kept places follow the drawing fully, free ones not at
-// all, the others as the slider says; with nothing kept the slider itself is the strictest, so the number stays what it was.
+// all, the others as the slider says; with nothing kept the slider is the strictest.
 export function lambdaMap(ops, lambda, side) {
 	const marks = flatten(ops).filter((op) => op.l === "map" && op.t !== "unmark");
 	if (!marks.length) return { lambda, map: null };
@@ -184,7 +183,7 @@ export function lambdaMap(ops, lambda, side) {
 	return { lambda: keeps ? 1 : lambda, map: out };
 }
 
-// ---- The document ----
+// The document
 export class Sketch extends EventTarget {
 	ops = [];
 	index = 0;

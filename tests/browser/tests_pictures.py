@@ -156,10 +156,10 @@ def test_guesses(p):
         p.b.stroke("#paper", line)
     wait_for("a guess", lambda: p.b.run(likely), PATIENCE)
     asked = p.asked("/v1/guess")
-    assert asked and set(asked[-1]) == {"sketch", "invert", "photo_of_paper"}, asked
+    assert asked and set(asked[-1]) == {"sketch"}, asked
     answer = p.b.run_async("""const headers = { "Content-Type": "application/json" };
         return (await (await fetch("v1/guess", { method: "POST", headers, body: JSON.stringify(args[0]) })).json()).classes;""", asked[-1])
-    wanted = sorted(c["id"] for c in answer[:3] if c["share"] >= 0.1)
+    wanted = sorted(c["id"] for c in answer[:3])
     assert [i for i, _ in p.b.run(likely)] == wanted and all(title for _, title in p.b.run(likely)), (p.b.run(likely), answer[:4])
     p.shot("guesses-1440")
     p.b.click("#clear")

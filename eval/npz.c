@@ -36,7 +36,7 @@ enum { NAME_BYTES = sizeof member - 1, LARGE_EXTRA_BYTES = 20 };
 
 /* Little-endian numbers one behind the other. */
 static void put(uint8_t *bytes, size_t *used, uint64_t number, int width) {
-  for (int i = 0; i < width; i++) bytes[(*used)++] = (uint8_t)(number >> (8 * i));
+  for (int i = 0; i < width; i++, number >>= 8) bytes[(*used)++] = (uint8_t)number;
 }
 
 /* 32 bits where they are enough; else all ones, and the 64 bits stand elsewhere. */

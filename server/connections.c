@@ -78,14 +78,20 @@ unsigned connections_room(const connections *all) { return (unsigned)all->room; 
 
 /* ---- Coming and going ---- */
 
-/* Who has a network of IPv6 has all its addresses: the first half counts. */
+/* Who has a network of IPv6 has all its addresses: the first half counts. A socket of IPv6 shows
+ * addresses of IPv4 in the last four bytes, and all begin alike. */
 static void read_address(unsigned char *out, const struct sockaddr *address) {
   memset(out, 0, ADDRESS_BYTES);
   if (address == NULL) return;
   if (address->sa_family == AF_INET)
     memcpy(out, &((const struct sockaddr_in *)(const void *)address)->sin_addr, 4);
-  if (address->sa_family == AF_INET6)
-    memcpy(out, &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr, ADDRESS_BYTES);
+  if (address->sa_family != AF_INET6) return;
+  const struct in6_addr *wide = &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr;
+  if (IN6_IS_ADDR_V4MAPPED(wide)) {
+    memcpy(out, wide->s6_addr + 12, 4);
+  } else {
+    memcpy(out, wide->s6_addr, ADDRESS_BYTES);
+  }
 }
 
 static void cut(connection *c) {

@@ -95,9 +95,10 @@ served serve_start(const char *const *options) {
     fail_msg("the server does not start: %.*s", (int)bytes, log);
   }
   fclose(output);
-  char expected[64];
-  snprintf(expected, sizeof expected, "http://127.0.0.1:%d/\n", s.port);
-  assert_string_equal(line, expected);
+  char ending[32];
+  size_t length = (size_t)snprintf(ending, sizeof ending, ":%d/\n", s.port);
+  assert_true(strncmp(line, "http://", 7) == 0 && strlen(line) > length);
+  assert_string_equal(line + strlen(line) - length, ending);
   return s;
 }
 

@@ -36,9 +36,9 @@ static double now(void) {
 }
 
 /* From another address of this machine. */
-static int connect_from(const char *address) {
+static int connect_from(const served *s, const char *address) {
   struct sockaddr_in from = {.sin_family = AF_INET}, to = {.sin_family = AF_INET,
-                                                           .sin_port = htons((uint16_t)server.port),
+                                                           .sin_port = htons((uint16_t)s->port),
                                                            .sin_addr = {htonl(INADDR_LOOPBACK)}};
   int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   assert_int_equal(inet_pton(AF_INET, address, &from.sin_addr), 1);
@@ -57,10 +57,10 @@ static reply raw(const char *request) {
   return r;
 }
 
-static void expect_served(void) {
+static void expect_served(const served *s) {
   double begun = now();
   for (int i = 0; i < 3; i++) {
-    reply r = GET(&server, "/v1/models");
+    reply r = GET(s, "/v1/models");
     assert_int_equal(r.status, 200);
     reply_free(&r);
   }
@@ -76,7 +76,7 @@ static void hold(const char *first_words) {
     assert_true(held[i] >= 0);
     if (first_words != NULL) send_text(held[i], first_words);
   }
-  expect_served();
+  expect_served(&server);
   for (int i = 0; i < MANY; i++) close(held[i]);
 }
 
@@ -87,19 +87,34 @@ static void test_idle_ones_make_room(void **state) {
 }
 
 /* All of one address are at work: the last eighth is for others. */
-static void test_one_address(void **state) {
-  (void)state;
+static void keep_one_address_busy(const served *s) {
   static const char head[] =
       "POST /v1/draw HTTP/1.1\r\nHost: localhost\r\nContent-Type: "
       "application/json\r\nContent-Length: 1000\r\n\r\n{";
   int held[MANY];
   for (int i = 0; i < MANY; i++) {
-    held[i] = connect_from("127.0.0.2");
+    held[i] = connect_from(s, "127.0.0.2");
     send_text(held[i], head);
     usleep(2000);
   }
-  expect_served();
+  expect_served(s);
   for (int i = 0; i < MANY; i++) close(held[i]);
+}
+
+static void test_one_address(void **state) {
+  (void)state;
+  keep_one_address_busy(&server);
+}
+
+/* A server that listens by IPv6 tells addresses of IPv4 apart as well. */
+static void test_one_address_of_two_kinds(void **state) {
+  (void)state;
+  int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) skip();
+  close(fd);
+  served s = SERVE("--quiet", "--connections", "16", "--listen", "::", "--insecure");
+  keep_one_address_busy(&s);
+  assert_int_equal(serve_stop(&s, SIGTERM), 0);
 }
 
 static double processor_seconds(const served *s) {
@@ -263,10 +278,15 @@ static void test_half_closed(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_idle_ones_make_room), cmocka_unit_test(test_one_address),
-      cmocka_unit_test(test_few_descriptors),     cmocka_unit_test(test_ambiguous_requests),
-      cmocka_unit_test(test_other_request_lines), cmocka_unit_test(test_long_cookies),
-      cmocka_unit_test(test_preflight),           cmocka_unit_test(test_too_large_is_told),
+      cmocka_unit_test(test_idle_ones_make_room),
+      cmocka_unit_test(test_one_address),
+      cmocka_unit_test(test_one_address_of_two_kinds),
+      cmocka_unit_test(test_few_descriptors),
+      cmocka_unit_test(test_ambiguous_requests),
+      cmocka_unit_test(test_other_request_lines),
+      cmocka_unit_test(test_long_cookies),
+      cmocka_unit_test(test_preflight),
+      cmocka_unit_test(test_too_large_is_told),
       cmocka_unit_test(test_half_closed),
   };
   return cmocka_run_group_tests(tests, set_up, tear_down);

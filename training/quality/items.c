@@ -228,15 +228,42 @@ static void change_strokes(pen_strokes *strokes, enum change change, uint64_t se
   if (change == CHANGE_SCRIBBLE) pen_scribble(strokes, seed);
 }
 
-/* The drawing as the program gets it, and the shape that it encloses. */
+/* The shape that the strokes enclose, where the program's preparation puts the drawing: a filled
+ * shape has its lines' box. */
+static msk_status shape_item(struct item *item, const item_options *options,
+                             const pen_strokes *strokes, msk_error *error) {
+  msk_image sheet, placed = {0};
+  msk_prepare_options prepare;
+  uint8_t *drawn = malloc(PEN_SHAPE);
+  if (drawn == NULL) abort();
+  pen_shape(strokes, drawn);
+  msk_prepare_init(&prepare);
+  prepare.fit = options->fit;
+  prepare.invert = MSK_INVERT_NO;
+  prepare.photo_of_paper = MSK_PHOTO_NO;
+  msk_status status = msk_image_create(&sheet, PEN_SHEET, PEN_SHEET, NULL, error);
+  if (status == MSK_OK) {
+    for (int i = 0; i < 3 * PEN_SHAPE; i++) sheet.pixels[i] = drawn[i / 3] ? 0 : 255;
+    status = msk_image_prepare(&placed, &sheet, PEN_SHEET, PEN_SHEET, &prepare, NULL, error);
+    msk_image_free(&sheet);
+  }
+  if (status == MSK_OK) {
+    for (int i = 0; i < 3 * PEN_SHAPE; i++) placed.pixels[i] = (uint8_t)(255 - placed.pixels[i]);
+    item->shape = shape_from(placed.pixels, 3, PEN_SHEET, options->side);
+  }
+  msk_image_free(&placed);
+  free(drawn);
+  return status;
+}
+
+/* The drawing as the program gets it, and its shape, where it has one. */
 static msk_status draw_item(struct item *item, const item_options *options, pen_strokes *strokes,
                             const struct variation *variation, uint64_t seed, msk_error *error) {
   msk_image sheet = {0};
   msk_prepare_options prepare;
-  uint8_t *drawn = malloc(PEN_SHAPE);
   msk_prepare_init(&prepare);
+  prepare.fit = options->fit;
   prepare.photo_of_paper = variation->hand == PEN_PHOTO ? MSK_PHOTO_YES : MSK_PHOTO_AUTO;
-  if (drawn == NULL) abort();
   change_strokes(strokes, variation->change, seed);
   msk_status status = msk_image_create(&sheet, 2 * PEN_SHEET, 2 * PEN_SHEET, NULL, error);
   if (status == MSK_OK) {
@@ -245,13 +272,9 @@ static msk_status draw_item(struct item *item, const item_options *options, pen_
                                error);
   }
   if (variation->change == CHANGE_CLASS) item->class_id = (item->class_id + 5) % QUALITY_CLASSES;
-  if (variation->change != CHANGE_EMPTY && variation->change != CHANGE_SCRIBBLE) {
-    pen_shape(strokes, drawn);
-    for (int i = 0; i < PEN_SHAPE; i++) drawn[i] = drawn[i] ? 255 : 0;
-    item->shape = shape_from(drawn, 1, PEN_SHEET, options->side);
-  }
+  if (status == MSK_OK && variation->change != CHANGE_EMPTY && variation->change != CHANGE_SCRIBBLE)
+    status = shape_item(item, options, strokes, error);
   msk_image_free(&sheet);
-  free(drawn);
   return status;
 }
 

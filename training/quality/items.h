@@ -35,6 +35,7 @@ typedef struct item_options {
   int drawings;        /* renders a class */
   enum half half;      /* of the hand-drawn */
   int per_class;       /* robustness: sketches of a class; 0: all */
+  msk_fit fit;         /* how the hand-drawn are brought to the model's square */
   const char *strokes; /* folder of stroke files */
   const char *cache;   /* folder of rendered pictures */
 } item_options;

@@ -278,11 +278,11 @@ bool route_read_drawing(exchange *e, const char *path, int side, order *o) {
     good = problem_from_error(&e->problem, NULL, &error);
   good = good && job_preparation(&f, &preparation, o) &&
          form_picture(&f, "sketch", order_alpha(o), &source);
-  form_free(&f);
   if (good) o->info.image_size = side;
   if (good && order_set_picture(o, &source, &preparation, &error) != MSK_OK)
     good = problem_from_error(&e->problem, "sketch", &error);
   msk_image_free(&source);
+  form_free(&f); /* a large picture is its sender's turn until it has gone */
   return good;
 }
 

@@ -20,6 +20,8 @@ enum {
   MOST_ROUNDS = 99,
   BODY = 24000000, /* just below the limit */
   SIDE = 4000,
+  AT_ONCE = 16,            /* large pictures */
+  LARGEST_OF_ONE_MB = 230, /* one such picture in hand, decoded and copied */
   LARGEST_MB = 600
 };
 
@@ -32,6 +34,7 @@ typedef struct sender {
 static served server;
 static atomic_bool hostile, over;
 static char *bodies[3]; /* of `{}`, of base64 that is no picture, of a large picture */
+static char *large;     /* the picture alone */
 static char *honest;    /* the honest client's drawing */
 
 /* ---- Bodies ---- */
@@ -71,6 +74,7 @@ static char *make_picture(void) {
   assert_int_equal(msk_file_write(in_folder("large.png"), bytes, count, &error), MSK_OK);
   msk_free(NULL, bytes);
   msk_image_free(&image);
+  large = with_file("{\"sketch\":\"%s\"}", in_folder("large.png"));
   /* the field that is wrong is found after the picture was decoded */
   return with_file("{\"class\":\"1\",\"sketch\":\"%s\",\"lambda_map\":\"AAAA\"}",
                    in_folder("large.png"));
@@ -218,6 +222,33 @@ static void test_hostile_senders(void **state) {
   draw_one(); /* as before */
 }
 
+/* ---- Large pictures that are only looked at ---- */
+
+static void *look_main(void *route) {
+  reply r = POST(&server, route, large);
+  int status = r.status;
+  reply_free(&r);
+  return status == 200 ? NULL : route;
+}
+
+/* However many come at once, one is held. */
+static void test_large_pictures_in_turn(void **state) {
+  (void)state;
+  static char *const routes[] = {"/v1/prepare", "/v1/guess"};
+  pthread_t threads[AT_ONCE];
+  for (int i = 0; i < AT_ONCE; i++)
+    assert_int_equal(pthread_create(&threads[i], NULL, look_main, routes[i % 2]), 0);
+  for (int i = 0; i < AT_ONCE; i++) {
+    void *failed = NULL;
+    pthread_join(threads[i], &failed);
+    assert_null(failed);
+  }
+  long megabytes = serve_kilobytes(&server) / 1024;
+  print_message("peak of %d large pictures at once %ld MB\n", AT_ONCE, megabytes);
+  const char *sanitizer = getenv("MSK_TEST_SANITIZER");
+  if (sanitizer == NULL || *sanitizer == 0) assert_true(megabytes < LARGEST_OF_ONE_MB);
+}
+
 static int set_up(void **state) {
   if (serve_set_up(state) != 0) return -1;
   bodies[0] = make_objects();
@@ -233,12 +264,14 @@ static int tear_down(void **state) {
   int code = serve_stop(&server, SIGTERM);
   for (int i = 0; i < 3; i++) free(bodies[i]);
   free(honest);
+  free(large);
   tear_down_folder(state);
   return code;
 }
 
 int main(void) {
   signal(SIGPIPE, SIG_IGN);
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_hostile_senders)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_large_pictures_in_turn),
+                                     cmocka_unit_test(test_hostile_senders)};
   return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -9,6 +9,7 @@
 #define WHITE 250        /* paper from here on is left as it is */
 #define DARKEST_PAPER 64 /* what is darker is a fill */
 #define SAME_PAPER 3     /* levels that cells of one flat colour may differ by */
+#define LEAST_CHANNEL 64 /* a part of a colour that can be divided out */
 #define STANDS_OUT 24    /* levels between a line and its ground */
 #define SAME_LIGHT 88    /* percent that light and the edges of a shadow leave, to the next cell */
 #define SOFT 60          /* percent: a step that is deeper is an edge */
@@ -183,11 +184,19 @@ bool msk_paper_is_written_light(const msk_image *sketch) {
   return light > 2 * dark && part_near_ground(sketch, &ground, STANDS_OUT) >= 60;
 }
 
+static uint8_t level(unsigned value, unsigned white) {
+  if (white == 0) white = 1;
+  value = (value * 255 + white / 2) / white;
+  return (uint8_t)(value > 255 ? 255 : value);
+}
+
 void msk_paper_level(msk_image *sketch, const uint8_t colour[3]) {
-  size_t samples = (size_t)sketch->width * (size_t)sketch->height * 3;
-  for (size_t i = 0; i < samples; i++) {
-    unsigned white = colour[i % 3] == 0 ? 1 : colour[i % 3];
-    unsigned value = (sketch->pixels[i] * 255u + white / 2) / white;
-    sketch->pixels[i] = (uint8_t)(value > 255 ? 255 : value);
+  size_t pixels = (size_t)sketch->width * (size_t)sketch->height;
+  bool saturated = false;
+  for (int c = 0; c < 3; c++)
+    saturated = saturated || (colour[c] < LEAST_CHANNEL && 2 * colour[c] < msk_brightness(colour));
+  for (uint8_t *p = sketch->pixels; pixels > 0; pixels--, p += 3) {
+    if (saturated) memset(p, msk_brightness(p), 3);
+    for (int c = 0; c < 3; c++) p[c] = level(p[c], saturated ? msk_brightness(colour) : colour[c]);
   }
 }

@@ -37,9 +37,13 @@ bool msk_paper_is_in_shadow(const msk_image *sketch);
 /* Whether the sketch is light lines on a ground that is neither dark nor white: what stands out
  * from its ground does so by being lighter. */
 bool msk_paper_is_written_light(const msk_image *sketch);
-/* Brings paper of this colour to white, in place. */
+/* Brings paper of this colour to white, in place; by brightness alone where the paper has next to
+ * nothing of a colour: everything on it is grey then. */
 void msk_paper_level(msk_image *sketch, const uint8_t colour[3]);
 
+/* Covers a frame, a line or a narrow band of one colour along all four borders, with what lies
+ * within, in place; false, and the picture is untouched, where there is none. */
+bool msk_frame_remove(msk_image *sketch);
 /* Covers a dark table round a photographed sheet with the sheet's colour, in place; *found tells
  * whether there was one. Errors: MSK_ERROR_MEMORY. */
 msk_status msk_table_remove(bool *found, msk_image *sketch, const msk_allocator *allocator,

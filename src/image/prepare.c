@@ -126,10 +126,9 @@ static msk_status is_light_on_dark(bool *answer, const msk_image *image,
  * dark paper is none where the picture was light, and turned over because that was asked for. */
 static void whiten(msk_image *image, const msk_prepare_options *options) {
   uint8_t paper[3];
+  bool found = options->invert == MSK_INVERT_AUTO && options->photo_of_paper == MSK_PHOTO_AUTO;
   msk_sketch_paper(paper, image);
-  bool found = options->invert == MSK_INVERT_AUTO && options->photo_of_paper == MSK_PHOTO_AUTO,
-       middle = found && msk_brightness(paper) < 128;
-  for (int c = 0; c < 3; c++) paper[c] = paper[c] < 128 && !middle ? 255 : paper[c];
+  for (int c = 0; c < 3; c++) paper[c] = paper[c] < 128 && !found ? 255 : paper[c];
   msk_paper_level(image, paper);
 }
 
@@ -147,7 +146,7 @@ static msk_status turn_over_if_asked(msk_image *image, const msk_prepare_options
  * was anything to do. The sketch is dark on light then. */
 static msk_status see_to_paper(msk_image *sheet, bool *done, const msk_prepare_options *options,
                                const msk_allocator *allocator, msk_error *error) {
-  bool light_on_dark = false, ruled = false, lay_on_table;
+  bool light_on_dark = false, ruled = false, lay_on_table, framed = msk_frame_remove(sheet);
   uint8_t colour[3];
   msk_status status = msk_table_remove(&lay_on_table, sheet, allocator, error);
   if (status == MSK_OK) status = is_light_on_dark(&light_on_dark, sheet, options, allocator, error);
@@ -157,9 +156,11 @@ static msk_status see_to_paper(msk_image *sheet, bool *done, const msk_prepare_o
   bool photographed = lay_on_table || options->photo_of_paper == MSK_PHOTO_YES;
   msk_paper paper = photographed ? MSK_PAPER_PHOTOGRAPHED : msk_paper_judge(colour, sheet);
   /* a negative is whitened when it is turned over at its final size */
-  *done = ruled || paper == MSK_PAPER_PHOTOGRAPHED || (paper == MSK_PAPER_TINTED && !light_on_dark);
+  *done = ruled || framed || paper == MSK_PAPER_PHOTOGRAPHED ||
+          (paper == MSK_PAPER_TINTED && !light_on_dark);
   if (paper == MSK_PAPER_PHOTOGRAPHED) return msk_sketch_clean_photo(sheet, allocator, error);
   if (paper == MSK_PAPER_TINTED) msk_paper_level(sheet, colour);
+  if (*done && light_on_dark) whiten(sheet, options);
   return MSK_OK;
 }
 

@@ -47,7 +47,8 @@ static void expect_house(const msk_image *in, double thickness, msk_photo photo,
 static void tinted_paper_becomes_white(void **state) {
   (void)state;
   static const int papers[][3] = {{246, 238, 220}, {181, 142, 98},  {168, 168, 170},
-                                  {190, 210, 235}, {245, 200, 205}, {235, 235, 235}};
+                                  {190, 210, 235}, {245, 200, 205}, {235, 235, 235},
+                                  {255, 235, 0},   {250, 240, 20},  {230, 60, 50}};
   static const int pen[3] = {30, 28, 30};
   for (size_t i = 0; i < sizeof papers / sizeof *papers; i++) {
     msk_image in = coloured(512, 0.02, papers[i], pen);
@@ -68,11 +69,16 @@ static void tinted_paper_becomes_white(void **state) {
 static void light_lines_are_turned_over_on_any_ground(void **state) {
   (void)state;
   static const int grounds[][3] = {{40, 90, 60},   {30, 30, 30},    {150, 150, 150},
-                                   {181, 142, 98}, {120, 180, 130}, {200, 120, 120}};
+                                   {181, 142, 98}, {120, 180, 130}, {200, 120, 120},
+                                   {0, 0, 255},    {30, 60, 140},   {0, 160, 0},
+                                   {200, 30, 30},  {120, 20, 160}};
   static const int chalk[3] = {250, 250, 245};
   for (size_t i = 0; i < sizeof grounds / sizeof *grounds; i++) {
     msk_image in = coloured(512, 0.02, grounds[i], chalk);
     expect_house(&in, 0.02, AUTO, 0.8, "light lines");
+    msk_image out = prepared(&in, SIDE, SIDE, usual(AUTO));
+    for (int c = 0; c < 3; c++) assert_true(pixel(&out, 3, 3)[c] >= 250);
+    msk_image_free(&out);
     msk_image_free(&in);
   }
 }
@@ -108,6 +114,63 @@ static void photographs_are_found(void **state) {
     msk_image_free(&automatic);
     msk_image_free(&asked);
     expect_house(&in, 0.02, AUTO, 0.8, "photo");
+    msk_image_free(&in);
+  }
+}
+
+/* ---- Frames ---- */
+
+/* Along the border, `inset` pixels off it; its inner edge may lie between two pixels. */
+static void frame(msk_image *image, double inset, double width, const int colour[3]) {
+  for (int y = 0; y < image->height; y++) {
+    for (int x = 0; x < image->width; x++) {
+      double across = fmin(fmin(x, image->width - 1 - x), fmin(y, image->height - 1 - y)) - inset;
+      double covered = across < 0 ? 0 : fmax(0, fmin(1, width - across));
+      for (int c = 0; c < 3; c++) {
+        uint8_t *value = &pixel(image, x, y)[c];
+        *value = (uint8_t)(*value + (colour[c] - *value) * covered + 0.5);
+      }
+    }
+  }
+}
+
+static msk_sketch_kind kind_of(const msk_image *in);
+
+/* The picture is what it would be without the frame. */
+static void a_frame_is_no_ink(void **state) {
+  (void)state;
+  static const struct {
+    int paper[3], pen[3], frame[3];
+  } sheets[] = {{{255, 255, 255}, {20, 20, 20}, {0, 0, 0}},
+                {{255, 255, 255}, {20, 20, 20}, {128, 128, 128}},
+                {{240, 225, 190}, {60, 40, 20}, {20, 40, 160}},
+                {{255, 235, 0}, {0, 0, 0}, {0, 0, 0}},
+                {{20, 20, 20}, {240, 240, 240}, {240, 240, 240}},
+                {{40, 90, 60}, {250, 250, 245}, {170, 120, 70}}};
+  static const double widths[] = {1, 2.5, 8, 20, 40};
+  for (size_t i = 0; i < sizeof sheets / sizeof *sheets; i++) {
+    for (size_t k = 0; k < sizeof widths / sizeof *widths; k++) {
+      msk_image in = coloured(512, 0.02, sheets[i].paper, sheets[i].pen);
+      frame(&in, 0, widths[k], sheets[i].frame);
+      expect_house(&in, 0.02, AUTO, 0.8, "framed");
+      assert_int_equal(kind_of(&in), MSK_SKETCH_DRAWING);
+      msk_image_free(&in);
+    }
+  }
+}
+
+/* A box that is drawn and a line along one border stay. */
+static void drawn_boxes_are_no_frames(void **state) {
+  (void)state;
+  for (int i = 0; i < 2; i++) {
+    msk_image in = drawing(512, 512, 0.02, 255, 20);
+    if (i == 0) frame(&in, 15, 6, (const int[3]){0, 0, 0});
+    if (i == 1) memset(in.pixels, 0, (size_t)512 * 3 * 12);
+    msk_image automatic = prepared(&in, SIDE, SIDE, usual(AUTO)),
+              plain = prepared(&in, SIDE, SIDE, usual(MSK_PHOTO_NO));
+    assert_true(same(&automatic, &plain));
+    msk_image_free(&automatic);
+    msk_image_free(&plain);
     msk_image_free(&in);
   }
 }
@@ -465,10 +528,11 @@ static msk_image scene(void) {
 
 static void what_is_no_drawing_is_told(void **state) {
   (void)state;
-  static const uint8_t plain[] = {255, 0, 128, 240};
-  for (size_t i = 0; i < sizeof plain; i++) {
-    msk_image in = blank(300, 300, plain[i]);
-    assert_int_not_equal(kind_of(&in), MSK_SKETCH_DRAWING);
+  static const int plain[][3] = {{255, 255, 255}, {0, 0, 0},   {128, 128, 128}, {240, 240, 240},
+                                 {240, 60, 60},   {0, 0, 255}, {0, 180, 60},    {255, 240, 0}};
+  for (size_t i = 0; i < sizeof plain / sizeof *plain; i++) {
+    msk_image in = coloured(300, 0.02, plain[i], plain[i]);
+    assert_int_equal(kind_of(&in), MSK_SKETCH_EMPTY);
     msk_image_free(&in);
   }
   msk_image in = drawing(400, 400, 0.02, 225, 225);
@@ -545,6 +609,8 @@ int main(void) {
                                      cmocka_unit_test(light_lines_are_turned_over_on_any_ground),
                                      cmocka_unit_test(white_paper_is_left_alone),
                                      cmocka_unit_test(photographs_are_found),
+                                     cmocka_unit_test(a_frame_is_no_ink),
+                                     cmocka_unit_test(drawn_boxes_are_no_frames),
                                      cmocka_unit_test(ruling_is_no_ink),
                                      cmocka_unit_test(squared_paper_in_shadow_is_no_board),
                                      cmocka_unit_test(ruling_along_a_stroke_is_no_ink),

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "app/cancel.h"
+#include "app/json.h"
 #include "app/report.h"
 
 #define GUESS_TEXT "a sketch of a {class}"
@@ -72,4 +73,15 @@ msk_status guesser_look(const class_guesser *g, const msk_image *drawing, guess 
   qsort(guesses, (size_t)g->count, sizeof *guesses, compare_guesses);
   divide(g, guesses);
   return MSK_OK;
+}
+
+json_t *guesses_list(const class_guesser *g, const msk_model *model, const guess *guesses) {
+  json_t *list = json_array();
+  for (int i = 0; i < g->count; i++) {
+    const char *name = msk_model_class_name(model, guesses[i].class_id);
+    json_array_append_new(
+        list, json_pack("{s:i, s:o, s:f, s:f}", "id", guesses[i].class_id, "name", json_text(name),
+                        "score", guesses[i].score, "share", guesses[i].share));
+  }
+  return list;
 }

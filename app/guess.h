@@ -4,6 +4,8 @@
 #ifndef APP_GUESS_H
 #define APP_GUESS_H
 
+#include <jansson.h>
+
 #include "app/likeness.h"
 
 typedef struct guess {
@@ -27,4 +29,6 @@ void guesser_close(class_guesser *g);
 /* All g->count classes, the likeliest first. drawing: prepared, as draw takes it. */
 msk_status guesser_look(const class_guesser *g, const msk_image *drawing, guess *guesses,
                         msk_error *error);
+/* A list of objects, as every face shows what was guessed: id, name, score, share. */
+json_t *guesses_list(const class_guesser *g, const msk_model *model, const guess *guesses);
 #endif

@@ -193,18 +193,6 @@ static void print_guesses(const char *file, const msk_model *model, const guess 
   putchar('\n');
 }
 
-static json_t *guesses_object(const char *file, const msk_model *model, const guess *guesses,
-                              int count) {
-  json_t *classes = json_array();
-  for (int i = 0; i < count; i++) {
-    const guess *g = &guesses[i];
-    json_array_append_new(classes, json_pack("{s:i, s:o, s:f, s:f}", "id", g->class_id, "class",
-                                             json_text(msk_model_class_name(model, g->class_id)),
-                                             "score", g->score, "share", g->share));
-  }
-  return json_pack("{s:o, s:o}", "file", json_text(file), "classes", classes);
-}
-
 static msk_status guess_drawings(const cli_line *line, const class_guesser *g,
                                  const msk_model *model, guess *guesses, msk_error *error) {
   const bool json = ((const score_options *)line->options)->json;
@@ -219,7 +207,8 @@ static msk_status guess_drawings(const cli_line *line, const class_guesser *g,
     msk_image_free(&drawing);
     if (status != MSK_OK) break;
     if (json) {
-      json_array_append_new(all, guesses_object(file, model, guesses, g->count));
+      json_array_append_new(all, json_pack("{s:o, s:o}", "file", json_text(file), "classes",
+                                           guesses_list(g, model, guesses)));
     } else {
       print_guesses(file, model, guesses, g->count);
     }

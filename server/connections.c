@@ -9,6 +9,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 
+#include "app/progress.h"
 #include "server.h"
 
 enum {
@@ -128,7 +129,8 @@ static connection *welcome(connections *all, struct MHD_Connection *c) {
                                      MHD_get_connection_info(c, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
   connection *record = socket == NULL ? NULL : calloc(1, sizeof *record);
   if (record == NULL) return NULL;
-  *record = (connection){.owner = all, .socket = (int)socket->connect_fd, .since = server_clock()};
+  *record =
+      (connection){.owner = all, .socket = (int)socket->connect_fd, .since = progress_clock()};
   read_address(record->address, address == NULL ? NULL : address->client_addr);
   pthread_mutex_lock(&all->lock);
   record->next = all->first;
@@ -178,12 +180,12 @@ void connections_phase(connection *record, phase p) {
   if (record == NULL) return;
   pthread_mutex_lock(&record->owner->lock);
   record->phase = p;
-  record->since = server_clock();
+  record->since = progress_clock();
   pthread_mutex_unlock(&record->owner->lock);
 }
 
 void connections_tick(connections *all) {
-  double now = server_clock();
+  double now = progress_clock();
   pthread_mutex_lock(&all->lock);
   for (connection *c = all->first; c != NULL; c = c->next) {
     bool moving = c->phase == PHASE_ARRIVING || c->phase == PHASE_LEAVING;
@@ -195,7 +197,7 @@ void connections_tick(connections *all) {
 
 bool connections_busy(connections *all, double patience) {
   bool busy = false;
-  double now = server_clock();
+  double now = progress_clock();
   pthread_mutex_lock(&all->lock);
   for (const connection *c = all->first; c != NULL; c = c->next)
     busy = busy || (!c->cut && c->phase != PHASE_IDLE &&

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "app/json.h"
+#include "app/progress.h"
 
 enum { COMMENT_SECONDS = 10, WAIT_MS = 500 };
 
@@ -66,7 +67,7 @@ static int next_text(stream *s) {
       continue;
     }
     if (s->told.over) return 0;
-    if (server_clock() - s->last > COMMENT_SECONDS) return set_text(s, strdup(": waiting\n\n"));
+    if (progress_clock() - s->last > COMMENT_SECONDS) return set_text(s, strdup(": waiting\n\n"));
     if (exchange_left(s->exchange)) return -1;
     s->version = jobs_wait(s->server->jobs, s->job, s->version, WAIT_MS);
   }
@@ -83,7 +84,7 @@ static ssize_t read_stream(void *user, uint64_t position, char *buffer, size_t r
   size_t left = s->count - s->sent, piece = left < room ? left : room;
   memcpy(buffer, s->text + s->sent, piece);
   s->sent += piece;
-  s->last = server_clock();
+  s->last = progress_clock();
   if (s->sent == s->count) {
     free(s->text);
     s->text = NULL;
@@ -115,7 +116,7 @@ enum MHD_Result stream_told(exchange *e, job *j, stream_teller *tell, stream_end
                 .tell = tell,
                 .end = end,
                 .user = user,
-                .last = server_clock()};
+                .last = progress_clock()};
   answer_header(e, "X-Accel-Buffering", "no"); /* nginx passes each event on at once */
   return answer_stream(e, "text/event-stream", read_stream, s, end_stream);
 }

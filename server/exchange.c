@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "app/json.h"
+#include "app/progress.h"
 
 enum { HALF_CLOSE_SECONDS = 1, SENDING_MS = 200 };
 
@@ -22,7 +23,7 @@ static short poll_socket(const exchange *e, short events, int milliseconds) {
 
 bool exchange_left(exchange *e) {
   short seen = poll_socket(e, POLLRDHUP, 0);
-  if ((seen & POLLRDHUP) != 0 && server_clock() - e->complete < HALF_CLOSE_SECONDS)
+  if ((seen & POLLRDHUP) != 0 && progress_clock() - e->complete < HALF_CLOSE_SECONDS)
     e->half_closed = true;
   return (seen & (POLLHUP | POLLERR)) != 0 || ((seen & POLLRDHUP) != 0 && !e->half_closed);
 }

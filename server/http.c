@@ -9,6 +9,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "app/progress.h"
 #include "app/report.h"
 #include "form.h"
 #include "guard.h"
@@ -285,7 +286,7 @@ static enum MHD_Result on_request(void *user, struct MHD_Connection *c, const ch
     return taken ? MHD_YES : MHD_NO;
   }
   connections_phase(e->record, PHASE_WORKING);
-  e->complete = server_clock();
+  e->complete = progress_clock();
   if (is_preflight(e, method) && e->problem.status == 405) return answer_preflight(e);
   enum MHD_Result result = e->problem.status != 0 ? answer_problem(e) : e->route->handler(e);
   exchange_drop_body(e);
@@ -348,9 +349,9 @@ http *http_start(server *s, int listener, msk_error *error) {
 }
 
 void http_stop(http *h, double seconds) {
-  double until = server_clock() + seconds;
+  double until = progress_clock() + seconds;
   int listener = (int)MHD_quiesce_daemon(h->daemon);
-  while (connections_busy(h->connections, PATIENCE_SECONDS) && server_clock() < until)
+  while (connections_busy(h->connections, PATIENCE_SECONDS) && progress_clock() < until)
     usleep(10000);
   MHD_stop_daemon(h->daemon);
   if (listener >= 0) close(listener);

@@ -140,17 +140,6 @@ static msk_status guess_drawing(scorer *clips, const msk_image *drawing, guess *
   return status;
 }
 
-static json_t *guesses_answer(const server *s, const guess *guesses) {
-  json_t *classes = json_array();
-  for (int i = 0; i < s->scorer->guesser.count; i++) {
-    const char *name = msk_model_class_name(s->model, guesses[i].class_id);
-    json_array_append_new(
-        classes, json_pack("{s:i, s:o, s:f, s:f}", "id", guesses[i].class_id, "name",
-                           json_text(name), "score", guesses[i].score, "share", guesses[i].share));
-  }
-  return json_pack("{s:o}", "classes", classes);
-}
-
 enum MHD_Result route_guess(exchange *e) {
   order o = {.kept = -1};
   guess guesses[MOST_GUESSED];
@@ -165,5 +154,8 @@ enum MHD_Result route_guess(exchange *e) {
   if (good && guess_drawing(e->server->scorer, &o.picture, guesses, &error) != MSK_OK)
     good = problem_from_error(&e->problem, NULL, &error);
   order_free(&o);
-  return good ? answer_json(e, 200, guesses_answer(e->server, guesses)) : answer_problem(e);
+  if (!good) return answer_problem(e);
+  const server *s = e->server;
+  json_t *classes = guesses_list(&s->scorer->guesser, s->model, guesses);
+  return answer_json(e, 200, json_pack("{s:o}", "classes", classes));
 }

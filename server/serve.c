@@ -17,6 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "app/progress.h"
 #include "gallery.h"
 #include "http.h"
 #include "jobs.h"
@@ -192,9 +193,9 @@ static bool tick(running *r, const sigset_t *signals) {
 /* No new jobs; those it has are finished and fetched, for `--drain` seconds at most, or until it
  * is asked a second time. */
 static void drain(running *r, const sigset_t *signals) {
-  const double end = server_clock() + r->server.config.drain_seconds;
+  const double end = progress_clock() + r->server.config.drain_seconds;
   atomic_store(&r->server.draining, true);
-  while (server_clock() < end && jobs_idle(r->server.jobs) < FETCH_SECONDS) {
+  while (progress_clock() < end && jobs_idle(r->server.jobs) < FETCH_SECONDS) {
     if (tick(r, signals)) return;
   }
 }

@@ -51,10 +51,8 @@ typedef struct server {
   struct assets *assets;
   metrics metrics;
   pthread_mutex_t small_pictures, large_requests; /* pictures.h */
-  double start_time; /* seconds since 1970 */
+  double start_time;                              /* seconds since 1970 */
   atomic_bool stopping, draining;
 } server;
-
-double server_clock(void); /* seconds, monotonic */
 
 #endif

@@ -11,6 +11,7 @@
 #include "app/base64.h"
 #include "app/metadata.h"
 #include "app/output.h"
+#include "app/progress.h"
 #include "app/run.h"
 #include "gallery.h"
 #include "jobs.h"
@@ -84,7 +85,7 @@ static int on_step(void *user, const msk_step_info *info) {
   worker *w = user;
   job *j = w->job;
   char *preview = NULL;
-  double now = server_clock();
+  double now = progress_clock();
   bool last = info->step + 1 == info->step_count; /* the picture itself follows */
   if (atomic_load(&j->cancelled)) return 1;
   if (j->preview_seconds >= 0 && !last &&
@@ -123,7 +124,7 @@ static msk_status finish_picture(worker *w, const order_picture *p, double start
                     .item = p->item,
                     .structure = p->structure == NULL ? NAN : *p->structure,
                     .warning = p->result->warning};
-  double before = server_clock();
+  double before = progress_clock();
   msk_status status = encode_picture(&made, w, p, error);
   if (status == MSK_OK && w->server->config.gallery != NULL)
     status = gallery_write(w->server, w->job, &made, error);
@@ -132,10 +133,10 @@ static msk_status finish_picture(worker *w, const order_picture *p, double start
     free(made.tokens);
     return status;
   }
-  made.seconds = server_clock() - started;
+  made.seconds = progress_clock() - started;
   /* the times are those of all pictures that were drawn together */
   metrics_add_times(&w->server->metrics, p->first ? &p->result->times : &none,
-                    server_clock() - before);
+                    progress_clock() - before);
   jobs_add_image(w->server->jobs, w->job, &made);
   return MSK_OK;
 }
@@ -148,7 +149,7 @@ static msk_status run_job(worker *w, msk_error *error) {
   o->request.callbacks = (msk_callbacks){.user = w, .on_step = on_step};
   msk_status status = run_start(&w->run, o, NULL, error);
   for (int i = 0; i < order_pictures(o) && status == MSK_OK; i++) {
-    if (run_is_due(&w->run)) started = server_clock();
+    if (run_is_due(&w->run)) started = progress_clock();
     status = run_next(&w->run, &p, error);
     if (status == MSK_OK) status = finish_picture(w, p, started, error);
   }

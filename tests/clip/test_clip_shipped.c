@@ -208,7 +208,7 @@ static void test_guesses(void **state) {
     double last = 1, sum = 0;
     assert_int_equal(json_array_size(classes), CLASSES);
     json_array_foreach(classes, place, guess) {
-      const char *name = json_string_value(json_object_get(guess, "class"));
+      const char *name = json_string_value(json_object_get(guess, "name"));
       double score = json_real_value(json_object_get(guess, "score"));
       among_three += place < 3 && strlen(name) == length && strncmp(name, drawings[d], length) == 0;
       assert_true(score <= last);
@@ -217,7 +217,7 @@ static void test_guesses(void **state) {
     }
     assert_true(fabs(sum - 1) < 1e-9);
     snprintf(text, sizeof text, "a sketch of a %s",
-             json_string_value(json_object_get(json_array_get(classes, 0), "class")));
+             json_string_value(json_object_get(json_array_get(classes, 0), "name")));
     run_result plain = RUN("score", file, "--text", text, "--json");
     json_t *scores = json_loads(plain.out, 0, NULL);
     double cosine = json_real_value(json_object_get(json_array_get(scores, 0), "text")),

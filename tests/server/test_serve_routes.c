@@ -545,7 +545,7 @@ static void test_guessing(void **state) {
   assert_int_equal(json_array_size(json_object_get(answer, "classes")), json_array_size(classes));
   json_array_foreach(json_object_get(answer, "classes"), place, guess) {
     const json_t *other = json_array_get(classes, place);
-    assert_string_equal(text_of(guess, "name"), text_of(other, "class"));
+    assert_string_equal(text_of(guess, "name"), text_of(other, "name"));
     assert_true(json_equal(json_object_get(guess, "id"), json_object_get(other, "id")));
     assert_true(json_equal(json_object_get(guess, "score"), json_object_get(other, "score")));
     assert_true(json_equal(json_object_get(guess, "share"), json_object_get(other, "share")));

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * command_edit.c - edit: repaint a part of a photo, or paint outside its frame. */
-#include <string.h>
-
 #include "app/placement.h"
+#include "masksketch_tools.h"
 #include "picture_options.h"
 
 typedef struct edit_options {
@@ -22,71 +21,26 @@ static msk_status place_box(msk_box *box, const char *text, const msk_image *pho
   return area_place_box(box, n, "--box", photo, side, fit, error);
 }
 
-static int clamp(int value, int most) {
-  if (value < 0) return 0;
-  return value > most ? most : value;
-}
-
-/* Puts a wider frame around the photo, filled with the pixels at its edge, and makes the mask
- * that is white in the frame. */
-static msk_status extend_photo(msk_image *photo, msk_image *mask, const char *text,
+/* Puts a wider frame around the photo, and makes the mask that is white in it. */
+static msk_status extend_photo(order *o, const char *text, msk_image *photo, msk_fit fit,
                                msk_error *error) {
   int n[4], count = 0;
   msk_status status = cli_parse_list(text, "--extend", 0, 1 << 14, n, 4, &count, error);
   if (status != MSK_OK) return status;
-  if (count != 4 || n[0] + n[1] + n[2] + n[3] == 0) {
-    return app_fail(
-        error, MSK_ERROR_ARGUMENT,
-        "--extend was given %s, expected four numbers, not all 0: top,left,bottom,right", text);
-  }
-  msk_image wide = {0}, frame = {0};
-  int width = photo->width + n[1] + n[3], height = photo->height + n[0] + n[2];
-  if ((size_t)width * (size_t)height > MSK_MAX_PIXELS) {
+  if (count != 4)
     return app_fail(error, MSK_ERROR_ARGUMENT,
-                    "--extend was given %s, which makes a picture of %d x %d pixels, expected at "
-                    "most %zu in all",
-                    text, width, height, MSK_MAX_PIXELS);
+                    "--extend was given %s, expected four numbers: top,left,bottom,right", text);
+  msk_image wide = {0};
+  const msk_margins margins = {n[0], n[1], n[2], n[3]};
+  status = msk_image_extend(&wide, &o->mask, photo, &margins, o->info.image_size, fit, NULL, error);
+  if (status == MSK_ERROR_ARGUMENT) {
+    const msk_error found = *error;
+    return app_fail(error, found.code, "--extend: %.480s", found.message);
   }
-  status = msk_image_create(&wide, width, height, NULL, error);
-  if (status == MSK_OK) status = msk_image_create(&frame, width, height, NULL, error);
-  if (status != MSK_OK) {
-    msk_image_free(&wide);
-    return status;
-  }
-  for (int y = 0; y < height; y++) {
-    for (int x = 0; x < width; x++) {
-      int from_y = clamp(y - n[0], photo->height - 1), from_x = clamp(x - n[1], photo->width - 1);
-      size_t to = 3 * ((size_t)y * (size_t)width + (size_t)x);
-      bool outside = from_y != y - n[0] || from_x != x - n[1];
-      memcpy(wide.pixels + to,
-             photo->pixels + 3 * ((size_t)from_y * (size_t)photo->width + (size_t)from_x), 3);
-      memset(frame.pixels + to, outside ? 255 : 0, 3);
-    }
-  }
+  if (status != MSK_OK) return status;
   msk_image_free(photo);
   *photo = wide;
-  *mask = frame;
   return MSK_OK;
-}
-
-/* The frame of --extend at the model's size: nearest pixel, so that it stays black and white. */
-static msk_status shrink_mask(msk_image *out, const msk_image *in, int side, msk_fit fit,
-                              msk_error *error) {
-  msk_status status = msk_image_create(out, side, side, NULL, error);
-  int shorter = in->width < in->height ? in->width : in->height;
-  int span_x = fit == MSK_FIT_CROP ? shorter : in->width,
-      span_y = fit == MSK_FIT_CROP ? shorter : in->height;
-  for (int y = 0; y < side && status == MSK_OK; y++) {
-    for (int x = 0; x < side; x++) {
-      size_t from_y = (size_t)((in->height - span_y) / 2) +
-                      (size_t)(2 * y + 1) * (size_t)span_y / (size_t)(2 * side);
-      size_t from_x = (size_t)((in->width - span_x) / 2) +
-                      (size_t)(2 * x + 1) * (size_t)span_x / (size_t)(2 * side);
-      memcpy(out->pixels + 3 * ((size_t)y * (size_t)side + (size_t)x),
-             in->pixels + 3 * (from_y * (size_t)in->width + from_x), 3);
-    }
-  }
-  return status;
 }
 
 static msk_status check(const cli_line *line, const void *own, msk_error *error) {
@@ -114,11 +68,7 @@ static msk_status choose_area(order *o, const edit_options *options, msk_image *
   if (options->mask != NULL) return pictures_load_map(&o->mask, options->mask, o, fit, error);
   if (options->box != NULL)
     return place_box(&o->request.edit_box, options->box, source, side, fit, error);
-  msk_image frame = {0};
-  msk_status status = extend_photo(source, &frame, options->extend, error);
-  if (status == MSK_OK) status = shrink_mask(&o->mask, &frame, side, fit, error);
-  msk_image_free(&frame);
-  return status;
+  return extend_photo(o, options->extend, source, fit, error);
 }
 
 static msk_status fill(order *o, const void *own, msk_image *source, msk_error *error) {

@@ -144,6 +144,17 @@ MSK_API msk_status msk_sketch_judge(msk_sketch_kind *kind, const msk_image *sket
 /* One line that says what was found and what helps; NULL for a drawing. */
 MSK_API const char *msk_sketch_kind_warning(msk_sketch_kind kind);
 
+/* Pixels to be added around a photo, from 0. */
+typedef struct msk_margins {
+  int top, left, bottom, right;
+} msk_margins;
+/* To paint outside a photo's frame: `out` is the photo with margins, in which stands what is at its
+ * edge; `mask`, side x side, is white where they lie when `out` is brought to that square by `fit`
+ * (stretch or crop): edit's photo and mask. Both are new pictures of the caller's. */
+MSK_API msk_status msk_image_extend(msk_image *out, msk_image *mask, const msk_image *photo,
+                                    const msk_margins *margins, int side, msk_fit fit,
+                                    const msk_allocator *allocator, msk_error *error);
+
 /* The value of a text chunk of a PNG (tEXt, iTXt, zTXt; at most 1 MiB), or *value = NULL where
  * the key is missing. */
 MSK_API msk_status msk_png_text(const void *bytes, size_t byte_count, const char *key, char **value,

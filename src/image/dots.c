@@ -111,9 +111,8 @@ static bool dots_are_even(const dots *d) {
               far = dx * dx + dy * dy;
       if (k != i && far < nearest) nearest = far;
     }
-    distances[i] = sqrt((double)nearest);
+    distances[i] = sorted[i] = sqrt((double)nearest);
   }
-  memcpy(sorted, distances, (size_t)d->count * sizeof *sorted);
   qsort(sorted, (size_t)d->count, sizeof *sorted, msk_compare_doubles);
   double middle = sorted[d->count / 2];
   for (int i = 0; i < d->count; i++) even += fabs(distances[i] - middle) < 0.15 * middle + 1;

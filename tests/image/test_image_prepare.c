@@ -4,6 +4,10 @@
  * drawings made here, whose lines are known. */
 #include "drawn.h"
 
+#include <limits.h>
+
+#include "masksketch_tools.h"
+
 /* ---- The default ---- */
 
 static void the_default_is_pillows_resize(void **state) {
@@ -338,6 +342,104 @@ static void wrong_requests_are_refused(void **state) {
   msk_image_free(&in);
 }
 
+/* ---- A wider frame ---- */
+
+static msk_image noise(int width, int height) {
+  uint64_t random = 9;
+  msk_image image = blank(width, height, 0);
+  for (int i = 0; i < 3 * width * height; i++) image.pixels[i] = (uint8_t)test_random(&random);
+  return image;
+}
+
+static int nearest(int at, int before, int length) {
+  if (at < before) return 0;
+  return at < before + length ? at - before : length - 1;
+}
+
+/* The photo stands where it was, and around it the nearest of its pixels. At a side of as many
+ * pixels as the wide picture has, the mask is white on just those that the photo has not. */
+static void a_photo_is_extended_by_its_edge(void **state) {
+  (void)state;
+  static const msk_margins around[] = {
+      {3, 5, 9, 7}, {0, 0, 12, 12}, {12, 0, 0, 12}, {0, 12, 12, 0}};
+  for (size_t i = 0; i < sizeof around / sizeof *around; i++) {
+    const msk_margins *m = &around[i];
+    msk_image photo = noise(20, 20), wide, mask;
+    assert_int_equal(msk_image_extend(&wide, &mask, &photo, m, 32, MSK_FIT_STRETCH, NULL, NULL),
+                     MSK_OK);
+    assert_int_equal(wide.width, 32);
+    assert_int_equal(wide.height, 32);
+    for (int y = 0; y < 32; y++) {
+      for (int x = 0; x < 32; x++) {
+        const int from_x = nearest(x, m->left, 20), from_y = nearest(y, m->top, 20);
+        const bool is_photo = from_x == x - m->left && from_y == y - m->top;
+        assert_memory_equal(pixel(&wide, x, y), pixel(&photo, from_x, from_y), 3);
+        for (int c = 0; c < 3; c++) assert_int_equal(pixel(&mask, x, y)[c], is_photo ? 0 : 255);
+      }
+    }
+    msk_image_free(&photo);
+    msk_image_free(&wide);
+    msk_image_free(&mask);
+  }
+}
+
+/* Of a wide frame crop takes the centre square, whose margins are other ones. */
+static void a_mask_goes_where_its_photo_goes(void **state) {
+  (void)state;
+  msk_image photo = noise(20, 20), wide, mask;
+  const msk_margins sides = {0, 10, 0, 20}; /* 50 x 20; the square begins at 15 */
+  assert_int_equal(msk_image_extend(&wide, &mask, &photo, &sides, 40, MSK_FIT_CROP, NULL, NULL),
+                   MSK_OK);
+  for (int x = 0; x < 40; x++) assert_int_equal(pixel(&mask, x, 7)[0], x < 30 ? 0 : 255);
+  msk_image_free(&wide);
+  msk_image_free(&mask);
+  assert_int_equal(msk_image_extend(&wide, &mask, &photo, &sides, 50, MSK_FIT_STRETCH, NULL, NULL),
+                   MSK_OK);
+  for (int x = 0; x < 50; x++) assert_int_equal(pixel(&mask, x, 7)[0], x < 10 || x >= 30 ? 255 : 0);
+  msk_image_free(&wide);
+  msk_image_free(&mask);
+  msk_image_free(&photo);
+}
+
+static void wrong_frames_are_refused(void **state) {
+  (void)state;
+  static const msk_margins wrong[] = {
+      {0, 0, 0, 0}, {-1, 0, 0, 2}, {0, 0, 0, -1}, {INT_MAX, 0, 1, 0}, {8000, 0, 0, 8000}};
+  const msk_margins good = {1, 0, 0, 0};
+  msk_image photo = noise(4, 4), none = {0}, out = {.width = 3}, mask = {.width = 3};
+  msk_error error;
+  for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+    assert_int_equal(
+        msk_image_extend(&out, &mask, &photo, &wrong[i], 8, MSK_FIT_CROP, NULL, &error),
+        MSK_ERROR_ARGUMENT);
+    assert_string_equal(error.field, "margins");
+  }
+  for (int fit = -1; fit < 5; fit++) {
+    if (fit == MSK_FIT_STRETCH || fit == MSK_FIT_CROP) continue;
+    assert_int_equal(msk_image_extend(&out, &mask, &photo, &good, 8, (msk_fit)fit, NULL, &error),
+                     MSK_ERROR_ARGUMENT);
+    assert_string_equal(error.field, "fit");
+  }
+  assert_int_equal(msk_image_extend(&out, &mask, &none, &good, 8, MSK_FIT_CROP, NULL, &error),
+                   MSK_ERROR_ARGUMENT);
+  assert_int_equal(msk_image_extend(&out, NULL, &photo, &good, 8, MSK_FIT_CROP, NULL, &error),
+                   MSK_ERROR_ARGUMENT);
+  assert_int_equal(msk_image_extend(&out, &mask, &photo, &good, 0, MSK_FIT_CROP, NULL, &error),
+                   MSK_ERROR_ARGUMENT);
+  for (long i = 1; i <= 2; i++) { /* the wide picture, then the mask */
+    counting_allocator counting;
+    counting_allocator_init(&counting);
+    counting.fail_at = i;
+    assert_int_equal(
+        msk_image_extend(&out, &mask, &photo, &good, 8, MSK_FIT_CROP, &counting.allocator, &error),
+        MSK_ERROR_MEMORY);
+    assert_int_equal(counting.live, 0);
+  }
+  assert_int_equal(out.width, 3);
+  assert_int_equal(mask.width, 3);
+  msk_image_free(&photo);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(the_default_is_pillows_resize),
@@ -354,6 +456,9 @@ int main(void) {
       cmocka_unit_test(a_blackboard_is_cleaned_too),
       cmocka_unit_test(extreme_shapes_are_prepared),
       cmocka_unit_test(wrong_requests_are_refused),
+      cmocka_unit_test(a_photo_is_extended_by_its_edge),
+      cmocka_unit_test(a_mask_goes_where_its_photo_goes),
+      cmocka_unit_test(wrong_frames_are_refused),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -17,10 +17,12 @@ echo "building the packages ..." >&2
 for package in masksketch libmasksketch0.2 libmasksketch-dev python3-masksketch; do
   ls "$work/${package}"_*.deb >/dev/null 2>&1 || wrong "there is no package $package"
 done
+! grep 'gensymbols: warning' "$work/build.log" || wrong "debian/libmasksketch0.2.symbols is not what the library has: $work/build.log shows what differs"
+! grep -A 4 '[0-9]: warning: ' "$work/build.log" || wrong "the compiler warns under the packages' own flags"
 lintian --no-cfg --fail-on error,warning --allow-root "$work"/*.changes || wrong "lintian complains"
 
 desktop-file-validate packaging/masksketch.desktop || wrong "the menu entry is wrong"
-appstreamcli validate --no-net packaging/org.masksketch.MaskSketch.metainfo.xml || wrong "the metadata is wrong"
+appstreamcli validate --no-net --pedantic --strict packaging/org.masksketch.masksketch.metainfo.xml || wrong "the metadata is wrong"
 
 names=$(for deb in "$work"/*.deb; do dpkg-deb -f "$deb" Package; done | grep -v dbgsym)
 trap 'apt-get purge -y $names >/dev/null 2>&1' EXIT

@@ -13,8 +13,11 @@ HEADERS = ("masksketch_recipe.h", "masksketch.h", "masksketch_tools.h")
 # What the library calls; masksketch/_errors.py and its neighbours define them.
 CALLBACKS = """
 extern "Python" int masksketch_on_step(void *, const msk_step_info *);
+extern "Python" int masksketch_on_trace(void *, const char *, int, const msk_array *);
 extern "Python" int masksketch_on_train(void *, const msk_train_progress *);
 extern "Python" int masksketch_on_teach(void *, const msk_teach_progress *);
+extern "Python" void masksketch_on_left_out(void *, const char *, const char *);
+extern "Python" int masksketch_on_photo(void *, int, int);
 extern "Python" int masksketch_render(void *, int, size_t, uint8_t *, uint8_t *, uint8_t *);
 """
 

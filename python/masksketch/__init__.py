@@ -10,12 +10,14 @@
 docs/python.md tells the rest.
 """
 
-from ._classes import MODELS
+from ._classes import MODELS, Device, devices
+from ._convert import convert
 from ._engine import ffi as _ffi
 from ._engine import lib as _lib
 from ._errors import (
     ArgumentError,
     Cancelled,
+    DeviceError,
     FileError,
     MaskSketchError,
     MaskSketchWarning,
@@ -23,12 +25,12 @@ from ._errors import (
     OutputError,
     UnsupportedError,
 )
-from ._measure import Clip, Distance, Judge, Look, Score, distance
+from ._measure import Clip, Distance, Guess, Judge, Look, Score, distance
 from ._model import Model, ModelInfo
 from ._order import DrawOptions, EditOptions, GenerateOptions
 from ._results import Result, Step
 from ._settings import Settings, keys, recipes
-from ._teaching import Source, TeachProgress, TrainProgress, teach, train
+from ._teaching import Photos, Source, TeachProgress, TrainProgress, teach, train
 
 __version__: str = _ffi.string(_lib.msk_version()).decode()
 
@@ -37,11 +39,14 @@ __all__ = [
     "ArgumentError",
     "Cancelled",
     "Clip",
+    "Device",
+    "DeviceError",
     "Distance",
     "DrawOptions",
     "EditOptions",
     "FileError",
     "GenerateOptions",
+    "Guess",
     "Judge",
     "Look",
     "MaskSketchError",
@@ -50,6 +55,7 @@ __all__ = [
     "ModelInfo",
     "OutOfMemory",
     "OutputError",
+    "Photos",
     "Result",
     "Score",
     "Settings",
@@ -58,6 +64,8 @@ __all__ = [
     "TeachProgress",
     "TrainProgress",
     "UnsupportedError",
+    "convert",
+    "devices",
     "distance",
     "keys",
     "recipes",

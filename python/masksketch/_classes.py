@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any, Callable, NamedTuple, Sequence, Union
 
 from ._engine import ffi, lib
-from ._errors import ArgumentError, FileError, call, text_of
+from ._errors import ArgumentError, DeviceError, FileError, call, text_of
 
+AdapterLike = Union[str, "os.PathLike[str]", "tuple[str | os.PathLike[str], float]"]
 MODELS = Path(__file__).parent / "models"
 
 
@@ -17,17 +18,26 @@ def encode_path(path: str | os.PathLike[str]) -> bytes:
     return os.fsencode(path)
 
 
+def user_folder(variable: str, usual: str, below: str) -> Path | None:
+    """``below`` in the folder that the variable names, else in ``usual`` below the user's own."""
+    named, home = os.environ.get(variable, ""), os.environ.get("HOME", "")
+    if named.startswith("/"):  # a relative one is to be ignored, says the specification
+        return Path(named, below)
+    return Path(home, usual, below) if home.startswith("/") else None
+
+
 def find_model(wanted: str | os.PathLike[str] | None) -> Path:
-    """As the command finds it: a file, or the name of a model that came along; else
+    """As the command finds it: a file, or the name of a model that came along or was pulled; else
     $MASKSKETCH_MODEL, else the default model of this package."""
     name = wanted if wanted is not None else os.environ.get("MASKSKETCH_MODEL") or "default"
     path = Path(name)
     if path.exists():
         return path
-    bundled = MODELS / f"{path}.safetensors"
-    if path.name == str(path) and bundled.exists():
-        return bundled
-    raise FileError(f"there is no model {name}, expected a file made by masksketch convert, or 'default'", "model")
+    for folder in (MODELS, user_folder("XDG_DATA_HOME", ".local/share", "masksketch/models")):
+        if folder is not None and path.name == str(path) and (found := folder / f"{path}.safetensors").exists():
+            return found
+    raise FileError(f"there is no model {name}, expected a file made by masksketch convert, 'default', or one that masksketch pull has fetched",
+                    "model")
 
 
 def name_index(names: Callable[[int], Any], wanted: str, field: str) -> int:
@@ -38,6 +48,32 @@ def name_index(names: Callable[[int], Any], wanted: str, field: str) -> int:
     if wanted not in known:
         raise ArgumentError(f"{field} was given {wanted!r}, expected one of: {', '.join(known)}", field)
     return known.index(wanted)
+
+
+class Adapters:
+    """Files of ``teach``, each with its weight or alone, as the library takes them."""
+
+    def __init__(self, given: Sequence[AdapterLike]) -> None:
+        pairs = [adapter if isinstance(adapter, tuple) else (adapter, 1.0) for adapter in given]
+        self._files = [ffi.new("char[]", encode_path(file)) for file, _ in pairs]
+        self.choices = ffi.new("msk_adapter_choice[]", [(file, weight) for file, (_, weight) in zip(self._files, pairs)])
+        self.count = len(pairs)
+
+
+class Texts:
+    """C strings that live as long as this does; NULL for None."""
+
+    def __init__(self) -> None:
+        self._kept: list[Any] = []
+
+    def __call__(self, text: str | bytes | None) -> Any:
+        if text is None:
+            return ffi.NULL
+        self._kept.append(ffi.new("char[]", text.encode() if isinstance(text, str) else text))
+        return self._kept[-1]
+
+    def path(self, path: str | os.PathLike[str] | None) -> Any:
+        return self(None if path is None else encode_path(path))
 
 
 class ModelHandle:
@@ -70,3 +106,28 @@ class SessionHandle:
         fits = ffi.new("int *")
         call(lib.msk_session_fits, fits, self.pointer, request)
         return bool(fits[0])
+
+
+class Device(NamedTuple):
+    """What OpenCL offers: ``Model(device=)`` takes its place in the list, from 1, or a part of "platform: name"."""
+
+    name: str
+    platform: str
+    driver: str
+    is_gpu: bool
+    memory: int
+
+
+def devices() -> list[Device]:
+    """The GPUs of this machine, and processors that OpenCL runs on, as ``masksketch draw --device list`` has
+    them; none where no OpenCL is installed."""
+    found, count = ffi.new("msk_device_info **"), ffi.new("int *")
+    try:
+        call(lib.msk_device_list, found, count, ffi.NULL)
+    except DeviceError:
+        return []
+    try:
+        rows = [found[0][i] for i in range(count[0])]
+        return [Device(text_of(row.name) or "", text_of(row.platform) or "", text_of(row.driver) or "", bool(row.is_gpu), row.memory) for row in rows]
+    finally:
+        lib.msk_free(ffi.NULL, found[0])

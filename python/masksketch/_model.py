@@ -6,13 +6,14 @@ from __future__ import annotations
 import math
 import os
 import threading
+import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Iterator, NamedTuple, Sequence, overload
 
-from ._classes import ModelHandle, SessionHandle, encode_path, find_model, name_index
+from ._classes import AdapterLike, Adapters, ModelHandle, SessionHandle, Texts, encode_path, find_model, name_index, user_folder
 from ._engine import ffi, lib
-from ._errors import ArgumentError, call, take_memory, text_of
-from ._measure import Clip
+from ._errors import ArgumentError, MaskSketchWarning, call, take_memory, text_of
+from ._measure import Clip, Guess, Guesser, plain_sum
 from ._order import DrawOptions, EditOptions, GenerateOptions, Order
 from ._pictures import Picture, floats_of, need_numpy
 from ._results import Result, tokens_of
@@ -27,15 +28,15 @@ ModelInfo = NamedTuple(
     "ModelInfo",
     [("name", str), ("hash", str), ("isa", str), ("device", str), ("precision", str), ("decode_precision", str), ("image_size", int),
      ("latent_size", int), ("tokens", int), ("codebook_size", int), ("class_count", int), ("null_class", int), ("layers", int),
-     ("hidden", int), ("heads", int), ("intermediate", int), ("codebook_dim", int), ("filters", int), ("parameters", int)])
+     ("hidden", int), ("heads", int), ("intermediate", int), ("codebook_dim", int), ("filters", int), ("stem", int), ("parameters", int)])
 
 
 class Model:
     """A model file, opened; without a path the one that comes along.
 
     ``precision``: "fp32" or "int8", else what the file has. ``adapters``: files of ``teach``, each with its
-    weight or alone. ``device``: "cpu", "gpu", or a part of a GPU's name. ``threads``: of each run; 0: all that the process may use. Any number of threads may
-    draw from one model at once.
+    weight or alone. ``device``: "cpu", "gpu", "auto", or what ``devices`` tells; else $MASKSKETCH_DEVICE, else "cpu".
+    ``threads``: of each run; 0: all that the process may use. Any number of threads may draw from one model at once.
     """
 
     def __init__(
@@ -46,7 +47,7 @@ class Model:
         decode_precision: str | None = None,
         isa: str | None = None,
         device: str | None = None,
-        adapters: Sequence[str | os.PathLike[str] | tuple[str | os.PathLike[str], float]] = (),
+        adapters: Sequence[AdapterLike] = (),
         threads: int = 0,
     ) -> None:
         options = ffi.new("msk_model_options *")
@@ -55,21 +56,23 @@ class Model:
             options.precision = name_index(lib.msk_precision_name, precision, "precision")
         if decode_precision is not None:
             options.decode_precision = name_index(lib.msk_precision_name, decode_precision, "decode_precision")
-        kernels = ffi.NULL if isa is None else ffi.new("char[]", isa.encode())
-        place = ffi.NULL if device is None else ffi.new("char[]", device.encode())
-        pairs = [adapter if isinstance(adapter, tuple) else (adapter, 1.0) for adapter in adapters]
-        files = [ffi.new("char[]", encode_path(file)) for file, _ in pairs]
-        choices = ffi.new("msk_adapter_choice[]", [(file, weight) for file, (_, weight) in zip(files, pairs)])
-        options.device = place
-        options.isa, options.adapters, options.adapter_count, options.threads = kernels, choices, len(pairs), threads
+        text, added = Texts(), Adapters(adapters)
+        options.isa, options.threads = text(isa), threads
+        options.device = text(device if device is not None else os.environ.get("MASKSKETCH_DEVICE"))
+        options.device_cache = text.path(user_folder("XDG_CACHE_HOME", ".cache", "masksketch/kernels"))
+        options.adapters, options.adapter_count = added.choices, added.count
         pointer = ffi.new("msk_model **")
         call(lib.msk_model_open, pointer, encode_path(find_model(path)), options, field="model")
+        warning = text_of(lib.msk_model_warning(pointer[0]))
+        if warning is not None:
+            warnings.warn(warning, MaskSketchWarning, stacklevel=2)
         self._handle = ModelHandle(pointer[0])
         self._info = ffi.new("msk_model_info *")
         lib.msk_model_get_info(pointer[0], self._info)
         self._threads = threads
         self._idle: list[SessionHandle] = []
         self._lock = threading.Lock()
+        self._guesser: Guesser | None = None
 
     # ---- what it is ----
 
@@ -166,7 +169,7 @@ class Model:
     @overload
     def edit(self, photo: PictureLike, class_: int | str, *, count: int, **options: Unpack[EditOptions]) -> list[Result]: ...
     def edit(self, photo: PictureLike, class_: int | str, *, count: int | None = None, **options: Any) -> Any:
-        """Repaints a part of a photo: ``box`` or ``mask`` says which."""
+        """Repaints a part of a photo: ``box`` or ``mask`` says which; or paints around it: ``extend``."""
         order = self._order(lib.MSK_JOB_EDIT, class_, options)
         order.read_picture(photo, options, "photo")
         return self._pictures(order, count, options)
@@ -230,15 +233,37 @@ class Model:
             one.scores["confidence"] = float(row.confidence)
         return made
 
+    def guess(self, sketch: PictureLike, *, clip: Clip | None = None) -> list[Guess]:
+        """What a drawing may be: all of the model's classes, the likeliest first, as ``masksketch score --classes``
+        has them. The classes' names are embedded at the first call with a CLIP, and kept."""
+        order = self._order(lib.MSK_JOB_DRAW, next(iter(self.classes())), {})
+        order.read_picture(sketch, {}, "sketch")
+        with self._lock:
+            if self._guesser is None or clip not in (None, self._guesser.clip):
+                self._guesser = Guesser(clip if clip is not None else Clip(threads=self._threads), self.classes())
+            return self._guesser.look(order.picture)
+
     # ---- parts, for research ----
+
+    def _encode(self, picture: PictureLike, fit: str | None, wants_latents: bool) -> tuple[bytes, bytes, tuple[int, int]]:
+        read = self._read(picture, fit)
+        out, rows, columns = ffi.new("int32_t **"), ffi.new("int *"), ffi.new("int *")
+        latents = ffi.new("float **") if wants_latents else ffi.NULL
+        with self._parts() as session:
+            call(lib.msk_tokenize, session.pointer, read.pointer, out, latents, rows, columns)
+        count = rows[0] * columns[0]
+        tokens = take_memory(out[0], 4 * count)
+        return tokens, take_memory(latents[0], 4 * count * self._info.codebook_dim) if wants_latents else b"", (rows[0], columns[0])
 
     def tokenize(self, picture: PictureLike, *, fit: str | None = None) -> TokenArray:
         """rows x columns: the picture as it is, or brought to the model's square by ``fit``."""
-        read = self._read(picture, fit)
-        out, rows, columns = ffi.new("int32_t **"), ffi.new("int *"), ffi.new("int *")
-        with self._parts() as session:
-            call(lib.msk_tokenize, session.pointer, read.pointer, out, ffi.NULL, rows, columns)
-        return tokens_of(take_memory(out[0], 4 * rows[0] * columns[0]), (rows[0], columns[0]))
+        tokens, _, shape = self._encode(picture, fit, False)
+        return tokens_of(tokens, shape)
+
+    def latents(self, picture: PictureLike, *, fit: str | None = None) -> FloatArray:
+        """rows x columns x codebook_dim: what the tokenizer's encoder says before it is quantised."""
+        _, latents, shape = self._encode(picture, fit, True)
+        return floats_of(latents, (*shape, self._info.codebook_dim), "latents")
 
     def detokenize(self, tokens: TokenArray | Sequence[Sequence[int]]) -> FloatArray:
         """rows x columns of tokens, or a sequence with its class token -> H x W x 3, unclamped."""
@@ -254,12 +279,14 @@ class Model:
             call(lib.msk_detokenize, session.pointer, raw, *array.shape, out, width, height)
         return floats_of(take_memory(out[0], 12 * width[0] * height[0]), (height[0], width[0], 3), "pixels")
 
-    def attention(self, picture: PictureLike, class_: int | str, layers: Sequence[int], *, fit: str = "stretch") -> FloatArray:
-        """layers x heads x N x N: who attends to whom in the picture."""
+    def attention(self, picture: PictureLike, class_: int | str, layers: Sequence[int] | None = None, *, fit: str = "stretch") -> FloatArray:
+        """layers x heads x N x N: who attends to whom in the picture; in the recipe's layers if none are named."""
         return self.attention_of(self._sequence(self._read(picture, fit), class_), layers)
 
-    def attention_of(self, sequence: TokenArray, layers: Sequence[int]) -> FloatArray:
+    def attention_of(self, sequence: TokenArray, layers: Sequence[int] | None = None) -> FloatArray:
         """The same of a sequence, class token first."""
+        if layers is None:
+            layers = [int(layer) for layer in self.recipe()["layers"].split(",")]
         if not layers or any(not 0 <= layer < self._info.layers for layer in layers):
             raise ArgumentError(f"layers was given {list(layers)}, expected some of 0 to {self._info.layers - 1}", "layers")
         shape = (len(layers), self._info.heads, self._info.tokens, self._info.tokens)
@@ -299,14 +326,6 @@ class Model:
 
     def __repr__(self) -> str:
         return f"<Model {self.info.name}, {self._info.image_size} pixels, {len(self.classes())} classes>"
-
-
-def plain_sum(terms: list[float]) -> float:
-    """As the command adds: sum() compensates for rounding from Python 3.12 on."""
-    total = 0.0
-    for term in terms:
-        total += term
-    return total
 
 
 def rank(made: list[Result], weights: dict[str, float]) -> None:

@@ -10,24 +10,28 @@ from typing import TYPE_CHECKING, Any, Callable
 from ._classes import ModelHandle, SessionHandle, name_index
 from ._engine import ffi, lib
 from ._errors import ArgumentError, MaskSketchWarning, call, keep_raised, text_of
-from ._pictures import Picture, fit_map, place_box
+from ._pictures import Picture, array_of, fit_map, need_numpy, place_box
 from ._results import Result, Step, times_of, warning_of
 from ._settings import Settings, set_all
 
 if TYPE_CHECKING:
-    from ._pictures import PictureLike
+    from ._pictures import AnyArray, PictureLike
 
 OnStep = Callable[[Step], object]
+OnTrace = Callable[[str, int, "AnyArray"], object]
+AREAS = ("box", "mask", "extend")
 
 
 class GenerateOptions(Settings, total=False):
-    """``first_item``: number of the first picture of the seed. ``preview_every``: steps between previews."""
+    """``first_item``: number of the first picture of the seed. ``preview_every``: steps between previews.
+    ``on_trace``: is called with the name, the step and the values of each quantity of a step, as ``--trace`` writes them."""
 
     seed: int
     first_item: int
     recipe: str
     rng: str
     on_step: OnStep | None
+    on_trace: OnTrace | None
     preview_every: int
 
 
@@ -41,18 +45,21 @@ class DrawOptions(GenerateOptions, total=False):
 
 
 class EditOptions(GenerateOptions, total=False):
-    """Either ``box``, (top, left, height, width) in pixels of the photo, or ``mask``, white where it is repainted."""
+    """One of ``box``, (top, left, height, width) in pixels of the photo; ``mask``, white where it is repainted; and
+    ``extend``, (top, left, bottom, right) pixels that are added around it and painted. ``fit``: "stretch" or "crop"."""
 
     fit: str
     box: tuple[int, int, int, int]
     mask: PictureLike
+    extend: tuple[int, int, int, int]
 
 
 class _Listener:
     """What ``user`` of the callbacks leads to."""
 
-    def __init__(self, on_step: OnStep | None, tokens_each: int, side: int) -> None:
+    def __init__(self, on_step: OnStep | None, on_trace: OnTrace | None, tokens_each: int, side: int) -> None:
         self.on_step = on_step
+        self.on_trace = on_trace
         self.tokens_each = tokens_each
         self.side = side
 
@@ -63,6 +70,12 @@ def masksketch_on_step(user: Any, info: Any) -> int:
     listener: _Listener = ffi.from_handle(user)
     if listener.on_step is not None:
         listener.on_step(Step(info, listener.tokens_each, listener.side))
+    return 0
+
+
+@ffi.def_extern(error=1, onerror=keep_raised)
+def masksketch_on_trace(user: Any, name: Any, step: int, array: Any) -> int:
+    ffi.from_handle(user).on_trace(text_of(name), step, array_of(array))
     return 0
 
 
@@ -84,11 +97,14 @@ class Order:
                 raise ArgumentError(f"{name} was given {value!r}, expected a whole number from {least} to {most - 1}", name)
             setattr(request, name, value)
         request.rng_layout = name_index(lib.msk_rng_layout_name, options.pop("rng", "original"), "rng")
-        listener = _Listener(options.pop("on_step", None), info.tokens, info.image_size)
+        listener = _Listener(options.pop("on_step", None), options.pop("on_trace", None), info.tokens, info.image_size)
         handle = ffi.new_handle(listener)
         self.kept += [listener, handle]
         request.callbacks.user = handle
         request.callbacks.on_step = lib.masksketch_on_step
+        if listener.on_trace is not None:
+            need_numpy("a traced quantity")
+            request.callbacks.on_trace = lib.masksketch_on_trace
 
     # ---- what is asked ----
 
@@ -103,28 +119,40 @@ class Order:
         self.fit = preparation.fit
         alpha = lib.MSK_ALPHA_DROP if official else lib.MSK_ALPHA_SKETCH if draws else lib.MSK_ALPHA_WHITE
         read = Picture.read(source, alpha, field)
-        self._take_area(read, options)
+        self.warnings += [read.warning] if read.warning else []
+        read = self._take_area(read, options)
         self.picture = read.prepared(self.info.image_size, preparation)
         self.kept.append(self.picture)
         self.request.picture = self.picture.pointer
-        self.warnings += [read.warning] if read.warning else []
         if draws:
             self._judge_sketch()
 
-    def _take_area(self, photo: Picture, options: Any) -> None:
+    def _take_area(self, photo: Picture, options: Any) -> Picture:
+        """The sketch's map; or what of the photo is painted, which is wider afterwards with ``extend``."""
         side = self.info.image_size
         if self.job == lib.MSK_JOB_DRAW:
             if "lambda_map" in options:
-                self.kept.append(fit_map(options.pop("lambda_map"), side, self.fit, "lambda_map"))
-                self.request.lambda_map = self.kept[-1].pointer
-            return
-        if ("box" in options) == ("mask" in options):
-            raise ArgumentError("expected one of box and mask to say what is painted", "box")
-        if "mask" in options:
-            self.kept.append(fit_map(options.pop("mask"), side, self.fit, "mask"))
-            self.request.edit_mask = self.kept[-1].pointer
+                if self.fit == lib.MSK_FIT_INK:
+                    raise ArgumentError("lambda_map has no place with the fit ink, expected stretch, pad or crop: what the sketch is cut to "
+                                        "is not known before", "lambda_map")
+                self.request.lambda_map = self._keep(fit_map(options.pop("lambda_map"), side, self.fit, "lambda_map"))
+            return photo
+        if sum(name in options for name in AREAS) != 1:
+            raise ArgumentError(f"expected exactly one of {', '.join(AREAS)} to say what is painted", "box")
+        if self.fit not in (lib.MSK_FIT_STRETCH, lib.MSK_FIT_CROP):
+            raise ArgumentError(f"fit was given {text_of(lib.msk_fit_name(self.fit))!r}, expected stretch or crop when editing", "fit")
+        if "box" in options:
+            self.request.edit_box = place_box(options.pop("box"), photo, side, self.fit)
+        elif "mask" in options:
+            self.request.edit_mask = self._keep(fit_map(options.pop("mask"), side, self.fit, "mask"))
         else:
-            self.request.edit_box = place_box(tuple(options.pop("box")), photo, side, self.fit)
+            photo, mask = photo.extended(options.pop("extend"), side, self.fit)
+            self.request.edit_mask = self._keep(mask)
+        return photo
+
+    def _keep(self, picture: Picture) -> Any:
+        self.kept.append(picture)
+        return picture.pointer
 
     def _judge_sketch(self) -> None:
         kind = ffi.new("msk_sketch_kind *")

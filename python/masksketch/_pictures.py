@@ -8,7 +8,7 @@ import io
 import os
 import struct
 import zlib
-from typing import TYPE_CHECKING, Any, Union
+from typing import TYPE_CHECKING, Any, Iterable, Union
 
 from ._classes import encode_path
 from ._engine import ffi, lib
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     FloatArray = npt.NDArray[np.float32]
     TokenArray = npt.NDArray[np.int32]
     ByteArray = npt.NDArray[np.uint8]
+    AnyArray = npt.NDArray[Any]
 
 
 def need_numpy(what: str) -> Any:
@@ -36,6 +37,18 @@ def need_numpy(what: str) -> Any:
 def floats_of(raw: bytes, shape: tuple[int, ...], what: str) -> FloatArray:
     array: FloatArray = need_numpy(what).frombuffer(raw, dtype="<f4").reshape(shape)
     return array
+
+
+# Of an msk_dtype; what JAX calls bfloat16 NumPy has not.
+_KINDS = ("<f4", "<f2", None, "i1", "<i4", "<i8", "u1", "<u4", "?", "<f8")
+
+
+def array_of(array: Any) -> AnyArray:
+    """A copy of an msk_array."""
+    shape = [array.shape[i] for i in range(array.rank)]
+    values = need_numpy("a traced quantity").empty(shape, _KINDS[array.dtype])
+    ffi.memmove(ffi.from_buffer("char[]", values, require_writable=True), array.data, values.nbytes)
+    return values  # type: ignore[no-any-return]
 
 
 def _chunk(kind: bytes, body: bytes) -> bytes:
@@ -101,6 +114,17 @@ class Picture:
         call(lib.msk_image_from_float, made.pointer, ffi.from_buffer("float[]", raw), width, height, ffi.NULL)
         return made
 
+    def extended(self, margins: tuple[int, int, int, int], side: int, fit: int) -> tuple[Picture, Picture]:
+        """Wider by (top, left, bottom, right), and the mask that is white in the margins."""
+        wide, mask = Picture(), Picture()
+        place = ffi.new("msk_margins *", numbers_of(margins, 4, "extend"))
+        try:
+            call(lib.msk_image_extend, wide.pointer, mask.pointer, self.pointer, place, side, fit, ffi.NULL)
+        except ArgumentError as error:
+            error.field = "extend" if error.field == "margins" else error.field
+            raise
+        return wide, mask
+
     def prepared(self, side: int, options: Any) -> Picture:
         made = Picture()
         call(lib.msk_image_prepare, made.pointer, self.pointer, side, side, options, ffi.NULL)
@@ -132,6 +156,14 @@ class Picture:
         return take_memory(out[0], count[0])
 
 
+def numbers_of(given: Iterable[int], count: int, field: str) -> tuple[int, ...]:
+    """So many whole numbers that the library can hold."""
+    numbers = tuple(given)
+    if len(numbers) != count or any(not isinstance(number, int) or abs(number) >= 2**31 for number in numbers):
+        raise ArgumentError(f"{field} was given {numbers}, expected {count} whole numbers", field)
+    return numbers
+
+
 def fit_map(source: PictureLike, side: int, fit: int, field: str) -> Picture:
     """A map or mask goes where its picture goes: scaled only where it is larger than the square."""
     read = Picture.read(source, lib.MSK_ALPHA_WHITE, field)
@@ -143,10 +175,10 @@ def fit_map(source: PictureLike, side: int, fit: int, field: str) -> Picture:
     return read.prepared(side, options)
 
 
-def place_box(box: tuple[int, int, int, int], photo: Picture, side: int, fit: int) -> tuple[int, int, int, int]:
+def place_box(box: Iterable[int], photo: Picture, side: int, fit: int) -> tuple[int, int, int, int]:
     """A box (top, left, height, width) in pixels of the photo -> in pixels of the square, grown to
     whole pixels."""
-    top, left, height, width = box
+    top, left, height, width = box = numbers_of(box, 4, "box")
     if top < 0 or left < 0 or height < 1 or width < 1 or top + height > photo.height or left + width > photo.width:
         raise ArgumentError(
             f"box was given {box}, expected one inside the photo, which is {photo.height} high and {photo.width} wide: "

@@ -86,15 +86,15 @@ class Result:
         self.times: dict[str, float] = {}
         self.warnings: tuple[str, ...] = ()
 
-    def _encoded(self, image_format: int, quality: int) -> bytes:
+    def _encoded(self, image_format: int, quality: int, metadata: bool) -> bytes:
         picture = Picture.of_floats(self._pixels, self._side, self._side)
-        return picture.encoded(image_format, quality, self._text.encode())
+        return picture.encoded(image_format, quality, self._text.encode() if metadata else None)
 
     @property
     def png(self) -> bytes:
         """The file that the command writes, byte for byte; ``masksketch replay`` makes it again."""
         if self._png is None:
-            self._png = self._encoded(lib.MSK_FORMAT_PNG, 0)
+            self._png = self._encoded(lib.MSK_FORMAT_PNG, 0, True)
         return self._png
 
     def _repr_png_(self) -> bytes:
@@ -127,13 +127,14 @@ class Result:
         found: dict[str, Any] = json.loads(self._text)
         return found
 
-    def save(self, path: str | os.PathLike[str], quality: int = 0) -> None:
-        """PNG, JPEG or WebP by the name's suffix, whole or not at all; ``quality`` 1 to 100 of the latter."""
+    def save(self, path: str | os.PathLike[str], quality: int = 0, *, metadata: bool = True) -> None:
+        """PNG, JPEG or WebP by the name's suffix, whole or not at all; ``quality`` 1 to 100 of the latter.
+        Without ``metadata`` a PNG does not say how it was made."""
         name = encode_path(path)
         image_format = lib.msk_format_of_path(name)
         if image_format == lib.MSK_FORMAT_AUTO:
             raise ArgumentError(f"{os.fspath(path)} names no format, expected a name that ends in .png, .jpg, .jpeg or .webp", "path")
-        raw = self._encoded(image_format, quality)
+        raw = self._encoded(image_format, quality, metadata)
         call(lib.msk_file_write, name, raw, len(raw), field="path")
 
     def __repr__(self) -> str:

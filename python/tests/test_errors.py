@@ -47,10 +47,20 @@ def test_box_outside(model, teapot, box):
     assert caught.value.field == "box"
 
 
-def test_edit_needs_one_area(model, teapot):
+@pytest.mark.parametrize("field, asked", [
+    ("box", {}), ("box", {"box": (0, 0, 8, 8), "extend": (1, 1, 1, 1)}), ("extend", {"extend": (0, 0, 0, 0)}), ("extend", {"extend": (-1, 0, 0, 8)}),
+    ("extend", {"extend": (1, 2, 3)}), ("extend", {"extend": (2**40, 0, 0, 0)}), ("extend", {"extend": (0, 0, 10**8, 0)}), ("box", {"box": (1, 2)}),
+    ("fit", {"extend": (1, 0, 0, 0), "fit": "pad"}), ("fit", {"box": (0, 0, 8, 8), "fit": "ink"})])
+def test_edit_needs_one_area(model, teapot, field, asked):
     with pytest.raises(ArgumentError) as caught:
-        model.edit(teapot, "teapot")
-    assert caught.value.field == "box"
+        model.edit(teapot, "teapot", **asked)
+    assert caught.value.field == field
+
+
+def test_a_map_has_no_place_on_ink(model, teapot):
+    with pytest.raises(ArgumentError) as caught:
+        model.draw(teapot, "teapot", fit="ink", lambda_map=teapot)
+    assert caught.value.field == "lambda_map"
 
 
 @pytest.mark.parametrize("sketch", [b"", b"no picture", "no/such/file.png"])
@@ -78,6 +88,27 @@ def test_models(tmp_path):
     with pytest.raises(ArgumentError) as caught:
         Model(precision="int4")
     assert caught.value.field == "precision"
+
+
+def test_devices(monkeypatch):
+    """What there is depends on the machine; that the variable is heeded as the command heeds it does not."""
+    assert all(device.memory >= 0 and device.name for device in masksketch.devices())
+    monkeypatch.setenv("MASKSKETCH_DEVICE", "no such device")
+    with pytest.raises(masksketch.DeviceError):
+        Model()
+    assert Model(device="cpu").info.device == "cpu"
+    monkeypatch.setenv("MASKSKETCH_DEVICE", "cpu")
+    assert Model().info.device == "cpu"
+
+
+def test_a_pulled_model_is_found(small_file, tmp_path, monkeypatch):
+    folder = tmp_path / "masksketch" / "models"
+    folder.mkdir(parents=True)
+    (folder / "mine.safetensors").write_bytes(small_file.read_bytes())
+    with pytest.raises(FileError):
+        Model("mine")
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    assert Model("mine").info.image_size == 128
 
 
 def test_saving(model, tmp_path):

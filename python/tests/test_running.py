@@ -47,6 +47,11 @@ def test_what_on_step_raises_comes_out(small):
     assert small.draw(SKETCH, 3, steps=2).png.startswith(b"\x89PNG")
 
 
+def test_what_on_trace_raises_comes_out(small):
+    with pytest.raises(ZeroDivisionError):
+        small.draw(SKETCH, 3, steps=8, on_trace=lambda name, step, values: 1 // 0)
+
+
 def test_interrupt_stops_within_a_step(model, teapot):
     """The signal comes while the library computes, not while Python does."""
     taken = []

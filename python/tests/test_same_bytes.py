@@ -3,13 +3,14 @@
 
 import io
 import json
+import zipfile
 
 import numpy as np
 import pytest
-from conftest import SKETCHES, run
+from conftest import GOLDEN, SKETCHES, run
 from PIL import Image
 
-from masksketch import Clip, Judge, distance
+from masksketch import Clip, Judge, convert, distance
 
 STEPS = 3
 
@@ -95,6 +96,26 @@ def test_edit(model, tmp_path, fit):
     assert model.edit(photo, "apple", mask=mask, fit=fit, steps=STEPS).png == wanted
 
 
+@pytest.mark.parametrize("fit", ["stretch", "crop"])
+def test_edit_outside_the_frame(model, tmp_path, fit):
+    photo = SKETCHES / "house-photographed.jpg"
+    sides = (10, 0, 64, 700)
+    wanted = by_command(tmp_path, "edit", photo, "--extend", ",".join(map(str, sides)), "--class", "apple", "--fit", fit).read_bytes()
+    assert model.edit(photo, "apple", extend=sides, fit=fit, steps=STEPS).png == wanted
+
+
+def test_trace(small, small_file, teapot, tmp_path):
+    run("draw", teapot, "--class", 3, "--recipe", "official", "--set", "layers=0,2,3", "--steps", STEPS, "--threads", 1, "--model", small_file, "--trace",
+        tmp_path / "trace", "--quiet", "-o", tmp_path / "command.png")
+    told = {}
+    small.draw(teapot, 3, recipe="official", layers=[0, 2, 3], steps=STEPS, on_trace=lambda name, step, values: told.setdefault(name, []).append(values))
+    wanted = {path.stem: np.load(path) for path in (tmp_path / "trace").glob("*.npy")}
+    assert set(told) == set(wanted) and len(told) > 10
+    for name, values in told.items():
+        found = np.stack(values) if len(values) > 1 or wanted[name].ndim > values[0].ndim else values[0]
+        assert found.dtype == wanted[name].dtype and np.array_equal(found, wanted[name], equal_nan=found.dtype.kind == "f"), name
+
+
 def test_candidates(model, teapot, tmp_path):
     arguments = ("--candidates", 2, "--keep", 3, "--guidance", "1,2.5", "--finish", 3)
     told = run("draw", teapot, "--class", "teapot", *arguments, "--steps", 4, "--threads", 1, "--json", "--quiet", "-o", tmp_path / "best.png")
@@ -114,9 +135,18 @@ def test_tokens_there_and_back(model, teapot, tmp_path):
     assert np.array_equal(model.detokenize(tokens), np.load(tmp_path / "pixels.npy"))
 
 
-def test_attention(model, teapot, tmp_path):
-    run("attention", teapot, "--class", "teapot", "--layers", "1,3", "--fit", "stretch", "-o", tmp_path / "maps.npy", "--threads", 1, "--quiet")
-    maps = model.attention(teapot, "teapot", [1, 3])
+def test_latents(model, teapot, tmp_path):
+    run("tokenize", teapot, "-o", tmp_path / "tokens.npy", "--latents", tmp_path / "latents.npy", "--threads", 1, "--quiet")
+    latents = model.latents(teapot)
+    wanted = np.load(tmp_path / "latents.npy")
+    assert latents.shape == wanted.shape and np.array_equal(latents, wanted)
+
+
+@pytest.mark.parametrize("layers", [None, [1, 3]])
+def test_attention(model, teapot, tmp_path, layers):
+    named = () if layers is None else ("--layers", ",".join(map(str, layers)))
+    run("attention", teapot, "--class", "teapot", *named, "--fit", "stretch", "-o", tmp_path / "maps.npy", "--threads", 1, "--quiet")
+    maps = model.attention(teapot, "teapot", layers)
     assert np.array_equal(maps, np.load(tmp_path / "maps.npy"))
 
 
@@ -126,6 +156,62 @@ def test_score(model, teapot, tmp_path):
     told = json.loads(run("score", tmp_path / "picture.png", "--text", "a teapot", "--sketch", teapot, "--json", "--quiet"))[0]
     score = Clip().score(result.png, text="a teapot", sketch=teapot)
     assert (score.text, score.sketch) == pytest.approx((told["text"], told["sketch"]), abs=0, rel=1e-15)
+
+
+def test_guess(model):
+    """Chalk is light on dark, and is turned over as draw does."""
+    for name in ("teapot-pen.png", "mushroom-chalk.png"):
+        told = json.loads(run("score", SKETCHES / name, "--classes", "--json", "--threads", 1, "--quiet"))[0]["classes"]
+        guesses = model.guess(SKETCHES / name)
+        assert [(one.class_id, one.name) for one in guesses] == [(row["id"], row["name"]) for row in told]
+        for one, row in zip(guesses, told):
+            assert (one.score, one.share) == pytest.approx((row["score"], row["share"]), abs=0, rel=1e-12)
+        assert sum(one.share for one in guesses) == pytest.approx(1) and len(guesses) == len(model.classes())
+    kept = model._guesser
+    model.guess(SKETCHES / "teapot-pen.png")
+    assert model._guesser is kept
+    eye = Clip(threads=1)
+    assert [one.name for one in model.guess(SKETCHES / "mushroom-chalk.png", clip=eye)] == [one.name for one in guesses]
+    assert model._guesser.clip is eye
+
+
+def test_distance_of_features(tmp_path):
+    generator = np.random.default_rng(3)
+    sets = [generator.normal(shift, 1, (40, 6)) for shift in (0, 0.5)]
+    for name, values in zip("ab", sets):
+        np.save(tmp_path / f"{name}.npy", values)
+    told = json.loads(run("distance", tmp_path / "a.npy", tmp_path / "b.npy", "--json", "--quiet"))
+    for given in (sets, [tmp_path / "a.npy", str(tmp_path / "b.npy")]):
+        assert [told["frechet"], told["kernel"]] == pytest.approx(list(distance(*given)), rel=1e-12)
+
+
+def test_npz(model, tmp_path):
+    """The array for published evaluators is a line of NumPy, as docs/python.md has it."""
+    made = model.generate("teapot", count=3, steps=1)
+    for number, one in enumerate(made):
+        one.save(tmp_path / f"{number}.png")
+    run("npz", tmp_path, "-o", tmp_path / "theirs.npz", "--quiet")
+    np.savez(tmp_path / "mine.npz", np.stack([one.array for one in made]))
+    mine, theirs = (np.load(tmp_path / name)["arr_0"] for name in ("mine.npz", "theirs.npz"))
+    assert mine.dtype == theirs.dtype == np.uint8 and np.array_equal(mine, theirs)
+    # as a stream, which is how evaluators read what is larger than memory
+    with zipfile.ZipFile(tmp_path / "theirs.npz") as archive, archive.open("arr_0.npy") as member:
+        assert np.lib.format.read_magic(member) == (1, 0)
+        shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(member)
+        assert shape == mine.shape and not fortran_order
+        for picture in mine:
+            assert np.array_equal(np.frombuffer(member.read(picture.nbytes), dtype), picture.ravel())
+        assert member.read() == b""
+
+
+def test_convert(small_file, tmp_path):
+    parts = {name: GOLDEN / f"{file}_imagenet128_checkpoint" for name, file in (("tokenizer", "tokenizer"), ("transformer", "maskgit"))}
+    convert(tmp_path / "small.safetensors", **parts)
+    assert (tmp_path / "small.safetensors").read_bytes() == small_file.read_bytes()
+    words = [word for name, path in parts.items() for word in (f"--{name}", path)]
+    run("convert", *words, "--dtype", "f16", "--int8", "--name", "half", "--quiet", "-o", tmp_path / "theirs.safetensors")
+    convert(tmp_path / "mine.safetensors", dtype="f16", int8=True, name="half", **parts)
+    assert (tmp_path / "mine.safetensors").read_bytes() == (tmp_path / "theirs.safetensors").read_bytes()
 
 
 def test_distance(tmp_path):
@@ -149,6 +235,9 @@ def test_what_a_result_shows(model, teapot, tmp_path):
     assert result.tokens[0] == model.info.codebook_size + result.class_id
     assert set(result.scores) == {"structure"} and result.times["total"] > 0
     result.save(tmp_path / "a.webp")
+    result.save(tmp_path / "bare.png", metadata=False)
+    run("draw", teapot, "--class", "teapot", "--steps", STEPS, "--threads", 1, "--no-metadata", "--quiet", "-o", tmp_path / "command.png")
+    assert (tmp_path / "bare.png").read_bytes() == (tmp_path / "command.png").read_bytes()
     with Image.open(tmp_path / "a.webp") as opened:
         assert np.array_equal(np.asarray(opened.convert("RGB")), result.array)
     assert Image.open(io.BytesIO(result.png)).text["masksketch"] == result._text

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """A class is taught as the command teaches it; a model is trained from a source in Python."""
 
+import json
+
 import numpy as np
 import pytest
 from conftest import SKETCHES, run
 
-from masksketch import ArgumentError, Cancelled, Model, teach, train
+from masksketch import ArgumentError, Cancelled, MaskSketchWarning, Model, Photos, teach, train
 
 MINI = {"steps": 2, "crops": 1, "replay": 2, "batch": 2, "threads": 1}
 
@@ -63,6 +65,52 @@ def test_train(small_file, tmp_path):
               batch=2, pair_batch=1, sequences=1000, objects=8, held_out_objects=4, first_objects=4, threads=1)
     assert told[-1].step >= 2 and told[-1].all_sequences == 1000
     assert list((tmp_path / "work").iterdir())
+
+
+TINY = {"layers": 4, "width": 32, "heads": 2, "batch": 2, "pair_batch": 1, "pair_every": 1, "sequences": 8, "warmup_sequences": 2, "decay_sequences": 4,
+        "held_out_objects": 2, "first_objects": 2, "threads": 1}
+
+
+def test_train_from_photos(small_file, tmp_path):
+    """A model trained from photos is the command's, byte for byte, and other structure layers make another."""
+    every = sorted(SKETCHES.glob("*.png"))
+    lists = {"former": every[:5], "latter": every[5:10]}
+    for name, paths in lists.items():
+        folder = tmp_path / "photos" / name
+        folder.mkdir(parents=True)
+        for number, path in enumerate(paths):
+            for suffix in (".png", ".sketch.png"):
+                (folder / f"{number}{suffix}").write_bytes(path.read_bytes())
+    spec = {"photos": "photos", "crops": 2, "size": 128, "tokenizer": str(small_file), "work": "theirs", "output": "model.safetensors", "structure_layers": [1]}
+    (tmp_path / "spec.json").write_text(json.dumps({**spec, **{name: value for name, value in TINY.items() if name != "threads"}}))
+    run("train", tmp_path / "spec.json", "--threads", 1, "--quiet")
+    made = {"theirs": (tmp_path / "model.safetensors").read_bytes()}
+    for layers in ([1], [2]):
+        (tmp_path / f"work{layers[0]}").mkdir()
+        source = Photos({name: [(folder / f"{number}.png", folder / f"{number}.sketch.png") for number in range(5)]
+                         for name in lists for folder in [tmp_path / "photos" / name]}, image_size=128, crops=2)
+        train(tmp_path / "model.safetensors", tmp_path / f"work{layers[0]}", source, tokenizer=small_file, structure_layers=layers, **TINY)
+        made[layers[0]] = (tmp_path / "model.safetensors").read_bytes()
+    assert made[1] == made["theirs"] != made[2]
+    assert set(Model(tmp_path / "model.safetensors").classes().values()) == set(lists)
+
+
+def test_photos_that_cannot_be_read(tmp_path):
+    photos = sorted(SKETCHES.glob("*.png"))
+    (tmp_path / "damaged.png").write_bytes(b"damaged")
+    with pytest.warns(MaskSketchWarning, match="damaged.png"):
+        Photos({"one": photos[:5] + [tmp_path / "damaged.png"], "two": [(photo, photo) for photo in photos[5:10]]}, image_size=128)
+    with pytest.raises(ArgumentError):
+        Photos({"one": photos[:5]})
+
+
+@pytest.mark.parametrize("field, asked", [
+    ("structure_layers", {"structure_layers": [1.5]}), ("structure_layers", {"structure_layers": range(100)}), ("class_names", {"class_names": ["one"]}),
+    ("structure_layer_count", {"structure_layer_count": 1}), ("stage", {"stage": "all"})])
+def test_wrong_settings(small_file, tmp_path, field, asked):
+    with pytest.raises(ArgumentError) as caught:
+        train(tmp_path / "model.safetensors", tmp_path, Squares(), tokenizer=small_file, **asked)
+    assert caught.value.field == field
 
 
 def test_a_source_that_fails(small_file, tmp_path):

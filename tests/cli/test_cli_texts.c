@@ -222,6 +222,10 @@ static void test_bash(void **state) {
   assert_string_equal(completed("generate --recipe bal"), "balanced\n");
   assert_string_equal(completed("generate --lam"), "\n");
   assert_string_equal(completed("draw --seed \"\""), "\n");
+  assert_string_equal(completed("draw --device \"\""), "cpu\ngpu\nauto\nlist\n");
+  assert_string_equal(completed("eval --sh"), "--shard\n");
+  assert_string_equal(completed("eval --me"), "--merge\n");
+  assert_string_equal(completed("score a.png --classe"), "--classes\n");
   assert_string_equal(completed("draw LICEN"), "LICENSE\n");
 }
 
@@ -237,6 +241,9 @@ static void test_zsh(void **state) {
   assert_string_equal(completed_by_zsh("masksketch draw --fit=cr"),
                       "masksketch draw --fit=crop \n");
   assert_string_equal(completed_by_zsh("masksketch generate --lam"), "masksketch generate --lam\n");
+  assert_string_equal(completed_by_zsh("masksketch draw --device au"),
+                      "masksketch draw --device auto \n");
+  assert_string_equal(completed_by_zsh("masksketch eval --mer"), "masksketch eval --merge \n");
 }
 
 static void test_fish(void **state) {
@@ -247,6 +254,9 @@ static void test_fish(void **state) {
   assert_string_equal(completed_by_fish("masksketch draw a.png --lambda-m"), "--lambda-map\n");
   assert_string_equal(completed_by_fish("masksketch draw --fit cr"), "crop\n");
   assert_string_equal(completed_by_fish("masksketch draw --fit=cr"), "--fit=crop\n");
+  assert_string_equal(completed_by_fish("masksketch draw --device au"), "auto\n");
+  assert_string_equal(completed_by_fish("masksketch eval --mer"), "--merge\n");
+  assert_string_equal(completed_by_fish("masksketch score --classe"), "--classes\n");
   assert_string_equal(completed_by_fish("masksketch generate --lam"), "");
 }
 

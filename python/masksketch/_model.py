@@ -73,6 +73,7 @@ class Model:
         self._idle: list[SessionHandle] = []
         self._lock = threading.Lock()
         self._guesser: Guesser | None = None
+        self._guessing = threading.Lock()  # a CLIP belongs to one thread at a time
 
     # ---- what it is ----
 
@@ -238,7 +239,7 @@ class Model:
         has them. The classes' names are embedded at the first call with a CLIP, and kept."""
         order = self._order(lib.MSK_JOB_DRAW, next(iter(self.classes())), {})
         order.read_picture(sketch, {}, "sketch")
-        with self._lock:
+        with self._guessing:
             if self._guesser is None or clip not in (None, self._guesser.clip):
                 self._guesser = Guesser(clip if clip is not None else Clip(threads=self._threads), self.classes())
             return self._guesser.look(order.picture)

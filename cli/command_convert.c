@@ -1,16 +1,53 @@
 /* SPDX-License-Identifier: Apache-2.0
- * command_convert.c - convert: checkpoints to one model file. */
+ * command_convert.c - convert: checkpoints to one model file, and back. */
+#include <stdio.h>
+
 #include "app/output.h"
 #include "commands.h"
 #include "masksketch_tools.h"
 #include "shared_options.h"
 
 typedef struct convert_options {
-  const char *tokenizer, *transformer, *merge, *classes, *defaults, *name, *output;
+  const char *tokenizer, *transformer, *merge, *flax, *classes, *defaults, *name, *output;
   adapter_list adapters;
   int dtype;
   bool int8, quiet;
 } convert_options;
+
+/* ---- back to checkpoints ---- */
+
+enum { EXPORTED = 4, LONGEST_PATH = 4096 };
+
+/* What nobody asks of the authors' files: they have one form, and no names. */
+static msk_status check_flax(const cli_line *line, msk_error *error) {
+  static const char *const others[] = {"tokenizer", "transformer", "merge", "adapter", "classes",
+                                       "defaults",  "name",        "dtype", "int8"};
+  msk_status status = MSK_OK;
+  for (size_t i = 0; i < sizeof others / sizeof *others && status == MSK_OK; i++)
+    status = cli_exclude(line, "flax", others[i], error);
+  return status;
+}
+
+static msk_status export_flax(const cli_line *line, msk_error *error) {
+  static const char *const files[EXPORTED] = {"tokenizer_checkpoint", "transformer_checkpoint",
+                                              "classes.txt", "defaults.json"};
+  const convert_options *o = line->options;
+  char paths[EXPORTED][LONGEST_PATH];
+  msk_status status = check_flax(line, error);
+  for (int i = 0; i < EXPORTED && status == MSK_OK; i++) {
+    if (snprintf(paths[i], sizeof paths[i], "%s/%s", o->output, files[i]) >= LONGEST_PATH)
+      return app_fail(error, MSK_ERROR_OUTPUT, "%.80s... is too long a path", o->output);
+    if (i == 0) status = output_make_folders(paths[i], error);
+    if (status == MSK_OK) status = cli_output_check(line, "output", paths[i], 1, error);
+  }
+  if (status == MSK_OK)
+    status = msk_export_flax(o->flax, paths[0], paths[1], paths[2], paths[3], NULL, error);
+  if (status == MSK_OK && !o->quiet)
+    fprintf(stderr, "%s and %s are written in %s\n", files[0], files[1], o->output);
+  return status;
+}
+
+/* ---- to a model file ---- */
 
 /* Either two checkpoints, or a model and what is melted into it. */
 static msk_status check_sources(const cli_line *line, msk_error *error) {
@@ -34,6 +71,7 @@ static msk_status action(const cli_line *line, msk_error *error) {
   const convert_options *options = line->options;
   msk_convert_options convert;
   adapter_paths adapters;
+  if (options->flax != NULL) return export_flax(line, error);
   msk_status status = check_sources(line, error);
   if (status == MSK_OK) status = adapters_parse(&adapters, &options->adapters, error);
   if (status != MSK_OK) return status;
@@ -67,9 +105,13 @@ static const cli_option rows[] = {
     {"transformer", 0, "FILE", CLI_AN_INPUT(convert_options, transformer),
      .help = "transformer checkpoint: Flax msgpack or safetensors"},
     {"output", 'o', "FILE", CLI_AN_OUTPUT(convert_options, output),
-     .needed = "the name of a model file", .help = "the model file"},
+     .needed = "the name of a model file", .help = "the model file; with --flax, a folder"},
     {"merge", 0, "MODEL", CLI_AN_INPUT(convert_options, merge),
      .help = "instead of two checkpoints: a model file that adapters are melted into"},
+    {"flax", 0, "MODEL", CLI_AN_INPUT(convert_options, flax),
+     .help = "the way back: a model file's networks as the authors publish theirs, "
+             "tokenizer_checkpoint and transformer_checkpoint in the folder --output, with "
+             "classes.txt and defaults.json"},
     CLI_ADAPTER_ROW(convert_options, adapters),
     {"classes", 0, "NAMES.txt", CLI_AN_INPUT(convert_options, classes),
      .help = "class names, one a line",
@@ -89,7 +131,8 @@ static const cli_option rows[] = {
 
 const cli_usage convert_usage = {
     "--tokenizer FILE --transformer FILE [--classes NAMES.txt] [--dtype TYPE] "
-    "[--int8] -o MODEL.safetensors | --merge MODEL --adapter FILE... -o MODEL.safetensors",
+    "[--int8] -o MODEL.safetensors | --merge MODEL --adapter FILE... -o MODEL.safetensors | "
+    "--flax MODEL -o FOLDER",
     0,
     0,
     rows,

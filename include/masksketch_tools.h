@@ -263,6 +263,15 @@ MSK_API void msk_convert_options_init(msk_convert_options *options);
 /* Checkpoints -> one run-time file. Every size is read from the tensors; contradictions name the
  * tensor. */
 MSK_API msk_status msk_convert(const msk_convert_options *options, msk_error *error);
+/* The way back, for programs that read what the authors publish: the networks of a model file as
+ * two Flax checkpoints (float32, whatever the file's type), its class names, one a line, and its
+ * defaults, where it has any (defaults_path is not touched otherwise). No path may be NULL.
+ * msk_convert() of the four gives the same tensors. Files are written whole or not at all, one
+ * after the other. Errors: MSK_ERROR_FILE for what is no model file, MSK_ERROR_OUTPUT. */
+MSK_API msk_status msk_export_flax(const char *model_path, const char *tokenizer_path,
+                                   const char *transformer_path, const char *classes_path,
+                                   const char *defaults_path, const msk_allocator *allocator,
+                                   msk_error *error);
 
 /* A model file of the official networks' sizes (256 pixels, 1000 classes) with random weights,
  * the same for the same seed: for measuring speed and memory, where the weights do not matter. */

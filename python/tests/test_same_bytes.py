@@ -5,12 +5,13 @@ import io
 import json
 import zipfile
 
+import msgpack
 import numpy as np
 import pytest
 from conftest import GOLDEN, SKETCHES, run
 from PIL import Image
 
-from masksketch import Clip, Judge, convert, distance
+from masksketch import ArgumentError, Clip, Judge, convert, distance
 
 STEPS = 3
 
@@ -212,6 +213,16 @@ def test_convert(small_file, tmp_path):
     run("convert", *words, "--dtype", "f16", "--int8", "--name", "half", "--quiet", "-o", tmp_path / "theirs.safetensors")
     convert(tmp_path / "mine.safetensors", dtype="f16", int8=True, name="half", **parts)
     assert (tmp_path / "mine.safetensors").read_bytes() == (tmp_path / "theirs.safetensors").read_bytes()
+    run("convert", "--flax", tmp_path / "small.safetensors", "--quiet", "-o", tmp_path / "theirs")
+    convert(tmp_path / "mine", flax=tmp_path / "small.safetensors")
+    for file in sorted(path.name for path in (tmp_path / "theirs").iterdir()):
+        assert (tmp_path / "mine" / file).read_bytes() == (tmp_path / "theirs" / file).read_bytes()
+    with pytest.raises(ArgumentError):
+        convert(tmp_path / "mine", flax=tmp_path / "small.safetensors", int8=True)
+    for mine, published in (("tokenizer", "tokenizer"), ("transformer", "maskgit")):
+        # maps, the order of whose keys says nothing; arrays as their bytes
+        trees = [msgpack.unpackb(path.read_bytes()) for path in (tmp_path / "mine" / f"{mine}_checkpoint", GOLDEN / f"{published}_imagenet128_checkpoint")]
+        assert trees[0] == trees[1] and len(trees[0]["params"]) > 1
 
 
 def test_distance(tmp_path):

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * weight_file.h - weight files behind one interface: named tensors over a mapped file, plus
- * string metadata. safetensors.c reads (and writes) safetensors; flax.c reads Flax msgpack
- * checkpoints (import only). Every byte is foreign: all sizes are checked before use. Names of a
+ * string metadata. safetensors.c reads safetensors and flax.c Flax msgpack checkpoints;
+ * safetensors_write.c and flax_write.c write them. Every byte is foreign: all sizes are checked before use. Names of a
  * Flax file are the path joined by '.', starting below `params` (which may be absent, or lie
  * inside a training state). A tensor's data may be unaligned; msk_tensor_to_f32() reads any
  * float type. Chunked Flax arrays are joined (allocated). */
@@ -84,4 +84,9 @@ msk_status msk_safetensors_write(const char *path, const msk_tensor *tensors, si
                                  const msk_metadata_entry *metadata, size_t metadata_count,
                                  msk_tensor_fill *fill, void *user, const msk_allocator *allocator,
                                  msk_error *error);
+/* Likewise a Flax msgpack checkpoint: below `params`, maps nested by the dots in the names, and
+ * float32 arrays (so tensors[].dtype is F32), each below 4 GiB. */
+msk_status msk_flax_write(const char *path, const msk_tensor *tensors, size_t count,
+                          msk_tensor_fill *fill, void *user, const msk_allocator *allocator,
+                          msk_error *error);
 #endif

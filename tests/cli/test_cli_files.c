@@ -295,6 +295,82 @@ static void test_krita(void **state) {
   REFUSE(1, "Not a directory", "krita", "--install", closed);
 }
 
+/* ---- The way back to checkpoints ---- */
+
+static void take_identity(char text[80], const char *model) {
+  run_result shown = RUN("info", model);
+  assert_int_equal(shown.code, 0);
+  const char *found = strstr(shown.out, "tensors_sha256");
+  assert_non_null(found);
+  snprintf(text, 80, "%.79s", found + strlen("tensors_sha256"));
+  run_free(&shown);
+}
+
+static size_t size_of(const char *path) {
+  struct stat info;
+  assert_int_equal(stat(path, &info), 0);
+  return (size_t)info.st_size;
+}
+
+/* What convert makes of a folder's checkpoints has the same tensors as the model they were made
+ * from. */
+static void check_way_back(const char *model, const char *folder) {
+  char tokenizer[4096], transformer[4096], classes[4096], back[4096], was[80], is[80];
+  snprintf(tokenizer, sizeof tokenizer, "%s/tokenizer_checkpoint", folder);
+  snprintf(transformer, sizeof transformer, "%s/transformer_checkpoint", folder);
+  snprintf(classes, sizeof classes, "%s/classes.txt", folder);
+  snprintf(back, sizeof back, "%s/back.safetensors", folder);
+  EXPECT(0, "convert", "--tokenizer", tokenizer, "--transformer", transformer, "--classes", classes,
+         "-o", back, "-q");
+  take_identity(was, model);
+  take_identity(is, back);
+  assert_string_equal(was, is);
+}
+
+/* The authors' files again: their tree in another order, so to the byte as long. */
+static void test_flax(void **state) {
+  (void)state;
+  char model[4096], folder[4096], file[4096], int8[4096];
+  snprintf(model, sizeof model, "%s", model_of("tiny"));
+  snprintf(folder, sizeof folder, "%s", in_folder("flax/a"));
+  snprintf(int8, sizeof int8, "%s", in_folder("int8.safetensors"));
+  EXPECT(0, "convert", "--flax", model, "-o", folder, "-q");
+  assert_int_equal(size_of(in_folder("flax/a/tokenizer_checkpoint")),
+                   size_of(golden_path("tiny/tokenizer_imagenet128_checkpoint")));
+  assert_int_equal(size_of(in_folder("flax/a/transformer_checkpoint")),
+                   size_of(golden_path("tiny/maskgit_imagenet128_checkpoint")));
+  check_way_back(model, folder);
+  snprintf(model, sizeof model, "%s", model_of("odd"));
+  snprintf(folder, sizeof folder, "%s", in_folder("flax/odd"));
+  EXPECT(0, "convert", "--flax", model, "-o", folder, "-q");
+  check_way_back(model, folder);
+
+  /* 8-bit weights become the numbers that they stand for */
+  snprintf(file, sizeof file, "%s", golden_path("tiny/tokenizer_imagenet128_checkpoint"));
+  EXPECT(0, "convert", "--tokenizer", file, "--transformer",
+         golden_path("tiny/maskgit_imagenet128_checkpoint"), "--int8", "-o", int8, "-q");
+  EXPECT(0, "convert", "--flax", int8, "-o", in_folder("flax/int8"), "-q");
+  assert_int_equal(size_of(in_folder("flax/int8/transformer_checkpoint")),
+                   size_of(golden_path("tiny/maskgit_imagenet128_checkpoint")));
+  assert_false(same_bytes(in_folder("flax/int8/transformer_checkpoint"),
+                          in_folder("flax/a/transformer_checkpoint")));
+}
+
+static void test_flax_mistakes(void **state) {
+  (void)state;
+  char model[4096], folder[4096];
+  snprintf(model, sizeof model, "%s", model_of("tiny"));
+  snprintf(folder, sizeof folder, "%s", in_folder("refused"));
+  REFUSE(2, "--flax", "convert", "--flax", model, "--dtype", "f16", "-o", folder);
+  REFUSE(2, "--flax", "convert", "--flax", model, "--merge", model, "-o", folder);
+  REFUSE(3, "expected a tokenizer", "convert", "--flax",
+         golden_path("tiny/maskgit_imagenet128_checkpoint"), "-o", folder);
+  EXPECT(0, "convert", "--flax", model, "-o", folder, "-q");
+  put(in_folder("refused/classes.txt"), "mine");
+  REFUSE(2, "--force", "convert", "--flax", model, "-o", folder);
+  is_kept(in_folder("refused/classes.txt"));
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_nothing_is_replaced),
                                      cmocka_unit_test(test_default_names),
@@ -306,6 +382,8 @@ int main(void) {
                                      cmocka_unit_test(test_cut_off),
                                      cmocka_unit_test(test_hidden_labels),
                                      cmocka_unit_test(test_training),
-                                     cmocka_unit_test(test_krita)};
+                                     cmocka_unit_test(test_krita),
+                                     cmocka_unit_test(test_flax),
+                                     cmocka_unit_test(test_flax_mistakes)};
   return cmocka_run_group_tests(tests, set_up_models, tear_down_folder);
 }

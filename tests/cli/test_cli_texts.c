@@ -57,7 +57,7 @@ static const char *const promised[][20] = {
      "--help"},
     {"replay", "--output", "--model", "--threads", "--json", "--quiet", "--help"},
     {"convert", "--tokenizer", "--transformer", "--classes", "--defaults", "--name", "--dtype",
-     "--int8", "--output", "--help"},
+     "--int8", "--flax", "--output", "--help"},
     {"info", "--tensors", "--json", "--help"},
     {"classes", "--model", "--json", "--help"},
     {"tokenize", "--output", "--latents", "--model", "--help"},

@@ -24,7 +24,8 @@ void order_free(order *o) {
   o->sketch_tokens = NULL;
 }
 
-/* The authors drop alpha, stretch, and take a sketch as it is; so is a photo taken. */
+/* The authors drop alpha, stretch, and take a sketch as it is; so is a photo taken. Any other
+ * drawing is fitted as suits the model. */
 msk_alpha order_alpha(const order *o) {
   if (o->request.recipe.official) return MSK_ALPHA_DROP;
   return o->request.job == MSK_JOB_DRAW ? MSK_ALPHA_SKETCH : MSK_ALPHA_WHITE;
@@ -32,10 +33,12 @@ msk_alpha order_alpha(const order *o) {
 
 msk_prepare_options order_preparation(const order *o) {
   msk_prepare_options preparation;
-  if (o->request.recipe.official || o->request.job == MSK_JOB_EDIT)
+  if (o->request.recipe.official || o->request.job == MSK_JOB_EDIT) {
     msk_prepare_plain(&preparation);
-  else
+  } else {
     msk_prepare_init(&preparation);
+    preparation.fit = o->info.fit;
+  }
   return preparation;
 }
 

@@ -69,7 +69,7 @@ msk_status output_default_name(char name[MAX_PATH_BYTES], const char *source,
   char class_name[100];
   slug(class_name, sizeof class_name, class_text);
   const char *base = "";
-  if (source != NULL) base = input_is_stdin(source) ? "sketch" : last_name(source);
+  if (source != NULL) base = input_is_stream(source) ? "sketch" : last_name(source);
   int length = snprintf(name, MAX_PATH_BYTES, "%.*s%s%s-%llu.png", (int)(suffix_of(base) - base),
                         base, source == NULL ? "" : "-", class_name, (unsigned long long)seed);
   return length < MAX_PATH_BYTES ? MSK_OK : too_long(name, error);

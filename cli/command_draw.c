@@ -21,7 +21,8 @@ static msk_status check(const cli_line *line, const void *own, msk_error *error)
 static msk_status fill(order *o, const void *own, msk_image *source, msk_error *error) {
   const draw_options *options = own;
   msk_prepare_options preparation = order_preparation(o);
-  preparation.fit = (msk_fit)options->fit;
+  if (options->lambda_map != NULL) preparation.fit = MSK_FIT_STRETCH; /* it lies on the drawing */
+  if (options->fit >= 0) preparation.fit = (msk_fit)options->fit;
   if (options->invert >= 0) preparation.invert = (msk_invert)options->invert;
   if (options->photo_of_paper >= 0) preparation.photo_of_paper = (msk_photo)options->photo_of_paper;
   msk_status status = order_set_picture(o, source, &preparation, error);
@@ -57,7 +58,9 @@ static const cli_option rows[] = {
      .detail = "lambda_structure", .help = "how strictly the sketch is followed, 0 to 1"},
     {"lambda-map", 0, "MAP", CLI_AN_INPUT(draw_options, lambda_map),
      .help = "picture that scales lambda over the sketch: white follows it, black is free"},
-    CLI_FIT_ROW(draw_options),
+    {"fit", 0, "HOW", CLI_A_NAME(draw_options, fit, msk_fit_name),
+     .help = "how the drawing comes to the model's square; ink cuts it to what is drawn",
+     .otherwise = "the model's; stretch with --lambda-map"},
     {"invert", 0, "WHEN", CLI_A_NAME(draw_options, invert, msk_invert_name),
      .help = "turn light lines on dark ground over", .otherwise = "auto"},
     {"photo-of-paper", 0, "[WHEN]", CLI_A_NAME(draw_options, photo_of_paper, msk_photo_name),

@@ -5,6 +5,7 @@
  * has it (else it says so), and so is the precision. */
 #include <string.h>
 
+#include "app/input.h"
 #include "app/metadata.h"
 #include "picture_options.h"
 
@@ -18,7 +19,7 @@ static msk_status choose_output(drawing *d, msk_error *error) {
   const char *path = d->line->inputs[0], *slash = strrchr(path, '/'),
              *name = slash == NULL ? path : slash + 1, *dot = strrchr(name, '.');
   char chosen[MAX_PATH_BYTES];
-  if (strcmp(path, "-") == 0) name = "picture";
+  if (input_is_stream(path)) name = "picture";
   int length = dot == NULL || dot == name ? (int)strlen(name) : (int)(dot - name);
   snprintf(chosen, sizeof chosen, "%.*s-replay.png", length > 1000 ? 1000 : length, name);
   return drawing_choose_output(d, chosen, error);

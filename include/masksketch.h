@@ -225,6 +225,7 @@ typedef struct msk_model_info {
   const char *device; /* of the transformer: "cpu", or who drives it and its name */
   msk_precision precision, decode_precision; /* FP32 or INT8 */
   const char *name, *hash; /* from the file; SHA-256 of its tensors, without adapters, in hex */
+  msk_fit fit;             /* that drawings are best prepared with, as the file says */
 } msk_model_info;
 MSK_API void msk_model_get_info(const msk_model *model, msk_model_info *info);
 

@@ -187,6 +187,7 @@ bool job_preparation(form *f, msk_prepare_options *preparation, const order *o) 
                            *const answers[] = {"auto", "yes", "no", "true", "false", NULL},
                            *const inverts[] = {"auto", "yes", "no", NULL};
   *preparation = order_preparation(o);
+  preparation->fit = MSK_FIT_STRETCH; /* clients lay the picture over the drawing */
   int fit = (int)preparation->fit, invert = (int)preparation->invert,
       photo = (int)preparation->photo_of_paper;
   if (!form_choice(f, "fit", fits, &fit) || !form_choice(f, "invert", inverts, &invert) ||
@@ -395,8 +396,9 @@ static bool begin_plain(order *o, const server *s, msk_job kind, const job_wishe
 
 static bool take_pictures(order *o, const job_wishes *wishes, const msk_image *photo,
                           msk_image *mask, problem *p) {
-  const msk_prepare_options preparation = order_preparation(o);
+  msk_prepare_options preparation = order_preparation(o);
   msk_error error = {0};
+  preparation.fit = MSK_FIT_STRETCH;
   msk_status status = MSK_OK;
   if (photo != NULL) status = order_set_picture(o, photo, &preparation, &error);
   if (status == MSK_OK && mask != NULL)

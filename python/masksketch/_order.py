@@ -113,6 +113,8 @@ class Order:
         official, draws = bool(self.request.recipe.official), self.job == lib.MSK_JOB_DRAW
         preparation = ffi.new("msk_prepare_options *")
         (lib.msk_prepare_plain if official or not draws else lib.msk_prepare_init)(preparation)
+        if draws and not official and "lambda_map" not in options:
+            preparation.fit = self.info.fit
         for name, names in (("fit", lib.msk_fit_name), ("invert", lib.msk_invert_name), ("photo_of_paper", lib.msk_photo_name)):
             if name in options and (draws or name == "fit"):
                 setattr(preparation, name, name_index(names, options.pop(name), name))

@@ -10,6 +10,7 @@
 #include "api/model.h"
 #include "base/error.h"
 #include "base/json_tree.h"
+#include "masksketch_tools.h"
 
 enum { MAX_JSON = 64 * 1024, MAX_VALUE = 1024 };
 
@@ -79,6 +80,15 @@ static msk_status parse_start(const struct parse *parse, const char *key, const 
   return MSK_OK;
 }
 
+static msk_status parse_fit(const struct parse *parse, const char *key, const json_t *value) {
+  const char *name = json_string_value(value);
+  int fit = 0;
+  while (msk_fit_name(fit) != NULL && (name == NULL || strcmp(msk_fit_name(fit), name) != 0)) fit++;
+  if (msk_fit_name(fit) == NULL) return fail_value(parse, key, "stretch, pad, crop or ink");
+  parse->defaults->fit = (msk_fit)fit;
+  return MSK_OK;
+}
+
 static msk_status parse_groups(const struct parse *parse, const char *key, const json_t *value) {
   if (!integer_below(value, 1025, &parse->defaults->groups) || parse->defaults->groups == 0)
     return fail_value(parse, key, "1 to 1024");
@@ -140,6 +150,7 @@ static const struct {
     {"null_class", parse_null_class},
     {"hidden_classes", parse_hidden},
     {"start_from_sketch", parse_start},
+    {"fit", parse_fit},
     {"groups", parse_groups},
     {"image_size", parse_image_size},
     {"recipe", parse_recipe},

@@ -361,6 +361,7 @@ void msk_model_get_info(const msk_model *model, msk_model_info *info) {
       .decode_precision = msk_vqgan_decode_precision(model->tokenizer),
       .name = model->name,
       .hash = model->hash,
+      .fit = model->defaults.fit,
   };
 }
 

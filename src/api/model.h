@@ -28,6 +28,7 @@ typedef struct msk_file_defaults {
   size_t groups;     /* GroupNorm groups; 32 if not said */
   size_t image_size; /* as declared, 0: not said */
   uint8_t *hidden;   /* class_count flags */
+  msk_fit fit;       /* of drawings; stretch if not said */
 } msk_file_defaults;
 
 typedef struct msk_spare msk_spare; /* spare.h */

@@ -166,6 +166,11 @@ static void test_pipes(void **state) {
   assert_true(same_bytes(plain, piped));
   shell("cat '%s' | \"$MASKSKETCH_PROGRAM\" info - >'%s'", sketch(), in_folder("info.txt"));
   shell("grep -q '128 x 128' '%s'", in_folder("info.txt"));
+  /* a number is no name */
+  assert_int_equal(mkdir(in_folder("named"), 0755), 0);
+  shell("cat '%s' | (cd '%s' && \"$MASKSKETCH_PROGRAM\" draw /dev/fd/0 --class 3 --steps 1 -q)",
+        sketch(), in_folder("named"));
+  assert_int_equal(count_files(in_folder("named"), "sketch-"), 1);
 }
 
 /* ---- Damage ---- */

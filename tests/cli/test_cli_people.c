@@ -83,6 +83,77 @@ static void test_other_kernels(void **state) {
 
 /* ---- Numbers ---- */
 
+/* ---- Small drawings ---- */
+
+/* A box in a corner of a large sheet. */
+static void draw_small(const char *path) {
+  msk_image image = {0};
+  msk_error error;
+  void *bytes = NULL;
+  size_t count = 0;
+  assert_int_equal(msk_image_create(&image, 300, 300, NULL, &error), MSK_OK);
+  memset(image.pixels, 255, (size_t)300 * 300 * 3);
+  for (int y = 30; y < 110; y++) {
+    for (int x = 40; x < 120; x++) {
+      if (y < 35 || y >= 105 || x < 45 || x >= 115) memset(image.pixels + 3 * (y * 300 + x), 0, 3);
+    }
+  }
+  assert_int_equal(
+      msk_image_encode(&image, MSK_FORMAT_PNG, 0, NULL, 0, &bytes, &count, NULL, &error), MSK_OK);
+  assert_int_equal(msk_file_write(path, bytes, count, &error), MSK_OK);
+  msk_free(NULL, bytes);
+  msk_image_free(&image);
+}
+
+static const char *drawn_with(const char *model, const char *name, const char *option,
+                              const char *value) {
+  static char paths[8][256];
+  static int next;
+  char *path = paths[next++ % 8], small[256];
+  snprintf(small, sizeof small, "%s", in_folder("small.png"));
+  snprintf(path, sizeof paths[0], "%s", in_folder("%s", name));
+  EXPECT(0, "draw", small, "--class", "3", "--model", model, "--steps", "2", "--quiet", option,
+         value, "-o", path);
+  return path;
+}
+
+static const char *model_with(const char *name, const char *defaults) {
+  static char paths[2][256];
+  static int next;
+  char *path = paths[next++ % 2];
+  msk_error error;
+  snprintf(path, sizeof paths[0], "%s", in_folder("%s.safetensors", name));
+  assert_int_equal(msk_file_write(in_folder("own.json"), defaults, strlen(defaults), &error),
+                   MSK_OK);
+  EXPECT(0, "convert", "--tokenizer", model_of("tiny"), "--transformer", model_of("tiny"), "--name",
+         "tiny", "--defaults", in_folder("own.json"), "-o", path, "--quiet");
+  return path;
+}
+
+/* A model's own fit is taken where the user does not say: not under `official`, nor where a map
+ * lies on the drawing. The picture tells, so that it can be made again. */
+static void test_fit_of_the_model(void **state) {
+  (void)state;
+  const char *own = model_with("own", "{\"fit\": \"ink\"}"), *none = model_with("none", "{}");
+  char map[256];
+  snprintf(map, sizeof map, "%s", golden_path("tiny/input/photo.png"));
+  draw_small(in_folder("small.png"));
+  const char *usual = drawn_with(own, "usual.png", "--seed", "0"),
+             *plain = drawn_with(none, "plain.png", "--seed", "0");
+  assert_false(same_bytes(usual, plain));
+  assert_true(same_bytes(usual, drawn_with(none, "asked.png", "--fit", "ink")));
+  assert_true(same_bytes(plain, drawn_with(own, "refused.png", "--fit", "stretch")));
+  assert_true(same_bytes(drawn_with(own, "a.png", "--recipe", "official"),
+                         drawn_with(none, "b.png", "--recipe", "official")));
+  assert_true(same_bytes(drawn_with(own, "c.png", "--lambda-map", map),
+                         drawn_with(none, "d.png", "--lambda-map", map)));
+  EXPECT(0, "replay", usual, "--model", own, "--quiet", "-o", in_folder("again.png"));
+  assert_true(same_bytes(usual, in_folder("again.png")));
+  run_result told = RUN("info", usual);
+  assert_non_null(strstr(told.out, "ink"));
+  run_free(&told);
+}
+
 static void test_random_seed(void **state) {
   (void)state;
   static const char *const seeds[] = {"-1", "random", "-7"};
@@ -173,10 +244,10 @@ static void test_other_encodings(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_recipes),         cmocka_unit_test(test_other_kernels),
-      cmocka_unit_test(test_random_seed),     cmocka_unit_test(test_counted_alike),
-      cmocka_unit_test(test_narrow_help),     cmocka_unit_test(test_narrow_progress),
-      cmocka_unit_test(test_other_encodings),
+      cmocka_unit_test(test_recipes),          cmocka_unit_test(test_other_kernels),
+      cmocka_unit_test(test_fit_of_the_model), cmocka_unit_test(test_random_seed),
+      cmocka_unit_test(test_counted_alike),    cmocka_unit_test(test_narrow_help),
+      cmocka_unit_test(test_narrow_progress),  cmocka_unit_test(test_other_encodings),
   };
   return cmocka_run_group_tests(tests, set_up_models, tear_down_folder);
 }

@@ -411,7 +411,7 @@ static void defaults(void **state) {
   static const char *const good[] = {
       "{}",
       "{\"structure_layers\":[0,3],\"null_class\":9,\"hidden_classes\":[8,9],\"start_from_sketch\":"
-      "false,\"image_size\":128,\"groups\":32,"
+      "false,\"image_size\":128,\"groups\":32,\"fit\":\"ink\","
       "\"licence\":\"CC0\",\"recipe\":{\"steps\":16,\"guidance\":0.5,\"lambda_structure\":1.0}}"};
   static const char *const bad[] = {"",
                                     "[]",
@@ -427,6 +427,8 @@ static void defaults(void **state) {
                                     "{\"recipe\":{\"steps\":0}}",
                                     "{\"recipe\":{\"official.steps\":3}}",
                                     "{\"groups\":0}",
+                                    "{\"fit\":\"inc\"}",
+                                    "{\"fit\":3}",
                                     "{\"start_from_sketch\":3}"};
   msk_convert_options options =
       options_for(TOKENIZER, TRANSFORMER, in_folder("defaults.safetensors"));

@@ -30,7 +30,7 @@ struct options {
   bool floor; /* plain MaskGIT too */
   enum half half;
   enum world_style style;
-  msk_fit fit;
+  int fit; /* -1: the model's */
   msk_precision precision;
   uint64_t seed;
 };
@@ -64,7 +64,7 @@ static const char usage[] =
     "  --quick              --drawings 2 --sweep 0 --robust -1, and no plain MaskGIT: for "
     "comparing recipes\n"
     "  --only PART          renders, sketches or robustness\n"
-    "  --fit HOW            how the sketches by hand are fitted: stretch (default) or ink\n"
+    "  --fit HOW            how the sketches by hand are fitted: stretch or ink (the model's)\n"
     "  --style STYLE        plain (default) or rich: the renders' world\n"
     "  --seed N             of the pictures (1)\n"
     "  --precision TYPE     arithmetic of the transformer: fp32 (default) or int8\n"
@@ -122,7 +122,7 @@ static bool take_value(struct options *o, const char *name, const char *value) {
   }
   if (strcmp(name, "--fit") == 0) {
     o->fit = strcmp(value, msk_fit_name(MSK_FIT_INK)) == 0 ? MSK_FIT_INK : MSK_FIT_STRETCH;
-    return strcmp(value, msk_fit_name((int)o->fit)) == 0;
+    return strcmp(value, msk_fit_name(o->fit)) == 0;
   }
   if (strcmp(name, "--precision") == 0) {
     for (int p = 0; msk_precision_name(p) != NULL; p++) {
@@ -220,6 +220,7 @@ static msk_status make_folder(const char *path, msk_error *error) {
 static msk_status make_folders(struct run *run, msk_error *error) {
   msk_model_info info;
   msk_model_get_info(run->model, &info);
+  if (run->options.fit < 0) run->options.fit = (int)info.fit;
   int cache = snprintf(run->cache, sizeof run->cache, "%s/world-%s-%d", run->options.work,
                        run->options.style == WORLD_PLAIN ? "plain" : "rich", info.image_size);
   int folder = snprintf(run->folder, sizeof run->folder, "%s/%s%s", run->options.work,
@@ -252,7 +253,7 @@ static msk_status make_items(struct run *run, msk_error *error) {
                           .drawings = run->options.drawings,
                           .half = run->options.half,
                           .per_class = run->options.robust,
-                          .fit = run->options.fit,
+                          .fit = (msk_fit)run->options.fit,
                           .strokes = run->options.strokes,
                           .cache = run->cache};
   msk_status status = MSK_OK;
@@ -318,7 +319,7 @@ static msk_status write_table(struct run *run, FILE *out, msk_error *error) {
           msk_precision_name((int)info.precision), run->options.recipe);
   for (int i = 0; i < run->options.setting_count; i++)
     fprintf(out, " %s", run->options.settings[i]);
-  fprintf(out, ", fit %s, seed %llu.\n", msk_fit_name((int)run->options.fit),
+  fprintf(out, ", fit %s, seed %llu.\n", msk_fit_name(run->options.fit),
           (unsigned long long)run->options.seed);
   for (int r = 0; status == MSK_OK && r < run->row_count; r++) {
     struct figures figures;
@@ -437,6 +438,7 @@ int main(int count, char **words) {
                                  .floor = true,
                                  .half = HALF_BOTH,
                                  .style = WORLD_PLAIN,
+                                 .fit = -1,
                                  .seed = 1};
   if (!parse(&run.options, count, words)) return 2;
   msk_status status = execute(&run, &error);

@@ -591,10 +591,14 @@ typedef struct msk_teach_progress {
   double seconds_left; /* of training */
 } msk_teach_progress;
 
-/* Teaches a class to a model from pictures of it, into an adapter file. */
+/* Teaches a class to a model from pictures of it, into an adapter file, or into a model file with
+ * one class more. */
 typedef struct msk_teach_options {
   size_t size;
   const char *model_path, *output_path;
+  /* Where the training stands is kept in this file while it lasts, and goes on from it if it is
+   * there already, with the same bytes at the end; NULL: nowhere. */
+  const char *checkpoint_path;
   const char *class_name;
   const char *const *photos;   /* photo_count paths, MSK_LEAST_PHOTOS at least */
   const char *const *drawings; /* of the same things, in the same frame; NULL: of none */
@@ -602,23 +606,24 @@ typedef struct msk_teach_options {
   const char *isa; /* NULL: the best */
   int threads;     /* 0: msk_default_threads() */
   uint64_t seed;
+  int full;            /* 1: trains all weights and writes a model; 0: what is added to them */
   int rank, layers;    /* of what is added; the last so many layers, 0: all */
   int steps, batch;    /* sequences of a step */
   int crops;           /* of each picture, the first the whole of its middle */
   int replay;          /* samples of the model's own, which keep the old classes as they are */
-  double rate;         /* AdamW's */
+  double rate;         /* Adam's; 0: 0.001, of all weights 0.0001 */
   double replay_share; /* sequences that are such samples */
   double hint_share;   /* sequences with the drawing's tokens in masked places, if there is one */
   void *user;
-  /* Nonzero: stop; nothing is written then. NULL: none. */
+  /* Nonzero: stop; nothing but the checkpoint is written then. NULL: none. */
   int (*on_progress)(void *user, const msk_teach_progress *progress);
   /* What weights, additions and a step's activations will take, before they do. Nonzero: stop.
    * NULL: nobody asks. */
   int (*on_memory)(void *user, size_t bytes);
 } msk_teach_options;
-/* rank 8, all layers, 240 steps of 16, 8 crops, 96 samples, rate 0.001, shares 0.5 and 0.7 */
+/* rank 8, all layers, 240 steps of 16, 8 crops, 96 samples, shares 0.5 and 0.7 */
 MSK_API void msk_teach_options_init(msk_teach_options *options);
-/* The file depends on the options and the files alone, not on threads. */
+/* The file depends on the options and the files alone, not on threads or stops. */
 MSK_API msk_status msk_teach(const msk_teach_options *options, msk_error *error);
 
 #ifdef __cplusplus

@@ -21,6 +21,7 @@ struct making {
   msk_adapted *adapted;
   const msk_adapter_choice *choices;
   bool measuring;
+  const char *class_name; /* the one that is new, where the tensors are replaced; else NULL */
   msk_error *error;
   msk_tensor *tensors;
   size_t count;
@@ -46,6 +47,10 @@ static msk_status check_choices(const msk_adapter_choice *choices, int count, ms
                         -MSK_MAX_ADAPTER_WEIGHT, MSK_MAX_ADAPTER_WEIGHT);
   }
   return MSK_OK;
+}
+
+static int new_classes(const struct making *m) {
+  return m->class_name != NULL ? 1 : m->adapted->count;
 }
 
 static msk_status open_adapter(msk_adapted *adapted, const char *path,
@@ -84,17 +89,21 @@ static bool is_adapted(const msk_adapted *adapted, const char *name) {
   return false;
 }
 
+static msk_tensor *find_tensor(struct making *m, const char *name) {
+  char full[2 * MSK_WEIGHT_NAME];
+  size_t i = 0;
+  snprintf(full, sizeof full, "%s%s", MSK_MODEL_TRANSFORMER, name);
+  /* it is there: the configuration was read from the same file, every tensor looked at */
+  while (strcmp(m->tensors[i].name, full) != 0) i++;
+  return &m->tensors[i];
+}
+
 static msk_status change_matrix(void *user, const msk_adapted_matrix *matrix) {
   struct making *m = user;
   msk_adapted *adapted = m->adapted;
-  char name[2 * MSK_WEIGHT_NAME];
-  size_t i = 0;
   /* what no adapter changes stays in the file's own pages */
   if (!is_adapted(adapted, matrix->name)) return MSK_OK;
-  snprintf(name, sizeof name, "%s%s", MSK_MODEL_TRANSFORMER, matrix->name);
-  /* it is there: the configuration was read from the same file, every tensor looked at */
-  while (strcmp(m->tensors[i].name, name) != 0) i++;
-  msk_tensor *tensor = &m->tensors[i];
+  msk_tensor *tensor = find_tensor(m, matrix->name);
   float *values = take(m, tensor->elements);
   msk_status status = MSK_OK;
   if (m->arena.base != NULL) {
@@ -139,7 +148,8 @@ static void list_tensors(struct making *m) {
     char name[2 * MSK_WEIGHT_NAME];
     size_t length = strlen(tensor->name) - strlen(MSK_WEIGHT_SCALES);
     snprintf(name, sizeof name, "%.*s", (int)length, tensor->name);
-    if (msk_weight_is_scales(tensor->name) && is_adapted(m->adapted, name + prefix)) continue;
+    bool changed = m->class_name != NULL || is_adapted(m->adapted, name + prefix);
+    if (msk_weight_is_scales(tensor->name) && changed) continue;
     m->tensors[m->count++] = *tensor;
   }
 }
@@ -181,6 +191,18 @@ static msk_status make_tensors(struct making *m, const msk_maskgit_config *confi
   return change(m, config);
 }
 
+/* Shapes too: the words and their biases have a row more. */
+static void replace(struct making *m, const msk_params *params, float *block) {
+  list_tensors(m);
+  for (size_t i = 0; i < params->count; i++) {
+    const msk_param *param = &params->list[i];
+    msk_tensor *tensor = find_tensor(m, param->tensor.name);
+    memcpy(tensor->shape, param->tensor.shape, sizeof tensor->shape);
+    tensor->elements = param->tensor.elements;
+    set_data(tensor, block + param->offset);
+  }
+}
+
 /* ---- metadata ---- */
 
 msk_status msk_taught_classes(const msk_weight_file *file, size_t classes, int *taught,
@@ -209,8 +231,10 @@ static msk_status list_classes(const struct making *m, char **text) {
   msk_status status = msk_json_load(&names, path, old, strlen(old), MSK_JSON_MANY, m->error);
   if (status != MSK_OK) return status;
   int failed = 0;
-  for (int i = 0; i < adapted->count; i++)
-    failed |= json_array_append_new(names, json_string(adapted->adapters[i].class_name));
+  for (int i = 0; i < new_classes(m); i++) {
+    const char *name = m->class_name != NULL ? m->class_name : adapted->adapters[i].class_name;
+    failed |= json_array_append_new(names, json_string(name));
+  }
   *text = failed != 0 ? NULL : msk_json_text(names, JSON_COMPACT, adapted->allocator);
   json_decref(names);
   return *text == NULL ? out_of_memory(m) : MSK_OK;
@@ -242,7 +266,7 @@ static msk_status make_file(struct making *m) {
   msk_status status = entries == NULL ? out_of_memory(m) : list_classes(m, &classes);
   if (status == MSK_OK) status = msk_taught_classes(base, MSK_WEIGHT_MAX_SIDE, &before, m->error);
   if (status == MSK_OK) {
-    snprintf(taught, sizeof taught, "%d", before + adapted->count);
+    snprintf(taught, sizeof taught, "%d", before + new_classes(m));
     size_t count = list_entries(base, classes, taught, entries);
     status =
         msk_weight_file_view(&adapted->file, msk_weight_file_path(base), msk_weight_file_kind(base),
@@ -278,6 +302,29 @@ msk_status msk_adapted_open(msk_adapted *adapted, const char *path,
   if (status == MSK_OK) status = msk_weight_file_open(&made.base, path, allocator, error);
   made.file = made.base;
   if (status == MSK_OK && count > 0) status = put_on(&m, count);
+  if (status == MSK_OK) {
+    *adapted = made;
+  } else {
+    msk_adapted_close(&made);
+  }
+  return status;
+}
+
+msk_status msk_adapted_replace(msk_adapted *adapted, const char *path, const msk_params *params,
+                               float *block, const char *class_name, msk_error *error) {
+  msk_adapted made = {0};
+  struct making m = {.adapted = &made, .class_name = class_name, .error = error};
+  msk_status status = msk_weight_file_open(&made.base, path, NULL, error);
+  made.file = made.base;
+  if (status == MSK_OK) {
+    m.tensors = msk_allocate(NULL, msk_weight_file_count(made.base), sizeof *m.tensors);
+    status = m.tensors == NULL ? out_of_memory(&m) : MSK_OK;
+  }
+  if (status == MSK_OK) {
+    replace(&m, params, block);
+    status = make_file(&m);
+  }
+  msk_free(NULL, m.tensors);
   if (status == MSK_OK) {
     *adapted = made;
   } else {

@@ -9,6 +9,7 @@
 
 #include "masksketch_tools.h"
 #include "model/adapter.h"
+#include "train/params.h"
 
 /* A file's metadata: how many of its classes, the last ones, were taught by adapters. They are not
  * among those that a random unconditional pass takes, or the old classes' pictures would change. */
@@ -30,6 +31,14 @@ typedef struct msk_adapted {
 msk_status msk_adapted_open(msk_adapted *adapted, const char *path,
                             const msk_adapter_choice *choices, int count, bool measuring,
                             const msk_allocator *allocator, msk_error *error);
+/* The file with its transformer's tensors as they lie in a block, whose layout has one class more
+ * than the file, and that class's name. The block stays the caller's. */
+msk_status msk_adapted_replace(msk_adapted *adapted, const char *path, const msk_params *params,
+                               float *block, const char *class_name, msk_error *error);
+/* convert.c: a model file of it, as msk_convert() makes one of the options' paths. What was done
+ * stands in the provenance. Closes `adapted`. */
+msk_status msk_convert_adapted(const msk_convert_options *options, msk_adapted *adapted,
+                               const char *done, msk_error *error);
 /* The changed data have been used: their memory goes. */
 void msk_adapted_forget(msk_adapted *adapted);
 void msk_adapted_close(msk_adapted *adapted); /* harmless on one of zeros */

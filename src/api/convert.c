@@ -28,6 +28,7 @@ typedef struct conversion {
   msk_error *error;
   msk_import imports[2]; /* tokenizer, transformer */
   msk_adapted adapted;   /* the transformer's file, where there are adapters */
+  const char *taught;    /* how it was, into the provenance; NULL: it was not */
   msk_vqgan_config tokenizer;
   msk_maskgit_config transformer;
   size_t class_count, latent_size;
@@ -255,6 +256,8 @@ static msk_status make_provenance(conversion *c) {
     }
   }
   bool complete = add_adapters(c, object) == 0;
+  if (c->taught != NULL)
+    complete &= json_object_set_new(object, "taught", json_string(c->taught)) == 0;
   char *text = complete ? msk_json_text(object, JSON_COMPACT | JSON_SORT_KEYS, NULL) : NULL;
   json_decref(object);
   if (text == NULL) return out_of_memory(c);
@@ -317,6 +320,12 @@ static void free_conversion(conversion *c) {
   msk_outputs_free(&c->outputs);
 }
 
+static msk_status take_adapted(conversion *c) {
+  msk_weight_file *file = c->adapted.file;
+  c->adapted.file = c->adapted.base; /* the import closes the other one */
+  return msk_import_take(&c->imports[1], file, MSK_IMPORT_TRANSFORMER, c->allocator, c->error);
+}
+
 /* With its adapters, if it has any: then it has to be a model file. */
 static msk_status open_transformer(conversion *c) {
   const msk_convert_options *o = c->options;
@@ -325,27 +334,40 @@ static msk_status open_transformer(conversion *c) {
                            c->allocator, c->error);
   msk_status status = msk_adapted_open(&c->adapted, o->transformer_path, o->adapters,
                                        o->adapter_count, false, c->allocator, c->error);
-  if (status != MSK_OK) return status;
-  msk_weight_file *file = c->adapted.file;
-  c->adapted.file = c->adapted.base; /* the import closes the other one */
-  return msk_import_take(&c->imports[1], file, MSK_IMPORT_TRANSFORMER, c->allocator, c->error);
+  return status == MSK_OK ? take_adapted(c) : status;
+}
+
+/* With the transformer's file open. */
+static msk_status convert(conversion *c) {
+  const msk_convert_options *o = c->options;
+  msk_status status = msk_import_open(&c->imports[0], o->tokenizer_path, MSK_IMPORT_TOKENIZER,
+                                      c->allocator, c->error);
+  if (status == MSK_OK) status = read_networks(c);
+  if (status == MSK_OK) status = make_metadata(c);
+  c->outputs = (msk_outputs){
+      .imports = c->imports, .transformer = &c->transformer, .options = o, .error = c->error};
+  if (status == MSK_OK) status = msk_outputs_list(&c->outputs);
+  /* a pass of its own: the hash stands in the header, which is written before the data */
+  if (status == MSK_OK) status = msk_outputs_hash(&c->outputs, c->hash);
+  return status == MSK_OK ? write_output(c) : status;
 }
 
 msk_status msk_convert(const msk_convert_options *options, msk_error *error) {
   msk_status status = check_options(options, error);
   if (status != MSK_OK) return status;
   conversion c = {.options = options, .allocator = options->allocator, .error = error};
-  status = msk_import_open(&c.imports[0], options->tokenizer_path, MSK_IMPORT_TOKENIZER,
-                           c.allocator, error);
-  if (status == MSK_OK) status = open_transformer(&c);
-  if (status == MSK_OK) status = read_networks(&c);
-  if (status == MSK_OK) status = make_metadata(&c);
-  c.outputs = (msk_outputs){
-      .imports = c.imports, .transformer = &c.transformer, .options = options, .error = error};
-  if (status == MSK_OK) status = msk_outputs_list(&c.outputs);
-  /* a pass of its own: the hash stands in the header, which is written before the data */
-  if (status == MSK_OK) status = msk_outputs_hash(&c.outputs, c.hash);
-  if (status == MSK_OK) status = write_output(&c);
+  status = open_transformer(&c);
+  if (status == MSK_OK) status = convert(&c);
+  free_conversion(&c);
+  return status;
+}
+
+msk_status msk_convert_adapted(const msk_convert_options *options, msk_adapted *adapted,
+                               const char *done, msk_error *error) {
+  conversion c = {.options = options, .error = error, .adapted = *adapted, .taught = done};
+  *adapted = (msk_adapted){0};
+  msk_status status = take_adapted(&c);
+  if (status == MSK_OK) status = convert(&c);
   free_conversion(&c);
   return status;
 }

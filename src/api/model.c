@@ -54,6 +54,12 @@ static msk_status choose_options(msk_model_options *chosen, const msk_model_opti
 
 /* ---- what a file says ---- */
 
+msk_dtype msk_model_dtype(const msk_weight_file *file) {
+  const msk_tensor *tensor = msk_weight_file_find(
+      file, MSK_MODEL_TRANSFORMER "TransformerLayer_0.Mlp_0.layer_output.kernel");
+  return tensor == NULL || tensor->dtype == MSK_DTYPE_I8 ? MSK_DTYPE_F32 : tensor->dtype;
+}
+
 msk_status msk_networks_match(const msk_vqgan_config *tokenizer,
                               const msk_maskgit_config *transformer, const char *path,
                               size_t *class_count, size_t *latent_size, msk_error *error) {

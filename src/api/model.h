@@ -60,6 +60,9 @@ msk_status msk_networks_match(const msk_vqgan_config *tokenizer,
                               const msk_maskgit_config *transformer, const char *path,
                               size_t *class_count, size_t *latent_size, msk_error *error);
 
+/* The type of numbers that a model file's matrices are kept in; F32 where that is 8 bits. */
+msk_dtype msk_model_dtype(const msk_weight_file *file);
+
 /* Parses a "defaults" object (NULL: none said). Unknown keys, wrong types, layers and classes
  * out of range are refused; values of recipe keys are not looked at here. On failure nothing
  * stays allocated. */

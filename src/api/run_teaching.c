@@ -1,47 +1,31 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * run_teaching.c - msk_teach(): pictures become tokens, the model draws samples of its own classes,
- * and then makes room for training; what was taught becomes an adapter file. Nothing is written
- * before the end. */
+ * and then makes room for training; what was taught becomes a file (teaching_files.c). */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "api/crop.h"
-#include "api/model.h"
-#include "base/bytes.h"
+#include "api/teaching_run.h"
 #include "base/clock.h"
-#include "base/error.h"
-#include "base/memory.h"
 #include "model/adapter.h"
-#include "train/teacher.h"
 
 #define LEAST_CROP 0.85 /* of a picture's shorter side */
+/* Adam's. All weights together go far with little. */
+#define ADAPTER_RATE 1e-3
+#define FULL_RATE 1e-4
+/* Seconds between checkpoints, and as many times as long as the last one took. */
+#define SAVE_SECONDS 120.0
+#define SAVE_TIMES 20.0
 
 enum { CROP_STREAM = 51, REPLAY_STREAM };
 
-struct teaching {
-  const msk_teach_options *options;
-  msk_error *error;
-  msk_model *model;
-  msk_model_info info;
-  msk_session *session;
-  msk_pool *pool;
-  msk_device *device;
-  msk_weight_file *file;
-  msk_teacher *teacher;
-  char hash[65], name[256];
-  msk_lesson *lessons, *replayed; /* photo_count * crops; options->replay */
-  int32_t *tokens;                /* of all of them */
-  size_t lesson_count, replayed_count, cells;
-  msk_teach_progress progress;
-};
-
-static msk_status out_of_memory(const struct teaching *t) {
+msk_status teaching_out_of_memory(const teaching_run *t) {
   return msk_fail(t->error, MSK_ERROR_MEMORY, "no memory for the lessons");
 }
 
-static msk_status tell(struct teaching *t, msk_teach_phase phase, long done, long all) {
+static msk_status tell(teaching_run *t, msk_teach_phase phase, long done, long all) {
   t->progress.phase = phase;
   t->progress.done = done;
   t->progress.all = all;
@@ -60,7 +44,6 @@ void msk_teach_options_init(msk_teach_options *options) {
                                  .batch = 16,
                                  .crops = 8,
                                  .replay = 96,
-                                 .rate = 1e-3,
                                  .replay_share = 0.5,
                                  .hint_share = 0.7};
 }
@@ -89,12 +72,16 @@ static msk_status check_options(const msk_teach_options *o, msk_error *error) {
   if (status == MSK_OK) status = check_range("replay", o->replay, 0, 100000, error);
   if (status == MSK_OK) status = check_range("rate", o->rate, 0, 1, error);
   if (status == MSK_OK) status = check_range("replay_share", o->replay_share, 0, 1, error);
-  return status == MSK_OK ? check_range("hint_share", o->hint_share, 0, 1, error) : status;
+  if (status == MSK_OK) status = check_range("hint_share", o->hint_share, 0, 1, error);
+  if (status == MSK_OK) status = check_range("full", o->full, 0, 1, error);
+  if (status == MSK_OK && o->full && o->layers != 0)
+    return msk_refuse(error, "layers", "layers is %d, but all weights are trained", o->layers);
+  return status;
 }
 
 /* ---- the model ---- */
 
-static msk_status check_class(const struct teaching *t) {
+static msk_status check_class(const teaching_run *t) {
   for (int id = 0; id < t->info.class_count; id++) {
     if (strcmp(msk_model_class_name(t->model, id), t->options->class_name) == 0)
       return msk_refuse(t->error, "class_name", "%s has a class %s already: choose another name",
@@ -107,7 +94,7 @@ static msk_status check_class(const struct teaching *t) {
   return MSK_OK;
 }
 
-static msk_status open_model(struct teaching *t) {
+static msk_status open_model(teaching_run *t) {
   msk_model_options options;
   msk_session_options session;
   msk_request request;
@@ -121,6 +108,7 @@ static msk_status open_model(struct teaching *t) {
   t->cells = (size_t)t->info.tokens - 1;
   snprintf(t->hash, sizeof t->hash, "%s", t->info.hash);
   snprintf(t->name, sizeof t->name, "%s", t->info.name);
+  t->dtype = msk_model_dtype(t->model->file);
   status = check_class(t);
   if (status == MSK_OK && t->options->layers > t->info.layers)
     status = msk_refuse(t->error, "layers", "layers is %d, but the model has %d",
@@ -136,7 +124,7 @@ static msk_status open_model(struct teaching *t) {
 
 /* ---- pictures ---- */
 
-static msk_status tokenize(struct teaching *t, const msk_image *whole, const msk_crop *crop,
+static msk_status tokenize(teaching_run *t, const msk_image *whole, const msk_crop *crop,
                            const msk_prepare_options *preparation, int32_t *tokens) {
   msk_image square = {0}, prepared = {0};
   int32_t *made = NULL;
@@ -155,17 +143,17 @@ static msk_status tokenize(struct teaching *t, const msk_image *whole, const msk
 }
 
 /* The first is the whole of the middle. */
-static msk_crop make_crop(const struct teaching *t, size_t photo, int number) {
+static msk_crop make_crop(const teaching_run *t, size_t photo, int number) {
   msk_random random = msk_random_stream(t->options->seed, CROP_STREAM,
                                         photo * (size_t)t->options->crops + (size_t)number);
   return number == 0 ? msk_crop_middle() : msk_crop_choose(&random, LEAST_CROP);
 }
 
-static int32_t *lesson_tokens(const struct teaching *t, size_t number, size_t half) {
+int32_t *teaching_tokens(const teaching_run *t, size_t number, size_t half) {
   return t->tokens + (2 * number + half) * t->cells;
 }
 
-static msk_status learn_photo(struct teaching *t, size_t index) {
+static msk_status learn_photo(teaching_run *t, size_t index) {
   const msk_teach_options *o = t->options;
   const char *drawing_path = o->drawings == NULL ? NULL : o->drawings[index];
   msk_image photo = {0}, drawing = {0};
@@ -178,8 +166,8 @@ static msk_status learn_photo(struct teaching *t, size_t index) {
   for (int i = 0; status == MSK_OK && i < o->crops; i++) {
     msk_crop crop = make_crop(t, index, i);
     msk_lesson *lesson = &t->lessons[t->lesson_count];
-    int32_t *tokens = lesson_tokens(t, t->lesson_count, 0),
-            *drawn = lesson_tokens(t, t->lesson_count, 1);
+    int32_t *tokens = teaching_tokens(t, t->lesson_count, 0),
+            *drawn = teaching_tokens(t, t->lesson_count, 1);
     status = tokenize(t, &photo, &crop, &plain, tokens);
     if (status == MSK_OK && drawing_path != NULL)
       status = tokenize(t, &drawing, &crop, &sketch, drawn);
@@ -192,13 +180,18 @@ static msk_status learn_photo(struct teaching *t, size_t index) {
   return status;
 }
 
-static msk_status learn_photos(struct teaching *t) {
+static msk_status make_room(teaching_run *t) {
   const msk_teach_options *o = t->options;
   size_t most = (size_t)o->photo_count * (size_t)o->crops, all = most + (size_t)o->replay;
   t->lessons = msk_allocate_zeroed(NULL, all, sizeof *t->lessons);
   t->tokens = msk_allocate_zeroed(NULL, 2 * all, t->cells * sizeof *t->tokens);
-  if (t->lessons == NULL || t->tokens == NULL) return out_of_memory(t);
+  if (t->lessons == NULL || t->tokens == NULL) return teaching_out_of_memory(t);
   t->replayed = t->lessons + most;
+  return MSK_OK;
+}
+
+static msk_status learn_photos(teaching_run *t) {
+  const msk_teach_options *o = t->options;
   msk_status status = MSK_OK;
   for (int i = 0; status == MSK_OK && i < o->photo_count; i++) {
     status = tell(t, MSK_TEACH_PHOTOS, i, o->photo_count);
@@ -210,7 +203,7 @@ static msk_status learn_photos(struct teaching *t) {
 /* ---- what the model knows ---- */
 
 /* Classes in turn, beginning anywhere, so that few samples of many classes are of all kinds. */
-static msk_status replay(struct teaching *t) {
+static msk_status replay(teaching_run *t) {
   const msk_teach_options *o = t->options;
   msk_random random = msk_random_stream(o->seed, REPLAY_STREAM, 0);
   size_t first = (size_t)o->photo_count * (size_t)o->crops;
@@ -232,7 +225,7 @@ static msk_status replay(struct teaching *t) {
     request.first_item = i;
     if (status == MSK_OK) status = msk_run(t->session, &request, &result, t->error);
     if (status != MSK_OK) return status;
-    int32_t *tokens = lesson_tokens(t, first + (size_t)i, 0);
+    int32_t *tokens = teaching_tokens(t, first + (size_t)i, 0);
     memcpy(tokens, result.tokens + 1, t->cells * sizeof *tokens);
     t->replayed[i] = (msk_lesson){t->info.codebook_size + id, tokens, NULL};
     t->replayed_count++;
@@ -243,7 +236,7 @@ static msk_status replay(struct teaching *t) {
 /* ---- training ---- */
 
 /* A tensor of the file into a block that has a row more, before the last. */
-static msk_status read_tensor(const struct teaching *t, const msk_param *param) {
+static msk_status read_tensor(const teaching_run *t, const msk_param *param) {
   char name[2 * MSK_WEIGHT_NAME];
   float *values = t->teacher->block + param->offset;
   snprintf(name, sizeof name, "%s%s", MSK_MODEL_TRANSFORMER, param->tensor.name);
@@ -257,15 +250,17 @@ static msk_status read_tensor(const struct teaching *t, const msk_param *param) 
 }
 
 /* While the model is open. */
-static msk_teach_plan make_plan(const struct teaching *t) {
+static msk_teach_plan make_plan(const teaching_run *t) {
   const msk_teach_options *o = t->options;
+  double usual = o->full ? FULL_RATE : ADAPTER_RATE;
   msk_teach_plan plan = {
+      .full = o->full != 0,
       .codes = (size_t)t->info.codebook_size,
       .rank = (size_t)o->rank,
       .first_layer = (size_t)(o->layers > 0 ? t->info.layers - o->layers : 0),
       .batch = (size_t)o->batch,
       .steps = o->steps,
-      .rate = o->rate,
+      .rate = o->rate > 0 ? o->rate : usual,
       .seed = o->seed,
       .class_token = t->info.codebook_size + t->info.class_count,
       .null_token = t->info.null_class < 0 ? -1 : t->info.codebook_size + t->info.null_class,
@@ -278,7 +273,7 @@ static msk_teach_plan make_plan(const struct teaching *t) {
 }
 
 /* Before the pictures are looked at: whoever has too little need not wait to see. */
-static msk_status tell_memory(const struct teaching *t) {
+static msk_status tell_memory(const teaching_run *t) {
   const msk_teach_options *o = t->options;
   const msk_teach_plan plan = make_plan(t);
   if (o->on_memory == NULL ||
@@ -289,7 +284,7 @@ static msk_status tell_memory(const struct teaching *t) {
 
 /* The model makes room first; its file does before memory is used, of which its pages would be
  * a part. */
-static msk_status open_teacher(struct teaching *t) {
+static msk_status open_teacher(teaching_run *t) {
   const msk_teach_options *o = t->options;
   const msk_teach_plan plan = make_plan(t);
   msk_session_close(t->session);
@@ -309,108 +304,63 @@ static msk_status open_teacher(struct teaching *t) {
                            t->error);
 }
 
-static msk_status train(struct teaching *t) {
-  msk_teacher *teacher = t->teacher;
-  msk_status status = MSK_OK;
+/* Also after a stop: the same command goes on from here. */
+static msk_status end_training(teaching_run *t, msk_status status) {
+  if (status != MSK_ERROR_CANCELLED || t->options->checkpoint_path == NULL) return status;
+  status = teaching_save(t);
+  return status == MSK_OK
+             ? msk_fail(t->error, MSK_ERROR_CANCELLED,
+                        "stopped at step %ld; the same command goes on", t->teacher->step)
+             : status;
+}
+
+/* How long a step takes is known before the first that counts. */
+static msk_status time_step(teaching_run *t) {
+  const msk_teacher *teacher = t->teacher;
   double started = msk_clock();
-  double loss =
-      msk_teacher_loss(teacher, t->lessons, t->lesson_count, t->replayed, t->replayed_count);
-  /* how long a step takes is known before the first that counts */
-  t->progress.seconds_left = (msk_clock() - started) * t->options->steps;
-  t->progress.loss = loss;
-  status = tell(t, MSK_TEACH_TRAINING, 0, t->options->steps);
-  started = msk_clock();
-  while (status == MSK_OK && teacher->step < t->options->steps) {
-    loss = msk_teacher_loss(teacher, t->lessons, t->lesson_count, t->replayed, t->replayed_count);
-    if (!isfinite(loss))
-      return msk_fail(t->error, MSK_ERROR_UNSUPPORTED,
-                      "the loss is not finite at step %ld: a smaller rate may help", teacher->step);
-    msk_teacher_update(teacher);
-    t->progress.loss += 0.05 * (loss - t->progress.loss);
-    t->progress.seconds_left = (msk_clock() - started) / (double)teacher->step *
-                               (double)(t->options->steps - teacher->step);
-    status = tell(t, MSK_TEACH_TRAINING, teacher->step, t->options->steps);
-  }
-  return status;
+  t->progress.loss = msk_teacher_loss(t->teacher, t->lessons, t->lesson_count, t->replayed,
+                                      (size_t)t->replayed_count);
+  t->progress.seconds_left = (msk_clock() - started) * (double)(t->options->steps - teacher->step);
+  return tell(t, MSK_TEACH_TRAINING, teacher->step, t->options->steps);
 }
 
-/* ---- the file ---- */
-
-struct writing {
-  const msk_teacher *teacher;
-  msk_tensor *tensors;
-  char (*names)[MSK_WEIGHT_NAME + 2];
-  size_t *offsets, count;
-};
-
-static void add_tensor(struct writing *w, const char *name, const char *half, msk_dtype dtype,
-                       size_t rows, size_t columns, size_t offset) {
-  msk_tensor *tensor = &w->tensors[w->count];
-  snprintf(w->names[w->count], sizeof w->names[0], "%s%s", name, half);
-  *tensor = (msk_tensor){.name = w->names[w->count],
-                         .dtype = dtype,
-                         .rank = columns == 0 ? 1 : 2,
-                         .shape = {rows, columns},
-                         .elements = rows * (columns == 0 ? 1 : columns)};
-  tensor->bytes = tensor->elements * msk_dtype_bytes(dtype);
-  w->offsets[w->count++] = offset;
-}
-
-static void list_tensors(struct writing *w) {
-  const msk_low_rank *low = &w->teacher->low;
-  const msk_maskgit_config *config = &low->params->config;
-  add_tensor(w, MSK_ADAPTER_CLASS, "", MSK_DTYPE_F32, config->hidden, 0, 0);
-  for (size_t layer = low->first_layer; layer < config->layers; layer++) {
-    for (int kind = 0; kind < MSK_LOW_KINDS; kind++) {
-      char name[MSK_WEIGHT_NAME];
-      msk_low_pair pair = msk_low_rank_pair(low, layer, (msk_low_kind)kind);
-      msk_low_rank_name(layer, (msk_low_kind)kind, name);
-      add_tensor(w, name, ".a", MSK_DTYPE_F16, pair.in, low->rank, pair.a);
-      add_tensor(w, name, ".b", MSK_DTYPE_F16, low->rank, pair.out, pair.b);
-    }
-  }
-}
-
-static msk_status fill_tensor(void *user, size_t index, void *out, msk_error *error) {
-  const struct writing *w = user;
-  (void)error;
-  msk_f32_to_dtype(w->teacher->added + w->offsets[index], w->tensors[index].elements,
-                   w->tensors[index].dtype, out);
+static msk_status take_step(teaching_run *t) {
+  msk_teacher *teacher = t->teacher;
+  double loss = msk_teacher_loss(teacher, t->lessons, t->lesson_count, t->replayed,
+                                 (size_t)t->replayed_count);
+  if (!isfinite(loss))
+    return msk_fail(t->error, MSK_ERROR_UNSUPPORTED,
+                    "the loss is not finite at step %ld: a smaller rate may help", teacher->step);
+  msk_teacher_update(teacher);
+  t->progress.loss += 0.05 * (loss - t->progress.loss);
   return MSK_OK;
 }
 
-static msk_status write_adapter(struct teaching *t) {
-  const msk_teach_options *o = t->options;
-  struct writing w = {.teacher = t->teacher};
-  size_t most = 1 + 2 * MSK_LOW_KINDS * t->teacher->plan.config.layers;
-  char rank[16], provenance[256];
-  snprintf(rank, sizeof rank, "%d", o->rank);
-  snprintf(provenance, sizeof provenance,
-           "masksketch teach, %d pictures, %d steps of %d, rank %d, rate %g, seed %llu",
-           o->photo_count, o->steps, o->batch, o->rank, o->rate, (unsigned long long)o->seed);
-  const msk_metadata_entry metadata[] = {
-      {"format", MSK_ADAPTER_FORMAT}, {"class", o->class_name}, {"model", t->name},
-      {"model_sha256", t->hash},      {"rank", rank},           {"provenance", provenance}};
-  w.tensors = msk_allocate_zeroed(NULL, most, sizeof *w.tensors);
-  w.names = msk_allocate_zeroed(NULL, most, sizeof *w.names);
-  w.offsets = msk_allocate_zeroed(NULL, most, sizeof *w.offsets);
-  msk_status status =
-      w.tensors == NULL || w.names == NULL || w.offsets == NULL ? out_of_memory(t) : MSK_OK;
-  if (status == MSK_OK) {
-    list_tensors(&w);
-    status =
-        msk_safetensors_write(o->output_path, w.tensors, w.count, metadata,
-                              sizeof metadata / sizeof *metadata, fill_tensor, &w, NULL, t->error);
+static msk_status train(teaching_run *t) {
+  msk_teacher *teacher = t->teacher;
+  msk_status status = t->goes_on ? teaching_load(t) : teaching_save(t);
+  if (status == MSK_OK) status = time_step(t);
+  double started = msk_clock(), saved = started, saving = 0;
+  long first = teacher->step;
+  while (status == MSK_OK && teacher->step < t->options->steps) {
+    status = take_step(t);
+    if (status != MSK_OK) return status;
+    double now = msk_clock();
+    t->progress.seconds_left = (now - started) / (double)(teacher->step - first) *
+                               (double)(t->options->steps - teacher->step);
+    status = tell(t, MSK_TEACH_TRAINING, teacher->step, t->options->steps);
+    if (status == MSK_OK && now - saved > fmax(SAVE_SECONDS, SAVE_TIMES * saving)) {
+      status = teaching_save(t);
+      saved = msk_clock();
+      saving = saved - now;
+    }
   }
-  msk_free(NULL, w.tensors);
-  msk_free(NULL, w.names);
-  msk_free(NULL, w.offsets);
-  return status;
+  return end_training(t, status);
 }
 
 /* ---- all of it ---- */
 
-static void close_all(struct teaching *t) {
+static void close_all(teaching_run *t) {
   msk_session_close(t->session);
   msk_model_close(t->model);
   msk_teacher_destroy(t->teacher);
@@ -422,15 +372,17 @@ static void close_all(struct teaching *t) {
 }
 
 msk_status msk_teach(const msk_teach_options *options, msk_error *error) {
-  struct teaching t = {.options = options, .error = error};
+  teaching_run t = {.options = options, .error = error};
   msk_status status = check_options(options, error);
   if (status == MSK_OK) status = open_model(&t);
   if (status == MSK_OK) status = tell_memory(&t);
-  if (status == MSK_OK) status = learn_photos(&t);
-  if (status == MSK_OK) status = replay(&t);
+  if (status == MSK_OK) status = teaching_look(&t);
+  if (status == MSK_OK) status = make_room(&t);
+  if (status == MSK_OK && !t.goes_on) status = learn_photos(&t);
+  if (status == MSK_OK && !t.goes_on) status = replay(&t);
   if (status == MSK_OK) status = open_teacher(&t);
   if (status == MSK_OK) status = train(&t);
-  if (status == MSK_OK) status = write_adapter(&t);
+  if (status == MSK_OK) status = teaching_write(&t);
   close_all(&t);
   return status;
 }

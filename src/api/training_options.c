@@ -49,7 +49,7 @@ void msk_train_options_set_stage(msk_train_options *options, msk_train_stage sta
 }
 
 /* Beyond these, products of a run's sizes would not fit their types. */
-#define MOST_EXAMPLES MSK_COURSE_MOST_STEPS
+#define MOST_EXAMPLES MSK_STATE_MOST_STEPS
 enum { MOST_LAYERS = 256, MOST_WIDTH = 1 << 16 };
 
 static msk_status check_numbers(const msk_train_options *o, msk_error *error) {

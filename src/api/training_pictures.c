@@ -108,13 +108,6 @@ static msk_status evaluate(training_run *run) {
   return status;
 }
 
-/* In the type of numbers that the model's transformer has, which is to stay as it is. */
-static msk_dtype type_of(const training_run *run) {
-  const msk_tensor *tensor = msk_weight_file_find(
-      run->model->file, MSK_MODEL_TRANSFORMER "TransformerLayer_0.Mlp_0.layer_output.kernel");
-  return tensor == NULL || tensor->dtype == MSK_DTYPE_I8 ? MSK_DTYPE_F32 : tensor->dtype;
-}
-
 /* The average's tokenizer with the model's transformer. */
 static msk_status write_model(training_run *run) {
   const msk_train_options *o = run->options;
@@ -127,7 +120,7 @@ static msk_status write_model(training_run *run) {
   options.tokenizer_path = path;
   options.transformer_path = o->tokenizer_path;
   options.output_path = o->output_path;
-  options.dtype = type_of(run);
+  options.dtype = msk_model_dtype(run->model->file); /* its transformer stays as it is */
   return msk_convert(&options, run->error);
 }
 

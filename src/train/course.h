@@ -8,6 +8,7 @@
 #define MSK_TRAIN_COURSE_H
 
 #include "train/optimiser.h"
+#include "train/state.h"
 
 typedef struct msk_pace {
   uint64_t seed;
@@ -25,14 +26,8 @@ typedef struct msk_course_numbers {
   float *at;
   size_t count;
 } msk_course_numbers;
-typedef struct msk_course_count {
-  const char *name;
-  long *at;
-} msk_course_count;
 
 enum { MSK_COURSE_EXTRAS = 4 };
-/* Of a checkpoint's counts: times the largest batch they still fit their types. */
-#define MSK_COURSE_MOST_STEPS 1e12
 
 typedef struct msk_course {
   msk_pace pace;
@@ -41,7 +36,7 @@ typedef struct msk_course {
   float *block, *gradients;
   long step; /* done */
   msk_course_numbers numbers[MSK_COURSE_EXTRAS];
-  msk_course_count counts[MSK_COURSE_EXTRAS];
+  msk_state_count counts[MSK_COURSE_EXTRAS];
   size_t numbers_count, counts_count;
 } msk_course;
 
@@ -64,7 +59,7 @@ float msk_course_average(const msk_course *course);
 void msk_course_begin(msk_course *course);
 
 /* checkpoint.c */
-msk_status msk_course_save(const msk_course *course, const char *path, msk_error *error);
+msk_status msk_course_save(msk_course *course, const char *path, msk_error *error);
 msk_status msk_course_load(msk_course *course, const char *path, msk_error *error);
 /* The average as a checkpoint of the network under its published names. */
 msk_status msk_course_write_average(const msk_course *course, const char *path,

@@ -362,12 +362,14 @@ void msk_network_distances_backward(msk_network *net, const msk_pair_batch *batc
 /* The passes at their largest, computing nothing. */
 static void measure_scratch(msk_network *net) {
   net->stream.measuring = true;
-  net->rows = net->chosen_count = net->batch * net->tokens;
   net->block = (float *)(void *)MSK_NOWHERE;
   net->low.added = net->block;
+  /* Of a pair, which takes as much as many do: a batch may be odd. */
+  net->rows = 2 * net->tokens;
+  if (net->low.layout == NULL) measure_distance(net, 0, MSK_DISTANCE_SYMMETRIC_KL);
+  net->rows = net->chosen_count = net->batch * net->tokens;
   forward_layer(net, net->layers - 1);
   forward_head(net);
-  if (net->low.layout == NULL) measure_distance(net, 0, MSK_DISTANCE_SYMMETRIC_KL);
   backward_head(net, net->block);
   backward_layer(net, net->layers - 1, net->block, NULL);
   backward_embedding(net, net->targets, net->block);

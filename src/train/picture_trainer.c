@@ -75,7 +75,7 @@ static void name_numbers(msk_picture_trainer *trainer) {
   course->numbers[1] =
       (msk_course_numbers){"code_sums", trainer->code_sums, config->codes * config->dim};
   course->numbers_count = 2;
-  course->counts[0] = (msk_course_count){"quantising", &trainer->quantising};
+  course->counts[0] = (msk_state_count){"quantising", &trainer->quantising};
   course->counts_count = 1;
 }
 

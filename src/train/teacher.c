@@ -30,11 +30,14 @@ size_t msk_teacher_part(const msk_maskgit_config *config, size_t batch) {
 size_t msk_teacher_bytes(const msk_teach_plan *plan, const msk_device *device, msk_pool *pool) {
   msk_params *params = NULL;
   if (msk_params_create(&params, &plan->config, NULL, NULL) != MSK_OK) return 0;
-  msk_low_rank low =
-      msk_low_rank_make(params, plan->rank, plan->first_layer, (size_t)plan->class_token);
+  msk_low_rank low = {0};
+  if (!plan->full)
+    low = msk_low_rank_make(params, plan->rank, plan->first_layer, (size_t)plan->class_token);
   size_t part = msk_teacher_part(&plan->config, plan->batch),
-         network = msk_network_bytes(params, &low, device, pool, plan->codes, part);
-  if (network > 0) network += (params->floats + 4 * low.floats) * sizeof(float);
+         network =
+             msk_network_bytes(params, plan->full ? NULL : &low, device, pool, plan->codes, part),
+         beside = plan->full ? 3 * params->floats : 4 * low.floats;
+  if (network > 0) network += (params->floats + beside) * sizeof(float);
   msk_params_destroy(params);
   return network;
 }
@@ -53,8 +56,10 @@ msk_status msk_teacher_create(msk_teacher **teacher, const msk_teach_plan *plan,
   made->plan = *plan;
   msk_status status = msk_params_create(&made->params, &plan->config, NULL, error);
   if (status == MSK_OK) {
-    made->low =
-        msk_low_rank_make(made->params, plan->rank, plan->first_layer, (size_t)plan->class_token);
+    if (!plan->full)
+      made->low =
+          msk_low_rank_make(made->params, plan->rank, plan->first_layer, (size_t)plan->class_token);
+    made->floats = plan->full ? made->params->floats : made->low.floats;
     made->block = take(made, made->params->floats, sizeof(float));
     if (made->block == NULL) status = no_memory(error);
   }
@@ -68,14 +73,15 @@ msk_status msk_teacher_create(msk_teacher **teacher, const msk_teach_plan *plan,
 
 static msk_status take_arrays(msk_teacher *teacher, msk_error *error) {
   size_t places = teacher->plan.batch * teacher->plan.config.positions;
-  teacher->added = take(teacher, teacher->low.floats, sizeof(float));
-  teacher->gradients = take(teacher, teacher->low.floats, sizeof(float));
-  teacher->first = take(teacher, teacher->low.floats, sizeof(float));
-  teacher->second = take(teacher, teacher->low.floats, sizeof(float));
+  teacher->trained =
+      teacher->plan.full ? teacher->block : take(teacher, teacher->floats, sizeof(float));
+  teacher->gradients = take(teacher, teacher->floats, sizeof(float));
+  teacher->first = take(teacher, teacher->floats, sizeof(float));
+  teacher->second = take(teacher, teacher->floats, sizeof(float));
   teacher->shown = take(teacher, places, sizeof(int32_t));
   teacher->target = take(teacher, places, sizeof(int32_t));
   teacher->mask = take(teacher, places, sizeof(bool));
-  return teacher->added == NULL || teacher->gradients == NULL || teacher->first == NULL ||
+  return teacher->trained == NULL || teacher->gradients == NULL || teacher->first == NULL ||
                  teacher->second == NULL || teacher->shown == NULL || teacher->target == NULL ||
                  teacher->mask == NULL
              ? no_memory(error)
@@ -84,8 +90,9 @@ static msk_status take_arrays(msk_teacher *teacher, msk_error *error) {
 
 void msk_teacher_destroy(msk_teacher *teacher) {
   if (teacher == NULL) return;
-  void *const parts[] = {teacher->block,  teacher->added, teacher->gradients, teacher->first,
-                         teacher->second, teacher->shown, teacher->target,    teacher->mask};
+  void *const parts[] = {teacher->block, teacher->gradients, teacher->first, teacher->second,
+                         teacher->shown, teacher->target,    teacher->mask};
+  if (!teacher->plan.full) msk_free(NULL, teacher->trained);
   for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) msk_free(NULL, parts[i]);
   msk_network_destroy(teacher->network);
   msk_params_destroy(teacher->params);
@@ -93,7 +100,7 @@ void msk_teacher_destroy(msk_teacher *teacher) {
 }
 
 /* The class's row begins as the mean of others. */
-static void start_added(msk_teacher *teacher, size_t from, size_t to) {
+static void start_trained(msk_teacher *teacher, size_t from, size_t to) {
   msk_outer_params outer = msk_params_outer(teacher->params, teacher->block);
   size_t d = teacher->plan.config.hidden;
   float *row = outer.words + (size_t)teacher->plan.class_token * d;
@@ -101,17 +108,20 @@ static void start_added(msk_teacher *teacher, size_t from, size_t to) {
   for (size_t r = from; r < to; r++) {
     for (size_t i = 0; i < d; i++) row[i] += outer.words[r * d + i] / (float)(to - from);
   }
-  msk_low_rank_start(&teacher->low, row, teacher->plan.seed, teacher->added);
+  if (!teacher->plan.full)
+    msk_low_rank_start(&teacher->low, row, teacher->plan.seed, teacher->trained);
 }
 
 msk_status msk_teacher_start(msk_teacher *teacher, const msk_device *device, msk_pool *pool,
                              size_t from, size_t to, msk_error *error) {
   const msk_teach_plan *plan = &teacher->plan;
   teacher->part = msk_teacher_part(&plan->config, plan->batch);
-  msk_status status = msk_network_create_low(&teacher->network, &teacher->low, device, pool,
-                                             plan->codes, teacher->part, error);
+  msk_status status = plan->full ? msk_network_create(&teacher->network, teacher->params, device,
+                                                      pool, plan->codes, teacher->part, error)
+                                 : msk_network_create_low(&teacher->network, &teacher->low, device,
+                                                          pool, plan->codes, teacher->part, error);
   if (status == MSK_OK) status = take_arrays(teacher, error);
-  if (status == MSK_OK) start_added(teacher, from, to);
+  if (status == MSK_OK) start_trained(teacher, from, to);
   return status;
 }
 
@@ -143,8 +153,12 @@ double msk_teacher_loss(msk_teacher *teacher, const msk_lesson *lessons, size_t 
   msk_random random = msk_random_stream(plan->seed, TEACH_STREAM, (uint64_t)teacher->step);
   size_t n = plan->config.positions;
   double loss = 0;
-  memset(teacher->gradients, 0, teacher->low.floats * sizeof(float));
-  msk_network_set_low(teacher->network, teacher->block, teacher->added);
+  memset(teacher->gradients, 0, teacher->floats * sizeof(float));
+  if (plan->full) {
+    msk_network_set(teacher->network, teacher->block);
+  } else {
+    msk_network_set_low(teacher->network, teacher->block, teacher->trained);
+  }
   for (size_t i = 0; i < plan->batch; i++) {
     bool again = chance(&random, plan->replay_share) && replayed_count > 0;
     const msk_lesson *lesson = again ? &replayed[msk_random_below(&random, replayed_count)]
@@ -170,11 +184,11 @@ static double rate_of(const msk_teacher *teacher) {
 }
 
 void msk_teacher_update(msk_teacher *teacher) {
-  size_t floats = teacher->low.floats;
+  size_t floats = teacher->floats;
   double parts = (double)(teacher->plan.batch / teacher->part), sum = 0;
   for (size_t i = 0; i < floats; i++) sum += (double)teacher->gradients[i] * teacher->gradients[i];
   double factor = fmin(1.0, LARGEST_NORM / (sqrt(sum) / parts + 1e-6)) / parts;
   msk_adam adam = {.rate = (float)rate_of(teacher), .beta_2 = BETA_2, .step = ++teacher->step};
   msk_adam_update(&adam, floats, teacher->gradients, (float)factor, teacher->first, teacher->second,
-                  teacher->added);
+                  teacher->trained);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * teacher.h - teaching a class to a transformer that stays as it is: masked-token loss on pictures
- * of the class and on samples of the old ones, AdamW on the class's row and on what is added to the
- * matrices (low_rank.h). A batch goes through the network in parts whose size depends on the model
+ * teacher.h - teaching a class to a transformer: masked-token loss on pictures of the class and on
+ * samples of the old ones, Adam on the class's row and on what is added to the matrices
+ * (low_rank.h), or on all weights. A batch goes through the network in parts whose size depends on the model
  * alone, so that memory is bounded; the result depends on the plan and the lessons, not on threads.
  * Belongs to one thread. */
 #ifndef MSK_TRAIN_TEACHER_H
@@ -19,6 +19,7 @@ typedef struct msk_lesson {
 
 typedef struct msk_teach_plan {
   msk_maskgit_config config; /* with the class's row */
+  bool full;                 /* all weights; rank and first_layer say nothing then */
   size_t codes, rank, first_layer, batch;
   long steps;
   double rate;
@@ -32,9 +33,11 @@ typedef struct msk_teacher {
   msk_params *params;
   msk_low_rank low;
   msk_network *network;
-  size_t part;                               /* sequences that go through at once */
-  float *block;                              /* the transformer's, to be filled by the caller */
-  float *added, *gradients, *first, *second; /* of low's layout */
+  size_t part;  /* sequences that go through at once */
+  float *block; /* the transformer's, to be filled by the caller */
+  /* What is trained: the block itself, or what is added to it, in low's layout. */
+  float *trained, *gradients, *first, *second;
+  size_t floats; /* of each */
   int32_t *shown, *target;
   bool *mask;
   long step; /* done */

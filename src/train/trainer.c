@@ -31,7 +31,7 @@ static msk_status take_arrays(msk_trainer *trainer, size_t most, msk_error *erro
 static void name_numbers(msk_trainer *trainer) {
   msk_course *course = &trainer->course;
   course->numbers[course->numbers_count++] = (msk_course_numbers){"pair", trainer->pair, 6};
-  course->counts[course->counts_count++] = (msk_course_count){"pair_step", &trainer->pair_step};
+  course->counts[course->counts_count++] = (msk_state_count){"pair_step", &trainer->pair_step};
 }
 
 static size_t most_sequences(const msk_train_plan *plan) {

@@ -146,9 +146,34 @@ static void test_teach(void **state) {
          "--class", "disc", "--steps", "2", "-o", in_folder("taught.png"), "--quiet");
 }
 
+#define TEACH_FULL(name, steps)                                                           \
+  "teach", model_of("tiny"), in_folder("photos/disc"), "--class", "disc", "--full", "-o", \
+      in_folder(name), "--steps", steps, "--batch", "2", "--crops", "1", "--replay", "1"
+
+static void test_teach_full(void **state) {
+  (void)state;
+  run_result result = RUN(TEACH_FULL("whole.safetensors", "3"), "--memory");
+  if (result.code != 0) fail_msg("%s", result.err);
+  assert_non_null(strstr(result.err, "memory: "));
+  assert_non_null(strstr(result.err, "3 steps, about "));
+  assert_non_null(strstr(result.err, "--model "));
+  run_free(&result);
+  assert_false(exists(in_folder("whole.safetensors.checkpoint")));
+  EXPECT(0, "generate", "--model", in_folder("whole.safetensors"), "--class", "disc", "--steps",
+         "2", "-o", in_folder("whole.png"), "--quiet");
+  run_result classes = RUN("classes", "--model", in_folder("whole.safetensors"), "disc");
+  assert_non_null(strstr(classes.out, "disc"));
+  run_free(&classes);
+  /* what is there is replaced by those alone who say so */
+  EXPECT(2, TEACH_FULL("whole.safetensors", "3"));
+  EXPECT(2, TEACH_FULL("other.safetensors", "3"), "--rank", "4");
+  EXPECT(2, TEACH_FULL("other.safetensors", "3"), "--layers", "1");
+  assert_false(exists(in_folder("other.safetensors")));
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_from_photos_to_a_model),
-                                     cmocka_unit_test(test_teach),
-                                     cmocka_unit_test(test_bad_specs)};
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_from_photos_to_a_model), cmocka_unit_test(test_teach),
+      cmocka_unit_test(test_teach_full), cmocka_unit_test(test_bad_specs)};
   return cmocka_run_group_tests(tests, set_up_models, tear_down_folder);
 }

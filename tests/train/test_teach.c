@@ -83,7 +83,7 @@ static void end(struct rig *rig) {
 static void fill_added(struct rig *rig) {
   uint64_t seed = 8;
   for (size_t i = 0; i < rig->teacher->low.floats; i++)
-    rig->teacher->added[i] += test_uniform(&seed, -0.1f, 0.1f);
+    rig->teacher->trained[i] += test_uniform(&seed, -0.1f, 0.1f);
 }
 
 /* The loss is in float: its differences are good to about 1e-7 / step. */
@@ -98,12 +98,12 @@ static void test_gradients(void **state) {
   loss_of(rig);
   memcpy(gradients, teacher->gradients, floats * sizeof *gradients);
   for (size_t i = 0; i < floats; i += 1 + i % 13) {
-    float kept = teacher->added[i];
-    teacher->added[i] = kept + step;
+    float kept = teacher->trained[i];
+    teacher->trained[i] = kept + step;
     double above = loss_of(rig);
-    teacher->added[i] = kept - step;
+    teacher->trained[i] = kept - step;
     double below = loss_of(rig);
-    teacher->added[i] = kept;
+    teacher->trained[i] = kept;
     double slope = (above - below) / (2 * (double)step);
     if (fabs(slope - (double)gradients[i]) > 3e-4 + 0.02 * fabs(slope))
       fail_msg("number %zu: %g, by differences %g", i, (double)gradients[i], slope);
@@ -132,10 +132,9 @@ static void test_it_begins_with_the_model(void **state) {
   end(rig);
 }
 
-static void test_threads_and_learning(void **state) {
-  struct rig *rigs[] = {start(&small_plan, 1), start(&small_plan, 3)};
+static void check_learning(const msk_teach_plan *plan) {
+  struct rig *rigs[] = {start(plan, 1), start(plan, 3)};
   double first = loss_of(rigs[0]), last = 0;
-  (void)state;
   for (long s = 0; s < small_plan.steps; s++) {
     for (size_t r = 0; r < 2; r++) {
       double loss = loss_of(rigs[r]);
@@ -143,10 +142,52 @@ static void test_threads_and_learning(void **state) {
       msk_teacher_update(rigs[r]->teacher);
     }
   }
-  assert_memory_equal(rigs[0]->teacher->added, rigs[1]->teacher->added,
-                      rigs[0]->teacher->low.floats * sizeof(float));
+  assert_memory_equal(rigs[0]->teacher->trained, rigs[1]->teacher->trained,
+                      rigs[0]->teacher->floats * sizeof(float));
   assert_true(last < first - 1);
   for (size_t r = 0; r < 2; r++) end(rigs[r]);
+}
+
+static void test_threads_and_learning(void **state) {
+  (void)state;
+  check_learning(&small_plan);
+}
+
+static void test_learning_with_all_weights(void **state) {
+  msk_teach_plan plan = small_plan;
+  (void)state;
+  plan.full = true;
+  check_learning(&plan);
+}
+
+/* Every number of every tensor, but for the words that no sequence has and the columns that are no
+ * codes. */
+static void test_all_weights_are_trained(void **state) {
+  msk_teach_plan plan = small_plan;
+  (void)state;
+  plan.full = true;
+  struct rig *rig = start(&plan, 1);
+  msk_teacher *teacher = rig->teacher;
+  float *before = malloc(teacher->floats * sizeof *before);
+  assert_non_null(before);
+  memcpy(before, teacher->block, teacher->floats * sizeof *before);
+  for (size_t s = 0; s < 8; s++) {
+    loss_of(rig);
+    msk_teacher_update(teacher);
+  }
+  for (size_t p = 0; p < teacher->params->count; p++) {
+    const msk_param *param = &teacher->params->list[p];
+    size_t same = 0, few = 0;
+    if (strstr(param->tensor.name, "word_embeddings") != NULL) few = 2 * plan.config.hidden;
+    /* softmax does not see what is added to all keys alike */
+    if (strstr(param->tensor.name, "key.bias") != NULL) few = param->tensor.elements;
+    if (strstr(param->tensor.name, "mlm_bias") != NULL) few = plan.config.vocabulary - CODES;
+    for (size_t i = 0; i < param->tensor.elements; i++)
+      same += before[param->offset + i] == teacher->block[param->offset + i];
+    if (same > few) fail_msg("%zu numbers of %s are as they were", same, param->tensor.name);
+  }
+  free(before);
+  end(rig);
 }
 
 static void test_parts(void **state) {
@@ -196,6 +237,10 @@ static void test_bytes(void **state) {
   }
   size_t whole = msk_teacher_bytes(&small_plan, rig->device, rig->pool);
   assert_true(whole > params->floats * sizeof(float));
+  msk_teach_plan plan = small_plan;
+  plan.full = true;
+  assert_true(msk_teacher_bytes(&plan, rig->device, rig->pool) >
+              whole + 2 * params->floats * sizeof(float));
   msk_params_destroy(params);
   end(rig);
 }
@@ -258,21 +303,16 @@ static int refuse_memory(void *user, size_t bytes) {
   return 1;
 }
 
-static void test_teach(void **state) {
-  static const char *const photos[] = {
-      "tests/golden/tiny/input/photo.png", "tests/golden/tiny/input/photo.png",
-      "tests/golden/tiny/input/photo.png", "tests/golden/tiny/input/photo.png",
-      "tests/golden/tiny/input/photo.png"};
-  static const char *const drawings[] = {"tests/golden/tiny/input/sketch0.png", NULL, NULL, NULL,
-                                         NULL};
-  struct seen seen = {0};
+static const char *const photos[] = {
+    "tests/golden/tiny/input/photo.png", "tests/golden/tiny/input/photo.png",
+    "tests/golden/tiny/input/photo.png", "tests/golden/tiny/input/photo.png",
+    "tests/golden/tiny/input/photo.png"};
+static const char *const drawings[] = {"tests/golden/tiny/input/sketch0.png", NULL, NULL, NULL,
+                                       NULL};
+
+static msk_teach_options whole_options(struct seen *seen) {
   msk_teach_options options;
-  msk_error error = {0};
-  (void)state;
-  folder = test_make_folder();
   msk_teach_options_init(&options);
-  options.model_path = make_model("tiny.safetensors", 0);
-  options.output_path = inside("taught.safetensors");
   options.class_name = "umbrella";
   options.photos = photos;
   options.drawings = drawings;
@@ -280,8 +320,74 @@ static void test_teach(void **state) {
   options.crops = 2, options.replay = 3, options.steps = 60, options.batch = 4;
   options.rate = 1e-2;
   options.threads = 1;
-  options.user = &seen;
+  options.user = seen;
   options.on_progress = note;
+  return options;
+}
+
+/* Stopped twice, in other numbers of threads: the same bytes as in one go. */
+static void check_going_on(msk_teach_options options, struct seen *seen) {
+  char checkpoint[800];
+  msk_error error = {0};
+  size_t bytes[2];
+  uint8_t *once = test_read_file(options.output_path, &bytes[0]);
+  snprintf(checkpoint, sizeof checkpoint, "%s.checkpoint", options.output_path);
+  options.checkpoint_path = checkpoint;
+  remove(options.output_path);
+  for (int stop = 0; stop < 2; stop++) {
+    seen->stop_at = 20 * (stop + 1);
+    options.threads = 1 + stop;
+    assert_int_equal(msk_teach(&options, &error), MSK_ERROR_CANCELLED);
+    assert_non_null(strstr(error.message, stop == 0 ? "step 20" : "step 40"));
+    assert_int_equal(access(options.output_path, F_OK), -1);
+  }
+  seen->stop_at = 0;
+  options.rate *= 2;
+  assert_int_equal(msk_teach(&options, &error), MSK_ERROR_ARGUMENT);
+  assert_non_null(strstr(error.message, "other pictures or options"));
+  options.rate /= 2;
+  if (msk_teach(&options, &error) != MSK_OK) fail_msg("%s", error.message);
+  assert_int_equal(access(checkpoint, F_OK), -1);
+  uint8_t *again = test_read_file(options.output_path, &bytes[1]);
+  assert_int_equal(bytes[0], bytes[1]);
+  assert_memory_equal(once, again, bytes[0]);
+  free(once);
+  free(again);
+}
+
+/* All weights: a model with one class more, which draws what it was taught. */
+static void check_full(const char *model, struct seen *seen) {
+  msk_teach_options options = whole_options(seen);
+  msk_model *opened = NULL;
+  msk_model_info info;
+  msk_error error = {0};
+  int class_id = 0;
+  options.model_path = model;
+  options.output_path = inside("whole.safetensors");
+  options.full = 1;
+  options.layers = 1;
+  assert_int_equal(msk_teach(&options, &error), MSK_ERROR_ARGUMENT);
+  assert_string_equal(error.field, "layers");
+  options.layers = 0;
+  if (msk_teach(&options, &error) != MSK_OK) fail_msg("%s", error.message);
+  assert_true(seen->last < seen->first - 0.1);
+  check_going_on(options, seen);
+  if (msk_model_open(&opened, options.output_path, NULL, &error) != MSK_OK)
+    fail_msg("%s", error.message);
+  msk_model_get_info(opened, &info);
+  assert_int_equal(msk_model_class_find(opened, "umbrella", &class_id, &error), MSK_OK);
+  assert_int_equal(class_id, info.class_count - 1);
+  msk_model_close(opened);
+}
+
+static void test_teach(void **state) {
+  struct seen seen = {0};
+  msk_error error = {0};
+  (void)state;
+  folder = test_make_folder();
+  msk_teach_options options = whole_options(&seen);
+  options.model_path = make_model("tiny.safetensors", 0);
+  options.output_path = inside("taught.safetensors");
   options.on_memory = refuse_memory;
   assert_int_equal(msk_teach(&options, &error), MSK_ERROR_CANCELLED);
   assert_non_null(strstr(error.message, "before memory was taken"));
@@ -303,7 +409,10 @@ static void test_teach(void **state) {
   free(once);
   free(again);
   check_opens(options.model_path, options.output_path);
+  check_going_on(options, &seen);
+  check_full(options.model_path, &seen);
   options.model_path = make_model("small.safetensors", 1);
+  check_full(options.model_path, &seen);
   if (msk_teach(&options, &error) != MSK_OK) fail_msg("%s", error.message);
   assert_true(seen.last < seen.first - 0.1);
   check_opens(options.model_path, options.output_path);
@@ -317,6 +426,8 @@ int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_gradients),
                                      cmocka_unit_test(test_it_begins_with_the_model),
                                      cmocka_unit_test(test_threads_and_learning),
+                                     cmocka_unit_test(test_learning_with_all_weights),
+                                     cmocka_unit_test(test_all_weights_are_trained),
                                      cmocka_unit_test(test_parts),
                                      cmocka_unit_test(test_bytes),
                                      cmocka_unit_test(test_teach)};

@@ -6,6 +6,7 @@
 #include <math.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -15,6 +16,7 @@
 #include "commands.h"
 #include "masksketch_tools.h"
 #include "shared_options.h"
+#include "train_ranks.h"
 #include "train_spec.h"
 
 #define PEAK_SECONDS 0.3 /* for measuring what the machine can do, at every log */
@@ -28,7 +30,9 @@ struct show {
   const train_options *options;
   const char *work;
   msk_train_stage stage;
-  bool drawn; /* a line without an end stands on the terminal */
+  const msk_train_ranks *ranks; /* NULL: this process alone */
+  bool stopped;                 /* together with all ranks */
+  bool drawn;                   /* a line without an end stands on the terminal */
   double last;
 };
 
@@ -165,32 +169,73 @@ static int on_memory(void *user, size_t bytes) {
   return cancel_requested();
 }
 
+/* Of a rank that does not lead. */
+static int look_for_cancel(void *user, const msk_train_progress *p) {
+  (void)user, (void)p;
+  return cancel_requested();
+}
+
 static msk_status run_stage(train_spec *spec, struct show *show, msk_error *error) {
   show->stage = spec->options.stage;
   show->work = spec->work;
   spec->options.isa = show->options->machine.isa;
   spec->options.threads = show->options->machine.threads;
+  spec->options.ranks = show->ranks;
   spec->options.user = show;
-  spec->options.on_progress = on_progress;
-  spec->options.on_memory = show->options->memory ? on_memory : NULL;
+  bool leads = show->ranks == NULL || show->ranks->rank == 0;
+  spec->options.on_progress = leads ? on_progress : look_for_cancel;
+  spec->options.on_memory = leads && show->options->memory ? on_memory : NULL;
   msk_status status = msk_train(&spec->options, error);
+  show->stopped = status == MSK_ERROR_CANCELLED;
   if (show->drawn) fputc('\n', stderr);
   show->drawn = false;
-  if (status == MSK_OK && !show->options->quiet)
+  if (status == MSK_OK && leads && !show->options->quiet)
     fprintf(stderr, "%s is written; masksketch info %s shows what is in it\n", spec->output,
             spec->output);
   return status;
 }
 
-static msk_status action(const cli_line *line, msk_error *error) {
+static msk_status run_stages(const char *path, struct show *show, msk_error *error) {
   static train_spec spec; /* paths make it large */
-  struct show show = {.options = line->options};
-  msk_status status = train_spec_open(&spec, line->inputs[0], error);
+  msk_status status =
+      train_spec_open(&spec, path, show->ranks != NULL && show->ranks->rank > 0, error);
   for (int i = 0; status == MSK_OK && i < spec.stage_count; i++) {
     status = train_spec_stage(&spec, i, error);
-    if (status == MSK_OK) status = run_stage(&spec, &show, error);
+    if (status == MSK_OK) status = run_stage(&spec, show, error);
   }
   train_spec_close(&spec);
+  return status;
+}
+
+/* Several processes that know nothing of each other would each train the whole. */
+static msk_status check_alone(const ranks *joined, msk_error *error) {
+  const char *processes = getenv("OMPI_COMM_WORLD_SIZE");
+  if (MASKSKETCH_MPI || joined != NULL || processes == NULL || atoi(processes) < 2) return MSK_OK;
+  return app_fail(
+      error, MSK_ERROR_UNSUPPORTED,
+      "mpirun has started %s processes, but this program was built without MPI, and they "
+      "cannot train together",
+      processes);
+}
+
+static msk_status action(const cli_line *line, msk_error *error) {
+  struct show show = {.options = line->options};
+  msk_train_ranks together;
+  ranks *joined = NULL;
+  msk_status status = ranks_join(&joined, error);
+  if (status == MSK_OK) status = check_alone(joined, error);
+  if (joined != NULL) {
+    together = train_ranks_of(joined);
+    show.ranks = &together;
+  }
+  if (status == MSK_OK) status = run_stages(line->inputs[0], &show, error);
+  /* The others would wait for one that fails for ever. */
+  if (joined != NULL && (status == MSK_OK || show.stopped)) {
+    ranks_leave(joined);
+  } else if (joined != NULL) {
+    app_report(error);
+    ranks_end_all(app_exit_code(status));
+  }
   return status;
 }
 

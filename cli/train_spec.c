@@ -220,7 +220,7 @@ static msk_status attach_photos(train_spec *spec, msk_error *error) {
   photos.class_count = spec->list.class_count;
   photos.crops = spec->crops;
   photos.seed = spec->options.seed;
-  photos.on_left_out = spec->handed_on[0] == 0 ? warn_left_out : NULL;
+  photos.on_left_out = spec->handed_on[0] == 0 && !spec->quiet ? warn_left_out : NULL;
   photos.on_progress = look_for_cancel;
   if (status == MSK_OK) status = msk_photo_source_open(&spec->source, &photos, error);
   if (status == MSK_OK) msk_photo_source_attach(spec->source, &spec->options);
@@ -297,6 +297,7 @@ msk_status train_spec_stage(train_spec *spec, int index, msk_error *error) {
   *spec = (train_spec){.object = kept.object,
                        .stages = kept.stages,
                        .stage_count = kept.stage_count,
+                       .quiet = kept.quiet,
                        .path = kept.path,
                        .style = WORLD_PLAIN,
                        .crops = 8,
@@ -348,10 +349,10 @@ static msk_status check_stages(train_spec *spec, msk_error *error) {
   return MSK_OK;
 }
 
-msk_status train_spec_open(train_spec *spec, const char *path, msk_error *error) {
+msk_status train_spec_open(train_spec *spec, const char *path, bool quiet, msk_error *error) {
   void *text = NULL;
   size_t length = 0;
-  *spec = (train_spec){.path = path, .stage_count = 1};
+  *spec = (train_spec){.path = path, .stage_count = 1, .quiet = quiet};
   msk_status status = msk_file_read(path, LARGEST_SPEC, &text, &length, NULL, error);
   if (status == MSK_OK)
     status = msk_json_load(&spec->object, path, text, length, MSK_JSON_FEW, error);

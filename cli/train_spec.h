@@ -7,6 +7,7 @@
 #ifndef CLI_TRAIN_SPEC_H
 #define CLI_TRAIN_SPEC_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "app/json.h"
@@ -27,13 +28,14 @@ typedef struct train_spec {
   photo_list list;
   msk_photo_source *source;
   /* of the whole spec */
+  bool quiet; /* photos that are left out are another rank's to name */
   const char *path;
   json_t *object, *stages;
   char handed_on[TRAIN_PATH]; /* the model that the last stage wrote */
 } train_spec;
 
 /* Reads the file; train_spec_close() is due in any case. path stays the caller's. */
-msk_status train_spec_open(train_spec *spec, const char *path, msk_error *error);
+msk_status train_spec_open(train_spec *spec, const char *path, bool quiet, msk_error *error);
 /* The options of stage 0, 1, ..., in turn; its work folder is made, and its photos are read. Paths
  * are taken from the spec's folder. Unknown keys and values of the wrong type are refused by
  * name. */

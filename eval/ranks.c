@@ -14,6 +14,7 @@ enum { ASKS, LEAVES }; /* what a rank tells rank 0 */
 
 struct ranks {
   int rank, count;
+  bool opened;
   /* rank 0's */
   pthread_t clerk;
   pthread_mutex_t lock; /* of what is handed out */
@@ -94,6 +95,7 @@ msk_status ranks_join(ranks **out, msk_error *error) {
 shard ranks_share(const ranks *r) { return (shard){r->rank + 1, r->count}; }
 
 msk_status ranks_open(ranks *r, ranks_find *find, void *user, msk_error *error) {
+  r->opened = true;
   if (r->rank != 0) return MSK_OK;
   r->find = find;
   r->user = user;
@@ -113,7 +115,9 @@ int ranks_next(ranks *r) {
 
 void ranks_leave(ranks *r) {
   int first = 0;
-  if (r->rank == 0) {
+  if (!r->opened) {
+    MPI_Barrier(MPI_COMM_WORLD);
+  } else if (r->rank == 0) {
     pthread_join(r->clerk, NULL);
     pthread_mutex_destroy(&r->lock);
     for (int other = 1; other < r->count; other++) send_number(LEAVES, other);

@@ -31,7 +31,7 @@ static void read_spec(const uint8_t *bytes, size_t count) {
     fuzz_template(folder, "");
     if (mkdtemp(folder) == NULL) abort();
   }
-  if (train_spec_open(&spec, path, &error) == MSK_OK) {
+  if (train_spec_open(&spec, path, false, &error) == MSK_OK) {
     json_object_set_new(spec.object, "work", json_string(folder));
     json_object_del(spec.object, "photos");
     for (int i = 0; i < spec.stage_count; i++) read_stage(&spec, i);

@@ -487,6 +487,22 @@ typedef enum msk_train_stage {
 /* Numbers that are 0 have no default: msk_train_options_init() sets those of the default model's
  * transformer, msk_train_options_set_stage() those that are others for another stage, whose
  * "sequences" are pictures. */
+/* Processes that train together, each a share of every step's batch (docs/cluster.md): how they talk.
+ * All make the same calls in the same order, and each returns when its own part is done; a call that
+ * fails does not return. */
+typedef struct msk_train_ranks {
+  int rank, count; /* 0 leads: it renders, logs and writes; count: 2..MSK_MAX_TRAIN_RANKS */
+  void *user;
+  /* The `bytes` at `mine` of every rank, in the order of the ranks, to all. */
+  void (*gather)(void *user, const void *mine, size_t bytes, void *all);
+  /* Of the count pieces of `bytes` at `mine`, the r-th to rank r; those for this rank, in the order
+   * of the ranks, to `all`. */
+  void (*exchange)(void *user, const void *mine, size_t bytes, void *all);
+  /* Rank 0's bytes to all. */
+  void (*share)(void *user, void *bytes, size_t count);
+} msk_train_ranks;
+#define MSK_MAX_TRAIN_RANKS 256
+
 typedef struct msk_train_options {
   size_t size;
   msk_train_stage stage;
@@ -500,6 +516,9 @@ typedef struct msk_train_options {
   const char *start_path;
   const char *isa; /* NULL: the best */
   int threads;     /* 0: all */
+  /* batch and pair_batch are each rank's; work, output and callbacks rank 0's. The other options are
+   * the same for all. NULL: this process alone. */
+  const msk_train_ranks *ranks;
   msk_train_source source;
   uint64_t seed;
   int layers, width, heads;

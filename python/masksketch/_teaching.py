@@ -95,13 +95,16 @@ def teach(
     *,
     drawings: Sequence[PathLike | None] | None = None,
     model: PathLike | None = None,
+    checkpoint: PathLike | None = None,
     isa: str | None = None,
     on_progress: Callable[[TeachProgress], object] | None = None,
     **settings: float,
 ) -> None:
-    """Teaches a class from pictures into an adapter file, as ``masksketch teach`` does.
+    """Teaches a class from pictures into an adapter file, or with ``full=1`` into a model file, as
+    ``masksketch teach`` does.
 
-    ``drawings``: one for each photo, or None. ``settings``: seed, rank, layers, steps, batch, crops, replay,
+    ``drawings``: one for each photo, or None. ``checkpoint``: a file that keeps where the training stands while it
+    lasts, and from which the same call goes on. ``settings``: seed, full, rank, layers, steps, batch, crops, replay,
     rate, replay_share, hint_share, threads.
     """
     options = ffi.new("msk_teach_options *")
@@ -114,6 +117,7 @@ def teach(
     options.photos, options.drawings, options.photo_count = paths, lines, len(photos)
     options.model_path, options.output_path = text.path(find_model(model)), text.path(output)
     options.class_name, options.isa = text(class_name), text(isa)
+    options.checkpoint_path = text.path(checkpoint)
     options.user, options.on_progress = handle, lib.masksketch_on_teach
     call(lib.msk_teach, options)
 

@@ -37,7 +37,7 @@ CALLS = {"draw": [DrawOptions, Model.draw, Model.candidates], "generate": [Gener
          "attention": [Model.attention], "tokenize": [Model.tokenize], "detokenize": [Model.detokenize], "classes": [Model.classes],
          "score": [Clip.score], "distance": [masksketch.distance], "teach": [masksketch.teach], "train": [masksketch.train], "convert": [masksketch.convert]}
 # numbers that teach and train take by the names of the library's structures
-NUMBERS = {"teach": {"seed", "rank", "layers", "steps", "batch", "crops", "replay", "rate", "threads"}, "train": {"threads"}}
+NUMBERS = {"teach": {"seed", "full", "rank", "layers", "steps", "batch", "crops", "replay", "rate", "threads"}, "train": {"threads"}}
 EVERYWHERE = {"help": PRINTS, "version": PRINTS, "json": PRINTS, "quiet": PRINTS, "force": SHELL}
 LEFT_OUT = {
     "draw": {"film": PRINTS, "shard": SHELL, "sheet": PRINTS, "memory": MEMORY, "set": "each key is a keyword"},
@@ -111,12 +111,12 @@ def test_the_library_has_no_more():
     """Members of the structures that are filled for a request and a model are set by some keyword."""
     has = {"msk_request": {"size", "job", "recipe", "picture", "picture_tokens", "class_id", "no_pictures"},
            "msk_model_options": {"size", "allocator", "adapter_count", "device_cache"}, "msk_convert_options": {"size", "allocator", "adapter_count"},
-           "msk_teach_options": {"size", "user", "photo_count", "on_memory"}, "msk_train_options": {"size", "user", "on_memory", "structure_layer_count"},
+           "msk_teach_options": {"size", "user", "photo_count", "on_memory"}, "msk_train_options": {"size", "user", "on_memory", "structure_layer_count", "ranks"},  # ranks: mpirun starts the command
            "msk_photo_source_options": {"size", "user", "photo_count", "class_count", "on_left_out", "on_progress"}}
     other = {"rng_layout": "rng", "edit_mask": "mask", "edit_box": "box", "guidance_scales": "scales", "guidance_count": "scales",
              "confidence_weight": "weight_confidence", "callbacks": "on_step", "model_path": "model", "output_path": "output", "tokenizer_path": "tokenizer",
              "transformer_path": "transformer", "classes_path": "classes", "defaults_path": "defaults", "work_path": "work", "start_path": "start",
-             "photos": "classes", "drawings": "classes", "class_names": "classes"}
+             "photos": "classes", "drawings": "classes", "class_names": "classes", "checkpoint_path": "checkpoint"}
     calls = {"msk_request": [DrawOptions, EditOptions, Model.draw, Model.candidates], "msk_model_options": [Model], "msk_convert_options": [masksketch.convert],
              "msk_teach_options": [masksketch.teach], "msk_train_options": [masksketch.train], "msk_photo_source_options": [Photos]}
     for structure, ours in calls.items():

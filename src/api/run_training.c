@@ -21,6 +21,12 @@ char *training_path(const training_run *run, const char *name, char path[TRAININ
   return path;
 }
 
+bool training_leads(const training_run *run) { return msk_rank_of(run->options->ranks) == 0; }
+
+const char *training_store(const training_run *run, const char *name, char path[TRAINING_PATH]) {
+  return training_leads(run) ? training_path(run, name, path) : NULL;
+}
+
 void training_add_loss(training_run *run, int which, double loss) {
   if (isnan(loss) && which > 0) return;
   run->sums[which] += loss;
@@ -30,7 +36,8 @@ void training_add_loss(training_run *run, int which, double loss) {
 msk_pace training_pace(const training_run *run) {
   const msk_train_options *o = run->options;
   return (msk_pace){.seed = o->seed,
-                    .batch = (size_t)o->batch,
+                    .batch = (size_t)o->batch * msk_ranks_count(o->ranks),
+                    .ranks = o->ranks,
                     .examples = o->sequences,
                     .warmup = o->warmup_sequences,
                     .decay = o->decay_sequences,
@@ -129,19 +136,55 @@ static msk_status start_from(training_run *run, const char *path) {
 /* Before the trainer takes it: whoever has too little need not wait to see. */
 static msk_status tell_memory(const training_run *run) {
   const msk_train_options *o = run->options;
-  if (o->on_memory == NULL || o->on_memory(o->user, run->stage->bytes(run)) == 0) return MSK_OK;
+  bool stop = o->on_memory != NULL && o->on_memory(o->user, run->stage->bytes(run)) != 0;
+  if (!msk_ranks_any(o->ranks, stop)) return MSK_OK;
   return msk_fail(run->error, MSK_ERROR_CANCELLED, "stopped before memory was taken");
 }
 
-static msk_status open_course(training_run *run) {
+static msk_status begin_course(training_run *run) {
   char checkpoint[TRAINING_PATH];
-  msk_status status = tell_memory(run);
-  if (status == MSK_OK) status = run->stage->create(run);
-  if (status != MSK_OK) return status;
   if (access(training_path(run, run->stage->checkpoint, checkpoint), F_OK) == 0)
     return msk_course_load(run->course, checkpoint, run->error);
   if (run->options->start_path != NULL) return start_from(run, run->options->start_path);
   return run->stage->start(run);
+}
+
+/* What makes a rank's numbers: with another model, other options or other kernels than rank 0 has, it
+ * would train another network. */
+static msk_status check_same(const training_run *run) {
+  const msk_train_options *o = run->options;
+  char mine[65], first[65];
+  msk_sha256 hash;
+  msk_pace pace = training_pace(run);
+  pace.ranks = NULL;
+  const double numbers[] = {(double)run->course->params->floats,
+                            o->adam_rate,
+                            o->muon_rate,
+                            o->pair_weight,
+                            (double)o->pair_batch,
+                            (double)o->pair_every};
+  const char *isa = msk_device_isa(run->model->device);
+  msk_sha256_begin(&hash);
+  msk_sha256_add(&hash, run->model->hash, strlen(run->model->hash));
+  msk_sha256_add(&hash, isa, strlen(isa));
+  msk_sha256_add(&hash, &pace, sizeof pace);
+  msk_sha256_add(&hash, numbers, sizeof numbers);
+  msk_sha256_end(&hash, mine);
+  memcpy(first, mine, sizeof first);
+  msk_ranks_share(o->ranks, first, sizeof first);
+  if (memcmp(first, mine, sizeof first) == 0) return MSK_OK;
+  return msk_fail(run->error, MSK_ERROR_ARGUMENT,
+                  "rank %zu has another model, spec or kernel set (%s) than rank 0: start all with "
+                  "the same, and where machines differ with --isa",
+                  msk_rank_of(o->ranks), isa);
+}
+
+static msk_status open_course(training_run *run) {
+  msk_status status = tell_memory(run);
+  if (status == MSK_OK) status = run->stage->create(run);
+  if (status == MSK_OK) status = check_same(run);
+  if (status == MSK_OK && training_leads(run)) status = begin_course(run);
+  return status == MSK_OK ? msk_course_share(run->course, run->error) : status;
 }
 
 static msk_status open_feed(training_run *run) {
@@ -153,7 +196,8 @@ static msk_status open_feed(training_run *run) {
                            .objects = {o->objects, o->held_out_objects},
                            .seed = o->seed};
   msk_status status = run->stage->open_store(run, &feed);
-  return status == MSK_OK ? msk_feed_start(&run->feed, &feed, run->error) : status;
+  if (status != MSK_OK || !training_leads(run)) return status;
+  return msk_feed_start(&run->feed, &feed, run->error);
 }
 
 static void close_run(training_run *run) {
@@ -169,6 +213,12 @@ static double mean_loss(const training_run *run, int which) {
   return run->counts[which] > 0 ? run->sums[which] / run->counts[which] : NAN;
 }
 
+/* Where there is no feed, those that rank 0 has given. */
+static size_t objects_of(const training_run *run) {
+  return run->feed == NULL ? msk_course_needs(run->course)
+                           : msk_feed_count(run->feed, MSK_TRAIN_SET);
+}
+
 /* True: the caller wants no more. */
 static bool report(training_run *run, bool waits, bool logged) {
   const msk_course *course = run->course;
@@ -177,7 +227,7 @@ static bool report(training_run *run, bool waits, bool logged) {
   p->step = course->step;
   p->sequences = msk_course_examples(course);
   p->all_sequences = course->pace.examples;
-  p->objects = msk_feed_count(run->feed, MSK_TRAIN_SET);
+  p->objects = objects_of(run);
   p->waits = waits;
   p->logged = logged;
   p->loss = mean_loss(run, 0);
@@ -221,6 +271,7 @@ static msk_status log_progress(training_run *run, bool *stop) {
 static msk_status wait_for_objects(training_run *run, bool *stop) {
   const struct timespec pause = {.tv_nsec = 50000000};
   size_t needs = msk_course_needs(run->course);
+  if (run->feed == NULL) return MSK_OK;
   msk_status status = msk_feed_check(run->feed, run->error);
   while (status == MSK_OK && !*stop && msk_feed_count(run->feed, MSK_TRAIN_SET) < needs) {
     *stop = report(run, true, false);
@@ -245,25 +296,49 @@ static msk_status take_step(training_run *run, bool *stop) {
   return MSK_OK;
 }
 
-static msk_status run_steps(training_run *run) {
-  bool stop = false;
+/* All ranks stop before the same step, whichever of them is wanted to. */
+static msk_status next_step(training_run *run, bool *wanted, bool *stop) {
+  msk_status status = wait_for_objects(run, wanted);
+  if (status != MSK_OK) return status;
+  *stop = msk_ranks_any(run->options->ranks, *wanted);
+  if (*stop) return MSK_OK;
+  run->stage->share(run);
+  return take_step(run, wanted);
+}
+
+/* Rank 0's, between steps. */
+static msk_status keep(training_run *run, bool *wanted) {
+  const msk_train_options *o = run->options;
   msk_status status = MSK_OK;
-  run->logged = run->saved = msk_clock();
-  while (status == MSK_OK && !stop && !msk_course_is_done(run->course)) {
-    status = wait_for_objects(run, &stop);
-    if (status == MSK_OK && !stop) status = take_step(run, &stop);
-    if (status == MSK_OK && msk_clock() - run->saved > run->options->save_seconds)
-      status = save(run);
-    if (status == MSK_OK && !stop && msk_clock() - run->logged > run->options->log_seconds)
-      status = log_progress(run, &stop);
-  }
-  /* Also where the caller wants no more: the same command goes on from here. */
-  if (status == MSK_OK) status = save(run);
-  if (status == MSK_OK && msk_course_is_done(run->course)) status = log_progress(run, &stop);
+  if (msk_clock() - run->saved > o->save_seconds) status = save(run);
+  if (status == MSK_OK && !*wanted && msk_clock() - run->logged > o->log_seconds)
+    status = log_progress(run, wanted);
+  return status;
+}
+
+/* Also where the caller wants no more: the same command goes on from here. */
+static msk_status end_steps(training_run *run) {
+  bool stop = false;
+  msk_status status = training_leads(run) ? save(run) : MSK_OK;
+  if (status != MSK_OK) return status;
+  if (msk_course_is_done(run->course) && training_leads(run)) status = log_progress(run, &stop);
+  /* The next stage of all ranks opens what rank 0 has written. */
+  if (status == MSK_OK) msk_ranks_any(run->options->ranks, false);
   if (status == MSK_OK && !msk_course_is_done(run->course))
     return msk_fail(run->error, MSK_ERROR_CANCELLED,
                     "stopped at step %ld; the same command goes on", run->course->step);
   return status;
+}
+
+static msk_status run_steps(training_run *run) {
+  bool wanted = false, stop = false;
+  msk_status status = MSK_OK;
+  run->logged = run->saved = msk_clock();
+  while (status == MSK_OK && !stop && !msk_course_is_done(run->course)) {
+    status = next_step(run, &wanted, &stop);
+    if (status == MSK_OK && !stop && training_leads(run)) status = keep(run, &wanted);
+  }
+  return status == MSK_OK ? end_steps(run) : status;
 }
 
 msk_status msk_train(const msk_train_options *options, msk_error *error) {

@@ -62,6 +62,7 @@ static msk_status check_numbers(const msk_train_options *o, msk_error *error) {
               {"width", o->width, 8, MOST_WIDTH},
               {"heads", o->heads, 1, MOST_WIDTH},
               {"batch", o->batch, 1, MSK_MAX_TRAIN_BATCH},
+              {"ranks", o->ranks == NULL ? 2 : o->ranks->count, 2, MSK_MAX_TRAIN_RANKS},
               {"pair_batch", o->pair_batch, 1, MSK_MAX_TRAIN_BATCH},
               {"pair_every", o->pair_every, 0, 1 << 30},
               {"hands_each", o->hands_each, o->source.hands > 0, MSK_FEED_MAX_HANDS},

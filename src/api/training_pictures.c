@@ -59,12 +59,17 @@ static msk_status open_store(training_run *run, msk_feed_options *feed) {
                                 .records = feed->objects[set]};
     msk_status status = training_fingerprint(run, set, is_decoder(run), shape.fingerprint);
     if (status == MSK_OK)
-      status = msk_pictures_open(&run->pictures[set], training_path(run, names[set], path), &shape,
+      status = msk_pictures_open(&run->pictures[set], training_store(run, names[set], path), &shape,
                                  run->error);
     if (status != MSK_OK) return status;
     feed->pictures[set] = run->pictures[set];
   }
   return MSK_OK;
+}
+
+static void share(training_run *run) {
+  msk_pictures_share(run->pictures[MSK_TRAIN_SET], run->options->ranks,
+                     msk_course_needs(run->course));
 }
 
 static msk_status step(training_run *run) {
@@ -137,6 +142,7 @@ const training_stage training_pictures = {.checkpoint = "tokenizer.checkpoint",
                                           .create = create,
                                           .start = start,
                                           .open_store = open_store,
+                                          .share = share,
                                           .step = step,
                                           .evaluate = evaluate,
                                           .write_model = write_model,

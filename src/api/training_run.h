@@ -28,6 +28,8 @@ typedef struct training_stage {
   msk_status (*start)(training_run *run);
   /* The files of what was rendered, into what the feed is to do. */
   msk_status (*open_store)(training_run *run, msk_feed_options *feed);
+  /* The objects of the next step, from rank 0 to all. */
+  void (*share)(training_run *run);
   /* Adds its losses to run->sums. */
   msk_status (*step)(training_run *run);
   /* What is held out, into run->progress. */
@@ -61,6 +63,8 @@ struct training_run {
 
 /* A file of the work folder. */
 char *training_path(const training_run *run, const char *name, char path[TRAINING_PATH]);
+/* The one rank that renders, logs and writes. */
+bool training_leads(const training_run *run);
 /* Adds to the sums of loss 0 or 1; NaN: there was none. */
 void training_add_loss(training_run *run, int which, double loss);
 msk_pace training_pace(const training_run *run);
@@ -69,6 +73,8 @@ int training_classes(const training_run *run);
 /* What a set's pictures are made of and with: the source's own description and the tokenizer's
  * tensors, if they matter. */
 msk_status training_fingerprint(const training_run *run, int set, bool tokenizer, char text[65]);
+/* What stands in the stores is kept in this file; NULL where rank 0 keeps it. */
+const char *training_store(const training_run *run, const char *name, char path[TRAINING_PATH]);
 /* training_options.c */
 msk_status training_check_options(const msk_train_options *options, msk_error *error);
 

@@ -27,7 +27,7 @@ static msk_train_plan make_plan(const training_run *run) {
                 .hint_share = o->hint_share,
                 .wrong_share = o->wrong_share},
       .pace = training_pace(run),
-      .pairs = (size_t)o->pair_batch,
+      .pairs = (size_t)o->pair_batch * msk_ranks_count(o->ranks),
       .pair_every = (size_t)o->pair_every,
       .adam_rate = o->adam_rate,
       .muon_rate = o->muon_rate,
@@ -77,12 +77,17 @@ static msk_status open_store(training_run *run, msk_feed_options *feed) {
                               .records = 2 * feed->objects[set]};
     msk_status status = training_fingerprint(run, set, true, shape.fingerprint);
     if (status == MSK_OK)
-      status = msk_tokens_open(&run->tokens[set], training_path(run, names[set], path), &shape,
+      status = msk_tokens_open(&run->tokens[set], training_store(run, names[set], path), &shape,
                                run->error);
     if (status != MSK_OK) return status;
     feed->tokens[set] = run->tokens[set];
   }
   return MSK_OK;
+}
+
+static void share(training_run *run) {
+  msk_tokens_share(run->tokens[MSK_TRAIN_SET], run->options->ranks,
+                   2 * msk_course_needs(run->course));
 }
 
 static msk_status step(training_run *run) {
@@ -209,6 +214,7 @@ const training_stage training_transformer = {.checkpoint = "transformer.checkpoi
                                              .create = create,
                                              .start = start,
                                              .open_store = open_store,
+                                             .share = share,
                                              .step = step,
                                              .evaluate = evaluate,
                                              .write_model = write_model,

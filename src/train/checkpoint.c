@@ -68,6 +68,19 @@ msk_status msk_course_load(msk_course *course, const char *path, msk_error *erro
   return status;
 }
 
+msk_status msk_course_share(msk_course *course, msk_error *error) {
+  const msk_train_ranks *ranks = course->pace.ranks;
+  msk_state state;
+  if (ranks == NULL) return MSK_OK;
+  msk_status status = list_state(&state, course, error);
+  for (size_t i = 0; status == MSK_OK && i < state.count; i++)
+    msk_ranks_share(ranks, state.arrays[i].at, state.arrays[i].elements * sizeof(float));
+  for (size_t i = 0; status == MSK_OK && i < state.counts_count; i++)
+    msk_ranks_share(ranks, state.counts[i].at, sizeof *state.counts[i].at);
+  msk_free(NULL, state.arrays);
+  return status;
+}
+
 msk_status msk_course_write_average(const msk_course *course, const char *path,
                                     const msk_metadata_entry *metadata, size_t metadata_count,
                                     msk_error *error) {

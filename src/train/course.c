@@ -17,18 +17,28 @@ msk_status msk_course_open(msk_course *course, const msk_pace *pace, msk_params 
   *course = (msk_course){.pace = *pace, .params = params};
   course->block = msk_allocate_zeroed(NULL, params->floats, sizeof(float));
   course->gradients = msk_allocate_zeroed(NULL, params->floats, sizeof(float));
-  if (course->block == NULL || course->gradients == NULL)
+  course->room = msk_allocate(NULL, msk_ranks_room(pace->ranks) + 1, sizeof(float));
+  if (course->block == NULL || course->gradients == NULL || course->room == NULL)
     return msk_fail(error, MSK_ERROR_MEMORY, "no memory for the parameters");
   return msk_optimiser_create(&course->optimiser, params, device, pool, error);
 }
 
-size_t msk_course_bytes(const msk_params *params, const msk_device *device, msk_pool *pool) {
-  return 2 * params->floats * sizeof(float) + msk_optimiser_bytes(params, device, pool);
+size_t msk_course_bytes(const msk_pace *pace, const msk_params *params, const msk_device *device,
+                        msk_pool *pool) {
+  size_t floats = 2 * params->floats + msk_ranks_room(pace->ranks);
+  return floats * sizeof(float) + msk_optimiser_bytes(params, device, pool);
+}
+
+size_t msk_pace_share(const msk_pace *pace) { return pace->batch / msk_ranks_count(pace->ranks); }
+
+void msk_course_add_gradients(msk_course *course) {
+  msk_ranks_add(course->pace.ranks, course->gradients, course->params->floats, course->room);
 }
 
 void msk_course_close(msk_course *course) {
   msk_free(NULL, course->block);
   msk_free(NULL, course->gradients);
+  msk_free(NULL, course->room);
   msk_optimiser_destroy(course->optimiser);
   msk_params_destroy(course->params);
 }

@@ -9,10 +9,14 @@
 
 #include "train/optimiser.h"
 #include "train/state.h"
+#include "train/together.h"
 
 typedef struct msk_pace {
   uint64_t seed;
   size_t batch, examples, warmup, decay; /* of a step; in all; of the way up, of the way down */
+  /* Who trains along; each takes its share of a step's batch, which is a multiple of their number.
+   * NULL: nobody. */
+  const msk_train_ranks *ranks;
   /* An object is taken in when so many examples have been seen: first_objects at once, then one
    * for every examples_per_object. A rule, not what happens to be rendered: or a run could not be
    * repeated. */
@@ -34,7 +38,8 @@ typedef struct msk_course {
   msk_params *params; /* owned, as all below */
   msk_optimiser *optimiser;
   float *block, *gradients;
-  long step; /* done */
+  float *room; /* for sums over ranks */
+  long step;   /* done */
   msk_course_numbers numbers[MSK_COURSE_EXTRAS];
   msk_state_count counts[MSK_COURSE_EXTRAS];
   size_t numbers_count, counts_count;
@@ -45,7 +50,12 @@ msk_status msk_course_open(msk_course *course, const msk_pace *pace, msk_params 
                            const msk_device *device, msk_pool *pool, msk_error *error);
 void msk_course_close(msk_course *course);
 /* Bytes that it takes. */
-size_t msk_course_bytes(const msk_params *params, const msk_device *device, msk_pool *pool);
+size_t msk_course_bytes(const msk_pace *pace, const msk_params *params, const msk_device *device,
+                        msk_pool *pool);
+/* A rank's part of a step's batch. */
+size_t msk_pace_share(const msk_pace *pace);
+/* The gradients become their sum over all ranks. */
+void msk_course_add_gradients(msk_course *course);
 
 size_t msk_course_examples(const msk_course *course);
 bool msk_course_is_done(const msk_course *course);
@@ -61,6 +71,8 @@ void msk_course_begin(msk_course *course);
 /* checkpoint.c */
 msk_status msk_course_save(msk_course *course, const char *path, msk_error *error);
 msk_status msk_course_load(msk_course *course, const char *path, msk_error *error);
+/* What a checkpoint holds, from rank 0 to all. */
+msk_status msk_course_share(msk_course *course, msk_error *error);
 /* The average as a checkpoint of the network under its published names. */
 msk_status msk_course_write_average(const msk_course *course, const char *path,
                                     const msk_metadata_entry *metadata, size_t metadata_count,

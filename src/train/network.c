@@ -293,16 +293,17 @@ static double plain_losses(const msk_network *net) {
 /* The mean of the smoothed losses, and the plain one: the smoothed loss of a row is (1 - s) of the
  * plain one and s times the mean over all columns, which log-softmax's gradient does not hold; so
  * plain losses are computed on their own where there is smoothing. */
-static msk_masked_loss take_losses(msk_network *net, float smoothing) {
+static msk_masked_loss take_losses(msk_network *net, float smoothing, size_t all) {
   size_t rows = net->chosen_count;
   msk_masked_loss loss = {0};
+  if (all == 0) all = rows;
   /* First, for the operation puts the gradient in the logits' place. */
   if (smoothing != 0) loss.plain = plain_losses(net);
-  msk_op_cross_entropy(&net->stream, net->targets, smoothing, 1.0f / (float)rows, net->losses,
+  msk_op_cross_entropy(&net->stream, net->targets, smoothing, 1.0f / (float)all, net->losses,
                        msk_rows_at(net->logits, rows, net->codes));
   for (size_t i = 0; i < rows; i++) loss.smoothed += net->losses[i];
-  loss.smoothed /= (double)rows;
-  loss.plain = smoothing == 0 ? loss.smoothed : loss.plain / (double)rows;
+  loss.smoothed /= (double)all;
+  loss.plain = smoothing == 0 ? loss.smoothed : loss.plain / (double)all;
   return loss;
 }
 
@@ -314,7 +315,7 @@ msk_masked_loss msk_network_masked(msk_network *net, const msk_masked_batch *bat
   embed(net, batch->shown);
   for (size_t i = 0; i < net->layers; i++) forward_layer(net, i);
   forward_head(net);
-  msk_masked_loss loss = take_losses(net, batch->smoothing);
+  msk_masked_loss loss = take_losses(net, batch->smoothing, batch->all_masked);
   if (gradients == NULL) return loss;
   backward_head(net, gradients);
   for (size_t i = net->layers; i-- > 0;) backward_layer(net, i, gradients, NULL);

@@ -43,6 +43,7 @@ typedef struct msk_masked_batch {
   size_t batch;
   const int32_t *shown, *target; /* [batch, N]; MSK_MASK_TOKEN where masked, in `shown` */
   const bool *mask;              /* [batch, N]; at least one position */
+  size_t all_masked;             /* positions that the means are over; 0: those of this batch */
   float smoothing;
 } msk_masked_batch;
 typedef struct msk_masked_loss {

@@ -92,3 +92,7 @@ msk_status msk_pictures_append(msk_pictures *pictures, const msk_picture_record 
   memcpy(to + 3 * plane_bytes(shape), record->drawings, shape->drawings * plane_bytes(shape));
   return msk_records_append(pictures->records, error);
 }
+
+void msk_pictures_share(msk_pictures *pictures, const msk_train_ranks *ranks, size_t count) {
+  msk_records_share(pictures->records, ranks, count);
+}

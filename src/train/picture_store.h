@@ -37,5 +37,6 @@ size_t msk_pictures_count(const msk_pictures *pictures);
 msk_picture_record msk_pictures_at(const msk_pictures *pictures, size_t index);
 msk_status msk_pictures_append(msk_pictures *pictures, const msk_picture_record *record,
                                msk_error *error);
+void msk_pictures_share(msk_pictures *pictures, const msk_train_ranks *ranks, size_t count);
 
 #endif

@@ -20,13 +20,14 @@ static const msk_picture_weights picture_weights = {
 
 /* ---- creation ---- */
 
+/* Of this rank's share of a batch. */
 static msk_picture_shape whole_of(const msk_picture_plan *plan) {
-  return (msk_picture_shape){plan->pace.batch, plan->side, plan->side};
+  return (msk_picture_shape){msk_pace_share(&plan->pace), plan->side, plan->side};
 }
 
 /* As many pixels as whole pictures have. */
 static msk_picture_shape crops_of(const msk_picture_plan *plan) {
-  return (msk_picture_shape){CROPS * plan->pace.batch, plan->side / 2, plan->side / 2};
+  return (msk_picture_shape){CROPS * msk_pace_share(&plan->pace), plan->side / 2, plan->side / 2};
 }
 
 static msk_picture_shape whole_shape(const msk_picture_trainer *trainer) {
@@ -38,14 +39,19 @@ static msk_picture_shape crop_shape(const msk_picture_trainer *trainer) {
 
 static size_t latent_rows(const msk_picture_trainer *trainer) {
   size_t side = trainer->plan.side / trainer->plan.config.patch;
-  return trainer->plan.pace.batch * side * side;
+  return msk_pace_share(&trainer->plan.pace) * side * side;
+}
+
+static size_t ranks_of(const msk_picture_trainer *trainer) {
+  return msk_ranks_count(trainer->plan.pace.ranks);
 }
 
 static msk_status take_arrays(msk_picture_trainer *trainer, msk_error *error) {
   const msk_vqgan_config *config = &trainer->plan.config;
   msk_picture_shape shapes[] = {whole_shape(trainer), crop_shape(trainer)};
-  size_t values = trainer->plan.pace.batch * trainer->plan.side * trainer->plan.side * 3,
-         rows = latent_rows(trainer), room = 0;
+  size_t pixels = trainer->plan.side * trainer->plan.side,
+         values = msk_pace_share(&trainer->plan.pace) * pixels * 3, rows = latent_rows(trainer),
+         all_rows = rows * ranks_of(trainer), room = 0;
   for (size_t i = 0; i < 2; i++)
     room = msk_picture_loss_floats(shapes[i]) > room ? msk_picture_loss_floats(shapes[i]) : room;
   trainer->pictures = msk_allocate_zeroed(NULL, values, sizeof(float));
@@ -56,12 +62,14 @@ static msk_status take_arrays(msk_picture_trainer *trainer, msk_error *error) {
   trainer->slopes = msk_allocate_zeroed(NULL, rows * config->dim, sizeof(float));
   trainer->lengths = msk_allocate_zeroed(NULL, rows, sizeof(float));
   trainer->codes = msk_allocate_zeroed(NULL, rows, sizeof(int32_t));
+  trainer->all_latents = msk_allocate_zeroed(NULL, all_rows * config->dim, sizeof(float));
+  trainer->all_codes = msk_allocate_zeroed(NULL, all_rows, sizeof(int32_t));
   trainer->code_counts = msk_allocate_zeroed(NULL, config->codes, sizeof(float));
   trainer->code_sums = msk_allocate_zeroed(NULL, config->codes * config->dim, sizeof(float));
   if (trainer->pictures == NULL || trainer->dpictures == NULL || trainer->loss_room == NULL ||
       trainer->latents == NULL || trainer->through == NULL || trainer->slopes == NULL ||
       trainer->lengths == NULL || trainer->codes == NULL || trainer->code_counts == NULL ||
-      trainer->code_sums == NULL)
+      trainer->code_sums == NULL || trainer->all_latents == NULL || trainer->all_codes == NULL)
     return msk_fail(error, MSK_ERROR_MEMORY, "no memory for a batch of pictures");
   return MSK_OK;
 }
@@ -87,7 +95,7 @@ size_t msk_picture_trainer_bytes(const msk_picture_plan *plan, const msk_device 
   if (msk_params_create_tokenizer(&params, &plan->config, alone, NULL, NULL) != MSK_OK) return 0;
   size_t bytes =
       msk_autoencoder_bytes(params, &plan->config, device, pool, shapes, alone ? 1 : 2, alone);
-  if (bytes > 0) bytes += msk_course_bytes(params, device, pool);
+  if (bytes > 0) bytes += msk_course_bytes(&plan->pace, params, device, pool);
   msk_params_destroy(params);
   return bytes;
 }
@@ -131,7 +139,7 @@ void msk_picture_trainer_destroy(msk_picture_trainer *trainer) {
   void *const parts[] = {trainer->pictures, trainer->dpictures,   trainer->loss_room,
                          trainer->latents,  trainer->through,     trainer->slopes,
                          trainer->lengths,  trainer->code_counts, trainer->code_sums,
-                         trainer->codes};
+                         trainer->codes,    trainer->all_latents, trainer->all_codes};
   for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) msk_free(NULL, parts[i]);
   msk_autoencoder_destroy(trainer->net);
   msk_course_close(&trainer->course);
@@ -168,6 +176,15 @@ void msk_picture_trainer_start(msk_picture_trainer *trainer) {
 
 /* ---- batches ---- */
 
+/* Where picture `index` of a batch of all ranks, which each take as many in turn, stands in this
+ * rank's; false: it is another's. Lots are drawn for all, so that they do not depend on the ranks. */
+static bool is_mine(const msk_picture_trainer *trainer, msk_picture_shape shape, size_t index,
+                    size_t *place) {
+  size_t first = msk_rank_of(trainer->plan.pace.ranks) * shape.batch;
+  *place = index - first;
+  return index >= first && *place < shape.batch;
+}
+
 /* A place of a record, mirrored or not, as floats. */
 static void take_picture(const msk_picture_trainer *trainer, const uint8_t *from, size_t channels,
                          msk_picture_shape shape, size_t top, size_t left, bool mirrored,
@@ -185,17 +202,18 @@ static void take_batch(msk_picture_trainer *trainer, const msk_pictures *picture
                        msk_random *random, msk_picture_shape shape) {
   const msk_pictures_shape *stored = msk_pictures_get_shape(pictures);
   size_t side = trainer->plan.side, pixels = side * side;
-  for (size_t i = 0; i < shape.batch; i++) {
+  for (size_t i = 0, place; i < shape.batch * ranks_of(trainer); i++) {
     msk_picture_record record = msk_pictures_at(pictures, msk_random_below(random, usable));
     bool photo = stored->drawings == 0 || msk_random_unit(random) < trainer->plan.photo_share;
     size_t drawing = photo ? 0 : msk_random_below(random, stored->drawings),
            top = msk_random_below(random, side - shape.height + 1),
            left = msk_random_below(random, side - shape.width + 1);
     bool mirrored = msk_random_unit(random) < 0.5;
+    if (!is_mine(trainer, shape, i, &place)) continue;
     photo = photo || msk_picture_is_blank(record.drawings + drawing * pixels, pixels);
     take_picture(trainer, photo ? record.photo : record.drawings + drawing * pixels, photo ? 3 : 1,
                  shape, top, left, mirrored,
-                 trainer->pictures + i * shape.height * shape.width * 3);
+                 trainer->pictures + place * shape.height * shape.width * 3);
   }
 }
 
@@ -272,16 +290,23 @@ static msk_picture_step decoder_step(msk_picture_trainer *trainer, const msk_pic
                                      size_t usable, msk_random *random) {
   msk_picture_shape shape = whole_shape(trainer);
   size_t cells = latent_rows(trainer) / shape.batch;
-  for (size_t i = 0; i < shape.batch; i++) {
+  for (size_t i = 0, place; i < shape.batch * ranks_of(trainer); i++) {
     msk_picture_record record = msk_pictures_at(pictures, msk_random_below(random, usable));
     bool mirrored = msk_random_unit(random) < 0.5;
+    if (!is_mine(trainer, shape, i, &place)) continue;
     const uint16_t *codes = record.codes + (mirrored ? cells : 0);
     take_picture(trainer, record.photo, 3, shape, 0, 0, mirrored,
-                 trainer->pictures + i * shape.height * shape.width * 3);
-    for (size_t j = 0; j < cells; j++) trainer->codes[i * cells + j] = codes[j];
+                 trainer->pictures + place * shape.height * shape.width * 3);
+    for (size_t j = 0; j < cells; j++) trainer->codes[place * cells + j] = codes[j];
   }
   look_up(trainer, codebook_of(trainer, trainer->course.block), shape.batch * cells);
   return (msk_picture_step){.loss = reconstruct(trainer, shape, NULL)};
+}
+
+/* Those of all ranks. */
+static void gather_latents(const msk_picture_trainer *trainer, size_t rows, float *all) {
+  msk_ranks_gather(trainer->plan.pace.ranks, trainer->latents,
+                   rows * trainer->codebook.dim * sizeof(float), all);
 }
 
 static msk_moving_codes moving_codes(const msk_picture_trainer *trainer) {
@@ -304,32 +329,59 @@ static void quantise(msk_picture_trainer *trainer, msk_random *random, size_t ro
                          trainer->latents, trainer->codes, NULL, trainer->slopes, NULL)
           .commitment;
   look_up(trainer, codebook, rows);
+  /* The codes follow what all ranks' latents chose, in the same way on each. */
+  gather_latents(trainer, rows, trainer->all_latents);
+  msk_ranks_gather(trainer->plan.pace.ranks, trainer->codes, rows * sizeof *trainer->codes,
+                   trainer->all_codes);
   const msk_moving_codes moving = moving_codes(trainer);
-  step->revived = msk_moving_codes_follow(&moving, rows, trainer->latents, trainer->codes, random);
+  step->revived = msk_moving_codes_follow(&moving, rows * ranks_of(trainer), trainer->all_latents,
+                                          trainer->all_codes, random);
 }
 
 /* The codebook begins on what the encoder makes of some batches of whole pictures. */
 static msk_status begin_codes(msk_picture_trainer *trainer, const msk_pictures *pictures,
                               size_t usable, msk_error *error) {
-  size_t rows = latent_rows(trainer), dim = trainer->codebook.dim;
+  size_t rows = latent_rows(trainer), all_rows = rows * ranks_of(trainer),
+         dim = trainer->codebook.dim;
   msk_random random = msk_random_stream(trainer->plan.pace.seed, CODES_STREAM, 0);
-  float *z = msk_allocate(NULL, MOST_SEEN * rows, dim * sizeof *z);
-  int32_t *chosen = msk_allocate(NULL, MOST_SEEN * rows, sizeof *chosen);
+  float *z = msk_allocate(NULL, MOST_SEEN * all_rows, dim * sizeof *z);
+  int32_t *chosen = msk_allocate(NULL, MOST_SEEN * all_rows, sizeof *chosen);
   if (z != NULL && chosen != NULL) {
     for (size_t i = 0; i < MOST_SEEN; i++) {
       take_batch(trainer, pictures, usable, &random, whole_shape(trainer));
       bring_to_sphere(trainer,
                       msk_autoencoder_encode(trainer->net, whole_shape(trainer), trainer->pictures),
                       rows);
-      memcpy(z + i * rows * dim, trainer->latents, rows * dim * sizeof *z);
+      gather_latents(trainer, rows, z + i * all_rows * dim);
     }
     const msk_moving_codes moving = moving_codes(trainer);
-    msk_moving_codes_begin(&moving, trainer->pool, MOST_SEEN * rows, z, chosen, &random);
+    msk_moving_codes_begin(&moving, trainer->pool, MOST_SEEN * all_rows, z, chosen, &random);
     trainer->quantising = 1;
   }
   msk_free(NULL, z), msk_free(NULL, chosen);
   return trainer->quantising ? MSK_OK
                              : msk_fail(error, MSK_ERROR_MEMORY, "no memory for the first codes");
+}
+
+/* To latents, for what the decoder reads: before there are codes. */
+static void add_noise(msk_picture_trainer *trainer, msk_random *random, size_t values) {
+  size_t before = msk_rank_of(trainer->plan.pace.ranks) * values;
+  for (size_t i = 0; i < before; i++) msk_random_normal(random); /* other ranks' */
+  for (size_t i = 0; i < values; i++)
+    trainer->through[i] = trainer->latents[i] + (float)(NOISE * msk_random_normal(random));
+}
+
+/* Means over this rank's part of the batch become those over all of it; ranks have equal parts. */
+static void join_ranks(msk_picture_trainer *trainer, msk_picture_step *step) {
+  msk_course *course = &trainer->course;
+  double sums[] = {step->loss, step->commitment};
+  float share = 1.0f / (float)ranks_of(trainer);
+  if (course->pace.ranks == NULL) return;
+  msk_course_add_gradients(course);
+  for (size_t i = 0; i < course->params->floats; i++) course->gradients[i] *= share;
+  msk_ranks_add_few(course->pace.ranks, sums, 2);
+  step->loss = sums[0] / (double)ranks_of(trainer);
+  step->commitment = sums[1] / (double)ranks_of(trainer);
 }
 
 static msk_picture_step tokenizer_step(msk_picture_trainer *trainer, const msk_pictures *pictures,
@@ -346,8 +398,7 @@ static msk_picture_step tokenizer_step(msk_picture_trainer *trainer, const msk_p
   if (trainer->quantising) {
     quantise(trainer, random, rows, &step);
   } else {
-    for (size_t i = 0; i < values; i++)
-      trainer->through[i] = trainer->latents[i] + (float)(NOISE * msk_random_normal(random));
+    add_noise(trainer, random, values);
   }
   step.loss = reconstruct(trainer, shape, &slope);
   for (size_t i = 0; i < values; i++) trainer->slopes[i] += slope[i];
@@ -372,6 +423,7 @@ msk_status msk_picture_trainer_step(msk_picture_trainer *trainer, const msk_pict
     if (status != MSK_OK) return status;
     *step = tokenizer_step(trainer, pictures, usable, &random);
   }
+  join_ranks(trainer, step);
   update(trainer, step);
   return MSK_OK;
 }
@@ -448,7 +500,7 @@ static const float *reconstruct_photos(msk_picture_trainer *trainer, const msk_p
 
 msk_picture_figures msk_picture_trainer_evaluate(msk_picture_trainer *trainer,
                                                  const msk_pictures *pictures, uint8_t *sheet) {
-  size_t side = trainer->plan.side, batch = trainer->plan.pace.batch,
+  size_t side = trainer->plan.side, batch = msk_pace_share(&trainer->plan.pace),
          count = msk_pictures_count(pictures);
   struct sums sums = {0};
   if (count > EVALUATED) count = EVALUATED;

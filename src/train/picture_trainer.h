@@ -41,6 +41,8 @@ typedef struct msk_picture_trainer {
   long quantising;                /* 1: the codebook has begun */
   float *pictures, *dpictures, *loss_room, *latents, *through, *slopes, *lengths;
   int32_t *codes;
+  float *all_latents; /* of all ranks */
+  int32_t *all_codes;
 } msk_picture_trainer;
 
 msk_status msk_picture_trainer_create(msk_picture_trainer **trainer, const msk_picture_plan *plan,
@@ -67,7 +69,7 @@ typedef struct msk_picture_figures {
 msk_picture_figures msk_picture_trainer_evaluate(msk_picture_trainer *trainer,
                                                  const msk_pictures *pictures, uint8_t *sheet);
 
-/* Multiplications and additions of a step on whole pictures. */
+/* Multiplications and additions of a rank in a step on whole pictures. */
 double msk_picture_trainer_flop(const msk_picture_trainer *trainer);
 
 #endif

@@ -21,7 +21,8 @@ struct msk_records {
   msk_records_shape shape;
   int descriptor;
   size_t sum, record, bytes; /* where a record's checksum is; of a record, of the mapping */
-  const uint8_t *map;
+  uint8_t *map;              /* written to in memory alone */
+  size_t shared;             /* with other ranks */
   _Atomic size_t count;
   uint8_t *buffer; /* of a record to be written */
 };
@@ -81,7 +82,6 @@ static msk_status open_file(msk_records *records, const char *path, msk_error *e
   size_t file_bytes = (size_t)status.st_size;
   msk_status result = check_header(records, path, file_bytes, error);
   if (result != MSK_OK) return result;
-  records->bytes = MSK_RECORDS_HEADER + records->shape.records * records->record;
   void *map = mmap(NULL, records->bytes, PROT_READ, MAP_SHARED, records->descriptor, 0);
   if (map == MAP_FAILED)
     return msk_fail(error, MSK_ERROR_MEMORY, "%s cannot be mapped (%zu MB)", path,
@@ -92,6 +92,17 @@ static msk_status open_file(msk_records *records, const char *path, msk_error *e
   if (file_bytes > MSK_RECORDS_HEADER + count * records->record && count < records->shape.records &&
       ftruncate(records->descriptor, (off_t)(MSK_RECORDS_HEADER + count * records->record)) != 0)
     return msk_fail(error, MSK_ERROR_OUTPUT, "%s cannot be cut to its whole records", path);
+  return MSK_OK;
+}
+
+/* Pages come when they are written. */
+static msk_status open_memory(msk_records *records, msk_error *error) {
+  void *map = mmap(NULL, records->bytes, PROT_READ | PROT_WRITE,
+                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (map == MAP_FAILED)
+    return msk_fail(error, MSK_ERROR_MEMORY, "no memory for %zu MB of %s", records->bytes >> 20,
+                    records->shape.what);
+  records->map = map;
   return MSK_OK;
 }
 
@@ -110,7 +121,9 @@ msk_status msk_records_open(msk_records **records, const char *path, const msk_r
   made->buffer = msk_allocate_zeroed(NULL, made->record, 1);
   if (status == MSK_OK && made->buffer == NULL)
     status = msk_fail(error, MSK_ERROR_MEMORY, "no memory for a record");
-  if (status == MSK_OK) status = open_file(made, path, error);
+  made->bytes = MSK_RECORDS_HEADER + shape->records * made->record;
+  if (status == MSK_OK)
+    status = path == NULL ? open_memory(made, error) : open_file(made, path, error);
   if (status != MSK_OK) {
     msk_records_close(made);
     return status;
@@ -121,7 +134,7 @@ msk_status msk_records_open(msk_records **records, const char *path, const msk_r
 
 void msk_records_close(msk_records *records) {
   if (records == NULL) return;
-  if (records->map != NULL) munmap((void *)(uintptr_t)records->map, records->bytes);
+  if (records->map != NULL) munmap(records->map, records->bytes);
   if (records->descriptor >= 0) close(records->descriptor);
   msk_free(NULL, records->buffer);
   msk_free(NULL, records);
@@ -141,11 +154,24 @@ msk_status msk_records_append(msk_records *records, msk_error *error) {
   size_t count = msk_records_count(records), record = records->record;
   uint64_t sum = checksum(records->buffer, records->sum);
   memcpy(records->buffer + records->sum, &sum, sizeof sum);
-  ssize_t written = pwrite(records->descriptor, records->buffer, record,
-                           (off_t)(MSK_RECORDS_HEADER + count * record));
+  size_t at = MSK_RECORDS_HEADER + count * record;
+  ssize_t written = (ssize_t)record;
+  if (records->descriptor < 0) {
+    memcpy(records->map + at, records->buffer, record);
+  } else {
+    written = pwrite(records->descriptor, records->buffer, record, (off_t)at);
+  }
   if (written != (ssize_t)record)
     return msk_fail(error, MSK_ERROR_OUTPUT, "%s cannot be written: is the disk full?",
                     records->shape.what);
   atomic_store_explicit(&records->count, count + 1, memory_order_release);
   return MSK_OK;
+}
+
+void msk_records_share(msk_records *records, const msk_train_ranks *ranks, size_t count) {
+  uint8_t *from = records->map + MSK_RECORDS_HEADER + records->shared * records->record;
+  if (ranks == NULL || count <= records->shared) return;
+  msk_ranks_share(ranks, from, (count - records->shared) * records->record);
+  records->shared = count;
+  if (ranks->rank > 0) atomic_store_explicit(&records->count, count, memory_order_release);
 }

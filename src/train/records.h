@@ -7,7 +7,7 @@
 #ifndef MSK_TRAIN_RECORDS_H
 #define MSK_TRAIN_RECORDS_H
 
-#include "masksketch.h"
+#include "train/together.h"
 
 enum { MSK_RECORDS_HEADER = 256 };
 
@@ -20,7 +20,8 @@ typedef struct msk_records_shape {
   size_t records;                  /* that there will be, at most */
 } msk_records_shape;
 
-/* Opens or makes the file, for this run alone. MSK_ERROR_FILE if its header is another, or it is in
+/* Opens or makes the file, for this run alone; path NULL: in memory, for a rank that is given its
+ * records by another. MSK_ERROR_FILE if its header is another, or it is in
  * use by another run. */
 msk_status msk_records_open(msk_records **records, const char *path, const msk_records_shape *shape,
                             msk_error *error);
@@ -32,5 +33,7 @@ const uint8_t *msk_records_at(const msk_records *records, size_t index);
 /* Where the one thread that appends puts the next record's contents; then it appends them. */
 uint8_t *msk_records_room(msk_records *records);
 msk_status msk_records_append(msk_records *records, msk_error *error);
+/* The first `count` records, which rank 0 has, come to all ranks; each of them once. */
+void msk_records_share(msk_records *records, const msk_train_ranks *ranks, size_t count);
 
 #endif

@@ -108,3 +108,7 @@ msk_status msk_tokens_append(msk_tokens *tokens, const msk_token_record *record,
   memcpy(to + at.described, record->described, cells * MSK_TOKEN_QUARTERS * MSK_TOKEN_VIEWS);
   return msk_records_append(tokens->records, error);
 }
+
+void msk_tokens_share(msk_tokens *tokens, const msk_train_ranks *ranks, size_t count) {
+  msk_records_share(tokens->records, ranks, count);
+}

@@ -34,7 +34,7 @@ typedef struct msk_token_record {
   const uint8_t *described;
 } msk_token_record;
 
-/* Opens or makes the file, for this run alone. MSK_ERROR_FILE if it is of other things, holds a code,
+/* Opens or makes the file, for this run alone; path NULL: in memory. MSK_ERROR_FILE if it is of other things, holds a code,
  * label or hand that there is not, or is in use by another. */
 msk_status msk_tokens_open(msk_tokens **tokens, const char *path, const msk_tokens_shape *shape,
                            msk_error *error);
@@ -43,5 +43,6 @@ void msk_tokens_close(msk_tokens *tokens);
 size_t msk_tokens_count(const msk_tokens *tokens);
 msk_token_record msk_tokens_at(const msk_tokens *tokens, size_t index);
 msk_status msk_tokens_append(msk_tokens *tokens, const msk_token_record *record, msk_error *error);
+void msk_tokens_share(msk_tokens *tokens, const msk_train_ranks *ranks, size_t count);
 
 #endif

@@ -34,8 +34,15 @@ static void name_numbers(msk_trainer *trainer) {
   course->counts[course->counts_count++] = (msk_state_count){"pair_step", &trainer->pair_step};
 }
 
+/* Of the pairs of a step. */
+static size_t share_of_pairs(const msk_train_plan *plan) {
+  return plan->pairs / msk_ranks_count(plan->pace.ranks);
+}
+
+/* That go through the network at once. */
 static size_t most_sequences(const msk_train_plan *plan) {
-  return plan->pace.batch > 2 * plan->pairs ? plan->pace.batch : 2 * plan->pairs;
+  size_t batch = msk_pace_share(&plan->pace), pairs = share_of_pairs(plan);
+  return batch > 2 * pairs ? batch : 2 * pairs;
 }
 
 size_t msk_trainer_bytes(const msk_train_plan *plan, const msk_device *device, msk_pool *pool) {
@@ -43,7 +50,7 @@ size_t msk_trainer_bytes(const msk_train_plan *plan, const msk_device *device, m
   if (msk_params_create(&params, &plan->config, NULL, NULL) != MSK_OK) return 0;
   size_t network =
       msk_network_bytes(params, NULL, device, pool, plan->rules.codes, most_sequences(plan));
-  if (network > 0) network += msk_course_bytes(params, device, pool);
+  if (network > 0) network += msk_course_bytes(&plan->pace, params, device, pool);
   msk_params_destroy(params);
   return network;
 }
@@ -59,7 +66,9 @@ static msk_status create_parts(msk_trainer *trainer, const msk_device *device, m
   if (status == MSK_OK)
     status =
         msk_network_create(&trainer->network, params, device, pool, plan->rules.codes, most, error);
-  if (status == MSK_OK) status = take_arrays(trainer, most, error);
+  /* Lots are drawn for the whole batch, so that they do not depend on the number of ranks. */
+  if (status == MSK_OK)
+    status = take_arrays(trainer, most * msk_ranks_count(plan->pace.ranks), error);
   name_numbers(trainer);
   return status;
 }
@@ -69,6 +78,8 @@ msk_status msk_trainer_create(msk_trainer **trainer, const msk_train_plan *plan,
   msk_trainer *made = msk_allocate_zeroed(NULL, 1, sizeof *made);
   if (made == NULL) return msk_fail(error, MSK_ERROR_MEMORY, "no memory for training");
   made->plan = *plan;
+  made->batch = msk_pace_share(&plan->pace);
+  made->pairs = share_of_pairs(plan);
   made->pair[1] = 1;
   msk_status status = create_parts(made, device, pool, error);
   if (status != MSK_OK) {
@@ -95,21 +106,22 @@ void msk_trainer_destroy(msk_trainer *trainer) {
 static double softplus(double z) { return fmax(z, 0) + log1p(exp(-fabs(z))); }
 
 /* Class-balanced binary cross-entropy of z = offset - e^scale * distance, which is to be positive
- * where a token is right. Fills the weights of the distances (the class position's is 0) and the
- * slopes by scale and offset. */
+ * where a token is right: this rank's part of the sum. Fills the weights of the distances (the class
+ * position's is 0) and the slopes by scale and offset. */
 static double judge_pairs(msk_trainer *trainer, double slopes[2]) {
   const msk_train_plan *plan = &trainer->plan;
   size_t cells = plan->rules.cells, n = cells + 1;
+  const int8_t *verdict = trainer->verdict + msk_rank_of(plan->pace.ranks) * trainer->pairs * cells;
   double scale = exp((double)trainer->pair[0]), counts[2] = {1, 1}, sums[2] = {0};
   /* Counted first, and from 1: a batch can have none of a kind, and either kind weighs half. */
   for (size_t i = 0; i < plan->pairs * cells; i++) {
     if (trainer->verdict[i] != MSK_VERDICT_UNKNOWN) counts[trainer->verdict[i]]++;
   }
   slopes[0] = slopes[1] = 0;
-  memset(trainer->weights, 0, plan->pairs * n * sizeof(float));
-  for (size_t i = 0; i < plan->pairs * cells; i++) {
-    if (trainer->verdict[i] == MSK_VERDICT_UNKNOWN) continue;
-    size_t at = i / cells * n + 1 + i % cells, wrong = trainer->verdict[i] == MSK_VERDICT_WRONG;
+  memset(trainer->weights, 0, trainer->pairs * n * sizeof(float));
+  for (size_t i = 0; i < trainer->pairs * cells; i++) {
+    if (verdict[i] == MSK_VERDICT_UNKNOWN) continue;
+    size_t at = i / cells * n + 1 + i % cells, wrong = verdict[i] == MSK_VERDICT_WRONG;
     double sign = wrong ? 1 : -1, z = (double)trainer->pair[1] - scale * trainer->distances[at];
     double slope = 0.5 * plan->pair_weight * sign / (1 + exp(-sign * z)) / counts[wrong];
     sums[wrong] += softplus(sign * z);
@@ -120,35 +132,45 @@ static double judge_pairs(msk_trainer *trainer, double slopes[2]) {
   return 0.5 * (sums[0] / counts[0] + sums[1] / counts[1]);
 }
 
-/* Of the sequences in trainer->shown. */
+/* Of the sequences in trainer->shown, this rank's share moved to the front. */
 static msk_pair_batch pair_batch(const msk_trainer *trainer) {
-  return (msk_pair_batch){.pairs = trainer->plan.pairs,
+  return (msk_pair_batch){.pairs = trainer->pairs,
                           .tokens = trainer->shown,
                           .layers = trainer->plan.layers,
                           .layer_count = trainer->plan.layer_count,
                           .distance = MSK_DISTANCE_SYMMETRIC_KL};
 }
 
+/* Of the drawings, and of the mixtures that follow all of them. */
+static void take_pairs(msk_trainer *trainer) {
+  const msk_train_plan *plan = &trainer->plan;
+  size_t values = trainer->pairs * (plan->rules.cells + 1),
+         first = msk_rank_of(plan->pace.ranks) * values,
+         all = plan->pairs * (plan->rules.cells + 1);
+  memmove(trainer->shown, trainer->shown + first, values * sizeof *trainer->shown);
+  memmove(trainer->shown + values, trainer->shown + all + first, values * sizeof *trainer->shown);
+}
+
+/* This rank's part of the loss and of its slopes. */
 static double pair_step(msk_trainer *trainer, const msk_tokens *tokens, size_t usable,
-                        float gradient[2]) {
+                        double slopes[2]) {
   const msk_train_plan *plan = &trainer->plan;
   msk_random random =
       msk_random_stream(plan->pace.seed, PAIR_STREAM, (uint64_t)trainer->course.step);
   msk_batch_pairs(&plan->rules, tokens, usable, &random, plan->pairs, trainer->shown,
                   trainer->verdict);
+  take_pairs(trainer);
   msk_pair_batch batch = pair_batch(trainer);
-  double slopes[2];
   msk_network_distances(trainer->network, &batch, trainer->distances);
   double loss = judge_pairs(trainer, slopes);
   msk_network_distances_backward(trainer->network, &batch, trainer->weights,
                                  trainer->course.gradients);
-  gradient[0] = (float)slopes[0], gradient[1] = (float)slopes[1];
   return loss;
 }
 
 /* ---- a step ---- */
 
-static void update(msk_trainer *trainer, msk_step_losses *losses, const float pair_gradient[2]) {
+static void update(msk_trainer *trainer, msk_step_losses *losses, const double slopes[2]) {
   const msk_train_plan *plan = &trainer->plan;
   msk_course *course = &trainer->course;
   double share = msk_course_rate(course);
@@ -162,32 +184,45 @@ static void update(msk_trainer *trainer, msk_step_losses *losses, const float pa
   if (!isnan(losses->pair)) {
     /* Adam's correction for its young moments counts their own updates, fewer than the steps. */
     msk_adam adam = {.rate = rates.adam, .beta_2 = BETA_2, .step = ++trainer->pair_step};
-    msk_adam_update(&adam, 2, pair_gradient, 1, trainer->pair + 2, trainer->pair + 4,
-                    trainer->pair);
+    const float gradient[] = {(float)slopes[0], (float)slopes[1]};
+    msk_adam_update(&adam, 2, gradient, 1, trainer->pair + 2, trainer->pair + 4, trainer->pair);
   }
   course->step++;
 }
 
-msk_step_losses msk_trainer_step(msk_trainer *trainer, const msk_tokens *tokens) {
+/* This rank's part of the loss: its sequences' share of the sum, over all masked places. */
+static double masked_step(msk_trainer *trainer, const msk_tokens *tokens, size_t usable) {
   const msk_train_plan *plan = &trainer->plan;
-  msk_step_losses losses = {.pair = NAN};
-  /* An object has two records. Not all that are there: or a run could not be repeated. */
-  size_t usable = 2 * msk_course_needs(&trainer->course);
-  float pair_gradient[2] = {0};
+  size_t n = plan->rules.cells + 1, first = msk_rank_of(plan->pace.ranks) * trainer->batch * n,
+         masked = 0;
   msk_random random =
       msk_random_stream(plan->pace.seed, MASKED_STREAM, (uint64_t)trainer->course.step);
-  memset(trainer->course.gradients, 0, trainer->course.params->floats * sizeof(float));
-  msk_network_set(trainer->network, trainer->course.block);
   msk_batch_masked(&plan->rules, tokens, usable, &random, plan->pace.batch, trainer->shown,
                    trainer->target, trainer->mask);
-  msk_masked_batch batch = {.batch = plan->pace.batch,
-                            .shown = trainer->shown,
-                            .target = trainer->target,
-                            .mask = trainer->mask};
-  losses.masked = msk_network_masked(trainer->network, &batch, trainer->course.gradients).plain;
-  if (plan->pair_every > 0 && (size_t)trainer->course.step % plan->pair_every == 0)
-    losses.pair = pair_step(trainer, tokens, usable, pair_gradient);
-  update(trainer, &losses, pair_gradient);
+  for (size_t i = 0; i < plan->pace.batch * n; i++) masked += trainer->mask[i];
+  msk_masked_batch batch = {.batch = trainer->batch,
+                            .shown = trainer->shown + first,
+                            .target = trainer->target + first,
+                            .mask = trainer->mask + first,
+                            .all_masked = masked};
+  return msk_network_masked(trainer->network, &batch, trainer->course.gradients).plain;
+}
+
+msk_step_losses msk_trainer_step(msk_trainer *trainer, const msk_tokens *tokens) {
+  const msk_train_plan *plan = &trainer->plan;
+  msk_course *course = &trainer->course;
+  /* An object has two records. Not all that are there: or a run could not be repeated. */
+  size_t usable = 2 * msk_course_needs(course);
+  double sums[4] = {0}; /* both losses, and the pair loss's slopes */
+  bool with_pairs = plan->pair_every > 0 && (size_t)course->step % plan->pair_every == 0;
+  memset(course->gradients, 0, course->params->floats * sizeof(float));
+  msk_network_set(trainer->network, course->block);
+  sums[0] = masked_step(trainer, tokens, usable);
+  if (with_pairs) sums[1] = pair_step(trainer, tokens, usable, sums + 2);
+  msk_course_add_gradients(course);
+  msk_ranks_add_few(plan->pace.ranks, sums, 4);
+  msk_step_losses losses = {.masked = sums[0], .pair = with_pairs ? sums[1] : NAN};
+  update(trainer, &losses, sums + 2);
   return losses;
 }
 
@@ -204,9 +239,9 @@ static double held_out_loss(msk_trainer *trainer, const msk_tokens *tokens, doub
   /* The same lots in every run, whatever its seed: figures of two runs can be compared. */
   for (uint64_t i = 0; i < BATCHES; i++) {
     msk_random random = msk_random_stream(7, HELD_OUT_STREAM, i);
-    msk_batch_masked(&rules, tokens, msk_tokens_count(tokens), &random, plan->pace.batch,
+    msk_batch_masked(&rules, tokens, msk_tokens_count(tokens), &random, trainer->batch,
                      trainer->shown, trainer->target, trainer->mask);
-    msk_masked_batch batch = {.batch = plan->pace.batch,
+    msk_masked_batch batch = {.batch = trainer->batch,
                               .shown = trainer->shown,
                               .target = trainer->target,
                               .mask = trainer->mask};
@@ -241,11 +276,11 @@ static double held_out_auc(msk_trainer *trainer, const msk_tokens *tokens) {
   if (plan->layer_count == 0 || plan->rules.hands == 0) return NAN;
   for (uint64_t i = 0; i < BATCHES; i++) {
     msk_random random = msk_random_stream(8, HELD_OUT_STREAM, i);
-    msk_batch_pairs(&plan->rules, tokens, msk_tokens_count(tokens), &random, plan->pairs,
+    msk_batch_pairs(&plan->rules, tokens, msk_tokens_count(tokens), &random, trainer->pairs,
                     trainer->shown, trainer->verdict);
     msk_pair_batch batch = pair_batch(trainer);
     msk_network_distances(trainer->network, &batch, trainer->distances);
-    for (size_t k = 0; k < plan->pairs; k++) {
+    for (size_t k = 0; k < trainer->pairs; k++) {
       double auc =
           auc_of(trainer->distances + k * (cells + 1) + 1, trainer->verdict + k * cells, cells);
       /* Too few right or wrong tokens say nothing; a 0.5 in their place would say "not at all". */
@@ -265,7 +300,7 @@ msk_held_out msk_trainer_evaluate(msk_trainer *trainer, const msk_tokens *tokens
 double msk_trainer_flop(const msk_trainer *trainer) {
   const msk_train_plan *plan = &trainer->plan;
   const msk_maskgit_config *c = &plan->config;
-  double d = (double)c->hidden, n = (double)c->positions, rows = (double)plan->pace.batch * n,
+  double d = (double)c->hidden, n = (double)c->positions, rows = (double)trainer->batch * n,
          layers = (double)c->layers, inner = (double)c->intermediate;
   double masked = 2 / M_PI; /* the mean of MaskGIT's cosine */
   double attention = 4 * rows * n * d, projections = 8 * rows * d * d, mlp = 4 * rows * d * inner,
@@ -276,7 +311,7 @@ double msk_trainer_flop(const msk_trainer *trainer) {
   /* Whole layers before the last that is read; its own queries and keys are not counted. */
   if (plan->pair_every > 0 && plan->layer_count > 0) {
     double depth = (double)plan->layers[plan->layer_count - 1],
-           pair_rows = 2 * (double)plan->pairs * n, share = pair_rows / rows;
+           pair_rows = 2 * (double)trainer->pairs * n, share = pair_rows / rows;
     flop += 3 * share * depth * (attention + projections + mlp) / (double)plan->pair_every;
   }
   /* A round of Newton and Schulz is m = x x', m m, and a product of m's size with x: five rounds

@@ -13,7 +13,7 @@ typedef struct msk_train_plan {
   msk_maskgit_config config;
   msk_batch_rules rules;
   msk_pace pace;
-  size_t pairs, pair_every; /* pairs of every pair_every-th step */
+  size_t pairs, pair_every; /* pairs of every pair_every-th step, a multiple of the ranks */
   double adam_rate, muon_rate, pair_weight;
   int layers[MSK_MAX_LAYERS]; /* structure layers */
   size_t layer_count;
@@ -28,6 +28,7 @@ typedef struct msk_trainer {
   msk_train_plan plan;
   msk_course course;
   msk_network *network;
+  size_t batch, pairs; /* this rank's share of the plan's */
   /* The pair loss's own numbers, log scale and offset, then Adam's first and second moments of
    * both: training aids that leave no trace in the model. */
   float pair[6];
@@ -55,7 +56,7 @@ typedef struct msk_held_out {
 } msk_held_out;
 msk_held_out msk_trainer_evaluate(msk_trainer *trainer, const msk_tokens *tokens);
 
-/* Multiplications and additions of a step, those of the pair loss spread over its steps. */
+/* Multiplications and additions of a rank in a step, those of the pair loss spread over its steps. */
 double msk_trainer_flop(const msk_trainer *trainer);
 
 #endif

@@ -50,7 +50,12 @@ static void clear_training(void) {
 }
 
 static run_result run_faulty(const command *c, const char *call, long at) {
-  if (c->output != NULL) unlink(c->output);
+  if (c->output != NULL) {
+    char checkpoint[4200];
+    snprintf(checkpoint, sizeof checkpoint, "%s.checkpoint", c->output);
+    unlink(c->output);
+    unlink(checkpoint);
+  }
   clear_training();
   set_fault(call, at);
   run_result r = run_program(c->arguments);

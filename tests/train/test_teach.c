@@ -125,8 +125,10 @@ static void test_it_begins_with_the_model(void **state) {
                                       small_plan.batch + 1, NULL),
                    MSK_OK);
   msk_network_set(plain, teacher->block);
-  const msk_masked_batch batch = {small_plan.batch, teacher->shown, teacher->target, teacher->mask,
-                                  0};
+  const msk_masked_batch batch = {.batch = small_plan.batch,
+                                  .shown = teacher->shown,
+                                  .target = teacher->target,
+                                  .mask = teacher->mask};
   assert_true(msk_network_masked(plain, &batch, NULL).plain == loss);
   msk_network_destroy(plain);
   end(rig);

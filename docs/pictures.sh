@@ -104,7 +104,7 @@ evaluate() {
 }
 
 tables() {
-  "$quality" --model "$model" --work "$work/quality" --reporting --drawings 12 --sweep 2 --robust 1
+  "$quality" --model "$model" --work "$work/quality" --reporting --threads 1 --drawings 12 --sweep 2 --robust 1
   made=$(ls -td "$work"/quality/*/table.md | head -n 1)
   sed 's/^## /### /' "$made" | fill docs/quality.md tables
   for sheet in renders sketches robustness; do

@@ -21,10 +21,6 @@
 
 enum { CROP_STREAM = 51, REPLAY_STREAM };
 
-msk_status teaching_out_of_memory(const teaching_run *t) {
-  return msk_fail(t->error, MSK_ERROR_MEMORY, "no memory for the lessons");
-}
-
 static msk_status tell(teaching_run *t, msk_teach_phase phase, long done, long all) {
   t->progress.phase = phase;
   t->progress.done = done;
@@ -147,10 +143,6 @@ static msk_crop make_crop(const teaching_run *t, size_t photo, int number) {
   msk_random random = msk_random_stream(t->options->seed, CROP_STREAM,
                                         photo * (size_t)t->options->crops + (size_t)number);
   return number == 0 ? msk_crop_middle() : msk_crop_choose(&random, LEAST_CROP);
-}
-
-int32_t *teaching_tokens(const teaching_run *t, size_t number, size_t half) {
-  return t->tokens + (2 * number + half) * t->cells;
 }
 
 static msk_status learn_photo(teaching_run *t, size_t index) {

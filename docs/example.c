@@ -27,6 +27,7 @@ static msk_status draw(struct job *job, char **argument, msk_error *error) {
   msk_request request;
   msk_result result;
   msk_model_info info;
+  msk_prepare_options preparation;
   size_t bytes;
   msk_status status = msk_model_open(&job->model, argument[1], NULL, error);
   if (status == MSK_OK)
@@ -37,8 +38,10 @@ static msk_status draw(struct job *job, char **argument, msk_error *error) {
     status = msk_image_load(&job->file, argument[2], MSK_ALPHA_WHITE, NULL, error);
   if (status != MSK_OK) return status;
   msk_model_get_info(job->model, &info);
-  status = msk_image_prepare(&job->sketch, &job->file, info.image_size, info.image_size, NULL, NULL,
-                             error);
+  msk_prepare_init(&preparation);
+  preparation.fit = info.fit; /* as suits the model */
+  status = msk_image_prepare(&job->sketch, &job->file, info.image_size, info.image_size,
+                             &preparation, NULL, error);
   request.picture = &job->sketch;
   request.seed = 7;
   request.callbacks.on_step = show_step;

@@ -24,13 +24,14 @@ void order_free(order *o) {
   o->sketch_tokens = NULL;
 }
 
-/* The authors drop alpha, stretch, and take a sketch as it is; so is a photo taken. Any other
- * drawing is fitted as suits the model. */
+/* The authors drop alpha. */
 msk_alpha order_alpha(const order *o) {
   if (o->request.recipe.official) return MSK_ALPHA_DROP;
   return o->request.job == MSK_JOB_DRAW ? MSK_ALPHA_SKETCH : MSK_ALPHA_WHITE;
 }
 
+/* The authors stretch, and take a sketch as it is; so is a photo taken. Any other drawing is fitted
+ * as suits the model. */
 msk_prepare_options order_preparation(const order *o) {
   msk_prepare_options preparation;
   if (o->request.recipe.official || o->request.job == MSK_JOB_EDIT) {

@@ -16,7 +16,7 @@ typedef struct convert_options {
 
 /* ---- back to checkpoints ---- */
 
-enum { EXPORTED = 4, LONGEST_PATH = 4096 };
+enum { EXPORTED = 4 };
 
 /* What nobody asks of the authors' files: they have one form, and no names. */
 static msk_status check_flax(const cli_line *line, msk_error *error) {
@@ -32,10 +32,10 @@ static msk_status export_flax(const cli_line *line, msk_error *error) {
   static const char *const files[EXPORTED] = {"tokenizer_checkpoint", "transformer_checkpoint",
                                               "classes.txt", "defaults.json"};
   const convert_options *o = line->options;
-  char paths[EXPORTED][LONGEST_PATH];
+  char paths[EXPORTED][MAX_PATH_BYTES];
   msk_status status = check_flax(line, error);
   for (int i = 0; i < EXPORTED && status == MSK_OK; i++) {
-    if (snprintf(paths[i], sizeof paths[i], "%s/%s", o->output, files[i]) >= LONGEST_PATH)
+    if (snprintf(paths[i], sizeof paths[i], "%s/%s", o->output, files[i]) >= MAX_PATH_BYTES)
       return app_fail(error, MSK_ERROR_OUTPUT, "%.80s... is too long a path", o->output);
     if (i == 0) status = output_make_folders(paths[i], error);
     if (status == MSK_OK) status = cli_output_check(line, "output", paths[i], 1, error);

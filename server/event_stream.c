@@ -84,7 +84,7 @@ static ssize_t read_stream(void *user, uint64_t position, char *buffer, size_t r
   size_t left = s->count - s->sent, piece = left < room ? left : room;
   memcpy(buffer, s->text + s->sent, piece);
   s->sent += piece;
-  s->last = progress_clock();
+  s->last = progress_clock(); /* after so long a silence a comment keeps the connection alive */
   if (s->sent == s->count) {
     free(s->text);
     s->text = NULL;

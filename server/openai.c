@@ -36,6 +36,7 @@ bool openai_read_size(openai_wishes *w, const char *text, int side) {
     return false;
   w->width = (int)width;
   w->height = (int)height;
+  /* what is too large is not refused, since clients offer such sizes: it shrinks, and is told so */
   while ((long)w->width * w->height > MOST_PIXELS) {
     w->width = (w->width * 15 + 8) / 16;
     w->height = (w->height * 15 + 8) / 16;

@@ -213,6 +213,7 @@ static enum MHD_Result make(exchange *e, bool from_picture) {
   msk_job kind = MSK_JOB_GENERATE;
   json_t *fields = NULL;
   bool good = form_read(&f, e, false) && read_wishes(&f, &wishes) && read_unit(&f, &p.photo);
+  /* a ControlNet unit's picture is the sketch, whatever else the request is */
   if (good && p.photo.pixels != NULL) kind = MSK_JOB_DRAW;
   if (good && from_picture) good = read_pictures(&f, &p, &wishes, &kind);
   msk_image *photo = p.photo.pixels == NULL ? NULL : &p.photo,

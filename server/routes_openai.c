@@ -48,6 +48,7 @@ static bool read_wishes(form *f, openai_wishes *w, job_wishes *wanted) {
   wanted->seed = seed;
   wanted->preview_seconds = w->partials > 0 ? 0 : -1;
   w->format = openai_format(format);
+  /* PNG has no quality; of the others 0 would mean the default, where the client meant the least */
   w->quality = format == 0 ? 0 : (int)quality;
   if (format != 0 && form_has(f, "output_compression") && quality == 0) w->quality = 1;
   w->url = response == 1;
@@ -174,6 +175,7 @@ enum MHD_Result route_openai_edit(exchange *e) {
   if (good)
     good =
         form_picture(&f, "image", MSK_ALPHA_WHITE, &photo) && read_area(&f, &photo, &mask, &edits);
+  /* transparency ends at pixels: a token cut by its border would keep a frame of what was there */
   wanted.whole_tokens = good && !form_has(&f, "mask");
   const msk_job kind = edits ? MSK_JOB_EDIT : MSK_JOB_DRAW;
   msk_image *area = edits ? &mask : NULL;

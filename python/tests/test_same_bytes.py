@@ -241,7 +241,7 @@ def test_what_a_result_shows(model, teapot, tmp_path):
     side = model.info.image_size
     assert np.array_equal(np.asarray(result.image), result.array)
     assert result.array.shape == result.pixels.shape == (side, side, 3)
-    assert np.array_equal(np.floor(np.clip(result.pixels, 0, 1) * np.float32(255) + np.float32(0.5)).astype("u1"), result.array)
+    assert np.array_equal(np.floor(np.clip(result.pixels.astype("f8"), 0, 1) * 255 + 0.5).astype("u1"), result.array)
     assert result.tokens.shape == (model.info.tokens,)
     assert result.tokens[0] == model.info.codebook_size + result.class_id
     assert set(result.scores) == {"structure"} and result.times["total"] > 0

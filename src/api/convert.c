@@ -156,6 +156,7 @@ static msk_status check_defaults(conversion *c) {
                  "%s: image_size is %zu, but these networks make pictures of %zu pixels a side",
                  defaults_path(c), parsed.image_size, image_size);
   }
+  /* here, where it can be mended, rather than in each job of whoever opens the model */
   if (status == MSK_OK) status = check_recipes(c, &parsed.recipe);
   msk_defaults_free(&parsed, c->allocator);
   return status;

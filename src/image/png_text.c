@@ -68,6 +68,7 @@ msk_status msk_png_key(char latin1[MSK_PNG_KEY_LIMIT + 1], const char *key, msk_
   char buffer[2 * MSK_PNG_KEY_LIMIT + 1];
   valid =
       valid && msk_utf8_check(key, length, &printable) && printable && strchr(key, '\n') == NULL;
+  /* a Latin-1 character has two bytes of UTF-8 at most, so that twice the limit is room enough */
   if (valid) {
     count = msk_utf8_to_latin1(buffer, key, length);
     buffer[count] = 0;

@@ -164,6 +164,7 @@ msk_status msk_records_append(msk_records *records, msk_error *error) {
   if (written != (ssize_t)record)
     return msk_fail(error, MSK_ERROR_OUTPUT, "%s cannot be written: is the disk full?",
                     records->shape.what);
+  /* only now: who reads the count finds the whole record behind it */
   atomic_store_explicit(&records->count, count + 1, memory_order_release);
   return MSK_OK;
 }

@@ -122,6 +122,7 @@ static msk_status read_all(msk_state *state, const msk_weight_file *file, msk_er
   if (wanted == NULL || strcmp(wanted, hash) != 0)
     return msk_fail(error, MSK_ERROR_FILE, "%s: its data is not what its SHA-256 says",
                     msk_weight_file_path(file));
+  /* last of all: a damaged file leaves the run at the step where it was */
   for (size_t i = 0; i < state->counts_count; i++) *state->counts[i].at = counts[i];
   return MSK_OK;
 }

@@ -52,6 +52,7 @@ void msk_ranks_add(const msk_train_ranks *ranks, float *values, size_t count, fl
     memcpy(mine, values + at, here * sizeof *mine);
     memset(mine + here, 0, (ranks_count * piece - here) * sizeof *mine);
     ranks->exchange(ranks->user, mine, piece * sizeof *mine, theirs);
+    /* by the ranks' numbers, whoever adds: all of them have the same bytes */
     memcpy(sum, theirs, piece * sizeof *sum);
     for (size_t r = 1; r < ranks_count; r++) {
       for (size_t i = 0; i < piece; i++) sum[i] += theirs[r * piece + i];

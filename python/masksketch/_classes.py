@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, Callable, NamedTuple, Sequence, Union
+from typing import Any, Callable, ClassVar, NamedTuple, Sequence, Union
 
 from ._engine import ffi, lib
 from ._errors import ArgumentError, DeviceError, FileError, call, text_of
@@ -77,7 +77,10 @@ class Texts:
 
 
 class ModelHandle:
-    """An msk_model. Its sessions hold on to it, so that it is closed after them."""
+    """An msk_model, closed after its sessions. Those hold on to it, and so does ``in_use`` while there are any: the finalizers of what
+    is garbage in one circle are called in any order, but what ``in_use`` has is no garbage yet."""
+
+    in_use: ClassVar[dict[int, ModelHandle]] = {}  # by the session that uses it
 
     def __init__(self, pointer: Any) -> None:
         self.pointer = pointer
@@ -98,9 +101,11 @@ class SessionHandle:
         session = ffi.new("msk_session **")
         call(lib.msk_session_open, session, model.pointer, request, options)
         self.pointer = session[0]
+        ModelHandle.in_use[id(self)] = model
 
     def __del__(self) -> None:
         lib.msk_session_close(self.pointer)
+        ModelHandle.in_use.pop(id(self), None)
 
     def fits(self, request: Any) -> bool:
         fits = ffi.new("int *")

@@ -1,16 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """While it runs: steps, stops, threads, memory."""
 
+import gc
 import os
 import signal
 import threading
 import time
+import weakref
 
 import numpy as np
 import pytest
 from conftest import GOLDEN
 
-from masksketch import Cancelled
+from masksketch import Cancelled, Model
 
 SKETCH = GOLDEN / "input" / "sketch0.png"
 
@@ -123,3 +125,13 @@ def test_a_thousand_draws_in_flat_memory(small):
         small.draw(raw, 3, steps=2, on_step=lambda step: None)
     # 1000 pictures are 48 MB as bytes and 196 MB as floats: none of them may stay
     assert resident() - before < 4 << 20
+
+
+def test_garbage_of_one_circle(small_file):
+    model = Model(small_file, threads=1)
+    model.draw(SKETCH, 3, steps=1)
+    model.itself = model  # nobody but the collector lets go of the model and its session
+    gone = weakref.ref(model)
+    del model
+    gc.collect()
+    assert gone() is None

@@ -72,7 +72,7 @@ static double measure_peak(msk_pool *pool, int threads, int lanes) {
 
 /* The best of the widths that this set may use. */
 static double peak_of(const char *isa, msk_pool *pool, int threads) {
-  if (strncmp(isa, "avx512", 6) == 0)
+  if (strncmp(isa, "avx512", 6) == 0 || strcmp(isa, "amx") == 0)
     return fmax(measure_peak(pool, threads, 16), measure_peak(pool, threads, 8));
   return strncmp(isa, "avx", 3) == 0 ? measure_peak(pool, threads, 8) : NAN;
 }

@@ -6,6 +6,7 @@
  * them. And what follows from it: the distance from the exact convolution is bounded by the two
  * quantisations' steps; the bits do not depend on threads, batch, nor on the instruction set
  * where weights have the same bits; normalising on the way is normalising first. */
+#include "emulated.h"
 #include "naive.h"
 
 #include "compute/cpu/cpu.h"
@@ -17,8 +18,8 @@ struct conv_case {
 
 static void for_each_set(void (*test)(const msk_device *device)) {
   int sets = 0;
-  for (; msk_isa_name(sets) != NULL; sets++) {
-    msk_device *device = device_new(msk_isa_name(sets));
+  for (; tested_set(sets) != NULL; sets++) {
+    msk_device *device = tested_device(tested_set(sets), MSK_PRECISION_FP32);
     test(device);
     msk_device_destroy(device);
   }
@@ -246,8 +247,8 @@ static void test_same_bits(void **state) {
   float *x = random_new(BATCH * PLAIN, 1, 3), *weight = random_new(9 * IN * OUT, 2, 1),
         *y = guarded_new(BATCH * MADE);
   float *again = guarded_new(BATCH * MADE), *first[2] = {NULL, NULL};
-  for (int i = 0; msk_isa_name(i / 2) != NULL; i++) {
-    msk_device *device = device_new(msk_isa_name(i / 2));
+  for (int i = 0; tested_set(i / 2) != NULL; i++) {
+    msk_device *device = tested_device(tested_set(i / 2), MSK_PRECISION_FP32);
     size_t upsample = 1 + (size_t)i % 2, made = upsample == 2 ? MADE : MADE / 4;
     run_whole(device, 1, upsample, BATCH, x, weight, y);
     for (int threads = 2; threads <= 7; threads += 2) {

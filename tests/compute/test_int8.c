@@ -5,6 +5,7 @@
  * float64. And what follows from it: the distance from the exact layer is bounded by the two
  * quantisations' steps; the bits do not depend on threads, batch, neighbours, nor on the
  * instruction set where weights have the same bits. */
+#include "emulated.h"
 #include "naive.h"
 
 #include "base/int8.h"
@@ -17,9 +18,7 @@ struct int8_case {
 };
 
 static msk_device *int8_device(const char *isa) {
-  msk_device *device;
-  msk_error error;
-  assert_int_equal(msk_device_create(&device, isa, MSK_PRECISION_INT8, NULL, &error), MSK_OK);
+  msk_device *device = tested_device(isa, MSK_PRECISION_INT8);
   assert_int_equal(msk_device_precision(device), MSK_PRECISION_INT8);
   return device;
 }
@@ -153,8 +152,8 @@ static void layers_on(const msk_device *device) {
 
 static void for_each_set(void (*test)(const msk_device *device)) {
   int sets = 0;
-  for (; msk_isa_name(sets) != NULL; sets++) {
-    msk_device *device = int8_device(msk_isa_name(sets));
+  for (; tested_set(sets) != NULL; sets++) {
+    msk_device *device = int8_device(tested_set(sets));
     test(device);
     msk_device_destroy(device);
   }
@@ -185,8 +184,8 @@ static void test_same_bits(void **state) {
   (void)state;
   float *x = random_new(ROWS * IN, 1, 3), *weight = random_new(IN * OUT, 2, 1),
         *first[2] = {NULL, NULL};
-  for (int set = 0; msk_isa_name(set) != NULL; set++) {
-    msk_device *device = int8_device(msk_isa_name(set));
+  for (int set = 0; tested_set(set) != NULL; set++) {
+    msk_device *device = int8_device(tested_set(set));
     float *y = guarded_new(ROWS * OUT), *again = guarded_new(ROWS * OUT);
     run_whole(device, 1, x, weight, ROWS, y);
     for (int threads = 2; threads <= 5; threads++) {
@@ -310,7 +309,7 @@ static void test_code_arithmetic(void **state) {
 static void test_refusals(void **state) {
   (void)state;
   msk_error error;
-  msk_device *device = int8_device(NULL);
+  msk_device *device = int8_device("ref");
   float *weight = calloc(70000, sizeof *weight);
   msk_linear *linear = NULL;
   msk_linear_part part = {.weight = weight, .out = 1};

@@ -3,6 +3,7 @@
  * test_kernels.c - every kernel of kernels.inc on every instruction set: against the reference
  * set, at sizes around the vector and the tile, between guards, in place, on special values.
  * kernels.inc makes the list, so that a kernel without a test does not compile. */
+#include "emulated.h"
 #include "naive.h"
 
 #include "compute/cpu/cpu.h"
@@ -141,6 +142,7 @@ static void int8_case(const msk_kernels *k, size_t rows, size_t width, size_t de
   for (size_t i = 0; i < c_bytes / sizeof(int32_t); i++)
     before[i] = c[i] = (int32_t)(test_random(&seed) >> 44);
   k->int8_panel(rows, width, depth, a, a_stride, b, c, c_stride, add, b);
+  if (k->end_products != NULL) k->end_products();
   for (size_t i = 0; i < c_bytes / sizeof(int32_t); i++) {
     size_t row = i / c_stride, column = i % c_stride;
     int32_t sum = add ? before[i] : 0;
@@ -155,11 +157,13 @@ static void int8_case(const msk_kernels *k, size_t rows, size_t width, size_t de
 }
 
 static void test_int8_panel(const msk_kernels *k) {
-  static const size_t depths[] = {4, 8, 20, 256, 1024};
-  for (size_t rows = 1; rows <= 2 * k->tile_rows + 1; rows++) {
+  /* around every set's tile: 6 and 12 rows, 16 and 32, as many as a block of products has */
+  static const size_t rows[] = {31, 32, 33, 47, 48, 49, 63, 64, 65, 97};
+  static const size_t depths[] = {4, 8, 20, 60, 64, 68, 124, 256, 1024};
+  for (size_t r = 1; r <= 2 * k->tile_rows + 11; r++) {
+    size_t count = r <= 2 * k->tile_rows + 1 ? r : rows[r - 2 * k->tile_rows - 2];
     for (size_t width = k->lanes; width <= k->panel; width += k->lanes) {
-      for (size_t d = 0; d < 5; d++)
-        int8_case(k, rows, width, depths[d], (rows + d) % 2, rows % 3 == 0);
+      for (size_t d = 0; d < 9; d++) int8_case(k, count, width, depths[d], (r + d) % 2, r % 3 == 0);
     }
   }
 }
@@ -526,10 +530,10 @@ static void test_all_kernels(void **state) {
   (void)state;
   msk_kernels_ref(&reference);
   int sets = 0;
-  for (; msk_isa_name(sets) != NULL; sets++) {
-    msk_device *device = device_new(msk_isa_name(sets));
+  for (; tested_set(sets) != NULL; sets++) {
+    msk_device *device = tested_device(tested_set(sets), MSK_PRECISION_FP32);
     for (size_t i = 0; i < sizeof kernel_tests / sizeof *kernel_tests; i++) {
-      print_message("%s %s\n", msk_isa_name(sets), kernel_tests[i].name);
+      print_message("%s %s\n", tested_set(sets), kernel_tests[i].name);
       kernel_tests[i].test(&device->kernels);
     }
     msk_device_destroy(device);

@@ -260,6 +260,7 @@ static void multiply_task(void *user, size_t index, int worker) {
   for (size_t p = first; p < last; p++) {
     multiply_panel(job, &conv->matrix[phase], p, quantised, rows, pixels, c + (p - first) * panel);
   }
+  if (job->kernels->end_products != NULL) job->kernels->end_products();
   finish(job, phase, y, x, rows, pixels, first * panel,
          msk_smaller(last * panel, conv->out) - first * panel, c);
 }

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * device.c - the CPU device: which instruction sets this build has and this machine can run, and
- * the choice among them. An instruction set counts only when the processor has it (cpuid), the
- * operating system saves its registers (xgetbv), and its kernels agree with the reference
- * (selfcheck.c). */
+ * the choice among them. An instruction set counts only when the processor and the operating
+ * system have it (features.c), and its kernels agree with the reference (selfcheck.c). */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,67 +10,16 @@
 #include "base/int8.h"
 #include "base/error.h"
 #include "compute/cpu/cpu.h"
+#include "compute/cpu/features.h"
 #include "compute/isa_sets.h" /* made by meson: which instruction sets are built */
 
-#if defined(MSK_HAVE_AVX2) || defined(MSK_HAVE_AVX512)
-#include <cpuid.h>
-
-static unsigned long long saved_registers(void) {
-  unsigned low, high;
-  __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
-  return (unsigned long long)high << 32 | low;
-}
-
-/* The bits of leaf 7's EBX, if leaf 1 has `leaf1` in ECX beside OSXSAVE and the system saves
- * `registers`; else 0. */
-static unsigned features(unsigned leaf1, unsigned long long registers) {
-  unsigned a, b, c, d;
-  leaf1 |= bit_OSXSAVE;
-  if (!__get_cpuid(1, &a, &b, &c, &d) || (c & leaf1) != leaf1) return 0;
-  if ((saved_registers() & registers) != registers) return 0;
-  return __get_cpuid_count(7, 0, &a, &b, &c, &d) ? b : 0;
-}
-
-enum { XMM_YMM = 0x6, XMM_YMM_ZMM = 0xe6 };
-
-static bool has_avx2(void) {
-  return (features(bit_AVX | bit_FMA | bit_F16C, XMM_YMM) & bit_AVX2) != 0;
-}
-
-#ifdef MSK_HAVE_AVXVNNI
-static bool has_avxvnni(void) {
-  unsigned a, b, c, d;
-  return has_avx2() && __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & bit_AVXVNNI) != 0;
-}
-#endif
-
-static bool has_avx512(void) {
-  const unsigned wanted = bit_AVX512F | bit_AVX512DQ | bit_AVX512BW | bit_AVX512VL | bit_AVX2;
-  return (features(bit_AVX | bit_FMA | bit_F16C, XMM_YMM_ZMM) & wanted) == wanted;
-}
-
-#ifdef MSK_HAVE_AVX512VNNI
-static bool has_avx512vnni(void) {
-  unsigned a, b, c, d;
-  return has_avx512() && __get_cpuid_count(7, 0, &a, &b, &c, &d) && (c & bit_AVX512VNNI) != 0;
-}
-#endif
-#endif
-
-#ifdef MSK_HAVE_NEONDOT
-#include <asm/hwcap.h>
-#include <sys/auxv.h>
-
-static bool has_dot_product(void) { return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0; }
-#endif
-
-static bool always(void) { return true; }
+static bool always(const msk_machine *machine) { return (void)machine, true; }
 
 /* Best last. A new instruction set is a line here, a file in isa/, and its library in
  * meson.build. */
 static const struct instruction_set {
   const char *name;
-  bool (*is_available)(void);
+  msk_feature *is_available;
   void (*fill)(msk_kernels *kernels);
 } instruction_sets[] = {
     {"ref", always, msk_kernels_ref},
@@ -79,26 +27,30 @@ static const struct instruction_set {
     {"neon", always, msk_kernels_neon},
 #endif
 #ifdef MSK_HAVE_NEONDOT
-    {"neondot", has_dot_product, msk_kernels_neondot},
+    {"neondot", msk_has_neondot, msk_kernels_neondot},
 #endif
 #ifdef MSK_HAVE_AVX2
-    {"avx2", has_avx2, msk_kernels_avx2},
+    {"avx2", msk_has_avx2, msk_kernels_avx2},
 #endif
 #ifdef MSK_HAVE_AVXVNNI
-    {"avxvnni", has_avxvnni, msk_kernels_avxvnni},
+    {"avxvnni", msk_has_avxvnni, msk_kernels_avxvnni},
 #endif
 #ifdef MSK_HAVE_AVX512
-    {"avx512", has_avx512, msk_kernels_avx512},
+    {"avx512", msk_has_avx512, msk_kernels_avx512},
 #endif
 #ifdef MSK_HAVE_AVX512VNNI
-    {"avx512vnni", has_avx512vnni, msk_kernels_avx512vnni},
+    {"avx512vnni", msk_has_avx512vnni, msk_kernels_avx512vnni},
+#endif
+#ifdef MSK_HAVE_AMX
+    {"amx", msk_has_amx, msk_kernels_amx},
 #endif
 };
 enum { SET_COUNT = sizeof instruction_sets / sizeof *instruction_sets };
 
 const char *msk_isa_name(int index) {
   for (size_t i = 0; i < SET_COUNT; i++) {
-    if (instruction_sets[i].is_available() && index-- == 0) return instruction_sets[i].name;
+    if (instruction_sets[i].is_available(&msk_this_machine) && index-- == 0)
+      return instruction_sets[i].name;
   }
   return NULL;
 }
@@ -106,7 +58,8 @@ const char *msk_isa_name(int index) {
 /* The best set at or before `last` that can run here, or that is named so. */
 static const struct instruction_set *find_set(const char *isa, const struct instruction_set *last) {
   for (const struct instruction_set *set = last; set >= instruction_sets; set--) {
-    if (set->is_available() && (isa == NULL || strcmp(isa, set->name) == 0)) return set;
+    if (set->is_available(&msk_this_machine) && (isa == NULL || strcmp(isa, set->name) == 0))
+      return set;
   }
   return NULL;
 }

@@ -90,6 +90,9 @@ typedef struct msk_kernels {
   void (*winograd_input)(size_t channels, const float *const pixels[36], float *v, size_t plane);
   void (*winograd_output)(size_t channels, const float *m, size_t plane, const float *bias,
                           const float *const residual[16], float *const y[16]);
+  /* After a task's last int8_panel: gives back what the set's calls keep for each other on their
+   * thread; NULL: nothing. */
+  void (*end_products)(void);
   /* Convolution to at most 4 channels; NULL: as a product. */
   void (*narrow_pixels)(size_t out, size_t taps, size_t channels, const float *const *pixels,
                         const float *weight, float *sums);
@@ -101,6 +104,7 @@ void msk_kernels_avx2(msk_kernels *kernels);
 void msk_kernels_avxvnni(msk_kernels *kernels);
 void msk_kernels_avx512(msk_kernels *kernels);
 void msk_kernels_avx512vnni(msk_kernels *kernels);
+void msk_kernels_amx(msk_kernels *kernels);
 void msk_kernels_neon(msk_kernels *kernels);
 void msk_kernels_neondot(msk_kernels *kernels);
 

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/pool.h"
+#include "compute/isa_sets.h"
 #include "masksketch_tools.h"
 
 #if defined(__x86_64__)
@@ -37,6 +38,28 @@ static void run_fma_512(long turns) { LOOP(TWELVE(FMA_512) TWELVE(FMA_512)); }
 static void run_dot_256(long turns) { LOOP(TWELVE(DOT_256) TWELVE(DOT_256)); }
 static void run_dot_512(long turns) { LOOP(TWELVE(DOT_512) TWELVE(DOT_512)); }
 static void run_pairs(long turns) { LOOP(TWELVE(PAIRS) TWELVE(PAIRS)); }
+
+#ifdef MSK_HAVE_AMX
+/* Four sums in turn, each of 16 x 16 elements, of 64 bytes each: a product takes 16 cycles, and its
+ * sum is ready after 52. */
+#define FOUR(op) op(0) op(1) op(2) op(3)
+#define TILE_DOT_INT8(i) "tdpbusd %%tmm5, %%tmm4, %%tmm" #i "\n"
+
+static void run_tiles_int8(long turns) {
+  const struct {
+    uint8_t palette, zeros[15];
+    uint16_t row_bytes[16];
+    uint8_t rows[16];
+  } shape = {1, {0}, {64, 64, 64, 64, 64, 64}, {16, 16, 16, 16, 16, 16}};
+  __asm__ volatile(
+      "ldtilecfg %1\n"
+      "1:\n" FOUR(TILE_DOT_INT8) FOUR(TILE_DOT_INT8) FOUR(TILE_DOT_INT8) FOUR(TILE_DOT_INT8)
+          FOUR(TILE_DOT_INT8) FOUR(TILE_DOT_INT8) "dec %0\n jnz 1b\n tilerelease"
+      : "+r"(turns)
+      : "m"(shape)
+      : "cc");
+}
+#endif
 
 /* The compiler's runtime asks cpuid and xgetbv. */
 static bool has_vnni_512(void) { return __builtin_cpu_supports("avx512vnni") != 0; }
@@ -84,6 +107,11 @@ static const loop loops[] = {
     {"avxvnni", true, "vpdpbusd ymm", 64, run_dot_256, has_vnni_256},
     {"avx512", true, "vpmaddubsw, vpmaddwd, vpaddd ymm", 64, run_pairs, NULL},
     {"avx512vnni", true, "vpdpbusd zmm", 128, run_dot_512, has_vnni_512},
+#ifdef MSK_HAVE_AMX
+    {"amx", false, "vfmadd231ps ymm", 16, run_fma_256, NULL},
+    {"amx", false, "vfmadd231ps zmm", 32, run_fma_512, NULL},
+    {"amx", true, "tdpbusd", 2 * 16 * 16 * 64, run_tiles_int8, NULL},
+#endif
 #elif defined(__aarch64__)
     {"neon", false, "fmla v.4s", 8, run_fmla, NULL},
     {"neon", true, "sdot v.4s", 32, run_sdot, has_dot},

@@ -245,6 +245,7 @@ static void multiply_task(void *user, size_t index, int worker) {
                           c + (p - first) * kernels->panel, cut->c_stride, k > 0, next);
     }
   }
+  if (kernels->end_products != NULL) kernels->end_products();
   size_t column = first * kernels->panel,
          columns = msk_smaller(last * kernels->panel, job->y.columns) - column;
   for (size_t i = 0; i < rows; i++) {

@@ -13,7 +13,7 @@
 #include "compute/cpu/cpu.h"
 
 enum {
-  ROWS = 15,
+  ROWS = 35,
   DEPTH = 84,
   COLUMNS = 41,
   SIDE = 6,

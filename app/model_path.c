@@ -220,10 +220,11 @@ static void tell_warnings(const msk_model *model, const msk_model_options *asked
   if (msk_model_warning(model) != NULL)
     fprintf(stderr, "masksketch: warning: %s\n", msk_model_warning(model));
   if (info.decode_precision != asked->decode_precision) {
+    const bool cpu = strcmp(info.device, "cpu") == 0;
     fprintf(stderr,
             "masksketch: warning: --decode-precision int8 would not be faster with this model on "
-            "the kernels %s: fp32 is used\n",
-            info.isa);
+            "the %s %s: fp32 is used\n",
+            cpu ? "kernels" : "device", cpu ? info.isa : info.device);
   }
 }
 

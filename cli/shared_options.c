@@ -45,7 +45,7 @@ static const cli_option model_rows[] = {
     CLI_MACHINE_ROWS(model_choice, ),
     {"device", 0, "NAME", CLI_A_TEXT(model_choice, device),
      .otherwise = "$MASKSKETCH_DEVICE, else cpu", .word = device_word,
-     .help = "where the transformer computes: cpu; gpu, the first one; auto, the same if it is "
+     .help = "where the networks compute: cpu; gpu, the first one; auto, the same if it is "
              "faster; or a name or number of "
              "--device list, which lists them (docs/gpu.md)"},
     {.type = CLI_END},

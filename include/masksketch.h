@@ -197,7 +197,7 @@ typedef struct msk_model_options {
   const msk_allocator *allocator; /* must outlive the model and its sessions */
   const msk_adapter_choice *adapters; /* each a class, numbered behind the model's own (none) */
   int adapter_count;
-  /* Where the transformer computes: NULL or "cpu"; "gpu", the first one that OpenCL has; or a part
+  /* Where the networks compute: NULL or "cpu"; "gpu", the first one that OpenCL has; or a part
    * of a name or the number that msk_device_list() tells. A GPU computes in float32. "auto": a GPU
    * if a short measurement says that it is faster, and should it fail, the CPU from then on;
    * msk_model_warning() and msk_result.warning say so. */
@@ -222,7 +222,7 @@ typedef struct msk_model_info {
   int codebook_dim, filters, stem; /* stem: pixel-shuffle factor, 1 = none */
   size_t parameters;
   const char *isa;    /* kernel set in use */
-  const char *device; /* of the transformer: "cpu", or who drives it and its name */
+  const char *device; /* of the networks: "cpu", or who drives it and its name */
   msk_precision precision, decode_precision; /* FP32 or INT8 */
   const char *name, *hash; /* from the file; SHA-256 of its tensors, without adapters, in hex */
   msk_fit fit;             /* that drawings are best prepared with, as the file says */

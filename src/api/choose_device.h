@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * choose_device.h - which device a model's transformer gets, as msk_model_options.device has it. */
+ * choose_device.h - which device a model's networks get, as msk_model_options.device has it. */
 #ifndef MSK_API_CHOOSE_DEVICE_H
 #define MSK_API_CHOOSE_DEVICE_H
 

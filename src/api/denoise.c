@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * denoise.c - the transformer's passes that survive a GPU, and the denoiser made of them
- * (session.h). */
+ * denoise.c - passes that survive a GPU, and the denoiser made of the transformer's (session.h). */
 #include <string.h>
 
 #include "api/session.h"
@@ -9,6 +8,19 @@
 static size_t positions(const msk_session *session) { return (size_t)session->model->positions; }
 
 /* ---- passes that the CPU takes over where the GPU fails ---- */
+
+msk_status msk_steady_encode(msk_session *session, msk_error *error) {
+  msk_status status = msk_pass_encode(session, error);
+  return msk_session_falls_over(session, &status, error) ? msk_pass_encode(session, error) : status;
+}
+
+msk_status msk_steady_decode(msk_session *session, const int32_t *sequence, float *pixels,
+                             msk_error *error) {
+  msk_status status = msk_pass_decode(session, sequence, pixels, error);
+  return msk_session_falls_over(session, &status, error)
+             ? msk_pass_decode(session, sequence, pixels, error)
+             : status;
+}
 
 msk_status msk_steady_target(msk_session *session, msk_error *error) {
   msk_status status = msk_pass_target(session, error);

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * far.c - where a session's transformer works if that is not where the rest does: on the model's
- * GPU, in a workspace there; and once the GPU has failed, on the CPU in memory of its own, from the
- * very pass that failed. That memory is the only one that is taken after a session has been
- * opened. */
+ * far.c - where a session's networks work if that is not where the rest lies: on the model's GPU,
+ * in a workspace there; and once the GPU has failed, on the CPU in memory of its own, from the very
+ * pass that failed. That memory is the only one that is taken after a session has been opened. */
 #include <string.h>
 
 #include "api/session.h"

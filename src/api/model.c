@@ -233,11 +233,11 @@ static msk_status measure(msk_memory_plan *plan, msk_device *device, msk_device 
   msk_device_measure(device, &tally);
   if (gpu != NULL) msk_device_measure(gpu, &tally);
   /* the number of groups has no effect on memory */
-  msk_status status = msk_vqgan_load(&tokenizer, device, file, MSK_MODEL_TOKENIZER, 1,
+  const msk_device *own = gpu == NULL ? device : gpu;
+  msk_status status = msk_vqgan_load(&tokenizer, own, file, MSK_MODEL_TOKENIZER, 1,
                                      options->decode_precision, NULL, error);
   if (status == MSK_OK)
-    status = msk_maskgit_load(&transformer, gpu == NULL ? device : gpu, file, MSK_MODEL_TRANSFORMER,
-                              NULL, error);
+    status = msk_maskgit_load(&transformer, own, file, MSK_MODEL_TRANSFORMER, NULL, error);
   if (status == MSK_OK)
     *plan = (msk_memory_plan){
         .weights = tally.held, .loading = tally.most - tally.held, .device_weights = tally.apart};
@@ -284,16 +284,17 @@ static msk_status pack(msk_model *model, msk_model_options *options, msk_error *
         msk_device_create(&model->device, options->isa,
                           choose_precision(model->adapted.base, options), model->allocator, error);
   if (status == MSK_OK && model->gpu != NULL)
-    status = msk_spare_create(&model->spare, may_fall, model->allocator, error);
+    status = msk_spare_create(&model->spare, may_fall, options->decode_precision, model->allocator,
+                              error);
   if (status == MSK_OK && threads > 1)
     status = msk_pool_create(&pool, threads, model->allocator, error);
-  if (status == MSK_OK) {
-    status = msk_vqgan_load(&model->tokenizer, model->device, model->file, MSK_MODEL_TOKENIZER,
-                            model->defaults.groups, options->decode_precision, pool, error);
-  }
+  const msk_device *own = model->gpu == NULL ? model->device : model->gpu;
   if (status == MSK_OK)
-    status = msk_maskgit_load(&model->transformer, model->gpu == NULL ? model->device : model->gpu,
-                              model->file, MSK_MODEL_TRANSFORMER, pool, error);
+    status = msk_vqgan_load(&model->tokenizer, own, model->file, MSK_MODEL_TOKENIZER,
+                            model->defaults.groups, options->decode_precision, pool, error);
+  if (status == MSK_OK)
+    status =
+        msk_maskgit_load(&model->transformer, own, model->file, MSK_MODEL_TRANSFORMER, pool, error);
   msk_pool_destroy(pool);
   /* back to the system at once: nothing else will need as much again, but a CPU that takes over */
   if (model->gpu == NULL || !may_fall) msk_adapted_forget(&model->adapted);

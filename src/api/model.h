@@ -38,7 +38,7 @@ struct msk_model {
   msk_adapted adapted;
   const msk_weight_file *file; /* the adapted one; metadata strings stay valid with it */
   msk_device *device;
-  msk_device *gpu;       /* on which the transformer is; NULL: on `device`, as the tokenizer is */
+  msk_device *gpu;       /* on which the networks are; NULL: on `device` */
   msk_spare *spare;      /* beside a gpu: what there is if that fails */
   char device_line[600]; /* why the device "auto" is the CPU; empty: nothing to say */
   msk_vqgan *tokenizer;

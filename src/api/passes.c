@@ -37,32 +37,77 @@ int msk_session_rows(const msk_session *session) {
   return items < MSK_PASS_ROWS ? items : MSK_PASS_ROWS;
 }
 
-/* The tokenizer works where the targets lie while there are none; returns the mark to go back
- * to. */
+/* ---- the tokenizer ---- */
+
+/* It works where the targets lie while there are none; returns the mark to go back to. */
 static size_t take_targets_place(msk_session *session) {
-  size_t mark = msk_arena_mark(&session->arena);
-  if (!session->targets_live) msk_arena_release(&session->arena, session->before_targets);
+  msk_arena *arena = msk_session_far_arena(session);
+  size_t mark = msk_arena_mark(arena);
+  if (!session->targets_live) msk_arena_release(arena, session->before_targets);
   return mark;
 }
 
-void msk_pass_encode(msk_session *session) {
-  const msk_model *model = session->model;
-  msk_arena *arena = &session->arena;
-  size_t mark = take_targets_place(session), size = (size_t)model->image_size,
-         count = size * size * 3, cells = positions(session) - 1;
-  float *pixels = session->at.photo;
-  /* an edit keeps the photo, to be laid under what is painted */
-  if (pixels == NULL) pixels = msk_arena_take(arena, count, sizeof *pixels);
-  float *latents =
-      msk_arena_take(arena, cells * msk_vqgan_get_config(model->tokenizer)->dim, sizeof *latents);
-  msk_meter_begin(&session->stream, "encode");
-  msk_op_pixels(&session->stream, session->request.picture->pixels,
-                msk_map_at(pixels, 1, size, size, 3));
-  msk_vqgan_encode(model->tokenizer, &session->stream, arena, pixels, 1, size, size, latents, NULL);
-  if (!session->stream.measuring)
-    msk_pass_judge(session, latents, cells * msk_vqgan_get_config(model->tokenizer)->dim);
-  msk_vqgan_quantise(model->tokenizer, &session->stream, latents, cells, session->at.picture_codes);
+/* `count` floats at `from`, where the networks work, here: where they are, or in the session's own
+ * arena, from which they are taken then. */
+static msk_status read_here(msk_session *session, const float *from, size_t count,
+                            const float **here, msk_error *error) {
+  const msk_stream *stream = msk_session_far_stream(session);
+  float *to = (float *)(uintptr_t)from;
+  if (msk_device_is_apart(stream->device)) to = msk_arena_take(&session->arena, count, sizeof *to);
+  *here = to;
+  return stream->measuring ? MSK_OK : msk_stream_read(stream, from, count, to, error);
+}
+
+/* The request's picture as numbers, where the networks work; an edit keeps them here, to be laid
+ * under what is painted. */
+static const float *take_pixels(msk_session *session) {
+  msk_stream *stream = msk_session_far_stream(session);
+  size_t size = (size_t)session->model->image_size;
+  const uint8_t *bytes = session->request.picture->pixels;
+  float *photo = session->at.photo, *pixels = photo;
+  if (photo != NULL) msk_op_pixels(&session->stream, bytes, msk_map_at(photo, 1, size, size, 3));
+  if (photo == NULL || msk_device_is_apart(stream->device)) {
+    pixels = msk_arena_take(msk_session_far_arena(session), size * size * 3, sizeof *pixels);
+    msk_op_pixels(stream, bytes, msk_map_at(pixels, 1, size, size, 3));
+  }
+  return pixels;
+}
+
+msk_status msk_pass_encode(msk_session *session, msk_error *error) {
+  msk_stream *stream = msk_session_far_stream(session);
+  msk_arena *arena = msk_session_far_arena(session);
+  const msk_vqgan *tokenizer = msk_model_tokenizer(session->model, stream->device);
+  size_t mark = take_targets_place(session), host_mark = msk_arena_mark(&session->arena),
+         size = (size_t)session->model->image_size, cells = positions(session) - 1,
+         count = cells * msk_vqgan_get_config(tokenizer)->dim;
+  const float *here = NULL;
+  msk_meter_begin(stream, "encode");
+  const float *pixels = take_pixels(session);
+  float *latents = msk_arena_take(arena, count, sizeof *latents);
+  msk_vqgan_encode(tokenizer, stream, arena, pixels, 1, size, size, latents, NULL);
+  msk_vqgan_quantise(tokenizer, stream, latents, cells, session->at.picture_codes);
+  msk_status status = read_here(session, latents, count, &here, error);
+  if (status == MSK_OK && !stream->measuring) msk_pass_judge(session, here, count);
+  msk_arena_release(&session->arena, host_mark);
   msk_arena_release(arena, mark);
+  return status;
+}
+
+msk_status msk_pass_decode(msk_session *session, const int32_t *sequence, float *pixels,
+                           msk_error *error) {
+  msk_stream *stream = msk_session_far_stream(session);
+  msk_arena *arena = msk_session_far_arena(session);
+  size_t side = (size_t)session->model->latent_size, mark = take_targets_place(session),
+         count = (size_t)session->model->image_size * (size_t)session->model->image_size * 3;
+  float *at = pixels;
+  msk_meter_begin(stream, "decode");
+  if (msk_device_is_apart(stream->device)) at = msk_arena_take(arena, count, sizeof *at);
+  msk_vqgan_decode(msk_model_tokenizer(session->model, stream->device), stream, arena, sequence + 1,
+                   1, side, side, at, NULL);
+  msk_status status =
+      stream->measuring ? MSK_OK : msk_stream_read(stream, at, count, pixels, error);
+  msk_arena_release(arena, mark);
+  return status;
 }
 
 /* ---- the transformer ---- */
@@ -125,14 +170,6 @@ msk_status msk_pass_score(msk_session *session, const int32_t *sequences, size_t
                                              .distance = recipe->distance,
                                              .score = from},
                          from, rows * positions(session), score, error);
-}
-
-void msk_pass_decode(msk_session *session, const int32_t *sequence, float *pixels) {
-  size_t side = (size_t)session->model->latent_size, mark = take_targets_place(session);
-  msk_meter_begin(&session->stream, "decode");
-  msk_vqgan_decode(session->model->tokenizer, &session->stream, &session->arena, sequence + 1, 1,
-                   side, side, pixels, NULL);
-  msk_arena_release(&session->arena, mark);
 }
 
 void msk_pass_judge(msk_session *session, const float *values, size_t count) {

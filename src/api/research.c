@@ -17,11 +17,10 @@ struct part {
   /* tokenize, detokenize */
   const float *pixels;
   size_t height, width, rows, columns;
-  float *latents, *picture;
   int32_t *codes;
-  /* attention, logits: what the pass gives, `count` floats */
+  /* attention, logits */
   msk_maskgit_pass pass;
-  float *output;
+  float *output; /* what the pass gives, `count` floats */
   size_t count;
   msk_status status; /* of bringing them */
   msk_error *error;
@@ -45,8 +44,8 @@ static msk_status run_over(struct part *part, run_part *pass, char *memory, size
 }
 
 /* On the device, in its memory. */
-static msk_status run(const msk_session *session, const msk_device *device, struct part *part,
-                      run_part *pass, msk_error *error) {
+static msk_status run_on(const msk_session *session, const msk_device *device, struct part *part,
+                         run_part *pass, msk_error *error) {
   const msk_allocator *allocator = session->model->allocator;
   size_t bytes;
   part->model = session->model;
@@ -71,28 +70,63 @@ static msk_status run(const msk_session *session, const msk_device *device, stru
   return status;
 }
 
+/* Where the model's networks are, or on the CPU where a GPU fails that may. */
+static msk_status run(const msk_session *session, struct part *part, run_part *pass,
+                      msk_error *error) {
+  const msk_model *model = session->model;
+  msk_status status = run_on(session, msk_model_device(model), part, pass, error);
+  if (status != MSK_ERROR_DEVICE) return status;
+  status = msk_spare_take_over(model, status, session->pool, error);
+  return status == MSK_OK ? run_on(session, model->device, part, pass, error) : status;
+}
+
+/* Where what goes to part->output is computed. */
+static float *take_output(struct part *part) {
+  return msk_device_is_apart(part->stream.device)
+             ? msk_arena_take(&part->arena, part->count, sizeof(float))
+             : part->output;
+}
+
+static void bring_output(struct part *part, const float *at) {
+  part->status = part->stream.measuring
+                     ? MSK_OK
+                     : msk_stream_read(&part->stream, at, part->count, part->output, part->error);
+}
+
+static const msk_vqgan *tokenizer_of(const struct part *part) {
+  return msk_model_tokenizer(part->model, part->stream.device);
+}
+
+/* The picture is brought where the network is. */
 static void encode_part(struct part *part) {
-  msk_vqgan_encode(part->model->tokenizer, &part->stream, &part->arena, part->pixels, 1,
-                   part->height, part->width, part->latents, NULL);
-  msk_vqgan_quantise(part->model->tokenizer, &part->stream, part->latents,
-                     part->rows * part->columns, part->codes);
+  const float *pixels = part->pixels;
+  if (msk_device_is_apart(part->stream.device)) {
+    float *there = msk_arena_take(&part->arena, part->height * part->width * 3, sizeof *there);
+    msk_stream_write(&part->stream, pixels, part->height * part->width * 3, there);
+    pixels = there;
+  }
+  float *latents = take_output(part);
+  msk_vqgan_encode(tokenizer_of(part), &part->stream, &part->arena, pixels, 1, part->height,
+                   part->width, latents, NULL);
+  msk_vqgan_quantise(tokenizer_of(part), &part->stream, latents, part->rows * part->columns,
+                     part->codes);
+  bring_output(part, latents);
 }
 
 static void decode_part(struct part *part) {
-  msk_vqgan_decode(part->model->tokenizer, &part->stream, &part->arena, part->codes, 1, part->rows,
-                   part->columns, part->picture, NULL);
+  float *picture = take_output(part);
+  msk_vqgan_decode(tokenizer_of(part), &part->stream, &part->arena, part->codes, 1, part->rows,
+                   part->columns, picture, NULL);
+  bring_output(part, picture);
 }
 
 static void forward_part(struct part *part) {
   msk_maskgit_pass pass = part->pass;
-  float *at = part->output;
-  if (msk_device_is_apart(part->stream.device))
-    at = msk_arena_take(&part->arena, part->count, sizeof *at);
+  float *at = take_output(part);
   *(pass.layers != NULL ? &pass.maps : &pass.logits) = at;
   msk_maskgit_forward(msk_model_transformer(part->model, part->stream.device), &part->stream,
                       &part->arena, &pass);
-  if (!part->stream.measuring)
-    part->status = msk_stream_read(&part->stream, at, part->count, part->output, part->error);
+  bring_output(part, at);
 }
 
 /* ---- tokenizer ---- */
@@ -126,22 +160,21 @@ msk_status msk_tokenize_float(msk_session *session, const float *pixels, int wid
   msk_vqgan_latent_size(session->model->tokenizer, part.height, part.width, &part.rows,
                         &part.columns);
   part.codes = msk_allocate(allocator, part.rows * part.columns, sizeof *part.codes);
-  part.latents = msk_allocate(
-      allocator, part.rows * part.columns * msk_vqgan_get_config(session->model->tokenizer)->dim,
-      sizeof *part.latents);
-  status = part.codes == NULL || part.latents == NULL
-               ? fail_memory(part.rows * part.columns * sizeof(float), error)
-               : run(session, session->model->device, &part, encode_part, error);
+  part.count = part.rows * part.columns * msk_vqgan_get_config(session->model->tokenizer)->dim;
+  part.output = msk_allocate(allocator, part.count, sizeof *part.output);
+  status = part.codes == NULL || part.output == NULL
+               ? fail_memory(part.count * sizeof(float), error)
+               : run(session, &part, encode_part, error);
   if (status == MSK_OK) {
     *tokens = part.codes;
     *rows = (int)part.rows;
     *columns = (int)part.columns;
-    if (latents != NULL) *latents = part.latents;
+    if (latents != NULL) *latents = part.output;
   } else {
     msk_free(allocator, part.codes);
   }
   /* the encoder makes them on its way, wanted or not */
-  if (status != MSK_OK || latents == NULL) msk_free(allocator, part.latents);
+  if (status != MSK_OK || latents == NULL) msk_free(allocator, part.output);
   return status;
 }
 
@@ -187,16 +220,16 @@ msk_status msk_detokenize(msk_session *session, const int32_t *tokens, int rows,
   const msk_allocator *allocator = session->model->allocator;
   struct part part = {
       .rows = (size_t)rows, .columns = (size_t)columns, .codes = (int32_t *)(uintptr_t)tokens};
-  part.picture = msk_allocate(allocator, count * patch * patch * 3, sizeof *part.picture);
-  msk_status status = part.picture == NULL
-                          ? fail_memory(count * patch * patch * 3 * sizeof(float), error)
-                          : run(session, session->model->device, &part, decode_part, error);
+  part.count = count * patch * patch * 3;
+  part.output = msk_allocate(allocator, part.count, sizeof *part.output);
+  msk_status status = part.output == NULL ? fail_memory(part.count * sizeof(float), error)
+                                          : run(session, &part, decode_part, error);
   if (status == MSK_OK) {
-    *pixels = part.picture;
+    *pixels = part.output;
     *width = columns * (int)patch;
     *height = rows * (int)patch;
   } else {
-    msk_free(allocator, part.picture);
+    msk_free(allocator, part.output);
   }
   return status;
 }
@@ -235,13 +268,8 @@ static msk_status run_forward(const msk_session *session, struct part *part, siz
   const msk_model *model = session->model;
   part->count = count;
   part->output = msk_allocate(model->allocator, count, sizeof *part->output);
-  msk_status status = part->output == NULL
-                          ? fail_memory(count * sizeof(float), error)
-                          : run(session, msk_model_device(model), part, forward_part, error);
-  if (status == MSK_ERROR_DEVICE) {
-    status = msk_spare_take_over(model, status, session->pool, error);
-    if (status == MSK_OK) status = run(session, model->device, part, forward_part, error);
-  }
+  msk_status status = part->output == NULL ? fail_memory(count * sizeof(float), error)
+                                           : run(session, part, forward_part, error);
   if (status == MSK_OK) {
     *result = part->output;
   } else {

@@ -86,21 +86,23 @@ static msk_status prepare_edit(msk_session *session, msk_error *error) {
 static msk_status prepare(msk_session *session, msk_error *error) {
   const msk_request *request = &session->request;
   double started = msk_clock();
+  msk_status status = MSK_OK;
   if (request->picture != NULL) {
-    msk_pass_encode(session);
+    status = msk_steady_encode(session, error);
   } else if (request->picture_tokens != NULL) {
     memcpy(session->at.picture_codes, request->picture_tokens,
            sequence_bytes(session, 1) - sizeof(int32_t));
   }
   /* tokens that were given spare the encoder, and are what it would have made */
   session->times.encode = msk_clock() - started;
+  if (status != MSK_OK) return status;
   if (request->job == MSK_JOB_EDIT) return prepare_edit(session, error);
   if (request->job != MSK_JOB_DRAW) return MSK_OK;
   int side = session->model->latent_size;
   if (request->lambda_map != NULL)
     msk_grid_means(request->lambda_map, side, side, session->at.lambda_map);
   started = msk_clock();
-  msk_status status = msk_steady_target(session, error);
+  status = msk_steady_target(session, error);
   session->times.targets = msk_clock() - started;
   return status;
 }
@@ -167,8 +169,9 @@ static msk_status report_step(msk_session *session, int step, msk_error *error) 
   /* the tokenizer's time, not the step's */
   if (request->preview_every > 0 && (step + 1) % request->preview_every == 0) {
     double started = msk_clock();
-    msk_pass_decode(session, info.tokens, session->at.preview);
+    msk_status status = msk_steady_decode(session, info.tokens, session->at.preview, error);
     session->times.decode += msk_clock() - started;
+    if (status != MSK_OK) return status;
     info.preview = session->at.preview;
   }
   info.seconds = msk_clock() - session->started;
@@ -264,17 +267,20 @@ static msk_status score_items(msk_session *session, msk_error *error) {
 }
 
 /* Scores were the last use of the targets. */
-static void decode_items(msk_session *session) {
+static msk_status decode_items(msk_session *session, msk_error *error) {
   size_t n = (size_t)session->model->positions;
   double started = msk_clock();
+  msk_status status = MSK_OK;
   session->targets_live = false;
   for (size_t i = 0; i < (size_t)session->finished; i++) {
     float *pixels = session->at.pixels + i * picture_floats(session);
-    msk_pass_decode(session, session->at.tokens + i * n, pixels);
+    status = msk_steady_decode(session, session->at.tokens + i * n, pixels, error);
+    if (status != MSK_OK) break;
     msk_pass_judge(session, pixels, picture_floats(session));
     if (session->at.blend != NULL) msk_mask_composite(session, pixels);
   }
   session->times.decode += msk_clock() - started;
+  return status;
 }
 
 msk_status msk_end(msk_session *session, msk_result *result, msk_error *error) {
@@ -286,7 +292,8 @@ msk_status msk_end(msk_session *session, msk_result *result, msk_error *error) {
   session->phase = MSK_PHASE_IDLE;
   msk_status status = session->at.structure == NULL ? MSK_OK : score_items(session, error);
   if (status != MSK_OK) return status;
-  if (session->at.pixels != NULL) decode_items(session);
+  if (session->at.pixels != NULL) status = decode_items(session, error);
+  if (status != MSK_OK) return status;
   session->times.total = msk_clock() - session->started;
   *result = (msk_result){
       .count = session->finished,

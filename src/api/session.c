@@ -101,9 +101,9 @@ void msk_session_place_targets(msk_session *session) {
   msk_buffers *at = &session->at;
   size_t n = (size_t)session->model->positions,
          heads = msk_maskgit_get_config(session->model->transformer)->heads;
-  session->before_targets = msk_arena_mark(&session->arena);
-  if (session->request.job != MSK_JOB_DRAW) return;
   msk_arena *arena = msk_session_far_arena(session);
+  session->before_targets = msk_arena_mark(arena);
+  if (session->request.job != MSK_JOB_DRAW) return;
   at->target =
       msk_arena_take(arena, (size_t)recipe->layer_count * heads * n, n * sizeof *at->target);
   at->log_target =
@@ -130,7 +130,7 @@ msk_arena msk_session_arena(char *base, size_t scratch, size_t capacity) {
 static void measure_passes(msk_session *session) {
   const msk_request *request = &session->request;
   size_t rows = (size_t)msk_session_rows(session);
-  if (request->picture != NULL) msk_pass_encode(session);
+  if (request->picture != NULL) msk_pass_encode(session, NULL);
   if (request->picture != NULL && request->job == MSK_JOB_EDIT) msk_mask_blend(session);
   if (request->job == MSK_JOB_DRAW) msk_pass_target(session, NULL);
   /* fewer rows may be cut into other pieces, and then need more scratch */
@@ -141,7 +141,7 @@ static void measure_passes(msk_session *session) {
   }
   session->targets_live = request->preview_every > 0;
   float *pixels = request->no_pictures ? session->at.preview : session->at.pixels;
-  if (pixels != NULL) msk_pass_decode(session, session->at.tokens, pixels);
+  if (pixels != NULL) msk_pass_decode(session, session->at.tokens, pixels, NULL);
 }
 
 /* Of a stream that has measured, and its arena. */
@@ -233,7 +233,7 @@ msk_status msk_session_device_bytes(size_t *bytes, const msk_model *model,
   return status;
 }
 
-/* The session's memory, on this side and, where the transformer is there, on the other. */
+/* The session's memory, on this side and, where the networks are there, on the other. */
 static msk_status take_memory(msk_session *session, int threads, const msk_request *request,
                               const msk_device *far, msk_error *error) {
   const msk_model *model = session->model;

@@ -31,7 +31,7 @@ typedef struct msk_buffers {
   int32_t *sequences;     /* [rows,N]: input of a network pass */
   float *row_logits;      /* [rows,N,codes] */
   float *row_score;       /* [rows,N] */
-  /* the same where the transformer computes, if its memory is apart; else NULL */
+  /* the same where the networks compute, if their memory is apart; else NULL */
   float *far_logits, *far_score;
   float *target, *log_target; /* [layers,heads,N,N]: the sketch's attention */
   int32_t *tokens;            /* [count,N]: finished items */
@@ -54,10 +54,10 @@ struct msk_session {
   msk_pool *pool;
   char *memory;
   size_t capacity;
-  /* of the model's GPU, where it has one: the transformer works there, and the targets lie there */
+  /* of the model's GPU, where it has one: the networks work there, and the targets lie there */
   msk_workspace *workspace;
   size_t far_capacity;
-  bool fallen; /* the GPU has failed: the transformer works on the CPU, and the targets lie here */
+  bool fallen; /* the GPU has failed: the networks work on the CPU, and the targets lie here */
   char *host_memory;
   size_t host_capacity;
   const char *untold; /* what is to be said of that with the next result, or NULL */
@@ -67,12 +67,12 @@ struct msk_session {
   msk_stream stream;
   msk_meter meter;
   msk_arena arena;
-  bool is_split; /* the next two are the transformer's, which else has those before */
+  bool is_split; /* the next two are the networks', which else have those before */
   msk_stream far_stream;
   msk_arena far_arena;
   msk_buffers at;
-  /* mark of the arena: what lies behind is the targets', and the tokenizer's before and after
-   * them */
+  /* mark of the networks' arena: what lies behind is the targets', and the tokenizer's before and
+   * after them */
   size_t before_targets;
   /* between them: only a request with preview_every > 0 has memory for decoding then */
   bool targets_live;
@@ -90,8 +90,8 @@ struct msk_session {
  * session->arena holds the request's buffers. */
 void msk_session_place(msk_session *session);
 /* Bytes for a request on so many threads (SIZE_MAX: more than can be addressed), of which the
- * operations' scratch; and the same of the memory in which the transformer works on the device
- * `far`, 0 where that is NULL: then it shares the memory of the rest. */
+ * operations' scratch; and the same of the memory in which the networks work on the device `far`,
+ * 0 where that is NULL: then they share the memory of the rest. */
 typedef struct msk_session_need {
   size_t bytes, scratch, far_bytes, far_scratch;
 } msk_session_need;
@@ -106,7 +106,7 @@ static inline int msk_session_threads(const msk_session *session) {
   return session->pool == NULL ? 1 : msk_pool_threads(session->pool);
 }
 
-/* ---- where the transformer works (far.c) ---- */
+/* ---- where the networks work (far.c) ---- */
 
 /* NULL: where the rest does. */
 static inline const msk_device *msk_session_far_device(const msk_session *session) {
@@ -116,7 +116,7 @@ static inline const msk_device *msk_session_far_device(const msk_session *sessio
 static inline msk_stream *msk_session_far_stream(msk_session *session) {
   return session->is_split ? &session->far_stream : &session->stream;
 }
-/* The arena from which what the transformer reads and writes is taken. */
+/* The arena from which what the networks read and write is taken. */
 static inline msk_arena *msk_session_far_arena(msk_session *session) {
   return session->is_split ? &session->far_arena : &session->arena;
 }
@@ -136,23 +136,26 @@ int msk_request_items(const msk_request *request); /* count, times the guidance 
 bool msk_request_has_candidates(const msk_request *request);
 /* items that are drawn together at most */
 int msk_session_group_items(const msk_request *request);
-/* request.picture -> picture_codes (and photo) */
-void msk_pass_encode(msk_session *session);
+/* The passes fail where a GPU does. request.picture -> picture_codes (and photo) */
+msk_status msk_pass_encode(msk_session *session, msk_error *error);
 /* picture_codes, class -> target, log_target */
 msk_status msk_pass_target(msk_session *session, msk_error *error);
-/* logits of `rows` sequences (at most msk_session_rows); like the other two it fails where a GPU
- * does */
+/* logits of `rows` sequences (at most msk_session_rows) */
 msk_status msk_pass_logits(msk_session *session, const int32_t *sequences, size_t rows,
                            float *logits, msk_error *error);
 msk_status msk_pass_score(msk_session *session, const int32_t *sequences, size_t rows, float *score,
                           msk_error *error);
-void msk_pass_decode(msk_session *session, const int32_t *sequence, float *pixels);
+msk_status msk_pass_decode(msk_session *session, const int32_t *sequence, float *pixels,
+                           msk_error *error);
 /* To be told of what a network gave: whether all of it is finite. */
 void msk_pass_judge(msk_session *session, const float *values, size_t count);
 
 /* ---- denoise.c ---- */
 
 /* The same, of which the CPU takes over where a GPU fails. */
+msk_status msk_steady_encode(msk_session *session, msk_error *error);
+msk_status msk_steady_decode(msk_session *session, const int32_t *sequence, float *pixels,
+                             msk_error *error);
 msk_status msk_steady_target(msk_session *session, msk_error *error);
 msk_status msk_steady_score(msk_session *session, const int32_t *sequences, size_t rows,
                             float *score, msk_error *error);

@@ -114,6 +114,8 @@ typedef struct msk_stream {
   void *scratch;
 } msk_stream;
 
+/* Copies `count` floats of the host to a place of a device whose memory is apart. */
+void msk_stream_write(msk_stream *stream, const float *from, size_t count, float *to);
 /* Waits for what was asked of the stream and brings `count` floats to the host's memory; where
  * the memory is one, `to` is `from`. Operations tell nothing, and on a device that is apart they
  * may fail: what failed first is told here, and nothing is brought then. The stream is of no use

@@ -6,7 +6,7 @@
 #ifndef MSK_COMPUTE_METER_H
 #define MSK_COMPUTE_METER_H
 
-#include "compute/backend.h"
+#include "compute/operations.h"
 
 struct msk_meter {
   void *user;
@@ -21,6 +21,9 @@ struct msk_meter {
 void msk_meter_begin(const msk_stream *stream, const char *pass);
 /* The operation since the last note has ended. */
 void msk_meter_note(const msk_stream *stream, const char *name, double flop);
+/* A convolution that gave y; normalised: with the norm before it. */
+void msk_meter_conv(const msk_stream *stream, const msk_conv_head *conv, bool normalised,
+                    msk_map y);
 /* What attention is noted as by every kind of device: its name, and the work of Q K' for every pair
  * of tokens, and of P V where there are values. */
 const char *msk_meter_attention(const msk_read_out *reads);

@@ -216,6 +216,7 @@ msk_status msk_vqgan_load(msk_vqgan **vqgan, const msk_device *device, const msk
     status = load_stage(made, i, &loader);
   made->kept = loader.kept;
   made->kept_floats = loader.kept_floats;
+  if (status == MSK_OK) status = msk_device_place(device, made->kept, made->kept_floats, error);
   msk_weights_end(&loader);
   if (status == MSK_OK) {
     *vqgan = made;
@@ -232,6 +233,7 @@ void msk_vqgan_destroy(msk_vqgan *vqgan) {
     for (size_t k = 0; k < 3; k++) msk_conv_destroy(vqgan->packed[i].conv[k]);
   }
   msk_codebook_destroy(vqgan->codebook);
+  msk_device_displace(device, vqgan->kept, vqgan->kept_floats);
   msk_device_give(device, vqgan->kept, vqgan->kept_floats, sizeof *vqgan->kept);
   msk_device_unmake(device, vqgan, 1, sizeof *vqgan);
 }

@@ -149,7 +149,7 @@ typedef struct conv_args {
 
 static inline void do_conv(msk_stream *stream, const void *arguments) {
   const conv_args *a = arguments;
-  msk_map x = msk_map_at(a->x, a->batch, a->height, a->width, a->conv->in),
+  msk_map x = msk_map_at(a->x, a->batch, a->height, a->width, a->conv->head.in),
           y = msk_conv_output(a->conv, x, a->upsample, a->y), residual = y;
   residual.at = (float *)(uintptr_t)a->residual;
   msk_op_conv(stream, a->conv, x, a->upsample, a->norm, residual, y);

@@ -62,11 +62,7 @@ void msk_op_pack_filters(msk_stream *stream, const msk_filters *filters, const f
 static msk_conv borrow(const msk_stream *stream, size_t kernel, size_t stride, size_t in,
                        size_t out, const float *panels, const float *bias) {
   const msk_device *device = stream->device;
-  return (msk_conv){.device = device,
-                    .kernel = kernel,
-                    .stride = stride,
-                    .in = in,
-                    .out = out,
+  return (msk_conv){.head = {device, kernel, stride, in, out, false},
                     .tiled = msk_winograd_pays(&device->kernels, kernel, stride, in, out),
                     .matrix = {.depth = kernel * kernel * in,
                                .columns = out,
@@ -115,7 +111,7 @@ static void gather_strided(const void *source, size_t row, size_t rows, size_t k
 static void turn_strided(msk_stream *stream, const msk_conv *conv, const msk_filters *filters,
                          msk_map dy, msk_map residual, msk_map dx) {
   const msk_conv forward = {
-      .kernel = filters->kernel, .stride = filters->stride, .in = filters->in};
+      .head = {.kernel = filters->kernel, .stride = filters->stride, .in = filters->in}};
   const msk_pixels pixels = msk_conv_pixels(&forward, dx, 1, dy);
   const struct strided source = {dy, dx, filters->kernel, filters->stride, pixels.top, pixels.left};
   msk_product product = {.matrix = &conv->matrix,
@@ -142,7 +138,8 @@ void msk_op_filters_backward(msk_stream *stream, const msk_filters *filters, con
 
 void msk_op_filters_weights(msk_stream *stream, const msk_filters *filters, msk_map x, msk_map dy,
                             float *dw, float *db) {
-  const msk_conv conv = {.kernel = filters->kernel, .stride = filters->stride, .in = filters->in};
+  const msk_conv conv = {
+      .head = {.kernel = filters->kernel, .stride = filters->stride, .in = filters->in}};
   const msk_pixels pixels = msk_conv_pixels(&conv, x, filters->upsample, dy);
   const msk_weights_product product = {.dy = dy.at,
                                        .rows = dy.batch * dy.height * dy.width,

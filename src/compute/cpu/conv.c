@@ -8,7 +8,6 @@
  * form takes four times the filters' memory, and a picture uses each once: above LARGE_FORM the
  * filters are kept as a direct convolution has them, and transformed on their way to the
  * product. */
-#include <stdio.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -21,12 +20,12 @@ enum {
 
 /* From the matrix, which goes. */
 static msk_status make_winograd(msk_conv *conv, size_t floats, msk_pool *pool, msk_error *error) {
-  const msk_device *device = conv->device;
+  const msk_device *device = conv->head.device;
   conv->winograd = msk_device_take(device, floats, sizeof(float));
   if (conv->winograd == NULL) {
     return msk_fail(error, MSK_ERROR_MEMORY,
-                    "no memory for the packed weights of a %zu x %zu convolution", conv->in,
-                    conv->out);
+                    "no memory for the packed weights of a %zu x %zu convolution", conv->head.in,
+                    conv->head.out);
   }
   msk_winograd_pack(device, &conv->matrix, conv->winograd, pool);
   msk_matrix_destroy(&conv->matrix, device);
@@ -35,52 +34,53 @@ static msk_status make_winograd(msk_conv *conv, size_t floats, msk_pool *pool, m
 
 static msk_status pack(msk_conv *conv, const void *weight, msk_dtype dtype, const float *bias,
                        msk_pool *pool, msk_error *error) {
-  const msk_device *device = conv->device;
-  const msk_linear_part part = {.weight = weight, .out = conv->out, .dtype = dtype};
+  const msk_device *device = conv->head.device;
+  const msk_linear_part part = {.weight = weight, .out = conv->head.out, .dtype = dtype};
   size_t floats = 0;
   if (bias != NULL) {
-    conv->bias = msk_device_take(device, conv->out, sizeof(float));
+    conv->bias = msk_device_take(device, conv->head.out, sizeof(float));
     if (conv->bias == NULL)
       return msk_fail(error, MSK_ERROR_MEMORY, "no memory for the bias of a convolution");
-    if (!msk_device_measures(device)) memcpy(conv->bias, bias, conv->out * sizeof(float));
+    if (!msk_device_measures(device)) memcpy(conv->bias, bias, conv->head.out * sizeof(float));
   }
-  conv->tiled =
-      msk_winograd_pays(&device->kernels, conv->kernel, conv->stride, conv->in, conv->out);
+  conv->tiled = msk_winograd_pays(&device->kernels, conv->head.kernel, conv->head.stride,
+                                  conv->head.in, conv->head.out);
   /* few outputs fill no panel: the layer that makes the pixels has a form of its own */
-  if (!conv->tiled && msk_narrow_pays(&device->kernels, conv->in, conv->out)) {
-    return msk_narrow_create(&conv->narrow, device, &part, conv->kernel * conv->kernel, conv->in,
-                             error);
+  if (!conv->tiled && msk_narrow_pays(&device->kernels, conv->head.in, conv->head.out)) {
+    return msk_narrow_create(&conv->narrow, device, &part, conv->head.kernel * conv->head.kernel,
+                             conv->head.in, error);
   }
-  msk_status status = msk_matrix_pack(&conv->matrix, device, conv->kernel * conv->kernel * conv->in,
-                                      &part, 1, conv->out, pool, error);
+  msk_status status =
+      msk_matrix_pack(&conv->matrix, device, conv->head.kernel * conv->head.kernel * conv->head.in,
+                      &part, 1, conv->head.out, pool, error);
   if (status != MSK_OK) return status;
   /* the tiled form takes four times the memory: where that is much, it is not kept */
-  if (conv->tiled && msk_winograd_floats(&device->kernels, conv->in, conv->out, &floats) &&
+  if (conv->tiled &&
+      msk_winograd_floats(&device->kernels, conv->head.in, conv->head.out, &floats) &&
       floats <= LARGE_FORM / sizeof(float)) {
     return make_winograd(conv, floats, pool, error);
   }
   return MSK_OK;
 }
 
-msk_status msk_conv_create(msk_conv **conv, const msk_device *device, const void *weight,
-                           msk_dtype dtype, const float *bias, size_t kernel, size_t stride,
-                           size_t in, size_t out, msk_pool *pool, msk_error *error) {
-  assert(dtype == MSK_DTYPE_F32 || dtype == MSK_DTYPE_F16);
-  assert(kernel >= 1 && kernel <= 4 && (stride == 1 || stride == 2) && in > 0 && out > 0);
+msk_status msk_cpu_conv_create(msk_conv **conv, const msk_device *device, const void *weight,
+                               msk_dtype dtype, const float *bias, size_t kernel, size_t stride,
+                               size_t in, size_t out, msk_pool *pool, msk_error *error) {
   msk_conv *created = msk_device_make(device, 1, sizeof *created);
   if (created == NULL) return msk_fail(error, MSK_ERROR_MEMORY, "no memory for a convolution");
-  *created = (msk_conv){.device = device, .kernel = kernel, .stride = stride, .in = in, .out = out};
+  *created = (msk_conv){
+      .head = {.device = device, .kernel = kernel, .stride = stride, .in = in, .out = out}};
   msk_status status = pack(created, weight, dtype, bias, pool, error);
   if (status == MSK_OK) {
     *conv = created;
   } else {
-    msk_conv_destroy(created);
+    msk_cpu_conv_destroy(created);
   }
   return status;
 }
 
-bool msk_conv_int8_pays(const msk_device *device, size_t kernel, size_t stride, size_t upsample,
-                        size_t in, size_t out) {
+bool msk_cpu_conv_int8_pays(const msk_device *device, size_t kernel, size_t stride, size_t upsample,
+                            size_t in, size_t out) {
   const msk_kernels *kernels = &device->kernels;
   if (kernel != 3 || stride != 1 || in % 4 != 0 || in < LEAST_INT8 || out < LEAST_INT8)
     return false;
@@ -96,47 +96,32 @@ msk_status msk_conv_create_int8(msk_conv **conv, const msk_device *device, const
   msk_conv *created = msk_device_make(device, 1, sizeof *created);
   if (created == NULL) return msk_fail(error, MSK_ERROR_MEMORY, "no memory for a convolution");
   *created = (msk_conv){
-      .device = device, .kernel = 3, .stride = 1, .in = in, .out = out, .upsample = upsample};
+      .head = {.device = device, .kernel = 3, .stride = 1, .in = in, .out = out, .int8 = true},
+      .upsample = upsample};
   msk_status status = msk_conv_int8_create(&created->int8, device, weight, dtype, bias, upsample,
                                            in, out, pool, error);
   if (status == MSK_OK) {
     *conv = created;
   } else {
-    msk_conv_destroy(created);
+    msk_cpu_conv_destroy(created);
   }
   return status;
 }
 
-msk_precision msk_conv_precision(const msk_conv *conv) {
-  return conv->int8 != NULL ? MSK_PRECISION_INT8 : MSK_PRECISION_FP32;
-}
-
-void msk_conv_destroy(msk_conv *conv) {
-  if (conv == NULL) return;
-  const msk_device *device = conv->device;
+void msk_cpu_conv_destroy(msk_conv *conv) {
+  const msk_device *device = conv->head.device;
   size_t floats = 0;
-  msk_winograd_floats(&device->kernels, conv->in, conv->out, &floats);
+  msk_winograd_floats(&device->kernels, conv->head.in, conv->head.out, &floats);
   msk_matrix_destroy(&conv->matrix, device);
   msk_device_give(device, conv->winograd, floats, sizeof(float));
-  msk_device_give(device, conv->narrow, conv->kernel * conv->kernel * conv->in,
-                  conv->out * sizeof(float));
-  msk_device_give(device, conv->bias, conv->out, sizeof(float));
+  msk_device_give(device, conv->narrow, conv->head.kernel * conv->head.kernel * conv->head.in,
+                  conv->head.out * sizeof(float));
+  msk_device_give(device, conv->bias, conv->head.out, sizeof(float));
   msk_conv_int8_destroy(conv->int8, device);
   msk_device_unmake(device, conv, 1, sizeof *conv);
 }
 
-msk_map msk_conv_output(const msk_conv *conv, msk_map x, size_t upsample, float *at) {
-  return (msk_map){at, x.batch, msk_ceiling(x.height * upsample, conv->stride),
-                   msk_ceiling(x.width * upsample, conv->stride), conv->out};
-}
-
 /* ---- the gather ---- */
-
-/* XLA's SAME: as much padding as gives ceil(side / stride) outputs, the larger half behind. */
-static size_t padding_before(size_t side, size_t out_side, size_t kernel, size_t stride) {
-  size_t covered = (out_side - 1) * stride + kernel;
-  return covered > side ? (covered - side) / 2 : 0;
-}
 
 /* How many taps from this one on, whose pixel lies in the picture at x (with padding), are
  * neighbours in memory. */
@@ -191,18 +176,17 @@ static void run_product(msk_stream *stream, const msk_conv *conv, const msk_pixe
 }
 
 msk_pixels msk_conv_pixels(const msk_conv *conv, msk_map x, size_t upsample, msk_map y) {
-  return (msk_pixels){
-      .x = x.at,
-      .height = x.height,
-      .width = x.width,
-      .channels = conv->in,
-      .upsample = upsample,
-      .out_height = y.height,
-      .out_width = y.width,
-      .kernel = conv->kernel,
-      .stride = conv->stride,
-      .top = padding_before(x.height * upsample, y.height, conv->kernel, conv->stride),
-      .left = padding_before(x.width * upsample, y.width, conv->kernel, conv->stride)};
+  return (msk_pixels){.x = x.at,
+                      .height = x.height,
+                      .width = x.width,
+                      .channels = conv->head.in,
+                      .upsample = upsample,
+                      .out_height = y.height,
+                      .out_width = y.width,
+                      .kernel = conv->head.kernel,
+                      .stride = conv->head.stride,
+                      .top = msk_conv_padding(&conv->head, x.height * upsample, y.height),
+                      .left = msk_conv_padding(&conv->head, x.width * upsample, y.width)};
 }
 
 static void run_float(msk_stream *stream, const msk_conv *conv, msk_map x, size_t upsample,
@@ -210,36 +194,19 @@ static void run_float(msk_stream *stream, const msk_conv *conv, msk_map x, size_
   const msk_pixels source = msk_conv_pixels(conv, x, upsample, y);
   if (conv->tiled) {
     msk_winograd_weights weights = {conv->winograd, conv->winograd == NULL ? &conv->matrix : NULL};
-    msk_winograd_run(stream, weights, conv->bias, residual.at, &source, x.batch, conv->out, y.at);
+    msk_winograd_run(stream, weights, conv->bias, residual.at, &source, x.batch, conv->head.out,
+                     y.at);
   } else if (conv->narrow != NULL) {
-    msk_narrow_run(stream, conv->narrow, conv->bias, residual.at, &source, x.batch, conv->out,
+    msk_narrow_run(stream, conv->narrow, conv->bias, residual.at, &source, x.batch, conv->head.out,
                    y.at);
   } else {
     run_product(stream, conv, &source, residual, y);
   }
 }
 
-static void note_conv(const msk_stream *stream, const msk_conv *conv, bool normalised, msk_map y) {
-  if (!msk_meter_listens(stream)) return;
-  char name[64];
-  double products = (double)(conv->kernel * conv->kernel * conv->in) * (double)conv->out;
-  snprintf(name, sizeof name, "%sconv %zux%zu %zu->%zu, %zux%zu%s", normalised ? "norm, " : "",
-           conv->kernel, conv->kernel, conv->in, conv->out, y.height, y.width,
-           conv->int8 == NULL ? "" : ", int8");
-  msk_meter_note(stream, name, 2.0 * (double)(y.batch * y.height * y.width) * products);
-}
-
-static bool is_alike(msk_map a, msk_map b) {
-  return a.batch == b.batch && a.height == b.height && a.width == b.width &&
-         a.channels == b.channels;
-}
-
-void msk_op_conv(msk_stream *stream, const msk_conv *conv, msk_map x, size_t upsample,
-                 const msk_norm *norm, msk_map residual, msk_map y) {
-  assert((upsample == 1 || upsample == 2) && x.height > 0 && x.width > 0);
-  assert(x.channels == conv->in && is_alike(y, msk_conv_output(conv, x, upsample, y.at)));
-  assert(residual.at == NULL || is_alike(residual, y));
-  assert(x.at != y.at || stream->measuring);
+void msk_cpu_conv(msk_stream *stream, const msk_conv *conv, msk_map x, size_t upsample,
+                  const msk_norm *norm, msk_map residual, msk_map y) {
+  assert(msk_conv_fits(conv, x, upsample, residual, y) && (x.at != y.at || stream->measuring));
   assert(norm == NULL || conv->int8 != NULL);
   if (conv->int8 != NULL) {
     assert(upsample == conv->upsample);
@@ -247,5 +214,5 @@ void msk_op_conv(msk_stream *stream, const msk_conv *conv, msk_map x, size_t ups
   } else {
     run_float(stream, conv, x, upsample, residual, y);
   }
-  note_conv(stream, conv, norm != NULL, y);
+  msk_meter_conv(stream, &conv->head, norm != NULL, y);
 }

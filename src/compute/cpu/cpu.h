@@ -45,6 +45,16 @@ msk_status msk_cpu_linear_create(msk_linear **linear, const msk_device *device,
                                  msk_precision precision, size_t in, const msk_linear_part *parts,
                                  size_t part_count, msk_pool *pool, msk_error *error);
 void msk_cpu_linear_destroy(msk_linear *linear);
+msk_status msk_cpu_conv_create(msk_conv **conv, const msk_device *device, const void *weight,
+                               msk_dtype dtype, const float *bias, size_t kernel, size_t stride,
+                               size_t in, size_t out, msk_pool *pool, msk_error *error);
+void msk_cpu_conv_destroy(msk_conv *conv);
+bool msk_cpu_conv_int8_pays(const msk_device *device, size_t kernel, size_t stride, size_t upsample,
+                            size_t in, size_t out);
+msk_status msk_cpu_codebook_create(msk_codebook **codebook, const msk_device *device,
+                                   const float *vectors, size_t codes, size_t dim,
+                                   msk_error *error);
+void msk_cpu_codebook_destroy(msk_codebook *codebook);
 
 /* A creation's loop over weights; a device that measures does not run it. */
 void msk_creation_run(const msk_device *device, msk_pool *pool, size_t count, msk_task *task,
@@ -223,14 +233,14 @@ void msk_conv_int8_run(msk_stream *stream, const msk_conv_int8 *conv, msk_map x,
                        const msk_norm *norm, msk_map residual, msk_map y);
 
 struct msk_conv {
-  const msk_device *device;
-  size_t kernel, stride, in, out, upsample; /* upsample: of an 8-bit one */
-  bool tiled;                               /* by Winograd's method */
-  msk_matrix matrix;                        /* kernel * kernel * in x out */
-  float *winograd;                          /* or, where it is small, Winograd's form */
-  float *narrow;                            /* or that of few outputs */
-  float *bias;                              /* or NULL */
-  msk_conv_int8 *int8;                      /* or all of it in 8 bits */
+  msk_conv_head head;
+  bool tiled;          /* by Winograd's method */
+  msk_matrix matrix;   /* kernel * kernel * in x out */
+  float *winograd;     /* or, where it is small, Winograd's form */
+  float *narrow;       /* or that of few outputs */
+  float *bias;         /* or NULL */
+  msk_conv_int8 *int8; /* or all of it in 8 bits, */
+  size_t upsample;     /* for this upsampling */
 };
 msk_pixels msk_conv_pixels(const msk_conv *conv, msk_map x, size_t upsample, msk_map y);
 

@@ -112,6 +112,11 @@ static const msk_operations cpu_operations = {
 #undef MSK_OPERATION
     .linear_create = msk_cpu_linear_create,
     .linear_destroy = msk_cpu_linear_destroy,
+    .conv_create = msk_cpu_conv_create,
+    .conv_destroy = msk_cpu_conv_destroy,
+    .conv_int8_pays = msk_cpu_conv_int8_pays,
+    .codebook_create = msk_cpu_codebook_create,
+    .codebook_destroy = msk_cpu_codebook_destroy,
 };
 
 msk_status msk_device_create_with(msk_device **device, const char *isa, msk_precision precision,

@@ -108,8 +108,9 @@ static void copy_vectors(msk_codebook *codebook, const float *vectors, float *no
   }
 }
 
-msk_status msk_codebook_create(msk_codebook **codebook, const msk_device *device,
-                               const float *vectors, size_t codes, size_t dim, msk_error *error) {
+msk_status msk_cpu_codebook_create(msk_codebook **codebook, const msk_device *device,
+                                   const float *vectors, size_t codes, size_t dim,
+                                   msk_error *error) {
   msk_codebook *created = msk_device_make(device, 1, sizeof *created);
   if (created == NULL) return msk_fail(error, MSK_ERROR_MEMORY, "no memory for the codebook");
   *created = (msk_codebook){.device = device, .codes = codes, .dim = dim};
@@ -128,13 +129,12 @@ msk_status msk_codebook_create(msk_codebook **codebook, const msk_device *device
   if (status == MSK_OK) {
     *codebook = created;
   } else {
-    msk_codebook_destroy(created);
+    msk_cpu_codebook_destroy(created);
   }
   return status;
 }
 
-void msk_codebook_destroy(msk_codebook *codebook) {
-  if (codebook == NULL) return;
+void msk_cpu_codebook_destroy(msk_codebook *codebook) {
   const msk_device *device = codebook->device;
   msk_cpu_linear_destroy(codebook->products);
   msk_device_give(device, codebook->vectors, codebook->codes, codebook->dim * sizeof(float));
@@ -190,8 +190,8 @@ static void find_likeness(msk_stream *stream, const msk_codebook *codebook, msk_
 
 enum { SEARCH_ROWS = 256 }; /* rows whose likeness is in memory at once */
 
-void msk_op_nearest_code(msk_stream *stream, const msk_codebook *codebook, msk_rows x,
-                         int32_t *codes) {
+void msk_cpu_nearest_code(msk_stream *stream, const msk_codebook *codebook, msk_rows x,
+                          int32_t *codes) {
   size_t chunk = msk_smaller(x.rows, SEARCH_ROWS), columns = codebook->codes,
          own = msk_scratch_floats(chunk * columns);
   assert(x.columns == codebook->dim && x.stride == x.columns);
@@ -220,8 +220,8 @@ void msk_op_nearest_code(msk_stream *stream, const msk_codebook *codebook, msk_r
                  2.0 * (double)x.rows * (double)columns * (double)x.columns);
 }
 
-void msk_op_lookup_code(msk_stream *stream, const msk_codebook *codebook, const int32_t *codes,
-                        msk_rows y) {
+void msk_cpu_lookup_code(msk_stream *stream, const msk_codebook *codebook, const int32_t *codes,
+                         msk_rows y) {
   assert(y.columns == codebook->dim);
   if (stream->measuring) return;
   for (size_t i = 0; i < y.rows; i++) {

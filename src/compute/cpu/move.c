@@ -38,7 +38,7 @@ static void pool_task(void *user, size_t index, int worker) {
   }
 }
 
-void msk_op_average_pool(msk_stream *stream, msk_map x, msk_map y) {
+void msk_cpu_average_pool(msk_stream *stream, msk_map x, msk_map y) {
   assert(y.batch == x.batch && y.height == msk_ceiling(x.height, 2) &&
          y.width == msk_ceiling(x.width, 2) && y.channels == x.channels);
   if (stream->measuring) return;
@@ -85,21 +85,21 @@ static struct grid cut_grid(msk_map space, msk_map depth, const float *x, float 
                        .r = r};
 }
 
-void msk_op_space_to_depth(msk_stream *stream, msk_map x, msk_map y) {
+void msk_cpu_space_to_depth(msk_stream *stream, msk_map x, msk_map y) {
   struct grid grid = cut_grid(x, y, x.at, y.at);
   if (stream->measuring) return;
   msk_pool_run(stream->pool, y.batch * y.height, to_depth_task, &grid);
   msk_meter_note(stream, "pixels to channels", 0);
 }
 
-void msk_op_depth_to_space(msk_stream *stream, msk_map x, msk_map y) {
+void msk_cpu_depth_to_space(msk_stream *stream, msk_map x, msk_map y) {
   struct grid grid = cut_grid(y, x, x.at, y.at);
   if (stream->measuring) return;
   msk_pool_run(stream->pool, x.batch * x.height, to_space_task, &grid);
   msk_meter_note(stream, "channels to pixels", 0);
 }
 
-void msk_op_pixels(msk_stream *stream, const uint8_t *bytes, msk_map y) {
+void msk_cpu_pixels(msk_stream *stream, const uint8_t *bytes, msk_map y) {
   if (stream->measuring) return;
   size_t count = y.batch * y.height * y.width * y.channels;
   for (size_t i = 0; i < count; i++) y.at[i] = (float)bytes[i] / 255.0f;

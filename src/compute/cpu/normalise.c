@@ -183,7 +183,8 @@ void msk_norm_measure(const msk_stream *stream, const msk_norm *norm, const floa
   *scale = job.scale;
 }
 
-void msk_op_group_norm(msk_stream *stream, msk_map x, const msk_norm *norm, bool swish, msk_map y) {
+void msk_cpu_group_norm(msk_stream *stream, msk_map x, const msk_norm *norm, bool swish,
+                        msk_map y) {
   size_t pixels = x.height * x.width;
   assert(y.batch == x.batch && y.height * y.width == pixels && y.channels == x.channels);
   struct group_job job = make_job(norm, x.batch, pixels, x.channels);

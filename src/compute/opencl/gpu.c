@@ -12,6 +12,8 @@ extern const char msk_kernel_text[]; /* made by meson from kernels/ */
 
 /* Work items that share a row: a GPU's run in step; a processor's are a loop: few are better. */
 enum { GPU_GROUP = 64, CPU_GROUP = 16 };
+/* A GPU's items lie side by side; a processor's are vectors. */
+enum { GPU_LANES = 4, CPU_LANES = 16 };
 /* What product_tiled asks of a device: items of a group, bytes of local memory. */
 enum { TILED_GROUP = 256, TILED_LOCAL = 16 * (65 + 64) * 4 };
 
@@ -48,9 +50,9 @@ static msk_status connect(msk_gpu *gpu, msk_error *error) {
 
 static void choose_shapes(msk_gpu *gpu) {
   const msk_gpu_facts *facts = &gpu->facts;
-  bool tiled =
+  gpu->tiled =
       facts->gpu && facts->largest_group >= TILED_GROUP && facts->local_memory >= TILED_LOCAL;
-  gpu->product = tiled ? MSK_PRODUCT_TILED : MSK_PRODUCT_WIDE;
+  gpu->lanes = facts->gpu ? GPU_LANES : CPU_LANES;
   gpu->group = facts->gpu ? GPU_GROUP : CPU_GROUP;
   while (gpu->group > facts->largest_group) gpu->group /= 2;
 }
@@ -66,7 +68,8 @@ msk_status msk_gpu_open(msk_gpu **gpu, const msk_cl *cl, const msk_gpu_facts *fa
   snprintf(made->name, sizeof made->name, "%s: %s", facts->platform, facts->name);
   choose_shapes(made);
   /* no option that lets the compiler trade exactness away */
-  snprintf(options, sizeof options, "-cl-std=CL1.2 -DGROUP=%zu", made->group);
+  snprintf(options, sizeof options, "-cl-std=CL1.2 -DGROUP=%zu -DLANES=%zu", made->group,
+           made->lanes);
   msk_status status = connect(made, error);
   if (status == MSK_OK) status = msk_gpu_build(made, msk_kernel_text, options, cache, error);
   if (status == MSK_OK) {

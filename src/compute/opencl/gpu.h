@@ -22,11 +22,21 @@ enum { MSK_PANEL = 16 }; /* of kernels/product.cl */
 typedef enum msk_gpu_kernel {
   MSK_PRODUCT_WIDE,
   MSK_PRODUCT_TILED,
+  MSK_CONV_WIDE,
+  MSK_CONV_TILED,
   MSK_EMBED,
   MSK_LAYER_NORM,
   MSK_PACK_PANELS,
   MSK_SOFTMAX_ROWS,
   MSK_HEAD_SUM,
+  MSK_NORM_CHUNKS,
+  MSK_NORM_GROUPS,
+  MSK_NORM_APPLY,
+  MSK_AVERAGE_POOL,
+  MSK_FOLD_PIXELS,
+  MSK_BYTES_TO_NUMBERS,
+  MSK_NEAREST_CODE,
+  MSK_LOOKUP_CODE,
   MSK_GPU_KERNELS
 } msk_gpu_kernel;
 
@@ -45,10 +55,11 @@ struct msk_gpu {
   const msk_allocator *allocator;
   msk_cl_context context;
   msk_cl_program program;
-  msk_cl_queue queue;     /* for what is brought there while a model is loaded */
-  msk_gpu_kernel product; /* of the two, the one for this device */
-  size_t group;           /* work items that share a row */
-  bool from_cache;        /* the kernels were compiled by an earlier process */
+  msk_cl_queue queue; /* for what is brought there while a model is loaded */
+  bool tiled;         /* products by tiles in local memory, else in vector registers */
+  size_t group;       /* work items that share a row */
+  size_t lanes;       /* channels of a pixel that are one work item's */
+  bool from_cache;    /* the kernels were compiled by an earlier process */
   msk_placed placed[MSK_MAX_PLACED];
   size_t placed_count;
 };
@@ -100,7 +111,11 @@ msk_status msk_gpu_read(const msk_stream *stream, const float *from, size_t coun
                         msk_error *error);
 /* Host bytes to the workspace; they may go when this returns. */
 void msk_gpu_write(msk_workspace *workspace, const void *from, size_t bytes, const float *to);
-/* msk_meter_note(), once all that was asked has been done: where somebody measures time. */
+/* And back, of operations whose results are the host's. */
+void msk_gpu_bring(msk_workspace *workspace, const float *from, size_t bytes, void *to);
+/* Where somebody measures time: waits until all that was asked has been done. */
+void msk_gpu_finish(const msk_stream *stream);
+/* msk_meter_note() after that. */
 void msk_gpu_note(const msk_stream *stream, const char *name, double flop);
 
 /* A kernel's arguments in their order, then its start. */
@@ -118,25 +133,49 @@ void msk_launch_uint(msk_launch *launch, size_t value);
 void msk_launch_ulong(msk_launch *launch, size_t value);
 void msk_launch_int(msk_launch *launch, int value);
 void msk_launch_float(msk_launch *launch, float value);
-/* local: all zeros: as the driver likes. Nothing is started where a size is zero. */
+/* local: NULL: as the driver likes. Nothing is started where a size is zero. */
 void msk_launch_run(msk_launch *launch, const size_t global[3], const size_t local[3]);
 
-/* ---- operations (gpu_linear.c, gpu_rows.c) ---- */
+/* ---- weights and products (gpu_matrix.c, gpu_linear.c) ---- */
+
+/* depth x columns in panels; a bias, and zeros behind it. */
+typedef struct msk_gpu_matrix {
+  size_t depth, columns;
+  msk_cl_memory panels, bias;
+} msk_gpu_matrix;
+msk_status msk_gpu_matrix_create(msk_gpu_matrix *matrix, const msk_device *device, size_t depth,
+                                 const msk_linear_part *parts, size_t part_count, size_t zeros,
+                                 msk_error *error);
+void msk_gpu_matrix_destroy(msk_gpu_matrix *matrix, const msk_device *device);
 
 /* Rows times panels (kernels/product.cl): `outer` x `inner` products side by side. */
 typedef struct msk_gpu_product {
   const float *x, *y, *residual; /* residual: or NULL */
-  msk_cl_memory weights, bias;   /* weights NULL: they lie at `panels`; bias: or NULL */
+  const msk_gpu_matrix *matrix;  /* or NULL: there is no bias, and the panels lie at `panels` */
   const float *panels;
   size_t outer, inner, rows, depth, columns;
   size_t x_stride, x_outer, x_inner, y_stride, y_outer, y_inner, residual_stride, panels_each;
   msk_activation activation;
 } msk_gpu_product;
 void msk_gpu_multiply(msk_workspace *workspace, const msk_gpu_product *product);
+/* Starts a product or convolution, whose arguments are set. */
+void msk_gpu_run_tiles(msk_launch *launch, size_t rows, size_t columns, size_t matrices);
+
+/* ---- what the table of operations has (gpu_linear.c, gpu_conv.c, gpu_maps.c, gpu_codes.c,
+ * gpu_rows.c) ---- */
+
 msk_status msk_gpu_linear_create(msk_linear **linear, const msk_device *device,
                                  msk_precision precision, size_t in, const msk_linear_part *parts,
                                  size_t part_count, msk_pool *pool, msk_error *error);
 void msk_gpu_linear_destroy(msk_linear *linear);
+msk_status msk_gpu_conv_create(msk_conv **conv, const msk_device *device, const void *weight,
+                               msk_dtype dtype, const float *bias, size_t kernel, size_t stride,
+                               size_t in, size_t out, msk_pool *pool, msk_error *error);
+void msk_gpu_conv_destroy(msk_conv *conv);
+msk_status msk_gpu_codebook_create(msk_codebook **codebook, const msk_device *device,
+                                   const float *vectors, size_t codes, size_t dim,
+                                   msk_error *error);
+void msk_gpu_codebook_destroy(msk_codebook *codebook);
 #define MSK_OPERATION(name, parameters, arguments) void msk_gpu_##name parameters;
 #include "compute/operations.inc"
 #undef MSK_OPERATION

@@ -36,6 +36,10 @@ static void displace(const msk_device *device, const float *values, size_t count
 
 /* ---- the device ---- */
 
+static void write_floats(const msk_stream *stream, const float *from, size_t count, float *to) {
+  msk_gpu_write(stream->workspace, from, count * sizeof *from, to);
+}
+
 static const char *name_of(const msk_gpu *gpu) { return gpu->name; }
 
 static const msk_operations gpu_operations = {
@@ -44,10 +48,15 @@ static const msk_operations gpu_operations = {
 #undef MSK_OPERATION
     .linear_create = msk_gpu_linear_create,
     .linear_destroy = msk_gpu_linear_destroy,
+    .conv_create = msk_gpu_conv_create,
+    .conv_destroy = msk_gpu_conv_destroy,
+    .codebook_create = msk_gpu_codebook_create,
+    .codebook_destroy = msk_gpu_codebook_destroy,
     .place = place,
     .displace = displace,
     .workspace_create = msk_gpu_workspace_create,
     .workspace_destroy = msk_gpu_workspace_destroy,
+    .write = write_floats,
     .read = msk_gpu_read,
     .name = name_of,
     .close = msk_gpu_close,

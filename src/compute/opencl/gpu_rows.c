@@ -12,8 +12,6 @@
 enum { CAUSAL = 1, MAPS = 2, LOG_MAPS = 4, SCORE = 8 }; /* of kernels/rows.cl */
 enum { MOST_FLOATS = 16 << 20 };
 
-static const size_t as_it_likes[3] = {0, 0, 0};
-
 void msk_gpu_embed(msk_stream *stream, const int32_t *ids, msk_rows words, msk_rows positions,
                    msk_rows y) {
   assert(words.columns == y.columns && positions.columns == y.columns);
@@ -29,7 +27,7 @@ void msk_gpu_embed(msk_stream *stream, const int32_t *ids, msk_rows words, msk_r
   msk_launch_uint(&launch, positions.rows);
   msk_launch_at(&launch, y.at);
   msk_launch_uint(&launch, y.stride);
-  msk_launch_run(&launch, (const size_t[]){y.columns, y.rows, 1}, as_it_likes);
+  msk_launch_run(&launch, (const size_t[]){y.columns, y.rows, 1}, NULL);
   msk_gpu_note(stream, "embedding", 0);
 }
 
@@ -60,7 +58,7 @@ void msk_gpu_head_sum(msk_stream *stream, const float *score, size_t heads, floa
   msk_launch_int(&launch, accumulate);
   msk_launch_at(&launch, y.at);
   msk_launch_uint(&launch, y.stride);
-  msk_launch_run(&launch, (const size_t[]){y.columns, y.rows, 1}, as_it_likes);
+  msk_launch_run(&launch, (const size_t[]){y.columns, y.rows, 1}, NULL);
   msk_gpu_note(stream, "sum over heads", 0);
 }
 
@@ -113,7 +111,7 @@ static void pack_heads(const struct attention *a, msk_rows x, bool keys) {
   msk_launch_run(
       &launch,
       (const size_t[]){depth, msk_ceiling(columns, MSK_PANEL), a->shape->batch * a->shape->heads},
-      as_it_likes);
+      NULL);
 }
 
 /* The first float of head `head`, of all pictures' heads. */

@@ -9,8 +9,11 @@
 #include "compute/meter.h"
 #include "compute/opencl/gpu.h"
 
-static const char *const kernel_names[] = {"product_wide", "product_tiled", "embed",   "layer_norm",
-                                           "pack_panels",  "softmax_rows",  "head_sum"};
+static const char *const kernel_names[] = {
+    "product_wide", "product_tiled", "conv_wide",    "conv_tiled",  "embed",
+    "layer_norm",   "pack_panels",   "softmax_rows", "head_sum",    "norm_chunks",
+    "norm_groups",  "norm_apply",    "average_pool", "fold_pixels", "bytes_to_numbers",
+    "nearest_code", "lookup_code"};
 _Static_assert(sizeof kernel_names / sizeof *kernel_names == MSK_GPU_KERNELS,
                "a name for each of msk_gpu_kernel");
 
@@ -87,36 +90,42 @@ static size_t offset_of(const msk_workspace *workspace, const float *at, size_t 
   return (size_t)(place - workspace->base);
 }
 
-msk_status msk_gpu_read(const msk_stream *stream, const float *from, size_t count, float *to,
-                        msk_error *error) {
-  msk_workspace *workspace = stream->workspace;
-  const msk_cl *cl = &workspace->gpu->cl;
-  size_t bytes = count * sizeof(float);
-  if (workspace->failure == MSK_CL_SUCCESS) {
-    /* to read nothing is an error to the driver */
-    note_failure(workspace, "computing",
-                 count == 0 ? cl->Finish(workspace->queue)
-                            : cl->EnqueueReadBuffer(workspace->queue, workspace->buffer,
-                                                    MSK_CL_TRUE, offset_of(workspace, from, bytes),
-                                                    bytes, to, 0, NULL, NULL));
-  }
-  return workspace->failure == MSK_CL_SUCCESS
-             ? MSK_OK
-             : msk_gpu_fail(workspace->gpu, workspace->what, workspace->failure, error);
-}
-
 void msk_gpu_write(msk_workspace *workspace, const void *from, size_t bytes, const float *to) {
   if (workspace->failure != MSK_CL_SUCCESS) return;
-  note_failure(workspace, "bringing tokens there",
+  note_failure(workspace, "bringing numbers there",
                workspace->gpu->cl.EnqueueWriteBuffer(workspace->queue, workspace->buffer,
                                                      MSK_CL_TRUE, offset_of(workspace, to, bytes),
                                                      bytes, from, 0, NULL, NULL));
 }
 
-void msk_gpu_note(const msk_stream *stream, const char *name, double flop) {
+void msk_gpu_bring(msk_workspace *workspace, const float *from, size_t bytes, void *to) {
+  if (workspace->failure != MSK_CL_SUCCESS) return;
+  note_failure(workspace, "computing",
+               workspace->gpu->cl.EnqueueReadBuffer(workspace->queue, workspace->buffer,
+                                                    MSK_CL_TRUE, offset_of(workspace, from, bytes),
+                                                    bytes, to, 0, NULL, NULL));
+}
+
+msk_status msk_gpu_read(const msk_stream *stream, const float *from, size_t count, float *to,
+                        msk_error *error) {
+  msk_workspace *workspace = stream->workspace;
+  /* to read nothing is an error to the driver */
+  if (count == 0 && workspace->failure == MSK_CL_SUCCESS)
+    note_failure(workspace, "computing", workspace->gpu->cl.Finish(workspace->queue));
+  if (count > 0) msk_gpu_bring(workspace, from, count * sizeof(float), to);
+  return workspace->failure == MSK_CL_SUCCESS
+             ? MSK_OK
+             : msk_gpu_fail(workspace->gpu, workspace->what, workspace->failure, error);
+}
+
+void msk_gpu_finish(const msk_stream *stream) {
   msk_workspace *workspace = stream->workspace;
   if (msk_meter_listens(stream) && workspace->failure == MSK_CL_SUCCESS)
     note_failure(workspace, "computing", workspace->gpu->cl.Finish(workspace->queue));
+}
+
+void msk_gpu_note(const msk_stream *stream, const char *name, double flop) {
+  msk_gpu_finish(stream);
   msk_meter_note(stream, name, flop);
 }
 
@@ -176,8 +185,8 @@ void msk_launch_at(msk_launch *launch, const float *at) {
 void msk_launch_run(msk_launch *launch, const size_t global[3], const size_t local[3]) {
   msk_workspace *workspace = launch->workspace;
   if (workspace->failure != MSK_CL_SUCCESS || global[0] * global[1] * global[2] == 0) return;
-  note_failure(workspace, kernel_names[launch->kernel],
-               workspace->gpu->cl.EnqueueNDRangeKernel(
-                   workspace->queue, workspace->kernels[launch->kernel], 3, NULL, global,
-                   local[0] == 0 ? NULL : local, 0, NULL, NULL));
+  note_failure(
+      workspace, kernel_names[launch->kernel],
+      workspace->gpu->cl.EnqueueNDRangeKernel(workspace->queue, workspace->kernels[launch->kernel],
+                                              3, NULL, global, local, 0, NULL, NULL));
 }

@@ -80,6 +80,30 @@ kernel void product_wide(PRODUCT_ARGUMENTS) {
 #define TILE_ITEM (TILE / TILE_GROUP)
 #define TILE_DEPTH 16
 
+#define CLEAR_TILE(sums)                  \
+  for (uint r = 0; r < TILE_ITEM; r++)    \
+    for (uint c = 0; c < TILE_ITEM; c++) sums[r][c] = 0.0f
+/* Rows [k, k + TILE_DEPTH) of the group's columns of w. */
+#define LOAD_PANELS(b)                                                                    \
+  for (uint t = 0; t < TILE_ITEM; t++) {                                                  \
+    const uint j = column + t * PANEL;                                                    \
+    b[line][lane + t * PANEL] = j < columns && k + line < depth                           \
+                                    ? w[(ulong)j * depth + (ulong)(k + line) * PANEL + lane] \
+                                    : 0.0f;                                               \
+  }
+#define MULTIPLY_TILE(sums, a, b)                                              \
+  for (uint d = 0; d < TILE_DEPTH; d++)                                        \
+    for (uint r = 0; r < TILE_ITEM; r++)                                       \
+      for (uint c = 0; c < TILE_ITEM; c++)                                     \
+        sums[r][c] += a[d][line + r * TILE_GROUP] * b[d][lane + c * TILE_GROUP]
+#define FINISH_TILE(sums)                                                                     \
+  for (uint r = 0; r < TILE_ITEM; r++) {                                                      \
+    for (uint c = 0; c < TILE_ITEM; c++) {                                                    \
+      const uint i = first + line + r * TILE_GROUP, j = column + lane + c * TILE_GROUP;       \
+      if (i < rows && j < columns) FINISH(sums[r][c], i, j);                                  \
+    }                                                                                         \
+  }
+
 kernel __attribute__((reqd_work_group_size(TILE_GROUP, TILE_GROUP, 1))) void product_tiled(
     PRODUCT_ARGUMENTS) {
   FIND_MATRICES;
@@ -88,29 +112,17 @@ kernel __attribute__((reqd_work_group_size(TILE_GROUP, TILE_GROUP, 1))) void pro
   const uint lane = get_local_id(0), line = get_local_id(1), column = get_group_id(0) * TILE,
              first = get_group_id(1) * TILE;
   float sums[TILE_ITEM][TILE_ITEM];
-  for (uint r = 0; r < TILE_ITEM; r++)
-    for (uint c = 0; c < TILE_ITEM; c++) sums[r][c] = 0.0f;
+  CLEAR_TILE(sums);
   for (uint k = 0; k < depth; k += TILE_DEPTH) {
     for (uint t = 0; t < TILE_ITEM; t++) {
-      const uint i = first + line + t * TILE_GROUP, j = column + t * PANEL;
+      const uint i = first + line + t * TILE_GROUP;
       a[lane][line + t * TILE_GROUP] =
           i < rows && k + lane < depth ? x[(ulong)i * x_stride + k + lane] : 0.0f;
-      b[line][lane + t * PANEL] = j < columns && k + line < depth
-                                      ? w[(ulong)j * depth + (ulong)(k + line) * PANEL + lane]
-                                      : 0.0f;
     }
+    LOAD_PANELS(b);
     barrier(CLK_LOCAL_MEM_FENCE);
-    for (uint d = 0; d < TILE_DEPTH; d++) {
-      for (uint r = 0; r < TILE_ITEM; r++)
-        for (uint c = 0; c < TILE_ITEM; c++)
-          sums[r][c] += a[d][line + r * TILE_GROUP] * b[d][lane + c * TILE_GROUP];
-    }
+    MULTIPLY_TILE(sums, a, b);
     barrier(CLK_LOCAL_MEM_FENCE);
   }
-  for (uint r = 0; r < TILE_ITEM; r++) {
-    for (uint c = 0; c < TILE_ITEM; c++) {
-      const uint i = first + line + r * TILE_GROUP, j = column + lane + c * TILE_GROUP;
-      if (i < rows && j < columns) FINISH(sums[r][c], i, j);
-    }
-  }
+  FINISH_TILE(sums);
 }

@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * test_opencl_maps.c - the tokenizer's operations on a device of OpenCL against the same on the CPU's
+ * reference: convolutions in both ways that they are computed, group norm, pooling, pixels to
+ * channels and back, the codebook. Skipped where there is no OpenCL. */
+#include "opencl_compare.h"
+
+/* ---- convolutions ---- */
+
+struct conv_job {
+  const msk_conv *conv;
+  size_t kernel, stride, upsample, in, out, height, width, batch;
+  bool bias, residual, in_place;
+};
+
+static msk_map conv_output(const struct conv_job *job, float *at) {
+  const msk_map x = msk_map_at(NULL, job->batch, job->height, job->width, job->in);
+  return msk_conv_output(job->conv, x, job->upsample, at);
+}
+
+static size_t map_floats(msk_map map) { return map.batch * map.height * map.width * map.channels; }
+
+/* x, y and the residual, one behind the other. */
+static void run_conv(msk_stream *stream, float *memory, const void *arguments) {
+  const struct conv_job *job = arguments;
+  const msk_map x = msk_map_at(memory, job->batch, job->height, job->width, job->in),
+                y = conv_output(job, memory + map_floats(x));
+  msk_map residual = y;
+  if (!job->in_place) residual.at = y.at + map_floats(y);
+  if (!job->residual) residual.at = NULL;
+  msk_op_conv(stream, job->conv, x, job->upsample, NULL, residual, y);
+}
+
+static void check_conv(struct conv_job job, bool fp16) {
+  size_t taps = job.kernel * job.kernel * job.in, weights = taps * job.out;
+  float *weight = numbers(weights, 5), *bias = numbers(job.out, 6);
+  uint16_t *narrow = malloc(weights * sizeof *narrow);
+  for (size_t i = 0; i < weights; i++) weight[i] = rintf(weight[i] * 512) / 512;
+  assert_true(msk_narrow_fp16(weight, weights, narrow));
+  struct conv_job jobs[2] = {job, job};
+  msk_conv *convs[2];
+  for (int i = 0; i < 2; i++) {
+    assert_int_equal(msk_conv_create(&convs[i], devices[i], fp16 ? (const void *)narrow : weight,
+                                     fp16 ? MSK_DTYPE_F16 : MSK_DTYPE_F32, job.bias ? bias : NULL,
+                                     job.kernel, job.stride, job.in, job.out, NULL, NULL),
+                     MSK_OK);
+    jobs[i].conv = convs[i];
+  }
+  size_t count =
+      job.batch * job.height * job.width * job.in + 2 * map_floats(conv_output(&jobs[0], NULL));
+  float *start = numbers(count, 7);
+  /* a chain of `taps` terms of size 1 at most on either side */
+  double largest = (double)taps + 2, tolerance = ((double)taps + 4) * UNIT * largest;
+  compare(run_conv, (const void *const[]){&jobs[0], &jobs[1]}, start, count, tolerance, "conv");
+  for (int i = 0; i < 2; i++) msk_conv_destroy(convs[i]);
+  free(weight), free(bias), free(narrow), free(start);
+}
+
+static void test_conv(void **state) {
+  static const size_t sides[] = {1, 2, 3, 4, 5, 7, 8, 9, 13, 16},
+                      channels[] = {1, 2, 3, 4, 8, 12, 15, 16, 17, 24, 33, 65};
+  uint64_t seed = 3;
+  (void)state;
+  for (size_t i = 0; i < 96; i++) {
+    uint64_t pick = test_random(&seed);
+    struct conv_job job = {.kernel = i % 2 ? 3 : 1 + pick % 4,
+                           .stride = i % 2 ? 1 : 1 + (pick >> 8) % 2,
+                           .in = channels[(pick >> 10) % 12],
+                           .out = channels[(pick >> 15) % 12],
+                           .height = sides[(pick >> 20) % 10],
+                           .width = sides[(pick >> 25) % 10],
+                           .batch = 1 + (pick >> 30) % 2,
+                           .bias = pick >> 31 & 1,
+                           .residual = pick >> 32 & 1,
+                           .in_place = pick >> 34 & 1,
+                           .upsample = 1};
+    if (job.stride == 1) job.upsample = 1 + (pick >> 33) % 2;
+    check_conv(job, pick >> 35 & 1);
+  }
+}
+
+/* A NaN and an infinity reach exactly the pixels that see them. */
+static void test_special_values(void **state) {
+  enum { SIDE = 11, IN = 17, OUT = 19, X = SIDE * SIDE * IN, Y = SIDE * SIDE * OUT };
+  float *weight = numbers(9 * IN * OUT, 5), *start = numbers(X + 2 * Y, 6), *ends[2];
+  (void)state;
+  start[(3 * SIDE + 5) * IN + 16] = NAN, start[X - 1] = INFINITY;
+  for (int i = 0; i < 2; i++) {
+    struct conv_job job = {.kernel = 3,
+                           .stride = 1,
+                           .upsample = 1,
+                           .in = IN,
+                           .out = OUT,
+                           .height = SIDE,
+                           .width = SIDE,
+                           .batch = 1};
+    msk_conv *conv;
+    ends[i] = malloc((X + 2 * Y) * sizeof(float));
+    assert_int_equal(
+        msk_conv_create(&conv, devices[i], weight, MSK_DTYPE_F32, NULL, 3, 1, IN, OUT, NULL, NULL),
+        MSK_OK);
+    job.conv = conv;
+    run_on(devices[i], run_conv, &job, start, X + 2 * Y, ends[i]);
+    msk_conv_destroy(conv);
+  }
+  for (size_t i = X; i < X + Y; i++) check_value(ends[1][i], ends[0][i], 1e-3, "special", i);
+  free(ends[0]), free(ends[1]), free(weight), free(start);
+}
+
+/* ---- group norm ---- */
+
+struct norm_job {
+  msk_map shape;
+  msk_norm norm;
+  bool swish, in_place;
+};
+
+static void run_norm(msk_stream *stream, float *memory, const void *arguments) {
+  const struct norm_job *job = arguments;
+  msk_map x = job->shape, y = job->shape;
+  x.at = memory;
+  y.at = job->in_place ? memory : memory + map_floats(x);
+  msk_op_group_norm(stream, x, &job->norm, job->swish, y);
+}
+
+static void test_group_norm(void **state) {
+  static const size_t sides[] = {1, 3, 8, 9, 16, 25}, groups[] = {1, 2, 4, 8, 32},
+                      own[] = {1, 2, 3, 4, 5, 16, 20};
+  (void)state;
+  for (size_t i = 0; i < 40; i++) {
+    size_t channels = groups[i % 5] * own[i % 7], height = sides[i % 6], width = sides[(i + 2) % 6];
+    struct norm_job job = {.shape = msk_map_at(NULL, 1 + i % 2, height, width, channels),
+                           .swish = i % 3 != 0,
+                           .in_place = i % 4 == 1};
+    size_t count = 2 * map_floats(job.shape);
+    float *weights = numbers(2 * channels, 3), *start = numbers(count, i);
+    float mean = (float)(i % 3) * 10;
+    for (size_t j = 0; j < count; j++) start[j] += mean;
+    job.norm = (msk_norm){weights, weights + channels, 1e-6f, groups[i % 5]};
+    assert_int_equal(msk_device_place(devices[1], weights, 2 * channels, NULL), MSK_OK);
+    /* what is left of a mean of 10 has its roundings, divided by a deviation of a half; of few
+     * numbers by as little as epsilon allows */
+    double scale = height * width * own[i % 7] < 4 ? 2000 : 4;
+    compare(run_norm, (const void *const[]){&job, &job}, start, count,
+            scale * UNIT * (4 * (double)mean + 64), "group norm");
+    msk_device_displace(devices[1], weights, 2 * channels);
+    free(weights), free(start);
+  }
+}
+
+/* Of a mean far from zero no digits are lost that the numbers have. */
+static void test_group_norm_far(void **state) {
+  enum { SIDE = 64, CHANNELS = 32 };
+  struct norm_job job = {.shape = msk_map_at(NULL, 1, SIDE, SIDE, CHANNELS), .in_place = true};
+  size_t count = map_floats(job.shape);
+  float *weights = numbers(2 * CHANNELS, 3), *start = numbers(count, 4);
+  (void)state;
+  for (size_t i = 0; i < CHANNELS; i++) weights[i] = 1, weights[CHANNELS + i] = 0;
+  for (size_t i = 0; i < count; i++) start[i] += 1000;
+  job.norm = (msk_norm){weights, weights + CHANNELS, 1e-6f, 8};
+  assert_int_equal(msk_device_place(devices[1], weights, 2 * CHANNELS, NULL), MSK_OK);
+  /* the mean, a float near 1000, is off by half of its last digit at most on either side */
+  compare(run_norm, (const void *const[]){&job, &job}, start, count, 2 * 1000 * UNIT * 1.8,
+          "group norm, far");
+  msk_device_displace(devices[1], weights, 2 * CHANNELS);
+  free(weights), free(start);
+}
+
+/* ---- pooling, folding, bytes ---- */
+
+struct map_job {
+  size_t batch, height, width, channels, r;
+  const uint8_t *bytes;
+};
+
+static void run_pool(msk_stream *stream, float *memory, const void *arguments) {
+  const struct map_job *job = arguments;
+  const msk_map x = msk_map_at(memory, job->batch, job->height, job->width, job->channels);
+  msk_op_average_pool(stream, x,
+                      msk_map_at(memory + map_floats(x), job->batch, (job->height + 1) / 2,
+                                 (job->width + 1) / 2, job->channels));
+}
+
+static void run_fold(msk_stream *stream, float *memory, const void *arguments) {
+  const struct map_job *job = arguments;
+  const msk_map x = msk_map_at(memory, job->batch, job->r * job->height, job->r * job->width,
+                               job->channels),
+                y = msk_map_at(memory + map_floats(x), job->batch, job->height, job->width,
+                               job->channels * job->r * job->r);
+  msk_op_space_to_depth(stream, x, y);
+  msk_op_depth_to_space(stream, y,
+                        msk_map_at(y.at + map_floats(y), x.batch, x.height, x.width, x.channels));
+}
+
+static void run_pixels(msk_stream *stream, float *memory, const void *arguments) {
+  const struct map_job *job = arguments;
+  msk_op_pixels(stream, job->bytes,
+                msk_map_at(memory, job->batch, job->height, job->width, job->channels));
+}
+
+static void test_maps(void **state) {
+  static const size_t sides[] = {1, 2, 3, 7, 8, 16}, channels[] = {1, 3, 16, 17, 40};
+  uint8_t bytes[2 * 16 * 16 * 40];
+  (void)state;
+  for (size_t i = 0; i < sizeof bytes; i++) bytes[i] = (uint8_t)(i % 256);
+  for (size_t i = 0; i < 30; i++) {
+    const struct map_job job = {.batch = 1 + i % 2,
+                                .height = sides[i % 6],
+                                .width = sides[(i + 1) % 6],
+                                .channels = channels[i % 5],
+                                .r = 1 + i % 4,
+                                .bytes = bytes};
+    const void *const both[] = {&job, &job};
+    size_t count = job.batch * job.height * job.width * job.channels;
+    float *start = numbers(3 * count * job.r * job.r, i);
+    compare(run_pool, both, start, 2 * count, 4 * UNIT, "pool");
+    compare(run_fold, both, start, 3 * count * job.r * job.r, 0, "fold");
+    compare(run_pixels, both, start, count, 2 * UNIT, "bytes");
+    free(start);
+  }
+}
+
+/* ---- the codebook ---- */
+
+struct code_job {
+  const msk_codebook *codebook;
+  size_t rows, dim;
+};
+
+/* x; the codes, as floats; what they are the codes of. */
+static void run_codes(msk_stream *stream, float *memory, const void *arguments) {
+  const struct code_job *job = arguments;
+  static int32_t codes[2048];
+  const msk_rows x = msk_rows_at(memory, job->rows, job->dim);
+  msk_op_nearest_code(stream, job->codebook, x, codes);
+  msk_op_lookup_code(stream, job->codebook, codes,
+                     msk_rows_at(memory + job->rows * job->dim, job->rows, job->dim));
+}
+
+static void check_codes(size_t rows, size_t codes, size_t dim, float *vectors, float *start) {
+  struct code_job jobs[2];
+  msk_codebook *books[2];
+  for (int i = 0; i < 2; i++) {
+    assert_int_equal(msk_codebook_create(&books[i], devices[i], vectors, codes, dim, NULL), MSK_OK);
+    jobs[i] = (struct code_job){books[i], rows, dim};
+  }
+  /* the very vectors */
+  compare(run_codes, (const void *const[]){&jobs[0], &jobs[1]}, start, 2 * rows * dim, 0, "codes");
+  for (int i = 0; i < 2; i++) msk_codebook_destroy(books[i]);
+}
+
+static void test_codes(void **state) {
+  static const size_t rows[] = {1, 7, 64, 1030}, codes[] = {1, 2, 17, 64, 100},
+                      dims[] = {1, 4, 17, 64};
+  (void)state;
+  for (size_t i = 0; i < 20; i++) {
+    size_t n = rows[i % 4], k = codes[i % 5], dim = dims[i % 3];
+    float *vectors = numbers(k * dim, i), *start = numbers(2 * n * dim, i + 100);
+    check_codes(n, k, dim, vectors, start);
+    free(vectors), free(start);
+  }
+}
+
+/* Equals, and codes that float32 does not tell apart but float64 does: the nearest, the first of
+ * equals; a row with NaN in it gets the first. */
+static void test_close_codes(void **state) {
+  enum { ROWS = 96, CODES = 64, DIM = 24 };
+  float *vectors = numbers(CODES * DIM, 1), *start = numbers(2 * ROWS * DIM, 2);
+  (void)state;
+  for (size_t c = 1; c < CODES; c++) {
+    memcpy(vectors + c * DIM, vectors, DIM * sizeof *vectors);
+    /* one unit in the last place of one number or two, or none at all */
+    for (size_t d = c % 3; d > 0; d--) {
+      float *at = vectors + c * DIM + c * d % DIM;
+      *at = nextafterf(*at, c % 2 ? 2.0f : -2.0f);
+    }
+  }
+  for (size_t i = 0; i < ROWS * DIM; i++) start[i] = vectors[i % DIM] + 0.01f * start[i];
+  start[5 * DIM + 3] = NAN;
+  /* what is written to the other half shall differ wherever a code does */
+  check_codes(ROWS, CODES, DIM, vectors, start);
+  free(vectors), free(start);
+}
+
+static void test_selfcheck(void **state) {
+  const char *wrong = "not asked";
+  (void)state;
+  assert_int_equal(msk_gpu_selfcheck(devices[1], &wrong, NULL), MSK_OK);
+  if (wrong != NULL) fail_msg("%s", wrong);
+}
+
+int main(void) {
+  opencl_first(&cl, &facts);
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_selfcheck),      cmocka_unit_test(test_conv),
+      cmocka_unit_test(test_special_values), cmocka_unit_test(test_group_norm),
+      cmocka_unit_test(test_group_norm_far), cmocka_unit_test(test_maps),
+      cmocka_unit_test(test_codes),          cmocka_unit_test(test_close_codes)};
+  const struct CMUnitTest again[] = {cmocka_unit_test(test_selfcheck), cmocka_unit_test(test_conv),
+                                     cmocka_unit_test(test_special_values)};
+  printf("device: %s: %s\n", facts.platform, facts.name);
+  return cmocka_run_group_tests_name("maps by OpenCL", tests, opencl_set_up, opencl_tear_down) +
+         cmocka_run_group_tests_name("the other convolution", again, opencl_set_up_other,
+                                     opencl_tear_down);
+}

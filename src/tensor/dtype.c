@@ -2,7 +2,7 @@
  *
  * dtype.c - element types: sizes, names, and conversions to and from float32. Narrowing rounds
  * to nearest, ties to even, keeps subnormals, signs of zero and infinities; a NaN stays a NaN.
- * All in integers, so that no instruction set or rounding mode decides. */
+ * All that rounds is in integers, so that no instruction set or rounding mode decides. */
 #include <math.h>
 #include <string.h>
 
@@ -125,6 +125,28 @@ void msk_f32_to_dtype(const float *values, size_t count, msk_dtype dtype, void *
     to[2 * i] = (uint8_t)(narrow & 255);
     to[2 * i + 1] = (uint8_t)(narrow >> 8);
   }
+}
+
+bool msk_narrow_fp16(const float *from, size_t count, uint16_t *to) {
+  uint32_t lost = 0;
+  for (size_t i = 0; i < count; i++) {
+    /* Scaled by 2^-112 a number has binary16's exponent, and drops behind its mantissa what
+     * binary16 has no room for; widening tells whether that was anything. */
+    float small = from[i] * 0x1p-112f;
+    uint32_t bits, narrow;
+    memcpy(&bits, &from[i], sizeof bits);
+    memcpy(&narrow, &small, sizeof narrow);
+    uint32_t half = (narrow >> 13 & 0x7FFF) | (bits >> 16 & 0x8000), wide_bits = (half & 0x7FFF)
+                                                                                 << 13;
+    float wide;
+    memcpy(&wide, &wide_bits, sizeof wide);
+    wide *= 0x1p112f;
+    memcpy(&wide_bits, &wide, sizeof wide_bits);
+    lost |= (wide_bits ^ bits) << 1; /* the sign is kept by itself */
+    lost |= (half & 0x7C00) == 0x7C00;
+    to[i] = (uint16_t)half;
+  }
+  return lost == 0;
 }
 
 msk_status msk_tensor_check_finite(const msk_tensor *tensor, const char *path, msk_error *error) {

@@ -65,6 +65,8 @@ msk_status msk_weight_file_view(msk_weight_file **view, const char *path, const 
 size_t msk_dtype_bytes(msk_dtype dtype);
 /* Elements first .. first+count-1 as float32. dtype F32, F16, BF16 or F64. */
 void msk_tensor_to_f32(const msk_tensor *tensor, size_t first, size_t count, float *values);
+/* to[i] = from[i] in binary16; false if one of them is no binary16 number. */
+bool msk_narrow_fp16(const float *from, size_t count, uint16_t *to);
 bool msk_dtype_is_float(msk_dtype dtype); /* F32, F16, BF16, F64 */
 /* Refuses, naming the tensor, what is no float type or holds NaN or infinity. To be called on
  * every tensor that is loaded for use. */

@@ -13,6 +13,7 @@
 
 #include "compute/cpu/cpu.h"
 #include "support.h"
+#include "tensor/weight_file.h"
 
 #define UNIT (FLT_EPSILON / 2) /* unit roundoff of float32 */
 

@@ -63,6 +63,9 @@ static inline void compare(run_case *run, const void *const arguments[2], const 
   for (int i = 0; i < 3; i++) free(ends[i]);
 }
 
+/* Weights: floats that binary16 does not hold; that it does; given in it. */
+enum storage { FLOATS, FP16_NUMBERS, GIVEN_FP16 };
+
 static inline float *numbers(size_t count, uint64_t seed) {
   float *values = malloc(count * sizeof *values);
   assert_non_null(values);

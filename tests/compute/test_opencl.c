@@ -30,13 +30,14 @@ static void run_linear(msk_stream *stream, float *memory, const void *arguments)
 }
 
 static void check_linear_case(struct linear_job job, size_t out, bool transposed, bool bias,
-                              bool fp16) {
+                              enum storage storage) {
+  const bool fp16 = storage == GIVEN_FP16;
   size_t parts = out > 2 ? 2 : 1, first = parts == 2 ? out / 2 : out;
   float *weight = numbers(job.in * out, 5), *biases = numbers(out, 6);
   uint16_t *narrow = malloc(job.in * out * sizeof *narrow);
-  /* numbers that binary16 holds, so that both ways to give them are one */
-  for (size_t i = 0; i < job.in * out; i++) weight[i] = rintf(weight[i] * 512) / 512;
-  assert_true(msk_narrow_fp16(weight, job.in * out, narrow));
+  for (size_t i = 0; i < job.in * out && storage != FLOATS; i++)
+    weight[i] = rintf(weight[i] * 512) / 512;
+  assert_true(msk_narrow_fp16(weight, job.in * out, narrow) || storage == FLOATS);
   const void *given = fp16 ? (const void *)narrow : weight;
   size_t bytes = fp16 ? sizeof *narrow : sizeof *weight;
   const msk_dtype dtype = fp16 ? MSK_DTYPE_F16 : MSK_DTYPE_F32;
@@ -85,9 +86,38 @@ static void test_linear(void **state) {
                              .activation = (msk_activation)(i % 4),
                              .residual = pick >> 20 & 1,
                              .in_place = pick >> 23 & 1};
-    check_linear_case(job, out, pick >> 21 & 1, pick >> 22 & 1,
-                      !(pick >> 21 & 1) && (pick >> 26 & 1));
+    check_linear_case(
+        job, out, pick >> 21 & 1, pick >> 22 & 1,
+        pick >> 21 & 1 ? (enum storage)(pick >> 26 & 1) : (enum storage)((pick >> 26) % 3));
   }
+}
+
+/* Weights that are kept in binary16 give the bytes that floats do. */
+static void test_fp16(void **state) {
+  enum { ROWS = 37, IN = 70, OUT = 49, COUNT = ROWS * (IN + 2 * OUT) };
+  float *weight = numbers(IN * OUT, 5), *start = numbers(COUNT, 6), *ends[2];
+  (void)state;
+  for (size_t i = 0; i < IN * OUT; i++) weight[i] = rintf(weight[i] * 512) / 512;
+  weight[3] = 0x1p-24f; /* binary16's smallest */
+  for (int i = 0; i < 2; i++) {
+    msk_linear *linear;
+    const msk_linear_part part = {.weight = weight, .out = OUT};
+    ends[i] = malloc(COUNT * sizeof(float));
+    /* no binary16 number, in the last column: all are floats then */
+    if (i == 1) weight[OUT - 1] = 1.0f / 3;
+    assert_int_equal(
+        msk_linear_create(&linear, devices[1], MSK_PRECISION_FP32, IN, &part, 1, NULL, NULL),
+        MSK_OK);
+    run_on(devices[1], run_linear,
+           &(struct linear_job){.linear = linear, .rows = ROWS, .in = IN, .columns = OUT}, start,
+           COUNT, ends[i]);
+    msk_linear_destroy(linear);
+  }
+  for (size_t i = ROWS * IN; i < ROWS * (IN + OUT); i++)
+    assert_true(ends[0][i] == ends[1][i] || (i - ROWS * IN) % OUT == OUT - 1);
+  assert_true(ends[0][ROWS * IN + OUT - 1] != ends[1][ROWS * IN + OUT - 1]);
+  for (int i = 0; i < 2; i++) free(ends[i]);
+  free(weight), free(start);
 }
 
 /* NaN and infinity reach exactly the outputs that depend on them. */
@@ -319,12 +349,13 @@ static void test_selfcheck(void **state) {
 int main(void) {
   opencl_first(&cl, &facts);
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_selfcheck),      cmocka_unit_test(test_linear),
-      cmocka_unit_test(test_special_values), cmocka_unit_test(test_layer_norm),
-      cmocka_unit_test(test_embed),          cmocka_unit_test(test_head_sum),
-      cmocka_unit_test(test_attention),      cmocka_unit_test(test_batch)};
+      cmocka_unit_test(test_selfcheck),  cmocka_unit_test(test_linear),
+      cmocka_unit_test(test_fp16),       cmocka_unit_test(test_special_values),
+      cmocka_unit_test(test_layer_norm), cmocka_unit_test(test_embed),
+      cmocka_unit_test(test_head_sum),   cmocka_unit_test(test_attention),
+      cmocka_unit_test(test_batch)};
   const struct CMUnitTest again[] = {cmocka_unit_test(test_selfcheck),
-                                     cmocka_unit_test(test_linear),
+                                     cmocka_unit_test(test_linear), cmocka_unit_test(test_fp16),
                                      cmocka_unit_test(test_attention)};
   printf("device: %s: %s\n", facts.platform, facts.name);
   return cmocka_run_group_tests_name("operations by OpenCL", tests, opencl_set_up,

@@ -83,8 +83,6 @@ msk_status msk_matrix_pack(msk_matrix *matrix, const msk_device *device, size_t 
                            const msk_linear_part *parts, size_t part_count, size_t columns,
                            msk_pool *pool, msk_error *error);
 void msk_matrix_destroy(msk_matrix *matrix, const msk_device *device);
-/* to[i] = from[i] in binary16; false if one of them is no binary16 number. */
-bool msk_narrow_fp16(const float *from, size_t count, uint16_t *to);
 /* Columns [column, column + run) of row k of a part (F32 or F16) as floats: where they lie, or
  * brought to `room`. */
 const float *msk_part_row(const msk_kernels *kernels, const msk_linear_part *part, size_t depth,

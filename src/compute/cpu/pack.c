@@ -10,31 +10,10 @@
 
 #include "base/error.h"
 #include "compute/cpu/cpu.h"
+#include "tensor/weight_file.h"
 
 /* ROWS_A_LOOK: packed rows before somebody asks whether it was in vain */
 enum { ROWS_A_LOOK = 64 };
-
-bool msk_narrow_fp16(const float *from, size_t count, uint16_t *to) {
-  uint32_t lost = 0;
-  for (size_t i = 0; i < count; i++) {
-    /* Scaled by 2^-112 a number has binary16's exponent, and drops behind its mantissa what
-     * binary16 has no room for; widening tells whether that was anything. */
-    float small = from[i] * 0x1p-112f;
-    uint32_t bits, narrow;
-    memcpy(&bits, &from[i], sizeof bits);
-    memcpy(&narrow, &small, sizeof narrow);
-    uint32_t half = (narrow >> 13 & 0x7FFF) | (bits >> 16 & 0x8000), wide_bits = (half & 0x7FFF)
-                                                                                 << 13;
-    float wide;
-    memcpy(&wide, &wide_bits, sizeof wide);
-    wide *= 0x1p112f;
-    memcpy(&wide_bits, &wide, sizeof wide_bits);
-    lost |= (wide_bits ^ bits) << 1; /* the sign is kept by itself */
-    lost |= (half & 0x7C00) == 0x7C00;
-    to[i] = (uint16_t)half;
-  }
-  return lost == 0;
-}
 
 const float *msk_part_row(const msk_kernels *kernels, const msk_linear_part *part, size_t depth,
                           size_t k, size_t column, size_t run, float *room) {

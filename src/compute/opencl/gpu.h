@@ -18,7 +18,9 @@
 
 enum { MSK_PANEL = 16 }; /* of kernels/product.cl */
 
-/* In the order of their names in gpu.c. */
+enum { MSK_HAS_BIAS = 1, MSK_HAS_RESIDUAL = 2, MSK_HAS_FP16 = 4 }; /* of kernels/product.cl */
+
+/* In the order of their names in workspace.c. */
 typedef enum msk_gpu_kernel {
   MSK_PRODUCT_WIDE,
   MSK_PRODUCT_TILED,
@@ -138,9 +140,10 @@ void msk_launch_run(msk_launch *launch, const size_t global[3], const size_t loc
 
 /* ---- weights and products (gpu_matrix.c, gpu_linear.c) ---- */
 
-/* depth x columns in panels; a bias, and zeros behind it. */
+/* depth x columns in panels, of floats or of binary16 numbers; a bias, and zeros behind it. */
 typedef struct msk_gpu_matrix {
   size_t depth, columns;
+  bool fp16;
   msk_cl_memory panels, bias;
 } msk_gpu_matrix;
 msk_status msk_gpu_matrix_create(msk_gpu_matrix *matrix, const msk_device *device, size_t depth,

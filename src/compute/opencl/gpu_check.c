@@ -41,7 +41,8 @@ static const float tolerance = 1e-3f;
 
 typedef struct sample {
   float placed[PLACED]; /* words, positions, gamma, beta, target, its logarithm */
-  float weight[LARGEST], bias[3 * HIDDEN];
+  /* fp16_weight: of binary16 numbers, which are kept so */
+  float weight[LARGEST], fp16_weight[LARGEST], bias[3 * HIDDEN];
   int32_t ids[ROWS];
   uint8_t bytes[SIDE * SIDE * 3];
   float results[2][RESULTS];
@@ -60,7 +61,10 @@ static void fill(sample *s) {
     target[i] = 1.0f / TOKENS;
     target[HEADS * TOKENS * TOKENS + i] = logf(1.0f / TOKENS);
   }
-  for (size_t i = 0; i < LARGEST; i++) s->weight[i] = 0.3f * next_value(&state);
+  for (size_t i = 0; i < LARGEST; i++) {
+    s->weight[i] = 0.3f * next_value(&state);
+    s->fp16_weight[i] = rintf(s->weight[i] * 1024) / 1024;
+  }
   for (size_t i = 0; i < 3 * HIDDEN; i++) s->bias[i] = next_value(&state);
   for (size_t i = 0; i < ROWS; i++) s->ids[i] = i % 5 == 4 ? MSK_MASK_TOKEN : (int32_t)(i % WORDS);
   for (size_t i = 0; i < sizeof s->bytes; i++)
@@ -76,7 +80,7 @@ typedef struct networks {
 static msk_status make_layer(networks *l, const msk_device *device, const sample *s,
                              msk_error *error) {
   const msk_linear_part qkv = {.weight = s->weight, .bias = s->bias, .out = 3 * HIDDEN},
-                        up = {.weight = s->weight, .out = WIDE, .transposed = true};
+                        up = {.weight = s->fp16_weight, .out = WIDE, .transposed = true};
   msk_status status =
       msk_linear_create(&l->qkv, device, MSK_PRECISION_FP32, HIDDEN, &qkv, 1, NULL, error);
   return status == MSK_OK
@@ -92,9 +96,9 @@ static msk_status make_maps(networks *l, const msk_device *device, const sample 
   msk_conv **const convs[] = {&l->doubled, &l->same, &l->halved, &l->narrow};
   msk_status status = msk_codebook_create(&l->codebook, device, s->weight + 7, CODES, DIM, error);
   for (size_t i = 0; i < 4 && status == MSK_OK; i++)
-    status =
-        msk_conv_create(convs[i], device, s->weight + i, MSK_DTYPE_F32, i % 2 == 0 ? s->bias : NULL,
-                        shapes[i][0], shapes[i][1], shapes[i][2], shapes[i][3], NULL, error);
+    status = msk_conv_create(convs[i], device, (i % 2 == 0 ? s->weight : s->fp16_weight) + i,
+                             MSK_DTYPE_F32, i % 2 == 0 ? s->bias : NULL, shapes[i][0], shapes[i][1],
+                             shapes[i][2], shapes[i][3], NULL, error);
   return status;
 }
 

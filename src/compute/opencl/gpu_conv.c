@@ -7,8 +7,6 @@
 #include "compute/opencl/gpu.h"
 #include "compute/stream.h"
 
-enum { HAS_BIAS = 1, HAS_RESIDUAL = 2 }; /* of kernels/product.cl */
-
 struct gpu_conv {
   msk_conv_head head; /* first: backend.c looks for it */
   msk_gpu_matrix matrix;
@@ -78,7 +76,8 @@ static void run_gathered(msk_workspace *workspace, const struct gpu_conv *conv, 
   msk_launch_at(&launch, y.at);
   msk_launch_uint(&launch, rows);
   msk_launch_uint(&launch, y.channels);
-  msk_launch_int(&launch, HAS_BIAS | (residual.at != NULL ? HAS_RESIDUAL : 0));
+  msk_launch_int(&launch, MSK_HAS_BIAS | (residual.at != NULL ? MSK_HAS_RESIDUAL : 0) |
+                              (conv->matrix.fp16 ? MSK_HAS_FP16 : 0));
   msk_gpu_run_tiles(&launch, rows, y.channels, 1);
 }
 

@@ -10,7 +10,6 @@
 #include "compute/stream.h"
 
 enum { WIDE_ROWS = 6, TILE = 64, TILE_GROUP = 16 }; /* of kernels/product.cl */
-enum { HAS_BIAS = 1, HAS_RESIDUAL = 2 };
 
 struct gpu_linear {
   const msk_device *device; /* first: backend.c looks for it */
@@ -83,8 +82,9 @@ void msk_gpu_multiply(msk_workspace *workspace, const msk_gpu_product *product) 
   msk_launch_uint(&launch, product->rows);
   msk_launch_uint(&launch, product->depth);
   msk_launch_uint(&launch, product->columns);
-  msk_launch_int(&launch, (product->matrix != NULL ? HAS_BIAS : 0) |
-                              (product->residual != NULL ? HAS_RESIDUAL : 0));
+  int has = product->residual != NULL ? MSK_HAS_RESIDUAL : 0;
+  if (product->matrix != NULL) has |= MSK_HAS_BIAS | (product->matrix->fp16 ? MSK_HAS_FP16 : 0);
+  msk_launch_int(&launch, has);
   msk_launch_int(&launch, (int)product->activation);
   msk_gpu_run_tiles(&launch, product->rows, product->columns, product->outer * product->inner);
 }

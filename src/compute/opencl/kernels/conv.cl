@@ -38,17 +38,16 @@ kernel void conv_wide(CONV_ARGUMENTS) {
   BEGIN_CONV;
   const uint first = get_global_id(0) * WIDE_ROWS, column = get_global_id(1) * PANEL,
              count = min(rows - first, (uint)WIDE_ROWS), wanted = min(columns - column, (uint)PANEL);
-  const global float *panel = w + (ulong)column * taps * taps * in;
+  BEGIN_PANEL((ulong)column * taps * taps * in);
   float sums[WIDE_ROWS * PANEL];
   EACH_ROW(BEGIN_PIXEL)
   for (uint ky = 0; ky < taps; ky++) {
     for (uint kx = 0; kx < taps; kx++) {
       EACH_ROW(FIND_ROW)
       for (uint k = 0; k < in; k++) {
-        const float16 b = vload16(k, panel);
+        const float16 b = LOAD_PANEL((ulong)(ky * taps + kx) * in + k);
         EACH_ROW(ADD_ROW)
       }
-      panel += (ulong)in * PANEL;
     }
   }
   EACH_ROW(STORE_ROW)

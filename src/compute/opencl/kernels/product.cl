@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * product.cl - rows times a matrix, from which linear layers and attention are made. The matrix
- * lies in panels of PANEL columns: panel p is depth x PANEL numbers, missing columns zero. An
+ * lies in panels of PANEL columns: panel p is depth x PANEL numbers, missing columns zero; floats,
+ * or (HAS_FP16) binary16 numbers, of which each is the float that it is. An
  * element is one chain of sums with the contracted index ascending, so that it depends neither on
  * the tile that it falls in nor on the other rows.
  *
@@ -11,7 +12,7 @@
  * x, w, residual and y may lie in one buffer. */
 #define PANEL 16
 
-enum { HAS_BIAS = 1, HAS_RESIDUAL = 2 };
+enum { HAS_BIAS = 1, HAS_RESIDUAL = 2, HAS_FP16 = 4 };
 enum { NONE, GELU_TANH, GELU_ERF, QUICK_GELU };
 
 float activate(float x, int activation) {
@@ -56,15 +57,21 @@ float activate(float x, int activation) {
 #define ADD_ROW(r) sum##r += row##r[k] * b;
 #define STORE_ROW(r) vstore16(sum##r, r, sums);
 
+/* A panel that begins so many numbers behind w, and its row k. */
+#define BEGIN_PANEL(at)                   \
+  const global float *panel = w + (at);   \
+  const global half *fp16_panel = (const global half *)w + (at)
+#define LOAD_PANEL(k) ((has & HAS_FP16) ? vload_half16(k, fp16_panel) : vload16(k, panel))
+
 kernel void product_wide(PRODUCT_ARGUMENTS) {
   FIND_MATRICES;
   const uint first = get_global_id(0) * WIDE_ROWS, column = get_global_id(1) * PANEL,
              count = min(rows - first, (uint)WIDE_ROWS), width = min(columns - column, (uint)PANEL);
-  const global float *panel = w + (ulong)column * depth;
+  BEGIN_PANEL((ulong)column * depth);
   float sums[WIDE_ROWS * PANEL];
   EACH_ROW(BEGIN_ROW)
   for (uint k = 0; k < depth; k++) {
-    const float16 b = vload16(k, panel);
+    const float16 b = LOAD_PANEL(k);
     EACH_ROW(ADD_ROW)
   }
   EACH_ROW(STORE_ROW)
@@ -87,9 +94,11 @@ kernel void product_wide(PRODUCT_ARGUMENTS) {
 #define LOAD_PANELS(b)                                                                    \
   for (uint t = 0; t < TILE_ITEM; t++) {                                                  \
     const uint j = column + t * PANEL;                                                    \
-    b[line][lane + t * PANEL] = j < columns && k + line < depth                           \
-                                    ? w[(ulong)j * depth + (ulong)(k + line) * PANEL + lane] \
-                                    : 0.0f;                                               \
+    const ulong at = (ulong)j * depth + (ulong)(k + line) * PANEL + lane;                 \
+    float value = 0.0f;                                                                   \
+    if (j < columns && k + line < depth)                                                  \
+      value = (has & HAS_FP16) ? vload_half(at, (const global half *)w) : w[at];          \
+    b[line][lane + t * PANEL] = value;                                                    \
   }
 #define MULTIPLY_TILE(sums, a, b)                                              \
   for (uint d = 0; d < TILE_DEPTH; d++)                                        \

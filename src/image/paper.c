@@ -13,7 +13,10 @@
 #define STANDS_OUT 24    /* levels between a line and its ground */
 #define SAME_LIGHT 88    /* percent that light and the edges of a shadow leave, to the next cell */
 #define SOFT 60          /* percent: a step that is deeper is an edge */
-#define LIT 160          /* brightness of paper where light falls on it; of a board it is less */
+#define DEEPEST 30     /* percent of the paper's brightness: what is darker is no paper in shadow */
+#define DIMMED 92      /* percent: what is lighter lies in no shadow */
+#define LEAST_SHADOW 4 /* percent of the cells */
+#define LIT 160        /* brightness of paper where light falls on it; of a board it is less */
 
 uint8_t msk_brightness(const uint8_t rgb[3]) {
   return (uint8_t)((299u * rgb[0] + 587u * rgb[1] + 114u * rgb[2] + 500) / 1000);
@@ -50,7 +53,7 @@ static void find_cell(uint8_t colour[3], const msk_image *sketch, int column, in
   for (int c = 0; c < 3; c++) colour[c] = histogram_median(histogram[c], total);
 }
 
-static void ground_find(msk_ground *ground, const msk_image *sketch) {
+void msk_ground_find(msk_ground *ground, const msk_image *sketch) {
   for (int i = 0; i < CELLS; i++) {
     find_cell(ground->colours[i], sketch, i % MSK_GROUND_CELLS, i / MSK_GROUND_CELLS);
     ground->grey[i] = msk_brightness(ground->colours[i]);
@@ -127,16 +130,48 @@ static int part_near_ground(const msk_image *sketch, const msk_ground *ground, i
   return (int)(100 * near / total);
 }
 
+/* At the border of the grid, or with a neighbour that is. */
+static bool is_beside(const bool reached[CELLS], int i) {
+  int x = i % MSK_GROUND_CELLS, y = i / MSK_GROUND_CELLS, last = MSK_GROUND_CELLS - 1;
+  return x == 0 || y == 0 || x == last || y == last || reached[i - 1] || reached[i + 1] ||
+         reached[i - MSK_GROUND_CELLS] || reached[i + MSK_GROUND_CELLS];
+}
+
+/* Whether part of a sheet whose paper is mostly even lies in a shadow: cells as dim as a shadow
+ * makes paper, of its tint, from a border on. A flat fill is all alike, a shadow is not. */
+static bool is_part_in_shadow(const msk_ground *ground, int commonest) {
+  bool dim[CELLS], reached[CELLS] = {false};
+  int paper[2], brightness = ground->grey[commonest], count = 0, least = 255, most = 0;
+  find_tint(paper, ground->colours[commonest]);
+  for (int i = 0; i < CELLS; i++) {
+    int tint[2], grey = ground->grey[i];
+    find_tint(tint, ground->colours[i]);
+    dim[i] = grey * 100 > brightness * DEEPEST && grey * 100 < brightness * DIMMED &&
+             abs(tint[0] - paper[0]) <= 30 && abs(tint[1] - paper[1]) <= 30;
+  }
+  /* as often as it takes for the longest way through the grid */
+  for (int round = 0; round < CELLS; round++) {
+    for (int i = 0; i < CELLS; i++) reached[i] = dim[i] && is_beside(reached, i);
+  }
+  for (int i = 0; i < CELLS; i++) {
+    if (!reached[i]) continue;
+    count++;
+    least = ground->grey[i] < least ? ground->grey[i] : least;
+    most = ground->grey[i] > most ? ground->grey[i] : most;
+  }
+  return count * 100 >= CELLS * LEAST_SHADOW && most - least > 2 * SAME_PAPER;
+}
+
 msk_paper msk_paper_judge(uint8_t colour[3], const msk_image *sketch) {
   msk_ground ground;
   int commonest = 0, count = 0;
-  ground_find(&ground, sketch);
+  msk_ground_find(&ground, sketch);
   for (int i = 0; i < CELLS; i++) {
     int alike = count_like(&ground, i);
     if (alike > count) commonest = i, count = alike;
   }
   const uint8_t *paper = ground.colours[commonest];
-  bool flat = 2 * count >= CELLS;
+  bool flat = 2 * count >= CELLS && !is_part_in_shadow(&ground, commonest);
   if (flat && (msk_brightness(paper) < DARKEST_PAPER ||
                (paper[0] >= WHITE && paper[1] >= WHITE && paper[2] >= WHITE)))
     return MSK_PAPER_AS_IS;
@@ -159,7 +194,7 @@ static int middle_grey(const msk_ground *ground) {
 bool msk_paper_is_in_shadow(const msk_image *sketch) {
   msk_ground ground;
   int lit = 0;
-  ground_find(&ground, sketch);
+  msk_ground_find(&ground, sketch);
   for (int i = 0; i < CELLS; i++) lit += ground.grey[i] >= LIT;
   return lit * 10 >= CELLS && has_one_tint(&ground) && roughness(&ground, SOFT) < 1 &&
          part_near_ground(sketch, &ground, STANDS_OUT) >= 60;
@@ -169,7 +204,7 @@ bool msk_paper_is_written_light(const msk_image *sketch) {
   msk_ground ground;
   uint64_t light = 0, dark = 0;
   const uint8_t *pixel = sketch->pixels;
-  ground_find(&ground, sketch);
+  msk_ground_find(&ground, sketch);
   int paper = middle_grey(&ground);
   if (paper > 255 - STANDS_OUT) return false;
   for (int y = 0; y < sketch->height; y++) {

@@ -18,6 +18,7 @@ typedef struct msk_ground {
   uint8_t grey[MSK_GROUND_CELLS * MSK_GROUND_CELLS]; /* their brightness */
 } msk_ground;
 
+void msk_ground_find(msk_ground *ground, const msk_image *sketch);
 /* The cell in which pixel (x, y) lies. */
 int msk_ground_cell(const msk_image *sketch, int x, int y);
 /* 0..255, by the weights of ITU-R BT.601. */
@@ -44,6 +45,12 @@ void msk_paper_level(msk_image *sketch, const uint8_t colour[3]);
 /* Covers a frame, a line or a narrow band of one colour along all four borders, with what lies
  * within, in place; false, and the picture is untouched, where there is none. */
 bool msk_frame_remove(msk_image *sketch);
+/* Takes off a sketch that is dark on light what lies along a single border and is not drawn, in
+ * place: the dark edge of a scan or of a book's fold, which is soft, becomes as light as the paper;
+ * the holes of a binding, a row of even dark marks, become paper. *found tells whether there was
+ * anything. Errors: MSK_ERROR_MEMORY. */
+msk_status msk_edges_clear(bool *found, msk_image *sketch, const msk_allocator *allocator,
+                           msk_error *error);
 /* Covers a dark table round a photographed sheet with the sheet's colour, in place; *found tells
  * whether there was one. Errors: MSK_ERROR_MEMORY. */
 msk_status msk_table_remove(bool *found, msk_image *sketch, const msk_allocator *allocator,

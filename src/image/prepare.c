@@ -146,17 +146,19 @@ static msk_status turn_over_if_asked(msk_image *image, const msk_prepare_options
  * was anything to do. The sketch is dark on light then. */
 static msk_status see_to_paper(msk_image *sheet, bool *done, const msk_prepare_options *options,
                                const msk_allocator *allocator, msk_error *error) {
-  bool light_on_dark = false, ruled = false, lay_on_table, framed = msk_frame_remove(sheet);
+  bool light_on_dark = false, ruled = false, edged = false, lay_on_table,
+       framed = msk_frame_remove(sheet);
   uint8_t colour[3];
   msk_status status = msk_table_remove(&lay_on_table, sheet, allocator, error);
   if (status == MSK_OK) status = is_light_on_dark(&light_on_dark, sheet, options, allocator, error);
   if (status == MSK_OK && light_on_dark) turn_over(sheet);
+  if (status == MSK_OK) status = msk_edges_clear(&edged, sheet, allocator, error);
   if (status == MSK_OK) status = msk_ruling_remove(&ruled, sheet, allocator, error);
   if (status != MSK_OK) return status;
   bool photographed = lay_on_table || options->photo_of_paper == MSK_PHOTO_YES;
   msk_paper paper = photographed ? MSK_PAPER_PHOTOGRAPHED : msk_paper_judge(colour, sheet);
   /* a negative is whitened when it is turned over at its final size */
-  *done = ruled || framed || paper == MSK_PAPER_PHOTOGRAPHED ||
+  *done = ruled || framed || edged || paper == MSK_PAPER_PHOTOGRAPHED ||
           (paper == MSK_PAPER_TINTED && !light_on_dark);
   if (paper == MSK_PAPER_PHOTOGRAPHED) return msk_sketch_clean_photo(sheet, allocator, error);
   if (paper == MSK_PAPER_TINTED) msk_paper_level(sheet, colour);

@@ -175,6 +175,119 @@ static void drawn_boxes_are_no_frames(void **state) {
   }
 }
 
+/* ---- Along one border ---- */
+
+/* How far off a border (top, bottom, left, right), and how far along it. */
+static void from_border(const msk_image *image, int side, int x, int y, double *off,
+                        double *along) {
+  const int offs[] = {y, image->height - 1 - y, x, image->width - 1 - x};
+  *off = offs[side];
+  *along = side < 2 ? x : y;
+}
+
+/* A scan's or a fold's edge: darkest at the border, softly lighter. */
+static void shade(msk_image *image, int side, double depth, double width) {
+  for (int y = 0; y < image->height; y++) {
+    for (int x = 0; x < image->width; x++) {
+      double off, along, light;
+      from_border(image, side, x, y, &off, &along);
+      light = 1 - depth * exp(-off / width);
+      for (int c = 0; c < 3; c++)
+        pixel(image, x, y)[c] = (uint8_t)(pixel(image, x, y)[c] * light + 0.5);
+    }
+  }
+}
+
+/* Round holes in a row, `off` pixels off the border; `least` to `most` of them along it. */
+static void punch(msk_image *image, int side, double off, double spacing, double radius,
+                  double least, double most) {
+  for (int y = 0; y < image->height; y++) {
+    for (int x = 0; x < image->width; x++) {
+      double away, along, centre;
+      from_border(image, side, x, y, &away, &along);
+      centre = (floor(along / spacing) + 0.5) * spacing;
+      if (along >= least * 512 && along < most * 512 && hypot(away - off, along - centre) < radius)
+        memset(pixel(image, x, y), 60, 3);
+    }
+  }
+}
+
+static void a_dark_edge_is_no_ink(void **state) {
+  (void)state;
+  static const int paper[3] = {246, 244, 240}, white[3] = {255, 255, 255}, pen[3] = {20, 20, 20};
+  for (int i = 0; i < 8; i++) {
+    msk_image in = coloured(512, 0.02, i % 2 == 0 ? paper : white, pen);
+    shade(&in, i / 2, 0.3 + 0.08 * i, i < 4 ? 4 : 11);
+    expect_house(&in, 0.02, AUTO, 0.8, "dark edge");
+    if (i > 4) shade(&in, 2, 0.6, 8);
+    expect_house(&in, 0.02, AUTO, 0.8, "dark edges");
+    msk_image_free(&in);
+  }
+}
+
+static void holes_are_no_ink(void **state) {
+  (void)state;
+  static const int papers[][3] = {{255, 255, 255}, {244, 240, 228}}, pen[3] = {20, 20, 20};
+  static const double spacings[] = {16, 25, 47};
+  for (int i = 0; i < 12; i++) {
+    double spacing = spacings[i % 3];
+    msk_image in = coloured(512, 0.02, papers[i % 2], pen);
+    punch(&in, i / 3, 14, spacing, spacing * 0.25, 0, 1);
+    if (i % 2 == 0) photograph(&in, (camera){.fall_off = 0.2, .grain = 2}, 5);
+    expect_house(&in, 0.02, AUTO, 0.75, "holes");
+    msk_image_free(&in);
+  }
+}
+
+/* Few dots, dots along a part of the border, and a row of dots further in are drawn. */
+static void drawn_dots_are_no_holes(void **state) {
+  (void)state;
+  static const double rows[][4] = {{14, 100, 0, 1}, {14, 25, 0.1, 0.5}, {90, 25, 0, 1}};
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    msk_image in = drawing(512, 512, 0.02, 255, 20);
+    punch(&in, 2, rows[i][0], rows[i][1], 7, rows[i][2], rows[i][3]);
+    msk_image automatic = prepared(&in, SIDE, SIDE, usual(AUTO)),
+              plain = prepared(&in, SIDE, SIDE, usual(MSK_PHOTO_NO));
+    assert_true(same(&automatic, &plain));
+    msk_image_free(&automatic);
+    msk_image_free(&plain);
+    msk_image_free(&in);
+  }
+}
+
+/* White paper that a hand shades in part: darker from a slanted line on, with a soft edge. */
+static void half_a_shadow_is_no_ink(void **state) {
+  (void)state;
+  static const int paper[3] = {253, 253, 252}, pen[3] = {20, 20, 20};
+  for (int i = 0; i < 4; i++) {
+    msk_image in = coloured(512, 0.02, paper, pen);
+    for (int y = 0; y < 512; y++) {
+      for (int x = 0; x < 512; x++) {
+        double in_shadow = 1 / (1 + exp(-(x - 0.4 * y - 300 + 40 * i) / (4 + 3 * i))),
+               light = 1 - in_shadow * (0.25 + 0.06 * i + 0.05 * y / 512);
+        for (int c = 0; c < 3; c++)
+          pixel(&in, x, y)[c] = (uint8_t)(pixel(&in, x, y)[c] * light + 0.5);
+      }
+    }
+    expect_house(&in, 0.02, AUTO, 0.7, "half in shadow");
+    msk_image_free(&in);
+  }
+}
+
+/* Grey that is filled in up to the border is drawn. */
+static void a_grey_fill_is_no_shadow(void **state) {
+  (void)state;
+  msk_image in = drawing(512, 512, 0.02, 255, 20);
+  for (size_t i = (size_t)512 * 430 * 3; i < (size_t)512 * 512 * 3; i++)
+    in.pixels[i] = (uint8_t)(in.pixels[i] * 150 / 255);
+  msk_image automatic = prepared(&in, SIDE, SIDE, usual(AUTO)),
+            plain = prepared(&in, SIDE, SIDE, usual(MSK_PHOTO_NO));
+  assert_true(same(&automatic, &plain));
+  msk_image_free(&automatic);
+  msk_image_free(&plain);
+  msk_image_free(&in);
+}
+
 /* ---- Ruling ---- */
 
 typedef struct ruling {
@@ -611,6 +724,11 @@ int main(void) {
                                      cmocka_unit_test(photographs_are_found),
                                      cmocka_unit_test(a_frame_is_no_ink),
                                      cmocka_unit_test(drawn_boxes_are_no_frames),
+                                     cmocka_unit_test(a_dark_edge_is_no_ink),
+                                     cmocka_unit_test(holes_are_no_ink),
+                                     cmocka_unit_test(drawn_dots_are_no_holes),
+                                     cmocka_unit_test(half_a_shadow_is_no_ink),
+                                     cmocka_unit_test(a_grey_fill_is_no_shadow),
                                      cmocka_unit_test(ruling_is_no_ink),
                                      cmocka_unit_test(squared_paper_in_shadow_is_no_board),
                                      cmocka_unit_test(ruling_along_a_stroke_is_no_ink),

@@ -38,15 +38,35 @@ static inline int clamp_index(int index, int count) {
   return index >= count ? count - 1 : index;
 }
 
-static void blur_line(box b, const uint8_t *in, uint8_t *out, int count) {
-  uint32_t sum = 0;
-  for (int i = -b.radius; i <= b.radius; i++) sum += in[clamp_index(i, count)];
-  for (int x = 0; x < count; x++) {
+/* Of the full pixels' sum, and that of the two beyond them. */
+static inline uint8_t blurred(box b, uint32_t sum, uint32_t far_sum) {
+  return (uint8_t)((sum * b.weight + far_sum * b.far_weight + (1u << 23)) >> 24);
+}
+
+/* Pixels [from, to), where the window may end beyond the line; sum: of the full pixels of the
+ * first. Returns that of pixel `to`. */
+static uint32_t blur_end(box b, const uint8_t *in, uint8_t *out, int count, int from, int to,
+                         uint32_t sum) {
+  for (int x = from; x < to; x++) {
     uint32_t left = in[clamp_index(x - b.radius - 1, count)],
              right = in[clamp_index(x + b.radius + 1, count)];
-    out[x] = (uint8_t)((sum * b.weight + (left + right) * b.far_weight + (1u << 23)) >> 24);
+    out[x] = blurred(b, sum, left + right);
     sum += right - in[clamp_index(x - b.radius, count)];
   }
+  return sum;
+}
+
+static void blur_line(box b, const uint8_t *in, uint8_t *out, int count) {
+  int reach = b.radius + 1, first = reach < count ? reach : count,
+      last = count - reach > first ? count - reach : first;
+  uint32_t sum = 0;
+  for (int i = -b.radius; i <= b.radius; i++) sum += in[clamp_index(i, count)];
+  sum = blur_end(b, in, out, count, 0, first, sum);
+  for (int x = first; x < last; x++) {
+    out[x] = blurred(b, sum, (uint32_t)in[x - reach] + in[x + reach]);
+    sum += (uint32_t)in[x + reach] - in[x - b.radius];
+  }
+  blur_end(b, in, out, count, last, count, sum);
 }
 
 /* Three passes over the `count` bytes that stand `step` apart; `line` has room for 2 * count. */
@@ -75,8 +95,7 @@ void msk_gaussian_blur(uint8_t *pixels, int width, int height, float radius, voi
 
 /* Each line by the running maximum of M. van Herk (1992) and J. Gil & M. Werman (1993): maxima from
  * the left and from the right within blocks of a window's length; any window is the end of one
- * block and the beginning of the next. Columns go LANES at a time, for those of one row lie side by
- * side. */
+ * block and the beginning of the next. Lines go LANES at a time, side by side. */
 enum { LANES = 32 };
 
 /* Length of the line with `radius` zeros on either side, filled up to whole windows. */
@@ -86,44 +105,24 @@ static size_t padded_length(int count, int radius) {
 }
 
 size_t msk_morphology_scratch(int width, int height, int radius) {
-  return 3 * padded_length(width, radius) + 3 * LANES * padded_length(height, radius);
+  return 3 * LANES * padded_length(width > height ? width : height, radius);
 }
 
-/* What a line is worked on in: itself with zeros around it, and the running maxima. */
+/* What lines are worked on in: themselves with zeros around them, and the running maxima. */
 typedef struct running {
   uint8_t *line, *from_left, *from_right;
   size_t window, length;
 } running;
 
-static running place_running(int count, int radius, size_t lanes, uint8_t *scratch) {
+static running place_running(int count, int radius, uint8_t *scratch) {
   running r = {.line = scratch, .window = 2 * (size_t)radius + 1};
   r.length = padded_length(count, radius);
-  r.from_left = r.line + r.length * lanes;
-  r.from_right = r.from_left + r.length * lanes;
+  r.from_left = r.line + r.length * LANES;
+  r.from_right = r.from_left + r.length * LANES;
   return r;
 }
 
-/* `flip` 255 turns the greatest into the least. */
-static void row_extreme(uint8_t *pixels, int count, int radius, uint8_t flip, uint8_t *scratch) {
-  const running r = place_running(count, radius, 1, scratch);
-  memset(r.line, 0, r.length);
-  for (int i = 0; i < count; i++) r.line[radius + i] = pixels[i] ^ flip;
-  for (size_t block = 0; block < r.length; block += r.window) {
-    uint8_t left = 0, right = 0;
-    for (size_t i = 0, k = block + r.window - 1; i < r.window; i++, k--) {
-      left = r.line[block + i] > left ? r.line[block + i] : left;
-      r.from_left[block + i] = left;
-      right = r.line[k] > right ? r.line[k] : right;
-      r.from_right[k] = right;
-    }
-  }
-  for (size_t i = 0; i < (size_t)count; i++) {
-    uint8_t a = r.from_right[i], b = r.from_left[i + r.window - 1];
-    pixels[i] = (a > b ? a : b) ^ flip;
-  }
-}
-
-/* to[] = the greater of a[] and b[], of one row's LANES. */
+/* to[] = the greater of a[] and b[], of LANES lines. */
 static void greater(uint8_t *to, const uint8_t *a, const uint8_t *b) {
   for (int k = 0; k < LANES; k++) to[k] = a[k] > b[k] ? a[k] : b[k];
 }
@@ -140,31 +139,33 @@ static void run_lanes(const running *r) {
   }
 }
 
-/* `lanes` columns, at most LANES. */
-static void columns_extreme(uint8_t *pixels, size_t step, size_t lanes, int count, int radius,
-                            uint8_t flip, uint8_t *scratch) {
-  const running r = place_running(count, radius, LANES, scratch);
+/* `lanes` lines, at most LANES, that stand `across` apart, of `count` pixels that stand `along`
+ * apart. `flip` 255 turns the greatest into the least. */
+static void lines_extreme(uint8_t *pixels, size_t along, size_t across, size_t lanes, int count,
+                          int radius, uint8_t flip, uint8_t *scratch) {
+  const running r = place_running(count, radius, scratch);
   memset(r.line, 0, r.length * LANES);
   for (size_t i = 0; i < (size_t)count; i++) {
     uint8_t *to = r.line + ((size_t)radius + i) * LANES;
-    for (size_t k = 0; k < lanes; k++) to[k] = pixels[i * step + k] ^ flip;
+    for (size_t k = 0; k < lanes; k++) to[k] = pixels[i * along + k * across] ^ flip;
   }
   run_lanes(&r);
   for (size_t i = 0; i < (size_t)count; i++) {
     uint8_t both[LANES];
     greater(both, r.from_right + i * LANES, r.from_left + (i + r.window - 1) * LANES);
-    for (size_t k = 0; k < lanes; k++) pixels[i * step + k] = both[k] ^ flip;
+    for (size_t k = 0; k < lanes; k++) pixels[i * along + k * across] = both[k] ^ flip;
   }
 }
 
 static void extreme(uint8_t *pixels, int width, int height, int radius, uint8_t flip,
                     void *scratch) {
-  size_t row = (size_t)width;
-  for (int y = 0; y < height; y++)
-    row_extreme(pixels + (size_t)y * row, width, radius, flip, scratch);
+  size_t row = (size_t)width, rows = (size_t)height;
+  for (size_t y = 0; y < rows; y += LANES)
+    lines_extreme(pixels + y * row, 1, row, rows - y < LANES ? rows - y : LANES, width, radius,
+                  flip, scratch);
   for (size_t x = 0; x < row; x += LANES)
-    columns_extreme(pixels + x, row, row - x < LANES ? row - x : LANES, height, radius, flip,
-                    scratch);
+    lines_extreme(pixels + x, row, 1, row - x < LANES ? row - x : LANES, height, radius, flip,
+                  scratch);
 }
 
 void msk_close_dark(uint8_t *pixels, int width, int height, int radius, void *scratch) {

@@ -34,6 +34,17 @@ static uint8_t histogram_median(const uint32_t histogram[256], uint32_t total) {
   return (uint8_t)value;
 }
 
+/* Counts `count` pixels, by channel. Paper is mostly of one colour, which is seen at a glance. */
+static void count_colours(uint32_t histogram[3][256], const uint8_t *pixel, size_t count) {
+  if (memcmp(pixel, pixel + 3, 3 * (count - 1)) == 0) {
+    for (int c = 0; c < 3; c++) histogram[c][pixel[c]] += (uint32_t)count;
+    return;
+  }
+  for (size_t i = 0; i < count; i++, pixel += 3) {
+    for (int c = 0; c < 3; c++) histogram[c][pixel[c]]++;
+  }
+}
+
 /* Pixels of a cell: those whose msk_ground_cell() it is; at least one where a side is shorter than
  * the grid. */
 static void find_cell(uint8_t colour[3], const msk_image *sketch, int column, int row) {
@@ -41,15 +52,15 @@ static void find_cell(uint8_t colour[3], const msk_image *sketch, int column, in
       right = ((column + 1) * sketch->width + MSK_GROUND_CELLS - 1) / MSK_GROUND_CELLS,
       top = (row * sketch->height + MSK_GROUND_CELLS - 1) / MSK_GROUND_CELLS,
       bottom = ((row + 1) * sketch->height + MSK_GROUND_CELLS - 1) / MSK_GROUND_CELLS;
-  uint32_t histogram[3][256] = {{0}}, total = 0;
+  uint32_t histogram[3][256] = {{0}};
   if (left >= right) left = right - 1 > 0 ? right - 1 : 0, right = left + 1;
   if (top >= bottom) top = bottom - 1 > 0 ? bottom - 1 : 0, bottom = top + 1;
   for (int y = top; y < bottom; y++) {
-    const uint8_t *pixel = sketch->pixels + 3 * ((size_t)y * (size_t)sketch->width + (size_t)left);
-    for (int x = left; x < right; x++, pixel += 3, total++) {
-      for (int c = 0; c < 3; c++) histogram[c][pixel[c]]++;
-    }
+    count_colours(histogram,
+                  sketch->pixels + 3 * ((size_t)y * (size_t)sketch->width + (size_t)left),
+                  (size_t)(right - left));
   }
+  uint32_t total = (uint32_t)(right - left) * (uint32_t)(bottom - top);
   for (int c = 0; c < 3; c++) colour[c] = histogram_median(histogram[c], total);
 }
 

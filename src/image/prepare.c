@@ -70,6 +70,8 @@ static msk_status copy_part(msk_image *out, const msk_image *in, rectangle part,
 
 static msk_status resize(msk_image *out, const msk_image *in, int width, int height,
                          const msk_allocator *allocator, msk_error *error) {
+  if (width == in->width && height == in->height)
+    return copy_part(out, in, (rectangle){.width = width, .height = height}, allocator, error);
   size_t scratch_bytes =
       msk_resize_scratch(MSK_FILTER_BICUBIC, 3, in->width, in->height, width, height);
   msk_image resized;

@@ -41,7 +41,7 @@ typedef struct view {
   int width, height;
   size_t along, down;
   int reach;        /* pixels from a line's middle to what is surely beside it */
-  uint8_t *darkest; /* the least of the three channels, in the picture's order */
+  uint8_t *darkest; /* the least of the three channels, y * width + x */
   uint32_t *ridges; /* y * width + x of each in a column that votes */
   size_t ridge_count;
   uint16_t *votes; /* by offset, for one slope */
@@ -52,7 +52,7 @@ typedef struct view {
 } view;
 
 static int darkest(const view *v, int x, int y) {
-  return v->darkest[((size_t)x * v->along + (size_t)y * v->down) / 3];
+  return v->darkest[(size_t)y * (size_t)v->width + (size_t)x];
 }
 
 /* How much darker the pixel is than the lighter paper on both sides. */
@@ -61,17 +61,26 @@ static int contrast(const view *v, int x, int y) {
   return (above < below ? above : below) - darkest(v, x, y);
 }
 
+/* Row y's marks, without a branch, so that pixels go many at a time. */
+static void mark_ridges(const view *v, int y, int least) {
+  size_t width = (size_t)v->width, beside = (size_t)v->reach * width, at = (size_t)y * width;
+  const uint8_t *row = v->darkest + at;
+  uint8_t *marks = v->marks + at;
+  for (size_t x = 0; x < width; x++) {
+    const uint8_t *value = row + x;
+    uint8_t above = *(value - beside), below = value[beside], paper = above < below ? above : below;
+    marks[x] = (paper - *value >= least) & (*value <= *(value - width)) & (*value <= value[width]);
+  }
+}
+
 static void find_ridges(view *v, int least) {
   v->ridge_count = 0;
   memset(v->marks, 0, (size_t)v->width * (size_t)v->height);
   for (int y = v->reach; y < v->height - v->reach; y++) {
-    for (int x = 0; x < v->width; x++) {
-      int value = darkest(v, x, y);
-      if (contrast(v, x, y) < least || value > darkest(v, x, y - 1) || value > darkest(v, x, y + 1))
-        continue;
+    mark_ridges(v, y, least);
+    for (int x = 0; x < v->width; x += SAMPLED) {
       size_t at = (size_t)y * (size_t)v->width + (size_t)x;
-      v->marks[at] = 1;
-      if (x % SAMPLED == 0) v->ridges[v->ridge_count++] = (uint32_t)at;
+      if (v->marks[at]) v->ridges[v->ridge_count++] = (uint32_t)at;
     }
   }
 }
@@ -141,27 +150,29 @@ static void add_line(view *v, ruled_line line) {
  * row by row, so that nothing is divided. */
 static void count_votes(view *v, double slope, int span) {
   uint32_t row = 0, end = (uint32_t)v->width;
-  int y = 0;
-  for (int x = 0; x < v->width; x++)
-    v->shifts[x] = (int)(span + 0.5 - slope * (x - v->width / 2.0));
+  int32_t *shifts = v->shifts;
+  int y = 0, width = v->width;
+  for (int x = 0; x < width; x++) shifts[x] = (int)(span + 0.5 - slope * (x - width / 2.0));
   for (size_t i = 0; i < v->ridge_count; i++) {
     for (; v->ridges[i] >= end; y++) row = end, end += (uint32_t)v->width;
-    v->votes[y + v->shifts[v->ridges[i] - row]]++;
+    v->votes[y + shifts[v->ridges[i] - row]]++;
   }
 }
 
 /* All lines of one slope on which ridges stand in `percent` of the columns. */
 static void vote(view *v, double slope, int percent) {
   int span = (int)(fabs(slope) * v->width / 2.0) + 2, offsets = v->height + 2 * span;
+  int least = v->width / SHORTEST * (percent - DOUBT); /* hundredths of a vote */
   memset(v->votes, 0, (size_t)offsets * sizeof *v->votes);
   count_votes(v, slope, span);
   for (int o = 1; o + 1 < offsets; o++) {
+    /* at the most its neighbour has as many: this alone tells for nearly all */
+    if (2 * SAMPLED * 100 * v->votes[o] < least) continue;
     /* a line between two offsets has its ridges in both */
     int votes = SAMPLED * (v->votes[o] +
                            (v->votes[o - 1] > v->votes[o + 1] ? v->votes[o - 1] : v->votes[o + 1]));
     ruled_line line = {.slope = slope, .offset = o - span, .votes = votes};
-    if (votes * 100 < v->width / SHORTEST * (percent - DOUBT) || v->votes[o] < v->votes[o - 1] ||
-        v->votes[o] < v->votes[o + 1])
+    if (votes * 100 < least || v->votes[o] < v->votes[o - 1] || v->votes[o] < v->votes[o + 1])
       continue;
     line.chord = chord_of(v, line.slope, line.offset);
     if (SHORTEST * line.chord < v->width || votes * 100 < line.chord * (percent - DOUBT)) continue;
@@ -408,20 +419,28 @@ static void look_at(view *v, bool standing) {
 }
 
 static void find_darkest(view *v) {
-  size_t pixels = (size_t)v->image->width * (size_t)v->image->height;
-  const uint8_t *pixel = v->image->pixels;
-  for (size_t i = 0; i < pixels; i++, pixel += 3) {
-    uint8_t least = pixel[0] < pixel[1] ? pixel[0] : pixel[1];
-    v->darkest[i] = least < pixel[2] ? least : pixel[2];
+  uint8_t *to = v->darkest;
+  for (int y = 0; y < v->height; y++) {
+    const uint8_t *pixel = v->image->pixels + (size_t)y * v->down;
+    for (int x = 0; x < v->width; x++, pixel += v->along) {
+      uint8_t least = pixel[0] < pixel[1] ? pixel[0] : pixel[1];
+      *to++ = least < pixel[2] ? least : pixel[2];
+    }
   }
 }
 
 /* What grain makes of contrast: three times the median of its magnitude over all pixels. */
 static int least_contrast(const view *v) {
   uint32_t histogram[256] = {0}, total = 0, below = 0;
+  size_t width = (size_t)v->width;
   for (int y = v->reach; y < v->height - v->reach; y++) {
-    for (int x = 0; x < v->width; x++, total++)
-      histogram[abs(darkest(v, x, y - v->reach) - darkest(v, x, y))]++;
+    const uint8_t *row = v->darkest + (size_t)y * width, *above = row - (size_t)v->reach * width;
+    total += (uint32_t)width;
+    if (memcmp(row, above, width) == 0) { /* nothing but paper */
+      histogram[0] += (uint32_t)width;
+      continue;
+    }
+    for (size_t x = 0; x < width; x++) histogram[abs(above[x] - row[x])]++;
   }
   int value = 0;
   while (value < 255 && (below += histogram[value]) * 2 <= total) value++;
@@ -432,6 +451,7 @@ static int least_contrast(const view *v) {
  * (the margin of a school book) will do if it runs through the whole sheet. */
 static bool remove_family(view *v, bool standing, bool crossing) {
   look_at(v, standing);
+  find_darkest(v);
   find_ridges(v, least_contrast(v));
   find_lines(v, 50);
   keep_apart(v);
@@ -479,13 +499,10 @@ msk_status msk_ruling_remove(bool *found, msk_image *sketch, const msk_allocator
         msk_fail(error, MSK_ERROR_MEMORY, "no memory for looking at a sketch of %d x %d pixels",
                  sketch->width, sketch->height);
   } else {
-    find_darkest(v);
-    bool lying = remove_family(v, false, false);
-    find_darkest(v);
-    bool standing = remove_family(v, true, lying);
-    find_darkest(v);
+    bool lying = remove_family(v, false, false), standing = remove_family(v, true, lying);
     if (standing && !lying) remove_family(v, false, true);
-    if (!lying && !standing) look_at(v, false);
+    look_at(v, false);
+    find_darkest(v);
     *found = lying || standing ||
              msk_dots_remove(sketch, v->darkest, v->marks, v->ridges, v->reach,
                              least_contrast(v) + 2 * LEAST_CONTRAST);

@@ -44,7 +44,7 @@ const msk_machine msk_this_machine = {ask_cpuid, ask_saved_registers, ask_for_re
 enum { TILE_CONFIGURATION = 17, TILE_DATA = 18 }; /* bits of XCR0 */
 enum { XMM_YMM = 0x6, XMM_YMM_ZMM = 0xe6, TILES = 1 << TILE_CONFIGURATION | 1 << TILE_DATA };
 /* of leaf 7; older compilers do not have the names */
-enum { AMX_BF16 = 1 << 22, AMX_TILE = 1 << 24, AMX_INT8 = 1 << 25 };
+enum { AMX_TILE = 1 << 24, AMX_INT8 = 1 << 25 };
 
 static bool has(uint32_t found, uint32_t wanted) { return (found & wanted) == wanted; }
 
@@ -84,9 +84,8 @@ static bool has_palette(const msk_machine *machine) {
 }
 
 bool msk_has_amx(const msk_machine *machine) {
-  return msk_has_avx512vnni(machine) &&
-         has(machine->cpuid(7, 0).d, AMX_TILE | AMX_INT8 | AMX_BF16) && saves(machine, TILES) &&
-         has_palette(machine) && machine->request_registers(TILE_DATA);
+  return msk_has_avx512vnni(machine) && has(machine->cpuid(7, 0).d, AMX_TILE | AMX_INT8) &&
+         saves(machine, TILES) && has_palette(machine) && machine->request_registers(TILE_DATA);
 }
 
 #elif defined(__aarch64__)

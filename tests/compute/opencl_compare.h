@@ -73,19 +73,16 @@ static inline float *numbers(size_t count, uint64_t seed) {
   return values;
 }
 
-/* ---- the devices; the other way to multiply ---- */
+/* ---- the devices; the shapes of products ---- */
+
+static const msk_gpu_shape *taken_shape; /* NULL: the device's own */
 
 static inline int opencl_set_up(void **state) {
   (void)state;
   devices[0] = device_new("ref");
   devices[1] = opencl_device(&cl, &facts);
-  return 0;
-}
-
-static inline int opencl_set_up_other(void **state) {
-  opencl_set_up(state);
-  msk_gpu *gpu = msk_gpu_of(devices[1]);
-  gpu->tiled = !gpu->tiled;
+  if (taken_shape != NULL)
+    assert_int_equal(msk_gpu_take_shape(msk_gpu_of(devices[1]), taken_shape, NULL, NULL), MSK_OK);
   return 0;
 }
 
@@ -94,6 +91,31 @@ static inline int opencl_tear_down(void **state) {
   msk_device_destroy(devices[0]);
   msk_device_destroy(devices[1]);
   return 0;
+}
+
+/* The tests in each shape that the device can have; those that failed. */
+#define OPENCL_EACH_SHAPE(tests, failed)                                                        \
+  for (size_t i = 0; (taken_shape = msk_gpu_shape_at(i)) != NULL; i++) {                        \
+    if (!msk_gpu_shape_fits(&facts, taken_shape)) continue;                                     \
+    (failed) +=                                                                                 \
+        cmocka_run_group_tests_name(taken_shape->name, tests, opencl_set_up, opencl_tear_down); \
+  }
+
+/* What a run gives in the device's own shape it gives in each: to the byte. */
+static inline void check_shapes(run_case *run, const void *arguments, const float *start,
+                                size_t count) {
+  msk_gpu *gpu = msk_gpu_of(devices[1]);
+  const msk_gpu_shape *own = gpu->shape, *other;
+  float *ends[2] = {malloc(count * sizeof(float)), malloc(count * sizeof(float))};
+  run_on(devices[1], run, arguments, start, count, ends[0]);
+  for (size_t i = 0; (other = msk_gpu_shape_at(i)) != NULL; i++) {
+    if (!msk_gpu_shape_fits(&facts, other)) continue;
+    assert_int_equal(msk_gpu_take_shape(gpu, other, NULL, NULL), MSK_OK);
+    run_on(devices[1], run, arguments, start, count, ends[1]);
+    assert_memory_equal(ends[0], ends[1], count * sizeof(float));
+  }
+  assert_int_equal(msk_gpu_take_shape(gpu, own, NULL, NULL), MSK_OK);
+  free(ends[0]), free(ends[1]);
 }
 
 #endif

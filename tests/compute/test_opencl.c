@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * test_opencl.c - every operation on a device of OpenCL against the same on the CPU's reference,
- * with the same numbers in, on sizes around tiles and groups, in both ways that it multiplies;
- * what it leaves alone; the same bytes twice, and beside other rows. Skipped where there is no
+ * with the same numbers in, on sizes around tiles and groups, in every shape in which it
+ * multiplies; what it leaves alone; the same bytes twice, and beside other rows. Skipped where there is no
  * OpenCL. */
 #include "opencl_compare.h"
 
@@ -117,6 +117,25 @@ static void test_fp16(void **state) {
     assert_true(ends[0][i] == ends[1][i] || (i - ROWS * IN) % OUT == OUT - 1);
   assert_true(ends[0][ROWS * IN + OUT - 1] != ends[1][ROWS * IN + OUT - 1]);
   for (int i = 0; i < 2; i++) free(ends[i]);
+  free(weight), free(start);
+}
+
+static void test_shapes(void **state) {
+  enum { ROWS = 133, IN = 70, OUT = 149, COUNT = ROWS * (IN + 2 * OUT) };
+  float *weight = numbers(IN * OUT, 5), *start = numbers(COUNT, 6);
+  msk_linear *linear;
+  const msk_linear_part part = {.weight = weight, .out = OUT};
+  (void)state;
+  assert_int_equal(
+      msk_linear_create(&linear, devices[1], MSK_PRECISION_FP32, IN, &part, 1, NULL, NULL), MSK_OK);
+  const struct linear_job job = {.linear = linear,
+                                 .rows = ROWS,
+                                 .in = IN,
+                                 .columns = OUT,
+                                 .activation = MSK_ACT_GELU_TANH,
+                                 .residual = true};
+  check_shapes(run_linear, &job, start, COUNT);
+  msk_linear_destroy(linear);
   free(weight), free(start);
 }
 
@@ -349,17 +368,17 @@ static void test_selfcheck(void **state) {
 int main(void) {
   opencl_first(&cl, &facts);
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_selfcheck),  cmocka_unit_test(test_linear),
-      cmocka_unit_test(test_fp16),       cmocka_unit_test(test_special_values),
-      cmocka_unit_test(test_layer_norm), cmocka_unit_test(test_embed),
-      cmocka_unit_test(test_head_sum),   cmocka_unit_test(test_attention),
-      cmocka_unit_test(test_batch)};
+      cmocka_unit_test(test_selfcheck),      cmocka_unit_test(test_linear),
+      cmocka_unit_test(test_fp16),           cmocka_unit_test(test_shapes),
+      cmocka_unit_test(test_special_values), cmocka_unit_test(test_layer_norm),
+      cmocka_unit_test(test_embed),          cmocka_unit_test(test_head_sum),
+      cmocka_unit_test(test_attention),      cmocka_unit_test(test_batch)};
   const struct CMUnitTest again[] = {cmocka_unit_test(test_selfcheck),
                                      cmocka_unit_test(test_linear), cmocka_unit_test(test_fp16),
                                      cmocka_unit_test(test_attention)};
   printf("device: %s: %s\n", facts.platform, facts.name);
-  return cmocka_run_group_tests_name("operations by OpenCL", tests, opencl_set_up,
-                                     opencl_tear_down) +
-         cmocka_run_group_tests_name("the other product", again, opencl_set_up_other,
-                                     opencl_tear_down);
+  int failed =
+      cmocka_run_group_tests_name("operations by OpenCL", tests, opencl_set_up, opencl_tear_down);
+  OPENCL_EACH_SHAPE(again, failed)
+  return failed;
 }

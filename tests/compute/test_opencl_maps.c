@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * test_opencl_maps.c - the tokenizer's operations on a device of OpenCL against the same on the CPU's
- * reference: convolutions in both ways that they are computed, group norm, pooling, pixels to
+ * test_opencl_maps.c - the tokenizer's operations on a device of OpenCL against the same on the
+ * CPU's reference: convolutions in every shape in which they are computed, group norm, pooling, pixels to
  * channels and back, the codebook. Skipped where there is no OpenCL. */
 #include "opencl_compare.h"
 
@@ -79,6 +79,31 @@ static void test_conv(void **state) {
     if (job.stride == 1) job.upsample = 1 + (pick >> 33) % 2;
     check_conv(job, (enum storage)((pick >> 35) % 3));
   }
+}
+
+static void test_shapes(void **state) {
+  const size_t x = 13 * 11 * 17;
+  struct conv_job job = {.kernel = 3,
+                         .stride = 1,
+                         .upsample = 2,
+                         .in = 17,
+                         .out = 70,
+                         .height = 13,
+                         .width = 11,
+                         .batch = 1,
+                         .residual = true};
+  float *weight = numbers(9 * 17 * 70, 5);
+  msk_conv *conv;
+  (void)state;
+  assert_int_equal(msk_conv_create(&conv, devices[1], weight, MSK_DTYPE_F32, NULL, job.kernel,
+                                   job.stride, job.in, job.out, NULL, NULL),
+                   MSK_OK);
+  job.conv = conv;
+  size_t count = x + 2 * map_floats(conv_output(&job, NULL));
+  float *start = numbers(count, 6);
+  check_shapes(run_conv, &job, start, count);
+  msk_conv_destroy(conv);
+  free(weight), free(start);
 }
 
 /* A NaN and an infinity reach exactly the pixels that see them. */
@@ -168,6 +193,20 @@ static void test_group_norm_far(void **state) {
   free(weights), free(start);
 }
 
+/* Where all numbers are one, epsilon alone is left to divide by. */
+static void test_group_norm_flat(void **state) {
+  enum { SIDE = 5, CHANNELS = 8, COUNT = SIDE * SIDE * CHANNELS };
+  struct norm_job job = {.shape = msk_map_at(NULL, 1, SIDE, SIDE, CHANNELS), .in_place = true};
+  float *weights = numbers(2 * CHANNELS, 3), *start = numbers(COUNT, 4);
+  (void)state;
+  for (size_t i = 0; i < COUNT; i++) start[i] = 0.5f;
+  job.norm = (msk_norm){weights, weights + CHANNELS, 1e-6f, 2};
+  assert_int_equal(msk_device_place(devices[1], weights, 2 * CHANNELS, NULL), MSK_OK);
+  compare(run_norm, (const void *const[]){&job, &job}, start, COUNT, 0, "group norm, flat");
+  msk_device_displace(devices[1], weights, 2 * CHANNELS);
+  free(weights), free(start);
+}
+
 /* ---- pooling, folding, bytes ---- */
 
 struct map_job {
@@ -227,15 +266,15 @@ static void test_maps(void **state) {
 struct code_job {
   const msk_codebook *codebook;
   size_t rows, dim;
+  int32_t *codes;
 };
 
-/* x; the codes, as floats; what they are the codes of. */
+/* x; what its codes are the codes of. */
 static void run_codes(msk_stream *stream, float *memory, const void *arguments) {
   const struct code_job *job = arguments;
-  static int32_t codes[2048];
   const msk_rows x = msk_rows_at(memory, job->rows, job->dim);
-  msk_op_nearest_code(stream, job->codebook, x, codes);
-  msk_op_lookup_code(stream, job->codebook, codes,
+  msk_op_nearest_code(stream, job->codebook, x, job->codes);
+  msk_op_lookup_code(stream, job->codebook, job->codes,
                      msk_rows_at(memory + job->rows * job->dim, job->rows, job->dim));
 }
 
@@ -244,11 +283,15 @@ static void check_codes(size_t rows, size_t codes, size_t dim, float *vectors, f
   msk_codebook *books[2];
   for (int i = 0; i < 2; i++) {
     assert_int_equal(msk_codebook_create(&books[i], devices[i], vectors, codes, dim, NULL), MSK_OK);
-    jobs[i] = (struct code_job){books[i], rows, dim};
+    jobs[i] = (struct code_job){books[i], rows, dim, malloc(rows * sizeof(int32_t))};
   }
   /* the very vectors */
   compare(run_codes, (const void *const[]){&jobs[0], &jobs[1]}, start, 2 * rows * dim, 0, "codes");
-  for (int i = 0; i < 2; i++) msk_codebook_destroy(books[i]);
+  assert_memory_equal(jobs[1].codes, jobs[0].codes, rows * sizeof(int32_t));
+  for (int i = 0; i < 2; i++) {
+    msk_codebook_destroy(books[i]);
+    free(jobs[i].codes);
+  }
 }
 
 static void test_codes(void **state) {
@@ -279,7 +322,6 @@ static void test_close_codes(void **state) {
   }
   for (size_t i = 0; i < ROWS * DIM; i++) start[i] = vectors[i % DIM] + 0.01f * start[i];
   start[5 * DIM + 3] = NAN;
-  /* what is written to the other half shall differ wherever a code does */
   check_codes(ROWS, CODES, DIM, vectors, start);
   free(vectors), free(start);
 }
@@ -294,14 +336,16 @@ static void test_selfcheck(void **state) {
 int main(void) {
   opencl_first(&cl, &facts);
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_selfcheck),      cmocka_unit_test(test_conv),
-      cmocka_unit_test(test_special_values), cmocka_unit_test(test_group_norm),
-      cmocka_unit_test(test_group_norm_far), cmocka_unit_test(test_maps),
-      cmocka_unit_test(test_codes),          cmocka_unit_test(test_close_codes)};
+      cmocka_unit_test(test_selfcheck),       cmocka_unit_test(test_conv),
+      cmocka_unit_test(test_shapes),          cmocka_unit_test(test_special_values),
+      cmocka_unit_test(test_group_norm),      cmocka_unit_test(test_group_norm_far),
+      cmocka_unit_test(test_group_norm_flat), cmocka_unit_test(test_maps),
+      cmocka_unit_test(test_codes),           cmocka_unit_test(test_close_codes)};
   const struct CMUnitTest again[] = {cmocka_unit_test(test_selfcheck), cmocka_unit_test(test_conv),
                                      cmocka_unit_test(test_special_values)};
   printf("device: %s: %s\n", facts.platform, facts.name);
-  return cmocka_run_group_tests_name("maps by OpenCL", tests, opencl_set_up, opencl_tear_down) +
-         cmocka_run_group_tests_name("the other convolution", again, opencl_set_up_other,
-                                     opencl_tear_down);
+  int failed =
+      cmocka_run_group_tests_name("maps by OpenCL", tests, opencl_set_up, opencl_tear_down);
+  OPENCL_EACH_SHAPE(again, failed)
+  return failed;
 }

@@ -83,19 +83,13 @@ static bool opened_from(const char *cache) {
   return kept;
 }
 
-static char found_file[256];
-static int note_file(const char *path, const struct stat *status, int kind, struct FTW *walk) {
-  (void)status, (void)walk;
-  if (kind == FTW_F) snprintf(found_file, sizeof found_file, "%s", path);
-  return 0;
-}
+static bool shorten_files;
+static int damaged_files;
 
-/* Damages the only file of the folder. */
-static void damage(const char *cache, bool shorten) {
-  found_file[0] = 0;
-  assert_int_equal(nftw(cache, note_file, 8, FTW_PHYS), 0);
-  assert_true(found_file[0] != 0);
-  FILE *file = fopen(found_file, "r+b");
+static int damage_file(const char *path, const struct stat *status, int kind, struct FTW *walk) {
+  (void)status, (void)walk;
+  if (kind != FTW_F) return 0;
+  FILE *file = fopen(path, "r+b");
   assert_non_null(file);
   assert_int_equal(fseek(file, 0, SEEK_END), 0);
   long size = ftell(file);
@@ -104,7 +98,17 @@ static void damage(const char *cache, bool shorten) {
   assert_int_equal(fseek(file, size / 2, SEEK_SET), 0);
   fputc(byte ^ 1, file);
   assert_int_equal(fclose(file), 0);
-  if (shorten) assert_int_equal(truncate(found_file, 10), 0);
+  if (shorten_files) assert_int_equal(truncate(path, 10), 0);
+  damaged_files++;
+  return 0;
+}
+
+/* Every file of the folder: there are `count`. */
+static void damage(const char *cache, bool shorten, int count) {
+  shorten_files = shorten;
+  damaged_files = 0;
+  assert_int_equal(nftw(cache, damage_file, 8, FTW_PHYS), 0);
+  assert_int_equal(damaged_files, count);
 }
 
 static void test_kernel_folder(void **state) {
@@ -115,7 +119,7 @@ static void test_kernel_folder(void **state) {
   assert_false(opened_from(below));
   assert_true(opened_from(below));
   for (int shorten = 0; shorten < 2; shorten++) { /* what is damaged is made anew */
-    damage(below, shorten);
+    damage(below, shorten, 2);
     assert_false(opened_from(below));
     assert_true(opened_from(below));
   }
@@ -130,6 +134,91 @@ static void test_kernel_folder(void **state) {
   snprintf(below, sizeof below, "%s/file/folder", test_folder);
   assert_false(opened_from(below));
   assert_false(opened_from(below));
+}
+
+/* ---- the fastest shape ---- */
+
+/* Opens a device as the program does; whether its shape was known, and which it is. */
+static bool open_tuned(const char *cache, const char **name) {
+  msk_device *device = NULL;
+  msk_gpu *gpu = NULL;
+  msk_error error;
+  if (msk_gpu_open(&gpu, &cl, &facts, cache, NULL, &error) != MSK_OK) fail_msg("%s", error.message);
+  assert_int_equal(msk_gpu_device_create(&device, gpu, NULL, &error), MSK_OK);
+  const bool known = gpu->tuned;
+  if (msk_gpu_tune(device, cache, &error) != MSK_OK) fail_msg("%s", error.message);
+  *name = gpu->shape->name;
+  const char *wrong = "";
+  assert_int_equal(msk_gpu_selfcheck(device, &wrong, &error), MSK_OK);
+  assert_null(wrong);
+  msk_device_destroy(device);
+  return known;
+}
+
+/* Timed once, and kept with the kernels; what is damaged, or cannot be, is found out anew. */
+static void test_tuning(void **state) {
+  char cache[96];
+  const char *name, *again;
+  msk_gpu *gpu;
+  msk_error error;
+  (void)state;
+  snprintf(cache, sizeof cache, "%s/tuned", test_folder);
+  assert_false(open_tuned(NULL, &name)); /* without a folder nothing is timed */
+  assert_string_equal(name, facts.gpu ? "tiled 64" : "wide 6");
+  assert_false(open_tuned(cache, &name));
+  assert_true(open_tuned(cache, &again));
+  assert_string_equal(name, again);
+  /* kernels without a shape, the fastest shape's too, and the choice */
+  damage(cache, true, strcmp(name, facts.gpu ? "tiled 64" : "wide 6") == 0 ? 3 : 4);
+  assert_false(open_tuned(cache, &name));
+  assert_true(open_tuned(cache, &again));
+  /* whole, and nothing that there is; or that this device cannot have */
+  for (int i = 0; i < 2; i++) {
+    const char *kept = i == 0 ? "wide 7" : "tiled 128";
+    const uint64_t memory = facts.local_memory;
+    assert_int_equal(msk_gpu_open(&gpu, &cl, &facts, cache, NULL, &error), MSK_OK);
+    msk_gpu_keep(gpu, msk_product_text, "shape of products", cache, kept, strlen(kept) + 1);
+    msk_gpu_close(gpu);
+    facts.local_memory = 1024;
+    assert_int_equal(msk_gpu_open(&gpu, &cl, &facts, cache, NULL, &error), MSK_OK);
+    facts.local_memory = memory;
+    assert_false(gpu->tuned || gpu->shape->tiled);
+    msk_gpu_close(gpu);
+  }
+}
+
+/* A call that fails while shapes are timed leaves one out, or ends with an error; it never has the
+ * device compute wrongly, and nothing is left behind. */
+static void test_tuning_fails(void **state) {
+  char cache[96];
+  const char *wrong = NULL;
+  long failed = 0, harmless = 0;
+  msk_error error;
+  (void)state;
+  for (long at = 1;; at += 131) {
+    msk_gpu *gpu = NULL;
+    msk_device *device = NULL;
+    snprintf(cache, sizeof cache, "%s/tuning%ld", test_folder, at);
+    faults_calls = faults_living = 0;
+    faults_at = 0;
+    assert_int_equal(msk_gpu_open(&gpu, &faults_cl, &facts, cache, NULL, &error), MSK_OK);
+    assert_int_equal(msk_gpu_device_create(&device, gpu, NULL, &error), MSK_OK);
+    faults_calls = 0;
+    faults_at = at;
+    msk_status status = msk_gpu_tune(device, cache, &error);
+    const bool over = faults_calls < at;
+    faults_at = 0;
+    assert_true(status == MSK_OK || status == MSK_ERROR_DEVICE);
+    *(status == MSK_OK ? &harmless : &failed) += 1;
+    if (status == MSK_OK) {
+      assert_int_equal(msk_gpu_selfcheck(device, &wrong, &error), MSK_OK);
+      assert_null(wrong);
+    }
+    msk_device_destroy(device);
+    assert_int_equal(faults_living, 0);
+    if (over) break;
+  }
+  assert_true(failed > 0 && harmless > failed);
 }
 
 /* ---- calls that fail ---- */
@@ -210,6 +299,8 @@ int main(void) {
       cmocka_unit_test(test_find),
       cmocka_unit_test(test_no_driver),
       cmocka_unit_test_setup_teardown(test_kernel_folder, set_up_folder, tear_down_folder),
+      cmocka_unit_test_setup_teardown(test_tuning, set_up_folder, tear_down_folder),
+      cmocka_unit_test_setup_teardown(test_tuning_fails, set_up_folder, tear_down_folder),
       cmocka_unit_test_setup_teardown(test_failures, set_up_folder, tear_down_folder),
       cmocka_unit_test(test_two_devices)};
   return cmocka_run_group_tests_name("devices of OpenCL", tests, NULL, NULL);

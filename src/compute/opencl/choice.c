@@ -52,7 +52,7 @@ static bool is_usable(const msk_cl *cl, msk_cl_device device) {
 static bool learn(const msk_cl *cl, msk_cl_platform platform, msk_cl_device device,
                   msk_gpu_facts *facts) {
   char driver[40], platform_version[40], device_version[40];
-  uint64_t type = 0;
+  uint64_t type = 0, arithmetic = 0;
   *facts = (msk_gpu_facts){.platform_id = platform, .id = device};
   ask_text(cl, device, MSK_CL_DEVICE_NAME, facts->name, sizeof facts->name);
   ask_platform(cl, platform, MSK_CL_PLATFORM_NAME, facts->platform, sizeof facts->platform);
@@ -71,6 +71,9 @@ static bool learn(const msk_cl *cl, msk_cl_platform platform, msk_cl_device devi
           sizeof facts->local_memory) &&
       ask(cl, device, MSK_CL_DEVICE_MAX_WORK_GROUP_SIZE, &facts->largest_group,
           sizeof facts->largest_group);
+  /* where a driver does not tell, it does not */
+  facts->fused = ask(cl, device, MSK_CL_DEVICE_SINGLE_FP_CONFIG, &arithmetic, sizeof arithmetic) &&
+                 (arithmetic & MSK_CL_FP_FMA) != 0;
   facts->gpu = (type & (MSK_CL_DEVICE_TYPE_GPU | MSK_CL_DEVICE_TYPE_ACCELERATOR)) != 0;
   return told && facts->name[0] != 0;
 }

@@ -8,14 +8,10 @@
 #include "base/error.h"
 #include "base/memory.h"
 
-extern const char msk_kernel_text[]; /* made by meson from kernels/ */
-
 /* Work items that share a row: a GPU's run in step; a processor's are a loop: few are better. */
 enum { GPU_GROUP = 64, CPU_GROUP = 16 };
 /* A GPU's items lie side by side; a processor's are vectors. */
 enum { GPU_LANES = 4, CPU_LANES = 16 };
-/* What product_tiled asks of a device: items of a group, bytes of local memory. */
-enum { TILED_GROUP = 256, TILED_LOCAL = 16 * (65 + 64) * 4 };
 
 msk_status msk_gpu_upload(const msk_gpu *gpu, const void *bytes, size_t count,
                           msk_cl_memory *buffer, msk_error *error) {
@@ -48,30 +44,51 @@ static msk_status connect(msk_gpu *gpu, msk_error *error) {
   return MSK_OK;
 }
 
-static void choose_shapes(msk_gpu *gpu) {
+static void choose_groups(msk_gpu *gpu) {
   const msk_gpu_facts *facts = &gpu->facts;
-  gpu->tiled =
-      facts->gpu && facts->largest_group >= TILED_GROUP && facts->local_memory >= TILED_LOCAL;
   gpu->lanes = facts->gpu ? GPU_LANES : CPU_LANES;
   gpu->group = facts->gpu ? GPU_GROUP : CPU_GROUP;
   while (gpu->group > facts->largest_group) gpu->group /= 2;
 }
 
+/* No option lets the compiler trade exactness away. */
+static msk_status build_program(msk_gpu *gpu, const char *cache, msk_error *error) {
+  char options[96];
+  snprintf(options, sizeof options, "-cl-std=CL1.2 -DPANEL=%d -DGROUP=%zu -DLANES=%zu", MSK_PANEL,
+           gpu->group, gpu->lanes);
+  return msk_gpu_build(gpu, &gpu->program, msk_kernel_text, options, cache, &gpu->from_cache,
+                       error);
+}
+
+msk_status msk_gpu_take_shape(msk_gpu *gpu, const msk_gpu_shape *shape, const char *cache,
+                              msk_error *error) {
+  char options[96];
+  msk_cl_program made = NULL;
+  bool kept = false;
+  snprintf(options, sizeof options, "-cl-std=CL1.2 -DPANEL=%d -DTILE_GROUP=%d -D%s=%zu%s",
+           MSK_PANEL, MSK_TILE_GROUP, shape->tiled ? "TILE" : "WIDE_ROWS", shape->size,
+           gpu->facts.fused ? " -DFUSED" : "");
+  msk_status status = msk_gpu_build(gpu, &made, msk_product_text, options, cache, &kept, error);
+  if (status != MSK_OK) return status;
+  if (gpu->products != NULL) gpu->cl.ReleaseProgram(gpu->products);
+  gpu->products = made;
+  gpu->shape = shape;
+  gpu->from_cache = gpu->from_cache && kept;
+  return MSK_OK;
+}
+
 msk_status msk_gpu_open(msk_gpu **gpu, const msk_cl *cl, const msk_gpu_facts *facts,
                         const char *cache, const msk_allocator *allocator, msk_error *error) {
-  char options[64];
   msk_gpu *made = msk_allocate_zeroed(allocator, 1, sizeof *made);
   if (made == NULL) return msk_fail(error, MSK_ERROR_MEMORY, "no memory for a device");
   made->cl = *cl;
   made->facts = *facts;
   made->allocator = allocator;
   snprintf(made->name, sizeof made->name, "%s: %s", facts->platform, facts->name);
-  choose_shapes(made);
-  /* no option that lets the compiler trade exactness away */
-  snprintf(options, sizeof options, "-cl-std=CL1.2 -DGROUP=%zu -DLANES=%zu", made->group,
-           made->lanes);
+  choose_groups(made);
   msk_status status = connect(made, error);
-  if (status == MSK_OK) status = msk_gpu_build(made, msk_kernel_text, options, cache, error);
+  if (status == MSK_OK) status = build_program(made, cache, error);
+  if (status == MSK_OK) status = msk_gpu_take_usual_shape(made, cache, error);
   if (status == MSK_OK) {
     *gpu = made;
   } else {
@@ -83,6 +100,7 @@ msk_status msk_gpu_open(msk_gpu **gpu, const msk_cl *cl, const msk_gpu_facts *fa
 void msk_gpu_close(msk_gpu *gpu) {
   if (gpu == NULL) return;
   for (size_t i = 0; i < gpu->placed_count; i++) gpu->cl.ReleaseMemObject(gpu->placed[i].buffer);
+  if (gpu->products != NULL) gpu->cl.ReleaseProgram(gpu->products);
   if (gpu->program != NULL) gpu->cl.ReleaseProgram(gpu->program);
   if (gpu->queue != NULL) gpu->cl.ReleaseCommandQueue(gpu->queue);
   if (gpu->context != NULL) gpu->cl.ReleaseContext(gpu->context);

@@ -16,17 +16,15 @@
 #include "compute/opencl/choice.h"
 #include "compute/operations.h"
 
-enum { MSK_PANEL = 16 }; /* of kernels/product.cl */
+enum { MSK_PANEL = 16, MSK_TILE_GROUP = 16 }; /* of kernels/product.cl */
 
 enum { MSK_HAS_BIAS = 1, MSK_HAS_RESIDUAL = 2, MSK_HAS_FP16 = 4 }; /* of kernels/product.cl */
 
 /* In the order of their names in workspace.c. */
 typedef enum msk_gpu_kernel {
-  MSK_PRODUCT_WIDE,
-  MSK_PRODUCT_TILED,
-  MSK_CONV_WIDE,
-  MSK_CONV_TILED,
-  MSK_EMBED,
+  MSK_PRODUCT,
+  MSK_CONV,
+  MSK_EMBED, /* the first of the program that has no shape */
   MSK_LAYER_NORM,
   MSK_PACK_PANELS,
   MSK_SOFTMAX_ROWS,
@@ -50,21 +48,32 @@ typedef struct msk_placed {
   msk_cl_memory buffer;
 } msk_placed;
 
+/* How products and convolutions are cut: by tiles of `size` x `size` in local memory, or by `size`
+ * rows of a panel in vector registers. */
+typedef struct msk_gpu_shape {
+  const char *name;
+  bool tiled;
+  size_t size;
+} msk_gpu_shape;
+
 struct msk_gpu {
   msk_cl cl;
   msk_gpu_facts facts;
   char name[260];
   const msk_allocator *allocator;
   msk_cl_context context;
-  msk_cl_program program;
+  msk_cl_program program, products; /* products: and convolutions, of this shape */
+  const msk_gpu_shape *shape;
+  bool tuned;         /* it was the fastest once */
   msk_cl_queue queue; /* for what is brought there while a model is loaded */
-  bool tiled;         /* products by tiles in local memory, else in vector registers */
   size_t group;       /* work items that share a row */
   size_t lanes;       /* channels of a pixel that are one work item's */
   bool from_cache;    /* the kernels were compiled by an earlier process */
   msk_placed placed[MSK_MAX_PLACED];
   size_t placed_count;
 };
+
+extern const char msk_kernel_text[], msk_product_text[]; /* made by meson from kernels/ */
 
 /* cache: the folder of compiled kernels, or NULL. */
 msk_status msk_gpu_open(msk_gpu **gpu, const msk_cl *cl, const msk_gpu_facts *facts,
@@ -88,11 +97,31 @@ msk_status msk_gpu_selfcheck(const msk_device *device, const char **wrong, msk_e
 
 /* ---- compiled kernels on disk (kernel_cache.c) ---- */
 
-/* A program for the device, built: from the folder, or from `text`, and then kept there. A folder
- * that cannot be written, or a file that is damaged, costs the time of compiling and nothing
+/* A program for the device, built: from the folder (*kept), or from `text`, and then kept there. A
+ * folder that cannot be written, or a file that is damaged, costs the time of compiling and nothing
  * else. */
-msk_status msk_gpu_build(msk_gpu *gpu, const char *text, const char *options, const char *cache,
-                         msk_error *error);
+msk_status msk_gpu_build(const msk_gpu *gpu, msk_cl_program *program, const char *text,
+                         const char *options, const char *cache, bool *kept, msk_error *error);
+/* The same for a few bytes that were found out about the device and these kernels, with a final
+ * zero: false where there are none. */
+bool msk_gpu_recall(const msk_gpu *gpu, const char *text, const char *what, const char *cache,
+                    char *value, size_t room);
+void msk_gpu_keep(const msk_gpu *gpu, const char *text, const char *what, const char *cache,
+                  const void *value, size_t bytes);
+
+/* ---- shapes (gpu_shapes.c) ---- */
+
+/* NULL behind the last. */
+const msk_gpu_shape *msk_gpu_shape_at(size_t index);
+bool msk_gpu_shape_fits(const msk_gpu_facts *facts, const msk_gpu_shape *shape);
+/* From here on; workspaces that are there keep theirs. */
+msk_status msk_gpu_take_shape(msk_gpu *gpu, const msk_gpu_shape *shape, const char *cache,
+                              msk_error *error);
+/* The fastest, if it is known, else that of most devices of this kind. */
+msk_status msk_gpu_take_usual_shape(msk_gpu *gpu, const char *cache, msk_error *error);
+/* Finds out which is the fastest, in less than a second and the time of compiling, where there is a
+ * folder and that is not known yet. */
+msk_status msk_gpu_tune(const msk_device *device, const char *cache, msk_error *error);
 
 /* ---- a workspace, and starting kernels in it (workspace.c) ---- */
 
@@ -100,6 +129,7 @@ struct msk_workspace {
   msk_gpu *gpu;
   msk_cl_queue queue;
   msk_cl_memory buffer;
+  const msk_gpu_shape *shape;             /* of its products */
   msk_cl_kernel kernels[MSK_GPU_KERNELS]; /* a kernel's arguments belong to one thread */
   char *base;                             /* reserved addresses */
   size_t bytes;

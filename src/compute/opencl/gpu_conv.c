@@ -57,8 +57,7 @@ static void run_gathered(msk_workspace *workspace, const struct gpu_conv *conv, 
                          size_t upsample, msk_map residual, msk_map y) {
   const msk_conv_head *head = &conv->head;
   size_t rows = y.batch * y.height * y.width;
-  msk_launch launch =
-      msk_launch_begin(workspace, workspace->gpu->tiled ? MSK_CONV_TILED : MSK_CONV_WIDE);
+  msk_launch launch = msk_launch_begin(workspace, MSK_CONV);
   msk_launch_at(&launch, x.at);
   msk_launch_uint(&launch, x.height);
   msk_launch_uint(&launch, x.width);

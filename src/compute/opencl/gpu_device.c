@@ -88,7 +88,8 @@ msk_status msk_device_create_gpu(msk_device **device, const char *name, const ch
     msk_gpu_close(gpu);
     return status;
   }
-  status = msk_gpu_selfcheck(made, &wrong, error);
+  status = msk_gpu_tune(made, cache, error);
+  if (status == MSK_OK) status = msk_gpu_selfcheck(made, &wrong, error);
   if (status == MSK_OK && wrong != NULL)
     status = msk_fail(error, MSK_ERROR_DEVICE,
                       "the device %s computes wrong results (%s): use the device cpu, or another "

@@ -9,8 +9,6 @@
 #include "compute/opencl/gpu.h"
 #include "compute/stream.h"
 
-enum { WIDE_ROWS = 6, TILE = 64, TILE_GROUP = 16 }; /* of kernels/product.cl */
-
 struct gpu_linear {
   const msk_device *device; /* first: backend.c looks for it */
   msk_gpu_matrix matrix;
@@ -44,22 +42,22 @@ void msk_gpu_linear_destroy(msk_linear *linear) {
 /* ---- the product ---- */
 
 void msk_gpu_run_tiles(msk_launch *launch, size_t rows, size_t columns, size_t matrices) {
-  size_t lines = TILE / TILE_GROUP;
-  if (!launch->workspace->gpu->tiled) {
-    const size_t global[] = {msk_ceiling(rows, WIDE_ROWS), msk_ceiling(columns, MSK_PANEL),
+  const msk_gpu_shape *shape = launch->workspace->shape;
+  size_t lines = shape->size / MSK_TILE_GROUP;
+  if (!shape->tiled) {
+    const size_t global[] = {msk_ceiling(rows, shape->size), msk_ceiling(columns, MSK_PANEL),
                              matrices};
     /* one vector is a work item's whole width: items side by side would be slower */
     msk_launch_run(launch, global, (const size_t[]){1, 1, 1});
     return;
   }
-  const size_t global[] = {msk_round_up(columns, TILE) / lines, msk_round_up(rows, TILE) / lines,
-                           matrices};
-  msk_launch_run(launch, global, (const size_t[]){TILE_GROUP, TILE_GROUP, 1});
+  const size_t global[] = {msk_round_up(columns, shape->size) / lines,
+                           msk_round_up(rows, shape->size) / lines, matrices};
+  msk_launch_run(launch, global, (const size_t[]){MSK_TILE_GROUP, MSK_TILE_GROUP, 1});
 }
 
 void msk_gpu_multiply(msk_workspace *workspace, const msk_gpu_product *product) {
-  msk_launch launch =
-      msk_launch_begin(workspace, workspace->gpu->tiled ? MSK_PRODUCT_TILED : MSK_PRODUCT_WIDE);
+  msk_launch launch = msk_launch_begin(workspace, MSK_PRODUCT);
   msk_launch_at(&launch, product->x);
   msk_launch_uint(&launch, product->x_stride);
   msk_launch_ulong(&launch, product->x_outer);

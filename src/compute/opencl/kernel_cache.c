@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * kernel_cache.c - compiling the kernels, and keeping what a driver's compiler made of them
- * (gpu.h). A file is called after everything that its contents depend on: device, driver,
- * options, source. It is a line that says what it is, the SHA-256 of the rest, and the driver's
- * binary. It is written whole or not at all, and believed only if its sum is right. */
+ * kernel_cache.c - compiling the kernels, and keeping what a driver's compiler made of them and
+ * what was found out about the device (gpu.h). A file is called after everything that its contents
+ * depend on: device, driver, options, source. It is a line that says what it is, the SHA-256 of the
+ * rest, and the rest. It is written whole or not at all, and believed only if its sum is right. */
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -51,7 +51,8 @@ static bool is_whole(const msk_mapping *file) {
 }
 
 /* The program from the file, built; false where there is none, or the driver does not take it. */
-static bool load(msk_gpu *gpu, const char *options, const char *path) {
+static bool load(const msk_gpu *gpu, msk_cl_program *program_at, const char *options,
+                 const char *path) {
   msk_mapping file;
   if (msk_map_file(&file, path, NULL) != MSK_OK) return false;
   msk_cl_program program = NULL;
@@ -66,7 +67,7 @@ static bool load(msk_gpu *gpu, const char *options, const char *path) {
   if (program == NULL) return false;
   if (code == MSK_CL_SUCCESS && state == MSK_CL_SUCCESS &&
       gpu->cl.BuildProgram(program, 1, &gpu->facts.id, options, NULL, NULL) == MSK_CL_SUCCESS) {
-    gpu->program = program;
+    *program_at = program;
     return true;
   }
   gpu->cl.ReleaseProgram(program);
@@ -98,15 +99,15 @@ static void write_file(const char *path, const unsigned char *binary, size_t byt
 }
 
 /* Keeps the program, if the driver gives it away. */
-static void keep(const msk_gpu *gpu, const char *folder, const char *path) {
+static void keep(const msk_gpu *gpu, msk_cl_program program, const char *folder, const char *path) {
   size_t bytes = 0;
-  if (gpu->cl.GetProgramInfo(gpu->program, MSK_CL_PROGRAM_BINARY_SIZES, sizeof bytes, &bytes,
-                             NULL) != MSK_CL_SUCCESS ||
+  if (gpu->cl.GetProgramInfo(program, MSK_CL_PROGRAM_BINARY_SIZES, sizeof bytes, &bytes, NULL) !=
+          MSK_CL_SUCCESS ||
       bytes == 0 || bytes > LARGEST_BINARY)
     return;
   unsigned char *binary = msk_allocate(gpu->allocator, bytes, 1);
   if (binary == NULL) return;
-  if (gpu->cl.GetProgramInfo(gpu->program, MSK_CL_PROGRAM_BINARIES, sizeof binary, &binary, NULL) ==
+  if (gpu->cl.GetProgramInfo(program, MSK_CL_PROGRAM_BINARIES, sizeof binary, &binary, NULL) ==
       MSK_CL_SUCCESS) {
     make_folders(folder);
     write_file(path, binary, bytes);
@@ -137,7 +138,8 @@ static msk_status fail_build(const msk_gpu *gpu, msk_cl_program program, int32_t
   return status;
 }
 
-static msk_status compile(msk_gpu *gpu, const char *text, const char *options, msk_error *error) {
+static msk_status compile(const msk_gpu *gpu, msk_cl_program *program_at, const char *text,
+                          const char *options, msk_error *error) {
   int32_t code = MSK_CL_SUCCESS;
   msk_cl_program program = gpu->cl.CreateProgramWithSource(gpu->context, 1, &text, NULL, &code);
   if (program == NULL || code != MSK_CL_SUCCESS)
@@ -148,17 +150,40 @@ static msk_status compile(msk_gpu *gpu, const char *text, const char *options, m
     gpu->cl.ReleaseProgram(program);
     return status;
   }
-  gpu->program = program;
+  *program_at = program;
   return MSK_OK;
 }
 
-msk_status msk_gpu_build(msk_gpu *gpu, const char *text, const char *options, const char *cache,
-                         msk_error *error) {
+msk_status msk_gpu_build(const msk_gpu *gpu, msk_cl_program *program, const char *text,
+                         const char *options, const char *cache, bool *kept, msk_error *error) {
   char path[PATH_MAX];
-  bool kept = cache != NULL && name_file(gpu, text, options, cache, path);
-  gpu->from_cache = kept && load(gpu, options, path);
-  if (gpu->from_cache) return MSK_OK;
-  msk_status status = compile(gpu, text, options, error);
-  if (status == MSK_OK && kept) keep(gpu, cache, path);
+  bool named = cache != NULL && name_file(gpu, text, options, cache, path);
+  *kept = named && load(gpu, program, options, path);
+  if (*kept) return MSK_OK;
+  msk_status status = compile(gpu, program, text, options, error);
+  if (status == MSK_OK && named) keep(gpu, *program, cache, path);
   return status;
+}
+
+/* ---- what was found out ---- */
+
+bool msk_gpu_recall(const msk_gpu *gpu, const char *text, const char *what, const char *cache,
+                    char *value, size_t room) {
+  char path[PATH_MAX];
+  msk_mapping file;
+  if (!name_file(gpu, text, what, cache, path) || msk_map_file(&file, path, NULL) != MSK_OK)
+    return false;
+  size_t bytes = file.byte_count - HEAD_BYTES;
+  bool whole = is_whole(&file) && bytes <= room && file.bytes[file.byte_count - 1] == 0;
+  if (whole) memcpy(value, file.bytes + HEAD_BYTES, bytes);
+  msk_unmap_file(&file);
+  return whole;
+}
+
+void msk_gpu_keep(const msk_gpu *gpu, const char *text, const char *what, const char *cache,
+                  const void *value, size_t bytes) {
+  char path[PATH_MAX];
+  if (!name_file(gpu, text, what, cache, path)) return;
+  make_folders(cache);
+  write_file(path, value, bytes);
 }

@@ -10,10 +10,9 @@
 #include "compute/opencl/gpu.h"
 
 static const char *const kernel_names[] = {
-    "product_wide", "product_tiled", "conv_wide",    "conv_tiled",  "embed",
-    "layer_norm",   "pack_panels",   "softmax_rows", "head_sum",    "norm_chunks",
-    "norm_groups",  "norm_apply",    "average_pool", "fold_pixels", "bytes_to_numbers",
-    "nearest_code", "lookup_code"};
+    "product",          "conv",         "embed",       "layer_norm", "pack_panels",  "softmax_rows",
+    "head_sum",         "norm_chunks",  "norm_groups", "norm_apply", "average_pool", "fold_pixels",
+    "bytes_to_numbers", "nearest_code", "lookup_code"};
 _Static_assert(sizeof kernel_names / sizeof *kernel_names == MSK_GPU_KERNELS,
                "a name for each of msk_gpu_kernel");
 
@@ -23,7 +22,8 @@ static msk_status make_kernels(msk_workspace *workspace, msk_error *error) {
   const msk_gpu *gpu = workspace->gpu;
   for (int i = 0; i < MSK_GPU_KERNELS; i++) {
     int32_t code = MSK_CL_SUCCESS;
-    workspace->kernels[i] = gpu->cl.CreateKernel(gpu->program, kernel_names[i], &code);
+    workspace->kernels[i] =
+        gpu->cl.CreateKernel(i < MSK_EMBED ? gpu->products : gpu->program, kernel_names[i], &code);
     if (workspace->kernels[i] == NULL || code != MSK_CL_SUCCESS)
       return msk_gpu_fail(gpu, kernel_names[i], code, error);
   }
@@ -52,6 +52,7 @@ msk_status msk_gpu_workspace_create(msk_workspace **workspace, const msk_device 
   msk_workspace *made = msk_allocate_zeroed(gpu->allocator, 1, sizeof *made);
   if (made == NULL) return msk_fail(error, MSK_ERROR_MEMORY, "no memory for a workspace");
   made->gpu = gpu;
+  made->shape = gpu->shape;
   made->bytes = bytes == 0 ? MSK_ALIGNMENT : bytes;
   msk_status status = fill_workspace(made, error);
   if (status == MSK_OK) {

@@ -30,14 +30,16 @@ const global float *find_pixel(const global float *x, const global float *zeros,
   find_pixel(x, bias + columns, height, width, in, upsample, stride, top, left, out_height, \
              out_width, i, ky, kx)
 
+#ifndef TILE
 /* Global size: blocks of WIDE_ROWS pixels, panels; local size 1. */
 #define BEGIN_PIXEL(r) float16 sum##r = 0.0f;
 #define FIND_ROW(r) const global float *row##r = FIND_PIXEL(min(first + r, rows - 1), ky, kx);
 
-kernel void conv_wide(CONV_ARGUMENTS) {
+kernel void conv(CONV_ARGUMENTS) {
   BEGIN_CONV;
   const uint first = get_global_id(0) * WIDE_ROWS, column = get_global_id(1) * PANEL,
-             count = min(rows - first, (uint)WIDE_ROWS), wanted = min(columns - column, (uint)PANEL);
+             count = min(rows - first, (uint)WIDE_ROWS),
+             wanted = min(columns - column, (uint)PANEL);
   BEGIN_PANEL((ulong)column * taps * taps * in);
   float sums[WIDE_ROWS * PANEL];
   EACH_ROW(BEGIN_PIXEL)
@@ -54,9 +56,9 @@ kernel void conv_wide(CONV_ARGUMENTS) {
   for (uint r = 0; r < count; r++)
     for (uint j = 0; j < wanted; j++) FINISH(sums[r * PANEL + j], first + r, column + j);
 }
-
+#else
 /* Global size: columns, pixels, each in whole tiles over TILE_ITEM. */
-kernel __attribute__((reqd_work_group_size(TILE_GROUP, TILE_GROUP, 1))) void conv_tiled(
+kernel __attribute__((reqd_work_group_size(TILE_GROUP, TILE_GROUP, 1))) void conv(
     CONV_ARGUMENTS) {
   BEGIN_CONV;
   local float a[TILE_DEPTH][TILE + 1], b[TILE_DEPTH][TILE];
@@ -79,3 +81,4 @@ kernel __attribute__((reqd_work_group_size(TILE_GROUP, TILE_GROUP, 1))) void con
   }
   FINISH_TILE(sums);
 }
+#endif

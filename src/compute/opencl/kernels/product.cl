@@ -3,14 +3,22 @@
  * product.cl - rows times a matrix, from which linear layers and attention are made. The matrix
  * lies in panels of PANEL columns: panel p is depth x PANEL numbers, missing columns zero; floats,
  * or (HAS_FP16) binary16 numbers, of which each is the float that it is. An
- * element is one chain of sums with the contracted index ascending, so that it depends neither on
- * the tile that it falls in nor on the other rows.
+ * element is one chain of multiply-adds with the contracted index ascending, so that it depends
+ * neither on the tile that it falls in, whatever its size, nor on the other rows.
  *
  *   y[z][i][j] = activation(sum over k of x[z][i][k] * w[z][k][j] + bias[j]) + residual[i][j]
  *
  * z counts outer x inner matrices side by side (pictures x heads). Offsets and strides in floats.
  * x, w, residual and y may lie in one buffer. */
-#define PANEL 16
+
+/* One rounding where the device can (FUSED), else two, and never as the compiler likes: that could
+ * differ from tile to tile. */
+#pragma OPENCL FP_CONTRACT OFF
+#ifdef FUSED
+#define MULTIPLY_ADD(a, b, sum) fma(a, b, sum)
+#else
+#define MULTIPLY_ADD(a, b, sum) ((sum) + (a) * (b))
+#endif
 
 enum { HAS_BIAS = 1, HAS_RESIDUAL = 2, HAS_FP16 = 4 };
 enum { NONE, GELU_TANH, GELU_ERF, QUICK_GELU };
@@ -45,16 +53,22 @@ float activate(float x, int activation) {
     y[(ulong)(i) * y_stride + (j)] = value;                                            \
   }
 
-/* For processors: one work item has six rows of a panel in vector registers. They are written out:
- * not every compiler of OpenCL unrolls a loop over an array, and one in memory is several times as
- * slow. Global size: blocks of rows, panels, matrices; local size 1. */
-#define WIDE_ROWS 6
-#define EACH_ROW(step) step(0) step(1) step(2) step(3) step(4) step(5)
+#ifndef TILE
+/* For processors: one work item has WIDE_ROWS rows of a panel in vector registers. They are written
+ * out: not every compiler of OpenCL unrolls a loop over an array, and one in memory is several
+ * times as slow. Global size: blocks of rows, panels, matrices; local size 1. */
+#define ROWS_4(step) step(0) step(1) step(2) step(3)
+#define ROWS_6(step) ROWS_4(step) step(4) step(5)
+#define ROWS_8(step) ROWS_6(step) step(6) step(7)
+#define ROWS_12(step) ROWS_8(step) step(8) step(9) step(10) step(11)
+#define JOINED(a, b) a##b
+#define JOIN(a, b) JOINED(a, b)
+#define EACH_ROW JOIN(ROWS_, WIDE_ROWS)
 /* Rows behind the last are computed as it is, and not written. */
 #define BEGIN_ROW(r)     \
   float16 sum##r = 0.0f; \
   const global float *row##r = x + (ulong)min(first + r, rows - 1) * x_stride;
-#define ADD_ROW(r) sum##r += row##r[k] * b;
+#define ADD_ROW(r) sum##r = MULTIPLY_ADD((float16)(row##r[k]), b, sum##r);
 #define STORE_ROW(r) vstore16(sum##r, r, sums);
 
 /* A panel that begins so many numbers behind w, and its row k. */
@@ -63,7 +77,7 @@ float activate(float x, int activation) {
   const global half *fp16_panel = (const global half *)w + (at)
 #define LOAD_PANEL(k) ((has & HAS_FP16) ? vload_half16(k, fp16_panel) : vload16(k, panel))
 
-kernel void product_wide(PRODUCT_ARGUMENTS) {
+kernel void product(PRODUCT_ARGUMENTS) {
   FIND_MATRICES;
   const uint first = get_global_id(0) * WIDE_ROWS, column = get_global_id(1) * PANEL,
              count = min(rows - first, (uint)WIDE_ROWS), width = min(columns - column, (uint)PANEL);
@@ -79,13 +93,12 @@ kernel void product_wide(PRODUCT_ARGUMENTS) {
     for (uint j = 0; j < width; j++) FINISH(sums[r * PANEL + j], first + r, column + j);
 }
 
+#else
 /* For GPUs: a work group has TILE x TILE results, brings TILE_DEPTH of the contracted elements to
  * local memory at a time, and each of its TILE_GROUP x TILE_GROUP items has every TILE_GROUP-th row
  * and column of them. Global size: columns, rows, each in whole tiles over TILE_ITEM; matrices. */
-#define TILE 64
-#define TILE_GROUP 16
 #define TILE_ITEM (TILE / TILE_GROUP)
-#define TILE_DEPTH 16
+#define TILE_DEPTH TILE_GROUP
 
 #define CLEAR_TILE(sums)                  \
   for (uint r = 0; r < TILE_ITEM; r++)    \
@@ -104,7 +117,8 @@ kernel void product_wide(PRODUCT_ARGUMENTS) {
   for (uint d = 0; d < TILE_DEPTH; d++)                                        \
     for (uint r = 0; r < TILE_ITEM; r++)                                       \
       for (uint c = 0; c < TILE_ITEM; c++)                                     \
-        sums[r][c] += a[d][line + r * TILE_GROUP] * b[d][lane + c * TILE_GROUP]
+        sums[r][c] = MULTIPLY_ADD(a[d][line + r * TILE_GROUP], b[d][lane + c * TILE_GROUP], \
+                                  sums[r][c])
 #define FINISH_TILE(sums)                                                                     \
   for (uint r = 0; r < TILE_ITEM; r++) {                                                      \
     for (uint c = 0; c < TILE_ITEM; c++) {                                                    \
@@ -113,7 +127,7 @@ kernel void product_wide(PRODUCT_ARGUMENTS) {
     }                                                                                         \
   }
 
-kernel __attribute__((reqd_work_group_size(TILE_GROUP, TILE_GROUP, 1))) void product_tiled(
+kernel __attribute__((reqd_work_group_size(TILE_GROUP, TILE_GROUP, 1))) void product(
     PRODUCT_ARGUMENTS) {
   FIND_MATRICES;
   /* one more than a power of two: items that read below each other find different banks */
@@ -135,3 +149,4 @@ kernel __attribute__((reqd_work_group_size(TILE_GROUP, TILE_GROUP, 1))) void pro
   }
   FINISH_TILE(sums);
 }
+#endif

@@ -22,7 +22,7 @@ printf '#define MSK_HAVE_NEON 1\n#define MSK_HAVE_NEONDOT 1\n' >"$out/compute/is
 flags="-std=c11 -O2 -D_GNU_SOURCE -ffp-contract=off -Wall -Wextra -Werror -Wshadow -Wconversion -Wno-sign-conversion -Iinclude -Isrc -I$out"
 flags="$flags -Itests/support -I$out/sysroot/usr/include"
 sources="src/compute/*.c src/compute/cpu/*.c src/compute/cpu/isa/ref.c src/compute/cpu/isa/neon.c src/compute/cpu/isa/neondot.c"
-sources="$sources src/base/clock.c src/base/int8.c src/base/memory.c src/base/names.c src/base/pool.c src/base/error.c src/base/threads.c tests/support/support.c"
+sources="$sources src/base/clock.c src/base/int8.c src/base/memory.c src/base/names.c src/base/pool.c src/base/error.c src/base/threads.c src/tensor/dtype.c tests/support/support.c tests/compute/emulated.c"
 for source in $sources; do
   extra=
   case "$source" in */neondot.c) extra=-march=armv8.2-a+dotprod ;; esac

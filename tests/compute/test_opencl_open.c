@@ -195,7 +195,7 @@ static void test_tuning_fails(void **state) {
   long failed = 0, harmless = 0;
   msk_error error;
   (void)state;
-  for (long at = 1;; at += 131) {
+  for (long at = 1;; at += 531) {
     msk_gpu *gpu = NULL;
     msk_device *device = NULL;
     snprintf(cache, sizeof cache, "%s/tuning%ld", test_folder, at);

@@ -60,23 +60,6 @@ static msk_status build_program(msk_gpu *gpu, const char *cache, msk_error *erro
                        error);
 }
 
-msk_status msk_gpu_take_shape(msk_gpu *gpu, const msk_gpu_shape *shape, const char *cache,
-                              msk_error *error) {
-  char options[96];
-  msk_cl_program made = NULL;
-  bool kept = false;
-  snprintf(options, sizeof options, "-cl-std=CL1.2 -DPANEL=%d -DTILE_GROUP=%d -D%s=%zu%s",
-           MSK_PANEL, MSK_TILE_GROUP, shape->tiled ? "TILE" : "WIDE_ROWS", shape->size,
-           gpu->facts.fused ? " -DFUSED" : "");
-  msk_status status = msk_gpu_build(gpu, &made, msk_product_text, options, cache, &kept, error);
-  if (status != MSK_OK) return status;
-  if (gpu->products != NULL) gpu->cl.ReleaseProgram(gpu->products);
-  gpu->products = made;
-  gpu->shape = shape;
-  gpu->from_cache = gpu->from_cache && kept;
-  return MSK_OK;
-}
-
 msk_status msk_gpu_open(msk_gpu **gpu, const msk_cl *cl, const msk_gpu_facts *facts,
                         const char *cache, const msk_allocator *allocator, msk_error *error) {
   msk_gpu *made = msk_allocate_zeroed(allocator, 1, sizeof *made);

@@ -109,7 +109,7 @@ bool msk_gpu_recall(const msk_gpu *gpu, const char *text, const char *what, cons
 void msk_gpu_keep(const msk_gpu *gpu, const char *text, const char *what, const char *cache,
                   const void *value, size_t bytes);
 
-/* ---- shapes (gpu_shapes.c) ---- */
+/* ---- shapes (gpu_shapes.c, gpu_tune.c) ---- */
 
 /* NULL behind the last. */
 const msk_gpu_shape *msk_gpu_shape_at(size_t index);
@@ -117,6 +117,8 @@ bool msk_gpu_shape_fits(const msk_gpu_facts *facts, const msk_gpu_shape *shape);
 /* From here on; workspaces that are there keep theirs. */
 msk_status msk_gpu_take_shape(msk_gpu *gpu, const msk_gpu_shape *shape, const char *cache,
                               msk_error *error);
+/* The device's shape is the fastest: kept in the folder. */
+void msk_gpu_keep_shape(const msk_gpu *gpu, const char *cache);
 /* The fastest, if it is known, else that of most devices of this kind. */
 msk_status msk_gpu_take_usual_shape(msk_gpu *gpu, const char *cache, msk_error *error);
 /* Finds out which is the fastest, in less than a second and the time of compiling, where there is a

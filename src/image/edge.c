@@ -60,10 +60,9 @@ static uint8_t *border_pixel(border b, int along, int inwards) {
 /* Median brightness of the row so far from the border: lines across it do not count. */
 static int row_brightness(border b, int inwards) {
   uint32_t histogram[256] = {0};
-  int length = border_length(b), below = 0, value = 0;
+  int length = border_length(b);
   for (int i = 0; i < length; i++) histogram[msk_brightness(border_pixel(b, i, inwards))]++;
-  while (value < 255 && (below += (int)histogram[value]) * 2 <= length) value++;
-  return value;
+  return msk_histogram_median(histogram, (uint32_t)length);
 }
 
 /* How many rows the dark edge has; 0 where there is none: rows grow lighter without a step until
@@ -152,10 +151,11 @@ static void fill_hole(struct binding *b, const msk_pixel_group *group) {
   for (size_t i = 0; i < group->pixels; i++) {
     int x = (int)(b->stack[i] % (uint32_t)image->width),
         y = (int)(b->stack[i] / (uint32_t)image->width);
+    const uint8_t *paper = b->ground.colours[paper_cell(b, x, y)];
     for (int ny = y > 1 ? y - 2 : 0; ny <= y + 2 && ny < image->height; ny++) {
       for (int nx = x > 1 ? x - 2 : 0; nx <= x + 2 && nx < image->width; nx++) {
         size_t at = (size_t)ny * (size_t)image->width + (size_t)nx;
-        memcpy(image->pixels + 3 * at, b->ground.colours[paper_cell(b, x, y)], 3);
+        memcpy(image->pixels + 3 * at, paper, 3);
       }
     }
   }

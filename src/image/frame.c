@@ -47,12 +47,7 @@ static void ring_colour(uint8_t colour[3], ring r) {
       for (int c = 0; c < 3; c++) histogram[c][ring_pixel(r, side, i)[c]]++;
     }
   }
-  for (int c = 0; c < 3; c++) {
-    uint32_t below = 0;
-    int value = 0;
-    while (value < 255 && (below += histogram[c][value]) * 2 <= total) value++;
-    colour[c] = (uint8_t)value;
-  }
+  for (int c = 0; c < 3; c++) colour[c] = msk_histogram_median(histogram[c], total);
 }
 
 /* The least part of a side, in percent, that is near the colour, or is not. */

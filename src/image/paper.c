@@ -27,7 +27,7 @@ int msk_ground_cell(const msk_image *sketch, int x, int y) {
          x * MSK_GROUND_CELLS / sketch->width;
 }
 
-static uint8_t histogram_median(const uint32_t histogram[256], uint32_t total) {
+uint8_t msk_histogram_median(const uint32_t histogram[256], uint32_t total) {
   uint32_t below = 0;
   int value = 0;
   while (value < 255 && (below += histogram[value]) * 2 <= total) value++;
@@ -61,7 +61,7 @@ static void find_cell(uint8_t colour[3], const msk_image *sketch, int column, in
                   (size_t)(right - left));
   }
   uint32_t total = (uint32_t)(right - left) * (uint32_t)(bottom - top);
-  for (int c = 0; c < 3; c++) colour[c] = histogram_median(histogram[c], total);
+  for (int c = 0; c < 3; c++) colour[c] = msk_histogram_median(histogram[c], total);
 }
 
 void msk_ground_find(msk_ground *ground, const msk_image *sketch) {
@@ -160,9 +160,12 @@ static bool is_part_in_shadow(const msk_ground *ground, int commonest) {
     dim[i] = grey * 100 > brightness * DEEPEST && grey * 100 < brightness * DIMMED &&
              abs(tint[0] - paper[0]) <= 30 && abs(tint[1] - paper[1]) <= 30;
   }
-  /* as often as it takes for the longest way through the grid */
-  for (int round = 0; round < CELLS; round++) {
-    for (int i = 0; i < CELLS; i++) reached[i] = dim[i] && is_beside(reached, i);
+  for (bool grows = true; grows;) {
+    grows = false;
+    for (int i = 0; i < CELLS; i++) {
+      if (reached[i] || !dim[i] || !is_beside(reached, i)) continue;
+      reached[i] = grows = true;
+    }
   }
   for (int i = 0; i < CELLS; i++) {
     if (!reached[i]) continue;
@@ -199,7 +202,7 @@ msk_paper msk_paper_judge(uint8_t colour[3], const msk_image *sketch) {
 static int middle_grey(const msk_ground *ground) {
   uint32_t histogram[256] = {0};
   for (int i = 0; i < CELLS; i++) histogram[ground->grey[i]]++;
-  return histogram_median(histogram, CELLS);
+  return msk_histogram_median(histogram, CELLS);
 }
 
 bool msk_paper_is_in_shadow(const msk_image *sketch) {

@@ -93,6 +93,13 @@ static inline int opencl_tear_down(void **state) {
   return 0;
 }
 
+static inline void opencl_selfcheck(void **state) {
+  const char *wrong = "not asked";
+  (void)state;
+  assert_int_equal(msk_gpu_selfcheck(devices[1], &wrong, NULL), MSK_OK);
+  if (wrong != NULL) fail_msg("%s", wrong);
+}
+
 /* The tests in each shape that the device can have; those that failed. */
 #define OPENCL_EACH_SHAPE(tests, failed)                                                        \
   for (size_t i = 0; (taken_shape = msk_gpu_shape_at(i)) != NULL; i++) {                        \

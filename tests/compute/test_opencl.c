@@ -356,24 +356,15 @@ static void test_batch(void **state) {
   free(start), free(ends[0]), free(ends[1]);
 }
 
-/* ---- all ---- */
-
-static void test_selfcheck(void **state) {
-  const char *wrong = "not asked";
-  (void)state;
-  assert_int_equal(msk_gpu_selfcheck(devices[1], &wrong, NULL), MSK_OK);
-  if (wrong != NULL) fail_msg("%s", wrong);
-}
-
 int main(void) {
   opencl_first(&cl, &facts);
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_selfcheck),      cmocka_unit_test(test_linear),
+      cmocka_unit_test(opencl_selfcheck),    cmocka_unit_test(test_linear),
       cmocka_unit_test(test_fp16),           cmocka_unit_test(test_shapes),
       cmocka_unit_test(test_special_values), cmocka_unit_test(test_layer_norm),
       cmocka_unit_test(test_embed),          cmocka_unit_test(test_head_sum),
       cmocka_unit_test(test_attention),      cmocka_unit_test(test_batch)};
-  const struct CMUnitTest again[] = {cmocka_unit_test(test_selfcheck),
+  const struct CMUnitTest again[] = {cmocka_unit_test(opencl_selfcheck),
                                      cmocka_unit_test(test_linear), cmocka_unit_test(test_fp16),
                                      cmocka_unit_test(test_attention)};
   printf("device: %s: %s\n", facts.platform, facts.name);

@@ -326,22 +326,16 @@ static void test_close_codes(void **state) {
   free(vectors), free(start);
 }
 
-static void test_selfcheck(void **state) {
-  const char *wrong = "not asked";
-  (void)state;
-  assert_int_equal(msk_gpu_selfcheck(devices[1], &wrong, NULL), MSK_OK);
-  if (wrong != NULL) fail_msg("%s", wrong);
-}
-
 int main(void) {
   opencl_first(&cl, &facts);
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_selfcheck),       cmocka_unit_test(test_conv),
+      cmocka_unit_test(opencl_selfcheck),     cmocka_unit_test(test_conv),
       cmocka_unit_test(test_shapes),          cmocka_unit_test(test_special_values),
       cmocka_unit_test(test_group_norm),      cmocka_unit_test(test_group_norm_far),
       cmocka_unit_test(test_group_norm_flat), cmocka_unit_test(test_maps),
       cmocka_unit_test(test_codes),           cmocka_unit_test(test_close_codes)};
-  const struct CMUnitTest again[] = {cmocka_unit_test(test_selfcheck), cmocka_unit_test(test_conv),
+  const struct CMUnitTest again[] = {cmocka_unit_test(opencl_selfcheck),
+                                     cmocka_unit_test(test_conv),
                                      cmocka_unit_test(test_special_values)};
   printf("device: %s: %s\n", facts.platform, facts.name);
   int failed =

@@ -42,6 +42,15 @@ static void expect_house(const msk_image *in, double thickness, msk_photo photo,
   msk_image_free(&out);
 }
 
+/* Nothing is done to the paper. */
+static void expect_untouched(const msk_image *in) {
+  msk_image automatic = prepared(in, SIDE, SIDE, usual(AUTO)),
+            plain = prepared(in, SIDE, SIDE, usual(MSK_PHOTO_NO));
+  assert_true(same(&automatic, &plain));
+  msk_image_free(&automatic);
+  msk_image_free(&plain);
+}
+
 /* ---- Paper that is not white ---- */
 
 static void tinted_paper_becomes_white(void **state) {
@@ -92,12 +101,8 @@ static void white_paper_is_left_alone(void **state) {
     for (int y = 250; y < 300; y++) {
       for (int x = 250; x < 350; x++) memcpy(pixel(&in, x, y), (uint8_t[]){200, 60, 40}, 3);
     }
-    msk_image automatic = prepared(&in, SIDE, SIDE, usual(AUTO)),
-              plain = prepared(&in, SIDE, SIDE, usual(MSK_PHOTO_NO));
-    assert_true(same(&automatic, &plain));
+    expect_untouched(&in);
     msk_image_free(&in);
-    msk_image_free(&automatic);
-    msk_image_free(&plain);
   }
 }
 
@@ -166,11 +171,7 @@ static void drawn_boxes_are_no_frames(void **state) {
     msk_image in = drawing(512, 512, 0.02, 255, 20);
     if (i == 0) frame(&in, 15, 6, (const int[3]){0, 0, 0});
     if (i == 1) memset(in.pixels, 0, (size_t)512 * 3 * 12);
-    msk_image automatic = prepared(&in, SIDE, SIDE, usual(AUTO)),
-              plain = prepared(&in, SIDE, SIDE, usual(MSK_PHOTO_NO));
-    assert_true(same(&automatic, &plain));
-    msk_image_free(&automatic);
-    msk_image_free(&plain);
+    expect_untouched(&in);
     msk_image_free(&in);
   }
 }
@@ -246,11 +247,7 @@ static void drawn_dots_are_no_holes(void **state) {
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
     msk_image in = drawing(512, 512, 0.02, 255, 20);
     punch(&in, 2, rows[i][0], rows[i][1], 7, rows[i][2], rows[i][3]);
-    msk_image automatic = prepared(&in, SIDE, SIDE, usual(AUTO)),
-              plain = prepared(&in, SIDE, SIDE, usual(MSK_PHOTO_NO));
-    assert_true(same(&automatic, &plain));
-    msk_image_free(&automatic);
-    msk_image_free(&plain);
+    expect_untouched(&in);
     msk_image_free(&in);
   }
 }
@@ -280,11 +277,7 @@ static void a_grey_fill_is_no_shadow(void **state) {
   msk_image in = drawing(512, 512, 0.02, 255, 20);
   for (size_t i = (size_t)512 * 430 * 3; i < (size_t)512 * 512 * 3; i++)
     in.pixels[i] = (uint8_t)(in.pixels[i] * 150 / 255);
-  msk_image automatic = prepared(&in, SIDE, SIDE, usual(AUTO)),
-            plain = prepared(&in, SIDE, SIDE, usual(MSK_PHOTO_NO));
-  assert_true(same(&automatic, &plain));
-  msk_image_free(&automatic);
-  msk_image_free(&plain);
+  expect_untouched(&in);
   msk_image_free(&in);
 }
 
@@ -497,12 +490,8 @@ static void drawn_lines_are_no_ruling(void **state) {
   for (int row = 80; row < 440; row += 32) {
     for (int y = row; y < row + 3; y++) memset(pixel(&in, 60, y), 0, 3 * 390);
   }
-  msk_image automatic = prepared(&in, SIDE, SIDE, usual(AUTO)),
-            plain = prepared(&in, SIDE, SIDE, usual(MSK_PHOTO_NO));
-  assert_true(same(&automatic, &plain));
+  expect_untouched(&in);
   msk_image_free(&in);
-  msk_image_free(&automatic);
-  msk_image_free(&plain);
 }
 
 /* ---- Fitting to the ink ---- */

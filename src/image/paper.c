@@ -27,8 +27,8 @@ int msk_ground_cell(const msk_image *sketch, int x, int y) {
          x * MSK_GROUND_CELLS / sketch->width;
 }
 
-uint8_t msk_histogram_median(const uint32_t histogram[256], uint32_t total) {
-  uint32_t below = 0;
+uint8_t msk_histogram_median(const uint32_t histogram[256], uint64_t total) {
+  uint64_t below = 0;
   int value = 0;
   while (value < 255 && (below += histogram[value]) * 2 <= total) value++;
   return (uint8_t)value;

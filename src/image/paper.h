@@ -22,7 +22,7 @@ void msk_ground_find(msk_ground *ground, const msk_image *sketch);
 /* The cell in which pixel (x, y) lies. */
 int msk_ground_cell(const msk_image *sketch, int x, int y);
 /* The value that half of the `total` counted ones do not exceed. */
-uint8_t msk_histogram_median(const uint32_t histogram[256], uint32_t total);
+uint8_t msk_histogram_median(const uint32_t histogram[256], uint64_t total);
 /* 0..255, by the weights of ITU-R BT.601. */
 uint8_t msk_brightness(const uint8_t rgb[3]);
 

@@ -431,7 +431,7 @@ static void find_darkest(view *v) {
 
 /* What grain makes of contrast: three times the median of its magnitude over all pixels. */
 static int least_contrast(const view *v) {
-  uint32_t histogram[256] = {0}, total = 0, below = 0;
+  uint32_t histogram[256] = {0}, total = 0;
   size_t width = (size_t)v->width;
   for (int y = v->reach; y < v->height - v->reach; y++) {
     const uint8_t *row = v->darkest + (size_t)y * width, *above = row - (size_t)v->reach * width;
@@ -442,8 +442,7 @@ static int least_contrast(const view *v) {
     }
     for (size_t x = 0; x < width; x++) histogram[abs(above[x] - row[x])]++;
   }
-  int value = 0;
-  while (value < 255 && (below += histogram[value]) * 2 <= total) value++;
+  int value = msk_histogram_median(histogram, total);
   return 2 * value > LEAST_CONTRAST ? 2 * value : LEAST_CONTRAST;
 }
 

@@ -9,16 +9,10 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "image/filters.h"
+#include "image/paper.h"
 
 #define MID_GREY 128
 #define LINE_WINDOW 32 /* a line is thinner than 2 / LINE_WINDOW of the longer side */
-
-static uint8_t histogram_median(const uint32_t histogram[256], uint64_t total) {
-  uint64_t below = 0;
-  int value = 0;
-  while (value < 255 && (below += histogram[value]) * 2 <= total) value++;
-  return (uint8_t)value;
-}
 
 static bool on_border(int x, int y, int width, int height) {
   return x == 0 || y == 0 || x == width - 1 || y == height - 1;
@@ -34,7 +28,7 @@ void msk_sketch_paper(uint8_t paper[3], const msk_image *sketch) {
       for (int c = 0; c < 3; c++) histogram[c][pixel[c]]++;
     }
   }
-  for (int c = 0; c < 3; c++) paper[c] = histogram_median(histogram[c], total);
+  for (int c = 0; c < 3; c++) paper[c] = msk_histogram_median(histogram[c], total);
 }
 
 static void fill_brightness(uint8_t *grey, const msk_image *sketch) {
@@ -58,8 +52,8 @@ static bool ground_is_dark(const uint8_t *grey, int width, int height) {
   }
   uint64_t total = (uint64_t)width * (uint64_t)height;
   /* both: a light sheet may have a dark frame, and a dark drawing may fill its light sheet */
-  return histogram_median(all, total) < MID_GREY &&
-         histogram_median(border, border_total) < MID_GREY;
+  return msk_histogram_median(all, total) < MID_GREY &&
+         msk_histogram_median(border, border_total) < MID_GREY;
 }
 
 /* The structures thinner than a window: their contrasts summed, without those up to `least`. */

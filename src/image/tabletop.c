@@ -166,13 +166,6 @@ static bool ends_sharply(const table *t) {
   return sharp * 100 >= edges * SHARP;
 }
 
-static int middle_of(const uint32_t histogram[256], uint32_t total) {
-  uint32_t below = 0;
-  int value = 0;
-  while (value < 255 && (below += histogram[value]) * 2 <= total) value++;
-  return value;
-}
-
 /* The sheet's own colour in the middle; returns its brightness without thin dark structures. */
 static int find_colour(const table *t, uint8_t colour[3]) {
   uint32_t histogram[4][256] = {{0}}, total = 0;
@@ -182,8 +175,8 @@ static int find_colour(const table *t, uint8_t colour[3]) {
     for (size_t c = 0; c < 3; c++) histogram[c][t->sketch->pixels[3 * i + c]]++;
     histogram[3][t->wide[i]]++;
   }
-  for (int c = 0; c < 3; c++) colour[c] = (uint8_t)middle_of(histogram[c], total);
-  int usual = middle_of(histogram[3], total);
+  for (int c = 0; c < 3; c++) colour[c] = (uint8_t)msk_histogram_median(histogram[c], total);
+  int usual = msk_histogram_median(histogram[3], total);
   return usual > 0 ? usual : 1;
 }
 

@@ -12,6 +12,7 @@ PIECE = 1 << 17  # pixels a turn; 1 MB at 16 bits a channel
 SLOW_PIECE = 1 << 15  # of floats, which Python converts one by one
 SETTLED = 100  # ms
 SRGB = "sRGB-elle-V2-srgbtrc.icc"
+LINEAR_SRGB = "sRGB-elle-V2-g10.icc"  # Krita's own for floats
 
 
 def is_open(document):
@@ -23,6 +24,11 @@ def rows_of(width, depth, factor):
     """Rows a turn: a multiple of the reduction, so that pieces meet without a seam."""
     most = SLOW_PIECE if depth.startswith("F") else PIECE
     return max(1, most // max(1, width) // factor) * factor
+
+
+def is_linear(profile):
+    """Whether a profile of this name has light's own scale, by the names that people give them."""
+    return "linear" in profile.lower() or "g10" in profile.lower()
 
 
 class Reader(QObject):
@@ -45,8 +51,7 @@ class Reader(QObject):
             self.node.setColorSpace("RGBA", "U8", SRGB)
         if node is not None:
             self.model, self.depth = self.node.colorModel(), self.node.colorDepth()
-            profile = self.node.colorProfile().lower()
-            self.linear = self.depth.startswith("F") and ("linear" in profile or "g10" in profile)
+            self.linear = is_linear(self.node.colorProfile())
         else:
             self.model, self.depth, self.linear = "GRAYA", "U8", False
         self.rows = rows_of(self.width, self.depth, self.factor)
@@ -96,10 +101,15 @@ class Writer(QObject):
         super().__init__()
         self.document, self.below, self.sheet = document, below, sheet
         self.done, self.failed = done, failed
-        self.top, self.rows = 0, rows_of(sheet.width, "U8", 1)
-        # of its own colour space, whatever the document's: Krita converts when it composes
         self.layer = document.createNode(name, "paintlayer")
-        self.layer.setColorSpace("RGBA", "U8", SRGB)
+        self.depth, profile = self.layer.colorDepth(), self.layer.colorProfile()
+        if self.layer.colorModel() != "RGBA" or \
+                profile not in (SRGB, LINEAR_SRGB if self.depth[0] == "F" else SRGB):
+            # of its own colour space; Krita composes the whole document anew for that, and waits
+            self.layer.setColorSpace("RGBA", "U8", SRGB)
+            self.depth, profile = "U8", SRGB
+        self.linear = is_linear(profile)
+        self.top, self.rows = 0, rows_of(sheet.width, self.depth, 1)
         QTimer.singleShot(0, self._turn)
 
     def _turn(self):
@@ -107,8 +117,8 @@ class Writer(QObject):
             self.failed("the document was closed: the picture is dropped")
             return
         rows = min(self.rows, self.sheet.height - self.top)
-        data = QByteArray(pixels.to_bytes(self.sheet.rows(self.top, rows)))
-        self.layer.setPixelData(data, 0, self.top, self.sheet.width, rows)
+        data = pixels.to_bytes(self.sheet.rows(self.top, rows), self.depth, self.linear)
+        self.layer.setPixelData(QByteArray(data), 0, self.top, self.sheet.width, rows)
         self.top += rows
         if self.top < self.sheet.height:
             QTimer.singleShot(0, self._turn)
@@ -119,8 +129,7 @@ class Writer(QObject):
         parent = self.below.parentNode() if self.below is not None else None
         if parent is None:  # the layer was removed meanwhile
             parent, self.below = self.document.rootNode(), None
-        parent.addChildNode(self.layer, self.below)
-        self.document.refreshProjection()
+        parent.addChildNode(self.layer, self.below)  # and shows it: nothing needs refreshing
         QTimer.singleShot(SETTLED, self._go_back)
 
     def _go_back(self):

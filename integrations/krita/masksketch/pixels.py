@@ -25,10 +25,9 @@ def reduction(width, height):
 
 def _to_8_bits(data, depth, linear):
     """One byte a channel value."""
-    if depth == "U8":
-        return data
-    if depth == "U16":
-        return data[1::2]
+    if depth[0] == "U":
+        values = data if depth == "U8" else data[1::2]
+        return values.translate(_byte_curve()) if linear else values
     if depth == "F16":
         table = _half_table(linear)
         return bytes([table[v] for v in memoryview(data).cast("H")])
@@ -45,6 +44,14 @@ def _encode(value, linear):
     return int(255 * value + 0.5)
 
 
+def _decode(value, linear):
+    """The opposite of _encode()."""
+    value /= 255
+    if linear:
+        value = value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4
+    return value
+
+
 _tables = {}
 
 
@@ -55,12 +62,28 @@ def _curve(linear):
     return _tables[key]
 
 
+def _byte_curve():
+    if "bytes" not in _tables:
+        _tables["bytes"] = bytes(_encode(i / 255, True) for i in range(256))
+    return _tables["bytes"]
+
+
 def _half_table(linear):
     key = ("half", linear)
     if key not in _tables:
         halves = struct.unpack("<65536e", array.array("H", range(65536)).tobytes())
         _tables[key] = bytes(_encode(v, linear) for v in halves)
     return _tables[key]
+
+
+def _cover(opacity, linear):
+    """Opacity as _to_8_bits() has it, for painting on white: Krita mixes linear light where that is
+    the profile's, so that black of one half leaves the paper grey of 188."""
+    if not linear:
+        return opacity
+    if "cover" not in _tables:
+        _tables["cover"] = bytes(255 - _encode(1 - _decode(i, True), True) for i in range(256))
+    return opacity.translate(_tables["cover"])
 
 
 def _plane(values, width, height):
@@ -97,15 +120,15 @@ def to_image(data, width, height, model, depth, linear=False):
     """Krita's bytes on white paper, as QImage RGB32. `model` and `depth` must be known."""
     values = _to_8_bits(bytes(data), depth, linear)
     if model == "RGBA":
+        pixels = bytearray(values)
         if depth[0] == "F":
-            swapped = bytearray(values)
-            swapped[0::4], swapped[2::4] = values[2::4], values[0::4]
-            values = bytes(swapped)
-        image = QImage(values, width, height, 4 * width, QImage.Format_ARGB32).copy()
+            pixels[0::4], pixels[2::4] = values[2::4], values[0::4]
+        pixels[3::4] = _cover(values[3::4], linear)
+        image = QImage(bytes(pixels), width, height, 4 * width, QImage.Format_ARGB32).copy()
     else:
         image = _colours(values, model, width, height).convertToFormat(QImage.Format_ARGB32)
         channels = CHANNELS[model]
-        image.setAlphaChannel(_plane(values[channels - 1::channels], width, height))
+        image.setAlphaChannel(_plane(_cover(values[channels - 1::channels], linear), width, height))
     paper = QImage(width, height, QImage.Format_RGB32)
     paper.fill(Qt.white)
     return _blend(paper, image, QPainter.CompositionMode_SourceOver)
@@ -162,8 +185,30 @@ class Sheet:
         return rows
 
 
-def to_bytes(image):
-    """An ARGB32 image as Krita's B G R A."""
+def _byte_tables(depth, linear):
+    """For each byte of a channel's value, what it is for each value of 8 bits."""
+    key = (depth, linear)
+    if key not in _tables:
+        if depth == "U16":
+            packed = struct.pack("<256H", *(257 * i for i in range(256)))
+        else:
+            packed = struct.pack("<256e" if depth == "F16" else "<256f",
+                                 *(_decode(i, linear) for i in range(256)))
+        _tables[key] = [packed[i::BYTES[depth]] for i in range(BYTES[depth])]
+    return _tables[key]
+
+
+def to_bytes(image, depth="U8", linear=False):
+    """An ARGB32 image as Krita's RGBA of that depth."""
     bits = image.constBits()
     bits.setsize(image.sizeInBytes())
-    return bytes(bits)
+    values = bytes(bits)
+    if depth == "U8":
+        return values
+    size = BYTES[depth]
+    data = bytearray(size * len(values))
+    for place, channel in enumerate((2, 1, 0, 3) if depth[0] == "F" else (0, 1, 2, 3)):
+        # opacity is no light, and has no curve
+        for i, table in enumerate(_byte_tables(depth, linear and channel != 3)):
+            data[place * size + i::4 * size] = values[channel::4].translate(table)
+    return bytes(data)

@@ -28,16 +28,16 @@ def mask_docker():
     raise AssertionError("the docker is not there")
 
 
-def drawing(width, height):
-    """A teapot, roughly, in the middle of white paper."""
+def drawing(width, height, paper=Qt.white, ink=QColor(20, 20, 20)):
+    """A teapot, roughly, in the middle of a sheet."""
     image = QImage(width, height, QImage.Format_ARGB32)
-    image.fill(Qt.white)
+    image.fill(paper)
     side = min(width, height)
     painter = QPainter(image)
     painter.translate(width / 2, height / 2)
     painter.scale(side / 256, side / 256)
     painter.setRenderHint(QPainter.Antialiasing)
-    painter.setPen(QPen(QColor(20, 20, 20), 4))
+    painter.setPen(QPen(ink, 4))
     painter.drawEllipse(QRect(-60, -40, 120, 100))
     painter.drawArc(QRect(40, -30, 60, 70), -90 * 16, 180 * 16)
     painter.drawLine(QPoint(-60, 20), QPoint(-105, -30))
@@ -48,8 +48,8 @@ def drawing(width, height):
     return image
 
 
-def new_document(width, height, model="RGBA", depth="U8", profile=SRGB):
-    """A document in front with a drawing on a layer of its own."""
+def new_document(width, height, model="RGBA", depth="U8", profile=SRGB, image=None):
+    """A document in front with a drawing (or the image) on a layer of its own."""
     krita = Krita.instance()
     if model != "RGBA":
         profile = krita.profiles(model, depth)[0]
@@ -57,7 +57,7 @@ def new_document(width, height, model="RGBA", depth="U8", profile=SRGB):
     krita.activeWindow().addView(document)
     layer = document.createNode("Drawing", "paintlayer")
     document.rootNode().addChildNode(layer, None)
-    fill(layer, drawing(width, height), document)
+    fill(layer, drawing(width, height) if image is None else image, document)
     for _ in range(10):  # the view learns of a new layer in its own time
         yield
     document.setActiveNode(layer)
@@ -179,44 +179,80 @@ def mean_difference(a, b):
 
 def check_colour_models():
     """What is read from a layer is what Krita itself shows of it, for every colour model and depth,
-    on a canvas that is no square and whose width is odd; and a picture comes back."""
+    on a canvas that is no square and whose width is odd; and a picture comes back, which Krita
+    shows as it is. The drawing is of thin grey on nothing, as pencils make it; Lab mixes such grey
+    with paper by another law, so that there it is of ink."""
     docker = mask_docker()
+    pencil = drawing(301, 203, Qt.transparent, QColor(20, 20, 20, 140))
     for model, depth in (("RGBA", "U8"), ("RGBA", "U16"), ("RGBA", "F16"), ("RGBA", "F32"),
                          ("GRAYA", "U8"), ("GRAYA", "U16"), ("GRAYA", "F32"), ("CMYKA", "U8"),
                          ("CMYKA", "U16"), ("LABA", "U16")):
-        document, layer = yield from new_document(301, 203, model, depth)
+        document, layer = yield from new_document(301, 203, model, depth,
+                                                image=pencil if model != "LABA" else None)
         seen = yield from read(document, layer)
         shown = document.projection(0, 0, 301, 203)
         difference = mean_difference(seen, shown)
         blank = QImage(301, 203, QImage.Format_RGB32)
         blank.fill(Qt.white)
         ink = mean_difference(blank, shown)
-        assert ink > 3, (model, depth, ink)
-        assert difference < 0.25 * ink, (model, depth, difference, ink)
+        assert ink > 1.5, (model, depth, ink)
+        assert difference < 0.25 * ink, (model, depth, layer.colorProfile(), difference, ink)
         prepare(docker)
         docker.draw_button.click()
+        yield from until(lambda: docker.writer is not None, "the picture")
+        sheet = docker.writer.sheet.rows(0, 203)
         yield from until(lambda: results(document), f"a layer in {model} {depth}")
         made = results(document)[0]
         assert made.bounds() == QRect(0, 0, 301, 203), made.bounds()
+        yield from until(lambda: docker.writer is None, "the end of writing")
+        difference = mean_difference(sheet, document.projection(0, 0, 301, 203))
+        print(model, depth, "shown beside made", difference, file=sys.stderr)
+        assert difference < (1 if model == "RGBA" else 25), (model, depth, difference)
         yield from close_settled(document)
 
 
+def away(work, what):
+    """Runs a generator; reports how long the interface was away meanwhile."""
+    beats, timer = [], QTimer()
+    timer.timeout.connect(lambda: beats.append(time.perf_counter()))
+    timer.start(1)
+    yield from work
+    timer.stop()
+    gaps = sorted(1000 * (b - a) for a, b in zip(beats, beats[1:]))
+    report[f"pauses in ms, {what}"] = \
+        f"longest {gaps[-1]:.0f}, 99 of 100 below {gaps[int(.99 * len(gaps))]:.0f}"
+
+
+def a_while():
+    for _ in range(50):
+        yield
+
+
 def check_large_canvas():
-    """4000 x 3000 in 16 bits. Prints how long the interface was away at most."""
+    """4000 x 3000 in 16 bits. Prints how long the interface was away at most, and how long it is
+    when Krita by itself takes the same layer away and brings it back."""
     docker = mask_docker()
     document, layer = yield from new_document(4000, 3000, "RGBA", "U16")
     prepare(docker)
-    beats, timer = [time.perf_counter()], QTimer()
-    timer.timeout.connect(lambda: beats.append(time.perf_counter()))
-    timer.start(1)
-    yield
-    docker.draw_button.click()
-    yield from until(lambda: results(document), "the layer")
-    timer.stop()
-    gaps = sorted(b - a for a, b in zip(beats[1:], beats[2:]))
-    report["longest pause in ms, 4000 x 3000"] = round(1000 * gaps[-1], 1)
-    report["pause in ms, 99 of 100"] = round(1000 * gaps[int(.99 * len(gaps))], 1)
+    yield from a_while()
+
+    def draw():
+        docker.draw_button.click()
+        yield from until(lambda: results(document), "the layer")
+        yield from until(lambda: docker.writer is None, "the end of writing")
+        yield from a_while()
+
+    def undo_and_redo():
+        Krita.instance().action("edit_undo").trigger()
+        yield from until(lambda: not results(document), "undo")
+        yield from a_while()
+        Krita.instance().action("edit_redo").trigger()
+        yield from until(lambda: results(document), "redo")
+        yield from a_while()
+
+    yield from away(draw(), "4000 x 3000 drawn")
     assert results(document)[0].bounds() == QRect(0, 0, 4000, 3000)
+    yield from away(undo_and_redo(), "Krita's own undo and redo of it")
     yield from close_settled(document)
 
 

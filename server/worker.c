@@ -17,13 +17,15 @@
 #include "jobs.h"
 #include "masksketch_tools.h"
 
+enum { PREVIEW_REST = 4 }; /* times a preview's own, between two */
+
 typedef struct worker {
   server *server;
   pthread_t thread;
   bool started;
   order_run run;
   job *job; /* the one that runs */
-  double last_preview;
+  double next_preview; /* when one is due, of progress_clock() */
 } worker;
 
 struct workers {
@@ -81,18 +83,23 @@ static char *make_preview(worker *w, const int32_t *tokens) {
   return text;
 }
 
+/* Previews take a fifth of the time at most, so that they come seldom where decoding is slow; who
+ * asks for one at every step (0 seconds) has it. */
+static char *preview_when_due(worker *w, const msk_step_info *info) {
+  double wanted = w->job->preview_seconds, began = progress_clock();
+  if (wanted < 0 || (info->step > 0 && began < w->next_preview)) return NULL;
+  char *preview = make_preview(w, info->tokens);
+  double ended = progress_clock(), rest = PREVIEW_REST * (ended - began);
+  w->next_preview = wanted > 0 ? fmax(began + wanted, ended + rest) : 0;
+  return preview;
+}
+
 static int on_step(void *user, const msk_step_info *info) {
   worker *w = user;
   job *j = w->job;
-  char *preview = NULL;
-  double now = progress_clock();
   bool last = info->step + 1 == info->step_count; /* the picture itself follows */
   if (atomic_load(&j->cancelled)) return 1;
-  if (j->preview_seconds >= 0 && !last &&
-      (info->step == 0 || now - w->last_preview >= j->preview_seconds)) {
-    preview = make_preview(w, info->tokens);
-    w->last_preview = now;
-  }
+  char *preview = last ? NULL : preview_when_due(w, info);
   jobs_step(w->server->jobs, j, info, w->run.given, preview);
   jobs_run_errands(w->server->jobs, w->run.session);
   return atomic_load(&j->cancelled);
@@ -145,7 +152,6 @@ static msk_status run_job(worker *w, msk_error *error) {
   order *o = &w->job->order;
   const order_picture *p = NULL;
   double started = 0;
-  w->last_preview = 0;
   o->request.callbacks = (msk_callbacks){.user = w, .on_step = on_step};
   msk_status status = run_start(&w->run, o, NULL, error);
   for (int i = 0; i < order_pictures(o) && status == MSK_OK; i++) {

@@ -8,6 +8,19 @@ from page import CIRCLE, CONTROL, ENTER, ESCAPE, LEFT, MUSHROOM, PATIENCE, UP
 from webdriver import wait_for
 
 
+def test_page_rests_while_a_picture_is_made(p):
+    """The processor is the server's then: between two events nothing on the page moves."""
+    p.draw_apple()
+    p.b.cdp("Performance.enable")
+    before = p.b.layouts()
+    events = p.b.run_async("""let events = 0;
+        new MutationObserver(() => { events++; }).observe(document.querySelector("#progress"), { attributes: true });
+        const shown = new Promise((go) => new MutationObserver(go).observe(document.querySelector("#entries"), { childList: true }));
+        document.querySelector("#go").click(); await shown; return events;""")
+    layouts = p.b.layouts() - before
+    assert layouts <= 2 * events + 10, f"{layouts} layouts for {events} events"
+
+
 def test_candidates_scores_history(p):
     p.draw_apple()
     p.set_value("#count", 3)

@@ -99,6 +99,10 @@ class Browser:
     def cdp(self, command, **params):
         return self._on("POST", "/goog/cdp/execute", {"cmd": command, "params": params})
 
+    def layouts(self):
+        """How often the page has been laid out."""
+        return next(m["value"] for m in self.cdp("Performance.getMetrics")["metrics"] if m["name"] == "LayoutCount")
+
     # ---- The page ----
     def go(self, url):
         self._on("POST", "/url", {"url": url})

@@ -19,11 +19,14 @@ typedef enum bench_item {
   BENCH_ENCODE,
   BENCH_DECODE,
   BENCH_DRAW,
-  BENCH_TRAIN, /* fp32 only, and only where it is asked for */
+  BENCH_TRAIN, /* only where it is asked for; in fp32, and in bf16 where there is such a peak */
   BENCH_ITEMS
 } bench_item;
 extern const char *const bench_item_names[BENCH_ITEMS];
-enum { BENCH_PRECISIONS = 2, BENCH_MAX_ROUNDS = 1000, BENCH_MAX_ROWS = 128 };
+/* By msk_precision, and training in bf16. */
+enum { BENCH_BF16 = 2, BENCH_PRECISIONS };
+extern const char *const bench_precision_names[BENCH_PRECISIONS];
+enum { BENCH_MAX_ROUNDS = 1000, BENCH_MAX_ROWS = 128 };
 
 typedef struct bench_series {
   int count;
@@ -76,6 +79,9 @@ typedef struct bench {
 bool bench_wants_pictures(const bench *b);
 /* Measures into b->results[precision]. MSK_ERROR_UNSUPPORTED: this build does not have it. */
 msk_status bench_measure(bench *b, msk_precision precision, msk_error *error);
+
+/* A step of training into b->results[BENCH_BF16]. */
+msk_status bench_measure_bf16(bench *b, msk_error *error);
 
 double bench_median(const double *values, int count);
 void bench_print(const bench *b);

@@ -121,8 +121,8 @@ static void keep_answer(comparison *c, int which, int round, const json_t *answe
   const json_t *results = json_object_get(answer, "results");
   for (int p = 0; p < BENCH_PRECISIONS; p++) {
     for (int item = 0; item < BENCH_ITEMS; item++) {
-      const json_t *one =
-          json_object_get(json_object_get(results, bench_item_names[item]), msk_precision_name(p));
+      const json_t *one = json_object_get(json_object_get(results, bench_item_names[item]),
+                                          bench_precision_names[p]);
       /* 0 where it is missing */
       c->ms[which][p][item][round] = json_number_value(json_object_get(one, "ms"));
     }
@@ -159,9 +159,9 @@ static msk_status print_comparison(const bench *b, const comparison *c, const ch
       if (!compare(c, p, item, &own, &other, &ratio, &spread)) continue;
       if (!b->options->json) {
         printf("%-5s %-9s %10.2f ms, the other %10.2f ms, ratio %6.3f, spread %5.3f\n",
-               msk_precision_name(p), bench_item_names[item], own, other, ratio, spread);
+               bench_precision_names[p], bench_item_names[item], own, other, ratio, spread);
       }
-      json_object_set_new(object, msk_precision_name(p),
+      json_object_set_new(object, bench_precision_names[p],
                           json_pack("{s:f, s:f, s:f, s:f}", "ms", own, "other_ms", other, "ratio",
                                     ratio, "spread", spread));
     }

@@ -253,13 +253,15 @@ static int keep_training(void *user, double seconds, double flop) {
   return t->spent > t->b->options->seconds || cancel_requested();
 }
 
-static msk_status measure_training(const bench *b, bench_result *result, msk_error *error) {
+static msk_status measure_training(const bench *b, bench_result *result,
+                                   msk_train_precision precision, msk_error *error) {
   training t = {.b = b, .result = result, .noted.rows = b->options->kernels ? result : NULL};
   msk_train_measure_options options;
   msk_train_measure_options_init(&options);
   options.model_path = b->path;
   options.isa = b->options->isa;
   options.threads = b->all.threads;
+  options.precision = precision;
   options.batch = b->options->batch;
   options.steps = b->options->rounds;
   options.user = &t;
@@ -292,11 +294,18 @@ msk_status bench_measure(bench *b, msk_precision precision, msk_error *error) {
   snprintf(b->isa, sizeof b->isa, "%s", b->info.isa);
   status = measure_model(b, model, result, msk_precision_name(precision), error);
   msk_model_close(model);
-  /* after the model is closed: training has a network of its own, and in fp32 alone */
+  /* after the model is closed: training has a network of its own */
   if (status == MSK_OK && precision == MSK_PRECISION_FP32 && b->wanted[BENCH_TRAIN])
-    status = measure_training(b, result, error);
+    status = measure_training(b, result, MSK_TRAIN_FP32, error);
   /* these lay in the model */
   b->info.name = b->info.hash = b->info.isa = NULL;
+  result->measured = status == MSK_OK;
+  return status;
+}
+
+msk_status bench_measure_bf16(bench *b, msk_error *error) {
+  bench_result *result = &b->results[BENCH_BF16];
+  msk_status status = measure_training(b, result, MSK_TRAIN_BF16, error);
   result->measured = status == MSK_OK;
   return status;
 }

@@ -12,6 +12,7 @@
 
 const char *const bench_item_names[BENCH_ITEMS] = {"forward", "step", "encode",
                                                    "decode",  "draw", "train"};
+const char *const bench_precision_names[BENCH_PRECISIONS] = {"fp32", "int8", "bf16"};
 
 static int compare_numbers(const void *a, const void *b) {
   double x = *(const double *)a, y = *(const double *)b;
@@ -35,7 +36,8 @@ static double bench_least(const bench_series *series) {
 
 /* Share of the precision's own peak that a rate reaches; 0: the peak is not known. */
 static double bench_share(const bench *b, int precision, double flop, double seconds) {
-  double peak = precision == MSK_PRECISION_INT8 ? b->all.int8_gops : b->all.fma_gflops;
+  const double peaks[] = {b->all.fma_gflops, b->all.int8_gops, b->all.bf16_gflops};
+  double peak = peaks[precision];
   return peak > 0 && seconds > 0 ? flop / seconds / 1e9 / peak : 0;
 }
 
@@ -45,6 +47,8 @@ static void print_limits(const char *title, const msk_limits *limits) {
   printf("%-18s", title);
   if (limits->fma_gflops > 0) printf(" %8.1f GFLOP/s (%s)", limits->fma_gflops, limits->fma_name);
   if (limits->int8_gops > 0) printf(" %8.1f int8 GOP/s (%s)", limits->int8_gops, limits->int8_name);
+  if (limits->bf16_gflops > 0)
+    printf(" %8.1f bf16 GFLOP/s (%s)", limits->bf16_gflops, limits->bf16_name);
   printf(" %6.1f GB/s from memory\n", limits->memory_gbs);
 }
 
@@ -61,16 +65,16 @@ static void print_items(const bench *b, int precision) {
     const bench_series *series = &result->items[item];
     if (!b->wanted[item] || series->count == 0) continue;
     double least = bench_least(series);
-    printf("%-5s %-9s %10.2f ms  median %10.2f  of %3d  %9.2f GFLOP", msk_precision_name(precision),
-           bench_item_names[item], 1e3 * least, 1e3 * bench_median(series->seconds, series->count),
-           series->count, 1e-9 * series->flop);
+    printf("%-5s %-9s %10.2f ms  median %10.2f  of %3d  %9.2f GFLOP",
+           bench_precision_names[precision], bench_item_names[item], 1e3 * least,
+           1e3 * bench_median(series->seconds, series->count), series->count, 1e-9 * series->flop);
     print_rate(b, precision, series->flop, least);
   }
   if (result->session_bytes > 0) {
     printf(
         "%-5s draw is a picture by the recipe %s, %d steps; the session takes %.1f MB, opening the "
         "model %.3f s\n",
-        msk_precision_name(precision), result->recipe.name, result->recipe.steps,
+        bench_precision_names[precision], result->recipe.name, result->recipe.steps,
         1e-6 * (double)result->session_bytes, result->load_seconds);
   }
 }
@@ -89,7 +93,7 @@ static void print_kernels(const bench *b, int precision) {
     const bench_row *row = &result->rows[i];
     double whole = pass_seconds(result, row->pass);
     if (strcmp(pass, row->pass) != 0)
-      printf("\n%s %s: %.2f ms\n", msk_precision_name(precision), row->pass, 1e3 * whole);
+      printf("\n%s %s: %.2f ms\n", bench_precision_names[precision], row->pass, 1e3 * whole);
     pass = row->pass;
     printf("  %-32s %4d x %9.3f ms  %5.1f %%", row->name, row->calls,
            1e3 * row->seconds / (row->calls > 0 ? row->calls : 1), 100 * row->seconds / whole);
@@ -144,11 +148,14 @@ static void report_cell(const bench *b, int precision, int item) {
     printf(" | -");
 }
 
+/* Precisions that have one; bf16 where it was measured. */
+static int columns(const bench *b) { return b->results[BENCH_BF16].measured ? 3 : 2; }
+
 /* One row of figures that are no series of times; `value` in units of `unit`. */
 static void report_single(const bench *b, const char *title, double (*value)(const bench_result *),
                           double unit) {
   printf("| %s", title);
-  for (int p = 0; p < BENCH_PRECISIONS; p++) {
+  for (int p = 0; p < columns(b); p++) {
     if (b->results[p].measured && value(&b->results[p]) > 0)
       printf(" | %.1f | -", value(&b->results[p]) / unit);
     else
@@ -165,14 +172,20 @@ void bench_markdown(const bench *b) {
   processor_name(name);
   printf(
       "%s, %d thread%s, kernels `%s`, masksketch %s, model %s. Peak: %.0f GFLOP/s in fp32, %.0f "
-      "GOP/s in int8; %.0f GB/s from memory. Milliseconds, the least and (the median):\n\n",
+      "GOP/s in int8, %.0f GFLOP/s in bf16; %.0f GB/s from memory. Milliseconds, the least and "
+      "(the median):\n\n",
       name, b->all.threads, b->all.threads == 1 ? "" : "s", b->isa, msk_version(), b->options->size,
-      b->all.fma_gflops, b->all.int8_gops, b->all.memory_gbs);
-  printf("| | fp32 | share of the peak | int8 | share of the peak |\n|---|---|---|---|---|\n");
+      b->all.fma_gflops, b->all.int8_gops, b->all.bf16_gflops, b->all.memory_gbs);
+  printf("|");
+  for (int p = 0; p < columns(b); p++)
+    printf(" | %s | share of the peak", bench_precision_names[p]);
+  printf(" |\n|---");
+  for (int p = 0; p < columns(b); p++) printf("|---|---");
+  printf("|\n");
   for (int item = 0; item < BENCH_ITEMS; item++) {
     if (!b->wanted[item]) continue;
     printf("| %s", bench_item_names[item]);
-    for (int p = 0; p < BENCH_PRECISIONS; p++) report_cell(b, p, item);
+    for (int p = 0; p < columns(b); p++) report_cell(b, p, item);
     printf(" |\n");
   }
   report_single(b, "opening the model", load_of, 1e-3);
@@ -182,9 +195,10 @@ void bench_markdown(const bench *b) {
 /* ---- JSON ---- */
 
 static json_t *limits_object(const msk_limits *limits) {
-  return json_pack("{s:i, s:f, s:s, s:f, s:s, s:f}", "threads", limits->threads, "fma_gflops",
-                   limits->fma_gflops, "fma", limits->fma_name, "int8_gops", limits->int8_gops,
-                   "int8", limits->int8_name, "memory_gbs", limits->memory_gbs);
+  return json_pack("{s:i, s:f, s:s, s:f, s:s, s:f, s:s, s:f}", "threads", limits->threads,
+                   "fma_gflops", limits->fma_gflops, "fma", limits->fma_name, "int8_gops",
+                   limits->int8_gops, "int8", limits->int8_name, "bf16_gflops", limits->bf16_gflops,
+                   "bf16", limits->bf16_name, "memory_gbs", limits->memory_gbs);
 }
 
 static json_t *series_object(const bench *b, int precision, const bench_series *series) {
@@ -209,7 +223,7 @@ static json_t *item_object(const bench *b, int item) {
       json_object_set_new(series, "steps", json_integer(result->recipe.steps));
       json_object_set_new(series, "session_bytes", json_integer((json_int_t)result->session_bytes));
     }
-    json_object_set_new(object, msk_precision_name(p), series);
+    json_object_set_new(object, bench_precision_names[p], series);
   }
   return object;
 }
@@ -222,7 +236,7 @@ static json_t *kernels_array(const bench *b) {
       const bench_row *row = &result->rows[i];
       json_array_append_new(
           array, json_pack("{s:s, s:s, s:s, s:i, s:f, s:f, s:f}", "precision",
-                           msk_precision_name(p), "pass", row->pass, "name", row->name, "calls",
+                           bench_precision_names[p], "pass", row->pass, "name", row->name, "calls",
                            row->calls, "ms", 1e3 * row->seconds, "gflop", 1e-9 * row->flop, "share",
                            bench_share(b, p, row->flop, row->seconds)));
     }
@@ -236,16 +250,16 @@ json_t *bench_json(const bench *b) {
     if (b->wanted[item]) json_object_set_new(results, bench_item_names[item], item_object(b, item));
   }
   for (int p = 0; p < BENCH_PRECISIONS; p++) {
-    if (b->results[p].measured)
-      json_object_set_new(loading, msk_precision_name(p),
+    if (b->results[p].load_seconds > 0)
+      json_object_set_new(loading, bench_precision_names[p],
                           json_real(1e3 * b->results[p].load_seconds));
   }
-  json_t *object = json_pack("{s:s, s:s, s:i, s:o, s:f, s:f, s:f, s:[o, o], s:o, s:o, s:I}",
-                             "version", msk_version(), "isa", b->isa, "threads", b->all.threads,
-                             "model", json_text(b->options->size), "peak_gflops", b->all.fma_gflops,
-                             "peak_int8_gops", b->all.int8_gops, "memory_gbs", b->all.memory_gbs,
-                             "limits", limits_object(&b->one), limits_object(&b->all), "load_ms",
-                             loading, "results", results, "peak_memory", (json_int_t)b->peak_bytes);
+  json_t *object = json_pack(
+      "{s:s, s:s, s:i, s:o, s:f, s:f, s:f, s:f, s:[o, o], s:o, s:o, s:I}", "version", msk_version(),
+      "isa", b->isa, "threads", b->all.threads, "model", json_text(b->options->size), "peak_gflops",
+      b->all.fma_gflops, "peak_int8_gops", b->all.int8_gops, "peak_bf16_gflops", b->all.bf16_gflops,
+      "memory_gbs", b->all.memory_gbs, "limits", limits_object(&b->one), limits_object(&b->all),
+      "load_ms", loading, "results", results, "peak_memory", (json_int_t)b->peak_bytes);
   if (b->options->kernels) json_object_set_new(object, "kernels", kernels_array(b));
   return object;
 }

@@ -115,6 +115,8 @@ static void keep_better(msk_limits *best, const msk_limits *found) {
     best->fma_gflops = found->fma_gflops, best->fma_name = found->fma_name;
   if (best->int8_name == NULL || found->int8_gops > best->int8_gops)
     best->int8_gops = found->int8_gops, best->int8_name = found->int8_name;
+  if (best->bf16_name == NULL || found->bf16_gflops > best->bf16_gflops)
+    best->bf16_gflops = found->bf16_gflops, best->bf16_name = found->bf16_name;
   if (found->memory_gbs > best->memory_gbs) best->memory_gbs = found->memory_gbs;
 }
 
@@ -134,7 +136,7 @@ static msk_status measure_limits(bench *b, msk_error *error) {
 
 static msk_status measure_precisions(bench *b, msk_error *error) {
   int given = b->options->precision;
-  for (int p = 0; p < BENCH_PRECISIONS; p++) {
+  for (int p = 0; msk_precision_name(p) != NULL; p++) {
     if (given >= 0 && given != p) continue;
     if (p != MSK_PRECISION_FP32 && !bench_wants_pictures(b)) continue;
     msk_error reason = {0};
@@ -146,7 +148,9 @@ static msk_status measure_precisions(bench *b, msk_error *error) {
       return status;
     }
   }
-  return MSK_OK;
+  return given < 0 && b->wanted[BENCH_TRAIN] && b->all.bf16_gflops > 0
+             ? bench_measure_bf16(b, error)
+             : MSK_OK;
 }
 
 static msk_status measure_all(bench *b, msk_error *error) {

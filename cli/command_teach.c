@@ -12,7 +12,7 @@
 
 typedef struct teach_options {
   const char *class_name, *output;
-  int rank, layers, steps, batch, crops, replay;
+  int rank, layers, steps, batch, crops, replay, precision;
   double rate;
   uint64_t seed;
   bool full, memory, quiet;
@@ -124,6 +124,7 @@ static msk_status action(const cli_line *line, msk_error *error) {
     teach.steps = o->steps, teach.batch = o->batch;
     teach.crops = o->crops, teach.replay = o->replay;
     teach.rate = o->rate;
+    teach.precision = (msk_train_precision)o->precision;
     teach.user = &show;
     teach.on_progress = on_progress;
     teach.on_memory = o->memory ? on_memory : NULL;
@@ -161,6 +162,10 @@ static const cli_option rows[] = {
      .help = "samples of the old classes that the model draws first, to keep them"},
     {"seed", 0, "N", CLI_A_SEED(teach_options, seed), .initial = "1",
      .help = "of everything random"},
+    {"precision", 0, "TYPE", CLI_A_NAME(teach_options, precision, msk_train_precision_name),
+     .initial = "auto",
+     .help = "arithmetic of training: all in fp32, or products of bf16 numbers, which auto takes "
+             "where the machine has instructions for them"},
     {"memory", .help = "tell on standard error how much memory training takes, before it does",
      CLI_A_FLAG(teach_options, memory)},
     CLI_FORCE,

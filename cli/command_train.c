@@ -32,6 +32,7 @@ struct show {
   msk_train_stage stage;
   const msk_train_ranks *ranks; /* NULL: this process alone */
   bool stopped;                 /* together with all ranks */
+  bool warned;                  /* that this machine has no instructions for the run's precision */
   bool drawn;                   /* a line without an end stands on the terminal */
   double last;
 };
@@ -62,7 +63,8 @@ static void show_line(struct show *show, const msk_train_progress *p, double pea
   const char *examples = sequences ? "sequences" : "pictures";
   put_time(left, p->seconds_left);
   if (peak > 0)
-    snprintf(share, sizeof share, ", %.2f of the peak", p->flop_per_second / 1e9 / peak);
+    snprintf(share, sizeof share, ", %.2f of the %speak", p->flop_per_second / 1e9 / peak,
+             p->precision == MSK_TRAIN_BF16 ? "bf16 " : "");
   if (isfinite(p->second_loss))
     snprintf(second, sizeof second, ", %s %.3f", sequences ? "pairs" : "commitment",
              p->second_loss);
@@ -142,18 +144,25 @@ static void write_curve(const struct show *show, const msk_train_progress *p, do
   app_warn(text);
 }
 
-static double measure_peak(const struct show *show) {
+/* Of the precision that the run has; one begun on another machine may be slow on this one. */
+static double measure_peak(struct show *show, msk_train_precision precision) {
   msk_limits limits;
   const machine_options *machine = &show->options->machine;
   if (msk_limits_measure(&limits, machine->isa, machine->threads, PEAK_SECONDS, NULL, NULL) !=
       MSK_OK)
     return 0;
-  return limits.fma_gflops;
+  if (precision != MSK_TRAIN_BF16) return limits.fma_gflops;
+  if (limits.bf16_gflops == 0 && !show->warned && !show->options->quiet)
+    app_warn(
+        "the run goes on in bf16, for which these kernels have no instructions: "
+        "\"precision\": \"fp32\" in the spec is faster here, from this step on");
+  show->warned = true;
+  return limits.bf16_gflops;
 }
 
 static int on_progress(void *user, const msk_train_progress *p) {
   struct show *show = user;
-  double peak = p->logged ? measure_peak(show) : 0;
+  double peak = p->logged ? measure_peak(show, p->precision) : 0;
   if (p->logged) write_curve(show, p, peak);
   bool due = p->logged || (progress_is_terminal() && progress_clock() - show->last > 1);
   if (due && !show->options->quiet) {

@@ -151,6 +151,15 @@ static msk_status take_style(train_spec *spec, const json_t *value, msk_error *e
   return refuse("style", "rich, plain or wide", error);
 }
 
+static msk_status take_precision(train_spec *spec, const json_t *value, msk_error *error) {
+  for (int i = 0; json_is_string(value) && msk_train_precision_name(i) != NULL; i++) {
+    if (strcmp(json_string_value(value), msk_train_precision_name(i)) != 0) continue;
+    spec->options.precision = (msk_train_precision)i;
+    return MSK_OK;
+  }
+  return refuse("precision", "auto, fp32 or bf16", error);
+}
+
 /* Read before all others, whose defaults it sets. */
 static msk_status take_stage(train_spec *spec, const json_t *value, msk_error *error) {
   if (value == NULL) return MSK_OK;
@@ -181,6 +190,7 @@ static msk_status take_value(train_spec *spec, const char *name, const json_t *v
                              msk_error *error) {
   if (strcmp(name, "stage") == 0) return MSK_OK;
   if (strcmp(name, "style") == 0) return take_style(spec, value, error);
+  if (strcmp(name, "precision") == 0) return take_precision(spec, value, error);
   if (strcmp(name, "structure_layers") == 0) return take_layers(spec, value, error);
   for (size_t i = 0; i < KEY_COUNT; i++) {
     if (strcmp(name, keys[i].name) == 0) return take_key(spec, &keys[i], value, error);

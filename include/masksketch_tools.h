@@ -318,8 +318,11 @@ typedef struct msk_limits {
   double fma_gflops;
   /* 8-bit products summed in 32 bits, two operations each; 0: not known */
   double int8_gops;
-  double memory_gbs;                /* reading from memory, 10^9 bytes a second */
-  const char *fma_name, *int8_name; /* the instructions that reached it, "" if not known */
+  /* products of bf16 summed in fp32, two operations each; 0: the set has no instruction for them */
+  double bf16_gflops;
+  double memory_gbs; /* reading from memory, 10^9 bytes a second */
+  /* the instructions that reached it, "" if not known */
+  const char *fma_name, *int8_name, *bf16_name;
 } msk_limits;
 /* Measures for about `seconds` in all. isa NULL or "ref": the best set that the machine has.
  * threads 0: msk_default_threads(). */
@@ -455,6 +458,16 @@ typedef struct msk_train_source {
                 uint8_t *parts);
 } msk_train_source;
 
+/* Arithmetic of a transformer's training: all in fp32, or the products of linear layers and of
+ * attention of numbers rounded to bf16, with sums, weights and all else in fp32. AUTO: as the run was
+ * begun; a new one in bf16 where the kernel set has instructions for it. */
+typedef enum msk_train_precision {
+  MSK_TRAIN_AUTO = 0,
+  MSK_TRAIN_FP32,
+  MSK_TRAIN_BF16
+} msk_train_precision;
+MSK_API const char *msk_train_precision_name(int precision); /* "auto", "fp32", "bf16"; or NULL */
+
 typedef struct msk_train_progress {
   long step;
   size_t sequences, all_sequences; /* seen; of the whole run */
@@ -474,6 +487,7 @@ typedef struct msk_train_progress {
   double decibels, sharpness, colour;
   double sequences_per_second, flop_per_second; /* while training */
   double seconds_left;
+  msk_train_precision precision; /* FP32 or BF16 */
 } msk_train_progress;
 
 /* What is trained: a transformer for the codes of a model that exists; a tokenizer of a model's
@@ -516,6 +530,8 @@ typedef struct msk_train_options {
   const char *start_path;
   const char *isa; /* NULL: the best */
   int threads;     /* 0: all */
+  /* of the transformer; FP32 or BF16 also changes a run that was begun in the other (AUTO) */
+  msk_train_precision precision;
   /* batch and pair_batch are each rank's; work, output and callbacks rank 0's. The other options are
    * the same for all. NULL: this process alone. */
   const msk_train_ranks *ranks;
@@ -584,11 +600,12 @@ MSK_API void msk_photo_source_attach(msk_photo_source *source, msk_train_options
  * sizes, from random weights, on random tokens of which 2 / pi are masked. */
 typedef struct msk_train_measure_options {
   size_t size;
-  const char *model_path; /* a model file, for its sizes */
-  const char *isa;        /* NULL: the best */
-  int threads;            /* 0: all */
-  int batch;              /* sequences of a step, 1..MSK_MAX_TRAIN_BATCH; default 32 */
-  int steps;              /* at most; one before them does not count; default 3 */
+  const char *model_path;        /* a model file, for its sizes */
+  const char *isa;               /* NULL: the best */
+  int threads;                   /* 0: all */
+  msk_train_precision precision; /* (AUTO) */
+  int batch;                     /* sequences of a step, 1..MSK_MAX_TRAIN_BATCH; default 32 */
+  int steps;                     /* at most; one before them does not count; default 3 */
   void *user;
   /* After each step; flop: of the plain algorithm. Nonzero: no more. Never NULL. */
   int (*on_step)(void *user, double seconds, double flop);
@@ -624,6 +641,7 @@ typedef struct msk_teach_options {
   int photo_count;
   const char *isa; /* NULL: the best */
   int threads;     /* 0: msk_default_threads() */
+  msk_train_precision precision;
   uint64_t seed;
   int full;            /* 1: trains all weights and writes a model; 0: what is added to them */
   int rank, layers;    /* of what is added; the last so many layers, 0: all */

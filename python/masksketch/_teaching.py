@@ -7,7 +7,7 @@ import os
 import warnings
 from typing import TYPE_CHECKING, Any, Callable, Mapping, NamedTuple, Protocol, Sequence, Union
 
-from ._classes import Texts, find_model
+from ._classes import Texts, find_model, name_index
 from ._engine import ffi, lib
 from ._errors import ArgumentError, MaskSketchError, MaskSketchWarning, call, keep_raised, text_of
 from ._pictures import numbers_of
@@ -48,6 +48,7 @@ class TrainProgress(NamedTuple):
     sharpness: float
     colour: float
     sequences_per_second: float
+    precision: str  # "fp32" or "bf16"
 
 
 class Source(Protocol):
@@ -97,6 +98,7 @@ def teach(
     model: PathLike | None = None,
     checkpoint: PathLike | None = None,
     isa: str | None = None,
+    precision: str = "auto",
     on_progress: Callable[[TeachProgress], object] | None = None,
     **settings: float,
 ) -> None:
@@ -104,12 +106,13 @@ def teach(
     ``masksketch teach`` does.
 
     ``drawings``: one for each photo, or None. ``checkpoint``: a file that keeps where the training stands while it
-    lasts, and from which the same call goes on. ``settings``: seed, full, rank, layers, steps, batch, crops, replay,
-    rate, replay_share, hint_share, threads.
+    lasts, and from which the same call goes on. ``precision``: "auto", "fp32" or "bf16", of training (docs/training.md).
+    ``settings``: seed, full, rank, layers, steps, batch, crops, replay, rate, replay_share, hint_share, threads.
     """
     options = ffi.new("msk_teach_options *")
     lib.msk_teach_options_init(options)
     _fill(options, settings)
+    options.precision = name_index(lib.msk_train_precision_name, precision, "precision")
     if drawings is not None and len(drawings) != len(photos):
         raise ArgumentError(f"{len(drawings)} drawings for {len(photos)} photos, expected one for each, or None", "drawings")
     text, handle = Texts(), ffi.new_handle((on_progress,))
@@ -198,7 +201,8 @@ def masksketch_on_train(user: Any, info: Any) -> int:
     on_progress = ffi.from_handle(user).on_progress
     if on_progress is not None:
         figures: dict[str, Any] = {name: getattr(info, name) for name in TrainProgress._fields}
-        on_progress(TrainProgress(**{**figures, "logged": bool(info.logged)}))
+        figures.update(logged=bool(info.logged), precision=text_of(lib.msk_train_precision_name(info.precision)))
+        on_progress(TrainProgress(**figures))
     return 0
 
 
@@ -222,6 +226,7 @@ def train(
     class_names: Sequence[str] | None = None,
     structure_layers: Sequence[int] | None = None,
     isa: str | None = None,
+    precision: str = "auto",
     on_progress: Callable[[TrainProgress], object] | None = None,
     **settings: float,
 ) -> None:
@@ -229,13 +234,15 @@ def train(
 
     ``work``: an existing folder for checkpoint and tokens; where it has a checkpoint, training goes on.
     ``source`` is asked in a thread of its own. ``class_names``: of its classes, else those of the tokenizer's model.
-    ``structure_layers``: whose attention learns to carry structure. ``settings``: numbers of msk_train_options.
+    ``precision``: "auto", "fp32" or "bf16", of the transformer. ``structure_layers``: whose attention learns to carry
+    structure. ``settings``: numbers of msk_train_options.
     """
     options, text = ffi.new("msk_train_options *"), Texts()
     lib.msk_train_options_init(options)
     if stage not in STAGES:
         raise ArgumentError(f"stage was given {stage!r}, expected one of: {', '.join(STAGES)}", "stage")
     lib.msk_train_options_set_stage(options, STAGES.index(stage))
+    options.precision = name_index(lib.msk_train_precision_name, precision, "precision")
     course = _Course(source, on_progress)
     handle = ffi.new_handle(course)
     if isinstance(source, Photos):

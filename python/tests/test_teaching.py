@@ -62,8 +62,8 @@ def test_train(small_file, tmp_path):
     (tmp_path / "work").mkdir()
     with pytest.raises(Cancelled):
         train(tmp_path / "model.safetensors", tmp_path / "work", Squares(), tokenizer=small_file, on_progress=progress, layers=4, width=32, heads=2,
-              batch=2, pair_batch=1, sequences=1000, objects=8, held_out_objects=4, first_objects=4, threads=1)
-    assert told[-1].step >= 2 and told[-1].all_sequences == 1000
+              batch=2, pair_batch=1, sequences=1000, objects=8, held_out_objects=4, first_objects=4, threads=1, precision="bf16")
+    assert told[-1].step >= 2 and told[-1].all_sequences == 1000 and told[-1].precision == "bf16"
     assert list((tmp_path / "work").iterdir())
 
 
@@ -106,7 +106,7 @@ def test_photos_that_cannot_be_read(tmp_path):
 
 @pytest.mark.parametrize("field, asked", [
     ("structure_layers", {"structure_layers": [1.5]}), ("structure_layers", {"structure_layers": range(100)}), ("class_names", {"class_names": ["one"]}),
-    ("structure_layer_count", {"structure_layer_count": 1}), ("stage", {"stage": "all"})])
+    ("structure_layer_count", {"structure_layer_count": 1}), ("stage", {"stage": "all"}), ("precision", {"precision": "int8"})])
 def test_wrong_settings(small_file, tmp_path, field, asked):
     with pytest.raises(ArgumentError) as caught:
         train(tmp_path / "model.safetensors", tmp_path, Squares(), tokenizer=small_file, **asked)

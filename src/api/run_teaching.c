@@ -5,10 +5,12 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "api/crop.h"
 #include "api/teaching_run.h"
 #include "base/clock.h"
+#include "compute/backward.h"
 #include "model/adapter.h"
 
 #define LEAST_CROP 0.85 /* of a picture's shorter side */
@@ -70,6 +72,9 @@ static msk_status check_options(const msk_teach_options *o, msk_error *error) {
   if (status == MSK_OK) status = check_range("replay_share", o->replay_share, 0, 1, error);
   if (status == MSK_OK) status = check_range("hint_share", o->hint_share, 0, 1, error);
   if (status == MSK_OK) status = check_range("full", o->full, 0, 1, error);
+  if (status == MSK_OK && msk_train_precision_name((int)o->precision) == NULL)
+    return msk_refuse(error, "precision", "there is no precision %d of training",
+                      (int)o->precision);
   if (status == MSK_OK && o->full && o->layers != 0)
     return msk_refuse(error, "layers", "layers is %d, but all weights are trained", o->layers);
   return status;
@@ -264,12 +269,27 @@ static msk_teach_plan make_plan(const teaching_run *t) {
   return plan;
 }
 
+/* A teaching goes on in the precision that it was begun in. */
+static msk_status open_device(teaching_run *t) {
+  const msk_teach_options *o = t->options;
+  msk_train_precision precision = o->precision;
+  msk_status status = msk_device_create(&t->device, o->isa, MSK_PRECISION_FP32, NULL, t->error);
+  if (status == MSK_OK && precision == MSK_TRAIN_AUTO && o->checkpoint_path != NULL &&
+      access(o->checkpoint_path, F_OK) == 0)
+    status = teaching_precision(t, &precision);
+  if (status != MSK_OK) return status;
+  if (precision == MSK_TRAIN_BF16 ||
+      (precision == MSK_TRAIN_AUTO && msk_device_bf16_pays(t->device)))
+    msk_device_use_bf16(t->device);
+  return MSK_OK;
+}
+
 /* Before the pictures are looked at: whoever has too little need not wait to see. */
 static msk_status tell_memory(const teaching_run *t) {
   const msk_teach_options *o = t->options;
   const msk_teach_plan plan = make_plan(t);
   if (o->on_memory == NULL ||
-      o->on_memory(o->user, msk_teacher_bytes(&plan, t->model->device, t->pool)) == 0)
+      o->on_memory(o->user, msk_teacher_bytes(&plan, t->device, t->pool)) == 0)
     return MSK_OK;
   return msk_fail(t->error, MSK_ERROR_CANCELLED, "stopped before memory was taken");
 }
@@ -284,8 +304,6 @@ static msk_status open_teacher(teaching_run *t) {
   t->session = NULL;
   t->model = NULL;
   msk_status status = msk_weight_file_open(&t->file, o->model_path, NULL, t->error);
-  if (status == MSK_OK)
-    status = msk_device_create(&t->device, o->isa, MSK_PRECISION_FP32, NULL, t->error);
   if (status == MSK_OK) status = msk_teacher_create(&t->teacher, &plan, t->error);
   for (size_t i = 0; status == MSK_OK && i < t->teacher->params->count; i++)
     status = read_tensor(t, &t->teacher->params->list[i]);
@@ -367,6 +385,7 @@ msk_status msk_teach(const msk_teach_options *options, msk_error *error) {
   teaching_run t = {.options = options, .error = error};
   msk_status status = check_options(options, error);
   if (status == MSK_OK) status = open_model(&t);
+  if (status == MSK_OK) status = open_device(&t);
   if (status == MSK_OK) status = tell_memory(&t);
   if (status == MSK_OK) status = teaching_look(&t);
   if (status == MSK_OK) status = make_room(&t);

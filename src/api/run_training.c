@@ -13,6 +13,7 @@
 #include "api/training_run.h"
 #include "base/clock.h"
 #include "base/sha256.h"
+#include "compute/backward.h"
 
 /* ---- what stages share ---- */
 
@@ -114,6 +115,31 @@ static msk_status open_model(training_run *run) {
   return status == MSK_OK ? msk_pool_create(&run->pool, threads, NULL, run->error) : status;
 }
 
+/* Of the checkpoint that the run will go on from, or AUTO. */
+static msk_status look_at_precision(const training_run *run, msk_train_precision *precision) {
+  char checkpoint[TRAINING_PATH];
+  if (access(training_path(run, run->stage->checkpoint, checkpoint), F_OK) == 0)
+    return msk_course_precision(checkpoint, precision, run->error);
+  if (run->options->start_path == NULL) return MSK_OK;
+  return msk_course_precision(run->options->start_path, precision, run->error);
+}
+
+/* All ranks have rank 0's precision: it has the checkpoint. */
+static msk_status open_device(training_run *run) {
+  const msk_train_options *o = run->options;
+  msk_train_precision *precision = &run->progress.precision;
+  msk_status status = msk_device_create(&run->device, o->isa, MSK_PRECISION_FP32, NULL, run->error);
+  *precision = o->stage == MSK_TRAIN_TRANSFORMER ? o->precision : MSK_TRAIN_FP32;
+  if (status == MSK_OK && *precision == MSK_TRAIN_AUTO && training_leads(run))
+    status = look_at_precision(run, precision);
+  if (status != MSK_OK) return status;
+  if (*precision == MSK_TRAIN_AUTO)
+    *precision = msk_device_bf16_pays(run->device) ? MSK_TRAIN_BF16 : MSK_TRAIN_FP32;
+  msk_ranks_share(o->ranks, precision, sizeof *precision);
+  if (*precision == MSK_TRAIN_BF16) msk_device_use_bf16(run->device);
+  return MSK_OK;
+}
+
 /* From a model's network, or from a checkpoint: the first has its tensors under a name of their
  * own, and neither moments nor a step, so that the schedule begins anew. */
 static msk_status start_from(training_run *run, const char *path) {
@@ -162,8 +188,9 @@ static msk_status check_same(const training_run *run) {
                             o->muon_rate,
                             o->pair_weight,
                             (double)o->pair_batch,
-                            (double)o->pair_every};
-  const char *isa = msk_device_isa(run->model->device);
+                            (double)o->pair_every,
+                            (double)o->precision};
+  const char *isa = msk_device_isa(run->device);
   msk_sha256_begin(&hash);
   msk_sha256_add(&hash, run->model->hash, strlen(run->model->hash));
   msk_sha256_add(&hash, isa, strlen(isa));
@@ -204,6 +231,7 @@ static void close_run(training_run *run) {
   msk_feed_stop(run->feed);
   run->stage->close(run);
   msk_pool_destroy(run->pool);
+  if (run->device != NULL) msk_device_destroy(run->device);
   msk_model_close(run->model);
 }
 
@@ -349,6 +377,7 @@ msk_status msk_train(const msk_train_options *options, msk_error *error) {
       .stage = options->stage == MSK_TRAIN_TRANSFORMER ? &training_transformer : &training_pictures,
       .error = error};
   status = open_model(&run);
+  if (status == MSK_OK) status = open_device(&run);
   if (status == MSK_OK) status = open_course(&run);
   if (status == MSK_OK) status = open_feed(&run);
   if (status == MSK_OK) status = run_steps(&run);

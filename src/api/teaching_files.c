@@ -8,8 +8,11 @@
 
 #include "api/teaching_run.h"
 #include "base/sha256.h"
+#include "compute/backward.h"
 #include "model/adapter.h"
 #include "train/state.h"
+
+#define FORMAT "masksketch teaching 1" /* of a checkpoint */
 
 /* ---- what it depends on ---- */
 
@@ -33,6 +36,10 @@ msk_status teaching_look(teaching_run *t) {
            o->rate, o->replay_share, o->hint_share, (unsigned long long)o->seed);
   msk_sha256_begin(&hash);
   msk_sha256_add(&hash, text, strlen(text));
+  if (o->precision != MSK_TRAIN_AUTO) {
+    const char *precision = msk_train_precision_name((int)o->precision);
+    msk_sha256_add(&hash, precision, strlen(precision));
+  }
   for (int i = 0; status == MSK_OK && i < o->photo_count; i++) {
     status = add_file(t, &hash, o->photos[i]);
     if (status == MSK_OK && o->drawings != NULL && o->drawings[i] != NULL)
@@ -84,12 +91,17 @@ static void list_state(teaching_run *t, float *kept, size_t kept_floats,
     arrays[i].rank = 1;
     arrays[i].shape[0] = arrays[i].elements;
   }
-  *state = (msk_state){.format = "masksketch teaching 1",
+  *state = (msk_state){.format = FORMAT,
+                       .bf16 = msk_device_uses_bf16(t->device),
                        .origin = t->origin,
                        .arrays = arrays,
                        .count = ARRAYS,
                        .counts = {{"step", &teacher->step}, {"replayed", &t->replayed_count}},
                        .counts_count = 2};
+}
+
+msk_status teaching_precision(const teaching_run *t, msk_train_precision *precision) {
+  return msk_state_precision(t->options->checkpoint_path, FORMAT, precision, t->error);
 }
 
 static msk_status pass_state(teaching_run *t, bool saving) {

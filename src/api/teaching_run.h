@@ -43,6 +43,8 @@ msk_status teaching_look(teaching_run *run);
 /* Where there is a path for it: weights, moments, lessons, step. */
 msk_status teaching_save(teaching_run *run);
 msk_status teaching_load(teaching_run *run);
+/* Of the checkpoint that is there. */
+msk_status teaching_precision(const teaching_run *run, msk_train_precision *precision);
 /* The adapter, or the model; the checkpoint goes. */
 msk_status teaching_write(teaching_run *run);
 

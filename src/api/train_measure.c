@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "compute/backward.h"
 #include "compute/meter.h"
 #include "masksketch_tools.h"
 #include "train/network.h"
@@ -118,6 +119,12 @@ static void run(struct measure *m) {
   }
 }
 
+static bool measures_bf16(const struct measure *m) {
+  msk_train_precision precision = m->options->precision;
+  return precision == MSK_TRAIN_AUTO ? msk_device_bf16_pays(m->device)
+                                     : precision == MSK_TRAIN_BF16;
+}
+
 static void destroy(struct measure *m) {
   msk_free(NULL, m->mask);
   msk_free(NULL, m->target);
@@ -145,10 +152,14 @@ msk_status msk_train_measure(const msk_train_measure_options *options, msk_error
   if (options->batch < 1 || options->batch > MSK_MAX_TRAIN_BATCH)
     return msk_fail(error, MSK_ERROR_ARGUMENT, "batch is %d, expected 1 to %d", options->batch,
                     MSK_MAX_TRAIN_BATCH);
+  if (msk_train_precision_name((int)options->precision) == NULL)
+    return msk_fail(error, MSK_ERROR_ARGUMENT, "there is no precision %d of training",
+                    (int)options->precision);
   int threads = options->threads > 0 ? options->threads : msk_default_threads();
   msk_status status = read_sizes(&m, error);
   if (status == MSK_OK)
     status = msk_device_create(&m.device, options->isa, MSK_PRECISION_FP32, NULL, error);
+  if (status == MSK_OK && measures_bf16(&m)) msk_device_use_bf16(m.device);
   if (status == MSK_OK) status = msk_pool_create(&m.pool, threads, NULL, error);
   if (status == MSK_OK) status = create(&m, error);
   if (status == MSK_OK) run(&m);

@@ -122,6 +122,12 @@ msk_status training_check_options(const msk_train_options *o, msk_error *error) 
                     "training needs a tokenizer's model, a work folder, an output and a source");
   if (o->stage < MSK_TRAIN_TRANSFORMER || o->stage > MSK_TRAIN_DECODER)
     return msk_fail(error, MSK_ERROR_ARGUMENT, "there is no stage %d of training", (int)o->stage);
+  if (msk_train_precision_name((int)o->precision) == NULL)
+    return msk_fail(error, MSK_ERROR_ARGUMENT, "there is no precision %d of training",
+                    (int)o->precision);
+  if (o->precision == MSK_TRAIN_BF16 && o->stage != MSK_TRAIN_TRANSFORMER)
+    return msk_fail(error, MSK_ERROR_ARGUMENT,
+                    "precision is bf16, but convolutions are trained in fp32 alone");
   msk_status status = check_numbers(o, error);
   if (status == MSK_OK) status = check_drawings(o, error);
   if (status != MSK_OK) return status;

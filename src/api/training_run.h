@@ -47,6 +47,8 @@ struct training_run {
   const training_stage *stage;
   msk_error *error;
   msk_model *model; /* whose codes are kept, or whose sizes the tokenizer has */
+  /* Of the stage's steps, whose precision is not the tokenizer's. */
+  msk_device *device;
   msk_pool *pool;
   msk_course *course;
   msk_feed *feed;

@@ -39,13 +39,12 @@ static msk_train_plan make_plan(const training_run *run) {
 
 static size_t bytes(const training_run *run) {
   msk_train_plan plan = make_plan(run);
-  return msk_trainer_bytes(&plan, run->model->device, run->pool);
+  return msk_trainer_bytes(&plan, run->device, run->pool);
 }
 
 static msk_status create(training_run *run) {
   msk_train_plan plan = make_plan(run);
-  msk_status status =
-      msk_trainer_create(&run->trainer, &plan, run->model->device, run->pool, run->error);
+  msk_status status = msk_trainer_create(&run->trainer, &plan, run->device, run->pool, run->error);
   if (status == MSK_OK) run->course = &run->trainer->course;
   return status;
 }

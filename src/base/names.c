@@ -45,6 +45,12 @@ const char *msk_precision_name(int precision) {
   return name_of(precisions, COUNT(precisions), precision);
 }
 
+static const char *const train_precisions[] = {"auto", "fp32", "bf16"};
+NAMES_ALL(train_precisions, MSK_TRAIN_BF16);
+const char *msk_train_precision_name(int precision) {
+  return name_of(train_precisions, COUNT(train_precisions), precision);
+}
+
 static const char *const jobs[] = {"draw", "generate", "edit"};
 NAMES_ALL(jobs, MSK_JOB_EDIT);
 const char *msk_job_name(int job) { return name_of(jobs, COUNT(jobs), job); }

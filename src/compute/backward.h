@@ -9,6 +9,17 @@
 
 #include "compute/backend.h"
 
+/* ---- bf16 ---- */
+
+/* Whether this device multiplies bf16 numbers faster than floats. */
+bool msk_device_bf16_pays(const msk_device *device);
+/* From now on the products of linear layers whose weights change and of attention are of bf16
+ * numbers: what goes into them is rounded to the nearest, sums are float32's. All else stays
+ * float32: weights, gradients, and the attention distances. What was packed before is of no use
+ * after it. */
+void msk_device_use_bf16(msk_device *device);
+bool msk_device_uses_bf16(const msk_device *device);
+
 /* ---- linear layers whose weights change ---- */
 
 /* Floats of a packed matrix of depth x columns. */

@@ -38,6 +38,7 @@ static msk_status list_state(msk_state *state, msk_course *course, msk_error *er
   const msk_params *params = course->params;
   size_t most = 4 * params->count + MSK_COURSE_EXTRAS;
   *state = (msk_state){.format = FORMAT,
+                       .bf16 = course->bf16,
                        .arrays = msk_allocate_zeroed(NULL, most, sizeof *state->arrays)};
   if (state->arrays == NULL)
     return msk_fail(error, MSK_ERROR_MEMORY, "no memory for the list of a checkpoint's tensors");
@@ -66,6 +67,11 @@ msk_status msk_course_load(msk_course *course, const char *path, msk_error *erro
   if (status == MSK_OK) status = msk_state_load(&state, path, error);
   msk_free(NULL, state.arrays);
   return status;
+}
+
+msk_status msk_course_precision(const char *path, msk_train_precision *precision,
+                                msk_error *error) {
+  return msk_state_precision(path, FORMAT, precision, error);
 }
 
 msk_status msk_course_share(msk_course *course, msk_error *error) {

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "compute/backward.h"
 
 /* The moving average's window is an eighth of the run so far, so that a short run does not drag
  * its first steps along (a power average: Karras et al. 2023), and 500 steps at most. */
@@ -14,7 +15,7 @@
 
 msk_status msk_course_open(msk_course *course, const msk_pace *pace, msk_params *params,
                            const msk_device *device, msk_pool *pool, msk_error *error) {
-  *course = (msk_course){.pace = *pace, .params = params};
+  *course = (msk_course){.pace = *pace, .params = params, .bf16 = msk_device_uses_bf16(device)};
   course->block = msk_allocate_zeroed(NULL, params->floats, sizeof(float));
   course->gradients = msk_allocate_zeroed(NULL, params->floats, sizeof(float));
   course->room = msk_allocate(NULL, msk_ranks_room(pace->ranks) + 1, sizeof(float));

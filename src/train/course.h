@@ -40,6 +40,7 @@ typedef struct msk_course {
   float *block, *gradients;
   float *room; /* for sums over ranks */
   long step;   /* done */
+  bool bf16;   /* as the device is */
   msk_course_numbers numbers[MSK_COURSE_EXTRAS];
   msk_state_count counts[MSK_COURSE_EXTRAS];
   size_t numbers_count, counts_count;
@@ -71,6 +72,8 @@ void msk_course_begin(msk_course *course);
 /* checkpoint.c */
 msk_status msk_course_save(msk_course *course, const char *path, msk_error *error);
 msk_status msk_course_load(msk_course *course, const char *path, msk_error *error);
+/* In which precision the checkpoint at `path` was trained; AUTO: it is none. */
+msk_status msk_course_precision(const char *path, msk_train_precision *precision, msk_error *error);
 /* What a checkpoint holds, from rank 0 to all. */
 msk_status msk_course_share(msk_course *course, msk_error *error);
 /* The average as a checkpoint of the network under its published names. */

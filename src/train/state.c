@@ -54,7 +54,7 @@ msk_status msk_state_write_arrays(msk_state *state, const char *path,
 
 msk_status msk_state_save(msk_state *state, const char *path, msk_error *error) {
   char hash[65], texts[MSK_STATE_COUNTS][24];
-  msk_metadata_entry metadata[3 + MSK_STATE_COUNTS] = {{"format", state->format}};
+  msk_metadata_entry metadata[4 + MSK_STATE_COUNTS] = {{"format", state->format}};
   size_t count = 1;
   qsort(state->arrays, state->count, sizeof *state->arrays, compare_arrays);
   for (size_t i = 0; i < state->counts_count; i++) {
@@ -62,6 +62,8 @@ msk_status msk_state_save(msk_state *state, const char *path, msk_error *error) 
     metadata[count++] = (msk_metadata_entry){state->counts[i].name, texts[i]};
   }
   if (state->origin != NULL) metadata[count++] = (msk_metadata_entry){"origin", state->origin};
+  metadata[count++] = (msk_metadata_entry){
+      "precision", msk_train_precision_name(state->bf16 ? MSK_TRAIN_BF16 : MSK_TRAIN_FP32)};
   hash_arrays(state, hash);
   metadata[count++] = (msk_metadata_entry){"sha256", hash};
   return msk_state_write_arrays(state, path, metadata, count, error);
@@ -131,6 +133,32 @@ msk_status msk_state_load(msk_state *state, const char *path, msk_error *error) 
   msk_weight_file *file = NULL;
   msk_status status = msk_weight_file_open(&file, path, NULL, error);
   if (status == MSK_OK) status = read_all(state, file, error);
+  msk_weight_file_close(file);
+  return status;
+}
+
+/* One that does not say is of the time when all was fp32. */
+static msk_status read_precision(const msk_weight_file *file, const char *format,
+                                 msk_train_precision *precision, msk_error *error) {
+  const char *found = msk_weight_file_metadata(file, "format"),
+             *text = msk_weight_file_metadata(file, "precision");
+  *precision = MSK_TRAIN_AUTO;
+  if (found == NULL || strcmp(found, format) != 0) return MSK_OK;
+  *precision = MSK_TRAIN_FP32;
+  if (text == NULL) return MSK_OK;
+  for (int i = MSK_TRAIN_FP32; msk_train_precision_name(i) != NULL; i++) {
+    *precision = (msk_train_precision)i;
+    if (strcmp(text, msk_train_precision_name(i)) == 0) return MSK_OK;
+  }
+  return msk_fail(error, MSK_ERROR_FILE, "%s was trained in %s, expected fp32 or bf16",
+                  msk_weight_file_path(file), text);
+}
+
+msk_status msk_state_precision(const char *path, const char *format, msk_train_precision *precision,
+                               msk_error *error) {
+  msk_weight_file *file = NULL;
+  msk_status status = msk_weight_file_open(&file, path, NULL, error);
+  if (status == MSK_OK) status = read_precision(file, format, precision, error);
   msk_weight_file_close(file);
   return status;
 }

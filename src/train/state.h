@@ -29,6 +29,7 @@ typedef struct msk_state {
   const char *format; /* the metadata entry of that name */
   /* what it belongs to, as text; NULL: nobody asks */
   const char *origin;
+  bool bf16;               /* trained so: msk_state_precision() */
   msk_state_array *arrays; /* brought into the order of their names */
   size_t count;
   msk_state_count counts[MSK_STATE_COUNTS];
@@ -39,6 +40,9 @@ msk_status msk_state_save(msk_state *state, const char *path, msk_error *error);
 /* Refuses a file with another origin, without one of the arrays, or whose data are not what its
  * hash says. Counts are untouched on failure. */
 msk_status msk_state_load(msk_state *state, const char *path, msk_error *error);
+/* In which precision the state at `path` was trained; AUTO: it is none of this format. */
+msk_status msk_state_precision(const char *path, const char *format, msk_train_precision *precision,
+                               msk_error *error);
 /* The arrays alone, with that metadata. */
 msk_status msk_state_write_arrays(msk_state *state, const char *path,
                                   const msk_metadata_entry *metadata, size_t metadata_count,

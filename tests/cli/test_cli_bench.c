@@ -41,8 +41,10 @@ static const json_t *measured(const json_t *object, const char *item, const char
 
 /* Every figure is there and can be; convolutions count as direct, so that theirs may pass the
  * peak. */
-static void check_item(const json_t *object, const char *item, double most, bool has_peak) {
-  const json_t *one = measured(object, item, "fp32");
+static void check_item_in(const json_t *object, const char *item, const char *precision,
+                          const char *peak, double most) {
+  const json_t *one = measured(object, item, precision);
+  bool has_peak = number(object, peak) > 0;
   assert_true(number(one, "ms") > 0);
   assert_true(number(one, "median_ms") >= number(one, "ms"));
   assert_true(number(one, "gflop") > 0);
@@ -51,8 +53,12 @@ static void check_item(const json_t *object, const char *item, double most, bool
   if (has_peak && !(number(one, "share") > 0 && number(one, "share") < most))
     fail_msg("%s: share %g", item, number(one, "share"));
   if (has_peak)
-    near(number(one, "gflop") / number(one, "ms") * 1e3 / number(object, "peak_gflops"),
+    near(number(one, "gflop") / number(one, "ms") * 1e3 / number(object, peak),
          number(one, "share"), 1e-3);
+}
+
+static void check_item(const json_t *object, const char *item, double most) {
+  check_item_in(object, item, "fp32", "peak_gflops", most);
 }
 
 /* Multiplications and additions of one forward pass, in 10^9, by the formula. */
@@ -72,7 +78,6 @@ static void test_shape(void **state) {
   (void)state;
   json_t *object = ANSWER("bench", "--size", model_of("tiny"), "--threads", "1", "--rounds", "3",
                           "--seconds", "1", "--json", "--kernels", "--precision", "fp32");
-  bool has_peak = number(object, "peak_gflops") > 0;
 #if defined(__x86_64__)
   assert_true(number(object, "peak_int8_gops") > number(object, "peak_gflops"));
 #endif
@@ -80,11 +85,11 @@ static void test_shape(void **state) {
   assert_int_equal(json_array_size(json_object_get(object, "limits")), 2);
   assert_true(number(json_object_get(object, "load_ms"), "fp32") > 0);
   assert_true(number(object, "peak_memory") > 1e6);
-  check_item(object, "forward", 1.5, has_peak);
-  check_item(object, "step", 1.5, has_peak);
-  check_item(object, "draw", 1.5, has_peak);
-  check_item(object, "encode", 6, has_peak);
-  check_item(object, "decode", 6, has_peak);
+  check_item(object, "forward", 1.5);
+  check_item(object, "step", 1.5);
+  check_item(object, "draw", 1.5);
+  check_item(object, "encode", 6);
+  check_item(object, "decode", 6);
   double forward = number(measured(object, "forward", "fp32"), "gflop"),
          step = number(measured(object, "step", "fp32"), "gflop");
   near(forward / forward_gflop(model_of("tiny")), 1, 1e-6);
@@ -152,17 +157,25 @@ static void test_train(void **state) {
   (void)state;
   json_t *object = ANSWER("bench", "train", "--size", model_of("tiny"), "--rounds", "2",
                           "--seconds", "1", "--batch", "4", "--json", "--kernels");
-  double all = 0, passes = 0;
+  double all = 0, passes = 0, narrow = 0;
   size_t index;
   const json_t *row, *rows = json_object_get(object, "kernels");
   json_array_foreach(rows, index, row) {
     assert_string_equal(json_string_value(json_object_get(row, "pass")), "train");
+    if (strcmp(json_string_value(json_object_get(row, "precision")), "bf16") == 0) {
+      narrow += number(row, "gflop");
+      continue;
+    }
     all += number(row, "gflop");
     if (strcmp(json_string_value(json_object_get(row, "name")), "newton-schulz") != 0)
       passes += number(row, "gflop");
   }
-  check_item(object, "train", 1.5, number(object, "peak_gflops") > 0);
+  check_item(object, "train", 1.5);
   near(all, number(measured(object, "train", "fp32"), "gflop"), 1e-6 * all);
+  /* the same work where the machine has instructions for it */
+  bool has_bf16 = number(object, "peak_bf16_gflops") > 0;
+  near(narrow, has_bf16 ? all : 0, 1e-6 * all);
+  if (has_bf16) check_item_in(object, "train", "bf16", "peak_bf16_gflops", 1.5);
   double forward = 4 * forward_gflop(model_of("tiny"));
   assert_true(passes > 2 * forward && passes < 3 * forward);
   assert_null(json_object_get(measured(object, "train", "fp32"), "recipe"));

@@ -136,18 +136,18 @@ static void fake_all(void) {
   fake.seven = (msk_cpuid){.b = 1u << 5 | 1u << 16 | 1u << 17 | 1u << 30 | 1u << 31,
                            .c = 1u << 11,
                            .d = 1u << 24 | 1u << 25};
-  fake.seven_one = (msk_cpuid){.a = 1u << 4};
+  fake.seven_one = (msk_cpuid){.a = 1u << 4 | 1u << 5};
   fake.palette = (msk_cpuid){.a = 1024 << 16 | 8192, .b = 8 << 16 | 64, .c = 16};
   fake.saved = 0x602e7;
   fake.granted = true;
   fake.requests = 0;
 }
 
-static msk_feature *const features[] = {msk_has_avx2, msk_has_avxvnni, msk_has_avx512,
-                                        msk_has_avx512vnni, msk_has_amx};
+static msk_feature *const features[] = {msk_has_avx2,       msk_has_avxvnni,    msk_has_avx512,
+                                        msk_has_avx512vnni, msk_has_avx512bf16, msk_has_amx};
 enum { FEATURES = sizeof features / sizeof *features };
 
-enum { AVX2 = 1, AVXVNNI = 2, AVX512 = 4, AVX512VNNI = 8, AMX = 16, ALL = 31 };
+enum { AVX2 = 1, AVXVNNI = 2, AVX512 = 4, AVX512VNNI = 8, AVX512BF16 = 16, AMX = 32, ALL = 63 };
 
 /* Each set in turn: those of `expected`, a bit each. */
 static void check_features(unsigned expected) {
@@ -177,6 +177,7 @@ static void test_processors(void **state) {
   for (size_t i = 0; i < 2; i++) without(&fake.seven.d, tiles[i], ALL & ~AMX);
   without(&fake.seven.b, 5, 0);
   without(&fake.seven_one.a, 4, ALL & ~AVXVNNI);
+  without(&fake.seven_one.a, 5, ALL & ~(AVX512BF16 | AMX));
   without(&fake.seven.c, 11, AVX2 | AVXVNNI | AVX512);
 }
 
@@ -217,7 +218,7 @@ static void test_this_machine(void **state) {
   (void)state;
   for (size_t i = 0; i < FEATURES; i++)
     assert_int_equal(features[i](&msk_this_machine), features[i](&msk_this_machine));
-  assert_true(!msk_has_amx(&msk_this_machine) || msk_has_avx512vnni(&msk_this_machine));
+  assert_true(!msk_has_amx(&msk_this_machine) || msk_has_avx512bf16(&msk_this_machine));
   assert_int_equal(msk_has_avx2(&msk_this_machine), __builtin_cpu_supports("avx2") != 0);
 }
 #endif

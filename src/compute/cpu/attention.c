@@ -15,13 +15,14 @@ enum { TILES_A_TASK = 11, LONGEST_BLOCK = 384 };
 
 struct job {
   const msk_kernels *kernels;
+  bool pairs; /* of bf16 */
   const msk_attention_shape *shape;
   const msk_read_out *reads;
   msk_rows q, k, v, out;
-  size_t tokens, head_dim;
-  size_t key_floats, value_floats; /* packed, of one head */
+  size_t tokens, head_dim, key_depth, value_depth; /* the last two of floats, or of pairs */
+  size_t key_floats, value_floats;                 /* packed, of one head */
   size_t rows, blocks, row_stride; /* rows of a task; tasks of a head; floats of a row of logits */
-  size_t logit_floats, out_floats, out_stride, worker_bytes;
+  size_t logit_floats, out_floats, out_stride, query_floats, worker_bytes;
   float *keys, *values; /* of all heads */
   char *scratch;
 };
@@ -34,10 +35,14 @@ static size_t packed_floats(const msk_kernels *kernels, size_t depth, size_t col
 static void plan(struct job *job, const msk_stream *stream) {
   const msk_kernels *kernels = job->kernels;
   size_t heads = job->shape->batch * job->shape->heads;
-  job->key_floats = msk_round_up(packed_floats(kernels, job->head_dim, job->tokens), 16);
-  job->value_floats = job->out.at == NULL
-                          ? 0
-                          : msk_round_up(packed_floats(kernels, job->tokens, job->head_dim), 16);
+  job->pairs = stream->device->bf16;
+  job->key_depth = msk_contracted(stream->device, job->head_dim);
+  job->value_depth = msk_contracted(stream->device, job->tokens);
+  job->key_floats = msk_round_up(packed_floats(kernels, job->key_depth, job->tokens), 16);
+  job->value_floats =
+      job->out.at == NULL
+          ? 0
+          : msk_round_up(packed_floats(kernels, job->value_depth, job->head_dim), 16);
   job->rows = TILES_A_TASK * kernels->tile_rows;
   job->blocks = msk_ceiling(job->tokens, job->rows);
   /* one line more than a power of two, which would put all rows into the same sets of the cache */
@@ -45,7 +50,9 @@ static void plan(struct job *job, const msk_stream *stream) {
   job->out_stride = msk_round_up(job->head_dim, kernels->panel) + 16;
   job->logit_floats = job->rows * job->row_stride;
   job->out_floats = job->rows * job->out_stride;
-  job->worker_bytes = msk_scratch_floats(job->logit_floats + job->row_stride + job->out_floats);
+  job->query_floats = job->pairs ? job->rows * job->key_depth : 0;
+  job->worker_bytes =
+      msk_scratch_floats(job->logit_floats + job->row_stride + job->out_floats + job->query_floats);
   job->keys = (float *)msk_stream_scratch(stream);
   job->values = job->keys + heads * job->key_floats;
   job->scratch = (char *)(job->values + heads * job->value_floats);
@@ -53,24 +60,20 @@ static void plan(struct job *job, const msk_stream *stream) {
 
 /* Transposed: panel row d holds element d of each key, times the logits' scale. */
 static void pack_keys(const struct job *job, const float *k, float *packed) {
+  const msk_rows keys = {(float *)(uintptr_t)k, job->tokens, job->head_dim, job->k.stride};
   for (size_t first = 0, p = 0; first < job->tokens; first += job->kernels->panel, p++) {
     size_t width = msk_panel_width(job->kernels, job->tokens, p);
-    job->kernels->transpose_rows(msk_smaller(width, job->tokens - first), width, job->head_dim,
-                                 k + first * job->k.stride, job->k.stride, job->shape->scale,
-                                 packed + first * job->head_dim);
+    msk_pack_across(job->kernels, job->pairs, &keys, 1, first, width, job->shape->scale,
+                    packed + first * job->key_depth);
   }
 }
 
 static void pack_values(const struct job *job, const float *v, float *packed) {
+  const msk_rows values = {(float *)(uintptr_t)v, job->tokens, job->head_dim, job->v.stride};
   for (size_t first = 0, p = 0; first < job->head_dim; first += job->kernels->panel, p++) {
-    size_t width = msk_panel_width(job->kernels, job->head_dim, p),
-           run = msk_smaller(width, job->head_dim - first);
-    float *panel = packed + first * job->tokens;
-    for (size_t n = 0; n < job->tokens; n++, panel += width) {
-      const float *value = v + n * job->v.stride + first;
-      for (size_t j = 0; j < run; j++) panel[j] = value[j];
-      for (size_t j = run; j < width; j++) panel[j] = 0.0f;
-    }
+    size_t width = msk_panel_width(job->kernels, job->head_dim, p);
+    msk_pack_along(job->kernels, job->pairs, values, first, width,
+                   packed + first * job->value_depth);
   }
 }
 
@@ -87,16 +90,24 @@ static void pack_head(void *user, size_t index, int worker) {
 
 /* logits[i][j] = scale * q_i . k_j; -inf behind the row in a causal pass. */
 static void compute_logits(const struct job *job, size_t head, size_t row, size_t rows,
-                           float *logits) {
+                           float *narrowed, float *logits) {
   const msk_kernels *kernels = job->kernels;
   const float *q = job->q.at + (head / job->shape->heads * job->tokens + row) * job->q.stride +
                    head % job->shape->heads * job->head_dim;
+  msk_panel_kernel *multiply = job->pairs ? kernels->pairs_panel : kernels->gemm_panel;
   const float *keys = job->keys + head * job->key_floats;
+  size_t stride = job->q.stride;
+  if (job->pairs) {
+    stride = job->key_depth;
+    msk_narrow_rows(kernels, (msk_rows){(float *)(uintptr_t)q, rows, job->head_dim, job->q.stride},
+                    narrowed, stride);
+    q = narrowed;
+  }
   for (size_t first = 0, p = 0; first < job->tokens; first += kernels->panel, p++) {
     size_t width = msk_panel_width(kernels, job->tokens, p);
-    const float *panel = keys + first * job->head_dim;
-    kernels->gemm_panel(rows, width, job->head_dim, q, job->q.stride, panel, logits + first,
-                        job->row_stride, false, panel + width * job->head_dim);
+    const float *panel = keys + first * job->key_depth;
+    multiply(rows, width, job->key_depth, q, stride, panel, logits + first, job->row_stride, false,
+             panel + width * job->key_depth);
   }
   for (size_t i = 0; job->shape->causal && i < rows; i++) {
     for (size_t j = row + i + 1; j < job->tokens; j++) logits[i * job->row_stride + j] = -INFINITY;
@@ -128,13 +139,14 @@ static void weigh_values(const struct job *job, size_t head, size_t row, size_t 
                          const float *e, const float *sums, float *out) {
   const msk_kernels *kernels = job->kernels;
   const float *values = job->values + head * job->value_floats;
+  msk_panel_kernel *multiply = job->pairs ? kernels->pairs_panel : kernels->gemm_panel;
   for (size_t first = 0, p = 0; first < job->head_dim; first += kernels->panel, p++) {
     size_t width = msk_panel_width(kernels, job->head_dim, p);
-    size_t block = job->tokens <= LONGEST_BLOCK ? job->tokens : kernels->block;
-    for (size_t k = 0; k < job->tokens; k += block) {
-      const float *panel = values + first * job->tokens + k * width;
-      kernels->gemm_panel(rows, width, msk_smaller(block, job->tokens - k), e + k, job->row_stride,
-                          panel, out + first, job->out_stride, k > 0, panel + block * width);
+    size_t depth = job->value_depth, block = depth <= LONGEST_BLOCK ? depth : kernels->block;
+    for (size_t k = 0; k < depth; k += block) {
+      const float *panel = values + first * depth + k * width;
+      multiply(rows, width, msk_smaller(block, depth - k), e + k, job->row_stride, panel,
+               out + first, job->out_stride, k > 0, panel + block * width);
     }
   }
   float *y = job->out.at + (head / job->shape->heads * job->tokens + row) * job->out.stride +
@@ -149,19 +161,23 @@ static void run_task(void *user, size_t index, int worker) {
   size_t head = index / job->blocks, row = index % job->blocks * job->rows,
          rows = msk_smaller(job->rows, job->tokens - row);
   float *logits = (float *)(job->scratch + (size_t)worker * job->worker_bytes),
-        *row_weights = logits + job->logit_floats, *out = row_weights + job->row_stride;
+        *row_weights = logits + job->logit_floats, *out = row_weights + job->row_stride,
+        *narrowed = out + job->out_floats;
   bool reads =
       job->reads->score != NULL || job->reads->maps != NULL || job->reads->log_maps != NULL;
   float sums[256];
   assert(job->rows <= sizeof sums / sizeof *sums);
-  compute_logits(job, head, row, rows, logits);
+  compute_logits(job, head, row, rows, narrowed, logits);
   for (size_t i = 0; i < rows; i++) {
     /* The weights replace their logits, at once or, where the read-outs want both, after them. */
     float maximum, *s = logits + i * job->row_stride, *weights = reads ? row_weights : s;
     sums[i] = job->kernels->softmax_row(job->tokens, s, weights, &maximum);
-    if (!reads) continue;
-    read_out(job, head, row + i, s, weights, maximum, sums[i]);
-    memcpy(s, weights, job->tokens * sizeof(float));
+    if (reads) read_out(job, head, row + i, s, weights, maximum, sums[i]);
+    if (job->pairs) {
+      job->kernels->narrow_pairs(job->tokens, weights, s);
+    } else if (reads) {
+      memcpy(s, weights, job->tokens * sizeof(float));
+    }
   }
   if (job->out.at != NULL) weigh_values(job, head, row, rows, logits, sums, out);
 }

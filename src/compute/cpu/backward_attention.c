@@ -16,19 +16,22 @@ enum { TILES_A_BLOCK = 11, PAD = 16 };
 /* A head's sizes, and of its packed and summed parts in floats. */
 struct shape {
   const msk_kernels *kernels;
+  bool pairs; /* of bf16 */
   size_t tokens, heads, head_dim, stride;
   float scale;
   size_t block, row_stride, out_stride; /* query rows of a block; floats of their rows */
   size_t across, along, logits, outputs,
-      block_out; /* packed d x N, N x d; block x N; N x d; block x d */
+      block_out,   /* packed d x N, N x d; block x N; N x d; block x d */
+      pair_floats; /* a block's queries or logits as pairs */
 };
 
 static struct shape make_shape(const msk_stream *stream, const msk_attention_shape *shape,
-                               msk_rows q) {
+                               msk_rows q, bool pairs) {
   const msk_kernels *kernels = &stream->device->kernels;
   assert(shape->batch > 0 && q.rows % shape->batch == 0 && q.columns % shape->heads == 0);
   size_t tokens = q.rows / shape->batch, head_dim = q.columns / shape->heads;
   struct shape s = {.kernels = kernels,
+                    .pairs = pairs,
                     .tokens = tokens,
                     .heads = shape->heads,
                     .head_dim = head_dim,
@@ -42,6 +45,7 @@ static struct shape make_shape(const msk_stream *stream, const msk_attention_sha
   s.logits = msk_round_up(s.block * s.row_stride, PAD);
   s.outputs = msk_round_up(tokens * s.out_stride, PAD);
   s.block_out = msk_round_up(s.block * s.out_stride, PAD);
+  s.pair_floats = msk_round_up(s.block * (s.row_stride > head_dim ? s.row_stride : head_dim), PAD);
   return s;
 }
 
@@ -49,58 +53,79 @@ static size_t panel_width(const struct shape *s, size_t columns, size_t first) {
   return columns - first <= s->kernels->lanes ? s->kernels->lanes : s->kernels->panel;
 }
 
+/* Floats, or pairs of bf16, of so many numbers. */
+static size_t contracted(const struct shape *s, size_t count) {
+  return s->pairs ? msk_ceiling(count, 2) : count;
+}
+
+/* `rows` rows of a head. */
+static msk_rows head_rows(const struct shape *s, const float *at, size_t stride, size_t rows) {
+  return (msk_rows){(float *)(uintptr_t)at, rows, s->head_dim, stride};
+}
+
 /* All rows of x (tokens x head_dim) as columns, times factor. */
 static void pack_across(const struct shape *s, const float *x, float factor, float *packed) {
-  for (size_t first = 0; first < s->tokens; first += s->kernels->panel) {
-    size_t width = panel_width(s, s->tokens, first);
-    s->kernels->transpose_rows(msk_smaller(width, s->tokens - first), width, s->head_dim,
-                               x + first * s->stride, s->stride, factor,
-                               packed + first * s->head_dim);
-  }
+  const msk_rows all = head_rows(s, x, s->stride, s->tokens);
+  for (size_t first = 0; first < s->tokens; first += s->kernels->panel)
+    msk_pack_across(s->kernels, s->pairs, &all, 1, first, panel_width(s, s->tokens, first), factor,
+                    packed + first * contracted(s, s->head_dim));
 }
 
 /* `rows` rows of x as they are. */
 static void pack_along(const struct shape *s, const float *x, size_t stride, size_t rows,
                        float *packed) {
-  for (size_t first = 0; first < s->head_dim; first += s->kernels->panel) {
-    size_t width = panel_width(s, s->head_dim, first),
-           run = msk_smaller(width, s->head_dim - first);
-    float *panel = packed + first * rows;
-    for (size_t n = 0; n < rows; n++, panel += width) {
-      for (size_t j = 0; j < run; j++) panel[j] = x[n * stride + first + j];
-      for (size_t j = run; j < width; j++) panel[j] = 0.0f;
-    }
-  }
-}
-
-/* to[rows, N] = x[rows, d] times what was packed across. */
-static void times_across(const struct shape *s, const float *x, size_t stride, size_t rows,
-                         const float *packed, float *to) {
-  for (size_t first = 0; first < s->tokens; first += s->kernels->panel) {
-    const float *panel = packed + first * s->head_dim;
-    size_t width = panel_width(s, s->tokens, first);
-    s->kernels->gemm_panel(rows, width, s->head_dim, x, stride, panel, to + first, s->row_stride,
-                           false, panel + width * s->head_dim);
-  }
-}
-
-/* to[rows, d] = x[rows, N] times what was packed along. */
-static void times_along(const struct shape *s, const float *x, size_t rows, const float *packed,
-                        float *to) {
-  for (size_t first = 0; first < s->head_dim; first += s->kernels->panel) {
-    const float *panel = packed + first * s->tokens;
-    size_t width = panel_width(s, s->head_dim, first);
-    s->kernels->gemm_panel(rows, width, s->tokens, x, s->row_stride, panel, to + first,
-                           s->out_stride, false, panel + width * s->tokens);
-  }
-}
-
-/* to[N, d] (+)= x[rows, N]' times `rows` rows packed along. */
-static void transposed_times(const struct shape *s, const float *x, size_t rows,
-                             const float *packed, float *to, bool add) {
   for (size_t first = 0; first < s->head_dim; first += s->kernels->panel)
-    s->kernels->gemm_columns(s->tokens, panel_width(s, s->head_dim, first), rows, x, s->row_stride,
-                             packed + first * rows, to + first, s->out_stride, add);
+    msk_pack_along(s->kernels, s->pairs, head_rows(s, x, stride, rows), first,
+                   panel_width(s, s->head_dim, first), packed + first * contracted(s, rows));
+}
+
+static msk_panel_kernel *panel_kernel(const struct shape *s) {
+  return s->pairs ? s->kernels->pairs_panel : s->kernels->gemm_panel;
+}
+
+/* to[rows, N] = x[rows, d] times what was packed across. pairs: room for x as such. */
+static void times_across(const struct shape *s, const float *x, size_t stride, size_t rows,
+                         const float *packed, float *pairs, float *to) {
+  size_t depth = contracted(s, s->head_dim);
+  if (s->pairs) {
+    msk_narrow_rows(s->kernels, head_rows(s, x, stride, rows), pairs, depth);
+    x = pairs, stride = depth;
+  }
+  for (size_t first = 0; first < s->tokens; first += s->kernels->panel) {
+    const float *panel = packed + first * depth;
+    size_t width = panel_width(s, s->tokens, first);
+    panel_kernel(s)(rows, width, depth, x, stride, panel, to + first, s->row_stride, false,
+                    panel + width * depth);
+  }
+}
+
+/* to[rows, d] = x[rows, N] times what was packed along. x may become pairs, in place. */
+static void times_along(const struct shape *s, float *x, size_t rows, const float *packed,
+                        float *to) {
+  size_t depth = contracted(s, s->tokens);
+  if (s->pairs)
+    msk_narrow_rows(s->kernels, (msk_rows){x, rows, s->tokens, s->row_stride}, x, s->row_stride);
+  for (size_t first = 0; first < s->head_dim; first += s->kernels->panel) {
+    const float *panel = packed + first * depth;
+    size_t width = panel_width(s, s->head_dim, first);
+    panel_kernel(s)(rows, width, depth, x, s->row_stride, panel, to + first, s->out_stride, false,
+                    panel + width * depth);
+  }
+}
+
+/* to[N, d] (+)= x[rows, N]' times `rows` rows packed along. pairs: room for x as such. */
+static void transposed_times(const struct shape *s, const float *x, size_t rows,
+                             const float *packed, float *pairs, float *to, bool add) {
+  size_t depth = contracted(s, rows);
+  msk_columns_kernel *multiply = s->pairs ? s->kernels->pairs_columns : s->kernels->gemm_columns;
+  if (s->pairs) {
+    msk_join_rows(s->kernels, (msk_rows){(float *)(uintptr_t)x, rows, s->tokens, s->row_stride},
+                  pairs, s->row_stride);
+    x = pairs;
+  }
+  for (size_t first = 0; first < s->head_dim; first += s->kernels->panel)
+    multiply(s->tokens, panel_width(s, s->head_dim, first), depth, x, s->row_stride,
+             packed + first * depth, to + first, s->out_stride, add);
 }
 
 static void put_rows(const struct shape *s, const float *from, size_t rows, float *to,
@@ -130,7 +155,7 @@ struct backward_job {
 /* A worker's memory. */
 struct room {
   float *keys_across, *values_across, *keys_along, *queries, *out_gradients, *dk, *dv, *logits,
-      *slopes, *dq;
+      *slopes, *dq, *pairs;
 };
 
 static size_t lay_room(const struct shape *s, float *base, struct room *room) {
@@ -138,9 +163,18 @@ static size_t lay_room(const struct shape *s, float *base, struct room *room) {
   float **parts[] = {&room->keys_across, &room->values_across, &room->keys_along,
                      &room->queries,     &room->out_gradients, &room->dk,
                      &room->dv,          &room->logits,        &room->slopes,
-                     &room->dq};
-  const size_t floats[] = {s->across,  s->across,  s->along,  s->along,  s->along,
-                           s->outputs, s->outputs, s->logits, s->logits, s->block_out};
+                     &room->dq,          &room->pairs};
+  const size_t floats[] = {s->across,
+                           s->across,
+                           s->along,
+                           s->along,
+                           s->along,
+                           s->outputs,
+                           s->outputs,
+                           s->logits,
+                           s->logits,
+                           s->block_out,
+                           s->pairs ? s->pair_floats : 0};
   for (size_t i = 0; i < sizeof floats / sizeof *floats; i++) {
     *parts[i] = base == NULL ? NULL : base + used;
     used += floats[i];
@@ -156,8 +190,8 @@ static void backward_block(const struct backward_job *job, const struct room *ro
   size_t out_stride = args->out_stride;
   const float *q = args->q + at + row * s->stride;
   dout += row * out_stride;
-  times_across(s, q, s->stride, rows, room->keys_across, room->logits);
-  times_across(s, dout, out_stride, rows, room->values_across, room->slopes);
+  times_across(s, q, s->stride, rows, room->keys_across, room->pairs, room->logits);
+  times_across(s, dout, out_stride, rows, room->values_across, room->pairs, room->slopes);
   for (size_t i = 0; i < rows; i++) {
     float maximum, *e = room->logits + i * s->row_stride, *slope = room->slopes + i * s->row_stride;
     float sum = s->kernels->softmax_row(s->tokens, e, e, &maximum);
@@ -165,8 +199,8 @@ static void backward_block(const struct backward_job *job, const struct room *ro
   }
   pack_along(s, q, s->stride, rows, room->queries);
   pack_along(s, dout, out_stride, rows, room->out_gradients);
-  transposed_times(s, room->logits, rows, room->out_gradients, room->dv, row > 0);
-  transposed_times(s, room->slopes, rows, room->queries, room->dk, row > 0);
+  transposed_times(s, room->logits, rows, room->out_gradients, room->pairs, room->dv, row > 0);
+  transposed_times(s, room->slopes, rows, room->queries, room->pairs, room->dk, row > 0);
   times_along(s, room->slopes, rows, room->keys_along, room->dq);
   put_rows(s, room->dq, rows, args->dq + gradient_at + row * args->gradient_stride,
            args->gradient_stride, false);
@@ -204,7 +238,8 @@ void msk_op_attention_backward(msk_stream *stream, const msk_attention_shape *sh
                                      .dv = dv.at};
   assert(!shape->causal && k.stride == q.stride && v.stride == q.stride);
   assert(dk.stride == dq.stride && dv.stride == dq.stride);
-  struct backward_job job = {.args = &args, .shape = make_shape(stream, shape, q)};
+  struct backward_job job = {.args = &args,
+                             .shape = make_shape(stream, shape, q, stream->device->bf16)};
   job.worker_floats = lay_room(&job.shape, NULL, &(struct room){0});
   if (msk_stream_measure(stream,
                          msk_scratch_floats(job.worker_floats * msk_stream_workers(stream))))
@@ -274,7 +309,7 @@ static void distance_block(const struct distance_job *job, struct side sides[2],
   bool turns = args->dq != NULL;
   for (size_t i = 0; i < 2; i++) {
     const float *q = args->q + side_at(job, index, i, s->stride) + row * s->stride;
-    times_across(s, q, s->stride, rows, sides[i].keys_across, sides[i].logits);
+    times_across(s, q, s->stride, rows, sides[i].keys_across, NULL, sides[i].logits);
     for (size_t r = 0; r < rows; r++)
       log_softmax(s, sides[i].logits + r * s->row_stride, sides[i].shares + r * s->row_stride);
     if (turns) pack_along(s, q, s->stride, rows, sides[i].queries);
@@ -289,7 +324,7 @@ static void distance_block(const struct distance_job *job, struct side sides[2],
   }
   for (size_t i = 0; turns && i < 2; i++) {
     size_t to = side_at(job, index, i, args->gradient_stride) + row * args->gradient_stride;
-    transposed_times(s, sides[i].logits, rows, sides[i].queries, sides[i].dk, row > 0);
+    transposed_times(s, sides[i].logits, rows, sides[i].queries, NULL, sides[i].dk, row > 0);
     times_along(s, sides[i].logits, rows, sides[i].keys_along, sides[i].dq);
     put_rows(s, sides[i].dq, rows, args->dq + to, args->gradient_stride, true);
   }
@@ -316,7 +351,7 @@ static void distance_task(void *user, size_t index, int worker) {
 
 static void run_distance(msk_stream *stream, const msk_attention_shape *shape, msk_rows q,
                          const struct distance_args *args) {
-  struct distance_job job = {.args = args, .shape = make_shape(stream, shape, q)};
+  struct distance_job job = {.args = args, .shape = make_shape(stream, shape, q, false)};
   job.worker_floats = lay_sides(&job.shape, NULL, (struct side[2]){{0}});
   assert(args->distance != MSK_DISTANCE_JENSEN_SHANNON && shape->batch % 2 == 0);
   if (msk_stream_measure(stream,

@@ -41,6 +41,7 @@ static void turn_task(void *user, size_t p, int worker) {
 void msk_op_pack_filters(msk_stream *stream, const msk_filters *filters, const float *weight,
                          bool turned, float *panels) {
   size_t taps = filters->kernel * filters->kernel;
+  assert(!stream->device->bf16); /* whose panels msk_op_pack() makes for linear layers */
   if (!turned) {
     msk_rows rows = msk_rows_at(weight, taps * filters->in, filters->out);
     msk_op_pack(stream, &rows, 1, false, panels);

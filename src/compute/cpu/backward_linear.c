@@ -14,7 +14,7 @@
 #include "compute/cpu/cpu.h"
 
 size_t msk_panels_floats(const msk_device *device, size_t depth, size_t columns) {
-  return depth * msk_round_up(columns, device->kernels.lanes);
+  return msk_contracted(device, depth) * msk_round_up(columns, device->kernels.lanes);
 }
 
 /* ---- packing ---- */
@@ -24,6 +24,7 @@ struct packing {
   const msk_rows *blocks;
   size_t count, depth, columns;
   float *panels;
+  bool pairs; /* of bf16: depth counts them */
 };
 
 /* Columns [first, first + width) of all blocks side by side. */
@@ -40,36 +41,56 @@ static void pack_panel(const struct packing *packing, size_t first, size_t width
   }
 }
 
+/* The same of pairs, each of two rows. */
+static void pack_panel_pairs(const struct packing *packing, size_t first, size_t width,
+                             float *panel) {
+  size_t end = msk_smaller(first + width, packing->columns), start = 0;
+  if (end < first + width) memset(panel, 0, packing->depth * width * sizeof *panel);
+  for (size_t i = 0; i < packing->count; i++) {
+    const msk_rows *block = &packing->blocks[i];
+    size_t from = first > start ? first : start, to = msk_smaller(end, start + block->columns);
+    for (size_t k = 0; from < to && k < packing->depth; k++) {
+      const float *low = block->at + 2 * k * block->stride + from - start,
+                  *high = 2 * k + 1 < block->rows ? low + block->stride : NULL;
+      packing->kernels->join_pairs(to - from, low, high, panel + k * width + from - first);
+    }
+    start += block->columns;
+  }
+}
+
 static void pack_task(void *user, size_t p, int worker) {
   const struct packing *packing = user;
+  size_t first = p * packing->kernels->panel,
+         width = msk_panel_width(packing->kernels, packing->columns, p);
+  float *panel = packing->panels + first * packing->depth;
   (void)worker;
-  pack_panel(packing, p * packing->kernels->panel,
-             msk_panel_width(packing->kernels, packing->columns, p),
-             packing->panels + p * packing->kernels->panel * packing->depth);
+  if (packing->pairs) {
+    pack_panel_pairs(packing, first, width, panel);
+  } else {
+    pack_panel(packing, first, width, panel);
+  }
 }
 
 static void pack_transposed_task(void *user, size_t p, int worker) {
   const struct packing *packing = user;
-  const msk_kernels *kernels = packing->kernels;
-  size_t first = p * kernels->panel, width = msk_panel_width(kernels, packing->columns, p);
-  float *panel = packing->panels + first * packing->depth;
+  size_t first = p * packing->kernels->panel;
   (void)worker;
-  for (size_t i = 0; i < packing->count; i++) {
-    const msk_rows *block = &packing->blocks[i];
-    kernels->transpose_rows(msk_smaller(width, packing->columns - first), width, block->columns,
-                            block->at + first * block->stride, block->stride, 1.0f, panel);
-    panel += block->columns * width;
-  }
+  msk_pack_across(packing->kernels, packing->pairs, packing->blocks, packing->count, first,
+                  msk_panel_width(packing->kernels, packing->columns, p), 1.0f,
+                  packing->panels + first * packing->depth);
 }
 
 void msk_op_pack(msk_stream *stream, const msk_rows *matrices, size_t count, bool transposed,
                  float *panels) {
   if (stream->measuring) return;
-  struct packing packing = {
-      .kernels = &stream->device->kernels, .blocks = matrices, .count = count, .panels = panels};
+  struct packing packing = {.kernels = &stream->device->kernels,
+                            .blocks = matrices,
+                            .count = count,
+                            .panels = panels,
+                            .pairs = stream->device->bf16};
   size_t together = 0;
   for (size_t i = 0; i < count; i++) together += matrices[i].columns;
-  packing.depth = transposed ? together : matrices[0].rows;
+  packing.depth = msk_contracted(stream->device, transposed ? together : matrices[0].rows);
   packing.columns = transposed ? matrices[0].rows : together;
   msk_pool_run(stream->pool, msk_panel_count(packing.kernels, packing.columns),
                transposed ? pack_transposed_task : pack_task, &packing);
@@ -81,8 +102,10 @@ void msk_op_pack(msk_stream *stream, const msk_rows *matrices, size_t count, boo
 void msk_op_dense(msk_stream *stream, const char *name, const float *panels, const float *bias,
                   msk_rows x, msk_activation activation, msk_rows residual, msk_rows y) {
   /* The product reads its panels only. */
-  msk_matrix matrix = {
-      .depth = x.columns, .columns = y.columns, .panels = (float *)(uintptr_t)panels};
+  msk_matrix matrix = {.depth = msk_contracted(stream->device, x.columns),
+                       .columns = y.columns,
+                       .panels = (float *)(uintptr_t)panels,
+                       .pairs = stream->device->bf16};
   msk_multiply_rows(stream, &matrix, bias, x, activation, residual, y);
   msk_meter_note(stream, name, 2.0 * (double)x.rows * (double)x.columns * (double)y.columns);
 }
@@ -103,6 +126,8 @@ enum {
 struct weights_job {
   const msk_weights_product *args;
   const msk_kernels *kernels;
+  bool pairs;   /* of bf16 */
+  size_t piece; /* rows of x and dy that are packed at once: PIECE floats or pairs */
   size_t row_block, row_blocks, column_blocks; /* of results */
   size_t segment, segments; /* rows of x and dy that are summed in one go; how many of them */
   size_t most_segments;     /* whatever the number of rows up to this one */
@@ -114,6 +139,8 @@ struct weights_job {
 static struct weights_job plan(const msk_stream *stream, const msk_weights_product *args) {
   const msk_kernels *kernels = &stream->device->kernels;
   struct weights_job job = {.args = args, .kernels = kernels, .sums = stream->scratch};
+  job.pairs = stream->device->bf16;
+  job.piece = job.pairs ? 2 * PIECE : PIECE;
   job.row_blocks = msk_ceiling(args->depth, BLOCK_ROWS);
   job.row_block = msk_round_up(msk_ceiling(args->depth, job.row_blocks), kernels->tile_rows);
   job.row_blocks = msk_ceiling(args->depth, job.row_block);
@@ -128,7 +155,7 @@ static struct weights_job plan(const msk_stream *stream, const msk_weights_produ
   job.c_stride = block_columns + PAD;
   job.a_floats = job.row_block * PIECE;
   job.b_floats = block_columns * PIECE;
-  job.gathered_floats = args->gather == NULL ? 0 : PIECE * (job.row_block + PAD);
+  job.gathered_floats = args->gather == NULL && !job.pairs ? 0 : PIECE * (job.row_block + PAD);
   job.worker_bytes = msk_scratch_floats(job.a_floats + job.b_floats + job.gathered_floats +
                                         job.row_block * job.c_stride + kernels->panel);
   return job;
@@ -173,6 +200,26 @@ static void pack_dy(const struct weights_job *job, size_t k, size_t count, size_
   }
 }
 
+/* The same as pairs. The sums are of the slopes as they were. */
+static void pack_dy_pairs(const struct weights_job *job, size_t k, size_t count, size_t column,
+                          size_t run, float *b, float *bias_sums) {
+  const size_t step = job->kernels->panel, stride = job->args->dy_stride,
+               pairs = msk_ceiling(count, 2);
+  const float *dy = job->args->dy + k * stride + column;
+  for (size_t i = 0; i < pairs; i++) {
+    const float *low = dy + 2 * i * stride, *high = 2 * i + 1 < count ? low + stride : NULL;
+    for (size_t first = 0; first < run; first += step) {
+      size_t here = msk_smaller(step, run - first), width = panel_of(job, run - first);
+      float *to = b + first * pairs + i * width;
+      job->kernels->join_pairs(here, low + first, high == NULL ? NULL : high + first, to);
+      for (size_t j = here; j < width; j++) to[j] = 0.0f;
+    }
+  }
+  for (size_t i = 0; bias_sums != NULL && i < count; i++) {
+    for (size_t j = 0; j < run; j++) bias_sums[j] += dy[i * stride + j];
+  }
+}
+
 /* What the next piece is made of, wanted in the second cache: row `next` on, up to `end`. */
 struct ahead {
   const float *x, *dy; /* of row `next` */
@@ -187,17 +234,20 @@ static void prefetch_row(const struct weights_job *job, struct ahead *ahead) {
   ahead->x += job->args->x_stride, ahead->dy += job->args->dy_stride;
 }
 
+/* count: of floats, or of pairs. */
 static void multiply_piece(const struct weights_job *job, size_t rows, size_t run, size_t count,
                            const float *a, const float *b, float *c, bool add,
                            struct ahead *ahead) {
   size_t tile = job->kernels->tile_rows;
+  msk_columns_kernel *multiply =
+      job->pairs ? job->kernels->pairs_columns : job->kernels->gemm_columns;
   for (size_t first = 0; first < run; first += job->kernels->panel) {
     size_t width = panel_of(job, run - first);
     for (size_t i = 0; i < rows; i += tile) {
       prefetch_row(job, ahead);
-      job->kernels->gemm_columns(msk_smaller(tile, rows - i), width, count, a + i * count, tile,
-                                 b + first * count, c + i * job->c_stride + first, job->c_stride,
-                                 add);
+      if (job->pairs) prefetch_row(job, ahead);
+      multiply(msk_smaller(tile, rows - i), width, count, a + i * count, tile, b + first * count,
+               c + i * job->c_stride + first, job->c_stride, add);
     }
   }
 }
@@ -206,6 +256,13 @@ static void multiply_piece(const struct weights_job *job, size_t rows, size_t ru
 static void pack_x(const struct weights_job *job, size_t k, size_t count, size_t row, size_t rows,
                    float *gathered, float *a) {
   const msk_weights_product *args = job->args;
+  if (job->pairs) {
+    const float *x = args->x + k * args->x_stride + row;
+    msk_join_rows(job->kernels, (msk_rows){(float *)(uintptr_t)x, count, rows, args->x_stride},
+                  gathered, job->row_block + PAD);
+    job->kernels->pack_tiles(msk_ceiling(count, 2), rows, gathered, job->row_block + PAD, a);
+    return;
+  }
   if (args->gather == NULL) {
     job->kernels->pack_tiles(count, rows, args->x + k * args->x_stride + row, args->x_stride, a);
     return;
@@ -231,18 +288,23 @@ static void weights_task(void *user, size_t index, int worker) {
   /* the first block of rows sums the bias: all blocks of a column see the same dy */
   if (bias_sums != NULL) memset(bias_sums, 0, run * sizeof *bias_sums);
   size_t start = segment * job->segment, last = msk_smaller(start + job->segment, args->rows);
-  for (size_t k = start; k < last; k += PIECE) {
-    size_t count = msk_smaller(PIECE, last - k);
+  for (size_t k = start; k < last; k += job->piece) {
+    size_t count = msk_smaller(job->piece, last - k);
     pack_x(job, k, count, row, rows, gathered, a);
-    pack_dy(job, k, count, column, run, b, bias_sums, sums);
+    if (job->pairs) {
+      pack_dy_pairs(job, k, count, column, run, b, bias_sums);
+    } else {
+      pack_dy(job, k, count, column, run, b, bias_sums, sums);
+    }
     size_t then = k + count;
     struct ahead ahead = {.x = args->x + then * args->x_stride + row,
                           .dy = args->dy + then * args->dy_stride + column,
                           .next = then,
-                          .end = msk_smaller(then + PIECE, last),
+                          .end = msk_smaller(then + job->piece, last),
                           .rows = rows,
                           .run = run};
-    multiply_piece(job, rows, run, count, a, b, c, k > start, &ahead);
+    multiply_piece(job, rows, run, job->pairs ? msk_ceiling(count, 2) : count, a, b, c, k > start,
+                   &ahead);
   }
   float *to = job->sums + (segment * args->depth + row) * args->columns + column;
   for (size_t i = 0; i < rows; i++)
@@ -276,6 +338,7 @@ static void add_to(msk_stream *stream, const float *from, size_t count, size_t s
 void msk_weights_product_run(msk_stream *stream, const msk_weights_product *args) {
   if (args->rows == 0) return;
   struct weights_job job = plan(stream, args);
+  assert(args->gather == NULL || !job.pairs);
   size_t partial = msk_scratch_floats(partial_floats(&job));
   if (msk_stream_measure(stream, partial + job.worker_bytes * msk_stream_workers(stream))) return;
   job.bias_sums = job.sums + job.segments * args->depth * args->columns;

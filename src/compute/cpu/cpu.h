@@ -18,6 +18,7 @@ struct msk_device {
   msk_device_head head;
   msk_kernels kernels;
   msk_precision precision;
+  bool bf16;         /* in training's products (backward.h) */
   char warning[512]; /* which sets were left out, and why; "" for none */
   msk_allocator allocator_storage;
   const msk_allocator *allocator; /* NULL: C heap */
@@ -60,6 +61,11 @@ void msk_cpu_codebook_destroy(msk_codebook *codebook);
 void msk_creation_run(const msk_device *device, msk_pool *pool, size_t count, msk_task *task,
                       void *user);
 
+/* Floats, or pairs of bf16, of so many contracted numbers. */
+static inline size_t msk_contracted(const msk_device *device, size_t count) {
+  return device->bf16 ? msk_ceiling(count, 2) : count;
+}
+
 /* ---- packed matrices ---- */
 
 enum { MSK_WIDEST_PANEL = 64 }; /* columns; of every set */
@@ -67,6 +73,7 @@ enum { MSK_WIDEST_PANEL = 64 }; /* columns; of every set */
 typedef struct msk_matrix {
   size_t depth, columns;
   float *panels; /* 64-byte aligned; panel p starts at p * panel * depth */
+  bool pairs;    /* of bf16: depth counts them */
   /* or the same in binary16, where that loses nothing: half the memory, widened slice by slice
    * while multiplying */
   uint16_t *fp16;
@@ -87,6 +94,25 @@ void msk_matrix_destroy(msk_matrix *matrix, const msk_device *device);
  * brought to `room`. */
 const float *msk_part_row(const msk_kernels *kernels, const msk_linear_part *part, size_t depth,
                           size_t k, size_t column, size_t run, float *room);
+
+typedef void msk_panel_kernel(size_t rows, size_t width, size_t depth, const float *a,
+                              size_t a_stride, const float *b, float *c, size_t c_stride, bool add,
+                              const float *next);
+typedef void msk_columns_kernel(size_t rows, size_t width, size_t depth, const float *a,
+                                size_t a_step, const float *b, float *c, size_t c_stride, bool add);
+
+/* ---- panels of rows in memory, of floats or of pairs of bf16 (panels.c) ---- */
+
+/* Across: column i of the panel is row first + i of the blocks, which have equal rows, side by
+ * side, times factor. Along: column j is x's column first + j. Columns behind the last are zero. */
+void msk_pack_across(const msk_kernels *kernels, bool pairs, const msk_rows *blocks, size_t count,
+                     size_t first, size_t width, float factor, float *panel);
+void msk_pack_along(const msk_kernels *kernels, bool pairs, msk_rows x, size_t first, size_t width,
+                    float *panel);
+/* Pairs of neighbours in a row, and of a row and the next; rows of pairs `stride` apart. pairs may
+ * be x.at. */
+void msk_narrow_rows(const msk_kernels *kernels, msk_rows x, float *pairs, size_t stride);
+void msk_join_rows(const msk_kernels *kernels, msk_rows x, float *pairs, size_t stride);
 
 /* ---- the blocked product ---- */
 

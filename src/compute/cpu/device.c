@@ -9,6 +9,7 @@
 
 #include "base/int8.h"
 #include "base/error.h"
+#include "compute/backward.h"
 #include "compute/cpu/cpu.h"
 #include "compute/cpu/features.h"
 #include "compute/isa_sets.h" /* made by meson: which instruction sets are built */
@@ -40,6 +41,9 @@ static const struct instruction_set {
 #endif
 #ifdef MSK_HAVE_AVX512VNNI
     {"avx512vnni", msk_has_avx512vnni, msk_kernels_avx512vnni},
+#endif
+#ifdef MSK_HAVE_AVX512BF16
+    {"avx512bf16", msk_has_avx512bf16, msk_kernels_avx512bf16},
 #endif
 #ifdef MSK_HAVE_AMX
     {"amx", msk_has_amx, msk_kernels_amx},
@@ -163,6 +167,12 @@ const char *msk_device_warning(const msk_device *device) {
 }
 
 msk_precision msk_device_precision(const msk_device *device) { return device->precision; }
+
+bool msk_device_bf16_pays(const msk_device *device) { return device->kernels.pairs_rate > 1; }
+
+void msk_device_use_bf16(msk_device *device) { device->bf16 = true; }
+
+bool msk_device_uses_bf16(const msk_device *device) { return device->bf16; }
 
 bool msk_device_takes_int8(const msk_device *device) {
   return device->precision == MSK_PRECISION_INT8 && device->kernels.weight_limit == MSK_INT8_LIMIT;

@@ -77,6 +77,11 @@ bool msk_has_avx512vnni(const msk_machine *machine) {
   return msk_has_avx512(machine) && has(machine->cpuid(7, 0).c, bit_AVX512VNNI);
 }
 
+bool msk_has_avx512bf16(const msk_machine *machine) {
+  enum { AVX512_BF16 = 1 << 5 };
+  return msk_has_avx512vnni(machine) && has(machine->cpuid(7, 1).a, AVX512_BF16);
+}
+
 /* Palette 1 is what the kernels are written for: eight tiles of 16 rows of 64 bytes. */
 static bool has_palette(const msk_machine *machine) {
   msk_cpuid palette = machine->cpuid(0x1d, 1);
@@ -84,7 +89,7 @@ static bool has_palette(const msk_machine *machine) {
 }
 
 bool msk_has_amx(const msk_machine *machine) {
-  return msk_has_avx512vnni(machine) && has(machine->cpuid(7, 0).d, AMX_TILE | AMX_INT8) &&
+  return msk_has_avx512bf16(machine) && has(machine->cpuid(7, 0).d, AMX_TILE | AMX_INT8) &&
          saves(machine, TILES) && has_palette(machine) && machine->request_registers(TILE_DATA);
 }
 

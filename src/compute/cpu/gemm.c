@@ -124,6 +124,11 @@ static void multiply_slice(const struct job *job, size_t rows, const float *a, s
          at = p * kernels->panel * matrix->depth + k * width;
   size_t then = next * kernels->panel * matrix->depth +
                 next_k * msk_panel_width(kernels, matrix->columns, next);
+  if (matrix->pairs) {
+    kernels->pairs_panel(rows, width, count, a, a_stride, matrix->panels + at, c, job->cut.c_stride,
+                         k > 0, matrix->panels + then);
+    return;
+  }
   if (matrix->fp16 == NULL) {
     kernels->gemm_panel(rows, width, count, a, a_stride, matrix->panels + at, c, job->cut.c_stride,
                         k > 0, matrix->panels + then);
@@ -190,15 +195,31 @@ static void gather_rows(const void *source, size_t row, size_t rows, size_t k, s
     memcpy(a + i * a_stride, x->at + (row + i) * x->stride + k, count * sizeof(float));
 }
 
+struct narrowing {
+  msk_rows x;
+  const msk_kernels *kernels;
+};
+
+/* x as pairs, of which k and count are numbers. */
+static void narrow_rows(const void *source, size_t row, size_t rows, size_t k, size_t count,
+                        float *a, size_t a_stride) {
+  const struct narrowing *narrowing = source;
+  const msk_rows *x = &narrowing->x;
+  size_t columns = msk_smaller(2 * count, x->columns - 2 * k);
+  msk_narrow_rows(narrowing->kernels,
+                  msk_rows_columns(msk_rows_part(*x, row, rows), 2 * k, columns), a, a_stride);
+}
+
 void msk_multiply_rows(msk_stream *stream, const msk_matrix *matrix, const float *bias, msk_rows x,
                        msk_activation activation, msk_rows residual, msk_rows y) {
+  const struct narrowing narrowing = {x, &stream->device->kernels};
   const msk_product product = {.matrix = matrix,
                                .bias = bias,
                                .residual = residual,
                                .y = y,
                                .activation = activation,
-                               .x = x,
-                               .gather = gather_rows,
-                               .source = &x};
+                               .x = matrix->pairs ? MSK_NO_ROWS : x,
+                               .gather = matrix->pairs ? narrow_rows : gather_rows,
+                               .source = matrix->pairs ? (const void *)&narrowing : &x};
   msk_product_run(stream, &product);
 }

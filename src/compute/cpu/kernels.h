@@ -13,6 +13,10 @@
  * `lanes` wide), each depth x width, row-major, 64-byte aligned, missing columns zero. See
  * gemm.c.
  *
+ * Pairs. Two bf16 numbers, the upper halves of floats, in the room of a float, neighbours along the
+ * contracted index: the lower half is the first of them. They are bits, to be copied and no more. A
+ * matrix of such is one of half the depth; where that is odd the last pair's upper half is zero.
+ *
  * gemm_panel        c[i][j] (+)= sum over k of a[i][k] * b[k][j], i < rows, j < width (lanes or
  *                   panel), k ascending in one chain; with `add` the chain starts at zero and is
  *                   added to c at its end. b: 64-byte aligned panel rows of `width` floats.
@@ -79,7 +83,8 @@ typedef struct msk_kernels {
   size_t block;     /* contracted elements for which a panel stays in the nearest cache */
   int weight_limit; /* largest 8-bit weight whose products this set sums exactly: 127, or 63 */
   int activation_offset;
-  int int8_rate; /* 8-bit products in the time of a float32 one, about */
+  int int8_rate;  /* 8-bit products in the time of a float32 one, about */
+  int pairs_rate; /* products of bf16 in that time */
 #define MSK_KERNEL(result, name, arguments) result(*name) arguments;
 #include "compute/cpu/kernels.inc"
 
@@ -104,6 +109,7 @@ void msk_kernels_avx2(msk_kernels *kernels);
 void msk_kernels_avxvnni(msk_kernels *kernels);
 void msk_kernels_avx512(msk_kernels *kernels);
 void msk_kernels_avx512vnni(msk_kernels *kernels);
+void msk_kernels_avx512bf16(msk_kernels *kernels);
 void msk_kernels_amx(msk_kernels *kernels);
 void msk_kernels_neon(msk_kernels *kernels);
 void msk_kernels_neondot(msk_kernels *kernels);

@@ -27,6 +27,7 @@
 
 #define FMA_256(i) "vfmadd231ps %%ymm14, %%ymm15, %%ymm" #i "\n"
 #define FMA_512(i) "vfmadd231ps %%zmm14, %%zmm15, %%zmm" #i "\n"
+#define BF16_512(i) "vdpbf16ps %%zmm14, %%zmm15, %%zmm" #i "\n"
 #define DOT_256(i) "%{vex%} vpdpbusd %%ymm14, %%ymm15, %%ymm" #i "\n"
 #define DOT_512(i) "vpdpbusd %%zmm14, %%zmm15, %%zmm" #i "\n"
 #define PAIRS(i)                                                                                 \
@@ -35,6 +36,7 @@
 
 static void run_fma_256(long turns) { LOOP(TWELVE(FMA_256) TWELVE(FMA_256)); }
 static void run_fma_512(long turns) { LOOP(TWELVE(FMA_512) TWELVE(FMA_512)); }
+static void run_bf16_512(long turns) { LOOP(TWELVE(BF16_512) TWELVE(BF16_512)); }
 static void run_dot_256(long turns) { LOOP(TWELVE(DOT_256) TWELVE(DOT_256)); }
 static void run_dot_512(long turns) { LOOP(TWELVE(DOT_512) TWELVE(DOT_512)); }
 static void run_pairs(long turns) { LOOP(TWELVE(PAIRS) TWELVE(PAIRS)); }
@@ -88,9 +90,11 @@ static bool has_dot(void) { return (getauxval(AT_HWCAP) >> 20 & 1) != 0; } /* HW
 
 enum { LOOP_OPERATIONS = 24 }; /* of a turn */
 
+typedef enum kind { FP32, INT8, BF16 } kind;
+
 typedef struct loop {
   const char *set; /* kernel sets whose names begin so may use it */
-  bool int8;
+  kind kind;
   const char *name;
   double operations; /* of one: multiplications and additions */
   void (*run)(long turns);
@@ -99,24 +103,27 @@ typedef struct loop {
 
 static const loop loops[] = {
 #if defined(__x86_64__)
-    {"avx2", false, "vfmadd231ps ymm", 16, run_fma_256, NULL},
-    {"avx512", false, "vfmadd231ps ymm", 16, run_fma_256, NULL},
-    {"avx512", false, "vfmadd231ps zmm", 32, run_fma_512, NULL},
-    {"avx2", true, "vpmaddubsw, vpmaddwd, vpaddd ymm", 64, run_pairs, NULL},
-    {"avxvnni", false, "vfmadd231ps ymm", 16, run_fma_256, NULL},
-    {"avxvnni", true, "vpdpbusd ymm", 64, run_dot_256, has_vnni_256},
-    {"avx512", true, "vpmaddubsw, vpmaddwd, vpaddd ymm", 64, run_pairs, NULL},
-    {"avx512vnni", true, "vpdpbusd zmm", 128, run_dot_512, has_vnni_512},
+    {"avx2", FP32, "vfmadd231ps ymm", 16, run_fma_256, NULL},
+    {"avx512", FP32, "vfmadd231ps ymm", 16, run_fma_256, NULL},
+    {"avx512", FP32, "vfmadd231ps zmm", 32, run_fma_512, NULL},
+    {"avx2", INT8, "vpmaddubsw, vpmaddwd, vpaddd ymm", 64, run_pairs, NULL},
+    {"avxvnni", FP32, "vfmadd231ps ymm", 16, run_fma_256, NULL},
+    {"avxvnni", INT8, "vpdpbusd ymm", 64, run_dot_256, has_vnni_256},
+    {"avx512", INT8, "vpmaddubsw, vpmaddwd, vpaddd ymm", 64, run_pairs, NULL},
+    {"avx512vnni", INT8, "vpdpbusd zmm", 128, run_dot_512, has_vnni_512},
+    {"avx512bf16", INT8, "vpdpbusd zmm", 128, run_dot_512, has_vnni_512},
+    {"avx512bf16", BF16, "vdpbf16ps zmm", 64, run_bf16_512, NULL},
 #ifdef MSK_HAVE_AMX
-    {"amx", false, "vfmadd231ps ymm", 16, run_fma_256, NULL},
-    {"amx", false, "vfmadd231ps zmm", 32, run_fma_512, NULL},
-    {"amx", true, "tdpbusd", 2 * 16 * 16 * 64, run_tiles_int8, NULL},
+    {"amx", FP32, "vfmadd231ps ymm", 16, run_fma_256, NULL},
+    {"amx", FP32, "vfmadd231ps zmm", 32, run_fma_512, NULL},
+    {"amx", BF16, "vdpbf16ps zmm", 64, run_bf16_512, NULL},
+    {"amx", INT8, "tdpbusd", 2 * 16 * 16 * 64, run_tiles_int8, NULL},
 #endif
 #elif defined(__aarch64__)
-    {"neon", false, "fmla v.4s", 8, run_fmla, NULL},
-    {"neon", true, "sdot v.4s", 32, run_sdot, has_dot},
+    {"neon", FP32, "fmla v.4s", 8, run_fmla, NULL},
+    {"neon", INT8, "sdot v.4s", 32, run_sdot, has_dot},
 #endif
-    {NULL, false, NULL, 0, NULL, NULL},
+    {NULL, FP32, NULL, 0, NULL, NULL},
 };
 
 /* ---- arithmetic ---- */
@@ -191,15 +198,16 @@ static bool may_run(const char *isa, const loop *candidate) {
 }
 
 static void measure_loops(msk_limits *limits, const char *isa, msk_pool *pool, double seconds) {
+  double *const rates[] = {&limits->fma_gflops, &limits->int8_gops, &limits->bf16_gflops};
+  const char **const names[] = {&limits->fma_name, &limits->int8_name, &limits->bf16_name};
   int count = 0;
   for (const loop *l = loops; l->set != NULL; l++) count += may_run(isa, l);
   for (const loop *l = loops; l->set != NULL; l++) {
     if (!may_run(isa, l)) continue;
-    double rate = measure_loop(l, pool, seconds / count),
-           *best = l->int8 ? &limits->int8_gops : &limits->fma_gflops;
-    if (rate <= *best) continue;
-    *best = rate;
-    *(l->int8 ? &limits->int8_name : &limits->fma_name) = l->name;
+    double rate = measure_loop(l, pool, seconds / count);
+    if (rate <= *rates[l->kind]) continue;
+    *rates[l->kind] = rate;
+    *names[l->kind] = l->name;
   }
 }
 
@@ -231,7 +239,8 @@ msk_status msk_limits_measure(msk_limits *limits, const char *isa, int threads, 
                     read_bytes >> 20);
   status = msk_pool_create(&pool, threads == 0 ? msk_default_threads() : threads, allocator, error);
   if (status == MSK_OK) {
-    msk_limits found = {.threads = msk_pool_threads(pool), .fma_name = "", .int8_name = ""};
+    msk_limits found = {
+        .threads = msk_pool_threads(pool), .fma_name = "", .int8_name = "", .bf16_name = ""};
     measure_loops(&found, isa, pool, 0.7 * seconds);
     found.memory_gbs = measure_memory(words, pool, 0.3 * seconds);
     *limits = found;

@@ -9,6 +9,8 @@
 
 #include "compute/cpu/isa/vector_int8.inc"
 
+#include "compute/cpu/isa/vector_pairs.inc"
+
 #include "compute/cpu/isa/vector.inc"
 
 void msk_kernels_avx2(msk_kernels *kernels) { fill_kernels(kernels, "avx2"); }

@@ -8,6 +8,8 @@
 
 #include "compute/cpu/isa/vector_int8.inc"
 
+#include "compute/cpu/isa/vector_pairs.inc"
+
 #include "compute/cpu/isa/vector.inc"
 
 void msk_kernels_neon(msk_kernels *kernels) { fill_kernels(kernels, "neon"); }

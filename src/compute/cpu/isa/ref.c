@@ -201,6 +201,7 @@ void msk_kernels_ref(msk_kernels *kernels) {
       .tile_rows = REF_TILE_ROWS,
       .block = 256,
       .weight_limit = 127,
+      .pairs_rate = 1,
       .int8_rate = 4, /* of no consequence: it takes what the fastest take */
 #define MSK_KERNEL(result, name, arguments) .name = name,
 #include "compute/cpu/kernels.inc"

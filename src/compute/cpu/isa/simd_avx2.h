@@ -103,6 +103,37 @@ static inline void vec_transpose(vec v[LANES]) {
   }
 }
 
+/* ---- pairs of bf16 ---- */
+
+#define PAIRS_RATE 1
+static inline vec vec_dot_pairs(vec a, vec b, vec sum) {
+  const __m256 upper = _mm256_castsi256_ps(_mm256_set1_epi32((int)0xffff0000));
+  sum = _mm256_fmadd_ps(_mm256_and_ps(a, upper), _mm256_and_ps(b, upper), sum);
+  __m256i p = _mm256_slli_epi32(_mm256_castps_si256(a), 16),
+          q = _mm256_slli_epi32(_mm256_castps_si256(b), 16);
+  return _mm256_fmadd_ps(_mm256_castsi256_ps(p), _mm256_castsi256_ps(q), sum);
+}
+/* The nearest bf16 number, the even one of two, in the upper halves; a NaN made quiet. */
+static inline __m256i round_to_bf16(vec v) {
+  __m256i bits = _mm256_castps_si256(v),
+          odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1)),
+          rounded = _mm256_add_epi32(bits, _mm256_add_epi32(odd, _mm256_set1_epi32(0x7fff))),
+          quiet = _mm256_or_si256(bits, _mm256_set1_epi32(0x400000));
+  return _mm256_castps_si256(_mm256_blendv_ps(
+      _mm256_castsi256_ps(rounded), _mm256_castsi256_ps(quiet), _mm256_cmp_ps(v, v, _CMP_UNORD_Q)));
+}
+static inline vec vec_join_pairs(vec low, vec high) {
+  __m256i upper = _mm256_and_si256(round_to_bf16(high), _mm256_set1_epi32((int)0xffff0000));
+  return _mm256_castsi256_ps(_mm256_or_si256(upper, _mm256_srli_epi32(round_to_bf16(low), 16)));
+}
+/* Of x[0], x[1], ... of two vectors in a row. */
+static inline vec vec_narrow_pairs(vec first, vec second) {
+  __m256d even = _mm256_castps_pd(_mm256_shuffle_ps(first, second, 0x88)),
+          odd = _mm256_castps_pd(_mm256_shuffle_ps(first, second, 0xdd));
+  return vec_join_pairs(_mm256_castpd_ps(_mm256_permute4x64_pd(even, 0xd8)),
+                        _mm256_castpd_ps(_mm256_permute4x64_pd(odd, 0xd8)));
+}
+
 /* ---- integers ---- */
 
 typedef __m256i ivec; /* 8 x int32 */

@@ -101,6 +101,54 @@ static inline void vec_transpose(vec v[LANES]) {
   }
 }
 
+/* ---- pairs of bf16 ---- */
+
+#if defined(__AVX512BF16__)
+#define PAIRS_RATE 2
+static inline vec vec_dot_pairs(vec a, vec b, vec sum) {
+  return _mm512_dpbf16_ps(sum, (__m512bh)a, (__m512bh)b);
+}
+/* Of x[0], x[1], ... of two vectors in a row. */
+static inline vec vec_narrow_pairs(vec first, vec second) {
+  return (vec)_mm512_cvtne2ps_pbh(second, first);
+}
+static inline vec vec_join_pairs(vec low, vec high) {
+  const __m512i places =
+      _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6,
+                       21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
+  return (vec)_mm512_permutexvar_epi16(places, (__m512i)_mm512_cvtne2ps_pbh(high, low));
+}
+#else
+#define PAIRS_RATE 1
+static inline vec vec_dot_pairs(vec a, vec b, vec sum) {
+  const __m512i upper = _mm512_set1_epi32((int)0xffff0000);
+  __m512i p = _mm512_castps_si512(a), q = _mm512_castps_si512(b);
+  sum = _mm512_fmadd_ps(_mm512_castsi512_ps(_mm512_and_si512(p, upper)),
+                        _mm512_castsi512_ps(_mm512_and_si512(q, upper)), sum);
+  return _mm512_fmadd_ps(_mm512_castsi512_ps(_mm512_slli_epi32(p, 16)),
+                         _mm512_castsi512_ps(_mm512_slli_epi32(q, 16)), sum);
+}
+/* The nearest bf16 number, the even one of two, in the upper halves; a NaN made quiet. */
+static inline __m512i round_to_bf16(vec v) {
+  __m512i bits = _mm512_castps_si512(v),
+          odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1)),
+          rounded = _mm512_add_epi32(bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff)));
+  return _mm512_mask_or_epi32(rounded, _mm512_cmp_ps_mask(v, v, _CMP_UNORD_Q), bits,
+                              _mm512_set1_epi32(0x400000));
+}
+static inline vec vec_join_pairs(vec low, vec high) {
+  __m512i upper = _mm512_and_si512(round_to_bf16(high), _mm512_set1_epi32((int)0xffff0000));
+  return _mm512_castsi512_ps(_mm512_or_si512(upper, _mm512_srli_epi32(round_to_bf16(low), 16)));
+}
+/* Of x[0], x[1], ... of two vectors in a row. */
+static inline vec vec_narrow_pairs(vec first, vec second) {
+  const __m512i even = _mm512_set_epi32(30, 28, 26, 24, 22, 20, 18, 16, 14, 12, 10, 8, 6, 4, 2, 0),
+                odd = _mm512_add_epi32(even, _mm512_set1_epi32(1));
+  return vec_join_pairs(_mm512_permutex2var_ps(first, even, second),
+                        _mm512_permutex2var_ps(first, odd, second));
+}
+#endif
+
 /* ---- integers ---- */
 
 typedef __m512i ivec; /* 16 x int32 */

@@ -85,6 +85,33 @@ static inline void vec_transpose(vec v[LANES]) {
   v[3] = vreinterpretq_f32_f64(vtrn2q_f64(odd, odd2));
 }
 
+/* ---- pairs of bf16 ---- */
+
+#define PAIRS_RATE 1
+static inline vec vec_dot_pairs(vec a, vec b, vec sum) {
+  const uint32x4_t upper = vdupq_n_u32(0xffff0000);
+  uint32x4_t p = vreinterpretq_u32_f32(a), q = vreinterpretq_u32_f32(b);
+  sum = vfmaq_f32(sum, vreinterpretq_f32_u32(vandq_u32(p, upper)),
+                  vreinterpretq_f32_u32(vandq_u32(q, upper)));
+  return vfmaq_f32(sum, vreinterpretq_f32_u32(vshlq_n_u32(p, 16)),
+                   vreinterpretq_f32_u32(vshlq_n_u32(q, 16)));
+}
+/* The nearest bf16 number, the even one of two, in the upper halves; a NaN made quiet. */
+static inline uint32x4_t round_to_bf16(vec v) {
+  uint32x4_t bits = vreinterpretq_u32_f32(v),
+             odd = vandq_u32(vshrq_n_u32(bits, 16), vdupq_n_u32(1)),
+             rounded = vaddq_u32(bits, vaddq_u32(odd, vdupq_n_u32(0x7fff)));
+  return vbslq_u32(vceqq_f32(v, v), rounded, vorrq_u32(bits, vdupq_n_u32(0x400000)));
+}
+static inline vec vec_join_pairs(vec low, vec high) {
+  uint32x4_t upper = vandq_u32(round_to_bf16(high), vdupq_n_u32(0xffff0000));
+  return vreinterpretq_f32_u32(vorrq_u32(upper, vshrq_n_u32(round_to_bf16(low), 16)));
+}
+/* Of x[0], x[1], ... of two vectors in a row. */
+static inline vec vec_narrow_pairs(vec first, vec second) {
+  return vec_join_pairs(vuzp1q_f32(first, second), vuzp2q_f32(first, second));
+}
+
 /* ---- integers ---- */
 
 typedef int32x4_t ivec; /* 4 x int32 */

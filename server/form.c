@@ -317,6 +317,11 @@ static const char *skip_data_head(const char *text) {
 }
 
 static bool read_base64(form *f, const char *name, const char *text, void **bytes, size_t *count) {
+  if (text != NULL && (strncmp(text, "https:", 6) == 0 || strncmp(text, "http:", 5) == 0))
+    return problem_set(f->problem, 422, name,
+                       "%s is an address, which is not fetched; expected the picture itself: PNG, "
+                       "JPEG or WebP in base64, bare or as a data: URI",
+                       name);
   if (text != NULL) text = skip_data_head(text);
   if (text != NULL && (*bytes = base64_decode(text, count)) != NULL) return true;
   return problem_set(

@@ -140,6 +140,12 @@ static bool check_body(exchange *e) {
     return problem_set(&e->problem, 413, NULL, "the body has %.20s bytes, expected at most %zu",
                        length, e->server->body_bytes);
   if (empty && (takes & MAY_BE_EMPTY)) return true;
+  const char *coding =
+      MHD_lookup_connection_value(e->connection, MHD_HEADER_KIND, "Content-Encoding");
+  if (coding != NULL && strcasecmp(coding, "identity") != 0)
+    return problem_set(&e->problem, 415, NULL,
+                       "the Content-Encoding is %.40s, expected none: send the body uncompressed",
+                       coding);
   if (type != NULL && (takes & TAKES_JSON) && has_type(type, "application/json"))
     e->body_kind = BODY_JSON;
   if (type != NULL && (takes & TAKES_MULTIPART) && has_type(type, "multipart/form-data"))

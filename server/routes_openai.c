@@ -129,12 +129,24 @@ static void make_area(msk_image *mask, bool partly, bool *any) {
   }
 }
 
+/* A part; in JSON a text, or {"image_url": text}, alone or in a list of one. */
+static bool read_picture(form *f, const char *name, msk_alpha alpha, msk_image *out) {
+  if (f->values == NULL) return form_picture(f, name, alpha, out);
+  const json_t *value = json_object_get(f->values, name);
+  if (json_is_array(value) && json_array_size(value) != 1)
+    return problem_set(f->problem, 422, name, "%s has %zu pictures, expected one", name,
+                       json_array_size(value));
+  if (json_is_array(value)) value = json_array_get(value, 0);
+  if (json_is_object(value)) value = json_object_get(value, "image_url");
+  return form_picture_text(f, name, json_string_value(value), alpha, out);
+}
+
 /* With a mask its transparent places are repainted, without one those of the picture; a picture
  * that has none is a drawing. */
-static bool read_area(form *f, msk_image *photo, msk_image *mask, bool *any) {
+static bool read_area(form *f, const char *image, msk_image *photo, msk_image *mask, bool *any) {
   bool masked = form_has(f, "mask");
-  const char *name = masked ? "mask" : "image";
-  if (!form_picture(f, name, MSK_ALPHA_ONLY, mask)) return false;
+  const char *name = masked ? "mask" : image;
+  if (!read_picture(f, name, MSK_ALPHA_ONLY, mask)) return false;
   if (!masked) fill_holes(photo, mask);
   make_area(mask, !masked, any);
   return *any || !masked ||
@@ -146,6 +158,7 @@ static bool read_area(form *f, msk_image *photo, msk_image *mask, bool *any) {
 
 enum MHD_Result route_openai_edit(exchange *e) {
   static const char *const names[] = {"image",
+                                      "images",
                                       "mask",
                                       "prompt",
                                       "n",
@@ -170,11 +183,12 @@ enum MHD_Result route_openai_edit(exchange *e) {
   bool edits = false;
   bool good = form_read(&f, e, false) && form_check_names(&f, names, "/v1/images/edits") &&
               read_wishes(&f, &w, &wanted);
-  if (good && !form_has(&f, "image"))
+  const char *image = good && form_has(&f, "images") ? "images" : "image";
+  if (good && !form_has(&f, image))
     good = form_missing(&f, "image", "a picture: PNG, JPEG or WebP");
   if (good)
-    good =
-        form_picture(&f, "image", MSK_ALPHA_WHITE, &photo) && read_area(&f, &photo, &mask, &edits);
+    good = read_picture(&f, image, MSK_ALPHA_WHITE, &photo) &&
+           read_area(&f, image, &photo, &mask, &edits);
   /* transparency ends at pixels: a token cut by its border would keep a frame of what was there */
   wanted.whole_tokens = good && !form_has(&f, "mask");
   const msk_job kind = edits ? MSK_JOB_EDIT : MSK_JOB_DRAW;

@@ -189,6 +189,9 @@ static void test_mistakes_are_told(void **state) {
   }
   EXPECT_PROBLEM(ask_bytes(&server, "POST", "/v1/generate", NULL, "text/plain", "{}", 2), 415,
                  "text/plain");
+  EXPECT_PROBLEM(ask_bytes(&server, "POST", "/v1/generate", "Content-Encoding: gzip\r\n",
+                           "application/json", "{}", 2),
+                 415, "Content-Encoding is gzip");
   EXPECT_PROBLEM(ask_bytes(&server, "POST", "/v1/restore", NULL, "application/json", "{}", 2), 415,
                  "image/png");
   EXPECT_PROBLEM(GET(&server, "/v1/draw"), 405, "GET");

@@ -274,6 +274,56 @@ static void test_drawing_is_sent(void **state) {
   free(sketch);
 }
 
+/* The same in JSON, in each of the shapes that clients send a picture in. */
+static void test_drawing_in_json(void **state) {
+  (void)state;
+  static const char *const shapes[] = {"\"image\":\"%s\"", "\"image\":\"data:image/png;base64,%s\"",
+                                       "\"image\":[\"%s\"],\"mask\":null",
+                                       "\"images\":[{\"image_url\":\"data:image/png;base64,%s\"}]"};
+  const char *path = golden_path("image/png/rgb8.png");
+  size_t count;
+  uint8_t *sketch = test_read_file(path, &count);
+  body b = {0};
+  add_part(&b, "image", sketch, count);
+  add_part(&b, "prompt", "a mug", 5);
+  add_part(&b, "seed", "9", 1);
+  char *wanted = picture_of(send_edit(&b));
+  for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
+    char frame[200];
+    snprintf(frame, sizeof frame, "{\"prompt\":\"a mug\",\"seed\":9,%s}", shapes[i]);
+    char *json = with_file(frame, path);
+    char *made = picture_of(POST(&server, "/v1/images/edits", json));
+    assert_string_equal(made, wanted);
+    free(made);
+    free(json);
+  }
+  free(wanted);
+  free(sketch);
+}
+
+static void test_pictures_that_are_none(void **state) {
+  (void)state;
+  static const struct {
+    const char *body, *field, *told;
+  } cases[] = {
+      {"{\"prompt\":\"mug\"}", "image", "missing"},
+      {"{\"prompt\":\"mug\",\"image\":7}", "image", "no picture in base64"},
+      {"{\"prompt\":\"mug\",\"images\":[]}", "images", "has 0 pictures, expected one"},
+      {"{\"prompt\":\"mug\",\"images\":[{},{}]}", "images", "has 2 pictures, expected one"},
+      {"{\"prompt\":\"mug\",\"images\":[{\"file_id\":\"f\"}]}", "images", "no picture in base64"},
+      {"{\"prompt\":\"mug\",\"image\":\"https://example.org/a.png\"}", "image", "is not fetched"},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    reply r = POST(&server, "/v1/images/edits", cases[i].body);
+    json_t *problem = json_loads(r.body, 0, NULL);
+    assert_int_equal(r.status, 422);
+    assert_string_equal(text_of(problem, "field"), cases[i].field);
+    assert_non_null(strstr(text_of(problem, "detail"), cases[i].told));
+    json_decref(problem);
+    reply_free(&r);
+  }
+}
+
 /* Transparent places are repainted, with every token that they touch, and in a stream too. */
 static void test_transparent_image(void **state) {
   (void)state;
@@ -317,10 +367,16 @@ static void test_overflow(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_prompts),         cmocka_unit_test(test_optional_fields),
-      cmocka_unit_test(test_sizes),           cmocka_unit_test(test_addresses),
-      cmocka_unit_test(test_models),          cmocka_unit_test(test_stream),
-      cmocka_unit_test(test_drawing_is_sent), cmocka_unit_test(test_transparent_image),
+      cmocka_unit_test(test_prompts),
+      cmocka_unit_test(test_optional_fields),
+      cmocka_unit_test(test_sizes),
+      cmocka_unit_test(test_addresses),
+      cmocka_unit_test(test_models),
+      cmocka_unit_test(test_stream),
+      cmocka_unit_test(test_drawing_is_sent),
+      cmocka_unit_test(test_drawing_in_json),
+      cmocka_unit_test(test_pictures_that_are_none),
+      cmocka_unit_test(test_transparent_image),
       cmocka_unit_test(test_overflow),
   };
   return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * edge.c - what lies along one border of a sheet and is not drawn: the soft dark edge of a scan or
- * of a book's fold, and the holes of a binding. */
+ * of a book's fold, the holes of a binding, and those of a punch. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,7 +24,14 @@ enum {
   SPECK = 200, /* what is shorter than one part in so many of the border is dust */
   SPAN = 60,   /* percent of the border that they reach over */
   EVEN = 80,   /* percent of the gaps that are alike */
-  ROUND = 65   /* percent of a gap that a hole takes at most, along the border */
+  ROUND = 65,  /* percent of a gap that a hole takes at most, along the border */
+  MOST_PUNCHED = 4,
+  LEAST_DISC = 12, /* thousandths of the longer side: 6 mm of A4 are 20 */
+  MOST_DISC = 50,
+  LEAST_FILL = 70, /* percent of its box that a disc takes: 79 */
+  MOST_FILL = 88,
+  APART = 22,    /* percent of the border from the first to the last: 80 mm of A4 are 27 */
+  OFF_CENTRE = 5 /* percent of the border that the middle of all may lie off its middle */
 };
 
 /* A border of a picture: pixel (along, inwards) from it. */
@@ -98,10 +105,12 @@ static bool lighten_edge(border b) {
   return count > 0;
 }
 
-/* ---- the holes of a binding ---- */
+/* ---- holes ---- */
 
 struct hole {
-  int from, to; /* along the border */
+  int from, to;  /* along the border */
+  int near, far; /* from it */
+  bool is_disc;  /* as a punch makes them */
 };
 
 struct binding {
@@ -111,6 +120,7 @@ struct binding {
   uint32_t *stack;
   struct hole holes[MOST_HOLES];
   int count;
+  bool discs; /* nothing else is filled */
 };
 
 /* The lightest of the cell and the two inwards: a large hole is most of a cell. */
@@ -136,13 +146,27 @@ static bool take_dark(void *user, int x, int y) {
   return true;
 }
 
-/* Whether a group lies within the strip; its extent along the border. */
+static bool is_disc(const msk_image *image, const msk_pixel_group *group) {
+  int width = group->right - group->left + 1, height = group->bottom - group->top + 1,
+      side = msk_group_side(group),
+      longer = image->width > image->height ? image->width : image->height;
+  size_t box = (size_t)width * (size_t)height;
+  return abs(width - height) * 8 <= side && side * 1000 >= longer * LEAST_DISC &&
+         side * 1000 <= longer * MOST_DISC && group->pixels * 100 >= box * LEAST_FILL &&
+         group->pixels * 100 <= box * MOST_FILL;
+}
+
+/* Whether a group lies within the strip, and how. */
 static bool is_in_strip(border b, const msk_pixel_group *group, struct hole *hole) {
   bool lies = b.side < 2;
-  int across = lies ? b.image->height : b.image->width, near = lies ? group->top : group->left,
-      far = lies ? group->bottom : group->right;
-  *hole = (struct hole){lies ? group->left : group->top, lies ? group->right : group->bottom};
-  return b.side % 2 == 0 ? far < border_strip(b) : near >= across - border_strip(b);
+  int across = lies ? b.image->height : b.image->width, low = lies ? group->top : group->left,
+      high = lies ? group->bottom : group->right;
+  *hole = (struct hole){.from = lies ? group->left : group->top,
+                        .to = lies ? group->right : group->bottom,
+                        .near = b.side % 2 == 0 ? low : across - 1 - high,
+                        .far = b.side % 2 == 0 ? high : across - 1 - low,
+                        .is_disc = is_disc(b.image, group)};
+  return hole->far < border_strip(b);
 }
 
 /* A hole's pixels and those round it, which are half in it, become the cell's paper. */
@@ -175,7 +199,7 @@ static void visit_holes(struct binding *b, bool fill) {
           msk_collect_group(image->width, image->height, x, y, b->stack, take_dark, b);
       if (group.pixels == 0 || !is_in_strip(b->border, &group, &hole)) continue;
       if (msk_group_side(&group) * SPECK < border_length(b->border)) continue;
-      if (fill) fill_hole(b, &group);
+      if (fill && (hole.is_disc || !b->discs)) fill_hole(b, &group);
       if (b->count < MOST_HOLES) b->holes[b->count] = hole;
       b->count++;
     }
@@ -203,8 +227,31 @@ static bool are_a_binding(struct binding *b) {
          (b->holes[count].to - b->holes[0].from) * 100 >= border_length(b->border) * SPAN;
 }
 
-static msk_status remove_bindings(bool *found, msk_image *image, const msk_allocator *allocator,
-                                  msk_error *error) {
+static bool are_alike(const struct hole *a, const struct hole *b) {
+  int side = a->to - a->from + 1;
+  return abs(b->to - b->from + 1 - side) * 5 <= side + 5 && abs(a->near - b->near) * 4 <= side + 4;
+}
+
+/* Two to four discs of one size and one distance from the border, the same from its middle to both
+ * sides, and nothing of the kind between. Not below, where wheels and feet are drawn. */
+static bool are_punched(struct binding *b) {
+  int count = 0, length = border_length(b->border);
+  if (b->border.side == 1 || b->count > MOST_HOLES) return false;
+  for (int i = 0; i < b->count; i++) {
+    if (b->holes[i].is_disc) b->holes[count++] = b->holes[i];
+  }
+  if (count < 2 || count > MOST_PUNCHED) return false;
+  qsort(b->holes, (size_t)count, sizeof *b->holes, compare_holes);
+  for (int i = 0; i < count; i++) {
+    int off = b->holes[i].from + b->holes[count - 1 - i].to + 1 - length; /* twice */
+    if (!are_alike(&b->holes[0], &b->holes[i]) || abs(off) * 100 > 2 * length * OFF_CENTRE)
+      return false;
+  }
+  return (b->holes[count - 1].to - b->holes[0].from) * 100 >= length * APART;
+}
+
+static msk_status remove_holes(bool *found, msk_image *image, const msk_allocator *allocator,
+                               msk_error *error) {
   const size_t pixels = (size_t)image->width * (size_t)image->height;
   struct binding *b = msk_allocate(allocator, 1, sizeof *b);
   uint8_t *marks = msk_allocate(allocator, pixels, 1);
@@ -217,7 +264,8 @@ static msk_status remove_bindings(bool *found, msk_image *image, const msk_alloc
   for (int side = 0; room && side < 4; side++) {
     b->border = (border){image, side};
     visit_holes(b, false);
-    if (!are_a_binding(b)) continue;
+    b->discs = !are_a_binding(b);
+    if (b->discs && !are_punched(b)) continue;
     visit_holes(b, true);
     *found = true;
   }
@@ -232,5 +280,5 @@ msk_status msk_edges_clear(bool *found, msk_image *sketch, const msk_allocator *
   *found = false;
   if (sketch->width < LEAST_SIDE || sketch->height < LEAST_SIDE) return MSK_OK;
   for (int side = 0; side < 4; side++) *found |= lighten_edge((border){sketch, side});
-  return remove_bindings(found, sketch, allocator, error);
+  return remove_holes(found, sketch, allocator, error);
 }

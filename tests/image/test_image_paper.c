@@ -240,6 +240,50 @@ static void holes_are_no_ink(void **state) {
   }
 }
 
+/* A punch's holes about the middle, `apart` of the border from the first to the last. */
+static void punch_few(msk_image *image, int side, int count, double middle, double apart,
+                      double radius) {
+  for (int y = 0; y < image->height; y++) {
+    for (int x = 0; x < image->width; x++) {
+      double away, along;
+      from_border(image, side, x, y, &away, &along);
+      for (int i = 0; i < count; i++) {
+        double centre = 512 * (middle + apart * ((double)i / (count - 1) - 0.5));
+        if (hypot(away - 24, along - centre) < radius) memset(pixel(image, x, y), 60, 3);
+      }
+    }
+  }
+}
+
+static void a_punchs_holes_are_no_ink(void **state) {
+  (void)state;
+  static const int papers[][3] = {{255, 255, 255}, {244, 240, 228}}, pen[3] = {20, 20, 20};
+  static const double apart[] = {0.27, 0.78, 0.81}; /* of two, three and four holes */
+  static const int sides[] = {0, 2, 3};
+  for (int i = 0; i < 9; i++) {
+    msk_image in = coloured(512, 0.02, papers[i % 2], pen);
+    punch_few(&in, sides[i / 3], 2 + i % 3, 0.5, apart[i % 3], 5 + i * 0.7);
+    if (i % 2 == 0) photograph(&in, (camera){.fall_off = 0.2, .grain = 2}, 5);
+    expect_house(&in, 0.02, AUTO, 0.75, "punched");
+    msk_image_free(&in);
+  }
+}
+
+/* Wheels below, dots that are close, that are off the middle, and that are large. */
+static void drawn_discs_are_no_holes(void **state) {
+  (void)state;
+  static const struct {
+    int side;
+    double middle, apart, radius;
+  } cases[] = {{1, 0.5, 0.3, 7}, {2, 0.5, 0.15, 7}, {2, 0.4, 0.3, 7}, {2, 0.5, 0.3, 15}};
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    msk_image in = drawing(512, 512, 0.02, 255, 20);
+    punch_few(&in, cases[i].side, 2, cases[i].middle, cases[i].apart, cases[i].radius);
+    expect_untouched(&in);
+    msk_image_free(&in);
+  }
+}
+
 /* Few dots, dots along a part of the border, and a row of dots further in are drawn. */
 static void drawn_dots_are_no_holes(void **state) {
   (void)state;
@@ -715,6 +759,8 @@ int main(void) {
                                      cmocka_unit_test(drawn_boxes_are_no_frames),
                                      cmocka_unit_test(a_dark_edge_is_no_ink),
                                      cmocka_unit_test(holes_are_no_ink),
+                                     cmocka_unit_test(a_punchs_holes_are_no_ink),
+                                     cmocka_unit_test(drawn_discs_are_no_holes),
                                      cmocka_unit_test(drawn_dots_are_no_holes),
                                      cmocka_unit_test(half_a_shadow_is_no_ink),
                                      cmocka_unit_test(a_grey_fill_is_no_shadow),

@@ -54,6 +54,7 @@ extern "C" {
 #define MSK_MAX_CANDIDATES 64                         /* candidates that one request can hold */
 #define MSK_MAX_THREADS 1024                          /* of a model, a session, a CLIP, a judge */
 #define MSK_MAX_PIXELS ((size_t)64 * 1000 * 1000)     /* of a picture that is read */
+#define MSK_MAX_SIDE 65535                            /* pixels of its width, and of its height */
 #define MSK_MAX_FILE_BYTES ((size_t)64 * 1000 * 1000) /* of a picture's file */
 
 MSK_API const char *msk_version(void);

@@ -45,12 +45,12 @@ void msk_image_free(msk_image *image) {
 msk_status msk_source_check_size(const msk_source *source, const char *kind, uint64_t width,
                                  uint64_t height) {
   if (width == 0 || height == 0) return msk_source_damaged(source, kind, "a side is 0 pixels");
-  if (width > MSK_MAX_PIXELS || height > MSK_MAX_PIXELS / width) {
-    return msk_fail(
-        source->error, MSK_ERROR_FILE,
-        "%s: %s of %llu x %llu pixels, at most %zu megapixels are read; scale it down first",
-        source->name, kind, (unsigned long long)width, (unsigned long long)height,
-        MSK_MAX_PIXELS / 1000000);
+  if (width > MSK_MAX_SIDE || height > MSK_MAX_SIDE || height > MSK_MAX_PIXELS / width) {
+    return msk_fail(source->error, MSK_ERROR_FILE,
+                    "%s: %s of %llu x %llu pixels, at most %zu megapixels and %d pixels a side are "
+                    "read; scale it down first",
+                    source->name, kind, (unsigned long long)width, (unsigned long long)height,
+                    MSK_MAX_PIXELS / 1000000, MSK_MAX_SIDE);
   }
   return MSK_OK;
 }

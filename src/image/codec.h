@@ -38,8 +38,8 @@ msk_status msk_webp_decode(msk_image *image, int *orientation, const msk_source 
 msk_status msk_image_allocate(msk_image *image, int width, int height,
                               const msk_allocator *allocator, msk_error *error);
 
-/* MSK_ERROR_FILE unless 1 <= width, height and width * height <= MSK_MAX_PIXELS. `kind` is "PNG"
- * and the like. */
+/* MSK_ERROR_FILE unless 1 <= width, height <= MSK_MAX_SIDE and width * height <=
+ * MSK_MAX_PIXELS. `kind` is "PNG" and the like. */
 msk_status msk_source_check_size(const msk_source *source, const char *kind, uint64_t width,
                                  uint64_t height);
 /* MSK_ERROR_FILE: "NAME: damaged KIND: REASON". */

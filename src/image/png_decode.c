@@ -19,10 +19,17 @@
 
 /* What DEFLATE can make of one byte at most: 258 bytes from two one-bit codes (RFC 1951). */
 #define DEFLATE_MAX_RATIO 1032
+/* Bytes of IDAT chunks that may follow the last pixel: a sum, a row too many. libpng inflates what
+ * is there, and 17 MB of it would be half a minute's work for nothing. */
+#define MOST_BEHIND 65536
+#define MOST_PIXEL_BYTES 9 /* of a row, as DEFLATE stores what it cannot compress */
+#define IDAT 0x49444154u
 
 typedef struct png_job {
   const msk_source *source;
   size_t position; /* bytes that libpng has read */
+  bool last;       /* it reads the last row, and what follows */
+  size_t spare;    /* bytes of IDAT chunks that it may still read then */
   png_structp png;
   png_infop info;
   msk_image image;
@@ -39,6 +46,10 @@ typedef struct png_job {
 static void png_feed(png_structp png, png_bytep to, size_t count) {
   png_job *job = png_get_io_ptr(png);
   if (count > job->source->count - job->position) png_error(png, "the file ends too early");
+  if (job->last && png_get_io_chunk_type(png) == IDAT) {
+    if (count > job->spare) png_error(png, "much follows the last pixel");
+    job->spare -= count;
+  }
   memcpy(to, job->source->bytes + job->position, count);
   job->position += count;
 }
@@ -100,12 +111,14 @@ static void png_noticed(png_structp png, const char *message) {
 /* Reads row y of every pass into rows + y * stride (stride 0: each into the same place). */
 static void read_rows(png_job *job, uint8_t *rows, size_t stride,
                       void (*use)(png_job *job, int y, const uint8_t *row)) {
+  job->spare = MOST_BEHIND + MOST_PIXEL_BYTES * (size_t)job->image.width;
   int passes = png_get_interlace_type(job->png, job->info) == PNG_INTERLACE_NONE
                    ? 1
                    : PNG_INTERLACE_ADAM7_PASSES;
   for (int pass = 0; pass < passes; pass++) {
     for (int y = 0; y < job->image.height; y++) {
       uint8_t *row = rows + (size_t)y * stride;
+      job->last = pass + 1 == passes && y + 1 == job->image.height;
       png_read_row(job->png, row, NULL);
       if (use != NULL && pass == passes - 1) use(job, y, row);
     }

@@ -6,6 +6,7 @@
 
 #include <dirent.h>
 #include <stdbool.h>
+#include <zlib.h>
 
 #include "masksketch_tools.h"
 #include "measuring.h"
@@ -467,6 +468,61 @@ static void pixels_that_are_whole_are_read(void **state) {
   assert_int_equal(decode_changed("pal8.png", "PLTE", 9, "CRC"), MSK_ERROR_FILE);
 }
 
+static size_t put_chunk(uint8_t *at, const char *type, const uint8_t *data, size_t count) {
+  put_big_endian(at, (uint32_t)count);
+  memcpy(at + 4, type, 4);
+  if (count > 0) memcpy(at + 8, data, count);
+  put_big_endian(at + 8 + count, checksum(at + 4, count + 4));
+  return count + 12;
+}
+
+/* A grey PNG of noise, `behind` more bytes of zeros after its pixels in the same stream; and what
+ * becomes of it. */
+static msk_status decode_with_more(int width, int height, size_t behind, msk_error *error) {
+  uint8_t header[13] = {[8] = 8};
+  size_t pixels = ((size_t)width + 1) * (size_t)height, count = 8;
+  uint8_t *raw = calloc(pixels + behind, 1);
+  uLongf packed_count = compressBound((uLong)(pixels + behind));
+  uint8_t *packed = malloc(packed_count), *file = malloc(packed_count + 100);
+  uint32_t noise = 1;
+  for (size_t i = 0; i < pixels; i++) {
+    noise = noise * 1664525 + 1013904223; /* Knuth's and Lewis's generator */
+    if (i % ((size_t)width + 1) != 0) raw[i] = (uint8_t)(noise >> 24);
+  }
+  assert_int_equal(compress2(packed, &packed_count, raw, (uLong)(pixels + behind), 9), Z_OK);
+  put_big_endian(header, (uint32_t)width);
+  put_big_endian(header + 4, (uint32_t)height);
+  memcpy(file, "\x89PNG\r\n\x1a\n", 8);
+  count += put_chunk(file + count, "IHDR", header, sizeof header);
+  count += put_chunk(file + count, "IDAT", packed, packed_count);
+  count += put_chunk(file + count, "IEND", NULL, 0);
+  msk_image image = {0};
+  msk_status status = msk_image_decode(&image, file, count, MSK_ALPHA_WHITE, "more", NULL, error);
+  if (status == MSK_OK) {
+    assert_null(image.warning);
+    for (int i = 0; i < width; i++) assert_int_equal(image.pixels[3 * i], raw[i + 1]);
+  }
+  msk_image_free(&image);
+  free(file);
+  free(packed);
+  free(raw);
+  return status;
+}
+
+/* A stream that goes on behind the last pixel: a little is nobody's harm, much is not inflated. */
+static void what_follows_the_last_pixel_is_bounded(void **state) {
+  (void)state;
+  msk_error error;
+  assert_int_equal(decode_with_more(64, 64, 0, &error), MSK_OK);
+  assert_int_equal(decode_with_more(64, 64, 3 * 65, &error), MSK_OK);
+  assert_int_equal(decode_with_more(64, 64, (size_t)20 << 20, &error), MSK_OK);
+  assert_int_equal(decode_with_more(64, 64, (size_t)120 << 20, &error), MSK_ERROR_FILE);
+  assert_non_null(strstr(error.message, "follows the last pixel"));
+  assert_int_equal(decode_with_more(65535, 1, 0, &error), MSK_OK);
+  assert_int_equal(decode_with_more(65536, 1, 0, &error), MSK_ERROR_FILE);
+  assert_non_null(strstr(error.message, "65535 pixels a side"));
+}
+
 /* ---- What is no picture of ours ---- */
 
 static void foreign_files_are_named(void **state) {
@@ -588,6 +644,7 @@ int main(void) {
       cmocka_unit_test(every_orientation_in_every_format),
       cmocka_unit_test(exif_decides_before_xmp),
       cmocka_unit_test(pixels_that_are_whole_are_read),
+      cmocka_unit_test(what_follows_the_last_pixel_is_bounded),
       cmocka_unit_test(foreign_files_are_named),
       cmocka_unit_test(formats_of_paths),
       cmocka_unit_test(creating_checks_sizes),

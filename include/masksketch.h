@@ -326,7 +326,9 @@ typedef struct msk_result {
   const msk_candidate_info *candidates; /* item by item, dropped ones too; NULL where none */
   int candidate_count;
   msk_times times;
-  size_t passes; /* sequences through the transformer: what the job cost, whatever the machine */
+  /* sequences through the transformer: what the job cost, whatever the machine; those of which some
+   * rows alone went count by these, and the sum is rounded up */
+  size_t passes;
   size_t memory; /* bytes of the session */
   /* one line for people: what is wrong with these pictures (the model's weights led to numbers past
    * the largest there is), or that the GPU has failed and the CPU has gone on; NULL: nothing */

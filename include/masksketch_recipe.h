@@ -69,6 +69,8 @@ typedef struct msk_recipe {
   int unconditional_every; /* 1..1000: made in every k-th step; its logits serve the others */
   msk_unconditional unconditional;
   int structure_every; /* 1..1000: likewise the structure pass and its score */
+  int refresh;         /* 1..1000: whole passes in every k-th step; light ones in the others, */
+  double light_margin; /* 0..1000: of so many times as many masked tokens as are kept; 0: of all */
   msk_order order;
   msk_remask remask;
   msk_distance distance;

@@ -33,6 +33,8 @@ class Settings(TypedDict, total=False):
     unconditional: str
     unconditional_every: int
     structure_every: int
+    refresh: int
+    light_margin: Number
     order: str
     remask: str
     layers: Union[str, Iterable[int]]

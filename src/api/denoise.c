@@ -29,112 +29,178 @@ msk_status msk_steady_target(msk_session *session, msk_error *error) {
   return msk_session_falls_over(session, &status, error) ? msk_pass_target(session, error) : status;
 }
 
-static msk_status steady_logits(msk_session *session, const int32_t *sequences, size_t rows,
-                                float *logits, msk_error *error) {
-  msk_status status = msk_pass_logits(session, sequences, rows, logits, error);
-  return msk_session_falls_over(session, &status, error)
-             ? msk_pass_logits(session, sequences, rows, logits, error)
-             : status;
-}
-
 msk_status msk_steady_score(msk_session *session, const int32_t *sequences, size_t rows,
                             float *score, msk_error *error) {
-  msk_status status = msk_pass_score(session, sequences, rows, score, error);
+  msk_status status = msk_pass_score(session, sequences, NULL, rows, score, error);
   return msk_session_falls_over(session, &status, error)
-             ? msk_pass_score(session, sequences, rows, score, error)
+             ? msk_pass_score(session, sequences, NULL, rows, score, error)
              : status;
 }
 
 /* ---- the denoiser ---- */
 
-/* One network pass on its way: conditional rows and, behind each item's, its unconditional one
- * where it has one. */
-struct guided_pass {
+/* One network pass on its way: the flagged rows of some items' sequences. Of logits, conditional
+ * ones and, behind each item's, its unconditional ones where it has some. */
+struct row_pass {
   msk_session *session;
   const int32_t *tokens, *unconditional;
-  const float *guidance;
-  float *logits, *difference;
-  size_t first, items, rows;
+  uint8_t *rows;
+  size_t first, items, sequences, count; /* count: rows */
 };
 
-static bool is_guided(const struct guided_pass *pass, size_t item) {
+static bool is_guided(const struct row_pass *pass, size_t item) {
   return pass->unconditional != NULL && pass->unconditional[item] >= 0;
 }
 
-static void fill_rows(struct guided_pass *pass, size_t batch) {
-  size_t n = positions(pass->session), room = (size_t)msk_session_rows(pass->session);
-  pass->items = pass->rows = 0;
+/* The token of an item's row, as passes of a kind see it. */
+static int32_t token_at(const struct row_pass *pass, size_t item, size_t row, int kind) {
+  return kind == MSK_UNCONDITIONAL && row == 0
+             ? pass->unconditional[item]
+             : pass->tokens[item * positions(pass->session) + row];
+}
+
+/* What the kind's cache has of an item; NULL: there is no cache. */
+static int32_t *seen_of(const struct row_pass *pass, size_t item, int kind) {
+  const msk_buffers *at = &pass->session->at;
+  if (at->caches[kind].seen == NULL) return NULL;
+  return at->caches[kind].seen + (size_t)at->slots[item] * positions(pass->session);
+}
+
+/* Flags what the kind has not computed as it is now; all, where nothing is kept of it. */
+static void flag_changed(const struct row_pass *pass, size_t item, int kind) {
+  const size_t n = positions(pass->session);
+  const int32_t *seen = seen_of(pass, item, kind);
+  uint8_t *rows = pass->rows + item * n;
+  for (size_t i = 0; i < n; i++)
+    rows[i] = rows[i] || seen == NULL || seen[i] != token_at(pass, item, i, kind);
+}
+
+static void add_sequence(struct row_pass *pass, size_t item, int kind) {
+  msk_buffers *at = &pass->session->at;
+  const size_t n = positions(pass->session), first = pass->count;
+  const uint8_t *rows = pass->rows + item * n;
+  for (size_t i = 0; i < n; i++) {
+    if (!rows[i]) continue;
+    if (at->parts != NULL) at->row_places[pass->count] = (int32_t)i;
+    at->sequences[pass->count++] = token_at(pass, item, i, kind);
+  }
+  if (at->parts != NULL) {
+    const struct msk_session_cache *cache = &at->caches[kind];
+    float *values =
+        cache->values == NULL ? NULL : cache->values + (size_t)at->slots[item] * cache->floats;
+    at->parts[pass->sequences] =
+        (msk_maskgit_part){at->row_places + first, pass->count - first, values};
+  }
+  pass->sequences++;
+}
+
+/* Takes items from pass->first on as long as there is room. kind: MSK_STRUCTURE, or the one of
+ * logits. */
+static void fill_rows(struct row_pass *pass, int kind) {
+  size_t batch = (size_t)pass->session->group_count, room = (size_t)msk_session_rows(pass->session);
+  pass->items = pass->sequences = pass->count = 0;
   while (pass->first + pass->items < batch) {
-    size_t item = pass->first + pass->items, need = is_guided(pass, item) ? 2 : 1;
+    size_t item = pass->first + pass->items;
+    const bool guided = is_guided(pass, item);
     /* both halves of a guided item go through together, so that they can be combined in place */
-    if (pass->rows + need > room) break;
-    int32_t *row = pass->session->at.sequences + pass->rows * n;
-    memcpy(row, pass->tokens + item * n, n * sizeof *row);
-    if (need == 2) {
-      memcpy(row + n, row, n * sizeof *row);
-      row[n] = pass->unconditional[item];
-    }
+    if (pass->sequences + 1 + guided > room) break;
+    flag_changed(pass, item, kind);
+    if (guided) flag_changed(pass, item, MSK_UNCONDITIONAL);
+    add_sequence(pass, item, kind);
+    if (guided) add_sequence(pass, item, MSK_UNCONDITIONAL);
     pass->items++;
-    pass->rows += need;
   }
 }
 
-static void combine_rows(const struct guided_pass *pass) {
-  size_t row_floats = positions(pass->session) * (size_t)pass->session->model->codes;
-  const float *row = pass->session->at.row_logits;
-  for (size_t i = 0; i < pass->items; i++, row += row_floats) {
-    float *out = pass->logits + (pass->first + i) * row_floats;
-    /* an item without guidance in this step has no second row */
-    if (!is_guided(pass, pass->first + i)) {
-      memcpy(out, row, row_floats * sizeof *out);
-      continue;
+static void remember(const struct row_pass *pass, size_t item, int kind) {
+  const size_t n = positions(pass->session);
+  int32_t *seen = seen_of(pass, item, kind);
+  for (size_t i = 0; seen != NULL && i < n; i++) {
+    if (pass->rows[item * n + i]) seen[i] = token_at(pass, item, i, kind);
+  }
+}
+
+/* Fills and makes the pass; once more, where the CPU takes over, since the caches are empty then. */
+static msk_status run_rows(struct row_pass *pass, int kind, msk_error *error) {
+  msk_session *session = pass->session;
+  msk_buffers *at = &session->at;
+  msk_status status;
+  do {
+    fill_rows(pass, kind);
+    if (pass->count == 0) return MSK_OK;
+    status = kind == MSK_STRUCTURE ? msk_pass_score(session, at->sequences, at->parts,
+                                                    pass->sequences, at->row_score, error)
+                                   : msk_pass_logits(session, at->sequences, at->parts,
+                                                     pass->sequences, at->row_logits, error);
+  } while (msk_session_falls_over(session, &status, error));
+  for (size_t i = pass->first; status == MSK_OK && i < pass->first + pass->items; i++) {
+    remember(pass, i, kind);
+    if (is_guided(pass, i)) remember(pass, i, MSK_UNCONDITIONAL);
+  }
+  return status;
+}
+
+/* out = c + guidance (c - u); difference, if not NULL: c - u. */
+static void combine(const float *c, const float *u, size_t codes, float guidance, float *out,
+                    float *difference) {
+  for (size_t j = 0; j < codes; j++) out[j] = c[j] + guidance * (c[j] - u[j]);
+  for (size_t j = 0; difference != NULL && j < codes; j++) difference[j] = c[j] - u[j];
+}
+
+/* From one behind the other to where they belong. */
+static void spread_logits(const struct row_pass *pass, const float *guidance, float *logits,
+                          float *difference) {
+  const size_t codes = (size_t)pass->session->model->codes, n = positions(pass->session);
+  const float *c = pass->session->at.row_logits;
+  for (size_t item = pass->first; item < pass->first + pass->items; item++) {
+    const bool guided = is_guided(pass, item);
+    size_t count = 0;
+    for (size_t i = 0; i < n; i++) count += pass->rows[item * n + i] != 0;
+    for (size_t at = item * n; at < (item + 1) * n; at++) {
+      if (!pass->rows[at]) continue;
+      if (guided) {
+        combine(c, c + count * codes, codes, guidance[item], logits + at * codes,
+                difference == NULL ? NULL : difference + at * codes);
+      } else {
+        memcpy(logits + at * codes, c, codes * sizeof *c);
+      }
+      c += codes;
     }
-    const float *other = row + row_floats, guidance = pass->guidance[pass->first + i];
-    for (size_t j = 0; j < row_floats; j++) out[j] = row[j] + guidance * (row[j] - other[j]);
-    if (pass->difference != NULL) {
-      float *apart = pass->difference + (pass->first + i) * row_floats;
-      for (size_t j = 0; j < row_floats; j++) apart[j] = row[j] - other[j];
-    }
-    row = other;
+    if (guided) c += count * codes;
   }
 }
 
 msk_status msk_denoise_logits(void *user, const int32_t *tokens, const int32_t *unconditional,
-                              const float *guidance, float *logits, float *difference,
-                              msk_error *error) {
+                              const float *guidance, uint8_t *rows, float *logits,
+                              float *difference, msk_error *error) {
   msk_session *session = user;
   double started = msk_clock();
-  size_t batch = (size_t)session->group_count;
-  struct guided_pass pass = {.session = session,
-                             .tokens = tokens,
-                             .unconditional = unconditional,
-                             .guidance = guidance,
-                             .logits = logits,
-                             .difference = difference};
-  for (; pass.first < batch; pass.first += pass.items) {
-    fill_rows(&pass, batch);
-    msk_status status =
-        steady_logits(session, session->at.sequences, pass.rows, session->at.row_logits, error);
+  struct row_pass pass = {
+      .session = session, .tokens = tokens, .unconditional = unconditional, .rows = rows};
+  for (; pass.first < (size_t)session->group_count; pass.first += pass.items) {
+    msk_status status = run_rows(&pass, MSK_CONDITIONAL, error);
     if (status != MSK_OK) return status;
-    msk_pass_judge(session, session->at.row_logits,
-                   pass.rows * positions(session) * (size_t)session->model->codes);
-    combine_rows(&pass);
+    msk_pass_judge(session, session->at.row_logits, pass.count * (size_t)session->model->codes);
+    spread_logits(&pass, guidance, logits, difference);
   }
   session->times.conditional += msk_clock() - started;
   return MSK_OK;
 }
 
-msk_status msk_denoise_score(void *user, const int32_t *tokens, float *score, msk_error *error) {
+msk_status msk_denoise_score(void *user, const int32_t *tokens, uint8_t *rows, float *score,
+                             msk_error *error) {
   msk_session *session = user;
   double started = msk_clock();
-  size_t batch = (size_t)session->group_count, n = positions(session),
-         room = (size_t)msk_session_rows(session);
-  for (size_t first = 0; first < batch; first += room) {
-    size_t rows = batch - first < room ? batch - first : room;
-    msk_status status =
-        msk_steady_score(session, tokens + first * n, rows, score + first * n, error);
+  const size_t n = positions(session);
+  struct row_pass pass = {.session = session, .tokens = tokens, .rows = rows};
+  for (; pass.first < (size_t)session->group_count; pass.first += pass.items) {
+    msk_status status = run_rows(&pass, MSK_STRUCTURE, error);
     if (status != MSK_OK) return status;
-    msk_pass_judge(session, score + first * n, rows * n);
+    msk_pass_judge(session, session->at.row_score, pass.count);
+    const float *from = session->at.row_score;
+    for (size_t at = pass.first * n; at < (pass.first + pass.items) * n; at++) {
+      if (rows[at]) score[at] = *from++;
+    }
   }
   session->times.structure += msk_clock() - started;
   return MSK_OK;

@@ -64,7 +64,8 @@ bool msk_session_falls_over(msk_session *session, msk_status *status, msk_error 
   *status = msk_session_place_far(session, &need, error);
   if (*status == MSK_OK) {
     session->at.far_logits = session->at.far_score = NULL;
-    msk_session_place_targets(session);
+    msk_session_place_kept(session);
+    msk_session_forget(session);
     if (session->targets_live) *status = find_targets(session, error);
   }
   return *status == MSK_OK;

@@ -9,10 +9,10 @@
 static size_t positions(const msk_session *session) { return (size_t)session->model->positions; }
 
 int msk_session_group_items(const msk_request *request) {
-  int items = msk_request_items(request);
-  return request->recipe.official || msk_request_has_candidates(request) || items < MSK_GROUP_ITEMS
-             ? items
-             : MSK_GROUP_ITEMS;
+  const int items = msk_request_items(request),
+            most = request->recipe.refresh > 1 ? MSK_CACHED_ITEMS : MSK_GROUP_ITEMS;
+  const bool whole = request->recipe.official || msk_request_has_candidates(request);
+  return whole || items < most ? items : most;
 }
 
 bool msk_request_has_candidates(const msk_request *request) {
@@ -23,7 +23,7 @@ int msk_request_items(const msk_request *request) {
   return request->guidance_count > 0 ? request->count * request->guidance_count : request->count;
 }
 
-static bool is_guided_at_all(const msk_request *request) {
+bool msk_request_is_guided(const msk_request *request) {
   bool guided = request->recipe.guidance > 0;
   for (int i = 0; i < request->guidance_count; i++)
     guided = guided || request->guidance_scales[i] > 0;
@@ -33,7 +33,7 @@ static bool is_guided_at_all(const msk_request *request) {
 int msk_session_rows(const msk_session *session) {
   const msk_request *request = &session->request;
   int items = msk_session_group_items(request);
-  if (is_guided_at_all(request) && items <= MSK_PASS_ROWS) items *= 2;
+  if (msk_request_is_guided(request) && items <= MSK_PASS_ROWS) items *= 2;
   return items < MSK_PASS_ROWS ? items : MSK_PASS_ROWS;
 }
 
@@ -112,16 +112,19 @@ msk_status msk_pass_decode(msk_session *session, const int32_t *sequence, float 
 
 /* ---- the transformer ---- */
 
-/* `pass` through the transformer; `count` floats that it leaves at `from` are brought to `to`. */
+/* `pass` through the transformer; of each row `floats` that it leaves at `from` are brought to
+ * `to`. */
 static msk_status run_transformer(msk_session *session, const char *name,
-                                  const msk_maskgit_pass *pass, const float *from, size_t count,
+                                  const msk_maskgit_pass *pass, const float *from, size_t floats,
                                   float *to, msk_error *error) {
   msk_stream *stream = msk_session_far_stream(session);
+  const msk_maskgit *transformer = msk_model_transformer(session->model, stream->device);
+  const size_t rows = msk_maskgit_pass_rows(transformer, pass);
   msk_meter_begin(stream, name);
-  session->sequences += pass->batch;
-  msk_maskgit_forward(msk_model_transformer(session->model, stream->device), stream,
-                      msk_session_far_arena(session), pass);
-  return stream->measuring ? MSK_OK : msk_stream_read(stream, from, count, to, error);
+  session->rows += rows;
+  msk_maskgit_forward(transformer, stream, msk_session_far_arena(session), pass);
+  return stream->measuring || floats == 0 ? MSK_OK
+                                          : msk_stream_read(stream, from, rows * floats, to, error);
 }
 
 msk_status msk_pass_target(msk_session *session, msk_error *error) {
@@ -146,30 +149,34 @@ msk_status msk_pass_target(msk_session *session, msk_error *error) {
   return status;
 }
 
-msk_status msk_pass_logits(msk_session *session, const int32_t *sequences, size_t rows,
-                           float *logits, msk_error *error) {
+msk_status msk_pass_logits(msk_session *session, const int32_t *sequences,
+                           const msk_maskgit_part *parts, size_t rows, float *logits,
+                           msk_error *error) {
   size_t codes = (size_t)session->model->codes;
   float *from = session->at.far_logits != NULL ? session->at.far_logits : logits;
   return run_transformer(
       session, "logits",
-      &(msk_maskgit_pass){.tokens = sequences, .batch = rows, .logits = from, .columns = codes},
-      from, rows * positions(session) * codes, logits, error);
+      &(msk_maskgit_pass){
+          .tokens = sequences, .batch = rows, .parts = parts, .logits = from, .columns = codes},
+      from, codes, logits, error);
 }
 
-msk_status msk_pass_score(msk_session *session, const int32_t *sequences, size_t rows, float *score,
+msk_status msk_pass_score(msk_session *session, const int32_t *sequences,
+                          const msk_maskgit_part *parts, size_t rows, float *score,
                           msk_error *error) {
   const msk_recipe *recipe = &session->request.recipe;
   float *from = session->at.far_score != NULL ? session->at.far_score : score;
   return run_transformer(session, "score",
                          &(msk_maskgit_pass){.tokens = sequences,
                                              .batch = rows,
+                                             .parts = parts,
                                              .layers = recipe->layers,
                                              .layer_count = (size_t)recipe->layer_count,
                                              .target = session->at.target,
                                              .log_target = session->at.log_target,
                                              .distance = recipe->distance,
                                              .score = from},
-                         from, rows * positions(session), score, error);
+                         from, 1, score, error);
 }
 
 void msk_pass_judge(msk_session *session, const float *values, size_t count) {

@@ -57,7 +57,7 @@ static msk_status place(msk_session *session, const msk_request *request, msk_er
   session->targets_live = false;
   session->meter =
       (msk_meter){.user = request->callbacks.user, .note = request->callbacks.on_operation};
-  session->sequences = 0;
+  session->rows = 0;
   session->overflowed = false;
   session->finished = 0;
   session->stream = (msk_stream){.device = session->model->device,
@@ -127,6 +127,7 @@ static void begin_group(msk_session *session, int first) {
   session->spec.first_item = session->request.first_item + first;
   session->spec.batch = session->group_count;
   if (session->at.candidates != NULL) list_candidates(session);
+  msk_session_forget(session);
   session->denoiser = (msk_denoiser){session, msk_denoise_logits, msk_denoise_score};
   msk_sampler_begin(session->at.sampler, &session->spec, &session->denoiser);
 }
@@ -200,7 +201,10 @@ static void compare_candidates(msk_session *session, bool last) {
   msk_select_best(standings, session->group_count, request->confidence_weight, alive,
                   session->at.values, session->at.kept);
   msk_sampler_keep(session->at.sampler, session->at.kept, alive);
-  for (int i = 0; i < alive; i++) session->at.places[i] = session->at.places[session->at.kept[i]];
+  for (int i = 0; i < alive; i++) {
+    session->at.places[i] = session->at.places[session->at.kept[i]];
+    if (session->at.slots != NULL) session->at.slots[i] = session->at.slots[session->at.kept[i]];
+  }
   session->group_count = alive;
 }
 
@@ -305,7 +309,8 @@ msk_status msk_end(msk_session *session, msk_result *result, msk_error *error) {
       .pixels = session->at.pixels,
       .structure = session->at.structure,
       .times = session->times,
-      .passes = session->sequences,
+      .passes = (session->rows + (size_t)session->model->positions - 1) /
+                (size_t)session->model->positions,
       .memory = session->capacity + sizeof *session,
       .warning = session->overflowed ? overflow_warning : session->untold,
   };

@@ -77,6 +77,60 @@ static void place_results(msk_session *session) {
   if (request->preview_every > 0) at->preview = msk_arena_take(arena, pixels, sizeof *at->preview);
 }
 
+/* ---- what passes over rows find from earlier ones ---- */
+
+/* Whether a kind's passes are ever made of some rows alone: not if all that are made are whole. */
+static bool is_cached(const msk_recipe *recipe, int kind, msk_job job, bool guided) {
+  if (recipe->refresh == 1) return false;
+  if (kind == MSK_CONDITIONAL) return true;
+  if (kind == MSK_UNCONDITIONAL)
+    return guided && recipe->unconditional_every % recipe->refresh != 0;
+  return job == MSK_JOB_DRAW && recipe->structure_every % recipe->refresh != 0;
+}
+
+/* This side's share of it: what is asked of a pass over rows, and which tokens a cache is of. */
+static void place_seen(msk_session *session) {
+  const msk_request *request = &session->request;
+  msk_arena *arena = &session->arena;
+  msk_buffers *at = &session->at;
+  size_t n = (size_t)session->model->positions, rows = (size_t)msk_session_rows(session),
+         items = (size_t)msk_session_group_items(request);
+  if (request->recipe.refresh == 1) return;
+  at->row_places = msk_arena_take(arena, rows * n, sizeof *at->row_places);
+  at->parts = msk_arena_take(arena, rows, sizeof *at->parts);
+  at->slots = msk_arena_take(arena, items, sizeof *at->slots);
+  for (int kind = 0; kind < MSK_CACHES; kind++) {
+    if (is_cached(&request->recipe, kind, request->job, msk_request_is_guided(request)))
+      at->caches[kind].seen = msk_arena_take(arena, items * n, sizeof(int32_t));
+  }
+}
+
+/* Where the networks work: keys and values, of structure passes as far as they go. */
+static void place_caches(msk_session *session) {
+  const msk_recipe *recipe = &session->request.recipe;
+  const msk_maskgit_config *config = msk_maskgit_get_config(session->model->transformer);
+  for (int kind = 0; kind < MSK_CACHES; kind++) {
+    struct msk_session_cache *cache = &session->at.caches[kind];
+    size_t layers = kind == MSK_STRUCTURE ? (size_t)recipe->layers[recipe->layer_count - 1] + 1
+                                          : config->layers;
+    if (cache->seen == NULL) continue;
+    cache->floats = layers * config->positions * 2 * config->hidden;
+    cache->values = msk_arena_take(
+        msk_session_far_arena(session),
+        (size_t)msk_session_group_items(&session->request) * cache->floats, sizeof *cache->values);
+  }
+}
+
+void msk_session_forget(msk_session *session) {
+  const size_t items = (size_t)msk_session_group_items(&session->request),
+               count = items * (size_t)session->model->positions;
+  for (size_t i = 0; session->at.slots != NULL && i < items; i++) session->at.slots[i] = (int)i;
+  for (int kind = 0; kind < MSK_CACHES; kind++) {
+    int32_t *seen = session->at.caches[kind].seen;
+    for (size_t i = 0; seen != NULL && i < count; i++) seen[i] = MSK_NEVER;
+  }
+}
+
 static void place_passes(msk_session *session) {
   const msk_request *request = &session->request;
   msk_arena *arena = &session->arena;
@@ -87,6 +141,7 @@ static void place_passes(msk_session *session) {
       msk_arena_take(arena, rows * n, (size_t)session->model->codes * sizeof *at->row_logits);
   if (request->job == MSK_JOB_DRAW)
     at->row_score = msk_arena_take(arena, rows * n, sizeof *at->row_score);
+  place_seen(session);
   if (!session->is_split || !msk_device_is_apart(session->far_stream.device)) return;
   at->far_logits = msk_arena_take(&session->far_arena, rows * n,
                                   (size_t)session->model->codes * sizeof *at->far_logits);
@@ -96,7 +151,7 @@ static void place_passes(msk_session *session) {
 
 /* Last, so that encoding and decoding can have the same memory: one is over before the targets
  * are made, the other begins after their last use. */
-void msk_session_place_targets(msk_session *session) {
+static void place_targets(msk_session *session) {
   const msk_recipe *recipe = &session->request.recipe;
   msk_buffers *at = &session->at;
   size_t n = (size_t)session->model->positions,
@@ -110,6 +165,11 @@ void msk_session_place_targets(msk_session *session) {
       msk_arena_take(arena, (size_t)recipe->layer_count * heads * n, n * sizeof *at->log_target);
 }
 
+void msk_session_place_kept(msk_session *session) {
+  place_caches(session);
+  place_targets(session);
+}
+
 void msk_session_place(msk_session *session) {
   session->at = (msk_buffers){0};
   place_inputs(session);
@@ -117,12 +177,25 @@ void msk_session_place(msk_session *session) {
   place_results(session);
   place_passes(session);
   session->at.sampler = msk_sampler_place(&session->arena, &session->spec);
-  msk_session_place_targets(session);
+  msk_session_place_kept(session);
 }
 
 msk_arena msk_session_arena(char *base, size_t scratch, size_t capacity) {
   scratch = (scratch + MSK_ALIGNMENT - 1) & ~(MSK_ALIGNMENT - 1);
   return (msk_arena){.base = base + scratch, .capacity = capacity - scratch};
+}
+
+/* A pass over rows may have any number of them. */
+static void measure_parts(msk_session *session) {
+  msk_buffers *at = &session->at;
+  size_t rows = (size_t)msk_session_rows(session) * (size_t)session->model->positions;
+  for (size_t count = 1; count <= rows; count++) {
+    const msk_maskgit_part part = {
+        .places = at->row_places, .count = count, .cache = at->caches[MSK_CONDITIONAL].values};
+    msk_pass_logits(session, at->sequences, &part, 1, at->row_logits, NULL);
+    if (session->request.job == MSK_JOB_DRAW)
+      msk_pass_score(session, at->sequences, &part, 1, at->row_score, NULL);
+  }
 }
 
 /* Runs every pass that the request can need, so that arenas and streams note the most that any of
@@ -135,10 +208,11 @@ static void measure_passes(msk_session *session) {
   if (request->job == MSK_JOB_DRAW) msk_pass_target(session, NULL);
   /* fewer rows may be cut into other pieces, and then need more scratch */
   for (size_t r = 1; r <= rows; r++) {
-    msk_pass_logits(session, session->at.sequences, r, session->at.row_logits, NULL);
+    msk_pass_logits(session, session->at.sequences, NULL, r, session->at.row_logits, NULL);
     if (request->job == MSK_JOB_DRAW)
-      msk_pass_score(session, session->at.sequences, r, session->at.row_score, NULL);
+      msk_pass_score(session, session->at.sequences, NULL, r, session->at.row_score, NULL);
   }
+  if (request->recipe.refresh > 1) measure_parts(session);
   session->targets_live = request->preview_every > 0;
   float *pixels = request->no_pictures ? session->at.preview : session->at.pixels;
   if (pixels != NULL) msk_pass_decode(session, session->at.tokens, pixels, NULL);

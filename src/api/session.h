@@ -6,7 +6,7 @@
  * nothing.
  *
  * Memory bound: a request is drawn in groups of at most MSK_GROUP_ITEMS items (under `official`
- * the whole batch is one draw), a network pass takes at most MSK_PASS_ROWS sequences at once,
+ * the whole batch is one draw; with light passes, whose caches are large, MSK_CACHED_ITEMS), a network pass takes at most MSK_PASS_ROWS sequences at once,
  * pictures are encoded and decoded one by one. What an item gets does not depend on its
  * neighbours. */
 #ifndef MSK_API_SESSION_H
@@ -18,7 +18,19 @@
 #include "compute/meter.h"
 #include "sampling/sampler.h"
 
-enum { MSK_GROUP_ITEMS = 8, MSK_PASS_ROWS = 8 };
+enum { MSK_GROUP_ITEMS = 8, MSK_CACHED_ITEMS = 2, MSK_PASS_ROWS = 8 };
+
+/* The three kinds of passes of a step. */
+enum { MSK_CONDITIONAL, MSK_UNCONDITIONAL, MSK_STRUCTURE, MSK_CACHES };
+
+/* What a kind's passes over rows find from earlier ones, of every item that is drawn together; NULL
+ * where none is ever made. */
+struct msk_session_cache {
+  int32_t *seen; /* [items,N]: the token with which a row was last computed; MSK_NEVER: not yet */
+  float *values; /* [items,layers,N,2,hidden], where the networks work */
+  size_t floats; /* of an item */
+};
+enum { MSK_NEVER = -2 };
 
 /* What lives as long as the request; NULL where the request has no use for it. S = latent_size,
  * P = image_size, N = S*S + 1. */
@@ -28,9 +40,13 @@ typedef struct msk_buffers {
   float *lambda_map;      /* [N-1] */
   float *photo;           /* [P,P,3] in [0,1], to composite over */
   uint8_t *blend;         /* [P,P]: 255 = repainted */
-  int32_t *sequences;     /* [rows,N]: input of a network pass */
-  float *row_logits;      /* [rows,N,codes] */
-  float *row_score;       /* [rows,N] */
+  int32_t *sequences;     /* [rows,N]: input of a network pass, */
+  int32_t *row_places;    /* and of one over rows, with those below: as many */
+  msk_maskgit_part *parts;
+  struct msk_session_cache caches[MSK_CACHES];
+  int *slots;        /* [items]: where in the caches an item's are */
+  float *row_logits; /* [rows,N,codes] */
+  float *row_score;  /* [rows,N] */
   /* the same where the networks compute, if their memory is apart; else NULL */
   float *far_logits, *far_score;
   float *target, *log_target; /* [layers,heads,N,N]: the sketch's attention */
@@ -81,8 +97,8 @@ struct msk_session {
   int finished;                 /* results: items drawn to the end */
   int group_first, group_count; /* items of the request that are drawn now */
   double started;
-  size_t sequences; /* that went through the transformer */
-  bool overflowed;  /* a network gave numbers that are not finite */
+  size_t rows;     /* that went through the transformer */
+  bool overflowed; /* a network gave numbers that are not finite */
   msk_times times;
 };
 
@@ -100,8 +116,11 @@ msk_session_need msk_session_measure(const msk_model *model, int threads,
 msk_status msk_session_fail_memory(size_t bytes, msk_error *error);
 /* An arena of the `capacity` bytes at base, behind the operations' scratch. */
 msk_arena msk_session_arena(char *base, size_t scratch, size_t capacity);
-/* Where the arenas hold the request's buffers, and nothing more: at.target and at.log_target. */
-void msk_session_place_targets(msk_session *session);
+/* Where the arenas hold the request's buffers, and nothing more: what the networks keep between
+ * their passes, caches and targets. */
+void msk_session_place_kept(msk_session *session);
+/* The caches hold nothing of use: what is computed next is computed whole. */
+void msk_session_forget(msk_session *session);
 static inline int msk_session_threads(const msk_session *session) {
   return session->pool == NULL ? 1 : msk_pool_threads(session->pool);
 }
@@ -132,6 +151,8 @@ bool msk_session_falls_over(msk_session *session, msk_status *status, msk_error 
 /* sequences in one network pass at most */
 int msk_session_rows(const msk_session *session);
 int msk_request_items(const msk_request *request); /* count, times the guidance scales */
+/* any of its items, in any step */
+bool msk_request_is_guided(const msk_request *request);
 /* they are drawn in lock step, in one group */
 bool msk_request_has_candidates(const msk_request *request);
 /* items that are drawn together at most */
@@ -140,10 +161,12 @@ int msk_session_group_items(const msk_request *request);
 msk_status msk_pass_encode(msk_session *session, msk_error *error);
 /* picture_codes, class -> target, log_target */
 msk_status msk_pass_target(msk_session *session, msk_error *error);
-/* logits of `rows` sequences (at most msk_session_rows) */
-msk_status msk_pass_logits(msk_session *session, const int32_t *sequences, size_t rows,
-                           float *logits, msk_error *error);
-msk_status msk_pass_score(msk_session *session, const int32_t *sequences, size_t rows, float *score,
+/* logits of `rows` sequences (at most msk_session_rows); parts: NULL, or what of them */
+msk_status msk_pass_logits(msk_session *session, const int32_t *sequences,
+                           const msk_maskgit_part *parts, size_t rows, float *logits,
+                           msk_error *error);
+msk_status msk_pass_score(msk_session *session, const int32_t *sequences,
+                          const msk_maskgit_part *parts, size_t rows, float *score,
                           msk_error *error);
 msk_status msk_pass_decode(msk_session *session, const int32_t *sequence, float *pixels,
                            msk_error *error);
@@ -162,9 +185,10 @@ msk_status msk_steady_score(msk_session *session, const int32_t *sequences, size
 /* The denoiser that src/sampling asks; batches of any size, in passes of msk_session_rows()
  * sequences. */
 msk_status msk_denoise_logits(void *user, const int32_t *tokens, const int32_t *unconditional,
-                              const float *guidance, float *logits, float *difference,
-                              msk_error *error);
-msk_status msk_denoise_score(void *user, const int32_t *tokens, float *score, msk_error *error);
+                              const float *guidance, uint8_t *rows, float *logits,
+                              float *difference, msk_error *error);
+msk_status msk_denoise_score(void *user, const int32_t *tokens, uint8_t *rows, float *score,
+                             msk_error *error);
 
 /* ---- masks (masks.c) ---- */
 

@@ -235,25 +235,27 @@ typedef struct msk_norm {
 /* y = LN(x) * gamma + beta over each row; y may be x. */
 void msk_op_layer_norm(msk_stream *stream, msk_rows x, const msk_norm *norm, msk_rows y);
 
-/* Softmax attention, batch x heads at once, without storing N x N unless asked to. q, k, v, out:
- * [batch * tokens, heads * head_dim], a head's columns side by side. v and out may be absent
- * together: only what is read out is computed then. */
+/* Softmax attention, batch x heads at once, without storing N x N unless asked to. q and out:
+ * [batch * queries, heads * head_dim], k and v: [batch * tokens, heads * head_dim], a head's columns
+ * side by side; as many queries as tokens if causal. v and out may be absent together: only what is
+ * read out is computed then. */
 typedef struct msk_attention_shape {
   size_t batch, heads;
   float scale; /* of q . k */
   bool causal;
 } msk_attention_shape;
-/* What is read out of it, per (batch, head, token); NULL: not. `score`: likeness of row i's
- * attention P to the target's row T (T shared by the batch):
+/* What is read out of it, per (batch, head, query); NULL: not. `score`: likeness of row i's
+ * attention P to the target's row T (T shared by the batch), which is row i too, or places[i]:
  *   CROSS_ENTROPY  sum_j T log P + P log T
  *   SYMMETRIC_KL   -sum_j (T - P)(log T - log P)
  *   JENSEN_SHANNON -(KL(T|M) + KL(P|M)) / 2, M = (T + P) / 2, in nats
  * computed from log-softmax: finite for finite logits. */
 typedef struct msk_read_out {
-  float *maps, *log_maps;           /* [batch, heads, tokens, tokens] */
+  float *maps, *log_maps;           /* [batch, heads, queries, tokens] */
   const float *target, *log_target; /* [heads, tokens, tokens] */
   msk_distance distance;
-  float *score; /* [batch, heads, tokens] */
+  float *score;          /* [batch, heads, queries] */
+  const int32_t *places; /* [queries], host memory; NULL: as many queries as tokens */
 } msk_read_out;
 /* reads may be NULL */
 void msk_op_attention(msk_stream *stream, const msk_attention_shape *shape, msk_rows q, msk_rows k,
@@ -281,10 +283,12 @@ void msk_op_space_to_depth(msk_stream *stream, msk_map x, msk_map y);
 void msk_op_depth_to_space(msk_stream *stream, msk_map x, msk_map y);
 /* y = bytes / 255, host memory */
 void msk_op_pixels(msk_stream *stream, const uint8_t *bytes, msk_map y);
-/* y[i] = words[ids[i]] + positions[i % positions.rows]; MSK_MASK_TOKEN is the last word. ids are
- * host memory. */
-void msk_op_embed(msk_stream *stream, const int32_t *ids, msk_rows words, msk_rows positions,
-                  msk_rows y);
+/* y[i] = words[ids[i]] + positions[places[i]], or without places positions[i % positions.rows];
+ * MSK_MASK_TOKEN is the last word. ids and places are host memory. */
+void msk_op_embed(msk_stream *stream, const int32_t *ids, const int32_t *places, msk_rows words,
+                  msk_rows positions, msk_rows y);
+/* y[places[i]] = x[i], each place once; places are host memory. The other rows of y stay. */
+void msk_op_scatter(msk_stream *stream, const int32_t *places, msk_rows x, msk_rows y);
 /* Nearest code in squared Euclidean distance, first on a tie; codes [x.rows] are host memory. */
 void msk_op_nearest_code(msk_stream *stream, const msk_codebook *codebook, msk_rows x,
                          int32_t *codes);

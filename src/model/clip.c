@@ -145,7 +145,7 @@ void msk_clip_embed_ids(const msk_clip_towers *towers, msk_stream *stream, msk_a
   const msk_clip_config *config = &towers->config;
   size_t d = config->text.hidden, mark = msk_arena_mark(arena);
   const struct walk walk = start_walk(&towers->text, stream, arena, batch, tokens, observer);
-  msk_op_embed(stream, ids, msk_rows_at(towers->words, config->vocabulary, d),
+  msk_op_embed(stream, ids, NULL, msk_rows_at(towers->words, config->vocabulary, d),
                msk_rows_at(towers->text.positions, tokens, d), walk.x);
   observe(&walk, "embeddings", -1, walk.x.at, tokens);
   run_layers(&walk);

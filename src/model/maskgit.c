@@ -26,16 +26,23 @@ struct walk {
   msk_stream *stream;
   const msk_maskgit_pass *pass;
   msk_attention_shape shape;
-  msk_rows x;      /* [B N, D] */
+  msk_rows x;      /* [B N, D]; of a pass over rows, [rows, D], and so on */
   msk_rows qkv;    /* [B N, 3 D]: queries, keys and values side by side */
   msk_rows mixed;  /* [B N, D]: values, weighed */
   msk_rows hidden; /* [B N, I] */
   float *score;    /* [B, H, N] */
 };
 
+size_t msk_maskgit_pass_rows(const msk_maskgit *maskgit, const msk_maskgit_pass *pass) {
+  size_t rows = 0;
+  if (pass->parts == NULL) return pass->batch * maskgit->config.positions;
+  for (size_t b = 0; b < pass->batch; b++) rows += pass->parts[b].count;
+  return rows;
+}
+
 static struct walk start_walk(const msk_maskgit *maskgit, msk_stream *stream, msk_arena *arena,
                               const msk_maskgit_pass *pass) {
-  size_t rows = pass->batch * maskgit->config.positions, d = maskgit->config.hidden,
+  size_t rows = msk_maskgit_pass_rows(maskgit, pass), d = maskgit->config.hidden,
          stride = maskgit->config.intermediate + HIDDEN_PAD;
   msk_rows x = msk_take_rows(arena, rows, d),
            work = msk_take_rows(arena, rows, stride > 4 * d ? stride : 4 * d);
@@ -80,34 +87,71 @@ static msk_read_out read_out(const struct walk *w, long slot) {
   return reads;
 }
 
+/* The mean over all layers read, added up as they come: slot 0 begins it. Of the rows from `first`
+ * on, in `sequences` sequences of n. */
+static void add_scores(const struct walk *w, long slot, size_t first, size_t sequences, size_t n) {
+  const msk_maskgit_pass *pass = w->pass;
+  size_t heads = w->shape.heads;
+  if (pass->score != NULL)
+    msk_op_head_sum(w->stream, w->score, heads, 1.0f / (float)(heads * pass->layer_count), slot > 0,
+                    msk_rows_at(pass->score + first, sequences, n));
+  if (pass->score_layers != NULL)
+    msk_op_head_sum(w->stream, w->score, heads, 1.0f / (float)heads, false,
+                    msk_rows_at(pass->score_layers + (size_t)slot * w->x.rows, sequences, n));
+}
+
+/* What attention makes of queries, keys and values side by side, in a pass over all rows. */
+static void mix(const struct walk *w, long slot, msk_rows qkv, msk_rows mixed) {
+  const size_t d = w->x.columns;
+  const msk_read_out reads = read_out(w, slot);
+  msk_op_attention(w->stream, &w->shape, msk_rows_columns(qkv, 0, d), msk_rows_columns(qkv, d, d),
+                   mixed.at == NULL ? MSK_NO_ROWS : msk_rows_columns(qkv, 2 * d, d), &reads, mixed);
+  if (reads.score != NULL) add_scores(w, slot, 0, w->pass->batch, w->maskgit->config.positions);
+}
+
+/* The same for the part whose rows begin at `first`, by way of its cache. */
+static void mix_part(const struct walk *w, size_t index, long slot, const msk_maskgit_part *part,
+                     size_t first, msk_rows qkv, msk_rows mixed) {
+  const size_t d = w->x.columns, n = w->maskgit->config.positions;
+  const msk_rows own = msk_rows_part(qkv, first, part->count);
+  msk_rows all = msk_rows_columns(own, d, qkv.columns - d);
+  msk_attention_shape shape = w->shape;
+  msk_read_out reads = read_out(w, slot);
+  shape.batch = 1;
+  reads.places = part->places;
+  if (part->cache != NULL) {
+    const msk_rows kept = msk_rows_columns(msk_rows_at(part->cache + index * n * 2 * d, n, 2 * d),
+                                           0, qkv.columns - d);
+    msk_op_scatter(w->stream, part->places, all, kept);
+    all = kept;
+  }
+  msk_op_attention(w->stream, &shape, msk_rows_columns(own, 0, d), msk_rows_columns(all, 0, d),
+                   mixed.at == NULL ? MSK_NO_ROWS : msk_rows_columns(all, d, d), &reads,
+                   mixed.at == NULL ? MSK_NO_ROWS : msk_rows_part(mixed, first, part->count));
+  if (reads.score != NULL) add_scores(w, slot, first, 1, part->count);
+}
+
 /* Queries, keys and values of x, and what attention makes of them. slot: as in read_out().
  * keys_only: neither values nor output, this is the last thing that is needed. */
-static void attend(const struct walk *w, const struct layer *layer, long slot, bool keys_only) {
+static void attend(const struct walk *w, size_t index, long slot, bool keys_only) {
   const msk_maskgit_pass *pass = w->pass;
-  msk_stream *s = w->stream;
-  size_t d = w->x.columns, n = w->maskgit->config.positions, heads = w->shape.heads;
-  msk_rows qkv = keys_only ? msk_rows_at(w->qkv.at, w->qkv.rows, 2 * d) : w->qkv,
-           q = msk_rows_columns(qkv, 0, d), k = msk_rows_columns(qkv, d, d),
-           v = keys_only ? MSK_NO_ROWS : msk_rows_columns(qkv, 2 * d, d),
-           mixed = keys_only ? MSK_NO_ROWS : w->mixed;
-  const msk_read_out reads = read_out(w, slot);
-  msk_op_linear(s, keys_only ? "q k" : "q k v", layer->qkv, w->x, MSK_ACT_NONE, MSK_NO_ROWS, qkv);
-  msk_op_attention(s, &w->shape, q, k, v, &reads, mixed);
-  if (reads.score == NULL) return;
-  /* the mean over all layers read, added up as they come: slot 0 begins it */
-  if (pass->score != NULL)
-    msk_op_head_sum(s, w->score, heads, 1.0f / (float)(heads * pass->layer_count), slot > 0,
-                    msk_rows_at(pass->score, pass->batch, n));
-  if (pass->score_layers != NULL)
-    msk_op_head_sum(s, w->score, heads, 1.0f / (float)heads, false,
-                    msk_rows_at(pass->score_layers + (size_t)slot * w->x.rows, pass->batch, n));
+  const size_t d = w->x.columns;
+  const msk_rows qkv = keys_only ? msk_rows_at(w->qkv.at, w->qkv.rows, 2 * d) : w->qkv,
+                 mixed = keys_only ? MSK_NO_ROWS : w->mixed;
+  msk_op_linear(w->stream, keys_only ? "q k" : "q k v", w->maskgit->layers[index].qkv, w->x,
+                MSK_ACT_NONE, MSK_NO_ROWS, qkv);
+  if (pass->parts == NULL) mix(w, slot, qkv, mixed);
+  for (size_t b = 0, first = 0; pass->parts != NULL && b < pass->batch; b++) {
+    mix_part(w, index, slot, &pass->parts[b], first, qkv, mixed);
+    first += pass->parts[b].count;
+  }
 }
 
 static void run_layer(const struct walk *w, size_t index, long slot) {
   const struct layer *layer = &w->maskgit->layers[index];
   const msk_rows x = w->x, mixed = w->mixed, hidden = w->hidden, none = MSK_NO_ROWS;
   msk_stream *s = w->stream;
-  attend(w, layer, slot, false);
+  attend(w, index, slot, false);
   msk_op_linear(s, "attention output", layer->out, mixed, MSK_ACT_NONE, x, x);
   msk_op_layer_norm(s, x, &layer->attention_norm, x);
   observe(w, (long)index, "_attention_ln");
@@ -132,7 +176,8 @@ void msk_maskgit_forward(const msk_maskgit *maskgit, msk_stream *stream, msk_are
   const msk_maskgit_config *config = &maskgit->config;
   size_t mark = msk_arena_mark(arena);
   const struct walk walk = start_walk(maskgit, stream, arena, pass);
-  msk_op_embed(stream, pass->tokens, maskgit->words, maskgit->positions, walk.x);
+  msk_op_embed(stream, pass->tokens, pass->parts == NULL ? NULL : pass->parts[0].places,
+               maskgit->words, maskgit->positions, walk.x);
   msk_op_layer_norm(stream, walk.x, &maskgit->embedding_norm, walk.x);
   observe(&walk, -1, "");
   /* Without logits (and without an observer, who wants every layer) the pass ends at the keys of
@@ -142,7 +187,7 @@ void msk_maskgit_forward(const msk_maskgit *maskgit, msk_stream *stream, msk_are
   for (size_t i = 0; i < config->layers && (whole || next < pass->layer_count); i++) {
     long slot = next < pass->layer_count && (size_t)pass->layers[next] == i ? (long)next++ : -1;
     if (slot >= 0 && !whole && next == pass->layer_count) {
-      attend(&walk, &maskgit->layers[i], slot, true);
+      attend(&walk, i, slot, true);
     } else {
       run_layer(&walk, i, slot);
     }

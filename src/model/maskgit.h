@@ -32,14 +32,28 @@ int msk_maskgit_int8_outputs(const msk_maskgit_config *config, const char *name)
 void msk_maskgit_destroy(msk_maskgit *maskgit);
 const msk_maskgit_config *msk_maskgit_get_config(const msk_maskgit *maskgit);
 
+/* What is computed of a sequence in a pass over rows of it (ReCAP, arXiv 2505.19089): those at
+ * `places` alone, each with the keys and values of all. The others' are what the last pass that
+ * computed them has left in the cache; the pass leaves its own there. The places of a pass's parts
+ * lie one behind the other. */
+typedef struct msk_maskgit_part {
+  const int32_t *places; /* [count]: 0..N-1, ascending, host memory */
+  size_t count;
+  /* [layers, N, 2, hidden]: keys and values; layers: all that the pass comes to. NULL: all rows are
+   * computed, and nothing is left */
+  float *cache;
+} msk_maskgit_part;
+
 /* One forward pass; outputs that are NULL are not computed, and the pass stops after the last
- * layer (or the last q, k) that is needed. */
+ * layer (or the last q, k) that is needed. In a pass over rows, [batch, N] is [rows], the parts'
+ * counts together; it has no maps, no score_layers and no observer. */
 typedef struct msk_maskgit_pass {
   const int32_t *tokens; /* [batch, positions], host memory; 0..vocabulary-1 or MSK_MASK_TOKEN */
   size_t batch;
-  float *logits;     /* [batch, positions, columns] */
-  size_t columns;    /* first columns of the vocabulary (the codebook), or 0: all */
-  const int *layers; /* layers whose attention is read out, ascending */
+  const msk_maskgit_part *parts; /* [batch], or NULL: all rows, without a cache */
+  float *logits;                 /* [batch, positions, columns] */
+  size_t columns;                /* first columns of the vocabulary (the codebook), or 0: all */
+  const int *layers;             /* layers whose attention is read out, ascending */
   size_t layer_count;
   float *maps, *log_maps;           /* [layer_count, batch, heads, N, N] */
   const float *target, *log_target; /* [layer_count, heads, N, N] */
@@ -50,6 +64,8 @@ typedef struct msk_maskgit_pass {
   /* "embedding", "layerL_attention_ln", "layerL": [batch, N, hidden] as rows=batch, columns=N */
   const msk_observer *observer;
 } msk_maskgit_pass;
+/* How many rows it computes. */
+size_t msk_maskgit_pass_rows(const msk_maskgit *maskgit, const msk_maskgit_pass *pass);
 void msk_maskgit_forward(const msk_maskgit *maskgit, msk_stream *stream, msk_arena *arena,
                          const msk_maskgit_pass *pass);
 #endif

@@ -93,6 +93,13 @@ static const field fields[] = {
     {"structure_every", FIELD_COUNT, AT(structure_every), DRAW, 0,
      "structure pass in every k-th step, reused in the others, 1..1000", .minimum = 1,
      .maximum = 1000},
+    {"refresh", FIELD_COUNT, AT(refresh), ALL, 0,
+     "whole passes in every k-th step, light ones (changed and masked tokens alone) between, "
+     "1..1000",
+     .minimum = 1, .maximum = 1000},
+    {"light_margin", FIELD_NUMBER, AT(light_margin), ALL, 0,
+     "light passes take so many times as many masked tokens as will be kept, 0..1000; 0: all",
+     .maximum = 1000},
     {"order", FIELD_NAME, AT(order), ALL, 0,
      "what chooses beside structure: confidence, halton (position) or random",
      .name = msk_order_name},
@@ -582,6 +589,7 @@ static msk_recipe blank_recipe(const row *chosen) {
                       .token_temperature = 1,
                       .unconditional_every = 1,
                       .structure_every = 1,
+                      .refresh = 1,
                       .visible_sketch = 1};
   snprintf(blank.name, sizeof blank.name, "%s", chosen->name);
   return blank;

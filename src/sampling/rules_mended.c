@@ -158,10 +158,16 @@ static void prepare(msk_sampler *sampler) {
   if (!sampler->fresh) return;
   const int choices = msk_sampler_other_classes(spec);
   for (size_t b = 0; b < sampler->batch; b++) {
+    const int32_t before = sampler->unconditional[b];
     sampler->unconditional[b] = -1;
     if (sampler->scale[b] == 0) continue;
-    sampler->unconditional[b] =
-        null ? spec->codes + spec->null_class : random_class(sampler, b, choices);
+    /* another class would leave nothing of the last pass to be used again */
+    if (sampler->light && before >= 0) {
+      sampler->unconditional[b] = before;
+    } else {
+      sampler->unconditional[b] =
+          null ? spec->codes + spec->null_class : random_class(sampler, b, choices);
+    }
   }
   msk_sampler_trace(sampler, "unconditional_class_tokens", MSK_DTYPE_I32, sampler->unconditional, 2,
                     sampler->batch, 1, 0);
@@ -182,15 +188,68 @@ static void sample(msk_sampler *sampler) {
     const msk_key key = step_stream(sampler, b, FOR_TOKENS);
     for (size_t i = 0; i < sampler->tokens; i++) {
       const size_t at = b * sampler->tokens + i;
-      /* known tokens stay, and draw nothing: a stream's numbers belong to places, not to turns */
-      sampler->completed[at] = sampler->current[at];
-      if (sampler->current[at] != MSK_MASK_TOKEN) continue;
+      const bool masked = sampler->current[at] == MSK_MASK_TOKEN;
+      /* known tokens stay, and draw nothing: a stream's numbers belong to places, not to turns;
+       * masked ones that a light step leaves alone stay what they were drawn as last */
+      if (!masked) sampler->completed[at] = sampler->current[at];
+      if (!masked || !sampler->rows[at]) continue;
       for (size_t j = 0; j < codes; j++)
         sampler->row[j] = sampler->logits[at * codes + j] / temperature;
       msk_rng_categorical(sampler->spec.layout, key, sampler->tokens, i, 1, codes, sampler->row,
                           &sampler->completed[at]);
     }
   }
+}
+
+/* ---- how many are masked ---- */
+
+/* Progress of MaskGIT after `step`: over the job's steps, or over the tail of draw, which follows the
+ * cosine. */
+static double maskgit_progress(const msk_recipe *recipe, msk_job job, int step,
+                               msk_schedule *schedule) {
+  if (job == MSK_JOB_DRAW) {
+    *schedule = MSK_SCHEDULE_COSINE;
+    return (step - recipe->steps + 1.0) / recipe->tail;
+  }
+  *schedule = recipe->schedule;
+  return (step + 1.0) / recipe->steps;
+}
+
+/* The tokens that are masked after `step`, of `unknown`. */
+static int masked_after(const msk_sampler *sampler, int step, int unknown) {
+  const msk_recipe *recipe = &sampler->spec.recipe;
+  msk_schedule schedule = recipe->schedule;
+  double rate;
+  if (sampler->spec.job == MSK_JOB_DRAW && step < recipe->steps) {
+    rate =
+        msk_schedule_rate(schedule, recipe->schedule_power, (step + 1.0) / recipe->steps, unknown);
+    rate = recipe->min_mask_rate + rate * (recipe->max_mask_rate - recipe->min_mask_rate);
+  } else {
+    const double ratio = maskgit_progress(recipe, sampler->spec.job, step, &schedule);
+    rate = msk_schedule_rate(schedule, recipe->schedule_power, ratio, unknown);
+  }
+  return (int)floor(unknown * rate + 1e-9);
+}
+
+/* The share of `masked` tokens that a light step takes: light_margin times as many as it will
+ * keep. */
+static double find_near(const msk_sampler *sampler, int masked, int unknown) {
+  const msk_recipe *recipe = &sampler->spec.recipe;
+  const int next = sampler->step + 1;
+  if (recipe->light_margin == 0 || masked == 0) return 1;
+  /* the tail begins anew with what is masked then */
+  if (sampler->spec.job == MSK_JOB_DRAW && next == recipe->steps) unknown = masked;
+  const int left = next + 1 == sampler->last ? 0 : masked_after(sampler, next, unknown);
+  const int kept = left < masked ? masked - left : 1;
+  return fmin(1, recipe->light_margin * kept / masked);
+}
+
+/* Of the `count` tokens that were masked last, lowest first, a share of the highest is near to being
+ * kept. */
+static void mark_near(msk_sampler *sampler, size_t row, int count, double share) {
+  uint8_t *near = sampler->near + row * sampler->tokens;
+  for (int i = (int)floor(count * (1 - share) + 1e-9); i < count; i++)
+    near[sampler->candidates[i].index] = 1;
 }
 
 /* ---- the masks of draw ---- */
@@ -249,9 +308,9 @@ static bool choosable(const msk_sampler *sampler, size_t at) {
          (drawn || sampler->spec.recipe.remask != MSK_REMASK_DRAWN);
 }
 
-/* Masks those `count` tokens that lack most: weight * (1 - score) less noise. Returns how many
- * there were. */
-static int mask_by_structure(msk_sampler *sampler, size_t row, int count) {
+/* Masks those `count` tokens that lack most: weight * (1 - score) less noise; `share` of them are
+ * near. Returns how many there were. */
+static int mask_by_structure(msk_sampler *sampler, size_t row, int count, double share) {
   const size_t first = row * sampler->tokens;
   const float temperature = (float)sampler->spec.recipe.temperature_structure;
   int nominated = 0;
@@ -262,11 +321,13 @@ static int mask_by_structure(msk_sampler *sampler, size_t row, int count) {
     if (temperature > 0) key += temperature * sampler->noise[i];
     nominate(sampler, &nominated, key, i);
   }
-  return mask_lowest(sampler, sampler->structure_mask + first, nominated, count);
+  count = mask_lowest(sampler, sampler->structure_mask + first, nominated, count);
+  mark_near(sampler, row, count, share);
+  return count;
 }
 
 /* The same by confidence, or by what `order` puts in its place. */
-static int mask_by_confidence(msk_sampler *sampler, size_t row, int count) {
+static int mask_by_confidence(msk_sampler *sampler, size_t row, int count, double share) {
   const msk_recipe *recipe = &sampler->spec.recipe;
   const size_t first = row * sampler->tokens;
   const bool by_confidence = recipe->order == MSK_ORDER_CONFIDENCE;
@@ -283,30 +344,35 @@ static int mask_by_confidence(msk_sampler *sampler, size_t row, int count) {
     if (temperature > 0) key += temperature * sampler->noise[i];
     nominate(sampler, &nominated, key, i);
   }
-  return mask_lowest(sampler, sampler->confidence_mask + first, nominated, count);
+  count = mask_lowest(sampler, sampler->confidence_mask + first, nominated, count);
+  mark_near(sampler, row, count, share);
+  return count;
 }
 
 static void remask_row(msk_sampler *sampler, size_t row) {
   const msk_recipe *recipe = &sampler->spec.recipe;
   uint8_t *by_structure = sampler->structure_mask + row * sampler->tokens,
-          *by_confidence = sampler->confidence_mask + row * sampler->tokens;
+          *by_confidence = sampler->confidence_mask + row * sampler->tokens,
+          *near = sampler->near + row * sampler->tokens;
   int gone = 0, unknown = sampler->unknown[row], left;
   memset(by_structure, 0, sampler->tokens);
   memset(by_confidence, 0, sampler->tokens);
+  memset(near, 0, sampler->tokens);
   draw_lots(sampler, step_stream(sampler, row, FOR_LOTS));
   if (recipe->sketch_steps > 0) {
     gone = let_go(sampler, row, &left);
+    memcpy(near, by_structure, sampler->tokens);
     /* the mask rate is one of the tokens that are not the sketch's */
     unknown = sampler->spec.tokens - 1 - left;
   }
-  double rate = msk_schedule_rate(recipe->schedule, recipe->schedule_power,
-                                  (sampler->step + 1.0) / recipe->steps, unknown);
-  rate = recipe->min_mask_rate + rate * (recipe->max_mask_rate - recipe->min_mask_rate);
-  int count = (int)floor(unknown * rate + 1e-9) - gone;
+  int count = masked_after(sampler, sampler->step, unknown) - gone;
   if (count < 0) count = 0;
+  const double share = find_near(sampler, count, unknown);
   const int structure_count = (int)floor(count * sampler->mean_lambda + 1e-9);
-  sampler->structure_k[row] = (float)(gone + mask_by_structure(sampler, row, structure_count));
-  sampler->confidence_k[row] = (float)mask_by_confidence(sampler, row, count - structure_count);
+  sampler->structure_k[row] =
+      (float)(gone + mask_by_structure(sampler, row, structure_count, share));
+  sampler->confidence_k[row] =
+      (float)mask_by_confidence(sampler, row, count - structure_count, share);
   msk_sampler_apply_mask(sampler, row, by_structure, by_confidence);
 }
 
@@ -324,17 +390,6 @@ static void remask_sketch(msk_sampler *sampler) {
 }
 
 /* ---- the masks of MaskGIT ---- */
-
-/* Progress of MaskGIT: over the job's steps, or over the tail of draw, which follows the cosine. */
-static double maskgit_progress(const msk_sampler *sampler, msk_schedule *schedule) {
-  const msk_recipe *recipe = &sampler->spec.recipe;
-  if (sampler->spec.job == MSK_JOB_DRAW) {
-    *schedule = MSK_SCHEDULE_COSINE;
-    return (sampler->step - recipe->steps + 1.0) / recipe->tail;
-  }
-  *schedule = recipe->schedule;
-  return (sampler->step + 1.0) / recipe->steps;
-}
 
 /* Nominates what is still masked, by log probability and noise, or by `order`. */
 static int nominate_masked(msk_sampler *sampler, size_t row, float temperature) {
@@ -355,18 +410,19 @@ static int nominate_masked(msk_sampler *sampler, size_t row, float temperature) 
 static void remask_maskgit(msk_sampler *sampler) {
   const msk_recipe *recipe = &sampler->spec.recipe;
   msk_schedule schedule;
-  const double ratio = maskgit_progress(sampler, &schedule);
+  const double ratio = maskgit_progress(recipe, sampler->spec.job, sampler->step, &schedule);
   const float temperature = (float)(recipe->choice_temperature * (1 - ratio));
   for (size_t b = 0; b < sampler->batch; b++) {
     uint8_t *mask = sampler->confidence_mask + b * sampler->tokens;
     const int unknown = sampler->unknown[b], masked = msk_sampler_masked(sampler, b);
-    const double rate = msk_schedule_rate(schedule, recipe->schedule_power, ratio, unknown);
-    int count = (int)floor(unknown * rate + 1e-9);
+    int count = masked_after(sampler, sampler->step, unknown);
     if (count > masked - 1) count = masked > 0 ? masked - 1 : 0; /* each step keeps at least one */
     draw_lots(sampler, step_stream(sampler, b, FOR_LOTS));
     const int nominated = nominate_masked(sampler, b, temperature);
     memset(mask, 0, sampler->tokens);
-    mask_lowest(sampler, mask, nominated, count);
+    memset(sampler->near + b * sampler->tokens, 0, sampler->tokens);
+    count = mask_lowest(sampler, mask, nominated, count);
+    mark_near(sampler, b, count, find_near(sampler, count, unknown));
     sampler->confidence_k[b] = (float)count;
     msk_sampler_apply_mask(sampler, b, mask, NULL);
   }

@@ -160,18 +160,23 @@ static const int32_t *shown_tokens(msk_sampler *sampler) {
 }
 
 static msk_status guided_logits(msk_sampler *sampler, msk_error *error) {
-  const size_t floats = sampler->tokens * sampler->codes;
+  const size_t codes = sampler->codes;
   const bool keep = sampler->fresh && keeps_difference(&sampler->spec);
-  msk_status status =
-      sampler->denoiser->logits(sampler->denoiser->user, shown_tokens(sampler),
-                                sampler->fresh ? sampler->unconditional : NULL, sampler->scale,
-                                sampler->logits, keep ? sampler->difference : NULL, error);
+  for (size_t i = 0; i < sampler->batch * sampler->tokens; i++)
+    sampler->rows[i] =
+        !sampler->light || (sampler->current[i] == MSK_MASK_TOKEN && sampler->near[i]);
+  msk_status status = sampler->denoiser->logits(sampler->denoiser->user, shown_tokens(sampler),
+                                                sampler->fresh ? sampler->unconditional : NULL,
+                                                sampler->scale, sampler->rows, sampler->logits,
+                                                keep ? sampler->difference : NULL, error);
   if (status != MSK_OK) return status;
   if (keep) sampler->refreshed = sampler->step;
   /* a step without a pass of its own takes the difference of the last one */
-  for (size_t b = 0; !sampler->fresh && sampler->refreshed >= 0 && b < sampler->batch; b++) {
-    for (size_t i = b * floats; sampler->scale[b] > 0 && i < (b + 1) * floats; i++)
-      sampler->logits[i] += sampler->scale[b] * sampler->difference[i];
+  if (sampler->fresh || sampler->refreshed < 0) return MSK_OK;
+  for (size_t row = 0; row < sampler->batch * sampler->tokens; row++) {
+    const float scale = sampler->rows[row] ? sampler->scale[row / sampler->tokens] : 0;
+    for (size_t i = row * codes; scale > 0 && i < (row + 1) * codes; i++)
+      sampler->logits[i] += scale * sampler->difference[i];
   }
   return MSK_OK;
 }
@@ -199,14 +204,18 @@ static float row_mean(const msk_sampler *sampler, const float *values, size_t ro
 }
 
 static msk_status measure_structure(msk_sampler *sampler, msk_error *error) {
-  /* between the steps that measure, the last score, rescaled already, serves again */
-  if (sampler->step % sampler->spec.recipe.structure_every != 0) return MSK_OK;
-  msk_status status = sampler->denoiser->score(sampler->denoiser->user, sampler->completed,
-                                               sampler->structure, error);
-  if (status != MSK_OK) return status;
-  for (size_t b = 0; b < sampler->batch; b++)
-    sampler->standing[b].structure = row_mean(sampler, sampler->structure, b);
-  trace_tokens(sampler, "structure_score", MSK_DTYPE_F32, sampler->structure);
+  /* between the steps that measure, the last score serves again */
+  if (sampler->step % sampler->spec.recipe.structure_every == 0) {
+    memset(sampler->rows, !sampler->light, sampler->batch * sampler->tokens);
+    msk_status status = sampler->denoiser->score(sampler->denoiser->user, sampler->completed,
+                                                 sampler->rows, sampler->score, error);
+    if (status != MSK_OK) return status;
+    for (size_t b = 0; b < sampler->batch; b++)
+      sampler->standing[b].structure = row_mean(sampler, sampler->score, b);
+    trace_tokens(sampler, "structure_score", MSK_DTYPE_F32, sampler->score);
+  }
+  memcpy(sampler->structure, sampler->score,
+         sampler->batch * sampler->tokens * sizeof *sampler->score);
   return MSK_OK;
 }
 
@@ -239,6 +248,7 @@ static void remask_maskgit(msk_sampler *sampler) {
 
 /* One pass through the networks: current -> completed -> current with the next masks. */
 static msk_status take_step(msk_sampler *sampler, msk_error *error) {
+  sampler->light = msk_sampler_step_index(sampler) % sampler->spec.recipe.refresh != 0;
   choose_guidance(sampler);
   sampler->rules->prepare(sampler);
   trace_tokens(sampler, "sequence", MSK_DTYPE_I32, sampler->current);

@@ -15,7 +15,9 @@
 #include "masksketch.h"
 #include "sampling/select.h"
 
-/* What the loop asks of the networks. Both return a status and fill `error`. */
+/* What the loop asks of the networks. Both return a status and fill `error`. `rows` [batch, N]
+ * flags the rows that are wanted; the denoiser computes them, flags others that it has computed too
+ * (those whose token has changed since they were), and writes to flagged rows alone. */
 typedef struct msk_denoiser {
   void *user;
   /* logits [batch, N, codes] of `tokens` [batch, N], guided: c + guidance[b] * (c - u), u from
@@ -23,9 +25,11 @@ typedef struct msk_denoiser {
    * NULL or unconditional[b] < 0: c alone, at the cost of one pass. difference, if not NULL: c -
    * u of the items that have a u, laid out as the logits. */
   msk_status (*logits)(void *user, const int32_t *tokens, const int32_t *unconditional,
-                       const float *guidance, float *logits, float *difference, msk_error *error);
+                       const float *guidance, uint8_t *rows, float *logits, float *difference,
+                       msk_error *error);
   /* structure score [batch, N] of completed sequences against the target of the request */
-  msk_status (*score)(void *user, const int32_t *tokens, float *score, msk_error *error);
+  msk_status (*score)(void *user, const int32_t *tokens, uint8_t *rows, float *score,
+                      msk_error *error);
 } msk_denoiser;
 
 /* What is asked, judged already: src/api/request.c refuses what cannot be run, and here it is

@@ -17,7 +17,7 @@ typedef struct msk_sampler_rules {
   void (*begin)(msk_sampler *sampler);
   /* this step's keys and unconditional classes */
   void (*prepare)(msk_sampler *sampler);
-  /* completed: every masked token of current drawn from logits */
+  /* completed: every masked token of current drawn from logits, where these are new */
   void (*sample)(msk_sampler *sampler);
   /* current: completed, masked by structure and confidence */
   void (*remask_sketch)(msk_sampler *sampler);
@@ -30,32 +30,35 @@ extern const msk_sampler_rules msk_rules_official, msk_rules_mended;
  * what each row of a batch uses in its turn; columns are 1, `tokens` (N), `codes`, `logits`
  * (N x codes), or `differences`: logits where unconditional passes are used again, else 0.
  * `stays`: a row's part outlives the step, and moves along when other rows are dropped. */
-#define MSK_SAMPLER_ARRAYS(ARRAY)                                                                \
-  ARRAY(int, item, batch, 1, true)       /* which item of the seed the row is */                 \
-  ARRAY(float, guidance, batch, 1, true) /* its scale, */                                        \
-  ARRAY(float, scale, batch, 1, false)   /* and what of it acts in this step */                  \
-  ARRAY(msk_standing, standing, batch, 1, true)                                                  \
-  ARRAY(int32_t, unconditional, batch, 1, true) /* token ids; -1: none */                        \
-  ARRAY(int, unknown, batch, 1, true) /* masked at the start (of the tail, in the tail) */       \
-  ARRAY(int32_t, current, batch, tokens, true)                                                   \
-  ARRAY(int32_t, completed, batch, tokens, true)                                                 \
-  ARRAY(int32_t, shown, batch, tokens, false) /* current as the network sees it */               \
-  ARRAY(float, logits, batch, logits, false)                                                     \
-  ARRAY(float, difference, batch, differences, true) /* mended: conditional - unconditional */   \
-  ARRAY(float, structure, batch, tokens, true)       /* score, then rescaled */                  \
-  ARRAY(float, confidence, batch, tokens, false)     /* of completed; rescaled while drawing */  \
-  ARRAY(float, recorded, batch, tokens, true) /* mended: when it was drawn; negative: unknown */ \
-  ARRAY(uint8_t, sketch, batch, tokens, true) /* mended: 1: a sketch's token, to be let go */    \
-  ARRAY(uint8_t, structure_mask, batch, tokens, false)                                           \
-  ARRAY(uint8_t, confidence_mask, batch, tokens, false) /* MaskGIT's too */                      \
-  ARRAY(float, structure_k, batch, 1, false)            /* how many each takes */                \
-  ARRAY(float, confidence_k, batch, 1, false)           /* MaskGIT's mask length too */          \
-  ARRAY(int32_t, rank, 1, tokens, false)            /* mended: the Halton order of positions */  \
-  ARRAY(float, structure_weight, 1, tokens, false)  /* mended: from the lambda map */            \
-  ARRAY(float, confidence_weight, 1, tokens, false) /* mended: the same */                       \
-  ARRAY(msk_candidate, candidates, 1, tokens, false)                                             \
-  ARRAY(float, noise, 1, tokens, false)                                                          \
-  ARRAY(uint32_t, lots, 1, tokens, false) /* mended: the order among equals */                   \
+#define MSK_SAMPLER_ARRAYS(ARRAY)                                                                 \
+  ARRAY(int, item, batch, 1, true)       /* which item of the seed the row is */                  \
+  ARRAY(float, guidance, batch, 1, true) /* its scale, */                                         \
+  ARRAY(float, scale, batch, 1, false)   /* and what of it acts in this step */                   \
+  ARRAY(msk_standing, standing, batch, 1, true)                                                   \
+  ARRAY(int32_t, unconditional, batch, 1, true) /* token ids; -1: none */                         \
+  ARRAY(int, unknown, batch, 1, true) /* masked at the start (of the tail, in the tail) */        \
+  ARRAY(int32_t, current, batch, tokens, true)                                                    \
+  ARRAY(int32_t, completed, batch, tokens, true)                                                  \
+  ARRAY(int32_t, shown, batch, tokens, false) /* current as the network sees it */                \
+  ARRAY(uint8_t, near, batch, tokens, true)   /* mended: masked, and likely to be kept next */    \
+  ARRAY(uint8_t, rows, batch, tokens, false)  /* that this step's pass computes */                \
+  ARRAY(float, logits, batch, logits, true)                                                       \
+  ARRAY(float, difference, batch, differences, true) /* mended: conditional - unconditional */    \
+  ARRAY(float, score, batch, tokens, true)           /* of structure, as it was last measured, */ \
+  ARRAY(float, structure, batch, tokens, false)      /* and rescaled */                           \
+  ARRAY(float, confidence, batch, tokens, false)     /* of completed; rescaled while drawing */   \
+  ARRAY(float, recorded, batch, tokens, true) /* mended: when it was drawn; negative: unknown */  \
+  ARRAY(uint8_t, sketch, batch, tokens, true) /* mended: 1: a sketch's token, to be let go */     \
+  ARRAY(uint8_t, structure_mask, batch, tokens, false)                                            \
+  ARRAY(uint8_t, confidence_mask, batch, tokens, false) /* MaskGIT's too */                       \
+  ARRAY(float, structure_k, batch, 1, false)            /* how many each takes */                 \
+  ARRAY(float, confidence_k, batch, 1, false)           /* MaskGIT's mask length too */           \
+  ARRAY(int32_t, rank, 1, tokens, false)            /* mended: the Halton order of positions */   \
+  ARRAY(float, structure_weight, 1, tokens, false)  /* mended: from the lambda map */             \
+  ARRAY(float, confidence_weight, 1, tokens, false) /* mended: the same */                        \
+  ARRAY(msk_candidate, candidates, 1, tokens, false)                                              \
+  ARRAY(float, noise, 1, tokens, false)                                                           \
+  ARRAY(uint32_t, lots, 1, tokens, false) /* mended: the order among equals */                    \
   ARRAY(float, row, 1, codes, false)
 
 struct msk_sampler {
@@ -66,6 +69,8 @@ struct msk_sampler {
   /* the step to be taken now, counted from 0 with those before start_step; one past the last */
   int step, last;
   bool cancelled; /* a trace callback asked to stop */
+  /* this step's passes compute what has changed, and what is masked; not all rows */
+  bool light;
   /* this step makes its unconditional pass, if it is guided at all */
   bool fresh;
   /* the step that `difference` is of; negative: none yet */

@@ -202,7 +202,7 @@ static void apply_dense(msk_network *net, const char *name, const struct panels 
 
 static void embed(msk_network *net, const int32_t *tokens) {
   msk_outer_params outer = msk_params_outer(net->params, net->block);
-  msk_op_embed(&net->stream, tokens, narrow(net, outer.words, net->vocabulary),
+  msk_op_embed(&net->stream, tokens, NULL, narrow(net, outer.words, net->vocabulary),
                narrow(net, outer.positions, net->tokens), narrow(net, net->embedded, net->rows));
   apply_norm(net, net->embedded, outer.scale, outer.shift, net->rows, net->kept[0].x);
 }

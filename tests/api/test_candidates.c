@@ -78,6 +78,7 @@ static void sparing(msk_recipe *recipe) {
   recipe->sketch_steps = 4;
   recipe->remask = MSK_REMASK_RECORDED;
 }
+static void light(msk_recipe *recipe) { recipe->refresh = 4, recipe->light_margin = 1.5; }
 
 static void check_alone(int finish, int threads, void (*change)(msk_recipe *)) {
   msk_request request = candidates(4, finish);
@@ -99,6 +100,7 @@ static void test_as_alone(void **state) {
   check_alone(0, 1, plain);
   check_alone(2, 2, plain);
   check_alone(3, 1, sparing);
+  check_alone(3, 2, light);
 }
 
 /* A candidate is dropped when the halving says so, and none that is dropped then stands better
@@ -108,6 +110,7 @@ static void test_dropping(void **state) {
   msk_request request = candidates(4, 2);
   msk_result result;
   msk_error error = {0};
+  request.recipe.refresh = 1;
   msk_session *session = api_session(model, &request, 1);
   api_ok(msk_run(session, &request, &result, &error), &error);
   const int steps = result.step_count;

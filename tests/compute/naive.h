@@ -165,18 +165,21 @@ typedef struct attention_args {
   const float *target, *log_target;
   msk_distance distance;
   float *score;
+  size_t queries; /* of each sequence; 0: as many as tokens */
+  const int32_t *places;
 } attention_args;
 
 static inline void do_attention(msk_stream *stream, const void *arguments) {
   const attention_args *a = arguments;
-  size_t rows = a->batch * a->tokens, width = a->heads * a->head_dim;
+  size_t rows = a->batch * a->tokens, width = a->heads * a->head_dim,
+         queries = a->queries == 0 ? rows : a->batch * a->queries;
   const msk_attention_shape shape = {a->batch, a->heads, a->scale, a->causal};
-  const msk_read_out reads = {a->maps,       a->log_maps, a->target,
-                              a->log_target, a->distance, a->score};
-  msk_op_attention(stream, &shape, strided_rows(a->q, rows, width, a->stride),
+  const msk_read_out reads = {a->maps,     a->log_maps, a->target, a->log_target,
+                              a->distance, a->score,    a->places};
+  msk_op_attention(stream, &shape, strided_rows(a->q, queries, width, a->stride),
                    strided_rows(a->k, rows, width, a->stride),
                    strided_rows(a->v, rows, width, a->stride), &reads,
-                   strided_rows(a->out, rows, width, a->out_stride));
+                   strided_rows(a->out, queries, width, a->out_stride));
 }
 
 /* ---- float64 definitions ---- */

@@ -75,6 +75,37 @@ static void check_attention_row(const struct attention_case *c, const attention_
   }
 }
 
+/* Some queries of each sequence, from the last to the first, get the bytes that they have among
+ * all. */
+static void check_some_queries(const msk_device *device, const attention_args *whole) {
+  const size_t n = whole->tokens, width = whole->heads * whole->head_dim, some = (n + 1) / 2,
+               rows = whole->batch * some, matrices = whole->batch * whole->heads;
+  float *q = guarded_new(rows * whole->stride), *out = guarded_new(rows * width),
+        *maps = guarded_new(matrices * some * n), *score = guarded_new(matrices * some);
+  int32_t *places = malloc(some * sizeof *places);
+  attention_args part = *whole;
+  part.q = q, part.out = out, part.maps = maps, part.log_maps = NULL, part.score = score;
+  part.queries = some, part.places = places;
+  for (size_t i = 0; i < some; i++) places[i] = (int32_t)(n - 1 - 2 * i);
+  for (size_t r = 0; r < rows; r++)
+    memcpy(q + r * whole->stride,
+           whole->q + (r / some * n + (size_t)places[r % some]) * whole->stride,
+           width * sizeof(float));
+  run_operation(device, 1, do_attention, &part);
+  for (size_t r = 0; r < rows; r++)
+    assert_memory_equal(out + r * width,
+                        whole->out + (r / some * n + (size_t)places[r % some]) * width,
+                        width * sizeof(float));
+  for (size_t r = 0; r < matrices * some; r++) {
+    const size_t at = r / some * n + (size_t)places[r % some];
+    assert_memory_equal(maps + r * n, whole->maps + at * n, n * sizeof(float));
+    assert_memory_equal(score + r, whole->score + at, sizeof(float));
+  }
+  guarded_check(out, rows * width), guarded_check(maps, matrices * some * n),
+      guarded_check(score, matrices * some);
+  guarded_free(q), guarded_free(out), guarded_free(maps), guarded_free(score), free(places);
+}
+
 static void test_attention_case(const msk_device *device, const struct attention_case *c) {
   size_t width = c->heads * c->head_dim, stride = 3 * width + 1, rows = c->batch * c->tokens,
          n = c->tokens, cells = c->batch * c->heads * n * n;
@@ -107,6 +138,7 @@ static void test_attention_case(const msk_device *device, const struct attention
     check_attention_row(c, &args, i / n / c->heads, i / n % c->heads, i % n, log_p);
   guarded_check(maps, cells), guarded_check(log_maps, cells), guarded_check(out, rows * width),
       guarded_check(score, c->batch * c->heads * n);
+  if (!c->causal) check_some_queries(device, &args);
   /* The score alone is the same score. */
   float *alone = guarded_new(c->batch * c->heads * n);
   if (!c->causal) {

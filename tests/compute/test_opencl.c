@@ -204,14 +204,15 @@ static void test_layer_norm(void **state) {
 }
 
 struct embed_job {
-  const int32_t *ids;
+  const int32_t *ids, *places; /* places: or NULL */
   const float *words, *positions;
   size_t rows, columns, word_count, position_count;
 };
 
 static void run_embed(msk_stream *stream, float *memory, const void *arguments) {
   const struct embed_job *job = arguments;
-  msk_op_embed(stream, job->ids, msk_rows_at(job->words, job->word_count, job->columns),
+  msk_op_embed(stream, job->ids, job->places,
+               msk_rows_at(job->words, job->word_count, job->columns),
                msk_rows_at(job->positions, job->position_count, job->columns),
                msk_rows_at(memory, job->rows, job->columns));
 }
@@ -219,16 +220,45 @@ static void run_embed(msk_stream *stream, float *memory, const void *arguments) 
 static void test_embed(void **state) {
   enum { WORDS = 11, POSITIONS = 7, COLUMNS = 19, ROWS = 3 * POSITIONS };
   float *table = numbers((WORDS + POSITIONS) * COLUMNS, 1), *start = numbers(ROWS * COLUMNS + 5, 2);
-  int32_t ids[ROWS];
+  int32_t ids[ROWS], places[ROWS];
   (void)state;
-  for (int i = 0; i < ROWS; i++) ids[i] = i % 12 - 1;
-  const struct embed_job job = {ids,   table,    table + WORDS * COLUMNS, ROWS, COLUMNS,
-                                WORDS, POSITIONS};
+  for (int i = 0; i < ROWS; i++) ids[i] = i % 12 - 1, places[i] = i * i % POSITIONS;
+  struct embed_job job = {ids,  NULL,    table, table + WORDS * COLUMNS,
+                          ROWS, COLUMNS, WORDS, POSITIONS};
   assert_int_equal(msk_device_place(devices[1], table, (WORDS + POSITIONS) * COLUMNS, NULL),
                    MSK_OK);
-  compare(run_embed, (const void *const[]){&job, &job}, start, ROWS * COLUMNS + 5, 0, "embedding");
+  for (int placed = 0; placed < 2; placed++) {
+    compare(run_embed, (const void *const[]){&job, &job}, start, ROWS * COLUMNS + 5, 0,
+            "embedding");
+    job.places = places;
+  }
   msk_device_displace(devices[1], table, (WORDS + POSITIONS) * COLUMNS);
   free(table), free(start);
+}
+
+struct scatter_job {
+  const int32_t *places;
+  size_t count, rows, columns;
+};
+
+/* Columns 1 and on of x's rows to columns 0 and on of y's, behind them. */
+static void run_scatter(msk_stream *stream, float *memory, const void *arguments) {
+  const struct scatter_job *job = arguments;
+  const size_t width = job->columns + 1;
+  msk_op_scatter(stream, job->places, strided_rows(memory + 1, job->count, job->columns, width),
+                 strided_rows(memory + job->count * width, job->rows, job->columns, width));
+}
+
+static void test_scatter(void **state) {
+  enum { COUNT = 9, ROWS = 17, COLUMNS = 37 };
+  int32_t places[COUNT];
+  float *start = numbers((COUNT + ROWS) * (COLUMNS + 1), 3);
+  (void)state;
+  for (int i = 0; i < COUNT; i++) places[i] = i * 5 % ROWS;
+  const struct scatter_job job = {places, COUNT, ROWS, COLUMNS};
+  compare(run_scatter, (const void *const[]){&job, &job}, start, (COUNT + ROWS) * (COLUMNS + 1), 0,
+          "scatter");
+  free(start);
 }
 
 struct sum_job {
@@ -262,6 +292,8 @@ struct attention_job {
   bool causal, values, maps, score;
   msk_distance distance;
   const float *target; /* and its logarithm behind it */
+  size_t queries;      /* of each picture; 0: as many as tokens */
+  const int32_t *places;
 };
 
 /* q, k, v side by side, rows one float wider; out; maps and their logarithms; scores. */
@@ -278,11 +310,13 @@ static void run_attention(msk_stream *stream, float *memory, const void *argumen
                               .target = job->score ? job->target : NULL,
                               .log_target = job->score ? job->target + cells : NULL,
                               .distance = job->distance,
-                              .score = job->score ? score : NULL};
-  msk_op_attention(stream, &shape, msk_rows_columns(qkv, 0, width),
+                              .score = job->score ? score : NULL,
+                              .places = job->places};
+  size_t queries = job->queries == 0 ? rows : job->batch * job->queries;
+  msk_op_attention(stream, &shape, strided_rows(memory, queries, width, stride),
                    msk_rows_columns(qkv, width, width),
                    job->values ? msk_rows_columns(qkv, 2 * width, width) : none, &reads,
-                   job->values ? msk_rows_at(out, rows, width) : none);
+                   job->values ? msk_rows_at(out, queries, width) : none);
 }
 
 static size_t attention_floats(const struct attention_job *job) {
@@ -332,6 +366,11 @@ static void test_attention(void **state) {
                                 .maps = i % 2,
                                 .score = i % 5 != 4 && i % 3 != 2,
                                 .distance = (msk_distance)(i % 3)};
+    int32_t places[101];
+    check_attention(job);
+    if (job.causal) continue;
+    job.queries = (job.tokens + 1) / 2, job.places = places;
+    for (size_t p = 0; p < job.queries; p++) places[p] = (int32_t)(job.tokens - 1 - 2 * p);
     check_attention(job);
   }
 }
@@ -362,8 +401,9 @@ int main(void) {
       cmocka_unit_test(opencl_selfcheck),    cmocka_unit_test(test_linear),
       cmocka_unit_test(test_fp16),           cmocka_unit_test(test_shapes),
       cmocka_unit_test(test_special_values), cmocka_unit_test(test_layer_norm),
-      cmocka_unit_test(test_embed),          cmocka_unit_test(test_head_sum),
-      cmocka_unit_test(test_attention),      cmocka_unit_test(test_batch)};
+      cmocka_unit_test(test_embed),          cmocka_unit_test(test_scatter),
+      cmocka_unit_test(test_head_sum),       cmocka_unit_test(test_attention),
+      cmocka_unit_test(test_batch)};
   const struct CMUnitTest again[] = {cmocka_unit_test(opencl_selfcheck),
                                      cmocka_unit_test(test_linear), cmocka_unit_test(test_fp16),
                                      cmocka_unit_test(test_attention)};

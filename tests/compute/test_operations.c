@@ -165,11 +165,27 @@ static void embed_on(const msk_device *device) {
   float *words = random_new(V * D, 1, 1), *positions = random_new(N * D, 2, 1),
         *y = guarded_new(2 * N * D);
   const int32_t ids[2 * N] = {0, MSK_MASK_TOKEN, 10, 3, 9, 1, MSK_MASK_TOKEN, 2};
-  msk_op_embed(&stream, ids, msk_rows_at(words, V, D), msk_rows_at(positions, N, D),
+  msk_op_embed(&stream, ids, NULL, msk_rows_at(words, V, D), msk_rows_at(positions, N, D),
                msk_rows_at(y, 2 * N, D));
   for (size_t i = 0; i < 2 * N * D; i++) {
     size_t id = ids[i / D] < 0 ? V - 1 : (size_t)ids[i / D];
     assert_true(y[i] == words[id * D + i % D] + positions[i / D % N * D + i % D]);
+  }
+  const int32_t places[3] = {2, 2, 0}, apart[3] = {5, 0, 6};
+  msk_op_embed(&stream, ids, places, msk_rows_at(words, V, D), msk_rows_at(positions, N, D),
+               msk_rows_at(y, 3, D));
+  for (size_t i = 0; i < 3 * D; i++) {
+    size_t id = ids[i / D] < 0 ? V - 1 : (size_t)ids[i / D], place = (size_t)places[i / D];
+    assert_true(y[i] == words[id * D + i % D] + positions[place * D + i % D]);
+  }
+  float before[2 * N * D];
+  memcpy(before, y, sizeof before);
+  msk_op_scatter(&stream, apart, msk_rows_columns(msk_rows_at(words, 3, D), 1, 3),
+                 msk_rows_columns(msk_rows_at(y, 2 * N, D), 2, 3));
+  for (size_t i = 0; i < 2 * N * D; i++) {
+    size_t from = i / D == 5 ? 0 : i / D == 0 ? 1 : 2;
+    bool moved = (i / D == 0 || i / D == 5 || i / D == 6) && i % D >= 2;
+    assert_true(y[i] == (moved ? words[from * D + i % D - 1] : before[i]));
   }
   guarded_check(y, 2 * N * D);
   float score[2 * 3 * N], sums[2 * N];

@@ -313,9 +313,135 @@ static void test_threads_and_batches(void **state) {
   }
 }
 
+/* ---- passes over rows ---- */
+
+enum { ROWS_N = 101, ROWS_BATCH = 3, ROWS_COLUMNS = 96 };
+
+/* Sequences of a network of their own, a target, and what passes over rows leave and give. */
+struct rows_trial {
+  struct rig *rig;
+  msk_maskgit *maskgit;
+  const int *layers;
+  size_t layer_count;
+  float *target, *log_target, *caches;
+  float logits[ROWS_BATCH * ROWS_N * ROWS_COLUMNS], score[ROWS_BATCH * ROWS_N];
+  float light_logits[ROWS_BATCH * ROWS_N * ROWS_COLUMNS], light_score[ROWS_BATCH * ROWS_N];
+};
+
+static void rows_forward(struct rows_trial *t, const int32_t *tokens,
+                         const msk_maskgit_part *parts) {
+  rig_forward(t->rig, t->maskgit,
+              &(msk_maskgit_pass){.tokens = tokens,
+                                  .batch = ROWS_BATCH,
+                                  .parts = parts,
+                                  .logits = parts != NULL ? t->light_logits : t->logits,
+                                  .columns = ROWS_COLUMNS,
+                                  .layers = t->layers,
+                                  .layer_count = t->layer_count,
+                                  .target = t->target,
+                                  .log_target = t->log_target,
+                                  .score = parts != NULL ? t->light_score : t->score});
+}
+
+/* The flagged rows through the network; how many they are. */
+static size_t light_forward(struct rows_trial *t, const int32_t *tokens, const uint8_t *flags,
+                            bool cached) {
+  const msk_maskgit_config *config = msk_maskgit_get_config(t->maskgit);
+  const size_t cache = config->layers * ROWS_N * 2 * config->hidden;
+  int32_t shown[ROWS_BATCH * ROWS_N], places[ROWS_BATCH * ROWS_N];
+  msk_maskgit_part parts[ROWS_BATCH];
+  size_t count = 0;
+  for (size_t b = 0; b < ROWS_BATCH; b++) {
+    parts[b] = (msk_maskgit_part){places + count, 0, cached ? t->caches + b * cache : NULL};
+    for (int i = 0; i < ROWS_N; i++) {
+      if (!flags[b * ROWS_N + i]) continue;
+      shown[count] = tokens[b * ROWS_N + i], places[count++] = i;
+      parts[b].count++;
+    }
+  }
+  rows_forward(t, shown, parts);
+  return count;
+}
+
+/* Whether the flagged rows are the bytes that a pass over all has there. */
+static bool rows_are_alike(const struct rows_trial *t, const uint8_t *flags, bool logits) {
+  bool alike = true;
+  for (size_t at = 0, from = 0; at < ROWS_BATCH * ROWS_N; at++) {
+    if (!flags[at]) continue;
+    const size_t bytes = ROWS_COLUMNS * sizeof(float);
+    alike = alike && memcmp(t->light_score + from, t->score + at, sizeof(float)) == 0 &&
+            (!logits || memcmp(t->light_logits + from * ROWS_COLUMNS, t->logits + at * ROWS_COLUMNS,
+                               bytes) == 0);
+    from++;
+  }
+  return alike;
+}
+
+/* All rows give the bytes of a pass without a cache, and so does any row as long as no token has
+ * changed. Where some have: keys and values of the first layer depend on a row's own token alone, so
+ * its scores are right where the changed rows are computed, and what lies behind is not (or the
+ * cache would not be used); and when all rows have been computed anew, nothing is left of before. */
+static void rows_on(struct rig *rig) {
+  static const int layers[] = {0, 3};
+  static struct rows_trial t;
+  static int32_t before[ROWS_BATCH * ROWS_N], after[ROWS_BATCH * ROWS_N];
+  uint8_t all[ROWS_BATCH * ROWS_N], some[ROWS_BATCH * ROWS_N], changed[ROWS_BATCH * ROWS_N];
+  uint64_t random = 9;
+  t.rig = rig;
+  t.maskgit = maskgit_open(rig, golden_path("odd/maskgit_imagenet80_checkpoint"), "");
+  t.layers = layers, t.layer_count = 2;
+  const msk_maskgit_config *config = msk_maskgit_get_config(t.maskgit);
+  const size_t maps = 2 * config->heads * ROWS_N * ROWS_N,
+               cache = config->layers * ROWS_N * 2 * config->hidden;
+  assert_int_equal(config->positions, ROWS_N);
+  t.target = malloc(maps * sizeof(float)), t.log_target = malloc(maps * sizeof(float));
+  t.caches = malloc(ROWS_BATCH * cache * sizeof(float));
+  memset(t.caches, 0xFF, ROWS_BATCH * cache * sizeof(float)); /* NaN: to be read nowhere */
+  for (int i = 0; i < ROWS_BATCH * ROWS_N; i++) {
+    const bool masked = test_random(&random) % 3 == 0;
+    before[i] = masked ? MSK_MASK_TOKEN : (int32_t)(test_random(&random) % ROWS_COLUMNS);
+    /* of the second sequence a row, of the third none */
+    some[i] = i < ROWS_N ? i % 3 == 1 : i == ROWS_N + 44;
+    changed[i] = i < 2 * ROWS_N ? test_random(&random) % 5 == 0 : i == 2 * ROWS_N;
+    after[i] = changed[i] ? (before[i] + 7) % ROWS_COLUMNS : before[i];
+  }
+  memset(all, 1, sizeof all);
+  rig_forward(rig, t.maskgit,
+              &(msk_maskgit_pass){.tokens = after + ROWS_N,
+                                  .batch = 1,
+                                  .layers = layers,
+                                  .layer_count = 2,
+                                  .maps = t.target,
+                                  .log_maps = t.log_target});
+  rows_forward(&t, before, NULL);
+  light_forward(&t, before, all, false);
+  assert_true(rows_are_alike(&t, all, true));
+  light_forward(&t, before, all, true);
+  assert_true(rows_are_alike(&t, all, true));
+  assert_int_equal(light_forward(&t, before, some, true), 35);
+  assert_true(rows_are_alike(&t, some, true));
+  t.layer_count = 1;
+  rows_forward(&t, after, NULL);
+  light_forward(&t, after, changed, true);
+  assert_true(rows_are_alike(&t, changed, false));
+  assert_false(rows_are_alike(&t, changed, true));
+  t.layer_count = 2;
+  rows_forward(&t, after, NULL);
+  light_forward(&t, after, all, true);
+  light_forward(&t, after, some, true);
+  assert_true(rows_are_alike(&t, some, true));
+  msk_maskgit_destroy(t.maskgit);
+  free(t.target), free(t.log_target), free(t.caches);
+}
+static void test_rows(void **state) {
+  (void)state;
+  for_each_isa(rows_on);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_tokenizer), cmocka_unit_test(test_strided),
-      cmocka_unit_test(test_transformer), cmocka_unit_test(test_threads_and_batches)};
+      cmocka_unit_test(test_transformer), cmocka_unit_test(test_threads_and_batches),
+      cmocka_unit_test(test_rows)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -43,10 +43,10 @@ static void forward(network *n, const msk_maskgit_pass *pass) {
 }
 
 static msk_status network_logits(void *user, const int32_t *tokens, const int32_t *unconditional,
-                                 const float *guidance, float *logits, float *difference,
-                                 msk_error *error) {
+                                 const float *guidance, uint8_t *rows, float *logits,
+                                 float *difference, msk_error *error) {
   network *n = user;
-  (void)difference, (void)error;
+  (void)rows, (void)difference, (void)error;
   size_t row = n->tokens * n->codes;
   forward(n, &(msk_maskgit_pass){
                  .tokens = tokens, .batch = n->batch, .logits = logits, .columns = n->codes});
@@ -63,9 +63,10 @@ static msk_status network_logits(void *user, const int32_t *tokens, const int32_
   return MSK_OK;
 }
 
-static msk_status network_score(void *user, const int32_t *tokens, float *score, msk_error *error) {
+static msk_status network_score(void *user, const int32_t *tokens, uint8_t *rows, float *score,
+                                msk_error *error) {
   network *n = user;
-  (void)error;
+  (void)rows, (void)error;
   forward(n, &(msk_maskgit_pass){.tokens = tokens,
                                  .batch = n->batch,
                                  .layers = n->layers,

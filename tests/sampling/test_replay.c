@@ -23,10 +23,10 @@ typedef struct replay {
 } replay;
 
 static msk_status recorded_logits(void *user, const int32_t *tokens, const int32_t *unconditional,
-                                  const float *guidance, float *logits, float *difference,
-                                  msk_error *error) {
+                                  const float *guidance, uint8_t *rows, float *logits,
+                                  float *difference, msk_error *error) {
   replay *r = user;
-  (void)unconditional, (void)guidance, (void)difference, (void)error;
+  (void)unconditional, (void)guidance, (void)rows, (void)difference, (void)error;
   size_t step = r->logits.elements / r->logits.shape[0];
   golden_array sequence =
       golden_load(golden_path("%s/trace/%s/sequence.npy", r->network, r->trace));
@@ -37,10 +37,10 @@ static msk_status recorded_logits(void *user, const int32_t *tokens, const int32
   return MSK_OK;
 }
 
-static msk_status recorded_score(void *user, const int32_t *tokens, float *score,
+static msk_status recorded_score(void *user, const int32_t *tokens, uint8_t *rows, float *score,
                                  msk_error *error) {
   replay *r = user;
-  (void)tokens, (void)error;
+  (void)tokens, (void)rows, (void)error;
   size_t items = r->scores.elements / r->scores.shape[0];
   memcpy(score, (float *)r->scores.data + r->step * items, items * sizeof *score);
   return MSK_OK;

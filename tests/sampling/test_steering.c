@@ -90,6 +90,75 @@ static void every_third(msk_recipe *recipe) {
   recipe->unconditional_every = 3, recipe->structure_every = 3;
 }
 
+/* The rows that light steps ask for: masked ones alone; all of them without a margin, and else about
+ * `margin` times as many as the step keeps, those whose structure lacks least. */
+static void check_light_rows(const trial *t, int step, double margin) {
+  const int masked = trial_masked_at(t, step, 0), kept = masked - trial_masked_at(t, step + 1, 0);
+  const int wanted = margin == 0 || margin * kept > masked ? masked : (int)(margin * kept);
+  int asked = 0;
+  float lowest_asked = 1, highest_left = 0;
+  for (int i = 0; i < TOKENS; i++) {
+    const float structure = t->structure[step - 1][i];
+    if (t->rows[step][i]) {
+      assert_int_equal(t->sequences[step][i], MSK_MASK_TOKEN);
+      lowest_asked = fminf(lowest_asked, structure);
+      asked++;
+    } else if (t->sequences[step][i] == MSK_MASK_TOKEN) {
+      highest_left = fmaxf(highest_left, structure);
+    }
+  }
+  assert_in_range(asked, wanted, wanted + 1);
+  if (asked < masked) assert_true(lowest_asked >= highest_left);
+}
+
+static void test_light_rows(void **state) {
+  (void)state;
+  static const double margins[] = {0, 1, 2.5, 1000};
+  for (size_t m = 0; m < 4; m++) {
+    for (int refresh = 1; refresh <= 4; refresh++) {
+      trial *t = trial_make(MSK_JOB_DRAW, "balanced", 1);
+      t->spec.recipe.lambda_structure = 1, t->spec.recipe.tail = 0;
+      t->spec.recipe.refresh = refresh, t->spec.recipe.light_margin = margins[m];
+      trial_run(t);
+      for (int step = 0; step + 1 < 10; step++) {
+        if (step % refresh != 0) {
+          check_light_rows(t, step, margins[m]);
+        } else {
+          for (int i = 0; i < TOKENS; i++) assert_true(t->rows[step][i]);
+        }
+      }
+      trial_free(t);
+    }
+  }
+}
+
+static void whole(msk_recipe *recipe) { recipe->refresh = 1; }
+static void light(msk_recipe *recipe) { recipe->refresh = 3, recipe->light_margin = 0; }
+static void light_near(msk_recipe *recipe) { recipe->refresh = 3, recipe->light_margin = 1; }
+
+/* Where a row's answers are the same in all steps, those of before are as good as new ones; tokens
+ * that a light step does not ask for are not drawn anew, so that a margin draws another picture. */
+static void test_light_answers(void **state) {
+  (void)state;
+  static void (*const changes[])(msk_recipe *) = {whole, light, light_near};
+  int32_t tokens[3][2 * TOKENS];
+  for (int fixed = 0; fixed < 2; fixed++) {
+    for (int job = MSK_JOB_DRAW; job <= MSK_JOB_EDIT; job++) {
+      for (int i = 0; i < 3; i++) {
+        trial *t = trial_make((msk_job)job, "balanced", 2);
+        t->scores = fixed ? FIXED : HASHED;
+        t->spec.recipe.unconditional_every = 2;
+        t->spec.recipe.guidance = 1;
+        changes[i](&t->spec.recipe);
+        memcpy(tokens[i], trial_run(t), sizeof *tokens);
+        trial_free(t);
+      }
+      assert_int_equal(memcmp(tokens[0], tokens[1], sizeof *tokens) == 0, fixed);
+      assert_memory_not_equal(tokens[1], tokens[2], sizeof *tokens);
+    }
+  }
+}
+
 /* Where the passes show the same at every step, it does not matter how often they are made; else
  * it does. */
 static void test_reuse(void **state) {
@@ -253,7 +322,8 @@ int main(void) {
       cmocka_unit_test(test_guidance_schedule), cmocka_unit_test(test_reuse),
       cmocka_unit_test(test_position_order),    cmocka_unit_test(test_remask_drawn),
       cmocka_unit_test(test_remask_recorded),   cmocka_unit_test(test_uniform_map),
-      cmocka_unit_test(test_half_map),
+      cmocka_unit_test(test_half_map),          cmocka_unit_test(test_light_rows),
+      cmocka_unit_test(test_light_answers),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

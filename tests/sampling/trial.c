@@ -14,14 +14,15 @@ uint8_t trial_box[TOKENS - 1];
 
 static uint64_t hash_row(const trial *t, const int32_t *tokens, int32_t unconditional) {
   uint64_t state = (uint64_t)(uint32_t)unconditional + 77;
+  if (t->scores == FIXED) return 77;
   for (int i = 0; i < t->spec.tokens; i++)
     state = test_random(&state) ^ (uint64_t)(uint32_t)tokens[i];
   return state;
 }
 
 static msk_status made_up_logits(void *user, const int32_t *tokens, const int32_t *unconditional,
-                                 const float *guidance, float *logits, float *difference,
-                                 msk_error *error) {
+                                 const float *guidance, uint8_t *rows, float *logits,
+                                 float *difference, msk_error *error) {
   trial *t = user;
   const int n = t->spec.tokens, codes = t->spec.codes;
   t->guided[t->logits_calls] = unconditional != NULL;
@@ -34,16 +35,20 @@ static msk_status made_up_logits(void *user, const int32_t *tokens, const int32_
       float apart = other < 0             ? 0
                     : t->scores == STEADY ? (float)(i % codes) / 8
                                           : test_uniform(&state, -2, 2);
-      logits[i] = test_uniform(&conditional, -2, 2) + guidance[item] * apart;
+      const float value = test_uniform(&conditional, -2, 2) + guidance[item] * apart;
+      if (!rows[i / codes]) continue;
+      logits[i] = value;
       if (difference != NULL) difference[i] = apart;
     }
   }
   memcpy(t->seen[t->logits_calls], tokens, (size_t)(t->spec.batch * t->spec.tokens) * 4);
+  memcpy(t->rows[t->logits_calls], rows, (size_t)(t->spec.batch * t->spec.tokens));
   t->logits_calls++;
   return t->answer == MSK_OK ? MSK_OK : (error->code = t->answer);
 }
 
-static msk_status made_up_score(void *user, const int32_t *tokens, float *score, msk_error *error) {
+static msk_status made_up_score(void *user, const int32_t *tokens, uint8_t *rows, float *score,
+                                msk_error *error) {
   trial *t = user;
   (void)error;
   for (int item = 0; item < t->spec.batch; item++) {
@@ -52,7 +57,7 @@ static msk_status made_up_score(void *user, const int32_t *tokens, float *score,
       float value = test_uniform(&state, -9, -1);
       if (t->scores == CONSTANT || t->scores == STEADY) value = -3;
       if (t->scores == POISONED && i % 3 == 1) value = i % 2 ? NAN : -INFINITY;
-      score[item * t->spec.tokens + i] = value;
+      if (rows[item * t->spec.tokens + i]) score[item * t->spec.tokens + i] = value;
     }
   }
   t->score_calls++;

@@ -14,8 +14,8 @@
 enum { TOKENS = 50, CODES = 13, CLASSES = 9, MAX_BATCH = 6, MAX_STEPS = 80 };
 
 /* of the scores; STEADY also makes conditional and unconditional logits differ by the same
- * everywhere and always */
-typedef enum flavour { HASHED, CONSTANT, POISONED, STEADY } flavour;
+ * everywhere and always; FIXED: a row's logits and score are the same in all steps */
+typedef enum flavour { HASHED, CONSTANT, POISONED, STEADY, FIXED } flavour;
 
 typedef struct trial {
   msk_sampler_spec spec;
@@ -27,6 +27,7 @@ typedef struct trial {
   bool guided[MAX_STEPS];
   int32_t sequences[MAX_STEPS][MAX_BATCH * TOKENS]; /* what each step started from */
   int32_t seen[MAX_STEPS][MAX_BATCH * TOKENS];      /* what the network was shown */
+  uint8_t rows[MAX_STEPS][MAX_BATCH * TOKENS];      /* and of which rows it was asked */
   float structure[MAX_STEPS][MAX_BATCH * TOKENS];   /* rescaled */
   float confidence[MAX_STEPS][MAX_BATCH * TOKENS];
   uint8_t structure_mask[MAX_STEPS][MAX_BATCH * TOKENS],

@@ -19,9 +19,10 @@ struct job {
   const msk_attention_shape *shape;
   const msk_read_out *reads;
   msk_rows q, k, v, out;
-  size_t tokens, head_dim, key_depth, value_depth; /* the last two of floats, or of pairs */
-  size_t key_floats, value_floats;                 /* packed, of one head */
-  size_t rows, blocks, row_stride; /* rows of a task; tasks of a head; floats of a row of logits */
+  size_t queries, tokens, head_dim; /* of a sequence; tokens: keys */
+  size_t key_depth, value_depth;    /* of floats, or of pairs */
+  size_t key_floats, value_floats;  /* packed, of one head */
+  size_t rows, blocks, row_stride;  /* rows of a task; tasks of a head; floats of a row of logits */
   size_t logit_floats, out_floats, out_stride, query_floats, worker_bytes;
   float *keys, *values; /* of all heads */
   char *scratch;
@@ -44,7 +45,7 @@ static void plan(struct job *job, const msk_stream *stream) {
           ? 0
           : msk_round_up(packed_floats(kernels, job->value_depth, job->head_dim), 16);
   job->rows = TILES_A_TASK * kernels->tile_rows;
-  job->blocks = msk_ceiling(job->tokens, job->rows);
+  job->blocks = msk_ceiling(job->queries, job->rows);
   /* one line more than a power of two, which would put all rows into the same sets of the cache */
   job->row_stride = msk_round_up(job->tokens, kernels->panel) + 16;
   job->out_stride = msk_round_up(job->head_dim, kernels->panel) + 16;
@@ -92,7 +93,7 @@ static void pack_head(void *user, size_t index, int worker) {
 static void compute_logits(const struct job *job, size_t head, size_t row, size_t rows,
                            float *narrowed, float *logits) {
   const msk_kernels *kernels = job->kernels;
-  const float *q = job->q.at + (head / job->shape->heads * job->tokens + row) * job->q.stride +
+  const float *q = job->q.at + (head / job->shape->heads * job->queries + row) * job->q.stride +
                    head % job->shape->heads * job->head_dim;
   msk_panel_kernel *multiply = job->pairs ? kernels->pairs_panel : kernels->gemm_panel;
   const float *keys = job->keys + head * job->key_floats;
@@ -114,11 +115,11 @@ static void compute_logits(const struct job *job, size_t head, size_t row, size_
   }
 }
 
-/* The read-outs of one row: e = exp(s - maximum), sum over e. `at` is (head * tokens + row). */
+/* The read-outs of one row: e = exp(s - maximum), sum over e. `at` is (head * queries + row). */
 static void read_out(const struct job *job, size_t head, size_t row, const float *s, const float *e,
                      float maximum, float sum) {
   const msk_read_out *reads = job->reads;
-  size_t tokens = job->tokens, at = head * tokens + row;
+  size_t tokens = job->tokens, at = head * job->queries + row;
   /* maps need one division, their logarithms none: s - maximum is at hand, also where e has
    * underflowed */
   if (reads->maps != NULL)
@@ -129,7 +130,8 @@ static void read_out(const struct job *job, size_t head, size_t row, const float
       reads->log_maps[at * tokens + j] = (s[j] - maximum) - log_sum;
   }
   if (reads->score != NULL) {
-    size_t target = (head % job->shape->heads * tokens + row) * tokens;
+    size_t place = reads->places != NULL ? (size_t)reads->places[row] : row,
+           target = (head % job->shape->heads * tokens + place) * tokens;
     reads->score[at] = job->kernels->score_row(reads->distance, tokens, s, e, maximum, sum,
                                                reads->target + target, reads->log_target + target);
   }
@@ -149,7 +151,7 @@ static void weigh_values(const struct job *job, size_t head, size_t row, size_t 
                out + first, job->out_stride, k > 0, panel + block * width);
     }
   }
-  float *y = job->out.at + (head / job->shape->heads * job->tokens + row) * job->out.stride +
+  float *y = job->out.at + (head / job->shape->heads * job->queries + row) * job->out.stride +
              head % job->shape->heads * job->head_dim;
   for (size_t i = 0; i < rows; i++)
     kernels->scale_row(job->head_dim, out + i * job->out_stride, 1.0f / sums[i],
@@ -159,7 +161,7 @@ static void weigh_values(const struct job *job, size_t head, size_t row, size_t 
 static void run_task(void *user, size_t index, int worker) {
   const struct job *job = user;
   size_t head = index / job->blocks, row = index % job->blocks * job->rows,
-         rows = msk_smaller(job->rows, job->tokens - row);
+         rows = msk_smaller(job->rows, job->queries - row);
   float *logits = (float *)(job->scratch + (size_t)worker * job->worker_bytes),
         *row_weights = logits + job->logit_floats, *out = row_weights + job->row_stride,
         *narrowed = out + job->out_floats;
@@ -188,8 +190,8 @@ void msk_cpu_attention(msk_stream *stream, const msk_attention_shape *shape, msk
   size_t heads = shape->batch * shape->heads;
   assert(shape->heads > 0 && q.columns % shape->heads == 0 && k.columns == q.columns);
   if (q.rows == 0) return;
-  assert(shape->batch > 0 && q.rows % shape->batch == 0 && k.rows == q.rows);
-  assert(out.at == NULL || (v.at != NULL && v.rows == q.rows && out.rows == q.rows &&
+  assert(shape->batch > 0 && q.rows % shape->batch == 0 && k.rows % shape->batch == 0);
+  assert(out.at == NULL || (v.at != NULL && v.rows == k.rows && out.rows == q.rows &&
                             v.columns == q.columns && out.columns == q.columns));
   struct job job = {.kernels = &stream->device->kernels,
                     .shape = shape,
@@ -198,10 +200,13 @@ void msk_cpu_attention(msk_stream *stream, const msk_attention_shape *shape, msk
                     .k = k,
                     .v = v,
                     .out = out,
-                    .tokens = q.rows / shape->batch,
+                    .queries = q.rows / shape->batch,
+                    .tokens = k.rows / shape->batch,
                     .head_dim = q.columns / shape->heads};
   assert(job.reads->score == NULL ||
          (job.reads->target != NULL && job.reads->log_target != NULL && !shape->causal));
+  assert(job.queries == job.tokens ||
+         (!shape->causal && (job.reads->score == NULL || job.reads->places != NULL)));
   plan(&job, stream);
   size_t packed = msk_scratch_floats(heads * (job.key_floats + job.value_floats));
   /* a stream that measures runs no kernel: the places are not there yet */

@@ -106,19 +106,30 @@ void msk_cpu_pixels(msk_stream *stream, const uint8_t *bytes, msk_map y) {
   msk_meter_note(stream, "pixels to floats", 0);
 }
 
-void msk_cpu_embed(msk_stream *stream, const int32_t *ids, msk_rows words, msk_rows positions,
-                   msk_rows y) {
+void msk_cpu_embed(msk_stream *stream, const int32_t *ids, const int32_t *places, msk_rows words,
+                   msk_rows positions, msk_rows y) {
   assert(words.columns == y.columns && positions.columns == y.columns);
   if (stream->measuring) return;
   for (size_t i = 0; i < y.rows; i++) {
-    size_t id = ids[i] == MSK_MASK_TOKEN ? words.rows - 1 : (size_t)ids[i];
-    assert(id < words.rows);
+    size_t id = ids[i] == MSK_MASK_TOKEN ? words.rows - 1 : (size_t)ids[i],
+           place = places == NULL ? i % positions.rows : (size_t)places[i];
+    assert(id < words.rows && place < positions.rows);
     const float *word = words.at + id * words.stride,
-                *position = positions.at + i % positions.rows * positions.stride;
+                *position = positions.at + place * positions.stride;
     float *row = y.at + i * y.stride;
     for (size_t d = 0; d < y.columns; d++) row[d] = word[d] + position[d];
   }
   msk_meter_note(stream, "embedding", 0);
+}
+
+void msk_cpu_scatter(msk_stream *stream, const int32_t *places, msk_rows x, msk_rows y) {
+  assert(x.columns == y.columns);
+  if (stream->measuring) return;
+  for (size_t i = 0; i < x.rows; i++) {
+    assert((size_t)places[i] < y.rows);
+    memcpy(y.at + (size_t)places[i] * y.stride, x.at + i * x.stride, x.columns * sizeof(float));
+  }
+  msk_meter_note(stream, "scatter", 0);
 }
 
 struct piece {

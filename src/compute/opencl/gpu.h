@@ -25,6 +25,7 @@ typedef enum msk_gpu_kernel {
   MSK_PRODUCT,
   MSK_CONV,
   MSK_EMBED, /* the first of the program that has no shape */
+  MSK_SCATTER,
   MSK_LAYER_NORM,
   MSK_PACK_PANELS,
   MSK_SOFTMAX_ROWS,

@@ -148,7 +148,7 @@ static void run_layer(const networks *l, msk_stream *stream, msk_arena *arena, c
                               .log_target = target + HEADS * TOKENS * TOKENS,
                               .distance = MSK_DISTANCE_JENSEN_SHANNON,
                               .score = msk_arena_take(arena, HEADS * ROWS, sizeof(float))};
-  msk_op_embed(stream, s->ids, msk_rows_at(words, WORDS, HIDDEN),
+  msk_op_embed(stream, s->ids, NULL, msk_rows_at(words, WORDS, HIDDEN),
                msk_rows_at(positions, TOKENS, HIDDEN), mixed);
   msk_op_layer_norm(stream, mixed, &norm, x);
   msk_op_linear(stream, "q k v", l->qkv, x, MSK_ACT_NONE, MSK_NO_ROWS, qkv);

@@ -33,18 +33,28 @@ float group_largest(local float *room, float value) {
   return largest;
 }
 
-/* y[i] = words[ids[i]] + positions[i % position_count]; id -1 is the last word. Global size:
- * columns, rows. ids lie in a buffer of floats' size. */
-kernel void embed(const global float *ids, ulong ids_at, const global float *words, ulong words_at,
-                  uint words_stride, uint word_count, const global float *positions,
-                  ulong positions_at, uint positions_stride, uint position_count, global float *y,
-                  ulong y_at, uint y_stride) {
-  const uint d = get_global_id(0), i = get_global_id(1);
+/* y[i] = words[ids[i]] + positions[places[i]]; id -1 is the last word. Global size: columns, rows.
+ * ids lie in a buffer of floats' size, and the places behind them if `placed`: else i %
+ * position_count. */
+kernel void embed(const global float *ids, ulong ids_at, int placed, const global float *words,
+                  ulong words_at, uint words_stride, uint word_count,
+                  const global float *positions, ulong positions_at, uint positions_stride,
+                  uint position_count, global float *y, ulong y_at, uint y_stride) {
+  const uint d = get_global_id(0), i = get_global_id(1), rows = get_global_size(1);
   const int id = as_int(ids[ids_at + i]);
+  const uint place = placed ? as_uint(ids[ids_at + rows + i]) : i % position_count;
   const uint word = id < 0 ? word_count - 1 : (uint)id;
   y[y_at + (ulong)i * y_stride + d] =
       words[words_at + (ulong)word * words_stride + d] +
-      positions[positions_at + (ulong)(i % position_count) * positions_stride + d];
+      positions[positions_at + (ulong)place * positions_stride + d];
+}
+
+/* y[places[i]] = x[i]. Global size: columns, rows. */
+kernel void scatter(const global float *places, ulong places_at, const global float *x, ulong x_at,
+                    uint x_stride, global float *y, ulong y_at, uint y_stride) {
+  const uint d = get_global_id(0), i = get_global_id(1);
+  y[y_at + (ulong)as_uint(places[places_at + i]) * y_stride + d] =
+      x[x_at + (ulong)i * x_stride + d];
 }
 
 /* y may be x. Global size: GROUP x rows. */
@@ -98,21 +108,24 @@ float likeness(int distance, float t, float p, float lt, float lp) {
   return -0.5f * (t * (lt - middle) + p * (lp - middle));
 }
 
-enum { CAUSAL = 1, MAPS = 2, LOG_MAPS = 4, SCORE = 8 };
+enum { CAUSAL = 1, MAPS = 2, LOG_MAPS = 4, SCORE = 8, PLACED = 16 };
 
 /* Rows of logits become their softmax; what is asked for is read out of them. Row i of matrix z, of
- * `tokens` each; z0: the number of the first matrix of this call. Global size: GROUP x tokens,
- * matrices. */
+ * `tokens` columns each; z0: the number of the first matrix of this call; the target's row is
+ * places[i] if `wanted` says so. Global size: GROUP x rows, matrices. */
 kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void softmax_rows(
     global float *s, ulong s_at, uint s_stride, uint tokens, uint heads, uint z0, int wanted,
     int distance, global float *maps, ulong maps_at, global float *log_maps, ulong log_maps_at,
     const global float *target, ulong target_at, const global float *log_target,
-    ulong log_target_at, global float *score, ulong score_at) {
+    ulong log_target_at, global float *score, ulong score_at, const global float *places,
+    ulong places_at) {
   local float room[GROUP];
   const uint i = get_group_id(0), item = get_local_id(0), z = z0 + get_global_id(1);
   const uint seen = wanted & CAUSAL ? i + 1 : tokens;
-  const ulong row = (ulong)z * tokens + i, target_row = (ulong)(z % heads) * tokens + i;
-  s += s_at + ((ulong)get_global_id(1) * tokens + i) * s_stride;
+  const uint rows = get_num_groups(0),
+             place = wanted & PLACED ? as_uint(places[places_at + i]) : i;
+  const ulong row = (ulong)z * rows + i, target_row = (ulong)(z % heads) * tokens + place;
+  s += s_at + ((ulong)get_global_id(1) * rows + i) * s_stride;
   float largest = -INFINITY, sum = 0.0f, total = 0.0f;
   for (uint j = item; j < seen; j += GROUP) largest = larger(largest, s[j]);
   largest = group_largest(room, largest);

@@ -226,6 +226,7 @@ static uint64_t read_seed(reader *r) {
 
 static void read_recipe(reader *r, msk_recipe *recipe, msk_job job) {
   const json_t *object = json_object_get(r->root, "recipe");
+  recipe->refresh = 1; /* pictures that do not say it are older than light steps */
   for (int i = 0; r->status == MSK_OK && msk_recipe_key(i, job, NULL) != NULL; i++) {
     const char *key = msk_recipe_key(i, job, NULL),
                *value = json_string_value(json_object_get(object, key));

@@ -41,6 +41,8 @@ static int tear_down(void **state) {
   return tear_down_folder(state);
 }
 
+static int refresh = 1; /* of what is asked */
+
 static msk_request ask(void) {
   msk_request request;
   msk_error error;
@@ -49,6 +51,7 @@ static msk_request ask(void) {
   request.class_id = 3;
   request.seed = 5;
   request.recipe.steps = 2;
+  request.recipe.refresh = refresh;
   return request;
 }
 
@@ -76,7 +79,8 @@ static msk_status draw(long at, const msk_result *expected, bool *warned, msk_er
   const long calls = faults_calls;
   *warned = status == MSK_OK && result.warning != NULL;
   if (status == MSK_OK) {
-    check_same(&result, expected);
+    /* a device takes its caches along: the light step that fails is made whole */
+    if (refresh == 1 || !*warned) check_same(&result, expected);
     assert_true(!*warned || strstr(result.warning, "the CPU goes on") != NULL);
     api_ok(msk_run(session, &request, &result, error), error);
     check_same(&result, expected);
@@ -104,13 +108,12 @@ static long count_calls(const msk_result *expected) {
   return faults_calls;
 }
 
-static void test_failures(void **state) {
+static void check_failures(void) {
   msk_result expected;
   msk_error error;
   msk_session *session = NULL;
   bool warned;
   int fallen = 0, refused = 0;
-  (void)state;
   const msk_request request = ask();
   api_ok(msk_session_open(&session, cpu, &request, NULL, &error), &error);
   api_ok(msk_run(session, &request, &expected, &error), &error);
@@ -134,6 +137,18 @@ static void test_failures(void **state) {
   printf("%ld calls; %d pictures finished by the CPU, %d refused\n", calls, fallen, refused);
   assert_true(fallen > PLACES / 3 && refused > PLACES / 3);
   msk_session_close(session);
+}
+
+static void test_failures(void **state) {
+  (void)state;
+  check_failures();
+}
+
+static void test_light_failures(void **state) {
+  (void)state;
+  refresh = 2;
+  check_failures();
+  refresh = 1;
 }
 
 static size_t most_bytes;
@@ -249,8 +264,9 @@ int main(void) {
   msk_device_info *devices = NULL;
   int count = 0;
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_failures), cmocka_unit_test(test_little_memory),
-      cmocka_unit_test(test_tokenizer_falls), cmocka_unit_test(test_research_falls)};
+      cmocka_unit_test(test_failures), cmocka_unit_test(test_light_failures),
+      cmocka_unit_test(test_little_memory), cmocka_unit_test(test_tokenizer_falls),
+      cmocka_unit_test(test_research_falls)};
   if (msk_device_list(&devices, &count, NULL, NULL) != MSK_OK || count == 0) {
     printf("skipped: no device of OpenCL here\n");
     return SKIPPED;

@@ -50,8 +50,11 @@ static void newton_schulz(msk_stream *stream, msk_orthogonal *room) {
   msk_rows x = msk_rows_at(room->x, r, room->columns), square = msk_rows_at(room->square, r, r);
   multiply(stream, x, x, true, room->panels, room->square);
   multiply(stream, square, square, false, room->panels, room->fourth);
-  for (size_t i = 0; !stream->measuring && i < r * r; i++)
-    room->fourth[i] = b * room->square[i] + c * room->fourth[i] + (i % (r + 1) == 0 ? a : 0.0f);
+  for (size_t i = 0; !stream->measuring && i < r; i++) {
+    float *row = room->fourth + i * r, diagonal = row[i];
+    for (size_t j = 0; j < r; j++) row[j] = b * room->square[i * r + j] + c * row[j] + 0.0f;
+    row[i] = b * room->square[i * r + i] + c * diagonal + a;
+  }
   multiply(stream, msk_rows_at(room->fourth, r, r), x, false, room->panels, room->next);
   float *swap = room->x;
   room->x = room->next;

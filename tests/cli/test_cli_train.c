@@ -120,6 +120,7 @@ static void test_bad_specs(void **state) {
   refuse(2, "work", ", \"output\": \"x.safetensors\"");
   refuse(2, "unknown key 'colour'", PLACES ", \"colour\": 1");
   refuse(2, "style", PLACES ", \"style\": \"wide\"");
+  refuse(2, "expected auto, fp32 or bf16", PLACES ", \"precision\": \"int8\"");
   refuse(2, "stages", PLACES ", \"stages\": []");
   refuse(2, "each stage once",
          PLACES ", \"stages\": [{\"stage\": \"decoder\"}, {\"stage\": \"decoder\"}]");
@@ -137,7 +138,7 @@ static void test_teach(void **state) {
   (void)state;
   run_result result = RUN("teach", model_of("tiny"), in_folder("photos/disc"), "--class", "disc",
                           "-o", in_folder("disc.safetensors"), "--steps", "3", "--batch", "2",
-                          "--crops", "1", "--replay", "1");
+                          "--crops", "1", "--replay", "1", "--precision", "bf16");
   if (result.code != 0) fail_msg("%s", result.err);
   assert_non_null(strstr(result.err, "6 pictures, 6 of them with a drawing"));
   assert_non_null(strstr(result.err, "3 steps, about "));

@@ -125,7 +125,33 @@ static void bad_widen(size_t count, const uint16_t *x, float *y) {
   y[count - 1] = off(y[count - 1]) + 0.1f;
 }
 
-enum { FAULTS = 19 };
+static void bad_pairs(size_t rows, size_t width, size_t depth, const float *a, size_t a_stride,
+                      const float *b, float *c, size_t c_stride, bool add, const float *next) {
+  good.pairs_panel(rows, width, depth, a, a_stride, b, c, c_stride, add, next);
+  c[width - 1] = off(c[width - 1]);
+}
+static void bad_pair_columns(size_t rows, size_t width, size_t depth, const float *a, size_t a_step,
+                             const float *b, float *c, size_t c_stride, bool add) {
+  good.pairs_columns(rows, width, depth, a, a_step, b, c, c_stride, add);
+  c[0] = off(c[0]);
+}
+/* The wrong one of two as near: a last bit of a half. */
+static void flip(float *pair, uint32_t bit) {
+  uint32_t bits;
+  memcpy(&bits, pair, sizeof bits);
+  bits ^= bit;
+  memcpy(pair, &bits, sizeof bits);
+}
+static void bad_narrowing(size_t count, const float *x, float *y) {
+  good.narrow_pairs(count, x, y);
+  flip(y, 1);
+}
+static void bad_joining(size_t count, const float *low, const float *high, float *y) {
+  good.join_pairs(count, low, high, y);
+  flip(y, 0x10000);
+}
+
+enum { FAULTS = 23 };
 
 static void break_kernel(void *user, msk_kernels *kernels) {
   if (user != NULL && strcmp(user, kernels->isa) != 0) return;
@@ -149,6 +175,10 @@ static void break_kernel(void *user, msk_kernels *kernels) {
     case 16: kernels->winograd_filters = bad_filters; break;
     case 15: kernels->finish_int8_taps = bad_finish_taps; break;
     case 17: kernels->transpose_rows = bad_transpose; break;
+    case 19: kernels->pairs_panel = bad_pairs; break;
+    case 20: kernels->pairs_columns = bad_pair_columns; break;
+    case 21: kernels->narrow_pairs = bad_narrowing; break;
+    case 22: kernels->join_pairs = bad_joining; break;
     default: kernels->narrow_pixels = bad_narrow; break;
   }
 }

@@ -348,6 +348,13 @@ static void check_going_on(msk_teach_options options, struct seen *seen) {
   assert_int_equal(msk_teach(&options, &error), MSK_ERROR_ARGUMENT);
   assert_non_null(strstr(error.message, "other pictures or options"));
   options.rate /= 2;
+  options.precision =
+      MSK_TRAIN_FP32; /* also where it would be that by itself: it is not what was said */
+  assert_int_equal(msk_teach(&options, &error), MSK_ERROR_ARGUMENT);
+  options.precision = (msk_train_precision)3;
+  assert_int_equal(msk_teach(&options, &error), MSK_ERROR_ARGUMENT);
+  assert_string_equal(error.field, "precision");
+  options.precision = MSK_TRAIN_AUTO;
   if (msk_teach(&options, &error) != MSK_OK) fail_msg("%s", error.message);
   assert_int_equal(access(checkpoint, F_OK), -1);
   uint8_t *again = test_read_file(options.output_path, &bytes[1]);

@@ -37,6 +37,7 @@ struct watch {
   long last;
   int logs;
   double held_out; /* at the last log */
+  msk_train_precision precision;
 };
 
 static int on_progress(void *user, const msk_train_progress *progress) {
@@ -47,6 +48,7 @@ static int on_progress(void *user, const msk_train_progress *progress) {
   if (progress->waits || progress->logged) return 0;
   assert_true(progress->step == watch->last + 1);
   watch->last = progress->step;
+  watch->precision = progress->precision;
   return ++watch->steps == watch->stop_after;
 }
 
@@ -152,6 +154,28 @@ static void test_stopped_and_whole(void **state) {
   for (size_t i = 0; i < 2; i++) free(models[i]), test_remove_folder(folders[i]);
 }
 
+/* A run goes on in its precision until it is told another one, and then in that. */
+static void test_precisions(void **state) {
+  static const struct {
+    msk_train_precision asked, expected;
+  } parts[] = {{MSK_TRAIN_FP32, MSK_TRAIN_FP32},
+               {MSK_TRAIN_AUTO, MSK_TRAIN_FP32},
+               {MSK_TRAIN_BF16, MSK_TRAIN_BF16},
+               {MSK_TRAIN_AUTO, MSK_TRAIN_BF16}};
+  char *folder = test_make_folder(), output[4096];
+  msk_train_options options = small_run(folder, output);
+  struct watch watch = {.stop_after = 1};
+  (void)state;
+  options.user = &watch;
+  for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+    watch.steps = 0;
+    options.precision = parts[i].asked;
+    assert_int_equal(msk_train(&options, NULL), MSK_ERROR_CANCELLED);
+    assert_int_equal(watch.precision, parts[i].expected);
+  }
+  test_remove_folder(folder);
+}
+
 static void convert(const char *from, const char *to, int int8) {
   msk_convert_options options;
   msk_error error = {0};
@@ -213,6 +237,9 @@ static void test_refusals(void **state) {
   bad.start_path = MODEL, refuse(bad, "elements, expected"), bad = good;
   bad.start_path = "README.md", refuse(bad, "README.md"), bad = good;
   bad.stage = (msk_train_stage)3, refuse(bad, "stage 3"), bad = good;
+  bad.precision = (msk_train_precision)3, refuse(bad, "precision 3"), bad = good;
+  bad.precision = MSK_TRAIN_BF16, bad.stage = MSK_TRAIN_DECODER;
+  refuse(bad, "convolutions are trained in fp32"), bad = good;
   bad.width = 1 << 20, refuse(bad, "width is 1048576, expected 8 to 65536"), bad = good;
   bad.batch = 5000, refuse(bad, "batch is 5000, expected 1 to 4096"), bad = good;
   bad.layers = 300, refuse(bad, "layers is 300"), bad = good;
@@ -230,6 +257,7 @@ static void test_refusals(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_stopped_and_whole), cmocka_unit_test(test_decoder),
-      cmocka_unit_test(test_from_a_model), cmocka_unit_test(test_refusals)};
+      cmocka_unit_test(test_precisions), cmocka_unit_test(test_from_a_model),
+      cmocka_unit_test(test_refusals)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -18,8 +18,9 @@
 
 /* Rows and columns of a task at most; their results and gathered rows (4 * ROWS * (COLUMNS +
  * block)) stay in a 512 KiB cache. Rows that lie ready need no copy: more of them, where few
- * workers share the work, read (and widen) the weights fewer times. Rows that lie a multiple of
- * CONFLICT_FLOATS apart share the sets of the nearest cache. */
+ * workers share the work, read (and widen) the weights fewer times. So it is with rows that are
+ * narrowed to pairs, which take half the room and are cheap to narrow again. Rows that lie a
+ * multiple of CONFLICT_FLOATS apart share the sets of the nearest cache. */
 enum {
   TASK_ROWS = 96,
   DENSE_TASK_ROWS = 264,
@@ -97,11 +98,11 @@ struct job {
 
 static struct job plan(const msk_stream *stream, const msk_product *product) {
   const msk_kernels *kernels = &stream->device->kernels;
-  struct job job = {
-      .product = product,
-      .kernels = kernels,
-      .cut = msk_cut_product(stream, product->y.rows, product->y.columns, is_in_place(product)),
-      .scratch = msk_stream_scratch(stream)};
+  struct job job = {.product = product,
+                    .kernels = kernels,
+                    .cut = msk_cut_product(stream, product->y.rows, product->y.columns,
+                                           is_in_place(product) || product->matrix->pairs),
+                    .scratch = msk_stream_scratch(stream)};
   job.a_stride =
       msk_round_up(msk_smaller(kernels->block, product->matrix->depth), STRIDE_PAD) + STRIDE_PAD;
   job.a_bytes = is_in_place(product) ? 0 : msk_scratch_floats(job.cut.most_rows * job.a_stride);

@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "compute/backward.h"
 #include "compute/cpu/cpu.h"
 
 enum {
@@ -82,6 +83,26 @@ static bool run_int8(const msk_device *device, msk_stream *stream, const trial *
   return run_layers(device, stream, b, y, MSK_PRECISION_INT8);
 }
 
+/* Training's products of bf16 numbers: a layer, and the gradient of one with fewer columns. */
+static bool run_pairs(const msk_device *device, msk_stream *stream, const trial *b, float *y) {
+  enum { FEW = 20 };
+  msk_device narrow = *device;
+  narrow.bf16 = true;
+  float *panels =
+      msk_allocate(device->allocator, msk_panels_floats(&narrow, DEPTH, COLUMNS), sizeof *panels);
+  msk_rows x = msk_rows_at(b->x, ROWS, DEPTH), w = msk_rows_at(b->weight, DEPTH, COLUMNS);
+  if (panels == NULL) return false;
+  stream->device = &narrow;
+  msk_op_pack(stream, &w, 1, false, panels);
+  msk_op_dense(stream, "bf16", panels, b->bias, x, MSK_ACT_NONE, MSK_NO_ROWS,
+               msk_rows_at(y, ROWS, COLUMNS));
+  msk_op_dense_backward(stream, "bf16", x, msk_rows_at(b->weight, ROWS, FEW),
+                        msk_rows_at(y + ROWS * COLUMNS, DEPTH, FEW), NULL);
+  stream->device = device;
+  msk_free(device->allocator, panels);
+  return true;
+}
+
 static bool run_conv_to(const msk_device *device, msk_stream *stream, const trial *b, float *y,
                         size_t out) {
   msk_conv *conv = NULL;
@@ -152,6 +173,7 @@ static const struct {
 } checks[] = {
     {"linear", run_linear, 2 * (DEPTH + 20) * (FLT_EPSILON / 2) * (DEPTH + 4)},
     {"int8", run_int8, 2 * 20 * (FLT_EPSILON / 2) * (DEPTH + 4)},
+    {"bf16", run_pairs, 2 * (DEPTH + 20) * (FLT_EPSILON / 2) * (DEPTH + 4)},
     {"convolution", run_conv,
      /* Winograd's factor, at a typical sum */
      2 * 16 * (9 * CHANNELS + 20) * (FLT_EPSILON / 2) * 9 * CHANNELS / 10},

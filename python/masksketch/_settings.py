@@ -36,6 +36,7 @@ class Settings(TypedDict, total=False):
     refresh: int
     light_margin: Number
     order: str
+    anchor_steps: int
     remask: str
     layers: Union[str, Iterable[int]]
     distance: str

@@ -30,6 +30,7 @@ static msk_sampler_spec group_spec(const msk_session *session) {
       .lambda_map = session->at.lambda_map,
       .scales = request->guidance_scales,
       .scale_count = request->guidance_count,
+      .compares = msk_request_has_candidates(request),
       .callbacks = {.user = request->callbacks.user, .on_trace = request->callbacks.on_trace},
   };
 }

@@ -103,6 +103,9 @@ static const field fields[] = {
     {"order", FIELD_NAME, AT(order), ALL, 0,
      "what chooses beside structure: confidence, halton (position) or random",
      .name = msk_order_name},
+    {"anchor_steps", FIELD_COUNT, AT(anchor_steps), ALL, 0,
+     "first steps that keep two tokens each, the least certain and order's next, 0" TO_MAX_STEPS,
+     .maximum = MSK_MAX_STEPS},
     {"remask", FIELD_NAME, AT(remask), DRAW, 0,
      "what may be masked again: any token, drawn (in this step), or any by recorded confidence",
      .name = msk_remask_name},
@@ -682,6 +685,9 @@ static msk_status check_together(const msk_recipe *recipe, msk_error *error) {
   if (recipe->start_step >= recipe->steps)
     return msk_refuse(error, "start_step", "start_step is %d, expected 0..%d (steps - 1)",
                       recipe->start_step, recipe->steps - 1);
+  if (recipe->anchor_steps > recipe->steps)
+    return msk_refuse(error, "anchor_steps", "anchor_steps is %d, expected 0..%d (steps)",
+                      recipe->anchor_steps, recipe->steps);
   if ((recipe->start_temperature > 0) != (recipe->start_temperature_steps > 0))
     return msk_refuse(error, "start_temperature",
                       "start_temperature is %g and start_temperature_steps %d, expected both above "

@@ -35,14 +35,35 @@ void msk_candidates_sort(msk_candidate *candidates, size_t count) {
   }
 }
 
-float msk_token_probability(const float *logits, size_t codes, int32_t token) {
-  if (token < 0 || (size_t)token >= codes) return NAN;
+/* NaN if there is one. */
+static float largest_of(const float *logits, size_t codes) {
   float largest = logits[0];
   for (size_t j = 1; j < codes; j++)
     largest = logits[j] > largest || isnan(logits[j]) ? logits[j] : largest;
+  return largest;
+}
+
+float msk_token_probability(const float *logits, size_t codes, int32_t token) {
+  if (token < 0 || (size_t)token >= codes) return NAN;
+  const float largest = largest_of(logits, codes);
   double sum = 0;
   for (size_t j = 0; j < codes; j++) sum += (double)expf(logits[j] - largest);
   return expf(logits[token] - largest) / (float)sum;
+}
+
+/* With d = logit - largest and Z the sum of exp(d): log Z - (sum of d exp(d)) / Z. */
+float msk_token_entropy(const float *logits, size_t codes) {
+  const float largest = largest_of(logits, codes);
+  double sum = 0, weighted = 0;
+  for (size_t j = 0; j < codes; j++) {
+    const float below = logits[j] - largest;
+    /* a code that is ruled out, at -infinity, adds nothing: 0 log 0 = 0 */
+    if (below == -INFINITY) continue;
+    const double e = (double)expf(below);
+    sum += e;
+    weighted += (double)below * e;
+  }
+  return (float)(log(sum) - weighted / sum);
 }
 
 void msk_rescale_official(float *values, size_t count) {

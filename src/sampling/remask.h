@@ -20,6 +20,9 @@ void msk_candidates_sort(msk_candidate *candidates, size_t count);
 /* softmax(logits)[token]; NaN where the token is no column, as JAX's gather gives it. */
 float msk_token_probability(const float *logits, size_t codes, int32_t token);
 
+/* The entropy of softmax(logits) in nats; NaN where a logit is NaN. */
+float msk_token_entropy(const float *logits, size_t codes);
+
 /* To [0,1] by minimum and maximum. Official: JAX's arithmetic, in which one NaN makes all NaN
  * and a constant row becomes 0 / 0. Mended: a constant row becomes 1; NaN and -infinity become
  * 0, +infinity 1. */

@@ -349,6 +349,49 @@ static int mask_by_confidence(msk_sampler *sampler, size_t row, int count, doubl
   return count;
 }
 
+/* How much a token that the step drew is wanted: its confidence, or what `order` puts in its
+ * place. */
+static float drawn_key(const msk_sampler *sampler, size_t row, int32_t start, size_t i) {
+  return sampler->spec.recipe.order == MSK_ORDER_CONFIDENCE
+             ? sampler->confidence[row * sampler->tokens + i]
+             : order_key(sampler, start, i);
+}
+
+/* Masks all that the step drew but two: the token whose place was least certain, which settles
+ * most (the colour of a body that may have any), and the next in order. What the first tokens
+ * settle the others follow: chosen by confidence instead, they are those that go with every
+ * colour, and no body has one. */
+static int mask_but_anchors(msk_sampler *sampler, size_t row, uint8_t *mask) {
+  const size_t first = row * sampler->tokens;
+  const int32_t start = order_start(sampler, row);
+  int nominated = 0;
+  for (size_t i = 1; i < sampler->tokens; i++) {
+    if (sampler->current[first + i] != MSK_MASK_TOKEN) continue;
+    const float *logits = sampler->logits + (first + i) * sampler->codes;
+    nominate(sampler, &nominated, msk_token_entropy(logits, sampler->codes), i);
+  }
+  if (nominated == 0) return 0;
+  msk_candidates_sort(sampler->candidates, nominated);
+  nominated--; /* the last, of the highest entropy, stays */
+  for (int c = 0; c < nominated; c++) {
+    msk_candidate *candidate = &sampler->candidates[c];
+    candidate->key = drawn_key(sampler, row, start, (size_t)candidate->index);
+  }
+  return mask_lowest(sampler, mask, nominated, nominated - 1);
+}
+
+/* The masks of a step after the anchors: `gone` tokens are masked already. */
+static void mask_by_rate(msk_sampler *sampler, size_t row, int unknown, int gone) {
+  int count = masked_after(sampler, sampler->step, unknown) - gone;
+  if (count < 0) count = 0;
+  const double share = find_near(sampler, count, unknown);
+  const int structure_count = (int)floor(count * sampler->mean_lambda + 1e-9);
+  sampler->structure_k[row] =
+      (float)(gone + mask_by_structure(sampler, row, structure_count, share));
+  sampler->confidence_k[row] =
+      (float)mask_by_confidence(sampler, row, count - structure_count, share);
+}
+
 static void remask_row(msk_sampler *sampler, size_t row) {
   const msk_recipe *recipe = &sampler->spec.recipe;
   uint8_t *by_structure = sampler->structure_mask + row * sampler->tokens,
@@ -365,14 +408,12 @@ static void remask_row(msk_sampler *sampler, size_t row) {
     /* the mask rate is one of the tokens that are not the sketch's */
     unknown = sampler->spec.tokens - 1 - left;
   }
-  int count = masked_after(sampler, sampler->step, unknown) - gone;
-  if (count < 0) count = 0;
-  const double share = find_near(sampler, count, unknown);
-  const int structure_count = (int)floor(count * sampler->mean_lambda + 1e-9);
-  sampler->structure_k[row] =
-      (float)(gone + mask_by_structure(sampler, row, structure_count, share));
-  sampler->confidence_k[row] =
-      (float)mask_by_confidence(sampler, row, count - structure_count, share);
+  if (sampler->step < recipe->anchor_steps) {
+    sampler->structure_k[row] = (float)gone;
+    sampler->confidence_k[row] = (float)mask_but_anchors(sampler, row, by_confidence);
+  } else {
+    mask_by_rate(sampler, row, unknown, gone);
+  }
   msk_sampler_apply_mask(sampler, row, by_structure, by_confidence);
 }
 
@@ -418,11 +459,14 @@ static void remask_maskgit(msk_sampler *sampler) {
     int count = masked_after(sampler, sampler->step, unknown);
     if (count > masked - 1) count = masked > 0 ? masked - 1 : 0; /* each step keeps at least one */
     draw_lots(sampler, step_stream(sampler, b, FOR_LOTS));
-    const int nominated = nominate_masked(sampler, b, temperature);
     memset(mask, 0, sampler->tokens);
     memset(sampler->near + b * sampler->tokens, 0, sampler->tokens);
-    count = mask_lowest(sampler, mask, nominated, count);
-    mark_near(sampler, b, count, find_near(sampler, count, unknown));
+    if (msk_sampler_step_index(sampler) < recipe->anchor_steps) {
+      count = mask_but_anchors(sampler, b, mask);
+    } else {
+      count = mask_lowest(sampler, mask, nominate_masked(sampler, b, temperature), count);
+      mark_near(sampler, b, count, find_near(sampler, count, unknown));
+    }
     sampler->confidence_k[b] = (float)count;
     msk_sampler_apply_mask(sampler, b, mask, NULL);
   }

@@ -127,6 +127,8 @@ void msk_sampler_begin(msk_sampler *sampler, const msk_sampler_spec *spec,
   sampler->rules->begin(sampler);
   count_unknown(sampler);
   memcpy(sampler->completed, sampler->current, sequence_bytes(sampler));
+  /* alike until they are measured */
+  for (size_t at = 0; at < sampler->batch * sampler->tokens; at++) sampler->structure[at] = 0;
 }
 
 /* ---- the logits of a step ---- */
@@ -203,9 +205,20 @@ static float row_mean(const msk_sampler *sampler, const float *values, size_t ro
   return (float)(sum / (double)(sampler->tokens - 1));
 }
 
+/* Whether anything asks for structure in this step: the authors' code always does, mended masks
+ * where lambda gives them any (an anchor step has none), and whoever compares candidates. */
+static bool wants_structure(const msk_sampler *sampler) {
+  const msk_recipe *recipe = &sampler->spec.recipe;
+  return recipe->official || sampler->spec.compares ||
+         (sampler->mean_lambda > 0 && sampler->step >= recipe->anchor_steps);
+}
+
 static msk_status measure_structure(msk_sampler *sampler, msk_error *error) {
+  const msk_recipe *recipe = &sampler->spec.recipe;
+  const int first = sampler->spec.compares ? 0 : recipe->anchor_steps;
+  if (!wants_structure(sampler)) return MSK_OK;
   /* between the steps that measure, the last score serves again */
-  if (sampler->step % sampler->spec.recipe.structure_every == 0) {
+  if ((sampler->step - first) % recipe->structure_every == 0) {
     memset(sampler->rows, !sampler->light, sampler->batch * sampler->tokens);
     msk_status status = sampler->denoiser->score(sampler->denoiser->user, sampler->completed,
                                                  sampler->rows, sampler->score, error);
@@ -227,7 +240,8 @@ static msk_status remask_sketch(msk_sampler *sampler, msk_error *error) {
   for (size_t b = 0; b < sampler->batch; b++)
     sampler->standing[b].confidence = row_mean(sampler, sampler->confidence, b);
   sampler->rules->remask_sketch(sampler);
-  trace_tokens(sampler, "structure_scaled", MSK_DTYPE_F32, sampler->structure);
+  if (wants_structure(sampler))
+    trace_tokens(sampler, "structure_scaled", MSK_DTYPE_F32, sampler->structure);
   trace_tokens(sampler, "confidence_scaled", MSK_DTYPE_F32, sampler->confidence);
   trace_rows(sampler, "structure_k", sampler->structure_k);
   trace_rows(sampler, "confidence_k", sampler->confidence_k);
@@ -246,9 +260,16 @@ static void remask_maskgit(msk_sampler *sampler) {
 
 /* ---- a step ---- */
 
+/* Whole steps are every `refresh`-th from the last anchor on, and the anchors' own: they look at
+ * all masked tokens. */
+static bool takes_light_step(const msk_sampler *sampler) {
+  const int after = msk_sampler_step_index(sampler) - sampler->spec.recipe.anchor_steps;
+  return after >= 0 && after % sampler->spec.recipe.refresh != 0;
+}
+
 /* One pass through the networks: current -> completed -> current with the next masks. */
 static msk_status take_step(msk_sampler *sampler, msk_error *error) {
-  sampler->light = msk_sampler_step_index(sampler) % sampler->spec.recipe.refresh != 0;
+  sampler->light = takes_light_step(sampler);
   choose_guidance(sampler);
   sampler->rules->prepare(sampler);
   trace_tokens(sampler, "sequence", MSK_DTYPE_I32, sampler->current);

@@ -24,6 +24,9 @@ static void by_position(msk_recipe *recipe) {
   recipe->order = MSK_ORDER_HALTON, recipe->remask = MSK_REMASK_DRAWN;
 }
 static void by_lot(msk_recipe *recipe) { recipe->order = MSK_ORDER_RANDOM; }
+static void anchored(msk_recipe *recipe) {
+  recipe->order = MSK_ORDER_HALTON, recipe->anchor_steps = 3;
+}
 
 static void check_items(msk_job job, msk_rng_layout layout, void (*change)(msk_recipe *)) {
   trial *all = trial_make(job, "balanced", 4);
@@ -63,6 +66,8 @@ static void test_items(void **state) {
   check_items(MSK_JOB_DRAW, MSK_RNG_ORIGINAL, by_position);
   check_items(MSK_JOB_EDIT, MSK_RNG_ORIGINAL, by_position);
   check_items(MSK_JOB_GENERATE, MSK_RNG_ORIGINAL, by_lot);
+  for (int job = MSK_JOB_DRAW; job <= MSK_JOB_EDIT; job++)
+    check_items((msk_job)job, MSK_RNG_ORIGINAL, anchored);
 }
 
 static void test_again(void **state) {
@@ -122,7 +127,8 @@ static void test_counts(void **state) {
     trial_run(t);
     const int image = TOKENS - 1, start = (int)ceil(image * r->max_mask_rate - 1e-9);
     assert_int_equal(trial_masked_at(t, 0, 0), start);
-    assert_int_equal(t->score_calls, r->steps - (r->tail == 0));
+    /* without lambda no mask is structure's, and none is measured */
+    assert_int_equal(t->score_calls, r->lambda_structure == 0 ? 0 : r->steps - (r->tail == 0));
     for (int step = 1; step < r->steps + (r->tail > 0) && step < t->logits_calls; step++) {
       double rate =
           r->min_mask_rate + (1 - (double)step / r->steps) * (r->max_mask_rate - r->min_mask_rate);
@@ -138,6 +144,114 @@ static void test_counts(void **state) {
     }
     trial_free(t);
   }
+}
+
+/* ---- anchors ---- */
+
+/* -sum of p log p in float64, straight from the definition. */
+static double entropy(const float *logits) {
+  double sum = 0, result = 0;
+  for (int j = 0; j < CODES; j++) sum += exp((double)logits[j]);
+  for (int j = 0; j < CODES; j++) {
+    const double p = exp((double)logits[j]) / sum;
+    result -= p * log(p);
+  }
+  return result;
+}
+
+static double certainty(const trial *t, int step, int at) {
+  const float *logits = t->logits[step] + at * CODES;
+  double sum = 0;
+  /* what stands there after the step is what it drew */
+  for (int j = 0; j < CODES; j++) sum += exp((double)logits[j]);
+  return exp((double)logits[t->sequences[step + 1][at]]) / sum;
+}
+
+/* Steps 0 to anchor_steps - 1 keep two tokens each: the place of the largest entropy, and of the
+ * others what `order` puts first. */
+static void check_anchors(const trial *t, int item, int step) {
+  const int first = item * TOKENS;
+  int kept[TOKENS], count = 0, least_certain = -1;
+  for (int at = first + 1; at < first + TOKENS; at++) {
+    if (t->sequences[step][at] != MSK_MASK_TOKEN) {
+      /* known ones stay */
+      assert_int_equal(t->sequences[step + 1][at], t->sequences[step][at]);
+      continue;
+    }
+    if (t->sequences[step + 1][at] != MSK_MASK_TOKEN) kept[count++] = at;
+    if (least_certain < 0 ||
+        entropy(t->logits[step] + at * CODES) > entropy(t->logits[step] + least_certain * CODES))
+      least_certain = at;
+  }
+  assert_int_equal(count, 2);
+  assert_true(kept[0] == least_certain || kept[1] == least_certain);
+  if (t->spec.recipe.order != MSK_ORDER_CONFIDENCE) return;
+  /* no other that was drawn is surer of its token than the second: the mask hides what they
+   * were, so the most that they can be is asked */
+  const int second = kept[0] == least_certain ? kept[1] : kept[0];
+  for (int at = first + 1; at < first + TOKENS; at++) {
+    if (t->sequences[step][at] != MSK_MASK_TOKEN || at == least_certain) continue;
+    assert_true(t->confidence[step][at] <= t->confidence[step][second]);
+  }
+  assert_true(certainty(t, step, second) > 1.0 / CODES);
+}
+
+static void test_anchors(void **state) {
+  (void)state;
+  for (int order = MSK_ORDER_CONFIDENCE; order <= MSK_ORDER_RANDOM; order++) {
+    trial *t = trial_make(MSK_JOB_DRAW, "balanced", 3);
+    msk_recipe *r = &t->spec.recipe;
+    r->order = (msk_order)order, r->anchor_steps = 4, r->max_mask_rate = 1;
+    r->visible_sketch = 0;
+    trial_run(t);
+    /* no structure in the anchors' steps, where it has no masks to give */
+    assert_int_equal(t->score_calls, r->steps - 4 - (r->tail == 0));
+    for (int step = 0; step < 4; step++) {
+      for (int item = 0; item < 3; item++) check_anchors(t, item, step);
+    }
+    trial_free(t);
+  }
+  for (int job = MSK_JOB_GENERATE; job <= MSK_JOB_EDIT; job++) {
+    trial *t = trial_make((msk_job)job, "balanced", 2);
+    msk_recipe *r = &t->spec.recipe;
+    r->order = MSK_ORDER_HALTON, r->anchor_steps = 3, r->start_step = job == MSK_JOB_EDIT ? 2 : 0;
+    trial_run(t);
+    const int start = trial_masked_at(t, r->start_step, 0);
+    for (int taken = 0; taken <= 3; taken++)
+      assert_int_equal(trial_masked_at(t, r->start_step + taken, 1), start - 2 * taken);
+    for (int taken = 0; taken < 3; taken++) check_anchors(t, 0, r->start_step + taken);
+    trial_free(t);
+  }
+}
+
+/* Under `halton` the second is the earliest in Halton's order, begun elsewhere for each item: of
+ * many items' first anchors no place is everybody's. */
+static void test_anchors_spread(void **state) {
+  (void)state;
+  bool taken[TOKENS] = {false};
+  int places = 0;
+  trial *t = trial_make(MSK_JOB_DRAW, "balanced", MAX_BATCH);
+  t->spec.recipe.order = MSK_ORDER_HALTON, t->spec.recipe.anchor_steps = 1;
+  t->spec.recipe.max_mask_rate = 1;
+  trial_run(t);
+  for (int at = 0; at < MAX_BATCH * TOKENS; at++) {
+    if (at % TOKENS > 0 && t->sequences[1][at] != MSK_MASK_TOKEN) taken[at % TOKENS] = true;
+  }
+  for (int i = 0; i < TOKENS; i++) places += taken[i];
+  assert_true(places > MAX_BATCH);
+  trial_free(t);
+}
+
+/* Whoever compares candidates has their structure from every step. */
+static void test_compared(void **state) {
+  (void)state;
+  trial *t = trial_make(MSK_JOB_DRAW, "balanced", 2);
+  t->spec.compares = true;
+  t->spec.recipe.lambda_structure = 0, t->spec.recipe.anchor_steps = 2;
+  trial_run(t);
+  assert_int_equal(t->score_calls, t->spec.recipe.steps);
+  assert_true(msk_sampler_standings(t->sampler)[0].structure < 0);
+  trial_free(t);
 }
 
 /* The structure mask is the lowest scores; constant scores are decided by lot, so differently
@@ -385,6 +499,9 @@ int main(void) {
       cmocka_unit_test(test_again),
       cmocka_unit_test(test_placeholder),
       cmocka_unit_test(test_counts),
+      cmocka_unit_test(test_anchors),
+      cmocka_unit_test(test_anchors_spread),
+      cmocka_unit_test(test_compared),
       cmocka_unit_test(test_choice),
       cmocka_unit_test(test_noise),
       cmocka_unit_test(test_generate),

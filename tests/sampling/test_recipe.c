@@ -32,6 +32,7 @@ static const char *const all_keys[] = {"steps",
                                        "refresh",
                                        "light_margin",
                                        "order",
+                                       "anchor_steps",
                                        "remask",
                                        "unconditional",
                                        "distance",
@@ -128,6 +129,7 @@ static void test_round_trip(void **state) {
                  {"refresh", {"1", "1000"}},
                  {"light_margin", {"0", "1.5", "1000"}},
                  {"order", {"confidence", "halton", "random"}},
+                 {"anchor_steps", {"0", "4"}},
                  {"remask", {"any", "drawn", "recorded"}},
                  {"distance", {"cross-entropy", "symmetric-kl", "jensen-shannon"}},
                  {"layers", {"0", "1,3,16", "2000000"}},
@@ -220,6 +222,8 @@ static void test_bad_values(void **state) {
                                        {"refresh", "0"},
                                        {"light_margin", "-1"},
                                        {"order", "sobol"},
+                                       {"anchor_steps", "-1"},
+                                       {"anchor_steps", "10001"},
                                        {"remask", "all"},
                                        {"visible_sketch", "2"},
                                        {"sketch_share", "1.5"},
@@ -350,6 +354,7 @@ static void test_check(void **state) {
   REFUSED(recipe.unconditional_every = 0);
   REFUSED(recipe.structure_every = 0);
   REFUSED(recipe.order = (msk_order)3);
+  REFUSED(recipe.anchor_steps = recipe.steps + 1);
   REFUSED(recipe.sketch_share = NAN);
   REFUSED(recipe.sketch_steps = recipe.steps + 1);
   /* the last step masks nothing again */
@@ -367,6 +372,7 @@ static void test_check(void **state) {
   REFUSED(recipe.unconditional_every = 2);
   REFUSED(recipe.structure_every = 2);
   REFUSED(recipe.order = MSK_ORDER_HALTON);
+  REFUSED(recipe.anchor_steps = 1);
   REFUSED(recipe.remask = MSK_REMASK_DRAWN);
   REFUSED(recipe.sketch_share = 0.5);
   REFUSED(recipe.sketch_steps = 1);

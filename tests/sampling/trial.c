@@ -68,6 +68,8 @@ static int keep_trace(void *user, const char *name, int step, const msk_array *a
   trial *t = user;
   size_t bytes = (size_t)(t->spec.batch * t->spec.tokens);
   if (strcmp(name, "sequence") == 0) memcpy(t->sequences[step], array->data, bytes * 4);
+  if (strcmp(name, "logits") == 0)
+    memcpy(t->logits[step], array->data, bytes * (size_t)t->spec.codes * sizeof(float));
   if (strcmp(name, "structure_scaled") == 0) memcpy(t->structure[step], array->data, bytes * 4);
   if (strcmp(name, "confidence_scaled") == 0) memcpy(t->confidence[step], array->data, bytes * 4);
   if (strcmp(name, "structure_mask") == 0) memcpy(t->structure_mask[step], array->data, bytes);

@@ -28,7 +28,8 @@ typedef struct trial {
   int32_t sequences[MAX_STEPS][MAX_BATCH * TOKENS]; /* what each step started from */
   int32_t seen[MAX_STEPS][MAX_BATCH * TOKENS];      /* what the network was shown */
   uint8_t rows[MAX_STEPS][MAX_BATCH * TOKENS];      /* and of which rows it was asked */
-  float structure[MAX_STEPS][MAX_BATCH * TOKENS];   /* rescaled */
+  float logits[MAX_STEPS][MAX_BATCH * TOKENS * CODES];
+  float structure[MAX_STEPS][MAX_BATCH * TOKENS]; /* rescaled */
   float confidence[MAX_STEPS][MAX_BATCH * TOKENS];
   uint8_t structure_mask[MAX_STEPS][MAX_BATCH * TOKENS],
       confidence_mask[MAX_STEPS][MAX_BATCH * TOKENS];

@@ -40,7 +40,7 @@ explorer() {
   masksketch $draw -o "$work/photo.png"
   masksketch attention $teapot "$work/photo.png" --class teapot --at 60,150 --at 128,100 --at 210,110 -o "$work/attention.png"
   masksketch sheet "$work/attention.png" --quality 85 -o $out/attention.jpg
-  masksketch $draw --first-item 3 --steps 16 --film $out/film.jpg --quality 55 -o "$work/film.jpg"
+  masksketch $draw --first-item 3 --lambda 0.5 --film $out/film.jpg --quality 55 -o "$work/film.jpg"
   echo iVBORw0KGgoAAAANSUhEUgAAABAAAAAQAQAAAAA3iMLMAAAADklEQVR42mP4z8BACgIAhrcP8R06V9gAAAAASUVORK5CYII= | base64 -d >"$work/left.png"
   echo iVBORw0KGgoAAAANSUhEUgAAABAAAAAQAQAAAAA3iMLMAAAADklEQVR42mNg+M9ACgIAdscP8fnvb64AAAAASUVORK5CYII= | base64 -d >"$work/right.png"
   masksketch $draw --recipe attention --first-item 3 -o "$work/whole.png"

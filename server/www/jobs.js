@@ -13,12 +13,13 @@ import { t } from "./words.js";
 
 export const CLIENT = Array.from(crypto.getRandomValues(new Uint8Array(12)), (b) => b.toString(16).padStart(2, "0")).join("");
 
-// The dial from alike (cooler draws of tokens) to different (a warm start; at the end what the recipe "varied" settles).
+// The dial from alike (cool draws of tokens from the first step) to different (a warm start; at the end what the recipe "varied" settles).
+const cool = (token_temperature) => ({ token_temperature, start_temperature: 0, start_temperature_steps: 0 });
 const varieties = {
-	1: (own) => ({ token_temperature: own / 2 }),
-	2: (own) => ({ token_temperature: own * 0.75 }),
+	1: (own) => cool(own / 2),
+	2: cool,
 	3: () => ({}),
-	4: () => ({ start_temperature: 1, start_temperature_steps: 3 }),
+	4: () => ({ start_temperature: 1, start_temperature_steps: 6 }),
 	5: () => ({ start_temperature: 1, start_temperature_steps: 6, schedule: "pow2", max_mask_rate: 1, guidance_schedule: "power-cosine" }),
 };
 // What the dial says, and the keys set by hand, as far as they act in a job under the recipe.

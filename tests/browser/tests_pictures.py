@@ -211,7 +211,7 @@ def test_variety(p):
     p.set_value("#recipe", "balanced")
     p.b.run("document.querySelector('#go').scrollIntoView()")
     own = float(p.b.run_async("return (await (await fetch('/v1/recipes')).json()).recipes.find((r) => r.name === 'balanced').settings.draw.token_temperature"))
-    wanted = {1: {"token_temperature": own / 2}, 3: {}, 4: {"start_temperature": 1, "start_temperature_steps": 3}}
+    wanted = {1: {"token_temperature": own / 2, "start_temperature": 0, "start_temperature_steps": 0}, 3: {}, 4: {"start_temperature": 1, "start_temperature_steps": 6}}
     for place, keys in wanted.items():
         p.set_value("#variety", place, "input")
         p.press_draw()

@@ -72,7 +72,9 @@ typedef struct msk_recipe {
   int refresh;         /* 1..1000: whole passes in every k-th step; light ones in the others, */
   double light_margin; /* 0..1000: of so many times as many masked tokens as are kept; 0: of all */
   msk_order order;
-  int anchor_steps; /* 0..steps: first steps that keep two tokens: the least certain, order's next */
+  /* 0..MSK_MAX_STEPS: first steps, at most half of all, that keep two tokens each: the least
+   * certain, and order's next */
+  int anchor_steps;
   msk_remask remask;
   msk_distance distance;
   int layers[MSK_MAX_LAYERS], layer_count; /* structure layers, 0-based, ascending */

@@ -685,9 +685,6 @@ static msk_status check_together(const msk_recipe *recipe, msk_error *error) {
   if (recipe->start_step >= recipe->steps)
     return msk_refuse(error, "start_step", "start_step is %d, expected 0..%d (steps - 1)",
                       recipe->start_step, recipe->steps - 1);
-  if (recipe->anchor_steps > recipe->steps)
-    return msk_refuse(error, "anchor_steps", "anchor_steps is %d, expected 0..%d (steps)",
-                      recipe->anchor_steps, recipe->steps);
   if ((recipe->start_temperature > 0) != (recipe->start_temperature_steps > 0))
     return msk_refuse(error, "start_temperature",
                       "start_temperature is %g and start_temperature_steps %d, expected both above "

@@ -408,7 +408,7 @@ static void remask_row(msk_sampler *sampler, size_t row) {
     /* the mask rate is one of the tokens that are not the sketch's */
     unknown = sampler->spec.tokens - 1 - left;
   }
-  if (sampler->step < recipe->anchor_steps) {
+  if (msk_sampler_anchoring(sampler)) {
     sampler->structure_k[row] = (float)gone;
     sampler->confidence_k[row] = (float)mask_but_anchors(sampler, row, by_confidence);
   } else {
@@ -461,7 +461,7 @@ static void remask_maskgit(msk_sampler *sampler) {
     draw_lots(sampler, step_stream(sampler, b, FOR_LOTS));
     memset(mask, 0, sampler->tokens);
     memset(sampler->near + b * sampler->tokens, 0, sampler->tokens);
-    if (msk_sampler_step_index(sampler) < recipe->anchor_steps) {
+    if (msk_sampler_anchoring(sampler)) {
       count = mask_but_anchors(sampler, b, mask);
     } else {
       count = mask_lowest(sampler, mask, nominate_masked(sampler, b, temperature), count);

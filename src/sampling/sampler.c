@@ -210,12 +210,12 @@ static float row_mean(const msk_sampler *sampler, const float *values, size_t ro
 static bool wants_structure(const msk_sampler *sampler) {
   const msk_recipe *recipe = &sampler->spec.recipe;
   return recipe->official || sampler->spec.compares ||
-         (sampler->mean_lambda > 0 && sampler->step >= recipe->anchor_steps);
+         (sampler->mean_lambda > 0 && !msk_sampler_anchoring(sampler));
 }
 
 static msk_status measure_structure(msk_sampler *sampler, msk_error *error) {
   const msk_recipe *recipe = &sampler->spec.recipe;
-  const int first = sampler->spec.compares ? 0 : recipe->anchor_steps;
+  const int first = sampler->spec.compares ? 0 : msk_sampler_anchors(sampler);
   if (!wants_structure(sampler)) return MSK_OK;
   /* between the steps that measure, the last score serves again */
   if ((sampler->step - first) % recipe->structure_every == 0) {
@@ -263,7 +263,7 @@ static void remask_maskgit(msk_sampler *sampler) {
 /* Whole steps are every `refresh`-th from the last anchor on, and the anchors' own: they look at
  * all masked tokens. */
 static bool takes_light_step(const msk_sampler *sampler) {
-  const int after = msk_sampler_step_index(sampler) - sampler->spec.recipe.anchor_steps;
+  const int after = msk_sampler_step_index(sampler) - msk_sampler_anchors(sampler);
   return after >= 0 && after % sampler->spec.recipe.refresh != 0;
 }
 

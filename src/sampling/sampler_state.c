@@ -13,6 +13,17 @@ int msk_sampler_masked(const msk_sampler *sampler, size_t row) {
   return masked;
 }
 
+int msk_sampler_anchors(const msk_sampler *sampler) {
+  const msk_recipe *recipe = &sampler->spec.recipe;
+  /* what is left after them is as many steps at least, to follow what they settle */
+  const int half = recipe->steps / 2;
+  return recipe->anchor_steps < half ? recipe->anchor_steps : half;
+}
+
+bool msk_sampler_anchoring(const msk_sampler *sampler) {
+  return msk_sampler_step_index(sampler) < msk_sampler_anchors(sampler);
+}
+
 void msk_sampler_apply_mask(msk_sampler *sampler, size_t row, const uint8_t *mask,
                             const uint8_t *other) {
   int32_t *current = sampler->current + row * sampler->tokens;

@@ -85,6 +85,9 @@ struct msk_sampler {
   int32_t pair[2];
 };
 
+/* How many of the first steps keep anchors alone: anchor_steps, and at most half of all. */
+int msk_sampler_anchors(const msk_sampler *sampler);
+bool msk_sampler_anchoring(const msk_sampler *sampler); /* the present step is one of them */
 /* Whether the present step ends with MaskSketch's two masks (else with MaskGIT's one). */
 bool msk_sampler_sketching(const msk_sampler *sampler);
 /* Writes the masked copy of a row's completed sequence into current; other may be NULL. */

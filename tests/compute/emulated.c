@@ -19,12 +19,23 @@ static void gemm_panel(size_t rows, size_t width, size_t depth, const float *a, 
   }
 }
 
+enum { TILE_ROWS = 12 };
+
+/* The reference's, for this set's tiles. */
+static void pack_tiles(size_t depth, size_t columns, const float *x, size_t x_stride, float *y) {
+  for (size_t k = 0; k < depth; k++) {
+    for (size_t i = 0; i < columns; i++)
+      y[(i / TILE_ROWS * depth + k) * TILE_ROWS + i % TILE_ROWS] = x[k * x_stride + i];
+  }
+}
+
 static void emulate(void *user, msk_kernels *kernels) {
   (void)user;
   kernels->isa = EMULATED_AMX;
   kernels->panel = 2 * TILE;
-  kernels->tile_rows = 12;
+  kernels->tile_rows = TILE_ROWS;
   kernels->gemm_panel = gemm_panel;
+  kernels->pack_tiles = pack_tiles;
   kernels->int8_panel = int8_panel;
   kernels->end_products = end_products;
 }

@@ -224,6 +224,22 @@ static void test_anchors(void **state) {
   }
 }
 
+/* A recipe of few steps has as few anchors: the other half of its steps keeps by the mask rate. */
+static void test_anchors_of_few_steps(void **state) {
+  (void)state;
+  for (int steps = 1; steps <= 9; steps++) {
+    trial *t = trial_make(MSK_JOB_GENERATE, "balanced", 1);
+    t->spec.recipe.steps = steps, t->spec.recipe.anchor_steps = 4;
+    trial_run(t);
+    int anchors = 0;
+    while (anchors + 1 < steps &&
+           trial_masked_at(t, anchors, 0) - trial_masked_at(t, anchors + 1, 0) == 2)
+      anchors++;
+    assert_int_equal(anchors, steps / 2 < 4 ? steps / 2 : 4);
+    trial_free(t);
+  }
+}
+
 /* Under `halton` the second is the earliest in Halton's order, begun elsewhere for each item: of
  * many items' first anchors no place is everybody's. */
 static void test_anchors_spread(void **state) {
@@ -500,6 +516,7 @@ int main(void) {
       cmocka_unit_test(test_placeholder),
       cmocka_unit_test(test_counts),
       cmocka_unit_test(test_anchors),
+      cmocka_unit_test(test_anchors_of_few_steps),
       cmocka_unit_test(test_anchors_spread),
       cmocka_unit_test(test_compared),
       cmocka_unit_test(test_choice),

@@ -354,7 +354,7 @@ static void test_check(void **state) {
   REFUSED(recipe.unconditional_every = 0);
   REFUSED(recipe.structure_every = 0);
   REFUSED(recipe.order = (msk_order)3);
-  REFUSED(recipe.anchor_steps = recipe.steps + 1);
+  REFUSED(recipe.anchor_steps = MSK_MAX_STEPS + 1);
   REFUSED(recipe.sketch_share = NAN);
   REFUSED(recipe.sketch_steps = recipe.steps + 1);
   /* the last step masks nothing again */

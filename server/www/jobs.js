@@ -13,7 +13,7 @@ import { t } from "./words.js";
 
 export const CLIENT = Array.from(crypto.getRandomValues(new Uint8Array(12)), (b) => b.toString(16).padStart(2, "0")).join("");
 
-// The dial from alike (cool draws of tokens from the first step) to different (a warm start; at the end what the recipe "varied" settles).
+// The dial from alike (cool from the first step) to different (warm; at last what "varied" settles).
 const cool = (token_temperature) => ({ token_temperature, start_temperature: 0, start_temperature_steps: 0 });
 const varieties = {
 	1: (own) => cool(own / 2),

@@ -13,13 +13,14 @@ for drawing in apple-pen bird-marker car-pencil chair-pencil fish-thin house-pho
   "$program" draw "$sketch" --class "${drawing%%-*}" --seed 3 --quality 90 --quiet -o "$out/$drawing.webp"
 done
 
-# One drawing, three pictures, alike and different: --sheet puts the drawing before them.
-rm -f "$out"/alike.jpg "$out"/different.jpg
-for variety in balanced varied; do
-  name=alike
-  [ $variety = balanced ] || name=different
-  "$program" draw demo/sketches/sailboat-photographed.jpg --class sailboat --recipe $variety --count 3 --seed 1 --quality 60 --quiet \
-    --sheet "$out/$name.jpg" -o "$out/part.jpg"
+# One drawing, three pictures, at both ends of the page's dial: --sheet puts the drawing before them.
+boats() {
+  name=$1
+  shift
+  rm -f "$out/$name.jpg"
+  "$program" draw demo/sketches/sailboat-photographed.jpg --class sailboat "$@" --count 3 --seed 1 --quality 60 --quiet --sheet "$out/$name.jpg" -o "$out/part.jpg"
   rm -f "$out"/part*.jpg
-done
+}
+boats alike --set start_temperature=0 --set start_temperature_steps=0 --set token_temperature=0.2
+boats different --recipe varied
 du -bc "$out"/* | tail -n 1

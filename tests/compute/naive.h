@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "compute/backward.h"
 #include "compute/cpu/cpu.h"
 #include "support.h"
 #include "tensor/weight_file.h"
@@ -96,6 +97,17 @@ static inline void for_each_isa(void (*test)(const msk_device *device)) {
     msk_device_destroy(device);
   }
   assert_true(count > 0);
+}
+
+/* The same with products of bf16 numbers. */
+static inline void for_each_isa_in_bf16(void (*test)(const msk_device *device)) {
+  for (int i = 0; msk_isa_name(i) != NULL; i++) {
+    msk_device *device = device_new(msk_isa_name(i));
+    assert_false(msk_device_uses_bf16(device));
+    msk_device_use_bf16(device);
+    test(device);
+    msk_device_destroy(device);
+  }
 }
 
 /* Measures as a session does, without workers; then runs with exactly that scratch, NaN inside and guards behind. */

@@ -6,7 +6,6 @@
  * number of threads. */
 #include "naive.h"
 
-#include "compute/backward.h"
 #include "compute/cpu/cpu.h"
 
 #define BF16_UNIT (1.0 / 512) /* unit roundoff: eight bits, to the nearest */
@@ -389,19 +388,9 @@ static void test_attention(const msk_device *device) {
 
 /* ---- all of it on every set ---- */
 
-static void on_every_set(void (*test)(const msk_device *device)) {
-  for (int i = 0; msk_isa_name(i) != NULL; i++) {
-    msk_device *device = device_new(msk_isa_name(i));
-    assert_false(msk_device_uses_bf16(device));
-    msk_device_use_bf16(device);
-    test(device);
-    msk_device_destroy(device);
-  }
-}
-
-static void every_kernel(void **state) { (void)state, on_every_set(test_kernels); }
-static void every_dense(void **state) { (void)state, on_every_set(test_dense); }
-static void every_attention(void **state) { (void)state, on_every_set(test_attention); }
+static void every_kernel(void **state) { (void)state, for_each_isa_in_bf16(test_kernels); }
+static void every_dense(void **state) { (void)state, for_each_isa_in_bf16(test_dense); }
+static void every_attention(void **state) { (void)state, for_each_isa_in_bf16(test_attention); }
 
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(every_kernel), cmocka_unit_test(every_dense),

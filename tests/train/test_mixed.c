@@ -6,7 +6,6 @@
 
 #include "../compute/naive.h"
 
-#include "compute/backward.h"
 #include "train/network.h"
 
 #define BF16_UNIT (1.0 / 512) /* unit roundoff: eight bits, to the nearest */
@@ -81,17 +80,7 @@ static void test_network(const msk_device *device) {
 
 /* ---- all of it on every set ---- */
 
-static void on_every_set(void (*test)(const msk_device *device)) {
-  for (int i = 0; msk_isa_name(i) != NULL; i++) {
-    msk_device *device = device_new(msk_isa_name(i));
-    assert_false(msk_device_uses_bf16(device));
-    msk_device_use_bf16(device);
-    test(device);
-    msk_device_destroy(device);
-  }
-}
-
-static void every_network(void **state) { (void)state, on_every_set(test_network); }
+static void every_network(void **state) { (void)state, for_each_isa_in_bf16(test_network); }
 
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(every_network)};

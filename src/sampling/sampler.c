@@ -70,12 +70,6 @@ static void trace_tokens(msk_sampler *sampler, const char *name, msk_dtype dtype
 
 /* ---- the beginning ---- */
 
-int msk_sampler_step_count(const msk_sampler_spec *spec) {
-  const msk_recipe *recipe = &spec->recipe;
-  if (spec->job != MSK_JOB_DRAW) return recipe->steps - recipe->start_step;
-  return recipe->steps + (recipe->official ? 0 : recipe->tail);
-}
-
 static void place_tokens(msk_sampler *sampler) {
   const msk_sampler_spec *spec = &sampler->spec;
   for (size_t b = 0; b < sampler->batch; b++) {
@@ -319,7 +313,4 @@ msk_status msk_sampler_step(msk_sampler *sampler, bool *done, msk_error *error) 
 /* ---- how it stands ---- */
 
 const msk_standing *msk_sampler_standings(const msk_sampler *sampler) { return sampler->standing; }
-int msk_sampler_step_index(const msk_sampler *sampler) {
-  return msk_sampler_step_count(&sampler->spec) - (sampler->last - sampler->step);
-}
 const int32_t *msk_sampler_completed(const msk_sampler *sampler) { return sampler->completed; }

@@ -13,6 +13,16 @@ int msk_sampler_masked(const msk_sampler *sampler, size_t row) {
   return masked;
 }
 
+int msk_sampler_step_count(const msk_sampler_spec *spec) {
+  const msk_recipe *recipe = &spec->recipe;
+  if (spec->job != MSK_JOB_DRAW) return recipe->steps - recipe->start_step;
+  return recipe->steps + (recipe->official ? 0 : recipe->tail);
+}
+
+int msk_sampler_step_index(const msk_sampler *sampler) {
+  return msk_sampler_step_count(&sampler->spec) - (sampler->last - sampler->step);
+}
+
 int msk_sampler_anchors(const msk_sampler *sampler) {
   const msk_recipe *recipe = &sampler->spec.recipe;
   /* what is left after them is as many steps at least, to follow what they settle */

@@ -105,8 +105,8 @@ static void test_progress(void **state) {
   (void)state;
   int code = 0;
   const char *path = write_text("progress.json",
-                                "{\"settings\": {\"steps\": 60}, \"seeds\": [0, 1, 2], \"scores\": "
-                                "\"structure\", \"sketches\": "
+                                "{\"settings\": {\"steps\": 400, \"refresh\": 1}, \"seeds\": "
+                                "[0, 1, 2], \"scores\": \"structure\", \"sketches\": "
                                 "[{\"file\": \"a.png\", \"class\": \"cone\"}]}");
   char *text = run_on_terminal(
       "xterm", &code, (const char *const[]){"eval", path, "-o", in_folder("progress"), NULL});

@@ -459,8 +459,8 @@ typedef struct msk_train_source {
 } msk_train_source;
 
 /* Arithmetic of a transformer's training: all in fp32, or the products of linear layers and of
- * attention of numbers rounded to bf16, with sums, weights and all else in fp32. AUTO: as the run was
- * begun; a new one in bf16 where the kernel set has instructions for it. */
+ * attention of numbers rounded to bf16, with sums, weights and all else in fp32. AUTO: as the run
+ * was begun; a new one in bf16 where the kernel set has instructions for it. */
 typedef enum msk_train_precision {
   MSK_TRAIN_AUTO = 0,
   MSK_TRAIN_FP32,

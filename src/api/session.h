@@ -6,9 +6,9 @@
  * nothing.
  *
  * Memory bound: a request is drawn in groups of at most MSK_GROUP_ITEMS items (under `official`
- * the whole batch is one draw; with light passes, whose caches are large, MSK_CACHED_ITEMS), a network pass takes at most MSK_PASS_ROWS sequences at once,
- * pictures are encoded and decoded one by one. What an item gets does not depend on its
- * neighbours. */
+ * the whole batch is one draw; with light passes, whose caches are large, MSK_CACHED_ITEMS), a
+ * network pass takes at most MSK_PASS_ROWS sequences at once, pictures are encoded and decoded one
+ * by one. What an item gets does not depend on its neighbours. */
 #ifndef MSK_API_SESSION_H
 #define MSK_API_SESSION_H
 

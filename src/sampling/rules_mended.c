@@ -203,8 +203,8 @@ static void sample(msk_sampler *sampler) {
 
 /* ---- how many are masked ---- */
 
-/* Progress of MaskGIT after `step`: over the job's steps, or over the tail of draw, which follows the
- * cosine. */
+/* Progress of MaskGIT after `step`: over the job's steps, or over the tail of draw, which follows
+ * the cosine. */
 static double maskgit_progress(const msk_recipe *recipe, msk_job job, int step,
                                msk_schedule *schedule) {
   if (job == MSK_JOB_DRAW) {
@@ -244,8 +244,8 @@ static double find_near(const msk_sampler *sampler, int masked, int unknown) {
   return fmin(1, recipe->light_margin * kept / masked);
 }
 
-/* Of the `count` tokens that were masked last, lowest first, a share of the highest is near to being
- * kept. */
+/* Of the `count` tokens that were masked last, lowest first, a share of the highest is near to
+ * being kept. */
 static void mark_near(msk_sampler *sampler, size_t row, int count, double share) {
   uint8_t *near = sampler->near + row * sampler->tokens;
   for (int i = (int)floor(count * (1 - share) + 1e-9); i < count; i++)

@@ -54,8 +54,8 @@ typedef struct msk_sampler_spec {
   /* mended draw: scale_count guidance scales in the place of the recipe's, each item with each:
    * row b is item */
   const double *scales;
-  bool compares;           /* the standings are looked at: structure is measured for them */
   int scale_count;         /*   first_item + b / scale_count with scale b % scale_count; 0: none */
+  bool compares;           /* the standings are looked at: structure is measured for them */
   msk_callbacks callbacks; /* on_trace only; on_step is the caller's */
 } msk_sampler_spec;
 

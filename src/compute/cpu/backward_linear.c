@@ -113,8 +113,9 @@ void msk_op_dense(msk_stream *stream, const char *name, const float *panels, con
 /* ---- the gradient of its weights ---- */
 
 /* A block of results, the pieces of x and dy that it is made of, and half of a panel's slice stay
- * in a 512 KiB cache. Of pairs, whose products take half the time beside the packing of dy that each
- * block of rows does for itself, blocks have twice the rows. SEGMENT_ROWS: fewer are not worth a block of partial sums. */
+ * in a 512 KiB cache. Of pairs, whose products take half the time beside the packing of dy that
+ * each block of rows does for itself, blocks have twice the rows. SEGMENT_ROWS: fewer are not worth
+ * a block of partial sums. */
 enum {
   BLOCK_ROWS = 132,
   BLOCK_COLUMNS = 256,

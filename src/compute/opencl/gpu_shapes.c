@@ -50,7 +50,8 @@ static const msk_gpu_shape *kept_shape(const msk_gpu *gpu, const char *cache) {
 }
 
 void msk_gpu_keep_shape(const msk_gpu *gpu, const char *cache) {
-  msk_gpu_keep(gpu, msk_product_text, kept_name, cache, gpu->shape->name, strlen(gpu->shape->name) + 1);
+  msk_gpu_keep(gpu, msk_product_text, kept_name, cache, gpu->shape->name,
+               strlen(gpu->shape->name) + 1);
 }
 
 msk_status msk_gpu_take_shape(msk_gpu *gpu, const msk_gpu_shape *shape, const char *cache,

@@ -33,13 +33,14 @@ static msk_status need_session(order_run *r, const msk_request *request, msk_err
   msk_session_options options;
   msk_session_options_init(&options);
   options.threads = r->threads;
-  if (r->session != NULL) {
+  if (r->session != NULL && r->model == r->order->model) {
     msk_status status = msk_session_fits(&fits, r->session, request, error);
     if (status != MSK_OK || fits) return status;
   }
   msk_session_close(r->session);
   r->session = NULL;
-  return msk_session_open(&r->session, r->order->model, request, &options, error);
+  r->model = r->order->model;
+  return msk_session_open(&r->session, r->model, request, &options, error);
 }
 
 msk_status run_start(order_run *r, order *o, const rank_wishes *wishes, msk_error *error) {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * run.h - makes the pictures of an order: the one place that encodes, runs and finishes. One
- * session goes from order to order, and a larger one takes its place where an order needs it.
+ * session goes from order to order, and another takes its place where an order needs a larger one
+ * or has another model.
  *
  *     order_run r = {.threads = 4, .cancelled = asked_to_stop};
  *     const order_picture *p;
@@ -39,6 +40,7 @@ typedef struct order_run {
   bool (*cancelled)(void *user); /* asked before each item; NULL: never */
   /* the rest is run.c's; read-only outside */
   msk_session *session;
+  const msk_model *model; /* the session's */
   order *order;
   const rank_wishes *wishes;
   int begun; /* items that have been run */

@@ -53,6 +53,9 @@ static const cli_option rows[] = {
      .help = "also write every finished picture there; made if it is missing"},
     {"www", 0, "DIR", CLI_A_FOLDER(server_config, www),
      .help = "take the page's files from a folder, for working on them"},
+    {"also-device", 0, "NAME,NAME", CLI_A_TEXT(server_config, also_device),
+     .help = "have the model there as well, beside --device, for jobs that ask for it "
+             "(docs/gpu.md)"},
     CLI_CLIP_ROW(server_config, clip),
     CLI_ADAPTER_ROW(server_config, model.adapters),
     CLI_QUIET(server_config),

@@ -11,6 +11,7 @@
 #include "app/placement.h"
 #include "masksketch_tools.h"
 #include "prompt.h"
+#include "served_models.h"
 
 enum { VALUE_BYTES = 1024 };
 
@@ -20,13 +21,13 @@ static const char *const *names_of(msk_job kind) {
                                      "set",        "seed",    "count",         "candidates",
                                      "first_item", "fit",     "invert",        "photo_of_paper",
                                      "rng",        "preview", "live",          "client",
-                                     NULL};
+                                     "device",     NULL};
   static const char *const generate[] = {"class", "recipe", "guidance",   "steps", "set",
                                          "seed",  "count",  "first_item", "rng",   "preview",
-                                         "live",  "client", NULL};
+                                         "live",  "client", "device",     NULL};
   static const char *const edit[] = {"class", "photo",   "mask", "box",    "recipe",     "guidance",
                                      "steps", "set",     "seed", "count",  "first_item", "fit",
-                                     "rng",   "preview", "live", "client", NULL};
+                                     "rng",   "preview", "live", "client", "device",     NULL};
   if (kind == MSK_JOB_DRAW) return draw;
   return kind == MSK_JOB_GENERATE ? generate : edit;
 }
@@ -79,10 +80,12 @@ static bool check_steps(const msk_recipe *recipe, problem *p) {
 }
 
 static bool begin_order(form *f, order *o, msk_job kind) {
-  const char *name = NULL;
+  const char *name = NULL, *device = NULL;
   msk_error error = {0};
-  if (!form_text(f, "recipe", &name)) return false;
-  if (order_begin(o, f->server->model, kind, name, &error) != MSK_OK)
+  if (!form_text(f, "recipe", &name) || !form_text(f, "device", &device)) return false;
+  const msk_model *model = served_find(f->server, device, f->problem);
+  if (model == NULL) return false;
+  if (order_begin(o, model, kind, name, &error) != MSK_OK)
     return problem_from_error(f->problem, "recipe", &error);
   msk_recipe *recipe = &o->request.recipe;
   return (kind != MSK_JOB_DRAW || read_shorthand(f, recipe, kind, "lambda", "lambda_structure")) &&
@@ -289,16 +292,19 @@ static const char *member_of(const char *field) {
 }
 
 /* Has the library judge the order before it is accepted. */
-static bool finish(server *s, job *j, problem *p) {
+static bool finish(job *j, problem *p) {
   const msk_request request = order_request(&j->order);
   msk_session_options options;
   msk_error error = {0};
-  size_t bytes = 0;
+  size_t bytes = 0, device_bytes = 0;
   j->settings = metadata_settings(&request.recipe, request.job);
   msk_session_options_init(&options);
   options.threads = 1;
-  if (msk_session_bytes(&bytes, s->model, &request, &options, &error) != MSK_OK)
+  const msk_model *model = j->order.model;
+  if (msk_session_bytes(&bytes, model, &request, &options, &error) != MSK_OK ||
+      msk_session_device_bytes(&device_bytes, model, &request, &options, &error) != MSK_OK)
     return problem_from_error(p, member_of(error.field), &error);
+  bytes += device_bytes;
   if (bytes <= SERVER_SESSION_BYTES) return true;
   return problem_set(
       p, 422, NULL,
@@ -312,7 +318,7 @@ static bool fill(form *f, job *j, msk_job kind) {
   return form_check_names(f, names_of(kind), where[kind]) && begin_order(f, o, kind) &&
          read_class(f, &o->request.class_id) && read_numbers(f, &o->request) &&
          read_candidates(f, o) && read_preview(f, j) && read_client(f, j) &&
-         read_pictures(f, o, kind) && finish(f->server, j, f->problem);
+         read_pictures(f, o, kind) && finish(j, f->problem);
 }
 
 job *job_from_form(form *f, msk_job kind) {
@@ -418,7 +424,7 @@ job *job_plain(server *s, msk_job kind, const job_wishes *wishes, msk_image *pho
   j->preview_seconds = wishes->preview_seconds;
   j->preview_size = s->info.image_size;
   if (begin_plain(&j->order, s, kind, wishes, p) &&
-      take_pictures(&j->order, wishes, photo, mask, p) && finish(s, j, p))
+      take_pictures(&j->order, wishes, photo, mask, p) && finish(j, p))
     return j;
   jobs_release(s->jobs, j);
   return NULL;

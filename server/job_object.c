@@ -76,14 +76,14 @@ json_t *job_object(const job *j, const job_moment *moment) {
   snprintf(events, sizeof events, "/v1/jobs/%s/events", j->id);
   json_t *images = json_array();
   for (int i = 0; i < j->image_count; i++) json_array_append_new(images, image_object(j, i));
-  json_t *object =
-      json_pack("{s:s, s:s, s:s, s:s?, s:{s:i, s:s?}, s:s, s:i, s:i, s:s, s:b, s:O, s:i}", "id",
-                j->id, "job", msk_job_name((int)request->job), "state", state_name(j->state),
-                "reason", j->state == JOB_CANCELLED ? reasons[j->reason] : NULL, "class", "id",
-                request->class_id, "name", msk_model_class_name(j->order.model, request->class_id),
-                "seed", seed, "first_item", request->first_item, "count", order_pictures(&j->order),
-                "recipe", request->recipe.name, "live", j->live, "settings", j->settings,
-                "candidates", request->guidance_count > 0 ? request->count : 0);
+  json_t *object = json_pack(
+      "{s:s, s:s, s:s, s:s?, s:{s:i, s:s?}, s:s, s:i, s:i, s:s, s:b, s:O, s:i, s:o}", "id", j->id,
+      "job", msk_job_name((int)request->job), "state", state_name(j->state), "reason",
+      j->state == JOB_CANCELLED ? reasons[j->reason] : NULL, "class", "id", request->class_id,
+      "name", msk_model_class_name(j->order.model, request->class_id), "seed", seed, "first_item",
+      request->first_item, "count", order_pictures(&j->order), "recipe", request->recipe.name,
+      "live", j->live, "settings", j->settings, "candidates",
+      request->guidance_count > 0 ? request->count : 0, "device", json_text(j->order.info.device));
   if (object == NULL) {
     json_decref(images);
     return NULL;

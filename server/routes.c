@@ -13,6 +13,7 @@
 #include "assets.h"
 #include "masksketch_tools.h"
 #include "score.h"
+#include "served_models.h"
 
 const route routes[] = {
     {METHOD_POST, "/v1/draw", route_draw, TAKES_JSON | TAKES_MULTIPART, SHAPE_OWN, NULL},
@@ -95,12 +96,13 @@ static json_t *model_object(const server *s) {
   const msk_model_info *info = &now;
   msk_model_get_info(s->model, &now);
   int shown = msk_model_class_search(s->model, NULL, NULL, 0);
-  return json_pack("{s:o, s:s, s:i, s:s, s:s?, s:i, s:i, s:i, s:i, s:I, s:s?, s:s, s:s, s:s}", "id",
-                   json_text(s->info.name), "object", "model", "created", 0, "owned_by",
+  return json_pack("{s:o, s:s, s:i, s:s, s:s?, s:i, s:i, s:i, s:i, s:I, s:s?, s:s, s:o, s:s, s:s}",
+                   "id", json_text(s->info.name), "object", "model", "created", 0, "owned_by",
                    "masksketch", "hash", info->hash, "image_size", info->image_size, "side",
                    info->latent_size, "layers", info->layers, "classes", shown, "parameters",
                    (json_int_t)info->parameters, "isa", info->isa, "device", info->device,
-                   "precision", msk_precision_name((int)info->precision), "decode_precision",
+                   "devices", served_devices(s), "precision",
+                   msk_precision_name((int)info->precision), "decode_precision",
                    msk_precision_name((int)info->decode_precision));
 }
 

@@ -25,6 +25,7 @@
 #include "listen.h"
 #include "masksketch_tools.h"
 #include "score.h"
+#include "served_models.h"
 #include "worker.h"
 
 enum {
@@ -125,7 +126,7 @@ static msk_status start(running *r, msk_error *error) {
   if (status == MSK_OK) status = check_reach(r, error);
   if (status == MSK_OK && s->config.gallery != NULL)
     status = gallery_open(s->config.gallery, &r->gallery, error);
-  if (status == MSK_OK) status = model_path_open(&s->model, &s->config.model, error);
+  if (status == MSK_OK) status = served_open(s, error);
   if (status != MSK_OK) return status;
   msk_model_get_info(s->model, &s->info);
   if (s->info.name == NULL || s->info.name[0] == 0) s->info.name = "model";
@@ -161,7 +162,7 @@ static void stop(running *r) {
   workers_join(s->workers);
   jobs_destroy(s->jobs);
   scorer_destroy(s->scorer);
-  msk_model_close(s->model);
+  served_close(s);
   if (r->listener.socket >= 0) close(r->listener.socket);
   if (r->gallery >= 0) close(r->gallery);
   pthread_mutex_destroy(&s->small_pictures);

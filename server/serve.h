@@ -7,7 +7,8 @@
 
 /* Texts must outlive server_run(). */
 typedef struct server_config {
-  model_choice model; /* its threads are shared by the workers */
+  model_choice model;      /* its threads are shared by the workers */
+  const char *also_device; /* comma-separated, or NULL: more of them, for jobs that ask for one */
   const char *listen, *www, *gallery, *clip;
   const char *api_key, *api_key_file;    /* at most one; both NULL: $MASKSKETCH_API_KEY, or none */
   const char *allow_host, *allow_origin; /* comma-separated, or NULL */

@@ -32,6 +32,7 @@ enum {
   SERVER_MAX_ERRANDS = 32,  /* errands waiting */
   SERVER_PREVIEW_MS = 150,  /* between two previews, if not asked otherwise */
   SERVER_OPENAI_COUNT = 10, /* as theirs */
+  SERVER_MAX_DEVICES = 8,
   /* bodies of so many times the limit may be on their way at once */
   SERVER_BODY_FACTOR = 6,
   SERVER_PICTURE_PIXELS = 1 << 24 /* largest picture in a request */
@@ -43,7 +44,11 @@ static const size_t SERVER_SESSION_BYTES = (size_t)2 << 30;
 typedef struct server {
   server_config config;
   size_t body_bytes; /* a request's size at most */
-  msk_model *model;
+  /* on each device that jobs may ask for (served_models.h); the first is `model`, and serves all
+   * that is not asked of a device */
+  msk_model *models[SERVER_MAX_DEVICES];
+  int model_count;
+  const msk_model *model;
   msk_model_info info;
   struct jobs *jobs;
   struct workers *workers;

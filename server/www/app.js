@@ -108,10 +108,11 @@ function wire() {
 		if (/^[0-9]{1,20}$/.test(value)) { setSeed(value); setLock(true); changedSettings(); }
 		else $("seed").value = settings.seed;
 	});
+	on("device", "change", () => store.memory.set("device", $("device").value));
 	on("dice", "click", () => { setSeed(randomSeed()); changedSettings(); });
 	on("lock", "click", () => setLock(!settings.lock));
 	on("recipe", "change", () => { settings.recipe = $("recipe").value; settings.lambda = null; showLambda(); showKeys(); changedSettings(); });
-	on("reset-keys", "click", () => { applySettings({ set: {}, lambda: null, variety: 3 }); });
+	on("reset-keys", "click", () => applySettings({ set: {}, lambda: null, variety: 3 }));
 	on("back", "click", () => step(-1));
 	on("forward", "click", () => step(1));
 	on("restore", "click", restoreEntry);
@@ -130,13 +131,13 @@ function wire() {
 		if (found) { e.preventDefault(); take(found.getAsFile()); }
 	});
 	let depth = 0;
+	const drag = (n) => { depth = Math.max(0, n); document.body.classList.toggle("dropping", depth > 0); };
 	const carries = (e) => [...(e.dataTransfer?.types ?? [])].includes("Files");
-	addEventListener("dragenter", (e) => { if (carries(e)) { e.preventDefault(); depth++; document.body.classList.add("dropping"); } });
-	addEventListener("dragleave", (e) => { if (carries(e) && --depth <= 0) { depth = 0; document.body.classList.remove("dropping"); } });
+	addEventListener("dragenter", (e) => { if (carries(e)) { e.preventDefault(); drag(depth + 1); } });
+	addEventListener("dragleave", (e) => { if (carries(e)) drag(depth - 1); });
 	addEventListener("dragover", (e) => { if (carries(e)) e.preventDefault(); });
 	addEventListener("drop", (e) => {
-		depth = 0;
-		document.body.classList.remove("dropping");
+		drag(0);
 		if (!carries(e)) return;
 		e.preventDefault();
 		take(e.dataTransfer.files[0]);
@@ -149,10 +150,9 @@ const toolOf = (key) => $$("[data-tool]").find((b) => b.dataset.key.toLowerCase(
 // The keys, as the controls themselves tell them, and those that have no control.
 function showHelp() {
 	const keys = (text) => text.split(" ").map((key) => make("kbd", {}, key));
-	const row = (key, text) => [make("dt", {}, ...keys(key)), make("dd", {}, text)];
-	const controls = $$("[data-key]").filter((b) => b.dataset.key !== "?").map((b) => row(b.dataset.key, b.ariaLabel));
-	const others = [["Ctrl+Enter", t("draw")], ["[ ]", t("keyWidth")], ["+ - 0", t("keyZoom")], ["Esc", t("keyEscape")], ["← ↑ → ↓ Space", t("keyPad")]];
-	$("keys").querySelector("dl").replaceChildren(...others.slice(0, 1).flatMap((o) => row(...o)), ...controls.flat(), ...others.slice(1).flatMap((o) => row(...o)));
+	const controls = $$("[data-key]").filter((b) => b.dataset.key !== "?").map((b) => [b.dataset.key, b.ariaLabel]);
+	const rows = [["Ctrl+Enter", t("draw")], ...controls, ["[ ]", t("keyWidth")], ["+ - 0", t("keyZoom")], ["Esc", t("keyEscape")], ["← ↑ → ↓ Space", t("keyPad")]];
+	$("keys").querySelector("dl").replaceChildren(...rows.flatMap(([key, text]) => [make("dt", {}, ...keys(key)), make("dd", {}, text)]));
 	$("keys").showModal();
 }
 
@@ -210,7 +210,9 @@ async function start() {
 		const [models, recipes, classes] = await Promise.all([getJson("/v1/models"), getJson("/v1/recipes"), getJson("/v1/classes?limit=1000")]);
 		const model = models.data[0];
 		page.server = { size: model.image_size, recipes: recipes.recipes, keys: recipes.keys, features: models.features ?? {}, maxCount: models.limits?.count ?? 16 };
-		$("model").textContent = t("model", model.id, model.classes, model.image_size);
+		$("model").textContent = t("model", model.id, model.classes, model.image_size, model.device);
+		$("device").hidden = !model.devices[1];
+		if (model.devices[1]) $("device").replaceChildren(...model.devices.map((d) => new Option(d, d, false, d === store.memory.get("device"))));
 		$("count").max = page.server.maxCount;
 		$("score").hidden = !page.server.features.score;
 		$("explore").hidden = !page.server.features.attention;

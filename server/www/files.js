@@ -63,6 +63,6 @@ export async function sharePicture() {
 	try { await navigator.share({ files: [new File([blob], name, { type: "image/png" })] }); } catch { /* the reader thought better of it */ }
 }
 export async function exportSketch() {
-	const blob = await new Promise((resolve) => inkOnPaper(sketch.active, 1024).toBlob(resolve, "image/png"));
+	const blob = await new Promise((resolve) => inkOnPaper(sketch.active, 1024).toBlob(resolve));
 	save(await withPage(blob, pageText(flatten(sketch.active), snapshot())), "drawing.png");
 }

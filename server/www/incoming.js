@@ -34,17 +34,18 @@ const useAs = {
 	// Cleaned as draw cleans it, shown as it will be used; nothing is covered unasked.
 	async sketch(blob) {
 		const given = (await shrink(blob, 2048)).toDataURL("image/webp", 0.95), dialog = $("prepared");
+		const lock = (on) => { for (const b of dialog.querySelectorAll(".choices button")) b.disabled = on; };
 		let src = "", turn = 0;
 		const prepare = async (paper) => {
 			const mine = ++turn;
 			press("paper", paper);
-			for (const b of dialog.querySelectorAll(".choices button")) b.disabled = true;
+			lock(true);
 			const made = await getJson("/v1/prepare", { method: "POST", json: { sketch: given, fit: "pad", photo_of_paper: paper } });
 			if (mine !== turn) return;
 			src = await small(made.sketch);
 			dialog.querySelector("img").src = src;
 			$("prepared-note").textContent = made.warnings.join(" ");
-			for (const b of dialog.querySelectorAll(".choices button")) b.disabled = false;
+			lock(false);
 		};
 		await prepare("auto");
 		for (const b of $$("[data-paper]")) b.onclick = () => prepare(b.dataset.paper).catch((error) => { dialog.close(""); complain(error, "drawing"); });
@@ -55,7 +56,7 @@ const useAs = {
 		sketch.push(answer === "replace" ? { k: "r", ops: [{ k: "i", src }] } : { k: "i", src });
 	},
 	async photo(blob) {
-		const canvas = await shrink(blob, 1024, true), png = await new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
+		const canvas = await shrink(blob, 1024, true), png = await new Promise((resolve) => canvas.toBlob(resolve));
 		leaveModes();
 		show({ job: "photo", items: [{ blob: png, item: 0, scores: {} }], chosen: 0, settings: snapshot(classBox.chosen), ops: [], cls: null, seed: settings.seed });
 		enter("edit");

@@ -30,18 +30,18 @@ function chosenKeys(job) {
 const isUntouched = () => page.held !== null && sketch.active.at(-1) === page.held.op;
 
 export function request(job, cls, over = {}) {
-	const body = { class: cls.id, seed: settings.seed, recipe: settings.recipe, count: settings.count, set: chosenKeys(job), ...over };
+	const body = { class: cls.id, seed: settings.seed, recipe: settings.recipe, count: settings.count, set: chosenKeys(job), device: $("device").value || undefined, ...over };
 	if (settings.firstItem) body.first_item = settings.firstItem;
 	if (job !== "draw") return body;
 	const { lambda: strict, map } = lambdaMap(pad.ops, lambda(), page.server.size);
 	body.lambda = strict;
-	if (map) body.lambda_map = map.toDataURL("image/png");
+	if (map) body.lambda_map = map.toDataURL();
 	if (isUntouched()) {
 		if (page.held.tokens) body.sketch_tokens = page.held.tokens;
 		if (page.held.map && !map) body.lambda_map = page.held.map;
 	}
 	if (!body.sketch_tokens) {
-		body.sketch = inkOnPaper(pad.ink.canvas, 2 * page.server.size).toDataURL("image/png");
+		body.sketch = inkOnPaper(pad.ink.canvas, 2 * page.server.size).toDataURL();
 		body.invert = "no";
 	}
 	return body;

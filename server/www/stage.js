@@ -3,6 +3,12 @@
 import { KEEP, SIZE, arrows, clamp, makeCanvas } from "./strokes.js";
 import { t } from "./words.js";
 
+async function load(src) {
+	const image = Object.assign(new Image(), { src });
+	await image.decode();
+	return image;
+}
+
 export class Stage extends EventTarget {
 	mode = "show"; // "show", "edit", "explore"
 	brush = "paint";
@@ -26,17 +32,16 @@ export class Stage extends EventTarget {
 			side.addEventListener("pointermove", (e) => this.#pointAt(e, side));
 			side.addEventListener("pointerdown", (e) => this.#pointAt(e, side, true));
 			side.addEventListener("pointerleave", () => { if (this.mode === "edit") this.dot.hidden = true; });
+			side.addEventListener("keydown", (e) => this.#key(e, side));
 		}
 		for (const name of ["pointerup", "pointercancel"]) element.addEventListener(name, () => this.#release());
-		for (const side of [element, paper]) side.addEventListener("keydown", (e) => this.#key(e, side));
 		element.addEventListener("blur", () => this.#release());
 	}
 
 	// Showing
 	async showPreview(url) {
-		const turn = ++this.#shown, image = new Image();
-		image.src = url;
-		try { await image.decode(); } catch { return; }
+		const turn = ++this.#shown, image = await load(url).catch(() => {});
+		if (!image) return;
 		if (turn !== this.#shown) return; // something newer is there
 		const { canvas } = this.preview.getContext("2d");
 		canvas.width = image.width;
@@ -47,9 +52,8 @@ export class Stage extends EventTarget {
 	}
 
 	async showPicture(blob, alt) {
-		const turn = ++this.#shown, url = URL.createObjectURL(blob), image = new Image();
-		image.src = url;
-		try { await image.decode(); } catch { /* shown as broken */ }
+		const turn = ++this.#shown, url = URL.createObjectURL(blob);
+		try { await load(url); } catch { /* shown as broken */ }
 		if (turn !== this.#shown) { URL.revokeObjectURL(url); return; }
 		this.picture.src = url;
 		this.picture.alt = alt;
@@ -77,7 +81,7 @@ export class Stage extends EventTarget {
 		this.dot.hidden = true;
 		if (mode === "show") this.element.removeAttribute("tabindex");
 		else this.element.tabIndex = 0;
-		this.element.setAttribute("aria-label", t({ edit: "editStage", explore: "exploreStage", show: "picture" }[mode]));
+		this.element.ariaLabel = t({ edit: "editStage", explore: "exploreStage", show: "picture" }[mode]);
 		this.element.role = mode === "show" ? "group" : "application";
 		if (mode !== "explore") this.#hideHeat();
 		if (mode === "edit") this.clearMask();
@@ -96,9 +100,7 @@ export class Stage extends EventTarget {
 		c.fillStyle = KEEP;
 		if (box) c.fillRect(box[1] * unit, box[0] * unit, box[3] * unit, box[2] * unit);
 		else if (url) {
-			const image = Object.assign(new Image(), { src: url });
-			await image.decode();
-			c.drawImage(image, 0, 0, width, width);
+			c.drawImage(await load(url), 0, 0, width, width);
 			const data = c.getImageData(0, 0, width, width);
 			for (let i = 0; i < data.data.length; i += 4) data.data.set([51, 71, 209, data.data[i] > 127 ? 255 : 0], i);
 			c.putImageData(data, 0, 0);
@@ -131,7 +133,7 @@ export class Stage extends EventTarget {
 		c.globalCompositeOperation = "destination-over";
 		c.fillStyle = "#000";
 		c.fillRect(0, 0, out.width, out.height);
-		return out.toDataURL("image/png");
+		return out.toDataURL();
 	}
 
 	#showDot({ x, y }) {
@@ -231,9 +233,7 @@ export class Stage extends EventTarget {
 			h.drawImage(small, 0, 0, heat.width, heat.height);
 			heat.hidden = !most;
 			spot.hidden = false;
-			spot.style.width = `${100 / side}%`;
-			spot.style.left = `${(column / side) * 100}%`;
-			spot.style.top = `${(row / side) * 100}%`;
+			Object.assign(spot.style, { width: `${100 / side}%`, left: `${(column / side) * 100}%`, top: `${(row / side) * 100}%` });
 		}
 		if (aloud) this.say(t("place", row + 1, column + 1));
 		this.dispatchEvent(new CustomEvent("light", { detail: { row, column } }));
@@ -244,10 +244,7 @@ export class Stage extends EventTarget {
 export async function readMaps(answer) {
 	const side = answer.side, n = side * side, layers = [];
 	for (const url of answer.maps) {
-		const image = new Image();
-		image.src = url;
-		await image.decode();
-		const canvas = makeCanvas(n), c = canvas.getContext("2d", { willReadFrequently: true });
+		const image = await load(url), c = makeCanvas(n).getContext("2d", { willReadFrequently: true });
 		c.drawImage(image, 0, 0);
 		const { data } = c.getImageData(0, 0, n, n), sketch = new Uint8Array(n * n), photo = new Uint8Array(n * n);
 		for (let i = 0; i < n * n; i++) {

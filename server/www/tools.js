@@ -91,7 +91,7 @@ export const drawFirst = () => toast(t("drawFirst"));
 // The drawing cut to its ink, as `--fit ink` does it; marks would not lie on their lines any more.
 export async function fillPaper() {
 	if (sketch.isEmpty) return drawFirst();
-	const before = sketch.index, sent = inkOnPaper(pad.ink.canvas, 1024).toDataURL("image/png");
+	const before = sketch.index, sent = inkOnPaper(pad.ink.canvas, 1024).toDataURL();
 	try {
 		const src = await small((await getJson("/v1/prepare", { method: "POST", json: { sketch: sent, fit: "ink", invert: "no", photo_of_paper: "no" } })).sketch);
 		await loadPicture(src);

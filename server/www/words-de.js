@@ -8,7 +8,7 @@ theme Farben: {0}
 theme0 wie das System
 theme1 hell
 theme2 dunkel
-model {0} · {1} Klassen · {2} Pixel
+model {0} · {1} Klassen · {2} Pixel · {3}
 drawing Zeichnung
 tools Zeichenwerkzeuge
 pen Stift
@@ -94,6 +94,7 @@ variety0 ähnlich
 variety1 verschieden
 care Sorgfalt
 careHelp Mehr Sorgfalt braucht mehr Zeit.
+device Wo Bilder entstehen
 again Noch einmal
 againHelp Dieselbe Zahl ergibt dasselbe Bild.
 seed Startzahl

@@ -9,7 +9,7 @@ theme Colours: {0}
 theme0 as the system
 theme1 light
 theme2 dark
-model {0} · {1} classes · {2} pixels
+model {0} · {1} classes · {2} pixels · {3}
 drawing Drawing
 tools Drawing tools
 pen Pen
@@ -95,6 +95,7 @@ variety0 alike
 variety1 different
 care Care
 careHelp More care takes more time.
+device Where pictures are made
 again Once more
 againHelp The same number makes the same picture again.
 seed Seed

@@ -8,7 +8,7 @@ theme Colores: {0}
 theme0 como el sistema
 theme1 claros
 theme2 oscuros
-model {0} · {1} clases · {2} píxeles
+model {0} · {1} clases · {2} píxeles · {3}
 drawing Dibujo
 tools Herramientas de dibujo
 pen Lápiz
@@ -94,6 +94,7 @@ variety0 parecidas
 variety1 distintas
 care Esmero
 careHelp Más esmero lleva más tiempo.
+device Dónde se hacen las imágenes
 again Otra vez
 againHelp El mismo número hace la misma imagen.
 seed Semilla

@@ -8,7 +8,7 @@ theme Couleurs : {0}
 theme0 comme le système
 theme1 claires
 theme2 sombres
-model {0} · {1} classes · {2} pixels
+model {0} · {1} classes · {2} pixels · {3}
 drawing Dessin
 tools Outils de dessin
 pen Stylo
@@ -94,6 +94,7 @@ variety0 proches
 variety1 différentes
 care Soin
 careHelp Plus de soin prend plus de temps.
+device Où se font les images
 again Encore une fois
 againHelp Le même nombre redonne la même image.
 seed Graine

@@ -8,7 +8,7 @@ theme 配色：{0}
 theme0 システムに合わせる
 theme1 明るい
 theme2 暗い
-model {0} · {1} クラス · {2} ピクセル
+model {0} · {1} クラス · {2} ピクセル · {3}
 drawing 絵
 tools 描画ツール
 pen ペン
@@ -94,6 +94,7 @@ variety0 似せる
 variety1 変える
 care ていねいさ
 careHelp ていねいなほど時間がかかります。
+device 画像を作る装置
 again もう一度
 againHelp 同じ数なら同じ画像です。
 seed シード

@@ -8,7 +8,7 @@ theme 颜色：{0}
 theme0 跟随系统
 theme1 浅色
 theme2 深色
-model {0} · {1} 个类别 · {2} 像素
+model {0} · {1} 个类别 · {2} 像素 · {3}
 drawing 画稿
 tools 绘画工具
 pen 画笔
@@ -94,6 +94,7 @@ variety0 相近
 variety1 不同
 care 细致程度
 careHelp 越细致越费时间。
+device 制图设备
 again 再来一次
 againHelp 同一个数得到同一张图。
 seed 种子

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """How the page looks and is reached: sizes, themes, the keyboard, errors, keys."""
 import os
+import subprocess
 import time
 
 from page import CONTROL, DOWN, ENTER, ESCAPE, HERE, LEFT, PATIENCE, RIGHT, SHIFT, SPACE, TAB, UP, Skipped, read, start_server
@@ -155,6 +156,33 @@ def test_nothing_from_outside(p):
     words = [size for f, size in sizes.items() if f.startswith("words-")]
     size = sum(sizes.values()) - sum(words) + max(words)
     assert size <= 150 * 1024, f"the page has {size} bytes, more than 150 KB"
+
+
+def test_devices(p):
+    """A server with the model on two devices: the page lets choose, and remembers."""
+    if p.program is None:
+        raise Skipped("a server of its own")
+    if "\n1 " not in subprocess.run([p.program, "draw", "--device", "list"], capture_output=True, text=True, check=True).stdout:
+        raise Skipped("no device of OpenCL")
+    assert p.b.run("return document.querySelector('#device').hidden && document.querySelector('#model').textContent.endsWith(' cpu')")
+    server, url = start_server(p.program, "--also-device", "1")
+    try:
+        p.b.go(url)
+        wait_for("both devices", lambda: p.b.run("return document.querySelector('#device').options.length") == 2)
+        p.b.run("const d = document.querySelector('#device'); d.selectedIndex = 1; d.dispatchEvent(new Event('change'))")
+        p.draw_apple()
+        p.press_draw()
+        name = p.b.run("return document.querySelector('#device').value")
+        made = p.b.run_async("""const names = performance.getEntriesByType("resource").map((e) => e.name);
+            return (await (await fetch(names.find((n) => n.endsWith("/events")).replace(/.events$/, ""))).json()).device""")
+        assert name != "cpu" and made == name, (name, made)
+        p.shot("devices")
+        p.b.go(url)
+        wait_for("both devices again", lambda: p.b.run("return document.querySelector('#device').options.length") == 2)
+        assert p.b.run("return document.querySelector('#device').value") == name
+    finally:
+        server.terminate()
+        server.wait(PATIENCE)
 
 
 def test_key(p):

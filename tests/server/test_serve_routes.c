@@ -442,6 +442,8 @@ static void test_lists(void **state) {
   assert_string_equal(text_of(model, "object"), "model");
   assert_string_equal(text_of(model, "precision"), "fp32");
   assert_string_equal(text_of(model, "decode_precision"), "fp32");
+  assert_string_equal(text_of(model, "device"), "cpu");
+  assert_int_equal(json_array_size(json_object_get(model, "devices")), 1);
   json_decref(models);
   r = GET(&server, "/v1/classes?limit=2");
   json_t *classes = reply_json(&r);

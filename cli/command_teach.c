@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * command_teach.c - teach: a class from pictures, as an adapter of a model or a model of its own. */
+ * command_teach.c - teach: a class from pictures, as an adapter of a model or a model of its
+ * own. */
 #include "app/cancel.h"
 #include "app/model_path.h"
 #include "app/output.h"

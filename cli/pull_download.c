@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * pull_download.c - see pull_download.h. A server is believed in nothing: not in the length that it
- * announces, not in the range that it says it sends, not in the type; redirects are not followed. */
+ * announces, not in the range that it says it sends, not in the type; redirects are not
+ * followed. */
 #include "pull_download.h"
 
 #include <curl/curl.h>

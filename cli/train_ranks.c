@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * train_ranks.c - see train_ranks.h. A call of MPI that fails ends all ranks, as MPI has it by itself.
- * Waits sleep between looks, the longer the longer they last: rank 0 may be rendering or writing for
- * minutes, and MPI's own waits keep a processor busy. */
+ * train_ranks.c - see train_ranks.h. A call of MPI that fails ends all ranks, as MPI has it by
+ * itself. Waits sleep between looks, the longer the longer they last: rank 0 may be rendering or
+ * writing for minutes, and MPI's own waits keep a processor busy. */
 #include "train_ranks.h"
 
 #include <mpi.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * npz.h - pictures as the .npz that published evaluators read (the guided-diffusion suite's, "ADM"
- * for short): one array arr_0 of uint8, pictures x height x width x 3. A zip with one stored member,
- * with the 64-bit fields where it has 4 GiB or more (APPNOTE.TXT 6.3). Pictures go through one by
- * one. */
+ * for short): one array arr_0 of uint8, pictures x height x width x 3. A zip with one stored
+ * member, with the 64-bit fields where it has 4 GiB or more (APPNOTE.TXT 6.3). Pictures go through
+ * one by one. */
 #ifndef EVAL_NPZ_H
 #define EVAL_NPZ_H
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * ranks.h - the processes of one mpirun, in a build with MPI. Of an evaluation each takes the next
- * picture when it has finished one, so that a slow machine takes fewer and all end together. Rank 0 hands out,
- * from a thread beside its own pictures. A rank that fails ends them all; what each has recorded
- * stays. Without MPI, mpirun is a way to start shards (app/shard.h). */
+ * picture when it has finished one, so that a slow machine takes fewer and all end together. Rank 0
+ * hands out, from a thread beside its own pictures. A rank that fails ends them all; what each has
+ * recorded stays. Without MPI, mpirun is a way to start shards (app/shard.h). */
 #ifndef EVAL_RANKS_H
 #define EVAL_RANKS_H
 

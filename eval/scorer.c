@@ -219,7 +219,8 @@ static msk_status no_memory(msk_error *error) {
   return app_fail(error, MSK_ERROR_MEMORY, "out of memory for the scores");
 }
 
-/* Which sketch of the same class comes next. Two of the SPEC's words for one class have one name. */
+/* Which sketch of the same class comes next. Two of the SPEC's words for one class have one
+ * name. */
 static msk_status link_sketches(eval_scorer *scorer, msk_error *error) {
   const eval_classes *classes = &scorer->classes;
   const int count = scorer->sketches->count;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * fuzz_training.c - libFuzzer: what a run of training reads. The first byte says what the others
- * are: the SPEC of a run, a file of tokens, the contents of its records (whose checksums are right),
- * or changes to a checkpoint, three bytes each: place and value. */
+ * are: the SPEC of a run, a file of tokens, the contents of its records (whose checksums are
+ * right), or changes to a checkpoint, three bytes each: place and value. */
 #include "api/training_run.h"
 #include "cli/train_spec.h"
 #include "fuzz.h"

@@ -163,7 +163,8 @@ MSK_API msk_status msk_png_text(const void *bytes, size_t byte_count, const char
 /* What a PNG says of how it was made, under the key "masksketch": JSON with all that picture `item`
  * of a request that was run depends on, as `masksketch info` shows it and `masksketch replay` reads
  * it (docs/commands.md). draw: with picture_tokens, those of the result. A candidate: its guidance
- * in the recipe, and no guidance_scales. `fit`: how its picture was prepared. *text is allocated. */
+ * in the recipe, and no guidance_scales. `fit`: how its picture was prepared. *text is
+ * allocated. */
 MSK_API msk_status msk_request_text(char **text, const msk_request *request, const msk_model *model,
                                     int item, msk_fit fit, const msk_allocator *allocator,
                                     msk_error *error);
@@ -501,9 +502,9 @@ typedef enum msk_train_stage {
 /* Numbers that are 0 have no default: msk_train_options_init() sets those of the default model's
  * transformer, msk_train_options_set_stage() those that are others for another stage, whose
  * "sequences" are pictures. */
-/* Processes that train together, each a share of every step's batch (docs/cluster.md): how they talk.
- * All make the same calls in the same order, and each returns when its own part is done; a call that
- * fails does not return. */
+/* Processes that train together, each a share of every step's batch (docs/cluster.md): how they
+ * talk. All make the same calls in the same order, and each returns when its own part is done; a
+ * call that fails does not return. */
 typedef struct msk_train_ranks {
   int rank, count; /* 0 leads: it renders, logs and writes; count: 2..MSK_MAX_TRAIN_RANKS */
   void *user;
@@ -532,8 +533,8 @@ typedef struct msk_train_options {
   int threads;     /* 0: all */
   /* of the transformer; FP32 or BF16 also changes a run that was begun in the other (AUTO) */
   msk_train_precision precision;
-  /* batch and pair_batch are each rank's; work, output and callbacks rank 0's. The other options are
-   * the same for all. NULL: this process alone. */
+  /* batch and pair_batch are each rank's; work, output and callbacks rank 0's. The other options
+   * are the same for all. NULL: this process alone. */
   const msk_train_ranks *ranks;
   msk_train_source source;
   uint64_t seed;

@@ -92,7 +92,8 @@ static void put_rings(canvas *c, int row, int column, int radius, unsigned light
   }
 }
 
-/* Where bit i of the format lies: down column 8 round the timing pattern, and along row 8 likewise. */
+/* Where bit i of the format lies: down column 8 round the timing pattern, and along row 8
+ * likewise. */
 static int format_row(int i, int side) {
   if (i >= 8) return side - 15 + i;
   return i < 6 ? i : i + 1;

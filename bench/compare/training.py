@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A step of training beside PyTorch's: forward, backward and update of a transformer with masked tokens, fp32, the same sizes, batch and threads.
+"""A step of training beside PyTorch's: forward, backward and update of a transformer with masked tokens, the same sizes, batch and threads.
 
-    training.py --program MASKSKETCH [--size default|official] [--batch N] [--threads N] [--rounds N] [--kinds eager,compile]
+    training.py --program MASKSKETCH [--size default|official] [--batch N] [--threads N] [--rounds N] [--kinds eager,compile,eager-bf16,compile-bf16]
 
 Runs of `masksketch bench train` and PyTorch's steps take turns, so that their ratio holds on a machine whose speed changes. Both have the head on
 masked places alone (2 / pi of all), behind the last layer's attention nothing but these, Muon in five rounds for the matrices between hidden layers
-and AdamW for the rest. PyTorch computes attention by scaled_dot_product_attention; `compile` is torch.compile of the network, the update stays eager."""
+and AdamW for the rest. PyTorch computes attention by scaled_dot_product_attention; `compile` is torch.compile of the network, the update stays eager.
+Kinds that end in bf16 are held against masksketch's bf16: there PyTorch has the network under torch.autocast, and Muon's rounds in bfloat16."""
 import argparse
+import contextlib
 import json
 import math
 import os
@@ -81,7 +83,9 @@ class Stepper:
         self.hidden, self.momenta = hidden, [torch.zeros_like(p) for p in hidden]
         self.parameters = list(network.parameters())
         self.adam = torch.optim.AdamW([p for p in self.parameters if id(p) not in known], lr=1e-3, betas=(0.9, 0.96), fused=True)
-        self.network = torch.compile(network) if kind == "compile" else network
+        form, _, precision = kind.partition("-")
+        self.network = torch.compile(network) if form == "compile" else network
+        self.type = torch.bfloat16 if precision == "bf16" else torch.float32
         tokens = torch.randint(0, sizes["codes"], (batch, TOKENS))
         mask = torch.rand(batch * TOKENS) < 2 / math.pi
         self.chosen = mask.nonzero().flatten()
@@ -90,23 +94,26 @@ class Stepper:
 
     def step(self):
         started = time.perf_counter()
-        self.network(self.tokens, self.chosen, self.targets).backward()
+        narrow = self.type == self.torch.bfloat16
+        with self.torch.autocast("cpu", self.type) if narrow else contextlib.nullcontext():
+            loss = self.network(self.tokens, self.chosen, self.targets)
+        loss.backward()
         self.torch.nn.utils.clip_grad_norm_(self.parameters, 1.0)
         self.adam.step()
         with self.torch.no_grad():
             for p, m in zip(self.hidden, self.momenta):
                 m.lerp_(p.grad, 0.05)
-                p.mul_(1 - 3e-5).add_(orthogonal(p.grad.lerp(m, 0.95)), alpha=-1e-3)
+                p.mul_(1 - 3e-5).add_(orthogonal(p.grad.lerp(m, 0.95).to(self.type)), alpha=-1e-3)
         for p in self.parameters:
             p.grad = None
         return time.perf_counter() - started
 
 
-def own_step(arguments):
+def own_step(arguments, precision):
     command = [arguments.program, "bench", "train", "--json", "--quiet", "--size", arguments.size, "--rounds", "1", "--batch", str(arguments.batch),
                "--threads", str(arguments.threads)]
     answer = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-    return answer["results"]["train"]["fp32"], answer
+    return answer["results"]["train"][precision], answer
 
 
 def main():
@@ -116,14 +123,15 @@ def main():
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--kinds", default="eager,compile")
+    parser.add_argument("--kinds", default="eager,compile", help="of eager, compile, eager-bf16 and compile-bf16")
     arguments = parser.parse_args()
     for kind in arguments.kinds.split(","):
         stepper = Stepper(kind, arguments.size, arguments.batch, arguments.threads)
         stepper.step()  # compiles, and touches all memory for the first time, as the first of masksketch's does
+        precision = kind.partition("-")[2] or "fp32"
         own, other, shares = [], [], []
         for _ in range(arguments.rounds):
-            result, answer = own_step(arguments)
+            result, answer = own_step(arguments, precision)
             own.append(result["ms"] / 1e3)
             shares.append(result["share"])
             other.append(stepper.step())

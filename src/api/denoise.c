@@ -120,7 +120,8 @@ static void remember(const struct row_pass *pass, size_t item, int kind) {
   }
 }
 
-/* Fills and makes the pass; once more, where the CPU takes over, since the caches are empty then. */
+/* Fills and makes the pass; once more, where the CPU takes over, since the caches are empty
+ * then. */
 static msk_status run_rows(struct row_pass *pass, int kind, msk_error *error) {
   msk_session *session = pass->session;
   msk_buffers *at = &session->at;

@@ -175,8 +175,8 @@ static msk_status begin_course(training_run *run) {
   return run->stage->start(run);
 }
 
-/* What makes a rank's numbers: with another model, other options or other kernels than rank 0 has, it
- * would train another network. */
+/* What makes a rank's numbers: with another model, other options or other kernels than rank 0 has,
+ * it would train another network. */
 static msk_status check_same(const training_run *run) {
   const msk_train_options *o = run->options;
   char mine[65], first[65];

@@ -29,9 +29,9 @@ const msk_device *msk_model_device(const msk_model *model);
 /* The weights for a device that msk_model_device() has given. */
 const msk_vqgan *msk_model_tokenizer(const msk_model *model, const msk_device *device);
 const msk_maskgit *msk_model_transformer(const msk_model *model, const msk_device *device);
-/* To be asked where an operation on the model's GPU gave `status`, with its message in error: MSK_OK
- * if the CPU is there now to go on; else why not, which is `status` itself for other failures and
- * for models that want the GPU alone. */
+/* To be asked where an operation on the model's GPU gave `status`, with its message in error:
+ * MSK_OK if the CPU is there now to go on; else why not, which is `status` itself for other
+ * failures and for models that want the GPU alone. */
 msk_status msk_spare_take_over(const msk_model *model, msk_status status, msk_pool *pool,
                                msk_error *error);
 

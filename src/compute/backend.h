@@ -46,11 +46,11 @@ typedef struct msk_codebook msk_codebook;
 msk_status msk_device_create(msk_device **device, const char *isa, msk_precision precision,
                              const msk_allocator *allocator, msk_error *error);
 void msk_device_destroy(msk_device *device);
-/* A GPU by OpenCL: "gpu" for the first one, "auto", or a name or number (opencl/choice.h), checked against
- * the reference. cache: the folder in which its compiled kernels are kept, made where it is
- * missing; NULL: none. What is done beside it is done by the CPU in float32, and so it is. What
- * it computes depends on the device and its driver, and on nothing else.
- * MSK_ERROR_DEVICE: there is none, its driver fails, or it computes wrong results. */
+/* A GPU by OpenCL: "gpu" for the first one, "auto", or a name or number (opencl/choice.h), checked
+ * against the reference. cache: the folder in which its compiled kernels are kept, made where it is
+ * missing; NULL: none. What is done beside it is done by the CPU in float32, and so it is. What it
+ * computes depends on the device and its driver, and on nothing else. MSK_ERROR_DEVICE: there is
+ * none, its driver fails, or it computes wrong results. */
 msk_status msk_device_create_gpu(msk_device **device, const char *name, const char *cache,
                                  const msk_allocator *allocator, msk_error *error);
 /* "cpu", or who drives it and its name. */
@@ -236,9 +236,9 @@ typedef struct msk_norm {
 void msk_op_layer_norm(msk_stream *stream, msk_rows x, const msk_norm *norm, msk_rows y);
 
 /* Softmax attention, batch x heads at once, without storing N x N unless asked to. q and out:
- * [batch * queries, heads * head_dim], k and v: [batch * tokens, heads * head_dim], a head's columns
- * side by side; as many queries as tokens if causal. v and out may be absent together: only what is
- * read out is computed then. */
+ * [batch * queries, heads * head_dim], k and v: [batch * tokens, heads * head_dim], a head's
+ * columns side by side; as many queries as tokens if causal. v and out may be absent together: only
+ * what is read out is computed then. */
 typedef struct msk_attention_shape {
   size_t batch, heads;
   float scale; /* of q . k */

@@ -138,7 +138,8 @@ static double corner_area(const table *t, int turn) {
   return sum < 0 ? -sum : sum;
 }
 
-/* Turned a little, a sheet's corners lie in the diagonals' directions; turned much, in the axes'. */
+/* Turned a little, a sheet's corners lie in the diagonals' directions; turned much, in the
+ * axes'. */
 static bool is_sheet(const table *t, size_t area) {
   for (int turn = 0; turn < 2; turn++) {
     double part = 2.0 * (double)area / (corner_area(t, turn) + 1);

@@ -2,8 +2,8 @@
  *
  * adapter.h - a class that was taught to a transformer after its training, in a file of its own:
  * the row of the class in the embedding, and low-rank additions to matrices of the layers (Hu et
- * al. 2021), of which each is a times b, in x rank and rank x out. Files are foreign: every tensor is
- * held against the transformer before it is used. Immutable after opening.
+ * al. 2021), of which each is a times b, in x rank and rank x out. Files are foreign: every tensor
+ * is held against the transformer before it is used. Immutable after opening.
  *
  * The file is safetensors: tensors `class` [hidden], and `NAME.a` [in, rank] and `NAME.b`
  * [rank, out] for each adapted matrix NAME; as metadata `format`, the class's name, and the

@@ -2,10 +2,10 @@
  *
  * weight_file.h - weight files behind one interface: named tensors over a mapped file, plus
  * string metadata. safetensors.c reads safetensors and flax.c Flax msgpack checkpoints;
- * safetensors_write.c and flax_write.c write them. Every byte is foreign: all sizes are checked before use. Names of a
- * Flax file are the path joined by '.', starting below `params` (which may be absent, or lie
- * inside a training state). A tensor's data may be unaligned; msk_tensor_to_f32() reads any
- * float type. Chunked Flax arrays are joined (allocated). */
+ * safetensors_write.c and flax_write.c write them. Every byte is foreign: all sizes are checked
+ * before use. Names of a Flax file are the path joined by '.', starting below `params` (which may
+ * be absent, or lie inside a training state). A tensor's data may be unaligned; msk_tensor_to_f32()
+ * reads any float type. Chunked Flax arrays are joined (allocated). */
 #ifndef MSK_TENSOR_WEIGHT_FILE_H
 #define MSK_TENSOR_WEIGHT_FILE_H
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * network_weights.c - the packed weights of a network in training (network.h): all of them when they
- * are set, or a layer's with what is added to it, just before a pass needs it. */
+ * network_weights.c - the packed weights of a network in training (network.h): all of them when
+ * they are set, or a layer's with what is added to it, just before a pass needs it. */
 #include <string.h>
 
 #include "train/network_parts.h"

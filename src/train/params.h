@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * params.h - a network's parameters as one flat block of floats, in the order and under the names of
- * its weight table (maskgit.h, vqgan.h), each tensor at a cache line's begin. Gradients, moments and
- * averages are blocks of the same layout. The layout is immutable after its creation. */
+ * params.h - a network's parameters as one flat block of floats, in the order and under the names
+ * of its weight table (maskgit.h, vqgan.h), each tensor at a cache line's begin. Gradients, moments
+ * and averages are blocks of the same layout. The layout is immutable after its creation. */
 #ifndef MSK_TRAIN_PARAMS_H
 #define MSK_TRAIN_PARAMS_H
 

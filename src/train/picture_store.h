@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * picture_store.h - the pictures that a tokenizer trains on, as records (records.h): an object's photo,
- * drawings of it, and the codes of the photo and of its mirror image. */
+ * picture_store.h - the pictures that a tokenizer trains on, as records (records.h): an object's
+ * photo, drawings of it, and the codes of the photo and of its mirror image. */
 #ifndef MSK_TRAIN_PICTURE_STORE_H
 #define MSK_TRAIN_PICTURE_STORE_H
 

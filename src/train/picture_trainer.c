@@ -177,7 +177,8 @@ void msk_picture_trainer_start(msk_picture_trainer *trainer) {
 /* ---- batches ---- */
 
 /* Where picture `index` of a batch of all ranks, which each take as many in turn, stands in this
- * rank's; false: it is another's. Lots are drawn for all, so that they do not depend on the ranks. */
+ * rank's; false: it is another's. Lots are drawn for all, so that they do not depend on the
+ * ranks. */
 static bool is_mine(const msk_picture_trainer *trainer, msk_picture_shape shape, size_t index,
                     size_t *place) {
   size_t first = msk_rank_of(trainer->plan.pace.ranks) * shape.batch;

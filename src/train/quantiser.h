@@ -22,8 +22,8 @@ void msk_quantise(msk_pool *pool, msk_codebook_shape shape, const float *codeboo
 typedef struct msk_quantiser_weights {
   float commitment; /* mean (z - code)^2, by z */
   float codebook;   /* the same, by the code */
-  /* mean over rows of the entropy of softmax(-|z - c|^2 / temperature) less the entropy of the rows'
-   * mean, by both */
+  /* mean over rows of the entropy of softmax(-|z - c|^2 / temperature) less the entropy of the
+   * rows' mean, by both */
   float entropy, temperature;
 } msk_quantiser_weights;
 typedef struct msk_quantiser_losses {

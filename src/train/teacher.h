@@ -2,9 +2,9 @@
  *
  * teacher.h - teaching a class to a transformer: masked-token loss on pictures of the class and on
  * samples of the old ones, Adam on the class's row and on what is added to the matrices
- * (low_rank.h), or on all weights. A batch goes through the network in parts whose size depends on the model
- * alone, so that memory is bounded; the result depends on the plan and the lessons, not on threads.
- * Belongs to one thread. */
+ * (low_rank.h), or on all weights. A batch goes through the network in parts whose size depends on
+ * the model alone, so that memory is bounded; the result depends on the plan and the lessons, not
+ * on threads. Belongs to one thread. */
 #ifndef MSK_TRAIN_TEACHER_H
 #define MSK_TRAIN_TEACHER_H
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * together.c - see together.h. A block is summed piece by piece: each rank gets all ranks' numbers of
- * its piece, adds them in the ranks' order, and gives the sum to all. So each number crosses the
+ * together.c - see together.h. A block is summed piece by piece: each rank gets all ranks' numbers
+ * of its piece, adds them in the ranks' order, and gives the sum to all. So each number crosses the
  * network about twice, whatever the number of ranks, and no order is left to others. */
 #include "train/together.h"
 

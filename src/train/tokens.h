@@ -17,7 +17,8 @@ typedef struct msk_tokens msk_tokens;
 typedef struct msk_tokens_shape {
   size_t cells; /* tokens of a picture */
   size_t hands; /* drawings of each */
-  /* what codes, labels and numbers of hands are below; of the hands' at most MSK_TOKEN_MOST_LABELS */
+  /* what codes, labels and numbers of hands are below; of the hands' at most
+   * MSK_TOKEN_MOST_LABELS */
   size_t codes, labels, all_hands;
   size_t records;       /* that there will be, at most */
   char fingerprint[65]; /* of what they were made of and with */
@@ -34,8 +35,8 @@ typedef struct msk_token_record {
   const uint8_t *described;
 } msk_token_record;
 
-/* Opens or makes the file, for this run alone; path NULL: in memory. MSK_ERROR_FILE if it is of other things, holds a code,
- * label or hand that there is not, or is in use by another. */
+/* Opens or makes the file, for this run alone; path NULL: in memory. MSK_ERROR_FILE if it is of
+ * other things, holds a code, label or hand that there is not, or is in use by another. */
 msk_status msk_tokens_open(msk_tokens **tokens, const char *path, const msk_tokens_shape *shape,
                            msk_error *error);
 void msk_tokens_close(msk_tokens *tokens);

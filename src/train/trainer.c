@@ -106,8 +106,8 @@ void msk_trainer_destroy(msk_trainer *trainer) {
 static double softplus(double z) { return fmax(z, 0) + log1p(exp(-fabs(z))); }
 
 /* Class-balanced binary cross-entropy of z = offset - e^scale * distance, which is to be positive
- * where a token is right: this rank's part of the sum. Fills the weights of the distances (the class
- * position's is 0) and the slopes by scale and offset. */
+ * where a token is right: this rank's part of the sum. Fills the weights of the distances (the
+ * class position's is 0) and the slopes by scale and offset. */
 static double judge_pairs(msk_trainer *trainer, double slopes[2]) {
   const msk_train_plan *plan = &trainer->plan;
   size_t cells = plan->rules.cells, n = cells + 1;

@@ -56,7 +56,8 @@ typedef struct msk_held_out {
 } msk_held_out;
 msk_held_out msk_trainer_evaluate(msk_trainer *trainer, const msk_tokens *tokens);
 
-/* Multiplications and additions of a rank in a step, those of the pair loss spread over its steps. */
+/* Multiplications and additions of a rank in a step, those of the pair loss spread over its
+ * steps. */
 double msk_trainer_flop(const msk_trainer *trainer);
 
 #endif

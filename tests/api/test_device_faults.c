@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * test_device_faults.c - a GPU that fails in the middle of a picture: calls to the driver fail in
- * turn, from opening a session to its first picture, and the CPU goes on with the same picture and one
- * line, or the request ends with MSK_ERROR_DEVICE where the GPU alone is wanted. Skipped where there
- * is no OpenCL. */
+ * turn, from opening a session to its first picture, and the CPU goes on with the same picture and
+ * one line, or the request ends with MSK_ERROR_DEVICE where the GPU alone is wanted. Skipped where
+ * there is no OpenCL. */
 #include "api.h"
 #include "compute/opencl/gpu.h"
 #include "api/spare.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * test_int8_models.c - model files with the transformer's layers in 8 bits: they are what opening the
- * same file without them would make, to the bit; which precision they open in; converting them
+ * test_int8_models.c - model files with the transformer's layers in 8 bits: they are what opening
+ * the same file without them would make, to the bit; which precision they open in; converting them
  * again; damaged ones; every allocation refused. */
 #include <math.h>
 #include <unistd.h>

@@ -110,7 +110,8 @@ static inline void for_each_isa_in_bf16(void (*test)(const msk_device *device)) 
   }
 }
 
-/* Measures as a session does, without workers; then runs with exactly that scratch, NaN inside and guards behind. */
+/* Measures as a session does, without workers; then runs with exactly that scratch, NaN inside and
+ * guards behind. */
 static inline void run_operation(const msk_device *device, int threads, operation *function,
                                  const void *arguments) {
   msk_stream stream = {.device = device, .measuring = true, .threads = threads};

@@ -2,8 +2,8 @@
  *
  * test_opencl.c - every operation on a device of OpenCL against the same on the CPU's reference,
  * with the same numbers in, on sizes around tiles and groups, in every shape in which it
- * multiplies; what it leaves alone; the same bytes twice, and beside other rows. Skipped where there is no
- * OpenCL. */
+ * multiplies; what it leaves alone; the same bytes twice, and beside other rows. Skipped where
+ * there is no OpenCL. */
 #include "opencl_compare.h"
 
 /* ---- linear layers ---- */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * test_opencl_maps.c - the tokenizer's operations on a device of OpenCL against the same on the
- * CPU's reference: convolutions in every shape in which they are computed, group norm, pooling, pixels to
- * channels and back, the codebook. Skipped where there is no OpenCL. */
+ * CPU's reference: convolutions in every shape in which they are computed, group norm, pooling,
+ * pixels to channels and back, the codebook. Skipped where there is no OpenCL. */
 #include "opencl_compare.h"
 
 /* ---- convolutions ---- */

@@ -3,8 +3,8 @@
  * fault.c - loaded into the program in front of the C library (LD_PRELOAD): counts the calls of
  * one kind (FAULT_CALL: memory, open, read, write, fsync, rename, mmap, fstat) and has the
  * FAULT_AT-th fail. Where none is to fail, FAULT_PLACES is written at the end: for each call two
- * 64-bit numbers of its place, the innermost and the outermost of the functions that led to it. Of the C library's own calls
- * only those for memory are seen. Test code only. */
+ * 64-bit numbers of its place, the innermost and the outermost of the functions that led to it. Of
+ * the C library's own calls only those for memory are seen. Test code only. */
 #undef _FILE_OFFSET_BITS /* both names of each call are defined here */
 #include <dlfcn.h>
 #include <errno.h>

@@ -408,7 +408,8 @@ static void squared_paper_in_shadow_is_no_board(void **state) {
   msk_image_free(&in);
 }
 
-/* Along the floor and the roof of the house a line is no ridge, and is known from its neighbours. */
+/* Along the floor and the roof of the house a line is no ridge, and is known from its
+ * neighbours. */
 static void ruling_along_a_stroke_is_no_ink(void **state) {
   (void)state;
   static const struct {

@@ -378,9 +378,10 @@ static bool rows_are_alike(const struct rows_trial *t, const uint8_t *flags, boo
 }
 
 /* All rows give the bytes of a pass without a cache, and so does any row as long as no token has
- * changed. Where some have: keys and values of the first layer depend on a row's own token alone, so
- * its scores are right where the changed rows are computed, and what lies behind is not (or the
- * cache would not be used); and when all rows have been computed anew, nothing is left of before. */
+ * changed. Where some have: keys and values of the first layer depend on a row's own token alone,
+ * so its scores are right where the changed rows are computed, and what lies behind is not (or the
+ * cache would not be used); and when all rows have been computed anew, nothing is left of
+ * before. */
 static void rows_on(struct rig *rig) {
   static const int layers[] = {0, 3};
   static struct rows_trial t;

@@ -90,8 +90,8 @@ static void every_third(msk_recipe *recipe) {
   recipe->unconditional_every = 3, recipe->structure_every = 3;
 }
 
-/* The rows that light steps ask for: masked ones alone; all of them without a margin, and else about
- * `margin` times as many as the step keeps, those whose structure lacks least. */
+/* The rows that light steps ask for: masked ones alone; all of them without a margin, and else
+ * about `margin` times as many as the step keeps, those whose structure lacks least. */
 static void check_light_rows(const trial *t, int step, double margin) {
   const int masked = trial_masked_at(t, step, 0), kept = masked - trial_masked_at(t, step + 1, 0);
   const int wanted = margin == 0 || margin * kept > masked ? masked : (int)(margin * kept);

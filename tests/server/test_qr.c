@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * test_qr.c - QR codes: one module by module, as a decoder by other hands has read it (zxing-cpp; so
- * it has texts of every length), and what holds for all. */
+ * test_qr.c - QR codes: one module by module, as a decoder by other hands has read it (zxing-cpp;
+ * so it has texts of every length), and what holds for all. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

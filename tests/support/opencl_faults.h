@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * opencl_faults.h - OpenCL of which one call fails: faults_cl has the calls of faults_real, counted,
- * and the faults_at-th fails. Header only, for one source a program; test code. */
+ * opencl_faults.h - OpenCL of which one call fails: faults_cl has the calls of faults_real,
+ * counted, and the faults_at-th fails. Header only, for one source a program; test code. */
 #ifndef MSK_TEST_OPENCL_FAULTS_H
 #define MSK_TEST_OPENCL_FAULTS_H
 

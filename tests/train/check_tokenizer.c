@@ -63,8 +63,8 @@ static void nudge(const struct tokenizer *t, const float *z) {
   }
 }
 
-/* t->nudged: t->gradients, and what the quantiser's change by when latents are nudged. t->slope: the
- * decoder's share of the latents' slope. */
+/* t->nudged: t->gradients, and what the quantiser's change by when latents are nudged. t->slope:
+ * the decoder's share of the latents' slope. */
 static void measure_nudged(struct tokenizer *t, const float *z, const float *codebook) {
   size_t count = t->rows * t->codebook.dim;
   memset(t->nudged, 0, t->params->floats * sizeof(float));

@@ -2,8 +2,8 @@
  *
  * test_teach.c - teaching a class on a small network: gradients of what is added against central
  * differences, the network as it was where nothing is added yet, the same bytes for any number of
- * threads and in parts, a loss that falls; and msk_teach() on a golden model, to an adapter that the
- * model opens with. */
+ * threads and in parts, a loss that falls; and msk_teach() on a golden model, to an adapter that
+ * the model opens with. */
 #include <math.h>
 #include <unistd.h>
 

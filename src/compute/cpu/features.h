@@ -32,8 +32,8 @@ extern const msk_machine msk_this_machine;
 typedef bool msk_feature(const msk_machine *machine);
 #if defined(__x86_64__)
 msk_feature msk_has_avx2, msk_has_avxvnni, msk_has_avx512, msk_has_avx512vnni, msk_has_avx512bf16;
-/* Tiles of 16 rows of 64 bytes, products of 8 bits in them, and AVX-512 VNNI and BF16. The system is
- * asked only where all else is there. */
+/* Tiles of 16 rows of 64 bytes, products of 8 bits in them, and AVX-512 VNNI and BF16. The system
+ * is asked only where all else is there. */
 msk_feature msk_has_amx;
 #elif defined(__aarch64__)
 msk_feature msk_has_neondot;

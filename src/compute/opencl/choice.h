@@ -26,9 +26,10 @@ typedef struct msk_gpu_facts {
 /* The devices that can run this program, those that are GPUs first; none is no error. */
 msk_status msk_gpu_list(const msk_cl *cl, msk_gpu_facts facts[MSK_MAX_GPUS], size_t *count,
                         msk_error *error);
-/* "auto": the first of the list, which is a GPU if one is there; "gpu": the first GPU; a number: that of the list, from 1; else the one device whose "platform:
- * name" has `name` in it, letter case aside. MSK_ERROR_DEVICE where there is none,
- * MSK_ERROR_ARGUMENT where there are several; the message names what is there. */
+/* "auto": the first of the list, which is a GPU if one is there; "gpu": the first GPU; a number:
+ * that of the list, from 1; else the one device whose "platform: name" has `name` in it, letter
+ * case aside. MSK_ERROR_DEVICE where there is none, MSK_ERROR_ARGUMENT where there are several; the
+ * message names what is there. */
 msk_status msk_gpu_find(const msk_cl *cl, const char *name, msk_gpu_facts *facts, msk_error *error);
 
 #endif

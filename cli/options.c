@@ -86,6 +86,42 @@ msk_status cli_find_command(const cli_command **command, const char *name, msk_e
                   name, best);
 }
 
+/* What other programs call an option, so that who comes from them is sent to ours. */
+static const struct {
+  const char *word, *name;
+} elsewhere[] = {
+    {"host", "listen"},
+    {"bind", "listen"},
+    {"address", "listen"},
+    {"cfg", "guidance"},
+    {"cfg-scale", "guidance"},
+    {"guidance-scale", "guidance"},
+    {"batch", "count"},
+    {"batch-size", "count"},
+    {"num-images", "count"},
+    {"prompt", "class"},
+    {"label", "class"},
+    {"num-inference-steps", "steps"},
+    {"checkpoint", "model"},
+    {"weights", "model"},
+    {"outfile", "output"},
+    {"jobs", "threads"},
+    {"control-strength", "lambda"},
+    {"overwrite", "force"},
+};
+
+/* Our option for another program's word, whose parts _ may join; NULL for other words. */
+static const char *find_elsewhere(const char *word, size_t length) {
+  char dashed[32];
+  if (length >= sizeof dashed) return NULL;
+  for (size_t i = 0; i < length; i++) dashed[i] = word[i] == '_' ? '-' : word[i];
+  dashed[length] = 0;
+  for (size_t i = 0; i < sizeof elsewhere / sizeof elsewhere[0]; i++) {
+    if (strcmp(elsewhere[i].word, dashed) == 0) return elsewhere[i].name;
+  }
+  return NULL;
+}
+
 /* The commands that have an option, by its name, or by its letter where name is empty. Returns
  * the option. */
 static const cli_option *find_takers(char takers[160], const char *name, size_t length,
@@ -118,9 +154,11 @@ static msk_status unknown_option(const cli_line *line, const char *written, msk_
                     "--%s has no effect in %s; it belongs to %s: leave it out", option->name,
                     command, takers);
   }
+  const char *meant = is_long ? find_elsewhere(name, length) : NULL;
   for (int i = 0; i < line->row_count; i++) {
-    int edits = nearest_edits(name, length, line->rows[i].option->name);
-    if (edits < least) least = edits, best = line->rows[i].option->name;
+    const char *ours = line->rows[i].option->name;
+    int edits = meant != NULL && strcmp(meant, ours) == 0 ? -1 : nearest_edits(name, length, ours);
+    if (edits < least) least = edits, best = ours;
   }
   return app_fail(error, MSK_ERROR_ARGUMENT,
                   "%s has no option %s; the nearest is --%s: masksketch %s --help lists them all",

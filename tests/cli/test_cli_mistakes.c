@@ -86,6 +86,10 @@ static void test_words(void **state) {
   MISTAKE(2, "ludicrous|balanced|official", "draw", sketch(), "--class", "3", "--recipe",
           "ludicrous");
   MISTAKE(2, "stepps|the nearest is steps", "draw", sketch(), "--class", "3", "--set", "stepps=3");
+  MISTAKE(2, "--guidance_scale=3|the nearest is --guidance:", "draw", sketch(), "--class", "3",
+          "--guidance_scale=3");
+  MISTAKE(2, "--host|the nearest is --listen:", "serve", "--host", "0.0.0.0");
+  MISTAKE(2, "--hots|the nearest is --", "draw", sketch(), "--class", "3", "--hots", "1");
   MISTAKE(2, "steps|KEY=VALUE", "draw", sketch(), "--class", "3", "--set", "steps");
   MISTAKE(2, "lambda_structure", "generate", "--class", "3", "--set", "lambda_structure=0.5");
   MISTAKE(2, "schedule|linear|cosine", "draw", sketch(), "--class", "3", "--set",

@@ -120,8 +120,7 @@ void assert_close_at(const float *a, const float *b, size_t count, double tolera
   _fail(file, line);
 }
 
-void test_write_overflowing(const char *from, const char *to, const char *tensor) {
-  const float huge = 3e38f;
+void test_write_filled(const char *from, const char *to, const char *tensor, float value) {
   char key[256];
   size_t count, begin = 0, end = 0;
   uint64_t header;
@@ -132,8 +131,8 @@ void test_write_overflowing(const char *from, const char *to, const char *tensor
   assert_non_null(at);
   const char *offsets = memmem(at, header - (size_t)(at - bytes - 8), "data_offsets", 12);
   assert_int_equal(sscanf(offsets, "data_offsets\":[%zu,%zu]", &begin, &end), 2);
-  for (size_t i = begin; i < end; i += sizeof huge)
-    memcpy(bytes + 8 + header + i, &huge, sizeof huge);
+  for (size_t i = begin; i < end; i += sizeof value)
+    memcpy(bytes + 8 + header + i, &value, sizeof value);
   FILE *file = fopen(to, "wb");
   assert_true(file != NULL && fwrite(bytes, 1, count, file) == count && fclose(file) == 0);
   free(bytes);

@@ -38,8 +38,9 @@ double largest_difference(const float *a, const float *b, size_t count);
 void assert_close_at(const float *a, const float *b, size_t count, double tolerance,
                      const char *what, const char *file, int line);
 
-/* Writes a model file (safetensors, F32) once more with all numbers of one tensor set to 3e38. */
-void test_write_overflowing(const char *from, const char *to, const char *tensor);
+/* Writes a model file (safetensors, F32) once more with all numbers of one tensor set to `value`.
+ * The two may be one file. */
+void test_write_filled(const char *from, const char *to, const char *tensor, float value);
 
 /* Counts live blocks and fails the k-th allocation (1-based; 0: none); a block that was written
  * past its end fails the test when it is freed. */

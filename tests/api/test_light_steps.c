@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * test_light_steps.c - light steps of whole pictures against whole ones, where both have to be the
+ * same. Of a transformer whose attention carries nothing over between positions but in its first
+ * layer, keys and values depend on a row's own token alone. So nothing that a light step takes from
+ * its caches is out of date as long as each row is computed anew whose token has changed, and with
+ * all masked rows computed, tokens are those of whole steps. */
+#include "api.h"
+
+static char *folder;
+static msk_model *model;
+static msk_image sketch;
+
+static int setup(void **state) {
+  (void)state;
+  char tensor[128];
+  folder = test_make_folder();
+  const char *path = api_convert(folder, "tiny", "{\"structure_layers\": [0], \"null_class\": 9}");
+  for (int layer = 1; layer < 4; layer++) {
+    snprintf(tensor, sizeof tensor,
+             "transformer.TransformerLayer_%d.Attention_0.self_attention.out.kernel", layer);
+    test_write_filled(path, path, tensor, 0);
+  }
+  model = api_open(path, NULL, NULL);
+  sketch = api_load(golden_path("tiny/input/sketch0.png"));
+  return 0;
+}
+
+static int teardown(void **state) {
+  (void)state;
+  msk_image_free(&sketch);
+  msk_model_close(model);
+  test_remove_folder(folder);
+  return 0;
+}
+
+/* What refresh makes of a request: its tokens, of request->count pictures. */
+static void run(int32_t *tokens, msk_request *request, int refresh, size_t *passes) {
+  msk_result result;
+  msk_error error = {0};
+  request->recipe.refresh = refresh;
+  request->recipe.light_margin = 0;
+  msk_session *session = api_session(model, request, 1);
+  api_ok(msk_run(session, request, &result, &error), &error);
+  memcpy(tokens, result.tokens,
+         (size_t)result.count * (size_t)result.tokens_per_item * sizeof *tokens);
+  *passes = result.passes;
+  msk_session_close(session);
+}
+
+static void check(msk_request *request) {
+  enum { MOST = 2 * 64 };
+  int32_t whole[MOST] = {0}, light[MOST] = {0};
+  size_t whole_passes, light_passes;
+  run(whole, request, 1, &whole_passes);
+  for (int refresh = 2; refresh <= 100; refresh += 7) {
+    run(light, request, refresh, &light_passes);
+    assert_true(light_passes < whole_passes);
+    assert_memory_equal(light, whole, sizeof light);
+  }
+}
+
+static msk_request request_of(msk_job job) {
+  msk_request request;
+  msk_error error = {0};
+  api_ok(msk_request_init(&request, model, job, "balanced", &error), &error);
+  request.recipe.unconditional = MSK_UNCONDITIONAL_NULL;
+  request.recipe.steps = 9;
+  request.class_id = 3;
+  request.seed = 5;
+  request.count = 2;
+  return request;
+}
+
+static void test_generate(void **state) {
+  (void)state;
+  msk_request request = request_of(MSK_JOB_GENERATE);
+  request.recipe.guidance = 1.5;
+  check(&request);
+  request.recipe.guidance = 0;
+  check(&request);
+}
+
+/* By lambda 0: a structure score of a row depends on all rows. What is kept stays, for the
+ * probabilities of known tokens are those of the step in which they were drawn. */
+static void test_draw(void **state) {
+  (void)state;
+  msk_request request = request_of(MSK_JOB_DRAW);
+  request.picture = &sketch;
+  request.recipe.lambda_structure = 0;
+  request.recipe.remask = MSK_REMASK_DRAWN;
+  check(&request);
+  request.recipe.order = MSK_ORDER_HALTON;
+  request.recipe.anchor_steps = 3;
+  check(&request);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_generate), cmocka_unit_test(test_draw)};
+  return cmocka_run_group_tests(tests, setup, teardown);
+}

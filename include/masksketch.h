@@ -199,9 +199,9 @@ typedef struct msk_model_options {
   const msk_adapter_choice *adapters; /* each a class, numbered behind the model's own (none) */
   int adapter_count;
   /* Where the networks compute: NULL or "cpu"; "gpu", the first one that OpenCL has; or a part
-   * of a name or the number that msk_device_list() tells. A GPU computes in float32. "auto": a GPU
-   * if a short measurement says that it is faster, and should it fail, the CPU from then on;
-   * msk_model_warning() and msk_result.warning say so. */
+   * of a name or the number that msk_device_list() tells. "auto": a GPU if a short measurement says
+   * that it is faster, and should it fail, the CPU from then on; msk_model_warning() and
+   * msk_result.warning say so. */
   const char *device;
   /* folder in which a GPU's compiled kernels are kept, made where it is missing (NULL: none) */
   const char *device_cache;

@@ -122,9 +122,10 @@ static msk_status compare(bool *faster, const msk_device *gpu, const msk_model_o
 
 /* ---- the choice ---- */
 
-static msk_status open_gpu(msk_device **gpu, const msk_model_options *options, msk_error *error) {
-  return msk_device_create_gpu(gpu, options->device, options->device_cache, options->allocator,
-                               error);
+static msk_status open_gpu(msk_device **gpu, const msk_model_options *options,
+                           msk_precision precision, msk_error *error) {
+  return msk_device_create_gpu(gpu, options->device, options->device_cache, precision,
+                               options->allocator, error);
 }
 
 /* The GPU, if it is faster; NULL, with a line, where there is none or it is not. */
@@ -132,7 +133,7 @@ static msk_status try_gpu(msk_device **gpu, const msk_model_options *options,
                           const msk_maskgit_config *config, char line[600], msk_error *error) {
   msk_device *found = NULL;
   bool faster = false;
-  msk_status status = open_gpu(&found, options, error);
+  msk_status status = open_gpu(&found, options, MSK_PRECISION_FP32, error);
   if (status == MSK_OK) status = compare(&faster, found, options, config, error);
   if (status == MSK_OK && faster) {
     *gpu = found;
@@ -147,14 +148,15 @@ static msk_status try_gpu(msk_device **gpu, const msk_model_options *options,
   return status == MSK_ERROR_DEVICE ? MSK_OK : status;
 }
 
-msk_status msk_choose_device(msk_device **gpu, msk_model_options *options,
+msk_status msk_choose_device(msk_device **gpu, msk_model_options *options, msk_precision precision,
                              const msk_weight_file *file, char line[600], msk_error *error) {
   msk_maskgit_config config;
   msk_error ignored;
   if (!msk_device_is_asked_for(options)) return MSK_OK;
-  if (!msk_device_is_auto(options)) return open_gpu(gpu, options, error);
+  if (!msk_device_is_auto(options)) return open_gpu(gpu, options, precision, error);
   msk_status status = MSK_OK;
-  if (options->precision != MSK_PRECISION_INT8) { /* which no GPU has */
+  /* which would have to be faster than the CPU's int8, and what is compared is float32 */
+  if (options->precision != MSK_PRECISION_INT8) {
     status = msk_maskgit_read_config(&config, file, MSK_MODEL_TRANSFORMER, error);
     if (status == MSK_OK)
       status = try_gpu(gpu, options, &config, line, error == NULL ? &ignored : error);

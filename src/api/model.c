@@ -43,12 +43,6 @@ static msk_status choose_options(msk_model_options *chosen, const msk_model_opti
     return msk_refuse(error, "decode_precision",
                       "decode_precision %d, expected MSK_PRECISION_FP32 or MSK_PRECISION_INT8",
                       (int)chosen->decode_precision);
-  if (msk_device_is_asked_for(chosen) && !msk_device_is_auto(chosen) &&
-      chosen->precision == MSK_PRECISION_INT8)
-    return msk_refuse(error, "precision",
-                      "precision int8 on the device %s, which computes in fp32: expected that, or "
-                      "the device cpu",
-                      chosen->device);
   return MSK_OK;
 }
 
@@ -212,8 +206,8 @@ static msk_status describe(msk_model *model, msk_error *error) {
 static msk_precision choose_precision(const msk_weight_file *file,
                                       const msk_model_options *options) {
   if (options->precision != MSK_PRECISION_OF_FILE) return options->precision;
-  if (msk_device_is_asked_for(options))
-    return MSK_PRECISION_FP32; /* what it computes in, whatever is stored */
+  if (msk_device_is_auto(options))
+    return MSK_PRECISION_FP32; /* of a GPU that was found to be faster in it */
   for (size_t i = 0; i < msk_weight_file_count(file); i++) {
     if (msk_weight_file_at(file, i)->dtype == MSK_DTYPE_I8) return MSK_PRECISION_INT8;
   }
@@ -259,7 +253,9 @@ msk_status msk_model_plan(msk_memory_plan *plan, const char *path, const msk_mod
     status = msk_adapted_open(&adapted, path, chosen.adapters, chosen.adapter_count, true,
                               chosen.allocator, error);
   if (status == MSK_OK) status = check_kind(adapted.file, error);
-  if (status == MSK_OK) status = msk_choose_device(&gpu, &chosen, adapted.file, line, error);
+  if (status == MSK_OK)
+    status = msk_choose_device(&gpu, &chosen, choose_precision(adapted.base, &chosen), adapted.file,
+                               line, error);
   if (status == MSK_OK)
     status = msk_device_create(&device, chosen.isa, choose_precision(adapted.base, &chosen),
                                chosen.allocator, error);
@@ -278,7 +274,8 @@ static msk_status pack(msk_model *model, msk_model_options *options, msk_error *
   msk_pool *pool = NULL;
   int threads = options->threads == 0 ? msk_default_threads() : options->threads;
   msk_status status =
-      msk_choose_device(&model->gpu, options, model->file, model->device_line, error);
+      msk_choose_device(&model->gpu, options, choose_precision(model->adapted.base, options),
+                        model->file, model->device_line, error);
   if (status == MSK_OK)
     status =
         msk_device_create(&model->device, options->isa,

@@ -4,6 +4,14 @@
 
 #include <math.h>
 
+msk_status msk_int8_check_depth(size_t depth, msk_error *error) {
+  return depth <= MSK_INT8_DEEPEST
+             ? MSK_OK
+             : msk_fail(error, MSK_ERROR_UNSUPPORTED,
+                        "a linear layer adds %zu products, expected at most %d in int8: use fp32",
+                        depth, MSK_INT8_DEEPEST);
+}
+
 void msk_int8_scales(const float *values, size_t count, size_t columns, float *scales,
                      float *inverses) {
   for (size_t c = 0; c < columns; c++) scales[c] = 0;

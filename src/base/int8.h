@@ -12,7 +12,12 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "base/error.h"
+
 enum { MSK_INT8_LIMIT = 127 }; /* of what is stored */
+/* So many products with numbers from 0 to 255 at most are added: 255 * 127 * 65536 < 2^31. */
+enum { MSK_INT8_DEEPEST = 65536 };
+msk_status msk_int8_check_depth(size_t depth, msk_error *error);
 
 /* The scale of a column whose largest magnitude is `largest`; *inverse: what its values are
  * multiplied by. Both 0 where all is 0, as good as; of a column with an infinity the scale is

@@ -48,18 +48,19 @@ msk_status msk_device_create(msk_device **device, const char *isa, msk_precision
 void msk_device_destroy(msk_device *device);
 /* A GPU by OpenCL: "gpu" for the first one, "auto", or a name or number (opencl/choice.h), checked
  * against the reference. cache: the folder in which its compiled kernels are kept, made where it is
- * missing; NULL: none. What is done beside it is done by the CPU in float32, and so it is. What it
- * computes depends on the device and its driver, and on nothing else. MSK_ERROR_DEVICE: there is
- * none, its driver fails, or it computes wrong results. */
+ * missing; NULL: none. What is done beside it is done by the CPU. What it computes depends on the
+ * device and its driver, and on nothing else. MSK_ERROR_DEVICE: there is none, its driver fails, or
+ * it computes wrong results. */
 msk_status msk_device_create_gpu(msk_device **device, const char *name, const char *cache,
-                                 const msk_allocator *allocator, msk_error *error);
+                                 msk_precision precision, const msk_allocator *allocator,
+                                 msk_error *error);
 /* "cpu", or who drives it and its name. */
 const char *msk_device_name(const msk_device *device);
 const char *msk_device_isa(const msk_device *device);
 const char *msk_device_warning(const msk_device *device);
 msk_precision msk_device_precision(const msk_device *device);
 /* Linear layers may be given in int8, -127 to 127: the precision is int8, and sums of such products
- * are exact on this set. */
+ * are exact on this set, as they are on a GPU. */
 bool msk_device_takes_int8(const msk_device *device);
 const msk_allocator *msk_device_allocator(const msk_device *device);
 

@@ -263,7 +263,7 @@ static void test_research(void **state) {
 
 /* ---- on a GPU ---- */
 
-/* What a model on a device says of itself, and which devices and precisions there are not. */
+/* What a model on a device says of itself, and which devices there are not. */
 static void test_device(void **state) {
   char path[600], *text = NULL;
   msk_error error = {0};
@@ -293,10 +293,6 @@ static void test_device(void **state) {
   api_ok(msk_model_plan(&plan, path, &options, &error), &error);
   /* the networks have gone from one to the other, in binary16 at least */
   assert_true(plan.weights < cpu_plan.weights && plan.device_weights > 2 * info.parameters);
-  options.precision = MSK_PRECISION_INT8;
-  assert_int_equal(msk_model_open(&none, path, &options, &error), MSK_ERROR_ARGUMENT);
-  assert_string_equal(error.field, "precision");
-  options.precision = MSK_PRECISION_OF_FILE;
   options.device = "no such device";
   assert_int_equal(msk_model_open(&none, path, &options, &error), MSK_ERROR_DEVICE);
 }

@@ -153,8 +153,6 @@ static void test_devices(void **state) {
   const char *out = in_folder("never.png");
   setenv("XDG_CACHE_HOME", test_folder, 1);
   MISTAKE(4, "OpenCL|expected", "draw", sketch(), "--class", "3", "--device", "no such", "-o", out);
-  MISTAKE(2, "int8|fp32|cpu", "draw", sketch(), "--class", "3", "--device", "gpu", "--precision",
-          "int8", "-o", out);
   assert_false(exists(out));
   /* with auto one line tells what there is not, and the CPU draws */
   EXPECT(0, "draw", sketch(), "--class", "3", "--device", "cpu", "-o", in_folder("cpu.png"));

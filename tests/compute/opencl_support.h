@@ -28,7 +28,7 @@ static inline msk_device *opencl_device(const msk_cl *cl, const msk_gpu_facts *f
   msk_device *device = NULL;
   msk_error error;
   if (msk_gpu_open(&gpu, cl, facts, NULL, NULL, &error) != MSK_OK) fail_msg("%s", error.message);
-  assert_int_equal(msk_gpu_device_create(&device, gpu, NULL, &error), MSK_OK);
+  assert_int_equal(msk_gpu_device_create(&device, gpu, MSK_PRECISION_INT8, NULL, &error), MSK_OK);
   return device;
 }
 #endif

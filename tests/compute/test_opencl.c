@@ -4,6 +4,7 @@
  * with the same numbers in, on sizes around tiles and groups, in every shape in which it
  * multiplies; what it leaves alone; the same bytes twice, and beside other rows. Skipped where
  * there is no OpenCL. */
+#include "base/int8.h"
 #include "opencl_compare.h"
 
 /* ---- linear layers ---- */
@@ -92,6 +93,126 @@ static void test_linear(void **state) {
   }
 }
 
+/* ---- in int8 ---- */
+
+/* The sums are exact and the float32 end is the CPU's, so the bits are, but for what an activation
+ * rounds. With `given`, weights come as int8 numbers. */
+static void check_int8_case(struct linear_job job, size_t out, bool transposed, bool given) {
+  const size_t parts = out > 2 ? 2 : 1, first = parts == 2 ? out / 2 : out, cells = job.in * out;
+  float *weight = numbers(cells, 5), *biases = numbers(out, 6), *scales = numbers(out, 8);
+  int8_t *codes = malloc(cells);
+  uint64_t seed = 9;
+  for (size_t i = 0; i < cells; i++) codes[i] = (int8_t)((int)(test_random(&seed) % 255) - 127);
+  for (size_t i = 0; i < out; i++) scales[i] = fabsf(scales[i]) / 100;
+  weight[0] = 0.0f; /* a column may be zeros throughout */
+  const msk_dtype dtype = given ? MSK_DTYPE_I8 : MSK_DTYPE_F32;
+  const void *all = given ? (const void *)codes : weight,
+             *rest = given ? (const void *)(codes + job.in * first)
+                           : (const void *)(weight + job.in * first);
+  const msk_linear_part both[] = {
+      {.weight = all, .out = first, .transposed = transposed, .dtype = dtype, .scales = scales},
+      {.weight = rest,
+       .bias = biases,
+       .out = out - first,
+       .transposed = transposed,
+       .dtype = dtype,
+       .scales = scales + first}};
+  struct linear_job jobs[2] = {job, job};
+  msk_linear *layers[2];
+  for (int i = 0; i < 2; i++) {
+    assert_int_equal(msk_linear_create(&layers[i], devices[i], MSK_PRECISION_INT8, job.in, both,
+                                       parts, NULL, NULL),
+                     MSK_OK);
+    jobs[i].linear = layers[i];
+  }
+  size_t count = job.rows * (job.in + job.pad) + 2 * job.rows * (job.columns + job.pad);
+  float *start = numbers(count, 7);
+  /* of an activation alone: tanh and exp are good to some units in the last place */
+  const double tolerance =
+      job.activation == MSK_ACT_NONE ? 0 : 32 * UNIT * ((double)job.in * (given ? 1.3 : 1) + 2);
+  compare(run_linear, (const void *const[]){&jobs[0], &jobs[1]}, start, count, tolerance, "int8");
+  for (int i = 0; i < 2; i++) msk_linear_destroy(layers[i]);
+  free(weight), free(biases), free(scales), free(codes), free(start);
+}
+
+static void test_int8(void **state) {
+  static const size_t rows[] = {1, 5, 6, 7, 13, 63, 64, 65, 97},
+                      columns[] = {1, 3, 15, 16, 17, 31, 33, 63, 64, 65, 131},
+                      depths[] = {1, 2, 3, 4, 5, 63, 64, 65, 257, 300};
+  uint64_t seed = 12;
+  (void)state;
+  for (size_t i = 0; i < 66; i++) {
+    uint64_t pick = test_random(&seed);
+    size_t out = columns[i % 11];
+    const bool given = pick >> 26 & 1;
+    struct linear_job job = {.rows = rows[pick % 9],
+                             .in = depths[pick / 16 % 10],
+                             .columns = pick >> 25 & 1 ? (out + 1) / 2 : out,
+                             .pad = pick >> 24 & 1 ? 3 : 0,
+                             .activation = (msk_activation)(i % 8 > 3 ? 0 : i % 4),
+                             .residual = pick >> 20 & 1,
+                             .in_place = pick >> 23 & 1};
+    check_int8_case(job, out, !given && (pick >> 21 & 1), given);
+  }
+}
+
+/* The largest numbers that there are, and sums of as many as there may be. */
+static void test_int8_limits(void **state) {
+  enum { ROWS = 2, OUT = 17, COUNT = ROWS * (MSK_INT8_DEEPEST + 2 * OUT) };
+  int8_t *codes = malloc(MSK_INT8_DEEPEST * OUT);
+  float *start = numbers(COUNT, 4), scales[OUT], *ends[2];
+  msk_error error;
+  (void)state;
+  memset(codes, 127, MSK_INT8_DEEPEST * OUT);
+  for (size_t i = 0; i < OUT; i++) scales[i] = 1;
+  /* the second row's zero point is 255 */
+  for (size_t i = 0; i < ROWS * MSK_INT8_DEEPEST; i++) start[i] = i < MSK_INT8_DEEPEST ? 1 : -1;
+  msk_linear_part part = {.weight = codes, .out = OUT, .dtype = MSK_DTYPE_I8, .scales = scales};
+  for (int i = 0; i < 2; i++) {
+    msk_linear *linear;
+    ends[i] = malloc(COUNT * sizeof(float));
+    assert_int_equal(msk_linear_create(&linear, devices[i], MSK_PRECISION_INT8, MSK_INT8_DEEPEST,
+                                       &part, 1, NULL, NULL),
+                     MSK_OK);
+    const struct linear_job job = {
+        .linear = linear, .rows = ROWS, .in = MSK_INT8_DEEPEST, .columns = OUT};
+    run_on(devices[i], run_linear, &job, start, COUNT, ends[i]);
+    msk_linear_destroy(linear);
+    assert_int_equal(msk_linear_create(&linear, devices[i], MSK_PRECISION_INT8,
+                                       MSK_INT8_DEEPEST + 1, &part, 1, NULL, &error),
+                     MSK_ERROR_UNSUPPORTED);
+  }
+  assert_memory_equal(ends[0], ends[1], COUNT * sizeof(float));
+  const float *y = ends[1] + ROWS * MSK_INT8_DEEPEST;
+  assert_true(fabsf(y[0] / (127.0f * MSK_INT8_DEEPEST) - 1) < 1e-6f && y[OUT] == -y[0]);
+  for (int i = 0; i < 2; i++) free(ends[i]);
+  free(codes), free(start);
+}
+
+/* A row with a NaN or infinity gives a row of NaN, and no other. */
+static void test_int8_special_values(void **state) {
+  enum { ROWS = 13, IN = 30, OUT = 33, COUNT = ROWS * (IN + 2 * OUT) };
+  float *weight = numbers(IN * OUT, 5), *start = numbers(COUNT, 6), *end = malloc(COUNT * 4);
+  const msk_linear_part part = {.weight = weight, .out = OUT};
+  msk_linear *linear;
+  (void)state;
+  start[3 * IN + 29] = NAN, start[7 * IN + 1] = -INFINITY;
+  start[9 * IN] = 3e38f, start[9 * IN + 1] = -3e38f; /* their distance is infinite */
+  for (size_t i = 0; i < IN; i++) start[5 * IN + i] = 0;
+  assert_int_equal(
+      msk_linear_create(&linear, devices[1], MSK_PRECISION_INT8, IN, &part, 1, NULL, NULL), MSK_OK);
+  run_on(devices[1], run_linear,
+         &(struct linear_job){.linear = linear, .rows = ROWS, .in = IN, .columns = OUT}, start,
+         COUNT, end);
+  for (size_t i = 0; i < ROWS * OUT; i++) {
+    const size_t row = i / OUT;
+    const float value = end[ROWS * IN + i];
+    assert_true((row == 3 || row == 7 || row == 9) == isnan(value) && (row != 5 || value == 0));
+  }
+  msk_linear_destroy(linear);
+  free(weight), free(start), free(end);
+}
+
 /* Weights that are kept in binary16 give the bytes that floats do. */
 static void test_fp16(void **state) {
   enum { ROWS = 37, IN = 70, OUT = 49, COUNT = ROWS * (IN + 2 * OUT) };
@@ -122,20 +243,23 @@ static void test_fp16(void **state) {
 
 static void test_shapes(void **state) {
   enum { ROWS = 133, IN = 70, OUT = 149, COUNT = ROWS * (IN + 2 * OUT) };
+  static const msk_precision precisions[] = {MSK_PRECISION_FP32, MSK_PRECISION_INT8};
   float *weight = numbers(IN * OUT, 5), *start = numbers(COUNT, 6);
-  msk_linear *linear;
   const msk_linear_part part = {.weight = weight, .out = OUT};
   (void)state;
-  assert_int_equal(
-      msk_linear_create(&linear, devices[1], MSK_PRECISION_FP32, IN, &part, 1, NULL, NULL), MSK_OK);
-  const struct linear_job job = {.linear = linear,
-                                 .rows = ROWS,
-                                 .in = IN,
-                                 .columns = OUT,
-                                 .activation = MSK_ACT_GELU_TANH,
-                                 .residual = true};
-  check_shapes(run_linear, &job, start, COUNT);
-  msk_linear_destroy(linear);
+  for (int i = 0; i < 2; i++) {
+    msk_linear *linear;
+    assert_int_equal(
+        msk_linear_create(&linear, devices[1], precisions[i], IN, &part, 1, NULL, NULL), MSK_OK);
+    const struct linear_job job = {.linear = linear,
+                                   .rows = ROWS,
+                                   .in = IN,
+                                   .columns = OUT,
+                                   .activation = MSK_ACT_GELU_TANH,
+                                   .residual = true};
+    check_shapes(run_linear, &job, start, COUNT);
+    msk_linear_destroy(linear);
+  }
   free(weight), free(start);
 }
 
@@ -397,16 +521,24 @@ static void test_batch(void **state) {
 
 int main(void) {
   opencl_first(&cl, &facts);
-  const struct CMUnitTest tests[] = {
-      cmocka_unit_test(opencl_selfcheck),    cmocka_unit_test(test_linear),
-      cmocka_unit_test(test_fp16),           cmocka_unit_test(test_shapes),
-      cmocka_unit_test(test_special_values), cmocka_unit_test(test_layer_norm),
-      cmocka_unit_test(test_embed),          cmocka_unit_test(test_scatter),
-      cmocka_unit_test(test_head_sum),       cmocka_unit_test(test_attention),
-      cmocka_unit_test(test_batch)};
-  const struct CMUnitTest again[] = {cmocka_unit_test(opencl_selfcheck),
-                                     cmocka_unit_test(test_linear), cmocka_unit_test(test_fp16),
-                                     cmocka_unit_test(test_attention)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(opencl_selfcheck),
+                                     cmocka_unit_test(test_linear),
+                                     cmocka_unit_test(test_int8),
+                                     cmocka_unit_test(test_int8_limits),
+                                     cmocka_unit_test(test_int8_special_values),
+                                     cmocka_unit_test(test_fp16),
+                                     cmocka_unit_test(test_shapes),
+                                     cmocka_unit_test(test_special_values),
+                                     cmocka_unit_test(test_layer_norm),
+                                     cmocka_unit_test(test_embed),
+                                     cmocka_unit_test(test_scatter),
+                                     cmocka_unit_test(test_head_sum),
+                                     cmocka_unit_test(test_attention),
+                                     cmocka_unit_test(test_batch)};
+  const struct CMUnitTest again[] = {
+      cmocka_unit_test(opencl_selfcheck), cmocka_unit_test(test_linear),
+      cmocka_unit_test(test_int8),        cmocka_unit_test(test_int8_limits),
+      cmocka_unit_test(test_fp16),        cmocka_unit_test(test_attention)};
   printf("device: %s: %s\n", facts.platform, facts.name);
   int failed =
       cmocka_run_group_tests_name("operations by OpenCL", tests, opencl_set_up, opencl_tear_down);

@@ -46,6 +46,50 @@ static void test_find(void **state) {
   assert_int_equal(first_gpu, facts.gpu ? MSK_OK : MSK_ERROR_DEVICE);
 }
 
+static const char *extensions; /* that a device says it has */
+
+static int32_t say_extensions(msk_cl_device device, uint32_t what, size_t room, void *value,
+                              size_t *told) {
+  if (what != MSK_CL_DEVICE_EXTENSIONS) return cl.GetDeviceInfo(device, what, room, value, told);
+  assert_true(strlen(extensions) < room);
+  strcpy(value, extensions);
+  *told = strlen(extensions) + 1;
+  return MSK_CL_SUCCESS;
+}
+
+/* Products of 8 bits are found among what the device lists; where its compiler has none they are
+ * done without. */
+static void test_dot_products(void **state) {
+  static const struct {
+    const char *list;
+    bool has;
+  } cases[] = {{"", false},
+               {"cl_khr_integer_dot_product", true},
+               {"cl_khr_fp64 cl_khr_integer_dot_product cl_khr_3d", true},
+               {"cl_khr_integer_dot_product_2 a_cl_khr_integer_dot_product", false}};
+  msk_cl saying = cl;
+  msk_gpu_facts found[MSK_MAX_GPUS];
+  size_t count = 0;
+  (void)state;
+  saying.GetDeviceInfo = say_extensions;
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    extensions = cases[i].list;
+    assert_int_equal(msk_gpu_list(&saying, found, &count, NULL), MSK_OK);
+    assert_int_equal(found[0].dot, cases[i].has);
+  }
+  msk_gpu_facts pretended = facts;
+  pretended.dot = true;
+  msk_device *device = opencl_device(&cl, &pretended);
+  const msk_gpu_shape *shape;
+  const char *wrong = "not asked";
+  for (size_t i = 0; (shape = msk_gpu_shape_at(i)) != NULL && !shape->tiled; i++) continue;
+  assert_int_equal(msk_gpu_take_shape(msk_gpu_of(device), shape, NULL, NULL), MSK_OK);
+  assert_true(facts.dot || !msk_gpu_of(device)->facts.dot);
+  assert_int_equal(msk_gpu_selfcheck(device, &wrong, NULL), MSK_OK);
+  if (wrong != NULL) fail_msg("%s", wrong);
+  msk_device_destroy(device);
+}
+
 static int32_t no_platform(uint32_t room, msk_cl_platform *platforms, uint32_t *count) {
   (void)room, (void)platforms, (void)count;
   return MSK_CL_PLATFORM_NOT_FOUND_KHR;
@@ -144,7 +188,7 @@ static bool open_tuned(const char *cache, const char **name) {
   msk_gpu *gpu = NULL;
   msk_error error;
   if (msk_gpu_open(&gpu, &cl, &facts, cache, NULL, &error) != MSK_OK) fail_msg("%s", error.message);
-  assert_int_equal(msk_gpu_device_create(&device, gpu, NULL, &error), MSK_OK);
+  assert_int_equal(msk_gpu_device_create(&device, gpu, MSK_PRECISION_FP32, NULL, &error), MSK_OK);
   const bool known = gpu->tuned;
   if (msk_gpu_tune(device, cache, &error) != MSK_OK) fail_msg("%s", error.message);
   *name = gpu->shape->name;
@@ -202,7 +246,7 @@ static void test_tuning_fails(void **state) {
     faults_calls = faults_living = 0;
     faults_at = 0;
     assert_int_equal(msk_gpu_open(&gpu, &faults_cl, &facts, cache, NULL, &error), MSK_OK);
-    assert_int_equal(msk_gpu_device_create(&device, gpu, NULL, &error), MSK_OK);
+    assert_int_equal(msk_gpu_device_create(&device, gpu, MSK_PRECISION_FP32, NULL, &error), MSK_OK);
     faults_calls = 0;
     faults_at = at;
     msk_status status = msk_gpu_tune(device, cache, &error);
@@ -231,7 +275,8 @@ static msk_status use_device(const char *cache, msk_error *error) {
   const char *wrong = NULL;
   msk_status status = msk_gpu_find(&faults_cl, "1", &found, error);
   if (status == MSK_OK) status = msk_gpu_open(&gpu, &faults_cl, &found, cache, NULL, error);
-  if (status == MSK_OK) status = msk_gpu_device_create(&device, gpu, NULL, error);
+  if (status == MSK_OK)
+    status = msk_gpu_device_create(&device, gpu, MSK_PRECISION_FP32, NULL, error);
   if (status == MSK_OK) status = msk_gpu_selfcheck(device, &wrong, error);
   /* a call that failed may cost time, and never a number */
   assert_null(wrong);
@@ -297,6 +342,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_list),
       cmocka_unit_test(test_find),
+      cmocka_unit_test(test_dot_products),
       cmocka_unit_test(test_no_driver),
       cmocka_unit_test_setup_teardown(test_kernel_folder, set_up_folder, tear_down_folder),
       cmocka_unit_test_setup_teardown(test_tuning, set_up_folder, tear_down_folder),

@@ -175,7 +175,8 @@ void msk_device_use_bf16(msk_device *device) { device->bf16 = true; }
 bool msk_device_uses_bf16(const msk_device *device) { return device->bf16; }
 
 bool msk_device_takes_int8(const msk_device *device) {
-  return device->precision == MSK_PRECISION_INT8 && device->kernels.weight_limit == MSK_INT8_LIMIT;
+  return device->precision == MSK_PRECISION_INT8 &&
+         (device->head.gpu != NULL || device->kernels.weight_limit == MSK_INT8_LIMIT);
 }
 
 const msk_allocator *msk_device_allocator(const msk_device *device) { return device->allocator; }

@@ -13,8 +13,8 @@
 #include "base/error.h"
 #include "compute/cpu/cpu.h"
 
-/* 255 * 127 * DEEPEST < 2^31; BLOCK: contracted elements in the nearest cache */
-enum { DEEPEST = 65536, BLOCK = 1024, PAD = 64 };
+/* BLOCK: contracted elements in the nearest cache */
+enum { BLOCK = 1024, PAD = 64 };
 
 static size_t groups_of_four(size_t depth) { return msk_round_up(depth, 4); }
 
@@ -162,11 +162,8 @@ msk_status msk_quantised_create(msk_quantised_matrix *matrix, const msk_device *
   const msk_kernels *kernels = &device->kernels;
   size_t bytes;
   *matrix = (msk_quantised_matrix){.depth = depth, .columns = columns};
-  if (depth > DEEPEST) {
-    return msk_fail(error, MSK_ERROR_UNSUPPORTED,
-                    "a linear layer adds %zu products, expected at most %d in int8: use fp32",
-                    depth, DEEPEST);
-  }
+  msk_status status = msk_int8_check_depth(depth, error);
+  if (status != MSK_OK) return status;
   if (panel_bytes(kernels, depth, columns, &bytes)) {
     matrix->panels = msk_device_take(device, bytes, 1);
     matrix->sums = msk_device_take(device, columns, sizeof *matrix->sums);

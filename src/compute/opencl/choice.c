@@ -31,6 +31,20 @@ static void ask_text(const msk_cl *cl, msk_cl_device device, uint32_t what, char
   text[length] = 0;
 }
 
+/* Whether the device's list, words between spaces, has it. */
+static bool has_extension(const msk_cl *cl, msk_cl_device device, const char *name) {
+  char list[8192] = " ";
+  size_t told = 0, length = strlen(name);
+  if (cl->GetDeviceInfo(device, MSK_CL_DEVICE_EXTENSIONS, sizeof list - 2, list + 1, &told) !=
+      MSK_CL_SUCCESS)
+    return false;
+  list[sizeof list - 1] = 0;
+  for (const char *at = list; (at = strstr(at, name)) != NULL; at += length) {
+    if (at[-1] == ' ' && (at[length] == ' ' || at[length] == 0)) return true;
+  }
+  return false;
+}
+
 static void ask_platform(const msk_cl *cl, msk_cl_platform platform, uint32_t what, char *text,
                          size_t room) {
   text[0] = 0;
@@ -74,6 +88,7 @@ static bool learn(const msk_cl *cl, msk_cl_platform platform, msk_cl_device devi
   /* where a driver does not tell, it does not */
   facts->fused = ask(cl, device, MSK_CL_DEVICE_SINGLE_FP_CONFIG, &arithmetic, sizeof arithmetic) &&
                  (arithmetic & MSK_CL_FP_FMA) != 0;
+  facts->dot = has_extension(cl, device, "cl_khr_integer_dot_product");
   facts->gpu = (type & (MSK_CL_DEVICE_TYPE_GPU | MSK_CL_DEVICE_TYPE_ACCELERATOR)) != 0;
   return told && facts->name[0] != 0;
 }

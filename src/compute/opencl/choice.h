@@ -15,7 +15,8 @@ typedef struct msk_gpu_facts {
   char platform[128]; /* who drives it */
   char driver[128];   /* versions: the driver's, the platform's and the device's */
   bool gpu;           /* or an accelerator; false: a processor that OpenCL runs on */
-  bool fused; /* multiplies and adds with one rounding */
+  bool fused;         /* multiplies and adds with one rounding */
+  bool dot;           /* multiplies and adds four numbers of 8 bits at once */
   uint32_t units;
   uint64_t memory, largest_buffer, local_memory; /* bytes */
   size_t largest_group;                          /* work items */

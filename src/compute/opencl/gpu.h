@@ -24,9 +24,11 @@ enum { MSK_HAS_BIAS = 1, MSK_HAS_RESIDUAL = 2, MSK_HAS_FP16 = 4 }; /* of kernels
 typedef enum msk_gpu_kernel {
   MSK_PRODUCT,
   MSK_CONV,
+  MSK_INT8_PRODUCT,
   MSK_EMBED, /* the first of the program that has no shape */
   MSK_SCATTER,
   MSK_LAYER_NORM,
+  MSK_QUANTISE,
   MSK_PACK_PANELS,
   MSK_SOFTMAX_ROWS,
   MSK_HEAD_SUM,
@@ -90,8 +92,8 @@ static inline msk_gpu *msk_gpu_of(const msk_device *device) {
 }
 
 /* The OpenCL device as a msk_device; on success the gpu belongs to it. */
-msk_status msk_gpu_device_create(msk_device **device, msk_gpu *gpu, const msk_allocator *allocator,
-                                 msk_error *error);
+msk_status msk_gpu_device_create(msk_device **device, msk_gpu *gpu, msk_precision precision,
+                                 const msk_allocator *allocator, msk_error *error);
 /* Its operations against the CPU's reference, on small shapes; *wrong names what differs, or is
  * NULL. */
 msk_status msk_gpu_selfcheck(const msk_device *device, const char **wrong, msk_error *error);
@@ -173,16 +175,28 @@ void msk_launch_run(msk_launch *launch, const size_t global[3], const size_t loc
 
 /* ---- weights and products (gpu_matrix.c, gpu_linear.c) ---- */
 
-/* depth x columns in panels, of floats or of binary16 numbers; a bias, and zeros behind it. */
+/* depth x columns in panels, of floats, of binary16 numbers, or of int8 ones in fours; a bias, and
+ * behind it zeros, or the columns' scales and the sums of their numbers. */
 typedef struct msk_gpu_matrix {
   size_t depth, columns;
-  bool fp16;
+  bool fp16, int8;
   msk_cl_memory panels, bias;
 } msk_gpu_matrix;
-msk_status msk_gpu_matrix_create(msk_gpu_matrix *matrix, const msk_device *device, size_t depth,
+msk_status msk_gpu_matrix_create(msk_gpu_matrix *matrix, const msk_device *device,
+                                 msk_precision precision, size_t depth,
                                  const msk_linear_part *parts, size_t part_count, size_t zeros,
                                  msk_error *error);
 void msk_gpu_matrix_destroy(msk_gpu_matrix *matrix, const msk_device *device);
+
+/* A linear layer (of which the head says the device), or a convolution. */
+typedef struct msk_gpu_layer {
+  msk_conv_head head; /* first: backend.c looks for it */
+  msk_gpu_matrix matrix;
+} msk_gpu_layer;
+msk_status msk_gpu_layer_create(msk_gpu_layer **layer, msk_conv_head head, msk_precision precision,
+                                size_t depth, const msk_linear_part *parts, size_t part_count,
+                                size_t zeros, msk_error *error);
+void msk_gpu_layer_destroy(msk_gpu_layer *layer);
 
 /* Rows times panels (kernels/product.cl): `outer` x `inner` products side by side. */
 typedef struct msk_gpu_product {
@@ -194,6 +208,9 @@ typedef struct msk_gpu_product {
   msk_activation activation;
 } msk_gpu_product;
 void msk_gpu_multiply(msk_workspace *workspace, const msk_gpu_product *product);
+/* y = activation(x matrix + bias) + residual. */
+void msk_gpu_multiply_rows(msk_workspace *workspace, const msk_gpu_matrix *matrix, msk_rows x,
+                           msk_activation activation, msk_rows residual, msk_rows y);
 /* Starts a product or convolution, whose arguments are set. */
 void msk_gpu_run_tiles(msk_launch *launch, size_t rows, size_t columns, size_t matrices);
 

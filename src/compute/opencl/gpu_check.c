@@ -15,7 +15,9 @@ enum { BATCH = 2, TOKENS = 19, HEADS = 2, HEAD_DIM = 20, WORDS = 11, WIDE = 73 }
 enum {
   HIDDEN = HEADS * HEAD_DIM,
   ROWS = BATCH * TOKENS,
-  PLACED = (WORDS + TOKENS + 2) * HIDDEN + 2 * HEADS * TOKENS * TOKENS
+  CODED_AT = (WORDS + TOKENS + 2) * HIDDEN + 2 * HEADS * TOKENS * TOKENS,
+  CODED = 5, /* rows for int8 */
+  PLACED = CODED_AT + CODED * HIDDEN
 };
 /* Of the tokenizer: SIDE x SIDE pixels, doubled, halved by pooling and by a convolution, folded
  * into CELL numbers a pixel, and these into DIM, of which there are CODES vectors. */
@@ -32,7 +34,8 @@ enum {
   POOLED_AT = SCORES_AT + ROWS,
   FOLDED_AT = POOLED_AT + CELLS * CHANNELS,
   CODES_AT = FOLDED_AT + HALF * HALF * FOLDED,
-  RESULTS = CODES_AT + CELLS * DIM
+  INT8_AT = CODES_AT + CELLS * DIM,
+  RESULTS = INT8_AT + CODED * WIDE
 };
 
 /* Numbers of about one size through the whole layer: what is right differs by a hundredth of
@@ -40,11 +43,13 @@ enum {
 static const float tolerance = 1e-3f;
 
 typedef struct sample {
-  float placed[PLACED]; /* words, positions, gamma, beta, target, its logarithm */
+  /* words, positions, gamma, beta, target, its logarithm, rows for int8 */
+  float placed[PLACED];
   /* fp16_weight: of binary16 numbers, which are kept so */
   float weight[LARGEST], fp16_weight[LARGEST], bias[3 * HIDDEN];
   int32_t ids[ROWS];
   uint8_t bytes[SIDE * SIDE * 3];
+  bool has_int8; /* the device's precision: its products are checked, too */
   float results[2][RESULTS];
 } sample;
 
@@ -61,6 +66,11 @@ static void fill(sample *s) {
     target[i] = 1.0f / TOKENS;
     target[HEADS * TOKENS * TOKENS + i] = logf(1.0f / TOKENS);
   }
+  /* what quantising changes nothing of, so that no rounding falls one way there and another here:
+   * whole numbers of 1/128 over a range of 255 */
+  for (size_t i = 0; i < CODED * HIDDEN; i++)
+    s->placed[CODED_AT + i] =
+        (float)((int)(i % HIDDEN < 2 ? i % HIDDEN * 255 : i * 37 % 256) - 100) / 128;
   for (size_t i = 0; i < LARGEST; i++) {
     s->weight[i] = 0.3f * next_value(&state);
     s->fp16_weight[i] = rintf(s->weight[i] * 1024) / 1024;
@@ -72,7 +82,7 @@ static void fill(sample *s) {
 }
 
 typedef struct networks {
-  msk_linear *qkv, *up;
+  msk_linear *qkv, *up, *int8; /* int8: where that is wanted */
   msk_conv *doubled, *same, *halved, *narrow;
   msk_codebook *codebook;
 } networks;
@@ -83,9 +93,11 @@ static msk_status make_layer(networks *l, const msk_device *device, const sample
                         up = {.weight = s->fp16_weight, .out = WIDE, .transposed = true};
   msk_status status =
       msk_linear_create(&l->qkv, device, MSK_PRECISION_FP32, HIDDEN, &qkv, 1, NULL, error);
-  return status == MSK_OK
-             ? msk_linear_create(&l->up, device, MSK_PRECISION_FP32, HIDDEN, &up, 1, NULL, error)
-             : status;
+  if (status == MSK_OK)
+    status = msk_linear_create(&l->up, device, MSK_PRECISION_FP32, HIDDEN, &up, 1, NULL, error);
+  if (status == MSK_OK && s->has_int8)
+    status = msk_linear_create(&l->int8, device, MSK_PRECISION_INT8, HIDDEN, &up, 1, NULL, error);
+  return status;
 }
 
 /* shapes: side, stride, inputs, outputs. */
@@ -166,6 +178,9 @@ static const float *run_all(const networks *l, msk_stream *stream, msk_arena *ar
   float *results = msk_take_rows(arena, 1, RESULTS).at;
   run_layer(l, stream, arena, s, results);
   run_maps(l, stream, arena, s, results);
+  if (s->has_int8)
+    msk_op_linear(stream, "int8", l->int8, msk_rows_at(s->placed + CODED_AT, CODED, HIDDEN),
+                  MSK_ACT_NONE, MSK_NO_ROWS, msk_rows_at(results + INT8_AT, CODED, WIDE));
   return results;
 }
 
@@ -201,6 +216,7 @@ static msk_status run_on(const msk_device *device, const sample *s, float *resul
   msk_free(allocator, memory);
   msk_linear_destroy(l.qkv);
   msk_linear_destroy(l.up);
+  msk_linear_destroy(l.int8);
   msk_codebook_destroy(l.codebook);
   msk_conv_destroy(l.doubled);
   msk_conv_destroy(l.same);
@@ -210,12 +226,13 @@ static msk_status run_on(const msk_device *device, const sample *s, float *resul
 }
 
 static const char *find_difference(const sample *s) {
-  for (size_t i = 0; i < RESULTS; i++) {
+  for (size_t i = 0; i < (s->has_int8 ? RESULTS : INT8_AT); i++) {
     if (fabsf(s->results[0][i] - s->results[1][i]) <= tolerance) continue;
     if (i < HIDDEN_AT) return "linear layer";
     if (i < SCORES_AT) return "attention";
     if (i < POOLED_AT) return "attention score";
-    return i < CODES_AT ? "convolution" : "nearest code";
+    if (i < CODES_AT) return "convolution";
+    return i < INT8_AT ? "nearest code" : "linear layer in int8";
   }
   return NULL;
 }
@@ -227,6 +244,7 @@ msk_status msk_gpu_selfcheck(const msk_device *device, const char **wrong, msk_e
   sample *s = msk_allocate_zeroed(allocator, 1, sizeof *s);
   if (s == NULL) return msk_fail(error, MSK_ERROR_MEMORY, "no memory to check a device");
   fill(s);
+  s->has_int8 = msk_device_precision(device) == MSK_PRECISION_INT8;
   msk_status status = msk_device_create(&reference, "ref", MSK_PRECISION_FP32, allocator, error);
   if (status == MSK_OK) status = run_on(reference, s, s->results[0], error);
   if (status == MSK_OK) status = msk_device_place(device, s->placed, PLACED, error);

@@ -36,7 +36,8 @@ static msk_status fill(struct gpu_codebook *codebook, const float *vectors, size
   const msk_linear_part part = {.weight = vectors, .bias = norms, .out = codes, .transposed = true};
   bool measures = msk_device_measures(device);
   if (!measures) find_norms(codebook, vectors, codes, dim, norms);
-  msk_status status = msk_gpu_matrix_create(&codebook->products, device, dim, &part, 1, 0, error);
+  msk_status status = msk_gpu_matrix_create(&codebook->products, device, MSK_PRECISION_FP32, dim,
+                                            &part, 1, 0, error);
   msk_device_hold_apart(device, codes * dim * sizeof *vectors);
   return status != MSK_OK || measures
              ? status

@@ -7,53 +7,22 @@
 #include "compute/opencl/gpu.h"
 #include "compute/stream.h"
 
-struct gpu_conv {
-  msk_conv_head head; /* first: backend.c looks for it */
-  msk_gpu_matrix matrix;
-};
-
 msk_status msk_gpu_conv_create(msk_conv **conv, const msk_device *device, const void *weight,
                                msk_dtype dtype, const float *bias, size_t kernel, size_t stride,
                                size_t in, size_t out, msk_pool *pool, msk_error *error) {
-  (void)pool;
   const msk_linear_part part = {.weight = weight, .bias = bias, .out = out, .dtype = dtype};
-  struct gpu_conv *made = msk_device_make(device, 1, sizeof *made);
-  if (made == NULL) return msk_fail(error, MSK_ERROR_MEMORY, "no memory for a convolution");
-  made->head = (msk_conv_head){device, kernel, stride, in, out, false};
-  msk_status status =
-      msk_gpu_matrix_create(&made->matrix, device, kernel * kernel * in, &part, 1, in, error);
-  if (status == MSK_OK) {
-    *conv = (msk_conv *)(void *)made;
-  } else {
-    msk_device_unmake(device, made, 1, sizeof *made);
-  }
+  const msk_conv_head head = {device, kernel, stride, in, out, false};
+  msk_gpu_layer *made = NULL;
+  (void)pool;
+  msk_status status = msk_gpu_layer_create(&made, head, MSK_PRECISION_FP32, kernel * kernel * in,
+                                           &part, 1, in, error);
+  if (status == MSK_OK) *conv = (msk_conv *)(void *)made;
   return status;
 }
 
-void msk_gpu_conv_destroy(msk_conv *conv) {
-  struct gpu_conv *own = (struct gpu_conv *)(void *)conv;
-  msk_gpu_matrix_destroy(&own->matrix, own->head.device);
-  msk_device_unmake(own->head.device, own, 1, sizeof *own);
-}
+void msk_gpu_conv_destroy(msk_conv *conv) { msk_gpu_layer_destroy((msk_gpu_layer *)(void *)conv); }
 
-/* Rows that lie as a product wants them. */
-static void run_product(msk_workspace *workspace, const msk_gpu_matrix *matrix, msk_map x,
-                        msk_map residual, msk_map y) {
-  msk_gpu_multiply(workspace, &(msk_gpu_product){.x = x.at,
-                                                 .y = y.at,
-                                                 .residual = residual.at,
-                                                 .matrix = matrix,
-                                                 .outer = 1,
-                                                 .inner = 1,
-                                                 .rows = y.batch * y.height * y.width,
-                                                 .depth = matrix->depth,
-                                                 .columns = y.channels,
-                                                 .x_stride = x.channels,
-                                                 .y_stride = y.channels,
-                                                 .residual_stride = y.channels});
-}
-
-static void run_gathered(msk_workspace *workspace, const struct gpu_conv *conv, msk_map x,
+static void run_gathered(msk_workspace *workspace, const msk_gpu_layer *conv, msk_map x,
                          size_t upsample, msk_map residual, msk_map y) {
   const msk_conv_head *head = &conv->head;
   size_t rows = y.batch * y.height * y.width;
@@ -82,12 +51,14 @@ static void run_gathered(msk_workspace *workspace, const struct gpu_conv *conv, 
 
 void msk_gpu_conv(msk_stream *stream, const msk_conv *conv, msk_map x, size_t upsample,
                   const msk_norm *norm, msk_map residual, msk_map y) {
-  const struct gpu_conv *own = (const struct gpu_conv *)(const void *)conv;
+  const msk_gpu_layer *own = (const msk_gpu_layer *)(const void *)conv;
   assert(msk_conv_fits(conv, x, upsample, residual, y) && norm == NULL);
   if (stream->measuring || y.batch == 0) return;
   assert(x.at != y.at);
   if (own->head.kernel == 1 && own->head.stride == 1 && upsample == 1) {
-    run_product(stream->workspace, &own->matrix, x, residual, y);
+    msk_gpu_multiply_rows(stream->workspace, &own->matrix, msk_map_rows(x), MSK_ACT_NONE,
+                          residual.at == NULL ? MSK_NO_ROWS : msk_map_rows(residual),
+                          msk_map_rows(y));
   } else {
     run_gathered(stream->workspace, own, x, upsample, residual, y);
   }

@@ -62,10 +62,10 @@ static const msk_operations gpu_operations = {
     .close = msk_gpu_close,
 };
 
-msk_status msk_gpu_device_create(msk_device **device, msk_gpu *gpu, const msk_allocator *allocator,
-                                 msk_error *error) {
+msk_status msk_gpu_device_create(msk_device **device, msk_gpu *gpu, msk_precision precision,
+                                 const msk_allocator *allocator, msk_error *error) {
   msk_device *made = NULL;
-  msk_status status = msk_device_create(&made, NULL, MSK_PRECISION_FP32, allocator, error);
+  msk_status status = msk_device_create(&made, NULL, precision, allocator, error);
   if (status != MSK_OK) return status;
   msk_device_attach(made, &gpu_operations, gpu);
   *device = made;
@@ -73,7 +73,8 @@ msk_status msk_gpu_device_create(msk_device **device, msk_gpu *gpu, const msk_al
 }
 
 msk_status msk_device_create_gpu(msk_device **device, const char *name, const char *cache,
-                                 const msk_allocator *allocator, msk_error *error) {
+                                 msk_precision precision, const msk_allocator *allocator,
+                                 msk_error *error) {
   msk_cl cl;
   msk_gpu_facts facts;
   msk_gpu *gpu = NULL;
@@ -83,7 +84,7 @@ msk_status msk_device_create_gpu(msk_device **device, const char *name, const ch
   if (status == MSK_OK) status = msk_gpu_find(&cl, name, &facts, error);
   if (status == MSK_OK) status = msk_gpu_open(&gpu, &cl, &facts, cache, allocator, error);
   if (status != MSK_OK) return status;
-  status = msk_gpu_device_create(&made, gpu, allocator, error);
+  status = msk_gpu_device_create(&made, gpu, precision, allocator, error);
   if (status != MSK_OK) {
     msk_gpu_close(gpu);
     return status;

@@ -9,34 +9,22 @@
 #include "compute/opencl/gpu.h"
 #include "compute/stream.h"
 
-struct gpu_linear {
-  const msk_device *device; /* first: backend.c looks for it */
-  msk_gpu_matrix matrix;
-};
-
 /* ---- creation ---- */
 
 msk_status msk_gpu_linear_create(msk_linear **linear, const msk_device *device,
                                  msk_precision precision, size_t in, const msk_linear_part *parts,
                                  size_t part_count, msk_pool *pool, msk_error *error) {
+  msk_gpu_layer *made = NULL;
   (void)pool;
-  assert(in > 0 && precision == MSK_PRECISION_FP32); /* no other is taken */
-  struct gpu_linear *made = msk_device_make(device, 1, sizeof *made);
-  if (made == NULL) return msk_fail(error, MSK_ERROR_MEMORY, "no memory for a linear layer");
-  made->device = device;
-  msk_status status = msk_gpu_matrix_create(&made->matrix, device, in, parts, part_count, 0, error);
-  if (status == MSK_OK) {
-    *linear = (msk_linear *)(void *)made;
-  } else {
-    msk_device_unmake(device, made, 1, sizeof *made);
-  }
+  assert(in > 0);
+  msk_status status = msk_gpu_layer_create(&made, (msk_conv_head){.device = device}, precision, in,
+                                           parts, part_count, 0, error);
+  if (status == MSK_OK) *linear = (msk_linear *)(void *)made;
   return status;
 }
 
 void msk_gpu_linear_destroy(msk_linear *linear) {
-  struct gpu_linear *own = (struct gpu_linear *)(void *)linear;
-  msk_gpu_matrix_destroy(&own->matrix, own->device);
-  msk_device_unmake(own->device, own, 1, sizeof *own);
+  msk_gpu_layer_destroy((msk_gpu_layer *)(void *)linear);
 }
 
 /* ---- the product ---- */
@@ -87,25 +75,86 @@ void msk_gpu_multiply(msk_workspace *workspace, const msk_gpu_product *product) 
   msk_gpu_run_tiles(&launch, product->rows, product->columns, product->outer * product->inner);
 }
 
+void msk_gpu_multiply_rows(msk_workspace *workspace, const msk_gpu_matrix *matrix, msk_rows x,
+                           msk_activation activation, msk_rows residual, msk_rows y) {
+  msk_gpu_multiply(workspace, &(msk_gpu_product){.x = x.at,
+                                                 .y = y.at,
+                                                 .residual = residual.at,
+                                                 .matrix = matrix,
+                                                 .outer = 1,
+                                                 .inner = 1,
+                                                 .rows = x.rows,
+                                                 .depth = matrix->depth,
+                                                 .columns = y.columns,
+                                                 .x_stride = x.stride,
+                                                 .y_stride = y.stride,
+                                                 .residual_stride = residual.stride,
+                                                 .activation = activation});
+}
+
+/* ---- in int8 (kernels/int8.cl) ---- */
+
+/* Four numbers of 8 bits are a word, or for a processor four floats. */
+static size_t coded_bytes(const msk_gpu *gpu, const msk_gpu_matrix *matrix, size_t rows) {
+  return msk_scratch_floats(rows * msk_ceiling(matrix->depth, 4) * (gpu->shape->tiled ? 1 : 4));
+}
+
+static size_t int8_bytes(const msk_gpu *gpu, const msk_gpu_matrix *matrix, size_t rows) {
+  return coded_bytes(gpu, matrix, rows) + msk_scratch_floats(2 * rows);
+}
+
+static void quantise(msk_workspace *workspace, msk_rows x, const float *codes, const float *marks) {
+  const size_t group = workspace->gpu->group;
+  msk_launch launch = msk_launch_begin(workspace, MSK_QUANTISE);
+  msk_launch_at(&launch, x.at);
+  msk_launch_uint(&launch, x.stride);
+  msk_launch_uint(&launch, x.columns);
+  msk_launch_at(&launch, codes);
+  msk_launch_at(&launch, marks);
+  msk_launch_int(&launch, !workspace->shape->tiled);
+  msk_launch_run(&launch, (const size_t[]){group * x.rows, 1, 1}, (const size_t[]){group, 1, 1});
+}
+
+static void multiply_int8(msk_workspace *workspace, char *scratch, const msk_gpu_matrix *matrix,
+                          msk_rows x, msk_activation activation, msk_rows residual, msk_rows y) {
+  const float *codes = (const float *)(const void *)scratch,
+              *marks = (const float *)(const void *)(scratch +
+                                                     coded_bytes(workspace->gpu, matrix, x.rows));
+  quantise(workspace, x, codes, marks);
+  msk_launch launch = msk_launch_begin(workspace, MSK_INT8_PRODUCT);
+  msk_launch_at(&launch, codes);
+  msk_launch_at(&launch, marks);
+  msk_launch_buffer(&launch, matrix->panels);
+  msk_launch_buffer(&launch, matrix->bias);
+  msk_launch_uint(&launch, matrix->columns);
+  msk_launch_at(&launch, residual.at);
+  msk_launch_uint(&launch, residual.stride);
+  msk_launch_at(&launch, y.at);
+  msk_launch_uint(&launch, y.stride);
+  msk_launch_uint(&launch, y.rows);
+  msk_launch_uint(&launch, msk_ceiling(matrix->depth, 4));
+  msk_launch_uint(&launch, y.columns);
+  msk_launch_int(&launch, MSK_HAS_BIAS | (residual.at != NULL ? MSK_HAS_RESIDUAL : 0));
+  msk_launch_int(&launch, (int)activation);
+  msk_gpu_run_tiles(&launch, y.rows, y.columns, 1);
+}
+
+/* ---- the layer ---- */
+
 void msk_gpu_linear(msk_stream *stream, const char *name, const msk_linear *linear, msk_rows x,
                     msk_activation activation, msk_rows residual, msk_rows y) {
-  const struct gpu_linear *own = (const struct gpu_linear *)(const void *)linear;
-  assert(x.columns == own->matrix.depth && y.columns <= own->matrix.columns && y.rows == x.rows);
+  const msk_gpu_matrix *matrix = &((const msk_gpu_layer *)(const void *)linear)->matrix;
+  assert(x.columns == matrix->depth && y.columns <= matrix->columns && y.rows == x.rows);
   assert(residual.at == NULL || (residual.rows == y.rows && residual.columns == y.columns));
-  if (stream->measuring || x.rows == 0) return;
+  if (x.rows == 0 ||
+      msk_stream_measure(stream,
+                         matrix->int8 ? int8_bytes(msk_gpu_of(stream->device), matrix, x.rows) : 0))
+    return;
   assert(x.at != y.at);
-  msk_gpu_multiply(stream->workspace, &(msk_gpu_product){.x = x.at,
-                                                         .y = y.at,
-                                                         .residual = residual.at,
-                                                         .matrix = &own->matrix,
-                                                         .outer = 1,
-                                                         .inner = 1,
-                                                         .rows = x.rows,
-                                                         .depth = own->matrix.depth,
-                                                         .columns = y.columns,
-                                                         .x_stride = x.stride,
-                                                         .y_stride = y.stride,
-                                                         .residual_stride = residual.stride,
-                                                         .activation = activation});
-  msk_gpu_note(stream, name, 2.0 * (double)x.rows * (double)own->matrix.depth * (double)y.columns);
+  if (matrix->int8) {
+    multiply_int8(stream->workspace, stream->scratch, matrix, x, activation, residual, y);
+  } else {
+    msk_gpu_multiply_rows(stream->workspace, matrix, x, activation, residual, y);
+  }
+  msk_gpu_note(stream, name, 2.0 * (double)x.rows * (double)matrix->depth * (double)y.columns);
 }

@@ -2,20 +2,22 @@
  *
  * gpu_matrix.c - matrices of weights on a device of OpenCL: packed on this side into the panels of
  * kernels/product.cl and brought there once (gpu.h), in binary16 if that loses nothing, as the CPU
- * keeps them. */
+ * keeps them; or into those of kernels/int8.cl, quantised as the CPU does. */
+#include <math.h>
 #include <string.h>
 
 #include "base/error.h"
+#include "base/int8.h"
 #include "compute/opencl/gpu.h"
 #include "compute/stream.h"
 #include "tensor/weight_file.h"
 
-static size_t panel_numbers(const msk_gpu_matrix *matrix) {
-  return matrix->depth * msk_round_up(matrix->columns, MSK_PANEL);
-}
+enum { FOUR = 4 };
 
 static size_t panel_bytes(const msk_gpu_matrix *matrix) {
-  return panel_numbers(matrix) * (matrix->fp16 ? sizeof(uint16_t) : sizeof(float));
+  const size_t columns = msk_round_up(matrix->columns, MSK_PANEL);
+  if (matrix->int8) return msk_round_up(matrix->depth, FOUR) * columns;
+  return matrix->depth * columns * (matrix->fp16 ? sizeof(uint16_t) : sizeof(float));
 }
 
 /* Parts, and room on this side: panels, bias with the zeros behind it, a row in either type. */
@@ -26,6 +28,7 @@ struct packing {
   void *panels;
   float *bias, *row;
   uint16_t *fp16_row;
+  float *inverses; /* int8: of the columns' scales; where the other row would be */
 };
 
 /* Rows as they are given; their length. */
@@ -62,6 +65,57 @@ static bool is_fp16(const struct packing *packing, bool measures) {
   return all;
 }
 
+/* ---- int8 ---- */
+
+static float *scales_of(const struct packing *packing) {
+  return packing->bias + packing->matrix->columns;
+}
+
+static int32_t *sums_of(const struct packing *packing) {
+  return (int32_t *)(void *)(packing->bias + 2 * packing->matrix->columns);
+}
+
+/* Of a part that is not of 8 bits already: scales[c] and inverses[c] of its columns. */
+static void find_scales(const struct packing *packing, const msk_linear_part *part, float *scales,
+                        float *inverses) {
+  size_t columns, rows = part_rows(packing, part, &columns);
+  for (size_t i = 0; i < rows; i++) {
+    read_row(packing, part, i, columns, false);
+    for (size_t j = 0; j < columns; j++) {
+      float *largest = &scales[part->transposed ? i : j];
+      *largest = fmaxf(*largest, fabsf(packing->row[j]));
+    }
+  }
+  for (size_t c = 0; c < part->out; c++)
+    scales[c] = msk_int8_scale(scales[c], MSK_INT8_LIMIT, &inverses[c]);
+}
+
+static void pack_int8_part(const struct packing *packing, const msk_linear_part *part,
+                           size_t first) {
+  const bool given = part->dtype == MSK_DTYPE_I8;
+  uint32_t *words = packing->panels;
+  size_t fours = msk_ceiling(packing->matrix->depth, FOUR), columns,
+         rows = part_rows(packing, part, &columns);
+  float *scales = scales_of(packing) + first, *inverses = packing->inverses + first;
+  int32_t *sums = sums_of(packing) + first;
+  if (given) memcpy(scales, part->scales, part->out * sizeof *scales);
+  if (!given) find_scales(packing, part, scales, inverses);
+  for (size_t i = 0; i < rows; i++) {
+    if (!given) read_row(packing, part, i, columns, false);
+    for (size_t j = 0; j < columns; j++) {
+      const size_t own = part->transposed ? i : j, k = part->transposed ? j : i,
+                   column = first + own;
+      const int8_t number = given ? ((const int8_t *)part->weight)[i * columns + j]
+                                  : (int8_t)msk_int8_round(packing->row[j], inverses[own]);
+      words[(column / MSK_PANEL * fours + k / FOUR) * MSK_PANEL + column % MSK_PANEL] |=
+          (uint32_t)(uint8_t)number << k % FOUR * 8;
+      sums[own] += number;
+    }
+  }
+}
+
+/* ---- floats ---- */
+
 /* Columns of the whole begin with those of the parts before. */
 static void pack_part(const struct packing *packing, const msk_linear_part *part, size_t first) {
   const bool fp16 = packing->matrix->fp16;
@@ -85,7 +139,11 @@ static void pack(const struct packing *packing) {
   memset(packing->bias, 0, packing->bias_floats * sizeof(float));
   for (size_t i = 0, first = 0; i < packing->part_count; first += packing->parts[i].out, i++) {
     const msk_linear_part *part = &packing->parts[i];
-    pack_part(packing, part, first);
+    if (packing->matrix->int8) {
+      pack_int8_part(packing, part, first);
+    } else {
+      pack_part(packing, part, first);
+    }
     if (part->bias != NULL) memcpy(packing->bias + first, part->bias, part->out * sizeof(float));
   }
 }
@@ -94,7 +152,7 @@ static msk_status bring(const struct packing *packing, const msk_device *device,
   msk_gpu_matrix *matrix = packing->matrix;
   const msk_gpu *gpu = msk_gpu_of(device);
   bool measures = msk_device_measures(device);
-  matrix->fp16 = is_fp16(packing, measures);
+  matrix->fp16 = !matrix->int8 && is_fp16(packing, measures);
   msk_device_hold_apart(device, panel_bytes(matrix) + packing->bias_floats * sizeof(float));
   if (measures) return MSK_OK;
   pack(packing);
@@ -114,22 +172,34 @@ static bool count_floats(const msk_gpu_matrix *matrix, size_t bias_floats, size_
          msk_add(*floats, row, floats) && msk_add(*floats, panels, floats);
 }
 
-msk_status msk_gpu_matrix_create(msk_gpu_matrix *matrix, const msk_device *device, size_t depth,
+/* What lies behind the bias. */
+static bool add_columns(const msk_gpu_matrix *matrix, size_t zeros, size_t *floats) {
+  size_t facts = zeros;
+  return (!matrix->int8 || msk_multiply(2, matrix->columns, &facts)) &&
+         msk_add(matrix->columns, facts, floats);
+}
+
+msk_status msk_gpu_matrix_create(msk_gpu_matrix *matrix, const msk_device *device,
+                                 msk_precision precision, size_t depth,
                                  const msk_linear_part *parts, size_t part_count, size_t zeros,
                                  msk_error *error) {
-  msk_gpu_matrix made = {.depth = depth};
+  msk_gpu_matrix made = {.depth = depth, .int8 = precision == MSK_PRECISION_INT8};
   size_t floats = 0, bias_floats = 0;
   bool fits = true;
   for (size_t i = 0; i < part_count; i++)
     fits = fits && msk_add(made.columns, parts[i].out, &made.columns);
+  if (made.int8) {
+    msk_status status = msk_int8_check_depth(depth, error);
+    if (status != MSK_OK) return status;
+  }
   size_t row = depth > made.columns ? depth : made.columns;
-  if (!fits || !msk_add(made.columns, zeros, &bias_floats) ||
+  if (!fits || !add_columns(&made, zeros, &bias_floats) ||
       !count_floats(&made, bias_floats, row, &floats))
     return msk_fail(error, MSK_ERROR_MEMORY, "a layer is too wide for its device");
   float *room = msk_device_take(device, floats, sizeof *room);
   if (room == NULL)
     return msk_fail(error, MSK_ERROR_MEMORY, "no memory to bring a layer to its device");
-  float *bias = room + panel_numbers(&made), *rows = bias + bias_floats;
+  float *bias = room + panel_bytes(&made) / sizeof(float), *rows = bias + bias_floats;
   const struct packing packing = {.matrix = &made,
                                   .parts = parts,
                                   .part_count = part_count,
@@ -137,7 +207,8 @@ msk_status msk_gpu_matrix_create(msk_gpu_matrix *matrix, const msk_device *devic
                                   .panels = room,
                                   .bias = bias,
                                   .row = rows,
-                                  .fp16_row = (uint16_t *)(void *)(rows + row)};
+                                  .fp16_row = (uint16_t *)(void *)(rows + row),
+                                  .inverses = rows + row};
   msk_status status = bring(&packing, device, error);
   msk_device_give(device, room, floats, sizeof *room);
   if (status == MSK_OK) {
@@ -152,4 +223,28 @@ void msk_gpu_matrix_destroy(msk_gpu_matrix *matrix, const msk_device *device) {
   const msk_cl *cl = &msk_gpu_of(device)->cl;
   if (matrix->panels != NULL) cl->ReleaseMemObject(matrix->panels);
   if (matrix->bias != NULL) cl->ReleaseMemObject(matrix->bias);
+}
+
+/* ---- layers ---- */
+
+msk_status msk_gpu_layer_create(msk_gpu_layer **layer, msk_conv_head head, msk_precision precision,
+                                size_t depth, const msk_linear_part *parts, size_t part_count,
+                                size_t zeros, msk_error *error) {
+  msk_gpu_layer *made = msk_device_make(head.device, 1, sizeof *made);
+  if (made == NULL) return msk_fail(error, MSK_ERROR_MEMORY, "no memory for a layer of its device");
+  made->head = head;
+  msk_status status = msk_gpu_matrix_create(&made->matrix, head.device, precision, depth, parts,
+                                            part_count, zeros, error);
+  if (status == MSK_OK) {
+    *layer = made;
+  } else {
+    msk_device_unmake(head.device, made, 1, sizeof *made);
+  }
+  return status;
+}
+
+void msk_gpu_layer_destroy(msk_gpu_layer *layer) {
+  const msk_device *device = layer->head.device;
+  msk_gpu_matrix_destroy(&layer->matrix, device);
+  msk_device_unmake(device, layer, 1, sizeof *layer);
 }

@@ -54,15 +54,26 @@ void msk_gpu_keep_shape(const msk_gpu *gpu, const char *cache) {
                strlen(gpu->shape->name) + 1);
 }
 
+static msk_status build_products(const msk_gpu *gpu, msk_cl_program *program,
+                                 const msk_gpu_shape *shape, const char *cache, bool *kept,
+                                 msk_error *error) {
+  char options[96];
+  snprintf(options, sizeof options, "-cl-std=CL1.2 -DPANEL=%d -DTILE_GROUP=%d -D%s=%zu%s%s",
+           MSK_PANEL, MSK_TILE_GROUP, shape->tiled ? "TILE" : "WIDE_ROWS", shape->size,
+           gpu->facts.fused ? " -DFUSED" : "", gpu->facts.dot ? " -DDOT" : "");
+  return msk_gpu_build(gpu, program, msk_product_text, options, cache, kept, error);
+}
+
 msk_status msk_gpu_take_shape(msk_gpu *gpu, const msk_gpu_shape *shape, const char *cache,
                               msk_error *error) {
-  char options[96];
   msk_cl_program made = NULL;
   bool kept = false;
-  snprintf(options, sizeof options, "-cl-std=CL1.2 -DPANEL=%d -DTILE_GROUP=%d -D%s=%zu%s",
-           MSK_PANEL, MSK_TILE_GROUP, shape->tiled ? "TILE" : "WIDE_ROWS", shape->size,
-           gpu->facts.fused ? " -DFUSED" : "");
-  msk_status status = msk_gpu_build(gpu, &made, msk_product_text, options, cache, &kept, error);
+  msk_status status = build_products(gpu, &made, shape, cache, &kept, error);
+  if (status == MSK_ERROR_DEVICE && gpu->facts.dot) {
+    /* a driver that lists the extension and compiles none of it: products are the same without */
+    gpu->facts.dot = false;
+    status = build_products(gpu, &made, shape, cache, &kept, error);
+  }
   if (status != MSK_OK) return status;
   if (gpu->products != NULL) gpu->cl.ReleaseProgram(gpu->products);
   gpu->products = made;

@@ -9,7 +9,9 @@
  *   y[z][i][j] = activation(sum over k of x[z][i][k] * w[z][k][j] + bias[j]) + residual[i][j]
  *
  * z counts outer x inner matrices side by side (pictures x heads). Offsets and strides in floats.
- * x, w, residual and y may lie in one buffer. */
+ * x, w, residual and y may lie in one buffer.
+ *
+ * The loops are written once, as macros: conv.cl and int8.cl have them, too. */
 
 /* One rounding where the device can (FUSED), else two, and never as the compiler likes: that could
  * differ from tile to tile. */
@@ -52,6 +54,8 @@ float activate(float x, int activation) {
     if (has & HAS_RESIDUAL) value += residual[(ulong)(i) * residual_stride + (j)];     \
     y[(ulong)(i) * y_stride + (j)] = value;                                            \
   }
+/* What a sum is worth: its value, but in int8.cl. */
+#define AS_IT_IS(sum, i, j) (sum)
 
 #ifndef TILE
 /* For processors: one work item has WIDE_ROWS rows of a panel in vector registers. They are written
@@ -64,33 +68,46 @@ float activate(float x, int activation) {
 #define JOINED(a, b) a##b
 #define JOIN(a, b) JOINED(a, b)
 #define EACH_ROW JOIN(ROWS_, WIDE_ROWS)
+#define BEGIN_BLOCK                                                                      \
+  const uint first = get_global_id(0) * WIDE_ROWS, column = get_global_id(1) * PANEL,     \
+             count = min(rows - first, (uint)WIDE_ROWS),                                  \
+             wanted = min(columns - column, (uint)PANEL)
 /* Rows behind the last are computed as it is, and not written. */
-#define BEGIN_ROW(r)     \
-  float16 sum##r = 0.0f; \
-  const global float *row##r = x + (ulong)min(first + r, rows - 1) * x_stride;
+#define ROW_OR_LAST(r) min(first + r, rows - 1)
+#define BEGIN_ROW(r) float16 sum##r = 0.0f;
 #define ADD_ROW(r) sum##r = MULTIPLY_ADD((float16)(row##r[k]), b, sum##r);
 #define STORE_ROW(r) vstore16(sum##r, r, sums);
-
-/* A panel that begins so many numbers behind w, and its row k. */
-#define BEGIN_PANEL(at)                   \
-  const global float *panel = w + (at);   \
-  const global half *fp16_panel = (const global half *)w + (at)
+#define FINISH_BLOCK(VALUE)                                                   \
+  for (uint r = 0; r < count; r++) {                                          \
+    for (uint c = 0; c < wanted; c++) {                                       \
+      const uint i = first + r, j = column + c;                               \
+      FINISH(VALUE(sums[r * PANEL + c], i, j), i, j);                         \
+    }                                                                         \
+  }
 #define LOAD_PANEL(k) ((has & HAS_FP16) ? vload_half16(k, fp16_panel) : vload16(k, panel))
+/* The contracted numbers come in `taps` runs of `depth`: FIND_ROW(r) says where row##r begins. */
+#define WIDE_PRODUCT(taps, depth, FIND_ROW)                                    \
+  BEGIN_BLOCK;                                                                 \
+  const ulong panel_at = (ulong)column * (taps) * (depth);                     \
+  const global float *panel = w + panel_at;                                    \
+  const global half *fp16_panel = (const global half *)w + panel_at;           \
+  float sums[WIDE_ROWS * PANEL];                                               \
+  EACH_ROW(BEGIN_ROW)                                                          \
+  for (uint tap = 0; tap < (taps); tap++) {                                    \
+    EACH_ROW(FIND_ROW)                                                         \
+    for (uint k = 0; k < (depth); k++) {                                       \
+      const float16 b = LOAD_PANEL((ulong)tap * (depth) + k);                  \
+      EACH_ROW(ADD_ROW)                                                        \
+    }                                                                          \
+  }                                                                            \
+  EACH_ROW(STORE_ROW)                                                          \
+  FINISH_BLOCK(AS_IT_IS)
+
+#define FIND_PRODUCT_ROW(r) const global float *row##r = x + (ulong)ROW_OR_LAST(r) * x_stride;
 
 kernel void product(PRODUCT_ARGUMENTS) {
   FIND_MATRICES;
-  const uint first = get_global_id(0) * WIDE_ROWS, column = get_global_id(1) * PANEL,
-             count = min(rows - first, (uint)WIDE_ROWS), width = min(columns - column, (uint)PANEL);
-  BEGIN_PANEL((ulong)column * depth);
-  float sums[WIDE_ROWS * PANEL];
-  EACH_ROW(BEGIN_ROW)
-  for (uint k = 0; k < depth; k++) {
-    const float16 b = LOAD_PANEL(k);
-    EACH_ROW(ADD_ROW)
-  }
-  EACH_ROW(STORE_ROW)
-  for (uint r = 0; r < count; r++)
-    for (uint j = 0; j < width; j++) FINISH(sums[r * PANEL + j], first + r, column + j);
+  WIDE_PRODUCT(1, depth, FIND_PRODUCT_ROW);
 }
 
 #else
@@ -99,54 +116,43 @@ kernel void product(PRODUCT_ARGUMENTS) {
  * and column of them. Global size: columns, rows, each in whole tiles over TILE_ITEM; matrices. */
 #define TILE_ITEM (TILE / TILE_GROUP)
 #define TILE_DEPTH TILE_GROUP
+#define IN_TILES __attribute__((reqd_work_group_size(TILE_GROUP, TILE_GROUP, 1)))
 
-#define CLEAR_TILE(sums)                  \
-  for (uint r = 0; r < TILE_ITEM; r++)    \
-    for (uint c = 0; c < TILE_ITEM; c++) sums[r][c] = 0.0f
-/* Rows [k, k + TILE_DEPTH) of the group's columns of w. */
-#define LOAD_PANELS(b)                                                                    \
-  for (uint t = 0; t < TILE_ITEM; t++) {                                                  \
-    const uint j = column + t * PANEL;                                                    \
-    const ulong at = (ulong)j * depth + (ulong)(k + line) * PANEL + lane;                 \
-    float value = 0.0f;                                                                   \
-    if (j < columns && k + line < depth)                                                  \
-      value = (has & HAS_FP16) ? vload_half(at, (const global half *)w) : w[at];          \
-    b[line][lane + t * PANEL] = value;                                                    \
+/* Elements are `element`s and sums `number`s; ROW_AT(i) is element k + lane of row i, PANEL_AT(at)
+ * the at-th of all panels, ADD(a, b, sum) the sum with their product. a has one more than a power
+ * of two: items that read below each other find different banks. */
+#define TILED_PRODUCT(element, number, depth, ROW_AT, PANEL_AT, ADD, VALUE)                    \
+  local element a[TILE_DEPTH][TILE + 1], b[TILE_DEPTH][TILE];                                  \
+  const uint lane = get_local_id(0), line = get_local_id(1), column = get_group_id(0) * TILE,  \
+             first = get_group_id(1) * TILE;                                                   \
+  number sums[TILE_ITEM][TILE_ITEM];                                                           \
+  for (uint r = 0; r < TILE_ITEM; r++)                                                         \
+    for (uint c = 0; c < TILE_ITEM; c++) sums[r][c] = 0;                                       \
+  for (uint k = 0; k < (depth); k += TILE_DEPTH) {                                             \
+    for (uint t = 0; t < TILE_ITEM; t++) {                                                     \
+      const uint i = first + line + t * TILE_GROUP, j = column + t * PANEL;                    \
+      const ulong at = (ulong)j * (depth) + (ulong)(k + line) * PANEL + lane;                  \
+      a[lane][line + t * TILE_GROUP] = i < rows && k + lane < (depth) ? ROW_AT(i) : 0;         \
+      b[line][lane + t * PANEL] = j < columns && k + line < (depth) ? PANEL_AT(at) : 0;        \
+    }                                                                                          \
+    barrier(CLK_LOCAL_MEM_FENCE);                                                              \
+    for (uint d = 0; d < TILE_DEPTH; d++)                                                      \
+      for (uint r = 0; r < TILE_ITEM; r++)                                                     \
+        for (uint c = 0; c < TILE_ITEM; c++)                                                   \
+          sums[r][c] = ADD(a[d][line + r * TILE_GROUP], b[d][lane + c * TILE_GROUP], sums[r][c]); \
+    barrier(CLK_LOCAL_MEM_FENCE);                                                              \
+  }                                                                                            \
+  for (uint r = 0; r < TILE_ITEM; r++) {                                                       \
+    for (uint c = 0; c < TILE_ITEM; c++) {                                                     \
+      const uint i = first + line + r * TILE_GROUP, j = column + lane + c * TILE_GROUP;        \
+      if (i < rows && j < columns) FINISH(VALUE(sums[r][c], i, j), i, j);                      \
+    }                                                                                          \
   }
-#define MULTIPLY_TILE(sums, a, b)                                              \
-  for (uint d = 0; d < TILE_DEPTH; d++)                                        \
-    for (uint r = 0; r < TILE_ITEM; r++)                                       \
-      for (uint c = 0; c < TILE_ITEM; c++)                                     \
-        sums[r][c] = MULTIPLY_ADD(a[d][line + r * TILE_GROUP], b[d][lane + c * TILE_GROUP], \
-                                  sums[r][c])
-#define FINISH_TILE(sums)                                                                     \
-  for (uint r = 0; r < TILE_ITEM; r++) {                                                      \
-    for (uint c = 0; c < TILE_ITEM; c++) {                                                    \
-      const uint i = first + line + r * TILE_GROUP, j = column + lane + c * TILE_GROUP;       \
-      if (i < rows && j < columns) FINISH(sums[r][c], i, j);                                  \
-    }                                                                                         \
-  }
+#define FLOAT_AT(at) ((has & HAS_FP16) ? vload_half(at, (const global half *)w) : w[at])
+#define PRODUCT_ROW_AT(i) x[(ulong)(i) * x_stride + k + lane]
 
-kernel __attribute__((reqd_work_group_size(TILE_GROUP, TILE_GROUP, 1))) void product(
-    PRODUCT_ARGUMENTS) {
+kernel IN_TILES void product(PRODUCT_ARGUMENTS) {
   FIND_MATRICES;
-  /* one more than a power of two: items that read below each other find different banks */
-  local float a[TILE_DEPTH][TILE + 1], b[TILE_DEPTH][TILE];
-  const uint lane = get_local_id(0), line = get_local_id(1), column = get_group_id(0) * TILE,
-             first = get_group_id(1) * TILE;
-  float sums[TILE_ITEM][TILE_ITEM];
-  CLEAR_TILE(sums);
-  for (uint k = 0; k < depth; k += TILE_DEPTH) {
-    for (uint t = 0; t < TILE_ITEM; t++) {
-      const uint i = first + line + t * TILE_GROUP;
-      a[lane][line + t * TILE_GROUP] =
-          i < rows && k + lane < depth ? x[(ulong)i * x_stride + k + lane] : 0.0f;
-    }
-    LOAD_PANELS(b);
-    barrier(CLK_LOCAL_MEM_FENCE);
-    MULTIPLY_TILE(sums, a, b);
-    barrier(CLK_LOCAL_MEM_FENCE);
-  }
-  FINISH_TILE(sums);
+  TILED_PRODUCT(float, float, depth, PRODUCT_ROW_AT, FLOAT_AT, MULTIPLY_ADD, AS_IT_IS);
 }
 #endif

@@ -57,6 +57,62 @@ kernel void scatter(const global float *places, ulong places_at, const global fl
       x[x_at + (ulong)i * x_stride + d];
 }
 
+/* Numbers 4 k to 4 k + 3 of a row; zeros behind its last. */
+float4 load_four(const global float *x, uint k, uint columns) {
+  if (4 * k + 3 < columns) return vload4(k, x);
+  return (float4)(x[4 * k], 4 * k + 1 < columns ? x[4 * k + 1] : 0.0f,
+                  4 * k + 2 < columns ? x[4 * k + 2] : 0.0f, 0.0f);
+}
+
+/* Rows as 8-bit numbers, as the CPU quantises them (docs/precision.md), for the products of
+ * int8.cl: four contracted ones side by side, each a byte, or a float if `wide`; in marks a row's
+ * scale, in a float's bits, and its zero point. What lies behind a row's last number is multiplied
+ * by zeros. Global size: GROUP x rows. */
+kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void quantise(
+    const global float *x, ulong x_at, uint x_stride, uint columns, global uint *y, ulong y_at,
+    global int *marks, ulong marks_at, int wide) {
+  local float room[GROUP];
+  const uint row = get_group_id(0), item = get_local_id(0), fours = (columns + 3) / 4;
+  x += x_at + (ulong)row * x_stride;
+  float4 low = 0.0f, high = 0.0f, nothing = 0.0f;
+  for (uint k = item; k < fours; k += GROUP) {
+    const float4 four = load_four(x, k, columns);
+    low = four < low ? four : low;
+    high = four > high ? four : high;
+    nothing += four * 0.0f; /* but of what is not finite */
+  }
+  nothing.xy += nothing.zw;
+  low = -low;
+  low.xy = low.xy > low.zw ? low.xy : low.zw;
+  high.xy = high.xy > high.zw ? high.xy : high.zw;
+  const float lowest = -group_largest(room, larger(low.x, low.y)),
+              highest = group_largest(room, larger(high.x, high.y)), range = highest - lowest;
+  float inverse = 0.0f, scale = 0.0f;
+  int zero = 0;
+  if (!(group_sum(room, nothing.x + nothing.y) == 0.0f) || isinf(range)) {
+    scale = NAN;
+  } else if (range >= 1e-30f) {
+    inverse = 255.0f / range;
+    scale = range / 255.0f;
+    zero = convert_int(rint(-lowest * inverse));
+  }
+  for (uint k = item; k < fours; k += GROUP) {
+    int4 codes = 0;
+    if (inverse > 0.0f)
+      codes = clamp(convert_int4(rint(load_four(x, k, columns) * inverse)) + zero, 0, 255);
+    if (wide) {
+      vstore4(convert_float4(codes), (ulong)row * fours + k, (global float *)(y + y_at));
+    } else {
+      y[y_at + (ulong)row * fours + k] =
+          (uint)(codes.x | codes.y << 8 | codes.z << 16 | codes.w << 24);
+    }
+  }
+  if (item == 0) {
+    marks[marks_at + 2 * row] = as_int(scale);
+    marks[marks_at + 2 * row + 1] = zero;
+  }
+}
+
 /* y may be x. Global size: GROUP x rows. */
 kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void layer_norm(
     const global float *x, ulong x_at, uint x_stride, const global float *gamma, ulong gamma_at,

@@ -24,6 +24,7 @@ const eval_measure eval_measures[MEASURE_COUNT] = {
     [MEASURE_JUDGE_IOU] = {"judge_iou", "judge: IoU with the drawn shape", 1},
     [MEASURE_JUDGE_SPECIFICITY] = {"judge_specificity",
                                    "judge: IoU beyond that with other drawings", 1},
+    [MEASURE_JUDGE_WHOLE] = {"judge_whole", "judge: how whole the object is", 1},
     [MEASURE_SECONDS] = {"seconds", "seconds a picture", -1},
     [MEASURE_FRECHET_JUDGE] = {"frechet_judge", "Frechet distance, judge's features", -1},
     [MEASURE_KERNEL_JUDGE] = {"kernel_judge", "kernel distance, judge's features", -1},
@@ -139,7 +140,7 @@ static msk_status look_at(eval_folder *folder, eval_eyes *eyes, const char *path
     return app_fail(error, MSK_ERROR_FILE, "the name of a picture in %.80s... is too long", path);
   msk_status status = input_picture(&image, file, MSK_ALPHA_WHITE, error);
   if (status == MSK_OK && judge != NULL)
-    status = msk_judge_look(eyes->judge, &image, 1, NULL, NULL, judge, error);
+    status = msk_judge_look(eyes->judge, &image, 1, NULL, NULL, NULL, judge, error);
   if (status == MSK_OK && clip != NULL)
     status = msk_clip_embed_images(eyes->clip, &image, 1, clip, error);
   msk_image_free(&image);
@@ -333,9 +334,11 @@ static const char *class_name(const eval_scorer *scorer, int sketch) {
 
 static msk_status ask_judge(eval_scorer *scorer, const msk_image *image, int sketch,
                             double measures[MEASURES_OF_PICTURES], msk_error *error) {
+  float whole;
   msk_status status = msk_judge_look(scorer->eyes->judge, image, 1, scorer->likely, scorer->inside,
-                                     scorer->features[FEATURES_JUDGE], error);
+                                     &whole, scorer->features[FEATURES_JUDGE], error);
   if (status != MSK_OK) return status;
+  measures[MEASURE_JUDGE_WHOLE] = (double)whole;
   int wanted = find_class(scorer, class_name(scorer, sketch)), best = 0;
   for (int i = 1; i < scorer->eyes->judge_info.class_count; i++)
     best = scorer->likely[i] > scorer->likely[best] ? i : best;
@@ -406,7 +409,7 @@ static msk_status ask_clip(eval_scorer *scorer, const msk_image *image, int sket
 msk_status eval_scorer_look(eval_scorer *scorer, const msk_image *image, int sketch,
                             double measures[MEASURES_OF_PICTURES], msk_error *error) {
   msk_status status = MSK_OK;
-  for (int i = MEASURE_CLIP_TEXT; i <= MEASURE_JUDGE_SPECIFICITY; i++) measures[i] = NAN;
+  for (int i = MEASURE_CLIP_TEXT; i < MEASURE_SECONDS; i++) measures[i] = NAN;
   if (scorer->eyes->judge != NULL) status = ask_judge(scorer, image, sketch, measures, error);
   if (status == MSK_OK && scorer->eyes->clip != NULL)
     status = ask_clip(scorer, image, sketch, measures, error);

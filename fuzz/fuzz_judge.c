@@ -18,9 +18,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count) {
     for (int i = 0; i < info.class_count; i++) (void)msk_judge_class_name(judge, i);
     if (info.image_size <= 256 &&
         msk_image_create(&image, info.image_size, info.image_size, NULL, &error) == MSK_OK) {
-      float *classes = calloc((size_t)info.class_count, sizeof *classes);
+      float whole, *classes = calloc((size_t)info.class_count, sizeof *classes);
       memset(image.pixels, 100, (size_t)info.image_size * (size_t)info.image_size * 3);
-      (void)msk_judge_look(judge, &image, 1, classes, NULL, NULL, &error);
+      (void)msk_judge_look(judge, &image, 1, classes, NULL, &whole, NULL, &error);
       free(classes);
       msk_image_free(&image);
     }

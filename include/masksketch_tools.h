@@ -375,7 +375,7 @@ MSK_API double msk_clip_cosine(const float *a, const float *b, int dimensions);
 /* ---- The judge ------------------------------------------------------------------------------- */
 
 /* A network apart from the generator that measures pictures of the default model's world: what
- * does it show, where does the object lie. training/README.md says how it was trained,
+ * does it show, where does the object lie, how whole is it. training/README.md says how it was trained,
  * docs/quality.md what it is good for. Belongs to one thread at a time. */
 typedef struct msk_judge msk_judge;
 
@@ -409,10 +409,12 @@ MSK_API const char *msk_judge_class_name(const msk_judge *judge, int class_id);
  *   classes      count x class_count: probabilities, adding up to 1 for each picture
  *   silhouettes  count x image_size x image_size: probability of every pixel to be the object's;
  *                rows from top to bottom
+ *   wholes       count: how whole the object is, 0 to 1: the share of it that is as it should be;
+ *                patches of something else, missing parts and lumps beside it count against it
  *   features     count x feature_count: for a Frechet distance between two sets of pictures */
 MSK_API msk_status msk_judge_look(msk_judge *judge, const msk_image *images, int count,
-                                  float *classes, float *silhouettes, float *features,
-                                  msk_error *error);
+                                  float *classes, float *silhouettes, float *wholes,
+                                  float *features, msk_error *error);
 
 /* ---- Distances of two sets of pictures ------------------------------------------------------- */
 

@@ -5,7 +5,7 @@
 # training/run.sh train-clip [OPTIONS of train.py]      the small CLIP, on a processor
 # training/run.sh test PROGRAM                  a miniature of all this, two minutes, with assertions; PROGRAM: a built masksketch
 # training/run.sh is-tested                     succeeds if the sources are those of the last test that passed (tested.sha256)
-# training/run.sh train-judge [SECONDS]         the judge, about a quarter of an hour on one core; resumes after a kill
+# training/run.sh train-judge [SECONDS]         the judge, about three quarters of an hour on one core; resumes after a kill
 # The Python environment and all work files lie in MSK_TRAINING (default ~/.cache/masksketch-training), never in the repository.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)

@@ -81,8 +81,8 @@ def _judges(work):
     """A miniature of the judge learns, and is exported."""
     judge.SHARD, judge.UNSEEN = 24, 12
     judge.train(work, 4, 24)
-    photos, covers, labels = judge.objects(work, configs.CPU["judge_seed"], 24, judge.SIZE, judge.STYLES)
-    loss = lambda net: float(judge._step(net.train(), photos, covers, labels, np.arange(24), torch.Generator().manual_seed(3)).detach())
+    seen = judge.pictures(work, configs.CPU["judge_seed"], 24, judge.STYLES)
+    loss = lambda net: float(judge._step(net.train(), seen, np.arange(24), torch.Generator().manual_seed(3)).detach())
     before, after = loss(judge.Judge()), loss(judge.load(work))
     assert after < before, f"the judge's loss did not fall: {before}, then {after}"
     judge_export.export(work, os.path.join(work, "judge.safetensors"))

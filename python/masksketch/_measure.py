@@ -44,10 +44,12 @@ class Distance(NamedTuple):
 
 class Look(NamedTuple):
     """``classes``: count x classes, probabilities. ``silhouettes``: count x H x W, probability of each
-    pixel to be the object's. ``features``: count x dimensions."""
+    pixel to be the object's. ``wholes``: how whole each object is, 0 to 1. ``features``: count x
+    dimensions."""
 
     classes: FloatArray
     silhouettes: FloatArray
+    wholes: FloatArray
     features: FloatArray
 
 
@@ -150,13 +152,14 @@ class Judge:
     def features_of(self, pictures: Iterable[PictureLike]) -> Any:
         read, images = _read(pictures, "pictures")
         out = ffi.new("float[]", len(read) * self.feature_count)
-        call(lib.msk_judge_look, self._pointer, images, len(read), ffi.NULL, ffi.NULL, out)
+        call(lib.msk_judge_look, self._pointer, images, len(read), ffi.NULL, ffi.NULL, ffi.NULL, out)
         return out
 
     def look(self, pictures: Sequence[PictureLike]) -> Look:
         read, images = _read(pictures, "pictures")
-        shapes = ((len(read), len(self.classes)), (len(read), self.image_size, self.image_size), (len(read), self.feature_count))
-        rooms = [ffi.new("float[]", shape[0] * shape[1] * (shape[2] if len(shape) > 2 else 1)) for shape in shapes]
+        count, side = len(read), self.image_size
+        shapes: tuple[tuple[int, ...], ...] = ((count, len(self.classes)), (count, side, side), (count,), (count, self.feature_count))
+        rooms = [ffi.new("float[]", math.prod(shape)) for shape in shapes]
         call(lib.msk_judge_look, self._pointer, images, len(read), *rooms)
         return Look(*(floats_of(bytes(ffi.buffer(room)), shape, "look") for room, shape in zip(rooms, shapes)))
 

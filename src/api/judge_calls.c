@@ -12,7 +12,7 @@
 #include "image/filters.h"
 #include "masksketch_tools.h"
 
-#define JUDGE_FORMAT "masksketch judge 1" /* value of the metadata key "format" */
+#define JUDGE_FORMAT "masksketch judge 2" /* value of the metadata key "format" */
 
 struct msk_judge {
   const msk_allocator *allocator;
@@ -21,7 +21,7 @@ struct msk_judge {
   msk_judge_network *network;
   char *class_text; /* one block that holds the class names */
   const char **class_names;
-  float *pixels, *logits, *silhouette, *features; /* one picture */
+  float *pixels, *logits, *silhouette, *damage, *features; /* one picture */
   size_t scratch_bytes, arena_bytes;
   void *scratch, *arena;
 };
@@ -61,7 +61,7 @@ static msk_status read_names(msk_judge *judge, const msk_weight_file *file, msk_
 
 static void run(const msk_judge *judge, msk_stream *stream, msk_arena *arena) {
   msk_judge_network_run(judge->network, stream, arena, judge->pixels, judge->logits,
-                        judge->silhouette, judge->features);
+                        judge->silhouette, judge->damage, judge->features);
 }
 
 /* What a pass reads and writes, and its working memory, measured by running it without
@@ -69,15 +69,17 @@ static void run(const msk_judge *judge, msk_stream *stream, msk_arena *arena) {
 static msk_status take_memory(msk_judge *judge, msk_error *error) {
   const msk_judge_config *config = msk_judge_network_config(judge->network);
   const msk_allocator *allocator = judge->allocator;
-  size_t area = config->size * config->size, features = config->channels[config->levels - 1];
+  size_t area = config->size * config->size, features = config->channels[config->levels - 1],
+         cells = area / (MSK_JUDGE_CELL * MSK_JUDGE_CELL);
   msk_stream stream = {.device = judge->device, .pool = judge->pool, .measuring = true};
   msk_arena arena = {0};
   judge->pixels = msk_allocate(allocator, area * 3, sizeof(float));
   judge->logits = msk_allocate(allocator, config->classes, sizeof(float));
   judge->silhouette = msk_allocate(allocator, area, sizeof(float));
+  judge->damage = msk_allocate(allocator, cells, sizeof(float));
   judge->features = msk_allocate(allocator, features, sizeof(float));
   bool complete = judge->pixels != NULL && judge->logits != NULL && judge->silhouette != NULL &&
-                  judge->features != NULL;
+                  judge->damage != NULL && judge->features != NULL;
   if (complete) {
     run(judge, &stream, &arena);
     judge->scratch_bytes = stream.scratch_bytes;
@@ -98,9 +100,11 @@ static msk_status open_file(msk_judge *judge, const char *path, const msk_judge_
   if (status != MSK_OK) return status;
   const char *format = msk_weight_file_metadata(file, "format");
   if (format == NULL || strcmp(format, JUDGE_FORMAT) != 0) {
-    status = msk_fail(error, MSK_ERROR_FILE,
-                      "%s: its metadata say format \"%.40s\", expected \"%s\": is this a judge?",
-                      path, format == NULL ? "" : format, JUDGE_FORMAT);
+    status =
+        msk_fail(error, MSK_ERROR_FILE,
+                 "%s: its metadata say format \"%.40s\", expected \"%s\": is this a judge of this "
+                 "version?",
+                 path, format == NULL ? "" : format, JUDGE_FORMAT);
   }
   if (status == MSK_OK)
     status = msk_device_create(&judge->device, options->isa, MSK_PRECISION_FP32, judge->allocator,
@@ -145,8 +149,9 @@ msk_status msk_judge_open(msk_judge **judge, const char *path, const msk_judge_o
 void msk_judge_close(msk_judge *judge) {
   if (judge == NULL) return;
   const msk_allocator *allocator = judge->allocator;
-  void *const blocks[] = {judge->class_text, judge->class_names, judge->pixels,  judge->logits,
-                          judge->silhouette, judge->features,    judge->scratch, judge->arena};
+  void *const blocks[] = {judge->class_text, judge->class_names, judge->pixels,
+                          judge->logits,     judge->silhouette,  judge->damage,
+                          judge->features,   judge->scratch,     judge->arena};
   for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) msk_free(allocator, blocks[i]);
   msk_judge_network_destroy(judge->network);
   msk_pool_destroy(judge->pool);
@@ -188,8 +193,32 @@ static void softmax(const float *logits, size_t count, float *shares) {
   for (size_t i = 0; i < count; i++) shares[i] = (float)(exp((double)logits[i] - most) / sum);
 }
 
+static double probability(float logit) { return 1 / (1 + exp(-(double)logit)); }
+
+/* How much of cell (row, column) is the object's. */
+static double cell_share(const float *silhouette, size_t size, size_t row, size_t column) {
+  double sum = 0;
+  for (size_t y = 0; y < MSK_JUDGE_CELL; y++) {
+    const float *line = silhouette + (row * MSK_JUDGE_CELL + y) * size + column * MSK_JUDGE_CELL;
+    for (size_t x = 0; x < MSK_JUDGE_CELL; x++) sum += probability(line[x]);
+  }
+  return sum / (MSK_JUDGE_CELL * MSK_JUDGE_CELL);
+}
+
+/* The share of object and damage together that is not damage. */
+static float whole(const msk_judge *judge) {
+  size_t size = msk_judge_network_config(judge->network)->size, side = size / MSK_JUDGE_CELL;
+  double damaged = 0, all = 0;
+  for (size_t i = 0; i < side * side; i++) {
+    double broken = probability(judge->damage[i]);
+    damaged += broken;
+    all += fmax(broken, cell_share(judge->silhouette, size, i / side, i % side));
+  }
+  return (float)(1 - damaged / all);
+}
+
 msk_status msk_judge_look(msk_judge *judge, const msk_image *images, int count, float *classes,
-                          float *silhouettes, float *features, msk_error *error) {
+                          float *silhouettes, float *wholes, float *features, msk_error *error) {
   if (judge == NULL || images == NULL || count < 0) {
     return msk_fail(error, MSK_ERROR_ARGUMENT, "msk_judge_look needs a judge and pictures");
   }
@@ -208,8 +237,9 @@ msk_status msk_judge_look(msk_judge *judge, const msk_image *images, int count, 
     run(judge, &stream, &arena);
     if (classes != NULL) softmax(judge->logits, config->classes, classes + k * config->classes);
     for (size_t i = 0; silhouettes != NULL && i < area; i++) {
-      silhouettes[k * area + i] = (float)(1 / (1 + exp(-(double)judge->silhouette[i])));
+      silhouettes[k * area + i] = (float)probability(judge->silhouette[i]);
     }
+    if (wholes != NULL) wholes[k] = whole(judge);
     if (features != NULL)
       memcpy(features + k * feature_count, judge->features, feature_count * sizeof(float));
   }

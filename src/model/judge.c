@@ -20,18 +20,18 @@ struct msk_judge_network {
   const msk_device *device;
   struct level levels[MSK_JUDGE_MAX_LEVELS];
   struct rise rises[MSK_JUDGE_MAX_LEVELS];
-  msk_conv *silhouette;
+  msk_conv *silhouette, *damage;
   msk_linear *label;
 };
 
 /* ---- the tensors ---- */
 
-enum { IN, OUT, THREE, ONE, SUBPIXELS, CLASSES, BELOW };
+enum { IN, OUT, THREE, ONE, SUBPIXELS, CLASSES, BELOW, DAMAGE };
 
 /* Where a group's tensors go: a level's down and same, a rise's below and beside, the heads'
- * silhouette and label. */
+ * silhouette, label and damage. */
 typedef struct fields {
-  float *first, *first_bias, *second, *second_bias;
+  float *first, *first_bias, *second, *second_bias, *third, *third_bias;
 } fields;
 #define FIELD(member) offsetof(fields, member)
 
@@ -47,13 +47,15 @@ static const msk_weight_row rise_rows[] = {
     {"bias", MSK_WEIGHT_SCRATCH, 1, {OUT}, FIELD(second_bias)},
 };
 static const msk_weight_row head_rows[] = {
-    {"silhouette.kernel", MSK_WEIGHT_SCRATCH, 4, {ONE, ONE, OUT, SUBPIXELS}, FIELD(first)},
+    {"silhouette.kernel", MSK_WEIGHT_SCRATCH, 4, {THREE, THREE, OUT, SUBPIXELS}, FIELD(first)},
     {"silhouette.bias", MSK_WEIGHT_SCRATCH, 1, {SUBPIXELS}, FIELD(first_bias)},
     {"label.kernel", MSK_WEIGHT_SCRATCH, 2, {BELOW, CLASSES}, FIELD(second)},
     {"label.bias", MSK_WEIGHT_SCRATCH, 1, {CLASSES}, FIELD(second_bias)},
+    {"damage.kernel", MSK_WEIGHT_SCRATCH, 4, {ONE, ONE, DAMAGE, ONE}, FIELD(third)},
+    {"damage.bias", MSK_WEIGHT_SCRATCH, 1, {ONE}, FIELD(third_bias)},
 };
 
-/* Groups: the levels, the rises, the two heads. */
+/* Groups: the levels, the rises, the heads. */
 static bool judge_groups(const void *user, size_t index, msk_weight_group *group) {
   const msk_judge_config *config = user;
   size_t levels = config->levels, l = 0;
@@ -62,7 +64,8 @@ static bool judge_groups(const void *user, size_t index, msk_weight_group *group
   if (index >= 2 * levels) return false;
   /* BELOW: for the label the deepest level, for a rise the level it comes from (set there) */
   *group = (msk_weight_group){.sizes = {l == 0 ? 3 : config->channels[l - 1], config->channels[l],
-                                        3, 1, 4, config->classes, config->channels[levels - 1]}};
+                                        3, 1, 4, config->classes, config->channels[levels - 1],
+                                        config->channels[MSK_JUDGE_DAMAGE_RISE]}};
   if (index < levels) {
     snprintf(group->prefix, sizeof group->prefix, "level_%zu.", l);
     MSK_WEIGHT_ROWS(group, level_rows);
@@ -101,7 +104,12 @@ static msk_status read_config(msk_weight_loader *loader, msk_judge_config *confi
   const msk_tensor *tensor;
   *config = (msk_judge_config){.levels = msk_weight_count(loader, "level_", ".down.kernel",
                                                           ".same.kernel", MSK_JUDGE_MAX_LEVELS)};
-  if (config->levels == 0) return msk_weight_fail_missing(loader, "level_0.down.kernel");
+  /* the rise that tells damage comes from the level below it */
+  if (config->levels < MSK_JUDGE_DAMAGE_RISE + 2) {
+    char name[32];
+    snprintf(name, sizeof name, "level_%zu.down.kernel", config->levels);
+    return msk_weight_fail_missing(loader, name);
+  }
   for (size_t l = 0; l < config->levels; l++) {
     msk_status status = msk_weight_need(loader, "level_", (int)l, ".down.kernel", 4, &tensor);
     if (status != MSK_OK) return status;
@@ -156,7 +164,10 @@ static msk_status load_heads(msk_judge_network *network, msk_weight_loader *load
   if (status != MSK_OK) return status;
   msk_linear_part part = {.weight = f.second, .bias = f.second_bias, .out = config->classes};
   status =
-      pack_conv(loader, &network->silhouette, f.first, f.first_bias, 1, 1, config->channels[0], 4);
+      pack_conv(loader, &network->silhouette, f.first, f.first_bias, 3, 1, config->channels[0], 4);
+  if (status == MSK_OK)
+    status = pack_conv(loader, &network->damage, f.third, f.third_bias, 1, 1,
+                       config->channels[MSK_JUDGE_DAMAGE_RISE], 1);
   if (status != MSK_OK) return status;
   return msk_linear_create(&network->label, loader->device, MSK_PRECISION_FP32,
                            config->channels[config->levels - 1], &part, 1, loader->pool,
@@ -205,6 +216,7 @@ void msk_judge_network_destroy(msk_judge_network *network) {
     msk_conv_destroy(network->rises[l].beside);
   }
   msk_conv_destroy(network->silhouette);
+  msk_conv_destroy(network->damage);
   msk_linear_destroy(network->label);
   msk_device_unmake(network->device, network, 1, sizeof *network);
 }
@@ -253,7 +265,8 @@ static void run_features(const struct pass *pass, msk_map features) {
   }
 }
 
-static void run_silhouette(const struct pass *pass, msk_map silhouette) {
+/* The way up. */
+static void run_rises(const struct pass *pass, msk_map silhouette, msk_map damage) {
   const msk_judge_network *network = pass->network;
   msk_stream *s = pass->stream;
   size_t last = network->config.levels - 1;
@@ -264,6 +277,7 @@ static void run_silhouette(const struct pass *pass, msk_map silhouette) {
     msk_op_conv(s, rise->beside, beside, 1, NULL, MSK_NO_MAP, y);
     msk_op_conv(s, rise->below, x, 2, NULL, y, y);
     msk_op_relu(s, msk_map_rows(y), msk_map_rows(y));
+    if (l == MSK_JUDGE_DAMAGE_RISE) msk_op_conv(s, network->damage, y, 1, NULL, MSK_NO_MAP, damage);
     x = y;
   }
   msk_map cells = take_map(pass, x.height, 4);
@@ -272,14 +286,16 @@ static void run_silhouette(const struct pass *pass, msk_map silhouette) {
 }
 
 void msk_judge_network_run(const msk_judge_network *network, msk_stream *stream, msk_arena *arena,
-                           const float *pixels, float *logits, float *silhouette, float *features) {
+                           const float *pixels, float *logits, float *silhouette, float *damage,
+                           float *features) {
   const msk_judge_config *config = &network->config;
   struct pass pass = {.network = network, .stream = stream, .arena = arena};
-  size_t mark = msk_arena_mark(arena), size = config->size;
+  size_t mark = msk_arena_mark(arena), size = config->size, cells = size / MSK_JUDGE_CELL;
   msk_map mean = msk_map_at(features, 1, 1, 1, config->channels[config->levels - 1]);
   run_levels(&pass, msk_map_at(pixels, 1, size, size, 3));
   run_features(&pass, mean);
-  run_silhouette(&pass, msk_map_at(silhouette, 1, size, size, 1));
+  run_rises(&pass, msk_map_at(silhouette, 1, size, size, 1),
+            msk_map_at(damage, 1, cells, cells, 1));
   msk_op_linear(stream, "label", network->label, msk_map_rows(mean), MSK_ACT_NONE, MSK_NO_ROWS,
                 msk_rows_at(logits, 1, config->classes));
   msk_arena_release(arena, mark);

@@ -65,21 +65,23 @@ static void test_judge(void **state) {
         msk_image_load(&masks[i], in_folder("mask-%c.png", "ab"[i]), MSK_ALPHA_WHITE, NULL, NULL),
         MSK_OK);
   for (int row = 0; row < 12; row++) {
-    float classes[3], inside[16 * 16];
+    float classes[3], inside[32 * 32], whole;
     msk_image picture = {0};
-    assert_true(info.class_count == 3 && info.image_size == 16);
+    assert_true(info.class_count == 3 && info.image_size == 32);
     assert_int_equal(msk_image_load(&picture, in_folder("scored/pictures/%06d.png", row),
                                     MSK_ALPHA_WHITE, NULL, NULL),
                      MSK_OK);
-    assert_int_equal(msk_judge_look(judge, &picture, 1, classes, inside, NULL, NULL), MSK_OK);
+    assert_int_equal(msk_judge_look(judge, &picture, 1, classes, inside, &whole, NULL, NULL),
+                     MSK_OK);
     int own = row / 3 % 2;
-    double mine = overlap(&masks[own], inside, 16), other = overlap(&masks[1 - own], inside, 16);
+    double mine = overlap(&masks[own], inside, 32), other = overlap(&masks[1 - own], inside, 32);
     assert_true(fabs(value_of(csv, "judge_class", row) - (double)classes[0]) < 1e-6);
     assert_true(value_of(csv, "judge_correct", row) ==
                 (classes[0] > classes[1] && classes[0] > classes[2]));
     /* the mask's edge is resampled there */
     assert_true(fabs(value_of(csv, "judge_iou", row) - mine) < 0.03);
     assert_true(fabs(value_of(csv, "judge_specificity", row) - (mine - other)) < 0.06);
+    assert_true(fabs(value_of(csv, "judge_whole", row) - (double)whole) < 1e-6);
     msk_image_free(&picture);
   }
   msk_image_free(&masks[0]);
@@ -199,7 +201,7 @@ static void test_distance_features(void **state) {
         i < 5 ? in_folder("reference/r%d.png", i) : in_folder("scored/pictures/%06d.png", i - 5);
     assert_int_equal(msk_image_load(&picture, path, MSK_ALPHA_WHITE, NULL, NULL), MSK_OK);
     assert_int_equal(
-        msk_judge_look(judge, &picture, 1, NULL, NULL, values + i * info.feature_count, NULL),
+        msk_judge_look(judge, &picture, 1, NULL, NULL, NULL, values + i * info.feature_count, NULL),
         MSK_OK);
     msk_image_free(&picture);
   }

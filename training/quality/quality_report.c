@@ -9,9 +9,8 @@ enum { TILE = 128, GAP = 4, JPEG_QUALITY = 88 };
 
 void report_head(FILE *out, const char *title) {
   fprintf(out,
-          "\n### %s\n\n| what | pictures | class | IoU | specificity | Frechet | kernel x 1000 | "
-          "seconds "
-          "|\n|---|---|---|---|---|---|---|---|\n",
+          "\n### %s\n\n| what | pictures | class | IoU | specificity | whole | Frechet | "
+          "kernel x 1000 | seconds |\n|---|---|---|---|---|---|---|---|---|\n",
           title);
 }
 
@@ -29,6 +28,7 @@ void report_row(FILE *out, const struct row *row, const struct figures *figures)
   number(out, "%.1f %%", 100 * figures->class_share);
   number(out, "%.3f", figures->iou);
   number(out, "%.3f", figures->specificity);
+  number(out, "%.3f", figures->whole);
   number(out, "%.2f", figures->frechet);
   number(out, "%.1f", 1000 * figures->kernel);
   number(out, "%.2f", figures->seconds);

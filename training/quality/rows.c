@@ -208,13 +208,14 @@ msk_status row_picture(msk_image *image, const struct row *row, const char *fold
 struct seen {
   msk_judge_info info;
   uint8_t *shapes; /* count x side x side */
-  float *features;
+  float *wholes, *features;
   int *classes;
   double *seconds;
 };
 
 static void look_free(struct seen *seen) {
   free(seen->shapes);
+  free(seen->wholes);
   free(seen->features);
   free(seen->classes);
   free(seen->seconds);
@@ -230,16 +231,17 @@ static msk_status look(struct seen *seen, const struct row *row, const char *fol
         *silhouette = calloc(area, sizeof *silhouette);
   seen->shapes = malloc(count * area + 1);
   seen->features = calloc(count + 1, (size_t)seen->info.feature_count * sizeof *seen->features);
+  seen->wholes = calloc(count + 1, sizeof *seen->wholes);
   seen->classes = calloc(count + 1, sizeof *seen->classes);
   seen->seconds = calloc(count + 1, sizeof *seen->seconds);
-  if (!chances || !silhouette || !seen->shapes || !seen->features || !seen->classes ||
-      !seen->seconds)
+  if (!chances || !silhouette || !seen->shapes || !seen->wholes || !seen->features ||
+      !seen->classes || !seen->seconds)
     status = no_memory(error);
   for (size_t i = 0; status == MSK_OK && i < count; i++) {
     msk_image image = {0};
     status = load_item(&image, &seen->seconds[i], row, folder, (int)i, error);
     if (status == MSK_OK)
-      status = msk_judge_look(judge, &image, 1, chances, silhouette,
+      status = msk_judge_look(judge, &image, 1, chances, silhouette, seen->wholes + i,
                               seen->features + i * (size_t)seen->info.feature_count, error);
     for (int c = 1; c < seen->info.class_count; c++) {
       if (chances[c] > chances[seen->classes[i]]) seen->classes[i] = c;
@@ -310,6 +312,7 @@ msk_status row_figures(struct figures *figures, const struct row *row, const cha
       const char *wanted = world_class_name(list->items[i].class_id),
                  *found = msk_judge_class_name(judge, seen.classes[i]);
       right += strcmp(wanted, found) == 0;
+      figures->whole += (double)seen.wholes[i] / list->count;
     }
     figures->class_share = (double)right / list->count;
     shape_figures(figures, list, &seen);

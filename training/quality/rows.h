@@ -54,7 +54,7 @@ msk_status row_paint(struct painter *painter, const struct row *row, row_done *d
 struct figures {
   int count;
   /* NaN: has none; seconds: median */
-  double class_share, iou, specificity, frechet, kernel, seconds;
+  double class_share, iou, specificity, whole, frechet, kernel, seconds;
 };
 
 /* Looks at a row's pictures. reference: features of real renders (count 0: none). */

@@ -108,6 +108,16 @@ static inline void opencl_selfcheck(void **state) {
         cmocka_run_group_tests_name(taken_shape->name, tests, opencl_set_up, opencl_tear_down); \
   }
 
+/* The tests with what a GPU's kernels are compiled for (work groups, channels a work item, the
+ * usual shape), whatever the device is. */
+#define OPENCL_AS_GPU(tests, failed)                                                        \
+  if (!facts.gpu && facts.largest_group >= MSK_TILE_GROUP * MSK_TILE_GROUP) {               \
+    facts.gpu = true;                                                                       \
+    taken_shape = NULL;                                                                     \
+    (failed) +=                                                                             \
+        cmocka_run_group_tests_name("as on a GPU", tests, opencl_set_up, opencl_tear_down); \
+  }
+
 /* What a run gives in the device's own shape it gives in each: to the byte. */
 static inline void check_shapes(run_case *run, const void *arguments, const float *start,
                                 size_t count) {

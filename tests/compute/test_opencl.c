@@ -543,5 +543,6 @@ int main(void) {
   int failed =
       cmocka_run_group_tests_name("operations by OpenCL", tests, opencl_set_up, opencl_tear_down);
   OPENCL_EACH_SHAPE(again, failed)
+  OPENCL_AS_GPU(tests, failed)
   return failed;
 }

@@ -134,6 +134,119 @@ static void test_special_values(void **state) {
   free(ends[0]), free(ends[1]), free(weight), free(start);
 }
 
+/* ---- convolutions by Winograd's form ---- */
+
+static bool serves(const struct conv_job *job) {
+  const msk_conv_head head = {devices[1], job->kernel, job->stride, job->in, job->out, false};
+  return msk_gpu_winograd_serves(&head, msk_map_at(NULL, job->batch, job->height * job->upsample,
+                                                   job->width * job->upsample, job->out));
+}
+
+static void test_winograd(void **state) {
+  static const size_t sides[][2] = {{32, 32}, {29, 30}, {33, 37}, {16, 64}, {70, 31}},
+                      channels[] = {64, 65, 79, 80, 97};
+  uint64_t seed = 8;
+  (void)state;
+  for (size_t i = 0; i < 6; i++) {
+    uint64_t pick = test_random(&seed);
+    const size_t upsample = 1 + (i % 3 == 2), *side = sides[i % 5];
+    struct conv_job job = {.kernel = 3,
+                           .stride = 1,
+                           .in = channels[i % 5],
+                           .out = channels[pick % 5],
+                           .height = side[0] / upsample,
+                           .width = side[1] / upsample,
+                           .batch = 1 + (pick >> 30) % 2,
+                           .bias = pick >> 31 & 1,
+                           .residual = pick >> 32 & 1,
+                           .in_place = pick >> 34 & 1,
+                           .upsample = upsample};
+    assert_true(serves(&job) || upsample == 2);
+    check_conv(job, (enum storage)(i % 3));
+  }
+}
+
+/* Layers and pictures that are too small for it, and other layers. */
+static void test_winograd_serves(void **state) {
+  const struct conv_job job = {.kernel = 3,
+                               .stride = 1,
+                               .upsample = 1,
+                               .in = 64,
+                               .out = 64,
+                               .height = 32,
+                               .width = 32,
+                               .batch = 1};
+  struct conv_job other[5] = {job, job, job, job, job};
+  (void)state;
+  assert_true(serves(&job));
+  other[0].kernel = 1, other[1].stride = 2, other[2].in = 63, other[3].out = 63;
+  other[4].height = 28, other[4].batch = 9;
+  for (size_t i = 0; i < 5; i++) assert_false(serves(&other[i]));
+}
+
+/* A picture's pixels do not depend on those beside it, nor on the chunk that a tile falls in: so
+ * many pictures have more tiles than a processor's chunk. To the byte. */
+static void test_winograd_batch(void **state) {
+  enum { SIDE = 64, CHANNELS = 64, BATCH = 3, PIXELS = SIDE * SIDE * CHANNELS };
+  struct conv_job one = {.kernel = 3,
+                         .stride = 1,
+                         .upsample = 1,
+                         .in = CHANNELS,
+                         .out = CHANNELS,
+                         .height = SIDE,
+                         .width = SIDE,
+                         .batch = 1};
+  struct conv_job all = one;
+  float *weight = numbers(9 * CHANNELS * CHANNELS, 5), *start = numbers(3 * BATCH * PIXELS, 6),
+        *single = malloc(3 * PIXELS * sizeof(float)),
+        *end = malloc(3 * BATCH * PIXELS * sizeof(float));
+  msk_conv *conv;
+  (void)state;
+  assert_int_equal(msk_conv_create(&conv, devices[1], weight, MSK_DTYPE_F32, NULL, 3, 1, CHANNELS,
+                                   CHANNELS, NULL, NULL),
+                   MSK_OK);
+  all.batch = BATCH, one.conv = all.conv = conv;
+  run_on(devices[1], run_conv, &all, start, 3 * BATCH * PIXELS, end);
+  for (size_t b = 0; b < BATCH; b++) {
+    run_on(devices[1], run_conv, &one, start + b * PIXELS, 3 * PIXELS, single);
+    assert_memory_equal(end + (BATCH + b) * PIXELS, single + PIXELS, PIXELS * sizeof(float));
+  }
+  msk_conv_destroy(conv);
+  free(weight), free(start), free(single), free(end);
+}
+
+/* A NaN reaches all pixels that see it, and of others those of the same tiles. */
+static void test_winograd_special_values(void **state) {
+  enum { SIDE = 32, CHANNELS = 64, LINE = 9, COLUMN = 14, PIXELS = SIDE * SIDE * CHANNELS };
+  struct conv_job job = {.kernel = 3,
+                         .stride = 1,
+                         .upsample = 1,
+                         .in = CHANNELS,
+                         .out = CHANNELS,
+                         .height = SIDE,
+                         .width = SIDE,
+                         .batch = 1};
+  float *weight = numbers(9 * CHANNELS * CHANNELS, 5), *start = numbers(3 * PIXELS, 6),
+        *end = malloc(3 * PIXELS * sizeof(float));
+  msk_conv *conv;
+  (void)state;
+  start[(LINE * SIDE + COLUMN) * CHANNELS + 3] = NAN;
+  assert_int_equal(msk_conv_create(&conv, devices[1], weight, MSK_DTYPE_F32, NULL, 3, 1, CHANNELS,
+                                   CHANNELS, NULL, NULL),
+                   MSK_OK);
+  job.conv = conv;
+  run_on(devices[1], run_conv, &job, start, 3 * PIXELS, end);
+  for (int i = 0; i < PIXELS; i++) {
+    const int line = i / CHANNELS / SIDE, column = i / CHANNELS % SIDE;
+    const bool sees = abs(line - LINE) <= 1 && abs(column - COLUMN) <= 1,
+               near = line / 4 >= (LINE - 1) / 4 && line / 4 <= (LINE + 1) / 4 &&
+                      column / 4 >= (COLUMN - 1) / 4 && column / 4 <= (COLUMN + 1) / 4;
+    assert_true(isnan(end[PIXELS + i]) ? near : !sees);
+  }
+  msk_conv_destroy(conv);
+  free(weight), free(start), free(end);
+}
+
 /* ---- group norm ---- */
 
 struct norm_job {
@@ -331,6 +444,8 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(opencl_selfcheck),     cmocka_unit_test(test_conv),
       cmocka_unit_test(test_shapes),          cmocka_unit_test(test_special_values),
+      cmocka_unit_test(test_winograd),        cmocka_unit_test(test_winograd_serves),
+      cmocka_unit_test(test_winograd_batch),  cmocka_unit_test(test_winograd_special_values),
       cmocka_unit_test(test_group_norm),      cmocka_unit_test(test_group_norm_far),
       cmocka_unit_test(test_group_norm_flat), cmocka_unit_test(test_maps),
       cmocka_unit_test(test_codes),           cmocka_unit_test(test_close_codes)};
@@ -341,5 +456,6 @@ int main(void) {
   int failed =
       cmocka_run_group_tests_name("maps by OpenCL", tests, opencl_set_up, opencl_tear_down);
   OPENCL_EACH_SHAPE(again, failed)
+  OPENCL_AS_GPU(tests, failed)
   return failed;
 }

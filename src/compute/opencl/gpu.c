@@ -47,6 +47,7 @@ static msk_status connect(msk_gpu *gpu, msk_error *error) {
 static void choose_groups(msk_gpu *gpu) {
   const msk_gpu_facts *facts = &gpu->facts;
   gpu->lanes = facts->gpu ? GPU_LANES : CPU_LANES;
+  gpu->cell = facts->gpu ? 1 : CPU_LANES; /* more would not stay in an item's registers */
   gpu->group = facts->gpu ? GPU_GROUP : CPU_GROUP;
   while (gpu->group > facts->largest_group) gpu->group /= 2;
 }
@@ -54,8 +55,8 @@ static void choose_groups(msk_gpu *gpu) {
 /* No option lets the compiler trade exactness away. */
 static msk_status build_program(msk_gpu *gpu, const char *cache, msk_error *error) {
   char options[96];
-  snprintf(options, sizeof options, "-cl-std=CL1.2 -DPANEL=%d -DGROUP=%zu -DLANES=%zu", MSK_PANEL,
-           gpu->group, gpu->lanes);
+  snprintf(options, sizeof options, "-cl-std=CL1.2 -DPANEL=%d -DGROUP=%zu -DLANES=%zu -DCELL=%zu",
+           MSK_PANEL, gpu->group, gpu->lanes, gpu->cell);
   return msk_gpu_build(gpu, &gpu->program, msk_kernel_text, options, cache, &gpu->from_cache,
                        error);
 }

@@ -40,6 +40,9 @@ typedef enum msk_gpu_kernel {
   MSK_BYTES_TO_NUMBERS,
   MSK_NEAREST_CODE,
   MSK_LOOKUP_CODE,
+  MSK_WINOGRAD_FILTERS,
+  MSK_WINOGRAD_INPUT,
+  MSK_WINOGRAD_OUTPUT,
   MSK_GPU_KERNELS
 } msk_gpu_kernel;
 
@@ -71,6 +74,8 @@ struct msk_gpu {
   msk_cl_queue queue; /* for what is brought there while a model is loaded */
   size_t group;       /* work items that share a row */
   size_t lanes;       /* channels of a pixel that are one work item's */
+  size_t cell;        /* the same where an item has 36 pixels */
+  bool checks;        /* gpu_check.c is at work: small layers go the ways of large ones */
   bool from_cache;    /* the kernels were compiled by an earlier process */
   msk_placed placed[MSK_MAX_PLACED];
   size_t placed_count;
@@ -211,6 +216,11 @@ void msk_gpu_multiply(msk_workspace *workspace, const msk_gpu_product *product);
 /* y = activation(x matrix + bias) + residual. */
 void msk_gpu_multiply_rows(msk_workspace *workspace, const msk_gpu_matrix *matrix, msk_rows x,
                            msk_activation activation, msk_rows residual, msk_rows y);
+/* Convolutions by Winograd's form (gpu_winograd.c): whether a layer is computed so, into a map of
+ * this size; and its computation, which measures as operations do. */
+bool msk_gpu_winograd_serves(const msk_conv_head *head, msk_map y);
+void msk_gpu_winograd(msk_stream *stream, const msk_gpu_layer *layer, msk_map x, size_t upsample,
+                      msk_map residual, msk_map y);
 /* Starts a product or convolution, whose arguments are set. */
 void msk_gpu_run_tiles(msk_launch *launch, size_t rows, size_t columns, size_t matrices);
 

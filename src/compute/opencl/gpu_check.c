@@ -249,7 +249,9 @@ msk_status msk_gpu_selfcheck(const msk_device *device, const char **wrong, msk_e
   if (status == MSK_OK) status = run_on(reference, s, s->results[0], error);
   if (status == MSK_OK) status = msk_device_place(device, s->placed, PLACED, error);
   if (status == MSK_OK) {
+    msk_gpu_of(device)->checks = true;
     status = run_on(device, s, s->results[1], error);
+    msk_gpu_of(device)->checks = false;
     msk_device_displace(device, s->placed, PLACED);
   }
   if (status == MSK_OK) *wrong = find_difference(s);

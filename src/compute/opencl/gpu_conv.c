@@ -53,9 +53,13 @@ void msk_gpu_conv(msk_stream *stream, const msk_conv *conv, msk_map x, size_t up
                   const msk_norm *norm, msk_map residual, msk_map y) {
   const msk_gpu_layer *own = (const msk_gpu_layer *)(const void *)conv;
   assert(msk_conv_fits(conv, x, upsample, residual, y) && norm == NULL);
-  if (stream->measuring || y.batch == 0) return;
-  assert(x.at != y.at);
-  if (own->head.kernel == 1 && own->head.stride == 1 && upsample == 1) {
+  const bool tiled = msk_gpu_winograd_serves(&own->head, y);
+  if (y.batch == 0 || (stream->measuring && !tiled)) return;
+  assert(stream->measuring || x.at != y.at);
+  if (tiled) {
+    msk_gpu_winograd(stream, own, x, upsample, residual, y);
+    if (stream->measuring) return;
+  } else if (own->head.kernel == 1 && own->head.stride == 1 && upsample == 1) {
     msk_gpu_multiply_rows(stream->workspace, &own->matrix, msk_map_rows(x), MSK_ACT_NONE,
                           residual.at == NULL ? MSK_NO_ROWS : msk_map_rows(residual),
                           msk_map_rows(y));

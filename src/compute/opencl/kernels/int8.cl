@@ -16,6 +16,9 @@
   y += y_at;                                              \
   const global float *scales = bias + stride;             \
   const global int *weight_sums = (const global int *)(bias + 2 * stride)
+#define INT8_VALUES(sums, i)                                                         \
+  (convert_float16((sums) - marks[2 * (i) + 1] * vload16(0, weight_sums + column)) * \
+   (as_float(marks[2 * (i)]) * vload16(0, scales + column)))
 #define INT8_VALUE(sum, i, j) \
   ((float)((sum) - marks[2 * (i) + 1] * weight_sums[j]) * (as_float(marks[2 * (i)]) * scales[j]))
 
@@ -53,7 +56,7 @@ kernel void int8_product(INT8_ARGUMENTS) {
     EACH_ROW(ADD_TOTAL)
   }
   EACH_ROW(STORE_TOTAL)
-  FINISH_BLOCK(INT8_VALUE);
+  FINISH_BLOCK(INT8_VALUE, INT8_VALUES);
 }
 #else
 /* For GPUs x is of bytes, four in a word. Global size: columns, rows, each in whole tiles over

@@ -56,6 +56,7 @@ float activate(float x, int activation) {
   }
 /* What a sum is worth: its value, but in int8.cl. */
 #define AS_IT_IS(sum, i, j) (sum)
+#define ALL_AS_THEY_ARE(sums, i) (sums)
 
 #ifndef TILE
 /* For processors: one work item has WIDE_ROWS rows of a panel in vector registers. They are written
@@ -77,12 +78,20 @@ float activate(float x, int activation) {
 #define BEGIN_ROW(r) float16 sum##r = 0.0f;
 #define ADD_ROW(r) sum##r = MULTIPLY_ADD((float16)(row##r[k]), b, sum##r);
 #define STORE_ROW(r) vstore16(sum##r, r, sums);
-#define FINISH_BLOCK(VALUE)                                                   \
-  for (uint r = 0; r < count; r++) {                                          \
-    for (uint c = 0; c < wanted; c++) {                                       \
-      const uint i = first + r, j = column + c;                               \
-      FINISH(VALUE(sums[r * PANEL + c], i, j), i, j);                         \
-    }                                                                         \
+/* A whole panel without an activation at once, element by element as FINISH has it. */
+#define FINISH_BLOCK(VALUE, VALUES)                                                        \
+  for (uint r = 0; r < count; r++) {                                                       \
+    const uint i = first + r;                                                              \
+    if (wanted == PANEL && activation == NONE) {                                           \
+      float16 value = VALUES(vload16(r, sums), i);                                         \
+      if (has & HAS_BIAS) value += vload16(0, bias + column);                              \
+      if (has & HAS_RESIDUAL)                                                              \
+        value += vload16(0, residual + (ulong)i * residual_stride + column);               \
+      vstore16(value, 0, y + (ulong)i * y_stride + column);                                \
+    } else {                                                                               \
+      for (uint j = column; j < column + wanted; j++)                                      \
+        FINISH(VALUE(sums[r * PANEL + j - column], i, j), i, j);                           \
+    }                                                                                      \
   }
 #define LOAD_PANEL(k) ((has & HAS_FP16) ? vload_half16(k, fp16_panel) : vload16(k, panel))
 /* The contracted numbers come in `taps` runs of `depth`: FIND_ROW(r) says where row##r begins. */
@@ -101,7 +110,7 @@ float activate(float x, int activation) {
     }                                                                          \
   }                                                                            \
   EACH_ROW(STORE_ROW)                                                          \
-  FINISH_BLOCK(AS_IT_IS)
+  FINISH_BLOCK(AS_IT_IS, ALL_AS_THEY_ARE)
 
 #define FIND_PRODUCT_ROW(r) const global float *row##r = x + (ulong)ROW_OR_LAST(r) * x_stride;
 

@@ -57,6 +57,7 @@ typedef struct bench_result {
 
 typedef struct bench_options {
   const char *size, *output, *recipe, *against, *isa;
+  const char *device; /* as in msk_model_options */
   int rounds, threads, precision, decode_precision;
   double seconds; /* budget for each precision */
   int batch;      /* sequences of a step of training */
@@ -67,10 +68,10 @@ typedef struct bench {
   const cli_line *line;
   const bench_options *options;
   bool wanted[BENCH_ITEMS];
-  const char *path;    /* of the model */
-  msk_model_info info; /* of the model; names are not kept */
-  char isa[32];
-  msk_limits one, all; /* limits of one thread, and of those that are used */
+  const char *path;          /* of the model */
+  msk_model_info info;       /* of the model; names are not kept */
+  char isa[32], device[160]; /* device: "cpu", or a GPU's name */
+  msk_limits one, all;       /* limits of the processor, of one thread and of those that are used */
   bench_result results[BENCH_PRECISIONS];
   size_t peak_bytes; /* of the process, at the end */
 } bench;

@@ -53,6 +53,7 @@ static void make_command(command_line *line, const bench *b, const char *program
   snprintf(line->batch, sizeof line->batch, "%d", options->batch);
   if (b->wanted[BENCH_TRAIN]) add(line, "--batch", line->batch);
   if (options->isa != NULL) add(line, "--isa", options->isa);
+  if (options->device != NULL) add(line, "--device", options->device);
   if (options->precision >= 0) add(line, "--precision", msk_precision_name(options->precision));
   if (options->decode_precision >= 0)
     add(line, "--decode-precision", msk_precision_name(options->decode_precision));

@@ -286,12 +286,14 @@ msk_status bench_measure(bench *b, msk_precision precision, msk_error *error) {
   options.decode_precision =
       b->options->decode_precision >= 0 ? (msk_precision)b->options->decode_precision : precision;
   options.threads = b->all.threads;
+  options.device = b->options->device;
   double started = progress_clock();
   msk_status status = msk_model_open(&model, b->path, &options, error);
   if (status != MSK_OK) return status;
   result->load_seconds = progress_clock() - started;
   msk_model_get_info(model, &b->info);
   snprintf(b->isa, sizeof b->isa, "%s", b->info.isa);
+  snprintf(b->device, sizeof b->device, "%s", b->info.device);
   status = measure_model(b, model, result, msk_precision_name(precision), error);
   msk_model_close(model);
   /* after the model is closed: training has a network of its own */

@@ -34,11 +34,13 @@ static double bench_least(const bench_series *series) {
   return least;
 }
 
-/* Share of the precision's own peak that a rate reaches; 0: the peak is not known. */
+static bool on_gpu(const bench *b) { return b->device[0] != 0 && strcmp(b->device, "cpu") != 0; }
+
+/* Share of the precision's own peak that a rate reaches; 0: the peak is not known, as a GPU's. */
 static double bench_share(const bench *b, int precision, double flop, double seconds) {
   const double peaks[] = {b->all.fma_gflops, b->all.int8_gops, b->all.bf16_gflops};
   double peak = peaks[precision];
-  return peak > 0 && seconds > 0 ? flop / seconds / 1e9 / peak : 0;
+  return peak > 0 && seconds > 0 && !on_gpu(b) ? flop / seconds / 1e9 / peak : 0;
 }
 
 /* ---- table ---- */
@@ -104,6 +106,7 @@ static void print_kernels(const bench *b, int precision) {
 void bench_print(const bench *b) {
   printf("masksketch %s, %s kernels, %d thread%s, model %s\n", msk_version(), b->isa,
          b->all.threads, b->all.threads == 1 ? "" : "s", b->options->size);
+  if (on_gpu(b)) printf("networks on %s; the peaks are the processor's\n", b->device);
   print_limits("peak, 1 thread", &b->one);
   if (b->all.threads > 1) {
     char title[32];
@@ -176,6 +179,7 @@ void bench_markdown(const bench *b) {
       "(the median):\n\n",
       name, b->all.threads, b->all.threads == 1 ? "" : "s", b->isa, msk_version(), b->options->size,
       b->all.fma_gflops, b->all.int8_gops, b->all.bf16_gflops, b->all.memory_gbs);
+  if (on_gpu(b)) printf("Networks on %s; the peaks are the processor's.\n\n", b->device);
   printf("|");
   for (int p = 0; p < columns(b); p++)
     printf(" | %s | share of the peak", bench_precision_names[p]);
@@ -255,8 +259,9 @@ json_t *bench_json(const bench *b) {
                           json_real(1e3 * b->results[p].load_seconds));
   }
   json_t *object = json_pack(
-      "{s:s, s:s, s:i, s:o, s:f, s:f, s:f, s:f, s:[o, o], s:o, s:o, s:I}", "version", msk_version(),
-      "isa", b->isa, "threads", b->all.threads, "model", json_text(b->options->size), "peak_gflops",
+      "{s:s, s:s, s:o, s:i, s:o, s:f, s:f, s:f, s:f, s:[o, o], s:o, s:o, s:I}", "version",
+      msk_version(), "isa", b->isa, "device", json_text(b->device[0] != 0 ? b->device : "cpu"),
+      "threads", b->all.threads, "model", json_text(b->options->size), "peak_gflops",
       b->all.fma_gflops, "peak_int8_gops", b->all.int8_gops, "peak_bf16_gflops", b->all.bf16_gflops,
       "memory_gbs", b->all.memory_gbs, "limits", limits_object(&b->one), limits_object(&b->all),
       "load_ms", loading, "results", results, "peak_memory", (json_int_t)b->peak_bytes);

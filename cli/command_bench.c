@@ -49,6 +49,12 @@ static msk_status check_options(const bench *b, msk_error *error) {
     return app_fail(
         error, MSK_ERROR_ARGUMENT,
         "--batch has no effect without train, which is not among what is measured: leave it out");
+  if (options->device != NULL && strcmp(options->device, "cpu") != 0 &&
+      (b->wanted[BENCH_TRAIN] || options->kernels))
+    return app_fail(error, MSK_ERROR_ARGUMENT, "--device %.160s with %s: %s, leave one of them out",
+                    options->device, options->kernels ? "--kernels" : "train",
+                    options->kernels ? "a GPU's operations are not timed one by one"
+                                     : "training is the processor's");
   msk_status status = cli_exclude(b->line, "kernels", "against", error);
   if (status == MSK_OK) status = cli_exclude(b->line, "report", "against", error);
   if (status == MSK_OK) status = cli_exclude(b->line, "report", "kernels", error);
@@ -213,6 +219,7 @@ static const cli_option rows[] = {
     CLI_QUIET(bench_options),
     CLI_PRECISION_ROWS(bench_options),
     CLI_MACHINE_ROWS(bench_options, ),
+    CLI_DEVICE_ROW(bench_options, device, "cpu"),
     {.type = CLI_END},
 };
 

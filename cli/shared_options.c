@@ -34,7 +34,7 @@ msk_status cli_take_adapter(void *field, const cli_option *row, const char *valu
   return MSK_OK;
 }
 
-static const char *device_word(int index) {
+const char *cli_device_word(int index) {
   static const char *const words[] = {"cpu", "gpu", "auto", "list"};
   return index < 4 ? words[index] : NULL;
 }
@@ -43,11 +43,7 @@ static const cli_option model_rows[] = {
     CLI_MODEL_ROW(model_choice, name),
     CLI_PRECISION_ROWS(model_choice),
     CLI_MACHINE_ROWS(model_choice, ),
-    {"device", 0, "NAME", CLI_A_TEXT(model_choice, device),
-     .otherwise = "$MASKSKETCH_DEVICE, else cpu", .word = device_word,
-     .help = "where the networks compute: cpu; gpu, the first one; auto, the same if it is "
-             "faster; or a name or number of "
-             "--device list, which lists them (docs/gpu.md)"},
+    CLI_DEVICE_ROW(model_choice, device, "$MASKSKETCH_DEVICE, else cpu"),
     {.type = CLI_END},
 };
 const cli_table model_table = {"Model and machine", model_rows};

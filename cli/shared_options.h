@@ -53,6 +53,14 @@ extern const cli_table machine_table;
     "isa", 0, "NAME", CLI_A_CALL(s, at isa, cli_take_isa),                                      \
         .help = "instruction set of the kernels", .otherwise = "the best that this machine has" \
   }
+#define CLI_DEVICE_ROW(s, f, without)                                                       \
+  {                                                                                         \
+    "device", 0, "NAME", CLI_A_TEXT(s, f),                                                  \
+        .otherwise = without, .word = cli_device_word,                                      \
+        .help =                                                                             \
+            "where the networks compute: cpu; gpu, the first one; auto, the same if it is " \
+            "faster; or a name or number of --device list, which lists them (docs/gpu.md)"  \
+  }
 #define CLI_ADAPTER_ROW(s, f)                                                           \
   {                                                                                     \
     "adapter", 0, "FILE[:WEIGHT]", CLI_A_CALL(s, f, cli_take_adapter),                  \
@@ -74,7 +82,8 @@ extern const cli_table machine_table;
 
 /* clang-format on */
 cli_take cli_take_adapter; /* adapter_list: one more */
-cli_take cli_take_isa;     /* const char *: one that this machine has */
+const char *cli_device_word(int index);
+cli_take cli_take_isa; /* const char *: one that this machine has */
 
 /* A recipe field given by --set or by a short-hand of it; `key` is not terminated. */
 typedef struct recipe_setting {

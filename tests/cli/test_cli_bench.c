@@ -82,6 +82,7 @@ static void test_shape(void **state) {
   assert_true(number(object, "peak_int8_gops") > number(object, "peak_gflops"));
 #endif
   assert_true(number(object, "memory_gbs") > 0);
+  assert_string_equal(json_string_value(json_object_get(object, "device")), "cpu");
   assert_int_equal(json_array_size(json_object_get(object, "limits")), 2);
   assert_true(number(json_object_get(object, "load_ms"), "fp32") > 0);
   assert_true(number(object, "peak_memory") > 1e6);
@@ -263,6 +264,9 @@ static void test_refusals(void **state) {
   REFUSE(2, "contradict", "bench", "--kernels", "--against", "/bin/true", "--size", tiny);
   REFUSE(2, "--batch has no effect", "bench", "step", "--batch", "8", "--size", tiny);
   REFUSE(2, "--batch", "bench", "train", "--batch", "0", "--size", tiny);
+  REFUSE(2, "training is the processor's", "bench", "train", "--device", "gpu", "--size", tiny);
+  REFUSE(2, "--kernels", "bench", "step", "--device", "1", "--kernels", "--size", tiny);
+  REFUSE(4, "OpenCL", "bench", "step", "--device", "no-such-device", "--size", tiny);
   REFUSE(2, "--output keeps", "bench", "--size", tiny, "-o", in_folder("never.safetensors"));
   REFUSE(2, "standard output", "bench", "-o", "-");
   REFUSE(3, "no model", "bench", "--size", in_folder("missing.safetensors"));

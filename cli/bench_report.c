@@ -34,7 +34,7 @@ static double bench_least(const bench_series *series) {
   return least;
 }
 
-static bool on_gpu(const bench *b) { return b->device[0] != 0 && strcmp(b->device, "cpu") != 0; }
+static bool on_gpu(const bench *b) { return strcmp(b->device, "cpu") != 0; }
 
 /* Share of the precision's own peak that a rate reaches; 0: the peak is not known, as a GPU's. */
 static double bench_share(const bench *b, int precision, double flop, double seconds) {
@@ -260,11 +260,11 @@ json_t *bench_json(const bench *b) {
   }
   json_t *object = json_pack(
       "{s:s, s:s, s:o, s:i, s:o, s:f, s:f, s:f, s:f, s:[o, o], s:o, s:o, s:I}", "version",
-      msk_version(), "isa", b->isa, "device", json_text(b->device[0] != 0 ? b->device : "cpu"),
-      "threads", b->all.threads, "model", json_text(b->options->size), "peak_gflops",
-      b->all.fma_gflops, "peak_int8_gops", b->all.int8_gops, "peak_bf16_gflops", b->all.bf16_gflops,
-      "memory_gbs", b->all.memory_gbs, "limits", limits_object(&b->one), limits_object(&b->all),
-      "load_ms", loading, "results", results, "peak_memory", (json_int_t)b->peak_bytes);
+      msk_version(), "isa", b->isa, "device", json_text(b->device), "threads", b->all.threads,
+      "model", json_text(b->options->size), "peak_gflops", b->all.fma_gflops, "peak_int8_gops",
+      b->all.int8_gops, "peak_bf16_gflops", b->all.bf16_gflops, "memory_gbs", b->all.memory_gbs,
+      "limits", limits_object(&b->one), limits_object(&b->all), "load_ms", loading, "results",
+      results, "peak_memory", (json_int_t)b->peak_bytes);
   if (b->options->kernels) json_object_set_new(object, "kernels", kernels_array(b));
   return object;
 }

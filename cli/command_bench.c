@@ -183,6 +183,7 @@ static msk_status action(const cli_line *line, msk_error *error) {
   b->line = line;
   b->options = options;
   b->path = path;
+  strcpy(b->device, "cpu"); /* until a model is opened elsewhere */
   msk_status status = choose_items(b, error);
   if (status == MSK_OK) status = check_options(b, error);
   if (status == MSK_OK) status = find_bench_model(path, &temporary, options, error);

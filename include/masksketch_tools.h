@@ -375,8 +375,8 @@ MSK_API double msk_clip_cosine(const float *a, const float *b, int dimensions);
 /* ---- The judge ------------------------------------------------------------------------------- */
 
 /* A network apart from the generator that measures pictures of the default model's world: what
- * does it show, where does the object lie, how whole is it. training/README.md says how it was trained,
- * docs/quality.md what it is good for. Belongs to one thread at a time. */
+ * does it show, where does the object lie, how whole is it. training/README.md says how it was
+ * trained, docs/quality.md what it is good for. Belongs to one thread at a time. */
 typedef struct msk_judge msk_judge;
 
 typedef struct msk_judge_options {

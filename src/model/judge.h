@@ -3,12 +3,12 @@
  * judge.h - the judge: a network apart from the generator (strided convolutions with skips, no
  * group norm, no attention) that says what a picture shows, where the object lies, which parts
  * are broken, and gives features for a Frechet distance. Trained by training/judge.py, which
- * folds its batch norms into weights. Level l halves the picture: 3 x 3 convolution with stride 2 (SAME), 3 x 3
- * convolution, ReLU behind both. Features: the deepest level's mean over pixels. On the way up,
- * rise l = ReLU(conv(upsampled level l + 1) + conv(level l)), the sum being what a convolution
- * over both laid side by side is. Silhouette: 3 x 3 convolution of rise 0 to 2 x 2 sub-pixels.
- * Damage: 1 x 1 convolution of rise MSK_JUDGE_DAMAGE_RISE, a number for each of its cells.
- * Immutable after loading. */
+ * folds its batch norms into weights. Level l halves the picture: 3 x 3 convolution with stride 2
+ * (SAME), 3 x 3 convolution, ReLU behind both. Features: the deepest level's mean over pixels. On
+ * the way up, rise l = ReLU(conv(upsampled level l + 1) + conv(level l)), the sum being what a
+ * convolution over both laid side by side is. Silhouette: 3 x 3 convolution of rise 0 to 2 x 2
+ * sub-pixels. Damage: 1 x 1 convolution of rise MSK_JUDGE_DAMAGE_RISE, a number for each of its
+ * cells. Immutable after loading. */
 #ifndef MSK_MODEL_JUDGE_H
 #define MSK_MODEL_JUDGE_H
 

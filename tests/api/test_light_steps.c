@@ -7,15 +7,16 @@
  * all masked rows computed, tokens are those of whole steps. */
 #include "api.h"
 
-static char *folder;
+enum { COUNT = 2, ROWS = 1 + 8 * 8 }; /* pictures; rows of one: its class and tokens */
+
 static msk_model *model;
 static msk_image sketch;
 
 static int setup(void **state) {
-  (void)state;
   char tensor[128];
-  folder = test_make_folder();
-  const char *path = api_convert(folder, "tiny", "{\"structure_layers\": [0], \"null_class\": 9}");
+  const int failed = set_up_folder(state);
+  const char *path =
+      api_convert(test_folder, "tiny", "{\"structure_layers\": [0], \"null_class\": 9}");
   for (int layer = 1; layer < 4; layer++) {
     snprintf(tensor, sizeof tensor,
              "transformer.TransformerLayer_%d.Attention_0.self_attention.out.kernel", layer);
@@ -23,35 +24,32 @@ static int setup(void **state) {
   }
   model = api_open(path, NULL, NULL);
   sketch = api_load(golden_path("tiny/input/sketch0.png"));
-  return 0;
+  return failed;
 }
 
 static int teardown(void **state) {
-  (void)state;
   msk_image_free(&sketch);
   msk_model_close(model);
-  test_remove_folder(folder);
-  return 0;
+  return tear_down_folder(state);
 }
 
-/* What refresh makes of a request: its tokens, of request->count pictures. */
-static void run(int32_t *tokens, msk_request *request, int refresh, size_t *passes) {
+/* What refresh makes of a request: its rows' tokens. */
+static void run(int32_t tokens[COUNT * ROWS], msk_request *request, int refresh, size_t *passes) {
   msk_result result;
   msk_error error = {0};
   request->recipe.refresh = refresh;
   request->recipe.light_margin = 0;
   msk_session *session = api_session(model, request, 1);
   api_ok(msk_run(session, request, &result, &error), &error);
-  assert_int_equal(result.count * result.tokens_per_item, 2 * 65);
-  memcpy(tokens, result.tokens,
-         (size_t)result.count * (size_t)result.tokens_per_item * sizeof *tokens);
+  assert_int_equal(result.count, COUNT);
+  assert_int_equal(result.tokens_per_item, ROWS);
+  memcpy(tokens, result.tokens, COUNT * ROWS * sizeof *tokens);
   *passes = result.passes;
   msk_session_close(session);
 }
 
 static void check(msk_request *request) {
-  enum { MOST = 2 * 65 }; /* two pictures: the class's row and 8 x 8 tokens */
-  int32_t whole[MOST] = {0}, light[MOST] = {0};
+  int32_t whole[COUNT * ROWS], light[COUNT * ROWS];
   size_t whole_passes, light_passes;
   run(whole, request, 1, &whole_passes);
   for (int refresh = 2; refresh <= 100; refresh += 7) {
@@ -69,7 +67,7 @@ static msk_request request_of(msk_job job) {
   request.recipe.steps = 9;
   request.class_id = 3;
   request.seed = 5;
-  request.count = 2;
+  request.count = COUNT;
   return request;
 }
 

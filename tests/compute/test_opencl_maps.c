@@ -13,6 +13,18 @@ struct conv_job {
   bool bias, residual, in_place;
 };
 
+/* 3 x 3 in the plainest form, of one square picture. */
+static struct conv_job square_job(size_t side, size_t in, size_t out) {
+  return (struct conv_job){.kernel = 3,
+                           .stride = 1,
+                           .upsample = 1,
+                           .in = in,
+                           .out = out,
+                           .height = side,
+                           .width = side,
+                           .batch = 1};
+}
+
 static msk_map conv_output(const struct conv_job *job, float *at) {
   const msk_map x = msk_map_at(NULL, job->batch, job->height, job->width, job->in);
   return msk_conv_output(job->conv, x, job->upsample, at);
@@ -113,14 +125,7 @@ static void test_special_values(void **state) {
   (void)state;
   start[(3 * SIDE + 5) * IN + 16] = NAN, start[X - 1] = INFINITY;
   for (int i = 0; i < 2; i++) {
-    struct conv_job job = {.kernel = 3,
-                           .stride = 1,
-                           .upsample = 1,
-                           .in = IN,
-                           .out = OUT,
-                           .height = SIDE,
-                           .width = SIDE,
-                           .batch = 1};
+    struct conv_job job = square_job(SIDE, IN, OUT);
     msk_conv *conv;
     ends[i] = malloc((X + 2 * Y) * sizeof(float));
     assert_int_equal(
@@ -168,14 +173,7 @@ static void test_winograd(void **state) {
 
 /* Layers and pictures that are too small for it, and other layers. */
 static void test_winograd_serves(void **state) {
-  const struct conv_job job = {.kernel = 3,
-                               .stride = 1,
-                               .upsample = 1,
-                               .in = 64,
-                               .out = 64,
-                               .height = 32,
-                               .width = 32,
-                               .batch = 1};
+  const struct conv_job job = square_job(32, 64, 64);
   struct conv_job other[5] = {job, job, job, job, job};
   (void)state;
   assert_true(serves(&job));
@@ -188,14 +186,7 @@ static void test_winograd_serves(void **state) {
  * many pictures have more tiles than a processor's chunk. To the byte. */
 static void test_winograd_batch(void **state) {
   enum { SIDE = 64, CHANNELS = 64, BATCH = 3, PIXELS = SIDE * SIDE * CHANNELS };
-  struct conv_job one = {.kernel = 3,
-                         .stride = 1,
-                         .upsample = 1,
-                         .in = CHANNELS,
-                         .out = CHANNELS,
-                         .height = SIDE,
-                         .width = SIDE,
-                         .batch = 1};
+  struct conv_job one = square_job(SIDE, CHANNELS, CHANNELS);
   struct conv_job all = one;
   float *weight = numbers(9 * CHANNELS * CHANNELS, 5), *start = numbers(3 * BATCH * PIXELS, 6),
         *single = malloc(3 * PIXELS * sizeof(float)),
@@ -218,14 +209,7 @@ static void test_winograd_batch(void **state) {
 /* A NaN reaches all pixels that see it, and of others those of the same tiles. */
 static void test_winograd_special_values(void **state) {
   enum { SIDE = 32, CHANNELS = 64, LINE = 9, COLUMN = 14, PIXELS = SIDE * SIDE * CHANNELS };
-  struct conv_job job = {.kernel = 3,
-                         .stride = 1,
-                         .upsample = 1,
-                         .in = CHANNELS,
-                         .out = CHANNELS,
-                         .height = SIDE,
-                         .width = SIDE,
-                         .batch = 1};
+  struct conv_job job = square_job(SIDE, CHANNELS, CHANNELS);
   float *weight = numbers(9 * CHANNELS * CHANNELS, 5), *start = numbers(3 * PIXELS, 6),
         *end = malloc(3 * PIXELS * sizeof(float));
   msk_conv *conv;

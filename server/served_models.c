@@ -70,15 +70,14 @@ static bool is_meant(const char *device, const char *name) {
   return strcmp(name, "gpu") == 0 || (*name != 0 && strcasestr(device, name) != NULL);
 }
 
-static bool fail_choice(const server *s, const char *name, problem *p) {
+static void fail_choice(const server *s, const char *name, problem *p) {
   char names[400] = "";
   for (int i = 0; i < s->model_count; i++) {
     const size_t used = strlen(names);
     snprintf(names + used, sizeof names - used, "%s%s", i == 0 ? "" : "; ", name_of(s->models[i]));
   }
-  return problem_set(p, 422, "device",
-                     "device was given %.80s, expected a part of one of these names: %s", name,
-                     names);
+  problem_set(p, 422, "device", "device was given %.80s, expected a part of one of these names: %s",
+              name, names);
 }
 
 const msk_model *served_find(const server *s, const char *name, problem *p) {

@@ -66,6 +66,20 @@ msk_image api_load(const char *path) {
   return image;
 }
 
+int api_set_up(msk_model **model, msk_image *sketch, const char *defaults_json,
+               const msk_allocator *allocator) {
+  const int failed = set_up_folder(NULL);
+  *model = api_open(api_convert(test_folder, "tiny", defaults_json), NULL, allocator);
+  *sketch = api_load(golden_path("tiny/input/sketch0.png"));
+  return failed;
+}
+
+int api_tear_down(msk_model *model, msk_image *sketch) {
+  msk_image_free(sketch);
+  msk_model_close(model);
+  return tear_down_folder(NULL);
+}
+
 json_t *api_cases(const char *set) {
   json_error_t problem;
   json_t *cases = json_load_file(golden_path("%s/decode/cases.json", set), 0, &problem);

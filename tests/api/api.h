@@ -28,6 +28,11 @@ json_t *api_cases(const char *set);
 /* A small draw of a set's sketch0 with a mended recipe. */
 void api_small_draw(msk_request *request, const msk_model *model, const msk_image *sketch,
                     int steps, int count);
+/* What fixtures do: the test's folder (support.h) and in it the tiny model with these defaults,
+ * opened, and its sketch0; and all of that given back. */
+int api_set_up(msk_model **model, msk_image *sketch, const char *defaults_json,
+               const msk_allocator *allocator);
+int api_tear_down(msk_model *model, msk_image *sketch);
 /* FNV-1a of a result's tokens, pixels and scores. */
 uint64_t api_digest(const msk_model *model, const msk_result *result);
 

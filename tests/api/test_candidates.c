@@ -13,24 +13,17 @@ static const char defaults[] =
     "{\"structure_layers\": [0, 2], \"null_class\": 9, \"recipe\": {\"unconditional\": \"null\"}}";
 static const double scales[] = {0.3, 0, 1.2};
 
-static char *folder;
 static msk_model *model;
 static msk_image sketch;
 
 static int setup(void **state) {
   (void)state;
-  folder = test_make_folder();
-  model = api_open(api_convert(folder, "tiny", defaults), NULL, NULL);
-  sketch = api_load(golden_path("tiny/input/sketch0.png"));
-  return 0;
+  return api_set_up(&model, &sketch, defaults, NULL);
 }
 
 static int teardown(void **state) {
   (void)state;
-  msk_image_free(&sketch);
-  msk_model_close(model);
-  test_remove_folder(folder);
-  return 0;
+  return api_tear_down(model, &sketch);
 }
 
 static msk_request candidates(int count, int finish) {

@@ -28,9 +28,8 @@ static int setup(void **state) {
 }
 
 static int teardown(void **state) {
-  msk_image_free(&sketch);
-  msk_model_close(model);
-  return tear_down_folder(state);
+  (void)state;
+  return api_tear_down(model, &sketch);
 }
 
 /* What refresh makes of a request: its rows' tokens. */

@@ -16,8 +16,7 @@ static const char names[] =
     "tabby, tabby cat\ntiger cat\nTiger\ncaf\xC3\xA9 "
     "cr\xC3\xA8me\ncrane\ncrane\ntrilobite\nstop_sign\nstyle\nzebra\n";
 
-static char *folder;
-static char path[600], named_path[600];
+static char named_path[600];
 static counting_allocator counting;
 static msk_model *model, *named;
 static msk_image sketch;
@@ -26,35 +25,28 @@ static int setup(void **state) {
   (void)state;
   msk_error error = {0};
   msk_convert_options options;
-  char classes[600];
-  folder = test_make_folder();
-  snprintf(path, sizeof path, "%s", api_convert(folder, "tiny", defaults));
-  snprintf(classes, sizeof classes, "%s/classes.txt", folder);
-  snprintf(named_path, sizeof named_path, "%s/named.safetensors", folder);
+  char classes[600], with[600];
+  counting_allocator_init(&counting);
+  const int failed = api_set_up(&model, &sketch, defaults, &counting.allocator);
+  snprintf(classes, sizeof classes, "%s/classes.txt", test_folder);
+  snprintf(named_path, sizeof named_path, "%s/named.safetensors", test_folder);
+  snprintf(with, sizeof with, "%s/tiny-defaults.json", test_folder);
   api_ok(msk_file_write(classes, names, strlen(names), &error), &error);
   msk_convert_options_init(&options);
   options.tokenizer_path = "tests/golden/tiny/tokenizer_imagenet128_checkpoint";
   options.transformer_path = "tests/golden/tiny/maskgit_imagenet128_checkpoint";
   options.classes_path = classes;
   options.output_path = named_path;
-  char with[600];
-  snprintf(with, sizeof with, "%s/tiny-defaults.json", folder);
   options.defaults_path = with;
   api_ok(msk_convert(&options, &error), &error);
-  counting_allocator_init(&counting);
-  model = api_open(path, NULL, &counting.allocator);
   named = api_open(named_path, NULL, NULL);
-  sketch = api_load(golden_path("tiny/input/sketch0.png"));
-  return 0;
+  return failed;
 }
 
 static int teardown(void **state) {
   (void)state;
-  msk_image_free(&sketch);
-  msk_model_close(model);
   msk_model_close(named);
-  test_remove_folder(folder);
-  return 0;
+  return api_tear_down(model, &sketch);
 }
 
 /* ---- requests ---- */
@@ -235,7 +227,8 @@ static void test_wrong_options(void **state) {
   msk_model_options with;
   msk_model_options_init(&with);
   with.isa = "no such kernels";
-  assert_int_equal(msk_model_open(&opened, path, &with, &error), MSK_ERROR_ARGUMENT);
+  assert_int_equal(msk_model_open(&opened, in_folder("tiny.safetensors"), &with, &error),
+                   MSK_ERROR_ARGUMENT);
   assert_non_null(strstr(error.message, "ref"));
   assert_null(opened);
 }
@@ -378,12 +371,12 @@ static void check_changed(const char *from, const char *to, const char *word) {
   char changed[600];
   msk_error error = {0};
   size_t bytes;
-  uint8_t *file = test_read_file(path, &bytes);
+  uint8_t *file = test_read_file(in_folder("tiny.safetensors"), &bytes);
   assert_int_equal(strlen(from), strlen(to));
   uint8_t *found = memmem(file, bytes, from, strlen(from));
   if (found == NULL) fail_msg("no %s in the header", from);
   memcpy(found, to, strlen(to));
-  snprintf(changed, sizeof changed, "%s/changed.safetensors", folder);
+  snprintf(changed, sizeof changed, "%s/changed.safetensors", test_folder);
   api_ok(msk_file_write(changed, file, bytes, &error), &error);
   refuse_model(changed, MSK_ERROR_FILE, word);
   free(file);
@@ -407,7 +400,7 @@ static void test_pair_that_does_not_belong_together(void **state) {
   msk_error error = {0};
   msk_convert_options options;
   char output[600];
-  snprintf(output, sizeof output, "%s/pair.safetensors", folder);
+  snprintf(output, sizeof output, "%s/pair.safetensors", test_folder);
   msk_convert_options_init(&options);
   options.tokenizer_path = "tests/golden/odd/tokenizer_imagenet80_checkpoint";
   options.transformer_path = "tests/golden/tiny/maskgit_imagenet128_checkpoint";

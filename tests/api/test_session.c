@@ -14,28 +14,19 @@ static const char defaults[] =
     "\"start_from_sketch\": false,"
     " \"recipe\": {\"unconditional\": \"null\", \"guidance\": 0.8}}";
 
-static char *folder;
-static const char *path;
 static msk_model *model;
 static msk_image sketch, photo;
 
 static int setup(void **state) {
   (void)state;
-  folder = test_make_folder();
-  path = api_convert(folder, "tiny", defaults);
-  model = api_open(path, NULL, NULL);
-  sketch = api_load(golden_path("tiny/input/sketch0.png"));
   photo = api_load(golden_path("tiny/input/photo.png"));
-  return 0;
+  return api_set_up(&model, &sketch, defaults, NULL);
 }
 
 static int teardown(void **state) {
   (void)state;
-  msk_image_free(&sketch);
   msk_image_free(&photo);
-  msk_model_close(model);
-  test_remove_folder(folder);
-  return 0;
+  return api_tear_down(model, &sketch);
 }
 
 static uint64_t run_digest(msk_session *session, const msk_request *request) {
@@ -210,7 +201,7 @@ static void test_no_allocation_while_running(void **state) {
   msk_result result;
   msk_error error = {0};
   counting_allocator_init(&counting);
-  msk_model *counted = api_open(path, NULL, &counting.allocator);
+  msk_model *counted = api_open(in_folder("tiny.safetensors"), NULL, &counting.allocator);
   api_small_draw(&request, counted, &sketch, 3, 9);
   request.preview_every = 1;
   edit_request(&edit);
@@ -244,7 +235,7 @@ static bool draw_failing(counting_allocator *counting, long k) {
   msk_model_options_init(&options);
   options.threads = 2;
   options.allocator = &counting->allocator;
-  msk_status status = msk_model_open(&opened, path, &options, &error);
+  msk_status status = msk_model_open(&opened, in_folder("tiny.safetensors"), &options, &error);
   if (status == MSK_OK) {
     api_small_draw(&request, opened, &sketch, 1, 1);
     msk_session_options with;
@@ -442,8 +433,8 @@ static const char *warning_with(const char *tensor, msk_precision precision, msk
   msk_request request;
   msk_result result;
   msk_error error = {0};
-  snprintf(file, sizeof file, "%s/large.safetensors", folder);
-  test_write_filled(path, file, tensor, 3e38f);
+  snprintf(file, sizeof file, "%s/large.safetensors", test_folder);
+  test_write_filled(in_folder("tiny.safetensors"), file, tensor, 3e38f);
   msk_model_options_init(&options);
   options.precision = precision;
   api_ok(msk_model_open(&large, file, &options, &error), &error);

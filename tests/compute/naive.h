@@ -152,6 +152,32 @@ static inline void do_linear(msk_stream *stream, const void *arguments) {
                 strided_rows(a->y, a->rows, columns, a->y_stride));
 }
 
+/* conv: of this shape, once it is there. in_place: the residual is where y will be. */
+struct conv_case {
+  const msk_conv *conv;
+  size_t kernel, stride, upsample, in, out, height, width, batch;
+  bool bias, residual, in_place;
+};
+
+/* The i-th of many, every other one 3 x 3; sizes around those of vectors and tiles. */
+static inline struct conv_case conv_case_random(size_t i, uint64_t *seed) {
+  static const size_t sides[] = {1, 2, 3, 4, 5, 7, 8, 9, 13, 16},
+                      channels[] = {1, 2, 3, 4, 8, 12, 15, 16, 17, 24, 32, 33, 40, 64, 65};
+  const uint64_t pick = test_random(seed);
+  struct conv_case c = {.kernel = i % 2 ? 3 : 1 + pick % 4,
+                        .stride = i % 2 ? 1 + (i % 8 == 7) : 1 + (pick >> 8) % 2,
+                        .in = channels[(pick >> 10) % 15],
+                        .out = channels[(pick >> 15) % 15],
+                        .height = sides[(pick >> 20) % 10],
+                        .width = sides[(pick >> 25) % 10],
+                        .batch = 1 + (pick >> 30) % 2,
+                        .bias = pick >> 31 & 1,
+                        .residual = pick >> 32 & 1,
+                        .in_place = pick >> 34 & 1};
+  c.upsample = c.stride == 1 ? 1 + (pick >> 33) % 2 : 1;
+  return c;
+}
+
 typedef struct conv_args {
   const msk_conv *conv;
   const float *x;

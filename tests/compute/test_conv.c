@@ -6,11 +6,6 @@
 
 /* ---- convolution ---- */
 
-struct conv_case {
-  size_t kernel, stride, upsample, in, out, height, width, batch;
-  bool bias, residual;
-};
-
 /* Winograd sums differently: its error is bounded by the same sums with a factor for the
  * transforms (docs/kernels.md). */
 enum { WINOGRAD_FACTOR = 12 };
@@ -87,23 +82,9 @@ static void test_conv_case(const msk_device *device, const struct conv_case *c) 
 }
 
 static void conv_on(const msk_device *device) {
-  static const size_t sides[] = {1, 2, 3, 4, 5, 7, 8, 9, 13, 16},
-                      channels[] = {1, 2, 3, 4, 8, 12, 16, 17, 24, 32, 40, 64};
   uint64_t seed = 3;
   for (size_t i = 0; i < 160; i++) {
-    uint64_t pick = test_random(&seed);
-    struct conv_case c = {.kernel = i % 2 ? 3 : 1 + pick % 4,
-                          .stride = 1 + (pick >> 8) % 2,
-                          .in = channels[(pick >> 10) % 12],
-                          .out = channels[(pick >> 15) % 12],
-                          .height = sides[(pick >> 20) % 10],
-                          .width = sides[(pick >> 25) % 10],
-                          .batch = 1 + (pick >> 30) % 2,
-                          .bias = pick >> 31 & 1,
-                          .residual = pick >> 32 & 1,
-                          .upsample = 1};
-    if (i % 2) c.stride = 1 + (i % 8 == 7);
-    if (c.stride == 1 && c.kernel == 3) c.upsample = 1 + (pick >> 33) % 2;
+    const struct conv_case c = conv_case_random(i, &seed);
     test_conv_case(device, &c);
   }
 }

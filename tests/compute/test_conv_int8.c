@@ -11,11 +11,6 @@
 
 #include "compute/cpu/cpu.h"
 
-struct conv_case {
-  size_t upsample, in, out, height, width, batch;
-  bool bias, residual;
-};
-
 static void for_each_set(void (*test)(const msk_device *device)) {
   int sets = 0;
   for (; tested_set(sets) != NULL; sets++) {

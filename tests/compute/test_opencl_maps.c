@@ -7,25 +7,19 @@
 
 /* ---- convolutions ---- */
 
-struct conv_job {
-  const msk_conv *conv;
-  size_t kernel, stride, upsample, in, out, height, width, batch;
-  bool bias, residual, in_place;
-};
-
 /* 3 x 3 in the plainest form, of one square picture. */
-static struct conv_job square_job(size_t side, size_t in, size_t out) {
-  return (struct conv_job){.kernel = 3,
-                           .stride = 1,
-                           .upsample = 1,
-                           .in = in,
-                           .out = out,
-                           .height = side,
-                           .width = side,
-                           .batch = 1};
+static struct conv_case square_job(size_t side, size_t in, size_t out) {
+  return (struct conv_case){.kernel = 3,
+                            .stride = 1,
+                            .upsample = 1,
+                            .in = in,
+                            .out = out,
+                            .height = side,
+                            .width = side,
+                            .batch = 1};
 }
 
-static msk_map conv_output(const struct conv_job *job, float *at) {
+static msk_map conv_output(const struct conv_case *job, float *at) {
   const msk_map x = msk_map_at(NULL, job->batch, job->height, job->width, job->in);
   return msk_conv_output(job->conv, x, job->upsample, at);
 }
@@ -34,7 +28,7 @@ static size_t map_floats(msk_map map) { return map.batch * map.height * map.widt
 
 /* x, y and the residual, one behind the other. */
 static void run_conv(msk_stream *stream, float *memory, const void *arguments) {
-  const struct conv_job *job = arguments;
+  const struct conv_case *job = arguments;
   const msk_map x = msk_map_at(memory, job->batch, job->height, job->width, job->in),
                 y = conv_output(job, memory + map_floats(x));
   msk_map residual = y;
@@ -43,7 +37,7 @@ static void run_conv(msk_stream *stream, float *memory, const void *arguments) {
   msk_op_conv(stream, job->conv, x, job->upsample, NULL, residual, y);
 }
 
-static void check_conv(struct conv_job job, enum storage storage) {
+static void check_conv(struct conv_case job, enum storage storage) {
   const bool fp16 = storage == GIVEN_FP16;
   size_t taps = job.kernel * job.kernel * job.in, weights = taps * job.out;
   float *weight = numbers(weights, 5), *bias = numbers(job.out, 6);
@@ -51,7 +45,7 @@ static void check_conv(struct conv_job job, enum storage storage) {
   for (size_t i = 0; i < weights && storage != FLOATS; i++)
     weight[i] = rintf(weight[i] * 512) / 512;
   assert_true(msk_narrow_fp16(weight, weights, narrow) || storage == FLOATS);
-  struct conv_job jobs[2] = {job, job};
+  struct conv_case jobs[2] = {job, job};
   msk_conv *convs[2];
   for (int i = 0; i < 2; i++) {
     assert_int_equal(msk_conv_create(&convs[i], devices[i], fp16 ? (const void *)narrow : weight,
@@ -71,39 +65,22 @@ static void check_conv(struct conv_job job, enum storage storage) {
 }
 
 static void test_conv(void **state) {
-  static const size_t sides[] = {1, 2, 3, 4, 5, 7, 8, 9, 13, 16},
-                      channels[] = {1, 2, 3, 4, 8, 12, 15, 16, 17, 24, 33, 65};
   uint64_t seed = 3;
   (void)state;
-  for (size_t i = 0; i < 96; i++) {
-    uint64_t pick = test_random(&seed);
-    struct conv_job job = {.kernel = i % 2 ? 3 : 1 + pick % 4,
-                           .stride = i % 2 ? 1 : 1 + (pick >> 8) % 2,
-                           .in = channels[(pick >> 10) % 12],
-                           .out = channels[(pick >> 15) % 12],
-                           .height = sides[(pick >> 20) % 10],
-                           .width = sides[(pick >> 25) % 10],
-                           .batch = 1 + (pick >> 30) % 2,
-                           .bias = pick >> 31 & 1,
-                           .residual = pick >> 32 & 1,
-                           .in_place = pick >> 34 & 1,
-                           .upsample = 1};
-    if (job.stride == 1) job.upsample = 1 + (pick >> 33) % 2;
-    check_conv(job, (enum storage)((pick >> 35) % 3));
-  }
+  for (size_t i = 0; i < 96; i++) check_conv(conv_case_random(i, &seed), (enum storage)(i / 2 % 3));
 }
 
 static void test_shapes(void **state) {
   const size_t x = 13 * 11 * 17;
-  struct conv_job job = {.kernel = 3,
-                         .stride = 1,
-                         .upsample = 2,
-                         .in = 17,
-                         .out = 70,
-                         .height = 13,
-                         .width = 11,
-                         .batch = 1,
-                         .residual = true};
+  struct conv_case job = {.kernel = 3,
+                          .stride = 1,
+                          .upsample = 2,
+                          .in = 17,
+                          .out = 70,
+                          .height = 13,
+                          .width = 11,
+                          .batch = 1,
+                          .residual = true};
   float *weight = numbers(9 * 17 * 70, 5);
   msk_conv *conv;
   (void)state;
@@ -125,7 +102,7 @@ static void test_special_values(void **state) {
   (void)state;
   start[(3 * SIDE + 5) * IN + 16] = NAN, start[X - 1] = INFINITY;
   for (int i = 0; i < 2; i++) {
-    struct conv_job job = square_job(SIDE, IN, OUT);
+    struct conv_case job = square_job(SIDE, IN, OUT);
     msk_conv *conv;
     ends[i] = malloc((X + 2 * Y) * sizeof(float));
     assert_int_equal(
@@ -141,7 +118,7 @@ static void test_special_values(void **state) {
 
 /* ---- convolutions by Winograd's form ---- */
 
-static bool serves(const struct conv_job *job) {
+static bool serves(const struct conv_case *job) {
   const msk_conv_head head = {devices[1], job->kernel, job->stride, job->in, job->out, false};
   return msk_gpu_winograd_serves(&head, msk_map_at(NULL, job->batch, job->height * job->upsample,
                                                    job->width * job->upsample, job->out));
@@ -155,17 +132,17 @@ static void test_winograd(void **state) {
   for (size_t i = 0; i < 6; i++) {
     uint64_t pick = test_random(&seed);
     const size_t upsample = 1 + (i % 3 == 2), *side = sides[i % 5];
-    struct conv_job job = {.kernel = 3,
-                           .stride = 1,
-                           .in = channels[i % 5],
-                           .out = channels[pick % 5],
-                           .height = side[0] / upsample,
-                           .width = side[1] / upsample,
-                           .batch = 1 + (pick >> 30) % 2,
-                           .bias = pick >> 31 & 1,
-                           .residual = pick >> 32 & 1,
-                           .in_place = pick >> 34 & 1,
-                           .upsample = upsample};
+    struct conv_case job = {.kernel = 3,
+                            .stride = 1,
+                            .in = channels[i % 5],
+                            .out = channels[pick % 5],
+                            .height = side[0] / upsample,
+                            .width = side[1] / upsample,
+                            .batch = 1 + (pick >> 30) % 2,
+                            .bias = pick >> 31 & 1,
+                            .residual = pick >> 32 & 1,
+                            .in_place = pick >> 34 & 1,
+                            .upsample = upsample};
     assert_true(serves(&job) || upsample == 2);
     check_conv(job, (enum storage)(i % 3));
   }
@@ -173,8 +150,8 @@ static void test_winograd(void **state) {
 
 /* Layers and pictures that are too small for it, and other layers. */
 static void test_winograd_serves(void **state) {
-  const struct conv_job job = square_job(32, 64, 64);
-  struct conv_job other[5] = {job, job, job, job, job};
+  const struct conv_case job = square_job(32, 64, 64);
+  struct conv_case other[5] = {job, job, job, job, job};
   (void)state;
   assert_true(serves(&job));
   other[0].kernel = 1, other[1].stride = 2, other[2].in = 63, other[3].out = 63;
@@ -186,8 +163,8 @@ static void test_winograd_serves(void **state) {
  * many pictures have more tiles than a processor's chunk. To the byte. */
 static void test_winograd_batch(void **state) {
   enum { SIDE = 64, CHANNELS = 64, BATCH = 3, PIXELS = SIDE * SIDE * CHANNELS };
-  struct conv_job one = square_job(SIDE, CHANNELS, CHANNELS);
-  struct conv_job all = one;
+  struct conv_case one = square_job(SIDE, CHANNELS, CHANNELS);
+  struct conv_case all = one;
   float *weight = numbers(9 * CHANNELS * CHANNELS, 5), *start = numbers(3 * BATCH * PIXELS, 6),
         *single = malloc(3 * PIXELS * sizeof(float)),
         *end = malloc(3 * BATCH * PIXELS * sizeof(float));
@@ -209,7 +186,7 @@ static void test_winograd_batch(void **state) {
 /* A NaN reaches all pixels that see it, and of others those of the same tiles. */
 static void test_winograd_special_values(void **state) {
   enum { SIDE = 32, CHANNELS = 64, LINE = 9, COLUMN = 14, PIXELS = SIDE * SIDE * CHANNELS };
-  struct conv_job job = square_job(SIDE, CHANNELS, CHANNELS);
+  struct conv_case job = square_job(SIDE, CHANNELS, CHANNELS);
   float *weight = numbers(9 * CHANNELS * CHANNELS, 5), *start = numbers(3 * PIXELS, 6),
         *end = malloc(3 * PIXELS * sizeof(float));
   msk_conv *conv;

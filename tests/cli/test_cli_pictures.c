@@ -196,6 +196,35 @@ static void test_decode_slower(void **state) {
   run_free(&result);
 }
 
+/* The text of a picture that draw has written, and its pixels. */
+static json_t *text_of(const char *picture, msk_image *image) {
+  void *bytes = NULL;
+  size_t byte_count = 0;
+  char *text = NULL;
+  msk_error error;
+  assert_int_equal(msk_file_read(picture, 1 << 24, &bytes, &byte_count, NULL, &error), MSK_OK);
+  assert_int_equal(msk_png_text(bytes, byte_count, "masksketch", &text, NULL, &error), MSK_OK);
+  assert_int_equal(msk_image_load(image, picture, MSK_ALPHA_WHITE, NULL, &error), MSK_OK);
+  json_t *object = json_loads(text, 0, NULL);
+  assert_non_null(object);
+  msk_free(NULL, bytes);
+  msk_free(NULL, text);
+  return object;
+}
+
+/* forged.png: the pixels with another text. */
+static void forge(const msk_image *image, const char *text) {
+  void *bytes = NULL;
+  size_t byte_count = 0;
+  msk_text entry = {"masksketch", text};
+  msk_error error;
+  assert_int_equal(
+      msk_image_encode(image, MSK_FORMAT_PNG, 0, &entry, 1, &bytes, &byte_count, NULL, &error),
+      MSK_OK);
+  assert_int_equal(msk_file_write(in_folder("forged.png"), bytes, byte_count, &error), MSK_OK);
+  msk_free(NULL, bytes);
+}
+
 /* A text that is wrong, and a model that is another one, are refused. */
 static void test_replay_refuses(void **state) {
   (void)state;
@@ -210,18 +239,35 @@ static void test_replay_refuses(void **state) {
   msk_error error;
   assert_int_equal(msk_image_load(&image, sketch(), MSK_ALPHA_WHITE, NULL, &error), MSK_OK);
   for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
-    void *bytes = NULL;
-    size_t byte_count = 0;
-    msk_text text = {"masksketch", texts[i]};
-    assert_int_equal(
-        msk_image_encode(&image, MSK_FORMAT_PNG, 0, &text, 1, &bytes, &byte_count, NULL, &error),
-        MSK_OK);
-    assert_int_equal(msk_file_write(in_folder("forged.png"), bytes, byte_count, &error), MSK_OK);
+    forge(&image, texts[i]);
     EXPECT(3, "replay", in_folder("forged.png"), "-o", in_folder("q.png"));
-    msk_free(NULL, bytes);
   }
   msk_image_free(&image);
   assert_false(exists(in_folder("q.png")));
+}
+
+/* A picture from before light steps does not speak of them: all its steps were whole. */
+static void test_replay_older(void **state) {
+  (void)state;
+  msk_image image = {0};
+  EXPECT(0, "draw", sketch(), "--class", "3", "--steps", "9", "--set", "refresh=1", "-o",
+         in_folder("w.png"), "--quiet");
+  EXPECT(0, "draw", sketch(), "--class", "3", "--steps", "9", "-o", in_folder("l.png"), "--quiet");
+  assert_false(same_bytes(in_folder("w.png"), in_folder("l.png")));
+  json_t *object = text_of(in_folder("w.png"), &image), *recipe = json_object_get(object, "recipe");
+  assert_int_equal(json_object_del(recipe, "refresh"), 0);
+  assert_int_equal(json_object_del(recipe, "light_margin"), 0);
+  char *text = json_dumps(object, 0);
+  forge(&image, text);
+  EXPECT(0, "replay", in_folder("forged.png"), "-o", in_folder("o.png"), "--quiet");
+  msk_image again = {0};
+  json_decref(text_of(in_folder("o.png"), &again));
+  assert_int_equal(again.width * again.height, image.width * image.height);
+  assert_memory_equal(again.pixels, image.pixels, 3 * (size_t)image.width * (size_t)image.height);
+  free(text);
+  json_decref(object);
+  msk_image_free(&again);
+  msk_image_free(&image);
 }
 
 /* Every value of a real text, one after the other, replaced by nonsense: refused or harmless,
@@ -229,19 +275,9 @@ static void test_replay_refuses(void **state) {
 static void test_replay_survives(void **state) {
   (void)state;
   static const char *const nonsense[] = {"null", "-1", "1e300", "\"\"", "[]", "{}", "99999999999"};
-  void *bytes = NULL;
-  size_t byte_count = 0;
-  char *text = NULL;
-  msk_error error;
   msk_image image = {0};
   EXPECT(0, "draw", sketch(), "--class", "3", "--steps", "2", "-o", in_folder("p.png"), "--quiet");
-  assert_int_equal(msk_file_read(in_folder("p.png"), 1 << 24, &bytes, &byte_count, NULL, &error),
-                   MSK_OK);
-  assert_int_equal(msk_png_text(bytes, byte_count, "masksketch", &text, NULL, &error), MSK_OK);
-  assert_int_equal(msk_image_load(&image, in_folder("p.png"), MSK_ALPHA_WHITE, NULL, &error),
-                   MSK_OK);
-  msk_free(NULL, bytes);
-  json_t *whole = json_loads(text, 0, NULL);
+  json_t *whole = text_of(in_folder("p.png"), &image);
   int index = 0;
   for (void *at = json_object_iter(whole); at != NULL;
        at = json_object_iter_next(whole, at), index++) {
@@ -249,23 +285,17 @@ static void test_replay_survives(void **state) {
     json_object_set_new(changed, json_object_iter_key(at),
                         json_loads(nonsense[index % 7], JSON_DECODE_ANY, NULL));
     char *dumped = json_dumps(changed, 0);
-    msk_text entry = {"masksketch", dumped};
-    assert_int_equal(
-        msk_image_encode(&image, MSK_FORMAT_PNG, 0, &entry, 1, &bytes, &byte_count, NULL, &error),
-        MSK_OK);
-    assert_int_equal(msk_file_write(in_folder("forged.png"), bytes, byte_count, &error), MSK_OK);
+    forge(&image, dumped);
     run_result result = RUN("replay", in_folder("forged.png"), "-o", in_folder("q.png"), "--quiet");
     if (result.code != 3 && result.code != 0)
       fail_msg("%s as %s: exit code %d: %s", json_object_iter_key(at), nonsense[index % 7],
                result.code, result.err);
     run_free(&result);
-    msk_free(NULL, bytes);
     free(dumped);
     json_decref(changed);
   }
   assert_true(index >= 12);
   json_decref(whole);
-  msk_free(NULL, text);
   msk_image_free(&image);
 }
 
@@ -748,6 +778,7 @@ int main(void) {
                                      cmocka_unit_test(test_decode_memory),
                                      cmocka_unit_test(test_decode_slower),
                                      cmocka_unit_test(test_replay_refuses),
+                                     cmocka_unit_test(test_replay_older),
                                      cmocka_unit_test(test_replay_survives),
                                      cmocka_unit_test(test_streams),
                                      cmocka_unit_test(test_json),

@@ -14,12 +14,11 @@
 static msk_status embed_name(class_guesser *g, const msk_model *model, int index,
                              msk_error *error) {
   char text[MAX_TEXT_BYTES + 1];
-  const char *name = msk_model_class_name(model, g->ids[index]), *one = text;
+  const char *name = msk_model_class_name(model, g->ids[index]);
   float *embedding = g->texts + (size_t)index * (size_t)g->clip->info.dimensions;
   if (cancel_requested()) return app_fail(error, MSK_ERROR_CANCELLED, "cancelled");
   msk_status status = likeness_class_text(text, GUESS_TEXT, name, error);
-  return status == MSK_OK ? msk_clip_embed_texts(g->clip->clip, &one, 1, embedding, NULL, error)
-                          : status;
+  return status == MSK_OK ? likeness_embed_text(g->clip, text, embedding, NULL, error) : status;
 }
 
 msk_status guesser_open(class_guesser *g, clip_likeness *clip, const msk_model *model,
@@ -64,7 +63,7 @@ static void divide(const class_guesser *g, guess *guesses) {
 msk_status guesser_look(const class_guesser *g, const msk_image *drawing, guess *guesses,
                         msk_error *error) {
   const int dimensions = g->clip->info.dimensions;
-  msk_status status = msk_clip_embed_images(g->clip->clip, drawing, 1, g->clip->picture, error);
+  msk_status status = likeness_embed(g->clip, drawing, error);
   if (status != MSK_OK) return status;
   for (int i = 0; i < g->count; i++) {
     const float *text = g->texts + (size_t)i * (size_t)dimensions;

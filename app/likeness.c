@@ -8,14 +8,10 @@
 
 #include "app/report.h"
 
-msk_status likeness_open(clip_likeness *l, const char *folder, const char *isa, int threads,
-                         msk_error *error) {
+msk_status likeness_open(clip_likeness *l, const char *folder, const model_choice *choice,
+                         const msk_model *model, msk_error *error) {
   clip_likeness made = {.clip = NULL};
-  msk_clip_options options;
-  msk_clip_options_init(&options);
-  options.isa = isa;
-  options.threads = threads;
-  msk_status status = msk_clip_open(&made.clip, folder, &options, error);
+  msk_status status = model_path_open_clip(&made.clip, folder, choice, model, error);
   if (status != MSK_OK) return status;
   msk_clip_get_info(made.clip, &made.info);
   const size_t dimensions = (size_t)made.info.dimensions;
@@ -26,6 +22,7 @@ msk_status likeness_open(clip_likeness *l, const char *folder, const char *isa, 
   }
   made.sketch = made.text + dimensions;
   made.picture = made.sketch + dimensions;
+  app_warn_once(&made.told, msk_clip_warning(made.clip));
   *l = made;
   return MSK_OK;
 }
@@ -36,18 +33,36 @@ void likeness_close(clip_likeness *l) {
   *l = (clip_likeness){.clip = NULL};
 }
 
+static msk_status embed_picture(clip_likeness *l, const msk_image *picture, float *embedding,
+                                msk_error *error) {
+  msk_status status = msk_clip_embed_images(l->clip, picture, 1, embedding, error);
+  app_warn_once(&l->told, msk_clip_warning(l->clip));
+  return status;
+}
+
+msk_status likeness_embed_text(clip_likeness *l, const char *text, float *embedding, int *tokens,
+                               msk_error *error) {
+  msk_status status = msk_clip_embed_texts(l->clip, &text, 1, embedding, tokens, error);
+  app_warn_once(&l->told, msk_clip_warning(l->clip));
+  return status;
+}
+
 msk_status likeness_set_text(clip_likeness *l, const char *text, int *tokens, msk_error *error) {
-  return msk_clip_embed_texts(l->clip, &text, 1, l->text, tokens, error);
+  return likeness_embed_text(l, text, l->text, tokens, error);
 }
 
 msk_status likeness_set_sketch(clip_likeness *l, const msk_image *sketch, msk_error *error) {
-  return msk_clip_embed_images(l->clip, sketch, 1, l->sketch, error);
+  return embed_picture(l, sketch, l->sketch, error);
+}
+
+msk_status likeness_embed(clip_likeness *l, const msk_image *picture, msk_error *error) {
+  return embed_picture(l, picture, l->picture, error);
 }
 
 /* An embedding that was not set is zeros, and so is its cosine. */
 msk_status likeness_look(clip_likeness *l, const msk_image *picture, double *text, double *sketch,
                          msk_error *error) {
-  msk_status status = msk_clip_embed_images(l->clip, picture, 1, l->picture, error);
+  msk_status status = likeness_embed(l, picture, error);
   if (status != MSK_OK) return status;
   *text = msk_clip_cosine(l->picture, l->text, l->info.dimensions);
   *sketch = msk_clip_cosine(l->picture, l->sketch, l->info.dimensions);

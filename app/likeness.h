@@ -5,7 +5,7 @@
 #ifndef APP_LIKENESS_H
 #define APP_LIKENESS_H
 
-#include "masksketch_tools.h"
+#include "app/model_path.h"
 
 enum { MAX_TEXT_BYTES = 8192 };
 #define LIKENESS_TEXT "a photo of a {class}" /* what is asked where nothing else is */
@@ -14,16 +14,22 @@ typedef struct clip_likeness {
   msk_clip *clip; /* NULL: not opened */
   msk_clip_info info;
   float *text, *sketch, *picture; /* embeddings, each info.dimensions; one block, at `text` */
+  const char *told;               /* the clip's warning that was told last */
 } clip_likeness;
 
-/* isa, threads: as in msk_clip_options. On failure nothing is left open. */
-msk_status likeness_open(clip_likeness *l, const char *folder, const char *isa, int threads,
-                         msk_error *error);
+/* choice, model: as in model_path_open_clip(). On failure nothing is left open. Warnings, as where
+ * the CPU goes on for a GPU, go to standard error. */
+msk_status likeness_open(clip_likeness *l, const char *folder, const model_choice *choice,
+                         const msk_model *model, msk_error *error);
 void likeness_close(clip_likeness *l);
 
 /* `tokens`, if not NULL: how many the text takes; more than info.text_tokens are cut off. */
 msk_status likeness_set_text(clip_likeness *l, const char *text, int *tokens, msk_error *error);
 msk_status likeness_set_sketch(clip_likeness *l, const msk_image *sketch, msk_error *error);
+/* A text's embedding elsewhere, a picture's to l->picture. */
+msk_status likeness_embed_text(clip_likeness *l, const char *text, float *embedding, int *tokens,
+                               msk_error *error);
+msk_status likeness_embed(clip_likeness *l, const msk_image *picture, msk_error *error);
 /* Cosines of a picture with text and sketch; that of one that was not set is 0. */
 msk_status likeness_look(clip_likeness *l, const msk_image *picture, double *text, double *sketch,
                          msk_error *error);

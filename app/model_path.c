@@ -228,12 +228,21 @@ static void tell_warnings(const msk_model *model, const msk_model_options *asked
   }
 }
 
-static void tell_plan(const msk_memory_plan *plan) {
-  fprintf(stderr, "memory: %.1f MB for the weights, and %.1f MB more while they are loaded\n",
-          1e-6 * (double)plan->weights, 1e-6 * (double)plan->loading);
+static void tell_plan(const msk_memory_plan *plan, const char *what) {
+  fprintf(stderr, "memory: %.1f MB for %s, and %.1f MB more while they are loaded\n",
+          1e-6 * (double)plan->weights, what, 1e-6 * (double)plan->loading);
   if (plan->device_weights > 0)
-    fprintf(stderr, "memory: %.1f MB of the GPU's for the weights\n",
-            1e-6 * (double)plan->device_weights);
+    fprintf(stderr, "memory: %.1f MB of the GPU's for %s\n", 1e-6 * (double)plan->device_weights,
+            what);
+}
+
+static const char *device_of(const model_choice *choice) {
+  return choice->device != NULL ? choice->device : getenv("MASKSKETCH_DEVICE");
+}
+
+/* Where compiled kernels are kept; NULL: nowhere. */
+static const char *find_kernels(char folder[MAX_PATH_BYTES]) {
+  return user_folder(folder, "XDG_CACHE_HOME", ".cache", "masksketch/kernels") ? folder : NULL;
 }
 
 msk_status model_path_open(msk_model **model, const model_choice *choice, msk_error *error) {
@@ -248,9 +257,8 @@ msk_status model_path_open(msk_model **model, const model_choice *choice, msk_er
   options.adapters = adapters.choices;
   options.adapter_count = choice->adapters.count;
   options.isa = choice->isa;
-  options.device = choice->device != NULL ? choice->device : getenv("MASKSKETCH_DEVICE");
-  if (user_folder(kernels, "XDG_CACHE_HOME", ".cache", "masksketch/kernels"))
-    options.device_cache = kernels;
+  options.device = device_of(choice);
+  options.device_cache = find_kernels(kernels);
   if (choice->precision >= 0) options.precision = (msk_precision)choice->precision;
   if (choice->decode_precision >= 0)
     options.decode_precision = (msk_precision)choice->decode_precision;
@@ -260,9 +268,49 @@ msk_status model_path_open(msk_model **model, const model_choice *choice, msk_er
     msk_memory_plan plan;
     status = msk_model_plan(&plan, path, &options, error);
     if (status != MSK_OK) return status;
-    tell_plan(&plan);
+    tell_plan(&plan, "the weights");
   }
   status = msk_model_open(model, path, &options, error);
   if (status == MSK_OK) tell_warnings(*model, &options);
   return status;
+}
+
+/* ---- networks beside the model ---- */
+
+static const char *device_beside(const model_choice *choice, const msk_model *model) {
+  const char *device = device_of(choice);
+  msk_model_info info;
+  if (model == NULL || device == NULL || strcmp(device, "auto") != 0) return device;
+  msk_model_get_info(model, &info);
+  return strcmp(info.device, "cpu") == 0 ? "cpu" : device;
+}
+
+msk_status model_path_open_clip(msk_clip **clip, const char *folder, const model_choice *choice,
+                                const msk_model *model, msk_error *error) {
+  char kernels[MAX_PATH_BYTES];
+  msk_clip_options options;
+  msk_clip_options_init(&options);
+  options.isa = choice->isa;
+  options.device = device_beside(choice, model);
+  options.device_cache = find_kernels(kernels);
+  options.threads = choice->threads;
+  if (choice->tell_memory) {
+    msk_memory_plan plan;
+    msk_status status = msk_clip_plan(&plan, folder, &options, error);
+    if (status != MSK_OK) return status;
+    tell_plan(&plan, "CLIP's weights and passes");
+  }
+  return msk_clip_open(clip, folder, &options, error);
+}
+
+msk_status model_path_open_judge(msk_judge **judge, const char *file, const model_choice *choice,
+                                 msk_error *error) {
+  char kernels[MAX_PATH_BYTES];
+  msk_judge_options options;
+  msk_judge_options_init(&options);
+  options.isa = choice->isa;
+  options.device = device_of(choice);
+  options.device_cache = find_kernels(kernels);
+  options.threads = choice->threads;
+  return msk_judge_open(judge, file, &options, error);
 }

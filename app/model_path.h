@@ -38,6 +38,12 @@ typedef struct model_choice {
 
 /* Finds and opens it; warnings go to standard error. */
 msk_status model_path_open(msk_model **model, const model_choice *choice, msk_error *error);
+/* Networks that look at pictures, computed as the choice says: a folder, a file. `model`, if not
+ * NULL: the choice's, opened; where it is the CPU's after all, so are they ("auto"). */
+msk_status model_path_open_clip(msk_clip **clip, const char *folder, const model_choice *choice,
+                                const msk_model *model, msk_error *error);
+msk_status model_path_open_judge(msk_judge **judge, const char *file, const model_choice *choice,
+                                 msk_error *error);
 /* `below` in the user's data folder ($XDG_DATA_HOME, else ~/.local/share). False where there is
  * none, or the path is too long. */
 bool model_path_user_data(char folder[MAX_PATH_BYTES], const char *below);

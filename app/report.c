@@ -54,6 +54,11 @@ void app_warn(const char *text) {
   fputc('\n', stderr);
 }
 
+void app_warn_once(const char **told, const char *text) {
+  if (text != NULL && text != *told) app_warn(text);
+  *told = text;
+}
+
 msk_status app_flush_stdout(msk_error *error) {
   if (fflush(stdout) == 0 && !ferror(stdout)) return MSK_OK;
   return app_fail(error, MSK_ERROR_OUTPUT, "cannot write to standard output: %s", strerror(errno));

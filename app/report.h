@@ -27,6 +27,9 @@ int app_exit_code(msk_status status);
 void app_report(const msk_error *error);
 /* `masksketch: warning: TEXT` on standard error. */
 void app_warn(const char *text);
+/* The same for a text that may be there (else NULL) and stays where it is: once, however often it
+ * is asked about; *told, NULL at first, is the one that was told last. */
+void app_warn_once(const char **told, const char *text);
 /* Prints text of foreign origin: control characters, which could steer a terminal, become '?'. */
 void app_print_safe(FILE *file, const char *text);
 /* Flushes standard output; MSK_ERROR_OUTPUT if anything written to it got lost. */

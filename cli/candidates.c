@@ -139,10 +139,10 @@ int candidates_finished(const order *o) {
 
 static msk_status open_clip(clip_likeness *clip, const cli_line *line,
                             const candidate_options *options, const model_choice *machine,
-                            msk_error *error) {
+                            const msk_model *model, msk_error *error) {
   char folder[MAX_PATH_BYTES];
   msk_status status = model_path_find_clip(folder, options->clip, error);
-  if (status == MSK_OK) return likeness_open(clip, folder, machine->isa, machine->threads, error);
+  if (status == MSK_OK) return likeness_open(clip, folder, machine, model, error);
   /* who asked for what only CLIP can do must not get something else in silence */
   if (options->clip != NULL || options->text != NULL || cli_given(line, "weight-text") ||
       cli_given(line, "weight-sketch"))
@@ -156,8 +156,8 @@ static msk_status open_clip(clip_likeness *clip, const cli_line *line,
 
 msk_status candidates_wishes(rank_wishes *wishes, clip_likeness *clip, const cli_line *line,
                              const candidate_options *options, const model_choice *machine,
-                             msk_error *error) {
-  msk_status status = open_clip(clip, line, options, machine, error);
+                             const msk_model *model, msk_error *error) {
+  msk_status status = open_clip(clip, line, options, machine, model, error);
   *wishes = (rank_wishes){.clip = clip->clip == NULL ? NULL : clip,
                           .text = options->text,
                           .structure_weight = options->weight_structure,

@@ -32,7 +32,7 @@ int candidates_finished(const order *o);
  * being none (wishes->clip stays NULL) is no error, but said. likeness_close() it. */
 msk_status candidates_wishes(rank_wishes *wishes, clip_likeness *clip, const cli_line *line,
                              const candidate_options *options, const model_choice *machine,
-                             msk_error *error);
+                             const msk_model *model, msk_error *error);
 
 /* " structure -1.2345, text 0.2345, ..." of a contender, for people. */
 void candidates_describe(char *text, size_t bytes, const contender *c);

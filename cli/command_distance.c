@@ -8,7 +8,8 @@ static msk_status action(const cli_line *line, msk_error *error) {
   eval_comparison comparison = *(const eval_comparison *)line->options;
   comparison.folders[0] = line->inputs[0];
   comparison.folders[1] = line->inputs[1];
-  static const char *const of_networks[] = {"features", "judge", "clip", "threads", "isa"};
+  static const char *const of_networks[] = {"features", "judge", "clip",
+                                            "threads",  "isa",   "device"};
   const bool given = eval_is_array(line->inputs[0]) && eval_is_array(line->inputs[1]);
   for (size_t i = 0; given && i < sizeof of_networks / sizeof *of_networks; i++) {
     if (cli_given(line, of_networks[i]))
@@ -26,6 +27,7 @@ static const cli_option rows[] = {
     CLI_JSON(eval_comparison, "one JSON object"),
     CLI_QUIET(eval_comparison),
     CLI_MACHINE_ROWS(eval_comparison, how.),
+    CLI_DEVICE_ROW(eval_comparison, how.device, CLI_DEVICE_OTHERWISE),
     {.type = CLI_END},
 };
 

@@ -20,9 +20,8 @@ typedef struct score_options {
   const char *text, *class_text, *sketch, *clip;
   double weight_text, weight_sketch;
   bool classes;
-  const char *model;
+  model_choice machine;
   bool json, quiet;
-  machine_options machine;
 } score_options;
 
 typedef struct row {
@@ -81,9 +80,8 @@ static msk_status read_request(scorer *s, msk_error *error) {
 
 static msk_status open_clip(scorer *s, msk_error *error) {
   char folder[MAX_PATH_BYTES];
-  const int threads = s->options->machine.threads;
   msk_status status = model_path_find_clip(folder, s->options->clip, error);
-  return status == MSK_OK ? likeness_open(&s->clip, folder, s->options->machine.isa, threads, error)
+  return status == MSK_OK ? likeness_open(&s->clip, folder, &s->options->machine, NULL, error)
                           : status;
 }
 
@@ -219,11 +217,10 @@ static msk_status guess_drawings(const cli_line *line, const class_guesser *g,
 }
 
 static msk_status guess_action(scorer *s, msk_error *error) {
-  const model_choice choice = {.name = s->options->model,
-                               .isa = s->options->machine.isa,
-                               .threads = s->options->machine.threads,
-                               .precision = -1,
-                               .decode_precision = -1};
+  /* of the model only classes are wanted */
+  model_choice choice = s->options->machine;
+  choice.device = "cpu";
+  choice.precision = choice.decode_precision = -1;
   msk_model *model = NULL;
   class_guesser g = {0};
   guess *guesses = NULL;
@@ -246,7 +243,7 @@ static msk_status action(const cli_line *line, msk_error *error) {
   const score_options *options = line->options;
   scorer s = {.line = line, .options = options};
   if (options->classes) return guess_action(&s, error);
-  if (options->model != NULL)
+  if (options->machine.name != NULL)
     return app_fail(error, MSK_ERROR_ARGUMENT,
                     "--model has no effect without --classes: leave it out");
   row *rows = calloc((size_t)line->input_count, sizeof *rows);
@@ -282,11 +279,12 @@ static const cli_option option_rows[] = {
      .help = "weight of the sketch in the score"},
     {"classes", 0, NULL, CLI_A_FLAG(score_options, classes),
      .help = "tells instead which of the model's classes each drawing shows, the likeliest first"},
-    CLI_MODEL_ROW(score_options, model),
+    CLI_MODEL_ROW(score_options, machine.name),
     CLI_CLIP_ROW(score_options, clip),
     CLI_JSON(score_options, "one JSON array"),
     CLI_QUIET(score_options),
-    CLI_TABLE(score_options, machine, machine_table),
+    CLI_MACHINE_ROWS(score_options, machine.),
+    CLI_DEVICE_ROW(score_options, machine.device, CLI_DEVICE_OTHERWISE),
     {.type = CLI_END},
 };
 

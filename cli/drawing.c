@@ -135,7 +135,8 @@ static msk_status set_up(workshop *w, msk_error *error) {
   msk_status status = d->machine->tell_memory ? tell_memory(d, error) : MSK_OK;
   if (status == MSK_OK) status = run_start(&d->run, &d->order, &w->wishes, error);
   if (status == MSK_OK && request->guidance_count > 0)
-    status = candidates_wishes(&w->wishes, &w->clip, d->line, d->candidates, d->machine, error);
+    status = candidates_wishes(&w->wishes, &w->clip, d->line, d->candidates, d->machine, d->model,
+                               error);
   if (status == MSK_OK && d->film != NULL)
     status = film_create(&w->strip, &d->order.info, steps + request->recipe.tail, error);
   return status == MSK_OK ? start_sheet(w, error) : status;

@@ -43,7 +43,7 @@ static const cli_option model_rows[] = {
     CLI_MODEL_ROW(model_choice, name),
     CLI_PRECISION_ROWS(model_choice),
     CLI_MACHINE_ROWS(model_choice, ),
-    CLI_DEVICE_ROW(model_choice, device, "$MASKSKETCH_DEVICE, else cpu"),
+    CLI_DEVICE_ROW(model_choice, device, CLI_DEVICE_OTHERWISE),
     {.type = CLI_END},
 };
 const cli_table model_table = {"Model and machine", model_rows};

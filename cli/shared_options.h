@@ -53,6 +53,7 @@ extern const cli_table machine_table;
     "isa", 0, "NAME", CLI_A_CALL(s, at isa, cli_take_isa),                                      \
         .help = "instruction set of the kernels", .otherwise = "the best that this machine has" \
   }
+#define CLI_DEVICE_OTHERWISE "$MASKSKETCH_DEVICE, else cpu"
 #define CLI_DEVICE_ROW(s, f, without)                                                       \
   {                                                                                         \
     "device", 0, "NAME", CLI_A_TEXT(s, f),                                                  \

@@ -43,37 +43,37 @@ int eval_measure_find(const char *name) {
 
 static msk_status open_judge(eval_eyes *eyes, eval_eye eye, const model_choice *how,
                              msk_error *error) {
-  msk_judge_options judge_options;
   if (eye.wish == EYE_UNWANTED) return MSK_OK;
   msk_status status = model_path_find_judge(eyes->judge_path, eye.path, error);
   if (status != MSK_OK) return eye.wish == EYE_MAYBE ? MSK_OK : status;
-  msk_judge_options_init(&judge_options);
-  judge_options.isa = how->isa;
-  if (how->threads > 0) judge_options.threads = how->threads;
-  status = msk_judge_open(&eyes->judge, eyes->judge_path, &judge_options, error);
+  status = model_path_open_judge(&eyes->judge, eyes->judge_path, how, error);
   if (status == MSK_OK) msk_judge_get_info(eyes->judge, &eyes->judge_info);
   return status;
 }
 
 static msk_status open_clip(eval_eyes *eyes, eval_eye eye, const model_choice *how,
                             msk_error *error) {
-  msk_clip_options clip_options;
   if (eye.wish == EYE_UNWANTED) return MSK_OK;
   msk_status status = model_path_find_clip(eyes->clip_path, eye.path, error);
   if (status != MSK_OK) return eye.wish == EYE_MAYBE ? MSK_OK : status;
-  msk_clip_options_init(&clip_options);
-  clip_options.isa = how->isa;
-  if (how->threads > 0) clip_options.threads = how->threads;
-  status = msk_clip_open(&eyes->clip, eyes->clip_path, &clip_options, error);
+  status = model_path_open_clip(&eyes->clip, eyes->clip_path, how, NULL, error);
   if (status == MSK_OK) msk_clip_get_info(eyes->clip, &eyes->clip_info);
   return status;
+}
+
+/* What there is to say of where they compute, at opening and after each use. */
+static void tell_warnings(eval_eyes *eyes) {
+  if (eyes->judge != NULL) app_warn_once(&eyes->judge_told, msk_judge_warning(eyes->judge));
+  if (eyes->clip != NULL) app_warn_once(&eyes->clip_told, msk_clip_warning(eyes->clip));
 }
 
 msk_status eval_eyes_open(eval_eyes *eyes, eval_eye judge, eval_eye clip, const model_choice *how,
                           msk_error *error) {
   *eyes = (eval_eyes){0};
   msk_status status = open_judge(eyes, judge, how, error);
-  return status == MSK_OK ? open_clip(eyes, clip, how, error) : status;
+  if (status == MSK_OK) status = open_clip(eyes, clip, how, error);
+  tell_warnings(eyes);
+  return status;
 }
 
 void eval_eyes_close(eval_eyes *eyes) {
@@ -143,6 +143,7 @@ static msk_status look_at(eval_folder *folder, eval_eyes *eyes, const char *path
     status = msk_judge_look(eyes->judge, &image, 1, NULL, NULL, NULL, judge, error);
   if (status == MSK_OK && clip != NULL)
     status = msk_clip_embed_images(eyes->clip, &image, 1, clip, error);
+  tell_warnings(eyes);
   msk_image_free(&image);
   return status;
 }
@@ -413,5 +414,6 @@ msk_status eval_scorer_look(eval_scorer *scorer, const msk_image *image, int ske
   if (scorer->eyes->judge != NULL) status = ask_judge(scorer, image, sketch, measures, error);
   if (status == MSK_OK && scorer->eyes->clip != NULL)
     status = ask_clip(scorer, image, sketch, measures, error);
+  tell_warnings(scorer->eyes);
   return status;
 }

@@ -50,6 +50,7 @@ typedef struct eval_eyes {
   msk_judge_info judge_info;
   msk_clip_info clip_info;
   char judge_path[MAX_PATH_BYTES], clip_path[MAX_PATH_BYTES]; /* file, folder */
+  const char *judge_told, *clip_told;                         /* warnings that were told last */
 } eval_eyes;
 
 /* One of them: its file or folder (NULL: what comes with the program), and whether it must be
@@ -59,7 +60,7 @@ typedef struct eval_eye {
   const char *path;
   eval_wish wish;
 } eval_eye;
-/* `how`: kernel set and threads. */
+/* `how`: kernel set, threads, device. */
 msk_status eval_eyes_open(eval_eyes *eyes, eval_eye judge, eval_eye clip, const model_choice *how,
                           msk_error *error);
 void eval_eyes_close(eval_eyes *eyes);

@@ -339,7 +339,8 @@ typedef struct msk_clip msk_clip;
 
 typedef struct msk_clip_options {
   size_t size;
-  const char *isa;                /* as in msk_model_options */
+  const char *isa; /* as in msk_model_options, as are the next two */
+  const char *device, *device_cache;
   int threads;                    /* 0: all processors that this process may use */
   const msk_allocator *allocator; /* must outlive it */
 } msk_clip_options;
@@ -356,10 +357,18 @@ typedef struct msk_clip_info {
   int dimensions;             /* of an embedding */
   int text_tokens;            /* longest text, start and end token included (77) */
   int vocabulary;
-  float logit_scale; /* what cosines are multiplied by in CLIP's loss */
-  const char *isa;   /* kernel set in use */
+  float logit_scale;  /* what cosines are multiplied by in CLIP's loss */
+  const char *isa;    /* kernel set in use */
+  const char *device; /* "cpu", or who drives it and its name */
 } msk_clip_info;
 MSK_API void msk_clip_get_info(const msk_clip *clip, msk_clip_info *info);
+/* What the user should be told about this machine, NULL for nothing; it may be something else after
+ * each use: a GPU has failed, and, as "auto" has it, the CPU goes on with the same. */
+MSK_API const char *msk_clip_warning(const msk_clip *clip);
+/* Memory that a CLIP takes, weights and what its passes work in together, as msk_model_plan()
+ * tells a model's. */
+MSK_API msk_status msk_clip_plan(msk_memory_plan *plan, const char *folder,
+                                 const msk_clip_options *options, msk_error *error);
 
 /* Texts (UTF-8, at most 8192 bytes each) -> count x dimensions floats of length 1 each.
  * token_counts, if not NULL: count numbers of tokens that each text takes; one above text_tokens
@@ -381,7 +390,8 @@ typedef struct msk_judge msk_judge;
 
 typedef struct msk_judge_options {
   size_t size;
-  const char *isa;                /* as in msk_model_options */
+  const char *isa; /* as in msk_model_options, as are the next two */
+  const char *device, *device_cache;
   int threads;                    /* 0: all processors that this process may use */
   const msk_allocator *allocator; /* must outlive it */
 } msk_judge_options;
@@ -394,12 +404,14 @@ MSK_API msk_status msk_judge_open(msk_judge **judge, const char *path,
 MSK_API void msk_judge_close(msk_judge *judge); /* NULL is ignored */
 
 typedef struct msk_judge_info {
-  int image_size;    /* pixels a side of what it sees and of a silhouette */
-  int class_count;   /* classes it tells apart */
-  int feature_count; /* numbers of a feature vector */
-  const char *isa;   /* kernel set in use */
+  int image_size;     /* pixels a side of what it sees and of a silhouette */
+  int class_count;    /* classes it tells apart */
+  int feature_count;  /* numbers of a feature vector */
+  const char *isa;    /* kernel set in use */
+  const char *device; /* "cpu", or who drives it and its name */
 } msk_judge_info;
 MSK_API void msk_judge_get_info(const msk_judge *judge, msk_judge_info *info);
+MSK_API const char *msk_judge_warning(const msk_judge *judge); /* as msk_clip_warning() */
 /* NULL out of range */
 MSK_API const char *msk_judge_class_name(const msk_judge *judge, int class_id);
 

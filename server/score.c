@@ -41,9 +41,9 @@ void scorer_destroy(scorer *clips) {
 }
 
 static msk_status open_clip(scorer *clips, msk_error *error) {
-  const model_choice *choice = &clips->server->config.model;
+  const server *s = clips->server;
   if (clips->clip.clip != NULL) return MSK_OK;
-  return likeness_open(&clips->clip, clips->folder, choice->isa, choice->threads, error);
+  return likeness_open(&clips->clip, clips->folder, &s->config.model, s->model, error);
 }
 
 static msk_status score_image(clip_likeness *clip, const job_image *made, double *text,

@@ -76,6 +76,13 @@ class Texts:
         return self(None if path is None else encode_path(path))
 
 
+def set_machine(options: Any, text: Texts, isa: str | None, device: str | None, threads: int) -> None:
+    """The members of options that say where and how a network computes."""
+    options.isa, options.threads = text(isa), threads
+    options.device = text(device if device is not None else os.environ.get("MASKSKETCH_DEVICE"))
+    options.device_cache = text.path(user_folder("XDG_CACHE_HOME", ".cache", "masksketch/kernels"))
+
+
 class ModelHandle:
     """An msk_model, closed after its sessions. Those hold on to it, and so does ``in_use`` while there are any: the finalizers of what
     is garbage in one circle are called in any order, but what ``in_use`` has is no garbage yet."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import math
 import os
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Iterable, NamedTuple, Sequence, Union
 
-from ._classes import MODELS, Texts, encode_path
+from ._classes import MODELS, Texts, encode_path, set_machine
 from ._engine import ffi, lib
-from ._errors import ArgumentError, call, text_of
+from ._errors import ArgumentError, MaskSketchWarning, call, text_of
 from ._pictures import Picture, floats_of, need_numpy
 
 if TYPE_CHECKING:
@@ -66,14 +67,27 @@ def _read(pictures: Iterable[PictureLike], field: str) -> tuple[list[Picture], A
     return read, ffi.new("msk_image[]", [picture.pointer[0] for picture in read])
 
 
-class Clip:
-    """A CLIP in Hugging Face's layout; without a folder the small one that comes along. One thread at a time."""
+class Eye:
+    """What has a warning that may be another one after each use: where a GPU failed, the CPU goes on."""
 
-    def __init__(self, folder: str | os.PathLike[str] | None = None, *, isa: str | None = None, threads: int = 0) -> None:
+    _told: str | None = None
+
+    def _tell(self, warning: Any) -> None:
+        text = text_of(warning)
+        if text is not None and text != self._told:
+            warnings.warn(text, MaskSketchWarning, stacklevel=4)
+        self._told = text
+
+
+class Clip(Eye):
+    """A CLIP in Hugging Face's layout; without a folder the small one that comes along. ``device``: as a ``Model`` has
+    it. One thread at a time."""
+
+    def __init__(self, folder: str | os.PathLike[str] | None = None, *, isa: str | None = None, device: str | None = None, threads: int = 0) -> None:
         options = ffi.new("msk_clip_options *")
         lib.msk_clip_options_init(options)
         text = Texts()
-        options.isa, options.threads = text(isa), threads
+        set_machine(options, text, isa, device, threads)
         pointer = ffi.new("msk_clip **")
         call(lib.msk_clip_open, pointer, encode_path(folder or MODELS / "clip"), options, field="clip")
         self._pointer = ffi.gc(pointer[0], lib.msk_clip_close)
@@ -81,11 +95,14 @@ class Clip:
         lib.msk_clip_get_info(self._pointer, info)
         self.dimensions: int = info.dimensions
         self.logit_scale: float = info.logit_scale
+        self.device: str = text_of(info.device) or ""
+        self._tell(lib.msk_clip_warning(self._pointer))
 
     def _texts(self, texts: Sequence[str]) -> Any:
         words = [ffi.new("char[]", text.encode()) for text in texts]
         out = ffi.new("float[]", len(words) * self.dimensions)
         call(lib.msk_clip_embed_texts, self._pointer, ffi.new("char const *[]", words), len(words), out, ffi.NULL, field="text")
+        self._tell(lib.msk_clip_warning(self._pointer))
         return out
 
     def _images(self, pictures: Iterable[PictureLike], field: str) -> Any:
@@ -95,6 +112,7 @@ class Clip:
     def _embedded(self, images: Any, count: int, field: str) -> Any:
         out = ffi.new("float[]", count * self.dimensions)
         call(lib.msk_clip_embed_images, self._pointer, images, count, out, field=field)
+        self._tell(lib.msk_clip_warning(self._pointer))
         return out
 
     def embed_texts(self, texts: Sequence[str]) -> FloatArray:
@@ -132,14 +150,15 @@ class Guesser:
         return [Guess(class_id, name, cosine, share / total) for ((class_id, name), cosine), share in zip(rows, shares)]
 
 
-class Judge:
-    """A network that says what pictures of the default model's world show. One thread at a time."""
+class Judge(Eye):
+    """A network that says what pictures of the default model's world show. ``device``: as a ``Model`` has it. One
+    thread at a time."""
 
-    def __init__(self, path: str | os.PathLike[str] | None = None, *, isa: str | None = None, threads: int = 0) -> None:
+    def __init__(self, path: str | os.PathLike[str] | None = None, *, isa: str | None = None, device: str | None = None, threads: int = 0) -> None:
         options = ffi.new("msk_judge_options *")
         lib.msk_judge_options_init(options)
         text = Texts()
-        options.isa, options.threads = text(isa), threads
+        set_machine(options, text, isa, device, threads)
         pointer = ffi.new("msk_judge **")
         call(lib.msk_judge_open, pointer, encode_path(path or MODELS / "judge.safetensors"), options, field="judge")
         self._pointer = ffi.gc(pointer[0], lib.msk_judge_close)
@@ -148,11 +167,14 @@ class Judge:
         self.image_size: int = info.image_size
         self.feature_count: int = info.feature_count
         self.classes = [text_of(lib.msk_judge_class_name(self._pointer, i)) or "" for i in range(info.class_count)]
+        self.device: str = text_of(info.device) or ""
+        self._tell(lib.msk_judge_warning(self._pointer))
 
     def features_of(self, pictures: Iterable[PictureLike]) -> Any:
         read, images = _read(pictures, "pictures")
         out = ffi.new("float[]", len(read) * self.feature_count)
         call(lib.msk_judge_look, self._pointer, images, len(read), ffi.NULL, ffi.NULL, ffi.NULL, out)
+        self._tell(lib.msk_judge_warning(self._pointer))
         return out
 
     def look(self, pictures: Sequence[PictureLike]) -> Look:
@@ -161,6 +183,7 @@ class Judge:
         shapes: tuple[tuple[int, ...], ...] = ((count, len(self.classes)), (count, side, side), (count,), (count, self.feature_count))
         rooms = [ffi.new("float[]", math.prod(shape)) for shape in shapes]
         call(lib.msk_judge_look, self._pointer, images, len(read), *rooms)
+        self._tell(lib.msk_judge_warning(self._pointer))
         return Look(*(floats_of(bytes(ffi.buffer(room)), shape, "look") for room, shape in zip(rooms, shapes)))
 
 

@@ -10,7 +10,7 @@ import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Iterator, NamedTuple, Sequence, overload
 
-from ._classes import AdapterLike, Adapters, ModelHandle, SessionHandle, Texts, encode_path, find_model, name_index, user_folder
+from ._classes import AdapterLike, Adapters, ModelHandle, SessionHandle, Texts, encode_path, find_model, name_index, set_machine
 from ._engine import ffi, lib
 from ._errors import ArgumentError, MaskSketchWarning, call, take_memory, text_of
 from ._measure import Clip, Guess, Guesser, plain_sum
@@ -57,9 +57,7 @@ class Model:
         if decode_precision is not None:
             options.decode_precision = name_index(lib.msk_precision_name, decode_precision, "decode_precision")
         text, added = Texts(), Adapters(adapters)
-        options.isa, options.threads = text(isa), threads
-        options.device = text(device if device is not None else os.environ.get("MASKSKETCH_DEVICE"))
-        options.device_cache = text.path(user_folder("XDG_CACHE_HOME", ".cache", "masksketch/kernels"))
+        set_machine(options, text, isa, device, threads)
         options.adapters, options.adapter_count = added.choices, added.count
         pointer = ffi.new("msk_model **")
         call(lib.msk_model_open, pointer, encode_path(find_model(path)), options, field="model")
@@ -70,6 +68,7 @@ class Model:
         self._info = ffi.new("msk_model_info *")
         lib.msk_model_get_info(pointer[0], self._info)
         self._threads = threads
+        self._device = "cpu" if self.info.device == "cpu" else device  # of what looks at its pictures
         self._idle: list[SessionHandle] = []
         self._lock = threading.Lock()
         self._guesser: Guesser | None = None
@@ -216,7 +215,7 @@ class Model:
         with self._session(request) as session:
             made = [self._finished(order, part, result) for part, result in order.run(session)][0]
         word = (made[0].class_name or "thing").split(",")[0]
-        eye = clip if clip is not None else Clip(threads=self._threads)
+        eye = clip if clip is not None else Clip(device=self._device, threads=self._threads)
         for one in made:
             seen = eye.score(Picture.of_floats(one._pixels, self._info.image_size, self._info.image_size).encoded(lib.MSK_FORMAT_PNG, 0, None),
                              text=text.replace("{class}", word), sketch=order.picture.encoded(lib.MSK_FORMAT_PNG, 0, None))
@@ -241,7 +240,7 @@ class Model:
         order.read_picture(sketch, {}, "sketch")
         with self._guessing:
             if self._guesser is None or clip not in (None, self._guesser.clip):
-                self._guesser = Guesser(clip if clip is not None else Clip(threads=self._threads), self.classes())
+                self._guesser = Guesser(clip if clip is not None else Clip(device=self._device, threads=self._threads), self.classes())
             return self._guesser.look(order.picture)
 
     # ---- parts, for research ----

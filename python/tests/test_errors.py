@@ -94,9 +94,10 @@ def test_devices(monkeypatch):
     """What there is depends on the machine; that the variable is heeded as the command heeds it does not."""
     assert all(device.memory >= 0 and device.name for device in masksketch.devices())
     monkeypatch.setenv("MASKSKETCH_DEVICE", "no such device")
-    with pytest.raises(masksketch.DeviceError):
-        Model()
-    assert Model(device="cpu").info.device == "cpu"
+    for network in (Model, masksketch.Clip, masksketch.Judge):
+        with pytest.raises(masksketch.DeviceError):
+            network()
+    assert Model(device="cpu").info.device == masksketch.Clip(device="cpu").device == masksketch.Judge(device="cpu").device == "cpu"
     monkeypatch.setenv("MASKSKETCH_DEVICE", "cpu")
     assert Model().info.device == "cpu"
 

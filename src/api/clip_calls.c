@@ -6,23 +6,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "api/eyes.h"
 #include "base/error.h"
 #include "base/threads.h"
-#include "masksketch_tools.h"
-#include "model/clip.h"
-#include "model/clip_bpe.h"
 #include "model/clip_picture.h"
 
 enum { MAX_CONFIG_BYTES = 64 * 1024, MAX_WORDS_BYTES = 32 * 1024 * 1024, MAX_PATH_BYTES = 4096 };
-
-struct msk_clip {
-  const msk_allocator *allocator;
-  msk_clip_config config;
-  msk_device *device;
-  msk_pool *pool;
-  msk_clip_towers *towers;
-  msk_clip_bpe *bpe;
-};
 
 void msk_clip_options_init(msk_clip_options *options) {
   *options = (msk_clip_options){.size = sizeof *options};
@@ -90,46 +79,65 @@ static msk_status read_words(msk_clip *clip, const char *folder, msk_error *erro
   return status;
 }
 
-static msk_status read_weights(msk_clip *clip, const char *folder, const msk_clip_options *options,
-                               msk_error *error) {
-  char path[MAX_PATH_BYTES];
-  msk_weight_file *file = NULL;
-  int threads = options->threads == 0 ? msk_default_threads() : options->threads;
-  msk_status status = path_in(path, folder, "model.safetensors", error);
-  if (status == MSK_OK) status = msk_weight_file_open(&file, path, clip->allocator, error);
-  if (status == MSK_OK)
-    status =
-        msk_device_create(&clip->device, options->isa, MSK_PRECISION_FP32, clip->allocator, error);
-  if (status == MSK_OK && threads > 1)
-    status = msk_pool_create(&clip->pool, threads, clip->allocator, error);
-  if (status == MSK_OK)
-    status =
-        msk_clip_towers_load(&clip->towers, clip->device, file, &clip->config, clip->pool, error);
-  msk_weight_file_close(file);
-  return status;
+static msk_status load_towers(void *owner, const msk_device *device, msk_pool *pool,
+                              msk_error *error) {
+  msk_clip *clip = owner;
+  msk_clip_towers *towers = NULL;
+  msk_status status = msk_clip_towers_load(&towers, device, clip->file, &clip->config, pool, error);
+  if (status != MSK_OK) return status;
+  msk_clip_towers_destroy(clip->towers);
+  clip->towers = towers;
+  return MSK_OK;
 }
 
-msk_status msk_clip_open(msk_clip **clip, const char *folder, const msk_clip_options *options,
-                         msk_error *error) {
-  msk_clip_options chosen;
-  msk_clip_options_init(&chosen);
-  if (clip == NULL || folder == NULL)
-    return msk_fail(error, MSK_ERROR_ARGUMENT,
-                    "no place for a CLIP or no folder given to msk_clip_open");
+/* tally: as in msk_runner_open(). */
+static msk_status read_weights(msk_clip *clip, const char *folder, const msk_clip_options *options,
+                               msk_tally *tally, msk_error *error) {
+  char path[MAX_PATH_BYTES];
+  const msk_clip_config *config = &clip->config;
+  const msk_device_wish wish = {options->device, options->device_cache, options->isa,
+                                options->threads, options->allocator};
+  /* of a picture, up in the MLP */
+  const msk_product_size size = {msk_clip_vision_tokens(config), config->vision.hidden,
+                                 config->vision.intermediate};
+  msk_status status = path_in(path, folder, "model.safetensors", error);
+  if (status == MSK_OK) status = msk_weight_file_open(&clip->file, path, clip->allocator, error);
+  if (status == MSK_OK)
+    status = msk_runner_open(&clip->runner, &wish, &size, tally, "CLIP", load_towers, clip, error);
+  if (status != MSK_OK || msk_runner_may_load(&clip->runner)) return status;
+  msk_weight_file_close(clip->file);
+  clip->file = NULL;
+  return MSK_OK;
+}
+
+/* *made: with its configuration, and nothing else. */
+static msk_status begin(msk_clip **made, const char *folder, msk_clip_options *chosen,
+                        const msk_clip_options *options, msk_error *error) {
+  msk_clip_options_init(chosen);
   if (options != NULL && options->size != sizeof *options) {
     return msk_fail(error, MSK_ERROR_ARGUMENT,
                     "CLIP options of %zu bytes, expected %zu: call msk_clip_options_init() first",
                     options->size, sizeof *options);
   }
-  if (options != NULL) chosen = *options;
-  msk_status status = msk_threads_check(chosen.threads, error);
+  if (options != NULL) *chosen = *options;
+  msk_status status = msk_threads_check(chosen->threads, error);
   if (status != MSK_OK) return status;
-  msk_clip *made = msk_allocate_zeroed(chosen.allocator, 1, sizeof *made);
-  if (made == NULL) return msk_fail(error, MSK_ERROR_MEMORY, "not enough memory for CLIP");
-  made->allocator = chosen.allocator;
-  status = read_config(made, folder, error);
+  *made = msk_allocate_zeroed(chosen->allocator, 1, sizeof **made);
+  if (*made == NULL) return msk_fail(error, MSK_ERROR_MEMORY, "not enough memory for CLIP");
+  (*made)->allocator = chosen->allocator;
+  return read_config(*made, folder, error);
+}
+
+msk_status msk_clip_open(msk_clip **clip, const char *folder, const msk_clip_options *options,
+                         msk_error *error) {
+  msk_clip_options chosen;
+  msk_clip *made = NULL;
+  if (clip == NULL || folder == NULL)
+    return msk_fail(error, MSK_ERROR_ARGUMENT,
+                    "no place for a CLIP or no folder given to msk_clip_open");
+  msk_status status = begin(&made, folder, &chosen, options, error);
   if (status == MSK_OK) status = read_words(made, folder, error);
-  if (status == MSK_OK) status = read_weights(made, folder, &chosen, error);
+  if (status == MSK_OK) status = read_weights(made, folder, &chosen, NULL, error);
   if (status == MSK_OK) {
     *clip = made;
   } else {
@@ -143,8 +151,8 @@ void msk_clip_close(msk_clip *clip) {
   const msk_allocator *allocator = clip->allocator;
   msk_clip_bpe_destroy(clip->bpe);
   msk_clip_towers_destroy(clip->towers);
-  msk_pool_destroy(clip->pool);
-  msk_device_destroy(clip->device);
+  msk_runner_close(&clip->runner);
+  msk_weight_file_close(clip->file);
   msk_free(allocator, clip);
 }
 
@@ -155,26 +163,41 @@ void msk_clip_get_info(const msk_clip *clip, msk_clip_info *info) {
                           .text_tokens = (int)clip->config.positions,
                           .vocabulary = (int)clip->config.vocabulary,
                           .logit_scale = expf(msk_clip_towers_logit_scale(clip->towers)),
-                          .isa = msk_device_isa(clip->device)};
+                          .isa = msk_device_isa(clip->runner.cpu),
+                          .device = msk_device_name(clip->runner.place)};
 }
+
+const char *msk_clip_warning(const msk_clip *clip) { return msk_runner_warning(&clip->runner); }
 
 /* ---- embeddings ---- */
 
-/* One tower's pass: pixels, or ids. */
+/* One tower's pass: of pixels, or of ids, which stay on this side. */
 struct pass {
-  const float *pixels;
-  const int32_t *ids;
+  const msk_clip *clip;
+  const int32_t *ids; /* NULL: pixels */
   size_t tokens;
-  float *vector;
 };
 
-static void run_pass(const msk_clip *clip, msk_stream *stream, msk_arena *arena,
-                     const struct pass *pass) {
+static void run_pass(const void *user, msk_stream *stream, msk_arena *arena, const float *pixels,
+                     float *vector) {
+  const struct pass *pass = user;
+  const msk_clip_towers *towers = pass->clip->towers;
   if (pass->ids != NULL) {
-    msk_clip_embed_ids(clip->towers, stream, arena, pass->ids, 1, pass->tokens, pass->vector, NULL);
+    msk_clip_embed_ids(towers, stream, arena, pass->ids, 1, pass->tokens, vector, NULL);
   } else {
-    msk_clip_embed_pixels(clip->towers, stream, arena, pass->pixels, 1, pass->vector, NULL);
+    msk_clip_embed_pixels(towers, stream, arena, pixels, 1, vector, NULL);
   }
+}
+
+static msk_runner_pass start_pass(const struct pass *pass, const float *pixels, float *vector) {
+  const msk_clip_config *config = &pass->clip->config;
+  return (msk_runner_pass){
+      .run = run_pass,
+      .user = pass,
+      .from = pixels,
+      .from_count = pass->ids != NULL ? 0 : config->image_size * config->image_size * 3,
+      .to = vector,
+      .to_count = config->projection};
 }
 
 static void normalise(float *vector, size_t count) {
@@ -184,25 +207,55 @@ static void normalise(float *vector, size_t count) {
   for (size_t i = 0; length > 0 && i < count; i++) vector[i] = (float)((double)vector[i] / length);
 }
 
-/* Runs the pass twice, measuring and for real; the vector is brought to length 1. */
-static msk_status embed(const msk_clip *clip, const struct pass *pass, msk_error *error) {
-  msk_stream stream = {.device = clip->device, .pool = clip->pool, .measuring = true};
-  msk_arena arena = {0};
-  size_t bytes;
-  run_pass(clip, &stream, &arena, pass);
-  size_t scratch = (stream.scratch_bytes + MSK_ALIGNMENT - 1) & ~(MSK_ALIGNMENT - 1);
-  char *memory = arena.overflow || !msk_add(scratch, arena.peak, &bytes)
-                     ? NULL
-                     : msk_allocate(clip->allocator, bytes, 1);
-  if (memory == NULL) return msk_fail(error, MSK_ERROR_MEMORY, "not enough memory for CLIP's pass");
-  stream.measuring = false;
-  stream.scratch = memory;
-  arena = (msk_arena){.base = memory + scratch, .capacity = bytes - scratch};
-  run_pass(clip, &stream, &arena, pass);
-  msk_free(clip->allocator, memory);
-  normalise(pass->vector, clip->config.projection);
-  return MSK_OK;
+/* The vector of a text's ids or (NULL) of a picture's pixels, brought to length 1. */
+static msk_status embed(msk_clip *clip, const int32_t *ids, size_t tokens, const float *pixels,
+                        float *vector, msk_error *error) {
+  const struct pass pass = {clip, ids, tokens};
+  const msk_runner_pass through = start_pass(&pass, pixels, vector);
+  msk_status status = msk_runner_run(&clip->runner, &through, error);
+  if (status == MSK_OK) normalise(vector, clip->config.projection);
+  return status;
 }
+
+/* ---- memory ---- */
+
+/* Of the larger of the two passes: a picture's, or that of the longest text. */
+static msk_status measure_passes(const msk_clip *clip, size_t *bytes, msk_error *error) {
+  size_t tokens = clip->config.positions, other = 0;
+  int32_t *ids = msk_allocate_zeroed(clip->allocator, tokens, sizeof *ids);
+  if (ids == NULL) return msk_fail(error, MSK_ERROR_MEMORY, "not enough memory for a text");
+  const struct pass text = {clip, ids, tokens}, picture = {clip, NULL, 0};
+  const msk_runner_pass passes[] = {start_pass(&text, NULL, NULL),
+                                    start_pass(&picture, NULL, NULL)};
+  msk_status status = msk_runner_measure(&clip->runner, &passes[0], bytes, error);
+  if (status == MSK_OK) status = msk_runner_measure(&clip->runner, &passes[1], &other, error);
+  if (other > *bytes) *bytes = other;
+  msk_free(clip->allocator, ids);
+  return status;
+}
+
+msk_status msk_clip_plan(msk_memory_plan *plan, const char *folder, const msk_clip_options *options,
+                         msk_error *error) {
+  msk_clip_options chosen;
+  msk_clip *made = NULL;
+  msk_tally tally = {0};
+  size_t bytes = 0;
+  if (plan == NULL || folder == NULL)
+    return msk_fail(error, MSK_ERROR_ARGUMENT, "no plan or no folder given to msk_clip_plan");
+  msk_status status = begin(&made, folder, &chosen, options, error);
+  if (status == MSK_OK) status = read_weights(made, folder, &chosen, &tally, error);
+  if (status == MSK_OK) status = measure_passes(made, &bytes, error);
+  if (status == MSK_OK) {
+    const bool apart = made->runner.place != made->runner.cpu;
+    *plan = (msk_memory_plan){.weights = tally.held + (apart ? 0 : bytes),
+                              .loading = tally.most - tally.held,
+                              .device_weights = tally.apart + (apart ? bytes : 0)};
+  }
+  msk_clip_close(made);
+  return status;
+}
+
+/* ---- what is asked ---- */
 
 msk_status msk_clip_embed_texts(msk_clip *clip, const char *const *texts, int count,
                                 float *embeddings, int *token_counts, msk_error *error) {
@@ -219,9 +272,9 @@ msk_status msk_clip_embed_texts(msk_clip *clip, const char *const *texts, int co
                               : msk_clip_bpe_encode(clip->bpe, texts[i], clip->config.positions,
                                                     ids, &tokens, &whole, error);
     if (status == MSK_OK && token_counts != NULL) token_counts[i] = (int)whole;
-    struct pass pass = {
-        .ids = ids, .tokens = tokens, .vector = embeddings + (size_t)i * clip->config.projection};
-    if (status == MSK_OK) status = embed(clip, &pass, error);
+    if (status == MSK_OK)
+      status =
+          embed(clip, ids, tokens, NULL, embeddings + (size_t)i * clip->config.projection, error);
   }
   msk_free(clip->allocator, ids);
   return status;
@@ -245,9 +298,7 @@ msk_status msk_clip_embed_images(msk_clip *clip, const msk_image *images, int co
                    : msk_fail(error, MSK_ERROR_ARGUMENT, "picture %d is empty", i);
     if (status != MSK_OK) break;
     msk_clip_normalise(pixels, bytes, n * n);
-    struct pass pass = {.pixels = pixels,
-                        .vector = embeddings + (size_t)i * clip->config.projection};
-    status = embed(clip, &pass, error);
+    status = embed(clip, NULL, 0, pixels, embeddings + (size_t)i * clip->config.projection, error);
   }
   msk_free(clip->allocator, bytes);
   msk_free(clip->allocator, pixels);

@@ -2,29 +2,15 @@
  *
  * judge_calls.c - the judge's functions of the public header: its file, and one picture at a
  * time, in memory taken once when it is opened. */
-#include "model/judge.h"
-
 #include <math.h>
 #include <string.h>
 
+#include "api/eyes.h"
 #include "base/error.h"
 #include "base/threads.h"
 #include "image/filters.h"
-#include "masksketch_tools.h"
 
 #define JUDGE_FORMAT "masksketch judge 2" /* value of the metadata key "format" */
-
-struct msk_judge {
-  const msk_allocator *allocator;
-  msk_device *device;
-  msk_pool *pool;
-  msk_judge_network *network;
-  char *class_text; /* one block that holds the class names */
-  const char **class_names;
-  float *pixels, *logits, *silhouette, *damage, *features; /* one picture */
-  size_t scratch_bytes, arena_bytes;
-  void *scratch, *arena;
-};
 
 void msk_judge_options_init(msk_judge_options *options) {
   *options = (msk_judge_options){.size = sizeof *options};
@@ -33,9 +19,10 @@ void msk_judge_options_init(msk_judge_options *options) {
 /* ---- opening ---- */
 
 /* The metadata entry "classes": names with commas between them, as many as the network has. */
-static msk_status read_names(msk_judge *judge, const msk_weight_file *file, msk_error *error) {
-  const char *text = msk_weight_file_metadata(file, "classes"), *path = msk_weight_file_path(file);
-  size_t expected = msk_judge_network_config(judge->network)->classes, count = 1;
+static msk_status read_names(msk_judge *judge, msk_error *error) {
+  const char *text = msk_weight_file_metadata(judge->file, "classes"),
+             *path = msk_weight_file_path(judge->file);
+  size_t expected = judge->config.classes, count = 1;
   for (const char *c = text; c != NULL && *c != 0; c++) count += *c == ',';
   if (text == NULL || count != expected) {
     return msk_fail(
@@ -59,64 +46,74 @@ static msk_status read_names(msk_judge *judge, const msk_weight_file *file, msk_
   return MSK_OK;
 }
 
-static void run(const msk_judge *judge, msk_stream *stream, msk_arena *arena) {
-  msk_judge_network_run(judge->network, stream, arena, judge->pixels, judge->logits,
-                        judge->silhouette, judge->damage, judge->features);
+static size_t feature_count(const msk_judge *judge) {
+  return judge->config.channels[judge->config.levels - 1];
 }
 
-/* What a pass reads and writes, and its working memory, measured by running it without
- * computing. */
+/* What a pass reads and writes: the pixels, and behind them what is found out about them. */
 static msk_status take_memory(msk_judge *judge, msk_error *error) {
-  const msk_judge_config *config = msk_judge_network_config(judge->network);
-  const msk_allocator *allocator = judge->allocator;
-  size_t area = config->size * config->size, features = config->channels[config->levels - 1],
-         cells = area / (MSK_JUDGE_CELL * MSK_JUDGE_CELL);
-  msk_stream stream = {.device = judge->device, .pool = judge->pool, .measuring = true};
-  msk_arena arena = {0};
-  judge->pixels = msk_allocate(allocator, area * 3, sizeof(float));
-  judge->logits = msk_allocate(allocator, config->classes, sizeof(float));
-  judge->silhouette = msk_allocate(allocator, area, sizeof(float));
-  judge->damage = msk_allocate(allocator, cells, sizeof(float));
-  judge->features = msk_allocate(allocator, features, sizeof(float));
-  bool complete = judge->pixels != NULL && judge->logits != NULL && judge->silhouette != NULL &&
-                  judge->damage != NULL && judge->features != NULL;
-  if (complete) {
-    run(judge, &stream, &arena);
-    judge->scratch_bytes = stream.scratch_bytes;
-    judge->arena_bytes = arena.peak;
-    judge->scratch = msk_allocate(allocator, judge->scratch_bytes, 1);
-    judge->arena = arena.overflow ? NULL : msk_allocate(allocator, judge->arena_bytes, 1);
+  size_t area = judge->config.size * judge->config.size,
+         cells = area / (MSK_JUDGE_CELL * MSK_JUDGE_CELL),
+         found = judge->config.classes + area + cells + feature_count(judge);
+  judge->pixels = msk_allocate(judge->allocator, 3 * area + found, sizeof(float));
+  if (judge->pixels == NULL)
+    return msk_fail(error, MSK_ERROR_MEMORY, "not enough memory for the judge");
+  judge->logits = judge->pixels + 3 * area;
+  judge->silhouette = judge->logits + judge->config.classes;
+  judge->damage = judge->silhouette + area;
+  judge->features = judge->damage + cells;
+  return MSK_OK;
+}
+
+static void run_pass(const void *user, msk_stream *stream, msk_arena *arena, const float *pixels,
+                     float *found) {
+  const msk_judge *judge = user;
+  msk_judge_network_run(
+      judge->network, stream, arena, pixels, found, found + (judge->silhouette - judge->logits),
+      found + (judge->damage - judge->logits), found + (judge->features - judge->logits));
+}
+
+static msk_status load_network(void *owner, const msk_device *device, msk_pool *pool,
+                               msk_error *error) {
+  msk_judge *judge = owner;
+  msk_judge_network *network = NULL;
+  msk_status status = msk_judge_network_load(&network, device, judge->file, pool, error);
+  if (status != MSK_OK) return status;
+  msk_judge_network_destroy(judge->network);
+  judge->network = network;
+  return MSK_OK;
+}
+
+static msk_status read_head(msk_judge *judge, const char *path, msk_error *error) {
+  msk_status status = msk_weight_file_open(&judge->file, path, judge->allocator, error);
+  if (status != MSK_OK) return status;
+  const char *format = msk_weight_file_metadata(judge->file, "format");
+  if (format == NULL || strcmp(format, JUDGE_FORMAT) != 0) {
+    return msk_fail(error, MSK_ERROR_FILE,
+                    "%s: its metadata say format \"%.40s\", expected \"%s\": is this a judge of "
+                    "this version?",
+                    path, format == NULL ? "" : format, JUDGE_FORMAT);
   }
-  return complete && judge->scratch != NULL && judge->arena != NULL
-             ? MSK_OK
-             : msk_fail(error, MSK_ERROR_MEMORY, "not enough memory for the judge");
+  status = msk_judge_read_config(&judge->config, judge->file, error);
+  return status == MSK_OK ? read_names(judge, error) : status;
 }
 
 static msk_status open_file(msk_judge *judge, const char *path, const msk_judge_options *options,
                             msk_error *error) {
-  msk_weight_file *file = NULL;
-  int threads = options->threads == 0 ? msk_default_threads() : options->threads;
-  msk_status status = msk_weight_file_open(&file, path, judge->allocator, error);
-  if (status != MSK_OK) return status;
-  const char *format = msk_weight_file_metadata(file, "format");
-  if (format == NULL || strcmp(format, JUDGE_FORMAT) != 0) {
-    status =
-        msk_fail(error, MSK_ERROR_FILE,
-                 "%s: its metadata say format \"%.40s\", expected \"%s\": is this a judge of this "
-                 "version?",
-                 path, format == NULL ? "" : format, JUDGE_FORMAT);
-  }
-  if (status == MSK_OK)
-    status = msk_device_create(&judge->device, options->isa, MSK_PRECISION_FP32, judge->allocator,
-                               error);
-  if (status == MSK_OK && threads > 1)
-    status = msk_pool_create(&judge->pool, threads, judge->allocator, error);
-  if (status == MSK_OK)
-    status = msk_judge_network_load(&judge->network, judge->device, file, judge->pool, error);
-  if (status == MSK_OK) status = read_names(judge, file, error);
+  msk_status status = read_head(judge, path, error);
   if (status == MSK_OK) status = take_memory(judge, error);
-  msk_weight_file_close(file);
-  return status;
+  if (status != MSK_OK) return status;
+  const msk_device_wish wish = {options->device, options->device_cache, options->isa,
+                                options->threads, options->allocator};
+  /* the convolution of the largest maps */
+  const size_t half = judge->config.size / 2, channels = judge->config.channels[0];
+  const msk_product_size size = {half * half, 9 * channels, channels};
+  status =
+      msk_runner_open(&judge->runner, &wish, &size, NULL, "the judge", load_network, judge, error);
+  if (status != MSK_OK || msk_runner_may_load(&judge->runner)) return status;
+  msk_weight_file_close(judge->file);
+  judge->file = NULL;
+  return MSK_OK;
 }
 
 msk_status msk_judge_open(msk_judge **judge, const char *path, const msk_judge_options *options,
@@ -149,34 +146,34 @@ msk_status msk_judge_open(msk_judge **judge, const char *path, const msk_judge_o
 void msk_judge_close(msk_judge *judge) {
   if (judge == NULL) return;
   const msk_allocator *allocator = judge->allocator;
-  void *const blocks[] = {judge->class_text, judge->class_names, judge->pixels,
-                          judge->logits,     judge->silhouette,  judge->damage,
-                          judge->features,   judge->scratch,     judge->arena};
-  for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) msk_free(allocator, blocks[i]);
+  msk_free(allocator, judge->class_text);
+  msk_free(allocator, judge->class_names);
+  msk_free(allocator, judge->pixels);
   msk_judge_network_destroy(judge->network);
-  msk_pool_destroy(judge->pool);
-  msk_device_destroy(judge->device);
+  msk_runner_close(&judge->runner);
+  msk_weight_file_close(judge->file);
   msk_free(allocator, judge);
 }
 
 void msk_judge_get_info(const msk_judge *judge, msk_judge_info *info) {
-  const msk_judge_config *config = msk_judge_network_config(judge->network);
-  *info = (msk_judge_info){.image_size = (int)config->size,
-                           .class_count = (int)config->classes,
-                           .feature_count = (int)config->channels[config->levels - 1],
-                           .isa = msk_device_isa(judge->device)};
+  *info = (msk_judge_info){.image_size = (int)judge->config.size,
+                           .class_count = (int)judge->config.classes,
+                           .feature_count = (int)feature_count(judge),
+                           .isa = msk_device_isa(judge->runner.cpu),
+                           .device = msk_device_name(judge->runner.place)};
 }
 
+const char *msk_judge_warning(const msk_judge *judge) { return msk_runner_warning(&judge->runner); }
+
 const char *msk_judge_class_name(const msk_judge *judge, int class_id) {
-  bool known =
-      class_id >= 0 && (size_t)class_id < msk_judge_network_config(judge->network)->classes;
+  const bool known = class_id >= 0 && (size_t)class_id < judge->config.classes;
   return known ? judge->class_names[class_id] : NULL;
 }
 
 /* ---- looking ---- */
 
 static msk_status place_pixels(const msk_judge *judge, const msk_image *image, msk_error *error) {
-  size_t size = msk_judge_network_config(judge->network)->size;
+  size_t size = judge->config.size;
   double *row = msk_allocate(judge->allocator, (size_t)image->width, 3 * sizeof *row);
   if (row == NULL) return msk_fail(error, MSK_ERROR_MEMORY, "not enough memory for a picture");
   msk_area_mean(image->pixels, (size_t)image->width, (size_t)image->height, size, row,
@@ -207,7 +204,7 @@ static double cell_share(const float *silhouette, size_t size, size_t row, size_
 
 /* The share of object and damage together that is not damage. */
 static float whole(const msk_judge *judge) {
-  size_t size = msk_judge_network_config(judge->network)->size, side = size / MSK_JUDGE_CELL;
+  size_t size = judge->config.size, side = size / MSK_JUDGE_CELL;
   double damaged = 0, all = 0;
   for (size_t i = 0; i < side * side; i++) {
     double broken = probability(judge->damage[i]);
@@ -222,26 +219,26 @@ msk_status msk_judge_look(msk_judge *judge, const msk_image *images, int count, 
   if (judge == NULL || images == NULL || count < 0) {
     return msk_fail(error, MSK_ERROR_ARGUMENT, "msk_judge_look needs a judge and pictures");
   }
-  const msk_judge_config *config = msk_judge_network_config(judge->network);
-  size_t area = config->size * config->size, feature_count = config->channels[config->levels - 1];
+  const msk_judge_config *config = &judge->config;
+  const size_t area = config->size * config->size, dimensions = feature_count(judge);
+  const msk_runner_pass pass = {.run = run_pass,
+                                .user = judge,
+                                .from = judge->pixels,
+                                .from_count = 3 * area,
+                                .to = judge->logits,
+                                .to_count = (size_t)(judge->features - judge->logits) + dimensions};
   for (size_t k = 0; k < (size_t)count; k++) {
     bool there = images[k].pixels != NULL && images[k].width > 0 && images[k].height > 0;
     msk_status status = there ? place_pixels(judge, &images[k], error)
                               : msk_fail(error, MSK_ERROR_ARGUMENT, "picture %zu is empty", k);
+    if (status == MSK_OK) status = msk_runner_run(&judge->runner, &pass, error);
     if (status != MSK_OK) return status;
-    msk_stream stream = {.device = judge->device,
-                         .pool = judge->pool,
-                         .scratch_bytes = judge->scratch_bytes,
-                         .scratch = judge->scratch};
-    msk_arena arena = {.base = judge->arena, .capacity = judge->arena_bytes};
-    run(judge, &stream, &arena);
     if (classes != NULL) softmax(judge->logits, config->classes, classes + k * config->classes);
-    for (size_t i = 0; silhouettes != NULL && i < area; i++) {
+    for (size_t i = 0; silhouettes != NULL && i < area; i++)
       silhouettes[k * area + i] = (float)probability(judge->silhouette[i]);
-    }
     if (wholes != NULL) wholes[k] = whole(judge);
     if (features != NULL)
-      memcpy(features + k * feature_count, judge->features, feature_count * sizeof(float));
+      memcpy(features + k * dimensions, judge->features, dimensions * sizeof(float));
   }
   return MSK_OK;
 }

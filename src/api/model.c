@@ -206,12 +206,30 @@ static msk_status describe(msk_model *model, msk_error *error) {
 static msk_precision choose_precision(const msk_weight_file *file,
                                       const msk_model_options *options) {
   if (options->precision != MSK_PRECISION_OF_FILE) return options->precision;
-  if (msk_device_is_auto(options))
+  if (msk_device_is_auto(options->device))
     return MSK_PRECISION_FP32; /* of a GPU that was found to be faster in it */
   for (size_t i = 0; i < msk_weight_file_count(file); i++) {
     if (msk_weight_file_at(file, i)->dtype == MSK_DTYPE_I8) return MSK_PRECISION_INT8;
   }
   return MSK_PRECISION_FP32;
+}
+
+/* *gpu: as the options' device says; after this they say "cpu" where it is NULL. */
+static msk_status choose_gpu(msk_device **gpu, msk_model_options *options,
+                             const msk_adapted *adapted, char line[600], msk_error *error) {
+  const msk_device_wish wish = {options->device, options->device_cache, options->isa,
+                                options->threads, options->allocator};
+  msk_maskgit_config config;
+  msk_status status = msk_maskgit_read_config(&config, adapted->file, MSK_MODEL_TRANSFORMER, error);
+  if (status != MSK_OK) return status;
+  /* rows of a guided pass through the first layer behind attention */
+  const msk_product_size size = {2 * config.positions, config.hidden, config.intermediate};
+  /* int8: the GPU would have to be faster than the CPU's, and what is compared is float32 */
+  if (!msk_device_is_auto(options->device) || options->precision != MSK_PRECISION_INT8)
+    status =
+        msk_choose_device(gpu, &wish, choose_precision(adapted->base, options), &size, line, error);
+  if (*gpu == NULL) options->device = "cpu";
+  return status;
 }
 
 /* ---- memory ---- */
@@ -253,9 +271,7 @@ msk_status msk_model_plan(msk_memory_plan *plan, const char *path, const msk_mod
     status = msk_adapted_open(&adapted, path, chosen.adapters, chosen.adapter_count, true,
                               chosen.allocator, error);
   if (status == MSK_OK) status = check_kind(adapted.file, error);
-  if (status == MSK_OK)
-    status = msk_choose_device(&gpu, &chosen, choose_precision(adapted.base, &chosen), adapted.file,
-                               line, error);
+  if (status == MSK_OK) status = choose_gpu(&gpu, &chosen, &adapted, line, error);
   if (status == MSK_OK)
     status = msk_device_create(&device, chosen.isa, choose_precision(adapted.base, &chosen),
                                chosen.allocator, error);
@@ -270,12 +286,10 @@ msk_status msk_model_plan(msk_memory_plan *plan, const char *path, const msk_mod
 /* ---- opening and closing ---- */
 
 static msk_status pack(msk_model *model, msk_model_options *options, msk_error *error) {
-  const bool may_fall = msk_device_is_auto(options);
+  const bool may_fall = msk_device_is_auto(options->device);
   msk_pool *pool = NULL;
   int threads = options->threads == 0 ? msk_default_threads() : options->threads;
-  msk_status status =
-      msk_choose_device(&model->gpu, options, choose_precision(model->adapted.base, options),
-                        model->file, model->device_line, error);
+  msk_status status = choose_gpu(&model->gpu, options, &model->adapted, model->device_line, error);
   if (status == MSK_OK)
     status =
         msk_device_create(&model->device, options->isa,

@@ -112,9 +112,9 @@ void msk_clip_embed_pixels(const msk_clip_towers *towers, msk_stream *stream, ms
   const msk_clip_config *config = &towers->config;
   size_t size = config->image_size, patch = config->patch, mark = msk_arena_mark(arena);
   const struct walk walk =
-      start_walk(&towers->vision, stream, arena, batch, clip_vision_tokens(config), observer);
+      start_walk(&towers->vision, stream, arena, batch, msk_clip_vision_tokens(config), observer);
   msk_rows patches =
-      msk_take_rows(arena, batch * (clip_vision_tokens(config) - 1), 3 * patch * patch);
+      msk_take_rows(arena, batch * (msk_clip_vision_tokens(config) - 1), 3 * patch * patch);
   msk_op_space_to_depth(stream, msk_map_at(pixels, batch, size, size, 3),
                         msk_map_at(patches.at, batch, size / patch, size / patch, patches.columns));
   embed_patches(&walk, towers, patches);

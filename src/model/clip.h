@@ -28,6 +28,12 @@ typedef struct msk_clip_config {
 msk_status msk_clip_config_parse(msk_clip_config *config, const void *bytes, size_t byte_count,
                                  const char *path, msk_error *error);
 
+/* Of a picture: its patches, and the class token before them. */
+static inline size_t msk_clip_vision_tokens(const msk_clip_config *config) {
+  size_t side = config->image_size / config->patch;
+  return 1 + side * side;
+}
+
 typedef struct msk_clip_towers msk_clip_towers;
 msk_status msk_clip_towers_load(msk_clip_towers **towers, const msk_device *device,
                                 const msk_weight_file *file, const msk_clip_config *config,

@@ -86,7 +86,7 @@ static bool clip_groups(const void *user, size_t index, msk_weight_group *group)
   if (index >= FIRST_LAYER_GROUP + config->text.layers + config->vision.layers) return false;
   *group =
       (msk_weight_group){.sizes = {tower->hidden, tower->intermediate, config->projection,
-                                   vision ? clip_vision_tokens(config) : config->positions,
+                                   vision ? msk_clip_vision_tokens(config) : config->positions,
                                    config->vocabulary, 3, config->patch, config->vision.hidden}};
   if (index == TEXT_GROUP) {
     snprintf(group->prefix, sizeof group->prefix, "text_model.");
@@ -110,16 +110,27 @@ static bool clip_groups(const void *user, size_t index, msk_weight_group *group)
 struct packer {
   msk_clip_towers *towers;
   msk_weight_loader *loader;
+  bool narrow; /* every matrix is stored in F16 */
 };
 
+static bool is_narrow(const msk_weight_loader *loader) {
+  bool narrow = true;
+  for (size_t i = 0; i < loader->count; i++)
+    narrow = narrow &&
+             (loader->bound[i].row->rank < 2 || loader->bound[i].tensor->dtype == MSK_DTYPE_F16);
+  return narrow;
+}
+
 /* Every matrix is stored out x in. */
-static msk_linear_part make_part(const float *weight, const float *bias, size_t out) {
-  return (msk_linear_part){.weight = weight, .bias = bias, .out = out, .transposed = true};
+static msk_linear_part make_part(const struct packer *packer, const float *weight,
+                                 const float *bias, size_t out) {
+  return (msk_linear_part){
+      .weight = weight, .bias = bias, .out = out, .transposed = true, .narrow = packer->narrow};
 }
 
 static msk_status pack_linear(const struct packer *packer, msk_linear **linear, size_t in,
                               size_t out, const float *weight, const float *bias) {
-  msk_linear_part part = make_part(weight, bias, out);
+  msk_linear_part part = make_part(packer, weight, bias, out);
   return msk_linear_create(linear, packer->towers->device, MSK_PRECISION_FP32, in, &part, 1,
                            packer->loader->pool, packer->loader->error);
 }
@@ -199,9 +210,9 @@ static msk_status load_layer(const struct packer *packer, const struct tower *to
   if (status != MSK_OK) return status;
   layer->attention_norm = make_norm(tower, f.norm);
   layer->mlp_norm = make_norm(tower, f.last_norm);
-  const msk_linear_part parts[] = {make_part(f.query, f.query_bias, d),
-                                   make_part(f.key, f.key_bias, d),
-                                   make_part(f.value, f.value_bias, d)};
+  const msk_linear_part parts[] = {make_part(packer, f.query, f.query_bias, d),
+                                   make_part(packer, f.key, f.key_bias, d),
+                                   make_part(packer, f.value, f.value_bias, d)};
   status = msk_linear_create(&layer->qkv, packer->towers->device, MSK_PRECISION_FP32, d, parts, 3,
                              packer->loader->pool, packer->loader->error);
   if (status == MSK_OK) status = pack_linear(packer, &layer->out, d, d, f.out, f.out_bias);
@@ -260,9 +271,11 @@ static msk_status load_bound(msk_clip_towers **towers, msk_weight_loader *loader
   made->device = loader->device;
   made->text = (struct tower){.config = &made->config.text, .name = "text", .causal = true};
   made->vision = (struct tower){.config = &made->config.vision, .name = "vision"};
-  msk_status status = load_all(&(struct packer){made, loader});
+  msk_status status = load_all(&(struct packer){made, loader, is_narrow(loader)});
   made->kept = loader->kept;
   made->kept_floats = loader->kept_floats;
+  if (status == MSK_OK)
+    status = msk_device_place(loader->device, made->kept, made->kept_floats, loader->error);
   if (status == MSK_OK) {
     *towers = made;
   } else {
@@ -307,6 +320,7 @@ void msk_clip_towers_destroy(msk_clip_towers *towers) {
   destroy_tower(&towers->text, device);
   destroy_tower(&towers->vision, device);
   msk_linear_destroy(towers->patches);
+  msk_device_displace(device, towers->kept, towers->kept_floats);
   msk_device_give(device, towers->kept, towers->kept_floats, sizeof *towers->kept);
   msk_device_unmake(device, towers, 1, sizeof *towers);
 }

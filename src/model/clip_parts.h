@@ -34,9 +34,4 @@ struct msk_clip_towers {
   struct tower text, vision;
 };
 
-static inline size_t clip_vision_tokens(const msk_clip_config *config) {
-  size_t side = config->image_size / config->patch;
-  return 1 + side * side;
-}
-
 #endif

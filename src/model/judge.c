@@ -123,6 +123,19 @@ static msk_status read_config(msk_weight_loader *loader, msk_judge_config *confi
   return status == MSK_OK ? read_size(loader, config) : status;
 }
 
+static msk_weight_loader make_loader(const msk_weight_file *file, msk_error *error) {
+  return (msk_weight_loader){
+      .file = file, .prefix = "", .hint = "is this a judge?", .error = error};
+}
+
+msk_status msk_judge_read_config(msk_judge_config *config, const msk_weight_file *file,
+                                 msk_error *error) {
+  msk_weight_loader loader = make_loader(file, error);
+  msk_status status = read_config(&loader, config);
+  msk_weights_end(&loader);
+  return status;
+}
+
 /* ---- loading ---- */
 
 static msk_status pack_conv(const msk_weight_loader *loader, msk_conv **conv, const float *kernel,
@@ -185,12 +198,9 @@ static msk_status load_all(msk_judge_network *network, msk_weight_loader *loader
 
 msk_status msk_judge_network_load(msk_judge_network **network, const msk_device *device,
                                   const msk_weight_file *file, msk_pool *pool, msk_error *error) {
-  msk_weight_loader loader = {.file = file,
-                              .prefix = "",
-                              .hint = "is this a judge?",
-                              .device = device,
-                              .pool = pool,
-                              .error = error};
+  msk_weight_loader loader = make_loader(file, error);
+  loader.device = device;
+  loader.pool = pool;
   msk_judge_network *made = msk_device_make(device, 1, sizeof *made);
   if (made == NULL) return msk_fail(error, MSK_ERROR_MEMORY, "not enough memory for the judge");
   made->device = device;

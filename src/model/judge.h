@@ -32,6 +32,8 @@ typedef struct msk_judge_config {
 typedef struct msk_judge_network msk_judge_network;
 
 /* Sizes are read from the tensors and from the metadata entry "size". */
+msk_status msk_judge_read_config(msk_judge_config *config, const msk_weight_file *file,
+                                 msk_error *error);
 msk_status msk_judge_network_load(msk_judge_network **network, const msk_device *device,
                                   const msk_weight_file *file, msk_pool *pool, msk_error *error);
 void msk_judge_network_destroy(msk_judge_network *network);

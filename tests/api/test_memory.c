@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * test_memory.c - the plan of a model's memory against what an allocator really gave: for each
- * kernel set and precision, weights stored as F32 and as F16. */
+ * kernel set and precision, weights stored as F32 and as F16; and that of a CLIP. */
 #include <stdatomic.h>
 
 #include "api.h"
@@ -103,6 +103,38 @@ static void test_plan(void **state) {
   }
 }
 
+/* The CLIP that comes along, with its passes, whose memory stays. */
+static void test_clip_plan(void **state) {
+  static const char *const folder = "models/clip", *const text = "a photo of a fish";
+  meter m = {.allocator = {.allocate = meter_allocate, .release = meter_release}};
+  uint8_t pixels[3] = {0};
+  const msk_image image = {.width = 1, .height = 1, .pixels = pixels};
+  float vector[1024];
+  msk_clip_options options;
+  msk_memory_plan plan;
+  msk_error error = {0};
+  msk_clip *clip = NULL;
+  (void)state;
+  m.allocator.user = &m;
+  msk_clip_options_init(&options);
+  options.threads = 2;
+  options.allocator = &m.allocator;
+  api_ok(msk_clip_plan(&plan, folder, &options, &error), &error);
+  assert_int_equal(m.now, 0);
+  assert_int_equal(plan.device_weights, 0);
+  api_ok(msk_clip_open(&clip, folder, &options, &error), &error);
+  const size_t opened = m.now;
+  api_ok(msk_clip_embed_texts(clip, &text, 1, vector, NULL, &error), &error);
+  api_ok(msk_clip_embed_images(clip, &image, 1, vector, &error), &error);
+  if (m.now <= opened || m.now < plan.weights || m.now > plan.weights + TABLES)
+    fail_msg("%zu bytes, and %zu with passes; %zu were planned", opened, (size_t)m.now,
+             plan.weights);
+  msk_clip_close(clip);
+  assert_int_equal(m.now, 0);
+  assert_int_equal(msk_clip_plan(NULL, folder, &options, &error), MSK_ERROR_ARGUMENT);
+  assert_int_equal(msk_clip_plan(&plan, "no such folder", &options, &error), MSK_ERROR_FILE);
+}
+
 static void test_mistakes(void **state) {
   msk_memory_plan plan = {.weights = 1, .loading = 2};
   msk_error error = {0};
@@ -124,6 +156,7 @@ static int tear_down(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_plan), cmocka_unit_test(test_mistakes)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_plan), cmocka_unit_test(test_clip_plan),
+                                     cmocka_unit_test(test_mistakes)};
   return cmocka_run_group_tests_name("memory", tests, set_up, tear_down);
 }

@@ -124,6 +124,7 @@ static void test_mistakes(void **state) {
           "--clip", folder);
   REFUSED(2, "UTF-8", FIRST, "--text", "\xFF", "--clip", folder);
   REFUSED(3, "config.json", FIRST, "--class", "dog", "--clip", "no/such/folder");
+  REFUSED(4, "OpenCL", FIRST, "--class", "dog", "--clip", folder, "--device", "no such");
   REFUSED(3, "no-such.png", "no-such.png", "--class", "dog", "--clip", folder);
   REFUSED(3, "config.json", "config.json", "--class", "dog", "--clip", "tests/golden/clip/text");
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * test_opencl_maps.c - the tokenizer's operations on a device of OpenCL against the same on the
+ * test_opencl_maps.c - operations on feature maps on a device of OpenCL against the same on the
  * CPU's reference: convolutions in every shape in which they are computed, group norm, pooling,
- * pixels to channels and back, the codebook. Skipped where there is no OpenCL. */
+ * pixels to channels and back, sums and what is below zero, the codebook. Skipped where there is
+ * no OpenCL. */
 #include "opencl_compare.h"
 
 /* ---- convolutions ---- */
@@ -335,6 +336,41 @@ static void test_maps(void **state) {
   }
 }
 
+/* ---- number by number ---- */
+
+struct element_job {
+  const float *placed; /* on both sides */
+  size_t count;
+};
+
+/* Its numbers without what is below zero, elsewhere and in place; and with others added. */
+static void run_elements(msk_stream *stream, float *memory, const void *arguments) {
+  const struct element_job *job = arguments;
+  const msk_rows x = msk_rows_at(memory, 1, job->count),
+                 y = msk_rows_at(memory + job->count, 1, job->count),
+                 z = msk_rows_at(memory + 2 * job->count, 1, job->count);
+  msk_op_relu(stream, x, y);
+  msk_op_add(stream, x, x);
+  msk_op_relu(stream, x, x);
+  msk_op_copy(stream, msk_rows_at(job->placed, 1, job->count), z);
+  msk_op_add(stream, y, z);
+}
+
+static void test_elements(void **state) {
+  static const size_t counts[] = {1, 3, 64, 65, 1021};
+  (void)state;
+  for (size_t i = 0; i < 5; i++) {
+    const struct element_job job = {numbers(counts[i], 3), counts[i]};
+    float *start = numbers(3 * counts[i], 4);
+    start[counts[i] / 2] = i % 2 ? NAN : -INFINITY;
+    start[counts[i] - 1] = i % 3 ? -0.0f : INFINITY;
+    assert_int_equal(msk_device_place(devices[1], job.placed, job.count, NULL), MSK_OK);
+    compare(run_elements, (const void *const[]){&job, &job}, start, 3 * counts[i], 0, "elements");
+    msk_device_displace(devices[1], job.placed, job.count);
+    free((float *)(uintptr_t)job.placed), free(start);
+  }
+}
+
 /* ---- the codebook ---- */
 
 struct code_job {
@@ -409,7 +445,8 @@ int main(void) {
       cmocka_unit_test(test_winograd_batch),  cmocka_unit_test(test_winograd_special_values),
       cmocka_unit_test(test_group_norm),      cmocka_unit_test(test_group_norm_far),
       cmocka_unit_test(test_group_norm_flat), cmocka_unit_test(test_maps),
-      cmocka_unit_test(test_codes),           cmocka_unit_test(test_close_codes)};
+      cmocka_unit_test(test_elements),        cmocka_unit_test(test_codes),
+      cmocka_unit_test(test_close_codes)};
   const struct CMUnitTest again[] = {cmocka_unit_test(opencl_selfcheck),
                                      cmocka_unit_test(test_conv),
                                      cmocka_unit_test(test_special_values)};

@@ -170,15 +170,15 @@ static void run_pieces(msk_stream *stream, const char *name, msk_rows x, msk_row
   msk_meter_note(stream, name, 0);
 }
 
-void msk_op_relu(msk_stream *stream, msk_rows x, msk_rows y) {
+void msk_cpu_relu(msk_stream *stream, msk_rows x, msk_rows y) {
   run_pieces(stream, "relu", x, y, relu_task);
 }
 
-void msk_op_copy(msk_stream *stream, msk_rows x, msk_rows y) {
+void msk_cpu_copy(msk_stream *stream, msk_rows x, msk_rows y) {
   run_pieces(stream, "copy", x, y, copy_task);
 }
 
-void msk_op_add(msk_stream *stream, msk_rows x, msk_rows y) {
+void msk_cpu_add(msk_stream *stream, msk_rows x, msk_rows y) {
   run_pieces(stream, "add", x, y, add_task);
 }
 

@@ -144,6 +144,11 @@ static void run_maps(const networks *l, msk_stream *stream, msk_arena *arena, co
   const msk_map latents = next_map(l->narrow, stream, arena, cells, 1, MSK_NO_MAP);
   msk_op_nearest_code(stream, l->codebook, msk_map_rows(latents), codes);
   msk_op_lookup_code(stream, l->codebook, codes, msk_rows_at(results + CODES_AT, CELLS, DIM));
+  const msk_rows folded = msk_rows_at(results + FOLDED_AT, HALF * HALF, FOLDED),
+                 twin = msk_take_rows(arena, folded.rows, folded.columns);
+  msk_op_copy(stream, folded, twin);
+  msk_op_relu(stream, twin, twin);
+  msk_op_add(stream, twin, folded);
 }
 
 static void run_layer(const networks *l, msk_stream *stream, msk_arena *arena, const sample *s,

@@ -6,7 +6,9 @@
 #include "compute/opencl/gpu.h"
 #include "compute/stream.h"
 
-enum { CHUNK_PIXELS = 64 }; /* of kernels/maps.cl */
+/* of kernels/maps.cl */
+enum { CHUNK_PIXELS = 64 };
+enum { RELU, COPY, ADD };
 
 /* ---- group norm ---- */
 
@@ -135,4 +137,28 @@ void msk_gpu_pixels(msk_stream *stream, const uint8_t *bytes, msk_map y) {
   msk_launch_at(&launch, y.at);
   msk_launch_run(&launch, (const size_t[]){count, 1, 1}, NULL);
   msk_gpu_note(stream, "pixels to floats", 0);
+}
+
+static void elementwise(msk_stream *stream, const char *name, int what, msk_rows x, msk_rows y) {
+  assert(x.rows == y.rows && x.columns == y.columns);
+  assert(x.rows <= 1 || (x.stride == x.columns && y.stride == y.columns));
+  if (stream->measuring) return;
+  msk_launch launch = msk_launch_begin(stream->workspace, MSK_ELEMENTWISE);
+  msk_launch_at(&launch, x.at);
+  msk_launch_int(&launch, what);
+  msk_launch_at(&launch, y.at);
+  msk_launch_run(&launch, (const size_t[]){x.rows * x.columns, 1, 1}, NULL);
+  msk_gpu_note(stream, name, 0);
+}
+
+void msk_gpu_relu(msk_stream *stream, msk_rows x, msk_rows y) {
+  elementwise(stream, "relu", RELU, x, y);
+}
+
+void msk_gpu_copy(msk_stream *stream, msk_rows x, msk_rows y) {
+  elementwise(stream, "copy", COPY, x, y);
+}
+
+void msk_gpu_add(msk_stream *stream, msk_rows x, msk_rows y) {
+  elementwise(stream, "add", ADD, x, y);
 }

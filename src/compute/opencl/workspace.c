@@ -10,12 +10,11 @@
 #include "compute/opencl/gpu.h"
 
 static const char *const kernel_names[] = {
-    "product",        "conv",         "int8_product",     "embed",
-    "scatter",        "layer_norm",   "quantise",         "pack_panels",
-    "softmax_rows",   "head_sum",     "norm_chunks",      "norm_groups",
-    "norm_apply",     "average_pool", "fold_pixels",      "bytes_to_numbers",
-    "nearest_code",   "lookup_code",  "winograd_filters", "winograd_input",
-    "winograd_output"};
+    "product",          "conv",           "int8_product", "embed",        "scatter",
+    "layer_norm",       "quantise",       "pack_panels",  "softmax_rows", "head_sum",
+    "norm_chunks",      "norm_groups",    "norm_apply",   "average_pool", "fold_pixels",
+    "bytes_to_numbers", "elementwise",    "nearest_code", "lookup_code",  "winograd_filters",
+    "winograd_input",   "winograd_output"};
 _Static_assert(sizeof kernel_names / sizeof *kernel_names == MSK_GPU_KERNELS,
                "a name for each of msk_gpu_kernel");
 

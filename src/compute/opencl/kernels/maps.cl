@@ -137,3 +137,14 @@ kernel void bytes_to_numbers(const global float *bytes, ulong bytes_at, global f
   const uint i = get_global_id(0);
   y[y_at + i] = ((const global uchar *)(bytes + bytes_at))[i] / 255.0f;
 }
+
+enum { RELU, COPY, ADD };
+
+/* y = x without what is below zero (NaN stays), y = x, or y += x. Global size: numbers. */
+kernel void elementwise(const global float *x, ulong x_at, int what, global float *y, ulong y_at) {
+  const uint i = get_global_id(0);
+  const float value = x[x_at + i];
+  if (what == RELU) y[y_at + i] = value < 0.0f ? 0.0f : value;
+  if (what == COPY) y[y_at + i] = value;
+  if (what == ADD) y[y_at + i] += value;
+}

@@ -52,7 +52,10 @@ static void tick(layer_bench *b, int operation, double *since) {
 }
 
 static void run_layer(layer_bench *b, size_t layer, size_t batch) {
-  const msk_attention_shape shape = {.batch = batch, .heads = HEADS, .scale = 0.144f};
+  const msk_attention_shape shape = {.batch = batch,
+                                     .heads = HEADS,
+                                     .scale = 0.144f,
+                                     .precision = msk_device_precision(b->device)};
   const msk_norm norm = {b->gamma, b->gamma, 1e-12f, 0};
   const size_t rows = batch * TOKENS;
   const msk_rows x = msk_rows_at(b->x, rows, HIDDEN), qkv = msk_rows_at(b->work, rows, 3 * HIDDEN),

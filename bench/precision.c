@@ -11,7 +11,9 @@
  * far apart are the distributions (Kullback-Leibler, in nats), how often is fp32's likeliest
  * among int8's five likeliest. Of the finished pictures: the structure score, both measured by
  * the fp32 network on the finished tokens (mean over layers, heads, rows of sum T log P + P log
- * T, the recipe's cross-entropy). And what decoding in int8 does to pixels: fp32's tokens made
+ * T, the recipe's cross-entropy). Of the maps themselves: how far int8's rows are from fp32's of
+ * the same finished tokens (Kullback-Leibler, in nats), and what that makes of a place's structure
+ * score, beside how much places differ in it. And what decoding in int8 does to pixels: fp32's tokens made
  * into a picture by either, as bytes; the mean over pictures and the largest of the differences. */
 #include <math.h>
 #include <stdio.h>
@@ -120,13 +122,19 @@ static void compare_steps(const side sides[2], const record *r, int codes,
   }
 }
 
+/* The maps of the recipe's layers; free with msk_free(). */
+static float *maps_of(const side *s, const msk_recipe *recipe, const int32_t *tokens) {
+  msk_error error;
+  float *maps;
+  check(msk_attention(s->session, tokens, recipe->layers, recipe->layer_count, &maps, &error),
+        &error);
+  return maps;
+}
+
 /* Likeness of the finished tokens' attention to the sketch's, by the fp32 network. */
 static double structure_of(const side *exact, const msk_recipe *recipe, const float *target,
                            const int32_t *tokens, size_t count) {
-  msk_error error;
-  float *maps;
-  check(msk_attention(exact->session, tokens, recipe->layers, recipe->layer_count, &maps, &error),
-        &error);
+  float *maps = maps_of(exact, recipe, tokens);
   double sum = 0;
   for (size_t i = 0; i < count; i++) {
     double p = fmax(maps[i], 1e-30), t = fmax(target[i], 1e-30);
@@ -172,6 +180,8 @@ typedef struct study {
   /* of the differences of a picture's bytes: summed over pictures, the largest of one */
   double pixel_mean, worst_mean;
   int pixel_most;
+  /* sums over rows of maps, and over places: of int8's score minus fp32's, of fp32's */
+  double map_rows, map_divergence, places, score_error, score, score_squared;
 } study;
 
 static void open_study(study *s, const char *path, const char *sketch) {
@@ -211,15 +221,11 @@ static float *target_of(study *s, const msk_image *sketch, int class_id) {
   msk_error error;
   int rows, columns;
   int32_t *codes;
-  float *target;
   check(msk_tokenize(s->sides[0].session, sketch, &codes, NULL, &rows, &columns, &error), &error);
   s->drawn[0] = s->info.codebook_size + class_id;
   memcpy(s->drawn + 1, codes, (s->tokens - 1) * sizeof *codes);
   msk_free(NULL, codes);
-  check(msk_attention(s->sides[0].session, s->drawn, s->recipe.layers, s->recipe.layer_count,
-                      &target, &error),
-        &error);
-  return target;
+  return maps_of(&s->sides[0], &s->recipe, s->drawn);
 }
 
 static void decode(const side *s, const int32_t *tokens, int rows, msk_image *image) {
@@ -248,6 +254,35 @@ static void compare_pixels(study *s) {
   for (int i = 0; i < 2; i++) msk_image_free(&images[i]);
 }
 
+/* Structure scores of places by either precision, each against its own target, as a step has them;
+ * and the rows of maps that they come from. */
+static void compare_maps(study *s) {
+  float *maps[2], *targets[2];
+  size_t n = s->tokens, rows = s->map_floats / n;
+  for (int i = 0; i < 2; i++) {
+    maps[i] = maps_of(&s->sides[i], &s->recipe, s->finished[0]);
+    targets[i] = maps_of(&s->sides[i], &s->recipe, s->drawn);
+  }
+  for (size_t place = 0; place < n; place++) {
+    double scores[2] = {0, 0};
+    for (size_t row = place; row < rows; row += n) {
+      for (size_t j = row * n; j < (row + 1) * n; j++) {
+        double p[2], t;
+        for (int i = 0; i < 2; i++) {
+          p[i] = fmax(maps[i][j], 1e-30), t = fmax(targets[i][j], 1e-30);
+          scores[i] += (t * log(p[i]) + p[i] * log(t)) * (double)n / (double)rows;
+        }
+        s->map_divergence += p[0] * log(p[0] / p[1]);
+      }
+    }
+    s->score_error += (scores[1] - scores[0]) * (scores[1] - scores[0]);
+    s->score += scores[0];
+    s->score_squared += scores[0] * scores[0];
+  }
+  s->places += (double)n, s->map_rows += (double)rows;
+  for (int i = 0; i < 2; i++) msk_free(NULL, maps[i]), msk_free(NULL, targets[i]);
+}
+
 static void study_picture(study *s, const char *path, const char *class_name, uint64_t seed) {
   msk_error error;
   msk_image sketch = {0};
@@ -270,6 +305,7 @@ static void study_picture(study *s, const char *path, const char *class_name, ui
   s->difference_squared += (scores[1] - scores[0]) * (scores[1] - scores[0]);
   msk_free(NULL, target);
   compare_pixels(s);
+  compare_maps(s);
   compare_steps(s->sides, &s->record, s->info.codebook_size, s->thirds);
   msk_image_free(&sketch);
 }
@@ -283,6 +319,12 @@ static void print_study(const study *s, double n) {
     printf("structure score, %s: mean %.5f, standard deviation %.5f\n", msk_precision_name(i),
            average, sqrt(fmax(0, s->sides[i].structure_squared / n - average * average)));
   }
+  double average = s->score / s->places;
+  printf(
+      "maps: divergence %.6f nats; a place's structure score off by %.5f (RMS), places differ by "
+      "%.5f (standard deviation)\n",
+      s->map_divergence / s->map_rows, sqrt(s->score_error / s->places),
+      sqrt(fmax(0, s->score_squared / s->places - average * average)));
   printf(
       "pixels decoded in int8: off by %.3f of 255 on average, by %.3f in the worst picture, a "
       "value by %d at most\n",

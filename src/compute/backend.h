@@ -244,6 +244,9 @@ typedef struct msk_attention_shape {
   size_t batch, heads;
   float scale; /* of q . k */
   bool causal;
+  /* INT8, where it is faster: both products of 8-bit numbers, sums exact (docs/precision.md): a
+   * query or key with a NaN or infinity makes all NaN that looks at it, a value its column. */
+  msk_precision precision;
 } msk_attention_shape;
 /* What is read out of it, per (batch, head, query); NULL: not. `score`: likeness of row i's
  * attention P to the target's row T (T shared by the batch), which is row i too, or places[i]:

@@ -206,13 +206,14 @@ typedef struct attention_args {
   float *score;
   size_t queries; /* of each sequence; 0: as many as tokens */
   const int32_t *places;
+  msk_precision precision;
 } attention_args;
 
 static inline void do_attention(msk_stream *stream, const void *arguments) {
   const attention_args *a = arguments;
   size_t rows = a->batch * a->tokens, width = a->heads * a->head_dim,
          queries = a->queries == 0 ? rows : a->batch * a->queries;
-  const msk_attention_shape shape = {a->batch, a->heads, a->scale, a->causal};
+  const msk_attention_shape shape = {a->batch, a->heads, a->scale, a->causal, a->precision};
   const msk_read_out reads = {a->maps,     a->log_maps, a->target, a->log_target,
                               a->distance, a->score,    a->places};
   msk_op_attention(stream, &shape, strided_rows(a->q, queries, width, a->stride),
@@ -232,6 +233,24 @@ static inline double naive_activation(double x, msk_activation activation) {
     case MSK_ACT_QUICK_GELU: return x / (1 + exp(-1.702 * x));
   }
   return NAN;
+}
+
+/* A row in 8 bits, by the definition (docs/precision.md). */
+struct codes {
+  double scale;
+  long zero, q[1024];
+};
+
+static inline void naive_codes(const float *x, size_t n, struct codes *codes) {
+  float low = 0, high = 0;
+  for (size_t k = 0; k < n; k++) low = fminf(low, x[k]), high = fmaxf(high, x[k]);
+  float range = high - low, inverse = 255.0f / range;
+  codes->scale = range / 255.0f;
+  codes->zero = lrintf(-low * inverse);
+  for (size_t k = 0; k < n; k++) {
+    long q = lrintf(x[k] * inverse) + codes->zero;
+    codes->q[k] = q < 0 ? 0 : q > 255 ? 255 : q;
+  }
 }
 
 /* A sum of products and the sum of their sizes, from which its rounding error is bounded. */

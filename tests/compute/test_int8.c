@@ -23,24 +23,6 @@ static msk_device *int8_device(const char *isa) {
   return device;
 }
 
-/* The row's codes, by the definition. */
-struct codes {
-  double scale;
-  long zero, q[1024];
-};
-
-static void naive_codes(const float *x, size_t n, struct codes *codes) {
-  float low = 0, high = 0;
-  for (size_t k = 0; k < n; k++) low = fminf(low, x[k]), high = fmaxf(high, x[k]);
-  float range = high - low, inverse = 255.0f / range;
-  codes->scale = range / 255.0f;
-  codes->zero = lrintf(-low * inverse);
-  for (size_t k = 0; k < n; k++) {
-    long q = lrintf(x[k] * inverse) + codes->zero;
-    codes->q[k] = q < 0 ? 0 : q > 255 ? 255 : q;
-  }
-}
-
 /* y = x W + b: by 8-bit codes, and exactly; `bound` is what the quantisations may make between
  * them. */
 struct naive_int8 {

@@ -205,6 +205,51 @@ static void test_quantise_row(const msk_kernels *k) {
   }
 }
 
+/* Numbers, sums and scales by the definition, exactly; x's last row ends at a page that may not be
+ * touched. */
+static void quantise_panel_case(const msk_kernels *k, size_t depth, size_t count, size_t width,
+                                size_t i) {
+  size_t stride = count + i % 3, bytes = ((depth - 1) * stride + count) * sizeof(float),
+         groups = (depth + 3) / 4;
+  float *x = paged_new(bytes), *noise = random_new(depth * stride, i, 1), scales[MSK_WIDEST_PANEL];
+  int8_t *panel = aligned_alloc(64, groups * 4 * MSK_WIDEST_PANEL);
+  int32_t sums[MSK_WIDEST_PANEL];
+  const float limit = (float)k->weight_limit, odd[] = {NAN, INFINITY, -INFINITY};
+  memcpy(x, noise, bytes);
+  for (size_t d = 0; d < depth; d++) x[d * stride + count / 2] *= i % 4 == 0 ? 0.0f : 1e-5f;
+  bool broken = i % 2 == 1;
+  if (broken) x[(i / 2 % depth) * stride] = odd[i / 2 % 3];
+  k->quantise_panel(depth, count, width, x, stride, limit, panel, sums, scales);
+  for (size_t j = 0; j < width; j++) {
+    float largest = 0;
+    int32_t sum = 0;
+    for (size_t d = 0; j < count && d < depth; d++)
+      largest = fmaxf(largest, fabsf(x[d * stride + j]));
+    bool none = largest < 1e-30f || (broken && j == 0);
+    for (size_t d = 0; d < 4 * groups; d++) {
+      long q = none || d >= depth ? 0 : lrintf(x[d * stride + j] * (limit / largest));
+      assert_int_equal(panel[d / 4 * width * 4 + j * 4 + d % 4], q);
+      sum += (int32_t)q;
+    }
+    assert_int_equal(sums[j], sum);
+    if (broken && j == 0) {
+      assert_true(isnan(scales[j]));
+    } else {
+      assert_true(scales[j] == (none ? 0 : largest / limit));
+    }
+  }
+  paged_free(x, bytes), guarded_free(noise), free(panel);
+}
+
+static void test_quantise_panel(const msk_kernels *k) {
+  static const size_t depths[] = {1, 2, 3, 4, 5, 48, 257};
+  for (size_t width = k->lanes; width <= k->panel; width += k->lanes) {
+    for (size_t count = 1; count <= width; count++) {
+      for (size_t i = 0; i < 7; i++) quantise_panel_case(k, depths[i], count, width, i * 5 + count);
+    }
+  }
+}
+
 static void finish_int8_case(const msk_kernels *k, size_t n, msk_activation activation,
                              bool with_residual) {
   int32_t *c = paged_new(n * 4), *sums = paged_new(n * 4);
@@ -450,6 +495,28 @@ static void test_softmax_row(const msk_kernels *k) {
       assert_true(isnan(k->softmax_row(n, s, e, &maximum)));
     }
     guarded_free(s), guarded_free(e);
+  }
+}
+
+/* The same to the bit, and each weight's code by the definition, with the weights or without. */
+static void test_softmax_int8_row(const msk_kernels *k) {
+  for (size_t i = 0; i < LENGTHS; i++) {
+    size_t n = lengths[i];
+    float *s = random_new(n, 1, 5), *e = guarded_new(n), *found = guarded_new(n), maximum, largest;
+    uint8_t *q = paged_new(n), *again = paged_new(n);
+    float sum = k->softmax_row(n, s, e, &maximum);
+    assert_true(k->softmax_int8_row(n, s, found, q, &largest) == sum && largest == maximum);
+    assert_memory_equal(found, e, n * sizeof(float));
+    for (size_t j = 0; j < n; j++) {
+      int code = k->activation_offset != 0 ? (int8_t)q[j] + k->activation_offset : q[j];
+      assert_int_equal(code, lrintf(e[j] * 255.0f));
+    }
+    assert_true(k->softmax_int8_row(n, s, NULL, again, &largest) == sum);
+    assert_memory_equal(again, q, n);
+    s[n / 2] = NAN;
+    assert_true(isnan(k->softmax_int8_row(n, s, NULL, q, &largest)));
+    guarded_check(found, n);
+    guarded_free(s), guarded_free(e), guarded_free(found), paged_free(q, n), paged_free(again, n);
   }
 }
 

@@ -428,7 +428,8 @@ static void run_attention(msk_stream *stream, float *memory, const void *argumen
   float *out = memory + rows * stride, *maps = out + rows * width,
         *score = maps + 2 * job->batch * cells;
   msk_rows qkv = {memory, rows, 3 * width, stride}, none = MSK_NO_ROWS;
-  const msk_attention_shape shape = {job->batch, job->heads, 1.5f, job->causal};
+  const msk_attention_shape shape = {
+      .batch = job->batch, .heads = job->heads, .scale = 1.5f, .causal = job->causal};
   const msk_read_out reads = {.maps = job->maps ? maps : NULL,
                               .log_maps = job->maps ? maps + job->batch * cells : NULL,
                               .target = job->score ? job->target : NULL,

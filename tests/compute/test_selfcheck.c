@@ -51,6 +51,16 @@ static void bad_quantise(size_t count, const float *x, uint8_t *q, msk_quantised
   good.quantise_row(count, x, q, row);
   q[count - 1] ^= 8;
 }
+static void bad_columns(size_t depth, size_t count, size_t width, const float *x, size_t x_stride,
+                        float limit, int8_t *panel, int32_t *sums, float *scales) {
+  good.quantise_panel(depth, count, width, x, x_stride, limit, panel, sums, scales);
+  scales[0] = off(scales[0]);
+}
+static float bad_softmax_int8(size_t count, const float *s, float *e, uint8_t *q, float *maximum) {
+  float sum = good.softmax_int8_row(count, s, e, q, maximum);
+  q[count - 1] ^= 32;
+  return sum;
+}
 static void bad_finish_int8(size_t count, const int32_t *c, msk_quantised row,
                             const int32_t *column_sums, const float *column_scales,
                             const float *bias, const float *residual, msk_activation activation,
@@ -151,7 +161,7 @@ static void bad_joining(size_t count, const float *low, const float *high, float
   flip(y, 0x10000);
 }
 
-enum { FAULTS = 23 };
+enum { FAULTS = 25 };
 
 static void break_kernel(void *user, msk_kernels *kernels) {
   if (user != NULL && strcmp(user, kernels->isa) != 0) return;
@@ -179,6 +189,8 @@ static void break_kernel(void *user, msk_kernels *kernels) {
     case 20: kernels->pairs_columns = bad_pair_columns; break;
     case 21: kernels->narrow_pairs = bad_narrowing; break;
     case 22: kernels->join_pairs = bad_joining; break;
+    case 23: kernels->quantise_panel = bad_columns; break;
+    case 24: kernels->softmax_int8_row = bad_softmax_int8; break;
     default: kernels->narrow_pixels = bad_narrow; break;
   }
 }

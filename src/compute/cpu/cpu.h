@@ -185,6 +185,24 @@ struct msk_linear {
   float *bias;
 };
 
+/* ---- attention ---- */
+
+/* What is asked of it. */
+typedef struct msk_attention_job {
+  const msk_kernels *kernels;
+  const msk_attention_shape *shape;
+  const msk_read_out *reads;
+  msk_rows q, k, v, out;
+  size_t queries, tokens, head_dim; /* of a sequence; tokens: keys */
+} msk_attention_job;
+bool msk_reads_out(const msk_attention_job *attention);
+/* The read-outs of one row: e = exp(s - maximum), sum over e. */
+void msk_read_out_row(const msk_attention_job *attention, size_t head, size_t row, const float *s,
+                      const float *e, float maximum, float sum);
+/* Whether it is asked for in 8 bits, and faster so. */
+bool msk_attention_int8_pays(const msk_attention_job *attention);
+void msk_attention_int8_run(msk_stream *stream, const msk_attention_job *attention);
+
 /* ---- group normalisation of one picture, for those who apply it themselves ---- */
 
 size_t msk_norm_bytes(const msk_stream *stream, const msk_norm *norm, size_t pixels,

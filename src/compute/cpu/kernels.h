@@ -32,8 +32,13 @@
  *                   0; stored as q - activation_offset in one byte. row: the scale range / 255,
  *                   and zero - activation_offset. A row that is not finite gets scale NaN, one
  *                   narrower than 1e-30 scale 0.
+ * quantise_panel    the first `count` columns of x, depth rows, as a panel of int8_panel's, zero
+ *                   behind them and behind the depth: round(x * limit / largest), largest that
+ *                   of a column's |x|; its scale largest / limit, the sum of its
+ *                   numbers: `width` of both, which is lanes or panel. A column that is not
+ *                   finite is zeros and gets scale NaN, one of nothing above 1e-30 scale 0.
  * finish_int8_row   y = activation((c - row.zero * column_sums) * (row.scale * column_scales) +
- *                   bias) + residual; residual may be NULL, or y.
+ *                   bias) + residual; bias may be NULL; residual may be NULL, or y.
  * finish_int8_taps  y = (sum over taps t of (c[t * plane] - rows[t].zero * column_sums[t *
  *                   sums_plane]) * rows[t].scale) * column_scales + bias + residual, element
  *                   by element; residual may be NULL, or y. taps >= 1.
@@ -48,6 +53,8 @@
  *                   equal x.
  * softmax_row       *maximum = largest of s (NaN if there is one); e = exp(s - maximum); returns
  *                   the sum of e. e may equal s. count >= 1.
+ * softmax_int8_row  the same, and q = round(255 e), stored as q - activation_offset in one byte; of
+ *                   NaN anything. e may be NULL: not wanted; not s.
  * winograd_filters  u[p * plane + o] = (G g G')[p] of `count` filters, a multiple of `lanes`:
  *                   tap t of filter o at g[t * tap_stride + o].
  * winograd_input    v[p * plane + c] = (B' d B)[p] of the 6 x 6 pixels d, `channels` floats

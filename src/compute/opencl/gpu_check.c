@@ -156,7 +156,7 @@ static void run_layer(const networks *l, msk_stream *stream, msk_arena *arena, c
   const float *words = s->placed, *positions = words + WORDS * HIDDEN,
               *gamma = positions + TOKENS * HIDDEN, *target = gamma + 2 * HIDDEN;
   const msk_norm norm = {gamma, gamma + HIDDEN, 1e-6f, 0};
-  const msk_attention_shape shape = {BATCH, HEADS, 0.5f, false};
+  const msk_attention_shape shape = {.batch = BATCH, .heads = HEADS, .scale = 0.5f};
   msk_rows x = msk_rows_at(results, ROWS, HIDDEN),
            hidden = msk_rows_at(results + HIDDEN_AT, ROWS, WIDE),
            scores = msk_rows_at(results + SCORES_AT, BATCH, TOKENS),

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/int8.h"
 #include "compute/cpu/kernels.h"
 
 enum { PANEL = 16 };
@@ -73,13 +74,41 @@ static void quantise_row(size_t count, const float *x, uint8_t *q, msk_quantised
   }
 }
 
+static void quantise_column(size_t depth, size_t width, const float *x, size_t x_stride,
+                            float limit, int8_t *panel, int32_t *sum, float *scale) {
+  float largest = 0, inverse;
+  bool finite = true;
+  for (size_t k = 0; k < depth; k++) {
+    largest = fmaxf(largest, fabsf(x[k * x_stride]));
+    finite = finite && isfinite(x[k * x_stride]);
+  }
+  *scale = msk_int8_scale(largest, limit, &inverse);
+  if (!finite) *scale = NAN;
+  for (size_t k = 0; finite && k < depth; k++) {
+    int32_t value = msk_int8_round(x[k * x_stride], inverse);
+    panel[k / 4 * width * 4 + k % 4] = (int8_t)value;
+    *sum += value;
+  }
+}
+
+static void quantise_panel(size_t depth, size_t count, size_t width, const float *x,
+                           size_t x_stride, float limit, int8_t *panel, int32_t *sums,
+                           float *scales) {
+  memset(panel, 0, (depth + 3) / 4 * 4 * width);
+  for (size_t j = 0; j < width; j++) {
+    sums[j] = 0, scales[j] = 0;
+    if (j < count)
+      quantise_column(depth, width, x + j, x_stride, limit, panel + j * 4, &sums[j], &scales[j]);
+  }
+}
+
 static void finish_int8_row(size_t count, const int32_t *c, msk_quantised row,
                             const int32_t *column_sums, const float *column_scales,
                             const float *bias, const float *residual, msk_activation activation,
                             float *y) {
   for (size_t j = 0; j < count; j++) {
     float value = (float)(c[j] - row.zero * column_sums[j]) * (row.scale * column_scales[j]);
-    value = activate(value + bias[j], activation);
+    value = activate(bias == NULL ? value : value + bias[j], activation);
     y[j] = residual == NULL ? value : value + residual[j];
   }
 }
@@ -148,12 +177,25 @@ static void normalise_pixels(size_t pixels, size_t channels, const float *x, con
   }
 }
 
-static float softmax_row(size_t count, const float *s, float *e, float *maximum) {
+static float softmax_with(size_t count, const float *s, float *e, uint8_t *q, float *maximum) {
   float largest = s[0], sum = 0;
   for (size_t j = 1; j < count; j++) largest = s[j] > largest || isnan(s[j]) ? s[j] : largest;
-  for (size_t j = 0; j < count; j++) sum += e[j] = expf(s[j] - largest);
+  for (size_t j = 0; j < count; j++) {
+    float value = expf(s[j] - largest);
+    sum += value;
+    if (e != NULL) e[j] = value;
+    if (q != NULL) q[j] = value >= 0 ? (uint8_t)rintf(value * 255.0f) : 0;
+  }
   *maximum = largest;
   return sum;
+}
+
+static float softmax_row(size_t count, const float *s, float *e, float *maximum) {
+  return softmax_with(count, s, e, NULL, maximum);
+}
+
+static float softmax_int8_row(size_t count, const float *s, float *e, uint8_t *q, float *maximum) {
+  return softmax_with(count, s, e, q, maximum);
 }
 
 /* One summand of the likeness: t, p probabilities, lt, lp their logarithms. */

@@ -169,6 +169,14 @@ static inline ivec ivec_add(ivec a, ivec b) { return _mm256_add_epi32(a, b); }
 static inline ivec ivec_sub(ivec a, ivec b) { return _mm256_sub_epi32(a, b); }
 static inline ivec ivec_mul(ivec a, ivec b) { return _mm256_mullo_epi32(a, b); }
 static inline ivec ivec_round(vec v) { return _mm256_cvtps_epi32(v); }
+/* The lowest bytes of four, side by side, the first in front. */
+static inline ivec ivec_join_bytes(const ivec v[4]) {
+  const ivec byte = _mm256_set1_epi32(255);
+  ivec low = _mm256_or_si256(_mm256_and_si256(v[0], byte),
+                             _mm256_slli_epi32(_mm256_and_si256(v[1], byte), 8)),
+       high = _mm256_or_si256(_mm256_and_si256(v[2], byte), _mm256_slli_epi32(v[3], 8));
+  return _mm256_or_si256(low, _mm256_slli_epi32(high, 16));
+}
 static inline vec vec_from(ivec v) { return _mm256_cvtepi32_ps(v); }
 /* The 8 values, cut to 0..255. */
 static inline void ivec_store_bytes(uint8_t *p, ivec v) {

@@ -182,6 +182,14 @@ static inline ivec ivec_add(ivec a, ivec b) { return _mm512_add_epi32(a, b); }
 static inline ivec ivec_sub(ivec a, ivec b) { return _mm512_sub_epi32(a, b); }
 static inline ivec ivec_mul(ivec a, ivec b) { return _mm512_mullo_epi32(a, b); }
 static inline ivec ivec_round(vec v) { return _mm512_cvtps_epi32(v); }
+/* The lowest bytes of four, side by side, the first in front. */
+static inline ivec ivec_join_bytes(const ivec v[4]) {
+  const ivec byte = _mm512_set1_epi32(255);
+  ivec low = _mm512_or_si512(_mm512_and_si512(v[0], byte),
+                             _mm512_slli_epi32(_mm512_and_si512(v[1], byte), 8)),
+       high = _mm512_or_si512(_mm512_and_si512(v[2], byte), _mm512_slli_epi32(v[3], 8));
+  return _mm512_or_si512(low, _mm512_slli_epi32(high, 16));
+}
 static inline vec vec_from(ivec v) { return _mm512_cvtepi32_ps(v); }
 /* The 16 values, cut to 0..255. */
 static inline void ivec_store_bytes(uint8_t *p, ivec v) {

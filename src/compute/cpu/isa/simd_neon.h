@@ -152,6 +152,13 @@ static inline ivec ivec_add(ivec a, ivec b) { return vaddq_s32(a, b); }
 static inline ivec ivec_sub(ivec a, ivec b) { return vsubq_s32(a, b); }
 static inline ivec ivec_mul(ivec a, ivec b) { return vmulq_s32(a, b); }
 static inline ivec ivec_round(vec v) { return vcvtnq_s32_f32(v); }
+/* The lowest bytes of four, side by side, the first in front. */
+static inline ivec ivec_join_bytes(const ivec v[4]) {
+  const ivec byte = vdupq_n_s32(255);
+  ivec low = vsliq_n_s32(vandq_s32(v[0], byte), v[1], 8),
+       high = vsliq_n_s32(vandq_s32(v[2], byte), v[3], 8);
+  return vsliq_n_s32(vandq_s32(low, vdupq_n_s32(65535)), high, 16);
+}
 static inline vec vec_from(ivec v) { return vcvtq_f32_s32(v); }
 /* The 4 values, cut to 0..255, as signed bytes. */
 static inline void ivec_store_bytes(uint8_t *p, ivec v) {

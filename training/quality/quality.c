@@ -24,7 +24,7 @@ enum {
 };
 
 struct options {
-  const char *model, *judge, *work, *strokes, *recipe, *only;
+  const char *model, *judge, *device, *work, *strokes, *recipe, *only;
   const char *settings[MAX_SETTINGS];
   int setting_count, drawings, sweep, robust, threads;
   bool floor; /* plain MaskGIT too */
@@ -68,6 +68,8 @@ static const char usage[] =
     "  --style STYLE        plain (default) or rich: the renders' world\n"
     "  --seed N             of the pictures (1)\n"
     "  --precision TYPE     arithmetic of the transformer: fp32 (default) or int8\n"
+    "  --device NAME        of the networks, the judge's too: cpu (default), gpu, ... "
+    "(docs/gpu.md)\n"
     "  --threads N          0: all processors\n"
     "  --work FOLDER        where everything is kept (build/quality)\n";
 
@@ -92,11 +94,8 @@ static bool take_value(struct options *o, const char *name, const char *value) {
   long number = 0;
   const struct {
     const char *name, **text;
-  } texts[] = {{"--model", &o->model},
-               {"--judge", &o->judge},
-               {"--recipe", &o->recipe},
-               {"--only", &o->only},
-               {"--work", &o->work}};
+  } texts[] = {{"--model", &o->model},   {"--judge", &o->judge}, {"--device", &o->device},
+               {"--recipe", &o->recipe}, {"--only", &o->only},   {"--work", &o->work}};
   const struct {
     const char *name;
     long least, most;
@@ -315,8 +314,9 @@ static msk_status write_table(struct run *run, FILE *out, msk_error *error) {
   msk_status status = MSK_OK;
   msk_model_info info;
   msk_model_get_info(run->model, &info);
-  fprintf(out, "Model %.16s, kernels %s, %s, recipe %s", info.hash, info.isa,
-          msk_precision_name((int)info.precision), run->options.recipe);
+  fprintf(out, "Model %.16s, kernels %s, ", info.hash, info.isa);
+  if (strcmp(info.device, "cpu") != 0) fprintf(out, "device %s, ", info.device);
+  fprintf(out, "%s, recipe %s", msk_precision_name((int)info.precision), run->options.recipe);
   for (int i = 0; i < run->options.setting_count; i++)
     fprintf(out, " %s", run->options.settings[i]);
   fprintf(out, ", fit %s, seed %llu.\n", msk_fit_name(run->options.fit),
@@ -414,6 +414,7 @@ static msk_status execute(struct run *run, msk_error *error) {
   msk_model_options_init(&model_options);
   model_options.precision = o->precision;
   msk_judge_options_init(&judge_options);
+  model_options.device = judge_options.device = o->device;
   judge_options.threads = o->threads;
   msk_status status = msk_judge_open(&run->judge, o->judge, &judge_options, error);
   if (status == MSK_OK) status = msk_model_open(&run->model, o->model, &model_options, error);

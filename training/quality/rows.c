@@ -87,6 +87,7 @@ msk_status painter_open(struct painter **made, const msk_model *model,
   const msk_model_info *info = &p->draw.info;
   hash_recipe(&hash, &p->draw.request.recipe, MSK_JOB_DRAW);
   hash_recipe(&hash, &p->generate.request.recipe, MSK_JOB_GENERATE);
+  if (strcmp(info->device, "cpu") != 0) hash_text(&hash, info->device);
   snprintf(p->key, sizeof p->key, "%.8s-%08x-%llu%s", info->hash, (unsigned)(hash ^ (hash >> 32)),
            (unsigned long long)options->seed, info->precision == MSK_PRECISION_INT8 ? "-int8" : "");
   return MSK_OK;

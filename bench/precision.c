@@ -13,8 +13,9 @@
  * the fp32 network on the finished tokens (mean over layers, heads, rows of sum T log P + P log
  * T, the recipe's cross-entropy). Of the maps themselves: how far int8's rows are from fp32's of
  * the same finished tokens (Kullback-Leibler, in nats), and what that makes of a place's structure
- * score, beside how much places differ in it. And what decoding in int8 does to pixels: fp32's tokens made
- * into a picture by either, as bytes; the mean over pictures and the largest of the differences. */
+ * score, beside how much places differ in it. And what decoding in int8 does to pixels: fp32's
+ * tokens made into a picture by either, as bytes; the mean over pictures and the largest of the
+ * differences. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * test_attention_int8.c - attention in 8 bits, on every instruction set, those on which it is no
- * faster, too, against the definition (docs/precision.md) written once more in float64: the codes of queries,
- * keys, weights and values, their exact products, the softmax between. And what follows from it:
- * the distance from exact attention is bounded by the quantisations' steps; the bits do not depend
- * on threads, batch, or which queries are asked about. */
+ * faster, too, against the definition (docs/precision.md) written once more in float64: the codes
+ * of queries, keys, weights and values, their exact products, the softmax between. And what
+ * follows from it: the distance from exact attention is bounded by the quantisations' steps; the
+ * bits do not depend on threads, batch, or which queries are asked about. */
 #include "emulated.h"
 #include "naive.h"
 

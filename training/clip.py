@@ -275,9 +275,9 @@ def load(work):
 def _objects(config, work):
     """Renders what is missing. -> training objects, unseen objects."""
     folder = lambda name: os.path.join(work, "data", "clip-" + name)
-    styles = ("rich",) if config["style"] == "rich" else (config["style"], config["style"], "rich")
-    clip_data.make(folder("test"), config["clip_test_seed"], config["clip_test_objects"], config["clip_render"], (config["style"],))
-    clip_data.make(folder("train"), config["clip_seed"], config["clip_objects"], config["clip_render"], styles, config["clip_side"])
+    style = config["clip_style"]
+    clip_data.make(folder("test"), config["clip_test_seed"], config["clip_test_objects"], config["clip_render"], (style,))
+    clip_data.make(folder("train"), config["clip_seed"], config["clip_objects"], config["clip_render"], (style, style, "rich"), config["clip_side"])
     clip_data.shrink(os.path.join(work, "data", "train"), folder("main"), config["clip_side"], config["clip_main"])
     return clip_data.Objects(folder("main"), folder("train")), clip_data.Objects(folder("test"))
 
@@ -292,16 +292,17 @@ def train(config, work):
     print(f"clip: {len(objects)} objects, {sum(p.numel() for p in run.net.parameters())} parameters", flush=True)
     batches = clip_data.Batches(objects, config["clip_side"], 11 + run.step)
     if run.stage == "resting":
-        clip_trunk.train(run.net.to(device), config, work, batches, _prepare(objects, device))
-        run.net.vision_model.load_state_dict(runtime.load(os.path.join(work, "clip-trunk.pt"))["vision"])
+        if run.step == 0:
+            clip_trunk.train(run.net.to(device), config, work, batches, _prepare(objects, device))
+            run.net.vision_model.load_state_dict(runtime.load(os.path.join(work, "clip-trunk.pt"))["vision"])
         data = _tokens(run.net, batches, objects, config, work)
         if run.step == 0:
             _start_regions(run.net.cpu(), data["tokens"][:200].flatten(0, 1))
             run.average.load_state_dict(run.net.state_dict())
         vision = run.net.vision_model
-        run.go(config["clip_seconds"], _resting(data, run.texts.rng), (vision.encoder.layers[-1], vision.post_layernorm))
+        run.go(config["clip_seconds"], _resting(data, run.texts.rng), (vision.encoder.layers[-1], vision.post_layernorm), config["clip_lr"])
         run.begin("learning")
-    run.go(config["clip_whole_seconds"], _learning(run.net, batches, objects, device), (run.net.vision_model,))
+    run.go(config["clip_whole_seconds"], _learning(run.net, batches, objects, device), (run.net.vision_model,), config["clip_whole_lr"])
     clip_net.export(run.average.cpu(), words, config, os.path.join(work, "clip"))
     return run.average
 
@@ -328,9 +329,9 @@ class _Run:
         runtime.save(_checkpoint(self.work), dict({name: getattr(self, name).state_dict() for name in ("net", "average", "aids")}, config=self.config,
                                                   **{name: getattr(self, name) for name in ("stage", "step", "seconds", "moments")}))
 
-    def _optimisers(self, parts):
+    def _optimisers(self, parts, rate):
         """Muon for the matrices between hidden layers, AdamW for all else. -> both, and the rate of each at the peak."""
-        net, rate = self.net, self.config["clip_lr"]
+        net = self.net
         learned = [p for part in parts for p in part.parameters() if p.requires_grad] + [net.logit_scale]
         layers = [*net.vision_model.encoder.parameters(), *net.text_model.encoder.parameters()]
         hidden = {id(p) for p in layers if p.ndim == 2}
@@ -340,13 +341,13 @@ class _Run:
                                  rate, betas=(0.9, 0.98))
         return learned, (muon.Muon(between, 3 * rate), adam), (3 * rate, rate)
 
-    def go(self, seconds, views, parts):
-        """The present stage to its end; parts: what learns of the picture tower."""
+    def go(self, seconds, views, parts, rate):
+        """The present stage to its end; parts: what learns of the picture tower; rate: AdamW's at the peak."""
         config, device, net = self.config, self.config["device"], self.net
         for module in (net, self.aids, self.average):
             module.to(device)
         self.average.requires_grad_(False).eval()
-        learned, optimisers, rates = self._optimisers((*parts, net.visual_projection, net.text_projection, net.text_model, self.aids))
+        learned, optimisers, rates = self._optimisers((*parts, net.visual_projection, net.text_projection, net.text_model, self.aids), rate)
         if self.moments:
             for optimiser, moments in zip(optimisers, self.moments):
                 optimiser.load_state_dict(moments)
@@ -368,7 +369,7 @@ class _Run:
                     group["lr"] = clock.rate(rate, self.step, 60, 0.02)
             losses = _step_losses(net, self.aids, views, self.objects.choose(self.texts.rng, config["clip_groups"], config["clip_each"]), self.texts, self.words,
                                   self.objects, device)
-            (losses["text"] + losses["sketch"] + losses["shape"] + 0.3 * losses["names"]).backward()
+            (losses["text"] + losses["sketch"] + losses["shape"] + losses["names"]).backward()
             nn.utils.clip_grad_norm_(learned, 1.0)
             for optimiser in optimisers:
                 optimiser.step()
@@ -395,20 +396,26 @@ def shipped(work):
     return net, words, config
 
 
-def golden(work, folder):
-    """Pictures of unseen objects and their cosines, for tests/clip/test_clip_shipped.c: the first object of each class (of apples the first red
-    one), and the first six teapots."""
-    net, words, config = shipped(work)
-    objects = clip_data.Objects(os.path.join(work, "data", "clip-test"))
-    os.makedirs(folder, exist_ok=True)
+def _show_unseen(objects, folder):
+    """Writes photo-NAME.png and sketch-NAME.png. -> their names."""
     chosen = {name: objects.members[c][0] for c, name in enumerate(configs.OBJECTS)}
     chosen["apple"] = next(k for k in objects.members[0] if objects.colour[k] == COLOURS.index("red"))
     chosen.update({f"teapot{k}": member for k, member in enumerate(objects.members[configs.OBJECTS.index("teapot")][:6])})
-    pictures = {}
     for name, k in chosen.items():
-        pictures[f"photo-{name}.png"], pictures[f"sketch-{name}.png"] = objects[k]["photo"], objects[k]["hands"][0]
-    for name, picture in pictures.items():
-        Image.fromarray(np.ascontiguousarray(picture)).save(os.path.join(folder, name), optimize=True)
+        for kind, picture in (("photo", objects[k]["photo"]), ("sketch", objects[k]["hands"][0])):
+            Image.fromarray(np.ascontiguousarray(picture)).save(os.path.join(folder, f"{kind}-{name}.png"), optimize=True)
+    return sorted(f for f in os.listdir(folder) if f.endswith(".png"))
+
+
+def golden(work, folder):
+    """Cosines of the pictures in the folder, for tests/clip/test_clip_shipped.c; where it is empty, pictures of unseen objects come first: the first
+    object of each class (of apples the first red one), and the first six teapots."""
+    net, words, config = shipped(work)
+    os.makedirs(folder, exist_ok=True)
+    names = sorted(f for f in os.listdir(folder) if f.endswith(".png"))
+    if not names:
+        names = _show_unseen(clip_data.Objects(os.path.join(work, "data", "clip-test")), folder)
+    pictures = {name: np.asarray(Image.open(os.path.join(folder, name))) for name in names}
     texts = [clip_words.plain("photo", c) for c in range(len(configs.OBJECTS))] + ["a photo of a red apple", "a photo of a zebra", "a line drawing of 2 chairs!"]
     names, vectors, spoken = list(pictures), embed(net, list(pictures.values()), config["clip_side"]), embed_texts(net, words, texts)
     with open(os.path.join(folder, "cosines.tsv"), "w") as f:

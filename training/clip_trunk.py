@@ -13,6 +13,7 @@ import torch.nn as nn
 import torch.nn.functional as F
 
 import config as configs
+import muon
 import runtime
 from clip_words import COLOURS
 
@@ -54,17 +55,23 @@ def train(net, config, work, batches, prepare):
         return
     vision, aids = vision.to(device), aids.to(device)
     learned = [p for p in [*vision.embeddings.parameters(), *vision.pre_layrnorm.parameters(), *vision.encoder.layers[:-1].parameters(), *aids.parameters()] if p.requires_grad]
-    optimiser = torch.optim.AdamW([dict(params=[p for p in learned if p.ndim > 1], weight_decay=0.02), dict(params=[p for p in learned if p.ndim <= 1], weight_decay=0.0)],
-                                  config["clip_lr"], betas=(0.9, 0.98))
+    hidden = [p for layer in vision.encoder.layers[:-1] for p in layer.parameters() if p.ndim == 2]
+    between = {id(p) for p in hidden}
+    rest = [p for p in learned if id(p) not in between]
+    groups = [dict(params=[p for p in rest if p.ndim > 1], weight_decay=0.02), dict(params=[p for p in rest if p.ndim <= 1], weight_decay=0.0)]
+    rates = 3 * config["clip_lr"], config["clip_lr"]
+    optimisers = muon.Muon(hidden, rates[0]), torch.optim.AdamW(groups, rates[1], betas=(0.9, 0.98))
     if state:
-        optimiser.load_state_dict(state["optimiser"])
+        for optimiser, moments in zip(optimisers, state["moments"]):
+            optimiser.load_state_dict(moments)
     logged = saved = time.time()
-    total, since = np.zeros(2), step
+    classes = len(configs.OBJECTS)  # all of them: nothing here wants many of one class
+    each, total, since = max(1, config["clip_groups"] * config["clip_each"] // classes), np.zeros(2), step
     while True:
         done = clock.fraction() >= 1
         if done or time.time() - saved > config["save_every"]:
             with clock.paused():
-                runtime.save(path, dict(vision=vision.state_dict(), aids=aids.state_dict(), optimiser=optimiser.state_dict(), step=step, seconds=clock.spent))
+                runtime.save(path, dict(vision=vision.state_dict(), aids=aids.state_dict(), moments=[o.state_dict() for o in optimisers], step=step, seconds=clock.spent))
                 saved = time.time()
         if (done or time.time() - logged > config["clip_log"]) and step > since:
             parts, names = (total / (step - since)).tolist()
@@ -73,13 +80,15 @@ def train(net, config, work, batches, prepare):
             total, since, logged = np.zeros(2), step, time.time()
         if done:
             return
-        for group in optimiser.param_groups:
-            group["lr"] = clock.rate(config["clip_lr"], step, 40, 0.05)
-        pixels, parts, label, colour = (t.to(device) for t in prepare(batches.draw(config["clip_groups"], config["clip_each"])))
+        for optimiser, rate in zip(optimisers, rates):
+            for group in optimiser.param_groups:
+                group["lr"] = clock.rate(rate, step, 40, 0.05)
+        pixels, parts, label, colour = (t.to(device) for t in prepare(batches.draw(classes, each)))
         with runtime.autocast(device):
             losses = aids(vision.trunk(pixels)[:, 1:], parts, label, colour)
-        (losses[0] + 0.3 * losses[1]).backward()
+        (losses[0] + losses[1]).backward()
         nn.utils.clip_grad_norm_(learned, 1.0)
-        optimiser.step()
-        optimiser.zero_grad()
+        for optimiser in optimisers:
+            optimiser.step()
+            optimiser.zero_grad()
         total, step = total + [float(v.detach()) for v in losses], step + 1

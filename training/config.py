@@ -24,9 +24,9 @@ CPU = dict(
     pair_weight=1.0, pair_every=8,
     transformer_log=60,
     # the small CLIP: clip_main of the generator's objects, clip_objects of its own; groups x each objects a batch
-    clip_main=7200, clip_objects=2400, clip_test_objects=240, clip_seed=300000001, clip_test_seed=800000001, clip_render=128, clip_side=96, clip_patch=12,
+    clip_main=0, clip_objects=9600, clip_test_objects=240, clip_seed=300000001, clip_test_seed=800000001, clip_render=128, clip_side=96, clip_patch=12,
     clip_layers=4, clip_width=128, clip_heads=16, clip_dimensions=96, clip_text_layers=2, clip_text_width=64, clip_text_heads=2, clip_positions=77,
-    clip_trunk_seconds=500, clip_seconds=300, clip_whole_seconds=5400, clip_groups=4, clip_each=12, clip_lr=1.2e-3, clip_log=180,
+    clip_trunk_seconds=900, clip_seconds=240, clip_whole_seconds=1900, clip_groups=6, clip_each=8, clip_lr=1.2e-3, clip_whole_lr=4e-4, clip_style="wide", clip_log=180,
     # machine
     device="cpu", threads=2, save_every=120,
 )
@@ -37,7 +37,7 @@ GPU = dict(
     perceptual_seconds=20, perceptual_weight=0.05, tokenizer_seconds=240, tokenizer_batch=64, tokenizer_log=20,
     decoder_seconds=90, decoder_batch=64, decoder_perceptual=0.1, decoder_adversary=0.3,
     transformer_seconds=380, decay_seconds=150, warmup_seconds=5, transformer_batch=512, pair_batch=128, transformer_log=45,
-    clip_seconds=30, clip_whole_seconds=60, clip_groups=6, clip_each=48, clip_lr=1e-3, clip_log=30, clip_layers=5, clip_width=192, clip_heads=16, clip_trunk_seconds=60,
+    clip_main=7200, clip_objects=2400, clip_seconds=30, clip_whole_seconds=60, clip_groups=6, clip_each=48, clip_lr=1e-3, clip_whole_lr=1e-3, clip_log=30, clip_layers=5, clip_width=192, clip_heads=16, clip_trunk_seconds=60,
     device="cuda", threads=4,
 )
 

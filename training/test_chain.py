@@ -80,7 +80,7 @@ def _scores(program, work):
 def _judges(work):
     """A miniature of the judge learns, and is exported."""
     judge.SHARD, judge.UNSEEN = 24, 12
-    judge.train(work, 4, 24)
+    judge.train(work, 15, 24)
     seen = judge.pictures(work, configs.CPU["judge_seed"], 24, judge.STYLES)
     loss = lambda net: float(judge._step(net.train(), seen, np.arange(24), torch.Generator().manual_seed(3)).detach())
     before, after = loss(judge.Judge()), loss(judge.load(work))

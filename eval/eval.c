@@ -91,9 +91,11 @@ static msk_status check_model(evaluation *e, int index, msk_error *error) {
   msk_model_get_info(model, &info);
   status = find_classes(e, model, error);
   if (status == MSK_OK) status = check_settings(e, model, index, error);
-  json_t *object = json_pack("{s:s?, s:s?, s:s, s:i, s:i}", "name", info.name, "hash", info.hash,
-                             "isa", info.isa, "precision", (int)info.precision, "decode_precision",
-                             (int)info.decode_precision);
+  /* folders from before there were devices say none, which is the CPU */
+  const char *device = strcmp(info.device, "cpu") == 0 ? NULL : info.device;
+  json_t *object = json_pack("{s:s?, s:s?, s:s, s:s*, s:i, s:i}", "name", info.name, "hash",
+                             info.hash, "isa", info.isa, "device", device, "precision",
+                             (int)info.precision, "decode_precision", (int)info.decode_precision);
   metadata_add_adapters(object, model);
   if (json_array_append_new(e->models, object) != 0 && status == MSK_OK)
     status = app_fail(error, MSK_ERROR_MEMORY, "out of memory for the models' names");

@@ -11,6 +11,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "masksketch_tools.h"
+
 run_setting run_with;
 
 /* Tests write to one name again and again, and say so. */
@@ -162,6 +164,15 @@ int same_bytes(const char *a, const char *b) {
   free(first);
   free(second);
   return same;
+}
+
+int has_gpu(void) {
+  msk_device_info *devices = NULL;
+  msk_error error;
+  int count = 0;
+  const bool has = msk_device_list(&devices, &count, NULL, &error) == MSK_OK && count > 0;
+  msk_free(NULL, devices);
+  return has;
 }
 
 int count_files(const char *folder, const char *part) {

@@ -48,6 +48,8 @@ void run_expect(const char *file, int line, int code, const char *const *argumen
 
 int exists(const char *path);
 int same_bytes(const char *a, const char *b);
+/* Whether OpenCL finds a device here. */
+int has_gpu(void);
 /* How many names of the folder contain `part` ("" counts all). */
 int count_files(const char *folder, const char *part);
 

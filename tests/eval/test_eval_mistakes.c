@@ -202,6 +202,7 @@ static void test_folders(void **state) {
   MISTAKE(2, "another SPEC|models", "eval", first, "-o", folder, "--model",
           in_folder("half.safetensors"));
   MISTAKE(2, "another SPEC|models", "eval", first, "-o", folder, "--precision", "int8");
+  if (has_gpu()) MISTAKE(2, "another SPEC|models", "eval", first, "-o", folder, "--device", "1");
   EXPECT(0, "eval", title, "-o", folder, "--quiet"); /* only the report differs */
   write_text("kept/records.jsonl", "{\"point\": 1\n%s", before);
   MISTAKE(3, "line 1|records.jsonl|delete that line", "eval", first, "-o", folder);

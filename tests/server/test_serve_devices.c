@@ -111,20 +111,11 @@ static void test_starts(void **state) {
   }
 }
 
-static bool has_device(void) {
-  msk_device_info *devices = NULL;
-  msk_error error;
-  int count = 0;
-  const bool has = msk_device_list(&devices, &count, NULL, &error) == MSK_OK && count > 0;
-  msk_free(NULL, devices);
-  return has;
-}
-
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_jobs_choose),
                                      cmocka_unit_test(test_others_are_refused),
                                      cmocka_unit_test(test_starts)};
-  if (!has_device()) {
+  if (!has_gpu()) {
     printf("skipped: no device of OpenCL here\n");
     return SKIPPED;
   }

@@ -307,10 +307,11 @@ int main(void) {
                                      cmocka_unit_test(test_clip_falls),
                                      cmocka_unit_test(test_judge_falls),
                                      cmocka_unit_test(test_plan)};
-  if (msk_device_list(&devices, &count, NULL, NULL) != MSK_OK || count == 0) {
+  const bool none = msk_device_list(&devices, &count, NULL, NULL) != MSK_OK || count == 0;
+  msk_free(NULL, devices);
+  if (none) {
     printf("skipped: no device of OpenCL here\n");
     return SKIPPED;
   }
-  msk_free(NULL, devices);
   return cmocka_run_group_tests_name("eyes on a device", tests, set_up, tear_down_folder);
 }

@@ -103,6 +103,41 @@ static void test_linear(void **state) {
   for_each_isa(linear_on);
 }
 
+/* Tasks are cut by the second-level cache, with each of which results are the same to the bit; and
+ * the slices of a task's rows fill no more than 7/8 of it, where they can. */
+static void caches_on(const msk_device *device) {
+  enum { ROWS = 514, IN = 900, OUT = 70, SLICE = 3072 };
+  static const size_t caches[] = {1, 64 << 10, 256 << 10, 512 << 10, 1 << 20, 64 << 20};
+  static const struct linear_case c = {.rows = ROWS, .in = IN, .out = OUT, .bias = true};
+  float *x = random_new(ROWS * IN, 1, 1), *weight = random_new(IN * OUT, 2, 1),
+        *bias = random_new(OUT, 3, 1), *first = guarded_new(ROWS * OUT), *y;
+  msk_device here = *device;
+  msk_linear *linear = linear_new(device, &c, weight, bias);
+  linear_args args = {.linear = linear, .x = x, .y = first, .rows = ROWS};
+  here.second_cache = 0;
+  run_operation(&here, 1, do_linear, &args);
+  for (size_t i = 0; i < sizeof caches / sizeof *caches; i++) {
+    here.second_cache = caches[i];
+    args.y = y = guarded_new(ROWS * OUT);
+    run_operation(&here, 1, do_linear, &args);
+    guarded_check(y, ROWS * OUT);
+    assert_memory_equal(y, first, ROWS * OUT * sizeof(float));
+    guarded_free(y);
+    const msk_stream stream = {.device = &here};
+    const size_t rows = msk_cut_product(&stream, ROWS, OUT, true, SLICE).row_block,
+                 tile = here.kernels.tile_rows;
+    if (caches[i] >= 256 << 10) assert_true((rows - tile) * SLICE < caches[i] / 8 * 7);
+    if (caches[i] >= 1 << 20) assert_true(rows >= 256);
+  }
+  msk_linear_destroy(linear);
+  guarded_free(x), guarded_free(weight), guarded_free(bias), guarded_free(first);
+}
+
+static void test_caches(void **state) {
+  (void)state;
+  for_each_isa(caches_on);
+}
+
 /* Parts side by side equal the layers one by one. */
 static void parts_on(const msk_device *device) {
   enum { IN = 37, ROWS = 9 };
@@ -325,8 +360,9 @@ static void test_codebook(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_linear),         cmocka_unit_test(test_parts),
-      cmocka_unit_test(test_fp16),           cmocka_unit_test(test_stored_fp16),
-      cmocka_unit_test(test_special_values), cmocka_unit_test(test_codebook)};
+      cmocka_unit_test(test_linear),      cmocka_unit_test(test_caches),
+      cmocka_unit_test(test_parts),       cmocka_unit_test(test_fp16),
+      cmocka_unit_test(test_stored_fp16), cmocka_unit_test(test_special_values),
+      cmocka_unit_test(test_codebook)};
   return cmocka_run_group_tests_name("linear layers", tests, NULL, NULL);
 }

@@ -18,8 +18,9 @@ struct msk_device {
   msk_device_head head;
   msk_kernels kernels;
   msk_precision precision;
-  bool bf16;         /* in training's products (backward.h) */
-  char warning[512]; /* which sets were left out, and why; "" for none */
+  bool bf16;           /* in training's products (backward.h) */
+  size_t second_cache; /* bytes of a core's second-level cache; 0: not known */
+  char warning[512];   /* which sets were left out, and why; "" for none */
   msk_allocator allocator_storage;
   const msk_allocator *allocator; /* NULL: C heap */
   msk_tally *tally;               /* not NULL: it measures */
@@ -129,8 +130,10 @@ typedef struct msk_cut {
 } msk_cut;
 /* Where task `index` starts: its first row and its first panel. */
 void msk_cut_task(const msk_cut *cut, size_t index, size_t *row, size_t *panel);
-/* dense: rows lie ready and are not copied. */
-msk_cut msk_cut_product(const msk_stream *stream, size_t rows, size_t columns, bool dense);
+/* dense: rows lie ready and are not copied. slice_bytes: of a row, read at a time, by all panels.
+ * The cut follows the device's second_cache; results do not. */
+msk_cut msk_cut_product(const msk_stream *stream, size_t rows, size_t columns, bool dense,
+                        size_t slice_bytes);
 
 /* Copies rows [row, row + rows), contracted elements [k, k + count) into a[i * a_stride]. */
 typedef void msk_gather(const void *source, size_t row, size_t rows, size_t k, size_t count,

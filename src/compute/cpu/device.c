@@ -139,6 +139,7 @@ msk_status msk_device_create_with(msk_device **device, const char *isa, msk_prec
   }
   created->head.operations = &cpu_operations;
   created->precision = precision;
+  created->second_cache = msk_second_cache();
   msk_status status = choose_set(created, set, isa != NULL, hook, error);
   if (status == MSK_OK) {
     *device = created;

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * features.c - cpuid, xgetbv and the system's word on which instruction sets can run here. An
+ * features.c - cpuid, xgetbv and the system's word on which instruction sets can run here, and
+ * its word on the caches. An
  * instruction of a set counts only with the registers that it needs: a system that does not save
  * them would mix those of two programs. */
 #include "compute/cpu/features.h"
+
+#include <unistd.h>
 
 #if defined(__x86_64__)
 #include <cpuid.h>
 #ifdef __linux__
 #include <sys/syscall.h>
-#include <unistd.h>
 #endif
 
 /* ---- this machine ---- */
@@ -107,3 +109,14 @@ bool msk_has_neondot(const msk_machine *machine) {
 #else
 const msk_machine msk_this_machine = {0};
 #endif
+
+/* ---- caches ---- */
+
+size_t msk_second_cache(void) {
+#ifdef _SC_LEVEL2_CACHE_SIZE
+  const long bytes = sysconf(_SC_LEVEL2_CACHE_SIZE);
+  return bytes > 0 ? (size_t)bytes : 0;
+#else
+  return 0;
+#endif
+}

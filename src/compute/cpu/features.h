@@ -7,6 +7,7 @@
 #define MSK_COMPUTE_CPU_FEATURES_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 typedef struct msk_cpuid {
@@ -38,5 +39,9 @@ msk_feature msk_has_amx;
 #elif defined(__aarch64__)
 msk_feature msk_has_neondot;
 #endif
+
+/* Bytes of the second-level cache of a core of this machine, as the C library tells; 0: it does
+ * not. */
+size_t msk_second_cache(void);
 
 #endif

@@ -16,14 +16,17 @@
 
 #include "compute/cpu/cpu.h"
 
-/* Rows and columns of a task at most; their results and gathered rows (4 * ROWS * (COLUMNS +
- * block)) stay in a 512 KiB cache. Rows that lie ready need no copy: more of them, where few
+/* Rows and columns of a task at most. Rows that lie ready need no copy: more of them, where few
  * workers share the work, read (and widen) the weights fewer times. So it is with rows that are
- * narrowed to pairs, which take half the room and are cheap to narrow again. Rows that lie a
- * multiple of CONFLICT_FLOATS apart share the sets of the nearest cache. */
+ * narrowed to pairs, which take half the room and are cheap to narrow again. But their slices,
+ * which every panel reads, have to stay in the second-level cache: as many rows as fill
+ * CACHE_SHARE / 8 of it, no fewer than LEAST_ROWS. Rows that lie a multiple of CONFLICT_FLOATS
+ * apart share the sets of the nearest cache. */
 enum {
   TASK_ROWS = 96,
   DENSE_TASK_ROWS = 264,
+  LEAST_ROWS = 48,
+  CACHE_SHARE = 7,
   FEW_WORKERS = 4,
   TASK_COLUMNS = 256,
   STRIDE_PAD = 16,
@@ -60,10 +63,19 @@ static size_t choose_panels(size_t panels, size_t row_blocks, size_t workers, si
   return best;
 }
 
-msk_cut msk_cut_product(const msk_stream *stream, size_t rows, size_t columns, bool dense) {
+static size_t choose_rows(const msk_stream *stream, bool dense, size_t slice_bytes) {
+  const bool few = msk_stream_workers(stream) <= FEW_WORKERS;
+  const size_t most = dense && few ? DENSE_TASK_ROWS : TASK_ROWS,
+               fit = stream->device->second_cache / 8 * CACHE_SHARE / slice_bytes;
+  if (stream->device->second_cache == 0) return most;
+  return fit < LEAST_ROWS ? LEAST_ROWS : msk_smaller(most, fit);
+}
+
+msk_cut msk_cut_product(const msk_stream *stream, size_t rows, size_t columns, bool dense,
+                        size_t slice_bytes) {
   const msk_kernels *kernels = &stream->device->kernels;
   size_t panels = msk_panel_count(kernels, columns), workers = msk_stream_workers(stream);
-  size_t task_rows = dense && workers <= FEW_WORKERS ? DENSE_TASK_ROWS : TASK_ROWS;
+  size_t task_rows = choose_rows(stream, dense, slice_bytes);
   msk_cut cut = {.rows_outer = dense, .row_blocks = msk_ceiling(rows, task_rows)};
   cut.row_block = msk_round_up(msk_ceiling(rows, cut.row_blocks), kernels->tile_rows);
   /* rounded up to tiles, fewer blocks may do */
@@ -101,7 +113,8 @@ static struct job plan(const msk_stream *stream, const msk_product *product) {
   struct job job = {.product = product,
                     .kernels = kernels,
                     .cut = msk_cut_product(stream, product->y.rows, product->y.columns,
-                                           is_in_place(product) || product->matrix->pairs),
+                                           is_in_place(product) || product->matrix->pairs,
+                                           kernels->block * sizeof(float)),
                     .scratch = msk_stream_scratch(stream)};
   job.a_stride =
       msk_round_up(msk_smaller(kernels->block, product->matrix->depth), STRIDE_PAD) + STRIDE_PAD;

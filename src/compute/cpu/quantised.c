@@ -267,7 +267,7 @@ void msk_quantised_run(msk_stream *stream, const msk_quantised_matrix *matrix, c
                     .y = y,
                     .activation = activation,
                     .q_stride = msk_round_up(matrix->depth, PAD) + PAD,
-                    .cut = msk_cut_product(stream, x.rows, y.columns, true)};
+                    .cut = msk_cut_product(stream, x.rows, y.columns, true, BLOCK)};
   size_t q_bytes = x.rows * job.q_stride,
          scale_bytes = msk_round_up(x.rows * sizeof *job.row_scales, MSK_ALIGNMENT);
   job.worker_bytes =

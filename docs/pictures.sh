@@ -43,10 +43,10 @@ explorer() {
   masksketch $draw --first-item 3 --lambda 0.5 --film $out/film.jpg --quality 55 -o "$work/film.jpg"
   echo iVBORw0KGgoAAAANSUhEUgAAABAAAAAQAQAAAAA3iMLMAAAADklEQVR42mP4z8BACgIAhrcP8R06V9gAAAAASUVORK5CYII= | base64 -d >"$work/left.png"
   echo iVBORw0KGgoAAAANSUhEUgAAABAAAAAQAQAAAAA3iMLMAAAADklEQVR42mNg+M9ACgIAdscP8fnvb64AAAAASUVORK5CYII= | base64 -d >"$work/right.png"
-  masksketch $draw --recipe attention --first-item 3 -o "$work/whole.png"
+  masksketch $draw --recipe attention --first-item 1 -o "$work/whole.png"
   set -- "$work/whole.png"
   for side in left right; do
-    masksketch $draw --recipe attention --first-item 3 --lambda-map "$work/$side.png" -o "$work/strict-$side.png"
+    masksketch $draw --recipe attention --first-item 1 --lambda-map "$work/$side.png" -o "$work/strict-$side.png"
     set -- "$@" "$work/$side.png" "$work/strict-$side.png"
   done
   masksketch sheet "$@" --columns 5 --tile 256 --quality 85 -o $out/lambda-map.jpg

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * features.c - cpuid, xgetbv and the system's word on which instruction sets can run here, and
- * its word on the caches. An
- * instruction of a set counts only with the registers that it needs: a system that does not save
- * them would mix those of two programs. */
+ * the C library's on the caches. An instruction of a set counts only with the registers that it
+ * needs: a system that does not save them would mix those of two programs. */
 #include "compute/cpu/features.h"
 
 #include <unistd.h>

@@ -63,11 +63,11 @@ static size_t choose_panels(size_t panels, size_t row_blocks, size_t workers, si
   return best;
 }
 
-static size_t choose_rows(const msk_stream *stream, bool dense, size_t slice_bytes) {
-  const bool few = msk_stream_workers(stream) <= FEW_WORKERS;
-  const size_t most = dense && few ? DENSE_TASK_ROWS : TASK_ROWS,
-               fit = stream->device->second_cache / 8 * CACHE_SHARE / slice_bytes;
-  if (stream->device->second_cache == 0) return most;
+/* Rows of a task at most; cache: bytes of the second-level one, 0: not known. */
+static size_t choose_rows(size_t cache, size_t workers, bool dense, size_t slice_bytes) {
+  const size_t most = dense && workers <= FEW_WORKERS ? DENSE_TASK_ROWS : TASK_ROWS,
+               fit = cache / 8 * CACHE_SHARE / slice_bytes;
+  if (cache == 0) return most;
   return fit < LEAST_ROWS ? LEAST_ROWS : msk_smaller(most, fit);
 }
 
@@ -75,7 +75,7 @@ msk_cut msk_cut_product(const msk_stream *stream, size_t rows, size_t columns, b
                         size_t slice_bytes) {
   const msk_kernels *kernels = &stream->device->kernels;
   size_t panels = msk_panel_count(kernels, columns), workers = msk_stream_workers(stream);
-  size_t task_rows = choose_rows(stream, dense, slice_bytes);
+  size_t task_rows = choose_rows(stream->device->second_cache, workers, dense, slice_bytes);
   msk_cut cut = {.rows_outer = dense, .row_blocks = msk_ceiling(rows, task_rows)};
   cut.row_block = msk_round_up(msk_ceiling(rows, cut.row_blocks), kernels->tile_rows);
   /* rounded up to tiles, fewer blocks may do */

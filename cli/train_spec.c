@@ -86,6 +86,7 @@ static const struct key {
     {"layers", KEY_INT, AT(options.layers)},
     {"width", KEY_INT, AT(options.width)},
     {"heads", KEY_INT, AT(options.heads)},
+    {"intermediate", KEY_INT, AT(options.intermediate)},
     {"batch", KEY_INT, AT(options.batch)},
     {"pair_batch", KEY_INT, AT(options.pair_batch)},
     {"pair_every", KEY_INT, AT(options.pair_every)},

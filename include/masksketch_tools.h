@@ -553,6 +553,7 @@ typedef struct msk_train_options {
   msk_train_source source;
   uint64_t seed;
   int layers, width, heads;
+  int intermediate; /* units of each layer's MLP; 0: four times the width */
   int batch, pair_batch, pair_every, hands_each;
   size_t sequences, warmup_sequences, decay_sequences;
   size_t objects, held_out_objects, first_objects;

@@ -151,7 +151,8 @@ static msk_status start_from(training_run *run, const char *path) {
   snprintf(name, sizeof name, "%s%s", run->stage->prefix, course->params->list[0].tensor.name);
   bool is_model = msk_weight_file_find(file, name) != NULL;
   if (is_model)
-    status = msk_params_read(course->params, file, run->stage->prefix, course->block, run->error);
+    status = msk_params_start_from(course->params, file, run->stage->prefix, run->options->seed,
+                                   course->block, run->error);
   msk_weight_file_close(file);
   if (status != MSK_OK) return status;
   if (!is_model) return msk_course_load(course, path, run->error);

@@ -60,6 +60,7 @@ static msk_status check_numbers(const msk_train_options *o, msk_error *error) {
               {"hands", o->source.hands, 0, MSK_FEED_MAX_HANDS},
               {"layers", o->layers, 1, MOST_LAYERS},
               {"width", o->width, 8, MOST_WIDTH},
+              {"intermediate", o->intermediate, 0, 4 * MOST_WIDTH},
               {"heads", o->heads, 1, MOST_WIDTH},
               {"batch", o->batch, 1, MSK_MAX_TRAIN_BATCH},
               {"ranks", o->ranks == NULL ? 2 : o->ranks->count, 2, MSK_MAX_TRAIN_RANKS},

@@ -15,7 +15,7 @@ static msk_train_plan make_plan(const training_run *run) {
       .config = {.layers = (size_t)o->layers,
                  .hidden = (size_t)o->width,
                  .heads = (size_t)o->heads,
-                 .intermediate = 4 * (size_t)o->width,
+                 .intermediate = (size_t)(o->intermediate > 0 ? o->intermediate : 4 * o->width),
                  .positions = (size_t)model->positions,
                  .vocabulary = (size_t)(model->codes + training_classes(run) + 1)},
       .rules = {.codes = (size_t)model->codes,

@@ -3,6 +3,7 @@
 #include "train/start.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -130,4 +131,65 @@ msk_status msk_params_start(const msk_params *params, const float *codebook, siz
   start_positions(side, hidden, &random, outer.positions);
   msk_free(params->allocator, memory);
   return MSK_OK;
+}
+
+/* ---- from a network with fewer units in its MLPs ---- */
+
+/* The units that are there, and behind them new ones of random inputs whose outputs are zero. */
+static void widen_layer(const msk_layer_params *from, const msk_layer_params *to, size_t hidden,
+                        size_t units, size_t all_units, msk_random *random) {
+  for (size_t i = 0; i < hidden; i++) {
+    float *row = to->up + i * all_units;
+    memcpy(row, from->up + i * units, units * sizeof *row);
+    fill_normal(random, 1 / sqrt((double)hidden), all_units - units, row + units);
+  }
+  memcpy(to->up_bias, from->up_bias, units * sizeof *to->up_bias);
+  fill(0, all_units - units, to->up_bias + units);
+  memcpy(to->down, from->down, units * hidden * sizeof *to->down);
+  fill(0, (all_units - units) * hidden, to->down + units * hidden);
+}
+
+static void widen(const msk_params *narrow, float *values, const msk_params *params,
+                  msk_random *random, float *block) {
+  for (size_t i = 0; i < params->count; i++) {
+    const msk_tensor *tensor = &params->list[i].tensor;
+    if (tensor->elements == narrow->list[i].tensor.elements)
+      memcpy(block + params->list[i].offset, values + narrow->list[i].offset,
+             tensor->elements * sizeof *block);
+  }
+  for (size_t i = 0; i < params->config.layers; i++) {
+    msk_layer_params from = msk_params_layer(narrow, values, i),
+                     to = msk_params_layer(params, block, i);
+    widen_layer(&from, &to, params->config.hidden, narrow->config.intermediate,
+                params->config.intermediate, random);
+  }
+}
+
+/* 0: it is no transformer's. */
+static size_t units_of(const msk_weight_file *file, const char *prefix) {
+  char name[MSK_WEIGHT_NAME];
+  snprintf(name, sizeof name, "%sTransformerLayer_0.Mlp_0.intermediate_output.bias", prefix);
+  const msk_tensor *bias = msk_weight_file_find(file, name);
+  return bias == NULL ? 0 : bias->elements;
+}
+
+msk_status msk_params_start_from(const msk_params *params, const msk_weight_file *file,
+                                 const char *prefix, uint64_t seed, float *block,
+                                 msk_error *error) {
+  msk_maskgit_config config = params->config;
+  config.intermediate = units_of(file, prefix);
+  if (config.intermediate == 0 || config.intermediate >= params->config.intermediate)
+    return msk_params_read(params, file, prefix, block, error);
+  msk_params *narrow;
+  msk_status status = msk_params_create(&narrow, &config, params->allocator, error);
+  if (status != MSK_OK) return status;
+  float *values = msk_allocate(params->allocator, narrow->floats, sizeof *values);
+  if (values == NULL)
+    status = msk_fail(error, MSK_ERROR_MEMORY, "no memory for the weights to begin from");
+  if (status == MSK_OK) status = msk_params_read(narrow, file, prefix, values, error);
+  msk_random random = msk_random_stream(seed, 1, 1);
+  if (status == MSK_OK) widen(narrow, values, params, &random, block);
+  msk_free(params->allocator, values);
+  msk_params_destroy(narrow);
+  return status;
 }

@@ -13,4 +13,11 @@
 msk_status msk_params_start(const msk_params *params, const float *codebook, size_t codes,
                             size_t dim, uint64_t seed, float *block, msk_error *error);
 
+/* From the transformer or tokenizer of a model file, whose tensors' names begin with `prefix`. A
+ * transformer may have fewer units in its MLPs: those behind them begin with random inputs (of
+ * `seed`) and outputs of zero, so that the network computes what it did. Of other sizes, or not
+ * finite: MSK_ERROR_FILE, and the block's values are then of no use. */
+msk_status msk_params_start_from(const msk_params *params, const msk_weight_file *file,
+                                 const char *prefix, uint64_t seed, float *block, msk_error *error);
+
 #endif

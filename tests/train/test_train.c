@@ -186,10 +186,28 @@ static void convert(const char *from, const char *to, int int8) {
   if (msk_convert(&options, &error) != MSK_OK) fail_msg("%s", error.message);
 }
 
+/* New units are not like one another: they would learn the same. */
+static void check_units(const char *path, size_t units) {
+  msk_weight_file *file = NULL;
+  assert_int_equal(msk_weight_file_open(&file, path, NULL, NULL), MSK_OK);
+  const msk_tensor *up =
+      msk_weight_file_find(file, "transformer.TransformerLayer_1.Mlp_0.intermediate_output.kernel");
+  assert_true(up != NULL && up->elements == 32 * units);
+  float *values = malloc(up->elements * sizeof *values), sum = 0;
+  msk_tensor_to_f32(up, 0, up->elements, values);
+  for (size_t i = 0; i < 32; i++) {
+    assert_true(values[i * units + 200] != values[i * units + 199]);
+    sum += fabsf(values[i * units + 200]);
+  }
+  assert_true(sum > 1);
+  free(values);
+  msk_weight_file_close(file);
+}
+
 /* A run without a rate ends where it begins: at the weights of the model that it starts from, which
- * may be stored in 8 bits. */
+ * may be stored in 8 bits, or have fewer units in its MLPs. */
 static void test_from_a_model(void **state) {
-  enum { RUNS = 5 };
+  enum { RUNS = 6 };
   char *folders[RUNS], output[RUNS][4096], small[4096], opened[4096];
   struct watch watch[RUNS] = {{0}};
   (void)state;
@@ -197,10 +215,11 @@ static void test_from_a_model(void **state) {
     msk_error error = {0};
     folders[run] = test_make_folder();
     msk_train_options options = small_run(folders[run], output[run]);
-    const char *const start[RUNS] = {NULL, output[0], NULL, small, opened};
+    const char *const start[RUNS] = {NULL, output[0], NULL, small, opened, output[0]};
     options.user = &watch[run];
     options.start_path = start[run];
     if (run > 0) options.sequences = 2, options.muon_rate = options.adam_rate = 0;
+    if (run == 5) options.intermediate = 201;
     if (msk_train(&options, &error) != MSK_OK) fail_msg("%s", error.message);
     if (run > 0) continue;
     snprintf(small, sizeof small, "%s/small.safetensors", folders[0]);
@@ -212,6 +231,8 @@ static void test_from_a_model(void **state) {
   assert_true(watch[2].held_out != watch[0].held_out);
   assert_true(watch[3].held_out == watch[4].held_out);
   assert_true(fabs(watch[3].held_out - watch[0].held_out) < 0.05);
+  assert_true(fabs(watch[5].held_out - watch[0].held_out) < 1e-5);
+  check_units(output[5], 201);
   for (int run = 0; run < RUNS; run++) test_remove_folder(folders[run]);
 }
 
@@ -235,6 +256,7 @@ static void test_refusals(void **state) {
   bad.source.classes = 11, refuse(bad, "expected 17"), bad = good;
   bad.source.image_size = 128, refuse(bad, "256 pixels"), bad = good;
   bad.start_path = MODEL, refuse(bad, "elements, expected"), bad = good;
+  bad.start_path = MODEL, bad.intermediate = 4096, refuse(bad, "elements, expected"), bad = good;
   bad.start_path = "README.md", refuse(bad, "README.md"), bad = good;
   bad.stage = (msk_train_stage)3, refuse(bad, "stage 3"), bad = good;
   bad.precision = (msk_train_precision)3, refuse(bad, "precision 3"), bad = good;

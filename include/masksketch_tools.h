@@ -541,7 +541,8 @@ typedef struct msk_train_options {
   const char *work_path;   /* an existing folder for checkpoint and tokens */
   const char *output_path; /* the model file */
   /* checkpoint, or model, to begin from where work_path has no checkpoint; NULL: none. With a
-   * model the schedule begins anew; its transformer has these sizes. */
+   * model the schedule begins anew; its transformer has these sizes, or fewer units in its MLPs, or
+   * other classes, whose names tell which are the same. */
   const char *start_path;
   const char *isa; /* NULL: the best */
   int threads;     /* 0: all */

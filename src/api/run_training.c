@@ -140,26 +140,6 @@ static msk_status open_device(training_run *run) {
   return MSK_OK;
 }
 
-/* From a model's network, or from a checkpoint: the first has its tensors under a name of their
- * own, and neither moments nor a step, so that the schedule begins anew. */
-static msk_status start_from(training_run *run, const char *path) {
-  msk_weight_file *file = NULL;
-  msk_course *course = run->course;
-  msk_status status = msk_weight_file_open(&file, path, NULL, run->error);
-  if (status != MSK_OK) return status;
-  char name[MSK_WEIGHT_NAME];
-  snprintf(name, sizeof name, "%s%s", run->stage->prefix, course->params->list[0].tensor.name);
-  bool is_model = msk_weight_file_find(file, name) != NULL;
-  if (is_model)
-    status = msk_params_start_from(course->params, file, run->stage->prefix, run->options->seed,
-                                   course->block, run->error);
-  msk_weight_file_close(file);
-  if (status != MSK_OK) return status;
-  if (!is_model) return msk_course_load(course, path, run->error);
-  msk_course_begin(course);
-  return MSK_OK;
-}
-
 /* Before the trainer takes it: whoever has too little need not wait to see. */
 static msk_status tell_memory(const training_run *run) {
   const msk_train_options *o = run->options;
@@ -172,7 +152,7 @@ static msk_status begin_course(training_run *run) {
   char checkpoint[TRAINING_PATH];
   if (access(training_path(run, run->stage->checkpoint, checkpoint), F_OK) == 0)
     return msk_course_load(run->course, checkpoint, run->error);
-  if (run->options->start_path != NULL) return start_from(run, run->options->start_path);
+  if (run->options->start_path != NULL) return training_start_from(run, run->options->start_path);
   return run->stage->start(run);
 }
 

@@ -72,6 +72,11 @@ void training_add_loss(training_run *run, int which, double loss);
 msk_pace training_pace(const training_run *run);
 /* Of the model that is written: the source's, one without a name, hands. */
 int training_classes(const training_run *run);
+/* The names of the labels of the model that is written, as JSON, to msk_free(); NULL: no memory, or
+ * they have none. */
+char *training_class_names(const training_run *run);
+/* First weights, and of a checkpoint all else, from a file. */
+msk_status training_start_from(training_run *run, const char *path);
 /* What a set's pictures are made of and with: the source's own description and the tokenizer's
  * tensors, if they matter. */
 msk_status training_fingerprint(const training_run *run, int set, bool tokenizer, char text[65]);

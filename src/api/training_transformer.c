@@ -139,9 +139,8 @@ static int name_hidden_classes(const training_run *run, json_t *object) {
   return failed | json_object_set_new(object, "hidden_classes", hidden);
 }
 
-/* The names of the source's own classes, else those of the tokenizer's model; NULL: no memory, or
- * there are none. */
-static char *make_classes(const training_run *run) {
+/* The source's own, else those of the tokenizer's model. */
+char *training_class_names(const training_run *run) {
   const msk_train_source *source = &run->options->source;
   const char *old = msk_weight_file_metadata(run->model->file, "classes");
   if (source->class_names == NULL) return old == NULL ? NULL : msk_duplicate_string(NULL, old);
@@ -180,7 +179,7 @@ static char *make_defaults(const training_run *run) {
 /* The average, joined with the tokenizer that it belongs to. */
 static msk_status write_model(training_run *run) {
   const msk_train_options *o = run->options;
-  char path[TRAINING_PATH], *defaults = make_defaults(run), *classes = make_classes(run);
+  char path[TRAINING_PATH], *defaults = make_defaults(run), *classes = training_class_names(run);
   const msk_metadata_entry metadata[] = {{"defaults", defaults}, {"classes", classes}};
   msk_status status = MSK_OK;
   if (defaults == NULL || (classes == NULL && o->source.class_names != NULL))

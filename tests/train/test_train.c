@@ -236,6 +236,54 @@ static void test_from_a_model(void **state) {
   for (int run = 0; run < RUNS; run++) test_remove_folder(folders[run]);
 }
 
+/* The values of a tensor, to free(). */
+static float *read_values(const char *path, const char *name, size_t expected) {
+  msk_weight_file *file = NULL;
+  assert_int_equal(msk_weight_file_open(&file, path, NULL, NULL), MSK_OK);
+  const msk_tensor *tensor = msk_weight_file_find(file, name);
+  assert_true(tensor != NULL && tensor->elements == expected);
+  float *values = malloc(expected * sizeof *values);
+  msk_tensor_to_f32(tensor, 0, expected, values);
+  msk_weight_file_close(file);
+  return values;
+}
+
+/* Classes keep what a model knows of those of their names; the one without a name, hands and mask
+ * keep theirs; one that the model does not know begins between all. */
+static void test_other_classes(void **state) {
+  enum { CODES = 512, WIDTH = 32, OLD = CLASSES + 1 + HANDS, NEW = 3 + 1 + HANDS };
+  static const char *const names[] = {"fish", "newt", "apple"};
+  static const int same[] = {3, -1, 0, 12, 13, 14, 15, 16, 17, 18};
+  static const char *const tensors[] = {"transformer.Embed_0.word_embeddings.embedding",
+                                        "transformer.MlmLayer_0.mlm_bias.bias"};
+  char *folders[] = {test_make_folder(), test_make_folder()}, output[2][4096];
+  struct watch watch = {0};
+  (void)state;
+  msk_train_options old = small_run(folders[0], output[0]), new = small_run(folders[1], output[1]);
+  old.user = new.user = &watch;
+  old.adam_rate = 0.1;
+  assert_int_equal(msk_train(&old, NULL), MSK_OK);
+  watch = (struct watch){0};
+  new.source.class_names = names, new.source.classes = 3;
+  new.start_path = output[0], new.sequences = 2, new.muon_rate = new.adam_rate = 0;
+  assert_int_equal(msk_train(&new, NULL), MSK_OK);
+  for (size_t t = 0; t < 2; t++) {
+    size_t width = t == 0 ? WIDTH : 1;
+    float *from = read_values(output[0], tensors[t], (CODES + OLD + 1) * width),
+          *to = read_values(output[1], tensors[t], (CODES + NEW + 1) * width);
+    assert_memory_equal(from, to, CODES * width * sizeof *to);
+    const float *labels = from + CODES * width;
+    for (size_t i = 0; i < (NEW + 1) * width; i++) {
+      double expected = 0;
+      for (size_t l = 0; l < OLD; l++) expected += labels[l * width + i % width] / OLD;
+      if (same[i / width] >= 0) expected = labels[(size_t)same[i / width] * width + i % width];
+      assert_true(fabs(to[CODES * width + i] - expected) < 1e-6);
+    }
+    free(from), free(to);
+  }
+  for (int i = 0; i < 2; i++) test_remove_folder(folders[i]);
+}
+
 static void refuse(msk_train_options options, const char *word) {
   msk_error error = {0};
   assert_true(msk_train(&options, &error) != MSK_OK);
@@ -279,7 +327,7 @@ static void test_refusals(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_stopped_and_whole), cmocka_unit_test(test_decoder),
-      cmocka_unit_test(test_precisions), cmocka_unit_test(test_from_a_model),
-      cmocka_unit_test(test_refusals)};
+      cmocka_unit_test(test_precisions),        cmocka_unit_test(test_from_a_model),
+      cmocka_unit_test(test_other_classes),     cmocka_unit_test(test_refusals)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -40,26 +40,34 @@ static void train_spec_forget(train_spec *spec) {
 static int render(void *user, int set, size_t index, uint8_t *photo, uint8_t *drawings,
                   uint8_t *parts) {
   const train_spec *spec = user;
-  int label = (int)(index % WORLD_CLASSES), size = spec->options.source.image_size;
+  int label = (int)(index % (size_t)spec->options.source.classes),
+      kind = spec->kind_count > 0 ? spec->kinds[label] : label,
+      size = spec->options.source.image_size;
   struct world_views views = {.photo = photo, .parts = parts};
   for (size_t i = 0; i < WORLD_HANDS; i++)
     views.hands[i] = drawings + i * (size_t)size * (size_t)size;
   int failed =
-      world_render(label, spec->seeds[set] + index, size, (enum world_style)spec->style, &views);
+      world_render(kind, spec->seeds[set] + index, size, (enum world_style)spec->style, &views);
   return failed ? -1 : label;
 }
 
 static void attach_world(train_spec *spec, int image_size) {
   msk_train_source *source = &spec->options.source;
+  bool chosen = spec->kind_count > 0;
   *source = (msk_train_source){.user = spec,
                                .image_size = image_size,
-                               .classes = WORLD_CLASSES,
+                               .classes = chosen ? spec->kind_count : WORLD_CLASSES,
                                .hands = WORLD_HANDS,
+                               .class_names = chosen ? spec->kind_names : NULL,
                                .render = render};
   for (int set = 0; set < 2; set++) {
-    snprintf(spec->description[set], TRAIN_DESCRIPTION, "world %s seed %llu size %d",
-             styles[spec->style], (unsigned long long)spec->seeds[set], image_size);
-    source->description[set] = spec->description[set];
+    char *text = spec->description[set];
+    int length = snprintf(text, TRAIN_DESCRIPTION, "world %s seed %llu size %d",
+                          styles[spec->style], (unsigned long long)spec->seeds[set], image_size);
+    for (int i = 0; i < spec->kind_count; i++)
+      length += snprintf(text + length, TRAIN_DESCRIPTION - (size_t)length, "%s%s",
+                         i == 0 ? " of " : ", ", spec->kind_names[i]);
+    source->description[set] = text;
   }
 }
 
@@ -187,12 +195,41 @@ static msk_status take_layers(train_spec *spec, const json_t *value, msk_error *
   return MSK_OK;
 }
 
+static int find_kind(const char *name) {
+  for (int i = 0; name != NULL && i < WORLD_SHAPES; i++) {
+    if (strcmp(name, world_class_name(i)) == 0) return i;
+  }
+  return -1;
+}
+
+/* As many as have room: the world has no more, and none stands there twice. */
+static msk_status take_kinds(train_spec *spec, const json_t *value, msk_error *error) {
+  if (!json_is_array(value) || json_array_size(value) < 2)
+    return refuse("kinds", "a list of two kinds of objects or more", error);
+  for (size_t i = 0; i < json_array_size(value); i++) {
+    const char *name = json_string_value(json_array_get(value, i));
+    int kind = find_kind(name);
+    for (int j = 0; j < spec->kind_count; j++) {
+      if (spec->kinds[j] == kind) return refuse("kinds", "each kind once", error);
+    }
+    if (kind < 0)
+      return app_fail(error, MSK_ERROR_ARGUMENT,
+                      "the spec's kinds: '%s' is none of the world's objects, which "
+                      "training/render/README.md lists",
+                      name == NULL ? "" : name);
+    spec->kinds[spec->kind_count] = kind;
+    spec->kind_names[spec->kind_count++] = world_class_name(kind);
+  }
+  return MSK_OK;
+}
+
 static msk_status take_value(train_spec *spec, const char *name, const json_t *value,
                              msk_error *error) {
   if (strcmp(name, "stage") == 0) return MSK_OK;
   if (strcmp(name, "style") == 0) return take_style(spec, value, error);
   if (strcmp(name, "precision") == 0) return take_precision(spec, value, error);
   if (strcmp(name, "structure_layers") == 0) return take_layers(spec, value, error);
+  if (strcmp(name, "kinds") == 0) return take_kinds(spec, value, error);
   for (size_t i = 0; i < KEY_COUNT; i++) {
     if (strcmp(name, keys[i].name) == 0) return take_key(spec, &keys[i], value, error);
   }
@@ -292,7 +329,7 @@ static msk_status place_stage(train_spec *spec, int index, msk_error *error) {
 
 /* Keys of the other source of pictures. */
 static msk_status check_source(const train_spec *spec, const json_t *merged, msk_error *error) {
-  static const char *const of_world[] = {"style", "world_seed", "held_out_seed"};
+  static const char *const of_world[] = {"style", "kinds", "world_seed", "held_out_seed"};
   if (spec->photos[0] == 0 && json_object_get(merged, "crops") != NULL)
     return refuse("crops", "photos beside it, whose crops they are", error);
   for (size_t i = 0; spec->photos[0] != 0 && i < sizeof of_world / sizeof *of_world; i++) {

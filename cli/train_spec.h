@@ -13,8 +13,9 @@
 #include "app/json.h"
 #include "masksketch_tools.h"
 #include "photo_list.h"
+#include "world.h"
 
-enum { TRAIN_PATH = 4096, TRAIN_DESCRIPTION = 64 };
+enum { TRAIN_PATH = 4096, TRAIN_DESCRIPTION = 512 };
 
 /* Texts and sources that the options point to; stays where it is while they are used. */
 typedef struct train_spec {
@@ -25,6 +26,9 @@ typedef struct train_spec {
   char description[2][TRAIN_DESCRIPTION];
   int style, crops;
   uint64_t seeds[2]; /* of the sets' first objects */
+  /* of the world's objects, in the order of their labels; 0: those of its first classes */
+  int kinds[WORLD_SHAPES], kind_count;
+  const char *kind_names[WORLD_SHAPES];
   photo_list list;
   msk_photo_source *source;
   /* of the whole spec */

@@ -163,7 +163,7 @@ char *training_class_names(const training_run *run) {
 static char *make_defaults(const training_run *run) {
   const msk_train_options *o = run->options;
   json_t *object = json_object(), *layers = json_array();
-  char provenance[256];
+  char provenance[1024];
   int failed = take_old_defaults(run, object) | name_hidden_classes(run, object);
   for (int i = 0; i < o->structure_layer_count; i++)
     failed |= json_array_append_new(layers, json_integer(o->structure_layers[i]));

@@ -106,6 +106,63 @@ static void test_from_photos_to_a_model(void **state) {
   assert_true(same_bytes(in_folder("mine.safetensors"), in_folder("before.safetensors")));
 }
 
+/* A run of the rendered world, of which the tokens are looked at, without the header that names the
+ * pictures. */
+static uint8_t *train_on_world(const char *name, const char *kinds, size_t *bytes) {
+  enum { HEADER = 256 };
+  char output[64];
+  snprintf(output, sizeof output, "%s.safetensors", name);
+  const char *spec = write_spec("world.json",
+                                "{\"tokenizer\": \"%s\", \"size\": 128, \"work\": \"%s\", "
+                                "\"output\": \"%s\", \"objects\": 3, \"first_objects\": 3, "
+                                "\"held_out_objects\": 1, %s" TRANSFORMER "}",
+                                model_of("tiny"), name, output, kinds);
+  run_result result = RUN("train", spec, "--threads", "1");
+  if (result.code != 0) fail_msg("%s", result.err);
+  run_free(&result);
+  void *read = NULL;
+  assert_int_equal(
+      msk_file_read(in_folder("%s/train.tokens", name), 1 << 20, &read, bytes, NULL, NULL), MSK_OK);
+  assert_true(*bytes > HEADER);
+  *bytes -= HEADER;
+  memmove(read, (uint8_t *)read + HEADER, *bytes);
+  return read;
+}
+
+/* Objects stand in turn for the kinds: three of "apple, mug, house" are the first three of four.
+ * The model's classes are those names; and other kinds are other pictures. */
+static void test_kinds(void **state) {
+  size_t bytes[3];
+  (void)state;
+  uint8_t *four = train_on_world("four", "\"kinds\": [\"apple\", \"mug\", \"house\", \"fish\"], ",
+                                 &bytes[0]),
+          *three =
+              train_on_world("three", "\"kinds\": [\"apple\", \"mug\", \"house\"], ", &bytes[1]),
+          *others = train_on_world("others", "\"kinds\": [\"umbrella\", \"mug\", \"house\"], ",
+                                   &bytes[2]);
+  assert_int_equal(bytes[0], bytes[1]);
+  assert_int_equal(bytes[0], bytes[2]);
+  assert_memory_equal(four, three, bytes[0]);
+  assert_memory_not_equal(four, others, bytes[0]);
+  run_result classes = RUN("classes", "--model", in_folder("others.safetensors"));
+  const char *umbrella = strstr(classes.out, "umbrella");
+  assert_true(umbrella != NULL && strstr(umbrella, "house") != NULL);
+  assert_null(strstr(classes.out, "apple"));
+  run_free(&classes);
+  free(four), free(three), free(others);
+}
+
+static void refuse_kinds(const char *word, const char *kinds) {
+  run_result result =
+      RUN("train", write_spec("bad.json",
+                              "{\"work\": \"bad\", \"output\": \"bad.safetensors\", "
+                              "\"kinds\": %s}",
+                              kinds));
+  if (result.code != 2 || strstr(result.err, word) == NULL)
+    fail_msg("exit code %d, '%s' for '%s'", result.code, result.err, kinds);
+  run_free(&result);
+}
+
 static void refuse(int code, const char *word, const char *rest) {
   const char *spec = write_spec("bad.json", "{" COMMON "%s}", model_of("tiny"), rest);
   run_result result = RUN("train", spec);
@@ -121,6 +178,12 @@ static void test_bad_specs(void **state) {
   refuse(2, "unknown key 'colour'", PLACES ", \"colour\": 1");
   refuse(2, "style", PLACES ", \"style\": \"wide\"");
   refuse(2, "expected auto, fp32 or bf16", PLACES ", \"precision\": \"int8\"");
+  refuse(2, "no photos beside it", PLACES ", \"kinds\": [\"apple\", \"mug\"]");
+  refuse_kinds("two kinds of objects or more", "[\"apple\"]");
+  refuse_kinds("two kinds of objects or more", "\"apple\"");
+  refuse_kinds("each kind once", "[\"apple\", \"mug\", \"apple\"]");
+  refuse_kinds("'zebra' is none of the world's objects", "[\"apple\", \"zebra\"]");
+  refuse_kinds("'' is none of the world's objects", "[\"apple\", 3]");
   refuse(2, "stages", PLACES ", \"stages\": []");
   refuse(2, "each stage once",
          PLACES ", \"stages\": [{\"stage\": \"decoder\"}, {\"stage\": \"decoder\"}]");
@@ -173,8 +236,9 @@ static void test_teach_full(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_from_photos_to_a_model), cmocka_unit_test(test_teach),
-      cmocka_unit_test(test_teach_full), cmocka_unit_test(test_bad_specs)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_from_photos_to_a_model),
+                                     cmocka_unit_test(test_kinds), cmocka_unit_test(test_teach),
+                                     cmocka_unit_test(test_teach_full),
+                                     cmocka_unit_test(test_bad_specs)};
   return cmocka_run_group_tests(tests, set_up_models, tear_down_folder);
 }

@@ -132,7 +132,10 @@ static void test_overlap(void **state) {
  * drawing has a shape of some size. */
 static void test_halves(void **state) {
   (void)state;
-  item_options options = {.size = 64, .side = 32, .strokes = "training/sketches/strokes"};
+  kind_list kinds = {.count = WORLD_CLASSES};
+  for (int i = 0; i < kinds.count; i++) kinds.kinds[i] = i;
+  item_options options = {
+      .size = 64, .side = 32, .kinds = &kinds, .strokes = "training/sketches/strokes"};
   item_list halves[2];
   msk_error error = {0};
   for (int h = 0; h < 2; h++) {

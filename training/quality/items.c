@@ -115,7 +115,7 @@ static msk_status render(const item_options *options, const struct item *item, u
   if (status == MSK_OK) {
     struct world_views world = {.photo = views[VIEW_PHOTO].pixels, .silhouette = grey};
     world.hands[hand] = grey + area;
-    if (world_render(item->class_id, seed, options->size, options->style, &world) != 0)
+    if (world_render(item->kind, seed, options->size, options->style, &world) != 0)
       status = fail(error, MSK_ERROR_ARGUMENT, "cannot be rendered", item->name);
   }
   for (size_t i = 0; status == MSK_OK && i < 3 * area; i++) {
@@ -151,17 +151,18 @@ static msk_status load_render(struct item *item, const item_options *options, ui
 
 msk_status items_render(item_list *list, const item_options *options, bool reference,
                         msk_error *error) {
-  int count = options->drawings * QUALITY_CLASSES;
+  const kind_list *kinds = options->kinds;
+  int count = options->drawings * kinds->count;
   *list = (item_list){0};
   for (int i = 0; i < count; i++) {
     struct item *added;
-    int class_id = i % QUALITY_CLASSES, number = i / QUALITY_CLASSES;
+    int kind = kinds->kinds[i % kinds->count], number = i / kinds->count;
     msk_status status = add(list, &added, error);
     if (status != MSK_OK) return status;
     uint64_t seed = (reference ? REFERENCE_SEED : FIRST_SEED) + (uint64_t)i;
-    snprintf(added->name, sizeof added->name, "%s-%llu", world_class_name(class_id),
+    snprintf(added->name, sizeof added->name, "%s-%llu", world_class_name(kind),
              (unsigned long long)seed);
-    added->class_id = added->group = class_id;
+    added->kind = added->group = kind;
     status = load_render(added, options, seed, number % WORLD_HANDS, error);
     if (status != MSK_OK) return status;
     fprintf(stderr, "\r%s %d of %d ", reference ? "reference photos" : "renders", i + 1, count);
@@ -173,11 +174,11 @@ msk_status items_render(item_list *list, const item_options *options, bool refer
 /* ---- sketches ---- */
 
 /* training/sketches/README.md */
-static bool in_half(int class_id, int number, enum half half) {
+static bool in_half(int kind, int number, enum half half) {
   static const char *const tuning_fives[] = {"apple", "bird", "car", "chair", "fish", "house"};
   bool tuning = number == 1 || number == 3;
   for (int i = 0; i < 6; i++)
-    tuning = tuning || (number == 5 && strcmp(world_class_name(class_id), tuning_fives[i]) == 0);
+    tuning = tuning || (number == 5 && strcmp(world_class_name(kind), tuning_fives[i]) == 0);
   return ((tuning ? HALF_TUNING : HALF_REPORTING) & half) != 0;
 }
 
@@ -256,6 +257,12 @@ static msk_status shape_item(struct item *item, const item_options *options,
   return status;
 }
 
+static int another_kind(const kind_list *kinds, int kind) {
+  int at = 0;
+  while (kinds->kinds[at] != kind) at++;
+  return kinds->kinds[(at + 5) % kinds->count];
+}
+
 /* The drawing as the program gets it, and its shape, where it has one. */
 static msk_status draw_item(struct item *item, const item_options *options, pen_strokes *strokes,
                             const struct variation *variation, uint64_t seed, msk_error *error) {
@@ -271,7 +278,7 @@ static msk_status draw_item(struct item *item, const item_options *options, pen_
     status = msk_image_prepare(&item->sketch, &sheet, options->size, options->size, &prepare, NULL,
                                error);
   }
-  if (variation->change == CHANGE_CLASS) item->class_id = (item->class_id + 5) % QUALITY_CLASSES;
+  if (variation->change == CHANGE_CLASS) item->kind = another_kind(options->kinds, item->kind);
   if (status == MSK_OK && variation->change != CHANGE_EMPTY && variation->change != CHANGE_SCRIBBLE)
     status = shape_item(item, options, strokes, error);
   msk_image_free(&sheet);
@@ -292,28 +299,29 @@ static msk_status read_strokes(pen_strokes *strokes, const char *path, msk_error
              : fail(error, MSK_ERROR_FILE, "holds no strokes that can be read", path);
 }
 
-static msk_status add_sketches(item_list *list, const item_options *options, int per_class,
+static msk_status add_sketches(item_list *list, const item_options *options, int per_kind,
                                const struct variation *variation, msk_error *error) {
   msk_status status = MSK_OK;
   pen_strokes *strokes = malloc(sizeof *strokes);
   if (strokes == NULL) abort();
   *list = (item_list){.solid = true};
-  for (int class_id = 0; class_id < QUALITY_CLASSES; class_id++) {
+  for (int i = 0; i < options->kinds->count; i++) {
+    int kind = options->kinds->kinds[i];
     for (int number = 1, taken = 0;
-         status == MSK_OK && number <= 5 && (per_class == 0 || taken < per_class); number++) {
+         status == MSK_OK && number <= 5 && (per_kind == 0 || taken < per_kind); number++) {
       struct item *added;
       char path[512];
-      if (!in_half(class_id, number, options->half)) continue;
+      if (!in_half(kind, number, options->half)) continue;
       taken++;
       status = add(list, &added, error);
       if (status != MSK_OK) break;
-      snprintf(added->name, sizeof added->name, "%s-%d", world_class_name(class_id), number);
+      snprintf(added->name, sizeof added->name, "%s-%d", world_class_name(kind), number);
       snprintf(path, sizeof path, "%s/%s.svg", options->strokes, added->name);
-      added->class_id = added->group = class_id;
+      added->kind = added->group = kind;
       status = read_strokes(strokes, path, error);
       if (status == MSK_OK)
         status =
-            draw_item(added, options, strokes, variation, (uint64_t)(class_id * 5 + number), error);
+            draw_item(added, options, strokes, variation, (uint64_t)(kind * 5 + number), error);
     }
   }
   free(strokes);
@@ -325,5 +333,5 @@ msk_status items_sketches(item_list *list, const item_options *options, msk_erro
 }
 
 msk_status items_vary(item_list *list, const item_options *options, int index, msk_error *error) {
-  return add_sketches(list, options, options->per_class, &variations[index], error);
+  return add_sketches(list, options, options->per_kind, &variations[index], error);
 }

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "app/report.h"
 #include "masksketch_tools.h"
 #include "quality_report.h"
 
@@ -40,6 +41,7 @@ struct run {
   msk_model *model;
   msk_judge *judge;
   struct painter *painter;
+  kind_list kinds;
   item_list renders, few_renders, sketches, reference, variations[MAX_VARIATIONS];
   struct row rows[MAX_ROWS];
   int row_count;
@@ -201,9 +203,9 @@ static void plan(struct run *run) {
     add_row(run, name, "draw", WAY_DRAW, 0, &run->variations[i], meaning);
 }
 
-/* The first renders of each class, as a list of their own that owns nothing. */
+/* The first renders of each kind, as a list of their own that owns nothing. */
 static void take_few(struct run *run) {
-  int count = run->options.sweep * QUALITY_CLASSES;
+  int count = run->options.sweep * run->kinds.count;
   run->few_renders = run->renders;
   if (count < run->renders.count) run->few_renders.count = count;
 }
@@ -249,9 +251,10 @@ static msk_status make_items(struct run *run, msk_error *error) {
   item_options options = {.size = model.image_size,
                           .side = judge.image_size,
                           .style = run->options.style,
+                          .kinds = &run->kinds,
                           .drawings = run->options.drawings,
                           .half = run->options.half,
-                          .per_class = run->options.robust,
+                          .per_kind = run->options.robust,
                           .fit = (msk_fit)run->options.fit,
                           .strokes = run->options.strokes,
                           .cache = run->cache};
@@ -405,10 +408,44 @@ static msk_status report(struct run *run, msk_error *error) {
   return status == MSK_OK ? write_sheets(run, error) : status;
 }
 
+static bool model_knows(const msk_model *model, const char *name) {
+  int class_id;
+  if (msk_model_class_find(model, name, &class_id, NULL) != MSK_OK) return false;
+  const char *found = msk_model_class_name(model, class_id);
+  size_t length = strlen(name);
+  return strncmp(found, name, length) == 0 && (found[length] == 0 || found[length] == ',');
+}
+
+static bool judge_knows(const msk_judge *judge, const char *name) {
+  const char *other;
+  for (int i = 0; (other = msk_judge_class_name(judge, i)) != NULL; i++) {
+    if (strcmp(other, name) == 0) return true;
+  }
+  return false;
+}
+
+/* Those of the world's objects that the model and the judge know. */
+static msk_status choose_kinds(struct run *run, msk_error *error) {
+  for (int kind = 0; kind < WORLD_SHAPES; kind++) {
+    const char *name = world_class_name(kind);
+    if (model_knows(run->model, name) && judge_knows(run->judge, name))
+      run->kinds.kinds[run->kinds.count++] = kind;
+  }
+  if (run->kinds.count > 0) return MSK_OK;
+  return app_fail(error, MSK_ERROR_ARGUMENT,
+                  "%s knows none of the rendered world's objects that the judge knows",
+                  run->options.model);
+}
+
 static msk_status execute(struct run *run, msk_error *error) {
   const struct options *o = &run->options;
-  painter_options options = {o->recipe, o->settings, o->setting_count,
-                             o->seed,   o->threads,  run->folder};
+  painter_options options = {.recipe = o->recipe,
+                             .settings = o->settings,
+                             .setting_count = o->setting_count,
+                             .kinds = &run->kinds,
+                             .seed = o->seed,
+                             .threads = o->threads,
+                             .folder = run->folder};
   msk_judge_options judge_options;
   msk_model_options model_options;
   msk_model_options_init(&model_options);
@@ -418,6 +455,7 @@ static msk_status execute(struct run *run, msk_error *error) {
   judge_options.threads = o->threads;
   msk_status status = msk_judge_open(&run->judge, o->judge, &judge_options, error);
   if (status == MSK_OK) status = msk_model_open(&run->model, o->model, &model_options, error);
+  if (status == MSK_OK) status = choose_kinds(run, error);
   if (status == MSK_OK) status = painter_open(&run->painter, run->model, &options, error);
   plan(run);
   if (status == MSK_OK) status = make_folders(run, error);

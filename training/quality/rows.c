@@ -38,7 +38,7 @@ struct painter {
   painter_options options;
   order draw, generate; /* what all pictures have in common */
   order_run run;
-  int class_ids[QUALITY_CLASSES]; /* the model's, by name */
+  int class_ids[WORLD_SHAPES]; /* the model's, of the kinds that are drawn */
   char key[48];
 };
 
@@ -81,8 +81,10 @@ msk_status painter_open(struct painter **made, const msk_model *model,
   if (status == MSK_OK)
     status = order_begin(&p->generate, model, MSK_JOB_GENERATE, options->recipe, error);
   if (status == MSK_OK) status = apply_settings(p, error);
-  for (int c = 0; status == MSK_OK && c < QUALITY_CLASSES; c++)
-    status = msk_model_class_find(model, world_class_name(c), &p->class_ids[c], error);
+  for (int i = 0; status == MSK_OK && i < options->kinds->count; i++) {
+    int kind = options->kinds->kinds[i];
+    status = msk_model_class_find(model, world_class_name(kind), &p->class_ids[kind], error);
+  }
   if (status != MSK_OK) return status;
   const msk_model_info *info = &p->draw.info;
   hash_recipe(&hash, &p->draw.request.recipe, MSK_JOB_DRAW);
@@ -140,7 +142,7 @@ static msk_status paint(struct painter *painter, const struct row *row, int inde
   order o = row->way == WAY_PLAIN ? painter->generate : painter->draw;
   if (row->way != WAY_PLAIN) o.picture = row->way == WAY_TOKENS ? item->photo : item->sketch;
   if (row->way == WAY_LAMBDA) o.request.recipe.lambda_structure = row->lambda;
-  o.request.class_id = painter->class_ids[item->class_id];
+  o.request.class_id = painter->class_ids[item->kind];
   o.request.seed = painter->options.seed + (uint64_t)index;
   msk_status status = run_start(&painter->run, &o, NULL, error);
   if (status == MSK_OK && row->way == WAY_TOKENS) {
@@ -310,7 +312,7 @@ msk_status row_figures(struct figures *figures, const struct row *row, const cha
   if (status == MSK_OK) {
     msk_features features = {seen.features, list->count, seen.info.feature_count};
     for (int i = 0; i < list->count; i++) {
-      const char *wanted = world_class_name(list->items[i].class_id),
+      const char *wanted = world_class_name(list->items[i].kind),
                  *found = msk_judge_class_name(judge, seen.classes[i]);
       right += strcmp(wanted, found) == 0;
       figures->whole += (double)seen.wholes[i] / list->count;

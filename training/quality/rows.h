@@ -33,6 +33,7 @@ typedef struct painter_options {
   const char *recipe;
   const char *const *settings; /* KEY=VALUE */
   int setting_count;
+  const kind_list *kinds;
   uint64_t seed;
   int threads;
   const char *folder;

@@ -94,6 +94,7 @@ static const struct key {
     {"layers", KEY_INT, AT(options.layers)},
     {"width", KEY_INT, AT(options.width)},
     {"heads", KEY_INT, AT(options.heads)},
+    {"codes", KEY_INT, AT(options.codes)},
     {"intermediate", KEY_INT, AT(options.intermediate)},
     {"batch", KEY_INT, AT(options.batch)},
     {"pair_batch", KEY_INT, AT(options.pair_batch)},

@@ -555,6 +555,7 @@ typedef struct msk_train_options {
   uint64_t seed;
   int layers, width, heads;
   int intermediate; /* units of each layer's MLP; 0: four times the width */
+  int codes;        /* of a tokenizer that is trained; 0: as many as tokenizer_path's */
   int batch, pair_batch, pair_every, hands_each;
   size_t sequences, warmup_sequences, decay_sequences;
   size_t objects, held_out_objects, first_objects;

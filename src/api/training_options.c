@@ -60,6 +60,7 @@ static msk_status check_numbers(const msk_train_options *o, msk_error *error) {
               {"hands", o->source.hands, 0, MSK_FEED_MAX_HANDS},
               {"layers", o->layers, 1, MOST_LAYERS},
               {"width", o->width, 8, MOST_WIDTH},
+              {"codes", o->codes, 0, MSK_TOKEN_MOST_CODES},
               {"intermediate", o->intermediate, 0, 4 * MOST_WIDTH},
               {"heads", o->heads, 1, MOST_WIDTH},
               {"batch", o->batch, 1, MSK_MAX_TRAIN_BATCH},
@@ -129,6 +130,9 @@ msk_status training_check_options(const msk_train_options *o, msk_error *error) 
   if (o->precision == MSK_TRAIN_BF16 && o->stage != MSK_TRAIN_TRANSFORMER)
     return msk_fail(error, MSK_ERROR_ARGUMENT,
                     "precision is bf16, but convolutions are trained in fp32 alone");
+  if (o->codes != 0 && o->stage != MSK_TRAIN_TOKENIZER)
+    return msk_fail(error, MSK_ERROR_ARGUMENT,
+                    "codes is %d, but none are made where no tokenizer is trained", o->codes);
   msk_status status = check_numbers(o, error);
   if (status == MSK_OK) status = check_drawings(o, error);
   if (status != MSK_OK) return status;

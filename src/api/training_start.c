@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * training_start.c - a run that begins from a checkpoint, or from the network of a model. */
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -34,28 +35,59 @@ static msk_status load_names(json_t **names, const char *what, const char *text,
   return msk_json_load(names, what, text, strlen(text), MSK_JSON_FEW, error);
 }
 
-/* labels->of stays NULL where either has no names: then both have the same number. */
-static msk_status make_labels(const training_run *run, const msk_weight_file *file,
-                              msk_start_labels *labels) {
+/* Whether two codebooks are the same, but for what types round. */
+static msk_status compare_codes(const training_run *run, const msk_weight_file *file,
+                                const msk_tensor *codes, bool *same) {
+  const msk_tensor *mine =
+      msk_weight_file_find(run->model->file, MSK_MODEL_TOKENIZER "quantizer.codebook");
+  double apart = 0, all = 0;
+  *same = false;
+  if (mine == NULL || mine->elements != codes->elements) return MSK_OK;
+  float *values = msk_allocate(NULL, 2 * codes->elements, sizeof *values);
+  if (values == NULL)
+    return msk_fail(run->error, MSK_ERROR_MEMORY, "no memory to compare two codebooks");
+  msk_status status = msk_weight_values(file, codes, values, run->error);
+  if (status == MSK_OK)
+    status = msk_weight_values(run->model->file, mine, values + codes->elements, run->error);
+  for (size_t i = 0; status == MSK_OK && i < codes->elements; i++) {
+    apart += fabs((double)values[i] - (double)values[codes->elements + i]);
+    all += fabs((double)values[i]);
+  }
+  *same = apart <= 0.01 * all;
+  msk_free(NULL, values);
+  return status;
+}
+
+static msk_status match_codes(const training_run *run, const msk_weight_file *file,
+                              msk_start_vocabulary *v) {
+  const msk_tensor *codes = msk_weight_file_find(file, MSK_MODEL_TOKENIZER "quantizer.codebook");
+  v->codes = v->file_codes = (size_t)run->model->codes;
+  v->same_codes = true;
+  if (codes == NULL) return MSK_OK; /* a transformer alone */
+  v->file_codes = codes->shape[0];
+  return compare_codes(run, file, codes, &v->same_codes);
+}
+
+/* v->of stays NULL where either has no names: then both have the same number. */
+static msk_status match_labels(const training_run *run, const msk_weight_file *file,
+                               msk_start_vocabulary *v) {
   const char *old_text = msk_weight_file_metadata(file, "classes");
   char *text = training_class_names(run), what[600];
   json_t *names = NULL, *old = NULL;
   snprintf(what, sizeof what, "%s: the list of class names", msk_weight_file_path(file));
   msk_status status = MSK_OK;
+  v->labels = v->file_labels = run->course->params->config.vocabulary - v->codes - 1;
   if (text != NULL && old_text != NULL) {
     status = load_names(&names, "the list of class names", text, run->error);
     if (status == MSK_OK) status = load_names(&old, what, old_text, run->error);
   }
-  if (old != NULL) {
-    int *of = msk_allocate(NULL, json_array_size(names), sizeof *of);
+  if (old != NULL && json_array_size(names) == v->labels) {
+    int *of = msk_allocate(NULL, v->labels, sizeof *of);
+    v->file_labels = json_array_size(old);
+    v->of = of;
+    if (of != NULL) match(names, (size_t)run->options->source.classes, old, of);
     if (of == NULL)
       status = msk_fail(run->error, MSK_ERROR_MEMORY, "no memory for the class names");
-    else
-      match(names, (size_t)run->options->source.classes, old, of);
-    *labels = (msk_start_labels){.codes = (size_t)run->model->codes,
-                                 .count = json_array_size(names),
-                                 .file_count = json_array_size(old),
-                                 .of = of};
   }
   json_decref(names);
   json_decref(old);
@@ -63,16 +95,28 @@ static msk_status make_labels(const training_run *run, const msk_weight_file *fi
   return status;
 }
 
+/* Codes that mean others begin as in a network from nothing. */
+static msk_status start_transformer(training_run *run, const msk_weight_file *file) {
+  msk_course *course = run->course;
+  msk_start_vocabulary v = {0};
+  msk_status status = match_codes(run, file, &v);
+  if (status == MSK_OK) status = match_labels(run, file, &v);
+  if (status == MSK_OK && !v.same_codes) status = run->stage->start(run);
+  if (status == MSK_OK)
+    status = msk_params_start_from(course->params, file, run->stage->prefix, &v, run->options->seed,
+                                   course->block, run->error);
+  msk_free(NULL, (int *)(uintptr_t)v.of);
+  return status;
+}
+
+/* A tokenizer's codes begin anew in any case. */
 static msk_status start_from_model(training_run *run, const msk_weight_file *file) {
   msk_course *course = run->course;
-  msk_start_labels labels = {0};
-  msk_status status = MSK_OK;
-  if (run->options->stage == MSK_TRAIN_TRANSFORMER) status = make_labels(run, file, &labels);
-  if (status == MSK_OK)
-    status = msk_params_start_from(course->params, file, run->stage->prefix,
-                                   labels.of == NULL ? NULL : &labels, run->options->seed,
-                                   course->block, run->error);
-  msk_free(NULL, (int *)(uintptr_t)labels.of);
+  const char *except = run->options->stage == MSK_TRAIN_TOKENIZER ? "quantizer.codebook" : NULL;
+  msk_status status = run->options->stage == MSK_TRAIN_TRANSFORMER
+                          ? start_transformer(run, file)
+                          : msk_params_read(course->params, file, run->stage->prefix, except,
+                                            course->block, run->error);
   if (status == MSK_OK) msk_course_begin(course);
   return status;
 }

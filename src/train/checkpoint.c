@@ -87,15 +87,21 @@ msk_status msk_course_share(msk_course *course, msk_error *error) {
   return status;
 }
 
-msk_status msk_course_write_average(const msk_course *course, const char *path,
-                                    const msk_metadata_entry *metadata, size_t metadata_count,
-                                    msk_error *error) {
-  msk_state state = {.arrays =
-                         msk_allocate_zeroed(NULL, course->params->count, sizeof *state.arrays)};
+msk_status msk_params_write(const msk_params *params, float *block, const char *path,
+                            const msk_metadata_entry *metadata, size_t metadata_count,
+                            msk_error *error) {
+  msk_state state = {.arrays = msk_allocate_zeroed(NULL, params->count, sizeof *state.arrays)};
   if (state.arrays == NULL)
     return msk_fail(error, MSK_ERROR_MEMORY, "no memory for the list of a model's tensors");
-  add_block(&state, course->params, "", course->optimiser->average, true);
+  add_block(&state, params, "", block, true);
   msk_status status = msk_state_write_arrays(&state, path, metadata, metadata_count, error);
   msk_free(NULL, state.arrays);
   return status;
+}
+
+msk_status msk_course_write_average(const msk_course *course, const char *path,
+                                    const msk_metadata_entry *metadata, size_t metadata_count,
+                                    msk_error *error) {
+  return msk_params_write(course->params, course->optimiser->average, path, metadata,
+                          metadata_count, error);
 }

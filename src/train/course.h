@@ -76,7 +76,11 @@ msk_status msk_course_load(msk_course *course, const char *path, msk_error *erro
 msk_status msk_course_precision(const char *path, msk_train_precision *precision, msk_error *error);
 /* What a checkpoint holds, from rank 0 to all. */
 msk_status msk_course_share(msk_course *course, msk_error *error);
-/* The average as a checkpoint of the network under its published names. */
+/* A block as a checkpoint of the network under its published names. */
+msk_status msk_params_write(const msk_params *params, float *block, const char *path,
+                            const msk_metadata_entry *metadata, size_t metadata_count,
+                            msk_error *error);
+/* The average so. */
 msk_status msk_course_write_average(const msk_course *course, const char *path,
                                     const msk_metadata_entry *metadata, size_t metadata_count,
                                     msk_error *error);

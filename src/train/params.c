@@ -120,9 +120,10 @@ void msk_params_destroy(msk_params *params) {
 }
 
 msk_status msk_params_read(const msk_params *params, const msk_weight_file *file,
-                           const char *prefix, float *block, msk_error *error) {
+                           const char *prefix, const char *except, float *block, msk_error *error) {
   for (size_t i = 0; i < params->count; i++) {
     const msk_param *param = &params->list[i];
+    if (except != NULL && strcmp(param->tensor.name, except) == 0) continue;
     char name[2 * MSK_WEIGHT_NAME];
     snprintf(name, sizeof name, "%s%s", prefix, param->tensor.name);
     const msk_tensor *tensor = msk_weight_file_find(file, name);

@@ -39,10 +39,10 @@ msk_status msk_params_create_tokenizer(msk_params **params, const msk_vqgan_conf
                                        msk_error *error);
 void msk_params_destroy(msk_params *params);
 
-/* Fills a block from the tensors of a file, whose names begin with `prefix`. Checked: every tensor
- * is there, and finite. */
+/* Fills a block from the tensors of a file, whose names begin with `prefix`, all but `except`
+ * (NULL: all). Checked: every tensor is there, and finite. */
 msk_status msk_params_read(const msk_params *params, const msk_weight_file *file,
-                           const char *prefix, float *block, msk_error *error);
+                           const char *prefix, const char *except, float *block, msk_error *error);
 
 /* Where the tensor of this name lies in a block; NULL: there is none. */
 float *msk_params_find(const msk_params *params, float *block, const char *name);

@@ -3,6 +3,7 @@
 #include "train/start.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -149,41 +150,42 @@ static void widen_layer(const msk_layer_params *from, const msk_layer_params *to
   fill(0, (all_units - units) * hidden, to->down + units * hidden);
 }
 
-/* Rows of a value for each code, each label and the mask. */
-static void relabel(const msk_start_labels *labels, size_t width, const float *from, float *to) {
-  const float *old = from + labels->codes * width;
-  float *new = to + labels->codes *width;
-  memcpy(to, from, labels->codes * width * sizeof *to);
-  for (size_t i = 0; i < labels->count; i++, new += width) {
-    int same = labels->of[i];
+/* Rows of `width` values for each code, each label and the mask. */
+static void translate(const msk_start_vocabulary *v, size_t width, const float *from, float *to) {
+  const float *old = from + v->file_codes * width;
+  float *new = to + v->codes *width;
+  if (v->same_codes) memcpy(to, from, v->codes * width * sizeof *to);
+  for (size_t i = 0; i < v->labels; i++, new += width) {
+    int same = v->of == NULL ? (int)i : v->of[i];
     for (size_t d = 0; d < width; d++) {
       double sum = 0;
-      for (size_t l = 0; same < 0 && l < labels->file_count; l++) sum += old[l * width + d];
-      new[d] = same < 0 ? (float)(sum / (double)labels->file_count) : old[(size_t)same * width + d];
+      for (size_t l = 0; same < 0 && l < v->file_labels; l++) sum += old[l * width + d];
+      new[d] = same < 0 ? (float)(sum / (double)v->file_labels) : old[(size_t)same * width + d];
     }
   }
-  memcpy(new, old + labels->file_count * width, width * sizeof *new);
+  memcpy(new, old + v->file_labels * width, width * sizeof *new);
 }
 
 /* What is of one size in both is the same. */
 static void take_over(const msk_params *from, float *values, const msk_params *params,
-                      const msk_start_labels *labels, msk_random *random, float *block) {
+                      const msk_start_vocabulary *vocabulary, msk_random *random, float *block) {
+  msk_outer_params old = msk_params_outer(from, values), new = msk_params_outer(params, block);
   for (size_t i = 0; i < params->count; i++) {
     size_t elements = params->list[i].tensor.elements;
-    if (elements == from->list[i].tensor.elements)
-      memcpy(block + params->list[i].offset, values + from->list[i].offset,
-             elements * sizeof *block);
+    float *to = block + params->list[i].offset;
+    bool of_vocabulary = to == new.words || to == new.columns_bias;
+    if (elements == from->list[i].tensor.elements && (vocabulary == NULL || !of_vocabulary))
+      memcpy(to, values + from->list[i].offset, elements * sizeof *to);
   }
   for (size_t i = 0; i < params->config.layers; i++) {
-    msk_layer_params old = msk_params_layer(from, values, i),
-                     new = msk_params_layer(params, block, i);
-    widen_layer(&old, &new, params->config.hidden, from->config.intermediate,
+    msk_layer_params narrow = msk_params_layer(from, values, i),
+                     wide = msk_params_layer(params, block, i);
+    widen_layer(&narrow, &wide, params->config.hidden, from->config.intermediate,
                 params->config.intermediate, random);
   }
-  if (labels == NULL) return;
-  msk_outer_params old = msk_params_outer(from, values), new = msk_params_outer(params, block);
-  relabel(labels, params->config.hidden, old.words, new.words);
-  relabel(labels, 1, old.columns_bias, new.columns_bias);
+  if (vocabulary == NULL) return;
+  translate(vocabulary, params->config.hidden, old.words, new.words);
+  translate(vocabulary, 1, old.columns_bias, new.columns_bias);
 }
 
 /* 0: it is no transformer's. */
@@ -195,23 +197,23 @@ static size_t units_of(const msk_weight_file *file, const char *prefix) {
 }
 
 msk_status msk_params_start_from(const msk_params *params, const msk_weight_file *file,
-                                 const char *prefix, const msk_start_labels *labels, uint64_t seed,
-                                 float *block, msk_error *error) {
+                                 const char *prefix, const msk_start_vocabulary *vocabulary,
+                                 uint64_t seed, float *block, msk_error *error) {
   size_t units = units_of(file, prefix);
   if (units == 0 || units > params->config.intermediate)
-    return msk_params_read(params, file, prefix, block, error);
+    return msk_params_read(params, file, prefix, NULL, block, error);
   msk_maskgit_config config = params->config;
   config.intermediate = units;
-  if (labels != NULL) config.vocabulary = labels->codes + labels->file_count + 1;
+  if (vocabulary != NULL) config.vocabulary = vocabulary->file_codes + vocabulary->file_labels + 1;
   msk_params *from;
   msk_status status = msk_params_create(&from, &config, params->allocator, error);
   if (status != MSK_OK) return status;
   float *values = msk_allocate(params->allocator, from->floats, sizeof *values);
   if (values == NULL)
     status = msk_fail(error, MSK_ERROR_MEMORY, "no memory for the weights to begin from");
-  if (status == MSK_OK) status = msk_params_read(from, file, prefix, values, error);
+  if (status == MSK_OK) status = msk_params_read(from, file, prefix, NULL, values, error);
   msk_random random = msk_random_stream(seed, 1, 1);
-  if (status == MSK_OK) take_over(from, values, params, labels, &random, block);
+  if (status == MSK_OK) take_over(from, values, params, vocabulary, &random, block);
   msk_free(params->allocator, values);
   msk_params_destroy(from);
   return status;

@@ -13,19 +13,21 @@
 msk_status msk_params_start(const msk_params *params, const float *codebook, size_t codes,
                             size_t dim, uint64_t seed, float *block, msk_error *error);
 
-/* The labels (classes) of a transformer in the words of a file's. */
-typedef struct msk_start_labels {
-  size_t codes, count, file_count; /* codes and labels of the network; labels of the file */
-  const int *of;                   /* `count`: which of the file's each is, or -1: none of them */
-} msk_start_labels;
+/* A transformer's vocabulary (codes, labels, mask) and that of a file. */
+typedef struct msk_start_vocabulary {
+  size_t codes, file_codes;
+  bool same_codes; /* or they mean others, and what the block has for them stays */
+  size_t labels, file_labels;
+  const int *of; /* labels: which of the file's each is, or -1: none. NULL: each is itself */
+} msk_start_vocabulary;
 
 /* From the transformer or tokenizer of a model file, whose tensors' names begin with `prefix`. A
  * transformer may have fewer units in its MLPs: those behind them begin with random inputs (of
- * `seed`) and outputs of zero, so that the network computes what it did. And it may have other
- * labels, if `labels` is not NULL: one that it does not know begins as the mean of all of its own.
- * Of other sizes, or not finite: MSK_ERROR_FILE, and the block's values are then of no use. */
+ * `seed`) and outputs of zero, so that the network computes what it did. And it may have another
+ * vocabulary, if that is not NULL: a label that it does not know begins as the mean of all of its
+ * own. Of other sizes, or not finite: MSK_ERROR_FILE, and the block's values are then of no use. */
 msk_status msk_params_start_from(const msk_params *params, const msk_weight_file *file,
-                                 const char *prefix, const msk_start_labels *labels, uint64_t seed,
-                                 float *block, msk_error *error);
+                                 const char *prefix, const msk_start_vocabulary *vocabulary,
+                                 uint64_t seed, float *block, msk_error *error);
 
 #endif

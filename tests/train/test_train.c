@@ -284,6 +284,61 @@ static void test_other_classes(void **state) {
   for (int i = 0; i < 2; i++) test_remove_folder(folders[i]);
 }
 
+static bool same_values(const char *one, const char *other, const char *name, size_t elements) {
+  float *a = read_values(one, name, elements), *b = read_values(other, name, elements);
+  bool same = memcmp(a, b, elements * sizeof *a) == 0;
+  free(a), free(b);
+  return same;
+}
+
+/* A tokenizer of as many codes, or more, that goes on from a model's: what is written opens, its encoder is the
+ * model's, where there is no rate, and a transformer for its codes begins from one for others: all
+ * but the codes' rows is that one's. */
+static void check_other_codes(size_t codes) {
+  enum { OLD_CODES = 512, LABELS = CLASSES + 1 + HANDS, WIDTH = 32 };
+  static const char *const of_layer =
+      "transformer.TransformerLayer_1.Attention_0.self_attention.query.kernel";
+  static const char *const words = "transformer.Embed_0.word_embeddings.embedding";
+  char *folders[3], output[3][4096];
+  struct watch watch = {0};
+  msk_error error = {0};
+  for (int i = 0; i < 3; i++) folders[i] = test_make_folder();
+  msk_train_options tokenizer = small_decoder(folders[0], output[0]);
+  msk_train_options_set_stage(&tokenizer, MSK_TRAIN_TOKENIZER);
+  tokenizer.sequences = 2, tokenizer.batch = 1, tokenizer.objects = 3;
+  tokenizer.held_out_objects = 1, tokenizer.adam_rate = 0, tokenizer.autoencoder_share = 0;
+  tokenizer.codes = (int)codes, tokenizer.start_path = MODEL, tokenizer.user = &watch;
+  if (msk_train(&tokenizer, &error) != MSK_OK) fail_msg("%s", error.message);
+  assert_true(same_values(output[0], MODEL, "tokenizer.encoder.Conv_0.kernel", 3 * 3 * 48 * 96));
+  free(read_values(output[0], "tokenizer.quantizer.codebook", codes * 16));
+  free(read_values(output[0], words, (codes + LABELS + 1) * 256));
+  assert_true(same_values(output[0], MODEL, of_layer, 256 * 256));
+
+  msk_train_options old = small_run(folders[1], output[1]), new = small_run(folders[2], output[2]);
+  watch = (struct watch){0};
+  old.user = new.user = &watch;
+  if (msk_train(&old, &error) != MSK_OK) fail_msg("%s", error.message);
+  watch = (struct watch){0};
+  new.tokenizer_path = output[0], new.start_path = output[1];
+  new.sequences = 2, new.muon_rate = new.adam_rate = 0;
+  if (msk_train(&new, &error) != MSK_OK) fail_msg("%s", error.message);
+  assert_true(same_values(output[1], output[2], of_layer, WIDTH * WIDTH));
+  float *from = read_values(output[1], words, (size_t)(OLD_CODES + LABELS + 1) * WIDTH),
+        *to = read_values(output[2], words, (codes + LABELS + 1) * WIDTH);
+  assert_memory_equal(from + OLD_CODES * WIDTH, to + codes * WIDTH,
+                      (LABELS + 1) * WIDTH * sizeof *to);
+  assert_memory_not_equal(from, to, WIDTH * sizeof *to);
+  for (size_t c = 0; c < codes; c++) assert_true(to[c * WIDTH] != 0);
+  free(from), free(to);
+  for (int i = 0; i < 3; i++) test_remove_folder(folders[i]);
+}
+
+static void test_other_codes(void **state) {
+  (void)state;
+  check_other_codes(600);
+  check_other_codes(512);
+}
+
 static void refuse(msk_train_options options, const char *word) {
   msk_error error = {0};
   assert_true(msk_train(&options, &error) != MSK_OK);
@@ -305,6 +360,7 @@ static void test_refusals(void **state) {
   bad.source.image_size = 128, refuse(bad, "256 pixels"), bad = good;
   bad.start_path = MODEL, refuse(bad, "elements, expected"), bad = good;
   bad.start_path = MODEL, bad.intermediate = 4096, refuse(bad, "elements, expected"), bad = good;
+  bad.codes = 100, refuse(bad, "no tokenizer is trained"), bad = good;
   bad.start_path = "README.md", refuse(bad, "README.md"), bad = good;
   bad.stage = (msk_train_stage)3, refuse(bad, "stage 3"), bad = good;
   bad.precision = (msk_train_precision)3, refuse(bad, "precision 3"), bad = good;
@@ -328,6 +384,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_stopped_and_whole), cmocka_unit_test(test_decoder),
       cmocka_unit_test(test_precisions),        cmocka_unit_test(test_from_a_model),
-      cmocka_unit_test(test_other_classes),     cmocka_unit_test(test_refusals)};
+      cmocka_unit_test(test_other_classes),     cmocka_unit_test(test_other_codes),
+      cmocka_unit_test(test_refusals)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

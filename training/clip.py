@@ -416,11 +416,12 @@ def golden(work, folder):
     if not names:
         names = _show_unseen(clip_data.Objects(os.path.join(work, "data", "clip-test")), folder)
     pictures = {name: np.asarray(Image.open(os.path.join(folder, name))) for name in names}
-    texts = [clip_words.plain("photo", c) for c in range(len(configs.OBJECTS))] + ["a photo of a red apple", "a photo of a zebra", "a line drawing of 2 chairs!"]
+    count = len(configs.OBJECTS)
+    texts = [clip_words.plain("photo", c) for c in range(count)] + ["a photo of a red apple", "a photo of a zebra", "a line drawing of 2 chairs!"]
     names, vectors, spoken = list(pictures), embed(net, list(pictures.values()), config["clip_side"]), embed_texts(net, words, texts)
     with open(os.path.join(folder, "cosines.tsv"), "w") as f:
         for k, name in enumerate(names):
-            for text in (texts[k % 12], texts[(5 * k + 1) % 12], texts[12 + k % 3]):
+            for text in (texts[k % count], texts[(5 * k + 1) % count], texts[count + k % 3]):
                 f.write(f"{name}\t{text}\t{float(vectors[k] @ spoken[texts.index(text)]):.7f}\n")
             other = names[(k + 1) % len(names)]
             f.write(f"{name}\t{other}\t{float(vectors[k] @ vectors[names.index(other)]):.7f}\n")

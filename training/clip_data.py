@@ -64,7 +64,7 @@ def _render(lib, label, seed, style, record, size):
     pointer = lambda a: a.ctypes.data_as(ctypes.POINTER(ctypes.c_uint8))
     views = render._Views(photo=pointer(photo), parts=pointer(parts), hands=(ctypes.POINTER(ctypes.c_uint8) * render.HANDS)(*(pointer(h) for h in hands)),
                           cartoon=pointer(cartoon), coloured_pencil=pointer(pencil))
-    if lib.world_render(label, seed, size, render.STYLES[style], ctypes.byref(views)):
+    if lib.world_render(lib.kinds[label], seed, size, render.STYLES[style], ctypes.byref(views)):
         raise RuntimeError(f"world_render({label}, {seed}, {size}) failed")
     small = parts[::2, ::2]
     colour, colours = name_colour(photo, small)

@@ -4,7 +4,8 @@
 `cpu` is for the small CLIP and the judge; tokenizer and transformer are trained on a processor by `masksketch train`.
 """
 
-OBJECTS = ["apple", "mug", "house", "fish", "tree", "car", "teapot", "sailboat", "mushroom", "bird", "chair", "lamp"]
+OBJECTS = ["apple", "mug", "house", "fish", "tree", "car", "teapot", "sailboat", "mushroom", "bird", "chair", "lamp",
+           "cat", "dog", "butterfly", "shoe", "hat", "guitar", "flower", "sun", "bicycle", "aeroplane", "cactus", "bottle"]
 NULL = "null"
 HANDS = ["contour", "wobbly pen", "marker", "pencil", "outline"]
 LABELS = OBJECTS + [NULL] + HANDS  # the order of classes.txt; a label's token id is codes + its index

@@ -108,7 +108,7 @@ def as_input(pictures, size=SIZE):
 def _object(lib, label, seed, size, style):
     photo, cover = np.empty((size, size, 3), np.uint8), np.empty((size, size), np.uint8)
     pointer = lambda a: a.ctypes.data_as(render._BYTES)
-    if lib.world_render(label, seed, size, render.STYLES[style], render._Views(photo=pointer(photo), silhouette=pointer(cover))):
+    if lib.world_render(lib.kinds[label], seed, size, render.STYLES[style], render._Views(photo=pointer(photo), silhouette=pointer(cover))):
         raise RuntimeError(f"world_render({label}, {seed}, {size}) failed")
     return photo, cover
 

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Renders training objects into shards with the world renderer (render/libworld.so, through ctypes).
 
-Object k of a set has the seed first_seed + k and the class k mod 12: a set is the same on every machine, and may be extended.
+Object k of a set has the seed first_seed + k and the class k mod CLASSES: a set is the same on every machine, and may be extended.
     python render.py FOLDER FIRST_SEED OBJECTS SIZE SHARD [WORKER WORKERS [STYLE]]      STYLE: plain (default), rich or wide
 """
 import ctypes
+import itertools
 import os
 import subprocess
 import sys
@@ -12,10 +13,11 @@ import time
 
 import numpy as np
 
+import config as configs
 import data
 
 _HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "render")
-CLASSES, HANDS = 12, 5
+CLASSES, HANDS = len(configs.OBJECTS), 5
 STYLES = {"rich": 0, "plain": 1, "wide": 2}  # enum world_style
 _BYTES = ctypes.POINTER(ctypes.c_uint8)
 
@@ -26,12 +28,15 @@ class _Views(ctypes.Structure):
 
 
 def library(path=None):
-    """The loaded renderer; built by render/Makefile when it is not there."""
+    """The loaded renderer; built by render/Makefile when it is not there. Its `kinds` are the world's indices of configs.OBJECTS."""
     path = path or os.environ.get("MSK_WORLD") or os.path.join(_HERE, "libworld.so")
     if not os.path.exists(path):
         subprocess.run(["make", "-s", "-C", _HERE, "libworld.so"], check=True)
     lib = ctypes.CDLL(path)
     lib.world_render.argtypes = [ctypes.c_int, ctypes.c_uint64, ctypes.c_int, ctypes.c_int, ctypes.POINTER(_Views)]
+    lib.world_class_name.argtypes, lib.world_class_name.restype = [ctypes.c_int], ctypes.c_char_p
+    names = list(iter(map(lib.world_class_name, itertools.count()).__next__, None))  # until it says NULL
+    lib.kinds = [names.index(name.encode()) for name in configs.OBJECTS]
     return lib
 
 
@@ -40,7 +45,7 @@ def render(lib, label, seed, size, style="plain"):
     photo, hands, parts = np.empty((size, size, 3), np.uint8), np.empty((HANDS, size, size), np.uint8), np.empty((size, size), np.uint8)
     pointer = lambda a: a.ctypes.data_as(_BYTES)
     views = _Views(photo=pointer(photo), parts=pointer(parts), hands=(_BYTES * HANDS)(*(pointer(h) for h in hands)))
-    if lib.world_render(label, seed, size, STYLES[style], ctypes.byref(views)):
+    if lib.world_render(lib.kinds[label], seed, size, STYLES[style], ctypes.byref(views)):
         raise RuntimeError(f"world_render({label}, {seed}, {size}) failed")
     return photo, hands, parts
 

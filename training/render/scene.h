@@ -196,6 +196,18 @@ void shape_bird(struct scene *s);
 void shape_chair(struct scene *s);
 void shape_lamp(struct scene *s);
 void shape_umbrella(struct scene *s);
+void shape_cat(struct scene *s);
+void shape_dog(struct scene *s);
+void shape_butterfly(struct scene *s);
+void shape_shoe(struct scene *s);
+void shape_hat(struct scene *s);
+void shape_guitar(struct scene *s);
+void shape_flower(struct scene *s);
+void shape_sun(struct scene *s);
+void shape_bicycle(struct scene *s);
+void shape_aeroplane(struct scene *s);
+void shape_cactus(struct scene *s);
+void shape_bottle(struct scene *s);
 
 /* photo.c: one sample a pixel centre, kept for the drawings. */
 struct sample {

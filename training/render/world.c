@@ -16,7 +16,19 @@ static const struct {
     {"fish", shape_fish},     {"tree", shape_tree},         {"car", shape_car},
     {"teapot", shape_teapot}, {"sailboat", shape_sailboat}, {"mushroom", shape_mushroom},
     {"bird", shape_bird},     {"chair", shape_chair},       {"lamp", shape_lamp},
-    {"umbrella", shape_umbrella},
+    [WORLD_UMBRELLA] = {"umbrella", shape_umbrella},
+    [13] = {"cat", shape_cat},
+    [14] = {"dog", shape_dog},
+    [15] = {"butterfly", shape_butterfly},
+    [16] = {"shoe", shape_shoe},
+    [17] = {"hat", shape_hat},
+    [18] = {"guitar", shape_guitar},
+    [19] = {"flower", shape_flower},
+    [20] = {"sun", shape_sun},
+    [21] = {"bicycle", shape_bicycle},
+    [22] = {"aeroplane", shape_aeroplane},
+    [23] = {"cactus", shape_cactus},
+    [24] = {"bottle", shape_bottle},
 };
 
 const char *world_class_name(int class_id) {

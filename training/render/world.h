@@ -15,8 +15,16 @@
 
 #include <stdint.h>
 
-/* WORLD_UMBRELLA is kept out of the classes: nothing is trained on it but what is taught it. */
-enum { WORLD_CLASSES = 12, WORLD_UMBRELLA = WORLD_CLASSES, WORLD_SHAPES, WORLD_HANDS = 5, WORLD_SIZE_MIN = 16, WORLD_SIZE_MAX = 2048 };
+/* Shapes are those of the first WORLD_CLASSES classes, which the default model knows; the umbrella,
+ * on which nothing is trained but what is taught it; and behind it more. */
+enum {
+  WORLD_CLASSES = 12,
+  WORLD_UMBRELLA = WORLD_CLASSES,
+  WORLD_SHAPES = 25,
+  WORLD_HANDS = 5,
+  WORLD_SIZE_MIN = 16,
+  WORLD_SIZE_MAX = 2048
+};
 
 /* Pictures to fill, row by row from the top left; caller-owned, each may be NULL; s = size. */
 struct world_views {

@@ -334,12 +334,8 @@ class _Run:
         net = self.net
         learned = [p for part in parts for p in part.parameters() if p.requires_grad] + [net.logit_scale]
         layers = [*net.vision_model.encoder.parameters(), *net.text_model.encoder.parameters()]
-        hidden = {id(p) for p in layers if p.ndim == 2}
-        between = [p for p in learned if id(p) in hidden]
-        rest = [p for p in learned if id(p) not in hidden]
-        adam = torch.optim.AdamW([dict(params=[p for p in rest if p.ndim > 1], weight_decay=0.05), dict(params=[p for p in rest if p.ndim <= 1], weight_decay=0.0)],
-                                 rate, betas=(0.9, 0.98))
-        return learned, (muon.Muon(between, 3 * rate), adam), (3 * rate, rate)
+        rates = 3 * rate, rate
+        return learned, muon.with_adam(learned, [p for p in layers if p.ndim == 2], rates, 0.05, (0.9, 0.98)), rates
 
     def go(self, seconds, views, parts, rate):
         """The present stage to its end; parts: what learns of the picture tower; rate: AdamW's at the peak."""

@@ -56,11 +56,8 @@ def train(net, config, work, batches, prepare):
     vision, aids = vision.to(device), aids.to(device)
     learned = [p for p in [*vision.embeddings.parameters(), *vision.pre_layrnorm.parameters(), *vision.encoder.layers[:-1].parameters(), *aids.parameters()] if p.requires_grad]
     hidden = [p for layer in vision.encoder.layers[:-1] for p in layer.parameters() if p.ndim == 2]
-    between = {id(p) for p in hidden}
-    rest = [p for p in learned if id(p) not in between]
-    groups = [dict(params=[p for p in rest if p.ndim > 1], weight_decay=0.02), dict(params=[p for p in rest if p.ndim <= 1], weight_decay=0.0)]
     rates = 3 * config["clip_lr"], config["clip_lr"]
-    optimisers = muon.Muon(hidden, rates[0]), torch.optim.AdamW(groups, rates[1], betas=(0.9, 0.98))
+    optimisers = muon.with_adam(learned, hidden, rates, 0.02, (0.9, 0.98))
     if state:
         for optimiser, moments in zip(optimisers, state["moments"]):
             optimiser.load_state_dict(moments)

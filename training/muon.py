@@ -45,3 +45,12 @@ class Muon(torch.optim.Optimizer):
         scale = 0.2 * math.sqrt(shape[1])
         for p, u in zip(members, orthogonal(torch.stack(updates))):
             p.mul_(1 - lr * weight_decay).add_(wide(p, u), alpha=-lr * scale)
+
+
+def with_adam(learned, hidden, rates, decay, betas):
+    """Muon for those of `learned` that are among `hidden`, the matrices between hidden layers; AdamW for the others, matrices with decay and vectors
+    without. rates: of either."""
+    ids = {id(p) for p in hidden}
+    rest = [p for p in learned if id(p) not in ids]
+    groups = [dict(params=[p for p in rest if p.ndim > 1], weight_decay=decay), dict(params=[p for p in rest if p.ndim <= 1], weight_decay=0.0)]
+    return Muon([p for p in learned if id(p) in ids], rates[0]), torch.optim.AdamW(groups, rates[1], betas=betas)

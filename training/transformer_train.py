@@ -14,7 +14,7 @@ import torch.nn as nn
 
 import config as configs
 import runtime
-from muon import Muon
+from muon import with_adam
 from pairs import Batches, PairBatches, PairLoss, diagnose
 from transformer import Transformer, masked_loss, start
 
@@ -91,12 +91,8 @@ def _follow(average, net, step):
 def _optimisers(net, pair, config):
     """Muon for the hidden matrices; AdamW for embeddings, norms, biases and the pair loss's two numbers."""
     hidden = [p for name, p in net.named_parameters() if name.startswith("layers.") and p.ndim == 2] + [net.head.weight]
-    ids = {id(p) for p in hidden}
-    rest = [p for p in net.parameters() if id(p) not in ids]
-    adam = torch.optim.AdamW([dict(params=[p for p in rest if p.ndim > 1], weight_decay=0.03),
-                              dict(params=[p for p in rest if p.ndim <= 1] + list(pair.parameters()), weight_decay=0.0)],
-                             config["transformer_lr"], betas=(0.9, 0.96))
-    return [(adam, config["transformer_lr"]), (Muon(hidden, config["muon_lr"]), config["muon_lr"])]
+    rates = config["muon_lr"], config["transformer_lr"]
+    return list(zip(with_adam([*net.parameters(), *pair.parameters()], hidden, rates, 0.03, (0.9, 0.96)), rates))
 
 
 def _rate(config, seconds):

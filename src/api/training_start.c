@@ -9,6 +9,26 @@
 #include "base/json_tree.h"
 #include "train/start.h"
 
+/* The source's own, else those of the tokenizer's model. */
+char *training_class_names(const training_run *run) {
+  const msk_train_source *source = &run->options->source;
+  const char *old = msk_weight_file_metadata(run->model->file, "classes");
+  if (source->class_names == NULL) return old == NULL ? NULL : msk_duplicate_string(NULL, old);
+  json_t *names = json_array();
+  int failed = 0;
+  for (int i = 0; i < source->classes; i++)
+    failed |= json_array_append_new(names, json_string(source->class_names[i]));
+  failed |= json_array_append_new(names, json_string("null"));
+  for (int i = 0; i < source->hands; i++) {
+    char name[32];
+    snprintf(name, sizeof name, i == 0 ? "drawing" : "drawing %d", i + 1);
+    failed |= json_array_append_new(names, json_string(name));
+  }
+  char *text = failed ? NULL : msk_json_text(names, JSON_COMPACT, NULL);
+  json_decref(names);
+  return text;
+}
+
 static int find_name(const json_t *names, size_t count, const char *name) {
   for (size_t i = 0; i < count && i < json_array_size(names); i++) {
     const char *other = json_string_value(json_array_get(names, i));
@@ -20,14 +40,16 @@ static int find_name(const json_t *names, size_t count, const char *name) {
 /* Classes by their names; behind them, in both, one without a name and then hands, whatever these
  * are called. A file without "null" has none of either. */
 static void match(const json_t *names, size_t classes, const json_t *old, int *of) {
-  size_t count = json_array_size(old);
+  size_t count = json_array_size(old), named = count;
   int null = find_name(old, count, "null");
+  if (null >= 0) named = (size_t)null;
   for (size_t i = 0; i < json_array_size(names); i++) {
-    size_t behind = null < 0 ? count : (size_t)null + i - classes;
-    of[i] = i < classes      ? find_name(old, null < 0 ? count : (size_t)null,
-                                         json_string_value(json_array_get(names, i)))
-            : behind < count ? (int)behind
-                             : -1;
+    size_t behind = named + i - classes;
+    if (i < classes) {
+      of[i] = find_name(old, named, json_string_value(json_array_get(names, i)));
+    } else {
+      of[i] = behind < count ? (int)behind : -1;
+    }
   }
 }
 

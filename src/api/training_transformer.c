@@ -139,26 +139,6 @@ static int name_hidden_classes(const training_run *run, json_t *object) {
   return failed | json_object_set_new(object, "hidden_classes", hidden);
 }
 
-/* The source's own, else those of the tokenizer's model. */
-char *training_class_names(const training_run *run) {
-  const msk_train_source *source = &run->options->source;
-  const char *old = msk_weight_file_metadata(run->model->file, "classes");
-  if (source->class_names == NULL) return old == NULL ? NULL : msk_duplicate_string(NULL, old);
-  json_t *names = json_array();
-  int failed = 0;
-  for (int i = 0; i < source->classes; i++)
-    failed |= json_array_append_new(names, json_string(source->class_names[i]));
-  failed |= json_array_append_new(names, json_string("null"));
-  for (int i = 0; i < source->hands; i++) {
-    char name[32];
-    snprintf(name, sizeof name, i == 0 ? "drawing" : "drawing %d", i + 1);
-    failed |= json_array_append_new(names, json_string(name));
-  }
-  char *text = failed ? NULL : msk_json_text(names, JSON_COMPACT, NULL);
-  json_decref(names);
-  return text;
-}
-
 /* The tokenizer's model's defaults, but for what is trained here. NULL: no memory. */
 static char *make_defaults(const training_run *run) {
   const msk_train_options *o = run->options;

@@ -55,7 +55,7 @@ COMMANDS = {"replay": "Model's calls with what Result.metadata says", "sheet": P
             "pull": SHELL, "eval": SHELL, "npz": "a line of NumPy", "bench": SHELL, "help": PRINTS, "completions": SHELL}
 # Keys of train's SPEC.
 SPEC = {"photos": "Photos", "crops": "Photos.crops", "size": "Photos.image_size"}
-WORLD = {"style", "world_seed", "held_out_seed", "stages"}  # the rendered world is the program's, and stages are calls
+WORLD = {"kinds", "style", "world_seed", "held_out_seed", "stages"}  # the rendered world is the program's, and stages are calls
 
 
 def keywords_of(call):

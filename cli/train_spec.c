@@ -196,20 +196,13 @@ static msk_status take_layers(train_spec *spec, const json_t *value, msk_error *
   return MSK_OK;
 }
 
-static int find_kind(const char *name) {
-  for (int i = 0; name != NULL && i < WORLD_SHAPES; i++) {
-    if (strcmp(name, world_class_name(i)) == 0) return i;
-  }
-  return -1;
-}
-
 /* As many as have room: the world has no more, and none stands there twice. */
 static msk_status take_kinds(train_spec *spec, const json_t *value, msk_error *error) {
   if (!json_is_array(value) || json_array_size(value) < 2)
     return refuse("kinds", "a list of two kinds of objects or more", error);
   for (size_t i = 0; i < json_array_size(value); i++) {
     const char *name = json_string_value(json_array_get(value, i));
-    int kind = find_kind(name);
+    int kind = world_class_find(name);
     for (int j = 0; j < spec->kind_count; j++) {
       if (spec->kinds[j] == kind) return refuse("kinds", "each kind once", error);
     }

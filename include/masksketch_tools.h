@@ -542,7 +542,7 @@ typedef struct msk_train_options {
   const char *output_path; /* the model file */
   /* checkpoint, or model, to begin from where work_path has no checkpoint; NULL: none. With a
    * model the schedule begins anew; its transformer has these sizes, or fewer units in its MLPs, or
-   * other classes, whose names tell which are the same. */
+   * other classes, whose names tell which are the same, or other codes, which begin anew. */
   const char *start_path;
   const char *isa; /* NULL: the best */
   int threads;     /* 0: all */

@@ -5,7 +5,6 @@ Object k of a set has the seed first_seed + k and the class k mod CLASSES: a set
     python render.py FOLDER FIRST_SEED OBJECTS SIZE SHARD [WORKER WORKERS [STYLE]]      STYLE: plain (default), rich or wide
 """
 import ctypes
-import itertools
 import os
 import subprocess
 import sys
@@ -34,9 +33,8 @@ def library(path=None):
         subprocess.run(["make", "-s", "-C", _HERE, "libworld.so"], check=True)
     lib = ctypes.CDLL(path)
     lib.world_render.argtypes = [ctypes.c_int, ctypes.c_uint64, ctypes.c_int, ctypes.c_int, ctypes.POINTER(_Views)]
-    lib.world_class_name.argtypes, lib.world_class_name.restype = [ctypes.c_int], ctypes.c_char_p
-    names = list(iter(map(lib.world_class_name, itertools.count()).__next__, None))  # until it says NULL
-    lib.kinds = [names.index(name.encode()) for name in configs.OBJECTS]
+    lib.world_class_find.argtypes = [ctypes.c_char_p]
+    lib.kinds = [lib.world_class_find(name.encode()) for name in configs.OBJECTS]
     return lib
 
 

@@ -186,22 +186,29 @@ static void convert(const char *from, const char *to, int int8) {
   if (msk_convert(&options, &error) != MSK_OK) fail_msg("%s", error.message);
 }
 
-/* New units are not like one another: they would learn the same. */
-static void check_units(const char *path, size_t units) {
+/* The values of a tensor, to free(). */
+static float *read_values(const char *path, const char *name, size_t expected) {
   msk_weight_file *file = NULL;
   assert_int_equal(msk_weight_file_open(&file, path, NULL, NULL), MSK_OK);
-  const msk_tensor *up =
-      msk_weight_file_find(file, "transformer.TransformerLayer_1.Mlp_0.intermediate_output.kernel");
-  assert_true(up != NULL && up->elements == 32 * units);
-  float *values = malloc(up->elements * sizeof *values), sum = 0;
-  msk_tensor_to_f32(up, 0, up->elements, values);
+  const msk_tensor *tensor = msk_weight_file_find(file, name);
+  assert_true(tensor != NULL && tensor->elements == expected);
+  float *values = malloc(expected * sizeof *values);
+  msk_tensor_to_f32(tensor, 0, expected, values);
+  msk_weight_file_close(file);
+  return values;
+}
+
+/* New units are not like one another: they would learn the same. */
+static void check_units(const char *path, size_t units) {
+  float sum = 0,
+        *values = read_values(
+            path, "transformer.TransformerLayer_1.Mlp_0.intermediate_output.kernel", 32 * units);
   for (size_t i = 0; i < 32; i++) {
     assert_true(values[i * units + 200] != values[i * units + 199]);
     sum += fabsf(values[i * units + 200]);
   }
   assert_true(sum > 1);
   free(values);
-  msk_weight_file_close(file);
 }
 
 /* A run without a rate ends where it begins: at the weights of the model that it starts from, which
@@ -234,18 +241,6 @@ static void test_from_a_model(void **state) {
   assert_true(fabs(watch[5].held_out - watch[0].held_out) < 1e-5);
   check_units(output[5], 201);
   for (int run = 0; run < RUNS; run++) test_remove_folder(folders[run]);
-}
-
-/* The values of a tensor, to free(). */
-static float *read_values(const char *path, const char *name, size_t expected) {
-  msk_weight_file *file = NULL;
-  assert_int_equal(msk_weight_file_open(&file, path, NULL, NULL), MSK_OK);
-  const msk_tensor *tensor = msk_weight_file_find(file, name);
-  assert_true(tensor != NULL && tensor->elements == expected);
-  float *values = malloc(expected * sizeof *values);
-  msk_tensor_to_f32(tensor, 0, expected, values);
-  msk_weight_file_close(file);
-  return values;
 }
 
 /* Classes keep what a model knows of those of their names; the one without a name, hands and mask

@@ -210,7 +210,12 @@ static void bad_arguments(void **state) {
       "sailboat", "mushroom",  "bird",   "chair", "lamp",   "umbrella", "cat",
       "dog",      "butterfly", "shoe",   "hat",   "guitar", "flower",   "sun",
       "bicycle",  "aeroplane", "cactus", "bottle"};
-  for (int c = 0; c < WORLD_SHAPES; c++) assert_string_equal(world_class_name(c), names[c]);
+  for (int c = 0; c < WORLD_SHAPES; c++) {
+    assert_string_equal(world_class_name(c), names[c]);
+    assert_int_equal(world_class_find(names[c]), c);
+  }
+  assert_int_equal(world_class_find("appl"), -1);
+  assert_int_equal(world_class_find(NULL), -1);
 }
 
 static void objects_fill_the_frame(void **state) {

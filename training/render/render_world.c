@@ -122,11 +122,11 @@ static int parse_class(struct options *o, const char *name) {
   o->class_first = 0;
   o->class_last = WORLD_CLASSES - 1;
   if (!strcmp(name, "all")) return 0;
-  for (int c = 0; c < WORLD_SHAPES; c++)
-    if (!strcmp(name, world_class_name(c))) {
-      o->class_first = o->class_last = c;
-      return 0;
-    }
+  int found = world_class_find(name);
+  if (found >= 0) {
+    o->class_first = o->class_last = found;
+    return 0;
+  }
   fprintf(stderr, "render_world: no class \"%s\"\n", name);
   return -1;
 }

@@ -343,6 +343,12 @@ static void pet_pose(struct scene *s, struct pet *p, float sitting, float lying,
   if (p->pose == LYING) pet_lie(s, p);
 }
 
+static void pet_skull(struct scene *s, const struct pet *p, v3 radii) {
+  struct solid *b = head_ball(s, p, 2, FUR, v3_make(0.0f, 0.0f, 0.0f), radii);
+  b->line = LINE_HEAD;
+  on_head(p, b);
+}
+
 /* ---- cat ---- */
 
 static void cat_face(struct scene *s, const struct pet *p, v3 skull) {
@@ -388,9 +394,7 @@ void shape_cat(struct scene *s) {
   pet_tail(s, &p, thin, pick(r, 0.6f, 0.9f));
   float high = pick(r, 0.78f, 0.92f);
   v3 skull = v3_make(0.9f, high, pick(r, 0.96f, 1.14f));
-  struct solid *b = head_ball(s, &p, 2, FUR, v3_make(0.0f, 0.0f, 0.0f), skull);
-  b->line = LINE_HEAD;
-  on_head(&p, b);
+  pet_skull(s, &p, skull);
   float tall = pick(r, 0.55f, 0.85f), wide = pick(r, 0.3f, 0.4f);
   pet_ears_up(s, &p, tall, wide, pick(r, 0.15f, 0.5f));
   float eye = pick(r, 0.17f, 0.25f);
@@ -455,9 +459,7 @@ void shape_dog(struct scene *s) {
   pet_tail(s, &p, thin, pick(r, 0.45f, 0.75f));
   float high = pick(r, 0.85f, 0.98f);
   v3 skull = v3_make(0.95f, high, pick(r, 0.85f, 1.0f));
-  struct solid *b = head_ball(s, &p, 2, FUR, v3_make(0.0f, 0.0f, 0.0f), skull);
-  b->line = LINE_HEAD;
-  on_head(&p, b);
+  pet_skull(s, &p, skull);
   float snout = pick(r, 0.95f, 1.6f), thick = pick(r, 0.28f, 0.4f);
   dog_snout(s, &p, snout, thick, rng_chance(r, 0.45f));
   if (rng_chance(r, 0.72f)) {

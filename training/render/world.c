@@ -7,15 +7,24 @@
 #include "scene.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static const struct {
   const char *name;
   void (*shape)(struct scene *);
 } CLASSES[WORLD_SHAPES] = {
-    {"apple", shape_apple},   {"mug", shape_mug},           {"house", shape_house},
-    {"fish", shape_fish},     {"tree", shape_tree},         {"car", shape_car},
-    {"teapot", shape_teapot}, {"sailboat", shape_sailboat}, {"mushroom", shape_mushroom},
-    {"bird", shape_bird},     {"chair", shape_chair},       {"lamp", shape_lamp},
+    {"apple", shape_apple},
+    {"mug", shape_mug},
+    {"house", shape_house},
+    {"fish", shape_fish},
+    {"tree", shape_tree},
+    {"car", shape_car},
+    {"teapot", shape_teapot},
+    {"sailboat", shape_sailboat},
+    {"mushroom", shape_mushroom},
+    {"bird", shape_bird},
+    {"chair", shape_chair},
+    {"lamp", shape_lamp},
     [WORLD_UMBRELLA] = {"umbrella", shape_umbrella},
     [13] = {"cat", shape_cat},
     [14] = {"dog", shape_dog},
@@ -33,6 +42,12 @@ static const struct {
 
 const char *world_class_name(int class_id) {
   return class_id < 0 || class_id >= WORLD_SHAPES ? NULL : CLASSES[class_id].name;
+}
+
+int world_class_find(const char *name) {
+  for (int c = 0; name && c < WORLD_SHAPES; c++)
+    if (!strcmp(name, CLASSES[c].name)) return c;
+  return -1;
 }
 
 static int render_all(struct picture *pic, const struct world_views *views, uint64_t seed) {

@@ -56,5 +56,7 @@ int world_render(int class_id, uint64_t seed, int size, enum world_style style,
 
 /* Name of a class ("apple", ...), or NULL when class_id is out of range. Static storage. */
 const char *world_class_name(int class_id);
+/* The class of that very name, or -1; name may be NULL. */
+int world_class_find(const char *name);
 
 #endif

@@ -191,8 +191,10 @@ typedef enum msk_precision {
 
 typedef struct msk_model_options {
   size_t size;
-  const char *isa;                /* kernel set, by its msk_isa_name(); NULL: the best */
-  msk_precision precision;        /* of the transformer's linear layers (OF_FILE) */
+  const char *isa; /* kernel set, by its msk_isa_name(); NULL: the best */
+  /* of the transformer's linear layers; with int8 the tokenizer's encoder computes in 16 bits where
+   * that is faster (OF_FILE) */
+  msk_precision precision;
   msk_precision decode_precision; /* tokens -> pixels; int8 acts only where it is faster (FP32) */
   int threads;                    /* for packing weights; 0: msk_default_threads() */
   const msk_allocator *allocator; /* must outlive the model and its sessions */

@@ -24,7 +24,7 @@ typedef struct worker {
   pthread_t thread;
   bool started;
   order_run run;
-  job *job; /* the one that runs */
+  job *job;            /* the one that runs */
   double next_preview; /* when one is due, of progress_clock() */
 } worker;
 

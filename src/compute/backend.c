@@ -54,8 +54,18 @@ bool msk_conv_int8_pays(const msk_device *device, size_t kernel, size_t stride, 
          operations->conv_int8_pays(device, kernel, stride, upsample, in, out);
 }
 
+bool msk_conv_int16_pays(const msk_device *device, size_t kernel, size_t stride, size_t in,
+                         size_t out) {
+  const msk_operations *operations = operations_of(device);
+  return operations->conv_int16_pays != NULL &&
+         operations->conv_int16_pays(device, kernel, stride, in, out);
+}
+
+bool msk_conv_takes_norm(const msk_conv *conv) { return msk_conv_get_head(conv)->int8; }
+
 msk_precision msk_conv_precision(const msk_conv *conv) {
-  return msk_conv_get_head(conv)->int8 ? MSK_PRECISION_INT8 : MSK_PRECISION_FP32;
+  const msk_conv_head *head = msk_conv_get_head(conv);
+  return head->int8 || head->int16 ? MSK_PRECISION_INT8 : MSK_PRECISION_FP32;
 }
 
 msk_map msk_conv_output(const msk_conv *conv, msk_map x, size_t upsample, float *at) {

@@ -160,7 +160,18 @@ msk_status msk_conv_create_int8(msk_conv **conv, const msk_device *device, const
 /* Whether it can be, and is faster than float32 on this device. */
 bool msk_conv_int8_pays(const msk_device *device, size_t kernel, size_t stride, size_t upsample,
                         size_t in, size_t out);
+/* 3 x 3, stride 1, by Winograd's method with products of 16 bits: tiles of 6 x 6 pixels of x, four
+ * apart, have a scale each; a NaN or infinity in one makes its 4 x 4 pixels of y NaN. */
+msk_status msk_conv_create_int16(msk_conv **conv, const msk_device *device, const void *weight,
+                                 msk_dtype dtype, const float *bias, size_t in, size_t out,
+                                 msk_pool *pool, msk_error *error);
+/* Whether it can be, and is faster than float32 on this device. */
+bool msk_conv_int16_pays(const msk_device *device, size_t kernel, size_t stride, size_t in,
+                         size_t out);
+/* int8: in whole numbers, of 8 or 16 bits. */
 msk_precision msk_conv_precision(const msk_conv *conv);
+/* Whether msk_op_conv() normalises its input on the way. */
+bool msk_conv_takes_norm(const msk_conv *conv);
 void msk_conv_destroy(msk_conv *conv);
 
 /* codes x dim vectors and their halved squared norms. */

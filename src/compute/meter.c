@@ -20,6 +20,11 @@ void msk_meter_note(const msk_stream *stream, const char *name, double flop) {
   meter->since = msk_clock(); /* the listener's own time is nobody's */
 }
 
+static const char *name_of_numbers(const msk_conv_head *conv) {
+  if (conv->int8) return ", int8";
+  return conv->int16 ? ", int16" : "";
+}
+
 void msk_meter_conv(const msk_stream *stream, const msk_conv_head *conv, bool normalised,
                     msk_map y) {
   if (!msk_meter_listens(stream)) return;
@@ -27,7 +32,7 @@ void msk_meter_conv(const msk_stream *stream, const msk_conv_head *conv, bool no
   double products = (double)(conv->kernel * conv->kernel * conv->in) * (double)conv->out;
   snprintf(name, sizeof name, "%sconv %zux%zu %zu->%zu, %zux%zu%s", normalised ? "norm, " : "",
            conv->kernel, conv->kernel, conv->in, conv->out, y.height, y.width,
-           conv->int8 ? ", int8" : "");
+           name_of_numbers(conv));
   msk_meter_note(stream, name, 2.0 * (double)(y.batch * y.height * y.width) * products);
 }
 

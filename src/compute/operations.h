@@ -24,6 +24,8 @@ typedef struct msk_operations {
   void (*conv_destroy)(msk_conv *conv);
   bool (*conv_int8_pays)(const msk_device *device, size_t kernel, size_t stride, size_t upsample,
                          size_t in, size_t out); /* or NULL: never */
+  bool (*conv_int16_pays)(const msk_device *device, size_t kernel, size_t stride, size_t in,
+                          size_t out); /* or NULL: never */
   msk_status (*codebook_create)(msk_codebook **codebook, const msk_device *device,
                                 const float *vectors, size_t codes, size_t dim, msk_error *error);
   void (*codebook_destroy)(msk_codebook *codebook);
@@ -50,7 +52,7 @@ static inline bool msk_map_is_like(msk_map a, msk_map b) {
 typedef struct msk_conv_head {
   const msk_device *device;
   size_t kernel, stride, in, out;
-  bool int8;
+  bool int8, int16; /* in whole numbers of so many bits */
 } msk_conv_head;
 static inline const msk_conv_head *msk_conv_get_head(const msk_conv *conv) {
   return (const msk_conv_head *)(const void *)conv;
@@ -67,8 +69,8 @@ static inline bool msk_conv_fits(const msk_conv *conv, msk_map x, size_t upsampl
                                  msk_map y) {
   const msk_map wanted = msk_conv_output(conv, x, upsample, NULL);
   return (upsample == 1 || upsample == 2) && x.height > 0 && x.width > 0 &&
-         x.channels == msk_conv_get_head(conv)->in &&
-         msk_map_is_like(y, wanted) && (residual.at == NULL || msk_map_is_like(residual, wanted));
+         x.channels == msk_conv_get_head(conv)->in && msk_map_is_like(y, wanted) &&
+         (residual.at == NULL || msk_map_is_like(residual, wanted));
 }
 
 /* The first member of every msk_device. */

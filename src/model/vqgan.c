@@ -13,7 +13,7 @@
 const msk_vqgan_config *msk_vqgan_get_config(const msk_vqgan *vqgan) { return &vqgan->config; }
 
 msk_precision msk_vqgan_decode_precision(const msk_vqgan *vqgan) {
-  for (size_t i = 0; i < vqgan->plan.count; i++) {
+  for (size_t i = vqgan->plan.encoder_end; i < vqgan->plan.count; i++) {
     for (size_t k = 0; k < 3; k++) {
       const msk_conv *conv = vqgan->packed[i].conv[k];
       if (conv != NULL && msk_conv_precision(conv) == MSK_PRECISION_INT8) return MSK_PRECISION_INT8;
@@ -88,7 +88,7 @@ static msk_map run_half(const struct walk *w, const struct packed_stage *packed,
   const msk_conv *conv = packed->conv[which];
   const msk_norm *norm = &packed->norm[which];
   const msk_map out = msk_conv_output(conv, x, 1, y);
-  if (msk_conv_precision(conv) == MSK_PRECISION_INT8) {
+  if (msk_conv_takes_norm(conv)) {
     msk_op_conv(w->stream, conv, x, 1, norm, residual, out);
   } else {
     const msk_map normal = msk_map_at(between, x.batch, x.height, x.width, x.channels);

@@ -139,15 +139,25 @@ msk_status msk_vqgan_read_config(msk_vqgan_config *config, const msk_weight_file
 
 /* ---- loading ---- */
 
-/* In 8 bits: 3 x 3 in the decoder, where that is faster than float32; but neither at the codes'
- * resolution, whose errors all that follows would spread, nor in the last, which makes the
- * pixels. */
+/* In 8 bits: 3 x 3 in the decoder, where that is fastest; but neither at the codes' resolution,
+ * whose errors all that follows would spread, nor in the last, which makes the pixels. */
 static bool is_int8(const msk_vqgan *vqgan, size_t index, size_t kernel, size_t stride,
                     size_t upsample, size_t in) {
   const struct plan *plan = &vqgan->plan;
   return vqgan->decoding == MSK_PRECISION_INT8 && index >= plan->small_end &&
          index + 1 < plan->count &&
          msk_conv_int8_pays(vqgan->device, kernel, stride, upsample, in, plan->stages[index].out);
+}
+
+/* In 16 bits, where that is faster: in the encoder, where 8 bits would change too many tokens, if
+ * the transformer's precision is int8; in the decoder in place of 8, where they are slower. */
+static bool is_int16(const msk_vqgan *vqgan, size_t index, size_t kernel, size_t stride,
+                     size_t in) {
+  const struct plan *plan = &vqgan->plan;
+  if (!msk_conv_int16_pays(vqgan->device, kernel, stride, in, plan->stages[index].out))
+    return false;
+  if (index < plan->encoder_end) return msk_device_precision(vqgan->device) == MSK_PRECISION_INT8;
+  return vqgan->decoding == MSK_PRECISION_INT8 && index >= plan->small_end;
 }
 
 /* A convolution of a stage, from `in` channels: the stage's own, or 3 x 3 of a block. */
@@ -162,6 +172,9 @@ static msk_status create_conv(const msk_vqgan *vqgan, size_t index, msk_conv **c
   if (is_int8(vqgan, index, side, stride, upsample, in))
     return msk_conv_create_int8(conv, device, kernel->at, kernel->dtype, bias, upsample, in,
                                 stage->out, loader->pool, loader->error);
+  if (is_int16(vqgan, index, side, stride, in))
+    return msk_conv_create_int16(conv, device, kernel->at, kernel->dtype, bias, in, stage->out,
+                                 loader->pool, loader->error);
   return msk_conv_create(conv, device, kernel->at, kernel->dtype, bias, side, stride, in,
                          stage->out, loader->pool, loader->error);
 }

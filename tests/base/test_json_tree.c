@@ -248,12 +248,9 @@ static void settings_as_text(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(what_is_taken),
-      cmocka_unit_test(what_is_not),
-      cmocka_unit_test(bounds),
-      cmocka_unit_test(trees_read_back),
-      cmocka_unit_test(settings_as_text),
-      cmocka_unit_test(memory_is_refused),
+      cmocka_unit_test(what_is_taken),    cmocka_unit_test(what_is_not),
+      cmocka_unit_test(bounds),           cmocka_unit_test(trees_read_back),
+      cmocka_unit_test(settings_as_text), cmocka_unit_test(memory_is_refused),
   };
   return cmocka_run_group_tests_name("json_tree", tests, NULL, NULL);
 }

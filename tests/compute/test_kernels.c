@@ -332,6 +332,126 @@ static void test_finish_int8_taps(const msk_kernels *k) {
   for (size_t i = 0; i < LENGTHS * 6; i++) finish_taps_case(k, lengths[i / 6], 1 + i % 3, i & 1);
 }
 
+/* ---- 16 bits ---- */
+
+static int16_t int16_of(const float *pairs, size_t i) {
+  int16_t value;
+  memcpy(&value, (const char *)pairs + i * sizeof value, sizeof value);
+  return value;
+}
+
+static void set_int16(float *pairs, size_t i, int value) {
+  int16_t stored = (int16_t)value;
+  memcpy((char *)pairs + i * sizeof stored, &stored, sizeof stored);
+}
+
+/* The plain sum, in float32 by one factor, exactly. extreme: the largest sums that the scales allow
+ * a column. */
+static void int16_case(const msk_kernels *k, size_t rows, size_t width, size_t depth, bool add,
+                       bool extreme) {
+  size_t a_stride = depth + 3, c_stride = width + 5;
+  float *a = guarded_new(rows * a_stride), *b = random_new((1 + depth) * width, 2, 1),
+        *c = random_new(rows * c_stride, 3, 1), *before = random_new(rows * c_stride, 3, 1);
+  uint64_t seed = rows * 1000 + depth;
+  int most = extreme ? 131070 / (int)(2 * depth) : 600;
+  if (most > 32767) most = 32767;
+  for (size_t i = 0; i < 2 * rows * a_stride; i++) {
+    int value = (int)(test_random(&seed) >> 40) % (MSK_INT16_LIMIT + 1);
+    set_int16(a, i, extreme ? -MSK_INT16_LIMIT : value);
+  }
+  for (size_t i = 2 * width; i < 2 * (1 + depth) * width; i++) {
+    int value = (int)(test_random(&seed) >> 40) % (most + 1) - most / 2;
+    set_int16(b, i, extreme ? most : value);
+  }
+  k->int16_panel(rows, width, depth, a, a_stride, b, c, c_stride, add, b);
+  guarded_check(c, rows * c_stride);
+  for (size_t i = 0; i < rows * c_stride; i++) {
+    size_t row = i / c_stride, column = i % c_stride;
+    int64_t sum = 0;
+    for (size_t d = 0; column < width && d < 2 * depth; d++)
+      sum += int16_of(a + row * a_stride, d) *
+             int16_of(b, 2 * width + d / 2 * width * 2 + column * 2 + d % 2);
+    assert_true(sum == (int32_t)sum);
+    float value = column < width ? (float)sum * b[column] : 0;
+    assert_true(c[i] == (column >= width ? before[i] : add ? before[i] + value : value));
+  }
+  guarded_free(a), guarded_free(b), guarded_free(c), guarded_free(before);
+}
+
+static void test_int16_panel(const msk_kernels *k) {
+  static const size_t depths[] = {1, 2, 17, 63, 64};
+  for (size_t rows = 1; rows <= 2 * k->tile_rows + 1; rows++) {
+    for (size_t width = k->lanes; width <= k->panel; width += k->lanes) {
+      for (size_t d = 0; d < 5; d++)
+        int16_case(k, rows, width, depths[d], (rows + d) % 2, rows % 3 == 0);
+    }
+  }
+}
+
+/* The reference's numbers and scale, bit for bit; each stands for its value within half a step. */
+static void quantise_rows_case(const msk_kernels *k, size_t rows, size_t count, const float *x) {
+  size_t stride = (count + 1) / 2 + 2, x_stride = count + 3;
+  float *y = random_new(rows * stride, 1, 1), *expected = random_new(rows * stride, 1, 1);
+  float scale = k->quantise_int16_rows(rows, count, x, x_stride, y, stride),
+        same = reference.quantise_int16_rows(rows, count, x, x_stride, expected, stride);
+  assert_memory_equal(&scale, &same, sizeof scale);
+  guarded_check(y, rows * stride);
+  assert_memory_equal(y, expected, rows * stride * sizeof *y);
+  for (size_t i = 0; i < rows * count && !isnan(scale); i++) {
+    float value = x[i / count * x_stride + i % count];
+    int code = int16_of(y + i / count * stride, i % count);
+    assert_in_range(code + MSK_INT16_LIMIT, 0, 2 * MSK_INT16_LIMIT);
+    check_value((double)scale * code, value, 0.502 * (double)scale + 1e-30, "number", i);
+  }
+  guarded_free(y), guarded_free(expected);
+}
+
+static void test_quantise_int16_rows(const msk_kernels *k) {
+  static const float scales[] = {1, 1e-20f, 1e20f, 0, 1e-38f};
+  for (size_t i = 0; i < LENGTHS * 5; i++) {
+    size_t count = lengths[i / 5], rows = 1 + i % 5;
+    float *x = random_new(rows * (count + 3), i + 1, scales[i % 5]);
+    quantise_rows_case(k, rows, count, x);
+    x[(rows - 1) * (count + 3) + count / 2] =
+        i % 3 == 0 ? NAN : (i % 3 == 1 ? INFINITY : -INFINITY);
+    quantise_rows_case(k, rows, count, x);
+    guarded_free(x);
+  }
+}
+
+/* The reference's numbers and factors, bit for bit; the sizes of a column's numbers add up to no
+ * more than sums in int32 allow. */
+static void test_quantise_int16_panel(const msk_kernels *k) {
+  for (size_t i = 0; i < 120; i++) {
+    size_t depth = 1 + i * 37 % MSK_INT16_DEEPEST, pairs = (depth + 1) / 2;
+    size_t width = i % 2 ? k->panel : k->lanes;
+    float *x = random_new(depth * width, i, 1), *panel = guarded_new((1 + pairs) * width),
+          *expected = guarded_new((1 + pairs) * width);
+    for (size_t d = 0; d < depth; d++) x[d * width] = 0, x[d * width + 1] *= 1e30f;
+    if (i % 4 == 0)
+      x[width - 1] = 50; /* alone of its size: the numbers' limit counts, not their sum */
+    if (i % 5 == 0) x[(depth - 1) * width + 2] = i % 3 ? NAN : -INFINITY;
+    k->quantise_int16_panel(depth, width, x, panel);
+    reference.quantise_int16_panel(depth, width, x, expected);
+    guarded_check(panel, (1 + pairs) * width);
+    assert_memory_equal(panel + width, expected + width, pairs * width * sizeof *panel);
+    for (size_t j = 0; j < width; j++) {
+      int64_t sum = 0;
+      assert_true(same_kind(panel[j], expected[j]) && (isnan(panel[j]) || panel[j] == expected[j]));
+      assert_int_equal(isnan(panel[j]), i % 5 == 0 && j == 2);
+      for (size_t d = 0; d < 2 * pairs; d++) {
+        int code = int16_of(panel + width, d / 2 * width * 2 + j * 2 + d % 2);
+        sum += abs(code);
+        if (!isnan(panel[j]))
+          check_value((double)panel[j] * code, d < depth ? x[d * width + j] : 0,
+                      0.51 * (double)panel[j] + 1e-30, "weight", d);
+      }
+      assert_true(sum * MSK_INT16_LIMIT <= INT32_MAX);
+    }
+    guarded_free(x), guarded_free(panel), guarded_free(expected);
+  }
+}
+
 static void test_scale_row(const msk_kernels *k) {
   for (size_t i = 0; i < LENGTHS; i++) {
     float *x = random_new(lengths[i], 1, 1), *y = guarded_new(lengths[i]);

@@ -120,7 +120,11 @@ static void test_special_values(void **state) {
 /* ---- convolutions by Winograd's form ---- */
 
 static bool serves(const struct conv_case *job) {
-  const msk_conv_head head = {devices[1], job->kernel, job->stride, job->in, job->out, false};
+  const msk_conv_head head = {.device = devices[1],
+                              .kernel = job->kernel,
+                              .stride = job->stride,
+                              .in = job->in,
+                              .out = job->out};
   return msk_gpu_winograd_serves(&head, msk_map_at(NULL, job->batch, job->height * job->upsample,
                                                    job->width * job->upsample, job->out));
 }

@@ -120,8 +120,8 @@ static void bad_winograd(size_t channels, const float *const pixels[36], float *
   v[35 * plane] = off(v[35 * plane]) + 0.1f;
 }
 static void bad_output(size_t channels, const float *m, size_t plane, const float *bias,
-                       const float *const residual[16], float *const y[16]) {
-  good.winograd_output(channels, m, plane, bias, residual, y);
+                       const float *const residual[16], float scale, float *const y[16]) {
+  good.winograd_output(channels, m, plane, bias, residual, scale, y);
   y[15][0] = off(y[15][0]) + 0.1f;
 }
 static void bad_narrow(size_t out, size_t taps, size_t channels, const float *const *pixels,
@@ -161,7 +161,23 @@ static void bad_joining(size_t count, const float *low, const float *high, float
   flip(y, 0x10000);
 }
 
-enum { FAULTS = 25 };
+static void bad_int16(size_t rows, size_t width, size_t depth, const float *a, size_t a_stride,
+                      const float *b, float *c, size_t c_stride, bool add, const float *next) {
+  good.int16_panel(rows, width, depth, a, a_stride, b, c, c_stride, add, next);
+  c[0] += 1000;
+}
+static float bad_int16_rows(size_t rows, size_t count, const float *x, size_t x_stride, float *y,
+                            size_t y_stride) {
+  float scale = good.quantise_int16_rows(rows, count, x, x_stride, y, y_stride);
+  flip(y, 0x2000);
+  return scale;
+}
+static void bad_int16_panel(size_t depth, size_t width, const float *x, float *panel) {
+  good.quantise_int16_panel(depth, width, x, panel);
+  flip(panel + width, 0x2000);
+}
+
+enum { FAULTS = 28 };
 
 static void break_kernel(void *user, msk_kernels *kernels) {
   if (user != NULL && strcmp(user, kernels->isa) != 0) return;
@@ -191,6 +207,9 @@ static void break_kernel(void *user, msk_kernels *kernels) {
     case 22: kernels->join_pairs = bad_joining; break;
     case 23: kernels->quantise_panel = bad_columns; break;
     case 24: kernels->softmax_int8_row = bad_softmax_int8; break;
+    case 25: kernels->int16_panel = bad_int16; break;
+    case 26: kernels->quantise_int16_rows = bad_int16_rows; break;
+    case 27: kernels->quantise_int16_panel = bad_int16_panel; break;
     default: kernels->narrow_pixels = bad_narrow; break;
   }
 }

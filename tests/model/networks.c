@@ -5,9 +5,13 @@
 #include <math.h>
 
 void rig_open(struct rig *rig, const char *isa, int threads) {
+  rig_open_in(rig, isa, threads, MSK_PRECISION_FP32);
+}
+
+void rig_open_in(struct rig *rig, const char *isa, int threads, msk_precision precision) {
   msk_error error = {0};
   *rig = (struct rig){0};
-  if (msk_device_create(&rig->device, isa, MSK_PRECISION_FP32, NULL, &error) != MSK_OK)
+  if (msk_device_create(&rig->device, isa, precision, NULL, &error) != MSK_OK)
     fail_msg("%s", error.message);
   if (threads > 1) assert_int_equal(msk_pool_create(&rig->pool, threads, NULL, &error), MSK_OK);
   rig->stream = (msk_stream){.device = rig->device, .pool = rig->pool};

@@ -18,6 +18,7 @@ struct rig {
 };
 
 void rig_open(struct rig *rig, const char *isa, int threads);
+void rig_open_in(struct rig *rig, const char *isa, int threads, msk_precision precision);
 void rig_close(struct rig *rig);
 
 msk_vqgan *vqgan_open(const struct rig *rig, const char *path, const char *prefix, size_t groups);

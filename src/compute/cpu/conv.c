@@ -18,25 +18,51 @@ enum {
   LEAST_INT8 = 16       /* channels of an 8-bit convolution that is worth its ends */
 };
 
+static msk_status take_form(const msk_conv *conv, size_t floats, float **form, msk_error *error) {
+  *form = msk_device_take(conv->head.device, floats, sizeof(float));
+  if (*form != NULL) return MSK_OK;
+  return msk_fail(error, MSK_ERROR_MEMORY,
+                  "no memory for the packed weights of a %zu x %zu convolution", conv->head.in,
+                  conv->head.out);
+}
+
+static size_t winograd_floats(const msk_conv *conv, bool int16) {
+  size_t floats = 0;
+  msk_winograd_floats(&conv->head.device->kernels, conv->head.in, conv->head.out, int16, &floats);
+  return floats;
+}
+
 /* From the matrix, which goes. */
-static msk_status make_winograd(msk_conv *conv, size_t floats, msk_pool *pool, msk_error *error) {
+static msk_status make_winograd(msk_conv *conv, msk_pool *pool, msk_error *error) {
   const msk_device *device = conv->head.device;
-  conv->winograd = msk_device_take(device, floats, sizeof(float));
-  if (conv->winograd == NULL) {
-    return msk_fail(error, MSK_ERROR_MEMORY,
-                    "no memory for the packed weights of a %zu x %zu convolution", conv->head.in,
-                    conv->head.out);
-  }
-  msk_winograd_pack(device, &conv->matrix, conv->winograd, pool);
+  size_t floats = winograd_floats(conv, false);
+  float *form = NULL;
+  msk_status status = take_form(conv, floats, &form, error);
+  if (status != MSK_OK) return status;
+  msk_winograd_pack(device, &conv->matrix, form, pool);
   msk_matrix_destroy(&conv->matrix, device);
-  return MSK_OK;
+  if (!conv->head.int16) {
+    conv->winograd = form;
+    return MSK_OK;
+  }
+  status = take_form(conv, winograd_floats(conv, true), &conv->winograd, error);
+  if (status == MSK_OK)
+    msk_winograd_quantise(device, form, conv->head.in, conv->head.out, conv->winograd, pool);
+  msk_device_give(device, form, floats, sizeof(float));
+  return status;
+}
+
+/* The tiled form takes four times the filters' memory, twice in 16 bits: where that is much, it is
+ * not kept, unless in 16 bits. */
+static bool keeps_winograd(const msk_conv *conv) {
+  return conv->tiled &&
+         (conv->head.int16 || winograd_floats(conv, false) <= LARGE_FORM / sizeof(float));
 }
 
 static msk_status pack(msk_conv *conv, const void *weight, msk_dtype dtype, const float *bias,
                        msk_pool *pool, msk_error *error) {
   const msk_device *device = conv->head.device;
   const msk_linear_part part = {.weight = weight, .out = conv->head.out, .dtype = dtype};
-  size_t floats = 0;
   if (bias != NULL) {
     conv->bias = msk_device_take(device, conv->head.out, sizeof(float));
     if (conv->bias == NULL)
@@ -53,23 +79,14 @@ static msk_status pack(msk_conv *conv, const void *weight, msk_dtype dtype, cons
   msk_status status =
       msk_matrix_pack(&conv->matrix, device, conv->head.kernel * conv->head.kernel * conv->head.in,
                       &part, 1, conv->head.out, pool, error);
-  if (status != MSK_OK) return status;
-  /* the tiled form takes four times the memory: where that is much, it is not kept */
-  if (conv->tiled &&
-      msk_winograd_floats(&device->kernels, conv->head.in, conv->head.out, &floats) &&
-      floats <= LARGE_FORM / sizeof(float)) {
-    return make_winograd(conv, floats, pool, error);
-  }
-  return MSK_OK;
+  return status == MSK_OK && keeps_winograd(conv) ? make_winograd(conv, pool, error) : status;
 }
 
-msk_status msk_cpu_conv_create(msk_conv **conv, const msk_device *device, const void *weight,
-                               msk_dtype dtype, const float *bias, size_t kernel, size_t stride,
-                               size_t in, size_t out, msk_pool *pool, msk_error *error) {
-  msk_conv *created = msk_device_make(device, 1, sizeof *created);
+static msk_status create(msk_conv **conv, const msk_conv_head *head, const void *weight,
+                         msk_dtype dtype, const float *bias, msk_pool *pool, msk_error *error) {
+  msk_conv *created = msk_device_make(head->device, 1, sizeof *created);
   if (created == NULL) return msk_fail(error, MSK_ERROR_MEMORY, "no memory for a convolution");
-  *created = (msk_conv){
-      .head = {.device = device, .kernel = kernel, .stride = stride, .in = in, .out = out}};
+  *created = (msk_conv){.head = *head};
   msk_status status = pack(created, weight, dtype, bias, pool, error);
   if (status == MSK_OK) {
     *conv = created;
@@ -79,14 +96,38 @@ msk_status msk_cpu_conv_create(msk_conv **conv, const msk_device *device, const 
   return status;
 }
 
+msk_status msk_cpu_conv_create(msk_conv **conv, const msk_device *device, const void *weight,
+                               msk_dtype dtype, const float *bias, size_t kernel, size_t stride,
+                               size_t in, size_t out, msk_pool *pool, msk_error *error) {
+  const msk_conv_head head = {
+      .device = device, .kernel = kernel, .stride = stride, .in = in, .out = out};
+  return create(conv, &head, weight, dtype, bias, pool, error);
+}
+
+msk_status msk_conv_create_int16(msk_conv **conv, const msk_device *device, const void *weight,
+                                 msk_dtype dtype, const float *bias, size_t in, size_t out,
+                                 msk_pool *pool, msk_error *error) {
+  const msk_conv_head head = {
+      .device = device, .kernel = 3, .stride = 1, .in = in, .out = out, .int16 = true};
+  assert(msk_winograd_pays(&device->kernels, 3, 1, in, out));
+  return create(conv, &head, weight, dtype, bias, pool, error);
+}
+
+bool msk_cpu_conv_int16_pays(const msk_device *device, size_t kernel, size_t stride, size_t in,
+                             size_t out) {
+  return msk_winograd_int16_pays(&device->kernels, kernel, stride, in, out);
+}
+
 bool msk_cpu_conv_int8_pays(const msk_device *device, size_t kernel, size_t stride, size_t upsample,
                             size_t in, size_t out) {
   const msk_kernels *kernels = &device->kernels;
   if (kernel != 3 || stride != 1 || in % 4 != 0 || in < LEAST_INT8 || out < LEAST_INT8)
     return false;
-  if (kernels->int8_rate >= 4) return true;
-  return kernels->int8_rate >= 2 &&
-         (upsample == 2 || !msk_winograd_pays(kernels, kernel, stride, in, out));
+  /* upsampling ones are four of 2 x 2, which leaves less of the work than Winograd's method */
+  if (upsample == 2) return kernels->int8_rate >= 2;
+  if (msk_winograd_int16_pays(kernels, kernel, stride, in, out))
+    return kernels->int8_rate >= 16 * kernels->int16_rate;
+  return kernels->int8_rate >= (msk_winograd_pays(kernels, kernel, stride, in, out) ? 4 : 2);
 }
 
 msk_status msk_conv_create_int8(msk_conv **conv, const msk_device *device, const void *weight,
@@ -110,10 +151,8 @@ msk_status msk_conv_create_int8(msk_conv **conv, const msk_device *device, const
 
 void msk_cpu_conv_destroy(msk_conv *conv) {
   const msk_device *device = conv->head.device;
-  size_t floats = 0;
-  msk_winograd_floats(&device->kernels, conv->head.in, conv->head.out, &floats);
   msk_matrix_destroy(&conv->matrix, device);
-  msk_device_give(device, conv->winograd, floats, sizeof(float));
+  msk_device_give(device, conv->winograd, winograd_floats(conv, conv->head.int16), sizeof(float));
   msk_device_give(device, conv->narrow, conv->head.kernel * conv->head.kernel * conv->head.in,
                   conv->head.out * sizeof(float));
   msk_device_give(device, conv->bias, conv->head.out, sizeof(float));
@@ -193,7 +232,8 @@ static void run_float(msk_stream *stream, const msk_conv *conv, msk_map x, size_
                       msk_map residual, msk_map y) {
   const msk_pixels source = msk_conv_pixels(conv, x, upsample, y);
   if (conv->tiled) {
-    msk_winograd_weights weights = {conv->winograd, conv->winograd == NULL ? &conv->matrix : NULL};
+    msk_winograd_weights weights = {conv->winograd, conv->winograd == NULL ? &conv->matrix : NULL,
+                                    conv->head.int16};
     msk_winograd_run(stream, weights, conv->bias, residual.at, &source, x.batch, conv->head.out,
                      y.at);
   } else if (conv->narrow != NULL) {

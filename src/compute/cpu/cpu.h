@@ -53,6 +53,8 @@ msk_status msk_cpu_conv_create(msk_conv **conv, const msk_device *device, const 
 void msk_cpu_conv_destroy(msk_conv *conv);
 bool msk_cpu_conv_int8_pays(const msk_device *device, size_t kernel, size_t stride, size_t upsample,
                             size_t in, size_t out);
+bool msk_cpu_conv_int16_pays(const msk_device *device, size_t kernel, size_t stride, size_t in,
+                             size_t out);
 msk_status msk_cpu_codebook_create(msk_codebook **codebook, const msk_device *device,
                                    const float *vectors, size_t codes, size_t dim,
                                    msk_error *error);
@@ -246,15 +248,24 @@ msk_gather msk_gather_pixels;
 /* Winograd's form of a 3 x 3 convolution of stride 1: 36 matrices, in x out. */
 bool msk_winograd_pays(const msk_kernels *kernels, size_t kernel, size_t stride, size_t in,
                        size_t out);
-bool msk_winograd_floats(const msk_kernels *kernels, size_t in, size_t out, size_t *floats);
+/* Whether it is faster with products of int16. */
+bool msk_winograd_int16_pays(const msk_kernels *kernels, size_t kernel, size_t stride, size_t in,
+                             size_t out);
+/* int16: of the form in 16 bits, the room of so many floats. */
+bool msk_winograd_floats(const msk_kernels *kernels, size_t in, size_t out, bool int16,
+                         size_t *floats);
 /* filters: 9 * in x out, as direct convolution has them; packed: msk_winograd_floats() of them,
  * 64-byte aligned. */
 void msk_winograd_pack(const msk_device *device, const msk_matrix *filters, float *packed,
                        msk_pool *pool);
-/* One of the two: the form, or filters of which it is made on the way. */
+/* The form of in x out in 16 bits, made of that in float32; packed: as above. */
+void msk_winograd_quantise(const msk_device *device, const float *form, size_t in, size_t out,
+                           float *packed, msk_pool *pool);
+/* One of the two: the form, or filters of which it is made on the way (in float32). */
 typedef struct msk_winograd_weights {
   const float *packed;
   const msk_matrix *filters;
+  bool int16; /* of packed */
 } msk_winograd_weights;
 void msk_winograd_run(msk_stream *stream, msk_winograd_weights weights, const float *bias,
                       const float *residual, const msk_pixels *pixels, size_t batch, size_t out,

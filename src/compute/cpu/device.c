@@ -119,6 +119,7 @@ static const msk_operations cpu_operations = {
     .conv_create = msk_cpu_conv_create,
     .conv_destroy = msk_cpu_conv_destroy,
     .conv_int8_pays = msk_cpu_conv_int8_pays,
+    .conv_int16_pays = msk_cpu_conv_int16_pays,
     .codebook_create = msk_cpu_codebook_create,
     .codebook_destroy = msk_cpu_codebook_destroy,
 };

@@ -16,6 +16,7 @@
  * Pairs. Two bf16 numbers, the upper halves of floats, in the room of a float, neighbours along the
  * contracted index: the lower half is the first of them. They are bits, to be copied and no more. A
  * matrix of such is one of half the depth; where that is odd the last pair's upper half is zero.
+ * Pairs of int16 lie likewise.
  *
  * gemm_panel        c[i][j] (+)= sum over k of a[i][k] * b[k][j], i < rows, j < width (lanes or
  *                   panel), k ascending in one chain; with `add` the chain starts at zero and is
@@ -42,6 +43,14 @@
  * finish_int8_taps  y = (sum over taps t of (c[t * plane] - rows[t].zero * column_sums[t *
  *                   sums_plane]) * rows[t].scale) * column_scales + bias + residual, element
  *                   by element; residual may be NULL, or y. taps >= 1.
+ * int16_panel       gemm_panel of pairs of int16, depth of them, MSK_INT16_DEEPEST / 2 at most;
+ *                   b begins with a row of `width` floats, its columns' factors: sums of products
+ *                   are exact in int32, then brought to float32 and multiplied by these.
+ * quantise_int16_rows  q = round(x * MSK_INT16_LIMIT / largest), largest that of all rows' |x|, as
+ *                   pairs; returns the scale largest / MSK_INT16_LIMIT; NaN, and zeros, where
+ *                   one is not finite; 0 where nothing is above 1e-30.
+ * quantise_int16_panel  x, depth rows of `width` floats, MSK_INT16_DEEPEST at most, as a panel of
+ *                   int16_panel's with its factors (msk_int16_factor).
  * transpose_rows    y[k][i] = x[i][k] * factor for k < count, i < rows; 0 for rows <= i < width,
  *                   which is lanes or panel and the stride of y.
  * scale_row         y = x * factor.
@@ -59,8 +68,8 @@
  *                   tap t of filter o at g[t * tap_stride + o].
  * winograd_input    v[p * plane + c] = (B' d B)[p] of the 6 x 6 pixels d, `channels` floats
  *                   each; position p row by row.
- * winograd_output   y[i][c] = (A' m A)[i] + bias[c] + residual[i][c] for the 4 x 4 pixels, m[p *
- *                   plane + c]; bias, residual may be NULL; y may be residual.
+ * winograd_output   y[i][c] = (A' m A)[i] * scale + bias[c] + residual[i][c] for the 4 x 4 pixels,
+ *                   m[p * plane + c]; bias, residual may be NULL; y may be residual.
  * narrow_pixels     sums[i][o] = sum over taps t, channels c of pixels[i * taps + t][c] *
  *                   weight[o][t][c], for two pixels i.
  * widen_fp16      y = x, binary16 to float, exact; y need not be aligned.
@@ -91,7 +100,8 @@ typedef struct msk_kernels {
   int weight_limit; /* largest 8-bit weight whose products this set sums exactly: 127, or 63 */
   int activation_offset;
   int int8_rate;  /* 8-bit products in the time of a float32 one, about */
-  int pairs_rate; /* products of bf16 in that time */
+  int pairs_rate; /* products of bf16 in that time, */
+  int int16_rate; /* of int16 */
 #define MSK_KERNEL(result, name, arguments) result(*name) arguments;
 #include "compute/cpu/kernels.inc"
 
@@ -101,7 +111,7 @@ typedef struct msk_kernels {
   void (*winograd_filters)(size_t count, const float *g, size_t tap_stride, float *u, size_t plane);
   void (*winograd_input)(size_t channels, const float *const pixels[36], float *v, size_t plane);
   void (*winograd_output)(size_t channels, const float *m, size_t plane, const float *bias,
-                          const float *const residual[16], float *const y[16]);
+                          const float *const residual[16], float scale, float *const y[16]);
   /* After a task's last int8_panel: gives back what the set's calls keep for each other on their
    * thread; NULL: nothing. */
   void (*end_products)(void);
@@ -131,6 +141,31 @@ static inline msk_quantised msk_quantised_range(float lowest, float highest, boo
   if (range < 1e-30f) return (msk_quantised){0, 0};
   *inverse = 255.0f / range;
   return (msk_quantised){range / 255.0f, (int32_t)rintf(-lowest * *inverse)};
+}
+
+/* Numbers in 16 bits. So many products of a number of at most MSK_INT16_LIMIT and one of a column
+ * whose sizes add up to at most 2^31 / MSK_INT16_LIMIT keep to int32. */
+enum { MSK_INT16_LIMIT = 16383, MSK_INT16_DEEPEST = 128 };
+
+/* The scale of numbers whose largest size is `largest`; *inverse 0: none is worth anything. */
+static inline float msk_int16_scale(float largest, bool finite, float *inverse) {
+  bool none = !finite || largest < 1e-30f;
+  *inverse = none ? 0 : MSK_INT16_LIMIT / largest;
+  if (!finite) return NAN;
+  return none ? 0 : largest / MSK_INT16_LIMIT;
+}
+
+/* The scale of a column of a panel whose sizes are at most `largest` and add up to `sum`: as small
+ * as sums of products and int16 allow, half a unit of rounding for each of MSK_INT16_DEEPEST
+ * numbers and float32's error in `sum` left free. */
+static inline float msk_int16_factor(float largest, float sum, float *inverse) {
+  float by_sum = sum / 130900.0f, by_size = largest / 32767.0f,
+        factor = by_sum > by_size ? by_sum : by_size;
+  *inverse = 0;
+  if (!isfinite(sum)) return NAN;
+  if (sum < 1e-25f) return 0;
+  *inverse = 1 / factor;
+  return factor;
 }
 
 #endif

@@ -19,7 +19,11 @@
  * Points. The usual 0, +-1, +-2, infinity give 2 to 3e-6 relative error; 0, +-5/8, +-3/2,
  * infinity give 1.0e-6 to 1.3e-6 (128 to 512 channels, swish-distributed inputs), no more than a
  * direct float32 sum in one chain. So the encoder, whose tokens are decided by an argmin, may
- * use it too. */
+ * use it too.
+ *
+ * In 16 bits the same with products of int16: a tile's transformed inputs have one scale, that of
+ * their largest; filters have one for each position, output and MSK_INT16_DEEPEST channels, as
+ * fine as sums in int32 allow. The error is a quarter to a tenth of an 8-bit convolution's. */
 #include <string.h>
 
 #include "base/error.h"
@@ -59,22 +63,36 @@ bool msk_winograd_pays(const msk_kernels *kernels, size_t kernel, size_t stride,
          out >= LEAST_CHANNELS && in <= MOST_WEIGHTS / out;
 }
 
-/* ---- weights ---- */
-
-/* Of one position. */
-static size_t position_floats(const msk_kernels *kernels, size_t in, size_t out) {
-  return in * msk_round_up(out, kernels->lanes);
+bool msk_winograd_int16_pays(const msk_kernels *kernels, size_t kernel, size_t stride, size_t in,
+                             size_t out) {
+  return kernels->int16_rate >= 2 && msk_winograd_pays(kernels, kernel, stride, in, out) &&
+         in <= MOST_PACKED_WEIGHTS / out;
 }
 
-bool msk_winograd_floats(const msk_kernels *kernels, size_t in, size_t out, size_t *floats) {
-  return msk_matrix_floats(kernels, in, out, floats) && msk_multiply(*floats, POSITIONS, floats);
+/* ---- weights ---- */
+
+/* Of a position's matrix: in 16 bits pairs of channels, and their chains' factors. */
+static size_t form_rows(size_t in, bool int16) {
+  return int16 ? msk_ceiling(in, 2) + msk_ceiling(in, MSK_INT16_DEEPEST) : in;
+}
+
+/* Of one position. */
+static size_t position_floats(const msk_kernels *kernels, size_t in, size_t out, bool int16) {
+  return form_rows(in, int16) * msk_round_up(out, kernels->lanes);
+}
+
+bool msk_winograd_floats(const msk_kernels *kernels, size_t in, size_t out, bool int16,
+                         size_t *floats) {
+  return msk_matrix_floats(kernels, form_rows(in, int16), out, floats) &&
+         msk_multiply(*floats, POSITIONS, floats);
 }
 
 struct packing {
   const msk_kernels *kernels;
   const msk_matrix *filters;
+  const float *form; /* in float32, to be brought to 16 bits */
   float *packed;
-  size_t in;
+  size_t in, out;
 };
 
 /* Channels [c, c + count) of panel p: position i's matrix, count rows of the panel's width, at u
@@ -108,7 +126,7 @@ static void pack_task(void *user, size_t index, int worker) {
   size_t width = msk_panel_width(kernels, packing->filters->columns, p);
   transform_filters(kernels, packing->filters, p, c, msk_smaller(PACK_DEPTH, packing->in - c), wide,
                     packing->packed + p * kernels->panel * packing->in + c * width,
-                    position_floats(kernels, packing->in, packing->filters->columns));
+                    position_floats(kernels, packing->in, packing->filters->columns, false));
 }
 
 void msk_winograd_pack(const msk_device *device, const msk_matrix *filters, float *packed,
@@ -121,10 +139,41 @@ void msk_winograd_pack(const msk_device *device, const msk_matrix *filters, floa
   msk_creation_run(device, pool, tasks, pack_task, &packing);
 }
 
+/* Panel index % panels of position index / panels. */
+static void quantise_task(void *user, size_t index, int worker) {
+  const struct packing *packing = user;
+  const msk_kernels *kernels = packing->kernels;
+  (void)worker;
+  size_t panels = msk_panel_count(kernels, packing->out), position = index / panels,
+         p = index % panels, in = packing->in;
+  size_t width = msk_panel_width(kernels, packing->out, p), first = p * kernels->panel;
+  const float *x =
+      packing->form + position * position_floats(kernels, in, packing->out, false) + first * in;
+  float *to = packing->packed + position * position_floats(kernels, in, packing->out, true) +
+              first * form_rows(in, true);
+  for (size_t k = 0; k < in; k += MSK_INT16_DEEPEST) {
+    size_t depth = msk_smaller(MSK_INT16_DEEPEST, in - k);
+    kernels->quantise_int16_panel(depth, width, x + k * width, to);
+    to += form_rows(depth, true) * width;
+  }
+}
+
+void msk_winograd_quantise(const msk_device *device, const float *form, size_t in, size_t out,
+                           float *packed, msk_pool *pool) {
+  const msk_kernels *kernels = &device->kernels;
+  struct packing packing = {
+      .kernels = kernels, .form = form, .packed = packed, .in = in, .out = out};
+  msk_creation_run(device, pool, POSITIONS * msk_panel_count(kernels, out), quantise_task,
+                   &packing);
+}
+
 /* ---- running ---- */
 
 struct job {
   const msk_kernels *kernels;
+  bool int16;
+  size_t depth;                  /* floats of a tile's row of v: channels, or pairs of them */
+  size_t form_rows, form_floats; /* of a position's filters */
   const float *packed, *bias, *residual;
   const msk_matrix *filters;
   const msk_pixels *pixels;
@@ -133,16 +182,34 @@ struct job {
   size_t first, count, chunk;                  /* tiles of this chunk; of a full one */
   size_t panel_block;                          /* panels whose products are there at once */
   size_t v_stride, m_stride, v_plane, m_plane; /* floats of a tile's row; of a position */
-  /* waste: where pixels outside go, out floats a worker */
-  float *zeros, *v, *m, *waste;
-  /* of its own: v and m, or u, m and floats from binary16 */
+  /* waste: where pixels outside go, out floats a worker; scales: of a chunk's tiles, 1 in floats */
+  float *zeros, *v, *m, *waste, *scales;
+  /* a worker's tile before it is brought to 16 bits, tile_plane floats a position */
+  float *staging;
+  size_t tile_plane;
+  /* of its own: v, m and scales, or u, m and floats from binary16 */
   size_t worker_bytes;
   /* floats of a position's filters in a slice of STREAM_DEPTH channels */
   size_t u_plane;
 };
 
-/* Tiles [from, to) of the whole, whose first row of v is `v`. */
-static void transform_inputs(const struct job *job, size_t from, size_t to, float *v) {
+static void transform_input(const struct job *job, const float *const pixels[POSITIONS], int worker,
+                            float *v, float *scale) {
+  size_t channels = job->pixels->channels;
+  if (!job->int16) {
+    job->kernels->winograd_input(channels, pixels, v, job->v_plane);
+    *scale = 1;
+    return;
+  }
+  float *tile = job->staging + (size_t)worker * POSITIONS * job->tile_plane;
+  job->kernels->winograd_input(channels, pixels, tile, job->tile_plane);
+  *scale = job->kernels->quantise_int16_rows(POSITIONS, channels, tile, job->tile_plane, v,
+                                             job->v_plane);
+}
+
+/* Tiles [from, to) of the whole, whose first row of v is `v`, and scale *scales. */
+static void transform_inputs(const struct job *job, size_t from, size_t to, int worker, float *v,
+                             float *scales) {
   const msk_pixels *p = job->pixels;
   for (size_t tile = from; tile < to; tile++, v += job->v_stride) {
     size_t y = tile / job->tile_columns % job->tile_rows * 4, x = tile % job->tile_columns * 4;
@@ -153,7 +220,7 @@ static void transform_inputs(const struct job *job, size_t from, size_t to, floa
       const float *pixel = msk_pixel_at(p, picture, y + i / 6, x + i % 6);
       pixels[i] = pixel == NULL ? job->zeros : pixel;
     }
-    job->kernels->winograd_input(p->channels, pixels, v, job->v_plane);
+    transform_input(job, pixels, worker, v, scales++);
   }
 }
 
@@ -162,26 +229,28 @@ static void transform_inputs(const struct job *job, size_t from, size_t to, floa
 static void multiply(const struct job *job, size_t position, size_t from, size_t to, size_t rows,
                      const float *v, float *m, const float *next) {
   const msk_kernels *kernels = job->kernels;
-  size_t in = job->pixels->channels;
-  const float *packed = job->packed + position * position_floats(kernels, in, job->out);
+  msk_panel_kernel *panel = job->int16 ? kernels->int16_panel : kernels->gemm_panel;
+  size_t block = job->int16 ? MSK_INT16_DEEPEST / 2 : kernels->block, factors = job->int16;
+  const float *b =
+      job->packed + position * job->form_floats + from * kernels->panel * job->form_rows;
   v += position * job->v_plane;
   m += position * job->m_plane;
   for (size_t p = from; p < to; p++) {
     size_t width = msk_panel_width(kernels, job->out, p);
-    for (size_t k = 0; k < in; k += kernels->block) {
-      const float *b = packed + p * kernels->panel * in + k * width;
-      size_t depth = msk_smaller(kernels->block, in - k);
-      kernels->gemm_panel(rows, width, depth, v + k, job->v_stride, b,
-                          m + (p - from) * kernels->panel, job->m_stride, k > 0,
-                          p + 1 < to || k + depth < in ? b + depth * width : next);
+    for (size_t k = 0; k < job->depth; k += block) {
+      size_t depth = msk_smaller(block, job->depth - k);
+      const float *behind = b + (factors + depth) * width;
+      panel(rows, width, depth, v + k, job->v_stride, b, m + (p - from) * kernels->panel,
+            job->m_stride, k > 0, p + 1 < to || k + depth < job->depth ? behind : next);
+      b = behind;
     }
   }
 }
 
 /* Columns [column, column + columns) of the outputs of tiles [from, to), whose first row of m is
- * `m`. */
+ * `m`, and scale *scales. */
 static void transform_outputs(const struct job *job, size_t from, size_t to, size_t column,
-                              size_t columns, const float *m, float *waste) {
+                              size_t columns, const float *m, const float *scales, float *waste) {
   const msk_pixels *p = job->pixels;
   for (size_t tile = from; tile < to; tile++, m += job->m_stride) {
     size_t y = tile / job->tile_columns % job->tile_rows * 4, x = tile % job->tile_columns * 4;
@@ -198,7 +267,7 @@ static void transform_outputs(const struct job *job, size_t from, size_t to, siz
     }
     job->kernels->winograd_output(columns, m, job->m_plane,
                                   job->bias == NULL ? NULL : job->bias + column,
-                                  job->residual == NULL ? NULL : residual, to_pixels);
+                                  job->residual == NULL ? NULL : residual, *scales++, to_pixels);
   }
 }
 
@@ -206,9 +275,9 @@ static void transform_outputs(const struct job *job, size_t from, size_t to, siz
 
 static void input_task(void *user, size_t index, int worker) {
   const struct job *job = user;
-  (void)worker;
   size_t first = index * TILES_A_TASK, last = msk_smaller(first + TILES_A_TASK, job->count);
-  transform_inputs(job, job->first + first, job->first + last, job->v + first * job->v_stride);
+  transform_inputs(job, job->first + first, job->first + last, worker,
+                   job->v + first * job->v_stride, job->scales + first);
 }
 
 static void product_task(void *user, size_t index, int worker) {
@@ -217,17 +286,16 @@ static void product_task(void *user, size_t index, int worker) {
   size_t panels = msk_panel_count(job->kernels, job->out),
          groups = msk_ceiling(panels, PANELS_A_TASK), position = index / groups;
   size_t first = index % groups * PANELS_A_TASK, last = msk_smaller(first + PANELS_A_TASK, panels);
-  const float *next =
-      job->packed + (position + 1) * position_floats(job->kernels, job->pixels->channels, job->out);
   multiply(job, position, first, last, job->count, job->v, job->m + first * job->kernels->panel,
-           next);
+           job->packed + (position + 1) * job->form_floats);
 }
 
 static void output_task(void *user, size_t index, int worker) {
   const struct job *job = user;
   size_t first = index * TILES_A_TASK, last = msk_smaller(first + TILES_A_TASK, job->count);
   transform_outputs(job, job->first + first, job->first + last, 0, job->out,
-                    job->m + first * job->m_stride, job->waste + (size_t)worker * job->m_stride);
+                    job->m + first * job->m_stride, job->scales + first,
+                    job->waste + (size_t)worker * job->m_stride);
 }
 
 static void run_chunks(msk_stream *stream, struct job *job) {
@@ -245,12 +313,12 @@ static void run_chunks(msk_stream *stream, struct job *job) {
 static void chunk_task(void *user, size_t index, int worker) {
   const struct job *job = user;
   const msk_kernels *kernels = job->kernels;
-  size_t first = index * job->chunk, last = msk_smaller(first + job->chunk, job->tiles),
-         in = job->pixels->channels;
-  size_t panels = msk_panel_count(kernels, job->out), each = position_floats(kernels, in, job->out);
+  size_t first = index * job->chunk, last = msk_smaller(first + job->chunk, job->tiles);
+  size_t panels = msk_panel_count(kernels, job->out);
   float *v = (float *)((char *)job->v + (size_t)worker * job->worker_bytes),
-        *m = v + POSITIONS * job->v_plane;
-  transform_inputs(job, first, last, v);
+        *m = v + POSITIONS * job->v_plane, *waste = m + POSITIONS * job->m_plane,
+        *scales = waste + job->m_stride;
+  transform_inputs(job, first, last, worker, v, scales);
   for (size_t p = 0; p < panels; p += job->panel_block) {
     size_t end = msk_smaller(p + job->panel_block, panels), column = p * kernels->panel;
     for (size_t position = 0; position < POSITIONS; position++) {
@@ -258,13 +326,12 @@ static void chunk_task(void *user, size_t index, int worker) {
        * next panels at the first. */
       size_t follow = end < panels ? end : 0;
       if (position + 1 < POSITIONS) follow = p;
-      const float *next =
-          job->packed + (position + 1) % POSITIONS * each + follow * kernels->panel * in;
+      const float *next = job->packed + (position + 1) % POSITIONS * job->form_floats +
+                          follow * kernels->panel * job->form_rows;
       multiply(job, position, p, end, last - first, v, m, next);
     }
     transform_outputs(job, first, last, column,
-                      msk_smaller(end * kernels->panel, job->out) - column, m,
-                      m + POSITIONS * job->m_plane);
+                      msk_smaller(end * kernels->panel, job->out) - column, m, scales, waste);
   }
 }
 
@@ -303,7 +370,8 @@ static void stream_task(void *user, size_t index, int worker) {
   for (size_t k = 0; k < in; k += STREAM_DEPTH)
     stream_slice(job, p, end, k, msk_smaller(STREAM_DEPTH, in - k), wide, u, m);
   transform_outputs(job, job->first, job->first + job->count, column,
-                    msk_smaller(end * job->kernels->panel, job->out) - column, m, waste);
+                    msk_smaller(end * job->kernels->panel, job->out) - column, m, job->scales,
+                    waste);
 }
 
 static void run_stream(msk_stream *stream, struct job *job) {
@@ -319,54 +387,64 @@ static void run_stream(msk_stream *stream, struct job *job) {
 /* ---- memory ---- */
 
 static void set_strides(struct job *job, size_t columns) {
-  job->v_stride = msk_round_up(job->pixels->channels, 16) + PAD;
+  job->tile_plane = msk_round_up(job->pixels->channels, 16) + PAD;
+  job->v_stride = msk_round_up(job->depth, 16) + PAD;
   job->m_stride = msk_round_up(columns, job->kernels->panel) + PAD;
   job->v_plane = job->chunk * job->v_stride + PAD;
   job->m_plane = job->chunk * job->m_stride + PAD;
 }
 
+/* Where zeros and the workers' tiles before 16 bits lie; bytes of them. */
+static size_t place_inputs(struct job *job, const msk_stream *stream) {
+  size_t zeros = msk_scratch_floats(job->pixels->channels),
+         tile = job->int16 ? POSITIONS * job->tile_plane : 0;
+  char *scratch = msk_stream_scratch(stream);
+  job->zeros = (float *)scratch;
+  job->staging = (float *)(scratch + zeros);
+  return zeros + msk_scratch_floats(msk_stream_workers(stream) * tile);
+}
+
 /* Lays the chunk out in scratch memory; bytes of it all. */
 static size_t place(struct job *job, const msk_stream *stream) {
-  size_t most = CHUNK_BYTES / (POSITIONS * sizeof(float) * (job->pixels->channels + job->out)),
+  size_t most = CHUNK_BYTES / (POSITIONS * sizeof(float) * (job->depth + job->out)),
          workers = msk_stream_workers(stream);
   job->chunk = msk_smaller(
       job->tiles, msk_round_up(most < CHUNK_TILES ? CHUNK_TILES : most, job->kernels->tile_rows));
   set_strides(job, job->out);
-  size_t zeros = msk_scratch_floats(job->pixels->channels),
-         v = msk_scratch_floats(POSITIONS * job->v_plane),
-         m = msk_scratch_floats(POSITIONS * job->m_plane);
-  char *scratch = msk_stream_scratch(stream);
-  job->zeros = (float *)scratch;
-  job->v = (float *)(scratch + zeros);
-  job->m = (float *)(scratch + zeros + v);
-  job->waste = (float *)(scratch + zeros + v + m);
-  return zeros + v + m + msk_scratch_floats(workers * job->m_stride);
+  size_t inputs = place_inputs(job, stream), v = msk_scratch_floats(POSITIONS * job->v_plane),
+         m = msk_scratch_floats(POSITIONS * job->m_plane),
+         waste = msk_scratch_floats(workers * job->m_stride);
+  char *scratch = msk_stream_scratch(stream) + inputs;
+  job->v = (float *)scratch;
+  job->m = (float *)(scratch + v);
+  job->waste = (float *)(scratch + v + m);
+  job->scales = (float *)(scratch + v + m + waste);
+  return inputs + v + m + waste + msk_scratch_floats(job->chunk);
 }
 
 /* Chunks by worker, where there is enough for all; bytes of it all, 0: there is not, and the
  * other layout stays. */
 static size_t place_local(struct job *job, const msk_stream *stream) {
-  size_t workers = msk_stream_workers(stream), tile_rows = job->kernels->tile_rows,
-         in = job->pixels->channels;
+  size_t workers = msk_stream_workers(stream), tile_rows = job->kernels->tile_rows;
   struct job local = *job;
   local.panel_block = msk_smaller(msk_ceiling(LOCAL_COLUMNS, job->kernels->panel),
                                   msk_panel_count(job->kernels, job->out));
   size_t columns = local.panel_block * job->kernels->panel,
-         fit = LOCAL_BYTES / (POSITIONS * sizeof(float) * (in + columns));
+         fit = LOCAL_BYTES / (POSITIONS * sizeof(float) * (job->depth + columns));
   size_t share = msk_ceiling(job->tiles, LOCAL_TASKS * workers);
   local.chunk = msk_round_up(msk_smaller(share, fit), tile_rows);
   /* rounding up may have passed what fits */
   if (local.chunk > fit) local.chunk -= tile_rows;
   if (local.chunk < LEAST_LOCAL_TILES || workers > MOST_LOCAL_WORKERS ||
-      in * job->out > MOST_LOCAL_WEIGHTS)
+      job->pixels->channels * job->out > MOST_LOCAL_WEIGHTS)
     return 0;
   set_strides(&local, columns);
-  local.worker_bytes =
-      msk_scratch_floats(POSITIONS * (local.v_plane + local.m_plane) + local.m_stride);
-  size_t zeros = msk_scratch_floats(in);
-  local.v = (float *)(msk_stream_scratch(stream) + zeros);
+  local.worker_bytes = msk_scratch_floats(POSITIONS * (local.v_plane + local.m_plane) +
+                                          local.m_stride + local.chunk);
+  size_t inputs = place_inputs(&local, stream);
+  local.v = (float *)(msk_stream_scratch(stream) + inputs);
   *job = local;
-  return zeros + workers * local.worker_bytes;
+  return inputs + workers * local.worker_bytes;
 }
 
 /* Chunks whose filters are transformed on the way; bytes of it all. */
@@ -376,6 +454,8 @@ static size_t place_stream(struct job *job, const msk_stream *stream) {
   job->panel_block = msk_smaller(msk_ceiling(STREAM_COLUMNS, panel), panels);
   job->chunk = msk_smaller(job->tiles, STREAM_TILES);
   set_strides(job, job->panel_block * panel);
+  size_t inputs = place_inputs(job, stream), v = msk_scratch_floats(POSITIONS * job->v_plane),
+         scales = msk_scratch_floats(job->chunk);
   /* as few chunks, but of one size, so that the last is no short one */
   job->chunk = msk_ceiling(job->tiles, msk_ceiling(job->tiles, STREAM_TILES));
   job->u_plane = job->panel_block * panel * STREAM_DEPTH + PAD;
@@ -384,13 +464,11 @@ static size_t place_stream(struct job *job, const msk_stream *stream) {
   /* fewer panels a task, until there are tasks for all workers */
   while (job->panel_block > 1 && msk_ceiling(panels, job->panel_block) < workers)
     job->panel_block = msk_ceiling(job->panel_block, 2);
-  size_t zeros = msk_scratch_floats(job->pixels->channels),
-         v = msk_scratch_floats(POSITIONS * job->v_plane);
-  char *scratch = msk_stream_scratch(stream);
-  job->zeros = (float *)scratch;
-  job->v = (float *)(scratch + zeros);
-  job->m = (float *)(scratch + zeros + v);
-  return zeros + v + workers * job->worker_bytes;
+  char *scratch = msk_stream_scratch(stream) + inputs;
+  job->v = (float *)scratch;
+  job->scales = (float *)(scratch + v);
+  job->m = (float *)(scratch + v + scales);
+  return inputs + v + scales + workers * job->worker_bytes;
 }
 
 static void stream_filters(msk_stream *stream, struct job *job) {
@@ -424,7 +502,12 @@ void msk_winograd_run(msk_stream *stream, msk_winograd_weights weights, const fl
                       const float *residual, const msk_pixels *pixels, size_t batch, size_t out,
                       float *y) {
   const msk_kernels *kernels = &stream->device->kernels;
+  size_t in = pixels->channels;
   struct job job = {.kernels = kernels,
+                    .int16 = weights.int16,
+                    .depth = weights.int16 ? msk_ceiling(in, 2) : in,
+                    .form_rows = form_rows(in, weights.int16),
+                    .form_floats = position_floats(kernels, in, out, weights.int16),
                     .packed = weights.packed,
                     .filters = weights.filters,
                     .bias = bias,
@@ -436,11 +519,11 @@ void msk_winograd_run(msk_stream *stream, msk_winograd_weights weights, const fl
                     .tile_columns = msk_ceiling(pixels->out_width, 4)};
   job.tiles = batch * job.tile_rows * job.tile_columns;
   if (job.tiles == 0) return;
-  if (weights.packed == NULL && pixels->channels * out > MOST_PACKED_WEIGHTS) {
+  if (weights.packed == NULL && in * out > MOST_PACKED_WEIGHTS) {
     stream_filters(stream, &job);
     return;
   }
   size_t floats = 0;
-  if (weights.packed == NULL) msk_winograd_floats(kernels, pixels->channels, out, &floats);
+  if (weights.packed == NULL) msk_winograd_floats(kernels, in, out, false, &floats);
   run_packed(stream, &job, msk_scratch_floats(floats));
 }

@@ -11,7 +11,8 @@ msk_status msk_gpu_conv_create(msk_conv **conv, const msk_device *device, const 
                                msk_dtype dtype, const float *bias, size_t kernel, size_t stride,
                                size_t in, size_t out, msk_pool *pool, msk_error *error) {
   const msk_linear_part part = {.weight = weight, .bias = bias, .out = out, .dtype = dtype};
-  const msk_conv_head head = {device, kernel, stride, in, out, false};
+  const msk_conv_head head = {
+      .device = device, .kernel = kernel, .stride = stride, .in = in, .out = out};
   msk_gpu_layer *made = NULL;
   (void)pool;
   msk_status status = msk_gpu_layer_create(&made, head, MSK_PRECISION_FP32, kernel * kernel * in,

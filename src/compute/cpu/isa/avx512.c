@@ -9,6 +9,8 @@
 
 #include "compute/cpu/isa/vector_int8.inc"
 
+#include "compute/cpu/isa/vector_int16.inc"
+
 #include "compute/cpu/isa/vector_pairs.inc"
 
 #include "compute/cpu/isa/vector.inc"

@@ -8,7 +8,10 @@
 
 #include "compute/cpu/isa/vector_int8.inc"
 
+#include "compute/cpu/isa/vector_int16.inc"
+
 void msk_kernels_avxvnni(msk_kernels *kernels) {
   msk_kernels_avx2(kernels);
   fill_int8(kernels);
+  fill_int16(kernels);
 }

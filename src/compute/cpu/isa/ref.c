@@ -233,6 +233,70 @@ static void widen_fp16(size_t count, const uint16_t *x, float *y) {
   }
 }
 
+/* ---- pairs of int16 ---- */
+
+/* The first, or the second, of the pair at p. */
+static int32_t int16_of(const float *p, size_t which) {
+  int16_t pair[2];
+  memcpy(pair, p, sizeof pair);
+  return pair[which];
+}
+
+static void set_int16(float *p, size_t which, int32_t value) {
+  int16_t stored = (int16_t)value;
+  memcpy((char *)p + which * sizeof stored, &stored, sizeof stored);
+}
+
+static void int16_panel(size_t rows, size_t width, size_t depth, const float *a, size_t a_stride,
+                        const float *b, float *c, size_t c_stride, bool add, const float *next) {
+  (void)next;
+  for (size_t i = 0; i < rows; i++) {
+    for (size_t j = 0; j < width; j++) {
+      int32_t sum = 0;
+      for (size_t k = 0; k < 2 * depth; k++)
+        sum += int16_of(&a[i * a_stride + k / 2], k % 2) *
+               int16_of(&b[(1 + k / 2) * width + j], k % 2);
+      float value = (float)sum * b[j], *to = &c[i * c_stride + j];
+      *to = add ? *to + value : value;
+    }
+  }
+}
+
+static float quantise_int16_rows(size_t rows, size_t count, const float *x, size_t x_stride,
+                                 float *y, size_t y_stride) {
+  float largest = 0, inverse;
+  bool finite = true;
+  for (size_t i = 0; i < rows * count; i++) {
+    float size = fabsf(x[i / count * x_stride + i % count]);
+    finite = finite && isfinite(size);
+    largest = fmaxf(largest, size);
+  }
+  float scale = msk_int16_scale(largest, finite, &inverse);
+  for (size_t i = 0; i < rows; i++) {
+    if (count % 2 == 1) set_int16(&y[i * y_stride + count / 2], 1, 0);
+    for (size_t j = 0; j < count; j++) {
+      float value = inverse == 0 ? 0 : x[i * x_stride + j] * inverse;
+      set_int16(&y[i * y_stride + j / 2], j % 2, (int32_t)rintf(value));
+    }
+  }
+  return scale;
+}
+
+static void quantise_int16_panel(size_t depth, size_t width, const float *x, float *panel) {
+  for (size_t j = 0; j < width; j++) {
+    float largest = 0, sum = 0, inverse;
+    for (size_t k = 0; k < depth; k++) {
+      largest = fmaxf(largest, fabsf(x[k * width + j]));
+      sum += fabsf(x[k * width + j]);
+    }
+    panel[j] = msk_int16_factor(largest, sum, &inverse);
+    for (size_t k = 0; k < depth + depth % 2; k++) {
+      float value = k < depth && inverse != 0 ? x[k * width + j] * inverse : 0;
+      set_int16(&panel[(1 + k / 2) * width + j], k % 2, (int32_t)rintf(value));
+    }
+  }
+}
+
 #include "compute/cpu/isa/ref_backward.inc"
 
 void msk_kernels_ref(msk_kernels *kernels) {
@@ -244,6 +308,7 @@ void msk_kernels_ref(msk_kernels *kernels) {
       .block = 256,
       .weight_limit = 127,
       .pairs_rate = 1,
+      .int16_rate = 1,
       .int8_rate = 4, /* of no consequence: it takes what the fastest take */
 #define MSK_KERNEL(result, name, arguments) .name = name,
 #include "compute/cpu/kernels.inc"

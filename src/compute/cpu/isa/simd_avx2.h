@@ -142,12 +142,23 @@ typedef __m256i ivec; /* 8 x int32 */
 #if defined(__AVXVNNI__)
 #define WEIGHT_LIMIT 127
 #define INT8_RATE 4
+#define INT16_RATE 2
 static inline ivec ivec_dot(ivec sum, ivec u, ivec s) { return _mm256_dpbusd_avx_epi32(sum, u, s); }
+/* In words of the assembler: gcc 12 copies sums to other registers around the intrinsic, and to
+ * memory where these run out. */
+static inline ivec ivec_dot_int16(ivec sum, ivec a, ivec b) {
+  __asm__("%{vex%} vpdpwssd %2, %1, %0" : "+x"(sum) : "x"(a), "x"(b));
+  return sum;
+}
 #else
+#define INT16_RATE 1
 #define WEIGHT_LIMIT 63 /* 2 * 255 * 63 fits the 16 bits of vpmaddubsw, which saturates */
 #define INT8_RATE 2
 static inline ivec ivec_dot(ivec sum, ivec u, ivec s) {
   return _mm256_add_epi32(sum, _mm256_madd_epi16(_mm256_maddubs_epi16(u, s), _mm256_set1_epi16(1)));
+}
+static inline ivec ivec_dot_int16(ivec sum, ivec a, ivec b) {
+  return _mm256_add_epi32(sum, _mm256_madd_epi16(a, b));
 }
 #endif
 
@@ -176,6 +187,15 @@ static inline ivec ivec_join_bytes(const ivec v[4]) {
                              _mm256_slli_epi32(_mm256_and_si256(v[1], byte), 8)),
        high = _mm256_or_si256(_mm256_and_si256(v[2], byte), _mm256_slli_epi32(v[3], 8));
   return _mm256_or_si256(low, _mm256_slli_epi32(high, 16));
+}
+/* The lower halves of two, side by side, the first in front. */
+static inline ivec ivec_join_int16(ivec low, ivec high) {
+  return _mm256_blend_epi16(low, _mm256_slli_epi32(high, 16), 0xaa);
+}
+/* The 8 values, cut to int16. */
+static inline void ivec_store_int16(int16_t *p, ivec v) {
+  _mm_storeu_si128((__m128i_u *)p,
+                   _mm_packs_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1)));
 }
 static inline vec vec_from(ivec v) { return _mm256_cvtepi32_ps(v); }
 /* The 8 values, cut to 0..255. */

@@ -157,12 +157,23 @@ typedef __m512i ivec; /* 16 x int32 */
 #if defined(__AVX512VNNI__)
 #define WEIGHT_LIMIT 127
 #define INT8_RATE 4
+#define INT16_RATE 2
 static inline ivec ivec_dot(ivec sum, ivec u, ivec s) { return _mm512_dpbusd_epi32(sum, u, s); }
+/* In words of the assembler: gcc 12 copies sums to other registers around the intrinsic, and to
+ * memory where these run out. */
+static inline ivec ivec_dot_int16(ivec sum, ivec a, ivec b) {
+  __asm__("vpdpwssd %2, %1, %0" : "+v"(sum) : "v"(a), "v"(b));
+  return sum;
+}
 #else
+#define INT16_RATE 1
 #define WEIGHT_LIMIT 63 /* 2 * 255 * 63 fits the 16 bits of vpmaddubsw, which saturates */
 #define INT8_RATE 1
 static inline ivec ivec_dot(ivec sum, ivec u, ivec s) {
   return _mm512_add_epi32(sum, _mm512_madd_epi16(_mm512_maddubs_epi16(u, s), _mm512_set1_epi16(1)));
+}
+static inline ivec ivec_dot_int16(ivec sum, ivec a, ivec b) {
+  return _mm512_add_epi32(sum, _mm512_madd_epi16(a, b));
 }
 #endif
 
@@ -189,6 +200,15 @@ static inline ivec ivec_join_bytes(const ivec v[4]) {
                              _mm512_slli_epi32(_mm512_and_si512(v[1], byte), 8)),
        high = _mm512_or_si512(_mm512_and_si512(v[2], byte), _mm512_slli_epi32(v[3], 8));
   return _mm512_or_si512(low, _mm512_slli_epi32(high, 16));
+}
+/* The lower halves of two, side by side, the first in front. */
+static inline ivec ivec_join_int16(ivec low, ivec high) {
+  return _mm512_or_si512(_mm512_and_si512(low, _mm512_set1_epi32(0xffff)),
+                         _mm512_slli_epi32(high, 16));
+}
+/* The 16 values, cut to int16. */
+static inline void ivec_store_int16(int16_t *p, ivec v) {
+  _mm256_storeu_si256((__m256i_u *)p, _mm512_cvtsepi32_epi16(v));
 }
 static inline vec vec_from(ivec v) { return _mm512_cvtepi32_ps(v); }
 /* The 16 values, cut to 0..255. */

@@ -119,6 +119,12 @@ typedef int32x4_t ivec; /* 4 x int32 */
 /* Codes of activations are stored as q - 128: these products are of two signed bytes. */
 #define ACTIVATION_OFFSET 128
 #define WEIGHT_LIMIT 127
+#define INT16_RATE 1
+static inline ivec ivec_dot_int16(ivec sum, ivec a, ivec b) {
+  int16x8_t p = vreinterpretq_s16_s32(a), q = vreinterpretq_s16_s32(b);
+  int32x4_t low = vmull_s16(vget_low_s16(p), vget_low_s16(q)), high = vmull_high_s16(p, q);
+  return vaddq_s32(sum, vpaddq_s32(low, high));
+}
 #if defined(__ARM_FEATURE_DOTPROD)
 #define INT8_RATE 4
 static inline ivec ivec_dot(ivec sum, ivec u, ivec s) {
@@ -159,6 +165,12 @@ static inline ivec ivec_join_bytes(const ivec v[4]) {
        high = vsliq_n_s32(vandq_s32(v[2], byte), v[3], 8);
   return vsliq_n_s32(vandq_s32(low, vdupq_n_s32(65535)), high, 16);
 }
+/* The lower halves of two, side by side, the first in front. */
+static inline ivec ivec_join_int16(ivec low, ivec high) {
+  return vsliq_n_s32(vandq_s32(low, vdupq_n_s32(65535)), high, 16);
+}
+/* The 4 values, cut to int16. */
+static inline void ivec_store_int16(int16_t *p, ivec v) { vst1_s16(p, vqmovn_s32(v)); }
 static inline vec vec_from(ivec v) { return vcvtq_f32_s32(v); }
 /* The 4 values, cut to 0..255, as signed bytes. */
 static inline void ivec_store_bytes(uint8_t *p, ivec v) {

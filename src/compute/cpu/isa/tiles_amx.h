@@ -19,9 +19,10 @@ static inline void tile_release(void) { __asm__ volatile("tilerelease"); }
 #define tile_zero(t) __asm__ volatile("tilezero %%tmm" #t ::)
 #define tile_load(t, from, stride) \
   __asm__ volatile("tileloadd (%0,%1,1), %%tmm" #t ::"r"(from), "r"((size_t)(stride)) : "memory")
-#define tile_store(t, to, stride)                                                                 \
-  __asm__ volatile("tilestored %%tmm" #t ", (%0,%1,1)" ::"r"(to), "r"((size_t)(stride)) : "memor" \
-                                                                                          "y")
+#define tile_store(t, to, stride)                                                       \
+  __asm__ volatile("tilestored %%tmm" #t ", (%0,%1,1)" ::"r"(to), "r"((size_t)(stride)) \
+                   : "memor"                                                            \
+                     "y")
 /* sums += rows x columns: unsigned bytes x signed ones, four a sum. */
 #define tile_dot_int8(sums, rows, columns) \
   __asm__ volatile("tdpbusd %%tmm" #columns ", %%tmm" #rows ", %%tmm" #sums ::)

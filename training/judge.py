@@ -28,7 +28,7 @@ SIZE, WIDTHS, SHARD, UNSEEN = 128, (32, 48, 96, 128, 128), 200, 200
 HURT, CELL = 2, 8  # the rise that says which cells are broken; pixels a side of such a cell
 PEAK, BATCH, GENTLE = 2e-3, 32, 0.8  # GENTLE: the last fifth sees pictures nearly as they are, for the silhouettes' finest parts
 STYLES = ("plain", "wide", "plain", "rich")  # of its objects: the generator's world, and some of a richer one lest it clings to studio colours
-OBJECTS, EACH = 2400, 2  # damaged pictures of every object
+OBJECTS, EACH = 200 * len(configs.OBJECTS), 2  # damaged pictures of every object
 TOKENIZER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "models", "default.safetensors")
 
 

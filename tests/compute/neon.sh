@@ -30,7 +30,7 @@ for source in $sources; do
 done | xargs -P 2 -L 1 "$compiler"
 
 # All at once: the longest is test_operations, some 75 seconds.
-tests="test_operations test_linear test_conv test_attention test_kernels test_conv_int8 test_int8 test_selfcheck test_bf16"
+tests="test_operations test_linear test_conv test_attention test_kernels test_conv_int16 test_conv_int8 test_int8 test_selfcheck test_bf16"
 run_test() {
   # shellcheck disable=SC2086
   "$compiler" $flags "tests/compute/$1.c" "$out"/objects/*.o -o "$out/$1" -L"$out/sysroot/usr/lib/aarch64-linux-gnu" -lcmocka -lm -lpthread &&

@@ -96,6 +96,7 @@ static const struct key {
     {"heads", KEY_INT, AT(options.heads)},
     {"codes", KEY_INT, AT(options.codes)},
     {"intermediate", KEY_INT, AT(options.intermediate)},
+    {"decoder_blocks", KEY_INT, AT(options.decoder_blocks)},
     {"batch", KEY_INT, AT(options.batch)},
     {"pair_batch", KEY_INT, AT(options.pair_batch)},
     {"pair_every", KEY_INT, AT(options.pair_every)},

@@ -556,6 +556,9 @@ typedef struct msk_train_options {
   int layers, width, heads;
   int intermediate; /* units of each layer's MLP; 0: four times the width */
   int codes;        /* of a tokenizer that is trained; 0: as many as tokenizer_path's */
+  /* residual blocks a level of a decoder that is trained; 0: as many as tokenizer_path's. More than
+   * those of the model that it begins from: the new ones change nothing at first */
+  int decoder_blocks;
   int batch, pair_batch, pair_every, hands_each;
   size_t sequences, warmup_sequences, decay_sequences;
   size_t objects, held_out_objects, first_objects;

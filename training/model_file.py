@@ -63,8 +63,9 @@ def _half(net, found, prefix):
 def tokenizer(path, config):
     """The tokenizer of the model at `path`, which must have the sizes that config names."""
     found = tensors(path)
+    blocks = sum(name.startswith("tokenizer.decoder.ResBlock_") and name.endswith(".Conv_0.kernel") for name in found)
     net = Tokenizer(config["stem"], config["filters"], config["multipliers"], config["blocks"], config["code_dim"],
-                    len(found["tokenizer.quantizer.codebook"]))
+                    len(found["tokenizer.quantizer.codebook"]), blocks // (len(config["multipliers"]) + 1))
     _half(net.encoder, found, "tokenizer.encoder.")
     _half(net.decoder, found, "tokenizer.decoder.")
     net.codebook.copy_(found["tokenizer.quantizer.codebook"])

@@ -115,12 +115,12 @@ class Tokenizer(nn.Module):
     """Codes live at one norm, sqrt(code_dim); the encoder's output is normalised while training only: with all codes at one
     norm the nearest code of the raw output is the same, so the program normalises nothing."""
 
-    def __init__(self, stem=2, filters=64, multipliers=(1, 1, 1, 1), blocks=1, code_dim=16, codes=1024):
+    def __init__(self, stem=2, filters=64, multipliers=(1, 1, 1, 1), blocks=1, code_dim=16, codes=1024, decoder_blocks=None):
         super().__init__()
         self.stem, self.code_dim, self.codes, self.radius = stem, code_dim, codes, math.sqrt(code_dim)
         self.patch = stem * 2 ** (len(multipliers) - 1)
         self.encoder = Encoder(stem, filters, multipliers, blocks, code_dim)
-        self.decoder = Decoder(stem, filters, multipliers, blocks, code_dim)
+        self.decoder = Decoder(stem, filters, multipliers, decoder_blocks or blocks, code_dim)
         self.register_buffer("codebook", torch.zeros(codes, code_dim))
         self.register_buffer("ema_count", torch.ones(codes))
         self.register_buffer("ema_sum", torch.zeros(codes, code_dim))

@@ -62,6 +62,7 @@ static msk_status check_numbers(const msk_train_options *o, msk_error *error) {
               {"width", o->width, 8, MOST_WIDTH},
               {"codes", o->codes, 0, MSK_TOKEN_MOST_CODES},
               {"intermediate", o->intermediate, 0, 4 * MOST_WIDTH},
+              {"decoder_blocks", o->decoder_blocks, 0, MSK_VQGAN_MAX_BLOCKS},
               {"heads", o->heads, 1, MOST_WIDTH},
               {"batch", o->batch, 1, MSK_MAX_TRAIN_BATCH},
               {"ranks", o->ranks == NULL ? 2 : o->ranks->count, 2, MSK_MAX_TRAIN_RANKS},
@@ -133,6 +134,9 @@ msk_status training_check_options(const msk_train_options *o, msk_error *error) 
   if (o->codes != 0 && o->stage != MSK_TRAIN_TOKENIZER)
     return msk_fail(error, MSK_ERROR_ARGUMENT,
                     "codes is %d, but none are made where no tokenizer is trained", o->codes);
+  if (o->decoder_blocks != 0 && o->stage == MSK_TRAIN_TRANSFORMER)
+    return msk_fail(error, MSK_ERROR_ARGUMENT,
+                    "decoder_blocks is %d, but a transformer is trained", o->decoder_blocks);
   msk_status status = check_numbers(o, error);
   if (status == MSK_OK) status = check_drawings(o, error);
   if (status != MSK_OK) return status;

@@ -15,6 +15,7 @@ static msk_picture_plan make_plan(const training_run *run) {
   const msk_train_options *o = run->options;
   msk_vqgan_config config = *msk_vqgan_get_config(run->model->tokenizer);
   if (o->codes > 0) config.codes = (size_t)o->codes;
+  if (o->decoder_blocks > 0) config.decoder_blocks = (size_t)o->decoder_blocks;
   return (msk_picture_plan){.config = config,
                             .pace = training_pace(run),
                             .decoder_alone = is_decoder(run),
@@ -40,14 +41,9 @@ static msk_status create(training_run *run) {
 
 /* The decoder goes on from the model's. */
 static msk_status start(training_run *run) {
-  if (!is_decoder(run)) {
-    msk_picture_trainer_start(run->painter);
-    return MSK_OK;
-  }
-  msk_status status = msk_params_read(run->course->params, run->model->file, MSK_MODEL_TOKENIZER,
-                                      NULL, run->course->block, run->error);
-  msk_course_begin(run->course);
-  return status;
+  if (is_decoder(run)) return training_start_tokenizer(run, run->model->file);
+  msk_picture_trainer_start(run->painter);
+  return MSK_OK;
 }
 
 /* Drawings are of no use to the decoder alone, codes to none but it. */

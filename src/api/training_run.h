@@ -77,6 +77,8 @@ int training_classes(const training_run *run);
 char *training_class_names(const training_run *run);
 /* First weights, and of a checkpoint all else, from a file. */
 msk_status training_start_from(training_run *run, const char *path);
+/* The weights of a tokenizer, or of its decoder alone, from those of a model file. */
+msk_status training_start_tokenizer(training_run *run, const msk_weight_file *file);
 /* What a set's pictures are made of and with: the source's own description and the tokenizer's
  * tensors, if they matter. */
 msk_status training_fingerprint(const training_run *run, int set, bool tokenizer, char text[65]);

@@ -132,14 +132,30 @@ static msk_status start_transformer(training_run *run, const msk_weight_file *fi
 }
 
 /* A tokenizer's codes begin anew in any case. */
-static msk_status start_from_model(training_run *run, const msk_weight_file *file) {
+msk_status training_start_tokenizer(training_run *run, const msk_weight_file *file) {
   msk_course *course = run->course;
+  const msk_vqgan_config *config = &run->painter->plan.config;
   const char *except = run->options->stage == MSK_TRAIN_TOKENIZER ? "quantizer.codebook" : NULL;
-  msk_status status = run->options->stage == MSK_TRAIN_TRANSFORMER
-                          ? start_transformer(run, file)
-                          : msk_params_read(course->params, file, run->stage->prefix, except,
-                                            course->block, run->error);
+  msk_vqgan_config found;
+  msk_status status =
+      msk_vqgan_read_config(&found, file, MSK_MODEL_TOKENIZER, config->groups, run->error);
+  if (status == MSK_OK && found.decoder_blocks > config->decoder_blocks)
+    status = msk_fail(run->error, MSK_ERROR_ARGUMENT,
+                      "decoder_blocks is %zu, expected at least the %zu of %s",
+                      config->decoder_blocks, found.decoder_blocks, msk_weight_file_path(file));
+  if (status != MSK_OK) return status;
+  msk_picture_trainer_start(run->painter);
+  status = msk_params_start_from_tokenizer(course->params, config->decoder_blocks, file,
+                                           MSK_MODEL_TOKENIZER, found.decoder_blocks, except,
+                                           course->block, run->error);
   if (status == MSK_OK) msk_course_begin(course);
+  return status;
+}
+
+static msk_status start_from_model(training_run *run, const msk_weight_file *file) {
+  if (run->options->stage != MSK_TRAIN_TRANSFORMER) return training_start_tokenizer(run, file);
+  msk_status status = start_transformer(run, file);
+  if (status == MSK_OK) msk_course_begin(run->course);
   return status;
 }
 

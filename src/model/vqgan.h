@@ -17,7 +17,8 @@ typedef struct msk_vqgan_config {
   size_t filters;                        /* channels at multiplier 1: encoder.Conv_0's outputs */
   size_t levels;                         /* 1 + number of down-samplings */
   size_t channels[MSK_VQGAN_MAX_LEVELS]; /* per level, full resolution first */
-  size_t blocks;                         /* residual blocks a level */
+  /* residual blocks a level, of either half: as many in the authors' networks */
+  size_t blocks, decoder_blocks;
   size_t groups;                         /* GroupNorm groups */
   size_t codes, dim;                     /* codebook */
   /* the authors' conv_downsample: 4x4 convolution, stride 2, instead of pooling */

@@ -71,19 +71,29 @@ static msk_status detect_levels(const msk_weight_loader *loader, msk_vqgan_confi
   return MSK_OK;
 }
 
-static msk_status detect_blocks(const msk_weight_loader *loader, msk_vqgan_config *config) {
-  size_t limit = (MSK_VQGAN_MAX_LEVELS + 1) * MSK_VQGAN_MAX_BLOCKS, parts = config->levels + 1;
+/* Of a half. */
+static msk_status count_blocks(const msk_weight_loader *loader, const char *half, size_t levels,
+                               size_t *blocks) {
+  size_t limit = (MSK_VQGAN_MAX_LEVELS + 1) * MSK_VQGAN_MAX_BLOCKS, parts = levels + 1;
+  char prefix[32];
+  snprintf(prefix, sizeof prefix, "%s.ResBlock_", half);
   size_t count =
-      msk_weight_count(loader, "encoder.ResBlock_", ".Conv_0.kernel", ".GroupNorm_1.scale", limit);
+      msk_weight_count(loader, prefix, ".Conv_0.kernel", ".GroupNorm_1.scale", limit);
   /* each level and the middle have the same number of blocks */
   if (count % parts != 0 || count == 0)
-    return fail_missing(loader, "encoder.ResBlock_", count, ".Conv_0.kernel");
-  config->blocks = count / parts;
-  if (config->blocks > MSK_VQGAN_MAX_BLOCKS) {
-    return msk_fail(loader->error, MSK_ERROR_FILE,
-                    "%s: the encoder has %zu residual blocks a level, expected at most %d",
-                    msk_weight_file_path(loader->file), config->blocks, MSK_VQGAN_MAX_BLOCKS);
-  }
+    return fail_missing(loader, prefix, count, ".Conv_0.kernel");
+  *blocks = count / parts;
+  if (*blocks <= MSK_VQGAN_MAX_BLOCKS) return MSK_OK;
+  return msk_fail(loader->error, MSK_ERROR_FILE,
+                  "%s: the %s has %zu residual blocks a level, expected at most %d",
+                  msk_weight_file_path(loader->file), half, *blocks, MSK_VQGAN_MAX_BLOCKS);
+}
+
+static msk_status detect_blocks(const msk_weight_loader *loader, msk_vqgan_config *config) {
+  msk_status found = count_blocks(loader, "encoder", config->levels, &config->blocks);
+  if (found == MSK_OK)
+    found = count_blocks(loader, "decoder", config->levels, &config->decoder_blocks);
+  if (found != MSK_OK) return found;
   for (size_t i = 0; i < config->levels; i++) {
     const msk_tensor *kernel;
     msk_status status = msk_weight_need(loader, "encoder.ResBlock_", (int)(i * config->blocks),

@@ -60,9 +60,9 @@ static void plan_encoder(struct plan *plan, const msk_vqgan_config *config) {
 static void plan_decoder(struct plan *plan, const msk_vqgan_config *config) {
   size_t block = 0, conv = 0, channels = config->channels[config->levels - 1];
   add_conv(plan, true, conv++, true, 3, config->dim, channels);
-  add_blocks(plan, true, config->blocks, &block, &channels, channels);
+  add_blocks(plan, true, config->decoder_blocks, &block, &channels, channels);
   for (size_t i = config->levels; i-- > 0;) {
-    add_blocks(plan, true, config->blocks, &block, &channels, config->channels[i]);
+    add_blocks(plan, true, config->decoder_blocks, &block, &channels, config->channels[i]);
     /* int8 begins behind the coarsest level: see is_int8() */
     if (i + 1 == config->levels) plan->small_end = plan->count;
     if (i == 0) break;

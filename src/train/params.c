@@ -119,6 +119,18 @@ void msk_params_destroy(msk_params *params) {
   msk_free(params->allocator, params);
 }
 
+msk_status msk_param_read(const msk_param *param, const msk_weight_file *file, const char *name,
+                          float *block, msk_error *error) {
+  const msk_tensor *tensor = msk_weight_file_find(file, name);
+  const char *path = msk_weight_file_path(file);
+  if (tensor == NULL)
+    return msk_fail(error, MSK_ERROR_FILE, "%s: tensor %s is missing", path, name);
+  if (tensor->elements != param->tensor.elements)
+    return msk_fail(error, MSK_ERROR_FILE, "%s: tensor %s has %zu elements, expected %zu", path,
+                    name, tensor->elements, param->tensor.elements);
+  return msk_weight_values(file, tensor, block + param->offset, error);
+}
+
 msk_status msk_params_read(const msk_params *params, const msk_weight_file *file,
                            const char *prefix, const char *except, float *block, msk_error *error) {
   for (size_t i = 0; i < params->count; i++) {
@@ -126,14 +138,7 @@ msk_status msk_params_read(const msk_params *params, const msk_weight_file *file
     if (except != NULL && strcmp(param->tensor.name, except) == 0) continue;
     char name[2 * MSK_WEIGHT_NAME];
     snprintf(name, sizeof name, "%s%s", prefix, param->tensor.name);
-    const msk_tensor *tensor = msk_weight_file_find(file, name);
-    const char *path = msk_weight_file_path(file);
-    if (tensor == NULL)
-      return msk_fail(error, MSK_ERROR_FILE, "%s: tensor %s is missing", path, name);
-    if (tensor->elements != param->tensor.elements)
-      return msk_fail(error, MSK_ERROR_FILE, "%s: tensor %s has %zu elements, expected %zu", path,
-                      name, tensor->elements, param->tensor.elements);
-    msk_status status = msk_weight_values(file, tensor, block + param->offset, error);
+    msk_status status = msk_param_read(param, file, name, block, error);
     if (status != MSK_OK) return status;
   }
   return MSK_OK;

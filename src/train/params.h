@@ -39,8 +39,12 @@ msk_status msk_params_create_tokenizer(msk_params **params, const msk_vqgan_conf
                                        msk_error *error);
 void msk_params_destroy(msk_params *params);
 
+/* Fills a parameter's part of a block from the tensor `name` of a file. Checked: it is there, of
+ * its size, and finite. */
+msk_status msk_param_read(const msk_param *param, const msk_weight_file *file, const char *name,
+                          float *block, msk_error *error);
 /* Fills a block from the tensors of a file, whose names begin with `prefix`, all but `except`
- * (NULL: all). Checked: every tensor is there, and finite. */
+ * (NULL: all), as above. */
 msk_status msk_params_read(const msk_params *params, const msk_weight_file *file,
                            const char *prefix, const char *except, float *block, msk_error *error);
 

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -216,5 +217,44 @@ msk_status msk_params_start_from(const msk_params *params, const msk_weight_file
   if (status == MSK_OK) take_over(from, values, params, vocabulary, &random, block);
   msk_free(params->allocator, values);
   msk_params_destroy(from);
+  return status;
+}
+
+/* ---- a tokenizer from another ---- */
+
+/* Whether a tensor belongs to one of the decoder's residual blocks: its number, and what follows
+ * it in the name. */
+static bool is_decoder_block(const char *name, size_t *number, const char **rest) {
+  static const char stem[] = "decoder.ResBlock_";
+  if (strncmp(name, stem, sizeof stem - 1) != 0) return false;
+  char *end;
+  *number = strtoul(name + sizeof stem - 1, &end, 10);
+  *rest = end;
+  return true;
+}
+
+msk_status msk_params_start_from_tokenizer(const msk_params *params, size_t blocks,
+                                           const msk_weight_file *file, const char *prefix,
+                                           size_t file_blocks, const char *except, float *block,
+                                           msk_error *error) {
+  msk_status status = MSK_OK;
+  for (size_t i = 0; status == MSK_OK && i < params->count; i++) {
+    const msk_param *param = &params->list[i];
+    const char *rest;
+    char name[2 * MSK_WEIGHT_NAME];
+    size_t number;
+    if (except != NULL && strcmp(param->tensor.name, except) == 0) continue;
+    snprintf(name, sizeof name, "%s%s", prefix, param->tensor.name);
+    if (is_decoder_block(param->tensor.name, &number, &rest)) {
+      if (number % blocks >= file_blocks) {
+        if (strcmp(rest, ".Conv_1.kernel") == 0)
+          fill(0, param->tensor.elements, block + param->offset);
+        continue;
+      }
+      snprintf(name, sizeof name, "%sdecoder.ResBlock_%zu%s", prefix,
+               number / blocks * file_blocks + number % blocks, rest);
+    }
+    status = msk_param_read(param, file, name, block, error);
+  }
   return status;
 }

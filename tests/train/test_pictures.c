@@ -303,6 +303,7 @@ static void test_halves(void **state) {
                              .levels = 3,
                              .channels = {6, 12, 9},
                              .blocks = 2,
+                             .decoder_blocks = 2,
                              .groups = 3,
                              .codes = 5,
                              .dim = 4,
@@ -312,6 +313,7 @@ static void test_halves(void **state) {
   config.strided = true;
   check_halves(&config, (msk_picture_shape){1, 8, 12});
   config.strided = false, config.stem = 2, config.patch = 8, config.blocks = 1;
+  config.decoder_blocks = 3;
   check_halves(&config, (msk_picture_shape){1, 16, 24});
 }
 
@@ -324,6 +326,7 @@ static const msk_picture_plan small_plan = {.config = {.stem = 2,
                                                        .levels = 3,
                                                        .channels = {16, 16, 32},
                                                        .blocks = 1,
+                                                       .decoder_blocks = 1,
                                                        .groups = 4,
                                                        .codes = 24,
                                                        .dim = 6,

@@ -334,6 +334,66 @@ static void test_other_codes(void **state) {
   check_other_codes(512);
 }
 
+/* The picture of a few tokens; free it with msk_free(). */
+static float *picture_of(const char *model_path, size_t *count) {
+  msk_model *model = NULL;
+  msk_session *session = NULL;
+  msk_request request;
+  msk_error error = {0};
+  float *picture = NULL;
+  int height, width;
+  int32_t tokens[256];
+  for (int i = 0; i < 256; i++) tokens[i] = (i * 37 + i / 16) % 512;
+  if (msk_model_open(&model, model_path, NULL, &error) != MSK_OK ||
+      msk_request_init(&request, model, MSK_JOB_GENERATE, NULL, &error) != MSK_OK ||
+      msk_session_open(&session, model, &request, NULL, &error) != MSK_OK ||
+      msk_detokenize(session, tokens, 16, 16, &picture, &height, &width, &error) != MSK_OK)
+    fail_msg("%s", error.message);
+  *count = (size_t)height * (size_t)width * 3;
+  msk_session_close(session);
+  msk_model_close(model);
+  return picture;
+}
+
+/* A decoder with more residual blocks than the model's begins as the model's; with a rate, the new
+ * ones learn too. Fewer are refused. */
+static void test_more_blocks(void **state) {
+  enum { CHANNELS = 96, KERNEL = 9 * CHANNELS * CHANNELS };
+  char *folders[3], output[3][4096];
+  struct watch watch = {0};
+  msk_error error = {0};
+  (void)state;
+  for (int i = 0; i < 3; i++) folders[i] = test_make_folder();
+  for (int i = 0; i < 2; i++) {
+    msk_train_options options = small_decoder(folders[i], output[i]);
+    options.user = &watch, options.decoder_blocks = 2;
+    if (i == 0) options.adam_rate = 0;
+    watch = (struct watch){0};
+    if (msk_train(&options, &error) != MSK_OK) fail_msg("%s", error.message);
+    /* the middle's second block, and the first of the coarsest level behind it */
+    float *new = read_values(output[i], "tokenizer.decoder.ResBlock_1.Conv_1.kernel", KERNEL);
+    double sum = 0;
+    for (size_t k = 0; k < KERNEL; k++) sum += fabsf(new[k]);
+    assert_true(i == 0 ? sum == 0 : sum > 0);
+    free(new);
+  }
+  float *moved = read_values(output[0], "tokenizer.decoder.ResBlock_2.Conv_0.kernel", KERNEL),
+        *old = read_values(MODEL, "tokenizer.decoder.ResBlock_1.Conv_0.kernel", KERNEL);
+  assert_memory_equal(moved, old, KERNEL * sizeof *old);
+  size_t count;
+  float *before = picture_of(MODEL, &count), *after = picture_of(output[0], &count),
+        *other = picture_of(output[1], &count);
+  assert_memory_equal(before, after, count * sizeof *after);
+  assert_memory_not_equal(before, other, count * sizeof *other);
+  msk_free(NULL, before), msk_free(NULL, after), msk_free(NULL, other);
+  free(moved), free(old);
+  msk_train_options fewer = small_decoder(folders[2], output[2]);
+  fewer.tokenizer_path = output[0], fewer.decoder_blocks = 1;
+  assert_int_equal(msk_train(&fewer, &error), MSK_ERROR_ARGUMENT);
+  assert_non_null(strstr(error.message, "decoder_blocks is 1, expected at least the 2"));
+  for (int i = 0; i < 3; i++) test_remove_folder(folders[i]);
+}
+
 static void refuse(msk_train_options options, const char *word) {
   msk_error error = {0};
   assert_true(msk_train(&options, &error) != MSK_OK);
@@ -356,6 +416,8 @@ static void test_refusals(void **state) {
   bad.start_path = MODEL, refuse(bad, "elements, expected"), bad = good;
   bad.start_path = MODEL, bad.intermediate = 4096, refuse(bad, "elements, expected"), bad = good;
   bad.codes = 100, refuse(bad, "no tokenizer is trained"), bad = good;
+  bad.decoder_blocks = 2, refuse(bad, "a transformer is trained"), bad = good;
+  bad.decoder_blocks = 9, refuse(bad, "decoder_blocks is 9"), bad = good;
   bad.start_path = "README.md", refuse(bad, "README.md"), bad = good;
   bad.stage = (msk_train_stage)3, refuse(bad, "stage 3"), bad = good;
   bad.precision = (msk_train_precision)3, refuse(bad, "precision 3"), bad = good;
@@ -380,6 +442,6 @@ int main(void) {
       cmocka_unit_test(test_stopped_and_whole), cmocka_unit_test(test_decoder),
       cmocka_unit_test(test_precisions),        cmocka_unit_test(test_from_a_model),
       cmocka_unit_test(test_other_classes),     cmocka_unit_test(test_other_codes),
-      cmocka_unit_test(test_refusals)};
+      cmocka_unit_test(test_more_blocks),       cmocka_unit_test(test_refusals)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

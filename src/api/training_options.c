@@ -135,8 +135,8 @@ msk_status training_check_options(const msk_train_options *o, msk_error *error) 
     return msk_fail(error, MSK_ERROR_ARGUMENT,
                     "codes is %d, but none are made where no tokenizer is trained", o->codes);
   if (o->decoder_blocks != 0 && o->stage == MSK_TRAIN_TRANSFORMER)
-    return msk_fail(error, MSK_ERROR_ARGUMENT,
-                    "decoder_blocks is %d, but a transformer is trained", o->decoder_blocks);
+    return msk_fail(error, MSK_ERROR_ARGUMENT, "decoder_blocks is %d, but a transformer is trained",
+                    o->decoder_blocks);
   msk_status status = check_numbers(o, error);
   if (status == MSK_OK) status = check_drawings(o, error);
   if (status != MSK_OK) return status;

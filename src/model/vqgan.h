@@ -19,8 +19,8 @@ typedef struct msk_vqgan_config {
   size_t channels[MSK_VQGAN_MAX_LEVELS]; /* per level, full resolution first */
   /* residual blocks a level, of either half: as many in the authors' networks */
   size_t blocks, decoder_blocks;
-  size_t groups;                         /* GroupNorm groups */
-  size_t codes, dim;                     /* codebook */
+  size_t groups;     /* GroupNorm groups */
+  size_t codes, dim; /* codebook */
   /* the authors' conv_downsample: 4x4 convolution, stride 2, instead of pooling */
   bool strided;
   size_t patch; /* pixels a token side: stem * 2^(levels-1) */

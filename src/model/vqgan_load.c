@@ -77,8 +77,7 @@ static msk_status count_blocks(const msk_weight_loader *loader, const char *half
   size_t limit = (MSK_VQGAN_MAX_LEVELS + 1) * MSK_VQGAN_MAX_BLOCKS, parts = levels + 1;
   char prefix[32];
   snprintf(prefix, sizeof prefix, "%s.ResBlock_", half);
-  size_t count =
-      msk_weight_count(loader, prefix, ".Conv_0.kernel", ".GroupNorm_1.scale", limit);
+  size_t count = msk_weight_count(loader, prefix, ".Conv_0.kernel", ".GroupNorm_1.scale", limit);
   /* each level and the middle have the same number of blocks */
   if (count % parts != 0 || count == 0)
     return fail_missing(loader, prefix, count, ".Conv_0.kernel");

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "slopes.h"
+#include "small_plans.h"
 #include "train/moving_codes.h"
 #include "train/picture_trainer.h"
 
@@ -321,29 +322,7 @@ static void test_halves(void **state) {
 
 enum { SIDE = 32, OBJECTS = 8, DRAWINGS = 2, CELLS = 16, PICTURE_CODES = 24 };
 
-static const msk_picture_plan small_plan = {.config = {.stem = 2,
-                                                       .filters = 16,
-                                                       .levels = 3,
-                                                       .channels = {16, 16, 32},
-                                                       .blocks = 1,
-                                                       .decoder_blocks = 1,
-                                                       .groups = 4,
-                                                       .codes = 24,
-                                                       .dim = 6,
-                                                       .patch = 8},
-                                            .pace = {.seed = 4,
-                                                     .batch = 2,
-                                                     .examples = 240,
-                                                     .warmup = 10,
-                                                     .decay = 60,
-                                                     .objects = OBJECTS,
-                                                     .first_objects = 2,
-                                                     .examples_per_object = 3},
-                                            .side = SIDE,
-                                            .rate = 2e-3,
-                                            .photo_share = 0.7,
-                                            .autoencoder_share = 0.05,
-                                            .crops_share = 0.1};
+static const msk_picture_plan small_plan = SMALL_TOKENIZER(6, OBJECTS, 2, 2e-3, 0.05, 0.1);
 
 static msk_pictures_shape small_shape(bool decoder) {
   return (msk_pictures_shape){.side = SIDE,

@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 
+#include "small_plans.h"
 #include "support.h"
 #include "train/picture_trainer.h"
 #include "train/start.h"
@@ -146,35 +147,7 @@ static void test_sums(void **state) {
 enum { CELLS = 16, CODES = 24, OBJECTS = 3, HANDS = 2, RECORDS = 40, DIM = 6 };
 
 /* A batch of all ranks. */
-static const msk_train_plan transformer_plan = {.config = {.layers = 3,
-                                                           .hidden = 24,
-                                                           .heads = 3,
-                                                           .intermediate = 40,
-                                                           .positions = CELLS + 1,
-                                                           .vocabulary = CODES + OBJECTS + 7},
-                                                .rules = {.codes = CODES,
-                                                          .objects = OBJECTS,
-                                                          .cells = CELLS,
-                                                          .hands = HANDS,
-                                                          .null_share = 0.1,
-                                                          .style_share = 0.2,
-                                                          .hint_share = 0.5,
-                                                          .wrong_share = 0.3},
-                                                .pace = {.seed = 3,
-                                                         .batch = 12,
-                                                         .examples = 2400,
-                                                         .warmup = 30,
-                                                         .decay = 480,
-                                                         .objects = RECORDS / 2,
-                                                         .first_objects = 4,
-                                                         .examples_per_object = 3},
-                                                .pairs = 4,
-                                                .pair_every = 2,
-                                                .adam_rate = 3e-3,
-                                                .muon_rate = 8e-3,
-                                                .pair_weight = 1,
-                                                .layers = {1, 2},
-                                                .layer_count = 2};
+static const msk_train_plan transformer_plan = SMALL_TRANSFORMER(12, 2);
 
 static void append_tokens(msk_tokens *tokens, uint64_t *seed) {
   size_t index = msk_tokens_count(tokens);
@@ -236,29 +209,7 @@ static void train_transformer(struct member *m) {
 enum { SIDE = 32, PICTURES = 8, DRAWINGS = 2, PICTURE_CELLS = 16, PICTURE_CODES = 24 };
 
 /* Codes begin in the third step, whole pictures in the fourth. */
-static const msk_picture_plan picture_plan = {.config = {.stem = 2,
-                                                         .filters = 16,
-                                                         .levels = 3,
-                                                         .channels = {16, 16, 32},
-                                                         .blocks = 1,
-                                                         .decoder_blocks = 1,
-                                                         .groups = 4,
-                                                         .codes = PICTURE_CODES,
-                                                         .dim = DIM,
-                                                         .patch = 8},
-                                              .pace = {.seed = 4,
-                                                       .batch = 4,
-                                                       .examples = 240,
-                                                       .warmup = 10,
-                                                       .decay = 60,
-                                                       .objects = PICTURES,
-                                                       .first_objects = 2,
-                                                       .examples_per_object = 3},
-                                              .side = SIDE,
-                                              .rate = 1e-3,
-                                              .photo_share = 0.7,
-                                              .autoencoder_share = 0.03,
-                                              .crops_share = 0.05};
+static const msk_picture_plan picture_plan = SMALL_TOKENIZER(DIM, PICTURES, 4, 1e-3, 0.03, 0.05);
 
 static void append_picture(msk_pictures *pictures, uint64_t *seed) {
   uint8_t photo[SIDE * SIDE * 3], drawings[DRAWINGS * SIDE * SIDE];

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "compute/backward.h"
+#include "small_plans.h"
 #include "support.h"
 #include "train/start.h"
 #include "train/trainer.h"
@@ -17,35 +18,7 @@
 
 enum { SIDE = 4, CELLS = SIDE * SIDE, CODES = 24, OBJECTS = 3, HANDS = 2, RECORDS = 40, DIM = 6 };
 
-static const msk_train_plan small_plan = {.config = {.layers = 3,
-                                                     .hidden = 24,
-                                                     .heads = 3,
-                                                     .intermediate = 40,
-                                                     .positions = CELLS + 1,
-                                                     .vocabulary = CODES + OBJECTS + 1 + 5 + 1},
-                                          .rules = {.codes = CODES,
-                                                    .objects = OBJECTS,
-                                                    .cells = CELLS,
-                                                    .hands = HANDS,
-                                                    .null_share = 0.1,
-                                                    .style_share = 0.2,
-                                                    .hint_share = 0.5,
-                                                    .wrong_share = 0.3},
-                                          .pace = {.seed = 3,
-                                                   .batch = 6,
-                                                   .examples = 2400,
-                                                   .warmup = 30,
-                                                   .decay = 480,
-                                                   .objects = RECORDS / 2,
-                                                   .first_objects = 4,
-                                                   .examples_per_object = 3},
-                                          .pairs = 4,
-                                          .pair_every = 3,
-                                          .adam_rate = 3e-3,
-                                          .muon_rate = 8e-3,
-                                          .pair_weight = 1,
-                                          .layers = {1, 2},
-                                          .layer_count = 2};
+static const msk_train_plan small_plan = SMALL_TRANSFORMER(6, 3);
 
 static msk_tokens_shape small_shape(void) {
   return (msk_tokens_shape){.cells = CELLS,

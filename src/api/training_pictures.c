@@ -21,6 +21,7 @@ static msk_picture_plan make_plan(const training_run *run) {
                             .decoder_alone = is_decoder(run),
                             .side = (size_t)o->source.image_size,
                             .rate = o->adam_rate,
+                            .muon_rate = o->muon_rate,
                             .photo_share = o->photo_share,
                             .autoencoder_share = o->autoencoder_share,
                             .crops_share = o->crops_share};

@@ -14,7 +14,9 @@ enum { ALIGNED_FLOATS = 16 };
 
 struct creation {
   msk_params *params;
-  msk_param (*judge)(const msk_params *params, const msk_tensor *tensor); /* rule and sides */
+  /* rule and sides, for `of` */
+  msk_param (*judge)(const struct creation *creation, const msk_tensor *tensor);
+  const void *of;
 };
 
 static msk_status count_tensor(void *user, const msk_tensor *tensor) {
@@ -27,7 +29,7 @@ static msk_status add_tensor(void *user, const msk_tensor *tensor) {
   const struct creation *creation = user;
   msk_params *params = creation->params;
   msk_param *param = &params->list[params->count];
-  *param = creation->judge(params, tensor);
+  *param = creation->judge(creation, tensor);
   param->tensor = *tensor;
   param->tensor.name = msk_duplicate_string(params->allocator, tensor->name);
   if (param->tensor.name == NULL) return MSK_ERROR_MEMORY;
@@ -66,8 +68,8 @@ static bool ends_with(const char *text, const char *end) {
   return length >= tail && strcmp(text + length - tail, end) == 0;
 }
 
-static msk_param judge_transformer(const msk_params *params, const msk_tensor *tensor) {
-  const msk_maskgit_config *config = &params->config;
+static msk_param judge_transformer(const struct creation *creation, const msk_tensor *tensor) {
+  const msk_maskgit_config *config = &creation->params->config;
   bool widens = ends_with(tensor->name, "intermediate_output.kernel");
   msk_param param = {.rule = MSK_RULE_ADAM, .out = widens ? config->intermediate : config->hidden};
   param.in = tensor->elements / param.out;
@@ -76,16 +78,28 @@ static msk_param judge_transformer(const msk_params *params, const msk_tensor *t
   return param;
 }
 
-static msk_param judge_tokenizer(const msk_params *params, const msk_tensor *tensor) {
-  (void)params;
-  bool fixed = strncmp(tensor->name, "quantizer.", 10) == 0;
-  return (msk_param){.rule = fixed ? MSK_RULE_FIXED : MSK_RULE_ADAM_DECAY};
+struct tokenizer {
+  const msk_vqgan_config *config;
+  bool decoder_alone, muon;
+};
+
+/* Between two layers of many channels: neither pixels nor codes at an end. */
+static bool is_inner(const msk_vqgan_config *config, const msk_tensor *tensor) {
+  size_t pixels = 3 * config->stem * config->stem, in = tensor->shape[2], out = tensor->shape[3];
+  return in != pixels && out != pixels && in != config->dim && out != config->dim;
 }
 
-static msk_param judge_decoder(const msk_params *params, const msk_tensor *tensor) {
-  (void)params;
-  bool fixed = strncmp(tensor->name, "decoder.", 8) != 0;
-  return (msk_param){.rule = fixed ? MSK_RULE_FIXED : MSK_RULE_ADAM_DECAY};
+static msk_param judge_tokenizer(const struct creation *creation, const msk_tensor *tensor) {
+  const struct tokenizer *tokenizer = creation->of;
+  bool fixed = strncmp(tensor->name, "quantizer.", 10) == 0 ||
+               (tokenizer->decoder_alone && strncmp(tensor->name, "decoder.", 8) != 0);
+  msk_param param = {.rule = fixed ? MSK_RULE_FIXED : MSK_RULE_ADAM_DECAY};
+  if (fixed || !tokenizer->muon || tensor->rank != 4 || !is_inner(tokenizer->config, tensor))
+    return param;
+  param.rule = MSK_RULE_MUON;
+  param.out = tensor->shape[3];
+  param.in = tensor->elements / param.out;
+  return param;
 }
 
 static msk_status each_of_transformer(const void *config, msk_weight_visit *visit, void *user) {
@@ -104,11 +118,12 @@ msk_status msk_params_create(msk_params **params, const msk_maskgit_config *conf
 }
 
 msk_status msk_params_create_tokenizer(msk_params **params, const msk_vqgan_config *config,
-                                       bool decoder_alone, const msk_allocator *allocator,
-                                       msk_error *error) {
+                                       bool decoder_alone, bool muon,
+                                       const msk_allocator *allocator, msk_error *error) {
   const msk_params begin = {.allocator = allocator};
+  const struct tokenizer tokenizer = {config, decoder_alone, muon};
   return create(params, begin, each_of_tokenizer, config,
-                (struct creation){.judge = decoder_alone ? judge_decoder : judge_tokenizer}, error);
+                (struct creation){.judge = judge_tokenizer, .of = &tokenizer}, error);
 }
 
 void msk_params_destroy(msk_params *params) {

@@ -33,10 +33,11 @@ typedef struct msk_params {
 
 msk_status msk_params_create(msk_params **params, const msk_maskgit_config *config,
                              const msk_allocator *allocator, msk_error *error);
-/* A tokenizer's. The codebook is fixed, and where the decoder is trained alone the encoder is. */
+/* A tokenizer's. The codebook is fixed, and where the decoder is trained alone the encoder is.
+ * muon: it has the kernels, but for those at a half's ends. */
 msk_status msk_params_create_tokenizer(msk_params **params, const msk_vqgan_config *config,
-                                       bool decoder_alone, const msk_allocator *allocator,
-                                       msk_error *error);
+                                       bool decoder_alone, bool muon,
+                                       const msk_allocator *allocator, msk_error *error);
 void msk_params_destroy(msk_params *params);
 
 /* Fills a parameter's part of a block from the tensor `name` of a file. Checked: it is there, of

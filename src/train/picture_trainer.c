@@ -92,7 +92,9 @@ size_t msk_picture_trainer_bytes(const msk_picture_plan *plan, const msk_device 
   const msk_picture_shape shapes[] = {whole_of(plan), crops_of(plan)};
   bool alone = plan->decoder_alone;
   msk_params *params = NULL;
-  if (msk_params_create_tokenizer(&params, &plan->config, alone, NULL, NULL) != MSK_OK) return 0;
+  if (msk_params_create_tokenizer(&params, &plan->config, alone, plan->muon_rate > 0, NULL, NULL) !=
+      MSK_OK)
+    return 0;
   size_t bytes =
       msk_autoencoder_bytes(params, &plan->config, device, pool, shapes, alone ? 1 : 2, alone);
   if (bytes > 0) bytes += msk_course_bytes(&plan->pace, params, device, pool);
@@ -105,8 +107,8 @@ static msk_status create_parts(msk_picture_trainer *trainer, const msk_device *d
   const msk_picture_plan *plan = &trainer->plan;
   const msk_picture_shape shapes[] = {whole_shape(trainer), crop_shape(trainer)};
   msk_params *params = NULL;
-  msk_status status =
-      msk_params_create_tokenizer(&params, &plan->config, plan->decoder_alone, NULL, error);
+  msk_status status = msk_params_create_tokenizer(&params, &plan->config, plan->decoder_alone,
+                                                  plan->muon_rate > 0, NULL, error);
   if (status == MSK_OK)
     status = msk_course_open(&trainer->course, &plan->pace, params, device, trainer->pool, error);
   if (status == MSK_OK)
@@ -264,7 +266,9 @@ static double share_done(const msk_picture_trainer *trainer) {
 
 static void update(msk_picture_trainer *trainer, msk_picture_step *step) {
   msk_course *course = &trainer->course;
-  msk_rates rates = {.adam = (float)(trainer->plan.rate * msk_course_rate(course)),
+  double share = msk_course_rate(course);
+  msk_rates rates = {.adam = (float)(trainer->plan.rate * share),
+                     .muon = (float)(trainer->plan.muon_rate * share),
                      .average = 1,
                      .decay = DECAY,
                      .beta_2 = BETA_2,

@@ -20,7 +20,7 @@ typedef struct msk_picture_plan {
   msk_pace pace; /* counts pictures; four crops are one */
   bool decoder_alone;
   size_t side;                           /* pixels of a whole picture */
-  double rate;                           /* AdamW's */
+  double rate, muon_rate;                /* AdamW's; Muon's, of inner kernels, or 0: AdamW's too */
   double photo_share;                    /* the others are drawings */
   double autoencoder_share, crops_share; /* of the pictures: without quantiser; crops */
 } msk_picture_plan;

@@ -178,7 +178,7 @@ void check_tokenizer(const char *folder, const json_t *losses, const msk_device 
   t.shape = (msk_picture_shape){t.pictures.shape[0], t.pictures.shape[1], t.pictures.shape[2]};
   msk_weight_file *file = open_weights(find_file(folder, "tokenizer_"));
   if (msk_vqgan_read_config(&config, file, "", 0, &error) != MSK_OK ||
-      msk_params_create_tokenizer(&t.params, &config, false, NULL, &error) != MSK_OK ||
+      msk_params_create_tokenizer(&t.params, &config, false, false, NULL, &error) != MSK_OK ||
       msk_autoencoder_create(&t.net, t.params, &config, device, pool, &t.shape, 1, false, &error) !=
           MSK_OK)
     stop(error.message);

@@ -46,7 +46,7 @@ void msk_train_options_set_stage(msk_train_options *options, msk_train_stage sta
   options->objects = 2400;
   options->held_out_objects = 24;
   options->adam_rate = stage == MSK_TRAIN_DECODER ? 5e-4 : 4e-4;
-  options->muon_rate = 0;
+  options->muon_rate = 6e-4;
 }
 
 /* Beyond these, products of a run's sizes would not fit their types. */

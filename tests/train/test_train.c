@@ -301,7 +301,8 @@ static void check_other_codes(size_t codes) {
   msk_train_options tokenizer = small_decoder(folders[0], output[0]);
   msk_train_options_set_stage(&tokenizer, MSK_TRAIN_TOKENIZER);
   tokenizer.sequences = 2, tokenizer.batch = 1, tokenizer.objects = 3;
-  tokenizer.held_out_objects = 1, tokenizer.adam_rate = 0, tokenizer.autoencoder_share = 0;
+  tokenizer.held_out_objects = 1, tokenizer.adam_rate = tokenizer.muon_rate = 0;
+  tokenizer.autoencoder_share = 0;
   tokenizer.codes = (int)codes, tokenizer.start_path = MODEL, tokenizer.user = &watch;
   if (msk_train(&tokenizer, &error) != MSK_OK) fail_msg("%s", error.message);
   assert_true(same_values(output[0], MODEL, "tokenizer.encoder.Conv_0.kernel", 3 * 3 * 48 * 96));
@@ -367,7 +368,7 @@ static void test_more_blocks(void **state) {
   for (int i = 0; i < 2; i++) {
     msk_train_options options = small_decoder(folders[i], output[i]);
     options.user = &watch, options.decoder_blocks = 2;
-    if (i == 0) options.adam_rate = 0;
+    if (i == 0) options.adam_rate = options.muon_rate = 0;
     watch = (struct watch){0};
     if (msk_train(&options, &error) != MSK_OK) fail_msg("%s", error.message);
     /* the middle's second block, and the first of the coarsest level behind it */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * training_pictures.c - the stages that train a tokenizer of a model's sizes, with codes of its own,
- * or the model's decoder alone with its codes fixed. */
+ * training_pictures.c - the stages that train a tokenizer of a model's sizes, with codes of its
+ * own, or the model's decoder alone with its codes fixed. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -147,10 +147,9 @@ msk_status msk_param_read(const msk_param *param, const msk_weight_file *file, c
 }
 
 msk_status msk_params_read(const msk_params *params, const msk_weight_file *file,
-                           const char *prefix, const char *except, float *block, msk_error *error) {
+                           const char *prefix, float *block, msk_error *error) {
   for (size_t i = 0; i < params->count; i++) {
     const msk_param *param = &params->list[i];
-    if (except != NULL && strcmp(param->tensor.name, except) == 0) continue;
     char name[2 * MSK_WEIGHT_NAME];
     snprintf(name, sizeof name, "%s%s", prefix, param->tensor.name);
     msk_status status = msk_param_read(param, file, name, block, error);

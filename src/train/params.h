@@ -44,10 +44,9 @@ void msk_params_destroy(msk_params *params);
  * its size, and finite. */
 msk_status msk_param_read(const msk_param *param, const msk_weight_file *file, const char *name,
                           float *block, msk_error *error);
-/* Fills a block from the tensors of a file, whose names begin with `prefix`, all but `except`
- * (NULL: all), as above. */
+/* Fills a block so from the tensors of a file whose names begin with `prefix`. */
 msk_status msk_params_read(const msk_params *params, const msk_weight_file *file,
-                           const char *prefix, const char *except, float *block, msk_error *error);
+                           const char *prefix, float *block, msk_error *error);
 
 /* Where the tensor of this name lies in a block; NULL: there is none. */
 float *msk_params_find(const msk_params *params, float *block, const char *name);

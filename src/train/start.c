@@ -202,7 +202,7 @@ msk_status msk_params_start_from(const msk_params *params, const msk_weight_file
                                  uint64_t seed, float *block, msk_error *error) {
   size_t units = units_of(file, prefix);
   if (units == 0 || units > params->config.intermediate)
-    return msk_params_read(params, file, prefix, NULL, block, error);
+    return msk_params_read(params, file, prefix, block, error);
   msk_maskgit_config config = params->config;
   config.intermediate = units;
   if (vocabulary != NULL) config.vocabulary = vocabulary->file_codes + vocabulary->file_labels + 1;
@@ -212,7 +212,7 @@ msk_status msk_params_start_from(const msk_params *params, const msk_weight_file
   float *values = msk_allocate(params->allocator, from->floats, sizeof *values);
   if (values == NULL)
     status = msk_fail(error, MSK_ERROR_MEMORY, "no memory for the weights to begin from");
-  if (status == MSK_OK) status = msk_params_read(from, file, prefix, NULL, values, error);
+  if (status == MSK_OK) status = msk_params_read(from, file, prefix, values, error);
   msk_random random = msk_random_stream(seed, 1, 1);
   if (status == MSK_OK) take_over(from, values, params, vocabulary, &random, block);
   msk_free(params->allocator, values);

@@ -21,15 +21,16 @@ typedef struct msk_start_vocabulary {
   const int *of; /* labels: which of the file's each is, or -1: none. NULL: each is itself */
 } msk_start_vocabulary;
 
-/* From the transformer of a model file, whose tensors' names begin with `prefix`. It may have fewer units in its MLPs: those behind them begin with random inputs (of
- * `seed`) and outputs of zero, so that the network computes what it did. And it may have another
- * vocabulary, if that is not NULL: a label that it does not know begins as the mean of all of its
- * own. Of other sizes, or not finite: MSK_ERROR_FILE, and the block's values are then of no use. */
+/* From the transformer of a model file, whose tensors' names begin with `prefix`. It may have fewer
+ * units in its MLPs: those behind them begin with random inputs (of `seed`) and outputs of zero, so
+ * that the network computes what it did. And it may have another vocabulary, if that is not NULL: a
+ * label that it does not know begins as the mean of all of its own. Of other sizes, or not finite:
+ * MSK_ERROR_FILE, and the block's values are then of no use. */
 msk_status msk_params_start_from(const msk_params *params, const msk_weight_file *file,
                                  const char *prefix, const msk_start_vocabulary *vocabulary,
                                  uint64_t seed, float *block, msk_error *error);
 
-/* From the tokenizer of a model file, all but the tensor `except` (NULL: all). Its decoder may have
+/* Likewise from a tokenizer, all but the tensor `except` (NULL: all). Its decoder may have
  * fewer residual blocks a level, file_blocks for `blocks`: those behind them keep what the block
  * of parameters has for them, but end in zeros, so that the network computes what it did. */
 msk_status msk_params_start_from_tokenizer(const msk_params *params, size_t blocks,

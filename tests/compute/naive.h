@@ -87,6 +87,27 @@ static inline msk_device *device_new(const char *isa) {
   return device;
 }
 
+/* Makes a layer of these weights, and destroys it. */
+typedef msk_status make_layer(const msk_device *device, const float *weight, msk_error *error);
+/* One allocation of a device and of such a layer fails after the other: that is an error of memory,
+ * and nothing is left. Returns the first number of one that is not asked for. */
+static inline long fail_allocations(msk_precision precision, make_layer *make,
+                                    const float *weight) {
+  for (long k = 1;; k++) {
+    counting_allocator counting;
+    counting_allocator_init(&counting);
+    counting.fail_at = k;
+    msk_error error;
+    msk_device *device = NULL;
+    msk_status status = msk_device_create(&device, NULL, precision, &counting.allocator, &error);
+    if (status == MSK_OK) status = make(device, weight, &error);
+    msk_device_destroy(device);
+    assert_int_equal(counting.live, 0);
+    if (status == MSK_OK) return k;
+    assert_int_equal(status, MSK_ERROR_MEMORY);
+  }
+}
+
 /* On every instruction set that this machine has. */
 static inline void for_each_isa(void (*test)(const msk_device *device)) {
   int count = 0;

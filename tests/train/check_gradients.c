@@ -236,7 +236,7 @@ int main(int argc, char **argv) {
   check.block = msk_allocate_zeroed(NULL, check.params->floats, sizeof(float));
   check.gradients = msk_allocate_zeroed(NULL, check.params->floats, sizeof(float));
   if (check.block == NULL || check.gradients == NULL ||
-      msk_params_read(check.params, file, "", NULL, check.block, &error) != MSK_OK)
+      msk_params_read(check.params, file, "", check.block, &error) != MSK_OK)
     stop(error.message);
   msk_network_set(check.network, check.block);
   run_all(&check, json_object_get(config, "structure_layers"));

@@ -185,7 +185,7 @@ void check_tokenizer(const char *folder, const json_t *losses, const msk_device 
   t.codebook = (msk_codebook_shape){config.codes, config.dim};
   t.rows = t.shape.batch * (t.shape.height / config.patch) * (t.shape.width / config.patch);
   take_arrays(&t);
-  if (msk_params_read(t.params, file, "", NULL, t.block, &error) != MSK_OK) stop(error.message);
+  if (msk_params_read(t.params, file, "", t.block, &error) != MSK_OK) stop(error.message);
   msk_autoencoder_set(t.net, t.block);
   check_loss(&t, "picture", true, false);
   check_loss(&t, "quantizer", false, true);

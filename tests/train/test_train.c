@@ -286,8 +286,8 @@ static bool same_values(const char *one, const char *other, const char *name, si
   return same;
 }
 
-/* A tokenizer of as many codes, or more, that goes on from a model's: what is written opens, its encoder is the
- * model's, where there is no rate, and a transformer for its codes begins from one for others: all
+/* A tokenizer of as many codes, or more, that goes on from a model's: what is written opens, its
+ * encoder is the model's, where there is no rate, and a transformer for its codes begins from one for others: all
  * but the codes' rows is that one's. */
 static void check_other_codes(size_t codes) {
   enum { OLD_CODES = 512, LABELS = CLASSES + 1 + HANDS, WIDTH = 32 };

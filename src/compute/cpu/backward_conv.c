@@ -3,7 +3,8 @@
  * backward_conv.c - convolutions whose weights change, and their gradients. Forward and by x they
  * are the convolutions of conv.c on panels that are packed anew every step: the gradient by x is
  * one with the weights transposed and the taps in reverse, so it goes through winograd.c where that
- * pays. By the weights: the product of backward_linear.c on rows that are gathered on the way. */
+ * pays. By the weights: winograd_weights.c where that pays, else the product of backward_linear.c
+ * on rows that are gathered on the way. */
 #include <stdio.h>
 #include <string.h>
 
@@ -137,11 +138,8 @@ void msk_op_filters_backward(msk_stream *stream, const msk_filters *filters, con
 
 /* ---- by the weights ---- */
 
-void msk_op_filters_weights(msk_stream *stream, const msk_filters *filters, msk_map x, msk_map dy,
-                            float *dw, float *db) {
-  const msk_conv conv = {
-      .head = {.kernel = filters->kernel, .stride = filters->stride, .in = filters->in}};
-  const msk_pixels pixels = msk_conv_pixels(&conv, x, filters->upsample, dy);
+static void contract_pixels(msk_stream *stream, const msk_filters *filters,
+                            const msk_pixels *pixels, msk_map dy, float *dw, float *db) {
   const msk_weights_product product = {.dy = dy.at,
                                        .rows = dy.batch * dy.height * dy.width,
                                        .depth = filters->kernel * filters->kernel * filters->in,
@@ -150,12 +148,27 @@ void msk_op_filters_weights(msk_stream *stream, const msk_filters *filters, msk_
                                        .dw = dw,
                                        .db = db,
                                        .gather = msk_gather_pixels,
-                                       .source = &pixels};
+                                       .source = pixels};
   msk_weights_product_run(stream, &product);
+}
+
+void msk_op_filters_weights(msk_stream *stream, const msk_filters *filters, msk_map x, msk_map dy,
+                            float *dw, float *db) {
+  const msk_conv conv = {
+      .head = {.kernel = filters->kernel, .stride = filters->stride, .in = filters->in}};
+  const msk_pixels pixels = msk_conv_pixels(&conv, x, filters->upsample, dy);
+  if (msk_winograd_pays(&stream->device->kernels, filters->kernel, filters->stride, filters->in,
+                        filters->out)) {
+    msk_winograd_weights_run(stream, &pixels, dy.batch, filters->out, dy.at, dw, db);
+  } else {
+    contract_pixels(stream, filters, &pixels, dy, dw, db);
+  }
   if (!msk_meter_listens(stream)) return;
   char name[64];
   snprintf(name, sizeof name, "conv %zux%zu %zu->%zu, weights", filters->kernel, filters->kernel,
            filters->in, filters->out);
   msk_meter_note(stream, name,
-                 2.0 * (double)product.rows * (double)product.depth * (double)product.columns);
+                 2.0 * (double)(dy.batch * dy.height * dy.width) *
+                     (double)(filters->kernel * filters->kernel) * (double)filters->in *
+                     (double)filters->out);
 }

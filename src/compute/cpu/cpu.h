@@ -271,6 +271,11 @@ void msk_winograd_run(msk_stream *stream, msk_winograd_weights weights, const fl
                       const float *residual, const msk_pixels *pixels, size_t batch, size_t out,
                       float *y);
 
+/* Gradients by the weights where it pays: of dy, `batch` pictures of `out` channels; added to dw,
+ * [9][channels of x][out], and to db, [out], which may be NULL. */
+void msk_winograd_weights_run(msk_stream *stream, const msk_pixels *pixels, size_t batch,
+                              size_t out, const float *dy, float *dw, float *db);
+
 /* Convolutions to a few channels. part: taps * in x out, F32 or F16. */
 bool msk_narrow_pays(const msk_kernels *kernels, size_t in, size_t out);
 msk_status msk_narrow_create(float **packed, const msk_device *device, const msk_linear_part *part,

@@ -70,6 +70,10 @@
  *                   each; position p row by row.
  * winograd_output   y[i][c] = (A' m A)[i] * scale + bias[c] + residual[i][c] for the 4 x 4 pixels,
  *                   m[p * plane + c]; bias, residual may be NULL; y may be residual.
+ * winograd_slopes   m[p * plane + c] = (A d A')[p] of the 4 x 4 pixels d, `channels` floats each;
+ *                   written up to a multiple of `lanes`, zeros behind them.
+ * winograd_taps     g[t * tap_stride + o] += (G' u G)[t] of `count` floats u[p * plane + o], which
+ *                   are read up to a multiple of `lanes`.
  * narrow_pixels     sums[i][o] = sum over taps t, channels c of pixels[i * taps + t][c] *
  *                   weight[o][t][c], for two pixels i.
  * widen_fp16      y = x, binary16 to float, exact; y need not be aligned.
@@ -112,6 +116,8 @@ typedef struct msk_kernels {
   void (*winograd_input)(size_t channels, const float *const pixels[36], float *v, size_t plane);
   void (*winograd_output)(size_t channels, const float *m, size_t plane, const float *bias,
                           const float *const residual[16], float scale, float *const y[16]);
+  void (*winograd_slopes)(size_t channels, const float *const pixels[16], float *m, size_t plane);
+  void (*winograd_taps)(size_t count, const float *u, size_t plane, float *g, size_t tap_stride);
   /* After a task's last int8_panel: gives back what the set's calls keep for each other on their
    * thread; NULL: nothing. */
   void (*end_products)(void);

@@ -60,6 +60,8 @@ void film_take(film *f, const char *name, int step, int item, const msk_array *a
   } else if (strcmp(name, "structure_score") == 0) {
     memcpy(f->structure + first, (const float *)array->data + from, cells * sizeof *f->structure);
     f->scored[step] = true;
+  } else if (strcmp(name, "revision_mask") == 0 && step > 0) { /* of what the step before left */
+    memcpy(f->masked + first - cells, (const uint8_t *)array->data + from, cells);
   } else if (strcmp(name, "structure_mask") == 0 || strcmp(name, "confidence_mask") == 0 ||
              strcmp(name, "masking") == 0) {
     for (size_t i = 0; i < cells; i++)

@@ -83,6 +83,10 @@ typedef struct msk_recipe {
   msk_placeholder placeholder;
   int sketch_steps; /* steps over which these are masked again; 0: as any other token */
   int tail;         /* extra MaskGIT steps from the last mask rate to 0; 0: stop there */
+  /* 0..100: steps behind all others, each of which draws again the tokens that, with all of them in
+   * view, are less likely than this share of the likeliest at their place; 0: none */
+  int revise_steps;
+  double revise_below; /* 0..1 */
 } msk_recipe;
 
 #endif

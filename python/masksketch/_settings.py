@@ -46,6 +46,8 @@ class Settings(TypedDict, total=False):
     placeholder: str
     sketch_steps: int
     tail: int
+    revise_steps: int
+    revise_below: Number
 
 
 def setting_text(value: object) -> str:

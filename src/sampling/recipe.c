@@ -130,6 +130,11 @@ static const field fields[] = {
      .name = msk_placeholder_name},
     {"tail", FIELD_COUNT, AT(tail), DRAW, 0,
      "MaskGIT steps from the last mask rate to 0, 0" TO_MAX_STEPS, .maximum = MSK_MAX_STEPS},
+    {"revise_steps", FIELD_COUNT, AT(revise_steps), ALL, 0,
+     "steps behind all others that draw again what does not fit the rest, 0..100", .maximum = 100},
+    {"revise_below", FIELD_NUMBER, AT(revise_below), ALL, 0,
+     "in these, tokens less likely than this share of the likeliest at their place, 0..1",
+     .maximum = 1},
     {"start_step", FIELD_COUNT, AT(start_step), GENERATE | EDIT, GENERATE | EDIT,
      "first step taken, 0..steps-1", .maximum = MSK_MAX_STEPS - 1},
 };

@@ -473,4 +473,38 @@ static void remask_maskgit(msk_sampler *sampler) {
   msk_sampler_trace(sampler, "temperature", MSK_DTYPE_F32, &temperature, 0, 0, 0, 0);
 }
 
-const msk_sampler_rules msk_rules_mended = {begin, prepare, sample, remask_sketch, remask_maskgit};
+/* ---- what is revised ---- */
+
+/* The probability of a row's token, as a share of the likeliest's. */
+static float likelihood(const msk_sampler *sampler, size_t at) {
+  const float *logits = sampler->logits + at * sampler->codes;
+  float most = logits[0];
+  for (size_t j = 1; j < sampler->codes; j++) most = fmaxf(most, logits[j]);
+  return expf(logits[sampler->current[at]] - most);
+}
+
+/* At most so many of a picture's tokens at once: they are drawn without knowing of each other. */
+static int most_revised(const msk_sampler *sampler) { return (sampler->spec.tokens - 1 + 7) / 8; }
+
+static bool remask_unlikely(msk_sampler *sampler) {
+  const msk_sampler_spec *spec = &sampler->spec;
+  const float least = (float)spec->recipe.revise_below;
+  bool any = false;
+  for (size_t b = 0; b < sampler->batch; b++) {
+    uint8_t *mask = sampler->confidence_mask + b * sampler->tokens;
+    int nominated = 0;
+    draw_lots(sampler, step_stream(sampler, b, FOR_LOTS));
+    memset(mask, 0, sampler->tokens);
+    for (size_t i = 1; i < sampler->tokens; i++) {
+      const float key = likelihood(sampler, b * sampler->tokens + i);
+      const bool ours = spec->job != MSK_JOB_EDIT || spec->edit_mask[i - 1];
+      if (ours && key < least) nominate(sampler, &nominated, key, i);
+    }
+    any = mask_lowest(sampler, mask, nominated, most_revised(sampler)) > 0 || any;
+    msk_sampler_apply_mask(sampler, b, mask, NULL);
+  }
+  return any;
+}
+
+const msk_sampler_rules msk_rules_mended = {begin,         prepare,        sample,
+                                            remask_sketch, remask_maskgit, remask_unlikely};

@@ -142,5 +142,5 @@ static void remask_maskgit(msk_sampler *sampler) {
   msk_sampler_trace(sampler, "temperature", MSK_DTYPE_F32, &temperature, 0, 0, 0, 0);
 }
 
-const msk_sampler_rules msk_rules_official = {begin, prepare, sample, remask_sketch,
-                                              remask_maskgit};
+const msk_sampler_rules msk_rules_official = {begin,         prepare,        sample,
+                                              remask_sketch, remask_maskgit, NULL};

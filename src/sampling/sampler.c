@@ -68,6 +68,11 @@ static void trace_tokens(msk_sampler *sampler, const char *name, msk_dtype dtype
   msk_sampler_trace(sampler, name, dtype, values, 2, sampler->batch, sampler->tokens, 0);
 }
 
+static void trace_logits(msk_sampler *sampler, const char *name) {
+  msk_sampler_trace(sampler, name, MSK_DTYPE_F32, sampler->logits, 3, sampler->batch,
+                    sampler->tokens, sampler->codes);
+}
+
 /* ---- the beginning ---- */
 
 static void place_tokens(msk_sampler *sampler) {
@@ -113,8 +118,9 @@ void msk_sampler_begin(msk_sampler *sampler, const msk_sampler_spec *spec,
   sampler->rules = spec->recipe.official ? &msk_rules_official : &msk_rules_mended;
   /* drawing has no start_step: its first masks come from the sketch */
   sampler->step = spec->job == MSK_JOB_DRAW ? 0 : spec->recipe.start_step;
-  sampler->last = sampler->step + msk_sampler_step_count(spec);
-  sampler->cancelled = false;
+  sampler->last = sampler->step + msk_sampler_draw_count(spec);
+  sampler->end = sampler->step + msk_sampler_step_count(spec);
+  sampler->cancelled = sampler->settled = false;
   sampler->refreshed = -1;
   place_items(sampler);
   place_tokens(sampler);
@@ -132,7 +138,7 @@ static void choose_guidance(msk_sampler *sampler) {
   const msk_recipe *recipe = &sampler->spec.recipe;
   const int taken = msk_sampler_step_index(sampler) + 1;
   double share = msk_schedule_guidance(recipe->guidance_schedule,
-                                       (double)taken / msk_sampler_step_count(&sampler->spec));
+                                       (double)taken / msk_sampler_draw_count(&sampler->spec));
   if (share < recipe->guidance_skip) share = 0;
   bool guided = false;
   for (size_t b = 0; b < sampler->batch; b++) {
@@ -269,8 +275,7 @@ static msk_status take_step(msk_sampler *sampler, msk_error *error) {
   trace_tokens(sampler, "sequence", MSK_DTYPE_I32, sampler->current);
   msk_status status = guided_logits(sampler, error);
   if (status != MSK_OK) return status;
-  msk_sampler_trace(sampler, "logits", MSK_DTYPE_F32, sampler->logits, 3, sampler->batch,
-                    sampler->tokens, sampler->codes);
+  trace_logits(sampler, "logits");
   sampler->rules->sample(sampler);
   trace_tokens(sampler, "sampled", MSK_DTYPE_I32, sampler->completed);
   /* Masks after the last step serve nobody: the authors compute them, here only a trace of their
@@ -279,6 +284,27 @@ static msk_status take_step(msk_sampler *sampler, msk_error *error) {
   if (sampler->step + 1 == sampler->last && !traced) return MSK_OK;
   if (msk_sampler_sketching(sampler)) return remask_sketch(sampler, error);
   remask_maskgit(sampler);
+  return MSK_OK;
+}
+
+/* What does not fit the rest is drawn again: unguided, all of it in view of all that does. */
+static msk_status revise(msk_sampler *sampler, msk_error *error) {
+  for (size_t b = 0; b < sampler->batch; b++) sampler->scale[b] = 0;
+  sampler->fresh = sampler->light = false;
+  msk_status status = guided_logits(sampler, error);
+  if (status != MSK_OK) return status;
+  sampler->settled = !sampler->rules->remask_unlikely(sampler);
+  if (sampler->settled) return MSK_OK;
+  trace_logits(sampler, "revision_logits");
+  trace_tokens(sampler, "revision_mask", MSK_DTYPE_U8, sampler->confidence_mask);
+  trace_tokens(sampler, "sequence", MSK_DTYPE_I32, sampler->current);
+  sampler->light = true;
+  memset(sampler->near, 1, sampler->batch * sampler->tokens);
+  status = guided_logits(sampler, error);
+  if (status != MSK_OK) return status;
+  trace_logits(sampler, "logits");
+  sampler->rules->sample(sampler);
+  trace_tokens(sampler, "sampled", MSK_DTYPE_I32, sampler->completed);
   return MSK_OK;
 }
 
@@ -291,22 +317,26 @@ static bool all_known(const msk_sampler *sampler) {
 
 msk_status msk_sampler_step(msk_sampler *sampler, bool *done, msk_error *error) {
   const msk_recipe *recipe = &sampler->spec.recipe;
-  if (sampler->step >= sampler->last)
+  if (sampler->step >= sampler->end)
     return msk_fail(error, MSK_ERROR_ARGUMENT, "all steps were taken, expected no further one");
   if (sampler->spec.job == MSK_JOB_DRAW && sampler->step == recipe->steps)
     count_unknown(sampler); /* the tail begins */
-  if (!recipe->official && !msk_sampler_sketching(sampler) && all_known(sampler)) {
+  msk_status status = MSK_OK;
+  if (sampler->step >= sampler->last) {
+    if (!sampler->settled) status = revise(sampler, error);
+  } else if (!recipe->official && !msk_sampler_sketching(sampler) && all_known(sampler)) {
     /* fewer tokens than steps: nothing is left to draw */
     memcpy(sampler->completed, sampler->current, sequence_bytes(sampler));
   } else {
-    msk_status status = take_step(sampler, error);
-    if (status != MSK_OK) return status;
+    status = take_step(sampler, error);
   }
+  if (status != MSK_OK) return status;
   if (sampler->cancelled)
     return msk_fail(error, MSK_ERROR_CANCELLED, "the trace callback asked to stop");
   sampler->step++;
-  *done = sampler->step == sampler->last;
-  if (*done) memcpy(sampler->current, sampler->completed, sequence_bytes(sampler));
+  *done = sampler->step == sampler->end;
+  if (sampler->step >= sampler->last)
+    memcpy(sampler->current, sampler->completed, sequence_bytes(sampler));
   return MSK_OK;
 }
 

@@ -69,7 +69,7 @@ void msk_sampler_begin(msk_sampler *sampler, const msk_sampler_spec *spec,
                        const msk_denoiser *denoiser);
 /* One step; *done after the last. */
 msk_status msk_sampler_step(msk_sampler *sampler, bool *done, msk_error *error);
-/* steps that msk_sampler_step() takes, the tail included */
+/* steps that msk_sampler_step() takes, the tail and those that revise included */
 int msk_sampler_step_count(const msk_sampler_spec *spec);
 /* How many classes a random unconditional pass may take: neither the target nor the null class,
  * and none that is hidden. Reads the spec's class members alone. */

@@ -13,14 +13,18 @@ int msk_sampler_masked(const msk_sampler *sampler, size_t row) {
   return masked;
 }
 
-int msk_sampler_step_count(const msk_sampler_spec *spec) {
+int msk_sampler_draw_count(const msk_sampler_spec *spec) {
   const msk_recipe *recipe = &spec->recipe;
   if (spec->job != MSK_JOB_DRAW) return recipe->steps - recipe->start_step;
   return recipe->steps + (recipe->official ? 0 : recipe->tail);
 }
 
+int msk_sampler_step_count(const msk_sampler_spec *spec) {
+  return msk_sampler_draw_count(spec) + (spec->recipe.official ? 0 : spec->recipe.revise_steps);
+}
+
 int msk_sampler_step_index(const msk_sampler *sampler) {
-  return msk_sampler_step_count(&sampler->spec) - (sampler->last - sampler->step);
+  return msk_sampler_step_count(&sampler->spec) - (sampler->end - sampler->step);
 }
 
 int msk_sampler_anchors(const msk_sampler *sampler) {

@@ -23,6 +23,8 @@ typedef struct msk_sampler_rules {
   void (*remask_sketch)(msk_sampler *sampler);
   /* current: completed, the least confident of the drawn tokens masked */
   void (*remask_maskgit)(msk_sampler *sampler);
+  /* current: completed, what is unlikely masked; whether anything is. NULL: not in these rules */
+  bool (*remask_unlikely)(msk_sampler *sampler);
 } msk_sampler_rules;
 extern const msk_sampler_rules msk_rules_official, msk_rules_mended;
 
@@ -66,11 +68,13 @@ struct msk_sampler {
   size_t batch, tokens, codes; /* of the spec; batch: rows that are left */
   const msk_denoiser *denoiser;
   const msk_sampler_rules *rules;
-  /* the step to be taken now, counted from 0 with those before start_step; one past the last */
-  int step, last;
+  /* the step to be taken now, counted from 0 with those before start_step; one past the last that
+   * leaves masks, and one past the last that revises */
+  int step, last, end;
   bool cancelled; /* a trace callback asked to stop */
   /* this step's passes compute what has changed, and what is masked; not all rows */
   bool light;
+  bool settled; /* the last step that revised found nothing */
   /* this step makes its unconditional pass, if it is guided at all */
   bool fresh;
   /* the step that `difference` is of; negative: none yet */
@@ -90,6 +94,8 @@ int msk_sampler_anchors(const msk_sampler *sampler);
 bool msk_sampler_anchoring(const msk_sampler *sampler); /* the present step is one of them */
 /* Whether the present step ends with MaskSketch's two masks (else with MaskGIT's one). */
 bool msk_sampler_sketching(const msk_sampler *sampler);
+/* Steps before those that revise. */
+int msk_sampler_draw_count(const msk_sampler_spec *spec);
 /* Writes the masked copy of a row's completed sequence into current; other may be NULL. */
 void msk_sampler_apply_mask(msk_sampler *sampler, size_t row, const uint8_t *mask,
                             const uint8_t *other);

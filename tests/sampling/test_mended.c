@@ -28,6 +28,8 @@ static void anchored(msk_recipe *recipe) {
   recipe->order = MSK_ORDER_HALTON, recipe->anchor_steps = 3;
 }
 
+static void revised(msk_recipe *recipe) { recipe->revise_steps = 3, recipe->revise_below = 0.1; }
+
 static void check_items(msk_job job, msk_rng_layout layout, void (*change)(msk_recipe *)) {
   trial *all = trial_make(job, "balanced", 4);
   all->spec.layout = layout;
@@ -68,6 +70,8 @@ static void test_items(void **state) {
   check_items(MSK_JOB_GENERATE, MSK_RNG_ORIGINAL, by_lot);
   for (int job = MSK_JOB_DRAW; job <= MSK_JOB_EDIT; job++)
     check_items((msk_job)job, MSK_RNG_ORIGINAL, anchored);
+  for (int job = MSK_JOB_DRAW; job <= MSK_JOB_EDIT; job++)
+    check_items((msk_job)job, MSK_RNG_ORIGINAL, revised);
 }
 
 static void test_again(void **state) {
@@ -255,6 +259,86 @@ static void test_anchors_spread(void **state) {
   }
   for (int i = 0; i < TOKENS; i++) places += taken[i];
   assert_true(places > MAX_BATCH);
+  trial_free(t);
+}
+
+/* ---- revision ---- */
+
+/* exp(logit - largest logit) of what stands at a place. */
+static double likelihood(const float *logits, int32_t token) {
+  double most = (double)logits[0];
+  for (int j = 1; j < CODES; j++) most = fmax(most, (double)logits[j]);
+  return exp((double)logits[token] - most);
+}
+
+/* Of one item those below the limit are masked, the least likely first, an eighth at most, and
+ * under edit none that is not to be repainted; all others stay. */
+static int check_revision(const trial *t, int step, int item, double below, const int32_t *before,
+                          const int32_t *after) {
+  int masked = 0, unlikely = 0;
+  double highest = 0, lowest = 1;
+  for (int i = 1; i < TOKENS; i++) {
+    const int at = item * TOKENS + i;
+    const bool ours = t->spec.job != MSK_JOB_EDIT || trial_box[i - 1];
+    const double here = likelihood(t->looked[step] + at * CODES, before[at]);
+    const bool again = t->revision_mask[step][at];
+    assert_int_equal(t->sequences[step][at], again ? MSK_MASK_TOKEN : before[at]);
+    if (again) {
+      assert_true(ours && here < below);
+      highest = fmax(highest, here), masked++;
+    } else {
+      if (ours) lowest = fmin(lowest, here);
+      assert_int_equal(after[at], before[at]);
+    }
+    unlikely += ours && here < below;
+  }
+  assert_int_equal(masked, unlikely < TOKENS / 8 + 1 ? unlikely : TOKENS / 8 + 1);
+  assert_true(masked == 0 || highest <= lowest);
+  return masked;
+}
+
+/* Runs of 0, 1, 2 and 3 steps that revise: each begins with what the one before it ended with. */
+static void test_revision(void **state) {
+  (void)state;
+  for (int job = MSK_JOB_DRAW; job <= MSK_JOB_EDIT; job++) {
+    trial *t = trial_make((msk_job)job, "balanced", 2);
+    int32_t before[2 * TOKENS];
+    memcpy(before, trial_run(t), sizeof before);
+    const int drawn = msk_sampler_step_count(&t->spec), calls = t->logits_calls;
+    int revised = 0;
+    t->spec.recipe.revise_below = 0.1;
+    for (int steps = 1; steps <= 3; steps++) {
+      t->spec.recipe.revise_steps = steps;
+      const int32_t *after = trial_run(t);
+      const int last = t->spec.recipe.start_step + drawn + steps - 1;
+      assert_int_equal(msk_sampler_step_count(&t->spec), drawn + steps);
+      for (int item = 0; item < 2; item++)
+        revised += check_revision(t, last, item, 0.1, before, after);
+      assert_int_equal(t->logits_calls, calls + 2 * steps);
+      for (int at = 0; at < 2 * TOKENS; at++) { /* all is looked at, then what is masked */
+        assert_int_equal(t->rows[calls + 2 * steps - 2][at], 1);
+        assert_int_equal(t->seen[calls + 2 * steps - 2][at], before[at]);
+        assert_int_equal(t->rows[calls + 2 * steps - 1][at], t->revision_mask[last][at]);
+      }
+      assert_false(t->guided[calls + 2 * steps - 2] || t->guided[calls + 2 * steps - 1]);
+      memcpy(before, after, sizeof before);
+    }
+    assert_true(revised > 6);
+    trial_free(t);
+  }
+}
+
+/* Where all fits, it is looked at once. */
+static void test_settled(void **state) {
+  (void)state;
+  trial *t = trial_make(MSK_JOB_GENERATE, "balanced", 2);
+  t->scores = FIXED, t->spec.recipe.token_temperature = 1e-4, t->spec.recipe.guidance = 0;
+  int32_t before[2 * TOKENS];
+  memcpy(before, trial_run(t), sizeof before);
+  const int calls = t->logits_calls;
+  t->spec.recipe.revise_steps = 5, t->spec.recipe.revise_below = 0.9;
+  assert_memory_equal(trial_run(t), before, sizeof before);
+  assert_int_equal(t->logits_calls, calls + 1);
   trial_free(t);
 }
 
@@ -518,6 +602,8 @@ int main(void) {
       cmocka_unit_test(test_anchors),
       cmocka_unit_test(test_anchors_of_few_steps),
       cmocka_unit_test(test_anchors_spread),
+      cmocka_unit_test(test_revision),
+      cmocka_unit_test(test_settled),
       cmocka_unit_test(test_compared),
       cmocka_unit_test(test_choice),
       cmocka_unit_test(test_noise),

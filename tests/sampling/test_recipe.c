@@ -42,6 +42,8 @@ static const char *const all_keys[] = {"steps",
                                        "sketch_steps",
                                        "placeholder",
                                        "tail",
+                                       "revise_steps",
+                                       "revise_below",
                                        "start_step"};
 #define KEYS (sizeof all_keys / sizeof *all_keys)
 
@@ -138,6 +140,8 @@ static void test_round_trip(void **state) {
                  {"sketch_steps", {"0", "8"}},
                  {"placeholder", {"mask", "sketch"}},
                  {"tail", {"0", "8"}},
+                 {"revise_steps", {"0", "100"}},
+                 {"revise_below", {"0", "0.01", "1"}},
                  {"start_step", {"0", "3"}}};
   assert_int_equal(sizeof samples / sizeof *samples, KEYS);
   for (size_t s = 0; s < KEYS; s++) {
@@ -225,6 +229,8 @@ static void test_bad_values(void **state) {
                                        {"anchor_steps", "-1"},
                                        {"anchor_steps", "10001"},
                                        {"remask", "all"},
+                                       {"revise_steps", "101"},
+                                       {"revise_below", "1.5"},
                                        {"visible_sketch", "2"},
                                        {"sketch_share", "1.5"},
                                        {"sketch_share", "-0.5"},
@@ -356,6 +362,8 @@ static void test_check(void **state) {
   REFUSED(recipe.order = (msk_order)3);
   REFUSED(recipe.anchor_steps = MSK_MAX_STEPS + 1);
   REFUSED(recipe.sketch_share = NAN);
+  REFUSED(recipe.revise_steps = 101);
+  REFUSED(recipe.revise_below = NAN);
   REFUSED(recipe.sketch_steps = recipe.steps + 1);
   /* the last step masks nothing again */
   REFUSED((recipe.sketch_steps = recipe.steps, recipe.tail = 0));
@@ -373,6 +381,7 @@ static void test_check(void **state) {
   REFUSED(recipe.structure_every = 2);
   REFUSED(recipe.order = MSK_ORDER_HALTON);
   REFUSED(recipe.anchor_steps = 1);
+  REFUSED(recipe.revise_steps = 1);
   REFUSED(recipe.remask = MSK_REMASK_DRAWN);
   REFUSED(recipe.sketch_share = 0.5);
   REFUSED(recipe.sketch_steps = 1);

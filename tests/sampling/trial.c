@@ -74,6 +74,9 @@ static int keep_trace(void *user, const char *name, int step, const msk_array *a
   if (strcmp(name, "confidence_scaled") == 0) memcpy(t->confidence[step], array->data, bytes * 4);
   if (strcmp(name, "structure_mask") == 0) memcpy(t->structure_mask[step], array->data, bytes);
   if (strcmp(name, "confidence_mask") == 0) memcpy(t->confidence_mask[step], array->data, bytes);
+  if (strcmp(name, "revision_mask") == 0) memcpy(t->revision_mask[step], array->data, bytes);
+  if (strcmp(name, "revision_logits") == 0)
+    memcpy(t->looked[step], array->data, bytes * (size_t)t->spec.codes * sizeof(float));
   return ++t->traced == t->cancel_at;
 }
 

@@ -33,6 +33,8 @@ typedef struct trial {
   float confidence[MAX_STEPS][MAX_BATCH * TOKENS];
   uint8_t structure_mask[MAX_STEPS][MAX_BATCH * TOKENS],
       confidence_mask[MAX_STEPS][MAX_BATCH * TOKENS];
+  float looked[MAX_STEPS][MAX_BATCH * TOKENS * CODES]; /* logits by which it was revised */
+  uint8_t revision_mask[MAX_STEPS][MAX_BATCH * TOKENS];
   int cancel_at; /* trace call that asks to stop; 0: none */
   int traced;
   msk_status answer; /* of the denoiser */

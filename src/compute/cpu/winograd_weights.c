@@ -71,8 +71,7 @@ static void transform_slopes(const struct job *job, size_t picture, size_t y, si
     for (size_t i = 0; i < 16; i++)
       columns[i] = pixels[i] == NULL ? job->zeros : pixels[i] + column;
     job->kernels->winograd_slopes(msk_smaller(width, job->out - column), columns,
-                                  job->slopes + column * job->count + index * width,
-                                  job->dy_plane);
+                                  job->slopes + column * job->count + index * width, job->dy_plane);
   }
 }
 

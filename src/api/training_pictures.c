@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "api/training_run.h"
-#include "train/start.h"
 
 static bool is_decoder(const training_run *run) { return run->options->stage == MSK_TRAIN_DECODER; }
 
@@ -113,50 +112,16 @@ static msk_status evaluate(training_run *run) {
   return status;
 }
 
-/* The model's transformer for another number of codes, whose rows are a start's. */
-static msk_status write_transformer(const training_run *run, const char *path) {
-  const msk_codebook_shape shape = run->painter->codebook;
-  msk_maskgit_config config = *msk_maskgit_get_config(run->model->transformer);
-  size_t labels = (size_t)run->model->class_count;
-  const msk_start_vocabulary vocabulary = {.codes = shape.codes,
-                                           .file_codes = (size_t)run->model->codes,
-                                           .labels = labels,
-                                           .file_labels = labels};
-  const msk_metadata_entry metadata[] = {
-      {"classes", msk_weight_file_metadata(run->model->file, "classes")},
-      {"defaults", msk_weight_file_metadata(run->model->file, "defaults")}};
-  float *average = run->course->optimiser->average, *block = NULL;
-  msk_params *params = NULL;
-  config.vocabulary = shape.codes + labels + 1;
-  msk_status status = msk_params_create(&params, &config, NULL, run->error);
-  if (status != MSK_OK) return status;
-  block = msk_allocate_zeroed(NULL, params->floats, sizeof *block);
-  if (block == NULL)
-    status = msk_fail(run->error, MSK_ERROR_MEMORY, "no memory for the model's transformer");
-  if (status == MSK_OK)
-    status = msk_params_start(params,
-                              msk_params_find(run->course->params, average, "quantizer.codebook"),
-                              shape.codes, shape.dim, run->options->seed, block, run->error);
-  if (status == MSK_OK)
-    status = msk_params_start_from(params, run->model->file, MSK_MODEL_TRANSFORMER, &vocabulary,
-                                   run->options->seed, block, run->error);
-  if (status == MSK_OK)
-    status = msk_params_write(params, block, path, metadata, metadata[1].value == NULL ? 1 : 2,
-                              run->error);
-  msk_free(NULL, block);
-  msk_params_destroy(params);
-  return status;
-}
-
-/* The average's tokenizer with the model's transformer. */
+/* The average's tokenizer with the model's transformer, whose words follow the codes where these
+ * began anew. */
 static msk_status write_model(training_run *run) {
   const msk_train_options *o = run->options;
-  bool other_codes = run->painter->codebook.codes != (size_t)run->model->codes;
+  bool other_codes = !is_decoder(run);
   char path[TRAINING_PATH], beside[TRAINING_PATH];
   msk_status status = msk_course_write_average(
       run->course, training_path(run, "tokenizer.safetensors", path), NULL, 0, run->error);
   if (status == MSK_OK && other_codes)
-    status = write_transformer(run, training_path(run, "transformer.safetensors", beside));
+    status = training_write_words(run, training_path(run, "transformer.safetensors", beside));
   if (status != MSK_OK) return status;
   msk_convert_options options;
   msk_convert_options_init(&options);

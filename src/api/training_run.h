@@ -84,6 +84,8 @@ msk_status training_start_tokenizer(training_run *run, const msk_weight_file *fi
 msk_status training_fingerprint(const training_run *run, int set, bool tokenizer, char text[65]);
 /* What stands in the stores is kept in this file; NULL where rank 0 keeps it. */
 const char *training_store(const training_run *run, const char *name, char path[TRAINING_PATH]);
+/* training_words.c: the model's transformer for the painter's codes. */
+msk_status training_write_words(training_run *run, const char *path);
 /* training_options.c */
 msk_status training_check_options(const msk_train_options *options, msk_error *error);
 

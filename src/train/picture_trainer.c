@@ -2,6 +2,7 @@
  * picture_trainer.c - see picture_trainer.h. */
 #include "train/picture_trainer.h"
 
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 
@@ -524,6 +525,21 @@ msk_picture_figures msk_picture_trainer_evaluate(msk_picture_trainer *trainer,
   return (msk_picture_figures){.decibels = -10 * log10(sums.square / sums.values),
                                .sharpness = sums.here / sums.there,
                                .colour = 255 * sums.colour / (sums.values / 3 * 2)};
+}
+
+void msk_picture_trainer_encode(msk_picture_trainer *trainer, const msk_pictures *pictures,
+                                size_t first, size_t count, bool drawn) {
+  msk_picture_shape shape = whole_shape(trainer);
+  size_t values = shape.height * shape.width * 3;
+  float *average = trainer->course.optimiser->average;
+  assert(trainer->quantising && count <= shape.batch);
+  for (size_t i = 0; i < count; i++) {
+    msk_picture_record record = msk_pictures_at(pictures, first + i);
+    take_picture(trainer, drawn ? record.drawings : record.photo, drawn ? 1 : 3, shape, 0, 0, false,
+                 trainer->pictures + i * values);
+  }
+  msk_autoencoder_set(trainer->net, average);
+  encode_photos(trainer, average, latent_rows(trainer));
 }
 
 double msk_picture_trainer_flop(const msk_picture_trainer *trainer) {

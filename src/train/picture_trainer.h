@@ -69,6 +69,12 @@ typedef struct msk_picture_figures {
 msk_picture_figures msk_picture_trainer_evaluate(msk_picture_trainer *trainer,
                                                  const msk_pictures *pictures, uint8_t *sheet);
 
+/* The average's codes for photos [first, first + count) of a store, or for their first drawings,
+ * count at most a rank's share of a batch: in trainer->codes, for trainer->pictures. Only where the
+ * codebook has begun. Leaves the run as it was. */
+void msk_picture_trainer_encode(msk_picture_trainer *trainer, const msk_pictures *pictures,
+                                size_t first, size_t count, bool drawn);
+
 /* Multiplications and additions of a rank in a step on whole pictures. */
 double msk_picture_trainer_flop(const msk_picture_trainer *trainer);
 

@@ -151,11 +151,46 @@ static void widen_layer(const msk_layer_params *from, const msk_layer_params *to
   fill(0, (all_units - units) * hidden, to->down + units * hidden);
 }
 
+static double row_sum(const float *row, size_t count) {
+  double sum = 0;
+  for (size_t i = 0; i < count; i++) sum += (double)row[i];
+  return sum;
+}
+
+/* Rows of codes as means of the file's, by who stands where they do. */
+static void mix_codes(const msk_start_vocabulary *v, size_t width, const float *from, float *to) {
+  for (size_t c = 0; c < v->codes; c++) {
+    const float *together = v->together + c * v->file_codes;
+    double all = row_sum(together, v->file_codes);
+    for (size_t d = 0; all > 0 && d < width; d++) {
+      double sum = 0;
+      for (size_t k = 0; k < v->file_codes; k++)
+        sum += (double)together[k] * (double)from[k * width + d];
+      to[c * width + d] = (float)(sum / all);
+    }
+  }
+}
+
+/* What a code of the file's was likely to be is shared by those that stand where it does: to each
+ * bias the mean logarithm of its share. */
+static void share_biases(const msk_start_vocabulary *v, float *biases) {
+  for (size_t k = 0; k < v->file_codes; k++) {
+    double all = 0;
+    for (size_t c = 0; c < v->codes; c++) all += (double)v->together[c * v->file_codes + k];
+    for (size_t c = 0; c < v->codes; c++) {
+      const float *together = v->together + c * v->file_codes;
+      double here = (double)together[k];
+      if (here > 0) biases[c] += (float)(here / row_sum(together, v->file_codes) * log(here / all));
+    }
+  }
+}
+
 /* Rows of `width` values for each code, each label and the mask. */
 static void translate(const msk_start_vocabulary *v, size_t width, const float *from, float *to) {
   const float *old = from + v->file_codes * width;
   float *new = to + v->codes *width;
   if (v->same_codes) memcpy(to, from, v->codes * width * sizeof *to);
+  if (!v->same_codes && v->together != NULL) mix_codes(v, width, from, to);
   for (size_t i = 0; i < v->labels; i++, new += width) {
     int same = v->of == NULL ? (int)i : v->of[i];
     for (size_t d = 0; d < width; d++) {
@@ -187,6 +222,8 @@ static void take_over(const msk_params *from, float *values, const msk_params *p
   if (vocabulary == NULL) return;
   translate(vocabulary, params->config.hidden, old.words, new.words);
   translate(vocabulary, 1, old.columns_bias, new.columns_bias);
+  if (!vocabulary->same_codes && vocabulary->together != NULL)
+    share_biases(vocabulary, new.columns_bias);
 }
 
 /* 0: it is no transformer's. */

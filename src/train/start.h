@@ -16,7 +16,11 @@ msk_status msk_params_start(const msk_params *params, const float *codebook, siz
 /* A transformer's vocabulary (codes, labels, mask) and that of a file. */
 typedef struct msk_start_vocabulary {
   size_t codes, file_codes;
-  bool same_codes; /* or they mean others, and what the block has for them stays */
+  bool same_codes; /* or they mean others, */
+  /* codes x file_codes: how often each stands where each of the file's does, so that it begins as
+   * the mean of those; what never did, and all of them where this is NULL, stay as the block has
+   * them */
+  const float *together;
   size_t labels, file_labels;
   const int *of; /* labels: which of the file's each is, or -1: none. NULL: each is itself */
 } msk_start_vocabulary;

@@ -396,6 +396,62 @@ static void test_optimisers(void **state) {
   msk_device_destroy(device);
 }
 
+/* Words for other codes: means of the file's, by how often each stands where a code does; biases
+ * besides with the share that the code has of each; a code that never did keeps what it had. */
+static void test_mixed_words(void **state) {
+  enum { FILE_CODES = 3, NEW_CODES = 4, LABELS = 2, HIDDEN = 16 };
+  static const float together[NEW_CODES * FILE_CODES] = {4, 0, 0, 0, 0, 0, 1, 3, 0, 0, 1, 5};
+  msk_maskgit_config config = {.layers = 1,
+                               .hidden = HIDDEN,
+                               .heads = 2,
+                               .intermediate = 24,
+                               .positions = 5,
+                               .vocabulary = FILE_CODES + LABELS + 1};
+  char *folder = test_make_folder(), path[4096];
+  msk_params *old = NULL, *new = NULL;
+  msk_weight_file *file = NULL;
+  uint64_t seed = 3;
+  (void)state;
+  snprintf(path, sizeof path, "%s/old.safetensors", folder);
+  assert_int_equal(msk_params_create(&old, &config, NULL, NULL), MSK_OK);
+  config.vocabulary = NEW_CODES + LABELS + 1;
+  assert_int_equal(msk_params_create(&new, &config, NULL, NULL), MSK_OK);
+  float *from = calloc(old->floats, sizeof *from), *to = calloc(new->floats, sizeof *to);
+  for (size_t i = 0; i < old->floats; i++) from[i] = test_uniform(&seed, -1, 1);
+  for (size_t i = 0; i < new->floats; i++) to[i] = 7;
+  assert_int_equal(msk_params_write(old, from, path, NULL, 0, NULL), MSK_OK);
+  assert_int_equal(msk_weight_file_open(&file, path, NULL, NULL), MSK_OK);
+  const msk_start_vocabulary vocabulary = {.codes = NEW_CODES,
+                                           .file_codes = FILE_CODES,
+                                           .together = together,
+                                           .labels = LABELS,
+                                           .file_labels = LABELS};
+  assert_int_equal(msk_params_start_from(new, file, "", &vocabulary, 1, to, NULL), MSK_OK);
+  msk_outer_params is = msk_params_outer(new, to), was = msk_params_outer(old, from);
+  for (size_t c = 0; c < NEW_CODES; c++) {
+    double bias = c == 1 ? 7 : 0, row = 0;
+    for (size_t k = 0; k < FILE_CODES; k++) row += (double)together[c * FILE_CODES + k];
+    for (size_t k = 0; k < FILE_CODES; k++) {
+      double here = (double)together[c * FILE_CODES + k], column = 0;
+      for (size_t o = 0; o < NEW_CODES; o++) column += (double)together[o * FILE_CODES + k];
+      if (here > 0) bias += here / row * ((double)was.columns_bias[k] + log(here / column));
+    }
+    assert_true(fabs((double)is.columns_bias[c] - bias) < 1e-6);
+    for (size_t d = 0; d < HIDDEN; d++) {
+      double word = c == 1 ? 7 : 0;
+      for (size_t k = 0; c != 1 && k < FILE_CODES; k++)
+        word += (double)together[c * FILE_CODES + k] / row * (double)was.words[k * HIDDEN + d];
+      assert_true(fabs((double)is.words[c * HIDDEN + d] - word) < 1e-6);
+    }
+  }
+  assert_memory_equal(is.words + NEW_CODES * HIDDEN, was.words + FILE_CODES * HIDDEN,
+                      (LABELS + 1) * HIDDEN * sizeof(float));
+  free(from), free(to);
+  msk_weight_file_close(file);
+  msk_params_destroy(old), msk_params_destroy(new);
+  test_remove_folder(folder);
+}
+
 /* What Newton-Schulz makes has singular values near 1: 0.7 to 1.2 with these coefficients. */
 static void test_orthogonal(void **state) {
   enum { ROWS = 20, COLUMNS = 33 };
@@ -427,11 +483,17 @@ static void test_orthogonal(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_optimisers),      cmocka_unit_test(test_orthogonal),
-      cmocka_unit_test(test_it_learns),       cmocka_unit_test(test_threads),
-      cmocka_unit_test(test_resume),          cmocka_unit_test(test_precision_of_a_checkpoint),
-      cmocka_unit_test(test_bad_checkpoints), cmocka_unit_test(test_half_written_tokens),
-      cmocka_unit_test(test_foreign_tokens),  cmocka_unit_test(test_counts_of_a_checkpoint),
+      cmocka_unit_test(test_optimisers),
+      cmocka_unit_test(test_orthogonal),
+      cmocka_unit_test(test_mixed_words),
+      cmocka_unit_test(test_it_learns),
+      cmocka_unit_test(test_threads),
+      cmocka_unit_test(test_resume),
+      cmocka_unit_test(test_precision_of_a_checkpoint),
+      cmocka_unit_test(test_bad_checkpoints),
+      cmocka_unit_test(test_half_written_tokens),
+      cmocka_unit_test(test_foreign_tokens),
+      cmocka_unit_test(test_counts_of_a_checkpoint),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -170,7 +170,7 @@ static void test_locks(void **state) {
   (void)state;
   char longer[4096];
   strcpy(longer, write_text("long.json",
-                            "{\"settings\": {\"steps\": 60}, \"sketches\": [{\"file\": "
+                            "{\"settings\": {\"steps\": 400}, \"sketches\": [{\"file\": "
                             "\"a.png\", \"class\": \"ball\"}], \"seeds\": [%s], \"scores\": "
                             "\"structure\"}",
                             "0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23"));

@@ -271,8 +271,11 @@ static void train_pictures(struct member *m) {
 
 /* ---- the same as one process ---- */
 
-/* tolerance: of a loss, relative; roundings grow from step to step. */
-static void check_stage(void (*work)(struct member *), bool decoder, double tolerance) {
+/* Relative tolerances of losses, where roundings grow from step to step, and of the gradient's
+ * norm: that of pictures jumps where the sign of a difference of theirs flips (|d| in the loss),
+ * which the losses behind it hardly see. */
+static void check_stage(void (*work)(struct member *), bool decoder, double of_losses,
+                        double of_norms) {
   struct member alone[MOST], members[MOST];
   run_team(alone, 1, work, decoder);
   for (int count = 2; count <= MOST; count += 2) {
@@ -281,7 +284,8 @@ static void check_stage(void (*work)(struct member *), bool decoder, double tole
       assert_memory_equal(members[r].block, members[0].block,
                           members[r].floats * sizeof *members[r].block);
       for (size_t i = 0; i < STEPS * 3; i++) {
-        double here = members[r].losses[i / 3][i % 3], there = alone[0].losses[i / 3][i % 3];
+        double here = members[r].losses[i / 3][i % 3], there = alone[0].losses[i / 3][i % 3],
+               tolerance = i % 3 == 2 ? of_norms : of_losses;
         if (!(fabs(here - there) <= tolerance * fabs(there)))
           fail_msg("%d ranks, step %zu, number %zu: %.9g, alone %.9g", count, i / 3, i % 3, here,
                    there);
@@ -294,17 +298,17 @@ static void check_stage(void (*work)(struct member *), bool decoder, double tole
 
 static void test_transformer(void **state) {
   (void)state;
-  check_stage(train_transformer, false, 1e-5);
+  check_stage(train_transformer, false, 1e-5, 1e-5);
 }
 
 static void test_tokenizer(void **state) {
   (void)state;
-  check_stage(train_pictures, false, 1e-5);
+  check_stage(train_pictures, false, 1e-5, 1e-3);
 }
 
 static void test_decoder(void **state) {
   (void)state;
-  check_stage(train_pictures, true, 1e-5);
+  check_stage(train_pictures, true, 1e-5, 1e-3);
 }
 
 int main(void) {

@@ -47,8 +47,7 @@ static msk_status open_reader(reader *r, const training_run *run) {
     return msk_fail(run->error, MSK_ERROR_MEMORY, "no memory for reading pictures");
   r->stream.scratch = r->memory;
   r->arena = (msk_arena){.base = (char *)r->memory + scratch, .capacity = peak};
-  results =
-      (msk_arena){.base = (char *)r->memory + scratch + peak, .capacity = results.peak};
+  results = (msk_arena){.base = (char *)r->memory + scratch + peak, .capacity = results.peak};
   lay_results(r, &results);
   return MSK_OK;
 }

@@ -87,6 +87,10 @@ int order_pictures(const order *o) {
   return o->kept >= 0 ? 1 : o->request.count;
 }
 
+int recipe_steps(const msk_recipe *recipe) {
+  return recipe->steps + recipe->tail + recipe->revise_steps;
+}
+
 const char *order_member(const char *field) {
   static const struct {
     const char *field, *member;

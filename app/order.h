@@ -49,6 +49,8 @@ void order_warn(order *o, const char *warning);
 msk_status order_set_picture(order *o, const msk_image *source,
                              const msk_prepare_options *preparation, msk_error *error);
 
+/* Steps that a recipe takes at most, its tail and those that revise included. */
+int recipe_steps(const msk_recipe *recipe);
 /* The whole order as the library takes it; valid as long as the order stays where it is. */
 msk_request order_request(const order *o);
 /* Whether its items run together: as the batch of the authors' code, or as candidates. */

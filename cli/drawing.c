@@ -119,8 +119,7 @@ static msk_status set_up(workshop *w, msk_error *error) {
   drawing *d = w->d;
   msk_request *request = &d->order.request;
   const result_options *results = d->results;
-  const msk_recipe *recipe = &request->recipe;
-  const int steps = recipe->steps;
+  const int steps = request->recipe.steps;
   if (d->before == 0) progress_start(&d->progress, results->quiet, d->all);
   if (results->preview) {
     preview_start(&w->picture, preview_detect(), d->order.info.image_size);
@@ -139,8 +138,7 @@ static msk_status set_up(workshop *w, msk_error *error) {
     status = candidates_wishes(&w->wishes, &w->clip, d->line, d->candidates, d->machine, d->model,
                                error);
   if (status == MSK_OK && d->film != NULL)
-    status =
-        film_create(&w->strip, &d->order.info, steps + recipe->tail + recipe->revise_steps, error);
+    status = film_create(&w->strip, &d->order.info, recipe_steps(&request->recipe), error);
   return status == MSK_OK ? start_sheet(w, error) : status;
 }
 

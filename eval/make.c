@@ -208,7 +208,7 @@ static void measure_work(workshop *w) {
     if (eval_grid_recipe(&recipe, &e->grid, NULL, setting, &ignored) != MSK_OK) continue;
     for (int i = 0; i < each; i++) {
       if (!is_wanted(e, setting * each + i)) continue;
-      w->work += recipe.steps + recipe.tail + recipe.revise_steps;
+      w->work += recipe_steps(&recipe);
       w->wanted++;
     }
   }

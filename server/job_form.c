@@ -73,7 +73,7 @@ static bool read_settings(form *f, msk_recipe *recipe, msk_job kind) {
 
 /* After all that is set, for a recipe of its own accord may have more. */
 static bool check_steps(const msk_recipe *recipe, problem *p) {
-  const int steps = recipe->steps + recipe->tail + recipe->revise_steps;
+  const int steps = recipe_steps(recipe);
   return steps <= SERVER_MAX_STEPS ||
          problem_set(p, 422, "steps", "%d steps were asked for, expected at most %d here", steps,
                      SERVER_MAX_STEPS);

@@ -4,68 +4,27 @@
  * the mean of the words of those codes that stand where its own does, in pictures that both
  * tokenizers have read. */
 #include "api/training_run.h"
+#include "train/reader.h"
 #include "train/start.h"
 
 enum { READ = 64 }; /* objects of the store: a photo of each, and a drawing where there are any */
 
-/* The model's own tokenizer, at work. */
-typedef struct reader {
-  const msk_vqgan *tokenizer;
-  msk_stream stream;
-  msk_arena arena;
-  void *memory;
-  size_t side, cells;
-  float *latents;
-  int32_t *codes;
-} reader;
-
-static void read_codes(reader *r, const float *pixels) {
-  msk_vqgan_encode(r->tokenizer, &r->stream, &r->arena, pixels, 1, r->side, r->side, r->latents,
-                   NULL);
-  msk_vqgan_quantise(r->tokenizer, &r->stream, r->latents, r->cells, r->codes);
-}
-
-static void lay_results(reader *r, msk_arena *arena) {
-  size_t dim = msk_vqgan_get_config(r->tokenizer)->dim;
-  r->latents = msk_arena_take(arena, r->cells * dim, sizeof(float));
-  r->codes = msk_arena_take(arena, r->cells, sizeof(int32_t));
-}
-
-static msk_status open_reader(reader *r, const training_run *run) {
-  msk_arena results = {0};
-  *r = (reader){.tokenizer = run->model->tokenizer,
-                .stream = {.device = run->model->device, .pool = run->pool, .measuring = true},
-                .side = run->painter->plan.side,
-                .cells = (size_t)run->model->positions - 1};
-  lay_results(r, &results);
-  read_codes(r, run->painter->pictures);
-  r->stream.measuring = false;
-  size_t scratch = (r->stream.scratch_bytes + MSK_ALIGNMENT - 1) & ~(MSK_ALIGNMENT - 1),
-         peak = (r->arena.peak + MSK_ALIGNMENT - 1) & ~(MSK_ALIGNMENT - 1);
-  r->memory = msk_allocate(NULL, scratch + peak + results.peak, 1);
-  if (r->memory == NULL)
-    return msk_fail(run->error, MSK_ERROR_MEMORY, "no memory for reading pictures");
-  r->stream.scratch = r->memory;
-  r->arena = (msk_arena){.base = (char *)r->memory + scratch, .capacity = peak};
-  results = (msk_arena){.base = (char *)r->memory + scratch + peak, .capacity = results.peak};
-  lay_results(r, &results);
-  return MSK_OK;
-}
-
 /* Adds up how often each of the painter's codes stands where each of the model's does. */
-static void count_together(training_run *run, reader *r, bool drawn, float *together) {
+static void count_together(training_run *run, msk_token_reader *reader, bool drawn,
+                           float *together) {
   msk_picture_trainer *painter = run->painter;
   const msk_pictures *pictures = run->pictures[MSK_TRAIN_SET];
   size_t batch = msk_pace_share(&painter->plan.pace), known = (size_t)run->model->codes,
-         count = msk_pictures_count(pictures), values = r->side * r->side * 3;
+         count = msk_pictures_count(pictures), values = reader->side * reader->side * 3;
   if (count > READ) count = READ;
   for (size_t first = 0; first < count; first += batch) {
     size_t here = count - first < batch ? count - first : batch;
     msk_picture_trainer_encode(painter, pictures, first, here, drawn);
     for (size_t i = 0; i < here; i++) {
-      read_codes(r, painter->pictures + i * values);
-      for (size_t c = 0; c < r->cells; c++)
-        together[(size_t)painter->codes[i * r->cells + c] * known + (size_t)r->codes[c]] += 1;
+      msk_token_reader_read(reader, painter->pictures + i * values);
+      for (size_t c = 0; c < reader->cells; c++)
+        together[(size_t)painter->codes[i * reader->cells + c] * known +
+                 (size_t)reader->codes[c]] += 1;
     }
   }
 }
@@ -106,24 +65,27 @@ static msk_status write_transformer(const training_run *run, const float *togeth
   return status;
 }
 
+/* The counts of both, to be freed; where the painter has no codes yet there are none. */
+static msk_status read_together(training_run *run, float **together) {
+  msk_token_reader reader;
+  size_t drawings = msk_pictures_get_shape(run->pictures[MSK_TRAIN_SET])->drawings;
+  if (!run->painter->quantising) return MSK_OK;
+  *together = msk_allocate_zeroed(NULL, run->painter->codebook.codes,
+                                  (size_t)run->model->codes * sizeof **together);
+  if (*together == NULL)
+    return msk_fail(run->error, MSK_ERROR_MEMORY, "no memory for counting codes");
+  msk_status status = msk_token_reader_open(&reader, run->model->tokenizer, run->model->device,
+                                            run->pool, run->painter->plan.side, run->error);
+  if (status == MSK_OK) count_together(run, &reader, false, *together);
+  if (status == MSK_OK && drawings > 0) count_together(run, &reader, true, *together);
+  msk_token_reader_close(&reader);
+  return status;
+}
+
 msk_status training_write_words(training_run *run, const char *path) {
-  reader r = {0};
   float *together = NULL;
-  msk_status status = MSK_OK;
-  if (run->painter->quantising) {
-    status = open_reader(&r, run);
-    if (status == MSK_OK) {
-      together = msk_allocate_zeroed(NULL, run->painter->codebook.codes,
-                                     (size_t)run->model->codes * sizeof *together);
-      if (together == NULL)
-        status = msk_fail(run->error, MSK_ERROR_MEMORY, "no memory for counting codes");
-    }
-    if (status == MSK_OK) count_together(run, &r, false, together);
-    if (status == MSK_OK && msk_pictures_get_shape(run->pictures[MSK_TRAIN_SET])->drawings > 0)
-      count_together(run, &r, true, together);
-  }
+  msk_status status = read_together(run, &together);
   if (status == MSK_OK) status = write_transformer(run, together, path);
   msk_free(NULL, together);
-  msk_free(NULL, r.memory);
   return status;
 }

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "train/random.h"
+#include "train/reader.h"
 
 enum { HAND_STREAM = 21, LOW_PRIORITY = 10 };
 #define INK_GAIN 3.0f /* a thin line in a quarter of a cell counts as much as a thick one */
@@ -21,12 +22,10 @@ struct msk_feed {
   pthread_t thread;
   _Atomic bool stopping, failed;
   msk_error error; /* written before `failed` */
-  msk_stream stream;
-  msk_arena arena;
-  void *memory, *buffers;
+  msk_token_reader reader;
+  void *buffers;
   uint8_t *photo, *drawings, *parts, *described;
-  float *pixels, *latents;
-  int32_t *codes;
+  float *pixels;
   uint16_t *photo_tokens, *drawn_tokens, *photo_codes;
   uint8_t *chosen;
 };
@@ -35,10 +34,8 @@ struct msk_feed {
 
 static void lay_buffers(msk_feed *feed, msk_arena *arena) {
   size_t pixels = feed->size * feed->size, hands = (size_t)feed->options.source->hands;
-  size_t dim = msk_vqgan_get_config(feed->options.encoder)->dim, cells = feed->cells;
+  size_t cells = feed->cells;
   feed->pixels = msk_arena_take(arena, pixels * 3, sizeof(float));
-  feed->latents = msk_arena_take(arena, cells * dim, sizeof(float));
-  feed->codes = msk_arena_take(arena, cells, sizeof(int32_t));
   feed->photo_tokens = msk_arena_take(arena, cells, sizeof(uint16_t));
   feed->drawn_tokens = msk_arena_take(arena, cells * feed->options.hands_each, sizeof(uint16_t));
   feed->described = msk_arena_take(arena, cells, MSK_TOKEN_QUARTERS * MSK_TOKEN_VIEWS);
@@ -49,32 +46,17 @@ static void lay_buffers(msk_feed *feed, msk_arena *arena) {
   feed->chosen = msk_arena_take(arena, pixels, feed->options.hands_each);
 }
 
-static void encode_pixels(msk_feed *feed) {
-  msk_vqgan_encode(feed->options.encoder, &feed->stream, &feed->arena, feed->pixels, 1, feed->size,
-                   feed->size, feed->latents, NULL);
-  msk_vqgan_quantise(feed->options.encoder, &feed->stream, feed->latents, feed->cells, feed->codes);
-}
-
 static msk_status take_memory(msk_feed *feed, msk_error *error) {
   msk_arena arena = {0};
   lay_buffers(feed, &arena);
   feed->buffers = msk_allocate(NULL, arena.peak, 1);
-  if (feed->buffers != NULL) {
-    arena = (msk_arena){.base = feed->buffers, .capacity = arena.peak};
-    lay_buffers(feed, &arena);
-    /* The encoder says itself what it needs: a pass that computes nothing, in an arena without
-     * memory. */
-    feed->stream.measuring = true;
-    encode_pixels(feed);
-    feed->stream.measuring = false;
-    size_t scratch = (feed->stream.scratch_bytes + MSK_ALIGNMENT - 1) & ~(MSK_ALIGNMENT - 1);
-    size_t peak = feed->arena.peak;
-    feed->memory = msk_allocate(NULL, scratch + peak, 1);
-    feed->stream.scratch = feed->memory;
-    feed->arena = (msk_arena){.base = (char *)feed->memory + scratch, .capacity = peak};
-  }
-  if (feed->memory == NULL) return msk_fail(error, MSK_ERROR_MEMORY, "no memory for making tokens");
-  return MSK_OK;
+  if (feed->buffers == NULL)
+    return msk_fail(error, MSK_ERROR_MEMORY, "no memory for making tokens");
+  arena = (msk_arena){.base = feed->buffers, .capacity = arena.peak};
+  lay_buffers(feed, &arena);
+  /* no pool: this thread alone */
+  return msk_token_reader_open(&feed->reader, feed->options.encoder, feed->options.device, NULL,
+                               feed->size, error);
 }
 
 /* ---- one picture ---- */
@@ -84,8 +66,8 @@ static void encode_picture(msk_feed *feed, const uint8_t *picture, size_t channe
                            uint16_t *tokens) {
   for (size_t i = 0; i < feed->size * feed->size * 3; i++)
     feed->pixels[i] = (float)picture[channels == 3 ? i : i / 3] / 255.0f;
-  encode_pixels(feed);
-  for (size_t i = 0; i < feed->cells; i++) tokens[i] = (uint16_t)feed->codes[i];
+  msk_token_reader_read(&feed->reader, feed->pixels);
+  for (size_t i = 0; i < feed->cells; i++) tokens[i] = (uint16_t)feed->reader.codes[i];
 }
 
 static void mirror(uint8_t *picture, size_t size, size_t channels) {
@@ -240,7 +222,7 @@ static void *feed_thread(void *user) {
 /* ---- the thread ---- */
 
 static void destroy(msk_feed *feed) {
-  msk_free(NULL, feed->memory);
+  msk_token_reader_close(&feed->reader);
   msk_free(NULL, feed->buffers);
   msk_free(NULL, feed);
 }
@@ -251,7 +233,6 @@ msk_status msk_feed_start(msk_feed **feed, const msk_feed_options *options, msk_
   size_t rows = 0;
   made->options = *options;
   made->size = (size_t)options->source->image_size;
-  made->stream = (msk_stream){.device = options->device}; /* no pool: this thread alone */
   msk_vqgan_latent_size(options->encoder, made->size, made->size, &rows, &made->side);
   made->cells = rows * made->side;
   msk_status status = take_memory(made, error);

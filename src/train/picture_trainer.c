@@ -483,19 +483,26 @@ static void put_on_sheet(size_t side, size_t column, size_t row, const float *pi
   }
 }
 
+/* Photos [first, first + count), or their first drawings, into trainer->pictures. */
+static void take_held(msk_picture_trainer *trainer, const msk_pictures *pictures, size_t first,
+                      size_t count, bool drawn) {
+  msk_picture_shape shape = whole_shape(trainer);
+  for (size_t i = 0; i < count; i++) {
+    msk_picture_record record = msk_pictures_at(pictures, first + i);
+    take_picture(trainer, drawn ? record.drawings : record.photo, drawn ? 1 : 3, shape, 0, 0, false,
+                 trainer->pictures + i * shape.height * shape.width * 3);
+  }
+}
+
 /* Photos [first, first + count) into trainer->pictures; returns what the average makes of them. */
 static const float *reconstruct_photos(msk_picture_trainer *trainer, const msk_pictures *pictures,
                                        size_t first, size_t count) {
   msk_picture_shape shape = whole_shape(trainer);
-  size_t rows = latent_rows(trainer), cells = rows / shape.batch, side = trainer->plan.side;
+  size_t rows = latent_rows(trainer), cells = rows / shape.batch;
   float *average = trainer->course.optimiser->average;
-  for (size_t i = 0; i < count; i++) {
-    msk_picture_record record = msk_pictures_at(pictures, first + i);
-    take_picture(trainer, record.photo, 3, shape, 0, 0, false,
-                 trainer->pictures + i * side * side * 3);
-    for (size_t j = 0; trainer->plan.decoder_alone && j < cells; j++)
-      trainer->codes[i * cells + j] = record.codes[j];
-  }
+  take_held(trainer, pictures, first, count, false);
+  for (size_t i = 0; trainer->plan.decoder_alone && i < count * cells; i++)
+    trainer->codes[i] = msk_pictures_at(pictures, first + i / cells).codes[i % cells];
   if (trainer->plan.decoder_alone) {
     look_up(trainer, codebook_of(trainer, average), rows);
   } else {
@@ -529,15 +536,9 @@ msk_picture_figures msk_picture_trainer_evaluate(msk_picture_trainer *trainer,
 
 void msk_picture_trainer_encode(msk_picture_trainer *trainer, const msk_pictures *pictures,
                                 size_t first, size_t count, bool drawn) {
-  msk_picture_shape shape = whole_shape(trainer);
-  size_t values = shape.height * shape.width * 3;
   float *average = trainer->course.optimiser->average;
-  assert(trainer->quantising && count <= shape.batch);
-  for (size_t i = 0; i < count; i++) {
-    msk_picture_record record = msk_pictures_at(pictures, first + i);
-    take_picture(trainer, drawn ? record.drawings : record.photo, drawn ? 1 : 3, shape, 0, 0, false,
-                 trainer->pictures + i * values);
-  }
+  assert(trainer->quantising && count <= whole_shape(trainer).batch);
+  take_held(trainer, pictures, first, count, drawn);
   msk_autoencoder_set(trainer->net, average);
   encode_photos(trainer, average, latent_rows(trainer));
 }

@@ -241,6 +241,15 @@ static inline const float *msk_pixel_at(const msk_pixels *p, const float *pictur
   return picture + (y * p->width + x) * p->channels;
 }
 
+/* The 6 x 6 pixels of Winograd's tile whose output begins at (y, x); zeros in the padding. */
+static inline void msk_tile_pixels(const msk_pixels *p, const float *picture, size_t y, size_t x,
+                                   const float *zeros, const float *pixels[36]) {
+  for (size_t i = 0; i < 36; i++) {
+    const float *pixel = msk_pixel_at(p, picture, y + i / 6, x + i % 6);
+    pixels[i] = pixel == NULL ? zeros : pixel;
+  }
+}
+
 /* The rows of a direct convolution: a pixel of y each, contracted index (ky, kx, channel) of its
  * msk_pixels. */
 msk_gather msk_gather_pixels;

@@ -216,10 +216,7 @@ static void transform_inputs(const struct job *job, size_t from, size_t to, int 
     const float *picture = p->x + tile / (job->tile_rows * job->tile_columns) * p->height *
                                       p->width * p->channels,
                 *pixels[POSITIONS];
-    for (size_t i = 0; i < POSITIONS; i++) {
-      const float *pixel = msk_pixel_at(p, picture, y + i / 6, x + i % 6);
-      pixels[i] = pixel == NULL ? job->zeros : pixel;
-    }
+    msk_tile_pixels(p, picture, y, x, job->zeros, pixels);
     transform_input(job, pixels, worker, v, scales++);
   }
 }

@@ -43,10 +43,7 @@ struct job {
 static void transform_x(const struct job *job, size_t picture, size_t y, size_t x, float *to) {
   const msk_pixels *p = job->pixels;
   const float *at = p->x + picture * p->height * p->width * p->channels, *pixels[POSITIONS];
-  for (size_t i = 0; i < POSITIONS; i++) {
-    const float *pixel = msk_pixel_at(p, at, y + i / 6, x + i % 6);
-    pixels[i] = pixel == NULL ? job->zeros : pixel;
-  }
+  msk_tile_pixels(p, at, y, x, job->zeros, pixels);
   job->kernels->winograd_input(job->in, pixels, to, job->x_plane);
 }
 

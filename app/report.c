@@ -30,8 +30,9 @@ int app_exit_code(msk_status status) {
   return EXIT_FAILED;
 }
 
-void app_print_safe(FILE *file, const char *text) {
-  for (const unsigned char *c = (const unsigned char *)text; *c != 0; c++) {
+static void print_bytes(FILE *file, const char *text, size_t bytes) {
+  const unsigned char *end = (const unsigned char *)text + bytes;
+  for (const unsigned char *c = (const unsigned char *)text; c < end; c++) {
     /* C1 controls arrive as the two bytes C2 80 .. C2 9F */
     if (c[0] == 0xC2 && c[1] >= 0x80 && c[1] < 0xA0) {
       fputc('?', file);
@@ -40,6 +41,13 @@ void app_print_safe(FILE *file, const char *text) {
       fputc(*c < 0x20 || *c == 0x7F ? '?' : *c, file);
     }
   }
+}
+
+void app_print_safe(FILE *file, const char *text) { print_bytes(file, text, strlen(text)); }
+
+void app_print_class(FILE *file, const char *name) {
+  if (name == NULL) name = "?";
+  print_bytes(file, name, strcspn(name, ","));
 }
 
 void app_report(const msk_error *error) {

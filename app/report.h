@@ -32,6 +32,8 @@ void app_warn(const char *text);
 void app_warn_once(const char **told, const char *text);
 /* Prints text of foreign origin: control characters, which could steer a terminal, become '?'. */
 void app_print_safe(FILE *file, const char *text);
+/* So, a class's name up to its first comma: the first synonym. NULL: a question mark. */
+void app_print_class(FILE *file, const char *name);
 /* Flushes standard output; MSK_ERROR_OUTPUT if anything written to it got lost. */
 msk_status app_flush_stdout(msk_error *error);
 #endif

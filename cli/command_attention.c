@@ -215,7 +215,7 @@ static msk_status action(const cli_line *line, msk_error *error) {
 static const cli_option rows[] = {
     {"class", 'c', "CLASS", CLI_A_TEXT(attention_options, class_text),
      .needed = "what the picture shows: masksketch classes lists them",
-     .help = "what the picture shows: a number, a name, or the beginning of one"},
+     .help = "what the picture shows: a number, a name or its plural, or the beginning of one"},
     {"output", 'o', "FILE", CLI_AN_OUTPUT(attention_options, output),
      .needed = "a name that ends in .npy or .png",
      .help = "float32 of layers x heads x N x N, or a picture: a row a layer, a column a head"},

@@ -185,9 +185,11 @@ static msk_status prepare_drawing(msk_image *prepared, const msk_model *model, c
 static void print_guesses(const char *file, const msk_model *model, const guess *guesses,
                           int count) {
   app_print_safe(stdout, file);
-  for (int i = 0; i < count && i < BEST_CLASSES; i++)
-    printf("%s %s %.0f %%", i == 0 ? ":" : ",", msk_model_class_name(model, guesses[i].class_id),
-           100 * guesses[i].share);
+  for (int i = 0; i < count && i < BEST_CLASSES; i++) {
+    fputs(i == 0 ? ": " : ", ", stdout);
+    app_print_class(stdout, msk_model_class_name(model, guesses[i].class_id));
+    printf(" %.0f %%", 100 * guesses[i].share);
+  }
   putchar('\n');
 }
 

@@ -179,10 +179,9 @@ static msk_status write_tokens(workshop *w, msk_error *error) {
 static void report_picture(workshop *w, const char *file, const order_picture *p) {
   const order *o = &w->d->order;
   if (w->d->results->quiet) return;
-  const char *class_name = msk_model_class_name(o->model, o->request.class_id);
   app_print_safe(stderr, output_is_stdout(file) ? "standard output" : file);
   fputs(": ", stderr);
-  app_print_safe(stderr, class_name == NULL ? "?" : class_name);
+  app_print_class(stderr, msk_model_class_name(o->model, o->request.class_id));
   fprintf(stderr, ", seed %llu", (unsigned long long)o->request.seed);
   if (w->wanted > 1 || p->item > 0) fprintf(stderr, ", picture %d", p->item + 1);
   if (p->chosen != NULL) {

@@ -13,7 +13,8 @@
 
 static const cli_option picture_rows[] = {
     {"class", 'c', "CLASS", CLI_A_TEXT(picture_options, class_text),
-     .help = "what the picture shows: a number, a name, or the beginning of one (see masksketch "
+     .help = "what the picture shows: a number, a name or its plural, or the beginning of one (see "
+             "masksketch "
              "classes)"},
     {"seed", 0, "N", CLI_A_SEED(picture_options, seed), .initial = "0",
      .help = "which of the possible pictures"},

@@ -58,7 +58,7 @@ static void attach_world(train_spec *spec, int image_size) {
                                .image_size = image_size,
                                .classes = chosen ? spec->kind_count : WORLD_CLASSES,
                                .hands = WORLD_HANDS,
-                               .class_names = chosen ? spec->kind_names : NULL,
+                               .class_names = chosen ? spec->class_names : NULL,
                                .render = render};
   for (int set = 0; set < 2; set++) {
     char *text = spec->description[set];
@@ -66,7 +66,7 @@ static void attach_world(train_spec *spec, int image_size) {
                           styles[spec->style], (unsigned long long)spec->seeds[set], image_size);
     for (int i = 0; i < spec->kind_count; i++)
       length += snprintf(text + length, TRAIN_DESCRIPTION - (size_t)length, "%s%s",
-                         i == 0 ? " of " : ", ", spec->kind_names[i]);
+                         i == 0 ? " of " : ", ", world_class_name(spec->kinds[i]));
     source->description[set] = text;
   }
 }
@@ -212,8 +212,10 @@ static msk_status take_kinds(train_spec *spec, const json_t *value, msk_error *e
                       "the spec's kinds: '%s' is none of the world's objects, which "
                       "training/render/README.md lists",
                       name == NULL ? "" : name);
-    spec->kinds[spec->kind_count] = kind;
-    spec->kind_names[spec->kind_count++] = world_class_name(kind);
+    char *text = spec->class_text[spec->kind_count];
+    snprintf(text, TRAIN_CLASS_NAME, "%s%s", name, world_class_synonyms(kind));
+    spec->class_names[spec->kind_count] = text;
+    spec->kinds[spec->kind_count++] = kind;
   }
   return MSK_OK;
 }

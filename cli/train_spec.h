@@ -15,7 +15,7 @@
 #include "photo_list.h"
 #include "world.h"
 
-enum { TRAIN_PATH = 4096, TRAIN_DESCRIPTION = 512 };
+enum { TRAIN_PATH = 4096, TRAIN_DESCRIPTION = 512, TRAIN_CLASS_NAME = 128 };
 
 /* Texts and sources that the options point to; stays where it is while they are used. */
 typedef struct train_spec {
@@ -28,7 +28,8 @@ typedef struct train_spec {
   uint64_t seeds[2]; /* of the sets' first objects */
   /* of the world's objects, in the order of their labels; 0: those of its first classes */
   int kinds[WORLD_SHAPES], kind_count;
-  const char *kind_names[WORLD_SHAPES];
+  char class_text[WORLD_SHAPES][TRAIN_CLASS_NAME]; /* their names with synonyms */
+  const char *class_names[WORLD_SHAPES];
   photo_list list;
   msk_photo_source *source;
   /* of the whole spec */

@@ -232,9 +232,9 @@ typedef struct msk_model_info {
 } msk_model_info;
 MSK_API void msk_model_get_info(const msk_model *model, msk_model_info *info);
 
-/* A class by a number, a name, or the beginning of one if it is the only one (letter case and
- * accents aside; synonyms count). MSK_ERROR_ARGUMENT with the nearest names where not, and for
- * labels that are no class (the null class, styles). */
+/* A class by a number, a name or its plural, or the beginning of one if it is the only one (letter
+ * case and accents aside; synonyms count). MSK_ERROR_ARGUMENT with the nearest names where not, and
+ * for labels that are no class (the null class, styles). */
 MSK_API msk_status msk_model_class_find(const msk_model *model, const char *text, int *class_id,
                                         msk_error *error);
 MSK_API const char *msk_model_class_name(const msk_model *model, int class_id); /* NULL: no class */

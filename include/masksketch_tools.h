@@ -77,6 +77,9 @@ MSK_API msk_status msk_recipe_get(const msk_recipe *recipe, const char *key, cha
  * many match in all. Hidden classes (null class, style labels) are left out. */
 MSK_API int msk_model_class_search(const msk_model *model, const char *word, int *class_ids,
                                    int limit);
+/* 1 if two words in small letters are equal, or one is the other's plural in English, or both are
+ * one noun's (regular ones, and the commonest of the others); else 0. */
+MSK_API int msk_same_noun(const char *a, const char *b);
 MSK_API int msk_model_class_hidden(const msk_model *model, int class_id);
 /* An entry of the model file (name, licence, provenance, defaults, ...), or NULL. */
 MSK_API const char *msk_model_metadata(const msk_model *model, const char *key);

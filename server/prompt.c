@@ -12,8 +12,7 @@ enum {
   MOST_JOINED = 4,  /* words that may stand for one */
   WORD_BYTES = 128, /* longer ones name nothing */
   MOST_MENTIONS = 64,
-  FEW_CLASSES = 24, /* so many are listed in whole */
-  SINGULARS = 5
+  FEW_CLASSES = 24 /* so many are listed in whole */
 };
 
 /* ---- Words ---- */
@@ -66,58 +65,6 @@ static bool join(char out[WORD_BYTES], const words *w, int first, int count) {
   return used > 0;
 }
 
-/* ---- One and many ---- */
-
-static bool ends(const char *word, const char *end) {
-  size_t length = strlen(word), wanted = strlen(end);
-  return length > wanted && strcmp(word + length - wanted, end) == 0;
-}
-
-typedef struct singulars {
-  char word[SINGULARS][WORD_BYTES];
-  int count;
-} singulars;
-
-static void add_singular(singulars *s, const char *word, size_t cut, const char *put) {
-  snprintf(s->word[s->count++], WORD_BYTES, "%.*s%s", (int)(strlen(word) - cut), word, put);
-}
-
-/* The word, and all of which it may be the plural. */
-static void find_singulars(singulars *s, const char *word) {
-  static const char *const odd[][2] = {
-      {"men", "man"},       {"feet", "foot"},  {"geese", "goose"},
-      {"teeth", "tooth"},   {"mice", "mouse"}, {"children", "child"},
-      {"people", "person"}, {"oxen", "ox"},    {"lice", "louse"}};
-  s->count = 0;
-  add_singular(s, word, 0, "");
-  for (size_t i = 0; i < sizeof odd / sizeof odd[0]; i++) {
-    size_t length = strlen(odd[i][0]);
-    /* compounds end like them, as firemen does */
-    if (strcmp(word, odd[i][0]) != 0 && !ends(word, odd[i][0])) continue;
-    add_singular(s, word, length, odd[i][1]);
-    return;
-  }
-  if (strlen(word) < 3 || !ends(word, "s") || ends(word, "ss")) return;
-  add_singular(s, word, 1, "");
-  if (ends(word, "ies")) add_singular(s, word, 3, "y");
-  if (ends(word, "ves")) add_singular(s, word, 3, "f");
-  if (ends(word, "ves")) add_singular(s, word, 3, "fe");
-  if (ends(word, "es") && !ends(word, "ies") && !ends(word, "ves")) add_singular(s, word, 2, "");
-}
-
-static bool same_noun(const char *a, const char *b) {
-  if (strcmp(a, b) == 0) return true;
-  singulars of_a, of_b;
-  find_singulars(&of_a, a);
-  find_singulars(&of_b, b);
-  for (int i = 0; i < of_a.count; i++) {
-    for (int k = 0; k < of_b.count; k++) {
-      if (strcmp(of_a.word[i], of_b.word[k]) == 0) return true;
-    }
-  }
-  return false;
-}
-
 /* ---- Classes in a sentence ---- */
 
 typedef struct mention {
@@ -135,7 +82,7 @@ static void look_for(sentence *s, int class_id, const char *name) {
     char joined[WORD_BYTES];
     for (int count = 1; count <= MOST_JOINED && first + count <= s->words.count; count++) {
       if (!join(joined, &s->words, first, count)) break;
-      if (same_noun(joined, name) && s->count < MOST_MENTIONS)
+      if (msk_same_noun(joined, name) && s->count < MOST_MENTIONS)
         s->mentions[s->count++] = (mention){class_id, first, count};
     }
   }

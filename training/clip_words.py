@@ -11,15 +11,15 @@ import re
 import numpy as np
 
 import config as configs
+import render
 
 COLOURS = ["red", "orange", "yellow", "green", "blue", "purple", "pink", "brown", "white", "grey", "black", "beige"]
 KINDS = ["photo", "sketch", "cartoon", "coloured pencil"]
 PHOTO, SKETCH, CARTOON, PENCIL = (1 << k for k in range(4))
 ANY, DRAWN = 15, SKETCH | CARTOON | PENCIL
 
-SYNONYMS = {"mug": ["cup"], "sailboat": ["sailing boat", "boat"], "car": ["automobile"], "mushroom": ["toadstool"], "house": ["cottage"],
-            "lamp": ["table lamp", "desk lamp"], "cat": ["kitten"], "dog": ["puppy"], "shoe": ["sneaker", "boot"], "flower": ["blossom"],
-            "bicycle": ["bike"], "aeroplane": ["airplane", "plane"], "guitar": ["acoustic guitar"], "bottle": ["flask"], "grey": ["gray"], "purple": ["violet"], "beige": ["cream", "tan"]}
+_WORLD = render.library()
+SYNONYMS = {name: render.synonyms(_WORLD, label) for label, name in enumerate(configs.OBJECTS)} | {"grey": ["gray"], "purple": ["violet"], "beige": ["cream", "tan"]}
 # What a text begins with, and the kinds of picture that it is true of.
 OPENINGS = [("a photo of {}", PHOTO, 4), ("a photograph of {}", PHOTO, 1), ("a picture of {}", ANY, 1), ("an image of {}", ANY, 1), ("a studio photo of {}", PHOTO, 1),
             ("a small photo of {}", PHOTO, 1), ("a realistic photo of {}", PHOTO, 1), ("{}", ANY, 3),

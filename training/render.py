@@ -27,15 +27,22 @@ class _Views(ctypes.Structure):
 
 
 def library(path=None):
-    """The loaded renderer; built by render/Makefile when it is not there. Its `kinds` are the world's indices of configs.OBJECTS."""
-    path = path or os.environ.get("MSK_WORLD") or os.path.join(_HERE, "libworld.so")
-    if not os.path.exists(path):
+    """The loaded renderer; render/Makefile's, brought up to date, unless another is named. Its `kinds` are the world's indices of configs.OBJECTS."""
+    path = path or os.environ.get("MSK_WORLD")
+    if not path:
+        path = os.path.join(_HERE, "libworld.so")
         subprocess.run(["make", "-s", "-C", _HERE, "libworld.so"], check=True)
     lib = ctypes.CDLL(path)
     lib.world_render.argtypes = [ctypes.c_int, ctypes.c_uint64, ctypes.c_int, ctypes.c_int, ctypes.POINTER(_Views)]
     lib.world_class_find.argtypes = [ctypes.c_char_p]
+    lib.world_class_synonyms.argtypes, lib.world_class_synonyms.restype = [ctypes.c_int], ctypes.c_char_p
     lib.kinds = [lib.world_class_find(name.encode()) for name in configs.OBJECTS]
     return lib
+
+
+def synonyms(lib, label):
+    """What else people call a class of configs.OBJECTS."""
+    return lib.world_class_synonyms(lib.kinds[label]).decode().split(", ")[1:]
 
 
 def render(lib, label, seed, size, style="plain"):

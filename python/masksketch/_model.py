@@ -93,7 +93,7 @@ class Model:
         return {ids[i]: text_of(lib.msk_model_class_name(self._handle.pointer, ids[i])) or "" for i in range(count)}
 
     def find_class(self, text: int | str) -> int:
-        """A class by its number, its name, or the beginning of one."""
+        """A class by its number, its name or the plural of it, or the beginning of one; synonyms count."""
         found = ffi.new("int *")
         call(lib.msk_model_class_find, self._handle.pointer, str(text).encode(), found, field="class_")
         return int(found[0])

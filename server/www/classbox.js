@@ -34,7 +34,8 @@ export class ClassBox extends EventTarget {
 	static short = (item) => named(ClassBox.plain(item), ClassBox.plain(item));
 	static async find(word) {
 		const has = (text) => text.toLowerCase().includes(word.toLowerCase());
-		if (ClassBox.known.length) return ClassBox.known.filter((c) => has(c.name) || has(ClassBox.short(c)));
+		const here = ClassBox.known.filter((c) => has(c.name) || has(ClassBox.short(c)));
+		if (here.length || (ClassBox.known.length && !word)) return here; // else the server knows plurals
 		return (await getJson(`/v1/classes?limit=50${word ? `&q=${encodeURIComponent(word)}` : ""}`)).classes;
 	}
 
@@ -67,7 +68,7 @@ export class ClassBox extends EventTarget {
 		this.#items = found;
 		this.#at = word && this.#items.length ? 0 : this.#items.findIndex((c) => c.id === this.chosen?.id);
 		const option = (textContent, more) => Object.assign(document.createElement("li"), { role: "option", textContent, ...more });
-		this.list.replaceChildren(...this.#items.map((item, index) => option(named(item.name, item.name), { id: `${this.list.id}-${index}` })));
+		this.list.replaceChildren(...this.#items.map((item, index) => option(named(ClassBox.plain(item), item.name), { id: `${this.list.id}-${index}` })));
 		if (!this.#items.length) this.list.append(option(t("unknownShort", word), { className: "none", ariaDisabled: "true" }));
 		this.list.hidden = false;
 		this.input.ariaExpanded = "true";

@@ -50,25 +50,30 @@ static bool next_synonym(const char **cursor, char folded[FOLDED_NAME]) {
   return true;
 }
 
-static int synonym_rank(const char *synonym, const char *word) {
+/* How well a folded word fits. */
+typedef enum rank { EQUAL, SAME_NOUN, BEGINS_NAME, BEGINS_WORD, INSIDE, RANKS, NOT = RANKS } rank;
+
+static rank synonym_rank(const char *synonym, const char *word) {
   size_t length = strlen(word);
-  if (strncmp(synonym, word, length) == 0) return synonym[length] == 0 ? 0 : 1;
-  int rank = -1;
+  bool begins = strncmp(synonym, word, length) == 0;
+  if (begins && synonym[length] == 0) return EQUAL;
+  if (msk_same_noun(synonym, word)) return SAME_NOUN;
+  if (begins) return BEGINS_NAME;
+  rank best = NOT;
   for (const char *found = strstr(synonym, word); found != NULL; found = strstr(found + 1, word)) {
-    if (found[-1] == ' ' || found[-1] == '-') return 2;
-    rank = 3;
+    if (found[-1] == ' ' || found[-1] == '-') return BEGINS_WORD;
+    best = INSIDE;
   }
-  return rank;
+  return best;
 }
 
-/* How well a folded word fits a class name with its comma-separated synonyms: 0 equals one, 1
- * begins one, 2 begins a word, 3 is inside, -1 not at all. */
-static int class_rank(const char *names, const char *word) {
-  int best = -1;
+/* The best of a class name's comma-separated synonyms. */
+static rank class_rank(const char *names, const char *word) {
+  rank best = NOT;
   char synonym[FOLDED_NAME];
   while (next_synonym(&names, synonym)) {
-    int rank = synonym_rank(synonym, word);
-    if (rank >= 0 && (best < 0 || rank < best)) best = rank;
+    rank found = synonym_rank(synonym, word);
+    if (found < best) best = found;
   }
   return best;
 }
@@ -112,11 +117,11 @@ int msk_model_class_hidden(const msk_model *model, int class_id) {
 
 /* Classes of one rank (of any if word is NULL) in order of their ids; writes while there is
  * room, returns how many. */
-static int collect_rank(const msk_model *model, const char *word, int rank, int *class_ids,
+static int collect_rank(const msk_model *model, const char *word, rank wanted, int *class_ids,
                         int found, int limit) {
   for (int id = 0; id < model->class_count; id++) {
     if (model->defaults.hidden[id] ||
-        (word != NULL && class_rank(model->class_names[id], word) != rank))
+        (word != NULL && class_rank(model->class_names[id], word) != wanted))
       continue;
     if (found < limit && class_ids != NULL) class_ids[found] = id;
     found++;
@@ -126,11 +131,11 @@ static int collect_rank(const msk_model *model, const char *word, int rank, int 
 
 int msk_model_class_search(const msk_model *model, const char *word, int *class_ids, int limit) {
   char folded[FOLDED_NAME];
-  if (word == NULL) return collect_rank(model, NULL, 0, class_ids, 0, limit);
+  if (word == NULL) return collect_rank(model, NULL, EQUAL, class_ids, 0, limit);
   fold_name(word, strlen(word), folded);
   int found = 0;
-  for (int rank = 0; rank <= 3; rank++)
-    found = collect_rank(model, folded, rank, class_ids, found, limit);
+  for (rank wanted = EQUAL; wanted < RANKS; wanted++)
+    found = collect_rank(model, folded, wanted, class_ids, found, limit);
   return found;
 }
 
@@ -194,8 +199,9 @@ msk_status msk_model_class_find(const msk_model *model, const char *text, int *c
   if (word[0] == 0)
     return msk_fail(error, MSK_ERROR_ARGUMENT, "the class is empty, expected a number or a name");
   if (word[strspn(word, "0123456789")] == 0) return find_number(model, word, class_id, error);
-  int exact = collect_rank(model, word, 0, ids, 0, CANDIDATES);
-  int found = exact > 0 ? exact : collect_rank(model, word, 1, ids, 0, CANDIDATES);
+  int found = 0;
+  for (rank wanted = EQUAL; found == 0 && wanted <= BEGINS_NAME; wanted++)
+    found = collect_rank(model, word, wanted, ids, 0, CANDIDATES);
   if (found == 1) {
     *class_id = ids[0];
     return MSK_OK;

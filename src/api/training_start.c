@@ -29,10 +29,13 @@ char *training_class_names(const training_run *run) {
   return text;
 }
 
+/* Names up to their first comma: synonyms may be others. */
 static int find_name(const json_t *names, size_t count, const char *name) {
-  for (size_t i = 0; i < count && i < json_array_size(names); i++) {
+  for (size_t i = 0; name != NULL && i < count && i < json_array_size(names); i++) {
     const char *other = json_string_value(json_array_get(names, i));
-    if (name != NULL && other != NULL && strcmp(name, other) == 0) return (int)i;
+    size_t bytes = strcspn(name, ",");
+    if (other != NULL && strcspn(other, ",") == bytes && memcmp(name, other, bytes) == 0)
+      return (int)i;
   }
   return -1;
 }

@@ -260,6 +260,37 @@ static void test_wrong_research(void **state) {
 
 /* ---- classes ---- */
 
+static void test_nouns(void **state) {
+  (void)state;
+  static const char *const same[][2] = {{"cup", "cup"},
+                                        {"cup", "cups"},
+                                        {"boxes", "box"},
+                                        {"puppies", "puppy"},
+                                        {"wolves", "wolf"},
+                                        {"knife", "knives"},
+                                        {"mice", "mouse"},
+                                        {"fireman", "firemen"},
+                                        {"cacti", "cactus"},
+                                        {"cactuses", "cactus"},
+                                        {"buses", "bus"},
+                                        {"houses", "house"},
+                                        {"men", "man"},
+                                        {"gloves", "glove"},
+                                        {"sail boats", "sail boat"},
+                                        {"", ""}};
+  static const char *const other[][2] = {
+      {"glass", "glas"}, {"cat", "car"},  {"cups", "cupboard"}, {"men", "moan"}, {"es", ""},
+      {"ss", "s"},       {"boss", "bos"}, {"puppies", "puppi"}, {"a", ""}};
+  for (size_t i = 0; i < sizeof same / sizeof same[0]; i++) {
+    if (!msk_same_noun(same[i][0], same[i][1]) || !msk_same_noun(same[i][1], same[i][0]))
+      fail_msg("'%s' and '%s' are one noun", same[i][0], same[i][1]);
+  }
+  for (size_t i = 0; i < sizeof other / sizeof other[0]; i++) {
+    if (msk_same_noun(other[i][0], other[i][1]) || msk_same_noun(other[i][1], other[i][0]))
+      fail_msg("'%s' and '%s' are two nouns", other[i][0], other[i][1]);
+  }
+}
+
 static void check_class(const char *text, int expected) {
   int class_id = -1;
   msk_error error = {0};
@@ -287,6 +318,10 @@ static void test_class_names(void **state) {
   check_class("Cafe Creme", 3);
   check_class("CAF\xC3\x89", 3);
   check_class("stop sign", 7);
+  check_class("stop signs", 7);
+  check_class("Tabbies", 0);
+  check_class("Trilobites", 6);
+  check_class("tigers", 2); /* as the whole name does */
   check_class("  zeb ", 9);
   check_no_class("10", "0 to 9");
   check_no_class("99999999999999999999", "0 to 9");
@@ -450,6 +485,7 @@ int main(void) {
                                      cmocka_unit_test(test_wrong_official_requests),
                                      cmocka_unit_test(test_wrong_options),
                                      cmocka_unit_test(test_wrong_research),
+                                     cmocka_unit_test(test_nouns),
                                      cmocka_unit_test(test_class_names),
                                      cmocka_unit_test(test_wrong_models),
                                      cmocka_unit_test(test_changed_models),

@@ -247,7 +247,7 @@ static void test_from_a_model(void **state) {
  * keep theirs; one that the model does not know begins between all. */
 static void test_other_classes(void **state) {
   enum { CODES = 512, WIDTH = 32, OLD = CLASSES + 1 + HANDS, NEW = 3 + 1 + HANDS };
-  static const char *const names[] = {"fish", "newt", "apple"};
+  static const char *const names[] = {"fish, goldfish", "newt", "apple"};
   static const int same[] = {3, -1, 0, 12, 13, 14, 15, 16, 17, 18};
   static const char *const tensors[] = {"transformer.Embed_0.word_embeddings.embedding",
                                         "transformer.MlmLayer_0.mlm_bias.bias"};

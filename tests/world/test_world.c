@@ -189,6 +189,22 @@ static void views_are_optional(void **state) {
   album_close(&one);
 }
 
+/* Each in the form ", one, another", and none stands for two classes. */
+static void check_synonyms(const char *const names[WORLD_SHAPES]) {
+  char all[4096] = ",";
+  for (int c = 0; c < WORLD_SHAPES; c++) {
+    size_t used = strlen(all);
+    snprintf(all + used, sizeof all - used, " %s%s,", names[c], world_class_synonyms(c));
+  }
+  for (const char *at = all + 1; *at != 0; at = strchr(at, ',') + 1) {
+    char wanted[64];
+    size_t bytes = strcspn(at, ",");
+    assert_true(bytes > 1 && bytes + 3 < sizeof wanted && at[0] == ' ');
+    snprintf(wanted, sizeof wanted, ",%.*s,", (int)bytes, at);
+    if (strstr(at + bytes, wanted) != NULL) fail_msg("'%s' stands for two classes", wanted);
+  }
+}
+
 static void bad_arguments(void **state) {
   (void)state;
   struct album a;
@@ -214,6 +230,10 @@ static void bad_arguments(void **state) {
     assert_string_equal(world_class_name(c), names[c]);
     assert_int_equal(world_class_find(names[c]), c);
   }
+  assert_null(world_class_synonyms(-1));
+  assert_null(world_class_synonyms(WORLD_SHAPES));
+  assert_string_equal(world_class_synonyms(0), "");
+  check_synonyms(names);
   assert_int_equal(world_class_find("appl"), -1);
   assert_int_equal(world_class_find(NULL), -1);
 }

@@ -12,36 +12,41 @@
 static const struct {
   const char *name;
   void (*shape)(struct scene *);
+  const char *synonyms; /* what else people call it, in the form of a model's class names */
 } CLASSES[WORLD_SHAPES] = {
-    {"apple", shape_apple},
-    {"mug", shape_mug},
-    {"house", shape_house},
-    {"fish", shape_fish},
-    {"tree", shape_tree},
-    {"car", shape_car},
-    {"teapot", shape_teapot},
-    {"sailboat", shape_sailboat},
-    {"mushroom", shape_mushroom},
-    {"bird", shape_bird},
-    {"chair", shape_chair},
-    {"lamp", shape_lamp},
-    [WORLD_UMBRELLA] = {"umbrella", shape_umbrella},
-    [13] = {"cat", shape_cat},
-    [14] = {"dog", shape_dog},
-    [15] = {"butterfly", shape_butterfly},
-    [16] = {"shoe", shape_shoe},
-    [17] = {"hat", shape_hat},
-    [18] = {"guitar", shape_guitar},
-    [19] = {"flower", shape_flower},
-    [20] = {"sun", shape_sun},
-    [21] = {"bicycle", shape_bicycle},
-    [22] = {"aeroplane", shape_aeroplane},
-    [23] = {"cactus", shape_cactus},
-    [24] = {"bottle", shape_bottle},
+    {"apple", shape_apple, ""},
+    {"mug", shape_mug, ", cup, coffee mug, coffee cup, teacup"},
+    {"house", shape_house, ", home, cottage, building"},
+    {"fish", shape_fish, ", goldfish"},
+    {"tree", shape_tree, ", fir, fir tree, conifer"},
+    {"car", shape_car, ", automobile, motorcar, auto, sedan"},
+    {"teapot", shape_teapot, ", tea pot, kettle"},
+    {"sailboat", shape_sailboat, ", sailing boat, boat, ship, yacht"},
+    {"mushroom", shape_mushroom, ", toadstool, fungus, fly agaric"},
+    {"bird", shape_bird, ", songbird"},
+    {"chair", shape_chair, ", seat, kitchen chair, dining chair"},
+    {"lamp", shape_lamp, ", table lamp, desk lamp, bedside lamp, light"},
+    [WORLD_UMBRELLA] = {"umbrella", shape_umbrella, ", parasol, brolly"},
+    [13] = {"cat", shape_cat, ", kitten, kitty, tomcat"},
+    [14] = {"dog", shape_dog, ", puppy, hound, doggy"},
+    [15] = {"butterfly", shape_butterfly, ""},
+    [16] = {"shoe", shape_shoe, ", sneaker, trainer, boot, footwear"},
+    [17] = {"hat", shape_hat, ", cap, sun hat, top hat"},
+    [18] = {"guitar", shape_guitar, ", acoustic guitar"},
+    [19] = {"flower", shape_flower, ", blossom, bloom, daisy"},
+    [20] = {"sun", shape_sun, ", sunshine"},
+    [21] = {"bicycle", shape_bicycle, ", bike, cycle, pushbike"},
+    [22] = {"aeroplane", shape_aeroplane, ", airplane, plane, aircraft, jet, airliner"},
+    [23] = {"cactus", shape_cactus, ", succulent"},
+    [24] = {"bottle", shape_bottle, ", flask, wine bottle, water bottle"},
 };
 
 const char *world_class_name(int class_id) {
   return class_id < 0 || class_id >= WORLD_SHAPES ? NULL : CLASSES[class_id].name;
+}
+
+const char *world_class_synonyms(int class_id) {
+  return class_id < 0 || class_id >= WORLD_SHAPES ? NULL : CLASSES[class_id].synonyms;
 }
 
 int world_class_find(const char *name) {

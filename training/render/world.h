@@ -56,6 +56,9 @@ int world_render(int class_id, uint64_t seed, int size, enum world_style style,
 
 /* Name of a class ("apple", ...), or NULL when class_id is out of range. Static storage. */
 const char *world_class_name(int class_id);
+/* What else people call it, a comma before each (", cup, teacup"; "" for nothing), to be put behind
+ * the name in a model's list of classes; NULL when class_id is out of range. Static storage. */
+const char *world_class_synonyms(int class_id);
 /* The class of that very name, or -1; name may be NULL. */
 int world_class_find(const char *name);
 

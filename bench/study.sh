@@ -5,7 +5,7 @@
 #
 #   sh bench/study.sh PROGRAM FOLDER       writes FOLDER/study.md (the table) and FOLDER/study.svg (structure against network passes)
 #
-# STUDY_SEEDS (0), STUDY_SKETCHES (all of demo/sketches, or a number: the first so many), STUDY_ONLY (names of settings, with spaces),
+# STUDY_SEEDS (0), STUDY_SKETCHES (12: so many of demo/sketches, from the first on), STUDY_ONLY (names of settings, with spaces),
 # STUDY_FLAGS (for eval: --model, --judge, --clip ...). Where a judge or a CLIP is at hand, eval measures by them too.
 set -eu
 program=$1 folder=$2

@@ -40,8 +40,7 @@ static void train_spec_forget(train_spec *spec) {
 static int render(void *user, int set, size_t index, uint8_t *photo, uint8_t *drawings,
                   uint8_t *parts) {
   const train_spec *spec = user;
-  int label = (int)(index % (size_t)spec->options.source.classes),
-      kind = spec->kind_count > 0 ? spec->kinds[label] : label,
+  int label = (int)(index % (size_t)spec->options.source.classes), kind = spec->kinds[label],
       size = spec->options.source.image_size;
   struct world_views views = {.photo = photo, .parts = parts};
   for (size_t i = 0; i < WORLD_HANDS; i++)
@@ -51,14 +50,24 @@ static int render(void *user, int set, size_t index, uint8_t *photo, uint8_t *dr
   return failed ? -1 : label;
 }
 
+static void add_kind(train_spec *spec, int kind) {
+  char *text = spec->class_text[spec->kind_count];
+  snprintf(text, TRAIN_CLASS_NAME, "%s%s", world_class_name(kind), world_class_synonyms(kind));
+  spec->class_names[spec->kind_count] = text;
+  spec->kinds[spec->kind_count++] = kind;
+}
+
 static void attach_world(train_spec *spec, int image_size) {
   msk_train_source *source = &spec->options.source;
   bool chosen = spec->kind_count > 0;
+  for (int kind = 0; !chosen && kind < WORLD_SHAPES; kind++) {
+    if (kind != WORLD_UMBRELLA) add_kind(spec, kind);
+  }
   *source = (msk_train_source){.user = spec,
                                .image_size = image_size,
-                               .classes = chosen ? spec->kind_count : WORLD_CLASSES,
+                               .classes = spec->kind_count,
                                .hands = WORLD_HANDS,
-                               .class_names = chosen ? spec->class_names : NULL,
+                               .class_names = spec->class_names,
                                .render = render};
   for (int set = 0; set < 2; set++) {
     char *text = spec->description[set];
@@ -212,10 +221,7 @@ static msk_status take_kinds(train_spec *spec, const json_t *value, msk_error *e
                       "the spec's kinds: '%s' is none of the world's objects, which "
                       "training/render/README.md lists",
                       name == NULL ? "" : name);
-    char *text = spec->class_text[spec->kind_count];
-    snprintf(text, TRAIN_CLASS_NAME, "%s%s", name, world_class_synonyms(kind));
-    spec->class_names[spec->kind_count] = text;
-    spec->kinds[spec->kind_count++] = kind;
+    add_kind(spec, kind);
   }
   return MSK_OK;
 }

@@ -26,7 +26,7 @@ typedef struct train_spec {
   char description[2][TRAIN_DESCRIPTION];
   int style, crops;
   uint64_t seeds[2]; /* of the sets' first objects */
-  /* of the world's objects, in the order of their labels; 0: those of its first classes */
+  /* of the world's objects, in the order of their labels */
   int kinds[WORLD_SHAPES], kind_count;
   char class_text[WORLD_SHAPES][TRAIN_CLASS_NAME]; /* their names with synonyms */
   const char *class_names[WORLD_SHAPES];

@@ -31,7 +31,7 @@ demo() {
     name=$(basename "${sketch%.*}")
     set -- "$@" "$sketch" "$work/demo/$name-1.png" "$work/demo/$name-2.png" "$work/demo/$name-3.png"
   done
-  masksketch sheet "$@" --columns 8 --tile 175 --quality 85 -o $out/demo.jpg
+  masksketch sheet "$@" --columns 12 --tile 130 --quality 85 -o $out/demo.jpg
 }
 
 explorer() {
@@ -104,7 +104,7 @@ evaluate() {
 }
 
 tables() {
-  "$quality" --model "$model" --work "$work/quality" --reporting --threads 1 --drawings 12 --sweep 2 --robust 1
+  "$quality" --model "$model" --work "$work/quality" --reporting --threads 1 --drawings 6 --sweep 1 --robust 1
   made=$(ls -td "$work"/quality/*/table.md | head -n 1)
   sed 's/^## /### /' "$made" | fill docs/quality.md tables
   for sheet in renders sketches robustness; do

@@ -25,9 +25,9 @@ CPU = dict(
     pair_weight=1.0, pair_every=8,
     transformer_log=60,
     # the small CLIP: clip_main of the generator's objects, clip_objects of its own; groups x each objects a batch
-    clip_main=0, clip_objects=9600, clip_test_objects=240, clip_seed=300000001, clip_test_seed=800000001, clip_render=128, clip_side=96, clip_patch=12,
+    clip_main=0, clip_objects=7200, clip_test_objects=288, clip_seed=300000001, clip_test_seed=800000001, clip_render=128, clip_side=96, clip_patch=12,
     clip_layers=4, clip_width=128, clip_heads=16, clip_dimensions=96, clip_text_layers=2, clip_text_width=64, clip_text_heads=2, clip_positions=77,
-    clip_trunk_seconds=900, clip_seconds=240, clip_whole_seconds=800, clip_groups=6, clip_each=8, clip_lr=1.2e-3, clip_whole_lr=3e-4, clip_style="wide", clip_log=180,
+    clip_trunk_seconds=850, clip_seconds=240, clip_whole_seconds=1280, clip_groups=6, clip_each=8, clip_lr=1.2e-3, clip_whole_lr=3e-4, clip_style="wide", clip_log=180,
     # machine
     device="cpu", threads=2, save_every=120,
 )

@@ -25,7 +25,7 @@ function setTheme(name) {
 }
 
 // Classes: all of them to press where they are few; to be searched where they are many
-const FEW = 16;
+const FEW = 32;
 function showChips(classes) {
 	$("chips").hidden = classes.length > FEW;
 	if (classes.length > FEW) return;

@@ -32,10 +32,13 @@ export class ClassBox extends EventTarget {
 	// The name up to its first synonym: "tabby, tabby cat" is shown as "tabby", "apple" as the reader calls one.
 	static plain = (item) => item.name.split(",")[0].trim();
 	static short = (item) => named(ClassBox.plain(item), ClassBox.plain(item));
+	static names = (item) => [...item.name.split(","), ClassBox.short(item)].map((name) => name.trim().toLowerCase());
+	// Best first: the word is a name, begins one, is in one.
 	static async find(word) {
-		const has = (text) => text.toLowerCase().includes(word.toLowerCase());
-		const here = ClassBox.known.filter((c) => has(c.name) || has(ClassBox.short(c)));
-		if (here.length || (ClassBox.known.length && !word)) return here; // else the server knows plurals
+		const wanted = word.toLowerCase();
+		const rank = (c) => Math.min(...ClassBox.names(c).map((name) => (name === wanted ? 0 : name.startsWith(wanted) ? 1 : name.includes(wanted) ? 2 : 3)));
+		const here = ClassBox.known.filter((c) => rank(c) < 3);
+		if (here.length || (ClassBox.known.length && !word)) return word ? here.sort((a, b) => rank(a) - rank(b)) : here; // else the server knows plurals
 		return (await getJson(`/v1/classes?limit=50${word ? `&q=${encodeURIComponent(word)}` : ""}`)).classes;
 	}
 
@@ -54,8 +57,7 @@ export class ClassBox extends EventTarget {
 		if (this.chosen && typed === ClassBox.short(this.chosen)) return this.chosen;
 		if (!typed) return null;
 		const classes = await ClassBox.find(typed);
-		const words = (c) => [...c.name.split(","), ClassBox.short(c)].map((w) => w.trim().toLowerCase());
-		const exact = classes.find((c) => words(c).includes(typed.toLowerCase())) ?? (classes.length === 1 ? classes[0] : null);
+		const exact = classes.find((c) => ClassBox.names(c).includes(typed.toLowerCase())) ?? (classes.length === 1 ? classes[0] : null);
 		if (exact) this.choose(exact);
 		return exact;
 	}

@@ -26,7 +26,7 @@ const signed = (v, digits) => v.toFixed(digits).replace("-", "−");
 
 // How well a picture follows its drawing, in five steps: the structure scores of 96 pictures by the default
 // model (docs/page.md), cut into fifths and rounded.
-const FITS = [-0.56, -0.47, -0.43, -0.37];
+const FITS = [-0.58, -0.51, -0.46, -0.41];
 const fitOf = ({ structure } = {}) => (typeof structure === "number" ? 1 + FITS.filter((least) => structure >= least).length : 0);
 const rawScores = (scores = {}) => ["structure", "text", "sketch"].filter((k) => typeof scores[k] === "number").map((k) => `${k} ${signed(scores[k], k === "structure" ? 2 : 3)}`);
 function labelOf(scores, total, isBest) {

@@ -179,16 +179,28 @@ r-thorough Gründlich
 r-attention Nur durch Aufmerksamkeit (langsam, freier)
 r-varied Vielfältig
 r-official Wie veröffentlicht
+aeroplane Flugzeug
 apple Apfel
+bicycle Fahrrad
 bird Vogel
+bottle Flasche
+butterfly Schmetterling
+cactus Kaktus
 car Auto
+cat Katze
 chair Stuhl
+dog Hund
 fish Fisch
+flower Blume
+guitar Gitarre
+hat Hut
 house Haus
 lamp Lampe
 mug Becher
 mushroom Pilz
 sailboat Segelboot
+shoe Schuh
+sun Sonne
 teapot Teekanne
 tree Baum
 `;

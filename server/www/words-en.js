@@ -180,16 +180,28 @@ r-thorough Thorough
 r-attention By attention alone (slow, freer)
 r-varied Varied
 r-official As published
+aeroplane aeroplane
 apple apple
+bicycle bicycle
 bird bird
+bottle bottle
+butterfly butterfly
+cactus cactus
 car car
+cat cat
 chair chair
+dog dog
 fish fish
+flower flower
+guitar guitar
+hat hat
 house house
 lamp lamp
 mug mug
 mushroom mushroom
 sailboat sailboat
+shoe shoe
+sun sun
 teapot teapot
 tree tree
 `;

@@ -179,16 +179,28 @@ r-thorough Minucioso
 r-attention Solo por atención (lento, más libre)
 r-varied Variado
 r-official Como se publicó
+aeroplane avión
 apple manzana
+bicycle bicicleta
 bird pájaro
+bottle botella
+butterfly mariposa
+cactus cactus
 car coche
+cat gato
 chair silla
+dog perro
 fish pez
+flower flor
+guitar guitarra
+hat sombrero
 house casa
 lamp lámpara
 mug taza
 mushroom seta
 sailboat velero
+shoe zapato
+sun sol
 teapot tetera
 tree árbol
 `;

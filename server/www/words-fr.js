@@ -179,16 +179,28 @@ r-thorough Minutieux
 r-attention Par l’attention seule (lent, plus libre)
 r-varied Varié
 r-official Comme publié
+aeroplane avion
 apple pomme
+bicycle vélo
 bird oiseau
+bottle bouteille
+butterfly papillon
+cactus cactus
 car voiture
+cat chat
 chair chaise
+dog chien
 fish poisson
+flower fleur
+guitar guitare
+hat chapeau
 house maison
 lamp lampe
 mug tasse
 mushroom champignon
 sailboat voilier
+shoe chaussure
+sun soleil
 teapot théière
 tree arbre
 `;

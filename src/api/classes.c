@@ -67,10 +67,12 @@ static rank synonym_rank(const char *synonym, const char *word) {
   return best;
 }
 
-/* The best of a class name's comma-separated synonyms. */
+/* The best of a class name's comma-separated synonyms; as a whole it is a name, too. */
 static rank class_rank(const char *names, const char *word) {
   rank best = NOT;
   char synonym[FOLDED_NAME];
+  fold_name(names, strlen(names), synonym);
+  if (strcmp(synonym, word) == 0) return EQUAL;
   while (next_synonym(&names, synonym)) {
     rank found = synonym_rank(synonym, word);
     if (found < best) best = found;

@@ -22,10 +22,9 @@ static bool ends(const char *word, const char *end) {
 /* The word, and all of which it may be the plural; returns how many. */
 static int find_singulars(const char *word, form forms[MOST_SINGULARS]) {
   static const char *const odd[][2] = {
-      {"men", "man"},       {"feet", "foot"},  {"geese", "goose"},
-      {"teeth", "tooth"},   {"mice", "mouse"}, {"children", "child"},
-      {"people", "person"}, {"oxen", "ox"},    {"lice", "louse"},
-      {"cacti", "cactus"}};
+      {"men", "man"},    {"feet", "foot"},      {"geese", "goose"},   {"teeth", "tooth"},
+      {"mice", "mouse"}, {"children", "child"}, {"people", "person"}, {"oxen", "ox"},
+      {"lice", "louse"}, {"cacti", "cactus"}};
   static const struct ending {
     const char *end, *put;
   } endings[] = {{"ies", "y"}, {"ves", "f"}, {"ves", "fe"}, {"es", ""}, {"s", ""}};

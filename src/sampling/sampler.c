@@ -128,7 +128,8 @@ void msk_sampler_begin(msk_sampler *sampler, const msk_sampler_spec *spec,
   count_unknown(sampler);
   memcpy(sampler->completed, sampler->current, sequence_bytes(sampler));
   /* alike until they are measured */
-  for (size_t at = 0; at < sampler->batch * sampler->tokens; at++) sampler->structure[at] = 0;
+  for (size_t at = 0; at < sampler->batch * sampler->tokens; at++)
+    sampler->structure[at] = sampler->confidence[at] = 0;
 }
 
 /* ---- the logits of a step ---- */
@@ -232,13 +233,22 @@ static msk_status measure_structure(msk_sampler *sampler, msk_error *error) {
   return MSK_OK;
 }
 
+/* Whether anything asks for confidence: masks do not where another order chooses. */
+static bool wants_confidence(const msk_sampler *sampler) {
+  const msk_recipe *recipe = &sampler->spec.recipe;
+  return recipe->official || sampler->spec.compares || sampler->spec.callbacks.on_trace != NULL ||
+         recipe->order == MSK_ORDER_CONFIDENCE || recipe->remask == MSK_REMASK_RECORDED;
+}
+
 static msk_status remask_sketch(msk_sampler *sampler, msk_error *error) {
   msk_status status = measure_structure(sampler, error);
   if (status != MSK_OK) return status;
-  /* known tokens are measured too: draw may mask any of them again */
-  measure_confidence(sampler, false);
-  for (size_t b = 0; b < sampler->batch; b++)
-    sampler->standing[b].confidence = row_mean(sampler, sampler->confidence, b);
+  if (wants_confidence(sampler)) {
+    /* known tokens are measured too: draw may mask any of them again */
+    measure_confidence(sampler, false);
+    for (size_t b = 0; b < sampler->batch; b++)
+      sampler->standing[b].confidence = row_mean(sampler, sampler->confidence, b);
+  }
   sampler->rules->remask_sketch(sampler);
   if (wants_structure(sampler))
     trace_tokens(sampler, "structure_scaled", MSK_DTYPE_F32, sampler->structure);

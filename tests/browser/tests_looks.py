@@ -27,7 +27,7 @@ def test_keyboard_alone(p):
         p.b.keys(TAB)
         if p.b.run("return document.activeElement.id") == "class":
             break
-    p.b.keys(*"fi")
+    p.b.keys(*"fis")
     wait_for("the list", lambda: p.b.run("return [...document.querySelectorAll('#class-list li')].map((l) => l.textContent).join()") == "fish")
     p.b.keys(ENTER)
     assert p.b.run("return document.querySelector('#class').value") == "fish"
@@ -58,6 +58,9 @@ def test_class_box(p):
     p.b.keys(DOWN, DOWN, ENTER)
     chosen = p.b.run("return document.querySelector('#class').value")
     assert chosen
+    for word, first in {"sun": "sun", "bikes": "bicycle", "Sailing B": "sailboat"}.items():
+        p.b.keys((CONTROL, "a"), *word)
+        wait_for(f"what {word} is", lambda: p.b.run("return document.querySelector('#class-list li')?.textContent") == first)
     p.b.keys((CONTROL, "a"), *"zzz")
     wait_for("the word that nothing fits", lambda: "zzz" in p.b.run("return document.querySelector('#class-list').textContent"))
     p.b.click("#go")

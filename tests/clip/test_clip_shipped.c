@@ -13,16 +13,17 @@
 #define SHIPPED "models/clip"
 enum {
   MAX_DIMENSIONS = 1024,
-  CLASSES = 12,
+  CLASSES = 24,
   TEAPOTS = 6,
-  RIGHT_CLASSES = 11,
+  RIGHT_CLASSES = 22,
   RIGHT_SHAPES = 5,
-  GUESSED = 10
+  GUESSED = 19
 };
 
-static const char *const names[CLASSES] = {"apple",    "mug",  "house",  "fish",
-                                           "tree",     "car",  "teapot", "sailboat",
-                                           "mushroom", "bird", "chair",  "lamp"};
+static const char *const names[CLASSES] = {
+    "apple",    "mug",    "house",  "fish", "tree",    "car",       "teapot",    "sailboat",
+    "mushroom", "bird",   "chair",  "lamp", "cat",     "dog",       "butterfly", "shoe",
+    "hat",      "guitar", "flower", "sun",  "bicycle", "aeroplane", "cactus",    "bottle"};
 static msk_clip *clip;
 static msk_clip_info info;
 
@@ -96,14 +97,14 @@ static size_t best_class(const char *picture, const char *kind) {
   embed_picture(picture, vector);
   for (size_t k = 0; k < CLASSES; k++) {
     char text[64];
-    snprintf(text, sizeof text, "a %s of a%s %s", kind, k == 0 ? "n" : "", names[k]);
+    snprintf(text, sizeof text, "a %s of a%s %s", kind, names[k][0] == 'a' ? "n" : "", names[k]);
     double cosine = of_text(vector, text);
     if (cosine > highest) highest = cosine, best = k;
   }
   return best;
 }
 
-/* By chance one photo of the twelve. It is a small network and not always right: the card says
+/* By chance one photo of all. It is a small network and not always right: the card says
  * how often. */
 static void test_classes(void **state) {
   (void)state;
@@ -210,8 +211,11 @@ static double of_drawing(const char *file, const char *text) {
 static void test_guesses(void **state) {
   (void)state;
   static const char *const drawings[] = {
-      "apple-pen", "bird-marker", "car-pencil",     "chair-pencil", "fish-thin",
-      "lamp-thin", "mug-marker",  "mushroom-chalk", "teapot-pen",   "tree-chalk"};
+      "aeroplane-pencil", "apple-pen",      "bicycle-pen", "bird-marker",  "butterfly-thin",
+      "cactus-chalk",     "car-pencil",     "cat-pen",     "chair-pencil", "dog-marker",
+      "fish-thin",        "flower-marker",  "guitar-pen",  "hat-chalk",    "lamp-thin",
+      "mug-marker",       "mushroom-chalk", "shoe-pencil", "sun-thin",     "teapot-pen",
+      "tree-chalk"};
   enum { DRAWINGS = sizeof drawings / sizeof *drawings };
   int among_three = 0;
   for (size_t d = 0; d < DRAWINGS; d++) {
@@ -228,14 +232,15 @@ static void test_guesses(void **state) {
     json_array_foreach(classes, place, guess) {
       const char *name = json_string_value(json_object_get(guess, "name"));
       double score = json_real_value(json_object_get(guess, "score"));
-      among_three += place < 3 && strlen(name) == length && strncmp(name, drawings[d], length) == 0;
+      among_three +=
+          place < 3 && strcspn(name, ",") == length && strncmp(name, drawings[d], length) == 0;
       assert_true(score <= last);
       last = score;
       sum += json_real_value(json_object_get(guess, "share"));
     }
     assert_true(fabs(sum - 1) < 1e-9);
-    snprintf(text, sizeof text, "a sketch of a %s",
-             json_string_value(json_object_get(json_array_get(classes, 0), "name")));
+    const char *best = json_string_value(json_object_get(json_array_get(classes, 0), "name"));
+    snprintf(text, sizeof text, "a sketch of a %.*s", (int)strcspn(best, ","), best);
     double first = json_real_value(json_object_get(json_array_get(classes, 0), "score"));
     assert_true(fabs(first - of_drawing(file, text)) < 1e-6);
     json_decref(rows);

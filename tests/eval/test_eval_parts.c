@@ -104,7 +104,7 @@ static void shapes_of_the_world(void **state) {
   msk_image image = {0};
   assert_true(silhouette != NULL && drawn != NULL && inside != NULL);
   assert_int_equal(msk_image_create(&image, SIDE, SIDE, NULL, NULL), MSK_OK);
-  for (int class_id = 0; class_id < WORLD_CLASSES; class_id++) {
+  for (int class_id = 0; class_id < WORLD_SHAPES; class_id++) {
     struct world_views views = {.silhouette = silhouette, .hands = {drawn}};
     assert_int_equal(world_render(class_id, 900001, SIDE, WORLD_PLAIN, &views), 0);
     for (int i = 0; i < SIDE * SIDE; i++) {
@@ -118,9 +118,9 @@ static void shapes_of_the_world(void **state) {
     least = overlap < least ? overlap : least;
     free(shape);
   }
-  print_message("IoU with the true silhouettes: mean %.3f, least %.3f\n", sum / WORLD_CLASSES,
+  print_message("IoU with the true silhouettes: mean %.3f, least %.3f\n", sum / WORLD_SHAPES,
                 least);
-  assert_true(sum / WORLD_CLASSES > 0.9);
+  assert_true(sum / WORLD_SHAPES > 0.9);
   free(silhouette);
   free(drawn);
   free(inside);

@@ -13,7 +13,8 @@
 
 #define MODEL "models/default.safetensors"
 
-enum { SIZE = 256, CLASSES = 12, HANDS = 5 };
+/* Of the model, but for the pictures' hands */
+enum { SIZE = 256, CLASSES = 24, HANDS = 5, CODES = 2048, WIDTH = 256, INTERMEDIATE = 1536 };
 
 /* Pictures that need no renderer: a square of the class's colour, at a place of its own. */
 static int render(void *user, int set, size_t index, uint8_t *photo, uint8_t *drawings,
@@ -24,7 +25,7 @@ static int render(void *user, int set, size_t index, uint8_t *photo, uint8_t *dr
     size_t y = i / SIZE, x = i % SIZE;
     bool inside = x >= left && x < left + 100 && y >= 40 && y < 180,
          inner = x >= left + 4 && x < left + 96 && y >= 44 && y < 176;
-    for (size_t c = 0; c < 3; c++) photo[3 * i + c] = inside ? (uint8_t)(label * 20 + c * 10) : 220;
+    for (size_t c = 0; c < 3; c++) photo[3 * i + c] = inside ? (uint8_t)(label * 10 + c * 10) : 220;
     parts[i] = inside ? 1 : 0;
     for (size_t h = 0; h < HANDS; h++)
       drawings[h * SIZE * SIZE + i] = inside && !inner ? (uint8_t)(h * 10) : 255;
@@ -246,9 +247,10 @@ static void test_from_a_model(void **state) {
 /* Classes keep what a model knows of those of their names; the one without a name, hands and mask
  * keep theirs; one that the model does not know begins between all. */
 static void test_other_classes(void **state) {
-  enum { CODES = 512, WIDTH = 32, OLD = CLASSES + 1 + HANDS, NEW = 3 + 1 + HANDS };
+  enum { NARROW = 32, OLD = CLASSES + 1 + HANDS, NEW = 3 + 1 + HANDS };
   static const char *const names[] = {"fish, goldfish", "newt", "apple"};
-  static const int same[] = {3, -1, 0, 12, 13, 14, 15, 16, 17, 18};
+  static const int same[] = {3,           -1,          0,           CLASSES,     CLASSES + 1,
+                             CLASSES + 2, CLASSES + 3, CLASSES + 4, CLASSES + 5, OLD};
   static const char *const tensors[] = {"transformer.Embed_0.word_embeddings.embedding",
                                         "transformer.MlmLayer_0.mlm_bias.bias"};
   char *folders[] = {test_make_folder(), test_make_folder()}, output[2][4096];
@@ -263,7 +265,7 @@ static void test_other_classes(void **state) {
   new.start_path = output[0], new.sequences = 2, new.muon_rate = new.adam_rate = 0;
   assert_int_equal(msk_train(&new, NULL), MSK_OK);
   for (size_t t = 0; t < 2; t++) {
-    size_t width = t == 0 ? WIDTH : 1;
+    size_t width = t == 0 ? NARROW : 1;
     float *from = read_values(output[0], tensors[t], (CODES + OLD + 1) * width),
           *to = read_values(output[1], tensors[t], (CODES + NEW + 1) * width);
     assert_memory_equal(from, to, CODES * width * sizeof *to);
@@ -293,7 +295,8 @@ static double first_loss(const char *tokenizer, const char *start) {
   msk_error error = {0};
   msk_train_options options = small_run(folder, output);
   options.tokenizer_path = tokenizer, options.start_path = start, options.user = &watch;
-  options.layers = 6, options.width = 256, options.heads = 8, options.intermediate = 1024;
+  options.layers = 6, options.width = WIDTH, options.heads = 8;
+  options.intermediate = INTERMEDIATE;
   options.structure_layers[0] = 2, options.batch = 1, options.sequences = 1;
   options.muon_rate = options.adam_rate = 0, options.pair_every = 0;
   if (msk_train(&options, &error) != MSK_OK) fail_msg("%s", error.message);
@@ -305,7 +308,7 @@ static double first_loss(const char *tokenizer, const char *start) {
  * encoder is the model's, where there is no rate, and a transformer for its codes begins from one for others: all
  * but the codes' rows is that one's. */
 static void check_other_codes(size_t codes) {
-  enum { OLD_CODES = 512, LABELS = CLASSES + 1 + HANDS, WIDTH = 32 };
+  enum { LABELS = CLASSES + 1 + HANDS, NARROW = 32 };
   static const char *const of_layer =
       "transformer.TransformerLayer_1.Attention_0.self_attention.query.kernel";
   static const char *const words = "transformer.Embed_0.word_embeddings.embedding";
@@ -322,13 +325,13 @@ static void check_other_codes(size_t codes) {
   if (msk_train(&tokenizer, &error) != MSK_OK) fail_msg("%s", error.message);
   assert_true(same_values(output[0], MODEL, "tokenizer.encoder.Conv_0.kernel", 3 * 3 * 48 * 96));
   free(read_values(output[0], "tokenizer.quantizer.codebook", codes * 16));
-  free(read_values(output[0], words, (codes + LABELS + 1) * 256));
-  assert_true(same_values(output[0], MODEL, of_layer, 256 * 256));
+  free(read_values(output[0], words, (codes + LABELS + 1) * WIDTH));
+  assert_true(same_values(output[0], MODEL, of_layer, WIDTH * WIDTH));
   /* its transformer has words for other codes that mean what the model's did; many codes, of the
    * few that these pictures need, would hide it */
-  if (codes < OLD_CODES) {
+  if (codes < CODES) {
     double anew = first_loss(output[0], MODEL), mixed = first_loss(output[0], output[0]);
-    if (!(mixed < anew - 1)) fail_msg("words that were mixed: %g, anew: %g", mixed, anew);
+    if (!(mixed < anew - 0.25)) fail_msg("words that were mixed: %g, anew: %g", mixed, anew);
   }
 
   msk_train_options old = small_run(folders[1], output[1]), new = small_run(folders[2], output[2]);
@@ -339,13 +342,13 @@ static void check_other_codes(size_t codes) {
   new.tokenizer_path = output[0], new.start_path = output[1];
   new.sequences = 2, new.muon_rate = new.adam_rate = 0;
   if (msk_train(&new, &error) != MSK_OK) fail_msg("%s", error.message);
-  assert_true(same_values(output[1], output[2], of_layer, WIDTH * WIDTH));
-  float *from = read_values(output[1], words, (size_t)(OLD_CODES + LABELS + 1) * WIDTH),
-        *to = read_values(output[2], words, (codes + LABELS + 1) * WIDTH);
-  assert_memory_equal(from + OLD_CODES * WIDTH, to + codes * WIDTH,
-                      (LABELS + 1) * WIDTH * sizeof *to);
+  assert_true(same_values(output[1], output[2], of_layer, NARROW * NARROW));
+  float *from = read_values(output[1], words, (size_t)(CODES + LABELS + 1) * NARROW),
+        *to = read_values(output[2], words, (codes + LABELS + 1) * NARROW);
+  assert_memory_equal(from + CODES * NARROW, to + codes * NARROW,
+                      (LABELS + 1) * NARROW * sizeof *to);
   assert_memory_not_equal(from, to, WIDTH * sizeof *to);
-  for (size_t c = 0; c < codes; c++) assert_true(to[c * WIDTH] != 0);
+  for (size_t c = 0; c < codes; c++) assert_true(to[c * NARROW] != 0);
   free(from), free(to);
   for (int i = 0; i < 3; i++) test_remove_folder(folders[i]);
 }
@@ -353,8 +356,8 @@ static void check_other_codes(size_t codes) {
 static void test_other_codes(void **state) {
   (void)state;
   check_other_codes(64);
-  check_other_codes(600);
-  check_other_codes(512);
+  check_other_codes(CODES + 88);
+  check_other_codes(CODES);
 }
 
 /* The picture of a few tokens; free it with msk_free(). */
@@ -366,7 +369,7 @@ static float *picture_of(const char *model_path, size_t *count) {
   float *picture = NULL;
   int height, width;
   int32_t tokens[256];
-  for (int i = 0; i < 256; i++) tokens[i] = (i * 37 + i / 16) % 512;
+  for (int i = 0; i < 256; i++) tokens[i] = (i * 37 + i / 16) % CODES;
   if (msk_model_open(&model, model_path, NULL, &error) != MSK_OK ||
       msk_request_init(&request, model, MSK_JOB_GENERATE, NULL, &error) != MSK_OK ||
       msk_session_open(&session, model, &request, NULL, &error) != MSK_OK ||
@@ -402,7 +405,7 @@ static void test_more_blocks(void **state) {
   }
   float *moved = read_values(output[0], "tokenizer.decoder.ResBlock_2.Conv_0.kernel", KERNEL),
         *old = read_values(MODEL, "tokenizer.decoder.ResBlock_1.Conv_0.kernel", KERNEL);
-  assert_memory_equal(moved, old, KERNEL * sizeof *old);
+  for (size_t k = 0; k < KERNEL; k++) assert_true(moved[k] == old[k]); /* -0 may be 0 now */
   size_t count;
   float *before = picture_of(MODEL, &count), *after = picture_of(output[0], &count),
         *other = picture_of(output[1], &count);

@@ -120,7 +120,7 @@ static int run(const struct options *o) {
 
 static int parse_class(struct options *o, const char *name) {
   o->class_first = 0;
-  o->class_last = WORLD_CLASSES - 1;
+  o->class_last = WORLD_SHAPES - 1;
   if (!strcmp(name, "all")) return 0;
   int found = world_class_find(name);
   if (found >= 0) {

@@ -15,11 +15,9 @@
 
 #include <stdint.h>
 
-/* Shapes are those of the first WORLD_CLASSES classes, which the default model knows; the umbrella,
- * on which nothing is trained but what is taught it; and behind it more. */
+/* On the umbrella nothing is trained but what is taught it; the default model knows the others. */
 enum {
-  WORLD_CLASSES = 12,
-  WORLD_UMBRELLA = WORLD_CLASSES,
+  WORLD_UMBRELLA = 12,
   WORLD_SHAPES = 25,
   WORLD_HANDS = 5,
   WORLD_SIZE_MIN = 16,

@@ -454,8 +454,8 @@ static void test_lists(void **state) {
   r = GET(&server, "/v1/examples");
   json_t *examples = reply_json(&r),
          *example = json_array_get(json_object_get(examples, "examples"), 0);
-  assert_int_equal(json_array_size(json_object_get(examples, "examples")), 12);
-  assert_string_equal(text_of(example, "name"), "apple-pen.png");
+  assert_int_equal(json_array_size(json_object_get(examples, "examples")), 24);
+  assert_string_equal(text_of(example, "name"), "aeroplane-pencil.png");
   r = GET(&server, text_of(example, "url"));
   assert_string_equal(reply_header(&r, "Content-Type"), "image/png");
   assert_true(r.status == 200 && r.bytes > 1000 && memcmp(r.body, "\x89PNG", 4) == 0);

@@ -171,7 +171,7 @@ def test_examples(p):
     p.b.stroke("#paper", [(0.1, 0.1), (0.2, 0.1)])
     mine = p.ink()
     p.b.click("#examples")
-    wait_for("the drawings", lambda: p.b.run("return document.querySelectorAll('#example-list li').length") == 12, PATIENCE)
+    wait_for("the drawings", lambda: p.b.run("return document.querySelectorAll('#example-list li').length") == 24, PATIENCE)
     p.shot("examples-1440", whole=False)
     p.b.run("[...document.querySelectorAll('#example-list button')].find((b) => b.textContent === 'teapot').click()")
     wait_for("the teapot", lambda: p.ink()[0] > 5000, PATIENCE)

@@ -82,8 +82,8 @@ async function* pieces(response) {
 	} finally { reader.cancel().catch(() => {}); }
 }
 
-// Sends a job and follows it to its end: on.accepted, on.queued, on.step, on.image, on.waiting. Returns the finished job object;
-// a job that failed or was cancelled is thrown as a Problem. Aborting the signal leaves the job alone; cancelJob() ends it.
+// Follows a job to its end: on.accepted, on.queued, on.step, on.image, on.waiting. Returns the finished job;
+// one that failed or was cancelled is thrown as a Problem. Aborting the signal leaves it alone; cancelJob() ends it.
 export async function runJob(kind, body, { signal, on = {} }) {
 	let job;
 	for (let tries = 0; ; tries++) {

@@ -24,7 +24,7 @@ function setTheme(name) {
 	$("theme").ariaLabel = $("theme").title = t("theme", t(`theme${themes.indexOf(name)}`));
 }
 
-// Classes: all of them to press where they are few; to be searched where they are many
+// Classes: to press where they are few; to be searched where they are many
 const FEW = 32;
 function showChips(classes) {
 	$("chips").hidden = classes.length > FEW;
@@ -231,5 +231,5 @@ async function start() {
 }
 start();
 
-// Installed as an app the page opens without its server, too, and says so. Browsers allow that on https and on this machine itself.
+// Installed as an app the page opens without its server, too, and says so (on https, and on this machine).
 navigator.serviceWorker?.register("worker.js").catch(() => {});

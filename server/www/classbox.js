@@ -28,18 +28,17 @@ export class ClassBox extends EventTarget {
 		});
 	}
 
-	static known = []; // all classes of the model, where they are few: then they are searched here, in the reader's words too
-	// The name up to its first synonym: "tabby, tabby cat" is shown as "tabby", "apple" as the reader calls one.
+	static known = []; // all of the model's, where they are few: searched here, in the reader's words too
+	// Up to the first synonym: "tabby, tabby cat" is shown as "tabby", "apple" in the reader's language.
 	static plain = (item) => item.name.split(",")[0].trim();
 	static short = (item) => named(ClassBox.plain(item), ClassBox.plain(item));
-	static names = (item) => [...item.name.split(","), ClassBox.short(item)].map((name) => name.trim().toLowerCase());
-	// Best first: the word is a name, begins one, is in one.
+	static names = (c) => [...c.name.split(","), ClassBox.short(c)].map((n) => n.trim().toLowerCase());
+	// Best first: what the word is, what it begins, what it is in. Else the server, which knows plurals.
 	static async find(word) {
 		const wanted = word.toLowerCase();
-		const rank = (c) => Math.min(...ClassBox.names(c).map((name) => (name === wanted ? 0 : name.startsWith(wanted) ? 1 : name.includes(wanted) ? 2 : 3)));
-		const here = ClassBox.known.filter((c) => rank(c) < 3);
-		if (here.length || (ClassBox.known.length && !word)) return word ? here.sort((a, b) => rank(a) - rank(b)) : here; // else the server knows plurals
-		return (await getJson(`/v1/classes?limit=50${word ? `&q=${encodeURIComponent(word)}` : ""}`)).classes;
+		const rank = (c) => Math.min(...ClassBox.names(c).map((n) => (n === wanted ? 0 : n.indexOf(wanted) + 1 || 99)));
+		const here = ClassBox.known.filter((c) => rank(c) < 99).sort((a, b) => rank(a) - rank(b));
+		return here.length ? here : (await getJson(`/v1/classes?limit=50${word ? `&q=${encodeURIComponent(word)}` : ""}`)).classes;
 	}
 
 	choose(item, quietly = false) {

@@ -31,7 +31,7 @@ export function toast(text, action) {
 	toastTimer = setTimeout(() => $("toast").classList.remove("on"), action ? 9000 : 4500);
 }
 export const whisper = (text) => { $("whisper").textContent = text; };
-// An error stands where it happened ("drawing", "ask", "picture", "settings"), and nowhere else; null: there is none any more.
+// An error stands where it happened ("drawing", "ask", "picture", "settings"); null: there is none any more.
 export function complain(error, place = "picture") {
 	for (const p of $$(".error")) p.textContent = error && p.dataset.at === place ? (error.message ?? String(error)) : "";
 }

@@ -60,7 +60,7 @@ export async function copyPicture() {
 export const canShare = () => Boolean(navigator.canShare?.({ files: [new File([""], "a.png", { type: "image/png" })] }));
 export async function sharePicture() {
 	const { name, blob } = await shownFile();
-	try { await navigator.share({ files: [new File([blob], name, { type: "image/png" })] }); } catch { /* the reader thought better of it */ }
+	try { await navigator.share({ files: [new File([blob], name, { type: "image/png" })] }); } catch { /* not after all */ }
 }
 export async function exportSketch() {
 	const blob = await new Promise((resolve) => inkOnPaper(sketch.active, 1024).toBlob(resolve));

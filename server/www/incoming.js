@@ -63,13 +63,13 @@ const useAs = {
 	},
 };
 
-// Settings and drawing out of a PNG that was made here. Everything in it is foreign: strokes and settings, checked, and nothing else.
+// Settings and drawing out of a PNG that was made here; foreign, so each is checked.
 async function restoreFrom(bytes, blob) {
 	const text = await readText(bytes, PAGE_TEXT);
 	const isOurs = text !== null || (await readText(bytes, "masksketch")) !== null;
 	if (!isOurs) return false;
 	let kept = null, made = null, reason = "";
-	try { kept = text && text.length <= MAX_PAGE_TEXT ? JSON.parse(text) : null; } catch { /* damaged: as if there were none */ }
+	try { kept = text && text.length <= MAX_PAGE_TEXT ? JSON.parse(text) : null; } catch { /* damaged */ }
 	try {
 		made = await getJson("/v1/restore", { method: "POST", body: blob, type: "image/png" });
 	} catch (error) {
@@ -109,7 +109,7 @@ async function restoreFrom(bytes, blob) {
 	return true;
 }
 
-// The drawings that came with the program: one takes the place of what is on the paper, and says what it is.
+// The drawings that came with the program: one replaces what is on the paper, and says what it is.
 export async function showExamples() {
 	const dialog = $("example-box");
 	try {

@@ -148,7 +148,7 @@ export async function draw() {
 	const cls = await classOf(classBox);
 	if (!cls) return;
 	if (stage.mode !== "show") leaveModes();
-	const seen = page.current?.live && page.running?.live !== false; // what live mode shows is what is wanted: the same seed
+	const seen = page.current?.live && page.running?.live !== false; // what live mode shows is wanted: the same seed
 	if (!settings.lock && !seen && page.current) setSeed(randomSeed());
 	const job = sketch.isEmpty && !isUntouched() ? "generate" : "draw";
 	const entry = { job, cls, settings: snapshot(cls), ops: flatten(sketch.active), chosen: 0, live: false };

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // The pad: turns pointers and keys into operations of a Sketch, and shows them. Owns the canvases on the paper.
-// Fires "mark" while a line grows, "pen" when the first pen comes; the sketch itself tells when a line is finished.
+// Fires "mark" while a line grows, "pen" when the first pen comes; the sketch tells when a line is finished.
 import { Selection } from "./select.js";
 import { KEEP, SIZE, arrows, clamp, drawStroke, drawOp, makeCanvas } from "./strokes.js";
 import { t } from "./words.js";
 import { Zoom } from "./zoom.js";
 
 const STEP = 16, FINE_STEP = 4; // what an arrow key moves the cursor by
-const PEN_NEAR = 3000; // milliseconds for which a touch is the palm of the hand that held the pen
+const PEN_NEAR = 3000; // milliseconds for which a touch is the palm of the pen's hand
 
 // Outlines as points of a line; a corner that comes twice is sharp.
 const shapes = {
@@ -35,7 +35,7 @@ export class Pad extends EventTarget {
 	mirror = 0;
 	locked = false; // the explorer has the pad
 	#stroke = null;
-	#shape = null; // {tool, from, under}: the stroke is an outline, drawn anew over `under` as it grows
+	#shape = null; // {tool, from, under}: an outline, drawn anew over `under` as it grows
 	#pull = null; // the smoothed place
 	#drawn = 0;
 	#pointer = null;
@@ -96,7 +96,7 @@ export class Pad extends EventTarget {
 		}
 	}
 
-	// What is on the paper is always what the operations say, from a copy some of them back: quick in a long drawing.
+	// The paper shows what the operations say, from a copy some of them back: quick in a long drawing.
 	redraw() {
 		const to = this.sketch.index, at = Math.max(0, to - 24);
 		let old = this.#checkpoint;

@@ -10,7 +10,7 @@ import { t } from "./words.js";
 
 export const item = () => page.current?.items[page.current.chosen];
 
-// The entry's drawing, laid over its picture as strongly as the slider says: drawn once, then only its opacity changes.
+// The entry's drawing over its picture: drawn once, then the slider changes its opacity.
 let overOf = null;
 export function showOver() {
 	const canvas = $("stage").querySelector(".over"), ops = page.current?.ops ?? [], strength = Number($("over").value) / 100;
@@ -24,8 +24,7 @@ export function showOver() {
 export const describe = (entry) => (entry.job === "photo" ? t("photoGiven") : t("pictureOf", ClassBox.short(entry.cls)));
 const signed = (v, digits) => v.toFixed(digits).replace("-", "−");
 
-// How well a picture follows its drawing, in five steps: the structure scores of 96 pictures by the default
-// model (docs/page.md), cut into fifths and rounded.
+// How well a picture follows its drawing: fifths of the structure scores of 96 pictures by the default model.
 const FITS = [-0.58, -0.51, -0.46, -0.41];
 const fitOf = ({ structure } = {}) => (typeof structure === "number" ? 1 + FITS.filter((least) => structure >= least).length : 0);
 const rawScores = (scores = {}) => ["structure", "text", "sketch"].filter((k) => typeof scores[k] === "number").map((k) => `${k} ${signed(scores[k], k === "structure" ? 2 : 3)}`);

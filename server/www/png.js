@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Text inside PNG files: read (tEXt, zTXt, iTXt) and added (zTXt). A file from outside is held against every length it states.
+// Text inside PNG files: read (tEXt, zTXt, iTXt) and added (zTXt). Foreign: every stated length is checked.
 const SIGNATURE = [137, 80, 78, 71, 13, 10, 26, 10];
 const MAX_TEXT = 8e6; // characters of one text once unpacked
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A rectangle of the paper, moved, scaled, turned or removed: one operation of the sketch, replaced as long as the same part is held.
+// A rectangle of the paper, moved, scaled, turned or removed: one operation, replaced while the same part is held.
 import { SIZE, arrows, clamp, drawOp, makeCanvas } from "./strokes.js";
 
 const LEAST = 8; // a smaller rectangle is a slip of the hand

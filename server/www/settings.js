@@ -54,7 +54,7 @@ export function changedSettings() {
 	remember();
 	tell("settings");
 }
-// Values from outside (a reload, the history, a PNG): each is checked, what does not fit is left as it was.
+// Values from outside (a reload, the history, a PNG), each checked: what does not fit stays as it was.
 export function applySettings(s) {
 	if (s.recipe !== undefined && page.server.recipes.some((r) => r.name === s.recipe)) settings.recipe = s.recipe;
 	if (s.lambda === null || (typeof s.lambda === "number" && s.lambda >= 0 && s.lambda <= 1)) settings.lambda = s.lambda;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The picture's side: previews, the picture, the part to repaint, attention over both. Owns the elements of #stage; knows no jobs.
+// The picture's side: previews, picture, the part to repaint, attention over both. Owns #stage; knows no jobs.
 import { KEEP, SIZE, arrows, clamp, makeCanvas } from "./strokes.js";
 import { t } from "./words.js";
 
@@ -94,7 +94,7 @@ export class Stage extends EventTarget {
 		this.dispatchEvent(new Event("paint"));
 	}
 
-	// A mask from a PNG: a picture, white where it is repainted, or a box [top, left, height, width] of the picture's pixels.
+	// A mask from a PNG: a picture, white is repainted, or a box [top, left, height, width] in pixels.
 	async setMask(url, box) {
 		const c = this.mask.getContext("2d"), { width } = this.mask, unit = width / this.picture.naturalWidth;
 		c.fillStyle = KEEP;

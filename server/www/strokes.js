@@ -92,7 +92,7 @@ export function makeCanvas(side) {
 
 const mirrors = [[[1, 1]], [[1, 1], [-1, 1]], [[1, 1], [-1, 1], [1, -1], [-1, -1]]];
 
-// One stroke onto a context whose unit is SIZE: smooth curves through the middles, each piece as wide as its pressure says.
+// One stroke, in units of SIZE: smooth curves through the middles, each piece as wide as its pressure says.
 // `from`: pieces before that point are there already; `open`: more points will come.
 export function drawStroke(c, op, colour, from = 0, open = false) {
 	const p = op.p, n = p.length / 3;
@@ -168,7 +168,7 @@ export function inkOnPaper(source, side) {
 	return out;
 }
 
-// What the marks mean: {lambda, map}, map null where nothing is marked. Kept places follow the drawing fully, free ones not at
+// The marks: {lambda, map}, map null where nothing is marked. Kept places follow the drawing fully, free ones not at
 // all, the others as the slider says; with nothing kept the slider is the strictest.
 export function lambdaMap(ops, lambda, side) {
 	const marks = flatten(ops).filter((op) => op.l === "map" && op.t !== "unmark");

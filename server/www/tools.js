@@ -88,7 +88,7 @@ addEventListener("pagehide", () => store.put("sketch", sketch.toJSON()));
 
 export const drawFirst = () => toast(t("drawFirst"));
 
-// The drawing cut to its ink, as `--fit ink` does it; marks would not lie on their lines any more.
+// The drawing cut to its ink, as `--fit ink` does; marks would not lie on their lines any more.
 export async function fillPaper() {
 	if (sketch.isEmpty) return drawFirst();
 	const before = sketch.index, sent = inkOnPaper(pad.ink.canvas, 1024).toDataURL();

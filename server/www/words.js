@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the page says, in the reader's language: one table each (words-*.js), the browser's choice unless another was chosen here.
+// What the page says, in the reader's language (words-*.js): the browser's, unless another was chosen here.
 import * as store from "./store.js";
 
 export const LANGUAGES = { en: "English", de: "Deutsch", fr: "Français", es: "Español", ja: "日本語", zh: "中文" };

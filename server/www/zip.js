@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A ZIP file of files as they are (PNGs do not shrink): APPNOTE.TXT's local headers, central directory and end record, names in UTF-8.
+// A ZIP file of files as they are (PNGs do not shrink), by APPNOTE.TXT, names in UTF-8.
 import { crc32 } from "./png.js";
 
 const UTF8 = 0x0800, VERSION = 20;

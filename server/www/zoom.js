@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The paper nearer: by two fingers, by the wheel with Ctrl, by keys. Moves .view inside the paper and nothing else; fires "zoom".
+// The paper nearer: by two fingers, Ctrl and wheel, keys. Moves .view inside the paper alone; fires "zoom".
 import { clamp } from "./strokes.js";
 
 const MOST = 8;

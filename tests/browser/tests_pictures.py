@@ -131,7 +131,7 @@ def test_repaint(p):
 def test_chips_drawing_over_and_reload(p):
     p.fresh()
     names = p.b.run("return [...document.querySelectorAll('#chips button')].map((b) => b.textContent)")
-    assert len(names) == 12 and "teapot" in names, names
+    assert len(names) == 24 and "teapot" in names, names
     assert p.b.run("return document.querySelector('#pressure').hidden"), "pressure is offered where no pen is"
     p.b.run("[...document.querySelectorAll('#chips button')].find((b) => b.textContent === 'mushroom').click()")
     pressed = p.b.run("return [...document.querySelectorAll('#chips [aria-pressed=true]')].map((b) => b.textContent)")

@@ -14,8 +14,7 @@
 static const cli_option picture_rows[] = {
     {"class", 'c', "CLASS", CLI_A_TEXT(picture_options, class_text),
      .help = "what the picture shows: a number, a name or its plural, or the beginning of one (see "
-             "masksketch "
-             "classes)"},
+             "masksketch classes)"},
     {"seed", 0, "N", CLI_A_SEED(picture_options, seed), .initial = "0",
      .help = "which of the possible pictures"},
     {"count", 'n', "N", CLI_AN_INT(picture_options, count, 1, MAX_COUNT), .initial = "1",

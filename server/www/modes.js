@@ -33,7 +33,7 @@ async function explore() {
 		try {
 			answer = await getJson("/v1/attention", { method: "POST", json: { job: entry.jobId, index: chosen } });
 		} catch (error) {
-			if (![404, 409, 422].includes(error.status)) throw error; // forgotten
+			if (![404, 409, 422].includes(error.status)) throw error; // forgotten, or not its job
 			const json = { class: entry.cls.id, photo: await toDataUrl(entry.items[chosen].blob) };
 			if (entry.ops?.length) Object.assign(json, { sketch: inkOnPaper(entry.ops, 2 * page.server.size).toDataURL(), invert: "no" });
 			answer = await getJson("/v1/attention", { method: "POST", json });

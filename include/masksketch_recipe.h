@@ -29,10 +29,12 @@ typedef enum msk_distance {
   MSK_DISTANCE_SYMMETRIC_KL,
   MSK_DISTANCE_JENSEN_SHANNON
 } msk_distance;
-/* What guidance moves away from: a random other class for each item and step, or the null class. */
+/* What guidance moves away from: a random other class for each item and step; the null class; the
+ * null class without the sketch at masked places. */
 typedef enum msk_unconditional {
   MSK_UNCONDITIONAL_RANDOM = 0,
-  MSK_UNCONDITIONAL_NULL
+  MSK_UNCONDITIONAL_NULL,
+  MSK_UNCONDITIONAL_NOTHING
 } msk_unconditional;
 /* The share of the guidance scale that acts when a share p of the steps is taken: 1; p;
  * (1 - cos(pi p^2)) / 2; 0 in the first half and 1 in the second. */

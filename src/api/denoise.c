@@ -43,7 +43,7 @@ msk_status msk_steady_score(msk_session *session, const int32_t *sequences, size
  * ones and, behind each item's, its unconditional ones where it has some. */
 struct row_pass {
   msk_session *session;
-  const int32_t *tokens, *unconditional;
+  const int32_t *tokens, *behind, *unconditional; /* as msk_denoiser has them */
   uint8_t *rows;
   size_t first, items, sequences, count; /* count: rows */
 };
@@ -54,9 +54,9 @@ static bool is_guided(const struct row_pass *pass, size_t item) {
 
 /* The token of an item's row, as passes of a kind see it. */
 static int32_t token_at(const struct row_pass *pass, size_t item, size_t row, int kind) {
-  return kind == MSK_UNCONDITIONAL && row == 0
-             ? pass->unconditional[item]
-             : pass->tokens[item * positions(pass->session) + row];
+  const size_t at = item * positions(pass->session) + row;
+  if (kind != MSK_UNCONDITIONAL) return pass->tokens[at];
+  return row == 0 ? pass->unconditional[item] : pass->behind[at];
 }
 
 /* What the kind's cache has of an item; NULL: there is no cache. */
@@ -171,13 +171,16 @@ static void spread_logits(const struct row_pass *pass, const float *guidance, fl
   }
 }
 
-msk_status msk_denoise_logits(void *user, const int32_t *tokens, const int32_t *unconditional,
-                              const float *guidance, uint8_t *rows, float *logits,
-                              float *difference, msk_error *error) {
+msk_status msk_denoise_logits(void *user, const int32_t *tokens, const int32_t *behind,
+                              const int32_t *unconditional, const float *guidance, uint8_t *rows,
+                              float *logits, float *difference, msk_error *error) {
   msk_session *session = user;
   double started = msk_clock();
-  struct row_pass pass = {
-      .session = session, .tokens = tokens, .unconditional = unconditional, .rows = rows};
+  struct row_pass pass = {.session = session,
+                          .tokens = tokens,
+                          .behind = behind,
+                          .unconditional = unconditional,
+                          .rows = rows};
   for (; pass.first < (size_t)session->group_count; pass.first += pass.items) {
     msk_status status = run_rows(&pass, MSK_CONDITIONAL, error);
     if (status != MSK_OK) return status;

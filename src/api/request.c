@@ -159,7 +159,7 @@ static msk_status check_guidance(const msk_request *request, const msk_model *mo
                       MSK_MAX_GUIDANCE);
   /* without guidance nobody needs what it would move away from */
   if (scale == 0) return MSK_OK;
-  if (request->recipe.unconditional == MSK_UNCONDITIONAL_NULL && classes.null_class < 0)
+  if (request->recipe.unconditional != MSK_UNCONDITIONAL_RANDOM && classes.null_class < 0)
     return msk_refuse(error, "unconditional",
                       "guidance away from the null class, but this model was trained without one: "
                       "set unconditional=random");

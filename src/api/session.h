@@ -184,9 +184,9 @@ msk_status msk_steady_score(msk_session *session, const int32_t *sequences, size
                             float *score, msk_error *error);
 /* The denoiser that src/sampling asks; batches of any size, in passes of msk_session_rows()
  * sequences. */
-msk_status msk_denoise_logits(void *user, const int32_t *tokens, const int32_t *unconditional,
-                              const float *guidance, uint8_t *rows, float *logits,
-                              float *difference, msk_error *error);
+msk_status msk_denoise_logits(void *user, const int32_t *tokens, const int32_t *behind,
+                              const int32_t *unconditional, const float *guidance, uint8_t *rows,
+                              float *logits, float *difference, msk_error *error);
 msk_status msk_denoise_score(void *user, const int32_t *tokens, uint8_t *rows, float *score,
                              msk_error *error);
 

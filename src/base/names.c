@@ -73,8 +73,8 @@ const char *msk_distance_name(int distance) {
   return name_of(distances, COUNT(distances), distance);
 }
 
-static const char *const unconditionals[] = {"random", "null"};
-NAMES_ALL(unconditionals, MSK_UNCONDITIONAL_NULL);
+static const char *const unconditionals[] = {"random", "null", "nothing"};
+NAMES_ALL(unconditionals, MSK_UNCONDITIONAL_NOTHING);
 const char *msk_unconditional_name(int unconditional) {
   return name_of(unconditionals, COUNT(unconditionals), unconditional);
 }

@@ -154,7 +154,7 @@ static int32_t random_class(const msk_sampler *sampler, size_t row, int choices)
 
 static void prepare(msk_sampler *sampler) {
   const msk_sampler_spec *spec = &sampler->spec;
-  const bool null = spec->recipe.unconditional == MSK_UNCONDITIONAL_NULL;
+  const bool null = spec->recipe.unconditional != MSK_UNCONDITIONAL_RANDOM;
   if (!sampler->fresh) return;
   const int choices = msk_sampler_other_classes(spec);
   for (size_t b = 0; b < sampler->batch; b++) {

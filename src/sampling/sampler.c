@@ -168,10 +168,13 @@ static msk_status guided_logits(msk_sampler *sampler, msk_error *error) {
   for (size_t i = 0; i < sampler->batch * sampler->tokens; i++)
     sampler->rows[i] =
         !sampler->light || (sampler->current[i] == MSK_MASK_TOKEN && sampler->near[i]);
-  msk_status status = sampler->denoiser->logits(sampler->denoiser->user, shown_tokens(sampler),
-                                                sampler->fresh ? sampler->unconditional : NULL,
-                                                sampler->scale, sampler->rows, sampler->logits,
-                                                keep ? sampler->difference : NULL, error);
+  const int32_t *shown = shown_tokens(sampler);
+  /* Masks stay masks there: guidance moves away from the model's own idea of a picture. */
+  const bool from_nothing = sampler->spec.recipe.unconditional == MSK_UNCONDITIONAL_NOTHING;
+  msk_status status = sampler->denoiser->logits(
+      sampler->denoiser->user, shown, from_nothing ? sampler->current : shown,
+      sampler->fresh ? sampler->unconditional : NULL, sampler->scale, sampler->rows,
+      sampler->logits, keep ? sampler->difference : NULL, error);
   if (status != MSK_OK) return status;
   if (keep) sampler->refreshed = sampler->step;
   /* a step without a pass of its own takes the difference of the last one */

@@ -21,12 +21,12 @@
 typedef struct msk_denoiser {
   void *user;
   /* logits [batch, N, codes] of `tokens` [batch, N], guided: c + guidance[b] * (c - u), u from
-   * the same sequence with unconditional[b] (a token id) in the class position; unconditional
-   * NULL or unconditional[b] < 0: c alone, at the cost of one pass. difference, if not NULL: c -
-   * u of the items that have a u, laid out as the logits. */
-  msk_status (*logits)(void *user, const int32_t *tokens, const int32_t *unconditional,
-                       const float *guidance, uint8_t *rows, float *logits, float *difference,
-                       msk_error *error);
+   * `behind` [batch, N], which may be `tokens`, with unconditional[b] (a token id) in the class
+   * position; unconditional NULL or unconditional[b] < 0: c alone, at the cost of one pass.
+   * difference, if not NULL: c - u of the items that have a u, laid out as the logits. */
+  msk_status (*logits)(void *user, const int32_t *tokens, const int32_t *behind,
+                       const int32_t *unconditional, const float *guidance, uint8_t *rows,
+                       float *logits, float *difference, msk_error *error);
   /* structure score [batch, N] of completed sequences against the target of the request */
   msk_status (*score)(void *user, const int32_t *tokens, uint8_t *rows, float *score,
                       msk_error *error);

@@ -91,6 +91,11 @@ static void test_draw(void **state) {
   request.recipe.order = MSK_ORDER_HALTON;
   request.recipe.anchor_steps = 3;
   check(&request);
+  /* What the unconditional pass sees differs, and so does what it keeps. */
+  request.recipe.placeholder = MSK_PLACEHOLDER_SKETCH;
+  check(&request);
+  request.recipe.unconditional = MSK_UNCONDITIONAL_NOTHING;
+  check(&request);
 }
 
 int main(void) {

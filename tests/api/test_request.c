@@ -115,6 +115,7 @@ static void test_wrong_recipes(void **state) {
   REFUSE("layers", "layer", request.recipe.layers[1] = 4);
   REFUSE("layers", "layer", request.recipe.layer_count = 0);
   REFUSE("unconditional", "null", request.recipe.unconditional = MSK_UNCONDITIONAL_NULL);
+  REFUSE("unconditional", "null", request.recipe.unconditional = MSK_UNCONDITIONAL_NOTHING);
   msk_request request;
   msk_error error = {0};
   api_small_draw(&request, model, &sketch, 2, 1);
@@ -371,7 +372,7 @@ static void test_names(void **state) {
   check_names(msk_schedule_name, MSK_SCHEDULE_EXP, "exp");
   check_names(msk_placeholder_name, MSK_PLACEHOLDER_SKETCH, "sketch");
   check_names(msk_distance_name, MSK_DISTANCE_JENSEN_SHANNON, "jensen-shannon");
-  check_names(msk_unconditional_name, MSK_UNCONDITIONAL_NULL, "null");
+  check_names(msk_unconditional_name, MSK_UNCONDITIONAL_NOTHING, "nothing");
   check_names(msk_guidance_schedule_name, MSK_GUIDANCE_LATE, "late");
   check_names(msk_order_name, MSK_ORDER_RANDOM, "random");
   check_names(msk_remask_name, MSK_REMASK_RECORDED, "recorded");

@@ -109,6 +109,35 @@ static void test_placeholder(void **state) {
   }
 }
 
+/* Guidance away from nothing hides the sketch from the unconditional pass, and only there; from
+ * anything else it sees what the conditional one sees. */
+static void test_guided_away_from_nothing(void **state) {
+  (void)state;
+  for (int u = MSK_UNCONDITIONAL_RANDOM; u <= MSK_UNCONDITIONAL_NOTHING; u++) {
+    trial *t = trial_make(MSK_JOB_DRAW, "balanced", 2);
+    t->spec.null_class = 8;
+    t->spec.recipe.placeholder = MSK_PLACEHOLDER_SKETCH;
+    t->spec.recipe.unconditional = (msk_unconditional)u;
+    t->spec.recipe.refresh = 2;
+    trial_run(t);
+    int hidden = 0;
+    for (int step = 0; step < t->logits_calls; step++) {
+      for (int at = 0; at < 2 * TOKENS; at++) {
+        const int32_t stands = t->sequences[step][at];
+        assert_int_equal(t->seen[step][at],
+                         stands == MSK_MASK_TOKEN ? trial_sketch[at % TOKENS - 1] : stands);
+        assert_int_equal(t->behind[step][at],
+                         u == MSK_UNCONDITIONAL_NOTHING ? stands : t->seen[step][at]);
+        hidden += t->behind[step][at] != t->seen[step][at];
+      }
+      for (int item = 0; item < 2 && u != MSK_UNCONDITIONAL_RANDOM; item++)
+        assert_int_equal(t->unconditional[step][item], CODES + 8);
+    }
+    assert_true(u == MSK_UNCONDITIONAL_NOTHING ? hidden > 100 : hidden == 0);
+    trial_free(t);
+  }
+}
+
 /* ---- counts ---- */
 
 static void test_counts(void **state) {
@@ -598,6 +627,7 @@ int main(void) {
       cmocka_unit_test(test_items),
       cmocka_unit_test(test_again),
       cmocka_unit_test(test_placeholder),
+      cmocka_unit_test(test_guided_away_from_nothing),
       cmocka_unit_test(test_counts),
       cmocka_unit_test(test_anchors),
       cmocka_unit_test(test_anchors_of_few_steps),

@@ -42,9 +42,9 @@ static void forward(network *n, const msk_maskgit_pass *pass) {
   free(memory);
 }
 
-static msk_status network_logits(void *user, const int32_t *tokens, const int32_t *unconditional,
-                                 const float *guidance, uint8_t *rows, float *logits,
-                                 float *difference, msk_error *error) {
+static msk_status network_logits(void *user, const int32_t *tokens, const int32_t *behind,
+                                 const int32_t *unconditional, const float *guidance, uint8_t *rows,
+                                 float *logits, float *difference, msk_error *error) {
   network *n = user;
   (void)rows, (void)difference, (void)error;
   size_t row = n->tokens * n->codes;
@@ -52,7 +52,7 @@ static msk_status network_logits(void *user, const int32_t *tokens, const int32_
                  .tokens = tokens, .batch = n->batch, .logits = logits, .columns = n->codes});
   for (size_t b = 0; unconditional != NULL && b < n->batch; b++) {
     if (unconditional[b] < 0) continue;
-    memcpy(n->unconditional, tokens + b * n->tokens, n->tokens * sizeof *tokens);
+    memcpy(n->unconditional, behind + b * n->tokens, n->tokens * sizeof *tokens);
     n->unconditional[0] = unconditional[b];
     forward(n,
             &(msk_maskgit_pass){

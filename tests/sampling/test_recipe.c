@@ -126,7 +126,7 @@ static void test_round_trip(void **state) {
                  {"guidance_schedule", {"constant", "linear", "power-cosine", "late"}},
                  {"guidance_skip", {"0", "0.25", "1"}},
                  {"unconditional_every", {"1", "1000"}},
-                 {"unconditional", {"random", "null"}},
+                 {"unconditional", {"random", "null", "nothing"}},
                  {"structure_every", {"1", "4"}},
                  {"refresh", {"1", "1000"}},
                  {"light_margin", {"0", "1.5", "1000"}},

@@ -22,11 +22,12 @@ typedef struct replay {
   int32_t *sequence_seen;
 } replay;
 
-static msk_status recorded_logits(void *user, const int32_t *tokens, const int32_t *unconditional,
-                                  const float *guidance, uint8_t *rows, float *logits,
-                                  float *difference, msk_error *error) {
+static msk_status recorded_logits(void *user, const int32_t *tokens, const int32_t *behind,
+                                  const int32_t *unconditional, const float *guidance,
+                                  uint8_t *rows, float *logits, float *difference,
+                                  msk_error *error) {
   replay *r = user;
-  (void)unconditional, (void)guidance, (void)rows, (void)difference, (void)error;
+  (void)behind, (void)unconditional, (void)guidance, (void)rows, (void)difference, (void)error;
   size_t step = r->logits.elements / r->logits.shape[0];
   golden_array sequence =
       golden_load(golden_path("%s/trace/%s/sequence.npy", r->network, r->trace));

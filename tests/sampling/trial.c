@@ -20,9 +20,9 @@ static uint64_t hash_row(const trial *t, const int32_t *tokens, int32_t uncondit
   return state;
 }
 
-static msk_status made_up_logits(void *user, const int32_t *tokens, const int32_t *unconditional,
-                                 const float *guidance, uint8_t *rows, float *logits,
-                                 float *difference, msk_error *error) {
+static msk_status made_up_logits(void *user, const int32_t *tokens, const int32_t *behind,
+                                 const int32_t *unconditional, const float *guidance, uint8_t *rows,
+                                 float *logits, float *difference, msk_error *error) {
   trial *t = user;
   const int n = t->spec.tokens, codes = t->spec.codes;
   t->guided[t->logits_calls] = unconditional != NULL;
@@ -30,7 +30,7 @@ static msk_status made_up_logits(void *user, const int32_t *tokens, const int32_
     int32_t other = unconditional != NULL ? unconditional[item] : -1;
     t->unconditional[t->logits_calls][item] = other;
     uint64_t conditional = hash_row(t, tokens + item * n, -1),
-             state = hash_row(t, tokens + item * n, other);
+             state = hash_row(t, behind + item * n, other);
     for (int i = item * n * codes; i < (item + 1) * n * codes; i++) {
       float apart = other < 0             ? 0
                     : t->scores == STEADY ? (float)(i % codes) / 8
@@ -42,6 +42,7 @@ static msk_status made_up_logits(void *user, const int32_t *tokens, const int32_
     }
   }
   memcpy(t->seen[t->logits_calls], tokens, (size_t)(t->spec.batch * t->spec.tokens) * 4);
+  memcpy(t->behind[t->logits_calls], behind, (size_t)(t->spec.batch * t->spec.tokens) * 4);
   memcpy(t->rows[t->logits_calls], rows, (size_t)(t->spec.batch * t->spec.tokens));
   t->logits_calls++;
   return t->answer == MSK_OK ? MSK_OK : (error->code = t->answer);

@@ -27,6 +27,7 @@ typedef struct trial {
   bool guided[MAX_STEPS];
   int32_t sequences[MAX_STEPS][MAX_BATCH * TOKENS]; /* what each step started from */
   int32_t seen[MAX_STEPS][MAX_BATCH * TOKENS];      /* what the network was shown */
+  int32_t behind[MAX_STEPS][MAX_BATCH * TOKENS];    /* and in the unconditional pass */
   uint8_t rows[MAX_STEPS][MAX_BATCH * TOKENS];      /* and of which rows it was asked */
   float logits[MAX_STEPS][MAX_BATCH * TOKENS * CODES];
   float structure[MAX_STEPS][MAX_BATCH * TOKENS]; /* rescaled */

@@ -226,7 +226,9 @@ static uint64_t read_seed(reader *r) {
 
 static void read_recipe(reader *r, msk_recipe *recipe, msk_job job) {
   const json_t *object = json_object_get(r->root, "recipe");
-  recipe->refresh = 1; /* pictures that do not say it are older than light steps */
+  /* pictures that do not say these are older than they are */
+  recipe->refresh = 1, recipe->anchor_steps = 0, recipe->revise_steps = 0;
+  recipe->token_noise = MSK_TOKEN_NOISE_INDEPENDENT;
   for (int i = 0; r->status == MSK_OK && msk_recipe_key(i, job, NULL) != NULL; i++) {
     const char *key = msk_recipe_key(i, job, NULL),
                *value = json_string_value(json_object_get(object, key));

@@ -49,6 +49,12 @@ typedef enum msk_order { MSK_ORDER_CONFIDENCE = 0, MSK_ORDER_HALTON, MSK_ORDER_R
 /* What draw may mask again: any token, by its present probability; only those that the step drew;
  * any, by the probability that it had when drawn. */
 typedef enum msk_remask { MSK_REMASK_ANY = 0, MSK_REMASK_DRAWN, MSK_REMASK_RECORDED } msk_remask;
+/* The noise of the tokens that one step draws: of its own at every place, or the same at all of
+ * them (common random numbers), so that places with like logits draw alike. */
+typedef enum msk_token_noise {
+  MSK_TOKEN_NOISE_INDEPENDENT = 0,
+  MSK_TOKEN_NOISE_COMMON
+} msk_token_noise;
 /* A named row of settings, set directly or by key with msk_recipe_set(). */
 typedef struct msk_recipe {
   size_t size;
@@ -89,6 +95,7 @@ typedef struct msk_recipe {
    * view, are less likely than this share of the likeliest at their place; 0: none */
   int revise_steps;
   double revise_below; /* 0..1 */
+  msk_token_noise token_noise;
 } msk_recipe;
 
 #endif

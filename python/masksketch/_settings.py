@@ -24,6 +24,7 @@ class Settings(TypedDict, total=False):
     temperature_structure: Number
     temperature_confidence: Number
     token_temperature: Number
+    token_noise: str
     start_temperature: Number
     start_temperature_steps: int
     choice_temperature: Number

@@ -93,6 +93,12 @@ static const char *const remasks[] = {"any", "drawn", "recorded"};
 NAMES_ALL(remasks, MSK_REMASK_RECORDED);
 const char *msk_remask_name(int remask) { return name_of(remasks, COUNT(remasks), remask); }
 
+static const char *const token_noises[] = {"independent", "common"};
+NAMES_ALL(token_noises, MSK_TOKEN_NOISE_COMMON);
+const char *msk_token_noise_name(int noise) {
+  return name_of(token_noises, COUNT(token_noises), noise);
+}
+
 static const char *const rng_layouts[] = {"original", "partitionable"};
 NAMES_ALL(rng_layouts, MSK_RNG_PARTITIONABLE);
 const char *msk_rng_layout_name(int layout) {

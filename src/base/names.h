@@ -12,5 +12,6 @@ const char *msk_unconditional_name(int unconditional);
 const char *msk_guidance_schedule_name(int schedule);
 const char *msk_order_name(int order);
 const char *msk_remask_name(int remask);
+const char *msk_token_noise_name(int noise);
 
 #endif

@@ -376,6 +376,7 @@ static void test_names(void **state) {
   check_names(msk_guidance_schedule_name, MSK_GUIDANCE_LATE, "late");
   check_names(msk_order_name, MSK_ORDER_RANDOM, "random");
   check_names(msk_remask_name, MSK_REMASK_RECORDED, "recorded");
+  check_names(msk_token_noise_name, MSK_TOKEN_NOISE_COMMON, "common");
   check_names(msk_rng_layout_name, MSK_RNG_PARTITIONABLE, "partitionable");
 }
 

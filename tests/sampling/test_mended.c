@@ -28,6 +28,8 @@ static void anchored(msk_recipe *recipe) {
   recipe->order = MSK_ORDER_HALTON, recipe->anchor_steps = 3;
 }
 
+static void in_common(msk_recipe *recipe) { recipe->token_noise = MSK_TOKEN_NOISE_COMMON; }
+
 static void revised(msk_recipe *recipe) { recipe->revise_steps = 3, recipe->revise_below = 0.1; }
 
 static void check_items(msk_job job, msk_rng_layout layout, void (*change)(msk_recipe *)) {
@@ -70,8 +72,10 @@ static void test_items(void **state) {
   check_items(MSK_JOB_GENERATE, MSK_RNG_ORIGINAL, by_lot);
   for (int job = MSK_JOB_DRAW; job <= MSK_JOB_EDIT; job++)
     check_items((msk_job)job, MSK_RNG_ORIGINAL, anchored);
-  for (int job = MSK_JOB_DRAW; job <= MSK_JOB_EDIT; job++)
+  for (int job = MSK_JOB_DRAW; job <= MSK_JOB_EDIT; job++) {
     check_items((msk_job)job, MSK_RNG_ORIGINAL, revised);
+    check_items((msk_job)job, MSK_RNG_ORIGINAL, in_common);
+  }
 }
 
 static void test_again(void **state) {
@@ -554,6 +558,50 @@ static void test_sketch_let_go(void **state) {
   }
 }
 
+/* Where places i and k of a step, whose noise is the same, draw a and b, i has not less reason
+ * than k to prefer a to b. Returns how many pairs contradict it. */
+static int contradictions(const trial *t, const int32_t *drawn, int item) {
+  int count = 0;
+  for (int i = item * TOKENS + 1; i < (item + 1) * TOKENS; i++) {
+    for (int k = item * TOKENS + 1; k < (item + 1) * TOKENS; k++) {
+      const int a = drawn[i], b = drawn[k];
+      const float *of_i = t->logits[0] + i * CODES, *of_k = t->logits[0] + k * CODES;
+      count += of_i[a] - of_i[b] < of_k[a] - of_k[b] - 1e-4f;
+    }
+  }
+  return count;
+}
+
+/* At every place the tokens of many seeds are as frequent as their probabilities say, whatever the
+ * noise; under common noise no two places of a step contradict each other. */
+static void test_token_noise(void **state) {
+  (void)state;
+  enum { SEEDS = 4000, WATCHED = 7 };
+  for (int noise = MSK_TOKEN_NOISE_INDEPENDENT; noise <= MSK_TOKEN_NOISE_COMMON; noise++) {
+    int counts[WATCHED][CODES] = {{0}}, contradicted = 0;
+    trial *t = trial_make(MSK_JOB_GENERATE, "balanced", 1);
+    t->scores = FIXED, t->spec.recipe.steps = 1;
+    t->spec.recipe.token_noise = (msk_token_noise)noise;
+    for (int seed = 0; seed < SEEDS; seed++) {
+      t->spec.seed = (uint64_t)seed;
+      const int32_t *drawn = trial_run(t);
+      for (int i = 0; i < WATCHED; i++) counts[i][drawn[1 + i]]++;
+      if (seed < 20) contradicted += contradictions(t, drawn, 0);
+    }
+    assert_true(noise == MSK_TOKEN_NOISE_COMMON ? contradicted == 0 : contradicted > 1000);
+    for (int i = 0; i < WATCHED; i++) {
+      const float *logits = t->logits[0] + (1 + i) * CODES;
+      double sum = 0;
+      for (int j = 0; j < CODES; j++) sum += exp((double)logits[j]);
+      for (int j = 0; j < CODES; j++) {
+        const double p = exp((double)logits[j]) / sum;
+        assert_true(fabs(counts[i][j] - SEEDS * p) < 4.5 * sqrt(SEEDS * p * (1 - p)));
+      }
+    }
+    trial_free(t);
+  }
+}
+
 static void test_token_temperature(void **state) {
   (void)state;
   trial *cold = trial_make(MSK_JOB_GENERATE, "balanced", 3);
@@ -643,6 +691,7 @@ int main(void) {
       cmocka_unit_test(test_fully_masked_start),
       cmocka_unit_test(test_sketch_equivalences),
       cmocka_unit_test(test_sketch_let_go),
+      cmocka_unit_test(test_token_noise),
       cmocka_unit_test(test_token_temperature),
       cmocka_unit_test(test_start_temperature),
       cmocka_unit_test(test_cancel),

@@ -21,6 +21,7 @@ static const char *const all_keys[] = {"steps",
                                        "temperature_structure",
                                        "temperature_confidence",
                                        "token_temperature",
+                                       "token_noise",
                                        "start_temperature",
                                        "start_temperature_steps",
                                        "choice_temperature",
@@ -119,6 +120,7 @@ static void test_round_trip(void **state) {
                  {"temperature_structure", {"100", "0.3"}},
                  {"temperature_confidence", {"2.2250738585072014e-308"}},
                  {"token_temperature", {"10", "4.9406564584124654e-324"}},
+                 {"token_noise", {"independent", "common"}},
                  {"start_temperature", {"0", "1", "10"}},
                  {"start_temperature_steps", {"0", "6", "10000"}},
                  {"choice_temperature", {"4.5", "0"}},
@@ -217,6 +219,7 @@ static void test_bad_values(void **state) {
                                        {"guidance", "101"},
                                        {"guidance", "1e999"},
                                        {"distance", "kl"},
+                                       {"token_noise", "shared"},
                                        {"unconditional", "none"},
                                        {"guidance_schedule", "cosine"},
                                        {"guidance_skip", "1.01"},
@@ -298,6 +301,7 @@ static void test_effect(void **state) {
     const char *key, *value;
   } refused[] = {{"official", MSK_JOB_DRAW, "distance", "symmetric-kl"},
                  {"official", MSK_JOB_DRAW, "token_temperature", "1"},
+                 {"official", MSK_JOB_DRAW, "token_noise", "independent"},
                  {"official", MSK_JOB_DRAW, "start_temperature", "0"},
                  {"official", MSK_JOB_GENERATE, "start_temperature_steps", "0"},
                  {"official", MSK_JOB_DRAW, "tail", "0"},
@@ -360,6 +364,7 @@ static void test_check(void **state) {
   REFUSED(recipe.unconditional_every = 0);
   REFUSED(recipe.structure_every = 0);
   REFUSED(recipe.order = (msk_order)3);
+  REFUSED(recipe.token_noise = (msk_token_noise)2);
   REFUSED(recipe.anchor_steps = MSK_MAX_STEPS + 1);
   REFUSED(recipe.sketch_share = NAN);
   REFUSED(recipe.revise_steps = 101);
@@ -387,6 +392,7 @@ static void test_check(void **state) {
   REFUSED(recipe.sketch_steps = 1);
   REFUSED(recipe.placeholder = MSK_PLACEHOLDER_SKETCH);
   REFUSED(recipe.token_temperature = 0.9);
+  REFUSED(recipe.token_noise = MSK_TOKEN_NOISE_COMMON);
   REFUSED((recipe.start_temperature = 1, recipe.start_temperature_steps = 1));
 #undef REFUSED
 }

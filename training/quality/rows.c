@@ -56,15 +56,22 @@ static void hash_recipe(uint64_t *hash, const msk_recipe *recipe, msk_job job) {
   }
 }
 
+/* [generate.]KEY=VALUE */
 static msk_status apply_settings(struct painter *painter, msk_error *error) {
+  static const char prefix[] = "generate.";
   msk_status status = MSK_OK;
   for (int i = 0; status == MSK_OK && i < painter->options.setting_count; i++) {
     char key[64];
-    const char *text = painter->options.settings[i], *equals = strchr(text, '=');
+    const char *text = painter->options.settings[i];
+    const bool generate = strncmp(text, prefix, sizeof prefix - 1) == 0;
+    if (generate) text += sizeof prefix - 1;
+    const char *equals = strchr(text, '=');
     if (equals == NULL || (size_t)(equals - text) >= sizeof key)
       return app_fail(error, MSK_ERROR_ARGUMENT, "--set was given %.80s, expected KEY=VALUE", text);
     snprintf(key, sizeof key, "%.*s", (int)(equals - text), text);
-    status = msk_recipe_set(&painter->draw.request.recipe, MSK_JOB_DRAW, key, equals + 1, error);
+    status =
+        msk_recipe_set(generate ? &painter->generate.request.recipe : &painter->draw.request.recipe,
+                       generate ? MSK_JOB_GENERATE : MSK_JOB_DRAW, key, equals + 1, error);
   }
   return status;
 }

@@ -305,13 +305,16 @@ static msk_status paint_all(struct run *run, msk_error *error) {
   return status;
 }
 
+static bool is_variation(const struct row *row) {
+  return strcmp(row->set, "renders") != 0 && strcmp(row->set, "sketches") != 0;
+}
+
 static const char *set_title(const struct run *run, const struct row *row) {
   static const char *const halves[] = {"", "Tuning half of the sketches by hand",
                                        "Reporting half of the sketches by hand",
                                        "Sketches by hand"};
   if (strcmp(row->set, "renders") == 0) return "Drawings of unseen renders";
-  return strcmp(row->set, "sketches") == 0 ? halves[run->options.half]
-                                           : "Robustness, sketches by hand";
+  return is_variation(row) ? "Robustness, sketches by hand" : halves[run->options.half];
 }
 
 static msk_status write_table(struct run *run, FILE *out, msk_error *error) {
@@ -325,14 +328,22 @@ static msk_status write_table(struct run *run, FILE *out, msk_error *error) {
     fprintf(out, " %s", run->options.settings[i]);
   fprintf(out, ", fit %s, seed %llu.\n", msk_fit_name(run->options.fit),
           (unsigned long long)run->options.seed);
+  struct figures figures, drawn = {0};
   for (int r = 0; status == MSK_OK && r < run->row_count; r++) {
-    struct figures figures;
     const char *title = set_title(run, &run->rows[r]);
-    if (r == 0 || strcmp(title, set_title(run, &run->rows[r - 1])) != 0) report_head(out, title);
+    if (r == 0 || strcmp(title, set_title(run, &run->rows[r - 1])) != 0) {
+      report_mistakes(out, &drawn);
+      report_head(out, title);
+      drawn.mistake_count = 0;
+    }
     status = row_figures(&figures, &run->rows[r], run->folder, run->judge, &run->reference_features,
                          error);
-    if (status == MSK_OK) report_row(out, &run->rows[r], &figures);
+    if (status != MSK_OK) break;
+    report_row(out, &run->rows[r], &figures);
+    /* variations that ask for another class, or show nothing, are mistaken on purpose */
+    if (run->rows[r].way == WAY_DRAW && !is_variation(&run->rows[r])) drawn = figures;
   }
+  report_mistakes(out, &drawn);
   return status;
 }
 

@@ -36,6 +36,16 @@ void report_row(FILE *out, const struct row *row, const struct figures *figures)
   fflush(out);
 }
 
+void report_mistakes(FILE *out, const struct figures *figures) {
+  for (int i = 0; i < figures->mistake_count; i++) {
+    const struct mistake *mistake = &figures->mistakes[i];
+    fprintf(out, "%s%s for %s", i == 0 ? "\nDrawn, and taken for another kind: " : ", ",
+            mistake->wanted, mistake->found);
+    if (mistake->count > 1) fprintf(out, " (%d)", mistake->count);
+  }
+  if (figures->mistake_count > 0) fputs(".\n", out);
+}
+
 static msk_status paste(const msk_image *sheet, int left, int top, const msk_image *picture,
                         msk_error *error) {
   msk_image tile = {0};

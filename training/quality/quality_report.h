@@ -9,6 +9,9 @@
 
 void report_head(FILE *out, const char *title);
 void report_row(FILE *out, const struct row *row, const struct figures *figures);
+/* A line behind a table: what the judge took for what; nothing where it took all for what they
+ * are. */
+void report_mistakes(FILE *out, const struct figures *figures);
 
 /* Tiles of 128 pixels, `columns` cells wide; a cell is an item's sketch and then its picture in
  * each of the rows (all of one list). At most `cells` items, spread evenly. Written as JPEG. */

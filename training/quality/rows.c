@@ -309,6 +309,17 @@ static void shape_figures(struct figures *figures, const item_list *list, const 
   figures->specificity = compared == 0 ? NAN : specificity / compared;
 }
 
+static void note_mistake(struct figures *figures, const char *wanted, const char *found) {
+  int at = 0;
+  while (at < figures->mistake_count && (strcmp(figures->mistakes[at].wanted, wanted) != 0 ||
+                                         strcmp(figures->mistakes[at].found, found) != 0))
+    at++;
+  if (at == MAX_MISTAKES) return;
+  if (at == figures->mistake_count)
+    figures->mistakes[figures->mistake_count++] = (struct mistake){wanted, found, 0};
+  figures->mistakes[at].count++;
+}
+
 msk_status row_figures(struct figures *figures, const struct row *row, const char *folder,
                        msk_judge *judge, const msk_features *reference, msk_error *error) {
   struct seen seen = {.shapes = NULL};
@@ -321,7 +332,11 @@ msk_status row_figures(struct figures *figures, const struct row *row, const cha
     for (int i = 0; i < list->count; i++) {
       const char *wanted = world_class_name(list->items[i].kind),
                  *found = msk_judge_class_name(judge, seen.classes[i]);
-      right += strcmp(wanted, found) == 0;
+      if (strcmp(wanted, found) == 0) {
+        right++;
+      } else {
+        note_mistake(figures, wanted, found);
+      }
       figures->whole += (double)seen.wholes[i] / list->count;
     }
     figures->class_share = (double)right / list->count;

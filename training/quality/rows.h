@@ -52,8 +52,17 @@ msk_status row_paint(struct painter *painter, const struct row *row, row_done *d
 
 /* ---- figures ---- */
 
+/* So many pictures of one kind were taken for another; names are the world's and the judge's. */
+struct mistake {
+  const char *wanted, *found;
+  int count;
+};
+enum { MAX_MISTAKES = 64 };
+
 struct figures {
   int count;
+  struct mistake mistakes[MAX_MISTAKES]; /* in the order of the list; what is beyond is left out */
+  int mistake_count;
   /* NaN: has none; seconds: median */
   double class_share, iou, specificity, whole, frechet, kernel, seconds;
 };

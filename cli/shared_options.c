@@ -116,9 +116,11 @@ msk_status recipe_set(msk_recipe *recipe, const recipe_options *options, msk_job
     snprintf(key, sizeof key, "%.*s", setting->key_length, setting->key);
     status = msk_recipe_set(recipe, job, key, setting->value, &reason);
     if (status == MSK_OK) continue;
+    /* before the list of all keys, which fills a message */
     const char *nearest = nearest_key(key, job);
-    app_fail(error, status, "--%s: %s%s%s", setting->option, reason.message,
-             nearest == NULL ? "" : "; the nearest is ", nearest == NULL ? "" : nearest);
+    app_fail(error, status, "--%s: %s%s%s%s", setting->option,
+             nearest == NULL ? "" : "the nearest is ", nearest == NULL ? "" : nearest,
+             nearest == NULL ? "" : "; ", reason.message);
   }
   return status;
 }

@@ -739,12 +739,14 @@ const char *msk_recipe_key(int index, msk_job job, const char **help) {
 /* Refuses a key, naming those that have an effect in the job under these rules. */
 static msk_status refuse_key(const char *key, const char *why, msk_job job, bool official,
                              msk_error *error) {
-  char keys[448] = "";
+  char keys[400] = "";
   size_t used = 0;
-  for (int i = 0; i < FIELDS && used < sizeof keys; i++) {
+  for (int i = 0; i < FIELDS; i++) {
     if (!acts(&fields[i], job, official)) continue;
-    used +=
-        (size_t)snprintf(keys + used, sizeof keys - used, "%s%s", used ? " " : "", fields[i].key);
+    const bool fits = used + 1 + strlen(fields[i].key) + sizeof " ..." <= sizeof keys;
+    used += (size_t)snprintf(keys + used, sizeof keys - used, "%s%s", used ? " " : "",
+                             fits ? fields[i].key : "...");
+    if (!fits) break;
   }
   return msk_refuse(error, "recipe", "the recipe key '%.40s' %s, expected one of: %s", key, why,
                     keys);

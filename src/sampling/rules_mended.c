@@ -181,24 +181,12 @@ static float step_temperature(const msk_recipe *recipe, int step) {
   return settled + ((float)recipe->start_temperature - settled) * (float)share;
 }
 
-/* Draws from softmax(logits) by Gumbel noise that is at hand; of equals, and of NaN, the first. */
-static int32_t draw_by(const float *noise, const float *logits, size_t codes) {
-  size_t best = 0;
-  float most = -INFINITY;
-  for (size_t j = 0; j < codes && !isnan(most); j++) {
-    const float value = logits[j] + noise[j];
-    if (!(value <= most)) most = value, best = j;
-  }
-  return (int32_t)best;
-}
-
 static void sample(msk_sampler *sampler) {
   const size_t codes = sampler->codes;
   const float temperature = step_temperature(&sampler->spec.recipe, sampler->step);
   const bool common = sampler->spec.recipe.token_noise == MSK_TOKEN_NOISE_COMMON;
   for (size_t b = 0; b < sampler->batch; b++) {
     const msk_key key = step_stream(sampler, b, FOR_TOKENS);
-    if (common) msk_rng_gumbel(sampler->spec.layout, key, codes, 0, codes, sampler->token_noise);
     for (size_t i = 0; i < sampler->tokens; i++) {
       const size_t at = b * sampler->tokens + i;
       const bool masked = sampler->current[at] == MSK_MASK_TOKEN;
@@ -208,12 +196,8 @@ static void sample(msk_sampler *sampler) {
       if (!masked || !sampler->rows[at]) continue;
       for (size_t j = 0; j < codes; j++)
         sampler->row[j] = sampler->logits[at * codes + j] / temperature;
-      if (common) {
-        sampler->completed[at] = draw_by(sampler->token_noise, sampler->row, codes);
-      } else {
-        msk_rng_categorical(sampler->spec.layout, key, sampler->tokens, i, 1, codes, sampler->row,
-                            &sampler->completed[at]);
-      }
+      msk_rng_categorical(sampler->spec.layout, key, common ? 1 : sampler->tokens, common ? 0 : i,
+                          1, codes, sampler->row, &sampler->completed[at]);
     }
   }
 }

@@ -61,8 +61,7 @@ extern const msk_sampler_rules msk_rules_official, msk_rules_mended;
   ARRAY(msk_candidate, candidates, 1, tokens, false)                                              \
   ARRAY(float, noise, 1, tokens, false)                                                           \
   ARRAY(uint32_t, lots, 1, tokens, false) /* mended: the order among equals */                    \
-  ARRAY(float, row, 1, codes, false)                                                              \
-  ARRAY(float, token_noise, 1, codes, false) /* mended: common to a row's places */
+  ARRAY(float, row, 1, codes, false)
 
 struct msk_sampler {
   msk_sampler_spec spec;

@@ -208,3 +208,16 @@ int set_up_models(void **state) {
   convert("odd", 80);
   return setenv("MASKSKETCH_MODEL", model_of("tiny"), 1);
 }
+
+const char *model_with(const char *name, const char *defaults) {
+  static char paths[2][256];
+  static int next;
+  char *path = paths[next++ % 2];
+  msk_error error;
+  snprintf(path, sizeof paths[0], "%s", in_folder("%s.safetensors", name));
+  assert_int_equal(msk_file_write(in_folder("own.json"), defaults, strlen(defaults), &error),
+                   MSK_OK);
+  EXPECT(0, "convert", "--tokenizer", model_of("tiny"), "--transformer", model_of("tiny"), "--name",
+         "tiny", "--defaults", in_folder("own.json"), "-o", path, "--quiet");
+  return path;
+}

@@ -57,4 +57,7 @@ int count_files(const char *folder, const char *part);
  * names the tiny one. */
 int set_up_models(void **state);
 const char *model_of(const char *network); /* "tiny" or "odd" */
+/* Makes NAME.safetensors in the folder: the tiny model with such defaults (JSON). The path holds
+ * for two calls. */
+const char *model_with(const char *name, const char *defaults);
 #endif

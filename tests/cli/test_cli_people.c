@@ -117,19 +117,6 @@ static const char *drawn_with(const char *model, const char *name, const char *o
   return path;
 }
 
-static const char *model_with(const char *name, const char *defaults) {
-  static char paths[2][256];
-  static int next;
-  char *path = paths[next++ % 2];
-  msk_error error;
-  snprintf(path, sizeof paths[0], "%s", in_folder("%s.safetensors", name));
-  assert_int_equal(msk_file_write(in_folder("own.json"), defaults, strlen(defaults), &error),
-                   MSK_OK);
-  EXPECT(0, "convert", "--tokenizer", model_of("tiny"), "--transformer", model_of("tiny"), "--name",
-         "tiny", "--defaults", in_folder("own.json"), "-o", path, "--quiet");
-  return path;
-}
-
 /* A model's own fit is taken where the user does not say: not under `official`, nor where a map
  * lies on the drawing. The picture tells, so that it can be made again. */
 static void test_fit_of_the_model(void **state) {

@@ -260,13 +260,7 @@ static void test_replay_older(void **state) {
                {"revise_steps", "revise_steps=0"},
                {"token_noise", "token_noise=independent"}};
   msk_image image = {0};
-  msk_error error;
-  char model[4096];
-  snprintf(model, sizeof model, "%s", in_folder("newer.safetensors"));
-  assert_int_equal(msk_file_write(in_folder("own.json"), defaults, sizeof defaults - 1, &error),
-                   MSK_OK);
-  EXPECT(0, "convert", "--tokenizer", model_of("tiny"), "--transformer", model_of("tiny"), "--name",
-         "tiny", "--defaults", in_folder("own.json"), "-o", model, "--quiet");
+  const char *model = model_with("newer", defaults);
   EXPECT(0, "draw", sketch(), "--class", "3", "--steps", "9", "--model", model, "--set",
          later[0].set, "--set", later[1].set, "--set", later[2].set, "--set", later[3].set, "-o",
          in_folder("w.png"), "--quiet");

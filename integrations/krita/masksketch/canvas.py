@@ -26,9 +26,23 @@ def rows_of(width, depth, factor):
     return max(1, most // max(1, width) // factor) * factor
 
 
-def is_linear(profile):
-    """Whether a profile of this name has light's own scale, by the names that people give them."""
-    return "linear" in profile.lower() or "g10" in profile.lower()
+_linear = {SRGB: False, LINEAR_SRGB: True}
+
+
+def is_linear(model, depth, profile):
+    """Whether a profile has light's own scale. Its name need not say so, so Krita is asked, once
+    for each: half of it becomes about 128 of 255 in sRGB, or 188 where the scale is light's."""
+    if profile not in _linear and model != "CMYKA" and pixels.is_known(model, depth):
+        from krita import Krita
+        probe = Krita.instance().createDocument(1, 1, "probe", model, depth, profile, 72.0)
+        layer = probe.createNode("probe", "paintlayer")
+        probe.rootNode().addChildNode(layer, None)
+        layer.setPixelData(QByteArray(pixels.half_grey(model, depth)), 0, 0, 1, 1)
+        layer.setColorSpace("RGBA", "U8", SRGB)
+        _linear[profile] = bytes(layer.pixelData(0, 0, 1, 1))[1] > 158
+        probe.setModified(False)
+        probe.close()
+    return _linear.get(profile, False)
 
 
 class Reader(QObject):
@@ -51,7 +65,7 @@ class Reader(QObject):
             self.node.setColorSpace("RGBA", "U8", SRGB)
         if node is not None:
             self.model, self.depth = self.node.colorModel(), self.node.colorDepth()
-            self.linear = is_linear(self.node.colorProfile())
+            self.linear = is_linear(self.model, self.depth, self.node.colorProfile())
         else:
             self.model, self.depth, self.linear = "GRAYA", "U8", False
         self.rows = rows_of(self.width, self.depth, self.factor)
@@ -108,7 +122,7 @@ class Writer(QObject):
             # of its own colour space; Krita composes the whole document anew for that, and waits
             self.layer.setColorSpace("RGBA", "U8", SRGB)
             self.depth, profile = "U8", SRGB
-        self.linear = is_linear(profile)
+        self.linear = is_linear("RGBA", self.depth, profile)
         self.top, self.rows = 0, rows_of(sheet.width, self.depth, 1)
         QTimer.singleShot(0, self._turn)
 

@@ -18,6 +18,14 @@ def is_known(model, depth):
     return model in CHANNELS and depth in BYTES and not (model == "CMYKA" and depth[0] == "F")
 
 
+def half_grey(model, depth):
+    """A pixel's bytes: one half in each channel, and opaque."""
+    half, whole, kind = {"U8": (128, 255, "B"), "U16": (32896, 65535, "H"),
+                         "F16": (0.5, 1.0, "e"), "F32": (0.5, 1.0, "f")}[depth]
+    colours = CHANNELS[model] - 1
+    return struct.pack(f"<{colours + 1}{kind}", *[half] * colours, whole)
+
+
 def reduction(width, height):
     """The whole number by which a canvas is made smaller before it is sent."""
     return max(1, -(-max(width, height) // SIDE))
